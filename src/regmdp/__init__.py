@@ -1,0 +1,86 @@
+"""Regularized Markov decision processes, solved with a certificate.
+
+>>> import regmdp as rm
+>>> mdp = rm.models.chain(5)
+>>> solution = rm.solve(mdp, rm.Shannon(temperature=0.01), tol=1e-8)
+>>> solution.certificate.gap <= 1e-8
+True
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from regmdp import algorithms, bellman, evaluation
+from regmdp._errors import (
+    FormatError,
+    ImproperPolicyError,
+    InfeasibleError,
+    MissingExtraError,
+    ModelError,
+    PolicyError,
+    RegmdpError,
+    RegularizerError,
+    SolverError,
+    UnboundedError,
+)
+from regmdp._status import Status
+from regmdp.certificates import Certificate, Evaluated, certify, evaluate
+from regmdp.evaluation import occupancy, visits
+from regmdp.mdp import MDP
+from regmdp.policies import uniform_policy
+from regmdp.regularizers import KL, Regularizer, Shannon, SquaredL2, Unregularized
+from regmdp.solution import Solution
+from regmdp.solve import solve
+
+if TYPE_CHECKING:
+    from regmdp import io, models, testing
+
+__all__ = [
+    "KL",
+    "MDP",
+    "Certificate",
+    "Evaluated",
+    "FormatError",
+    "ImproperPolicyError",
+    "InfeasibleError",
+    "MissingExtraError",
+    "ModelError",
+    "PolicyError",
+    "RegmdpError",
+    "Regularizer",
+    "RegularizerError",
+    "Shannon",
+    "Solution",
+    "SolverError",
+    "SquaredL2",
+    "Status",
+    "UnboundedError",
+    "Unregularized",
+    "algorithms",
+    "bellman",
+    "certify",
+    "evaluate",
+    "evaluation",
+    "io",
+    "models",
+    "occupancy",
+    "solve",
+    "testing",
+    "uniform_policy",
+    "visits",
+]
+
+_LEAVES = ("io", "models", "testing")
+
+
+def __getattr__(name: str) -> Any:
+    """Import the leaves when they are first asked for: solving does not need them."""
+    if name in _LEAVES:
+        return import_module(f"regmdp.{name}")
+    raise AttributeError(f"module 'regmdp' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

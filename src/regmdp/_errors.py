@@ -1,0 +1,59 @@
+"""The exceptions. Every one says what is wrong, where, how many, and what to do."""
+
+from __future__ import annotations
+
+__all__ = [
+    "FormatError",
+    "ImproperPolicyError",
+    "InfeasibleError",
+    "MissingExtraError",
+    "ModelError",
+    "PolicyError",
+    "RegmdpError",
+    "RegularizerError",
+    "SolverError",
+    "UnboundedError",
+]
+
+
+class RegmdpError(Exception):
+    """Base class of every error that this library raises on purpose."""
+
+
+class ModelError(RegmdpError, ValueError):
+    """The data of a Markov decision process are wrong or inconsistent."""
+
+
+class PolicyError(RegmdpError, ValueError):
+    """An array that should be a policy of the model is not one."""
+
+
+class RegularizerError(RegmdpError, ValueError):
+    """A regularizer's parameters are wrong or do not fit the model."""
+
+
+class SolverError(RegmdpError, ValueError):
+    """An option of a solver is out of its range."""
+
+
+class InfeasibleError(RegmdpError, ValueError):
+    """Undiscounted model: from some state no policy ends the episode."""
+
+
+class ImproperPolicyError(RegmdpError, ValueError):
+    """Undiscounted model: this policy does not end the episode from some state."""
+
+
+class UnboundedError(RegmdpError, ValueError):
+    """Undiscounted model: some policy collects without limit, so there is no optimum."""
+
+
+class FormatError(RegmdpError, ValueError):
+    """A file is damaged, incomplete, or not of the expected kind."""
+
+
+class MissingExtraError(RegmdpError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"this needs the package {package!r}; install it with: python -m pip install 'regmdp[{extra}]'")

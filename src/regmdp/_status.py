@@ -1,0 +1,43 @@
+"""How a run ended, in sentences."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+__all__ = ["Status"]
+
+
+class Status(Enum):
+    """Why a solver stopped. Only ``CONVERGED`` says that the tolerance was met.
+
+    >>> Status.CONVERGED.ok
+    True
+    >>> str(Status.INTERRUPTED)
+    'interrupted: stopped by the user; this is the last complete iterate, with its certificate'
+    """
+
+    CONVERGED = "converged: the certified gap is within the tolerance"
+    ITERATION_LIMIT = "iteration limit: the allowed number of iterations was used before the tolerance was met"
+    ROUNDING_LIMIT = (
+        "rounding limit: the tolerance is below what double-precision rounding lets this model certify; "
+        "the gap is the bound that was reached"
+    )
+    INTERRUPTED = "interrupted: stopped by the user; this is the last complete iterate, with its certificate"
+    NOT_ATTAINED = (
+        "not attained: going round a loop of reward 0 for ever is worth more than any way of ending the episode, "
+        "so no policy that ends is optimal"
+    )
+    STALLED = "stalled: the iterates stopped improving before the gap could be certified; the gap is the bound that was reached"
+
+    @property
+    def ok(self) -> bool:
+        """Whether the tolerance was met."""
+        return self is Status.CONVERGED
+
+    @property
+    def word(self) -> str:
+        """The status in a word or two, as it stands before the colon."""
+        return self.value.partition(":")[0]
+
+    def __str__(self) -> str:
+        return self.value

@@ -1,0 +1,224 @@
+"""The one loop: initialise, step, look at the residual, certify when it seems worth it, stop.
+
+It prints nothing and writes nothing; it calls its listeners with an event after each iteration.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from regmdp._arrays import UNIT_ROUNDOFF, Array, Float, frozen
+from regmdp._errors import ImproperPolicyError
+from regmdp._status import Status
+from regmdp.certificates import Bounds, Certificate, backup_error, certify
+from regmdp.mdp import MDP, initial_value
+from regmdp.regularizers import Regularizer
+
+__all__ = ["Algorithm", "Event", "History", "Run", "Start", "State", "iterate"]
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where a method starts: a (S,) value, or a (S, A) policy, or neither."""
+
+    value: Float[np.ndarray, " S"] | None = None
+    policy: Float[np.ndarray, "S A"] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """An iterate.
+
+    Attributes:
+        value: (S,) value V.
+        backup: (S,) T V.
+        policy: (S, A) the policy whose value V is or approximates; None if the method keeps none.
+        ahead: (S, A) the improved policy that the next iteration evaluates; None if the method keeps none.
+    """
+
+    value: Float[np.ndarray, " S"]
+    backup: Float[np.ndarray, " S"]
+    policy: Float[np.ndarray, "S A"] | None = None
+    ahead: Float[np.ndarray, "S A"] | None = None
+
+
+class Algorithm(ABC):
+    """A method: where it starts, one iteration, and the policy that an iterate stands for. Immutable."""
+
+    @abstractmethod
+    def init(self, mdp: MDP, regularizer: Regularizer, start: Start) -> State:
+        """Return the first iterate."""
+
+    @abstractmethod
+    def step(self, mdp: MDP, regularizer: Regularizer, state: State) -> State:
+        """Return the next iterate."""
+
+    @abstractmethod
+    def policy(self, mdp: MDP, regularizer: Regularizer, state: State) -> Float[Array, "S A"]:
+        """Return the (S, A) policy that this iterate stands for."""
+
+    #: The name in summaries.
+    name: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a listener is told after each iteration.
+
+    Attributes:
+        iteration: Number of iterations done; 0 for the start.
+        residual: Largest |T V - V|, in the unit of the rewards.
+        gap: Predicted bound on the policy's distance from optimal; the certificate has the last word.
+        value: Value from the initial distribution.
+        seconds: Time since the start.
+    """
+
+    iteration: int
+    residual: float
+    gap: float
+    value: float
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """(n,) records of a run, one per event: see :class:`Event`."""
+
+    iteration: np.ndarray
+    residual: np.ndarray
+    gap: np.ndarray
+    value: np.ndarray
+    seconds: np.ndarray
+
+    @classmethod
+    def of(cls, events: list[Event]) -> History:
+        """Collect the events of a run."""
+        return cls(*(frozen(np.array([getattr(event, name) for event in events])) for name in cls.__dataclass_fields__))
+
+    def __len__(self) -> int:
+        return self.iteration.size
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """How a run ended."""
+
+    policy: Float[np.ndarray, "S A"]
+    value: Float[np.ndarray, " S"]
+    certificate: Certificate
+    status: Status
+    history: History
+
+
+class _Progress:
+    """The prediction of the gap from the residual, corrected by each certificate, and the signs that nothing more will come."""
+
+    def __init__(self, mdp: MDP, regularizer: Regularizer, patience: int) -> None:
+        self._mdp, self._regularizer, self._patience = mdp, regularizer, patience
+        # V* - V^π ≤ max(T V - V)/(1-γ) for a policy and its value, and a little less for a greedy one
+        self._factor = 1.0 / (1.0 - mdp.discount) if mdp.discount < 1.0 else 1.0
+        self._best, self._since = np.inf, 0
+
+    def look(self, state: State) -> None:
+        """Measure T V - V."""
+        difference = state.backup - state.value
+        low, high = float(difference.min()), float(difference.max())
+        self.residual = max(-low, high)
+        # a value alone: the span; to a policy's own value, and to the end of the episode, belongs a difference of 0
+        pair = state.policy is not None
+        self.size = high - (min(low, 0.0) if pair or self._mdp.terminates else low)
+        self.floor = backup_error(self._mdp, self._regularizer, state.value)
+        self._since = 0 if self.size < self._best * (1.0 - 4 * UNIT_ROUNDOFF) else self._since + 1
+        self._best = min(self._best, self.size)
+
+    @property
+    def gap(self) -> float:
+        """The predicted gap."""
+        return self._factor * (self.size + 2.0 * self.floor)
+
+    def failed(self, gap: float) -> None:
+        """Learn from a certificate that did not reach the tolerance."""
+        if np.isfinite(gap):
+            self._factor = max(self._factor, 1.01 * gap / (self.size + 2.0 * self.floor))
+
+    @property
+    def at_rounding(self) -> bool:
+        """Whether the residual is as small as rounding lets it be seen, and no longer comes down."""
+        return self.size <= 4.0 * self.floor and (self._since >= 5 or self.size <= 0.05 * self.floor)
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the residual has not come down for long."""
+        return self._since >= self._patience
+
+
+def iterate(
+    mdp: MDP,
+    regularizer: Regularizer,
+    algorithm: Algorithm,
+    *,
+    start: Start,
+    tol: float,
+    max_iterations: int,
+    listeners: Iterable[Callable[[Event], object]] = (),
+) -> Run:
+    """Run a method until its certificate meets the tolerance, or something else ends it.
+
+    With ``tol=0`` exactly ``max_iterations`` iterations are made. A KeyboardInterrupt, during an iteration or in a listener,
+    ends the run with the last complete iterate.
+    """
+    listeners = tuple(listeners)
+    begin = time.perf_counter()
+    state = algorithm.init(mdp, regularizer, start)
+    patience = 1000 + 2 * mdp.n_states if state.policy is None or not mdp.discount < 1.0 else 100
+    progress = _Progress(mdp, regularizer, patience)
+    events: list[Event] = []
+    status, certificate = Status.ITERATION_LIMIT, None
+    try:
+        while True:
+            progress.look(state)
+            seconds = time.perf_counter() - begin
+            event = Event(len(events), progress.residual, progress.gap, initial_value(mdp, state.value), seconds)
+            events.append(event)
+            for listener in listeners:
+                listener(event)
+            if tol > 0.0:
+                resigned = progress.at_rounding or progress.stalled
+                if progress.gap <= tol or resigned:
+                    certificate = judge(mdp, regularizer, algorithm, state)
+                    if certificate.gap <= tol:
+                        status = Status.CONVERGED
+                        break
+                    if resigned:
+                        status = certificate.limit or (Status.ROUNDING_LIMIT if progress.at_rounding else Status.STALLED)
+                        break
+                    progress.failed(certificate.gap)
+            if len(events) > max_iterations:
+                break
+            state, certificate = algorithm.step(mdp, regularizer, state), None
+    except KeyboardInterrupt:
+        status = Status.INTERRUPTED
+    if certificate is None:
+        certificate = judge(mdp, regularizer, algorithm, state)
+        if status is Status.ITERATION_LIMIT and 0.0 < tol and certificate.gap <= tol:
+            status = Status.CONVERGED  # the prediction was too cautious
+    policy = algorithm.policy(mdp, regularizer, state)
+    # an iterate may be off by a constant that its span does not see; what the certificate says of the policy's value is better
+    value = state.value if tol == 0.0 else np.clip(state.value, certificate.policy_lower, certificate.policy_upper)
+    return Run(frozen(np.asarray(policy)), frozen(value), certificate, status, History.of(events))
+
+
+def judge(mdp: MDP, regularizer: Regularizer, algorithm: Algorithm, state: State) -> Certificate:
+    """Certify an iterate's policy, with its value as the witness."""
+    try:
+        return certify(mdp, regularizer, policy=algorithm.policy(mdp, regularizer, state), value=state.value)
+    except ImproperPolicyError:
+        # an iterate on the way may stand for a policy that never ends: nothing bounds its value, but V* is bounded all the same
+        bounds = certify(mdp, regularizer, value=state.value)
+        nothing = np.full(mdp.n_states, np.inf)
+        return Certificate.of(mdp.initial, Bounds(bounds.lower, bounds.upper, -nothing, nothing, Status.STALLED))

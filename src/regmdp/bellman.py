@@ -1,0 +1,121 @@
+r"""The regularized Bellman operators, block by block.
+
+.. math::
+    Q(s, a) = r(s, a) + \gamma \sum_t P(s, a, t) V(t), \qquad
+    (T V)(s) = \max_p \langle p, Q(s) \rangle - \tau h(p), \qquad
+    (T_\pi V)(s) = \langle \pi(s), Q(s) \rangle - \tau h(\pi(s))
+
+Both are monotone, and adding a constant c to V adds γc. No temporary is larger than a block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from regmdp._arrays import Array, Bool, Float
+from regmdp.mdp import MDP
+from regmdp.regularizers import Regularizer, Unregularized
+
+__all__ = ["backup", "expected_rewards", "greedy", "policy_backup", "q_values", "residual"]
+
+
+class Block(NamedTuple):
+    """The states of one block, with what a backup needs of them."""
+
+    states: slice
+    q: Float[np.ndarray, "b A"]
+    available: Bool[np.ndarray, "b A"] | None
+    regularizer: Regularizer
+
+
+def blocks(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) -> Iterator[Block]:
+    """(S,) value -> its action values, one cache-sized block of states after the other."""
+    for states in mdp.transitions.blocks:
+        q = mdp.transitions.expect(value, states)
+        q *= mdp.discount
+        q += mdp.rewards[states]
+        available = None if mdp.all_available else mdp.available[states]
+        yield Block(states, q, available, regularizer.at(states))
+
+
+def q_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S A"]:
+    """(S,) value -> (S, A) action values r + γ P V; -inf at unavailable pairs.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> rm.bellman.q_values(rm.models.bandit(), np.zeros(1))
+        array([[1. , 0.9, 0.1]])
+    """
+    q = np.empty((mdp.n_states, mdp.n_actions), order="F")
+    for block in blocks(mdp, Unregularized(), np.asarray(value)):
+        q[block.states] = block.q if block.available is None else np.where(block.available, block.q, -np.inf)
+    return q
+
+
+def backup(mdp: MDP, regularizer: Regularizer | None, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
+    """(S,) value V -> (S,) the regularized Bellman backup T V.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp = rm.models.bandit()
+        >>> rm.bellman.backup(mdp, None, np.zeros(1))
+        array([1.])
+        >>> rm.bellman.backup(mdp, rm.Shannon(temperature=1.0), np.zeros(1)).round(4)
+        array([1.8283])
+    """
+    regularizer = regularizer or Unregularized()
+    out = np.empty(mdp.n_states)
+    for block in blocks(mdp, regularizer, np.asarray(value)):
+        out[block.states] = block.regularizer.maximum(block.q, block.available)
+    return out
+
+
+def residual(mdp: MDP, regularizer: Regularizer | None, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
+    """(S,) value V -> (S,) T V - V, which is 0 at the optimum and nowhere else if γ < 1."""
+    return backup(mdp, regularizer, value) - np.asarray(value)
+
+
+def greedy(
+    mdp: MDP, regularizer: Regularizer | None, value: Float[Array, " S"]
+) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, "S A"]]:
+    """(S,) value V -> (S,) backup T V, and (S, A) the policy that attains it.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> _, policy = rm.bellman.greedy(rm.models.bandit(), rm.SquaredL2(temperature=1.0), np.zeros(1))
+        >>> policy
+        array([[0.55, 0.45, 0.  ]])
+    """
+    regularizer = regularizer or Unregularized()
+    best = np.empty(mdp.n_states)
+    policy = np.empty((mdp.n_states, mdp.n_actions), order="F")
+    for block in blocks(mdp, regularizer, np.asarray(value)):
+        best[block.states] = block.regularizer.maximum(block.q, block.available)
+        policy[block.states] = block.regularizer.maximiser(block.q, block.available)
+    return best, policy
+
+
+def policy_backup(
+    mdp: MDP, regularizer: Regularizer | None, policy: Float[Array, "S A"], value: Float[Array, " S"]
+) -> Float[np.ndarray, " S"]:
+    """(S, A) policy and (S,) value V -> (S,) T_π V; -inf where the regularizer forbids the policy."""
+    regularizer = regularizer or Unregularized()
+    out = np.empty(mdp.n_states)
+    for block in blocks(mdp, regularizer, np.asarray(value)):
+        p = policy[block.states]
+        out[block.states] = np.sum(p * block.q, axis=-1) - block.regularizer.cost(p, block.available)
+    return out
+
+
+def expected_rewards(mdp: MDP, regularizer: Regularizer | None, policy: Float[Array, "S A"]) -> Float[np.ndarray, " S"]:
+    """(S, A) policy -> (S,) reward of one step, ⟨π, r⟩ - τ h(π)."""
+    regularizer = regularizer or Unregularized()
+    out = np.empty(mdp.n_states)
+    for states in mdp.transitions.blocks:
+        p = policy[states]
+        available = None if mdp.all_available else mdp.available[states]
+        out[states] = np.sum(p * mdp.rewards[states], axis=-1) - regularizer.at(states).cost(p, available)
+    return out

@@ -1,0 +1,92 @@
+"""The certificate: how far from optimal an answer can be, whoever gave it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from regmdp._arrays import UNIT_ROUNDOFF, Float, frozen
+from regmdp._status import Status
+
+__all__ = ["Bounds", "Certificate"]
+
+
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """(S,) bounds on the optimal value and on the value of one policy, and what keeps them from being tighter, if known."""
+
+    lower: Float[np.ndarray, " S"]
+    upper: Float[np.ndarray, " S"]
+    policy_lower: Float[np.ndarray, " S"]
+    policy_upper: Float[np.ndarray, " S"]
+    limit: Status | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """Bounds that hold, floating-point rounding included: lower ≤ V* ≤ upper and V* - V^π ≤ gap.
+
+    Attributes:
+        lower: (S,) lower bound on the optimal value, in the unit of the rewards.
+        upper: (S,) upper bound on the optimal value.
+        policy_lower: (S,) lower bound on the value of the policy that was judged.
+        policy_upper: (S,) upper bound on it.
+        gap: Bound on V* - V^π in the worst state.
+        initial_lower: Lower bound on the optimal value from the initial distribution ρ.
+        initial_upper: Upper bound on it.
+        initial_gap: Bound on V*(ρ) - V^π(ρ).
+        limit: What keeps the bounds from being tighter, where that is known.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp = rm.models.bandit()
+        >>> certificate = rm.certify(mdp, policy=np.array([1]))
+        >>> bool(certificate.lower[0] <= 1.0 <= certificate.upper[0]), round(certificate.gap, 6)
+        (True, 0.1)
+    """
+
+    lower: Float[np.ndarray, " S"]
+    upper: Float[np.ndarray, " S"]
+    policy_lower: Float[np.ndarray, " S"]
+    policy_upper: Float[np.ndarray, " S"]
+    gap: float
+    initial_lower: float
+    initial_upper: float
+    initial_gap: float
+    limit: Status | None = None
+
+    @classmethod
+    def of(cls, initial: Float[np.ndarray, " S"], bounds: Bounds) -> Certificate:
+        """Summarize per-state bounds for an initial distribution ρ."""
+        with np.errstate(invalid="ignore"):
+            distance = bounds.upper - bounds.policy_lower
+        # inf - inf knows nothing
+        distance = np.where(np.isnan(distance), np.inf, distance) * (1.0 + 2 * UNIT_ROUNDOFF)
+        return cls(
+            lower=frozen(bounds.lower),
+            upper=frozen(bounds.upper),
+            policy_lower=frozen(bounds.policy_lower),
+            policy_upper=frozen(bounds.policy_upper),
+            gap=float(distance.max()),
+            initial_lower=_expected(initial, bounds.lower, -1),
+            initial_upper=_expected(initial, bounds.upper, 1),
+            initial_gap=_expected(initial, distance, 1),
+            limit=bounds.limit,
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Certificate(gap ≤ {self.gap:.3g}; from the initial distribution {self.initial_lower:.12g} ≤ V* ≤ "
+            f"{self.initial_upper:.12g}, gap ≤ {self.initial_gap:.3g})"
+        )
+
+
+def _expected(initial: Float[np.ndarray, " S"], bound: Float[np.ndarray, " S"], direction: int) -> float:
+    """Return ρ · bound, moved outwards by the rounding of the sum; states that ρ never draws do not count."""
+    drawn = initial > 0
+    weights, values = initial[drawn] / initial[drawn].sum(), bound[drawn]
+    if not np.isfinite(values).all():
+        return direction * np.inf
+    slack = 2 * (values.size + 4) * UNIT_ROUNDOFF * float(weights @ np.abs(values))
+    return float(weights @ values) + direction * slack

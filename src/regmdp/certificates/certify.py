@@ -1,0 +1,163 @@
+"""Judging anybody's policy or value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from regmdp import bellman
+from regmdp._arrays import Array, Float, frozen
+from regmdp._errors import SolverError
+from regmdp.certificates.certificate import Bounds, Certificate
+from regmdp.certificates.discounted import discounted_bounds
+from regmdp.certificates.episodic import episodic_bounds, policy_bounds
+from regmdp.evaluation import Chain, Exact
+from regmdp.mdp import MDP, initial_value
+from regmdp.policies import as_policy, require_ending, require_feasible
+from regmdp.regularizers import Regularizer, Unregularized
+
+__all__ = ["Evaluated", "certify", "evaluate"]
+
+
+def certify(mdp: MDP, regularizer: Regularizer | None = None, *, policy: Any = None, value: Any = None) -> Certificate:
+    """Bound how far a policy, or the policy that is greedy for a value, is from optimal.
+
+    Nothing is taken on trust: where the candidate came from plays no part. With γ < 1 this costs one sweep, and an evaluation if no
+    value is given; a value far from that of the policy gives true bounds, but wide ones. With γ = 1 it costs a few evaluations.
+
+    Args:
+        mdp: The model.
+        regularizer: The regularizer of the problem; none by default.
+        policy: (S, A) probabilities, or (S,) action numbers.
+        value: (S,) value, of any origin. Without a policy, its greedy policy is judged; with γ = 1 the uniform one in its place
+            if the greedy one never ends.
+
+    Returns:
+        The certificate.
+
+    Raises:
+        SolverError: if neither is given, or the value is not (S,) finite numbers.
+        PolicyError: if the policy is not one of this model.
+        InfeasibleError: if γ = 1 and from some state no policy ends the episode.
+        ImproperPolicyError: if γ = 1 and this policy does not end it.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp = rm.models.chain(5)
+        >>> certificate = rm.certify(mdp, rm.Shannon(temperature=0.1), value=np.zeros(5))
+        >>> bool(np.all(certificate.lower <= certificate.upper))
+        True
+    """
+    if policy is None and value is None:
+        raise SolverError("certify needs a policy or a value to judge")
+    regularizer = checked_regularizer(mdp, regularizer)
+    require_feasible(mdp, regularizer)
+    if value is not None:
+        value = checked_value(mdp, value)
+    if policy is not None:
+        policy = as_policy(mdp, policy, regularizer)
+        require_ending(mdp, policy)
+        if value is None:
+            value = _value(mdp, regularizer, policy)
+    return Certificate.of(mdp.initial, _bounds(mdp, regularizer, policy, value))
+
+
+def _bounds(mdp: MDP, regularizer: Regularizer, policy: Any, value: Float[Array, " S"]) -> Bounds:
+    if mdp.discount < 1.0:
+        return discounted_bounds(mdp, regularizer, policy, value)
+    return episodic_bounds(mdp, regularizer, policy, value)
+
+
+def _value(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, " S"]:
+    rewards = bellman.expected_rewards(mdp, regularizer, policy)
+    return Exact().prepare(Chain.of(mdp, policy)).solve(rewards, rewards)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """The value of a policy.
+
+    Attributes:
+        value: (S,) value V^π, in the unit of the rewards.
+        q: (S, A) action values Q^π, without the regularizer on the first action; -inf at unavailable pairs.
+        lower: (S,) certified lower bound on V^π.
+        upper: (S,) certified upper bound on V^π.
+        initial_value: V^π from the initial distribution ρ.
+    """
+
+    value: Float[np.ndarray, " S"]
+    q: Float[np.ndarray, "S A"]
+    lower: Float[np.ndarray, " S"]
+    upper: Float[np.ndarray, " S"]
+    initial_value: float
+
+    def __repr__(self) -> str:
+        width = float(np.max(self.upper - self.lower))
+        return f"Evaluated(from the initial distribution {self.initial_value:.12g}; bounds at most {width:.3g} apart)"
+
+
+def evaluate(mdp: MDP, policy: Any, regularizer: Regularizer | None = None) -> Evaluated:
+    r"""Evaluate a policy, \(V^\pi = (I - \gamma P_\pi)^{-1} (r_\pi - \tau h(\pi))\), with bounds on the result.
+
+    Args:
+        mdp: The model.
+        policy: (S, A) probabilities, or (S,) action numbers.
+        regularizer: Its cost is part of the value; none by default.
+
+    Returns:
+        The value, the action values and certified bounds.
+
+    Raises:
+        PolicyError: if the policy is not one of this model, or the regularizer is infinite at it.
+        InfeasibleError: if γ = 1 and from some state no policy ends the episode.
+        ImproperPolicyError: if γ = 1 and this policy does not end it.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> rm.evaluate(rm.models.bandit(), np.array([[0.5, 0.5, 0.0]])).value
+        array([0.95])
+    """
+    regularizer = checked_regularizer(mdp, regularizer)
+    checked = as_policy(mdp, policy, regularizer)
+    require_feasible(mdp)
+    require_ending(mdp, checked)
+    value = _value(mdp, regularizer, checked)
+    if mdp.discount < 1.0:
+        bounds = discounted_bounds(mdp, regularizer, checked, value)
+        lower, upper = bounds.policy_lower, bounds.policy_upper
+    else:
+        lower, upper = policy_bounds(mdp, regularizer, checked, value)
+    return Evaluated(
+        value=frozen(value),
+        q=frozen(bellman.q_values(mdp, value)),
+        lower=frozen(lower),
+        upper=frozen(upper),
+        initial_value=initial_value(mdp, value),
+    )
+
+
+def checked_regularizer(mdp: MDP, regularizer: Regularizer | None) -> Regularizer:
+    """Return the regularizer, or the absence of one, after checking that it fits the model."""
+    if regularizer is None:
+        return Unregularized()
+    if not isinstance(regularizer, Regularizer):
+        raise SolverError(f"the regularizer must be a regmdp.Regularizer or None, not {type(regularizer).__name__}")
+    regularizer.check(mdp.available)
+    return regularizer
+
+
+def checked_value(mdp: MDP, value: Any) -> Float[np.ndarray, " S"]:
+    """Return a value from outside as (S,) doubles, after checking its shape and that it is finite."""
+    try:
+        value = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise SolverError("the value must be an array of numbers") from None
+    if value.shape != (mdp.n_states,):
+        raise SolverError(f"the value must have shape (S,) = ({mdp.n_states},), not {value.shape}")
+    bad = ~np.isfinite(value)
+    if bad.any():
+        state = int(np.argmax(bad))
+        raise SolverError(f"the value of {mdp.describe(state)} is {value[state]}; {int(np.count_nonzero(bad))} are not finite")
+    return value

@@ -1,0 +1,70 @@
+r"""Bounds from one sweep, for γ < 1.
+
+With d = T V - V, every optimal value lies between T V + γ/(1-γ) min d and T V + γ/(1-γ) max d; with T_π for T the same bounds hold
+for the value of π. Rows that sum to 1 only up to ε, and the rounding e of the sweep, are carried along outwards.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from regmdp import bellman
+from regmdp._arrays import UNIT_ROUNDOFF, Array, Float
+from regmdp.certificates.certificate import Bounds
+from regmdp.certificates.rounding import backup_error
+from regmdp.mdp import MDP
+from regmdp.regularizers import Regularizer
+
+__all__ = ["discounted_bounds"]
+
+
+def discounted_bounds(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"] | None, value: Float[Array, " S"]) -> Bounds:
+    """Bound the optimal value, and the value of the policy, from one sweep over any (S,) value.
+
+    Without a policy, the one judged is the greedy one.
+    """
+    best, own = _sweep(mdp, regularizer, policy, value)
+    error = backup_error(mdp, regularizer, value)
+    gain, drift = best - value, own - value
+    upper = best + error + _shift(mdp, float(gain.max()) + error, above=True)
+    policy_upper = own + error + _shift(mdp, float(drift.max()) + error, above=True)
+    lower = best - error + _shift(mdp, float(gain.min()) - error, above=False)
+    policy_lower = own - error + _shift(mdp, float(drift.min()) - error, above=False)
+    return Bounds(
+        lower=_outward(mdp, np.maximum(lower, policy_lower), -1),
+        upper=_outward(mdp, upper, 1),
+        policy_lower=_outward(mdp, policy_lower, -1),
+        policy_upper=_outward(mdp, np.minimum(upper, policy_upper), 1),
+    )
+
+
+def _sweep(
+    mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"] | None, value: Float[Array, " S"]
+) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"]]:
+    """Return (S,) T V and (S,) T_π V, from one pass over the model."""
+    best, own = np.empty(mdp.n_states), np.empty(mdp.n_states)
+    for states, q, available, part in bellman.blocks(mdp, regularizer, value):
+        best[states] = part.maximum(q, available)
+        p = part.maximiser(q, available) if policy is None else policy[states]
+        own[states] = np.sum(p * q, axis=-1) - part.cost(p, available)
+    return best, own
+
+
+def _shift(mdp: MDP, extreme: float, *, above: bool) -> float:
+    """Return γσ/(1-γσ) times an extreme of T V - V, where σ is the row sum, within ε of 1, that makes the bound safe."""
+    if mdp.terminates:
+        # the end of the episode is one more state, whose value 0 is exact: its T V - V is 0
+        extreme = max(extreme, 0.0) if above else min(extreme, 0.0)
+    outward = (extreme > 0) == above
+    epsilon = mdp.mass_error if outward else -mdp.mass_error
+    # 1 - γ is exact for γ ≥ ½, so nothing is lost near γ = 1
+    remaining = (1.0 - mdp.discount) - mdp.discount * epsilon
+    if remaining <= 0.0:
+        return np.inf if above else -np.inf
+    shift = mdp.discount * (1.0 + epsilon) / remaining * extreme
+    return shift * (1.0 + 8 * UNIT_ROUNDOFF if outward else 1.0 - 8 * UNIT_ROUNDOFF)
+
+
+def _outward(mdp: MDP, bound: Float[np.ndarray, " S"], direction: int) -> Float[np.ndarray, " S"]:
+    """Move a bound outwards by the rounding of the few sums that made it; the value of a terminal state is 0 exactly."""
+    return np.where(mdp.terminal, 0.0, bound + direction * 4 * UNIT_ROUNDOFF * np.abs(bound))

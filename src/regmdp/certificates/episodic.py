@@ -1,0 +1,197 @@
+r"""Bounds for γ = 1, where episodes end.
+
+**Below.** If a policy π ends with probability 1 and T_π L ≥ L, then L ≤ V^π: iterate, and what is left of L vanishes.
+
+**Above.** If T U < U strictly in every state that is not terminal, then U ≥ V^π for every policy, whether it ends or not: each step
+loses at least some δ > 0 against U, so a policy that goes on for ever is worth -∞, and for one that ends what is left of U
+vanishes. Such a U is the optimal value of the model in which every step is paid a little more; policy iteration finds it.
+
+**Loops of reward 0.** If some policy can go round for ever in pairs of reward exactly 0, no U is strict there. All states of such an
+end component have the same optimal value, and staying is worth 0. So one number U ≥ 0 for the whole component, strict against all
+pairs that leave it, is enough: a policy either makes infinitely many strict steps, or ends, or stays where U ≥ 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from regmdp import bellman
+from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float
+from regmdp._errors import SolverError
+from regmdp._status import Status
+from regmdp.certificates.certificate import Bounds
+from regmdp.certificates.rounding import backup_error
+from regmdp.evaluation import Chain, Exact
+from regmdp.improvement import Greedy
+from regmdp.mdp import MDP
+from regmdp.mdp.structure import EndComponents, end_components, never_ending
+from regmdp.policies import uniform_policy
+from regmdp.regularizers import Regularizer
+
+__all__ = ["episodic_bounds", "policy_bounds"]
+
+#: Policy iterations that may go into one attempt at an upper bound.
+POLICY_STEPS = 40
+
+
+def episodic_bounds(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"] | None, value: Float[Array, " S"]) -> Bounds:
+    """Bound the optimal value and that of a policy which ends the episode; without a policy, of a greedy one.
+
+    The (S,) value is only where the search for bounds starts.
+    """
+    if policy is None:
+        policy = Greedy()(mdp, regularizer, value).policy
+        if never_ending(mdp, policy > 0).any():
+            policy = uniform_policy(mdp, regularizer)
+    everywhere = np.full(mdp.n_states, np.inf)
+    try:
+        ending = _Ending.of(mdp, regularizer, policy, value)
+    except SolverError:
+        return Bounds(-everywhere, everywhere, -everywhere, everywhere, Status.STALLED)
+    policy_lower, policy_upper = ending.between(mdp, regularizer)
+    upper, limit = _upper(mdp, regularizer, ending)
+    return Bounds(policy_lower, upper, policy_lower, np.minimum(upper, policy_upper), limit)
+
+
+def policy_bounds(
+    mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"], value: Float[Array, " S"]
+) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"]]:
+    """Return (S,) lower and upper bounds on the value of a policy that ends; the (S,) value is where the search starts."""
+    return _Ending.of(mdp, regularizer, policy, value).between(mdp, regularizer)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ending:
+    """A policy that ends, with its (S,) value and (S,) expected number of steps to the end, both as computed."""
+
+    policy: Float[np.ndarray, "S A"]
+    value: Float[np.ndarray, " S"]
+    steps: Float[np.ndarray, " S"]
+
+    @classmethod
+    def of(cls, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"], guess: Float[Array, " S"]) -> _Ending:
+        system = Exact().prepare(Chain.of(mdp, policy))
+        value = system.solve(bellman.expected_rewards(mdp, regularizer, policy), guess)
+        one = np.where(mdp.terminal, 0.0, 1.0)
+        return cls(policy, value, system.solve(one, one))
+
+    def between(self, mdp: MDP, regularizer: Regularizer) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"]]:
+        """Return bounds on the value of the policy, V ∓ c steps for a c that the backups of the bounds themselves confirm."""
+        drift = bellman.policy_backup(mdp, regularizer, self.policy, self.value) - self.value
+        margin = 2.0 * (float(np.max(np.abs(drift))) + backup_error(mdp, regularizer, self.value))
+        bounds = []
+        for sign in (-1.0, 1.0):
+            bound = np.full(mdp.n_states, sign * np.inf)
+            for widening in (1.0, 4.0, 64.0, 4096.0):
+                candidate = self.value + sign * widening * margin * self.steps
+                if not np.isfinite(candidate).all():
+                    break
+                moved = bellman.policy_backup(mdp, regularizer, self.policy, candidate)
+                inward = sign * (candidate - moved) - backup_error(mdp, regularizer, candidate)
+                if np.all(inward[~mdp.terminal] >= 0.0):
+                    bound = candidate
+                    break
+            bounds.append(np.where(mdp.terminal, 0.0, bound))
+        return bounds[0], bounds[1]
+
+
+def _upper(mdp: MDP, regularizer: Regularizer, ending: _Ending) -> tuple[Float[np.ndarray, " S"], Status | None]:
+    """Return an upper bound on the optimal value, +inf where none is found, and what stands in the way of a small gap."""
+    loops = _loops_of_reward_zero(mdp, regularizer)
+    model, policy, value = (mdp, ending.policy, ending.value) if loops is None else _with_rest(mdp, loops, ending)
+    best = bellman.backup(model, regularizer, value)
+    least = float(np.max(best - value)) + backup_error(model, regularizer, value)
+    for widening in (4.0, 64.0, 1024.0, 65536.0):
+        found = _above(model, regularizer, policy, value, widening * least, loops)
+        if found is not None:
+            upper, final = found
+            rests = loops is not None and np.any(final[:, -1] > 0)
+            return np.where(mdp.terminal, 0.0, upper), Status.NOT_ATTAINED if rests else None
+    return np.where(mdp.terminal, 0.0, np.inf), Status.STALLED
+
+
+def _above(
+    model: MDP,
+    regularizer: Regularizer,
+    policy: Float[np.ndarray, "S A"],
+    value: Float[np.ndarray, " S"],
+    pay: float,
+    loops: EndComponents | None,
+) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, "S A"]] | None:
+    """Solve the model in which every step, but those of the loops, is paid more; return its value if it is a bound."""
+    rewards = model.rewards + pay if loops is None else model.rewards + pay * ~_padded(loops.pairs, model)
+    paid = model.with_rewards(rewards)
+    for _ in range(POLICY_STEPS):
+        try:
+            system = Exact().prepare(Chain.of(paid, policy))
+        except SolverError:
+            return None
+        value = system.solve(bellman.expected_rewards(paid, regularizer, policy), value, pay / 64)
+        upper = _lifted(model, value, loops)
+        if not np.isfinite(upper).all():
+            return None
+        if _is_above(model, regularizer, upper, loops):
+            return upper, policy
+        policy = Greedy()(paid, regularizer, value).policy
+        if never_ending(paid, policy > 0).any():
+            return None
+    return None
+
+
+def _is_above(model: MDP, regularizer: Regularizer, upper: Float[np.ndarray, " S"], loops: EndComponents | None) -> bool:
+    """Whether every state that is not terminal loses strictly against U, by more than the rounding of the check."""
+    error = backup_error(model, regularizer, upper)
+    if loops is None:
+        after = bellman.backup(model, regularizer, upper)
+    else:
+        q = np.where(_padded(loops.pairs, model), -np.inf, bellman.q_values(model, upper))
+        after = q.max(axis=1)
+    live = ~model.terminal
+    return bool(np.all(after[live] + error * (1 + 4 * UNIT_ROUNDOFF) < upper[live]))
+
+
+def _loops_of_reward_zero(mdp: MDP, regularizer: Regularizer) -> EndComponents | None:
+    """Return the end components made of pairs with reward exactly 0, if no regularizer changes what they pay."""
+    if regularizer.max_temperature > 0.0 or regularizer.domain(None) is not None:
+        return None
+    loops = end_components(mdp, mdp.available & (mdp.rewards == 0.0))
+    return loops if loops.count else None
+
+
+def _with_rest(mdp: MDP, loops: EndComponents, ending: _Ending) -> tuple[MDP, Float[np.ndarray, "S A"], Float[np.ndarray, " S"]]:
+    """Add an action that ends the episode with reward 0 wherever one could loop for ever: it is worth the same."""
+    state, action, rows, rewards = mdp.to_pairs()
+    inside = np.flatnonzero(loops.component >= 0)
+    count = inside.size
+    model = MDP.from_pairs(
+        np.concatenate((state, inside)),
+        np.concatenate((action, np.full(count, mdp.n_actions))),
+        sp.vstack([rows, sp.csr_array((count, mdp.n_states))], format="csr"),
+        np.concatenate((rewards, np.zeros(count))),
+        discount=1.0,
+        n_states=mdp.n_states,
+        n_actions=mdp.n_actions + 1,
+        termination=np.concatenate((mdp.termination[state, action], np.ones(count))),
+    )
+    policy = np.concatenate((ending.policy, np.zeros((mdp.n_states, 1))), axis=1)
+    return model, policy, ending.value
+
+
+def _padded(pairs: Bool[np.ndarray, "S A"], model: MDP) -> Bool[np.ndarray, "S B"]:
+    """Give a mask of pairs the model's additional actions."""
+    return np.pad(pairs, ((0, 0), (0, model.n_actions - pairs.shape[1])))
+
+
+def _lifted(model: MDP, value: Float[np.ndarray, " S"], loops: EndComponents | None) -> Float[np.ndarray, " S"]:
+    """Give all states of a loop the largest value among them, so that moving inside it changes nothing, not even by rounding."""
+    value = np.where(model.terminal, 0.0, value)
+    if loops is None:
+        return value
+    inside = loops.component >= 0
+    highest = np.zeros(loops.count)
+    np.maximum.at(highest, loops.component[inside], value[inside])
+    value[inside] = highest[loops.component[inside]]
+    return value

@@ -1,0 +1,68 @@
+r"""Evaluating a policy: the value V of π solves V = r_π - τ h(π) + γ P_π V, a linear equation."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from regmdp import bellman
+from regmdp._arrays import Array, Float
+from regmdp.mdp import MDP
+from regmdp.regularizers import Regularizer
+
+__all__ = ["Chain", "Evaluation"]
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """The Markov chain that a policy induces.
+
+    Attributes:
+        matrix: (S, S) transition matrix P_π, dense or a CSR array; rows of terminal states are empty.
+        discount: γ.
+    """
+
+    matrix: Array
+    discount: float
+
+    @classmethod
+    def of(cls, mdp: MDP, policy: Float[Array, "S A"]) -> Chain:
+        """Return the chain of a policy."""
+        return cls(mdp.transitions.policy_matrix(policy), mdp.discount)
+
+    def residual(self, value: Float[Array, " S"], rewards: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
+        """(S,) value and (S,) rewards of one step -> (S,) what is missing in V = rewards + γ P V."""
+        return rewards + self.discount * (self.matrix @ value) - value
+
+
+class Evaluation(ABC):
+    """A way to evaluate a policy. Immutable; what it returns is certified elsewhere, by its residual."""
+
+    #: Whether it aims at the value itself, so that the policy and its value make a pair.
+    exact: bool
+
+    @abstractmethod
+    def __call__(
+        self,
+        mdp: MDP,
+        regularizer: Regularizer,
+        policy: Float[Array, "S A"],
+        guess: Float[Array, " S"],
+        accuracy: float = 0.0,
+    ) -> Float[np.ndarray, " S"]:
+        """Return a value for the policy.
+
+        Args:
+            mdp: The model.
+            regularizer: Its cost is subtracted from the rewards.
+            policy: (S, A) probabilities.
+            guess: (S,) value to start from.
+            accuracy: Residual, in the sup norm and the unit of the rewards, that is good enough; 0 asks for all that doubles give.
+        """
+
+
+def solved_in(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> tuple[Chain, Float[np.ndarray, " S"]]:
+    """Return the chain of a policy and its (S,) rewards of one step: the two parts of the evaluation equation."""
+    return Chain.of(mdp, policy), bellman.expected_rewards(mdp, regularizer, policy)

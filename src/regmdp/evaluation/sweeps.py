@@ -1,0 +1,51 @@
+"""Evaluation by a few sweeps of the policy's Bellman operator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from regmdp._arrays import Array, Float
+from regmdp._errors import SolverError
+from regmdp.evaluation.base import Evaluation, solved_in
+from regmdp.mdp import MDP
+from regmdp.regularizers import Regularizer
+
+__all__ = ["Sweeps"]
+
+
+@dataclass(frozen=True)
+class Sweeps(Evaluation):
+    """Apply V ← T_π V a number of times to the guess.
+
+    One sweep after each greedy step is value iteration, m sweeps are modified policy iteration.
+
+    Args:
+        count: How many sweeps, at least 1.
+
+    References:
+        Puterman & Shin 1978, Management Science 24(11), "Modified policy iteration algorithms".
+    """
+
+    count: int
+
+    exact = False
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise SolverError(f"the number of sweeps must be at least 1, not {self.count}")
+
+    def __call__(
+        self,
+        mdp: MDP,
+        regularizer: Regularizer,
+        policy: Float[Array, "S A"],
+        guess: Float[Array, " S"],
+        accuracy: float = 0.0,
+    ) -> Float[np.ndarray, " S"]:
+        chain, rewards = solved_in(mdp, regularizer, policy)
+        value = np.asarray(guess)
+        for _ in range(self.count):
+            value = rewards + chain.discount * (chain.matrix @ value)
+        return value

@@ -1,0 +1,6 @@
+"""The model: states, actions, transitions, rewards, and how an episode ends."""
+
+from regmdp.mdp.mdp import MDP, initial_value
+from regmdp.mdp.transitions import DenseTransitions, SparseTransitions, Transitions
+
+__all__ = ["MDP", "DenseTransitions", "SparseTransitions", "Transitions", "initial_value"]

@@ -1,0 +1,129 @@
+"""The graph of an undiscounted model: from where episodes can end, and where they can go on for ever.
+
+All functions take ``allowed``, a (S, A) mask of the pairs that may be used, and look only at which probabilities are positive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import breadth_first_order, connected_components
+
+from regmdp._arrays import Array, Bool, Int
+from regmdp.mdp.mdp import MDP
+
+__all__ = ["EndComponents", "end_components", "ending_policy", "never_ending"]
+
+
+def never_ending(mdp: MDP, allowed: Bool[Array, "S A"]) -> Bool[np.ndarray, " S"]:
+    """Return the (S,) states from which the allowed pairs cannot reach the end of the episode.
+
+    If there are none, the policy that uses all allowed pairs ends with probability 1 from everywhere.
+    """
+    reached, _ = _search_back(mdp, np.asarray(allowed))
+    return ~reached
+
+
+def ending_policy(mdp: MDP, allowed: Bool[Array, "S A"]) -> Int[np.ndarray, " S"]:
+    """Return (S,) actions, chosen among the allowed ones, under which the episode ends with probability 1.
+
+    Each state gets the action that starts a shortest path to the end. It is -1 in terminal states, and in states from which the
+    allowed pairs cannot reach the end.
+    """
+    allowed = np.asarray(allowed)
+    _, towards = _search_back(mdp, allowed)
+    end = mdp.n_states
+    ends = np.asarray(mdp.termination) > 0
+    rows = mdp.transitions.to_csr()
+    pair = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    state = pair // mdp.n_actions
+    steps_closer = np.zeros(allowed.shape, dtype=np.bool_)
+    steps_closer.ravel()[pair[rows.indices == towards[state]]] = True
+    steps_closer |= ends & (towards == end)[:, None]
+    steps_closer &= allowed
+    return np.where(steps_closer.any(axis=1), steps_closer.argmax(axis=1), -1)
+
+
+def _search_back(mdp: MDP, allowed: Bool[np.ndarray, "S A"]) -> tuple[Bool[np.ndarray, " S"], Int[np.ndarray, " S"]]:
+    """Search backwards from the end: which states reach it, and each state's next one on a shortest path (S is the end)."""
+    end = mdp.n_states
+    graph = _state_graph(mdp.transitions.to_csr(), allowed)
+    leads_out = mdp.terminal | (allowed & (np.asarray(mdp.termination) > 0)).any(axis=1)
+    state, successor = graph.nonzero()
+    source = np.concatenate((successor, np.full(np.count_nonzero(leads_out), end)))
+    target = np.concatenate((state, np.flatnonzero(leads_out)))
+    backwards = sp.csr_array((np.ones(source.size, dtype=np.int8), (source, target)), shape=(end + 1, end + 1))
+    order, predecessor = breadth_first_order(backwards, end, directed=True, return_predecessors=True)
+    reached = np.zeros(end + 1, dtype=np.bool_)
+    reached[order] = True
+    return reached[:end], predecessor[:end]
+
+
+def _state_graph(rows: sp.csr_array, allowed: Bool[np.ndarray, "S A"]) -> sp.csr_array:
+    """(S, S) graph with an edge where an allowed pair leads with positive probability."""
+    n_states, n_actions = allowed.shape
+    kept = np.flatnonzero(allowed.ravel())
+    edges = rows[kept]
+    pointers = np.concatenate(([0], np.cumsum(np.bincount(kept // n_actions, np.diff(edges.indptr), n_states)))).astype(np.int64)
+    return sp.csr_array((edges.data > 0, edges.indices, pointers), shape=(n_states, n_states))
+
+
+@dataclass(frozen=True)
+class EndComponents:
+    """Maximal end components: sets of states that some policy never leaves, and never ends in.
+
+    Attributes:
+        component: (S,) number of the state's component, or -1 if it is in none.
+        pairs: (S, A) pairs that stay inside the component of their state.
+        count: How many components there are.
+    """
+
+    component: Int[np.ndarray, " S"]
+    pairs: Bool[np.ndarray, "S A"]
+    count: int
+
+
+def end_components(mdp: MDP, allowed: Bool[Array, "S A"]) -> EndComponents:
+    """Decompose the allowed pairs into maximal end components.
+
+    Strongly connected components are computed again and again, each time without the pairs that may leave theirs, until no pair
+    does (de Alfaro 1997, chapter 3).
+    """
+    n_states, n_actions = mdp.n_states, mdp.n_actions
+    alive = np.array(np.asarray(allowed) & (np.asarray(mdp.termination) == 0), order="C")
+    rows = mdp.transitions.to_csr()
+    pair = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    into = sp.csc_array(rows)
+    while True:
+        _remove_dead_ends(alive, into)
+        _, label = connected_components(_state_graph(rows, alive), directed=True, connection="strong")
+        leaves = np.zeros(alive.size, dtype=np.bool_)
+        leaves[pair[label[pair // n_actions] != label[rows.indices]]] = True
+        leaves = leaves.reshape(alive.shape) & alive
+        if not leaves.any():
+            break
+        alive &= ~leaves
+    inside = alive.any(axis=1)
+    component = np.full(n_states, -1)
+    names, component[inside] = np.unique(label[inside], return_inverse=True)
+    return EndComponents(component, alive, names.size)
+
+
+def _remove_dead_ends(alive: Bool[np.ndarray, "S A"], into: sp.csc_array) -> None:
+    """Remove, in place, every pair that may lead to a state without pairs, level by level."""
+    n_actions = alive.shape[1]
+    flat = alive.reshape(-1)
+    count = alive.sum(axis=1)
+    dead = np.flatnonzero(count == 0)
+    while dead.size:
+        starts, ends = into.indptr[dead], into.indptr[dead + 1]
+        lengths = ends - starts
+        offsets = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        hit = np.unique(into.indices[np.repeat(starts, lengths) + offsets])
+        hit = hit[flat[hit]]
+        flat[hit] = False
+        states, lost = np.unique(hit // n_actions, return_counts=True)
+        count[states] -= lost
+        dead = states[count[states] == 0]

@@ -1,0 +1,131 @@
+"""What a policy is, as an array, and the checks on one that comes from outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from regmdp._arrays import Array, Float, one_hot
+from regmdp._errors import ImproperPolicyError, InfeasibleError, PolicyError
+from regmdp.mdp import MDP
+from regmdp.mdp.structure import never_ending
+from regmdp.regularizers import Regularizer
+
+__all__ = ["as_policy", "require_ending", "require_feasible", "uniform_policy"]
+
+
+def uniform_policy(mdp: MDP, regularizer: Regularizer | None = None) -> Float[np.ndarray, "S A"]:
+    """Return the (S, A) policy that takes all actions alike: the available ones, among those that the regularizer allows.
+
+    Examples:
+        >>> import regmdp as rm
+        >>> rm.uniform_policy(rm.models.bandit()).round(3)
+        array([[0.333, 0.333, 0.333]])
+    """
+    allowed = np.asfortranarray(permitted(mdp, regularizer), dtype=np.float64)
+    return allowed / np.maximum(allowed.sum(axis=1, keepdims=True), 1.0)
+
+
+def permitted(mdp: MDP, regularizer: Regularizer | None) -> np.ndarray:
+    """Return the (S, A) mask of the pairs that are available and that the regularizer allows."""
+    domain = None if regularizer is None else regularizer.domain(mdp.available)
+    return mdp.available if domain is None else np.broadcast_to(domain, mdp.available.shape)
+
+
+def as_policy(mdp: MDP, policy: Any, regularizer: Regularizer | None = None) -> Float[np.ndarray, "S A"]:
+    """Check a policy from outside, and return it with rows that sum to 1 as exactly as doubles can.
+
+    Args:
+        mdp: The model.
+        policy: (S, A) probabilities, rows summing to 1 within 1e-9; or (S,) integers, the action of each state. What stands in
+            the rows of terminal states does not matter.
+        regularizer: If given, the policy must lie where it is finite.
+
+    Raises:
+        PolicyError: if it is not a policy of this model.
+    """
+    policy = np.asarray(policy)
+    shape = (mdp.n_states, mdp.n_actions)
+    live = ~mdp.terminal
+    if policy.ndim == 1 and np.issubdtype(policy.dtype, np.integer):
+        policy = _of_actions(mdp, policy)
+    if policy.shape != shape:
+        raise PolicyError(f"a policy must have shape (S, A) = {shape}, or (S,) if it holds action numbers, not {policy.shape}")
+    try:
+        policy = np.array(policy, dtype=np.float64, order="F")
+    except (TypeError, ValueError):
+        raise PolicyError("a policy must be an array of probabilities") from None
+    policy[~live] = 0.0
+    _refuse(mdp, ~((policy >= 0) & np.isfinite(policy)), policy, "which is not a probability")
+    _refuse(mdp, (policy > 0) & ~mdp.available, policy, "but that action is not available")
+    if regularizer is not None:
+        _refuse(mdp, (policy > 0) & ~permitted(mdp, regularizer), policy, "which the regularizer forbids: it is infinite there")
+    sums = policy.sum(axis=1)
+    bad = live & (np.abs(sums - 1.0) > 1e-9)
+    if bad.any():
+        state = int(np.argmax(bad))
+        raise PolicyError(
+            f"the policy sums to {sums[state]:.12g} in {mdp.describe(state)}, not to 1; {int(np.count_nonzero(bad))} of "
+            f"{int(np.count_nonzero(live))} states are off; normalise the rows"
+        )
+    policy /= np.where(live, sums, 1.0)[:, None]
+    return policy
+
+
+def _of_actions(mdp: MDP, actions: np.ndarray) -> np.ndarray:
+    if actions.shape != (mdp.n_states,):
+        raise PolicyError(f"a policy of action numbers must have shape (S,) = ({mdp.n_states},), not {actions.shape}")
+    actions = np.where(mdp.terminal, 0, actions)
+    bad = (actions < 0) | (actions >= mdp.n_actions)
+    if bad.any():
+        state = int(np.argmax(bad))
+        raise PolicyError(
+            f"the policy takes action {int(actions[state])} in {mdp.describe(state)}, but actions run from 0 to "
+            f"{mdp.n_actions - 1}; {int(np.count_nonzero(bad))} states are off"
+        )
+    return one_hot(actions, mdp.n_actions)
+
+
+def _refuse(mdp: MDP, bad: np.ndarray, policy: np.ndarray, why: str) -> None:
+    if bad.any():
+        state, action = (int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
+        raise PolicyError(
+            f"the policy gives {mdp.describe(state, action)} probability {policy[state, action]:.6g}, {why}; "
+            f"{int(np.count_nonzero(bad))} entries are wrong"
+        )
+
+
+def require_feasible(mdp: MDP, regularizer: Regularizer | None = None) -> None:
+    """Undiscounted model: check that from every state some permitted policy ends the episode.
+
+    Raises:
+        InfeasibleError: naming the first state from which none does.
+    """
+    if mdp.discount < 1.0:
+        return
+    stuck = never_ending(mdp, permitted(mdp, regularizer))
+    if stuck.any():
+        state = int(np.argmax(stuck))
+        raise InfeasibleError(
+            f"no policy ends the episode from {mdp.describe(state)}, nor from {int(np.count_nonzero(stuck)) - 1} other states, and "
+            "the model is not discounted; use a discount below 1, or mark where episodes end: termination= on transitions, or "
+            "available=False for every action of a terminal state"
+        )
+
+
+def require_ending(mdp: MDP, policy: Float[Array, "S A"]) -> None:
+    """Undiscounted model: check that this policy ends the episode from every state.
+
+    Raises:
+        ImproperPolicyError: naming the first state from which it does not.
+    """
+    if mdp.discount < 1.0:
+        return
+    stuck = never_ending(mdp, np.asarray(policy) > 0)
+    if stuck.any():
+        state = int(np.argmax(stuck))
+        raise ImproperPolicyError(
+            f"this policy does not end the episode from {mdp.describe(state)}, nor from {int(np.count_nonzero(stuck)) - 1} other "
+            "states, and the model is not discounted; other policies do end it"
+        )

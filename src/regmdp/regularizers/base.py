@@ -1,0 +1,200 @@
+r"""What a regularizer is: a convex function h of the policy in one state, and everything that follows from it.
+
+With a temperature τ the policy p in a state with action values q is worth ⟨p, q⟩ - τ h(p). The best such policy and its worth are
+\(\nabla h^*(q/\tau)\) and \(\tau h^*(q/\tau)\), where h* is the convex conjugate of h over the simplex. Both are computed relative to
+the largest available value, so that nothing overflows however small τ is; τ = 0 is the limit, the ordinary maximum.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float, array_namespace
+from regmdp._errors import RegularizerError
+from regmdp.regularizers import derived
+
+__all__ = ["Regularizer"]
+
+
+class Regularizer(ABC):
+    """A convex function h of the distribution over actions, and a temperature.
+
+    Subclasses define ``value`` and ``greedy``; the rest is derived, and overridden where a formula is faster, tighter or more
+    accurate. All methods work on arrays whose last axis is actions. ``available`` masks that axis: an unavailable action has
+    probability 0, and its score is -inf.
+
+    Attributes:
+        temperature: τ ≥ 0, a number or one per state, (S,). Its unit is that of the rewards per unit of h.
+
+    Examples:
+        A regularizer of one's own, half the squared distance from the uniform distribution over three actions:
+
+        >>> import numpy as np, regmdp as rm
+        >>> class Spread(rm.Regularizer):
+        ...     def __init__(self, temperature):
+        ...         self.temperature = temperature
+        ...
+        ...     def value(self, p, available=None):
+        ...         return 0.5 * np.sum((p - 1 / 3) ** 2, axis=-1)
+        ...
+        ...     def greedy(self, y, available=None):
+        ...         return rm.SquaredL2(temperature=1.0).greedy(y + 1 / 3, available)
+        >>> solution = rm.solve(rm.models.bandit(), Spread(temperature=1.0))
+        >>> solution.policy[0].round(4)
+        array([0.6667, 0.5667, 0.    ])
+    """
+
+    temperature: float | Float[Array, " S"]
+
+    #: Fields that may have one entry per state, and the number of dimensions they have then.
+    state_fields: ClassVar[dict[str, int]] = {"temperature": 1}
+
+    @abstractmethod
+    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+        """(…, A) distributions -> (…) h(p), without the temperature."""
+
+    @abstractmethod
+    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+        """(…, A) scores -> (…, A) the distribution that maximises ⟨p, y⟩ - h(p), the gradient of the conjugate."""
+
+    def conjugate(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+        """(…, A) scores -> (…) h*(y), the maximum of ⟨p, y⟩ - h(p) over distributions."""
+        p = self.greedy(y, available)
+        return _inner(p, y) - self.value(p, available)
+
+    def subgradient(
+        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
+        """(…, A) distributions -> (…, A) a subgradient of h: scores whose greedy distribution is p."""
+        return derived.subgradient(self, p, available)
+
+    def bounds(self, n_actions: int) -> tuple[float, float]:
+        """Return (L, U) with L ≤ h ≤ U on the simplex of n actions."""
+        return derived.bounds(self, n_actions)
+
+    def strong_convexity(self, n_actions: int) -> float:
+        """Return the modulus of strong convexity of h in the ℓ1 norm; 0 if none is known."""
+        return 0.0
+
+    def magnitude(self, n_actions: int) -> float:
+        """Return a bound on the terms that are summed to compute h or h*, for scores whose maximum is 0."""
+        low, high = self.bounds(n_actions)
+        return max(abs(low), abs(high)) if np.isfinite(high) else abs(low) + 1.0
+
+    def rounding(self, n_actions: int) -> float:
+        """Return a bound on the rounding error of ``value``, and of ``conjugate`` for scores whose maximum is 0."""
+        return UNIT_ROUNDOFF * (n_actions + 32) * (1.0 + self.magnitude(n_actions))
+
+    def domain(self, available: Bool[Array, "*batch A"] | None) -> Bool[Array, "*batch A"] | None:
+        """(…, A) mask of available actions -> those where h is finite; None stands for all."""
+        return available
+
+    def at(self, states: Any) -> Self:
+        """Return the regularizer of some of the states: any index of an array's first axis."""
+        per_state = [name for name, ndim in self.state_fields.items() if np.ndim(getattr(self, name)) == ndim]
+        if not per_state:
+            return self
+        part = copy.copy(self)
+        for name in per_state:
+            part.__dict__[name] = getattr(self, name)[states]
+        return part
+
+    def check(self, available: Bool[Array, "S A"]) -> None:
+        """Check that the regularizer fits a model with this (S, A) mask of available actions.
+
+        Raises:
+            RegularizerError: if a parameter has the wrong shape or value.
+        """
+        checked_temperature(getattr(self, "temperature", None))
+        n_states = available.shape[0]
+        for name, ndim in self.state_fields.items():
+            field = getattr(self, name)
+            if np.ndim(field) == ndim and np.shape(field)[0] != n_states:
+                raise RegularizerError(f"{name} of {type(self).__name__} has {np.shape(field)[0]} entries for {n_states} states")
+
+    # ---- what the temperature makes of h; not to be overridden ----
+
+    @property
+    def max_temperature(self) -> float:
+        """The largest temperature of any state."""
+        return float(np.max(self.temperature))
+
+    def maximum(self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+        """(…, A) values -> (…) the largest ⟨p, q⟩ - τ h(p); 0 where no action is available."""
+        top, scores, allowed = self._scores(q, available)
+        if np.ndim(self.temperature) == 0 and self.temperature == 0:
+            return top
+        xp = array_namespace(q)
+        best = top + xp.asarray(self.temperature) * self.conjugate(scores, allowed)
+        return best if allowed is None else xp.where(xp.any(allowed, axis=-1), best, 0.0)
+
+    def maximiser(self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+        """(…, A) values -> (…, A) the distribution with the largest ⟨p, q⟩ - τ h(p); 0 where no action is available."""
+        _, scores, allowed = self._scores(q, available)
+        p = self.greedy(scores, allowed)
+        if allowed is None:
+            return p
+        xp = array_namespace(q)
+        return xp.where(allowed, p, 0.0)
+
+    def cost(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+        """(…, A) distributions -> (…) τ h(p); 0 where no action is available."""
+        xp = array_namespace(p)
+        if np.ndim(self.temperature) == 0 and self.temperature == 0 and self.domain(None) is None:
+            return xp.zeros(p.shape[:-1])
+        value = self.value(p, available)
+        # h may be infinite where τ is 0 (outside the domain): there it must stay infinite
+        tau = xp.asarray(self.temperature)
+        cost = xp.where(xp.isfinite(value), tau * xp.where(xp.isfinite(value), value, 0.0), value)
+        return cost if available is None else xp.where(xp.any(available, axis=-1), cost, 0.0)
+
+    def _scores(self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None) -> tuple[Array, Array, Array | None]:
+        """Return the largest value (…), the scores (q - largest)/τ (…, A), and the mask of the actions they stand for.
+
+        The scores of a state without available actions are 0, to keep the arithmetic finite.
+        """
+        xp = array_namespace(q)
+        allowed = self.domain(available)
+        if allowed is not None:
+            some = xp.any(allowed, axis=-1, keepdims=True)
+            q = xp.where(allowed, q, xp.where(some, -xp.inf, 0.0))
+        top = xp.max(q, axis=-1, keepdims=True)
+        below = q - top
+        tau = self.temperature
+        with np.errstate(over="ignore"):  # a score of -inf is right when (q - top)/τ is too large for a double
+            if np.ndim(tau) == 0 and tau > 0:
+                scores = below / tau
+            else:
+                tau = xp.asarray(tau)[..., None]
+                limit = xp.where(below == 0, 0.0, -xp.inf)
+                scores = xp.where(tau > 0, below / xp.where(tau > 0, tau, 1.0), limit)
+        return top[..., 0], scores, allowed
+
+
+def checked_temperature(temperature: Any) -> float | np.ndarray:
+    """Return the temperature as a float or a read-only (S,) array."""
+    try:
+        values = np.array(temperature, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise RegularizerError(f"temperature must be a number or one per state, not {temperature!r}") from None
+    if values.ndim > 1:
+        raise RegularizerError(f"temperature must be a number or have shape (S,), not {values.shape}")
+    bad = ~((values >= 0) & np.isfinite(values))
+    if bad.any():
+        where = f" of state {int(np.argmax(bad))}" if values.ndim else ""
+        count = f"; {int(np.count_nonzero(bad))} are wrong" if values.ndim else ""
+        raise RegularizerError(f"the temperature{where} must be finite and not negative, not {values.flat[np.argmax(bad)]}{count}")
+    if values.ndim == 0:
+        return float(values)
+    values.flags.writeable = False
+    return values
+
+
+def _inner(p: Array, y: Array) -> Array:
+    """⟨p, y⟩ over the last axis, where 0 · -inf is 0."""
+    xp = array_namespace(p, y)
+    return xp.sum(xp.where(p > 0, p * xp.where(p > 0, y, 0.0), 0.0), axis=-1)

@@ -1,0 +1,59 @@
+"""The squared Euclidean norm: greedy policies are sparse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from regmdp._arrays import Array, Bool, Float, array_namespace
+from regmdp.regularizers.base import Regularizer, checked_temperature
+
+__all__ = ["SquaredL2"]
+
+
+@dataclass(frozen=True, eq=False)
+class SquaredL2(Regularizer):
+    r"""Half the squared Euclidean norm, \(h(p) = \tfrac12 \sum_a p_a^2\).
+
+    The greedy policy is the Euclidean projection of q/τ on the simplex (sparsemax): actions far from the best get probability 0.
+
+    Args:
+        temperature: τ ≥ 0, a number or one per state, in the unit of the rewards.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> rm.SquaredL2(temperature=1.0).maximiser(np.array([1.0, 0.5, -3.0]))
+        array([0.75, 0.25, 0.  ])
+
+    References:
+        Martins & Astudillo 2016, ICML, "From softmax to sparsemax", Algorithm 1.
+    """
+
+    temperature: float | Float[Array, " S"]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "temperature", checked_temperature(self.temperature))
+
+    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+        return 0.5 * array_namespace(p).sum(p * p, axis=-1)
+
+    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+        xp = array_namespace(y)
+        y = y - xp.max(y, axis=-1, keepdims=True)
+        descending = -xp.sort(-y, axis=-1)
+        rank = xp.arange(1, y.shape[-1] + 1, dtype=xp.float64)
+        total = xp.cumulative_sum(descending, axis=-1)
+        inside = 1.0 + rank * descending > total
+        size = xp.sum(xp.astype(inside, xp.int64), axis=-1, keepdims=True)
+        threshold = (xp.take_along_axis(total, size - 1, axis=-1) - 1.0) / size
+        return xp.maximum(y - threshold, 0.0)
+
+    def subgradient(
+        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
+        return p
+
+    def bounds(self, n_actions: int) -> tuple[float, float]:
+        return 0.5 / n_actions, 0.5
+
+    def strong_convexity(self, n_actions: int) -> float:
+        return 1.0 / n_actions

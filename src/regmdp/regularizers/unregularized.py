@@ -1,0 +1,47 @@
+"""No regularizer: the ordinary maximum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from regmdp._arrays import Array, Bool, Float, array_namespace, one_hot
+from regmdp.regularizers.base import Regularizer
+
+__all__ = ["Unregularized"]
+
+
+@dataclass(frozen=True, eq=False)
+class Unregularized(Regularizer):
+    """h = 0: the greedy policy takes the first of the best actions. ``solve`` uses it when no regularizer is given.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> rm.Unregularized().maximiser(np.array([1.0, 3.0, 2.0]))
+        array([0., 1., 0.])
+    """
+
+    @property
+    def temperature(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """0."""
+        return 0.0
+
+    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+        return array_namespace(p).zeros(p.shape[:-1])
+
+    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+        xp = array_namespace(y)
+        return one_hot(xp.argmax(y, axis=-1), y.shape[-1])
+
+    def conjugate(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+        return array_namespace(y).max(y, axis=-1)
+
+    def subgradient(
+        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
+        return array_namespace(p).zeros(p.shape)
+
+    def bounds(self, n_actions: int) -> tuple[float, float]:
+        return 0.0, 0.0
+
+    def check(self, available: Bool[Array, "S A"]) -> None:
+        pass

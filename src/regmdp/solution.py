@@ -1,0 +1,169 @@
+"""The result of a solve: data and where they came from. It never solves again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from regmdp._arrays import Float, frozen
+from regmdp._errors import FormatError
+from regmdp._files import read_arrays, write_arrays
+from regmdp._status import Status
+from regmdp.algorithms import History
+from regmdp.certificates import Bounds, Certificate
+
+__all__ = ["Provenance", "Solution"]
+
+KIND = "solution"
+BOUNDS = ("lower", "upper", "policy_lower", "policy_upper")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a solution came from.
+
+    Attributes:
+        problem: The model in a line.
+        regularizer: The regularizer in a line.
+        algorithm: The method.
+        reason: Why that method, if it was chosen automatically.
+        options: The other arguments of ``solve``.
+        model_digest: SHA-256 of the model's data.
+        versions: Versions of regmdp, NumPy, SciPy and Python.
+    """
+
+    problem: str
+    regularizer: str
+    algorithm: str
+    reason: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    model_digest: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """A policy, its certificate, and how it was found.
+
+    Attributes:
+        policy: (S, A) probabilities; rows of terminal states are 0.
+        value: (S,) value of the policy, within its certified bounds, in the unit of the rewards; with ``tol=0`` that of the last
+            iterate as it is.
+        certificate: Bounds on the optimal value and on how far the policy is from it.
+        status: How the run ended.
+        history: Residual, predicted gap, value from ρ and time, per iteration.
+        initial: (S,) the initial distribution ρ.
+        provenance: Model, regularizer, method, options and versions.
+    """
+
+    policy: Float[np.ndarray, "S A"]
+    value: Float[np.ndarray, " S"]
+    certificate: Certificate
+    status: Status
+    history: History
+    initial: Float[np.ndarray, " S"]
+    provenance: Provenance
+
+    @property
+    def iterations(self) -> int:
+        """Number of iterations that were made."""
+        return int(self.history.iteration[-1]) if len(self.history) else 0
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time of the iterations."""
+        return float(self.history.seconds[-1]) if len(self.history) else 0.0
+
+    @property
+    def initial_value(self) -> float:
+        """Value from the initial distribution ρ."""
+        return float(self.initial @ self.value)
+
+    def summary(self) -> str:
+        """Return what a person wants to know, in a few lines.
+
+        Examples:
+            >>> import regmdp as rm
+            >>> print(rm.solve(rm.models.bandit()).summary())  # doctest: +ELLIPSIS
+            problem      MDP(1 states, 3 actions, 3 transitions (dense), discount 0)
+            regularizer  none
+            method       policy iteration, 1 iteration in ... s
+                         small model, discount 0: policy iteration is Newton's method and needs few iterations
+            value        1 from the initial distribution
+            optimum      between 0.99999999999... and 1.00000000000...
+            gap          at most ... in the worst state, ... from the initial distribution
+            status       converged: the certified gap is within the tolerance
+        """
+        return "\n".join(f"{name:<12} {text}" for name, text in self.lines())
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return the summary as (name, text) pairs."""
+        certificate, provenance = self.certificate, self.provenance
+        plural = "" if self.iterations == 1 else "s"
+        rows = [
+            ("problem", provenance.problem),
+            ("regularizer", provenance.regularizer),
+            ("method", f"{provenance.algorithm}, {self.iterations:,} iteration{plural} in {self.seconds:.3g} s"),
+        ]
+        if provenance.reason:
+            rows.append(("", provenance.reason))
+        return [
+            *rows,
+            ("value", f"{self.initial_value:.10g} from the initial distribution"),
+            ("optimum", f"between {certificate.initial_lower:.15g} and {certificate.initial_upper:.15g}"),
+            (
+                "gap",
+                f"at most {certificate.gap:.3g} in the worst state, {certificate.initial_gap:.3g} from the initial distribution",
+            ),
+            ("status", str(self.status)),
+        ]
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the solution to a ``.npz`` file, first under a temporary name, so that a crash leaves an old file whole.
+
+        Args:
+            path: Where to write.
+        """
+        arrays = {"policy": self.policy, "value": self.value, "initial": self.initial}
+        arrays |= {f"certificate_{name}": getattr(self.certificate, name) for name in BOUNDS}
+        arrays |= {f"history_{name}": getattr(self.history, name) for name in History.__dataclass_fields__}
+        limit = self.certificate.limit
+        meta = {
+            "status": self.status.name,
+            "limit": None if limit is None else limit.name,
+            "provenance": asdict(self.provenance),
+        }
+        write_arrays(path, KIND, arrays, meta)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Solution:
+        """Read a solution that :meth:`save` wrote.
+
+        Args:
+            path: Where it is.
+
+        Raises:
+            FormatError: if the file is damaged or something else.
+        """
+        arrays, meta = read_arrays(path, KIND)
+        try:
+            arrays = {name: frozen(array) for name, array in arrays.items()}
+            limit = meta["limit"]
+            bounds = Bounds(*(arrays[f"certificate_{name}"] for name in BOUNDS), None if limit is None else Status[limit])
+            return cls(
+                policy=arrays["policy"],
+                value=arrays["value"],
+                certificate=Certificate.of(arrays["initial"], bounds),
+                status=Status[meta["status"]],
+                history=History(*(arrays[f"history_{name}"] for name in History.__dataclass_fields__)),
+                initial=arrays["initial"],
+                provenance=Provenance(**meta["provenance"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise FormatError(f"{path} is not a complete solution: {error} is missing or wrong") from error
+
+    def __repr__(self) -> str:
+        return f"Solution({self.status.word}, value {self.initial_value:.10g}, gap ≤ {self.certificate.gap:.3g})"
