@@ -130,8 +130,9 @@ class _Progress:
         low, high = float(difference.min()), float(difference.max())
         self.residual = max(-low, high)
         # a value alone: the span; to a policy's own value, and to the end of the episode, belongs a difference of 0
-        pair = state.policy is not None
-        self.size = high - (min(low, 0.0) if pair or self._mdp.terminates else low)
+        if state.policy is not None or self._mdp.terminates:
+            low, high = min(low, 0.0), max(high, 0.0)
+        self.size = high - low
         self.floor = backup_error(self._mdp, self._regularizer, state.value)
         self._since = 0 if self.size < self._best * (1.0 - 4 * UNIT_ROUNDOFF) else self._since + 1
         self._best = min(self._best, self.size)
@@ -221,4 +222,4 @@ def judge(mdp: MDP, regularizer: Regularizer, algorithm: Algorithm, state: State
         # an iterate on the way may stand for a policy that never ends: nothing bounds its value, but V* is bounded all the same
         bounds = certify(mdp, regularizer, value=state.value)
         nothing = np.full(mdp.n_states, np.inf)
-        return Certificate.of(mdp.initial, Bounds(bounds.lower, bounds.upper, -nothing, nothing, Status.STALLED))
+        return Certificate.of(mdp.initial, Bounds(bounds.lower, bounds.upper, -nothing, nothing, bounds.limit or Status.STALLED))

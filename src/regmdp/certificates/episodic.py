@@ -102,15 +102,15 @@ def _upper(mdp: MDP, regularizer: Regularizer, ending: _Ending) -> tuple[Float[n
     """Return an upper bound on the optimal value, +inf where none is found, and what stands in the way of a small gap."""
     loops = _loops_of_reward_zero(mdp, regularizer)
     model, policy, value = (mdp, ending.policy, ending.value) if loops is None else _with_rest(mdp, loops, ending)
-    best = bellman.backup(model, regularizer, value)
-    least = float(np.max(best - value)) + backup_error(model, regularizer, value)
-    for widening in (4.0, 64.0, 1024.0, 65536.0):
+    # policy iteration removes what the candidate lacks, so the pay has to cover no more than rounding
+    least = backup_error(model, regularizer, value)
+    for widening in (8.0, 128.0, 2048.0, 32768.0, 2.0**20, 2.0**25):
         found = _above(model, regularizer, policy, value, widening * least, loops)
         if found is not None:
             upper, final = found
             rests = loops is not None and np.any(final[:, -1] > 0)
             return np.where(mdp.terminal, 0.0, upper), Status.NOT_ATTAINED if rests else None
-    return np.where(mdp.terminal, 0.0, np.inf), Status.STALLED
+    return np.where(mdp.terminal, 0.0, np.inf), Status.UNBOUNDED_ABOVE
 
 
 def _above(

@@ -8,7 +8,7 @@ from regmdp import bellman
 from regmdp._errors import UnboundedError
 from regmdp.certificates.rounding import backup_error
 from regmdp.mdp import MDP
-from regmdp.mdp.structure import end_components
+from regmdp.mdp.structure import EndComponents, end_components
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer
 
@@ -35,6 +35,7 @@ def require_bounded(mdp: MDP, regularizer: Regularizer) -> None:
     inside = components.component >= 0
     label = components.component[inside]
     stay = mdp.with_available(components.pairs)
+    _refuse_free_loops(mdp, regularizer, components)
     value = np.zeros(mdp.n_states)
     undecided = np.ones(components.count, dtype=np.bool_)
     for _ in range(SWEEPS):
@@ -58,3 +59,22 @@ def require_bounded(mdp: MDP, regularizer: Regularizer) -> None:
         value[inside] += 0.5 * gain
         centre = np.bincount(label, value[inside], components.count) / np.bincount(label, minlength=components.count)
         value[inside] -= centre[label]
+
+
+def _refuse_free_loops(mdp: MDP, regularizer: Regularizer, components: EndComponents) -> None:
+    r"""Refuse loops of reward 0 where a steep regularizer charges nothing for a pure action, as entropy does not.
+
+    With a way out worth c the value of such a loop would solve \(V = \tau \log(e^{V/\tau} + e^{c/\tau})\), which has no solution:
+    leaving ever more rarely collects ever more entropy.
+    """
+    pure_is_free = regularizer.steep and regularizer.bounds(mdp.n_actions)[1] <= 0.0
+    if not pure_is_free or not np.all(np.asarray(regularizer.temperature) > 0.0):
+        return
+    loops = end_components(mdp, components.pairs & (mdp.rewards == 0.0))
+    if loops.count:
+        state = int(np.argmax(loops.component >= 0))
+        raise UnboundedError(
+            f"there is no optimum: around {mdp.describe(state)} some policy goes in a loop of reward 0, and the regularizer pays for "
+            f"leaving it ever more rarely; {loops.count} sets of states are like that; use a discount below 1, a step cost, or a "
+            "divergence from a policy that ends the episode (KL) in place of the entropy"
+        )

@@ -50,6 +50,10 @@ class Regularizer(ABC):
 
     temperature: float | Float[Array, " S"]
 
+    #: Whether greedy policies give every action of the domain positive probability, however low its score: h is infinitely steep at
+    #: the boundary of the simplex.
+    steep: ClassVar[bool] = False
+
     #: Fields that may have one entry per state, and the number of dimensions they have then.
     state_fields: ClassVar[dict[str, int]] = {"temperature": 1}
 

@@ -60,6 +60,8 @@ class Shannon(Regularizer):
 
     temperature: float | Float[Array, " S"]
 
+    steep: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "temperature", checked_temperature(self.temperature))
 
@@ -111,6 +113,7 @@ class KL(Regularizer):
     temperature: float | Float[Array, " S"]
     _log_reference: Array = field(init=False, repr=False)
 
+    steep: ClassVar[bool] = True
     state_fields: ClassVar[dict[str, int]] = {"temperature": 1, "reference": 2, "_log_reference": 2}
 
     def __post_init__(self) -> None:

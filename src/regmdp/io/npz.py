@@ -1,0 +1,87 @@
+"""Models in files: arrays in one ``.npz``, no pickle."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from regmdp._errors import FormatError, ModelError
+from regmdp._files import read_arrays, write_arrays
+from regmdp.mdp import MDP
+
+__all__ = ["load", "save"]
+
+KIND = "model"
+DENSE = "transitions"
+SPARSE = ("transitions_data", "transitions_indices", "transitions_indptr")
+
+
+def save(mdp: MDP, path: str | PathLike[str]) -> None:
+    """Write a model to a ``.npz`` file, first under a temporary name, so that a crash leaves an old file whole.
+
+    Sparse transitions stay sparse. The file can be read with ``numpy.load`` alone: dense ``transitions`` are (S, A, S); sparse
+    ones are the three arrays of a CSR matrix whose row ``s * A + a`` belongs to (s, a).
+
+    Args:
+        mdp: The model.
+        path: Where to write. The name is taken as it is.
+
+    Examples:
+        >>> import tempfile, pathlib, regmdp as rm
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "forest.npz"
+        ...     rm.io.save(rm.models.forest(), path)
+        ...     rm.io.load(path)
+        MDP(3 states, 2 actions, 9 transitions (sparse), discount 0.9)
+    """
+    arrays: dict[str, np.ndarray] = {"rewards": mdp.rewards, "initial": mdp.initial}
+    if mdp.transitions.storage == "dense":
+        arrays[DENSE] = mdp.to_sas()
+    else:
+        rows = mdp.transitions.to_csr()
+        arrays |= dict(zip(SPARSE, (rows.data, rows.indices, rows.indptr), strict=True))
+    if not mdp.all_available:
+        arrays["available"] = mdp.available
+    if np.any(mdp.termination):
+        arrays["termination"] = mdp.termination
+    meta = {"discount": mdp.discount, "state_labels": mdp.state_labels, "action_labels": mdp.action_labels}
+    write_arrays(path, KIND, arrays, meta)
+
+
+def load(path: str | PathLike[str]) -> MDP:
+    """Read a model that :func:`save` wrote, and check it as if it were new.
+
+    Args:
+        path: Where it is.
+
+    Raises:
+        FormatError: if the file is damaged, incomplete, or not a model.
+        FileNotFoundError: if there is none.
+    """
+    arrays, meta = read_arrays(path, KIND)
+    try:
+        rewards = arrays["rewards"]
+        return MDP(
+            _transitions(arrays, rewards.shape),
+            rewards,
+            meta["discount"],
+            initial=arrays["initial"],
+            available=arrays.get("available"),
+            termination=arrays.get("termination"),
+            state_labels=meta["state_labels"],
+            action_labels=meta["action_labels"],
+        )
+    except KeyError as error:
+        raise FormatError(f"{path} is incomplete: it has no {error.args[0]}") from None
+    except (ModelError, ValueError, TypeError, IndexError) as error:
+        raise FormatError(f"{path} does not hold a consistent model: {error}") from error
+
+
+def _transitions(arrays: dict[str, np.ndarray], shape: tuple[int, ...]) -> Any:
+    if DENSE in arrays:
+        return arrays[DENSE]
+    n_states, n_actions = shape
+    return sp.csr_array(tuple(arrays[name] for name in SPARSE), shape=(n_states * n_actions, n_states))

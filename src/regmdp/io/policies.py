@@ -1,0 +1,48 @@
+"""Policies from files, whoever wrote them."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from regmdp._errors import FormatError
+
+__all__ = ["load_policy"]
+
+
+def load_policy(path: str | PathLike[str]) -> np.ndarray:
+    """Return the policy in a file: that of a saved solution, the array ``policy`` of a ``.npz``, or a ``.npy``.
+
+    Args:
+        path: Where it is.
+
+    Returns:
+        (S, A) probabilities or (S,) action numbers, as they stand in the file; ``certify`` and ``evaluate`` check them.
+
+    Raises:
+        FormatError: if the file is damaged, or holds no policy.
+
+    Examples:
+        >>> import tempfile, pathlib, numpy as np, regmdp as rm
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "actions.npy"
+        >>> np.save(path, np.array([1, 1, 1, 1, 1]))
+        >>> rm.evaluate(rm.models.chain(5), rm.io.load_policy(path)).initial_value > 0
+        True
+    """
+    path = Path(path)
+    try:
+        content: Any = np.load(path, allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            return content
+        with content as archive:
+            if "policy" in archive.files:
+                return archive["policy"]
+            names = ", ".join(archive.files) or "nothing"
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # zipfile, zlib and NumPy each have their own for a damaged file
+        raise FormatError(f"{path} is not a file of NumPy arrays, or it is damaged: {error}") from error
+    raise FormatError(f"{path} has no array named 'policy'; it holds {names}")

@@ -1,0 +1,32 @@
+"""Named models with known answers.
+
+Each is a function that returns an :class:`~regmdp.mdp.MDP`; :func:`build` finds it by the name it has on the command line.
+"""
+
+from regmdp.models.garnets import garnet
+from regmdp.models.gridworlds import gridworld, gridworld_from_drawing, maze, rooms, russell_norvig
+from regmdp.models.icu import ICU_NOTICE, icu_sepsis, icu_sepsis_expert
+from regmdp.models.queues import queue
+from regmdp.models.registry import NamedModel, build, catalogue, find, names
+from regmdp.models.small import bandit, chain, forest
+
+__all__ = [
+    "ICU_NOTICE",
+    "NamedModel",
+    "bandit",
+    "build",
+    "catalogue",
+    "chain",
+    "find",
+    "forest",
+    "garnet",
+    "gridworld",
+    "gridworld_from_drawing",
+    "icu_sepsis",
+    "icu_sepsis_expert",
+    "maze",
+    "names",
+    "queue",
+    "rooms",
+    "russell_norvig",
+]

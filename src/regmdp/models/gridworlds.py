@@ -1,0 +1,308 @@
+"""Gridworlds: rooms, mazes and drawings."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import minimum_spanning_tree
+
+from regmdp._arrays import Bool, Float
+from regmdp._errors import ModelError
+from regmdp.mdp import MDP
+from regmdp.models._checks import count, finite, probability
+
+__all__ = ["gridworld", "gridworld_from_drawing", "maze", "rooms", "russell_norvig"]
+
+#: Row and column steps of the four actions, clockwise, so that the neighbours of an action in this list are perpendicular to it.
+STEPS = ((-1, 0), (0, 1), (1, 0), (0, -1))
+ACTIONS = ("up", "right", "down", "left")
+LAYOUTS = ("open", "rooms", "maze")
+#: Cells are named only up to this many.
+MOST_LABELS = 10_000
+
+
+def gridworld(
+    height: int = 11,
+    width: int = 11,
+    *,
+    walls: Any = "rooms",
+    start: tuple[int, int] | None = None,
+    goal: tuple[int, int] | None = None,
+    slip: float = 0.2,
+    goal_reward: float = 1.0,
+    step_reward: float = 0.0,
+    discount: float = 0.99,
+) -> MDP:
+    r"""Return a gridworld with walls and slip.
+
+    A move goes in its direction with probability 1 - slip, and to either side of it with probability slip / 2 each. Who runs
+    into a wall or the border stays. Every move pays the step reward, entering the goal pays the goal reward on top, and there
+    the episode ends. The states are the cells that are not walls, row by row; :func:`gridworld_from_drawing` takes a picture.
+
+    On an open grid without slip, if γ < 1 and the step reward is 0, the value of a cell d ≥ 1 steps from the goal is
+    γ^{d-1} times the goal reward.
+
+    Args:
+        height: Number of rows.
+        width: Number of columns.
+        walls: (height, width) bool, True where there is a wall; or one of "open", "rooms" (:func:`rooms`) and "maze"
+            (:func:`maze` with seed 0).
+        start: Row and column of the first state; by default the first free cell.
+        goal: Row and column of the goal; by default the last free cell.
+        slip: Probability of going sideways.
+        goal_reward: Paid on entering the goal.
+        step_reward: Paid on every move.
+        discount: γ.
+
+    Returns:
+        A sparse model with a state for every free cell, and 4 actions: up, right, down, left. The goal is terminal.
+
+    Raises:
+        ModelError: if a parameter is out of its range, or start or goal is not a free cell.
+
+    Examples:
+        >>> import regmdp as rm
+        >>> rm.models.gridworld()
+        MDP(104 states, 4 actions, 1,198 transitions (sparse), 412 available pairs, 1 terminal, discount 0.99)
+        >>> mdp = rm.models.gridworld(100, 100, walls=rm.models.maze(100, 100, rng=1))
+        >>> mdp.describe(0, 1)
+        'state 0 (row 0, column 0), action 1 (right)'
+    """
+    height, width = count("height", height), count("width", width)
+    walls = _as_walls(walls, height, width)
+    free = np.flatnonzero(~walls.ravel())
+    if free.size < 2:
+        raise ModelError(f"walls leave {free.size} free cells; a gridworld needs at least a start and a goal")
+    start_cell = _as_cell("start", start, walls, int(free[0]))
+    goal_cell = _as_cell("goal", goal, walls, int(free[-1]))
+    if start_cell == goal_cell:
+        raise ModelError("start and goal are the same cell; choose another start= or goal=")
+    entry = np.zeros((height, width))
+    entry.flat[goal_cell] = finite("goal_reward", goal_reward)
+    ends = np.zeros((height, width), dtype=np.bool_)
+    ends.flat[goal_cell] = True
+    initial = np.zeros((height, width))
+    initial.flat[start_cell] = 1.0
+    return _assemble(walls, ends, entry, initial, slip, step_reward, discount)
+
+
+def gridworld_from_drawing(
+    drawing: str,
+    *,
+    slip: float = 0.2,
+    goal_reward: float = 1.0,
+    trap_reward: float = -1.0,
+    step_reward: float = 0.0,
+    discount: float = 0.99,
+) -> MDP:
+    """Return the gridworld of a drawing, one line of text a row.
+
+    Args:
+        drawing: ``.`` is a free cell, ``#`` a wall, ``G`` a goal and ``T`` a trap, which both end the episode, ``S`` a start.
+            Of several starts all are equally likely; without any, all cells are that do not end the episode.
+        slip: As for :func:`gridworld`; so are the other parameters.
+        goal_reward: Paid on entering a goal.
+        trap_reward: Paid on entering a trap.
+        step_reward: Paid on every move.
+        discount: γ.
+
+    Raises:
+        ModelError: if the lines differ in length, or a character has no meaning.
+
+    Examples:
+        >>> import regmdp as rm
+        >>> mdp = rm.models.gridworld_from_drawing('''
+        ...     S.#
+        ...     ..G
+        ... ''')
+        >>> mdp.n_states, mdp.terminal.sum().item()
+        (5, 1)
+    """
+    lines = [line.strip() for line in textwrap.dedent(drawing).strip().splitlines()]
+    if not lines:
+        raise ModelError("the drawing is empty")
+    for number, line in enumerate(lines):
+        if len(line) != len(lines[0]):
+            raise ModelError(f"line {number} of the drawing has {len(line)} cells, but line 0 has {len(lines[0])}")
+        unknown = sorted(set(line) - set(".#GTS"))
+        if unknown:
+            column = line.index(unknown[0])
+            raise ModelError(
+                f"the drawing has {unknown[0]!r} in row {number}, column {column}; the cells are . (free), # (wall), G (goal), "
+                "T (trap) and S (start)"
+            )
+    cells = np.array([list(line) for line in lines])
+    ends = (cells == "G") | (cells == "T")
+    if not ((cells == ".") | (cells == "S")).any():
+        raise ModelError("the drawing has no free cell to start from: it needs a . or an S")
+    entry = np.where(cells == "G", finite("goal_reward", goal_reward), 0.0)
+    entry[cells == "T"] = finite("trap_reward", trap_reward)
+    starts = (cells == "S").astype(np.float64)
+    initial = starts / starts.sum() if starts.any() else None
+    return _assemble(cells == "#", ends, entry, initial, slip, step_reward, discount)
+
+
+def russell_norvig(*, slip: float = 0.2, step_reward: float = -0.04, discount: float = 1.0) -> MDP:
+    r"""Return the 4 × 3 world of Russell and Norvig's textbook.
+
+    Its known values, with the default parameters, rounded to three places::
+
+        0.812  0.868  0.918    +1
+        0.762   wall  0.660    -1
+        0.705  0.655  0.611  0.388
+
+    The book pays the reward of a terminal state in it; here it is paid on entering, so terminal states are worth 0 and the
+    values of the others are the same.
+
+    Args:
+        slip: Probability of going sideways.
+        step_reward: Paid on every move.
+        discount: γ.
+
+    Raises:
+        ModelError: if a parameter is out of its range.
+
+    Examples:
+        >>> import regmdp as rm
+        >>> rm.models.russell_norvig()
+        MDP(11 states, 4 actions, 96 transitions (sparse), 36 available pairs, 2 terminal, discount 1)
+
+    Reference:
+        Russell and Norvig, Artificial Intelligence: A Modern Approach, 3rd edition, 2010, figure 17.3.
+    """
+    drawing = """
+        ...G
+        .#.T
+        S...
+    """
+    return gridworld_from_drawing(drawing, slip=slip, step_reward=step_reward, discount=discount)
+
+
+def rooms(height: int, width: int) -> Bool[np.ndarray, "H W"]:
+    r"""Return the (H, W) walls of four rooms with four doors; a side shorter than 5 is not divided.
+
+    >>> import regmdp as rm
+    >>> print("\n".join("".join("_#"[cell] for cell in row) for row in rm.models.rooms(5, 7).astype(int)))
+    ___#___
+    _______
+    #_###_#
+    _______
+    ___#___
+    """
+    height, width = count("height", height), count("width", width)
+    walls = np.zeros((height, width), dtype=np.bool_)
+    across, down = height // 2, width // 2
+    if height >= 5:
+        walls[across] = True
+    if width >= 5:
+        walls[:, down] = True
+    if height >= 5:
+        walls[across, [down // 2, (down + width) // 2]] = False
+    if width >= 5:
+        walls[[across // 2, (across + height) // 2], down] = False
+    return walls
+
+
+def maze(height: int, width: int, *, rng: int | np.random.Generator = 0) -> Bool[np.ndarray, "H W"]:
+    """Return the (H, W) walls of a random maze, in which exactly one way leads from any free cell to any other.
+
+    The cells with even row and column are free. Between them passages are opened along a spanning tree that is minimal for
+    random weights (Kruskal's algorithm).
+
+    Args:
+        height: Number of rows.
+        width: Number of columns.
+        rng: A seed, or a generator to draw from.
+
+    Examples:
+        >>> import regmdp as rm
+        >>> rm.models.maze(4, 5, rng=0).shape
+        (4, 5)
+    """
+    height, width = count("height", height), count("width", width)
+    if not isinstance(rng, np.random.Generator):
+        rng = np.random.default_rng(count("rng", rng, 0))
+    cells = np.arange(((height + 1) // 2) * ((width + 1) // 2)).reshape((height + 1) // 2, (width + 1) // 2)
+    one = np.concatenate((cells[:, :-1].ravel(), cells[:-1].ravel()))
+    other = np.concatenate((cells[:, 1:].ravel(), cells[1:].ravel()))
+    weights = 1.0 + rng.random(one.size)
+    graph = sp.csr_array((weights, (one, other)), shape=(cells.size, cells.size))
+    tree = minimum_spanning_tree(graph).tocoo()
+    (row, column), (next_row, next_column) = np.unravel_index(tree.row, cells.shape), np.unravel_index(tree.col, cells.shape)
+    walls = np.ones((height, width), dtype=np.bool_)
+    walls[::2, ::2] = False
+    walls[row + next_row, column + next_column] = False
+    return walls
+
+
+def _as_walls(walls: Any, height: int, width: int) -> Bool[np.ndarray, "H W"]:
+    if isinstance(walls, str):
+        if walls not in LAYOUTS:
+            raise ModelError(f"walls is {walls!r}; it must be one of {', '.join(LAYOUTS)}, or a (height, width) array of bools")
+        if walls == "open":
+            return np.zeros((height, width), dtype=np.bool_)
+        return rooms(height, width) if walls == "rooms" else maze(height, width)
+    walls = np.asarray(walls)
+    if walls.shape != (height, width):
+        raise ModelError(f"walls must have shape (height, width) = {(height, width)}, not {walls.shape}")
+    if walls.dtype != np.bool_:
+        raise ModelError(f"walls must be an array of bools, True where there is a wall, not of {walls.dtype}")
+    return walls
+
+
+def _as_cell(name: str, place: tuple[int, int] | None, walls: np.ndarray, default: int) -> int:
+    """Return the flat index of a free cell."""
+    if place is None:
+        return default
+    height, width = walls.shape
+    row, column = (int(i) for i in place)
+    if not (0 <= row < height and 0 <= column < width):
+        raise ModelError(f"{name} is row {row}, column {column}, outside the grid of {height} rows and {width} columns")
+    if walls[row, column]:
+        raise ModelError(f"{name} is row {row}, column {column}, which is a wall")
+    return row * width + column
+
+
+def _assemble(
+    walls: Bool[np.ndarray, "H W"],
+    ends: Bool[np.ndarray, "H W"],
+    entry: Float[np.ndarray, "H W"],
+    initial: Float[np.ndarray, "H W"] | None,
+    slip: float,
+    step_reward: float,
+    discount: float,
+) -> MDP:
+    """Build the model: where walls are, which cells end the episode, what entering a cell pays, where it starts."""
+    slip, step_reward = probability("slip", slip), finite("step_reward", step_reward)
+    row, column = np.nonzero(~walls)
+    n_states = row.size
+    number = np.full((walls.shape[0] + 2, walls.shape[1] + 2), -1, dtype=np.int32)  # a border, so that no step leaves the array
+    number[row + 1, column + 1] = np.arange(n_states)
+    stay = np.arange(n_states, dtype=np.int32)
+    lands = np.empty((n_states, 4), dtype=np.int32)
+    for action, (down, right) in enumerate(STEPS):
+        cell = number[row + 1 + down, column + 1 + right]
+        lands[:, action] = np.where(cell < 0, stay, cell)
+    successors = np.stack((lands, np.roll(lands, 1, axis=1), np.roll(lands, -1, axis=1)), axis=-1)
+    weights = np.array([1.0 - slip, slip / 2, slip / 2])
+    free = ~walls
+    rewards = step_reward + entry[free][successors] @ weights
+    rows = sp.csr_array(
+        (np.tile(weights, 4 * n_states), successors.ravel(), np.arange(0, 12 * n_states + 1, 3)),
+        shape=(4 * n_states, n_states),
+    )
+    labels = None
+    if n_states <= MOST_LABELS:
+        labels = [f"row {r}, column {c}" for r, c in zip(row.tolist(), column.tolist(), strict=True)]
+    return MDP(
+        rows,
+        rewards,
+        discount,
+        available=np.broadcast_to(~ends[free][:, None], (n_states, 4)),
+        initial=None if initial is None else initial[free],
+        state_labels=labels,
+        action_labels=ACTIONS,
+    )
