@@ -52,7 +52,7 @@ def write_arrays(path: str | PathLike[str], kind: str, arrays: Mapping[str, np.n
     """Write named arrays and a JSON-able mapping as a file of this kind."""
     header = json.dumps({"kind": kind, "format": FORMAT, **meta})
     content = {name: np.asarray(array) for name, array in arrays.items()}
-    replace_atomically(path, lambda file: np.savez_compressed(file, meta=np.array(header), **content))
+    replace_atomically(path, lambda file: np.savez_compressed(file, allow_pickle=False, meta=np.array(header), **content))
 
 
 def read_arrays(path: str | PathLike[str], kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -63,7 +63,8 @@ def read_arrays(path: str | PathLike[str], kind: str) -> tuple[dict[str, np.ndar
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # opened here, for np.load leaves a damaged file open
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         meta = json.loads(str(arrays.pop("meta")))
         found, layout = meta.pop("kind"), meta.pop("format")

@@ -27,6 +27,10 @@ class Status(Enum):
         "not attained: going round a loop of reward 0 for ever is worth more than any way of ending the episode, "
         "so no policy that ends is optimal"
     )
+    UNBOUNDED_ABOVE = (
+        "no upper bound: some policy may go on for ever without losing reward, so nothing could be proved above the optimum; "
+        "the bounds on this policy's own value hold"
+    )
     STALLED = "stalled: the iterates stopped improving before the gap could be certified; the gap is the bound that was reached"
 
     @property

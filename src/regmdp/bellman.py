@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from regmdp._arrays import Array, Bool, Float
+from regmdp._arrays import Array, Bool, Float, array_namespace
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer, Unregularized
 
@@ -106,8 +106,19 @@ def policy_backup(
     out = np.empty(mdp.n_states)
     for block in blocks(mdp, regularizer, np.asarray(value)):
         p = policy[block.states]
-        out[block.states] = np.sum(p * block.q, axis=-1) - block.regularizer.cost(p, block.available)
+        out[block.states] = expectation(p, block.q) - block.regularizer.cost(p, block.available)
     return out
+
+
+def expectation(p: Float[Array, "*batch A"], q: Float[Array, "*batch A"]) -> Float[Array, "*batch"]:
+    """(…, A) distributions and (…, A) values -> (…) ⟨p, q⟩, or 0 where p is 0 everywhere.
+
+    The sum is taken relative to the largest value: that p sums to 1 only up to rounding then hardly matters.
+    """
+    xp = array_namespace(p, q)
+    top = xp.max(q, axis=-1, keepdims=True)
+    relative = xp.sum(p * (q - top), axis=-1)
+    return xp.where(xp.any(p > 0, axis=-1), top[..., 0] + relative, 0.0)
 
 
 def expected_rewards(mdp: MDP, regularizer: Regularizer | None, policy: Float[Array, "S A"]) -> Float[np.ndarray, " S"]:
@@ -117,5 +128,5 @@ def expected_rewards(mdp: MDP, regularizer: Regularizer | None, policy: Float[Ar
     for states in mdp.transitions.blocks:
         p = policy[states]
         available = None if mdp.all_available else mdp.available[states]
-        out[states] = np.sum(p * mdp.rewards[states], axis=-1) - regularizer.at(states).cost(p, available)
+        out[states] = expectation(p, mdp.rewards[states]) - regularizer.at(states).cost(p, available)
     return out

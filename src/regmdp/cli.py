@@ -37,12 +37,6 @@ FAILED, NOT_CONVERGED, INTERRUPTED = 1, 3, 130
 #: Seconds between progress lines where no terminal shows a live one.
 PROGRESS_EVERY = 10.0
 
-ALGORITHMS: dict[str, Callable[[], Algorithm]] = {
-    "value-iteration": rm.algorithms.ValueIteration,
-    "modified-policy-iteration": rm.algorithms.ModifiedPolicyIteration,
-    "policy-iteration": rm.algorithms.PolicyIteration,
-}
-
 
 class RegularizerName(StrEnum):
     """What --regularizer takes."""
@@ -53,7 +47,20 @@ class RegularizerName(StrEnum):
     squared_l2 = "squared-l2"
 
 
-AlgorithmName = StrEnum("AlgorithmName", {name.replace("-", "_"): name for name in ("auto", *ALGORITHMS)})
+class AlgorithmName(StrEnum):
+    """What --algorithm takes."""
+
+    auto = "auto"
+    value_iteration = "value-iteration"
+    modified_policy_iteration = "modified-policy-iteration"
+    policy_iteration = "policy-iteration"
+
+
+ALGORITHMS: dict[AlgorithmName, Callable[[], Algorithm]] = {
+    AlgorithmName.value_iteration: rm.algorithms.ValueIteration,
+    AlgorithmName.modified_policy_iteration: rm.algorithms.ModifiedPolicyIteration,
+    AlgorithmName.policy_iteration: rm.algorithms.PolicyIteration,
+}
 
 ModelArgument = Annotated[
     str, typer.Argument(help="A named model (see: regmdp models), a model file (.npz), or gymnasium:ID, as in gymnasium:Taxi-v4.")
@@ -77,7 +84,7 @@ def solve(
     reference: ReferenceOption = None,
     param: ParameterOption = None,
     discount: DiscountOption = None,
-    algorithm: Annotated[AlgorithmName, typer.Option(help="Method.")] = AlgorithmName("auto"),
+    algorithm: Annotated[AlgorithmName, typer.Option(help="Method.")] = AlgorithmName.auto,
     tol: Annotated[float, typer.Option(help="Certified gap to reach, in the unit of the rewards.")] = 1e-8,
     max_iterations: Annotated[int | None, typer.Option(help="The most iterations to make.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to save the policy.")] = None,
@@ -89,11 +96,9 @@ def solve(
     out = Console()
     problem = _Problem.load(model, param, discount, regularizer, temperature, reference)
     problem.announce(out)
-    method = "auto" if algorithm == "auto" else ALGORITHMS[algorithm]()
+    method = "auto" if algorithm is AlgorithmName.auto else ALGORITHMS[algorithm]()
     with _ProgressLine(Console(stderr=True)) as progress:
-        solution = rm.solve(
-            problem.mdp, problem.regularizer, method, tol=tol, max_iterations=max_iterations, listeners=[progress]
-        )
+        solution = rm.solve(problem.mdp, problem.regularizer, method, tol=tol, max_iterations=max_iterations, listeners=[progress])
     rows = [*solution.lines(), *problem.compared(solution.policy)]
     path = output or Path(f"{problem.name}-policy.npz")
     solution.save(path)
@@ -130,7 +135,10 @@ def certify(
             ("policy", str(policy)),
             ("value", f"{evaluated.initial_value:.10g} from the initial distribution"),
             ("optimum", f"between {certificate.initial_lower:.15g} and {certificate.initial_upper:.15g}"),
-            ("gap", f"at most {certificate.gap:.3g} in the worst state, {certificate.initial_gap:.3g} from the initial distribution"),
+            (
+                "gap",
+                f"at most {certificate.gap:.3g} in the worst state, {certificate.initial_gap:.3g} from the initial distribution",
+            ),
             *([] if certificate.limit is None else [("limit", str(certificate.limit))]),
             *problem.compared(judged),
         ],
@@ -244,11 +252,13 @@ class _Problem:
         if Path(reference).exists():
             return np.asarray(io.load_policy(reference), dtype=np.float64)
         known = ", ".join(["uniform", *own])
-        raise rm.PolicyError(f"there is no reference policy {reference!r} for {self.name}: say one of {known}, or the path of a file")
+        raise rm.PolicyError(
+            f"there is no reference policy {reference!r} for {self.name}: say one of {known}, or the path of a file"
+        )
 
     def announce(self, out: Console) -> None:
         """Print what has to be said before any result."""
-        for text in (self._entry.notice if self._entry else "", self._note or ""):
+        for text in (self._entry.notice if self._entry else "", self._note):
             if text:
                 out.print(text, style="yellow", highlight=False)
 

@@ -152,7 +152,9 @@ class Solution:
         try:
             arrays = {name: frozen(array) for name, array in arrays.items()}
             limit = meta["limit"]
-            bounds = Bounds(*(arrays[f"certificate_{name}"] for name in BOUNDS), None if limit is None else Status[limit])
+            bounds = Bounds(
+                **{name: arrays[f"certificate_{name}"] for name in BOUNDS}, limit=None if limit is None else Status[limit]
+            )
             return cls(
                 policy=arrays["policy"],
                 value=arrays["value"],

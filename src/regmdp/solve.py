@@ -35,7 +35,9 @@ def solve(
     start: Any = None,
     listeners: Iterable[Callable[[Event], object]] = (),
 ) -> Solution:
-    r"""Find a policy that maximises \(V^\pi = E[\sum_t \gamma^t (r_t - \tau h(\pi(s_t)))]\) from every state, and bound its distance.
+    r"""Find a policy that is best from every state, and bound how far from optimal it can be.
+
+    What is maximised is \(V^\pi = E[\sum_t \gamma^t (r_t - \tau h(\pi(s_t)))]\).
 
     Args:
         mdp: The model.

@@ -206,7 +206,7 @@ def iterate(
         status = Status.INTERRUPTED
     if certificate is None:
         certificate = judge(mdp, regularizer, algorithm, state)
-        if status is Status.ITERATION_LIMIT and 0.0 < tol and certificate.gap <= tol:
+        if status is Status.ITERATION_LIMIT and tol > 0.0 and certificate.gap <= tol:
             status = Status.CONVERGED  # the prediction was too cautious
     policy = algorithm.policy(mdp, regularizer, state)
     # an iterate may be off by a constant that its span does not see; what the certificate says of the policy's value is better

@@ -23,8 +23,8 @@ def discounted_bounds(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "
 
     Without a policy, the one judged is the greedy one.
     """
-    best, own = _sweep(mdp, regularizer, policy, value)
-    error = backup_error(mdp, regularizer, value)
+    best, own, spread = _sweep(mdp, regularizer, policy, value)
+    error = backup_error(mdp, regularizer, value, spread)
     gain, drift = best - value, own - value
     upper = best + error + _shift(mdp, float(gain.max()) + error, above=True)
     policy_upper = own + error + _shift(mdp, float(drift.max()) + error, above=True)
@@ -40,14 +40,15 @@ def discounted_bounds(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "
 
 def _sweep(
     mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"] | None, value: Float[Array, " S"]
-) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"]]:
-    """Return (S,) T V and (S,) T_π V, from one pass over the model."""
-    best, own = np.empty(mdp.n_states), np.empty(mdp.n_states)
+) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"], float]:
+    """Return (S,) T V, (S,) T_π V and the largest spread of the action values of a state, from one pass over the model."""
+    best, own, spread = np.empty(mdp.n_states), np.empty(mdp.n_states), 0.0
     for states, q, available, part in bellman.blocks(mdp, regularizer, value):
         best[states] = part.maximum(q, available)
         p = part.maximiser(q, available) if policy is None else policy[states]
-        own[states] = np.sum(p * q, axis=-1) - part.cost(p, available)
-    return best, own
+        own[states] = bellman.expectation(p, q) - part.cost(p, available)
+        spread = max(spread, float(np.max(np.max(q, axis=-1) - np.min(q, axis=-1))))
+    return best, own, spread
 
 
 def _shift(mdp: MDP, extreme: float, *, above: bool) -> float:

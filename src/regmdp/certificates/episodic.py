@@ -2,13 +2,13 @@ r"""Bounds for γ = 1, where episodes end.
 
 **Below.** If a policy π ends with probability 1 and T_π L ≥ L, then L ≤ V^π: iterate, and what is left of L vanishes.
 
-**Above.** If T U < U strictly in every state that is not terminal, then U ≥ V^π for every policy, whether it ends or not: each step
-loses at least some δ > 0 against U, so a policy that goes on for ever is worth -∞, and for one that ends what is left of U
+**Above.** If T U < U strictly in every state that is not terminal, then U ≥ V^π for every policy, whether it ends or not: each
+step loses at least some δ > 0 against U, so a policy that goes on for ever is worth -∞, and for one that ends what is left of U
 vanishes. Such a U is the optimal value of the model in which every step is paid a little more; policy iteration finds it.
 
-**Loops of reward 0.** If some policy can go round for ever in pairs of reward exactly 0, no U is strict there. All states of such an
-end component have the same optimal value, and staying is worth 0. So one number U ≥ 0 for the whole component, strict against all
-pairs that leave it, is enough: a policy either makes infinitely many strict steps, or ends, or stays where U ≥ 0.
+**Loops of reward 0.** If some policy can go round for ever in pairs of reward exactly 0, no U is strict there. All states of such
+an end component have the same optimal value, and staying is worth 0. So one number U ≥ 0 for the whole component, strict against
+all pairs that leave it, is enough: a policy either makes infinitely many strict steps, or ends, or stays where U ≥ 0.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def _refuse_free_loops(mdp: MDP, regularizer: Regularizer, components: EndCompon
     if loops.count:
         state = int(np.argmax(loops.component >= 0))
         raise UnboundedError(
-            f"there is no optimum: around {mdp.describe(state)} some policy goes in a loop of reward 0, and the regularizer pays for "
-            f"leaving it ever more rarely; {loops.count} sets of states are like that; use a discount below 1, a step cost, or a "
-            "divergence from a policy that ends the episode (KL) in place of the entropy"
+            f"there is no optimum: around {mdp.describe(state)} some policy goes in a loop of reward 0, and the regularizer pays "
+            f"for leaving it ever more rarely; {loops.count} sets of states are like that; use a discount below 1, a step cost, or "
+            "a divergence from a policy that ends the episode (KL) in place of the entropy"
         )

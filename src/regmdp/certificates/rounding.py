@@ -11,8 +11,15 @@ from regmdp.regularizers import Regularizer
 __all__ = ["backup_error"]
 
 
-def backup_error(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) -> float:
+def backup_error(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"], spread: float = np.inf) -> float:
     """Bound the error of one entry of T V or T_π V as computed, for a (S,) value and a policy normalised to rounding.
+
+    Args:
+        mdp: The model.
+        regularizer: The regularizer.
+        value: (S,) V.
+        spread: Largest difference between the values of two actions of one state, if it is known: sums over actions are taken
+            relative to the best one, and round relative to this.
 
     A sum of k products is off by at most k u times the sum of their absolute values, in whatever order it is computed (Higham
     2002, *Accuracy and Stability of Numerical Algorithms*, section 3.1); h and h* bound their own errors.
@@ -20,8 +27,8 @@ def backup_error(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) 
     k, n_actions = mdp.transitions.branching, mdp.n_actions
     tau = regularizer.max_temperature
     scale = mdp.reward_bound + mdp.discount * (1.0 + mdp.mass_error) * float(np.max(np.abs(value)))
-    of_q = (k + 4) * UNIT_ROUNDOFF * scale + k * np.finfo(np.float64).tiny
-    of_policy = 2 * (n_actions + 4) * UNIT_ROUNDOFF * scale
+    of_q = (k + 2) * UNIT_ROUNDOFF * scale + k * np.finfo(np.float64).tiny
+    of_policy = 2 * (n_actions + 4) * UNIT_ROUNDOFF * min(spread, 2 * scale)
     of_regularizer = 2 * tau * regularizer.rounding(n_actions)
-    of_sum = 4 * UNIT_ROUNDOFF * (scale + tau * regularizer.magnitude(n_actions))
-    return float(of_q + of_policy + of_regularizer + of_sum)
+    of_sum = 3 * UNIT_ROUNDOFF * (scale + tau * regularizer.magnitude(n_actions))
+    return float(of_q + of_policy + of_regularizer + of_sum) * (1 + 1e-12)

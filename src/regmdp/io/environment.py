@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -16,7 +16,7 @@ __all__ = ["ModelEnv"]
 class ModelEnv(gymnasium.Env):
     """Samples episodes of a model. See :func:`regmdp.io.to_gymnasium`."""
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+    metadata = {"render_modes": []}  # noqa: RUF012 - annotated so in the base class
 
     def __init__(self, mdp: MDP, max_steps: int | None = None, render_mode: str | None = None) -> None:
         if render_mode is not None:
@@ -25,7 +25,9 @@ class ModelEnv(gymnasium.Env):
         self.render_mode = None
         self.observation_space = gymnasium.spaces.Discrete(mdp.n_states)
         self.action_space = gymnasium.spaces.Discrete(mdp.n_actions)
-        self.spec = EnvSpec("regmdp/Model-v0", entry_point=ModelEnv, kwargs={"mdp": mdp, "max_steps": max_steps})
+        self.spec = EnvSpec(
+            "regmdp/Model-v0", entry_point="regmdp.io.environment:ModelEnv", kwargs={"mdp": mdp, "max_steps": max_steps}
+        )
         self._max_steps = max_steps
         self._rows = mdp.transitions.to_csr()
         self._start = np.cumsum(mdp.initial)

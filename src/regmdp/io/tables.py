@@ -87,7 +87,7 @@ def from_gymnasium(env: Any, *, discount: float, **options: Any) -> MDP:
         rewards,
         discount,
         initial=getattr(bare, "initial_state_distrib", None),
-        termination=ends,
+        termination=ends if ends.any() else None,
         state_labels=_cells(bare, n_states),
         action_labels=actions if actions is not None and len(actions) == n_actions else None,
     )
@@ -113,7 +113,7 @@ def time_limit_note(env: Any) -> str | None:
     else:
         spec = getattr(env, "spec", None)
     limit = getattr(spec, "max_episode_steps", None)
-    if limit is None:
+    if spec is None or limit is None:
         return None
     return f"{spec.id} stops after {limit} steps; the model does not, since a time limit is not part of a Markov decision process"
 
@@ -193,7 +193,7 @@ def _cells(bare: Any, n_states: int) -> Sequence[str] | None:
     """Name the states that are cells of a grid."""
     kind = type(bare).__name__
     if kind == "FrozenLakeEnv":
-        shape, what = bare.desc.shape, {b"S": " (start)", b"H": " (hole)", b"G": " (goal)"}
+        shape, what = bare.desc.shape, {b"S": ", start", b"H": ", hole", b"G": ", goal"}
         names = [f"row {r}, column {c}{what.get(bare.desc[r, c], '')}" for r, c in np.ndindex(shape)]
     elif kind == "CliffWalkingEnv":
         names = [f"row {r}, column {c}" for r, c in np.ndindex(bare.shape)]

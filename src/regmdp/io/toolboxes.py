@@ -33,7 +33,7 @@ def from_mdptoolbox(P: Any, R: Any, discount: float, **keywords: Any) -> MDP:
         >>> P = np.array([[[0.5, 0.5], [0.8, 0.2]], [[0.0, 1.0], [0.1, 0.9]]])
         >>> R = np.array([[5.0, 10.0], [-1.0, 2.0]])
         >>> rm.solve(rm.io.from_mdptoolbox(P, R, 0.9)).value.round(4)
-        array([42.4185, 36.0465])
+        array([42.4419, 36.0465])
 
     Reference:
         Chadès, Chapron, Cros, Garcia and Sabbadin, MDPtoolbox, Ecography 37, 2014.

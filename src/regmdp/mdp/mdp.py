@@ -11,7 +11,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from regmdp._arrays import Array, Bool, Float, Int, frozen
-from regmdp._errors import ModelError
 from regmdp.mdp import validation
 from regmdp.mdp.transitions import Transitions, dense_of_available, sparse_of_available
 
@@ -220,7 +219,7 @@ class MDP:
         fields["all_available"] = bool(available.all())
         # a constant mask or termination costs no memory
         fields["available"] = np.broadcast_to(True, shape) if self.all_available else frozen(np.asfortranarray(available))
-        fields["terminal"] = frozen(~available.any(axis=1))
+        fields["terminal"] = frozen(np.logical_not(np.any(available, axis=1)))
         fields["rewards"] = validation.checked_rewards(self, rewards)
         fields["termination"] = validation.checked_termination(self, termination)
         fields["mass_error"] = validation.checked_mass(self)

@@ -168,9 +168,9 @@ def as_pairs(state: Any, action: Any, n_states: int, n_actions: int | None, acti
     code = state * n_actions + action
     _, first, counts = np.unique(code, return_index=True, return_counts=True)
     if (counts > 1).any():
-        pair = int(first[np.argmax(counts > 1)])
+        pair, times = int(first[np.argmax(counts > 1)]), int(counts[np.argmax(counts > 1)])
         raise ModelError(
-            f"the pair (state {int(state[pair])}, action {int(action[pair])}) is listed {int(counts[np.argmax(counts > 1)])} times; "
+            f"the pair (state {int(state[pair])}, action {int(action[pair])}) is listed {times} times; "
             f"{int(np.count_nonzero(counts > 1))} pairs are listed more than once; merge their rows"
         )
     return Pairs(state, action, n_actions)

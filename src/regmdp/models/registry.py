@@ -67,7 +67,8 @@ _MODELS = {
         NamedModel("gridworld", gridworld, "Four rooms, four doors, a goal, and slippery floors", 104, 4, 0.99,
                    "without walls and slip, discount^(steps - 1)"),
         NamedModel("icu-sepsis", icu_sepsis, "Treatment of sepsis in intensive care, from hospital records", 716, 25, 1.0,
-                   "value 0.8751; clinicians 0.7818, uniform policy 0.7801", ICU_NOTICE, "icu", "stay", {"expert": icu_sepsis_expert}),
+                   "value 0.8751; clinicians 0.7818, uniform policy 0.7801", ICU_NOTICE, "icu", "stay",
+                   {"expert": icu_sepsis_expert}),
         NamedModel("queue", queue, "Admit customers to a queue or turn them away", 51, 2, 0.99, "a threshold is optimal"),
         NamedModel("russell-norvig", russell_norvig, "The 4 × 3 world of the textbook", 11, 4, 1.0, "value 0.705 from the start"),
     )

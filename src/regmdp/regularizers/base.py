@@ -1,8 +1,8 @@
 r"""What a regularizer is: a convex function h of the policy in one state, and everything that follows from it.
 
-With a temperature τ the policy p in a state with action values q is worth ⟨p, q⟩ - τ h(p). The best such policy and its worth are
-\(\nabla h^*(q/\tau)\) and \(\tau h^*(q/\tau)\), where h* is the convex conjugate of h over the simplex. Both are computed relative to
-the largest available value, so that nothing overflows however small τ is; τ = 0 is the limit, the ordinary maximum.
+With a temperature τ the policy p in a state with action values q is worth ⟨p, q⟩ - τ h(p). The best such policy and its worth
+are \(\nabla h^*(q/\tau)\) and \(\tau h^*(q/\tau)\), where h* is the convex conjugate of h over the simplex. Both are computed
+relative to the largest available value, so that nothing overflows however small τ is; τ = 0 is the limit, the ordinary maximum.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Regularizer(ABC):
             return self
         part = copy.copy(self)
         for name in per_state:
-            part.__dict__[name] = getattr(self, name)[states]
+            object.__setattr__(part, name, getattr(self, name)[states])
         return part
 
     def check(self, available: Bool[Array, "S A"]) -> None:

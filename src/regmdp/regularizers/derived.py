@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import minimize
 
 from regmdp._arrays import Array, Bool, Float
 
@@ -24,6 +23,8 @@ def subgradient(
     regularizer: Regularizer, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None
 ) -> Float[np.ndarray, "*batch A"]:
     """Find scores whose greedy distribution is p, by minimising h*(y) - ⟨p, y⟩, whose gradient is greedy(y) - p."""
+    from scipy.optimize import minimize  # slow to import, and rarely needed
+
     p = np.asarray(p)
     out = np.full(p.shape, -np.inf)
     for where in np.ndindex(p.shape[:-1]):

@@ -199,8 +199,8 @@ def _checked_reference(reference: Any) -> np.ndarray:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise PolicyError(
-            f"row {row} of the reference sums to {np.atleast_1d(sums)[row]:.12g}, not to 1; {int(np.count_nonzero(wrong))} rows are "
-            "off; normalise them"
+            f"row {row} of the reference sums to {np.atleast_1d(sums)[row]:.12g}, not to 1; "
+            f"{int(np.count_nonzero(wrong))} rows are off; normalise them"
         )
     reference.flags.writeable = False
     return reference

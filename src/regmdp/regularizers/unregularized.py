@@ -21,7 +21,7 @@ class Unregularized(Regularizer):
     """
 
     @property
-    def temperature(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def temperature(self) -> float:
         """0."""
         return 0.0
 
