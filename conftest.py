@@ -7,12 +7,14 @@ asked to run.
 import doctest
 import inspect
 import sys
+from pathlib import Path
 
 from jaxtyping import install_import_hook
 
 if "regmdp" in sys.modules:
     raise RuntimeError("regmdp was imported before the shape checks were installed; import it in test files only")
-install_import_hook("regmdp", "beartype.beartype")
+sys.path.insert(0, str(Path(__file__).parent / "tests"))
+install_import_hook("regmdp", "typechecker.typechecker")
 
 
 # A checked function is wrapped, so doctest takes it for one of jaxtyping's and would silently leave its examples out.

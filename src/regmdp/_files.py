@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import tempfile
-import zipfile
+import secrets
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -28,31 +26,25 @@ def replace_atomically(path: str | PathLike[str], write: Callable[[IO[bytes]], o
     After a crash or an interrupt the old file is still there, whole.
     """
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def write_arrays(path: str | PathLike[str], kind: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
     """Write named arrays and a JSON-able mapping as a file of this kind."""
-    header = json.dumps({"kind": kind, "format": FORMAT, **meta})
-    content = {name: np.asarray(array) for name, array in arrays.items()}
-    replace_atomically(path, lambda file: np.savez_compressed(file, allow_pickle=False, meta=np.array(header), **content))
+    content: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
+    content["meta"] = np.array(json.dumps({"kind": kind, "format": FORMAT, **meta}))
+    replace_atomically(path, lambda file: np.savez(file, **content))
 
 
 def read_arrays(path: str | PathLike[str], kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -70,12 +62,10 @@ def read_arrays(path: str | PathLike[str], kind: str) -> tuple[dict[str, np.ndar
         found, layout = meta.pop("kind"), meta.pop("format")
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, NotImplementedError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile, zlib, json and NumPy each have their own for a damaged file
         raise FormatError(f"{path} is not a regmdp file, or it is damaged: {error}") from error
-    except Exception as error:  # zlib.error and whatever else a damaged archive raises
-        raise FormatError(f"{path} is damaged: {error}") from error
     if found != kind:
         raise FormatError(f"{path} holds a {found}, not a {kind}")
-    if layout > FORMAT:
+    if not isinstance(layout, int) or layout > FORMAT:
         raise FormatError(f"{path} was written by a newer version of regmdp (format {layout}, this one reads up to {FORMAT})")
     return arrays, meta

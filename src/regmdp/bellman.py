@@ -64,7 +64,7 @@ def backup(mdp: MDP, regularizer: Regularizer | None, value: Float[Array, " S"])
         >>> rm.bellman.backup(mdp, None, np.zeros(1))
         array([1.])
         >>> rm.bellman.backup(mdp, rm.Shannon(temperature=1.0), np.zeros(1)).round(4)
-        array([1.8283])
+        array([1.8379])
     """
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)

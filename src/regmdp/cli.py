@@ -134,11 +134,7 @@ def certify(
             ("regularizer", "none" if problem.regularizer is None else repr(problem.regularizer)),
             ("policy", str(policy)),
             ("value", f"{evaluated.initial_value:.10g} from the initial distribution"),
-            ("optimum", f"between {certificate.initial_lower:.15g} and {certificate.initial_upper:.15g}"),
-            (
-                "gap",
-                f"at most {certificate.gap:.3g} in the worst state, {certificate.initial_gap:.3g} from the initial distribution",
-            ),
+            *certificate.lines(),
             *([] if certificate.limit is None else [("limit", str(certificate.limit))]),
             *problem.compared(judged),
         ],
@@ -216,7 +212,9 @@ class _Problem:
             if discount is None:
                 raise rm.ModelError("an environment has no discount of its own: say one with --discount (1 if its episodes end)")
             name = model.removeprefix("gymnasium:")
-            return cls(io.from_gymnasium(name, discount=discount, **parameters), name.replace("/", "-"), None, TIME_LIMIT_NOTE)
+            return cls(
+                io.from_gymnasium(name, discount=discount, **parameters), name.replace("/", "-"), None, io.time_limit_note(name)
+            )
         if model.endswith(".npz"):
             if parameters:
                 raise rm.ModelError("a model file takes no --param")
@@ -278,9 +276,6 @@ class _Problem:
             ("reward", f"{reward:.10g} without the regularizer, where the reference policy earns {before:.10g}"),
             ("moved", f"{moved:.6g} nats from the reference policy {per} (Kullback-Leibler divergence)"),
         ]
-
-
-TIME_LIMIT_NOTE = "The environment's time limit, if it has one, is not part of the model: episodes end where the table says so."
 
 
 def _parameters(texts: list[str] | None) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class Solution:
             method       policy iteration, 1 iteration in ... s
                          small model, discount 0: policy iteration is Newton's method and needs few iterations
             value        1 from the initial distribution
-            optimum      between 0.99999999999... and 1.00000000000...
+            optimum      between 0.9999999999999 and 1.000000000001
             gap          at most ... in the worst state, ... from the initial distribution
             status       converged: the certified gap is within the tolerance
         """
@@ -101,7 +101,7 @@ class Solution:
 
     def lines(self) -> list[tuple[str, str]]:
         """Return the summary as (name, text) pairs."""
-        certificate, provenance = self.certificate, self.provenance
+        provenance = self.provenance
         plural = "" if self.iterations == 1 else "s"
         rows = [
             ("problem", provenance.problem),
@@ -113,11 +113,7 @@ class Solution:
         return [
             *rows,
             ("value", f"{self.initial_value:.10g} from the initial distribution"),
-            ("optimum", f"between {certificate.initial_lower:.15g} and {certificate.initial_upper:.15g}"),
-            (
-                "gap",
-                f"at most {certificate.gap:.3g} in the worst state, {certificate.initial_gap:.3g} from the initial distribution",
-            ),
+            *self.certificate.lines(),
             ("status", str(self.status)),
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,10 +77,30 @@ class Certificate:
         )
 
     def __repr__(self) -> str:
-        return (
-            f"Certificate(gap ≤ {self.gap:.3g}; from the initial distribution {self.initial_lower:.12g} ≤ V* ≤ "
-            f"{self.initial_upper:.12g}, gap ≤ {self.initial_gap:.3g})"
-        )
+        low, high = shown(self.initial_lower, 13, -1), shown(self.initial_upper, 13, 1)
+        gap, initial_gap = shown(self.gap, 3, 1), shown(self.initial_gap, 3, 1)
+        return f"Certificate(gap ≤ {gap}; from the initial distribution {low} ≤ V* ≤ {high}, gap ≤ {initial_gap})"
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return what a person wants to know as (name, text) pairs; the numbers shown are bounds like those they stand for."""
+        worst, initial = shown(self.gap, 3, 1), shown(self.initial_gap, 3, 1)
+        return [
+            ("optimum", f"between {shown(self.initial_lower, 13, -1)} and {shown(self.initial_upper, 13, 1)}"),
+            ("gap", f"at most {worst} in the worst state, {initial} from the initial distribution"),
+        ]
+
+
+def shown(bound: float, digits: int, direction: int) -> str:
+    """Write a bound with so many digits, rounded outwards: down if the direction is -1, up if it is 1.
+
+    >>> shown(1.0000000000000002, 13, 1), shown(0.1234567, 3, -1), shown(float("inf"), 3, 1)
+    ('1.000000000001', '0.123', 'inf')
+    """
+    if not np.isfinite(bound):
+        return str(bound)
+    rounding = decimal.ROUND_FLOOR if direction < 0 else decimal.ROUND_CEILING
+    rounded = decimal.Context(prec=digits, rounding=rounding).create_decimal_from_float(bound)
+    return f"{rounded:f}" if 1e-4 <= abs(rounded) < 1e9 or rounded == 0 else f"{rounded:e}"
 
 
 def _expected(initial: Float[np.ndarray, " S"], bound: Float[np.ndarray, " S"], direction: int) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import scipy.linalg
@@ -25,6 +25,7 @@ from regmdp.regularizers import Regularizer
 __all__ = ["Direct", "Exact", "Krylov", "LinearEvaluation", "System"]
 
 
+@runtime_checkable
 class System(Protocol):
     """(I - γ P_π), made ready for solving."""
 

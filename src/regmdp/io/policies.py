@@ -34,13 +34,15 @@ def load_policy(path: str | PathLike[str]) -> np.ndarray:
     """
     path = Path(path)
     try:
-        content: Any = np.load(path, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return content
-        with content as archive:
-            if "policy" in archive.files:
-                return archive["policy"]
-            names = ", ".join(archive.files) or "nothing"
+        # opened here, for np.load leaves a damaged file open
+        with open(path, "rb") as file:
+            content: Any = np.load(file, allow_pickle=False)
+            if isinstance(content, np.ndarray):
+                return content
+            with content as archive:
+                if "policy" in archive.files:
+                    return archive["policy"]
+                names = ", ".join(archive.files) or "nothing"
     except FileNotFoundError:
         raise
     except Exception as error:  # zipfile, zlib and NumPy each have their own for a damaged file

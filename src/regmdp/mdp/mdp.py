@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from regmdp._arrays import Array, Bool, Float, Int, frozen
 from regmdp.mdp import validation
-from regmdp.mdp.transitions import Transitions, dense_of_available, sparse_of_available
+from regmdp.mdp.transitions import DenseTransitions, Transitions, dense_of_available, sparse_of_available
 
 __all__ = ["MDP"]
 
@@ -275,11 +275,13 @@ class MDP:
     def with_available(self, available: Any) -> MDP:
         """Return the same model with only those of its actions that this (S, A) mask leaves available."""
         kept = validation.as_available(available, self.rewards.shape) & self.available
-        rows = self.transitions.to_csr()
-        index = np.arange(rows.shape[0]).reshape(self.rewards.shape)
+        if isinstance(self.transitions, DenseTransitions):
+            transitions: Transitions = dense_of_available(self.transitions.to_dense(), kept)
+        else:
+            transitions = sparse_of_available(self.transitions.to_csr(), np.arange(kept.size).reshape(kept.shape), kept)
         mdp = MDP.__new__(MDP)
         mdp._set(
-            sparse_of_available(rows, index, kept), np.array(self.rewards, order="F"), self.discount, self.initial, kept,
+            transitions, np.array(self.rewards, order="F"), self.discount, self.initial, kept,
             self.termination, self.state_labels, self.action_labels,
         )  # fmt: skip
         return mdp

@@ -221,6 +221,8 @@ def checked_termination(mdp: MDP, termination: Any) -> Float[np.ndarray, "S A"]:
     if bad.any():
         where = _first(bad)
         raise ModelError(f"termination: {mdp.describe(*where)} has {termination[where]}; {_of(bad, mdp)} are not probabilities")
+    if not termination.any():
+        return np.broadcast_to(0.0, shape)
     return frozen(termination)
 
 

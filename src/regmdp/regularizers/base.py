@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class Regularizer(ABC):
         ...         return rm.SquaredL2(temperature=1.0).greedy(y + 1 / 3, available)
         >>> solution = rm.solve(rm.models.bandit(), Spread(temperature=1.0))
         >>> solution.policy[0].round(4)
-        array([0.6667, 0.5667, 0.    ])
+        array([0.55, 0.45, 0.  ])
     """
 
     temperature: float | Float[Array, " S"]
@@ -97,7 +97,7 @@ class Regularizer(ABC):
         """(…, A) mask of available actions -> those where h is finite; None stands for all."""
         return available
 
-    def at(self, states: Any) -> Self:
+    def at(self, states: Any) -> Regularizer:
         """Return the regularizer of some of the states: any index of an array's first axis."""
         per_state = [name for name, ndim in self.state_fields.items() if np.ndim(getattr(self, name)) == ndim]
         if not per_state:
@@ -164,6 +164,7 @@ class Regularizer(ABC):
         xp = array_namespace(q)
         allowed = self.domain(available)
         if allowed is not None:
+            allowed = xp.broadcast_to(allowed, q.shape)
             some = xp.any(allowed, axis=-1, keepdims=True)
             q = xp.where(allowed, q, xp.where(some, -xp.inf, 0.0))
         top = xp.max(q, axis=-1, keepdims=True)
