@@ -134,7 +134,7 @@ def certify(
             ("regularizer", "none" if problem.regularizer is None else repr(problem.regularizer)),
             ("policy", str(policy)),
             ("value", f"{evaluated.initial_value:.10g} from the initial distribution"),
-            *certificate.lines(),
+            *certificate.lines(problem.mdp.describe(certificate.worst_state)),
             *([] if certificate.limit is None else [("limit", str(certificate.limit))]),
             *problem.compared(judged),
         ],

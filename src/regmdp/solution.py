@@ -32,6 +32,7 @@ class Provenance:
         reason: Why that method, if it was chosen automatically.
         options: The other arguments of ``solve``.
         model_digest: SHA-256 of the model's data.
+        worst_state: The name of the state where the certified gap is largest.
         versions: Versions of regmdp, NumPy, SciPy and Python.
     """
 
@@ -41,6 +42,7 @@ class Provenance:
     reason: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     model_digest: str = ""
+    worst_state: str = ""
     versions: dict[str, str] = field(default_factory=dict)
 
 
@@ -94,7 +96,7 @@ class Solution:
                          small model, discount 0: policy iteration is Newton's method and needs few iterations
             value        1 from the initial distribution
             optimum      between 0.9999999999999 and 1.000000000001
-            gap          at most ... in the worst state, ... from the initial distribution
+            gap          at most ... in state 0, the worst, and ... from the initial distribution
             status       converged: the certified gap is within the tolerance
         """
         return "\n".join(f"{name:<12} {text}" for name, text in self.lines())
@@ -113,7 +115,7 @@ class Solution:
         return [
             *rows,
             ("value", f"{self.initial_value:.10g} from the initial distribution"),
-            *self.certificate.lines(),
+            *self.certificate.lines(provenance.worst_state),
             ("status", str(self.status)),
         ]
 

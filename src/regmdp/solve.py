@@ -90,6 +90,7 @@ def solve(
         reason=reason,
         options={"tol": tol, "max_iterations": max_iterations, "start": "default" if start is None else type(start).__name__},
         model_digest=mdp.digest,
+        worst_state=mdp.describe(run.certificate.worst_state),
         versions=_versions(),
     )
     return Solution(run.policy, run.value, run.certificate, run.status, run.history, mdp.initial, provenance)

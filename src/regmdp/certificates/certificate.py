@@ -34,6 +34,7 @@ class Certificate:
         policy_lower: (S,) lower bound on the value of the policy that was judged.
         policy_upper: (S,) upper bound on it.
         gap: Bound on V* - V^π in the worst state.
+        worst_state: The state where that bound is largest.
         initial_lower: Lower bound on the optimal value from the initial distribution ρ.
         initial_upper: Upper bound on it.
         initial_gap: Bound on V*(ρ) - V^π(ρ).
@@ -52,6 +53,7 @@ class Certificate:
     policy_lower: Float[np.ndarray, " S"]
     policy_upper: Float[np.ndarray, " S"]
     gap: float
+    worst_state: int
     initial_lower: float
     initial_upper: float
     initial_gap: float
@@ -70,6 +72,7 @@ class Certificate:
             policy_lower=frozen(bounds.policy_lower),
             policy_upper=frozen(bounds.policy_upper),
             gap=float(distance.max()),
+            worst_state=int(distance.argmax()),
             initial_lower=_expected(initial, bounds.lower, -1),
             initial_upper=_expected(initial, bounds.upper, 1),
             initial_gap=_expected(initial, distance, 1),
@@ -81,12 +84,16 @@ class Certificate:
         gap, initial_gap = shown(self.gap, 3, 1), shown(self.initial_gap, 3, 1)
         return f"Certificate(gap ≤ {gap}; from the initial distribution {low} ≤ V* ≤ {high}, gap ≤ {initial_gap})"
 
-    def lines(self) -> list[tuple[str, str]]:
-        """Return what a person wants to know as (name, text) pairs; the numbers shown are bounds like those they stand for."""
+    def lines(self, worst_state: str) -> list[tuple[str, str]]:
+        """Return what a person wants to know as (name, text) pairs; the numbers shown are bounds like those they stand for.
+
+        Args:
+            worst_state: The name of the worst state.
+        """
         worst, initial = shown(self.gap, 3, 1), shown(self.initial_gap, 3, 1)
         return [
             ("optimum", f"between {shown(self.initial_lower, 13, -1)} and {shown(self.initial_upper, 13, 1)}"),
-            ("gap", f"at most {worst} in the worst state, {initial} from the initial distribution"),
+            ("gap", f"at most {worst} in {worst_state}, the worst, and {initial} from the initial distribution"),
         ]
 
 

@@ -63,6 +63,6 @@ class Evaluation(ABC):
         """
 
 
-def solved_in(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> tuple[Chain, Float[np.ndarray, " S"]]:
+def equation(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> tuple[Chain, Float[np.ndarray, " S"]]:
     """Return the chain of a policy and its (S,) rewards of one step: the two parts of the evaluation equation."""
     return Chain.of(mdp, policy), bellman.expected_rewards(mdp, regularizer, policy)

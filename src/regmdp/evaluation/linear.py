@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from regmdp._arrays import UNIT_ROUNDOFF, Array, Float
 from regmdp._errors import SolverError
-from regmdp.evaluation.base import Chain, Evaluation, solved_in
+from regmdp.evaluation.base import Chain, Evaluation, equation
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
 
@@ -55,7 +55,7 @@ class LinearEvaluation(Evaluation):
         guess: Float[Array, " S"],
         accuracy: float = 0.0,
     ) -> Float[np.ndarray, " S"]:
-        chain, rewards = solved_in(mdp, regularizer, policy)
+        chain, rewards = equation(mdp, regularizer, policy)
         return self.prepare(chain).solve(rewards, guess, accuracy)
 
 
@@ -125,7 +125,7 @@ def _singular() -> SolverError:
 
 @dataclass(frozen=True)
 class Krylov(LinearEvaluation):
-    """BiCGSTAB, then GMRES if that breaks down, then a factorization: each judged by the residual it really reached.
+    """BiCGSTAB, then GMRES if that breaks down, then a factorization or plain sweeps: judged by the residual really reached.
 
     Args:
         max_iterations: Iterations of BiCGSTAB, in all, before the next solver takes over.
@@ -170,9 +170,20 @@ class _KrylovSystem:
                 if not size_there < 0.9 * size:
                     break
                 value, residual, size = candidate, residual_there, size_there
-        if size <= max(accuracy, _floor(value, b)):
+        if size <= TOLERATED * max(accuracy, _floor(value, b)):
             return value
-        return Direct().prepare(chain).solve(b, value)
+        if _quick_to_factorize(chain.matrix):
+            return Direct().prepare(chain).solve(b, value)
+        return self._sweep(chain, b, value, TOLERATED * accuracy)
+
+    def _sweep(self, chain: Chain, b: np.ndarray, value: np.ndarray, accuracy: float) -> np.ndarray:
+        """Fall back on the iteration that cannot break down, x ← b + γ P x."""
+        for _ in range(self._max_iterations):
+            residual = chain.residual(value, b)
+            value = value + residual
+            if float(np.max(np.abs(residual))) <= max(accuracy, _floor(value, b)):
+                break
+        return value
 
     def _bicgstab(self, operator: Any, b: np.ndarray, tolerance: float) -> np.ndarray:
         with np.errstate(all="ignore"):  # a breakdown shows in the residual
@@ -194,6 +205,8 @@ def _floor(value: np.ndarray, b: np.ndarray) -> float:
     return 8 * UNIT_ROUNDOFF * (float(np.max(np.abs(value))) + float(np.max(np.abs(b))))
 
 
+#: A Krylov solution whose residual is within this factor of what was asked is taken: the certificate says what it is worth.
+TOLERATED = 100.0
 #: Largest chain that is factorized as a dense matrix.
 DENSE_LIMIT = 1200
 #: Largest S · bandwidth² for which a sparse factorization is expected to be quick.
@@ -211,11 +224,15 @@ class Exact(LinearEvaluation):
     def prepare(self, chain: Chain) -> System:
         matrix = chain.matrix
         n = matrix.shape[0]
-        if not sp.issparse(matrix):
-            return (Direct() if n <= DENSE_LIMIT else Krylov()).prepare(chain)
-        if n <= DENSE_LIMIT and matrix.nnz > 0.05 * n * n:
+        if sp.issparse(matrix) and n <= DENSE_LIMIT and matrix.nnz > 0.05 * n * n:
             return Direct().prepare(Chain(matrix.toarray(), chain.discount))
-        return (Direct() if n * _bandwidth(matrix) ** 2 <= BANDED_LIMIT else Krylov()).prepare(chain)
+        return (Direct() if _quick_to_factorize(matrix) else Krylov()).prepare(chain)
+
+
+def _quick_to_factorize(matrix: Array) -> bool:
+    """Whether a factorization of I - γ P is expected to be quick."""
+    n = matrix.shape[0]
+    return n * _bandwidth(matrix) ** 2 <= BANDED_LIMIT if sp.issparse(matrix) else n <= DENSE_LIMIT
 
 
 def _bandwidth(matrix: sp.csr_array) -> float:

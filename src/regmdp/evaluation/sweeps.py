@@ -8,7 +8,7 @@ import numpy as np
 
 from regmdp._arrays import Array, Float
 from regmdp._errors import SolverError
-from regmdp.evaluation.base import Evaluation, solved_in
+from regmdp.evaluation.base import Evaluation, equation
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
 
@@ -44,7 +44,7 @@ class Sweeps(Evaluation):
         guess: Float[Array, " S"],
         accuracy: float = 0.0,
     ) -> Float[np.ndarray, " S"]:
-        chain, rewards = solved_in(mdp, regularizer, policy)
+        chain, rewards = equation(mdp, regularizer, policy)
         value = np.asarray(guess)
         for _ in range(self.count):
             value = rewards + chain.discount * (chain.matrix @ value)

@@ -90,7 +90,7 @@ class MDP:
         self._set(stored, rewards, discount, initial, available, termination, state_labels, action_labels)
 
     @classmethod
-    def from_sas(cls, P: Any, r: Any, *, discount: float, **keywords: Any) -> MDP:
+    def from_sas(cls, P: Any, r: Any, discount: float, **keywords: Any) -> MDP:
         """Build a model from (S, A, S) transitions, or their (S·A, S) sparse rows, and (S, A) rewards.
 
         The keywords are those of :class:`MDP`.
@@ -102,8 +102,8 @@ class MDP:
         cls,
         P: Any,
         r: Any,
-        *,
         discount: float,
+        *,
         initial: Any = None,
         available: Any = None,
         termination: Any = None,
@@ -151,9 +151,9 @@ class MDP:
         action: Any,
         P: Any,
         r: Any,
-        *,
         discount: float,
-        n_states: int,
+        *,
+        n_states: int | None = None,
         n_actions: int | None = None,
         initial: Any = None,
         available: Any = None,
@@ -169,7 +169,7 @@ class MDP:
             P: (K, S) transition probabilities, dense or sparse.
             r: (K,) rewards.
             discount: γ.
-            n_states: S.
+            n_states: S; by default the number of columns of P.
             n_actions: A; by default the largest listed action plus 1.
             initial: (S,), as for :class:`MDP`.
             available: (S, A) bool; a listed pair that is False here is left out.
@@ -186,6 +186,7 @@ class MDP:
             >>> mdp.terminal
             array([False,  True])
         """
+        n_states = int(np.shape(P)[-1]) if n_states is None else n_states
         pairs = validation.as_pairs(state, action, n_states, n_actions, action_labels)
         shape = (n_states, pairs.n_actions)
         rows = validation.as_rows(P, (pairs.state.size, n_states), shape, pairs)
