@@ -19,6 +19,7 @@ from rich.table import Table
 import regmdp as rm
 from regmdp import io, models
 from regmdp.algorithms import Algorithm, Event
+from regmdp.policies import as_policy
 
 __all__ = ["app", "main"]
 
@@ -96,11 +97,13 @@ def solve(
     out = Console()
     problem = _Problem.load(model, param, discount, regularizer, temperature, reference)
     problem.announce(out)
+    path = output or Path(f"{problem.name}-policy.npz")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"cannot save to {path}: there is no folder {path.parent}")
     method = "auto" if algorithm is AlgorithmName.auto else ALGORITHMS[algorithm]()
     with _ProgressLine(Console(stderr=True)) as progress:
         solution = rm.solve(problem.mdp, problem.regularizer, method, tol=tol, max_iterations=max_iterations, listeners=[progress])
     rows = [*solution.lines(), *problem.compared(solution.policy)]
-    path = output or Path(f"{problem.name}-policy.npz")
     solution.save(path)
     _show(out, [*rows, ("saved", str(path))])
     if solution.status is rm.Status.INTERRUPTED:
@@ -233,8 +236,10 @@ class _Problem:
         if regularizer is RegularizerName.kl:
             if reference is None:
                 raise rm.RegularizerError("--regularizer kl needs a --reference: uniform, one the model comes with, or a file")
-            self._reference = self._read_reference(reference)
-            self.regularizer = rm.KL(self._reference, temperature=temperature)
+            distribution = self._read_reference(reference)
+            self.regularizer = rm.KL(distribution, temperature=temperature)
+            self.regularizer.check(self.mdp.available)
+            self._reference = np.broadcast_to(distribution, self.mdp.rewards.shape)
             return
         if reference is not None:
             raise rm.RegularizerError(f"--regularizer {regularizer} takes no --reference; only kl does")
@@ -264,13 +269,14 @@ class _Problem:
         """Say what the policy earns without the regularizer, and how far it is from the reference."""
         if self.regularizer is None:
             return []
+        policy = as_policy(self.mdp, policy)
         reward = rm.evaluate(self.mdp, policy).initial_value
         rows = [("reward", f"{reward:.10g} from the initial distribution, the regularizer left out")]
         if self._reference is None:
             return rows
         episode = self._entry.episode if self._entry else "episode"
         per = f"per {episode}" if self.mdp.discount == 1.0 else "in all, discounted"
-        moved = float(rm.visits(self.mdp, policy) @ self.regularizer.value(np.asarray(policy), self.mdp.available))
+        moved = float(rm.visits(self.mdp, policy) @ self.regularizer.value(policy, self.mdp.available))
         before = rm.evaluate(self.mdp, self._reference).initial_value
         return [
             ("reward", f"{reward:.10g} without the regularizer, where the reference policy earns {before:.10g}"),

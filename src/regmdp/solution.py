@@ -96,7 +96,7 @@ class Solution:
                          small model, discount 0: policy iteration is Newton's method and needs few iterations
             value        1 from the initial distribution
             optimum      between 0.9999999999999 and 1.000000000001
-            gap          at most ... in state 0, the worst, and ... from the initial distribution
+            gap          at most ... in state 0 (bandit), the worst, and ... from the initial distribution
             status       converged: the certified gap is within the tolerance
         """
         return "\n".join(f"{name:<12} {text}" for name, text in self.lines())

@@ -128,7 +128,7 @@ class _Progress:
         """Measure T V - V."""
         difference = state.backup - state.value
         low, high = float(difference.min()), float(difference.max())
-        self.residual = max(-low, high)
+        self.residual = max(abs(low), abs(high))
         # a value alone: the span; to a policy's own value, and to the end of the episode, belongs a difference of 0
         if state.policy is not None or self._mdp.terminates:
             low, high = min(low, 0.0), max(high, 0.0)
