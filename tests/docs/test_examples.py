@@ -134,12 +134,6 @@ def test_links_lead_somewhere(page):
     assert not broken, f"{page.relative_to(ROOT)} links to what is not there: {', '.join(broken)}"
 
 
-@each_page
-def test_lines_are_short(page):
-    text = [(number, line) for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1) if line[:1] != "|"]
-    assert [number for number, line in text if len(line) > 120] == []
-
-
 def test_every_page_is_reachable_from_the_index():
     index = prose(ROOT / "docs" / "index.md")
     pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
