@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from enum import StrEnum
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +26,6 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="regmdp",
-    help="Solve regularized Markov decision processes, and say how far from optimal the answer can be.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -77,6 +77,16 @@ ReferenceOption = Annotated[
 ]
 
 
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    """Solve regularized Markov decision processes, and say how far from optimal the answer can be."""
+    if version:
+        Console().print(f"regmdp {metadata.version('regmdp')}", highlight=False)
+        raise typer.Exit
+
+
 @app.command()
 def solve(
     model: ModelArgument,
@@ -88,6 +98,7 @@ def solve(
     algorithm: Annotated[AlgorithmName, typer.Option(help="Method.")] = AlgorithmName.auto,
     tol: Annotated[float, typer.Option(help="Certified gap to reach, in the unit of the rewards.")] = 1e-8,
     max_iterations: Annotated[int | None, typer.Option(help="The most iterations to make.")] = None,
+    start: Annotated[Path | None, typer.Option(help="A saved solution to go on from, after an interrupt for example.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to save the policy.")] = None,
 ) -> None:
     """Solve a model, print the certified answer, and save the policy.
@@ -100,9 +111,18 @@ def solve(
     path = output or Path(f"{problem.name}-policy.npz")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"cannot save to {path}: there is no folder {path.parent}")
+    before = None if start is None else rm.Solution.load(start)
     method = "auto" if algorithm is AlgorithmName.auto else ALGORITHMS[algorithm]()
     with _ProgressLine(Console(stderr=True)) as progress:
-        solution = rm.solve(problem.mdp, problem.regularizer, method, tol=tol, max_iterations=max_iterations, listeners=[progress])
+        solution = rm.solve(
+            problem.mdp,
+            problem.regularizer,
+            method,
+            tol=tol,
+            max_iterations=max_iterations,
+            start=before,
+            listeners=[progress],
+        )
     rows = [*solution.lines(), *problem.compared(solution.policy)]
     solution.save(path)
     _show(out, [*rows, ("saved", str(path))])
