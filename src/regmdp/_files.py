@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import zipfile
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -14,10 +15,18 @@ import numpy as np
 
 from regmdp._errors import FormatError
 
-__all__ = ["read_arrays", "replace_atomically", "write_arrays"]
+__all__ = ["existing", "read_arrays", "replace_atomically", "write_arrays"]
 
 #: Version of the layout; a reader refuses a newer one.
 FORMAT = 1
+
+
+def existing(path: str | PathLike[str]) -> Path:
+    """Return the path of a file that is there."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    return path
 
 
 def replace_atomically(path: str | PathLike[str], write: Callable[[IO[bytes]], object]) -> None:
@@ -53,15 +62,15 @@ def read_arrays(path: str | PathLike[str], kind: str) -> tuple[dict[str, np.ndar
     Raises:
         FormatError: if the file is damaged, of another kind, or from a newer version.
     """
-    path = Path(path)
+    path = existing(path)
     try:
         # opened here, for np.load leaves a damaged file open
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is no .npz archive")
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         meta = json.loads(str(arrays.pop("meta")))
         found, layout = meta.pop("kind"), meta.pop("format")
-    except FileNotFoundError:
-        raise
     except Exception as error:  # zipfile, zlib, json and NumPy each have their own for a damaged file
         raise FormatError(f"{path} is not a regmdp file, or it is damaged: {error}") from error
     if found != kind:

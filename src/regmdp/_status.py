@@ -17,7 +17,7 @@ class Status(Enum):
     """
 
     CONVERGED = "converged: the certified gap is within the tolerance"
-    ITERATION_LIMIT = "iteration limit: the allowed number of iterations was used before the tolerance was met"
+    ITERATION_LIMIT = "iteration limit: the allowed number of iterations was used up; the gap is the bound that was reached"
     ROUNDING_LIMIT = (
         "rounding limit: the tolerance is below what double-precision rounding lets this model certify; "
         "the gap is the bound that was reached"

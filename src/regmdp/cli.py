@@ -143,12 +143,13 @@ def certify(
     discount: DiscountOption = None,
     tol: Annotated[float | None, typer.Option(help="Exit with code 3 if the gap is larger than this.")] = None,
 ) -> None:
-    """Bound how far anybody's policy is from optimal."""
+    """Bound how far anybody's policy is from optimal; the model is solved for it, so that the bound is sharp."""
     out = Console()
     problem = _Problem.load(model, param, discount, regularizer, temperature, reference)
     problem.announce(out)
     judged = io.load_policy(policy)
-    certificate = rm.certify(problem.mdp, problem.regularizer, policy=judged)
+    optimal = rm.solve(problem.mdp, problem.regularizer)
+    certificate = rm.certify(problem.mdp, problem.regularizer, policy=judged, value=optimal.value)
     evaluated = rm.evaluate(problem.mdp, judged, problem.regularizer)
     _show(
         out,
@@ -273,7 +274,9 @@ class _Problem:
         if reference == "uniform":
             return rm.uniform_policy(self.mdp)
         if Path(reference).exists():
-            return np.asarray(io.load_policy(reference), dtype=np.float64)
+            policy = io.load_policy(reference)
+            # action numbers are a policy as well, a distribution for all states is none
+            return as_policy(self.mdp, policy) if np.issubdtype(policy.dtype, np.integer) else policy
         known = ", ".join(["uniform", *own])
         raise rm.PolicyError(
             f"there is no reference policy {reference!r} for {self.name}: say one of {known}, or the path of a file"

@@ -108,7 +108,7 @@ def require_feasible(mdp: MDP, regularizer: Regularizer | None = None) -> None:
     if stuck.any():
         state = int(np.argmax(stuck))
         raise InfeasibleError(
-            f"no policy ends the episode from {mdp.describe(state)}, nor from {int(np.count_nonzero(stuck)) - 1} other states, and "
+            f"no policy ends the episode from {mdp.describe(state)} (states like that: {int(np.count_nonzero(stuck))}), and "
             "the model is not discounted; use a discount below 1, or mark where episodes end: termination= on transitions, or "
             "available=False for every action of a terminal state"
         )
@@ -126,6 +126,6 @@ def require_ending(mdp: MDP, policy: Float[Array, "S A"]) -> None:
     if stuck.any():
         state = int(np.argmax(stuck))
         raise ImproperPolicyError(
-            f"this policy does not end the episode from {mdp.describe(state)}, nor from {int(np.count_nonzero(stuck)) - 1} other "
-            "states, and the model is not discounted; other policies do end it"
+            f"this policy does not end the episode from {mdp.describe(state)} (states like that: "
+            f"{int(np.count_nonzero(stuck))}), and the model is not discounted; other policies do end it"
         )

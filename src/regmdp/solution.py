@@ -90,7 +90,7 @@ class Solution:
         Examples:
             >>> import regmdp as rm
             >>> print(rm.solve(rm.models.bandit()).summary())  # doctest: +ELLIPSIS
-            problem      MDP(1 states, 3 actions, 3 transitions (dense), discount 0)
+            problem      MDP(1 state, 3 actions, 3 transitions (dense), discount 0)
             regularizer  none
             method       policy iteration, 1 iteration in ... s
                          small model, discount 0: policy iteration is Newton's method and needs few iterations

@@ -15,8 +15,9 @@ import numpy as np
 from regmdp._arrays import UNIT_ROUNDOFF, Array, Float, frozen
 from regmdp._errors import ImproperPolicyError
 from regmdp._status import Status
-from regmdp.certificates import Bounds, Certificate, backup_error, certify
+from regmdp.certificates import Bounds, Certificate, backup_error, judge
 from regmdp.mdp import MDP, initial_value
+from regmdp.policies import require_ending
 from regmdp.regularizers import Regularizer
 
 __all__ = ["Algorithm", "Event", "History", "Run", "Start", "State", "iterate"]
@@ -179,7 +180,8 @@ def iterate(
     patience = 1000 + 2 * mdp.n_states if state.policy is None or not mdp.discount < 1.0 else 100
     progress = _Progress(mdp, regularizer, patience)
     events: list[Event] = []
-    status, certificate = Status.ITERATION_LIMIT, None
+    status = Status.ITERATION_LIMIT
+    judged: tuple[Float[np.ndarray, "S A"], Certificate] | None = None
     try:
         while True:
             progress.look(state)
@@ -191,7 +193,8 @@ def iterate(
             if tol > 0.0:
                 resigned = progress.at_rounding or progress.stalled
                 if progress.gap <= tol or resigned:
-                    certificate = judge(mdp, regularizer, algorithm, state)
+                    judged = _judged(mdp, regularizer, algorithm, state)
+                    certificate = judged[1]
                     if certificate.gap <= tol:
                         status = Status.CONVERGED
                         break
@@ -201,25 +204,27 @@ def iterate(
                     progress.failed(certificate.gap)
             if len(events) > max_iterations:
                 break
-            state, certificate = algorithm.step(mdp, regularizer, state), None
+            state, judged = algorithm.step(mdp, regularizer, state), None
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
-    if certificate is None:
-        certificate = judge(mdp, regularizer, algorithm, state)
-        if status is Status.ITERATION_LIMIT and tol > 0.0 and certificate.gap <= tol:
-            status = Status.CONVERGED  # the prediction was too cautious
-    policy = algorithm.policy(mdp, regularizer, state)
+    policy, certificate = judged or _judged(mdp, regularizer, algorithm, state)
+    if status is Status.ITERATION_LIMIT and tol > 0.0 and certificate.gap <= tol:
+        status = Status.CONVERGED  # the prediction was too cautious
     # an iterate may be off by a constant that its span does not see; what the certificate says of the policy's value is better
     value = state.value if tol == 0.0 else np.clip(state.value, certificate.policy_lower, certificate.policy_upper)
-    return Run(frozen(np.asarray(policy)), frozen(value), certificate, status, History.of(events))
+    return Run(frozen(policy), frozen(value), certificate, status, History.of(events))
 
 
-def judge(mdp: MDP, regularizer: Regularizer, algorithm: Algorithm, state: State) -> Certificate:
-    """Certify an iterate's policy, with its value as the witness."""
+def _judged(mdp: MDP, regularizer: Regularizer, algorithm: Algorithm, state: State) -> tuple[Float[np.ndarray, "S A"], Certificate]:
+    """Return the policy that an iterate stands for, and its certificate, with the iterate's value as the witness."""
+    policy, value = np.asarray(algorithm.policy(mdp, regularizer, state)), state.value
     try:
-        return certify(mdp, regularizer, policy=algorithm.policy(mdp, regularizer, state), value=state.value)
+        require_ending(mdp, policy)
     except ImproperPolicyError:
         # an iterate on the way may stand for a policy that never ends: nothing bounds its value, but V* is bounded all the same
-        bounds = certify(mdp, regularizer, value=state.value)
+        bounds = judge(mdp, regularizer, None, value)
         nothing = np.full(mdp.n_states, np.inf)
-        return Certificate.of(mdp.initial, Bounds(bounds.lower, bounds.upper, -nothing, nothing, bounds.limit or Status.STALLED))
+        bounds = Bounds(bounds.lower, bounds.upper, -nothing, nothing, bounds.limit or Status.STALLED)
+    else:
+        bounds = judge(mdp, regularizer, policy, value)
+    return policy, Certificate.of(mdp.initial, bounds)

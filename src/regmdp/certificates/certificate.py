@@ -23,6 +23,16 @@ class Bounds:
     policy_upper: Float[np.ndarray, " S"]
     limit: Status | None = None
 
+    def intersection(self, other: Bounds) -> Bounds:
+        """Return the tighter of two bounds on the same things, state by state."""
+        return Bounds(
+            lower=np.maximum(self.lower, other.lower),
+            upper=np.minimum(self.upper, other.upper),
+            policy_lower=np.maximum(self.policy_lower, other.policy_lower),
+            policy_upper=np.minimum(self.policy_upper, other.policy_upper),
+            limit=self.limit or other.limit,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Certificate:

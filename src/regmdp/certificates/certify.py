@@ -24,8 +24,9 @@ __all__ = ["Evaluated", "certify", "evaluate"]
 def certify(mdp: MDP, regularizer: Regularizer | None = None, *, policy: Any = None, value: Any = None) -> Certificate:
     """Bound how far a policy, or the policy that is greedy for a value, is from optimal.
 
-    Nothing is taken on trust: where the candidate came from plays no part. With γ < 1 this costs one sweep, and an evaluation if no
-    value is given; a value far from that of the policy gives true bounds, but wide ones. With γ = 1 it costs a few evaluations.
+    Nothing is taken on trust: where the candidate came from plays no part. The optimum is bounded from the value, by one sweep, or
+    else from the value of the policy: true bounds, but wide ones if that is far from the optimum. To judge a poor policy sharply,
+    give it together with the value of a solution. With γ = 1 the optimum is searched for, which costs a few evaluations.
 
     Args:
         mdp: The model.
@@ -59,12 +60,17 @@ def certify(mdp: MDP, regularizer: Regularizer | None = None, *, policy: Any = N
     if policy is not None:
         policy = as_policy(mdp, policy, regularizer)
         require_ending(mdp, policy)
-        if value is None:
-            value = _value(mdp, regularizer, policy)
-    return Certificate.of(mdp.initial, _bounds(mdp, regularizer, policy, value))
+        own = _value(mdp, regularizer, policy)
+        bounds = judge(mdp, regularizer, policy, own)
+        if value is not None:
+            bounds = bounds.intersection(judge(mdp, regularizer, policy, value))
+    else:
+        bounds = judge(mdp, regularizer, None, value)
+    return Certificate.of(mdp.initial, bounds)
 
 
-def _bounds(mdp: MDP, regularizer: Regularizer, policy: Any, value: Float[Array, " S"]) -> Bounds:
+def judge(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"] | None, value: Float[Array, " S"]) -> Bounds:
+    """Bound the optimum and the value of a checked policy, or of the greedy one, with a (S,) value as the only witness."""
     if mdp.discount < 1.0:
         return discounted_bounds(mdp, regularizer, policy, value)
     return episodic_bounds(mdp, regularizer, policy, value)

@@ -49,8 +49,8 @@ def require_bounded(mdp: MDP, regularizer: Regularizer) -> None:
             state = int(np.flatnonzero(components.component == component)[0])
             raise UnboundedError(
                 f"there is no optimum: from {mdp.describe(state)} some policy never ends the episode and gains at least "
-                f"{low[component]:.6g} a step for ever, reward and regularizer together; {int(np.count_nonzero(low > 0))} sets of "
-                "states are like that; use a discount below 1, a lower temperature, or a step cost"
+                f"{low[component]:.6g} a step for ever, reward and regularizer together (sets of states like that: "
+                f"{int(np.count_nonzero(low > 0))}); use a discount below 1, a lower temperature, or a step cost"
             )
         undecided &= high > 0
         if not undecided.any():
@@ -75,6 +75,6 @@ def _refuse_free_loops(mdp: MDP, regularizer: Regularizer, components: EndCompon
         state = int(np.argmax(loops.component >= 0))
         raise UnboundedError(
             f"there is no optimum: around {mdp.describe(state)} some policy goes in a loop of reward 0, and the regularizer pays "
-            f"for leaving it ever more rarely; {loops.count} sets of states are like that; use a discount below 1, a step cost, or "
+            f"for leaving it ever more rarely (sets of states like that: {loops.count}); use a discount below 1, a step cost, or "
             "a divergence from a policy that ends the episode (KL) in place of the entropy"
         )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from regmdp._errors import FormatError
+from regmdp._files import existing
 
 __all__ = ["load_policy"]
+
+#: How .npy and .npz files begin.
+MAGIC = (b"\x93NUMPY", b"PK\x03\x04")
 
 
 def load_policy(path: str | PathLike[str]) -> np.ndarray:
@@ -32,10 +35,13 @@ def load_policy(path: str | PathLike[str]) -> np.ndarray:
         >>> rm.evaluate(rm.models.chain(5), rm.io.load_policy(path)).initial_value > 0
         True
     """
-    path = Path(path)
+    path = existing(path)
     try:
         # opened here, for np.load leaves a damaged file open
         with open(path, "rb") as file:
+            if not file.read(6).startswith(MAGIC):
+                raise ValueError("it is neither .npz nor .npy")
+            file.seek(0)
             content: Any = np.load(file, allow_pickle=False)
             if isinstance(content, np.ndarray):
                 return content
@@ -43,8 +49,6 @@ def load_policy(path: str | PathLike[str]) -> np.ndarray:
                 if "policy" in archive.files:
                     return archive["policy"]
                 names = ", ".join(archive.files) or "nothing"
-    except FileNotFoundError:
-        raise
     except Exception as error:  # zipfile, zlib and NumPy each have their own for a damaged file
         raise FormatError(f"{path} is not a file of NumPy arrays, or it is damaged: {error}") from error
     raise FormatError(f"{path} has no array named 'policy'; it holds {names}")

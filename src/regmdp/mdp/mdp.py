@@ -326,14 +326,18 @@ class MDP:
         return text
 
     def __repr__(self) -> str:
-        parts = [f"{self.n_states:,} states", f"{self.n_actions:,} actions"]
-        parts.append(f"{self.transitions.n_stored:,} transitions ({self.transitions.storage})")
+        parts = [_counted(self.n_states, "state"), _counted(self.n_actions, "action")]
+        parts.append(f"{_counted(self.transitions.n_stored, 'transition')} ({self.transitions.storage})")
         if not self.all_available:
-            parts.append(f"{int(np.count_nonzero(self.available)):,} available pairs")
+            parts.append(_counted(int(np.count_nonzero(self.available)), "available pair"))
         if self.terminal.any():
             parts.append(f"{int(np.count_nonzero(self.terminal)):,} terminal")
         parts.append(f"discount {self.discount:.15g}")
         return f"MDP({', '.join(parts)})"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def initial_value(mdp: MDP, value: Float[Array, " S"]) -> float:

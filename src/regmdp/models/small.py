@@ -40,7 +40,7 @@ def bandit(rewards: Sequence[float] = (1.0, 0.9, 0.1), *, discount: float = 0.0)
     Examples:
         >>> import regmdp as rm
         >>> rm.models.bandit()
-        MDP(1 states, 3 actions, 3 transitions (dense), discount 0)
+        MDP(1 state, 3 actions, 3 transitions (dense), discount 0)
         >>> rm.models.bandit((2.0, 5.0), discount=0.5).rewards
         array([[2., 5.]])
 

@@ -9,4 +9,4 @@ regularizers for Hypothesis.
 # from regmdp.testing.models import check_mdp
 # from regmdp.testing.regularizers import check_regularizer
 
-__all__ = []
+__all__ = ["check_algorithm", "check_mdp", "check_regularizer", "strategies"]

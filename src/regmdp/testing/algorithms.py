@@ -1,0 +1,206 @@
+"""Does an algorithm do what the loop takes it for?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+
+from regmdp import bellman
+from regmdp._arrays import Float, frozen
+from regmdp.algorithms import Algorithm, Event, Start, State
+from regmdp.certificates import evaluate
+from regmdp.mdp import MDP
+from regmdp.policies import as_policy, uniform_policy
+from regmdp.regularizers import KL, Regularizer, Shannon, SquaredL2, Unregularized
+from regmdp.solution import Solution
+from regmdp.solve import solve
+from regmdp.testing._demand import demand, no_complaints, shown
+
+__all__ = ["check_algorithm"]
+
+#: Gap that the algorithm has to reach on the small models.
+TOLERANCE = 1e-6
+
+
+def check_algorithm(algorithm: Algorithm, *, rng: np.random.Generator) -> None:
+    """Check an algorithm on small random models, discounted and not, with every kind of regularizer.
+
+    Checked are: that it converges to the optimum, and that its certificate and its policy's value are true; that ``tol=0`` makes
+    exactly the iterations asked for; that it starts where it is told to; that every iterate stands for a policy of the model; that
+    it writes into nothing it is given; and that a second run gives the same numbers.
+
+    Args:
+        algorithm: The algorithm.
+        rng: Where the models come from.
+
+    Raises:
+        AssertionError: saying what is violated, on which model and with which regularizer.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> rm.testing.check_algorithm(rm.algorithms.PolicyIteration(), rng=np.random.default_rng(0))
+    """
+    demand(isinstance(algorithm, Algorithm), f"an algorithm is a regmdp.algorithms.Algorithm, not a {type(algorithm).__name__}")
+    name = getattr(algorithm, "name", None)
+    demand(isinstance(name, str) and name, f"name is {name!r}; it is the algorithm's name in summaries")
+    for mdp in _models(rng):
+        for regularizer in _regularizers(mdp, rng):
+            where = f"{name}, on {mdp!r} with {regularizer!r}"
+            optimum = _optimal_value(mdp, regularizer)
+            solution = _converges(algorithm, mdp, regularizer, optimum, where)
+            _counts(algorithm, mdp, regularizer, where)
+            _starts(algorithm, mdp, regularizer, solution, where, rng)
+            _iterates(algorithm, mdp, regularizer, where, rng)
+
+
+# ---- what to check it on ----
+
+
+def _models(rng: np.random.Generator) -> Iterator[MDP]:
+    yield _model(rng, 5, 3, 0.9)
+    yield _model(rng, 4, 2, 0.0)
+    yield _model(rng, 6, 3, 0.95, masked=True, sparse=True)
+    yield _model(rng, 5, 2, 0.8, masked=True, ends=True)
+    yield _model(rng, 5, 3, 1.0, masked=True, ends=True)
+    yield _model(rng, 1, 3, 0.5)
+
+
+def _model(
+    rng: np.random.Generator,
+    n_states: int,
+    n_actions: int,
+    discount: float,
+    *,
+    masked: bool = False,
+    ends: bool = False,
+    sparse: bool = False,
+) -> MDP:
+    """Draw a model; if its episodes end, the last state is terminal, and every pair ends now and then."""
+    shape = (n_states, n_actions)
+    rows = rng.dirichlet(np.ones(n_states), size=shape) * (rng.random((*shape, n_states)) < 0.6)
+    rows[..., 0] += 0.1
+    termination = rng.uniform(0.05, 0.3, size=shape) if ends else np.zeros(shape)
+    rows *= ((1.0 - termination) / rows.sum(axis=2))[..., None]
+    available = rng.random(shape) < 0.7 if masked else np.ones(shape, dtype=np.bool_)
+    available[np.arange(n_states), rng.integers(0, n_actions, size=n_states)] = True
+    if ends:
+        available[-1] = False
+    rewards = rng.normal(size=shape)
+    mdp = MDP(rows, rewards, discount, available=available, termination=termination)
+    if not sparse:
+        return mdp
+    return MDP(mdp.transitions.to_csr(), rewards, discount, available=available, termination=termination)
+
+
+def _regularizers(mdp: MDP, rng: np.random.Generator) -> Iterator[Regularizer]:
+    shape = (mdp.n_states, mdp.n_actions)
+    yield Unregularized()
+    yield Shannon(temperature=0.1)
+    yield SquaredL2(temperature=rng.uniform(0.0, 1.0, size=mdp.n_states))
+    # zeros in the reference, but not where the only action is
+    kept = mdp.available & (rng.random(shape) < 0.7)
+    kept = np.where(kept.any(axis=1, keepdims=True), kept, mdp.available)
+    weight = rng.exponential(size=shape) * np.where(mdp.terminal[:, None], 1.0, kept)
+    yield KL(weight / weight.sum(axis=1, keepdims=True), temperature=0.5)
+
+
+def _optimal_value(mdp: MDP, regularizer: Regularizer) -> Float[np.ndarray, " S"]:
+    """Iterate V ← T V until it no longer moves: all these models are contractions."""
+    value = np.zeros(mdp.n_states)
+    for _ in range(5000):
+        value, before = bellman.backup(mdp, regularizer, value), value
+        if np.max(np.abs(value - before)) <= 1e-14 * max(1.0, float(np.max(np.abs(value)))):
+            break
+    return value
+
+
+# ---- what to check ----
+
+
+def _converges(algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, optimum: Float[np.ndarray, " S"], where: str) -> Solution:
+    solution = solve(mdp, regularizer, algorithm, tol=TOLERANCE, max_iterations=100_000)
+    demand(solution.status.ok, f"{where}, does not reach a gap of {TOLERANCE:g}: {solution.status}")
+    slack = 1e-10 * (1.0 + float(np.max(np.abs(optimum))))
+    certificate = solution.certificate
+    inside = np.all((certificate.lower <= optimum + slack) & (optimum - slack <= certificate.upper))
+    demand(inside, f"{where}, has a certificate that is false: the optimum is {shown(optimum)}, the certificate {certificate!r}")
+    # the policy, judged without the algorithm
+    worth = evaluate(mdp, solution.policy, regularizer).value
+    lost = float(np.max(optimum - worth))
+    demand(lost <= TOLERANCE + slack, f"{where}, returns a policy that is {lost:.3g} from optimal: {shown(solution.policy)}")
+    off = float(np.max(np.abs(solution.value - worth)))
+    demand(off <= TOLERANCE + slack, f"{where}, returns a value that is {off:.3g} from that of its policy: {shown(solution.value)}")
+    again = solve(mdp, regularizer, algorithm, tol=TOLERANCE, max_iterations=100_000)
+    same = np.array_equal(again.policy, solution.policy) and np.array_equal(again.value, solution.value)
+    demand(same, f"{where}, returns something else when it is run again")
+    return solution
+
+
+def _counts(algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, where: str) -> None:
+    for count in (0, 1, 3):
+        heard: list[Event] = []
+        solution = solve(mdp, regularizer, algorithm, tol=0, max_iterations=count, listeners=[heard.append])
+        iterations = [event.iteration for event in heard]
+        demand(
+            solution.iterations == count and iterations == list(range(count + 1)),
+            f"{where}, makes {solution.iterations} iterations where {count} were asked for",
+        )
+
+
+def _starts(
+    algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, solution: Solution, where: str, rng: np.random.Generator
+) -> None:
+    value = np.where(mdp.terminal, 0.0, rng.normal(size=mdp.n_states))
+    first = solve(mdp, regularizer, algorithm, tol=0, max_iterations=0, start=value).value
+    demand(np.array_equal(first, value), f"{where}, told to start from the value {shown(value)}, starts from {shown(first)}")
+    again = solve(mdp, regularizer, algorithm, tol=2 * TOLERANCE, max_iterations=100_000, start=solution)
+    demand(
+        again.iterations <= max(solution.iterations, 1),
+        f"{where}, needs {solution.iterations} iterations, but {again.iterations} when it starts from their result",
+    )
+    # two policies that differ in what one step of them pays
+    uniform = uniform_policy(mdp, regularizer)
+    if np.allclose(
+        bellman.expected_rewards(mdp, regularizer, uniform), bellman.expected_rewards(mdp, regularizer, solution.policy)
+    ):
+        return
+    values = [algorithm.init(mdp, regularizer, Start(policy=frozen(policy))).value for policy in (uniform, solution.policy)]
+    demand(not np.array_equal(*values), f"{where}, starts from the same value whatever policy it is told to start from")
+
+
+def _iterates(algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, where: str, rng: np.random.Generator) -> None:
+    digest = type(mdp).digest.func(mdp)  # type: ignore[attr-defined] # not the cached one
+    policy, value = uniform_policy(mdp, regularizer), np.where(mdp.terminal, 0.0, rng.normal(size=mdp.n_states))
+    for start in (Start(), Start(policy=frozen(policy)), Start(value=frozen(value))):
+        with no_complaints(f"{where}, init"):
+            state = _sealed(algorithm.init(mdp, regularizer, start))
+        for _ in range(3):
+            residual = np.max(np.abs(bellman.backup(mdp, regularizer, state.value) - state.backup))
+            scale = 1.0 + float(np.max(np.abs(state.backup)))
+            demand(residual <= 1e-12 * scale, f"{where}, has an iterate whose backup is {residual:.3g} from T V")
+            with no_complaints(f"{where}, policy"):
+                as_policy(mdp, algorithm.policy(mdp, regularizer, state), regularizer)
+            kept = _copies(state)
+            with no_complaints(f"{where}, step"):
+                following = algorithm.step(mdp, regularizer, state)
+            for name, copy in kept.items():
+                demand(np.array_equal(copy, getattr(state, name)), f"{where}, writes into the {name} of the iterate it starts from")
+            state = _sealed(following)
+    after = type(mdp).digest.func(mdp)  # type: ignore[attr-defined]
+    demand(after == digest, f"{where}, writes into the model")
+
+
+def _arrays(state: State) -> dict[str, Any]:
+    return {field.name: getattr(state, field.name) for field in fields(state) if isinstance(getattr(state, field.name), np.ndarray)}
+
+
+def _sealed(state: State) -> State:
+    """Return the iterate with arrays that cannot be written to."""
+    return replace(state, **{name: frozen(array) for name, array in _arrays(state).items()})
+
+
+def _copies(state: State) -> dict[str, np.ndarray]:
+    return {name: array.copy() for name, array in _arrays(state).items()}
