@@ -24,10 +24,13 @@ else:
 
         Bool = Float = Int = Shaped = _Inert
 
-__all__ = ["UNIT_ROUNDOFF", "Array", "Bool", "Float", "Int", "Shaped", "array_namespace", "frozen", "one_hot"]
+__all__ = ["UNIT_ROUNDOFF", "Array", "ArrayLike", "Bool", "Float", "Int", "Shaped", "array_namespace", "frozen", "one_hot"]
 
 #: An array of any library that follows the Python array API standard.
 Array = Any
+
+#: Anything that numpy.asarray makes an array of.
+ArrayLike = Any
 
 #: Largest relative error of one correctly rounded double-precision operation, 2^-53.
 UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2

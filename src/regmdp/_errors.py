@@ -11,6 +11,7 @@ __all__ = [
     "PolicyError",
     "RegmdpError",
     "RegularizerError",
+    "SingularError",
     "SolverError",
     "UnboundedError",
 ]
@@ -34,6 +35,10 @@ class RegularizerError(RegmdpError, ValueError):
 
 class SolverError(RegmdpError, ValueError):
     """An option of a solver is out of its range."""
+
+
+class SingularError(SolverError):
+    """The evaluation equation of a policy has no solution in double precision."""
 
 
 class InfeasibleError(RegmdpError, ValueError):

@@ -12,8 +12,7 @@ import numpy as np
 
 from regmdp._errors import SolverError
 from regmdp.algorithms import Algorithm, Event, Start, choose, iterate
-from regmdp.certificates import require_bounded
-from regmdp.certificates.certify import checked_regularizer, checked_value
+from regmdp.certificates import checked_regularizer, checked_value, require_bounded
 from regmdp.mdp import MDP
 from regmdp.policies import as_policy, require_ending, require_feasible
 from regmdp.regularizers import Regularizer, Unregularized

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._arrays import UNIT_ROUNDOFF, Array, Float, frozen
-from regmdp._errors import ImproperPolicyError
+from regmdp._errors import ImproperPolicyError, SingularError
 from regmdp._status import Status
-from regmdp.certificates import Bounds, Certificate, backup_error, judge
+from regmdp.certificates import Bounds, Certificate, backup_error, checked_value, judge
 from regmdp.mdp import MDP, initial_value
-from regmdp.policies import require_ending
+from regmdp.policies import as_policy, require_ending
 from regmdp.regularizers import Regularizer
 
 __all__ = ["Algorithm", "Event", "History", "Run", "Start", "State", "iterate"]
@@ -207,6 +207,8 @@ def iterate(
             state, judged = algorithm.step(mdp, regularizer, state), None
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
+    except SingularError:
+        status = Status.STALLED
     policy, certificate = judged or _judged(mdp, regularizer, algorithm, state)
     if status is Status.ITERATION_LIMIT and tol > 0.0 and certificate.gap <= tol:
         status = Status.CONVERGED  # the prediction was too cautious
@@ -217,7 +219,7 @@ def iterate(
 
 def _judged(mdp: MDP, regularizer: Regularizer, algorithm: Algorithm, state: State) -> tuple[Float[np.ndarray, "S A"], Certificate]:
     """Return the policy that an iterate stands for, and its certificate, with the iterate's value as the witness."""
-    policy, value = np.asarray(algorithm.policy(mdp, regularizer, state)), state.value
+    policy, value = as_policy(mdp, algorithm.policy(mdp, regularizer, state), regularizer), checked_value(mdp, state.value)
     try:
         require_ending(mdp, policy)
     except ImproperPolicyError:

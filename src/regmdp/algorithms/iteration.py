@@ -12,6 +12,7 @@ from regmdp.algorithms.iterate import Algorithm, Start, State
 from regmdp.evaluation import Evaluation, Exact, Sweeps
 from regmdp.improvement import Greedy
 from regmdp.mdp import MDP
+from regmdp.mdp.structure import never_ending
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import Regularizer
 
@@ -69,7 +70,12 @@ class PolicyOptimization(Algorithm):
 
     def init(self, mdp: MDP, regularizer: Regularizer, start: Start) -> State:
         if start.value is not None:
-            return self._look_ahead(mdp, regularizer, start.value, None)
+            state = self._look_ahead(mdp, regularizer, start.value, None)
+            ahead = state.ahead
+            assert ahead is not None
+            if mdp.discount < 1.0 or not self.evaluation.exact or not never_ending(mdp, ahead > 0).any():
+                return state
+            # the policy that is greedy for this value goes on for ever and has no value: start as if none was given
         policy = uniform_policy(mdp, regularizer) if start.policy is None else start.policy
         value = self.evaluation(mdp, regularizer, policy, np.zeros(mdp.n_states))
         return self._look_ahead(mdp, regularizer, value, policy)

@@ -9,7 +9,7 @@ import numpy as np
 
 from regmdp import bellman
 from regmdp._arrays import Array, Float, frozen
-from regmdp._errors import SolverError
+from regmdp._errors import ModelError, SolverError
 from regmdp.certificates.certificate import Bounds, Certificate
 from regmdp.certificates.discounted import discounted_bounds
 from regmdp.certificates.episodic import episodic_bounds, policy_bounds
@@ -146,11 +146,16 @@ def evaluate(mdp: MDP, policy: Any, regularizer: Regularizer | None = None) -> E
 
 def checked_regularizer(mdp: MDP, regularizer: Regularizer | None) -> Regularizer:
     """Return the regularizer, or the absence of one, after checking that it fits the model."""
-    if regularizer is None:
-        return Unregularized()
+    regularizer = Unregularized() if regularizer is None else regularizer
     if not isinstance(regularizer, Regularizer):
         raise SolverError(f"the regularizer must be a regmdp.Regularizer or None, not {type(regularizer).__name__}")
     regularizer.check(mdp.available)
+    largest = mdp.reward_bound + regularizer.max_temperature * regularizer.magnitude(mdp.n_actions)
+    if not largest / max(1.0 - mdp.discount, 2.0**-53) < 1e300:
+        raise ModelError(
+            f"rewards and temperature reach {largest:.3g} a step: with discount {mdp.discount:.15g} values may exceed what a "
+            "double holds, about 1e308; measure rewards in a larger unit"
+        )
     return regularizer
 
 

@@ -20,7 +20,7 @@ import scipy.sparse as sp
 
 from regmdp import bellman
 from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float
-from regmdp._errors import SolverError
+from regmdp._errors import SingularError
 from regmdp._status import Status
 from regmdp.certificates.certificate import Bounds
 from regmdp.certificates.rounding import backup_error
@@ -49,7 +49,7 @@ def episodic_bounds(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S 
     everywhere = np.full(mdp.n_states, np.inf)
     try:
         ending = _Ending.of(mdp, regularizer, policy, value)
-    except SolverError:
+    except SingularError:
         return Bounds(-everywhere, everywhere, -everywhere, everywhere, Status.STALLED)
     policy_lower, policy_upper = ending.between(mdp, regularizer)
     upper, limit = _upper(mdp, regularizer, ending)
@@ -70,21 +70,36 @@ class _Ending:
     policy: Float[np.ndarray, "S A"]
     value: Float[np.ndarray, " S"]
     steps: Float[np.ndarray, " S"]
+    chain: Chain
 
     @classmethod
     def of(cls, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"], guess: Float[Array, " S"]) -> _Ending:
-        system = Exact().prepare(Chain.of(mdp, policy))
+        chain = Chain.of(mdp, policy)
+        system = Exact().prepare(chain)
         value = system.solve(bellman.expected_rewards(mdp, regularizer, policy), guess)
         one = np.where(mdp.terminal, 0.0, 1.0)
-        return cls(policy, value, system.solve(one, one))
+        return cls(policy, value, system.solve(one, one), chain)
+
+    def has_value(self, mdp: MDP) -> bool:
+        """Whether the rows as stored, which may sum to a little more than 1, let the episode end in finite expected time.
+
+        Steps w ≥ 0 with w ≥ P_π w + ½ show that I - P_π has an inverse, and that it is not negative.
+        """
+        terms = min(mdp.n_states, mdp.n_actions * mdp.transitions.branching) + mdp.n_actions
+        error = 2 * (terms + 8) * UNIT_ROUNDOFF * float(np.max(np.abs(self.steps)))
+        left = self.steps - self.chain.matrix @ self.steps - error
+        return bool(np.all(self.steps >= 0.0) and np.all(left[~mdp.terminal] >= 0.5))
 
     def between(self, mdp: MDP, regularizer: Regularizer) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"]]:
         """Return bounds on the value of the policy, V ∓ c steps for a c that the backups of the bounds themselves confirm."""
+        nothing = np.where(mdp.terminal, 0.0, np.inf)
+        if not self.has_value(mdp):
+            return -nothing, nothing
         drift = bellman.policy_backup(mdp, regularizer, self.policy, self.value) - self.value
         margin = 2.0 * (float(np.max(np.abs(drift))) + backup_error(mdp, regularizer, self.value))
         bounds = []
         for sign in (-1.0, 1.0):
-            bound = np.full(mdp.n_states, sign * np.inf)
+            bound = sign * nothing
             for widening in (1.0, 4.0, 64.0, 4096.0):
                 candidate = self.value + sign * widening * margin * self.steps
                 if not np.isfinite(candidate).all():
@@ -103,7 +118,7 @@ def _upper(mdp: MDP, regularizer: Regularizer, ending: _Ending) -> tuple[Float[n
     loops = _loops_of_reward_zero(mdp, regularizer)
     model, policy, value = (mdp, ending.policy, ending.value) if loops is None else _with_rest(mdp, loops, ending)
     # policy iteration removes what the candidate lacks, so the pay has to cover no more than rounding
-    least = backup_error(model, regularizer, value)
+    least = backup_error(model, regularizer, value) + _excess(model, value)
     for widening in (8.0, 128.0, 2048.0, 32768.0, 2.0**20, 2.0**25):
         found = _above(model, regularizer, policy, value, widening * least, loops)
         if found is not None:
@@ -127,7 +142,7 @@ def _above(
     for _ in range(POLICY_STEPS):
         try:
             system = Exact().prepare(Chain.of(paid, policy))
-        except SolverError:
+        except SingularError:
             return None
         value = system.solve(bellman.expected_rewards(paid, regularizer, policy), value, pay / 64)
         upper = _lifted(model, value, loops)
@@ -143,7 +158,7 @@ def _above(
 
 def _is_above(model: MDP, regularizer: Regularizer, upper: Float[np.ndarray, " S"], loops: EndComponents | None) -> bool:
     """Whether every state that is not terminal loses strictly against U, by more than the rounding of the check."""
-    error = backup_error(model, regularizer, upper)
+    error = backup_error(model, regularizer, upper) + _excess(model, upper)
     if loops is None:
         after = bellman.backup(model, regularizer, upper)
     else:
@@ -151,6 +166,14 @@ def _is_above(model: MDP, regularizer: Regularizer, upper: Float[np.ndarray, " S
         after = q.max(axis=1)
     live = ~model.terminal
     return bool(np.all(after[live] + error * (1 + 4 * UNIT_ROUNDOFF) < upper[live]))
+
+
+def _excess(model: MDP, upper: Float[np.ndarray, " S"]) -> float:
+    """Return what a strict step has to lose beyond rounding because rows may sum to 1 + ε as stored: ε max(-U).
+
+    Along a policy that never ends the total weight of n steps may grow to 1 + ε times their sum, and a negative U with it.
+    """
+    return model.mass_error * max(0.0, -float(upper.min()))
 
 
 def _loops_of_reward_zero(mdp: MDP, regularizer: Regularizer) -> EndComponents | None:

@@ -17,7 +17,7 @@ import scipy.sparse.linalg as spla
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from regmdp._arrays import UNIT_ROUNDOFF, Array, Float
-from regmdp._errors import SolverError
+from regmdp._errors import SingularError
 from regmdp.evaluation.base import Chain, Evaluation, equation
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
@@ -116,8 +116,8 @@ class _SparseFactor(_Factor):
         return self._lu.solve(b, trans="T" if transposed else "N")
 
 
-def _singular() -> SolverError:
-    return SolverError(
+def _singular() -> SingularError:
+    return SingularError(
         "the evaluation equation of a policy is singular to working precision: the policy ends the episode with a probability too "
         "small for double precision; use a discount below 1, or a larger temperature"
     )

@@ -130,7 +130,7 @@ def _make(name: str, options: dict[str, Any]) -> Any:
     gymnasium = _gymnasium()
     try:
         return gymnasium.make(name, **options)
-    except gymnasium.error.UnregisteredEnv as error:
+    except gymnasium.error.Error as error:
         raise ModelError(f"there is no environment {name!r}: {error}") from None
 
 

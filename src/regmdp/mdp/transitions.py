@@ -102,7 +102,7 @@ class DenseTransitions(Transitions):
         return sp.csr_array(self.to_dense().reshape(-1, self.n_states))
 
     def to_dense(self) -> Float[np.ndarray, "S A S"]:
-        return np.ascontiguousarray(self._rows.transpose(1, 0, 2))
+        return np.array(self._rows.transpose(1, 0, 2), order="C")
 
     def stored(self) -> Iterator[np.ndarray]:
         yield self._rows

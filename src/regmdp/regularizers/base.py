@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float, array_namespace
+from regmdp._arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._errors import RegularizerError
 from regmdp.regularizers import derived
 
@@ -48,7 +48,7 @@ class Regularizer(ABC):
         array([0.55, 0.45, 0.  ])
     """
 
-    temperature: float | Float[Array, " S"]
+    temperature: ArrayLike
 
     #: Whether greedy policies give every action of the domain positive probability, however low its score: h is infinitely steep at
     #: the boundary of the simplex.

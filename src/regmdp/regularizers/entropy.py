@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from regmdp._arrays import Array, Bool, Float, array_namespace
+from regmdp._arrays import Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._errors import PolicyError, RegularizerError
 from regmdp.regularizers.base import Regularizer, checked_temperature
 
@@ -58,7 +58,7 @@ class Shannon(Regularizer):
         with entropy regularization".
     """
 
-    temperature: float | Float[Array, " S"]
+    temperature: ArrayLike
 
     steep: ClassVar[bool] = True
 
@@ -109,8 +109,8 @@ class KL(Regularizer):
         array([inf])
     """
 
-    reference: Float[Array, "S A"] | Float[Array, " A"]
-    temperature: float | Float[Array, " S"]
+    reference: ArrayLike
+    temperature: ArrayLike
     _log_reference: Array = field(init=False, repr=False)
 
     steep: ClassVar[bool] = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from regmdp._arrays import Array, Bool, Float, array_namespace
+from regmdp._arrays import Array, ArrayLike, Bool, Float, array_namespace
 from regmdp.regularizers.base import Regularizer, checked_temperature
 
 __all__ = ["SquaredL2"]
@@ -28,7 +28,7 @@ class SquaredL2(Regularizer):
         Martins & Astudillo 2016, ICML, "From softmax to sparsemax", Algorithm 1.
     """
 
-    temperature: float | Float[Array, " S"]
+    temperature: ArrayLike
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "temperature", checked_temperature(self.temperature))
@@ -38,7 +38,8 @@ class SquaredL2(Regularizer):
 
     def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
-        y = y - xp.max(y, axis=-1, keepdims=True)
+        # an action more than 1 below the best gets nothing, however far below it is
+        y = xp.maximum(y - xp.max(y, axis=-1, keepdims=True), -2.0)
         descending = -xp.sort(-y, axis=-1)
         rank = xp.arange(1, y.shape[-1] + 1, dtype=xp.float64)
         total = xp.cumulative_sum(descending, axis=-1)

@@ -4,9 +4,9 @@ The same checks run over everything in this library. :mod:`regmdp.testing.strate
 regularizers for Hypothesis.
 """
 
-# from regmdp.testing import strategies
-# from regmdp.testing.algorithms import check_algorithm
-# from regmdp.testing.models import check_mdp
-# from regmdp.testing.regularizers import check_regularizer
+from regmdp.testing import strategies
+from regmdp.testing.algorithms import check_algorithm
+from regmdp.testing.models import check_mdp
+from regmdp.testing.regularizers import check_regularizer
 
 __all__ = ["check_algorithm", "check_mdp", "check_regularizer", "strategies"]

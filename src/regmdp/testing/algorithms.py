@@ -167,12 +167,12 @@ def _starts(
         bellman.expected_rewards(mdp, regularizer, uniform), bellman.expected_rewards(mdp, regularizer, solution.policy)
     ):
         return
-    values = [algorithm.init(mdp, regularizer, Start(policy=frozen(policy))).value for policy in (uniform, solution.policy)]
-    demand(not np.array_equal(*values), f"{where}, starts from the same value whatever policy it is told to start from")
+    one, other = (algorithm.init(mdp, regularizer, Start(policy=frozen(policy))).value for policy in (uniform, solution.policy))
+    demand(not np.array_equal(one, other), f"{where}, starts from the same value whatever policy it is told to start from")
 
 
 def _iterates(algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, where: str, rng: np.random.Generator) -> None:
-    digest = type(mdp).digest.func(mdp)  # type: ignore[attr-defined] # not the cached one
+    digest = type(mdp).digest.func(mdp)  # not the cached one
     policy, value = uniform_policy(mdp, regularizer), np.where(mdp.terminal, 0.0, rng.normal(size=mdp.n_states))
     for start in (Start(), Start(policy=frozen(policy)), Start(value=frozen(value))):
         with no_complaints(f"{where}, init"):
@@ -189,7 +189,7 @@ def _iterates(algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, where: s
             for name, copy in kept.items():
                 demand(np.array_equal(copy, getattr(state, name)), f"{where}, writes into the {name} of the iterate it starts from")
             state = _sealed(following)
-    after = type(mdp).digest.func(mdp)  # type: ignore[attr-defined]
+    after = type(mdp).digest.func(mdp)
     demand(after == digest, f"{where}, writes into the model")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float
@@ -201,19 +203,19 @@ def _frozen(mdp: MDP) -> None:
     named |= {f"array {number} of the transitions": array for number, array in enumerate(mdp.transitions.stored())}
     for name, array in named.items():
         demand(not array.flags.writeable, f"{name} can be written to")
-    digest = type(mdp).digest.func(mdp)  # type: ignore[attr-defined] # not the cached one
+    digest = type(mdp).digest.func(mdp)  # not the cached one
     demand(mdp.digest == digest, "the digest is not that of the data: something was written into the model")
-    mdp.transitions.to_dense()[...] = -1.0
-    mdp.transitions.to_csr().data[...] = -1.0
-    mdp.to_sas()[...] = -1.0
+    _overwrite("to_dense()", mdp.transitions.to_dense())
+    _overwrite("to_csr()", mdp.transitions.to_csr().data)
+    _overwrite("to_sas()", mdp.to_sas())
     for matrix in mdp.to_ass():
-        matrix.data[...] = -1.0
+        _overwrite("to_ass()", matrix.data)
     for policy in policies(mdp):
         matrix = mdp.transitions.policy_matrix(policy)
-        getattr(matrix, "data" if hasattr(matrix, "indptr") else "T")[...] = -1.0
+        _overwrite("policy_matrix()", matrix.data if hasattr(matrix, "indptr") else matrix)
     for block in mdp.transitions.blocks:
-        mdp.transitions.expect(np.ones(mdp.n_states), block)[...] = -1.0
-    after = type(mdp).digest.func(mdp)  # type: ignore[attr-defined]
+        _overwrite("expect()", mdp.transitions.expect(np.ones(mdp.n_states), block))
+    after = type(mdp).digest.func(mdp)
     demand(after == digest, "writing into what to_dense(), to_csr(), policy_matrix() or expect() returned changes the model")
     try:
         mdp.discount = 0.5
@@ -222,10 +224,17 @@ def _frozen(mdp: MDP) -> None:
     raise AssertionError("the discount can be assigned to")
 
 
+def _overwrite(name: str, array: np.ndarray) -> None:
+    demand(array.flags.writeable, f"what {name} returns cannot be written to, so it is not new: the model holds it")
+    array[...] = -1.0
+
+
 def _round_trips(mdp: MDP) -> None:
-    keywords = {name: getattr(mdp, name) for name in ("initial", "available", "termination", "state_labels", "action_labels")}
+    keywords: dict[str, Any] = {
+        name: getattr(mdp, name) for name in ("initial", "available", "termination", "state_labels", "action_labels")
+    }
     state, action, rows, rewards = mdp.to_pairs()
-    pairs = keywords | {"termination": mdp.termination[state, action]}
+    pairs: dict[str, Any] = keywords | {"termination": mdp.termination[state, action]}
     again = {
         "to_sas": MDP.from_sas(mdp.to_sas(), mdp.rewards, mdp.discount, **keywords),
         "to_csr": MDP.from_sas(mdp.transitions.to_csr(), mdp.rewards, mdp.discount, **keywords),

@@ -65,8 +65,9 @@ def check_regularizer(regularizer: Regularizer, n_actions: int = 4, *, rng: np.r
         _value(points)
         _convexity(points, rng)
         _distributions(points, points.y, "greedy")
-        _conjugate(points)
+        _attained(points)
         _maximality(points)
+        _conjugate(points)
         _gradient(points)
         _bounds(points)
         _subgradient(points)
@@ -136,20 +137,20 @@ class _Points:
     def mask(self) -> Bool[np.ndarray, "N A"]:
         return np.ones(self.y.shape, dtype=np.bool_) if self.allowed is None else self.allowed
 
-    def value(self, p: Array) -> Float[np.ndarray, " N"]:
+    def value(self, p: Array) -> np.ndarray:
         with no_complaints("value"):
             return np.asarray(self.regularizer.value(p, self.allowed))
 
-    def conjugate(self, y: Array) -> Float[np.ndarray, " N"]:
+    def conjugate(self, y: Array) -> np.ndarray:
         with no_complaints("conjugate"):
             return np.asarray(self.regularizer.conjugate(y, self.allowed))
 
-    def greedy(self, y: Array) -> Float[np.ndarray, "N A"]:
+    def greedy(self, y: Array) -> np.ndarray:
         with no_complaints("greedy"):
             return np.asarray(self.regularizer.greedy(y, self.allowed))
 
     def objective(self, p: Array, y: Array) -> Float[np.ndarray, " N"]:
-        """(N,) ⟨p, y⟩ - h(p)."""
+        """Return (N,) ⟨p, y⟩ - h(p)."""
         return _inner(p, y) - self.value(p)
 
     def masked(self, at: tuple[int, ...]) -> str:
@@ -240,7 +241,8 @@ def _convexity(points: _Points, rng: np.random.Generator) -> None:
         demand_none(
             excess - 4 * points.error,
             lambda at, found=found, chord=chord, excess=excess, ends=ends: (
-                f"h is not convex, between {ends(at)} it is {found[at]:.17g}, above the chord, {chord[at]:.17g}, by {excess[at]:.3g}"
+                f"h is not convex, between {ends(at)} it is {found[at]:.17g}, which is {excess[at]:.3g} above the chord, "
+                f"{chord[at]:.17g}"
             ),
         )
         demand_none(
@@ -275,8 +277,8 @@ def _are_distributions(p: Float[np.ndarray, "N A"], mask: Bool[np.ndarray, "N A"
     )
 
 
-def _conjugate(points: _Points) -> None:
-    y, near, error = points.y, points.near, points.error
+def _attained(points: _Points) -> None:
+    y, error = points.y, points.error
     found = points.conjugate(y)
     demand(found.shape == y.shape[:1], f"conjugate of scores of shape {y.shape} has shape {found.shape}, not {y.shape[:1]}")
     best = points.greedy(y)
@@ -284,17 +286,22 @@ def _conjugate(points: _Points) -> None:
     demand_none(
         np.abs(found - reached) - 3 * error - _sum_error(best, y),
         lambda at: (
-            f"the conjugate is not ⟨p, y⟩ - h(p) at the greedy p: for the scores {shown(y[at])}{points.masked(at)} it is "
-            f"{found[at]:.17g}, but p = {shown(best[at])} has {reached[at]:.17g}"
+            f"the conjugate is not ⟨p, y⟩ - h(p) at the greedy p, so one of the two is wrong: for the scores "
+            f"{shown(y[at])}{points.masked(at)} it is {found[at]:.17g}, but p = {shown(best[at])} has {reached[at]:.17g}"
         ),
     )
+
+
+def _conjugate(points: _Points) -> None:
+    y, near, error = points.y, points.near, points.error
+    found, best = points.conjugate(y), points.greedy(y)
     shift = 3.0
     moved = points.conjugate(y + shift)
     demand_none(
         np.abs(moved - (found + shift)) - 4 * error - 16 * UNIT_ROUNDOFF * shift - _sum_error(best, np.where(y < -1e3, 0.0, y)),
         lambda at: (
-            f"the conjugate does not shift with its argument: for {shown(y[at])}{points.masked(at)} it is {found[at]:.17g}, and for "
-            f"{shift} more everywhere {moved[at]:.17g}"
+            f"the conjugate does not shift with its argument: for {shown(y[at])}{points.masked(at)} it is {found[at]:.17g}, "
+            f"and for {shift} more everywhere {moved[at]:.17g}"
         ),
     )
     other = points.conjugate(near)
@@ -317,20 +324,20 @@ def _conjugate(points: _Points) -> None:
 
 
 def _maximality(points: _Points) -> None:
-    """No other distribution may have more than the conjugate: not a random one, not a vertex, and not one close to the greedy one."""
+    """No other distribution may have more than the conjugate: not one close to the greedy one, nor a random one, nor a vertex."""
     y, found = points.y, points.conjugate(points.y)
     best = points.greedy(y)
     vertices = [np.broadcast_to(vertex, y.shape) for vertex in np.eye(points.n_actions)]
     # first those close by: they are the better witnesses
     for rival in (*_exchanges(best), points.p, points.q, *vertices):
-        inside = ~((rival > 0) & ~points.mask).any(axis=1)
+        inside = np.all((rival == 0) | points.mask, axis=1)
         p = np.where(inside[:, None], rival, best)
         reached = points.objective(p, y)
         demand_none(
             reached - found - 3 * points.error - _sum_error(p, y),
             lambda at, p=p, reached=reached: (
-                f"greedy is not the maximiser: for the scores {shown(y[at])}{points.masked(at)} it returns {shown(best[at])}, where "
-                f"⟨p, y⟩ - h(p) is {found[at]:.17g}, but p = {shown(p[at])} has {reached[at]:.17g}, which is "
+                f"greedy is not the maximiser: for the scores {shown(y[at])}{points.masked(at)} it returns {shown(best[at])}, "
+                f"where ⟨p, y⟩ - h(p) is {found[at]:.17g}, but p = {shown(p[at])} has {reached[at]:.17g}, which is "
                 f"{reached[at] - found[at]:.3g} more"
             ),
         )
@@ -362,7 +369,7 @@ def _gradient(points: _Points) -> None:
     demand_none(
         -curvature - slack,
         lambda at: (
-            f"greedy is not the gradient of the conjugate: from {shown(y[at])} to {shown(near[at])}{points.masked(at)} the conjugate "
+            f"greedy is not the gradient of the conjugate: from {shown(y[at])} to {shown(near[at])}{points.masked(at)} it "
             f"rises by {-curvature[at]:.3g} less than its tangent with the slope {shown(best[at])}"
         ),
     )
@@ -373,8 +380,9 @@ def _gradient(points: _Points) -> None:
         demand_none(
             np.where(most < np.inf, curvature - np.where(most < np.inf, most, 0.0) - slack, -np.inf),
             lambda at: (
-                f"greedy is not the gradient of the conjugate, or strong_convexity, {modulus:.6g}, is too much: from {shown(y[at])} to "
-                f"{shown(near[at])}{points.masked(at)} the conjugate leaves its tangent by {curvature[at]:.6g}, not {most[at]:.6g}"
+                f"greedy is not the gradient of the conjugate, or strong_convexity, {modulus:.6g}, is too much: from "
+                f"{shown(y[at])} to {shown(near[at])}{points.masked(at)} the conjugate leaves its tangent by "
+                f"{curvature[at]:.6g}, not {most[at]:.6g}"
             ),
         )
 
@@ -466,7 +474,9 @@ def _at(points: _Points, rng: np.random.Generator) -> None:
 
 def _inputs_kept(points: _Points) -> None:
     y, p = points.y.copy(), points.p.copy()
-    points.greedy(y), points.conjugate(y), points.value(p)
+    points.greedy(y)
+    points.conjugate(y)
+    points.value(p)
     rows = slice(0, 4)  # a derived subgradient is slow
     part = points.regularizer.at(rows)
     small = p[rows].copy()
@@ -543,8 +553,8 @@ def _tempered(points: _Points, q: Float[np.ndarray, "N A"], what: str) -> None:
     demand_none(
         np.maximum(least - (worth - top) / unit, (worth - top) / unit + tau / unit * low) - error,
         lambda at: (
-            f"maximum is out of its bounds, {what}: for {shown(q[at])}{points.masked(at)} it is {worth[at]:.17g}, which is not between "
-            f"the largest value less τ h there, and the largest value less τ times the lower bound on h"
+            f"maximum is out of its bounds, {what}: for {shown(q[at])}{points.masked(at)} it is {worth[at]:.17g}, which is not "
+            f"between the largest value less τ h there, and the largest value less τ times the lower bound on h"
         ),
     )
     cold = tau == 0

@@ -94,7 +94,7 @@ def mdps(
 
 
 def policies(mdp: MDP, regularizer: Regularizer | None = None) -> SearchStrategy[Float[np.ndarray, "S A"]]:
-    """Return a strategy for (S, A) policies of a model: pure, mixed, and with zeros; within the domain of a regularizer, if given."""
+    """Return a strategy for (S, A) policies of a model: pure and mixed, in the domain of the regularizer if one is given."""
     st = _strategies()
     allowed = permitted(mdp, regularizer)
 

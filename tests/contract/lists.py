@@ -1,0 +1,182 @@
+"""What has to pass the tests of this folder: every regularizer, every algorithm, every storage of a model.
+
+A new one is entered here, once, and has all its tests.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+
+import regmdp as rm
+from regmdp.mdp import DenseTransitions, SparseTransitions, transitions
+
+# ---- regularizers: (S, A) shape of a model, and a generator, to a regularizer that fits it ----
+
+
+def _reference(shape, rng, *, zeros):
+    """Distributions over the actions, some of them with zeros, and always with weight on the first action."""
+    weight = rng.exponential(size=shape)
+    if zeros:
+        weight *= rng.random(shape) < 0.6
+    weight[..., 0] += 0.1
+    return weight / weight.sum(axis=-1, keepdims=True)
+
+
+REGULARIZERS = {
+    "none": lambda shape, rng: rm.Unregularized(),
+    "Shannon": lambda shape, rng: rm.Shannon(temperature=0.3),
+    "Shannon, cold": lambda shape, rng: rm.Shannon(temperature=1e-9),
+    "Shannon, a temperature per state": lambda shape, rng: rm.Shannon(temperature=rng.uniform(0.0, 2.0, size=shape[0])),
+    "KL, one reference": lambda shape, rng: rm.KL(_reference(shape[1:], rng, zeros=False), temperature=0.3),
+    "KL, zeros in the reference": lambda shape, rng: rm.KL(_reference(shape, rng, zeros=True), temperature=0.3),
+    "KL, everything per state": lambda shape, rng: rm.KL(_reference(shape, rng, zeros=True), rng.uniform(0.0, 2.0, size=shape[0])),
+    "KL, temperature 0": lambda shape, rng: rm.KL(_reference(shape, rng, zeros=True), temperature=0.0),
+    "squared norm": lambda shape, rng: rm.SquaredL2(temperature=0.3),
+    "squared norm, a temperature per state": lambda shape, rng: rm.SquaredL2(temperature=rng.uniform(0.0, 2.0, size=shape[0])),
+}
+
+
+class UserSpread(rm.Regularizer):
+    """The least that a user writes: ``value`` and ``greedy``. Half the squared distance from the uniform distribution."""
+
+    def __init__(self, temperature):
+        self.temperature = temperature
+
+    def value(self, p, available=None):
+        return 0.5 * np.sum((p - 1.0 / p.shape[-1]) ** 2, axis=-1)
+
+    def greedy(self, y, available=None):
+        return rm.SquaredL2(temperature=1.0).greedy(y)
+
+
+REGULARIZERS["a user's own"] = lambda shape, rng: UserSpread(temperature=0.3)
+
+# ---- algorithms: to an algorithm ----
+
+ALGORITHMS = {
+    "value iteration": rm.algorithms.ValueIteration,
+    "modified policy iteration, 1 sweep": lambda: rm.algorithms.ModifiedPolicyIteration(1),
+    "modified policy iteration": rm.algorithms.ModifiedPolicyIteration,
+    "policy iteration": rm.algorithms.PolicyIteration,
+    "policy iteration, factorized": lambda: rm.algorithms.PolicyIteration(rm.evaluation.Direct()),
+    "policy iteration, Krylov": lambda: rm.algorithms.PolicyIteration(rm.evaluation.Krylov()),
+}
+
+# ---- storages: the parts of a model to the model, stored in one way or another ----
+
+
+class Parts:
+    """(S, A, S) transitions, (S, A) rewards, the keywords of MDP, and the discount."""
+
+    def __init__(self, rows, rewards, discount, **keywords):
+        self.rows, self.rewards, self.discount, self.keywords = rows, rewards, discount, keywords
+
+
+def _dense(parts):
+    return rm.MDP(parts.rows, parts.rewards, parts.discount, **parts.keywords)
+
+
+def _sparse(parts):
+    n_states = len(parts.rewards)
+    return rm.MDP(sp.csr_array(parts.rows.reshape(-1, n_states)), parts.rewards, parts.discount, **parts.keywords)
+
+
+def _coordinates(parts):
+    """Successors in no order, some of them listed twice, and zeros among them."""
+    rows = sp.coo_array(parts.rows.reshape(-1, len(parts.rewards)))
+    order = np.random.default_rng(0).permutation(rows.nnz)
+    row, column, data = rows.row[order], rows.col[order], rows.data[order]
+    row, column = np.concatenate((row, row, [0])), np.concatenate((column, column, [0]))
+    data = np.concatenate((0.25 * data, 0.75 * data, [0.0]))
+    return rm.MDP(sp.coo_array((data, (row, column)), shape=rows.shape), parts.rewards, parts.discount, **parts.keywords)
+
+
+def _by_action(parts):
+    return rm.MDP.from_ass(parts.rows.transpose(1, 0, 2), parts.rewards, parts.discount, **parts.keywords)
+
+
+def _by_action_sparse(parts):
+    matrices = [sp.csr_array(matrix) for matrix in parts.rows.transpose(1, 0, 2)]
+    return rm.MDP.from_ass(matrices, parts.rewards, parts.discount, **parts.keywords)
+
+
+def _pairs(parts):
+    """The available pairs alone, in no order."""
+    available = parts.keywords.get("available", np.ones(parts.rewards.shape, dtype=bool))
+    state, action = np.nonzero(available)
+    order = np.random.default_rng(0).permutation(state.size)
+    state, action = state[order], action[order]
+    keywords = {name: value for name, value in parts.keywords.items() if name != "available"}
+    if "termination" in keywords:
+        keywords["termination"] = keywords["termination"][state, action]
+    n_states, n_actions = parts.rewards.shape
+    return rm.MDP.from_pairs(
+        state, action, parts.rows[state, action], parts.rewards[state, action], parts.discount,
+        n_states=n_states, n_actions=n_actions, **keywords,
+    )  # fmt: skip
+
+
+def _in_blocks(store, pairs_per_block):
+    def stored(parts):
+        whole = transitions.PAIRS_PER_BLOCK
+        transitions.PAIRS_PER_BLOCK = pairs_per_block
+        try:
+            return store(parts)
+        finally:
+            transitions.PAIRS_PER_BLOCK = whole
+
+    return stored
+
+
+STORAGES = {
+    "dense": _dense,
+    "dense, a block for each state": _in_blocks(_dense, 1),
+    "dense, blocks": _in_blocks(_dense, 9),
+    "sparse": _sparse,
+    "sparse, a block for each state": _in_blocks(_sparse, 1),
+    "sparse, blocks": _in_blocks(_sparse, 9),
+    "sparse, from coordinates": _coordinates,
+    "from_ass": _by_action,
+    "from_ass, sparse": _by_action_sparse,
+    "from_pairs": _pairs,
+    "from_pairs, blocks": _in_blocks(_pairs, 9),
+}
+
+#: The class that each storage makes, so that none is forgotten.
+TRANSITIONS = (DenseTransitions, SparseTransitions)
+
+# ---- models: a generator to the parts of a model ----
+
+
+def _parts(rng, n_states, n_actions, discount, *, masked=False, terminal=0, ends=False, labels=False, tied=False):
+    shape = (n_states, n_actions)
+    rows = rng.dirichlet(np.ones(n_states), size=shape) * (rng.random((*shape, n_states)) < 0.5)
+    rows[..., 0] += 0.05
+    ending = rng.uniform(0.05, 0.3, size=shape) if ends else np.zeros(shape)
+    rows *= ((1.0 - ending) / rows.sum(axis=2))[..., None]
+    rewards = rng.integers(-1, 2, size=shape) * 1.0 if tied else rng.normal(size=shape)
+    keywords = {}
+    if ends:
+        keywords["termination"] = ending
+    if masked or terminal:
+        available = rng.random(shape) < 0.6 if masked else np.ones(shape, dtype=bool)
+        available[:, 0] = True  # the references of KL cover this action
+        available[n_states - terminal :] = False
+        keywords["available"] = available
+    if labels:
+        keywords["state_labels"] = [f"s{state}" for state in range(n_states)]
+        keywords["action_labels"] = [f"a{action}" for action in range(n_actions)]
+        keywords["initial"] = rng.dirichlet(np.ones(n_states))
+    return Parts(rows, rewards, discount, **keywords)
+
+
+MODELS = {
+    "discounted": lambda rng: _parts(rng, 11, 3, 0.9),
+    "masked": lambda rng: _parts(rng, 11, 4, 0.95, masked=True),
+    "labelled, with terminal states": lambda rng: _parts(rng, 12, 3, 0.99, masked=True, terminal=2, labels=True),
+    "ending": lambda rng: _parts(rng, 10, 2, 0.9, ends=True, labels=True),
+    "undiscounted": lambda rng: _parts(rng, 11, 3, 1.0, masked=True, terminal=1, ends=True),
+    "tied": lambda rng: _parts(rng, 10, 3, 0.5, tied=True),
+    "bandit": lambda rng: _parts(rng, 10, 3, 0.0),
+    "one state": lambda rng: _parts(rng, 1, 3, 0.9),
+    "one action": lambda rng: _parts(rng, 10, 1, 0.9),
+}

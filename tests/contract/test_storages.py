@@ -1,0 +1,86 @@
+"""Every storage of every model: the checks, and the same answers from all of them."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from contract.lists import MODELS, REGULARIZERS, STORAGES
+
+import regmdp as rm
+from regmdp.certificates import backup_error
+from regmdp.testing import check_mdp
+
+each_model = pytest.mark.parametrize("model", MODELS)
+each_storage = pytest.mark.parametrize("storage", STORAGES)
+
+
+@cache
+def stored(model, storage):
+    return STORAGES[storage](MODELS[model](np.random.default_rng(0)))
+
+
+def regularizers(mdp):
+    """Fitting ones by name; not one that is 1e9 times colder than the rest, whose policies may differ where they are as good."""
+    rng = np.random.default_rng(1)
+    return {name: make(mdp.rewards.shape, rng) for name, make in REGULARIZERS.items() if name != "Shannon, cold"}
+
+
+@cache
+def solution(model, storage, name):
+    mdp = stored(model, storage)
+    return rm.solve(mdp, regularizers(mdp)[name])
+
+
+@each_model
+@each_storage
+def test_model(model, storage):
+    check_mdp(stored(model, storage))
+
+
+@each_model
+@each_storage
+def test_storage_does_not_change_the_model(model, storage):
+    mdp, reference = stored(model, storage), stored(model, "dense")
+    np.testing.assert_allclose(mdp.to_sas(), reference.to_sas(), rtol=0, atol=1e-16)
+    for name in ("rewards", "available", "termination", "initial", "terminal", "discount", "state_labels", "action_labels"):
+        np.testing.assert_array_equal(getattr(mdp, name), getattr(reference, name))
+
+
+@each_model
+@each_storage
+def test_storage_does_not_change_a_backup(model, storage):
+    mdp, reference = stored(model, storage), stored(model, "dense")
+    value = np.random.default_rng(1).normal(size=mdp.n_states) * 10
+    policy = rm.uniform_policy(mdp)
+    for regularizer in regularizers(mdp).values():
+        slack = 2 * backup_error(mdp, regularizer, value)
+        assert slack < 1e-12
+        expected = rm.bellman.backup(reference, regularizer, value)
+        np.testing.assert_allclose(rm.bellman.backup(mdp, regularizer, value), expected, rtol=0, atol=slack)
+        allowed = rm.uniform_policy(mdp, regularizer)
+        expected = rm.bellman.policy_backup(reference, regularizer, allowed, value)
+        np.testing.assert_allclose(rm.bellman.policy_backup(mdp, regularizer, allowed, value), expected, rtol=0, atol=slack)
+    np.testing.assert_allclose(rm.visits(mdp, policy), rm.visits(reference, policy), rtol=1e-10, atol=1e-12)
+
+
+@each_model
+@each_storage
+def test_storage_does_not_change_the_solution(model, storage):
+    reference = stored(model, "dense")
+    for name, regularizer in regularizers(reference).items():
+        found, expected = solution(model, storage, name), solution(model, "dense", name)
+        assert found.status.ok
+        assert expected.status.ok
+        np.testing.assert_allclose(found.value, expected.value, rtol=0, atol=2e-8)
+        for one, other in ((found, expected), (expected, found)):
+            assert np.all(one.certificate.lower <= other.certificate.upper)
+        # each certificate holds for the model as the other stores it
+        certificate = rm.certify(reference, regularizer, policy=found.policy)
+        assert certificate.gap <= 1e-8
+        assert np.all(certificate.policy_lower <= found.certificate.policy_upper)
+        assert np.all(found.certificate.policy_lower <= certificate.policy_upper)
+
+
+def test_some_models_have_several_blocks():
+    counts = {len(stored(model, storage).transitions.blocks) for model in MODELS for storage in STORAGES}
+    assert {1, 2, 4}.issubset(counts), counts

@@ -1,0 +1,112 @@
+"""The formulas against a generic convex solver, and against 60 digits."""
+
+import numpy as np
+import pytest
+from mpmath import mp, mpf
+from scipy.optimize import minimize
+
+import regmdp as rm
+
+REFERENCE = np.array([0.1, 0.0, 0.6, 0.3])
+
+EACH = pytest.mark.parametrize(
+    "regularizer",
+    [rm.Shannon(temperature=1.0), rm.SquaredL2(temperature=1.0), rm.KL(REFERENCE, temperature=1.0), rm.Unregularized()],
+    ids=lambda regularizer: type(regularizer).__name__,
+)
+
+
+def solved(regularizer, y, allowed):
+    """max ⟨p, y⟩ - h(p) over the distributions on the allowed actions, by sequential quadratic programming."""
+    inside = np.flatnonzero(allowed)
+
+    def spread(p):
+        whole = np.zeros(y.size)
+        whole[inside] = np.maximum(p, 0.0)
+        return whole
+
+    found = minimize(
+        lambda p: regularizer.value(spread(p)) - p @ y[inside],
+        np.full(inside.size, 1.0 / inside.size),
+        jac=lambda p: gradient(regularizer, spread(p))[inside] - y[inside],
+        bounds=[(0.0, 1.0)] * inside.size,
+        constraints={"type": "eq", "fun": lambda p: p.sum() - 1.0, "jac": lambda p: np.ones(p.size)},
+        method="SLSQP",
+        options={"ftol": 1e-15, "maxiter": 1000},
+    )
+    return -found.fun, spread(found.x)
+
+
+def gradient(regularizer, p):
+    """Of h, where it is smooth; written here, not taken from the library."""
+    if isinstance(regularizer, rm.SquaredL2):
+        return p
+    if isinstance(regularizer, rm.Unregularized):
+        return np.zeros(p.size)
+    reference = regularizer.reference if isinstance(regularizer, rm.KL) else np.ones(p.size)
+    safe = np.where(reference > 0, reference, 1.0)
+    return np.log(np.maximum(p, 1e-300) / safe) + 1.0
+
+
+@EACH
+@pytest.mark.parametrize("seed", range(12))
+def test_conjugate_and_greedy_are_what_a_solver_finds(regularizer, seed):
+    rng = np.random.default_rng(seed)
+    # probabilities of 1e-30 are beyond the solver
+    y = rng.normal(size=4) * (0.3, 1.0, 3.0)[seed % 3]
+    available = rng.random(4) < 0.8
+    available[2] = True
+    allowed = np.ones(4, dtype=bool) & regularizer.domain(available)
+    scores = np.where(allowed, y, -np.inf)
+    best, p = solved(regularizer, y, allowed)
+    np.testing.assert_allclose(regularizer.conjugate(scores, allowed), best, rtol=0, atol=1e-8)
+    if regularizer.strong_convexity(4) > 0:
+        # an objective right to ε gives p right to √(2ε/μ)
+        np.testing.assert_allclose(regularizer.greedy(scores, allowed), p, rtol=0, atol=2e-4)
+
+
+def exact(regularizer, p):
+    """h(p) in 60 digits."""
+    p = [mpf(float(x)) for x in p]
+    if isinstance(regularizer, rm.SquaredL2):
+        return sum(x * x for x in p) / 2
+    if isinstance(regularizer, rm.Unregularized):
+        return mpf(0)
+    reference = regularizer.reference if isinstance(regularizer, rm.KL) else np.ones(len(p))
+    return sum(x * mp.log(x / mpf(float(r))) for x, r in zip(p, reference, strict=True) if x > 0)
+
+
+def exact_conjugate(regularizer, y):
+    """h*(y) in 60 digits."""
+    y = [mpf(float(x)) for x in y if x > -np.inf]
+    if isinstance(regularizer, rm.Unregularized):
+        return max(y)
+    if isinstance(regularizer, rm.SquaredL2):
+        y.sort(reverse=True)
+        size = max(k for k in range(1, len(y) + 1) if 1 + k * y[k - 1] > sum(y[:k]))
+        threshold = (sum(y[:size]) - 1) / size
+        p = [max(x - threshold, mpf(0)) for x in y]
+        return sum(a * b for a, b in zip(p, y, strict=True)) - sum(a * a for a in p) / 2
+    raise AssertionError
+
+
+@EACH
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 700.0])
+def test_rounding_bounds_the_error(regularizer, scale, monkeypatch):
+    monkeypatch.setattr(mp, "dps", 60)
+    rng = np.random.default_rng(0)
+    bound = regularizer.rounding(4)
+    assert bound < 1e-13
+    for _ in range(50):
+        p = rng.dirichlet(np.full(4, 0.3))
+        y = rng.normal(size=4) * scale
+        if isinstance(regularizer, rm.KL):
+            p[1], y[1] = 0.0, -np.inf
+        y -= y.max()
+        assert abs(mpf(float(regularizer.value(p))) - exact(regularizer, p)) <= bound
+        if isinstance(regularizer, rm.Shannon | rm.KL):
+            reference = regularizer.reference if isinstance(regularizer, rm.KL) else np.ones(4)
+            right = mp.log(sum(mpf(float(r)) * mp.exp(mpf(float(x))) for r, x in zip(reference, y, strict=True) if x > -np.inf))
+        else:
+            right = exact_conjugate(regularizer, y)
+        assert abs(mpf(float(regularizer.conjugate(y))) - right) <= bound
