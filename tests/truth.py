@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -182,7 +182,7 @@ class Problem:
 
     def _linear_program(self):
         """minimise Σ V(s) subject to V ≥ r + γ P V."""
-        pairs = np.argwhere(self.available)
+        pairs = [(s, a) for s, usable in enumerate(self.actions) for a in usable]
         scale = max(float(np.abs(self.r[self.available]).max()), 1e-300)
         constraints = np.array([self.discount * self.P[s, a] - np.eye(self.n_states)[s] for s, a in pairs])
         limits = np.array([-self.r[s, a] / scale for s, a in pairs])
@@ -234,7 +234,7 @@ def solve(matrix, right):
 # ---- random problems ----
 
 
-@lru_cache(maxsize=None)
+@cache
 def problem(seed):
     """The random problem of this number; those that follow each other go through the discounts and the families."""
     rng = np.random.default_rng(seed)

@@ -30,7 +30,7 @@ from regmdp.certificates import Certificate, Evaluated, certify, evaluate
 from regmdp.evaluation import occupancy, visits
 from regmdp.mdp import MDP
 from regmdp.policies import uniform_policy
-from regmdp.regularizers import KL, Regularizer, Shannon, SquaredL2, Unregularized
+from regmdp.regularizers import KL, LogBarrier, Regularizer, Renyi, Shannon, SquaredL2, Tsallis, Unregularized, WeightedL1
 from regmdp.solution import Solution
 from regmdp.solve import solve
 
@@ -45,19 +45,23 @@ __all__ = [
     "FormatError",
     "ImproperPolicyError",
     "InfeasibleError",
+    "LogBarrier",
     "MissingExtraError",
     "ModelError",
     "PolicyError",
     "RegmdpError",
     "Regularizer",
     "RegularizerError",
+    "Renyi",
     "Shannon",
     "Solution",
     "SolverError",
     "SquaredL2",
     "Status",
+    "Tsallis",
     "UnboundedError",
     "Unregularized",
+    "WeightedL1",
     "algorithms",
     "bellman",
     "certify",

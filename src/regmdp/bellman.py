@@ -101,7 +101,7 @@ def greedy(
 def policy_backup(
     mdp: MDP, regularizer: Regularizer | None, policy: Float[Array, "S A"], value: Float[Array, " S"]
 ) -> Float[np.ndarray, " S"]:
-    """(S, A) policy and (S,) value V -> (S,) T_π V; -inf where the regularizer forbids the policy."""
+    """(S, A) policy and (S,) value V -> (S,) T_π V; -inf where τ > 0 and h is infinite at the policy."""
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)
     for block in blocks(mdp, regularizer, np.asarray(value)):

@@ -70,6 +70,14 @@ def as_policy(mdp: MDP, policy: Any, regularizer: Regularizer | None = None) -> 
             f"{int(np.count_nonzero(live))} states are off; normalise the rows"
         )
     policy /= np.where(live, sums, 1.0)[:, None]
+    if regularizer is not None:
+        infinite = ~np.isfinite(regularizer.cost(policy, mdp.available))
+        if infinite.any():
+            state = int(np.argmax(infinite))
+            raise PolicyError(
+                f"the regularizer is infinite at the policy of {mdp.describe(state)}: its value would be -∞; "
+                f"{int(np.count_nonzero(infinite))} states are like that; give every action some probability"
+            )
     return policy
 
 

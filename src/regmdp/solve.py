@@ -45,7 +45,8 @@ def solve(
         tol: The certified gap to reach, in the worst state and in the unit of the rewards. 0 switches the stopping rules off: then
             exactly ``max_iterations`` iterations are made.
         max_iterations: The most iterations to make; a million by default.
-        start: A (S,) value, a (S, A) policy, or a :class:`Solution`; by default the method's own.
+        start: A (S,) value; a policy, as (S, A) probabilities or (S,) integers; or a :class:`Solution`, whose value is taken. By
+            default the method's own.
         listeners: Functions called with an :class:`regmdp.algorithms.Event` after each iteration. Ctrl-C, or a KeyboardInterrupt
             from a listener, ends the run with what there is.
 
@@ -116,7 +117,7 @@ def _start(mdp: MDP, regularizer: Regularizer, start: Any) -> Start:
         return Start()
     if isinstance(start, Solution):
         start = start.value
-    if np.ndim(start) == 2:
+    if np.ndim(start) == 2 or (np.ndim(start) == 1 and np.asarray(start).dtype.kind in "iu"):
         policy = as_policy(mdp, start, regularizer)
         require_ending(mdp, policy)
         return Start(policy=policy)

@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 import regmdp as rm
+from regmdp.mdp.validation import as_discount
 
 P = np.array([[[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]], [[0.25, 0.25, 0.5], [1.0, 0.0, 0.0]], [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]]])
 R = np.arange(6.0).reshape(3, 2)
@@ -135,13 +136,7 @@ def test_the_discount_is_between_0_and_1(make, value):
 @pytest.mark.parametrize("value", ["much", None, [0.5, 0.5]])
 def test_the_discount_is_a_number(value):
     with pytest.raises(rm.ModelError, match="discount must be a number between 0 and 1, not"):
-        inspect_discount(value)
-
-
-def inspect_discount(value):
-    from regmdp.mdp.validation import as_discount
-
-    return as_discount(value)
+        as_discount(value)
 
 
 # ---- shapes ----

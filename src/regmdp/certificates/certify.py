@@ -144,7 +144,7 @@ def evaluate(mdp: MDP, policy: Any, regularizer: Regularizer | None = None) -> E
     )
 
 
-def checked_regularizer(mdp: MDP, regularizer: Regularizer | None) -> Regularizer:
+def checked_regularizer(mdp: MDP, regularizer: Any) -> Regularizer:
     """Return the regularizer, or the absence of one, after checking that it fits the model."""
     regularizer = Unregularized() if regularizer is None else regularizer
     if not isinstance(regularizer, Regularizer):

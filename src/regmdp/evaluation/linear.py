@@ -235,7 +235,7 @@ def _quick_to_factorize(matrix: Array) -> bool:
     return n * _bandwidth(matrix) ** 2 <= BANDED_LIMIT if sp.issparse(matrix) else n <= DENSE_LIMIT
 
 
-def _bandwidth(matrix: sp.csr_array) -> float:
+def _bandwidth(matrix: sp.sparray) -> float:
     """Half bandwidth of a sparse matrix after reverse Cuthill-McKee reordering of its symmetrized pattern."""
     pattern = sp.csr_array(matrix + matrix.T)
     position = np.empty(matrix.shape[0], dtype=np.int64)

@@ -56,7 +56,7 @@ def _ending_greedy(
     """Return a greedy policy that ends, if there is one among the actions that are best up to a slack as small as will do."""
     allowed = permitted(mdp, regularizer)
     q = bellman.q_values(mdp, value)
-    scale = 1.0 + float(np.max(np.abs(best)))
+    scale = mdp.reward_bound + float(np.max(np.abs(best)))
     # from a hundred roundings up to half of the digits
     for slack in scale * UNIT_ROUNDOFF * 10.0 ** np.arange(2, 9, 2):
         actions = ending_policy(mdp, allowed & (q >= (best - slack)[:, None]))

@@ -50,10 +50,6 @@ class Regularizer(ABC):
 
     temperature: ArrayLike
 
-    #: Whether greedy policies give every action of the domain positive probability, however low its score: h is infinitely steep at
-    #: the boundary of the simplex.
-    steep: ClassVar[bool] = False
-
     #: Fields that may have one entry per state, and the number of dimensions they have then.
     state_fields: ClassVar[dict[str, int]] = {"temperature": 1}
 
@@ -77,12 +73,20 @@ class Regularizer(ABC):
         return derived.subgradient(self, p, available)
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
-        """Return (L, U) with L ≤ h ≤ U on the simplex of n actions."""
+        """Return (L, U) with L ≤ h ≤ U on the simplex of n actions, and where only some of them are available."""
         return derived.bounds(self, n_actions)
 
     def strong_convexity(self, n_actions: int) -> float:
         """Return the modulus of strong convexity of h in the ℓ1 norm; 0 if none is known."""
         return 0.0
+
+    @property
+    def steep(self) -> bool:
+        """Whether greedy policies give every action of the domain positive probability, however low its score.
+
+        Then h is infinitely steep at the boundary of the simplex.
+        """
+        return False
 
     def magnitude(self, n_actions: int) -> float:
         """Return a bound on the terms that are summed to compute h or h*, for scores whose maximum is 0."""
@@ -113,7 +117,9 @@ class Regularizer(ABC):
         Raises:
             RegularizerError: if a parameter has the wrong shape or value.
         """
-        checked_temperature(getattr(self, "temperature", None))
+        if getattr(self, "temperature", None) is None:
+            raise RegularizerError(f"{type(self).__name__} has no temperature; give it one, a number or one per state")
+        checked_temperature(self.temperature)
         n_states = available.shape[0]
         for name, ndim in self.state_fields.items():
             field = getattr(self, name)
@@ -140,20 +146,19 @@ class Regularizer(ABC):
         """(…, A) values -> (…, A) the distribution with the largest ⟨p, q⟩ - τ h(p); 0 where no action is available."""
         _, scores, allowed = self._scores(q, available)
         p = self.greedy(scores, allowed)
-        if allowed is None:
-            return p
         xp = array_namespace(q)
-        return xp.where(allowed, p, 0.0)
+        if self.steep:  # at temperature 0 only the best actions are left
+            p = xp.where((xp.asarray(self.temperature)[..., None] == 0) & (scores < 0), 0.0, p)
+        return p if allowed is None else xp.where(allowed, p, 0.0)
 
     def cost(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
         """(…, A) distributions -> (…) τ h(p); 0 where no action is available."""
         xp = array_namespace(p)
         if np.ndim(self.temperature) == 0 and self.temperature == 0 and self.domain(None) is None:
             return xp.zeros(p.shape[:-1])
-        value = self.value(p, available)
-        # h may be infinite where τ is 0 (outside the domain): there it must stay infinite
-        tau = xp.asarray(self.temperature)
-        cost = xp.where(xp.isfinite(value), tau * xp.where(xp.isfinite(value), value, 0.0), value)
+        value, tau = self.value(p, available), xp.asarray(self.temperature)
+        # at temperature 0 a barrier costs nothing; what is forbidden, `domain` says
+        cost = tau * xp.where(tau > 0, value, 0.0)
         return cost if available is None else xp.where(xp.any(available, axis=-1), cost, 0.0)
 
     def _scores(self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None) -> tuple[Array, Array, Array | None]:

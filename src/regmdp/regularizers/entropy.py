@@ -60,8 +60,6 @@ class Shannon(Regularizer):
 
     temperature: ArrayLike
 
-    steep: ClassVar[bool] = True
-
     def __post_init__(self) -> None:
         object.__setattr__(self, "temperature", checked_temperature(self.temperature))
 
@@ -82,6 +80,10 @@ class Shannon(Regularizer):
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         return -math.log(n_actions), 0.0
+
+    @property
+    def steep(self) -> bool:
+        return True
 
     def strong_convexity(self, n_actions: int) -> float:
         return 1.0
@@ -113,7 +115,6 @@ class KL(Regularizer):
     temperature: ArrayLike
     _log_reference: Array = field(init=False, repr=False)
 
-    steep: ClassVar[bool] = True
     state_fields: ClassVar[dict[str, int]] = {"temperature": 1, "reference": 2, "_log_reference": 2}
 
     def __post_init__(self) -> None:
@@ -150,6 +151,10 @@ class KL(Regularizer):
         smallest = float(np.min(self.reference[self.reference > 0]))
         # where the mask of available actions takes mass away from the reference, h only grows
         return 0.0, math.log(1.0 / smallest)
+
+    @property
+    def steep(self) -> bool:
+        return True
 
     def strong_convexity(self, n_actions: int) -> float:
         return 1.0

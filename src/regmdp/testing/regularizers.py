@@ -392,9 +392,11 @@ def _bounds(points: _Points) -> None:
     flat = points.greedy(np.where(points.mask, 0.0, -np.inf))
     for p in (points.p, points.q, flat):
         found = points.value(p)
-        for excess, name, bound in ((low - found, "lower", low), (found - high, "upper", high)):
+        # h may be infinite where its upper bound is
+        above = np.where(np.isfinite(found), found, -np.inf) - high if np.isinf(high) else found - high
+        for excess, name, bound in ((low - found, "lower", low), (above, "upper", high)):
             demand_none(
-                np.where(np.isnan(excess), 0.0, excess) - 2 * points.error,
+                excess - 2 * points.error,
                 lambda at, p=p, found=found, name=name, bound=bound: (
                     f"the {name} bound on h, {bound:.17g}, is wrong: h is {found[at]:.17g} at {shown(p[at])}"
                 ),

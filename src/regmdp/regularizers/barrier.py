@@ -1,0 +1,89 @@
+"""The logarithmic barrier: every action keeps a probability in proportion to how little is lost by it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from regmdp._arrays import Array, ArrayLike, Bool, Float, array_namespace
+from regmdp.regularizers._roots import probabilities
+from regmdp.regularizers.base import Regularizer, checked_temperature
+
+__all__ = ["LogBarrier"]
+
+
+@dataclass(frozen=True, eq=False)
+class LogBarrier(Regularizer):
+    r"""Logarithmic barrier of the simplex, \(h(p) = -\sum_a \log p_a\) over the available actions.
+
+    The greedy policy is \(p_a = 1/(\lambda - y_a)\): inverse-gap weighting. h has no upper bound, and a deterministic policy is
+    worth -∞ unless the temperature is 0.
+
+    Args:
+        temperature: τ ≥ 0, a number or one per state, in the unit of the rewards.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> rm.LogBarrier(temperature=0.5).maximiser(np.array([1.0, 1.0, 0.0])).round(4)
+        array([0.3904, 0.3904, 0.2192])
+
+    References:
+        Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), "Policy mirror descent for regularized
+        reinforcement learning: a generalized framework with linear convergence".
+    """
+
+    temperature: ArrayLike
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "temperature", checked_temperature(self.temperature))
+
+    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+        xp = array_namespace(p)
+        logarithm = xp.where(p > 0, xp.log(xp.where(p > 0, p, 1.0)), -xp.inf)
+        return -xp.sum(logarithm if available is None else xp.where(available, logarithm, 0.0), axis=-1)
+
+    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+        xp = array_namespace(y)
+        y = _finite(y, available)
+        below = xp.max(y, axis=-1, keepdims=True) - y
+
+        def inverse_gaps(multiplier: Array) -> tuple[Array, Array]:
+            p = 1.0 / (multiplier[..., None] + below)
+            return p, p * p
+
+        one = xp.ones(y.shape[:-1])
+        return probabilities(inverse_gaps, one, one * y.shape[-1], y.shape[-1])
+
+    def conjugate(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+        return super().conjugate(_finite(y, available), available)
+
+    def subgradient(
+        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
+        xp = array_namespace(p)
+        return xp.where(p > 0, -1.0 / xp.where(p > 0, p, 1.0), -xp.inf)
+
+    def bounds(self, n_actions: int) -> tuple[float, float]:
+        # n log n if all n actions are available, less with fewer, and 0 with one
+        return 0.0, math.inf
+
+    @property
+    def steep(self) -> bool:
+        return True
+
+    def strong_convexity(self, n_actions: int) -> float:
+        return 1.0
+
+    def magnitude(self, n_actions: int) -> float:
+        # the logarithm of a positive double is at least log 2^-1074
+        return 745.0 * n_actions
+
+
+def _finite(y: Array, available: Array | None) -> Array:
+    """Keep the scores of available actions finite: however low they are, such an action has some probability."""
+    xp = array_namespace(y)
+    finite = xp.maximum(y, -1e300)
+    if available is None:
+        return finite
+    # a state without actions is a terminal one: its scores only have to stay numbers
+    return xp.where(available | ~xp.any(available, axis=-1, keepdims=True), finite, -xp.inf)

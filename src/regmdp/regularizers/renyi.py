@@ -1,0 +1,100 @@
+"""Rényi entropies."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from regmdp._arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._errors import RegularizerError
+from regmdp.regularizers._roots import decreasing_root
+from regmdp.regularizers.base import Regularizer, checked_temperature
+from regmdp.regularizers.tsallis import checked_positive
+
+__all__ = ["Renyi"]
+
+
+@dataclass(frozen=True, eq=False)
+class Renyi(Regularizer):
+    r"""Negative Rényi entropy, \(h(p) = \frac{1}{\alpha - 1} \log \sum_a p_a^\alpha\), for 0 < α < 1.
+
+    The greedy policy is proportional to \((\lambda - y_a)^{-1/(1-\alpha)}\), with the λ for which its mean of \(\lambda - y_a\) is
+    \(\alpha/(1-\alpha)\). At α = 1 the entropy is Shannon's, and above it is not concave.
+
+    Args:
+        alpha: The order α, 0 < α < 1.
+        temperature: τ ≥ 0, a number or one per state, in the unit of the rewards per nat.
+
+    Raises:
+        RegularizerError: if α is not between 0 and 1.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> rm.Renyi(0.5, temperature=1.0).maximiser(np.array([1.0, 1.0, 0.0])).round(4)
+        array([0.4496, 0.4496, 0.1008])
+    """
+
+    alpha: float
+    temperature: ArrayLike
+
+    def __post_init__(self) -> None:
+        alpha = checked_positive("alpha", self.alpha)
+        if alpha >= 1.0:
+            raise RegularizerError(f"alpha must be below 1, not {alpha}; with 1 take Shannon, and above 1 h is not convex")
+        object.__setattr__(self, "alpha", alpha)
+        object.__setattr__(self, "temperature", checked_temperature(self.temperature))
+
+    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+        xp = array_namespace(p)
+        # the sum of p^α less that of p, which is 1: nothing is lost near α = 1, and nothing overflows near p = 0
+        exponent = (self.alpha - 1.0) * xp.log(xp.where(p > 0, p, 1.0))
+        excess = xp.where(exponent < 1.0, p * xp.expm1(xp.minimum(exponent, 1.0)), p**self.alpha - p)
+        return xp.log1p(xp.sum(excess, axis=-1)) / (self.alpha - 1.0)
+
+    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+        xp = array_namespace(y)
+        below = xp.max(y, axis=-1, keepdims=True) - y
+        goal = self.alpha / (1.0 - self.alpha)
+
+        def weights(multiplier: Array) -> Array:
+            # relative to the best action, whose gap is 0
+            ratio = multiplier[..., None] / (multiplier[..., None] + below)
+            w = ratio ** (1.0 / (1.0 - self.alpha))
+            return w / xp.sum(w, axis=-1, keepdims=True)
+
+        def shortfall(multiplier: Array) -> tuple[Array, Array]:
+            p = weights(multiplier)
+            used = p > 0
+            gap = multiplier[..., None] + xp.where(used, below, 0.0)
+            mean = xp.sum(p * gap, axis=-1)
+            # d mean/dλ = 1 + s (E[gap] E[1/gap] - 1), with s = 1/(1-α); by Jensen's inequality at least 1
+            inverse = xp.sum(xp.where(used, p / gap, 0.0), axis=-1)
+            slope = 1.0 + (mean * inverse - 1.0) / (1.0 - self.alpha)
+            return goal - mean, -slope
+
+        high = xp.full(y.shape[:-1], goal)
+        low, _ = decreasing_root(shortfall, high * LEAST, high, y.shape[-1] * UNIT_ROUNDOFF * goal)
+        return weights(low)
+
+    def subgradient(
+        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
+        xp = array_namespace(p)
+        safe = xp.where(p > 0, p, 1.0)
+        total = xp.sum(xp.where(p > 0, safe**self.alpha, 0.0), axis=-1, keepdims=True)
+        slope = -self.alpha / (1.0 - self.alpha) * safe ** (self.alpha - 1.0) / total
+        return xp.where(p > 0, slope, -xp.inf)
+
+    def bounds(self, n_actions: int) -> tuple[float, float]:
+        return -math.log(n_actions), 0.0
+
+    @property
+    def steep(self) -> bool:
+        return True
+
+    def strong_convexity(self, n_actions: int) -> float:
+        return self.alpha * n_actions ** (self.alpha - 1.0)
+
+
+#: The multiplier is at least this fraction of its largest value: at the root the best action's share of the mean is not smaller.
+LEAST = 1e-300

@@ -1,0 +1,119 @@
+"""Tsallis entropies: from heavy tails over Shannon's softmax to sparse policies."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from regmdp._arrays import Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._errors import RegularizerError
+from regmdp.regularizers._roots import probabilities
+from regmdp.regularizers.base import Regularizer, checked_temperature
+
+__all__ = ["Tsallis"]
+
+
+@dataclass(frozen=True, eq=False)
+class Tsallis(Regularizer):
+    r"""Negative Tsallis entropy, \(h(p) = (\sum_a p_a^q - 1)/(q - 1)\), for any q > 0; q = 1 is Shannon's.
+
+    With q > 1 the greedy policy is sparse: actions far from the best get probability 0. With q < 1 it has heavier tails than
+    softmax. Everything is computed with \(\log_q p = (p^{q-1} - 1)/(q - 1)\), which loses nothing near q = 1. The α-entmax
+    convention, \((\sum p^\alpha - 1)/(\alpha(\alpha - 1))\), is this with q = α and the temperature divided by α.
+
+    Args:
+        q: The entropic index, q > 0.
+        temperature: τ ≥ 0, a number or one per state, in the unit of the rewards.
+
+    Raises:
+        RegularizerError: if q is not positive and finite.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> rm.Tsallis(2.0, temperature=1.0).maximiser(np.array([1.0, 0.5, -3.0]))
+        array([0.625, 0.375, 0.   ])
+        >>> rm.Tsallis(1.0, temperature=0.5).maximiser(np.array([1.0, 1.0, -np.inf]))
+        array([0.5, 0.5, 0. ])
+
+    References:
+        Tsallis 1988, Journal of Statistical Physics 52; Lee, Choi & Oh 2018, IEEE Robotics and Automation Letters 3(3), "Sparse
+        Markov decision processes with causal sparse Tsallis entropy regularization"; Peters, Niculae & Martins 2019, ACL,
+        "Sparse sequence-to-sequence models".
+    """
+
+    q: float
+    temperature: ArrayLike
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "q", checked_positive("q", self.q))
+        object.__setattr__(self, "temperature", checked_temperature(self.temperature))
+
+    @property
+    def steep(self) -> bool:
+        return self.q <= 1.0
+
+    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+        xp = array_namespace(p)
+        return xp.sum(p * self._logarithm(xp.where(p > 0, p, 1.0)), axis=-1)
+
+    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+        r"""Return the distribution with \(q \log_q p_a = y_a - \mu\) where that has a solution, and 0 elsewhere."""
+        xp = array_namespace(y)
+        y = y - xp.max(y, axis=-1, keepdims=True)
+        zero = xp.zeros(y.shape[:-1])
+        # at μ = 0 the best action alone has probability 1; at the upper end all have at most 1/A
+        high = zero - self.q * self._logarithm_of_number(1.0 / y.shape[-1])
+        return probabilities(lambda mu: self._exponential(y - mu[..., None]), zero, high, y.shape[-1])
+
+    def subgradient(
+        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
+        xp = array_namespace(p)
+        at_zero = -self.q / (self.q - 1.0) if self.q > 1.0 else -xp.inf
+        return xp.where(p > 0, self.q * self._logarithm(xp.where(p > 0, p, 1.0)), at_zero)
+
+    def bounds(self, n_actions: int) -> tuple[float, float]:
+        return self._logarithm_of_number(1.0 / n_actions), 0.0
+
+    def strong_convexity(self, n_actions: int) -> float:
+        if self.q > 2.0:
+            return 0.0
+        return self.q * n_actions ** (1.0 - self.q) if self.q > 1.0 else self.q
+
+    def _logarithm(self, p: Array) -> Array:
+        """log_q p, for p > 0."""
+        xp = array_namespace(p)
+        if self.q == 1.0:
+            return xp.log(p)
+        return xp.expm1((self.q - 1.0) * xp.log(p)) / (self.q - 1.0)
+
+    def _logarithm_of_number(self, p: float) -> float:
+        return math.log(p) if self.q == 1.0 else math.expm1((self.q - 1.0) * math.log(p)) / (self.q - 1.0)
+
+    def _exponential(self, z: Array) -> tuple[Array, Array]:
+        """Return the p with q log_q p = z, 0 where there is none, and its derivative."""
+        xp = array_namespace(z)
+        if self.q == 1.0:
+            p = xp.exp(z)
+            return p, p
+        with np.errstate(over="ignore"):  # an infinite base has the right limit, probability 0
+            base = (self.q - 1.0) / self.q * z
+        # below -1 there is no p; for q < 1 the base is never negative
+        inside = base > -1.0
+        base = xp.where(inside, base, 0.0)
+        p = xp.where(inside, xp.exp(xp.log1p(base) / (self.q - 1.0)), 0.0)
+        return p, p / (self.q * (1.0 + base))
+
+
+def checked_positive(name: str, number: Any) -> float:
+    """Return a parameter as a positive, finite float."""
+    try:
+        value = float(number)
+    except (TypeError, ValueError):
+        raise RegularizerError(f"{name} must be a positive number, not {number!r}") from None
+    if not (value > 0.0 and math.isfinite(value)):
+        raise RegularizerError(f"{name} must be positive and finite, not {value}")
+    return value

@@ -1,0 +1,106 @@
+"""The operators against einsum on dense arrays, and the laws they obey."""
+
+import numpy as np
+import pytest
+from small_solvers import parts
+
+import regmdp as rm
+from regmdp.mdp import transitions
+
+
+@pytest.fixture(params=["whole", "in blocks"])
+def mdp(request, monkeypatch):
+    if request.param == "in blocks":
+        monkeypatch.setattr(transitions, "PAIRS_PER_BLOCK", 12)
+    rng = np.random.default_rng(0)
+    available = rng.random((10, 4)) < 0.7
+    available[:, 1] = True
+    available[9] = False
+    ending = np.full((10, 4), 0.125)
+    rows = rng.dirichlet(np.ones(10), size=(10, 4)) * 0.875
+    return rm.MDP(rows, rng.normal(size=(10, 4)), 0.9, available=available, termination=ending)
+
+
+REGULARIZERS = [
+    rm.Unregularized(),
+    rm.Shannon(temperature=0.5),
+    rm.SquaredL2(temperature=np.linspace(0, 2, 10)),
+    rm.KL(np.array([0.2, 0.3, 0.5, 0.0]), temperature=0.5),
+]
+
+each_regularizer = pytest.mark.parametrize("regularizer", REGULARIZERS, ids=lambda regularizer: type(regularizer).__name__)
+
+
+def q_of(mdp, value):
+    P, r, discount, available = parts(mdp)
+    return np.where(available, r + discount * np.einsum("sat,t->sa", P, value), -np.inf)
+
+
+def test_q_values(mdp):
+    value = np.random.default_rng(1).normal(size=10)
+    kept = value.copy()
+    q = rm.bellman.q_values(mdp, value)
+    np.testing.assert_allclose(q, q_of(mdp, value), rtol=1e-14)
+    np.testing.assert_array_equal(value, kept)
+    assert q.flags.f_contiguous
+
+
+def test_backup_is_the_formula_of_each_regularizer(mdp):
+    value = np.random.default_rng(1).normal(size=10)
+    q, live = q_of(mdp, value), ~mdp.terminal
+    np.testing.assert_allclose(rm.bellman.backup(mdp, None, value), np.where(live, q.max(axis=1), 0.0), rtol=1e-14)
+    soft = 0.5 * np.log(np.exp(q / 0.5).sum(axis=1, where=q > -np.inf, initial=1e-300))
+    np.testing.assert_allclose(rm.bellman.backup(mdp, REGULARIZERS[1], value)[live], soft[live], rtol=1e-13)
+    weighted = 0.5 * np.log((np.array([0.2, 0.3, 0.5, 0.0]) * np.exp(q / 0.5)).sum(axis=1) + 1e-300)
+    np.testing.assert_allclose(rm.bellman.backup(mdp, REGULARIZERS[3], value)[live], weighted[live], rtol=1e-13)
+
+
+@each_regularizer
+def test_greedy_attains_the_backup(mdp, regularizer):
+    value = np.random.default_rng(1).normal(size=10)
+    best, policy = rm.bellman.greedy(mdp, regularizer, value)
+    np.testing.assert_array_equal(best, rm.bellman.backup(mdp, regularizer, value))
+    np.testing.assert_allclose(rm.bellman.policy_backup(mdp, regularizer, policy, value), best, rtol=1e-13)
+    np.testing.assert_allclose(rm.bellman.residual(mdp, regularizer, value), best - value, rtol=1e-15)
+    np.testing.assert_allclose(policy.sum(axis=1), np.where(mdp.terminal, 0.0, 1.0), rtol=1e-15)
+    assert best[9] == 0.0
+
+
+@each_regularizer
+def test_no_policy_has_more_than_the_backup(mdp, regularizer):
+    rng = np.random.default_rng(2)
+    value = rng.normal(size=10)
+    best = rm.bellman.backup(mdp, regularizer, value)
+    for _ in range(50):
+        policy = rng.exponential(size=(10, 4)) * regularizer.domain(mdp.available)
+        policy /= np.maximum(policy.sum(axis=1, keepdims=True), 1e-300)
+        assert np.all(rm.bellman.policy_backup(mdp, regularizer, policy, value) <= best + 1e-13)
+
+
+@each_regularizer
+def test_policy_backup_and_expected_rewards(mdp, regularizer):
+    P, r, discount, _ = parts(mdp)
+    value, policy = np.random.default_rng(1).normal(size=10), rm.uniform_policy(mdp, regularizer)
+    rewards = (policy * r).sum(axis=1) - regularizer.cost(policy, mdp.available)
+    np.testing.assert_allclose(rm.bellman.expected_rewards(mdp, regularizer, policy), rewards, rtol=1e-13, atol=1e-15)
+    chain = np.einsum("sa,sat->st", policy, P)
+    expected = rewards + discount * chain @ value
+    np.testing.assert_allclose(rm.bellman.policy_backup(mdp, regularizer, policy, value), expected, rtol=1e-13, atol=1e-15)
+
+
+def test_forbidden_policies_are_worth_minus_infinity(mdp):
+    policy = np.where(mdp.available, np.array([0.0, 1.0, 0.0, 0.0]), 0.0)
+    state = int(np.flatnonzero(mdp.available[:, 3])[0])
+    policy[state] = [0, 0, 0, 1]
+    worth = rm.bellman.policy_backup(mdp, REGULARIZERS[3], policy, np.zeros(10))
+    np.testing.assert_array_equal(np.isneginf(worth), np.arange(10) == state)
+
+
+def test_regularizers_of_a_state_stay_with_it_across_blocks(monkeypatch):
+    value, tau = np.linspace(-1, 1, 50), np.geomspace(1e-3, 10, 50)
+    mdp = rm.models.garnet(50, 3, 4, rng=3)
+    whole = rm.bellman.backup(mdp, rm.Shannon(temperature=tau), value)
+    monkeypatch.setattr(transitions, "PAIRS_PER_BLOCK", 21)
+    cut = rm.models.garnet(50, 3, 4, rng=3)
+    assert len(cut.transitions.blocks) > 5
+    np.testing.assert_allclose(rm.bellman.backup(cut, rm.Shannon(temperature=tau), value), whole, rtol=1e-15)

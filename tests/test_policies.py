@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+
+import regmdp as rm
+from regmdp.policies import as_policy
+
+LABELS = {"state_labels": ["a", "b", "c"], "action_labels": ["x", "y"]}
+
+
+@pytest.fixture
+def mdp():
+    """Three states, of which the last is terminal; in the second only the first action exists."""
+    available = np.array([[True, True], [True, False], [False, False]])
+    return rm.MDP(np.full((3, 2, 3), 1 / 3), np.zeros((3, 2)), 0.9, available=available, **LABELS)
+
+
+def test_uniform_policy(mdp):
+    np.testing.assert_array_equal(rm.uniform_policy(mdp), [[0.5, 0.5], [1, 0], [0, 0]])
+    kl = rm.KL(np.array([[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]), temperature=1.0)
+    np.testing.assert_array_equal(rm.uniform_policy(mdp, kl), [[0, 1], [1, 0], [0, 0]])
+
+
+def test_policies_of_numbers_and_of_actions(mdp):
+    np.testing.assert_array_equal(as_policy(mdp, [1, 0, 99]), [[0, 1], [1, 0], [0, 0]])
+    np.testing.assert_array_equal(as_policy(mdp, np.array([[1, 0], [1, 0], [0, 0]])), [[1, 0], [1, 0], [0, 0]])
+    # what stands in a terminal state does not matter
+    np.testing.assert_array_equal(as_policy(mdp, [[0.25, 0.75], [1, 0], [np.nan, -1]]), [[0.25, 0.75], [1, 0], [0, 0]])
+
+
+def test_rows_are_normalised_to_rounding(mdp):
+    given = np.array([[0.3 + 3e-10, 0.7], [1.0 - 1e-10, 0.0], [0.0, 0.0]])
+    kept = given.copy()
+    policy = as_policy(mdp, given)
+    np.testing.assert_allclose(policy.sum(axis=1), [1, 1, 0], rtol=0, atol=2e-16)
+    np.testing.assert_array_equal(given, kept)
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        (np.zeros((2, 2)), r"a policy must have shape \(S, A\) = \(3, 2\), or \(S,\) if it holds action numbers, not \(2, 2\)"),
+        (np.zeros(3), r"a policy must have shape .* not \(3,\)"),
+        ([0, 0], r"a policy of action numbers must have shape \(S,\) = \(3,\), not \(2,\)"),
+        ([0, 2, 0], r"the policy takes action 2 in state 1 \(b\), but actions run from 0 to 1; 1 states are off"),
+        ([-1, 0, 0], r"the policy takes action -1 in state 0 \(a\)"),
+        ([0, 1, 0], r"gives state 1 \(b\), action 1 \(y\) probability 1, but that action is not available; 1 entries are wrong"),
+        (
+            [[0.5, 0.5], [0.5, 0.5], [0, 0]],
+            r"gives state 1 \(b\), action 1 \(y\) probability 0\.5, but that action is not available",
+        ),
+        (
+            [[1.5, -0.5], [1, 0], [0, 0]],
+            r"gives state 0 \(a\), action 1 \(y\) probability -0\.5, which is not a probability; 1 ent",
+        ),
+        ([[np.nan, 1], [1, 0], [0, 0]], r"gives state 0 \(a\), action 0 \(x\) probability nan, which is not a probability"),
+        ([[0.5, 0.4], [0.9, 0], [0, 0]], r"sums to 0\.9 in state 0 \(a\), not to 1; 2 of 2 states are off; normalise the rows"),
+        ([["a", "b"], ["c", "d"], ["e", "f"]], "a policy must be an array of probabilities"),
+    ],
+)
+def test_what_is_not_a_policy(mdp, policy, message):
+    for use in (as_policy, rm.evaluate, lambda mdp, policy: rm.certify(mdp, policy=policy)):
+        with pytest.raises(rm.PolicyError, match=message):
+            use(mdp, policy)
+
+
+def test_policies_must_stay_where_the_regularizer_is_finite(mdp):
+    kl = rm.KL(np.array([1.0, 0.0]), temperature=1.0)
+    message = r"gives state 0 \(a\), action 1 \(y\) probability 0\.5, which the regularizer forbids: it is infinite there"
+    for use in (
+        lambda policy: rm.evaluate(mdp, policy, kl),
+        lambda policy: rm.certify(mdp, kl, policy=policy),
+        lambda policy: rm.solve(mdp, kl, start=policy),
+    ):
+        with pytest.raises(rm.PolicyError, match=message):
+            use([[0.5, 0.5], [1.0, 0.0], [0.0, 0.0]])
+
+
+# ---- undiscounted: two verdicts, never confused ----
+
+
+@pytest.fixture
+def maze():
+    """Undiscounted: 0 goes on to 1 or stays, 1 ends or goes back, 2 stays or goes to 3, 3 stays or goes to 2."""
+    P = np.zeros((4, 2, 4))
+    P[0, 0, 1] = P[0, 1, 0] = P[1, 1, 0] = P[2, 0, 2] = P[2, 1, 3] = P[3, 0, 3] = P[3, 1, 2] = 1.0
+    ending = np.zeros((4, 2))
+    ending[1, 0] = 1.0
+    names = {"state_labels": ["hall", "door", "pit", "cave"]}
+    return rm.MDP(P, np.full((4, 2), -1.0), 1.0, termination=ending, **names)
+
+
+def test_no_policy_ends(maze):
+    message = r"no policy ends the episode from state 2 \(pit\) \(states like that: 2\), .*use a discount below 1, or mark where"
+    for use in (
+        rm.solve,
+        lambda mdp: rm.evaluate(mdp, [0, 0, 0, 0]),
+        lambda mdp: rm.certify(mdp, policy=[0, 0, 0, 0]),
+        lambda mdp: rm.certify(mdp, value=np.zeros(4)),
+        lambda mdp: rm.visits(mdp, [0, 0, 0, 0]),
+    ):
+        with pytest.raises(rm.InfeasibleError, match=message):
+            use(maze)
+
+
+def test_this_policy_does_not_end(maze):
+    available = np.ones((4, 2), dtype=bool)
+    available[2:] = False
+    mdp = maze.with_available(available)
+    message = r"this policy does not end the episode from state 0 \(hall\) \(states like that: 2\), .*other policies do end it"
+    for use in (
+        lambda policy: rm.evaluate(mdp, policy),
+        lambda policy: rm.certify(mdp, policy=policy),
+        lambda policy: rm.solve(mdp, start=policy),
+        lambda policy: rm.visits(mdp, policy),
+    ):
+        with pytest.raises(rm.ImproperPolicyError, match=message):
+            use([0, 1, 0, 0])
+    with pytest.raises(rm.ImproperPolicyError, match=r"from state 0 \(hall\) \(states like that: 1\)"):
+        rm.evaluate(mdp, [1, 0, 0, 0])
+    np.testing.assert_allclose(rm.evaluate(mdp, [0, 0, 0, 0]).value, [-2, -1, 0, 0], rtol=1e-14)
+    # what a regularizer forbids does not end an episode either
+    with pytest.raises(rm.InfeasibleError, match="no policy ends the episode from state 0"):
+        rm.solve(mdp, rm.KL(np.array([[0.5, 0.5], [0.0, 1.0], [0.5, 0.5], [0.5, 0.5]]), temperature=1.0))
+    # and with a discount nothing has to end
+    assert rm.solve(maze.with_discount(0.9)).status.ok

@@ -1,0 +1,207 @@
+"""Results are data: saved, loaded and shown, whole or not at all."""
+
+import os
+
+import numpy as np
+import pytest
+
+import regmdp as rm
+from regmdp import _files
+from regmdp.certificates import Bounds, Certificate
+
+ARRAYS = ("lower", "upper", "policy_lower", "policy_upper")
+NUMBERS = ("gap", "worst_state", "initial_lower", "initial_upper", "initial_gap", "limit")
+
+
+def endless():
+    """Undiscounted, and going round the loop costs nothing: nothing can be proved above the optimum but by a look at the graph."""
+    P = np.zeros((3, 2, 3))
+    P[0, 0, 1] = P[1, 0, 0] = 1.0
+    P[0, 1, 2] = P[1, 1, 2] = 1.0
+    r = np.array([[1.0, -5.0], [-1.0, -5.0], [0.0, 0.0]])
+    return rm.MDP(P, r, 1.0, available=np.array([[True, True], [True, True], [False, False]]))
+
+
+SOLUTIONS = {
+    "discounted": lambda: rm.solve(rm.models.garnet(20, 3, 4), rm.Shannon(temperature=0.1)),
+    "undiscounted": lambda: rm.solve(rm.models.gridworld().with_discount(1.0), rm.KL(np.full(4, 0.25), temperature=0.1)),
+    "not converged": lambda: rm.solve(rm.models.chain(5), algorithm=rm.algorithms.ValueIteration(), max_iterations=2),
+    "infinite bounds": lambda: rm.solve(endless()),
+    "exactly three iterations": lambda: rm.solve(rm.models.chain(5), tol=0, max_iterations=3),
+}
+
+
+@pytest.mark.parametrize("name", SOLUTIONS)
+def test_what_is_saved_is_what_is_loaded(name, tmp_path):
+    solution = SOLUTIONS[name]()
+    solution.save(tmp_path / "policy.npz")
+    again = rm.Solution.load(tmp_path / "policy.npz")
+    for field in ("policy", "value", "initial"):
+        np.testing.assert_array_equal(getattr(again, field), getattr(solution, field))
+        assert not getattr(again, field).flags.writeable
+    for field in ARRAYS:
+        np.testing.assert_array_equal(getattr(again.certificate, field), getattr(solution.certificate, field))
+    for field in NUMBERS:
+        assert getattr(again.certificate, field) == getattr(solution.certificate, field)
+    for field in ("iteration", "residual", "gap", "value", "seconds"):
+        np.testing.assert_array_equal(getattr(again.history, field), getattr(solution.history, field))
+    assert again.status is solution.status
+    assert again.provenance == solution.provenance
+    assert again.summary() == solution.summary()
+    assert repr(again) == repr(solution)
+    assert [path.name for path in tmp_path.iterdir()] == ["policy.npz"]
+
+
+def test_infinite_bounds_are_there_to_be_saved():
+    solution = SOLUTIONS["infinite bounds"]()
+    assert np.isinf(solution.certificate.upper).any()
+    assert solution.status is rm.Status.UNBOUNDED_ABOVE
+    assert solution.certificate.limit is rm.Status.UNBOUNDED_ABOVE
+    assert "inf" in solution.summary()
+
+
+def test_a_saved_policy_is_one_that_can_be_certified(tmp_path):
+    mdp, regularizer = rm.models.garnet(20, 3, 4), rm.Shannon(temperature=0.1)
+    solution = rm.solve(mdp, regularizer)
+    solution.save(tmp_path / "policy.npz")
+    again = rm.Solution.load(tmp_path / "policy.npz")
+    assert rm.certify(mdp, regularizer, policy=again.policy).gap <= 1e-8
+    assert again.provenance.model_digest == mdp.digest
+
+
+def test_a_solution_cannot_be_written_to():
+    solution = rm.solve(rm.models.chain(3))
+    with pytest.raises(AttributeError):
+        solution.value = np.zeros(3)
+    for array in (solution.policy, solution.value, solution.certificate.lower, solution.history.gap):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0.0
+
+
+def test_summary_says_what_happened():
+    lines = dict(rm.solve(rm.models.garnet(20, 3, 4), rm.Shannon(temperature=0.5)).lines())
+    assert lines["problem"].startswith("MDP(20 states, 3 actions")
+    assert lines["regularizer"] == "Shannon(temperature=0.5)"
+    assert lines["method"].startswith("policy iteration, ")
+    assert lines["status"].startswith("converged: ")
+    assert "problem" not in rm.solve(rm.models.chain(3)).provenance.options
+    assert rm.solve(rm.models.chain(3)).provenance.options["tol"] == 1e-8
+
+
+def test_the_worst_state_has_its_name():
+    mdp = rm.MDP(np.eye(2)[:, None, :], [[1.0], [0.0]], 0.9, state_labels=["heaven", "earth"])
+    assert "heaven" in rm.solve(mdp).summary() or "earth" in rm.solve(mdp).summary()
+
+
+# ---- certificates as data ----
+
+
+def test_a_certificate_of_unknowns_knows_nothing():
+    inf = np.array([np.inf, 1.0])
+    certificate = Certificate.of(np.array([0.0, 1.0]), Bounds(-inf, inf, np.array([-np.inf, 0.0]), inf))
+    assert certificate.gap == np.inf
+    assert certificate.worst_state == 0
+    # from the second state, where episodes begin, more is known
+    assert 1.0 <= certificate.initial_gap <= 1.0 + 1e-14
+    assert "inf" in repr(certificate)
+    both = Certificate.of(np.array([1.0, 0.0]), Bounds(-inf, inf, inf, inf))
+    assert both.gap == np.inf
+
+
+# ---- files ----
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "policy.npz"
+    rm.solve(rm.models.chain(5)).save(path)
+    return path
+
+
+def test_there_is_no_such_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        rm.Solution.load(tmp_path / "missing.npz")
+
+
+@pytest.mark.parametrize("keep", [0, 1, 10, 100, 1000, -1, -100])
+def test_a_file_that_was_cut_off(saved, keep):
+    saved.write_bytes(saved.read_bytes()[:keep])
+    with pytest.raises(rm.FormatError, match="policy.npz is not a regmdp file, or it is damaged"):
+        rm.Solution.load(saved)
+
+
+def test_a_file_in_which_bytes_changed(saved):
+    whole = bytearray(saved.read_bytes())
+    middle = whole.find(b"policy.npy") + 200
+    whole[middle] ^= 0xFF
+    saved.write_bytes(whole)
+    with pytest.raises(rm.FormatError, match="damaged"):
+        rm.Solution.load(saved)
+
+
+def test_a_file_that_is_something_else(tmp_path):
+    path = tmp_path / "other.npz"
+    path.write_text("policy")
+    with pytest.raises(rm.FormatError, match="other.npz is not a regmdp file"):
+        rm.Solution.load(path)
+    np.savez(path, policy=np.zeros(3))
+    with pytest.raises(rm.FormatError, match="other.npz is not a regmdp file"):
+        rm.Solution.load(path)
+    np.savez(path, meta=np.array({"kind": "solution"}, dtype=object))  # needs a pickle, which could run anything
+    with pytest.raises(rm.FormatError, match="other.npz is not a regmdp file"):
+        rm.Solution.load(path)
+    rm.io.save(rm.models.chain(3), path)
+    with pytest.raises(rm.FormatError, match="other.npz holds a model, not a solution"):
+        rm.Solution.load(path)
+
+
+def test_a_file_of_a_newer_version(saved, monkeypatch):
+    monkeypatch.setattr(_files, "FORMAT", _files.FORMAT + 1)
+    rm.solve(rm.models.chain(5)).save(saved)
+    monkeypatch.undo()
+    with pytest.raises(rm.FormatError, match="written by a newer version of regmdp"):
+        rm.Solution.load(saved)
+
+
+@pytest.mark.parametrize("lacking", ["policy", "certificate_upper", "history_gap"])
+def test_a_file_that_is_incomplete(saved, lacking):
+    arrays, meta = _files.read_arrays(saved, "solution")
+    del arrays[lacking]
+    _files.write_arrays(saved, "solution", arrays, meta)
+    with pytest.raises(rm.FormatError, match=f"is not a complete solution: '{lacking}' is missing or wrong"):
+        rm.Solution.load(saved)
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()], ids=["full disk", "Ctrl-C"])
+@pytest.mark.parametrize("when", ["while writing", "before it is moved", "while it is flushed"])
+def test_a_crash_leaves_the_old_file(saved, monkeypatch, error, when):
+    before = saved.read_bytes()
+
+    def crash(*arguments, **keywords):
+        raise error
+
+    if when == "while writing":
+        real = np.lib.format.write_array
+
+        def half(file, array, *arguments, **keywords):
+            if array.ndim == 2:
+                crash()
+            return real(file, array, *arguments, **keywords)
+
+        monkeypatch.setattr(np.lib.format, "write_array", half)
+    else:
+        monkeypatch.setattr(os, "replace" if when == "before it is moved" else "fsync", crash)
+    other = rm.solve(rm.models.chain(7))
+    with pytest.raises(type(error)):
+        other.save(saved)
+    monkeypatch.undo()
+    assert saved.read_bytes() == before
+    assert [path.name for path in saved.parent.iterdir()] == ["policy.npz"]
+    assert rm.Solution.load(saved).value.size == 5
+    other.save(saved)
+    assert rm.Solution.load(saved).value.size == 7
+
+
+def test_the_folder_must_be_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="cannot write .*policy.npz: there is no folder"):
+        rm.solve(rm.models.chain(3)).save(tmp_path / "nowhere" / "policy.npz")
