@@ -139,6 +139,7 @@ def _above(
     """Solve the model in which every step, but those of the loops, is paid more; return its value if it is a bound."""
     rewards = model.rewards + pay if loops is None else model.rewards + pay * ~_padded(loops.pairs, model)
     paid = model.with_rewards(rewards)
+    before = np.full(model.n_states, np.inf)
     for _ in range(POLICY_STEPS):
         try:
             system = Exact().prepare(Chain.of(paid, policy))
@@ -150,6 +151,9 @@ def _above(
             return None
         if _is_above(model, regularizer, upper, loops):
             return upper, policy
+        if np.max(np.abs(value - before)) <= backup_error(paid, regularizer, value):
+            return None  # policy iteration has ended, and this pay is too small
+        before = value
         policy = Greedy()(paid, regularizer, value).policy
         if never_ending(paid, policy > 0).any():
             return None
