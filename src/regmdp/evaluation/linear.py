@@ -6,7 +6,7 @@ A solver is ``prepare``d for a chain once, and what it returns solves for any nu
 from __future__ import annotations
 
 import warnings
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -70,14 +70,15 @@ class Direct(LinearEvaluation):
         return _SparseFactor(chain) if sp.issparse(chain.matrix) else _DenseFactor(chain)
 
 
-class _Factor:
+class _Factor(ABC):
     """One factorization, used for the system and for its transpose."""
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
 
+    @abstractmethod
     def _apply(self, b: Array, *, transposed: bool) -> np.ndarray:
-        raise NotImplementedError
+        """Apply the inverse, or its transpose."""
 
     def solve(self, b: Float[Array, " S"], guess: Float[Array, " S"], accuracy: float = 0.0) -> Float[np.ndarray, " S"]:
         value = self._apply(np.asarray(b), transposed=False)
