@@ -13,7 +13,7 @@ from regmdp._errors import ModelError, SolverError
 from regmdp.certificates.certificate import Bounds, Certificate
 from regmdp.certificates.discounted import discounted_bounds
 from regmdp.certificates.episodic import episodic_bounds, policy_bounds
-from regmdp.evaluation import Chain, Exact
+from regmdp.evaluation import Exact
 from regmdp.mdp import MDP, initial_value
 from regmdp.policies import as_policy, require_ending, require_feasible
 from regmdp.regularizers import Regularizer, Unregularized
@@ -60,9 +60,10 @@ def certify(mdp: MDP, regularizer: Regularizer | None = None, *, policy: Any = N
     if policy is not None:
         policy = as_policy(mdp, policy, regularizer)
         require_ending(mdp, policy)
-        own = _value(mdp, regularizer, policy)
+        own = Exact()(mdp, regularizer, policy, np.zeros(mdp.n_states))
         bounds = judge(mdp, regularizer, policy, own)
-        if value is not None:
+        # with γ = 1 the search for the optimum does not depend on the value
+        if value is not None and mdp.discount < 1.0:
             bounds = bounds.intersection(judge(mdp, regularizer, policy, value))
     else:
         bounds = judge(mdp, regularizer, None, value)
@@ -74,11 +75,6 @@ def judge(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"] | None
     if mdp.discount < 1.0:
         return discounted_bounds(mdp, regularizer, policy, value)
     return episodic_bounds(mdp, regularizer, policy, value)
-
-
-def _value(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, " S"]:
-    rewards = bellman.expected_rewards(mdp, regularizer, policy)
-    return Exact().prepare(Chain.of(mdp, policy)).solve(rewards, rewards)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +125,7 @@ def evaluate(mdp: MDP, policy: Any, regularizer: Regularizer | None = None) -> E
     checked = as_policy(mdp, policy, regularizer)
     require_feasible(mdp)
     require_ending(mdp, checked)
-    value = _value(mdp, regularizer, checked)
+    value = Exact()(mdp, regularizer, checked, np.zeros(mdp.n_states))
     if mdp.discount < 1.0:
         bounds = discounted_bounds(mdp, regularizer, checked, value)
         lower, upper = bounds.policy_lower, bounds.policy_upper
