@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from regmdp._errors import SolverError
+from regmdp._arrays import Array, Float
+from regmdp._errors import ImproperPolicyError, PolicyError, SolverError
 from regmdp.algorithms import Algorithm, Event, Start, choose, iterate
 from regmdp.certificates import checked_regularizer, checked_value, require_bounded
 from regmdp.mdp import MDP
@@ -45,8 +46,8 @@ def solve(
         tol: The certified gap to reach, in the worst state and in the unit of the rewards. 0 switches the stopping rules off: then
             exactly ``max_iterations`` iterations are made.
         max_iterations: The most iterations to make; a million by default.
-        start: A (S,) value; a policy, as (S, A) probabilities or (S,) integers; or a :class:`Solution`, whose value is taken. By
-            default the method's own.
+        start: A (S,) value; a policy, as (S, A) probabilities or (S,) integers; or a :class:`Solution`, of which the method takes
+            what it needs. By default the uniform policy, or the value 0 for a method that keeps no policy.
         listeners: Functions called with an :class:`regmdp.algorithms.Event` after each iteration. Ctrl-C, or a KeyboardInterrupt
             from a listener, ends the run with what there is.
 
@@ -78,6 +79,7 @@ def solve(
         algorithm, reason = choose(mdp)
     elif not isinstance(algorithm, Algorithm):
         raise SolverError(f"algorithm must be a method from regmdp.algorithms, not {algorithm!r}; did you forget the parentheses?")
+    algorithm.check(mdp, regularizer)
     require_feasible(mdp, regularizer)
     require_bounded(mdp, regularizer)
     run = iterate(
@@ -116,12 +118,22 @@ def _start(mdp: MDP, regularizer: Regularizer, start: Any) -> Start:
     if start is None:
         return Start()
     if isinstance(start, Solution):
-        start = start.value
+        return Start(checked_value(mdp, start.value), _fitting(mdp, regularizer, start.policy))
     if np.ndim(start) == 2 or (np.ndim(start) == 1 and np.asarray(start).dtype.kind in "iu"):
         policy = as_policy(mdp, start, regularizer)
         require_ending(mdp, policy)
         return Start(policy=policy)
     return Start(value=checked_value(mdp, start))
+
+
+def _fitting(mdp: MDP, regularizer: Regularizer, policy: Array) -> Float[np.ndarray, "S A"] | None:
+    """Return the policy of a solution if it is one of this problem, too; the solution may be another regularizer's."""
+    try:
+        policy = as_policy(mdp, policy, regularizer)
+        require_ending(mdp, policy)
+    except (PolicyError, ImproperPolicyError):
+        return None
+    return policy
 
 
 @cache

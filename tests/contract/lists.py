@@ -70,7 +70,25 @@ ALGORITHMS = {
     "policy iteration": rm.algorithms.PolicyIteration,
     "policy iteration, factorized": lambda: rm.algorithms.PolicyIteration(rm.evaluation.Direct()),
     "policy iteration, Krylov": lambda: rm.algorithms.PolicyIteration(rm.evaluation.Krylov()),
+    "soft policy iteration": rm.algorithms.SoftPolicyIteration,
+    "soft policy iteration, averaged": lambda: rm.algorithms.SoftPolicyIteration(step_size=0.3),
+    "softmax policy gradient": lambda: rm.algorithms.SoftmaxPG(step_size=1.0),
+    "natural policy gradient": lambda: rm.algorithms.NPG(step_size=0.1),
+    "natural policy gradient, Fisher matrix": lambda: rm.algorithms.FisherNPG(step_size=0.1),
+    "policy mirror descent": lambda: rm.algorithms.PMD(step_size=2.0),
+    "policy mirror descent, geometric steps": lambda: rm.algorithms.PMD(step_size=rm.algorithms.Geometric(ratio=1.2)),
+    "policy mirror descent, adaptive steps": lambda: rm.algorithms.PMD(step_size=rm.algorithms.Adaptive(1.0)),
+    "policy mirror descent, Euclidean": lambda: rm.algorithms.PMD(step_size=1.0, mirror=rm.SquaredL2(1.0)),
+    "policy mirror descent, lookahead": lambda: rm.algorithms.PMD(step_size=rm.algorithms.Adaptive(1.0), lookahead=3),
+    "policy mirror descent, one sweep": lambda: rm.algorithms.TDPMD(step_size=2.0),
+    "generalized policy mirror descent": lambda: rm.algorithms.GPMD(step_size=2.0),
+    "generalized policy mirror descent, largest steps": lambda: rm.algorithms.GPMD(step_size=rm.algorithms.Maximum()),
+    "generalized policy mirror descent, inexact": lambda: rm.algorithms.GPMD(step_size=2.0, accuracy=1e-8),
+    "homotopic policy mirror descent": rm.algorithms.HomotopicPMD,
 }
+
+#: Certified gap that a method has to reach on the small models, where it is not 1e-6.
+TOLERANCES = {"softmax policy gradient": 0.05}
 
 # ---- storages: the parts of a model to the model, stored in one way or another ----
 

@@ -8,6 +8,7 @@ from contract.lists import ALGORITHMS, MODELS, REGULARIZERS, STORAGES, TRANSITIO
 import regmdp as rm
 from regmdp.algorithms import Algorithm
 from regmdp.evaluation import Evaluation
+from regmdp.improvement import Improvement
 from regmdp.mdp import Transitions
 
 
@@ -39,13 +40,27 @@ def test_every_algorithm_is_listed():
     listed = [make() for make in ALGORITHMS.values()]
     assert concrete(Algorithm) <= {type(algorithm) for algorithm in listed}
     # methods that are compositions are functions: the names tell which are there
-    composed = [
-        getattr(rm.algorithms, name)()
-        for name in rm.algorithms.__all__
-        if name[0].isupper() and inspect.isroutine(getattr(rm.algorithms, name))
-    ]
+    functions = [getattr(rm.algorithms, name) for name in rm.algorithms.__all__ if name[0].isupper()]
+    composed = [_composed(function) for function in functions if inspect.isroutine(function)]
     assert composed
     assert {algorithm.name for algorithm in composed} <= {algorithm.name for algorithm in listed}
+
+
+def _composed(function):
+    """Call a method with the step size that it may ask for."""
+    required = [p.name for p in inspect.signature(function).parameters.values() if p.default is inspect.Parameter.empty]
+    return function(**dict.fromkeys(required, 0.1))
+
+
+def test_every_improvement_is_used_by_a_listed_algorithm():
+    used = {type(getattr(make(), "improvement", None)) for make in ALGORITHMS.values()}
+    assert concrete(Improvement) <= used
+
+
+def test_every_step_size_is_used_by_a_listed_algorithm():
+    improvements = [getattr(make(), "improvement", None) for make in ALGORITHMS.values()]
+    improvements = [getattr(improvement, "improvement", improvement) for improvement in improvements]
+    assert concrete(rm.algorithms.StepSize) <= {type(getattr(improvement, "step_size", None)) for improvement in improvements}
 
 
 def test_every_exact_evaluation_is_used_by_a_listed_algorithm():

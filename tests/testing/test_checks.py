@@ -149,6 +149,9 @@ class Wrapped(rm.algorithms.Algorithm):
         self.inner = rm.algorithms.PolicyIteration()
         self.wrong = wrong
 
+    def check(self, mdp, regularizer):
+        self.wrong.get("check", self.inner.check)(mdp, regularizer)
+
     def init(self, mdp, regularizer, start):
         return self.wrong.get("init", self.inner.init)(mdp, regularizer, start)
 
@@ -184,6 +187,10 @@ def drift(mdp, regularizer, state):
     return State(value, rm.bellman.backup(mdp, regularizer, value), after.policy, after.ahead)
 
 
+def refuse(mdp, regularizer):
+    raise rm.SolverError("not this one")
+
+
 def wrong_backup(mdp, regularizer, start):
     state = unwrapped("init")(mdp, regularizer, start)
     return State(state.value, state.backup + 1e-9, state.policy, state.ahead)
@@ -199,6 +206,7 @@ WRONG_ALGORITHMS = {
         {"init": wrong_backup},
         "has an iterate whose backup is 1e-09 from T V",
     ),
+    "is defined for nothing": ({"check": refuse}, "is not defined for any of the problems"),
     "stands for a bad policy": ({"policy": lambda mdp, regularizer, _: rm.uniform_policy(mdp, regularizer)}, "not reach a gap"),
 }  # fmt: skip
 

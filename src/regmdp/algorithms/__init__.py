@@ -1,19 +1,37 @@
 """The methods: compositions of an evaluation and an improvement, run by one loop."""
 
 from regmdp.algorithms.choose import choose
-from regmdp.algorithms.iterate import Algorithm, Event, History, Run, Start, State, iterate
+from regmdp.algorithms.iterate import Algorithm, Event, History, Recorder, Run, Start, State, iterate
 from regmdp.algorithms.iteration import ModifiedPolicyIteration, PolicyIteration, PolicyOptimization, ValueIteration
+from regmdp.algorithms.mirror_descent import GPMD, PMD, TDPMD, HomotopicPMD
+from regmdp.algorithms.policy_gradient import NPG, FisherNPG, SoftmaxPG, SoftPolicyIteration
+from regmdp.improvement import Adaptive, Constant, Geometric, Homotopic, Maximum, StepSize
 
 __all__ = [
+    "GPMD",
+    "NPG",
+    "PMD",
+    "TDPMD",
+    "Adaptive",
     "Algorithm",
+    "Constant",
     "Event",
+    "FisherNPG",
+    "Geometric",
     "History",
+    "Homotopic",
+    "HomotopicPMD",
+    "Maximum",
     "ModifiedPolicyIteration",
     "PolicyIteration",
     "PolicyOptimization",
+    "Recorder",
     "Run",
+    "SoftPolicyIteration",
+    "SoftmaxPG",
     "Start",
     "State",
+    "StepSize",
     "ValueIteration",
     "choose",
     "iterate",

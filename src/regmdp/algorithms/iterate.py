@@ -20,12 +20,12 @@ from regmdp.mdp import MDP, initial_value
 from regmdp.policies import as_policy, require_ending
 from regmdp.regularizers import Regularizer
 
-__all__ = ["Algorithm", "Event", "History", "Run", "Start", "State", "iterate"]
+__all__ = ["Algorithm", "Event", "History", "Recorder", "Run", "Start", "State", "iterate"]
 
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """Where a method starts: a (S,) value, or a (S, A) policy, or neither."""
+    """Where a method starts: a (S,) value, or a (S, A) policy, or both, or neither."""
 
     value: Float[np.ndarray, " S"] | None = None
     policy: Float[np.ndarray, "S A"] | None = None
@@ -40,12 +40,18 @@ class State:
         backup: (S,) T V.
         policy: (S, A) the policy whose value V is or approximates; None if the method keeps none.
         ahead: (S, A) the improved policy that the next iteration evaluates; None if the method keeps none.
+        dual: (S, A) the dual variable of the policy ahead, up to a constant for each state; None if the method keeps none.
+        iteration: Number of steps that led here.
+        step: The step size that made the policy ahead; None if the method has none.
     """
 
     value: Float[np.ndarray, " S"]
     backup: Float[np.ndarray, " S"]
     policy: Float[np.ndarray, "S A"] | None = None
     ahead: Float[np.ndarray, "S A"] | None = None
+    dual: Float[np.ndarray, "S A"] | None = None
+    iteration: int = 0
+    step: float | None = None
 
 
 class Algorithm(ABC):
@@ -63,6 +69,18 @@ class Algorithm(ABC):
     def policy(self, mdp: MDP, regularizer: Regularizer, state: State) -> Float[Array, "S A"]:
         """Return the (S, A) policy that this iterate stands for."""
 
+    @abstractmethod
+    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+        """Check that the method is defined for this problem.
+
+        Raises:
+            SolverError: if it is not, or a step size is out of its range.
+        """
+
+    def patience(self, mdp: MDP) -> int:
+        """Return the number of iterations without progress after which the method is stuck."""
+        return 1000 + 2 * mdp.n_states
+
     #: The name in summaries.
     name: str
 
@@ -77,6 +95,7 @@ class Event:
         gap: Predicted bound on the policy's distance from optimal; the certificate has the last word.
         value: Value from the initial distribution.
         seconds: Time since the start.
+        state: The iterate itself.
     """
 
     iteration: int
@@ -84,11 +103,36 @@ class Event:
     gap: float
     value: float
     seconds: float
+    state: State
+
+
+class Recorder:
+    """A listener that keeps the iterates of a run.
+
+    Attributes:
+        states: The iterates, from the start on.
+
+    Examples:
+        >>> import regmdp as rm
+        >>> recorder = rm.algorithms.Recorder()
+        >>> _ = rm.solve(
+        ...     rm.models.bandit(), rm.Shannon(0.1), rm.algorithms.NPG(step_size=0.1),
+        ...     tol=0, max_iterations=2, listeners=[recorder],
+        ... )  # fmt: skip
+        >>> [float(state.policy[0, 0].round(4)) for state in recorder.states]
+        [0.3333, 0.3444, 0.3551]
+    """
+
+    def __init__(self) -> None:
+        self.states: list[State] = []
+
+    def __call__(self, event: Event) -> None:
+        self.states.append(event.state)
 
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """(n,) records of a run, one per event: see :class:`Event`."""
+    """(n,) records of a run, one for each iteration and one for the start: see :class:`Event`."""
 
     iteration: np.ndarray
     residual: np.ndarray
@@ -97,9 +141,9 @@ class History:
     seconds: np.ndarray
 
     @classmethod
-    def of(cls, events: list[Event]) -> History:
-        """Collect the events of a run."""
-        return cls(*(frozen(np.array([getattr(event, name) for event in events])) for name in cls.__dataclass_fields__))
+    def of(cls, records: list[tuple[int, float, float, float, float]]) -> History:
+        """Collect the records of a run."""
+        return cls(*(frozen(np.array(column)) for column in zip(*records, strict=True)))
 
     def __len__(self) -> int:
         return self.iteration.size
@@ -177,17 +221,16 @@ def iterate(
     listeners = tuple(listeners)
     begin = time.perf_counter()
     state = algorithm.init(mdp, regularizer, start)
-    patience = 1000 + 2 * mdp.n_states if state.policy is None or not mdp.discount < 1.0 else 100
-    progress = _Progress(mdp, regularizer, patience)
-    events: list[Event] = []
+    progress = _Progress(mdp, regularizer, algorithm.patience(mdp))
+    records: list[tuple[int, float, float, float, float]] = []
     status = Status.ITERATION_LIMIT
     judged: tuple[Float[np.ndarray, "S A"], Certificate] | None = None
     try:
         while True:
             progress.look(state)
             seconds = time.perf_counter() - begin
-            event = Event(len(events), progress.residual, progress.gap, initial_value(mdp, state.value), seconds)
-            events.append(event)
+            records.append((len(records), progress.residual, progress.gap, initial_value(mdp, state.value), seconds))
+            event = Event(*records[-1], state)
             for listener in listeners:
                 listener(event)
             if tol > 0.0:
@@ -202,7 +245,7 @@ def iterate(
                         status = certificate.limit or (Status.ROUNDING_LIMIT if progress.at_rounding else Status.STALLED)
                         break
                     progress.failed(certificate.gap)
-            if len(events) > max_iterations:
+            if len(records) > max_iterations:
                 break
             state, judged = algorithm.step(mdp, regularizer, state), None
     except KeyboardInterrupt:
@@ -214,7 +257,7 @@ def iterate(
         status = Status.CONVERGED  # the prediction was too cautious
     # an iterate may be off by a constant that its span does not see; what the certificate says of the policy's value is better
     value = state.value if tol == 0.0 else np.clip(state.value, certificate.policy_lower, certificate.policy_upper)
-    return Run(frozen(policy), frozen(value), certificate, status, History.of(events))
+    return Run(frozen(policy), frozen(value), certificate, status, History.of(records))
 
 
 def _judged(mdp: MDP, regularizer: Regularizer, algorithm: Algorithm, state: State) -> tuple[Float[np.ndarray, "S A"], Certificate]:

@@ -8,9 +8,10 @@ import numpy as np
 
 from regmdp import bellman
 from regmdp._arrays import Array, Float
+from regmdp._errors import SolverError
 from regmdp.algorithms.iterate import Algorithm, Start, State
 from regmdp.evaluation import Evaluation, Exact, Sweeps
-from regmdp.improvement import Greedy
+from regmdp.improvement import Candidate, Greedy, Improved, Improvement, greedy_policy
 from regmdp.mdp import MDP
 from regmdp.mdp.structure import never_ending
 from regmdp.policies import uniform_policy
@@ -20,6 +21,8 @@ __all__ = ["ModifiedPolicyIteration", "PolicyIteration", "PolicyOptimization", "
 
 #: An evaluation stops at this fraction of the residual it is to remove: more accuracy would be wasted on a policy about to change.
 FORCING = 1e-2
+#: Iterations that a method with small steps may make without progress.
+PLATEAU = 100_000
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,12 @@ class ValueIteration(Algorithm):
 
     name = "value iteration"
 
+    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+        """Take every problem."""
+
     def init(self, mdp: MDP, regularizer: Regularizer, start: Start) -> State:
         value = np.zeros(mdp.n_states) if start.value is None else start.value
-        if start.policy is not None:
+        if start.policy is not None and start.value is None:
             value = bellman.policy_backup(mdp, regularizer, start.policy, value)
         return State(value, bellman.backup(mdp, regularizer, value))
 
@@ -51,40 +57,50 @@ class ValueIteration(Algorithm):
         return State(state.backup, bellman.backup(mdp, regularizer, state.backup))
 
     def policy(self, mdp: MDP, regularizer: Regularizer, state: State) -> Float[Array, "S A"]:
-        return Greedy()(mdp, regularizer, state.value).policy
+        return greedy_policy(mdp, regularizer, state.value).policy
 
 
 @dataclass(frozen=True)
 class PolicyOptimization(Algorithm):
-    """An evaluation and an improvement in turn: π ← improve(V), V ← evaluate(π).
+    """An evaluation and an improvement in turn: π ← improve(π, V), V ← evaluate(π).
+
+    It starts from the given policy, or from the uniform one; or, where the improvement remembers nothing, from the given value.
 
     Args:
         evaluation: From a policy to a value.
-        improvement: From a value to a policy.
+        improvement: From a policy and a value to a better policy.
         name: The name in summaries.
     """
 
     evaluation: Evaluation
-    improvement: Greedy = field(default_factory=Greedy)
+    improvement: Improvement = field(default_factory=Greedy)
     name: str = "policy optimization"
 
+    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+        self.improvement.check(mdp, regularizer)
+
+    def patience(self, mdp: MDP) -> int:
+        if not self.improvement.memoryless:
+            return PLATEAU  # gradient methods may creep for long
+        return 100 if self.evaluation.exact and mdp.discount < 1.0 else super().patience(mdp)
+
     def init(self, mdp: MDP, regularizer: Regularizer, start: Start) -> State:
-        if start.value is not None:
-            state = self._look_ahead(mdp, regularizer, start.value, None)
-            ahead = state.ahead
-            assert ahead is not None
-            if mdp.discount < 1.0 or not self.evaluation.exact or not never_ending(mdp, ahead > 0).any():
-                return state
+        policy, dual = self._start(mdp, regularizer, start)
+        if start.value is not None and (self.improvement.memoryless or start.policy is None):
+            candidate = Candidate(start.value, policy, dual)
+            improved = self.improvement(mdp, regularizer, candidate)
+            if mdp.discount < 1.0 or not self.evaluation.exact or not never_ending(mdp, improved.policy > 0).any():
+                return _state(candidate, improved, None)
             # the policy that is greedy for this value goes on for ever and has no value: start as if none was given
-        policy = uniform_policy(mdp, regularizer) if start.policy is None else start.policy
-        value = self.evaluation(mdp, regularizer, policy, np.zeros(mdp.n_states))
-        return self._look_ahead(mdp, regularizer, value, policy)
+        guess = np.zeros(mdp.n_states) if start.value is None else start.value
+        value = self.evaluation(mdp, regularizer, policy, guess)
+        return self._look_ahead(mdp, regularizer, Candidate(value, policy, dual))
 
     def step(self, mdp: MDP, regularizer: Regularizer, state: State) -> State:
         assert state.ahead is not None
         accuracy = FORCING * float(np.max(np.abs(state.backup - state.value)))
         value = self.evaluation(mdp, regularizer, state.ahead, state.value, accuracy)
-        return self._look_ahead(mdp, regularizer, value, state.ahead)
+        return self._look_ahead(mdp, regularizer, Candidate(value, state.ahead, state.dual, state.iteration + 1))
 
     def policy(self, mdp: MDP, regularizer: Regularizer, state: State) -> Float[Array, "S A"]:
         # an inexact value is not that of the policy that made it: the policy ahead is the better one
@@ -92,12 +108,26 @@ class PolicyOptimization(Algorithm):
         assert policy is not None
         return policy
 
-    def _look_ahead(
-        self, mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"], policy: Float[Array, "S A"] | None
-    ) -> State:
-        improved = self.improvement(mdp, regularizer, value)
-        kept = policy if self.evaluation.exact else None
-        return State(value, improved.backup, kept, improved.policy)
+    def _start(self, mdp: MDP, regularizer: Regularizer, start: Start) -> tuple[Float[Array, "S A"], Float[Array, "S A"] | None]:
+        """Return the policy to start from, and its dual variable."""
+        if start.policy is not None:
+            try:
+                return start.policy, self.improvement.dual(mdp, regularizer, start.policy)
+            except SolverError:
+                if start.value is None:
+                    raise
+        policy = uniform_policy(mdp, regularizer)
+        return policy, self.improvement.dual(mdp, regularizer, policy)
+
+    def _look_ahead(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate) -> State:
+        improved = self.improvement(mdp, regularizer, candidate)
+        # a value that only approximates the policy's is, with the greedy improvement, a value alone
+        alone = self.improvement.memoryless and not self.evaluation.exact
+        return _state(candidate, improved, None if alone else candidate.policy)
+
+
+def _state(candidate: Candidate, improved: Improved, policy: Float[Array, "S A"] | None) -> State:
+    return State(candidate.value, improved.backup, policy, improved.policy, improved.dual, candidate.iteration, improved.step)
 
 
 def PolicyIteration(evaluation: Evaluation | None = None) -> PolicyOptimization:

@@ -25,7 +25,7 @@ from regmdp._status import Status
 from regmdp.certificates.certificate import Bounds
 from regmdp.certificates.rounding import backup_error
 from regmdp.evaluation import Chain, Exact
-from regmdp.improvement import Greedy
+from regmdp.improvement import greedy_policy
 from regmdp.mdp import MDP
 from regmdp.mdp.structure import EndComponents, end_components, never_ending
 from regmdp.policies import uniform_policy
@@ -43,7 +43,7 @@ def episodic_bounds(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S 
     The (S,) value is only where the search for bounds starts.
     """
     if policy is None:
-        policy = Greedy()(mdp, regularizer, value).policy
+        policy = greedy_policy(mdp, regularizer, value).policy
         if never_ending(mdp, policy > 0).any():
             policy = uniform_policy(mdp, regularizer)
     everywhere = np.full(mdp.n_states, np.inf)
@@ -154,7 +154,7 @@ def _above(
         if np.max(np.abs(value - before)) <= backup_error(paid, regularizer, value):
             return None  # policy iteration has ended, and this pay is too small
         before = value
-        policy = Greedy()(paid, regularizer, value).policy
+        policy = greedy_policy(paid, regularizer, value).policy
         if never_ending(paid, policy > 0).any():
             return None
     return None

@@ -1,5 +1,34 @@
-"""Improvements: from a value, or from action values, to a better policy."""
+"""Improvements: from a policy and its action values to a better policy."""
 
-from regmdp.improvement.greedy import Greedy, Improved
+from regmdp.improvement.base import Candidate, Improved, Improvement
+from regmdp.improvement.dual_averaging import DualAveraging, NaturalGradient
+from regmdp.improvement.greedy import Greedy, Mixture, greedy_policy
+from regmdp.improvement.homotopic import HomotopicMirrorDescent
+from regmdp.improvement.lookahead import Lookahead
+from regmdp.improvement.mirror_descent import MirrorDescent
+from regmdp.improvement.softmax_gradient import FisherNaturalGradient, SoftmaxGradient, advantage
+from regmdp.improvement.step_sizes import Adaptive, Constant, Geometric, Homotopic, Maximum, Stepping, StepSize
 
-__all__ = ["Greedy", "Improved"]
+__all__ = [
+    "Adaptive",
+    "Candidate",
+    "Constant",
+    "DualAveraging",
+    "FisherNaturalGradient",
+    "Geometric",
+    "Greedy",
+    "Homotopic",
+    "HomotopicMirrorDescent",
+    "Improved",
+    "Improvement",
+    "Lookahead",
+    "Maximum",
+    "MirrorDescent",
+    "Mixture",
+    "NaturalGradient",
+    "SoftmaxGradient",
+    "StepSize",
+    "Stepping",
+    "advantage",
+    "greedy_policy",
+]

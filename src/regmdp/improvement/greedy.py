@@ -2,48 +2,82 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
 from regmdp import bellman
 from regmdp._arrays import UNIT_ROUNDOFF, Array, Float, one_hot
+from regmdp._errors import SolverError
+from regmdp.improvement.base import Candidate, Improved, Improvement
 from regmdp.mdp import MDP
 from regmdp.mdp.structure import ending_policy
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer
 
-__all__ = ["Greedy", "Improved"]
+__all__ = ["Greedy", "Mixture", "greedy_policy"]
 
 
-class Improved(NamedTuple):
-    """What one look ahead from a value gives.
+@dataclass(frozen=True)
+class Greedy(Improvement):
+    r"""The regularized greedy policy \(\nabla h^*(Q/\tau)\), as :func:`greedy_policy` makes it."""
 
-    Attributes:
-        backup: (S,) T V.
-        policy: (S, A) the improved policy.
+    memoryless = True
+
+    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate) -> Improved:
+        return greedy_policy(mdp, regularizer, candidate.value)
+
+    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+        """Take every problem."""
+
+    def dual(self, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> None:
+        """Return None: it keeps no dual variable."""
+
+
+@dataclass(frozen=True)
+class Mixture(Improvement):
+    r"""A step towards the greedy policy, \(\pi \leftarrow (1-\beta) \pi + \beta \nabla h^*(Q/\tau)\).
+
+    Args:
+        share: β, with 0 < β ≤ 1.
+
+    Raises:
+        SolverError: if β is out of its range.
+
+    References:
+        Kakade & Langford 2002, ICML, "Approximately optimal approximate reinforcement learning", equation 4.1.
     """
 
-    backup: Float[np.ndarray, " S"]
-    policy: Float[np.ndarray, "S A"]
+    share: float
+
+    def __post_init__(self) -> None:
+        if isinstance(self.share, bool) or not isinstance(self.share, Real) or not 0.0 < self.share <= 1.0:
+            raise SolverError(f"the step size of a mixture with the greedy policy must be in (0, 1], not {self.share!r}")
+
+    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate) -> Improved:
+        improved = greedy_policy(mdp, regularizer, candidate.value)
+        share = float(self.share)
+        # at β = 1 this is the greedy policy to the last bit
+        return Improved(improved.backup, (1.0 - share) * candidate.policy + share * improved.policy, None, share)
+
+    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+        """Take every problem."""
+
+    def dual(self, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> None:
+        """Return None: it keeps no dual variable."""
 
 
-class Greedy:
-    r"""The regularized greedy policy \(\nabla h^*(Q/\tau)\).
+def greedy_policy(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) -> Improved:
+    r"""Look one step ahead from a (S,) value to the policy \(\nabla h^*(Q/\tau)\).
 
     If γ = 1 and there is no regularizer, several actions may be as good while some of them go round in circles for ever. Then
     the policy is chosen among the best actions, up to rounding, so that the episode ends.
     """
-
-    def __call__(self, mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) -> Improved:
-        """Look one step ahead from a (S,) value."""
-        best, policy = bellman.greedy(mdp, regularizer, value)
-        if mdp.discount == 1.0 and regularizer.max_temperature == 0.0:
-            policy = _ending_greedy(mdp, regularizer, value, best, policy)
-        return Improved(best, policy)
-
-    def __repr__(self) -> str:
-        return "Greedy()"
+    best, policy = bellman.greedy(mdp, regularizer, value)
+    if mdp.discount == 1.0 and regularizer.max_temperature == 0.0:
+        policy = _ending_greedy(mdp, regularizer, value, best, policy)
+    return Improved(best, policy)
 
 
 def _ending_greedy(

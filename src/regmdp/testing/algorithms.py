@@ -10,6 +10,7 @@ import numpy as np
 
 from regmdp import bellman
 from regmdp._arrays import Float, frozen
+from regmdp._errors import SolverError
 from regmdp.algorithms import Algorithm, Event, Start, State
 from regmdp.certificates import evaluate
 from regmdp.mdp import MDP
@@ -21,19 +22,18 @@ from regmdp.testing._demand import demand, no_complaints, shown
 
 __all__ = ["check_algorithm"]
 
-#: Gap that the algorithm has to reach on the small models.
-TOLERANCE = 1e-6
 
-
-def check_algorithm(algorithm: Algorithm, *, rng: np.random.Generator) -> None:
+def check_algorithm(algorithm: Algorithm, *, tol: float = 1e-6, rng: np.random.Generator) -> None:
     """Check an algorithm on small random models, discounted and not, with every kind of regularizer.
 
     Checked are: that it converges to the optimum, and that its certificate and its policy's value are true; that ``tol=0`` makes
     exactly the iterations asked for; that it starts where it is told to; that every iterate stands for a policy of the model; that
-    it writes into nothing it is given; and that a second run gives the same numbers.
+    it writes into nothing it is given; and that a second run gives the same numbers. Problems that its ``check`` refuses are left
+    out, but it may not refuse all.
 
     Args:
         algorithm: The algorithm.
+        tol: The certified gap that it has to reach.
         rng: Where the models come from.
 
     Raises:
@@ -46,14 +46,21 @@ def check_algorithm(algorithm: Algorithm, *, rng: np.random.Generator) -> None:
     demand(isinstance(algorithm, Algorithm), f"an algorithm is a regmdp.algorithms.Algorithm, not a {type(algorithm).__name__}")
     name = getattr(algorithm, "name", None)
     demand(isinstance(name, str) and name, f"name is {name!r}; it is the algorithm's name in summaries")
+    taken = 0
     for mdp in _models(rng):
         for regularizer in _regularizers(mdp, rng):
+            try:
+                algorithm.check(mdp, regularizer)
+            except SolverError:
+                continue
+            taken += 1
             where = f"{name}, on {mdp!r} with {regularizer!r}"
             optimum = _optimal_value(mdp, regularizer)
-            solution = _converges(algorithm, mdp, regularizer, optimum, where)
+            solution = _converges(algorithm, mdp, regularizer, tol, optimum, where)
             _counts(algorithm, mdp, regularizer, where)
-            _starts(algorithm, mdp, regularizer, solution, where, rng)
+            _starts(algorithm, mdp, regularizer, tol, solution, where, rng)
             _iterates(algorithm, mdp, regularizer, where, rng)
+    demand(taken, f"{name} is not defined for any of the problems that it could be checked on")
 
 
 # ---- what to check it on ----
@@ -120,9 +127,11 @@ def _optimal_value(mdp: MDP, regularizer: Regularizer) -> Float[np.ndarray, " S"
 # ---- what to check ----
 
 
-def _converges(algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, optimum: Float[np.ndarray, " S"], where: str) -> Solution:
-    solution = solve(mdp, regularizer, algorithm, tol=TOLERANCE, max_iterations=100_000)
-    demand(solution.status.ok, f"{where}, does not reach a gap of {TOLERANCE:g}: {solution.status}")
+def _converges(
+    algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, tol: float, optimum: Float[np.ndarray, " S"], where: str
+) -> Solution:
+    solution = solve(mdp, regularizer, algorithm, tol=tol, max_iterations=100_000)
+    demand(solution.status.ok, f"{where}, does not reach a gap of {tol:g}: {solution.status}")
     slack = 1e-10 * (1.0 + float(np.max(np.abs(optimum))))
     certificate = solution.certificate
     inside = np.all((certificate.lower <= optimum + slack) & (optimum - slack <= certificate.upper))
@@ -130,10 +139,10 @@ def _converges(algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, optimum
     # the policy, judged without the algorithm
     worth = evaluate(mdp, solution.policy, regularizer).value
     lost = float(np.max(optimum - worth))
-    demand(lost <= TOLERANCE + slack, f"{where}, returns a policy that is {lost:.3g} from optimal: {shown(solution.policy)}")
+    demand(lost <= tol + slack, f"{where}, returns a policy that is {lost:.3g} from optimal: {shown(solution.policy)}")
     off = float(np.max(np.abs(solution.value - worth)))
-    demand(off <= TOLERANCE + slack, f"{where}, returns a value that is {off:.3g} from that of its policy: {shown(solution.value)}")
-    again = solve(mdp, regularizer, algorithm, tol=TOLERANCE, max_iterations=100_000)
+    demand(off <= tol + slack, f"{where}, returns a value that is {off:.3g} from that of its policy: {shown(solution.value)}")
+    again = solve(mdp, regularizer, algorithm, tol=tol, max_iterations=100_000)
     same = np.array_equal(again.policy, solution.policy) and np.array_equal(again.value, solution.value)
     demand(same, f"{where}, returns something else when it is run again")
     return solution
@@ -151,12 +160,18 @@ def _counts(algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, where: str
 
 
 def _starts(
-    algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, solution: Solution, where: str, rng: np.random.Generator
+    algorithm: Algorithm,
+    mdp: MDP,
+    regularizer: Regularizer,
+    tol: float,
+    solution: Solution,
+    where: str,
+    rng: np.random.Generator,
 ) -> None:
     value = np.where(mdp.terminal, 0.0, rng.normal(size=mdp.n_states))
     first = solve(mdp, regularizer, algorithm, tol=0, max_iterations=0, start=value).value
     demand(np.array_equal(first, value), f"{where}, told to start from the value {shown(value)}, starts from {shown(first)}")
-    again = solve(mdp, regularizer, algorithm, tol=2 * TOLERANCE, max_iterations=100_000, start=solution)
+    again = solve(mdp, regularizer, algorithm, tol=2 * tol, max_iterations=100_000, start=solution)
     demand(
         again.iterations <= max(solution.iterations, 1),
         f"{where}, needs {solution.iterations} iterations, but {again.iterations} when it starts from their result",

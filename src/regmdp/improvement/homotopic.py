@@ -1,0 +1,74 @@
+"""Homotopic policy mirror descent: a regularization towards a reference policy that fades away."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from regmdp._arrays import Array, Bool, Float
+from regmdp._errors import SolverError
+from regmdp.bellman import Block
+from regmdp.improvement.base import Candidate, Improved, below_best, look_ahead, mirror_map, normalised
+from regmdp.improvement.duals import interior_dual
+from regmdp.improvement.step_sizes import Homotopic, Stepping, StepSize, as_step_size, require_finite_step
+from regmdp.mdp import MDP
+from regmdp.regularizers import Regularizer, Shannon, Unregularized
+
+__all__ = ["HomotopicMirrorDescent"]
+
+
+@dataclass(frozen=True)
+class HomotopicMirrorDescent(Stepping):
+    r"""The step of homotopic policy mirror descent, \(\log \pi^+ = \gamma (\log \pi + \eta_k Q) + (1-\gamma) \log \pi_0\).
+
+    It is a step of entropy-regularized mirror descent with a temperature τ_k for which 1 + η_k τ_k = 1/γ, which fades away as η_k
+    grows. π_0 is uniform over the available actions, which makes the limit the optimal policy of maximum entropy.
+
+    Args:
+        step_size: η_k; by default γ^(-2(k+1)).
+
+    References:
+        Li, Lan & Zhao 2022, "Homotopic policy mirror descent: policy convergence, implicit regularization, and improved sample
+        complexity", Algorithm 1.
+    """
+
+    step_size: StepSize = field(default_factory=Homotopic)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "step_size", as_step_size(self.step_size))
+
+    def mirror(self, regularizer: Regularizer) -> Regularizer:
+        return Shannon(temperature=1.0)
+
+    def largest(self, mdp: MDP, regularizer: Regularizer) -> float:
+        return math.inf
+
+    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+        if not 0.0 < mdp.discount < 1.0:
+            raise SolverError(f"homotopic policy mirror descent needs a discount strictly between 0 and 1, not {mdp.discount:g}")
+        if not isinstance(regularizer, Unregularized):
+            raise SolverError(
+                f"homotopic policy mirror descent solves the problem without a regularizer, not with {type(regularizer).__name__}; "
+                "use PMD or GPMD"
+            )
+        require_finite_step(self, mdp, regularizer)
+
+    def dual(self, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
+        return interior_dual(mdp, regularizer, self.mirror(regularizer), policy)
+
+    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate) -> Improved:
+        dual = candidate.dual
+        assert dual is not None
+        step = self.step_size(mdp, regularizer, candidate, self)
+        mirror = self.mirror(regularizer)
+
+        def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
+            # log π_0 is the same for all actions and drops out
+            with np.errstate(over="ignore"):
+                moved = step * below_best(block.q, allowed) + np.where(dual[block.states] > -np.inf, dual[block.states], 0.0)
+                moved = normalised(mdp.discount * moved, allowed)
+            return mirror_map(mirror, moved, allowed), moved
+
+        return look_ahead(mdp, regularizer, candidate.value, rule, step)

@@ -1,0 +1,49 @@
+"""Lookahead: an improvement with the action values several steps ahead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from regmdp import bellman
+from regmdp._arrays import Array, Float
+from regmdp._errors import SolverError
+from regmdp.improvement.base import Candidate, Improved, Improvement
+from regmdp.mdp import MDP
+from regmdp.regularizers import Regularizer
+
+__all__ = ["Lookahead"]
+
+
+@dataclass(frozen=True)
+class Lookahead(Improvement):
+    r"""Another improvement, with the action values \(Q_h = r + \gamma P T^{h-1} V\) in place of Q.
+
+    Args:
+        improvement: The improvement.
+        depth: h, at least 1; 1 changes nothing.
+
+    References:
+        Protopapas & Barakat 2024, NeurIPS, "Policy mirror descent with lookahead", equation 6.
+    """
+
+    improvement: Improvement
+    depth: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.depth, bool) or not isinstance(self.depth, int) or self.depth < 1:
+            raise SolverError(f"the depth of a lookahead must be an integer, 1 or more, not {self.depth!r}")
+
+    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate) -> Improved:
+        backups = [candidate.value]
+        for _ in range(self.depth - 1):
+            backups.append(bellman.backup(mdp, regularizer, backups[-1]))
+        improved = self.improvement(mdp, regularizer, replace(candidate, value=backups[-1], depth=self.depth))
+        return improved if self.depth == 1 else improved._replace(backup=backups[1])
+
+    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+        self.improvement.check(mdp, regularizer)
+
+    def dual(self, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"] | None:
+        return self.improvement.dual(mdp, regularizer, policy)

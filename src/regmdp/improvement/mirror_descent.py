@@ -1,0 +1,122 @@
+r"""Policy mirror descent: a proximal step in the Bregman divergence of a mirror map that need not be the regularizer.
+
+.. math::
+    \pi^+ = \arg\max_p \langle Q, p \rangle - \tau h(p) - D_\psi(p, \pi)/\eta
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from regmdp._arrays import Array, Bool, Float
+from regmdp._errors import SolverError
+from regmdp.bellman import Block
+from regmdp.improvement.base import Candidate, Improved, below_best, look_ahead, mirror_map, normalised
+from regmdp.improvement.dual_averaging import averaged
+from regmdp.improvement.duals import interior_dual
+from regmdp.improvement.step_sizes import Stepping, StepSize, as_step_size, require_finite_step
+from regmdp.mdp import MDP
+from regmdp.regularizers import KL, Regularizer, Shannon, Unregularized
+
+__all__ = ["MirrorDescent"]
+
+#: Logarithm of the smallest normal double, about.
+LOWEST_LOGARITHM = -708.0
+
+
+@dataclass(frozen=True)
+class MirrorDescent(Stepping):
+    r"""The step of policy mirror descent.
+
+    With ψ = Σ p log p the divergence is Kullback-Leibler's; without a regularizer the step is \(\pi^+ \propto \pi e^{\eta Q}\).
+    With ψ = ½‖p‖² it is the projection of π + ηQ on the simplex.
+
+    Args:
+        step_size: η > 0, a number or a step size object.
+        potential: The mirror map ψ; its temperature plays no part. By default Shannon's.
+
+    References:
+        Lan 2023, Mathematical Programming 198, "Policy mirror descent for reinforcement learning", Algorithm 1; Xiao 2022, JMLR
+        23(282), section 4.
+    """
+
+    step_size: StepSize
+    potential: Regularizer = field(default_factory=lambda: Shannon(temperature=1.0))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "step_size", as_step_size(self.step_size))
+        if not isinstance(self.potential, Regularizer):
+            raise SolverError(f"a mirror map is a regularizer such as SquaredL2(1.0), not {self.potential!r}")
+        object.__setattr__(self, "potential", with_temperature(self.potential, 1.0))
+
+    def mirror(self, regularizer: Regularizer) -> Regularizer:
+        return self.potential
+
+    def largest(self, mdp: MDP, regularizer: Regularizer) -> float:
+        return math.inf
+
+    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+        self.potential.check(mdp.available)
+        require_finite_step(self, mdp, regularizer)
+
+    def dual(self, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
+        return interior_dual(mdp, regularizer, self._divergence(regularizer), policy)
+
+    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate) -> Improved:
+        divergence = self._divergence(regularizer)
+        if not divergence.steep:  # the step starts from the policy, not from what has been averaged
+            candidate = replace(candidate, dual=self.dual(mdp, regularizer, candidate.policy))
+        dual = candidate.dual
+        assert dual is not None
+        step = self.step_size(mdp, regularizer, candidate, self)
+        # without a regularizer, and where its divergence is the mirror map's, the step is one of dual averaging
+        averaging = isinstance(regularizer, Unregularized) or (
+            isinstance(self.potential, Shannon) and isinstance(regularizer, Shannon | KL)
+        )
+
+        def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
+            h, psi, xi = block.regularizer, divergence.at(block.states), dual[block.states]
+            if averaging:
+                moved = averaged(xi, block.q, allowed, 1.0 / step, h.temperature)
+                return mirror_map(psi, moved, allowed), moved
+            return _proximal(h, psi, xi, block, allowed, step)
+
+        return look_ahead(mdp, regularizer, candidate.value, rule, step)
+
+    def _divergence(self, regularizer: Regularizer) -> Regularizer:
+        """Return the mirror map, or another one with the same divergence that fits the regularizer better."""
+        # p log p and p log(p/p0) differ by a linear function
+        return regularizer if isinstance(self.potential, Shannon) and isinstance(regularizer, KL) else self.potential
+
+
+def _proximal(
+    h: Regularizer, psi: Regularizer, dual: Array, block: Block, allowed: Bool[Array, "b A"] | None, step: float
+) -> tuple[Array, Array]:
+    """Solve argmax ⟨ξ + ηQ, p⟩ - ητ h(p) - ψ(p), the greedy map of a sum, and return p and its dual variable ∇ψ(p)."""
+    with np.errstate(over="ignore"):
+        moved = normalised(step * below_best(block.q, allowed) + np.where(dual > -np.inf, dual, 0.0), allowed)
+    cost = with_temperature(h, step * np.asarray(h.temperature))
+    p = (cost + psi).maximiser(moved, block.available)
+    if not isinstance(psi, Shannon):
+        return p, normalised(psi.subgradient(p, block.available), allowed)
+    # log p from the optimality condition log p = ξ + ηQ - ητ h'(p) - λ: p itself may be too small for a double
+    mask = np.ones(p.shape, dtype=np.bool_) if allowed is None else allowed
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        logarithm = np.where(p > 0, np.log(np.where(p > 0, p, 1.0)), LOWEST_LOGARITHM)
+        implied = moved - np.asarray(cost.temperature)[..., None] * h.subgradient(p, block.available)
+        best = np.argmax(p, axis=-1)[..., None]
+        implied += np.take_along_axis(logarithm - implied, best, axis=-1)
+    tiny = mask & (p < math.exp(LOWEST_LOGARITHM)) & np.isfinite(implied)
+    return p, normalised(np.where(tiny, np.minimum(implied, LOWEST_LOGARITHM), logarithm), allowed)
+
+
+def with_temperature(regularizer: Regularizer, temperature: Any) -> Regularizer:
+    """Return the same regularizer with another temperature, a number or one per state."""
+    other = copy.copy(regularizer)
+    object.__setattr__(other, "temperature", temperature if np.ndim(temperature) else float(temperature))
+    return other

@@ -1,0 +1,181 @@
+r"""Gradient ascent on the logits of a softmax policy, plain and natural.
+
+With π ∝ exp θ and \(g = \nabla h(\pi)\), the gradient of the value from ρ is
+
+.. math::
+    \frac{\partial V^\pi(\rho)}{\partial \theta(s, a)} = \frac{d_\rho^\pi(s)}{1-\gamma} \pi(a|s) A(s, a), \qquad
+    A = Q - \tau g - \langle \pi, Q - \tau g \rangle
+
+For Shannon entropy A is the soft advantage Q - τ log π - V.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from regmdp._arrays import Array, Bool, Float
+from regmdp._errors import SolverError
+from regmdp.bellman import Block
+from regmdp.evaluation import Chain, Exact
+from regmdp.improvement.base import Candidate, Improved, below_best, look_ahead, mirror_map, normalised
+from regmdp.improvement.duals import interior_dual, require_discount
+from regmdp.improvement.step_sizes import Stepping, StepSize, as_step_size, fixed_step, require_step_within
+from regmdp.mdp import MDP
+from regmdp.policies import permitted
+from regmdp.regularizers import Regularizer, Shannon, Unregularized
+
+__all__ = ["FisherNaturalGradient", "SoftmaxGradient", "advantage"]
+
+#: The parametrization: logits are dual variables of Shannon entropy.
+SOFTMAX = Shannon(temperature=0.0)
+
+
+def advantage(
+    regularizer: Regularizer, policy: Float[Array, "b A"], q: Float[Array, "b A"], available: Bool[Array, "b A"] | None
+) -> Float[np.ndarray, "b A"]:
+    """(b, A) policy and its action values -> (b, A) regularized advantage Q - τ h'(π), less its mean under π; 0 where π is 0.
+
+    Args:
+        regularizer: h with its temperature, for b states.
+        policy: (b, A) π.
+        q: (b, A) Q.
+        available: (b, A) mask, or None.
+    """
+    used = policy > 0
+    slope = regularizer.subgradient(policy, available)
+    price = np.asarray(regularizer.temperature)[..., None] * np.where(used, slope, 0.0)
+    net = np.where(used, below_best(q, used) - price, 0.0)
+    return np.where(used, net - np.sum(policy * net, axis=-1, keepdims=True), 0.0)
+
+
+@dataclass(frozen=True)
+class SoftmaxGradient(Stepping):
+    r"""A step of gradient ascent on the logits, \(\theta \leftarrow \theta + \eta \nabla_\theta V^\pi(\rho)\).
+
+    A state that ρ does not reach is never improved: ρ should be positive everywhere.
+
+    Args:
+        step_size: η > 0, a number or a step size object. Convergence is proved up to :meth:`largest`.
+
+    References:
+        Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), Lemma C.1; Mei, Xiao, Szepesvári & Schuurmans 2020, ICML, Lemma 10.
+    """
+
+    step_size: StepSize
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "step_size", as_step_size(self.step_size))
+
+    def mirror(self, regularizer: Regularizer) -> Regularizer:
+        return SOFTMAX
+
+    def largest(self, mdp: MDP, regularizer: Regularizer) -> float:
+        r"""Return the inverse of the smoothness constant, \((1-\gamma)^3/(8R + \tau(4 + 8 \log A))\), R the range of the rewards.
+
+        References:
+            Agarwal et al. 2021, Theorem 5.1 (τ = 0, R = 1); Mei et al. 2020, Theorem 6 (Shannon entropy, R = 1).
+        """
+        if not isinstance(regularizer, Unregularized | Shannon):
+            raise SolverError("the theory's largest step size is known without a regularizer and with Shannon; give a number")
+        require_discount(mdp, "the theory's largest step size of softmax policy gradient")
+        rewards = mdp.rewards[mdp.available]
+        low, high = float(np.min(rewards)), float(np.max(rewards))
+        if mdp.terminates:  # what comes after the end is worth 0
+            low, high = min(low, 0.0), max(high, 0.0)
+        curvature = 8.0 * (high - low) + regularizer.max_temperature * (4.0 + 8.0 * math.log(mdp.n_actions))
+        if not curvature > 0:
+            raise SolverError("all rewards are the same and there is no regularizer: every step size will do; give a number")
+        return (1.0 - mdp.discount) ** 3 / curvature
+
+    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+        fixed_step(self, mdp, regularizer)
+        _require_finite(mdp, regularizer)
+
+    def dual(self, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
+        return interior_dual(mdp, regularizer, SOFTMAX, policy)
+
+    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate) -> Improved:
+        logits = candidate.dual
+        assert logits is not None
+        step = self.step_size(mdp, regularizer, candidate, self)
+        often = np.maximum(Exact().prepare(Chain.of(mdp, candidate.policy)).solve_transposed(mdp.initial), 0.0)
+
+        def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
+            policy = candidate.policy[block.states]
+            gradient = often[block.states, None] * policy * advantage(block.regularizer, policy, block.q, block.available)
+            moved = normalised(np.where(gradient != 0, logits[block.states] + step * gradient, logits[block.states]), allowed)
+            return mirror_map(SOFTMAX, moved, allowed), moved
+
+        return look_ahead(mdp, regularizer, candidate.value, rule, step)
+
+
+@dataclass(frozen=True)
+class FisherNaturalGradient(Stepping):
+    r"""Natural policy gradient as it is written, \(\theta \leftarrow \theta + \eta F_\rho^\dagger \nabla_\theta V^\pi(\rho)\).
+
+    The Fisher matrix has one block for each state, \(d_\rho(s) (\mathrm{diag}\,\pi_s - \pi_s \pi_s^\top)\), and a state that
+    is never visited is not improved. Elsewhere it is :class:`NaturalGradient`, at the cost of a pseudo-inverse for each state.
+
+    Args:
+        step_size: η, a number or a step size object, with 0 < η ≤ (1-γ)/τ.
+
+    References:
+        Kakade 2001, NIPS, "A natural policy gradient"; Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), equation 14.
+    """
+
+    step_size: StepSize
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "step_size", as_step_size(self.step_size))
+
+    def mirror(self, regularizer: Regularizer) -> Regularizer:
+        return SOFTMAX
+
+    def largest(self, mdp: MDP, regularizer: Regularizer) -> float:
+        temperature = regularizer.max_temperature
+        return (1.0 - mdp.discount) / temperature if temperature > 0 else math.inf
+
+    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+        require_discount(mdp, "natural policy gradient")
+        _require_finite(mdp, regularizer)
+        require_step_within(self, mdp, regularizer, "(1-γ)/τ")
+
+    def dual(self, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
+        return interior_dual(mdp, regularizer, SOFTMAX, policy)
+
+    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate) -> Improved:
+        logits = candidate.dual
+        assert logits is not None
+        step = self.step_size(mdp, regularizer, candidate, self)
+        often = np.maximum(Exact().prepare(Chain.of(mdp, candidate.policy)).solve_transposed(mdp.initial), 0.0)
+
+        def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
+            policy, count = candidate.policy[block.states], often[block.states, None]
+            gradient = count * policy * advantage(block.regularizer, policy, block.q, block.available)
+            spread = np.eye(mdp.n_actions) * policy[:, :, None] - policy[:, :, None] * policy[:, None, :]
+            fisher = (1.0 - mdp.discount) * count[..., None] * spread
+            direction = (np.linalg.pinv(fisher, hermitian=True) @ gradient[..., None])[..., 0]
+            current = logits[block.states]
+            moved = normalised(np.where(direction != 0, current + step * direction, current), allowed)
+            return mirror_map(SOFTMAX, moved, allowed), moved
+
+        return look_ahead(mdp, regularizer, candidate.value, rule, step)
+
+
+def _require_finite(mdp: MDP, regularizer: Regularizer) -> None:
+    """Check that h is finite all over the interior of the simplex, where gradient steps on logits may go."""
+    allowed = permitted(mdp, regularizer)
+    counts = np.maximum(allowed.sum(axis=1, keepdims=True), 1)
+    for action in range(mdp.n_actions):
+        nearly = np.where(allowed[:, [action]], 0.999 * (np.arange(mdp.n_actions) == action) + 0.001 * allowed / counts, 0.0)
+        nearly = np.where(allowed[:, [action]], nearly, allowed / counts)
+        infinite = ~np.isfinite(regularizer.cost(nearly, mdp.available)) & allowed[:, action]
+        if infinite.any():
+            state = int(np.argmax(infinite))
+            raise SolverError(
+                f"{type(regularizer).__name__} is infinite inside the simplex in {mdp.describe(state)}, and gradient steps on "
+                "logits do not keep out of there; use GPMD or PMD"
+            )
