@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from regmdp import bellman
 from regmdp._arrays import Array, Float
 from regmdp._errors import SolverError
 from regmdp.algorithms.iterate import Algorithm, Start, State
-from regmdp.evaluation import Evaluation, Exact, Sweeps
+from regmdp.evaluation import Evaluation, Exact, LinearEvaluation, Sweeps
 from regmdp.improvement import Candidate, Greedy, Improved, Improvement, greedy_policy
 from regmdp.mdp import MDP
 from regmdp.mdp.structure import never_ending
@@ -93,14 +93,12 @@ class PolicyOptimization(Algorithm):
                 return _state(candidate, improved, None)
             # the policy that is greedy for this value goes on for ever and has no value: start as if none was given
         guess = np.zeros(mdp.n_states) if start.value is None else start.value
-        value = self.evaluation(mdp, regularizer, policy, guess)
-        return self._look_ahead(mdp, regularizer, Candidate(value, policy, dual))
+        return self._look_ahead(mdp, regularizer, Candidate(guess, policy, dual), 0.0)
 
     def step(self, mdp: MDP, regularizer: Regularizer, state: State) -> State:
         assert state.ahead is not None
         accuracy = FORCING * float(np.max(np.abs(state.backup - state.value)))
-        value = self.evaluation(mdp, regularizer, state.ahead, state.value, accuracy)
-        return self._look_ahead(mdp, regularizer, Candidate(value, state.ahead, state.dual, state.iteration + 1))
+        return self._look_ahead(mdp, regularizer, Candidate(state.value, state.ahead, state.dual, state.iteration + 1), accuracy)
 
     def policy(self, mdp: MDP, regularizer: Regularizer, state: State) -> Float[Array, "S A"]:
         # an inexact value is not that of the policy that made it: the policy ahead is the better one
@@ -119,7 +117,14 @@ class PolicyOptimization(Algorithm):
         policy = uniform_policy(mdp, regularizer)
         return policy, self.improvement.dual(mdp, regularizer, policy)
 
-    def _look_ahead(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate) -> State:
+    def _look_ahead(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate, accuracy: float) -> State:
+        """Evaluate a policy, from a guess at its value, and improve it."""
+        evaluation, policy, guess = self.evaluation, candidate.policy, candidate.value
+        if isinstance(evaluation, LinearEvaluation):
+            value, system = evaluation.solved(mdp, regularizer, policy, guess, accuracy)
+            candidate = replace(candidate, value=value, system=system)
+        else:
+            candidate = replace(candidate, value=evaluation(mdp, regularizer, policy, guess, accuracy))
         improved = self.improvement(mdp, regularizer, candidate)
         # a value that only approximates the policy's is, with the greedy improvement, a value alone
         alone = self.improvement.memoryless and not self.evaluation.exact

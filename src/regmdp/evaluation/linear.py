@@ -55,8 +55,20 @@ class LinearEvaluation(Evaluation):
         guess: Float[Array, " S"],
         accuracy: float = 0.0,
     ) -> Float[np.ndarray, " S"]:
+        return self.solved(mdp, regularizer, policy, guess, accuracy)[0]
+
+    def solved(
+        self,
+        mdp: MDP,
+        regularizer: Regularizer,
+        policy: Float[Array, "S A"],
+        guess: Float[Array, " S"],
+        accuracy: float = 0.0,
+    ) -> tuple[Float[np.ndarray, " S"], System]:
+        """Return a value for the policy, and the system that was solved for it, for whoever has more to solve."""
         chain, rewards = equation(mdp, regularizer, policy)
-        return self.prepare(chain).solve(rewards, guess, accuracy)
+        system = self.prepare(chain)
+        return system.solve(rewards, guess, accuracy), system
 
 
 @dataclass(frozen=True)
@@ -219,15 +231,27 @@ class Exact(LinearEvaluation):
     """Choose a factorization where it is quick, and Krylov iterations elsewhere.
 
     A dense chain of up to 1,200 states is factorized; so is a sparse one whose bandwidth after reordering (reverse
-    Cuthill-McKee) keeps the work below 10^10 operations.
+    Cuthill-McKee) keeps the work below 10^10 operations. With γ = 0 there is nothing to solve.
     """
 
     def prepare(self, chain: Chain) -> System:
         matrix = chain.matrix
+        if chain.discount == 0.0:
+            return _Identity()
         n = matrix.shape[0]
         if sp.issparse(matrix) and n <= DENSE_LIMIT and matrix.nnz > 0.05 * n * n:
             return Direct().prepare(Chain(matrix.toarray(), chain.discount))
         return (Direct() if _quick_to_factorize(matrix) else Krylov()).prepare(chain)
+
+
+class _Identity:
+    """I - 0 P."""
+
+    def solve(self, b: Float[Array, " S"], guess: Float[Array, " S"], accuracy: float = 0.0) -> Float[np.ndarray, " S"]:
+        return np.array(b)
+
+    def solve_transposed(self, b: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
+        return np.array(b)
 
 
 def _quick_to_factorize(matrix: Array) -> bool:

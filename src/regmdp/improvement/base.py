@@ -12,6 +12,7 @@ import numpy as np
 from regmdp import bellman
 from regmdp._arrays import Array, Bool, Float
 from regmdp.bellman import Block
+from regmdp.evaluation import System
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
 
@@ -31,6 +32,7 @@ class Candidate:
         dual: (S, A) its dual variable ξ, -inf at pairs that are not permitted; None if the improvement keeps none.
         iteration: Number of improvements made before.
         depth: Backups that separate V from the value of the policy, plus one: the depth of the lookahead.
+        system: The linear system of the policy's evaluation, if one was solved.
     """
 
     value: Float[np.ndarray, " S"]
@@ -38,6 +40,7 @@ class Candidate:
     dual: Float[np.ndarray, "S A"] | None = None
     iteration: int = 0
     depth: int = 1
+    system: System | None = None
 
 
 class Improved(NamedTuple):

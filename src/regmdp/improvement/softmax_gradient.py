@@ -31,6 +31,8 @@ __all__ = ["FisherNaturalGradient", "SoftmaxGradient", "advantage"]
 
 #: The parametrization: logits are dual variables of Shannon entropy.
 SOFTMAX = Shannon(temperature=0.0)
+#: Eigenvalues of a Fisher matrix that count as 0, relative to the largest: constants are its null space, computed to rounding.
+SMALLEST = 1e-13
 
 
 def advantage(
@@ -101,7 +103,7 @@ class SoftmaxGradient(Stepping):
         logits = candidate.dual
         assert logits is not None
         step = self.step_size(mdp, regularizer, candidate, self)
-        often = np.maximum(Exact().prepare(Chain.of(mdp, candidate.policy)).solve_transposed(mdp.initial), 0.0)
+        often = _visits(mdp, candidate)
 
         def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
             policy = candidate.policy[block.states]
@@ -150,19 +152,25 @@ class FisherNaturalGradient(Stepping):
         logits = candidate.dual
         assert logits is not None
         step = self.step_size(mdp, regularizer, candidate, self)
-        often = np.maximum(Exact().prepare(Chain.of(mdp, candidate.policy)).solve_transposed(mdp.initial), 0.0)
+        often = _visits(mdp, candidate)
 
         def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
             policy, count = candidate.policy[block.states], often[block.states, None]
             gradient = count * policy * advantage(block.regularizer, policy, block.q, block.available)
             spread = np.eye(mdp.n_actions) * policy[:, :, None] - policy[:, :, None] * policy[:, None, :]
             fisher = (1.0 - mdp.discount) * count[..., None] * spread
-            direction = (np.linalg.pinv(fisher, hermitian=True) @ gradient[..., None])[..., 0]
+            direction = (np.linalg.pinv(fisher, rtol=SMALLEST, hermitian=True) @ gradient[..., None])[..., 0]
             current = logits[block.states]
             moved = normalised(np.where(direction != 0, current + step * direction, current), allowed)
             return mirror_map(SOFTMAX, moved, allowed), moved
 
         return look_ahead(mdp, regularizer, candidate.value, rule, step)
+
+
+def _visits(mdp: MDP, candidate: Candidate) -> Float[np.ndarray, " S"]:
+    """Return the (S,) expected discounted number of visits to each state under the policy."""
+    system = candidate.system or Exact().prepare(Chain.of(mdp, candidate.policy))
+    return np.maximum(system.solve_transposed(mdp.initial), 0.0)
 
 
 def _require_finite(mdp: MDP, regularizer: Regularizer) -> None:

@@ -74,8 +74,6 @@ class Constant(StepSize):
     growing = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.value, bool) or not isinstance(self.value, Real):
-            raise SolverError(f"a step size is a number or a step size object such as Geometric(), not {self.value!r}")
         if not (self.value > 0 and math.isfinite(self.value)):
             raise SolverError(f"a step size must be positive and finite, not {self.value}")
 
@@ -289,4 +287,8 @@ def as_step_size(step_size: Any) -> StepSize:
     Raises:
         SolverError: if it is neither, or not positive and finite.
     """
-    return step_size if isinstance(step_size, StepSize) else Constant(step_size)
+    if isinstance(step_size, StepSize):
+        return step_size
+    if isinstance(step_size, bool) or not isinstance(step_size, Real):
+        raise SolverError(f"a step size is a number or a step size object such as Geometric(), not {step_size!r}")
+    return Constant(float(step_size))

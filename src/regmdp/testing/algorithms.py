@@ -176,13 +176,12 @@ def _starts(
         again.iterations <= max(solution.iterations, 1),
         f"{where}, needs {solution.iterations} iterations, but {again.iterations} when it starts from their result",
     )
-    # two policies that differ in what one step of them pays
+    # two policies in the interior that differ in what one step of them pays
     uniform = uniform_policy(mdp, regularizer)
-    if np.allclose(
-        bellman.expected_rewards(mdp, regularizer, uniform), bellman.expected_rewards(mdp, regularizer, solution.policy)
-    ):
+    between = 0.5 * (uniform + solution.policy)
+    if np.allclose(bellman.expected_rewards(mdp, regularizer, uniform), bellman.expected_rewards(mdp, regularizer, between)):
         return
-    one, other = (algorithm.init(mdp, regularizer, Start(policy=frozen(policy))).value for policy in (uniform, solution.policy))
+    one, other = (algorithm.init(mdp, regularizer, Start(policy=frozen(policy))).value for policy in (uniform, between))
     demand(not np.array_equal(one, other), f"{where}, starts from the same value whatever policy it is told to start from")
 
 
