@@ -76,6 +76,9 @@ REGULARIZERS = {
         lambda mdp: rm.KL(rm.uniform_policy(mdp), temperature=TEMPERATURE),
     ),
     "squared-l2": (["--temperature", TEMPERATURE], lambda mdp: rm.SquaredL2(temperature=TEMPERATURE)),
+    "tsallis:q=1.5": (["--temperature", TEMPERATURE], lambda mdp: rm.Tsallis(1.5, temperature=TEMPERATURE)),
+    "renyi:alpha=0.5": (["--temperature", TEMPERATURE], lambda mdp: rm.Renyi(0.5, temperature=TEMPERATURE)),
+    "log-barrier": (["--temperature", TEMPERATURE], lambda mdp: rm.LogBarrier(temperature=TEMPERATURE)),
 }
 
 
@@ -106,6 +109,32 @@ def test_solve_with_each_algorithm(run, name):
     assert ended.row("method").startswith("policy iteration" if name == "auto" else name.replace("-", " "))
     low, high = (float(word) for word in ended.row("optimum").split() if word[0].isdigit())
     assert low <= 6.561 <= high
+
+
+SHANNON = ["--regularizer", "shannon", "--temperature", "0.1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "method"),
+    [
+        ("soft-policy-iteration", SHANNON, "soft policy iteration"),
+        ("soft-policy-iteration", [*SHANNON, "--step-size", "0.5"], "soft policy iteration, averaged"),
+        ("softmax-pg", [*SHANNON, "--step-size", "2", "--tol", "0.1"], "softmax policy gradient"),
+        ("npg", [*SHANNON, "--step-size", "maximum"], "natural policy gradient"),
+        ("npg", [*SHANNON, "--step-size", "0.5"], "natural policy gradient"),
+        ("pmd", ["--step-size", "geometric"], "policy mirror descent"),
+        ("pmd", ["--step-size", "adaptive"], "policy mirror descent"),
+        ("gpmd", [*SHANNON, "--step-size", "5"], "generalized policy mirror descent"),
+        ("homotopic-pmd", [], "homotopic policy mirror descent"),
+        ("td-pmd", [*SHANNON, "--step-size", "5"], "policy mirror descent with one sweep"),
+    ],
+)
+def test_solve_with_each_policy_optimization(run, name, options, method):
+    ended = run("solve", "chain", "--algorithm", name, *options)
+    assert ended.code == CONVERGED
+    assert ended.row("method").startswith(f"{method}, ")
+    expected = rm.solve(rm.models.chain(), rm.Shannon(0.1) if SHANNON[0] in options else None)
+    assert ended.number("value") == pytest.approx(expected.initial_value, abs=0.1 if "--tol" in options else 1e-7)
 
 
 def test_progress_goes_to_stderr(run):
@@ -306,6 +335,20 @@ def test_help_names_the_commands():
         (["chain", "--regularizer", "shannon", "--temperature", "1", "--reference", "uniform"], ["takes no --reference"]),
         (["chain", "--regularizer", "kl", "--temperature", "0.1"], ["needs a --reference"]),
         (["chain", "--regularizer", "kl", "--temperature", "0.1", "--reference", "expert"], ["no reference policy 'expert'"]),
+        (["chain", "--regularizer", "tsalis:q=2", "--temperature", "1"], ["no regularizer 'tsalis'", "did you mean tsallis?"]),
+        (["chain", "--regularizer", "foo", "--temperature", "1"], ["no regularizer 'foo'. The regularizers are none, kl"]),
+        (["chain", "--regularizer", "tsallis", "--temperature", "1"], ["needs q; write tsallis:q=0.5"]),
+        (["chain", "--regularizer", "tsallis:q=0", "--temperature", "1"], ["q must be positive"]),
+        (["chain", "--regularizer", "tsallis:q=big", "--temperature", "1"], ["q of --regularizer tsallis must be a number"]),
+        (["chain", "--regularizer", "tsallis:r=1", "--temperature", "1"], ["takes q, not 'r=1'"]),
+        (["chain", "--regularizer", "shannon:q=1", "--temperature", "1"], ["shannon takes no parameter"]),
+        (["chain", "--algorithm", "npg"], ["npg needs a --step-size"]),
+        (["chain", "--algorithm", "npg", "--step-size", "big"], ["takes a number, or one of maximum", "'big'"]),
+        (["chain", "--algorithm", "npg", "--step-size", "-1"], ["must be positive and finite, not -1"]),
+        (["chain", "--algorithm", "npg", "--step-size", "2", *SHANNON], ["(0, (1-γ)/τ] = (0, 1], not 2"]),
+        (["chain", "--algorithm", "value-iteration", "--step-size", "1"], ["has no step size"]),
+        (["chain", "--step-size", "1"], ["needs an --algorithm"]),
+        (["chain", "--algorithm", "gpmd", "--step-size", "1"], ["GPMD measures its steps by the regularizer"]),
         (["chain", "--tol", "-1"], ["tol must be finite and not negative"]),
         (["chain", "--tol", "0"], ["max_iterations"]),
         (["chain", "--max-iterations", "-1"], ["max_iterations must be an integer, 0 or more"]),
@@ -397,7 +440,7 @@ def test_an_interrupt_saves_what_there_is(tmp_path):
     # Python's own handler, for a process that was started in the background ignores SIGINT
     code = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "import regmdp.cli; regmdp.cli.PROGRESS_EVERY = 0.0; regmdp.cli.main()"
+        "import regmdp.cli.progress as progress; progress.PROGRESS_EVERY = 0.0; from regmdp.cli import main; main()"
     )
     # value iteration gains a factor 0.99999 an iteration: it would take a million of them
     options = [

@@ -1,0 +1,5 @@
+"""``python -m regmdp.cli``."""
+
+from regmdp.cli.commands import main
+
+main()

@@ -1,0 +1,63 @@
+"""How far the iterations are, and how results are laid out."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+from rich.status import Status as Spinner
+from rich.table import Table
+
+from regmdp.algorithms import Event
+
+__all__ = ["PROGRESS_EVERY", "ProgressLine", "show_rows"]
+
+#: Seconds between progress lines where no terminal shows a live one.
+PROGRESS_EVERY = 10.0
+
+
+class ProgressLine:
+    """A listener that shows how far the iterations are: live on a terminal, now and then elsewhere, and once at the end."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._spinner = Spinner("starting", console=console) if console.is_terminal else None
+        self._last = time.monotonic()
+        self._text = ""
+
+    def __enter__(self) -> ProgressLine:
+        if self._spinner:
+            self._spinner.start()
+        return self
+
+    def __call__(self, event: Event) -> None:
+        self._text = (
+            f"iteration {event.iteration:,}   residual {event.residual:.2e}   gap about {event.gap:.2e}   "
+            f"value {event.value:.8g}   {event.seconds:.1f} s"
+        )
+        now = time.monotonic()
+        if now - self._last >= (0.1 if self._spinner else PROGRESS_EVERY):
+            self._last = now
+            if self._spinner:
+                self._spinner.update(self._text)
+            else:
+                self._line()
+
+    def __exit__(self, *_: object) -> None:
+        if self._spinner:
+            self._spinner.stop()
+        if self._text:
+            self._line()
+
+    def _line(self) -> None:
+        self._console.print(self._text, style="dim", highlight=False, soft_wrap=True)
+
+
+def show_rows(out: Console, rows: list[tuple[str, str]]) -> None:
+    """Print (name, text) rows as two columns."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in rows:
+        table.add_row(name, text)
+    out.print(table, highlight=False)
