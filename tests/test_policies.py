@@ -123,3 +123,16 @@ def test_this_policy_does_not_end(maze):
         rm.solve(mdp, rm.KL(np.array([[0.5, 0.5], [0.0, 1.0], [0.5, 0.5], [0.5, 0.5]]), temperature=1.0))
     # and with a discount nothing has to end
     assert rm.solve(maze.with_discount(0.9)).status.ok
+
+
+def test_limits_on_probabilities_without_a_discount_need_that_all_policies_end():
+    rows = np.array([[[0.5], [1.0]]])
+    loops = rm.MDP(rows, np.array([[1.0, 0.0]]), 1.0, termination=1.0 - rows[..., 0])
+    with pytest.raises(rm.RegularizerError, match="Box limits probabilities.* from state 0 one may go on for ever"):
+        rm.solve(loops, rm.Box(0.0, 0.6))
+    rows = np.array([[[0.5], [0.9]]])
+    ends = rm.MDP(rows, np.array([[1.0, 0.0]]), 1.0, termination=1.0 - rows[..., 0])
+    solution = rm.solve(ends, rm.Box(0.0, 0.6))
+    # 0.6 of the first action, 0.4 of the second: V = 0.6 + (0.6 · 0.5 + 0.4 · 0.9) V
+    assert solution.status.ok
+    assert solution.initial_value == pytest.approx(0.6 / (1 - 0.66), abs=1e-8)

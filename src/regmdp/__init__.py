@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from regmdp import algorithms, bellman, evaluation
+from regmdp import algorithms, bellman, evaluation, improvement
 from regmdp._errors import (
     FormatError,
     ImproperPolicyError,
@@ -30,17 +30,35 @@ from regmdp.certificates import Certificate, Evaluated, certify, evaluate
 from regmdp.evaluation import occupancy, visits
 from regmdp.mdp import MDP
 from regmdp.policies import uniform_policy
-from regmdp.regularizers import KL, LogBarrier, Regularizer, Renyi, Shannon, SquaredL2, Tsallis, Unregularized, WeightedL1
+from regmdp.regularizers import (
+    KL,
+    Box,
+    CapBarrier,
+    Convex,
+    LogBarrier,
+    Regularizer,
+    Renyi,
+    Separable,
+    Shannon,
+    SquaredL2,
+    Sum,
+    Tsallis,
+    Unregularized,
+    WeightedL1,
+)
 from regmdp.solution import Solution
 from regmdp.solve import solve
 
 if TYPE_CHECKING:
-    from regmdp import io, models, testing
+    from regmdp import io, models, testing, theory
 
 __all__ = [
     "KL",
     "MDP",
+    "Box",
+    "CapBarrier",
     "Certificate",
+    "Convex",
     "Evaluated",
     "FormatError",
     "ImproperPolicyError",
@@ -53,11 +71,13 @@ __all__ = [
     "Regularizer",
     "RegularizerError",
     "Renyi",
+    "Separable",
     "Shannon",
     "Solution",
     "SolverError",
     "SquaredL2",
     "Status",
+    "Sum",
     "Tsallis",
     "UnboundedError",
     "Unregularized",
@@ -67,16 +87,18 @@ __all__ = [
     "certify",
     "evaluate",
     "evaluation",
+    "improvement",
     "io",
     "models",
     "occupancy",
     "solve",
     "testing",
+    "theory",
     "uniform_policy",
     "visits",
 ]
 
-_LEAVES = ("io", "models", "testing")
+_LEAVES = ("io", "models", "testing", "theory")
 
 
 def __getattr__(name: str) -> Any:

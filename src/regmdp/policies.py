@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from regmdp._arrays import Array, Float, one_hot
-from regmdp._errors import ImproperPolicyError, InfeasibleError, PolicyError
+from regmdp._errors import ImproperPolicyError, InfeasibleError, PolicyError, RegularizerError
 from regmdp.mdp import MDP
-from regmdp.mdp.structure import never_ending
-from regmdp.regularizers import Regularizer
+from regmdp.mdp.structure import end_components, never_ending
+from regmdp.regularizers import Regularizer, Unregularized
 
 __all__ = ["as_policy", "require_ending", "require_feasible", "uniform_policy"]
 
@@ -18,13 +18,18 @@ __all__ = ["as_policy", "require_ending", "require_feasible", "uniform_policy"]
 def uniform_policy(mdp: MDP, regularizer: Regularizer | None = None) -> Float[np.ndarray, "S A"]:
     """Return the (S, A) policy that takes all actions alike: the available ones, among those that the regularizer allows.
 
+    Where the regularizer is infinite at this policy, because it limits probabilities, every action stands at the same fraction
+    between its limits instead.
+
     Examples:
-        >>> import regmdp as rm
+        >>> import numpy as np, regmdp as rm
         >>> rm.uniform_policy(rm.models.bandit()).round(3)
         array([[0.333, 0.333, 0.333]])
+        >>> rm.uniform_policy(rm.models.bandit(), rm.Box(0.0, np.array([0.1, 0.8, 0.8])))
+        array([[0.05882353, 0.47058824, 0.47058824]])
     """
-    allowed = np.asfortranarray(permitted(mdp, regularizer), dtype=np.float64)
-    return allowed / np.maximum(allowed.sum(axis=1, keepdims=True), 1.0)
+    policy = (regularizer or Unregularized()).centre(mdp.available)
+    return np.asfortranarray(policy)
 
 
 def permitted(mdp: MDP, regularizer: Regularizer | None) -> np.ndarray:
@@ -107,11 +112,23 @@ def _refuse(mdp: MDP, bad: np.ndarray, policy: np.ndarray, why: str) -> None:
 def require_feasible(mdp: MDP, regularizer: Regularizer | None = None) -> None:
     """Undiscounted model: check that from every state some permitted policy ends the episode.
 
+    If the regularizer limits probabilities, which policies end is more than a matter of which pairs are permitted: then all of
+    them have to end.
+
     Raises:
         InfeasibleError: naming the first state from which none does.
+        RegularizerError: if it limits probabilities, and some policy does not end.
     """
     if mdp.discount < 1.0:
         return
+    if regularizer is not None and regularizer.limits is not None:
+        loops = end_components(mdp, permitted(mdp, regularizer)).component >= 0
+        if loops.any():
+            raise RegularizerError(
+                f"{type(regularizer).__name__} limits probabilities, and in an undiscounted model that is treated only where every "
+                f"policy ends the episode; from {mdp.describe(int(np.argmax(loops)))} one may go on for ever (states like that: "
+                f"{int(np.count_nonzero(loops))}); use a discount below 1"
+            )
     stuck = never_ending(mdp, permitted(mdp, regularizer))
     if stuck.any():
         state = int(np.argmax(stuck))

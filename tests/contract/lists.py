@@ -61,6 +61,59 @@ class UserSpread(rm.Regularizer):
 
 REGULARIZERS["a user's own"] = lambda shape, rng: UserSpread(temperature=0.3)
 
+
+def _capped(shape, rng):
+    """Some of the actions, but not the first."""
+    mask = rng.random(shape) < 0.6
+    mask[..., 0] = False
+    return mask
+
+
+def _box(shape, rng):
+    """Lower and upper limits between which there is a distribution, over any actions that include the first."""
+    lower = rng.uniform(0.0, 1.0 / shape[-1], size=shape) * (rng.random(shape) < 0.5)
+    upper = np.minimum(1.0, rng.uniform(1.0, 3.0, size=shape) / shape[-1])
+    upper[..., 0] = 1.0
+    return rm.Box(lower, upper)
+
+
+def _alike(shape, rng):
+    """A quadratic form: some actions are alike."""
+    factor = rng.normal(size=(shape[-1], shape[-1]))
+    form = factor @ factor.T / shape[-1]
+    return lambda p: 0.5 * np.sum(p * (p @ form), axis=-1), lambda p: p @ form
+
+
+REGULARIZERS |= {
+    "cap": lambda shape, rng: rm.CapBarrier(_capped(shape, rng), 0.4, temperature=0.3),
+    "cap, everything per state": lambda shape, rng: rm.CapBarrier(
+        _capped(shape, rng), rng.uniform(0.1, 1.5, size=shape[0]), rng.uniform(0.0, 2.0, size=shape[0])
+    ),
+    "cap, temperature 0": lambda shape, rng: rm.CapBarrier(_capped(shape[1:], rng), 0.4, temperature=0.0),
+    "box": _box,
+    "box, one for all states": lambda shape, rng: _box(shape[1:], rng),
+    "Shannon and KL": lambda shape, rng: (
+        rm.Shannon(rng.uniform(0.0, 1.0, size=shape[0])) + rm.KL(_reference(shape, rng, zeros=True), temperature=0.2)
+    ),
+    "Shannon in a box": lambda shape, rng: rm.Shannon(0.1) + _box(shape, rng),
+    "squared norm in a box": lambda shape, rng: rm.SquaredL2(rng.uniform(0.0, 1.0, size=shape[0])) + _box(shape, rng),
+    "Tsallis, log barrier and squared norm": lambda shape, rng: (
+        rm.Tsallis(0.5, temperature=0.3) + rm.LogBarrier(1e-3) + rm.SquaredL2(1.0)
+    ),
+    "cap and price": lambda shape, rng: (
+        rm.CapBarrier(_capped(shape, rng), 0.4, temperature=0.3) + rm.WeightedL1(rng.normal(size=shape), temperature=0.5)
+    ),
+    "Rényi and Shannon": lambda shape, rng: rm.Renyi(0.5, temperature=0.5) + rm.Shannon(rng.uniform(0.0, 1.0, size=shape[0])),
+    "separable": lambda shape, rng: rm.Separable(lambda p: p**3 / 3, lambda p: p**2, temperature=0.5),
+    "separable, parameters per state": lambda shape, rng: rm.Separable(
+        lambda p, price, curve: price * p + curve * p**2,
+        lambda p, price, curve: price + 2 * curve * p,
+        temperature=rng.uniform(0.0, 2.0, size=shape[0]),
+        parameters={"price": rng.normal(size=shape), "curve": rng.uniform(0.1, 1.0, size=shape[0])},
+    ),
+    "convex": lambda shape, rng: rm.Convex(*_alike(shape, rng), temperature=0.5),
+}
+
 # ---- algorithms: to an algorithm ----
 
 ALGORITHMS = {
@@ -83,12 +136,22 @@ ALGORITHMS = {
     "policy mirror descent, one sweep": lambda: rm.algorithms.TDPMD(step_size=2.0),
     "generalized policy mirror descent": lambda: rm.algorithms.GPMD(step_size=2.0),
     "generalized policy mirror descent, largest steps": lambda: rm.algorithms.GPMD(step_size=rm.algorithms.Maximum()),
-    "generalized policy mirror descent, inexact": lambda: rm.algorithms.GPMD(step_size=2.0, accuracy=1e-8),
+    "generalized policy mirror descent, inexact": lambda: rm.algorithms.GPMD(step_size=2.0, accuracy=1e-6),
     "homotopic policy mirror descent": rm.algorithms.HomotopicPMD,
 }
 
 #: Certified gap that a method has to reach on the small models, where it is not 1e-6.
-TOLERANCES = {"softmax policy gradient": 0.05}
+TOLERANCES = {
+    "softmax policy gradient": 0.1,
+    "natural policy gradient": 1e-2,
+    "natural policy gradient, Fisher matrix": 1e-2,
+    "soft policy iteration, averaged": 1e-4,
+    "policy mirror descent": 1e-4,
+    "policy mirror descent, Euclidean": 1e-4,
+    "policy mirror descent, one sweep": 1e-3,
+    "generalized policy mirror descent": 1e-4,
+    "generalized policy mirror descent, inexact": 1e-3,
+}
 
 # ---- storages: the parts of a model to the model, stored in one way or another ----
 

@@ -28,7 +28,9 @@ def backup_error(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"], 
     tau = regularizer.max_temperature
     scale = mdp.reward_bound + mdp.discount * (1.0 + mdp.mass_error) * float(np.max(np.abs(value)))
     of_q = (k + 2) * UNIT_ROUNDOFF * scale + (k + 1) * np.finfo(np.float64).tiny
-    of_policy = 2 * (n_actions + 4) * UNIT_ROUNDOFF * min(spread, 2 * scale)
+    # where probabilities have limits, bad actions keep theirs, and a policy may leave them by a rounding of each
+    share = 2 if regularizer.limits is None else 16
+    of_policy = share * (n_actions + 4) * UNIT_ROUNDOFF * min(spread, 2 * scale)
     of_regularizer = 2 * tau * regularizer.rounding(n_actions)
     of_sum = 3 * UNIT_ROUNDOFF * (scale + tau * regularizer.magnitude(n_actions))
     return float(of_q + of_policy + of_regularizer + of_sum) * (1 + 1e-12)

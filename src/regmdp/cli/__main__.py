@@ -1,5 +1,5 @@
 """``python -m regmdp.cli``."""
 
-from regmdp.cli.commands import main
+from regmdp.cli import main
 
 main()

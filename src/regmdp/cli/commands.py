@@ -19,6 +19,7 @@ from regmdp.cli import choices
 from regmdp.cli.choices import AlgorithmName
 from regmdp.cli.problem import Problem
 from regmdp.cli.progress import ProgressLine, show_rows
+from regmdp.cli.reproduce import reproduce
 
 __all__ = ["app", "main"]
 
@@ -177,6 +178,9 @@ def list_models(name: Annotated[str | None, typer.Argument(help="Show this model
         )
     out.print(table, highlight=False)
     out.print("Sizes are those of the default parameters; regmdp models NAME shows them.", style="dim", highlight=False)
+
+
+app.command()(reproduce)
 
 
 def _as_typed(default: Any) -> str:

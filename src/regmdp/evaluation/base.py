@@ -9,6 +9,7 @@ import numpy as np
 
 from regmdp import bellman
 from regmdp._arrays import Array, Float
+from regmdp._errors import SingularError
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
 
@@ -64,5 +65,15 @@ class Evaluation(ABC):
 
 
 def equation(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> tuple[Chain, Float[np.ndarray, " S"]]:
-    """Return the chain of a policy and its (S,) rewards of one step: the two parts of the evaluation equation."""
-    return Chain.of(mdp, policy), bellman.expected_rewards(mdp, regularizer, policy)
+    """Return the chain of a policy and its (S,) rewards of one step: the two parts of the evaluation equation.
+
+    Raises:
+        SingularError: if the regularizer is infinite at the policy.
+    """
+    rewards = bellman.expected_rewards(mdp, regularizer, policy)
+    if not np.isfinite(rewards).all():
+        raise SingularError(
+            f"the value of the policy in {mdp.describe(int(np.argmin(rewards)))} is -∞: the regularizer is infinite there; take "
+            "smaller steps"
+        )
+    return Chain.of(mdp, policy), rewards

@@ -75,7 +75,7 @@ def greedy_policy(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"])
     the policy is chosen among the best actions, up to rounding, so that the episode ends.
     """
     best, policy = bellman.greedy(mdp, regularizer, value)
-    if mdp.discount == 1.0 and regularizer.max_temperature == 0.0:
+    if mdp.discount == 1.0 and regularizer.max_temperature == 0.0 and regularizer.limits is None:
         policy = _ending_greedy(mdp, regularizer, value, best, policy)
     return Improved(best, policy)
 

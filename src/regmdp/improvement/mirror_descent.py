@@ -6,10 +6,8 @@ r"""Policy mirror descent: a proximal step in the Bregman divergence of a mirror
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -19,14 +17,12 @@ from regmdp.bellman import Block
 from regmdp.improvement.base import Candidate, Improved, below_best, look_ahead, mirror_map, normalised
 from regmdp.improvement.dual_averaging import averaged
 from regmdp.improvement.duals import interior_dual
+from regmdp.improvement.kl_prox import kl_prox, with_temperature
 from regmdp.improvement.step_sizes import Stepping, StepSize, as_step_size, require_finite_step
 from regmdp.mdp import MDP
 from regmdp.regularizers import KL, Regularizer, Shannon, Unregularized
 
 __all__ = ["MirrorDescent"]
-
-#: Logarithm of the smallest normal double, about.
-LOWEST_LOGARITHM = -708.0
 
 
 @dataclass(frozen=True)
@@ -100,23 +96,9 @@ def _proximal(
     """Solve argmax ⟨ξ + ηQ, p⟩ - ητ h(p) - ψ(p), the greedy map of a sum, and return p and its dual variable ∇ψ(p)."""
     with np.errstate(over="ignore"):
         moved = normalised(step * below_best(block.q, allowed) + np.where(dual > -np.inf, dual, 0.0), allowed)
-    cost = with_temperature(h, step * np.asarray(h.temperature))
-    p = (cost + psi).maximiser(moved, block.available)
-    if not isinstance(psi, Shannon):
-        return p, normalised(psi.subgradient(p, block.available), allowed)
-    # log p from the optimality condition log p = ξ + ηQ - ητ h'(p) - λ: p itself may be too small for a double
-    mask = np.ones(p.shape, dtype=np.bool_) if allowed is None else allowed
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        logarithm = np.where(p > 0, np.log(np.where(p > 0, p, 1.0)), LOWEST_LOGARITHM)
-        implied = moved - np.asarray(cost.temperature)[..., None] * h.subgradient(p, block.available)
-        best = np.argmax(p, axis=-1)[..., None]
-        implied += np.take_along_axis(logarithm - implied, best, axis=-1)
-    tiny = mask & (p < math.exp(LOWEST_LOGARITHM)) & np.isfinite(implied)
-    return p, normalised(np.where(tiny, np.minimum(implied, LOWEST_LOGARITHM), logarithm), allowed)
-
-
-def with_temperature(regularizer: Regularizer, temperature: Any) -> Regularizer:
-    """Return the same regularizer with another temperature, a number or one per state."""
-    other = copy.copy(regularizer)
-    object.__setattr__(other, "temperature", temperature if np.ndim(temperature) else float(temperature))
-    return other
+    factor = step * np.asarray(h.temperature)
+    if isinstance(psi, Shannon):
+        p, logarithm = kl_prox(h, moved, block.available, allowed, factor)
+        return p, normalised(logarithm, allowed)
+    p = (with_temperature(h, factor) + psi).maximiser(moved, block.available)
+    return p, normalised(psi.subgradient(p, block.available), allowed)

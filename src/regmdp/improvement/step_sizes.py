@@ -20,7 +20,7 @@ from regmdp.regularizers import Regularizer, Shannon
 __all__ = ["Adaptive", "Constant", "Geometric", "Homotopic", "Maximum", "StepSize", "Stepping", "as_step_size"]
 
 #: Growing step sizes stop growing here; the steps are greedy long before.
-LARGEST = 1e300
+LARGEST = 1e250
 
 
 class StepSize(ABC):
@@ -76,6 +76,8 @@ class Constant(StepSize):
     def __post_init__(self) -> None:
         if not (self.value > 0 and math.isfinite(self.value)):
             raise SolverError(f"a step size must be positive and finite, not {self.value}")
+        if self.value > LARGEST:
+            raise SolverError(f"a step size must be at most {LARGEST:g}, not {self.value:g}; policy iteration is the limit")
 
     def check(self, mdp: MDP) -> None:
         """Take every model."""
@@ -112,7 +114,7 @@ class Geometric(StepSize):
     r"""Step sizes that grow by a constant factor, \(\eta_k = \eta_0 c^k\).
 
     With c ≥ 1/γ and η_0 ≥ ((1-γ)/γ) D, where D is the divergence of the optimal policy from the start, unregularized policy mirror
-    descent converges linearly. Growth stops at 1e300.
+    descent converges linearly. Growth stops at 1e250.
 
     Args:
         initial: η_0; by default ((1-γ)/γ) log A, enough from a uniform start.
@@ -157,7 +159,7 @@ class Adaptive(StepSize):
     r"""The step size with which policy mirror descent keeps up with policy iteration, \(\eta_k = \max_s D(p_s, \pi_k(s))/c_k\).
 
     Here p_s is the greedy distribution nearest to π_k(s), and \(c_k = \gamma^{2h(k+1)} c_0\) with a lookahead of depth h.
-    Unregularized: \(\|V^* - V_k\| \le \gamma^{hk} (\|V^* - V_0\| + c_0/(1-\gamma)^2)\). Growth stops at 1e300.
+    Unregularized: \(\|V^* - V_k\| \le \gamma^{hk} (\|V^* - V_0\| + c_0/(1-\gamma)^2)\). Growth stops at 1e250.
 
     Args:
         initial: c_0, positive, in the unit of the rewards.
@@ -215,7 +217,7 @@ def _to_greedy(block: bellman.Block, mirror: Regularizer, dual: Float[np.ndarray
 
 @dataclass(frozen=True)
 class Homotopic(StepSize):
-    r"""The step sizes of homotopic policy mirror descent, \(\eta_k = \eta_0 \gamma^{-2k}\). Growth stops at 1e300.
+    r"""The step sizes of homotopic policy mirror descent, \(\eta_k = \eta_0 \gamma^{-2k}\). Growth stops at 1e250.
 
     Args:
         initial: η_0; by default γ^-2.

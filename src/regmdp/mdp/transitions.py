@@ -19,6 +19,8 @@ __all__ = ["DenseTransitions", "SparseTransitions", "Transitions"]
 
 #: State-action pairs in a block: 2^15 doubles are 256 KiB, a fraction of a second-level cache.
 PAIRS_PER_BLOCK = 1 << 15
+#: States up to which the chain of a policy may be stored as a dense matrix though the model is sparse.
+DENSE_CHAIN = 1200
 
 
 class Transitions(ABC):
@@ -131,6 +133,8 @@ class SparseTransitions(Transitions):
         return (matrix @ value).reshape(self.n_actions, -1).T
 
     def policy_matrix(self, policy: Float[Array, "S A"]) -> Array:
+        if self.n_states <= DENSE_CHAIN and self.n_stored * np.count_nonzero(policy) > self.n_states**2 * policy.size:
+            return self._dense_policy_matrix(policy)
         parts = []
         for block, matrix in zip(self.blocks, self._matrices, strict=True):
             weights = np.asarray(policy[block])
@@ -141,6 +145,17 @@ class SparseTransitions(Transitions):
             mixing = sp.csr_array((weights[state, action], action * size + state, start), shape=(size, matrix.shape[0]))
             parts.append(mixing @ matrix)
         return sp.vstack(parts, format="csr") if len(parts) > 1 else parts[0]
+
+    def _dense_policy_matrix(self, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S S"]:
+        """Add the weighted rows up in a dense matrix, which is quicker where most of its entries are reached."""
+        chain = np.empty((self.n_states, self.n_states))
+        for block, matrix in zip(self.blocks, self._matrices, strict=True):
+            size, lengths = block.stop - block.start, np.diff(matrix.indptr)
+            weights = np.repeat(np.asarray(policy[block]).T.ravel(), lengths) * matrix.data
+            start = np.repeat(np.tile(np.arange(size) * self.n_states, self.n_actions), lengths)
+            sums = np.bincount(start + matrix.indices, weights, minlength=size * self.n_states)
+            chain[block] = sums.reshape(size, self.n_states)
+        return chain
 
     def to_csr(self) -> sp.csr_array:
         parts = []

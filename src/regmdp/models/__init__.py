@@ -3,6 +3,7 @@
 Each is a function that returns an :class:`~regmdp.mdp.MDP`; :func:`build` finds it by the name it has on the command line.
 """
 
+from regmdp.models.exponential import ExponentialChain, exponential_chain
 from regmdp.models.garnets import garnet
 from regmdp.models.gridworlds import gridworld, gridworld_from_drawing, maze, rooms, russell_norvig
 from regmdp.models.icu import ICU_NOTICE, icu_sepsis, icu_sepsis_expert
@@ -12,11 +13,13 @@ from regmdp.models.small import bandit, chain, forest
 
 __all__ = [
     "ICU_NOTICE",
+    "ExponentialChain",
     "NamedModel",
     "bandit",
     "build",
     "catalogue",
     "chain",
+    "exponential_chain",
     "find",
     "forest",
     "garnet",

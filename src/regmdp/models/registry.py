@@ -12,6 +12,7 @@ import numpy as np
 
 from regmdp._errors import ModelError
 from regmdp.mdp import MDP
+from regmdp.models.exponential import exponential_chain
 from regmdp.models.garnets import garnet
 from regmdp.models.gridworlds import gridworld, russell_norvig
 from regmdp.models.icu import ICU_NOTICE, icu_sepsis, icu_sepsis_expert
@@ -62,6 +63,8 @@ _MODELS = {
     for model in (
         NamedModel("bandit", bandit, "Three arms, one state", 1, 3, 0.0, "value 1"),
         NamedModel("chain", chain, "Walk to the far end of a chain, where the reward is", 5, 2, 0.9, "value 6.561 from state 0"),
+        NamedModel("exponential-chain", exponential_chain, "Softmax policy gradient takes exponential time, nothing else does",
+                   23, 3, 0.97, "value discount^(2 s) in primary s"),
         NamedModel("forest", forest, "Let a forest grow or cut it, before it burns", 3, 2, 0.9, "values 26.244, 29.484, 33.484"),
         NamedModel("garnet", garnet, "A random sparse model", 100, 4, 0.95, "none in closed form"),
         NamedModel("gridworld", gridworld, "Four rooms, four doors, a goal, and slippery floors", 104, 4, 0.99,
@@ -80,7 +83,7 @@ def names() -> tuple[str, ...]:
 
     >>> import regmdp as rm
     >>> rm.models.names()
-    ('bandit', 'chain', 'forest', 'garnet', 'gridworld', 'icu-sepsis', 'queue', 'russell-norvig')
+    ('bandit', 'chain', 'exponential-chain', 'forest', 'garnet', 'gridworld', 'icu-sepsis', 'queue', 'russell-norvig')
     """
     return tuple(_MODELS)
 

@@ -1,21 +1,34 @@
 """Convex regularizers of a policy, one file a family."""
 
+from regmdp.regularizers._limits import Limits
 from regmdp.regularizers.barrier import LogBarrier
 from regmdp.regularizers.base import Regularizer
+from regmdp.regularizers.box import Box
+from regmdp.regularizers.cap import CapBarrier
 from regmdp.regularizers.entropy import KL, Shannon
 from regmdp.regularizers.euclidean import SquaredL2
 from regmdp.regularizers.linear import WeightedL1
+from regmdp.regularizers.own import Convex, Separable
 from regmdp.regularizers.renyi import Renyi
+from regmdp.regularizers.separable import SeparableRegularizer
+from regmdp.regularizers.sum import Sum
 from regmdp.regularizers.tsallis import Tsallis
 from regmdp.regularizers.unregularized import Unregularized
 
 __all__ = [
     "KL",
+    "Box",
+    "CapBarrier",
+    "Convex",
+    "Limits",
     "LogBarrier",
     "Regularizer",
     "Renyi",
+    "Separable",
+    "SeparableRegularizer",
     "Shannon",
     "SquaredL2",
+    "Sum",
     "Tsallis",
     "Unregularized",
     "WeightedL1",

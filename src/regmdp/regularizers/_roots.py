@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from regmdp._arrays import Array, Float, array_namespace
+from regmdp._arrays import UNIT_ROUNDOFF, Array, Float, array_namespace
 
 __all__ = ["decreasing_root", "probabilities"]
 
 #: Steps after which a root is taken as it is; bisection alone needs fewer to leave no double inside a bounded bracket.
 STEPS = 200
+
+#: Probabilities whose sum is as close to 1 as this follow their tangents for the rest of the way.
+CLOSE = 1e-9
 
 
 def decreasing_root(
@@ -17,7 +20,7 @@ def decreasing_root(
     low: Float[Array, "*batch"],
     high: Float[Array, "*batch"],
     tolerance: float,
-) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+) -> Float[Array, "*batch"]:
     """Return where decreasing functions cross 0, by Newton's method, with bisection wherever it would leave the bracket.
 
     Args:
@@ -27,23 +30,48 @@ def decreasing_root(
         tolerance: Distance from 0 that is as good as 0.
 
     Returns:
-        The (…) lower and (…) upper end of what is left of each bracket: twice the root, or, where the function jumps across 0
-        between two neighbouring doubles, these two.
+        The (…) roots, or, where no double is one, those next to them.
     """
     xp = array_namespace(low, high)
     point = low
+    before = None
     for _ in range(STEPS):
         value, slope = function(point)
-        found = xp.abs(value) <= tolerance
-        low = xp.where((value >= 0) | found, point, low)
-        high = xp.where((value <= 0) | found, point, high)
-        middle = 0.5 * (low + high)
-        if bool(xp.all((middle <= low) | (middle >= high))):
-            break
+        low, high = xp.where(value >= 0, point, low), xp.where(value <= 0, point, high)
+        middle = _middle(low, high)
         usable = slope < 0
-        newton = point - value / xp.where(usable, slope, -1.0)
-        point = xp.where(usable & (newton > low) & (newton < high), newton, middle)
-    return low, high
+        step = -value / xp.where(usable, slope, -1.0)
+        still = usable & (xp.abs(step) <= UNIT_ROUNDOFF * xp.abs(point))
+        found = still | (xp.abs(value) <= tolerance) | (middle <= low) | (middle >= high)
+        if bool(xp.all(found)):
+            break
+        newton = point + (step if before is None else _bent(step, slope, point - before[0], slope - before[1]))
+        before = point, slope
+        moved = xp.where(usable & (newton > low) & (newton < high), newton, middle)
+        point = xp.where(found, point, moved)
+    return point
+
+
+def _middle(low: Array, high: Array) -> Array:
+    """Return a point between: the mean, or, where a bracket spans orders of magnitude, about the mean order."""
+    xp = array_namespace(low, high)
+    wide = high - low > 4.0 + 0.75 * xp.maximum(xp.abs(low), xp.abs(high))
+    return xp.where(wide, xp.sinh(0.5 * (xp.asinh(low) + xp.asinh(high))), 0.5 * low + 0.5 * high)
+
+
+def _bent(step: Array, slope: Array, moved: Array, steeper: Array) -> Array:
+    """Return the step to 0 of b - k log(x + c) that has the same slope here, and had that of the step before there.
+
+    Newton's step would be too short for a function like this, and such is the logarithm of p = (x + c)^-k.
+    """
+    xp = array_namespace(step)
+    bent = (steeper != 0) & (moved != 0)
+    # x + c = -f'/f''
+    distance = -slope * moved / xp.where(bent, steeper, 1.0)
+    ratio = xp.where(bent & (distance != 0), step / xp.where(distance != 0, distance, 1.0), 0.0)
+    curved = (xp.abs(ratio) > 1e-8) & (xp.abs(ratio) < 20.0)
+    ratio = xp.where(curved, ratio, 1.0)
+    return step * xp.where(curved, xp.expm1(ratio) / ratio, 1.0)
 
 
 def probabilities(
@@ -51,7 +79,7 @@ def probabilities(
 ) -> Float[Array, "*batch A"]:
     """Return the probabilities p(λ), decreasing in λ, for the λ at which they sum to 1.
 
-    Where no double does that, because some p is all but vertical there, the two next to it are mixed so that the sum is right.
+    Where no double does that, because some p is all but vertical there, two close to it are mixed so that the sum is right.
 
     Args:
         function: From (…) λ to (…, A) probabilities and (…, A) minus their derivatives.
@@ -63,12 +91,22 @@ def probabilities(
 
     def surplus(multiplier: Array) -> tuple[Array, Array]:
         p, slope = function(multiplier)
-        return xp.sum(p, axis=-1) - 1.0, -xp.sum(slope, axis=-1)
+        total = xp.sum(p, axis=-1)
+        # the logarithm of the sum of exponentials is straight
+        return xp.log(xp.maximum(total, 1e-300)), -xp.sum(slope, axis=-1) / xp.maximum(total, 1e-300)
 
-    low, high = decreasing_root(surplus, low, high, n_actions * 2.0**-53)
-    more, less = function(low)[0], function(high)[0]
-    above, below = xp.sum(more, axis=-1, keepdims=True) - 1.0, 1.0 - xp.sum(less, axis=-1, keepdims=True)
-    apart = above + below
-    share = xp.where((above > 0) & (below > 0), below / xp.where(apart > 0, apart, 1.0), 1.0)
-    p = share * more + (1.0 - share) * less
-    return p / xp.sum(p, axis=-1, keepdims=True)
+    root = decreasing_root(surplus, low, high, n_actions * UNIT_ROUNDOFF)
+    p, slope = function(root)
+    excess, steepness = xp.sum(p, axis=-1, keepdims=True) - 1.0, xp.sum(slope, axis=-1, keepdims=True)
+    near = xp.abs(excess) <= CLOSE
+    moved = xp.maximum(p - excess * slope / xp.where(steepness > 0, steepness, 1.0), 0.0)
+    p = xp.where(near & (xp.abs(excess) > n_actions * UNIT_ROUNDOFF), moved, p)
+    if not bool(xp.all(near)):
+        apart = 8 * UNIT_ROUNDOFF * xp.abs(root) + 1e-300
+        more, less = function(root - apart)[0], function(root + apart)[0]
+        above, below = xp.sum(more, axis=-1, keepdims=True) - 1.0, 1.0 - xp.sum(less, axis=-1, keepdims=True)
+        between = (above >= 0) & (below >= 0) & (above + below > 0)
+        share = below / xp.where(between, above + below, 1.0)
+        p = xp.where(~near & between, share * more + (1.0 - share) * less, p)
+    total = xp.sum(p, axis=-1, keepdims=True)
+    return p / xp.where(total > 0, total, 1.0)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from regmdp._arrays import Array, ArrayLike, Bool, Float, array_namespace
 from regmdp.regularizers._roots import probabilities
-from regmdp.regularizers.base import Regularizer, checked_temperature
+from regmdp.regularizers.base import checked_temperature
+from regmdp.regularizers.separable import SeparableRegularizer, Slopes, log
 
-__all__ = ["LogBarrier"]
+__all__ = ["LogBarrier", "finite"]
 
 
 @dataclass(frozen=True, eq=False)
-class LogBarrier(Regularizer):
+class LogBarrier(SeparableRegularizer):
     r"""Logarithmic barrier of the simplex, \(h(p) = -\sum_a \log p_a\) over the available actions.
 
     The greedy policy is \(p_a = 1/(\lambda - y_a)\): inverse-gap weighting. h has no upper bound, and a deterministic policy is
@@ -37,14 +38,17 @@ class LogBarrier(Regularizer):
     def __post_init__(self) -> None:
         object.__setattr__(self, "temperature", checked_temperature(self.temperature))
 
-    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+    def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
+        return -log(p)
+
+    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
         xp = array_namespace(p)
-        logarithm = xp.where(p > 0, xp.log(xp.where(p > 0, p, 1.0)), -xp.inf)
-        return -xp.sum(logarithm if available is None else xp.where(available, logarithm, 0.0), axis=-1)
+        inverse = xp.where(p > 0, 1.0 / xp.where(p > 0, p, 1.0), xp.inf)
+        return Slopes(-inverse, inverse, -inverse)
 
     def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
-        y = _finite(y, available)
+        y = finite(y, available)
         below = xp.max(y, axis=-1, keepdims=True) - y
 
         def inverse_gaps(multiplier: Array) -> tuple[Array, Array]:
@@ -55,21 +59,11 @@ class LogBarrier(Regularizer):
         return probabilities(inverse_gaps, one, one * y.shape[-1], y.shape[-1])
 
     def conjugate(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
-        return super().conjugate(_finite(y, available), available)
-
-    def subgradient(
-        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
-    ) -> Float[Array, "*batch A"]:
-        xp = array_namespace(p)
-        return xp.where(p > 0, -1.0 / xp.where(p > 0, p, 1.0), -xp.inf)
+        return super().conjugate(finite(y, available), available)
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         # n log n if all n actions are available, less with fewer, and 0 with one
         return 0.0, math.inf
-
-    @property
-    def steep(self) -> bool:
-        return True
 
     def strong_convexity(self, n_actions: int) -> float:
         return 1.0
@@ -79,7 +73,7 @@ class LogBarrier(Regularizer):
         return 745.0 * n_actions
 
 
-def _finite(y: Array, available: Array | None) -> Array:
+def finite(y: Array, available: Array | None) -> Array:
     """Keep the scores of available actions finite: however low they are, such an action has some probability."""
     xp = array_namespace(y)
     finite = xp.maximum(y, -1e300)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from regmdp._arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._errors import RegularizerError
 from regmdp.regularizers import derived
+from regmdp.regularizers._limits import Limits, require_feasible
 
 __all__ = ["Regularizer"]
 
@@ -64,7 +65,7 @@ class Regularizer(ABC):
     def conjugate(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
         """(…, A) scores -> (…) h*(y), the maximum of ⟨p, y⟩ - h(p) over distributions."""
         p = self.greedy(y, available)
-        return _inner(p, y) - self.value(p, available)
+        return inner(p, y) - self.value(p, available)
 
     def subgradient(
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
@@ -101,6 +102,32 @@ class Regularizer(ABC):
         """(…, A) mask of available actions -> those where h is finite; None stands for all."""
         return available
 
+    @property
+    def limits(self) -> Limits | None:
+        """The limits between which probabilities have to lie for h to be finite; None if there are none but 0 and 1."""
+        return None
+
+    def centre(self, available: Bool[Array, "S A"]) -> Float[Array, "S A"]:
+        """(S, A) mask of available actions -> (S, A) a distribution inside the domain: uniform on it, if h is finite there."""
+        xp = array_namespace(available)
+        domain = self.domain(available)
+        allowed = available if domain is None else xp.broadcast_to(domain, available.shape)
+        weight = xp.astype(allowed, xp.float64)
+        uniform = weight / xp.maximum(xp.sum(weight, axis=-1, keepdims=True), 1.0)
+        if self.limits is None:
+            return uniform
+        finite = xp.isfinite(self.cost(uniform, available))[..., None]
+        inside = self.limits.over(available.shape, allowed, weight).centre()
+        return xp.where(allowed, xp.where(finite, uniform, inside), 0.0)
+
+    @property
+    def n_states(self) -> int | None:
+        """The number of states that fields with one entry per state speak of; None if no field has."""
+        for name, ndim in self.state_fields.items():
+            if np.ndim(getattr(self, name)) == ndim:
+                return int(np.shape(getattr(self, name))[0])
+        return None
+
     def at(self, states: Any) -> Regularizer:
         """Return the regularizer of some of the states: any index of an array's first axis."""
         per_state = [name for name, ndim in self.state_fields.items() if np.ndim(getattr(self, name)) == ndim]
@@ -110,6 +137,11 @@ class Regularizer(ABC):
         for name in per_state:
             object.__setattr__(part, name, getattr(self, name)[states])
         return part
+
+    def __add__(self, other: Regularizer) -> Regularizer:
+        from regmdp.regularizers.sum import Sum  # which is built on this module
+
+        return Sum((self, other)) if isinstance(other, Regularizer) else NotImplemented
 
     def check(self, available: Bool[Array, "S A"]) -> None:
         """Check that the regularizer fits a model with this (S, A) mask of available actions.
@@ -126,6 +158,17 @@ class Regularizer(ABC):
             if np.ndim(field) == ndim and np.shape(field)[0] != n_states:
                 raise RegularizerError(f"{name} of {type(self).__name__} has {np.shape(field)[0]} entries for {n_states} states")
 
+    def require_feasible(self, available: Bool[Array, "S A"]) -> None:
+        """Check that the limits leave a policy where h is finite in every state of a model with this (S, A) mask.
+
+        Raises:
+            RegularizerError: naming the first state where they do not.
+        """
+        if self.limits is not None:
+            domain = self.domain(available)
+            allowed = available if domain is None else np.broadcast_to(domain, available.shape)
+            require_feasible(self.limits, available, allowed, self.cost(self.centre(available), available), type(self).__name__)
+
     # ---- what the temperature makes of h; not to be overridden ----
 
     @property
@@ -135,42 +178,48 @@ class Regularizer(ABC):
 
     def maximum(self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
         """(…, A) values -> (…) the largest ⟨p, q⟩ - τ h(p); 0 where no action is available."""
-        top, scores, allowed = self._scores(q, available)
-        if np.ndim(self.temperature) == 0 and self.temperature == 0:
-            return top
+        scores = self._scores(q, available)
+        if scores.limits is None and np.ndim(self.temperature) == 0 and self.temperature == 0:
+            return scores.top
         xp = array_namespace(q)
-        best = top + xp.asarray(self.temperature) * self.conjugate(scores, allowed)
-        return best if allowed is None else xp.where(xp.any(allowed, axis=-1), best, 0.0)
+        best = xp.asarray(scores.tau) * self.conjugate(scores.y, scores.allowed)
+        if scores.limits is not None:
+            best = xp.where(scores.cold, inner(scores.limits.fill(scores.below), scores.below), best)
+        best = scores.top + best
+        return best if scores.allowed is None else xp.where(xp.any(scores.allowed, axis=-1), best, 0.0)
 
     def maximiser(self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
         """(…, A) values -> (…, A) the distribution with the largest ⟨p, q⟩ - τ h(p); 0 where no action is available."""
-        _, scores, allowed = self._scores(q, available)
-        p = self.greedy(scores, allowed)
+        scores = self._scores(q, available)
+        p = self.greedy(scores.y, scores.allowed)
         xp = array_namespace(q)
-        if self.steep:  # at temperature 0 only the best actions are left
-            p = xp.where((xp.asarray(self.temperature)[..., None] == 0) & (scores < 0), 0.0, p)
-        return p if allowed is None else xp.where(allowed, p, 0.0)
+        if scores.limits is not None:
+            p = xp.where(scores.cold[..., None], scores.limits.fill(scores.below), p)
+        elif np.any(np.asarray(self.temperature) == 0):  # at temperature 0 only the best actions are left
+            p = xp.where((xp.asarray(self.temperature)[..., None] == 0) & (scores.y < 0), 0.0, p)
+        return p if scores.allowed is None else xp.where(scores.allowed, p, 0.0)
 
     def cost(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
         """(…, A) distributions -> (…) τ h(p); 0 where no action is available."""
         xp = array_namespace(p)
-        if np.ndim(self.temperature) == 0 and self.temperature == 0 and self.domain(None) is None:
+        if np.ndim(self.temperature) == 0 and self.temperature == 0 and self.domain(None) is None and self.limits is None:
             return xp.zeros(p.shape[:-1])
         value, tau = self.value(p, available), xp.asarray(self.temperature)
         # at temperature 0 a barrier costs nothing; what is forbidden, `domain` says
         cost = tau * xp.where(tau > 0, value, 0.0)
+        if self.limits is not None:
+            allowed = self.domain(available)
+            allowed = None if allowed is None else xp.broadcast_to(allowed, p.shape)
+            cost = xp.where((tau == 0) & ~self.limits.over(p.shape, allowed, p).contain(p), xp.inf, cost)
         return cost if available is None else xp.where(xp.any(available, axis=-1), cost, 0.0)
 
-    def _scores(self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None) -> tuple[Array, Array, Array | None]:
-        """Return the largest value (…), the scores (q - largest)/τ (…, A), and the mask of the actions they stand for.
-
-        The scores of a state without available actions are 0, to keep the arithmetic finite.
-        """
+    def _scores(self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None) -> _Scores:
         xp = array_namespace(q)
         allowed = self.domain(available)
         if allowed is not None:
             allowed = xp.broadcast_to(allowed, q.shape)
             some = xp.any(allowed, axis=-1, keepdims=True)
+            # the scores of a state without available actions are 0, to keep the arithmetic finite
             q = xp.where(allowed, q, xp.where(some, -xp.inf, 0.0))
         top = xp.max(q, axis=-1, keepdims=True)
         below = q - top
@@ -182,29 +231,71 @@ class Regularizer(ABC):
                 tau = xp.asarray(tau)[..., None]
                 limit = xp.where(below == 0, 0.0, -xp.inf)
                 scores = xp.where(tau > 0, below / xp.where(tau > 0, tau, 1.0), limit)
-        return top[..., 0], scores, allowed
+        if self.limits is None:
+            return _Scores(top[..., 0], below, scores, allowed, self.temperature, None, False)
+        # actions far from the best may have to have some probability: their order matters, so their scores have to be finite
+        spread = -xp.min(xp.where(below > -xp.inf, below, 0.0), axis=-1)
+        tau = xp.broadcast_to(xp.asarray(self.temperature, dtype=xp.float64), spread.shape)
+        usable = xp.where(tau > 0, xp.maximum(tau, 1e-300 * spread), 1.0)
+        return _Scores(
+            top[..., 0], below, below / usable[..., None], allowed, usable, self.limits.over(q.shape, allowed, q), tau == 0
+        )
+
+
+class _Scores(NamedTuple):
+    """Action values q as the methods without a temperature see them.
+
+    Attributes:
+        top: (…) largest allowed value.
+        below: (…, A) q - top, -inf at actions that are not allowed.
+        y: (…, A) (q - top)/τ.
+        allowed: (…, A) mask of the actions in the domain, or None.
+        tau: τ, or, if there are limits, what stands for it where the quotient would overflow, or τ is 0.
+        limits: The (…, A) limits on their probabilities, or None.
+        cold: (…) whether there are limits and τ is 0, so that the order of the values decides.
+    """
+
+    top: Array
+    below: Array
+    y: Array
+    allowed: Array | None
+    tau: ArrayLike
+    limits: Limits | None
+    cold: Any
 
 
 def checked_temperature(temperature: Any) -> float | np.ndarray:
     """Return the temperature as a float or a read-only (S,) array."""
+    return checked_numbers("temperature", temperature, positive=False)
+
+
+def checked_numbers(name: str, given: Any, *, positive: bool) -> float | np.ndarray:
+    """Return a parameter that is finite, and positive or not negative, as a float or a read-only (S,) array."""
     try:
-        values = np.array(temperature, dtype=np.float64)
+        values = np.array(given, dtype=np.float64)
     except (TypeError, ValueError):
-        raise RegularizerError(f"temperature must be a number or one per state, not {temperature!r}") from None
+        raise RegularizerError(f"{name} must be a number or one per state, not {given!r}") from None
     if values.ndim > 1:
-        raise RegularizerError(f"temperature must be a number or have shape (S,), not {values.shape}")
-    bad = ~((values >= 0) & np.isfinite(values))
+        raise RegularizerError(f"{name} must be a number or have shape (S,), not {values.shape}")
+    bad = ~((values > 0 if positive else values >= 0) & np.isfinite(values))
     if bad.any():
         where = f" of state {int(np.argmax(bad))}" if values.ndim else ""
         count = f"; {int(np.count_nonzero(bad))} are wrong" if values.ndim else ""
-        raise RegularizerError(f"the temperature{where} must be finite and not negative, not {values.flat[np.argmax(bad)]}{count}")
+        needed = "positive and finite" if positive else "finite and not negative"
+        raise RegularizerError(f"the {name}{where} must be {needed}, not {values.flat[np.argmax(bad)]}{count}")
     if values.ndim == 0:
         return float(values)
     values.flags.writeable = False
     return values
 
 
-def _inner(p: Array, y: Array) -> Array:
+def require_shape(name: str, field: np.ndarray, available: Bool[Array, "S A"]) -> None:
+    """Check that a field over actions, or states and actions, has the shape of a model."""
+    if field.shape not in (available.shape, available.shape[1:]):
+        raise RegularizerError(f"{name} must have the model's shape (S, A) = {available.shape} or (A,), not {field.shape}")
+
+
+def inner(p: Array, y: Array) -> Array:
     """⟨p, y⟩ over the last axis, where 0 · -inf is 0."""
     xp = array_namespace(p, y)
     return xp.sum(xp.where(p > 0, p * xp.where(p > 0, y, 0.0), 0.0), axis=-1)

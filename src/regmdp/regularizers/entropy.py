@@ -10,7 +10,8 @@ import numpy as np
 
 from regmdp._arrays import Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._errors import PolicyError, RegularizerError
-from regmdp.regularizers.base import Regularizer, checked_temperature
+from regmdp.regularizers.base import checked_temperature, require_shape
+from regmdp.regularizers.separable import SeparableRegularizer, Slopes, log
 
 __all__ = ["KL", "Shannon"]
 
@@ -30,14 +31,8 @@ def _logsumexp(y: Array) -> Array:
     return top[..., 0] + xp.log(xp.sum(xp.exp(y - top), axis=-1))
 
 
-def _log(p: Array) -> Array:
-    """Logarithm with log 0 = -inf and no warning."""
-    xp = array_namespace(p)
-    return xp.where(p > 0, xp.log(xp.where(p > 0, p, 1.0)), -xp.inf)
-
-
 @dataclass(frozen=True, eq=False)
-class Shannon(Regularizer):
+class Shannon(SeparableRegularizer):
     r"""Negative Shannon entropy, \(h(p) = \sum_a p_a \log p_a\): the entropy of the policy is rewarded.
 
     The conjugate is logsumexp and the greedy policy is softmax(q/τ): logit choice, maximum-entropy reinforcement learning.
@@ -63,9 +58,13 @@ class Shannon(Regularizer):
     def __post_init__(self) -> None:
         object.__setattr__(self, "temperature", checked_temperature(self.temperature))
 
-    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+    def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         xp = array_namespace(p)
-        return xp.sum(p * xp.log(xp.where(p > 0, p, 1.0)), axis=-1)
+        return p * xp.log(xp.where(p > 0, p, 1.0))
+
+    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
+        xp = array_namespace(p)
+        return Slopes(logarithm, xp.ones(p.shape), xp.zeros(p.shape))
 
     def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
         return _softmax(y)[1]
@@ -73,24 +72,15 @@ class Shannon(Regularizer):
     def conjugate(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
         return _logsumexp(y)
 
-    def subgradient(
-        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
-    ) -> Float[Array, "*batch A"]:
-        return _log(p)
-
     def bounds(self, n_actions: int) -> tuple[float, float]:
         return -math.log(n_actions), 0.0
-
-    @property
-    def steep(self) -> bool:
-        return True
 
     def strong_convexity(self, n_actions: int) -> float:
         return 1.0
 
 
 @dataclass(frozen=True, eq=False)
-class KL(Regularizer):
+class KL(SeparableRegularizer):
     r"""Kullback-Leibler divergence from a reference policy p0, \(h(p) = \sum_a p_a \log(p_a / p^0_a)\).
 
     An action to which the reference gives probability 0 is forbidden. The greedy policy is proportional to p0 exp(q/τ).
@@ -121,13 +111,24 @@ class KL(Regularizer):
         reference = _checked_reference(self.reference)
         object.__setattr__(self, "reference", reference)
         object.__setattr__(self, "temperature", checked_temperature(self.temperature))
-        object.__setattr__(self, "_log_reference", _log(reference))
+        object.__setattr__(self, "_log_reference", log(reference))
 
-    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+    def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         xp = array_namespace(p)
         used = p > 0
         ratio = xp.log(xp.where(used, p, 1.0)) - xp.where(used, self._log_reference, 0.0)
-        return xp.sum(xp.where(used, p * ratio, 0.0), axis=-1)
+        return xp.where(used, p * ratio, 0.0)
+
+    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
+        xp = array_namespace(p)
+        slope = logarithm - self.log_reference
+        return Slopes(slope, xp.ones(p.shape), xp.zeros(p.shape))
+
+    @property
+    def log_reference(self) -> Float[Array, "S A"] | Float[Array, " A"]:
+        """(S, A) or (A,) log p0 in the domain, and 0 outside it, where it does not matter."""
+        xp = array_namespace(self._log_reference)
+        return xp.where(self._log_reference > -xp.inf, self._log_reference, 0.0)
 
     def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
         return _softmax(self._weighted(y))[1]
@@ -141,20 +142,10 @@ class KL(Regularizer):
         # a row that the reference leaves empty belongs to a terminal state: keep the arithmetic finite
         return xp.where(xp.any(weighted > -xp.inf, axis=-1, keepdims=True), weighted, 0.0)
 
-    def subgradient(
-        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
-    ) -> Float[Array, "*batch A"]:
-        xp = array_namespace(p)
-        return xp.where(p > 0, _log(p) - xp.where(p > 0, self._log_reference, 0.0), -xp.inf)
-
     def bounds(self, n_actions: int) -> tuple[float, float]:
         smallest = float(np.min(self.reference[self.reference > 0]))
         # where the mask of available actions takes mass away from the reference, h only grows
         return 0.0, math.log(1.0 / smallest)
-
-    @property
-    def steep(self) -> bool:
-        return True
 
     def strong_convexity(self, n_actions: int) -> float:
         return 1.0
@@ -170,10 +161,7 @@ class KL(Regularizer):
 
     def check(self, available: Bool[Array, "S A"]) -> None:
         super().check(available)
-        if self.reference.shape not in (available.shape, available.shape[1:]):
-            raise RegularizerError(
-                f"the reference must have the model's shape (S, A) = {available.shape} or (A,), not {self.reference.shape}"
-            )
+        require_shape("the reference", self.reference, available)
         uncovered = available.any(axis=1) & ~(available & (self.reference > 0)).any(axis=1)
         if uncovered.any():
             raise RegularizerError(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from regmdp._arrays import Array, ArrayLike, Bool, Float, array_namespace
-from regmdp.regularizers.base import Regularizer, checked_temperature
+from regmdp.regularizers.base import checked_temperature
+from regmdp.regularizers.separable import SeparableRegularizer, Slopes
 
 __all__ = ["SquaredL2"]
 
 
 @dataclass(frozen=True, eq=False)
-class SquaredL2(Regularizer):
+class SquaredL2(SeparableRegularizer):
     r"""Half the squared Euclidean norm, \(h(p) = \tfrac12 \sum_a p_a^2\).
 
     The greedy policy is the Euclidean projection of q/τ on the simplex (sparsemax): actions far from the best get probability 0.
@@ -33,8 +34,11 @@ class SquaredL2(Regularizer):
     def __post_init__(self) -> None:
         object.__setattr__(self, "temperature", checked_temperature(self.temperature))
 
-    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
-        return 0.5 * array_namespace(p).sum(p * p, axis=-1)
+    def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
+        return 0.5 * p * p
+
+    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
+        return Slopes(p, p, p)
 
     def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
@@ -47,11 +51,6 @@ class SquaredL2(Regularizer):
         size = xp.sum(xp.astype(inside, xp.int64), axis=-1, keepdims=True)
         threshold = (xp.take_along_axis(total, size - 1, axis=-1) - 1.0) / size
         return xp.maximum(y - threshold, 0.0)
-
-    def subgradient(
-        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
-    ) -> Float[Array, "*batch A"]:
-        return p
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         return 0.5 / n_actions, 0.5

@@ -9,13 +9,14 @@ import numpy as np
 
 from regmdp._arrays import Array, ArrayLike, Bool, Float, array_namespace, one_hot
 from regmdp._errors import RegularizerError
-from regmdp.regularizers.base import Regularizer, checked_temperature
+from regmdp.regularizers.base import checked_temperature, require_shape
+from regmdp.regularizers.separable import SeparableRegularizer, Slopes
 
 __all__ = ["WeightedL1"]
 
 
 @dataclass(frozen=True, eq=False)
-class WeightedL1(Regularizer):
+class WeightedL1(SeparableRegularizer):
     r"""Weighted ℓ1 norm, \(h(p) = \sum_a w_a p_a\): a price on actions.
 
     On the simplex it is linear, so greedy policies are deterministic: the first action that maximises y - w.
@@ -46,8 +47,12 @@ class WeightedL1(Regularizer):
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "temperature", checked_temperature(self.temperature))
 
-    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
-        return array_namespace(p).sum(p * self.weights, axis=-1)
+    def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
+        return p * self.weights
+
+    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
+        nothing = 0.0 * p
+        return Slopes(nothing + self.weights, nothing, nothing)
 
     def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
@@ -56,17 +61,9 @@ class WeightedL1(Regularizer):
     def conjugate(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
         return array_namespace(y).max(y - self.weights, axis=-1)
 
-    def subgradient(
-        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
-    ) -> Float[Array, "*batch A"]:
-        return array_namespace(p).broadcast_to(self.weights, p.shape)
-
     def bounds(self, n_actions: int) -> tuple[float, float]:
         return float(np.min(self.weights)), float(np.max(self.weights))
 
     def check(self, available: Bool[Array, "S A"]) -> None:
         super().check(available)
-        if self.weights.shape not in (available.shape, available.shape[1:]):
-            raise RegularizerError(
-                f"the weights must have the model's shape (S, A) = {available.shape} or (A,), not {self.weights.shape}"
-            )
+        require_shape("the weights", self.weights, available)

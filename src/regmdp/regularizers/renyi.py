@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from regmdp._arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._errors import RegularizerError
+from regmdp.regularizers._allocate import Terms, allocate
+from regmdp.regularizers._limits import Limits
 from regmdp.regularizers._roots import decreasing_root
 from regmdp.regularizers.base import Regularizer, checked_temperature
+from regmdp.regularizers.separable import Slopes
 from regmdp.regularizers.tsallis import checked_positive
 
-__all__ = ["Renyi"]
+__all__ = ["Renyi", "allocate_with_renyi"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +76,8 @@ class Renyi(Regularizer):
             return goal - mean, -slope
 
         high = xp.full(y.shape[:-1], goal)
-        low, _ = decreasing_root(shortfall, high * LEAST, high, y.shape[-1] * UNIT_ROUNDOFF * goal)
-        return weights(low)
+        root = decreasing_root(shortfall, high * LEAST, high, y.shape[-1] * UNIT_ROUNDOFF * goal)
+        return weights(root)
 
     def subgradient(
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
@@ -94,6 +97,59 @@ class Renyi(Regularizer):
 
     def strong_convexity(self, n_actions: int) -> float:
         return self.alpha * n_actions ** (self.alpha - 1.0)
+
+
+def allocate_with_renyi(
+    renyi: Renyi, terms: Terms, y: Float[Array, "*batch A"], limits: Limits, *, limited: bool
+) -> Float[Array, "*batch A"]:
+    r"""Return the (…, A) distribution that maximises ⟨p, y⟩ - Σ φ(p) - τ h(p), where h is the Rényi entropy.
+
+    With \(x = \sum_a p_a^\alpha\) and any θ > 0, \(-\log x \ge 1 + \log \theta - \theta x\), with equality at θ = 1/x. For a
+    given θ the bound is a sum over actions, and the larger θ, the larger x is at the maximum: one equation in one unknown,
+    θ = 1/x, is left.
+
+    Args:
+        renyi: The Rényi entropy, with its temperature.
+        terms: The functions φ.
+        y: (…, A) scores, -inf at actions that are not allowed.
+        limits: (…, A) limits, as for ``allocate``.
+        limited: Whether they are other than 0 and 1.
+    """
+    xp = array_namespace(y)
+    alpha, tau = renyi.alpha, xp.asarray(renyi.temperature)[..., None]
+
+    def own(share: Array, logarithm: Array) -> Slopes:
+        # of -θ τ (p^α - α p)/(1 - α): the linear part, which makes no difference, is there for α close to 1
+        excess = xp.expm1((alpha - 1.0) * logarithm)
+        scale = xp.exp(share)[..., None] * tau * alpha
+        stretch = scale * (1.0 + excess)
+        return Slopes(-scale / (1.0 - alpha) * excess, stretch, (alpha - 1.0) * stretch)
+
+    def greedy(share: Array) -> tuple[Array, Array, Array]:
+        def slopes(p: Array, logarithm: Array) -> Slopes:
+            return Slopes(*(one + other for one, other in zip(terms.slopes(p, logarithm), own(share, logarithm), strict=True)))
+
+        p = allocate(Terms(slopes, terms.barrier), y, limits, limited=limited)
+        logarithm = xp.log(xp.maximum(p, 1e-300))
+        return p, own(share, logarithm).stretch, slopes(xp.maximum(p, 1e-300), logarithm).stretch
+
+    def surplus(share: Array) -> tuple[Array, Array]:
+        p, stretch, total = greedy(share)
+        # how log x changes with log θ, by the implicit function theorem
+        free = (p > limits.lower) & (p < limits.upper)
+        weight = xp.where(free, p / total, 0.0)
+        pull = xp.where(free, stretch, 0.0) / (1.0 - alpha)
+        mean = xp.sum(weight * pull, axis=-1, keepdims=True) / xp.maximum(xp.sum(weight, axis=-1, keepdims=True), 1e-300)
+        # in this order it does not overflow where a weight is tiny
+        change = xp.sum((weight * (pull - mean)) * (pull - mean), axis=-1)
+        x = xp.exp((alpha - 1.0) * renyi.value(p))
+        scale = xp.maximum(xp.exp(share) * tau[..., 0] * x / (1.0 - alpha), 1e-300)
+        return -share - (alpha - 1.0) * renyi.value(p), -1.0 - change / scale
+
+    # log θ is at most 0; a root there lies inside this bracket
+    low = xp.full(y.shape[:-1], -(1.0 - alpha) * math.log(y.shape[-1]))
+    share = decreasing_root(surplus, low, xp.full(y.shape[:-1], 1e-3), 1e-13)
+    return greedy(share)[0]
 
 
 #: The multiplier is at least this fraction of its largest value: at the root the best action's share of the mean is not smaller.

@@ -11,13 +11,14 @@ import numpy as np
 from regmdp._arrays import Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._errors import RegularizerError
 from regmdp.regularizers._roots import probabilities
-from regmdp.regularizers.base import Regularizer, checked_temperature
+from regmdp.regularizers.base import checked_temperature
+from regmdp.regularizers.separable import SeparableRegularizer, Slopes
 
 __all__ = ["Tsallis"]
 
 
 @dataclass(frozen=True, eq=False)
-class Tsallis(Regularizer):
+class Tsallis(SeparableRegularizer):
     r"""Negative Tsallis entropy, \(h(p) = (\sum_a p_a^q - 1)/(q - 1)\), for any q > 0; q = 1 is Shannon's.
 
     With q > 1 the greedy policy is sparse: actions far from the best get probability 0. With q < 1 it has heavier tails than
@@ -51,13 +52,19 @@ class Tsallis(Regularizer):
         object.__setattr__(self, "q", checked_positive("q", self.q))
         object.__setattr__(self, "temperature", checked_temperature(self.temperature))
 
-    @property
-    def steep(self) -> bool:
-        return self.q <= 1.0
-
-    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+    def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         xp = array_namespace(p)
-        return xp.sum(p * self._logarithm(xp.where(p > 0, p, 1.0)), axis=-1)
+        return p * self._deformed(xp.log(xp.where(p > 0, p, 1.0)))
+
+    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
+        xp = array_namespace(p)
+        if self.q == 1.0:
+            return Slopes(logarithm, xp.ones(p.shape), xp.zeros(p.shape))
+        power = self.q - 1.0
+        with np.errstate(over="ignore"):  # -inf is right where p is too small for a double
+            excess = xp.expm1(power * logarithm)
+            stretch = self.q * (1.0 + excess)
+            return Slopes(self.q / power * excess, stretch, power * stretch)
 
     def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
         r"""Return the distribution with \(q \log_q p_a = y_a - \mu\) where that has a solution, and 0 elsewhere."""
@@ -68,13 +75,6 @@ class Tsallis(Regularizer):
         high = zero - self.q * self._logarithm_of_number(1.0 / y.shape[-1])
         return probabilities(lambda mu: self._exponential(y - mu[..., None]), zero, high, y.shape[-1])
 
-    def subgradient(
-        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
-    ) -> Float[Array, "*batch A"]:
-        xp = array_namespace(p)
-        at_zero = -self.q / (self.q - 1.0) if self.q > 1.0 else -xp.inf
-        return xp.where(p > 0, self.q * self._logarithm(xp.where(p > 0, p, 1.0)), at_zero)
-
     def bounds(self, n_actions: int) -> tuple[float, float]:
         return self._logarithm_of_number(1.0 / n_actions), 0.0
 
@@ -83,12 +83,13 @@ class Tsallis(Regularizer):
             return 0.0
         return self.q * n_actions ** (1.0 - self.q) if self.q > 1.0 else self.q
 
-    def _logarithm(self, p: Array) -> Array:
-        """log_q p, for p > 0."""
-        xp = array_namespace(p)
+    def _deformed(self, logarithm: Array) -> Array:
+        """Return log_q p, given log p."""
         if self.q == 1.0:
-            return xp.log(p)
-        return xp.expm1((self.q - 1.0) * xp.log(p)) / (self.q - 1.0)
+            return logarithm
+        xp = array_namespace(logarithm)
+        with np.errstate(over="ignore"):  # -inf is right where p is too small for a double
+            return xp.expm1((self.q - 1.0) * logarithm) / (self.q - 1.0)
 
     def _logarithm_of_number(self, p: float) -> float:
         return math.log(p) if self.q == 1.0 else math.expm1((self.q - 1.0) * math.log(p)) / (self.q - 1.0)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from regmdp._arrays import Array, Bool, Float, array_namespace, one_hot
-from regmdp.regularizers.base import Regularizer
+from regmdp.regularizers.separable import SeparableRegularizer, Slopes
 
 __all__ = ["Unregularized"]
 
 
 @dataclass(frozen=True, eq=False)
-class Unregularized(Regularizer):
+class Unregularized(SeparableRegularizer):
     """h = 0: the greedy policy takes the first of the best actions. ``solve`` uses it when no regularizer is given.
 
     Examples:
@@ -25,8 +25,12 @@ class Unregularized(Regularizer):
         """0."""
         return 0.0
 
-    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
-        return array_namespace(p).zeros(p.shape[:-1])
+    def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
+        return array_namespace(p).zeros(p.shape)
+
+    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
+        nothing = array_namespace(p).zeros(p.shape)
+        return Slopes(nothing, nothing, nothing)
 
     def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
@@ -34,11 +38,6 @@ class Unregularized(Regularizer):
 
     def conjugate(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
         return array_namespace(y).max(y, axis=-1)
-
-    def subgradient(
-        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
-    ) -> Float[Array, "*batch A"]:
-        return array_namespace(p).zeros(p.shape)
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         return 0.0, 0.0

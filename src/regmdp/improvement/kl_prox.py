@@ -1,0 +1,104 @@
+r"""The proximal step in Kullback-Leibler divergence, \(\arg\max_p \langle y, p \rangle - c\, h(p) - \sum_a p_a \log p_a\)."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float
+from regmdp.regularizers import CapBarrier, Regularizer, Shannon
+from regmdp.regularizers.separable import SeparableRegularizer
+
+__all__ = ["kl_prox", "with_temperature"]
+
+#: Newton steps after which a state is left to the slower and safer way.
+STEPS = 25
+#: Logarithm of the smallest normal double, about.
+LOWEST_LOGARITHM = -708.0
+ENTROPY = Shannon(temperature=1.0)
+
+
+def kl_prox(
+    h: Regularizer,
+    y: Float[Array, "b A"],
+    available: Bool[Array, "b A"] | None,
+    allowed: Bool[Array, "b A"] | None,
+    factor: Float[Array, ""] | Float[Array, " b"],
+) -> tuple[Float[np.ndarray, "b A"], Float[np.ndarray, "b A"]]:
+    r"""Return the (b, A) distributions p and their logarithms, which are accurate where p is too small for a double.
+
+    If h is a sum over actions, \(\log p_a + c \varphi_a'(p_a) = y_a - \lambda\) and \(\sum_a p_a = 1\) are solved by Newton's
+    method in (log p, λ). Otherwise, and for the states in which that does not converge, p is the greedy distribution of the sum
+    of h and Shannon's entropy.
+
+    Args:
+        h: The regularizer, for b states; its temperature plays no part.
+        y: (b, A) scores with maximum 0.
+        available: (b, A) mask of the available pairs, or None.
+        allowed: (b, A) mask of those among them that h permits, or None.
+        factor: c ≥ 0, a number or (b,).
+
+    References:
+        Lan 2023, Mathematical Programming 198, section 5: inexact solutions of the subproblems. Here they are solved to rounding.
+    """
+    c = np.broadcast_to(factor, y.shape[:1])
+    mask = np.ones(y.shape, dtype=np.bool_) if allowed is None else allowed
+    live: Bool[np.ndarray, " b"] = np.any(mask, axis=-1)
+    done: Bool[np.ndarray, " b"] = np.logical_not(live)
+    p, logarithm = np.where(mask, 1.0, 0.0), np.where(mask, 0.0, -np.inf)
+    if isinstance(h, SeparableRegularizer) and (h.limits is None or isinstance(h, CapBarrier)):
+        logarithm, converged = _newton(h, np.where(mask, y, -np.inf), mask, c)
+        done = done | converged
+        p = np.exp(np.where(mask & live[:, None], logarithm, -np.inf))
+    if not done.all():
+        cost = with_temperature(h, c)
+        slow = (cost + ENTROPY).maximiser(y, available)
+        p = np.where(done[:, None], p, slow)
+        floor = np.where(slow > 0, np.log(np.where(slow > 0, slow, 1.0)), LOWEST_LOGARITHM)
+        logarithm = np.where(done[:, None], logarithm, floor)
+    total = np.sum(p, axis=-1, keepdims=True)
+    return p / np.where(total > 0, total, 1.0), logarithm
+
+
+def _newton(
+    h: SeparableRegularizer, y: Float[Array, "b A"], mask: Bool[Array, "b A"], c: Float[Array, " b"]
+) -> tuple[Float[np.ndarray, "b A"], Bool[np.ndarray, " b"]]:
+    """Return (b, A) log p, and which states have converged."""
+    weight = c[:, None]
+    finite = np.where(mask, y, 0.0)
+    cap = np.broadcast_to(1.0 if h.limits is None else h.limits.upper, y.shape)
+    start = ENTROPY.greedy(np.where(mask.any(axis=-1, keepdims=True), y, 0.0))
+    if h.barrier:  # from the middle of the simplex, for log p is steep far out
+        start = 0.5 * start + 0.5 * mask / np.maximum(mask.sum(axis=-1, keepdims=True), 1)
+    x = np.where(start > 0, np.log(np.where(start > 0, start, 1.0)), np.maximum(finite, -1e300))
+    x = np.where(cap < 1.0, np.minimum(x, np.log(0.5 * cap)), x)
+    converged = np.zeros(y.shape[:1], dtype=np.bool_)
+    for _ in range(STEPS):
+        p = np.where(mask, np.exp(x), 0.0)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            steep = h.slopes(p, x)
+            excess = np.where(mask, x + weight * np.where(weight > 0, steep.slope, 0.0) - finite, 0.0)
+            share = 1.0 / (1.0 + weight * np.where(weight > 0, steep.stretch, 0.0))
+            moving = p * share
+            # the multiplier for which the linearized probabilities sum to 1
+            multiplier = (np.sum(p, axis=-1) - 1.0 - np.sum(moving * excess, axis=-1)) / np.sum(moving, axis=-1)
+            move = -(excess + multiplier[:, None]) * share
+            # no further than to 1, or half of the way to a cap
+            most = np.where(cap < 1.0, np.log(0.5 * (p + cap)), 0.0) - x
+            move = np.where(mask, np.minimum(move, most), 0.0)
+            small = (p * np.abs(move) <= 4 * UNIT_ROUNDOFF) & (np.abs(move) <= 1e-12 * (1.0 + np.abs(x)))
+        x = x + move
+        converged = np.all(small | ~mask, axis=-1) & np.all(np.isfinite(x) | ~mask, axis=-1)
+        if converged.all():
+            break
+    total = np.sum(np.where(mask, np.exp(np.minimum(x, 1.0)), 0.0), axis=-1)
+    return np.where(mask, x, -np.inf), converged & (np.abs(total - 1.0) <= 4 * UNIT_ROUNDOFF * y.shape[-1])
+
+
+def with_temperature(regularizer: Regularizer, temperature: Any) -> Regularizer:
+    """Return the same regularizer with another temperature, a number or one per state."""
+    other = copy.copy(regularizer)
+    object.__setattr__(other, "temperature", temperature if np.ndim(temperature) else float(temperature))
+    return other

@@ -1,0 +1,135 @@
+"""A barrier below caps on probabilities: actions that must not be taken too often."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from regmdp._arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace, one_hot
+from regmdp._errors import RegularizerError
+from regmdp.regularizers._limits import Limits
+from regmdp.regularizers._roots import probabilities
+from regmdp.regularizers.base import checked_numbers, checked_temperature, require_shape
+from regmdp.regularizers.separable import SeparableRegularizer, Slopes
+
+__all__ = ["CapBarrier"]
+
+
+@dataclass(frozen=True, eq=False)
+class CapBarrier(SeparableRegularizer):
+    r"""Logarithmic barrier below a cap, \(h(p) = -\sum_{a \in \Phi} \log(b - p_a)\) over the available actions of a set Φ.
+
+    The capped actions keep a probability below b, whatever they are worth. The greedy policy gives them
+    \(p_a = [b - 1/(y_a - \lambda)]_+\), and to the best of the others what is left. At temperature 0 the barrier is gone and the
+    cap remains: p ≤ b.
+
+    Args:
+        mask: (S, A) or (A,) True at the capped actions, Φ.
+        cap: b > 0, a number or one per state.
+        temperature: τ ≥ 0, a number or one per state, in the unit of the rewards.
+
+    Raises:
+        RegularizerError: if the mask is not boolean, or a cap is not positive.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> capped = rm.CapBarrier(np.array([True, False, False]), 0.4, temperature=0.1)
+        >>> capped.maximiser(np.array([2.0, 1.0, 0.0]))
+        array([0.3, 0.7, 0. ])
+
+    References:
+        Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), "Policy mirror descent for regularized
+        reinforcement learning: a generalized framework with linear convergence", section 1: constraints by barriers.
+    """
+
+    mask: ArrayLike
+    cap: ArrayLike
+    temperature: ArrayLike
+
+    state_fields: ClassVar[dict[str, int]] = {"temperature": 1, "mask": 2, "cap": 1}
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mask", _checked_mask(self.mask))
+        object.__setattr__(self, "cap", checked_numbers("cap", self.cap, positive=True))
+        object.__setattr__(self, "temperature", checked_temperature(self.temperature))
+
+    @property
+    def limits(self) -> Limits:
+        xp = array_namespace(self.mask)
+        return Limits(0.0, xp.where(self.mask, xp.minimum(xp.asarray(self.cap)[..., None], 1.0), 1.0))
+
+    def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
+        xp = array_namespace(p)
+        below = xp.where(self.mask, xp.asarray(self.cap)[..., None] - p, 1.0)
+        return xp.where(below > 0, -xp.log(xp.where(below > 0, below, 1.0)), xp.inf)
+
+    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
+        xp = array_namespace(p)
+        below = xp.asarray(self.cap)[..., None] - p
+        slope = xp.where(below > 0, 1.0 / xp.where(below > 0, below, 1.0), xp.inf)
+        ratio = p * slope
+        stretch = ratio * slope
+        return Slopes(*(xp.where(self.mask, part, 0.0) for part in (slope, stretch, stretch * (1.0 + 2.0 * ratio))))
+
+    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+        xp = array_namespace(y)
+        n_actions = y.shape[-1]
+        limits = self.limits.over(y.shape, available, y)
+        allowed = limits.upper > 0
+        capped = allowed & self.mask
+        cap = xp.asarray(self.cap)[..., None]
+        # relative to the action at which the caps are used up, so that nothing is lost by how far others are from it
+        middle, total = limits.marginal(xp.where(allowed, y, -xp.inf))
+        y = xp.where(allowed, y - middle[..., None], -xp.inf)
+        free = xp.where(allowed & ~capped, y, -xp.inf)
+        best_free = xp.max(free, axis=-1)
+        most = xp.broadcast_to(cap * (1.0 - 2 * (n_actions + 4) * UNIT_ROUNDOFF), y.shape)
+
+        def within(multiplier: Array) -> tuple[Array, Array]:
+            gap = y - multiplier[..., None]
+            inside = capped & (gap * cap > 1.0)
+            inverse = 1.0 / xp.where(inside, gap, 1.0)
+            return xp.where(inside, xp.minimum(cap - inverse, most), 0.0), xp.where(inside, inverse * inverse, 0.0)
+
+        some_free = best_free > -xp.inf
+        at_best = within(xp.where(some_free, best_free, 0.0))[0]
+        left = 1.0 - xp.sum(at_best, axis=-1)
+        plateau = some_free & (left >= 0)
+        # all that come before the marginal one, and it, have at least cap - 1/x at λ = -x
+        count = xp.sum(xp.astype(capped & (y >= 0), xp.float64), axis=-1)
+        spare = xp.maximum(total - 1.0, UNIT_ROUNDOFF)
+        low = xp.maximum(best_free, -count / spare)
+        centre = limits.centre()
+        high = xp.max(xp.where(capped, y - 1.0 / xp.where(capped, cap - centre, 1.0), -xp.inf), axis=-1)
+        low, high = (xp.where(plateau, 0.0, end) for end in (low, xp.maximum(low, high)))
+        filled = at_best + one_hot(xp.argmax(free, axis=-1), n_actions) * left[..., None]
+        filled = filled / xp.sum(filled, axis=-1, keepdims=True)
+        return xp.where(plateau[..., None], filled, probabilities(within, low, high, n_actions))
+
+    def bounds(self, n_actions: int) -> tuple[float, float]:
+        least, most = float(np.min(self.cap)), float(np.max(self.cap))
+        low = min(0.0, -n_actions * math.log(most))
+        return low, math.inf if least <= 1.0 else max(0.0, -math.log(least - 1.0))
+
+    def magnitude(self, n_actions: int) -> float:
+        # a cap less a probability is a double of at least half a rounding of the cap, or of 1
+        return n_actions * (38.0 + float(np.max(np.abs(np.log(self.cap)))))
+
+    def check(self, available: Bool[Array, "S A"]) -> None:
+        super().check(available)
+        require_shape("the mask", self.mask, available)
+        self.require_feasible(available)
+
+    def __repr__(self) -> str:
+        return f"CapBarrier(mask of shape {self.mask.shape}, cap={self.cap!r}, temperature={self.temperature!r})"
+
+
+def _checked_mask(mask: Any) -> np.ndarray:
+    mask = np.array(mask, order="F")
+    if mask.dtype != np.bool_ or mask.ndim not in (1, 2):
+        raise RegularizerError(f"the mask must be a boolean array of shape (S, A) or (A,), not {mask.dtype} of {mask.shape}")
+    mask.flags.writeable = False
+    return mask

@@ -1,0 +1,77 @@
+r"""Regularizers that are sums over actions, \(h(p) = \sum_a \varphi_a(p_a)\)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+
+from regmdp._arrays import Array, Bool, Float, array_namespace
+from regmdp.regularizers.base import Regularizer
+
+__all__ = ["SeparableRegularizer", "Slopes", "log"]
+
+
+class Slopes(NamedTuple):
+    """How steep functions φ of probabilities are, each (…, A).
+
+    Attributes:
+        slope: φ'(p), up to a constant for each state.
+        stretch: Its derivative in log p, which is p φ''(p).
+        bend: Its second derivative in log p.
+    """
+
+    slope: Array
+    stretch: Array
+    bend: Array
+
+
+class SeparableRegularizer(Regularizer):
+    r"""A regularizer \(h(p) = \sum_a \varphi_a(p_a)\), with each φ convex.
+
+    Sums of such regularizers have greedy policies that take the root of one equation in one unknown: see :class:`Sum`.
+    """
+
+    @abstractmethod
+    def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
+        """(…, A) probabilities -> (…, A) φ(p)."""
+
+    @abstractmethod
+    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
+        """(…, A) probabilities and their logarithms -> φ' and its derivatives in log p."""
+
+    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+        xp = array_namespace(p)
+        terms = self.terms(p)
+        return xp.sum(terms if available is None else xp.where(available | (p > 0), terms, 0.0), axis=-1)
+
+    def subgradient(
+        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
+        return self.slopes(p, log(p)).slope
+
+    @property
+    def steep(self) -> bool:
+        nothing = self._nothing()
+        return bool(np.all(np.asarray(self.slopes(nothing, log(nothing)).slope) == -np.inf))
+
+    @property
+    def barrier(self) -> bool:
+        """Whether some φ is infinite at 0, so that no probability may be 0."""
+        return bool(np.any(np.isinf(np.asarray(self.terms(self._nothing())))))
+
+    def _nothing(self) -> Float[np.ndarray, "*batch A"]:
+        """Return zeros of the shape of the fields, to look at φ there."""
+        shapes: list[tuple[int, ...]] = [(1,)]
+        for name, ndim in self.state_fields.items():
+            shape = np.shape(getattr(self, name))
+            if shape and name != "temperature":
+                shapes.append((*shape, 1) if ndim == 1 else shape)
+        return np.zeros(np.broadcast_shapes(*shapes))
+
+
+def log(p: Array) -> Array:
+    """Logarithm with log 0 = -inf and no warning."""
+    xp = array_namespace(p)
+    return xp.where(p > 0, xp.log(xp.where(p > 0, p, 1.0)), -xp.inf)

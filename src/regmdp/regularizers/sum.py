@@ -1,0 +1,216 @@
+"""Sums of regularizers."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from regmdp._arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
+from regmdp.regularizers._allocate import Terms, allocate
+from regmdp.regularizers._generic import ACCURACY, generic_greedy
+from regmdp.regularizers._limits import Limits
+from regmdp.regularizers._smooth import is_differentiable
+from regmdp.regularizers.barrier import finite
+from regmdp.regularizers.base import Regularizer, checked_temperature
+from regmdp.regularizers.entropy import KL, Shannon
+from regmdp.regularizers.linear import WeightedL1
+from regmdp.regularizers.renyi import Renyi, allocate_with_renyi
+from regmdp.regularizers.separable import SeparableRegularizer, Slopes
+from regmdp.regularizers.unregularized import Unregularized
+
+__all__ = ["Sum"]
+
+
+@dataclass(frozen=True, eq=False)
+class Sum(Regularizer):
+    r"""Sum of regularizers with their temperatures, \(h(p) = \sum_i \tau_i h_i(p)\): what ``+`` makes of them.
+
+    Args:
+        parts: The regularizers, each with its own temperature.
+        temperature: τ ≥ 0 for the whole, a number or one per state; 1 by default.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> both = rm.Shannon(temperature=0.1) + rm.KL(np.array([0.1, 0.9]), temperature=0.2)
+        >>> both.maximiser(np.array([1.0, 0.5])).round(4)
+        array([0.5503, 0.4497])
+    """
+
+    parts: tuple[Regularizer, ...]
+    temperature: ArrayLike = 1.0
+
+    def __post_init__(self) -> None:
+        flat: list[Regularizer] = []
+        for part in self.parts:
+            flat += [scaled(inner, part.temperature) for inner in part.parts] if isinstance(part, Sum) else [part]
+        object.__setattr__(self, "parts", tuple(flat))
+        object.__setattr__(self, "temperature", checked_temperature(self.temperature))
+
+    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+        return _total(part.cost(p, available) for part in self.parts)
+
+    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+        single = self._single()
+        if single is not None:
+            regularizer, price = single
+            return regularizer.maximiser(y - price, available)
+        if not self._is_closed:
+            separable = tuple(part for part in self.parts if isinstance(part, SeparableRegularizer))
+            parts = tuple((part.temperature, part) for part in self._curved())
+            return generic_greedy(self, parts, y, available, rest=Sum(separable) if separable else None)
+        y = self._finite(y, available)
+        limits = (self.limits or Limits(0.0, 1.0)).over(y.shape, available, y)
+        renyis = [part for part in self._curved() if isinstance(part, Renyi)]
+        if renyis:
+            return allocate_with_renyi(renyis[0], self._terms(), y, limits, limited=self.limits is not None)
+        return allocate(self._terms(), y, limits, limited=self.limits is not None)
+
+    def conjugate(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+        single = self._single()
+        if single is None:
+            return super().conjugate(self._finite(y, available), available)
+        regularizer, price = single
+        return regularizer.maximum(y - price, available)
+
+    def _finite(self, y: Array, available: Array | None) -> Array:
+        """Keep the scores finite if every action has some probability, however low they are."""
+        return finite(y, available) if self._terms().barrier else y
+
+    def _single(self) -> tuple[Regularizer, Array] | None:
+        """Return a single regularizer and a price on actions that the sum amounts to, if it does."""
+        if self.limits is not None:
+            return None
+        price, entropy, others = np.zeros(1), np.zeros(()), []
+        for part in self.parts:
+            tau = np.asarray(part.temperature)
+            if isinstance(part, WeightedL1):
+                price = price + tau[..., None] * part.weights
+            elif isinstance(part, KL):
+                price, entropy = price - tau[..., None] * part.log_reference, entropy + tau
+            elif isinstance(part, Shannon):
+                entropy = entropy + tau
+            elif part.max_temperature > 0:
+                others.append(part)
+        if np.any(entropy > 0):
+            others.append(Shannon(temperature=entropy))
+        if len(others) > 1:
+            return None
+        return (others[0] if others else Unregularized()), price
+
+    def _curved(self) -> list[Regularizer]:
+        """Return the parts with a positive temperature anywhere."""
+        return [part for part in self.parts if part.max_temperature > 0]
+
+    @property
+    def _is_closed(self) -> bool:
+        """Whether at most one part is not a sum over actions, and that a Rényi entropy."""
+        others = [part for part in self._curved() if not isinstance(part, SeparableRegularizer)]
+        return not others or (len(others) == 1 and isinstance(others[0], Renyi))
+
+    def _separable(self) -> list[SeparableRegularizer]:
+        return [part for part in self._curved() if isinstance(part, SeparableRegularizer)]
+
+    def _terms(self) -> Terms:
+        parts = [(np.asarray(part.temperature)[..., None], part) for part in self._separable()]
+
+        def slopes(p: Array, logarithm: Array) -> Slopes:
+            found = [(tau, part.slopes(p, logarithm)) for tau, part in parts]
+            return Slopes(*(_total(_times(tau, of_part[i]) for tau, of_part in found) for i in range(3)))
+
+        return Terms(slopes, any(part.barrier for _, part in parts))
+
+    def subgradient(
+        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
+        xp = array_namespace(p)
+        slopes = ((xp.asarray(part.temperature)[..., None], part.subgradient(p, available)) for part in self.parts)
+        return _total(tau * xp.where(tau > 0, slope, 0.0) for tau, slope in slopes)
+
+    def domain(self, available: Bool[Array, "*batch A"] | None) -> Bool[Array, "*batch A"] | None:
+        for part in self.parts:
+            available = part.domain(available)
+        return available
+
+    @property
+    def limits(self) -> Limits | None:
+        found = None
+        for part in self.parts:
+            if part.limits is not None:
+                found = part.limits if found is None else found.intersection(part.limits)
+        return found
+
+    @property
+    def n_states(self) -> int | None:
+        found = (part.n_states for part in self.parts)
+        return next((number for number in found if number is not None), super().n_states)
+
+    def at(self, states: Any) -> Regularizer:
+        part = super().at(states)
+        if any(inner.at(states) is not inner for inner in self.parts):
+            part = copy.copy(part)
+            object.__setattr__(part, "parts", tuple(inner.at(states) for inner in self.parts))
+        return part
+
+    def check(self, available: Bool[Array, "S A"]) -> None:
+        super().check(available)
+        for part in self.parts:
+            part.check(available)
+        self.require_feasible(available)
+
+    @property
+    def steep(self) -> bool:
+        return any(part.steep and bool(np.all(np.asarray(part.temperature) > 0)) for part in self.parts)
+
+    def bounds(self, n_actions: int) -> tuple[float, float]:
+        low = high = 0.0
+        for part in self.parts:
+            least, most = (float(extreme(part.temperature)) for extreme in (np.min, np.max))
+            of_part = part.bounds(n_actions)
+            low += of_part[0] * (most if of_part[0] < 0 else least)
+            high += 0.0 if most == 0 else of_part[1] * (most if of_part[1] > 0 else least)
+        return low, high
+
+    def strong_convexity(self, n_actions: int) -> float:
+        return sum(float(np.min(part.temperature)) * part.strong_convexity(n_actions) for part in self.parts)
+
+    def magnitude(self, n_actions: int) -> float:
+        return sum(part.max_temperature * part.magnitude(n_actions) for part in self.parts)
+
+    def rounding(self, n_actions: int) -> float:
+        own = sum(part.max_temperature * part.rounding(n_actions) for part in self.parts)
+        own += (len(self.parts) + 1) * UNIT_ROUNDOFF * self.magnitude(n_actions)
+        if self._single() is not None or self._is_closed:
+            return own
+        scale = sum(part.max_temperature * (1.0 + part.magnitude(n_actions)) for part in self.parts)
+        differentiable = all(is_differentiable(part) for part in self._curved())
+        return own + (ACCURACY if differentiable else 1e2 * ACCURACY) * n_actions * scale
+
+    def __repr__(self) -> str:
+        text = " + ".join(repr(part) for part in self.parts)
+        return text if np.ndim(self.temperature) == 0 and self.temperature == 1.0 else f"{self.temperature!r} * ({text})"
+
+
+def scaled(regularizer: Regularizer, factor: ArrayLike) -> Regularizer:
+    """Return the regularizer with its temperature multiplied by a factor."""
+    if np.ndim(factor) == 0 and factor == 1.0:
+        return regularizer
+    other = copy.copy(regularizer)
+    object.__setattr__(other, "temperature", np.asarray(factor) * np.asarray(regularizer.temperature))
+    return other
+
+
+def _times(tau: Array, field: Array) -> Array:
+    """Return τ · field, 0 where τ is 0."""
+    xp = array_namespace(tau, field)
+    return tau * field if bool(xp.all(tau > 0)) else tau * xp.where(tau > 0, field, 0.0)
+
+
+def _total(items: Any) -> Any:
+    items = iter(items)
+    total = next(items)
+    for item in items:
+        total = total + item
+    return total

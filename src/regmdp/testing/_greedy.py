@@ -1,0 +1,140 @@
+"""Do the greedy distribution and the conjugate belong to ``value``, and to each other?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from regmdp._arrays import UNIT_ROUNDOFF, Float
+from regmdp.testing._demand import demand, demand_none, shown
+from regmdp.testing._points import Points, demand_distributions
+
+__all__ = ["check_greedy"]
+
+
+def check_greedy(points: Points) -> None:
+    """Check that ``greedy`` returns the maximiser, which is the gradient of the conjugate, and ``conjugate`` the maximum."""
+    _distributions(points)
+    _attained(points)
+    _maximality(points)
+    _conjugate(points)
+    _gradient(points)
+
+
+def _distributions(points: Points) -> None:
+    p = points.greedy(points.y)
+    demand(p.shape == points.y.shape, f"greedy of scores of shape {points.y.shape} has shape {p.shape}")
+    demand_distributions(p, points.mask, points.y, "greedy")
+
+
+def _attained(points: Points) -> None:
+    y, error = points.y, points.error
+    found = points.conjugate(y)
+    demand(found.shape == y.shape[:1], f"conjugate of scores of shape {y.shape} has shape {found.shape}, not {y.shape[:1]}")
+    best = points.greedy(y)
+    reached = points.objective(best, y)
+    demand_none(
+        np.abs(found - reached) - 3 * error - points.sum_error(best, y),
+        lambda at: (
+            f"the conjugate is not ⟨p, y⟩ - h(p) at the greedy p, so one of the two is wrong: for the scores "
+            f"{shown(y[at])}{points.masked(at)} it is {found[at]:.17g}, but p = {shown(best[at])} has {reached[at]:.17g}"
+        ),
+    )
+
+
+def _conjugate(points: Points) -> None:
+    y, near, error = points.y, points.near, points.error
+    found, best = points.conjugate(y), points.greedy(y)
+    shift = 3.0
+    moved = points.conjugate(y + shift)
+    demand_none(
+        np.abs(moved - (found + shift))
+        - 4 * error
+        - 16 * UNIT_ROUNDOFF * shift
+        - points.sum_error(best, np.where(y < -1e3, 0.0, y))
+        - points.limit_error(y),
+        lambda at: (
+            f"the conjugate does not shift with its argument: for {shown(y[at])}{points.masked(at)} it is {found[at]:.17g}, "
+            f"and for {shift} more everywhere {moved[at]:.17g}"
+        ),
+    )
+    other = points.conjugate(near)
+    distance = np.max(np.where(points.mask, np.abs(np.where(points.mask, near, 0.0) - np.where(points.mask, y, 0.0)), 0.0), axis=1)
+    demand_none(
+        np.abs(other - found) - distance * (1 + 1e-12) - 3 * error - points.limit_error(y) - points.limit_error(near),
+        lambda at: (
+            f"the conjugate is not 1-Lipschitz: the scores {shown(y[at])} and {shown(near[at])}{points.masked(at)} are "
+            f"{distance[at]:.6g} apart, their conjugates {abs(other[at] - found[at]):.6g}"
+        ),
+    )
+    lower = np.minimum(y, near)
+    less = points.conjugate(lower)
+    demand_none(
+        less - np.minimum(found, other) - 3 * error - points.limit_error(lower),
+        lambda at: (
+            f"the conjugate is not monotone: at {shown(lower[at])}{points.masked(at)} it is more than at {shown(y[at])} or above"
+        ),
+    )
+
+
+def _maximality(points: Points) -> None:
+    """No other distribution may have more than the conjugate: not one close to the greedy one, nor a random one, nor a vertex."""
+    y, found = points.y, points.conjugate(points.y)
+    best = points.greedy(y)
+    vertices = [np.broadcast_to(vertex, y.shape) for vertex in np.eye(points.n_actions)]
+    # first those close by: they are the better witnesses
+    for rival in (*_exchanges(best), points.p, points.q, *vertices):
+        inside = np.all((rival == 0) | points.mask, axis=1)
+        p = np.where(inside[:, None], rival, best)
+        reached = points.objective(p, y)
+        demand_none(
+            reached - found - 3 * points.error - points.sum_error(p, y),
+            lambda at, p=p, reached=reached: (
+                f"greedy is not the maximiser: for the scores {shown(y[at])}{points.masked(at)} it returns {shown(best[at])}, "
+                f"where ⟨p, y⟩ - h(p) is {found[at]:.17g}, but p = {shown(p[at])} has {reached[at]:.17g}, which is "
+                f"{reached[at] - found[at]:.3g} more"
+            ),
+        )
+
+
+def _exchanges(p: Float[np.ndarray, "N A"]) -> list[Float[np.ndarray, "N A"]]:
+    """Move some probability from one action to another, a lot or a little: h is convex, so small moves tell."""
+    moved = []
+    n_actions = p.shape[1]
+    for source in range(n_actions):
+        for target in range(n_actions):
+            for power in range(0, 26, 2) if source != target else ():
+                amount = p[:, source] * 0.5**power
+                rival = p.copy()
+                rival[:, source] -= amount
+                rival[:, target] += amount
+                moved.append(rival)
+    return moved
+
+
+def _gradient(points: Points) -> None:
+    """Check h*(y + v) - h*(y) - ⟨greedy(y), v⟩ from both sides: 0, and ‖v‖²/(2μ) if h has the modulus μ."""
+    y, near, mask = points.y, points.near, points.mask
+    best = points.greedy(y)
+    step = np.where(mask, np.where(mask, near, 0.0) - np.where(mask, y, 0.0), 0.0)
+    with np.errstate(over="ignore"):
+        curvature = points.conjugate(near) - points.conjugate(y) - (best * step).sum(axis=1)
+        slack = 4 * points.error + 2 * points.sum_error(best, step) + points.sum_error(best, np.where(mask, near, 0.0))
+    demand_none(
+        -curvature - slack,
+        lambda at: (
+            f"greedy is not the gradient of the conjugate: from {shown(y[at])} to {shown(near[at])}{points.masked(at)} it "
+            f"rises by {-curvature[at]:.3g} less than its tangent with the slope {shown(best[at])}"
+        ),
+    )
+    modulus = points.regularizer.strong_convexity(points.n_actions)
+    if modulus > 0:
+        with np.errstate(over="ignore"):
+            most = np.max(np.abs(step), axis=1) ** 2 / (2 * modulus)
+        demand_none(
+            np.where(most < np.inf, curvature - np.where(most < np.inf, most, 0.0) - slack, -np.inf),
+            lambda at: (
+                f"greedy is not the gradient of the conjugate, or strong_convexity, {modulus:.6g}, is too much: from "
+                f"{shown(y[at])} to {shown(near[at])}{points.masked(at)} the conjugate leaves its tangent by "
+                f"{curvature[at]:.6g}, not {most[at]:.6g}"
+            ),
+        )

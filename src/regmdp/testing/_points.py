@@ -1,0 +1,184 @@
+"""Where a regularizer is looked at: distributions, scores and masks, ordinary and nasty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float
+from regmdp.regularizers import Limits, Regularizer
+from regmdp.testing._demand import demand_none, no_complaints, shown
+
+__all__ = ["DRAWS", "Points", "demand_distributions", "inner", "number_of_states"]
+
+#: Points that are tried of each kind.
+DRAWS = 96
+
+
+def number_of_states(regularizer: Regularizer) -> int:
+    """Return the number of states that the fields speak of; any number will do if none does."""
+    return regularizer.n_states or 3
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """(N,) places to look at.
+
+    Attributes:
+        regularizer: For N states.
+        allowed: (N, A) mask, or None.
+        limits: (N, A) limits on probabilities, or None.
+        p: (N, A) distributions in the domain: spread out, concentrated, sparse, vertices, with entries of 1e-300.
+        q: (N, A) others.
+        y: (N, A) scores with maximum 0, -inf where not allowed: near, far, tied, very far.
+        near: (N, A) scores close to those.
+    """
+
+    regularizer: Regularizer
+    allowed: Bool[np.ndarray, "N A"] | None
+    limits: Limits | None
+    p: Float[np.ndarray, "N A"]
+    q: Float[np.ndarray, "N A"]
+    y: Float[np.ndarray, "N A"]
+    near: Float[np.ndarray, "N A"]
+
+    @classmethod
+    def draw(cls, whole: Regularizer, n_states: int, n_actions: int, masked: bool, rng: np.random.Generator) -> Points:
+        regularizer = whole.at(np.arange(DRAWS) % n_states)
+        shape = (DRAWS, n_actions)
+        available = _masks(whole, n_states, n_actions, rng) if masked else None
+        allowed = regularizer.domain(available)
+        allowed = None if allowed is None else np.ascontiguousarray(np.broadcast_to(allowed, shape))
+        mask = np.ones(shape, dtype=np.bool_) if allowed is None else allowed
+        y = _scores(mask, rng)
+        step = rng.normal(size=shape) * 10.0 ** rng.uniform(-6, 1, size=(DRAWS, 1))
+        near = np.where(mask, np.where(mask, y, 0.0) + step, -np.inf)
+        near -= near.max(axis=1, keepdims=True)
+        limits = None if regularizer.limits is None else regularizer.limits.over(shape, mask, y)
+        p, q = _distributions_in(mask, rng), _distributions_in(mask, rng)
+        if limits is not None:
+            p, q = _within(limits, p, rng), _within(limits, q, rng)
+        return cls(regularizer, allowed, limits, p, q, y, near)
+
+    @property
+    def n_actions(self) -> int:
+        return self.y.shape[1]
+
+    @property
+    def error(self) -> float:
+        """What rounding may do to one value of h or of the conjugate."""
+        return self.regularizer.rounding(self.n_actions)
+
+    @property
+    def mask(self) -> Bool[np.ndarray, "N A"]:
+        return np.ones(self.y.shape, dtype=np.bool_) if self.allowed is None else self.allowed
+
+    def value(self, p: Array) -> np.ndarray:
+        with no_complaints("value"):
+            return np.asarray(self.regularizer.value(p, self.allowed))
+
+    def conjugate(self, y: Array) -> np.ndarray:
+        with no_complaints("conjugate"):
+            return np.asarray(self.regularizer.conjugate(y, self.allowed))
+
+    def greedy(self, y: Array) -> np.ndarray:
+        with no_complaints("greedy"):
+            return np.asarray(self.regularizer.greedy(y, self.allowed))
+
+    def objective(self, p: Array, y: Array) -> Float[np.ndarray, " N"]:
+        """Return (N,) ⟨p, y⟩ - h(p)."""
+        return inner(p, y) - self.value(p)
+
+    def sum_error(self, p: Array, y: Array) -> Float[np.ndarray, " N"]:
+        """Return (N,) what rounding may do to ⟨p, y⟩, and leaving the limits by a rounding may gain."""
+        own = 2 * (self.n_actions + 2) * UNIT_ROUNDOFF * inner(p, np.abs(y))
+        return own + self.limit_error(y)
+
+    def limit_error(self, y: Array) -> Float[np.ndarray, " N"]:
+        """Return (N,) what rounding may do where limits keep probabilities on actions with low scores; 0 without limits."""
+        if self.limits is None:
+            return np.zeros(len(y))
+        return (
+            16
+            * (self.n_actions + 4)
+            * UNIT_ROUNDOFF
+            * np.max(np.where(self.mask, np.abs(np.where(self.mask, y, 0.0)), 0.0), axis=1)
+        )
+
+    def masked(self, at: tuple[int, ...]) -> str:
+        """Say which actions were available, if not all were."""
+        return "" if self.allowed is None else f" and the mask {shown(self.allowed[at])}"
+
+
+def _masks(whole: Regularizer, n_states: int, n_actions: int, rng: np.random.Generator) -> Bool[np.ndarray, "N A"]:
+    """Masks that leave something of the domain: many actions, few, one."""
+    domain = whole.domain(np.ones((n_states, n_actions), dtype=np.bool_))
+    assert domain is not None
+    inside = np.broadcast_to(domain, (n_states, n_actions))[np.arange(DRAWS) % n_states]
+    kept = rng.random((DRAWS, n_actions)) < rng.uniform(0.0, 1.0, size=(DRAWS, 1))
+    kept[np.arange(DRAWS), np.where(inside, rng.random(inside.shape), -1.0).argmax(axis=1)] = True
+    part = whole.at(np.arange(DRAWS) % n_states)
+    if part.limits is not None:  # not one that leaves no distribution within the limits, which may not be reached
+        limits = part.limits.over(kept.shape, kept & inside, rng.random(1))
+        kept |= (limits.upper.sum(axis=1) < 1.0 + 1e-9)[:, None]
+    return kept
+
+
+def _scores(mask: Bool[np.ndarray, "N A"], rng: np.random.Generator) -> Float[np.ndarray, "N A"]:
+    y = rng.normal(size=mask.shape) * 10.0 ** rng.uniform(-3, 3, size=(len(mask), 1))
+    y[::6] = np.round(y[::6])  # ties
+    y[1::12] = 0.0
+    y[2::12] *= 1e200
+    y = np.where(mask, y, -np.inf)
+    return y - y.max(axis=1, keepdims=True)
+
+
+def _distributions_in(mask: Bool[np.ndarray, "N A"], rng: np.random.Generator) -> Float[np.ndarray, "N A"]:
+    weight = rng.exponential(size=mask.shape) ** np.where(np.arange(len(mask)) % 2, 1.0, 8.0)[:, None]
+    sparse = rng.random(mask.shape) < 0.5
+    weight[::3] *= sparse[::3]
+    weight[1::12] *= np.where(sparse[1::12], 1.0, 1e-300)
+    weight = np.where(mask, weight, 0.0)
+    # at least one action, and only one in every sixth
+    one = np.where(mask, rng.random(mask.shape), -1.0).argmax(axis=1)
+    weight[np.arange(len(mask)), one] += 1e-3
+    weight[::6] = 0.0
+    weight[np.arange(len(mask)), one] = np.where(np.arange(len(mask)) % 6 == 0, 1.0, weight[np.arange(len(mask)), one])
+    return weight / weight.sum(axis=1, keepdims=True)
+
+
+def inner(p: Array, y: Array) -> Float[np.ndarray, "*batch"]:
+    """⟨p, y⟩ over the last axis, where 0 · -inf is 0."""
+    return np.sum(np.where(p > 0, p * np.where(p > 0, y, 0.0), 0.0), axis=-1)
+
+
+def _within(limits: Limits, p: Float[np.ndarray, "N A"], rng: np.random.Generator) -> Float[np.ndarray, "N A"]:
+    """Pull distributions towards the centre of the limits: onto their boundary, or between."""
+    centre = limits.centre()
+    step = p - centre
+    with np.errstate(divide="ignore", invalid="ignore"):
+        room = np.where(step > 0, (limits.upper - centre) / step, np.where(step < 0, (limits.lower - centre) / step, np.inf))
+    most = np.clip(np.nan_to_num(np.min(room, axis=1)), 0.0, 1.0)
+    share = np.where(np.arange(len(p)) % 3 == 0, 1.0, rng.random(len(p)))
+    return centre + (most * share)[:, None] * step
+
+
+def demand_distributions(
+    p: Float[np.ndarray, "N A"], mask: Bool[np.ndarray, "N A"], y: Float[np.ndarray, "N A"], name: str
+) -> None:
+    """Raise AssertionError unless these are distributions over the actions of the mask, as found for the scores y."""
+    demand_none(
+        np.where(p >= 0, 0.0, np.abs(p)), lambda at: f"{name} gives action {at[1]} probability {p[at]}, for {shown(y[at[:1]])}"
+    )
+    demand_none(
+        np.where(mask, 0.0, p),
+        lambda at: f"{name} gives action {at[1]}, which is not available, probability {p[at]:.17g}, for {shown(y[at[:1]])}",
+    )
+    off = np.abs(p.sum(axis=1) - 1.0)
+    demand_none(
+        off - 8 * (p.shape[1] + 2) * UNIT_ROUNDOFF,
+        lambda at: (
+            f"{name} does not return a distribution: its probabilities {shown(p[at])} sum to 1 ± {off[at]:.3g}, for {shown(y[at])}"
+        ),
+    )

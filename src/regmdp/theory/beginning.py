@@ -1,0 +1,109 @@
+"""Where a run starts, and how far that is from the optimum: the constants of the rates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from regmdp._arrays import Float
+from regmdp._errors import SolverError
+from regmdp.certificates import checked_regularizer
+from regmdp.evaluation import Exact
+from regmdp.improvement.duals import interior_dual
+from regmdp.mdp import MDP
+from regmdp.policies import as_policy, uniform_policy
+from regmdp.regularizers import Regularizer
+from regmdp.theory.optima import Optimum, action_values, sup
+from regmdp.theory.optima import optimum as solved
+
+__all__ = ["Beginning", "begin", "mirror_step", "temperature_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Beginning:
+    """The first policy of a run, and the optimum.
+
+    Attributes:
+        optimum: The optimum.
+        policy: (S, A) π_0.
+        value: (S,) V_0.
+        q: (S, A) Q_0; 0 at pairs that are not permitted.
+    """
+
+    optimum: Optimum
+    policy: Float[np.ndarray, "S A"]
+    value: Float[np.ndarray, " S"]
+    q: Float[np.ndarray, "S A"]
+
+    @property
+    def q_distance(self) -> float:
+        """‖Q* - Q_0‖ in the sup norm."""
+        return float(sup(self.optimum.q - self.q, self.optimum.allowed))
+
+    def dual_distance(self) -> float:
+        r"""Return \(\|Q^* - \tau \xi_0\|\) in the sup norm, with the constants for which h*(ξ_0) = h*(Q*/τ).
+
+        For Shannon and KL it is τ‖log π* - log π_0‖.
+        """
+        mdp, regularizer = self.optimum.mdp, self.optimum.regularizer
+        dual = interior_dual(mdp, regularizer, regularizer, self.policy)
+        return float(sup(self.optimum.q - tempered(self.optimum, dual), self.optimum.allowed))
+
+
+def begin(mdp: MDP, regularizer: Regularizer | None, start: Any, optimum: Optimum | None) -> Beginning:
+    """Evaluate the start: a (S, A) policy or (S,) actions; by default the uniform policy."""
+    regularizer = checked_regularizer(mdp, regularizer)
+    optimum = solved(mdp, regularizer) if optimum is None else optimum
+    policy = uniform_policy(mdp, regularizer) if start is None else as_policy(mdp, start, regularizer)
+    value = Exact()(mdp, regularizer, policy, np.zeros(mdp.n_states))
+    return Beginning(optimum, policy, value, action_values(mdp, regularizer, value))
+
+
+def tempered(optimum: Optimum, dual: Float[np.ndarray, "S A"]) -> Float[np.ndarray, "S A"]:
+    """(S, A) dual variable ξ, up to constants -> (S, A) τξ with h*(ξ) = h*(Q*/τ); 0 at pairs that are not permitted."""
+    regularizer, allowed = optimum.regularizer, optimum.allowed
+    tau = np.broadcast_to(np.asarray(regularizer.temperature, dtype=np.float64), allowed.shape[:1])
+    scores = np.where(allowed.any(axis=-1, keepdims=True), dual, 0.0)
+    shift = np.asarray(regularizer.maximum(optimum.q, optimum.mdp.available)) - tau * regularizer.conjugate(scores, allowed)
+    return np.where(allowed, tau[:, None] * np.where(allowed, dual, 0.0) + shift[:, None], 0.0)
+
+
+def temperature_of(regularizer: Regularizer) -> float:
+    """Return the temperature, the same in all states and positive.
+
+    Raises:
+        SolverError: if it is not.
+    """
+    values = np.asarray(regularizer.temperature, dtype=np.float64)
+    if np.any(values != values.flat[0]) or not values.flat[0] > 0.0:
+        raise SolverError(f"this theorem needs one positive temperature for all states, not {regularizer.temperature!r}")
+    return float(values.flat[0])
+
+
+def mirror_step(mdp: MDP, regularizer: Regularizer, step_size: float) -> float:
+    r"""Return the step size of mirror descent that makes the same step as natural policy gradient with step size η.
+
+    .. math::
+        \eta_\mathrm{MD} = \frac{\eta}{1 - \gamma - \eta \tau}, \qquad
+        \alpha = \frac{1}{1 + \eta_\mathrm{MD} \tau} = 1 - \frac{\eta \tau}{1 - \gamma}
+
+    Args:
+        mdp: The model, γ < 1.
+        regularizer: The regularizer.
+        step_size: η, 0 < η ≤ (1-γ)/τ.
+
+    Examples:
+        >>> import regmdp as rm
+        >>> mdp = rm.models.chain(5, discount=0.5)
+        >>> rm.theory.mirror_step(mdp, rm.Shannon(temperature=1.0), 0.25), rm.theory.mirror_step(mdp, rm.Shannon(1.0), 0.5)
+        (1.0, inf)
+
+    References:
+        Cen et al. 2022, Operations Research 70(4); Zhan et al. 2023, SIAM Journal on Optimization 33(2). The exponents are α and
+        1 - α = ητ/(1-γ); where they are printed as 1 - ητ and ητ, that is a misprint.
+    """
+    tau = float(np.max(np.asarray(regularizer.temperature)))
+    left = (1.0 - mdp.discount) / step_size - tau
+    return 1.0 / left if left > 1e-12 * tau else np.inf

@@ -1,0 +1,216 @@
+"""Greedy steps: value iteration, policy iteration and what is averaged with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from regmdp._arrays import Float
+from regmdp._errors import SolverError
+from regmdp.algorithms import ValueIteration
+from regmdp.certificates import backup_error
+from regmdp.improvement import Greedy, Mixture
+from regmdp.mdp import MDP
+from regmdp.regularizers import KL, Regularizer, Shannon
+from regmdp.theory.beginning import begin, temperature_of
+from regmdp.theory.dual_averaging import Averaging, exact_averaging, require_exact, uniform_temperature
+from regmdp.theory.errors import q_rounding
+from regmdp.theory.optima import Optimum, sup
+from regmdp.theory.optima import optimum as solved
+from regmdp.theory.report import AtMost, Inapplicable, Numbers, Statement
+from regmdp.theory.runs import Trace
+
+__all__ = ["STATEMENTS", "averaged_step", "newton_constant", "quadratic_constant"]
+
+NO_STATIONARY = "episodes end, so the optimal policy has no stationary distribution"
+
+
+def quadratic_constant(mdp: MDP, regularizer: Regularizer, optimum: Optimum | None = None) -> float:
+    r"""Return c with x_{t+1} ≤ c x_t² for soft policy iteration near the optimum, x_t = V*(ν*) - V_t(ν*).
+
+    .. math::
+        c = \frac{4 \gamma^2}{(1-\gamma) \tau} \left\| \frac{1}{\nu^*} \right\|_\infty
+
+    Near means \(\|\log \pi_{t+1} - \log \pi^*\|_\infty \le 1\). The bound is loose: ‖1/ν*‖ is at least S. :func:`newton_constant`
+    needs neither.
+
+    Args:
+        mdp: The model, γ < 1.
+        regularizer: Shannon or KL, with one temperature τ > 0.
+        optimum: The optimum, if it is known.
+
+    Returns:
+        c, in 1/(unit of the rewards); ∞ where π* does not return to some state.
+
+    Raises:
+        SolverError: if episodes end, so that there is no ν*.
+
+    Examples:
+        >>> import regmdp as rm
+        >>> rm.theory.quadratic_constant(rm.models.bandit(discount=0.5), rm.Shannon(1.0))
+        2.0
+
+    References:
+        Cen et al. 2022, Operations Research 70(4), Theorem 3.
+    """
+    tau = temperature_of(regularizer)
+    optimum = solved(mdp, regularizer) if optimum is None else optimum
+    if optimum.stationary is None:
+        raise SolverError("the optimal policy has no stationary distribution, because episodes end")
+    least = float(np.min(optimum.stationary))
+    return 4.0 * mdp.discount**2 / ((1.0 - mdp.discount) * tau * least) if least > 0.0 else np.inf
+
+
+def newton_constant(mdp: MDP, regularizer: Regularizer) -> float:
+    r"""Return c with \(\|V^* - V_{t+1}\|_\infty \le c \|V^* - V_t\|_\infty^2\) for regularized policy iteration, from anywhere.
+
+    .. math::
+        c = \frac{\gamma^2}{8 \mu \tau (1-\gamma)}
+
+    For h that is μ-strongly convex in ℓ1. By the gap identity \(V^* - V_{t+1}\) is the expected sum, over 1/(1-γ) visits, of
+    \(\tau D_h(\pi_{t+1}, \pi^*) = \tau D_{h^*}(Q^*/\tau, Q_t/\tau)\). As h* is 1/μ-smooth in the sup norm, and does not see
+    constants, that is at most \(\frac{1}{2\mu\tau} (\frac12 \mathrm{span}(Q^* - Q_t))^2\). And Q* - Q_t lies between 0 and
+    γ‖V* - V_t‖.
+
+    Args:
+        mdp: The model, γ < 1.
+        regularizer: One with strong convexity and one temperature τ > 0.
+
+    Examples:
+        >>> import regmdp as rm
+        >>> rm.theory.newton_constant(rm.models.chain(5, discount=0.5), rm.Shannon(1.0))
+        0.0625
+
+    References:
+        Puterman & Brumelle 1979, Mathematics of Operations Research 4(1), for Newton's method; the constant is proved above.
+    """
+    modulus = regularizer.strong_convexity(mdp.n_actions)
+    if not modulus > 0.0:
+        raise SolverError(f"{type(regularizer).__name__} is not known to be strongly convex, which this bound needs")
+    return mdp.discount**2 / (8.0 * modulus * temperature_of(regularizer) * (1.0 - mdp.discount))
+
+
+def averaged_step(
+    mdp: MDP,
+    regularizer: Regularizer | None = None,
+    *,
+    share: float,
+    iterations: int,
+    start: Any = None,
+    optimum: Optimum | None = None,
+) -> Float[np.ndarray, " n"]:
+    r"""Bound ‖V* - V_t‖ of policy iteration, and of π ← (1-β) π + β ∇h*(Q/τ), for any regularizer or none.
+
+    .. math::
+        \|V^* - V_{t+1}\|_\infty \le (1 - \beta (1 - \gamma)) \|V^* - V_t\|_\infty
+
+    As h is convex, one step of the new policy on V is worth at least (1-β) V + β TV ≥ V, and the policy itself is worth no less.
+
+    Args:
+        mdp: The model, γ < 1.
+        regularizer: The regularizer, or None.
+        share: β; 1 is policy iteration.
+        iterations: n.
+        start: (S, A) π_0; by default uniform.
+        optimum: The optimum, if it is known.
+
+    Returns:
+        Bounds for t = 0 … n.
+
+    Examples:
+        >>> import regmdp as rm
+        >>> bound = rm.theory.averaged_step(rm.models.chain(5, discount=0.5), rm.Shannon(0.1), share=0.5, iterations=2)
+        >>> (bound[1:] / bound[:-1]).round(6)
+        array([0.75, 0.75])
+
+    References:
+        Kakade & Langford 2002, ICML; Geist, Scherrer & Pietquin 2019, ICML, for regularized operators. The proof is above.
+    """
+    first = begin(mdp, regularizer, start, optimum)
+    gap = float(np.max(first.optimum.value - first.value, initial=0.0))
+    return gap * (1.0 - share * (1.0 - mdp.discount)) ** np.arange(iterations + 1)
+
+
+# ---- held against runs ----
+
+
+def _value_iteration(run: Trace) -> Numbers:
+    if not isinstance(run.algorithm, ValueIteration):
+        raise Inapplicable("it is not value iteration")
+    gap = np.max(np.abs(run.optimum.value - run.values), axis=1, initial=0.0)
+    rounding = np.array([backup_error(run.mdp, run.regularizer, value) for value in run.values[:-1]])
+    return Numbers(np.arange(1, run.iterations + 1), gap[1:], run.mdp.discount * gap[:-1], rounding + 2.0 * run.optimum.error)
+
+
+def _greedy_view(run: Trace) -> Averaging:
+    view = exact_averaging(run)
+    view.constant_step()
+    if np.any(view.inverse_steps > 0.0):
+        raise Inapplicable("its steps are not greedy")
+    return view
+
+
+def _quadratic(run: Trace) -> Numbers:
+    view = _greedy_view(run)
+    if not isinstance(run.regularizer, Shannon | KL):
+        raise Inapplicable("the regularizer is neither Shannon nor KL")
+    nu = run.optimum.stationary
+    if nu is None:
+        raise Inapplicable(NO_STATIONARY)
+    gap = (run.optimum.value - run.values) @ nu
+    constant = quadratic_constant(run.mdp, run.regularizer, run.optimum)
+    if not constant < np.inf:
+        raise Inapplicable("the optimal policy does not return to some state")
+    tau = uniform_temperature(run.regularizer)
+    best = np.asarray(run.regularizer.maximum(run.optimum.q, run.mdp.available))
+    optimal = np.where(run.allowed, (run.optimum.q - best[:, None]) / tau, 0.0)
+    near = np.flatnonzero(sup(optimal - np.where(run.allowed, view.duals, 0.0), run.allowed)[1:] <= 1.0) + 1
+    if near.size == 0:
+        raise Inapplicable("it never comes near the optimum")
+    error = run.value_error + run.optimum.error
+    slack = error[near] + 2.0 * constant * np.abs(gap[near - 1]) * error[near - 1] + constant * error[near - 1] ** 2
+    noise = view.noise[near - 1]
+    farthest = run.mdp.discount * np.max(np.abs(run.optimum.value - run.values), axis=1)[near - 1]
+    slack = slack + (noise + noise * (farthest + noise) / (2.0 * tau)) / (1.0 - run.mdp.discount)
+    return Numbers(near, gap[near], constant * gap[near - 1] ** 2, slack)
+
+
+def _newton(run: Trace) -> Numbers:
+    view = _greedy_view(run)
+    if not run.regularizer.strong_convexity(run.mdp.n_actions) > 0.0:
+        raise Inapplicable(f"{type(run.regularizer).__name__} is not known to be strongly convex")
+    constant = newton_constant(run.mdp, run.regularizer)
+    gap = np.max(np.abs(run.optimum.value - run.values), axis=1, initial=0.0)
+    error = run.value_error + run.optimum.error
+    # a step on Q* - Q_t that is off by the noise: the square grows by the product, besides what the policy loses by itself
+    modulus, tau = run.regularizer.strong_convexity(run.mdp.n_actions), uniform_temperature(run.regularizer)
+    product = view.noise * (run.mdp.discount * gap[:-1] + view.noise) / (2.0 * modulus * tau)
+    slack = error[1:] + constant * (2.0 * gap[:-1] + error[:-1]) * error[:-1]
+    slack = slack + (view.noise + product) / (1.0 - run.mdp.discount)
+    return Numbers(np.arange(1, run.iterations + 1), gap[1:], constant * gap[:-1] ** 2, slack)
+
+
+def _averaged_step(run: Trace) -> Numbers:
+    require_exact(run)
+    if run.lookahead != 1:
+        raise Inapplicable("it looks several steps ahead")
+    match run.improvement:
+        case Greedy():
+            share = 1.0
+        case Mixture(share=share):
+            pass
+        case _:
+            raise Inapplicable("its policies are not mixed with greedy ones")
+    gap = np.max(np.abs(run.optimum.value - run.values), axis=1, initial=0.0)
+    error = run.value_error + run.optimum.error
+    rounding = error[1:] + error[:-1] + 4.0 / (1.0 - run.mdp.discount) * q_rounding(run)[:-1]
+    return Numbers(np.arange(1, run.iterations + 1), gap[1:], (1.0 - share * (1.0 - run.mdp.discount)) * gap[:-1], rounding)
+
+
+STATEMENTS = (
+    Statement("value iteration", "‖V* - TV‖ ≤ γ ‖V* - V‖: Puterman 1994, section 6.3", AtMost, _value_iteration),
+    Statement("averaged step", "1 - β(1-γ): see averaged_step", AtMost, _averaged_step),
+    Statement("quadratic convergence", "see newton_constant", AtMost, _newton),
+    Statement("quadratic convergence from ν*", "Cen et al. 2022, Theorem 3, where π is near π*", AtMost, _quadratic),
+)

@@ -1,0 +1,233 @@
+r"""Homotopic policy mirror descent: how fast it comes to the optimum, and to which of the optimal policies.
+
+With π_0 uniform and \(\log \pi_{k+1} = \gamma (\log \pi_k + \eta_k Q_k) + (1-\gamma) \log \pi_0\), up to constants.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from regmdp._arrays import UNIT_ROUNDOFF, Array, Float
+from regmdp._errors import SolverError
+from regmdp.improvement import HomotopicMirrorDescent
+from regmdp.improvement.base import below_best
+from regmdp.improvement.duals import interior_dual
+from regmdp.mdp import MDP
+from regmdp.regularizers import Shannon
+from regmdp.theory.beginning import begin
+from regmdp.theory.dual_averaging import divergence, duals, require_exact
+from regmdp.theory.errors import q_rounding
+from regmdp.theory.optima import Optimum, sup
+from regmdp.theory.optima import optimum as solved
+from regmdp.theory.report import AtMost, Inapplicable, Numbers, Statement
+from regmdp.theory.runs import Trace, once
+
+__all__ = ["STATEMENTS", "homotopic_gap", "homotopic_policy_distance", "maximum_entropy_policy"]
+
+ENTROPY = Shannon(temperature=1.0)
+
+
+def maximum_entropy_policy(mdp: MDP, optimum: Optimum | None = None) -> Float[np.ndarray, "S A"]:
+    """Return the (S, A) optimal policy of the greatest entropy: in each state it takes all optimal actions alike.
+
+    It is where homotopic policy mirror descent goes. Actions count as equally good if their values differ by less than the bound on
+    the error of Q*.
+
+    Args:
+        mdp: The model, γ < 1.
+        optimum: The optimum without a regularizer, if it is known.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp = rm.MDP(np.ones((1, 3, 1)), np.array([[1.0, 1.0, 0.0]]), discount=0.5)
+        >>> rm.theory.maximum_entropy_policy(mdp)
+        array([[0.5, 0.5, 0. ]])
+
+    References:
+        Li, Lan & Zhao 2022, "Homotopic policy mirror descent: policy convergence, implicit regularization, and improved sample
+        complexity", on the limit of the last iterate.
+    """
+    best = _best_actions(solved(mdp) if optimum is None else optimum)
+    return best / np.maximum(best.sum(axis=1, keepdims=True), 1.0)
+
+
+def _best_actions(optimum: Optimum) -> Float[np.ndarray, "S A"]:
+    """(S, A) 1 at the best actions, 0 elsewhere."""
+    shortfall = -below_best(optimum.q, optimum.allowed)
+    return np.where(optimum.allowed & (shortfall <= 4.0 * optimum.q_error), 1.0, 0.0)
+
+
+def homotopic_gap(
+    mdp: MDP, *, steps: Float[Array, " n"], start: Any = None, optimum: Optimum | None = None
+) -> Float[np.ndarray, " m"]:
+    r"""Bound V*(ν*) - V_k(ν*) of homotopic policy mirror descent, ν* stationary under an optimal policy.
+
+    .. math::
+        V^*(\nu^*) - V_k(\nu^*) \le \Phi_k, \qquad \Phi_{k+1} = \gamma \Phi_k + \frac{(2-\gamma) \log A}{\gamma \eta_k}, \qquad
+        \gamma \Phi_0 = \gamma (V^*(\nu^*) - V_0(\nu^*)) + \frac{1}{\eta_0} E_{\nu^*} KL(\pi^* \| \pi_0)
+
+    With η_k = γ^(-2(k+1)) it is at most \(\gamma^k (V^*(\nu^*) - V_0(\nu^*) + \gamma \log A + \frac{2-\gamma}{1-\gamma} \log A)\).
+
+    The step is one of mirror descent on the problem with the regularizer τ_k KL(·‖π_0), τ_k = (1-γ)/(γη_k). Its three points give
+    under ν* \((1-\gamma) \delta_k \le \delta_k - \delta_{k+1} + \frac{1}{\eta_k} (D_k - D_{k+1}/\gamma)\), but for what that
+    regularizer costs, \(\tau_k \log A \, (1 + \frac{1}{1-\gamma})\) at most; and the steps do not shrink.
+
+    Args:
+        mdp: The model, 0 < γ < 1.
+        steps: (n,) η_k, not decreasing.
+        start: (S, A) the first policy; by default uniform.
+        optimum: The optimum, if it is known.
+
+    Returns:
+        (n + 1,) bounds for k = 0 … n.
+
+    Raises:
+        SolverError: if γ = 0, the steps shrink, or episodes end, so that there is no ν*.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp = rm.models.garnet(5, 3, 2, discount=0.5)
+        >>> run = rm.theory.trace(mdp, None, rm.algorithms.HomotopicPMD(), iterations=6)
+        >>> bound = rm.theory.homotopic_gap(mdp, steps=run.steps)
+        >>> bool(np.all((run.optimum.value - run.values) @ run.optimum.stationary <= bound))
+        True
+
+    References:
+        Li, Lan & Zhao 2022, "Homotopic policy mirror descent", Theorem 3.1, has a bound of this form. Ours is proved above.
+    """
+    if not mdp.discount > 0.0:
+        raise SolverError("homotopic steps need a discount above 0")
+    steps = np.asarray(steps, dtype=np.float64)
+    if np.any(np.diff(steps) < 0.0):
+        raise SolverError("the steps must not shrink")
+    first = begin(mdp, None, start, optimum)
+    nu = first.optimum.stationary
+    if nu is None:
+        raise SolverError("the optimal policy has no stationary distribution, because episodes end")
+    dual = interior_dual(mdp, first.optimum.regularizer, ENTROPY, first.policy)
+    bound = float(nu @ (first.optimum.value - first.value))
+    bounds = [bound]
+    cost = (2.0 - mdp.discount) * np.log(mdp.n_actions) / mdp.discount
+    for k, step in enumerate(steps):
+        if k == 0:
+            bound += float(nu @ divergence(ENTROPY, first.optimum.policy, dual, first.optimum.allowed)) / (mdp.discount * step)
+        bound = mdp.discount * bound + cost / step
+        bounds.append(bound)
+    return np.array(bounds)
+
+
+def homotopic_policy_distance(
+    mdp: MDP,
+    *,
+    steps: Float[Array, " n"],
+    errors: Float[Array, " m"],
+    start: Any = None,
+    optimum: Optimum | None = None,
+) -> Float[np.ndarray, " m"]:
+    r"""Bound the distance of homotopic policy mirror descent from the optimal policy of the greatest entropy, in ℓ1, worst state.
+
+    The logarithm of the odds of two actions obeys \(L_{k+1} = \gamma (L_k + \eta_k (Q_k(a) - Q_k(b)))\). With e_k ≥ ‖Q* - Q_k‖ and
+    Q_k ≤ Q* it stays, between two optimal actions, within \(\lambda_{k+1} = \gamma (\lambda_k + \eta_k e_k)\), and between another
+    action and an optimal one below \(\gamma (L_k - \eta_k (\Delta_a - e_k))\), where Δ_a is what the action falls short. The
+    distance is then at most \(2m + 2 (1 - e^{-\lambda})\), m being what such odds leave to actions that are not optimal. It is a
+    bound in terms of what the run did to the values; that λ → 0 is the theorem of Li, Lan & Zhao.
+
+    Args:
+        mdp: The model, γ < 1.
+        steps: (n,) η_k.
+        errors: (n + 1,) bounds on ‖Q* - Q_k‖ in the sup norm.
+        start: (S, A) the first policy; by default uniform.
+        optimum: The optimum, if it is known.
+
+    Returns:
+        (n + 1,) bounds, at most 2.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp = rm.MDP(np.ones((1, 3, 1)), np.array([[1.0, 1.0, 0.0]]), discount=0.5)
+        >>> start = np.array([[0.8, 0.1, 0.1]])
+        >>> run = rm.theory.trace(mdp, None, rm.algorithms.HomotopicPMD(), iterations=8, start=start)
+        >>> errors = np.abs(run.optimum.q - run.q).max(axis=(1, 2))
+        >>> bound = rm.theory.homotopic_policy_distance(mdp, steps=run.steps, errors=errors, start=start)
+        >>> distance = np.abs(run.policies - rm.theory.maximum_entropy_policy(mdp)).sum(axis=2).max(axis=1)
+        >>> bool(np.all(distance <= bound + 1e-12)), bool(bound[8] < 0.05)
+        (True, True)
+
+    References:
+        Li, Lan & Zhao 2022, "Homotopic policy mirror descent: policy convergence, implicit regularization, and improved sample
+        complexity". The bound is proved above.
+    """
+    first = begin(mdp, None, start, optimum)
+    allowed, discount = first.optimum.allowed, mdp.discount
+    best = _best_actions(first.optimum) > 0
+    shortfall = -below_best(first.optimum.q, allowed)
+    dual = np.where(allowed, interior_dual(mdp, first.optimum.regularizer, ENTROPY, first.policy), 0.0)
+    lowest = np.min(np.where(best, dual, np.inf), axis=1, initial=np.inf, keepdims=True)
+    spread = np.where(best, dual - lowest, 0.0).max(axis=1)  # (S,) λ
+    odds = np.where(allowed & ~best, dual - lowest, -np.inf)  # (S, A) L of an action against the least probable optimal one
+    count = np.maximum(best.sum(axis=1), 1)
+    tie = 4.0 * first.optimum.q_error
+    bounds = []
+    for k, error in enumerate(np.asarray(errors)):
+        with np.errstate(over="ignore"):
+            wasted = np.sum(np.exp(np.minimum(odds, 700.0)), axis=1) / count
+        distance = 2.0 * wasted / (1.0 + wasted) + 2.0 * -np.expm1(-spread)
+        bounds.append(float(np.max(np.minimum(distance, 2.0))))
+        if k < len(steps):
+            step = float(steps[k])
+            spread = discount * (spread + step * (error + tie))
+            odds = discount * (odds - step * (shortfall - error))
+    return np.array(bounds)
+
+
+# ---- held against runs ----
+
+
+def _homotopic(run: Trace) -> None:
+    require_exact(run)
+    if not isinstance(run.improvement, HomotopicMirrorDescent):
+        raise Inapplicable("it is not homotopic")
+    if not run.mdp.discount > 0.0:
+        raise Inapplicable("the discount is 0")
+
+
+def _gap(run: Trace) -> Numbers:
+    _homotopic(run)
+    nu = run.optimum.stationary
+    if nu is None:
+        raise Inapplicable("episodes end, so the optimal policy has no stationary distribution")
+    if np.any(np.diff(run.steps) < 0.0):
+        raise Inapplicable("its steps shrink")
+    bound = homotopic_gap(run.mdp, steps=run.steps, start=run.policies[0], optimum=run.optimum)
+    horizon = 1.0 / (1.0 - run.mdp.discount)
+    logs = _logarithms(run)
+    of_steps = float(np.max(logs[1:] / run.steps, initial=0.0)) * 16 * UNIT_ROUNDOFF
+    noise = float(np.max(q_rounding(run))) + of_steps + run.optimum.unsteadiness * horizon * run.mdp.reward_bound
+    slack = run.optimum.error + run.value_error + 8.0 * horizon**2 * noise
+    return Numbers(np.arange(run.iterations + 1), (run.optimum.value - run.values) @ nu, bound, slack)
+
+
+def _policy(run: Trace) -> Numbers:
+    _homotopic(run)
+    errors = sup(run.optimum.q - run.q, run.allowed) + q_rounding(run)
+    bound = homotopic_policy_distance(run.mdp, steps=run.steps, errors=errors, start=run.policies[0], optimum=run.optimum)
+    limit = maximum_entropy_policy(run.mdp, run.optimum)
+    measured = np.max(np.sum(np.abs(run.policies - limit), axis=2), axis=1)
+    logs = _logarithms(run)
+    slack = 64 * UNIT_ROUNDOFF * (run.mdp.n_actions + 8 + np.minimum(logs, 745.0))
+    return Numbers(np.arange(run.iterations + 1), measured, bound, slack)
+
+
+@once
+def _logarithms(run: Trace) -> Float[np.ndarray, " m"]:
+    """(n + 1,) the largest |log π_k|."""
+    found = duals(run, ENTROPY)
+    return np.max(np.abs(np.where(np.isfinite(found), found, 0.0)), axis=(1, 2))
+
+
+STATEMENTS = (
+    Statement("homotopic gap", "γ^k: Li, Lan & Zhao 2022, with the constants of homotopic_gap", AtMost, _gap),
+    Statement("homotopic limit", "Li, Lan & Zhao 2022: to the optimal policy of the greatest entropy", AtMost, _policy),
+)

@@ -1,0 +1,293 @@
+r"""Identities: they hold exactly, so every departure from them is an error, or rounding.
+
+With visits \(\rho^\top (I - \gamma P_\pi)^{-1}\), which are d_ρ/(1-γ), nothing in them needs that episodes never end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from regmdp import bellman
+from regmdp._arrays import UNIT_ROUNDOFF, Array, Float
+from regmdp._errors import SolverError
+from regmdp.algorithms import NPG
+from regmdp.certificates import checked_regularizer, evaluate
+from regmdp.evaluation import visits
+from regmdp.improvement.base import below_best
+from regmdp.mdp import MDP
+from regmdp.policies import as_policy
+from regmdp.regularizers import Regularizer
+from regmdp.theory.dual_averaging import Averaging, divergence, exact_averaging, require_exact
+from regmdp.theory.optima import Optimum
+from regmdp.theory.optima import optimum as solved
+from regmdp.theory.report import AtMost, Equal, Inapplicable, Numbers, Statement
+from regmdp.theory.runs import Trace, trace
+
+__all__ = ["STATEMENTS", "gap_by_divergence", "monotone_improvement", "performance_difference", "three_point"]
+
+#: Relative tolerance of an identity, on the scale of its terms.
+RELATIVE = 1e-9
+
+
+def performance_difference(mdp: MDP, regularizer: Regularizer | None, policy: Any, other: Any) -> float:
+    r"""Return V^π(ρ) - V^π'(ρ) by the regularized performance difference lemma.
+
+    .. math::
+        V^\pi(\rho) - V^{\pi'}(\rho) = \frac{1}{1-\gamma} E_{s \sim d_\rho^\pi} \left[ \langle Q^{\pi'}(s), \pi(s) - \pi'(s) \rangle
+        - \tau h(\pi(s)) + \tau h(\pi'(s)) \right]
+
+    Args:
+        mdp: The model.
+        regularizer: The regularizer, or None.
+        policy: (S, A) or (S,) π, whose visits count.
+        other: (S, A) or (S,) π', whose action values count.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp, shannon = rm.models.garnet(5, 3, 2), rm.Shannon(0.1)
+        >>> one, other = rm.uniform_policy(mdp), np.full((5, 3), [0.1, 0.2, 0.7])
+        >>> values = [rm.evaluate(mdp, policy, shannon).initial_value for policy in (one, other)]
+        >>> bool(np.isclose(rm.theory.performance_difference(mdp, shannon, one, other), values[0] - values[1]))
+        True
+
+    References:
+        Kakade & Langford 2002, ICML, Lemma 6.1, without a regularizer; Lan 2023, Mathematical Programming 198, with one. Where the
+        right side is printed with π^(t+1) in place of π, that is a misprint.
+    """
+    regularizer = checked_regularizer(mdp, regularizer)
+    one, two = as_policy(mdp, policy, regularizer), as_policy(mdp, other, regularizer)
+    value = evaluate(mdp, two, regularizer).value
+    return float(visits(mdp, one) @ (bellman.policy_backup(mdp, regularizer, one, value) - value))
+
+
+def gap_by_divergence(mdp: MDP, regularizer: Regularizer, policy: Any, optimum: Optimum | None = None) -> float:
+    r"""Return V*(ρ) - V^π(ρ) by its identity with a divergence from the optimal policy.
+
+    .. math::
+        V^*(\rho) - V^\pi(\rho) = \frac{\tau}{1-\gamma} E_{s \sim d_\rho^\pi} D_h(\pi(s), \pi^*(s); Q^*(s)/\tau)
+
+    For Shannon and KL the divergence is KL(π(s)‖π*(s)), as in the literature. For other h it is the Bregman divergence with the
+    subgradient Q*/τ of h at π*: the performance difference lemma, from the optimum, says no more than that.
+
+    Args:
+        mdp: The model, γ < 1.
+        regularizer: The regularizer, τ > 0 in every state.
+        policy: (S, A) or (S,) π.
+        optimum: The optimum, if it is known.
+
+    Raises:
+        SolverError: if there is no regularizer.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp, shannon = rm.models.garnet(5, 3, 2), rm.Shannon(0.1)
+        >>> uniform = rm.uniform_policy(mdp)
+        >>> gap = rm.solve(mdp, shannon).initial_value - rm.evaluate(mdp, uniform, shannon).initial_value
+        >>> bool(np.isclose(rm.theory.gap_by_divergence(mdp, shannon, uniform), gap))
+        True
+
+    References:
+        Mei, Xiao, Szepesvári & Schuurmans 2020, ICML, Lemma 26 ("soft sub-optimality"); Cen et al. 2022, Operations Research 70(4).
+    """
+    if not np.all(np.asarray(regularizer.temperature) > 0.0):
+        raise SolverError(f"this identity needs a positive temperature in every state, not {regularizer.temperature!r}")
+    optimum = solved(mdp, regularizer) if optimum is None else optimum
+    policy = as_policy(mdp, policy, regularizer)
+    return float(visits(mdp, policy) @ _shortfall(optimum, policy))
+
+
+def _shortfall(optimum: Optimum, policy: Float[Array, "S A"]) -> Float[np.ndarray, " S"]:
+    """(S, A) policy -> (S,) τ D_h(π, π*; Q*/τ); for Shannon and KL as τ KL(π‖π*)."""
+    regularizer, allowed = optimum.regularizer, optimum.allowed
+    tau = np.broadcast_to(np.asarray(regularizer.temperature, dtype=np.float64), allowed.shape[:1])
+    dual = np.where(allowed, below_best(optimum.q, allowed) / tau[:, None], -np.inf)
+    return tau * divergence(regularizer, policy, dual, allowed)
+
+
+def three_point(
+    regularizer: Regularizer,
+    q: Float[Array, "S A"],
+    *,
+    inverse_step: float,
+    temperature: Float[Array, " S"],
+    before: Float[Array, "S A"],
+    after: Float[Array, "S A"],
+    policy: Float[Array, "S A"],
+    comparator: Float[Array, "S A"],
+    allowed: Array,
+) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"]]:
+    r"""Return both sides, (S,) each, of the three-point identity of a step of mirror descent, for any distribution p.
+
+    .. math::
+        \langle Q, \pi^+ - p \rangle - \tau h(\pi^+) + \tau h(p)
+        = \left( \tfrac{1}{\eta} + \tau \right) D(p, \pi^+) + \tfrac{1}{\eta} D(\pi^+, \pi) - \tfrac{1}{\eta} D(p, \pi)
+
+    This is the usual form divided by η, so that η = ∞ is allowed.
+
+    Args:
+        regularizer: The regularizer h, or the mirror map where τ = 0.
+        q: (S, A) Q of π.
+        inverse_step: 1/η.
+        temperature: (S,) τ.
+        before: (S, A) dual variable ξ of π.
+        after: (S, A) dual variable ξ⁺ of π⁺.
+        policy: (S, A) π⁺.
+        comparator: (S, A) p.
+        allowed: (S, A) mask of the permitted pairs.
+
+    References:
+        Chen & Teboulle 1993, SIAM Journal on Optimization 3(3), section 3; Lan 2023, Mathematical Programming 198. It is an
+        identity, not only an inequality, because h is the mirror map: Zhan et al. 2023, SIAM Journal on Optimization 33(2).
+    """
+    tau = np.asarray(temperature)
+
+    def cost(p: Array) -> Array:
+        return np.where(tau > 0, tau * np.where(tau > 0, regularizer.value(p, allowed), 0.0), 0.0)
+
+    left = np.sum((policy - comparator) * np.where(allowed, q, 0.0), axis=-1) - cost(policy) + cost(comparator)
+    right = (inverse_step + tau) * divergence(regularizer, comparator, after, allowed)
+    if inverse_step > 0.0:
+        moved = divergence(regularizer, policy, before, allowed) - divergence(regularizer, comparator, before, allowed)
+        right = right + inverse_step * moved
+    live = np.asarray(allowed).any(axis=-1)
+    return np.where(live, left, 0.0), np.where(live, right, 0.0)
+
+
+def monotone_improvement(mdp: MDP, regularizer: Regularizer | None, policy: Any, *, step_size: float) -> float:
+    r"""Return V^{π⁺}(ρ) - V^π(ρ) for a step of entropy-regularized natural policy gradient, by its identity with divergences.
+
+    .. math::
+        V^+(\rho) - V(\rho) = E_{s \sim d_\rho^{\pi^+}} \left[
+        \left( \tfrac{1}{\eta} - \tfrac{\tau}{1-\gamma} \right) KL(\pi^+ \| \pi) + \tfrac{1}{\eta} KL(\pi \| \pi^+) \right]
+
+    With the step size of mirror descent, \(1/\eta_\mathrm{MD} = (1-\gamma)/\eta - \tau\), the same holds for any h with its Bregman
+    divergence, which is how :func:`check` holds it against runs:
+
+    .. math::
+        V^+(\rho) - V(\rho) = \frac{1}{1-\gamma} E_{s \sim d_\rho^{\pi^+}} \left[ \tfrac{1}{\eta_\mathrm{MD}} D(\pi^+, \pi)
+        + \left( \tfrac{1}{\eta_\mathrm{MD}} + \tau \right) D(\pi, \pi^+) \right]
+
+    Args:
+        mdp: The model, γ < 1.
+        regularizer: Shannon or KL, or None, which is τ = 0.
+        policy: (S, A) π, positive at every permitted pair.
+        step_size: η of natural policy gradient, 0 < η ≤ (1-γ)/τ.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp, shannon = rm.models.garnet(5, 3, 2), rm.Shannon(0.1)
+        >>> run = rm.theory.trace(mdp, shannon, rm.algorithms.NPG(step_size=0.2), iterations=1)
+        >>> gained = run.values_from_start[1] - run.values_from_start[0]
+        >>> predicted = rm.theory.monotone_improvement(mdp, shannon, rm.uniform_policy(mdp), step_size=0.2)
+        >>> bool(np.isclose(gained, predicted))
+        True
+
+    References:
+        Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Lemma 1 ("performance improvement").
+    """
+    run = trace(mdp, regularizer, NPG(step_size), iterations=1, start=policy)
+    return float(_gain(exact_averaging(run), 0) @ run.visits[1])
+
+
+def _gain(view: Averaging, iterate: int) -> Float[np.ndarray, " S"]:
+    """Return (S,) (1/η) D(π⁺, π) + (1/η + τ) D(π, π⁺) of one step."""
+    run, inverse = view.run, view.inverse_steps[iterate]
+    back = divergence(view.mirror, run.policies[iterate], view.duals[iterate + 1], run.allowed)
+    gain = (inverse + view.temperature) * back
+    if inverse > 0.0:
+        gain = gain + inverse * divergence(view.mirror, run.policies[iterate + 1], view.duals[iterate], run.allowed)
+    return gain
+
+
+# ---- held against runs ----
+
+
+def _evaluation(run: Trace) -> Numbers:
+    require_exact(run)
+    allowed, rounding = run.accuracy
+    return Numbers(np.arange(run.iterations + 1), run.certified_error, allowed, rounding)
+
+
+def _scale(run: Trace, iterate: int) -> float:
+    """Return the magnitude of what is added up in an identity between V_k and V_{k+1}, for a visit."""
+    cost = np.abs(run.cost(run.policies[iterate])) + np.abs(run.cost(run.policies[iterate + 1]))
+    return float(np.max(np.abs(run.values[iterate]) + np.max(np.abs(run.q[iterate]), axis=1) + cost))
+
+
+def _performance_difference(run: Trace) -> Numbers:
+    require_exact(run)
+    steps = np.arange(run.iterations)
+    start = run.values_from_start
+    gained = np.array([run.visits[k + 1] @ run.advantage_of(run.policies[k + 1], k) for k in range(run.iterations)])
+    scale = np.array([_scale(run, k) for k in range(run.iterations)])
+    rounding = run.value_error[1:] + (1.0 + 2.0 * np.sum(run.visits[1:], axis=1)) * run.value_error[:-1]
+    return Numbers(steps + 1, np.diff(start), gained, RELATIVE * scale + rounding)
+
+
+def _gap(run: Trace) -> Numbers:
+    require_exact(run)
+    if not np.all(np.asarray(run.regularizer.temperature) > 0.0):
+        raise Inapplicable("there is no regularizer, or its temperature is 0 somewhere")
+    every = np.arange(run.iterations + 1)
+    gap = run.mdp.initial @ run.optimum.value - run.values_from_start
+    predicted = np.array([often @ _shortfall(run.optimum, p) for often, p in zip(run.visits, run.policies, strict=True)])
+    count = np.sum(run.visits, axis=1)
+    rounding = run.optimum.error + run.value_error + count * (run.optimum.q_error + _shortfall_error(run))
+    return Numbers(every, gap, predicted, RELATIVE * np.maximum(np.abs(gap), np.abs(predicted)) + rounding)
+
+
+def _shortfall_error(run: Trace) -> float:
+    """Bound the rounding of one τ D_h(π, π*; Q*/τ)."""
+    tau, n_actions = run.regularizer.max_temperature, run.mdp.n_actions
+    spread = float(np.max(-below_best(run.optimum.q, run.allowed)))
+    return 4 * tau * run.regularizer.rounding(n_actions) + 8 * (n_actions + 4) * UNIT_ROUNDOFF * spread
+
+
+def _three_point(run: Trace) -> Numbers:
+    view = exact_averaging(run)
+    steps = np.arange(run.iterations)
+    measured, predicted, slack = np.empty(steps.size), np.empty(steps.size), np.empty(steps.size)
+    comparator = run.optimum.policy
+    for k in range(run.iterations):
+        q = below_best(run.q[k], run.allowed)
+        inverse = float(view.inverse_steps[k])
+        before, after = view.duals[k], view.duals[k + 1]
+        left, right = three_point(
+            view.mirror, q, inverse_step=inverse, temperature=view.temperature, before=before, after=after,
+            policy=run.policies[k + 1], comparator=comparator, allowed=run.allowed,
+        )  # fmt: skip
+        spread = np.max(np.abs(q), axis=1)
+        far = np.max(np.where(np.isfinite(before) & run.allowed, np.abs(before), 0.0), axis=1) if inverse > 0 else np.zeros(1)
+        scale = spread + inverse * far + (inverse + view.temperature) * view.mirror.magnitude(run.mdp.n_actions)
+        worst = int(np.argmax(np.nan_to_num(np.abs(left - right) / np.where(scale > 0, scale, 1.0), nan=np.inf)))
+        measured[k], predicted[k], slack[k] = left[worst], right[worst], RELATIVE * scale[worst]
+    rounding = 4 * (view.noise + (view.inverse_steps + run.regularizer.max_temperature) * view.mirror.rounding(run.mdp.n_actions))
+    return Numbers(steps + 1, measured, predicted, slack + rounding)
+
+
+def _monotone_improvement(run: Trace) -> Numbers:
+    view = exact_averaging(run)
+    steps = np.arange(run.iterations)
+    gained = np.diff(run.values_from_start)
+    predicted = np.array([run.visits[k + 1] @ _gain(view, k) for k in range(run.iterations)])
+    count = np.sum(run.visits[1:], axis=1)
+    rounding = run.value_error[1:] + run.value_error[:-1] + 4 * count * _step_error(view)
+    return Numbers(steps + 1, gained, predicted, RELATIVE * np.maximum(np.abs(gained), np.abs(predicted)) + rounding)
+
+
+def _step_error(view: Averaging) -> Float[np.ndarray, " n"]:
+    """(n,) bound on the rounding of both sides of an identity of one step, in one state."""
+    n_actions = view.run.mdp.n_actions
+    total = view.inverse_steps + view.run.regularizer.max_temperature
+    return view.noise + total * (2 * view.mirror.rounding(n_actions))
+
+
+STATEMENTS = (
+    Statement("evaluation", "V = (I - γP)⁻¹(r - τh): the values are those of the policies", AtMost, _evaluation),
+    Statement("performance difference", "Kakade & Langford 2002, Lemma 6.1, with a regularizer", Equal, _performance_difference),
+    Statement("gap by divergence", "Mei et al. 2020, Lemma 26: τ/(1-γ) E KL(π‖π*), for Shannon and KL", Equal, _gap),
+    Statement("three points", "Chen & Teboulle 1993; Lan 2023; Zhan et al. 2023", Equal, _three_point),
+    Statement("monotone improvement", "Cen et al. 2022, Lemma 1", Equal, _monotone_improvement),
+)

@@ -1,0 +1,158 @@
+"""The optimum that a run is measured against, as exactly as doubles give it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from regmdp import bellman
+from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float
+from regmdp._errors import SolverError
+from regmdp.algorithms import PolicyIteration
+from regmdp.certificates import backup_error, checked_regularizer
+from regmdp.evaluation import Chain
+from regmdp.mdp import MDP
+from regmdp.policies import permitted
+from regmdp.regularizers import Regularizer
+from regmdp.solve import solve
+
+__all__ = ["Optimum", "action_values", "optimum", "stationary_distribution", "sup"]
+
+#: A tolerance that no gap is below: the solver stops at the limit of rounding.
+LEAST = float(np.finfo(np.float64).tiny)
+#: States up to which a stationary distribution is found by least squares; above, by following the chain.
+DENSE = 1000
+SWEEPS = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """The optimal value, with a bound on its error.
+
+    Attributes:
+        mdp: The model.
+        regularizer: The regularizer.
+        value: (S,) V* as computed.
+        error: Certified bound on its distance from the true V* in the worst state.
+        q: (S, A) Q* = r + γ P V*; 0 at pairs that are not permitted.
+        policy: (S, A) π*, the regularized greedy policy for Q*.
+    """
+
+    mdp: MDP
+    regularizer: Regularizer
+    value: Float[np.ndarray, " S"]
+    error: float
+    q: Float[np.ndarray, "S A"]
+    policy: Float[np.ndarray, "S A"]
+
+    @cached_property
+    def allowed(self) -> Bool[np.ndarray, "S A"]:
+        """(S, A) the permitted pairs: those that are available, where h is finite."""
+        return np.asarray(permitted(self.mdp, self.regularizer))
+
+    @cached_property
+    def stationary(self) -> Float[np.ndarray, " S"] | None:
+        """(S,) a distribution ν* that π* leaves as it is; None where there is none because episodes end."""
+        return stationary_distribution(self.mdp, self.policy)
+
+    @cached_property
+    def unsteadiness(self) -> float:
+        """How far ν* is from what one step of π* makes of it, in the ℓ1 norm: rounding."""
+        if self.stationary is None:
+            return 0.0
+        return float(np.sum(np.abs(Chain.of(self.mdp, self.policy).matrix.T @ self.stationary - self.stationary)))
+
+    @cached_property
+    def q_error(self) -> float:
+        """Bound on the error of Q*."""
+        return self.mdp.discount * self.error + backup_error(self.mdp, self.regularizer, self.value)
+
+
+def optimum(mdp: MDP, regularizer: Regularizer | None = None) -> Optimum:
+    """Solve a discounted model to the limit of rounding.
+
+    Args:
+        mdp: The model, γ < 1.
+        regularizer: The regularizer; none by default.
+
+    Returns:
+        The optimum and a certified bound on its error.
+
+    Raises:
+        SolverError: if γ = 1: the rates are all in 1/(1-γ).
+
+    Examples:
+        >>> import regmdp as rm
+        >>> found = rm.theory.optimum(rm.models.chain(3))
+        >>> found.value.round(6), found.error < 1e-11
+        (array([ 8.1,  9. , 10. ]), True)
+    """
+    regularizer = checked_regularizer(mdp, regularizer)
+    if not mdp.discount < 1.0:
+        raise SolverError("the theory of rates is one of discounted models: the discount must be below 1")
+    solution = solve(mdp, regularizer, PolicyIteration(), tol=LEAST)
+    value, certificate = solution.value, solution.certificate
+    error = float(np.max(np.maximum(certificate.upper - value, value - certificate.lower), initial=0.0))
+    _, policy = bellman.greedy(mdp, regularizer, value)
+    return Optimum(mdp, regularizer, value, error, action_values(mdp, regularizer, value), policy)
+
+
+def action_values(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) -> Float[np.ndarray, "S A"]:
+    """(S,) value -> (S, A) action values r + γ P V; 0 at pairs that are not permitted, which play no part."""
+    return np.where(permitted(mdp, regularizer), bellman.q_values(mdp, value), 0.0)
+
+
+def sup(difference: Float[Array, "*batch S A"], allowed: Bool[Array, "S A"]) -> Float[np.ndarray, "*batch"]:
+    """(…, S, A) -> (…) the largest absolute value over the permitted pairs."""
+    return np.asarray(np.max(np.abs(np.where(allowed, difference, 0.0)), axis=(-2, -1), initial=0.0))
+
+
+def stationary_distribution(mdp: MDP, policy: Float[Array, "S A"]) -> Float[np.ndarray, " S"] | None:
+    r"""Return a (S,) distribution with \(\nu P_\pi = \nu\); None where there is none because episodes end.
+
+    If the chain of the policy has several recurrent classes, the distribution has a share in each of them. None, too, stands for a
+    large chain that mixes too slowly for it to be found.
+
+    Args:
+        mdp: The model.
+        policy: (S, A) probabilities.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp = rm.models.chain(3)
+        >>> rm.theory.stationary_distribution(mdp, rm.uniform_policy(mdp)).round(6)
+        array([0.5 , 0.25, 0.25])
+    """
+    chain = Chain.of(mdp, np.asarray(policy)).matrix
+    found = _by_least_squares(chain) if mdp.n_states <= DENSE else _by_powers(chain, ~mdp.terminal)
+    if np.any(found < 0.0) or not found.sum() > 0.0:
+        return None
+    distribution = found / found.sum()
+    return distribution if np.sum(np.abs(chain.T @ distribution - distribution)) <= 1e-10 else None
+
+
+def _by_least_squares(chain: Array) -> Float[np.ndarray, " S"]:
+    """Solve ν P = ν, Σν = 1: the solution of least norm gives every recurrent class a positive share."""
+    matrix = chain.toarray() if hasattr(chain, "toarray") else np.asarray(chain)
+    n = matrix.shape[0]
+    system = np.vstack([matrix.T - np.eye(n), np.ones((1, n))])
+    goal = np.zeros(n + 1)
+    goal[-1] = 1.0
+    found = np.linalg.lstsq(system, goal, rcond=None)[0]
+    noise = 1e3 * n * UNIT_ROUNDOFF * max(1.0, float(np.max(np.abs(found))))
+    return np.where(np.abs(found) <= noise, 0.0, found)
+
+
+def _by_powers(chain: Array, live: Bool[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
+    """Follow the chain, lazily so that it does not oscillate, until it no longer moves."""
+    distribution = live / max(np.count_nonzero(live), 1)
+    for _ in range(SWEEPS):
+        moved = 0.5 * (distribution + chain.T @ distribution)
+        moved = moved / max(float(moved.sum()), LEAST)
+        done = np.sum(np.abs(moved - distribution)) <= 1e-14
+        distribution = moved
+        if done:
+            break
+    return distribution

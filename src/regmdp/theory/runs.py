@@ -1,0 +1,214 @@
+"""A run, kept whole, with what the statements of the theory are about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, wraps
+from typing import Any, TypeVar
+
+import numpy as np
+
+from regmdp import bellman
+from regmdp._arrays import Array, Bool, Float
+from regmdp.algorithms import Algorithm, PolicyOptimization, Recorder, State
+from regmdp.algorithms.iteration import FORCING
+from regmdp.certificates import backup_error, checked_regularizer
+from regmdp.certificates.discounted import discounted_bounds
+from regmdp.evaluation import visits
+from regmdp.improvement import Candidate, Improvement, Lookahead, Stepping
+from regmdp.improvement.base import below_best
+from regmdp.mdp import MDP
+from regmdp.policies import permitted
+from regmdp.regularizers import Regularizer
+from regmdp.solve import solve
+from regmdp.theory.optima import Optimum, action_values, optimum
+from regmdp.theory.report import Inapplicable
+
+__all__ = ["Trace", "once", "trace"]
+
+Kept = TypeVar("Kept")
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A run and the problem it was made on.
+
+    Nothing else is taken from the algorithm than what it is and its parameters: the optimum, the action values and the errors of
+    rounding are computed here.
+
+    Attributes:
+        mdp: The model, γ < 1.
+        regularizer: The regularizer; ``Unregularized()`` if there is none.
+        algorithm: The method of which the iterates are said to be.
+        states: The n + 1 iterates, from the start on.
+
+    Examples:
+        :func:`trace` makes one. From iterates that were recorded:
+
+        >>> import regmdp as rm
+        >>> mdp, shannon, algorithm = rm.models.chain(5), rm.Shannon(0.1), rm.algorithms.NPG(0.5)
+        >>> recorder = rm.algorithms.Recorder()
+        >>> _ = rm.solve(mdp, shannon, algorithm, tol=1e-6, listeners=[recorder])
+        >>> rm.theory.check(rm.theory.Trace(mdp, shannon, algorithm, recorder.states)).holds
+        True
+    """
+
+    mdp: MDP
+    regularizer: Regularizer
+    algorithm: Algorithm
+    states: Sequence[State]
+
+    @property
+    def iterations(self) -> int:
+        """Number of iterations n."""
+        return len(self.states) - 1
+
+    @cached_property
+    def optimum(self) -> Optimum:
+        """The optimum of the problem, to the limit of rounding, with a bound on its error."""
+        return optimum(self.mdp, self.regularizer)
+
+    @cached_property
+    def allowed(self) -> Bool[np.ndarray, "S A"]:
+        """(S, A) the permitted pairs."""
+        return np.asarray(permitted(self.mdp, self.regularizer))
+
+    @property
+    def improvement(self) -> Improvement:
+        """The improvement of the algorithm, that under a lookahead included."""
+        if not isinstance(self.algorithm, PolicyOptimization):
+            raise Inapplicable(f"{self.algorithm.name} is not made of an evaluation and an improvement")
+        improvement = self.algorithm.improvement
+        return improvement.improvement if isinstance(improvement, Lookahead) else improvement
+
+    @property
+    def lookahead(self) -> int:
+        """The depth of the lookahead, 1 if there is none."""
+        improvement = self.algorithm.improvement if isinstance(self.algorithm, PolicyOptimization) else None
+        return improvement.depth if isinstance(improvement, Lookahead) else 1
+
+    @cached_property
+    def values(self) -> Float[np.ndarray, "n S"]:
+        """(n + 1, S) the values V_k."""
+        return np.stack([state.value for state in self.states])
+
+    @cached_property
+    def policies(self) -> Float[np.ndarray, "n S A"]:
+        """(n + 1, S, A) the policies π_k whose values they are.
+
+        Raises:
+            Inapplicable: if the values are not those of policies.
+        """
+        policies = [state.policy for state in self.states]
+        if any(policy is None for policy in policies):
+            raise Inapplicable("its values are not those of its policies")
+        return np.stack([np.asarray(policy) for policy in policies])
+
+    @cached_property
+    def q(self) -> Float[np.ndarray, "n S A"]:
+        """(n + 1, S, A) action values r + γ P V_k; 0 at pairs that are not permitted."""
+        return np.stack([action_values(self.mdp, self.regularizer, value) for value in self.values])
+
+    @cached_property
+    def accuracy(self) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+        """(n + 1,) the error that an exact evaluation may leave in V_k, and (n + 1,) what rounding may add.
+
+        An evaluation by iterations stops at a fraction of the residual before it, a factorization does not.
+        """
+        horizon = 1.0 / (1.0 - self.mdp.discount)
+        backups = [self.regularizer.maximum(q, self.mdp.available) for q in self.q[:-1]]
+        residuals = [np.max(np.abs(np.where(self.mdp.terminal, 0.0, b) - v)) for b, v in zip(backups, self.values, strict=False)]
+        rounding = [4.0 * horizon * backup_error(self.mdp, self.regularizer, value) for value in self.values]
+        return np.array([0.0, *(FORCING * horizon * residual for residual in residuals)]), np.array(rounding)
+
+    @property
+    def value_error(self) -> Float[np.ndarray, " n"]:
+        """(n + 1,) the certified error of V_k, as far as an exact evaluation may leave it: wrong values are not excused."""
+        return np.minimum(self.certified_error, sum(self.accuracy))
+
+    @cached_property
+    def certified_error(self) -> Float[np.ndarray, " n"]:
+        """(n + 1,) certified distance between V_k and the value of π_k, in the worst state."""
+        errors = []
+        for policy, value in zip(self.policies, self.values, strict=True):
+            bounds = discounted_bounds(self.mdp, self.regularizer, policy, value)
+            errors.append(np.max(np.maximum(bounds.policy_upper - value, value - bounds.policy_lower), initial=0.0))
+        return np.array(errors)
+
+    @cached_property
+    def steps(self) -> Float[np.ndarray, " n"]:
+        """(n,) the step sizes η_k, in the unit of the method, as its rule has them: not as the run reports them."""
+        improvement = self.improvement
+        if not isinstance(improvement, Stepping):
+            raise Inapplicable(f"{self.algorithm.name} has no step size")
+        steps = []
+        for k in range(self.iterations):
+            policy, value = self.policies[k], self.states[k].value
+            for _ in range(self.lookahead - 1):
+                value = bellman.backup(self.mdp, self.regularizer, value)
+            dual = self.states[k - 1].dual if k > 0 else improvement.dual(self.mdp, self.regularizer, policy)
+            candidate = Candidate(value, policy, dual, k, self.lookahead)
+            steps.append(improvement.step_size(self.mdp, self.regularizer, candidate, improvement))
+        return np.array(steps, dtype=np.float64)
+
+    @cached_property
+    def visits(self) -> Float[np.ndarray, "n S"]:
+        """(n + 1, S) expected discounted visits of the policies from ρ, d/(1-γ)."""
+        return np.stack([visits(self.mdp, policy) for policy in self.policies])
+
+    @property
+    def values_from_start(self) -> Float[np.ndarray, " n"]:
+        """(n + 1,) V_k(ρ)."""
+        return self.values @ self.mdp.initial
+
+    def cost(self, policy: Float[Array, "S A"]) -> Float[np.ndarray, " S"]:
+        """(S, A) policy -> (S,) τ h(π)."""
+        return np.asarray(self.regularizer.cost(policy, self.mdp.available))
+
+    def advantage_of(self, policy: Float[Array, "S A"], iterate: int) -> Float[np.ndarray, " S"]:
+        """(S, A) policy -> (S,) ⟨Q_k, π - π_k⟩ - τh(π) + τh(π_k), what one step of it gains on π_k."""
+        own = self.policies[iterate]
+        difference = np.sum((np.asarray(policy) - own) * below_best(self.q[iterate], self.allowed), axis=-1)
+        return difference - self.cost(policy) + self.cost(own)
+
+    def __repr__(self) -> str:
+        return f"Trace({self.algorithm.name}, {self.iterations} iterations on {self.mdp!r} with {self.regularizer!r})"
+
+
+def once(compute: Callable[[Trace], Kept]) -> Callable[[Trace], Kept]:
+    """Decorate a function of a run: what it returns is computed once, and kept with the run."""
+    key = f"{compute.__module__}.{compute.__qualname__}"
+
+    @wraps(compute)
+    def kept(run: Trace) -> Kept:
+        if key not in run.__dict__:
+            run.__dict__[key] = compute(run)
+        return run.__dict__[key]
+
+    return kept
+
+
+def trace(mdp: MDP, regularizer: Regularizer | None, algorithm: Algorithm, *, iterations: int, start: Any = None) -> Trace:
+    """Run a method for a number of iterations, and keep them all.
+
+    Args:
+        mdp: The model, γ < 1.
+        regularizer: The regularizer, or None.
+        algorithm: The method.
+        iterations: How many iterations to make.
+        start: What :func:`regmdp.solve` takes: by default the uniform policy.
+
+    Returns:
+        The run.
+
+    Examples:
+        >>> import regmdp as rm
+        >>> run = rm.theory.trace(rm.models.chain(5), rm.Shannon(0.1), rm.algorithms.NPG(0.5), iterations=10)
+        >>> run.iterations, run.policies.shape
+        (10, (11, 5, 2))
+    """
+    regularizer = checked_regularizer(mdp, regularizer)
+    recorder = Recorder()
+    solve(mdp, regularizer, algorithm, tol=0.0, max_iterations=iterations, start=start, listeners=[recorder])
+    return Trace(mdp, regularizer, algorithm, tuple(recorder.states))

@@ -1,0 +1,157 @@
+r"""Softmax policy gradient, with Shannon entropy or without.
+
+R is the range of the rewards, 1 in the literature, and β = (8R + τ(4 + 8 log A))/(1-γ)³ the smoothness of V(ρ) in the logits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from regmdp._arrays import UNIT_ROUNDOFF, Array, Float
+from regmdp._errors import SolverError
+from regmdp.evaluation import occupancy
+from regmdp.improvement import SoftmaxGradient, advantage
+from regmdp.mdp import MDP
+from regmdp.regularizers import Regularizer, Shannon, Unregularized
+from regmdp.theory.beginning import begin, temperature_of
+from regmdp.theory.dual_averaging import require_exact, uniform_temperature
+from regmdp.theory.errors import q_rounding
+from regmdp.theory.optima import Optimum
+from regmdp.theory.report import AtMost, Inapplicable, Numbers, Statement
+from regmdp.theory.runs import Trace
+from regmdp.theory.steps import mismatch
+from regmdp.theory.unregularized import reward_range
+
+__all__ = ["STATEMENTS", "smoothness", "softmax_gradient"]
+
+
+def smoothness(mdp: MDP, regularizer: Regularizer | None = None) -> float:
+    r"""Return the smoothness constant of V(ρ) in the logits, \(\beta = \frac{8R + \tau(4 + 8 \log A)}{(1-\gamma)^3}\).
+
+    Args:
+        mdp: The model, γ < 1.
+        regularizer: Shannon, or None.
+
+    Examples:
+        >>> import regmdp as rm
+        >>> rm.theory.smoothness(rm.models.bandit((1.0, 0.0), discount=0.5))
+        64.0
+
+    References:
+        Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98); Mei, Xiao, Szepesvári & Schuurmans 2020, ICML, Lemmas 7 and 14.
+    """
+    if not isinstance(regularizer, Shannon | Unregularized | None):
+        raise SolverError(f"the smoothness is known without a regularizer and with Shannon, not with {type(regularizer).__name__}")
+    low, high = reward_range(mdp)
+    tau = 0.0 if regularizer is None else regularizer.max_temperature
+    return (8.0 * (high - low) + tau * (4.0 + 8.0 * math.log(mdp.n_actions))) / (1.0 - mdp.discount) ** 3
+
+
+def softmax_gradient(
+    mdp: MDP,
+    regularizer: Regularizer,
+    smallest: Float[Array, " n"],
+    *,
+    step_size: float | None = None,
+    start: Any = None,
+    optimum: Optimum | None = None,
+) -> Float[np.ndarray, " m"]:
+    r"""Bound V*(ρ) - V_t(ρ) of entropy-regularized softmax policy gradient.
+
+    .. math::
+        V^*(\rho) - V_t(\rho) \le (V^*(\rho) - V_0(\rho)) \exp\left( - \frac{\eta \tau (1-\gamma)}{S}
+        \left\| \frac{d_\rho^{\pi^*}}{\rho} \right\|_\infty^{-1} \min_s \rho(s)
+        \left( \inf_{k < t} \min_{s,a} \pi_k(a|s) \right)^2 t \right)
+
+    for η ≤ 1/β. At η = 1/β this is the published theorem: ητ(1-γ) = (1-γ)⁴/(8R/τ + 4 + 8 log A). It is very loose, and hardly says
+    more than that the gap shrinks; it takes a step uphill to violate it. Held against runs beside it is the ascent of each step,
+    V_{t+1}(ρ) ≥ V_t(ρ) + (η/2) ‖∇V_t(ρ)‖², from which it is proved.
+
+    Args:
+        mdp: The model, γ < 1.
+        regularizer: Shannon, with one temperature τ > 0.
+        smallest: (n,) the smallest probability of a permitted pair under π_k, for k < n.
+        step_size: η ≤ 1/β; by default 1/β.
+        start: (S, A) π_0; by default uniform.
+        optimum: The optimum, if it is known.
+
+    Returns:
+        (n + 1,) bounds for t = 0 … n.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> bound = rm.theory.softmax_gradient(rm.models.bandit(), rm.Shannon(1.0), np.array([0.3, 0.3]))
+        >>> bool(np.all(np.diff(bound) < 0))
+        True
+
+    References:
+        Mei, Xiao, Szepesvári & Schuurmans 2020, ICML, Theorem 6.
+    """
+    if not isinstance(regularizer, Shannon):
+        raise SolverError(f"this theorem is about Shannon entropy, not {type(regularizer).__name__}")
+    tau = temperature_of(regularizer)
+    largest = 1.0 / smoothness(mdp, regularizer)
+    step = largest if step_size is None else step_size
+    if not 0.0 < step <= largest * (1.0 + 1e-12):
+        raise SolverError(f"the step size must be in (0, 1/β] = (0, {largest:.6g}], not {step:.6g}")
+    first = begin(mdp, regularizer, start, optimum)
+    gap = max(float(mdp.initial @ (first.optimum.value - first.value)), 0.0)
+    far = mismatch(occupancy(mdp, first.optimum.policy), mdp.initial)
+    rate = step * tau * (1.0 - mdp.discount) / mdp.n_states * float(np.min(mdp.initial)) / far if far < np.inf else 0.0
+    least = np.minimum.accumulate(np.asarray(smallest, dtype=np.float64))
+    return gap * np.exp(-rate * np.concatenate([[0.0], least**2 * np.arange(1, least.size + 1)]))
+
+
+# ---- held against runs ----
+
+
+def _smooth_steps(run: Trace) -> None:
+    require_exact(run)
+    if not isinstance(run.improvement, SoftmaxGradient) or run.lookahead != 1:
+        raise Inapplicable("it is not softmax policy gradient")
+    if not isinstance(run.regularizer, Shannon | Unregularized):
+        raise Inapplicable("the smoothness is known without a regularizer and with Shannon only")
+    if np.any(run.steps * smoothness(run.mdp, run.regularizer) > 1.0 + 1e-12):
+        raise Inapplicable("its steps are longer than the inverse of the smoothness")
+
+
+def _noise(run: Trace) -> Float[np.ndarray, " n"]:
+    """(n,) what the rounding of a step may do to the value, from any state."""
+    horizon = 1.0 / (1.0 - run.mdp.discount)
+    spread = np.max(np.abs(run.q), axis=(1, 2)) + run.regularizer.max_temperature * run.regularizer.magnitude(run.mdp.n_actions)
+    logits = [np.max(np.abs(np.where(np.isfinite(s.dual), s.dual, 0.0))) if s.dual is not None else 0.0 for s in run.states[:-1]]
+    of_logits = 16 * UNIT_ROUNDOFF * (np.array(logits) + run.mdp.n_actions + 8)
+    return horizon * (2.0 * q_rounding(run)[:-1] + of_logits * spread[:-1]) + run.value_error[1:] + run.value_error[:-1]
+
+
+def _ascent(run: Trace) -> Numbers:
+    _smooth_steps(run)
+    values, squares = run.values_from_start, np.empty(run.iterations)
+    for k in range(run.iterations):
+        soft = advantage(run.regularizer, run.policies[k], run.q[k], run.mdp.available)
+        squares[k] = np.sum((run.visits[k][:, None] * run.policies[k] * soft) ** 2)
+    steps = np.arange(1, run.iterations + 1)
+    return Numbers(steps, values[:-1] + 0.5 * run.steps * squares, values[1:], _noise(run))
+
+
+def _gap(run: Trace) -> Numbers:
+    _smooth_steps(run)
+    if not isinstance(run.regularizer, Shannon) or not uniform_temperature(run.regularizer) > 0.0:
+        raise Inapplicable("there is no entropy to help")
+    smallest = np.min(np.where(run.allowed, run.policies[:-1], 1.0), axis=(1, 2))
+    step = float(np.min(run.steps, initial=np.inf))
+    bound = softmax_gradient(
+        run.mdp, run.regularizer, smallest, step_size=step if run.iterations else None, start=run.policies[0], optimum=run.optimum
+    )
+    gap = run.mdp.initial @ run.optimum.value - run.values_from_start
+    slack = run.optimum.error + run.value_error + np.concatenate([[0.0], np.cumsum(_noise(run))])
+    return Numbers(np.arange(run.iterations + 1), gap, bound, slack)
+
+
+STATEMENTS = (
+    Statement("ascent", "V⁺(ρ) ≥ V(ρ) + (η/2) ‖∇V‖² for η ≤ 1/β: Mei et al. 2020, Lemmas 7 and 14", AtMost, _ascent),
+    Statement("exponential gap", "Mei et al. 2020, Theorem 6", AtMost, _gap),
+)

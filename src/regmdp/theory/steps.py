@@ -1,0 +1,260 @@
+r"""What one step of mirror descent does: linear systems and potentials.
+
+These statements are about each step by itself, and so are the sharpest that there are.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from regmdp._arrays import UNIT_ROUNDOFF, Array, Float
+from regmdp._errors import SolverError
+from regmdp.improvement.duals import interior_dual
+from regmdp.mdp import MDP
+from regmdp.regularizers import Regularizer
+from regmdp.theory.beginning import begin, temperature_of, tempered
+from regmdp.theory.dual_averaging import descent, divergence, exact_averaging, uniform_temperature
+from regmdp.theory.errors import q_rounding
+from regmdp.theory.optima import Optimum, sup
+from regmdp.theory.report import AtMost, Inapplicable, Numbers, Statement
+from regmdp.theory.runs import Trace, once
+
+__all__ = [
+    "STATEMENTS",
+    "LinearSystem",
+    "linear_system",
+    "mirror_descent_gap",
+    "mismatch",
+]
+
+
+class LinearSystem(NamedTuple):
+    """(n + 1, 2) errors x_t = (‖Q* - Q_t‖, ‖Q* - τξ_t‖) of a run, and (n + 1, 2) bounds on them from x_{t-1}; ∞ for the start."""
+
+    errors: Float[np.ndarray, "n 2"]
+    bounds: Float[np.ndarray, "n 2"]
+
+
+def linear_system(
+    mdp: MDP,
+    regularizer: Regularizer,
+    q: Float[Array, "n S A"],
+    *,
+    step_size: float,
+    start: Any = None,
+    optimum: Optimum | None = None,
+) -> LinearSystem:
+    r"""Return the errors of a run and what the linear system of rank 1 makes of those before.
+
+    .. math::
+        x_{t+1} \le A x_t + \gamma \alpha^{t+1} y, \qquad
+        A = \binom{\gamma}{1} (1-\alpha, \; \alpha), \quad y = \binom{\|Q_0 - \tau\xi_0\|_\infty}{0}
+
+    A has the eigenvalue γ(1-α) + α, 1 - ητ in the unit of natural policy gradient, and 0. For Shannon \(\tau\xi_t\) stands for
+    \(\tau \log \xi_t\) of the literature, where \(\xi_0 = \|\exp(Q^*/\tau)\|_1 \pi_0\) and
+    \(\xi_{t+1} = \xi_t^\alpha \exp((1-\alpha) Q_t/\tau)\), which is not normalised.
+
+    Args:
+        mdp: The model, γ < 1.
+        regularizer: Any, with one temperature τ > 0.
+        q: (n + 1, S, A) the Q_t of a run.
+        step_size: η of mirror descent, 1/η = (1-γ)/η - τ of natural policy gradient.
+        start: (S, A) π_0; by default uniform.
+        optimum: The optimum, if it is known.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp, shannon = rm.models.garnet(5, 3, 2, discount=0.8), rm.Shannon(0.1)
+        >>> run = rm.theory.trace(mdp, shannon, rm.algorithms.GPMD(step_size=2.0), iterations=4)
+        >>> system = rm.theory.linear_system(mdp, shannon, run.q, step_size=2.0)
+        >>> bool(np.all(system.errors <= system.bounds + 1e-12))
+        True
+
+    References:
+        Cen et al. 2022, Operations Research 70(4), in the proof of Theorem 1, for Shannon; Zhan et al. 2023, SIAM Journal on
+        Optimization 33(2), for any h.
+    """
+    tau = temperature_of(regularizer)
+    first = begin(mdp, regularizer, start, optimum)
+    allowed = first.optimum.allowed
+    weight = 1.0 / (1.0 + step_size * tau)
+    moved = np.zeros_like(first.q)
+    if weight > 0.0:
+        moved = tempered(first.optimum, interior_dual(mdp, regularizer, regularizer, first.policy))
+    y = float(sup(np.asarray(q[0]) - moved, allowed)) if weight > 0.0 else 0.0
+    errors, bounds = np.empty((len(q), 2)), np.full((len(q), 2), np.inf)
+    for t, current in enumerate(np.asarray(q)):
+        errors[t] = sup(first.optimum.q - current, allowed), sup(first.optimum.q - moved, allowed)
+        if t + 1 < len(q):
+            mixed = (1.0 - weight) * errors[t, 0] + weight * errors[t, 1]
+            bounds[t + 1] = mdp.discount * (mixed + weight ** (t + 1) * y), mixed
+            moved = weight * moved + (1.0 - weight) * current
+    return LinearSystem(errors, bounds)
+
+
+def mirror_descent_gap(
+    mdp: MDP,
+    regularizer: Regularizer,
+    *,
+    step_size: float,
+    iterations: int,
+    start: Any = None,
+    optimum: Optimum | None = None,
+) -> Float[np.ndarray, " n"]:
+    r"""Bound V*(ρ) - V_t(ρ) of regularized mirror descent by the contraction of a potential.
+
+    .. math::
+        V^*(\rho) - V_t(\rho) \le \left\| \frac{\rho}{\nu^*} \right\|_\infty \max\{\gamma, \alpha\}^t \, C_2, \qquad
+        C_2 = V^*(\nu^*) - V_0(\nu^*) + \left( \tfrac{1}{\eta} + \tau \right) E_{\nu^*} D_h(\pi^*, \pi_0)
+
+    ν* is stationary under π*. The potential, of which C_2 is the first value, itself shrinks by max{γ, α} in each step. In the unit
+    of natural policy gradient α = 1 - ητ/(1-γ) and 1/η + τ is (1-γ)/η, with η its step size: see :func:`mirror_step`. For greedy
+    steps, α = 0, the divergence of the start plays no part and is left out of C_2.
+
+    Args:
+        mdp: The model, γ < 1.
+        regularizer: Any, with one temperature τ > 0.
+        step_size: η of mirror descent; ``inf`` is regularized policy iteration.
+        iterations: n.
+        start: (S, A) π_0; by default uniform.
+        optimum: The optimum, if it is known.
+
+    Returns:
+        Bounds for t = 0 … n; ∞ where π* does not return to some state that ρ draws.
+
+    Raises:
+        SolverError: if episodes end, so that there is no ν*.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp, shannon = rm.models.garnet(5, 3, 2, discount=0.8), rm.Shannon(0.1)
+        >>> step = rm.theory.mirror_step(mdp, shannon, 1.0)
+        >>> bound = rm.theory.mirror_descent_gap(mdp, shannon, step_size=step, iterations=3)
+        >>> (bound[1:] / bound[:-1]).round(6)
+        array([0.8, 0.8, 0.8])
+
+    References:
+        Lan 2023, Mathematical Programming 198, Theorem 1; Cen et al. 2022, Operations Research 70(4); Zhan et al. 2023, SIAM
+        Journal on Optimization 33(2), for any h. Slips that are in print: the factor in the proof is
+        \(\|d^{\pi^*}/d^{(t+1)}\|_\infty^{-1}\), and the step after adding and subtracting is ≥; the iterations grow like
+        log(‖ρ/ν*‖ · error/ε), not like a product of logarithms. That PMD needs h + H convex is meant as strong convexity relative
+        to KL, of which any modulus above 0 is enough.
+    """
+    tau = temperature_of(regularizer)
+    first = begin(mdp, regularizer, start, optimum)
+    stationary = first.optimum.stationary
+    if stationary is None:
+        raise SolverError("the optimal policy has no stationary distribution, because episodes end")
+    weight = 1.0 / (1.0 + step_size * tau)
+    constant = float(stationary @ (first.optimum.value - first.value))
+    if weight > 0.0:
+        dual = interior_dual(mdp, regularizer, regularizer, first.policy)
+        far = divergence(regularizer, first.optimum.policy, dual, first.optimum.allowed)
+        constant += (1.0 / step_size + tau) * float(stationary @ far)
+    return mismatch(mdp.initial, stationary) * max(mdp.discount, weight) ** np.arange(iterations + 1) * max(constant, 0.0)
+
+
+def mismatch(rho: Float[Array, " S"], nu: Float[Array, " S"]) -> float:
+    """(S,) and (S,) distributions -> ‖ρ/ν‖ in the sup norm, where 0/0 is 0."""
+    rho, nu = np.asarray(rho), np.asarray(nu)
+    if np.any((rho > 0.0) & ~(nu > 0.0)):
+        return float(np.inf)
+    return float(np.max(np.where(rho > 0.0, rho / np.where(nu > 0.0, nu, 1.0), 0.0)))
+
+
+# ---- held against runs ----
+
+
+def _linear_system(run: Trace) -> Numbers:
+    view = exact_averaging(run)
+    step = view.constant_step()
+    system = linear_system(run.mdp, run.regularizer, run.q, step_size=step, start=run.policies[0], optimum=run.optimum)
+    over = system.errors[1:] - system.bounds[1:]
+    steps = np.arange(1, run.iterations + 1)
+    worse = np.argmax(over, axis=1)
+    row = np.arange(run.iterations)
+    # Q_t - τξ_t falls short of its bound by what a noisy step may lose, carried on with weight α
+    gain = max(float(1.0 - np.max(view.weights)), UNIT_ROUNDOFF)
+    error = float(np.max(view.noise, initial=0.0))
+    carried = error * (1.0 + 2.0 * run.mdp.discount / ((1.0 - run.mdp.discount) * gain))
+    slack = 2.0 * q_rounding(run)[1:] + carried
+    return Numbers(steps, system.errors[1:][row, worse], system.bounds[1:][row, worse], slack)
+
+
+class _Potential(NamedTuple):
+    """(n + 1,) V*(ν*) - V_k(ν*) and E D(π*, π_k), (n,) its weight after each step, and (n,) what rounding adds."""
+
+    gap: Float[np.ndarray, " m"]
+    far: Float[np.ndarray, "m S"]
+    stationary: Float[np.ndarray, " S"]
+    slack: Float[np.ndarray, " n"]
+
+
+@once
+def _potential(run: Trace) -> _Potential:
+    view = descent(run)
+    nu = run.optimum.stationary
+    if nu is None:
+        raise Inapplicable("episodes end, so the optimal policy has no stationary distribution")
+    difference = run.optimum.value - run.values
+    horizon = 1.0 / (1.0 - run.mdp.discount)
+    n_actions = run.mdp.n_actions
+    logs = np.max(np.where(np.isfinite(view.duals) & (run.optimum.policy > 0), np.abs(view.duals), 0.0), axis=(1, 2))
+    of_far = 4.0 * view.mirror.rounding(n_actions) + 8.0 * (n_actions + 4) * UNIT_ROUNDOFF * logs
+    inverse = view.inverse_steps
+    weighed = (inverse + run.regularizer.max_temperature) * of_far[1:] + np.where(inverse > 0, inverse * of_far[:-1], 0.0)
+    unsteady = run.optimum.unsteadiness * horizon * np.max(np.abs(difference), axis=1)[:-1]
+    own = run.value_error[1:] + run.value_error[:-1] + 4.0 * run.optimum.error
+    return _Potential(difference @ nu, view.to_optimum, nu, own + weighed + unsteady + 8.0 * horizon * view.noise)
+
+
+def _potential_step(run: Trace) -> Numbers:
+    view = descent(run)
+    potential = _potential(run)
+    after = np.array([
+        potential.gap[k + 1] + potential.stationary @ ((inverse + view.temperature) * potential.far[k + 1])
+        for k, inverse in enumerate(view.inverse_steps)
+    ])  # fmt: skip
+    before = np.array([
+        run.mdp.discount * potential.gap[k] + (inverse * (potential.stationary @ potential.far[k]) if inverse > 0.0 else 0.0)
+        for k, inverse in enumerate(view.inverse_steps)
+    ])  # fmt: skip
+    return Numbers(np.arange(1, run.iterations + 1), after, before, potential.slack)
+
+
+def _contraction(run: Trace) -> Numbers:
+    view = exact_averaging(run)
+    step, tau = view.constant_step(), uniform_temperature(run.regularizer)
+    if not step < np.inf:
+        raise Inapplicable("its steps are greedy: see the error of Q, and the potential step by step")
+    potential = _potential(run)
+    level = potential.gap + (1.0 / step + tau) * (potential.far @ potential.stationary)
+    rate = max(run.mdp.discount, float(np.max(view.weights)))
+    return Numbers(np.arange(1, run.iterations + 1), level[1:], rate * level[:-1], potential.slack)
+
+
+def _gap_from_start(run: Trace) -> Numbers:
+    view = exact_averaging(run)
+    step = view.constant_step()
+    potential = _potential(run)
+    far = mismatch(run.mdp.initial, potential.stationary)
+    if not far < np.inf:
+        raise Inapplicable("the optimal policy does not return to some state of the initial distribution")
+    bound = mirror_descent_gap(
+        run.mdp, run.regularizer, step_size=step, iterations=run.iterations, start=run.policies[0], optimum=run.optimum
+    )
+    rate = max(run.mdp.discount, float(np.max(view.weights, initial=0.0)))
+    accumulated = np.concatenate([[0.0], np.maximum.accumulate(potential.slack) / (1.0 - rate)])
+    slack = far * accumulated + (1.0 + far) * (run.optimum.error + run.value_error)
+    every = np.arange(run.iterations + 1)
+    return Numbers(every, run.mdp.initial @ run.optimum.value - run.values_from_start, bound, slack)
+
+
+STATEMENTS = (
+    Statement("linear system", "Cen et al. 2022, Theorem 1; Zhan et al. 2023", AtMost, _linear_system),
+    Statement("potential", "gap(ν*) + (1/η + τ) E D(π*, π⁺) ≤ γ gap(ν*) + E D(π*, π)/η: Lan 2023", AtMost, _potential_step),
+    Statement("contraction of the potential", "by max{γ, α}: Lan 2023, Theorem 1; Zhan et al. 2023", AtMost, _contraction),
+    Statement("gap from the start", "Lan 2023, Theorem 1; Cen et al. 2022", AtMost, _gap_from_start),
+)

@@ -1,0 +1,275 @@
+r"""Rates without a regularizer: natural policy gradient, and mirror descent with growing steps.
+
+Index t of a returned array bounds iterate t.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from regmdp._arrays import Float
+from regmdp._errors import SolverError
+from regmdp.evaluation import occupancy
+from regmdp.improvement import Adaptive, MirrorDescent
+from regmdp.improvement.duals import interior_dual
+from regmdp.mdp import MDP
+from regmdp.regularizers import Regularizer, Shannon
+from regmdp.theory.beginning import Beginning, begin
+from regmdp.theory.dual_averaging import Averaging, descent, divergence, exact_averaging, require_exact
+from regmdp.theory.errors import q_rounding
+from regmdp.theory.optima import Optimum
+from regmdp.theory.report import AtMost, Inapplicable, Numbers, Statement
+from regmdp.theory.runs import Trace
+from regmdp.theory.steps import mismatch
+
+__all__ = ["STATEMENTS", "adaptive_mirror_descent", "geometric_mirror_descent", "natural_gradient", "reward_range"]
+
+#: The mirror map of natural policy gradient.
+ENTROPY = Shannon(temperature=1.0)
+
+
+def natural_gradient(
+    mdp: MDP, *, step_size: float, iterations: int, start: Any = None, optimum: Optimum | None = None
+) -> Float[np.ndarray, " n"]:
+    r"""Bound V*(ρ) - V_t(ρ) of natural policy gradient without a regularizer, for any step size η > 0.
+
+    .. math::
+        V^*(\rho) - V_t(\rho) \le \frac{1}{t} \left( \frac{D}{\eta} + \frac{R}{(1-\gamma)^2} \right), \qquad
+        D = E_{s \sim d_\rho^{\pi^*}} KL(\pi^*(s) \| \pi_0(s))
+
+    R is the range of the rewards. As published, R = 1, the start is uniform, and log A stands for D, which is never larger then.
+
+    Args:
+        mdp: The model, γ < 1.
+        step_size: η.
+        iterations: n.
+        start: (S, A) π_0, positive where π* is; by default uniform.
+        optimum: The optimum, if it is known.
+
+    Returns:
+        Bounds for t = 0 … n; ∞ at 0.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp = rm.models.chain(5)
+        >>> bound = rm.theory.natural_gradient(mdp, step_size=1.0, iterations=100)
+        >>> bool(np.isclose(bound[100], (np.log(2) + 100) / 100))
+        True
+
+    References:
+        Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), Theorem 16, in whose proof D stands before it is bounded by log A.
+    """
+    first = begin(mdp, None, start, optimum)
+    low, high = reward_range(mdp)
+    constant = _start_divergence(first, ENTROPY) / step_size + (high - low) / (1.0 - mdp.discount) ** 2
+    return np.concatenate([[np.inf], constant / np.arange(1, iterations + 1)])
+
+
+def geometric_mirror_descent(
+    mdp: MDP,
+    *,
+    initial: float,
+    iterations: int,
+    mirror: Regularizer = ENTROPY,
+    start: Any = None,
+    optimum: Optimum | None = None,
+) -> Float[np.ndarray, " n"]:
+    r"""Bound V*(ρ) - V_k(ρ) of mirror descent without a regularizer, with steps that grow by 1/γ or more.
+
+    .. math::
+        V^*(\rho) - V_k(\rho) \le \left( 1 - \frac{1}{\vartheta} \right)^k \left( V^*(\rho) - V_0(\rho)
+        + \frac{D}{(1-\gamma) (\vartheta - 1) \eta_0} \right), \qquad
+        \vartheta = \frac{1}{1-\gamma} \left\| \frac{d_\rho^{\pi^*}}{\rho} \right\|_\infty
+
+    D is the divergence of :func:`natural_gradient`, that of the mirror map. With rewards in [0, 1] and
+    \(\eta_0 \ge \frac{1-\gamma}{\gamma} D\) the bracket is at most 2/(1-γ), as it is usually stated. The potential, the gap plus
+    \(D_k/((1-\gamma)(\vartheta-1)\eta_k)\), itself shrinks by 1 - 1/ϑ in each step.
+
+    Args:
+        mdp: The model, 0 < γ < 1.
+        initial: η_0 of mirror descent.
+        iterations: n.
+        mirror: The mirror map; by default that of the Kullback-Leibler divergence.
+        start: (S, A) π_0; by default uniform.
+        optimum: The optimum, if it is known.
+
+    Returns:
+        Bounds for k = 0 … n; ∞ where π* reaches states that ρ does not draw.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp = rm.models.chain(3, discount=0.5).with_initial(np.full(3, 1 / 3))
+        >>> bound = rm.theory.geometric_mirror_descent(mdp, initial=1.0, iterations=3)
+        >>> (bound[1:] / bound[:-1]).round(4)
+        array([0.7143, 0.7143, 0.7143])
+
+    References:
+        Xiao 2022, JMLR 23(282), Theorem 10. Steps have to grow by ϑ/(ϑ-1), for which 1/γ is enough where no episode ends.
+    """
+    first = begin(mdp, None, start, optimum)
+    theta = _mismatch_ratio(first.optimum)
+    gap = max(float(mdp.initial @ (first.optimum.value - first.value)), 0.0)
+    if not 1.0 < theta < np.inf:
+        return np.full(iterations + 1, np.inf)
+    constant = gap + _start_divergence(first, mirror) / ((1.0 - mdp.discount) * (theta - 1.0) * initial)
+    return constant * (1.0 - 1.0 / theta) ** np.arange(iterations + 1)
+
+
+def adaptive_mirror_descent(
+    mdp: MDP,
+    regularizer: Regularizer | None = None,
+    *,
+    initial: float,
+    iterations: int,
+    lookahead: int = 1,
+    start: Any = None,
+    optimum: Optimum | None = None,
+) -> Float[np.ndarray, " n"]:
+    r"""Bound ‖V* - V_k‖ of mirror descent with adaptive steps and an h-step lookahead.
+
+    .. math::
+        \|V^* - V_k\|_\infty \le \gamma^{hk} \left( \|V^* - V_0\|_\infty + \frac{c_0}{(1-\gamma)^2} \right), \qquad
+        \eta_k \ge \max_s \min_p \frac{D(p, \pi_k(s))}{c_k}, \quad c_k = \gamma^{2h(k+1)} c_0
+
+    where p runs through the greedy distributions for \(Q_h = r + \gamma P T^{h-1} V_k\). A step is then within c_k of a greedy one,
+    so that ‖V* - V_{k+1}‖ ≤ γ^h ‖V* - V_k‖ + c_k/(1-γ); which does not need that there is no regularizer.
+
+    Args:
+        mdp: The model, γ < 1.
+        regularizer: The regularizer; none in the literature.
+        initial: c_0, in the unit of the rewards.
+        iterations: n.
+        lookahead: h.
+        start: (S, A) π_0; by default uniform.
+        optimum: The optimum, if it is known.
+
+    Returns:
+        Bounds for k = 0 … n.
+
+    Examples:
+        >>> import regmdp as rm
+        >>> mdp = rm.models.chain(5)
+        >>> algorithm = rm.algorithms.PMD(rm.algorithms.Adaptive(0.1), lookahead=2)
+        >>> run = rm.theory.trace(mdp, None, algorithm, iterations=10)
+        >>> bound = rm.theory.adaptive_mirror_descent(mdp, initial=0.1, iterations=10, lookahead=2)
+        >>> bool((run.optimum.value - run.values).max(axis=1)[10] <= bound[10])
+        True
+
+    References:
+        Johnson, Pike-Burke & Rebeschini 2023, NeurIPS, for h = 1; Protopapas & Barakat 2024, NeurIPS, for any h.
+    """
+    first = begin(mdp, regularizer, start, optimum)
+    gap = float(np.max(first.optimum.value - first.value, initial=0.0))
+    constant = gap + initial / (1.0 - mdp.discount) ** 2
+    return constant * (mdp.discount**lookahead) ** np.arange(iterations + 1.0)
+
+
+def reward_range(mdp: MDP) -> tuple[float, float]:
+    """Return the smallest and the largest reward, with the 0 that is paid after the end of an episode, if any ends.
+
+    Examples:
+        >>> import regmdp as rm
+        >>> rm.theory.reward_range(rm.models.bandit())
+        (0.1, 1.0)
+    """
+    rewards = mdp.rewards[mdp.available]
+    low, high = float(np.min(rewards)), float(np.max(rewards))
+    return (min(low, 0.0), max(high, 0.0)) if mdp.terminates else (low, high)
+
+
+def _start_divergence(first: Beginning, mirror: Regularizer) -> float:
+    """Return the divergence of π* from the start, where π* goes."""
+    optimum = first.optimum
+    visited = occupancy(optimum.mdp, optimum.policy)
+    try:
+        dual = interior_dual(optimum.mdp, optimum.regularizer, mirror, first.policy)
+    except SolverError:  # on the boundary, where the method cannot start
+        return math.inf
+    return float(visited @ divergence(mirror, optimum.policy, dual, optimum.allowed))
+
+
+def _mismatch_ratio(optimum: Optimum) -> float:
+    """Return ϑ."""
+    return mismatch(occupancy(optimum.mdp, optimum.policy), optimum.mdp.initial) / (1.0 - optimum.mdp.discount)
+
+
+# ---- held against runs ----
+
+
+def _plain(run: Trace) -> None:
+    if run.regularizer.max_temperature > 0.0:
+        raise Inapplicable("there is a regularizer")
+
+
+def _gap(run: Trace) -> Float[np.ndarray, " n"]:
+    return run.mdp.initial @ run.optimum.value - run.values_from_start
+
+
+def _accumulated(run: Trace, view: Averaging) -> Float[np.ndarray, " n"]:
+    """(n + 1,) what rounding may add to a gap from ρ: to each step by itself, and then over the horizon."""
+    horizon = 1.0 / (1.0 - run.mdp.discount)
+    noise = float(np.max(view.noise, initial=0.0))
+    return run.optimum.error + run.value_error + 4.0 * horizon**2 * noise * np.ones(run.iterations + 1)
+
+
+def _natural_gradient(run: Trace) -> Numbers:
+    view = exact_averaging(run)
+    _plain(run)
+    if not isinstance(view.mirror, Shannon):
+        raise Inapplicable("its divergence is not that of Kullback and Leibler")
+    if run.iterations == 0:
+        raise Inapplicable("no iteration was made")
+    inverse = view.inverse_steps
+    if not np.all(np.abs(inverse - inverse[0]) <= 1e-12 * inverse[0]):
+        raise Inapplicable("its step sizes differ between iterations")
+    step = (1.0 - run.mdp.discount) / float(inverse[0])
+    bound = natural_gradient(run.mdp, step_size=step, iterations=run.iterations, start=run.policies[0], optimum=run.optimum)
+    gap, slack = _gap(run), _accumulated(run, view)
+    return Numbers(np.arange(1, run.iterations + 1), gap[1:], bound[1:], slack[1:])
+
+
+def _geometric(run: Trace) -> Numbers:
+    view = descent(run)
+    _plain(run)
+    theta = _mismatch_ratio(run.optimum)
+    if not theta < np.inf:
+        raise Inapplicable("the optimal policy reaches states that the initial distribution does not draw")
+    if not theta > 1.0 + 1e-12 or run.iterations == 0:
+        raise Inapplicable("there is nothing to be gained by iterating")
+    growth = view.inverse_steps[:-1] / np.maximum(view.inverse_steps[1:], 1e-300)
+    grows = growth >= theta / (theta - 1.0) * (1.0 - 1e-12)
+    last = int(np.argmin(np.append(grows, False))) + 1  # the bound is about the iterates up to the first step that grew too little
+    if last < min(2, run.iterations):
+        raise Inapplicable("its step sizes do not grow by ϑ/(ϑ-1), 1/γ where no episode ends")
+    bound = geometric_mirror_descent(
+        run.mdp, initial=1.0 / float(view.inverse_steps[0]), iterations=run.iterations, mirror=view.mirror,
+        start=run.policies[0], optimum=run.optimum,
+    )  # fmt: skip
+    slack = theta * _accumulated(run, view)
+    every = np.arange(last + 1)
+    return Numbers(every, _gap(run)[every], bound[every], slack[every])
+
+
+def _adaptive(run: Trace) -> Numbers:
+    require_exact(run)
+    improvement = run.improvement
+    if not isinstance(improvement, MirrorDescent) or not isinstance(improvement.step_size, Adaptive):
+        raise Inapplicable("its step sizes are not adaptive")
+    bound = adaptive_mirror_descent(
+        run.mdp, run.regularizer, initial=improvement.step_size.initial, iterations=run.iterations,
+        lookahead=run.lookahead, start=run.policies[0], optimum=run.optimum,
+    )  # fmt: skip
+    gap = np.max(run.optimum.value - run.values, axis=1)
+    horizon = 1.0 / (1.0 - run.mdp.discount)
+    slack = run.optimum.error + run.value_error + 4.0 * horizon**2 * float(np.max(q_rounding(run)))
+    return Numbers(np.arange(run.iterations + 1), gap, bound, slack)
+
+
+STATEMENTS = (
+    Statement("sublinear gap", "Agarwal et al. 2021, Theorem 16", AtMost, _natural_gradient),
+    Statement("growing steps", "Xiao 2022, Theorem 10", AtMost, _geometric),
+    Statement("adaptive steps", "Johnson et al. 2023; Protopapas & Barakat 2024", AtMost, _adaptive),
+)

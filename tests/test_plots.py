@@ -1,0 +1,163 @@
+"""The plots: the same figure is the same file, nothing is lost by thinning, and nobody's settings are changed."""
+
+import colorsys
+import re
+import subprocess
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from regmdp import plots
+
+
+def drawing():
+    with plots.style():
+        figure, axes = plots.figure(1, 2)
+        for axis in axes:
+            plots.logarithmic(axis, x=True, y=True)
+        x = np.arange(1, 3000)
+        runs = np.outer([1.0, 2.0, 4.0], 1.0 / x)
+        plots.curve(axes[0], x, 1.0 / x, 0, "one")
+        plots.band(axes[0], x, runs, 1, "three")
+        plots.bound(axes[1], x, 5.0 / x, "bound")
+        plots.level(axes[1], 1e-2, "tolerance")
+        plots.legend(axes[0], where="below")
+        plots.letters(axes, ["left", "right"])
+        return plots.svg(figure), plots.png(figure)
+
+
+def test_the_same_figure_is_the_same_file():
+    first, second = drawing(), drawing()
+    assert first == second
+    assert first[0].startswith("<svg")
+    assert first[1].startswith(b"\x89PNG")
+
+
+def test_a_figure_needs_no_font_and_tells_no_date():
+    svg, _ = drawing()
+    assert "<text" not in svg
+    assert "<dc:date" not in svg
+    assert "<dc:creator" not in svg
+
+
+def test_coordinates_are_rounded_and_right():
+    with plots.style():
+        figure, axes = plots.figure(width=2, height=1)
+        axes.set_position((0, 0, 1, 1))
+        axes.axis("off")
+        axes.set(xlim=(0, 1), ylim=(0, 1))
+        axes.plot([0.0, 1 / 3, 1.0], [0.0, 1 / 3, 0.0])
+        figure.set_layout_engine("none")
+        svg = plots.svg(figure)
+    # 2 by 1 inches are 144 by 72 points, counted from the top; the markers do not matter here
+    numbers = [re.findall(r"-?[\d.]+", path) for path in re.findall(r' d="([^"]*)"', svg)]
+    assert ["0", "72", "48", "48", "144", "72"] in numbers
+    assert not re.search(r' d="[^"]*\d\.\d{3}', svg)
+
+
+def test_the_readers_own_settings_stay():
+    before = dict(mpl.rcParams)
+    mpl.rcParams["lines.linewidth"] = 9.0
+    try:
+        with plots.style():
+            assert mpl.rcParams["lines.linewidth"] < 3.0
+            assert mpl.rcParams["axes.titlesize"] == 11
+        assert mpl.rcParams["lines.linewidth"] == 9.0
+    finally:
+        mpl.rcParams["lines.linewidth"] = before["lines.linewidth"]
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("x", [np.arange(5000.0), np.arange(3.0), np.geomspace(1e-6, 1e9, 10_000), np.array([0.0, 1.0])])
+def test_thinning_keeps_the_ends_and_is_even(x, log):
+    index = plots.thin(x, 200, log=log)
+    assert index[0] == 0
+    assert index[-1] == x.size - 1
+    assert np.all(np.diff(index) > 0)
+    assert index.size <= max(min(x.size, 202), 2)
+    if x.size > 1000:
+        scale = np.log(x[index][1:]) if log else x[index][1:]
+        spread = scale[-1] - scale[0]
+        assert np.max(np.diff(scale)) < (0.2 if log and x[0] == 0 else 0.011) * spread
+
+
+def test_curves_leave_out_what_a_logarithm_has_not():
+    with plots.style():
+        _, axes = plots.figure()
+        plots.logarithmic(axes, x=True, y=True)
+        plots.curve(axes, [0, 1, 10, 100], [1.0, 0.1, 0.0, -1.0], 0)
+        (line,) = axes.lines
+        np.testing.assert_array_equal(line.get_xdata(), [1, 10, 100])
+        np.testing.assert_array_equal(line.get_ydata(), [0.1, np.nan, np.nan])
+
+
+def test_limits_are_those_of_the_data_unless_said():
+    with plots.style():
+        _, axes = plots.figure()
+        plots.logarithmic(axes, x=True, y=True)
+        plots.curve(axes, [1, 10], [1e5, 1e9], 0)
+        low, high = axes.get_ylim()
+        assert low < 1e5
+        assert high > 1e9
+        plots.logarithmic(axes, y=True, limits=(1e-3, 1e12))
+        assert axes.get_ylim() == (1e-3, 1e12)
+
+
+def test_a_band_reaches_from_the_lowest_to_the_highest_run():
+    with plots.style():
+        _, axes = plots.figure()
+        runs = np.array([[1.0, 5.0], [2.0, 4.0], [9.0, 6.0]])
+        plots.band(axes, [0, 1], runs, 2, "runs")
+        (filled,) = axes.collections
+        corners = filled.get_paths()[0].vertices
+        assert {tuple(corner) for corner in corners} >= {(0.0, 1.0), (0.0, 9.0), (1.0, 4.0), (1.0, 6.0)}
+        np.testing.assert_array_equal(axes.lines[0].get_ydata(), [2.0, 5.0])
+
+
+def test_arrows_point_along_the_field_and_have_one_length():
+    with plots.style():
+        _, axes = plots.figure()
+        plots.arrows(
+            axes, np.array([[0.0, 0.0], [5.0, 5.0], [1.0, 1.0]]), np.array([[3.0, 0.0], [0.0, -0.1], [0.0, 0.0]]), length=2.0
+        )
+        (shape,) = axes.patches
+        outlines = shape.get_path().vertices.reshape(2, -1, 2)  # no arrow where the field is 0
+    for outline, tip, tail in zip(outlines, ([1.0, 0.0], [5.0, 4.0]), ([-1.0, 0.0], [5.0, 6.0]), strict=True):
+        assert np.min(np.linalg.norm(outline - tip, axis=1)) < 1e-12
+        assert np.min(np.linalg.norm(outline - tail, axis=1)) < 0.1
+
+
+def luminance(color):
+    """Relative luminance of WCAG 2."""
+    channels = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_colours_are_seen_on_white_and_differ_from_their_neighbours():
+    contrast = [1.05 / (luminance(color) + 0.05) for color in plots.COLORS]
+    assert min(contrast) > 2.0
+    for one, other in zip(plots.COLORS, plots.COLORS[1:], strict=False):
+        light = abs(luminance(one) - luminance(other))
+        hues = [colorsys.rgb_to_hls(*(int(c[place : place + 2], 16) / 255 for place in (1, 3, 5)))[0] for c in (one, other)]
+        assert light > 0.02 or abs(hues[0] - hues[1]) > 0.1
+
+
+def test_every_curve_has_its_own_style():
+    with plots.style():
+        _, axes = plots.figure()
+        for number in range(len(plots.COLORS)):
+            plots.curve(axes, [0, 1], [0, 1], number)
+        looks = [(line.get_color(), line.get_marker(), str(line._unscaled_dash_pattern)) for line in axes.lines]
+    for part in zip(*looks, strict=True):
+        assert len(set(part)) == len(plots.COLORS)
+
+
+def test_without_matplotlib_the_command_that_installs_it_is_said():
+    code = "import sys; sys.modules['matplotlib'] = None\nimport regmdp, regmdp.experiments\nimport regmdp.plots"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "MissingExtraError" in ended.stderr
+    assert "python -m pip install 'regmdp[plots]'" in ended.stderr

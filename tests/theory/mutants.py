@@ -1,0 +1,115 @@
+"""Methods that are wrong in one place, passed off as the right ones."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+import regmdp as rm
+from regmdp.algorithms import PolicyOptimization, Start, State
+from regmdp.evaluation import Evaluation, Exact
+from regmdp.improvement import Improved, Improvement
+
+
+@dataclass(frozen=True)
+class Wrong(Improvement):
+    """Another improvement's start, and a rule of its own: (mdp, regularizer, candidate, Q) -> policy and dual variable."""
+
+    rule: Callable
+    right: Improvement
+
+    def __call__(self, mdp, regularizer, candidate):
+        q = rm.bellman.q_values(mdp, candidate.value)
+        policy, dual = self.rule(mdp, regularizer, candidate, q)
+        return Improved(rm.bellman.backup(mdp, regularizer, candidate.value), policy, dual, None)
+
+    def check(self, mdp, regularizer):
+        self.right.check(mdp, regularizer)
+
+    def dual(self, mdp, regularizer, policy):
+        return self.right.dual(mdp, regularizer, policy)
+
+
+def passed_off(mdp, regularizer, right, rule, iterations, start=None):
+    """The iterates of the wrong rule, with exact values, under the name of the right algorithm."""
+    wrong = PolicyOptimization(Exact(), Wrong(rule, right.improvement))
+    run = rm.theory.trace(mdp, regularizer, wrong, iterations=iterations, start=start)
+    return rm.theory.Trace(mdp, run.regularizer, right, run.states)
+
+
+@dataclass(frozen=True)
+class WrongEvaluation(Evaluation):
+    """An evaluation that says it is exact, and leaves out what the regularizer costs."""
+
+    exact = True
+
+    def __call__(self, mdp, regularizer, policy, guess, accuracy=0.0):
+        return Exact()(mdp, rm.Unregularized(), policy, guess, accuracy)
+
+
+@dataclass(frozen=True)
+class Half(rm.algorithms.Algorithm):
+    """Value iteration that goes half of the way."""
+
+    name = "half"
+
+    def check(self, mdp, regularizer):
+        pass
+
+    def init(self, mdp, regularizer, start: Start):
+        return rm.algorithms.ValueIteration().init(mdp, regularizer, start)
+
+    def step(self, mdp, regularizer, state: State):
+        value = 0.5 * (state.value + state.backup)
+        return State(value, rm.bellman.backup(mdp, regularizer, value))
+
+    def policy(self, mdp, regularizer, state):
+        return rm.uniform_policy(mdp, regularizer)
+
+
+# ---- wrong rules, for models in which all actions exist ----
+
+
+def averages(kept, gain, action_values=lambda mdp, value, q: q):
+    """ξ⁺ = kept ξ + gain Q, π⁺ = ∇h*(ξ⁺), with h the regularizer, or the entropy if there is none."""
+
+    def rule(mdp, regularizer, candidate, q):
+        mirror = rm.Shannon(1.0) if isinstance(regularizer, rm.Unregularized) else regularizer
+        dual = kept * candidate.dual + gain * action_values(mdp, candidate.value, q)
+        dual = dual - dual.max(axis=1, keepdims=True)
+        return mirror.greedy(dual), dual
+
+    return rule
+
+
+def undiscounted(mdp, value, q):
+    """Q without its γ."""
+    return mdp.rewards + (q - mdp.rewards) / mdp.discount
+
+
+def uphill(direction):
+    """θ⁺ = θ + direction(visits, π, Q, τ, V)."""
+
+    def rule(mdp, regularizer, candidate, q):
+        policy = candidate.policy
+        often = rm.visits(mdp, policy)[:, None]
+        tau = regularizer.max_temperature
+        logits = candidate.dual + direction(often, policy, q, tau, candidate.value[:, None])
+        logits = logits - logits.max(axis=1, keepdims=True)
+        return rm.Shannon(1.0).greedy(logits), logits
+
+    return rule
+
+
+def mixture(share):
+    """π⁺ = (1-β) π + β greedy."""
+
+    def rule(mdp, regularizer, candidate, q):
+        greedy = regularizer.maximiser(q)
+        return (1 - share) * candidate.policy + share * greedy, None
+
+    return rule
+
+
+def one_hot(actions, n_actions):
+    return np.eye(n_actions)[np.asarray(actions)]

@@ -1,0 +1,73 @@
+"""Experiments of a moment, for the tests of what runs, records and shows experiments."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from regmdp.experiments import Check, Drawing, Experiment, Number, Result
+
+
+@dataclass(frozen=True)
+class Settings:
+    size: int = 5
+    scales: tuple[float, ...] = (1.0, 0.1)
+    seed: int = 3
+
+
+def draw(x, y):
+    from regmdp import plots
+
+    figure, axes = plots.figure(width=3.0, height=2.0)
+    plots.curve(axes, x, y, 0, "curve")
+    return figure
+
+
+def result(settings: Settings, passed: bool = True) -> Result:
+    x = np.arange(settings.size)
+    y = np.random.default_rng(settings.seed).random(settings.size)
+    return Result(
+        tables={"curve": {"x": x, "y": y, "kind": np.array(['a, "b"'] * settings.size)}},
+        figures={"curve": Drawing(lambda: draw(x, y), "A curve with τ_{0} < γ^{2} & more.", 'A curve "rising" & falling.')},
+        numbers=(Number("size <b>", str(settings.size)), Number("sum", f"{y.sum():.3f}", "about 2")),
+        checks=(Check("1 < 2", "1", "less than 2", True), Check("it <passed>", str(passed), "True", passed)),
+    )
+
+
+def experiment(name: str, run=None, passed: bool = True) -> Experiment:
+    """An experiment that draws random numbers, or does something else."""
+    return Experiment(
+        name=name,
+        title=f"The <title> of {name}",
+        summary=f"What {name} & co show.",
+        theory=("A sentence with x_{1} < x_{2}.", "    S^{2^{H}} ≥ 1,   always"),
+        sources=("Somebody, Some title, 2020.",),
+        full=Settings(),
+        quick=Settings(size=3),
+        run=run or (lambda settings, progress: result(settings, passed)),
+        caveat=f"Beware of {name}.",
+    )
+
+
+def read(path: Path) -> dict[str, list[str]]:
+    """The columns of a CSV file."""
+    with open(path, encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    return dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
+
+
+class Watcher:
+    """Keeps what it is told."""
+
+    def __init__(self):
+        self.heard = []
+
+    def started(self, experiment):
+        self.heard.append(("started", experiment.name))
+
+    def progress(self, fraction, text):
+        assert 0.0 <= fraction <= 1.0
+
+    def finished(self, experiment, record, resumed):
+        self.heard.append(("resumed" if resumed else "finished", experiment.name))
