@@ -454,6 +454,9 @@ def test_an_interruption_during_an_iteration_returns_the_one_before():
         name = "value iteration, interrupted"
         inner = rm.algorithms.ValueIteration()
 
+        def check(self, mdp, regularizer):
+            self.inner.check(mdp, regularizer)
+
         def init(self, mdp, regularizer, start):
             return self.inner.init(mdp, regularizer, start)
 

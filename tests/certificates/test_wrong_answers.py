@@ -21,6 +21,9 @@ class Corrupted(rm.algorithms.Algorithm):
     def __init__(self, inner, corrupt=lambda state: state, policy=None):
         self._inner, self._corrupt, self._policy = inner, corrupt, policy
 
+    def check(self, mdp, regularizer):
+        self._inner.check(mdp, regularizer)
+
     def init(self, mdp, regularizer, start):
         return self._corrupt(self._inner.init(mdp, regularizer, start))
 
@@ -224,6 +227,9 @@ def test_transitions_that_are_not_those_of_the_model_are_found_out():
     class Dreamer(rm.algorithms.Algorithm):
         name = "dreamer"
         inner = rm.algorithms.PolicyIteration()
+
+        def check(self, mdp, regularizer):
+            self.inner.check(dreamt, regularizer)
 
         def init(self, mdp, regularizer, start):
             return self.inner.init(dreamt, regularizer, start)
