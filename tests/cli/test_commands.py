@@ -336,6 +336,7 @@ def test_help_names_the_commands():
         (["chain", "--regularizer", "kl", "--temperature", "0.1"], ["needs a --reference"]),
         (["chain", "--regularizer", "kl", "--temperature", "0.1", "--reference", "expert"], ["no reference policy 'expert'"]),
         (["chain", "--regularizer", "tsalis:q=2", "--temperature", "1"], ["no regularizer 'tsalis'", "did you mean tsallis?"]),
+        (["chain", "--regularizer", "entropy"], ["no regularizer 'entropy'"]),
         (["chain", "--regularizer", "foo", "--temperature", "1"], ["no regularizer 'foo'. The regularizers are none, kl"]),
         (["chain", "--regularizer", "tsallis", "--temperature", "1"], ["needs q; write tsallis:q=0.5"]),
         (["chain", "--regularizer", "tsallis:q=0", "--temperature", "1"], ["q must be positive"]),

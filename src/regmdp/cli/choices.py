@@ -9,7 +9,7 @@ from enum import StrEnum
 import regmdp as rm
 from regmdp.algorithms import Algorithm, StepSize
 
-__all__ = ["REGULARIZERS", "AlgorithmName", "algorithm", "regularizer"]
+__all__ = ["AlgorithmName", "algorithm", "regularizer", "require_known"]
 
 #: Regularizers by name, KL apart, with the parameters that they have beside the temperature.
 REGULARIZERS: dict[str, tuple[Callable[..., rm.Regularizer], tuple[str, ...]]] = {
@@ -96,12 +96,8 @@ def regularizer(text: str, temperature: float) -> rm.Regularizer:
     Raises:
         RegularizerError: if there is none of this name, or a parameter is missing, unknown or not a number.
     """
+    require_known(text)
     name, _, rest = text.partition(":")
-    if name not in REGULARIZERS:
-        known = ["none", "kl", *REGULARIZERS]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]}? " if near else ". "
-        raise rm.RegularizerError(f"there is no regularizer {name!r}{hint}The regularizers are {', '.join(known)}")
     make, parameters = REGULARIZERS[name]
     given: dict[str, float] = {}
     for item in filter(None, rest.split(",")):
@@ -117,6 +113,20 @@ def regularizer(text: str, temperature: float) -> rm.Regularizer:
     if missing:
         raise rm.RegularizerError(f"--regularizer {name} needs {', '.join(missing)}; write {_usage(name)}")
     return make(**given, temperature=temperature)
+
+
+def require_known(text: str) -> None:
+    """Check that there is a regularizer of the name with which a text begins.
+
+    Raises:
+        RegularizerError: if there is none; the message names the nearest.
+    """
+    name = text.partition(":")[0]
+    known = ["none", "kl", *REGULARIZERS]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]}? " if near else ". "
+        raise rm.RegularizerError(f"there is no regularizer {name!r}{hint}The regularizers are {', '.join(known)}")
 
 
 def _usage(name: str) -> str:

@@ -62,6 +62,7 @@ class Problem:
             if temperature is not None or reference is not None:
                 raise rm.RegularizerError("--temperature and --reference need a --regularizer")
             return
+        choices.require_known(name)
         if temperature is None:
             raise rm.RegularizerError(f"--regularizer {name} needs a --temperature")
         if name == "kl":
