@@ -416,7 +416,7 @@ def test_certify_without_the_file(run):
     refused(run("certify", "chain", "missing.npy"), "missing.npy")
 
 
-WRONG_USAGE = [[], ["solve"], ["solve", "chain", "--regularizer", "entropy"], ["solve", "chain", "--tol", "x"], ["sole", "chain"]]
+WRONG_USAGE = [[], ["solve"], ["solve", "chain", "--algorithm", "entropy"], ["solve", "chain", "--tol", "x"], ["sole", "chain"]]
 
 
 @pytest.mark.parametrize("arguments", WRONG_USAGE)
