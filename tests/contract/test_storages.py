@@ -19,10 +19,20 @@ def stored(model, storage):
     return STORAGES[storage](MODELS[model](np.random.default_rng(0)))
 
 
+#: What no storage is tried with.
+LEFT_OUT = {
+    "Shannon, cold",
+    *(name for name in REGULARIZERS if any(w in name for w in ("convex", "box", "cap", " and ", "separable"))),
+}
+
+
 def regularizers(mdp):
-    """Fitting ones by name; not one that is 1e9 times colder than the rest, whose policies may differ where they are as good."""
+    """Fitting ones by name; not one that is 1e9 times colder than the rest, whose policies may differ where they are as good.
+
+    Nor those that take long or have limits: a regularizer never sees how a model is stored, and those are tested elsewhere.
+    """
     rng = np.random.default_rng(1)
-    return {name: make(mdp.rewards.shape, rng) for name, make in REGULARIZERS.items() if name != "Shannon, cold"}
+    return {name: make(mdp.rewards.shape, rng) for name, make in REGULARIZERS.items() if name not in LEFT_OUT}
 
 
 @cache
@@ -54,7 +64,7 @@ def test_storage_does_not_change_a_backup(model, storage):
     policy = rm.uniform_policy(mdp)
     for regularizer in regularizers(mdp).values():
         slack = 2 * backup_error(mdp, regularizer, value)
-        assert slack < 1e-9
+        assert slack < 1e-10
         expected = rm.bellman.backup(reference, regularizer, value)
         np.testing.assert_allclose(rm.bellman.backup(mdp, regularizer, value), expected, rtol=0, atol=slack)
         allowed = rm.uniform_policy(mdp, regularizer)
