@@ -20,10 +20,8 @@ def stored(model, storage):
 
 
 #: What no storage is tried with.
-LEFT_OUT = {
-    "Shannon, cold",
-    *(name for name in REGULARIZERS if any(w in name for w in ("convex", "box", "cap", " and ", "separable"))),
-}
+LONG = ("convex", "box", "cap", " and ", "separable")
+LEFT_OUT = {"Shannon, cold", *(name for name in REGULARIZERS if any(word in name for word in LONG))}
 
 
 def regularizers(mdp):
