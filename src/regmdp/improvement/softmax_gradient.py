@@ -183,8 +183,8 @@ def _require_finite(mdp: MDP, regularizer: Regularizer) -> None:
     allowed = permitted(mdp, regularizer)
     counts = np.maximum(allowed.sum(axis=1, keepdims=True), 1)
     for action in range(mdp.n_actions):
-        nearly = np.where(allowed[:, [action]], 0.999 * (np.arange(mdp.n_actions) == action) + 0.001 * allowed / counts, 0.0)
-        nearly = np.where(allowed[:, [action]], nearly, allowed / counts)
+        close = 0.999 * (np.arange(mdp.n_actions) == action) + 0.001 * allowed / counts
+        nearly = np.where(allowed[:, [action]], close, allowed / counts)
         infinite = ~np.isfinite(regularizer.cost(nearly, mdp.available)) & allowed[:, action]
         if infinite.any():
             state = int(np.argmax(infinite))
