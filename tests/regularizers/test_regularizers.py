@@ -110,6 +110,33 @@ def test_repr_says_what_it_is():
     assert repr(rm.Unregularized()) == "Unregularized()"
 
 
+def test_the_subgradient_of_renyi_is_0_in_terminal_states():
+    p = np.array([[0.25, 0.75, 0.0], [0.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]])
+    available = np.array([[True, True, True], [True, True, True], [False, False, False]])
+    renyi = rm.Renyi(0.5, temperature=1.0)
+    with np.errstate(all="raise"):
+        slope, masked = renyi.subgradient(p), renyi.subgradient(p, available)
+    # -p^-1/2 / Σ p^1/2
+    np.testing.assert_allclose(slope[0], [-2 / (0.5 + 0.75**0.5), -1 / 0.75**0.5 / (0.5 + 0.75**0.5), -INF], rtol=1e-15)
+    np.testing.assert_array_equal(slope[1], 0.0)
+    np.testing.assert_allclose(slope[2], -1.0, rtol=1e-15)
+    np.testing.assert_array_equal(masked, [slope[0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+
+
+@pytest.mark.parametrize("y", [[0.0, 0.0, 0.0, 0.0], [0.0, 0.0, -1e-6, -1e-6], [0.0, -1e-9, -1e-3, -1.0]])
+def test_a_slope_with_a_kink_is_not_evaluated_forever(y):
+    calls = 0
+
+    def slope(p):
+        nonlocal calls
+        calls += 1
+        return 2 * np.maximum(p - 0.25, 0.0)
+
+    p = rm.Separable(lambda p: np.maximum(p - 0.25, 0.0) ** 2, slope, temperature=1.0).greedy(np.array(y))
+    assert calls < 2000
+    assert abs(p.sum() - 1.0) <= 1e-15
+
+
 # ---- what the base class derives ----
 
 

@@ -2,16 +2,14 @@ r"""The proximal step in Kullback-Leibler divergence, \(\arg\max_p \langle y, p 
 
 from __future__ import annotations
 
-import copy
-from typing import Any
-
 import numpy as np
 
 from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp.regularizers import CapBarrier, Regularizer, Shannon
+from regmdp.regularizers.base import with_temperature
 from regmdp.regularizers.separable import SeparableRegularizer
 
-__all__ = ["kl_prox", "with_temperature"]
+__all__ = ["kl_prox"]
 
 #: Newton steps after which a state is left to the slower and safer way.
 STEPS = 25
@@ -95,10 +93,3 @@ def _newton(
             break
     total = np.sum(np.where(mask, np.exp(np.minimum(x, 1.0)), 0.0), axis=-1)
     return np.where(mask, x, -np.inf), converged & (np.abs(total - 1.0) <= 4 * UNIT_ROUNDOFF * y.shape[-1])
-
-
-def with_temperature(regularizer: Regularizer, temperature: Any) -> Regularizer:
-    """Return the same regularizer with another temperature, a number or one per state."""
-    other = copy.copy(regularizer)
-    object.__setattr__(other, "temperature", temperature if np.ndim(temperature) else float(temperature))
-    return other

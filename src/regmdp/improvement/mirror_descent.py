@@ -17,10 +17,11 @@ from regmdp.bellman import Block
 from regmdp.improvement.base import Candidate, Improved, below_best, look_ahead, mirror_map, normalised
 from regmdp.improvement.dual_averaging import averaged
 from regmdp.improvement.duals import interior_dual
-from regmdp.improvement.kl_prox import kl_prox, with_temperature
+from regmdp.improvement.kl_prox import kl_prox
 from regmdp.improvement.step_sizes import Stepping, StepSize, as_step_size, require_finite_step
-from regmdp.mdp import MDP
+from regmdp.mdp import Frame
 from regmdp.regularizers import KL, Regularizer, Shannon, Unregularized
+from regmdp.regularizers.base import with_temperature
 
 __all__ = ["MirrorDescent"]
 
@@ -53,17 +54,17 @@ class MirrorDescent(Stepping):
     def mirror(self, regularizer: Regularizer) -> Regularizer:
         return self.potential
 
-    def largest(self, mdp: MDP, regularizer: Regularizer) -> float:
+    def largest(self, mdp: Frame, regularizer: Regularizer) -> float:
         return math.inf
 
-    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
         self.potential.check(mdp.available)
         require_finite_step(self, mdp, regularizer)
 
-    def dual(self, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
+    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
         return interior_dual(mdp, regularizer, self._divergence(regularizer), policy)
 
-    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
         divergence = self._divergence(regularizer)
         if not divergence.steep:  # the step starts from the policy, not from what has been averaged
             candidate = replace(candidate, dual=self.dual(mdp, regularizer, candidate.policy))
@@ -82,7 +83,7 @@ class MirrorDescent(Stepping):
                 return mirror_map(psi, moved, allowed), moved
             return _proximal(h, psi, xi, block, allowed, step)
 
-        return look_ahead(mdp, regularizer, candidate.value, rule, step)
+        return look_ahead(mdp, regularizer, candidate, rule, step)
 
     def _divergence(self, regularizer: Regularizer) -> Regularizer:
         """Return the mirror map, or another one with the same divergence that fits the regularizer better."""

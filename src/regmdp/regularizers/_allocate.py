@@ -143,7 +143,7 @@ class _Inverse:
         empty = ~self.allowed | xp.where(self.straight, ~above, z <= self.bottom)
         fixed = full | empty
         low, high, t = self.low, self.high, self.t
-        before, p, stretch = xp.inf, xp.exp(t), xp.ones(t.shape)
+        before, side, p, stretch = xp.inf, xp.zeros(t.shape), xp.exp(t), xp.ones(t.shape)
         for _ in range(STEPS):
             p = xp.exp(t)
             slope, stretch, bend = self.terms.slopes(p, t)
@@ -163,9 +163,11 @@ class _Inverse:
             curved = (xp.abs(product) > 1e-4) & (product < 1.0)
             jump = xp.where(curved, xp.log1p(-xp.where(curved, product, 0.0)) / xp.where(curved, power, 1.0), -step)
             moved = xp.where(self.pole & (2.0 * p > self.limit), self._below_pole(p, excess, stretch), t + jump)
-            usable = (moved > low) & (moved < high) & ((size <= 0.5 * before) | (size <= 2.0))
+            # steps back and forth that do not become short are those of a derivative that jumps
+            onward = (size <= 2.0) & (excess * side >= 0)
+            usable = (moved > low) & (moved < high) & ((size <= 0.5 * before) | onward)
             t = xp.where(found, t, xp.where(usable, moved, middle))
-            before = size
+            before, side = size, xp.sign(excess)
         self.t = t
         p = xp.where(full, self.upper, xp.where(empty, self.least, p))
         return p, xp.where(fixed, 0.0, p / stretch)

@@ -6,8 +6,8 @@ import numpy as np
 
 from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp._errors import RegularizerError
-from regmdp.regularizers._interior import maximise
-from regmdp.regularizers._limits import Limits
+from regmdp.regularizers._interior import LOWEST, maximise
+from regmdp.regularizers._limits import Limits, slack
 from regmdp.regularizers._smooth import Smooth
 from regmdp.regularizers.base import Regularizer, inner
 from regmdp.regularizers.separable import SeparableRegularizer
@@ -17,8 +17,14 @@ __all__ = ["ACCURACY", "generic_greedy"]
 #: How far greedy distributions may be from the maximum, in units of the number of actions and the size of h.
 ACCURACY = 1e-11
 
-#: Scores this far below the best have probability 0.
+#: Actions this far below the best have no probability, if h is not so steep there that it makes a difference.
+FAR = 1e9
+
+#: Actions this far above those between which it is decided have all that they may have.
 FARTHEST = 1e60
+
+#: How much of the accuracy may be lost by that.
+SLIGHT = 0.1
 
 
 def generic_greedy(
@@ -44,15 +50,21 @@ def generic_greedy(
     allowed = np.ones(scores.shape, dtype=np.bool_) if available is None else np.asarray(available).reshape(scores.shape)
     # a state without actions is a terminal one: any distribution will do
     allowed = allowed | ~allowed.any(axis=1, keepdims=True)
-    limits = _screened(whole, scores, allowed)
-    smooth = Smooth(parts, allowed & (np.asarray(limits.upper) > 0))
     claim = whole.rounding(scores.shape[1])
+    limits = (whole.limits or Limits(0.0, 1.0)).over(scores.shape, allowed, scores)
+    scores = _relative(scores, limits, allowed)
+    limits = _screened(whole, scores, limits, allowed, SLIGHT * claim)
+    smooth = Smooth(parts, allowed & (np.asarray(limits.upper) > 0))
     p, gap = maximise(smooth, scores, limits, np.full(len(scores), 1e-3 * claim))
     if rest is not None:
         p, gap = _sharpened(smooth, rest, p, scores, allowed)
+    else:  # scores that were taken to be higher than they are
+        gap = gap + inner(p, np.maximum(LOWEST - scores, 0.0))
     # what the scores' own rounding does to the bound
-    noise = 16 * (scores.shape[1] + 4) * UNIT_ROUNDOFF * np.max(np.where(p > 0, np.abs(scores), 0.0), axis=1)
-    bad = ~(gap <= claim + noise)
+    far = np.where(p > 0, np.abs(scores), 0.0)
+    size = np.sum(p * far, axis=1) if whole.limits is None else np.max(far, axis=1)
+    noise = 16 * (scores.shape[1] + 4) * UNIT_ROUNDOFF * size
+    bad = ~(gap + SLIGHT * claim <= claim + noise)
     if bad.any():
         row = int(np.argmax(bad))
         raise RegularizerError(
@@ -63,17 +75,44 @@ def generic_greedy(
     return p.reshape(y.shape)
 
 
-def _screened(whole: Regularizer, scores: Float[np.ndarray, "N A"], allowed: Bool[np.ndarray, "N A"]) -> Limits:
-    """Return the limits, and put those actions on one of them that are too far from where it is decided for h to matter."""
-    limits = (whole.limits or Limits(0.0, 1.0)).over(scores.shape, allowed, scores)
+def _relative(scores: Float[np.ndarray, "N A"], limits: Limits, allowed: Bool[np.ndarray, "N A"]) -> Float[np.ndarray, "N A"]:
+    """Return the (N, A) scores less that of the last action to get anything if h were 0: it is near there that h decides.
+
+    So nothing is lost by how far other actions are from it.
+    """
+    scores = np.where(allowed, scores, -np.inf)
+    top = np.max(scores, axis=1, keepdims=True)
+    given = np.asarray(limits.fill(scores)) - np.asarray(limits.lower) > slack(scores.shape[1])
+    last = np.min(np.where(given, scores, top), axis=1, keepdims=True)
+    return np.where(allowed, scores - np.where(last > -np.inf, last, top), -np.inf)
+
+
+def _screened(
+    whole: Regularizer, scores: Float[np.ndarray, "N A"], limits: Limits, allowed: Bool[np.ndarray, "N A"], slight: float
+) -> Limits:
+    """Return the limits, and put those actions on one of them that are too far from where it is decided for h to matter.
+
+    An action that is D below that point costs t D if it has the probability t. If h falls by less than that when such actions get
+    the probability 1/D, it is convex, so that they have less; and if h falls by no more than ``slight``, they gain no more.
+
+    Args:
+        whole: h.
+        scores: (N, A) scores relative to that point, -inf at actions that are not allowed.
+        limits: (N, A) limits.
+        allowed: (N, A) mask.
+        slight: What h may fall by.
+    """
     lower, upper = np.asarray(limits.lower), np.asarray(limits.upper)
-    with np.errstate(invalid="ignore"):  # -∞ less -∞ decides nothing
-        relative = scores - limits.marginal(np.where(allowed, scores, -np.inf))[0][:, None]
-    relative = np.where(allowed & ~np.isnan(relative), relative, 0.0)
-    low, high = relative < -FARTHEST, relative > FARTHEST
+    low, high = allowed & (scores < -FAR), allowed & (scores > FARTHEST)
+    if not (low.any() or high.any()):
+        return limits
     screened = Limits(np.where(high, upper, lower), np.where(low, lower, upper))
+    centre = np.asarray(screened.centre())
+    little = np.where(low, 1.0 / np.where(low, -scores, 1.0), 0.0)
     with np.errstate(invalid="ignore"):
-        possible = np.isfinite(whole.value(np.asarray(screened.centre()), allowed))[:, None]
+        value = whole.value(centre, allowed)
+        fall = value - whole.value(centre * (1.0 - little.sum(axis=1, keepdims=True)) + little, allowed)
+    possible = (np.isfinite(value) & (fall <= slight))[:, None]
     return Limits(np.where(possible, screened.lower, lower), np.where(possible, screened.upper, upper))
 
 

@@ -16,7 +16,7 @@ from regmdp._arrays import Array, Float
 from regmdp.regularizers._limits import Limits
 from regmdp.regularizers._smooth import Smooth
 
-__all__ = ["maximise"]
+__all__ = ["LOWEST", "maximise"]
 
 #: Newton steps; a well-behaved function needs about twenty.
 STEPS = 400
@@ -27,7 +27,7 @@ PATIENCE = 20
 #: A probability does not come closer to a limit than to this fraction of its distance in one step.
 CLOSEST = 1e-3
 
-#: Scores are taken to be at least this: what is so far below the best matters to no digit.
+#: Scores are taken to be at least this.
 LOWEST = -1e100
 
 #: Smallest distance to a limit.

@@ -95,7 +95,10 @@ class Regularizer(ABC):
         return max(abs(low), abs(high)) if np.isfinite(high) else abs(low) + 1.0
 
     def rounding(self, n_actions: int) -> float:
-        """Return a bound on the rounding error of ``value``, and of ``conjugate`` for scores whose maximum is 0."""
+        """Return a bound on the rounding error of ``value``, and of ``conjugate`` for scores whose maximum is 0.
+
+        Where there are limits, ⟨p, y⟩ has an error in proportion to the largest |y|, besides: see `certificates.rounding`.
+        """
         return UNIT_ROUNDOFF * (n_actions + 32) * (1.0 + self.magnitude(n_actions))
 
     def domain(self, available: Bool[Array, "*batch A"] | None) -> Bool[Array, "*batch A"] | None:
@@ -262,6 +265,13 @@ class _Scores(NamedTuple):
     tau: ArrayLike
     limits: Limits | None
     cold: Any
+
+
+def with_temperature(regularizer: Regularizer, temperature: ArrayLike) -> Regularizer:
+    """Return the same regularizer with another temperature, a number or one per state, (S,)."""
+    other = copy.copy(regularizer)
+    object.__setattr__(other, "temperature", temperature if np.ndim(temperature) else float(temperature))
+    return other
 
 
 def checked_temperature(temperature: Any) -> float | np.ndarray:

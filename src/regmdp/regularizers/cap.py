@@ -17,6 +17,9 @@ from regmdp.regularizers.separable import SeparableRegularizer, Slopes
 
 __all__ = ["CapBarrier"]
 
+#: Where all actions are capped, the caps have to sum to more than 1 by more than this.
+ROOM = 1e-9
+
 
 @dataclass(frozen=True, eq=False)
 class CapBarrier(SeparableRegularizer):
@@ -32,7 +35,8 @@ class CapBarrier(SeparableRegularizer):
         temperature: τ ≥ 0, a number or one per state, in the unit of the rewards.
 
     Raises:
-        RegularizerError: if the mask is not boolean, or a cap is not positive.
+        RegularizerError: if the mask is not boolean, or a cap is not positive; later, if all actions of a state are capped, and the
+            caps sum to no more than 1, or to less than 1e-9 more.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -118,10 +122,28 @@ class CapBarrier(SeparableRegularizer):
         # a cap less a probability is a double of at least half a rounding of the cap, or of 1
         return n_actions * (38.0 + float(np.max(np.abs(np.log(self.cap)))))
 
+    def rounding(self, n_actions: int) -> float:
+        # if n actions are available, and all are capped, h has a slope of about n/(nb - 1), which meets the rounding of Σ p
+        n_capped = np.arange(1, min(n_actions, int(np.max(np.sum(np.asarray(self.mask), axis=-1)))) + 1)
+        spare = np.asarray(self.cap)[..., None] * n_capped - 1.0
+        room = spare > ROOM
+        slope = np.max(np.where(room, n_capped / np.where(room, spare, 1.0), 0.0), initial=0.0)
+        return super().rounding(n_actions) + float(slope) * (n_actions + 4) * UNIT_ROUNDOFF
+
     def check(self, available: Bool[Array, "S A"]) -> None:
         super().check(available)
         require_shape("the mask", self.mask, available)
         self.require_feasible(available)
+        spare = np.asarray(self.cap) * np.sum(available, axis=1) - 1.0
+        crowded = np.all(np.asarray(self.mask) | ~available, axis=1) & available.any(axis=1) & (np.asarray(self.temperature) > 0)
+        crowded &= spare <= ROOM
+        if crowded.any():
+            state = int(np.argmax(crowded))
+            raise RegularizerError(
+                f"all actions of state {state} are capped, and the caps sum to 1 {spare[state]:+.3g}, which leaves policies "
+                f"less than rounding can resolve; {int(np.count_nonzero(crowded))} states are like that; raise the cap, or leave "
+                "an action without one"
+            )
 
     def __repr__(self) -> str:
         return f"CapBarrier(mask of shape {self.mask.shape}, cap={self.cap!r}, temperature={self.temperature!r})"

@@ -27,8 +27,44 @@ DIFFERENCE = 1e-4
 LEAST = float(np.finfo(np.float64).tiny)
 
 
+class OwnFunctions(Regularizer):
+    """A regularizer from functions of a user's own, which may have parameters with one entry per state.
+
+    Attributes:
+        parameters: Arrays with one entry per state in their first axis, (S, ...), of at least two dimensions.
+    """
+
+    parameters: Mapping[str, Array]
+    #: What `bounds` has found for some numbers of actions.
+    _bounds: dict[int, tuple[float, float]]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "temperature", checked_temperature(self.temperature))
+        object.__setattr__(self, "parameters", _checked_parameters(self.parameters))
+
+    @property
+    def n_states(self) -> int | None:
+        return next((len(array) for array in self.parameters.values()), super().n_states)
+
+    def at(self, states: Any) -> Regularizer:
+        part = super().at(states)
+        if not self.parameters:
+            return part
+        part = copy.copy(part)
+        object.__setattr__(part, "parameters", {name: array[states] for name, array in self.parameters.items()})
+        object.__setattr__(part, "_bounds", {})
+        return part
+
+    def check(self, available: Bool[Array, "S A"]) -> None:
+        super().check(available)
+        n_states = available.shape[0]
+        for array in self.parameters.values():
+            if len(array) != n_states:
+                raise RegularizerError(f"the parameters of {type(self).__name__} have {len(array)} entries for {n_states} states")
+
+
 @dataclass(frozen=True, eq=False)
-class Separable(SeparableRegularizer):
+class Separable(OwnFunctions, SeparableRegularizer):
     r"""Sum over actions of a convex function of one's own, \(h(p) = \sum_a \varphi(p_a)\).
 
     The greedy policy solves \(\varphi'(p_a) = y_a - \lambda\), one equation in one unknown for each state. Whether φ is convex,
@@ -65,10 +101,6 @@ class Separable(SeparableRegularizer):
     curvature: Callable[..., Array] | None = None
     parameters: Mapping[str, Array] = field(default_factory=dict)
     _bounds: dict[int, tuple[float, float]] = field(default_factory=dict, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "temperature", checked_temperature(self.temperature))
-        object.__setattr__(self, "parameters", _checked_parameters(self.parameters))
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         with np.errstate(all="ignore"):
@@ -109,7 +141,8 @@ class Separable(SeparableRegularizer):
             with np.errstate(invalid="ignore"):
                 low = self.value(self.greedy(np.zeros(shape))) - nothing.sum(axis=1)
             low = np.where(np.isfinite(low), low, np.minimum(self._smallest(shape), 0.0).sum(axis=1))
-            self._bounds[n_actions] = float(low.min()), float(high.max())
+            # the minimum of what is not convex may not be found, and `check_regularizer` is to say what it is
+            self._bounds[n_actions] = min(float(low.min()), float(high.max())), float(high.max())
         return self._bounds[n_actions]
 
     def magnitude(self, n_actions: int) -> float:
@@ -132,20 +165,9 @@ class Separable(SeparableRegularizer):
     def _nothing(self) -> Float[np.ndarray, "*batch A"]:
         return np.zeros(np.broadcast_shapes((1,), *(array.shape for array in self.parameters.values())))
 
-    @property
-    def n_states(self) -> int | None:
-        return _number_of_states(self.parameters) or super().n_states
-
-    def at(self, states: Any) -> Regularizer:
-        return _at(self, super().at(states), states)
-
-    def check(self, available: Bool[Array, "S A"]) -> None:
-        super().check(available)
-        _check_parameters(self, available.shape[0])
-
 
 @dataclass(frozen=True, eq=False)
-class Convex(Regularizer):
+class Convex(OwnFunctions):
     r"""Any convex, differentiable function h of one's own, by its value and gradient.
 
     Greedy policies are found by a general method: some ten to thirty Newton steps for each call, with differences of gradients.
@@ -154,7 +176,8 @@ class Convex(Regularizer):
 
     Args:
         function: From (S, A) distributions, with zeros in them, to (S,) values of h, finite wherever the temperature matters.
-        gradient: From (S, A) points with positive entries, whose sum may differ from 1 by a little, to the (S, A) gradient.
+        gradient: From (S, A) points with positive entries, whose sum may differ from 1 by a little, to the (S, A) gradient. It has
+            to be that of a convex function there, too: a multiple of (Σ p - 1)² may be added to one that is not.
         temperature: τ ≥ 0, a number or one per state, in the unit of the rewards per unit of h.
         parameters: Arrays with one entry per state in their first axis; the functions get them as keyword arguments, cut to the
             states at hand.
@@ -184,10 +207,6 @@ class Convex(Regularizer):
     parameters: Mapping[str, Array] = field(default_factory=dict)
     _bounds: dict[int, tuple[float, float]] = field(default_factory=dict, init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "temperature", checked_temperature(self.temperature))
-        object.__setattr__(self, "parameters", _checked_parameters(self.parameters))
-
     def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
         with np.errstate(all="ignore"):
             return np.asarray(self.function(p, **self.parameters), dtype=np.float64) + np.zeros(p.shape[:-1])
@@ -205,34 +224,27 @@ class Convex(Regularizer):
         if n_actions not in self._bounds:
             nothing = np.zeros((self.n_states or 1, n_actions))
             high = max(float(np.max(self.value(nothing + vertex))) for vertex in np.eye(n_actions))
-            lowest = float(np.min(-self.conjugate(nothing))) - self.rounding(n_actions)
-            self._bounds[n_actions] = lowest, high
+            try:
+                lowest = float(np.min(-self.conjugate(nothing))) - self.rounding(n_actions)
+            except RegularizerError:
+                lowest = self._tangent(n_actions)
+            # the minimum of what is not convex may not be found, and `check_regularizer` is to say what it is
+            self._bounds[n_actions] = min(lowest, high), high
         return self._bounds[n_actions]
 
     def magnitude(self, n_actions: int) -> float:
+        low, nothing = self._tangent(n_actions), np.zeros((self.n_states or 1, n_actions))
+        high = max(float(np.max(self.value(nothing + vertex))) for vertex in np.eye(n_actions))
+        return max(abs(low), abs(high)) if np.isfinite(high) else abs(low) + 1.0
+
+    def _tangent(self, n_actions: int) -> float:
+        """Return the smallest value of the tangent at the centre of the simplex: h is above it."""
         centre = np.full((self.n_states or 1, n_actions), 1.0 / n_actions)
         slope = self.subgradient(centre)
-        # h lies between its tangent at the centre and its vertices
-        low = float(np.min(self.value(centre) + np.min(slope, axis=1) - np.mean(slope, axis=1)))
-        high = max(float(np.max(self.value(0.0 * centre + vertex))) for vertex in np.eye(n_actions))
-        return max(abs(low), abs(high)) if np.isfinite(high) else abs(low) + 1.0
+        return float(np.min(self.value(centre) + np.min(slope, axis=1) - np.mean(slope, axis=1)))
 
     def rounding(self, n_actions: int) -> float:
         return ACCURACY * n_actions * (1.0 + self.magnitude(n_actions))
-
-    @property
-    def n_states(self) -> int | None:
-        return _number_of_states(self.parameters) or super().n_states
-
-    def at(self, states: Any) -> Regularizer:
-        return _at(self, super().at(states), states)
-
-    def check(self, available: Bool[Array, "S A"]) -> None:
-        super().check(available)
-        _check_parameters(self, available.shape[0])
-
-
-# ---- parameters with one entry per state ----
 
 
 def _checked_parameters(parameters: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -251,23 +263,3 @@ def _checked_parameters(parameters: Mapping[str, Any]) -> dict[str, np.ndarray]:
     if len(set(sizes.values())) > 1:
         raise RegularizerError(f"the parameters have different numbers of states: {sizes}")
     return checked
-
-
-def _number_of_states(parameters: Mapping[str, np.ndarray]) -> int | None:
-    return next((len(array) for array in parameters.values()), None)
-
-
-def _check_parameters(regularizer: Separable | Convex, n_states: int) -> None:
-    found = _number_of_states(regularizer.parameters)
-    if found not in (None, n_states):
-        raise RegularizerError(f"the parameters of {type(regularizer).__name__} have {found} entries for {n_states} states")
-
-
-def _at(whole: Separable | Convex, part: Regularizer, states: Any) -> Regularizer:
-    """Cut the parameters to some states, too."""
-    if not whole.parameters:
-        return part
-    part = copy.copy(part)
-    object.__setattr__(part, "parameters", {name: array[states] for name, array in whole.parameters.items()})
-    object.__setattr__(part, "_bounds", {})
-    return part

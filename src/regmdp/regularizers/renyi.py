@@ -85,8 +85,11 @@ class Renyi(Regularizer):
         xp = array_namespace(p)
         safe = xp.where(p > 0, p, 1.0)
         total = xp.sum(xp.where(p > 0, safe**self.alpha, 0.0), axis=-1, keepdims=True)
-        slope = -self.alpha / (1.0 - self.alpha) * safe ** (self.alpha - 1.0) / total
-        return xp.where(p > 0, slope, -xp.inf)
+        live = total > 0  # not a terminal state, where nothing has a probability
+        slope = -self.alpha / (1.0 - self.alpha) * safe ** (self.alpha - 1.0) / xp.where(live, total, 1.0)
+        if available is not None:
+            live = live & xp.any(available, axis=-1, keepdims=True)
+        return xp.where(live, xp.where(p > 0, slope, -xp.inf), 0.0)
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         return -math.log(n_actions), 0.0

@@ -14,7 +14,7 @@ from regmdp.regularizers._generic import ACCURACY, generic_greedy
 from regmdp.regularizers._limits import Limits
 from regmdp.regularizers._smooth import is_differentiable
 from regmdp.regularizers.barrier import finite
-from regmdp.regularizers.base import Regularizer, checked_temperature
+from regmdp.regularizers.base import Regularizer, checked_temperature, with_temperature
 from regmdp.regularizers.entropy import KL, Shannon
 from regmdp.regularizers.linear import WeightedL1
 from regmdp.regularizers.renyi import Renyi, allocate_with_renyi
@@ -45,7 +45,7 @@ class Sum(Regularizer):
     def __post_init__(self) -> None:
         flat: list[Regularizer] = []
         for part in self.parts:
-            flat += [scaled(inner, part.temperature) for inner in part.parts] if isinstance(part, Sum) else [part]
+            flat += _scaled(part) if isinstance(part, Sum) else [part]
         object.__setattr__(self, "parts", tuple(flat))
         object.__setattr__(self, "temperature", checked_temperature(self.temperature))
 
@@ -193,13 +193,12 @@ class Sum(Regularizer):
         return text if np.ndim(self.temperature) == 0 and self.temperature == 1.0 else f"{self.temperature!r} * ({text})"
 
 
-def scaled(regularizer: Regularizer, factor: ArrayLike) -> Regularizer:
-    """Return the regularizer with its temperature multiplied by a factor."""
-    if np.ndim(factor) == 0 and factor == 1.0:
-        return regularizer
-    other = copy.copy(regularizer)
-    object.__setattr__(other, "temperature", np.asarray(factor) * np.asarray(regularizer.temperature))
-    return other
+def _scaled(whole: Sum) -> list[Regularizer]:
+    """Return the parts of a sum, each with the sum's temperature times its own."""
+    tau = np.asarray(whole.temperature)
+    if np.ndim(tau) == 0 and tau == 1.0:
+        return list(whole.parts)
+    return [with_temperature(part, tau * np.asarray(part.temperature)) for part in whole.parts]
 
 
 def _times(tau: Array, field: Array) -> Array:
