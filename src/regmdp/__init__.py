@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from regmdp import algorithms, bellman, evaluation, improvement
+from regmdp import algorithms, bellman, evaluation, improvement, off_policy, samples
 from regmdp._errors import (
     FormatError,
     ImproperPolicyError,
@@ -22,12 +22,14 @@ from regmdp._errors import (
     PolicyError,
     RegmdpError,
     RegularizerError,
+    SampleError,
     SolverError,
     UnboundedError,
 )
 from regmdp._status import Status
-from regmdp.certificates import Certificate, Evaluated, certify, evaluate
+from regmdp.certificates import Certificate, Evaluated, StatisticalCertificate, certify, certify_from_samples, evaluate
 from regmdp.evaluation import occupancy, visits
+from regmdp.learn import Learned, learn
 from regmdp.mdp import MDP
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import (
@@ -63,6 +65,7 @@ __all__ = [
     "FormatError",
     "ImproperPolicyError",
     "InfeasibleError",
+    "Learned",
     "LogBarrier",
     "MissingExtraError",
     "ModelError",
@@ -71,11 +74,13 @@ __all__ = [
     "Regularizer",
     "RegularizerError",
     "Renyi",
+    "SampleError",
     "Separable",
     "Shannon",
     "Solution",
     "SolverError",
     "SquaredL2",
+    "StatisticalCertificate",
     "Status",
     "Sum",
     "Tsallis",
@@ -85,12 +90,16 @@ __all__ = [
     "algorithms",
     "bellman",
     "certify",
+    "certify_from_samples",
     "evaluate",
     "evaluation",
     "improvement",
     "io",
+    "learn",
     "models",
     "occupancy",
+    "off_policy",
+    "samples",
     "solve",
     "testing",
     "theory",

@@ -11,6 +11,7 @@ __all__ = [
     "PolicyError",
     "RegmdpError",
     "RegularizerError",
+    "SampleError",
     "SingularError",
     "SolverError",
     "UnboundedError",
@@ -31,6 +32,10 @@ class PolicyError(RegmdpError, ValueError):
 
 class RegularizerError(RegmdpError, ValueError):
     """A regularizer's parameters are wrong or do not fit the model."""
+
+
+class SampleError(RegmdpError, ValueError):
+    """Samples are wrong, missing, or too few for what is asked of them."""
 
 
 class SolverError(RegmdpError, ValueError):

@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from regmdp._arrays import Array, Bool, Float, array_namespace
-from regmdp.mdp import MDP
+from regmdp.mdp import MDP, Frame
+from regmdp.mdp.transitions import state_blocks
 from regmdp.regularizers import Regularizer, Unregularized
 
 __all__ = ["backup", "expected_rewards", "greedy", "policy_backup", "q_values", "residual"]
@@ -39,6 +40,13 @@ def blocks(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) -> Ite
         q += mdp.rewards[states]
         available = None if mdp.all_available else mdp.available[states]
         yield Block(states, q, available, regularizer.at(states))
+
+
+def blocks_of(frame: Frame, regularizer: Regularizer, q: Float[Array, "S A"]) -> Iterator[Block]:
+    """(S, A) action values -> the same, one cache-sized block of states after the other."""
+    for states in state_blocks(frame.n_states, frame.n_actions):
+        available = None if frame.all_available else frame.available[states]
+        yield Block(states, np.asfortranarray(q[states]), available, regularizer.at(states))
 
 
 def q_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S A"]:

@@ -8,14 +8,14 @@ import numpy as np
 
 from regmdp._arrays import Array, Float, one_hot
 from regmdp._errors import ImproperPolicyError, InfeasibleError, PolicyError, RegularizerError
-from regmdp.mdp import MDP
+from regmdp.mdp import MDP, Frame
 from regmdp.mdp.structure import end_components, never_ending
 from regmdp.regularizers import Regularizer, Unregularized
 
 __all__ = ["as_policy", "require_ending", "require_feasible", "uniform_policy"]
 
 
-def uniform_policy(mdp: MDP, regularizer: Regularizer | None = None) -> Float[np.ndarray, "S A"]:
+def uniform_policy(mdp: Frame, regularizer: Regularizer | None = None) -> Float[np.ndarray, "S A"]:
     """Return the (S, A) policy that takes all actions alike: the available ones, among those that the regularizer allows.
 
     Where the regularizer is infinite at this policy, because it limits probabilities, every action stands at the same fraction
@@ -32,13 +32,13 @@ def uniform_policy(mdp: MDP, regularizer: Regularizer | None = None) -> Float[np
     return np.asfortranarray(policy)
 
 
-def permitted(mdp: MDP, regularizer: Regularizer | None) -> np.ndarray:
+def permitted(mdp: Frame, regularizer: Regularizer | None) -> np.ndarray:
     """Return the (S, A) mask of the pairs that are available and that the regularizer allows."""
     domain = None if regularizer is None else regularizer.domain(mdp.available)
     return mdp.available if domain is None else np.broadcast_to(domain, mdp.available.shape)
 
 
-def as_policy(mdp: MDP, policy: Any, regularizer: Regularizer | None = None) -> Float[np.ndarray, "S A"]:
+def as_policy(mdp: Frame, policy: Any, regularizer: Regularizer | None = None) -> Float[np.ndarray, "S A"]:
     """Check a policy from outside, and return it with rows that sum to 1 as exactly as doubles can.
 
     Args:
@@ -86,7 +86,7 @@ def as_policy(mdp: MDP, policy: Any, regularizer: Regularizer | None = None) -> 
     return policy
 
 
-def _of_actions(mdp: MDP, actions: np.ndarray) -> np.ndarray:
+def _of_actions(mdp: Frame, actions: np.ndarray) -> np.ndarray:
     if actions.shape != (mdp.n_states,):
         raise PolicyError(f"a policy of action numbers must have shape (S,) = ({mdp.n_states},), not {actions.shape}")
     actions = np.where(mdp.terminal, 0, actions)
@@ -100,7 +100,7 @@ def _of_actions(mdp: MDP, actions: np.ndarray) -> np.ndarray:
     return one_hot(actions, mdp.n_actions)
 
 
-def _refuse(mdp: MDP, bad: np.ndarray, policy: np.ndarray, why: str) -> None:
+def _refuse(mdp: Frame, bad: np.ndarray, policy: np.ndarray, why: str) -> None:
     if bad.any():
         state, action = (int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
         raise PolicyError(

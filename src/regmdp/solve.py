@@ -12,8 +12,9 @@ import numpy as np
 
 from regmdp._arrays import Array, Float
 from regmdp._errors import ImproperPolicyError, PolicyError, SolverError
-from regmdp.algorithms import Algorithm, Event, Start, choose, iterate
+from regmdp.algorithms import Algorithm, Event, PolicyOptimization, Start, choose, iterate
 from regmdp.certificates import checked_regularizer, checked_value, require_bounded
+from regmdp.learn import sampled_run
 from regmdp.mdp import MDP
 from regmdp.policies import as_policy, require_ending, require_feasible
 from regmdp.regularizers import Regularizer, Unregularized
@@ -34,6 +35,7 @@ def solve(
     max_iterations: int | None = None,
     start: Any = None,
     listeners: Iterable[Callable[[Event], object]] = (),
+    rng: np.random.Generator | None = None,
 ) -> Solution:
     r"""Find a policy that is best from every state, and bound how far from optimal it can be.
 
@@ -50,6 +52,9 @@ def solve(
             what it needs. By default the uniform policy, or the value 0 for a method that keeps no policy.
         listeners: Functions called with an :class:`regmdp.algorithms.Event` after each iteration. Ctrl-C, or a KeyboardInterrupt
             from a listener, ends the run with what there is.
+        rng: The random generator of a method whose evaluation draws samples. Such a method makes ``max_iterations`` iterations; its
+            last policy is then evaluated exactly, and certified like any other. :func:`learn` runs it many times over, and where
+            the model is not known.
 
     Returns:
         The solution. Its status says how the run ended; its certificate holds whatever the status.
@@ -82,9 +87,19 @@ def solve(
     algorithm.check(mdp, regularizer)
     require_feasible(mdp, regularizer)
     require_bounded(mdp, regularizer)
-    run = iterate(
-        mdp, regularizer, algorithm, start=_start(mdp, regularizer, start), tol=tol, max_iterations=limit, listeners=listeners
-    )
+    first = _start(mdp, regularizer, start)
+    if isinstance(algorithm, PolicyOptimization) and algorithm.sampled:
+        if rng is None:
+            raise SolverError("this method draws samples: give it a random generator, rng=numpy.random.default_rng(seed)")
+        if max_iterations is None:
+            raise SolverError("a method that draws samples cannot tell when it is done: say how many iterations, max_iterations=…")
+        run = sampled_run(mdp, regularizer, algorithm, rng=rng, policy=first.policy, tol=tol, iterations=limit, listeners=listeners)
+    elif rng is not None:
+        raise SolverError(
+            "this method draws no samples, so it has no use for rng; give it an evaluation that does, or leave rng out"
+        )
+    else:
+        run = iterate(mdp, regularizer, algorithm, start=first, tol=tol, max_iterations=limit, listeners=listeners)
     provenance = Provenance(
         problem=repr(mdp),
         regularizer="none" if isinstance(regularizer, Unregularized) else repr(regularizer),

@@ -1,11 +1,12 @@
 """The methods: compositions of an evaluation and an improvement, run by one loop."""
 
 from regmdp.algorithms.choose import choose
-from regmdp.algorithms.iterate import Algorithm, Event, History, Recorder, Run, Start, State, iterate
+from regmdp.algorithms.iterate import Algorithm, Event, History, Recorder, Run, Start, State, drive, iterate
 from regmdp.algorithms.iteration import ModifiedPolicyIteration, PolicyIteration, PolicyOptimization, ValueIteration
+from regmdp.algorithms.learning import SoftActorCritic, SoftQLearning, StochasticAPMD, StochasticPMD
 from regmdp.algorithms.mirror_descent import GPMD, PMD, TDPMD, HomotopicPMD
 from regmdp.algorithms.policy_gradient import NPG, FisherNPG, SoftmaxPG, SoftPolicyIteration
-from regmdp.improvement import Adaptive, Constant, Geometric, Homotopic, Maximum, StepSize
+from regmdp.improvement import Adaptive, Constant, Contracting, Geometric, Homotopic, Maximum, StepSize
 
 __all__ = [
     "GPMD",
@@ -15,6 +16,7 @@ __all__ = [
     "Adaptive",
     "Algorithm",
     "Constant",
+    "Contracting",
     "Event",
     "FisherNPG",
     "Geometric",
@@ -27,12 +29,17 @@ __all__ = [
     "PolicyOptimization",
     "Recorder",
     "Run",
+    "SoftActorCritic",
     "SoftPolicyIteration",
+    "SoftQLearning",
     "SoftmaxPG",
     "Start",
     "State",
     "StepSize",
+    "StochasticAPMD",
+    "StochasticPMD",
     "ValueIteration",
     "choose",
+    "drive",
     "iterate",
 ]

@@ -16,11 +16,12 @@ from regmdp._arrays import UNIT_ROUNDOFF, Array, Float, frozen
 from regmdp._errors import ImproperPolicyError, SingularError
 from regmdp._status import Status
 from regmdp.certificates import Bounds, Certificate, backup_error, checked_value, judge
+from regmdp.evaluation import Estimate
 from regmdp.mdp import MDP, initial_value
 from regmdp.policies import as_policy, require_ending
 from regmdp.regularizers import Regularizer
 
-__all__ = ["Algorithm", "Event", "History", "Recorder", "Run", "Start", "State", "iterate"]
+__all__ = ["Algorithm", "Event", "History", "Recorder", "Run", "Start", "State", "drive", "iterate"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,7 @@ class State:
         dual: (S, A) the dual variable of the policy ahead, up to a constant for each state; None if the method keeps none.
         iteration: Number of steps that led here.
         step: The step size that made the policy ahead; None if the method has none.
+        estimate: What the evaluation gave if it drew samples; then all arrays hold the states of all runs, (N·S,). Or None.
     """
 
     value: Float[np.ndarray, " S"]
@@ -52,6 +54,7 @@ class State:
     dual: Float[np.ndarray, "S A"] | None = None
     iteration: int = 0
     step: float | None = None
+    estimate: Estimate | None = None
 
 
 class Algorithm(ABC):
@@ -220,44 +223,56 @@ def iterate(
     """
     listeners = tuple(listeners)
     begin = time.perf_counter()
-    state = algorithm.init(mdp, regularizer, start)
+    first = algorithm.init(mdp, regularizer, start)
     progress = _Progress(mdp, regularizer, algorithm.patience(mdp))
     records: list[tuple[int, float, float, float, float]] = []
-    status = Status.ITERATION_LIMIT
     judged: tuple[Float[np.ndarray, "S A"], Certificate] | None = None
-    try:
-        while True:
-            progress.look(state)
-            seconds = time.perf_counter() - begin
-            records.append((len(records), progress.residual, progress.gap, initial_value(mdp, state.value), seconds))
-            event = Event(*records[-1], state)
-            for listener in listeners:
-                listener(event)
-            if tol > 0.0:
-                resigned = progress.at_rounding or progress.stalled
-                if progress.gap <= tol or resigned:
-                    judged = _judged(mdp, regularizer, algorithm, state)
-                    certificate = judged[1]
-                    if certificate.gap <= tol:
-                        status = Status.CONVERGED
-                        break
-                    if resigned:
-                        status = certificate.limit or (Status.ROUNDING_LIMIT if progress.at_rounding else Status.STALLED)
-                        break
-                    progress.failed(certificate.gap)
-            if len(records) > max_iterations:
-                break
-            state, judged = algorithm.step(mdp, regularizer, state), None
-    except KeyboardInterrupt:
-        status = Status.INTERRUPTED
-    except SingularError:
-        status = Status.STALLED
+
+    def look(state: State) -> Status | None:
+        nonlocal judged
+        judged = None
+        progress.look(state)
+        seconds = time.perf_counter() - begin
+        records.append((len(records), progress.residual, progress.gap, initial_value(mdp, state.value), seconds))
+        event = Event(*records[-1], state)
+        for listener in listeners:
+            listener(event)
+        if tol > 0.0:
+            resigned = progress.at_rounding or progress.stalled
+            if progress.gap <= tol or resigned:
+                judged = _judged(mdp, regularizer, algorithm, state)
+                certificate = judged[1]
+                if certificate.gap <= tol:
+                    return Status.CONVERGED
+                if resigned:
+                    return certificate.limit or (Status.ROUNDING_LIMIT if progress.at_rounding else Status.STALLED)
+                progress.failed(certificate.gap)
+        return Status.ITERATION_LIMIT if len(records) > max_iterations else None
+
+    state, status = drive(first, lambda state: algorithm.step(mdp, regularizer, state), look)
     policy, certificate = judged or _judged(mdp, regularizer, algorithm, state)
     if status is Status.ITERATION_LIMIT and tol > 0.0 and certificate.gap <= tol:
         status = Status.CONVERGED  # the prediction was too cautious
     # an iterate may be off by a constant that its span does not see; what the certificate says of the policy's value is better
     value = state.value if tol == 0.0 else np.clip(state.value, certificate.policy_lower, certificate.policy_upper)
     return Run(frozen(policy), frozen(value), certificate, status, History.of(records))
+
+
+def drive(first: State, step: Callable[[State], State], look: Callable[[State], Status | None]) -> tuple[State, Status]:
+    """Step until something says stop: what looks at each iterate, Ctrl-C, or an equation without a solution.
+
+    Returns:
+        The last complete iterate, and why it is the last.
+    """
+    state = first
+    try:
+        while (status := look(state)) is None:
+            state = step(state)
+    except KeyboardInterrupt:
+        status = Status.INTERRUPTED
+    except SingularError:
+        status = Status.STALLED
+    return state, status
 
 
 def _judged(mdp: MDP, regularizer: Regularizer, algorithm: Algorithm, state: State) -> tuple[Float[np.ndarray, "S A"], Certificate]:

@@ -10,14 +10,16 @@ from regmdp import bellman
 from regmdp._arrays import Array, Float
 from regmdp._errors import SolverError
 from regmdp.algorithms.iterate import Algorithm, Start, State
-from regmdp.evaluation import Evaluation, Exact, LinearEvaluation, Sweeps
+from regmdp.evaluation import Estimate, Evaluation, Exact, LinearEvaluation, SampledEvaluation, Sweeps, Trials
 from regmdp.improvement import Candidate, Greedy, Improved, Improvement, greedy_policy
-from regmdp.mdp import MDP
+from regmdp.mdp import MDP, Frame
 from regmdp.mdp.structure import never_ending
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import Regularizer
 
 __all__ = ["ModifiedPolicyIteration", "PolicyIteration", "PolicyOptimization", "ValueIteration"]
+
+AnyEvaluation = Evaluation | SampledEvaluation
 
 #: An evaluation stops at this fraction of the residual it is to remove: more accuracy would be wasted on a policy about to change.
 FORCING = 1e-2
@@ -67,46 +69,54 @@ class PolicyOptimization(Algorithm):
     It starts from the given policy, or from the uniform one; or, where the improvement remembers nothing, from the given value.
 
     Args:
-        evaluation: From a policy to a value.
+        evaluation: From a policy to a value, exactly or by sweeps; or to estimated action values, from samples.
         improvement: From a policy and a value to a better policy.
         name: The name in summaries.
     """
 
-    evaluation: Evaluation
+    evaluation: AnyEvaluation
     improvement: Improvement = field(default_factory=Greedy)
     name: str = "policy optimization"
 
-    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
-        self.improvement.check(mdp, regularizer)
+    @property
+    def sampled(self) -> bool:
+        """Whether it draws samples."""
+        return isinstance(self.evaluation, SampledEvaluation)
 
-    def patience(self, mdp: MDP) -> int:
+    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
+        self.improvement.check(mdp, regularizer)
+        if isinstance(self.evaluation, SampledEvaluation):
+            self.evaluation.check(mdp.source if isinstance(mdp, Trials) else mdp, regularizer)
+
+    def patience(self, mdp: Frame) -> int:
         if not self.improvement.memoryless:
             return PLATEAU  # gradient methods may creep for long
-        return 100 if self.evaluation.exact and mdp.discount < 1.0 else super().patience(mdp)
+        return 100 if self._exact and mdp.discount < 1.0 else 1000 + 2 * mdp.n_states
 
-    def init(self, mdp: MDP, regularizer: Regularizer, start: Start) -> State:
+    def init(self, mdp: Frame, regularizer: Regularizer, start: Start) -> State:
         policy, dual = self._start(mdp, regularizer, start)
-        if start.value is not None and (self.improvement.memoryless or start.policy is None):
+        if start.value is not None and not self.sampled and (self.improvement.memoryless or start.policy is None):
             candidate = Candidate(start.value, policy, dual)
             improved = self.improvement(mdp, regularizer, candidate)
-            if mdp.discount < 1.0 or not self.evaluation.exact or not never_ending(mdp, improved.policy > 0).any():
+            if mdp.discount < 1.0 or not self._exact or not _never_ends(mdp, improved.policy):
                 return _state(candidate, improved, None)
             # the policy that is greedy for this value goes on for ever and has no value: start as if none was given
         guess = np.zeros(mdp.n_states) if start.value is None else start.value
         return self._look_ahead(mdp, regularizer, Candidate(guess, policy, dual), 0.0)
 
-    def step(self, mdp: MDP, regularizer: Regularizer, state: State) -> State:
+    def step(self, mdp: Frame, regularizer: Regularizer, state: State) -> State:
         assert state.ahead is not None
         accuracy = FORCING * float(np.max(np.abs(state.backup - state.value)))
-        return self._look_ahead(mdp, regularizer, Candidate(state.value, state.ahead, state.dual, state.iteration + 1), accuracy)
+        candidate = Candidate(state.value, state.ahead, state.dual, state.iteration + 1)
+        return self._look_ahead(mdp, regularizer, candidate, accuracy, state.estimate)
 
-    def policy(self, mdp: MDP, regularizer: Regularizer, state: State) -> Float[Array, "S A"]:
+    def policy(self, mdp: Frame, regularizer: Regularizer, state: State) -> Float[Array, "S A"]:
         # an inexact value is not that of the policy that made it: the policy ahead is the better one
-        policy = state.policy if self.evaluation.exact and state.policy is not None else state.ahead
+        policy = state.policy if self._exact and state.policy is not None else state.ahead
         assert policy is not None
         return policy
 
-    def _start(self, mdp: MDP, regularizer: Regularizer, start: Start) -> tuple[Float[Array, "S A"], Float[Array, "S A"] | None]:
+    def _start(self, mdp: Frame, regularizer: Regularizer, start: Start) -> tuple[Float[Array, "S A"], Float[Array, "S A"] | None]:
         """Return the policy to start from, and its dual variable."""
         if start.policy is not None:
             try:
@@ -117,9 +127,21 @@ class PolicyOptimization(Algorithm):
         policy = uniform_policy(mdp, regularizer)
         return policy, self.improvement.dual(mdp, regularizer, policy)
 
-    def _look_ahead(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate, accuracy: float) -> State:
-        """Evaluate a policy, from a guess at its value, and improve it."""
+    @property
+    def _exact(self) -> bool:
+        return isinstance(self.evaluation, Evaluation) and self.evaluation.exact
+
+    def _look_ahead(
+        self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, accuracy: float, before: Estimate | None = None
+    ) -> State:
+        """Evaluate a policy, from a guess at its value or the estimate of the one before it, and improve it."""
         evaluation, policy, guess = self.evaluation, candidate.policy, candidate.value
+        if isinstance(evaluation, SampledEvaluation):
+            assert isinstance(mdp, Trials)
+            estimate = evaluation(mdp, regularizer, policy, before)
+            candidate = replace(candidate, value=estimate.value, q=estimate.q, gradient=estimate.gradient)
+            return replace(_state(candidate, self.improvement(mdp, regularizer, candidate), policy), estimate=estimate)
+        assert isinstance(mdp, MDP)
         if isinstance(evaluation, LinearEvaluation):
             value, system = evaluation.solved(mdp, regularizer, policy, guess, accuracy)
             candidate = replace(candidate, value=value, system=system)
@@ -127,22 +149,28 @@ class PolicyOptimization(Algorithm):
             candidate = replace(candidate, value=evaluation(mdp, regularizer, policy, guess, accuracy))
         improved = self.improvement(mdp, regularizer, candidate)
         # a value that only approximates the policy's is, with the greedy improvement, a value alone
-        alone = self.improvement.memoryless and not self.evaluation.exact
+        alone = self.improvement.memoryless and not evaluation.exact
         return _state(candidate, improved, None if alone else candidate.policy)
+
+
+def _never_ends(mdp: Frame, policy: Float[Array, "S A"]) -> bool:
+    """Whether a policy of an undiscounted model goes on for ever from some state."""
+    return isinstance(mdp, MDP) and bool(never_ending(mdp, policy > 0).any())
 
 
 def _state(candidate: Candidate, improved: Improved, policy: Float[Array, "S A"] | None) -> State:
     return State(candidate.value, improved.backup, policy, improved.policy, improved.dual, candidate.iteration, improved.step)
 
 
-def PolicyIteration(evaluation: Evaluation | None = None) -> PolicyOptimization:
+def PolicyIteration(evaluation: AnyEvaluation | None = None) -> PolicyOptimization:
     """Policy iteration: exact evaluation, greedy improvement. With Shannon entropy it is soft policy iteration.
 
     It is Newton's method on the regularized Bellman equation: a handful of iterations, quadratic near the optimum. Starts from the
     uniform policy, or from the one that is greedy for the given value.
 
     Args:
-        evaluation: By default :class:`regmdp.evaluation.Exact`, which chooses between a factorization and Krylov iterations.
+        evaluation: By default :class:`regmdp.evaluation.Exact`, which chooses between a factorization and Krylov iterations;
+            one that draws samples needs a random generator in ``solve``.
 
     Examples:
         >>> import regmdp as rm

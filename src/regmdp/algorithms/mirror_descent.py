@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regmdp.algorithms.iteration import PolicyOptimization
+from regmdp.algorithms.iteration import AnyEvaluation, PolicyOptimization
 from regmdp.evaluation import Exact, Sweeps
 from regmdp.improvement import DualAveraging, Homotopic, HomotopicMirrorDescent, Lookahead, MirrorDescent, StepSize
 from regmdp.improvement.step_sizes import as_step_size
@@ -11,7 +11,12 @@ from regmdp.regularizers import Regularizer, Shannon
 __all__ = ["GPMD", "PMD", "TDPMD", "HomotopicPMD"]
 
 
-def PMD(step_size: float | StepSize, mirror: Regularizer | None = None, lookahead: int = 1) -> PolicyOptimization:
+def PMD(
+    step_size: float | StepSize,
+    mirror: Regularizer | None = None,
+    lookahead: int = 1,
+    evaluation: AnyEvaluation | None = None,
+) -> PolicyOptimization:
     r"""Policy mirror descent, \(\pi^+ = \arg\max_p \langle Q, p \rangle - \tau h(p) - D(p, \pi)/\eta\), for any regularizer h.
 
     D is the Kullback-Leibler divergence unless another mirror map is given. With τ > 0 and a constant step it converges linearly;
@@ -22,6 +27,7 @@ def PMD(step_size: float | StepSize, mirror: Regularizer | None = None, lookahea
         mirror: The mirror map, a regularizer whose Bregman divergence D is; by default Shannon's, for KL. Its temperature plays no
             part. ``SquaredL2(1.0)`` makes the steps projections.
         lookahead: h ≥ 1, with action values \(r + \gamma P T^{h-1} V\).
+        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a random generator in ``solve``.
 
     Examples:
         >>> import regmdp as rm
@@ -37,10 +43,12 @@ def PMD(step_size: float | StepSize, mirror: Regularizer | None = None, lookahea
         Protopapas & Barakat 2024, NeurIPS.
     """
     descent = _descent(step_size, mirror)
-    return PolicyOptimization(Exact(), descent if lookahead == 1 else Lookahead(descent, lookahead), "policy mirror descent")
+    return PolicyOptimization(
+        evaluation or Exact(), descent if lookahead == 1 else Lookahead(descent, lookahead), "policy mirror descent"
+    )
 
 
-def GPMD(step_size: float | StepSize, accuracy: float = 0.0) -> PolicyOptimization:
+def GPMD(step_size: float | StepSize, accuracy: float = 0.0, evaluation: AnyEvaluation | None = None) -> PolicyOptimization:
     r"""Generalized policy mirror descent: the divergence is the regularizer's own.
 
     It is dual averaging, ξ ← (ξ + ηQ)/(1 + ητ) and π = ∇h*(ξ), and works for any convex h, smooth or not. The error of Q shrinks by
@@ -49,6 +57,7 @@ def GPMD(step_size: float | StepSize, accuracy: float = 0.0) -> PolicyOptimizati
     Args:
         step_size: η > 0, a number or a step size object. It is η of the mirror descent, not divided by 1 - γ.
         accuracy: If positive, each subproblem is solved only to this gap of its objective, in the unit of the rewards.
+        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a random generator in ``solve``.
 
     Examples:
         >>> import regmdp as rm
@@ -59,16 +68,19 @@ def GPMD(step_size: float | StepSize, accuracy: float = 0.0) -> PolicyOptimizati
     References:
         Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), Theorems 1 and 3.
     """
-    return PolicyOptimization(Exact(), DualAveraging(as_step_size(step_size), accuracy), "generalized policy mirror descent")
+    return PolicyOptimization(
+        evaluation or Exact(), DualAveraging(as_step_size(step_size), accuracy), "generalized policy mirror descent"
+    )
 
 
-def HomotopicPMD(step_size: float | StepSize | None = None) -> PolicyOptimization:
+def HomotopicPMD(step_size: float | StepSize | None = None, evaluation: AnyEvaluation | None = None) -> PolicyOptimization:
     r"""Homotopic policy mirror descent, for the problem without a regularizer: to the optimal policy of maximum entropy.
 
     \(\log \pi^+ = \gamma (\log \pi + \eta_k Q) + (1-\gamma) \log \pi_0\) with π_0 uniform.
 
     Args:
         step_size: η_k; by default ``Homotopic()``, γ^(-2(k+1)).
+        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a random generator in ``solve``.
 
     Examples:
         Two of three actions are best; the limit takes both alike, wherever it starts:
@@ -85,7 +97,7 @@ def HomotopicPMD(step_size: float | StepSize | None = None) -> PolicyOptimizatio
         complexity", Theorem 3.1.
     """
     rule = Homotopic() if step_size is None else as_step_size(step_size)
-    return PolicyOptimization(Exact(), HomotopicMirrorDescent(rule), "homotopic policy mirror descent")
+    return PolicyOptimization(evaluation or Exact(), HomotopicMirrorDescent(rule), "homotopic policy mirror descent")
 
 
 def TDPMD(step_size: float | StepSize, mirror: Regularizer | None = None) -> PolicyOptimization:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regmdp.algorithms.iteration import PolicyOptimization
+from regmdp.algorithms.iteration import AnyEvaluation, PolicyOptimization
 from regmdp.evaluation import Exact
 from regmdp.improvement import FisherNaturalGradient, Mixture, NaturalGradient, SoftmaxGradient, StepSize
 from regmdp.improvement.step_sizes import as_step_size
@@ -10,7 +10,7 @@ from regmdp.improvement.step_sizes import as_step_size
 __all__ = ["NPG", "FisherNPG", "SoftPolicyIteration", "SoftmaxPG"]
 
 
-def SoftmaxPG(step_size: float | StepSize) -> PolicyOptimization:
+def SoftmaxPG(step_size: float | StepSize, evaluation: AnyEvaluation | None = None) -> PolicyOptimization:
     r"""Softmax policy gradient: gradient ascent on the logits, with exact gradients of the value from ρ.
 
     With Shannon it is entropy-regularized policy gradient; any h that is finite in the interior of the simplex will do. It may take
@@ -18,6 +18,7 @@ def SoftmaxPG(step_size: float | StepSize) -> PolicyOptimization:
 
     Args:
         step_size: η > 0, a number, ``Maximum()`` for the inverse of the smoothness constant, or another step size object.
+        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a random generator in ``solve``.
 
     Examples:
         >>> import regmdp as rm
@@ -29,10 +30,10 @@ def SoftmaxPG(step_size: float | StepSize) -> PolicyOptimization:
         Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), section 5; Mei, Xiao, Szepesvári & Schuurmans 2020, ICML, Theorem 6; Li,
         Wei, Chi & Chen 2023, Mathematical Programming 201, "Softmax policy gradient methods can take exponential time to converge".
     """
-    return PolicyOptimization(Exact(), SoftmaxGradient(as_step_size(step_size)), "softmax policy gradient")
+    return PolicyOptimization(evaluation or Exact(), SoftmaxGradient(as_step_size(step_size)), "softmax policy gradient")
 
 
-def NPG(step_size: float | StepSize) -> PolicyOptimization:
+def NPG(step_size: float | StepSize, evaluation: AnyEvaluation | None = None) -> PolicyOptimization:
     r"""Natural policy gradient, \(\pi^+ \propto \pi^{1-\eta\tau/(1-\gamma)} \exp(\eta Q/(1-\gamma))\), in closed form.
 
     Without a regularizer, with Shannon, or with KL. Its rate does not depend on the size of the model: with τ > 0 the error shrinks
@@ -40,6 +41,7 @@ def NPG(step_size: float | StepSize) -> PolicyOptimization:
 
     Args:
         step_size: η, a number or a step size object, with 0 < η ≤ (1-γ)/τ; any η > 0 without a regularizer.
+        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a random generator in ``solve``.
 
     Examples:
         >>> import regmdp as rm
@@ -55,10 +57,10 @@ def NPG(step_size: float | StepSize) -> PolicyOptimization:
         Kakade 2001, NIPS; Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), Theorem 16; Cen, Cheng, Chen, Wei & Chi 2022,
         Operations Research 70(4), Theorem 1.
     """
-    return PolicyOptimization(Exact(), NaturalGradient(as_step_size(step_size)), "natural policy gradient")
+    return PolicyOptimization(evaluation or Exact(), NaturalGradient(as_step_size(step_size)), "natural policy gradient")
 
 
-def FisherNPG(step_size: float | StepSize) -> PolicyOptimization:
+def FisherNPG(step_size: float | StepSize, evaluation: AnyEvaluation | None = None) -> PolicyOptimization:
     r"""Natural policy gradient as it is written, \(\theta \leftarrow \theta + \eta F_\rho^\dagger \nabla_\theta V^\pi(\rho)\).
 
     The same policies as :func:`NPG` wherever ρ reaches all states, at the cost of a pseudo-inverse for each state: for teaching and
@@ -66,6 +68,7 @@ def FisherNPG(step_size: float | StepSize) -> PolicyOptimization:
 
     Args:
         step_size: η, a number or a step size object, with 0 < η ≤ (1-γ)/τ.
+        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a random generator in ``solve``.
 
     Examples:
         >>> import regmdp as rm
@@ -75,16 +78,19 @@ def FisherNPG(step_size: float | StepSize) -> PolicyOptimization:
     References:
         Kakade 2001, NIPS, "A natural policy gradient".
     """
-    return PolicyOptimization(Exact(), FisherNaturalGradient(as_step_size(step_size)), "natural policy gradient (Fisher matrix)")
+    return PolicyOptimization(
+        evaluation or Exact(), FisherNaturalGradient(as_step_size(step_size)), "natural policy gradient (Fisher matrix)"
+    )
 
 
-def SoftPolicyIteration(step_size: float = 1.0) -> PolicyOptimization:
+def SoftPolicyIteration(step_size: float = 1.0, evaluation: AnyEvaluation | None = None) -> PolicyOptimization:
     r"""Soft policy iteration, \(\pi \leftarrow (1-\beta) \pi + \beta \nabla h^*(Q/\tau)\), for any regularizer.
 
     At β = 1 it is regularized policy iteration, quadratic near the optimum; below, it is conservative policy iteration.
 
     Args:
         step_size: β, a number with 0 < β ≤ 1.
+        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a random generator in ``solve``.
 
     Examples:
         >>> import regmdp as rm
@@ -98,4 +104,4 @@ def SoftPolicyIteration(step_size: float = 1.0) -> PolicyOptimization:
         Kakade & Langford 2002, ICML; Haarnoja et al. 2017, ICML; Cen et al. 2022, Operations Research 70(4), Theorem 3.
     """
     averaged = "" if step_size == 1.0 else ", averaged"
-    return PolicyOptimization(Exact(), Mixture(step_size), f"soft policy iteration{averaged}")
+    return PolicyOptimization(evaluation or Exact(), Mixture(step_size), f"soft policy iteration{averaged}")

@@ -2,18 +2,31 @@
 
 from regmdp.certificates.certificate import Bounds, Certificate
 from regmdp.certificates.certify import Evaluated, certify, checked_regularizer, checked_value, evaluate, judge
+from regmdp.certificates.concentration import (
+    checked_confidence,
+    empirical_bernstein_radius,
+    enough_samples,
+    hoeffding_radius,
+)
 from regmdp.certificates.gain import require_bounded
 from regmdp.certificates.rounding import backup_error
+from regmdp.certificates.statistical import StatisticalCertificate, certify_from_samples
 
 __all__ = [
     "Bounds",
     "Certificate",
     "Evaluated",
+    "StatisticalCertificate",
     "backup_error",
     "certify",
+    "certify_from_samples",
+    "checked_confidence",
     "checked_regularizer",
     "checked_value",
+    "empirical_bernstein_radius",
+    "enough_samples",
     "evaluate",
+    "hoeffding_radius",
     "judge",
     "require_bounded",
 ]

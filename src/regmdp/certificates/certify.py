@@ -14,7 +14,7 @@ from regmdp.certificates.certificate import Bounds, Certificate
 from regmdp.certificates.discounted import discounted_bounds
 from regmdp.certificates.episodic import episodic_bounds, policy_bounds
 from regmdp.evaluation import Exact
-from regmdp.mdp import MDP, initial_value
+from regmdp.mdp import MDP, Frame, initial_value
 from regmdp.policies import as_policy, require_ending, require_feasible
 from regmdp.regularizers import Regularizer, Unregularized
 
@@ -155,7 +155,7 @@ def checked_regularizer(mdp: MDP, regularizer: Any) -> Regularizer:
     return regularizer
 
 
-def checked_value(mdp: MDP, value: Any) -> Float[np.ndarray, " S"]:
+def checked_value(mdp: Frame, value: Any) -> Float[np.ndarray, " S"]:
     """Return a value from outside as (S,) doubles, after checking its shape and that it is finite."""
     try:
         value = np.array(value, dtype=np.float64)

@@ -1,8 +1,49 @@
 """Evaluations: from a policy to its value."""
 
 from regmdp.evaluation.base import Chain, Evaluation
+from regmdp.evaluation.generative import Empirical, GenerativeModel
+from regmdp.evaluation.growing import Growing
 from regmdp.evaluation.linear import Direct, Exact, Krylov, LinearEvaluation, System
+from regmdp.evaluation.monte_carlo import MonteCarlo
+from regmdp.evaluation.noisy import Noisy
 from regmdp.evaluation.occupancy import occupancy, visits
+from regmdp.evaluation.perturbed import Perturbed, Vanishing
+from regmdp.evaluation.rates import LearningRate, Polynomial, Rescaled
+from regmdp.evaluation.replay import Buffer, CertaintyEquivalence, Replay
+from regmdp.evaluation.rollouts import Rollouts
+from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials, copied
 from regmdp.evaluation.sweeps import Sweeps
+from regmdp.evaluation.td import TD, SynchronousTD
 
-__all__ = ["Chain", "Direct", "Evaluation", "Exact", "Krylov", "LinearEvaluation", "Sweeps", "System", "occupancy", "visits"]
+__all__ = [
+    "TD",
+    "Buffer",
+    "CertaintyEquivalence",
+    "Chain",
+    "Direct",
+    "Empirical",
+    "Estimate",
+    "Evaluation",
+    "Exact",
+    "GenerativeModel",
+    "Growing",
+    "Krylov",
+    "LearningRate",
+    "LinearEvaluation",
+    "MonteCarlo",
+    "Noisy",
+    "Perturbed",
+    "Polynomial",
+    "Replay",
+    "Rescaled",
+    "Rollouts",
+    "SampledEvaluation",
+    "Sweeps",
+    "SynchronousTD",
+    "System",
+    "Trials",
+    "Vanishing",
+    "copied",
+    "occupancy",
+    "visits",
+]

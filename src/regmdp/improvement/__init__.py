@@ -6,6 +6,7 @@ from regmdp.improvement.greedy import Greedy, Mixture, greedy_policy
 from regmdp.improvement.homotopic import HomotopicMirrorDescent
 from regmdp.improvement.lookahead import Lookahead
 from regmdp.improvement.mirror_descent import MirrorDescent
+from regmdp.improvement.perturbed import Contracting, PerturbedDescent
 from regmdp.improvement.softmax_gradient import FisherNaturalGradient, SoftmaxGradient, advantage
 from regmdp.improvement.step_sizes import Adaptive, Constant, Geometric, Homotopic, Maximum, Stepping, StepSize
 
@@ -13,6 +14,7 @@ __all__ = [
     "Adaptive",
     "Candidate",
     "Constant",
+    "Contracting",
     "DualAveraging",
     "FisherNaturalGradient",
     "Geometric",
@@ -26,6 +28,7 @@ __all__ = [
     "MirrorDescent",
     "Mixture",
     "NaturalGradient",
+    "PerturbedDescent",
     "SoftmaxGradient",
     "StepSize",
     "Stepping",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -11,9 +11,10 @@ import numpy as np
 
 from regmdp import bellman
 from regmdp._arrays import Array, Bool, Float
+from regmdp._errors import SolverError
 from regmdp.bellman import Block
 from regmdp.evaluation import System
-from regmdp.mdp import MDP
+from regmdp.mdp import MDP, Frame
 from regmdp.regularizers import Regularizer
 
 __all__ = ["Candidate", "Improved", "Improvement", "look_ahead"]
@@ -33,6 +34,8 @@ class Candidate:
         iteration: Number of improvements made before.
         depth: Backups that separate V from the value of the policy, plus one: the depth of the lookahead.
         system: The linear system of the policy's evaluation, if one was solved.
+        q: (S, A) estimated action values, which are used in place of those of V; None if V's own are to be used.
+        gradient: (S, A) estimated gradient of the value from ρ with respect to the logits, or None.
     """
 
     value: Float[np.ndarray, " S"]
@@ -41,6 +44,8 @@ class Candidate:
     iteration: int = 0
     depth: int = 1
     system: System | None = None
+    q: Float[np.ndarray, "S A"] | None = None
+    gradient: Float[np.ndarray, "S A"] | None = None
 
 
 class Improved(NamedTuple):
@@ -66,11 +71,11 @@ class Improvement(ABC):
     memoryless: ClassVar[bool] = False
 
     @abstractmethod
-    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
         """Return a better policy."""
 
     @abstractmethod
-    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
         """Check that the improvement is defined for this problem.
 
         Raises:
@@ -78,7 +83,7 @@ class Improvement(ABC):
         """
 
     @abstractmethod
-    def dual(self, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"] | None:
+    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"] | None:
         """(S, A) start policy -> (S, A) its dual variable; None if the improvement keeps none.
 
         Raises:
@@ -87,30 +92,39 @@ class Improvement(ABC):
 
 
 def look_ahead(
-    mdp: MDP,
+    mdp: Frame,
     regularizer: Regularizer,
-    value: Float[Array, " S"],
+    candidate: Candidate,
     rule: Callable[[Block, Bool[Array, "b A"] | None], tuple[Array, Array]],
     step: float | None,
 ) -> Improved:
-    """Back a (S,) value up, block by block, and apply a rule to the action values of each block.
+    """Back a candidate's value up, block by block, and apply a rule to the action values of each block.
 
     Args:
         mdp: The model.
         regularizer: The regularizer.
-        value: (S,) V.
+        candidate: V, or the estimated action values.
         rule: From a block, and the (b, A) mask of its permitted pairs, to the (b, A) policy and dual variable there.
         step: The step size that the rule uses.
     """
     backup = np.empty(mdp.n_states)
     policy = np.empty((mdp.n_states, mdp.n_actions), order="F")
     dual = np.empty_like(policy)
-    for block in bellman.blocks(mdp, regularizer, value):
+    for block in action_values(mdp, regularizer, candidate):
         backup[block.states] = block.regularizer.maximum(block.q, block.available)
         allowed = block.regularizer.domain(block.available)
         allowed = None if allowed is None else np.broadcast_to(allowed, block.q.shape)
         policy[block.states], dual[block.states] = rule(block, allowed)
     return Improved(backup, policy, dual, step)
+
+
+def action_values(mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Iterator[Block]:
+    """Iterate over the action values of a candidate, block by block."""
+    if candidate.q is not None:
+        return bellman.blocks_of(mdp, regularizer, candidate.q)
+    if not isinstance(mdp, MDP):
+        raise SolverError("this method needs a model whose transition probabilities are known, or an evaluation from samples")
+    return bellman.blocks(mdp, regularizer, candidate.value)
 
 
 def below_best(q: Float[Array, "*batch A"], allowed: Bool[Array, "*batch A"] | None) -> Float[Array, "*batch A"]:

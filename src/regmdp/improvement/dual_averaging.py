@@ -21,7 +21,7 @@ from regmdp.improvement.base import Candidate, Improved, below_best, look_ahead,
 from regmdp.improvement.duals import interior_dual, require_discount
 from regmdp.improvement.inexact import approximately_greedy
 from regmdp.improvement.step_sizes import Stepping, StepSize, as_step_size, fixed_step, require_step_within
-from regmdp.mdp import MDP
+from regmdp.mdp import Frame
 from regmdp.regularizers import KL, Regularizer, Shannon, Unregularized
 
 __all__ = ["DualAveraging", "NaturalGradient", "averaged"]
@@ -76,10 +76,10 @@ class DualAveraging(Stepping):
     def mirror(self, regularizer: Regularizer) -> Regularizer:
         return regularizer
 
-    def largest(self, mdp: MDP, regularizer: Regularizer) -> float:
+    def largest(self, mdp: Frame, regularizer: Regularizer) -> float:
         return math.inf
 
-    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
         if isinstance(regularizer, Unregularized):
             raise SolverError(
                 "GPMD measures its steps by the regularizer, and there is none; use PMD or NPG, or give a regularizer, whose "
@@ -90,10 +90,10 @@ class DualAveraging(Stepping):
         if step is not None and math.isinf(step) and float(np.min(regularizer.temperature)) == 0.0:
             raise SolverError("an infinite step size needs a positive temperature in every state; give a finite one")
 
-    def dual(self, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
+    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
         return interior_dual(mdp, regularizer, regularizer, policy)
 
-    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
         dual = candidate.dual
         assert dual is not None
         step = self.step_size(mdp, regularizer, candidate, self)
@@ -106,7 +106,7 @@ class DualAveraging(Stepping):
             goal = self.accuracy / (1.0 / step + np.asarray(block.regularizer.temperature))
             return approximately_greedy(block.regularizer, xi, allowed, candidate.policy[block.states], goal), xi
 
-        return look_ahead(mdp, regularizer, candidate.value, rule, step)
+        return look_ahead(mdp, regularizer, candidate, rule, step)
 
 
 @dataclass(frozen=True)
@@ -133,11 +133,11 @@ class NaturalGradient(Stepping):
     def mirror(self, regularizer: Regularizer) -> Regularizer:
         return self._entropy if isinstance(regularizer, Unregularized) else regularizer
 
-    def largest(self, mdp: MDP, regularizer: Regularizer) -> float:
+    def largest(self, mdp: Frame, regularizer: Regularizer) -> float:
         temperature = regularizer.max_temperature
         return (1.0 - mdp.discount) / temperature if temperature > 0 else math.inf
 
-    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
         require_discount(mdp, "natural policy gradient")
         if not isinstance(regularizer, Unregularized | Shannon | KL):
             raise SolverError(
@@ -146,10 +146,10 @@ class NaturalGradient(Stepping):
             )
         require_step_within(self, mdp, regularizer, "(1-γ)/τ")
 
-    def dual(self, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
+    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
         return interior_dual(mdp, regularizer, self.mirror(regularizer), policy)
 
-    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
         dual = candidate.dual
         assert dual is not None
         step = self.step_size(mdp, regularizer, candidate, self)
@@ -162,4 +162,4 @@ class NaturalGradient(Stepping):
             xi = averaged(dual[block.states], block.q, allowed, inverse, temperature)
             return mirror_map(mirror.at(block.states), xi, allowed), xi
 
-        return look_ahead(mdp, regularizer, candidate.value, rule, step)
+        return look_ahead(mdp, regularizer, candidate, rule, step)

@@ -7,14 +7,17 @@ import numpy as np
 from regmdp._arrays import Array, Float
 from regmdp._errors import SolverError
 from regmdp.improvement.base import normalised
-from regmdp.mdp import MDP
+from regmdp.mdp import Frame
+from regmdp.mdp.transitions import state_blocks
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer
 
 __all__ = ["interior_dual", "require_discount", "require_interior"]
 
 
-def interior_dual(mdp: MDP, regularizer: Regularizer, mirror: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
+def interior_dual(
+    mdp: Frame, regularizer: Regularizer, mirror: Regularizer, policy: Float[Array, "S A"]
+) -> Float[np.ndarray, "S A"]:
     """(S, A) policy -> (S, A) a subgradient of the mirror map there, -inf at pairs that are not permitted.
 
     Raises:
@@ -24,13 +27,13 @@ def interior_dual(mdp: MDP, regularizer: Regularizer, mirror: Regularizer, polic
         require_interior(mdp, regularizer, policy)
     allowed = permitted(mdp, regularizer)
     dual = np.empty((mdp.n_states, mdp.n_actions), order="F")
-    for states in mdp.transitions.blocks:
+    for states in state_blocks(mdp.n_states, mdp.n_actions):
         subgradient = mirror.at(states).subgradient(policy[states], allowed[states])
         dual[states] = normalised(np.where(allowed[states], subgradient, 0.0), allowed[states])
     return dual
 
 
-def require_interior(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> None:
+def require_interior(mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> None:
     """Check that a policy gives every permitted pair a positive probability.
 
     Raises:
@@ -45,7 +48,7 @@ def require_interior(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S
         )
 
 
-def require_discount(mdp: MDP, method: str) -> None:
+def require_discount(mdp: Frame, method: str) -> None:
     """Check that the model is discounted."""
     if not mdp.discount < 1.0:
         raise SolverError(f"{method} needs a discount below 1; for an undiscounted model use policy iteration, PMD or GPMD")

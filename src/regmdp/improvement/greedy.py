@@ -8,10 +8,11 @@ from numbers import Real
 import numpy as np
 
 from regmdp import bellman
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Float, one_hot
+from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float, one_hot
 from regmdp._errors import SolverError
-from regmdp.improvement.base import Candidate, Improved, Improvement
-from regmdp.mdp import MDP
+from regmdp.bellman import Block
+from regmdp.improvement.base import Candidate, Improved, Improvement, look_ahead
+from regmdp.mdp import MDP, Frame
 from regmdp.mdp.structure import ending_policy
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer
@@ -25,13 +26,13 @@ class Greedy(Improvement):
 
     memoryless = True
 
-    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate) -> Improved:
-        return greedy_policy(mdp, regularizer, candidate.value)
+    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
+        return _best(mdp, regularizer, candidate)
 
-    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
         """Take every problem."""
 
-    def dual(self, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> None:
+    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> None:
         """Return None: it keeps no dual variable."""
 
 
@@ -55,17 +56,28 @@ class Mixture(Improvement):
         if isinstance(self.share, bool) or not isinstance(self.share, Real) or not 0.0 < self.share <= 1.0:
             raise SolverError(f"the step size of a mixture with the greedy policy must be in (0, 1], not {self.share!r}")
 
-    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate) -> Improved:
-        improved = greedy_policy(mdp, regularizer, candidate.value)
+    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
+        improved = _best(mdp, regularizer, candidate)
         share = float(self.share)
         # at β = 1 this is the greedy policy to the last bit
         return Improved(improved.backup, (1.0 - share) * candidate.policy + share * improved.policy, None, share)
 
-    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
         """Take every problem."""
 
-    def dual(self, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> None:
+    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> None:
         """Return None: it keeps no dual variable."""
+
+
+def _best(mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    """Return the greedy policy of a candidate."""
+    if isinstance(mdp, MDP) and candidate.q is None:
+        return greedy_policy(mdp, regularizer, candidate.value)
+
+    def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
+        return block.regularizer.maximiser(block.q, block.available), np.zeros(block.q.shape)
+
+    return look_ahead(mdp, regularizer, candidate, rule, None)._replace(dual=None)
 
 
 def greedy_policy(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) -> Improved:

@@ -13,7 +13,7 @@ from regmdp.bellman import Block
 from regmdp.improvement.base import Candidate, Improved, below_best, look_ahead, mirror_map, normalised
 from regmdp.improvement.duals import interior_dual
 from regmdp.improvement.step_sizes import Homotopic, Stepping, StepSize, as_step_size, require_finite_step
-from regmdp.mdp import MDP
+from regmdp.mdp import Frame
 from regmdp.regularizers import Regularizer, Shannon, Unregularized
 
 __all__ = ["HomotopicMirrorDescent"]
@@ -42,10 +42,10 @@ class HomotopicMirrorDescent(Stepping):
     def mirror(self, regularizer: Regularizer) -> Regularizer:
         return Shannon(temperature=1.0)
 
-    def largest(self, mdp: MDP, regularizer: Regularizer) -> float:
+    def largest(self, mdp: Frame, regularizer: Regularizer) -> float:
         return math.inf
 
-    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
         if not 0.0 < mdp.discount < 1.0:
             raise SolverError(f"homotopic policy mirror descent needs a discount strictly between 0 and 1, not {mdp.discount:g}")
         if not isinstance(regularizer, Unregularized):
@@ -55,10 +55,10 @@ class HomotopicMirrorDescent(Stepping):
             )
         require_finite_step(self, mdp, regularizer)
 
-    def dual(self, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
+    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
         return interior_dual(mdp, regularizer, self.mirror(regularizer), policy)
 
-    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
         dual = candidate.dual
         assert dual is not None
         step = self.step_size(mdp, regularizer, candidate, self)
@@ -71,4 +71,4 @@ class HomotopicMirrorDescent(Stepping):
                 moved = normalised(mdp.discount * moved, allowed)
             return mirror_map(mirror, moved, allowed), moved
 
-        return look_ahead(mdp, regularizer, candidate.value, rule, step)
+        return look_ahead(mdp, regularizer, candidate, rule, step)

@@ -10,7 +10,7 @@ from regmdp import bellman
 from regmdp._arrays import Array, Float
 from regmdp._errors import SolverError
 from regmdp.improvement.base import Candidate, Improved, Improvement
-from regmdp.mdp import MDP
+from regmdp.mdp import MDP, Frame
 from regmdp.regularizers import Regularizer
 
 __all__ = ["Lookahead"]
@@ -35,15 +35,17 @@ class Lookahead(Improvement):
         if isinstance(self.depth, bool) or not isinstance(self.depth, int) or self.depth < 1:
             raise SolverError(f"the depth of a lookahead must be an integer, 1 or more, not {self.depth!r}")
 
-    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
+        if not isinstance(mdp, MDP):
+            raise SolverError("looking several steps ahead needs a model whose transition probabilities are known")
         backups = [candidate.value]
         for _ in range(self.depth - 1):
             backups.append(bellman.backup(mdp, regularizer, backups[-1]))
         improved = self.improvement(mdp, regularizer, replace(candidate, value=backups[-1], depth=self.depth))
         return improved if self.depth == 1 else improved._replace(backup=backups[1])
 
-    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
         self.improvement.check(mdp, regularizer)
 
-    def dual(self, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"] | None:
+    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"] | None:
         return self.improvement.dual(mdp, regularizer, policy)

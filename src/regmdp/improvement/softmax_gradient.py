@@ -23,7 +23,7 @@ from regmdp.evaluation import Chain, Exact
 from regmdp.improvement.base import Candidate, Improved, below_best, look_ahead, mirror_map, normalised
 from regmdp.improvement.duals import interior_dual, require_discount
 from regmdp.improvement.step_sizes import Stepping, StepSize, as_step_size, fixed_step, require_step_within
-from regmdp.mdp import MDP
+from regmdp.mdp import MDP, Frame
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer, Shannon, Unregularized
 
@@ -74,7 +74,7 @@ class SoftmaxGradient(Stepping):
     def mirror(self, regularizer: Regularizer) -> Regularizer:
         return SOFTMAX
 
-    def largest(self, mdp: MDP, regularizer: Regularizer) -> float:
+    def largest(self, mdp: Frame, regularizer: Regularizer) -> float:
         r"""Return the inverse of the smoothness constant, \((1-\gamma)^3/(8R + \tau(4 + 8 \log A))\), R the range of the rewards.
 
         References:
@@ -83,6 +83,7 @@ class SoftmaxGradient(Stepping):
         if not isinstance(regularizer, Unregularized | Shannon):
             raise SolverError("the theory's largest step size is known without a regularizer and with Shannon; give a number")
         require_discount(mdp, "the theory's largest step size of softmax policy gradient")
+        mdp = _known(mdp)
         rewards = mdp.rewards[mdp.available]
         low, high = float(np.min(rewards)), float(np.max(rewards))
         if mdp.terminates:  # what comes after the end is worth 0
@@ -92,26 +93,30 @@ class SoftmaxGradient(Stepping):
             raise SolverError("all rewards are the same and there is no regularizer: every step size will do; give a number")
         return (1.0 - mdp.discount) ** 3 / curvature
 
-    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
         fixed_step(self, mdp, regularizer)
         _require_finite(mdp, regularizer)
 
-    def dual(self, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
+    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
         return interior_dual(mdp, regularizer, SOFTMAX, policy)
 
-    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
         logits = candidate.dual
         assert logits is not None
         step = self.step_size(mdp, regularizer, candidate, self)
-        often = _visits(mdp, candidate)
+        often = _visits(mdp, candidate) if candidate.gradient is None else None
 
         def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
             policy = candidate.policy[block.states]
-            gradient = often[block.states, None] * policy * advantage(block.regularizer, policy, block.q, block.available)
+            if often is not None:
+                gradient = often[block.states, None] * policy * advantage(block.regularizer, policy, block.q, block.available)
+            else:
+                assert candidate.gradient is not None
+                gradient = candidate.gradient[block.states]
             moved = normalised(np.where(gradient != 0, logits[block.states] + step * gradient, logits[block.states]), allowed)
             return mirror_map(SOFTMAX, moved, allowed), moved
 
-        return look_ahead(mdp, regularizer, candidate.value, rule, step)
+        return look_ahead(mdp, regularizer, candidate, rule, step)
 
 
 @dataclass(frozen=True)
@@ -137,19 +142,19 @@ class FisherNaturalGradient(Stepping):
     def mirror(self, regularizer: Regularizer) -> Regularizer:
         return SOFTMAX
 
-    def largest(self, mdp: MDP, regularizer: Regularizer) -> float:
+    def largest(self, mdp: Frame, regularizer: Regularizer) -> float:
         temperature = regularizer.max_temperature
         return (1.0 - mdp.discount) / temperature if temperature > 0 else math.inf
 
-    def check(self, mdp: MDP, regularizer: Regularizer) -> None:
+    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
         require_discount(mdp, "natural policy gradient")
         _require_finite(mdp, regularizer)
         require_step_within(self, mdp, regularizer, "(1-γ)/τ")
 
-    def dual(self, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
+    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
         return interior_dual(mdp, regularizer, SOFTMAX, policy)
 
-    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
         logits = candidate.dual
         assert logits is not None
         step = self.step_size(mdp, regularizer, candidate, self)
@@ -169,16 +174,26 @@ class FisherNaturalGradient(Stepping):
             moved = normalised(np.where(direction != 0, current + step * direction, current), allowed)
             return mirror_map(SOFTMAX, moved, allowed), moved
 
-        return look_ahead(mdp, regularizer, candidate.value, rule, step)
+        return look_ahead(mdp, regularizer, candidate, rule, step)
 
 
-def _visits(mdp: MDP, candidate: Candidate) -> Float[np.ndarray, " S"]:
+def _known(mdp: Frame) -> MDP:
+    """Return the model, if it is one whose transition probabilities are known."""
+    if not isinstance(mdp, MDP):
+        raise SolverError(
+            "this needs a model whose transition probabilities are known; from samples, give the step size as a number, and "
+            "evaluate by Rollouts, which estimate the gradient"
+        )
+    return mdp
+
+
+def _visits(mdp: Frame, candidate: Candidate) -> Float[np.ndarray, " S"]:
     """Return the (S,) expected discounted number of visits to each state under the policy."""
-    system = candidate.system or Exact().prepare(Chain.of(mdp, candidate.policy))
+    system = candidate.system or Exact().prepare(Chain.of(_known(mdp), candidate.policy))
     return np.maximum(system.solve_transposed(mdp.initial), 0.0)
 
 
-def _require_finite(mdp: MDP, regularizer: Regularizer) -> None:
+def _require_finite(mdp: Frame, regularizer: Regularizer) -> None:
     """Check that h is finite all over the interior of the simplex, where gradient steps on logits may go."""
     allowed = permitted(mdp, regularizer)
     counts = np.maximum(allowed.sum(axis=1, keepdims=True), 1)

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from regmdp import bellman
 from regmdp._arrays import UNIT_ROUNDOFF, Float
 from regmdp._errors import SolverError
-from regmdp.improvement.base import Candidate, Improvement
-from regmdp.mdp import MDP
+from regmdp.bellman import Block
+from regmdp.improvement.base import Candidate, Improvement, action_values
+from regmdp.mdp import Copies, Frame
 from regmdp.regularizers import Regularizer, Shannon
 
 __all__ = ["Adaptive", "Constant", "Geometric", "Homotopic", "Maximum", "StepSize", "Stepping", "as_step_size"]
@@ -30,7 +30,7 @@ class StepSize(ABC):
     growing: bool
 
     @abstractmethod
-    def check(self, mdp: MDP) -> None:
+    def check(self, mdp: Frame) -> None:
         """Check that the rule is defined for this model.
 
         Raises:
@@ -38,7 +38,7 @@ class StepSize(ABC):
         """
 
     @abstractmethod
-    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate, improvement: Stepping) -> float:
+    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping) -> float:
         """Return the step size of the next improvement."""
 
 
@@ -52,7 +52,7 @@ class Stepping(Improvement):
         """Return the mirror map: its Bregman divergence is what a step is measured by."""
 
     @abstractmethod
-    def largest(self, mdp: MDP, regularizer: Regularizer) -> float:
+    def largest(self, mdp: Frame, regularizer: Regularizer) -> float:
         """Return the largest step size of the theory; inf if there is none."""
 
 
@@ -79,10 +79,10 @@ class Constant(StepSize):
         if self.value > LARGEST:
             raise SolverError(f"a step size must be at most {LARGEST:g}, not {self.value:g}; policy iteration is the limit")
 
-    def check(self, mdp: MDP) -> None:
+    def check(self, mdp: Frame) -> None:
         """Take every model."""
 
-    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate, improvement: Stepping) -> float:
+    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping) -> float:
         return float(self.value)
 
 
@@ -102,10 +102,10 @@ class Maximum(StepSize):
 
     growing = False
 
-    def check(self, mdp: MDP) -> None:
+    def check(self, mdp: Frame) -> None:
         """Take every model."""
 
-    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate, improvement: Stepping) -> float:
+    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping) -> float:
         return improvement.largest(mdp, regularizer)
 
 
@@ -140,13 +140,13 @@ class Geometric(StepSize):
         if self.ratio is not None and not self.ratio >= 1.0:
             raise SolverError(f"the ratio of a geometric step size must be at least 1, not {self.ratio}")
 
-    def check(self, mdp: MDP) -> None:
+    def check(self, mdp: Frame) -> None:
         if mdp.discount == 1.0 and (self.initial is None or self.ratio is None):
             raise SolverError(
                 "geometric step sizes follow from a discount below 1; for an undiscounted model give initial and ratio"
             )
 
-    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate, improvement: Stepping) -> float:
+    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping) -> float:
         gamma = mdp.discount
         inverse = 1.0 / gamma if gamma > 0 else LARGEST
         initial = self.initial or min(LARGEST, max((1.0 - gamma) * inverse * math.log(max(mdp.n_actions, 2)), UNIT_ROUNDOFF))
@@ -181,16 +181,18 @@ class Adaptive(StepSize):
     def __post_init__(self) -> None:
         Constant(self.initial)
 
-    def check(self, mdp: MDP) -> None:
+    def check(self, mdp: Frame) -> None:
         if mdp.discount == 1.0:
             raise SolverError("adaptive step sizes need a discount below 1; for an undiscounted model give a number, or Geometric")
+        if isinstance(mdp, Copies):
+            raise SolverError("adaptive step sizes would join runs that are to be independent; give a number, or Geometric")
 
-    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate, improvement: Stepping) -> float:
+    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping) -> float:
         mirror = improvement.mirror(regularizer)
         dual = improvement.dual(mdp, regularizer, candidate.policy) if candidate.dual is None else candidate.dual
         assert dual is not None
         far = 0.0
-        for block in bellman.blocks(mdp, regularizer, candidate.value):
+        for block in action_values(mdp, regularizer, candidate):
             part = mirror.at(block.states)
             divergence = _to_greedy(block, part, np.asarray(dual[block.states]))
             live = np.ones(divergence.shape, dtype=np.bool_) if block.available is None else block.available.any(axis=-1)
@@ -201,7 +203,7 @@ class Adaptive(StepSize):
         return _capped(math.log(max(far, UNIT_ROUNDOFF)) - math.log(self.initial) - shrinking)
 
 
-def _to_greedy(block: bellman.Block, mirror: Regularizer, dual: Float[np.ndarray, "b A"]) -> Float[np.ndarray, " b"]:
+def _to_greedy(block: Block, mirror: Regularizer, dual: Float[np.ndarray, "b A"]) -> Float[np.ndarray, " b"]:
     """(b, A) dual variable of a policy -> (b,) divergence of a greedy distribution from that policy."""
     allowed = block.regularizer.domain(block.available)
     if np.ndim(block.regularizer.temperature) == 0 and block.regularizer.temperature == 0 and isinstance(mirror, Shannon):
@@ -235,17 +237,17 @@ class Homotopic(StepSize):
         if self.initial is not None:
             Constant(self.initial)
 
-    def check(self, mdp: MDP) -> None:
+    def check(self, mdp: Frame) -> None:
         if not 0.0 < mdp.discount < 1.0:
             raise SolverError(f"homotopic step sizes need a discount strictly between 0 and 1, not {mdp.discount:g}")
 
-    def __call__(self, mdp: MDP, regularizer: Regularizer, candidate: Candidate, improvement: Stepping) -> float:
+    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping) -> float:
         shrink = math.log(mdp.discount)
         initial = -2 * shrink if self.initial is None else math.log(self.initial)
         return _capped(initial - 2 * candidate.iteration * shrink)
 
 
-def fixed_step(improvement: Stepping, mdp: MDP, regularizer: Regularizer) -> float | None:
+def fixed_step(improvement: Stepping, mdp: Frame, regularizer: Regularizer) -> float | None:
     """Check a step size, and return that of every iteration if it is the same in all: inf where the theory knows no largest one."""
     improvement.step_size.check(mdp)
     if improvement.step_size.growing:
@@ -254,7 +256,7 @@ def fixed_step(improvement: Stepping, mdp: MDP, regularizer: Regularizer) -> flo
     return improvement.step_size(mdp, regularizer, nothing, improvement)
 
 
-def require_finite_step(improvement: Stepping, mdp: MDP, regularizer: Regularizer) -> None:
+def require_finite_step(improvement: Stepping, mdp: Frame, regularizer: Regularizer) -> None:
     """Check that the step size is not the largest of a theory that knows none.
 
     Raises:
@@ -265,7 +267,7 @@ def require_finite_step(improvement: Stepping, mdp: MDP, regularizer: Regularize
         raise SolverError("every positive step size is allowed here, so there is no largest one: give a number")
 
 
-def require_step_within(improvement: Stepping, mdp: MDP, regularizer: Regularizer, formula: str) -> None:
+def require_step_within(improvement: Stepping, mdp: Frame, regularizer: Regularizer, formula: str) -> None:
     """Check a step size against the largest one, where that is the end of its range.
 
     Raises:

@@ -1,6 +1,7 @@
 """The model: states, actions, transitions, rewards, and how an episode ends."""
 
+from regmdp.mdp.frame import Copies, Frame
 from regmdp.mdp.mdp import MDP, initial_value
 from regmdp.mdp.transitions import DenseTransitions, SparseTransitions, Transitions
 
-__all__ = ["MDP", "DenseTransitions", "SparseTransitions", "Transitions", "initial_value"]
+__all__ = ["MDP", "Copies", "DenseTransitions", "Frame", "SparseTransitions", "Transitions", "initial_value"]

@@ -12,12 +12,13 @@ import scipy.sparse as sp
 
 from regmdp._arrays import Array, Bool, Float, Int, frozen
 from regmdp.mdp import validation
+from regmdp.mdp.frame import Frame
 from regmdp.mdp.transitions import DenseTransitions, Transitions, dense_of_available, sparse_of_available
 
 __all__ = ["MDP"]
 
 
-class MDP:
+class MDP(Frame):
     r"""A finite Markov decision process with rewards to be maximised.
 
     In state s the action a is paid r(s, a); then the episode ends with probability ``termination[s, a]``, and otherwise the
@@ -57,8 +58,6 @@ class MDP:
     initial: Float[np.ndarray, " S"]
     available: Bool[np.ndarray, "S A"]
     termination: Float[np.ndarray, "S A"]
-    state_labels: tuple[str, ...] | None
-    action_labels: tuple[str, ...] | None
     #: (S,) bool, the states without an available action.
     terminal: Bool[np.ndarray, " S"]
     #: Whether every action is available in every state.
@@ -212,8 +211,9 @@ class MDP:
     ) -> None:
         """Validate what does not depend on the storage, and freeze."""
         shape = rewards.shape
-        fields = self.__dict__
+        fields = self._fields
         fields["transitions"] = transitions
+        fields["n_states"], fields["n_actions"] = shape
         fields["state_labels"] = validation.as_labels("state_labels", state_labels, shape[0])
         fields["action_labels"] = validation.as_labels("action_labels", action_labels, shape[1])
         fields["discount"] = validation.as_discount(discount)
@@ -228,16 +228,6 @@ class MDP:
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"an MDP is immutable: cannot set {name!r}; use with_discount or with_rewards, or build a new one")
-
-    @property
-    def n_states(self) -> int:
-        """Number of states S."""
-        return self.transitions.n_states
-
-    @property
-    def n_actions(self) -> int:
-        """Number of actions A."""
-        return self.transitions.n_actions
 
     @cached_property
     def terminates(self) -> bool:
@@ -294,7 +284,7 @@ class MDP:
     def _changed(self, **fields: Any) -> MDP:
         mdp = MDP.__new__(MDP)
         cached = {"digest", "terminates", "reward_bound"}
-        mdp.__dict__.update({name: value for name, value in self.__dict__.items() if name not in cached}, **fields)
+        mdp._fields.update({name: value for name, value in self._fields.items() if name not in cached}, **fields)
         return mdp
 
     def to_sas(self) -> Float[np.ndarray, "S A S"]:
@@ -313,17 +303,6 @@ class MDP:
         state, action = np.nonzero(self.available)
         rows = self.transitions.to_csr()[state * self.n_actions + action]
         return state, action, rows, np.ascontiguousarray(self.rewards[state, action])
-
-    def describe(self, state: int, action: int | None = None) -> str:
-        """Name a state, or a state-action pair, as errors and summaries do."""
-        text = f"state {int(state)}"
-        if self.state_labels is not None:
-            text += f" ({self.state_labels[int(state)]})"
-        if action is not None:
-            text += f", action {int(action)}"
-            if self.action_labels is not None:
-                text += f" ({self.action_labels[int(action)]})"
-        return text
 
     def __repr__(self) -> str:
         parts = [_counted(self.n_states, "state"), _counted(self.n_actions, "action")]

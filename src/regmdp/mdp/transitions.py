@@ -71,7 +71,8 @@ class Transitions(ABC):
         return sums
 
 
-def _blocks(n_states: int, n_actions: int) -> tuple[slice, ...]:
+def state_blocks(n_states: int, n_actions: int) -> tuple[slice, ...]:
+    """Return the slices of states that partition ``range(n_states)``."""
     size = max(1, PAIRS_PER_BLOCK // n_actions)
     return tuple(slice(start, min(start + size, n_states)) for start in range(0, n_states, size))
 
@@ -84,7 +85,7 @@ class DenseTransitions(Transitions):
     def __init__(self, action_state_state: Float[np.ndarray, "A S S"]) -> None:
         self._rows = frozen(np.ascontiguousarray(action_state_state))
         self.n_actions, self.n_states, _ = self._rows.shape
-        self.blocks = _blocks(self.n_states, self.n_actions)
+        self.blocks = state_blocks(self.n_states, self.n_actions)
         self.branching = max(
             (int(np.count_nonzero(self._rows[a, block], axis=-1).max()) for block in self.blocks for a in range(self.n_actions)),
             default=0,
@@ -120,7 +121,7 @@ class SparseTransitions(Transitions):
 
     def __init__(self, rows: sp.csr_array, index: Int[np.ndarray, "S A"]) -> None:
         self.n_states, self.n_actions = index.shape
-        self.blocks = _blocks(self.n_states, self.n_actions)
+        self.blocks = state_blocks(self.n_states, self.n_actions)
         rows = _with_empty_last_row(rows)
         self._matrices = tuple(rows[index[block].T.ravel()] for block in self.blocks)
         self.branching = max((int(np.diff(matrix.indptr).max(initial=0)) for matrix in self._matrices), default=0)

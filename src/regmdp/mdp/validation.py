@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from regmdp._arrays import UNIT_ROUNDOFF, Bool, Float, Int, frozen
 from regmdp._errors import ModelError
+from regmdp.mdp.frame import Frame
 
 if TYPE_CHECKING:
     from regmdp.mdp.mdp import MDP
@@ -263,18 +264,18 @@ def _bad_probability(mdp: MDP) -> str:
     )
 
 
-def checked_initial(mdp: MDP, initial: Any) -> Float[np.ndarray, " S"]:
+def checked_initial(frame: Frame, initial: Any) -> Float[np.ndarray, " S"]:
     """Check the initial distribution, or make the default: uniform over the states that are not terminal."""
     if initial is None:
-        return frozen(np.where(mdp.terminal, 0.0, 1.0) / np.count_nonzero(~mdp.terminal))
+        return frozen(np.where(frame.terminal, 0.0, 1.0) / np.count_nonzero(~frame.terminal))
     initial = np.array(_floats("initial", initial))
-    if initial.shape != (mdp.n_states,):
-        raise ModelError(f"initial must have shape (S,) = ({mdp.n_states},), not {initial.shape}")
+    if initial.shape != (frame.n_states,):
+        raise ModelError(f"initial must have shape (S,) = ({frame.n_states},), not {initial.shape}")
     bad = ~((initial >= 0) & np.isfinite(initial))
     if bad.any():
         state = int(np.argmax(bad))
         raise ModelError(
-            f"initial: {mdp.describe(state)} has {initial[state]}; {int(np.count_nonzero(bad))} entries are not probabilities"
+            f"initial: {frame.describe(state)} has {initial[state]}; {int(np.count_nonzero(bad))} entries are not probabilities"
         )
     if abs(initial.sum() - 1.0) > MASS_TOLERANCE:
         raise ModelError(f"initial sums to {initial.sum():.12g}, not to 1 within {MASS_TOLERANCE:g}; normalise it")

@@ -1,0 +1,74 @@
+"""Exact evaluation with an error of known size added: what the theorems on inexact evaluation speak of."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from regmdp import bellman
+from regmdp._arrays import Array, Float
+from regmdp._errors import SolverError
+from regmdp.evaluation.linear import Exact
+from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials, value_of
+from regmdp.mdp import MDP, Frame
+from regmdp.regularizers import Regularizer
+
+__all__ = ["Noisy"]
+
+
+@dataclass(frozen=True)
+class Noisy(SampledEvaluation):
+    r"""The action values of the policy, with an error of at most δ in each.
+
+    Args:
+        delta: δ ≥ 0, in the unit of the rewards.
+        kind: "uniform": independent errors, uniform in [-δ, δ]. "sign": independently -δ or δ. "adversarial": -δ for actions that
+            are better than the policy's average, δ for those that are worse, which holds the improvement back as much as it can.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> algorithm = rm.algorithms.NPG(step_size=0.5, evaluation=rm.evaluation.Noisy(1e-3))
+        >>> mdp, rng = rm.models.chain(5), np.random.default_rng(0)
+        >>> solution = rm.solve(mdp, rm.Shannon(0.1), algorithm, rng=rng, tol=0, max_iterations=50)
+        >>> solution.certificate.gap < 0.1
+        True
+
+    References:
+        Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Theorem 2: convergence to a floor that δ sets.
+    """
+
+    delta: float
+    kind: Literal["uniform", "sign", "adversarial"] = "uniform"
+
+    def __post_init__(self) -> None:
+        if not (self.delta >= 0 and math.isfinite(self.delta)):
+            raise SolverError(f"the size of the errors must be finite and not negative, not {self.delta}")
+        if self.kind not in ("uniform", "sign", "adversarial"):
+            raise SolverError(f'the kind of the errors must be "uniform", "sign" or "adversarial", not {self.kind!r}')
+
+    def check(self, source: Frame, regularizer: Regularizer) -> None:
+        if not isinstance(source, MDP):
+            raise SolverError(f"exact values with errors added need an MDP, not {type(source).__name__}")
+
+    def __call__(self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None) -> Estimate:
+        mdp, size = trials.mdp, trials.size
+        guess = np.zeros(policy.shape[0]) if before is None else before.value
+        q = np.empty(policy.shape)
+        for run in range(trials.count):
+            states = slice(run * size, (run + 1) * size)
+            value = Exact()(mdp, regularizer.at(states), np.asfortranarray(policy[states]), guess[states])
+            q[states] = bellman.q_values(mdp, value)
+        known = np.isfinite(q)
+        q = np.where(known, q + self.delta * self._errors(trials, policy, np.where(known, q, 0.0)), q)
+        error = np.full(trials.count, float(self.delta))
+        return Estimate(q, value_of(trials, regularizer, policy, q), 0, error=error)
+
+    def _errors(self, trials: Trials, policy: Float[Array, "NS A"], q: Float[Array, "NS A"]) -> Float[np.ndarray, "NS A"]:
+        """Return (N·S, A) errors in [-1, 1]."""
+        if self.kind == "adversarial":
+            return np.where(q > np.sum(policy * q, axis=1, keepdims=True), -1.0, 1.0)
+        u = trials.streams.uniform(trials.size, trials.n_actions).reshape(q.shape)
+        return 2.0 * u - 1.0 if self.kind == "uniform" else np.where(u < 0.5, -1.0, 1.0)

@@ -1,0 +1,281 @@
+"""Evaluation by replay: learning again and again from transitions that were kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from regmdp._arrays import Array, Bool, Float, Int
+from regmdp._errors import SampleError, SolverError
+from regmdp.evaluation._temporal import ActionValues, Continuation, require_target
+from regmdp.evaluation._walkers import Chooser, require_finite
+from regmdp.evaluation.generative import DENSE, Empirical, model_q
+from regmdp.evaluation.rates import LearningRate, as_learning_rate, learning_rate
+from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials, require_count, value_of
+from regmdp.evaluation.td import explored, require_fraction, require_walk
+from regmdp.mdp import Frame
+from regmdp.regularizers import Regularizer
+from regmdp.samples import Log, Walk
+
+__all__ = ["Buffer", "CertaintyEquivalence", "Replay"]
+
+TARGETS = ("expected", "optimal")
+
+
+@dataclass(frozen=True)
+class CertaintyEquivalence(SampledEvaluation):
+    r"""The action values of the policy in the empirical model of a log, \((I - \gamma \hat P_\pi)^{-1} \hat r_\pi\).
+
+    Nothing is drawn: all runs learn the same from the same log. ``Estimate.samples`` is the number of transitions in the log.
+
+    Raises:
+        SampleError: if the source is not a log, or an available pair was never seen in it; see :class:`regmdp.samples.Log`.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp, rng = rm.models.garnet(5, 2, 2, discount=0.9, rng=0), np.random.default_rng(0)
+        >>> data = rm.samples.Dataset.of_episodes(mdp, rm.uniform_policy(mdp), episodes=50, max_steps=40, rng=rng)
+        >>> log = rm.samples.Log.like(mdp, data)
+        >>> algorithm = rm.algorithms.NPG(step_size=0.1, evaluation=rm.evaluation.CertaintyEquivalence())
+        >>> learned = rm.learn(log, rm.Shannon(0.5), algorithm, iterations=20, rng=rng)
+        >>> rm.certify(mdp, rm.Shannon(0.5), policy=learned.policy[0]).gap < 0.1
+        True
+
+    References:
+        Sutton & Barto 2018, *Reinforcement Learning*, section 6.3: what batch TD(0) converges to.
+    """
+
+    def check(self, source: Frame, regularizer: Regularizer) -> None:
+        require_log(source).require_seen()
+
+    def __call__(self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None) -> Estimate:
+        require_finite(regularizer.cost(policy, None if trials.all_available else trials.available))
+        log = require_log(trials.source)
+        mdp = log.model()
+        rows = mdp.transitions.to_csr()
+        size = trials.size * trials.n_actions
+        rewards = np.broadcast_to(np.ascontiguousarray(mdp.rewards).ravel(), (trials.count, size))
+        if trials.size <= DENSE:
+            model = Empirical(rewards, np.broadcast_to(rows.toarray(), (trials.count, size, trials.size)), (), len(log.data))
+        else:
+            model = Empirical(rewards, None, (rows,) * trials.count, len(log.data))
+        q = model_q(model, trials, regularizer, policy)
+        return Estimate(q, value_of(trials, regularizer, policy, q), len(log.data))
+
+
+@dataclass(frozen=True)
+class Replay(SampledEvaluation):
+    r"""Temporal differences on minibatches drawn from a log, with replacement.
+
+    The targets are those of :class:`regmdp.evaluation.TD`; that actions were logged under another policy does not matter to them.
+    A pair that is several times in a minibatch moves once, towards the mean of its targets. The estimates go on from one
+    evaluation to the next, towards those of the empirical model of the log. ``Estimate.samples`` is the number of transitions
+    in the log.
+
+    Args:
+        updates: Minibatches of one evaluation.
+        batch: Transitions of a minibatch.
+        step_size: α, as in :class:`regmdp.evaluation.TD`.
+        target: "expected", for the action values of the policy, or "optimal", for the best ones: soft Q-learning.
+
+    Raises:
+        SolverError: if an option is out of its range.
+        SampleError: if the source is not a log, or an available pair was never seen in it; see :class:`regmdp.samples.Log`.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp, rng = rm.models.garnet(5, 2, 2, discount=0.9, rng=0), np.random.default_rng(0)
+        >>> data = rm.samples.Dataset.of_episodes(mdp, rm.uniform_policy(mdp), episodes=50, max_steps=40, rng=rng)
+        >>> log = rm.samples.Log.like(mdp, data)
+        >>> algorithm = rm.algorithms.PolicyIteration(rm.evaluation.Replay(updates=200, batch=64, target="optimal"))
+        >>> learned = rm.learn(log, rm.Shannon(0.5), algorithm, iterations=3, rng=rng)
+        >>> rm.certify(mdp, rm.Shannon(0.5), policy=learned.policy[0]).gap < 0.1
+        True
+
+    References:
+        Lin 1992, Machine Learning 8, "Self-improving reactive agents based on reinforcement learning, planning and teaching".
+    """
+
+    updates: int
+    batch: int = 32
+    step_size: float | LearningRate | None = None
+    target: Literal["expected", "optimal"] = "expected"
+
+    def __post_init__(self) -> None:
+        require_count("the number of minibatches", self.updates)
+        require_count("the size of a minibatch", self.batch)
+        require_target(self.target, TARGETS)
+        as_learning_rate(self.step_size)
+
+    def check(self, source: Frame, regularizer: Regularizer) -> None:
+        require_log(source).require_seen()
+        learning_rate(self.step_size, source)
+
+    def __call__(self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None) -> Estimate:
+        data = require_log(trials.source).data
+        optimal = self.target == "optimal"
+        visits = before.memory if before is not None and optimal else None
+        values = ActionValues(trials, learning_rate(self.step_size, trials), before, visits)
+        worth = Continuation(trials, regularizer, policy, optimal)
+        next_state = np.where(data.ended, 0, data.next_state)
+        for _ in range(self.updates):
+            which = (trials.streams.uniform(self.batch) * len(data)).astype(np.int64)
+            pair = trials.rows(data.state[which]) * trials.n_actions + data.action[which]
+            after = trials.rows(next_state[which])
+            learn_from(values, worth, trials.discount, pair, data.reward[which], after, data.ended[which])
+        return values.estimate(trials, worth, len(data), values.visits)
+
+
+class Kept:
+    """The last transitions of N runs.
+
+    Args:
+        runs: N.
+        capacity: How many are kept.
+
+    Attributes:
+        pair: (N, capacity) pairs, numbered among those of all runs.
+        reward: (N, capacity) what they were paid.
+        after: (N, capacity) next states, numbered among those of all runs.
+        ended: (N, capacity) whether the episode ended.
+        size: How many there are by now.
+    """
+
+    pair: Int[np.ndarray, "N n"]
+    reward: Float[np.ndarray, "N n"]
+    after: Int[np.ndarray, "N n"]
+    ended: Bool[np.ndarray, "N n"]
+    size: int
+
+    def __init__(self, runs: int, capacity: int) -> None:
+        shape = (runs, capacity)
+        self.pair, self.after = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        self.reward, self.ended, self.size, self._next = np.zeros(shape), np.zeros(shape, dtype=np.bool_), 0, 0
+
+    def add(self, pair: Array, reward: Array, after: Array, ended: Array) -> None:
+        """Keep (N, M) transitions, in place of the oldest ones if there is no more room."""
+        capacity, count = self.pair.shape[1], pair.shape[1]
+        place = (self._next + np.arange(count)) % capacity
+        self.pair[:, place], self.reward[:, place], self.after[:, place], self.ended[:, place] = pair, reward, after, ended
+        self._next, self.size = (self._next + count) % capacity, min(self.size + count, capacity)
+
+
+@dataclass(frozen=True, eq=False)
+class Collected:
+    """Where the walkers are, what was kept of their way, and (N·S·A,) how often each pair has been moved."""
+
+    walk: Walk
+    kept: Kept
+    visits: Int[np.ndarray, " NSA"]
+
+
+@dataclass(frozen=True)
+class Buffer(SampledEvaluation):
+    r"""Follow the policy, keep the transitions in a buffer, and make temporal differences on minibatches drawn from it.
+
+    What was collected under earlier policies serves, too: the targets are those of the policy that is evaluated. The walks, the
+    buffer and the estimates go on from one evaluation to the next. ``Estimate.samples`` counts the transitions collected.
+
+    Args:
+        steps: Steps that each walker makes in one evaluation.
+        updates: Minibatches of one evaluation.
+        batch: Transitions of a minibatch, drawn with replacement.
+        capacity: Transitions kept in each run; the oldest are dropped.
+        step_size: α, as in :class:`regmdp.evaluation.TD`.
+        target: "expected", for the action values of the policy, or "optimal", for the best ones.
+        walkers: M, side by side in each run.
+        exploration: ε: with this probability the uniform policy is followed in place of the given one.
+
+    Raises:
+        SolverError: if an option is out of its range.
+        SampleError: if the source can not be followed.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp, rng = rm.models.garnet(5, 2, 2, discount=0.9, rng=0), np.random.default_rng(0)
+        >>> evaluation = rm.evaluation.Buffer(steps=20, updates=50, batch=64, walkers=10)
+        >>> algorithm = rm.algorithms.GPMD(step_size=1.0, evaluation=evaluation)
+        >>> learned = rm.learn(mdp, rm.Shannon(0.5), algorithm, iterations=10, rng=rng)
+        >>> rm.certify(mdp, rm.Shannon(0.5), policy=learned.policy[0]).gap < 0.1
+        True
+
+    References:
+        Lin 1992, Machine Learning 8; Haarnoja, Zhou, Abbeel & Levine 2018, ICML, "Soft actor-critic", equations 2 and 3.
+    """
+
+    steps: int
+    updates: int
+    batch: int = 32
+    capacity: int = 10_000
+    step_size: float | LearningRate | None = None
+    target: Literal["expected", "optimal"] = "expected"
+    walkers: int = 1
+    exploration: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_count("the number of steps", self.steps)
+        require_count("the number of minibatches", self.updates)
+        require_count("the size of a minibatch", self.batch)
+        require_count("the number of walkers", self.walkers)
+        require_count("the capacity", self.capacity)
+        if self.capacity < self.walkers:
+            raise SolverError(f"the buffer must hold a step of all {self.walkers} walkers, and has room for {self.capacity}")
+        require_target(self.target, TARGETS)
+        as_learning_rate(self.step_size)
+        require_fraction("the exploration", self.exploration)
+
+    def check(self, source: Frame, regularizer: Regularizer) -> None:
+        require_walk(source)
+        learning_rate(self.step_size, source)
+
+    def __call__(self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None) -> Estimate:
+        memory = None if before is None else before.memory
+        walk = trials.walk(self.walkers) if memory is None else memory.walk
+        kept = Kept(trials.count, self.capacity) if memory is None else memory.kept
+        optimal = self.target == "optimal"
+        visits = memory.visits if memory is not None and optimal else None
+        values = ActionValues(trials, learning_rate(self.step_size, trials), before, visits)
+        worth = Continuation(trials, regularizer, policy, optimal)
+        choose = Chooser(explored(trials, regularizer, policy, self.exploration))
+        for _ in range(self.steps):
+            row = trials.rows(walk.state)
+            action = choose(row, trials.streams.uniform(self.walkers))
+            step = walk.step(action)
+            after = trials.rows(np.where(step.ended, 0, step.next_state))
+            kept.add(row * trials.n_actions + action, step.reward, after, step.ended)
+        run = np.arange(trials.count)[:, None]
+        for _ in range(self.updates):
+            which = (trials.streams.uniform(self.batch) * kept.size).astype(np.int64)
+            pair, reward, after, ended = (column[run, which] for column in (kept.pair, kept.reward, kept.after, kept.ended))
+            learn_from(values, worth, trials.discount, pair, reward, after, ended)
+        samples = (0 if before is None else before.samples) + self.steps * self.walkers
+        return values.estimate(trials, worth, samples, Collected(walk, kept, values.visits))
+
+
+def learn_from(
+    values: ActionValues,
+    worth: Continuation,
+    discount: float,
+    pair: Int[np.ndarray, "N n"],
+    reward: Float[np.ndarray, "N n"],
+    after: Int[np.ndarray, "N n"],
+    ended: Bool[np.ndarray, "N n"],
+) -> None:
+    """Move the action values of (N, n) pairs towards the targets of (N, n) transitions."""
+    values.move(pair, reward + discount * np.where(ended, 0.0, worth(values.q, after)))
+
+
+def require_log(source: Frame) -> Log:
+    """Check that a source is a log, and return it.
+
+    Raises:
+        SampleError: if it is not.
+    """
+    if not isinstance(source, Log):
+        raise SampleError(
+            f"this evaluation learns from logged transitions, a regmdp.samples.Log, not from {type(source).__name__}; Buffer "
+            "collects them itself"
+        )
+    return source

@@ -1,0 +1,157 @@
+"""Evaluating policies from samples: what every such evaluation takes and gives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from regmdp._arrays import Array, Float, Int
+from regmdp._errors import SampleError, SolverError
+from regmdp.mdp import MDP, Copies, Frame
+from regmdp.regularizers import Regularizer
+from regmdp.samples import Episodic, SimulatedWalk, Simulator, Streams, Walk, as_simulator
+
+__all__ = ["Estimate", "SampledEvaluation", "Trials", "copied"]
+
+
+class Trials(Copies):
+    """N independent runs side by side, on copies of the same source of samples: state s of run i is ``i * S + s``.
+
+    Args:
+        source: An MDP, a simulator, an environment, a data set: what the evaluation draws from.
+        streams: N streams of random numbers.
+
+    Attributes:
+        source: As given; but a model is at hand as a simulator, too.
+        count: N.
+        size: S, the number of states of one run.
+        streams: As given.
+    """
+
+    source: Frame
+    count: int
+    size: int
+    streams: Streams
+
+    def __init__(self, source: Frame, streams: Streams) -> None:
+        super().__init__(source, len(streams))
+        fields = self._fields
+        fields["source"], fields["streams"], fields["count"], fields["size"] = source, streams, len(streams), source.n_states
+        fields["_simulator"] = as_simulator(source) if isinstance(source, MDP | Simulator) else None
+
+    @property
+    def simulator(self) -> Simulator:
+        """The source, as one that can be asked for any pair.
+
+        Raises:
+            SampleError: if it is not one.
+        """
+        found = self.__dict__["_simulator"]
+        if found is None:
+            raise SampleError(
+                f"this evaluation draws any state and action, which needs an MDP or a simulator, not {type(self.source).__name__}"
+            )
+        return found
+
+    @property
+    def mdp(self) -> MDP:
+        """The source, as a model whose transition probabilities are known.
+
+        Raises:
+            SampleError: if they are not.
+        """
+        if not isinstance(self.source, MDP):
+            raise SampleError(f"this evaluation needs an MDP, whose probabilities are known, not {type(self.source).__name__}")
+        return self.source
+
+    def walk(self, count: int) -> Walk:
+        """Begin M episodes in each run.
+
+        Raises:
+            SampleError: if the source has none.
+        """
+        if isinstance(self.source, Episodic):
+            return self.source.walk(count, self.streams)
+        return SimulatedWalk(self.simulator, count, self.streams)
+
+    def rows(self, state: Int[Array, "N *n"]) -> Int[np.ndarray, "N *n"]:
+        """(N, …) states of N runs -> their numbers among the states of all runs."""
+        return state + self.size * np.arange(self.count).reshape(-1, *[1] * (np.ndim(state) - 1))
+
+    def split(self, array: Float[Array, "NS *rest"]) -> Float[np.ndarray, "N S *rest"]:
+        """(N·S, …) array -> (N, S, …)."""
+        return np.reshape(array, (self.count, self.size, *np.shape(array)[1:]))
+
+
+def copied(regularizer: Regularizer, frame: Frame, count: int) -> Regularizer:
+    """Return the regularizer of several copies of a frame."""
+    return regularizer if regularizer.n_states is None else regularizer.at(np.tile(np.arange(frame.n_states), count))
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """What an evaluation from samples gives, for the states of all runs together.
+
+    Attributes:
+        q: (N·S, A) estimated action values; where an action was never tried, what the estimate was before, 0 at first.
+        value: (N·S,) estimated value.
+        samples: Transitions drawn so far, in each run.
+        gradient: (N·S, A) estimated gradient of the value from ρ with respect to the logits, or None.
+        error: (N,) bound on the largest error of q that holds with the evaluation's confidence, or None if there is none.
+        memory: What the evaluation takes up where it left off.
+    """
+
+    q: Float[np.ndarray, "NS A"]
+    value: Float[np.ndarray, " NS"]
+    samples: int
+    gradient: Float[np.ndarray, "NS A"] | None = None
+    error: Float[np.ndarray, " N"] | None = None
+    memory: Any = None
+
+
+class SampledEvaluation(ABC):
+    """A way to evaluate policies from samples. Immutable: what it remembers, the estimate carries."""
+
+    exact = False
+
+    @abstractmethod
+    def check(self, source: Frame, regularizer: Regularizer) -> None:
+        """Check that it can draw from this source.
+
+        Raises:
+            SampleError: if it cannot.
+            SolverError: if an option does not fit.
+        """
+
+    @abstractmethod
+    def __call__(self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None) -> Estimate:
+        """Estimate the action values of a policy in each run.
+
+        Args:
+            trials: The runs.
+            regularizer: The regularizer of the states of all runs.
+            policy: (N·S, A) the policies.
+            before: The estimate of the iteration before; None in the first.
+        """
+
+
+def value_of(
+    trials: Frame, regularizer: Regularizer, policy: Float[Array, "NS A"], q: Float[Array, "NS A"]
+) -> Float[np.ndarray, " NS"]:
+    """(N·S, A) policies and action values -> (N·S,) values ⟨π, Q⟩ - τ h(π)."""
+    available = None if trials.all_available else trials.available
+    value = np.sum(np.where(policy > 0, policy * np.where(policy > 0, q, 0.0), 0.0), axis=-1) - regularizer.cost(policy, available)
+    return np.where(trials.terminal, 0.0, value)
+
+
+def require_count(name: str, value: Any, least: int = 1) -> None:
+    """Check that an option is a whole number.
+
+    Raises:
+        SolverError: if it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise SolverError(f"{name} must be an integer, {least} or more, not {value!r}")

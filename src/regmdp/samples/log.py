@@ -1,0 +1,183 @@
+"""Logs: models of which nothing is known but logged transitions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from regmdp._arrays import Bool, Float, Int, frozen
+from regmdp._errors import SampleError
+from regmdp.mdp import MDP, Frame
+from regmdp.mdp.validation import as_available, as_discount, as_labels, checked_initial
+from regmdp.samples.dataset import Dataset
+
+__all__ = ["Log"]
+
+
+class Log(Frame):
+    """Logged transitions, and what policies need to know beyond them: a source of samples from which nothing new can be drawn.
+
+    What was never seen is not made up: what comes of every available pair has to be in the data, or the methods that learn from
+    them refuse and name what is missing. What must not be taken, ``available`` says, or :meth:`restricted` makes it say.
+
+    Args:
+        data: The transitions.
+        discount: γ.
+        n_states: S; by default that of the data.
+        n_actions: A; by default that of the data.
+        available: (S, A) bool, the actions that exist; by default all. A state without any is terminal: its episode has ended.
+        initial: (S,) distribution of the first state; by default where the logged episodes begin, if they are numbered, and
+            uniform over the states that are not terminal, if they are not.
+        state_labels: S names, used in errors.
+        action_labels: A names.
+
+    Raises:
+        SampleError: if the data are of more states or actions, or an action was taken that is not available.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> columns = {"state": [0, 1, 1], "action": [1, 0, 1], "reward": [0.0, 1.0, 0.5], "next_state": [1, 0, 1]}
+        >>> log = rm.samples.Log(rm.samples.Dataset.from_columns(columns), discount=0.9)
+        >>> log
+        Log(3 transitions, 3 of 4 available pairs seen, discount 0.9)
+        >>> log.require_seen()
+        Traceback (most recent call last):
+            ...
+        regmdp._errors.SampleError: state 0, action 0 was never seen in the log; 1 of 4 available pairs was not: ...
+        >>> log.restricted().model().available
+        array([[False,  True],
+               [ True,  True]])
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        discount: float,
+        *,
+        n_states: int | None = None,
+        n_actions: int | None = None,
+        available: Any = None,
+        initial: Any = None,
+        state_labels: Sequence[str] | None = None,
+        action_labels: Sequence[str] | None = None,
+    ) -> None:
+        if not isinstance(data, Dataset):
+            raise SampleError(f"a log is made of a Dataset, as Dataset.from_columns gives it, not of {type(data).__name__}")
+        shape = (data.n_states if n_states is None else int(n_states), data.n_actions if n_actions is None else int(n_actions))
+        self.data, (self.n_states, self.n_actions), self.discount = data, shape, as_discount(discount)
+        self.available = frozen(as_available(available, shape))
+        self.all_available, self.terminal = bool(self.available.all()), frozen(np.logical_not(np.any(self.available, axis=1)))
+        self.state_labels = as_labels("state_labels", state_labels, shape[0])
+        self.action_labels = as_labels("action_labels", action_labels, shape[1])
+        data.require_fit(self)
+        self._begun = initial is not None or data.episode is not None
+        if initial is None and data.episode is not None:
+            first = np.diff(data.episode, prepend=data.episode[0] - 1) > 0
+            initial = np.bincount(data.state[first], minlength=shape[0]) / np.count_nonzero(first)
+        self.initial = checked_initial(self, initial)
+
+    @classmethod
+    def like(cls, frame: Frame, data: Dataset) -> Log:
+        """Return a log of transitions of a model of which the rest is known: states, actions, discount, first states.
+
+        Args:
+            frame: A model or simulator.
+            data: The transitions.
+        """
+        return cls(
+            data, frame.discount, n_states=frame.n_states, n_actions=frame.n_actions, available=frame.available,
+            initial=frame.initial, state_labels=frame.state_labels, action_labels=frame.action_labels,
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        available = int(np.count_nonzero(self.available))
+        seen = available - int(np.count_nonzero(self.unseen))
+        return f"Log({len(self.data):,} transitions, {seen:,} of {available:,} available pairs seen, discount {self.discount:g})"
+
+    @cached_property
+    def counts(self) -> Float[np.ndarray, "S A"]:
+        """(S, A) how often each pair was seen, as floats."""
+        return self._table(self.data.state * self.n_actions + self.data.action)
+
+    @cached_property
+    def unseen(self) -> Bool[np.ndarray, "S A"]:
+        """(S, A) the available pairs that were never seen."""
+        return self.available & (self.counts == 0)
+
+    def require_seen(self) -> None:
+        """Check that every available pair was seen.
+
+        Raises:
+            SampleError: naming the first one that was not.
+        """
+        if self.unseen.any():
+            missing, available = int(np.count_nonzero(self.unseen)), int(np.count_nonzero(self.available))
+            first = (int(index) for index in np.unravel_index(np.argmax(self.unseen), self.unseen.shape))
+            raise SampleError(
+                f"{self.describe(*first)} was never seen in the log; {missing:,} of {available:,} available pairs "
+                f"{'was' if missing == 1 else 'were'} not: log them, mark what must not be taken with available=, or forbid all "
+                "that was not seen with Log.restricted()"
+            )
+
+    def restricted(self) -> Log:
+        """Return the log of the model in which only the pairs that were seen are available.
+
+        Its best policy is the best of those that do only what was logged. A state in which nothing was logged becomes terminal; but
+        what a state is worth in which nothing was logged, nobody can tell, so none may be reached.
+
+        Raises:
+            SampleError: if a state is reached, or begun in, in which nothing was logged, though it is not terminal.
+        """
+        data, seen = self.data, self.counts > 0
+        silent = ~seen.any(axis=1) & ~self.terminal
+        reached = np.zeros(self.n_states, dtype=np.bool_)
+        reached[data.next_state[~data.ended]] = True
+        if self._begun:
+            reached |= self.initial > 0
+        bad = silent & reached
+        if bad.any():
+            raise SampleError(
+                f"{self.describe(int(np.argmax(bad)))} is reached in the log, but no action was logged there, so nothing is known "
+                f"of its value; {int(np.count_nonzero(bad)):,} of {self.n_states:,} states are like that: if the episode is over "
+                "there, say so with ended or with available=; if it was cut off there, leave out the rows that lead there"
+            )
+        return Log(
+            data, self.discount, n_states=self.n_states, n_actions=self.n_actions, available=seen,
+            initial=self.initial if self._begun else None, state_labels=self.state_labels, action_labels=self.action_labels,
+        )  # fmt: skip
+
+    def model(self) -> MDP:
+        """Return the empirical model: mean rewards, and the frequencies of the next states and of the end.
+
+        Raises:
+            SampleError: if an available pair was never seen.
+        """
+        return self._model
+
+    @cached_property
+    def _model(self) -> MDP:
+        self.require_seen()
+        data, size = self.data, self.n_states * self.n_actions
+        pair = data.state * self.n_actions + data.action
+        share = 1.0 / self.counts.ravel()[pair]
+        on = ~data.ended
+        rows = sp.coo_array((share[on], (pair[on], data.next_state[on])), shape=(size, self.n_states)).tocsr()
+        return MDP(
+            rows,
+            self._table(pair, share * data.reward),
+            self.discount,
+            initial=self.initial,
+            available=self.available,
+            termination=self._table(pair[~on], share[~on]),
+            state_labels=self.state_labels,
+            action_labels=self.action_labels,
+        )
+
+    def _table(self, pair: Int[np.ndarray, " n"], weight: Float[np.ndarray, " n"] | None = None) -> Float[np.ndarray, "S A"]:
+        """(n,) pairs and (n,) weights, by default 1, -> (S, A) their sums."""
+        sums = np.bincount(pair, weight, minlength=self.n_states * self.n_actions)
+        return sums.reshape(self.n_states, self.n_actions).astype(np.float64)

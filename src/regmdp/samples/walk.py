@@ -1,0 +1,86 @@
+"""Following policies: episodes that are walked step by step, many of them side by side."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+
+from regmdp._arrays import Array, Bool, Float, Int
+from regmdp.mdp import Frame
+from regmdp.samples.simulator import Simulator
+from regmdp.samples.streams import Streams
+
+__all__ = ["Episodic", "SimulatedWalk", "Step", "Walk"]
+
+
+class Step(NamedTuple):
+    """One step of N · M episodes.
+
+    Attributes:
+        next_state: (N, M) where the step led; meaningless where the episode ended.
+        reward: (N, M) what it was paid.
+        ended: (N, M) whether the episode ended with it, for good.
+        cut: (N, M) whether it was cut off after it, though it might have gone on from ``next_state``.
+    """
+
+    next_state: Int[Array, "N M"]
+    reward: Float[Array, "N M"]
+    ended: Bool[Array, "N M"]
+    cut: Bool[Array, "N M"]
+
+
+class Walk(ABC):
+    """M episodes in each of N runs. After its last step an episode begins anew.
+
+    Attributes:
+        state: (N, M) where they are.
+        steps: Number of steps that each of them has made.
+        resting: (N, M) which of them will not act in the next step, but only begin anew: environments may take a step for it. What
+            that step gives for them means nothing, and it is marked as cut. None if none ever does.
+    """
+
+    state: Int[np.ndarray, "N M"]
+    steps: int
+    resting: Bool[np.ndarray, "N M"] | None = None
+
+    @abstractmethod
+    def step(self, action: Int[Array, "N M"]) -> Step:
+        """Take (N, M) actions."""
+
+
+class Episodic(Frame):
+    """A source of samples that can only be followed, not asked for any state and action: an environment.
+
+    Attributes:
+        walkers: M, if there can only be so many episodes side by side; None if any number will do.
+    """
+
+    walkers: int | None = None
+
+    @abstractmethod
+    def walk(self, count: int, streams: Streams) -> Walk:
+        """Begin M episodes in each run."""
+
+
+class SimulatedWalk(Walk):
+    """Episodes of a simulator, which begin in its initial distribution.
+
+    Args:
+        simulator: The simulator.
+        count: M.
+        streams: One stream a run.
+    """
+
+    def __init__(self, simulator: Simulator, count: int, streams: Streams) -> None:
+        # a simulator may draw from the generators itself: where episodes begin is drawn from others
+        self._simulator, self._outcomes, self._starts = simulator, streams.branch(), streams.branch()
+        self.state, self.steps = simulator.first(self._starts, count), 0
+
+    def step(self, action: Int[Array, "N M"]) -> Step:
+        next_state, reward, ended = self._simulator.draw(self.state, action, self._outcomes)
+        # each run draws for each episode, whether it ended or not: what it draws next does not depend on the others
+        anew = self._simulator.first(self._starts, action.shape[1])
+        self.state, self.steps = np.where(ended, anew, next_state), self.steps + 1
+        return Step(next_state, reward, ended, np.zeros(ended.shape, dtype=np.bool_))
