@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from regmdp._arrays import Float, frozen
 from regmdp._errors import SampleError, SolverError
 from regmdp._status import Status
-from regmdp.algorithms import Algorithm, Event, History, PolicyOptimization, Run, Start, State, drive
+from regmdp.algorithms import Event, History, PolicyOptimization, Run, Start, State, drive
 from regmdp.certificates import certify, checked_regularizer, evaluate
 from regmdp.evaluation import Trials, copied
 from regmdp.mdp import MDP, Frame, initial_value
@@ -71,12 +71,12 @@ class Learned:
 
 
 def learn(
-    source: Frame,
-    regularizer: Regularizer | None = None,
-    algorithm: Algorithm | None = None,
+    source: Any,
+    regularizer: Any = None,
+    algorithm: Any = None,
     *,
-    iterations: int,
-    rng: np.random.Generator | Sequence[np.random.Generator],
+    iterations: Any,
+    rng: Any,
     start: Any = None,
     listeners: Iterable[Callable[[LearningEvent], object]] = (),
 ) -> Learned:

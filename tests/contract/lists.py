@@ -138,6 +138,15 @@ ALGORITHMS = {
     "generalized policy mirror descent, largest steps": lambda: rm.algorithms.GPMD(step_size=rm.algorithms.Maximum()),
     "generalized policy mirror descent, inexact": lambda: rm.algorithms.GPMD(step_size=2.0, accuracy=1e-6),
     "homotopic policy mirror descent": rm.algorithms.HomotopicPMD,
+    "policy mirror descent, contracting steps": lambda: rm.algorithms.PMD(step_size=rm.algorithms.Contracting()),
+}
+
+#: Those that draw samples, on a few of them.
+SAMPLED = {
+    "soft Q-learning": lambda: rm.algorithms.SoftQLearning(steps=5, walkers=2),
+    "soft actor-critic": lambda: rm.algorithms.SoftActorCritic(steps=5, updates=5, batch=8, walkers=2),
+    "stochastic policy mirror descent": lambda: rm.algorithms.StochasticPMD(samples=2),
+    "stochastic approximate policy mirror descent": lambda: rm.algorithms.StochasticAPMD(samples=2),
 }
 
 #: Certified gap that a method has to reach on the small models, where it is not 1e-6.

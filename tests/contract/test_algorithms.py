@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from contract.lists import ALGORITHMS, TOLERANCES
+from contract.lists import ALGORITHMS, MODELS, SAMPLED, TOLERANCES
 
+import regmdp as rm
 from regmdp.testing import check_algorithm
 
 
@@ -10,3 +11,24 @@ def test_algorithm(name):
     # other models for each
     seed = list(ALGORITHMS).index(name)
     check_algorithm(ALGORITHMS[name](), tol=TOLERANCES.get(name, 1e-6), rng=np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("model", ["discounted", "labelled, with terminal states", "ending"])
+@pytest.mark.parametrize("name", SAMPLED)
+def test_sampled_algorithm(name, model):
+    """Every run is that of its generator alone, and ends with a policy."""
+    parts = MODELS[model](np.random.default_rng(0))
+    mdp = rm.MDP(parts.rows, parts.rewards, parts.discount, **parts.keywords)
+    regularizer = None if "approximate" in name else rm.Shannon(np.linspace(0.1, 1.0, mdp.n_states))
+
+    def learned(which):
+        return rm.learn(mdp, regularizer, SAMPLED[name](), iterations=3, rng=[np.random.default_rng(seed) for seed in which])
+
+    together = learned([0, 1, 2])
+    for run in range(3):
+        alone = learned([run])
+        assert np.array_equal(alone.q[0], together.q[run])
+        assert np.array_equal(alone.policy[0], together.policy[run])
+        np.testing.assert_allclose(together.policy[run].sum(axis=1), ~mdp.terminal, atol=1e-12)
+        assert not together.policy[run][~mdp.available].any()
+    assert not np.array_equal(together.q[0], together.q[1])

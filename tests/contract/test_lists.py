@@ -3,7 +3,7 @@
 import inspect
 
 import numpy as np
-from contract.lists import ALGORITHMS, MODELS, REGULARIZERS, STORAGES, TRANSITIONS
+from contract.lists import ALGORITHMS, MODELS, REGULARIZERS, SAMPLED, STORAGES, TRANSITIONS
 
 import regmdp as rm
 from regmdp.algorithms import Algorithm
@@ -37,7 +37,7 @@ def test_every_regularizer_is_listed():
 
 
 def test_every_algorithm_is_listed():
-    listed = [make() for make in ALGORITHMS.values()]
+    listed = [make() for make in (ALGORITHMS | SAMPLED).values()]
     assert concrete(Algorithm) <= {type(algorithm) for algorithm in listed}
     # methods that are compositions are functions: the names tell which are there
     functions = [getattr(rm.algorithms, name) for name in rm.algorithms.__all__ if name[0].isupper()]
@@ -53,7 +53,7 @@ def _composed(function):
 
 
 def test_every_improvement_is_used_by_a_listed_algorithm():
-    used = {type(getattr(make(), "improvement", None)) for make in ALGORITHMS.values()}
+    used = {type(getattr(make(), "improvement", None)) for make in (ALGORITHMS | SAMPLED).values()}
     assert concrete(Improvement) <= used
 
 

@@ -18,6 +18,7 @@ from regmdp import bellman
 from regmdp._arrays import UNIT_ROUNDOFF, Bool, Float, Int, frozen
 from regmdp._errors import SampleError, SolverError
 from regmdp.certificates.certificate import Bounds, Certificate, shown
+from regmdp.certificates.certify import checked_value
 from regmdp.certificates.concentration import RADII, checked_confidence, enough_samples
 from regmdp.mdp import MDP, Frame
 from regmdp.policies import as_policy
@@ -174,7 +175,7 @@ def certify_from_samples(
     if not isinstance(regularizer, Regularizer):
         raise SolverError(f"the regularizer must be a regmdp.Regularizer or None, not {type(regularizer).__name__}")
     regularizer.check(source.available)
-    witness = _witness(source, value)
+    witness = np.where(source.terminal, 0.0, checked_value(source, value))
     judged = None if policy is None else as_policy(source, policy, regularizer)
     low, high = _reward_range(source, reward_range)
     ending = _may_end(source, ends)
@@ -319,21 +320,6 @@ def _filled(available: Bool[np.ndarray, "S A"], q: Float[np.ndarray, "S A"]) -> 
 
 
 # ---- what comes from outside ----
-
-
-def _witness(frame: Frame, value: Any) -> Float[np.ndarray, " S"]:
-    """Return the (S,) value, 0 in terminal states."""
-    try:
-        witness = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise SolverError("the value must be an array of numbers") from None
-    if witness.shape != (frame.n_states,):
-        raise SolverError(f"the value must have shape (S,) = ({frame.n_states},), not {witness.shape}")
-    bad = ~np.isfinite(witness)
-    if bad.any():
-        state = int(np.argmax(bad))
-        raise SolverError(f"the value of {frame.describe(state)} is {witness[state]}; {int(np.count_nonzero(bad))} are not finite")
-    return np.where(frame.terminal, 0.0, witness)
 
 
 def _reward_range(source: Frame, given: Any) -> tuple[Float[np.ndarray, "S A"], Float[np.ndarray, "S A"]]:

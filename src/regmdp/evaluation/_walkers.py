@@ -9,22 +9,11 @@ import numpy as np
 from regmdp._arrays import Array, Float, Int
 from regmdp._errors import SampleError, SolverError
 from regmdp.evaluation.sampled import require_count
-from regmdp.samples import Streams
 
-__all__ = ["Chooser", "branch", "busy_walkers", "require_horizon", "require_patience"]
+__all__ = ["Chooser", "busy_walkers", "require_finite", "require_horizon", "require_patience"]
 
 #: Steps after which an undiscounted episode is taken to go on for ever.
 PATIENCE = 1_000_000
-
-
-def branch(streams: Streams) -> Streams:
-    """Return new streams, each begun from numbers of the old one.
-
-    How much is drawn from them then matters to nobody else: runs may go on for different times, and a simulator may draw from the
-    generators itself.
-    """
-    words = (streams.uniform(4) * 2.0**32).astype(np.uint32)
-    return Streams([np.random.default_rng(seed) for seed in words])
 
 
 def busy_walkers(jobs: int) -> int:

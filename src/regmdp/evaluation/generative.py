@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
-from regmdp._arrays import Array, Float
+from regmdp._arrays import Array, Float, Int
 from regmdp._errors import SampleError, SingularError, SolverError
 from regmdp.evaluation.growing import Growing, samples_at
 from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials, require_count, value_of
@@ -130,39 +130,45 @@ class GenerativeModel(SampledEvaluation):
 
 def empirical(simulator: Simulator, streams: Streams, samples: int) -> Empirical:
     """Draw every available pair n times in each run."""
-    n_states, n_actions, runs = simulator.n_states, simulator.n_actions, len(streams)
+    n_states, size, runs = simulator.n_states, simulator.available.size, len(streams)
     pairs = np.flatnonzero(simulator.available.ravel())
-    size = n_states * n_actions
-    together = n_states <= DENSE and size * n_states <= TOGETHER
-    rewards = np.zeros((runs, size))
-    counts = [sp.csr_array((size, n_states)) for _ in range(0 if together else runs)]
-    dense = np.zeros((runs, size * n_states)) if together else None
+    if isinstance(simulator, TableSimulator):
+        transition, frequency = simulator.table.frequencies(pairs, samples, streams)
+        # the rewards of a table are the same every time
+        rewards = np.broadcast_to(np.where(simulator.available, simulator.mdp.rewards, 0.0).ravel(), (runs, size))
+    else:
+        rewards, transition, frequency = _asked(simulator, pairs, streams, samples)
+    drawn = pairs.size * samples
+    if n_states <= DENSE and size * n_states <= TOGETHER:
+        dense = np.zeros((runs, size * n_states))
+        dense[:, transition] = frequency
+        return Empirical(rewards, dense.reshape(runs, size, n_states), (), drawn)
+    places = np.divmod(transition, n_states)
+    rows = (sp.csr_array((row[row > 0], tuple(place[row > 0] for place in places)), shape=(size, n_states)) for row in frequency)
+    return Empirical(rewards, None, tuple(rows), drawn)
+
+
+def _asked(
+    simulator: Simulator, pairs: Int[Array, " p"], streams: Streams, samples: int
+) -> tuple[Float[np.ndarray, "N SA"], Int[np.ndarray, " k"], Float[np.ndarray, "N k"]]:
+    """Draw from any simulator: the mean rewards, and what :meth:`Table.frequencies` returns."""
+    n_states, runs = simulator.n_states, len(streams)
+    rewards, codes = np.zeros((runs, simulator.available.size)), [[] for _ in range(runs)]
     step = max(1, TOGETHER // (pairs.size * runs))
-    offset = (np.arange(runs) * size * n_states)[:, None]
     for first in range(0, samples, step):
         number = min(step, samples - first)
-        # pair after pair, and then all over again: so the order does not depend on how many are drawn at a time
         pair = np.broadcast_to(np.tile(pairs, number), (runs, pairs.size * number))
-        outcome = simulator.draw(*np.divmod(pair, n_actions), streams)
-        if isinstance(simulator, TableSimulator):  # whose rewards are the same every time
-            rewards[:, pairs] += outcome.reward[:, : pairs.size] * number
-        else:
-            rewards[:, pairs] += outcome.reward.reshape(runs, number, pairs.size).sum(axis=1)
-        goes_on = ~outcome.ended
-        if dense is not None:
-            place = pair * n_states + outcome.next_state + offset
-            dense += np.bincount(place[goes_on], minlength=dense.size).reshape(dense.shape)
-            continue
+        outcome = simulator.draw(*np.divmod(pair, simulator.n_actions), streams)
+        rewards[:, pairs] += outcome.reward.reshape(runs, number, pairs.size).sum(axis=1)
         for run in range(runs):
-            went = goes_on[run]
-            entry = (pair[run][went], outcome.next_state[run][went])
-            counts[run] = counts[run] + sp.csr_array((np.ones(entry[0].size), entry), shape=(size, n_states))
-    return Empirical(
-        rewards / samples,
-        None if dense is None else (dense / samples).reshape(runs, size, n_states),
-        tuple(sp.csr_array(count / samples) for count in counts),
-        pairs.size * samples,
-    )
+            went = ~outcome.ended[run]
+            codes[run].append(np.unique(pair[run][went] * n_states + outcome.next_state[run][went], return_counts=True))
+    transition = np.unique(np.concatenate([part[0] for parts in codes for part in parts]))
+    frequency = np.zeros((runs, transition.size))
+    for run, parts in enumerate(codes):
+        for code, count in parts:
+            frequency[run, np.searchsorted(transition, code)] += count
+    return rewards / samples, transition, frequency / samples
 
 
 def model_q(model: Empirical, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"]) -> Float[np.ndarray, "NS A"]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from regmdp._arrays import Array, Float
 from regmdp._errors import SampleError
-from regmdp.evaluation._walkers import Chooser, branch, busy_walkers, require_finite, require_horizon, require_patience
+from regmdp.evaluation._walkers import Chooser, busy_walkers, require_finite, require_horizon, require_patience
 from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials, require_count, value_of
 from regmdp.mdp import MDP, Frame
 from regmdp.regularizers import Regularizer
@@ -72,7 +72,7 @@ class MonteCarlo(SampledEvaluation):
         available = None if trials.all_available else trials.available
         cost = regularizer.cost(policy, available)
         require_finite(cost)
-        ours, theirs = branch(trials.streams), branch(trials.streams)
+        ours, theirs = trials.streams.branch(), trials.streams.branch()
         choose = Chooser(policy)
         pairs = np.flatnonzero(simulator.available.ravel())
         jobs = pairs.size * self.episodes

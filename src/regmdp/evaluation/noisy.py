@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -41,7 +40,7 @@ class Noisy(SampledEvaluation):
     """
 
     delta: float
-    kind: Literal["uniform", "sign", "adversarial"] = "uniform"
+    kind: str = "uniform"
 
     def __post_init__(self) -> None:
         if not (self.delta >= 0 and math.isfinite(self.delta)):

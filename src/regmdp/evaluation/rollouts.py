@@ -11,7 +11,7 @@ import numpy as np
 
 from regmdp._arrays import Array, Bool, Float, Int
 from regmdp._errors import SampleError
-from regmdp.evaluation._walkers import Chooser, branch, busy_walkers, require_finite, require_horizon, require_patience
+from regmdp.evaluation._walkers import Chooser, busy_walkers, require_finite, require_horizon, require_patience
 from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials, require_count, value_of
 from regmdp.mdp import MDP, Frame
 from regmdp.regularizers import Regularizer
@@ -111,8 +111,9 @@ class Rollouts(SampledEvaluation):
     References:
         Williams 1992, Machine Learning 8, "Simple statistical gradient-following algorithms for connectionist reinforcement
         learning", equation 11; Sutton, McAllester, Singh & Mansour 2000, NIPS, Theorem 1; Agarwal, Kakade, Lee & Mahajan 2021,
-        JMLR 22(98), Algorithm 3: the two geometric horizons; Kakade 2001, NIPS, Theorem 1: with the natural gradient, averages
-        for each pair are the compatible approximation. The term with h' is not in these: it is the gradient of h.
+        JMLR 22(98), Algorithm 3: the two geometric horizons; Kakade 2001, NIPS, Theorem 1, and Peters & Schaal 2008,
+        Neurocomputing 71: averages for each pair are the compatible approximation of the natural gradient, with a constant for
+        each state. The term with h' is not in these: it is the gradient of h.
     """
 
     episodes: int
@@ -158,7 +159,7 @@ class Rollouts(SampledEvaluation):
     def _stopped(self, trials: Trials, policy: Float[Array, "NS A"], prices: Prices) -> Sums:
         """Draw one sample an episode, in states distributed as the occupancy."""
         walkers = _walkers(trials, busy_walkers(self.episodes))
-        choose, ours, discount, n_actions = Chooser(policy), branch(trials.streams), trials.discount, trials.n_actions
+        choose, ours, discount, n_actions = Chooser(policy), trials.streams.branch(), trials.discount, trials.n_actions
         shape = walkers.state.shape
         phase, begun = np.full(shape, IDLE), np.zeros((shape[0], 1), dtype=np.int64)
         pair, paid = np.zeros(shape, dtype=np.int64), np.zeros(shape)
@@ -196,7 +197,7 @@ class Rollouts(SampledEvaluation):
         together = min(self.episodes, max(1, KEPT // (self.horizon or 128)))
         weight, total, drawn, finished = np.zeros(policy.size), np.zeros(policy.size), 0, 0
         while finished < self.episodes:
-            walkers, ours = _walkers(trials, together), branch(trials.streams)
+            walkers, ours = _walkers(trials, together), trials.streams.branch()
             width = walkers.state.shape[1]
             alive = (np.arange(width) < self.episodes - finished) & ~trials.terminal[walkers.state]
             log: list[tuple[Int[Array, "N M"], Float[Array, "N M"], Bool[Array, "N M"]]] = []
@@ -245,7 +246,7 @@ class _Simulated(_Walkers):
     """Walkers of a simulator: whoever is idle begins anew at once."""
 
     def __init__(self, trials: Trials, count: int) -> None:
-        self._simulator, self._begin, self._go = trials.simulator, branch(trials.streams), branch(trials.streams)
+        self._simulator, self._begin, self._go = trials.simulator, trials.streams.branch(), trials.streams.branch()
         self._home = int(np.argmin(self._simulator.terminal))
         self.state = self._simulator.first(self._begin, count)
 
@@ -270,7 +271,7 @@ class _Walking(_Walkers):
 
     def __init__(self, trials: Trials, count: int) -> None:
         assert isinstance(trials.source, Episodic)
-        self._walk = trials.source.walk(trials.source.walkers or count, branch(trials.streams))
+        self._walk = trials.source.walk(trials.source.walkers or count, trials.streams.branch())
         self.state = self._walk.state
 
     def step(self, action: Int[Array, "N M"], busy: Bool[Array, "N M"]) -> tuple[Step, int]:

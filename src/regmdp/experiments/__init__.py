@@ -8,7 +8,16 @@ from __future__ import annotations
 import difflib
 
 from regmdp._errors import RegmdpError
-from regmdp.experiments import bandit, exponential, gpmd, natural_gradient, regularization_path, scaling
+from regmdp.experiments import (
+    bandit,
+    exponential,
+    gpmd,
+    natural_gradient,
+    noise,
+    regularization_path,
+    sample_complexity,
+    scaling,
+)
 from regmdp.experiments.base import Check, Drawing, Experiment, Number, Progress, Result
 
 __all__ = ["EXPERIMENTS", "Check", "Drawing", "Experiment", "Number", "Progress", "Result", "find"]
@@ -21,6 +30,8 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     scaling.EXPERIMENT,
     gpmd.EXPERIMENT,
     regularization_path.EXPERIMENT,
+    noise.EXPERIMENT,
+    sample_complexity.EXPERIMENT,
 )
 
 
@@ -41,7 +52,7 @@ def find(names: list[str]) -> list[Experiment]:
     known = {experiment.name: experiment for experiment in EXPERIMENTS}
     for name in names:
         if name not in known and name != "all":
-            near = difflib.get_close_matches(name.lower().replace("_", "-"), known, n=2, cutoff=0.5)
+            near = difflib.get_close_matches(name.lower().replace("_", "-"), known, n=2, cutoff=0.6)
             hint = f"; did you mean {' or '.join(near)}? " if near else ". "
             raise RegmdpError(
                 f"there is no experiment named {name!r}{hint}The experiments are {', '.join(known)}, or all of them: all"

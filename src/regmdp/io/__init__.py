@@ -9,6 +9,7 @@ from regmdp.io.npz import load, save
 from regmdp.io.policies import load_policy
 from regmdp.io.tables import from_gymnasium, time_limit_note
 from regmdp.io.toolboxes import DiscreteDPArguments, from_mdptoolbox, from_quantecon, to_mdptoolbox, to_quantecon
+from regmdp.io.vector import Environment, from_vector_env
 from regmdp.mdp import MDP
 
 if TYPE_CHECKING:
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DiscreteDPArguments",
+    "Environment",
     "from_gymnasium",
     "from_mdptoolbox",
     "from_quantecon",
+    "from_vector_env",
     "load",
     "load_policy",
     "save",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -60,7 +59,7 @@ class Dataset:
     n_actions: int
 
     @classmethod
-    def from_columns(cls, columns: Mapping[str, Any], *, n_states: int | None = None, n_actions: int | None = None) -> Dataset:
+    def from_columns(cls, columns: Any, *, n_states: int | None = None, n_actions: int | None = None) -> Dataset:
         """Check columns from outside: a dictionary of arrays, a pandas or polars table, a NumPy structured array.
 
         Args:

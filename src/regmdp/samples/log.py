@@ -143,7 +143,7 @@ class Log(Frame):
             raise SampleError(
                 f"{self.describe(int(np.argmax(bad)))} is reached in the log, but no action was logged there, so nothing is known "
                 f"of its value; {int(np.count_nonzero(bad)):,} of {self.n_states:,} states are like that: if the episode is over "
-                "there, say so with ended or with available=; if it was cut off there, leave out the rows that lead there"
+                "there, say so with ended or with available=; if not, log what comes of some action there"
             )
         return Log(
             data, self.discount, n_states=self.n_states, n_actions=self.n_actions, available=seen,

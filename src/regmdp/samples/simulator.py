@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,7 +76,7 @@ class TableSimulator(Simulator):
         self.initial, self.available, self.terminal = mdp.initial, mdp.available, mdp.terminal
         self.all_available, self.state_labels, self.action_labels = mdp.all_available, mdp.state_labels, mdp.action_labels
         self.table = Table(mdp)
-        self._rewards = np.ascontiguousarray(mdp.rewards).ravel()
+        self._rewards = np.where(mdp.available, mdp.rewards, 0.0).ravel()
         self.lowest_reward = self.highest_reward = mdp.rewards
 
     def draw(self, state: Int[Array, "N *n"], action: Int[Array, "N *n"], streams: Streams) -> Outcome:
@@ -114,7 +114,7 @@ class UserSimulator(Simulator):
 
     def __init__(
         self,
-        sample: Callable[..., Sequence[Any]],
+        sample: Any,
         n_states: int,
         n_actions: int,
         discount: float,
@@ -142,7 +142,7 @@ class UserSimulator(Simulator):
         self.lowest_reward, self.highest_reward = low, high
 
     def draw(self, state: Int[Array, "N *n"], action: Int[Array, "N *n"], streams: Streams) -> Outcome:
-        runs = [self._drawn(s.ravel(), a.ravel(), rng) for s, a, rng in zip(state, action, streams.generators, strict=True)]
+        runs = [self._drawn(s.ravel(), a.ravel(), rng) for s, a, rng in zip(state, action, streams.separate, strict=True)]
         shape = np.shape(state)
         return Outcome(*(np.stack(column).reshape(shape) for column in zip(*runs, strict=True)))
 
@@ -173,8 +173,9 @@ class UserSimulator(Simulator):
     def _refuse(self, bad: np.ndarray, state: np.ndarray, action: np.ndarray, values: np.ndarray, what: str) -> None:
         if bad.any():
             row = int(np.argmax(bad))
+            where = self.describe(int(state[row]), int(action[row]))
             raise SampleError(
-                f"row {row} of what sample returned for {self.describe(state[row], action[row])}: {what} is {values[row]}; "
+                f"row {row} of what sample returned for {where}: {what} is {values[row]}; "
                 f"{int(np.count_nonzero(bad))} of {bad.size} rows are wrong"
             )
 

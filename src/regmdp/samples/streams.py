@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +35,7 @@ class Streams:
         True
     """
 
-    def __init__(self, generators: Sequence[np.random.Generator]) -> None:
+    def __init__(self, generators: Sequence[Any]) -> None:
         self.generators = tuple(generators)
         if not self.generators:
             raise SampleError("at least one random generator is needed")
@@ -48,6 +50,11 @@ class Streams:
 
     def __len__(self) -> int:
         return len(self.generators)
+
+    @cached_property
+    def separate(self) -> tuple[np.random.Generator, ...]:
+        """One more generator for each run, for what draws in its own way, and not uniform numbers from here."""
+        return tuple(generator.spawn(1)[0] for generator in self.generators)
 
     def branch(self) -> Streams:
         """Return new streams, each begun from numbers of the old one.

@@ -10,6 +10,7 @@ import numpy as np
 
 from regmdp._arrays import Array, Bool, Float, Int
 from regmdp.mdp import MDP
+from regmdp.samples.streams import Streams
 
 __all__ = ["Table"]
 
@@ -29,28 +30,30 @@ class Table:
     """
 
     def __init__(self, mdp: MDP) -> None:
+        self._n_states = mdp.n_states
         rows = mdp.transitions.to_csr()
         rows.eliminate_zeros()
-        ends = np.ascontiguousarray(mdp.termination).ravel() * np.ascontiguousarray(mdp.available).ravel()
+        # a pair that does not exist is the end
+        ends = np.where(mdp.available, mdp.termination, 1.0).ravel()
         length = np.diff(rows.indptr) + (ends > 0)
         start = np.concatenate(([0], np.cumsum(length)))
         pair = np.repeat(np.arange(length.size), length)
         place = np.arange(rows.nnz) + np.repeat(np.cumsum(ends > 0) - (ends > 0), np.diff(rows.indptr))
         weight, successor = np.zeros(start[-1]), np.full(start[-1], -1, dtype=np.int64)
         weight[place], successor[place] = rows.data, rows.indices
-        last = start[1:][length > 0] - 1
         weight[start[1:][ends > 0] - 1] = ends[ends > 0]
         total = np.bincount(pair, weight, minlength=length.size)
         sums = _row_sums(weight, start) / total[pair]
-        sums[last] = 1.0
-        self._start, self._length, self._sums = start[:-1], length, sums
+        sums[start[1:] - 1] = 1.0
+        self._start, self._length, self._sums = start[:-1], length.astype(np.float64), sums
         self._ended = (successor < 0) | np.where(successor < 0, False, mdp.terminal[successor])
-        self._successor = np.where(successor < 0, pair // mdp.n_actions, successor)
+        self._successor, self._pair = np.where(successor < 0, pair // mdp.n_actions, successor), pair
         self._guide = _guide(sums, start, length, pair)
 
-    def entries(self, pair: Int[Array, " n"], uniform: Float[Array, " n"]) -> Int[np.ndarray, " n"]:
+    def _entries(self, pair: Int[Array, " n"], uniform: Float[Array, " n"]) -> Int[np.ndarray, " n"]:
         """(n,) pairs and uniform numbers -> (n,) numbers of the stored entries that are drawn."""
-        place = self._start[pair] + (uniform * self._length[pair]).astype(np.int64)
+        place = (uniform * self._length[pair]).astype(np.int64)
+        place += self._start[pair]
         entry = self._guide[place]
         further = np.flatnonzero(self._sums[entry] <= uniform)
         while further.size:
@@ -64,9 +67,39 @@ class Table:
         next_state, ended = np.empty(flat.shape, dtype=np.int64), np.empty(flat.shape, dtype=np.bool_)
         for first in range(0, flat.size, BLOCK):
             block = slice(first, first + BLOCK)
-            entry = self.entries(flat[block], u[block])
+            entry = self._entries(flat[block], u[block])
             next_state[block], ended[block] = self._successor[entry], self._ended[entry]
         return next_state.reshape(pair.shape), ended.reshape(pair.shape)
+
+    def frequencies(
+        self, pairs: Int[Array, " p"], samples: int, streams: Streams
+    ) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, "N k"]]:
+        """Draw each of some pairs a number of times in each run.
+
+        Args:
+            pairs: (p,) pairs.
+            samples: How often each is drawn.
+            streams: N streams.
+
+        Returns:
+            (k,) transitions from a pair to a next state, ``pair * S + next_state``, and their (N, k) frequencies. The end of an
+            episode, and the step into a terminal state, are left out.
+        """
+        runs, total = len(streams), self._sums.size
+        counts = np.zeros(runs * total)
+        # pair after pair, whatever the size of a block is: so a run does not depend on how many there are
+        size = max(1, BLOCK // runs)
+        offset = (np.arange(runs) * total)[:, None]
+        for first in range(0, pairs.size * samples, size):
+            drawn = pairs[np.arange(first, min(first + size, pairs.size * samples)) // samples]
+            entry = self._entries(np.tile(drawn, runs), streams.uniform(drawn.size).ravel())
+            if runs == 1:
+                low, high = int(entry.min()), int(entry.max()) + 1
+                counts[low:high] += np.bincount(entry - low, minlength=high - low)
+            else:
+                np.add.at(counts, (entry.reshape(runs, -1) + offset).ravel(), 1.0)
+        kept = np.flatnonzero(~self._ended)
+        return self._pair[kept] * self._n_states + self._successor[kept], counts.reshape(runs, total)[:, kept] / samples
 
 
 def _row_sums(weight: Float[np.ndarray, " n"], start: Int[np.ndarray, " m"]) -> Float[np.ndarray, " n"]:

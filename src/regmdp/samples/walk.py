@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from regmdp._arrays import Array, Bool, Float, Int
+from regmdp._errors import SampleError
 from regmdp.mdp import Frame
-from regmdp.samples.simulator import Simulator
+from regmdp.samples.simulator import Simulator, draw_from
 from regmdp.samples.streams import Streams
 
 __all__ = ["Episodic", "SimulatedWalk", "Step", "Walk"]
@@ -65,22 +66,31 @@ class Episodic(Frame):
 
 
 class SimulatedWalk(Walk):
-    """Episodes of a simulator, which begin in its initial distribution.
+    """Episodes of a simulator, which begin in its initial distribution. Those that would be over at once are left out.
 
     Args:
         simulator: The simulator.
         count: M.
         streams: One stream a run.
+
+    Raises:
+        SampleError: if all episodes would be.
     """
 
     def __init__(self, simulator: Simulator, count: int, streams: Streams) -> None:
         # a simulator may draw from the generators itself: where episodes begin is drawn from others
         self._simulator, self._outcomes, self._starts = simulator, streams.branch(), streams.branch()
-        self.state, self.steps = simulator.first(self._starts, count), 0
+        self._initial = np.where(simulator.terminal, 0.0, simulator.initial)
+        if not self._initial.any():
+            raise SampleError("every episode begins in a terminal state and has no step; give another initial distribution")
+        self.state, self.steps = self._begin(count), 0
 
     def step(self, action: Int[Array, "N M"]) -> Step:
         next_state, reward, ended = self._simulator.draw(self.state, action, self._outcomes)
         # each run draws for each episode, whether it ended or not: what it draws next does not depend on the others
-        anew = self._simulator.first(self._starts, action.shape[1])
+        anew = self._begin(action.shape[1])
         self.state, self.steps = np.where(ended, anew, next_state), self.steps + 1
         return Step(next_state, reward, ended, np.zeros(ended.shape, dtype=np.bool_))
+
+    def _begin(self, count: int) -> Int[np.ndarray, "N M"]:
+        return draw_from(self._initial, self._starts.uniform(count))

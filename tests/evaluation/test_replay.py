@@ -1,0 +1,293 @@
+"""Learning from what was kept: logs, of which the empirical model is known, and buffers."""
+
+import numpy as np
+import pytest
+from small_solvers import policy_value
+
+import regmdp as rm
+from regmdp.evaluation import Buffer, CertaintyEquivalence, Polynomial, Replay, Trials, copied, replay
+from regmdp.evaluation.replay import Kept
+from regmdp.samples import Dataset, Log, Streams
+
+AVAILABLE = np.array([[1, 1], [1, 0], [1, 1], [0, 0]], dtype=bool)
+
+
+def logged(n=400, seed=0):
+    """A log of four states, the last terminal, in which all five available pairs are seen; transitions end now and then."""
+    rng = np.random.default_rng(seed)
+    pair = np.concatenate((np.arange(5), rng.integers(0, 5, size=n - 5)))
+    state, action = (index[pair] for index in np.nonzero(AVAILABLE))
+    columns = {
+        "state": state, "action": action, "reward": rng.normal(size=n), "next_state": rng.integers(0, 4, size=n),
+        "ended": rng.random(n) < 0.1,
+    }  # fmt: skip
+    return Dataset.from_columns(columns, n_states=4, n_actions=2)
+
+
+def log(discount=0.8, **keywords):
+    return Log(logged(), discount, available=AVAILABLE, **keywords)
+
+
+def per_state():
+    return rm.Shannon(temperature=np.array([0.5, 0.1, 1.0, 0.3]))
+
+
+def policies(count):
+    weight = np.random.default_rng(1).exponential(size=(count, 4, 2)) * AVAILABLE
+    return weight / np.maximum(weight.sum(axis=2, keepdims=True), 1e-300)
+
+
+def counted(data):
+    """(4, 2, 4) frequencies, (4, 2) mean rewards and (4, 2) frequencies of the end, row by row."""
+    rows, rewards, ends, times = np.zeros((4, 2, 4)), np.zeros((4, 2)), np.zeros((4, 2)), np.zeros((4, 2))
+    for s, a, r, t, ended in zip(data.state, data.action, data.reward, data.next_state, data.ended, strict=True):
+        times[s, a] += 1
+        rewards[s, a] += r
+        if ended:
+            ends[s, a] += 1
+        else:
+            rows[s, a, t] += 1
+    times = np.maximum(times, 1)
+    return rows / times[..., None], rewards / times, ends / times
+
+
+def estimate(evaluation, source, regularizer, policy, *, iterations=1):
+    """(N, S, A) action values of (N, S, A) policies, one a run."""
+    runs = len(policy)
+    trials = Trials(source, Streams(np.random.default_rng(0).spawn(runs)))
+    after = None
+    for _ in range(iterations):
+        after = evaluation(trials, copied(regularizer, source, runs), policy.reshape(-1, policy.shape[2]), after)
+    return trials.split(after.q), after
+
+
+def test_the_empirical_model_is_that_of_the_frequencies():
+    rows, rewards, ends = counted(logged())
+    model = log().model()
+    np.testing.assert_allclose(model.to_sas(), rows, atol=1e-14)
+    np.testing.assert_allclose(model.rewards, rewards, atol=1e-14)
+    np.testing.assert_allclose(model.termination, ends, atol=1e-14)
+    assert np.array_equal(model.available, AVAILABLE)
+    assert np.array_equal(model.terminal, [False, False, False, True])
+    assert model.discount == 0.8
+
+
+@pytest.mark.parametrize("dense", [True, False])
+@pytest.mark.parametrize("discount", [0.8, 1.0])
+def test_certainty_equivalence_is_the_solution_of_the_empirical_model(dense, discount, monkeypatch):
+    monkeypatch.setattr(replay, "DENSE", 256 if dense else 0)
+    source, policy, regularizer = log(discount), policies(3), per_state()
+    found, after = estimate(CertaintyEquivalence(), source, regularizer, policy)
+    rows, rewards, _ = counted(logged())
+    for run in range(3):
+        p = policy[run]
+        entropy = np.where(p > 0, p * np.log(np.where(p > 0, p, 1.0)), 0.0).sum(axis=1)
+        chain = np.einsum("sa,sat->st", p, rows)
+        reward = (p * rewards).sum(axis=1) - per_state().temperature * entropy
+        value = np.linalg.solve(np.eye(4) - discount * chain, reward)
+        np.testing.assert_allclose(found[run][AVAILABLE], (rewards + discount * rows @ value)[AVAILABLE], atol=1e-11)
+        np.testing.assert_allclose(after.value.reshape(3, 4)[run], value, atol=1e-11)
+    assert np.all(np.isneginf(found[:, ~AVAILABLE]))
+    assert after.samples == 400
+
+
+def test_mirror_descent_from_a_log_solves_its_model():
+    regularizer = per_state()
+    algorithm = rm.algorithms.PMD(step_size=1.0, evaluation=CertaintyEquivalence())
+    learned = rm.learn(log(), regularizer, algorithm, iterations=60, rng=np.random.default_rng(0))
+    best = rm.solve(log().model(), regularizer, tol=1e-10)
+    np.testing.assert_allclose(learned.policy[0], best.policy, atol=1e-4)
+    assert rm.certify(log().model(), regularizer, policy=learned.policy[0]).gap < 1e-4
+
+
+@pytest.mark.parametrize("target", ["expected", "optimal"])
+@pytest.mark.parametrize(("name", "discount"), [("Shannon, per state", 0.8), ("squared norm", 0.8), ("none", 0.8), ("none", 1.0)])
+def test_replay_recovers_the_solution_of_the_empirical_model(target, name, discount):
+    regularizer = {"Shannon, per state": per_state(), "squared norm": rm.SquaredL2(0.4), "none": rm.Unregularized()}[name]
+    source, policy = log(discount), policies(1)
+    model = source.model()
+    solved = rm.solve(model, regularizer, tol=1e-10) if target == "optimal" else rm.evaluate(model, policy[0], regularizer)
+    exact = rm.bellman.q_values(model, solved.value)[AVAILABLE]
+
+    def found(updates):
+        q, after = estimate(Replay(updates, batch=64, target=target), source, regularizer, np.repeat(policy, 20, axis=0))
+        np.testing.assert_allclose(after.value.reshape(20, 4)[:, 3], 0.0)
+        return q[:, AVAILABLE]
+
+    few, many = (np.sqrt(np.mean((found(updates) - exact) ** 2)) for updates in (25, 400))
+    assert many < 0.4 * few, (few, many)
+    assert many < 0.12, many
+
+
+def test_minibatches_are_drawn_with_equal_chances():
+    """With the steps 1/k and no discount factor the estimates are the means of the rewards that were drawn."""
+    source = log(0.0)
+    found, after = estimate(
+        Replay(300, batch=1, step_size=Polynomial(1.0)), source, rm.Unregularized(), np.repeat(policies(1), 400, axis=0)
+    )
+    visits = after.memory.reshape(400, 4, 2)
+    share = source.counts / 400
+    assert np.all(visits.sum(axis=(1, 2)) == 300)
+    score = (visits.mean(axis=0) - 300 * share) / np.sqrt(np.maximum(300 * share * (1 - share), 1e-300) / 400)
+    assert np.abs(score[AVAILABLE]).max() < 5.7
+    error = found[:, AVAILABLE] - source.model().rewards[AVAILABLE]
+    score = error.mean(axis=0) / (error.std(axis=0, ddof=1) / 20)
+    assert np.abs(score).max() < 5.7
+
+
+# ---- what is not in the log ----
+
+
+def test_pairs_never_seen_are_named():
+    available = AVAILABLE.copy()
+    available[1, 1] = available[3, 0] = True
+    labels = {"state_labels": ["north", "east", "south", "west"], "action_labels": ["stay", "go"]}
+    source = Log(logged(), 0.9, available=available, **labels)
+    assert repr(source) == "Log(400 transitions, 5 of 7 available pairs seen, discount 0.9)"
+    message = r"state 1 \(east\), action 1 \(go\) was never seen in the log; 2 of 7 available pairs were not: .*restricted"
+    for evaluation in (CertaintyEquivalence(), Replay(5)):
+        algorithm = rm.algorithms.PolicyIteration(evaluation)
+        with pytest.raises(rm.SampleError, match=message):
+            rm.learn(source, rm.Shannon(0.1), algorithm, iterations=1, rng=np.random.default_rng(0))
+    with pytest.raises(rm.SampleError, match=message):
+        source.model()
+
+
+def test_what_was_not_seen_can_be_forbidden():
+    data = Dataset.from_columns({"state": [0, 0, 1], "action": [0, 1, 1], "reward": [0.0, 1.0, 2.0], "next_state": [1, 0, 1]})
+    source = Log(data, 0.5).restricted()
+    assert source.available.tolist() == [[True, True], [False, True]]
+    assert not source.unseen.any()
+    # staying in state 1 for ever is worth 2/(1-γ) = 4, and going there γ times that
+    np.testing.assert_allclose(rm.solve(source.model(), tol=1e-10).value, [2.0, 4.0])
+    algorithm = rm.algorithms.PolicyIteration(CertaintyEquivalence())
+    learned = rm.learn(source, None, algorithm, iterations=5, rng=np.random.default_rng(0))
+    np.testing.assert_allclose(learned.value, [[2.0, 4.0]])
+
+
+def test_states_in_which_nothing_was_logged_are_terminal_if_they_are_never_reached():
+    # where the last step leads means nothing: the episode has ended
+    columns = {"state": [1, 1], "action": [0, 1], "reward": [1.0, 3.0], "next_state": [1, 0], "ended": [False, True]}
+    source = Log(Dataset.from_columns(columns, n_states=3), 0.5).restricted()
+    assert source.terminal.tolist() == [True, False, True]
+    assert source.initial.tolist() == [0.0, 1.0, 0.0]
+    np.testing.assert_allclose(rm.solve(source.model(), tol=1e-10).value, [0.0, 3.0, 0.0])
+
+
+def test_states_in_which_nothing_was_logged_must_not_be_reached():
+    columns = {"state": [0, 0], "action": [0, 1], "reward": [1.0, 3.0], "next_state": [2, 1]}
+    data = Dataset.from_columns(columns)
+    with pytest.raises(rm.SampleError, match=r"state 1 is reached in the log, but no action .* 2 of 3 states are like that"):
+        Log(data, 0.5).restricted()
+    # a state that is known to be terminal may be
+    available = np.array([[True, True], [False, False], [False, False]])
+    assert Log(data, 0.5, available=available).restricted().terminal.tolist() == [False, True, True]
+    columns["ended"] = [True, True]
+    with pytest.raises(rm.SampleError, match=r"state 2 is reached"):
+        Log(Dataset.from_columns(columns, n_states=3), 0.5, initial=[0.5, 0.0, 0.5]).restricted()
+
+
+def test_where_logged_episodes_begin_is_the_initial_distribution():
+    columns = {
+        "state": [1, 0, 1, 2], "action": [0, 0, 0, 0], "reward": np.zeros(4), "next_state": [0, 1, 2, 2], "episode": [3, 3, 4, 7],
+    }  # fmt: skip
+    np.testing.assert_allclose(Log(Dataset.from_columns(columns), 0.9).initial, [0.0, 2 / 3, 1 / 3])
+    del columns["episode"]
+    np.testing.assert_allclose(Log(Dataset.from_columns(columns), 0.9).initial, [1 / 3, 1 / 3, 1 / 3])
+
+
+def test_a_log_of_a_known_model_takes_over_what_is_known():
+    mdp = rm.models.chain(4)
+    policy = rm.uniform_policy(mdp)
+    source = Log.like(mdp, Dataset.of_episodes(mdp, policy, 40, 60, np.random.default_rng(0)))
+    assert source.discount == mdp.discount
+    assert np.array_equal(source.available, mdp.available)
+    assert np.array_equal(source.initial, mdp.initial)
+    assert source.action_labels == mdp.action_labels
+    found, _ = estimate(CertaintyEquivalence(), source, rm.Unregularized(), policy[None])
+    exact = rm.bellman.q_values(mdp, policy_value(mdp, policy))
+    # its transitions are deterministic: what was seen once is known
+    np.testing.assert_allclose(found[0], exact, atol=1e-11)
+
+
+def test_data_that_do_not_fit_are_refused():
+    with pytest.raises(rm.SampleError, match="not available in that state"):
+        Log(logged(), 0.9, available=AVAILABLE & [True, False])
+    with pytest.raises(rm.SampleError, match="the data speak of 4 states and 2 actions, the model of 3 and 2"):
+        Log(logged(), 0.9, n_states=3)
+    for evaluation in (CertaintyEquivalence(), Replay(1)):
+        with pytest.raises(rm.SampleError, match="learns from logged transitions, a regmdp.samples.Log, not from MDP"):
+            evaluation.check(rm.models.chain(3), rm.Unregularized())
+    with pytest.raises(rm.SampleError, match="follows the policy, which needs an MDP, a simulator or an environment, not Log"):
+        Buffer(1, 1).check(log(), rm.Unregularized())
+
+
+# ---- buffers ----
+
+
+def test_a_buffer_keeps_the_last_transitions():
+    kept = Kept(2, 5)
+    for first in range(0, 12, 2):
+        number = np.array([[first, first + 1], [100 + first, 101 + first]])
+        kept.add(number, number / 2.0, number + 1, number % 3 == 0)
+        assert kept.size == min(first + 2, 5)
+    for run, start in enumerate((0, 100)):
+        last = np.arange(start + 7, start + 12)
+        order = np.argsort(kept.pair[run])
+        assert np.array_equal(kept.pair[run][order], last)
+        assert np.array_equal(kept.reward[run][order], last / 2.0)
+        assert np.array_equal(kept.after[run][order], last + 1)
+        assert np.array_equal(kept.ended[run][order], last % 3 == 0)
+
+
+@pytest.mark.parametrize("target", ["expected", "optimal"])
+def test_a_buffer_gives_the_action_values_of_the_policy_whatever_was_followed(target):
+    mdp, regularizer = log().model(), per_state()
+    policy = np.where(AVAILABLE.any(axis=1)[:, None], [1.0, 0.0], 0.0)[None]  # which never tries the second action
+    evaluation = Buffer(250, 400, 64, target=target, walkers=8, exploration=0.5)
+    found, after = estimate(evaluation, mdp, regularizer, np.repeat(policy, 20, axis=0))
+    solved = rm.solve(mdp, regularizer, tol=1e-10) if target == "optimal" else rm.evaluate(mdp, policy[0], regularizer)
+    exact = rm.bellman.q_values(mdp, solved.value)[AVAILABLE]
+    assert np.sqrt(np.mean((found[:, AVAILABLE] - exact) ** 2)) < 0.15
+    assert np.abs(found[:, AVAILABLE].mean(axis=0) - exact).max() < 0.08
+    assert after.samples == 2000
+    assert after.memory.kept.size == 2000
+
+
+@pytest.mark.parametrize("name", ["Replay", "Replay, optimal", "Buffer", "CertaintyEquivalence"])
+def test_a_run_does_not_depend_on_those_beside_it(name):
+    evaluation, source = {
+        "Replay": (Replay(10, 16), log()),
+        "Replay, optimal": (Replay(10, 16, target="optimal"), log()),
+        "Buffer": (Buffer(10, 10, 16, capacity=25, walkers=2, exploration=0.2), log().model()),
+        "CertaintyEquivalence": (CertaintyEquivalence(), log()),
+    }[name]
+    algorithm = rm.algorithms.PMD(step_size=1.0, evaluation=evaluation)
+
+    def learned(which):
+        return rm.learn(source, per_state(), algorithm, iterations=3, rng=[np.random.default_rng(seed) for seed in which])
+
+    together = learned(range(4))
+    for run in range(4):
+        alone = learned([run])
+        assert np.array_equal(alone.q[0], together.q[run])
+        assert np.array_equal(alone.policy[0], together.policy[run])
+    assert np.array_equal(together.q[0], together.q[1]) == (name == "CertaintyEquivalence")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Replay(0), "number of minibatches"),
+        (lambda: Replay(1, batch=0), "size of a minibatch"),
+        (lambda: Replay(1, step_size=0.0), "in (0, 1]"),
+        (lambda: Buffer(0, 1), "number of steps"),
+        (lambda: Buffer(1, 1, capacity=0), "the capacity"),
+        (lambda: Buffer(1, 1, capacity=3, walkers=4), "all 4 walkers, and has room for 3"),
+        (lambda: Buffer(1, 1, exploration=2.0), "between 0 and 1"),
+    ],
+)
+def test_options_out_of_range_are_refused(make, message):
+    with pytest.raises(rm.SolverError) as caught:
+        make()
+    assert message in str(caught.value)

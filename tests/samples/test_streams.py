@@ -1,0 +1,51 @@
+"""Streams: every run draws its own numbers, whoever runs beside it."""
+
+import numpy as np
+import pytest
+
+import regmdp as rm
+from regmdp.samples import Streams
+
+
+def generators(*seeds):
+    return [np.random.default_rng(seed) for seed in seeds]
+
+
+@pytest.mark.parametrize("sizes", [(3, 5, 7), (1,), (2_000_000, 3), (0, 4)])
+def test_a_run_draws_the_same_numbers_alone_and_together(sizes):
+    together, alone = Streams(generators(1, 2, 3)), Streams(generators(2))
+    for size in sizes:
+        assert np.array_equal(together.uniform(size)[1], alone.uniform(size)[0])
+
+
+def test_the_numbers_are_those_of_the_generator_in_one_piece_or_in_many():
+    whole = np.random.default_rng(5).random(1000)
+    for number in (1, 4):
+        streams = Streams(generators(5, *range(10, 9 + number)))
+        parts = [streams.uniform(size)[0] for size in (1, 99, 400, 500)]
+        assert np.array_equal(np.concatenate(parts), whole)
+
+
+def test_several_dimensions_are_filled_in_order():
+    both = Streams(generators(1, 2)).uniform(3, 4)
+    assert both.shape == (2, 3, 4)
+    assert np.array_equal(both[0].ravel(), np.random.default_rng(1).random(12))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "at least one random generator"),
+        ([3], "comes from numpy.random.Generator objects"),
+        ([np.random], "comes from numpy.random.Generator objects"),
+    ],
+)
+def test_what_is_no_generator_is_refused(given, message):
+    with pytest.raises(rm.SampleError, match=message):
+        Streams(given)
+
+
+def test_runs_must_not_share_a_generator():
+    rng = np.random.default_rng(0)
+    with pytest.raises(rm.SampleError, match="must not share a generator"):
+        Streams([rng, rng])

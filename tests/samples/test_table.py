@@ -1,0 +1,84 @@
+"""Sampling from a table: the right frequencies, to the last entry, and nothing that has no probability."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import regmdp as rm
+from regmdp.samples import Streams, Table, TableSimulator
+
+
+def one_row(probabilities, ends=0.0):
+    """A model whose state 0 has this row; the others are terminal."""
+    size = len(probabilities) + 1
+    rows = np.zeros((1, size))
+    rows[0, 1:] = probabilities
+    return rm.MDP.from_pairs([0], [0], rows, [1.0], 0.9, n_states=size, termination=[ends])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30).filter(lambda weights: sum(weights) > 0.01), st.data())
+@settings(max_examples=200, deadline=None)
+def test_the_entry_is_where_the_sums_pass_the_number(weights, data):
+    weights = np.array(weights)
+    weights[weights < 1e-3] = 0.0
+    if not weights.sum() > 0:
+        return
+    probabilities = weights / weights.sum()
+    sums = np.cumsum(probabilities[probabilities > 0])
+    exact = [*sums[:-1], *np.nextafter(sums[:-1], 0), *np.nextafter(sums[:-1], 1)]
+    numbers = np.array([*exact, 0.0, np.nextafter(1.0, 0.0), *data.draw(st.lists(st.floats(0, 1, exclude_max=True), max_size=20))])
+    numbers = numbers[(numbers >= 0) & (numbers < 1)]
+    successors = np.flatnonzero(probabilities) + 1
+    drawn, _ = Table(one_row(probabilities)).draw(np.zeros(numbers.size, dtype=np.int64), numbers)
+    # the sums are divided by the last one, which may move them by a rounding
+    expected = np.searchsorted(sums / sums[-1], numbers, side="right")
+    assert np.array_equal(drawn, successors[np.minimum(expected, successors.size - 1)])
+
+
+@pytest.mark.parametrize(
+    "mdp", [rm.models.garnet(30, 3, 7, rng=np.random.default_rng(0)), rm.models.chain(6), rm.models.forest(12)]
+)
+def test_frequencies_are_those_of_the_model(mdp):
+    samples = 20_000
+    state, action = np.nonzero(mdp.available)
+    outcome = TableSimulator(mdp).sample(np.repeat(state, samples), np.repeat(action, samples), np.random.default_rng(0))
+    pair = np.repeat(np.arange(state.size), samples)
+    found = np.zeros((state.size, mdp.n_states + 1))
+    np.add.at(found, (pair, np.where(outcome.ended, mdp.n_states, outcome.next_state)), 1.0 / samples)
+    rows = mdp.to_sas()[state, action]
+    ends = mdp.termination[state, action] + rows[:, mdp.terminal].sum(axis=1)
+    expected = np.column_stack((np.where(mdp.terminal, 0.0, rows), ends))
+    deviation = np.sqrt(expected * (1 - expected) / samples)
+    assert np.all(found[expected == 0] == 0)
+    assert np.allclose(found[expected == 1], 1.0, rtol=1e-12)
+    z = ((found - expected) / np.where(deviation > 0, deviation, 1.0))[deviation > 0]
+    assert np.abs(z).max(initial=0.0) < 4.5
+    assert z.size < 100 or 0.8 < z.std() < 1.2
+
+
+def test_a_pair_that_may_end_ends_as_often_as_it_may():
+    mdp = one_row([0.25, 0.25], ends=0.5)
+    numbers = (np.arange(1000) + 0.5) / 1000
+    next_state, ended = Table(mdp).draw(np.zeros(1000, dtype=np.int64), numbers)
+    assert ended.all()  # the other successors are terminal
+    assert np.count_nonzero(next_state == 0) == 500
+
+
+def test_frequencies_by_counting_are_those_of_drawing():
+    mdp = rm.models.garnet(20, 3, 4, rng=np.random.default_rng(1))
+    table, pairs, samples = Table(mdp), np.array([0, 5, 17, 59]), 37
+    transition, frequency = table.frequencies(pairs, samples, Streams([np.random.default_rng(2), np.random.default_rng(3)]))
+    for row, seed in zip(frequency, (2, 3), strict=True):
+        pair = np.repeat(pairs, samples)
+        next_state, ended = table.draw(pair, np.random.default_rng(seed).random(pair.size))
+        assert not ended.any()
+        dense = np.zeros(60 * 20)
+        dense[transition] = row
+        assert np.allclose(dense, np.bincount(pair * 20 + next_state, minlength=60 * 20) / samples)
+
+
+def test_drawing_ahead_of_the_last_entry_never_leaves_the_row():
+    probabilities = np.full(10, 0.1)  # whose running sums fall short of 1
+    drawn, _ = Table(one_row(probabilities)).draw(np.zeros(1, dtype=np.int64), np.array([np.nextafter(1.0, 0.0)]))
+    assert drawn[0] == 10

@@ -1,0 +1,148 @@
+"""Learning from samples: many runs as one, each as if it were alone."""
+
+import numpy as np
+import pytest
+
+import regmdp as rm
+from regmdp.evaluation import GenerativeModel, Noisy
+
+GARNET = rm.models.garnet(6, 3, 3, rng=np.random.default_rng(0))
+ENDING = rm.models.gridworld(3, 3)
+MASKED = rm.models.forest(5)
+SAMPLED = GenerativeModel(20)
+
+ALGORITHMS = {
+    "NPG": (rm.Shannon(0.2), rm.algorithms.NPG(0.2, evaluation=SAMPLED)),
+    "NPG without a regularizer": (None, rm.algorithms.NPG(0.2, evaluation=SAMPLED)),
+    "soft policy iteration": (rm.SquaredL2(np.linspace(0.1, 0.4, 6)), rm.algorithms.SoftPolicyIteration(evaluation=SAMPLED)),
+    "averaged": (rm.Shannon(0.2), rm.algorithms.SoftPolicyIteration(0.5, evaluation=SAMPLED)),
+    "PMD": (rm.Tsallis(1.5, temperature=0.2), rm.algorithms.PMD(1.0, evaluation=SAMPLED)),
+    "PMD in the Euclidean norm": (rm.Shannon(0.2), rm.algorithms.PMD(1.0, mirror=rm.SquaredL2(1.0), evaluation=SAMPLED)),
+    "GPMD": (rm.LogBarrier(0.2), rm.algorithms.GPMD(1.0, evaluation=SAMPLED)),
+    "GPMD with a sum": (rm.Shannon(0.1) + rm.SquaredL2(0.1), rm.algorithms.GPMD(1.0, evaluation=SAMPLED)),
+    "geometric steps": (None, rm.algorithms.PMD(rm.algorithms.Geometric(), evaluation=SAMPLED)),
+    "homotopic": (None, rm.algorithms.HomotopicPMD(evaluation=SAMPLED)),
+    "policy iteration": (None, rm.algorithms.PolicyIteration(SAMPLED)),
+    "noise": (rm.Shannon(0.2), rm.algorithms.NPG(0.2, evaluation=Noisy(0.1))),
+}
+
+
+def generators(*seeds):
+    return [np.random.default_rng(seed) for seed in seeds]
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_run_of_a_batch_is_the_run_alone(name):
+    regularizer, algorithm = ALGORITHMS[name]
+    together = rm.learn(GARNET, regularizer, algorithm, iterations=4, rng=generators(5, 6, 7))
+    alone = rm.learn(GARNET, regularizer, algorithm, iterations=4, rng=np.random.default_rng(6))
+    assert np.array_equal(together.policy[1], alone.policy[0])
+    assert np.array_equal(together.q[1], alone.q[0])
+    assert not np.array_equal(together.q[0], together.q[1])
+    assert together.samples == alone.samples
+    assert np.allclose(together.policy.sum(axis=2), 1.0)
+
+
+@pytest.mark.parametrize("mdp", [ENDING, MASKED], ids=["ending", "forest"])
+def test_masks_and_ends(mdp):
+    algorithm = rm.algorithms.NPG(0.1, evaluation=GenerativeModel(200))
+    learned = rm.learn(mdp, rm.Shannon(0.05), algorithm, iterations=30, rng=generators(0, 1))
+    start = rm.certify(mdp, rm.Shannon(0.05), policy=rm.uniform_policy(mdp)).gap
+    for policy in learned.policy:
+        assert np.all(policy[~mdp.available] == 0)
+        assert np.allclose(policy[~mdp.terminal].sum(axis=1), 1.0)
+        assert rm.certify(mdp, rm.Shannon(0.05), policy=policy).gap < 0.5 * start
+
+
+def test_with_enough_samples_it_finds_the_optimum():
+    algorithm = rm.algorithms.SoftPolicyIteration(evaluation=GenerativeModel(100_000, reuse=True))
+    learned = rm.learn(GARNET, rm.Shannon(0.2), algorithm, iterations=10, rng=np.random.default_rng(0))
+    assert rm.certify(GARNET, rm.Shannon(0.2), policy=learned.policy[0]).gap < 1e-2
+
+
+def test_the_listener_sees_every_iteration_and_may_stop_it():
+    seen = []
+
+    def listener(event):
+        seen.append((event.iteration, event.samples, event.state.ahead.shape))
+        if event.iteration == 3:
+            raise KeyboardInterrupt
+
+    learned = rm.learn(
+        GARNET, rm.Shannon(0.2), ALGORITHMS["NPG"][1], iterations=50, rng=generators(1, 2), listeners=[listener]
+    )  # fmt: skip
+    assert seen == [(i, 360 * (i + 1), (12, 3)) for i in range(4)]
+    assert learned.iterations == 3
+    assert learned.status is rm.Status.INTERRUPTED
+    shorter = rm.learn(GARNET, rm.Shannon(0.2), ALGORITHMS["NPG"][1], iterations=3, rng=generators(1, 2))
+    assert np.array_equal(shorter.policy, learned.policy)
+
+
+def test_it_starts_where_it_is_told():
+    start = np.random.default_rng(3).dirichlet(np.ones(3), size=6)
+    exact = rm.algorithms.NPG(0.2, evaluation=Noisy(0.0))
+    learned = rm.learn(GARNET, rm.Shannon(0.2), exact, iterations=0, rng=generators(0, 1), start=start)
+    expected = rm.solve(GARNET, rm.Shannon(0.2), rm.algorithms.NPG(0.2), tol=0, max_iterations=1, start=start)
+    assert np.allclose(learned.policy[1], expected.policy, atol=1e-12)
+
+
+def test_solve_judges_what_was_learned():
+    algorithm = rm.algorithms.NPG(0.2, evaluation=GenerativeModel(2000))
+    optimum = rm.solve(GARNET, rm.Shannon(0.2)).value
+    events = []
+    solution = rm.solve(
+        GARNET, rm.Shannon(0.2), algorithm, rng=np.random.default_rng(0), tol=1e-3, max_iterations=40, listeners=[events.append]
+    )  # fmt: skip
+    certificate = solution.certificate
+    assert np.all(certificate.lower <= optimum)
+    assert np.all(optimum <= certificate.upper)
+    assert np.allclose(solution.value, rm.evaluate(GARNET, solution.policy, rm.Shannon(0.2)).value)
+    assert len(events) == len(solution.history) == 41
+    assert not solution.status.ok or certificate.gap <= 1e-3
+
+
+def test_solve_wants_a_generator_exactly_where_it_is_used():
+    with pytest.raises(rm.SolverError, match="give it a random generator"):
+        rm.solve(GARNET, rm.Shannon(0.2), ALGORITHMS["NPG"][1], max_iterations=3)
+    with pytest.raises(rm.SolverError, match="say how many iterations"):
+        rm.solve(GARNET, rm.Shannon(0.2), ALGORITHMS["NPG"][1], rng=np.random.default_rng(0))
+    with pytest.raises(rm.SolverError, match="has no use for rng"):
+        rm.solve(GARNET, rm.Shannon(0.2), rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"algorithm": None}, "needs a method whose evaluation draws samples"),
+        ({"algorithm": rm.algorithms.NPG(0.2)}, "natural policy gradient draws none"),
+        ({"algorithm": rm.algorithms.ValueIteration()}, "value iteration draws none"),
+        ({"algorithm": rm.algorithms.NPG(9.0, evaluation=SAMPLED)}, r"the step size must be in \(0, \(1-γ\)/τ\]"),
+        ({"algorithm": rm.algorithms.PMD(rm.algorithms.Adaptive(1.0), evaluation=SAMPLED)}, "would join runs"),
+        ({"algorithm": rm.algorithms.PMD(1.0, lookahead=2, evaluation=SAMPLED)}, "probabilities are known"),
+        ({"algorithm": rm.algorithms.SoftmaxPG(0.1, evaluation=SAMPLED)}, "evaluate by Rollouts"),
+        ({"iterations": -1}, "iterations must be an integer"),
+        ({"iterations": 2.5}, "iterations must be an integer"),
+        ({"rng": []}, "at least one random generator"),
+        ({"rng": [1, 2]}, "comes from numpy.random.Generator objects"),
+        ({"start": np.ones((6, 3))}, "the policy sums to 3"),
+        ({"regularizer": "entropy"}, "must be a regmdp.Regularizer"),
+        ({"source": "FrozenLake-v1"}, "drawn from an MDP, a simulator"),
+    ],
+)
+def test_what_is_refused(options, message):
+    given = {"source": GARNET, "regularizer": rm.Shannon(0.2), "algorithm": ALGORITHMS["NPG"][1], "iterations": 2}
+    given |= {"rng": np.random.default_rng(0), **options}
+    with pytest.raises(rm.RegmdpError, match=message):
+        rm.learn(given.pop("source"), given.pop("regularizer"), given.pop("algorithm"), **given)
+
+
+def test_runs_on_a_user_s_simulator_do_not_depend_on_each_other():
+    def sample(state, action, rng):
+        return rng.integers(0, 3, state.shape), rng.normal(size=state.shape)
+
+    simulator = rm.samples.UserSimulator(sample, 3, 2, 0.9)
+    for evaluation in (GenerativeModel(5), rm.evaluation.TD(20), rm.evaluation.Rollouts(4), rm.evaluation.MonteCarlo(2)):
+        algorithm = rm.algorithms.NPG(0.2, evaluation=evaluation)
+        together = rm.learn(simulator, rm.Shannon(0.2), algorithm, iterations=2, rng=generators(5, 6, 7))
+        alone = rm.learn(simulator, rm.Shannon(0.2), algorithm, iterations=2, rng=generators(6))
+        assert np.array_equal(together.q[1], alone.q[0]), evaluation
