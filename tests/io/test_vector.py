@@ -163,6 +163,42 @@ def test_gradients_and_action_values_are_those_of_the_model(name, discount, mode
     assert (np.abs(q.mean(axis=0) - mean_q[often]) <= 4 * q.std(axis=0, ddof=1) / np.sqrt(batches)).all()
 
 
+@each_mode
+@pytest.mark.parametrize("trace", [0.0, 0.6])
+def test_temporal_differences_learn_from_transitions_alone(mode, trace):
+    """Every reward and successor is certain: with steps of size 1 only a wrong transition keeps Q from its place."""
+    env = rm.io.from_vector_env(SyncVectorEnv([Line] * 6, autoreset_mode=mode), 0.8)
+    policy = np.array([[0.6, 0.4]] * 4)
+    if trace:
+        evaluation = rm.evaluation.TD(600, step_size=0.1, trace=trace, walkers=6)
+    else:
+        evaluation = rm.evaluation.TD(400, step_size=1.0, walkers=6)
+    q = evaluation(Trials(env, streams()), rm.Shannon(0.5), policy, None).q
+    assert np.abs(q - exact_on_the_line(0.8, 0.5, policy)).max() < (1e-9 if not trace else 3.0)
+
+
+@each_mode
+def test_a_buffer_keeps_transitions_alone(mode):
+    env = rm.io.from_vector_env(SyncVectorEnv([Line] * 6, autoreset_mode=mode), 0.8)
+    policy = np.array([[0.6, 0.4]] * 4)
+    evaluation = rm.evaluation.Buffer(300, 2000, batch=20, step_size=1.0, walkers=6, target="expected")
+    q = evaluation(Trials(env, streams()), rm.Shannon(0.5), policy, None).q
+    assert np.abs(q - exact_on_the_line(0.8, 0.5, policy)).max() < 1e-9
+
+
+def exact_on_the_line(discount, tau, policy):
+    """Return the (S, A) action values on the line without a time limit."""
+    transitions, termination = np.zeros((4, 2, 4)), np.zeros((4, 2))
+    for place in range(4):
+        transitions[place, 1, place] = 1.0
+        if place < 3:
+            transitions[place, 0, place + 1] = 1.0
+    termination[3, 0] = 1.0
+    rewards = 10.0 * np.arange(4)[:, None] + np.array([0.0, 1.0])
+    mdp = rm.MDP(transitions, rewards, discount, termination=termination)
+    return rm.evaluate(mdp, policy, rm.Shannon(tau)).q
+
+
 def truncated(mdp, tau, policy, horizon):
     """What whole episodes of H steps give on average: gradients, action values, and the weights of the states in them."""
     left, values = np.zeros(mdp.n_states), []  # the value of the steps that are left

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from regmdp._arrays import Array, Float, Int
+from regmdp._arrays import Array, Bool, Float, Int
 from regmdp._errors import SolverError
 from regmdp.evaluation._walkers import require_finite
 from regmdp.evaluation.rates import LearningRate
@@ -100,13 +100,18 @@ class ActionValues:
         self._sum, self._hits = np.zeros(self.q.size), np.zeros(self.q.size)
 
     def move(
-        self, pair: Int[np.ndarray, "N n"], target: Float[np.ndarray, "N n"]
+        self, pair: Int[np.ndarray, "N n"], target: Float[np.ndarray, "N n"], idle: Bool[np.ndarray, "N n"] | None = None
     ) -> tuple[Float[np.ndarray, "N n"], Float[np.ndarray, "N n"]]:
-        """Move (N, n) pairs, numbered as in ``visits``, towards (N, n) targets.
+        """Move (N, n) pairs, numbered as in ``visits``, towards (N, n) targets; but not those that are idle.
 
         Returns:
-            (N, n) the step sizes, and (N, n) how many of the targets are of the same pair.
+            (N, n) the step sizes, 0 where idle, and (N, n) how many of the targets are of the same pair.
         """
+        if idle is not None and idle.any():
+            step, hits = np.zeros(pair.shape), np.ones(pair.shape)
+            moved = self.move(pair[~idle][None], target[~idle][None])
+            step[~idle], hits[~idle] = moved[0][0], moved[1][0]
+            return step, hits
         flat, goal = pair.reshape(-1), target.reshape(-1)
         hits = np.ones(flat.size)
         if pair.shape[1] > 1:

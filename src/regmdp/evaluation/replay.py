@@ -240,11 +240,13 @@ class Buffer(SampledEvaluation):
         worth = Continuation(trials, regularizer, policy, optimal)
         choose = Chooser(explored(trials, regularizer, policy, self.exploration))
         for _ in range(self.steps):
-            row = trials.rows(walk.state)
+            row, idle = trials.rows(walk.state), walk.resting
             action = choose(row, trials.streams.uniform(self.walkers))
             step = walk.step(action)
             after = trials.rows(np.where(step.ended, 0, step.next_state))
-            kept.add(row * trials.n_actions + action, step.reward, after, step.ended)
+            # only environments have idle walkers, and they allow of one run
+            some = slice(None) if idle is None else ~idle[0]
+            kept.add((row * trials.n_actions + action)[:, some], step.reward[:, some], after[:, some], step.ended[:, some])
         run = np.arange(trials.count)[:, None]
         for _ in range(self.updates):
             which = (trials.streams.uniform(self.batch) * kept.size).astype(np.int64)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._arrays import Array, Float, Int
+from regmdp._arrays import Array, Bool, Float, Int
 from regmdp._errors import SampleError, SolverError
 from regmdp.evaluation._temporal import ActionValues, Continuation, Target, require_target
 from regmdp.evaluation._walkers import Chooser
@@ -136,7 +136,7 @@ class TD(SampledEvaluation):
         row = trials.rows(walk.state)
         action = choose(row, trials.streams.uniform(self.walkers))
         for _ in range(self.steps):
-            pair = row * n_actions + action
+            pair, idle = row * n_actions + action, walk.resting
             step = walk.step(action)
             after = trials.rows(np.where(step.ended, 0, step.next_state))
             row = trials.rows(walk.state)
@@ -147,9 +147,9 @@ class TD(SampledEvaluation):
                 ahead = np.where(step.cut, ahead, values.q[after, action] - worth.cost[after])
             target = step.reward + discount * np.where(step.ended, 0.0, ahead)
             if traces is None:
-                values.move(pair, target)
+                values.move(pair, target, idle)
             else:
-                traces.move(values, pair, target, ahead + worth.cost[after], step.ended | step.cut)
+                traces.move(values, pair, target, ahead + worth.cost[after], step.ended | step.cut, idle)
         samples = (0 if before is None else before.samples) + self.steps * self.walkers
         return values.estimate(trials, worth, samples, Walked(walk, values.visits))
 
@@ -250,6 +250,7 @@ class Traces:
         target: Float[np.ndarray, "N M"],
         ahead: Float[np.ndarray, "N M"],
         over: Array,
+        idle: Bool[np.ndarray, "N M"] | None,
     ) -> None:
         """Move the pairs just visited towards their targets, and those visited before in the same episode.
 
@@ -259,12 +260,13 @@ class Traces:
             target: (N, M) the targets of one step.
             ahead: (N, M) what the targets took the next states to be worth, before the regularizer's cost there.
             over: (N, M) whether the episode ended or was cut off.
+            idle: (N, M) which of the steps mean nothing, or None.
         """
         eligible, local = self._eligible, pair - self._run * self._shape[1]
         eligible *= self._fading
         q = values.q.reshape(self._shape)
         q += np.sum((target - self._believed)[..., None] * eligible, axis=1)
-        step, hits = values.move(pair, target)
+        step, hits = values.move(pair, target, idle)
         # what later changes do to a pair counts less by the step that it has just made, whoever made it
         self._kept[self._run, local] = 1.0 - step
         eligible *= self._kept[:, None, :]
