@@ -16,9 +16,9 @@ class Comparison(NamedTuple):
     ours: list[float]
     theirs: list[float]
 
-    def ratio(self) -> str:
-        """Return ours / theirs: median over the pairs, with the smallest and the largest."""
-        ratios = sorted(ours / theirs for ours, theirs in zip(self.ours, self.theirs, strict=True))
+    def ratio(self, scale: float = 1.0) -> str:
+        """Return ours / theirs: median over the pairs, with the smallest and the largest; all of them times a scale."""
+        ratios = sorted(scale * ours / theirs for ours, theirs in zip(self.ours, self.theirs, strict=True))
         return f"{statistics.median(ratios):.3g} (from {ratios[0]:.3g} to {ratios[-1]:.3g} over {len(ratios)} pairs)"
 
     def times(self) -> str:
