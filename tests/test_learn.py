@@ -119,7 +119,7 @@ def test_solve_wants_a_generator_exactly_where_it_is_used():
         ({"algorithm": rm.algorithms.NPG(9.0, evaluation=SAMPLED)}, r"the step size must be in \(0, \(1-γ\)/τ\]"),
         ({"algorithm": rm.algorithms.PMD(rm.algorithms.Adaptive(1.0), evaluation=SAMPLED)}, "would join runs"),
         ({"algorithm": rm.algorithms.PMD(1.0, lookahead=2, evaluation=SAMPLED)}, "probabilities are known"),
-        ({"algorithm": rm.algorithms.SoftmaxPG(0.1, evaluation=SAMPLED)}, "evaluate by Rollouts"),
+        ({"algorithm": rm.algorithms.SoftmaxPG(0.1, evaluation=SAMPLED)}, "SoftmaxPG with Rollouts"),
         ({"iterations": -1}, "iterations must be an integer"),
         ({"iterations": 2.5}, "iterations must be an integer"),
         ({"rng": []}, "at least one random generator"),

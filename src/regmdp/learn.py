@@ -119,9 +119,12 @@ def learn(
     if isinstance(iterations, bool) or not isinstance(iterations, int | np.integer) or iterations < 0:
         raise SolverError(f"iterations must be an integer, 0 or more, not {iterations!r}")
     if not isinstance(source, Frame):
-        raise SampleError(f"samples are drawn from an MDP, a simulator, an environment or a log, not from {source!r}")
+        raise SampleError(
+            f"samples are drawn from an MDP, a simulator, an environment or a log, not from {source!r}; for Gymnasium's vector "
+            "environments there is regmdp.io.from_vector_env, for logged data regmdp.samples.Log"
+        )
     regularizer = _checked(source, regularizer)
-    trials = Trials(source, Streams([rng] if isinstance(rng, np.random.Generator) else list(rng)))
+    trials = Trials(source, Streams(rng if isinstance(rng, list | tuple) else [rng]))
     policy = None if start is None else np.tile(as_policy(source, start, regularizer), (trials.count, 1))
     regularizer = copied(regularizer, source, trials.count)
     algorithm.check(trials, regularizer)

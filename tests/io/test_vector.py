@@ -270,7 +270,7 @@ def test_one_run_and_as_many_walkers_as_there_are():
     two = [np.random.default_rng(0), np.random.default_rng(1)]
     with pytest.raises(rm.SampleError, match="one run at a time, and there are 2 generators: call learn once for each"):
         rm.learn(source, None, algorithm, iterations=1, rng=two)
-    with pytest.raises(rm.SampleError, match="3 episodes .* with 2 sub-environments; their number must be num_envs"):
+    with pytest.raises(rm.SampleError, match="2 sub-environments is walked by as many walkers, not by 3; .* walkers=2"):
         source.walk(3, streams())
     with pytest.raises(rm.SampleError, match="needs an MDP or a simulator, not Environment"):
         rm.learn(source, None, rm.algorithms.NPG(0.1, evaluation=rm.evaluation.MonteCarlo(5)), iterations=1, rng=two[0])

@@ -78,6 +78,10 @@ class PolicyOptimization(Algorithm):
     improvement: Improvement = field(default_factory=Greedy)
     name: str = "policy optimization"
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.evaluation, AnyEvaluation):
+            raise SolverError(f"an evaluation is one from regmdp.evaluation, as GenerativeModel(100), not {self.evaluation!r}")
+
     @property
     def sampled(self) -> bool:
         """Whether it draws samples."""

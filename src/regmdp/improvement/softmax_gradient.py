@@ -181,8 +181,8 @@ def _known(mdp: Frame) -> MDP:
     """Return the model, if it is one whose transition probabilities are known."""
     if not isinstance(mdp, MDP):
         raise SolverError(
-            "this needs a model whose transition probabilities are known; from samples, give the step size as a number, and "
-            "evaluate by Rollouts, which estimate the gradient"
+            "this needs a model whose transition probabilities are known; from samples there are SoftmaxPG with Rollouts, which "
+            "estimate the gradient, and a number for the step size; and NPG in closed form"
         )
     return mdp
 

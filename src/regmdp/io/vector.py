@@ -56,8 +56,8 @@ class Environment(Episodic):
             )
         if count != self.walkers:
             raise SampleError(
-                f"{count} episodes cannot be walked side by side in a vector environment with {self.walkers} sub-environments; "
-                "their number must be num_envs"
+                f"a vector environment with {self.walkers} sub-environments is walked by as many walkers, not by {count}; give the "
+                f"evaluation or the method walkers={self.walkers}"
             )
         return VectorWalk(self, count, int(streams.uniform(1)[0, 0] * 2**31))
 
