@@ -218,3 +218,16 @@ def test_evaluations_say_what_they_are():
     assert repr(Sweeps(3)) == "Sweeps(count=3)"
     assert repr(Krylov()) == "Krylov(max_iterations=5000)"
     assert (Direct().exact, Sweeps(3).exact) == (True, False)
+
+
+@pytest.mark.parametrize(("n_states", "successors"), [(40, 2), (300, 3), (1000, 1)])
+def test_no_order_of_the_states_beats_the_least_bandwidth(n_states, successors):
+    from regmdp.evaluation import linear
+
+    mdp = rm.models.garnet(n_states, 2, successors, rng=np.random.default_rng(n_states))
+    queue = rm.models.queue(n_states).transitions.policy_matrix(rm.uniform_policy(rm.models.queue(n_states)))
+    for matrix in (sp.csr_array(mdp.transitions.policy_matrix(rm.uniform_policy(mdp))), sp.csr_array(queue)):
+        least = linear._least_bandwidth(matrix, np.inf)
+        assert least <= linear._bandwidth(matrix)
+        assert linear._least_bandwidth(matrix, 2.0) <= least  # it stops as soon as it knows enough
+    assert linear._least_bandwidth(sp.csr_array(mdp.transitions.policy_matrix(rm.uniform_policy(mdp))), np.inf) > 1.0

@@ -12,11 +12,13 @@ from regmdp.experiments import (
     bandit,
     exponential,
     gpmd,
+    learning_curves,
     natural_gradient,
     noise,
     regularization_path,
     sample_complexity,
     scaling,
+    variance,
 )
 from regmdp.experiments.base import Check, Drawing, Experiment, Number, Progress, Result
 
@@ -32,6 +34,8 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     regularization_path.EXPERIMENT,
     noise.EXPERIMENT,
     sample_complexity.EXPERIMENT,
+    variance.EXPERIMENT,
+    learning_curves.EXPERIMENT,
 )
 
 

@@ -217,9 +217,7 @@ def exact_gradient(mdp: MDP, regularizer: Regularizer, policy: Float[np.ndarray,
     return visits(mdp, policy)[:, None] * policy * advantage(regularizer, policy, q, None)
 
 
-def cut_gradient(
-    mdp: MDP, regularizer: Regularizer, policy: Float[np.ndarray, "S A"], horizon: int
-) -> Float[np.ndarray, "S A"]:
+def cut_gradient(mdp: MDP, regularizer: Regularizer, policy: Float[np.ndarray, "S A"], horizon: int) -> Float[np.ndarray, "S A"]:
     """(S, A) policy -> (S, A) the mean of what whole episodes of H steps estimate."""
     rows, cost = mdp.to_sas(), np.asarray(regularizer.cost(policy))
     left, gains = np.zeros(mdp.n_states), []  # left: what the steps that are left are worth
@@ -282,7 +280,9 @@ def plug_in_variance(mdp: MDP, regularizer: Regularizer, policy: Float[np.ndarra
     pairs = np.eye(n_states * n_actions).reshape(n_states, n_actions, n_states, n_actions)
     of_q = through_value + discount * np.einsum("saxu,y->saxuy", pairs, found.value)
     centred = of_q - np.einsum("sb,sbxuy->sxuy", policy, of_q)[:, None]
-    change = policy[..., None, None, None] * (of_visits[:, None] * gain[..., None, None, None] + often[:, None, None, None, None] * centred)
+    change = policy[..., None, None, None] * (
+        of_visits[:, None] * gain[..., None, None, None] + often[:, None, None, None, None] * centred
+    )
     mean = np.einsum("xuy,saxuy->saxu", rows, change)
     return float(np.einsum("xuy,saxuy->", rows, change**2) - np.sum(mean**2))
 

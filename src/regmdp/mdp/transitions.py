@@ -141,6 +141,9 @@ class SparseTransitions(Transitions):
             weights = np.asarray(policy[block])
             size = weights.shape[0]
             state, action = np.nonzero(weights)
+            if state.size == size and np.all(weights[state, action] == 1.0) and np.all(np.diff(state) == 1):
+                parts.append(matrix[action * size + state])  # one action in each state: its row as it is
+                continue
             # nonzero() runs state by state, so the entries come in CSR order as they are
             start = np.concatenate(([0], np.cumsum(np.bincount(state, minlength=size))))
             mixing = sp.csr_array((weights[state, action], action * size + state, start), shape=(size, matrix.shape[0]))
