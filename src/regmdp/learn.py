@@ -16,7 +16,7 @@ from regmdp.algorithms import Event, History, PolicyOptimization, Run, Start, St
 from regmdp.certificates import certify, checked_regularizer, evaluate
 from regmdp.evaluation import Trials, copied
 from regmdp.mdp import MDP, Frame, initial_value
-from regmdp.policies import as_policy
+from regmdp.policies import as_policy, require_feasible
 from regmdp.regularizers import Regularizer, Unregularized
 from regmdp.samples import Streams
 
@@ -102,6 +102,7 @@ def learn(
     Raises:
         SolverError: if an option is out of range, or the method draws nothing.
         SampleError: if the source cannot give what the evaluation asks for.
+        InfeasibleError: if γ = 1 and from some state of a model no policy ends the episode.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -189,7 +190,9 @@ def sampled_run(
 def _checked(source: Frame, regularizer: Any) -> Regularizer:
     """Return the regularizer after checking that it fits the source."""
     if isinstance(source, MDP):
-        return checked_regularizer(source, regularizer)
+        regularizer = checked_regularizer(source, regularizer)
+        require_feasible(source, regularizer)
+        return regularizer
     regularizer = Unregularized() if regularizer is None else regularizer
     if not isinstance(regularizer, Regularizer):
         raise SolverError(f"the regularizer must be a regmdp.Regularizer or None, not {type(regularizer).__name__}")

@@ -164,3 +164,15 @@ def test_a_reused_model_is_drawn_once():
 def test_options_out_of_range(make, message):
     with pytest.raises(rm.RegmdpError, match=message):
         make()
+
+
+@pytest.mark.parametrize("n_states", [20, 400])
+def test_an_empirical_model_that_never_ends_is_no_quiet_answer(n_states):
+    """State 0 leads to itself but for one time in 10^6; a few samples will not see that."""
+    transitions, termination = np.zeros((n_states, 1, n_states)), np.zeros((n_states, 1))
+    transitions[1:, 0, :-1] = np.eye(n_states - 1)
+    transitions[0, 0, :2], termination[0, 0] = (0.5, 0.499999), 1e-6
+    mdp = rm.MDP(transitions, np.ones((n_states, 1)), 1.0, termination=termination)
+    algorithm = rm.algorithms.SoftPolicyIteration(evaluation=GenerativeModel(10))
+    with pytest.raises(rm.SolverError, match="goes on for ever without discount"):
+        rm.learn(mdp, None, algorithm, iterations=1, rng=np.random.default_rng(0))

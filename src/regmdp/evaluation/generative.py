@@ -22,6 +22,8 @@ __all__ = ["GenerativeModel"]
 
 #: Doubles in the arrays of a group of runs that are evaluated together: 32 MiB.
 TOGETHER = 1 << 22
+#: Steps that an episode may take on average before it counts as endless.
+LONGEST = 1e12
 #: States up to which the runs are evaluated together, by dense factorizations.
 DENSE = 256
 
@@ -106,7 +108,9 @@ class GenerativeModel(SampledEvaluation):
     def _error(self, trials: Trials, regularizer: Regularizer, samples: int) -> Float[np.ndarray, " N"] | None:
         """Return the (N,) bound on ‖Q̂ - Q‖ that holds with the confidence in one iteration, in each run."""
         simulator, discount = trials.simulator, trials.discount
-        low, high = float(np.min(simulator.lowest_reward)), float(np.max(simulator.highest_reward))
+        ends_of = (np.broadcast_to(end, simulator.available.shape) for end in (simulator.lowest_reward, simulator.highest_reward))
+        lowest, highest = (end[simulator.available] for end in ends_of)
+        low, high = float(lowest.min()), float(highest.max())
         least, most = regularizer.bounds(trials.n_actions)
         tau = regularizer.max_temperature
         cost = tau * (most - least) if tau else 0.0
@@ -115,7 +119,7 @@ class GenerativeModel(SampledEvaluation):
         ends = bool(trials.terminal.any()) or not isinstance(simulator, TableSimulator) or simulator.mdp.terminates
         top, bottom = high - min(tau * least, 0.0), low - max(tau * most, 0.0)
         width = ((max(top, 0.0) - min(bottom, 0.0)) if ends else (high - low + cost)) / (1.0 - discount)
-        noise = float(np.max(np.asarray(simulator.highest_reward) - simulator.lowest_reward))
+        noise = float(np.max(highest - lowest))
         pairs = int(np.count_nonzero(simulator.available))
         beta = 1.0 - self.confidence
         epsilon = math.sqrt(math.log(4.0 * pairs / beta) / (2.0 * samples))
@@ -199,17 +203,27 @@ def _values(
             if model.dense is not None:
                 rows = model.dense[some].reshape(-1, n_states, n_actions, n_states)
                 chain = np.matmul(policy[some][:, :, None, :], rows)[:, :, 0, :]
-                yield some, np.linalg.solve(np.eye(n_states) - discount * chain, rewards[some][..., None])[..., 0]
+                right = np.stack((rewards[some], np.ones((len(chain), n_states))), axis=-1)
+                value, steps = np.moveaxis(np.linalg.solve(np.eye(n_states) - discount * chain, right), -1, 0)
             else:
                 places = np.arange(n_states).repeat(n_actions), np.arange(n_states * n_actions)
                 weights = sp.csr_array((policy[first].ravel(), places), shape=(n_states, n_states * n_actions))
                 system = sp.eye_array(n_states) - discount * (weights @ model.sparse[first])
-                yield some, splu(sp.csc_array(system)).solve(rewards[first])[None]
+                right = np.stack((rewards[first], np.ones(n_states)), axis=-1)
+                value, steps = splu(sp.csc_array(system)).solve(right).T[:, None]
         except (np.linalg.LinAlgError, RuntimeError):
-            raise SingularError(
-                f"in the empirical model of run {first} the policy goes on for ever without discount; draw more samples of each "
-                "pair, or use a discount below 1"
-            ) from None
+            raise _endless(first) from None
+        # where the matrix is singular but for rounding, the number of steps to the end is of any size and sign
+        if not (np.all(steps >= 0.5) and np.all(steps <= LONGEST)):
+            raise _endless(first)
+        yield some, value
+
+
+def _endless(run: int) -> SingularError:
+    return SingularError(
+        f"in the empirical model of run {run} the policy goes on for ever without discount; draw more samples of each pair, or use "
+        "a discount below 1"
+    )
 
 
 def _expectation(model: Empirical, runs: slice, value: Float[np.ndarray, "n S"]) -> Float[np.ndarray, "n SA"]:
