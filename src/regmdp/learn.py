@@ -124,11 +124,13 @@ def learn(
             f"samples are drawn from an MDP, a simulator, an environment or a log, not from {source!r}; for Gymnasium's vector "
             "environments there is regmdp.io.from_vector_env, for logged data regmdp.samples.Log"
         )
-    regularizer = _checked(source, regularizer)
+    single = _checked(source, regularizer)
     trials = Trials(source, Streams(rng if isinstance(rng, list | tuple) else [rng]))
-    policy = None if start is None else np.tile(as_policy(source, start, regularizer), (trials.count, 1))
-    regularizer = copied(regularizer, source, trials.count)
+    policy = None if start is None else np.tile(as_policy(source, start, single), (trials.count, 1))
+    regularizer = copied(single, source, trials.count)
     algorithm.check(trials, regularizer)
+    if isinstance(source, MDP):
+        require_feasible(source, single)
     begin = time.perf_counter()
     listeners = tuple(listeners)
     seen = 0
@@ -190,9 +192,7 @@ def sampled_run(
 def _checked(source: Frame, regularizer: Any) -> Regularizer:
     """Return the regularizer after checking that it fits the source."""
     if isinstance(source, MDP):
-        regularizer = checked_regularizer(source, regularizer)
-        require_feasible(source, regularizer)
-        return regularizer
+        return checked_regularizer(source, regularizer)
     regularizer = Unregularized() if regularizer is None else regularizer
     if not isinstance(regularizer, Regularizer):
         raise SolverError(f"the regularizer must be a regmdp.Regularizer or None, not {type(regularizer).__name__}")
