@@ -127,7 +127,8 @@ def test_solve_wants_a_generator_exactly_where_it_is_used():
         ({"start": np.ones((6, 3))}, "the policy sums to 3"),
         ({"regularizer": "entropy"}, "must be a regmdp.Regularizer"),
         ({"source": "FrozenLake-v1"}, "drawn from an MDP, a simulator"),
-        ({"source": GARNET.with_discount(1.0)}, "no policy ends the episode"),
+        ({"source": GARNET.with_discount(1.0)}, "natural policy gradient needs a discount below 1"),
+        ({"source": GARNET.with_discount(1.0), "algorithm": ALGORITHMS["soft policy iteration"][1]}, "no policy ends the episode"),
     ],
 )
 def test_what_is_refused(options, message):
