@@ -228,7 +228,7 @@ def run(settings: Settings, progress: Progress) -> Result:
         f"has drawn: means over {settings.seeds} seeds, with 95% bootstrap intervals. Dotted: the optimum, certified. Stochastic "
         "mirror descent may ask for what comes of any action in any state; the other two only follow episodes.",
         f"{len(settings.environments)} plots of value against transitions on a logarithmic axis. Soft Q-learning and stochastic "
-        "mirror descent rise to the dotted line of the optimum; the natural gradient rises more slowly.",
+        "mirror descent rise to the dotted line of the optimum; the natural gradient stays below it, on FrozenLake far below.",
     )
     return Result({"curves": columns}, {"curves": figure}, numbers, tuple(checks))
 
@@ -273,7 +273,8 @@ EXPERIMENT = Experiment(
         "and finds the optimum if every pair is tried for ever. Natural policy gradient from episodes averages what followed each "
         "pair; it learns only about what its policy still tries, and where the steps are large at first, that is soon too little. "
         "Stochastic mirror descent draws every pair alike, with step sizes for which 1 + ητ = 1/γ and numbers of samples that grow "
-        "by 4 each time the error is to be halved: its error falls like the inverse square root of the transitions.",
+        "by 4 each time the error is to be halved: its error falls like the inverse square root of the transitions, if the "
+        "model is random.",
         "How a method is set matters as much as which it is; the settings were chosen by hand, once for each environment.",
     ),
     sources=(
@@ -286,7 +287,11 @@ EXPERIMENT = Experiment(
     quick=QUICK,
     run=run,
     caveat=(
-        "The methods do not have the same rights: stochastic mirror descent asks a generative model for any state and action. "
+        "The methods do not have the same rights: stochastic mirror descent asks a generative model for any state and action. On "
+        "CliffWalking and Taxi nothing is left to chance, so one sample of each pair tells it the whole model: its curves there "
+        "are those of exact mirror descent, and the transitions count repeated draws of the same. The natural gradient stops far from "
+        "the optimum on FrozenLake and Taxi; with smaller steps and several times the transitions it comes much further on FrozenLake, "
+        "62 % of the way in place of 17 %. "
         "The value includes the entropy, so it is not what the environment's rewards alone add up to."
     ),
 )
