@@ -287,11 +287,11 @@ EXPERIMENT = Experiment(
     quick=QUICK,
     run=run,
     caveat=(
-        "The methods do not have the same rights: stochastic mirror descent asks a generative model for any state and action. On "
-        "CliffWalking and Taxi nothing is left to chance, so one sample of each pair tells it the whole model: its curves there "
-        "are those of exact mirror descent, and the transitions count repeated draws of the same. The natural gradient stops far from "
-        "the optimum on FrozenLake and Taxi; with smaller steps and several times the transitions it comes much further on FrozenLake, "
-        "62 % of the way in place of 17 %. "
-        "The value includes the entropy, so it is not what the environment's rewards alone add up to."
+        "The methods do not have the same rights: stochastic mirror descent asks a generative model for any state and "
+        "action. On CliffWalking and Taxi nothing is left to chance, so one sample of each pair tells it the whole "
+        "model: its curves there are those of exact mirror descent, and the transitions count repeated draws of the "
+        "same. The natural gradient stops far from the optimum on FrozenLake and Taxi; with smaller steps and several "
+        "times the transitions it comes much further on FrozenLake, 62 % of the way in place of 17 %. The value "
+        "includes the entropy, so it is not what the environment's rewards alone add up to."
     ),
 )
