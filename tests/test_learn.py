@@ -148,3 +148,13 @@ def test_runs_on_a_user_s_simulator_do_not_depend_on_each_other():
         together = rm.learn(simulator, rm.Shannon(0.2), algorithm, iterations=2, rng=generators(5, 6, 7))
         alone = rm.learn(simulator, rm.Shannon(0.2), algorithm, iterations=2, rng=generators(6))
         assert np.array_equal(together.q[1], alone.q[0]), evaluation
+
+
+def test_a_learned_policy_that_never_ends_is_returned_and_bounds_nothing():
+    """Leaving costs 1 now or later, so that errors decide, and staying for ever is what some of them lead to."""
+    mdp = rm.MDP(np.array([[[1.0], [0.0]]]), np.array([[0.0, -1.0]]), 1.0, termination=np.array([[0.0, 1.0]]))
+    algorithm = rm.algorithms.PolicyIteration(Noisy(0.1))
+    solutions = [rm.solve(mdp, None, algorithm, rng=rng, tol=0, max_iterations=0) for rng in generators(*range(8))]
+    staying = [solution for solution in solutions if solution.policy[0, 0] == 1.0]
+    assert 0 < len(staying) < 8
+    assert all(solution.certificate.gap == np.inf for solution in staying)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from regmdp._arrays import Float, frozen
-from regmdp._errors import SampleError, SolverError
+from regmdp._errors import ImproperPolicyError, SampleError, SolverError
 from regmdp._status import Status
-from regmdp.algorithms import Event, History, PolicyOptimization, Run, Start, State, drive
-from regmdp.certificates import certify, checked_regularizer, evaluate
+from regmdp.algorithms import Event, History, PolicyOptimization, Run, Start, State, drive, judged
+from regmdp.certificates import checked_regularizer, evaluate
 from regmdp.evaluation import Trials, copied
 from regmdp.mdp import MDP, Frame, initial_value
 from regmdp.policies import as_policy, require_feasible
-from regmdp.regularizers import Regularizer, Unregularized
+from regmdp.regularizers import Regularizer
 from regmdp.samples import Streams
 
 __all__ = ["Learned", "LearningEvent", "learn"]
@@ -124,7 +125,7 @@ def learn(
             f"samples are drawn from an MDP, a simulator, an environment or a log, not from {source!r}; for Gymnasium's vector "
             "environments there is regmdp.io.from_vector_env, for logged data regmdp.samples.Log"
         )
-    single = _checked(source, regularizer)
+    single = checked_regularizer(source, regularizer)
     trials = Trials(source, Streams(rng if isinstance(rng, list | tuple) else [rng]))
     policy = None if start is None else np.tile(as_policy(source, start, single), (trials.count, 1))
     regularizer = copied(single, source, trials.count)
@@ -183,18 +184,9 @@ def sampled_run(
             listener(Event(*records[-1], state))
 
     learned = learn(mdp, regularizer, algorithm, iterations=iterations, rng=rng, start=policy, listeners=[record])
-    found = learned.policy[0]
-    certificate = certify(mdp, regularizer, policy=found)
+    found, value = learned.policy[0], learned.value[0]
+    with suppress(ImproperPolicyError):  # such a policy has no value, and its certificate says so
+        value = evaluate(mdp, found, regularizer).value
+    policy, certificate = judged(mdp, regularizer, found, value)
     status = Status.CONVERGED if certificate.gap <= tol else learned.status
-    return Run(found, frozen(evaluate(mdp, found, regularizer).value), certificate, status, History.of(records))
-
-
-def _checked(source: Frame, regularizer: Any) -> Regularizer:
-    """Return the regularizer after checking that it fits the source."""
-    if isinstance(source, MDP):
-        return checked_regularizer(source, regularizer)
-    regularizer = Unregularized() if regularizer is None else regularizer
-    if not isinstance(regularizer, Regularizer):
-        raise SolverError(f"the regularizer must be a regmdp.Regularizer or None, not {type(regularizer).__name__}")
-    regularizer.check(source.available)
-    return regularizer
+    return Run(frozen(policy), frozen(value), certificate, status, History.of(records))

@@ -1,7 +1,7 @@
 """The methods: compositions of an evaluation and an improvement, run by one loop."""
 
 from regmdp.algorithms.choose import choose
-from regmdp.algorithms.iterate import Algorithm, Event, History, Recorder, Run, Start, State, drive, iterate
+from regmdp.algorithms.iterate import Algorithm, Event, History, Recorder, Run, Start, State, drive, iterate, judged
 from regmdp.algorithms.iteration import ModifiedPolicyIteration, PolicyIteration, PolicyOptimization, ValueIteration
 from regmdp.algorithms.learning import SoftActorCritic, SoftQLearning, StochasticAPMD, StochasticPMD
 from regmdp.algorithms.mirror_descent import GPMD, PMD, TDPMD, HomotopicPMD
@@ -42,4 +42,5 @@ __all__ = [
     "choose",
     "drive",
     "iterate",
+    "judged",
 ]

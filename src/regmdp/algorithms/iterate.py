@@ -21,7 +21,7 @@ from regmdp.mdp import MDP, initial_value
 from regmdp.policies import as_policy, require_ending
 from regmdp.regularizers import Regularizer
 
-__all__ = ["Algorithm", "Event", "History", "Recorder", "Run", "Start", "State", "drive", "iterate"]
+__all__ = ["Algorithm", "Event", "History", "Recorder", "Run", "Start", "State", "drive", "iterate", "judged"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,11 +226,14 @@ def iterate(
     first = algorithm.init(mdp, regularizer, start)
     progress = _Progress(mdp, regularizer, algorithm.patience(mdp))
     records: list[tuple[int, float, float, float, float]] = []
-    judged: tuple[Float[np.ndarray, "S A"], Certificate] | None = None
+    known: tuple[Float[np.ndarray, "S A"], Certificate] | None = None
+
+    def certified(state: State) -> tuple[Float[np.ndarray, "S A"], Certificate]:
+        return judged(mdp, regularizer, algorithm.policy(mdp, regularizer, state), state.value)
 
     def look(state: State) -> Status | None:
-        nonlocal judged
-        judged = None
+        nonlocal known
+        known = None
         progress.look(state)
         seconds = time.perf_counter() - begin
         records.append((len(records), progress.residual, progress.gap, initial_value(mdp, state.value), seconds))
@@ -240,8 +243,8 @@ def iterate(
         if tol > 0.0:
             resigned = progress.at_rounding or progress.stalled
             if progress.gap <= tol or resigned:
-                judged = _judged(mdp, regularizer, algorithm, state)
-                certificate = judged[1]
+                known = certified(state)
+                certificate = known[1]
                 if certificate.gap <= tol:
                     return Status.CONVERGED
                 if resigned:
@@ -250,7 +253,7 @@ def iterate(
         return Status.ITERATION_LIMIT if len(records) > max_iterations else None
 
     state, status = drive(first, lambda state: algorithm.step(mdp, regularizer, state), look)
-    policy, certificate = judged or _judged(mdp, regularizer, algorithm, state)
+    policy, certificate = known or certified(state)
     if status is Status.ITERATION_LIMIT and tol > 0.0 and certificate.gap <= tol:
         status = Status.CONVERGED  # the prediction was too cautious
     # an iterate may be off by a constant that its span does not see; what the certificate says of the policy's value is better
@@ -275,9 +278,11 @@ def drive(first: State, step: Callable[[State], State], look: Callable[[State], 
     return state, status
 
 
-def _judged(mdp: MDP, regularizer: Regularizer, algorithm: Algorithm, state: State) -> tuple[Float[np.ndarray, "S A"], Certificate]:
-    """Return the policy that an iterate stands for, and its certificate, with the iterate's value as the witness."""
-    policy, value = as_policy(mdp, algorithm.policy(mdp, regularizer, state), regularizer), checked_value(mdp, state.value)
+def judged(
+    mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"], value: Float[Array, " S"]
+) -> tuple[Float[np.ndarray, "S A"], Certificate]:
+    """Check the policy that a method ends with, and return it with its certificate, with a (S,) value as the witness."""
+    policy, value = as_policy(mdp, policy, regularizer), checked_value(mdp, value)
     try:
         require_ending(mdp, policy)
     except ImproperPolicyError:

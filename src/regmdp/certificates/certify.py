@@ -140,16 +140,18 @@ def evaluate(mdp: MDP, policy: Any, regularizer: Regularizer | None = None) -> E
     )
 
 
-def checked_regularizer(mdp: MDP, regularizer: Any) -> Regularizer:
+def checked_regularizer(frame: Frame, regularizer: Any) -> Regularizer:
     """Return the regularizer, or the absence of one, after checking that it fits the model."""
     regularizer = Unregularized() if regularizer is None else regularizer
     if not isinstance(regularizer, Regularizer):
         raise SolverError(f"the regularizer must be a regmdp.Regularizer or None, not {type(regularizer).__name__}")
-    regularizer.check(mdp.available)
-    largest = mdp.reward_bound + regularizer.max_temperature * regularizer.magnitude(mdp.n_actions)
-    if not largest / max(1.0 - mdp.discount, 2.0**-53) < 1e300:
+    regularizer.check(frame.available)
+    if not isinstance(frame, MDP):  # whose rewards are not known
+        return regularizer
+    largest = frame.reward_bound + regularizer.max_temperature * regularizer.magnitude(frame.n_actions)
+    if not largest / max(1.0 - frame.discount, 2.0**-53) < 1e300:
         raise ModelError(
-            f"rewards and temperature reach {largest:.3g} a step: with discount {mdp.discount:.15g} values may exceed what a "
+            f"rewards and temperature reach {largest:.3g} a step: with discount {frame.discount:.15g} values may exceed what a "
             "double holds, about 1e308; measure rewards in a larger unit"
         )
     return regularizer

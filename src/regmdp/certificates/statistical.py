@@ -18,11 +18,11 @@ from regmdp import bellman
 from regmdp._arrays import UNIT_ROUNDOFF, Bool, Float, Int, frozen
 from regmdp._errors import SampleError, SolverError
 from regmdp.certificates.certificate import Bounds, Certificate, shown
-from regmdp.certificates.certify import checked_value
+from regmdp.certificates.certify import checked_regularizer, checked_value
 from regmdp.certificates.concentration import RADII, checked_confidence, enough_samples
 from regmdp.mdp import MDP, Frame
 from regmdp.policies import as_policy
-from regmdp.regularizers import Regularizer, Unregularized
+from regmdp.regularizers import Regularizer
 from regmdp.samples import Dataset, Simulator, TableSimulator, as_simulator
 
 __all__ = ["StatisticalCertificate", "certify_from_samples"]
@@ -171,10 +171,7 @@ def certify_from_samples(
         raise SolverError(f"bound must be one of {sorted(RADII)}, not {bound!r}")
     if counts not in ("fixed", "random"):
         raise SolverError(f"counts must be 'fixed' or 'random', not {counts!r}")
-    regularizer = Unregularized() if regularizer is None else regularizer
-    if not isinstance(regularizer, Regularizer):
-        raise SolverError(f"the regularizer must be a regmdp.Regularizer or None, not {type(regularizer).__name__}")
-    regularizer.check(source.available)
+    regularizer = checked_regularizer(source, regularizer)
     witness = np.where(source.terminal, 0.0, checked_value(source, value))
     judged = None if policy is None else as_policy(source, policy, regularizer)
     low, high = _reward_range(source, reward_range)

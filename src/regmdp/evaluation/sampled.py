@@ -49,7 +49,7 @@ class Trials(Copies):
         Raises:
             SampleError: if it is not one.
         """
-        found = self.__dict__["_simulator"]
+        found = self._fields["_simulator"]
         if found is None:
             raise SampleError(
                 f"this evaluation draws any state and action, which needs an MDP or a simulator, not {type(self.source).__name__}"

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import Array, Bool, Float, Int, frozen
+from regmdp._arrays import Array, Bool, Float, Int
 from regmdp._errors import MissingExtraError, ModelError, SampleError
-from regmdp.mdp.validation import as_available, as_discount, as_labels, checked_initial
+from regmdp.mdp.validation import checked_initial, set_outline
 from regmdp.samples import Episodic, Step, Streams, Walk
 
 __all__ = ["Environment", "VectorWalk", "from_vector_env"]
@@ -35,14 +35,10 @@ class Environment(Episodic):
         action_labels: Sequence[str] | None = None,
     ) -> None:
         self.env, self.mode = env, _mode(env)
-        self.first_state, self.n_states = _discrete(env, "observation")
-        self.first_action, self.n_actions = _discrete(env, "action")
+        self.first_state, n_states = _discrete(env, "observation")
+        self.first_action, n_actions = _discrete(env, "action")
         self.walkers = int(env.num_envs)
-        self.discount = as_discount(discount)
-        self.available = frozen(as_available(available, (self.n_states, self.n_actions)))
-        self.all_available, self.terminal = bool(self.available.all()), frozen(np.asarray(~self.available.any(axis=1)))
-        self.state_labels = as_labels("state_labels", state_labels, self.n_states)
-        self.action_labels = as_labels("action_labels", action_labels, self.n_actions)
+        set_outline(self, (n_states, n_actions), discount, available, state_labels, action_labels)
         self.initial = checked_initial(self, initial)
 
     def __repr__(self) -> str:

@@ -282,5 +282,23 @@ def checked_initial(frame: Frame, initial: Any) -> Float[np.ndarray, " S"]:
     return frozen(initial)
 
 
+def set_outline(
+    frame: Frame,
+    shape: Shape,
+    discount: Any,
+    available: Any,
+    state_labels: Sequence[str] | None,
+    action_labels: Sequence[str] | None,
+) -> None:
+    """Check all that a frame of S states and A actions consists of, but its initial distribution, and give it to it."""
+    frame.n_states, frame.n_actions = shape
+    frame.discount = as_discount(discount)
+    frame.available = frozen(as_available(available, shape))
+    frame.all_available = bool(frame.available.all())
+    frame.terminal = frozen(np.logical_not(np.any(frame.available, axis=1)))
+    frame.state_labels = as_labels("state_labels", state_labels, shape[0])
+    frame.action_labels = as_labels("action_labels", action_labels, shape[1])
+
+
 def _of(bad: np.ndarray, mdp: MDP) -> str:
     return f"{int(np.count_nonzero(bad)):,} of {int(np.count_nonzero(mdp.available)):,} available pairs"

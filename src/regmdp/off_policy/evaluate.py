@@ -9,14 +9,14 @@ import numpy as np
 
 from regmdp._arrays import Float
 from regmdp._errors import SampleError, SolverError
-from regmdp.certificates import checked_confidence
+from regmdp.certificates import checked_confidence, checked_regularizer
 from regmdp.mdp import MDP, Frame
 from regmdp.mdp.validation import as_discount
 from regmdp.off_policy.episodes import Episodes
 from regmdp.off_policy.estimators import ESTIMATORS, Task
 from regmdp.off_policy.intervals import finite_sample_interval, normal_interval
 from regmdp.policies import as_policy
-from regmdp.regularizers import Regularizer, Unregularized
+from regmdp.regularizers import Regularizer
 from regmdp.samples import Dataset
 
 __all__ = ["OffPolicyValue", "evaluate"]
@@ -169,10 +169,7 @@ def evaluate(
     where = _frame(data, policy, discount, frame)
     gamma = where.discount if discount is None else as_discount(discount)
     data.require_fit(where)
-    regularizer = Unregularized() if regularizer is None else regularizer
-    if not isinstance(regularizer, Regularizer):
-        raise SolverError(f"the regularizer must be a regmdp.Regularizer or None, not {type(regularizer).__name__}")
-    regularizer.check(where.available)
+    regularizer = checked_regularizer(where, regularizer)
     checked = as_policy(where, policy, regularizer)
     cost = regularizer.cost(checked, where.available)
     episodes = Episodes.of(data, where, checked, gamma, horizon)

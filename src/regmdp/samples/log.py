@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._arrays import Bool, Float, Int, frozen
+from regmdp._arrays import Bool, Float, Int
 from regmdp._errors import SampleError
 from regmdp.mdp import MDP, Frame
-from regmdp.mdp.validation import as_available, as_discount, as_labels, checked_initial
+from regmdp.mdp.validation import checked_initial, set_outline
 from regmdp.samples.dataset import Dataset
 
 __all__ = ["Log"]
@@ -68,11 +68,8 @@ class Log(Frame):
         if not isinstance(data, Dataset):
             raise SampleError(f"a log is made of a Dataset, as Dataset.from_columns gives it, not of {type(data).__name__}")
         shape = (data.n_states if n_states is None else int(n_states), data.n_actions if n_actions is None else int(n_actions))
-        self.data, (self.n_states, self.n_actions), self.discount = data, shape, as_discount(discount)
-        self.available = frozen(as_available(available, shape))
-        self.all_available, self.terminal = bool(self.available.all()), frozen(np.logical_not(np.any(self.available, axis=1)))
-        self.state_labels = as_labels("state_labels", state_labels, shape[0])
-        self.action_labels = as_labels("action_labels", action_labels, shape[1])
+        self.data = data
+        set_outline(self, shape, discount, available, state_labels, action_labels)
         data.require_fit(self)
         self._begun = initial is not None or data.episode is not None
         if initial is None and data.episode is not None:

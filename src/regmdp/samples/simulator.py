@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from regmdp._arrays import Array, Float, Int, Shaped, frozen
+from regmdp._arrays import Array, Float, Int, Shaped
 from regmdp._errors import SampleError
 from regmdp.mdp import MDP, Frame
-from regmdp.mdp.validation import as_available, as_discount, as_labels, checked_initial
+from regmdp.mdp.validation import checked_initial, set_outline
 from regmdp.samples.streams import Streams
 from regmdp.samples.table import Table
 
@@ -130,11 +130,8 @@ class UserSimulator(Simulator):
         shape = (int(n_states), int(n_actions))
         if min(shape) < 1:
             raise SampleError(f"there must be at least one state and one action, not {shape[0]} and {shape[1]}")
-        self._sample, (self.n_states, self.n_actions), self.discount = sample, shape, as_discount(discount)
-        self.available = frozen(as_available(available, shape))
-        self.all_available, self.terminal = bool(self.available.all()), frozen(np.logical_not(np.any(self.available, axis=1)))
-        self.state_labels = as_labels("state_labels", state_labels, shape[0])
-        self.action_labels = as_labels("action_labels", action_labels, shape[1])
+        self._sample = sample
+        set_outline(self, shape, discount, available, state_labels, action_labels)
         self.initial = checked_initial(self, initial)
         low, high = (-np.inf, np.inf) if reward_range is None else (float(reward_range[0]), float(reward_range[1]))
         if not low <= high:
