@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -278,9 +279,7 @@ def drive(first: State, step: Callable[[State], State], look: Callable[[State], 
     return state, status
 
 
-def judged(
-    mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"], value: Float[Array, " S"]
-) -> tuple[Float[np.ndarray, "S A"], Certificate]:
+def judged(mdp: MDP, regularizer: Regularizer, policy: Any, value: Any) -> tuple[Float[np.ndarray, "S A"], Certificate]:
     """Check the policy that a method ends with, and return it with its certificate, with a (S,) value as the witness."""
     policy, value = as_policy(mdp, policy, regularizer), checked_value(mdp, value)
     try:
