@@ -27,6 +27,7 @@ from regmdp._errors import (
     UnboundedError,
 )
 from regmdp._status import Status
+from regmdp._threads import get_num_threads, set_num_threads
 from regmdp.certificates import Certificate, Evaluated, StatisticalCertificate, certify, certify_from_samples, evaluate
 from regmdp.evaluation import occupancy, visits
 from regmdp.learn import Learned, learn
@@ -93,6 +94,7 @@ __all__ = [
     "certify_from_samples",
     "evaluate",
     "evaluation",
+    "get_num_threads",
     "improvement",
     "io",
     "learn",
@@ -100,6 +102,7 @@ __all__ = [
     "occupancy",
     "off_policy",
     "samples",
+    "set_num_threads",
     "solve",
     "testing",
     "theory",

@@ -24,7 +24,19 @@ else:
 
         Bool = Float = Int = Shaped = _Inert
 
-__all__ = ["UNIT_ROUNDOFF", "Array", "ArrayLike", "Bool", "Float", "Int", "Shaped", "array_namespace", "frozen", "one_hot"]
+__all__ = [
+    "UNIT_ROUNDOFF",
+    "Array",
+    "ArrayLike",
+    "Bool",
+    "Float",
+    "Int",
+    "Shaped",
+    "array_namespace",
+    "frozen",
+    "one_hot",
+    "pure_actions",
+]
 
 #: An array of any library that follows the Python array API standard.
 Array = Any
@@ -60,3 +72,18 @@ def one_hot(actions: Int[Array, "*batch"], n_actions: int) -> Float[Array, "*bat
     """
     xp = array_namespace(actions)
     return xp.astype(actions[..., None] == xp.arange(n_actions), xp.float64)
+
+
+def pure_actions(policy: Float[np.ndarray, "*batch A"]) -> Int[np.ndarray, "*batch"] | None:
+    """(…, A) policy -> (…) the action of each state if none is mixed; None otherwise. A row of zeros counts as action 0.
+
+    >>> pure_actions(np.array([[0.0, 1.0], [1.0, 0.0]]))
+    array([1, 0])
+    >>> pure_actions(np.array([[0.5, 0.5], [1.0, 0.0]])) is None
+    True
+    """
+    policy = np.asarray(policy)
+    # as many entries as there are ones, and at most one of them a row: nothing else is positive
+    if np.count_nonzero(policy != 0.0) != np.count_nonzero(np.max(policy, axis=-1) == 1.0):
+        return None
+    return (policy @ np.arange(policy.shape[-1], dtype=np.float64)).astype(np.intp)

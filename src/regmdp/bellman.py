@@ -5,16 +5,17 @@ r"""The regularized Bellman operators, block by block.
     (T V)(s) = \max_p \langle p, Q(s) \rangle - \tau h(p), \qquad
     (T_\pi V)(s) = \langle \pi(s), Q(s) \rangle - \tau h(\pi(s))
 
-Both are monotone, and adding a constant c to V adds γc. No temporary is larger than a block.
+Both are monotone, and adding a constant c to V adds γc. No temporary is larger than a block, and threads share the blocks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from regmdp import _threads
 from regmdp._arrays import Array, Bool, Float, array_namespace
 from regmdp.mdp import MDP, Frame
 from regmdp.mdp.transitions import state_blocks
@@ -32,14 +33,23 @@ class Block(NamedTuple):
     regularizer: Regularizer
 
 
-def blocks(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) -> Iterator[Block]:
-    """(S,) value -> its action values, one cache-sized block of states after the other."""
-    for states in mdp.transitions.blocks:
+Result = TypeVar("Result")
+
+
+def over_blocks(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"], work: Callable[[Block], Result]) -> list[Result]:
+    """(S,) value -> what some work makes of its action values, one cache-sized block of states at a time.
+
+    Threads share the blocks, so the work must not depend on their order, and write only what belongs to its states.
+    """
+
+    def look(states: slice) -> Result:
         q = mdp.transitions.expect(value, states)
         q *= mdp.discount
         q += mdp.rewards[states]
         available = None if mdp.all_available else mdp.available[states]
-        yield Block(states, q, available, regularizer.at(states))
+        return work(Block(states, q, available, regularizer.at(states)))
+
+    return _threads.over(mdp.transitions.blocks, look, shared=mdp.transitions.shared)
 
 
 def blocks_of(frame: Frame, regularizer: Regularizer, q: Float[Array, "S A"]) -> Iterator[Block]:
@@ -58,8 +68,11 @@ def q_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S A"]:
         array([[1. , 0.9, 0.1]])
     """
     q = np.empty((mdp.n_states, mdp.n_actions), order="F")
-    for block in blocks(mdp, Unregularized(), np.asarray(value)):
+
+    def keep(block: Block) -> None:
         q[block.states] = block.q if block.available is None else np.where(block.available, block.q, -np.inf)
+
+    over_blocks(mdp, Unregularized(), np.asarray(value), keep)
     return q
 
 
@@ -76,8 +89,11 @@ def backup(mdp: MDP, regularizer: Regularizer | None, value: Float[Array, " S"])
     """
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)
-    for block in blocks(mdp, regularizer, np.asarray(value)):
+
+    def maximise(block: Block) -> None:
         out[block.states] = block.regularizer.maximum(block.q, block.available)
+
+    over_blocks(mdp, regularizer, np.asarray(value), maximise)
     return out
 
 
@@ -100,9 +116,12 @@ def greedy(
     regularizer = regularizer or Unregularized()
     best = np.empty(mdp.n_states)
     policy = np.empty((mdp.n_states, mdp.n_actions), order="F")
-    for block in blocks(mdp, regularizer, np.asarray(value)):
+
+    def maximise(block: Block) -> None:
         best[block.states] = block.regularizer.maximum(block.q, block.available)
         policy[block.states] = block.regularizer.maximiser(block.q, block.available)
+
+    over_blocks(mdp, regularizer, np.asarray(value), maximise)
     return best, policy
 
 
@@ -112,9 +131,12 @@ def policy_backup(
     """(S, A) policy and (S,) value V -> (S,) T_π V; -inf where τ > 0 and h is infinite at the policy."""
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)
-    for block in blocks(mdp, regularizer, np.asarray(value)):
+
+    def expect(block: Block) -> None:
         p = policy[block.states]
         out[block.states] = expectation(p, block.q) - block.regularizer.cost(p, block.available)
+
+    over_blocks(mdp, regularizer, np.asarray(value), expect)
     return out
 
 
@@ -133,8 +155,11 @@ def expected_rewards(mdp: MDP, regularizer: Regularizer | None, policy: Float[Ar
     """(S, A) policy -> (S,) reward of one step, ⟨π, r⟩ - τ h(π)."""
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)
-    for states in mdp.transitions.blocks:
+
+    def expect(states: slice) -> None:
         p = policy[states]
         available = None if mdp.all_available else mdp.available[states]
         out[states] = expectation(p, mdp.rewards[states]) - regularizer.at(states).cost(p, available)
+
+    _threads.over(mdp.transitions.blocks, expect, shared=mdp.transitions.shared)
     return out

@@ -81,13 +81,15 @@ def solve(
     if isinstance(algorithm, str):
         if algorithm != "auto":
             raise SolverError(f'algorithm must be "auto" or a method such as regmdp.algorithms.ValueIteration(), not {algorithm!r}')
-        algorithm, reason = choose(mdp)
     elif not isinstance(algorithm, Algorithm):
         raise SolverError(f"algorithm must be a method from regmdp.algorithms, not {algorithm!r}; did you forget the parentheses?")
-    algorithm.check(mdp, regularizer)
+    else:
+        algorithm.check(mdp, regularizer)
     require_feasible(mdp, regularizer)
     require_bounded(mdp, regularizer)
     first = _start(mdp, regularizer, start)
+    if isinstance(algorithm, str):
+        algorithm, first, reason = choose(mdp, regularizer, first)
     if isinstance(algorithm, PolicyOptimization) and algorithm.sampled:
         if rng is None:
             raise SolverError("this method draws samples: give it a random generator, rng=numpy.random.default_rng(seed)")

@@ -1,5 +1,7 @@
 """Every evaluation gives the solution of the same linear equation."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -134,7 +136,7 @@ class Counter:
 @pytest.mark.parametrize("broken", ["_bicgstab", "_gmres", "both"])
 @pytest.mark.parametrize("lie", ["nothing", "nonsense", "nan"])
 def test_what_a_krylov_solver_claims_is_not_trusted(broken, lie, monkeypatch):
-    from regmdp.evaluation.linear import _KrylovSystem
+    from regmdp.evaluation.krylov import _KrylovSystem
 
     def liar(self, operator, b, tolerance):
         return {"nothing": np.zeros_like(b), "nonsense": np.full_like(b, 1e6), "nan": np.full_like(b, np.nan)}[lie]
@@ -148,11 +150,11 @@ def test_what_a_krylov_solver_claims_is_not_trusted(broken, lie, monkeypatch):
 
 
 def test_without_a_quick_factorization_it_falls_back_on_sweeps(monkeypatch):
-    from regmdp.evaluation import linear
+    from regmdp.evaluation import krylov
 
-    monkeypatch.setattr(linear, "BANDED_LIMIT", 0)
-    monkeypatch.setattr(linear._KrylovSystem, "_bicgstab", lambda self, operator, b, tolerance: np.zeros_like(b))
-    monkeypatch.setattr(linear._KrylovSystem, "_gmres", lambda self, operator, b, tolerance: np.zeros_like(b))
+    monkeypatch.setattr(krylov, "quick_to_factorize", lambda matrix: False)
+    monkeypatch.setattr(krylov._KrylovSystem, "_bicgstab", lambda self, operator, b, tolerance: np.zeros_like(b))
+    monkeypatch.setattr(krylov._KrylovSystem, "_gmres", lambda self, operator, b, tolerance: np.zeros_like(b))
     mdp = garnet(0.9, sparse=True)
     policy = some_policy(mdp)
     value = Krylov()(mdp, rm.Unregularized(), policy, np.zeros(60))
@@ -191,13 +193,16 @@ def test_accuracy_is_reached_and_not_much_more_work_is_done():
 
 
 def test_exact_chooses_by_bandwidth():
-    from regmdp.evaluation.linear import _DenseFactor, _KrylovSystem, _SparseFactor
+    from regmdp.evaluation.direct import _BandedFactor, _DenseFactor, _SparseFactor
+    from regmdp.evaluation.krylov import _KrylovSystem
 
     def chosen(matrix):
-        return type(Exact().prepare(Chain(matrix, 0.9)))
+        return type(Exact()._engine(Chain(matrix, 0.9)))
 
     band = sp.diags_array([np.full(4999, 0.5), np.full(4999, 0.5)], offsets=[1, -1], shape=(5000, 5000), format="csr")
-    assert chosen(band) is _SparseFactor
+    assert chosen(band) is _BandedFactor
+    order = np.random.default_rng(1).permutation(5000)
+    assert chosen(sp.csr_array(band[order][:, order])) is _SparseFactor
     assert chosen(np.full((5, 5), 0.2)) is _DenseFactor
     assert chosen(sp.csr_array(np.full((5, 5), 0.2))) is _DenseFactor
     rng = np.random.default_rng(0)
@@ -220,14 +225,44 @@ def test_evaluations_say_what_they_are():
     assert (Direct().exact, Sweeps(3).exact) == (True, False)
 
 
-@pytest.mark.parametrize(("n_states", "successors"), [(40, 2), (300, 3), (1000, 1)])
-def test_no_order_of_the_states_beats_the_least_bandwidth(n_states, successors):
-    from regmdp.evaluation import linear
+def lattice(*sides):
+    """A walk on a lattice, one step along one axis at a time."""
+    n = int(np.prod(sides))
+    place = np.stack(np.unravel_index(np.arange(n), sides))
+    rows, columns = [], []
+    for axis, step in itertools.product(range(len(sides)), (-1, 1)):
+        target = place.copy()
+        target[axis] = np.clip(target[axis] + step, 0, sides[axis] - 1)
+        rows.append(np.arange(n))
+        columns.append(np.ravel_multi_index(tuple(target), sides))
+    count = len(rows)
+    return sp.csr_array((np.full(count * n, 1 / count), (np.concatenate(rows), np.concatenate(columns))), shape=(n, n))
 
-    mdp = rm.models.garnet(n_states, 2, successors, rng=np.random.default_rng(n_states))
-    queue = rm.models.queue(n_states).transitions.policy_matrix(rm.uniform_policy(rm.models.queue(n_states)))
-    for matrix in (sp.csr_array(mdp.transitions.policy_matrix(rm.uniform_policy(mdp))), sp.csr_array(queue)):
-        least = linear._least_bandwidth(matrix, np.inf)
-        assert least <= linear._bandwidth(matrix)
-        assert linear._least_bandwidth(matrix, 2.0) <= least  # it stops as soon as it knows enough
-    assert linear._least_bandwidth(sp.csr_array(mdp.transitions.policy_matrix(rm.uniform_policy(mdp))), np.inf) > 1.0
+
+@pytest.mark.parametrize(
+    ("matrix", "quick"),
+    [
+        (lattice(5000), True),
+        (lattice(70, 70), True),
+        (lattice(20, 20, 20), False),
+        (rm.models.forest(3000).transitions.policy_matrix(rm.uniform_policy(rm.models.forest(3000))), True),
+        (np.eye(1200), True),
+        (np.eye(1201), False),
+    ],
+    ids=["line", "plane", "space", "line with a hub", "dense", "large and dense"],
+)
+def test_what_is_quick_to_factorize(matrix, quick):
+    from regmdp.evaluation.direct import quick_to_factorize
+
+    assert quick_to_factorize(matrix) is quick
+
+
+def test_a_banded_factorization_pivots_and_transposes():
+    rng = np.random.default_rng(0)
+    n = 300
+    matrix = sp.diags_array([rng.random(n - 2), rng.random(n), rng.random(n - 1)], offsets=[-2, 0, 1], format="csr")
+    matrix = sp.csr_array(matrix / matrix.sum(axis=1)[:, None])
+    system, whole = Direct().prepare(Chain(matrix, 0.999)), np.eye(n) - 0.999 * matrix.toarray()
+    b = rng.normal(size=n)
+    np.testing.assert_allclose(system.solve(b, np.zeros(n)), np.linalg.solve(whole, b), rtol=1e-10)
+    np.testing.assert_allclose(system.solve_transposed(b), np.linalg.solve(whole.T, b), rtol=1e-9, atol=1e-9)

@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
-from regmdp.algorithms.iterate import Algorithm
-from regmdp.algorithms.iteration import ModifiedPolicyIteration, PolicyIteration
+import numpy as np
+
+from regmdp.algorithms.iterate import Algorithm, Start
+from regmdp.algorithms.iteration import PolicyIteration
+from regmdp.evaluation import Chain
+from regmdp.evaluation.exact import AT_ONCE
+from regmdp.evaluation.relaxation import relax
+from regmdp.improvement import greedy_policy
 from regmdp.mdp import MDP
+from regmdp.regularizers import Regularizer
 
 __all__ = ["choose"]
 
-#: Discount below which plain sweeps need so few iterations that solving linear equations does not pay on a large model.
-SHORT_HORIZON = 0.9
-#: States up to which a linear solve is quicker than anything.
-SMALL = 2000
+#: The fraction of the residual to which the first policy is evaluated.
+FIRST = 0.1
+#: In so many steps so many states, or half of them, are reached where a model expands.
+STEPS, MANY = 6, 500
+NEWTON = "policy iteration is Newton's method and needs few iterations"
 
 
-def choose(mdp: MDP) -> tuple[Algorithm, str]:
-    """Return a method for the model, and why."""
-    if mdp.discount <= SHORT_HORIZON and mdp.n_states > SMALL:
-        return ModifiedPolicyIteration(), (
-            f"with a discount of {mdp.discount:g} a few sweeps evaluate a policy well enough, without a linear solve"
-        )
-    why = "undiscounted" if mdp.discount == 1.0 else f"discount {mdp.discount:.6g}"
-    size = "small" if mdp.n_states <= SMALL else "large"
-    return PolicyIteration(), f"{size} model, {why}: policy iteration is Newton's method and needs few iterations"
+def choose(mdp: MDP, regularizer: Regularizer, start: Start) -> tuple[Algorithm, Start, str]:
+    """Return a method for the problem, where to start it, and why.
+
+    It is always Newton's method; what is looked at first decides where it starts. If a few steps lead almost anywhere, and sweeps
+    of the policy that is greedy for the value 0 converge fast, its value is a good start, and cheap. Otherwise that policy may see
+    no reward from most states, and the value of the uniform one, which tries everything, leads nearer to the optimum.
+    """
+    method = PolicyIteration()
+    if mdp.discount == 1.0:
+        return method, start, f"undiscounted: {NEWTON}"
+    if start.value is not None or start.policy is not None:
+        return method, start, f"discount {mdp.discount:.6g}, from the given start: {NEWTON}"
+    if mdp.n_states <= AT_ONCE:
+        return method, start, f"small model, discount {mdp.discount:.6g}: {NEWTON}"
+    if not _expands(mdp):
+        return method, start, f"discount {mdp.discount:.6g}, and a few steps do not lead far: {NEWTON}"
+    nothing = np.zeros(mdp.n_states)
+    reward, policy, *_ = greedy_policy(mdp, regularizer, nothing)
+    relaxed = relax(Chain.of(mdp, policy), reward, nothing, FIRST * float(np.max(np.abs(reward))))
+    if relaxed.done:
+        return method, Start(value=relaxed.value), f"sweeps converge fast, by a factor of {relaxed.rate:.2g} each, and {NEWTON}"
+    return method, start, f"sweeps converge slowly, by a factor of {relaxed.rate:.2g} each, but {NEWTON}"
+
+
+def _expands(mdp: MDP) -> bool:
+    """Whether a few steps lead almost anywhere, from a state in the middle and from the likeliest first one."""
+    enough = min(MANY, mdp.n_states // 2)
+    starts = {mdp.n_states // 2, int(np.argmax(mdp.initial))}
+    return all(mdp.transitions.reached(state, STEPS, enough) >= enough for state in starts)

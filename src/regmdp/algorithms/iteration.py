@@ -21,8 +21,10 @@ __all__ = ["ModifiedPolicyIteration", "PolicyIteration", "PolicyOptimization", "
 
 AnyEvaluation = Evaluation | SampledEvaluation
 
-#: An evaluation stops at this fraction of the residual it is to remove: more accuracy would be wasted on a policy about to change.
+#: An evaluation stops at this fraction of the residual it is to remove: more accuracy would be wasted on a policy about to change,
 FORCING = 1e-2
+#: unless it is about to settle: a hard policy for good, a smooth one quadratically.
+FORCING_AT_LEAST = 1e-5
 #: Iterations that a method with small steps may make without progress.
 PLATEAU = 100_000
 
@@ -110,9 +112,16 @@ class PolicyOptimization(Algorithm):
 
     def step(self, mdp: Frame, regularizer: Regularizer, state: State) -> State:
         assert state.ahead is not None
-        accuracy = FORCING * float(np.max(np.abs(state.backup - state.value)))
+        residual = state.backup - state.value
+        size = float(np.max(np.abs(residual)))
         candidate = Candidate(state.value, state.ahead, state.dual, state.iteration + 1)
-        return self._look_ahead(mdp, regularizer, candidate, accuracy, state.estimate)
+        if self.improvement.memoryless and isinstance(self.evaluation, LinearEvaluation) and mdp.discount < 1.0:
+            assert isinstance(mdp, MDP)
+            accuracy = forcing(regularizer, size) * size
+            value, system = self.evaluation.newton(mdp, state.ahead, state.value, residual, accuracy)
+            candidate = replace(candidate, value=value, system=system)
+            return _state(candidate, self.improvement(mdp, regularizer, candidate), candidate.policy)
+        return self._look_ahead(mdp, regularizer, candidate, FORCING * size, state.estimate)
 
     def policy(self, mdp: Frame, regularizer: Regularizer, state: State) -> Float[Array, "S A"]:
         # an inexact value is not that of the policy that made it: the policy ahead is the better one
@@ -155,6 +164,16 @@ class PolicyOptimization(Algorithm):
         # a value that only approximates the policy's is, with the greedy improvement, a value alone
         alone = self.improvement.memoryless and not evaluation.exact
         return _state(candidate, improved, None if alone else candidate.policy)
+
+
+def forcing(regularizer: Regularizer, residual: float) -> float:
+    r"""Return the fraction of the residual to which a Newton step is worth solving.
+
+    A greedy policy whose scores move by δ/τ makes an error of the order δ²/τ: that much of the residual δ a step leaves anyway.
+    """
+    temperature = regularizer.max_temperature
+    quadratic = residual / (2.0 * temperature) if temperature > 0.0 else 0.0
+    return min(FORCING, max(FORCING_AT_LEAST, quadratic))
 
 
 def _never_ends(mdp: Frame, policy: Float[Array, "S A"]) -> bool:

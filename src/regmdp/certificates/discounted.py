@@ -10,6 +10,7 @@ import numpy as np
 
 from regmdp import bellman
 from regmdp._arrays import UNIT_ROUNDOFF, Array, Float
+from regmdp.bellman import Block
 from regmdp.certificates.certificate import Bounds
 from regmdp.certificates.rounding import backup_error
 from regmdp.mdp import MDP
@@ -42,13 +43,17 @@ def _sweep(
     mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"] | None, value: Float[Array, " S"]
 ) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"], float]:
     """Return (S,) T V, (S,) T_π V and the largest spread of the action values of a state, from one pass over the model."""
-    best, own, spread = np.empty(mdp.n_states), np.empty(mdp.n_states), 0.0
-    for states, q, available, part in bellman.blocks(mdp, regularizer, value):
+    best, own = np.empty(mdp.n_states), np.empty(mdp.n_states)
+
+    def look(block: Block) -> float:
+        states, q, available, part = block
         best[states] = part.maximum(q, available)
         p = part.maximiser(q, available) if policy is None else policy[states]
         own[states] = bellman.expectation(p, q) - part.cost(p, available)
-        spread = max(spread, float(np.max(np.max(q, axis=-1) - np.min(q, axis=-1))))
-    return best, own, spread
+        return float(np.max(np.max(q, axis=-1) - np.min(q, axis=-1)))
+
+    spreads = bellman.over_blocks(mdp, regularizer, value, look)
+    return best, own, max(spreads)
 
 
 def _shift(mdp: MDP, extreme: float, *, above: bool) -> float:

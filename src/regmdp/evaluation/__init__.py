@@ -1,9 +1,12 @@
 """Evaluations: from a policy to its value."""
 
 from regmdp.evaluation.base import Chain, Evaluation
+from regmdp.evaluation.direct import Direct
+from regmdp.evaluation.exact import Exact
 from regmdp.evaluation.generative import Empirical, GenerativeModel
 from regmdp.evaluation.growing import Growing
-from regmdp.evaluation.linear import Direct, Exact, Krylov, LinearEvaluation, System
+from regmdp.evaluation.krylov import Krylov
+from regmdp.evaluation.linear import LinearEvaluation, System
 from regmdp.evaluation.monte_carlo import MonteCarlo
 from regmdp.evaluation.noisy import Noisy
 from regmdp.evaluation.occupancy import occupancy, visits

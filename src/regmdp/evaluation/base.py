@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from regmdp import bellman
 from regmdp._arrays import Array, Float
 from regmdp._errors import SingularError
 from regmdp.mdp import MDP
+from regmdp.mdp.transitions import PolicyRows
 from regmdp.regularizers import Regularizer
 
 __all__ = ["Chain", "Evaluation"]
@@ -21,21 +23,38 @@ class Chain:
     """The Markov chain that a policy induces.
 
     Attributes:
-        matrix: (S, S) transition matrix P_π, dense or a CSR array; rows of terminal states are empty.
+        rows: (S, S) transition matrix P_π, dense or a CSR array, or an operator that multiplies like it; rows of terminal states
+            are empty.
         discount: γ.
+        leak: Bound on how far the rows are from summing to 1; infinite if some episodes end, or if nothing is known.
     """
 
-    matrix: Array
+    rows: Array | PolicyRows
     discount: float
+    leak: float = np.inf
 
     @classmethod
     def of(cls, mdp: MDP, policy: Float[Array, "S A"]) -> Chain:
         """Return the chain of a policy."""
-        return cls(mdp.transitions.policy_matrix(policy), mdp.discount)
+        return cls(mdp.transitions.chain(policy), mdp.discount, np.inf if mdp.terminates else mdp.mass_error)
+
+    @cached_property
+    def matrix(self) -> Array:
+        """(S, S) transition matrix P_π, dense or a CSR array."""
+        return self.rows.merged() if isinstance(self.rows, PolicyRows) else self.rows
+
+    @property
+    def n_states(self) -> int:
+        """S."""
+        return int(self.rows.shape[0])
+
+    def ahead(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
+        r"""(S,) value -> (S,) \(\gamma P_\pi V\)."""
+        return self.discount * (self.rows @ value)
 
     def residual(self, value: Float[Array, " S"], rewards: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         """(S,) value and (S,) rewards of one step -> (S,) what is missing in V = rewards + γ P V."""
-        return rewards + self.discount * (self.matrix @ value) - value
+        return rewards + self.ahead(value) - value
 
 
 class Evaluation(ABC):

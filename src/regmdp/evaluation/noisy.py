@@ -10,7 +10,7 @@ import numpy as np
 from regmdp import bellman
 from regmdp._arrays import Array, Float
 from regmdp._errors import SolverError
-from regmdp.evaluation.linear import Exact
+from regmdp.evaluation.exact import Exact
 from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials, value_of
 from regmdp.mdp import MDP, Frame
 from regmdp.regularizers import Regularizer

@@ -9,7 +9,7 @@ import numpy as np
 from regmdp._arrays import Array, Float
 from regmdp._errors import SolverError
 from regmdp.evaluation.base import Chain
-from regmdp.evaluation.linear import Exact
+from regmdp.evaluation.exact import Exact
 from regmdp.mdp import MDP
 from regmdp.policies import as_policy, require_ending, require_feasible
 

@@ -47,5 +47,5 @@ class Sweeps(Evaluation):
         chain, rewards = equation(mdp, regularizer, policy)
         value = np.asarray(guess)
         for _ in range(self.count):
-            value = rewards + chain.discount * (chain.matrix @ value)
+            value = rewards + chain.ahead(value)
         return value

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from regmdp.mdp import MDP, Frame
 from regmdp.regularizers import Regularizer
 
 __all__ = ["Candidate", "Improved", "Improvement", "look_ahead"]
+
+Result = TypeVar("Result")
 
 #: Dual variables of permitted actions stay above this, so that the arithmetic with them stays finite.
 LOWEST = -1e300
@@ -104,27 +106,31 @@ def look_ahead(
         mdp: The model.
         regularizer: The regularizer.
         candidate: V, or the estimated action values.
-        rule: From a block, and the (b, A) mask of its permitted pairs, to the (b, A) policy and dual variable there.
+        rule: From a block, and the (b, A) mask of its permitted pairs, to the (b, A) policy and dual variable there. Threads share
+            the blocks, so it must not depend on their order.
         step: The step size that the rule uses.
     """
     backup = np.empty(mdp.n_states)
     policy = np.empty((mdp.n_states, mdp.n_actions), order="F")
     dual = np.empty_like(policy)
-    for block in action_values(mdp, regularizer, candidate):
+
+    def improve(block: Block) -> None:
         backup[block.states] = block.regularizer.maximum(block.q, block.available)
         allowed = block.regularizer.domain(block.available)
         allowed = None if allowed is None else np.broadcast_to(allowed, block.q.shape)
         policy[block.states], dual[block.states] = rule(block, allowed)
+
+    over_action_values(mdp, regularizer, candidate, improve)
     return Improved(backup, policy, dual, step)
 
 
-def action_values(mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Iterator[Block]:
-    """Iterate over the action values of a candidate, block by block."""
+def over_action_values(mdp: Frame, regularizer: Regularizer, candidate: Candidate, work: Callable[[Block], Result]) -> list[Result]:
+    """Apply some work to the action values of a candidate, block by block, in no order."""
     if candidate.q is not None:
-        return bellman.blocks_of(mdp, regularizer, candidate.q)
+        return [work(block) for block in bellman.blocks_of(mdp, regularizer, candidate.q)]
     if not isinstance(mdp, MDP):
         raise SolverError("this method needs a model whose transition probabilities are known, or an evaluation from samples")
-    return bellman.blocks(mdp, regularizer, candidate.value)
+    return bellman.over_blocks(mdp, regularizer, candidate.value, work)
 
 
 def below_best(q: Float[Array, "*batch A"], allowed: Bool[Array, "*batch A"] | None) -> Float[Array, "*batch A"]:

@@ -13,7 +13,7 @@ import numpy as np
 from regmdp._arrays import UNIT_ROUNDOFF, Float
 from regmdp._errors import SolverError
 from regmdp.bellman import Block
-from regmdp.improvement.base import Candidate, Improvement, action_values
+from regmdp.improvement.base import Candidate, Improvement, over_action_values
 from regmdp.mdp import Copies, Frame
 from regmdp.regularizers import Regularizer, Shannon
 
@@ -191,12 +191,15 @@ class Adaptive(StepSize):
         mirror = improvement.mirror(regularizer)
         dual = improvement.dual(mdp, regularizer, candidate.policy) if candidate.dual is None else candidate.dual
         assert dual is not None
-        far = 0.0
-        for block in action_values(mdp, regularizer, candidate):
+        known = np.asarray(dual)
+
+        def farthest(block: Block) -> float:
             part = mirror.at(block.states)
-            divergence = _to_greedy(block, part, np.asarray(dual[block.states]))
+            divergence = _to_greedy(block, part, known[block.states])
             live = np.ones(divergence.shape, dtype=np.bool_) if block.available is None else block.available.any(axis=-1)
-            far = max(far, float(np.max(divergence, where=live, initial=0.0)))
+            return float(np.max(divergence, where=live, initial=0.0))
+
+        far = max(over_action_values(mdp, regularizer, candidate, farthest))
         gamma = mdp.discount
         shrinking = 2 * candidate.depth * (candidate.iteration + 1) * (math.log(gamma) if gamma > 0 else -LARGEST)
         # with a divergence of 0 any step will do

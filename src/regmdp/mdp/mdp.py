@@ -242,8 +242,16 @@ class MDP(Frame):
     @cached_property
     def digest(self) -> str:
         """A SHA-256 of the model's data: equal models have equal digests."""
-        digest = hashlib.sha256(f"{self.transitions.storage} {self.n_states} {self.n_actions} {self.discount!r}".encode())
-        for array in (self.rewards, self.available, self.termination, self.initial, *self.transitions.stored()):
+        return self._digest(self.transitions.digest)
+
+    def rehashed(self) -> str:
+        """Return the digest, computed afresh: it is another one only if something has written into the model."""
+        return self._digest(self.transitions.hashed())
+
+    def _digest(self, transitions: str) -> str:
+        kind = f"{self.transitions.storage} {transitions} {self.n_states} {self.n_actions} {self.discount!r}"
+        digest = hashlib.sha256(kind.encode())
+        for array in (self.rewards, self.available, self.termination, self.initial):
             # a broadcast constant is hashed by its one element
             whole = array if any(array.strides) or array.size <= 1 else array[:1, :1]
             digest.update(np.ascontiguousarray(whole.T).data)

@@ -7,18 +7,26 @@ then run over contiguous states.
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._arrays import Array, Bool, Float, Int, frozen
+from regmdp import _threads
+from regmdp._arrays import Array, Bool, Float, Int, frozen, pure_actions
 
-__all__ = ["DenseTransitions", "SparseTransitions", "Transitions"]
+__all__ = ["DenseTransitions", "PolicyRows", "SparseTransitions", "Transitions"]
 
-#: State-action pairs in a block: 2^15 doubles are 256 KiB, a fraction of a second-level cache.
-PAIRS_PER_BLOCK = 1 << 15
+#: State-action pairs in a block, at most: 2^16 doubles are 512 KiB, a half or a quarter of a second-level cache.
+PAIRS_PER_BLOCK = 1 << 16
+#: Stored probabilities from which on waking other threads pays.
+SHARED_FROM = 1 << 18
+#: States looked at to see whether the rows of different actions overlap.
+SAMPLED_STATES = 64
 #: States up to which the chain of a policy may be stored as a dense matrix though the model is sparse.
 DENSE_CHAIN = 1200
 
@@ -36,6 +44,8 @@ class Transitions(ABC):
     blocks: tuple[slice, ...]
     #: One word for summaries.
     storage: str
+    #: What :meth:`hashed` said when the rows were stored: a model is solved more than once.
+    digest: str
 
     @abstractmethod
     def expect(self, value: Float[Array, " S"], block: slice) -> Float[Array, "b A"]:
@@ -44,6 +54,24 @@ class Transitions(ABC):
     @abstractmethod
     def policy_matrix(self, policy: Float[Array, "S A"]) -> Array:
         """(S, A) policy -> (S, S) transition matrix of the chain it induces: dense, or a CSR array."""
+
+    def chain(self, policy: Float[Array, "S A"]) -> Array | PolicyRows:
+        """(S, A) policy -> its transition matrix, or an operator that multiplies like it where merging rows would not pay."""
+        return self.policy_matrix(policy)
+
+    @abstractmethod
+    def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
+        """(k,) states -> (n,) the states that one step from any of them may lead to."""
+
+    def reached(self, state: int, steps: int, enough: int) -> int:
+        """Return how many states a few steps from a state may lead to; it stops looking when there are enough."""
+        known = frontier = np.array([state])
+        for _ in range(steps):
+            frontier = np.setdiff1d(self.successors(frontier), known)
+            known = np.union1d(known, frontier)
+            if known.size >= enough or not frontier.size:
+                break
+        return known.size
 
     @abstractmethod
     def to_csr(self) -> sp.csr_array:
@@ -58,27 +86,79 @@ class Transitions(ABC):
         """Iterate over the arrays that hold the model, for hashing and for measuring memory."""
 
     @property
+    @abstractmethod
+    def shared(self) -> bool:
+        """Whether threads should share the blocks."""
+
+    @property
     def nbytes(self) -> int:
         """Memory taken by the stored arrays, in bytes."""
         return sum(array.nbytes for array in self.stored())
+
+    def hashed(self) -> str:
+        """Return a SHA-256 of the stored arrays."""
+        arrays = list(self.stored())
+        parts = _threads.over(arrays, lambda array: hashlib.sha256(array.data).digest(), shared=self.n_stored >= SHARED_FROM)
+        return hashlib.sha256(b"".join(parts)).hexdigest()
 
     def row_sums(self) -> Float[np.ndarray, "S A"]:
         """Return the (S, A) sums of the rows."""
         sums = np.empty((self.n_states, self.n_actions), order="F")
         ones = np.ones(self.n_states)
-        for block in self.blocks:
+
+        def add_up(block: slice) -> None:
             sums[block] = self.expect(ones, block)
+
+        _threads.over(self.blocks, add_up, shared=self.shared)
         return sums
 
 
+class Known(NamedTuple):
+    """What a model says of its rows."""
+
+    branching: int
+    n_stored: int
+    digest: str
+
+
+class PolicyRows:
+    """The (S, S) matrix P_π of a policy as an operator: the rows of its actions are mixed after the product, not before.
+
+    Where policies are stochastic and the successors of different actions differ, a merged matrix has as many entries as the model,
+    and making it costs more than many products.
+    """
+
+    def __init__(self, transitions: Transitions, policy: Float[Array, "S A"]) -> None:
+        self._transitions, self._policy = transitions, policy
+        self.shape = (transitions.n_states, transitions.n_states)
+
+    def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
+        out = np.empty(self.shape[0])
+        transitions, policy = self._transitions, self._policy
+
+        def mix(block: slice) -> None:
+            out[block] = np.sum(policy[block] * transitions.expect(value, block), axis=-1)
+
+        _threads.over(transitions.blocks, mix, shared=transitions.shared)
+        return out
+
+    def merged(self) -> Array:
+        """Return the matrix, dense or a CSR array."""
+        return self._transitions.policy_matrix(self._policy)
+
+
 def state_blocks(n_states: int, n_actions: int) -> tuple[slice, ...]:
-    """Return the slices of states that partition ``range(n_states)``."""
-    size = max(1, PAIRS_PER_BLOCK // n_actions)
+    """Return the slices of states that partition ``range(n_states)``: of a size, so that threads finish together."""
+    count = -(-n_states * n_actions // PAIRS_PER_BLOCK)
+    if count > 1:
+        # 2, 4 or a multiple of 8: as many for each of a few threads
+        count = min(1 << (count - 1).bit_length(), -(-count // 8) * 8)
+    size = -(-n_states // count)
     return tuple(slice(start, min(start + size, n_states)) for start in range(0, n_states, size))
 
 
 class DenseTransitions(Transitions):
-    """Dense storage, one (A, S, S) array; the products run in BLAS."""
+    """Dense storage, one (A, S, S) array; the products run in BLAS, which has threads of its own."""
 
     storage = "dense"
 
@@ -86,20 +166,45 @@ class DenseTransitions(Transitions):
         self._rows = frozen(np.ascontiguousarray(action_state_state))
         self.n_actions, self.n_states, _ = self._rows.shape
         self.blocks = state_blocks(self.n_states, self.n_actions)
-        self.branching = max(
-            (int(np.count_nonzero(self._rows[a, block], axis=-1).max()) for block in self.blocks for a in range(self.n_actions)),
-            default=0,
-        )
+        successors = _threads.over(list(self._rows), lambda rows: int(np.count_nonzero(rows, axis=-1).max()), shared=self._large)
+        self.branching = max(successors, default=0)
         self.n_stored = self._rows.size
+        self.digest = self.hashed()
+
+    @property
+    def shared(self) -> bool:
+        return False
+
+    @property
+    def _large(self) -> bool:
+        return self._rows.size >= SHARED_FROM
 
     def expect(self, value: Float[Array, " S"], block: slice) -> Float[Array, "b A"]:
         return np.matmul(self._rows[:, block, :], value).T
 
     def policy_matrix(self, policy: Float[Array, "S A"]) -> Array:
-        matrix = policy[:, 0, None] * self._rows[0]
-        for action in range(1, self.n_actions):
-            matrix += policy[:, action, None] * self._rows[action]
+        policy = np.asarray(policy)
+        actions = pure_actions(policy)
+        if actions is not None and np.all(np.any(policy > 0, axis=-1)):
+            return self._rows[actions, np.arange(self.n_states)]
+        matrix = np.empty((self.n_states, self.n_states))
+        size = max(1, PAIRS_PER_BLOCK // self.n_states)
+
+        def mix(start: int) -> None:
+            states = slice(start, min(start + size, self.n_states))
+            mixed = policy[states, 0, None] * self._rows[0, states]
+            for action in range(1, self.n_actions):
+                mixed += policy[states, action, None] * self._rows[action, states]
+            matrix[states] = mixed
+
+        _threads.over(range(0, self.n_states, size), mix, shared=self._large)
         return matrix
+
+    def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
+        found = np.zeros(self.n_states, dtype=np.bool_)
+        for state in states:
+            found |= np.any(self._rows[:, state] > 0, axis=0)
+        return np.flatnonzero(found)
 
     def to_csr(self) -> sp.csr_array:
         return sp.csr_array(self.to_dense().reshape(-1, self.n_states))
@@ -108,65 +213,100 @@ class DenseTransitions(Transitions):
         return np.array(self._rows.transpose(1, 0, 2), order="C")
 
     def stored(self) -> Iterator[np.ndarray]:
-        yield self._rows
+        yield from self._rows
 
 
 class SparseTransitions(Transitions):
-    """Sparse storage: one action-major CSR array a block.
+    """Sparse storage: one action-major CSR array a block, in memory, or in a file from which it is mapped while it is used.
 
-    ``rows`` holds one row a stored pair; ``index[s, a]`` says which row belongs to (s, a), or -1 if there is none.
+    Args:
+        matrices: (A·b, S) rows of each block in turn.
+        n_states: S.
+        n_actions: A.
+        known: What is known of the rows without looking at them; by default they are looked at.
+        storage: One word for summaries.
     """
 
-    storage = "sparse"
+    def __init__(
+        self, matrices: Sequence[sp.csr_array], n_states: int, n_actions: int, known: Known | None = None, storage: str = "sparse"
+    ) -> None:
+        self.n_states, self.n_actions, self.storage = n_states, n_actions, storage
+        self.blocks = state_blocks(n_states, n_actions)
+        self._matrices = matrices
+        if known is None:
+            for array in self.stored():
+                array.flags.writeable = False
+            branching = max((int(np.diff(matrix.indptr).max(initial=0)) for matrix in matrices), default=0)
+            self.n_stored = sum(matrix.nnz for matrix in matrices)
+            known = Known(branching, self.n_stored, self.hashed())
+        self.branching, self.n_stored, self.digest = known
 
-    def __init__(self, rows: sp.csr_array, index: Int[np.ndarray, "S A"]) -> None:
-        self.n_states, self.n_actions = index.shape
-        self.blocks = state_blocks(self.n_states, self.n_actions)
-        rows = _with_empty_last_row(rows)
-        self._matrices = tuple(rows[index[block].T.ravel()] for block in self.blocks)
-        self.branching = max((int(np.diff(matrix.indptr).max(initial=0)) for matrix in self._matrices), default=0)
-        self.n_stored = sum(matrix.nnz for matrix in self._matrices)
-        for array in self.stored():
-            array.flags.writeable = False
+    @property
+    def shared(self) -> bool:
+        return self.n_stored >= SHARED_FROM
 
     def expect(self, value: Float[Array, " S"], block: slice) -> Float[Array, "b A"]:
-        matrix = self._matrices[block.start // self.blocks[0].stop]
-        return (matrix @ value).reshape(self.n_actions, -1).T
+        return (self._rows_of(block) @ value).reshape(self.n_actions, -1).T
+
+    def _rows_of(self, block: slice) -> sp.csr_array:
+        """Return the rows of a block, action-major."""
+        return self._matrices[block.start // self.blocks[0].stop]
+
+    def chain(self, policy: Float[Array, "S A"]) -> Array | PolicyRows:
+        merge = self.n_stored <= PAIRS_PER_BLOCK or self._overlap or pure_actions(policy) is not None
+        return self.policy_matrix(policy) if merge else PolicyRows(self, policy)
 
     def policy_matrix(self, policy: Float[Array, "S A"]) -> Array:
+        policy = np.asarray(policy)
         if self.n_states <= DENSE_CHAIN and self.n_stored * np.count_nonzero(policy) > self.n_states**2 * policy.size:
             return self._dense_policy_matrix(policy)
-        parts = []
-        for block, matrix in zip(self.blocks, self._matrices, strict=True):
-            weights = np.asarray(policy[block])
-            size = weights.shape[0]
-            state, action = np.nonzero(weights)
-            if state.size == size and np.all(weights[state, action] == 1.0) and np.all(np.diff(state) == 1):
-                parts.append(matrix[action * size + state])  # one action in each state: its row as it is
-                continue
-            # nonzero() runs state by state, so the entries come in CSR order as they are
-            start = np.concatenate(([0], np.cumsum(np.bincount(state, minlength=size))))
-            mixing = sp.csr_array((weights[state, action], action * size + state, start), shape=(size, matrix.shape[0]))
-            parts.append(mixing @ matrix)
-        return sp.vstack(parts, format="csr") if len(parts) > 1 else parts[0]
+
+        def mix(block: slice) -> sp.csr_array:
+            return _mixed(self._rows_of(block), policy[block])
+
+        parts = _threads.over(self.blocks, mix, shared=self.shared)
+        return sp.csr_array(sp.vstack(parts, format="csr")) if len(parts) > 1 else parts[0]
 
     def _dense_policy_matrix(self, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S S"]:
         """Add the weighted rows up in a dense matrix, which is quicker where most of its entries are reached."""
         chain = np.empty((self.n_states, self.n_states))
-        for block, matrix in zip(self.blocks, self._matrices, strict=True):
+        for block in self.blocks:
+            matrix = self._rows_of(block)
             size, lengths = block.stop - block.start, np.diff(matrix.indptr)
-            weights = np.repeat(np.asarray(policy[block]).T.ravel(), lengths) * matrix.data
+            weights = np.repeat(policy[block].T.ravel(), lengths) * matrix.data
             start = np.repeat(np.tile(np.arange(size) * self.n_states, self.n_actions), lengths)
             sums = np.bincount(start + matrix.indices, weights, minlength=size * self.n_states)
             chain[block] = sums.reshape(size, self.n_states)
         return chain
 
+    @cached_property
+    def _overlap(self) -> bool:
+        """Whether the actions of a state lead to much the same states, so that mixing their rows shortens them to half or less."""
+        entries = distinct = 0
+        for state in np.linspace(0, self.n_states - 1, min(self.n_states, SAMPLED_STATES), dtype=np.int64):
+            reached = self._entries(np.array([state]))
+            entries, distinct = entries + reached.size, distinct + np.unique(reached).size
+        return distinct <= entries // 2
+
+    def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
+        return np.unique(self._entries(states))
+
+    def _entries(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
+        """Return the successor of each stored probability of some states."""
+        parts = [np.empty(0, dtype=np.int64)]
+        number = states // self.blocks[0].stop
+        for block in (self.blocks[index] for index in np.unique(number)):
+            inside = states[(states >= block.start) & (states < block.stop)] - block.start
+            rows = np.arange(self.n_actions)[:, None] * (block.stop - block.start) + inside
+            parts.append(self._rows_of(block)[rows.ravel()].indices)
+        return np.concatenate(parts)
+
     def to_csr(self) -> sp.csr_array:
         parts = []
-        for block, matrix in zip(self.blocks, self._matrices, strict=True):
+        for block in self.blocks:
             size = block.stop - block.start
-            state_major = np.arange(matrix.shape[0]).reshape(self.n_actions, size).T.ravel()
-            parts.append(matrix[state_major])
+            state_major = np.arange(size * self.n_actions).reshape(self.n_actions, size).T.ravel()
+            parts.append(self._rows_of(block)[state_major])
         return sp.csr_array(sp.vstack(parts, format="csr"))
 
     def to_dense(self) -> Float[np.ndarray, "S A S"]:
@@ -175,6 +315,28 @@ class SparseTransitions(Transitions):
     def stored(self) -> Iterator[np.ndarray]:
         for matrix in self._matrices:
             yield from (matrix.data, matrix.indices, matrix.indptr)
+
+
+def block_of(rows: sp.csr_array, index: Int[np.ndarray, "b A"]) -> sp.csr_array:
+    """Return the rows of a block of states, action-major, with 32-bit indices where they fit."""
+    chosen = rows[index.T.ravel()]
+    if max(chosen.nnz, *chosen.shape) <= np.iinfo(np.int32).max:
+        parts = (chosen.data, chosen.indices.astype(np.int32, copy=False), chosen.indptr.astype(np.int32, copy=False))
+        chosen = sp.csr_array(parts, shape=chosen.shape)
+    return chosen
+
+
+def _mixed(matrix: sp.csr_array, weights: Float[np.ndarray, "b A"]) -> sp.csr_array:
+    """(A·b, S) rows of a block and (b, A) probabilities -> the (b, S) rows of the policy."""
+    size, n_actions = weights.shape
+    actions = pure_actions(weights)
+    if actions is not None and (np.any(weights > 0, axis=-1) | (np.diff(matrix.indptr)[:size] == 0)).all():
+        return matrix[actions * size + np.arange(size)]  # one action in each state, or none and an empty row: the row as it is
+    state, action = np.nonzero(weights)
+    # nonzero() runs state by state, so the entries come in CSR order as they are
+    start = np.concatenate(([0], np.cumsum(np.bincount(state, minlength=size))))
+    mixing = sp.csr_array((weights[state, action], action * size + state, start), shape=(size, n_actions * size))
+    return mixing @ matrix
 
 
 def _with_empty_last_row(rows: sp.csr_array) -> sp.csr_array:
@@ -193,4 +355,10 @@ def dense_of_available(state_action_state: Float[np.ndarray, "S A S"], available
 
 def sparse_of_available(rows: sp.csr_array, index: Int[np.ndarray, "S A"], available: Bool[np.ndarray, "S A"]) -> SparseTransitions:
     """Row matrix and its (S, A) row numbers -> sparse transitions without the rows of unavailable pairs."""
-    return SparseTransitions(rows, np.where(available, index, -1))
+    rows, shape = _with_empty_last_row(rows), index.shape
+
+    def choose(block: slice) -> sp.csr_array:
+        return block_of(rows, np.where(available[block], index[block], -1))
+
+    matrices = _threads.over(state_blocks(*shape), choose, shared=rows.nnz >= SHARED_FROM)
+    return SparseTransitions(tuple(matrices), *shape)

@@ -181,9 +181,9 @@ class Regularizer(ABC):
 
     def maximum(self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
         """(…, A) values -> (…) the largest ⟨p, q⟩ - τ h(p); 0 where no action is available."""
+        if self._hard and self.limits is None:
+            return self._top(q, available)[0][..., 0]
         scores = self._scores(q, available)
-        if scores.limits is None and np.ndim(self.temperature) == 0 and self.temperature == 0:
-            return scores.top
         xp = array_namespace(q)
         best = xp.asarray(scores.tau) * self.conjugate(scores.y, scores.allowed)
         if scores.limits is not None:
@@ -193,9 +193,14 @@ class Regularizer(ABC):
 
     def maximiser(self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
         """(…, A) values -> (…, A) the distribution with the largest ⟨p, q⟩ - τ h(p); 0 where no action is available."""
+        xp = array_namespace(q)
+        if self._hard and self.limits is None:
+            top, q, allowed = self._top(q, available)
+            p = self.greedy(xp.where(q == top, 0.0, -xp.inf), allowed)
+            p = xp.where(q == top, p, 0.0)  # only the best actions are left
+            return p if allowed is None else xp.where(allowed, p, 0.0)
         scores = self._scores(q, available)
         p = self.greedy(scores.y, scores.allowed)
-        xp = array_namespace(q)
         if scores.limits is not None:
             p = xp.where(scores.cold[..., None], scores.limits.fill(scores.below), p)
         elif np.any(np.asarray(self.temperature) == 0):  # at temperature 0 only the best actions are left
@@ -205,7 +210,7 @@ class Regularizer(ABC):
     def cost(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
         """(…, A) distributions -> (…) τ h(p); 0 where no action is available."""
         xp = array_namespace(p)
-        if np.ndim(self.temperature) == 0 and self.temperature == 0 and self.domain(None) is None and self.limits is None:
+        if self._hard and self.domain(None) is None and self.limits is None:
             return xp.zeros(p.shape[:-1])
         value, tau = self.value(p, available), xp.asarray(self.temperature)
         # at temperature 0 a barrier costs nothing; what is forbidden, `domain` says
@@ -216,7 +221,15 @@ class Regularizer(ABC):
             cost = xp.where((tau == 0) & ~self.limits.over(p.shape, allowed, p).contain(p), xp.inf, cost)
         return cost if available is None else xp.where(xp.any(available, axis=-1), cost, 0.0)
 
-    def _scores(self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None) -> _Scores:
+    @property
+    def _hard(self) -> bool:
+        """Whether the temperature is 0 everywhere, so that the largest value is all that counts."""
+        return np.ndim(self.temperature) == 0 and self.temperature == 0
+
+    def _top(
+        self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None
+    ) -> tuple[Float[Array, "*batch one"], Float[Array, "*batch A"], Bool[Array, "*batch A"] | None]:
+        """(…, A) values -> (…, 1) the largest allowed one; (…, A) the values, -inf where not allowed; the mask of those allowed."""
         xp = array_namespace(q)
         allowed = self.domain(available)
         if allowed is not None:
@@ -224,7 +237,11 @@ class Regularizer(ABC):
             some = xp.any(allowed, axis=-1, keepdims=True)
             # the scores of a state without available actions are 0, to keep the arithmetic finite
             q = xp.where(allowed, q, xp.where(some, -xp.inf, 0.0))
-        top = xp.max(q, axis=-1, keepdims=True)
+        return xp.max(q, axis=-1, keepdims=True), q, allowed
+
+    def _scores(self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None) -> _Scores:
+        xp = array_namespace(q)
+        top, q, allowed = self._top(q, available)
         below = q - top
         tau = self.temperature
         with np.errstate(over="ignore"):  # a score of -inf is right when (q - top)/τ is too large for a double

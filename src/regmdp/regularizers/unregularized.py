@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from regmdp._arrays import Array, Bool, Float, array_namespace, one_hot
@@ -34,6 +35,9 @@ class Unregularized(SeparableRegularizer):
 
     def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
+        best = y == xp.max(y, axis=-1, keepdims=True)
+        if y.ndim > 1 and xp.count_nonzero(best) == math.prod(y.shape[:-1]):
+            return xp.astype(best, xp.float64)  # nowhere a tie
         return one_hot(xp.argmax(y, axis=-1), y.shape[-1])
 
     def conjugate(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:

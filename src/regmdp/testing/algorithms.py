@@ -186,7 +186,7 @@ def _starts(
 
 
 def _iterates(algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, where: str, rng: np.random.Generator) -> None:
-    digest = type(mdp).digest.func(mdp)  # not the cached one
+    digest = mdp.rehashed()
     policy, value = uniform_policy(mdp, regularizer), np.where(mdp.terminal, 0.0, rng.normal(size=mdp.n_states))
     for start in (Start(), Start(policy=frozen(policy)), Start(value=frozen(value))):
         with no_complaints(f"{where}, init"):
@@ -203,7 +203,7 @@ def _iterates(algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, where: s
             for name, copy in kept.items():
                 demand(np.array_equal(copy, getattr(state, name)), f"{where}, writes into the {name} of the iterate it starts from")
             state = _sealed(following)
-    after = type(mdp).digest.func(mdp)
+    after = mdp.rehashed()
     demand(after == digest, f"{where}, writes into the model")
 
 

@@ -203,7 +203,7 @@ def _frozen(mdp: MDP) -> None:
     named |= {f"array {number} of the transitions": array for number, array in enumerate(mdp.transitions.stored())}
     for name, array in named.items():
         demand(not array.flags.writeable, f"{name} can be written to")
-    digest = type(mdp).digest.func(mdp)  # not the cached one
+    digest = mdp.rehashed()
     demand(mdp.digest == digest, "the digest is not that of the data: something was written into the model")
     _overwrite("to_dense()", mdp.transitions.to_dense())
     _overwrite("to_csr()", mdp.transitions.to_csr().data)
@@ -215,7 +215,7 @@ def _frozen(mdp: MDP) -> None:
         _overwrite("policy_matrix()", matrix.data if hasattr(matrix, "indptr") else matrix)
     for block in mdp.transitions.blocks:
         _overwrite("expect()", mdp.transitions.expect(np.ones(mdp.n_states), block))
-    after = type(mdp).digest.func(mdp)
+    after = mdp.rehashed()
     demand(after == digest, "writing into what to_dense(), to_csr(), policy_matrix() or expect() returned changes the model")
     try:
         mdp.discount = 0.5

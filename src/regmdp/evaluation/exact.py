@@ -1,0 +1,72 @@
+"""The evaluation that chooses how to solve its linear system."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+from regmdp._arrays import Array, Float
+from regmdp.evaluation.base import Chain
+from regmdp.evaluation.direct import DENSE_LIMIT, NARROW, Direct, bands, quick_to_factorize
+from regmdp.evaluation.krylov import Krylov
+from regmdp.evaluation.linear import LinearEvaluation, System
+from regmdp.evaluation.relaxation import relax
+
+__all__ = ["Exact"]
+
+#: States up to which a system is solved at once, without trying sweeps.
+AT_ONCE = 200
+
+
+@dataclass(frozen=True)
+class Exact(LinearEvaluation):
+    """Choose a factorization where it is quick, and Krylov iterations elsewhere.
+
+    A dense chain of up to 1,200 states is factorized; so is a sparse one whose bandwidth after reordering (reverse
+    Cuthill-McKee) keeps the work below 10^10 operations. With γ = 0 there is nothing to solve.
+    """
+
+    def prepare(self, chain: Chain) -> System:
+        if chain.discount == 0.0:
+            return _Identity()
+        at_once = chain.n_states <= AT_ONCE or (sp.issparse(chain.rows) and sum(bands(chain.rows)) <= NARROW)
+        return self._engine(chain) if at_once else _Relaxed(chain, self._engine)
+
+    def _engine(self, chain: Chain) -> System:
+        """Make the system ready for the solver that its matrix asks for."""
+        matrix, n = chain.matrix, chain.n_states
+        if sp.issparse(matrix) and n <= DENSE_LIMIT and matrix.nnz > 0.05 * n * n:
+            return Direct().prepare(Chain(matrix.toarray(), chain.discount))
+        return (Direct() if quick_to_factorize(matrix) else Krylov()).prepare(chain)
+
+
+class _Relaxed:
+    """Plain sweeps first, for where the chain mixes fast nothing is quicker; then, if they will not do, a heavier engine."""
+
+    def __init__(self, chain: Chain, engine: Callable[[Chain], System]) -> None:
+        self._chain, self._prepare = chain, engine
+
+    @cached_property
+    def _engine(self) -> System:
+        return self._prepare(self._chain)
+
+    def solve(self, b: Float[Array, " S"], guess: Float[Array, " S"], accuracy: float = 0.0) -> Float[np.ndarray, " S"]:
+        relaxed = relax(self._chain, np.asarray(b), np.asarray(guess), accuracy)
+        return relaxed.value if relaxed.done else self._engine.solve(b, relaxed.value, accuracy)
+
+    def solve_transposed(self, b: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
+        return self._engine.solve_transposed(b)
+
+
+class _Identity:
+    """I - 0 P."""
+
+    def solve(self, b: Float[Array, " S"], guess: Float[Array, " S"], accuracy: float = 0.0) -> Float[np.ndarray, " S"]:
+        return np.array(b)
+
+    def solve_transposed(self, b: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
+        return np.array(b)

@@ -1,0 +1,52 @@
+"""Plain sweeps x ← b + γ P_π x, with what all states have in common taken out at once."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from regmdp._arrays import Float
+from regmdp.evaluation.base import Chain
+from regmdp.evaluation.linear import floor
+
+__all__ = ["Relaxed", "relax"]
+
+#: The most sweeps that are made in place of a factorization or Krylov iterations, and those from which their rate is seen.
+SWEEPS, PROBED = 40, 4
+
+
+class Relaxed(NamedTuple):
+    """Where sweeps have led: (S,) value, the factor by which a sweep shrinks the residual, and whether it is accurate enough."""
+
+    value: Float[np.ndarray, " S"]
+    rate: float
+    done: bool
+
+
+def relax(chain: Chain, b: Float[np.ndarray, " S"], value: Float[np.ndarray, " S"], accuracy: float) -> Relaxed:
+    r"""Sweep x ← b + γ P x from a (S,) value while that promises to end soon.
+
+    Where no episode ends, (I - γ P) 1 = (1 - γ) 1: the middle of the residual is removed at once, after each sweep, so that its
+    span counts, which shrinks by γ times the second largest eigenvalue of the chain and not only by γ.
+    """
+    residual = chain.residual(value, b)
+    goal = max(accuracy, floor(value, b))
+    stochastic, drift, rate, sizes = chain.leak < np.inf, 0.0, 0.0, []
+    for count in range(SWEEPS + 1):
+        if stochastic and chain.discount < 1.0:
+            middle = 0.5 * (float(residual.max()) + float(residual.min()))
+            shift = middle / (1.0 - chain.discount)
+            value, residual = value + shift, residual - middle
+            drift += chain.leak * abs(shift)
+        sizes.append(float(np.max(np.abs(residual))))
+        if count:
+            rate = (sizes[-1] / sizes[-1 - min(count, PROBED)]) ** (1 / min(count, PROBED)) if sizes[-1] else 0.0
+        if sizes[-1] + drift <= goal:
+            return Relaxed(value, rate, True)
+        if count >= PROBED and (not rate < 1.0 or count + math.log(goal / sizes[-1]) / math.log(rate) > SWEEPS):
+            break
+        # the residual of x + r is γ P r
+        value, residual = value + residual, chain.ahead(residual)
+    return Relaxed(value, rate, False)
