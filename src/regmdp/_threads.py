@@ -61,7 +61,7 @@ def get_num_threads() -> int:
     return _crew.size
 
 
-def set_num_threads(count: int) -> None:
+def set_num_threads(count: Any) -> None:
     """Set how many threads work on one model, from the next operation on. Results do not depend on it, to the last bit.
 
     The environment variable ``REGMDP_NUM_THREADS`` sets it from outside. Dense models leave the threads to NumPy's BLAS, which has

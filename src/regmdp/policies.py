@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from regmdp import _threads
 from regmdp._arrays import Array, Float, one_hot
 from regmdp._errors import ImproperPolicyError, InfeasibleError, PolicyError, RegularizerError
 from regmdp.mdp import MDP, Frame
 from regmdp.mdp.structure import end_components, never_ending
+from regmdp.mdp.transitions import SHARED_FROM, state_blocks
 from regmdp.regularizers import Regularizer, Unregularized
 
 __all__ = ["as_policy", "require_ending", "require_feasible", "uniform_policy"]
@@ -61,7 +63,11 @@ def as_policy(mdp: Frame, policy: Any, regularizer: Regularizer | None = None) -
         policy = np.array(policy, dtype=np.float64, order="F")
     except (TypeError, ValueError):
         raise PolicyError("a policy must be an array of probabilities") from None
-    policy[~live] = 0.0
+    if not live.all():
+        policy[~live] = 0.0
+    blocks = state_blocks(*shape)
+    if all(_threads.over(blocks, lambda states: _normalised(mdp, regularizer, policy, states), shared=policy.size >= SHARED_FROM)):
+        return policy
     _refuse(mdp, ~((policy >= 0) & np.isfinite(policy)), policy, "which is not a probability")
     _refuse(mdp, (policy > 0) & ~mdp.available, policy, "but that action is not available")
     if regularizer is not None:
@@ -74,7 +80,6 @@ def as_policy(mdp: Frame, policy: Any, regularizer: Regularizer | None = None) -
             f"the policy sums to {sums[state]:.12g} in {mdp.describe(state)}, not to 1; {int(np.count_nonzero(bad))} of "
             f"{int(np.count_nonzero(live))} states are off; normalise the rows"
         )
-    policy /= np.where(live, sums, 1.0)[:, None]
     if regularizer is not None:
         infinite = ~np.isfinite(regularizer.cost(policy, mdp.available))
         if infinite.any():
@@ -83,7 +88,23 @@ def as_policy(mdp: Frame, policy: Any, regularizer: Regularizer | None = None) -
                 f"the regularizer is infinite at the policy of {mdp.describe(state)}: its value would be -∞; "
                 f"{int(np.count_nonzero(infinite))} states are like that; give every action some probability"
             )
-    return policy
+    raise AssertionError("a block was refused for no reason that the whole shows")
+
+
+def _normalised(mdp: Frame, regularizer: Regularizer | None, policy: Float[np.ndarray, "S A"], states: slice) -> bool:
+    """Divide some rows of a policy by their sums, in place, if they are as they must be; return whether they are."""
+    p, live = policy[states], ~mdp.terminal[states]
+    allowed = None if mdp.all_available else mdp.available[states]
+    sums = p.sum(axis=1)
+    if not (np.min(p) >= 0.0 and np.all(np.abs(sums[live] - 1.0) <= 1e-9)):
+        return False
+    part = None if regularizer is None else regularizer.at(states)
+    if part is not None:
+        allowed = part.domain(allowed)
+    if allowed is not None and np.any((p > 0) & ~allowed):
+        return False
+    p /= np.where(live, sums, 1.0)[:, None]
+    return part is None or bool(np.isfinite(part.cost(p, None if mdp.all_available else mdp.available[states])).all())
 
 
 def _of_actions(mdp: Frame, actions: np.ndarray) -> np.ndarray:

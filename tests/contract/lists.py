@@ -3,6 +3,9 @@
 A new one is entered here, once, and has all its tests.
 """
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -216,6 +219,16 @@ def _pairs(parts):
     )  # fmt: skip
 
 
+#: Where mapped models lie until the tests end.
+FOLDER = tempfile.TemporaryDirectory(prefix="regmdp-mapped-")
+
+
+def _mapped(parts):
+    path = Path(FOLDER.name) / str(len(list(Path(FOLDER.name).iterdir())))
+    rm.io.save_mapped(_sparse(parts), path)
+    return rm.io.open_mapped(path)
+
+
 def _in_blocks(store, pairs_per_block):
     def stored(parts):
         whole = transitions.PAIRS_PER_BLOCK
@@ -240,6 +253,8 @@ STORAGES = {
     "from_ass, sparse": _by_action_sparse,
     "from_pairs": _pairs,
     "from_pairs, blocks": _in_blocks(_pairs, 9),
+    "mapped": _mapped,
+    "mapped, blocks": _in_blocks(_mapped, 9),
 }
 
 #: The class that each storage makes, so that none is forgotten.

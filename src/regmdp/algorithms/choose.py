@@ -11,6 +11,7 @@ from regmdp.evaluation.exact import AT_ONCE
 from regmdp.evaluation.relaxation import relax
 from regmdp.improvement import greedy_policy
 from regmdp.mdp import MDP
+from regmdp.mdp.structure import within_reach
 from regmdp.regularizers import Regularizer
 
 __all__ = ["choose"]
@@ -50,4 +51,4 @@ def _expands(mdp: MDP) -> bool:
     """Whether a few steps lead almost anywhere, from a state in the middle and from the likeliest first one."""
     enough = min(MANY, mdp.n_states // 2)
     starts = {mdp.n_states // 2, int(np.argmax(mdp.initial))}
-    return all(mdp.transitions.reached(state, STEPS, enough) >= enough for state in starts)
+    return all(within_reach(mdp.transitions.successors, mdp.n_states, state, STEPS, enough) >= enough for state in starts)

@@ -15,6 +15,7 @@ from regmdp._arrays import Array, Float
 from regmdp._errors import SingularError
 from regmdp.evaluation.base import Chain
 from regmdp.evaluation.linear import LinearEvaluation, System
+from regmdp.mdp.structure import within_reach
 
 __all__ = ["Direct", "quick_to_factorize"]
 
@@ -132,15 +133,4 @@ def quick_to_factorize(matrix: Array) -> bool:
     if sum(bands(matrix)) <= NARROW:
         return True
     rows, starts = sp.csr_array(matrix), {n // 4, n // 2, 3 * n // 4}
-    return all(ball(rows, start, STEPS, PLANAR) <= PLANAR for start in starts)
-
-
-def ball(matrix: sp.csr_array, state: int, steps: int, enough: int) -> int:
-    """Return how many states are reached from one in a number of steps; it stops counting when they are more than enough."""
-    known = frontier = np.array([state])
-    for _ in range(steps):
-        frontier = np.setdiff1d(matrix[frontier].indices, known)
-        known = np.union1d(known, frontier)
-        if not frontier.size or known.size > enough:
-            break
-    return known.size
+    return all(within_reach(lambda states: rows[states].indices, n, start, STEPS, PLANAR) < PLANAR for start in starts)

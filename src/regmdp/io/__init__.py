@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from regmdp._errors import MissingExtraError, ModelError
+from regmdp.io.mapped import ModelWriter, open_mapped, save_mapped
 from regmdp.io.npz import load, save
 from regmdp.io.policies import load_policy
 from regmdp.io.tables import from_gymnasium, time_limit_note
@@ -18,13 +19,16 @@ if TYPE_CHECKING:
 __all__ = [
     "DiscreteDPArguments",
     "Environment",
+    "ModelWriter",
     "from_gymnasium",
     "from_mdptoolbox",
     "from_quantecon",
     "from_vector_env",
     "load",
     "load_policy",
+    "open_mapped",
     "save",
+    "save_mapped",
     "time_limit_note",
     "to_gymnasium",
     "to_mdptoolbox",

@@ -208,8 +208,9 @@ class MDP(Frame):
         termination: Any,
         state_labels: Sequence[str] | None,
         action_labels: Sequence[str] | None,
+        mass_error: float | None = None,
     ) -> None:
-        """Validate what does not depend on the storage, and freeze."""
+        """Validate what does not depend on the storage, and freeze; with a known mass error, rows and tables have been checked."""
         shape = rewards.shape
         fields = self._fields
         fields["transitions"] = transitions
@@ -221,9 +222,10 @@ class MDP(Frame):
         # a constant mask or termination costs no memory
         fields["available"] = np.broadcast_to(True, shape) if self.all_available else frozen(np.asfortranarray(available))
         fields["terminal"] = frozen(np.logical_not(np.any(available, axis=1)))
-        fields["rewards"] = validation.checked_rewards(self, rewards)
-        fields["termination"] = validation.checked_termination(self, termination)
-        fields["mass_error"] = validation.checked_mass(self)
+        if mass_error is None:
+            rewards, termination = validation.checked_rewards(self, rewards), validation.checked_termination(self, termination)
+        fields["rewards"], fields["termination"] = rewards, termination
+        fields["mass_error"] = validation.checked_mass(self) if mass_error is None else mass_error
         fields["initial"] = validation.checked_initial(self, initial)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -237,7 +239,7 @@ class MDP(Frame):
     @cached_property
     def reward_bound(self) -> float:
         """The largest absolute reward."""
-        return float(np.max(np.abs(self.rewards)))
+        return max(float(np.max(self.rewards)), -float(np.min(self.rewards)))
 
     @cached_property
     def digest(self) -> str:
@@ -249,7 +251,7 @@ class MDP(Frame):
         return self._digest(self.transitions.hashed())
 
     def _digest(self, transitions: str) -> str:
-        kind = f"{self.transitions.storage} {transitions} {self.n_states} {self.n_actions} {self.discount!r}"
+        kind = f"{transitions} {self.n_states} {self.n_actions} {self.discount!r}"
         digest = hashlib.sha256(kind.encode())
         for array in (self.rewards, self.available, self.termination, self.initial):
             # a broadcast constant is hashed by its one element

@@ -5,6 +5,7 @@ All functions take ``allowed``, a (S, A) mask of the pairs that may be used, and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,26 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 from regmdp._arrays import Array, Bool, Int
 from regmdp.mdp.mdp import MDP
 
-__all__ = ["EndComponents", "end_components", "ending_policy", "never_ending"]
+__all__ = ["EndComponents", "end_components", "ending_policy", "never_ending", "within_reach"]
+
+
+def within_reach(
+    successors: Callable[[Int[np.ndarray, " k"]], Int[np.ndarray, " n"]], n_states: int, state: int, steps: int, enough: int
+) -> int:
+    """Return how many states a few steps from one of them lead to, itself included; it stops counting when there are enough."""
+    known = np.zeros(n_states, dtype=np.bool_)
+    frontier = np.array([state])
+    known[frontier] = True
+    count = 1
+    for _ in range(steps):
+        ahead = np.zeros(n_states, dtype=np.bool_)
+        ahead[successors(frontier)] = True
+        frontier = np.flatnonzero(ahead & ~known)[:enough]
+        known[frontier] = True
+        count += frontier.size
+        if count >= enough or not frontier.size:
+            break
+    return count
 
 
 def never_ending(mdp: MDP, allowed: Bool[Array, "S A"]) -> Bool[np.ndarray, " S"]:

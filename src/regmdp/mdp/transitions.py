@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -61,17 +61,7 @@ class Transitions(ABC):
 
     @abstractmethod
     def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
-        """(k,) states -> (n,) the states that one step from any of them may lead to."""
-
-    def reached(self, state: int, steps: int, enough: int) -> int:
-        """Return how many states a few steps from a state may lead to; it stops looking when there are enough."""
-        known = frontier = np.array([state])
-        for _ in range(steps):
-            frontier = np.setdiff1d(self.successors(frontier), known)
-            known = np.union1d(known, frontier)
-            if known.size >= enough or not frontier.size:
-                break
-        return known.size
+        """(k,) states -> (n,) the states that one step from any of them may lead to; some may be named more than once."""
 
     @abstractmethod
     def to_csr(self) -> sp.csr_array:
@@ -81,9 +71,19 @@ class Transitions(ABC):
     def to_dense(self) -> Float[np.ndarray, "S A S"]:
         """Return all rows as a new (S, A, S) array."""
 
+    @property
     @abstractmethod
+    def pieces(self) -> Sequence[Any]:
+        """The pieces in which the model is stored."""
+
+    @abstractmethod
+    def arrays_of(self, piece: Any) -> tuple[np.ndarray, ...]:
+        """Return the arrays that hold one piece."""
+
     def stored(self) -> Iterator[np.ndarray]:
-        """Iterate over the arrays that hold the model, for hashing and for measuring memory."""
+        """Iterate over the arrays that hold the model."""
+        for piece in self.pieces:
+            yield from self.arrays_of(piece)
 
     @property
     @abstractmethod
@@ -97,9 +97,11 @@ class Transitions(ABC):
 
     def hashed(self) -> str:
         """Return a SHA-256 of the stored arrays."""
-        arrays = list(self.stored())
-        parts = _threads.over(arrays, lambda array: hashlib.sha256(array.data).digest(), shared=self.n_stored >= SHARED_FROM)
-        return hashlib.sha256(b"".join(parts)).hexdigest()
+
+        def hashes(piece: Any) -> bytes:
+            return b"".join(hashlib.sha256(array.data).digest() for array in self.arrays_of(piece))
+
+        return combined(_threads.over(self.pieces, hashes, shared=self.n_stored >= SHARED_FROM))
 
     def row_sums(self) -> Float[np.ndarray, "S A"]:
         """Return the (S, A) sums of the rows."""
@@ -121,8 +123,22 @@ class Known(NamedTuple):
     digest: str
 
 
-class PolicyRows:
-    """The (S, S) matrix P_π of a policy as an operator: the rows of its actions are mixed after the product, not before.
+class PolicyRows(ABC):
+    """The (S, S) matrix P_π of a policy as an operator, for where storing it as one matrix would not pay."""
+
+    shape: tuple[int, int]
+
+    @abstractmethod
+    def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
+        """(S,) value -> (S,) its expectation after one step."""
+
+    @abstractmethod
+    def merged(self) -> Array:
+        """Return the matrix, dense or a CSR array."""
+
+
+class MixedRows(PolicyRows):
+    """The rows of the actions are mixed after the product, not before.
 
     Where policies are stochastic and the successors of different actions differ, a merged matrix has as many entries as the model,
     and making it costs more than many products.
@@ -143,8 +159,33 @@ class PolicyRows:
         return out
 
     def merged(self) -> Array:
-        """Return the matrix, dense or a CSR array."""
         return self._transitions.policy_matrix(self._policy)
+
+
+class StackedRows(PolicyRows):
+    """The rows of a large matrix stay in blocks, which threads share."""
+
+    def __init__(self, blocks: Sequence[slice], matrices: Sequence[sp.csr_array]) -> None:
+        self._parts = list(zip(blocks, matrices, strict=True))
+        self.shape = (blocks[-1].stop, blocks[-1].stop)
+
+    def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
+        out = np.empty(self.shape[0])
+
+        def multiply(part: tuple[slice, sp.csr_array]) -> None:
+            block, matrix = part
+            out[block] = matrix @ value
+
+        _threads.over(self._parts, multiply)
+        return out
+
+    def merged(self) -> sp.csr_array:
+        return stacked([matrix for _, matrix in self._parts])
+
+
+def combined(parts: Iterable[bytes]) -> str:
+    """Return one hash for the hashes of the pieces of a model."""
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def state_blocks(n_states: int, n_actions: int) -> tuple[slice, ...]:
@@ -185,7 +226,7 @@ class DenseTransitions(Transitions):
     def policy_matrix(self, policy: Float[Array, "S A"]) -> Array:
         policy = np.asarray(policy)
         actions = pure_actions(policy)
-        if actions is not None and np.all(np.any(policy > 0, axis=-1)):
+        if actions is not None and np.all(actions >= 0):
             return self._rows[actions, np.arange(self.n_states)]
         matrix = np.empty((self.n_states, self.n_states))
         size = max(1, PAIRS_PER_BLOCK // self.n_states)
@@ -212,8 +253,12 @@ class DenseTransitions(Transitions):
     def to_dense(self) -> Float[np.ndarray, "S A S"]:
         return np.array(self._rows.transpose(1, 0, 2), order="C")
 
-    def stored(self) -> Iterator[np.ndarray]:
-        yield from self._rows
+    @property
+    def pieces(self) -> Sequence[Any]:
+        return range(self.n_actions)
+
+    def arrays_of(self, piece: Any) -> tuple[np.ndarray, ...]:
+        return (self._rows[piece],)
 
 
 class SparseTransitions(Transitions):
@@ -253,19 +298,23 @@ class SparseTransitions(Transitions):
         return self._matrices[block.start // self.blocks[0].stop]
 
     def chain(self, policy: Float[Array, "S A"]) -> Array | PolicyRows:
-        merge = self.n_stored <= PAIRS_PER_BLOCK or self._overlap or pure_actions(policy) is not None
-        return self.policy_matrix(policy) if merge else PolicyRows(self, policy)
+        pure = pure_actions(policy[self.blocks[0]]) is not None  # and if it is so there, elsewhere too
+        if self.n_stored <= PAIRS_PER_BLOCK:
+            return self.policy_matrix(policy)
+        if not (self._overlap or pure):
+            return MixedRows(self, policy)
+        parts = self._mixed(policy)
+        return StackedRows(self.blocks, parts) if sum(part.nnz for part in parts) >= SHARED_FROM else stacked(parts)
 
     def policy_matrix(self, policy: Float[Array, "S A"]) -> Array:
         policy = np.asarray(policy)
         if self.n_states <= DENSE_CHAIN and self.n_stored * np.count_nonzero(policy) > self.n_states**2 * policy.size:
             return self._dense_policy_matrix(policy)
+        return stacked(self._mixed(policy))
 
-        def mix(block: slice) -> sp.csr_array:
-            return _mixed(self._rows_of(block), policy[block])
-
-        parts = _threads.over(self.blocks, mix, shared=self.shared)
-        return sp.csr_array(sp.vstack(parts, format="csr")) if len(parts) > 1 else parts[0]
+    def _mixed(self, policy: Float[Array, "S A"]) -> list[sp.csr_array]:
+        """Return the rows of a policy, block by block."""
+        return _threads.over(self.blocks, lambda block: _mixed(self._rows_of(block), policy[block]), shared=self.shared)
 
     def _dense_policy_matrix(self, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S S"]:
         """Add the weighted rows up in a dense matrix, which is quicker where most of its entries are reached."""
@@ -284,15 +333,11 @@ class SparseTransitions(Transitions):
         """Whether the actions of a state lead to much the same states, so that mixing their rows shortens them to half or less."""
         entries = distinct = 0
         for state in np.linspace(0, self.n_states - 1, min(self.n_states, SAMPLED_STATES), dtype=np.int64):
-            reached = self._entries(np.array([state]))
+            reached = self.successors(np.array([state]))
             entries, distinct = entries + reached.size, distinct + np.unique(reached).size
         return distinct <= entries // 2
 
     def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
-        return np.unique(self._entries(states))
-
-    def _entries(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
-        """Return the successor of each stored probability of some states."""
         parts = [np.empty(0, dtype=np.int64)]
         number = states // self.blocks[0].stop
         for block in (self.blocks[index] for index in np.unique(number)):
@@ -307,14 +352,18 @@ class SparseTransitions(Transitions):
             size = block.stop - block.start
             state_major = np.arange(size * self.n_actions).reshape(self.n_actions, size).T.ravel()
             parts.append(self._rows_of(block)[state_major])
-        return sp.csr_array(sp.vstack(parts, format="csr"))
+        return stacked(parts)
 
     def to_dense(self) -> Float[np.ndarray, "S A S"]:
         return self.to_csr().toarray().reshape(self.n_states, self.n_actions, self.n_states)
 
-    def stored(self) -> Iterator[np.ndarray]:
-        for matrix in self._matrices:
-            yield from (matrix.data, matrix.indices, matrix.indptr)
+    @property
+    def pieces(self) -> Sequence[Any]:
+        return range(len(self.blocks))
+
+    def arrays_of(self, piece: Any) -> tuple[np.ndarray, ...]:
+        matrix = self._matrices[piece]
+        return matrix.data, matrix.indices, matrix.indptr
 
 
 def block_of(rows: sp.csr_array, index: Int[np.ndarray, "b A"]) -> sp.csr_array:
@@ -326,12 +375,18 @@ def block_of(rows: sp.csr_array, index: Int[np.ndarray, "b A"]) -> sp.csr_array:
     return chosen
 
 
+def stacked(parts: Sequence[sp.csr_array]) -> sp.csr_array:
+    """Return the rows of all blocks as one matrix."""
+    return parts[0] if len(parts) == 1 else sp.csr_array(sp.vstack(parts, format="csr"))
+
+
 def _mixed(matrix: sp.csr_array, weights: Float[np.ndarray, "b A"]) -> sp.csr_array:
     """(A·b, S) rows of a block and (b, A) probabilities -> the (b, S) rows of the policy."""
     size, n_actions = weights.shape
     actions = pure_actions(weights)
-    if actions is not None and (np.any(weights > 0, axis=-1) | (np.diff(matrix.indptr)[:size] == 0)).all():
-        return matrix[actions * size + np.arange(size)]  # one action in each state, or none and an empty row: the row as it is
+    if actions is not None and not np.diff(matrix.indptr)[:size][actions < 0].any():
+        # one action in each state, or none, and there the row of action 0 is empty, too: the rows as they are
+        return matrix[np.maximum(actions, 0) * size + np.arange(size)]
     state, action = np.nonzero(weights)
     # nonzero() runs state by state, so the entries come in CSR order as they are
     start = np.concatenate(([0], np.cumsum(np.bincount(state, minlength=size))))
@@ -339,7 +394,7 @@ def _mixed(matrix: sp.csr_array, weights: Float[np.ndarray, "b A"]) -> sp.csr_ar
     return mixing @ matrix
 
 
-def _with_empty_last_row(rows: sp.csr_array) -> sp.csr_array:
+def with_empty_last_row(rows: sp.csr_array) -> sp.csr_array:
     """Append an empty row, which index -1 then addresses."""
     pointers = np.append(rows.indptr, rows.indptr[-1])
     return sp.csr_array((rows.data, rows.indices, pointers), shape=(rows.shape[0] + 1, rows.shape[1]))
@@ -355,7 +410,7 @@ def dense_of_available(state_action_state: Float[np.ndarray, "S A S"], available
 
 def sparse_of_available(rows: sp.csr_array, index: Int[np.ndarray, "S A"], available: Bool[np.ndarray, "S A"]) -> SparseTransitions:
     """Row matrix and its (S, A) row numbers -> sparse transitions without the rows of unavailable pairs."""
-    rows, shape = _with_empty_last_row(rows), index.shape
+    rows, shape = with_empty_last_row(rows), index.shape
 
     def choose(block: slice) -> sp.csr_array:
         return block_of(rows, np.where(available[block], index[block], -1))
