@@ -1,6 +1,7 @@
-/* The floor: Bellman sweeps as plain loops over sparse rows, one thread a slice of states.
+/* The floor: Bellman sweeps as plain loops over sparse or dense rows, one thread a slice of states.
 
    A state s has the pairs start[s] .. start[s + 1]; a pair k has the entries indptr[k] .. indptr[k + 1].
+   If there are dense rows, a pair k has the n_states entries from dense + k * n_states on, and no others.
    A state without a pair is terminal and has value 0. Rows may sum to less than 1: the rest ends the episode. */
 
 #include <math.h>
@@ -13,13 +14,19 @@ typedef struct {
     int64_t n_states, most;
     const int64_t *start, *indptr;
     const int32_t *indices;
-    const double *data, *rewards;
+    const double *data, *dense, *rewards;
     double discount, temperature;
     int32_t kind, threads;
 } problem;
 
 static inline double action_value(const problem *p, const double *value, int64_t k) {
     double sum = 0.0;
+    if (p->dense) {
+        const double *row = p->dense + k * p->n_states;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t t = 0; t < p->n_states; t++) sum += row[t] * value[t];
+        return p->rewards[k] + p->discount * sum;
+    }
     for (int64_t j = p->indptr[k]; j < p->indptr[k + 1]; j++) sum += p->data[j] * value[p->indices[j]];
     return p->rewards[k] + p->discount * sum;
 }

@@ -1,28 +1,26 @@
 """Array namespaces, shape annotations and the few array helpers that every layer shares.
 
-Shape annotations such as ``Float[Array, "S A"]`` are jaxtyping's. They are checked when the test suite runs; without jaxtyping
-installed they are inert, so that the library itself does not need it.
+Shape annotations such as ``Float[Array, "S A"]`` are jaxtyping's. They are checked when the test suite runs, which imports
+jaxtyping first; otherwise they are inert, and the library neither needs it nor waits for it.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from array_api_compat import array_namespace as _array_namespace
 
-if TYPE_CHECKING:
+if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Bool, Float, Int, Shaped
 else:
-    try:
-        from jaxtyping import Bool, Float, Int, Shaped
-    except ImportError:
 
-        class _Inert:
-            def __class_getitem__(cls, item: Any) -> Any:
-                return Any
+    class _Inert:
+        def __class_getitem__(cls, item: Any) -> Any:
+            return Any
 
-        Bool = Float = Int = Shaped = _Inert
+    Bool = Float = Int = Shaped = _Inert
 
 __all__ = [
     "UNIT_ROUNDOFF",

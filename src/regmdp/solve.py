@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 import numpy as np
@@ -155,6 +154,8 @@ def _fitting(mdp: MDP, regularizer: Regularizer, policy: Array) -> Float[np.ndar
 
 @cache
 def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version  # slow to import
+
     versions = {"python": platform.python_version()}
     for package in ("regmdp", "numpy", "scipy"):
         try:

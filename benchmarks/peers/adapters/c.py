@@ -23,6 +23,7 @@ class Problem(ctypes.Structure):
         ("indptr", ctypes.c_void_p),
         ("indices", ctypes.c_void_p),
         ("data", ctypes.c_void_p),
+        ("dense", ctypes.c_void_p),
         ("rewards", ctypes.c_void_p),
         ("discount", ctypes.c_double),
         ("temperature", ctypes.c_double),
@@ -52,6 +53,7 @@ class Adapter:
             "indptr": model.rows.indptr.astype(np.int64),
             "indices": model.rows.indices.astype(np.int32),
             "data": np.ascontiguousarray(model.rows.data),
+            "dense": model.rows.toarray() if model.dense else None,
             "rewards": np.ascontiguousarray(model.rewards),
         }
 
@@ -75,7 +77,7 @@ class Adapter:
         return run
 
     def _problem(self, kind: str, temperature: float) -> Problem:
-        arrays: dict[str, Any] = {name: array.ctypes.data for name, array in self.arrays.items()}
+        arrays: dict[str, Any] = {name: None if array is None else array.ctypes.data for name, array in self.arrays.items()}
         return Problem(
             n_states=self.n_states,
             most=self.most,

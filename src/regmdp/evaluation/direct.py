@@ -7,9 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
+import scipy
 import scipy.sparse as sp
-import scipy.sparse.linalg as spla
 
 from regmdp._arrays import Array, Float
 from regmdp._errors import SingularError
@@ -96,10 +95,12 @@ class _BandedFactor(_Factor):
 
 class _SparseFactor(_Factor):
     def __init__(self, chain: Chain) -> None:
+        from scipy.sparse.linalg import splu  # which takes as long to import as half of this library
+
         super().__init__(chain)
         matrix = sp.eye_array(chain.matrix.shape[0], format="csc") - chain.discount * chain.matrix
         try:
-            self._lu = spla.splu(sp.csc_array(matrix))
+            self._lu = splu(sp.csc_array(matrix))
         except RuntimeError as error:
             raise _singular() from error
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.linalg import splu
 
 from regmdp._arrays import Array, Float, Int
 from regmdp._errors import SampleError, SingularError, SolverError
@@ -210,6 +209,8 @@ def _values(
                 weights = sp.csr_array((policy[first].ravel(), places), shape=(n_states, n_states * n_actions))
                 system = sp.eye_array(n_states) - discount * (weights @ model.sparse[first])
                 right = np.stack((rewards[first], np.ones(n_states)), axis=-1)
+                from scipy.sparse.linalg import splu  # slow to import
+
                 value, steps = splu(sp.csc_array(system)).solve(right).T[:, None]
         except (np.linalg.LinAlgError, RuntimeError):
             raise _endless(first) from None

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse.linalg as spla
 
 from regmdp._arrays import Array, Float
 from regmdp.evaluation.base import Chain
@@ -50,7 +49,7 @@ class _KrylovSystem:
 
     def _solve(self, chain: Chain, b: np.ndarray, value: np.ndarray, accuracy: float) -> np.ndarray:
         n = b.size
-        operator: Any = spla.LinearOperator((n, n), matvec=lambda x: x - chain.ahead(x), dtype=np.float64)
+        operator: Any = _solvers().LinearOperator((n, n), matvec=lambda x: x - chain.ahead(x), dtype=np.float64)
         residual = chain.residual(value, b)
         size = float(np.max(np.abs(residual)))
         for solver, restarts in ((self._bicgstab, 8), (self._gmres, 4)):
@@ -83,14 +82,21 @@ class _KrylovSystem:
 
     def _bicgstab(self, operator: Any, b: np.ndarray, tolerance: float) -> np.ndarray:
         with np.errstate(all="ignore"):  # a breakdown shows in the residual
-            x, _ = spla.bicgstab(operator, b, rtol=0.0, atol=tolerance, maxiter=self._max_iterations // 4)
+            x, _ = _solvers().bicgstab(operator, b, rtol=0.0, atol=tolerance, maxiter=self._max_iterations // 4)
         return x
 
     def _gmres(self, operator: Any, b: np.ndarray, tolerance: float) -> np.ndarray:
-        x, _ = spla.gmres(operator, b, rtol=0.0, atol=tolerance, restart=50, maxiter=20)
+        x, _ = _solvers().gmres(operator, b, rtol=0.0, atol=tolerance, restart=50, maxiter=20)
         return x
 
 
 def _spread(residual: np.ndarray, size: float) -> float:
     """How evenly a residual is spread: its root mean square over its largest entry."""
     return float(np.sqrt(np.mean(residual * residual))) / size
+
+
+def _solvers() -> Any:
+    """Import SciPy's solvers when they are needed: it takes as long as half of this library."""
+    import scipy.sparse.linalg
+
+    return scipy.sparse.linalg

@@ -128,9 +128,11 @@ def as_rows(rows: Any, expected: Shape, shape: Shape, pairs: Pairs | None = None
         what = "(K, S)" if pairs is not None else "(S·A, S)"
         raise ModelError(f"transitions must have shape {what} = {expected}, not {tuple(rows.shape)}")
     _check_indices(rows)
-    rows = sp.csr_array(rows, dtype=np.float64, copy=True)
-    rows.sum_duplicates()
-    rows.eliminate_zeros()
+    rows = sp.csr_array(rows, dtype=np.float64)
+    if not (rows.has_canonical_format and rows.data.all()):
+        rows = rows.copy()  # the arrays may be the caller's
+        rows.sum_duplicates()
+        rows.eliminate_zeros()
     return rows
 
 
@@ -140,13 +142,14 @@ def _check_indices(rows: Any) -> None:
     if indices is None:
         return
     minor = rows.shape[1] if rows.format == "csr" else rows.shape[0]
+    if indices.size == 0 or (indices.min() >= 0 and indices.max() < minor):
+        return
     bad = (indices < 0) | (indices >= minor)
-    if bad.any():
-        first = int(np.argmax(bad))
-        raise ModelError(
-            f"transitions: stored index {first} is {int(indices[first])}, but successors run from 0 to {minor - 1}; "
-            f"{int(np.count_nonzero(bad))} indices are out of range"
-        )
+    first = int(np.argmax(bad))
+    raise ModelError(
+        f"transitions: stored index {first} is {int(indices[first])}, but successors run from 0 to {minor - 1}; "
+        f"{int(np.count_nonzero(bad))} indices are out of range"
+    )
 
 
 def as_pairs(state: Any, action: Any, n_states: int, n_actions: int | None, action_labels: Sequence[str] | None) -> Pairs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import stdtrit
+import scipy
 
 from regmdp._arrays import Float
 from regmdp.certificates import empirical_bernstein_radius
@@ -20,7 +20,7 @@ THRESHOLDS = 200
 def normal_interval(totals: Float[np.ndarray, "three N"], confidence: float) -> tuple[float, float]:
     """(3, N) totals of the value, and of a lower and an upper bound on it -> Student's interval for whatever lies between them."""
     count = totals.shape[1]
-    error = totals.std(axis=1, ddof=1) / np.sqrt(count) * stdtrit(count - 1, 0.5 + confidence / 2.0)
+    error = totals.std(axis=1, ddof=1) / np.sqrt(count) * scipy.special.stdtrit(count - 1, 0.5 + confidence / 2.0)
     mean = totals.mean(axis=1)
     return float(mean[1] - error[1]), float(mean[2] + error[2])
 

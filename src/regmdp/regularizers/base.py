@@ -325,4 +325,4 @@ def require_shape(name: str, field: np.ndarray, available: Bool[Array, "S A"]) -
 def inner(p: Array, y: Array) -> Array:
     """⟨p, y⟩ over the last axis, where 0 · -inf is 0."""
     xp = array_namespace(p, y)
-    return xp.sum(xp.where(p > 0, p * xp.where(p > 0, y, 0.0), 0.0), axis=-1)
+    return xp.sum(p * xp.where(p > 0, y, 0.0), axis=-1)

@@ -105,8 +105,16 @@ class Tsallis(SeparableRegularizer):
         # below -1 there is no p; for q < 1 the base is never negative
         inside = base > -1.0
         base = xp.where(inside, base, 0.0)
-        p = xp.where(inside, xp.exp(xp.log1p(base) / (self.q - 1.0)), 0.0)
+        p = xp.where(inside, self._power(base), 0.0)
         return p, p / (self.q * (1.0 + base))
+
+    def _power(self, base: Array) -> Array:
+        """Return (1 + base) to the power of 1/(q - 1); for q = 2 or 3/2 it takes no logarithm."""
+        xp = array_namespace(base)
+        exponent = 1.0 / (self.q - 1.0)
+        if exponent not in (1.0, 2.0):
+            return xp.exp(xp.log1p(base) / (self.q - 1.0))
+        return (1.0 + base) ** int(exponent)
 
 
 def checked_positive(name: str, number: Any) -> float:
