@@ -37,10 +37,9 @@ def main() -> None:
             value = np.random.default_rng(0).standard_normal(mdp.n_states)
             scale = max(1.0, mdp.reward_bound / (1.0 - mdp.discount) / 4)
             row = [mdp.transitions.n_stored]
-            for regularizer in (None, rm.Shannon(0.1)):
-                row.append(timed(lambda m=mdp, r=regularizer, v=value: rm.bellman.backup(m, r, v), 7))
-            for regularizer in (None, rm.Shannon(0.1)):
-                row.append(timed(lambda m=mdp, r=regularizer, t=1e-8 * scale: rm.solve(m, r, tol=t), 1 if size > 10**6 else 3))
+            both, once = (None, rm.Shannon(0.1)), 1 if size > 10**6 else 3
+            row += [timed(lambda m=mdp, r=regularizer, v=value: rm.bellman.backup(m, r, v), 7) for regularizer in both]
+            row += [timed(lambda m=mdp, r=regularizer, t=1e-8 * scale: rm.solve(m, r, tol=t), once) for regularizer in both]
             table.append(row)
             cells = [f"{1e9 * seconds / row[0]:.3g}" for seconds in row[1:]]
             print(f"{name:<10} {row[0]:>12,} {cells[0]:>12} {cells[1]:>15} {cells[2]:>11} {cells[3]:>14}", flush=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from regmdp import algorithms, bellman, evaluation, improvement, off_policy, samples
+from regmdp import algorithms, bellman, evaluation, improvement, samples
 from regmdp._errors import (
     FormatError,
     ImproperPolicyError,
@@ -53,7 +53,7 @@ from regmdp.solution import Solution
 from regmdp.solve import solve
 
 if TYPE_CHECKING:
-    from regmdp import io, models, testing, theory
+    from regmdp import io, models, off_policy, testing, theory
 
 __all__ = [
     "KL",
@@ -110,12 +110,12 @@ __all__ = [
     "visits",
 ]
 
-_LEAVES = ("io", "models", "testing", "theory")
+_LAZY = ("io", "models", "off_policy", "testing", "theory")
 
 
 def __getattr__(name: str) -> Any:
-    """Import the leaves when they are first asked for: solving does not need them."""
-    if name in _LEAVES:
+    """Import a subpackage when it is first asked for, if solving does not need it."""
+    if name in _LAZY:
         return import_module(f"regmdp.{name}")
     raise AttributeError(f"module 'regmdp' has no attribute {name!r}")
 

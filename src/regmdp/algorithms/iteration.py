@@ -21,9 +21,9 @@ __all__ = ["ModifiedPolicyIteration", "PolicyIteration", "PolicyOptimization", "
 
 AnyEvaluation = Evaluation | SampledEvaluation
 
-#: An evaluation stops at this fraction of the residual it is to remove: more accuracy would be wasted on a policy about to change,
+#: An evaluation stops at this fraction of the residual it is to remove: more accuracy would be wasted on a policy about to change.
 FORCING = 1e-2
-#: unless it is about to settle: a hard policy for good, a smooth one quadratically.
+#: The least of such fractions.
 FORCING_AT_LEAST = 1e-5
 #: Iterations that a method with small steps may make without progress.
 PLATEAU = 100_000
@@ -117,7 +117,7 @@ class PolicyOptimization(Algorithm):
         candidate = Candidate(state.value, state.ahead, state.dual, state.iteration + 1)
         if self.improvement.memoryless and isinstance(self.evaluation, LinearEvaluation) and mdp.discount < 1.0:
             assert isinstance(mdp, MDP)
-            accuracy = forcing(regularizer, size) * size
+            accuracy = forcing(mdp, regularizer, size) * size
             value, system = self.evaluation.newton(mdp, state.ahead, state.value, residual, accuracy)
             candidate = replace(candidate, value=value, system=system)
             return _state(candidate, self.improvement(mdp, regularizer, candidate), candidate.policy)
@@ -166,14 +166,16 @@ class PolicyOptimization(Algorithm):
         return _state(candidate, improved, None if alone else candidate.policy)
 
 
-def forcing(regularizer: Regularizer, residual: float) -> float:
+def forcing(mdp: MDP, regularizer: Regularizer, residual: float) -> float:
     r"""Return the fraction of the residual to which a Newton step is worth solving.
 
     A greedy policy whose scores move by δ/τ makes an error of the order δ²/τ: that much of the residual δ a step leaves anyway.
+    Without a temperature a policy takes one action of A, its sweeps cost the A-th part of one over the model, and as long as A of
+    them, each good for a factor of about 2, still gain something, they are the cheaper ones.
     """
     temperature = regularizer.max_temperature
-    quadratic = residual / (2.0 * temperature) if temperature > 0.0 else 0.0
-    return min(FORCING, max(FORCING_AT_LEAST, quadratic))
+    left = residual / (2.0 * temperature) if temperature > 0.0 else 2.0**-mdp.n_actions
+    return min(FORCING, max(FORCING_AT_LEAST, left))
 
 
 def _never_ends(mdp: Frame, policy: Float[Array, "S A"]) -> bool:

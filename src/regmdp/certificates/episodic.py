@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 
 from regmdp import bellman
 from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float
@@ -196,7 +196,7 @@ def _with_rest(mdp: MDP, loops: EndComponents, ending: _Ending) -> tuple[MDP, Fl
     model = MDP.from_pairs(
         np.concatenate((state, inside)),
         np.concatenate((action, np.full(count, mdp.n_actions))),
-        sp.vstack([rows, sp.csr_array((count, mdp.n_states))], format="csr"),
+        scipy.sparse.vstack([rows, scipy.sparse.csr_array((count, mdp.n_states))], format="csr"),
         np.concatenate((rewards, np.zeros(count))),
         discount=1.0,
         n_states=mdp.n_states,

@@ -50,7 +50,9 @@ class Chain:
 
     def ahead(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         r"""(S,) value -> (S,) \(\gamma P_\pi V\)."""
-        return self.discount * (self.rows @ value)
+        moved = self.rows @ value
+        moved *= self.discount
+        return moved
 
     def residual(self, value: Float[Array, " S"], rewards: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         """(S,) value and (S,) rewards of one step -> (S,) what is missing in V = rewards + γ P V."""

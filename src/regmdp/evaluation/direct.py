@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
-import scipy.sparse as sp
 
 from regmdp._arrays import Array, Float
 from regmdp._errors import SingularError
@@ -34,7 +33,7 @@ class Direct(LinearEvaluation):
     """
 
     def prepare(self, chain: Chain) -> System:
-        if not sp.issparse(chain.matrix):
+        if not scipy.sparse.issparse(chain.matrix):
             return _DenseFactor(chain)
         below, above = bands(chain.matrix)
         return _BandedFactor(chain, below, above) if below + above <= NARROW else _SparseFactor(chain)
@@ -77,7 +76,7 @@ class _DenseFactor(_Factor):
 class _BandedFactor(_Factor):
     def __init__(self, chain: Chain, below: int, above: int) -> None:
         super().__init__(chain)
-        rows = sp.coo_array(chain.matrix)
+        rows = scipy.sparse.coo_array(chain.matrix)
         # LAPACK keeps the diagonals one below the other, and wants room for those that pivoting adds
         diagonals = np.zeros((2 * below + above + 1, chain.n_states), order="F")
         diagonals[below + above] = 1.0
@@ -98,9 +97,9 @@ class _SparseFactor(_Factor):
         from scipy.sparse.linalg import splu  # which takes as long to import as half of this library
 
         super().__init__(chain)
-        matrix = sp.eye_array(chain.matrix.shape[0], format="csc") - chain.discount * chain.matrix
+        matrix = scipy.sparse.eye_array(chain.matrix.shape[0], format="csc") - chain.discount * chain.matrix
         try:
-            self._lu = splu(sp.csc_array(matrix))
+            self._lu = splu(scipy.sparse.csc_array(matrix))
         except RuntimeError as error:
             raise _singular() from error
 
@@ -115,9 +114,9 @@ def _singular() -> SingularError:
     )
 
 
-def bands(matrix: sp.sparray) -> tuple[int, int]:
+def bands(matrix: scipy.sparse.sparray) -> tuple[int, int]:
     """Return how many diagonals of a sparse matrix there are below the main one, and above it."""
-    rows = sp.csr_array(matrix)
+    rows = scipy.sparse.csr_array(matrix)
     ahead = rows.indices - np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
     return max(0, -int(ahead.min(initial=0))), max(0, int(ahead.max(initial=0)))
 
@@ -129,9 +128,9 @@ def quick_to_factorize(matrix: Array) -> bool:
     a line as j, in a plane as j², where nested dissection leaves little more than n log n entries; on a random graph exponentially.
     """
     n = matrix.shape[0]
-    if not sp.issparse(matrix):
+    if not scipy.sparse.issparse(matrix):
         return n <= DENSE_LIMIT
     if sum(bands(matrix)) <= NARROW:
         return True
-    rows, starts = sp.csr_array(matrix), {n // 4, n // 2, 3 * n // 4}
+    rows, starts = scipy.sparse.csr_array(matrix), {n // 4, n // 2, 3 * n // 4}
     return all(within_reach(lambda states: rows[states].indices, n, start, STEPS, PLANAR) < PLANAR for start in starts)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 
 from regmdp._arrays import Array, Float
 from regmdp.evaluation.base import Chain
@@ -33,13 +33,13 @@ class Exact(LinearEvaluation):
     def prepare(self, chain: Chain) -> System:
         if chain.discount == 0.0:
             return _Identity()
-        at_once = chain.n_states <= AT_ONCE or (sp.issparse(chain.rows) and sum(bands(chain.rows)) <= NARROW)
+        at_once = chain.n_states <= AT_ONCE or (scipy.sparse.issparse(chain.rows) and sum(bands(chain.rows)) <= NARROW)
         return self._engine(chain) if at_once else _Relaxed(chain, self._engine)
 
     def _engine(self, chain: Chain) -> System:
         """Make the system ready for the solver that its matrix asks for."""
         matrix, n = chain.matrix, chain.n_states
-        if sp.issparse(matrix) and n <= DENSE_LIMIT and matrix.nnz > 0.05 * n * n:
+        if scipy.sparse.issparse(matrix) and n <= DENSE_LIMIT and matrix.nnz > 0.05 * n * n:
             return Direct().prepare(Chain(matrix.toarray(), chain.discount))
         return (Direct() if quick_to_factorize(matrix) else Krylov()).prepare(chain)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 
 from regmdp._arrays import Array, Float, Int
 from regmdp._errors import SampleError, SingularError, SolverError
@@ -40,7 +40,7 @@ class Empirical:
 
     rewards: Float[np.ndarray, "N SA"]
     dense: Float[np.ndarray, "N SA S"] | None
-    sparse: tuple[sp.csr_array, ...]
+    sparse: tuple[scipy.sparse.csr_array, ...]
     samples: int
 
 
@@ -147,7 +147,10 @@ def empirical(simulator: Simulator, streams: Streams, samples: int) -> Empirical
         dense[:, transition] = frequency
         return Empirical(rewards, dense.reshape(runs, size, n_states), (), drawn)
     places = np.divmod(transition, n_states)
-    rows = (sp.csr_array((row[row > 0], tuple(place[row > 0] for place in places)), shape=(size, n_states)) for row in frequency)
+    rows = (
+        scipy.sparse.csr_array((row[row > 0], tuple(place[row > 0] for place in places)), shape=(size, n_states))
+        for row in frequency
+    )
     return Empirical(rewards, None, tuple(rows), drawn)
 
 
@@ -206,12 +209,12 @@ def _values(
                 value, steps = np.moveaxis(np.linalg.solve(np.eye(n_states) - discount * chain, right), -1, 0)
             else:
                 places = np.arange(n_states).repeat(n_actions), np.arange(n_states * n_actions)
-                weights = sp.csr_array((policy[first].ravel(), places), shape=(n_states, n_states * n_actions))
-                system = sp.eye_array(n_states) - discount * (weights @ model.sparse[first])
+                weights = scipy.sparse.csr_array((policy[first].ravel(), places), shape=(n_states, n_states * n_actions))
+                system = scipy.sparse.eye_array(n_states) - discount * (weights @ model.sparse[first])
                 right = np.stack((rewards[first], np.ones(n_states)), axis=-1)
                 from scipy.sparse.linalg import splu  # slow to import
 
-                value, steps = splu(sp.csc_array(system)).solve(right).T[:, None]
+                value, steps = splu(scipy.sparse.csc_array(system)).solve(right).T[:, None]
         except (np.linalg.LinAlgError, RuntimeError):
             raise _endless(first) from None
         # where the matrix is singular but for rounding, the number of steps to the end is of any size and sign

@@ -33,20 +33,24 @@ def relax(chain: Chain, b: Float[np.ndarray, " S"], value: Float[np.ndarray, " S
     """
     residual = chain.residual(value, b)
     goal = max(accuracy, floor(value, b))
-    stochastic, drift, rate, sizes = chain.leak < np.inf, 0.0, 0.0, []
+    common = chain.leak < np.inf and chain.discount < 1.0
+    value, shift, drift, rate, sizes = np.array(value), 0.0, 0.0, 0.0, []
     for count in range(SWEEPS + 1):
-        if stochastic and chain.discount < 1.0:
-            middle = 0.5 * (float(residual.max()) + float(residual.min()))
-            shift = middle / (1.0 - chain.discount)
-            value, residual = value + shift, residual - middle
-            drift += chain.leak * abs(shift)
-        sizes.append(float(np.max(np.abs(residual))))
+        high, low = float(residual.max()), float(residual.min())
+        if common:
+            middle = 0.5 * (high + low)
+            residual -= middle
+            high, low = high - middle, low - middle
+            shift += middle / (1.0 - chain.discount)
+            drift += chain.leak * abs(middle) / (1.0 - chain.discount)
+        sizes.append(max(high, -low))
         if count:
             rate = (sizes[-1] / sizes[-1 - min(count, PROBED)]) ** (1 / min(count, PROBED)) if sizes[-1] else 0.0
-        if sizes[-1] + drift <= goal:
-            return Relaxed(value, rate, True)
-        if count >= PROBED and (not rate < 1.0 or count + math.log(goal / sizes[-1]) / math.log(rate) > SWEEPS):
+        done = sizes[-1] + drift <= goal
+        if done or (count >= PROBED and (not rate < 1.0 or count + math.log(goal / sizes[-1]) / math.log(rate) > SWEEPS)):
             break
         # the residual of x + r is γ P r
-        value, residual = value + residual, chain.ahead(residual)
-    return Relaxed(value, rate, False)
+        value += residual
+        residual = chain.ahead(residual)
+    value += shift
+    return Relaxed(value, rate, done)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 
 from regmdp._arrays import Float
 from regmdp.off_policy.episodes import Episodes
@@ -125,7 +125,7 @@ def _modelled(episodes: Episodes, task: Task, rows: np.ndarray) -> tuple[Float[n
     reward = np.where(seen, np.bincount(pair, data.reward[rows], count.size) / often, mean)
     goes_on = ~episodes.ended[rows]
     entry = pair[goes_on], data.next_state[rows][goes_on]
-    moves = sp.csr_array((1.0 / often[entry[0]], entry), shape=(count.size, n_states))
+    moves = scipy.sparse.csr_array((1.0 / often[entry[0]], entry), shape=(count.size, n_states))
     average = np.bincount(entry[1], minlength=n_states) / pair.size
     value, q = np.zeros(n_states), reward
     limit = min(SWEEPS, int(episodes.length.max()) if task.discount >= 1.0 else SWEEPS)

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 
 from regmdp._arrays import Bool, Float, Int
 from regmdp._errors import SampleError
@@ -162,7 +162,7 @@ class Log(Frame):
         pair = data.state * self.n_actions + data.action
         share = 1.0 / self.counts.ravel()[pair]
         on = ~data.ended
-        rows = sp.coo_array((share[on], (pair[on], data.next_state[on])), shape=(size, self.n_states)).tocsr()
+        rows = scipy.sparse.coo_array((share[on], (pair[on], data.next_state[on])), shape=(size, self.n_states)).tocsr()
         return MDP(
             rows,
             self._table(pair, share * data.reward),
