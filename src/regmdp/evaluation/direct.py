@@ -14,6 +14,7 @@ from regmdp._errors import SingularError
 from regmdp.evaluation.base import Chain
 from regmdp.evaluation.linear import LinearEvaluation, System
 from regmdp.mdp.structure import within_reach
+from regmdp.mdp.transitions import PolicyRows
 
 __all__ = ["Direct", "quick_to_factorize"]
 
@@ -121,16 +122,20 @@ def bands(matrix: scipy.sparse.sparray) -> tuple[int, int]:
     return max(0, -int(ahead.min(initial=0))), max(0, int(ahead.max(initial=0)))
 
 
-def quick_to_factorize(matrix: Array) -> bool:
+def quick_to_factorize(rows: Array | PolicyRows) -> bool:
     """Whether a factorization of I - γ P is expected to be quick.
 
     What counts is the fill-in, and that depends on how fast the number of states within reach grows with the number of steps: along
     a line as j, in a plane as j², where nested dissection leaves little more than n log n entries; on a random graph exponentially.
     """
-    n = matrix.shape[0]
-    if not scipy.sparse.issparse(matrix):
+    n = rows.shape[0]
+    if isinstance(rows, PolicyRows):
+        successors = rows.successors
+    elif scipy.sparse.issparse(rows):
+        if sum(bands(rows)) <= NARROW:
+            return True
+        matrix = scipy.sparse.csr_array(rows)
+        successors = lambda states: matrix[states].indices  # noqa: E731
+    else:
         return n <= DENSE_LIMIT
-    if sum(bands(matrix)) <= NARROW:
-        return True
-    rows, starts = scipy.sparse.csr_array(matrix), {n // 4, n // 2, 3 * n // 4}
-    return all(within_reach(lambda states: rows[states].indices, n, start, STEPS, PLANAR) < PLANAR for start in starts)
+    return all(within_reach(successors, n, start, STEPS, PLANAR) < PLANAR for start in {n // 4, n // 2, 3 * n // 4})

@@ -24,10 +24,11 @@ AT_ONCE = 200
 
 @dataclass(frozen=True)
 class Exact(LinearEvaluation):
-    """Choose a factorization where it is quick, and Krylov iterations elsewhere.
+    """Choose sweeps where they converge fast, a factorization where it is quick, and Krylov iterations elsewhere.
 
-    A dense chain of up to 1,200 states is factorized; so is a sparse one whose bandwidth after reordering (reverse
-    Cuthill-McKee) keeps the work below 10^10 operations. With γ = 0 there is nothing to solve.
+    Up to 200 states are factorized at once, and so is a chain along a line. In a larger one a few sweeps tell how fast they
+    converge; if not fast enough, a dense chain of up to 1,200 states is factorized, and a sparse one if not many states are within
+    reach of a few steps. With γ = 0 there is nothing to solve.
     """
 
     def prepare(self, chain: Chain) -> System:
@@ -38,10 +39,10 @@ class Exact(LinearEvaluation):
 
     def _engine(self, chain: Chain) -> System:
         """Make the system ready for the solver that its matrix asks for."""
-        matrix, n = chain.matrix, chain.n_states
-        if scipy.sparse.issparse(matrix) and n <= DENSE_LIMIT and matrix.nnz > 0.05 * n * n:
-            return Direct().prepare(Chain(matrix.toarray(), chain.discount))
-        return (Direct() if quick_to_factorize(matrix) else Krylov()).prepare(chain)
+        n = chain.n_states
+        if n <= DENSE_LIMIT and scipy.sparse.issparse(chain.matrix) and chain.matrix.nnz > 0.05 * n * n:
+            return Direct().prepare(Chain(chain.matrix.toarray(), chain.discount))
+        return (Direct() if quick_to_factorize(chain.rows) else Krylov()).prepare(chain)
 
 
 class _Relaxed:

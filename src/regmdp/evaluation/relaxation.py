@@ -34,7 +34,8 @@ def relax(chain: Chain, b: Float[np.ndarray, " S"], value: Float[np.ndarray, " S
     residual = chain.residual(value, b)
     goal = max(accuracy, floor(value, b))
     common = chain.leak < np.inf and chain.discount < 1.0
-    value, shift, drift, rate, sizes = np.array(value), 0.0, 0.0, 0.0, []
+    value, shift, drift, rate, done = np.array(value), 0.0, 0.0, 0.0, False
+    sizes: list[float] = []
     for count in range(SWEEPS + 1):
         high, low = float(residual.max()), float(residual.min())
         if common:

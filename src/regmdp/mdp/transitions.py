@@ -136,6 +136,10 @@ class PolicyRows(ABC):
     def merged(self) -> Array:
         """Return the matrix, dense or a CSR array."""
 
+    @abstractmethod
+    def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
+        """(k,) states -> (n,) the states that one step from any of them may lead to, and perhaps some others."""
+
 
 class MixedRows(PolicyRows):
     """The rows of the actions are mixed after the product, not before.
@@ -161,6 +165,9 @@ class MixedRows(PolicyRows):
     def merged(self) -> Array:
         return self._transitions.policy_matrix(self._policy)
 
+    def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
+        return self._transitions.successors(states)
+
 
 class StackedRows(PolicyRows):
     """The rows of a large matrix stay in blocks, which threads share."""
@@ -181,6 +188,10 @@ class StackedRows(PolicyRows):
 
     def merged(self) -> sp.csr_array:
         return stacked([matrix for _, matrix in self._parts])
+
+    def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
+        inside = ((states[(states >= block.start) & (states < block.stop)] - block.start, matrix) for block, matrix in self._parts)
+        return np.concatenate([matrix[some].indices for some, matrix in inside])
 
 
 def combined(parts: Iterable[bytes]) -> str:
