@@ -118,8 +118,8 @@ class PolicyOptimization(Algorithm):
         if self.improvement.memoryless and isinstance(self.evaluation, LinearEvaluation) and mdp.discount < 1.0:
             assert isinstance(mdp, MDP)
             accuracy = forcing(mdp, regularizer, size) * size
-            value, system = self.evaluation.newton(mdp, state.ahead, state.value, residual, accuracy)
-            candidate = replace(candidate, value=value, system=system)
+            # a greedy improvement has no use for the system, which may be as large as half of the model
+            candidate = replace(candidate, value=self.evaluation.newton(mdp, state.ahead, state.value, residual, accuracy))
             return _state(candidate, self.improvement(mdp, regularizer, candidate), candidate.policy)
         return self._look_ahead(mdp, regularizer, candidate, FORCING * size, state.estimate)
 

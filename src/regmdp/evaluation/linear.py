@@ -65,8 +65,8 @@ class LinearEvaluation(Evaluation):
 
     def newton(
         self, mdp: MDP, policy: Float[Array, "S A"], value: Float[Array, " S"], residual: Float[Array, " S"], accuracy: float = 0.0
-    ) -> tuple[Float[np.ndarray, " S"], System]:
-        r"""Return a value for the policy that is greedy for V, \(V + (I - \gamma P_\pi)^{-1} (T V - V)\), and the system solved.
+    ) -> Float[np.ndarray, " S"]:
+        r"""Return a value for the policy that is greedy for V, \(V + (I - \gamma P_\pi)^{-1} (T V - V)\).
 
         That is one step of Newton's method on T V = V. It needs neither the rewards nor the regularizer of the policy.
 
@@ -77,8 +77,7 @@ class LinearEvaluation(Evaluation):
             residual: (S,) T V - V.
             accuracy: Residual in the sup norm that is good enough.
         """
-        system = self.prepare(Chain.of(mdp, policy))
-        return value + system.solve(residual, np.zeros_like(value), accuracy), system
+        return value + self.prepare(Chain.of(mdp, policy)).solve(residual, np.zeros_like(value), accuracy)
 
 
 def floor(value: Float[np.ndarray, " S"], b: Float[np.ndarray, " S"]) -> float:

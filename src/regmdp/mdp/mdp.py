@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 
 from regmdp._arrays import Array, Bool, Float, Int, frozen
 from regmdp.mdp import validation
@@ -80,7 +80,7 @@ class MDP(Frame):
         rewards = validation.as_rewards(rewards)
         n_states, n_actions = rewards.shape
         available = validation.as_available(available, rewards.shape)
-        if sp.issparse(transitions):
+        if scipy.sparse.issparse(transitions):
             rows = validation.as_rows(transitions, (n_states * n_actions, n_states), rewards.shape)
             index = np.arange(n_states * n_actions).reshape(n_states, n_actions)
             stored: Transitions = sparse_of_available(rows, index, available)
@@ -131,8 +131,10 @@ class MDP(Frame):
         rewards = validation.as_rewards(r)
         available = validation.as_available(available, rewards.shape)
         matrices = validation.as_action_matrices(P, rewards.shape)
-        if any(sp.issparse(matrix) for matrix in matrices):
-            rows = sp.csr_array(sp.vstack([sp.csr_array(matrix) for matrix in matrices], format="csr"))
+        if any(scipy.sparse.issparse(matrix) for matrix in matrices):
+            rows = scipy.sparse.csr_array(
+                scipy.sparse.vstack([scipy.sparse.csr_array(matrix) for matrix in matrices], format="csr")
+            )
             n_states, n_actions = rewards.shape
             index = np.arange(n_states * n_actions).reshape(n_actions, n_states).T
             rows = validation.as_rows(rows, (n_states * n_actions, n_states), rewards.shape)
@@ -301,14 +303,14 @@ class MDP(Frame):
         """Return the transitions as a new dense (S, A, S) array; rows of unavailable pairs are zero."""
         return self.transitions.to_dense()
 
-    def to_ass(self) -> list[sp.csr_array]:
+    def to_ass(self) -> list[scipy.sparse.csr_array]:
         """Return the transitions as A sparse matrices of shape (S, S)."""
         rows = self.transitions.to_csr()
         return [rows[action :: self.n_actions] for action in range(self.n_actions)]
 
     def to_pairs(
         self,
-    ) -> tuple[Int[np.ndarray, " K"], Int[np.ndarray, " K"], sp.csr_array, Float[np.ndarray, " K"]]:
+    ) -> tuple[Int[np.ndarray, " K"], Int[np.ndarray, " K"], scipy.sparse.csr_array, Float[np.ndarray, " K"]]:
         """Return the K available pairs as (K,) states, (K,) actions, (K, S) sparse transitions and (K,) rewards."""
         state, action = np.nonzero(self.available)
         rows = self.transitions.to_csr()[state * self.n_actions + action]

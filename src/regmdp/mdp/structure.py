@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 
 from regmdp._arrays import Array, Bool, Int
 from regmdp.mdp.mdp import MDP
@@ -73,7 +73,7 @@ def _search_back(mdp: MDP, allowed: Bool[np.ndarray, "S A"]) -> tuple[Bool[np.nd
     state, successor = graph.nonzero()
     source = np.concatenate((successor, np.full(np.count_nonzero(leads_out), end)))
     target = np.concatenate((state, np.flatnonzero(leads_out)))
-    backwards = sp.csr_array((np.ones(source.size, dtype=np.int8), (source, target)), shape=(end + 1, end + 1))
+    backwards = scipy.sparse.csr_array((np.ones(source.size, dtype=np.int8), (source, target)), shape=(end + 1, end + 1))
     from scipy.sparse.csgraph import breadth_first_order  # slow to import, and for undiscounted models only
 
     order, predecessor = breadth_first_order(backwards, end, directed=True, return_predecessors=True)
@@ -82,13 +82,13 @@ def _search_back(mdp: MDP, allowed: Bool[np.ndarray, "S A"]) -> tuple[Bool[np.nd
     return reached[:end], predecessor[:end]
 
 
-def _state_graph(rows: sp.csr_array, allowed: Bool[np.ndarray, "S A"]) -> sp.csr_array:
+def _state_graph(rows: scipy.sparse.csr_array, allowed: Bool[np.ndarray, "S A"]) -> scipy.sparse.csr_array:
     """(S, S) graph with an edge where an allowed pair leads with positive probability."""
     n_states, n_actions = allowed.shape
     kept = np.flatnonzero(allowed.ravel())
     edges = rows[kept]
     pointers = np.concatenate(([0], np.cumsum(np.bincount(kept // n_actions, np.diff(edges.indptr), n_states)))).astype(np.int64)
-    return sp.csr_array((edges.data > 0, edges.indices, pointers), shape=(n_states, n_states))
+    return scipy.sparse.csr_array((edges.data > 0, edges.indices, pointers), shape=(n_states, n_states))
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def end_components(mdp: MDP, allowed: Bool[Array, "S A"]) -> EndComponents:
     alive = np.array(np.asarray(allowed) & (np.asarray(mdp.termination) == 0), order="C")
     rows = mdp.transitions.to_csr()
     pair = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-    into = sp.csc_array(rows)
+    into = scipy.sparse.csc_array(rows)
     while True:
         _remove_dead_ends(alive, into)
         _, label = connected_components(_state_graph(rows, alive), directed=True, connection="strong")
@@ -134,7 +134,7 @@ def end_components(mdp: MDP, allowed: Bool[Array, "S A"]) -> EndComponents:
     return EndComponents(component, alive, names.size)
 
 
-def _remove_dead_ends(alive: Bool[np.ndarray, "S A"], into: sp.csc_array) -> None:
+def _remove_dead_ends(alive: Bool[np.ndarray, "S A"], into: scipy.sparse.csc_array) -> None:
     """Remove, in place, every pair that may lead to a state without pairs, level by level."""
     n_actions = alive.shape[1]
     flat = alive.reshape(-1)

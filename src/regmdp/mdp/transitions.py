@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 
 from regmdp import _threads
 from regmdp._arrays import Array, Bool, Float, Int, frozen, pure_actions
@@ -64,7 +64,7 @@ class Transitions(ABC):
         """(k,) states -> (n,) the states that one step from any of them may lead to; some may be named more than once."""
 
     @abstractmethod
-    def to_csr(self) -> sp.csr_array:
+    def to_csr(self) -> scipy.sparse.csr_array:
         """Return all rows as one (S·A, S) CSR array whose row ``s * A + a`` belongs to (s, a)."""
 
     @abstractmethod
@@ -172,21 +172,21 @@ class MixedRows(PolicyRows):
 class StackedRows(PolicyRows):
     """The rows of a large matrix stay in blocks, which threads share."""
 
-    def __init__(self, blocks: Sequence[slice], matrices: Sequence[sp.csr_array]) -> None:
+    def __init__(self, blocks: Sequence[slice], matrices: Sequence[scipy.sparse.csr_array]) -> None:
         self._parts = list(zip(blocks, matrices, strict=True))
         self.shape = (blocks[-1].stop, blocks[-1].stop)
 
     def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         out = np.empty(self.shape[0])
 
-        def multiply(part: tuple[slice, sp.csr_array]) -> None:
+        def multiply(part: tuple[slice, scipy.sparse.csr_array]) -> None:
             block, matrix = part
             out[block] = matrix @ value
 
         _threads.over(self._parts, multiply)
         return out
 
-    def merged(self) -> sp.csr_array:
+    def merged(self) -> scipy.sparse.csr_array:
         return stacked([matrix for _, matrix in self._parts])
 
     def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
@@ -258,8 +258,8 @@ class DenseTransitions(Transitions):
             found |= np.any(self._rows[:, state] > 0, axis=0)
         return np.flatnonzero(found)
 
-    def to_csr(self) -> sp.csr_array:
-        return sp.csr_array(self.to_dense().reshape(-1, self.n_states))
+    def to_csr(self) -> scipy.sparse.csr_array:
+        return scipy.sparse.csr_array(self.to_dense().reshape(-1, self.n_states))
 
     def to_dense(self) -> Float[np.ndarray, "S A S"]:
         return np.array(self._rows.transpose(1, 0, 2), order="C")
@@ -284,7 +284,12 @@ class SparseTransitions(Transitions):
     """
 
     def __init__(
-        self, matrices: Sequence[sp.csr_array], n_states: int, n_actions: int, known: Known | None = None, storage: str = "sparse"
+        self,
+        matrices: Sequence[scipy.sparse.csr_array],
+        n_states: int,
+        n_actions: int,
+        known: Known | None = None,
+        storage: str = "sparse",
     ) -> None:
         self.n_states, self.n_actions, self.storage = n_states, n_actions, storage
         self.blocks = state_blocks(n_states, n_actions)
@@ -304,7 +309,7 @@ class SparseTransitions(Transitions):
     def expect(self, value: Float[Array, " S"], block: slice) -> Float[Array, "b A"]:
         return (self._rows_of(block) @ value).reshape(self.n_actions, -1).T
 
-    def _rows_of(self, block: slice) -> sp.csr_array:
+    def _rows_of(self, block: slice) -> scipy.sparse.csr_array:
         """Return the rows of a block, action-major."""
         return self._matrices[block.start // self.blocks[0].stop]
 
@@ -323,7 +328,7 @@ class SparseTransitions(Transitions):
             return self._dense_policy_matrix(policy)
         return stacked(self._mixed(policy))
 
-    def _mixed(self, policy: Float[Array, "S A"]) -> list[sp.csr_array]:
+    def _mixed(self, policy: Float[Array, "S A"]) -> list[scipy.sparse.csr_array]:
         """Return the rows of a policy, block by block."""
         return _threads.over(self.blocks, lambda block: _mixed(self._rows_of(block), policy[block]), shared=self.shared)
 
@@ -357,7 +362,7 @@ class SparseTransitions(Transitions):
             parts.append(self._rows_of(block)[rows.ravel()].indices)
         return np.concatenate(parts)
 
-    def to_csr(self) -> sp.csr_array:
+    def to_csr(self) -> scipy.sparse.csr_array:
         parts = []
         for block in self.blocks:
             size = block.stop - block.start
@@ -377,21 +382,21 @@ class SparseTransitions(Transitions):
         return matrix.data, matrix.indices, matrix.indptr
 
 
-def block_of(rows: sp.csr_array, index: Int[np.ndarray, "b A"]) -> sp.csr_array:
+def block_of(rows: scipy.sparse.csr_array, index: Int[np.ndarray, "b A"]) -> scipy.sparse.csr_array:
     """Return the rows of a block of states, action-major, with 32-bit indices where they fit."""
     chosen = rows[index.T.ravel()]
     if max(chosen.nnz, *chosen.shape) <= np.iinfo(np.int32).max:
         parts = (chosen.data, chosen.indices.astype(np.int32, copy=False), chosen.indptr.astype(np.int32, copy=False))
-        chosen = sp.csr_array(parts, shape=chosen.shape)
+        chosen = scipy.sparse.csr_array(parts, shape=chosen.shape)
     return chosen
 
 
-def stacked(parts: Sequence[sp.csr_array]) -> sp.csr_array:
+def stacked(parts: Sequence[scipy.sparse.csr_array]) -> scipy.sparse.csr_array:
     """Return the rows of all blocks as one matrix."""
-    return parts[0] if len(parts) == 1 else sp.csr_array(sp.vstack(parts, format="csr"))
+    return parts[0] if len(parts) == 1 else scipy.sparse.csr_array(scipy.sparse.vstack(parts, format="csr"))
 
 
-def _mixed(matrix: sp.csr_array, weights: Float[np.ndarray, "b A"]) -> sp.csr_array:
+def _mixed(matrix: scipy.sparse.csr_array, weights: Float[np.ndarray, "b A"]) -> scipy.sparse.csr_array:
     """(A·b, S) rows of a block and (b, A) probabilities -> the (b, S) rows of the policy."""
     size, n_actions = weights.shape
     actions = pure_actions(weights)
@@ -401,14 +406,14 @@ def _mixed(matrix: sp.csr_array, weights: Float[np.ndarray, "b A"]) -> sp.csr_ar
     state, action = np.nonzero(weights)
     # nonzero() runs state by state, so the entries come in CSR order as they are
     start = np.concatenate(([0], np.cumsum(np.bincount(state, minlength=size))))
-    mixing = sp.csr_array((weights[state, action], action * size + state, start), shape=(size, n_actions * size))
+    mixing = scipy.sparse.csr_array((weights[state, action], action * size + state, start), shape=(size, n_actions * size))
     return mixing @ matrix
 
 
-def with_empty_last_row(rows: sp.csr_array) -> sp.csr_array:
+def with_empty_last_row(rows: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
     """Append an empty row, which index -1 then addresses."""
     pointers = np.append(rows.indptr, rows.indptr[-1])
-    return sp.csr_array((rows.data, rows.indices, pointers), shape=(rows.shape[0] + 1, rows.shape[1]))
+    return scipy.sparse.csr_array((rows.data, rows.indices, pointers), shape=(rows.shape[0] + 1, rows.shape[1]))
 
 
 def dense_of_available(state_action_state: Float[np.ndarray, "S A S"], available: Bool[np.ndarray, "S A"]) -> DenseTransitions:
@@ -419,11 +424,13 @@ def dense_of_available(state_action_state: Float[np.ndarray, "S A S"], available
     return DenseTransitions(rows)
 
 
-def sparse_of_available(rows: sp.csr_array, index: Int[np.ndarray, "S A"], available: Bool[np.ndarray, "S A"]) -> SparseTransitions:
+def sparse_of_available(
+    rows: scipy.sparse.csr_array, index: Int[np.ndarray, "S A"], available: Bool[np.ndarray, "S A"]
+) -> SparseTransitions:
     """Row matrix and its (S, A) row numbers -> sparse transitions without the rows of unavailable pairs."""
     rows, shape = with_empty_last_row(rows), index.shape
 
-    def choose(block: slice) -> sp.csr_array:
+    def choose(block: slice) -> scipy.sparse.csr_array:
         return block_of(rows, np.where(available[block], index[block], -1))
 
     matrices = _threads.over(state_blocks(*shape), choose, shared=rows.nnz >= SHARED_FROM)

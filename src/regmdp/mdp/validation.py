@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 
 from regmdp._arrays import UNIT_ROUNDOFF, Bool, Float, Int, frozen
 from regmdp._errors import ModelError
@@ -104,7 +104,7 @@ def as_dense(transitions: Any, shape: Shape) -> Float[np.ndarray, "S A S"]:
 
 def as_action_matrices(matrices: Any, shape: Shape) -> list[Any]:
     """Return A matrices, their number and shapes checked against the rewards'."""
-    if sp.issparse(matrices):
+    if scipy.sparse.issparse(matrices):
         raise ModelError("from_ass takes a sequence of A matrices of shape (S, S); a single sparse (S·A, S) array goes to from_sas")
     matrices = list(matrices)
     n_states, n_actions = shape
@@ -113,22 +113,22 @@ def as_action_matrices(matrices: Any, shape: Shape) -> list[Any]:
     for action, matrix in enumerate(matrices):
         if np.shape(matrix) != (n_states, n_states):
             raise ModelError(f"the matrix of action {action} must have shape {(n_states, n_states)}, not {np.shape(matrix)}")
-        if not sp.issparse(matrix):
+        if not scipy.sparse.issparse(matrix):
             matrices[action] = _floats(f"the matrix of action {action}", matrix)
     return matrices
 
 
-def as_rows(rows: Any, expected: Shape, shape: Shape, pairs: Pairs | None = None) -> sp.csr_array:
+def as_rows(rows: Any, expected: Shape, shape: Shape, pairs: Pairs | None = None) -> scipy.sparse.csr_array:
     """Return (K, S) rows in canonical CSR form: no duplicates, no stored zeros, indices within range."""
-    if not sp.issparse(rows):
+    if not scipy.sparse.issparse(rows):
         rows = _floats("transitions", rows)
-    if tuple(rows.shape) == (*shape, shape[0]) and sp.issparse(rows):
+    if tuple(rows.shape) == (*shape, shape[0]) and scipy.sparse.issparse(rows):
         rows = rows.reshape(expected)
     if tuple(rows.shape) != expected:
         what = "(K, S)" if pairs is not None else "(S·A, S)"
         raise ModelError(f"transitions must have shape {what} = {expected}, not {tuple(rows.shape)}")
     _check_indices(rows)
-    rows = sp.csr_array(rows, dtype=np.float64)
+    rows = scipy.sparse.csr_array(rows, dtype=np.float64)
     if not (rows.has_canonical_format and rows.data.all()):
         rows = rows.copy()  # the arrays may be the caller's
         rows.sum_duplicates()
