@@ -295,6 +295,14 @@ def test_auto_says_what_it_chose_and_why(mdp, method, reason):
     assert solution.provenance.reason in solution.summary()
 
 
+def test_auto_finds_the_way_from_where_a_walk_at_random_sees_nothing():
+    corridor = rm.models.gridworld(1, 20_000, discount=0.999)
+    solution = rm.solve(corridor)
+    assert solution.status.ok
+    assert solution.iterations <= 2
+    assert rm.solve(corridor, algorithm=PolicyIteration(), max_iterations=10).status is rm.Status.ITERATION_LIMIT
+
+
 def test_a_method_of_ones_own_choice_has_no_reason(mdp):
     provenance = rm.solve(mdp, algorithm=ValueIteration()).provenance
     assert (provenance.algorithm, provenance.reason) == ("value iteration", "")

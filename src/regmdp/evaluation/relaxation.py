@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from regmdp._arrays import Float
+from regmdp._arrays import UNIT_ROUNDOFF, Float
 from regmdp.evaluation.base import Chain
 from regmdp.evaluation.linear import floor
 
@@ -47,7 +47,8 @@ def relax(chain: Chain, b: Float[np.ndarray, " S"], value: Float[np.ndarray, " S
         sizes.append(max(high, -low))
         if count:
             rate = (sizes[-1] / sizes[-1 - min(count, PROBED)]) ** (1 / min(count, PROBED)) if sizes[-1] else 0.0
-        done = sizes[-1] + drift <= goal
+        # what the rows miss of 1 by rounding alone no solver can do without
+        done = sizes[-1] <= goal and drift <= max(goal, 64 * UNIT_ROUNDOFF * abs(shift))
         if done or (count >= PROBED and (not rate < 1.0 or count + math.log(goal / sizes[-1]) / math.log(rate) > SWEEPS)):
             break
         # the residual of x + r is γ P r
