@@ -34,7 +34,7 @@ def relax(chain: Chain, b: Float[np.ndarray, " S"], value: Float[np.ndarray, " S
     residual = chain.residual(value, b)
     goal = max(accuracy, floor(value, b))
     common = chain.leak < np.inf and chain.discount < 1.0
-    value, shift, drift, rate, done = np.array(value), 0.0, 0.0, 0.0, False
+    value, shift, rate, done = np.array(value), 0.0, 0.0, False
     sizes: list[float] = []
     for count in range(SWEEPS + 1):
         high, low = float(residual.max()), float(residual.min())
@@ -43,11 +43,11 @@ def relax(chain: Chain, b: Float[np.ndarray, " S"], value: Float[np.ndarray, " S
             residual -= middle
             high, low = high - middle, low - middle
             shift += middle / (1.0 - chain.discount)
-            drift += chain.leak * abs(middle) / (1.0 - chain.discount)
         sizes.append(max(high, -low))
         if count:
             rate = (sizes[-1] / sizes[-1 - min(count, PROBED)]) ** (1 / min(count, PROBED)) if sizes[-1] else 0.0
-        # what the rows miss of 1 by rounding alone no solver can do without
+        # the rows do not sum to 1 exactly, so the shift leaves a residual; what it leaves by rounding alone is there in any case
+        drift = chain.leak * abs(shift) if common else 0.0
         done = sizes[-1] <= goal and drift <= max(goal, 64 * UNIT_ROUNDOFF * abs(shift))
         if done or (count >= PROBED and (not rate < 1.0 or count + math.log(goal / sizes[-1]) / math.log(rate) > SWEEPS)):
             break
