@@ -34,6 +34,7 @@ __all__ = [
     "frozen",
     "one_hot",
     "pure_actions",
+    "write",
 ]
 
 #: An array of any library that follows the Python array API standard.
@@ -86,3 +87,15 @@ def pure_actions(policy: Float[np.ndarray, "*batch A"]) -> Int[np.ndarray, "*bat
     if np.count_nonzero(policy != 0.0) != np.count_nonzero(some):
         return None
     return np.where(some, policy @ np.arange(policy.shape[-1], dtype=np.float64), -1.0).astype(np.intp)
+
+
+def write(where: Any, *parts: tuple[np.ndarray, np.ndarray]) -> None:
+    """Write parts, such as what was found for a block of states, into the arrays of all.
+
+    >>> whole = np.zeros(3)
+    >>> write(slice(1, 3), (whole, np.array([1.0, 2.0])))
+    >>> whole
+    array([0., 1., 2.])
+    """
+    for whole, part in parts:
+        whole[where] = part

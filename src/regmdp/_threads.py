@@ -102,26 +102,27 @@ def over(items: Sequence[Item], work: Callable[[Item], Result], *, shared: bool 
         return [work(item) for item in items]
     results: list[Any] = [None] * len(items)
     todo = deque(range(len(items)))
-
-    def take() -> None:
-        while True:
-            try:
-                index = todo.popleft()
-            except IndexError:
-                return
-            results[index] = work(items[index])
-
     pool = _crew.helpers(get_num_threads() - 1)
     # a context a thread: NumPy's error state is the caller's
-    helpers = [pool.submit(copy_context().run, take) for _ in range(threads - 1)]
+    helpers = [pool.submit(copy_context().run, _take, todo, items, work, results) for _ in range(threads - 1)]
     try:
-        take()
+        _take(todo, items, work, results)
     finally:
         todo.clear()  # if the work failed here, the others need not go on
         for helper in helpers:
             if not helper.cancel():  # one that never started has nothing to tell
                 helper.result()
     return results
+
+
+def _take(todo: deque[int], items: Sequence[Any], work: Callable[[Any], Any], results: list[Any]) -> None:
+    """Do what is still to do, one item after the other, as long as there is one."""
+    while True:
+        try:
+            index = todo.popleft()
+        except IndexError:
+            return
+        results[index] = work(items[index])
 
 
 def _cores() -> int:

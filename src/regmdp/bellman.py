@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from regmdp import _threads
-from regmdp._arrays import Array, Bool, Float, array_namespace
+from regmdp._arrays import Array, Bool, Float, array_namespace, write
 from regmdp.mdp import MDP, Frame
 from regmdp.mdp.transitions import state_blocks
 from regmdp.regularizers import Regularizer, Unregularized
@@ -32,6 +32,19 @@ class Block(NamedTuple):
     available: Bool[np.ndarray, "b A"] | None
     regularizer: Regularizer
 
+    def maximum(self) -> Float[np.ndarray, " b"]:
+        """Return the largest regularized value of each state."""
+        return self.regularizer.maximum(self.q, self.available)
+
+    def maximiser(self) -> Float[np.ndarray, "b A"]:
+        """Return the policy that attains it."""
+        return self.regularizer.maximiser(self.q, self.available)
+
+    def worth(self, policy: Float[Array, "S A"]) -> Float[np.ndarray, " b"]:
+        """Return the regularized value of a policy of all states, in these."""
+        p = policy[self.states]
+        return expectation(p, self.q) - self.regularizer.cost(p, self.available)
+
 
 Result = TypeVar("Result")
 
@@ -41,15 +54,18 @@ def over_blocks(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"], w
 
     Threads share the blocks, so the work must not depend on their order, and write only what belongs to its states.
     """
+    transitions = mdp.transitions
+    return _threads.over(
+        transitions.blocks, lambda states: work(block_at(mdp, regularizer, value, states)), shared=transitions.shared
+    )
 
-    def look(states: slice) -> Result:
-        q = mdp.transitions.expect(value, states)
-        q *= mdp.discount
-        q += mdp.rewards[states]
-        available = None if mdp.all_available else mdp.available[states]
-        return work(Block(states, q, available, regularizer.at(states)))
 
-    return _threads.over(mdp.transitions.blocks, look, shared=mdp.transitions.shared)
+def block_at(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"], states: slice) -> Block:
+    """(S,) value -> its action values at the states of one block."""
+    q = mdp.transitions.expect(value, states)
+    q *= mdp.discount
+    q += mdp.rewards[states]
+    return Block(states, q, None if mdp.all_available else mdp.available[states], regularizer.at(states))
 
 
 def blocks_of(frame: Frame, regularizer: Regularizer, q: Float[Array, "S A"]) -> Iterator[Block]:
@@ -68,11 +84,9 @@ def q_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S A"]:
         array([[1. , 0.9, 0.1]])
     """
     q = np.empty((mdp.n_states, mdp.n_actions), order="F")
-
-    def keep(block: Block) -> None:
-        q[block.states] = block.q if block.available is None else np.where(block.available, block.q, -np.inf)
-
-    over_blocks(mdp, Unregularized(), np.asarray(value), keep)
+    over_blocks(mdp, Unregularized(), np.asarray(value), lambda block: write(block.states, (q, block.q)))
+    if not mdp.all_available:
+        q[~mdp.available] = -np.inf
     return q
 
 
@@ -89,11 +103,7 @@ def backup(mdp: MDP, regularizer: Regularizer | None, value: Float[Array, " S"])
     """
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)
-
-    def maximise(block: Block) -> None:
-        out[block.states] = block.regularizer.maximum(block.q, block.available)
-
-    over_blocks(mdp, regularizer, np.asarray(value), maximise)
+    over_blocks(mdp, regularizer, np.asarray(value), lambda block: write(block.states, (out, block.maximum())))
     return out
 
 
@@ -116,12 +126,12 @@ def greedy(
     regularizer = regularizer or Unregularized()
     best = np.empty(mdp.n_states)
     policy = np.empty((mdp.n_states, mdp.n_actions), order="F")
-
-    def maximise(block: Block) -> None:
-        best[block.states] = block.regularizer.maximum(block.q, block.available)
-        policy[block.states] = block.regularizer.maximiser(block.q, block.available)
-
-    over_blocks(mdp, regularizer, np.asarray(value), maximise)
+    over_blocks(
+        mdp,
+        regularizer,
+        np.asarray(value),
+        lambda block: write(block.states, (best, block.maximum()), (policy, block.maximiser())),
+    )
     return best, policy
 
 
@@ -131,12 +141,7 @@ def policy_backup(
     """(S, A) policy and (S,) value V -> (S,) T_π V; -inf where τ > 0 and h is infinite at the policy."""
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)
-
-    def expect(block: Block) -> None:
-        p = policy[block.states]
-        out[block.states] = expectation(p, block.q) - block.regularizer.cost(p, block.available)
-
-    over_blocks(mdp, regularizer, np.asarray(value), expect)
+    over_blocks(mdp, regularizer, np.asarray(value), lambda block: write(block.states, (out, block.worth(policy))))
     return out
 
 
@@ -155,11 +160,14 @@ def expected_rewards(mdp: MDP, regularizer: Regularizer | None, policy: Float[Ar
     """(S, A) policy -> (S,) reward of one step, ⟨π, r⟩ - τ h(π)."""
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)
-
-    def expect(states: slice) -> None:
-        p = policy[states]
-        available = None if mdp.all_available else mdp.available[states]
-        out[states] = expectation(p, mdp.rewards[states]) - regularizer.at(states).cost(p, available)
-
-    _threads.over(mdp.transitions.blocks, expect, shared=mdp.transitions.shared)
+    _threads.over(
+        mdp.transitions.blocks,
+        lambda states: write(states, (out, _rewards_at(mdp, regularizer, states).worth(policy))),
+        shared=mdp.transitions.shared,
+    )
     return out
+
+
+def _rewards_at(mdp: MDP, regularizer: Regularizer, states: slice) -> Block:
+    """Return the rewards of the next step as action values."""
+    return Block(states, mdp.rewards[states], None if mdp.all_available else mdp.available[states], regularizer.at(states))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from regmdp import bellman
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Float
+from regmdp._arrays import UNIT_ROUNDOFF, Array, Float, write
 from regmdp.bellman import Block
 from regmdp.certificates.certificate import Bounds
 from regmdp.certificates.rounding import backup_error
@@ -44,16 +44,18 @@ def _sweep(
 ) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"], float]:
     """Return (S,) T V, (S,) T_π V and the largest spread of the action values of a state, from one pass over the model."""
     best, own = np.empty(mdp.n_states), np.empty(mdp.n_states)
-
-    def look(block: Block) -> float:
-        states, q, available, part = block
-        best[states] = part.maximum(q, available)
-        p = part.maximiser(q, available) if policy is None else policy[states]
-        own[states] = bellman.expectation(p, q) - part.cost(p, available)
-        return float(np.max(np.max(q, axis=-1) - np.min(q, axis=-1)))
-
-    spreads = bellman.over_blocks(mdp, regularizer, value, look)
+    spreads = bellman.over_blocks(mdp, regularizer, value, lambda block: _look_at(block, policy, best, own))
     return best, own, max(spreads)
+
+
+def _look_at(
+    block: Block, policy: Float[Array, "S A"] | None, best: Float[np.ndarray, " S"], own: Float[np.ndarray, " S"]
+) -> float:
+    """Write T V and T_π V of the states of a block, and return the largest spread of their action values."""
+    states, q, available, part = block
+    p = block.maximiser() if policy is None else policy[states]
+    write(states, (best, block.maximum()), (own, bellman.expectation(p, q) - part.cost(p, available)))
+    return float(np.max(np.max(q, axis=-1) - np.min(q, axis=-1)))
 
 
 def _shift(mdp: MDP, extreme: float, *, above: bool) -> float:

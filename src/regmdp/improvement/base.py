@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple, TypeVar
 import numpy as np
 
 from regmdp import bellman
-from regmdp._arrays import Array, Bool, Float
+from regmdp._arrays import Array, Bool, Float, write
 from regmdp._errors import SolverError
 from regmdp.bellman import Block
 from regmdp.evaluation import System
@@ -113,15 +113,21 @@ def look_ahead(
     backup = np.empty(mdp.n_states)
     policy = np.empty((mdp.n_states, mdp.n_actions), order="F")
     dual = np.empty_like(policy)
-
-    def improve(block: Block) -> None:
-        backup[block.states] = block.regularizer.maximum(block.q, block.available)
-        allowed = block.regularizer.domain(block.available)
-        allowed = None if allowed is None else np.broadcast_to(allowed, block.q.shape)
-        policy[block.states], dual[block.states] = rule(block, allowed)
-
-    over_action_values(mdp, regularizer, candidate, improve)
+    over_action_values(
+        mdp,
+        regularizer,
+        candidate,
+        lambda block: write(
+            block.states, (backup, block.maximum()), *zip((policy, dual), rule(block, _allowed(block)), strict=True)
+        ),
+    )
     return Improved(backup, policy, dual, step)
+
+
+def _allowed(block: Block) -> Bool[Array, "b A"] | None:
+    """Return the mask of the permitted pairs of a block; None stands for all."""
+    allowed = block.regularizer.domain(block.available)
+    return None if allowed is None else np.broadcast_to(allowed, block.q.shape)
 
 
 def over_action_values(mdp: Frame, regularizer: Regularizer, candidate: Candidate, work: Callable[[Block], Result]) -> list[Result]:

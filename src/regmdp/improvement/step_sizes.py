@@ -192,18 +192,18 @@ class Adaptive(StepSize):
         dual = improvement.dual(mdp, regularizer, candidate.policy) if candidate.dual is None else candidate.dual
         assert dual is not None
         known = np.asarray(dual)
-
-        def farthest(block: Block) -> float:
-            part = mirror.at(block.states)
-            divergence = _to_greedy(block, part, known[block.states])
-            live = np.ones(divergence.shape, dtype=np.bool_) if block.available is None else block.available.any(axis=-1)
-            return float(np.max(divergence, where=live, initial=0.0))
-
-        far = max(over_action_values(mdp, regularizer, candidate, farthest))
+        far = max(over_action_values(mdp, regularizer, candidate, lambda block: _farthest(block, mirror, known)))
         gamma = mdp.discount
         shrinking = 2 * candidate.depth * (candidate.iteration + 1) * (math.log(gamma) if gamma > 0 else -LARGEST)
         # with a divergence of 0 any step will do
         return _capped(math.log(max(far, UNIT_ROUNDOFF)) - math.log(self.initial) - shrinking)
+
+
+def _farthest(block: Block, mirror: Regularizer, dual: Float[np.ndarray, "S A"]) -> float:
+    """(S, A) dual variable of a policy -> the largest divergence, in a block, of a greedy distribution from that policy."""
+    divergence = _to_greedy(block, mirror.at(block.states), dual[block.states])
+    live = np.ones(divergence.shape, dtype=np.bool_) if block.available is None else block.available.any(axis=-1)
+    return float(np.max(divergence, where=live, initial=0.0))
 
 
 def _to_greedy(block: Block, mirror: Regularizer, dual: Float[np.ndarray, "b A"]) -> Float[np.ndarray, " b"]:

@@ -6,7 +6,6 @@ as ``.npy`` files. What is written is checked as it is written; nothing but a bl
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -22,7 +21,7 @@ import scipy.sparse as sp
 from regmdp._arrays import UNIT_ROUNDOFF
 from regmdp._errors import FormatError, ModelError
 from regmdp.mdp import MDP
-from regmdp.mdp.transitions import Known, SparseTransitions, block_of, combined, state_blocks, with_empty_last_row
+from regmdp.mdp.transitions import Known, SparseTransitions, block_of, combined, hashes, state_blocks, with_empty_last_row
 from regmdp.mdp.validation import MASS_TOLERANCE, as_discount
 
 __all__ = ["ModelWriter", "open_mapped", "save_mapped"]
@@ -159,10 +158,7 @@ class ModelWriter:
     def _check(self, rows: sp.csr_array, rewards: np.ndarray, exists: np.ndarray, ends: np.ndarray, first: int) -> None:
         """Check the rows and rewards of some states, of which the first has this number."""
         n_states, n_actions = self._shape
-
-        def name(pair: int) -> str:
-            return f"state {first + pair // n_actions}, action {pair % n_actions}"
-
+        name = lambda pair: f"state {first + pair // n_actions}, action {pair % n_actions}"  # noqa: E731
         if rows.nnz and not (rows.indices.min() >= 0 and rows.indices.max() < n_states):
             raise ModelError(f"transitions of states from {first} on: successors run from 0 to {n_states - 1}, and some do not")
         bad = ~((rows.data >= 0) & np.isfinite(rows.data))
@@ -210,7 +206,7 @@ class ModelWriter:
             arrays = [np.ascontiguousarray(part, dtype=kind) for part, kind in zip(parts, ROWS.values(), strict=True)]
             for array, file in zip(arrays, self._files.values(), strict=True):
                 array.tofile(file)
-            self._hashes.append(b"".join(hashlib.sha256(array.data).digest() for array in arrays))
+            self._hashes.append(hashes(arrays))
             self._written += chosen.nnz
             self._ends.append((self._written, chosen.nnz))
             self._branching = max(self._branching, int(np.diff(chosen.indptr).max(initial=0)))

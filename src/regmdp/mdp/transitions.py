@@ -17,7 +17,7 @@ import numpy as np
 import scipy
 
 from regmdp import _threads
-from regmdp._arrays import Array, Bool, Float, Int, frozen, pure_actions
+from regmdp._arrays import Array, Bool, Float, Int, frozen, pure_actions, write
 
 __all__ = ["DenseTransitions", "PolicyRows", "SparseTransitions", "Transitions"]
 
@@ -97,21 +97,14 @@ class Transitions(ABC):
 
     def hashed(self) -> str:
         """Return a SHA-256 of the stored arrays."""
-
-        def hashes(piece: Any) -> bytes:
-            return b"".join(hashlib.sha256(array.data).digest() for array in self.arrays_of(piece))
-
-        return combined(_threads.over(self.pieces, hashes, shared=self.n_stored >= SHARED_FROM))
+        shared = self.n_stored >= SHARED_FROM
+        return combined(_threads.over(self.pieces, lambda piece: hashes(self.arrays_of(piece)), shared=shared))
 
     def row_sums(self) -> Float[np.ndarray, "S A"]:
         """Return the (S, A) sums of the rows."""
         sums = np.empty((self.n_states, self.n_actions), order="F")
         ones = np.ones(self.n_states)
-
-        def add_up(block: slice) -> None:
-            sums[block] = self.expect(ones, block)
-
-        _threads.over(self.blocks, add_up, shared=self.shared)
+        _threads.over(self.blocks, lambda block: write(block, (sums, self.expect(ones, block))), shared=self.shared)
         return sums
 
 
@@ -155,11 +148,11 @@ class MixedRows(PolicyRows):
     def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         out = np.empty(self.shape[0])
         transitions, policy = self._transitions, self._policy
-
-        def mix(block: slice) -> None:
-            out[block] = np.sum(policy[block] * transitions.expect(value, block), axis=-1)
-
-        _threads.over(transitions.blocks, mix, shared=transitions.shared)
+        _threads.over(
+            transitions.blocks,
+            lambda block: write(block, (out, np.sum(policy[block] * transitions.expect(value, block), axis=-1))),
+            shared=transitions.shared,
+        )
         return out
 
     def merged(self) -> Array:
@@ -178,12 +171,7 @@ class StackedRows(PolicyRows):
 
     def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         out = np.empty(self.shape[0])
-
-        def multiply(part: tuple[slice, scipy.sparse.csr_array]) -> None:
-            block, matrix = part
-            out[block] = matrix @ value
-
-        _threads.over(self._parts, multiply)
+        _threads.over(self._parts, lambda part: write(part[0], (out, part[1] @ value)))
         return out
 
     def merged(self) -> scipy.sparse.csr_array:
@@ -192,6 +180,11 @@ class StackedRows(PolicyRows):
     def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
         inside = ((states[(states >= block.start) & (states < block.stop)] - block.start, matrix) for block, matrix in self._parts)
         return np.concatenate([matrix[some].indices for some, matrix in inside])
+
+
+def hashes(arrays: Iterable[np.ndarray]) -> bytes:
+    """Return the hashes of some arrays, one after the other."""
+    return b"".join(hashlib.sha256(array.data).digest() for array in arrays)
 
 
 def combined(parts: Iterable[bytes]) -> str:
@@ -241,16 +234,16 @@ class DenseTransitions(Transitions):
             return self._rows[actions, np.arange(self.n_states)]
         matrix = np.empty((self.n_states, self.n_states))
         size = max(1, PAIRS_PER_BLOCK // self.n_states)
-
-        def mix(start: int) -> None:
-            states = slice(start, min(start + size, self.n_states))
-            mixed = policy[states, 0, None] * self._rows[0, states]
-            for action in range(1, self.n_actions):
-                mixed += policy[states, action, None] * self._rows[action, states]
-            matrix[states] = mixed
-
-        _threads.over(range(0, self.n_states, size), mix, shared=self._large)
+        parts = [slice(start, min(start + size, self.n_states)) for start in range(0, self.n_states, size)]
+        _threads.over(parts, lambda states: write(states, (matrix, self._mixed(policy, states))), shared=self._large)
         return matrix
+
+    def _mixed(self, policy: Float[Array, "S A"], states: slice) -> Float[np.ndarray, "b S"]:
+        """Return some rows of a policy."""
+        mixed = policy[states, 0, None] * self._rows[0, states]
+        for action in range(1, self.n_actions):
+            mixed += policy[states, action, None] * self._rows[action, states]
+        return mixed
 
     def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
         found = np.zeros(self.n_states, dtype=np.bool_)
@@ -429,9 +422,9 @@ def sparse_of_available(
 ) -> SparseTransitions:
     """Row matrix and its (S, A) row numbers -> sparse transitions without the rows of unavailable pairs."""
     rows, shape = with_empty_last_row(rows), index.shape
-
-    def choose(block: slice) -> scipy.sparse.csr_array:
-        return block_of(rows, np.where(available[block], index[block], -1))
-
-    matrices = _threads.over(state_blocks(*shape), choose, shared=rows.nnz >= SHARED_FROM)
+    matrices = _threads.over(
+        state_blocks(*shape),
+        lambda block: block_of(rows, np.where(available[block], index[block], -1)),
+        shared=rows.nnz >= SHARED_FROM,
+    )
     return SparseTransitions(tuple(matrices), *shape)
