@@ -15,7 +15,7 @@ from regmdp._errors import SingularError
 from regmdp.evaluation.base import Chain
 from regmdp.evaluation.linear import LinearEvaluation, System
 from regmdp.mdp.structure import within_reach
-from regmdp.mdp.transitions import PolicyRows
+from regmdp.mdp.transitions import PolicyRows, columns
 
 __all__ = ["Direct", "quick_to_factorize"]
 
@@ -151,7 +151,7 @@ def quick_to_factorize(rows: Array | PolicyRows) -> bool:
         if sum(bands(rows)) <= NARROW:
             return True
         matrix = scipy.sparse.csr_array(rows)
-        successors = lambda states: matrix[states].indices  # noqa: E731
+        successors = lambda states: columns(matrix, states)  # noqa: E731
     else:
         return n <= DENSE_LIMIT
-    return all(within_reach(successors, n, start, STEPS, PLANAR) < PLANAR for start in {n // 4, n // 2, 3 * n // 4})
+    return all(within_reach(successors, n, start, STEPS, PLANAR) < PLANAR for start in (n // 3, 2 * n // 3))

@@ -179,7 +179,7 @@ class StackedRows(PolicyRows):
 
     def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
         inside = ((states[(states >= block.start) & (states < block.stop)] - block.start, matrix) for block, matrix in self._parts)
-        return np.concatenate([matrix[some].indices for some, matrix in inside])
+        return np.concatenate([columns(matrix, some) for some, matrix in inside])
 
 
 def hashes(arrays: Iterable[np.ndarray]) -> bytes:
@@ -352,7 +352,7 @@ class SparseTransitions(Transitions):
         for block in (self.blocks[index] for index in np.unique(number)):
             inside = states[(states >= block.start) & (states < block.stop)] - block.start
             rows = np.arange(self.n_actions)[:, None] * (block.stop - block.start) + inside
-            parts.append(self._rows_of(block)[rows.ravel()].indices)
+            parts.append(columns(self._rows_of(block), rows.ravel()))
         return np.concatenate(parts)
 
     def to_csr(self) -> scipy.sparse.csr_array:
@@ -382,6 +382,14 @@ def block_of(rows: scipy.sparse.csr_array, index: Int[np.ndarray, "b A"]) -> sci
         parts = (chosen.data, chosen.indices.astype(np.int32, copy=False), chosen.indptr.astype(np.int32, copy=False))
         chosen = scipy.sparse.csr_array(parts, shape=chosen.shape)
     return chosen
+
+
+def columns(matrix: scipy.sparse.csr_array, rows: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
+    """(k,) rows of a matrix -> (n,) the columns of their entries, row by row."""
+    starts = matrix.indptr[rows]
+    lengths = matrix.indptr[rows + 1] - starts
+    ends = np.cumsum(lengths)
+    return matrix.indices[np.arange(lengths.sum()) + np.repeat(starts - ends + lengths, lengths)]
 
 
 def stacked(parts: Sequence[scipy.sparse.csr_array]) -> scipy.sparse.csr_array:
