@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from regmdp._arrays import UNIT_ROUNDOFF, Array, Float, array_namespace
 
-__all__ = ["decreasing_root", "probabilities"]
+__all__ = ["decreasing_root", "probabilities", "summing_to_one"]
 
 #: Steps after which a root is taken as it is; bisection alone needs fewer to leave no double inside a bounded bracket.
 STEPS = 200
@@ -95,7 +95,14 @@ def probabilities(
         # the logarithm of the sum of exponentials is straight
         return xp.log(xp.maximum(total, 1e-300)), -xp.sum(slope, axis=-1) / xp.maximum(total, 1e-300)
 
-    root = decreasing_root(surplus, low, high, n_actions * UNIT_ROUNDOFF)
+    return summing_to_one(function, decreasing_root(surplus, low, high, n_actions * UNIT_ROUNDOFF), n_actions)
+
+
+def summing_to_one(
+    function: Callable[[Array], tuple[Array, Array]], root: Float[Array, "*batch"], n_actions: int
+) -> Float[Array, "*batch A"]:
+    """Return the probabilities p(λ) for a λ at which they sum to 1 up to rounding, with that rounding mended."""
+    xp = array_namespace(root)
     p, slope = function(root)
     excess, steepness = xp.sum(p, axis=-1, keepdims=True) - 1.0, xp.sum(slope, axis=-1, keepdims=True)
     near = xp.abs(excess) <= CLOSE

@@ -10,7 +10,7 @@ import numpy as np
 
 from regmdp._arrays import Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._errors import RegularizerError
-from regmdp.regularizers._roots import probabilities
+from regmdp.regularizers._roots import probabilities, summing_to_one
 from regmdp.regularizers.base import checked_temperature
 from regmdp.regularizers.separable import SeparableRegularizer, Slopes
 
@@ -70,6 +70,8 @@ class Tsallis(SeparableRegularizer):
         r"""Return the distribution with \(q \log_q p_a = y_a - \mu\) where that has a solution, and 0 elsewhere."""
         xp = array_namespace(y)
         y = y - xp.max(y, axis=-1, keepdims=True)
+        if self.q == 1.5:
+            return summing_to_one(lambda mu: self._exponential(y - mu[..., None]), _threshold(y), y.shape[-1])
         zero = xp.zeros(y.shape[:-1])
         # at μ = 0 the best action alone has probability 1; at the upper end all have at most 1/A
         high = zero - self.q * self._logarithm_of_number(1.0 / y.shape[-1])
@@ -115,6 +117,23 @@ class Tsallis(SeparableRegularizer):
         if exponent not in (1.0, 2.0):
             return xp.exp(xp.log1p(base) / (self.q - 1.0))
         return (1.0 + base) ** int(exponent)
+
+
+def _threshold(y: Float[Array, "*batch A"]) -> Float[Array, "*batch"]:
+    r"""(…, A) scores with maximum 0 -> (…) the μ at which the distribution for q = 3/2 sums to 1.
+
+    With z = y/3 it is \((z - t)_+^2\), and t solves a quadratic equation in the moments of the best few z (Peters, Niculae &
+    Martins 2019, Algorithm 2).
+    """
+    xp = array_namespace(y)
+    # an action more than 1 below the best gets nothing, however far below it is
+    z = -xp.sort(-xp.maximum(y / 3.0, -2.0), axis=-1)
+    rank = xp.arange(1, y.shape[-1] + 1, dtype=xp.float64)
+    mean = xp.cumulative_sum(z, axis=-1) / rank
+    spread = xp.cumulative_sum(z * z, axis=-1) - rank * mean * mean
+    t = mean - xp.sqrt(xp.maximum((1.0 - spread) / rank, 0.0))
+    size = xp.sum(xp.astype((t <= z) & (spread <= 1.0), xp.int64), axis=-1, keepdims=True)
+    return 3.0 * (xp.take_along_axis(t, size - 1, axis=-1)[..., 0] + 1.0)
 
 
 def checked_positive(name: str, number: Any) -> float:
