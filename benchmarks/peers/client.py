@@ -32,14 +32,18 @@ class Worker:
 
     def __init__(self, name: str, python: Path, threads: int, memory: int, floor: Path | None, log: Path) -> None:
         self.name, self.versions = name, {}
-        self._command = [str(python), str(HERE / "worker.py"), name, str(memory)]
+        self._command = [str(python), str(HERE / "worker.py"), name, str(memory), str(threads)]
         self._environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
-        for variable in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
+        for variable in ("OMP", "OPENBLAS", "MKL", "NUMBA", "REGMDP"):
             self._environment[f"{variable}_NUM_THREADS"] = str(threads)
+        # Threads of OpenMP that wait for each other would otherwise spin, which takes ten times as long where something else runs.
+        self._environment.setdefault("OMP_WAIT_POLICY", "passive")
         self._environment["FLOOR_LIBRARY"] = str(floor or "")
         # a folder of peers that is only read stays as it is
         self._environment["PYTHONDONTWRITEBYTECODE"] = "1"
         self._log = log
+        #: How often the process was started: what it compiled is lost with it.
+        self.starts = 0
         self._model: Path | None = None
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -82,6 +86,7 @@ class Worker:
 
     def _start(self) -> None:
         self.stop()
+        self.starts += 1
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
                 self._command,

@@ -43,6 +43,7 @@ static void sort_down(double *y, int64_t n) {
 /* max <p, y> - sum p log p */
 static double shannon(const double *y, int64_t n, double top) {
     double sum = 0.0;
+#pragma omp simd reduction(+ : sum)
     for (int64_t i = 0; i < n; i++) sum += exp(y[i] - top);
     return top + log(sum);
 }

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["Model", "load", "save"]
+__all__ = ["Model", "backup", "load", "save"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,21 @@ class Model:
             rewards=self.rewards[pair],
             termination=self.termination[pair],
         )
+
+
+def backup(model: Model, value: np.ndarray, temperature: float | None) -> np.ndarray:
+    """Return the (S,) Bellman backup of a value, with Shannon's entropy if there is a temperature: plainly, to check others by."""
+    gains = model.rewards + model.discount * (model.rows @ value)
+    starts = model.starts()
+    inhabited = np.flatnonzero(np.diff(starts))
+    first, lengths = starts[inhabited], np.diff(starts)[inhabited]
+    best = np.maximum.reduceat(gains, first)
+    if temperature is not None:
+        sums = np.add.reduceat(np.exp((gains - np.repeat(best, lengths)) / temperature), first)
+        best = best + temperature * np.log(sums)
+    result = np.zeros(model.n_states)
+    result[inhabited] = best
+    return result
 
 
 def save(path: Any, model: Model) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from client import TooLongError, Worker, WorkerError
 from environments import PEERS
+from model import Model, backup
 
 __all__ = ["Record", "Rules", "race"]
 
@@ -19,6 +20,8 @@ __all__ = ["Record", "Rules", "race"]
 TARGET = 1e-8
 #: How much better than that the reference must be.
 MARGIN = 0.1
+#: A tolerance, relative as well, with which a solver that starts afresh makes hardly more than one step.
+LOOSE = 1e6
 
 
 @dataclass(frozen=True)
@@ -63,17 +66,42 @@ class Contestant:
         self.record, self.worker, self.temperature, self.truth, self.rules = record, worker, temperature, truth, rules
         self.has_tolerance = PEERS[record.peer].methods[record.method]
         self.spent = 0.0
+        self._elapsed = 0.0
+        self._warm = 0
         self._out = rules.folder / f"{record.peer}.npy"
 
     def solve(self, tolerance: float | None) -> tuple[float, float]:
         """Solve once; return the seconds and the true error, which the doubt about the reference is part of."""
-        command = {"do": "solve", "method": self.record.method, "tolerance": tolerance, "temperature": self.temperature}
+        command = {"do": "prepare", "method": self.record.method, "tolerance": tolerance, "temperature": self.temperature}
         begin = time.perf_counter()
-        answer = self.worker.ask({**command, "out": str(self._out)}, self.rules.limit)
-        self.spent += time.perf_counter() - begin
-        self.record.prepare = answer["prepare"]
+        try:
+            self.record.prepare = self.worker.ask(command, 10 * self.rules.limit)["seconds"]
+        except TooLongError:
+            # what converts for long may still solve quickly, so that this says nothing about the time of a solution
+            raise WorkerError(f"a solution is not prepared within {10 * self.rules.limit:g} s") from None
+        try:
+            answer = self.worker.ask({"do": "solve", "out": str(self._out)}, self.rules.limit)
+        except TooLongError:
+            self.spent += self.rules.limit
+            raise
+        self.spent += answer["seconds"]
+        self._elapsed += time.perf_counter() - begin
+        self._warm = self.worker.starts
         self.record.peak = max(self.record.peak or 0, answer["peak"])
         return answer["seconds"], self.truth.error(np.load(self._out))
+
+    def tired(self, limits: float) -> bool:
+        """Whether the solutions took that many limits, or five times as long with all that is not timed."""
+        return self.spent > limits * self.rules.limit or self._elapsed > 5 * limits * self.rules.limit
+
+    def rest(self) -> None:
+        """Begin to count the time again."""
+        self.spent = self._elapsed = 0.0
+
+    def warm_up(self) -> None:
+        """Solve once if the process was started again since the last time, for it may have to compile something."""
+        if self._warm != self.worker.starts:
+            self.solve(self.record.tolerance)
 
     def qualify(self) -> None:
         """Find the tolerance with which the answer is right enough, the loosest one as far as that is cheap to find."""
@@ -102,17 +130,26 @@ class Contestant:
                 record.note = str(failure)
 
     def confirm(self) -> None:
-        """Solve once more with nothing left of what was solved before: a peer that starts from its last answer hides its error."""
+        """Solve once more with nothing left of what was solved before: a peer that starts from its last answer hides its error.
+
+        It hides its time, too. So one that makes a single step with a loose tolerance must be as wrong after that step when it
+        has just found the answer as when it has not.
+        """
         record, found = self.record, self.record.error
         try:
             self.worker.reload(10 * self.rules.limit)
+            loose = LOOSE * self.truth.scale if self.has_tolerance else None
+            before = self.solve(loose)[1] if loose else 0.0
             error = self.solve(record.tolerance)[1]
+            after = self.solve(loose)[1] if loose else 0.0
         except (WorkerError, TooLongError) as trouble:
             record.note = str(trouble)
             return
         record.error = error / self.truth.scale
         if not error <= self.truth.allowed:
             record.note = f"wrong by {record.error:.1e} from a fresh start, after {found:.1e} when it had solved the model before"
+        elif after < 0.5 * before and before > self.truth.allowed:
+            record.note = "it starts from its last answer, so that its times mean nothing"
 
     def _accept(self, tolerance: float, error: float) -> bool:
         if error <= self.truth.allowed:
@@ -122,7 +159,7 @@ class Contestant:
 
     def _loosen(self, good: float) -> tuple[float, float]:
         for _ in range(12):
-            if self.spent > self.rules.limit:
+            if self.tired(1.0):
                 break
             if not self._accept(10 * good, self.solve(10 * good)[1]):
                 return good, 10 * good
@@ -145,7 +182,7 @@ class Contestant:
 
     def _narrow(self, good: float, bad: float) -> None:
         """Bisect between a tolerance that will do and one that will not, on the logarithm, down to a factor of 2."""
-        while bad > 2 * good and self.spent <= 2 * self.rules.limit:
+        while bad > 2 * good and not self.tired(2.0):
             middle = 10 ** ((np.log10(good) + np.log10(bad)) / 2)
             if self._accept(middle, self.solve(middle)[1]):
                 good = middle
@@ -177,11 +214,12 @@ class Truth:
         return float(np.abs(value - self.value).max()) + self.bound
 
 
-def race(base: dict[str, Any], workers: dict[str, Worker], temperature: float | None, rules: Rules) -> list[Record]:
+def race(base: dict[str, Any], model: Model, workers: dict[str, Worker], temperature: float | None, rules: Rules) -> list[Record]:
     """Run every method on the model that the workers have loaded, and return what was measured.
 
     Args:
         base: The fields of a record that describe the case.
+        model: The model.
         workers: The peers that take part, regmdp first.
         temperature: That of Shannon's entropy, or None without a regularizer.
         rules: How often, how long, and where files go.
@@ -193,7 +231,7 @@ def race(base: dict[str, Any], workers: dict[str, Worker], temperature: float | 
         for method in PEERS[name].methods
     ]
     try:
-        truth = _truth(workers["regmdp"], temperature, rules)
+        truth = _truth(workers["regmdp"], model, temperature, rules)
     except (WorkerError, TooLongError) as trouble:
         for record in records:
             record.note = f"no reference: {trouble}"
@@ -212,27 +250,32 @@ def race(base: dict[str, Any], workers: dict[str, Worker], temperature: float | 
     return records
 
 
-def _truth(worker: Worker, temperature: float | None, rules: Rules) -> Truth:
+def _truth(worker: Worker, model: Model, temperature: float | None, rules: Rules) -> Truth:
     out = rules.folder / "reference.npy"
     answer = worker.ask({"do": "reference", "temperature": temperature, "out": str(out)}, 20 * rules.limit)
     truth = Truth(np.load(out), answer["error_bound"])
     if not truth.bound <= MARGIN * truth.allowed:
         raise WorkerError(f"it is certain only up to {truth.bound:.1e}, and the error allowed is {truth.allowed:.1e}")
+    # The bound is ours. This one is not: a value whose backup differs by so much is that far from the fixed point, at most.
+    doubt = float(np.abs(backup(model, truth.value, temperature) - truth.value).max()) / (1.0 - model.discount)
+    if not doubt <= MARGIN * truth.allowed:
+        raise WorkerError(f"its backup says that it may be wrong by {doubt:.1e}, and the error allowed is {truth.allowed:.1e}")
     return truth
 
 
 def _repeat(contestants: list[Contestant], rules: Rules) -> None:
     """Let the methods run in turn, so that whatever else the machine does hits all of them."""
     for contestant in contestants:
-        contestant.spent = 0.0
+        contestant.rest()
     for repetition in range(rules.repetitions):
         # every other round runs backwards: nobody has always the same neighbour
         for contestant in contestants if repetition % 2 == 0 else contestants[::-1]:
             record = contestant.record
             # one that takes long has been measured well enough after one round; its ratio is then from the rounds it took part in
-            if record.note or contestant.spent > 3 * rules.limit:
+            if record.note or contestant.tired(3.0):
                 continue
             try:
+                contestant.warm_up()
                 seconds, error = contestant.solve(record.tolerance)
             except (WorkerError, TooLongError) as trouble:
                 record.note = f"{trouble} in one of the repetitions"

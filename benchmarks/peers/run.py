@@ -89,7 +89,9 @@ def _measure(case: Case, workers: dict[str, Worker], options: Any, threads: int,
     rules = Rules(options.repetitions, options.limit, folder)
     for temperature in (None, case.temperature):
         regularizer = "none" if temperature is None else f"Shannon({temperature:g})"
-        run["records"] += [record.as_dict() for record in race({**base, "regularizer": regularizer}, loaded, temperature, rules)]
+        run["records"] += [
+            record.as_dict() for record in race({**base, "regularizer": regularizer}, model, loaded, temperature, rules)
+        ]
     for name, why in failed.items():
         run["records"].append(_missing(base, name, why))
 

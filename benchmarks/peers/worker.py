@@ -1,10 +1,11 @@
 """The process in which one peer lives: it reads commands as JSON lines from its standard input and answers each with one line.
 
-It is started by the driver with the Python of the peer's environment: python worker.py ADAPTER MEMORY, where MEMORY is the limit on
-the address space in bytes, or 0. The commands are
+It is started by the driver with the Python of the peer's environment: python worker.py ADAPTER MEMORY THREADS, where MEMORY is the
+limit on the address space in bytes, or 0, and THREADS the number of cores to keep to. The commands are
 
 - {"do": "load", "model": file}: reads a model and converts it to what the peer wants;
-- {"do": "solve", "method": …, "tolerance": …, "temperature": …, "out": file}: solves it, and writes the (S,) value to an .npy file;
+- {"do": "prepare", "method": …, "tolerance": …, "temperature": …}: makes what has to be new for each solution;
+- {"do": "solve", "out": file}: solves what was prepared, once, and writes the (S,) value to an .npy file;
 - {"do": "reference", "temperature": …, "out": file}: solves it as exactly as rounding allows, with a bound on the error;
 - {"do": "sweep", "kind": …, "temperature": …, "value": file, "count": …, "out": file}: backs a value up, count times.
 
@@ -31,9 +32,12 @@ from model import load
 
 def main() -> None:
     """Answer commands until the input ends."""
-    name, memory = sys.argv[1], int(sys.argv[2])
+    name, memory, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     if memory:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    # some libraries know no other limit on their threads than the cores there are
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     # Peers print what they like, from C++ too: the answers go out on a copy of the standard output, which then becomes standard
     # error.
     answers = os.fdopen(os.dup(1), "w")
@@ -61,11 +65,21 @@ def load_model(adapter: Any, command: dict[str, Any]) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - begin, "versions": {package: found(package) for package in adapter.packages}}
 
 
+#: What was prepared, until it is solved.
+READY: list[Any] = []
+
+
+def prepare(adapter: Any, command: dict[str, Any]) -> dict[str, Any]:
+    """Make ready for one solution, in place of what was made ready before."""
+    READY.clear()
+    begin = time.perf_counter()
+    READY.append(adapter.prepare(command["method"], command["tolerance"], command["temperature"]))
+    return {"seconds": time.perf_counter() - begin}
+
+
 def solve(adapter: Any, command: dict[str, Any]) -> dict[str, Any]:
     """Time one solution."""
-    begin = time.perf_counter()
-    run, collect = adapter.prepare(command["method"], command["tolerance"], command["temperature"])
-    prepared = time.perf_counter()
+    run, collect = READY.pop()
     # a pause for what earlier runs left behind is not this run's
     gc.collect()
     forget_peak()
@@ -74,7 +88,7 @@ def solve(adapter: Any, command: dict[str, Any]) -> dict[str, Any]:
     seconds = time.perf_counter() - start
     peak = peak_memory()
     np.save(command["out"], np.asarray(collect(result), dtype=np.float64))
-    return {"seconds": seconds, "prepare": prepared - begin, "peak": peak}
+    return {"seconds": seconds, "peak": peak}
 
 
 def reference(adapter: Any, command: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +111,7 @@ def sweep(adapter: Any, command: dict[str, Any]) -> dict[str, Any]:
     return {"seconds": seconds}
 
 
-ACTIONS = {"load": load_model, "solve": solve, "reference": reference, "sweep": sweep}
+ACTIONS = {"load": load_model, "prepare": prepare, "solve": solve, "reference": reference, "sweep": sweep}
 
 
 def forget_peak() -> None:

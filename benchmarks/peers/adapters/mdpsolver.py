@@ -7,11 +7,17 @@ from collections.abc import Callable
 import mdpsolver
 from model import Model
 
-METHODS = {"value iteration": "vi", "policy iteration": "pi", "modified policy iteration": "mpi"}
+METHODS = {
+    "value iteration": ("vi", True),
+    "value iteration, 1 thread": ("vi", False),
+    "policy iteration": ("pi", True),
+    "modified policy iteration": ("mpi", True),
+    "modified policy iteration, 1 thread": ("mpi", False),
+}
 
 
 class Adapter:
-    """Standard updates, the ones that run in parallel."""
+    """Standard updates, the ones that can run in parallel, which does not always pay."""
 
     packages = ("mdpsolver",)
 
@@ -37,7 +43,9 @@ class Adapter:
         model = mdpsolver.model()
         model.mdp(**self.arguments)
 
+        algorithm, parallel = METHODS[method]
+
         def run() -> None:
-            model.solve(algorithm=METHODS[method], tolerance=tolerance, parallel=True)
+            model.solve(algorithm=algorithm, tolerance=tolerance, parallel=parallel)
 
         return run, lambda _: model.getValueVector()[: self.n_states]

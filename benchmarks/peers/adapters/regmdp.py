@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,12 @@ class Adapter:
         )
 
     def prepare(self, method: str, tolerance: float, temperature: float | None) -> tuple[Callable, Callable]:
-        # A model remembers what it has computed about itself, such as its digest. A new one has to do so again, within the time.
+        # A model remembers what it has computed about itself. A new one has to do so again, within the time.
         mdp = self.mdp.with_discount(self.mdp.discount)
+        # its transitions are those of the old one, so they have to forget
+        for kind in type(mdp.transitions).__mro__:
+            for name in [name for name, member in vars(kind).items() if isinstance(member, cached_property)]:
+                vars(mdp.transitions).pop(name, None)
         regularizer = None if temperature is None else rm.Shannon(temperature)
         return lambda: rm.solve(mdp, regularizer, tol=tolerance), lambda solution: solution.value
 
