@@ -26,7 +26,7 @@ PAIRS_PER_BLOCK = 1 << 16
 #: Stored probabilities from which on waking other threads pays.
 SHARED_FROM = 1 << 18
 #: States looked at to see whether the rows of different actions overlap.
-SAMPLED_STATES = 64
+SAMPLED_STATES = 16
 #: States up to which the chain of a policy may be stored as a dense matrix though the model is sparse.
 DENSE_CHAIN = 1200
 
@@ -310,7 +310,7 @@ class SparseTransitions(Transitions):
         pure = pure_actions(policy[self.blocks[0]]) is not None  # and if it is so there, elsewhere too
         if self.n_stored <= PAIRS_PER_BLOCK:
             return self.policy_matrix(policy)
-        if not (self._overlap or pure):
+        if not (pure or self._overlap):
             return MixedRows(self, policy)
         parts = self._mixed(policy)
         return StackedRows(self.blocks, parts) if sum(part.nnz for part in parts) >= SHARED_FROM else stacked(parts)
