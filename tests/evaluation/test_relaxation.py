@@ -6,7 +6,7 @@ import pytest
 import regmdp as rm
 from regmdp.evaluation import Chain, Direct, Exact
 from regmdp.evaluation.relaxation import SWEEPS, relax
-from regmdp.mdp.transitions import MixedRows, StackedRows
+from regmdp.mdp.policy_rows import MixedRows, StackedRows
 
 
 def chain_of(mdp, *, pure=False):

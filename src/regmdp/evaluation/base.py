@@ -12,7 +12,7 @@ from regmdp import bellman
 from regmdp._arrays import Array, Float
 from regmdp._errors import SingularError
 from regmdp.mdp import MDP
-from regmdp.mdp.transitions import PolicyRows
+from regmdp.mdp.policy_rows import PolicyRows
 from regmdp.regularizers import Regularizer
 
 __all__ = ["Chain", "Evaluation"]

@@ -14,8 +14,8 @@ from regmdp._arrays import Array, Float
 from regmdp._errors import SingularError
 from regmdp.evaluation.base import Chain
 from regmdp.evaluation.linear import LinearEvaluation, System
+from regmdp.mdp.policy_rows import PolicyRows, columns
 from regmdp.mdp.structure import within_reach
-from regmdp.mdp.transitions import PolicyRows, columns
 
 __all__ = ["Direct", "quick_to_factorize"]
 

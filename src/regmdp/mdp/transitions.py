@@ -18,8 +18,9 @@ import scipy
 
 from regmdp import _threads
 from regmdp._arrays import Array, Bool, Float, Int, frozen, pure_actions, write
+from regmdp.mdp.policy_rows import MixedRows, PolicyRows, StackedRows, columns, stacked
 
-__all__ = ["DenseTransitions", "PolicyRows", "SparseTransitions", "Transitions"]
+__all__ = ["DenseTransitions", "SparseTransitions", "Transitions"]
 
 #: State-action pairs in a block, at most: 2^16 doubles are 512 KiB, a half or a quarter of a second-level cache.
 PAIRS_PER_BLOCK = 1 << 16
@@ -114,72 +115,6 @@ class Known(NamedTuple):
     branching: int
     n_stored: int
     digest: str
-
-
-class PolicyRows(ABC):
-    """The (S, S) matrix P_π of a policy as an operator, for where storing it as one matrix would not pay."""
-
-    shape: tuple[int, int]
-
-    @abstractmethod
-    def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
-        """(S,) value -> (S,) its expectation after one step."""
-
-    @abstractmethod
-    def merged(self) -> Array:
-        """Return the matrix, dense or a CSR array."""
-
-    @abstractmethod
-    def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
-        """(k,) states -> (n,) the states that one step from any of them may lead to, and perhaps some others."""
-
-
-class MixedRows(PolicyRows):
-    """The rows of the actions are mixed after the product, not before.
-
-    Where policies are stochastic and the successors of different actions differ, a merged matrix has as many entries as the model,
-    and making it costs more than many products.
-    """
-
-    def __init__(self, transitions: Transitions, policy: Float[Array, "S A"]) -> None:
-        self._transitions, self._policy = transitions, policy
-        self.shape = (transitions.n_states, transitions.n_states)
-
-    def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
-        out = np.empty(self.shape[0])
-        transitions, policy = self._transitions, self._policy
-        _threads.over(
-            transitions.blocks,
-            lambda block: write(block, (out, np.sum(policy[block] * transitions.expect(value, block), axis=-1))),
-            shared=transitions.shared,
-        )
-        return out
-
-    def merged(self) -> Array:
-        return self._transitions.policy_matrix(self._policy)
-
-    def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
-        return self._transitions.successors(states)
-
-
-class StackedRows(PolicyRows):
-    """The rows of a large matrix stay in blocks, which threads share."""
-
-    def __init__(self, blocks: Sequence[slice], matrices: Sequence[scipy.sparse.csr_array]) -> None:
-        self._parts = list(zip(blocks, matrices, strict=True))
-        self.shape = (blocks[-1].stop, blocks[-1].stop)
-
-    def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
-        out = np.empty(self.shape[0])
-        _threads.over(self._parts, lambda part: write(part[0], (out, part[1] @ value)))
-        return out
-
-    def merged(self) -> scipy.sparse.csr_array:
-        return stacked([matrix for _, matrix in self._parts])
-
-    def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
-        inside = ((states[(states >= block.start) & (states < block.stop)] - block.start, matrix) for block, matrix in self._parts)
-        return np.concatenate([columns(matrix, some) for some, matrix in inside])
 
 
 def hashes(arrays: Iterable[np.ndarray]) -> bytes:
@@ -382,19 +317,6 @@ def block_of(rows: scipy.sparse.csr_array, index: Int[np.ndarray, "b A"]) -> sci
         parts = (chosen.data, chosen.indices.astype(np.int32, copy=False), chosen.indptr.astype(np.int32, copy=False))
         chosen = scipy.sparse.csr_array(parts, shape=chosen.shape)
     return chosen
-
-
-def columns(matrix: scipy.sparse.csr_array, rows: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
-    """(k,) rows of a matrix -> (n,) the columns of their entries, row by row."""
-    starts = matrix.indptr[rows]
-    lengths = matrix.indptr[rows + 1] - starts
-    ends = np.cumsum(lengths)
-    return matrix.indices[np.arange(lengths.sum()) + np.repeat(starts - ends + lengths, lengths)]
-
-
-def stacked(parts: Sequence[scipy.sparse.csr_array]) -> scipy.sparse.csr_array:
-    """Return the rows of all blocks as one matrix."""
-    return parts[0] if len(parts) == 1 else scipy.sparse.csr_array(scipy.sparse.vstack(parts, format="csr"))
 
 
 def _mixed(matrix: scipy.sparse.csr_array, weights: Float[np.ndarray, "b A"]) -> scipy.sparse.csr_array:
