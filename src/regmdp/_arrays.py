@@ -33,7 +33,6 @@ __all__ = [
     "array_namespace",
     "frozen",
     "one_hot",
-    "pure_actions",
     "write",
 ]
 
@@ -71,22 +70,6 @@ def one_hot(actions: Int[Array, "*batch"], n_actions: int) -> Float[Array, "*bat
     """
     xp = array_namespace(actions)
     return xp.astype(actions[..., None] == xp.arange(n_actions), xp.float64)
-
-
-def pure_actions(policy: Float[np.ndarray, "*batch A"]) -> Int[np.ndarray, "*batch"] | None:
-    """(…, A) policy -> (…) the action of each state, -1 if it has none; None if some state mixes actions.
-
-    >>> pure_actions(np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]))
-    array([ 1,  0, -1])
-    >>> pure_actions(np.array([[0.5, 0.5], [1.0, 0.0]])) is None
-    True
-    """
-    policy = np.asarray(policy)
-    # as many entries as there are ones, and at most one of them a row: nothing else is positive
-    some = np.max(policy, axis=-1) == 1.0
-    if np.count_nonzero(policy != 0.0) != np.count_nonzero(some):
-        return None
-    return np.where(some, policy @ np.arange(policy.shape[-1], dtype=np.float64), -1.0).astype(np.intp)
 
 
 def write(where: Any, *parts: tuple[np.ndarray, np.ndarray]) -> None:

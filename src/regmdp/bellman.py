@@ -18,10 +18,11 @@ import numpy as np
 from regmdp import _threads
 from regmdp._arrays import Array, Bool, Float, array_namespace, write
 from regmdp.mdp import MDP, Frame
+from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.transitions import state_blocks
 from regmdp.regularizers import Regularizer, Unregularized
 
-__all__ = ["backup", "expected_rewards", "greedy", "policy_backup", "q_values", "residual"]
+__all__ = ["backup", "expected_rewards", "greedy", "improve", "policy_backup", "q_values", "residual"]
 
 
 class Block(NamedTuple):
@@ -42,7 +43,7 @@ class Block(NamedTuple):
 
     def worth(self, policy: Float[Array, "S A"]) -> Float[np.ndarray, " b"]:
         """Return the regularized value of a policy of all states, in these."""
-        p = policy[self.states]
+        p = np.asarray(policy[self.states])
         return expectation(p, self.q) - self.regularizer.cost(p, self.available)
 
 
@@ -107,6 +108,13 @@ def backup(mdp: MDP, regularizer: Regularizer | None, value: Float[Array, " S"])
     return out
 
 
+def first_backup(mdp: MDP, regularizer: Regularizer) -> Float[np.ndarray, " S"]:
+    """Return (S,) T 0, the largest regularized reward of one step, for which the transitions need not be looked at."""
+    out = np.empty(mdp.n_states)
+    _over_rewards(mdp, regularizer, lambda block: write(block.states, (out, block.maximum())))
+    return out
+
+
 def residual(mdp: MDP, regularizer: Regularizer | None, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
     """(S,) value V -> (S,) T V - V, which is 0 at the optimum and nowhere else if γ < 1."""
     return backup(mdp, regularizer, value) - np.asarray(value)
@@ -123,8 +131,22 @@ def greedy(
         >>> policy
         array([[0.55, 0.45, 0.  ]])
     """
-    regularizer = regularizer or Unregularized()
+    best, policy = improve(mdp, regularizer or Unregularized(), value)
+    return best, np.asarray(policy)
+
+
+def improve(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) -> tuple[Float[np.ndarray, " S"], Float[Array, "S A"]]:
+    """Return what :func:`greedy` does, but where nothing regularizes only the actions of the policy."""
     best = np.empty(mdp.n_states)
+    if isinstance(regularizer, Unregularized):
+        actions = np.empty(mdp.n_states, dtype=np.int32)
+        over_blocks(
+            mdp,
+            regularizer,
+            np.asarray(value),
+            lambda block: write(block.states, *zip((best, actions), regularizer.best(block.q, block.available), strict=True)),
+        )
+        return best, DeterministicPolicy(actions, mdp.n_actions)
     policy = np.empty((mdp.n_states, mdp.n_actions), order="F")
     over_blocks(
         mdp,
@@ -160,12 +182,14 @@ def expected_rewards(mdp: MDP, regularizer: Regularizer | None, policy: Float[Ar
     """(S, A) policy -> (S,) reward of one step, ⟨π, r⟩ - τ h(π)."""
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)
-    _threads.over(
-        mdp.transitions.blocks,
-        lambda states: write(states, (out, _rewards_at(mdp, regularizer, states).worth(policy))),
-        shared=mdp.transitions.shared,
-    )
+    _over_rewards(mdp, regularizer, lambda block: write(block.states, (out, block.worth(policy))))
     return out
+
+
+def _over_rewards(mdp: MDP, regularizer: Regularizer, work: Callable[[Block], None]) -> None:
+    """Do some work with the rewards of the next step as action values, block by block."""
+    transitions = mdp.transitions
+    _threads.over(transitions.blocks, lambda states: work(_rewards_at(mdp, regularizer, states)), shared=transitions.shared)
 
 
 def _rewards_at(mdp: MDP, regularizer: Regularizer, states: slice) -> Block:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from regmdp import _threads
-from regmdp._arrays import Array, Float, one_hot
+from regmdp._arrays import Array, Float
 from regmdp._errors import ImproperPolicyError, InfeasibleError, PolicyError, RegularizerError
 from regmdp.mdp import MDP, Frame
+from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.structure import end_components, never_ending
 from regmdp.mdp.transitions import SHARED_FROM, state_blocks
 from regmdp.regularizers import Regularizer, Unregularized
@@ -30,8 +31,10 @@ def uniform_policy(mdp: Frame, regularizer: Regularizer | None = None) -> Float[
         >>> rm.uniform_policy(rm.models.bandit(), rm.Box(0.0, np.array([0.1, 0.8, 0.8])))
         array([[0.05882353, 0.47058824, 0.47058824]])
     """
-    policy = (regularizer or Unregularized()).centre(mdp.available)
-    return np.asfortranarray(policy)
+    regularizer = regularizer or Unregularized()
+    if mdp.all_available and regularizer.limits is None and regularizer.domain(None) is None:
+        return np.full((mdp.n_states, mdp.n_actions), 1.0 / mdp.n_actions, order="F")
+    return np.asfortranarray(regularizer.centre(mdp.available))
 
 
 def permitted(mdp: Frame, regularizer: Regularizer | None) -> np.ndarray:
@@ -52,19 +55,13 @@ def as_policy(mdp: Frame, policy: Any, regularizer: Regularizer | None = None) -
     Raises:
         PolicyError: if it is not a policy of this model.
     """
-    policy = np.asarray(policy)
+    policy = policy.actions if isinstance(policy, DeterministicPolicy) else np.asarray(policy)
     shape = (mdp.n_states, mdp.n_actions)
     live = ~mdp.terminal
     if policy.ndim == 1 and np.issubdtype(policy.dtype, np.integer):
-        policy = _of_actions(mdp, policy)
-    if policy.shape != shape:
-        raise PolicyError(f"a policy must have shape (S, A) = {shape}, or (S,) if it holds action numbers, not {policy.shape}")
-    try:
-        policy = np.array(policy, dtype=np.float64, order="F")
-    except (TypeError, ValueError):
-        raise PolicyError("a policy must be an array of probabilities") from None
-    if not live.all():
-        policy[~live] = 0.0
+        policy = np.asarray(_of_actions(mdp, policy))
+    else:
+        policy = _of_probabilities(mdp, policy)
     blocks = state_blocks(*shape)
     if all(_threads.over(blocks, lambda states: _normalised(mdp, regularizer, policy, states), shared=policy.size >= SHARED_FROM)):
         return policy
@@ -107,7 +104,20 @@ def _normalised(mdp: Frame, regularizer: Regularizer | None, policy: Float[np.nd
     return part is None or bool(np.isfinite(part.cost(p, None if mdp.all_available else mdp.available[states])).all())
 
 
-def _of_actions(mdp: Frame, actions: np.ndarray) -> np.ndarray:
+def _of_probabilities(mdp: Frame, policy: np.ndarray) -> np.ndarray:
+    shape = (mdp.n_states, mdp.n_actions)
+    if policy.shape != shape:
+        raise PolicyError(f"a policy must have shape (S, A) = {shape}, or (S,) if it holds action numbers, not {policy.shape}")
+    try:
+        policy = np.array(policy, dtype=np.float64, order="F")
+    except (TypeError, ValueError):
+        raise PolicyError("a policy must be an array of probabilities") from None
+    if mdp.terminal.any():
+        policy[mdp.terminal] = 0.0
+    return policy
+
+
+def _of_actions(mdp: Frame, actions: np.ndarray) -> DeterministicPolicy:
     if actions.shape != (mdp.n_states,):
         raise PolicyError(f"a policy of action numbers must have shape (S,) = ({mdp.n_states},), not {actions.shape}")
     actions = np.where(mdp.terminal, 0, actions)
@@ -118,7 +128,7 @@ def _of_actions(mdp: Frame, actions: np.ndarray) -> np.ndarray:
             f"the policy takes action {int(actions[state])} in {mdp.describe(state)}, but actions run from 0 to "
             f"{mdp.n_actions - 1}; {int(np.count_nonzero(bad))} states are off"
         )
-    return one_hot(actions, mdp.n_actions)
+    return DeterministicPolicy(np.where(mdp.terminal, -1, actions), mdp.n_actions)
 
 
 def _refuse(mdp: Frame, bad: np.ndarray, policy: np.ndarray, why: str) -> None:

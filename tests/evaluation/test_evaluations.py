@@ -254,7 +254,7 @@ def lattice(*sides):
 def test_what_is_quick_to_factorize(matrix, quick):
     from regmdp.evaluation.direct import quick_to_factorize
 
-    assert quick_to_factorize(matrix) is quick
+    assert quick_to_factorize(Chain(matrix, 0.9)) is quick
 
 
 def test_a_banded_factorization_pivots_and_transposes():

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
+from regmdp import bellman
+from regmdp._arrays import Float
 from regmdp.algorithms.iterate import Algorithm, Start
 from regmdp.algorithms.iteration import PolicyIteration
-from regmdp.evaluation import Chain
 from regmdp.evaluation.exact import AT_ONCE, Exact
-from regmdp.evaluation.relaxation import relax
-from regmdp.improvement import greedy_policy
 from regmdp.mdp import MDP
-from regmdp.mdp.structure import within_reach
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import Regularizer, Unregularized
 
 __all__ = ["choose"]
 
-#: The fraction of the residual to which the first policy is evaluated.
-FIRST = 0.1
-#: In so many steps so many states, or half of them, are reached where a model expands.
-STEPS, MANY = 6, 500
+#: Sweeps are made while each shrinks the residual by this factor at least, as seen over the last few of them.
+FAST, PROBED = 0.9, 4
+#: They go on until the residual is this fraction of the first, but not for more sweeps than that.
+FIRST, SWEEPS = 0.05, 40
 #: The least 1 - γ of a far-sighted walk: linear systems lose digits in proportion.
 SHORTEST = 1e-10
 NEWTON = "policy iteration is Newton's method and needs few iterations"
@@ -29,9 +29,10 @@ NEWTON = "policy iteration is Newton's method and needs few iterations"
 def choose(mdp: MDP, regularizer: Regularizer, start: Start) -> tuple[Algorithm, Start, str]:
     """Return a method for the problem, where to start it, and why.
 
-    It is always Newton's method; what is looked at first decides where it starts. If a few steps lead almost anywhere, and sweeps
-    of the policy that is greedy for the value 0 converge fast, its value is a good start, and cheap. Otherwise that policy may see
-    no reward from most states, and the value of the uniform one, which tries everything, leads nearer to the optimum.
+    It is always Newton's method; what is looked at first decides where it starts. Where sweeps of value iteration from 0 converge
+    fast, a few of them lead near the optimum. Elsewhere they see no reward from most states, and the value of the uniform policy,
+    which tries everything, leads nearer; where episodes end and nothing regularizes, of a uniform policy that looks farther ahead
+    than the discount does.
     """
     method = PolicyIteration()
     if mdp.discount == 1.0:
@@ -40,17 +41,41 @@ def choose(mdp: MDP, regularizer: Regularizer, start: Start) -> tuple[Algorithm,
         return method, start, f"discount {mdp.discount:.6g}, from the given start: {NEWTON}"
     if mdp.n_states <= AT_ONCE:
         return method, start, f"small model, discount {mdp.discount:.6g}: {NEWTON}"
-    nothing = np.zeros(mdp.n_states)
-    if not _expands(mdp):
-        why = f"discount {mdp.discount:.6g}, and a few steps do not lead far"
-        if not mdp.terminates or regularizer.max_temperature > 0.0:
-            return method, start, f"{why}: {NEWTON}"
-        return method, Start(value=_far_sighted(mdp, regularizer)), f"{why}, so it starts from a far-sighted walk; {NEWTON}"
-    reward, policy, *_ = greedy_policy(mdp, regularizer, nothing)
-    relaxed = relax(Chain.of(mdp, policy), reward, nothing, FIRST * float(np.max(np.abs(reward))))
-    if relaxed.done:
-        return method, Start(value=relaxed.value), f"sweeps converge fast, by a factor of {relaxed.rate:.2g} each, and {NEWTON}"
-    return method, start, f"sweeps converge slowly, by a factor of {relaxed.rate:.2g} each, but {NEWTON}"
+    swept = _sweep(mdp, regularizer)
+    if swept.done:
+        return method, Start(value=swept.value), f"sweeps converge fast, by a factor of {swept.rate:.2g} each, and {NEWTON}"
+    why = f"sweeps converge slowly, by a factor of {swept.rate:.2g} each"
+    if not mdp.terminates or regularizer.max_temperature > 0.0:
+        return method, start, f"{why}, but {NEWTON}"
+    return method, Start(value=_far_sighted(mdp, regularizer)), f"{why}, so it starts from a far-sighted walk; {NEWTON}"
+
+
+class Swept(NamedTuple):
+    """Where sweeps from 0 have led: (S,) value, the factor by which one shrinks the residual, and whether they went far enough."""
+
+    value: Float[np.ndarray, " S"]
+    rate: float
+    done: bool
+
+
+def _sweep(mdp: MDP, regularizer: Regularizer) -> Swept:
+    """Iterate values, V ← T V, while that converges fast, with what all states have in common taken out of account."""
+    value, sizes, rate = np.zeros(mdp.n_states), [], 1.0
+    for count in range(1, SWEEPS + 1):
+        backup = bellman.backup(mdp, regularizer, value) if sizes else bellman.first_backup(mdp, regularizer)
+        residual = backup - value
+        high, low = float(residual.max()), float(residual.min())
+        middle = 0.0 if mdp.terminates else 0.5 * (high + low)
+        sizes.append(max(high - middle, middle - low))
+        value = backup + mdp.discount / (1.0 - mdp.discount) * middle
+        if count > 1:
+            back = min(count - 1, PROBED)
+            rate = (sizes[-1] / sizes[-1 - back]) ** (1 / back) if sizes[-1] else 0.0
+        if sizes[-1] <= FIRST * sizes[0]:
+            return Swept(value, rate, done=True)
+        if count > PROBED and rate > FAST:
+            break
+    return Swept(value, rate, done=False)
 
 
 def _far_sighted(mdp: MDP, regularizer: Regularizer) -> np.ndarray:
@@ -62,10 +87,3 @@ def _far_sighted(mdp: MDP, regularizer: Regularizer) -> np.ndarray:
     """
     discount = 1.0 - max((1.0 - mdp.discount) ** 2 / 2.0, SHORTEST)
     return Exact()(mdp.with_discount(discount), Unregularized(), uniform_policy(mdp, regularizer), np.zeros(mdp.n_states))
-
-
-def _expands(mdp: MDP) -> bool:
-    """Whether a few steps lead almost anywhere, from a state in the middle and from the likeliest first one."""
-    enough = min(MANY, mdp.n_states // 2)
-    starts = {mdp.n_states // 2, int(np.argmax(mdp.initial))}
-    return all(within_reach(mdp.transitions.successors, mdp.n_states, state, STEPS, enough) >= enough for state in starts)

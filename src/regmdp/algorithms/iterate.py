@@ -40,8 +40,8 @@ class State:
     Attributes:
         value: (S,) value V.
         backup: (S,) T V.
-        policy: (S, A) the policy whose value V is or approximates; None if the method keeps none.
-        ahead: (S, A) the improved policy that the next iteration evaluates; None if the method keeps none.
+        evaluated: The (S, A) policy whose value V is or approximates, perhaps only its actions; None if the method keeps none.
+        improved: The improved (S, A) policy that the next iteration evaluates, perhaps only its actions; or None.
         dual: (S, A) the dual variable of the policy ahead, up to a constant for each state; None if the method keeps none.
         iteration: Number of steps that led here.
         step: The step size that made the policy ahead; None if the method has none.
@@ -50,12 +50,22 @@ class State:
 
     value: Float[np.ndarray, " S"]
     backup: Float[np.ndarray, " S"]
-    policy: Float[np.ndarray, "S A"] | None = None
-    ahead: Float[np.ndarray, "S A"] | None = None
+    evaluated: Float[Array, "S A"] | None = None
+    improved: Float[Array, "S A"] | None = None
     dual: Float[np.ndarray, "S A"] | None = None
     iteration: int = 0
     step: float | None = None
     estimate: Estimate | None = None
+
+    @property
+    def policy(self) -> Float[np.ndarray, "S A"] | None:
+        """(S, A) the policy whose value V is or approximates; None if the method keeps none."""
+        return None if self.evaluated is None else np.asarray(self.evaluated)
+
+    @property
+    def ahead(self) -> Float[np.ndarray, "S A"] | None:
+        """(S, A) the improved policy that the next iteration evaluates; None if the method keeps none."""
+        return None if self.improved is None else np.asarray(self.improved)
 
 
 class Algorithm(ABC):
@@ -179,7 +189,7 @@ class _Progress:
         low, high = float(difference.min()), float(difference.max())
         self.residual = max(abs(low), abs(high))
         # a value alone: the span; to a policy's own value, and to the end of the episode, belongs a difference of 0
-        if state.policy is not None or self._mdp.terminates:
+        if state.evaluated is not None or self._mdp.terminates:
             low, high = min(low, 0.0), max(high, 0.0)
         self.size = high - low
         self.floor = backup_error(self._mdp, self._regularizer, state.value)

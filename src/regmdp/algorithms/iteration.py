@@ -111,21 +111,21 @@ class PolicyOptimization(Algorithm):
         return self._look_ahead(mdp, regularizer, Candidate(guess, policy, dual), 0.0)
 
     def step(self, mdp: Frame, regularizer: Regularizer, state: State) -> State:
-        assert state.ahead is not None
+        assert state.improved is not None
         residual = state.backup - state.value
         size = float(np.max(np.abs(residual)))
-        candidate = Candidate(state.value, state.ahead, state.dual, state.iteration + 1)
+        candidate = Candidate(state.value, state.improved, state.dual, state.iteration + 1)
         if self.improvement.memoryless and isinstance(self.evaluation, LinearEvaluation) and mdp.discount < 1.0:
             assert isinstance(mdp, MDP)
             accuracy = forcing(mdp, regularizer, size) * size
             # a greedy improvement has no use for the system, which may be as large as half of the model
-            candidate = replace(candidate, value=self.evaluation.newton(mdp, state.ahead, state.value, residual, accuracy))
+            candidate = replace(candidate, value=self.evaluation.newton(mdp, state.improved, state.value, residual, accuracy))
             return _state(candidate, self.improvement(mdp, regularizer, candidate), candidate.policy)
         return self._look_ahead(mdp, regularizer, candidate, FORCING * size, state.estimate)
 
     def policy(self, mdp: Frame, regularizer: Regularizer, state: State) -> Float[Array, "S A"]:
         # an inexact value is not that of the policy that made it: the policy ahead is the better one
-        policy = state.policy if self._exact and state.policy is not None else state.ahead
+        policy = state.evaluated if self._exact and state.evaluated is not None else state.improved
         assert policy is not None
         return policy
 
@@ -180,7 +180,7 @@ def forcing(mdp: MDP, regularizer: Regularizer, residual: float) -> float:
 
 def _never_ends(mdp: Frame, policy: Float[Array, "S A"]) -> bool:
     """Whether a policy of an undiscounted model goes on for ever from some state."""
-    return isinstance(mdp, MDP) and bool(never_ending(mdp, policy > 0).any())
+    return isinstance(mdp, MDP) and bool(never_ending(mdp, np.asarray(policy) > 0).any())
 
 
 def _state(candidate: Candidate, improved: Improved, policy: Float[Array, "S A"] | None) -> State:

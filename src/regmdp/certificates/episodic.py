@@ -43,7 +43,7 @@ def episodic_bounds(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S 
     The (S,) value is only where the search for bounds starts.
     """
     if policy is None:
-        policy = greedy_policy(mdp, regularizer, value).policy
+        policy = np.asarray(greedy_policy(mdp, regularizer, value).policy)
         if never_ending(mdp, policy > 0).any():
             policy = uniform_policy(mdp, regularizer)
     everywhere = np.full(mdp.n_states, np.inf)
@@ -154,7 +154,7 @@ def _above(
         if np.max(np.abs(value - before)) <= backup_error(paid, regularizer, value):
             return None  # policy iteration has ended, and this pay is too small
         before = value
-        policy = greedy_policy(paid, regularizer, value).policy
+        policy = np.asarray(greedy_policy(paid, regularizer, value).policy)
         if never_ending(paid, policy > 0).any():
             return None
     return None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy
 
-from regmdp._arrays import Array, Float
+from regmdp._arrays import Array, Float, Int
 from regmdp._errors import SingularError
 from regmdp.evaluation.base import Chain
 from regmdp.evaluation.linear import LinearEvaluation, System
@@ -138,20 +139,35 @@ def bands(matrix: scipy.sparse.sparray) -> tuple[int, int]:
     return max(0, -int(ahead.min(initial=0))), max(0, int(ahead.max(initial=0)))
 
 
-def quick_to_factorize(rows: Array | PolicyRows) -> bool:
+def narrow(chain: Chain) -> bool:
+    """Whether all entries of a sparse chain are near the main diagonal."""
+    if not scipy.sparse.issparse(chain.rows) and not isinstance(chain.rows, PolicyRows):
+        return False
+    successors = _successors(chain.rows)
+    # a few rows tell most of the others
+    for state in chain.n_states * np.arange(1, 8, 2) // 8:
+        if np.any(np.abs(successors(np.array([state])) - state) > NARROW):
+            return False
+    return sum(bands(chain.matrix)) <= NARROW
+
+
+def _successors(rows: Array | PolicyRows) -> Callable[[Int[np.ndarray, " k"]], Int[np.ndarray, " n"]]:
+    """Return the function from some states of a sparse chain to those that one step leads to."""
+    if isinstance(rows, PolicyRows):
+        return rows.successors
+    matrix = scipy.sparse.csr_array(rows)
+    return lambda states: columns(matrix, states)
+
+
+def quick_to_factorize(chain: Chain) -> bool:
     """Whether a factorization of I - γ P is expected to be quick.
 
     What counts is the fill-in, and that depends on how fast the number of states within reach grows with the number of steps: along
     a line as j, in a plane as j², where nested dissection leaves little more than n log n entries; on a random graph exponentially.
     """
-    n = rows.shape[0]
-    if isinstance(rows, PolicyRows):
-        successors = rows.successors
-    elif scipy.sparse.issparse(rows):
-        if sum(bands(rows)) <= NARROW:
-            return True
-        matrix = scipy.sparse.csr_array(rows)
-        successors = lambda states: columns(matrix, states)  # noqa: E731
-    else:
+    n, rows = chain.n_states, chain.rows
+    if not scipy.sparse.issparse(rows) and not isinstance(rows, PolicyRows):
         return n <= DENSE_LIMIT
-    return all(within_reach(successors, n, start, STEPS, PLANAR) < PLANAR for start in (n // 3, 2 * n // 3))
+    if narrow(chain):
+        return True
+    return all(within_reach(_successors(rows), n, start, STEPS, PLANAR) < PLANAR for start in (n // 3, 2 * n // 3))

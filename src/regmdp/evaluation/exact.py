@@ -11,7 +11,7 @@ import scipy
 
 from regmdp._arrays import Array, Float
 from regmdp.evaluation.base import Chain
-from regmdp.evaluation.direct import DENSE_LIMIT, NARROW, Direct, bands, quick_to_factorize
+from regmdp.evaluation.direct import DENSE_LIMIT, Direct, narrow, quick_to_factorize
 from regmdp.evaluation.krylov import Krylov
 from regmdp.evaluation.linear import LinearEvaluation, System
 from regmdp.evaluation.relaxation import relax
@@ -34,15 +34,14 @@ class Exact(LinearEvaluation):
     def prepare(self, chain: Chain) -> System:
         if chain.discount == 0.0:
             return _Identity()
-        at_once = chain.n_states <= AT_ONCE or (scipy.sparse.issparse(chain.rows) and sum(bands(chain.rows)) <= NARROW)
-        return self._engine(chain) if at_once else _Relaxed(chain, self._engine)
+        return self._engine(chain) if chain.n_states <= AT_ONCE or narrow(chain) else _Relaxed(chain, self._engine)
 
     def _engine(self, chain: Chain) -> System:
         """Make the system ready for the solver that its matrix asks for."""
         n = chain.n_states
         if n <= DENSE_LIMIT and scipy.sparse.issparse(chain.matrix) and chain.matrix.nnz > 0.05 * n * n:
             return Direct().prepare(Chain(chain.matrix.toarray(), chain.discount))
-        return (Direct() if quick_to_factorize(chain.rows) else Krylov()).prepare(chain)
+        return (Direct() if quick_to_factorize(chain) else Krylov()).prepare(chain)
 
 
 class _Relaxed:

@@ -67,7 +67,7 @@ class _KrylovSystem:
                 value, residual, size = candidate, residual_there, size_there
         if size <= TOLERATED * max(accuracy, floor(value, b)):
             return value
-        if quick_to_factorize(chain.rows):
+        if quick_to_factorize(chain):
             return Direct().prepare(chain).solve(b, value)
         return self._sweep(chain, b, value, TOLERATED * accuracy)
 

@@ -41,7 +41,7 @@ class Candidate:
     """
 
     value: Float[np.ndarray, " S"]
-    policy: Float[np.ndarray, "S A"]
+    policy: Float[Array, "S A"]
     dual: Float[np.ndarray, "S A"] | None = None
     iteration: int = 0
     depth: int = 1
@@ -61,7 +61,7 @@ class Improved(NamedTuple):
     """
 
     backup: Float[np.ndarray, " S"]
-    policy: Float[np.ndarray, "S A"]
+    policy: Float[Array, "S A"]
     dual: Float[np.ndarray, "S A"] | None = None
     step: float | None = None
 

@@ -8,11 +8,12 @@ from numbers import Real
 import numpy as np
 
 from regmdp import bellman
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float, one_hot
+from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp._errors import SolverError
 from regmdp.bellman import Block
 from regmdp.improvement.base import Candidate, Improved, Improvement, look_ahead
 from regmdp.mdp import MDP, Frame
+from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.structure import ending_policy
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer
@@ -60,7 +61,7 @@ class Mixture(Improvement):
         improved = _best(mdp, regularizer, candidate)
         share = float(self.share)
         # at β = 1 this is the greedy policy to the last bit
-        return Improved(improved.backup, (1.0 - share) * candidate.policy + share * improved.policy, None, share)
+        return Improved(improved.backup, (1.0 - share) * candidate.policy + share * np.asarray(improved.policy), None, share)
 
     def check(self, mdp: Frame, regularizer: Regularizer) -> None:
         """Take every problem."""
@@ -86,7 +87,7 @@ def greedy_policy(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"])
     If γ = 1 and there is no regularizer, several actions may be as good while some of them go round in circles for ever. Then
     the policy is chosen among the best actions, up to rounding, so that the episode ends.
     """
-    best, policy = bellman.greedy(mdp, regularizer, value)
+    best, policy = bellman.improve(mdp, regularizer, value)
     if mdp.discount == 1.0 and regularizer.max_temperature == 0.0 and regularizer.limits is None:
         policy = _ending_greedy(mdp, regularizer, value, best, policy)
     return Improved(best, policy)
@@ -97,8 +98,8 @@ def _ending_greedy(
     regularizer: Regularizer,
     value: Float[Array, " S"],
     best: Float[np.ndarray, " S"],
-    policy: Float[np.ndarray, "S A"],
-) -> Float[np.ndarray, "S A"]:
+    policy: Float[Array, "S A"],
+) -> Float[Array, "S A"]:
     """Return a greedy policy that ends, if there is one among the actions that are best up to a slack as small as will do."""
     allowed = permitted(mdp, regularizer)
     q = bellman.q_values(mdp, value)
@@ -107,5 +108,5 @@ def _ending_greedy(
     for slack in scale * UNIT_ROUNDOFF * 10.0 ** np.arange(2, 9, 2):
         actions = ending_policy(mdp, allowed & (q >= (best - slack)[:, None]))
         if np.all((actions >= 0) | mdp.terminal):
-            return one_hot(np.where(mdp.terminal, -1, actions), mdp.n_actions)
+            return DeterministicPolicy(np.where(mdp.terminal, -1, actions), mdp.n_actions)
     return policy

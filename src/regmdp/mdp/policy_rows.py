@@ -65,15 +65,15 @@ class MixedRows(PolicyRows):
 
 
 class StackedRows(PolicyRows):
-    """The rows of a large matrix stay in blocks, which threads share."""
+    """The rows of a matrix stay in blocks, which threads share if it is large."""
 
-    def __init__(self, blocks: Sequence[slice], matrices: Sequence[scipy.sparse.csr_array]) -> None:
-        self._parts = list(zip(blocks, matrices, strict=True))
+    def __init__(self, blocks: Sequence[slice], matrices: Sequence[scipy.sparse.csr_array], *, shared: bool) -> None:
+        self._parts, self._shared = list(zip(blocks, matrices, strict=True)), shared
         self.shape = (blocks[-1].stop, blocks[-1].stop)
 
     def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         out = np.empty(self.shape[0])
-        _threads.over(self._parts, lambda part: write(part[0], (out, part[1] @ value)))
+        _threads.over(self._parts, lambda part: write(part[0], (out, part[1] @ value)), shared=self._shared)
         return out
 
     def merged(self) -> scipy.sparse.csr_array:

@@ -17,7 +17,8 @@ import numpy as np
 import scipy
 
 from regmdp import _threads
-from regmdp._arrays import Array, Bool, Float, Int, frozen, pure_actions, write
+from regmdp._arrays import Array, Bool, Float, Int, frozen, write
+from regmdp.mdp.deterministic import actions_of
 from regmdp.mdp.policy_rows import MixedRows, PolicyRows, StackedRows, columns, stacked
 
 __all__ = ["DenseTransitions", "SparseTransitions", "Transitions"]
@@ -163,10 +164,10 @@ class DenseTransitions(Transitions):
         return np.matmul(self._rows[:, block, :], value).T
 
     def policy_matrix(self, policy: Float[Array, "S A"]) -> Array:
-        policy = np.asarray(policy)
-        actions = pure_actions(policy)
+        actions = actions_of(policy)
         if actions is not None and np.all(actions >= 0):
             return self._rows[actions, np.arange(self.n_states)]
+        policy = np.asarray(policy)
         matrix = np.empty((self.n_states, self.n_states))
         size = max(1, PAIRS_PER_BLOCK // self.n_states)
         parts = [slice(start, min(start + size, self.n_states)) for start in range(0, self.n_states, size)]
@@ -242,18 +243,21 @@ class SparseTransitions(Transitions):
         return self._matrices[block.start // self.blocks[0].stop]
 
     def chain(self, policy: Float[Array, "S A"]) -> Array | PolicyRows:
-        pure = pure_actions(policy[self.blocks[0]]) is not None  # and if it is so there, elsewhere too
         if self.n_stored <= PAIRS_PER_BLOCK:
             return self.policy_matrix(policy)
-        if not (pure or self._overlap):
+        deterministic = actions_of(policy[self.blocks[0]]) is not None  # and if it is so there, elsewhere too
+        if not (deterministic or self._overlap):
             return MixedRows(self, policy)
         parts = self._mixed(policy)
-        return StackedRows(self.blocks, parts) if sum(part.nnz for part in parts) >= SHARED_FROM else stacked(parts)
+        if len(parts) == 1:
+            return parts[0]
+        return StackedRows(self.blocks, parts, shared=sum(part.nnz for part in parts) >= SHARED_FROM)
 
     def policy_matrix(self, policy: Float[Array, "S A"]) -> Array:
-        policy = np.asarray(policy)
-        if self.n_states <= DENSE_CHAIN and self.n_stored * np.count_nonzero(policy) > self.n_states**2 * policy.size:
-            return self._dense_policy_matrix(policy)
+        if self.n_states <= DENSE_CHAIN:
+            probabilities = np.asarray(policy)
+            if self.n_stored * np.count_nonzero(probabilities) > self.n_states**2 * probabilities.size:
+                return self._dense_policy_matrix(probabilities)
         return stacked(self._mixed(policy))
 
     def _mixed(self, policy: Float[Array, "S A"]) -> list[scipy.sparse.csr_array]:
@@ -319,13 +323,14 @@ def block_of(rows: scipy.sparse.csr_array, index: Int[np.ndarray, "b A"]) -> sci
     return chosen
 
 
-def _mixed(matrix: scipy.sparse.csr_array, weights: Float[np.ndarray, "b A"]) -> scipy.sparse.csr_array:
+def _mixed(matrix: scipy.sparse.csr_array, weights: Float[Array, "b A"]) -> scipy.sparse.csr_array:
     """(A·b, S) rows of a block and (b, A) probabilities -> the (b, S) rows of the policy."""
     size, n_actions = weights.shape
-    actions = pure_actions(weights)
+    actions = actions_of(weights)
     if actions is not None and not np.diff(matrix.indptr)[:size][actions < 0].any():
         # one action in each state, or none, and there the row of action 0 is empty, too: the rows as they are
-        return matrix[np.maximum(actions, 0) * size + np.arange(size)]
+        return matrix[np.maximum(actions, 0).astype(np.int32) * size + np.arange(size, dtype=np.int32)]
+    weights = np.asarray(weights)
     state, action = np.nonzero(weights)
     # nonzero() runs state by state, so the entries come in CSR order as they are
     start = np.concatenate(([0], np.cumsum(np.bincount(state, minlength=size))))

@@ -1,0 +1,63 @@
+"""Deterministic policies, of which only the actions are stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from regmdp._arrays import Array, Float, Int, write
+
+__all__ = ["DeterministicPolicy", "actions_of"]
+
+
+class DeterministicPolicy:
+    """A policy that takes one action in each state. NumPy takes it for the (S, A) array of its probabilities.
+
+    Args:
+        actions: (S,) action of each state, -1 where there is none.
+        n_actions: A.
+
+    Examples:
+        >>> import numpy as np
+        >>> policy = DeterministicPolicy(np.array([1, -1]), 2)
+        >>> np.asarray(policy)
+        array([[0., 1.],
+               [0., 0.]])
+        >>> policy[:1].actions
+        array([1])
+    """
+
+    ndim = 2
+    dtype = np.dtype(np.float64)
+
+    def __init__(self, actions: Int[np.ndarray, " S"], n_actions: int) -> None:
+        self.actions = actions
+        self.shape = (actions.size, n_actions)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        probabilities = np.zeros(self.shape, dtype=dtype or self.dtype, order="F")
+        for action in range(self.shape[1]):
+            write(np.s_[:, action], (probabilities, self.actions == action))
+        return probabilities
+
+    def __getitem__(self, key: Any) -> Any:
+        return DeterministicPolicy(self.actions[key], self.shape[1]) if isinstance(key, slice) else np.asarray(self)[key]
+
+
+def actions_of(policy: Float[Array, "S A"]) -> Int[np.ndarray, " S"] | None:
+    """(S, A) policy -> (S,) the action of each state, -1 if it has none; None if some state mixes actions.
+
+    >>> actions_of(np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]))
+    array([ 1,  0, -1])
+    >>> actions_of(np.array([[0.5, 0.5], [1.0, 0.0]])) is None
+    True
+    """
+    if isinstance(policy, DeterministicPolicy):
+        return policy.actions
+    policy = np.asarray(policy)
+    # as many entries as there are ones, and at most one of them a row: nothing else is positive
+    some = np.max(policy, axis=-1) == 1.0
+    if np.count_nonzero(policy != 0.0) != np.count_nonzero(some):
+        return None
+    return np.where(some, policy @ np.arange(policy.shape[-1], dtype=np.float64), -1.0).astype(np.intp)
