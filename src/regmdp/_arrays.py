@@ -7,6 +7,7 @@ jaxtyping first; otherwise they are inert, and the library neither needs it nor 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,9 @@ __all__ = [
     "array_namespace",
     "frozen",
     "one_hot",
+    "repeat",
+    "traced",
+    "unit_roundoff",
     "write",
 ]
 
@@ -47,11 +51,54 @@ UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2
 
 
 def array_namespace(*arrays: Any) -> Any:
-    """Return the array API namespace of the arrays; plain numbers are ignored."""
-    found = [array for array in arrays if hasattr(array, "shape") and not np.isscalar(array)]
-    if all(isinstance(array, np.ndarray) for array in found):
-        return np
-    return _array_namespace(*found)
+    """Return the array API namespace of the arrays; numbers do not count, nor NumPy's arrays beside those of another library."""
+    found = [array for array in arrays if hasattr(array, "shape") and not isinstance(array, np.ndarray | np.generic)]
+    return _array_namespace(*found) if found else np
+
+
+def traced(*arrays: Any) -> bool:
+    """Whether some of the arrays stand for values that JAX does not know yet, while it compiles or differentiates."""
+    jax = sys.modules.get("jax")
+    return jax is not None and any(isinstance(array, jax.core.Tracer) for array in arrays)
+
+
+def repeat(step: Callable[[Any], Any], going: Callable[[Any], Array], state: tuple[Array, ...], limit: int) -> tuple[Array, ...]:
+    """Repeat a step from some arrays to others like them while a (…) mask has an entry left, but not more often than a limit.
+
+    Where the arrays are traced by JAX, the loop becomes part of what it compiles.
+
+    >>> repeat(lambda state: (state[0] / 2,), lambda state: state[0] > 1, (np.array([8.0]),), 100)
+    (array([1.]),)
+    """
+    for count in range(limit):
+        left = going(state)
+        if traced(left):
+            return _compiled(step, going, state, limit - count)
+        if not bool(array_namespace(left).any(left)):
+            break
+        state = step(state)
+    return state
+
+
+def _compiled(step: Callable[[Any], Any], going: Callable[[Any], Array], state: tuple[Array, ...], limit: int) -> tuple[Array, ...]:
+    """Repeat a step in a loop of JAX's own."""
+    import jax  # which made the arrays
+
+    _, state = jax.lax.while_loop(
+        lambda counted: (counted[0] < limit) & jax.numpy.any(going(counted[1])),
+        lambda counted: (counted[0] + 1, step(counted[1])),
+        (0, state),
+    )
+    return state
+
+
+def unit_roundoff(array: Array) -> float:
+    """Return the largest relative error of one correctly rounded operation on numbers like those of an array.
+
+    >>> unit_roundoff(np.zeros(3)) == UNIT_ROUNDOFF
+    True
+    """
+    return float(array_namespace(array).finfo(array.dtype).eps) / 2
 
 
 def frozen(array: np.ndarray) -> np.ndarray:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Float, array_namespace
+from regmdp._arrays import Array, Float, array_namespace, repeat, traced, unit_roundoff
 
 __all__ = ["decreasing_root", "probabilities", "summing_to_one"]
 
@@ -33,23 +35,40 @@ def decreasing_root(
         The (…) roots, or, where no double is one, those next to them.
     """
     xp = array_namespace(low, high)
-    point = low
-    before = None
-    for _ in range(STEPS):
-        value, slope = function(point)
-        low, high = xp.where(value >= 0, point, low), xp.where(value <= 0, point, high)
-        middle = _middle(low, high)
-        usable = slope < 0
-        step = -value / xp.where(usable, slope, -1.0)
-        still = usable & (xp.abs(step) <= UNIT_ROUNDOFF * xp.abs(point))
-        found = still | (xp.abs(value) <= tolerance) | (middle <= low) | (middle >= high)
-        if bool(xp.all(found)):
-            break
-        newton = point + (step if before is None else _bent(step, slope, point - before[0], slope - before[1]))
-        before = point, slope
-        moved = xp.where(usable & (newton > low) & (newton < high), newton, middle)
-        point = xp.where(found, point, moved)
-    return point
+    # there is no slope before the first one: at a distance of 0 it does not count
+    first = _Search(low, high, low, low, low, xp.ones(low.shape, dtype=xp.bool))
+    return _Search(*repeat(partial(_narrowed, function, tolerance), _left, first, STEPS)).point
+
+
+class _Search(NamedTuple):
+    """A bracket, the point that is looked at, the one before it with the slope there, and whether to go on; each (…)."""
+
+    low: Array
+    high: Array
+    point: Array
+    before: Array
+    slope_before: Array
+    left: Array
+
+
+def _narrowed(function: Callable[[Array], tuple[Array, Array]], tolerance: float, search: _Search) -> _Search:
+    """Narrow the bracket down by one step."""
+    low, high, point, before, slope_before, _ = search
+    xp = array_namespace(low, high)
+    value, slope = function(point)
+    low, high = xp.where(value >= 0, point, low), xp.where(value <= 0, point, high)
+    middle = _middle(low, high)
+    usable = slope < 0
+    step = -value / xp.where(usable, slope, -1.0)
+    still = usable & (xp.abs(step) <= unit_roundoff(point) * xp.abs(point))
+    found = still | (xp.abs(value) <= tolerance) | (middle <= low) | (middle >= high)
+    newton = point + _bent(step, slope, point - before, slope - slope_before)
+    moved = xp.where(usable & (newton > low) & (newton < high), newton, middle)
+    return _Search(low, high, xp.where(found, point, moved), point, slope, ~found)
+
+
+def _left(state: _Search) -> Array:
+    return state.left
 
 
 def _middle(low: Array, high: Array) -> Array:
@@ -95,7 +114,7 @@ def probabilities(
         # the logarithm of the sum of exponentials is straight
         return xp.log(xp.maximum(total, 1e-300)), -xp.sum(slope, axis=-1) / xp.maximum(total, 1e-300)
 
-    return summing_to_one(function, decreasing_root(surplus, low, high, n_actions * UNIT_ROUNDOFF), n_actions)
+    return summing_to_one(function, decreasing_root(surplus, low, high, n_actions * unit_roundoff(low)), n_actions)
 
 
 def summing_to_one(
@@ -103,13 +122,14 @@ def summing_to_one(
 ) -> Float[Array, "*batch A"]:
     """Return the probabilities p(λ) for a λ at which they sum to 1 up to rounding, with that rounding mended."""
     xp = array_namespace(root)
+    roundoff = unit_roundoff(root)
     p, slope = function(root)
     excess, steepness = xp.sum(p, axis=-1, keepdims=True) - 1.0, xp.sum(slope, axis=-1, keepdims=True)
-    near = xp.abs(excess) <= CLOSE
+    near = xp.abs(excess) <= max(CLOSE, 1000 * roundoff)
     moved = xp.maximum(p - excess * slope / xp.where(steepness > 0, steepness, 1.0), 0.0)
-    p = xp.where(near & (xp.abs(excess) > n_actions * UNIT_ROUNDOFF), moved, p)
-    if not bool(xp.all(near)):
-        apart = 8 * UNIT_ROUNDOFF * xp.abs(root) + 1e-300
+    p = xp.where(near & (xp.abs(excess) > n_actions * roundoff), moved, p)
+    if traced(near) or not bool(xp.all(near)):
+        apart = 8 * roundoff * xp.abs(root) + 1e-300
         more, less = function(root - apart)[0], function(root + apart)[0]
         above, below = xp.sum(more, axis=-1, keepdims=True) - 1.0, 1.0 - xp.sum(less, axis=-1, keepdims=True)
         between = (above >= 0) & (below >= 0) & (above + below > 0)
