@@ -13,6 +13,7 @@ import fnmatch
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -32,6 +33,7 @@ def main() -> None:
     """Read the command line, run, and print."""
     options = _options()
     cases = _chosen(options)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what there is gets printed, as after Ctrl-C
     threads = options.threads or len(os.sched_getaffinity(0))
     run: dict[str, Any] = {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),

@@ -53,7 +53,7 @@ from regmdp.solution import Solution
 from regmdp.solve import solve
 
 if TYPE_CHECKING:
-    from regmdp import io, models, off_policy, testing, theory
+    from regmdp import deep, io, models, off_policy, testing, theory
 
 __all__ = [
     "KL",
@@ -92,6 +92,7 @@ __all__ = [
     "bellman",
     "certify",
     "certify_from_samples",
+    "deep",
     "evaluate",
     "evaluation",
     "get_num_threads",
@@ -110,7 +111,7 @@ __all__ = [
     "visits",
 ]
 
-_LAZY = ("io", "models", "off_policy", "testing", "theory")
+_LAZY = ("deep", "io", "models", "off_policy", "testing", "theory")
 
 
 def __getattr__(name: str) -> Any:

@@ -20,6 +20,7 @@ from regmdp.cli.choices import AlgorithmName
 from regmdp.cli.problem import Problem
 from regmdp.cli.progress import ProgressLine, show_rows
 from regmdp.cli.reproduce import reproduce
+from regmdp.cli.train import train
 
 __all__ = ["app", "main"]
 
@@ -181,6 +182,7 @@ def list_models(name: Annotated[str | None, typer.Argument(help="Show this model
 
 
 app.command()(reproduce)
+app.command()(train)
 
 
 def _as_typed(default: Any) -> str:

@@ -10,14 +10,14 @@ from rich.table import Table
 
 from regmdp.algorithms import Event
 
-__all__ = ["PROGRESS_EVERY", "ProgressLine", "show_rows"]
+__all__ = ["PROGRESS_EVERY", "Line", "ProgressLine", "show_rows"]
 
 #: Seconds between progress lines where no terminal shows a live one.
 PROGRESS_EVERY = 10.0
 
 
-class ProgressLine:
-    """A listener that shows how far the iterations are: live on a terminal, now and then elsewhere, and once at the end."""
+class Line:
+    """A line that says how far something is: live on a terminal, now and then elsewhere, and once at the end."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -25,32 +25,40 @@ class ProgressLine:
         self._last = time.monotonic()
         self._text = ""
 
-    def __enter__(self) -> ProgressLine:
+    def __enter__(self) -> Line:
         if self._spinner:
             self._spinner.start()
         return self
 
-    def __call__(self, event: Event) -> None:
-        self._text = (
-            f"iteration {event.iteration:,}   residual {event.residual:.2e}   gap about {event.gap:.2e}   "
-            f"value {event.value:.8g}   {event.seconds:.1f} s"
-        )
+    def show(self, text: str) -> None:
+        """Show a text in place of the last one."""
+        self._text = text
         now = time.monotonic()
         if now - self._last >= (0.1 if self._spinner else PROGRESS_EVERY):
             self._last = now
             if self._spinner:
                 self._spinner.update(self._text)
             else:
-                self._line()
+                self._print()
 
     def __exit__(self, *_: object) -> None:
         if self._spinner:
             self._spinner.stop()
         if self._text:
-            self._line()
+            self._print()
 
-    def _line(self) -> None:
+    def _print(self) -> None:
         self._console.print(self._text, style="dim", highlight=False, soft_wrap=True)
+
+
+class ProgressLine(Line):
+    """A listener that shows how far the iterations are."""
+
+    def __call__(self, event: Event) -> None:
+        self.show(
+            f"iteration {event.iteration:,}   residual {event.residual:.2e}   gap about {event.gap:.2e}   "
+            f"value {event.value:.8g}   {event.seconds:.1f} s"
+        )
 
 
 def show_rows(out: Console, rows: list[tuple[str, str]]) -> None:

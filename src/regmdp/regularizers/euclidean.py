@@ -45,10 +45,10 @@ class SquaredL2(SeparableRegularizer):
         # an action more than 1 below the best gets nothing, however far below it is
         y = xp.maximum(y - xp.max(y, axis=-1, keepdims=True), -2.0)
         descending = -xp.sort(-y, axis=-1)
-        rank = xp.arange(1, y.shape[-1] + 1, dtype=xp.float64)
+        rank = xp.arange(1, y.shape[-1] + 1, dtype=y.dtype)
         total = xp.cumulative_sum(descending, axis=-1)
         inside = 1.0 + rank * descending > total
-        size = xp.sum(xp.astype(inside, xp.int64), axis=-1, keepdims=True)
+        size = xp.count_nonzero(inside, axis=-1, keepdims=True)
         threshold = (xp.take_along_axis(total, size - 1, axis=-1) - 1.0) / size
         return xp.maximum(y - threshold, 0.0)
 

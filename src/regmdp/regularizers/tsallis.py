@@ -72,7 +72,7 @@ class Tsallis(SeparableRegularizer):
         y = y - xp.max(y, axis=-1, keepdims=True)
         if self.q == 1.5:
             return summing_to_one(lambda mu: self._exponential(y - mu[..., None]), _threshold(y), y.shape[-1])
-        zero = xp.zeros(y.shape[:-1])
+        zero = xp.zeros(y.shape[:-1], dtype=y.dtype)
         # at μ = 0 the best action alone has probability 1; at the upper end all have at most 1/A
         high = zero - self.q * self._logarithm_of_number(1.0 / y.shape[-1])
         return probabilities(lambda mu: self._exponential(y - mu[..., None]), zero, high, y.shape[-1])
@@ -128,11 +128,11 @@ def _threshold(y: Float[Array, "*batch A"]) -> Float[Array, "*batch"]:
     xp = array_namespace(y)
     # an action more than 1 below the best gets nothing, however far below it is
     z = -xp.sort(-xp.maximum(y / 3.0, -2.0), axis=-1)
-    rank = xp.arange(1, y.shape[-1] + 1, dtype=xp.float64)
+    rank = xp.arange(1, y.shape[-1] + 1, dtype=y.dtype)
     mean = xp.cumulative_sum(z, axis=-1) / rank
     spread = xp.cumulative_sum(z * z, axis=-1) - rank * mean * mean
     t = mean - xp.sqrt(xp.maximum((1.0 - spread) / rank, 0.0))
-    size = xp.sum(xp.astype((t <= z) & (spread <= 1.0), xp.int64), axis=-1, keepdims=True)
+    size = xp.count_nonzero((t <= z) & (spread <= 1.0), axis=-1, keepdims=True)
     return 3.0 * (xp.take_along_axis(t, size - 1, axis=-1)[..., 0] + 1.0)
 
 

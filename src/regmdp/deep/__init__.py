@@ -1,0 +1,43 @@
+"""Beyond tables: the same regularizers and improvements with networks, on JAX and Gymnasium.
+
+Needs the extra ``deep``.
+"""
+
+from regmdp.deep import _extra  # noqa: F401 - first
+from regmdp.deep.actor_critic import A2C
+from regmdp.deep.advantages import Advantages, generalized_advantages
+from regmdp.deep.asynchronous import A3C
+from regmdp.deep.environments import Environments, Steps
+from regmdp.deep.heads import Categorical, Gaussian, Head, Squashed
+from regmdp.deep.learner import Learner, Progress, Returns
+from regmdp.deep.networks import Network, equinox, mlp
+from regmdp.deep.off_policy import GPMD, MDPO, SAC, OffPolicy
+from regmdp.deep.on_policy import OnPolicy
+from regmdp.deep.simplex import Simplex
+from regmdp.deep.trpo import TRPO
+
+__all__ = [
+    "A2C",
+    "A3C",
+    "GPMD",
+    "MDPO",
+    "SAC",
+    "TRPO",
+    "Advantages",
+    "Categorical",
+    "Environments",
+    "Gaussian",
+    "Head",
+    "Learner",
+    "Network",
+    "OffPolicy",
+    "OnPolicy",
+    "Progress",
+    "Returns",
+    "Simplex",
+    "Squashed",
+    "Steps",
+    "equinox",
+    "generalized_advantages",
+    "mlp",
+]

@@ -1,0 +1,247 @@
+r"""What a network's outputs ξ mean as a distribution over actions: ∇h*(ξ) over discrete ones, a Gaussian in a box."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from regmdp._arrays import Array, Float, Int
+from regmdp._errors import RegularizerError
+from regmdp.deep.simplex import Simplex
+from regmdp.regularizers import Regularizer, Shannon, Tsallis
+
+__all__ = ["Categorical", "Gaussian", "Head", "Squashed", "head_for"]
+
+
+class Head(ABC):
+    """A family of distributions over actions, each named by an (…, K) array ξ, with the regularizer h in its terms."""
+
+    #: K.
+    n_outputs: int
+    #: τ.
+    temperature: float
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator, xi: Float[np.ndarray, "N K"]) -> np.ndarray:
+        """(N, K) ξ -> N actions drawn from them."""
+
+    @abstractmethod
+    def mode(self, xi: Float[np.ndarray, "N K"]) -> np.ndarray:
+        """(N, K) ξ -> N actions, the likeliest of each."""
+
+    def anything(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Return so many actions drawn from a distribution that tries everything."""
+        return self.sample(rng, np.zeros((count, self.n_outputs), dtype=np.float32))
+
+    def done(self, actions: np.ndarray) -> np.ndarray:
+        """Return what an environment gets for some actions."""
+        return actions
+
+    @abstractmethod
+    def ratio(self, xi: Float[Array, "*batch K"], before: Float[Array, "*batch K"], actions: Array) -> Float[Array, "*batch"]:
+        """(…, K) ξ, (…, K) ξ that actions were drawn from -> (…) how many times likelier they are with the first."""
+
+    @abstractmethod
+    def value(self, xi: Float[Array, "*batch K"]) -> Float[Array, "*batch"]:
+        """(…, K) ξ -> (…) h."""
+
+    @abstractmethod
+    def divergence(self, from_xi: Float[Array, "*batch K"], xi: Float[Array, "*batch K"]) -> Float[Array, "*batch"]:
+        """(…, K) ξ of p and (…, K) ξ of π -> (…) D(p, π; ξ)."""
+
+    @abstractmethod
+    def curvature(self, xi: Float[Array, "*batch K"], direction: Float[Array, "*batch K"]) -> Float[Array, "*batch K"]:
+        """(…, K) ξ and (…, K) directions -> (…, K) the second derivative of D(p, π; ξ) in ξ, where they agree, times those."""
+
+
+class Categorical(Head):
+    """Distributions ∇h*(ξ) over A actions."""
+
+    def __init__(self, regularizer: Regularizer, n_actions: int) -> None:
+        self.simplex = Simplex(regularizer)
+        self.n_outputs, self.temperature = n_actions, self.simplex.temperature
+
+    def probabilities(self, xi: Float[np.ndarray, "N A"]) -> Float[np.ndarray, "N A"]:
+        """(N, A) ξ -> (N, A) probabilities, in double precision."""
+        return np.asarray(self.simplex.regularizer.greedy(np.asarray(xi, dtype=np.float64)))
+
+    def sample(self, rng: np.random.Generator, xi: Float[np.ndarray, "N A"]) -> Int[np.ndarray, " N"]:
+        cumulative = np.cumsum(self.probabilities(xi), axis=-1)
+        # the last sum is 1 only up to rounding, and an action of probability 0 is never drawn
+        draws = rng.random((cumulative.shape[0], 1)) * cumulative[:, -1:]
+        return np.sum(cumulative <= draws, axis=-1)
+
+    def mode(self, xi: Float[np.ndarray, "N A"]) -> Int[np.ndarray, " N"]:
+        return np.argmax(xi, axis=-1)
+
+    def ratio(
+        self, xi: Float[Array, "*batch A"], before: Float[Array, "*batch A"], actions: Int[Array, "*batch"]
+    ) -> Float[Array, "*batch"]:
+        index = actions[..., None]
+        chosen, old = (jnp.take_along_axis(self.simplex.policy(each), index, axis=-1)[..., 0] for each in (xi, before))
+        return chosen / jnp.maximum(old, jnp.finfo(old.dtype).tiny)
+
+    def value(self, xi: Float[Array, "*batch A"]) -> Float[Array, "*batch"]:
+        return self.simplex.value(xi)
+
+    def divergence(self, from_xi: Float[Array, "*batch A"], xi: Float[Array, "*batch A"]) -> Float[Array, "*batch"]:
+        return self.simplex.divergence(from_xi, xi)
+
+    def curvature(self, xi: Float[Array, "*batch A"], direction: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
+        return self.simplex.curvature(xi, direction)
+
+
+class Gaussian(Head):
+    r"""Normal distributions of d independent actions, ξ the d means and the d logarithms of the deviations.
+
+    Shannon's h is the negative differential entropy, Tsallis' has the closed form
+    \(\int p^q = \prod_i (2\pi\sigma_i^2)^{(1-q)/2} / \sqrt q\). The divergence is Kullback and Leibler's in either case: it is
+    the natural one of a family given by means and deviations.
+
+    Raises:
+        RegularizerError: if h has no closed form for a Gaussian, or is not the same in every state.
+    """
+
+    def __init__(self, regularizer: Regularizer, space: gymnasium.spaces.Box) -> None:
+        self._q, self.temperature = _entropic(regularizer)
+        self._box = _Box(space)
+        self._size = int(np.prod(space.shape))
+        self.n_outputs = 2 * self._size
+
+    def sample(self, rng: np.random.Generator, xi: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N d"]:
+        mean, log_deviation = np.split(xi, 2, axis=-1)
+        return mean + np.exp(log_deviation) * rng.standard_normal(mean.shape)
+
+    def mode(self, xi: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N d"]:
+        return xi[..., : self._size]
+
+    def done(self, actions: Float[np.ndarray, "N d"]) -> Float[np.ndarray, "N d"]:
+        """(N, d) actions -> (N, d) points of the box: a unit is half of it, and what lies outside is cut off."""
+        return self._box.clipped(actions)
+
+    def ratio(
+        self, xi: Float[Array, "*batch K"], before: Float[Array, "*batch K"], actions: Float[Array, "*batch d"]
+    ) -> Float[Array, "*batch"]:
+        return jnp.exp(self._log_density(xi, actions) - self._log_density(before, actions))
+
+    def value(self, xi: Float[Array, "*batch K"]) -> Float[Array, "*batch"]:
+        _, log_deviation = jnp.split(xi, 2, axis=-1)
+        constant = 0.5 * math.log(2.0 * math.pi)
+        if self._q == 1.0:
+            return -jnp.sum(log_deviation + constant + 0.5, axis=-1)
+        power = jnp.sum((1.0 - self._q) * (log_deviation + constant) - 0.5 * math.log(self._q), axis=-1)
+        return jnp.expm1(power) / (self._q - 1.0)
+
+    def divergence(self, from_xi: Float[Array, "*batch K"], xi: Float[Array, "*batch K"]) -> Float[Array, "*batch"]:
+        mean, log_deviation = jnp.split(xi, 2, axis=-1)
+        from_mean, from_log = jnp.split(from_xi, 2, axis=-1)
+        apart = log_deviation - from_log
+        moved = 0.5 * jnp.square((mean - from_mean) * jnp.exp(-log_deviation))
+        return jnp.sum(apart + 0.5 * jnp.expm1(-2.0 * apart) + moved, axis=-1)
+
+    def curvature(self, xi: Float[Array, "*batch K"], direction: Float[Array, "*batch K"]) -> Float[Array, "*batch K"]:
+        _, log_deviation = jnp.split(xi, 2, axis=-1)
+        of_mean, of_log = jnp.split(direction, 2, axis=-1)
+        return jnp.concatenate([of_mean * jnp.exp(-2.0 * log_deviation), 2.0 * of_log], axis=-1)
+
+    def _log_density(self, xi: Array, actions: Array) -> Array:
+        mean, log_deviation = jnp.split(xi, 2, axis=-1)
+        apart = (actions - mean) * jnp.exp(-log_deviation)
+        return -jnp.sum(0.5 * jnp.square(apart) + log_deviation + 0.5 * math.log(2.0 * math.pi), axis=-1)
+
+
+class Squashed(Head):
+    r"""Actions tanh(u) in the box, u normal with d means and d logarithms of deviations that a network gives for each state.
+
+    h is the expectation of (p^{q-1} - 1)/(q - 1), or of log p for Shannon's, and is estimated by the action that is drawn.
+    """
+
+    #: Between these the logarithms of the deviations are kept.
+    LEAST, MOST = -5.0, 2.0
+
+    def __init__(self, regularizer: Regularizer, space: gymnasium.spaces.Box) -> None:
+        self._q, self.temperature = _entropic(regularizer)
+        self._box = _Box(space)
+        self._size = int(np.prod(space.shape))
+        self.n_outputs = 2 * self._size
+
+    def sample(self, rng: np.random.Generator, xi: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N d"]:
+        mean, log_deviation = np.split(xi, 2, axis=-1)
+        deviation = np.exp(np.clip(log_deviation, self.LEAST, self.MOST))
+        return np.tanh(mean + deviation * rng.standard_normal(mean.shape))
+
+    def anything(self, rng: np.random.Generator, count: int) -> Float[np.ndarray, "N d"]:
+        return rng.uniform(-1.0, 1.0, (count, self._size))
+
+    def mode(self, xi: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N d"]:
+        return np.tanh(xi[..., : self._size])
+
+    def done(self, actions: Float[np.ndarray, "N d"]) -> Float[np.ndarray, "N d"]:
+        """(N, d) actions between -1 and 1 -> (N, d) points of the box."""
+        return self._box.clipped(actions)
+
+    def drawn(self, key: Array, xi: Float[Array, "*batch K"]) -> tuple[Float[Array, "*batch d"], Float[Array, "*batch"]]:
+        """(…, K) ξ -> (…, d) actions drawn so that derivatives go through them, and what each says of h, (…)."""
+        mean, log_deviation = jnp.split(xi, 2, axis=-1)
+        log_deviation = jnp.clip(log_deviation, self.LEAST, self.MOST)
+        noise = jax.random.normal(key, mean.shape)
+        u = mean + jnp.exp(log_deviation) * noise
+        log_density = -0.5 * jnp.square(noise) - log_deviation - 0.5 * math.log(2.0 * math.pi)
+        # log(1 - tanh² u) without cancellation
+        squeezed = 2.0 * (math.log(2.0) - u - jax.nn.softplus(-2.0 * u))
+        logarithm = jnp.sum(log_density - squeezed, axis=-1)
+        if self._q == 1.0:
+            return jnp.tanh(u), logarithm
+        return jnp.tanh(u), jnp.expm1((self._q - 1.0) * logarithm) / (self._q - 1.0)
+
+    def ratio(self, xi: Array, before: Array, actions: Array) -> Array:
+        raise _no_closed_form("likelihood ratios")
+
+    def value(self, xi: Array) -> Array:
+        raise _no_closed_form("a regularizer")
+
+    def divergence(self, from_xi: Array, xi: Array) -> Array:
+        raise _no_closed_form("a divergence")
+
+    def curvature(self, xi: Array, direction: Array) -> Array:
+        raise _no_closed_form("a divergence")
+
+
+class _Box:
+    """The box of an environment's actions, where a unit is half of its width."""
+
+    def __init__(self, space: gymnasium.spaces.Box) -> None:
+        self._low, self._high = space.low, space.high
+
+    def clipped(self, actions: np.ndarray) -> np.ndarray:
+        middle, half = 0.5 * (self._high + self._low), 0.5 * (self._high - self._low)
+        return np.clip(middle + half * actions, self._low, self._high).astype(self._low.dtype)
+
+
+def _entropic(regularizer: Regularizer) -> tuple[float, float]:
+    """Return q and τ of a regularizer that normal distributions have a closed form of."""
+    if not isinstance(regularizer, Shannon | Tsallis):
+        raise RegularizerError(
+            f"{type(regularizer).__name__} has no closed form for normal distributions of continuous actions; take Shannon or "
+            "Tsallis"
+        )
+    if regularizer.n_states is not None:
+        raise RegularizerError("a network sees observations, not states: give the regularizer one temperature")
+    return (regularizer.q if isinstance(regularizer, Tsallis) else 1.0), float(regularizer.max_temperature)
+
+
+def _no_closed_form(what: str) -> RegularizerError:
+    return RegularizerError(f"{what} of squashed normal distributions have no closed form")
+
+
+def head_for(regularizer: Regularizer, space: Any) -> Head:
+    """Return the family of distributions for a space of actions."""
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return Categorical(regularizer, int(space.n))
+    return Gaussian(regularizer, space)

@@ -1,0 +1,93 @@
+"""Methods that learn from what their policy has just done: a stretch of steps in each copy, and a network for the values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from regmdp._arrays import Array
+from regmdp._errors import SolverError
+from regmdp.deep.advantages import generalized_advantages
+from regmdp.deep.learner import Learner
+from regmdp.deep.networks import Network, mlp
+
+__all__ = ["Batch", "OnPolicy"]
+
+
+class Batch(NamedTuple):
+    """What was collected, the T steps of N copies in a row.
+
+    Attributes:
+        observation: (T·N, inputs) where the actions were taken.
+        action: (T·N, …) the actions.
+        xi: (T·N, K) ξ that they were drawn from.
+        advantage: (T·N,) how much better they were than the policy.
+        target: (T·N,) what the values should be.
+    """
+
+    observation: Array
+    action: Array
+    xi: Array
+    advantage: Array
+    target: Array
+
+
+@dataclass(eq=False)
+class OnPolicy(Learner):
+    r"""Collect T steps in each of N copies, estimate advantages, learn from them, forget them.
+
+    Args:
+        horizon: T.
+        trace: λ of the advantages; 1 for n-step returns.
+        soft: Whether the regularizer's cost τ h is part of the values, as in the theory; otherwise only the present policy's is
+            taken off what is maximised, which is what most implementations call an entropy bonus.
+        critic: The network of the values.
+    """
+
+    horizon: int = 128
+    trace: float = 0.95
+    soft: bool = True
+    critic: Network = field(default_factory=mlp)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.horizon, bool) or not isinstance(self.horizon, int) or self.horizon < 1:
+            raise SolverError(f"the horizon must be a number of steps, 1 or more, not {self.horizon!r}")
+        if not 0.0 <= self.trace <= 1.0:
+            raise SolverError(f"the trace λ must be between 0 and 1, not {self.trace!r}")
+        super().__post_init__()
+
+    def _collected(self) -> Batch:
+        """Act for T steps, and return what came of it."""
+        shape = (self.horizon, self.copies)
+        observations = np.empty((*shape, self.environments.n_inputs), dtype=np.float32)
+        successors = np.empty_like(observations)
+        xis = np.empty((*shape, self.head.n_outputs), dtype=np.float32)
+        rewards, terminated, truncated = np.empty(shape), np.empty(shape, dtype=np.bool_), np.empty(shape, dtype=np.bool_)
+        actions = []
+        for step in range(self.horizon):
+            observations[step] = self._observation
+            xis[step], chosen = self._act()
+            actions.append(chosen)
+            taken = self.environments.step(self.head.done(chosen))
+            rewards[step], terminated[step], truncated[step] = taken.reward, taken.terminated, taken.truncated
+            successors[step], self._observation = taken.successor, taken.observation
+        self.steps += self.horizon * self.copies
+        values, successor_values, costs = (
+            np.asarray(part, dtype=np.float64) for part in _looked(self, self._state["critic"], observations, successors, xis)
+        )
+        paid = rewards - costs if self.soft else rewards
+        estimated = generalized_advantages(paid, values, successor_values, terminated, truncated, self.discount, self.trace)
+        flat = [np.asarray(part).reshape(-1, *np.shape(part)[2:]) for part in (observations, actions, xis, *estimated)]
+        return Batch(*(jnp.asarray(part if part.dtype.kind == "i" else part.astype(np.float32)) for part in flat))
+
+
+@partial(jax.jit, static_argnums=0)
+def _looked(learner: OnPolicy, critic: Any, observations: Array, successors: Array, xis: Array) -> tuple[Array, Array, Array]:
+    """Return the (T, N) values of observations and successors, and the costs τ h of the policies."""
+    value, successor_value = (learner.critic.apply(critic, each)[..., 0] for each in (observations, successors))
+    return value, successor_value, learner.head.temperature * learner.head.value(xis)

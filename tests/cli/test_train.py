@@ -1,0 +1,80 @@
+"""``regmdp train`` as a user meets it."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+import regmdp as rm
+from regmdp.cli import main
+from regmdp.deep import A2C
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def invoke(*arguments):
+        monkeypatch.setattr(sys, "argv", ["regmdp", "train", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code or 0, *capsys.readouterr()
+
+    return invoke
+
+
+def test_it_learns_judges_saves_logs_and_draws(run, tmp_path):
+    options = ("--algorithm", "a2c", "--regularizer", "tsallis:q=1.5", "--temperature", "0.05", "--episodes", "3")
+    code, out, err = run("CartPole-v1", *options, "--steps", "400", "-o", "first.npz", "--log", "log.jsonl", "--curve", "curve.svg")
+    assert code == 0, err
+    assert "Tsallis(q=1.5, temperature=0.05)" in out
+    assert "greedy" in out
+    assert "sampled" in out
+    assert "400 steps" in err
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["steps"] for line in lines] == list(range(40, 401, 40))
+    assert (tmp_path / "curve.svg").read_text().startswith("<svg")
+    learner = A2C.load(tmp_path / "first.npz")
+    assert learner.steps == 400
+
+    code, out, err = run("CartPole-v1", "--algorithm", "a2c", "--resume", "first.npz", "--steps", "400", "-o", "second.npz")
+    assert code == 0, err
+    assert A2C.load(tmp_path / "second.npz").steps == 800
+    resumed = A2C.load(tmp_path / "second.npz").policy(np.zeros((1, 4)))
+    np.testing.assert_array_equal(learner.learn(400).policy(np.zeros((1, 4))), resumed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("CartPole-v1", "--temperature", "0.1"), "--temperature needs a --regularizer"),
+        (("CartPole-v1", "-o", "nowhere/x.npz"), "there is no folder nowhere"),
+        (("Pendulum-v1", "--algorithm", "gpmd", "--steps", "10"), "is for discrete actions"),
+        (("CartPole-v1", "--regularizer", "renyi:alpha=0.5"), "Renyi is not a sum over actions"),
+        (("NoSuchThing-v0",), "NoSuchThing"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(run, arguments, message):
+    code, out, err = run(*arguments)
+    assert code == 1
+    assert err.startswith("error: ")
+    assert message in err
+    assert "Traceback" not in out + err
+
+
+def test_an_interrupt_saves_what_was_learned(run, tmp_path, monkeypatch):
+    before = A2C._iterate
+
+    def interrupted(self):
+        if self.steps >= 80:
+            raise KeyboardInterrupt
+        return before(self)
+
+    monkeypatch.setattr(A2C, "_iterate", interrupted)
+    code, out, _ = run("CartPole-v1", "--algorithm", "a2c", "-o", "learner.npz", "--episodes", "1")
+    assert code == 130
+    assert "saved" in out
+    assert rm.deep.A2C.load(tmp_path / "learner.npz").steps == 80

@@ -1,0 +1,171 @@
+"""On a table with one-hot features the networks' methods are the tables' methods."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import regmdp as rm
+from regmdp.deep import A2C, GPMD, MDPO, SAC, TRPO, Simplex, mlp
+from regmdp.deep.actor_critic import loss_of
+from regmdp.deep.natural import conjugate_gradient, fisher_product
+from regmdp.deep.off_policy import Seen, dual_step
+
+TEMPERATURE = 0.2
+
+
+@pytest.fixture(autouse=True)
+def doubles():
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture(scope="module")
+def mdp():
+    return rm.models.garnet(6, 3, 4, rng=0, discount=0.8)
+
+
+def table(values):
+    """Return the parameters of a linear network that gives these (S, K) numbers for one-hot states."""
+    values = jnp.asarray(values)
+    return [(values, jnp.zeros(values.shape[1]))]
+
+
+def states(mdp):
+    return jnp.eye(mdp.n_states)
+
+
+def tabular(kind, mdp, regularizer, **options):
+    return kind(
+        lambda: rm.io.to_gymnasium(mdp, max_steps=20),
+        regularizer=regularizer,
+        discount=mdp.discount,
+        network=mlp((), last=0.01),
+        critic=mlp(()),
+        **options,
+    )
+
+
+@pytest.mark.parametrize("regularizer", [rm.Shannon(TEMPERATURE), rm.Tsallis(1.5, TEMPERATURE)], ids=repr)
+def test_a_dual_step_is_that_of_generalized_policy_mirror_descent(mdp, regularizer):
+    step_size = 2.0
+    recorder = rm.algorithms.Recorder()
+    algorithm = rm.algorithms.GPMD(step_size=step_size)
+    rm.solve(mdp, regularizer, algorithm, tol=0, max_iterations=4, listeners=[recorder])
+    simplex = Simplex(regularizer)
+    for before, after in zip(recorder.states[1:], recorder.states[2:], strict=False):
+        q = rm.bellman.q_values(mdp, rm.evaluate(mdp, after.policy, regularizer).value)
+        xi = dual_step(jnp.asarray(before.dual), jnp.asarray(q), TEMPERATURE, step_size)
+        np.testing.assert_allclose(np.asarray(simplex.policy(xi)), after.ahead, atol=1e-6)
+
+
+def test_the_natural_direction_is_the_advantage_as_in_natural_policy_gradient(mdp):
+    rng = np.random.default_rng(0)
+    xi = jnp.asarray(rng.normal(size=(mdp.n_states, mdp.n_actions)))
+    simplex = Simplex(rm.Shannon(0.0))
+    policy = np.asarray(simplex.policy(xi))
+    evaluated = rm.evaluate(mdp, policy)
+    advantage = jnp.asarray(evaluated.q - evaluated.value[:, None])
+
+    def outputs(params):
+        return params.reshape(xi.shape)
+
+    def objective(params):
+        return jnp.mean(jnp.sum(simplex.policy(outputs(params)) * advantage, axis=-1))
+
+    params = xi.ravel()
+    gradient = jax.grad(objective)(params)
+    direction = conjugate_gradient(lambda v: fisher_product(outputs, simplex.curvature, params, v), gradient, 100)
+    step_size = 0.3
+    # multiplicative weights: π exp(η A/(1-γ))
+    expected = policy * np.exp(step_size / (1 - mdp.discount) * np.asarray(advantage))
+    expected /= expected.sum(axis=-1, keepdims=True)
+    recorder = rm.algorithms.Recorder()
+    rm.solve(mdp, None, rm.algorithms.NPG(step_size=step_size), tol=0, max_iterations=1, start=policy, listeners=[recorder])
+    np.testing.assert_allclose(recorder.states[0].ahead, expected, atol=1e-10)
+    moved = simplex.policy(outputs(params + step_size / (1 - mdp.discount) * direction))
+    np.testing.assert_allclose(np.asarray(moved), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "regularizer", [rm.Shannon(TEMPERATURE), rm.Tsallis(1.5, TEMPERATURE), rm.SquaredL2(TEMPERATURE)], ids=repr
+)
+def test_the_fixed_point_of_sac_is_the_regularized_optimum(mdp, regularizer):
+    solution = rm.solve(mdp, regularizer, tol=1e-12)
+    q = rm.bellman.q_values(mdp, solution.value)
+    learner = tabular(SAC, mdp, regularizer)
+    policy, critics = {"network": table(q / TEMPERATURE)}, [table(q), table(q)]
+    mean, h = learner.expected(policy, critics, states(mdp), jax.random.key(0))
+    np.testing.assert_allclose(np.asarray(mean - TEMPERATURE * h), solution.value, atol=1e-6)
+    seen = Seen(states(mdp), TEMPERATURE, jax.random.key(0))
+    loss = lambda policy: learner.policy_loss(policy, {"critics": critics}, seen)  # noqa: E731
+    gradient = jax.grad(loss)(policy)["network"][0][0]
+    np.testing.assert_allclose(np.asarray(gradient), 0.0, atol=1e-9)
+    elsewhere = jax.grad(loss)({"network": table(0.5 * q / TEMPERATURE)})["network"][0][0]
+    assert np.max(np.abs(np.asarray(elsewhere))) > 1e-4
+
+
+def test_tsallis_with_q_near_1_is_shannon():
+    xi = jnp.asarray(np.random.default_rng(0).normal(size=(5, 4)))
+    near, shannon = Simplex(rm.Tsallis(1.0 + 1e-8, 0.1)), Simplex(rm.Shannon(0.1))
+    np.testing.assert_allclose(np.asarray(near.policy(xi)), np.asarray(shannon.policy(xi)), atol=1e-6)
+    np.testing.assert_allclose(np.asarray(near.conjugate(xi)), np.asarray(shannon.conjugate(xi)), atol=1e-6)
+
+
+def test_mirror_descent_with_a_step_without_end_is_soft_actor_critic(mdp):
+    regularizer = rm.Shannon(TEMPERATURE)
+    soft = tabular(SAC, mdp, regularizer)
+    mirror = tabular(MDPO, mdp, regularizer, step_size=1e12)
+    short = tabular(MDPO, mdp, regularizer, step_size=0.1)
+    rng = np.random.default_rng(0)
+    policy, anchor, *critics = (table(rng.normal(size=(mdp.n_states, mdp.n_actions))) for _ in range(4))
+    seen = Seen(states(mdp), TEMPERATURE, jax.random.key(0))
+    state = {"critics": critics, "anchor": {"network": anchor}}
+    gradients = [
+        jax.grad(lambda policy, learner=learner: learner.policy_loss(policy, state, seen))({"network": policy})["network"][0][0]
+        for learner in (soft, mirror, short)
+    ]
+    np.testing.assert_allclose(np.asarray(gradients[1]), np.asarray(gradients[0]), atol=1e-9)
+    assert np.max(np.abs(np.asarray(gradients[2] - gradients[0]))) > 1e-3
+
+
+def test_a_dual_fit_on_a_table_ends_at_the_dual_step(mdp):
+    learner = tabular(GPMD, mdp, rm.Shannon(TEMPERATURE), step_size=3.0)
+    rng = np.random.default_rng(0)
+    anchor, q = rng.normal(size=(2, mdp.n_states, mdp.n_actions))
+    state = {"critics": [table(q), table(q)], "anchor": {"network": table(anchor)}}
+    seen = Seen(states(mdp), TEMPERATURE, jax.random.key(0))
+    target = np.asarray(dual_step(jnp.asarray(anchor), jnp.asarray(q), TEMPERATURE, 3.0))
+    assert float(learner.policy_loss({"network": table(target)}, state, seen)) < 1e-20
+    assert float(learner.policy_loss({"network": table(target + rng.normal(size=(mdp.n_states, 1)))}, state, seen)) < 1e-20
+    assert float(learner.policy_loss({"network": table(anchor)}, state, seen)) > 1e-4
+
+
+def test_actor_critic_takes_the_gradient_of_the_logarithm(mdp):
+    learner = tabular(A2C, mdp, rm.Shannon(0.0), critic_weight=0.0, copies=2)
+    batch = learner._collected()
+    networks = {"policy": learner._state["policy"], "critic": learner._state["critic"]}
+
+    def surrogate(policy):
+        logarithm = jax.nn.log_softmax(learner._xi(policy, batch.observation))
+        return -jnp.mean(jnp.take_along_axis(logarithm, batch.action[:, None], axis=-1)[:, 0] * batch.advantage)
+
+    ours = jax.grad(lambda networks: loss_of(learner, networks, batch))(networks)["policy"]
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(np.asarray(a), np.asarray(b), atol=1e-6),
+        ours,
+        jax.grad(surrogate)(networks["policy"]),
+    )
+
+
+def test_the_policy_of_a_network_gets_a_certificate():
+    env = rm.io.from_gymnasium("FrozenLake-v1", discount=0.95)
+    mdp = env[0] if isinstance(env, tuple) else env
+    learner = TRPO("FrozenLake-v1", discount=0.95, seed=0).learn(1024)
+    policy = learner.policy(np.arange(mdp.n_states))
+    certificate = rm.certify(mdp, policy=policy)
+    exact = rm.evaluate(mdp, policy).initial_value
+    assert certificate.policy_lower @ mdp.initial <= exact + 1e-9
+    best = rm.solve(mdp).value @ mdp.initial
+    assert exact <= best + 1e-9
+    assert certificate.gap >= 0.0
