@@ -46,7 +46,6 @@ def chart(source: Path, target: Path) -> None:
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
-    from matplotlib.patheffects import withStroke
 
     rows = _rows(json.loads(source.read_text())["records"])
     if not rows:
@@ -72,8 +71,7 @@ def chart(source: Path, target: Path) -> None:
             for ratio, peer, side in _labels(points, low, high):
                 shift, across, up = SIDES[side]
                 text = {"textcoords": "offset points", "ha": across, "va": up, "fontsize": 7, "color": "0.2"}
-                label = axes.annotate(STYLES[peer][2], (ratio, place), shift, **text)
-                label.set_path_effects([withStroke(linewidth=2, foreground="white")])
+                axes.annotate(STYLES[peer][2], (ratio, place), shift, **text)
         axes.set_yticks(range(len(rows)), [label for label, _ in rows], fontsize=8)
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="y", color="0.92")

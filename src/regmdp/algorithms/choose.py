@@ -41,10 +41,6 @@ def choose(mdp: MDP, regularizer: Regularizer, start: Start) -> tuple[Algorithm,
         return method, start, f"discount {mdp.discount:.6g}, from the given start: {NEWTON}"
     if mdp.n_states <= AT_ONCE:
         return method, start, f"small model, discount {mdp.discount:.6g}: {NEWTON}"
-    if mdp.transitions.storage == "dense":
-        # a sweep takes A rows a state where one of a policy takes one: Newton's steps are the cheaper ones from the beginning
-        first = Start(value=bellman.first_backup(mdp, regularizer))
-        return method, first, f"dense, discount {mdp.discount:.6g}: {NEWTON}"
     swept = _sweep(mdp, regularizer)
     if swept.done:
         return method, Start(value=swept.value), f"sweeps converge fast, by a factor of {swept.rate:.2g} each, and {NEWTON}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TypeVar
 
 from rich.console import Console
 from rich.status import Status as Spinner
@@ -11,6 +12,8 @@ from rich.table import Table
 from regmdp.algorithms import Event
 
 __all__ = ["PROGRESS_EVERY", "Line", "ProgressLine", "show_rows"]
+
+AnyLine = TypeVar("AnyLine", bound="Line")
 
 #: Seconds between progress lines where no terminal shows a live one.
 PROGRESS_EVERY = 10.0
@@ -25,7 +28,7 @@ class Line:
         self._last = time.monotonic()
         self._text = ""
 
-    def __enter__(self) -> Line:
+    def __enter__(self: AnyLine) -> AnyLine:
         if self._spinner:
             self._spinner.start()
         return self

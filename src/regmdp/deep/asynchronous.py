@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
@@ -91,7 +92,7 @@ class A3C(A2C):
             finally:
                 shared.stop[0] = 1
                 crew.ended()
-                self._state = {**unravel(shared.params.copy()), "squares": shared.squares.copy()}
+                self._state = {**unravel(jnp.asarray(shared.params)), "squares": shared.squares.copy()}
                 self._acting = in_numpy(self._state["policy"])
                 self.steps = before + int(shared.steps.sum())
                 self.environments.returns += crew.new_returns()
@@ -202,7 +203,7 @@ def work(job: bytes, folder: Path, index: int, workers: int, seed: int) -> None:
     parent, told = os.getppid(), 0
     with open(folder / f"returns{index}", "ab") as returns:
         while not shared.stop[0] and os.getppid() == parent:
-            learner._state = in_numpy(unravel(shared.params.copy()))
+            learner._state = in_numpy(unravel(jnp.asarray(shared.params)))
             learner._acting = learner._state["policy"]
             batch = learner._collected()
             gradient = np.asarray(_gradient(learner, learner._state, batch))
@@ -218,5 +219,5 @@ def work(job: bytes, folder: Path, index: int, workers: int, seed: int) -> None:
 def _gradient(learner: A3C, networks: Any, batch: Batch) -> Array:
     """Return the gradient of the loss, cut off at the largest norm, in a row."""
     gradient, _ = ravel_pytree(jax.grad(partial(loss_of, learner))(networks, batch))
-    norm = jax.numpy.sqrt(jax.numpy.sum(jax.numpy.square(gradient)))
-    return gradient * jax.numpy.minimum(1.0, learner.largest / jax.numpy.maximum(norm, 1e-12))
+    norm = jnp.sqrt(jnp.sum(jnp.square(gradient)))
+    return gradient * jnp.minimum(1.0, learner.largest / jnp.maximum(norm, 1e-12))

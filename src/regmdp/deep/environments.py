@@ -44,12 +44,14 @@ class Environments:
     """
 
     def __init__(self, env: Any, count: int) -> None:
-        make = partial(_named, env) if isinstance(env, str) else env
+        make: Any = partial(_named, env) if isinstance(env, str) else env
         if not callable(make):
             raise SolverError(f"the environment must be a name or a function that makes one, not {env!r}")
-        self._copies = gymnasium.vector.SyncVectorEnv([make] * count, autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP)
+        makers: Any = [make] * count
+        self._copies = gymnasium.vector.SyncVectorEnv(makers, autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP)
         self.count = count
-        self.space, self.actions = self._copies.single_observation_space, self._copies.single_action_space
+        self.space: Any = self._copies.single_observation_space
+        self.actions: Any = self._copies.single_action_space
         self.n_inputs = _inputs(self.space)
         discrete, box = (isinstance(self.actions, kind) for kind in (gymnasium.spaces.Discrete, gymnasium.spaces.Box))
         if not discrete and not (box and len(self.actions.shape or ()) == 1 and np.isfinite(self.actions.low).all()):

@@ -111,6 +111,7 @@ class OffPolicy(Learner):
         if isinstance(self.head, Categorical):
             q = jnp.min(jnp.stack([self.critic.apply(critic, observation) for critic in critics]), axis=0)
             return jnp.sum(self.head.simplex.policy(xi) * q, axis=-1), self.head.value(xi)
+        assert isinstance(self.head, Squashed)
         action, h = self.head.drawn(key, xi)
         return jnp.min(self._values(critics, observation, action), axis=0), h
 
