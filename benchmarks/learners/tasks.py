@@ -38,8 +38,8 @@ TASKS = {
     "a3c-cartpole": Task("CartPole-v1", 200_000, "A3C", {"workers": 2}),
     "a2c-acrobot": Task("Acrobot-v1", 500_000, "A2C", {"copies": 16}, "A2C", {"n_envs": 16, "ent_coef": 0.0}),
     "sac-pendulum": Task("Pendulum-v1", 20_000, "SAC", {"adapt": 1.0}, "SAC", {"learning_rate": 1e-3}),
-    "sac-cartpole": Task("CartPole-v1", 20_000, "SAC"),
-    "tsallis-sac-cartpole": Task("CartPole-v1", 20_000, "SAC", {"regularizer": ("Tsallis", 1.5, 0.05)}),
-    "mdpo-cartpole": Task("CartPole-v1", 50_000, "MDPO"),
-    "gpmd-cartpole": Task("CartPole-v1", 50_000, "GPMD"),
+    "sac-cartpole": Task("CartPole-v1", 20_000, "SAC", {"regularizer": ("Shannon", 0.3)}),
+    "tsallis-sac-cartpole": Task("CartPole-v1", 20_000, "SAC", {"regularizer": ("Tsallis", 1.5, 0.3)}),
+    "mdpo-cartpole": Task("CartPole-v1", 50_000, "MDPO", {"regularizer": ("Shannon", 0.3)}),
+    "gpmd-cartpole": Task("CartPole-v1", 50_000, "GPMD", {"regularizer": ("Shannon", 0.3)}),
 }

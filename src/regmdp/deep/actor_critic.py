@@ -69,7 +69,7 @@ class A2C(OnPolicy):
         return {**networks, "descent": self._descent.init(networks)}
 
     def _iterate(self) -> dict[str, float]:
-        self._state, loss = stepped(self, self._state, self._collected())
+        self._state, loss = stepped(self._design, self._state, self._collected())
         self._acting = in_numpy(self._state["policy"])
         return {"loss": float(loss)}
 

@@ -206,7 +206,7 @@ def work(job: bytes, folder: Path, index: int, workers: int, seed: int) -> None:
             learner._state = in_numpy(unravel(jnp.asarray(shared.params)))
             learner._acting = learner._state["policy"]
             batch = learner._collected()
-            gradient = np.asarray(_gradient(learner, learner._state, batch))
+            gradient = np.asarray(_gradient(learner._design, learner._state, batch))
             shared.squares[:] = DECAY * shared.squares + (1.0 - DECAY) * gradient * gradient
             shared.params[:] = shared.params - learner.rate * gradient / np.sqrt(shared.squares + LEAST)
             shared.steps[index] += learner.horizon * learner.copies

@@ -19,7 +19,7 @@ from regmdp.regularizers import Regularizer
 if TYPE_CHECKING:
     from regmdp.deep.learner import Learner
 
-__all__ = ["read_learner", "write_learner"]
+__all__ = ["option_as_json", "read_learner", "write_learner"]
 
 KIND = "learner"
 
@@ -27,7 +27,7 @@ KIND = "learner"
 def write_learner(path: str | PathLike[str], learner: Learner) -> None:
     """Write a learner to a file."""
     leaves = jax.tree.leaves(learner._state)
-    options = {item.name: _said(getattr(learner, item.name)) for item in fields(learner)}
+    options = {item.name: option_as_json(getattr(learner, item.name)) for item in fields(learner)}
     meta = {
         "method": learner.name,
         "options": {name: value for name, value in options.items() if value is not None},
@@ -71,7 +71,7 @@ def _names(kind: type) -> set[str]:
     return {item.name for item in fields(kind)}
 
 
-def _said(option: Any) -> Any:
+def option_as_json(option: Any) -> Any:
     """Return an option as JSON can say it, or None."""
     if isinstance(option, Network):
         return None if option.spec is None else {"mlp": option.spec}

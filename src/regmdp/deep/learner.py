@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, fields
 from os import PathLike
 from typing import Any, ClassVar, TypeVar
 
@@ -15,7 +17,7 @@ import numpy as np
 
 from regmdp._arrays import Array, Float
 from regmdp._errors import FormatError, SolverError
-from regmdp.deep.checkpoints import read_learner, write_learner
+from regmdp.deep.checkpoints import option_as_json, read_learner, write_learner
 from regmdp.deep.environments import Environments
 from regmdp.deep.heads import Categorical, Gaussian, Head, head_for
 from regmdp.deep.networks import Network, in_numpy, mlp
@@ -96,12 +98,23 @@ class Learner(ABC):
             raise SolverError(f"the number of copies of the environment must be an integer, 1 or more, not {self.copies!r}")
         self.environments = Environments(self.env, self.copies)
         self.head = self._head()
+        self._identity = self._said()
+        # what is compiled is kept for as long as the program runs: it holds this copy and not the environments, nor a memory
+        self._design = copy.copy(self)
+        del self._design.environments
         self.steps = 0
         self.interrupted = False
         self._rng = np.random.default_rng(self.seed)
         self._state: Any = self._begun(jax.random.key(int(self._rng.integers(2**31))))
         self._acting = in_numpy(self._state["policy"])
         self._observation = self._reset()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both have the same options but for the seed, so that what was compiled for one serves the other."""
+        return isinstance(other, Learner) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
 
     # ---- what a method is ----
 
@@ -181,6 +194,14 @@ class Learner(ABC):
         return read_learner(cls, path, options)
 
     # ---- for methods ----
+
+    def _said(self) -> tuple:
+        """Return all that the compiled functions depend on."""
+        options = ((item.name, getattr(self, item.name)) for item in fields(self) if item.name not in ("env", "seed"))
+        said = tuple(
+            (name, id(value) if option_as_json(value) is None else json.dumps(option_as_json(value))) for name, value in options
+        )
+        return type(self), self.environments.n_inputs, str(self.environments.actions), said
 
     def _remembered(self) -> dict[str, np.ndarray]:
         """Return arrays that a file needs beside what is learned."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -55,9 +56,14 @@ def mlp(hidden: Sequence[int] = (64, 64), activation: str = "tanh", last: float 
         >>> network.apply(params, np.zeros((5, 3))).shape
         (5, 2)
     """
-    sizes = tuple(hidden)
+    return _perceptron(tuple(hidden), activation, last)
+
+
+@cache
+def _perceptron(sizes: tuple[int, ...], activation: str, last: float) -> Network:
+    """Return the same network for the same arguments, so that what was compiled with one serves all."""
     if not all(isinstance(size, int) and size >= 1 for size in sizes):
-        raise SolverError(f"hidden layers are numbers of units, 1 or more, not {hidden!r}")
+        raise SolverError(f"hidden layers are numbers of units, 1 or more, not {sizes!r}")
     if activation not in ACTIVATIONS:
         raise SolverError(f"the activation must be one of {', '.join(ACTIVATIONS)}, not {activation!r}")
     bend = ACTIVATIONS[activation]

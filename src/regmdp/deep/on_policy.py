@@ -78,7 +78,8 @@ class OnPolicy(Learner):
             successors[step], self._observation = taken.successor, taken.observation
         self.steps += self.horizon * self.copies
         values, successor_values, costs = (
-            np.asarray(part, dtype=np.float64) for part in _looked(self, self._state["critic"], observations, successors, xis)
+            np.asarray(part, dtype=np.float64)
+            for part in _looked(self._design, self._state["critic"], observations, successors, xis)
         )
         paid = rewards - costs if self.soft else rewards
         estimated = generalized_advantages(paid, values, successor_values, terminated, truncated, self.discount, self.trace)

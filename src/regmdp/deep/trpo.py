@@ -81,8 +81,10 @@ class TRPO(OnPolicy):
 
     def _iterate(self) -> dict[str, float]:
         batch = self._collected()
-        policy, searched = improved(self, self._state["policy"], batch)
-        critic, adam, error = fitted(self, self._state["critic"], self._state["adam"], batch, self._shuffled(batch.target.shape[0]))
+        policy, searched = improved(self._design, self._state["policy"], batch)
+        critic, adam, error = fitted(
+            self._design, self._state["critic"], self._state["adam"], batch, self._shuffled(batch.target.shape[0])
+        )
         self._state = {"policy": policy, "critic": critic, "adam": adam}
         self._acting = in_numpy(policy)
         return {
