@@ -104,3 +104,32 @@ def test_regularizers_of_a_state_stay_with_it_across_blocks(monkeypatch):
     cut = rm.models.garnet(50, 3, 4, rng=3)
     assert len(cut.transitions.blocks) > 5
     np.testing.assert_allclose(rm.bellman.backup(cut, rm.Shannon(temperature=tau), value), whole, rtol=1e-15)
+
+
+def test_without_a_regularizer_an_improvement_keeps_the_first_of_the_best_actions(mdp):
+    value = np.round(np.random.default_rng(2).normal(size=10), 1)
+    best, policy = rm.bellman.improve(mdp, rm.Unregularized(), value)
+    q = rm.bellman.q_values(mdp, value)
+    np.testing.assert_array_equal(policy.actions, np.where(mdp.terminal, -1, np.argmax(q, axis=1)))
+    np.testing.assert_array_equal(best, rm.bellman.backup(mdp, None, value))
+    _, probabilities = rm.bellman.greedy(mdp, None, value)
+    np.testing.assert_array_equal(np.asarray(policy), probabilities)
+    np.testing.assert_array_equal(np.asarray(policy)[2:5], np.asarray(policy[2:5]))
+    np.testing.assert_array_equal(rm.policies.as_policy(mdp, policy), probabilities)
+    np.testing.assert_allclose(rm.bellman.policy_backup(mdp, None, policy, value), best, rtol=1e-14)
+
+
+def test_ties_go_to_the_first_action_and_masked_ones_never_win():
+    q = np.asfortranarray([[1.0, 2.0, 2.0], [5.0, 0.0, 0.0], [0.0, 0.0, 0.0], [9.0, -3.0, 9.0]])
+    available = np.array([[True, True, True], [False, True, True], [False, False, False], [False, True, False]])
+    best, actions = rm.Unregularized().best(q, available)
+    np.testing.assert_array_equal(actions, [1, 1, -1, 1])
+    np.testing.assert_array_equal(best, [2.0, 0.0, 0.0, -3.0])
+    np.testing.assert_array_equal(rm.Unregularized().maximum(q, available), best)
+    np.testing.assert_array_equal(rm.Unregularized().maximiser(q, available).argmax(axis=1)[[0, 1, 3]], [1, 1, 1])
+
+
+@each_regularizer
+def test_the_first_backup_is_that_of_nothing(mdp, regularizer):
+    expected = rm.bellman.backup(mdp, regularizer, np.zeros(10))
+    np.testing.assert_array_equal(rm.bellman.first_backup(mdp, regularizer or rm.Unregularized()), expected)

@@ -22,7 +22,7 @@ from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.transitions import state_blocks
 from regmdp.regularizers import Regularizer, Unregularized
 
-__all__ = ["backup", "expected_rewards", "greedy", "improve", "policy_backup", "q_values", "residual"]
+__all__ = ["backup", "expected_rewards", "first_backup", "greedy", "improve", "policy_backup", "q_values", "residual"]
 
 
 class Block(NamedTuple):
