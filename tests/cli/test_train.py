@@ -50,10 +50,11 @@ def test_it_learns_judges_saves_logs_and_draws(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("CartPole-v1", "--temperature", "0.1"), "--temperature needs a --regularizer"),
+        (("CartPole-v1", "--temperature", "0.1"), "--regularizer and --temperature go together"),
+        (("CartPole-v1", "--regularizer", "shannon"), "--regularizer and --temperature go together"),
         (("CartPole-v1", "-o", "nowhere/x.npz"), "there is no folder nowhere"),
         (("Pendulum-v1", "--algorithm", "gpmd", "--steps", "10"), "is for discrete actions"),
-        (("CartPole-v1", "--regularizer", "renyi:alpha=0.5"), "Renyi is not a sum over actions"),
+        (("CartPole-v1", "--regularizer", "renyi:alpha=0.5", "--temperature", "1"), "Renyi is not a sum over actions"),
         (("NoSuchThing-v0",), "NoSuchThing"),
     ],
 )

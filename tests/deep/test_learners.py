@@ -117,6 +117,19 @@ def test_listeners_hear_of_steps_returns_and_measures():
     assert heard[-1].measures["divergence"] <= 0.01 * (1 + 1e-4)
 
 
+def test_an_action_is_drawn_with_the_generator_of_whoever_asks():
+    learner = short(A2C, seed=0)
+    observation = np.zeros(4)
+    with pytest.raises(rm.SolverError, match="give a random generator"):
+        learner.predict(observation, greedy=False)
+    drawn = {learner.predict(observation, greedy=False, rng=np.random.default_rng(seed)) for seed in range(20)}
+    assert drawn == {0, 1}
+    # and what is learned afterwards does not depend on it
+    np.testing.assert_array_equal(
+        learner.learn(64).policy(observation[None]), short(A2C, seed=0).learn(64).policy(observation[None])
+    )
+
+
 def test_greedy_and_sampled_returns_are_both_said():
     returns = short(TRPO).evaluate(3)
     assert returns.greedy.shape == returns.sampled.shape == (3,)

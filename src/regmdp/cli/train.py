@@ -67,10 +67,10 @@ def train(
         if file is not None and not file.parent.is_dir():
             raise FileNotFoundError(f"cannot write {file}: there is no folder {file.parent}")
     options: dict[str, Any] = {"seed": seed, "discount": discount}
-    if regularizer is not None:
-        options["regularizer"] = choices.regularizer(regularizer, 0.01 if temperature is None else temperature)
-    elif temperature is not None:
-        raise rm.SolverError("--temperature needs a --regularizer")
+    if (regularizer is None) != (temperature is None):
+        raise rm.SolverError("--regularizer and --temperature go together: give both, or neither for the method's own")
+    if regularizer is not None and temperature is not None:
+        options["regularizer"] = choices.regularizer(regularizer, temperature)
     learner: Learner = kind.load(resume) if resume else kind(env, **options)
     show_rows(out, [("environment", env), ("method", learner.name), ("regularizer", repr(learner.regularizer))])
     heard: list[tuple[int, float]] = []

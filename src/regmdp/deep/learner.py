@@ -155,7 +155,9 @@ class Learner(ABC):
 
     def predict(self, observation: Any, *, greedy: bool = True, rng: np.random.Generator | None = None) -> Any:
         """Return the action for one observation: the likeliest, or one that is drawn with a generator."""
-        actions = self._chosen(self._xi_at(np.asarray(observation)[None]), None if greedy else rng or self._rng)
+        if not greedy and rng is None:
+            raise SolverError("to draw an action give a random generator: predict(observation, greedy=False, rng=…)")
+        actions = self._chosen(self._xi_at(np.asarray(observation)[None]), None if greedy else rng)
         action = actions[0]
         return int(action + self.environments.actions.start) if isinstance(self.head, Categorical) else action
 
