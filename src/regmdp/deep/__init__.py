@@ -7,9 +7,11 @@ from regmdp.deep import _extra  # noqa: F401 - first
 from regmdp.deep.actor_critic import A2C
 from regmdp.deep.advantages import Advantages, generalized_advantages
 from regmdp.deep.asynchronous import A3C
+from regmdp.deep.dynamics import CARTPOLE, PENDULUM, Dynamics, Moved
 from regmdp.deep.environments import Environments, Steps
 from regmdp.deep.heads import Categorical, Gaussian, Head, Squashed
 from regmdp.deep.learner import Learner, Progress, Returns
+from regmdp.deep.many import Runs, learn_many
 from regmdp.deep.networks import Network, equinox, mlp
 from regmdp.deep.off_policy import GPMD, MDPO, SAC, OffPolicy
 from regmdp.deep.on_policy import OnPolicy
@@ -19,25 +21,31 @@ from regmdp.deep.trpo import TRPO
 __all__ = [
     "A2C",
     "A3C",
+    "CARTPOLE",
     "GPMD",
     "MDPO",
+    "PENDULUM",
     "SAC",
     "TRPO",
     "Advantages",
     "Categorical",
+    "Dynamics",
     "Environments",
     "Gaussian",
     "Head",
     "Learner",
+    "Moved",
     "Network",
     "OffPolicy",
     "OnPolicy",
     "Progress",
     "Returns",
+    "Runs",
     "Simplex",
     "Squashed",
     "Steps",
     "equinox",
     "generalized_advantages",
+    "learn_many",
     "mlp",
 ]

@@ -1,0 +1,70 @@
+"""Environments that are functions, and many runs as one computation."""
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import regmdp as rm
+from regmdp.deep import A2C, CARTPOLE, PENDULUM, learn_many
+
+
+@pytest.mark.parametrize("dynamics", [CARTPOLE, PENDULUM], ids=["CartPole", "Pendulum"])
+def test_dynamics_are_those_of_gymnasium_step_by_step(dynamics):
+    env = gymnasium.make(dynamics.env)
+    rng = np.random.default_rng(0)
+    seen_ends = 0
+    with jax.enable_x64(True):
+        step = jax.jit(dynamics.step)
+        for episode in range(5):
+            observation, _ = env.reset(seed=episode)
+            state = jnp.asarray(np.asarray(env.unwrapped.state, dtype=np.float64))
+            np.testing.assert_allclose(np.asarray(dynamics.observe(state)), observation, atol=1e-6)
+            for count in range(1, dynamics.limit + 1):
+                action = int(rng.integers(2)) if dynamics is CARTPOLE else rng.uniform(-3.0, 3.0, 1)
+                observation, reward, terminated, truncated, _ = env.step(action)
+                moved = step(state, jnp.asarray(action))
+                state = moved.state
+                np.testing.assert_allclose(np.asarray(dynamics.observe(state)), observation, atol=1e-5)
+                np.testing.assert_allclose(float(moved.reward), reward, atol=1e-5)
+                assert bool(moved.terminated) == terminated
+                assert truncated == (count == dynamics.limit)
+                if terminated or truncated:
+                    seen_ends += 1
+                    break
+    assert seen_ends == 5
+
+
+@pytest.mark.parametrize("dynamics", [CARTPOLE, PENDULUM], ids=["CartPole", "Pendulum"])
+def test_first_states_are_drawn_as_gymnasium_draws_them(dynamics):
+    env = gymnasium.make(dynamics.env)
+    theirs = np.array([env.reset(seed=seed)[0] for seed in range(300)])
+    ours = np.asarray(jax.vmap(lambda key: dynamics.observe(dynamics.reset(key)))(jax.random.split(jax.random.key(0), 300)))
+    np.testing.assert_allclose(ours.mean(axis=0), theirs.mean(axis=0), atol=4 * theirs.std(axis=0).max() / np.sqrt(300))
+    np.testing.assert_allclose(ours.std(axis=0), theirs.std(axis=0), rtol=0.15)
+
+
+def test_each_of_many_runs_is_that_of_its_seed_whoever_runs_beside_it():
+    learner = A2C("CartPole-v1", copies=4)
+    together = learn_many(learner, CARTPOLE, seeds=[3, 4], steps=400)
+    alone = learn_many(learner, CARTPOLE, seeds=[4, 5], steps=400)
+    np.testing.assert_allclose(together.returns[1], alone.returns[0], rtol=1e-4)
+    for both, one in zip(jax.tree.leaves(together.state["policy"]), jax.tree.leaves(alone.state["policy"]), strict=True):
+        np.testing.assert_allclose(np.asarray(both[1]), np.asarray(one[0]), rtol=1e-3, atol=1e-4)
+    assert not np.array_equal(together.returns[0], together.returns[1], equal_nan=True)
+    assert together.steps.tolist() == list(range(20, 401, 20))
+
+
+def test_many_runs_learn():
+    runs = learn_many(A2C("CartPole-v1"), CARTPOLE, seeds=range(3), steps=60_000)
+    at_first, at_last = (np.nanmean(part, axis=1) for part in (runs.returns[:, :150], runs.returns[:, -150:]))
+    assert np.all(at_first < 60.0)
+    assert np.median(at_last) > 100.0
+
+
+def test_continuous_actions_and_no_seed_are_refused():
+    with pytest.raises(rm.SolverError, match="for discrete actions"):
+        learn_many(A2C("Pendulum-v1"), PENDULUM, seeds=[0], steps=10)
+    with pytest.raises(rm.SolverError, match="there is no seed"):
+        learn_many(A2C("CartPole-v1"), CARTPOLE, seeds=[], steps=10)
