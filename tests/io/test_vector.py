@@ -114,6 +114,8 @@ def test_estimates_do_not_depend_on_where_numbers_begin(mode):
         assert estimate.samples == estimates[0].samples
 
 
+# the processes are forked, which JAX warns of where another test has loaded it; these use nothing of it
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 def test_with_several_processes():
     env = gymnasium.vector.AsyncVectorEnv([Line] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
     try:

@@ -73,6 +73,7 @@ class Learner(ABC):
         regularizer: h and τ. The network's outputs are dual variables ξ, the policy is ∇h*(ξ), and τ h is what it costs.
         seed: Of everything random. The same seed gives the same numbers on the same machine.
         discount: γ, from 0 to less than 1.
+        copies: Copies of the environment that take their steps together.
         network: Of the policy.
 
     Raises:
