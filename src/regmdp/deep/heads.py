@@ -97,7 +97,22 @@ class Categorical(Head):
         return self.simplex.curvature(xi, direction)
 
 
-class Gaussian(Head):
+class _InBox(Head):
+    """Distributions over the points of a box, given by d means and d logarithms of deviations, ξ; a unit is half of the box."""
+
+    def __init__(self, regularizer: Regularizer, space: gymnasium.spaces.Box) -> None:
+        self._q, self.temperature = _entropic(regularizer)
+        self._low, self._high = space.low, space.high
+        self._size = int(np.prod(space.shape))
+        self.n_outputs = 2 * self._size
+
+    def done(self, actions: Float[np.ndarray, "N d"]) -> Float[np.ndarray, "N d"]:
+        """(N, d) actions -> (N, d) points of the box; what lies outside of it is cut off."""
+        middle, half = 0.5 * (self._high + self._low), 0.5 * (self._high - self._low)
+        return np.clip(middle + half * actions, self._low, self._high).astype(self._low.dtype)
+
+
+class Gaussian(_InBox):
     r"""Normal distributions of d independent actions, ξ the d means and the d logarithms of the deviations.
 
     Shannon's h is the negative differential entropy, Tsallis' has the closed form
@@ -108,22 +123,12 @@ class Gaussian(Head):
         RegularizerError: if h has no closed form for a Gaussian, or is not the same in every state.
     """
 
-    def __init__(self, regularizer: Regularizer, space: gymnasium.spaces.Box) -> None:
-        self._q, self.temperature = _entropic(regularizer)
-        self._box = _Box(space)
-        self._size = int(np.prod(space.shape))
-        self.n_outputs = 2 * self._size
-
     def sample(self, rng: np.random.Generator, xi: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N d"]:
         mean, log_deviation = np.split(xi, 2, axis=-1)
         return mean + np.exp(log_deviation) * rng.standard_normal(mean.shape)
 
     def mode(self, xi: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N d"]:
         return xi[..., : self._size]
-
-    def done(self, actions: Float[np.ndarray, "N d"]) -> Float[np.ndarray, "N d"]:
-        """(N, d) actions -> (N, d) points of the box: a unit is half of it, and what lies outside is cut off."""
-        return self._box.clipped(actions)
 
     def ratio(
         self, xi: Float[Array, "*batch K"], before: Float[Array, "*batch K"], actions: Float[Array, "*batch d"]
@@ -156,7 +161,7 @@ class Gaussian(Head):
         return -jnp.sum(0.5 * jnp.square(apart) + log_deviation + 0.5 * math.log(2.0 * math.pi), axis=-1)
 
 
-class Squashed(Head):
+class Squashed(_InBox):
     r"""Actions tanh(u) in the box, u normal with d means and d logarithms of deviations that a network gives for each state.
 
     h is the expectation of (p^{q-1} - 1)/(q - 1), or of log p for Shannon's, and is estimated by the action that is drawn.
@@ -164,12 +169,6 @@ class Squashed(Head):
 
     #: Between these the logarithms of the deviations are kept.
     LEAST, MOST = -5.0, 2.0
-
-    def __init__(self, regularizer: Regularizer, space: gymnasium.spaces.Box) -> None:
-        self._q, self.temperature = _entropic(regularizer)
-        self._box = _Box(space)
-        self._size = int(np.prod(space.shape))
-        self.n_outputs = 2 * self._size
 
     def sample(self, rng: np.random.Generator, xi: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N d"]:
         mean, log_deviation = np.split(xi, 2, axis=-1)
@@ -181,10 +180,6 @@ class Squashed(Head):
 
     def mode(self, xi: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N d"]:
         return np.tanh(xi[..., : self._size])
-
-    def done(self, actions: Float[np.ndarray, "N d"]) -> Float[np.ndarray, "N d"]:
-        """(N, d) actions between -1 and 1 -> (N, d) points of the box."""
-        return self._box.clipped(actions)
 
     def drawn(self, key: Array, xi: Float[Array, "*batch K"]) -> tuple[Float[Array, "*batch d"], Float[Array, "*batch"]]:
         """(…, K) ξ -> (…, d) actions drawn so that derivatives go through them, and what each says of h, (…)."""
@@ -211,17 +206,6 @@ class Squashed(Head):
 
     def curvature(self, xi: Array, direction: Array) -> Array:
         raise _no_closed_form("a divergence")
-
-
-class _Box:
-    """The box of an environment's actions, where a unit is half of its width."""
-
-    def __init__(self, space: gymnasium.spaces.Box) -> None:
-        self._low, self._high = space.low, space.high
-
-    def clipped(self, actions: np.ndarray) -> np.ndarray:
-        middle, half = 0.5 * (self._high + self._low), 0.5 * (self._high - self._low)
-        return np.clip(middle + half * actions, self._low, self._high).astype(self._low.dtype)
 
 
 def _entropic(regularizer: Regularizer) -> tuple[float, float]:
