@@ -22,7 +22,7 @@ from jax.flatten_util import ravel_pytree
 from regmdp._arrays import Array
 from regmdp._errors import SolverError
 from regmdp.deep.actor_critic import A2C, loss_of
-from regmdp.deep.learner import RECENT, Progress
+from regmdp.deep.learner import Progress, require_steps
 from regmdp.deep.networks import Network, in_numpy, mlp
 from regmdp.deep.on_policy import Batch
 
@@ -72,8 +72,7 @@ class A3C(A2C):
 
     def learn(self: AnyA3C, steps: int, *, callbacks: Iterable[Callable[[Progress], object]] = ()) -> AnyA3C:
         """Let the workers take at least so many more steps together."""
-        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
-            raise SolverError(f"the number of steps must be an integer, 0 or more, not {steps!r}")
+        require_steps(steps)
         callbacks, begin, before, self.interrupted = tuple(callbacks), time.perf_counter(), self.steps, False
         networks = {"policy": self._state["policy"], "critic": self._state["critic"]}
         flat, unravel = ravel_pytree(networks)
@@ -86,7 +85,9 @@ class A3C(A2C):
                     crew.check()
                     time.sleep(PAUSE)
                     if callbacks and shared.steps.sum():
-                        self._told(shared, crew, before, begin, callbacks)
+                        self.steps = before + int(shared.steps.sum())
+                        self.environments.returns += crew.new_returns()
+                        self._tell(callbacks, begin, {})
             except KeyboardInterrupt:
                 self.interrupted = True
             finally:
@@ -97,15 +98,6 @@ class A3C(A2C):
                 self.steps = before + int(shared.steps.sum())
                 self.environments.returns += crew.new_returns()
         return self
-
-    def _told(self, shared: _Shared, crew: _Crew, before: int, begin: float, callbacks: tuple) -> None:
-        self.steps = before + int(shared.steps.sum())
-        self.environments.returns += crew.new_returns()
-        recent = self.environments.returns[-RECENT:]
-        mean = float(np.mean(recent)) if recent else float("nan")
-        event = Progress(self.steps, time.perf_counter() - begin, len(self.environments.returns), mean, {})
-        for callback in callbacks:
-            callback(event)
 
 
 class _Shared:

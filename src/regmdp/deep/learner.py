@@ -138,18 +138,12 @@ class Learner(ABC):
             steps: Steps, counted over all copies.
             callbacks: Functions called with a :class:`Progress` after each iteration.
         """
-        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
-            raise SolverError(f"the number of steps must be an integer, 0 or more, not {steps!r}")
+        require_steps(steps)
         callbacks = tuple(callbacks)
         begin, until, self.interrupted = time.perf_counter(), self.steps + steps, False
         try:
             while self.steps < until:
-                measures = self._iterate()
-                recent = self.environments.returns[-RECENT:]
-                mean = float(np.mean(recent)) if recent else float("nan")
-                event = Progress(self.steps, time.perf_counter() - begin, len(self.environments.returns), mean, measures)
-                for callback in callbacks:
-                    callback(event)
+                self._tell(callbacks, begin, self._iterate())
         except KeyboardInterrupt:
             self.interrupted = True
         return self
@@ -197,6 +191,14 @@ class Learner(ABC):
         return read_learner(cls, path, options)
 
     # ---- for methods ----
+
+    def _tell(self, callbacks: tuple[Callable[[Progress], object], ...], begin: float, measures: dict[str, float]) -> None:
+        """Tell the listeners how far it is."""
+        recent = self.environments.returns[-RECENT:]
+        mean = float(np.mean(recent)) if recent else float("nan")
+        event = Progress(self.steps, time.perf_counter() - begin, len(self.environments.returns), mean, measures)
+        for callback in callbacks:
+            callback(event)
 
     def _said(self) -> tuple:
         """Return all that the compiled functions depend on."""
@@ -260,3 +262,9 @@ class Learner(ABC):
             observation = step.observation
         copies.close()
         return total
+
+
+def require_steps(steps: Any) -> None:
+    """Check a number of steps."""
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
+        raise SolverError(f"the number of steps must be an integer, 0 or more, not {steps!r}")

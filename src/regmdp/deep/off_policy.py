@@ -110,11 +110,14 @@ class OffPolicy(Learner):
         """Return (N,) ⟨π, Q⟩, with the smaller Q, and (N,) h of a policy: exactly, or with one action drawn from it."""
         xi = self._xi(policy, observation)
         if isinstance(self.head, Categorical):
-            q = jnp.min(jnp.stack([self.critic.apply(critic, observation) for critic in critics]), axis=0)
-            return jnp.sum(self.head.simplex.policy(xi) * q, axis=-1), self.head.value(xi)
+            return jnp.sum(self.head.simplex.policy(xi) * self._smaller(critics, observation), axis=-1), self.head.value(xi)
         assert isinstance(self.head, Squashed)
         action, h = self.head.drawn(key, xi)
         return jnp.min(self._values(critics, observation, action), axis=0), h
+
+    def _smaller(self, critics: Any, observation: Array) -> Array:
+        """Return (N, A) the smaller action values of discrete actions."""
+        return jnp.min(jnp.stack([self.critic.apply(critic, observation) for critic in critics]), axis=0)
 
     def _values(self, critics: Any, observation: Array, action: Array) -> Array:
         """Return the (2, N) action values of actions."""
@@ -296,7 +299,7 @@ class GPMD(OffPolicy):
 
     def policy_loss(self, policy: Any, state: Any, seen: Seen) -> Array:
         xi, before = (self._xi(each, seen.observation) for each in (policy, state["anchor"]))
-        q = jnp.min(jnp.stack([self.critic.apply(critic, seen.observation) for critic in state["critics"]]), axis=0)
+        q = self._smaller(state["critics"], seen.observation)
         apart = _centred(xi - dual_step(before, q, seen.temperature, self.step_size))
         return jnp.mean(jnp.square(seen.temperature * apart))
 
