@@ -1,4 +1,4 @@
-"""One run of Stable-Baselines3: python sb3.py TASK SEED; the last line is a record in JSON."""
+"""One run of Stable-Baselines3: python sb3.py TASK SEED [STEPS]; the last line is a record in JSON."""
 
 import json
 import sys
@@ -7,22 +7,47 @@ import time
 import numpy as np
 import sb3_contrib
 import stable_baselines3
-import torch
+from curve import Curve
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.vec_env import VecNormalize
 from tasks import TASKS
 
+
+class Listener(BaseCallback):
+    """Enters the returns of the episodes in a curve."""
+
+    def __init__(self, curve: Curve) -> None:
+        super().__init__()
+        self._curve, self._returns = curve, []
+
+    def _on_step(self) -> bool:
+        self._returns += [info["episode"]["r"] for info in self.locals["infos"] if "episode" in info]
+        self._curve.add(self.num_timesteps, self._returns)
+        return True
+
+
 task, seed = TASKS[sys.argv[1]], int(sys.argv[2])
-torch.set_num_threads(2)
+steps = int(sys.argv[3]) if len(sys.argv) > 3 else task.steps
+
 options = dict(task.peer_options)
 copies = make_vec_env(task.env, n_envs=options.pop("n_envs", 1), seed=seed)
+normalize = options.pop("normalize", False)
+if normalize:
+    copies = VecNormalize(copies, gamma=options.get("gamma", 0.99))
 kind = getattr(stable_baselines3, task.peer, None) or getattr(sb3_contrib, task.peer)
 model = kind("MlpPolicy", copies, seed=seed, device="cpu", **options)
+curve = Curve(steps)
 begin = time.perf_counter()
-model.learn(task.steps)
+model.learn(steps, callback=Listener(curve))
 seconds = time.perf_counter() - begin
 fresh = make_vec_env(task.env, n_envs=1, seed=1000)
+if normalize:
+    fresh = VecNormalize(fresh, training=False, norm_reward=False)
+    fresh.obs_rms = copies.obs_rms
 greedy, sampled = (
     float(np.mean(evaluate_policy(model, fresh, 20, deterministic=each, return_episode_rewards=True)[0])) for each in (True, False)
 )
-print(json.dumps({"greedy": greedy, "sampled": sampled, "steps_per_second": model.num_timesteps / seconds}))
+record = {"greedy": greedy, "sampled": sampled, "steps_per_second": model.num_timesteps / seconds, "curve": curve.means()}
+print(json.dumps(record))

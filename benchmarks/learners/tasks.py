@@ -27,17 +27,38 @@ class Task:
     peer_options: dict[str, Any] = field(default_factory=dict)
 
 
-TRPO_ZOO = {
-    "n_envs": 2, "n_steps": 512, "batch_size": 512, "cg_damping": 1e-3, "gamma": 0.98, "gae_lambda": 0.98, "n_critic_updates": 20,
+TRPO_CARTPOLE = {
+    "n_envs": 2, "n_steps": 512, "batch_size": 512, "cg_damping": 1e-3, "gamma": 0.99, "gae_lambda": 0.98, "n_critic_updates": 20,
     "learning_rate": 1e-3,
 }  # fmt: skip
+TRPO_MUJOCO = {
+    "normalize": True, "n_envs": 2, "n_steps": 1024, "batch_size": 128, "cg_max_steps": 25, "cg_damping": 0.1, "gamma": 0.99,
+    "gae_lambda": 0.95, "n_critic_updates": 20, "learning_rate": 1e-3,
+}  # fmt: skip
+A2C_ACROBOT = {"normalize": True, "n_envs": 16, "ent_coef": 0.0}
+#: Ours for MuJoCo: as RL Zoo's.
+OURS_MUJOCO = {
+    "normalize": True, "copies": 2, "horizon": 1024, "conjugate_steps": 25, "critic_epochs": 20, "minibatch": 128,
+}  # fmt: skip
+SAC_MOUNTAIN_CAR = {
+    "learning_rate": 3e-4, "buffer_size": 50_000, "batch_size": 512, "ent_coef": 0.1, "train_freq": 32, "gradient_steps": 32,
+    "gamma": 0.9999, "tau": 0.01, "learning_starts": 0, "use_sde": True,
+    "policy_kwargs": {"log_std_init": -3.67, "net_arch": [64, 64]},
+}  # fmt: skip
+SAC_MUJOCO = {"learning_starts": 10_000}
 
 TASKS = {
-    "trpo-cartpole": Task("CartPole-v1", 50_000, "TRPO", {"discount": 0.98, "trace": 0.98}, "TRPO", TRPO_ZOO),
+    "trpo-cartpole": Task("CartPole-v1", 50_000, "TRPO", {"discount": 0.98, "trace": 0.98}, "TRPO", TRPO_CARTPOLE),
     "a2c-cartpole": Task("CartPole-v1", 500_000, "A2C", {}, "A2C", {"n_envs": 8, "ent_coef": 0.0}),
     "a3c-cartpole": Task("CartPole-v1", 200_000, "A3C", {"workers": 2}),
-    "a2c-acrobot": Task("Acrobot-v1", 500_000, "A2C", {"copies": 16}, "A2C", {"n_envs": 16, "ent_coef": 0.0}),
+    "a2c-acrobot": Task("Acrobot-v1", 500_000, "A2C", {"copies": 16, "normalize": True}, "A2C", A2C_ACROBOT),
+    "a3c-acrobot": Task("Acrobot-v1", 500_000, "A3C", {"workers": 2, "normalize": True}),
     "sac-pendulum": Task("Pendulum-v1", 20_000, "SAC", {"adapt": 1.0}, "SAC", {"learning_rate": 1e-3}),
+    "sac-mountain-car": Task("MountainCarContinuous-v0", 50_000, "SAC", {}, "SAC", SAC_MOUNTAIN_CAR),
+    "trpo-hopper": Task("Hopper-v5", 1_000_000, "TRPO", OURS_MUJOCO, "TRPO", TRPO_MUJOCO),
+    "trpo-walker": Task("Walker2d-v5", 1_000_000, "TRPO", OURS_MUJOCO, "TRPO", TRPO_MUJOCO),
+    "sac-hopper": Task("Hopper-v5", 200_000, "SAC", {}, "SAC", SAC_MUJOCO),
+    "sac-cheetah": Task("HalfCheetah-v5", 200_000, "SAC", {}, "SAC", SAC_MUJOCO),
     "sac-cartpole": Task("CartPole-v1", 20_000, "SAC", {"regularizer": ("Shannon", 0.3)}),
     "tsallis-sac-cartpole": Task("CartPole-v1", 20_000, "SAC", {"regularizer": ("Tsallis", 1.5, 0.3)}),
     "mdpo-cartpole": Task("CartPole-v1", 50_000, "MDPO", {"regularizer": ("Shannon", 0.3)}),

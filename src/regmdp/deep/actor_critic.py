@@ -79,7 +79,7 @@ def loss_of(learner: A2C, networks: Any, batch: Batch) -> Array:
     xi = learner._xi(networks["policy"], batch.observation)
     value = learner.critic.apply(networks["critic"], batch.observation)[:, 0]
     gain = jnp.mean(learner.head.ratio(xi, jax.lax.stop_gradient(xi), batch.action) * batch.advantage)
-    cost = learner.head.temperature * jnp.mean(learner.head.value(xi))
+    cost = learner.head.temperature / batch.unit * jnp.mean(learner.head.value(xi))
     return cost - gain + learner.critic_weight * jnp.mean(jnp.square(value - batch.target))
 
 

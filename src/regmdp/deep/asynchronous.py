@@ -41,7 +41,8 @@ class A3C(A2C):
     """Asynchronous advantage actor-critic: workers step and learn on their own, and write to the same parameters without locks.
 
     Each worker is a process with an environment of its own. It copies the shared parameters, acts for a stretch, and moves the
-    shared ones along its gradient with shared RMSProp statistics (section 4 and algorithm S3 of the paper). What comes out depends
+    shared ones along its gradient with shared RMSProp statistics (section 4 and algorithm S3 of the paper). With ``normalize``
+    they share what they know of observations in the same way. What comes out depends
     on who was first: the same seed does not give the same numbers, unless there is one worker.
 
     A worker that dies ends the training with its last words; what was learned until then is kept.
@@ -77,8 +78,10 @@ class A3C(A2C):
         networks = {"policy": self._state["policy"], "critic": self._state["critic"]}
         flat, unravel = ravel_pytree(networks)
         with tempfile.TemporaryDirectory(prefix="regmdp-a3c-") as name:
-            shared = _Shared.made(Path(name), flat.size, self.workers)
+            shared = _Shared.made(Path(name), flat.size, self.environments.n_inputs, self.workers)
             shared.params[:], shared.squares[:] = flat, self._state["squares"]
+            if self._normalizer is not None:
+                shared.moments[:] = self._normalizer.moments
             crew = _Crew(self, Path(name), [int(self._rng.integers(2**31)) for _ in range(self.workers)])
             try:
                 while shared.steps.sum() < steps:
@@ -95,6 +98,8 @@ class A3C(A2C):
                 crew.ended()
                 self._state = {**unravel(jnp.asarray(shared.params)), "squares": shared.squares.copy()}
                 self._acting = in_numpy(self._state["policy"])
+                if self._normalizer is not None:
+                    self._normalizer.moments = shared.moments.copy()
                 self.steps = before + int(shared.steps.sum())
                 self.environments.returns += crew.new_returns()
         return self
@@ -103,17 +108,18 @@ class A3C(A2C):
 class _Shared:
     """The memory that all processes see: a file that each maps."""
 
-    def __init__(self, folder: Path, size: int, workers: int, mode: Any) -> None:
+    def __init__(self, folder: Path, size: int, n_inputs: int, workers: int, mode: Any) -> None:
         at = partial(np.memmap, mode=mode)
         self.params = at(folder / "params", dtype=np.float32, shape=(size,))
         self.squares = at(folder / "squares", dtype=np.float32, shape=(size,))
+        self.moments = at(folder / "moments", dtype=np.float64, shape=(1 + 2 * (n_inputs + 1),))
         self.steps = at(folder / "steps", dtype=np.int64, shape=(workers,))
         self.stop = at(folder / "stop", dtype=np.int8, shape=(1,))
 
     @classmethod
-    def made(cls, folder: Path, size: int, workers: int) -> _Shared:
+    def made(cls, folder: Path, size: int, n_inputs: int, workers: int) -> _Shared:
         """Make it, all zeros."""
-        return cls(folder, size, workers, "w+")
+        return cls(folder, size, n_inputs, workers, "w+")
 
 
 class _Crew:
@@ -191,13 +197,17 @@ def work(job: bytes, folder: Path, index: int, workers: int, seed: int) -> None:
     networks = {name: mlp(**value) if isinstance(value, dict) else value for name, value in options.items()}
     learner = kind(**{**networks, "seed": seed})
     flat, unravel = ravel_pytree({"policy": learner._state["policy"], "critic": learner._state["critic"]})
-    shared = _Shared(folder, flat.size, workers, "r+")
+    shared = _Shared(folder, flat.size, learner.environments.n_inputs, workers, "r+")
     parent, told = os.getppid(), 0
     with open(folder / f"returns{index}", "ab") as returns:
         while not shared.stop[0] and os.getppid() == parent:
             learner._state = in_numpy(unravel(jnp.asarray(shared.params)))
             learner._acting = learner._state["policy"]
+            if learner._normalizer is not None:
+                learner._normalizer.moments = shared.moments.copy()
             batch = learner._collected()
+            if learner._normalizer is not None:
+                shared.moments[:] = learner._normalizer.moments
             gradient = np.asarray(_gradient(learner._design, learner._state, batch))
             shared.squares[:] = DECAY * shared.squares + (1.0 - DECAY) * gradient * gradient
             shared.params[:] = shared.params - learner.rate * gradient / np.sqrt(shared.squares + LEAST)

@@ -237,14 +237,18 @@ class Learner(ABC):
 
     def _act(self) -> tuple[np.ndarray, np.ndarray]:
         """Return (N, K) ξ for the present observations, and N actions drawn from them."""
-        xi = np.asarray(self._xi(self._acting, self._observation))
+        xi = np.asarray(self._xi(self._acting, self._seen(self._observation)))
         return xi, self.head.sample(self._rng, xi)
+
+    def _seen(self, observations: np.ndarray) -> np.ndarray:
+        """(…, inputs) observations -> (…, inputs) what networks see of them."""
+        return observations
 
     def _reset(self) -> np.ndarray:
         return self.environments.reset(int(self._rng.integers(2**31)))
 
     def _xi_at(self, observations: Any) -> np.ndarray:
-        return np.asarray(self._xi(self._acting, self.environments.encode(observations)))
+        return np.asarray(self._xi(self._acting, self._seen(self.environments.encode(observations))))
 
     def _chosen(self, xi: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         return self.head.done(self.head.mode(xi) if rng is None else self.head.sample(rng, xi))
@@ -255,7 +259,7 @@ class Learner(ABC):
         observation = copies.reset(seed)
         total, playing = np.zeros(episodes), np.ones(episodes, dtype=np.bool_)
         while playing.any():
-            xi = np.asarray(self._xi(self._acting, observation))
+            xi = np.asarray(self._xi(self._acting, self._seen(observation)))
             step = copies.step(self._chosen(xi, rng))
             total += np.where(playing, step.reward, 0.0)
             playing &= ~(step.terminated | step.truncated)

@@ -62,6 +62,8 @@ def learn_many(learner: A2C, dynamics: Dynamics, seeds: Sequence[int], steps: in
     """
     if not isinstance(learner.head, Categorical):
         raise SolverError("many runs at once are for discrete actions")
+    if learner.normalize:
+        raise SolverError("many runs at once do not normalise observations: the dynamics say what networks see")
     if not len(seeds):
         raise SolverError("there is no seed, so there is nothing to run")
     each = learner.horizon * learner.copies
@@ -104,7 +106,7 @@ def _iterated(learner: A2C, dynamics: Dynamics, state: Any, playing: _Playing, k
 
     _, advantage = jax.lax.scan(summed, jnp.zeros(learner.copies), (error, keep), reverse=True)
     parts = (taken.seen, taken.action, taken.xi, advantage, advantage + value)
-    state, _ = stepped(learner, state, Batch(*(part.reshape(-1, *part.shape[2:]) for part in parts)))
+    state, _ = stepped(learner, state, Batch(*(part.reshape(-1, *part.shape[2:]) for part in parts), unit=1.0))
     count = jnp.sum(taken.ended)
     mean = jnp.where(count > 0, jnp.sum(jnp.where(taken.ended, taken.total, 0.0)) / jnp.maximum(count, 1), jnp.nan)
     return (state, playing), mean

@@ -15,6 +15,7 @@ from regmdp._errors import SolverError
 from regmdp.deep.advantages import generalized_advantages
 from regmdp.deep.learner import Learner
 from regmdp.deep.networks import Network, mlp
+from regmdp.deep.normalization import Normalizer
 
 __all__ = ["Batch", "OnPolicy"]
 
@@ -26,8 +27,9 @@ class Batch(NamedTuple):
         observation: (T·N, inputs) where the actions were taken.
         action: (T·N, …) the actions.
         xi: (T·N, K) ξ that they were drawn from.
-        advantage: (T·N,) how much better they were than the policy.
-        target: (T·N,) what the values should be.
+        advantage: (T·N,) how much better they were than the policy, in units.
+        target: (T·N,) what the values should be, in units.
+        unit: That of the values, in rewards.
     """
 
     observation: Array
@@ -35,6 +37,7 @@ class Batch(NamedTuple):
     xi: Array
     advantage: Array
     target: Array
+    unit: Array | float
 
 
 @dataclass(eq=False)
@@ -47,12 +50,16 @@ class OnPolicy(Learner):
         soft: Whether the regularizer's cost τ h is part of the values, as in the theory; otherwise only the present policy's is
             taken off what is maximised, which is what most implementations call an entropy bonus.
         critic: The network of the values.
+        normalize: Whether networks see observations of mean 0 and deviation 1, cut off at 10 deviations, and values in the unit
+            of the deviation of discounted returns, as far as they are known. The problem is the same: the temperature stays in
+            the unit of the rewards. What is known changes between two stretches, and the policy a little with it.
     """
 
     horizon: int = 128
     trace: float = 0.95
     soft: bool = True
     critic: Network = field(default_factory=mlp)
+    normalize: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.horizon, bool) or not isinstance(self.horizon, int) or self.horizon < 1:
@@ -60,6 +67,22 @@ class OnPolicy(Learner):
         if not 0.0 <= self.trace <= 1.0:
             raise SolverError(f"the trace λ must be between 0 and 1, not {self.trace!r}")
         super().__post_init__()
+        self._normalizer = Normalizer(self.environments.n_inputs, self.discount) if self.normalize else None
+
+    def _seen(self, observations: np.ndarray) -> np.ndarray:
+        return observations if self._normalizer is None else self._normalizer.seen(observations)
+
+    def _reset(self) -> np.ndarray:
+        self._running = np.zeros(self.copies)  # discounted returns of the episodes that are being played
+        return super()._reset()
+
+    def _remembered(self) -> dict[str, np.ndarray]:
+        return {} if self._normalizer is None else {"moments": self._normalizer.moments}
+
+    def _recall(self, remembered: dict[str, np.ndarray]) -> None:
+        if self._normalizer is not None:
+            self._normalizer.moments = remembered.pop("moments")
+        super()._recall(remembered)
 
     def _collected(self) -> Batch:
         """Act for T steps, and return what came of it."""
@@ -77,14 +100,19 @@ class OnPolicy(Learner):
             rewards[step], terminated[step], truncated[step] = taken.reward, taken.terminated, taken.truncated
             successors[step], self._observation = taken.successor, taken.observation
         self.steps += self.horizon * self.copies
+        seen = self._seen(observations)
         values, successor_values, costs = (
             np.asarray(part, dtype=np.float64)
-            for part in _looked(self._design, self._state["critic"], observations, successors, xis)
+            for part in _looked(self._design, self._state["critic"], seen, self._seen(successors), xis)
         )
-        paid = rewards - costs if self.soft else rewards
-        estimated = generalized_advantages(paid, values, successor_values, terminated, truncated, self.discount, self.trace)
-        flat = [np.asarray(part).reshape(-1, *np.shape(part)[2:]) for part in (observations, actions, xis, *estimated)]
-        return Batch(*(jnp.asarray(part if part.dtype.kind == "i" else part.astype(np.float32)) for part in flat))
+        paid, unit = rewards - costs if self.soft else rewards, 1.0
+        if self._normalizer is not None:
+            self._running = self._normalizer.add(observations, paid, terminated | truncated, self._running)
+            unit = self._normalizer.unit
+        estimated = generalized_advantages(paid / unit, values, successor_values, terminated, truncated, self.discount, self.trace)
+        flat = [np.asarray(part).reshape(-1, *np.shape(part)[2:]) for part in (seen, actions, xis, *estimated)]
+        arrays = (jnp.asarray(part if part.dtype.kind == "i" else part.astype(np.float32)) for part in flat)
+        return Batch(*arrays, unit=jnp.float32(unit))
 
 
 @partial(jax.jit, static_argnums=0)

@@ -115,7 +115,7 @@ def improved(learner: TRPO, policy: Any, batch: Batch) -> tuple[Any, Searched]:
 
     def objective(params: Array) -> Array:
         xi = outputs(params)
-        cost = head.temperature / unit * jnp.mean(head.value(xi))
+        cost = head.temperature / (unit * batch.unit) * jnp.mean(head.value(xi))
         return jnp.mean(head.ratio(xi, batch.xi, batch.action) * advantage) - cost
 
     def judge(candidate: Array) -> tuple[Array, Array]:
