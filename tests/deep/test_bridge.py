@@ -8,8 +8,9 @@ import pytest
 import regmdp as rm
 from regmdp.deep import A2C, GPMD, MDPO, SAC, TRPO, Simplex, mlp
 from regmdp.deep.actor_critic import loss_of
+from regmdp.deep.mirror_descent import dual_step
 from regmdp.deep.natural import conjugate_gradient, fisher_product
-from regmdp.deep.off_policy import Seen, dual_step
+from regmdp.deep.off_policy import Seen
 
 TEMPERATURE = 0.2
 
@@ -122,7 +123,11 @@ def test_mirror_descent_with_a_step_without_end_is_soft_actor_critic(mdp):
     seen = Seen(states(mdp), TEMPERATURE, jax.random.key(0))
     state = {"critics": critics, "anchor": {"network": anchor}}
     gradients = [
-        jax.grad(lambda policy, learner=learner: learner.policy_loss(policy, state, seen))({"network": policy})["network"][0][0]
+        jax.grad(
+            lambda policy, learner=learner: learner.policy_loss(
+                policy, {**state, "step_size": learner._state["step_size"]} if learner is not soft else state, seen
+            )
+        )({"network": policy})["network"][0][0]
         for learner in (soft, mirror, short)
     ]
     np.testing.assert_allclose(np.asarray(gradients[1]), np.asarray(gradients[0]), atol=1e-9)
@@ -133,7 +138,7 @@ def test_a_dual_fit_on_a_table_ends_at_the_dual_step(mdp):
     learner = tabular(GPMD, mdp, rm.Shannon(TEMPERATURE), step_size=3.0)
     rng = np.random.default_rng(0)
     anchor, q = rng.normal(size=(2, mdp.n_states, mdp.n_actions))
-    state = {"critics": [table(q), table(q)], "anchor": {"network": table(anchor)}}
+    state = {"critics": [table(q), table(q)], "anchor": {"network": table(anchor)}, "step_size": 3.0}
     seen = Seen(states(mdp), TEMPERATURE, jax.random.key(0))
     target = np.asarray(dual_step(jnp.asarray(anchor), jnp.asarray(q), TEMPERATURE, 3.0))
     assert float(learner.policy_loss({"network": table(target)}, state, seen)) < 1e-20

@@ -149,9 +149,9 @@ def test_a_module_of_equinox_is_a_network():
     [
         ({"discount": 1.0}, "the discount must be at least 0 and less than 1"),
         ({"copies": 0}, "the number of copies of the environment"),
-        ({"horizon": 0}, "the horizon must be a number of steps"),
+        ({"horizon": 0}, "the horizon must be an integer, 1 or more"),
         ({"trace": 1.5}, "the trace λ must be between 0 and 1"),
-        ({"radius": 0.0}, "radius must be positive"),
+        ({"radius": 0.0}, "radius must be a number above 0"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):

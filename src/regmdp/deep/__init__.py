@@ -12,10 +12,14 @@ from regmdp.deep.environments import Environments, Steps
 from regmdp.deep.heads import Categorical, Gaussian, Head, Squashed
 from regmdp.deep.learner import Learner, Progress, Returns
 from regmdp.deep.many import Runs, learn_many
+from regmdp.deep.mirror_descent import GPMD, MDPO
 from regmdp.deep.networks import Network, equinox, mlp
-from regmdp.deep.off_policy import GPMD, MDPO, SAC, OffPolicy
+from regmdp.deep.off_policy import OffPolicy
 from regmdp.deep.on_policy import OnPolicy
+from regmdp.deep.on_policy_mirror_descent import OnPolicyMDPO
+from regmdp.deep.proximal import Adapted
 from regmdp.deep.simplex import Simplex
+from regmdp.deep.soft_actor_critic import SAC
 from regmdp.deep.trpo import TRPO
 
 __all__ = [
@@ -27,6 +31,7 @@ __all__ = [
     "PENDULUM",
     "SAC",
     "TRPO",
+    "Adapted",
     "Advantages",
     "Categorical",
     "Dynamics",
@@ -38,6 +43,7 @@ __all__ = [
     "Network",
     "OffPolicy",
     "OnPolicy",
+    "OnPolicyMDPO",
     "Progress",
     "Returns",
     "Runs",

@@ -11,9 +11,8 @@ import jax.numpy as jnp
 import optax
 
 from regmdp._arrays import Array
-from regmdp._errors import SolverError
-from regmdp.deep.networks import in_numpy
 from regmdp.deep.on_policy import Batch, OnPolicy
+from regmdp.deep.options import require_positive
 from regmdp.regularizers import Regularizer, Shannon
 
 __all__ = ["A2C"]
@@ -56,8 +55,7 @@ class A2C(OnPolicy):
 
     def __post_init__(self) -> None:
         for option in ("rate", "largest"):
-            if not getattr(self, option) > 0.0:
-                raise SolverError(f"{option} must be positive, not {getattr(self, option)!r}")
+            require_positive(option, getattr(self, option))
         self._descent = optax.chain(
             optax.clip_by_global_norm(self.largest), optax.rmsprop(self.rate, decay=0.99, eps=1e-5, eps_in_sqrt=False)
         )
@@ -70,7 +68,6 @@ class A2C(OnPolicy):
 
     def _iterate(self) -> dict[str, float]:
         self._state, loss = stepped(self._design, self._state, self._collected())
-        self._acting = in_numpy(self._state["policy"])
         return {"loss": float(loss)}
 
 

@@ -22,9 +22,10 @@ from jax.flatten_util import ravel_pytree
 from regmdp._arrays import Array
 from regmdp._errors import SolverError
 from regmdp.deep.actor_critic import A2C, loss_of
-from regmdp.deep.learner import Progress, require_steps
+from regmdp.deep.learner import Progress
 from regmdp.deep.networks import Network, in_numpy, mlp
 from regmdp.deep.on_policy import Batch
+from regmdp.deep.options import require_count
 
 __all__ = ["A3C", "work"]
 
@@ -62,8 +63,7 @@ class A3C(A2C):
     name: ClassVar[str] = "asynchronous advantage actor-critic"
 
     def __post_init__(self) -> None:
-        if isinstance(self.workers, bool) or not isinstance(self.workers, int) or self.workers < 1:
-            raise SolverError(f"workers must be a number of processes, 1 or more, not {self.workers!r}")
+        require_count("the number of workers", self.workers)
         super().__post_init__()
 
     def _begun(self, key: Array) -> Any:
@@ -73,7 +73,7 @@ class A3C(A2C):
 
     def learn(self: AnyA3C, steps: int, *, callbacks: Iterable[Callable[[Progress], object]] = ()) -> AnyA3C:
         """Let the workers take at least so many more steps together."""
-        require_steps(steps)
+        require_count("the number of steps", steps, least=0)
         callbacks, begin, before, self.interrupted = tuple(callbacks), time.perf_counter(), self.steps, False
         networks = {"policy": self._state["policy"], "critic": self._state["critic"]}
         flat, unravel = ravel_pytree(networks)
@@ -97,7 +97,6 @@ class A3C(A2C):
                 shared.stop[0] = 1
                 crew.ended()
                 self._state = {**unravel(jnp.asarray(shared.params)), "squares": shared.squares.copy()}
-                self._acting = in_numpy(self._state["policy"])
                 if self._normalizer is not None:
                     self._normalizer.moments = shared.moments.copy()
                 self.steps = before + int(shared.steps.sum())
@@ -202,7 +201,6 @@ def work(job: bytes, folder: Path, index: int, workers: int, seed: int) -> None:
     with open(folder / f"returns{index}", "ab") as returns:
         while not shared.stop[0] and os.getppid() == parent:
             learner._state = in_numpy(unravel(jnp.asarray(shared.params)))
-            learner._acting = learner._state["policy"]
             if learner._normalizer is not None:
                 learner._normalizer.moments = shared.moments.copy()
             batch = learner._collected()

@@ -13,7 +13,8 @@ import numpy as np
 from regmdp import regularizers
 from regmdp._errors import FormatError
 from regmdp._files import read_arrays, write_arrays
-from regmdp.deep.networks import Network, in_numpy, mlp
+from regmdp.deep.networks import Network, mlp
+from regmdp.deep.proximal import Adapted
 from regmdp.regularizers import Regularizer
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["option_as_json", "read_learner", "write_learner"]
 
 KIND = "learner"
+#: Options that may be functions or classes of one's own, which a file cannot hold.
+OWN = ("env", "network", "critic", "regularizer", "step_size")
 
 
 def write_learner(path: str | PathLike[str], learner: Learner) -> None:
@@ -46,7 +49,7 @@ def read_learner(kind: Any, path: str | PathLike[str], given: dict[str, Any]) ->
     if meta.get("method") != kind.name:
         raise FormatError(f"{path} holds what {meta.get('method')} learned, not {kind.name}")
     options = {name: _meant(value) for name, value in meta["options"].items()} | given
-    missing = [name for name in ("env", "network", "critic", "regularizer") if name in _names(kind) and name not in options]
+    missing = [name for name in OWN if name in _names(kind) and name not in options]
     if missing:
         raise FormatError(f"{path} cannot hold {' and '.join(missing)}: give what it was learned with, load(path, {missing[0]}=…)")
     learner = kind(**options)
@@ -58,7 +61,6 @@ def read_learner(kind: Any, path: str | PathLike[str], given: dict[str, Any]) ->
     ):
         raise FormatError(f"{path} does not fit the environment or the networks: its arrays have other shapes")
     learner._state = jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in found])
-    learner._acting = in_numpy(learner._state["policy"])
     learner._recall(remembered)
     learner.steps = meta["steps"]
     learner.environments.returns = meta["returns"]
@@ -75,6 +77,8 @@ def option_as_json(option: Any) -> Any:
     """Return an option as JSON can say it, or None."""
     if isinstance(option, Network):
         return None if option.spec is None else {"mlp": option.spec}
+    if isinstance(option, Adapted):
+        return {"adapted": option._asdict()}
     if isinstance(option, Regularizer):
         if type(option) is not getattr(regularizers, type(option).__name__, None):
             return None
@@ -89,4 +93,6 @@ def _meant(said: Any) -> Any:
         return said
     if "mlp" in said:
         return mlp(**said["mlp"])
+    if "adapted" in said:
+        return Adapted(**said["adapted"])
     return getattr(regularizers, said["regularizer"])(**{name: value for name, value in said.items() if name != "regularizer"})

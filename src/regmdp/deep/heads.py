@@ -10,6 +10,7 @@ import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import ndtr
 
 from regmdp._arrays import Array, Float, Int
 from regmdp._errors import RegularizerError
@@ -24,20 +25,26 @@ class Head(ABC):
 
     #: K.
     n_outputs: int
+    #: Numbers that an action is drawn with.
+    n_noise: int
     #: τ.
     temperature: float
 
     @abstractmethod
+    def drawn_with(self, xi: Float[np.ndarray, "N K"], noise: Float[np.ndarray, "N n"]) -> np.ndarray:
+        """(N, K) ξ and (N, n) standard normal numbers -> N actions drawn from ξ: a function of both."""
+
     def sample(self, rng: np.random.Generator, xi: Float[np.ndarray, "N K"]) -> np.ndarray:
         """(N, K) ξ -> N actions drawn from them."""
+        return self.drawn_with(xi, rng.standard_normal((xi.shape[0], self.n_noise)))
 
     @abstractmethod
     def mode(self, xi: Float[np.ndarray, "N K"]) -> np.ndarray:
         """(N, K) ξ -> N actions, the likeliest of each."""
 
-    def anything(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        """Return so many actions drawn from a distribution that tries everything."""
-        return self.sample(rng, np.zeros((count, self.n_outputs), dtype=np.float32))
+    def anything(self, noise: Float[np.ndarray, "N n"]) -> np.ndarray:
+        """(N, n) standard normal numbers -> N actions drawn from a distribution that tries everything."""
+        return self.drawn_with(np.zeros((noise.shape[0], self.n_outputs), dtype=np.float32), noise)
 
     def done(self, actions: np.ndarray) -> np.ndarray:
         """Return what an environment gets for some actions."""
@@ -65,17 +72,17 @@ class Categorical(Head):
 
     def __init__(self, regularizer: Regularizer, n_actions: int) -> None:
         self.simplex = Simplex(regularizer)
-        self.n_outputs, self.temperature = n_actions, self.simplex.temperature
+        self.n_outputs, self.n_noise, self.temperature = n_actions, 1, self.simplex.temperature
 
     def probabilities(self, xi: Float[np.ndarray, "N A"]) -> Float[np.ndarray, "N A"]:
         """(N, A) ξ -> (N, A) probabilities, in double precision."""
         return np.asarray(self.simplex.regularizer.greedy(np.asarray(xi, dtype=np.float64)))
 
-    def sample(self, rng: np.random.Generator, xi: Float[np.ndarray, "N A"]) -> Int[np.ndarray, " N"]:
+    def drawn_with(self, xi: Float[np.ndarray, "N A"], noise: Float[np.ndarray, "N n"]) -> Int[np.ndarray, " N"]:
         cumulative = np.cumsum(self.probabilities(xi), axis=-1)
         # the last sum is 1 only up to rounding, and an action of probability 0 is never drawn
-        draws = rng.random((cumulative.shape[0], 1)) * cumulative[:, -1:]
-        return np.sum(cumulative <= draws, axis=-1)
+        last = cumulative[:, -1:]
+        return np.sum(cumulative <= np.minimum(ndtr(noise) * last, np.nextafter(last, 0.0)), axis=-1)
 
     def mode(self, xi: Float[np.ndarray, "N A"]) -> Int[np.ndarray, " N"]:
         return np.argmax(xi, axis=-1)
@@ -103,8 +110,8 @@ class _InBox(Head):
     def __init__(self, regularizer: Regularizer, space: gymnasium.spaces.Box) -> None:
         self._q, self.temperature = _entropic(regularizer)
         self._low, self._high = space.low, space.high
-        self._size = int(np.prod(space.shape))
-        self.n_outputs = 2 * self._size
+        self.n_noise = int(np.prod(space.shape))
+        self.n_outputs = 2 * self.n_noise
 
     def done(self, actions: Float[np.ndarray, "N d"]) -> Float[np.ndarray, "N d"]:
         """(N, d) actions -> (N, d) points of the box; what lies outside of it is cut off."""
@@ -123,12 +130,12 @@ class Gaussian(_InBox):
         RegularizerError: if h has no closed form for a Gaussian, or is not the same in every state.
     """
 
-    def sample(self, rng: np.random.Generator, xi: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N d"]:
+    def drawn_with(self, xi: Float[np.ndarray, "N K"], noise: Float[np.ndarray, "N n"]) -> Float[np.ndarray, "N d"]:
         mean, log_deviation = np.split(xi, 2, axis=-1)
-        return mean + np.exp(log_deviation) * rng.standard_normal(mean.shape)
+        return mean + np.exp(log_deviation) * noise
 
     def mode(self, xi: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N d"]:
-        return xi[..., : self._size]
+        return xi[..., : self.n_noise]
 
     def ratio(
         self, xi: Float[Array, "*batch K"], before: Float[Array, "*batch K"], actions: Float[Array, "*batch d"]
@@ -170,16 +177,15 @@ class Squashed(_InBox):
     #: Between these the logarithms of the deviations are kept.
     LEAST, MOST = -5.0, 2.0
 
-    def sample(self, rng: np.random.Generator, xi: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N d"]:
+    def drawn_with(self, xi: Float[np.ndarray, "N K"], noise: Float[np.ndarray, "N n"]) -> Float[np.ndarray, "N d"]:
         mean, log_deviation = np.split(xi, 2, axis=-1)
-        deviation = np.exp(np.clip(log_deviation, self.LEAST, self.MOST))
-        return np.tanh(mean + deviation * rng.standard_normal(mean.shape))
+        return np.tanh(mean + np.exp(np.clip(log_deviation, self.LEAST, self.MOST)) * noise)
 
-    def anything(self, rng: np.random.Generator, count: int) -> Float[np.ndarray, "N d"]:
-        return rng.uniform(-1.0, 1.0, (count, self._size))
+    def anything(self, noise: Float[np.ndarray, "N n"]) -> Float[np.ndarray, "N d"]:
+        return 2.0 * ndtr(noise) - 1.0
 
     def mode(self, xi: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N d"]:
-        return np.tanh(xi[..., : self._size])
+        return np.tanh(xi[..., : self.n_noise])
 
     def drawn(self, key: Array, xi: Float[Array, "*batch K"]) -> tuple[Float[Array, "*batch d"], Float[Array, "*batch"]]:
         """(…, K) ξ -> (…, d) actions drawn so that derivatives go through them, and what each says of h, (…)."""

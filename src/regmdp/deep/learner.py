@@ -21,6 +21,7 @@ from regmdp.deep.checkpoints import option_as_json, read_learner, write_learner
 from regmdp.deep.environments import Environments
 from regmdp.deep.heads import Categorical, Gaussian, Head, head_for
 from regmdp.deep.networks import Network, in_numpy, mlp
+from regmdp.deep.options import require_count
 from regmdp.regularizers import Regularizer, Shannon
 
 __all__ = ["Learner", "Progress", "Returns"]
@@ -95,8 +96,7 @@ class Learner(ABC):
     def __post_init__(self) -> None:
         if not 0.0 <= self.discount < 1.0:
             raise SolverError(f"the discount must be at least 0 and less than 1, not {self.discount!r}")
-        if isinstance(self.copies, bool) or not isinstance(self.copies, int) or self.copies < 1:
-            raise SolverError(f"the number of copies of the environment must be an integer, 1 or more, not {self.copies!r}")
+        require_count("the number of copies of the environment", self.copies)
         self.environments = Environments(self.env, self.copies)
         self.head = self._head()
         self._identity = self._said()
@@ -106,8 +106,7 @@ class Learner(ABC):
         self.steps = 0
         self.interrupted = False
         self._rng = np.random.default_rng(self.seed)
-        self._state: Any = self._begun(jax.random.key(int(self._rng.integers(2**31))))
-        self._acting = in_numpy(self._state["policy"])
+        self._state = self._begun(jax.random.key(int(self._rng.integers(2**31))))
         self._observation = self._reset()
 
     def __eq__(self, other: object) -> bool:
@@ -138,7 +137,7 @@ class Learner(ABC):
             steps: Steps, counted over all copies.
             callbacks: Functions called with a :class:`Progress` after each iteration.
         """
-        require_steps(steps)
+        require_count("the number of steps", steps, least=0)
         callbacks = tuple(callbacks)
         begin, until, self.interrupted = time.perf_counter(), self.steps + steps, False
         try:
@@ -164,8 +163,7 @@ class Learner(ABC):
 
     def evaluate(self, episodes: int = 10, *, seed: int = 0) -> Returns:
         """Play so many episodes with the likeliest actions, and as many with actions drawn, in environments of their own."""
-        if isinstance(episodes, bool) or not isinstance(episodes, int) or episodes < 1:
-            raise SolverError(f"the number of episodes must be an integer, 1 or more, not {episodes!r}")
+        require_count("the number of episodes", episodes)
         return Returns(*(self._played(episodes, seed, rng) for rng in (None, np.random.default_rng(seed))))
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -191,6 +189,15 @@ class Learner(ABC):
         return read_learner(cls, path, options)
 
     # ---- for methods ----
+
+    @property
+    def _state(self) -> Any:
+        """What is learned."""
+        return self._learned
+
+    @_state.setter
+    def _state(self, learned: Any) -> None:
+        self._learned, self._acting = learned, in_numpy(learned["policy"])
 
     def _tell(self, callbacks: tuple[Callable[[Progress], object], ...], begin: float, measures: dict[str, float]) -> None:
         """Tell the listeners how far it is."""
@@ -266,9 +273,3 @@ class Learner(ABC):
             observation = step.observation
         copies.close()
         return total
-
-
-def require_steps(steps: Any) -> None:
-    """Check a number of steps."""
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
-        raise SolverError(f"the number of steps must be an integer, 0 or more, not {steps!r}")

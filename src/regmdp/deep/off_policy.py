@@ -1,22 +1,12 @@
-r"""Methods that learn from a memory: twin action values, and a policy that follows them.
-
-They differ in one line, what the policy's network minimises:
-
-========  =======================================================  ==========================================
-method    of each remembered state                                  in the tables
-========  =======================================================  ==========================================
-SAC       τ h(π) - ⟨π, Q⟩                                           the greedy policy, projected on the network
-MDPO      τ h(π) - ⟨π, Q⟩ + D(π, π_k; ξ_k)/η                        mirror descent
-GPMD      ‖ξ - (α ξ_k + (1-α) Q/τ)‖², with α = 1/(1 + ητ)           dual averaging
-========  =======================================================  ==========================================
-"""
+"""Methods that learn from a memory: twin action values of the regularized problem, and a policy that follows them."""
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import gymnasium
 import jax
@@ -28,11 +18,11 @@ from regmdp._arrays import Array
 from regmdp._errors import SolverError
 from regmdp.deep.heads import Categorical, Head, Squashed
 from regmdp.deep.learner import Learner
-from regmdp.deep.networks import Network, in_numpy, mlp
+from regmdp.deep.networks import Network, mlp
+from regmdp.deep.options import require_count, require_positive
 from regmdp.deep.replay import Memory, Transitions
-from regmdp.regularizers import Regularizer, Shannon
 
-__all__ = ["GPMD", "MDPO", "SAC", "OffPolicy"]
+__all__ = ["OffPolicy", "Seen"]
 
 
 class Seen(NamedTuple):
@@ -59,7 +49,17 @@ class OffPolicy(Learner):
         together: Iterations after which as many learning steps follow in one go: it saves the way in and out of JAX.
         follow: Share of the difference by which the slow networks follow in a step. What is learned of the end of a long episode
             comes back through about 1/(1-γ) of these times 1/follow steps: with 0.005 it takes most of 20,000 steps.
+        persistence: How much of the noise that actions are drawn with stays from one step to the next, ρ: the noise is
+            \(\rho \epsilon + \sqrt{1 - \rho^2} \epsilon'\), so that each action has the policy's distribution whatever ρ is. Where
+            nothing comes of trembling, as with a car in a valley, take 0.9 or more.
         adapt: Mean of h that the temperature is adapted to, usually d for d continuous actions; None keeps the temperature.
+        munchausen: Share α of \(\tau (\xi_a - h^*(\xi))\), for Shannon's entropy of \(\tau \log \pi(a)\), that is added to the
+            reward of action a: the proximal term of mirror descent inside the target. What is learned then is the optimum with the
+            temperature (1-α)τ, for any h.
+        lowest: Where that is cut off below.
+
+    References:
+        Vieillard, Pietquin & Geist 2020, NeurIPS, "Munchausen reinforcement learning", equation 2 and section 3.
     """
 
     copies: int = 1
@@ -71,20 +71,27 @@ class OffPolicy(Learner):
     warmup: int = 1_000
     together: int = 8
     follow: float = 0.02
+    persistence: float = 0.0
     adapt: float | None = None
+    munchausen: float = 0.0
+    lowest: float = -1.0
 
     def __post_init__(self) -> None:
-        for option in ("minibatch", "memory", "together", "copies"):
-            value = getattr(self, option)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise SolverError(f"{option} must be an integer, 1 or more, not {value!r}")
-        if not self.rate > 0.0:
-            raise SolverError(f"rate must be positive, not {self.rate!r}")
+        for option in ("minibatch", "memory", "together"):
+            require_count(option, getattr(self, option))
+        require_count("warmup", self.warmup, least=0)
+        require_positive("rate", self.rate)
         if not 0.0 < self.follow <= 1.0:
             raise SolverError(f"follow must be more than 0 and at most 1, not {self.follow!r}")
+        if not 0.0 <= self.persistence < 1.0:
+            raise SolverError(f"persistence must be at least 0 and less than 1, not {self.persistence!r}")
+        if not 0.0 <= self.munchausen < 1.0:
+            raise SolverError(f"munchausen must be at least 0 and less than 1, not {self.munchausen!r}")
         self._adam = optax.adam(self.rate)
         super().__post_init__()
-        self._memory = Memory(self.memory, self.environments.n_inputs, self.head.anything(np.random.default_rng(0), 1)[0])
+        if self.munchausen and not isinstance(self.head, Categorical):
+            raise SolverError("munchausen is for discrete actions: of continuous ones there is no ξ_a")
+        self._memory = Memory(self.memory, self.environments.n_inputs, self.head.anything(self._noise)[0])
         self._key = jax.random.key(int(self._rng.integers(2**31)))
 
     # ---- what a method is ----
@@ -93,7 +100,7 @@ class OffPolicy(Learner):
     def policy_loss(self, policy: Any, state: Any, seen: Seen) -> Array:
         """Return what the policy's network minimises, for one minibatch."""
 
-    def anchored(self, state: Any) -> Any:
+    def anchored(self, state: Any, seen: Seen) -> Any:
         """Return the state after a step, with a new policy π_k if its time has come."""
         return state
 
@@ -139,6 +146,18 @@ class OffPolicy(Learner):
             return Squashed(self.regularizer, actions)
         return super()._head()
 
+    def _reset(self) -> np.ndarray:
+        self._noise = self._rng.standard_normal((self.copies, self.head.n_noise))
+        return super()._reset()
+
+    def _drawn(self) -> np.ndarray:
+        """Return an action for each copy: of the policy, and of any kind before learning begins."""
+        new = self._rng.standard_normal(self._noise.shape)
+        self._noise = self.persistence * self._noise + math.sqrt(1.0 - self.persistence**2) * new
+        if self.steps < self.warmup:
+            return self.head.anything(self._noise)
+        return self.head.drawn_with(np.asarray(self._xi(self._acting, self._observation)), self._noise)
+
     def _critic_size(self) -> tuple[int, int]:
         inputs = self.environments.n_inputs
         return (inputs, self.head.n_outputs) if isinstance(self.head, Categorical) else (inputs + self.head.n_outputs // 2, 1)
@@ -152,14 +171,12 @@ class OffPolicy(Learner):
         return {
             **networks,
             "slow": jax.tree.map(jnp.copy, critics),
-            "anchor": jax.tree.map(jnp.copy, networks["policy"]),
             "adam": self._adam.init(networks),
-            "count": jnp.zeros((), jnp.int32),
         }
 
     def _iterate(self) -> dict[str, float]:
         for _ in range(self.together):
-            _, actions = self._act() if self.steps >= self.warmup else (None, self.head.anything(self._rng, self.copies))
+            actions = self._drawn()
             taken = self.environments.step(self.head.done(actions))
             self._memory.add(self._observation, actions, taken)
             self._observation = taken.observation
@@ -169,7 +186,6 @@ class OffPolicy(Learner):
         self._key, key = jax.random.split(self._key)
         drawn = self._memory.drawn(self._rng, (self.together * self.copies, self.minibatch))
         self._state, measures = learned(self._design, self._state, drawn, key)
-        self._acting = in_numpy(self._state["policy"])
         return {name: float(value) for name, value in measures.items()}
 
 
@@ -186,7 +202,8 @@ def _step(learner: OffPolicy, state: Any, drawn: Transitions, key: Array) -> tup
     networks = {name: state[name] for name in ("policy", "critics", "log_temperature")}
     temperature = jax.lax.stop_gradient(learner.temperature(networks))
     mean, h = learner.expected(state["policy"], state["slow"], drawn.successor, for_target)
-    target = drawn.reward + learner.discount * (1.0 - drawn.terminated) * (mean - temperature * h)
+    reward = drawn.reward + _proximal(learner, state["policy"], drawn, temperature) if learner.munchausen else drawn.reward
+    target = reward + learner.discount * (1.0 - drawn.terminated) * (mean - temperature * h)
     present = learner.expected(state["policy"], state["slow"], drawn.observation, for_policy)[1]
 
     def loss(networks: Any) -> tuple[Array, dict[str, Array]]:
@@ -203,137 +220,13 @@ def _step(learner: OffPolicy, state: Any, drawn: Transitions, key: Array) -> tup
     updates, adam = learner._adam.update(gradient, state["adam"])
     networks = optax.apply_updates(networks, updates)
     slow = jax.tree.map(lambda old, new: old + learner.follow * (new - old), state["slow"], networks["critics"])
-    after = {**networks, "slow": slow, "anchor": state["anchor"], "adam": adam, "count": state["count"] + 1}
-    return learner.anchored(after), measures
+    after = {**state, **networks, "slow": slow, "adam": adam}
+    return learner.anchored(after, Seen(drawn.observation, temperature, for_policy)), measures
 
 
-@dataclass(eq=False)
-class SAC(OffPolicy):
-    r"""Soft actor-critic, for any regularizer: the policy is the projection of the greedy one, ∇h*(Q/τ), on the network.
-
-    Minimised is \(E[\tau h(\pi(s)) - \langle \pi(s), Q(s) \rangle]\): equation 7 of the paper, exactly over discrete actions and
-    with a reparameterized draw over continuous ones, squashed into the box by tanh (appendix C). With ``adapt`` the temperature
-    follows equation 18 of the second paper, so that the mean of h approaches that number.
-
-    Departures: h may be any sum over actions, over continuous ones Shannon's or Tsallis'; one optimizer for all networks.
-
-    Examples:
-        >>> from regmdp.deep import SAC
-        >>> SAC("CartPole-v1", seed=0, warmup=100).learn(200).steps
-        200
-
-    References:
-        Haarnoja, Zhou, Abbeel & Levine 2018, ICML, "Soft actor-critic: off-policy maximum entropy deep reinforcement learning with
-        a stochastic actor"; Haarnoja et al. 2018, arXiv 1812.05905, "Soft actor-critic algorithms and applications"; Christodoulou
-        2019, arXiv 1910.07207, "Soft actor-critic for discrete action settings".
-    """
-
-    regularizer: Regularizer = field(default_factory=lambda: Shannon(0.1))
-
-    name: ClassVar[str] = "soft actor-critic"
-
-    def policy_loss(self, policy: Any, state: Any, seen: Seen) -> Array:
-        mean, h = self.expected(policy, state["critics"], seen.observation, seen.key)
-        return jnp.mean(seen.temperature * h - mean)
-
-
-@dataclass(eq=False)
-class MDPO(SAC):
-    r"""Mirror descent policy optimization, off-policy: what SAC minimises and the divergence from the policy π_k before, over η.
-
-    Args:
-        step_size: η, in the unit of h over that of the rewards.
-        refresh: Learning steps after which the policy becomes the next π_k.
-
-    References:
-        Tomar, Shani, Efroni & Ghavamzadeh 2022, ICLR, "Mirror descent policy optimization", equations 12 and 13.
-    """
-
-    step_size: float = 1.0
-    refresh: int = 100
-
-    name: ClassVar[str] = "mirror descent policy optimization"
-
-    def __post_init__(self) -> None:
-        _check_steps(self.step_size, self.refresh)
-        super().__post_init__()
-
-    def policy_loss(self, policy: Any, state: Any, seen: Seen) -> Array:
-        xi, before = (self._xi(each, seen.observation) for each in (policy, state["anchor"]))
-        return super().policy_loss(policy, state, seen) + jnp.mean(self.head.divergence(xi, before)) / self.step_size
-
-    def anchored(self, state: Any) -> Any:
-        return _refreshed(state, self.refresh)
-
-    def _head(self) -> Head:
-        return _discrete(super()._head(), self.name)
-
-
-@dataclass(eq=False)
-class GPMD(OffPolicy):
-    r"""Generalized policy mirror descent with networks: the dual variable ξ is fitted to α ξ_k + (1-α) Q/τ.
-
-    With η the step size α is 1/(1 + ητ); both sides are taken without what all actions have in common, on which the policy does
-    not depend. On a table this is GPMD to the last digit.
-
-    Args:
-        step_size: η.
-        refresh: Learning steps after which the policy becomes the next π_k.
-
-    References:
-        Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), "Policy mirror descent for regularized
-        reinforcement learning: a generalized framework with linear convergence", Algorithm 1.
-    """
-
-    regularizer: Regularizer = field(default_factory=lambda: Shannon(0.1))
-    step_size: float = 20.0
-    refresh: int = 100
-
-    name: ClassVar[str] = "generalized policy mirror descent"
-
-    def __post_init__(self) -> None:
-        _check_steps(self.step_size, self.refresh)
-        super().__post_init__()
-        if not self.head.temperature > 0.0:
-            raise SolverError("generalized policy mirror descent needs a temperature above 0: its dual variable is Q/τ")
-
-    def policy_loss(self, policy: Any, state: Any, seen: Seen) -> Array:
-        xi, before = (self._xi(each, seen.observation) for each in (policy, state["anchor"]))
-        q = self._smaller(state["critics"], seen.observation)
-        apart = _centred(xi - dual_step(before, q, seen.temperature, self.step_size))
-        return jnp.mean(jnp.square(seen.temperature * apart))
-
-    def anchored(self, state: Any) -> Any:
-        return _refreshed(state, self.refresh)
-
-    def _head(self) -> Head:
-        return _discrete(super()._head(), self.name)
-
-
-def dual_step(xi: Array, q: Array, temperature: Array | float, step_size: float) -> Array:
-    """(…, A) ξ_k and (…, A) Q -> (…, A) α ξ_k + (1-α) Q/τ with α = 1/(1 + ητ)."""
-    keep = 1.0 / (1.0 + step_size * temperature)
-    return keep * xi + (1.0 - keep) / temperature * q
-
-
-def _centred(xi: Array) -> Array:
-    return xi - jnp.mean(xi, axis=-1, keepdims=True)
-
-
-def _refreshed(state: Any, refresh: int) -> Any:
-    now = state["count"] % refresh == 0
-    anchor = jax.tree.map(lambda old, new: jnp.where(now, new, old), state["anchor"], state["policy"])
-    return {**state, "anchor": anchor}
-
-
-def _check_steps(step_size: float, refresh: int) -> None:
-    if not step_size > 0.0:
-        raise SolverError(f"the step size must be positive, not {step_size!r}")
-    if isinstance(refresh, bool) or not isinstance(refresh, int) or refresh < 1:
-        raise SolverError(f"refresh must be a number of learning steps, 1 or more, not {refresh!r}")
-
-
-def _discrete(head: Head, name: str) -> Head:
-    if not isinstance(head, Categorical):
-        raise SolverError(f"{name} is for discrete actions: the dual variable of a continuous policy has no closed form")
-    return head
+def _proximal(learner: OffPolicy, policy: Any, drawn: Transitions, temperature: Array | float) -> Array:
+    """Return (N,) what is added to the rewards of the actions taken."""
+    assert isinstance(learner.head, Categorical)
+    xi = learner._xi(policy, drawn.observation)
+    taken = jnp.take_along_axis(xi, drawn.action[:, None], axis=-1)[:, 0]
+    return learner.munchausen * jnp.maximum(temperature * (taken - learner.head.simplex.conjugate(xi)), learner.lowest)

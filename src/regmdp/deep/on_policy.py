@@ -16,6 +16,7 @@ from regmdp.deep.advantages import generalized_advantages
 from regmdp.deep.learner import Learner
 from regmdp.deep.networks import Network, mlp
 from regmdp.deep.normalization import Normalizer
+from regmdp.deep.options import require_count
 
 __all__ = ["Batch", "OnPolicy"]
 
@@ -62,8 +63,7 @@ class OnPolicy(Learner):
     normalize: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.horizon, bool) or not isinstance(self.horizon, int) or self.horizon < 1:
-            raise SolverError(f"the horizon must be a number of steps, 1 or more, not {self.horizon!r}")
+        require_count("the horizon", self.horizon)
         if not 0.0 <= self.trace <= 1.0:
             raise SolverError(f"the trace λ must be between 0 and 1, not {self.trace!r}")
         super().__post_init__()

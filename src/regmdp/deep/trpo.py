@@ -8,22 +8,20 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-import optax
 from jax.flatten_util import ravel_pytree
 
 from regmdp._arrays import Array
-from regmdp._errors import SolverError
+from regmdp.deep.fitted_values import FittedValues, gain_of
 from regmdp.deep.natural import Searched, conjugate_gradient, fisher_product, line_search
-from regmdp.deep.networks import in_numpy
-from regmdp.deep.on_policy import Batch, OnPolicy
+from regmdp.deep.on_policy import Batch
+from regmdp.deep.options import require_count, require_positive
 from regmdp.regularizers import Regularizer, Shannon
 
 __all__ = ["TRPO"]
 
 
 @dataclass(eq=False)
-class TRPO(OnPolicy):
+class TRPO(FittedValues):
     r"""Trust region policy optimization: a natural step as far as the divergence from the old policy allows.
 
     Maximised is \(E[\frac{\pi(a|s)}{\pi_k(a|s)} A(s, a)] - \tau E[h(\pi(s))]\) subject to
@@ -41,9 +39,6 @@ class TRPO(OnPolicy):
         damping: Added to Fisher's matrix, in units of its own.
         conjugate_steps: Conjugate gradient iterations.
         halvings: How often a step is halved before it is given up.
-        critic_rate: Learning rate (Adam) of the network of the values.
-        critic_epochs: How often it sees what was collected.
-        minibatch: Steps that it sees at once.
 
     Examples:
         >>> import regmdp as rm
@@ -61,89 +56,43 @@ class TRPO(OnPolicy):
     damping: float = 0.1
     conjugate_steps: int = 15
     halvings: int = 10
-    critic_rate: float = 1e-3
-    critic_epochs: int = 10
-    minibatch: int = 128
 
     name: ClassVar[str] = "trust region policy optimization"
 
     def __post_init__(self) -> None:
-        for option in ("radius", "critic_rate"):
-            if not getattr(self, option) > 0.0:
-                raise SolverError(f"{option} must be positive, not {getattr(self, option)!r}")
-        self._adam = optax.adam(self.critic_rate)
+        require_positive("radius", self.radius)
+        require_count("conjugate_steps", self.conjugate_steps)
+        require_count("halvings", self.halvings, least=0)
         super().__post_init__()
 
-    def _begun(self, key: Array) -> Any:
-        for_policy, for_critic = jax.random.split(key)
-        critic = self.critic.init(for_critic, self.environments.n_inputs, 1)
-        return {"policy": self._new_policy(for_policy), "critic": critic, "adam": self._adam.init(critic)}
+    def _begun_policy(self, key: Array) -> Any:
+        return {"policy": self._new_policy(key)}
 
-    def _iterate(self) -> dict[str, float]:
-        batch = self._collected()
-        policy, searched = improved(self._design, self._state["policy"], batch)
-        critic, adam, error = fitted(
-            self._design, self._state["critic"], self._state["adam"], batch, self._shuffled(batch.target.shape[0])
-        )
-        self._state = {"policy": policy, "critic": critic, "adam": adam}
-        self._acting = in_numpy(policy)
-        return {
-            "divergence": float(searched.divergence),
-            "gain": float(searched.gain),
-            "share of the step": float(searched.share),
-            "critic error": float(error),
-        }
-
-    def _shuffled(self, size: int) -> np.ndarray:
-        """Return (n, minibatch) indices that go through everything a few times."""
-        minibatch = min(self.minibatch, size)
-        epochs = [self._rng.permutation(size)[: size // minibatch * minibatch] for _ in range(self.critic_epochs)]
-        return np.concatenate(epochs).reshape(-1, minibatch)
+    def _improved(self, state: Any, batch: Batch) -> tuple[Any, dict[str, Array]]:
+        policy, searched = improved(self._design, state["policy"], batch)
+        measures = {"divergence": searched.divergence, "gain": searched.gain, "share of the step": searched.share}
+        return {"policy": policy}, measures
 
 
 @partial(jax.jit, static_argnums=0)
 def improved(learner: TRPO, policy: Any, batch: Batch) -> tuple[Any, Searched]:
     """Return the parameters after one step, and what the line search found."""
     params, unravel = ravel_pytree(policy)
-    head = learner.head
-    # the objective in units of the advantages' deviation: the step does not depend on it, and numbers are of order 1
-    unit = jnp.std(batch.advantage) + 1e-8
-    advantage = (batch.advantage - jnp.mean(batch.advantage)) / unit
 
     def outputs(params: Array) -> Array:
         return learner._xi(unravel(params), batch.observation)
 
     def objective(params: Array) -> Array:
-        xi = outputs(params)
-        cost = head.temperature / (unit * batch.unit) * jnp.mean(head.value(xi))
-        return jnp.mean(head.ratio(xi, batch.xi, batch.action) * advantage) - cost
+        return gain_of(learner, outputs(params), batch)
 
     def judge(candidate: Array) -> tuple[Array, Array]:
-        return objective(candidate) - now, jnp.mean(head.divergence(batch.xi, outputs(candidate)))
+        return objective(candidate) - now, jnp.mean(learner.head.divergence(batch.xi, outputs(candidate)))
 
     def product(direction: Array) -> Array:
-        return fisher_product(outputs, head.curvature, params, direction) + learner.damping * direction
+        return fisher_product(outputs, learner.head.curvature, params, direction) + learner.damping * direction
 
     now, gradient = jax.value_and_grad(objective)(params)
     direction = conjugate_gradient(product, gradient, learner.conjugate_steps)
     length = jnp.sqrt(2.0 * learner.radius / jnp.maximum(direction @ product(direction), 1e-20))
     searched = line_search(judge, params, length * direction, learner.radius, learner.halvings)
     return unravel(searched.params), searched
-
-
-@partial(jax.jit, static_argnums=0)
-def fitted(learner: TRPO, critic: Any, adam: Any, batch: Batch, indices: Array) -> tuple[Any, Any, Array]:
-    """Fit the values to their targets, minibatch by minibatch, and return the mean squared error before."""
-
-    def loss(critic: Any, rows: Array) -> Array:
-        value = learner.critic.apply(critic, batch.observation[rows])[:, 0]
-        return jnp.mean(jnp.square(value - batch.target[rows]))
-
-    def step(state: tuple[Any, Any], rows: Array) -> tuple[tuple[Any, Any], Array]:
-        critic, adam = state
-        error, gradient = jax.value_and_grad(loss)(critic, rows)
-        updates, adam = learner._adam.update(gradient, adam)
-        return (optax.apply_updates(critic, updates), adam), error
-
-    (critic, adam), errors = jax.lax.scan(step, (critic, adam), indices)
-    return critic, adam, errors[0]
