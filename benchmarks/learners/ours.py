@@ -4,18 +4,19 @@ import json
 import sys
 import time
 
+import numpy as np
 from curve import Curve
-from tasks import TASKS
+from tasks import RACES, TASKS
 
 import regmdp as rm
 from regmdp import deep
 
-task, seed = TASKS[sys.argv[1]], int(sys.argv[2])
+task, seed = {**TASKS, **RACES}[sys.argv[1]], int(sys.argv[2])
 steps = int(sys.argv[3]) if len(sys.argv) > 3 else task.steps
 options = dict(task.options)
 if "regularizer" in options:
     name, *arguments = options["regularizer"]
-    options["regularizer"] = getattr(rm, name)(*arguments)
+    options["regularizer"] = getattr(rm, name)(*(np.array(each) if isinstance(each, tuple) else each for each in arguments))
 for network in {"network", "critic"} & set(options):
     options[network] = deep.mlp(**options[network])
 learner = getattr(deep, task.method)(task.env, seed=seed, **options)
@@ -25,4 +26,4 @@ learner.learn(steps, callbacks=[lambda progress: curve.add(progress.steps, learn
 seconds = time.perf_counter() - begin
 returns = learner.evaluate(20, seed=1000)
 record = {"greedy": returns.greedy.mean(), "sampled": returns.sampled.mean(), "steps_per_second": learner.steps / seconds}
-print(json.dumps({**record, "curve": curve.means()}))
+print(json.dumps({**record, "pace": curve.pace(), "curve": curve.means()}))

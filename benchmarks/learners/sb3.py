@@ -12,7 +12,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecNormalize
-from tasks import TASKS
+from tasks import RACES, TASKS
 
 
 class Listener(BaseCallback):
@@ -28,7 +28,7 @@ class Listener(BaseCallback):
         return True
 
 
-task, seed = TASKS[sys.argv[1]], int(sys.argv[2])
+task, seed = {**TASKS, **RACES}[sys.argv[1]], int(sys.argv[2])
 steps = int(sys.argv[3]) if len(sys.argv) > 3 else task.steps
 
 options = dict(task.peer_options)
@@ -49,5 +49,11 @@ if normalize:
 greedy, sampled = (
     float(np.mean(evaluate_policy(model, fresh, 20, deterministic=each, return_episode_rewards=True)[0])) for each in (True, False)
 )
-record = {"greedy": greedy, "sampled": sampled, "steps_per_second": model.num_timesteps / seconds, "curve": curve.means()}
+record = {
+    "greedy": greedy,
+    "sampled": sampled,
+    "steps_per_second": model.num_timesteps / seconds,
+    "pace": curve.pace(),
+    "curve": curve.means(),
+}
 print(json.dumps(record))

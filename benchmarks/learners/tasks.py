@@ -31,6 +31,9 @@ TRPO_CARTPOLE = {
     "n_envs": 2, "n_steps": 512, "batch_size": 512, "cg_damping": 1e-3, "gamma": 0.99, "gae_lambda": 0.98, "n_critic_updates": 20,
     "learning_rate": 1e-3,
 }  # fmt: skip
+OURS_TRPO_CARTPOLE = {
+    "copies": 2, "horizon": 512, "minibatch": 512, "damping": 1e-3, "trace": 0.98, "critic_epochs": 20,
+}  # fmt: skip
 TRPO_MUJOCO = {
     "normalize": True, "n_envs": 2, "n_steps": 1024, "batch_size": 128, "cg_max_steps": 25, "cg_damping": 0.1, "gamma": 0.99,
     "gae_lambda": 0.95, "n_critic_updates": 20, "learning_rate": 1e-3,
@@ -54,21 +57,43 @@ OURS_MOUNTAIN_CAR = {
     "follow": 0.01, "warmup": 1_000, "persistence": 0.98,
 }  # fmt: skip
 SAC_MUJOCO = {"learning_starts": 10_000}
+OURS_SAC_MUJOCO = {
+    "rate": 3e-4, "memory": 1_000_000, "minibatch": 256, "follow": 0.005, "warmup": 10_000,
+    "network": {"hidden": (256, 256), "activation": "relu", "last": 0.01}, "critic": {"hidden": (256, 256), "activation": "relu"},
+}  # fmt: skip
+#: As the peer's, for a race: the same networks, rates and numbers of transitions in a step.
+OURS_SAC_RACE = {**OURS_SAC_MUJOCO, "warmup": 100}
+NARROW = {"network": {"activation": "relu", "last": 0.01}, "critic": {"activation": "relu"}}
 
 TASKS = {
-    "trpo-cartpole": Task("CartPole-v1", 50_000, "TRPO", {"discount": 0.98, "trace": 0.98}, "TRPO", TRPO_CARTPOLE),
+    "trpo-cartpole": Task("CartPole-v1", 50_000, "TRPO", {"trace": 0.98}, "TRPO", TRPO_CARTPOLE),
     "a2c-cartpole": Task("CartPole-v1", 500_000, "A2C", {}, "A2C", {"n_envs": 8, "ent_coef": 0.0}),
     "a3c-cartpole": Task("CartPole-v1", 200_000, "A3C", {"workers": 2}),
     "a2c-acrobot": Task("Acrobot-v1", 500_000, "A2C", {"copies": 16, "normalize": True}, "A2C", A2C_ACROBOT),
     "a3c-acrobot": Task("Acrobot-v1", 500_000, "A3C", {"workers": 2, "normalize": True}),
-    "sac-pendulum": Task("Pendulum-v1", 20_000, "SAC", {"adapt": 1.0}, "SAC", {"learning_rate": 1e-3}),
+    "mdpo-on-policy-cartpole": Task("CartPole-v1", 50_000, "OnPolicyMDPO", {}),
+    "sac-pendulum": Task("Pendulum-v1", 20_000, "SAC", {}, "SAC", {"learning_rate": 1e-3}),
+    "sac-pendulum-10k": Task("Pendulum-v1", 10_000, "SAC", {}, "SAC", {"learning_rate": 1e-3}),
     "sac-mountain-car": Task("MountainCarContinuous-v0", 50_000, "SAC", OURS_MOUNTAIN_CAR, "SAC", SAC_MOUNTAIN_CAR),
-    "trpo-hopper": Task("Hopper-v5", 1_000_000, "TRPO", OURS_HOPPER, "TRPO", TRPO_MUJOCO),
-    "trpo-walker": Task("Walker2d-v5", 1_000_000, "TRPO", OURS_WALKER, "TRPO", TRPO_MUJOCO),
-    "sac-hopper": Task("Hopper-v5", 200_000, "SAC", {}, "SAC", SAC_MUJOCO),
-    "sac-cheetah": Task("HalfCheetah-v5", 200_000, "SAC", {}, "SAC", SAC_MUJOCO),
     "sac-cartpole": Task("CartPole-v1", 20_000, "SAC", {"regularizer": ("Shannon", 0.3)}),
     "tsallis-sac-cartpole": Task("CartPole-v1", 20_000, "SAC", {"regularizer": ("Tsallis", 1.5, 0.3)}),
+    "munchausen-sac-cartpole": Task("CartPole-v1", 50_000, "SAC", {"regularizer": ("Shannon", 0.3), "munchausen": 0.5}),
     "mdpo-cartpole": Task("CartPole-v1", 50_000, "MDPO", {"regularizer": ("Shannon", 0.3)}),
     "gpmd-cartpole": Task("CartPole-v1", 50_000, "GPMD", {"regularizer": ("Shannon", 0.3)}),
+    "kl-gpmd-cartpole": Task("CartPole-v1", 50_000, "GPMD", {"regularizer": ("KL", (0.3, 0.7), 0.3)}),
+    "trpo-hopper": Task("Hopper-v5", 1_000_000, "TRPO", OURS_HOPPER, "TRPO", TRPO_MUJOCO),
+    "trpo-walker": Task("Walker2d-v5", 1_000_000, "TRPO", OURS_WALKER, "TRPO", TRPO_MUJOCO),
+    "sac-hopper": Task("Hopper-v5", 200_000, "SAC", OURS_SAC_MUJOCO, "SAC", SAC_MUJOCO),
+    "sac-cheetah": Task("HalfCheetah-v5", 200_000, "SAC", OURS_SAC_MUJOCO, "SAC", SAC_MUJOCO),
+}
+
+#: Short runs with the same settings on both sides, for their speed alone.
+RACES = {
+    "race-trpo-cartpole": Task("CartPole-v1", 50_000, "TRPO", OURS_TRPO_CARTPOLE, "TRPO", TRPO_CARTPOLE),
+    "race-trpo-hopper": Task("Hopper-v5", 50_000, "TRPO", OURS_HOPPER, "TRPO", TRPO_MUJOCO),
+    "race-sac-64": Task(
+        "Pendulum-v1", 10_000, "SAC", {**OURS_SAC_RACE, **NARROW}, "SAC", {"policy_kwargs": {"net_arch": [64, 64]}}
+    ),
+    "race-sac-256": Task("Pendulum-v1", 5_000, "SAC", OURS_SAC_RACE, "SAC", {}),
+    "race-a3c-cartpole": Task("CartPole-v1", 200_000, "A3C", {"workers": 2}),
 }

@@ -47,8 +47,8 @@ class OnPolicyMDPO(FittedValues):
     """
 
     regularizer: Regularizer = field(default_factory=lambda: Shannon(0.0))
-    step_size: StepSize = 1.0
-    rate: float = 3e-4
+    step_size: StepSize = 3.0
+    rate: float = 1e-3
     epochs: int = 10
     largest: float = 0.5
 
