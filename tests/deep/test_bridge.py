@@ -1,16 +1,21 @@
 """On a table with one-hot features the networks' methods are the tables' methods."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.deep import A2C, GPMD, MDPO, SAC, TRPO, Simplex, mlp
+from regmdp.deep import A2C, GPMD, MDPO, SAC, TRPO, OnPolicyMDPO, Simplex, mlp
 from regmdp.deep.actor_critic import loss_of
 from regmdp.deep.mirror_descent import dual_step
 from regmdp.deep.natural import conjugate_gradient, fisher_product
-from regmdp.deep.off_policy import Seen
+from regmdp.deep.off_policy import Seen, bonus
+from regmdp.deep.on_policy import Batch
+from regmdp.deep.on_policy_mirror_descent import loss_of as mirror_loss
+from regmdp.deep.replay import Transitions
 
 TEMPERATURE = 0.2
 
@@ -104,6 +109,51 @@ def test_the_fixed_point_of_sac_is_the_regularized_optimum(mdp, regularizer):
     np.testing.assert_allclose(np.asarray(gradient), 0.0, atol=1e-9)
     elsewhere = jax.grad(loss)({"network": table(0.5 * q / TEMPERATURE)})["network"][0][0]
     assert np.max(np.abs(np.asarray(elsewhere))) > 1e-4
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9])
+@pytest.mark.parametrize(
+    "regularizer",
+    [rm.Shannon(TEMPERATURE), rm.Tsallis(1.5, TEMPERATURE), rm.KL(np.array([0.5, 0.3, 0.2]), TEMPERATURE)],
+    ids=["Shannon", "Tsallis", "KL"],
+)
+def test_the_fixed_point_with_a_munchausen_term_is_the_optimum_at_a_lower_temperature(mdp, regularizer, share):
+    lower = replace(regularizer, temperature=(1 - share) * TEMPERATURE)
+    solution = rm.solve(mdp, lower, tol=1e-12)
+    simplex = Simplex(regularizer)
+    # with ξ = q~/((1-α)τ) for the action values q~ of that optimum, q = q~ + α τ (ξ - h*(ξ)) must reproduce itself
+    xi = jnp.asarray(rm.bellman.q_values(mdp, solution.value) / ((1 - share) * TEMPERATURE))
+    xi = xi - share * simplex.conjugate(xi)[:, None]
+    q = TEMPERATURE * xi
+    learner = tabular(SAC, mdp, regularizer, munchausen=share, lowest=-1e6)
+    pairs = np.indices((mdp.n_states, mdp.n_actions)).reshape(2, -1)
+    nothing = jnp.zeros(pairs.shape[1])
+    drawn = Transitions(states(mdp)[pairs[0]], jnp.asarray(pairs[1]), nothing, states(mdp)[pairs[0]], nothing)
+    policy = {"network": table(xi)}
+    added = np.asarray(bonus(learner, policy, drawn, TEMPERATURE)).reshape(q.shape)
+    mean, h = learner.expected(policy, [table(q), table(q)], states(mdp), jax.random.key(0))
+    again = rm.bellman.q_values(mdp, np.asarray(mean - TEMPERATURE * h)) + added
+    np.testing.assert_allclose(again, np.asarray(q), atol=1e-6)
+    np.testing.assert_allclose(np.asarray(simplex.policy(xi)), solution.policy, atol=1e-6)
+    cut = tabular(SAC, mdp, regularizer, munchausen=share, lowest=-1e-3)
+    assert np.min(np.asarray(bonus(cut, policy, drawn, TEMPERATURE))) == pytest.approx(-1e-3 * share)
+
+
+@pytest.mark.parametrize("temperature", [0.0, TEMPERATURE])
+def test_on_policy_mirror_descent_ends_at_the_mirror_step(mdp, temperature):
+    step_size, unit = 0.7, 3.0
+    learner = tabular(OnPolicyMDPO, mdp, rm.Shannon(temperature))
+    advantage = np.random.default_rng(0).normal(size=(mdp.n_states, mdp.n_actions))
+    advantage -= advantage.mean(axis=-1, keepdims=True)  # of the uniform policy
+    pairs = np.indices(advantage.shape).reshape(2, -1)
+    zero = jnp.zeros((pairs.shape[1], mdp.n_actions))
+    batch = Batch(states(mdp)[pairs[0]], jnp.asarray(pairs[1]), zero, jnp.asarray(advantage.ravel()), zero[:, 0], unit)
+    deviation = advantage.std() + 1e-8
+    # argmax ⟨A, p⟩/σ - τ h(p)/(σ u) - D(p, uniform)/η
+    xi = advantage / deviation / (1 / step_size + temperature / (deviation * unit))
+    gradient = jax.grad(lambda policy: mirror_loss(learner, policy, step_size, batch))
+    np.testing.assert_allclose(np.asarray(gradient({"network": table(xi)})["network"][0][0]), 0.0, atol=1e-9)
+    assert np.max(np.abs(np.asarray(gradient({"network": table(0.5 * xi)})["network"][0][0]))) > 1e-4
 
 
 def test_tsallis_with_q_near_1_is_shannon():

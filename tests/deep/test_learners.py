@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.deep import A2C, A3C, GPMD, MDPO, SAC, TRPO, equinox, mlp
+from regmdp.deep import A2C, A3C, GPMD, MDPO, SAC, TRPO, Adapted, OnPolicyMDPO, equinox, mlp
 
 SHORT = {
     TRPO: {"horizon": 32, "copies": 2},
     A2C: {"horizon": 8, "copies": 2},
+    OnPolicyMDPO: {"horizon": 32, "copies": 2, "minibatch": 32, "epochs": 2},
     SAC: {"warmup": 32, "minibatch": 16},
     MDPO: {"warmup": 32, "minibatch": 16, "refresh": 10},
     GPMD: {"warmup": 32, "minibatch": 16, "refresh": 10},
@@ -42,7 +43,7 @@ def test_any_method_takes_any_regularizer_that_is_a_sum_over_actions(kind, regul
     assert all(np.isfinite(np.asarray(leaf)).all() for leaf in _leaves(learner._state))
 
 
-@pytest.mark.parametrize("kind", [TRPO, A2C, SAC])
+@pytest.mark.parametrize("kind", [TRPO, A2C, OnPolicyMDPO, SAC])
 def test_continuous_actions(kind):
     learner = short(kind, "Pendulum-v1", regularizer=rm.Shannon(0.1)).learn(200)
     action = learner.predict(np.array([1.0, 0.0, 0.0]))
@@ -78,9 +79,13 @@ def test_learners_with_other_options_are_compiled_apart():
     assert all(one != other for other in [*others, short(A2C, "Acrobot-v1"), short(TRPO)])
 
 
-@pytest.mark.parametrize("kind", SHORT)
-def test_after_a_checkpoint_the_numbers_are_those_of_one_who_resumes_there(kind, tmp_path):
-    learner = short(kind, seed=4).learn(150)
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [(kind, {}) for kind in SHORT]
+    + [(A2C, {"normalize": True}), (MDPO, {"step_size": Adapted(0.01)}), (SAC, {"persistence": 0.9})],
+)
+def test_after_a_checkpoint_the_numbers_are_those_of_one_who_resumes_there(kind, options, tmp_path):
+    learner = short(kind, seed=4, **options).learn(150)
     learner.checkpoint(tmp_path / "learner.npz")
     observations = np.random.default_rng(0).normal(size=(5, 4))
     resumed = kind.load(tmp_path / "learner.npz").learn(100)
@@ -96,6 +101,9 @@ def test_a_file_of_another_method_or_another_environment_is_refused(tmp_path):
     short(A2C, lambda: rm.io.to_gymnasium(rm.models.chain(3), max_steps=9)).save(tmp_path / "own.npz")
     with pytest.raises(rm.FormatError, match="cannot hold env: give what it was learned with"):
         A2C.load(tmp_path / "own.npz")
+    short(MDPO, step_size=lambda count: 1.0 / (1.0 + count)).save(tmp_path / "own.npz")
+    with pytest.raises(rm.FormatError, match="cannot hold step_size"):
+        MDPO.load(tmp_path / "own.npz")
 
 
 def test_an_interrupt_keeps_what_was_learned():
@@ -152,11 +160,57 @@ def test_a_module_of_equinox_is_a_network():
         ({"horizon": 0}, "the horizon must be an integer, 1 or more"),
         ({"trace": 1.5}, "the trace λ must be between 0 and 1"),
         ({"radius": 0.0}, "radius must be a number above 0"),
+        ({"critic_epochs": 0}, "critic_epochs must be an integer, 1 or more"),
+        ({"halvings": -1}, "halvings must be an integer, 0 or more"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):
     with pytest.raises(rm.SolverError, match=message):
         TRPO("CartPole-v1", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"persistence": 1.0}, "persistence must be at least 0 and less than 1"),
+        ({"munchausen": 1.0}, "munchausen must be at least 0 and less than 1"),
+        ({"follow": 0.0}, "follow must be more than 0"),
+        ({"warmup": -1}, "warmup must be an integer, 0 or more"),
+        ({"refresh": 0}, "refresh must be an integer, 1 or more"),
+        ({"step_size": 0.0}, "the step size must be a number above 0"),
+        ({"step_size": Adapted(-1.0)}, "the radius of an adapted step size must be a number above 0"),
+    ],
+)
+def test_options_of_methods_with_a_memory_out_of_range_are_refused(options, message):
+    with pytest.raises(rm.SolverError, match=message):
+        MDPO("CartPole-v1", **options)
+
+
+def test_what_is_for_discrete_actions_is_refused_for_others():
+    with pytest.raises(rm.SolverError, match="munchausen is for discrete actions"):
+        SAC("Pendulum-v1", munchausen=0.5)
+    with pytest.raises(rm.SolverError, match="off-policy mirror descent policy optimization is for discrete actions"):
+        MDPO("Pendulum-v1")
+
+
+def test_the_temperature_over_continuous_actions_is_adapted_unless_a_regularizer_is_given():
+    assert SAC("Pendulum-v1").adapt == 1.0
+    assert SAC("Pendulum-v1", regularizer=rm.Shannon(0.1)).adapt is None
+    assert SAC("Pendulum-v1", adapt=0.5).adapt == 0.5
+    assert SAC("CartPole-v1").adapt is None
+
+
+# ---- that they learn ----
+
+
+def test_a_trust_region_balances_a_pole():
+    returns = TRPO("CartPole-v1", seed=0).learn(30_000).evaluate(10)
+    assert np.median(returns.greedy) >= 400.0
+
+
+def test_soft_actor_critic_swings_a_pendulum_up():
+    returns = SAC("Pendulum-v1", seed=0).learn(8_000).evaluate(10)
+    assert returns.greedy.mean() >= -250.0  # a policy that does nothing gets about -1,200
 
 
 def test_networks_say_what_is_wrong():

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.deep import A2C, CARTPOLE, PENDULUM, learn_many
+from regmdp.deep import A2C, CARTPOLE, PENDULUM, generalized_advantages, learn_many
+from regmdp.deep.many import summed_errors
 
 
 @pytest.mark.parametrize("dynamics", [CARTPOLE, PENDULUM], ids=["CartPole", "Pendulum"])
@@ -63,8 +64,21 @@ def test_many_runs_learn():
     assert np.median(at_last) > 100.0
 
 
-def test_continuous_actions_and_no_seed_are_refused():
+def test_advantages_are_those_of_one_run():
+    rng = np.random.default_rng(0)
+    reward, value, successor_value = rng.normal(size=(3, 12, 5))
+    terminated, truncated = rng.random((2, 12, 5)) < 0.2
+    learner = A2C("CartPole-v1", trace=0.9, discount=0.8)
+    expected = generalized_advantages(reward, value, successor_value, terminated, truncated, 0.8, 0.9).advantage
+    with jax.enable_x64(True):
+        ours = summed_errors(learner, *map(jnp.asarray, (reward, value, successor_value, terminated, terminated | truncated)))
+    np.testing.assert_allclose(np.asarray(ours), expected, atol=1e-12)
+
+
+def test_what_cannot_be_mapped_over_seeds_is_refused():
     with pytest.raises(rm.SolverError, match="for discrete actions"):
         learn_many(A2C("Pendulum-v1"), PENDULUM, seeds=[0], steps=10)
+    with pytest.raises(rm.SolverError, match="do not normalise"):
+        learn_many(A2C("CartPole-v1", normalize=True), CARTPOLE, seeds=[0], steps=10)
     with pytest.raises(rm.SolverError, match="there is no seed"):
         learn_many(A2C("CartPole-v1"), CARTPOLE, seeds=[], steps=10)

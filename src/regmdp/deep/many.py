@@ -97,19 +97,33 @@ def _iterated(learner: A2C, dynamics: Dynamics, state: Any, playing: _Playing, k
     )
     value, successor_value = (learner.critic.apply(state["critic"], each)[..., 0] for each in (taken.seen, taken.successor))
     cost = learner.head.temperature * learner.head.value(taken.xi) if learner.soft else 0.0
-    error = taken.reward - cost + learner.discount * jnp.where(taken.terminated, 0.0, successor_value) - value
-    keep = learner.discount * learner.trace * ~taken.ended
-
-    def summed(carried: Array, part: tuple[Array, Array]) -> tuple[Array, Array]:
-        carried = part[0] + part[1] * carried
-        return carried, carried
-
-    _, advantage = jax.lax.scan(summed, jnp.zeros(learner.copies), (error, keep), reverse=True)
+    advantage = summed_errors(learner, taken.reward - cost, value, successor_value, taken.terminated, taken.ended)
     parts = (taken.seen, taken.action, taken.xi, advantage, advantage + value)
     state, _ = stepped(learner, state, Batch(*(part.reshape(-1, *part.shape[2:]) for part in parts), unit=1.0))
     count = jnp.sum(taken.ended)
     mean = jnp.where(count > 0, jnp.sum(jnp.where(taken.ended, taken.total, 0.0)) / jnp.maximum(count, 1), jnp.nan)
     return (state, playing), mean
+
+
+def summed_errors(learner: A2C, reward: Array, value: Array, successor_value: Array, terminated: Array, ended: Array) -> Array:
+    """Return the (T, N) advantages that :func:`~regmdp.deep.generalized_advantages` returns, by JAX.
+
+    Args:
+        learner: Whose discount and trace they have.
+        reward: (T, N) rewards, with the cost taken off.
+        value: (T, N) V where the actions were taken.
+        successor_value: (T, N) V where they led.
+        terminated: (T, N) whether the episode ended there.
+        ended: (T, N) whether it ended or was cut off there.
+    """
+    error = reward + learner.discount * jnp.where(terminated, 0.0, successor_value) - value
+    keep = learner.discount * learner.trace * ~ended
+
+    def summed(carried: Array, part: tuple[Array, Array]) -> tuple[Array, Array]:
+        carried = part[0] + part[1] * carried
+        return carried, carried
+
+    return jax.lax.scan(summed, jnp.zeros_like(error[0]), (error, keep), reverse=True)[1]
 
 
 class _Taken(NamedTuple):

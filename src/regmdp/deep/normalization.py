@@ -23,7 +23,7 @@ class Normalizer:
 
     def __init__(self, n_inputs: int, discount: float) -> None:
         self._discount = discount
-        self._moments = RunningMeanStd(shape=(n_inputs + 1,))
+        self._moments = RunningMeanStd(epsilon=0.0, shape=(n_inputs + 1,))
 
     def seen(self, observations: Float[np.ndarray, "*batch inputs"]) -> Float[np.ndarray, "*batch inputs"]:
         """(…, inputs) observations -> (…, inputs) centred, in units of their deviations."""

@@ -22,7 +22,7 @@ from regmdp.deep.networks import Network, mlp
 from regmdp.deep.options import require_count, require_positive
 from regmdp.deep.replay import Memory, Transitions
 
-__all__ = ["OffPolicy", "Seen"]
+__all__ = ["OffPolicy", "Seen", "bonus"]
 
 
 class Seen(NamedTuple):
@@ -202,7 +202,7 @@ def _step(learner: OffPolicy, state: Any, drawn: Transitions, key: Array) -> tup
     networks = {name: state[name] for name in ("policy", "critics", "log_temperature")}
     temperature = jax.lax.stop_gradient(learner.temperature(networks))
     mean, h = learner.expected(state["policy"], state["slow"], drawn.successor, for_target)
-    reward = drawn.reward + _proximal(learner, state["policy"], drawn, temperature) if learner.munchausen else drawn.reward
+    reward = drawn.reward + bonus(learner, state["policy"], drawn, temperature) if learner.munchausen else drawn.reward
     target = reward + learner.discount * (1.0 - drawn.terminated) * (mean - temperature * h)
     present = learner.expected(state["policy"], state["slow"], drawn.observation, for_policy)[1]
 
@@ -224,8 +224,8 @@ def _step(learner: OffPolicy, state: Any, drawn: Transitions, key: Array) -> tup
     return learner.anchored(after, Seen(drawn.observation, temperature, for_policy)), measures
 
 
-def _proximal(learner: OffPolicy, policy: Any, drawn: Transitions, temperature: Array | float) -> Array:
-    """Return (N,) what is added to the rewards of the actions taken."""
+def bonus(learner: OffPolicy, policy: Any, drawn: Transitions, temperature: Array | float) -> Array:
+    """Return the (N,) Munchausen terms, what is added to the rewards of the actions taken."""
     assert isinstance(learner.head, Categorical)
     xi = learner._xi(policy, drawn.observation)
     taken = jnp.take_along_axis(xi, drawn.action[:, None], axis=-1)[:, 0]

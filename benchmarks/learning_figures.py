@@ -1,0 +1,109 @@
+"""The figures of docs/learning.md: learning curves, ours and the peer's, and what the choice of h does to a learned policy.
+
+Run it with: python benchmarks/learning_figures.py docs/learning
+
+The curves are drawn from what benchmarks/learning.py has run. The four policies are learned anew, which takes some minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from learning import RUNS, TASKS, interquartile, interval, read, runs_of
+
+import regmdp as rm
+from regmdp import plots
+from regmdp.deep import SAC
+
+#: What is drawn, in this order.
+DRAWN = {
+    "trpo-cartpole": "TRPO, CartPole",
+    "a2c-acrobot": "A2C, Acrobot",
+    "sac-pendulum": "SAC, Pendulum",
+    "sac-mountain-car": "SAC, MountainCarContinuous",
+    "trpo-hopper": "TRPO, Hopper",
+    "trpo-walker": "TRPO, Walker2d",
+}
+NAMES = {"regmdp": "regmdp", "sb3": "Stable-Baselines3"}
+
+#: h of the policies that are learned.
+CHOICES = {
+    "Shannon": rm.Shannon(0.3),
+    "Tsallis, q = 3/2": rm.Tsallis(1.5, 0.3),
+    "squared norm": rm.SquaredL2(0.3),
+    "KL to (0.9, 0.1)": rm.KL(np.array([0.9, 0.1]), 0.3),
+}
+
+
+def main() -> None:
+    """Draw both figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where to write them")
+    parser.add_argument("--runs", type=Path, default=RUNS, help="what was run")
+    parser.add_argument("--only", choices=("curves", "policies"), help="one of them")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    with plots.style():
+        for name, draw in (("curves", lambda: _curves(options.runs)), ("policies", _policies)):
+            if options.only in (None, name):
+                (options.folder / f"{name}.svg").write_text(plots.svg(draw()) + "\n", encoding="utf-8")
+
+
+def _curves(path: Path) -> Any:
+    done = read(path)
+    shown = [name for name in DRAWN if all(runs_of(done, name, who) for who in NAMES)]
+    figure, axes = plots.figure(-(-len(shown) // 3), 3, height=2.9 * -(-len(shown) // 3))
+    for one, name in zip(axes.flat, shown, strict=False):
+        for number, (who, label) in enumerate(NAMES.items()):
+            _curve(one, [run["curve"] for run in runs_of(done, name, who)], TASKS[name].steps, number, label)
+        one.set(xlabel="steps", ylabel="return")
+        one.ticklabel_format(axis="x", style="plain")
+        one.xaxis.set_major_formatter(lambda steps, _: f"{steps / 1e6:g}M" if steps >= 1e6 else f"{steps / 1e3:g}k")
+        one.locator_params(axis="x", nbins=4)
+    for one in axes.flat[len(shown) :]:
+        one.set_axis_off()
+    plots.letters(axes.flat[: len(shown)], [DRAWN[name] for name in shown])
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def _curve(axes: Any, curves: list[list[float | None]], steps: int, number: int, label: str) -> None:
+    """Draw the interquartile mean over the runs and its bootstrap interval; a stretch without an end of an episode is bridged."""
+    ends = steps / len(curves[0]) * np.arange(1, len(curves[0]) + 1)
+    filled = []
+    for curve in curves:
+        values = np.array(curve, dtype=np.float64)
+        known = np.isfinite(values)
+        filled.append(np.interp(ends, ends[known], values[known]))
+    low, high = interval(filled)
+    axes.fill_between(ends, low, high, color=plots.COLORS[number], alpha=0.2, linewidth=0)
+    plots.curve(axes, ends, interquartile(filled), number, label)
+
+
+def _policies() -> Any:
+    figure, axes = plots.figure(2, 2, height=7.0, sharex=True, sharey=True)
+    angle, speed = np.meshgrid(np.linspace(-0.2, 0.2, 81), np.linspace(-1.5, 1.5, 81))
+    observations = np.zeros((angle.size, 4))
+    observations[:, 2], observations[:, 3] = angle.ravel(), speed.ravel()
+    titles = []
+    for one, (name, regularizer) in zip(axes.flat, CHOICES.items(), strict=True):
+        learner = SAC("CartPole-v1", regularizer=regularizer, seed=0).learn(20_000)
+        right = learner.policy(observations)[:, 1].reshape(angle.shape)
+        drawn = one.contourf(np.degrees(angle), speed, right, levels=np.linspace(0.0, 1.0, 11), cmap="RdBu")
+        one.contourf(np.degrees(angle), speed, right, levels=[-1.0, 1e-12], colors="none", hatches=["...."])
+        one.contourf(np.degrees(angle), speed, right, levels=[1.0 - 1e-12, 2.0], colors="none", hatches=["...."])
+        titles.append(f"{name}: returns of {learner.evaluate(20, seed=1000).sampled.mean():.0f}")
+    for one in axes[1]:
+        one.set_xlabel("angle of the pole, degrees")
+    for one in axes[:, 0]:
+        one.set_ylabel("angular speed, 1/s")
+    plots.letters(axes, titles)
+    figure.colorbar(drawn, ax=axes, label="probability of a push to the right", shrink=0.6)
+    return figure
+
+
+if __name__ == "__main__":
+    main()
