@@ -8,7 +8,7 @@ import pytest
 
 import regmdp as rm
 from regmdp.cli import main
-from regmdp.deep import A2C
+from regmdp.deep import A2C, OnPolicyMDPO
 
 
 @pytest.fixture
@@ -47,9 +47,20 @@ def test_it_learns_judges_saves_logs_and_draws(run, tmp_path):
     np.testing.assert_array_equal(learner.learn(400).policy(np.zeros((1, 4))), resumed)
 
 
+def test_it_writes_for_tensorboard_and_normalises(run, tmp_path):
+    options = ("--algorithm", "on-policy-mdpo", "--normalize", "--episodes", "1", "--steps", "1000", "--tensorboard", "board")
+    code, out, err = run("CartPole-v1", *options)
+    assert code == 0, err
+    assert "on-policy mirror descent policy optimization" in out
+    (events,) = (tmp_path / "board").iterdir()
+    assert b"critic_error" in events.read_bytes()
+    assert OnPolicyMDPO.load(tmp_path / "CartPole-v1-on-policy-mdpo.npz").normalize
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("CartPole-v1", "--algorithm", "sac", "--normalize"), "--normalize is for methods without a memory"),
         (("CartPole-v1", "--temperature", "0.1"), "--regularizer and --temperature go together"),
         (("CartPole-v1", "--regularizer", "shannon"), "--regularizer and --temperature go together"),
         (("CartPole-v1", "-o", "nowhere/x.npz"), "there is no folder nowhere"),

@@ -34,6 +34,11 @@ class Method(StrEnum):
     sac = "sac"
     mdpo = "mdpo"
     gpmd = "gpmd"
+    on_policy_mdpo = "on-policy-mdpo"
+
+
+#: The classes of those whose names are not their methods' in capitals.
+CLASSES = {Method.on_policy_mdpo: "OnPolicyMDPO"}
 
 
 def train(
@@ -45,6 +50,9 @@ def train(
     ] = None,
     temperature: Annotated[float | None, typer.Option(help="Temperature of the regularizer, in the unit of the rewards.")] = None,
     discount: Annotated[float, typer.Option(help="Discount.")] = 0.99,
+    normalize: Annotated[
+        bool, typer.Option("--normalize", help="Have networks see observations of mean 0 and deviation 1; not with a memory.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     episodes: Annotated[int, typer.Option(help="Episodes to judge the policy by at the end.")] = 20,
     resume: Annotated[Path | None, typer.Option(help="A saved learner to go on from; the other options are its own then.")] = None,
@@ -53,6 +61,7 @@ def train(
     ] = None,
     log: Annotated[Path | None, typer.Option(help="File for one line of JSON an iteration.")] = None,
     curve: Annotated[Path | None, typer.Option(help="SVG file for the returns over the steps.")] = None,
+    tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard.")] = None,
 ) -> None:
     """Train a network in an environment, and say how well its policy does.
 
@@ -61,7 +70,7 @@ def train(
     from regmdp import deep  # which needs an extra
 
     out = Console()
-    kind = getattr(deep, algorithm.upper())
+    kind = getattr(deep, CLASSES.get(algorithm, algorithm.upper()))
     path = output or Path(f"{env.replace('/', '-')}-{algorithm}.npz")
     for file in (path, log, curve):
         if file is not None and not file.parent.is_dir():
@@ -71,11 +80,16 @@ def train(
         raise rm.SolverError("--regularizer and --temperature go together: give both, or neither for the method's own")
     if regularizer is not None and temperature is not None:
         options["regularizer"] = choices.regularizer(regularizer, temperature)
+    if normalize:
+        if not issubclass(kind, deep.OnPolicy):
+            raise rm.SolverError(f"--normalize is for methods without a memory, as trpo and a2c, not for {algorithm}")
+        options["normalize"] = True
     learner: Learner = kind.load(resume) if resume else kind(env, **options)
     show_rows(out, [("environment", env), ("method", learner.name), ("regularizer", repr(learner.regularizer))])
     heard: list[tuple[int, float]] = []
     with ExitStack() as stack:
         line = stack.enter_context(Line(Console(stderr=True)))
+        listeners = [] if tensorboard is None else [stack.enter_context(deep.TensorBoard(tensorboard))]
         lines = None if log is None else stack.enter_context(open(log, "a", encoding="utf-8"))
 
         def hear(progress: Progress) -> None:
@@ -89,7 +103,7 @@ def train(
 
         until = learner.steps + steps
         while learner.steps < until and not learner.interrupted:
-            learner.learn(min(EVERY, until - learner.steps), callbacks=[hear])
+            learner.learn(min(EVERY, until - learner.steps), callbacks=[hear, *listeners])
             learner.checkpoint(path)
     returns = learner.evaluate(episodes)
     rows = [

@@ -20,6 +20,7 @@ from regmdp.deep.on_policy_mirror_descent import OnPolicyMDPO
 from regmdp.deep.proximal import Adapted
 from regmdp.deep.simplex import Simplex
 from regmdp.deep.soft_actor_critic import SAC
+from regmdp.deep.tensorboard import TensorBoard
 from regmdp.deep.trpo import TRPO
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Simplex",
     "Squashed",
     "Steps",
+    "TensorBoard",
     "equinox",
     "generalized_advantages",
     "learn_many",
