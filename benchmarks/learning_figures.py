@@ -31,10 +31,10 @@ NAMES = {"regmdp": "regmdp", "sb3": "Stable-Baselines3"}
 
 #: h of the policies that are learned.
 CHOICES = {
-    "Shannon": rm.Shannon(0.3),
-    "Tsallis, q = 3/2": rm.Tsallis(1.5, 0.3),
-    "squared norm": rm.SquaredL2(0.3),
-    "KL to (0.9, 0.1)": rm.KL(np.array([0.9, 0.1]), 0.3),
+    "Shannon": rm.Shannon(1.0),
+    "Tsallis, q = 3/2": rm.Tsallis(1.5, 1.0),
+    "squared norm": rm.SquaredL2(1.0),
+    "KL to (0.9, 0.1)": rm.KL(np.array([0.9, 0.1]), 1.0),
 }
 
 
@@ -90,11 +90,12 @@ def _policies() -> Any:
     observations[:, 2], observations[:, 3] = angle.ravel(), speed.ravel()
     titles = []
     for one, (name, regularizer) in zip(axes.flat, CHOICES.items(), strict=True):
-        learner = SAC("CartPole-v1", regularizer=regularizer, seed=0).learn(20_000)
-        right = learner.policy(observations)[:, 1].reshape(angle.shape)
-        drawn = one.contourf(np.degrees(angle), speed, right, levels=np.linspace(0.0, 1.0, 11), cmap="RdBu")
-        one.contourf(np.degrees(angle), speed, right, levels=[-1.0, 1e-12], colors="none", hatches=["...."])
-        one.contourf(np.degrees(angle), speed, right, levels=[1.0 - 1e-12, 2.0], colors="none", hatches=["...."])
+        learner = SAC("CartPole-v1", regularizer=regularizer, seed=0).learn(30_000)
+        policy = learner.policy(observations)
+        grid = (np.degrees(angle), speed)
+        drawn = one.contourf(*grid, policy[:, 1].reshape(angle.shape), levels=np.linspace(0.0, 1.0, 11), cmap="RdBu")
+        sure = np.any(policy == 0.0, axis=1).reshape(angle.shape)
+        one.contourf(*grid, sure, levels=[0.5, 1.5], colors="none", hatches=["...."])
         titles.append(f"{name}: returns of {learner.evaluate(20, seed=1000).sampled.mean():.0f}")
     for one in axes[1]:
         one.set_xlabel("angle of the pole, degrees")

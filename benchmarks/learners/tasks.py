@@ -38,6 +38,7 @@ TRPO_MUJOCO = {
     "normalize": True, "n_envs": 2, "n_steps": 1024, "batch_size": 128, "cg_max_steps": 25, "cg_damping": 0.1, "gamma": 0.99,
     "gae_lambda": 0.95, "n_critic_updates": 20, "learning_rate": 1e-3,
 }  # fmt: skip
+OURS_A2C_ACROBOT = {"copies": 16, "normalize": True, "regularizer": ("Shannon", 0.0)}
 A2C_ACROBOT = {"normalize": True, "n_envs": 16, "ent_coef": 0.0}
 #: Ours for MuJoCo, as RL Zoo's. Stable-Baselines3 takes the mean of the divergence over the d numbers of an action, so that its
 #: radius 0.01 and its damping 0.1 are d times as much.
@@ -69,8 +70,8 @@ TASKS = {
     "trpo-cartpole": Task("CartPole-v1", 50_000, "TRPO", {"trace": 0.98}, "TRPO", TRPO_CARTPOLE),
     "a2c-cartpole": Task("CartPole-v1", 500_000, "A2C", {}, "A2C", {"n_envs": 8, "ent_coef": 0.0}),
     "a3c-cartpole": Task("CartPole-v1", 200_000, "A3C", {"workers": 2}),
-    "a2c-acrobot": Task("Acrobot-v1", 500_000, "A2C", {"copies": 16, "normalize": True}, "A2C", A2C_ACROBOT),
-    "a3c-acrobot": Task("Acrobot-v1", 500_000, "A3C", {"workers": 2, "normalize": True}),
+    "a2c-acrobot": Task("Acrobot-v1", 500_000, "A2C", OURS_A2C_ACROBOT, "A2C", A2C_ACROBOT),
+    "a3c-acrobot": Task("Acrobot-v1", 500_000, "A3C", {"workers": 2}),
     "mdpo-on-policy-cartpole": Task("CartPole-v1", 50_000, "OnPolicyMDPO", {}),
     "sac-pendulum": Task("Pendulum-v1", 20_000, "SAC", {}, "SAC", {"learning_rate": 1e-3}),
     "sac-pendulum-10k": Task("Pendulum-v1", 10_000, "SAC", {}, "SAC", {"learning_rate": 1e-3}),

@@ -42,8 +42,8 @@ class A3C(A2C):
     """Asynchronous advantage actor-critic: workers step and learn on their own, and write to the same parameters without locks.
 
     Each worker is a process with an environment of its own. It copies the shared parameters, acts for a stretch, and moves the
-    shared ones along its gradient with shared RMSProp statistics (section 4 and algorithm S3 of the paper). With ``normalize``
-    they share what they know of observations in the same way. What comes out depends
+    shared ones along its gradient with shared RMSProp statistics (section 4 and algorithm S3 of the paper). What they know of
+    observations and returns, by which both are normalised unless ``normalize=False``, they share in the same way. What comes out depends
     on who was first: the same seed does not give the same numbers, unless there is one worker.
 
     A worker that dies ends the training with its last words; what was learned until then is kept.
@@ -58,6 +58,7 @@ class A3C(A2C):
 
     copies: int = 1
     horizon: int = 20
+    normalize: bool = True
     workers: int = 2
 
     name: ClassVar[str] = "asynchronous advantage actor-critic"
