@@ -75,9 +75,16 @@ def test_advantages_are_those_of_one_run():
     np.testing.assert_allclose(np.asarray(ours), expected, atol=1e-12)
 
 
+def test_many_runs_with_continuous_actions():
+    learner = A2C("Pendulum-v1", copies=4, regularizer=rm.Shannon(0.01))
+    runs = learn_many(learner, PENDULUM, seeds=[1, 2], steps=1_600)
+    ended = np.isfinite(runs.returns)
+    assert ended.sum(axis=1).tolist() == [2, 2]  # episodes of 200 steps
+    assert np.all((runs.returns[ended] < -100.0) & (runs.returns[ended] > -2_000.0))
+    assert all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(runs.state["policy"]))
+
+
 def test_what_cannot_be_mapped_over_seeds_is_refused():
-    with pytest.raises(rm.SolverError, match="for discrete actions"):
-        learn_many(A2C("Pendulum-v1"), PENDULUM, seeds=[0], steps=10)
     with pytest.raises(rm.SolverError, match="do not normalise"):
         learn_many(A2C("CartPole-v1", normalize=True), CARTPOLE, seeds=[0], steps=10)
     with pytest.raises(rm.SolverError, match="there is no seed"):

@@ -43,8 +43,8 @@ class A3C(A2C):
 
     Each worker is a process with an environment of its own. It copies the shared parameters, acts for a stretch, and moves the
     shared ones along its gradient with shared RMSProp statistics (section 4 and algorithm S3 of the paper). What they know of
-    observations and returns, by which both are normalised unless ``normalize=False``, they share in the same way. What comes out depends
-    on who was first: the same seed does not give the same numbers, unless there is one worker.
+    observations and returns, by which both are normalised unless ``normalize=False``, they share in the same way. What comes out
+    depends on who was first: the same seed does not give the same numbers, unless there is one worker.
 
     A worker that dies ends the training with its last words; what was learned until then is kept.
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import ndtr
 
-from regmdp._arrays import Array, Float, Int
+from regmdp._arrays import Array, Float, Int, array_namespace
 from regmdp._errors import RegularizerError
 from regmdp.deep.simplex import Simplex
 from regmdp.regularizers import Regularizer, Shannon, Tsallis
@@ -46,7 +46,7 @@ class Head(ABC):
         """(N, n) standard normal numbers -> N actions drawn from a distribution that tries everything."""
         return self.drawn_with(np.zeros((noise.shape[0], self.n_outputs), dtype=np.float32), noise)
 
-    def done(self, actions: np.ndarray) -> np.ndarray:
+    def done(self, actions: Any) -> Any:
         """Return what an environment gets for some actions."""
         return actions
 
@@ -113,10 +113,11 @@ class _InBox(Head):
         self.n_noise = int(np.prod(space.shape))
         self.n_outputs = 2 * self.n_noise
 
-    def done(self, actions: Float[np.ndarray, "N d"]) -> Float[np.ndarray, "N d"]:
+    def done(self, actions: Any) -> Any:
         """(N, d) actions -> (N, d) points of the box; what lies outside of it is cut off."""
+        xp = array_namespace(actions)
         middle, half = 0.5 * (self._high + self._low), 0.5 * (self._high - self._low)
-        return np.clip(middle + half * actions, self._low, self._high).astype(self._low.dtype)
+        return xp.clip(middle + half * actions, self._low, self._high).astype(self._low.dtype)
 
 
 class Gaussian(_InBox):
@@ -130,9 +131,10 @@ class Gaussian(_InBox):
         RegularizerError: if h has no closed form for a Gaussian, or is not the same in every state.
     """
 
-    def drawn_with(self, xi: Float[np.ndarray, "N K"], noise: Float[np.ndarray, "N n"]) -> Float[np.ndarray, "N d"]:
-        mean, log_deviation = np.split(xi, 2, axis=-1)
-        return mean + np.exp(log_deviation) * noise
+    def drawn_with(self, xi: Any, noise: Any) -> Any:
+        xp = array_namespace(xi)
+        mean, log_deviation = xi[..., : self.n_noise], xi[..., self.n_noise :]
+        return mean + xp.exp(log_deviation) * noise
 
     def mode(self, xi: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N d"]:
         return xi[..., : self.n_noise]

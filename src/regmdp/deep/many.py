@@ -14,7 +14,7 @@ from regmdp._arrays import Array, Float
 from regmdp._errors import SolverError
 from regmdp.deep.actor_critic import A2C, stepped
 from regmdp.deep.dynamics import Dynamics
-from regmdp.deep.heads import Categorical
+from regmdp.deep.heads import Categorical, Head
 from regmdp.deep.on_policy import Batch
 
 __all__ = ["Runs", "learn_many"]
@@ -47,12 +47,12 @@ def learn_many(learner: A2C, dynamics: Dynamics, seeds: Sequence[int], steps: in
 
     Args:
         learner: The method and its options; it is not changed.
-        dynamics: The environment, with discrete actions.
+        dynamics: The environment.
         seeds: Of the runs.
         steps: Steps that each takes at least.
 
     Raises:
-        SolverError: if the actions are continuous, or there is no seed.
+        SolverError: if the learner normalises observations, or there is no seed.
 
     Examples:
         >>> from regmdp.deep import A2C, CARTPOLE, learn_many
@@ -60,8 +60,6 @@ def learn_many(learner: A2C, dynamics: Dynamics, seeds: Sequence[int], steps: in
         >>> runs.returns.shape, int(runs.steps[-1])
         ((3, 20), 400)
     """
-    if not isinstance(learner.head, Categorical):
-        raise SolverError("many runs at once are for discrete actions")
     if learner.normalize:
         raise SolverError("many runs at once do not normalise observations: the dynamics say what networks see")
     if not len(seeds):
@@ -139,15 +137,21 @@ class _Taken(NamedTuple):
     total: Array
 
 
+def _drawn(head: Head, key: Array, xi: Array) -> Array:
+    """(N, K) ξ -> N actions drawn from them."""
+    if not isinstance(head, Categorical):
+        return head.drawn_with(xi, jax.random.normal(key, (xi.shape[0], head.n_noise)))
+    cumulative = jnp.cumsum(head.simplex.policy(xi), axis=-1)
+    return jnp.sum(cumulative <= jax.random.uniform(key, (xi.shape[0], 1)) * cumulative[:, -1:], axis=-1)
+
+
 def _stepped(learner: A2C, dynamics: Dynamics, policy: Any, playing: _Playing, key: Array) -> tuple[_Playing, _Taken]:
     """Take one step in all copies; where an episode ends the next one begins."""
     for_action, for_reset = jax.random.split(key)
     seen = jax.vmap(dynamics.observe)(playing.state)
     xi = learner._xi(policy, seen)
-    assert isinstance(learner.head, Categorical)
-    cumulative = jnp.cumsum(learner.head.simplex.policy(xi), axis=-1)
-    action = jnp.sum(cumulative <= jax.random.uniform(for_action, (learner.copies, 1)) * cumulative[:, -1:], axis=-1)
-    moved = jax.vmap(dynamics.step)(playing.state, action)
+    action = _drawn(learner.head, for_action, xi)
+    moved = jax.vmap(dynamics.step)(playing.state, learner.head.done(action))
     age, total = playing.age + 1, playing.total + moved.reward
     ended = moved.terminated | (age >= dynamics.limit)
     fresh = jax.vmap(dynamics.reset)(jax.random.split(for_reset, learner.copies))
