@@ -31,12 +31,12 @@ class Head(ABC):
     temperature: float
 
     @abstractmethod
-    def drawn_with(self, xi: Float[np.ndarray, "N K"], noise: Float[np.ndarray, "N n"]) -> np.ndarray:
+    def drawn_with(self, xi: Float[Array, "N K"], noise: Float[Array, "N n"]) -> Any:
         """(N, K) ξ and (N, n) standard normal numbers -> N actions drawn from ξ: a function of both."""
 
     def sample(self, rng: np.random.Generator, xi: Float[np.ndarray, "N K"]) -> np.ndarray:
         """(N, K) ξ -> N actions drawn from them."""
-        return self.drawn_with(xi, rng.standard_normal((xi.shape[0], self.n_noise)))
+        return np.asarray(self.drawn_with(xi, rng.standard_normal((xi.shape[0], self.n_noise))))
 
     @abstractmethod
     def mode(self, xi: Float[np.ndarray, "N K"]) -> np.ndarray:
@@ -78,7 +78,7 @@ class Categorical(Head):
         """(N, A) ξ -> (N, A) probabilities, in double precision."""
         return np.asarray(self.simplex.regularizer.greedy(np.asarray(xi, dtype=np.float64)))
 
-    def drawn_with(self, xi: Float[np.ndarray, "N A"], noise: Float[np.ndarray, "N n"]) -> Int[np.ndarray, " N"]:
+    def drawn_with(self, xi: Float[Array, "N A"], noise: Float[Array, "N n"]) -> Int[np.ndarray, " N"]:
         cumulative = np.cumsum(self.probabilities(xi), axis=-1)
         # the last sum is 1 only up to rounding, and an action of probability 0 is never drawn
         last = cumulative[:, -1:]
@@ -131,7 +131,7 @@ class Gaussian(_InBox):
         RegularizerError: if h has no closed form for a Gaussian, or is not the same in every state.
     """
 
-    def drawn_with(self, xi: Any, noise: Any) -> Any:
+    def drawn_with(self, xi: Float[Array, "N K"], noise: Float[Array, "N n"]) -> Float[Array, "N d"]:
         xp = array_namespace(xi)
         mean, log_deviation = xi[..., : self.n_noise], xi[..., self.n_noise :]
         return mean + xp.exp(log_deviation) * noise
@@ -179,7 +179,7 @@ class Squashed(_InBox):
     #: Between these the logarithms of the deviations are kept.
     LEAST, MOST = -5.0, 2.0
 
-    def drawn_with(self, xi: Float[np.ndarray, "N K"], noise: Float[np.ndarray, "N n"]) -> Float[np.ndarray, "N d"]:
+    def drawn_with(self, xi: Float[Array, "N K"], noise: Float[Array, "N n"]) -> Float[np.ndarray, "N d"]:
         mean, log_deviation = np.split(xi, 2, axis=-1)
         return np.tanh(mean + np.exp(np.clip(log_deviation, self.LEAST, self.MOST)) * noise)
 
