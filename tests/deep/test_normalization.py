@@ -2,6 +2,7 @@
 
 import gymnasium
 import numpy as np
+import pytest
 
 import regmdp as rm
 from regmdp.deep import A2C, A3C, TRPO
@@ -58,6 +59,15 @@ def test_what_is_saved_knows_what_was_seen(tmp_path):
     observations = np.random.default_rng(0).normal(size=(5, 4))
     np.testing.assert_array_equal(other.policy(observations), learner.policy(observations))
     np.testing.assert_array_equal(other._normalizer.moments, learner._normalizer.moments)
+
+
+def test_a_file_of_one_who_did_not_normalise_is_refused_by_one_who_does(tmp_path):
+    A2C("CartPole-v1", copies=2).save(tmp_path / "learner.npz")
+    with pytest.raises(rm.FormatError, match="holds no moments of observations"):
+        A2C.load(tmp_path / "learner.npz", normalize=True)
+    A2C("CartPole-v1", copies=2, normalize=True).save(tmp_path / "learner.npz")
+    with pytest.raises(rm.FormatError, match="holds moments, of which"):
+        A2C.load(tmp_path / "learner.npz", normalize=False)
 
 
 def test_workers_share_what_they_have_seen():

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from regmdp._arrays import Array
-from regmdp._errors import SolverError
+from regmdp._errors import FormatError, SolverError
 from regmdp.deep.advantages import generalized_advantages
 from regmdp.deep.learner import Learner
 from regmdp.deep.networks import Network, mlp
@@ -81,6 +81,8 @@ class OnPolicy(Learner):
 
     def _recall(self, remembered: dict[str, np.ndarray]) -> None:
         if self._normalizer is not None:
+            if "moments" not in remembered:
+                raise FormatError("the file holds no moments of observations: what it holds was learned without normalize=True")
             self._normalizer.moments = remembered.pop("moments")
         super()._recall(remembered)
 
