@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.deep import Simplex
+from regmdp.deep import Categorical, Simplex
 
 SEPARABLE = {
     "Shannon": rm.Shannon(0.3),
@@ -23,11 +23,16 @@ OTHERS = {
     "CapBarrier": rm.CapBarrier(np.array([True, True, False, True, False]), 0.8, 0.2),
     "Unregularized": rm.Unregularized(),
     "WeightedL1": rm.WeightedL1(np.ones(5), 0.1),
-    "Renyi": rm.Renyi(0.5, 0.3),
     "Box": rm.Box(0.05, 0.6),
+}
+COUPLED = {
+    "Renyi": rm.Renyi(0.5, 0.3),
     "Shannon + KL": rm.Shannon(0.3) + rm.KL(np.full(5, 0.2), 0.1),
 }
-ALL = SEPARABLE | OTHERS
+#: Whose greedy policies JAX calls NumPy for.
+CALLED = {"Renyi + SquaredL2": rm.Renyi(0.3, 0.3) + rm.SquaredL2(0.2)}
+SMOOTH = SEPARABLE | COUPLED | CALLED
+ALL = SEPARABLE | COUPLED | OTHERS
 
 
 @pytest.fixture(autouse=True)
@@ -53,17 +58,17 @@ def test_every_regularizer_gives_the_same_numbers_on_jax_arrays(name, method, sc
         np.testing.assert_allclose(np.asarray(transformed(jnp.asarray(given))), expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", SEPARABLE)
+@pytest.mark.parametrize("name", SMOOTH)
 def test_the_gradient_of_the_conjugate_is_the_greedy_policy(name, scores):
-    simplex = Simplex(SEPARABLE[name])
-    expected = SEPARABLE[name].greedy(scores)
+    simplex = Simplex(SMOOTH[name])
+    expected = SMOOTH[name].greedy(scores)
     gradient = jax.jit(jax.vmap(jax.grad(simplex.conjugate)))(jnp.asarray(scores))
     np.testing.assert_allclose(np.asarray(gradient), expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", SEPARABLE)
+@pytest.mark.parametrize("name", SMOOTH)
 def test_the_derivative_of_the_policy_is_what_differences_say(name, scores):
-    simplex, regularizer = Simplex(SEPARABLE[name]), SEPARABLE[name]
+    simplex, regularizer = Simplex(SMOOTH[name]), SMOOTH[name]
     direction = np.random.default_rng(1).normal(size=scores.shape)
     step = 1e-6
     differences = (regularizer.greedy(scores + step * direction) - regularizer.greedy(scores - step * direction)) / (2 * step)
@@ -74,9 +79,9 @@ def test_the_derivative_of_the_policy_is_what_differences_say(name, scores):
     np.testing.assert_allclose(np.asarray(back(jnp.asarray(direction))[0]), differences, atol=2e-8)  # it is symmetric
 
 
-@pytest.mark.parametrize("name", SEPARABLE)
+@pytest.mark.parametrize("name", SMOOTH)
 def test_value_and_divergence_in_terms_of_scores_are_those_of_policies(name, scores):
-    simplex, regularizer = Simplex(SEPARABLE[name]), SEPARABLE[name]
+    simplex, regularizer = Simplex(SMOOTH[name]), SMOOTH[name]
     other = scores[::-1] * 0.5
     p, q = regularizer.greedy(scores), regularizer.greedy(other)
     np.testing.assert_allclose(np.asarray(simplex.value(jnp.asarray(scores))), regularizer.value(p), atol=1e-11)
@@ -87,9 +92,9 @@ def test_value_and_divergence_in_terms_of_scores_are_those_of_policies(name, sco
         np.testing.assert_allclose(bregman, np.sum(p * np.log(p / q), axis=-1), atol=1e-11)
 
 
-@pytest.mark.parametrize("name", ["Shannon", "SquaredL2", "Tsallis 1.3", "Tsallis 1.5", "KL"])
+@pytest.mark.parametrize("name", ["Shannon", "SquaredL2", "Tsallis 1.3", "Tsallis 1.5", "KL", "Renyi"])
 def test_derivatives_are_finite_far_out_and_on_the_boundary_in_single_precision(name):
-    simplex = Simplex(SEPARABLE[name])
+    simplex = Simplex(SMOOTH[name])
     xi = jnp.array([[0.0, -1e4, 3.0, 1e3, 1e3], [0.0, 0.0, 0.0, 0.0, 0.0], [1e5, -1e5, 0.0, 1.0, 2.0]], dtype=jnp.float32)
 
     def everything(xi):
@@ -111,7 +116,7 @@ def test_a_regularizer_written_for_numpy_alone_is_called_from_within(scores):
 @pytest.mark.parametrize(
     ("regularizer", "message"),
     [
-        (rm.Renyi(0.5, 0.3), "Renyi is not a sum over actions"),
+        (rm.Box(0.05, 0.6), "Box limits probabilities"),
         (rm.Unregularized(), r"an argmax, which has no derivative.*Shannon\(temperature=0.0\)"),
         (rm.Shannon(np.array([0.1, 0.2])), "for each of 2 states, but a network sees observations"),
     ],
@@ -119,3 +124,10 @@ def test_a_regularizer_written_for_numpy_alone_is_called_from_within(scores):
 def test_what_networks_cannot_be_trained_with_is_refused(regularizer, message):
     with pytest.raises(rm.RegularizerError, match=message):
         Simplex(regularizer)
+
+
+def test_what_jax_cannot_differentiate_is_refused():
+    convex = rm.Convex(lambda p: np.sum(p * p, axis=-1), lambda p: 2 * p, 1.0)
+    with pytest.raises(rm.RegularizerError, match="Convex is not a sum over actions, and JAX cannot differentiate its value"):
+        Categorical(convex, 3)
+    Categorical(rm.Shannon(0.3) + rm.KL(np.full(5, 0.2), 0.1), 5)

@@ -72,6 +72,7 @@ class Categorical(Head):
 
     def __init__(self, regularizer: Regularizer, n_actions: int) -> None:
         self.simplex = Simplex(regularizer)
+        self.simplex.require_derivatives(n_actions)
         self.n_outputs, self.n_noise, self.temperature = n_actions, 1, self.simplex.temperature
 
     def probabilities(self, xi: Float[np.ndarray, "N A"]) -> Float[np.ndarray, "N A"]:

@@ -28,7 +28,7 @@ class OnPolicyMDPO(FittedValues):
     \(E[D(\pi, \pi_k; \xi_k)]/\eta - E[\frac{\pi(a|s)}{\pi_k(a|s)} A(s, a)] + \tau E[h(\pi(s))]\), equation 10 of the paper, by some
     passes of Adam over minibatches.
 
-    Departures: advantages are counted in their deviations, and η with them; h may be any sum over actions, and its cost is part
+    Departures: advantages are counted in their deviations, and η with them; h may be any of the regularizers, and its cost is part
     of the values.
 
     Args:

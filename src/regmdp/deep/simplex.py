@@ -7,6 +7,7 @@ boundary of the simplex, nor log p, which makes gradients NaN where a softmax un
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -24,15 +25,15 @@ __all__ = ["Simplex"]
 class Simplex:
     r"""The distributions over A actions with a regularizer h, as functions that JAX compiles, differentiates and maps.
 
-    Derivatives follow from h alone: \(\nabla h^* = \pi\), and \(\nabla^2 h^*(\xi)\) is
-    \(\mathrm{diag}(s) - s s^\top / \sum s\) with \(s_a = 1/\varphi''(\pi_a)\), 0 where π is: the algorithms behind h* are never
-    differentiated.
+    Derivatives follow from h alone: \(\nabla h^* = \pi\), and for a sum over actions \(\sum_a \varphi_a(p_a)\) is
+    \(\nabla^2 h^*(\xi) = \mathrm{diag}(s) - s s^\top / \sum s\) with \(s_a = 1/\varphi''(\pi_a)\), 0 where π is. For other h it is
+    the inverse of \(\nabla^2 h(\pi)\) on the directions that π can move in. The algorithms behind h* are never differentiated.
 
     Args:
-        regularizer: h, a sum over actions \(\sum_a \varphi_a(p_a)\), the same in every state.
+        regularizer: h, the same in every state.
 
     Raises:
-        RegularizerError: if h is not such a sum, or not the same in every state.
+        RegularizerError: if h is not the same in every state.
 
     Examples:
         >>> import jax, jax.numpy as jnp, regmdp as rm
@@ -44,11 +45,6 @@ class Simplex:
     """
 
     def __init__(self, regularizer: Regularizer) -> None:
-        if not isinstance(regularizer, SeparableRegularizer):
-            raise RegularizerError(
-                f"{type(regularizer).__name__} is not a sum over actions, and networks are trained with such regularizers only: "
-                "Shannon, KL, Tsallis, SquaredL2, LogBarrier, or one of your own made with Separable"
-            )
         if isinstance(regularizer, Unregularized):
             raise RegularizerError(
                 "without a regularizer a policy is an argmax, which has no derivative; for softmax policies whose entropy costs "
@@ -64,6 +60,18 @@ class Simplex:
         self.regularizer = regularizer
         self.temperature = float(regularizer.max_temperature)
         self._compiled: dict[int, bool] = {}
+
+    def require_derivatives(self, n_actions: int) -> None:
+        """Raise RegularizerError if h is neither a sum over actions nor differentiable by JAX."""
+        if isinstance(self.regularizer, SeparableRegularizer):
+            return
+        try:
+            jax.eval_shape(jax.hessian(self.regularizer.value), jax.ShapeDtypeStruct((n_actions,), jnp.float32))
+        except Exception as error:  # whatever an array that is not NumPy's may lead to
+            raise RegularizerError(
+                f"{type(self.regularizer).__name__} is not a sum over actions, and JAX cannot differentiate its value: write it "
+                "with the functions of jax.numpy, or take Separable if it is such a sum"
+            ) from error
 
     def policy(self, xi: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         """(…, A) ξ -> (…, A) the distribution ∇h*(ξ)."""
@@ -143,10 +151,27 @@ def _policy_moves(simplex: Simplex, primals: tuple[Array], tangents: tuple[Array
 
 def _moved(simplex: Simplex, p: Array, direction: Array) -> Array:
     """Return how far the policy p moves if ξ moves in a direction."""
+    if not isinstance(simplex.regularizer, SeparableRegularizer):
+        flat = jax.lax.stop_gradient(p).reshape(-1, p.shape[-1])
+        inverse = jax.vmap(partial(_inverse, simplex.regularizer.value))(flat).reshape(*p.shape, p.shape[-1])
+        return jnp.sum(inverse * direction[..., None, :], axis=-1)
     spread = simplex.spread(p)
     total = jnp.sum(spread, axis=-1, keepdims=True)
     mean = jnp.sum(spread * direction, axis=-1, keepdims=True) / jnp.where(total > 0, total, 1.0)
     return spread * (direction - mean)
+
+
+def _inverse(value: Callable[[Array], Array], p: Array) -> Array:
+    """(A,) distribution -> (A, A) the inverse of ∇²h(p) on directions of sum 0 over the actions whose probability is not 0."""
+    used = p > 0
+    hessian = jax.hessian(value)(p)
+    # probabilities near 0 make curvatures of all sizes: the matrix that is solved has ones on its diagonal
+    unit = jnp.sqrt(jnp.where(used, jnp.diagonal(hessian), 1.0))
+    both = used[:, None] & used
+    scaled = jnp.where(both, hessian / (unit[:, None] * unit), jnp.eye(p.size, dtype=p.dtype))
+    inverse = jnp.where(both, jnp.linalg.inv(scaled) / (unit[:, None] * unit), 0.0)
+    evenly = jnp.sum(inverse, axis=-1)
+    return inverse - evenly[:, None] * evenly / jnp.sum(evenly)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))

@@ -27,7 +27,7 @@ class SAC(OffPolicy):
     follows equation 18 of the second paper, so that the mean of h approaches that number; over d continuous actions it is d
     unless a regularizer is given.
 
-    Departures: h may be any sum over actions, over continuous ones Shannon's or Tsallis'; one optimizer for all networks.
+    Departures: h may be any of the regularizers, over continuous actions Shannon's or Tsallis'; one optimizer for all networks.
 
     Examples:
         >>> from regmdp.deep import SAC

@@ -30,7 +30,7 @@ class TRPO(FittedValues):
     (appendix C), its length from δ, and it is halved until the objective grows and the divergence is within δ. If it never does,
     the parameters are those before.
 
-    Departures: advantages are generalized ones, with a network for the values; h may be any sum over actions, and its cost is
+    Departures: advantages are generalized ones, with a network for the values; h may be any of the regularizers, and its cost is
     part of the values. Without a temperature it is the paper's. With ``halvings=0`` it is natural policy gradient with a step of
     a given length, which is refused where it would leave the trust region.
 
