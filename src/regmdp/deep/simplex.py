@@ -100,7 +100,8 @@ class Simplex:
         return _moved(self, self.policy(xi), direction)
 
     def spread(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
-        """(…, A) distributions -> (…, A) 1/φ''(p), 0 where p is."""
+        """(…, A) distributions -> (…, A) 1/φ''(p) of a sum over actions, 0 where p is."""
+        assert isinstance(self.regularizer, SeparableRegularizer)
         used = p > 0
         safe = jnp.where(used, p, 1.0)
         stretch = self.regularizer.slopes(safe, jnp.log(safe)).stretch
