@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import jax.numpy as jnp
 
 from regmdp._arrays import Array
+from regmdp._errors import SolverError
 from regmdp.deep.options import require_positive
 
 __all__ = ["Adapted", "StepSize", "first_step_size", "next_step_size", "require_step_size"]
@@ -43,8 +44,8 @@ def require_step_size(step_size: Any) -> None:
     if isinstance(step_size, Adapted):
         for name, value in step_size._asdict().items():
             require_positive(f"the {name} of an adapted step size", value)
-    elif not callable(step_size):
-        require_positive("the step size", step_size)
+    elif not callable(step_size) and (not isinstance(step_size, int | float) or not step_size > 0.0):
+        raise SolverError(f"the step size must be a number above 0, a function of k or Adapted, not {step_size!r}")
 
 
 def first_step_size(step_size: StepSize) -> Array:
