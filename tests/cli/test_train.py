@@ -47,6 +47,13 @@ def test_it_learns_judges_saves_logs_and_draws(run, tmp_path):
     np.testing.assert_array_equal(learner.learn(400).policy(np.zeros((1, 4))), resumed)
 
 
+def test_seconds_are_those_of_the_whole_command(run, tmp_path):
+    code, out, err = run("CartPole-v1", "--steps", "12000", "--episodes", "1", "--log", "log.jsonl")
+    assert code == 0, err
+    seconds = [json.loads(line)["seconds"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert seconds == sorted(seconds)
+
+
 def test_it_writes_for_tensorboard_and_normalises(run, tmp_path):
     options = ("--algorithm", "on-policy-mdpo", "--normalize", "--episodes", "1", "--steps", "1000", "--tensorboard", "board")
     code, out, err = run("CartPole-v1", *options)

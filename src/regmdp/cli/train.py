@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import ExitStack
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
@@ -87,12 +89,14 @@ def train(
     learner: Learner = kind.load(resume) if resume else kind(env, **options)
     show_rows(out, [("environment", env), ("method", learner.name), ("regularizer", repr(learner.regularizer))])
     heard: list[tuple[int, float]] = []
+    begin = time.perf_counter()
     with ExitStack() as stack:
         line = stack.enter_context(Line(Console(stderr=True)))
         listeners = [] if tensorboard is None else [stack.enter_context(deep.TensorBoard(tensorboard))]
         lines = None if log is None else stack.enter_context(open(log, "a", encoding="utf-8"))
 
         def hear(progress: Progress) -> None:
+            progress = replace(progress, seconds=time.perf_counter() - begin)
             heard.append((progress.steps, progress.mean_return))
             line.show(
                 f"{progress.steps:,} steps   {progress.episodes:,} episodes   return {progress.mean_return:.6g}   "
@@ -137,7 +141,6 @@ def _draw(path: Path, heard: list[tuple[int, float]]) -> None:
     steps, returns = np.array(heard, dtype=np.float64).reshape(-1, 2).T
     with plots.style():
         figure, axes = plots.figure()
-        plots.curve(axes, steps, returns, 0, "mean of the last 100 episodes")
-        axes.set(xlabel="steps", ylabel="return")
-        plots.legend(axes)
+        plots.curve(axes, steps, returns, 0)
+        axes.set(xlabel="steps", ylabel="return, mean of the last 100 episodes")
         path.write_text(plots.svg(figure), encoding="utf-8")
