@@ -48,7 +48,7 @@ def test_it_learns_judges_saves_logs_and_draws(run, tmp_path):
 
 
 def test_seconds_are_those_of_the_whole_command(run, tmp_path):
-    code, out, err = run("CartPole-v1", "--steps", "12000", "--episodes", "1", "--log", "log.jsonl")
+    code, _, err = run("CartPole-v1", "--steps", "12000", "--episodes", "1", "--log", "log.jsonl")
     assert code == 0, err
     seconds = [json.loads(line)["seconds"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert seconds == sorted(seconds)
