@@ -19,12 +19,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from learners.tasks import RACES, TASKS
 from scipy import stats
 
 FOLDER = Path(__file__).resolve().parent
-sys.path.insert(0, str(FOLDER / "learners"))
-from tasks import RACES, TASKS  # noqa: E402
-
 PEERS = ("stable-baselines3", "sb3-contrib", "gymnasium[mujoco]", "torch==2.13.0")
 RUNS = FOLDER / "results" / "learning.jsonl"
 
@@ -121,9 +119,9 @@ def _speed(done: Records) -> str:
     for name, task in RACES.items():
         ours, theirs = (runs_of(done, name, who) for who in ("regmdp", "sb3"))
         if ours:
-            paces = [[f"{statistics.median(run['pace'] for run in runs):,.0f}" if runs else ""] for runs in (ours, theirs)]
+            paces = [f"{statistics.median(run['pace'] for run in runs):,.0f}" if runs else "" for runs in (ours, theirs)]
             ratios = [_ratio(ours, theirs, of) if theirs else "" for of in ("pace", "steps_per_second")]
-            rows.append([name, f"{task.steps:,}", *paces[0], *paces[1], *ratios])
+            rows.append([name, f"{task.steps:,}", *paces, *ratios])
     return _lined(rows)
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from learning import RUNS, TASKS, interquartile, interval, read, runs_of
+from learners.tasks import TASKS
+from learning import RUNS, interquartile, interval, read, runs_of
 
 import regmdp as rm
 from regmdp import plots

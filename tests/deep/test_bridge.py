@@ -104,7 +104,10 @@ def test_the_fixed_point_of_sac_is_the_regularized_optimum(mdp, regularizer):
     mean, h = learner.expected(policy, critics, states(mdp), jax.random.key(0))
     np.testing.assert_allclose(np.asarray(mean - TEMPERATURE * h), solution.value, atol=1e-6)
     seen = Seen(states(mdp), TEMPERATURE, jax.random.key(0))
-    loss = lambda policy: learner.policy_loss(policy, {"critics": critics}, seen)  # noqa: E731
+
+    def loss(policy):
+        return learner.policy_loss(policy, {"critics": critics}, seen)
+
     gradient = jax.grad(loss)(policy)["network"][0][0]
     np.testing.assert_allclose(np.asarray(gradient), 0.0, atol=1e-9)
     elsewhere = jax.grad(loss)({"network": table(0.5 * q / TEMPERATURE)})["network"][0][0]

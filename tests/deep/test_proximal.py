@@ -9,7 +9,10 @@ from regmdp.deep.proximal import first_step_size, next_step_size
 
 def test_a_number_stays_and_a_function_is_asked():
     assert float(next_step_size(3.0, first_step_size(3.0), jnp.int32(7), jnp.float32(9.0))) == 3.0
-    falling = lambda count: 1.0 / (1.0 + count)  # noqa: E731
+
+    def falling(count):
+        return 1.0 / (1.0 + count)
+
     assert float(first_step_size(falling)) == 1.0
     assert float(next_step_size(falling, jnp.float32(1.0), jnp.int32(3), jnp.float32(9.0))) == 0.25
 

@@ -160,7 +160,7 @@ class OffPolicy(Learner):
 
     def _critic_size(self) -> tuple[int, int]:
         inputs = self.environments.n_inputs
-        return (inputs, self.head.n_outputs) if isinstance(self.head, Categorical) else (inputs + self.head.n_outputs // 2, 1)
+        return (inputs, self.head.n_outputs) if isinstance(self.head, Categorical) else (inputs + self.head.n_noise, 1)
 
     def _begun(self, key: Array) -> Any:
         for_policy, *for_critics = jax.random.split(key, 3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -15,7 +15,6 @@ from regmdp.deep.fitted_values import FittedValues, gain_of
 from regmdp.deep.on_policy import Batch
 from regmdp.deep.options import require_count, require_positive
 from regmdp.deep.proximal import StepSize, first_step_size, next_step_size, require_step_size
-from regmdp.regularizers import Regularizer, Shannon
 
 __all__ = ["OnPolicyMDPO"]
 
@@ -46,7 +45,6 @@ class OnPolicyMDPO(FittedValues):
         Tomar, Shani, Efroni & Ghavamzadeh 2022, ICLR, "Mirror descent policy optimization", Algorithm 1.
     """
 
-    regularizer: Regularizer = field(default_factory=lambda: Shannon(0.0))
     step_size: StepSize = 3.0
     rate: float = 1e-3
     epochs: int = 10

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -15,7 +15,6 @@ from regmdp.deep.fitted_values import FittedValues, gain_of
 from regmdp.deep.natural import Searched, conjugate_gradient, fisher_product, line_search
 from regmdp.deep.on_policy import Batch
 from regmdp.deep.options import require_count, require_positive
-from regmdp.regularizers import Regularizer, Shannon
 
 __all__ = ["TRPO"]
 
@@ -51,7 +50,6 @@ class TRPO(FittedValues):
         Schulman, Levine, Moritz, Jordan & Abbeel 2015, ICML, "Trust region policy optimization".
     """
 
-    regularizer: Regularizer = field(default_factory=lambda: Shannon(0.0))
     radius: float = 0.01
     damping: float = 0.1
     conjugate_steps: int = 15
