@@ -22,7 +22,18 @@ from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.transitions import state_blocks
 from regmdp.regularizers import Regularizer, Unregularized
 
-__all__ = ["backup", "expected_rewards", "first_backup", "greedy", "improve", "policy_backup", "q_values", "residual"]
+__all__ = [
+    "backup",
+    "expected_rewards",
+    "expected_values",
+    "first_backup",
+    "gathered",
+    "greedy",
+    "improve",
+    "policy_backup",
+    "q_values",
+    "residual",
+]
 
 
 class Block(NamedTuple):
@@ -89,6 +100,39 @@ def q_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S A"]:
     if not mdp.all_available:
         q[~mdp.available] = -np.inf
     return q
+
+
+def expected_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S A"]:
+    """(S,) value -> (S, A) its expectation after one step, P V; 0 at unavailable pairs.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> rm.bellman.expected_values(rm.models.chain(3), np.array([1.0, 2.0, 4.0]))
+        array([[1., 2.],
+               [1., 4.],
+               [1., 4.]])
+    """
+    out = np.empty((mdp.n_states, mdp.n_actions), order="F")
+    transitions = mdp.transitions
+    _threads.over(
+        transitions.blocks,
+        lambda states: write(states, (out, transitions.expect(np.asarray(value), states))),
+        shared=transitions.shared,
+    )
+    return out
+
+
+def gathered(mdp: MDP, weights: Float[Array, "S A"]) -> Float[np.ndarray, " S"]:
+    r"""(S, A) weights of pairs -> (S,) what reaches each state, \(\sum_{s,a} w(s,a) P(t|s,a)\): the transpose of P V.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> rm.bellman.gathered(rm.models.chain(3), np.ones((3, 2)))
+        array([3., 1., 2.])
+    """
+    transitions = mdp.transitions
+    parts = _threads.over(transitions.blocks, lambda states: transitions.gather(weights[states], states), shared=transitions.shared)
+    return np.sum(parts, axis=0)
 
 
 def backup(mdp: MDP, regularizer: Regularizer | None, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:

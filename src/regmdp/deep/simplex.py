@@ -17,7 +17,7 @@ import numpy as np
 
 from regmdp._arrays import Array, Float
 from regmdp._errors import RegularizerError
-from regmdp.regularizers import Regularizer, SeparableRegularizer, Unregularized
+from regmdp.regularizers import Regularizer, SeparableRegularizer, Unregularized, moved
 
 __all__ = ["Simplex"]
 
@@ -99,14 +99,6 @@ class Simplex:
         r"""(…, A) ξ and (…, A) direction -> (…, A) \(\nabla^2 h^*(\xi)\) times it: Fisher's matrix of a softmax policy."""
         return _moved(self, self.policy(xi), direction)
 
-    def spread(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
-        """(…, A) distributions -> (…, A) 1/φ''(p) of a sum over actions, 0 where p is."""
-        assert isinstance(self.regularizer, SeparableRegularizer)
-        used = p > 0
-        safe = jnp.where(used, p, 1.0)
-        stretch = self.regularizer.slopes(safe, jnp.log(safe)).stretch
-        return jnp.where(used, safe / jnp.where(stretch > 0, stretch, 1.0), 0.0).astype(p.dtype)
-
     def _native(self, xi: Array) -> bool:
         """Whether JAX can compile the regularizer; it was written for any array library, but one's own may be NumPy's."""
         n_actions = xi.shape[-1]
@@ -156,10 +148,7 @@ def _moved(simplex: Simplex, p: Array, direction: Array) -> Array:
         flat = jax.lax.stop_gradient(p).reshape(-1, p.shape[-1])
         inverse = jax.vmap(partial(_inverse, simplex.regularizer.value))(flat).reshape(*p.shape, p.shape[-1])
         return jnp.sum(inverse * direction[..., None, :], axis=-1)
-    spread = simplex.spread(p)
-    total = jnp.sum(spread, axis=-1, keepdims=True)
-    mean = jnp.sum(spread * direction, axis=-1, keepdims=True) / jnp.where(total > 0, total, 1.0)
-    return spread * (direction - mean)
+    return moved(simplex.regularizer.spread(p), direction)
 
 
 def _inverse(value: Callable[[Array], Array], p: Array) -> Array:

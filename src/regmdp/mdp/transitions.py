@@ -54,6 +54,10 @@ class Transitions(ABC):
         """(S,) value of the next state -> (b, A) its expectation, for the states of one block, stored action-major."""
 
     @abstractmethod
+    def gather(self, weights: Float[Array, "b A"], block: slice) -> Float[np.ndarray, " S"]:
+        """(b, A) weights of the pairs of one block -> (S,) what reaches each state from them: the transpose of :meth:`expect`."""
+
+    @abstractmethod
     def policy_matrix(self, policy: Float[Array, "S A"]) -> Array:
         """(S, A) policy -> (S, S) transition matrix of the chain it induces: dense, or a CSR array."""
 
@@ -163,6 +167,12 @@ class DenseTransitions(Transitions):
     def expect(self, value: Float[Array, " S"], block: slice) -> Float[Array, "b A"]:
         return np.matmul(self._rows[:, block, :], value).T
 
+    def gather(self, weights: Float[Array, "b A"], block: slice) -> Float[np.ndarray, " S"]:
+        reached = np.zeros(self.n_states)
+        for action in range(self.n_actions):
+            reached += weights[:, action] @ self._rows[action, block]
+        return reached
+
     def policy_matrix(self, policy: Float[Array, "S A"]) -> Array:
         actions = actions_of(policy)
         if actions is not None and np.all(actions >= 0):
@@ -237,6 +247,9 @@ class SparseTransitions(Transitions):
 
     def expect(self, value: Float[Array, " S"], block: slice) -> Float[Array, "b A"]:
         return (self._rows_of(block) @ value).reshape(self.n_actions, -1).T
+
+    def gather(self, weights: Float[Array, "b A"], block: slice) -> Float[np.ndarray, " S"]:
+        return self._rows_of(block).T @ np.ascontiguousarray(weights.T).ravel()
 
     def _rows_of(self, block: slice) -> scipy.sparse.csr_array:
         """Return the rows of a block, action-major."""

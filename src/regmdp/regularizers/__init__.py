@@ -1,6 +1,7 @@
 """Convex regularizers of a policy, one file a family."""
 
 from regmdp.regularizers._limits import Limits
+from regmdp.regularizers._responses import moved
 from regmdp.regularizers.barrier import LogBarrier
 from regmdp.regularizers.base import Regularizer
 from regmdp.regularizers.box import Box
@@ -32,4 +33,5 @@ __all__ = [
     "Tsallis",
     "Unregularized",
     "WeightedL1",
+    "moved",
 ]

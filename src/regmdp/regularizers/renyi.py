@@ -9,6 +9,7 @@ from regmdp._arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_n
 from regmdp._errors import RegularizerError
 from regmdp.regularizers._allocate import Terms, allocate
 from regmdp.regularizers._limits import Limits
+from regmdp.regularizers._responses import moved_with_rank_one
 from regmdp.regularizers._roots import decreasing_root
 from regmdp.regularizers.base import Regularizer, checked_temperature
 from regmdp.regularizers.separable import Slopes
@@ -90,6 +91,24 @@ class Renyi(Regularizer):
         if available is not None:
             live = live & xp.any(available, axis=-1, keepdims=True)
         return xp.where(live, xp.where(p > 0, slope, -xp.inf), 0.0)
+
+    def response(
+        self, y: Float[Array, "*batch A"], direction: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
+        return moved_with_rank_one(*self.second_derivatives(self.greedy(y, available)), direction)
+
+    def second_derivatives(
+        self, p: Float[Array, "*batch A"]
+    ) -> tuple[Float[Array, "*batch A"], Float[Array, "*batch A"], Float[Array, "*batch one"]]:
+        r"""(…, A) distributions -> (…, A) s, (…, A) u and (…, 1) c with \(\nabla^2 h = \mathrm{diag}(1/s) + c\,u u^\top\)."""
+        xp = array_namespace(p)
+        used = p > 0
+        safe = xp.where(used, p, 1.0)
+        total = xp.sum(xp.where(used, safe**self.alpha, 0.0), axis=-1, keepdims=True)
+        total = xp.where(total > 0, total, 1.0)
+        spread = xp.where(used, total / self.alpha * safe ** (2.0 - self.alpha), 0.0)
+        slope = xp.where(used, safe ** (self.alpha - 1.0), 0.0)
+        return spread, slope, self.alpha**2 / ((1.0 - self.alpha) * total**2)
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         return -math.log(n_actions), 0.0

@@ -3,14 +3,17 @@ r"""Regularizers that are sums over actions, \(h(p) = \sum_a \varphi_a(p_a)\).""
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from regmdp._arrays import Array, Bool, Float, array_namespace
+from regmdp.regularizers._limits import Limits, slack
+from regmdp.regularizers._responses import moved
 from regmdp.regularizers.base import Regularizer
 
-__all__ = ["SeparableRegularizer", "Slopes", "log"]
+__all__ = ["SeparableRegularizer", "Slopes", "log", "spread_between"]
 
 
 class Slopes(NamedTuple):
@@ -51,6 +54,15 @@ class SeparableRegularizer(Regularizer):
     ) -> Float[Array, "*batch A"]:
         return self.slopes(p, log(p)).slope
 
+    def spread(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+        """(…, A) distributions -> (…, A) 1/φ''(p): 0 where p is 0 or at a limit, infinite where φ is linear."""
+        return spread_between(self.limits, p, available, lambda inside, logarithm: self.slopes(inside, logarithm).stretch)
+
+    def response(
+        self, y: Float[Array, "*batch A"], direction: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
+        return moved(self.spread(self.greedy(y, available), available), direction)
+
     @property
     def steep(self) -> bool:
         nothing = self._nothing()
@@ -69,6 +81,25 @@ class SeparableRegularizer(Regularizer):
             if shape and name != "temperature":
                 shapes.append((*shape, 1) if ndim == 1 else shape)
         return np.zeros(np.broadcast_shapes(*shapes))
+
+
+def spread_between(
+    limits: Limits | None,
+    p: Float[Array, "*batch A"],
+    available: Bool[Array, "*batch A"] | None,
+    stretch: Callable[[Array, Array], Array],
+) -> Float[Array, "*batch A"]:
+    """Return (…, A) p over its stretch, 1/φ''(p), where p is positive and strictly within the limits, and 0 elsewhere."""
+    xp = array_namespace(p)
+    inside = p > 0
+    if limits is not None:
+        over = limits.over(p.shape, available, p)
+        inside = inside & (p > over.lower + slack(p.shape[-1])) & (p < over.upper - slack(p.shape[-1]))
+    within = xp.where(inside, p, 1.0)
+    found = stretch(within, xp.log(within))
+    curved = found > 0
+    inverse = xp.where(curved, within / xp.where(curved, found, 1.0), xp.inf)
+    return xp.astype(xp.where(inside, inverse, 0.0), p.dtype)
 
 
 def log(p: Array) -> Array:

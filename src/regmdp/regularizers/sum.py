@@ -12,13 +12,14 @@ from regmdp._arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_n
 from regmdp.regularizers._allocate import Terms, allocate
 from regmdp.regularizers._generic import ACCURACY, generic_greedy
 from regmdp.regularizers._limits import Limits
+from regmdp.regularizers._responses import moved, moved_with_rank_one
 from regmdp.regularizers._smooth import is_differentiable
 from regmdp.regularizers.barrier import finite
 from regmdp.regularizers.base import Regularizer, checked_temperature, with_temperature
 from regmdp.regularizers.entropy import KL, Shannon
 from regmdp.regularizers.linear import WeightedL1
 from regmdp.regularizers.renyi import Renyi, allocate_with_renyi
-from regmdp.regularizers.separable import SeparableRegularizer, Slopes
+from regmdp.regularizers.separable import SeparableRegularizer, Slopes, spread_between
 from regmdp.regularizers.unregularized import Unregularized
 
 __all__ = ["Sum"]
@@ -74,6 +75,26 @@ class Sum(Regularizer):
             return super().conjugate(self._finite(y, available), available)
         regularizer, price = single
         return regularizer.maximum(y - price, available)
+
+    def response(
+        self, y: Float[Array, "*batch A"], direction: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
+        single = self._single()
+        if single is not None:
+            regularizer, price = single
+            return regularizer.tangent(y - price, direction, available)
+        if not self._is_closed:
+            return super().response(y, direction, available)
+        p = self.greedy(y, available)
+        spread = spread_between(
+            self.limits, p, available, lambda within, logarithm: self._terms().slopes(within, logarithm).stretch
+        )
+        for part in self._curved():
+            if isinstance(part, Renyi):
+                tau = array_namespace(p).asarray(part.temperature)[..., None]
+                own, slope, weight = part.second_derivatives(p)
+                return moved_with_rank_one(_both(spread, own, tau), slope, tau * weight, direction)
+        return moved(spread, direction)
 
     def _finite(self, y: Array, available: Array | None) -> Array:
         """Keep the scores finite if every action has some probability, however low they are."""
@@ -199,6 +220,15 @@ def _scaled(whole: Sum) -> list[Regularizer]:
     if np.ndim(tau) == 0 and tau == 1.0:
         return list(whole.parts)
     return [with_temperature(part, tau * np.asarray(part.temperature)) for part in whole.parts]
+
+
+def _both(spread: Array, other: Array, tau: Array) -> Array:
+    """Return the inverse of the sum of two diagonal second derivatives, given their inverses, the second times τ."""
+    xp = array_namespace(spread)
+    free = (spread > 0) & (other > 0)
+    safe = xp.where(free, other, 1.0)
+    total = tau + safe / xp.where(free, spread, 1.0)
+    return xp.where(free, xp.where(total > 0, safe / xp.where(total > 0, total, 1.0), xp.inf), 0.0)
 
 
 def _times(tau: Array, field: Array) -> Array:
