@@ -53,7 +53,7 @@ from regmdp.solution import Solution
 from regmdp.solve import solve
 
 if TYPE_CHECKING:
-    from regmdp import deep, io, models, off_policy, testing, theory
+    from regmdp import choice, deep, gradients, io, irl, models, off_policy, testing, theory
 
 __all__ = [
     "KL",
@@ -92,12 +92,15 @@ __all__ = [
     "bellman",
     "certify",
     "certify_from_samples",
+    "choice",
     "deep",
     "evaluate",
     "evaluation",
     "get_num_threads",
+    "gradients",
     "improvement",
     "io",
+    "irl",
     "learn",
     "models",
     "occupancy",
@@ -111,7 +114,7 @@ __all__ = [
     "visits",
 ]
 
-_LAZY = ("deep", "io", "models", "off_policy", "testing", "theory")
+_LAZY = ("choice", "deep", "gradients", "io", "irl", "models", "off_policy", "testing", "theory")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,7 @@
 r"""How greedy distributions move with the scores: \(\nabla^2 h^*(y)\) times a direction.
 
-On the actions whose probability is free, a greedy distribution solves \(\nabla h(p) = y - \lambda\). Moving y by d therefore moves p
-by the x with \(\nabla^2 h(p) x = d - m\) on those actions, and 0 elsewhere, where m keeps the sum of x at 0.
+On the actions whose probability is free, a greedy distribution solves \(\nabla h(p) = y - \lambda\). Moving y by d therefore moves
+p by the x with \(\nabla^2 h(p) x = d - m\) on those actions, and 0 elsewhere, where m keeps the sum of x at 0.
 """
 
 from __future__ import annotations

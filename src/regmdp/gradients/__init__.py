@@ -1,0 +1,22 @@
+"""Derivatives through a solution: of the optimal value, the action values and the policy, with respect to all that made them."""
+
+from regmdp.gradients.accuracy import Accuracy, Errors
+from regmdp.gradients.changes import Change, Derivative, Ranked
+from regmdp.gradients.linearization import Gradient, Linearization, linearize
+from regmdp.gradients.parameters import Features, Function, Parameters, ValueAndGradient, value_and_gradient
+
+__all__ = [
+    "Accuracy",
+    "Change",
+    "Derivative",
+    "Errors",
+    "Features",
+    "Function",
+    "Gradient",
+    "Linearization",
+    "Parameters",
+    "Ranked",
+    "ValueAndGradient",
+    "linearize",
+    "value_and_gradient",
+]

@@ -1,0 +1,279 @@
+"""Derivatives of solutions, for every regularizer, against differences of solutions and against complex steps."""
+
+import numpy as np
+import pytest
+from contract.lists import REGULARIZERS
+
+import regmdp as rm
+from regmdp.gradients import Change, linearize
+from regmdp.regularizers import Sum, Unregularized
+from regmdp.regularizers.base import with_temperature
+
+N_STATES, N_ACTIONS = 5, 3
+SHAPE = (N_STATES, N_ACTIONS)
+#: Those whose greedy distributions are differences or searched for: their derivatives have fewer digits.
+COARSE = {
+    "a user's own": 1e-5,
+    "separable": 1e-5,
+    "separable, parameters per state": 1e-5,
+    "convex": 1e-4,
+    "Rényi and Shannon": 1e-5,
+}
+WITHOUT = {name for name in REGULARIZERS if "temperature 0" in name}
+
+
+def problem(name, temperature, discount, seed=0):
+    """A model in which, at this temperature, the actions of a state are about equally good, and a regularizer."""
+    rng = np.random.default_rng(seed)
+    regularizer = REGULARIZERS[name](SHAPE, rng)
+    scale = temperature
+    if not isinstance(regularizer, rm.Box | Unregularized):
+        per_state = np.ndim(regularizer.temperature) == 1
+        regularizer = with_temperature(regularizer, temperature * rng.uniform(0.5, 1.0, N_STATES) if per_state else temperature)
+    if isinstance(regularizer, Sum):
+        # the parts have temperatures of their own
+        scale = temperature * max(part.max_temperature for part in regularizer.parts if not isinstance(part, rm.Box))
+    rows = rng.dirichlet(np.ones(N_STATES), size=SHAPE)
+    ends = rng.uniform(0.05, 0.3, size=SHAPE) if discount == 1.0 else np.zeros(SHAPE)
+    rows *= (1.0 - ends)[..., None]
+    value = rng.normal(size=N_STATES)
+    rewards = value[:, None] - discount * rows @ value + scale * 0.7 * rng.normal(size=SHAPE)
+    available = np.ones(SHAPE, dtype=bool)
+    available[1, 2] = False
+    mdp = rm.MDP(rows, rewards, discount, available=available, termination=ends, initial=rng.dirichlet(np.ones(N_STATES)))
+    return mdp, regularizer, scale, rng
+
+
+def solved(mdp, regularizer):
+    solution = rm.solve(mdp, regularizer, rm.algorithms.PolicyIteration(), tol=1e-14, max_iterations=200)
+    q = rm.bellman.q_values(mdp, solution.value)
+    return solution.value, np.where(mdp.available, q, 0.0), rm.bellman.greedy(mdp, regularizer, solution.value)[1]
+
+
+def direction(mdp, regularizer, scale, rng):
+    """A change of everything that a problem is made of at once, of a size that changes the policy by about as much."""
+    rewards = scale * rng.normal(size=SHAPE)
+    rows = mdp.to_sas()
+    transitions = rng.normal(size=rows.shape) * rows
+    transitions -= rows * (transitions.sum(axis=-1, keepdims=True) / rows.sum(axis=-1, keepdims=True).clip(1e-9))
+    # in the middle of what is possible
+    discount = scale * 1e-2 * (1.0 - mdp.discount) if 0.0 < mdp.discount < 1.0 else None
+    temperature = reference = None
+    if np.all(np.asarray(regularizer.temperature) > 0) and not isinstance(regularizer, rm.Box):
+        temperature = np.asarray(regularizer.temperature) * 0.3
+    if isinstance(regularizer, rm.KL):
+        reference = 0.3 * regularizer.reference * rng.normal(size=regularizer.reference.shape)
+    return Change(rewards, temperature, discount, reference, scale * transitions)
+
+
+def moved(mdp, regularizer, change, step):
+    """The problem, a step further."""
+    if change.rewards is not None:
+        mdp = mdp.with_rewards(mdp.rewards + step * change.rewards)
+    if change.discount is not None:
+        mdp = mdp.with_discount(mdp.discount + step * change.discount)
+    if change.transitions is not None:
+        mdp = rm.MDP(
+            mdp.to_sas() + step * change.transitions, mdp.rewards, mdp.discount, available=mdp.available,
+            termination=mdp.termination, initial=mdp.initial,
+        )  # fmt: skip
+    if change.temperature is not None:
+        regularizer = with_temperature(regularizer, np.asarray(regularizer.temperature) + step * change.temperature)
+    if change.reference is not None:
+        regularizer = unnormalised(regularizer, step * change.reference)
+    return mdp, regularizer
+
+
+def unnormalised(regularizer, change):
+    """A KL whose reference need not sum to 1, so that its probabilities can be moved one by one."""
+    copy = rm.KL.__new__(rm.KL)
+    reference = regularizer.reference + change
+    with np.errstate(divide="ignore"):
+        fields = {"reference": reference, "temperature": regularizer.temperature, "_log_reference": np.log(reference)}
+    for name, field in fields.items():
+        object.__setattr__(copy, name, field)
+    return copy
+
+
+def differences(mdp, regularizer, change, step=1e-4):
+    """Differences of solutions, extrapolated."""
+    found = []
+    for size in (step, 2 * step):
+        ahead, behind = (solved(*moved(mdp, regularizer, change, sign * size)) for sign in (1.0, -1.0))
+        found.append([(one - other) / (2 * size) for one, other in zip(ahead, behind, strict=True)])
+    return [(4.0 * fine - coarse) / 3.0 for fine, coarse in zip(*found, strict=True)]
+
+
+@pytest.mark.parametrize("discount", [0.0, 0.9, 0.9999, 1.0])
+@pytest.mark.parametrize("temperature", [1e-3, 0.1, 10.0])
+@pytest.mark.parametrize("name", [name for name in REGULARIZERS if name not in WITHOUT])
+def test_derivatives_are_limits_of_differences(name, temperature, discount):
+    mdp, regularizer, scale, rng = problem(name, temperature, discount)
+    linear = linearize(mdp, regularizer, solved(mdp, regularizer)[0])
+    tolerance = COARSE.get(name, 3e-6)
+    weight, of_q, of_policy = rng.normal(size=N_STATES), rng.normal(size=SHAPE) * mdp.available, rng.normal(size=SHAPE)
+    gradients = [linear.gradient(), linear.gradient(value=weight, q=of_q), linear.gradient(policy=of_policy)]
+    change = direction(mdp, regularizer, scale, rng)
+    value, q, policy = differences(mdp, regularizer, change)
+    exact = linear.derivative(change)
+    for one, other, part in ((exact.value, value, "value"), (exact.q, q, "q"), (exact.policy, policy, "policy")):
+        size = np.max(np.abs(one)) + (1.0 if part == "policy" else scale)
+        assert np.max(np.abs(one - other)) <= tolerance * size, part
+    # and what is found backwards is the same
+    numbers = [mdp.initial @ exact.value, weight @ exact.value + np.sum(of_q * exact.q), np.sum(of_policy * exact.policy)]
+    for gradient, number, whole in zip(gradients, numbers, (exact.value, exact.q, exact.policy), strict=True):
+        assert gradient.along(change) == pytest.approx(number, rel=1e-7, abs=1e-7 * (np.max(np.abs(whole)) + 1e-3 * scale))
+
+
+@pytest.mark.parametrize("discount", [0.9, 1.0])
+@pytest.mark.parametrize("name", [name for name in REGULARIZERS if name not in WITHOUT])
+def test_second_derivatives_are_limits_of_differences_of_gradients(name, discount):
+    mdp, regularizer, scale, rng = problem(name, 0.3, discount, seed=1)
+    weight, of_q = rng.normal(size=N_STATES), rng.normal(size=SHAPE) * mdp.available
+    change = direction(mdp, regularizer, scale, rng)
+    gradients, step = [], 1e-4
+    for sign in (1.0, -1.0):
+        there = moved(mdp, regularizer, change, sign * step)
+        gradients.append(linearize(*there, solved(*there)[0]).gradient(value=weight, q=of_q))
+    exact = linearize(mdp, regularizer, solved(mdp, regularizer)[0]).hessian_product(change, value=weight, q=of_q)
+    ahead, behind = gradients
+    tolerance = max(1e-5, COARSE.get(name, 0.0))
+    for part in ("rewards", "temperature", "discount", "reference"):
+        if getattr(exact, part) is not None:
+            difference = (np.asarray(getattr(ahead, part)) - np.asarray(getattr(behind, part))) / (2 * step)
+            # at temperature 0 the cost of the policy is 0, and has no derivative that would mean anything
+            assert np.allclose(difference, getattr(exact, part), rtol=tolerance, atol=tolerance * np.max(np.abs(difference))), part
+    other = rng.normal(size=(*SHAPE, N_STATES)) * mdp.to_sas()
+    difference = (ahead.transitions.along(other) - behind.transitions.along(other)) / (2 * step)
+    assert exact.transitions.along(other) == pytest.approx(difference, rel=1e-4, abs=1e-4)
+
+
+def test_second_derivatives_are_symmetric():
+    mdp, regularizer, scale, rng = problem("KL, one reference", 0.5, 0.95)
+    linear = linearize(mdp, regularizer, solved(mdp, regularizer)[0])
+    one, other = (direction(mdp, regularizer, scale, rng) for _ in range(2))
+    assert linear.hessian_product(one).along(other) == pytest.approx(linear.hessian_product(other).along(one), rel=1e-9)
+
+
+def soft_value(rewards, rows, discount, temperature, reference, available):
+    """Newton's method on V = τ log Σ p̄ exp(Q/τ), in whatever numbers the arguments are: complex ones carry derivatives."""
+    value = np.zeros(len(rewards), dtype=np.result_type(rewards, rows, discount, temperature, reference))
+    for _ in range(200):
+        scores = (rewards + discount * rows @ value) / temperature
+        top = np.max(np.where(available, scores.real, -np.inf), axis=1)
+        weights = np.where(available, reference * np.exp(scores - top[:, None]), 0.0)
+        policy = weights / weights.sum(axis=1, keepdims=True)
+        best = temperature * (top + np.log(weights.sum(axis=1)))
+        matrix = np.eye(len(rewards)) - discount * np.einsum("sa,sat->st", policy, rows)
+        value = value + np.linalg.solve(matrix, best - value)
+    return value, policy
+
+
+@pytest.mark.parametrize("discount", [0.9, 0.9999, 1.0])
+@pytest.mark.parametrize("temperature", [1e-3, 0.1, 10.0])
+def test_derivatives_are_those_of_complex_steps(temperature, discount):
+    mdp, regularizer, scale, rng = problem("KL, one reference", temperature, discount)
+    linear = linearize(mdp, regularizer, solved(mdp, regularizer)[0])
+    change = direction(mdp, regularizer, scale, rng)
+    step = 1e-30j
+    value, policy = soft_value(
+        mdp.rewards + step * change.rewards,
+        mdp.to_sas() + step * change.transitions,
+        mdp.discount + step * (change.discount or 0.0),
+        temperature + step * change.temperature,
+        regularizer.reference + step * change.reference,
+        mdp.available,
+    )
+    exact = linear.derivative(change)
+    assert np.allclose(exact.value, value.imag / 1e-30, rtol=1e-9, atol=1e-9 * np.max(np.abs(exact.value)))
+    assert np.allclose(exact.policy, policy.imag / 1e-30, rtol=1e-7, atol=1e-8 * np.max(np.abs(exact.policy)))
+    assert linear.gradient().along(change) == pytest.approx(mdp.initial @ value.imag / 1e-30, rel=1e-9)
+
+
+@pytest.mark.parametrize("discount", [0.9, 1.0])
+@pytest.mark.parametrize("name", [name for name in REGULARIZERS if name not in WITHOUT])
+def test_errors_bound_what_a_rough_solution_makes_of_gradients(name, discount):
+    mdp, regularizer, scale, rng = problem(name, 0.3, discount, seed=2)
+    exact = linearize(mdp, regularizer, solved(mdp, regularizer)[0])
+    of_policy = rng.normal(size=SHAPE)
+    for size in (1e-9, 1e-4, 1e-2):
+        rough = linearize(mdp, regularizer, exact.value + size * scale * rng.uniform(-1.0, 1.0, N_STATES))
+        for weights in ({}, {"policy": of_policy}):
+            one, other = exact.gradient(**weights), rough.gradient(**weights)
+            errors = other.errors
+            assert np.sum(np.abs(one.rewards - other.rewards)) <= errors.rewards
+            assert np.sum(np.abs(np.asarray(one.temperature) - np.asarray(other.temperature))) <= errors.temperature
+            assert abs(one.discount - other.discount) <= errors.discount
+            if one.reference is not None:
+                assert np.all(np.abs(one.reference - other.reference) <= errors.reference)
+
+
+@pytest.mark.parametrize("name", ["Shannon", "Tsallis, sparse", "KL, one reference", "squared norm", "log barrier"])
+def test_errors_are_small_where_the_solution_is_good(name):
+    mdp, regularizer, _, rng = problem(name, 0.3, 0.9)
+    linear = linearize(mdp, regularizer, solved(mdp, regularizer)[0])
+    assert linear.gradient().errors.rewards < 1e-9
+    assert linear.gradient(policy=rng.normal(size=SHAPE)).errors.rewards < 1e-9
+
+
+def test_an_action_that_the_reference_forbids_has_a_derivative_towards_having_it():
+    mdp, _, _, rng = problem("Shannon", 0.3, 0.9)
+    reference = np.array([0.4, 0.6, 0.0])
+    regularizer = rm.KL(reference, temperature=0.3)
+    linear = linearize(mdp, regularizer, solved(mdp, regularizer)[0])
+    change, step = np.array([-0.2, 0.1, 0.3]), 1e-7
+    value, _, policy = solved(mdp, unnormalised(regularizer, step * change))
+    exact = linear.derivative(Change(reference=change))
+    assert np.allclose((value - linear.value) / step, exact.value, rtol=1e-5)
+    assert np.allclose((policy - linear.policy) / step, exact.policy, atol=1e-5)
+    assert linear.gradient().along(Change(reference=change)) == pytest.approx(mdp.initial @ exact.value)
+    weights = rng.normal(size=SHAPE)
+    assert linear.gradient(policy=weights).along(Change(reference=change)) == pytest.approx(np.sum(weights * exact.policy))
+
+
+def test_a_kink_is_noted():
+    arms = rm.models.bandit().with_rewards([[1.0, 0.5, 0.0]])
+    at_kink, clear = (linearize(arms, rm.SquaredL2(tau), rm.solve(arms, rm.SquaredL2(tau), tol=1e-13)) for tau in (0.5, 0.4))
+    assert at_kink.kinks.tolist() == [[False, True, False]]
+    assert "one-sided" in at_kink.note and "action 1" in at_kink.note
+    assert not clear.kinks.any() and clear.note == ""
+    # with two actions equally good and nothing to choose between them, the value has no derivative either
+    tied = linearize(arms.with_rewards([[1.0, 1.0, 0.0]]), None, np.array([1.0]))
+    assert tied.kinks.sum() == 2 and tied.gradient().errors.rewards > 0.9
+
+
+@pytest.mark.parametrize("evaluation", [rm.evaluation.Direct(), rm.evaluation.Krylov(), rm.evaluation.Exact()])
+@pytest.mark.parametrize("storage", ["dense", "sparse"])
+def test_any_evaluation_and_storage_gives_the_same(evaluation, storage):
+    mdp = rm.models.garnet(n_states=400, n_actions=3, n_successors=5, discount=0.99, rng=np.random.default_rng(0))
+    if storage == "dense":
+        mdp = rm.MDP(mdp.to_sas(), mdp.rewards, mdp.discount)
+    soft = rm.Shannon(temperature=0.1)
+    gradient = linearize(mdp, soft, rm.solve(mdp, soft), evaluation=evaluation).gradient()
+    policy = rm.bellman.greedy(mdp, soft, rm.solve(mdp, soft).value)[1]
+    assert np.allclose(gradient.rewards, rm.visits(mdp, policy)[:, None] * policy, rtol=1e-6, atol=1e-10)
+    assert gradient.errors.rewards < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (Change(rewards=np.zeros((2, 2))), r"a change of rewards must have shape \(1, 3\), not \(2, 2\)"),
+        (Change(rewards=np.array([[0.0, np.nan, 0.0]])), r"nan at \(0, 1\); 1 are not finite"),
+        (Change(temperature=np.zeros(4)), r"a change of the temperature must have shape \(\)"),
+        (Change(reference=np.zeros(3)), "the reference cannot change: Shannon has none"),
+        (Change(transitions=np.zeros((3, 3))), r"a change of transitions must have shape \(S, A, S\) = \(1, 3, 1\)"),
+    ],
+)
+def test_what_does_not_fit_is_refused(change, message):
+    arms, soft = rm.models.bandit(), rm.Shannon(temperature=1.0)
+    linear = linearize(arms, soft, rm.solve(arms, soft))
+    with pytest.raises(rm.SolverError, match=message):
+        linear.derivative(change)
+
+
+def test_there_is_no_derivative_in_a_temperature_of_0():
+    arms = rm.models.bandit()
+    linear = linearize(arms, rm.Shannon(temperature=0.0), rm.solve(arms))
+    with pytest.raises(rm.RegularizerError, match="at temperature 0 there is no derivative"):
+        linear.derivative(Change(temperature=1.0))
