@@ -52,7 +52,7 @@ class Accuracy:
     """How far V, π and the inverse of the system of a linearization may be from those of the optimum.
 
     Attributes:
-        value: Bound on |V - V*| of every state.
+        value: Bound on |V - V*| of every state, and on how far the action values of V are from Q*.
         policy: (S,) bound on the ℓ1 distance between the policies.
         amplification: Bound on the largest row sum of the inverse of I - γ P_π, for the optimal policy.
         undecided: (S, A) mask of the pairs of which it is not sure whether the optimal policy uses them.
@@ -73,10 +73,10 @@ class Accuracy:
         polished = linear.value + correction
         bounds = judge(mdp, regularizer, None, polished)
         radius = float(np.max(np.maximum(bounds.upper - linear.value, linear.value - bounds.lower), initial=0.0))
-        # the action values of V, and those of V*, have the error of a backup besides
+        # the action values have the rounding of a backup besides
         scale = mdp.reward_bound + float(np.max(np.abs(linear.value)))
         radius += (mdp.transitions.branching + 4) * UNIT_ROUNDOFF * scale
-        policy, bracket = _policy_error(linear, mdp.discount * radius)
+        policy, bracket = _policy_error(linear, radius)
         undecided = np.zeros(linear.policy.shape, dtype=np.bool_) if bracket is None else (bracket[0] <= 0.0) & (bracket[1] > 0.0)
         return cls(radius, policy, _amplification(linear, policy), undecided, bracket)
 
@@ -190,7 +190,7 @@ def _tangent_error(linear: Linearization, of_policy: Float[np.ndarray, "S A"]) -
         return float(np.sum(np.where(used, 3.0 * accuracy.policy * half / np.where(used, tau, 1.0), 0.0)))
     if not isinstance(regularizer, SeparableRegularizer):
         return np.inf if used.any() else 0.0
-    bracket = accuracy.bracket or _bracket(linear, mdp.discount * accuracy.value)
+    bracket = accuracy.bracket or _bracket(linear, accuracy.value)
     assert bracket is not None
     available = None if mdp.all_available else mdp.available
     spread, *ends = (regularizer.spread(p, available) for p in (linear.policy, *bracket))

@@ -371,4 +371,5 @@ class Linearization:
 
     @cached_property
     def _reference(self) -> Reference | None:
-        return reference_of(self.regularizer, self.policy, self.q - self.best[:, None])
+        advantage = np.where(self.mdp.available, self.q - self.best[:, None], -np.inf)
+        return reference_of(self.regularizer, self.policy, advantage)

@@ -137,7 +137,10 @@ class _Part(Reference):
 def reference_of(
     regularizer: Regularizer, policy: Float[np.ndarray, "S A"], advantage: Float[np.ndarray, "S A"]
 ) -> Reference | None:
-    """Return the reference of a regularizer that has just one, for the (S, A) Q - V of its optimal policy; None for others."""
+    """Return the reference of a regularizer that has just one, for the (S, A) Q - V of its optimal policy; None for others.
+
+    At unavailable pairs Q - V is -inf.
+    """
     whole: Any = np.asarray(regularizer.temperature) if isinstance(regularizer, Sum) else 1.0
     parts = regularizer.parts if isinstance(regularizer, Sum) else (regularizer,)
     found = [part for part in parts if isinstance(part, KL)]
@@ -151,8 +154,8 @@ def reference_of(
     if isinstance(regularizer, Sum):
         return _Part(found[0].reference.shape, tau, np.broadcast_to(own, n_states), policy, policy * inverse, inverse)
     # at temperature 0, and in terminal states, the divergence makes no difference
-    used = (tau > 0)[:, None] & np.any(policy > 0, axis=1, keepdims=True)
-    logarithm = np.where(used, advantage / np.where(tau > 0, tau, 1.0)[:, None], 0.0)
+    used = (tau > 0)[:, None] & np.any(policy > 0, axis=1, keepdims=True) & np.isfinite(advantage)
+    logarithm = np.where(used, np.where(used, advantage, 0.0) / np.where(tau > 0, tau, 1.0)[:, None], 0.0)
     with np.errstate(over="ignore"):  # where only a reference of 0 keeps a much better action out, that is what it is
         limit = np.where(used, np.exp(logarithm), 0.0)
     ratio = np.where(reference > 0, policy * inverse, limit)
