@@ -1,0 +1,203 @@
+"""What an estimation gives: parameters, their uncertainty, and how they were found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from regmdp._arrays import Float
+from regmdp._errors import SampleError
+from regmdp.choice.likelihood import Likelihood
+from regmdp.choice.model import ChoiceModel, Solved
+from regmdp.choice.panel import Panel
+
+__all__ = ["Estimates", "LikelihoodRatio", "likelihood_ratio_test"]
+
+#: Ways to estimate the covariance of the estimates, and how a summary calls them.
+KINDS = {
+    "information": "from the information matrix",
+    "opg": "from the outer product of the gradients",
+    "sandwich": "robust (sandwich)",
+    "cluster": "robust, clustered by individual",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """Estimated parameters of a choice model.
+
+    Attributes:
+        likelihood: The likelihood at the estimates, with the solved model and the panel.
+        method: How they were found.
+        jointly: Whether choices and transitions were estimated together; else the transitions first.
+        status: How the search ended, in a sentence.
+        converged: Whether the gradient came down to the tolerance.
+        iterations: Number of times the model was solved.
+        seconds: Time that it took.
+    """
+
+    likelihood: Likelihood
+    method: str
+    jointly: bool
+    status: str
+    converged: bool
+    iterations: int
+    seconds: float
+
+    @property
+    def model(self) -> ChoiceModel:
+        """The model."""
+        return self.likelihood.solved.model
+
+    @property
+    def panel(self) -> Panel:
+        """The observations."""
+        return self.likelihood.panel
+
+    @property
+    def solved(self) -> Solved:
+        """The model, solved at the estimates."""
+        return self.likelihood.solved
+
+    @property
+    def vector(self) -> Float[np.ndarray, " K"]:
+        """(K,) the estimates, in the order of the model's `names`."""
+        return self.likelihood.solved.parameters
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The estimates by name."""
+        return dict(zip(self.model.names, self.vector.tolist(), strict=True))
+
+    @property
+    def log_likelihood(self) -> float:
+        """The log-likelihood of choices and transitions together."""
+        return self.likelihood.total
+
+    def covariance(self, kind: str = "information") -> Float[np.ndarray, "K K"]:
+        """Return the (K, K) covariance of the estimates.
+
+        Where the transitions were estimated first, their uncertainty is carried into that of the utilities (Murphy & Topel 1985).
+
+        Args:
+            kind: "information", the inverse of the negative Hessian; "opg", that of the outer product of the gradients;
+                "sandwich", both; or "cluster", the same with what belongs to an individual summed up first.
+
+        Raises:
+            SampleError: if there is no such kind, or the data do not tell some parameter.
+        """
+        if kind not in KINDS:
+            raise SampleError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
+        likelihood = self.likelihood
+        scores = likelihood.scores
+        outer = scores.T @ scores
+        information = outer if kind == "opg" else -likelihood.hessian
+        if kind == "cluster":
+            _, group = np.unique(self.panel.individual, return_inverse=True)
+            summed = np.array([np.bincount(group, column) for column in scores.T]).T
+            outer = summed.T @ summed
+        # the equations that the estimates solve: where the transitions came first, their own know nothing of the utilities
+        slope = information.copy()
+        if not self.jointly:
+            first = self.model.n_utility
+            slope[first:, :first] = 0.0
+            own = self.model.transitions.hessian(self.panel, self.vector[first:])
+            slope[first:, first:] = -own
+            own_scores = np.zeros_like(scores)
+            rows = self.panel.followed + 1
+            own_scores[rows, first:] = self.model.transitions.scores(self.panel, self.vector[first:])
+            stacked = np.column_stack((scores[:, :first], own_scores[:, first:]))
+            if kind == "cluster":
+                _, group = np.unique(self.panel.individual, return_inverse=True)
+                stacked = np.array([np.bincount(group, column) for column in stacked.T]).T
+            outer = stacked.T @ stacked
+            if kind in ("information", "opg"):  # choices and transitions are independent, given the states
+                outer = np.zeros_like(information)
+                outer[:first, :first] = information[:first, :first]
+                outer[first:, first:] = slope[first:, first:]
+            inverse = self._inverse(slope)
+            return inverse @ outer @ inverse.T
+        inverse = self._inverse(slope)
+        return inverse if kind in ("information", "opg") else inverse @ outer @ inverse.T
+
+    def _inverse(self, matrix: Float[np.ndarray, "K K"]) -> Float[np.ndarray, "K K"]:
+        """Invert an information matrix, or say which parameter the data do not tell."""
+        scale = np.sqrt(np.maximum(np.diag(matrix), 0.0))
+        names = self.model.names
+        if (scale == 0).any():
+            raise SampleError(f"the data do not tell {names[int(np.argmax(scale == 0))]!r}: the likelihood does not depend on it")
+        scaled = matrix / np.outer(scale, scale)
+        left, singular, _ = np.linalg.svd(scaled)
+        if singular[-1] < 1e-10 * singular[0]:
+            mixed = [name for name, weight in zip(names, left[:, -1], strict=True) if abs(weight) > 1e-3]
+            raise SampleError(f"the data do not tell {', '.join(mixed)} apart: some mixture of them leaves the likelihood as it is")
+        return np.linalg.inv(scaled) / np.outer(scale, scale)
+
+    def standard_errors(self, kind: str = "information") -> dict[str, float]:
+        """Return the standard errors by name: see :meth:`covariance`."""
+        variances = np.maximum(np.diag(self.covariance(kind)), 0.0)
+        return dict(zip(self.model.names, np.sqrt(variances).tolist(), strict=True))
+
+    def summary(self, kind: str = "information") -> str:
+        """Return what a person wants to know, with a table of the estimates and 95 % confidence intervals."""
+        from scipy.stats import norm  # slow to import
+
+        likelihood = self.likelihood
+        errors = self.standard_errors(kind)
+        how = "choices and transitions together" if self.jointly else "transitions first, then choices"
+        lines = [
+            ("method", f"{self.method}, {how}"),
+            ("data", f"{self.panel.n_choices:,} choices of {self.panel.individuals.size:,} individuals"),
+            ("discount", f"{self.model.discount:g}"),
+            ("likelihood", f"log {likelihood.total:.3f}: choices {likelihood.choices:.3f}, transitions {likelihood.transitions:.3f}"),
+            ("", f"solving the model moves it by no more than {likelihood.choices_error:.1e}"),
+            ("status", f"{self.status}, {self.iterations} solutions in {self.seconds:.2f} s"),
+            ("std. errors", KINDS[kind]),
+        ]
+        width = max(12, *(len(name) for name in self.model.names))
+        table = [f"{'':<{width}} {'estimate':>11} {'std. error':>11} {'z':>8} {'P>|z|':>7} {'[0.025':>11} {'0.975]':>11}"]
+        for name, estimate in self.parameters.items():
+            error = errors[name]
+            z = estimate / error if error > 0 else np.inf
+            low, high = estimate - 1.959964 * error, estimate + 1.959964 * error
+            table.append(
+                f"{name:<{width}} {estimate:>11.4f} {error:>11.4f} {z:>8.2f} {2 * norm.sf(abs(z)):>7.3f} {low:>11.4f} {high:>11.4f}"
+            )
+        return "\n".join([*(f"{name:<12} {text}" for name, text in lines), "", *table])
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name} = {value:.4f}" for name, value in self.parameters.items())
+        return f"Estimates({shown}; log-likelihood {self.log_likelihood:.3f})"
+
+
+class LikelihoodRatio(NamedTuple):
+    """A likelihood-ratio test: the statistic, its degrees of freedom, and the probability of a larger one if the restriction holds."""
+
+    statistic: float
+    degrees_of_freedom: int
+    p_value: float
+
+
+def likelihood_ratio_test(restricted: Estimates, general: Estimates) -> LikelihoodRatio:
+    """Test a restriction by how much it costs in likelihood.
+
+    Args:
+        restricted: Estimates of a model that is a special case.
+        general: Estimates of the general model, from the same panel.
+
+    Raises:
+        SampleError: if the panels are not the same size, or the general model has no more parameters.
+    """
+    from scipy.stats import chi2  # slow to import
+
+    freedom = general.vector.size - restricted.vector.size
+    if freedom < 1:
+        raise SampleError(f"the general model has {general.vector.size} parameters, and the restricted one {restricted.vector.size}")
+    if general.panel.n_choices != restricted.panel.n_choices:
+        raise SampleError(
+            f"the estimates are from {general.panel.n_choices} and from {restricted.panel.n_choices} choices, not from the same panel"
+        )
+    statistic = max(2.0 * (general.log_likelihood - restricted.log_likelihood), 0.0)
+    return LikelihoodRatio(statistic, freedom, float(chi2.sf(statistic, freedom)))

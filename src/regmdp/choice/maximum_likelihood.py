@@ -1,0 +1,194 @@
+"""Maximum likelihood: the model is solved at every step of a search over its parameters (Rust's nested fixed point)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from regmdp._arrays import Float
+from regmdp._errors import SampleError
+from regmdp.choice.estimates import Estimates
+from regmdp.choice.likelihood import Likelihood
+from regmdp.choice.model import ChoiceModel
+from regmdp.choice.panel import Panel
+
+__all__ = ["full_maximum_likelihood", "nested_fixed_point"]
+
+#: Norm of the gradient, in standard deviations of its noise, at which a search ends.
+GOAL = 1e-6
+MAX_ITERATIONS = 500
+
+
+def nested_fixed_point(
+    model: ChoiceModel, panel: Panel, *, start: Any = None, listener: Callable[[Likelihood], object] | None = None
+) -> Estimates:
+    """Estimate the transitions from how states follow each other, then the utilities by the likelihood of the choices.
+
+    SciPy's trust-region method searches with exact gradients, and the outer product of the scores for the second derivative. It
+    never asks for a smaller gradient than the certified error of the inner solutions allows. Ctrl-C ends it with the best so far.
+
+    Args:
+        model: The model.
+        panel: The observations.
+        start: Utility parameters to start from, (K,); 0 by default.
+        listener: Is told the likelihood at each point where the model was solved.
+
+    Returns:
+        The estimates.
+
+    Raises:
+        SampleError: if the panel does not fit the model; the message names the row.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> features = np.zeros((5, 2, 2))
+        >>> features[:, 1, 0], features[:, 0, 1] = -1.0, -np.arange(5)
+        >>> utilities = rm.choice.LinearUtilities(features, ["replacement", "wear"])
+        >>> wear = rm.choice.Increments(np.array([[s, 0] for s in range(5)]), 2)
+        >>> model = rm.choice.ChoiceModel(utilities, wear, discount=0.95)
+        >>> truth = model.solve([2.0, 0.5, 0.3])
+        >>> panel = rm.choice.simulate(truth, individuals=200, periods=50, rng=np.random.default_rng(0))
+        >>> fit = rm.choice.nested_fixed_point(model, panel)
+        >>> all(abs(fit.vector - truth.parameters) < 3 * np.array(list(fit.standard_errors().values())))
+        True
+
+    Reference:
+        Rust 1987, Econometrica 55(5); Rust 1988, SIAM Journal on Control and Optimization 26(5), "Maximum likelihood estimation of
+        discrete control processes".
+    """
+    begin = time.perf_counter()
+    model.require_fit(panel)
+    phi = model.transitions.estimate(panel)
+    first = np.zeros(model.n_utility) if start is None else np.array(start, dtype=np.float64)
+    if first.shape != (model.n_utility,):
+        raise SampleError(f"start must be {model.n_utility} numbers, for {', '.join(model.utilities.names)}, not {start!r}")
+    search = _Search(
+        model, panel, lambda theta: (np.concatenate((theta, phi)), np.eye(len(model.names))[:, : theta.size]), listener, full=False
+    )
+    return search.run(first, "nested fixed point", begin)
+
+
+def full_maximum_likelihood(
+    model: ChoiceModel, panel: Panel, *, start: Any = None, listener: Callable[[Likelihood], object] | None = None
+) -> Estimates:
+    """Estimate utilities and transitions together, by the likelihood of choices and transitions.
+
+    What people expect of the transitions shows in what they choose, so the choices tell something of them, too.
+
+    Args:
+        model: The model.
+        panel: The observations.
+        start: Utility parameters to start from; by default those of :func:`nested_fixed_point`, which is run first.
+        listener: Is told the likelihood at each point where the model was solved.
+
+    Returns:
+        The estimates.
+
+    Raises:
+        SampleError: if the panel does not fit the model; the message names the row.
+
+    Reference:
+        Rust 1987, Econometrica 55(5), equation 4.5 and Table IX.
+    """
+    begin = time.perf_counter()
+    if start is None:
+        start = nested_fixed_point(model, panel, listener=listener).vector[: model.n_utility]
+    model.require_fit(panel)
+    free = model.transitions.to_free(model.transitions.estimate(panel))
+    first = np.concatenate((np.asarray(start, dtype=np.float64), free))
+    return _Search(model, panel, lambda point: _natural(model, point), listener, full=True).run(first, "full likelihood", begin)
+
+
+def _natural(model: ChoiceModel, point: Float[np.ndarray, " K"]) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, "K K"]]:
+    """Return the parameters that a point of the search stands for, and their derivative."""
+    n_utility = model.n_utility
+    phi, slope = model.transitions.from_free(point[n_utility:])
+    jacobian = np.eye(point.size)
+    jacobian[n_utility:, n_utility:] = slope
+    return np.concatenate((point[:n_utility], phi)), jacobian
+
+
+@dataclass(eq=False)
+class _Search:
+    """The objective of a search, minus the log-likelihood, with what was found at the last point and at the best."""
+
+    model: ChoiceModel
+    panel: Panel
+    parameters: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    listener: Callable[[Likelihood], object] | None
+    full: bool
+    count: int = 0
+    _point: Any = None
+    _last: Any = None
+    _best: Any = field(default=None)
+
+    def run(self, first: Float[np.ndarray, " K"], method: str, begin: float) -> Estimates:
+        """Search from a first point."""
+        from scipy.optimize import minimize  # slow to import
+
+        goal, status, converged = np.inf, "", False
+        point = first
+        try:
+            if point.size:
+                goal = self._goal(point)
+                found = minimize(
+                    self.value, point, jac=self.gradient, hess=self.hessian, method="trust-exact",
+                    options={"gtol": goal, "maxiter": MAX_ITERATIONS},
+                )  # fmt: skip
+                point = found.x
+            self._at(point)
+            likelihood = self._last
+            size = float(np.linalg.norm(self.gradient(point))) if point.size else 0.0
+            reach = self._goal(point) if point.size else np.inf
+            converged = size <= 10.0 * max(goal, reach) or not point.size
+            verdict = "converged" if converged else "not converged"
+            status = f"{verdict}: the gradient's norm is {size:.1e}"
+        except KeyboardInterrupt:
+            likelihood = self._best
+            if likelihood is None:
+                raise
+            status = "interrupted: these are the best parameters that were tried, not estimates"
+        return Estimates(likelihood, method, self.full, status, converged, self.count, time.perf_counter() - begin)
+
+    def value(self, point: Float[np.ndarray, " K"]) -> float:
+        """Return minus the log-likelihood."""
+        likelihood, _ = self._at(point)
+        return -(likelihood.total if self.full else likelihood.choices)
+
+    def gradient(self, point: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
+        """Return its gradient."""
+        likelihood, jacobian = self._at(point)
+        return -jacobian.T @ (likelihood.full_gradient if self.full else likelihood.gradient)
+
+    def hessian(self, point: Float[np.ndarray, " K"]) -> Float[np.ndarray, "K K"]:
+        """Return the outer product of the scores, which at the optimum is what the second derivative is expected to be."""
+        likelihood, jacobian = self._at(point)
+        scores = likelihood.scores @ jacobian
+        return scores.T @ scores
+
+    def _goal(self, point: Float[np.ndarray, " K"]) -> float:
+        """Return the norm of the gradient to go for: small against its noise, and not below its error."""
+        likelihood, jacobian = self._at(point)
+        noise = np.sqrt(np.trace(self.hessian(point)))
+        return max(GOAL * float(noise), float(np.linalg.norm(np.abs(jacobian.T) @ likelihood.gradient_error)))
+
+    def _at(self, point: Float[np.ndarray, " K"]) -> tuple[Likelihood, np.ndarray]:
+        if self._point is None or not np.array_equal(point, self._point):
+            vector, jacobian = self.parameters(np.asarray(point))
+            start = None if self._last is None else self._last.solved.solution
+            self._last, self._jacobian = Likelihood.at(self.model, self.panel, vector, start), jacobian
+            self._point = np.array(point)
+            self.count += 1
+            if self._best is None or self.worth(self._last) > self.worth(self._best):
+                self._best = self._last
+            if self.listener is not None:
+                self.listener(self._last)
+        return self._last, self._jacobian
+
+    def worth(self, likelihood: Likelihood) -> float:
+        """Return the likelihood that is maximised."""
+        return likelihood.total if self.full else likelihood.choices
