@@ -202,7 +202,8 @@ def test_errors_bound_what_a_rough_solution_makes_of_gradients(name, discount):
         rough = linearize(mdp, regularizer, exact.value + size * scale * rng.uniform(-1.0, 1.0, N_STATES))
         for weights in ({}, {"policy": of_policy}):
             one, other = exact.gradient(**weights), rough.gradient(**weights)
-            errors = other.errors
+            errors, change = other.errors, direction(mdp, regularizer, scale, rng)
+            assert abs(one.along(change) - other.along(change)) <= other.error_along(change)
             assert np.sum(np.abs(one.rewards - other.rewards)) <= errors.rewards
             assert np.sum(np.abs(np.asarray(one.temperature) - np.asarray(other.temperature))) <= errors.temperature
             assert abs(one.discount - other.discount) <= errors.discount

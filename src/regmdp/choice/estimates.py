@@ -151,7 +151,10 @@ class Estimates:
             ("method", f"{self.method}, {how}"),
             ("data", f"{self.panel.n_choices:,} choices of {self.panel.individuals.size:,} individuals"),
             ("discount", f"{self.model.discount:g}"),
-            ("likelihood", f"log {likelihood.total:.3f}: choices {likelihood.choices:.3f}, transitions {likelihood.transitions:.3f}"),
+            (
+                "likelihood",
+                f"log {likelihood.total:.3f}: choices {likelihood.choices:.3f}, transitions {likelihood.transitions:.3f}",
+            ),
             ("", f"solving the model moves it by no more than {likelihood.choices_error:.1e}"),
             ("status", f"{self.status}, {self.iterations} solutions in {self.seconds:.2f} s"),
             ("std. errors", KINDS[kind]),
@@ -173,7 +176,7 @@ class Estimates:
 
 
 class LikelihoodRatio(NamedTuple):
-    """A likelihood-ratio test: the statistic, its degrees of freedom, and the probability of a larger one if the restriction holds."""
+    """A likelihood-ratio test: the statistic, its degrees of freedom, and how probable a larger one is if the restriction holds."""
 
     statistic: float
     degrees_of_freedom: int
@@ -194,10 +197,12 @@ def likelihood_ratio_test(restricted: Estimates, general: Estimates) -> Likeliho
 
     freedom = general.vector.size - restricted.vector.size
     if freedom < 1:
-        raise SampleError(f"the general model has {general.vector.size} parameters, and the restricted one {restricted.vector.size}")
+        raise SampleError(
+            f"the general model has {general.vector.size} parameters, and the restricted one {restricted.vector.size}"
+        )
     if general.panel.n_choices != restricted.panel.n_choices:
         raise SampleError(
-            f"the estimates are from {general.panel.n_choices} and from {restricted.panel.n_choices} choices, not from the same panel"
+            f"the estimates are from {general.panel.n_choices} and {restricted.panel.n_choices} choices, not from the same panel"
         )
     statistic = max(2.0 * (general.log_likelihood - restricted.log_likelihood), 0.0)
     return LikelihoodRatio(statistic, freedom, float(chi2.sf(statistic, freedom)))

@@ -12,7 +12,6 @@ from regmdp.choice.model import ChoiceModel, Solved
 from regmdp.choice.panel import Panel
 from regmdp.choice.utilities import LinearUtilities
 from regmdp.gradients import Gradient
-from regmdp.gradients.parameters import error_along
 from regmdp.solution import Solution
 
 __all__ = ["Likelihood"]
@@ -82,7 +81,7 @@ class Likelihood:
     def gradient_error(self) -> Float[np.ndarray, " K"]:
         """(K,) bounds on the errors of the gradient that the inner solution may cause."""
         changes = self.solved.model.changes(self.solved.parameters)
-        return np.array([error_along(self.adjoint, self.solved.linear, change) for change in changes])
+        return np.array([self.adjoint.error_along(change) for change in changes])
 
     @property
     def full_gradient(self) -> Float[np.ndarray, " K"]:

@@ -18,9 +18,10 @@ from regmdp.choice.panel import Panel
 
 __all__ = ["full_maximum_likelihood", "nested_fixed_point"]
 
-#: Norm of the gradient, in standard deviations of its noise, at which a search ends.
-GOAL = 1e-6
-MAX_ITERATIONS = 500
+#: Distance from the maximum, in standard errors, at which a search ends, and within which it has found the maximum.
+GOAL, FOUND = 1e-9, 1e-3
+#: The most points that SciPy looks at, and the most of Newton's steps that follow.
+MAX_ITERATIONS, STEPS = 500, 20
 
 
 def nested_fixed_point(
@@ -28,8 +29,8 @@ def nested_fixed_point(
 ) -> Estimates:
     """Estimate the transitions from how states follow each other, then the utilities by the likelihood of the choices.
 
-    SciPy's trust-region method searches with exact gradients, and the outer product of the scores for the second derivative. It
-    never asks for a smaller gradient than the certified error of the inner solutions allows. Ctrl-C ends it with the best so far.
+    SciPy's trust-region method searches with exact first and second derivatives, and Newton's steps finish. Neither asks for a
+    smaller gradient than the certified error of the inner solutions allows. Ctrl-C ends the search with the best so far.
 
     Args:
         model: The model.
@@ -130,29 +131,62 @@ class _Search:
         """Search from a first point."""
         from scipy.optimize import minimize  # slow to import
 
-        goal, status, converged = np.inf, "", False
-        point = first
         try:
+            point = first
             if point.size:
-                goal = self._goal(point)
-                found = minimize(
-                    self.value, point, jac=self.gradient, hess=self.hessian, method="trust-exact",
-                    options={"gtol": goal, "maxiter": MAX_ITERATIONS},
-                )  # fmt: skip
-                point = found.x
-            self._at(point)
-            likelihood = self._last
-            size = float(np.linalg.norm(self.gradient(point))) if point.size else 0.0
-            reach = self._goal(point) if point.size else np.inf
-            converged = size <= 10.0 * max(goal, reach) or not point.size
-            verdict = "converged" if converged else "not converged"
-            status = f"{verdict}: the gradient's norm is {size:.1e}"
+                options = {"gtol": self._reach(point), "maxiter": MAX_ITERATIONS}
+                found = minimize(self.value, point, jac=self.gradient, hess=self.hessian, method="trust-exact", options=options)
+                point = self._polished(found.x)
+            likelihood, _ = self._at(point)
+            distance = self._distance(point)
+            converged = distance <= FOUND
+            status = f"{'converged' if converged else 'not converged'}: {distance:.1e} standard errors from the maximum, at most"
         except KeyboardInterrupt:
-            likelihood = self._best
+            likelihood, converged = self._best, False
             if likelihood is None:
                 raise
             status = "interrupted: these are the best parameters that were tried, not estimates"
         return Estimates(likelihood, method, self.full, status, converged, self.count, time.perf_counter() - begin)
+
+    def _polished(self, point: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
+        """Go on by Newton's steps, while the gradient is larger than its error and they lead nearer to the maximum."""
+        distance = self._decrement(point)
+        for _ in range(STEPS):
+            if distance <= GOAL or np.all(np.abs(self.gradient(point)) <= self._error(point)):
+                break
+            further = point - self._solved(point, self.gradient(point))
+            nearer = self._decrement(further)
+            if not nearer < distance:
+                break
+            point, distance = further, nearer
+        return point
+
+    def _distance(self, point: Float[np.ndarray, " K"]) -> float:
+        """Bound how far the maximum is, in standard errors, from the gradient and its error."""
+        if not point.size:
+            return 0.0
+        error = self._error(point)
+        return self._decrement(point) + float(np.sqrt(max(error @ np.abs(self._solved(point, np.diag(error))).sum(axis=1), 0.0)))
+
+    def _decrement(self, point: Float[np.ndarray, " K"]) -> float:
+        """Return Newton's decrement, which is how far it is to the maximum, in standard errors, as far as can be seen."""
+        gradient = self.gradient(point)
+        square = float(gradient @ self._solved(point, gradient))
+        return float(np.sqrt(square)) if square >= 0.0 else np.inf
+
+    def _solved(self, point: Float[np.ndarray, " K"], right: np.ndarray) -> np.ndarray:
+        """Return the inverse of the second derivative times something; of as much of it as the data tell."""
+        return np.linalg.pinv(self.hessian(point), rcond=1e-14, hermitian=True) @ right
+
+    def _reach(self, point: Float[np.ndarray, " K"]) -> float:
+        """Return the norm of the gradient to ask SciPy for: small against its noise, and not below its error."""
+        likelihood, jacobian = self._at(point)
+        noise = np.linalg.norm(likelihood.scores @ jacobian)
+        return max(1e-6 * float(noise), float(np.linalg.norm(self._error(point))))
+
+    def _error(self, point: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
+        likelihood, jacobian = self._at(point)
+        return np.abs(jacobian.T) @ likelihood.gradient_error
 
     def value(self, point: Float[np.ndarray, " K"]) -> float:
         """Return minus the log-likelihood."""
@@ -165,16 +199,9 @@ class _Search:
         return -jacobian.T @ (likelihood.full_gradient if self.full else likelihood.gradient)
 
     def hessian(self, point: Float[np.ndarray, " K"]) -> Float[np.ndarray, "K K"]:
-        """Return the outer product of the scores, which at the optimum is what the second derivative is expected to be."""
+        """Return its second derivative; of how probabilities depend on what is searched over, only the first derivative counts."""
         likelihood, jacobian = self._at(point)
-        scores = likelihood.scores @ jacobian
-        return scores.T @ scores
-
-    def _goal(self, point: Float[np.ndarray, " K"]) -> float:
-        """Return the norm of the gradient to go for: small against its noise, and not below its error."""
-        likelihood, jacobian = self._at(point)
-        noise = np.sqrt(np.trace(self.hessian(point)))
-        return max(GOAL * float(noise), float(np.linalg.norm(np.abs(jacobian.T) @ likelihood.gradient_error)))
+        return -jacobian.T @ (likelihood.hessian if self.full else likelihood.choice_hessian) @ jacobian
 
     def _at(self, point: Float[np.ndarray, " K"]) -> tuple[Likelihood, np.ndarray]:
         if self._point is None or not np.array_equal(point, self._point):

@@ -90,7 +90,7 @@ class ChoiceModel:
         return len(self.utilities.names)
 
     def mdp(self, parameters: Any) -> MDP:
-        """Return the decision process at some parameters: a mapping of names to numbers, or (K,) numbers in the order of `names`."""
+        """Return the decision process at some parameters: a mapping of names to numbers, or (K,) numbers."""
         theta, phi = self.split(parameters)
         return MDP(
             self.transitions.rows(phi),
@@ -125,7 +125,9 @@ class ChoiceModel:
             parameters = [parameters[name] for name in self.names]
         vector = np.array(parameters, dtype=np.float64)
         if vector.shape != (len(self.names),) or not np.isfinite(vector).all():
-            raise SampleError(f"the parameters must be {len(self.names)} finite numbers, for {', '.join(self.names)}, not {parameters!r}")
+            raise SampleError(
+                f"the parameters must be {len(self.names)} finite numbers, for {', '.join(self.names)}, not {parameters!r}"
+            )
         return vector
 
     def split(self, parameters: Any) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, " J"]]:

@@ -124,9 +124,7 @@ class Panel:
         sizes = dict(zip(*np.unique(self.individual, return_counts=True), strict=True))
         parts = [np.arange(starts[int(who)], starts[int(who)] + sizes[int(who)]) for who in individuals]
         rows = np.concatenate(parts)
-        taken = {
-            field.name: getattr(self, field.name)[rows] for field in fields(self) if getattr(self, field.name) is not None
-        }
+        taken = {field.name: getattr(self, field.name)[rows] for field in fields(self) if getattr(self, field.name) is not None}
         taken["individual"] = np.repeat(np.arange(len(parts)), [part.size for part in parts])
         return replace(self, **taken)
 
@@ -145,7 +143,9 @@ def _integers(name: str, values: Any, size: int) -> np.ndarray:
     wrong = numbers != found
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise SampleError(f"row {row} has {found[row]} as {name}, which is not an integer; {int(np.count_nonzero(wrong))} rows are like that")
+        raise SampleError(
+            f"row {row} has {found[row]} as {name}, which is not an integer; {int(np.count_nonzero(wrong))} rows are like that"
+        )
     return numbers
 
 

@@ -121,7 +121,9 @@ def _bus(column: np.ndarray, n_bins: int) -> tuple[np.ndarray, ...]:
     renewed = np.diff(engine) > 0
     increment = np.concatenate(([0], np.where(renewed, begun[1:], np.diff(state))))
     if (state >= n_bins).any():
-        raise FormatError(f"bus {number} has run {int(since.max()):,} miles with one engine, more than the {MILES:,} that states reach")
+        raise FormatError(
+            f"bus {number} has run {int(since.max()):,} miles with one engine, more than the {MILES:,} that states reach"
+        )
     return np.full(odometer.size, number), np.arange(odometer.size), state, np.append(renewed, False).astype(np.int64), increment
 
 

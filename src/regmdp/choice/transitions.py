@@ -37,7 +37,7 @@ class ExogenousTransitions(ABC):
 
     @abstractmethod
     def log_likelihoods(self, panel: Panel, phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, " m"]:
-        """Return the (m,) logarithm of the probability of each transition, in the rows that follow another: see `Panel.followed`."""
+        """Return the (m,) logarithms of the probabilities of the transitions from the rows `Panel.followed`."""
 
     @abstractmethod
     def scores(self, panel: Panel, phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, "m J"]:

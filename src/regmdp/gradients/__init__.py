@@ -1,7 +1,8 @@
 """Derivatives through a solution: of the optimal value, the action values and the policy, with respect to all that made them."""
 
-from regmdp.gradients.accuracy import Accuracy, Errors
+from regmdp.gradients.accuracy import Accuracy
 from regmdp.gradients.changes import Change, Derivative, Ranked
+from regmdp.gradients.errors import Errors
 from regmdp.gradients.linearization import Gradient, Linearization, linearize
 from regmdp.gradients.parameters import Features, Function, Parameters, ValueAndGradient, value_and_gradient
 

@@ -18,8 +18,9 @@ from regmdp._arrays import ArrayLike, Float, frozen
 from regmdp._errors import RegularizerError, SolverError
 from regmdp.certificates import checked_regularizer, checked_value, require_bounded
 from regmdp.evaluation import Chain, Exact, LinearEvaluation, System
-from regmdp.gradients.accuracy import Accuracy, Errors, errors_of
+from regmdp.gradients.accuracy import Accuracy
 from regmdp.gradients.changes import Change, Derivative, Ranked, as_rows, checked
+from regmdp.gradients.errors import Errors, Weights
 from regmdp.gradients.references import Reference, reference_of
 from regmdp.mdp import MDP
 from regmdp.policies import require_ending, require_feasible
@@ -82,7 +83,6 @@ class Gradient:
         discount: With respect to γ.
         reference: (S, A) or (A,) with respect to the probabilities of the reference of KL, each by itself; None without one.
         transitions: With respect to P(t|s,a), where what is added there is taken from the end of the episode.
-        errors: Bounds on how far these are from the exact derivatives.
     """
 
     rewards: Float[np.ndarray, "S A"]
@@ -90,12 +90,24 @@ class Gradient:
     discount: float
     reference: Float[np.ndarray, "..."] | None
     transitions: Ranked
-    _judge: Any
+    _weights: Weights | None
 
-    @cached_property
+    @property
     def errors(self) -> Errors:
-        """Bounds on the errors, from how far the solution is from the optimum, rounding included."""
-        return self._judge()
+        """Bounds on the errors, from how far the solution is from the optimum, rounding included; infinite if none are known."""
+        return Errors(np.inf, np.inf, np.inf) if self._weights is None else self._weights.errors
+
+    def error_along(self, change: Change) -> float:
+        """Bound the error of the derivative in a direction: sharper than what `errors` give, and at the cost of one solve.
+
+        Examples:
+            >>> import regmdp as rm
+            >>> mdp, soft = rm.models.chain(5), rm.Shannon(temperature=1.0)
+            >>> gradient = rm.gradients.linearize(mdp, soft, rm.solve(mdp, soft)).gradient()
+            >>> gradient.error_along(rm.gradients.Change(discount=1.0)) < 1e-8
+            True
+        """
+        return np.inf if self._weights is None else self._weights.error_along(change)
 
     def along(self, change: Change) -> float:
         """Return the derivative in a direction.
@@ -237,7 +249,7 @@ class Linearization:
             discount=float(np.sum(weights * self._ahead)),
             reference=None if self._reference is None else self._reference.gradient(visits, of_policy, through),
             transitions=Ranked(((self.mdp.discount * weights, self.value),)),
-            _judge=lambda: errors_of(self, of_value, of_q, of_policy, through, visits),
+            _weights=Weights(self, of_value, of_q, of_policy, through, visits),
         )
 
     # ---- second derivatives ----
@@ -293,7 +305,7 @@ class Linearization:
             discount=float(np.sum(ahead)),
             reference=None if reference is None else reference.second(visits, more, moved, change),
             transitions=Ranked(tuple(parts)),
-            _judge=Errors.unknown,
+            _weights=None,
         )
 
     # ---- what they are made of ----

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._arrays import Array, Float
+from regmdp._arrays import Float
 from regmdp._errors import SolverError
-from regmdp.gradients.changes import Change, as_rows, checked
+from regmdp.gradients.changes import Change, checked
 from regmdp.gradients.linearization import Gradient, Linearization, linearize
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
@@ -207,32 +207,7 @@ def value_and_gradient(
         value=value,
         gradient=parameters.chain(theta, gradient),
         value_error=max(certificate.initial_upper - value, value - certificate.initial_lower),
-        gradient_error=np.array([error_along(gradient, linear, change) for change in parameters.changes(theta)]),
+        gradient_error=np.array([gradient.error_along(change) for change in parameters.changes(theta)]),
         solution=solution,
         linearization=linear,
     )
-
-
-def error_along(gradient: Gradient, linear: Linearization, change: Change) -> float:
-    """Bound the error of the derivative in a direction."""
-    errors, total = gradient.errors, 0.0
-    if change.rewards is not None:
-        total += errors.rewards * _largest(change.rewards)
-    if change.temperature is not None:
-        total += errors.temperature * _largest(change.temperature)
-    if change.discount is not None:
-        total += errors.discount * abs(float(change.discount))
-    if change.reference is not None:
-        assert errors.reference is not None
-        total += float(np.sum(errors.reference * np.abs(change.reference)))
-    if change.transitions is not None:
-        rows = as_rows(change.transitions, gradient.rewards.shape)
-        moved = np.asarray(rows @ linear.value).reshape(gradient.rewards.shape)
-        mass = np.asarray(abs(rows).sum(axis=1)).reshape(gradient.rewards.shape)
-        own = errors.rewards * (_largest(moved) + _largest(mass) * linear.accuracy.value)
-        total += linear.mdp.discount * (own + float(np.sum(np.abs(gradient.rewards) * mass)) * linear.accuracy.value)
-    return total
-
-
-def _largest(array: Array) -> float:
-    return float(np.max(np.abs(array), initial=0.0))
