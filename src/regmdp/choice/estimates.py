@@ -9,19 +9,12 @@ import numpy as np
 
 from regmdp._arrays import Float
 from regmdp._errors import SampleError
+from regmdp.choice.covariance import KINDS, covariance
 from regmdp.choice.likelihood import Likelihood
 from regmdp.choice.model import ChoiceModel, Solved
 from regmdp.choice.panel import Panel
 
 __all__ = ["Estimates", "LikelihoodRatio", "likelihood_ratio_test"]
-
-#: Ways to estimate the covariance of the estimates, and how a summary calls them.
-KINDS = {
-    "information": "from the information matrix",
-    "opg": "from the outer product of the gradients",
-    "sandwich": "robust (sandwich)",
-    "cluster": "robust, clustered by individual",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,52 +81,7 @@ class Estimates:
         Raises:
             SampleError: if there is no such kind, or the data do not tell some parameter.
         """
-        if kind not in KINDS:
-            raise SampleError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
-        likelihood = self.likelihood
-        scores = likelihood.scores
-        outer = scores.T @ scores
-        information = outer if kind == "opg" else -likelihood.hessian
-        if kind == "cluster":
-            _, group = np.unique(self.panel.individual, return_inverse=True)
-            summed = np.array([np.bincount(group, column) for column in scores.T]).T
-            outer = summed.T @ summed
-        # the equations that the estimates solve: where the transitions came first, their own know nothing of the utilities
-        slope = information.copy()
-        if not self.jointly:
-            first = self.model.n_utility
-            slope[first:, :first] = 0.0
-            own = self.model.transitions.hessian(self.panel, self.vector[first:])
-            slope[first:, first:] = -own
-            own_scores = np.zeros_like(scores)
-            rows = self.panel.followed + 1
-            own_scores[rows, first:] = self.model.transitions.scores(self.panel, self.vector[first:])
-            stacked = np.column_stack((scores[:, :first], own_scores[:, first:]))
-            if kind == "cluster":
-                _, group = np.unique(self.panel.individual, return_inverse=True)
-                stacked = np.array([np.bincount(group, column) for column in stacked.T]).T
-            outer = stacked.T @ stacked
-            if kind in ("information", "opg"):  # choices and transitions are independent, given the states
-                outer = np.zeros_like(information)
-                outer[:first, :first] = information[:first, :first]
-                outer[first:, first:] = slope[first:, first:]
-            inverse = self._inverse(slope)
-            return inverse @ outer @ inverse.T
-        inverse = self._inverse(slope)
-        return inverse if kind in ("information", "opg") else inverse @ outer @ inverse.T
-
-    def _inverse(self, matrix: Float[np.ndarray, "K K"]) -> Float[np.ndarray, "K K"]:
-        """Invert an information matrix, or say which parameter the data do not tell."""
-        scale = np.sqrt(np.maximum(np.diag(matrix), 0.0))
-        names = self.model.names
-        if (scale == 0).any():
-            raise SampleError(f"the data do not tell {names[int(np.argmax(scale == 0))]!r}: the likelihood does not depend on it")
-        scaled = matrix / np.outer(scale, scale)
-        left, singular, _ = np.linalg.svd(scaled)
-        if singular[-1] < 1e-10 * singular[0]:
-            mixed = [name for name, weight in zip(names, left[:, -1], strict=True) if abs(weight) > 1e-3]
-            raise SampleError(f"the data do not tell {', '.join(mixed)} apart: some mixture of them leaves the likelihood as it is")
-        return np.linalg.inv(scaled) / np.outer(scale, scale)
+        return covariance(self.likelihood, kind, jointly=self.jointly)
 
     def standard_errors(self, kind: str = "information") -> dict[str, float]:
         """Return the standard errors by name: see :meth:`covariance`."""

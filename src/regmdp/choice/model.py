@@ -57,7 +57,7 @@ class ChoiceModel:
         ... )
         >>> solved = model.solve({"replacement": 2.0, "wear": 0.5, "increment 0": 0.3})
         >>> solved.probabilities[:, 1].round(3)  # to replace, state by state
-        array([0.091, 0.14 , 0.202, 0.277, 0.333])
+        array([0.119, 0.289, 0.486, 0.653, 0.764])
 
     References:
         Rust 1987, Econometrica 55(5); McFadden 1978, "Modelling the choice of residential location", for inclusive values.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import Bool, Int, frozen
+from regmdp._arrays import ArrayLike, Bool, Int, frozen
 from regmdp._errors import SampleError
 
 __all__ = ["Panel"]
@@ -40,12 +40,12 @@ class Panel:
         regmdp._errors.SampleError: there is a gap before row 1: individual 7 goes from period 0 to 2; ...
     """
 
-    individual: Int[np.ndarray, " N"]
-    period: Int[np.ndarray, " N"]
-    state: Int[np.ndarray, " N"]
-    choice: Int[np.ndarray, " N"]
-    counted: Bool[np.ndarray, " N"] = None  # type: ignore[assignment]
-    increment: Int[np.ndarray, " N"] | None = None
+    individual: ArrayLike
+    period: ArrayLike
+    state: ArrayLike
+    choice: ArrayLike
+    counted: ArrayLike = None
+    increment: ArrayLike = None
 
     def __post_init__(self) -> None:
         size = np.size(self.state)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._arrays import Bool, Float, Int
+from regmdp._arrays import ArrayLike, Bool, Float, Int
 from regmdp._errors import SampleError
 from regmdp.choice.panel import Panel
 
@@ -140,7 +140,7 @@ class Increments(ExogenousTransitions):
         Rust 1987, Econometrica 55(5), equation 4.5.
     """
 
-    start: Int[np.ndarray, "S A"]
+    start: ArrayLike
     n_increments: int
 
     def __post_init__(self) -> None:

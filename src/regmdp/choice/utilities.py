@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import Float, frozen
+from regmdp._arrays import ArrayLike, Float, frozen
 from regmdp._errors import SampleError
 
 __all__ = ["LinearUtilities", "Utilities", "UtilityFunction"]
@@ -47,9 +47,9 @@ class LinearUtilities(Utilities):
                [-3.]])
     """
 
-    features: Float[np.ndarray, "S A K"]
+    features: ArrayLike
     names: Sequence[str]
-    base: Float[np.ndarray, "S A"] | float = 0.0
+    base: ArrayLike = 0.0
 
     def __post_init__(self) -> None:
         features = np.array(self.features, dtype=np.float64)
