@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from data import folder
 from typer.testing import CliRunner
 
 from regmdp.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+#: Data sets that a reader of a page has put beside it.
+DATA = ("rust_bus", "sioux_falls")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
@@ -101,6 +104,9 @@ def run_commands(block: Block) -> str:
 def test_blocks_run(page, tmp_path, monkeypatch):
     # one namespace and one folder a page: later blocks use what earlier ones made
     monkeypatch.chdir(tmp_path)
+    for name in DATA:
+        if f'"{name}"' in page.read_text(encoding="utf-8"):
+            (tmp_path / name).symlink_to(folder(name), target_is_directory=True)
     namespace: dict[str, Any] = {"__name__": page.stem}
     problems = []
     for block in blocks(page):
