@@ -30,6 +30,7 @@ from regmdp._status import Status
 from regmdp._threads import get_num_threads, set_num_threads
 from regmdp.certificates import Certificate, Evaluated, StatisticalCertificate, certify, certify_from_samples, evaluate
 from regmdp.evaluation import occupancy, visits
+from regmdp.frontier import Frontier, frontier
 from regmdp.learn import Learned, learn
 from regmdp.mdp import MDP
 from regmdp.policies import uniform_policy
@@ -64,6 +65,7 @@ __all__ = [
     "Convex",
     "Evaluated",
     "FormatError",
+    "Frontier",
     "ImproperPolicyError",
     "InfeasibleError",
     "Learned",
@@ -96,6 +98,7 @@ __all__ = [
     "deep",
     "evaluate",
     "evaluation",
+    "frontier",
     "get_num_threads",
     "gradients",
     "improvement",

@@ -1,0 +1,214 @@
+"""The frontier encloses what policies can do, and survives careless use."""
+
+import csv
+
+import numpy as np
+import pytest
+
+import regmdp as rm
+
+
+@pytest.fixture(scope="module")
+def mdp():
+    return rm.models.garnet(12, 4, 3, rng=3, discount=0.9)
+
+
+@pytest.fixture(scope="module")
+def reference(mdp):
+    return np.random.default_rng(5).dirichlet(np.ones(mdp.n_actions), size=mdp.n_states)
+
+
+@pytest.fixture(scope="module")
+def found(mdp, reference):
+    return rm.frontier(mdp, reference)
+
+
+def measured(mdp, reference, policy):
+    """Value and divergence from ρ by a dense linear system, independently of the library's evaluations."""
+    state, action, rows, rewards = mdp.to_pairs()
+    moves = np.zeros((mdp.n_states, mdp.n_states))
+    np.add.at(moves, state, policy[state, action][:, None] * rows.toarray())
+    earned = np.bincount(state, policy[state, action] * rewards, minlength=mdp.n_states)
+    used = policy > 0
+    moved = np.sum(np.where(used, policy * np.log(np.where(used, policy, 1.0) / reference), 0.0), axis=1)
+    visits = np.linalg.solve(np.eye(mdp.n_states) - mdp.discount * moves.T, mdp.initial)
+    return visits @ earned, visits @ moved
+
+
+def test_points_are_measured_right(mdp, reference, found):
+    for k, policy in enumerate(found.policies):
+        value, nats = measured(mdp, reference, policy)
+        assert found.value_lower[k] - 1e-12 <= value <= found.value_upper[k] + 1e-12
+        assert found.divergence_lower[k] - 1e-12 <= nats <= found.divergence_upper[k] + 1e-12
+        assert found.value[k] == pytest.approx(value, abs=1e-10)
+        assert found.regularized[k] == pytest.approx(value - (found.temperature[k] * nats if k else 0.0), abs=1e-7)
+
+
+def test_from_reference_to_optimum(mdp, found):
+    assert found.temperature[0] == np.inf
+    assert found.temperature[-1] == 0.0
+    assert np.all(np.diff(found.temperature) < 0)
+    assert found.value[-1] == pytest.approx(rm.solve(mdp).initial_value, abs=1e-7)
+    assert np.all(np.diff(found.value) > -1e-7)
+    assert np.all(np.diff(found.divergence) > -1e-7)
+    assert all(status.ok for status in found.statuses)
+    assert not found.interrupted
+
+
+def test_no_policy_is_above_the_envelope(mdp, reference, found):
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        weight = rng.random()
+        between = (1 - weight) * reference + weight * found.policies[rng.integers(len(found))]
+        noise = rng.dirichlet(np.ones(mdp.n_actions), size=mdp.n_states)
+        mixing = rng.choice([0.0, 0.01, 0.3])
+        value, nats = measured(mdp, reference, (1 - mixing) * between + mixing * noise)
+        assert value <= found.upper(nats) + 1e-12
+
+
+def test_the_envelope_touches_the_points(found):
+    # each point maximises V - τ D, so what nobody can exceed is what it earns, but for the certified gap
+    assert np.all(found.ceiling - found.value_lower <= 1e-6)
+
+
+def test_the_hull_is_attained_by_a_stationary_policy(mdp, reference, found):
+    first, second = found.policies[4], found.policies[9]
+    mixed = 0.5 * rm.visits(mdp, first)[:, None] * first + 0.5 * rm.visits(mdp, second)[:, None] * second
+    value, nats = measured(mdp, reference, mixed / mixed.sum(axis=1, keepdims=True))
+    assert value == pytest.approx((found.value[4] + found.value[9]) / 2, abs=1e-9)
+    assert nats <= (found.divergence[4] + found.divergence[9]) / 2 + 1e-12
+
+
+def test_the_hull_lies_below_the_envelope_and_is_concave(found):
+    nats = np.linspace(0.0, 1.5 * found.divergence[-1], 500)
+    low, high = found.lower(nats), found.upper(nats)
+    assert np.all(low <= high)
+    assert np.all(np.diff(low, 2) <= 1e-12)
+    assert low[0] == pytest.approx(found.value[0], abs=1e-9)
+    assert low[-1] == pytest.approx(found.value.max(), abs=1e-9)
+
+
+def test_divergence_for_a_gain(found):
+    for share in (0.1, 0.5, 0.9):
+        gain = share * found.largest_gain
+        least, enough = found.divergence_for(gain)
+        assert 0 < least <= enough < np.inf
+        assert found.upper(least * (1 - 1e-9)) < found.value_lower[0] + gain
+        assert found.lower(enough) >= found.value_upper[0] + gain - 1e-12
+    assert found.divergence_for(0.0) == (0.0, 0.0)
+    assert found.divergence_for(found.largest_gain + 1.0) == (np.inf, np.inf)
+
+
+def test_a_bandit_in_closed_form():
+    # two actions worth 1 and 0, taken alike at first: p = e^(1/τ) / (1 + e^(1/τ))
+    mdp = rm.MDP.from_pairs([0, 0], [0, 1], np.ones((2, 1)), np.array([1.0, 0.0]), discount=0.0)
+    temperatures = np.array([2.0, 0.5, 0.1])
+    found = rm.frontier(mdp, np.array([0.5, 0.5]), temperatures)
+    p = 1 / (1 + np.exp(-1 / temperatures))
+    assert found.value[1:-1] == pytest.approx(p, abs=1e-8)
+    assert found.divergence[1:-1] == pytest.approx(np.log(2) + p * np.log(p) + (1 - p) * np.log1p(-p), abs=1e-8)
+    assert found.divergence[-1] == pytest.approx(np.log(2))
+
+
+def test_a_reference_without_choice_gains_nothing(mdp):
+    found = rm.frontier(mdp, np.zeros(mdp.n_states, dtype=int))
+    assert len(found) == 2
+    assert found.largest_gain == pytest.approx(0.0, abs=1e-9)
+    assert "nats" in found.summary()
+
+
+def test_an_episode():
+    mdp = rm.models.russell_norvig()
+    assert mdp.discount == 1.0
+    uniform = rm.uniform_policy(mdp)
+    found = rm.frontier(mdp, uniform, [1.0, 0.1])
+    value, nats = measured(mdp, np.where(uniform > 0, uniform, 1.0), found.policies[1])
+    assert found.value[1] == pytest.approx(value, abs=1e-9)
+    assert found.divergence[1] == pytest.approx(nats, abs=1e-9)
+    assert np.all(found.ceiling >= found.value_lower)
+
+
+class StopAt:
+    """Interrupts at the first iteration of a point."""
+
+    def __init__(self, point):
+        self.point, self.heard = point, []
+
+    def __call__(self, event):
+        self.heard.append(event)
+        if event.point == self.point:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("point", [1, 2, 4])
+def test_an_interrupt_keeps_what_is_finished(mdp, reference, point, tmp_path):
+    listener = StopAt(point)
+    found = rm.frontier(mdp, reference, [1.0, 0.3, 0.1], listeners=[listener])
+    assert found.interrupted
+    assert len(found) == point
+    assert listener.heard[-1].points == 5
+    assert "points are missing" in found.summary()
+    assert np.all(found.upper(found.divergence_upper) >= found.value_lower)
+    found.save(tmp_path / "found.npz")
+    assert rm.Frontier.load(tmp_path / "found.npz").interrupted
+
+
+def test_save_load_and_csv(found, tmp_path):
+    found.save(tmp_path / "found.npz")
+    again = rm.Frontier.load(tmp_path / "found.npz")
+    assert again.summary() == found.summary()
+    assert repr(again) == repr(found)
+    for one, other in zip(again.policies, found.policies, strict=True):
+        np.testing.assert_array_equal(one, other)
+    found.to_csv(tmp_path / "found.csv")
+    with open(tmp_path / "found.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["ceiling"]) for row in rows] == found.ceiling.tolist()
+    assert {row["status"] for row in rows} == {"converged"}
+
+
+def test_damaged_files(found, tmp_path):
+    path = tmp_path / "found.npz"
+    path.write_bytes(b"not a file of ours")
+    with pytest.raises(rm.FormatError, match="damaged"):
+        rm.Frontier.load(path)
+    found.solutions[0].save(path)
+    with pytest.raises(rm.FormatError, match="holds a solution, not a frontier"):
+        rm.Frontier.load(path)
+
+
+@pytest.mark.parametrize(
+    ("temperatures", "message"),
+    [
+        ([1.0, 0.0], "must be positive and finite, not 0; the optimum at temperature 0 is part"),
+        ([-1.0], "must be positive"),
+        ([np.nan], "must be positive"),
+        ([np.inf], "must be positive"),
+        ([0.1, 1.0, 0.1], "the temperature 0.1 is there 2 times"),
+        (["hot"], "temperatures must be numbers"),
+        (0.1, "temperatures must be numbers"),
+    ],
+)
+def test_wrong_temperatures(mdp, reference, temperatures, message):
+    with pytest.raises(rm.SolverError, match=message):
+        rm.frontier(mdp, reference, temperatures)
+
+
+def test_wrong_references(mdp, reference):
+    empty = reference.copy()
+    empty[3] = 0.0
+    with pytest.raises(rm.PolicyError, match="the policy sums to 0 in state 3, not to 1"):
+        rm.frontier(mdp, empty)
+    with pytest.raises(rm.PolicyError, match="must have shape"):
+        rm.frontier(mdp, reference[:, :2])
+    with pytest.raises(rm.SolverError, match="tol must be positive"):
+        rm.frontier(mdp, reference, tol=0.0)
+
+
+def test_wrong_questions(found):
+    with pytest.raises(rm.SolverError, match="0 or more"):
+        found.upper(-1.0)
+    with pytest.raises(rm.SolverError, match="0 or more"):
+        found.lower([0.0, np.nan])
+    with pytest.raises(rm.SolverError, match="0 or more"):
+        found.divergence_for(-0.1)
