@@ -59,6 +59,12 @@ class _Relaxed:
         return relaxed.value if relaxed.done else self._engine.solve(b, relaxed.value, accuracy)
 
     def solve_transposed(self, b: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
+        b = np.asarray(b)
+        if "_engine" not in vars(self):
+            # a merged matrix has a transpose; what its columns sum to is not known, so nothing is taken out at once
+            relaxed = relax(Chain(self._chain.matrix.T, self._chain.discount), b, b, 0.0)
+            if relaxed.done:
+                return relaxed.value
         return self._engine.solve_transposed(b)
 
 

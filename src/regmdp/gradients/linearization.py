@@ -64,13 +64,23 @@ def linearize(
         models", for derivatives through a fixed point.
     """
     regularizer = checked_regularizer(mdp, regularizer)
-    require_feasible(mdp, regularizer)
-    require_bounded(mdp, regularizer)
     value = checked_value(mdp, solution.value if isinstance(solution, Solution) else solution)
     best, policy = bellman.greedy(mdp, regularizer, value)
-    require_ending(mdp, policy)
+    if not _known_to_end(mdp, policy, solution):
+        require_feasible(mdp, regularizer)
+        require_bounded(mdp, regularizer)
+        require_ending(mdp, policy)
     system = (evaluation or Exact()).prepare(Chain.of(mdp, policy))
     return Linearization(mdp, regularizer, frozen(value), frozen(best), frozen(policy), system)
+
+
+def _known_to_end(mdp: MDP, policy: Float[np.ndarray, "S A"], solution: Solution | Any) -> bool:
+    """Whether a solver has looked already, for a policy that uses the same actions of the same model."""
+    return (
+        isinstance(solution, Solution)
+        and solution.provenance.model_digest == mdp.digest
+        and np.array_equal(policy > 0, solution.policy > 0)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +172,7 @@ class Linearization:
     @cached_property
     def q(self) -> Float[np.ndarray, "S A"]:
         """(S, A) action values of V, 0 at unavailable pairs."""
-        q = bellman.q_values(self.mdp, self.value)
+        q = self.mdp.rewards + self.mdp.discount * self._ahead
         return frozen(np.where(self.mdp.available, q, 0.0))
 
     @cached_property

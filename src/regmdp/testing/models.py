@@ -38,6 +38,7 @@ def check_mdp(mdp: MDP) -> None:
     _rows(mdp, rows)
     _conversions(mdp, rows)
     _products(mdp, rows)
+    _transpose(mdp, rows)
     _fields(mdp)
     _frozen(mdp)
     _round_trips(mdp)
@@ -158,6 +159,18 @@ def _products(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
         )
         for policy in policies(mdp):
             _chain(mdp, policy, value, exact, slack)
+
+
+def _transpose(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
+    """Check that gather() is the transpose of expect()."""
+    weights = np.cos(1.0 + 3.0 * np.arange(rows.shape[0] * rows.shape[1])).reshape(rows.shape[:2])
+    got = np.sum([mdp.transitions.gather(weights[block], block) for block in mdp.transitions.blocks], axis=0)
+    want = np.einsum("sa,sat->t", weights, rows)
+    allowed = 2 * (weights.size + 2) * UNIT_ROUNDOFF * np.einsum("sa,sat->t", np.abs(weights), rows)
+    demand_none(
+        np.abs(got - want) - allowed,
+        lambda at: f"gather() brings {got[at]:.17g} to state {at[0]}, but the rows bring {want[at]:.17g}",
+    )
 
 
 def _chain(
