@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from regmdp._arrays import UNIT_ROUNDOFF, Float, frozen
-from regmdp._errors import FormatError, SolverError
+from regmdp._errors import FormatError, PolicyError, SolverError
 from regmdp._files import read_arrays, replace_atomically, write_arrays
 from regmdp._status import Status
 from regmdp.algorithms import Event
@@ -273,6 +273,8 @@ class Frontier:
 
     def halfway(self) -> str:
         """Return the answer in a sentence: how far one has to go for half of the largest gain."""
+        if not self.solutions:
+            return "only the reference is finished, so nothing is known of what can be gained"
         if self.largest_gain <= 0.0:
             return "nothing that the reference ever does earns more than the reference itself"
         least, enough = self.divergence_for(self.largest_gain / 2)
@@ -505,4 +507,7 @@ def _checked_reference(mdp: MDP, reference: Any) -> Float[np.ndarray, "S A"]:
     given = np.asarray(reference)
     if given.ndim == 1 and given.shape == (mdp.n_actions,) and given.dtype.kind == "f":
         given = np.where(mdp.terminal[:, None], 0.0, np.broadcast_to(given, mdp.rewards.shape))
-    return np.array(as_policy(mdp, given), dtype=np.float64)
+    try:
+        return np.array(as_policy(mdp, given), dtype=np.float64)
+    except PolicyError as error:
+        raise PolicyError(f"the reference is not a policy of this model: {error}") from None

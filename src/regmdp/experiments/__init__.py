@@ -11,6 +11,7 @@ from regmdp._errors import RegmdpError
 from regmdp.experiments import (
     bandit,
     exponential,
+    frontier,
     gpmd,
     learning_curves,
     natural_gradient,
@@ -32,6 +33,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     scaling.EXPERIMENT,
     gpmd.EXPERIMENT,
     regularization_path.EXPERIMENT,
+    frontier.EXPERIMENT,
     noise.EXPERIMENT,
     sample_complexity.EXPERIMENT,
     variance.EXPERIMENT,

@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Sequence
 from importlib import metadata, resources
+from typing import Any
 
 from regmdp._errors import MissingExtraError
 from regmdp.report.chapters import Chapter, duration
@@ -17,7 +18,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("jinja2", "plots") from error
 
-__all__ = ["mathematics", "page"]
+__all__ = ["mathematics", "page", "rendered"]
 
 
 def page(chapters: Sequence[Chapter], *, left: int = 0) -> str:
@@ -27,6 +28,21 @@ def page(chapters: Sequence[Chapter], *, left: int = 0) -> str:
         chapters: What to show, in this order.
         left: How many experiments of the same run are not finished yet.
     """
+    checks = [check for chapter in chapters for check in chapter.record.checks]
+    return rendered(
+        "report.html",
+        chapters=chapters,
+        left=left,
+        passed=sum(check.passed for check in checks),
+        total=len(checks),
+        seconds=sum(chapter.record.seconds for chapter in chapters),
+        date=max((chapter.record.date for chapter in chapters), default=""),
+        quick=any(chapter.record.quick for chapter in chapters),
+    )
+
+
+def rendered(template: str, **content: Any) -> str:
+    """Return a template of this package as HTML, with the style of all its pages and the version."""
     environment = Environment(
         loader=PackageLoader("regmdp.report", "templates"),
         autoescape=True,
@@ -35,17 +51,10 @@ def page(chapters: Sequence[Chapter], *, left: int = 0) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(mathematics=mathematics, data_uri=_data_uri, duration=duration, width=_width)
-    checks = [check for chapter in chapters for check in chapter.record.checks]
-    return environment.get_template("report.html").render(
-        chapters=chapters,
-        left=left,
+    return environment.get_template(template).render(
         style=Markup(resources.files("regmdp.report").joinpath("templates/report.css").read_text("utf-8")),
         version=metadata.version("regmdp"),
-        passed=sum(check.passed for check in checks),
-        total=len(checks),
-        seconds=sum(chapter.record.seconds for chapter in chapters),
-        date=max((chapter.record.date for chapter in chapters), default=""),
-        quick=any(chapter.record.quick for chapter in chapters),
+        **content,
     )
 
 

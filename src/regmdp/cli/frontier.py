@@ -1,0 +1,151 @@
+"""``regmdp frontier``: how far from a reference policy one must go for how much value."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import regmdp as rm
+from regmdp.cli.problem import Problem
+from regmdp.cli.progress import Line, show_rows
+from regmdp.frontier import FrontierEvent
+
+__all__ = ["frontier"]
+
+#: Exit codes beside 0, which says that every point was certified to the tolerance.
+NOT_CONVERGED, INTERRUPTED = 3, 130
+
+
+def frontier(
+    model: Annotated[
+        str,
+        typer.Argument(help="A named model (see: regmdp models), a model file (.npz), or gymnasium:ID, as in gymnasium:Taxi-v4."),
+    ],
+    reference: Annotated[
+        str | None, typer.Option(help="Where to start from: uniform, one the model comes with (expert), or a file.")
+    ] = None,
+    temperatures: Annotated[
+        str | None,
+        typer.Option(help="Temperatures, as in 1,0.3,0.1; by default four a decade, chosen by what a nat is worth on average."),
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", help="A parameter of the named model, as in -p n_states=1000; may be repeated."),
+    ] = None,
+    discount: Annotated[float | None, typer.Option(help="Discount, in place of the model's own.")] = None,
+    tol: Annotated[float, typer.Option(help="Certified gap to reach at each temperature, in the unit of the rewards.")] = 1e-8,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for a page, the numbers as CSV, the figure, and the policies.")
+    ] = None,
+) -> None:
+    """Say how far from a reference policy one must go for how much value, with bounds that hold for every policy.
+
+    Exit code: 0 if the tolerance was met at every temperature, 3 if not, 130 if interrupted (what is finished is shown and saved
+    all the same), 1 on an error.
+    """
+    out = Console()
+    if reference is None:
+        raise rm.PolicyError("say where to start from with --reference: uniform, one the model comes with (expert), or a file")
+    wanted = None if temperatures is None else _numbers(temperatures)
+    if output is not None:
+        _prepare(output)
+    # the temperature is not used: what counts is the model and the reference
+    problem = Problem.load(model, param, discount, "kl", 1.0, reference)
+    problem.announce(out)
+    with _Points(Console(stderr=True)) as points:
+        found = rm.frontier(problem.mdp, _reference(problem), wanted, tol=tol, listeners=[points])
+    _show(out, found)
+    rows = [("answer", found.halfway())]
+    if output is not None:
+        rows.append(("saved", str(_write(output, found, problem))))
+    if found.interrupted:
+        rows.append(("status", f"interrupted: {len(found)} points are finished, and the bounds hold"))
+    show_rows(out, rows)
+    if found.interrupted:
+        raise typer.Exit(INTERRUPTED)
+    if not all(status.ok for status in found.statuses):
+        raise typer.Exit(NOT_CONVERGED)
+
+
+def _numbers(text: str) -> list[float]:
+    numbers = []
+    for part in text.split(","):
+        try:
+            numbers.append(float(part))
+        except ValueError:
+            raise rm.SolverError(f"--temperatures takes numbers with commas between them, as 1,0.3,0.1; {part!r} is none") from None
+    return numbers
+
+
+def _reference(problem: Problem) -> object:
+    regularizer = problem.regularizer
+    assert isinstance(regularizer, rm.KL)
+    return regularizer.reference
+
+
+def _prepare(folder: Path) -> None:
+    """Make the folder, and find out that what draws is missing before the computation, not after it."""
+    from regmdp import plots, report  # noqa: F401
+
+    if not folder.parent.is_dir():
+        raise FileNotFoundError(f"cannot write to {folder}: there is no folder {folder.parent}")
+    folder.mkdir(exist_ok=True)
+
+
+def _write(folder: Path, found: rm.Frontier, problem: Problem) -> Path:
+    from regmdp import plots
+    from regmdp.experiments import frontier_figures
+    from regmdp.report.frontier import frontier_page
+
+    found.save(folder / "frontier.npz")
+    found.to_csv(folder / "frontier.csv")
+    unit = "nats per episode" if problem.mdp.discount == 1.0 else "nats, discounted"
+    with plots.style():
+        figure = frontier_figures.draw(found, unit=unit)
+        svg = plots.svg(figure)
+        figure.set_layout_engine("none")  # it stays as it has been laid out
+        (folder / "frontier.png").write_bytes(plots.png(figure))
+    (folder / "frontier.svg").write_text(svg, encoding="utf-8")
+    page = frontier_page(
+        found,
+        name=problem.name,
+        notice=_notice(problem),
+        svg=svg,
+        caption=frontier_figures.CAPTION,
+        alt=frontier_figures.ALT,
+    )
+    (folder / "frontier.html").write_text(page, encoding="utf-8")
+    return folder / "frontier.html"
+
+
+def _notice(problem: Problem) -> str:
+    """Return what the model has announced before any result."""
+    said = io.StringIO()
+    problem.announce(Console(file=said, width=10_000))
+    return said.getvalue().strip()
+
+
+def _show(out: Console, found: rm.Frontier) -> None:
+    heading, rows = found.table()
+    table = Table(box=None, pad_edge=False)
+    for number, name in enumerate(heading):
+        table.add_column(name, justify="right" if number else "left", no_wrap=number == 0)
+    for row in rows:
+        table.add_row(*row)
+    out.print(table, highlight=False)
+
+
+class _Points(Line):
+    """A listener that shows which point is being solved for."""
+
+    def __call__(self, event: FrontierEvent) -> None:
+        points = "" if event.points is None else f" of {event.points}"
+        self.show(
+            f"point {event.point + 1}{points}   temperature {event.temperature:.4g}   iteration {event.event.iteration:,}   "
+            f"gap about {event.event.gap:.2e}"
+        )
