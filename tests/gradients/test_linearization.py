@@ -106,7 +106,7 @@ def differences(mdp, regularizer, change, step=1e-4):
 
 @pytest.mark.parametrize(
     ("discount", "temperature"),
-    [(0.0, 0.1), (0.9, 0.1), *((discount, tau) for discount in (0.9999, 1.0) for tau in (1e-3, 0.1, 10.0))],
+    [(0.0, 0.1), (0.9, 0.1), (0.9999, 1e-3), (0.9999, 10.0), (1.0, 1e-3), (1.0, 10.0)],
 )
 @pytest.mark.parametrize("name", [name for name in REGULARIZERS if name not in WITHOUT])
 def test_derivatives_are_limits_of_differences(name, discount, temperature):
