@@ -99,6 +99,11 @@ def test_divergence_for_a_gain(found):
     assert found.divergence_for(found.largest_gain + 1.0) == (np.inf, np.inf)
 
 
+def test_at_any_distance_the_optimum_is_the_limit(found):
+    assert found.upper(np.inf) == pytest.approx(found.value.max(), abs=1e-7)
+    assert found.lower(np.inf) <= found.upper(np.inf)
+
+
 def test_a_bandit_in_closed_form():
     # two actions worth 1 and 0, taken alike at first: p = e^(1/τ) / (1 + e^(1/τ))
     mdp = rm.MDP.from_pairs([0, 0], [0, 1], np.ones((2, 1)), np.array([1.0, 0.0]), discount=0.0)

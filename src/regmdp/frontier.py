@@ -159,7 +159,7 @@ class Frontier:
         nats = _checked_divergence(divergence)
         lowest = np.full(nats.shape, np.inf)
         for temperature, optimum in zip(self.temperature[1:], self.optimum_upper[1:], strict=True):
-            price = temperature * nats
+            price = temperature * nats if temperature > 0.0 else np.zeros(nats.shape)  # not 0 times infinity
             lowest = np.minimum(lowest, optimum + price + 4 * UNIT_ROUNDOFF * (abs(optimum) + price))
         # a policy at divergence 0 does what the reference does wherever it comes
         return np.asarray(np.where(nats == 0.0, np.minimum(lowest, self.value_upper[0]), lowest))
@@ -175,7 +175,7 @@ class Frontier:
         """
         nats = _checked_divergence(divergence)
         far, high = self.hull()
-        return np.asarray(np.interp(nats, far, high) - 16 * UNIT_ROUNDOFF * float(np.max(np.abs(high))))
+        return np.asarray(np.interp(nats, far, high) - _rounding(high))
 
     def hull(self) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
         """Return (m,) divergences and (m,) values of the corners of the concave hull, both increasing; the first is at 0."""
@@ -225,7 +225,7 @@ class Frontier:
     def _enough(self, value: float) -> float:
         """Return the least divergence at which the hull reaches a value; infinite if it never does."""
         far, high = self.hull()
-        value += 16 * UNIT_ROUNDOFF * float(np.max(np.abs(high)))
+        value += _rounding(high)
         if value > high[-1]:
             return np.inf
         return float(np.interp(value, high, far)) * (1 + 16 * UNIT_ROUNDOFF)
@@ -478,6 +478,11 @@ def _tell(
 def _below(first: tuple[float, float], middle: tuple[float, float], last: tuple[float, float]) -> bool:
     """Whether the middle one of three points, from left to right, is not above the line through the others."""
     return (middle[1] - first[1]) * (last[0] - first[0]) <= (last[1] - first[1]) * (middle[0] - first[0])
+
+
+def _rounding(high: Float[np.ndarray, " m"]) -> float:
+    """Return more than what rounding can change in a value between corners of the hull."""
+    return 16 * UNIT_ROUNDOFF * float(np.max(np.abs(high[np.isfinite(high)]), initial=0.0))
 
 
 def _checked_divergence(divergence: Any) -> Float[np.ndarray, "*shape"]:
