@@ -17,6 +17,7 @@ import regmdp as rm
 from regmdp import io, models
 from regmdp.cli import choices
 from regmdp.cli.choices import AlgorithmName
+from regmdp.cli.convert import convert
 from regmdp.cli.frontier import frontier
 from regmdp.cli.problem import Problem
 from regmdp.cli.progress import ProgressLine, show_rows
@@ -182,6 +183,7 @@ def list_models(name: Annotated[str | None, typer.Argument(help="Show this model
     out.print("Sizes are those of the default parameters; regmdp models NAME shows them.", style="dim", highlight=False)
 
 
+app.command()(convert)
 app.command()(frontier)
 app.command()(reproduce)
 app.command()(train)

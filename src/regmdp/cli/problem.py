@@ -12,6 +12,7 @@ from rich.console import Console
 import regmdp as rm
 from regmdp import io, models
 from regmdp.cli import choices
+from regmdp.io import files
 from regmdp.policies import as_policy
 
 __all__ = ["Problem"]
@@ -34,14 +35,20 @@ class Problem:
         regularizer: str,
         temperature: float | None,
         reference: str | None,
+        *,
+        normalize: bool = False,
     ) -> Problem:
         """Read the model and make the regularizer."""
-        problem = cls._model(model, _parameters(parameters), discount)
+        problem = cls._model(model, _parameters(parameters), discount, normalize)
         problem._regularize(regularizer, temperature, reference)
         return problem
 
     @classmethod
-    def _model(cls, model: str, parameters: dict[str, Any], discount: float | None) -> Problem:
+    def _model(cls, model: str, parameters: dict[str, Any], discount: float | None, normalize: bool) -> Problem:
+        if files.is_file_name(model):
+            return cls._file(model, parameters, discount, normalize)
+        if normalize:
+            raise rm.ModelError(f"--normalize is for model files, which {model} is not")
         if model.startswith("gymnasium:"):
             if discount is None:
                 raise rm.ModelError("an environment has no discount of its own: say one with --discount (1 if its episodes end)")
@@ -49,13 +56,16 @@ class Problem:
             return cls(
                 io.from_gymnasium(name, discount=discount, **parameters), name.replace("/", "-"), None, io.time_limit_note(name)
             )
-        if model.endswith(".npz"):
-            if parameters:
-                raise rm.ModelError("a model file takes no --param")
-            mdp, name, entry = io.load(model), Path(model).stem, None
-        else:
-            mdp, name, entry = models.build(model, **parameters), model, models.find(model)
-        return cls(mdp if discount is None else mdp.with_discount(discount), name, entry, None)
+        mdp = models.build(model, **parameters)
+        return cls(mdp if discount is None else mdp.with_discount(discount), model, models.find(model), None)
+
+    @classmethod
+    def _file(cls, path: str, parameters: dict[str, Any], discount: float | None, normalize: bool) -> Problem:
+        if parameters.keys() - {"rewards"}:
+            raise rm.ModelError("a model file takes no --param but rewards=NAME, where it has several rewards")
+        rewards = str(parameters["rewards"]) if parameters else None
+        read = files.read_with_notes(path, discount=discount, rewards=rewards, normalize=normalize)
+        return cls(read.mdp, Path(path).stem, None, "; ".join(read.notes) or None)
 
     def _regularize(self, name: str, temperature: float | None, reference: str | None) -> None:
         if name == "none":

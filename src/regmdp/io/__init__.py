@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from regmdp._errors import MissingExtraError, ModelError
+from regmdp.io.files import read, write
 from regmdp.io.mapped import ModelWriter, open_mapped, save_mapped
 from regmdp.io.npz import load, save
 from regmdp.io.policies import load_policy
@@ -27,12 +28,14 @@ __all__ = [
     "load",
     "load_policy",
     "open_mapped",
+    "read",
     "save",
     "save_mapped",
     "time_limit_note",
     "to_gymnasium",
     "to_mdptoolbox",
     "to_quantecon",
+    "write",
 ]
 
 

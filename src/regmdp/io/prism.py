@@ -1,0 +1,300 @@
+"""Explicit models of the model checker PRISM: ``.tra`` with the transitions, and files of the same stem beside it.
+
+``.lab`` has labels of states, ``.srew`` and ``.trew`` rewards of states and transitions, ``.sta`` the variables of states.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+
+from regmdp._arrays import Float, Int
+from regmdp._errors import FormatError
+from regmdp._files import existing, replace_atomically
+from regmdp.io.choices import INITIAL, Choices, Remainder, added, as_choices, as_model
+from regmdp.io.text import Text, read_text
+from regmdp.mdp import MDP
+
+__all__ = ["read_prism", "write_prism"]
+
+COMMENT = "#"
+#: The files whose content a remainder belongs to, and the file that holds it.
+PARTS, REMAINDER = (".tra", ".lab", ".srew", ".trew"), ".regmdp.json"
+LABEL = re.compile(r'\s*(\d+)="([^"]*)"')
+STRUCTURE = re.compile(r'#\s*Reward structure\s+"(.*)"')
+
+
+def write_prism(mdp: MDP, path: Path) -> tuple[str, ...]:
+    """Write a model as ``.tra``, ``.lab``, ``.srew``, ``.trew`` and ``.regmdp.json`` of one stem; return what is different."""
+    choices, remainder, notes = as_choices(mdp)
+    rows = choices.rows
+    counts = np.diff(rows.indptr)
+    state = np.repeat(choices.state, counts).tolist()
+    number = np.repeat(choices.number, counts).tolist()
+    name = [f" {choices.names[i]}" if choices.names[i] else "" for i in np.repeat(np.arange(counts.size), counts).tolist()]
+    columns = (state, number, rows.indices.tolist(), rows.data.tolist(), name)
+    size = f"{choices.n_states} {counts.size}"
+    transitions = [f"{size} {rows.nnz}"]
+    transitions += [f"{s} {c} {t} {p!r}{n}" for s, c, t, p, n in zip(*columns, strict=True)]
+    paid = np.repeat(choices.rewards, counts)
+    lines = [f"{s} {c} {t} {r!r}" for s, c, t, r in zip(*columns[:3], paid.tolist(), strict=True) if r or math.copysign(1.0, r) < 0]
+    rewards = [f"{size} {len(lines)}", *lines]
+    labels = [" ".join(f'{index}="{label}"' for index, label in enumerate(choices.labels))]
+    marks: dict[int, list[int]] = {}
+    for index, states in enumerate(choices.labels.values()):
+        for s in states.tolist():
+            marks.setdefault(s, []).append(index)
+    labels += [f"{s}: {' '.join(map(str, marks[s]))}" for s in sorted(marks)]
+    contents = [_joined(lines) for lines in (transitions, labels, [f"{choices.n_states} 0"], rewards)]
+    contents.append(_joined([remainder.sealed(b"".join(contents))]))
+    for suffix, content in zip((*PARTS, REMAINDER), contents, strict=True):
+        replace_atomically(path.with_suffix(suffix), lambda file, content=content: file.write(content))
+    return notes
+
+
+def _joined(lines: list[str]) -> bytes:
+    return ("\n".join(lines) + "\n").encode()
+
+
+def read_prism(path: Path, *, discount: float | None, rewards: str | None, normalize: bool) -> tuple[MDP, tuple[str, ...]]:
+    """Read a model from ``.tra`` and what lies beside it; return it, and what to say of it."""
+    text = read_text(path, COMMENT)
+    state, number, target, probability, names = _transitions(text)
+    n_states, n_choices, n_transitions = _sizes(text, 3)
+    order = np.lexsort((target, number, state))
+    state, number, target, probability = state[order], number[order], target[order], probability[order]
+    index = order + 1  # of the line
+    starts = np.append(True, (state[1:] != state[:-1]) | (number[1:] != number[:-1]))
+    twice = np.append(False, ~starts[1:] & (target[1:] == target[:-1]))
+    if twice.any():
+        raise text.error(int(index[np.argmax(twice)]), "this transition is listed twice")
+    first = np.flatnonzero(starts)
+    if first.size != n_choices:
+        raise text.error(0, f"{n_choices} choices are announced, and {first.size} listed")
+    choice_state = state[first]
+    skipped = number[first] != np.arange(first.size) - np.searchsorted(choice_state, choice_state)
+    if skipped.any():
+        line = int(index[first[np.argmax(skipped)]])
+        raise text.error(
+            line, f"choices of a state are numbered from 0 on, and one of state {state[np.argmax(skipped)]} is skipped"
+        )
+    choice = np.cumsum(starts) - 1
+    named = [names[i] for i in order.tolist()]
+    chosen = [named[i] for i in first.tolist()]
+    for i, (name, c) in enumerate(zip(named, choice.tolist(), strict=True)):
+        if name != chosen[c]:
+            raise text.error(int(index[i]), f"expected the name {chosen[c]!r}, as before in this choice, and found {name!r}")
+    rows = sp.csr_array((probability, target, np.append(first, n_transitions)), shape=(first.size, n_states))
+    notes = []
+    files = _reward_files(path, rewards)
+    if not any(file.exists() for file in files):
+        notes.append("there are no rewards: no .srew or .trew file lies beside it")
+    paid = _rewards(files, rows, choice_state)
+    labels = _labels(path.with_suffix(".lab"), n_states)
+    remainder, state_labels = _remainder(path), None
+    if remainder is None:
+        state_labels = _variables(path.with_suffix(".sta"), n_states)
+    lines = np.array(text.numbers)[index[first]]
+    choices = Choices(choice_state, chosen, rows, paid, labels)
+    if remainder is None and discount is None:
+        notes.append("the file has no discount, and 1 is taken")
+    mdp = as_model(choices, remainder, text, lines, discount=discount, normalize=normalize, state_labels=state_labels)
+    return mdp, tuple(notes)
+
+
+def _sizes(text: Text, count: int) -> list[int]:
+    """Return the numbers of the first line."""
+    words = text.lines[0].split() if text.lines else []
+    names = ("states", "choices", "transitions") if count == 3 else ("states", "rewards")
+    if len(words) != count:
+        hint = ""
+        if count == 3:
+            kinds = {2: "a Markov chain", 4: "a model with hidden states"}
+            hint = f"; so begins {kinds[len(words)]}" if len(words) in kinds else ""
+        raise text.error(0, f"expected the numbers of {', '.join(names)}, and found {len(words)} words{hint}")
+    return text.integers(words, [0] * count, "a count").tolist()
+
+
+def _table(text: Text, n_header: int, lengths: tuple[int, ...], what: str) -> list[list[str]]:
+    """Return the words of all lines but the first, their number checked against what it announces."""
+    announced = _sizes(text, n_header)[-1]
+    if len(text) - 1 != announced:
+        index = min(len(text), announced + 1)
+        raise text.error(index, f"{announced} lines of {what} are announced, and {len(text) - 1} are here")
+    table = list(map(str.split, text.lines[1:]))
+    for index, words in enumerate(table, start=1):
+        if len(words) not in lengths:
+            raise text.error(index, f"expected {what}, and found {len(words)} words")
+    return table
+
+
+def _transitions(text: Text) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]:
+    """Return the columns of the transitions: states, choices, successors, probabilities, names."""
+    n_states, n_choices, _ = _sizes(text, 3)
+    table = _table(text, 3, (4, 5), "a state, a choice, a successor, a probability and perhaps a name")
+    if not table:
+        raise text.error(1, "expected transitions, and there are none")
+    if n_states > n_choices + len(table):
+        raise text.error(0, f"{n_states} states are announced, and most of them have no transition from or to them")
+    lines = range(1, len(text))
+    return (
+        text.integers([words[0] for words in table], lines, "a state", n_states),
+        text.integers([words[1] for words in table], lines, "a choice", n_choices),
+        text.integers([words[2] for words in table], lines, "a successor", n_states),
+        text.probabilities([words[3] for words in table], lines),
+        [words[4] if len(words) == 5 else "" for words in table],
+    )
+
+
+def _reward_files(path: Path, wanted: str | None) -> tuple[Path, Path]:
+    """Return the ``.srew`` and ``.trew`` of the reward structure that is wanted; one of them, or both, may not exist.
+
+    Several structures lie in files that are numbered, and begin with a comment that has the name.
+    """
+    structures: dict[str, str] = {}
+    for stem in (path.stem, *(f"{path.stem}{number}" for number in range(1, 100))):
+        found = [file for suffix in (".srew", ".trew") if (file := path.with_name(stem + suffix)).exists()]
+        if found:
+            structures[_structure(found) or stem] = stem
+        if stem == path.stem and found and wanted is None:
+            break  # the one without a number is the whole
+    if wanted is not None and wanted not in structures:
+        known = ", ".join(structures) or "none"
+        raise FormatError(f"{path} has no reward structure {wanted!r} beside it; there is: {known}")
+    if wanted is None and len(structures) > 1:
+        raise FormatError(f"{path} has several reward structures; say which with rewards=: {', '.join(structures)}")
+    stem = structures[wanted] if wanted is not None else next(iter(structures.values()), path.stem)
+    return path.with_name(f"{stem}.srew"), path.with_name(f"{stem}.trew")
+
+
+def _structure(files: list[Path]) -> str:
+    """Return the name of a reward structure, if its files have one."""
+    for file in files:
+        with open(file, encoding="utf-8", errors="replace") as lines:
+            if match := STRUCTURE.match(lines.readline(1000)):
+                return match[1]
+    return ""
+
+
+def _rewards(files: tuple[Path, Path], rows: sp.csr_array, state: Int[np.ndarray, " C"]) -> Float[np.ndarray, " C"]:
+    """Return the expected reward of each choice: that of its state, and those of its transitions on average."""
+    of_states, of_transitions = files
+    paid, more = np.zeros(state.size), np.zeros(state.size)
+    if of_states.exists():
+        paid = _state_rewards(read_text(of_states, COMMENT), rows.shape[1])[state]
+    if of_transitions.exists():
+        more = _transition_rewards(read_text(of_transitions, COMMENT), rows, state)
+    return added(paid, more)
+
+
+def _state_rewards(text: Text, n_states: int) -> Float[np.ndarray, " S"]:
+    table = _table(text, 2, (2,), "a state and a reward")
+    _same(text, _sizes(text, 2)[:1], [n_states])
+    lines = range(1, len(text))
+    state = text.integers([words[0] for words in table], lines, "a state", n_states)
+    _once(text, state, np.argsort(state, kind="stable"))
+    rewards = np.zeros(n_states)
+    rewards[state] = text.reals([words[1] for words in table], lines, "a reward")
+    return rewards
+
+
+def _transition_rewards(text: Text, rows: sp.csr_array, state: Int[np.ndarray, " C"]) -> Float[np.ndarray, " C"]:
+    table = _table(text, 3, (4,), "a state, a choice, a successor and a reward")
+    n_states = rows.shape[1]
+    _same(text, _sizes(text, 3)[:2], [n_states, state.size])
+    lines = range(1, len(text))
+    source = text.integers([words[0] for words in table], lines, "a state", n_states)
+    number = text.integers([words[1] for words in table], lines, "a choice", state.size)
+    target = text.integers([words[2] for words in table], lines, "a successor", n_states)
+    reward = text.reals([words[3] for words in table], lines, "a reward")
+    beyond = number >= np.bincount(state, minlength=n_states)[source]
+    choice = np.where(beyond, 0, np.searchsorted(state, source) + number)
+    key = choice * n_states + target
+    present = np.repeat(np.arange(state.size), np.diff(rows.indptr)) * n_states + rows.indices
+    place = np.minimum(np.searchsorted(present, key), present.size - 1)
+    missing = beyond | (present[place] != key)
+    if missing.any():
+        raise text.error(int(np.argmax(missing)) + 1, "there is no such transition in the .tra file")
+    _once(text, key, np.argsort(key, kind="stable"))
+    entries = np.zeros(present.size)
+    entries[place] = reward
+    first = rows.indptr[:-1]
+    low, high = np.minimum.reduceat(entries, first), np.maximum.reduceat(entries, first)
+    expected = np.add.reduceat(entries * rows.data, first)
+    return np.where(low == high, low, expected)  # the same on all transitions: without rounding
+
+
+def _same(text: Text, found: Sequence[int], expected: Sequence[int]) -> None:
+    if list(found) != list(expected):
+        raise text.error(0, f"the .tra file has {list(expected)} states and choices, and this one is for {list(found)}")
+
+
+def _once(text: Text, key: Int[np.ndarray, " n"], order: Int[np.ndarray, " n"]) -> None:
+    """Refuse keys, in the order of lines, of which some are the same."""
+    twice = np.flatnonzero(key[order][1:] == key[order][:-1])
+    if twice.size:
+        raise text.error(int(order[twice[0] + 1]) + 1, "this is listed twice")
+
+
+def _labels(path: Path, n_states: int) -> dict[str, np.ndarray]:
+    """Return the states of each label."""
+    if not path.exists():
+        return {}
+    text = read_text(path, COMMENT)
+    declared = LABEL.findall(text.lines[0]) if text.lines else []
+    if not declared or LABEL.sub("", text.lines[0]).strip():
+        raise text.error(0, 'expected labels, as in 0="init" 1="deadlock"')
+    names = {int(index): name for index, name in declared}
+    if len(names) < len(declared) or len(set(names.values())) < len(declared):
+        raise text.error(0, "a label is declared twice")
+    states: dict[str, list[int]] = {name: [] for name in names.values()}
+    seen: set[int] = set()
+    for line, content in enumerate(text.lines[1:], start=1):
+        state, colon, indices = content.partition(":")
+        marks = indices.split()
+        if not colon or not marks:
+            raise text.error(line, "expected a state, a colon and numbers of labels, as in 0: 0 2")
+        number = int(text.integers([state.strip()], [line], "a state", n_states)[0])
+        if number in seen:
+            raise text.error(line, f"state {number} is listed twice")
+        seen.add(number)
+        for mark in text.integers(marks, [line] * len(marks), "a label").tolist():
+            if mark not in names:
+                raise text.error(line, f"label {mark} is not declared in the first line")
+            states[names[mark]].append(number)
+    if INITIAL in states and not states[INITIAL]:
+        raise text.error(len(text), f"no state has the label {INITIAL!r}, so there is none to begin in")
+    return {name: np.unique(np.array(members, dtype=np.int64)) for name, members in states.items()}
+
+
+def _variables(path: Path, n_states: int) -> list[str] | None:
+    """Return what a ``.sta`` file says of each state, such as ``(0,2,1)``."""
+    if not path.exists():
+        return None
+    text = read_text(path, COMMENT)
+    if not text.lines or not re.fullmatch(r"\(.*\)", text.lines[0]):
+        raise text.error(0, "expected the names of variables, as in (x,y)")
+    if len(text) - 1 != n_states:
+        raise text.error(min(len(text), n_states + 1), f"expected {n_states} states, as in the .tra file; {len(text) - 1} are here")
+    names: list[str] = []
+    for line, content in enumerate(text.lines[1:], start=1):
+        state, _, values = content.partition(":")
+        if state.strip() != str(line - 1) or not re.fullmatch(r"\(.*\)", values.strip()):
+            raise text.error(line, f"expected state {line - 1} and its values, as in {line - 1}:(0,1), and found {content!r}")
+        names.append(values.strip())
+    return names
+
+
+def _remainder(path: Path) -> Remainder | None:
+    """Return what we wrote beside the files, if we did."""
+    beside = path.with_suffix(REMAINDER)
+    if not beside.exists():
+        return None
+    parts = [path.with_suffix(suffix) for suffix in PARTS]
+    content = b"".join(existing(part).read_bytes() if part.exists() else b"" for part in parts)
+    return Remainder.opened(beside.read_text(encoding="utf-8", errors="replace"), content, f"{beside}, line 1")

@@ -1,0 +1,118 @@
+"""Text files of models, line by line, with the place of whatever is wrong in them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from regmdp._arrays import Float, Int
+from regmdp._errors import FormatError
+from regmdp._files import existing
+
+__all__ = ["Text", "read_text"]
+
+
+@dataclass(frozen=True)
+class Text:
+    """The lines of a file that say something: no blanks, no comments.
+
+    Attributes:
+        path: The file.
+        lines: The n lines, without white space around them.
+        numbers: (n,) their numbers in the file, from 1.
+        total: Lines of the whole file.
+    """
+
+    path: Path
+    lines: list[str]
+    numbers: list[int]
+    total: int
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def error(self, index: int, problem: str) -> FormatError:
+        """Return the error for the line of this index; for one past the end, that the file stops there."""
+        if index < len(self.lines):
+            return self.error_at(self.numbers[index], problem)
+        return self.error_at(self.total, f"the file ends here; {problem}")
+
+    def error_at(self, number: int, problem: str) -> FormatError:
+        """Return the error for the line of this number."""
+        return FormatError(f"{self.path}, line {number}: {problem}")
+
+    def integers(self, tokens: Sequence[str], indices: Sequence[int], what: str, limit: int | None = None) -> Int[np.ndarray, " n"]:
+        """(n,) words, and the indices of their lines -> (n,) numbers from 0 to ``limit - 1``."""
+        try:
+            values = np.fromiter(map(int, tokens), np.int64, len(tokens))
+            plain = "_" not in "".join(tokens)
+        except (ValueError, OverflowError):
+            values, plain = np.empty(0, dtype=np.int64), False
+        if not plain:
+            bad = next(i for i, token in enumerate(tokens) if not (token.isdecimal() and len(token) < 19))
+            raise self.error(indices[bad], f"expected {what}, a whole number, and found {tokens[bad]!r}")
+        wrong = values < 0 if limit is None else (values < 0) | (values >= limit)
+        if wrong.any():
+            bad = int(np.argmax(wrong))
+            allowed = "from 0 on" if limit is None else f"from 0 to {limit - 1}"
+            raise self.error(indices[bad], f"expected {what} {allowed}, and found {tokens[bad]}")
+        return values
+
+    def reals(self, tokens: Sequence[str], indices: Sequence[int], what: str) -> Float[np.ndarray, " n"]:
+        """(n,) words, and the indices of their lines -> (n,) finite numbers; fractions such as 1/3 are numbers as well."""
+        try:
+            values = np.fromiter(map(float, tokens), np.float64, len(tokens))
+            plain = "_" not in "".join(tokens)
+        except ValueError:
+            values, plain = np.empty(0), False
+        if not plain:
+            values = np.array([self.real(token, index, what) for token, index in zip(tokens, indices, strict=True)])
+        wrong = ~np.isfinite(values)
+        if wrong.any():
+            bad = int(np.argmax(wrong))
+            self.real(tokens[bad], indices[bad], what)
+        return values
+
+    def probabilities(self, tokens: Sequence[str], indices: Sequence[int]) -> Float[np.ndarray, " n"]:
+        """(n,) words, and the indices of their lines -> (n,) numbers from 0 to 1."""
+        values = self.reals(tokens, indices, "a probability")
+        wrong = (values < 0) | (values > 1 + 1e-9)
+        if wrong.any():
+            bad = int(np.argmax(wrong))
+            raise self.error(indices[bad], f"expected a probability from 0 to 1, and found {tokens[bad]}")
+        return values
+
+    def real(self, token: str, index: int, what: str) -> float:
+        """Return a word, and the index of its line, as a finite number."""
+        try:
+            value = float(Fraction(token)) if "/" in token else float(token)
+            if "_" not in token and math.isfinite(value):
+                return value
+        except (ValueError, ZeroDivisionError, OverflowError):
+            pass
+        raise self.error(index, f"expected {what}, a finite number, and found {token!r}")
+
+
+def read_text(path: str | PathLike[str], comment: str) -> Text:
+    """Read the lines of a file; one that begins with these characters is a comment.
+
+    Raises:
+        FormatError: if it is no text.
+        FileNotFoundError: if there is none.
+    """
+    path = existing(path)
+    content = path.read_bytes()
+    try:
+        whole = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise FormatError(f"{path}, line {line}: expected text in UTF-8, and found the byte 0x{content[error.start]:02x}") from None
+    lines = list(map(str.strip, whole.split("\n")))
+    numbers = [number for number, line in enumerate(lines, start=1) if line and not line.startswith(comment)]
+    return Text(path, [lines[number - 1] for number in numbers], numbers, max(1, whole.count("\n") + (not whole.endswith("\n"))))
