@@ -1,6 +1,7 @@
 """Route choice on road networks by the recursive logit."""
 
 from regmdp.models.routes.features import Features, constant, left_turns, link_constants, next_link, u_turns
+from regmdp.models.routes.likelihood import gradient, link_flows, log_likelihood, pair_flows
 from regmdp.models.routes.network import Network
 from regmdp.models.routes.recursive_logit import RecursiveLogit
 from regmdp.models.routes.trips import Demand, Trips
@@ -12,8 +13,12 @@ __all__ = [
     "RecursiveLogit",
     "Trips",
     "constant",
+    "gradient",
     "left_turns",
     "link_constants",
+    "link_flows",
+    "log_likelihood",
     "next_link",
+    "pair_flows",
     "u_turns",
 ]

@@ -85,9 +85,9 @@ class RecursiveLogit:
         """
         nodes = self._as_nodes(destinations)
         inner = np.empty((self.network.n_links, nodes.size))
-        for block in self._solve(nodes):
+        for block in self.blocks(nodes):
             inner[:, block.columns] = block.log_z
-        return self.scale * np.concatenate((inner, self._origins(inner)))
+        return self.scale * np.concatenate((inner, self.origins(inner)))
 
     def probabilities(self, destination: int) -> sp.csr_array:
         """(S, L + 1) sparse probabilities of the next link, the last column that of arriving; a row of 0 where one cannot arrive.
@@ -137,10 +137,11 @@ class RecursiveLogit:
         labels = [*(names[index] for index in np.flatnonzero(kept)), "arrived"]
         return MDP.from_pairs(state, action, rows, rewards, 1.0, n_states=arrival + 1, n_actions=last + 1, state_labels=labels)
 
-    def _solve(self, nodes: Int[np.ndarray, " D"]) -> list[Block]:
+    def blocks(self, nodes: Int[np.ndarray, " D"]) -> list[Block]:
+        """Return what was solved for destinations, in the units it was solved in."""
         return solve(self.network, self.utility / self.scale, nodes, self._common)
 
-    def _origins(self, inner: Float[np.ndarray, "L D"]) -> Float[np.ndarray, "N D"]:
+    def origins(self, inner: Float[np.ndarray, "L D"]) -> Float[np.ndarray, "N D"]:
         """Return log z of the origins from that of the links."""
         network, n = self.network, self.network.n_link_pairs
         ahead = self.utility[n:, None] / self.scale + inner[network.pair_link[n:]]
