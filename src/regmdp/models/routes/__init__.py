@@ -3,6 +3,7 @@
 from regmdp.models.routes.features import Features, constant, left_turns, link_constants, next_link, u_turns
 from regmdp.models.routes.likelihood import gradient, link_flows, log_likelihood, pair_flows
 from regmdp.models.routes.network import Network
+from regmdp.models.routes.reading import RouteData, read, read_demand, read_network, read_trips
 from regmdp.models.routes.recursive_logit import RecursiveLogit
 from regmdp.models.routes.trips import Demand, Trips
 
@@ -11,6 +12,7 @@ __all__ = [
     "Features",
     "Network",
     "RecursiveLogit",
+    "RouteData",
     "Trips",
     "constant",
     "gradient",
@@ -20,5 +22,9 @@ __all__ = [
     "log_likelihood",
     "next_link",
     "pair_flows",
+    "read",
+    "read_demand",
+    "read_network",
+    "read_trips",
     "u_turns",
 ]
