@@ -310,8 +310,8 @@ class _Reader:
         place = self.at - 1
         self._colon()
         chosen = self._chosen(actions)
-        everywhere = list(range(states.count))
         if self._peek() != ":":
+            everywhere = list(range(states.count))
             if self._peek() == "identity":
                 self.at += 1
                 transitions.fill(chosen, everywhere, 0.0, place)
@@ -344,8 +344,8 @@ class _Reader:
         place = self.at - 1
         self._colon()
         chosen = self._chosen(actions)
-        everywhere = list(range(states.count))
         if self._peek() != ":":
+            everywhere = list(range(states.count))
             table = self._numbers(states.count**2, "a reward").reshape(states.count, -1)
             rewards.table(chosen, everywhere, self.sign * table, place)
             return

@@ -81,7 +81,7 @@ def read_prism(path: Path, *, discount: float | None, rewards: str | None, norma
     if skipped.any():
         line = int(index[first[np.argmax(skipped)]])
         raise text.error(
-            line, f"choices of a state are numbered from 0 on, and one of state {state[np.argmax(skipped)]} is skipped"
+            line, f"choices of a state are numbered from 0 on, and one of state {choice_state[np.argmax(skipped)]} is skipped"
         )
     choice = np.cumsum(starts) - 1
     named = [names[i] for i in order.tolist()]
