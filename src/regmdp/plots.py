@@ -32,6 +32,7 @@ try:
     import matplotlib as mpl
     from matplotlib import ticker
     from matplotlib.axes import Axes
+    from matplotlib.collections import LineCollection
     from matplotlib.figure import Figure
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
@@ -50,6 +51,7 @@ __all__ = [
     "legend",
     "letters",
     "level",
+    "links",
     "logarithmic",
     "png",
     "style",
@@ -274,6 +276,43 @@ def arrows(
     corners = np.stack([at + length * (along * ahead + across * aside) for along, across in outline], axis=1)
     codes = np.tile([Path.MOVETO, *[Path.LINETO] * (len(outline) - 2), Path.CLOSEPOLY], len(at))
     axes.add_patch(PathPatch(Path(corners.reshape(-1, 2), codes), facecolor=color, linewidth=0, zorder=2))
+
+
+def links(
+    axes: Axes,
+    start: Float[np.ndarray, "n 2"],
+    end: Float[np.ndarray, "n 2"],
+    size: Float[np.ndarray, " n"],
+    label: str,
+    *,
+    apart: float = 0.0,
+) -> None:
+    """Draw links between points on a map, as wide and as dark as they are large, with a scale of colours beside it.
+
+    Args:
+        axes: Where; both axes linear and of one scale.
+        start: (n, 2) where each begins.
+        end: (n, 2) where it ends.
+        size: (n,) its size, not negative.
+        label: What that is, with its unit.
+        apart: How far to the right of the line from start to end it is drawn, so that both directions show.
+    """
+    along = end - start
+    length = np.maximum(np.hypot(along[:, 0], along[:, 1]), np.finfo(np.float64).tiny)[:, None]
+    aside = apart * np.column_stack((along[:, 1], -along[:, 0])) / length
+    most = float(np.max(size, initial=0.0)) or 1.0
+    order = np.argsort(size)  # the largest on top
+    segments = np.stack((start + aside, end + aside), axis=1)[order]
+    drawn = LineCollection(
+        list(segments), linewidths=0.4 + 5.6 * size[order] / most, cmap="cividis_r", capstyle="butt", zorder=2.0
+    )  # fmt: skip
+    drawn.set_array(size[order])
+    drawn.set_clim(0.0, most)
+    axes.add_collection(drawn)
+    bar = axes.get_figure(root=True).colorbar(drawn, ax=axes, fraction=0.04, pad=0.02)  # type: ignore[union-attr]
+    bar.set_label(label)
+    axes.set_aspect("equal")
+    axes.autoscale_view()
 
 
 def level(axes: Axes, y: float, text: str, *, where: float = 0.99) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from regmdp._arrays import Float
 from regmdp._errors import SampleError
+from regmdp._estimates import inverse_information
 from regmdp.choice.likelihood import Likelihood
 
 __all__ = ["KINDS", "covariance"]
@@ -59,7 +60,7 @@ def covariance(likelihood: Likelihood, kind: str, *, jointly: bool) -> Float[np.
     else:
         scores = _summed(equations.scores, likelihood.panel.individual) if kind == "cluster" else equations.scores
         noise = scores.T @ scores
-    inverse = _inverse(slope, likelihood.solved.model.names)
+    inverse = inverse_information(slope, likelihood.solved.model.names)
     return inverse @ noise @ inverse.T
 
 
@@ -94,17 +95,3 @@ def _summed(scores: Float[np.ndarray, "N K"], individual: np.ndarray) -> Float[n
     """Sum up what belongs to one individual."""
     _, group = np.unique(individual, return_inverse=True)
     return np.array([np.bincount(group, column) for column in scores.T]).T
-
-
-def _inverse(matrix: Float[np.ndarray, "K K"], names: tuple[str, ...]) -> Float[np.ndarray, "K K"]:
-    """Invert how the equations change with the parameters, or say which of these the data do not tell."""
-    scale = np.sqrt(np.maximum(np.diag(matrix), 0.0))
-    if (scale == 0).any():
-        name = names[int(np.argmax(scale == 0))]
-        raise SampleError(f"the data do not tell {name!r}: the likelihood does not depend on it; leave it out, or fix it")
-    scaled = matrix / np.outer(scale, scale)
-    _, singular, right = np.linalg.svd(scaled)
-    if singular[-1] < 1e-10 * singular[0]:
-        mixed = [name for name, weight in zip(names, right[-1], strict=True) if abs(weight) > 1e-3]
-        raise SampleError(f"the data do not tell {', '.join(mixed)} apart: some mixture of them leaves the likelihood as it is")
-    return np.linalg.inv(scaled) / np.outer(scale, scale)

@@ -9,6 +9,7 @@ import numpy as np
 
 from regmdp._arrays import Float
 from regmdp._errors import SampleError
+from regmdp._estimates import coefficient_table
 from regmdp.choice.covariance import KINDS, covariance
 from regmdp.choice.likelihood import Likelihood
 from regmdp.choice.model import ChoiceModel, Solved
@@ -90,8 +91,6 @@ class Estimates:
 
     def summary(self, kind: str = "information") -> str:
         """Return what a person wants to know, with a table of the estimates and 95 % confidence intervals."""
-        from scipy.stats import norm  # slow to import
-
         likelihood = self.likelihood
         errors = self.standard_errors(kind)
         how = "choices and transitions together" if self.jointly else "transitions first, then choices"
@@ -107,15 +106,7 @@ class Estimates:
             ("status", f"{self.status}, {self.iterations} solutions in {self.seconds:.2f} s"),
             ("std. errors", KINDS[kind]),
         ]
-        width = max(12, *(len(name) for name in self.model.names))
-        table = [f"{'':<{width}} {'estimate':>11} {'std. error':>11} {'z':>8} {'P>|z|':>7} {'[0.025':>11} {'0.975]':>11}"]
-        for name, estimate in self.parameters.items():
-            error = errors[name]
-            z = estimate / error if error > 0 else np.inf
-            low, high = estimate - 1.959964 * error, estimate + 1.959964 * error
-            table.append(
-                f"{name:<{width}} {estimate:>11.4f} {error:>11.4f} {z:>8.2f} {2 * norm.sf(abs(z)):>7.3f} {low:>11.4f} {high:>11.4f}"
-            )
+        table = coefficient_table(self.model.names, self.vector.tolist(), [errors[name] for name in self.model.names])
         return "\n".join([*(f"{name:<12} {text}" for name, text in lines), "", *table])
 
     def __repr__(self) -> str:

@@ -193,8 +193,8 @@ def _attempt(
         low, high = np.where(reached, z, np.inf).min(axis=0), z.max(axis=0)
         good = (whole | ~reached).all(axis=0) & ((high <= low * RANGE) | ~reached.any(axis=0))
     z, lowest = z[:, good], lowest[good]
-    middle = np.sqrt(low[good]) * np.sqrt(high[good])
-    middle = np.where((middle > 0) & np.isfinite(middle), middle, 1.0)
+    some = high[good] > 0  # or nothing leads there
+    middle = np.where(some, np.sqrt(np.where(some, low[good], 1.0)) * np.sqrt(high[good]), 1.0)
     return good, Block(factor, pending[good], z / middle, np.log(middle) - LIFT - lowest)
 
 
