@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import ArrayLike, Float
+from regmdp._arrays import ArrayLike, Float, Int
 from regmdp._errors import ModelError, SampleError, UnboundedError
 from regmdp._estimates import coefficient_table, inverse_information
 from regmdp.models.routes.features import Features
@@ -214,7 +214,7 @@ def surprises(model: RecursiveLogit, trips: Trips) -> tuple[Float[np.ndarray, "K
 
 
 def _flows(
-    model: RecursiveLogit, block: Any, place: int, chosen: Float[np.ndarray, " P"], leaving: Float[np.ndarray, " N"]
+    model: RecursiveLogit, block: Any, place: int, chosen: Float[np.ndarray, " P"], leaving: Int[np.ndarray, " N"]
 ) -> Float[np.ndarray, " P"]:
     """Return the (P,) travellers on every pair to one destination, of those that leave each node."""
     network = model.network
