@@ -1,0 +1,334 @@
+r"""Finding the reward: by matching expected features, or by the likelihood of the actions.
+
+Matching minimises \(V^*_\theta(\rho) - \langle r_\theta, d \rangle\), with d the demonstrator's occupancy. For rewards that are
+linear in θ that is convex, and its gradient is what the optimal policy expects of each feature less what was demonstrated. At the
+minimum it is, but for a constant, τ times the divergence of what was demonstrated from the optimal policy, where one went.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from regmdp._arrays import Float
+from regmdp._errors import RegularizerError, SolverError
+from regmdp.bellman import greedy
+from regmdp.gradients import Change, Features, Gradient, Linearization, Parameters, linearize
+from regmdp.irl.demonstrations import Demonstrations
+from regmdp.regularizers import KL, Regularizer, Shannon
+from regmdp.solution import Solution
+from regmdp.solve import solve
+
+__all__ = ["Recovered", "match_features", "maximize_likelihood"]
+
+#: Certified accuracy of the inner solutions, in the unit of the rewards, where doubles allow it.
+TOL = 1e-10
+MAX_ITERATIONS = 1000
+#: Up to so many parameters the error of each derivative is bounded by itself.
+FEW = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Recovered:
+    """A reward that makes sense of demonstrations.
+
+    Attributes:
+        theta: (K,) its parameters.
+        rewards: (S, A) the reward itself.
+        solution: The solution for it, with a certificate.
+        linearization: For derivatives at it.
+        parameters: How the reward depends on the parameters.
+        demonstrations: What was demonstrated.
+        method: How it was found.
+        gradient: (K,) what is left of the gradient of the objective.
+        gradient_error: Bound on the largest error of the gradient that the inner solution may cause.
+        converged: Whether the gradient came down to the tolerance, or to its error.
+        status: How the search ended, in a sentence.
+        seconds: Time that it took.
+    """
+
+    theta: Float[np.ndarray, " K"]
+    rewards: Float[np.ndarray, "S A"]
+    solution: Solution
+    linearization: Linearization
+    parameters: Parameters
+    demonstrations: Demonstrations
+    method: str
+    gradient: Float[np.ndarray, " K"]
+    gradient_error: float
+    converged: bool
+    status: str
+    seconds: float
+
+    @property
+    def policy(self) -> Float[np.ndarray, "S A"]:
+        """(S, A) the policy that is optimal for the reward."""
+        return self.linearization.policy
+
+    @cached_property
+    def divergence(self) -> float:
+        """Kullback-Leibler divergence of what was done from the policy found, in nats, on average over the actions seen."""
+        return _divergence(self.demonstrations, self.policy)
+
+    @cached_property
+    def explained(self) -> float:
+        """Share of the divergence from who wants nothing that the reward takes away: 1 if every action is explained, 0 if none."""
+        mdp, regularizer = self.linearization.mdp, self.linearization.regularizer
+        nothing = mdp.with_rewards(np.zeros(mdp.rewards.shape))
+        aimless = greedy(nothing, regularizer, solve(nothing, regularizer, tol=TOL).value)[1]
+        before = _divergence(self.demonstrations, aimless)
+        return 1.0 - self.divergence / before if before > 0 else 1.0
+
+    def summary(self) -> str:
+        """Return what a person wants to know, in a few lines."""
+        data = self.demonstrations
+        rows = [
+            ("method", self.method),
+            ("data", repr(data)),
+            ("reward", f"{self.theta.size} parameters, the largest {np.max(np.abs(self.theta)):.4g} in size"),
+            ("fit", f"{self.divergence:.4g} nats an action from what was done; explains {100 * self.explained:.1f} %"),
+            ("gradient", f"at most {np.max(np.abs(self.gradient)):.2g} left, of which {self.gradient_error:.2g} may be error"),
+            ("status", f"{self.status}, {self.seconds:.2f} s"),
+        ]
+        return "\n".join(f"{name:<12} {text}" for name, text in rows)
+
+    def __repr__(self) -> str:
+        return f"Recovered({self.theta.size} parameters; {self.divergence:.4g} nats from what was done)"
+
+
+def match_features(
+    parameters: Parameters,
+    demonstrations: Demonstrations,
+    regularizer: Regularizer,
+    *,
+    ridge: float = 0.0,
+    start: Any = None,
+    listener: Callable[[np.ndarray, float], object] | None = None,
+) -> Recovered:
+    r"""Find the reward whose optimal policy expects as much of each feature as was demonstrated.
+
+    For linear rewards the problem is convex, and any regularizer will do; it is the dual of maximising the policy's regularizer
+    subject to the demonstrated features.
+
+    Args:
+        parameters: How the reward depends on θ: :func:`expected_features`, or :class:`regmdp.gradients.Function`.
+        demonstrations: What was done.
+        regularizer: What the demonstrator's policy is regularized with, as Shannon(temperature=1.0).
+        ridge: Weight of ½‖θ‖², which is added; a little makes the answer unique.
+        start: (K,) θ to start from; 0 by default.
+        listener: Is told θ and the objective at each point.
+
+    Raises:
+        SolverError: if the parameters do not fit.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp, soft = rm.models.chain(5), rm.Shannon(temperature=0.5)
+        >>> expert = rm.solve(mdp, soft, tol=1e-12).policy
+        >>> seen = rm.irl.Demonstrations.of_policy(mdp, expert)
+        >>> found = rm.irl.match_features(rm.irl.expected_features(mdp, pair=mdp.rewards[:, :, None]), seen, soft)
+        >>> found.theta.round(6), bool(np.max(np.abs(found.policy - expert)) < 1e-6)
+        (array([1.]), True)
+
+    References:
+        Ziebart, Bagnell & Dey 2010, ICML, "Modeling interaction via the principle of maximum causal entropy"; Zhou, Bloem & Bambos
+        2018, IEEE Transactions on Automatic Control 63(9), for infinite horizons.
+    """
+    objective = _Matching(parameters, demonstrations, regularizer, ridge, listener)
+    return objective.search(start, "matching expected features")
+
+
+def maximize_likelihood(
+    parameters: Parameters,
+    demonstrations: Demonstrations,
+    regularizer: Shannon | KL,
+    *,
+    ridge: float = 0.0,
+    start: Any = None,
+    listener: Callable[[np.ndarray, float], object] | None = None,
+) -> Recovered:
+    """Find the reward under which the actions, in the states in which they were seen, are most likely.
+
+    It needs nothing of where the demonstrations begin or end. With long demonstrations it agrees with :func:`match_features`.
+
+    Args:
+        parameters: How the reward depends on θ.
+        demonstrations: What was done.
+        regularizer: Shannon or KL, whose policies give all actions of their domain some probability.
+        ridge: Weight of ½‖θ‖², which is subtracted from the mean log-likelihood.
+        start: (K,) θ to start from; 0 by default.
+        listener: Is told θ and minus the mean log-likelihood at each point.
+
+    Raises:
+        RegularizerError: if the regularizer is another, or forbids an action that was seen.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp, soft = rm.models.chain(5), rm.Shannon(temperature=0.5)
+        >>> seen = rm.irl.Demonstrations.of_trajectories(mdp, [([0, 1, 2, 3, 4], [1, 1, 1, 1, 1]), ([0, 0, 1, 0], [0, 1, 0, 1])])
+        >>> found = rm.irl.maximize_likelihood(rm.irl.expected_features(mdp, state=np.eye(5)[:, 4:]), seen, soft)
+        >>> bool(found.theta[0] > 0)  # the last state is worth going to
+        True
+    """
+    if not isinstance(regularizer, Shannon | KL) or not np.all(np.asarray(regularizer.temperature) > 0):
+        raise RegularizerError("the likelihood of actions needs Shannon or KL with a positive temperature; use match_features")
+    allowed = regularizer.domain(demonstrations.mdp.available)
+    forbidden = demonstrations.counts > 0 if allowed is None else (demonstrations.counts > 0) & ~allowed
+    if allowed is not None and forbidden.any():
+        state, action = (int(i) for i in np.argwhere(forbidden)[0])
+        raise RegularizerError(
+            f"{demonstrations.mdp.describe(state, action)} was demonstrated, but the reference gives it probability 0; "
+            f"{int(np.count_nonzero(forbidden))} pairs are like that"
+        )
+    objective = _Likelihood(parameters, demonstrations, regularizer, ridge, listener)
+    return objective.search(start, "maximum likelihood of the actions")
+
+
+@dataclass(eq=False)
+class _Objective(ABC):
+    """A function of θ to be minimised, with what was found at the last point."""
+
+    parameters: Parameters
+    demonstrations: Demonstrations
+    regularizer: Regularizer
+    ridge: float
+    listener: Callable[[np.ndarray, float], object] | None
+    _theta: Any = None
+    _linear: Any = None
+    _solution: Any = None
+    _best: Any = None
+
+    @abstractmethod
+    def worth(self, linear: Linearization) -> float:
+        """Return the objective without the ridge."""
+
+    @abstractmethod
+    def direct(self) -> Float[np.ndarray, "S A"]:
+        """Return its derivative with respect to the rewards, as far as it does not come through the solution."""
+
+    @abstractmethod
+    def weights(self) -> dict[str, Any]:
+        """Return the weights of values and action values in it."""
+
+    def slope(self, linear: Linearization) -> Gradient:
+        """Return its derivative as far as it comes through the solution."""
+        return linear.gradient(**self.weights())
+
+    def search(self, start: Any, method: str) -> Recovered:
+        """Minimise it."""
+        from scipy.optimize import minimize  # slow to import
+
+        begin = time.perf_counter()
+        count = self.parameters.n_parameters
+        if start is None:
+            if count is None:
+                raise SolverError("a reward that is a function needs a start=…, which says how many parameters there are")
+            start = np.zeros(count)
+        point = self.parameters.checked(start)
+        goal, interrupted = max(1e-8, 2.0 * self._error(point) * np.sqrt(point.size)), False
+        try:
+            options: dict[str, Any] = {"gtol": goal, "maxiter": MAX_ITERATIONS}
+            if isinstance(self.parameters, Features):
+                found = minimize(self.value, point, jac=self.gradient, hessp=self.product, method="trust-krylov", options=options)
+            else:
+                found = minimize(self.value, point, jac=self.gradient, method="BFGS", options=options)
+            point = found.x
+        except KeyboardInterrupt:
+            interrupted, point = True, self._best[1]
+        gradient, error = self.gradient(point), self._error(point)
+        left = float(np.linalg.norm(gradient))
+        converged = not interrupted and left <= 10.0 * max(goal, 2.0 * error * np.sqrt(point.size), 1e-6)
+        verdict = "interrupted" if interrupted else "converged" if converged else "not converged"
+        return Recovered(
+            point, self._linear.mdp.rewards, self._solution, self._linear, self.parameters, self.demonstrations, method, gradient,
+            error, converged, f"{verdict}: the gradient's norm is {left:.1e}", time.perf_counter() - begin,
+        )  # fmt: skip
+
+    def value(self, theta: Float[np.ndarray, " K"]) -> float:
+        """Return the objective."""
+        return self.worth(self._at(theta)) + 0.5 * self.ridge * float(theta @ theta)
+
+    def gradient(self, theta: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
+        """Return its gradient."""
+        slope = self.slope(self._at(theta))
+        own = np.array([np.sum(self.direct() * change.rewards) for change in self.parameters.changes(theta)])
+        return self.parameters.chain(theta, slope) + own + self.ridge * theta
+
+    def product(self, theta: Float[np.ndarray, " K"], direction: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
+        """Return its second derivative times a direction, for linear rewards."""
+        assert isinstance(self.parameters, Features)
+        moved = self._at(theta).hessian_product(Change(rewards=self.parameters.along(direction)), **self.weights())
+        return self.parameters.expected(moved.rewards) + self.ridge * direction
+
+    def _error(self, theta: Float[np.ndarray, " K"]) -> float:
+        """Bound the largest error of the gradient; with many parameters by a single bound, for each costs a solve."""
+        slope, changes = self.slope(self._at(theta)), self.parameters.changes(theta)
+        if theta.size <= FEW:
+            return max(slope.error_along(change) for change in changes)
+        return slope.errors.rewards * max(float(np.max(np.abs(np.asarray(change.rewards)))) for change in changes)
+
+    def _at(self, theta: Float[np.ndarray, " K"]) -> Linearization:
+        if self._theta is None or not np.array_equal(theta, self._theta):
+            mdp = self.parameters.model(np.asarray(theta)).with_initial(self.demonstrations.initial)
+            self._solution = solve(mdp, self.regularizer, tol=TOL, start=self._solution)
+            self._linear = linearize(mdp, self.regularizer, self._solution)
+            self._theta = np.array(theta)
+            worth = self.worth(self._linear) + 0.5 * self.ridge * float(theta @ theta)
+            if self._best is None or worth < self._best[0]:
+                self._best = worth, self._theta
+            if self.listener is not None:
+                self.listener(self._theta, worth)
+        return self._linear
+
+
+class _Matching(_Objective):
+    """V*(ρ) less the demonstrated reward."""
+
+    def worth(self, linear: Linearization) -> float:
+        return float(self.demonstrations.initial @ linear.best - np.sum(self.demonstrations.occupancy * linear.mdp.rewards))
+
+    def direct(self) -> Float[np.ndarray, "S A"]:
+        return -self.demonstrations.occupancy
+
+    def weights(self) -> dict[str, Any]:
+        return {"value": self.demonstrations.initial}
+
+
+class _Likelihood(_Objective):
+    """Minus the mean log-likelihood of the actions, which is linear in Q and V."""
+
+    def worth(self, linear: Linearization) -> float:
+        weights = self.weights()
+        return float(weights["value"] @ linear.best + np.sum(weights["q"] * linear.q)) + self._offset
+
+    def direct(self) -> Float[np.ndarray, "S A"]:
+        return np.zeros(self.demonstrations.counts.shape)
+
+    def weights(self) -> dict[str, Any]:
+        tau = np.broadcast_to(np.asarray(self.regularizer.temperature), self.demonstrations.initial.shape)[:, None]
+        share = self.demonstrations.counts / self.demonstrations.counts.sum() / tau
+        return {"value": share.sum(axis=1), "q": -share}
+
+    @cached_property
+    def _offset(self) -> float:
+        """What the reference adds to the logarithms."""
+        if not isinstance(self.regularizer, KL):
+            return 0.0
+        counts = self.demonstrations.counts
+        logarithm = np.broadcast_to(self.regularizer.log_reference, counts.shape)
+        return -float(np.sum(np.where(counts > 0, counts * logarithm, 0.0)) / counts.sum())
+
+
+def _divergence(demonstrations: Demonstrations, policy: Float[np.ndarray, "S A"]) -> float:
+    """Return the mean of log π_demonstrated - log π over the actions seen; infinite if one of them has no probability."""
+    counts, seen = demonstrations.counts, demonstrations.policy
+    made = counts > 0
+    with np.errstate(divide="ignore"):
+        ratio = np.log(seen[made]) - np.log(policy[made])
+    return max(float(np.sum(counts[made] * ratio) / counts.sum()), 0.0)
