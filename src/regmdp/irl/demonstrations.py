@@ -48,7 +48,7 @@ class Demonstrations:
     size: float
 
     @classmethod
-    def of_trajectories(cls, mdp: MDP, trajectories: Sequence[tuple[Any, Any]]) -> Demonstrations:
+    def of_trajectories(cls, mdp: MDP, trajectories: Sequence[Any]) -> Demonstrations:
         """Take trajectories: pairs of the states and the actions, one action for each state but perhaps the last.
 
         What came after the end of a trajectory does not count, so where one was cut off, and not ended, feature matching sees too

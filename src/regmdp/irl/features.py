@@ -15,7 +15,9 @@ from regmdp.mdp import MDP
 __all__ = ["expected_features"]
 
 
-def expected_features(mdp: MDP, *, state: Any = None, action: Any = None, pair: Any = None, successor: Any = None) -> Features:
+def expected_features(
+    mdp: MDP, *, state: Any = None, action: Any = None, pair: Any = None, successor: Any = None, known: Any = 0.0
+) -> Features:
     r"""Return features of state, action, pair and successor as those of pairs: what comes next counts by its expectation.
 
     Args:
@@ -24,6 +26,7 @@ def expected_features(mdp: MDP, *, state: Any = None, action: Any = None, pair: 
         action: (A, K2) features of the action.
         pair: (S, A, K3) features of the pair.
         successor: (S, K4) features of the state that it leads to; nothing where the episode ends.
+        known: (S, A) part of the reward that is known, such as the cost of a step; 0 by default.
 
     Returns:
         Features of :class:`regmdp.gradients.Features`, K1 + K2 + K3 + K4 of them in this order.
@@ -53,7 +56,7 @@ def expected_features(mdp: MDP, *, state: Any = None, action: Any = None, pair: 
         parts.append(np.stack([expected_values(mdp, column) for column in columns], axis=2))
     if not parts:
         raise SolverError("there are no features: give some of the state, the action, the pair or the successor")
-    return Features(mdp.with_rewards(np.zeros(mdp.rewards.shape)), np.concatenate(parts, axis=2))
+    return Features(mdp.with_rewards(known + np.zeros(mdp.rewards.shape)), np.concatenate(parts, axis=2))
 
 
 def _shaped(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:

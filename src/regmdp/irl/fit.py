@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 
 from regmdp._arrays import Float
-from regmdp._errors import RegularizerError, SolverError
-from regmdp.bellman import greedy
+from regmdp._errors import RegularizerError, SolverError, UnboundedError
 from regmdp.gradients import Change, Features, Gradient, Linearization, Parameters, linearize
 from regmdp.irl.demonstrations import Demonstrations
 from regmdp.regularizers import KL, Regularizer, Shannon
@@ -78,10 +77,12 @@ class Recovered:
 
     @cached_property
     def explained(self) -> float:
-        """Share of the divergence from who wants nothing that the reward takes away: 1 if every action is explained, 0 if none."""
+        """Share that the reward takes away of the divergence from who wants nothing, and only follows the regularizer.
+
+        It is 1 if every action is explained, and 0 if the uniform policy, or the reference, did as well.
+        """
         mdp, regularizer = self.linearization.mdp, self.linearization.regularizer
-        nothing = mdp.with_rewards(np.zeros(mdp.rewards.shape))
-        aimless = greedy(nothing, regularizer, solve(nothing, regularizer, tol=TOL).value)[1]
+        aimless = regularizer.maximiser(np.where(mdp.available, 0.0, -np.inf), mdp.available)
         before = _divergence(self.demonstrations, aimless)
         return 1.0 - self.divergence / before if before > 0 else 1.0
 
@@ -126,6 +127,7 @@ def match_features(
 
     Raises:
         SolverError: if the parameters do not fit.
+        UnboundedError: if γ = 1 and at the start it pays never to end: say a cost of each step, as a known part of the reward.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -147,7 +149,7 @@ def match_features(
 def maximize_likelihood(
     parameters: Parameters,
     demonstrations: Demonstrations,
-    regularizer: Shannon | KL,
+    regularizer: Regularizer,
     *,
     ridge: float = 0.0,
     start: Any = None,
@@ -231,6 +233,7 @@ class _Objective(ABC):
                 raise SolverError("a reward that is a function needs a start=…, which says how many parameters there are")
             start = np.zeros(count)
         point = self.parameters.checked(start)
+        self._at(point)
         goal, interrupted = max(1e-8, 2.0 * self._error(point) * np.sqrt(point.size)), False
         try:
             options: dict[str, Any] = {"gtol": goal, "maxiter": MAX_ITERATIONS}
@@ -251,11 +254,16 @@ class _Objective(ABC):
         )  # fmt: skip
 
     def value(self, theta: Float[np.ndarray, " K"]) -> float:
-        """Return the objective."""
-        return self.worth(self._at(theta)) + 0.5 * self.ridge * float(theta @ theta)
+        """Return the objective; infinite where it pays never to end, which the search comes back from."""
+        try:
+            return self.worth(self._at(theta)) + 0.5 * self.ridge * float(theta @ theta)
+        except UnboundedError:
+            return np.inf
 
     def gradient(self, theta: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
-        """Return its gradient."""
+        """Return its gradient; 0 where the objective is infinite, where nothing depends on it."""
+        if not np.isfinite(self.value(theta)):
+            return np.zeros_like(theta)
         slope = self.slope(self._at(theta))
         own = np.array([np.sum(self.direct() * change.rewards) for change in self.parameters.changes(theta)])
         return self.parameters.chain(theta, slope) + own + self.ridge * theta
@@ -263,6 +271,8 @@ class _Objective(ABC):
     def product(self, theta: Float[np.ndarray, " K"], direction: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
         """Return its second derivative times a direction, for linear rewards."""
         assert isinstance(self.parameters, Features)
+        if not np.isfinite(self.value(theta)):
+            return direction
         moved = self._at(theta).hessian_product(Change(rewards=self.parameters.along(direction)), **self.weights())
         return self.parameters.expected(moved.rewards) + self.ridge * direction
 
