@@ -38,7 +38,10 @@ app = typer.Typer(
 FAILED, NOT_CONVERGED, INTERRUPTED = 1, 3, 130
 
 ModelArgument = Annotated[
-    str, typer.Argument(help="A named model (see: regmdp models), a model file (.npz), or gymnasium:ID, as in gymnasium:Taxi-v4.")
+    str,
+    typer.Argument(
+        help="A named model (see: regmdp models), a model file (.npz, .tra, .drn, .mdp) or folder, or gymnasium:ID, as in gymnasium:Taxi-v4."
+    ),
 ]
 ParameterOption = Annotated[
     list[str] | None, typer.Option("--param", "-p", help="A parameter of the named model, as in -p n_states=1000; may be repeated.")

@@ -238,7 +238,7 @@ class _Objective(ABC):
         try:
             options: dict[str, Any] = {"gtol": goal, "maxiter": MAX_ITERATIONS}
             if isinstance(self.parameters, Features):
-                found = minimize(self.value, point, jac=self.gradient, hessp=self.product, method="trust-krylov", options=options)
+                found = minimize(self.value, point, jac=self.gradient, hessp=self.product, method="trust-ncg", options=options)
             else:
                 found = minimize(self.value, point, jac=self.gradient, method="BFGS", options=options)
             point = found.x
