@@ -39,9 +39,7 @@ FAILED, NOT_CONVERGED, INTERRUPTED = 1, 3, 130
 
 ModelArgument = Annotated[
     str,
-    typer.Argument(
-        help="A named model (see: regmdp models), a model file (.npz, .tra, .drn, .mdp) or folder, or gymnasium:ID, as in gymnasium:Taxi-v4."
-    ),
+    typer.Argument(help="A named model (see: regmdp models), a file (.npz, .tra, .drn, .mdp), a folder, or gymnasium:ID."),
 ]
 ParameterOption = Annotated[
     list[str] | None, typer.Option("--param", "-p", help="A parameter of the named model, as in -p n_states=1000; may be repeated.")
