@@ -134,7 +134,7 @@ def _show(out: Console, found: rm.Frontier) -> None:
     heading, rows = found.table()
     table = Table(box=None, pad_edge=False)
     for number, name in enumerate(heading):
-        table.add_column(name, justify="right" if number else "left", no_wrap=number == 0)
+        table.add_column(name, justify="right" if number else "left", no_wrap=number == 0, overflow="fold")
     for row in rows:
         table.add_row(*row)
     out.print(table, highlight=False)
