@@ -3,7 +3,8 @@
 from regmdp.gradients.accuracy import Accuracy
 from regmdp.gradients.changes import Change, Derivative, Ranked
 from regmdp.gradients.errors import Errors
-from regmdp.gradients.linearization import Gradient, Linearization, linearize
+from regmdp.gradients.gradient import Gradient
+from regmdp.gradients.linearization import Linearization, linearize
 from regmdp.gradients.parameters import Features, Function, Parameters, ValueAndGradient, value_and_gradient
 
 __all__ = [

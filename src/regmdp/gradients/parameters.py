@@ -13,7 +13,8 @@ import scipy.sparse as sp
 from regmdp._arrays import Float
 from regmdp._errors import SolverError
 from regmdp.gradients.changes import Change, checked
-from regmdp.gradients.linearization import Gradient, Linearization, linearize
+from regmdp.gradients.gradient import Gradient
+from regmdp.gradients.linearization import Linearization, linearize
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
 from regmdp.solution import Solution

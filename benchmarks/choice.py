@@ -1,0 +1,51 @@
+"""Seconds to estimate Rust's model from scratch, group by group: reading the files, the transitions, then the utilities.
+
+    python benchmarks/choice.py FOLDER      (with the files of the bus data)
+
+Each is estimated in a fresh process as well, to see what the imports cost. A peer to race against is not on the package index: what
+has the name of the replication package there is something else.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from regmdp import choice
+
+REPETITIONS = 9
+GROUPS = ((1, 2, 3), (4,), (1, 2, 3, 4))
+
+
+def estimate(folder: Path, groups: tuple[int, ...]) -> choice.Estimates:
+    """Read and estimate."""
+    return choice.nested_fixed_point(choice.bus_engine_model(), choice.read_buses(folder, groups))
+
+
+def main(folder: Path) -> None:
+    """Print a table."""
+    print("| groups | seconds, median (least, most) | with the imports, in a new process | models solved |")
+    print("|---|---|---|---|")
+    for groups in GROUPS:
+        taken, fresh = [], []
+        for _ in range(REPETITIONS):
+            begin = time.perf_counter()
+            estimates = estimate(folder, groups)
+            taken.append(time.perf_counter() - begin)
+        for _ in range(3):
+            begin = time.perf_counter()
+            subprocess.run([sys.executable, __file__, str(folder), *map(str, groups)], check=True)
+            fresh.append(time.perf_counter() - begin)
+        name = ", ".join(map(str, groups))
+        seconds = f"{statistics.median(taken):.3f} ({min(taken):.3f}, {max(taken):.3f})"
+        print(f"| {name} | {seconds} | {statistics.median(fresh):.2f} | {estimates.iterations} |", flush=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        estimate(Path(sys.argv[1]), tuple(map(int, sys.argv[2:])))
+    else:
+        main(Path(sys.argv[1]))
