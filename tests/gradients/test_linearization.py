@@ -268,7 +268,7 @@ def test_any_evaluation_and_storage_gives_the_same(evaluation, storage):
         (Change(rewards=np.array([[0.0, np.nan, 0.0]])), r"nan at \(0, 1\); 1 are not finite"),
         (Change(temperature=np.zeros(4)), r"a change of the temperature must have shape \(\)"),
         (Change(reference=np.zeros(3)), "the reference cannot change: Shannon has none"),
-        (Change(transitions=np.zeros((3, 3))), r"a change of transitions must have shape \(S, A, S\) = \(1, 3, 1\)"),
+        (Change(transitions=np.zeros((3, 3))), r"what belongs to transitions must have shape \(S, A, S\) = \(1, 3, 1\)"),
     ],
 )
 def test_what_does_not_fit_is_refused(change, message):
@@ -283,3 +283,50 @@ def test_there_is_no_derivative_in_a_temperature_of_0():
     linear = linearize(arms, rm.Shannon(temperature=0.0), rm.solve(arms))
     with pytest.raises(rm.RegularizerError, match="at temperature 0 there is no derivative"):
         linear.derivative(Change(temperature=1.0))
+
+
+def test_a_value_from_elsewhere_is_looked_at_before_it_is_differentiated():
+    stay, leave = np.array([[1.0]]), np.array([[0.0]])
+    mdp = rm.MDP(np.stack([stay, leave], axis=1), [[1.0, 0.0]], 1.0, termination=[[0.0, 1.0]])
+    with pytest.raises(rm.UnboundedError):
+        linearize(mdp, rm.Shannon(temperature=0.1), np.array([5.0]))
+    with pytest.raises(rm.SolverError, match=r"the value must have shape \(S,\) = \(1,\)"):
+        linearize(mdp, None, np.zeros(3))
+
+
+def test_parameters_of_rewards_and_of_the_whole_model():
+    mdp, regularizer, _, rng = problem("KL, one reference", 0.3, 0.9)
+    features = rng.normal(size=(*SHAPE, 2))
+    linear = rm.gradients.Features(mdp, features)
+    theta = np.array([0.3, -0.2])
+    found = rm.gradients.value_and_gradient(linear, theta, regularizer)
+    whole = rm.gradients.Function(
+        lambda x: mdp.with_rewards(mdp.rewards + features @ x).with_discount(0.9 + 0.01 * x[0]),
+        lambda x: [Change(rewards=features[:, :, 0], discount=0.01), Change(rewards=features[:, :, 1])],
+    )
+    other = rm.gradients.value_and_gradient(whole, theta, regularizer, start=found.solution)
+    for parameters, exact in ((linear, found), (whole, other)):
+        ahead, behind = (
+            [rm.gradients.value_and_gradient(parameters, theta + sign * step, regularizer).value for step in 1e-5 * np.eye(2)]
+            for sign in (1.0, -1.0)
+        )
+        assert np.allclose((np.array(ahead) - behind) / 2e-5, exact.gradient, rtol=1e-6)
+        assert np.all(exact.gradient_error < 1e-6)
+        assert exact.value_error < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda mdp: rm.gradients.Features(mdp, np.zeros((2, 2))), r"features must have shape \(S, A, K\) = \(1, 3, K\)"),
+        (lambda mdp: rm.gradients.Features(mdp, np.zeros((1, 3, 1))).checked([1.0, 2.0]), r"the parameters must have shape \(1,\)"),
+        (lambda mdp: rm.gradients.Function(lambda x: x, lambda x: x).model(np.zeros(1)), "the function gives rewards alone"),
+        (
+            lambda mdp: rm.gradients.Function(lambda x: mdp, lambda x: []).changes(np.zeros(1)),
+            "the derivative must give one Change for each of the 1 parameters",
+        ),
+    ],
+)
+def test_bad_parameters_are_refused(make, message):
+    with pytest.raises(rm.SolverError, match=message):
+        make(rm.models.bandit())

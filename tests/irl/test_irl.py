@@ -173,6 +173,20 @@ def test_trajectories_that_cannot_be_are_refused(trajectories, message):
         Demonstrations.of_trajectories(mdp, pairs)
 
 
+def test_features_of_successors_count_by_their_expectation():
+    mdp, _, _ = grid()
+    rng = np.random.default_rng(0)
+    of_next, of_all = rng.normal(size=(mdp.n_states, 1)), rng.normal(size=(mdp.n_states, 4, mdp.n_states))
+    features = expected_features(mdp, successor=of_next, transition=[of_all])
+    rows = mdp.to_sas()
+    assert np.allclose(features.along(np.array([1.0, 0.0])), (rows @ of_next)[..., 0])
+    assert np.allclose(features.along(np.array([0.0, 1.0])), np.sum(rows * of_all, axis=2))
+    with pytest.raises(rm.SolverError, match=r"features of the successor must have shape \(25, K\), not \(25,\)"):
+        expected_features(mdp, successor=of_next[:, 0])
+    with pytest.raises(rm.SolverError, match="there are no features"):
+        expected_features(mdp)
+
+
 def test_an_occupancy_that_does_not_balance_is_refused():
     mdp, _, _ = grid()
     with pytest.raises(rm.SampleError, match=r"leave state 19 .* and .* enter it; 24 states do not balance"):

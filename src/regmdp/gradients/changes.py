@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from regmdp._arrays import Array, ArrayLike, Float
 from regmdp._errors import SolverError
 
-__all__ = ["Change", "Derivative", "Ranked", "checked"]
+__all__ = ["Change", "Derivative", "Ranked", "as_rows", "checked"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,17 +75,19 @@ class Ranked:
 
 
 def as_rows(transitions: Any, shape: tuple[int, int]) -> Any:
-    """Return a change of the transitions as a matrix whose row ``s * A + a`` belongs to (s, a)."""
+    """Return what belongs to transitions, such as a change of them, as a matrix whose row ``s * A + a`` belongs to (s, a)."""
     n_states, n_actions = shape
     if sp.issparse(transitions):
         flat = (n_states * n_actions, n_states)
         if transitions.shape != flat:
-            raise SolverError(f"a sparse change of transitions must have shape (S·A, S) = {flat}, not {transitions.shape}")
+            raise SolverError(
+                f"what belongs to transitions, if it is sparse, must have shape (S·A, S) = {flat}, not {transitions.shape}"
+            )
         return transitions
     transitions = np.asarray(transitions, dtype=np.float64)
     if transitions.shape != (n_states, n_actions, n_states):
         raise SolverError(
-            f"a change of transitions must have shape (S, A, S) = {(n_states, n_actions, n_states)}, or be sparse, not "
+            f"what belongs to transitions must have shape (S, A, S) = {(n_states, n_actions, n_states)}, or be sparse, not "
             f"{transitions.shape}"
         )
     return transitions.reshape(-1, n_states)

@@ -10,13 +10,21 @@ from regmdp._arrays import Float
 from regmdp._errors import SolverError
 from regmdp.bellman import expected_values
 from regmdp.gradients import Features
+from regmdp.gradients.changes import as_rows
 from regmdp.mdp import MDP
 
 __all__ = ["expected_features"]
 
 
 def expected_features(
-    mdp: MDP, *, state: Any = None, action: Any = None, pair: Any = None, successor: Any = None, known: Any = 0.0
+    mdp: MDP,
+    *,
+    state: Any = None,
+    action: Any = None,
+    pair: Any = None,
+    successor: Any = None,
+    transition: Any = (),
+    known: Any = 0.0,
 ) -> Features:
     r"""Return features of state, action, pair and successor as those of pairs: what comes next counts by its expectation.
 
@@ -26,10 +34,11 @@ def expected_features(
         action: (A, K2) features of the action.
         pair: (S, A, K3) features of the pair.
         successor: (S, K4) features of the state that it leads to; nothing where the episode ends.
+        transition: K5 features of state, action and successor together: an (S, A, S) array or a sparse (S·A, S) each.
         known: (S, A) part of the reward that is known, such as the cost of a step; 0 by default.
 
     Returns:
-        Features of :class:`regmdp.gradients.Features`, K1 + K2 + K3 + K4 of them in this order.
+        Features of :class:`regmdp.gradients.Features`, K1 + … + K5 of them in this order.
 
     Raises:
         SolverError: if something has a wrong shape, or nothing is given.
@@ -54,8 +63,12 @@ def expected_features(
     if successor is not None:
         columns = _shaped("successor", successor, (n_states,)).T
         parts.append(np.stack([expected_values(mdp, column) for column in columns], axis=2))
+    if len(transition):
+        rows = mdp.transitions.to_csr()
+        expected = [np.asarray(rows.multiply(as_rows(one, mdp.rewards.shape)).sum(axis=1)) for one in transition]
+        parts.append(np.stack([column.reshape(mdp.rewards.shape) for column in expected], axis=2))
     if not parts:
-        raise SolverError("there are no features: give some of the state, the action, the pair or the successor")
+        raise SolverError("there are no features: give some of the state, the action, the pair, the successor or all three")
     return Features(mdp.with_rewards(known + np.zeros(mdp.rewards.shape)), np.concatenate(parts, axis=2))
 
 
