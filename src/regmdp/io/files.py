@@ -73,8 +73,10 @@ FORMATS = (
 
 
 def is_file_name(name: str) -> bool:
-    """Say whether a text is the name of a file of a known format, and not of a model."""
-    return any(name.endswith(suffix) for entry in FORMATS for suffix in entry.suffixes) or Path(name).is_dir()
+    """Say whether a text is the name of a file or a folder of a known format, and not of a model that a folder is called like."""
+    if any(name.endswith(suffix) for entry in FORMATS for suffix in entry.suffixes):
+        return True
+    return Path(name).is_dir() and ((Path(name) / "model.json").exists() or Path(name).name != name)
 
 
 def format_of(path: str | PathLike[str], name: str | None = None) -> Format:
