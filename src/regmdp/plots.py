@@ -309,7 +309,7 @@ def links(
     drawn.set_array(size[order])
     drawn.set_clim(0.0, most)
     axes.add_collection(drawn)
-    bar = axes.get_figure(root=True).colorbar(drawn, ax=axes, fraction=0.04, pad=0.02)  # type: ignore[union-attr]
+    bar = axes.figure.colorbar(drawn, ax=axes, fraction=0.04, pad=0.02)
     bar.set_label(label)
     axes.set_aspect("equal")
     axes.autoscale_view()

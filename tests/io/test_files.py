@@ -183,14 +183,17 @@ def test_arrays_that_would_be_too_large(tmp_path):
 
 # ---------------------------------------------------------------------------------------------------------- damaged files
 
-ENDING = lambda: rm.MDP(  # noqa: E731
-    np.array([[[0.5, 0.25, 0.0], [0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0], [0.5, 0.0, 0.5]], [[0.0] * 3] * 2]),
-    np.array([[1.0, -2.5], [0.125, 3.0], [0.0, 0.0]]),
-    0.75,
-    available=[[True, True], [True, True], [False, False]],
-    termination=[[0.25, 0.0], [0.0, 0.0], [0.0, 0.0]],
-    action_labels=["go", "stay"],
-)
+
+def ending():
+    """A model of which everything has to be written: termination, a terminal state, names."""
+    return rm.MDP(
+        np.array([[[0.5, 0.25, 0.0], [0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0], [0.5, 0.0, 0.5]], [[0.0] * 3] * 2]),
+        np.array([[1.0, -2.5], [0.125, 3.0], [0.0, 0.0]]),
+        0.75,
+        available=[[True, True], [True, True], [False, False]],
+        termination=[[0.25, 0.0], [0.0, 0.0], [0.0, 0.0]],
+        action_labels=["go", "stay"],
+    )
 
 
 def mutants(text):
@@ -219,7 +222,7 @@ def refused_or_read(path, content, *, whole):
 @pytest.mark.parametrize("suffix", [".tra", ".lab", ".srew", ".trew", ".regmdp.json"])
 def test_no_damage_to_our_prism_files_goes_unseen(tmp_path, suffix):
     path = tmp_path / "x.tra"
-    rm.io.write(ENDING(), path)
+    rm.io.write(ending(), path)
     digest = rm.io.read(path).digest
     part = path.with_suffix(suffix)
     text = part.read_text()
@@ -230,7 +233,7 @@ def test_no_damage_to_our_prism_files_goes_unseen(tmp_path, suffix):
 
 def test_no_damage_to_our_storm_files_goes_unseen(tmp_path):
     path = tmp_path / "x.drn"
-    rm.io.write(ENDING(), path)
+    rm.io.write(ending(), path)
     digest, text = rm.io.read(path).digest, path.read_text()
     first = text.index("\n")
     for content in (*(text[: first + 1] + rest for rest in mutants(text[first + 1 :])), *(text[:end] for end in range(3, first))):

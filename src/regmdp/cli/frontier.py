@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -90,8 +91,8 @@ def _reference(problem: Problem) -> object:
 
 def _prepare(folder: Path) -> None:
     """Make the folder, and find out that what draws is missing before the computation, not after it."""
-    from regmdp import plots, report  # noqa: F401
-
+    for name in ("plots", "report"):
+        import_module(f"regmdp.{name}")
     if not folder.parent.is_dir():
         raise FileNotFoundError(f"cannot write to {folder}: there is no folder {folder.parent}")
     folder.mkdir(exist_ok=True)

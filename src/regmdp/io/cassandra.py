@@ -392,11 +392,12 @@ class _Reader:
         expected += np.asarray(rows.multiply(change).sum(axis=1)).ravel()
         # an action's states come one after the other here, a state's actions in the model
         order = np.arange(n_pairs).reshape(actions.count, n_states).T.ravel()
+        assert self.discount is not None  # the preamble is complete
         try:
             return MDP(
                 rows[order],
                 expected.reshape(actions.count, n_states).T,
-                self.discount,  # type: ignore[arg-type]
+                self.discount,
                 initial=np.full(n_states, 1.0 / n_states) if self.initial is None else self.initial,
                 state_labels=states.names,
                 action_labels=actions.names,
