@@ -213,9 +213,11 @@ class Solved:
         """Return the (S,) share of time that people spend in each state in the long run, from where the model starts."""
         chain = self.mdp.transitions.policy_matrix(self.probabilities)
         matrix = chain.toarray() if hasattr(chain, "toarray") else np.asarray(chain)
-        share, mixed = self.mdp.initial, 0.5 * (matrix + np.eye(len(matrix)))
-        # squared again and again, a chain that rests half of the time forgets where it began
+        mixed = 0.5 * (matrix + np.eye(len(matrix)))
+        # squared again and again, a chain that rests half of the time forgets when it began, and in the end where
         for _ in range(60):
-            mixed = mixed @ mixed
+            last, mixed = mixed, mixed @ mixed
             mixed /= mixed.sum(axis=1, keepdims=True)
-        return share @ mixed
+            if np.max(np.abs(mixed - last)) <= 1e-15:
+                break
+        return self.mdp.initial @ mixed
