@@ -133,14 +133,12 @@ def estimate(features: Features, trips: Trips, *, start: ArrayLike | None = None
         SampleError: if no start is found.
 
     Examples:
-        >>> import numpy as np
         >>> from regmdp.models import routes
         >>> network = routes.Network(start=[0, 1, 0], end=[1, 2, 2], attributes={"length": [1.0, 1.0, 3.0]})
         >>> features = routes.Features(network, {"length": routes.next_link(network, "length")})
         >>> trips = routes.Trips.of(network, [[0, 1], [0, 1], [0, 1], [2]])
-        >>> found = routes.estimate(features, trips)
-        >>> round(found.parameters["length"], 6) == -round(np.log(3), 6)  # three to one against one more unit of length
-        True
+        >>> round(routes.estimate(features, trips).parameters["length"], 4)  # three to one against one more unit of length
+        -1.0986
 
     Reference:
         Fosgerau, Frejinger and Karlström 2013, Transportation Research Part B 56, section 4.
