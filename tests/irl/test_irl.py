@@ -72,20 +72,20 @@ def test_a_function_does_what_features_do(fit):
         fit(curved, seen, soft)
 
 
+@pytest.mark.parametrize("discount", [0.99, 1.0])
 @pytest.mark.parametrize("fit", [match_features, maximize_likelihood])
-def test_the_gradient_is_that_of_the_objective(fit):
-    mdp, features, _ = grid()
+def test_derivatives_are_those_of_the_objective(fit, discount):
+    mdp, features, theta = grid(discount)
     seen = Demonstrations.of_policy(mdp, rm.uniform_policy(mdp))
-    points = []
-    fit(features, seen, rm.Shannon(0.3), ridge=0.1, listener=lambda x, worth: points.append((x.copy(), worth)))
-    values = [worth for _, worth in points]
-    lowest = points[int(np.argmin(values))][0]
-    assert max(values) > min(values)
-    # the search ends at the lowest point, where every step leads up
-    for step in 1e-2 * np.concatenate((np.eye(3), -np.eye(3))):
-        points.clear()
-        fit(features, seen, rm.Shannon(0.3), ridge=0.1, start=lowest + step, listener=lambda x, worth: points.append((x, worth)))
-        assert points[0][1] > min(values)
+    objective = fit(features, seen, rm.KL(np.array([0.1, 0.2, 0.3, 0.4]), 0.3), ridge=0.1).objective
+    steps = 1e-5 * np.eye(3)
+    slope = [(objective.value(theta + step) - objective.value(theta - step)) / 2e-5 for step in steps]
+    gradient = objective.gradient(theta)
+    assert np.allclose(gradient, slope, rtol=1e-5, atol=1e-6 * np.max(np.abs(gradient)))
+    for step in steps:
+        difference = (objective.gradient(theta + step) - objective.gradient(theta - step)) / 2e-5
+        exact = objective.product(theta, step / 1e-5)
+        assert np.allclose(exact, difference, rtol=1e-4, atol=1e-5 * np.max(np.abs(exact)))
 
 
 def test_shaping_cannot_be_told():
@@ -115,6 +115,18 @@ def test_what_nobody_visited_is_not_told():
     told = identify(match_features(features, seen, barred, ridge=1e-6))
     assert told.told == 1
     assert told.shaping == 1  # and from 0 every way leads away, whatever it pays
+
+
+def test_the_likelihood_tells_nothing_of_states_that_were_not_seen():
+    mdp, soft = rm.models.chain(4), rm.Shannon(0.5)
+    seen = Demonstrations.of_trajectories(mdp, [(np.array([0]), np.array([action])) for action in (0, 0, 1)])
+    everything = expected_features(mdp, pair=np.eye(8).reshape(4, 2, 8))
+    found = maximize_likelihood(everything, seen, soft, ridge=1e-6)
+    told = identify(found)
+    # two actions in the one state that was seen: one number is told
+    assert (told.told, told.shaping) == (1, 4)
+    assert "3 change the policy only where nobody was seen" in told.summary()
+    assert found.log_likelihood == pytest.approx(2 * np.log(2 / 3) + np.log(1 / 3), abs=1e-3)
 
 
 def test_all_rewards_of_a_policy():

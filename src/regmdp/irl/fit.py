@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -50,6 +50,7 @@ class Recovered:
         converged: Whether the gradient came down to the tolerance, or to its error.
         status: How the search ended, in a sentence.
         seconds: Time that it took.
+        objective: What was minimised.
     """
 
     theta: Float[np.ndarray, " K"]
@@ -64,6 +65,7 @@ class Recovered:
     converged: bool
     status: str
     seconds: float
+    objective: _Objective = field(repr=False)
 
     @property
     def policy(self) -> Float[np.ndarray, "S A"]:
@@ -85,6 +87,23 @@ class Recovered:
         aimless = regularizer.maximiser(np.where(mdp.available, 0.0, -np.inf), mdp.available)
         before = _divergence(self.demonstrations, aimless)
         return 1.0 - self.divergence / before if before > 0 else 1.0
+
+    @property
+    def log_likelihood(self) -> float:
+        """Logarithm of the probability of the actions seen, in their states; the mean over actions, where a policy was given."""
+        counts = self.demonstrations.counts
+        made = counts > 0
+        with np.errstate(divide="ignore"):
+            total = float(np.sum(counts[made] * np.log(self.policy[made])))
+        return total / float(counts.sum()) if np.isinf(self.demonstrations.size) else total
+
+    @cached_property
+    def information(self) -> Float[np.ndarray, "K K"]:
+        """(K, K) how sharply the demonstrations tell the parameters of a linear reward, by the objective that was minimised.
+
+        For feature matching it is the second derivative of the objective, and for the likelihood the information of an action seen.
+        """
+        return self.objective.information()
 
     def summary(self) -> str:
         """Return what a person wants to know, in a few lines."""
@@ -218,6 +237,10 @@ class _Objective(ABC):
     def weights(self) -> dict[str, Any]:
         """Return the weights of values and action values in it."""
 
+    @abstractmethod
+    def information(self) -> Float[np.ndarray, "K K"]:
+        """Return how sharply it tells the parameters of a linear reward, where the search ended."""
+
     def slope(self, linear: Linearization) -> Gradient:
         """Return its derivative as far as it comes through the solution."""
         return linear.gradient(**self.weights())
@@ -250,7 +273,7 @@ class _Objective(ABC):
         verdict = "interrupted" if interrupted else "converged" if converged else "not converged"
         return Recovered(
             point, self._linear.mdp.rewards, self._solution, self._linear, self.parameters, self.demonstrations, method, gradient,
-            error, converged, f"{verdict}: the gradient's norm is {left:.1e}", time.perf_counter() - begin,
+            error, converged, f"{verdict}: the gradient's norm is {left:.1e}", time.perf_counter() - begin, self,
         )  # fmt: skip
 
     def value(self, theta: Float[np.ndarray, " K"]) -> float:
@@ -264,9 +287,12 @@ class _Objective(ABC):
         """Return its gradient; 0 where the objective is infinite, where nothing depends on it."""
         if not np.isfinite(self.value(theta)):
             return np.zeros_like(theta)
-        slope = self.slope(self._at(theta))
-        own = np.array([np.sum(self.direct() * change.rewards) for change in self.parameters.changes(theta)])
-        return self.parameters.chain(theta, slope) + own + self.ridge * theta
+        slope = self.parameters.chain(theta, self.slope(self._at(theta)))
+        if isinstance(self.parameters, Features):
+            own = self.parameters.expected(self.direct())
+        else:
+            own = np.array([np.sum(self.direct() * change.rewards) for change in self.parameters.changes(theta)])
+        return slope + own + self.ridge * theta
 
     def product(self, theta: Float[np.ndarray, " K"], direction: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
         """Return its second derivative times a direction, for linear rewards."""
@@ -309,6 +335,10 @@ class _Matching(_Objective):
     def weights(self) -> dict[str, Any]:
         return {"value": self.demonstrations.initial}
 
+    def information(self) -> Float[np.ndarray, "K K"]:
+        rows = [self.product(self._theta, unit) - self.ridge * unit for unit in np.eye(self._theta.size)]
+        return 0.5 * (np.array(rows) + np.array(rows).T)
+
 
 class _Likelihood(_Objective):
     """Minus the mean log-likelihood of the actions, which is linear in Q and V."""
@@ -324,6 +354,17 @@ class _Likelihood(_Objective):
         tau = np.broadcast_to(np.asarray(self.regularizer.temperature), self.demonstrations.initial.shape)[:, None]
         share = self.demonstrations.counts / self.demonstrations.counts.sum() / tau
         return {"value": share.sum(axis=1), "q": -share}
+
+    def information(self) -> Float[np.ndarray, "K K"]:
+        linear, counts = self._linear, self.demonstrations.counts
+        tau = np.broadcast_to(np.asarray(self.regularizer.temperature), counts.shape[:1])[:, None]
+        slopes = []
+        for change in self.parameters.changes(self._theta):
+            moved = linear.derivative(change)
+            slopes.append((moved.q - moved.value[:, None]) / tau)
+        each = np.array(slopes)
+        share = counts.sum(axis=1) / counts.sum()
+        return np.einsum("s,sa,ksa,lsa->kl", share, linear.policy, each, each, optimize=True)
 
     @cached_property
     def _offset(self) -> float:

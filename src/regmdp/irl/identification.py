@@ -34,7 +34,7 @@ class Identification:
     """Which parameters of a reward the demonstrations tell.
 
     Attributes:
-        curvature: (K,) second derivatives of the objective along the directions, the largest first: how sharply each is told.
+        curvature: (K,) information along the directions, the largest first: how sharply each is told.
         directions: (K, K) the directions, a column each, in the parameters.
         told: How many of them the demonstrations tell.
         shaping: How many of the others no demonstration in this model could tell: the optimal policy is the same everywhere.
@@ -92,25 +92,19 @@ def identify(recovered: Recovered) -> Identification:
     parameters, linear = recovered.parameters, recovered.linearization
     if not isinstance(parameters, Features):
         raise SolverError("which parameters are told is known for rewards that are linear in them")
-    weights = {"value": recovered.demonstrations.initial}
-    count = parameters.n_parameters
-    hessian = np.empty((count, count))
-    for number, unit in enumerate(np.eye(count)):
-        moved = linear.hessian_product(Change(rewards=parameters.along(unit)), **weights)
-        hessian[:, number] = parameters.expected(moved.rewards)
-    curvature, directions = np.linalg.eigh(0.5 * (hessian + hessian.T))
+    curvature, directions = np.linalg.eigh(recovered.information)
     curvature, directions = np.maximum(curvature[::-1], 0.0), directions[:, ::-1]
     told = int(np.count_nonzero(curvature > FLAT * max(float(curvature[0]), np.finfo(float).tiny)))
     scale = float(np.max(np.asarray(linear.regularizer.temperature)))
-    shaping = 0
+    moves = []
     for direction in directions[:, told:].T:
         rewards = parameters.along(direction)
         size = float(np.max(np.abs(rewards)))
-        still = size == 0.0
-        if not still:
-            policy = linear.derivative(Change(rewards=scale / size * rewards)).policy
-            still = float(np.max(np.abs(policy))) < STILL
-        shaping += int(still)
+        change = Change(rewards=scale / size * rewards) if size > 0 else Change()
+        moves.append(linear.derivative(change).policy.ravel())
+    # directions that are not told may be mixed with each other: it counts in how many ways the policy moves, if at all
+    moving = int(np.count_nonzero(np.linalg.svd(np.array(moves), compute_uv=False) > STILL)) if moves else 0
+    shaping = len(moves) - moving
     return Identification(curvature, directions, told, shaping)
 
 
