@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from regmdp import choice
+from regmdp.applications import choice
 
 REPETITIONS = 9
 GROUPS = ((1, 2, 3), (4,), (1, 2, 3, 4))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from side_by_side import compare
 
-from regmdp.models import routes
+from regmdp.applications import routes
 
 SIDE, DESTINATIONS, REPETITIONS = 50, 100, 5
 PARAMETERS = np.array([-2.0, -2.0])

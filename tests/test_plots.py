@@ -157,7 +157,7 @@ def test_every_curve_has_its_own_style():
 
 
 def test_without_matplotlib_the_command_that_installs_it_is_said():
-    code = "import sys; sys.modules['matplotlib'] = None\nimport regmdp, regmdp.experiments\nimport regmdp.plots"
+    code = "import sys; sys.modules['matplotlib'] = None\nimport regmdp, regmdp.reproduce.experiments\nimport regmdp.plots"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "MissingExtraError" in ended.stderr
     assert "python -m pip install 'regmdp[plots]'" in ended.stderr

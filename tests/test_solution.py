@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp import _files
+from regmdp._internal import files
 from regmdp.certificates import Bounds, Certificate
 
 ARRAYS = ("lower", "upper", "policy_lower", "policy_upper")
@@ -156,7 +156,7 @@ def test_a_file_that_is_something_else(tmp_path):
 
 
 def test_a_file_of_a_newer_version(saved, monkeypatch):
-    monkeypatch.setattr(_files, "FORMAT", _files.FORMAT + 1)
+    monkeypatch.setattr(files, "FORMAT", files.FORMAT + 1)
     rm.solve(rm.models.chain(5)).save(saved)
     monkeypatch.undo()
     with pytest.raises(rm.FormatError, match="written by a newer version of regmdp"):
@@ -165,9 +165,9 @@ def test_a_file_of_a_newer_version(saved, monkeypatch):
 
 @pytest.mark.parametrize("lacking", ["policy", "certificate_upper", "history_gap"])
 def test_a_file_that_is_incomplete(saved, lacking):
-    arrays, meta = _files.read_arrays(saved, "solution")
+    arrays, meta = files.read_arrays(saved, "solution")
     del arrays[lacking]
-    _files.write_arrays(saved, "solution", arrays, meta)
+    files.write_arrays(saved, "solution", arrays, meta)
     with pytest.raises(rm.FormatError, match=f"is not a complete solution: '{lacking}' is missing or wrong"):
         rm.Solution.load(saved)
 

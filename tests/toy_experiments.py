@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from regmdp.experiments import Check, Drawing, Experiment, Number, Result
+from regmdp.reproduce.experiments import Check, Drawing, Experiment, Number, Result
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,13 @@ True
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from regmdp import algorithms, bellman, evaluation, improvement, samples
-from regmdp._errors import (
+from regmdp._frontier import Frontier, frontier
+from regmdp._internal.errors import (
     FormatError,
     ImproperPolicyError,
     InfeasibleError,
@@ -26,12 +29,19 @@ from regmdp._errors import (
     SolverError,
     UnboundedError,
 )
-from regmdp._status import Status
-from regmdp._threads import get_num_threads, set_num_threads
-from regmdp.certificates import Certificate, Evaluated, StatisticalCertificate, certify, certify_from_samples, evaluate
+from regmdp._internal.status import Status
+from regmdp._internal.threads import get_num_threads, set_num_threads
+from regmdp._learn import Learned, learn
+from regmdp._solve import solve
+from regmdp.certificates import (
+    Certificate,
+    Evaluated,
+    StatisticalCertificate,
+    certify,
+    certify_from_samples,
+    evaluate,
+)
 from regmdp.evaluation import occupancy, visits
-from regmdp.frontier import Frontier, frontier
-from regmdp.learn import Learned, learn
 from regmdp.mdp import MDP
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import (
@@ -51,10 +61,19 @@ from regmdp.regularizers import (
     WeightedL1,
 )
 from regmdp.solution import Solution
-from regmdp.solve import solve
 
 if TYPE_CHECKING:
-    from regmdp import choice, deep, gradients, io, irl, models, off_policy, testing, theory
+    from regmdp import deep as deep
+    from regmdp import gradients as gradients
+    from regmdp import io as io
+    from regmdp import models as models
+    from regmdp import off_policy as off_policy
+    from regmdp import plots as plots
+    from regmdp import testing as testing
+    from regmdp import theory as theory
+    from regmdp.applications import choice as choice
+    from regmdp.applications import irl as irl
+    from regmdp.applications import routes as routes
 
 __all__ = [
     "KL",
@@ -94,38 +113,64 @@ __all__ = [
     "bellman",
     "certify",
     "certify_from_samples",
-    "choice",
-    "deep",
     "evaluate",
     "evaluation",
     "frontier",
     "get_num_threads",
-    "gradients",
     "improvement",
-    "io",
-    "irl",
     "learn",
-    "models",
     "occupancy",
-    "off_policy",
     "samples",
     "set_num_threads",
     "solve",
-    "testing",
-    "theory",
     "uniform_policy",
     "visits",
 ]
 
-_LAZY = ("choice", "deep", "gradients", "io", "irl", "models", "off_policy", "testing", "theory")
+#: Subpackages that solving does not need, imported when they are first used, and where they lie.
+_LAZY = {
+    "choice": "regmdp.applications.choice",
+    "deep": "regmdp.deep",
+    "gradients": "regmdp.gradients",
+    "io": "regmdp.io",
+    "irl": "regmdp.applications.irl",
+    "models": "regmdp.models",
+    "off_policy": "regmdp.off_policy",
+    "plots": "regmdp.plots",
+    "routes": "regmdp.applications.routes",
+    "testing": "regmdp.testing",
+    "theory": "regmdp.theory",
+}
+
+#: The package that a subpackage cannot be imported without, where that is an optional dependency.
+_NEEDED = {"deep": "jax", "plots": "matplotlib"}
+
+for _error in (
+    FormatError,
+    ImproperPolicyError,
+    InfeasibleError,
+    MissingExtraError,
+    ModelError,
+    PolicyError,
+    RegmdpError,
+    RegularizerError,
+    SampleError,
+    SolverError,
+    UnboundedError,
+):
+    _error.__module__ = "regmdp"  # the name under which users catch it, and which a traceback shows
 
 
 def __getattr__(name: str) -> Any:
-    """Import a subpackage when it is first asked for, if solving does not need it."""
+    """Import a subpackage when it is first used, or read the version."""
     if name in _LAZY:
-        return import_module(f"regmdp.{name}")
+        return import_module(_LAZY[name])
+    if name == "__version__":
+        return version("regmdp")
     raise AttributeError(f"module 'regmdp' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return __all__
+    """List the public names, without the subpackages whose optional dependency is not installed."""
+    lazy = [name for name in _LAZY if name not in _NEEDED or find_spec(_NEEDED[name]) is not None]
+    return sorted([*__all__, *lazy, "__version__", "__doc__", "__path__", "__all__"])

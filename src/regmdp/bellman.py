@@ -15,8 +15,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from regmdp import _threads
-from regmdp._arrays import Array, Bool, Float, array_namespace, write
+from regmdp._internal import threads
+from regmdp._internal.arrays import Array, Bool, Float, array_namespace, write
 from regmdp.mdp import MDP, Frame
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.transitions import state_blocks
@@ -67,7 +67,7 @@ def over_blocks(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"], w
     Threads share the blocks, so the work must not depend on their order, and write only what belongs to its states.
     """
     transitions = mdp.transitions
-    return _threads.over(
+    return threads.over(
         transitions.blocks, lambda states: work(block_at(mdp, regularizer, value, states)), shared=transitions.shared
     )
 
@@ -114,7 +114,7 @@ def expected_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S
     """
     out = np.empty((mdp.n_states, mdp.n_actions), order="F")
     transitions = mdp.transitions
-    _threads.over(
+    threads.over(
         transitions.blocks,
         lambda states: write(states, (out, transitions.expect(np.asarray(value), states))),
         shared=transitions.shared,
@@ -131,7 +131,7 @@ def gathered(mdp: MDP, weights: Float[Array, "S A"]) -> Float[np.ndarray, " S"]:
         array([3., 1., 2.])
     """
     transitions = mdp.transitions
-    parts = _threads.over(transitions.blocks, lambda states: transitions.gather(weights[states], states), shared=transitions.shared)
+    parts = threads.over(transitions.blocks, lambda states: transitions.gather(weights[states], states), shared=transitions.shared)
     return np.sum(parts, axis=0)
 
 
@@ -233,7 +233,7 @@ def expected_rewards(mdp: MDP, regularizer: Regularizer | None, policy: Float[Ar
 def _over_rewards(mdp: MDP, regularizer: Regularizer, work: Callable[[Block], None]) -> None:
     """Do some work with the rewards of the next step as action values, block by block."""
     transitions = mdp.transitions
-    _threads.over(transitions.blocks, lambda states: work(_rewards_at(mdp, regularizer, states)), shared=transitions.shared)
+    threads.over(transitions.blocks, lambda states: work(_rewards_at(mdp, regularizer, states)), shared=transitions.shared)
 
 
 def _rewards_at(mdp: MDP, regularizer: Regularizer, states: slice) -> Block:

@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import Float
-from regmdp._errors import MissingExtraError
+from regmdp._internal.arrays import Float
+from regmdp._internal.errors import MissingExtraError
 
 try:
     import matplotlib as mpl

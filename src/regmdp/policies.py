@@ -6,9 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from regmdp import _threads
-from regmdp._arrays import Array, Float
-from regmdp._errors import ImproperPolicyError, InfeasibleError, PolicyError, RegularizerError
+from regmdp._internal import threads
+from regmdp._internal.arrays import Array, Float
+from regmdp._internal.errors import (
+    ImproperPolicyError,
+    InfeasibleError,
+    PolicyError,
+    RegularizerError,
+)
 from regmdp.mdp import MDP, Frame
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.structure import end_components, never_ending
@@ -63,7 +68,7 @@ def as_policy(mdp: Frame, policy: Any, regularizer: Regularizer | None = None) -
     else:
         policy = _of_probabilities(mdp, policy)
     blocks = state_blocks(*shape)
-    if all(_threads.over(blocks, lambda states: _normalised(mdp, regularizer, policy, states), shared=policy.size >= SHARED_FROM)):
+    if all(threads.over(blocks, lambda states: _normalised(mdp, regularizer, policy, states), shared=policy.size >= SHARED_FROM)):
         return policy
     _refuse(mdp, ~((policy >= 0) & np.isfinite(policy)), policy, "which is not a probability")
     _refuse(mdp, (policy > 0) & ~mdp.available, policy, "but that action is not available")

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import Float, frozen
-from regmdp._errors import FormatError
-from regmdp._files import read_arrays, write_arrays
-from regmdp._status import Status
+from regmdp._internal.arrays import Float, frozen
+from regmdp._internal.errors import FormatError
+from regmdp._internal.files import read_arrays, write_arrays
+from regmdp._internal.status import Status
 from regmdp.algorithms import History
 from regmdp.certificates import Bounds, Certificate
 

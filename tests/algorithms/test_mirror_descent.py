@@ -7,7 +7,18 @@ import pytest
 from scipy.optimize import minimize
 
 import regmdp as rm
-from regmdp.algorithms import GPMD, PMD, TDPMD, Adaptive, Constant, Geometric, Homotopic, HomotopicPMD, Maximum, Recorder
+from regmdp.algorithms import (
+    GPMD,
+    PMD,
+    TDPMD,
+    Adaptive,
+    Constant,
+    Geometric,
+    Homotopic,
+    HomotopicPMD,
+    Maximum,
+    Recorder,
+)
 
 
 def model(seed, discount=0.9, n_states=5, n_actions=4, masked=False):

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.algorithms import GPMD, NPG, PMD, FisherNPG, Maximum, Recorder, SoftmaxPG, SoftPolicyIteration
+from regmdp.algorithms import (
+    GPMD,
+    NPG,
+    PMD,
+    FisherNPG,
+    Maximum,
+    Recorder,
+    SoftmaxPG,
+    SoftPolicyIteration,
+)
 from regmdp.improvement.step_sizes import as_step_size
 
 

@@ -11,7 +11,12 @@ import pytest
 from scipy.stats import binom
 
 import regmdp as rm
-from regmdp.certificates import concentration, empirical_bernstein_radius, enough_samples, hoeffding_radius
+from regmdp.certificates import (
+    concentration,
+    empirical_bernstein_radius,
+    enough_samples,
+    hoeffding_radius,
+)
 from regmdp.samples import Dataset, TableSimulator, UserSimulator
 
 BOUNDS = ["empirical-bernstein", "hoeffding"]

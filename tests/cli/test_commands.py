@@ -428,7 +428,7 @@ def test_wrong_usage_has_its_own_exit_code(run, arguments):
 
 
 def test_the_module_is_a_program(tmp_path):
-    command = [sys.executable, "-m", "regmdp.cli", "solve", "chain", "-p", "n_states=many"]
+    command = [sys.executable, "-m", "regmdp", "solve", "chain", "-p", "n_states=many"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == FAILED
     assert done.stdout == ""

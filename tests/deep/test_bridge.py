@@ -11,7 +11,7 @@ import regmdp as rm
 from regmdp.deep import A2C, GPMD, MDPO, SAC, TRPO, OnPolicyMDPO, Simplex, mlp
 from regmdp.deep.actor_critic import loss_of
 from regmdp.deep.mirror_descent import dual_step
-from regmdp.deep.natural import conjugate_gradient, fisher_product
+from regmdp.deep.natural_gradient import conjugate_gradient, fisher_product
 from regmdp.deep.off_policy import Seen, bonus
 from regmdp.deep.on_policy import Batch
 from regmdp.deep.on_policy_mirror_descent import loss_of as mirror_loss

@@ -5,7 +5,15 @@ import pytest
 from small_solvers import policy_value
 
 import regmdp as rm
-from regmdp.evaluation import Buffer, CertaintyEquivalence, Polynomial, Replay, Trials, copied, replay
+from regmdp.evaluation import (
+    Buffer,
+    CertaintyEquivalence,
+    Polynomial,
+    Replay,
+    Trials,
+    copied,
+    replay,
+)
 from regmdp.evaluation.replay import Kept
 from regmdp.samples import Dataset, Log, Streams
 

@@ -5,7 +5,15 @@ import pytest
 
 import regmdp as rm
 from regmdp.evaluation import Estimate, Rollouts, Trials, _walkers
-from regmdp.samples import Episodic, SimulatedWalk, Step, Streams, TableSimulator, UserSimulator, Walk
+from regmdp.samples import (
+    Episodic,
+    SimulatedWalk,
+    Step,
+    Streams,
+    TableSimulator,
+    UserSimulator,
+    Walk,
+)
 
 REGULARIZERS = {"none": rm.Unregularized(), "Shannon": rm.Shannon(1.0), "squared norm": rm.SquaredL2(temperature=2.0)}
 

@@ -1,12 +1,36 @@
 """The methods: compositions of an evaluation and an improvement, run by one loop."""
 
-from regmdp.algorithms.choose import choose
-from regmdp.algorithms.iterate import Algorithm, Event, History, Recorder, Run, Start, State, drive, iterate, judged
-from regmdp.algorithms.iteration import ModifiedPolicyIteration, PolicyIteration, PolicyOptimization, ValueIteration
+from regmdp.algorithms.iteration import (
+    ModifiedPolicyIteration,
+    PolicyIteration,
+    PolicyOptimization,
+    ValueIteration,
+)
 from regmdp.algorithms.learning import SoftActorCritic, SoftQLearning, StochasticAPMD, StochasticPMD
+from regmdp.algorithms.loop import (
+    Algorithm,
+    Event,
+    History,
+    Recorder,
+    Run,
+    Start,
+    State,
+    drive,
+    iterate,
+    judged,
+)
 from regmdp.algorithms.mirror_descent import GPMD, PMD, TDPMD, HomotopicPMD
 from regmdp.algorithms.policy_gradient import NPG, FisherNPG, SoftmaxPG, SoftPolicyIteration
-from regmdp.improvement import Adaptive, Constant, Contracting, Geometric, Homotopic, Maximum, StepSize
+from regmdp.algorithms.selection import choose
+from regmdp.improvement import (
+    Adaptive,
+    Constant,
+    Contracting,
+    Geometric,
+    Homotopic,
+    Maximum,
+    StepSize,
+)
 
 __all__ = [
     "GPMD",

@@ -7,10 +7,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from regmdp import bellman
-from regmdp._arrays import Array, Float
-from regmdp._errors import SolverError
-from regmdp.algorithms.iterate import Algorithm, Start, State
-from regmdp.evaluation import Estimate, Evaluation, Exact, LinearEvaluation, SampledEvaluation, Sweeps, Trials
+from regmdp._internal.arrays import Array, Float
+from regmdp._internal.errors import SolverError
+from regmdp.algorithms.loop import Algorithm, Start, State
+from regmdp.evaluation import (
+    Estimate,
+    Evaluation,
+    Exact,
+    LinearEvaluation,
+    SampledEvaluation,
+    Sweeps,
+    Trials,
+)
 from regmdp.improvement import Candidate, Greedy, Improved, Improvement, greedy_policy
 from regmdp.mdp import MDP, Frame
 from regmdp.mdp.structure import never_ending

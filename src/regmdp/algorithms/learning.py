@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 from regmdp.algorithms.iteration import PolicyOptimization
-from regmdp.evaluation import TD, Buffer, GenerativeModel, Growing, LearningRate, Perturbed, SampledEvaluation, Vanishing
-from regmdp.improvement import Contracting, DualAveraging, Greedy, MirrorDescent, PerturbedDescent, StepSize
+from regmdp.evaluation import (
+    TD,
+    Buffer,
+    GenerativeModel,
+    Growing,
+    LearningRate,
+    Perturbed,
+    SampledEvaluation,
+    Vanishing,
+)
+from regmdp.improvement import (
+    Contracting,
+    DualAveraging,
+    Greedy,
+    MirrorDescent,
+    PerturbedDescent,
+    StepSize,
+)
 from regmdp.improvement.step_sizes import as_step_size
 
 __all__ = ["SoftActorCritic", "SoftQLearning", "StochasticAPMD", "StochasticPMD"]

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from regmdp.algorithms.iteration import AnyEvaluation, PolicyOptimization
 from regmdp.evaluation import Exact, Sweeps
-from regmdp.improvement import DualAveraging, Homotopic, HomotopicMirrorDescent, Lookahead, MirrorDescent, StepSize
+from regmdp.improvement import (
+    DualAveraging,
+    Homotopic,
+    HomotopicMirrorDescent,
+    Lookahead,
+    MirrorDescent,
+    StepSize,
+)
 from regmdp.improvement.step_sizes import as_step_size
 from regmdp.regularizers import Regularizer, Shannon
 

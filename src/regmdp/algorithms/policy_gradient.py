@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from regmdp.algorithms.iteration import AnyEvaluation, PolicyOptimization
 from regmdp.evaluation import Exact
-from regmdp.improvement import FisherNaturalGradient, Mixture, NaturalGradient, SoftmaxGradient, StepSize
+from regmdp.improvement import (
+    FisherNaturalGradient,
+    Mixture,
+    NaturalGradient,
+    SoftmaxGradient,
+    StepSize,
+)
 from regmdp.improvement.step_sizes import as_step_size
 
 __all__ = ["NPG", "FisherNPG", "SoftPolicyIteration", "SoftmaxPG"]
@@ -51,7 +57,7 @@ def NPG(step_size: float | StepSize, evaluation: AnyEvaluation | None = None) ->
         >>> rm.solve(mdp, rm.Shannon(0.1), rm.algorithms.NPG(step_size=2.0))
         Traceback (most recent call last):
         ...
-        regmdp._errors.SolverError: the step size must be in (0, (1-γ)/τ] = (0, 1], not 2; the largest is Maximum()
+        regmdp.SolverError: the step size must be in (0, (1-γ)/τ] = (0, 1], not 2; the largest is Maximum()
 
     References:
         Kakade 2001, NIPS; Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), Theorem 16; Cen, Cheng, Chen, Wei & Chi 2022,

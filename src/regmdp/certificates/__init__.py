@@ -1,7 +1,14 @@
 """Certificates: from a model, a regularizer and any candidate to bounds that hold."""
 
 from regmdp.certificates.certificate import Bounds, Certificate
-from regmdp.certificates.certify import Evaluated, certify, checked_regularizer, checked_value, evaluate, judge
+from regmdp.certificates.certification import (
+    Evaluated,
+    certify,
+    checked_regularizer,
+    checked_value,
+    evaluate,
+    judge,
+)
 from regmdp.certificates.concentration import (
     checked_confidence,
     empirical_bernstein_radius,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Float, frozen
-from regmdp._status import Status
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Float, frozen
+from regmdp._internal.status import Status
 
 __all__ = ["Bounds", "Certificate"]
 

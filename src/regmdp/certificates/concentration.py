@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import ArrayLike, Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import ArrayLike, Float
+from regmdp._internal.errors import SolverError
 
 __all__ = ["RADII", "checked_confidence", "empirical_bernstein_radius", "enough_samples", "hoeffding_radius"]
 

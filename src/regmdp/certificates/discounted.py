@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from regmdp import bellman
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Float, write
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, write
 from regmdp.bellman import Block
 from regmdp.certificates.certificate import Bounds
 from regmdp.certificates.rounding import backup_error

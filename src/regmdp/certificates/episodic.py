@@ -19,9 +19,9 @@ import numpy as np
 import scipy
 
 from regmdp import bellman
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float
-from regmdp._errors import SingularError
-from regmdp._status import Status
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
+from regmdp._internal.errors import SingularError
+from regmdp._internal.status import Status
 from regmdp.certificates.certificate import Bounds
 from regmdp.certificates.rounding import backup_error
 from regmdp.evaluation import Chain, Exact

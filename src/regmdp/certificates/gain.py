@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from regmdp import bellman
-from regmdp._errors import UnboundedError
+from regmdp._internal.errors import UnboundedError
 from regmdp.certificates.rounding import backup_error
 from regmdp.mdp import MDP
 from regmdp.mdp.structure import EndComponents, end_components

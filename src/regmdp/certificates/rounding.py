@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Float
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from regmdp import bellman
-from regmdp._arrays import UNIT_ROUNDOFF, Bool, Float, Int, frozen
-from regmdp._errors import SampleError, SolverError
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Bool, Float, Int, frozen
+from regmdp._internal.errors import SampleError, SolverError
 from regmdp.certificates.certificate import Bounds, Certificate, shown
-from regmdp.certificates.certify import checked_regularizer, checked_value
+from regmdp.certificates.certification import checked_regularizer, checked_value
 from regmdp.certificates.concentration import RADII, checked_confidence, enough_samples
 from regmdp.mdp import MDP, Frame
 from regmdp.policies import as_policy

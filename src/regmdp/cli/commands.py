@@ -18,10 +18,10 @@ from regmdp import io, models
 from regmdp.cli import choices
 from regmdp.cli.choices import AlgorithmName
 from regmdp.cli.convert import convert
+from regmdp.cli.experiments import reproduce
 from regmdp.cli.frontier import frontier
 from regmdp.cli.problem import Problem
 from regmdp.cli.progress import ProgressLine, show_rows
-from regmdp.cli.reproduce import reproduce
 from regmdp.cli.train import train
 
 __all__ = ["app", "main"]

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 import regmdp as rm
+from regmdp._frontier import FrontierEvent
 from regmdp.cli.problem import Problem
 from regmdp.cli.progress import Line, show_rows
-from regmdp.frontier import FrontierEvent
 
 __all__ = ["frontier"]
 
@@ -91,7 +91,7 @@ def _reference(problem: Problem) -> object:
 
 def _prepare(folder: Path) -> None:
     """Make the folder, and find out that what draws is missing before the computation, not after it."""
-    for name in ("plots", "report"):
+    for name in ("plots", "reproduce.report"):
         import_module(f"regmdp.{name}")
     if not folder.parent.is_dir():
         raise FileNotFoundError(f"cannot write to {folder}: there is no folder {folder.parent}")
@@ -100,8 +100,8 @@ def _prepare(folder: Path) -> None:
 
 def _write(folder: Path, found: rm.Frontier, problem: Problem) -> Path:
     from regmdp import plots
-    from regmdp.experiments import frontier_figures
-    from regmdp.report.frontier import frontier_page
+    from regmdp.reproduce.experiments import frontier_figures
+    from regmdp.reproduce.report.frontier import render_frontier_page
 
     found.save(folder / "frontier.npz")
     found.to_csv(folder / "frontier.csv")
@@ -112,7 +112,7 @@ def _write(folder: Path, found: rm.Frontier, problem: Problem) -> Path:
         figure.set_layout_engine("none")  # it stays as it has been laid out
         (folder / "frontier.png").write_bytes(plots.png(figure))
     (folder / "frontier.svg").write_text(svg, encoding="utf-8")
-    page = frontier_page(
+    page = render_frontier_page(
         found,
         name=problem.name,
         notice=_notice(problem),

@@ -11,7 +11,6 @@ from regmdp.deep.dynamics import CARTPOLE, PENDULUM, Dynamics, Moved
 from regmdp.deep.environments import Environments, Steps
 from regmdp.deep.heads import Categorical, Gaussian, Head, Squashed
 from regmdp.deep.learner import Learner, Progress, Returns
-from regmdp.deep.many import Runs, learn_many
 from regmdp.deep.mirror_descent import GPMD, MDPO
 from regmdp.deep.networks import Network, equinox, mlp
 from regmdp.deep.off_policy import OffPolicy
@@ -22,6 +21,7 @@ from regmdp.deep.simplex import Simplex
 from regmdp.deep.soft_actor_critic import SAC
 from regmdp.deep.tensorboard import TensorBoard
 from regmdp.deep.trpo import TRPO
+from regmdp.deep.vectorized import Runs, learn_many
 
 __all__ = [
     "A2C",

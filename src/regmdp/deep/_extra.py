@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from regmdp._errors import MissingExtraError
+from regmdp._internal.errors import MissingExtraError
 
 for _package in ("gymnasium", "jax", "optax"):
     if find_spec(_package) is None:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regmdp._arrays import Array
+from regmdp._internal.arrays import Array
 from regmdp.deep.on_policy import Batch, OnPolicy
 from regmdp.deep.options import require_positive
 from regmdp.regularizers import Regularizer, Shannon

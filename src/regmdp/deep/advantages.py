@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from regmdp._arrays import Bool, Float
+from regmdp._internal.arrays import Bool, Float
 
 __all__ = ["Advantages", "generalized_advantages"]
 

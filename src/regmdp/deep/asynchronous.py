@@ -19,8 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from regmdp._arrays import Array
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Array
+from regmdp._internal.errors import SolverError
 from regmdp.deep.actor_critic import A2C, loss_of
 from regmdp.deep.learner import Progress
 from regmdp.deep.networks import Network, in_numpy, mlp

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from regmdp import regularizers
-from regmdp._errors import FormatError
-from regmdp._files import read_arrays, write_arrays
+from regmdp._internal.errors import FormatError
+from regmdp._internal.files import read_arrays, write_arrays
 from regmdp.deep.networks import Network, mlp
 from regmdp.deep.proximal import Adapted
 from regmdp.regularizers import Regularizer

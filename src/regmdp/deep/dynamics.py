@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from regmdp._arrays import Array, Float
+from regmdp._internal.arrays import Array, Float
 
 __all__ = ["CARTPOLE", "PENDULUM", "Dynamics", "Moved"]
 

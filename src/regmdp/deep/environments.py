@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import gymnasium
 import numpy as np
 
-from regmdp._arrays import Bool, Float
-from regmdp._errors import SampleError, SolverError
+from regmdp._internal.arrays import Bool, Float
+from regmdp._internal.errors import SampleError, SolverError
 
 __all__ = ["Environments", "Steps"]
 

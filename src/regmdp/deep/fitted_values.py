@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from regmdp._arrays import Array
+from regmdp._internal.arrays import Array
 from regmdp.deep.on_policy import Batch, OnPolicy
 from regmdp.deep.options import require_count, require_positive
 

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import ndtr
 
-from regmdp._arrays import Array, Float, Int, array_namespace
-from regmdp._errors import RegularizerError
+from regmdp._internal.arrays import Array, Float, Int, array_namespace
+from regmdp._internal.errors import RegularizerError
 from regmdp.deep.simplex import Simplex
 from regmdp.regularizers import Regularizer, Shannon, Tsallis
 

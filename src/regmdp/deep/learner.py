@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regmdp._arrays import Array, Float
-from regmdp._errors import FormatError, SolverError
+from regmdp._internal.arrays import Array, Float
+from regmdp._internal.errors import FormatError, SolverError
 from regmdp.deep.checkpoints import option_as_json, read_learner, write_learner
 from regmdp.deep.environments import Environments
 from regmdp.deep.heads import Categorical, Gaussian, Head, head_for

@@ -19,8 +19,8 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from regmdp._arrays import Array
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Array
+from regmdp._internal.errors import SolverError
 from regmdp.deep.heads import Categorical, Head
 from regmdp.deep.off_policy import OffPolicy, Seen
 from regmdp.deep.options import require_count

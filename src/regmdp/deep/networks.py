@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regmdp._arrays import Array, Float, array_namespace
-from regmdp._errors import MissingExtraError, SolverError
+from regmdp._internal.arrays import Array, Float, array_namespace
+from regmdp._internal.errors import MissingExtraError, SolverError
 
 __all__ = ["Network", "equinox", "mlp"]
 

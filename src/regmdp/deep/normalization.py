@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from gymnasium.wrappers.utils import RunningMeanStd
 
-from regmdp._arrays import Bool, Float
+from regmdp._internal.arrays import Bool, Float
 
 __all__ = ["Normalizer"]
 

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from regmdp._arrays import Array
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Array
+from regmdp._internal.errors import SolverError
 from regmdp.deep.heads import Categorical, Head, Squashed
 from regmdp.deep.learner import Learner
 from regmdp.deep.networks import Network, mlp

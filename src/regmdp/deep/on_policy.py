@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regmdp._arrays import Array
-from regmdp._errors import FormatError, SolverError
+from regmdp._internal.arrays import Array
+from regmdp._internal.errors import FormatError, SolverError
 from regmdp.deep.advantages import generalized_advantages
 from regmdp.deep.learner import Learner
 from regmdp.deep.networks import Network, mlp

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regmdp._arrays import Array
+from regmdp._internal.arrays import Array
 from regmdp.deep.fitted_values import FittedValues, gain_of
 from regmdp.deep.on_policy import Batch
 from regmdp.deep.options import require_count, require_positive

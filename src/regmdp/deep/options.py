@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from regmdp._errors import SolverError
+from regmdp._internal.errors import SolverError
 
 __all__ = ["require_count", "require_positive"]
 

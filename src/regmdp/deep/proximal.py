@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 
-from regmdp._arrays import Array
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Array
+from regmdp._internal.errors import SolverError
 from regmdp.deep.options import require_positive
 
 __all__ = ["Adapted", "StepSize", "first_step_size", "next_step_size", "require_step_size"]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from regmdp._arrays import Array
+from regmdp._internal.arrays import Array
 from regmdp.deep.environments import Steps
 
 __all__ = ["Memory", "Transitions"]

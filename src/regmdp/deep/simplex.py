@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regmdp._arrays import Array, Float
-from regmdp._errors import RegularizerError
+from regmdp._internal.arrays import Array, Float
+from regmdp._internal.errors import RegularizerError
 from regmdp.regularizers import Regularizer, SeparableRegularizer, Unregularized, moved
 
 __all__ = ["Simplex"]

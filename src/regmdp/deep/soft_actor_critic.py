@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
-from regmdp._arrays import Array
+from regmdp._internal.arrays import Array
 from regmdp.deep.heads import Head, Squashed
 from regmdp.deep.off_policy import OffPolicy, Seen
 from regmdp.regularizers import Regularizer, Shannon

@@ -7,7 +7,7 @@ from os import PathLike
 from types import TracebackType
 from typing import TypeVar
 
-from regmdp._errors import MissingExtraError
+from regmdp._internal.errors import MissingExtraError
 from regmdp.deep.learner import Progress
 
 __all__ = ["TensorBoard"]

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from regmdp._arrays import Array
+from regmdp._internal.arrays import Array
 from regmdp.deep.fitted_values import FittedValues, gain_of
-from regmdp.deep.natural import Searched, conjugate_gradient, fisher_product, line_search
+from regmdp.deep.natural_gradient import Searched, conjugate_gradient, fisher_product, line_search
 from regmdp.deep.on_policy import Batch
 from regmdp.deep.options import require_count, require_positive
 

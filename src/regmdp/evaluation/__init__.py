@@ -9,7 +9,6 @@ from regmdp.evaluation.krylov import Krylov
 from regmdp.evaluation.linear import LinearEvaluation, System
 from regmdp.evaluation.monte_carlo import MonteCarlo
 from regmdp.evaluation.noisy import Noisy
-from regmdp.evaluation.occupancy import occupancy, visits
 from regmdp.evaluation.perturbed import Perturbed, Vanishing
 from regmdp.evaluation.rates import LearningRate, Polynomial, Rescaled
 from regmdp.evaluation.replay import Buffer, CertaintyEquivalence, Replay
@@ -17,6 +16,7 @@ from regmdp.evaluation.rollouts import Rollouts
 from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials, copied
 from regmdp.evaluation.sweeps import Sweeps
 from regmdp.evaluation.td import TD, SynchronousTD
+from regmdp.evaluation.visitation import occupancy, visits
 
 __all__ = [
     "TD",

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from regmdp._arrays import Array, Bool, Float, Int
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Array, Bool, Float, Int
+from regmdp._internal.errors import SolverError
 from regmdp.evaluation._walkers import require_finite
 from regmdp.evaluation.rates import LearningRate
 from regmdp.evaluation.sampled import Estimate, Trials, value_of

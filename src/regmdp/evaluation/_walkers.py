@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import Array, Float, Int
-from regmdp._errors import SampleError, SolverError
+from regmdp._internal.arrays import Array, Float, Int
+from regmdp._internal.errors import SampleError, SolverError
 from regmdp.evaluation.sampled import require_count
 
 __all__ = ["Chooser", "busy_walkers", "require_finite", "require_horizon", "require_patience"]

@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from regmdp import bellman
-from regmdp._arrays import Array, Float
-from regmdp._errors import SingularError
+from regmdp._internal.arrays import Array, Float
+from regmdp._internal.errors import SingularError
 from regmdp.mdp import MDP
 from regmdp.mdp.policy_rows import PolicyRows
 from regmdp.regularizers import Regularizer

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import scipy
 
-from regmdp._arrays import Array, Float, Int
-from regmdp._errors import SingularError
+from regmdp._internal.arrays import Array, Float, Int
+from regmdp._internal.errors import SingularError
 from regmdp.evaluation.base import Chain
 from regmdp.evaluation.linear import LinearEvaluation, System
 from regmdp.mdp.policy_rows import PolicyRows, columns
@@ -97,7 +97,9 @@ class _BandedFactor(_Factor):
 
 class _SparseFactor(_Factor):
     def __init__(self, chain: Chain) -> None:
-        from scipy.sparse.linalg import splu  # which takes as long to import as half of this library
+        from scipy.sparse.linalg import (
+            splu,  # which takes as long to import as half of this library
+        )
 
         super().__init__(chain)
         matrix = scipy.sparse.eye_array(chain.matrix.shape[0], format="csc") - chain.discount * chain.matrix

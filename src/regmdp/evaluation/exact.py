@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import scipy
 
-from regmdp._arrays import Array, Float
+from regmdp._internal.arrays import Array, Float
 from regmdp.evaluation.base import Chain
 from regmdp.evaluation.direct import DENSE_LIMIT, Direct, narrow, quick_to_factorize
 from regmdp.evaluation.krylov import Krylov

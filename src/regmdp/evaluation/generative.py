@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from regmdp._arrays import Array, Float, Int
-from regmdp._errors import SampleError, SingularError, SolverError
+from regmdp._internal.arrays import Array, Float, Int
+from regmdp._internal.errors import SampleError, SingularError, SolverError
 from regmdp.evaluation.growing import Growing, samples_at
 from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials, require_count, value_of
 from regmdp.mdp import MDP, Frame

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from regmdp._errors import SolverError
+from regmdp._internal.errors import SolverError
 from regmdp.evaluation.sampled import require_count
 from regmdp.mdp import Frame
 

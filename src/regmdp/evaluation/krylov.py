@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import Array, Float
+from regmdp._internal.arrays import Array, Float
 from regmdp.evaluation.base import Chain
 from regmdp.evaluation.direct import Direct, quick_to_factorize
 from regmdp.evaluation.linear import LinearEvaluation, System, floor

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Float
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
 from regmdp.evaluation.base import Chain, Evaluation, equation
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer

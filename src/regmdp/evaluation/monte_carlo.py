@@ -6,9 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._arrays import Array, Float
-from regmdp._errors import SampleError
-from regmdp.evaluation._walkers import Chooser, busy_walkers, require_finite, require_horizon, require_patience
+from regmdp._internal.arrays import Array, Float
+from regmdp._internal.errors import SampleError
+from regmdp.evaluation._walkers import (
+    Chooser,
+    busy_walkers,
+    require_finite,
+    require_horizon,
+    require_patience,
+)
 from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials, require_count, value_of
 from regmdp.mdp import MDP, Frame
 from regmdp.regularizers import Regularizer

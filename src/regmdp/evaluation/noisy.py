@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp import bellman
-from regmdp._arrays import Array, Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Array, Float
+from regmdp._internal.errors import SolverError
 from regmdp.evaluation.exact import Exact
 from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials, value_of
 from regmdp.mdp import MDP, Frame

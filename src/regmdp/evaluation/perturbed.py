@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from regmdp._arrays import Array, Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Array, Float
+from regmdp._internal.errors import SolverError
 from regmdp.evaluation.growing import period
 from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials
 from regmdp.mdp import Frame

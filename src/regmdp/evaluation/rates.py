@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import Array, Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Array, Float
+from regmdp._internal.errors import SolverError
 from regmdp.mdp import Frame
 
 __all__ = ["LearningRate", "Polynomial", "Rescaled", "learning_rate"]

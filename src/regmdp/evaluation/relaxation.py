@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Float
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
 from regmdp.evaluation.base import Chain
 from regmdp.evaluation.linear import floor
 

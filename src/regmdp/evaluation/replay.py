@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from regmdp._arrays import Array, Bool, Float, Int
-from regmdp._errors import SampleError, SolverError
+from regmdp._internal.arrays import Array, Bool, Float, Int
+from regmdp._internal.errors import SampleError, SolverError
 from regmdp.evaluation._temporal import ActionValues, Continuation, require_target
 from regmdp.evaluation._walkers import Chooser, require_finite
 from regmdp.evaluation.generative import DENSE, Empirical, model_q

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import Array, Float, Int
-from regmdp._errors import SampleError, SolverError
+from regmdp._internal.arrays import Array, Float, Int
+from regmdp._internal.errors import SampleError, SolverError
 from regmdp.mdp import MDP, Copies, Frame
 from regmdp.regularizers import Regularizer
 from regmdp.samples import Episodic, SimulatedWalk, Simulator, Streams, Walk, as_simulator

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._arrays import Array, Bool, Float, Int
-from regmdp._errors import SampleError, SolverError
+from regmdp._internal.arrays import Array, Bool, Float, Int
+from regmdp._internal.errors import SampleError, SolverError
 from regmdp.evaluation._temporal import ActionValues, Continuation, Target, require_target
 from regmdp.evaluation._walkers import Chooser
 from regmdp.evaluation.rates import LearningRate, as_learning_rate, learning_rate

@@ -5,7 +5,13 @@ from regmdp.gradients.changes import Change, Derivative, Ranked
 from regmdp.gradients.errors import Errors
 from regmdp.gradients.gradient import Gradient
 from regmdp.gradients.linearization import Linearization, linearize
-from regmdp.gradients.parameters import Features, Function, Parameters, ValueAndGradient, value_and_gradient
+from regmdp.gradients.parameters import (
+    Features,
+    Function,
+    Parameters,
+    ValueAndGradient,
+    value_and_gradient,
+)
 
 __all__ = [
     "Accuracy",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from regmdp import bellman
-from regmdp._arrays import UNIT_ROUNDOFF, Bool, Float
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Bool, Float
 from regmdp.certificates import judge
 from regmdp.regularizers import Regularizer, SeparableRegularizer, Sum
 

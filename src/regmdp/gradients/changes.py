@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._arrays import Array, ArrayLike, Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Array, ArrayLike, Float
+from regmdp._internal.errors import SolverError
 
 __all__ = ["Change", "Derivative", "Ranked", "as_rows", "checked"]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from regmdp import bellman
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Float
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
 from regmdp.gradients.accuracy import bracket_of
 from regmdp.gradients.changes import Change, as_rows
 from regmdp.regularizers import KL, SeparableRegularizer, Shannon, Sum

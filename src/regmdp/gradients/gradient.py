@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._arrays import ArrayLike, Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import ArrayLike, Float
+from regmdp._internal.errors import SolverError
 from regmdp.gradients.changes import Change, Ranked, checked
 from regmdp.gradients.errors import Errors, Weights
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from regmdp import bellman
-from regmdp._arrays import Float, frozen
-from regmdp._errors import RegularizerError, SolverError
+from regmdp._internal.arrays import Float, frozen
+from regmdp._internal.errors import RegularizerError, SolverError
 from regmdp.certificates import checked_regularizer, checked_value, require_bounded
 from regmdp.evaluation import Chain, Exact, LinearEvaluation, System
 from regmdp.gradients.accuracy import Accuracy

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._arrays import Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Float
+from regmdp._internal.errors import SolverError
+from regmdp._solve import solve
 from regmdp.gradients.changes import Change, checked
 from regmdp.gradients.gradient import Gradient
 from regmdp.gradients.linearization import Linearization, linearize
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
 from regmdp.solution import Solution
-from regmdp.solve import solve
 
 __all__ = ["Features", "Function", "Parameters", "ValueAndGradient", "value_and_gradient"]
 

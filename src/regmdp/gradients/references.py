@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from regmdp._arrays import Array, Float
+from regmdp._internal.arrays import Array, Float
 from regmdp.regularizers import KL, Regularizer, Sum
 
 if TYPE_CHECKING:

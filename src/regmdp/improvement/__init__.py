@@ -8,7 +8,15 @@ from regmdp.improvement.lookahead import Lookahead
 from regmdp.improvement.mirror_descent import MirrorDescent
 from regmdp.improvement.perturbed import Contracting, PerturbedDescent
 from regmdp.improvement.softmax_gradient import FisherNaturalGradient, SoftmaxGradient, advantage
-from regmdp.improvement.step_sizes import Adaptive, Constant, Geometric, Homotopic, Maximum, Stepping, StepSize
+from regmdp.improvement.step_sizes import (
+    Adaptive,
+    Constant,
+    Geometric,
+    Homotopic,
+    Maximum,
+    Stepping,
+    StepSize,
+)
 
 __all__ = [
     "Adaptive",

@@ -10,8 +10,8 @@ from typing import ClassVar, NamedTuple, TypeVar
 import numpy as np
 
 from regmdp import bellman
-from regmdp._arrays import Array, Bool, Float, write
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Array, Bool, Float, write
+from regmdp._internal.errors import SolverError
 from regmdp.bellman import Block
 from regmdp.evaluation import System
 from regmdp.mdp import MDP, Frame

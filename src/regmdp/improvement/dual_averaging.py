@@ -14,13 +14,26 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import Array, Bool, Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Array, Bool, Float
+from regmdp._internal.errors import SolverError
 from regmdp.bellman import Block
-from regmdp.improvement.base import Candidate, Improved, below_best, look_ahead, mirror_map, normalised
+from regmdp.improvement.base import (
+    Candidate,
+    Improved,
+    below_best,
+    look_ahead,
+    mirror_map,
+    normalised,
+)
 from regmdp.improvement.duals import interior_dual, require_discount
 from regmdp.improvement.inexact import approximately_greedy
-from regmdp.improvement.step_sizes import Stepping, StepSize, as_step_size, fixed_step, require_step_within
+from regmdp.improvement.step_sizes import (
+    Stepping,
+    StepSize,
+    as_step_size,
+    fixed_step,
+    require_step_within,
+)
 from regmdp.mdp import Frame
 from regmdp.regularizers import KL, Regularizer, Shannon, Unregularized
 

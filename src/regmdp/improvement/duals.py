@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from regmdp._arrays import Array, Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Array, Float
+from regmdp._internal.errors import SolverError
 from regmdp.improvement.base import normalised
 from regmdp.mdp import Frame
 from regmdp.mdp.transitions import state_blocks

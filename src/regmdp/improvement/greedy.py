@@ -8,8 +8,8 @@ from numbers import Real
 import numpy as np
 
 from regmdp import bellman
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
+from regmdp._internal.errors import SolverError
 from regmdp.bellman import Block
 from regmdp.improvement.base import Candidate, Improved, Improvement, look_ahead
 from regmdp.mdp import MDP, Frame

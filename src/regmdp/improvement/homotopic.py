@@ -7,12 +7,25 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from regmdp._arrays import Array, Bool, Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Array, Bool, Float
+from regmdp._internal.errors import SolverError
 from regmdp.bellman import Block
-from regmdp.improvement.base import Candidate, Improved, below_best, look_ahead, mirror_map, normalised
+from regmdp.improvement.base import (
+    Candidate,
+    Improved,
+    below_best,
+    look_ahead,
+    mirror_map,
+    normalised,
+)
 from regmdp.improvement.duals import interior_dual
-from regmdp.improvement.step_sizes import Homotopic, Stepping, StepSize, as_step_size, require_finite_step
+from regmdp.improvement.step_sizes import (
+    Homotopic,
+    Stepping,
+    StepSize,
+    as_step_size,
+    require_finite_step,
+)
 from regmdp.mdp import Frame
 from regmdp.regularizers import Regularizer, Shannon, Unregularized
 

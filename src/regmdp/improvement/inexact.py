@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from regmdp._arrays import Array, Bool, Float
+from regmdp._internal.arrays import Array, Bool, Float
 from regmdp.improvement.base import mirror_map
 from regmdp.regularizers import Regularizer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp.regularizers import CapBarrier, Regularizer, Shannon
 from regmdp.regularizers.base import with_temperature
 from regmdp.regularizers.separable import SeparableRegularizer

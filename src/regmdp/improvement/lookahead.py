@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from regmdp import bellman
-from regmdp._arrays import Array, Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Array, Float
+from regmdp._internal.errors import SolverError
 from regmdp.improvement.base import Candidate, Improved, Improvement
 from regmdp.mdp import MDP, Frame
 from regmdp.regularizers import Regularizer

@@ -11,10 +11,17 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from regmdp._arrays import Array, Bool, Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Array, Bool, Float
+from regmdp._internal.errors import SolverError
 from regmdp.bellman import Block
-from regmdp.improvement.base import Candidate, Improved, below_best, look_ahead, mirror_map, normalised
+from regmdp.improvement.base import (
+    Candidate,
+    Improved,
+    below_best,
+    look_ahead,
+    mirror_map,
+    normalised,
+)
 from regmdp.improvement.dual_averaging import averaged
 from regmdp.improvement.duals import interior_dual
 from regmdp.improvement.kl_prox import kl_prox

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._arrays import Array, Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Array, Float
+from regmdp._internal.errors import SolverError
 from regmdp.evaluation.perturbed import Vanishing
 from regmdp.improvement.base import Candidate, Improved, Improvement
 from regmdp.improvement.mirror_descent import MirrorDescent

@@ -16,13 +16,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._arrays import Array, Bool, Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Array, Bool, Float
+from regmdp._internal.errors import SolverError
 from regmdp.bellman import Block
 from regmdp.evaluation import Chain, Exact
-from regmdp.improvement.base import Candidate, Improved, below_best, look_ahead, mirror_map, normalised
+from regmdp.improvement.base import (
+    Candidate,
+    Improved,
+    below_best,
+    look_ahead,
+    mirror_map,
+    normalised,
+)
 from regmdp.improvement.duals import interior_dual, require_discount
-from regmdp.improvement.step_sizes import Stepping, StepSize, as_step_size, fixed_step, require_step_within
+from regmdp.improvement.step_sizes import (
+    Stepping,
+    StepSize,
+    as_step_size,
+    fixed_step,
+    require_step_within,
+)
 from regmdp.mdp import MDP, Frame
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer, Shannon, Unregularized

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
+from regmdp._internal.errors import SolverError
 from regmdp.bellman import Block
 from regmdp.improvement.base import Candidate, Improvement, over_action_values
 from regmdp.mdp import Copies, Frame

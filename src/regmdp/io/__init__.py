@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from regmdp._errors import MissingExtraError, ModelError
+from regmdp._internal.errors import MissingExtraError, ModelError
 from regmdp.io.files import read, write
 from regmdp.io.mapped import ModelWriter, open_mapped, save_mapped
 from regmdp.io.npz import load, save
 from regmdp.io.policies import load_policy
 from regmdp.io.tables import from_gymnasium, time_limit_note
-from regmdp.io.toolboxes import DiscreteDPArguments, from_mdptoolbox, from_quantecon, to_mdptoolbox, to_quantecon
+from regmdp.io.toolboxes import (
+    DiscreteDPArguments,
+    from_mdptoolbox,
+    from_quantecon,
+    to_mdptoolbox,
+    to_quantecon,
+)
 from regmdp.io.vector import Environment, from_vector_env
 from regmdp.mdp import MDP
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._errors import FormatError, ModelError
-from regmdp._files import existing, replace_atomically
+from regmdp._internal.errors import FormatError, ModelError
+from regmdp._internal.files import existing, replace_atomically
 from regmdp.io.npz import load
 from regmdp.io.toolboxes import from_mdptoolbox, from_quantecon, to_mdptoolbox, to_quantecon
 from regmdp.mdp import MDP

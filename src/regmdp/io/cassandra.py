@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._arrays import Float
-from regmdp._errors import FormatError, ModelError
-from regmdp._files import existing
+from regmdp._internal.arrays import Float
+from regmdp._internal.errors import FormatError, ModelError
+from regmdp._internal.files import existing
 from regmdp.io.text import Text
 from regmdp.mdp import MDP
 from regmdp.mdp.validation import MASS_TOLERANCE

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._arrays import Float, Int
-from regmdp._errors import FormatError
-from regmdp._files import replace_atomically
-from regmdp.io.choices import Choices, Remainder, added, as_choices, as_model
+from regmdp._internal.arrays import Float, Int
+from regmdp._internal.errors import FormatError
+from regmdp._internal.files import replace_atomically
+from regmdp.io.state_action_files import Choices, Remainder, added, as_choices, as_model
 from regmdp.io.text import Text, read_text
 from regmdp.mdp import MDP
 

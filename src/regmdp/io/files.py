@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
-from regmdp._errors import FormatError
+from regmdp._internal.errors import FormatError
 from regmdp.io.arrays import kind_of, read_arrays_of, write_mdptoolbox, write_quantecon
 from regmdp.io.cassandra import read_cassandra
 from regmdp.io.drn import read_drn, write_drn

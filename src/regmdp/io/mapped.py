@@ -18,10 +18,18 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._arrays import UNIT_ROUNDOFF
-from regmdp._errors import FormatError, ModelError
+from regmdp._internal.arrays import UNIT_ROUNDOFF
+from regmdp._internal.errors import FormatError, ModelError
 from regmdp.mdp import MDP
-from regmdp.mdp.transitions import Known, SparseTransitions, block_of, combined, hashes, state_blocks, with_empty_last_row
+from regmdp.mdp.transitions import (
+    Known,
+    SparseTransitions,
+    block_of,
+    combined,
+    hashes,
+    state_blocks,
+    with_empty_last_row,
+)
 from regmdp.mdp.validation import MASS_TOLERANCE, as_discount
 
 __all__ = ["ModelWriter", "open_mapped", "save_mapped"]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._errors import FormatError, ModelError
-from regmdp._files import read_arrays, write_arrays
+from regmdp._internal.errors import FormatError, ModelError
+from regmdp._internal.files import read_arrays, write_arrays
 from regmdp.mdp import MDP
 
 __all__ = ["load", "save"]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._errors import FormatError
-from regmdp._files import existing
+from regmdp._internal.errors import FormatError
+from regmdp._internal.files import existing
 
 __all__ = ["load_policy"]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._arrays import Float, Int
-from regmdp._errors import FormatError
-from regmdp._files import existing, replace_atomically
-from regmdp.io.choices import INITIAL, Choices, Remainder, added, as_choices, as_model
+from regmdp._internal.arrays import Float, Int
+from regmdp._internal.errors import FormatError
+from regmdp._internal.files import existing, replace_atomically
+from regmdp.io.state_action_files import INITIAL, Choices, Remainder, added, as_choices, as_model
 from regmdp.io.text import Text, read_text
 from regmdp.mdp import MDP
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._errors import MissingExtraError, ModelError
+from regmdp._internal.errors import MissingExtraError, ModelError
 from regmdp.mdp import MDP
 
 __all__ = ["from_gymnasium", "time_limit_note"]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from regmdp._arrays import Float, Int
-from regmdp._errors import FormatError
-from regmdp._files import existing
+from regmdp._internal.arrays import Float, Int
+from regmdp._internal.errors import FormatError
+from regmdp._internal.files import existing
 
 __all__ = ["Text", "read_text"]
 

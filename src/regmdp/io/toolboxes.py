@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._arrays import Float, Int
-from regmdp._errors import ModelError
+from regmdp._internal.arrays import Float, Int
+from regmdp._internal.errors import ModelError
 from regmdp.mdp import MDP
 
 __all__ = ["DiscreteDPArguments", "from_mdptoolbox", "from_quantecon", "to_mdptoolbox", "to_quantecon"]

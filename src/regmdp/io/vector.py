@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import Array, Bool, Float, Int
-from regmdp._errors import MissingExtraError, ModelError, SampleError
+from regmdp._internal.arrays import Array, Bool, Float, Int
+from regmdp._internal.errors import MissingExtraError, ModelError, SampleError
 from regmdp.mdp.validation import checked_initial, set_outline
 from regmdp.samples import Episodic, Step, Streams, Walk
 

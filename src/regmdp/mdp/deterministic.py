@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import Array, Float, Int, write
+from regmdp._internal.arrays import Array, Float, Int, write
 
 __all__ = ["DeterministicPolicy", "actions_of"]
 

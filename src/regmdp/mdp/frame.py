@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import Bool, Float, frozen
+from regmdp._internal.arrays import Bool, Float, frozen
 
 __all__ = ["Copies", "Frame"]
 

@@ -10,10 +10,15 @@ from typing import Any
 import numpy as np
 import scipy
 
-from regmdp._arrays import Array, Bool, Float, Int, frozen
+from regmdp._internal.arrays import Array, Bool, Float, Int, frozen
 from regmdp.mdp import validation
 from regmdp.mdp.frame import Frame
-from regmdp.mdp.transitions import DenseTransitions, Transitions, dense_of_available, sparse_of_available
+from regmdp.mdp.transitions import (
+    DenseTransitions,
+    Transitions,
+    dense_of_available,
+    sparse_of_available,
+)
 
 __all__ = ["MDP"]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy
 
-from regmdp import _threads
-from regmdp._arrays import Array, Float, Int, write
+from regmdp._internal import threads
+from regmdp._internal.arrays import Array, Float, Int, write
 
 if TYPE_CHECKING:
     from regmdp.mdp.transitions import Transitions
@@ -50,7 +50,7 @@ class MixedRows(PolicyRows):
     def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         out = np.empty(self.shape[0])
         transitions, policy = self._transitions, self._policy
-        _threads.over(
+        threads.over(
             transitions.blocks,
             lambda block: write(block, (out, np.sum(policy[block] * transitions.expect(value, block), axis=-1))),
             shared=transitions.shared,
@@ -73,7 +73,7 @@ class StackedRows(PolicyRows):
 
     def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         out = np.empty(self.shape[0])
-        _threads.over(self._parts, lambda part: write(part[0], (out, part[1] @ value)), shared=self._shared)
+        threads.over(self._parts, lambda part: write(part[0], (out, part[1] @ value)), shared=self._shared)
         return out
 
     def merged(self) -> scipy.sparse.csr_array:

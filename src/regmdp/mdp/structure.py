@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from regmdp._arrays import Array, Bool, Int
+from regmdp._internal.arrays import Array, Bool, Int
 from regmdp.mdp.mdp import MDP
 
 __all__ = ["EndComponents", "end_components", "ending_policy", "never_ending", "within_reach"]
@@ -74,7 +74,9 @@ def _search_back(mdp: MDP, allowed: Bool[np.ndarray, "S A"]) -> tuple[Bool[np.nd
     source = np.concatenate((successor, np.full(np.count_nonzero(leads_out), end)))
     target = np.concatenate((state, np.flatnonzero(leads_out)))
     backwards = scipy.sparse.csr_array((np.ones(source.size, dtype=np.int8), (source, target)), shape=(end + 1, end + 1))
-    from scipy.sparse.csgraph import breadth_first_order  # slow to import, and for undiscounted models only
+    from scipy.sparse.csgraph import (
+        breadth_first_order,  # slow to import, and for undiscounted models only
+    )
 
     order, predecessor = breadth_first_order(backwards, end, directed=True, return_predecessors=True)
     reached = np.zeros(end + 1, dtype=np.bool_)
@@ -112,7 +114,9 @@ def end_components(mdp: MDP, allowed: Bool[Array, "S A"]) -> EndComponents:
     Strongly connected components are computed again and again, each time without the pairs that may leave theirs, until no pair
     does (de Alfaro 1997, chapter 3).
     """
-    from scipy.sparse.csgraph import connected_components  # slow to import, and for undiscounted models only
+    from scipy.sparse.csgraph import (
+        connected_components,  # slow to import, and for undiscounted models only
+    )
 
     n_states, n_actions = mdp.n_states, mdp.n_actions
     alive = np.array(np.asarray(allowed) & (np.asarray(mdp.termination) == 0), order="C")

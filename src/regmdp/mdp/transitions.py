@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy
 
-from regmdp import _threads
-from regmdp._arrays import Array, Bool, Float, Int, frozen, write
+from regmdp._internal import threads
+from regmdp._internal.arrays import Array, Bool, Float, Int, frozen, write
 from regmdp.mdp.deterministic import actions_of
 from regmdp.mdp.policy_rows import MixedRows, PolicyRows, StackedRows, columns, stacked
 
@@ -104,13 +104,13 @@ class Transitions(ABC):
     def hashed(self) -> str:
         """Return a SHA-256 of the stored arrays."""
         shared = self.n_stored >= SHARED_FROM
-        return combined(_threads.over(self.pieces, lambda piece: hashes(self.arrays_of(piece)), shared=shared))
+        return combined(threads.over(self.pieces, lambda piece: hashes(self.arrays_of(piece)), shared=shared))
 
     def row_sums(self) -> Float[np.ndarray, "S A"]:
         """Return the (S, A) sums of the rows."""
         sums = np.empty((self.n_states, self.n_actions), order="F")
         ones = np.ones(self.n_states)
-        _threads.over(self.blocks, lambda block: write(block, (sums, self.expect(ones, block))), shared=self.shared)
+        threads.over(self.blocks, lambda block: write(block, (sums, self.expect(ones, block))), shared=self.shared)
         return sums
 
 
@@ -151,7 +151,7 @@ class DenseTransitions(Transitions):
         self._rows = frozen(np.ascontiguousarray(action_state_state))
         self.n_actions, self.n_states, _ = self._rows.shape
         self.blocks = state_blocks(self.n_states, self.n_actions)
-        successors = _threads.over(list(self._rows), lambda rows: int(np.count_nonzero(rows, axis=-1).max()), shared=self._large)
+        successors = threads.over(list(self._rows), lambda rows: int(np.count_nonzero(rows, axis=-1).max()), shared=self._large)
         self.branching = max(successors, default=0)
         self.n_stored = self._rows.size
         self.digest = self.hashed()
@@ -181,7 +181,7 @@ class DenseTransitions(Transitions):
         matrix = np.empty((self.n_states, self.n_states))
         size = max(1, PAIRS_PER_BLOCK // self.n_states)
         parts = [slice(start, min(start + size, self.n_states)) for start in range(0, self.n_states, size)]
-        _threads.over(parts, lambda states: write(states, (matrix, self._mixed(policy, states))), shared=self._large)
+        threads.over(parts, lambda states: write(states, (matrix, self._mixed(policy, states))), shared=self._large)
         return matrix
 
     def _mixed(self, policy: Float[Array, "S A"], states: slice) -> Float[np.ndarray, "b S"]:
@@ -275,7 +275,7 @@ class SparseTransitions(Transitions):
 
     def _mixed(self, policy: Float[Array, "S A"]) -> list[scipy.sparse.csr_array]:
         """Return the rows of a policy, block by block."""
-        return _threads.over(self.blocks, lambda block: _mixed(self._rows_of(block), policy[block]), shared=self.shared)
+        return threads.over(self.blocks, lambda block: _mixed(self._rows_of(block), policy[block]), shared=self.shared)
 
     def _dense_policy_matrix(self, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S S"]:
         """Add the weighted rows up in a dense matrix, which is quicker where most of its entries are reached."""
@@ -370,7 +370,7 @@ def sparse_of_available(
 ) -> SparseTransitions:
     """Row matrix and its (S, A) row numbers -> sparse transitions without the rows of unavailable pairs."""
     rows, shape = with_empty_last_row(rows), index.shape
-    matrices = _threads.over(
+    matrices = threads.over(
         state_blocks(*shape),
         lambda block: block_of(rows, np.where(available[block], index[block], -1)),
         shared=rows.nnz >= SHARED_FROM,

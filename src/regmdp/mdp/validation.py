@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy
 
-from regmdp._arrays import UNIT_ROUNDOFF, Bool, Float, Int, frozen
-from regmdp._errors import ModelError
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Bool, Float, Int, frozen
+from regmdp._internal.errors import ModelError
 from regmdp.mdp.frame import Frame
 
 if TYPE_CHECKING:

@@ -1,11 +1,8 @@
 """Named models with known answers.
 
 Each is a function that returns an :class:`~regmdp.mdp.MDP`; :func:`build` finds it by the name it has on the command line. Route
-choice on road networks is in :mod:`regmdp.models.routes`.
+choice on road networks is in :mod:`regmdp.routes`.
 """
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from regmdp.models.exponential import ExponentialChain, exponential_chain
 from regmdp.models.garnets import garnet
@@ -14,9 +11,6 @@ from regmdp.models.icu import ICU_NOTICE, icu_sepsis, icu_sepsis_expert
 from regmdp.models.queues import queue
 from regmdp.models.registry import NamedModel, build, catalogue, find, names
 from regmdp.models.small import bandit, chain, forest
-
-if TYPE_CHECKING:
-    from regmdp.models import routes
 
 __all__ = [
     "ICU_NOTICE",
@@ -38,13 +32,5 @@ __all__ = [
     "names",
     "queue",
     "rooms",
-    "routes",
     "russell_norvig",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """Import route choice when it is first asked for."""
-    if name == "routes":
-        return import_module("regmdp.models.routes")
-    raise AttributeError(f"module 'regmdp.models' has no attribute {name!r}")

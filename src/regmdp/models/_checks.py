@@ -6,7 +6,7 @@ import math
 import operator
 from typing import Any
 
-from regmdp._errors import ModelError
+from regmdp._internal.errors import ModelError
 
 __all__ = ["count", "finite", "probability"]
 

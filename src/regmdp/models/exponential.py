@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._arrays import Float
-from regmdp._errors import ModelError
+from regmdp._internal.arrays import Float
+from regmdp._internal.errors import ModelError
 from regmdp.mdp import MDP
 from regmdp.models._checks import count, probability
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._arrays import Int
-from regmdp._errors import ModelError
+from regmdp._internal.arrays import Int
+from regmdp._internal.errors import ModelError
 from regmdp.mdp import MDP
 from regmdp.models._checks import count
 

@@ -9,8 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import minimum_spanning_tree
 
-from regmdp._arrays import Bool, Float
-from regmdp._errors import ModelError
+from regmdp._internal.arrays import Bool, Float
+from regmdp._internal.errors import ModelError
 from regmdp.mdp import MDP
 from regmdp.models._checks import count, finite, probability
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._arrays import Float
-from regmdp._errors import FormatError, MissingExtraError
+from regmdp._internal.arrays import Float
+from regmdp._internal.errors import FormatError, MissingExtraError
 from regmdp.mdp import MDP
 
 __all__ = ["ICU_NOTICE", "icu_sepsis", "icu_sepsis_expert"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._errors import ModelError
+from regmdp._internal.errors import ModelError
 from regmdp.mdp import MDP
 from regmdp.models._checks import count, finite, probability
 

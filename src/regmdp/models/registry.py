@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._errors import ModelError
+from regmdp._internal.errors import ModelError
 from regmdp.mdp import MDP
 from regmdp.models.exponential import exponential_chain
 from regmdp.models.garnets import garnet
@@ -133,7 +133,7 @@ def build(name: str, /, **parameters: Any) -> MDP:
         >>> rm.models.build("griddworld")
         Traceback (most recent call last):
         ...
-        regmdp._errors.ModelError: there is no model named 'griddworld'; did you mean gridworld? The models are ...
+        regmdp.ModelError: there is no model named 'griddworld'; did you mean gridworld? The models are ...
     """
     model = find(name)
     allowed = model.parameters

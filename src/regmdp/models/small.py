@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._errors import ModelError
+from regmdp._internal.errors import ModelError
 from regmdp.mdp import MDP
 from regmdp.models._checks import count, finite, probability
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._arrays import Bool, Float, Int
-from regmdp._errors import SampleError
+from regmdp._internal.arrays import Bool, Float, Int
+from regmdp._internal.errors import SampleError
 from regmdp.mdp import Frame
 from regmdp.samples import Dataset
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from regmdp._arrays import Float
+from regmdp._internal.arrays import Float
 from regmdp.off_policy.episodes import Episodes
 
 __all__ = ["ESTIMATORS", "Task"]

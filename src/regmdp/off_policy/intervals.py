@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy
 
-from regmdp._arrays import Float
+from regmdp._internal.arrays import Float
 from regmdp.certificates import empirical_bernstein_radius
 from regmdp.off_policy.episodes import Episodes
 

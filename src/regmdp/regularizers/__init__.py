@@ -6,10 +6,10 @@ from regmdp.regularizers.barrier import LogBarrier
 from regmdp.regularizers.base import Regularizer
 from regmdp.regularizers.box import Box
 from regmdp.regularizers.cap import CapBarrier
+from regmdp.regularizers.custom import Convex, Separable
 from regmdp.regularizers.entropy import KL, Shannon
 from regmdp.regularizers.euclidean import SquaredL2
 from regmdp.regularizers.linear import WeightedL1
-from regmdp.regularizers.own import Convex, Separable
 from regmdp.regularizers.renyi import Renyi
 from regmdp.regularizers.separable import SeparableRegularizer
 from regmdp.regularizers.sum import Sum

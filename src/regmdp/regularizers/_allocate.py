@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Float, array_namespace
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, array_namespace
 from regmdp.regularizers._limits import Limits
 from regmdp.regularizers._roots import probabilities
 from regmdp.regularizers.separable import Slopes

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float
-from regmdp._errors import RegularizerError
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
+from regmdp._internal.errors import RegularizerError
 from regmdp.regularizers._interior import LOWEST, maximise
 from regmdp.regularizers._limits import Limits, slack
 from regmdp.regularizers._smooth import Smooth

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from regmdp._arrays import Array, Float
+from regmdp._internal.arrays import Array, Float
 from regmdp.regularizers._limits import Limits
 from regmdp.regularizers._smooth import Smooth
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
-from regmdp._errors import RegularizerError
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._internal.errors import RegularizerError
 
 __all__ = ["Limits", "require_feasible", "slack"]
 

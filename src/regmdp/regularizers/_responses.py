@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from regmdp._arrays import Array, Bool, Float, array_namespace
+from regmdp._internal.arrays import Array, Bool, Float, array_namespace
 
 if TYPE_CHECKING:
     from regmdp.regularizers.base import Regularizer

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from regmdp._arrays import Array, Float, array_namespace, repeat, traced, unit_roundoff
+from regmdp._internal.arrays import Array, Float, array_namespace, repeat, traced, unit_roundoff
 
 __all__ = ["decreasing_root", "probabilities", "summing_to_one"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._arrays import Array, Bool, Float
+from regmdp._internal.arrays import Array, Bool, Float
 from regmdp.regularizers.base import Regularizer, inner
 from regmdp.regularizers.separable import SeparableRegularizer
 

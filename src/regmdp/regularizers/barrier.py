@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from regmdp._arrays import Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
 from regmdp.regularizers._roots import probabilities
 from regmdp.regularizers.base import checked_temperature
 from regmdp.regularizers.separable import SeparableRegularizer, Slopes, log

@@ -13,9 +13,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
-from regmdp._errors import RegularizerError
-from regmdp.regularizers import derived
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._internal.errors import RegularizerError
+from regmdp.regularizers import defaults
 from regmdp.regularizers._limits import Limits, require_feasible
 from regmdp.regularizers._responses import by_differences
 
@@ -72,7 +72,7 @@ class Regularizer(ABC):
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
         """(…, A) distributions -> (…, A) a subgradient of h: scores whose greedy distribution is p."""
-        return derived.subgradient(self, p, available)
+        return defaults.subgradient(self, p, available)
 
     def response(
         self, y: Float[Array, "*batch A"], direction: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
@@ -86,7 +86,7 @@ class Regularizer(ABC):
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         """Return (L, U) with L ≤ h ≤ U on the simplex of n actions, and where only some of them are available."""
-        return derived.bounds(self, n_actions)
+        return defaults.bounds(self, n_actions)
 
     def strong_convexity(self, n_actions: int) -> float:
         """Return the modulus of strong convexity of h in the ℓ1 norm; 0 if none is known."""

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from regmdp._arrays import Array, ArrayLike, Bool, Float, array_namespace
-from regmdp._errors import RegularizerError
+from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._internal.errors import RegularizerError
 from regmdp.regularizers._limits import Limits, slack
 from regmdp.regularizers.base import require_shape
 from regmdp.regularizers.separable import SeparableRegularizer, Slopes

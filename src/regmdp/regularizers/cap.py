@@ -8,8 +8,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace, one_hot
-from regmdp._errors import RegularizerError
+from regmdp._internal.arrays import (
+    UNIT_ROUNDOFF,
+    Array,
+    ArrayLike,
+    Bool,
+    Float,
+    array_namespace,
+    one_hot,
+)
+from regmdp._internal.errors import RegularizerError
 from regmdp.regularizers._limits import Limits
 from regmdp.regularizers._roots import probabilities
 from regmdp.regularizers.base import checked_numbers, checked_temperature, require_shape

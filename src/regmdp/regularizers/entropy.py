@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from regmdp._arrays import Array, ArrayLike, Bool, Float, array_namespace
-from regmdp._errors import PolicyError, RegularizerError
+from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._internal.errors import PolicyError, RegularizerError
 from regmdp.regularizers.base import checked_temperature, require_shape
 from regmdp.regularizers.separable import SeparableRegularizer, Slopes, log
 

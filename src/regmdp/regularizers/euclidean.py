@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from regmdp._arrays import Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
 from regmdp.regularizers.base import checked_temperature
 from regmdp.regularizers.separable import SeparableRegularizer, Slopes
 

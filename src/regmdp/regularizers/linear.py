@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from regmdp._arrays import Array, ArrayLike, Bool, Float, array_namespace, one_hot
-from regmdp._errors import RegularizerError
+from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace, one_hot
+from regmdp._internal.errors import RegularizerError
 from regmdp.regularizers.base import checked_temperature, require_shape
 from regmdp.regularizers.separable import SeparableRegularizer, Slopes
 

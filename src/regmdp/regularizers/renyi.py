@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from regmdp._arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
-from regmdp._errors import RegularizerError
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._internal.errors import RegularizerError
 from regmdp.regularizers._allocate import Terms, allocate
 from regmdp.regularizers._limits import Limits
 from regmdp.regularizers._responses import moved_with_rank_one

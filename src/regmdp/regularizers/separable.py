@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from regmdp._arrays import Array, Bool, Float, array_namespace
+from regmdp._internal.arrays import Array, Bool, Float, array_namespace
 from regmdp.regularizers._limits import Limits, slack
 from regmdp.regularizers._responses import moved
 from regmdp.regularizers.base import Regularizer

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
 from regmdp.regularizers._allocate import Terms, allocate
 from regmdp.regularizers._generic import ACCURACY, generic_greedy
 from regmdp.regularizers._limits import Limits

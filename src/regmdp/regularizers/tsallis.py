@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import Array, ArrayLike, Bool, Float, array_namespace
-from regmdp._errors import RegularizerError
+from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._internal.errors import RegularizerError
 from regmdp.regularizers._roots import probabilities, summing_to_one
 from regmdp.regularizers.base import checked_temperature
 from regmdp.regularizers.separable import SeparableRegularizer, Slopes

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._arrays import Array, Bool, Float, Int, array_namespace, one_hot, traced
+from regmdp._internal.arrays import Array, Bool, Float, Int, array_namespace, one_hot, traced
 from regmdp.regularizers.separable import SeparableRegularizer, Slopes
 
 __all__ = ["Unregularized"]

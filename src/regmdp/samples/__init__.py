@@ -2,7 +2,14 @@
 
 from regmdp.samples.dataset import Dataset
 from regmdp.samples.log import Log
-from regmdp.samples.simulator import Outcome, Simulator, TableSimulator, UserSimulator, as_simulator, draw_from
+from regmdp.samples.simulator import (
+    Outcome,
+    Simulator,
+    TableSimulator,
+    UserSimulator,
+    as_simulator,
+    draw_from,
+)
 from regmdp.samples.streams import Streams
 from regmdp.samples.table import Table
 from regmdp.samples.walk import Episodic, SimulatedWalk, Step, Walk

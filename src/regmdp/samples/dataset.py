@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import Bool, Float, Int, frozen
-from regmdp._errors import SampleError
+from regmdp._internal.arrays import Bool, Float, Int, frozen
+from regmdp._internal.errors import SampleError
 from regmdp.mdp import Frame
 from regmdp.samples.simulator import as_simulator, draw_from
 from regmdp.samples.streams import Streams

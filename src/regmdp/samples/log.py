@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import scipy
 
-from regmdp._arrays import Bool, Float, Int
-from regmdp._errors import SampleError
+from regmdp._internal.arrays import Bool, Float, Int
+from regmdp._internal.errors import SampleError
 from regmdp.mdp import MDP, Frame
 from regmdp.mdp.validation import checked_initial, set_outline
 from regmdp.samples.dataset import Dataset
@@ -47,7 +47,7 @@ class Log(Frame):
         >>> log.require_seen()
         Traceback (most recent call last):
             ...
-        regmdp._errors.SampleError: state 0, action 0 was never seen in the log; 1 of 4 available pairs was not: ...
+        regmdp.SampleError: state 0, action 0 was never seen in the log; 1 of 4 available pairs was not: ...
         >>> log.restricted().model().available
         array([[False,  True],
                [ True,  True]])

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from regmdp._arrays import Array, Float, Int, Shaped
-from regmdp._errors import SampleError
+from regmdp._internal.arrays import Array, Float, Int, Shaped
+from regmdp._internal.errors import SampleError
 from regmdp.mdp import MDP, Frame
 from regmdp.mdp.validation import checked_initial, set_outline
 from regmdp.samples.streams import Streams

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import Float
-from regmdp._errors import SampleError
+from regmdp._internal.arrays import Float
+from regmdp._internal.errors import SampleError
 
 __all__ = ["Streams"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from regmdp._arrays import Array, Bool, Float, Int
+from regmdp._internal.arrays import Array, Bool, Float, Int
 from regmdp.mdp import MDP
 from regmdp.samples.streams import Streams
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from regmdp._arrays import Array, Bool, Float, Int
-from regmdp._errors import SampleError
+from regmdp._internal.arrays import Array, Bool, Float, Int
+from regmdp._internal.errors import SampleError
 from regmdp.mdp import Frame
 from regmdp.samples.simulator import Simulator, draw_from
 from regmdp.samples.streams import Streams

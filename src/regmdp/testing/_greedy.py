@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Float
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
 from regmdp.testing._demand import demand, demand_none, shown
 from regmdp.testing._points import Points, demand_distributions
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp.regularizers import Limits, Regularizer
 from regmdp.testing._demand import demand_none, no_complaints, shown
 

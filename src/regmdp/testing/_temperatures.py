@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Float
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
 from regmdp.regularizers import Regularizer
 from regmdp.testing._demand import demand_none, no_complaints, shown
 from regmdp.testing._points import Points, demand_distributions, inner

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from regmdp import bellman
-from regmdp._arrays import Float, frozen
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Float, frozen
+from regmdp._internal.errors import SolverError
+from regmdp._solve import solve
 from regmdp.algorithms import Algorithm, Event, Start, State
 from regmdp.certificates import evaluate
 from regmdp.mdp import MDP
 from regmdp.policies import as_policy, uniform_policy
 from regmdp.regularizers import KL, Regularizer, Shannon, SquaredL2, Unregularized
 from regmdp.solution import Solution
-from regmdp.solve import solve
 from regmdp.testing._demand import demand, no_complaints, shown
 
 __all__ = ["check_algorithm"]

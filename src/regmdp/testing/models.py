@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp.mdp import MDP
 from regmdp.mdp.validation import MASS_TOLERANCE
 from regmdp.testing._demand import demand, demand_none, shown

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from regmdp._arrays import Float
-from regmdp._errors import MissingExtraError
+from regmdp._internal.arrays import Float
+from regmdp._internal.errors import MissingExtraError
 from regmdp.mdp import MDP
 from regmdp.policies import permitted
 from regmdp.regularizers import KL, Regularizer, Shannon, SquaredL2, Unregularized

@@ -5,7 +5,12 @@ from regmdp.theory.checking import STATEMENTS, check
 from regmdp.theory.dual_averaging import Averaging, averaging
 from regmdp.theory.greedy import averaged_step, newton_constant, quadratic_constant
 from regmdp.theory.homotopic import homotopic_gap, homotopic_policy_distance, maximum_entropy_policy
-from regmdp.theory.identities import gap_by_divergence, monotone_improvement, performance_difference, three_point
+from regmdp.theory.identities import (
+    gap_by_divergence,
+    monotone_improvement,
+    performance_difference,
+    three_point,
+)
 from regmdp.theory.optima import Optimum, optimum, stationary_distribution
 from regmdp.theory.rates import (
     EntropyRates,
@@ -16,7 +21,16 @@ from regmdp.theory.rates import (
     inexact_floor,
     sharp_inexact_floor,
 )
-from regmdp.theory.report import AtMost, Comparison, Equal, Inapplicable, LeftOut, Numbers, Report, Statement
+from regmdp.theory.report import (
+    AtMost,
+    Comparison,
+    Equal,
+    Inapplicable,
+    LeftOut,
+    Numbers,
+    Report,
+    Statement,
+)
 from regmdp.theory.runs import Trace, trace
 from regmdp.theory.softmax import smoothness, softmax_gradient
 from regmdp.theory.steps import LinearSystem, linear_system, mirror_descent_gap

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Float
+from regmdp._internal.errors import SolverError
 from regmdp.certificates import checked_regularizer
 from regmdp.evaluation import Exact
 from regmdp.improvement.duals import interior_dual

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp.algorithms import PolicyOptimization
 from regmdp.certificates import backup_error
 from regmdp.improvement import (

@@ -6,12 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Float
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
 from regmdp.certificates import backup_error
 from regmdp.regularizers import KL, Shannon
 from regmdp.theory.dual_averaging import Averaging, averaging, uniform_temperature
 from regmdp.theory.optima import sup
-from regmdp.theory.rates import GeneralizedRates, entropy_natural_gradient, generalized_mirror_descent
+from regmdp.theory.rates import (
+    GeneralizedRates,
+    entropy_natural_gradient,
+    generalized_mirror_descent,
+)
 from regmdp.theory.report import AtMost, Inapplicable, Numbers, Statement
 from regmdp.theory.runs import Trace, once
 

@@ -6,15 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Float
+from regmdp._internal.errors import SolverError
 from regmdp.algorithms import ValueIteration
 from regmdp.certificates import backup_error
 from regmdp.improvement import Greedy, Mixture
 from regmdp.mdp import MDP
 from regmdp.regularizers import KL, Regularizer, Shannon
 from regmdp.theory.beginning import begin, temperature_of
-from regmdp.theory.dual_averaging import Averaging, exact_averaging, require_exact, uniform_temperature
+from regmdp.theory.dual_averaging import (
+    Averaging,
+    exact_averaging,
+    require_exact,
+    uniform_temperature,
+)
 from regmdp.theory.errors import q_rounding
 from regmdp.theory.optima import Optimum, sup
 from regmdp.theory.optima import optimum as solved

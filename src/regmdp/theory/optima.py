@@ -8,15 +8,15 @@ from functools import cached_property
 import numpy as np
 
 from regmdp import bellman
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Bool, Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
+from regmdp._internal.errors import SolverError
+from regmdp._solve import solve
 from regmdp.algorithms import PolicyIteration
 from regmdp.certificates import backup_error, checked_regularizer
 from regmdp.evaluation import Chain
 from regmdp.mdp import MDP
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer
-from regmdp.solve import solve
 
 __all__ = ["Optimum", "action_values", "optimum", "stationary_distribution", "sup"]
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from regmdp._arrays import Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Float
+from regmdp._internal.errors import SolverError
 from regmdp.mdp import MDP
 from regmdp.regularizers import KL, Regularizer, Shannon
 from regmdp.theory.beginning import begin, temperature_of

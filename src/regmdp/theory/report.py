@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from regmdp._arrays import Float, Int
+from regmdp._internal.arrays import Float, Int
 
 __all__ = ["AtMost", "Comparison", "Equal", "Inapplicable", "LeftOut", "Numbers", "Report", "Statement"]
 

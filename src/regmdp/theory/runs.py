@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from regmdp import bellman
-from regmdp._arrays import Array, Bool, Float
+from regmdp._internal.arrays import Array, Bool, Float
+from regmdp._solve import solve
 from regmdp.algorithms import Algorithm, PolicyOptimization, Recorder, State
 from regmdp.algorithms.iteration import FORCING
 from regmdp.certificates import backup_error, checked_regularizer
@@ -21,7 +22,6 @@ from regmdp.improvement.base import below_best
 from regmdp.mdp import MDP
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer
-from regmdp.solve import solve
 from regmdp.theory.optima import Optimum, action_values, optimum
 from regmdp.theory.report import Inapplicable
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
+from regmdp._internal.errors import SolverError
 from regmdp.evaluation import occupancy
 from regmdp.improvement import SoftmaxGradient, advantage
 from regmdp.mdp import MDP

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from regmdp._arrays import UNIT_ROUNDOFF, Array, Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
+from regmdp._internal.errors import SolverError
 from regmdp.improvement.duals import interior_dual
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer

@@ -10,15 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._arrays import Float
-from regmdp._errors import SolverError
+from regmdp._internal.arrays import Float
+from regmdp._internal.errors import SolverError
 from regmdp.evaluation import occupancy
 from regmdp.improvement import Adaptive, MirrorDescent
 from regmdp.improvement.duals import interior_dual
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer, Shannon
 from regmdp.theory.beginning import Beginning, begin
-from regmdp.theory.dual_averaging import Averaging, descent, divergence, exact_averaging, require_exact
+from regmdp.theory.dual_averaging import (
+    Averaging,
+    descent,
+    divergence,
+    exact_averaging,
+    require_exact,
+)
 from regmdp.theory.errors import q_rounding
 from regmdp.theory.optima import Optimum
 from regmdp.theory.report import AtMost, Inapplicable, Numbers, Statement

@@ -1,0 +1,5 @@
+"""``python -m regmdp`` is the command line."""
+
+from regmdp.cli import main
+
+main()

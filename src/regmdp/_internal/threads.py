@@ -1,0 +1,129 @@
+"""Threads over blocks: the one place where work is shared out among the cores.
+
+NumPy and SciPy let go of the interpreter's lock inside their loops, so that plain threads keep several cores busy. The blocks do
+not depend on each other and each writes its own part of the result: the number of threads never changes a bit of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any, TypeVar
+
+from regmdp._internal.errors import SolverError
+
+__all__ = ["get_num_threads", "over", "set_num_threads"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Environment variable that sets the number of threads at the start.
+VARIABLE = "REGMDP_NUM_THREADS"
+
+
+class _Crew:
+    """The threads that help the caller, started when they are first needed."""
+
+    def __init__(self) -> None:
+        self.size: int | None = None
+        self.pool: ThreadPoolExecutor | None = None
+
+    def helpers(self, count: int) -> ThreadPoolExecutor:
+        if self.pool is None:
+            self.pool = ThreadPoolExecutor(max(count, 1), thread_name_prefix="regmdp")
+        return self.pool
+
+    def dismiss(self) -> None:
+        """Forget the threads; a forked process does not inherit them."""
+        self.pool = None
+
+
+_crew = _Crew()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_crew.dismiss)
+
+
+def get_num_threads() -> int:
+    """Return how many threads work on one model: by default as many as this process may use cores.
+
+    >>> import regmdp as rm
+    >>> rm.get_num_threads() >= 1
+    True
+    """
+    if _crew.size is None:
+        given = os.environ.get(VARIABLE, "")
+        if given and not (given.isdecimal() and int(given) >= 1):
+            raise SolverError(f"the environment variable {VARIABLE} must be a number of threads, 1 or more, not {given!r}")
+        _crew.size = int(given) if given else _cores()
+    return _crew.size
+
+
+def set_num_threads(count: Any) -> None:
+    """Set how many threads work on one model, from the next operation on. Results do not depend on it, to the last bit.
+
+    The environment variable ``REGMDP_NUM_THREADS`` sets it from outside. Dense models leave the threads to NumPy's BLAS, which has
+    its own setting.
+
+    Args:
+        count: The number of threads, 1 or more.
+
+    Raises:
+        SolverError: if it is not such a number.
+
+    Examples:
+        >>> import regmdp as rm
+        >>> before = rm.get_num_threads()
+        >>> rm.set_num_threads(1)
+        >>> rm.get_num_threads()
+        1
+        >>> rm.set_num_threads(before)
+    """
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise SolverError(f"the number of threads must be an integer, 1 or more, not {count!r}")
+    if count != _crew.size and _crew.pool is not None:
+        _crew.pool.shutdown(wait=True)
+        _crew.dismiss()
+    _crew.size = count
+
+
+def over(items: Sequence[Item], work: Callable[[Item], Result], *, shared: bool = True) -> list[Result]:
+    """Apply some work to each item, on several threads if it may be shared, and return the results in the order of the items.
+
+    Args:
+        items: What to work on.
+        work: What to do; with items of its own it must not depend on the order.
+        shared: Whether the work is enough to pay for waking other threads.
+    """
+    threads = min(get_num_threads(), len(items)) if shared else 1
+    if threads <= 1:
+        return [work(item) for item in items]
+    results: list[Any] = [None] * len(items)
+    todo = deque(range(len(items)))
+    pool = _crew.helpers(get_num_threads() - 1)
+    # a context a thread: NumPy's error state is the caller's
+    helpers = [pool.submit(copy_context().run, _take, todo, items, work, results) for _ in range(threads - 1)]
+    try:
+        _take(todo, items, work, results)
+    finally:
+        todo.clear()  # if the work failed here, the others need not go on
+        for helper in helpers:
+            if not helper.cancel():  # one that never started has nothing to tell
+                helper.result()
+    return results
+
+
+def _take(todo: deque[int], items: Sequence[Any], work: Callable[[Any], Any], results: list[Any]) -> None:
+    """Do what is still to do, one item after the other, as long as there is one."""
+    while True:
+        try:
+            index = todo.popleft()
+        except IndexError:
+            return
+        results[index] = work(items[index])
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,192 @@
+"""The front door for methods that draw samples: many independent runs as one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from regmdp._internal.arrays import Float, frozen
+from regmdp._internal.errors import ImproperPolicyError, SampleError, SolverError
+from regmdp._internal.status import Status
+from regmdp.algorithms import Event, History, PolicyOptimization, Run, Start, State, drive, judged
+from regmdp.certificates import checked_regularizer, evaluate
+from regmdp.evaluation import Trials, copied
+from regmdp.mdp import MDP, Frame, initial_value
+from regmdp.policies import as_policy, require_feasible
+from regmdp.regularizers import Regularizer
+from regmdp.samples import Streams
+
+__all__ = ["Learned", "LearningEvent", "learn"]
+
+
+@dataclass(frozen=True)
+class LearningEvent:
+    """What a listener is told after each iteration.
+
+    Attributes:
+        iteration: Number of iterations done; 0 for the start.
+        samples: Transitions drawn so far, in each run.
+        seconds: Time since the start.
+        state: The iterate, with the states of all runs: state s of run i is ``i * S + s``.
+    """
+
+    iteration: int
+    samples: int
+    seconds: float
+    state: State
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What N runs have learned.
+
+    Attributes:
+        policy: (N, S, A) their policies.
+        q: (N, S, A) their last estimates of action values; -inf at unavailable pairs.
+        value: (N, S) their last estimates of values.
+        samples: Transitions that each has drawn.
+        iterations: Iterations that each has made.
+        error: (N,) bound on the error of q, with the confidence that the evaluation states; None if it states none.
+        status: How the runs ended.
+    """
+
+    policy: Float[np.ndarray, "N S A"]
+    q: Float[np.ndarray, "N S A"]
+    value: Float[np.ndarray, "N S"]
+    samples: int
+    iterations: int
+    error: Float[np.ndarray, " N"] | None
+    status: Status
+
+    def __len__(self) -> int:
+        return self.policy.shape[0]
+
+    def __repr__(self) -> str:
+        runs = f"{len(self):,} run{'' if len(self) == 1 else 's'}"
+        return f"Learned({runs} of {self.iterations:,} iterations and {self.samples:,} samples each)"
+
+
+def learn(
+    source: Any,
+    regularizer: Any = None,
+    algorithm: Any = None,
+    *,
+    iterations: Any,
+    rng: Any,
+    start: Any = None,
+    listeners: Iterable[Callable[[LearningEvent], object]] = (),
+) -> Learned:
+    r"""Run a method whose evaluation draws samples, once or many times over in one go.
+
+    Nothing is claimed here about how good the policies are. :func:`regmdp.certify` judges them if the model is known,
+    :func:`regmdp.certify_from_samples` from fresh samples if it is not.
+
+    Args:
+        source: What samples are drawn from: an MDP, a simulator from :mod:`regmdp.samples`, an environment from
+            :func:`regmdp.io.from_vector_env`, a log from :func:`regmdp.samples.Log`.
+        regularizer: h with its temperature τ; none by default.
+        algorithm: A method with an evaluation that draws samples, as ``NPG(step_size=0.1, evaluation=GenerativeModel(100))``.
+        iterations: How many iterations, each an evaluation and an improvement.
+        rng: A random generator, for one run; or one for each of several runs. A run does not depend on those beside it.
+        start: (S, A) policy; by default the uniform one.
+        listeners: Functions called with a :class:`LearningEvent` after each iteration. Ctrl-C, or a KeyboardInterrupt from a
+            listener, ends the runs with what there is.
+
+    Returns:
+        What the runs have learned.
+
+    Raises:
+        SolverError: if an option is out of range, or the method draws nothing.
+        SampleError: if the source cannot give what the evaluation asks for.
+        InfeasibleError: if γ = 1 and from some state of a model no policy ends the episode.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> algorithm = rm.algorithms.NPG(step_size=1.0, evaluation=rm.evaluation.GenerativeModel(100))
+        >>> generators = [np.random.default_rng(seed) for seed in range(3)]
+        >>> rm.learn(rm.models.chain(5), rm.Shannon(0.1), algorithm, iterations=20, rng=generators)
+        Learned(3 runs of 20 iterations and 21,000 samples each)
+    """
+    if not isinstance(algorithm, PolicyOptimization) or not algorithm.sampled:
+        given = getattr(algorithm, "name", repr(algorithm))
+        raise SolverError(
+            f"learn needs a method whose evaluation draws samples, as NPG(step_size=0.1, evaluation=GenerativeModel(100)); {given} "
+            "draws none"
+        )
+    if isinstance(iterations, bool) or not isinstance(iterations, int | np.integer) or iterations < 0:
+        raise SolverError(f"iterations must be an integer, 0 or more, not {iterations!r}")
+    if not isinstance(source, Frame):
+        raise SampleError(
+            f"samples are drawn from an MDP, a simulator, an environment or a log, not from {source!r}; for Gymnasium's vector "
+            "environments there is regmdp.io.from_vector_env, for logged data regmdp.samples.Log"
+        )
+    single = checked_regularizer(source, regularizer)
+    trials = Trials(source, Streams(rng if isinstance(rng, list | tuple) else [rng]))
+    policy = None if start is None else np.tile(as_policy(source, start, single), (trials.count, 1))
+    regularizer = copied(single, source, trials.count)
+    algorithm.check(trials, regularizer)
+    if isinstance(source, MDP):
+        require_feasible(source, single)
+    begin = time.perf_counter()
+    listeners = tuple(listeners)
+    seen = 0
+
+    def look(state: State) -> Status | None:
+        nonlocal seen
+        assert state.estimate is not None
+        event = LearningEvent(seen, state.estimate.samples, time.perf_counter() - begin, state)
+        for listener in listeners:
+            listener(event)
+        if seen == iterations:
+            return Status.ITERATION_LIMIT
+        seen += 1
+        return None
+
+    first = algorithm.init(trials, regularizer, Start(policy=policy))
+    state, status = drive(first, lambda state: algorithm.step(trials, regularizer, state), look)
+    assert state.estimate is not None
+    return Learned(
+        policy=frozen(trials.split(algorithm.policy(trials, regularizer, state))),
+        q=frozen(trials.split(state.estimate.q)),
+        value=frozen(trials.split(state.estimate.value)),
+        samples=state.estimate.samples,
+        iterations=state.iteration,
+        error=None if state.estimate.error is None else frozen(state.estimate.error),
+        status=status,
+    )
+
+
+def sampled_run(
+    mdp: MDP,
+    regularizer: Regularizer,
+    algorithm: PolicyOptimization,
+    *,
+    rng: np.random.Generator,
+    policy: Float[np.ndarray, "S A"] | None,
+    tol: float,
+    iterations: int,
+    listeners: Iterable[Callable[[Event], object]] = (),
+) -> Run:
+    """Run a method that draws samples once, on a model that is known, and let its last policy be judged."""
+    records: list[tuple[int, float, float, float, float]] = []
+    listeners = tuple(listeners)
+
+    def record(event: LearningEvent) -> None:
+        state = event.state
+        residual = float(np.max(np.abs(state.backup - state.value)))
+        records.append((event.iteration, residual, np.inf, initial_value(mdp, state.value), event.seconds))
+        for listener in listeners:
+            listener(Event(*records[-1], state))
+
+    learned = learn(mdp, regularizer, algorithm, iterations=iterations, rng=rng, start=policy, listeners=[record])
+    found, value = learned.policy[0], learned.value[0]
+    with suppress(ImproperPolicyError):  # such a policy has no value, and its certificate says so
+        value = evaluate(mdp, found, regularizer).value
+    policy, certificate = judged(mdp, regularizer, found, value)
+    status = Status.CONVERGED if certificate.gap <= tol else learned.status
+    return Run(frozen(policy), frozen(value), certificate, status, History.of(records))

@@ -1,0 +1,1 @@
+"""Models of choice and behaviour that are estimated from data: ``regmdp.choice``, ``regmdp.irl``, ``regmdp.routes``."""

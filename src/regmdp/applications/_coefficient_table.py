@@ -1,0 +1,54 @@
+"""The table of estimates that statisticians know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from regmdp._internal.arrays import Float
+from regmdp._internal.errors import SampleError
+
+__all__ = ["coefficient_table", "inverse_information"]
+
+#: Standard errors from the middle to the ends of an interval of 95 % confidence.
+WIDTH = 1.959963984540054
+
+
+def coefficient_table(names: Sequence[str], estimates: Sequence[float], errors: Sequence[float]) -> list[str]:
+    r"""Return the lines of a table: estimates, standard errors, z, p-values, and intervals of 95 % confidence.
+
+    Examples:
+        >>> print("\n".join(coefficient_table(["cost"], [-2.0], [0.5])))
+                        estimate  std. error        z   P>|z|      [0.025      0.975]
+        cost             -2.0000      0.5000    -4.00   0.000     -2.9800     -1.0200
+    """
+    from scipy.stats import norm  # slow to import
+
+    width = max(12, *(len(name) for name in names))
+    lines = [f"{'':<{width}} {'estimate':>11} {'std. error':>11} {'z':>8} {'P>|z|':>7} {'[0.025':>11} {'0.975]':>11}"]
+    for name, estimate, error in zip(names, estimates, errors, strict=True):
+        z = estimate / error if error > 0 else np.inf
+        low, high = estimate - WIDTH * error, estimate + WIDTH * error
+        lines.append(
+            f"{name:<{width}} {estimate:>11.4f} {error:>11.4f} {z:>8.2f} {2 * norm.sf(abs(z)):>7.3f} {low:>11.4f} {high:>11.4f}"
+        )
+    return lines
+
+
+def inverse_information(matrix: Float[np.ndarray, "K K"], names: Sequence[str]) -> Float[np.ndarray, "K K"]:
+    """Invert how likelihood equations change with the parameters, or say which of these the data do not tell.
+
+    Raises:
+        SampleError: naming the parameters.
+    """
+    scale = np.sqrt(np.maximum(np.diag(matrix), 0.0))
+    if (scale == 0).any():
+        name = names[int(np.argmax(scale == 0))]
+        raise SampleError(f"the data do not tell {name!r}: the likelihood does not depend on it; leave it out, or fix it")
+    scaled = matrix / np.outer(scale, scale)
+    _, singular, right = np.linalg.svd(scaled)
+    if singular[-1] < 1e-10 * singular[0]:
+        mixed = [name for name, weight in zip(names, right[-1], strict=True) if abs(weight) > 1e-3]
+        raise SampleError(f"the data do not tell {', '.join(mixed)} apart: some mixture of them leaves the likelihood as it is")
+    return np.linalg.inv(scaled) / np.outer(scale, scale)

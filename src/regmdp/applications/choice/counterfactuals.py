@@ -1,0 +1,119 @@
+"""What people would choose if something were otherwise: the model, solved at other parameters, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from regmdp._internal.arrays import Array, Float
+from regmdp._internal.errors import SampleError
+from regmdp.applications.choice.estimates import Estimates
+from regmdp.applications.choice.model import ChoiceModel, Solved
+
+__all__ = ["Counterfactual", "counterfactual", "delta_method"]
+
+
+@dataclass(frozen=True, eq=False)
+class Counterfactual:
+    """A model at the estimates, and at other parameters, or another model.
+
+    Attributes:
+        before: Solved at the estimates.
+        after: Solved otherwise.
+    """
+
+    before: Solved
+    after: Solved
+
+    @property
+    def shares(self) -> tuple[Float[np.ndarray, " A"], Float[np.ndarray, " A"]]:
+        """(A,) how often each choice is made in the long run, before and after."""
+        return long_run_shares(self.before), long_run_shares(self.after)
+
+    @property
+    def gain(self) -> Float[np.ndarray, " S"]:
+        """(S,) by how much the inclusive value rises: what the change is worth to who is in a state, in units of utility."""
+        return self.after.inclusive_value - self.before.inclusive_value
+
+    def summary(self) -> str:
+        """Return how often each choice is made in the long run, before and after."""
+        before, after = self.shares
+        names = self.before.model.choices or [f"choice {number}" for number in range(before.size)]
+        width = max(8, *(len(name) for name in names))
+        lines = [f"{'in the long run':<{max(width, 15)}} {'before':>10} {'after':>10} {'change':>9}"]
+        for name, one, other in zip(names, before, after, strict=True):
+            change = f"{other / one - 1.0:>+8.1%}" if one > 0 else "       –"
+            lines.append(f"{name:<{max(width, 15)}} {one:>10.5f} {other:>10.5f} {change:>9}")
+        return "\n".join(lines)
+
+
+def counterfactual(
+    estimates: Estimates, change: Mapping[str, float | Callable[[float], float]] | None = None, *, model: ChoiceModel | None = None
+) -> Counterfactual:
+    """Solve the model as it would be if something changed that people know of.
+
+    Args:
+        estimates: The estimates.
+        change: New numbers for some parameters, or functions of their estimates.
+        model: Another model with the same parameters: other transitions, choice sets or utilities; by default the same.
+
+    Raises:
+        SampleError: if there is no such parameter.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> utilities = rm.choice.LinearUtilities(np.array([[[0.0], [1.0]]]), ["liking"])
+        >>> model = rm.choice.ChoiceModel(utilities, rm.choice.KnownTransitions(np.ones((1, 2, 1))), discount=0.0)
+        >>> panel = rm.choice.simulate(model.solve([1.0]), individuals=300, periods=1, rng=np.random.default_rng(0))
+        >>> fit = rm.choice.nested_fixed_point(model, panel)
+        >>> rm.choice.counterfactual(fit, {"liking": 0.0}).shares[1]
+        array([0.5, 0.5])
+    """
+    parameters = dict(estimates.parameters)
+    for name, new in (change or {}).items():
+        if name not in parameters:
+            raise SampleError(f"there is no parameter {name!r}; the parameters are {', '.join(parameters)}")
+        parameters[name] = float(new(parameters[name]) if callable(new) else new)
+    return Counterfactual(estimates.solved, (model or estimates.model).solve(parameters, start=estimates.solved.solution))
+
+
+def long_run_shares(solved: Solved) -> Float[np.ndarray, " A"]:
+    """Return (A,) how often each choice is made in the long run."""
+    return solved.stationary() @ solved.probabilities
+
+
+def delta_method(function: Callable[[Solved], Any], estimates: Estimates, *, kind: str = "information") -> tuple[Array, Array]:
+    """Return a function of the solved model at the estimates, and its standard error, by the delta method.
+
+    Args:
+        function: From a solved model to a number or an array.
+        estimates: The estimates.
+        kind: As for :meth:`Estimates.covariance`.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> utilities = rm.choice.LinearUtilities(np.array([[[0.0], [1.0]]]), ["liking"])
+        >>> model = rm.choice.ChoiceModel(utilities, rm.choice.KnownTransitions(np.ones((1, 2, 1))), discount=0.0)
+        >>> panel = rm.choice.simulate(model.solve([1.0]), individuals=300, periods=1, rng=np.random.default_rng(0))
+        >>> share, error = rm.choice.delta_method(
+        ...     lambda solved: solved.probabilities[0, 1], rm.choice.nested_fixed_point(model, panel)
+        ... )
+        >>> bool(abs(error - np.sqrt(share * (1 - share) / 300)) < 1e-6)
+        True
+    """
+    vector, covariance = estimates.vector, estimates.covariance(kind)
+    slopes = []
+    for number in range(vector.size):
+        step = np.zeros(vector.size)
+        step[number] = 1e-4 * np.sqrt(covariance[number, number])
+        ahead, behind = (
+            np.asarray(function(estimates.model.solve(vector + sign * step, start=estimates.solved.solution)))
+            for sign in (1.0, -1.0)
+        )
+        slopes.append((ahead - behind) / (2.0 * step[number]))
+    jacobian = np.array(slopes)
+    variance = np.einsum("k...,kl,l...->...", jacobian, covariance, jacobian)
+    return np.asarray(function(estimates.solved)), np.sqrt(np.maximum(variance, 0.0))

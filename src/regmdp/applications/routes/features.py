@@ -1,0 +1,153 @@
+"""What a traveller sees of a next link: the columns of a linear utility."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from regmdp._internal.arrays import ArrayLike, Float, Int
+from regmdp._internal.errors import ModelError
+from regmdp.applications.routes.network import Network
+
+__all__ = ["Features", "constant", "left_turns", "link_constants", "next_link", "u_turns"]
+
+#: A change of direction between these is a left turn; a sharper one goes back.
+LEFT = (np.deg2rad(40.0), np.deg2rad(177.0))
+
+
+class Features:
+    """Attributes of the pairs (state, next link) of a network, one column a parameter.
+
+    The utility of going on along link a is linear in the parameters, v(a|k) = Σ_j β_j x_j(a|k).
+
+    Attributes:
+        network: Whose pairs.
+        names: K names of the columns.
+        matrix: (P, K) sparse.
+
+    Examples:
+        >>> from regmdp.applications import routes
+        >>> network = routes.Network(start=[0, 1, 1], end=[1, 0, 2], attributes={"length": [1.0, 1.0, 3.0]})
+        >>> columns = {"length": routes.next_link(network, "length"), "U-turn": routes.u_turns(network)}
+        >>> features = routes.Features(network, columns)
+        >>> features
+        Features(length, U-turn; 6 pairs)
+        >>> features.matrix.toarray()[:3]  # link 0, then link 1 or 2; link 1, then link 0
+        array([[1., 1.],
+               [3., 0.],
+               [1., 1.]])
+    """
+
+    def __init__(self, network: Network, columns: Mapping[str, ArrayLike]) -> None:
+        """Put columns together.
+
+        Args:
+            network: Whose pairs.
+            columns: Name -> (P,) finite numbers, dense or a sparse (P, 1) column.
+
+        Raises:
+            ModelError: if there is no column, or one has another length or a number that is not finite.
+        """
+        if not columns:
+            raise ModelError("there is no feature; a utility needs at least one, such as next_link(network, 'length')")
+        self.network, self.names = network, tuple(columns)
+        parts = [_as_column(name, values, network.n_pairs) for name, values in columns.items()]
+        self.matrix: Any = sp.csr_array(sp.hstack(parts))
+
+    @property
+    def n_features(self) -> int:
+        """K."""
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        return f"Features({', '.join(self.names)}; {self.network.n_pairs:,} pairs)"
+
+
+def next_link(network: Network, attribute: str) -> Float[np.ndarray, " P"]:
+    """(P,) an attribute of the next link, such as its length.
+
+    Args:
+        network: Whose pairs.
+        attribute: One of the names in network.attributes.
+    """
+    if attribute not in network.attributes:
+        raise ModelError(f"the links have no attribute {attribute!r}; they have {', '.join(network.attributes) or 'none'}")
+    return network.attributes[attribute][network.pair_link]
+
+
+def constant(network: Network) -> Float[np.ndarray, " P"]:
+    """(P,) 1 everywhere: the number of links of a route, so its parameter is a price on every crossing."""
+    return np.ones(network.n_pairs)
+
+
+def u_turns(network: Network) -> Float[np.ndarray, " P"]:
+    """(P,) 1 where the next link leads back to the node at which the last one began."""
+    turns = np.zeros(network.n_pairs)
+    before, after = _links(network)
+    turns[: before.size] = network.start[before] == network.end[after]
+    return turns
+
+
+def left_turns(network: Network) -> Float[np.ndarray, " P"]:
+    """(P,) 1 where the direction turns left by more than 40° and less than 177°, which needs coordinates.
+
+    Reference:
+        Fosgerau, Frejinger and Karlström, A link based network route choice model with unrestricted choice set, Transportation
+        Research Part B 56, 2013, section 4, has the same angles.
+    """
+    if network.coordinates is None:
+        raise ModelError("left turns need coordinates; give the network those of its nodes")
+    turns = np.zeros(network.n_pairs)
+    before, after = _links(network)
+    along = network.coordinates[network.end] - network.coordinates[network.start]
+    first, second = along[before], along[after]
+    cross = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
+    angle = np.arctan2(cross, (first * second).sum(axis=1))
+    turns[: before.size] = (angle > LEFT[0]) & (angle < LEFT[1])
+    return turns
+
+
+def link_constants(network: Network, links: ArrayLike) -> dict[str, Any]:
+    """Name -> (P, 1) sparse column of 1 where the next link is this one, for each of some links.
+
+    Args:
+        network: Whose pairs.
+        links: (n,) numbers of links.
+
+    Examples:
+        >>> from regmdp.applications import routes
+        >>> network = routes.Network(start=[0, 1, 1], end=[1, 0, 2])
+        >>> list(routes.link_constants(network, [2]))
+        ['link 2']
+    """
+    columns = {}
+    for link in np.asarray(links).tolist():
+        rows = np.flatnonzero(network.pair_link == link)
+        here = (np.ones(rows.size), (rows, np.zeros(rows.size, dtype=np.int64)))
+        columns[f"link {network.link_names[link]}"] = sp.csr_array(here, shape=(network.n_pairs, 1))
+    return columns
+
+
+def _links(network: Network) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    """Return both links of the pairs that begin with a link."""
+    n = network.n_link_pairs
+    return network.pair_state[:n], network.pair_link[:n]
+
+
+def _as_column(name: str, values: Any, n_pairs: int) -> Any:
+    if sp.issparse(values):
+        column = sp.csr_array(values)
+    else:
+        array = np.asarray(values, dtype=np.float64)
+        if array.shape != (n_pairs,):
+            raise ModelError(f"feature {name!r} has shape {array.shape}; it needs one number a pair, ({n_pairs},)")
+        column = sp.csr_array(array[:, None])
+    if column.shape != (n_pairs, 1):
+        raise ModelError(f"feature {name!r} has shape {column.shape}; a sparse column has ({n_pairs}, 1)")
+    bad = ~np.isfinite(column.data)
+    if bad.any():
+        raise ModelError(f"feature {name!r} has {int(bad.sum())} entries that are not finite")
+    return column

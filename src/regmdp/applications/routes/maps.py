@@ -1,0 +1,54 @@
+"""Maps of networks; they need matplotlib, which the extra ``plots`` brings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from regmdp import plots
+from regmdp._internal.arrays import ArrayLike
+from regmdp._internal.errors import ModelError
+from regmdp.applications.routes.network import Network
+
+__all__ = ["draw_flows"]
+
+
+def draw_flows(network: Network, flows: ArrayLike, label: str = "travellers") -> Any:
+    """Draw a map of a network whose links are as wide and as dark as what flows along them, each on its right-hand side.
+
+    Args:
+        network: A network with coordinates.
+        flows: (L,) flow of each link.
+        label: What that is, with its unit.
+
+    Returns:
+        A matplotlib figure; draw it within ``plots.style()``, and write it with ``plots.svg``.
+
+    Raises:
+        ModelError: if the network has no coordinates, or the flows do not fit it.
+
+    Examples:
+        >>> from regmdp import plots
+        >>> from regmdp.applications import routes
+        >>> from regmdp.applications.routes.maps import draw_flows
+        >>> network = routes.Network([0, 1, 0], [1, 2, 2], coordinates=[[0, 0], [1, 1], [2, 0]])
+        >>> with plots.style():
+        ...     figure = draw_flows(network, [5.0, 5.0, 1.0])
+        >>> len(figure.axes)  # the map and the scale of colours
+        2
+    """
+    size = np.asarray(flows, dtype=np.float64)
+    if network.coordinates is None:
+        raise ModelError("the network has no coordinates to draw it with; give it some, Network(…, coordinates=…)")
+    if size.shape != (network.n_links,) or not np.isfinite(size).all() or (size < 0).any():
+        raise ModelError(f"flows must be {network.n_links} numbers, not negative, one for each link; their shape is {size.shape}")
+    places = network.coordinates
+    extent = float(np.max(np.ptp(places, axis=0), initial=0.0))
+    figure, axes = plots.figure(width=6.4, height=6.4)
+    plots.links(axes, places[network.start], places[network.end], size, label, apart=0.011 * extent)
+    axes.plot(*places.T, "o", markersize=15, markerfacecolor="white", markeredgecolor=plots.GREY, zorder=3)
+    for place, name in zip(places, network.node_names, strict=True):
+        axes.annotate(name, place, ha="center", va="center", fontsize=8, zorder=4)
+    axes.set_axis_off()
+    return figure

@@ -1,0 +1,190 @@
+"""Observed routes, and demand between nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from regmdp._internal.arrays import ArrayLike, Int, frozen
+from regmdp._internal.errors import ModelError, SampleError
+from regmdp.applications.routes.network import Network, expand
+
+__all__ = ["Demand", "Trips"]
+
+
+class Trips:
+    """Routes that were travelled: each a list of links, every one beginning where the one before ends.
+
+    Attributes:
+        network: Where.
+        links: (T,) the links of all trips, one trip after the other.
+        offsets: (n + 1,) trip i is links[offsets[i]:offsets[i + 1]].
+        names: n names.
+
+    Examples:
+        >>> from regmdp.applications import routes
+        >>> network = routes.Network(start=[0, 1, 0], end=[1, 2, 2])
+        >>> trips = routes.Trips.of(network, [[0, 1], [2]])
+        >>> trips
+        Trips(2 trips, 3 links travelled, 1 pairs of origin and destination)
+        >>> trips.origin, trips.destination
+        (array([0, 0]), array([2, 2]))
+        >>> routes.Trips.of(network, [[0, 2]])
+        Traceback (most recent call last):
+            ...
+        regmdp.SampleError: trip 0, step 2: link 0 (0 → 1) ends at node 1, but link 2 (0 → 2) begins at node 0
+    """
+
+    def __init__(
+        self, network: Network, links: Int[np.ndarray, " T"], offsets: Int[np.ndarray, " n1"], names: Sequence[Any] | None = None
+    ) -> None:
+        """Check trips that are stored one after the other.
+
+        Raises:
+            SampleError: if there is no trip, one is empty, or its links do not exist or do not join.
+        """
+        self.network = network
+        self.links, self.offsets = frozen(links.astype(np.int64)), frozen(offsets.astype(np.int64))
+        n = offsets.size - 1
+        self.names = tuple(str(name) for name in (range(n) if names is None else names))
+        if n < 1:
+            raise SampleError("there is no trip")
+        if offsets[0] != 0 or offsets[-1] != links.size or (np.diff(offsets) < 0).any() or len(self.names) != n:
+            raise SampleError(f"offsets must rise from 0 to the number of links, {links.size}, with one name a trip")
+        empty = np.diff(offsets) == 0
+        if empty.any():
+            raise SampleError(f"trip {self.names[int(empty.argmax())]} is empty ({int(empty.sum())} of {n} trips)")
+        wrong = (links < 0) | (links >= network.n_links)
+        if wrong.any():
+            where = self._where(int(wrong.argmax()))
+            raise SampleError(f"{where}: there is no link number {links[wrong][0]}; there are {network.n_links}, numbered from 0")
+        gap = network.end[self.links[:-1]] != network.start[self.links[1:]]
+        gap[self.offsets[1:-1] - 1] = False
+        if gap.any():
+            at = int(gap.argmax())
+            last, following = int(links[at]), int(links[at + 1])
+            raise SampleError(
+                f"{self._where(at + 1)}: {network.describe(last)} ends at node {network.node_names[network.end[last]]}, but "
+                f"{network.describe(following)} begins at node {network.node_names[network.start[following]]}"
+            )
+
+    @classmethod
+    def of(cls, network: Network, sequences: Sequence[ArrayLike], names: Sequence[Any] | None = None) -> Trips:
+        """Build trips from lists of link numbers, one list a trip.
+
+        Args:
+            network: Where.
+            sequences: n lists of links.
+            names: n names; by default the numbers.
+        """
+        each = [np.asarray(sequence) for sequence in sequences]
+        for number, links in enumerate(each):
+            if links.ndim != 1 or (links.size and not np.issubdtype(links.dtype, np.integer)):
+                raise SampleError(f"trip {number} must be a list of link numbers, not an array of {links.dtype}")
+        offsets = np.concatenate(([0], np.cumsum([links.size for links in each]))).astype(np.int64)
+        return cls(network, np.concatenate([*each, np.empty(0, np.int64)]).astype(np.int64), offsets, names)
+
+    def __len__(self) -> int:
+        return self.offsets.size - 1
+
+    def __repr__(self) -> str:
+        ends = np.unique(np.stack((self.origin, self.destination)), axis=1).shape[1]
+        return f"Trips({len(self):,} trips, {self.links.size:,} links travelled, {ends:,} pairs of origin and destination)"
+
+    @cached_property
+    def origin(self) -> Int[np.ndarray, " n"]:
+        """(n,) the node at which each trip begins."""
+        return self.network.start[self.links[self.offsets[:-1]]]
+
+    @cached_property
+    def destination(self) -> Int[np.ndarray, " n"]:
+        """(n,) the node at which each trip ends."""
+        return self.network.end[self.links[self.offsets[1:] - 1]]
+
+    @cached_property
+    def pairs(self) -> Int[np.ndarray, " T"]:
+        """(T,) the pairs of the network that were chosen, in order: first the pair of the origin and the first link."""
+        state = np.concatenate(([0], self.links[:-1]))
+        state[self.offsets[:-1]] = self.network.n_links + self.origin
+        return self.network.pair_start[state] + self.network.slot[self.links]
+
+    def _where(self, at: int) -> str:
+        """Name the trip and the step, counted from 1, of a place in links."""
+        trip = int(np.searchsorted(self.offsets, at, side="right")) - 1
+        return f"trip {self.names[trip]}, step {at - int(self.offsets[trip]) + 1}"
+
+    def counts(self) -> sp.csr_array:
+        """Return how often each trip takes each pair, sparse, of shape (n, P)."""
+        return sp.csr_array((np.ones(self.links.size), self.pairs, self.offsets), shape=(len(self), self.network.n_pairs))
+
+    def demand(self) -> Demand:
+        """Return the number of trips between each pair of nodes."""
+        ends, count = np.unique(np.stack((self.origin, self.destination)), axis=1, return_counts=True)
+        return Demand(self.network, ends[0], ends[1], count.astype(np.float64))
+
+    def select(self, which: Int[np.ndarray, " m"]) -> Trips:
+        """Return some of the trips, or some of them several times, as a bootstrap needs it.
+
+        Args:
+            which: (m,) numbers of trips.
+        """
+        count = np.diff(self.offsets)[which]
+        offsets = np.concatenate(([0], np.cumsum(count)))
+        return Trips(self.network, self.links[expand(self.offsets[which], count)], offsets, [self.names[i] for i in which.tolist()])
+
+
+class Demand:
+    """How many travellers go from where to where.
+
+    Attributes:
+        network: Where.
+        origin: (m,) nodes.
+        destination: (m,) nodes.
+        flow: (m,) travellers, in whatever unit; flows come out in the same.
+
+    Examples:
+        >>> from regmdp.applications import routes
+        >>> network = routes.Network(start=[0, 1, 0], end=[1, 2, 2])
+        >>> routes.Demand(network, [0, 1], [2, 2], [100.0, 50.0])
+        Demand(150 travellers, 2 pairs of origin and destination)
+    """
+
+    def __init__(self, network: Network, origin: ArrayLike, destination: ArrayLike, flow: ArrayLike) -> None:
+        """Check a demand.
+
+        Raises:
+            ModelError: if a node does not exist, a flow is negative, somebody wants to go where they are, or cannot get there.
+        """
+        self.network = network
+        self.origin, self.destination = (np.atleast_1d(np.asarray(nodes)) for nodes in (origin, destination))
+        self.flow = np.atleast_1d(np.array(flow, dtype=np.float64))
+        if not self.origin.shape == self.destination.shape == self.flow.shape or self.flow.ndim != 1:
+            raise ModelError(
+                f"origin, destination and flow have shapes {self.origin.shape}, {self.destination.shape} and {self.flow.shape}; "
+                "they need one entry each for every pair of nodes"
+            )
+        for name, nodes in (("origin", self.origin), ("destination", self.destination)):
+            if nodes.size and not np.issubdtype(nodes.dtype, np.integer):
+                raise ModelError(f"{name} must be node numbers, not an array of {nodes.dtype}")
+            self._refuse((nodes < 0) | (nodes >= network.n_nodes), f"a {name} that does not exist")
+        self.origin, self.destination, self.flow = frozen(self.origin), frozen(self.destination), frozen(self.flow)
+        self._refuse(~np.isfinite(self.flow) | (self.flow < 0), "a flow that is negative or not finite")
+        self._refuse(self.origin == self.destination, "a destination that is the origin; leave such travellers out")
+        nodes, column = np.unique(self.destination, return_inverse=True)
+        self._refuse(~network.reaches(nodes)[self.origin, column], "a destination that cannot be reached from the origin")
+
+    def __len__(self) -> int:
+        return self.flow.size
+
+    def __repr__(self) -> str:
+        return f"Demand({self.flow.sum():,.6g} travellers, {len(self):,} pairs of origin and destination)"
+
+    def _refuse(self, bad: np.ndarray, what: str) -> None:
+        if bad.any():
+            at = int(bad.argmax())
+            ends = f"from node {self.origin[at]} to node {self.destination[at]}"
+            raise ModelError(f"entry {at} of the demand, {ends}, has {what} ({int(bad.sum())} of {bad.size} entries)")

@@ -1,0 +1,172 @@
+"""Judging anybody's policy or value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from regmdp import bellman
+from regmdp._internal.arrays import Array, Float, frozen
+from regmdp._internal.errors import ModelError, SolverError
+from regmdp.certificates.certificate import Bounds, Certificate
+from regmdp.certificates.discounted import discounted_bounds
+from regmdp.certificates.episodic import episodic_bounds, policy_bounds
+from regmdp.evaluation import Exact
+from regmdp.mdp import MDP, Frame, initial_value
+from regmdp.policies import as_policy, require_ending, require_feasible
+from regmdp.regularizers import Regularizer, Unregularized
+
+__all__ = ["Evaluated", "certify", "evaluate"]
+
+
+def certify(mdp: MDP, regularizer: Regularizer | None = None, *, policy: Any = None, value: Any = None) -> Certificate:
+    """Bound how far a policy, or the policy that is greedy for a value, is from optimal.
+
+    Nothing is taken on trust: where the candidate came from plays no part. The optimum is bounded from the value, by one sweep, or
+    else from the value of the policy: true bounds, but wide ones if that is far from the optimum. To judge a poor policy sharply,
+    give it together with the value of a solution. With γ = 1 the optimum is searched for, which costs a few evaluations.
+
+    Args:
+        mdp: The model.
+        regularizer: The regularizer of the problem; none by default.
+        policy: (S, A) probabilities, or (S,) action numbers.
+        value: (S,) value, of any origin. Without a policy, its greedy policy is judged; with γ = 1 the uniform one in its place
+            if the greedy one never ends.
+
+    Returns:
+        The certificate.
+
+    Raises:
+        SolverError: if neither is given, or the value is not (S,) finite numbers.
+        PolicyError: if the policy is not one of this model.
+        InfeasibleError: if γ = 1 and from some state no policy ends the episode.
+        ImproperPolicyError: if γ = 1 and this policy does not end it.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp = rm.models.chain(5)
+        >>> certificate = rm.certify(mdp, rm.Shannon(temperature=0.1), value=np.zeros(5))
+        >>> bool(np.all(certificate.lower <= certificate.upper))
+        True
+    """
+    if policy is None and value is None:
+        raise SolverError("certify needs a policy or a value to judge")
+    regularizer = checked_regularizer(mdp, regularizer)
+    require_feasible(mdp, regularizer)
+    if value is not None:
+        value = checked_value(mdp, value)
+    if policy is not None:
+        policy = as_policy(mdp, policy, regularizer)
+        require_ending(mdp, policy)
+        own = Exact()(mdp, regularizer, policy, np.zeros(mdp.n_states))
+        bounds = judge(mdp, regularizer, policy, own)
+        # with γ = 1 the search for the optimum does not depend on the value
+        if value is not None and mdp.discount < 1.0:
+            bounds = bounds.intersection(judge(mdp, regularizer, policy, value))
+    else:
+        bounds = judge(mdp, regularizer, None, value)
+    return Certificate.of(mdp.initial, bounds)
+
+
+def judge(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"] | None, value: Float[Array, " S"]) -> Bounds:
+    """Bound the optimum and the value of a checked policy, or of the greedy one, with a (S,) value as the only witness."""
+    if mdp.discount < 1.0:
+        return discounted_bounds(mdp, regularizer, policy, value)
+    return episodic_bounds(mdp, regularizer, policy, value)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """The value of a policy.
+
+    Attributes:
+        value: (S,) value V^π, in the unit of the rewards.
+        q: (S, A) action values Q^π, without the regularizer on the first action; -inf at unavailable pairs.
+        lower: (S,) certified lower bound on V^π.
+        upper: (S,) certified upper bound on V^π.
+        initial_value: V^π from the initial distribution ρ.
+    """
+
+    value: Float[np.ndarray, " S"]
+    q: Float[np.ndarray, "S A"]
+    lower: Float[np.ndarray, " S"]
+    upper: Float[np.ndarray, " S"]
+    initial_value: float
+
+    def __repr__(self) -> str:
+        width = float(np.max(self.upper - self.lower))
+        return f"Evaluated(from the initial distribution {self.initial_value:.12g}; bounds at most {width:.3g} apart)"
+
+
+def evaluate(mdp: MDP, policy: Any, regularizer: Regularizer | None = None) -> Evaluated:
+    r"""Evaluate a policy, \(V^\pi = (I - \gamma P_\pi)^{-1} (r_\pi - \tau h(\pi))\), with bounds on the result.
+
+    Args:
+        mdp: The model.
+        policy: (S, A) probabilities, or (S,) action numbers.
+        regularizer: Its cost is part of the value; none by default.
+
+    Returns:
+        The value, the action values and certified bounds.
+
+    Raises:
+        PolicyError: if the policy is not one of this model, or the regularizer is infinite at it.
+        InfeasibleError: if γ = 1 and from some state no policy ends the episode.
+        ImproperPolicyError: if γ = 1 and this policy does not end it.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> rm.evaluate(rm.models.bandit(), np.array([[0.5, 0.5, 0.0]])).value
+        array([0.95])
+    """
+    regularizer = checked_regularizer(mdp, regularizer)
+    checked = as_policy(mdp, policy, regularizer)
+    require_feasible(mdp)
+    require_ending(mdp, checked)
+    value = Exact()(mdp, regularizer, checked, np.zeros(mdp.n_states))
+    if mdp.discount < 1.0:
+        bounds = discounted_bounds(mdp, regularizer, checked, value)
+        lower, upper = bounds.policy_lower, bounds.policy_upper
+    else:
+        lower, upper = policy_bounds(mdp, regularizer, checked, value)
+    return Evaluated(
+        value=frozen(value),
+        q=frozen(bellman.q_values(mdp, value)),
+        lower=frozen(lower),
+        upper=frozen(upper),
+        initial_value=initial_value(mdp, value),
+    )
+
+
+def checked_regularizer(frame: Frame, regularizer: Any) -> Regularizer:
+    """Return the regularizer, or the absence of one, after checking that it fits the model."""
+    regularizer = Unregularized() if regularizer is None else regularizer
+    if not isinstance(regularizer, Regularizer):
+        raise SolverError(f"the regularizer must be a regmdp.Regularizer or None, not {type(regularizer).__name__}")
+    regularizer.check(frame.available)
+    if not isinstance(frame, MDP):  # whose rewards are not known
+        return regularizer
+    largest = frame.reward_bound + regularizer.max_temperature * regularizer.magnitude(frame.n_actions)
+    if not largest / max(1.0 - frame.discount, 2.0**-53) < 1e300:
+        raise ModelError(
+            f"rewards and temperature reach {largest:.3g} a step: with discount {frame.discount:.15g} values may exceed what a "
+            "double holds, about 1e308; measure rewards in a larger unit"
+        )
+    return regularizer
+
+
+def checked_value(mdp: Frame, value: Any) -> Float[np.ndarray, " S"]:
+    """Return a value from outside as (S,) doubles, after checking its shape and that it is finite."""
+    try:
+        value = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise SolverError("the value must be an array of numbers") from None
+    if value.shape != (mdp.n_states,):
+        raise SolverError(f"the value must have shape (S,) = ({mdp.n_states},), not {value.shape}")
+    bad = ~np.isfinite(value)
+    if bad.any():
+        state = int(np.argmax(bad))
+        raise SolverError(f"the value of {mdp.describe(state)} is {value[state]}; {int(np.count_nonzero(bad))} are not finite")
+    return value

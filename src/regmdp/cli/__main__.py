@@ -1,5 +1,0 @@
-"""``python -m regmdp.cli``."""
-
-from regmdp.cli import main
-
-main()

@@ -1,0 +1,144 @@
+"""The command that runs the experiments. They are imported when it is called: the other commands do without."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from regmdp.cli.progress import show_rows
+
+if TYPE_CHECKING:
+    from regmdp.reproduce.experiments import Experiment
+    from regmdp.reproduce.records import Record
+    from regmdp.reproduce.running import Outcome
+
+__all__ = ["reproduce"]
+
+#: Exit codes beside 0, which says that all checks passed.
+CHECK_FAILED, INTERRUPTED = 3, 130
+
+
+def reproduce(
+    names: Annotated[list[str] | None, typer.Argument(help="Experiments to run, or all. Without any, they are listed.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Smaller and shorter: all of them in less than a minute.")] = False,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the report and the data.")] = Path("regmdp-report"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep what the folder holds of an earlier run with these settings.")
+    ] = False,
+    gallery: Annotated[Path | None, typer.Option(help="A Markdown page to write as well, with the figures beside it.")] = None,
+) -> None:
+    """Compute the figures and tables of the theory anew, and write them as one HTML page, with data and pictures beside it.
+
+    Exit code: 0 if all checks passed, 3 if one did not, 130 if interrupted (what is finished is kept; --resume goes on), 1 on an
+    error.
+    """
+    from regmdp.reproduce import experiments
+    from regmdp.reproduce.running import reproduce as run
+
+    out = Console()
+    if not names:
+        _list(out, experiments.EXPERIMENTS)
+        return
+    wanted = experiments.find(names)
+    if gallery is not None and not gallery.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {gallery}: there is no folder {gallery.parent}")
+    with _Bars(Console(stderr=True), out, len(wanted)) as bars:
+        outcome = run(wanted, experiments.EXPERIMENTS, output, bars, quick=quick, resume=resume)
+    if gallery is not None and not outcome.interrupted:
+        _write_gallery(wanted, outcome, output, gallery)
+    _conclude(out, outcome, len(wanted), None if outcome.interrupted else gallery)
+    if outcome.interrupted:
+        raise typer.Exit(INTERRUPTED)
+    if not outcome.ok:
+        raise typer.Exit(CHECK_FAILED)
+
+
+def _list(out: Console, all_experiments: tuple[Experiment, ...]) -> None:
+    table = Table("experiment", "what it shows", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
+    for experiment in all_experiments:
+        table.add_row(experiment.name, experiment.summary)
+    out.print(table, highlight=False)
+    out.print("Run some with regmdp reproduce NAME..., or all of them with regmdp reproduce all.", style="dim", highlight=False)
+
+
+def _write_gallery(wanted: list[Experiment], outcome: Outcome, output: Path, gallery: Path) -> None:
+    from regmdp.reproduce import report
+
+    report.write_gallery([report.Chapter.read(one, outcome.records[one.name], output) for one in wanted], gallery)
+
+
+def _conclude(out: Console, outcome: Outcome, wanted: int, gallery: Path | None) -> None:
+    records = outcome.records.values()
+    done = len(outcome.records)
+    rows = [("checks", f"{sum(record.passed for record in records)} of {sum(len(record.checks) for record in records)} passed")]
+    if outcome.report is not None:
+        rows.append(("report", str(outcome.report)))
+    if gallery is not None:
+        rows.append(("gallery", str(gallery)))
+    if outcome.interrupted:
+        rows.append(("status", f"interrupted: {done} of {wanted} finished and kept; go on with --resume"))
+    show_rows(out, rows)
+
+
+class _Bars:
+    """Shows a bar for the experiment that runs and prints a line for each that is finished, with the checks that failed."""
+
+    def __init__(self, progress: Console, out: Console, total: int) -> None:
+        self._out, self._total, self._number = out, total, 0
+        self._console = progress
+        self._bars = (
+            Progress(
+                TextColumn("{task.fields[name]}", style="bold"),
+                BarColumn(),
+                TimeElapsedColumn(),
+                TextColumn("{task.description}", style="dim"),
+                console=progress,
+                transient=True,
+            )
+            if progress.is_terminal
+            else None
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> _Bars:
+        if self._bars:
+            self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def started(self, experiment: Experiment) -> None:
+        name = f"{experiment.name} ({self._number + 1} of {self._total})"
+        if self._bars:
+            self._task = self._bars.add_task("", name=name, total=1.0)
+        else:
+            self._console.print(f"{name} ...", style="dim", highlight=False, soft_wrap=True)
+
+    def progress(self, fraction: float, text: str) -> None:
+        if self._bars and self._task is not None:
+            self._bars.update(self._task, completed=fraction, description=text)
+
+    def finished(self, experiment: Experiment, record: Record, resumed: bool) -> None:
+        if self._bars and self._task is not None:
+            self._bars.remove_task(self._task)
+            self._task = None
+        self._number += 1
+        color = "green" if record.ok else "bold red"
+        when = "from an earlier run" if resumed else f"{record.seconds:.1f} s"
+        out = self._bars.console if self._bars and self._out.is_terminal else self._out
+        verdict = f"[{color}]{record.passed} of {len(record.checks)} checks passed[/]"
+        out.print(f"[bold]{experiment.name}[/]  {verdict}, {when}", highlight=False)
+        for check in record.checks:
+            if not check.passed:
+                out.print(
+                    f"  failed: {check.claim}: {check.measured}, expected {check.expected}",
+                    highlight=False, markup=False, soft_wrap=True,
+                )  # fmt: skip

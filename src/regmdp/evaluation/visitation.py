@@ -1,0 +1,64 @@
+"""Where a policy spends its time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from regmdp._internal.arrays import Array, Float
+from regmdp._internal.errors import SolverError
+from regmdp.evaluation.base import Chain
+from regmdp.evaluation.exact import Exact
+from regmdp.mdp import MDP
+from regmdp.policies import as_policy, require_ending, require_feasible
+
+__all__ = ["occupancy", "visits"]
+
+
+def visits(mdp: MDP, policy: Any) -> Float[np.ndarray, " S"]:
+    r"""Return the (S,) expected discounted number of visits to each state, \(\rho^\top (I - \gamma P_\pi)^{-1}\).
+
+    With γ = 1 these are plain visits in an episode, and terminal states count the share of episodes that end there.
+
+    Args:
+        mdp: The model, whose initial distribution is ρ.
+        policy: (S, A) probabilities or (S,) action numbers.
+
+    Raises:
+        PolicyError: if the policy is not one of this model.
+        InfeasibleError: if γ = 1 and no policy ends the episode.
+        ImproperPolicyError: if γ = 1 and this policy does not.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> mdp = rm.models.bandit().with_discount(0.5)
+        >>> rm.visits(mdp, np.array([0]))
+        array([2.])
+    """
+    checked: Float[Array, "S A"] = as_policy(mdp, policy)
+    require_feasible(mdp)
+    require_ending(mdp, checked)
+    return np.maximum(Exact().prepare(Chain.of(mdp, checked)).solve_transposed(mdp.initial), 0.0)
+
+
+def occupancy(mdp: MDP, policy: Any) -> Float[np.ndarray, " S"]:
+    r"""Return the (S,) discounted occupancy \(d_\rho^\pi = (1-\gamma) \rho^\top (I - \gamma P_\pi)^{-1}\), for γ < 1.
+
+    It sums to 1 if no episode ends, and to less if some do.
+
+    Args:
+        mdp: The model, whose initial distribution is ρ.
+        policy: (S, A) probabilities or (S,) action numbers.
+
+    Raises:
+        SolverError: if γ = 1, where :func:`visits` is what there is.
+
+    Examples:
+        >>> import numpy as np, regmdp as rm
+        >>> rm.occupancy(rm.models.bandit(), np.array([0]))
+        array([1.])
+    """
+    if mdp.discount == 1.0:
+        raise SolverError("the discounted occupancy needs a discount below 1; for an undiscounted model use visits()")
+    return (1.0 - mdp.discount) * visits(mdp, policy)

@@ -1,0 +1,1 @@
+"""The experiments of the documentation and their report: ``regmdp reproduce``."""

@@ -1,0 +1,66 @@
+"""Every figure and table of the documentation, computed anew by ``regmdp reproduce``.
+
+An experiment is a module with an ``EXPERIMENT``; to add one, enter it in ``EXPERIMENTS``.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+from regmdp._internal.errors import RegmdpError
+from regmdp.reproduce.base import Check, Drawing, Experiment, Number, Progress, Result
+from regmdp.reproduce.experiments import (
+    bandit,
+    exponential,
+    frontier,
+    gpmd,
+    learning_curves,
+    natural_gradient,
+    noise,
+    regularization_path,
+    sample_complexity,
+    scaling,
+    variance,
+)
+
+__all__ = ["EXPERIMENTS", "Check", "Drawing", "Experiment", "Number", "Progress", "Result", "find"]
+
+#: All experiments, in the order in which they are run and shown.
+EXPERIMENTS: tuple[Experiment, ...] = (
+    bandit.EXPERIMENT,
+    exponential.EXPERIMENT,
+    natural_gradient.EXPERIMENT,
+    scaling.EXPERIMENT,
+    gpmd.EXPERIMENT,
+    regularization_path.EXPERIMENT,
+    frontier.EXPERIMENT,
+    noise.EXPERIMENT,
+    sample_complexity.EXPERIMENT,
+    variance.EXPERIMENT,
+    learning_curves.EXPERIMENT,
+)
+
+
+def find(names: list[str]) -> list[Experiment]:
+    """Return the experiments of these names, each once, in the order of the list; ``all`` stands for all of them.
+
+    Raises:
+        RegmdpError: if there is none of that name; the message says what there is.
+
+    Examples:
+        >>> [experiment.name for experiment in find(["bandit", "bandit"])]
+        ['bandit']
+        >>> find(["bandid"])
+        Traceback (most recent call last):
+        ...
+        regmdp.RegmdpError: there is no experiment named 'bandid'; did you mean bandit? The experiments are ...
+    """
+    known = {experiment.name: experiment for experiment in EXPERIMENTS}
+    for name in names:
+        if name not in known and name != "all":
+            near = difflib.get_close_matches(name.lower().replace("_", "-"), known, n=2, cutoff=0.6)
+            hint = f"; did you mean {' or '.join(near)}? " if near else ". "
+            raise RegmdpError(
+                f"there is no experiment named {name!r}{hint}The experiments are {', '.join(known)}, or all of them: all"
+            )
+    return list(EXPERIMENTS) if "all" in names else [experiment for experiment in EXPERIMENTS if experiment.name in names]

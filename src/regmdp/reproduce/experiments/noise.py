@@ -1,0 +1,307 @@
+"""Entropy-regularized natural policy gradient with errors of known size: where it ends, against two bounds on that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from regmdp._internal.arrays import Float
+from regmdp.reproduce.base import Check, Drawing, Experiment, Number, Progress, Result
+from regmdp.reproduce.experiments import noise_figures as figures
+from regmdp.reproduce.experiments.noise_runs import (
+    ARMS,
+    GARNET,
+    KINDS,
+    Floors,
+    Settings,
+    Task,
+    Track,
+    floors_of,
+    iterations,
+    track,
+)
+from regmdp.reproduce.parallel import run_all
+
+__all__ = ["EXPERIMENT", "run"]
+
+FULL = Settings(
+    shape=(20, 5, 10),
+    branching=4,
+    models=3,
+    runs=2,
+    temperature=0.01,
+    deltas=(3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0),
+    shares=(1.0, 0.3, 0.1),
+    delta=1e-2,
+    swept=(1.0, 0.3, 0.1, 0.03, 0.02),
+    length=30.0,
+    least=100,
+    seed=0,
+)
+QUICK = Settings(
+    shape=(8, 3, 5),
+    branching=3,
+    models=2,
+    runs=3,
+    temperature=0.01,
+    deltas=(3e-4, 3e-3, 3e-2, 3e-1),
+    shares=(1.0, 0.3),
+    delta=3e-3,
+    swept=(1.0, 0.3, 0.1),
+    length=24.0,
+    least=40,
+    seed=0,
+)
+
+
+def run(settings: Settings, progress: Progress) -> Result:
+    """Run natural policy gradient with errors of all kinds and sizes, and with all steps."""
+    tasks = all_tasks(settings)
+    tracks = run_all(track, tasks, progress, _doing)
+    floors = floors_of(tracks)
+    return Result(
+        {"floors": _floor_table(floors, tracks), "errors": _error_table(tracks, settings)},
+        {
+            "floor-against-error": Drawing(
+                lambda: figures.draw_sizes(floors, settings), figures.sizes_caption(settings), figures.SIZES_ALT
+            ),
+            "floor-against-step": Drawing(
+                lambda: figures.draw_steps(floors, tracks, settings), figures.steps_caption(settings), figures.STEPS_ALT
+            ),
+        },
+        _numbers(floors, settings),
+        (*_bound_checks(tracks), *_step_checks(floors, settings), *_slope_checks(floors, settings)),
+    )
+
+
+def all_tasks(settings: Settings) -> list[Task]:
+    """Return the runs, the long ones first: every size with some of the steps, and one size with every step."""
+    pairs = {(delta, share) for delta in settings.deltas for share in settings.shares}
+    pairs |= {(settings.delta, share) for share in settings.swept}
+    tasks = [
+        Task(GARNET, kind, delta, share, number, settings)
+        for delta, share in pairs
+        for kind in KINDS
+        for number in range(settings.models)
+    ]
+    tasks += [Task(ARMS, "adversarial", delta, settings.shares[0], 0, settings) for delta in settings.deltas]
+    return sorted(tasks, key=lambda task: (-iterations(task.share, settings), task[:-1]))
+
+
+def _doing(task: Task) -> str:
+    return f"{task.problem}, {task.kind} errors of {task.delta:g}, {task.share:g} of the largest step"
+
+
+def exponent(x: Iterable[float], y: Iterable[float]) -> float:
+    """Return the exponent of the power law through some points; NaN if there are fewer than two."""
+    x, y = np.array(list(x)), np.array(list(y))
+    return float(np.polyfit(np.log(x), np.log(y), 1)[0]) if x.size >= 2 else math.nan
+
+
+def slope_in_delta(floors: Floors, name: str, key: tuple[str, str, float], low: float, high: float) -> float:
+    """Return the exponent with which the median floor grows with δ between two sizes."""
+    problem, kind, share = key
+    found = {
+        delta: float(np.median(one[name]))
+        for (p, k, delta, s), one in floors.items()
+        if (p, k, s) == (problem, kind, share) and low <= delta <= high
+    }
+    return exponent(found.keys(), found.values())
+
+
+def arms_floor(delta: float, discount: float, temperature: float) -> float:
+    """Return the floor of Q on the two arms: the adversary exchanges their probabilities."""
+    return discount / (1.0 - discount) * delta * math.tanh(0.5 * delta / temperature)
+
+
+def by_step(floors: Floors, kind: str, settings: Settings) -> Float[np.ndarray, " n"]:
+    """Return the (n,) median floors of Q at the size of errors that all steps were run with, largest step first."""
+    return np.array([np.median(floors[GARNET, kind, settings.delta, share]["q"]) for share in settings.swept])
+
+
+def _floor_table(floors: Floors, tracks: list[Track]) -> dict[str, np.ndarray]:
+    rows = []
+    for key, one in sorted(floors.items()):
+        earlier, improved = next((t.earlier_floor, t.improved_floor) for t in tracks if t.task[:4] == key)
+        rows += [
+            (*key, number, q, log_policy, earlier, improved)
+            for number, (q, log_policy) in enumerate(zip(one["q"], one["log_policy"], strict=True))
+        ]
+    names = ("problem", "kind", "delta", "share_of_largest_step", "run", "q_error", "tempered_log_policy_error")
+    columns = map(np.array, zip(*rows, strict=True))
+    return dict(zip((*names, "earlier_bound", "improved_bound"), columns, strict=True))
+
+
+def _error_table(tracks: list[Track], settings: Settings) -> dict[str, np.ndarray]:
+    """Return the errors of the first run on the first model, as drawn."""
+    shown = [figures.shown(tracks, share, settings) for share in settings.swept]
+    t = [np.arange(one.errors["q"].shape[0]) for one in shown]
+    return {
+        "share_of_largest_step": np.concatenate([np.full(n.size, one.task.share) for one, n in zip(shown, t, strict=True)]),
+        "iteration": np.concatenate(t),
+        "q_error": np.concatenate([one.errors["q"][:, 0] for one in shown]),
+        "earlier_bound": np.concatenate([one.earlier for one in shown]),
+        "improved_bound": np.concatenate([one.improved for one in shown]),
+    }
+
+
+def _numbers(floors: Floors, settings: Settings) -> tuple[Number, ...]:
+    small, large = settings.temperature, 3.0 * settings.temperature
+    numbers = []
+    for kind in KINDS:
+        for share in settings.shares:
+            key = (GARNET, kind, share)
+            q, log_policy = (slope_in_delta(floors, name, key, 0.0, 0.5 * small) for name in ("q", "log_policy"))
+            numbers.append(
+                Number(
+                    f"{kind} errors below τ/2, {share:g} of the largest step: floor of Q, and of log π",
+                    f"∝ δ^{{{q:.2f}}}, and δ^{{{log_policy:.2f}}}",
+                    "∝ δ², and δ",
+                )
+            )
+    for kind in KINDS:
+        floor = by_step(floors, kind, settings)
+        numbers.append(
+            Number(
+                f"{kind} errors of {settings.delta:g}: floor of Q from the largest step to {settings.swept[-1]:g} of it",
+                ", ".join(f"{one:.2g}" for one in floor),
+            )
+        )
+    arms = (ARMS, "adversarial", settings.shares[0])
+    numbers.append(
+        Number(
+            "two arms, errors of 3τ and more: floor of Q",
+            f"∝ δ^{{{slope_in_delta(floors, 'q', arms, 0.99 * large, math.inf):.2f}}}",
+            "∝ δ",
+        )
+    )
+    return tuple(numbers)
+
+
+def _bound_checks(tracks: list[Track]) -> list[Check]:
+    total = sum(one.errors["q"][1:].size for one in tracks)
+    checks = []
+    for name in ("earlier", "improved"):
+        shares = [one.errors["q"][1:] / getattr(one, name)[1:, None] for one in tracks]
+        above = sum(int(np.count_nonzero(share > 1.0)) for share in shares)
+        checks.append(
+            Check(
+                f"The {name} bound holds in every run, at every iteration from the first on",
+                f"the error is above it in {above} of {total:,} iterations; it is at most {max(s.max() for s in shares):.2g} of it",
+                "in none",
+                above == 0,
+            )
+        )
+        late = [one.late("q") / getattr(one, f"{name}_floor") for one in tracks]
+        above, count = sum(int(np.count_nonzero(share > 1.0)) for share in late), sum(share.size for share in late)
+        checks.append(
+            Check(
+                f"In the second half of every run the error is below the floor of the {name} bound",
+                f"above in {above} of {count:,} iterations; at most {max(s.max() for s in late):.2g} of it",
+                "in none",
+                above == 0,
+            )
+        )
+    return checks
+
+
+def _step_checks(floors: Floors, settings: Settings) -> list[Check]:
+    first, last = settings.swept[0], settings.swept[-1]
+    discount = 1.0 - 1.0 / settings.shape[2]
+    growth = (1.0 + discount / ((1.0 - discount) * last)) / (1.0 + discount / ((1.0 - discount) * first))
+    checks = []
+    for kind in KINDS:
+        floor = by_step(floors, kind, settings)
+        checks.append(
+            Check(
+                f"With {kind} errors the floor does not grow as the step shrinks",
+                f"{floor[-1] / floor[0]:.2g} times as high with {last:g} of the largest step as with {first:g}",
+                f"at most 1.5 times; the earlier bound grows {growth:.0f}-fold",
+                bool(floor[-1] <= 1.5 * floor[0]),
+            )
+        )
+    # the variance of an average with weights s(1-s)^k of independent numbers
+    variance = [share / (2.0 - share) for share in settings.swept]
+    averaged = [exponent(variance, by_step(floors, kind, settings)) for kind in ("uniform", "sign")]
+    checks.append(
+        Check(
+            "Independent errors are averaged: with a share s of the largest step the floor is proportional to s/(2−s)",
+            "exponents " + " and ".join(f"{one:.2f}" for one in averaged),
+            "1, within 0.2",
+            all(abs(one - 1.0) <= 0.2 for one in averaged),
+        )
+    )
+    return checks
+
+
+def _slope_checks(floors: Floors, settings: Settings) -> list[Check]:
+    checks = []
+    for name, what, expected in (("q", "Q", 2.0), ("log_policy", "log π", 1.0)):
+        slopes = [
+            slope_in_delta(floors, name, (GARNET, kind, share), 0.0, 0.5 * settings.temperature)
+            for kind in KINDS
+            for share in settings.shares
+        ]
+        checks.append(
+            Check(
+                f"For δ below τ/2 the floor of {what} is proportional to {'δ²' if expected == 2.0 else 'δ'}",
+                f"exponents {min(slopes):.2f} to {max(slopes):.2f}",
+                f"{expected:g}, within 0.2",
+                all(abs(one - expected) <= 0.2 for one in slopes),
+            )
+        )
+    arms = slope_in_delta(floors, "q", (ARMS, "adversarial", settings.shares[0]), 2.99 * settings.temperature, math.inf)
+    discount, tau = 1.0 - 1.0 / settings.shape[2], settings.temperature
+    ratio = [
+        float(floors[ARMS, "adversarial", delta, settings.shares[0]]["q"][0] / arms_floor(delta, discount, tau))
+        for delta in settings.deltas
+    ]
+    checks.append(
+        Check(
+            "On two arms the floor of Q is γ/(1−γ) δ tanh(δ/(2τ))",
+            f"{min(ratio):.6f} to {max(ratio):.6f} of it",
+            "1, within 10⁻⁶",
+            all(abs(one - 1.0) <= 1e-6 for one in ratio),
+        )
+    )
+    checks.append(
+        Check(
+            "For δ of 3τ and more the floor of Q on two arms is proportional to δ, as the bounds begin",
+            f"exponent {arms:.2f}",
+            "1, within 0.1",
+            abs(arms - 1.0) <= 0.1,
+        )
+    )
+    return checks
+
+
+EXPERIMENT = Experiment(
+    name="noise",
+    title="Natural policy gradient with values that are a little wrong",
+    summary="The error in which entropy NPG ends if its values are wrong by δ, against δ and the step, and two bounds on it.",
+    theory=(
+        "Let every action value that the method uses be wrong by at most δ. Entropy-regularized natural policy gradient then "
+        "converges to a neighbourhood of the optimum, at the same linear rate:",
+        "    ‖Q* − Q_{t+1}‖ ≤ γ [ (1 − ητ)^t C_1 + C_2 ],   C_2 = 2δ/(1−γ) · (1 + γ/(ητ)).",
+        "By this bound small steps would be bad: C_2 grows like 1/(ητ). They are not. With an error δ a step of the method "
+        "loses no more than (1−α)δ²/(2τ), α = 1 − ητ/(1−γ), and with this the floor γC_2 can be replaced by",
+        "    γ/(1−γ) · ( 2δ + γδ²/(2τ(1−γ)) ),",
+        "in which there is no step. It is the lower of the two as long as δ < 4(1−γ)/η, which is 4τ at the largest step.",
+        "Three kinds of errors: uniform in [−δ, δ]; −δ or δ at random; and adversarial, −δ for actions better than the average "
+        "of the policy and δ for the others.",
+        "The first term of both bounds is linear in δ. Where δ is well below τ, Q does not see that: log π is wrong in proportion "
+        "to δ, and Q depends on an error of log π in second order, so that its floor is proportional to δ². But on two arms whose "
+        "rewards differ by just δ the adversary exchanges the probabilities of the arms. There the floor is",
+        "    γ/(1−γ) · δ tanh(δ/(2τ)),",
+        "which for δ well above τ is half the first term of the improved bound.",
+    ),
+    sources=(
+        "Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Theorem 2",
+        "regmdp.theory.inexact_entropy_natural_gradient, for both bounds and the argument for the second",
+    ),
+    full=FULL,
+    quick=QUICK,
+    run=run,
+)

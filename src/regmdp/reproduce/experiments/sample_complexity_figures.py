@@ -1,0 +1,105 @@
+"""The figure of the experiment on sample complexity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from regmdp.reproduce.experiments.sample_complexity_runs import (
+    FRESH,
+    LOOPS,
+    RANDOM,
+    REUSED,
+    Settings,
+)
+
+__all__ = ["ALT", "caption", "draw"]
+
+#: The methods in the legend.
+LABELS = {REUSED: "one model", FRESH: "fresh samples"}
+
+ALT = (
+    "Four panels on logarithmic axes: samples of a pair against 1/ε and against 1/(1−γ), above for the two loops and below for "
+    "random models. In each there is a line for one model that is reused and, far above, one for fresh samples; what fresh samples "
+    "take in one iteration lies close to the line of the reused model. On the two loops the lines are straight, those of the "
+    "reused model parallel to the dashed lines of slopes 2 and 3 that the theory allows, and that of fresh samples less steep than "
+    "the dashed line of slope 7. On random models all lines are much less steep than the dashed ones."
+)
+
+
+def caption(settings: Settings) -> str:
+    """Say what the figure shows."""
+    n_states, n_actions, branching = settings.shape
+    return (
+        f"Samples of a pair, in all iterations, with which {settings.share:.0%} of the runs end with V* − V ≤ ε in the worst "
+        f"state. Above: two loops, one model for each ε and γ; shaded: 95% confidence. Below: random models with S = {n_states}, "
+        f"A = {n_actions}, {branching} successors; median and range of {settings.models}. Left: ε shrinks, 1/(1−γ) = "
+        f"{settings.horizon}. Right: the horizon grows, ε = {settings.accuracy:g} above and {settings.random_accuracy:g} below. "
+        "Where the range reaches down to 1, a single sample is enough. Dotted green: what fresh samples take in one iteration. "
+        "Dashed: the slopes that the theory allows, up to logarithms, through the first point of the reused model "
+        "(black) and of fresh samples (grey)."
+    )
+
+
+def draw(curves: Sequence[Any], allowed: Mapping[str, Mapping[str, float]]) -> Any:
+    """Draw the samples, one panel for each problem and for what grows.
+
+    Args:
+        curves: Of all problems, methods and sweeps.
+        allowed: Exponents that the theory allows, by method and sweep.
+    """
+    from regmdp import plots
+
+    figure, axes = plots.figure(2, 2, height=8.2, sharey="row")
+    by_key = {curve[:3]: curve for curve in curves}
+    titles = []
+    for row, problem in zip(axes, (LOOPS, RANDOM), strict=True):
+        here = [by_key[problem, method, sweep] for method in (REUSED, FRESH) for sweep in ("accuracy", "horizon")]
+        limits = (min(float(one.each.min()) for one in here) / 2.0, 3.0 * max(float(one.total.max()) for one in here))
+        for panel, sweep in zip(row, ("accuracy", "horizon"), strict=True):
+            plots.logarithmic(panel, x=True, y=True, limits=limits)
+            for number, method in enumerate((REUSED, FRESH)):
+                curve = by_key[problem, method, sweep]
+                _one(panel, curve, number, f"{method}: slope {curve.slope(curve.total):.2f}")
+                most = allowed[method][sweep]
+                first = np.median(curve.total[:, 0])
+                guide = first * (curve.x / curve.x[0]) ** most
+                plots.bound(
+                    panel,
+                    curve.x,
+                    guide,
+                    f"allowed for {LABELS[method]}: slope {most:g}",
+                    color=plots.GREY if number else plots.BLACK,
+                )
+            fresh = by_key[problem, FRESH, sweep]
+            each = np.median(fresh.each, axis=0)
+            label = f"{FRESH}, one iteration: slope {fresh.slope(fresh.each):.2f}"
+            plots.curve(panel, fresh.x, each, 2, label, markers=each.size, linewidth=1.2)
+            panel.set_xlabel("1/ε" if sweep == "accuracy" else "horizon 1/(1−γ)")
+            ticks = fresh.x if sweep == "horizon" else _round_ticks(fresh.x)
+            panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+            panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=1, fontsize=8.5)
+            titles.append(f"{problem}{'s' if problem == RANDOM else ''}, {'1/ε' if sweep == 'accuracy' else 'the horizon'} grows")
+        row[0].set_ylabel("samples of a pair")
+    plots.letters(axes, titles)
+    return figure
+
+
+def _one(panel: Any, curve: Any, number: int, label: str) -> None:
+    """Draw the total of a method: with its interval if there is one model, else with the range of the models."""
+    from regmdp import plots
+
+    if curve.total.shape[0] == 1:
+        low, high = curve.intervals[:, 0]
+        panel.fill_between(curve.x, low, high, color=plots.COLORS[number], alpha=0.2, linewidth=0)
+        plots.curve(panel, curve.x, curve.total[0], number, label, markers=curve.x.size)
+    else:
+        plots.band(panel, curve.x, curve.total, number, label, markers=curve.x.size)
+
+
+def _round_ticks(x: np.ndarray) -> np.ndarray:
+    """Return powers of 2 in the range of x."""
+    low, high = np.ceil(np.log2(x[0]) - 1e-9), np.floor(np.log2(x[-1]) + 1e-9)
+    return 2.0 ** np.arange(low, high + 1.0)

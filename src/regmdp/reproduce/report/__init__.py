@@ -1,0 +1,7 @@
+"""The page that shows what experiments gave, in one file that needs no network, and the gallery of the documentation."""
+
+from regmdp.reproduce.report.chapters import Chapter
+from regmdp.reproduce.report.gallery import write_gallery
+from regmdp.reproduce.report.page import render_page
+
+__all__ = ["Chapter", "render_page", "write_gallery"]

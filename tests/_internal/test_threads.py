@@ -1,0 +1,98 @@
+"""Work that is shared out among threads."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import regmdp as rm
+from regmdp._internal import threads
+
+
+@pytest.fixture(autouse=True)
+def restored():
+    before = rm.get_num_threads()
+    yield
+    rm.set_num_threads(before)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_results_come_in_the_order_of_the_items(count):
+    rm.set_num_threads(count)
+    assert threads.over(range(100), lambda item: item**2) == [item**2 for item in range(100)]
+    assert threads.over([], lambda item: item) == []
+
+
+def test_several_threads_do_the_work():
+    rm.set_num_threads(3)
+    meeting = threading.Barrier(3, timeout=30)
+    assert len(set(threads.over(range(3), lambda item: (meeting.wait(), threading.get_ident())[1]))) == 3
+
+
+@pytest.mark.parametrize("bad", [0, 3, 99])
+def test_an_error_comes_out_wherever_it_happens(bad):
+    rm.set_num_threads(3)
+
+    def work(item):
+        if item == bad:
+            raise ZeroDivisionError(f"item {item}")
+
+    with pytest.raises(ZeroDivisionError, match=f"item {bad}"):
+        threads.over(range(100), work)
+    assert threads.over(range(3), lambda item: item) == [0, 1, 2]
+
+
+def test_work_may_share_out_work_of_its_own():
+    rm.set_num_threads(2)
+    assert threads.over(range(8), lambda item: sum(threads.over(range(8), lambda other: other + item))) == [
+        28 + 8 * item for item in range(8)
+    ]
+
+
+def test_the_error_state_is_the_callers():
+    rm.set_num_threads(2)
+    meeting = threading.Barrier(2, timeout=30)
+
+    def divide(item):
+        meeting.wait()
+        return np.float64(1.0) / np.float64(0.0)
+
+    with np.errstate(divide="ignore"):
+        assert threads.over(range(2), divide) == [np.inf, np.inf]
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, True, "2"])
+def test_numbers_that_are_none_are_refused(count):
+    with pytest.raises(rm.SolverError, match="the number of threads must be an integer, 1 or more"):
+        rm.set_num_threads(count)
+
+
+def told(environment, code="import regmdp as rm; print(rm.get_num_threads())"):
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=120, check=False)
+
+
+def test_the_environment_sets_the_number():
+    assert told({"REGMDP_NUM_THREADS": "7"}).stdout == "7\n"
+    assert "must be a number of threads, 1 or more, not 'many'" in told({"REGMDP_NUM_THREADS": "many"}).stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_process_has_threads_of_its_own():
+    code = """
+import os, warnings
+import regmdp as rm
+from regmdp._internal import threads
+warnings.simplefilter("ignore")
+rm.set_num_threads(2)
+work = lambda item: sum(range(10_000)) + item
+first = threads.over(range(50), work)
+child = os.fork()
+if child == 0:
+    os._exit(0 if threads.over(range(50), work) == first else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert told({}, code).stdout == "0\n"

@@ -1,0 +1,131 @@
+"""Parameters that are found again, derivatives against differences, and routes drawn as they should be."""
+
+import numpy as np
+import pytest
+from data import folder
+
+import regmdp as rm
+from regmdp.applications import routes
+from regmdp.applications.routes.estimation import surprises
+
+TRUTH = np.array([-1.0, -2.0, -0.3])
+
+
+def grid(side=4):
+    """A square of two-way streets of different lengths."""
+    rng = np.random.default_rng(0)
+    node = np.arange(side * side).reshape(side, side)
+    pairs = np.concatenate(
+        (np.column_stack((node[:, :-1].ravel(), node[:, 1:].ravel())), np.column_stack((node[:-1].ravel(), node[1:].ravel())))
+    )
+    start, end = np.concatenate((pairs, pairs[:, ::-1])).T
+    places = np.column_stack((np.tile(np.arange(side), side), np.repeat(np.arange(side), side)))
+    return routes.Network(start, end, {"length": rng.uniform(0.5, 1.5, start.size)}, coordinates=places)
+
+
+def features_of(network):
+    columns = {"length": routes.next_link(network, "length"), "U-turn": routes.u_turns(network), "left": routes.left_turns(network)}
+    return routes.Features(network, columns)
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    network = grid()
+    features = features_of(network)
+    model = routes.RecursiveLogit(features, TRUTH)
+    demand = routes.Demand(network, [0, 3, 5, 12], [15, 12, 15, 2], [500.0, 400.0, 300.0, 300.0])
+    return features, model, demand, routes.simulate(model, demand, rng=np.random.default_rng(1))
+
+
+def test_parameters_are_found_again(drawn):
+    features, _, _, trips = drawn
+    found = routes.estimate(features, trips)
+    errors = np.array(list(found.standard_errors().values()))
+    assert found.converged
+    assert np.all(np.abs(found.model.parameters - TRUTH) < 4.0 * errors)
+    assert np.all(errors < 0.3)
+    for kind in ("opg", "sandwich"):
+        assert np.all(np.abs(np.log(np.array(list(found.standard_errors(kind).values())) / errors)) < 0.25)
+    with pytest.raises(rm.SampleError, match="kind must be information, opg or sandwich"):
+        found.covariance("other")
+    text = found.summary()
+    for part in ("1,500 trips", "length", "U-turn", "std. error", "spectral radius", "converged"):
+        assert part in text
+
+
+def test_information_and_scores_are_derivatives(drawn):
+    features, model, _, trips = drawn
+    information, scores = surprises(model, trips)
+    steps = 1e-6 * np.eye(3)
+    ahead, behind = ([routes.RecursiveLogit(features, TRUTH + sign * step) for step in steps] for sign in (1.0, -1.0))
+    slopes = [
+        (routes.gradient(one, trips) - routes.gradient(other, trips)) / 2e-6 for one, other in zip(ahead, behind, strict=True)
+    ]
+    assert np.allclose(information, -np.array(slopes), rtol=1e-6, atol=1e-6 * np.abs(information).max())
+    assert np.allclose(scores.sum(axis=0), routes.gradient(model, trips), rtol=1e-8, atol=1e-8)
+    for which in (0, 700, 1400):
+        one_trip = trips.select(np.array([which]))
+        differences = [
+            (routes.log_likelihood(one, one_trip) - routes.log_likelihood(other, one_trip)) / 2e-6
+            for one, other in zip(ahead, behind, strict=True)
+        ]
+        assert np.allclose(scores[which], differences, atol=1e-6)
+
+
+def test_sioux_falls():
+    data = routes.read(folder("sioux_falls"))
+    network = data.network
+    features = routes.Features(network, {"length": routes.next_link(network, "length"), "U-turn": routes.u_turns(network)})
+    found = routes.estimate(features, data.trips)
+    assert found.converged
+    # a trial on the way had an infinite value, and the search came back
+    assert found.infeasible >= 1
+    assert found.parameters["length"] == pytest.approx(-0.3300, abs=1e-4)
+    assert found.parameters["U-turn"] == pytest.approx(-3.1318, abs=1e-4)
+    assert found.log_likelihood == pytest.approx(-6057.838, abs=1e-3)
+
+
+def test_a_start_with_an_infinite_value_is_refused(drawn):
+    features, _, _, trips = drawn
+    with pytest.raises(rm.UnboundedError, match="the spectral radius of M"):
+        routes.estimate(features, trips, start=np.zeros(3))
+
+
+def test_features_that_say_the_same_are_named(drawn):
+    _, model, _, trips = drawn
+    length = routes.next_link(model.network, "length")
+    twice = routes.Features(model.network, {"length": length, "half": 0.5 * length})
+    with pytest.raises(rm.SampleError, match="the data do not tell length, half apart"):
+        routes.estimate(twice, trips).standard_errors()
+
+
+def test_trips_of_another_network_are_refused(drawn):
+    _, _, _, trips = drawn
+    with pytest.raises(rm.ModelError, match="different networks"):
+        routes.estimate(features_of(grid()), trips)
+
+
+def test_drawn_routes_are_as_many_as_expected(drawn):
+    _, model, demand, trips = drawn
+    assert len(trips) == 1500
+    assert np.all(np.bincount(trips.destination)[[2, 12, 15]] == [300, 400, 800])
+    expected = routes.link_flows(model, demand)
+    seen = np.bincount(trips.links, minlength=model.network.n_links)
+    assert np.all(np.abs(seen - expected) < 6.0 * np.sqrt(expected + 1.0))
+    again = routes.simulate(model, demand, rng=np.random.default_rng(1))
+    assert np.array_equal(again.links, trips.links)
+
+
+def test_parts_of_travellers_cannot_be_drawn(drawn):
+    _, model, _, _ = drawn
+    with pytest.raises(rm.ModelError, match="entry 0 of the demand has 1.5 travellers"):
+        routes.simulate(model, routes.Demand(model.network, [0], [3], [1.5]), rng=np.random.default_rng(0))
+
+
+def test_a_map_needs_places():
+    from regmdp.applications.routes.maps import draw_flows
+
+    with pytest.raises(rm.ModelError, match="no coordinates"):
+        draw_flows(routes.Network([0], [1]), [1.0])
+    with pytest.raises(rm.ModelError, match="flows must be 48 numbers, not negative"):
+        draw_flows(grid(), np.full(48, -1.0))

@@ -1,0 +1,180 @@
+"""``regmdp reproduce``, as a user meets it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from toy_experiments import experiment
+from typer.testing import CliRunner
+
+from regmdp.cli import app
+from regmdp.reproduce import experiments
+from regmdp.reproduce.records import Record
+
+OK, FAILED, CHECK_FAILED, INTERRUPTED = 0, 1, 3, 130
+
+TOYS = (experiment("one"), experiment("two", passed=False), experiment("three"))
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Run the command in an empty folder, with toys for experiments."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(experiments, "EXPERIMENTS", TOYS)
+
+    def invoke(*arguments):
+        return CliRunner().invoke(app, ["reproduce", *map(str, arguments)], env={"COLUMNS": "200", "NO_COLOR": "1"})
+
+    return invoke
+
+
+def test_without_a_name_the_experiments_are_listed(run, tmp_path):
+    ended = run()
+    assert ended.exit_code == OK
+    for one in TOYS:
+        assert f"What {one.name} & co show." in ended.stdout
+    assert "regmdp reproduce all" in ended.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_real_experiments_are_listed():
+    ended = CliRunner().invoke(app, ["reproduce"], env={"COLUMNS": "250"})
+    for one in experiments.EXPERIMENTS:
+        assert any(line.startswith(f"{one.name} ") for line in ended.stdout.splitlines())
+
+
+def test_one_is_run_and_reported(run, tmp_path):
+    ended = run("one")
+    assert ended.exit_code == OK
+    assert ended.stdout.startswith("one  2 of 2 checks passed")
+    assert "checks  2 of 2 passed" in ended.stdout
+    assert f"report  {Path('regmdp-report/report.html')}" in ended.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["regmdp-report"]
+    assert not Record.load(tmp_path / "regmdp-report" / "one").quick
+    # progress does not get into the output
+    assert "(1 of 1)" in ended.stderr
+    assert "(1 of 1)" not in ended.stdout
+
+
+def test_a_failed_check_is_said_and_has_its_exit_code(run):
+    ended = run("all", "--quick", "--output", "here")
+    assert ended.exit_code == CHECK_FAILED
+    assert "two  1 of 2 checks passed" in ended.stdout
+    assert "  failed: it <passed>: False, expected True" in ended.stdout
+    assert "checks  5 of 6 passed" in ended.stdout
+    assert all(Record.load(Path("here") / one.name).quick for one in TOYS)
+
+
+def test_resume_says_what_was_there(run):
+    run("one", "-o", "here")
+    ended = run("three", "one", "-o", "here", "--resume")
+    assert ended.exit_code == OK
+    assert "one  2 of 2 checks passed, from an earlier run" in ended.stdout
+    assert ended.stdout.index("one") < ended.stdout.index("three")
+    assert "one (" not in ended.stderr
+    assert "three (2 of 2)" in ended.stderr
+
+
+def test_the_gallery_is_written_on_demand(run, tmp_path):
+    (tmp_path / "docs").mkdir()
+    ended = run("one", "three", "--gallery", "docs/gallery.md")
+    assert ended.exit_code == OK
+    assert "gallery  docs/gallery.md" in ended.stdout
+    assert (tmp_path / "docs" / "gallery.md").is_file()
+    assert sorted(path.name for path in (tmp_path / "docs" / "gallery").iterdir()) == ["one-curve.svg", "three-curve.svg"]
+
+
+def test_a_gallery_without_a_folder_is_refused_before_anything_is_run(run, tmp_path):
+    ended = run("one", "--gallery", "nowhere/gallery.md")
+    assert isinstance(ended.exception, FileNotFoundError)
+    assert "no folder nowhere" in str(ended.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_name_is_refused(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["regmdp", "reproduce", "bandit", "scalling"])
+    from regmdp.cli import main
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
+    assert ended.value.code == FAILED
+    assert out == ""
+    assert err.startswith("error: there is no experiment named 'scalling'; did you mean scaling? The experiments are bandit, ")
+    assert len(err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_extra_is_answered_with_the_command(tmp_path):
+    code = "import sys; sys.modules['mpltern'] = None; from regmdp.cli import main; main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", code, "reproduce", "bandit"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == FAILED
+    assert ended.stderr == "error: this needs the package 'mpltern'; install it with: python -m pip install 'regmdp[plots]'\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+# a run that is in the middle of a solve when it is interrupted
+PROGRAM = """
+import signal; signal.signal(signal.SIGINT, signal.default_int_handler)
+import regmdp as rm
+from regmdp.reproduce import experiments
+from regmdp.cli import main
+from toy_experiments import experiment, result
+
+def long(settings, progress):
+    rm.solve(rm.models.chain(), algorithm=rm.algorithms.ValueIteration(), tol=0, max_iterations=10**9,
+             listeners=[lambda event: event.iteration == 100 and print("solving", flush=True)])
+    return result(settings)
+
+experiments.EXPERIMENTS = (experiment("one"), experiment("two", {run}), experiment("three"))
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send")
+def test_an_interrupt_keeps_what_is_finished_and_resume_goes_on(tmp_path):
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).resolve().parents[1]), *sys.path]),
+        "COLUMNS": "200",
+    }
+
+    def start(run):
+        return subprocess.Popen(
+            [sys.executable, "-c", PROGRAM.format(run=run), "reproduce", "all", "-o", "out", "--resume"],
+            cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    process = start("long")
+    try:
+        printed = []
+        deadline = time.monotonic() + 120
+        while "solving" not in "".join(printed):
+            assert time.monotonic() < deadline
+            line = process.stdout.readline()
+            assert line, process.stderr.read()
+            printed.append(line)
+        process.send_signal(signal.SIGINT)
+        rest, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == INTERRUPTED
+    assert "Traceback" not in err
+    out = "".join(printed) + rest
+    assert "one  2 of 2 checks passed" in out
+    assert "interrupted: 1 of 3 finished and kept; go on with --resume" in out
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["one", "report.html"]
+
+    process = start("None")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == OK, err
+    assert "one  2 of 2 checks passed, from an earlier run" in out
+    assert "one (" not in err
+    assert "checks  6 of 6 passed" in out

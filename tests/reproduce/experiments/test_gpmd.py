@@ -1,0 +1,238 @@
+"""GPMD against PMD: the errors are computed again by dense loops with bisection."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import regmdp as rm
+from regmdp.reproduce.experiments import gpmd
+from regmdp.reproduce.experiments.gpmd import Settings, Task
+
+TINY = Settings(
+    states=12,
+    actions=8,
+    successors=3,
+    discount=0.9,
+    temperature=0.01,
+    capped=3,
+    cap=0.2,
+    step_sizes=(0.3, 3.0),
+    iterations=80,
+    runs=2,
+    recorded=20,
+    marks=(40, 79),
+    known=(),
+    seed=0,
+)
+
+
+def silent(fraction, text):
+    pass
+
+
+def bisect(excess, low, high):
+    """Where a decreasing function of (S,) arguments crosses 0."""
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = np.where(excess(middle) > 0, middle, low), np.where(excess(middle) > 0, high, middle)
+    return 0.5 * (low + high)
+
+
+class Quadratic:
+    """h = Σ p² - 1."""
+
+    def __init__(self, mask, cap):
+        pass
+
+    def value(self, p):
+        return (p**2).sum(axis=1) - 1.0
+
+    def slope(self, p):
+        return 2.0 * p
+
+    def greedy(self, y):
+        def p(shift):
+            return np.maximum(y - shift[:, None], 0.0) / 2.0
+
+        return p(bisect(lambda shift: p(shift).sum(axis=1) - 1.0, y.max(axis=1) - 2.0, y.max(axis=1)))
+
+    def highest(self, shape):
+        return np.zeros(shape)
+
+
+class Barrier:
+    """h = -Σ log(b - p_a) over the capped actions."""
+
+    def __init__(self, mask, cap):
+        self.mask, self.cap = mask, cap
+
+    def value(self, p):
+        return -np.where(self.mask, np.log(np.where(self.mask, self.cap - p, 1.0)), 0.0).sum(axis=1)
+
+    def slope(self, p):
+        return np.where(self.mask, 1.0 / np.where(self.mask, self.cap - p, 1.0), 0.0)
+
+    def greedy(self, y):
+        # at most one action of a state is capped: it gets what pays against the best of the others
+        others = np.where(self.mask, -np.inf, y)
+        p = np.zeros(y.shape)
+        for s, best in enumerate(others.argmax(axis=1)):
+            for a in np.flatnonzero(self.mask[s]):
+                ahead = y[s, a] - y[s, best]
+                p[s, a] = max(self.cap - 1.0 / ahead, 0.0) if ahead > 0 else 0.0
+            p[s, best] = 1.0 - p[s].sum()
+        return p
+
+    def highest(self, shape):
+        return np.where(self.mask, np.log(self.cap), 0.0)
+
+
+def proximal(h, z, weight):
+    """log p of argmax ⟨z, p⟩ - weight h(p) - Σ p log p, by bisection in log p inside a bisection in the multiplier."""
+
+    def log_p(shift):
+        target = z - shift[:, None]
+        low, high = np.full(z.shape, -800.0), h.highest(z.shape)
+        for _ in range(55):
+            middle = 0.5 * (low + high)
+            over = middle + weight * h.slope(np.exp(middle) * (1.0 - 1e-15)) > target
+            low, high = np.where(over, low, middle), np.where(over, middle, high)
+        return low
+
+    top = z.max(axis=1)
+    return log_p(bisect(lambda shift: np.exp(log_p(shift)).sum(axis=1) - 1.0, top - 200.0, top + 10.0))
+
+
+def loop(task):
+    """‖Q* - Q_k‖ after 0, 1, 2 … iterations."""
+    settings = task.settings
+    mdp, regularizer = gpmd.problem(task.regularizer, task.number, settings)
+    P, r, gamma, tau, step = mdp.to_sas(), np.asarray(mdp.rewards), mdp.discount, settings.temperature, task.step
+    h = {"tsallis": Quadratic, "barrier": Barrier}[task.regularizer](getattr(regularizer, "mask", None), settings.cap)
+
+    def action_values(policy):
+        chain = np.einsum("sa,sat->st", policy, P)
+        value = np.linalg.solve(np.eye(len(r)) - gamma * chain, (policy * r).sum(axis=1) - tau * h.value(policy))
+        return r + gamma * P @ value
+
+    policy = np.full(r.shape, 1.0 / r.shape[1])
+    best = action_values(policy)
+    for _ in range(100):
+        best = action_values(h.greedy(best / tau))
+    dual, logarithm = h.slope(policy), np.log(policy)
+    for _ in range(settings.iterations + 1):
+        q = action_values(policy)
+        yield np.abs(best - q).max()
+        if task.method == "GPMD":
+            dual = (dual + step * q) / (1.0 + step * tau)
+            policy = h.greedy(dual)
+        else:
+            logarithm = proximal(h, logarithm + step * q, step * tau)
+            policy = np.exp(logarithm) / np.exp(logarithm).sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("regularizer", ["tsallis", "barrier"])
+@pytest.mark.parametrize(("method", "iterations"), [("GPMD", 80), ("PMD", 8)])
+def test_the_errors_are_those_of_plain_loops(regularizer, method, iterations):
+    settings = replace(TINY, iterations=iterations, marks=())
+    task = Task(regularizer, method, 3.0, 1, settings)
+    expected = np.array(list(loop(task)))[gpmd.recorded(settings)]
+    np.testing.assert_allclose(gpmd.errors(task), expected, rtol=1e-6, atol=1e-9)
+
+
+def test_the_model():
+    mdp, regularizer = gpmd.problem("tsallis", 0, TINY)
+    rows = mdp.to_sas()
+    assert np.all(np.sort(rows, axis=2)[:, :, -3:] == 1.0 / 3.0)
+    assert np.all(np.count_nonzero(rows, axis=2) == 3)
+    assert np.all((mdp.rewards >= 0.0) & (mdp.rewards <= 1.0))
+    assert mdp.discount == 0.9
+    # Σp² - 1
+    np.testing.assert_allclose(regularizer.value(np.array([[0.5, 0.5], [1.0, 0.0]])), [-0.5, 0.0], atol=1e-15)
+    assert regularizer.temperature == 0.01
+
+
+def test_rewards_are_products_of_uniform_numbers():
+    # E[U_sa U_s] = 1/4, and given the state the mean over the actions is U_s/2
+    mdp, _ = gpmd.problem("tsallis", 0, replace(TINY, states=400, actions=50, successors=2))
+    assert abs(mdp.rewards.mean() - 0.25) < 0.03
+    of_state = 2.0 * mdp.rewards.mean(axis=1)
+    assert abs(of_state.std() - np.sqrt(1.0 / 12.0)) < 0.04
+
+
+def test_the_capped_pairs_are_best_without_a_regularizer():
+    mdp, regularizer = gpmd.problem("barrier", 0, TINY)
+    states, actions = np.nonzero(regularizer.mask)
+    assert states.size == np.unique(states).size == 3
+    value = np.zeros(mdp.n_states)
+    for _ in range(1000):
+        q = mdp.rewards + mdp.discount * mdp.to_sas() @ value
+        value = q.max(axis=1)
+    np.testing.assert_array_equal(actions, q.argmax(axis=1)[states])
+    assert regularizer.cap == 0.2
+
+
+def test_both_regularizers_come_with_the_same_model_and_runs_differ():
+    (one, _), (same, _), (other, _) = (gpmd.problem(*args, TINY) for args in (("tsallis", 0), ("barrier", 0), ("tsallis", 1)))
+    assert one.digest == same.digest != other.digest
+
+
+def test_the_recorded_iterations():
+    recorded = gpmd.recorded(TINY)
+    assert recorded[0] == 0
+    assert recorded[-1] == 80
+    assert np.all(np.diff(recorded) > 0)
+    assert np.isin(TINY.marks, recorded).all()
+
+
+@pytest.fixture(scope="module")
+def result():
+    return gpmd.run(TINY, silent)
+
+
+def test_a_small_run(result):
+    assert [check.claim for check in result.checks if not check.passed] == []
+    assert len(result.checks) == 4
+    table = result.tables["errors"]
+    assert table["error"].size == 2 * 2 * 2 * 2 * gpmd.recorded(TINY).size
+    first = table["error"][table["iteration"] == 0].reshape(2, 2, 2, 2)
+    # regularizer, method, step, run: the start depends on the regularizer and the run only
+    np.testing.assert_allclose(first, np.broadcast_to(first[:, :1, :1], first.shape), rtol=1e-12)
+
+
+def test_the_figure_can_be_drawn(result):
+    from regmdp import plots
+
+    with plots.style():
+        drawn = result.figures["gpmd-and-pmd"].draw()
+        assert plots.svg(drawn).startswith("<svg")
+    assert len(drawn.axes) == 4
+
+
+def made(factor):
+    """Errors that fall like 1/k, those of PMD multiplied by a factor."""
+    curve = 1.0 / (1.0 + gpmd.recorded(TINY))
+    return {
+        (h, method, step): np.stack([curve, curve]) * (factor if method == "PMD" else 1.0)
+        for h in gpmd.REGULARIZERS for method in gpmd.METHODS for step in TINY.step_sizes
+    }  # fmt: skip
+
+
+def test_a_run_in_which_pmd_is_ahead_is_noticed():
+    assert all(check.passed for check in gpmd._checks(made(2.0), TINY))
+    by_cell = made(2.0)
+    by_cell[("barrier", "PMD", 0.3)][1] *= 0.1
+    failed = [check.claim for check in gpmd._checks(by_cell, TINY) if not check.passed]
+    assert failed == ["GPMD is ahead of PMD in every run: barrier below caps, η = 0.3, iterations 40, 79"]
+
+
+def test_errors_other_than_those_known_are_noticed():
+    known = (("tsallis", "GPMD", 40, 1.5 / 41.0), ("tsallis", "GPMD", 79, 0.6 / 80.0), ("barrier", "PMD", 40, 1.0))
+    checks = gpmd._checks(made(2.0), replace(TINY, known=known))
+    assert [check.passed for check in checks[4:]] == [True, False]
+
+
+def test_the_start_is_feasible_for_the_barrier():
+    mdp, regularizer = gpmd.problem("barrier", 0, TINY)
+    assert np.isfinite(rm.evaluate(mdp, np.full((12, 8), 1.0 / 8.0), regularizer).value).all()

@@ -1,0 +1,216 @@
+"""Natural policy gradient against its theory: measured and predicted again without the library, or with 60 digits."""
+
+from dataclasses import replace
+
+import mpmath
+import numpy as np
+import pytest
+from scipy.special import log_softmax, softmax
+
+import regmdp as rm
+from regmdp.reproduce.experiments import natural_gradient as npg
+from regmdp.reproduce.experiments import natural_gradient_runs as runs
+from regmdp.reproduce.experiments.natural_gradient_runs import Settings
+
+TINY = Settings(
+    rungs=60,
+    shape=(6, 3, 5),
+    branching=3,
+    steps=(0.5, 2.0),
+    plain_iterations=100,
+    temperature=0.2,
+    shares=(1.0, 0.25),
+    soft_iterations=40,
+    quadratic=((12, 4, 20, 0.05),),
+    quadratic_iterations=8,
+    seed=0,
+)
+
+
+def silent(fraction, text):
+    pass
+
+
+@pytest.mark.parametrize("step", [0.5, 2.0])
+def test_the_gap_on_the_ladder_has_a_closed_form(step):
+    # one state: Q differs from r by a constant, so that after t iterations π ∝ exp(tηr/(1-γ))
+    mdp = runs.ladder(60, 5)
+    loss = 0.5 ** np.arange(1, 61)
+    one = runs.plain_run("ladder", mdp, step, 50)
+    gaps = [5.0 * (softmax(-t * step * 5.0 * loss) @ (loss - loss[-1])) for t in range(1, 51)]
+    np.testing.assert_allclose(one.gap, gaps, rtol=1e-10)
+
+
+def test_the_bound_without_entropy():
+    # the best action is one of 60, and the losses are between 0 and 1/2
+    one = runs.plain_run("ladder", runs.ladder(60, 5), 0.5, 50)
+    np.testing.assert_allclose(one.bound, (np.log(60) / 0.5 + 0.5 * 5**2) / np.arange(1, 51), rtol=1e-9)
+    assert one.report.holds
+    assert np.all(one.gap <= one.bound)
+
+
+def soft_loop(mdp, tau, step, iterations):
+    """Q_t, V_t and log π_t of entropy-regularized natural policy gradient, t = 0 … n."""
+    P, r, gamma = mdp.to_sas(), np.asarray(mdp.rewards), mdp.discount
+    log_policy = np.full(r.shape, -np.log(r.shape[1]))
+    for _ in range(iterations + 1):
+        policy = np.exp(log_policy)
+        chain = np.einsum("sa,sat->st", policy, P)
+        value = np.linalg.solve(np.eye(len(r)) - gamma * chain, (policy * (r - tau * log_policy)).sum(axis=1))
+        q = r + gamma * P @ value
+        yield q, value, log_policy
+        log_policy = log_softmax((1.0 - step * tau / (1.0 - gamma)) * log_policy + step * q / (1.0 - gamma), axis=1)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.25])
+def test_the_errors_with_entropy_and_their_bounds(share):
+    mdp, tau = runs.random_model(TINY.shape, TINY), TINY.temperature
+    gamma = mdp.discount
+    step = share * (1.0 - gamma) / tau
+    # the optimum by soft policy iteration
+    *_, (best_q, best_value, best_log) = soft_loop(mdp, tau, (1.0 - gamma) / tau, 40)
+    one = runs.soft_run(mdp, share, TINY)
+    loop = list(soft_loop(mdp, tau, step, TINY.soft_iterations))
+    measured = {
+        "q": [np.abs(best_q - q).max() for q, _, _ in loop],
+        "value": [np.abs(best_value - value).max() for _, value, _ in loop],
+        "log_policy": [np.abs(best_log - log_policy).max() for _, _, log_policy in loop],
+        "gap": [np.mean(best_value - value) for _, value, _ in loop],
+    }
+    for name, errors in measured.items():
+        np.testing.assert_allclose(one.errors[name], errors, rtol=1e-6, atol=1e-12, err_msg=name)
+    first_q, first_value, first_log = loop[0]
+    constant = np.abs(best_q - first_q).max() + 2 * tau * (1 - share) * np.abs(best_log - first_log).max()
+    power = (1.0 - step * tau) ** np.arange(TINY.soft_iterations)
+    np.testing.assert_allclose(one.bounds["q"][1:], gamma * constant * power)
+    np.testing.assert_allclose(one.bounds["value"][1:], 3 * constant * power)
+    np.testing.assert_allclose(one.bounds["log_policy"][1:], 2 * constant / tau * power)
+    chain = np.einsum("sa,sat->st", np.exp(best_log), mdp.to_sas())
+    nu = np.linalg.matrix_power(chain, 1000)[0]
+    far = np.sum(np.exp(best_log) * (best_log - first_log), axis=1)
+    potential = nu @ (best_value - first_value) + (nu @ far * (1.0 - gamma) / step if share < 1.0 else 0.0)
+    rate = max(gamma, 1 - share)
+    np.testing.assert_allclose(one.bounds["gap"], (1 / len(nu) / nu).max() * potential * rate ** np.arange(len(loop)), rtol=1e-6)
+    assert one.report.holds
+
+
+def exact_gaps(mdp, tau, iterations):
+    """V*(ν*) - V_t(ν*) of soft policy iteration with 60 digits."""
+    P, n, m = mdp.to_sas(), mdp.n_states, mdp.n_actions
+    with mpmath.workdps(60):
+        tau, gamma = mpmath.mpf(tau), mpmath.mpf(mdp.discount)
+        r = mpmath.matrix(np.asarray(mdp.rewards).tolist())
+        policy = mpmath.ones(n, m) / m
+        values, chains = [], []
+        for _ in range(iterations + 4):
+            chain = mpmath.matrix(n, n)
+            reward = mpmath.matrix(n, 1)
+            for s in range(n):
+                for a in range(m):
+                    reward[s] += policy[s, a] * (r[s, a] - tau * mpmath.log(policy[s, a]))
+                    for t in np.flatnonzero(P[s, a]):
+                        chain[s, int(t)] += policy[s, a] * P[s, a, t]
+            value = mpmath.lu_solve(mpmath.eye(n) - gamma * chain, reward)
+            values.append(value)
+            chains.append(chain)
+            for s in range(n):
+                ahead = [mpmath.fsum(P[s, a, t] * value[int(t)] for t in np.flatnonzero(P[s, a])) for a in range(m)]
+                q = [r[s, a] + gamma * ahead[a] for a in range(m)]
+                weights = [mpmath.exp((x - max(q)) / tau) for x in q]
+                for a in range(m):
+                    policy[s, a] = weights[a] / mpmath.fsum(weights)
+        # ν (P - 1) = 0, with one equation replaced by Σν = 1
+        system = (chains[-1] - mpmath.eye(n)).T
+        for t in range(n):
+            system[n - 1, t] = 1
+        goal = mpmath.zeros(n, 1)
+        goal[n - 1] = 1
+        nu = mpmath.lu_solve(system, goal)
+        return [float((nu.T * (values[-1] - value))[0]) for value in values[: iterations + 1]]
+
+
+def test_the_gap_without_cancellation_is_right_far_below_rounding():
+    shape = (6, 3, 20, 0.1)
+    one = runs.newton_run(shape, replace(TINY, quadratic_iterations=6))
+    exact = np.array(exact_gaps(runs.random_model(shape[:3], TINY), 0.1, 6))
+    assert one.gap.min() < 1e-16
+    # the gap is quadratic in δ: an error of √noise in δ changes it by 2√(noise · gap) + noise
+    assert np.all(np.abs(one.gap - exact) <= 2.0 * np.sqrt(one.noise * exact) + one.noise)
+    assert np.all(np.abs(one.gap - exact)[:5] <= 1e-3 * exact[:5])
+
+
+def test_the_series_for_small_arguments():
+    delta = np.array([[-3.0, -0.5, -0.3, -1e-3, 0.0, 1e-8, 0.2, 0.49, 0.5, 2.0]])
+    with mpmath.workdps(40):
+        exact = [float(x * mpmath.exp(x) - mpmath.expm1(x)) for x in map(mpmath.mpf, delta[0])]
+    np.testing.assert_allclose(runs._phi(delta)[0], exact, rtol=1e-13)
+
+
+def test_rates_of_sequences_whose_rates_are_known():
+    t = np.arange(200)
+    np.testing.assert_allclose(npg.observed_rate(5.0 * 0.9**t + 1e-16, 1e-8, 1e-2), 0.9, rtol=1e-6)
+    assert np.isnan(npg.observed_rate(0.1**t, 1e-3, 1e-1))
+    t = np.arange(1, 201)
+    power = runs.Plain("x", 1.0, 3.0 / t**1.5, 1.0 / t, None)
+    np.testing.assert_allclose(npg.slope(power), -1.5)
+
+
+@pytest.fixture(scope="module")
+def result():
+    return npg.run(TINY, silent)
+
+
+def test_a_small_run(result):
+    assert [check.claim for check in result.checks if not check.passed] == []
+    sizes = {name: next(iter(table.values())).size for name, table in result.tables.items()}
+    assert sizes == {"without-entropy": 2 * 2 * 100, "with-entropy": 2 * 41, "soft-policy-iteration": 9}
+
+
+def test_the_iterations_that_are_guaranteed(result):
+    mdp = runs.random_model(TINY.shape, TINY)
+    for share in TINY.shares:
+        step = share * (1.0 - mdp.discount) / TINY.temperature
+        bound = rm.theory.entropy_natural_gradient(mdp, rm.Shannon(TINY.temperature), step_size=step, iterations=1000).q
+        (number,) = [one for one in result.numbers if one.what.startswith(f"with entropy, {share:g} of")]
+        assert number.expected == f"at most {np.argmax(bound <= 1e-8)}"
+
+
+@pytest.mark.parametrize(("name", "panels"), [("without-entropy", 2), ("with-entropy", 3), ("soft-policy-iteration", 2)])
+def test_the_figures_can_be_drawn(result, name, panels):
+    from regmdp import plots
+
+    with plots.style():
+        drawn = result.figures[name].draw()
+        assert plots.svg(drawn).startswith("<svg")
+    assert len(drawn.axes) == panels
+
+
+def test_progress_reaches_the_end():
+    told = []
+    npg.run(replace(TINY, plain_iterations=20, soft_iterations=5), lambda fraction, text: told.append(fraction))
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+
+
+def test_half_the_step_passed_off_as_the_whole_is_noticed():
+    mdp = runs.random_model(TINY.shape, TINY)
+    regularizer, step = rm.Shannon(TINY.temperature), 0.5 * (1 - mdp.discount) / TINY.temperature
+    slower = rm.theory.trace(mdp, regularizer, rm.algorithms.NPG(step / 2), iterations=20)
+    claimed = rm.theory.Trace(mdp, regularizer, rm.algorithms.NPG(step), slower.states)
+    one = runs.soft_run(mdp, 0.5, TINY)._replace(report=rm.theory.check(claimed))
+    assert [check.passed for check in npg._soft_checks([one])] == [False, True]
+
+
+def test_a_sequence_that_is_not_quadratic_is_noticed():
+    one = runs.newton_run(TINY.quadratic[0], TINY)
+    assert all(check.passed for check in npg._newton_checks([one]))
+    linear = one._replace(gap=0.1 ** np.arange(1.0, one.gap.size + 1.0))
+    assert [check.passed for check in npg._newton_checks([linear])] == [False, False]
+    jumped = one._replace(constant=1e-6 * one.constant)
+    assert [check.passed for check in npg._newton_checks([jumped])] == [True, False]
+
+
+def test_a_rate_that_is_not_one_over_t_is_noticed():
+    one = runs.plain_run("ladder", runs.ladder(60, 5), 2.0, 100)
+    slow = one._replace(gap=one.gap[0] / np.sqrt(np.arange(1, 101)))
+    assert [check.passed for check in npg._plain_checks([slow])] == [True, False]

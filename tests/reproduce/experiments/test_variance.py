@@ -1,0 +1,94 @@
+"""Estimates of the policy gradient: the truths they are held against, found in another way."""
+
+import numpy as np
+import pytest
+
+import regmdp as rm
+from regmdp.evaluation import Trials
+from regmdp.reproduce.experiments import variance_runs as runs
+from regmdp.reproduce.experiments.variance import QUICK
+from regmdp.reproduce.experiments.variance_runs import Estimating, Learning, PlugIn
+from regmdp.samples import Streams
+
+
+@pytest.fixture(scope="module")
+def mdp():
+    return runs.problem(QUICK)
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return runs.policy_of(QUICK)
+
+
+def regularizer():
+    return rm.Shannon(QUICK.temperature)
+
+
+def differences(value, policy, step=1e-5):
+    """Central differences of a function of the policy with respect to its logits."""
+    gradient = np.zeros(policy.shape)
+    for place in np.ndindex(policy.shape):
+        ends = []
+        for sign in (1, -1):
+            logits = np.log(policy)
+            logits[place] += sign * step
+            moved = np.exp(logits)
+            ends.append(value(moved / moved.sum(axis=1, keepdims=True)))
+        gradient[place] = (ends[0] - ends[1]) / (2 * step)
+    return gradient
+
+
+def test_the_exact_gradient_is_the_slope_of_the_value(mdp, policy):
+    slope = differences(lambda p: rm.evaluate(mdp, p, regularizer()).initial_value, policy)
+    np.testing.assert_allclose(runs.exact_gradient(mdp, regularizer(), policy), slope, atol=1e-8)
+
+
+def test_long_episodes_estimate_the_gradient_itself(mdp, policy):
+    exact = runs.exact_gradient(mdp, regularizer(), policy)
+    np.testing.assert_allclose(runs.cut_gradient(mdp, regularizer(), policy, 200), exact, atol=1e-12)
+    assert np.abs(runs.cut_gradient(mdp, regularizer(), policy, 3) - exact).max() > 1e-3
+
+
+def test_many_samples_give_the_exact_gradient(mdp, policy):
+    trials = Trials(mdp, Streams([np.random.default_rng(seed) for seed in range(2)]))
+    estimate = PlugIn(300_000)(trials, regularizer(), np.tile(policy, (2, 1)), None)
+    exact = runs.exact_gradient(mdp, regularizer(), policy)
+    for gradient in trials.split(estimate.gradient):
+        assert np.abs(gradient - exact).max() < 5e-3
+    assert estimate.samples == 300_000 * policy.size
+
+
+def test_the_variance_of_the_plug_in_gradient_is_its_closed_form(mdp, policy):
+    pair, count = 400, 1500
+    trials = Trials(mdp, Streams([np.random.default_rng(seed) for seed in range(count)]))
+    estimate = PlugIn(pair)(trials, regularizer(), np.tile(policy, (count, 1)), None)
+    seen = pair * trials.split(estimate.gradient).var(axis=0, ddof=1).sum()
+    assert seen == pytest.approx(runs.plug_in_variance(mdp, regularizer(), policy), rel=0.12)
+
+
+def test_learning_starts_from_the_uniform_policy_and_counts_what_it_draws(mdp):
+    settings = QUICK
+    track = runs.perform(Learning(runs.GENERATIVE, 0.5, settings))
+    first = rm.solve(mdp, regularizer()).initial_value - rm.evaluate(mdp, rm.uniform_policy(mdp), regularizer()).initial_value
+    np.testing.assert_allclose(track.gaps[0], first, atol=1e-7)
+    assert track.samples[0] == 0
+    assert np.all(np.diff(track.samples) == settings.budget(settings.pair))
+    assert track.gaps[-1].mean() < track.gaps[0].mean()
+    np.testing.assert_allclose(runs.exact_gaps(0.5, settings)[0], first, atol=1e-7)
+
+
+def test_a_gradient_that_is_off_is_seen():
+    """The check of unbiasedness, with the errors of estimates to which something was added."""
+    estimated = runs.perform(Estimating(runs.PLAIN, QUICK.pairs[0], QUICK))
+    deviation = estimated.errors.std(axis=0, ddof=1) / np.sqrt(QUICK.runs)
+    z = estimated.errors.mean(axis=0) / deviation
+    assert np.abs(z).max() < 4.5
+    assert np.abs((estimated.errors + 6 * deviation).mean(axis=0) / deviation).max() > 4.5
+    assert estimated.squares.mean() == pytest.approx(estimated.variance, rel=0.1)
+
+
+def test_an_exponent_is_that_of_a_power():
+    x = np.array([1.0, 10.0, 100.0])
+    assert runs.exponent(x, 3 * x**-0.5) == pytest.approx(-0.5)
+    assert np.isnan(runs.exponent(x[:1], x[:1]))

@@ -1,0 +1,151 @@
+"""The report is one file that is well-formed, says what the records say, and needs nothing from elsewhere."""
+
+import base64
+import re
+from html.parser import HTMLParser
+
+import pytest
+from toy_experiments import experiment
+
+from regmdp.reproduce.report import Chapter, render_page
+from regmdp.reproduce.report.page import mathematics
+from regmdp.reproduce.running import run_and_write
+
+VOID = {"meta", "link", "img", "br"}
+
+
+class Reader(HTMLParser):
+    """Checks that tags are closed in order, and collects elements and text."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.elements, self.text = [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("style", "title"):
+            self.text.append(data)
+
+
+def read(html):
+    reader = Reader()
+    reader.feed(html)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+@pytest.fixture(scope="module")
+def chapters(tmp_path_factory):
+    output = tmp_path_factory.mktemp("report")
+    toys = [experiment("one"), experiment("two", passed=False)]
+    records = [run_and_write(toy, output / toy.name, lambda fraction, text: None, quick=toy.name == "two") for toy in toys]
+    return [Chapter.read(toy, record, output) for toy, record in zip(toys, records, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def html(chapters):
+    return render_page(chapters)
+
+
+def test_nothing_comes_from_elsewhere(html):
+    reader = read(html)
+    for tag, attributes in reader.elements:
+        assert tag not in ("script", "iframe", "object", "embed", "base", "form")
+        assert not [name for name in attributes if name.startswith("on")]
+        for name in ("src", "href", "srcset", "data", "poster"):
+            assert attributes.get(name, "#").startswith(("#", "data:")), attributes
+    style = re.findall(r"<style>(.*?)</style>", html, flags=re.DOTALL)
+    assert len(style) == 1
+    assert not re.search(r"url\(|@import|@font-face", style[0])
+
+
+def test_text_is_escaped_and_mathematics_is_set(html):
+    assert "<title> of one" not in html
+    assert "The &lt;title&gt; of one" in html
+    assert "it &lt;passed&gt;" in html
+    assert "size &lt;b&gt;" in html
+    assert "x<sub>1</sub> &lt; x<sub>2</sub>" in html
+    assert "S<sup>2<sup>H</sup></sup> ≥ 1,   always" in html
+    assert 'alt="A curve &#34;rising&#34; &amp; falling."' in html
+
+
+def test_mathematics_does_not_let_markup_through():
+    assert mathematics("a^{<b>}") == "a<sup>&lt;b&gt;</sup>"
+    assert mathematics("{a} _{") == "{a} _{"
+
+
+def test_every_link_within_the_page_leads_somewhere(html):
+    elements = read(html).elements
+    names = [attributes["id"] for _, attributes in elements if "id" in attributes]
+    assert len(names) == len(set(names))
+    targets = {attributes["href"][1:] for _, attributes in elements if attributes.get("href", "").startswith("#")}
+    assert targets
+    assert targets <= set(names)
+    labels = {attributes["aria-labelledby"] for _, attributes in elements if "aria-labelledby" in attributes}
+    assert labels <= set(names)
+
+
+def test_every_figure_is_there_with_its_text(html, chapters):
+    images = [attributes for tag, attributes in read(html).elements if tag == "img"]
+    assert len(images) == 2
+    for attributes, chapter in zip(images, chapters, strict=True):
+        kind, _, data = attributes["src"].partition(",")
+        assert kind == "data:image/svg+xml;base64"
+        assert base64.b64decode(data).decode("utf-8") == chapter.figures["curve"]
+        assert attributes["alt"]
+        assert int(attributes["width"]) == 288  # 3 inches
+    assert html.count("A curve with τ<sub>0</sub> &lt; γ<sup>2</sup> &amp; more.") == 2
+
+
+def test_the_verdicts_are_those_of_the_records(html, chapters):
+    text = " ".join(" ".join(read(html).text).split())
+    assert "✗ 3 of 4 checks passed" in text
+    assert "✓ 2 of 2 passed" in text
+    assert "✗ 1 of 2 passed" in text
+    assert text.count("✓ pass ") == 3
+    assert text.count("✗ fail ") == 1
+
+
+def test_where_it_comes_from_is_said(html, chapters):
+    text = " ".join(" ".join(read(html).text).split())
+    record = chapters[0].record
+    for said in (
+        "regmdp reproduce one",
+        "regmdp reproduce two --quick",
+        record.date.replace("T", " ").replace("+00:00", " UTC"),
+        "regmdp 0.1.0",
+        f"numpy {record.versions['numpy']}",
+        f"matplotlib {record.versions['matplotlib']}",
+        "size = 5",
+        "scales = [1.0, 0.1]",
+        "Seed 3",
+        "one/curve.csv",
+        "Somebody, Some title, 2020.",
+        "Beware of one.",
+        "Experiment 2 · two · quick settings",
+    ):
+        assert said in text, said
+
+
+def test_a_page_of_full_runs_does_not_speak_of_quick_ones(chapters):
+    html = render_page(chapters[:1])
+    assert "Quick settings." not in html
+    assert "Not finished." not in html
+    assert "✓ 2 of 2 checks passed" in html
+
+
+def test_an_unfinished_run_says_so(chapters):
+    assert "1 experiment of this run is not in this report yet" in render_page(chapters, left=1)
+    assert "2 experiments of this run are not in this report yet" in render_page(chapters, left=2)
+
+
+def test_the_same_records_make_the_same_page(chapters, html):
+    assert render_page(chapters) == html

@@ -1,0 +1,87 @@
+"""What is demanded of an experiment before it is believed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from toy_experiments import experiment, result
+
+import regmdp as rm
+from regmdp.reproduce import experiments
+from regmdp.reproduce.experiments import Check, Drawing, Result
+
+ALL = experiments.EXPERIMENTS
+
+
+@pytest.mark.parametrize(
+    ("columns", "shapes"),
+    [
+        ({"x": np.arange(3), "y": np.arange(4)}, r"x \(3,\), y \(4,\)"),
+        ({"x": np.ones((2, 2)), "y": np.ones((2, 2))}, r"x \(2, 2\)"),
+        ({}, "of none"),
+    ],
+)
+def test_tables_have_columns_of_one_length(columns, shapes):
+    with pytest.raises(ValueError, match=f"'t' must be .* the shapes {shapes}"):
+        Result({"t": columns}, {}, (), ())
+
+
+@pytest.mark.parametrize("name", ["", "Curve", "a b", "../up", "-a", "a--b", "a.csv"])
+def test_names_are_names_of_files(name):
+    with pytest.raises(ValueError, match="no name for a file"):
+        Result({name: {"x": np.arange(2)}}, {}, (), ())
+    with pytest.raises(ValueError, match="no name for a file"):
+        Result({}, {name: Drawing(lambda: None, "", "")}, (), ())
+    with pytest.raises(ValueError, match="no name for a file"):
+        experiment(name)
+
+
+def test_settings_are_a_dataclass():
+    with pytest.raises(TypeError, match="settings of experiment 'toy' must be a dataclass"):
+        replace(experiment("toy"), quick={"size": 3})
+
+
+def test_a_check_is_passed_or_not():
+    assert Check("", "", "", np.bool_(True)).passed is True
+
+
+def test_settings_are_recorded_whole():
+    assert experiment("toy").settings(quick=True) == {"size": 3, "scales": (1.0, 0.1), "seed": 3}
+    assert experiment("toy").settings(quick=False)["size"] == 5
+
+
+def test_experiments_are_found_by_name_in_their_order():
+    names = [one.name for one in ALL]
+    assert experiments.find(["all"]) == list(ALL)
+    assert experiments.find([names[-1], names[0]]) == [ALL[0], ALL[-1]]
+    assert experiments.find([names[1], "all"]) == list(ALL)
+
+
+def test_an_unknown_name_is_answered_with_the_nearest():
+    with pytest.raises(rm.RegmdpError, match="no experiment named 'Bandits'; did you mean bandit[?] The experiments are bandit, "):
+        experiments.find(["bandit", "Bandits"])
+    with pytest.raises(rm.RegmdpError, match="no experiment named 'zzz'[.] The experiments are bandit, .*: all"):
+        experiments.find(["zzz"])
+
+
+@pytest.mark.parametrize("one", ALL, ids=lambda one: one.name)
+def test_every_experiment_says_what_it_is_about(one):
+    assert len({other.name for other in ALL}) == len({other.title for other in ALL}) == len(ALL)
+    assert one.title
+    assert one.summary.endswith(".")
+    assert sum(len(paragraph) for paragraph in one.theory) > 300
+    assert any(paragraph.startswith("    ") for paragraph in one.theory), "no formula"
+    assert one.sources
+    for text in (*one.theory, *one.sources, one.summary, one.caveat):
+        assert text.count("{") == text.count("}")
+        assert "\\" not in text
+
+
+def test_the_settings_differ():
+    for one in ALL:
+        assert one.settings(quick=True) != one.settings(quick=False)
+        assert one.settings(quick=True).keys() == one.settings(quick=False).keys()
+
+
+def test_a_toy_result_is_one():
+    assert [check.passed for check in result(experiment("toy").quick, passed=False).checks] == [True, False]

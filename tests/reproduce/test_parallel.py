@@ -1,0 +1,50 @@
+"""Independent runs on several processes."""
+
+import math
+import os
+
+import pytest
+
+from regmdp.reproduce.parallel import run_all
+
+
+def silent(fraction, text):
+    pass
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_answers_come_in_the_order_of_the_tasks(processes):
+    assert run_all(math.factorial, [5, 3, 4], silent, str, processes=processes) == [120, 6, 24]
+
+
+def test_no_tasks():
+    assert run_all(math.factorial, [], silent, str) == []
+
+
+def test_the_processes_are_others_and_use_one_thread_each():
+    before = os.environ.get("OMP_NUM_THREADS")
+    assert run_all(os.getenv, ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"], silent, str, processes=2) == ["1", "1"]
+    assert os.environ.get("OMP_NUM_THREADS") == before
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_it_tells_how_far_it_is(processes):
+    told = []
+    run_all(math.factorial, [1, 2, 3, 4], lambda fraction, text: told.append((fraction, text)), str, processes=processes)
+    assert [fraction for fraction, _ in told] == [0.25, 0.5, 0.75, 1.0]
+    assert sorted(text for _, text in told) == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_error_in_a_task_comes_through(processes):
+    with pytest.raises(ValueError, match="math domain error|nonnegative"):
+        run_all(math.sqrt, [1.0, -1.0], silent, str, processes=processes)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_interrupt_comes_through(processes):
+    def stop(fraction, text):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_all(math.factorial, [1, 2, 3], stop, str, processes=processes)

@@ -1,0 +1,148 @@
+"""What is written for an experiment is whole, exact, and read back as it was."""
+
+import json
+
+import numpy as np
+import pytest
+from toy_experiments import experiment, read, result
+
+import regmdp as rm
+from regmdp.reproduce.records import Record, comma_separated, replace_folder
+from regmdp.reproduce.running import run_and_write
+
+
+@pytest.fixture
+def folder(tmp_path):
+    run_and_write(experiment("toy"), tmp_path / "toy", lambda fraction, text: None)
+    return tmp_path / "toy"
+
+
+def test_a_record_is_read_back(tmp_path):
+    written = run_and_write(experiment("toy", passed=False), tmp_path / "toy", lambda fraction, text: None, quick=True)
+    assert Record.load(tmp_path / "toy") == written
+    assert written.quick
+    assert (written.passed, written.ok) == (1, False)
+    assert written.made_with(experiment("toy").settings(quick=True))
+    assert not written.made_with(experiment("toy").settings(quick=False))
+    assert written.versions["regmdp"] == "0.1.0"
+    assert written.date.endswith("+00:00")
+
+
+def test_the_files_are_those_that_are_named(folder):
+    assert sorted(path.name for path in folder.iterdir()) == ["curve.csv", "curve.png", "curve.svg", "record.json"]
+    assert [path.name for path in folder.parent.iterdir()] == ["toy"]
+
+
+def test_data_are_written_exactly(folder):
+    columns = read(folder / "curve.csv")
+    expected = result(experiment("toy").full).tables["curve"]
+    assert [float(text) for text in columns["y"]] == list(expected["y"])
+    assert [int(text) for text in columns["x"]] == [0, 1, 2, 3, 4]
+    assert columns["kind"] == ['a, "b"'] * 5
+
+
+def test_numbers_come_back_as_they_were():
+    numbers = np.array([1 / 3, 1e-300, -0.0, np.inf, np.nan, 1e22, 2.0])
+    text = comma_separated({"a": numbers, "b": np.arange(numbers.size)})
+    back = np.array([float(line.split(",")[0]) for line in text.splitlines()[1:]])
+    np.testing.assert_array_equal(back, numbers)
+    assert np.signbit(back[2])
+
+
+def test_the_same_settings_write_the_same_files(tmp_path):
+    contents = []
+    for name in ("one", "two"):
+        run_and_write(experiment("toy"), tmp_path / name, lambda fraction, text: None)
+        contents.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir() if path.name != "record.json"})
+    assert contents[0] == contents[1]
+
+
+def test_another_version_of_the_library_does_not_count(folder):
+    data = json.loads((folder / "record.json").read_text())
+    data["versions"]["regmdp"] = "0.0.1"
+    (folder / "record.json").write_text(json.dumps(data))
+    assert not Record.load(folder).made_with(experiment("toy").settings(quick=False))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "record.json").unlink(),
+        lambda folder: (folder / "record.json").write_text((folder / "record.json").read_text()[:100]),
+        lambda folder: (folder / "record.json").write_text("[]"),
+        lambda folder: (folder / "record.json").write_text("{}"),
+        lambda folder: (folder / "record.json").write_text('{"kind": "experiment", "format": 99}'),
+        lambda folder: (folder / "record.json").write_text('{"kind": "experiment", "format": 1, "more": 1}'),
+    ],
+)
+def test_a_damaged_record_is_refused(folder, damage):
+    damage(folder)
+    with pytest.raises(rm.FormatError, match="record.json is not the record of an experiment"):
+        Record.load(folder)
+
+
+def test_a_missing_figure_is_noticed(folder):
+    (folder / "curve.svg").unlink()
+    with pytest.raises(rm.FormatError, match="1 of the files of .* are missing: curve.svg"):
+        Record.load(folder)
+
+
+def test_a_folder_is_replaced_whole(folder):
+    with replace_folder(folder) as write:
+        write("record.json", "{}")
+        assert (folder / "curve.csv").exists()
+    assert [path.name for path in folder.iterdir()] == ["record.json"]
+    assert [path.name for path in folder.parent.iterdir()] == ["toy"]
+
+
+def test_what_fails_leaves_the_folder_as_it_was(folder):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def interrupted():
+        with replace_folder(folder) as write:
+            write("record.json", "{}")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in folder.parent.iterdir()] == ["toy"]
+
+
+def test_a_failed_move_puts_the_old_folder_back(folder, monkeypatch):
+    import os
+
+    moves = []
+    rename = os.rename
+
+    def rename_once(source, target):
+        moves.append(target)
+        if len(moves) == 2:
+            raise OSError("no more room")
+        rename(source, target)
+
+    def replace():
+        with replace_folder(folder) as write:
+            write("record.json", "{}")
+
+    monkeypatch.setattr(os, "rename", rename_once)
+    with pytest.raises(OSError, match="no more room"):
+        replace()
+    assert (folder / "curve.csv").exists()
+    assert [path.name for path in folder.parent.iterdir()] == ["toy"]
+
+
+def test_what_a_killed_run_left_behind_is_cleared_away(folder):
+    part = folder.with_name(".toy.0123456789ab.new.part")
+    part.mkdir()
+    (part / "curve.csv").write_text("")
+    run_and_write(experiment("toy"), folder, lambda fraction, text: None)
+    assert [path.name for path in folder.parent.iterdir()] == ["toy"]
+
+
+def test_somebodys_own_folder_is_not_touched(tmp_path):
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "thesis.tex").write_text("years of work")
+    with pytest.raises(FileExistsError, match="toy is there already and holds no experiment; choose another --output"):
+        run_and_write(experiment("toy"), tmp_path / "toy", lambda fraction, text: None)
+    assert (tmp_path / "toy" / "thesis.tex").read_text() == "years of work"

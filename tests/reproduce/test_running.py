@@ -1,0 +1,168 @@
+"""Several experiments in a row: what is finished is kept, and only what is missing is done again."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from toy_experiments import Watcher, experiment
+
+import regmdp as rm
+from regmdp.reproduce.records import Record
+from regmdp.reproduce.running import reproduce
+
+
+def interrupting(settings, progress):
+    progress(0.5, "half of it")
+    raise KeyboardInterrupt
+
+
+def failing(settings, progress):
+    raise ZeroDivisionError("a bug")
+
+
+def shown(output):
+    """The names of the experiments in the report, in its order."""
+    return re.findall(r'<section class="experiment" id="([^"]*)"', (output / "report.html").read_text("utf-8"))
+
+
+def test_each_is_run_recorded_and_reported(tmp_path):
+    toys = [experiment("one"), experiment("two", passed=False)]
+    watcher = Watcher()
+    outcome = reproduce(toys, toys, tmp_path / "out", watcher)
+    assert watcher.heard == [("started", "one"), ("finished", "one"), ("started", "two"), ("finished", "two")]
+    assert outcome.report == tmp_path / "out" / "report.html"
+    assert shown(tmp_path / "out") == ["one", "two"]
+    assert not outcome.ok
+    assert not outcome.interrupted
+    assert outcome.records == {name: Record.load(tmp_path / "out" / name) for name in ("one", "two")}
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["one", "report.html", "two"]
+
+
+def test_an_interrupt_keeps_what_is_finished(tmp_path):
+    toys = [experiment("one"), experiment("two", interrupting), experiment("three")]
+    watcher = Watcher()
+    outcome = reproduce(toys, toys, tmp_path, watcher)
+    assert outcome.interrupted
+    assert list(outcome.records) == ["one"]
+    assert watcher.heard == [("started", "one"), ("finished", "one"), ("started", "two")]
+    assert shown(tmp_path) == ["one"]
+    assert "2 experiments of this run are not in this report yet" in (tmp_path / "report.html").read_text("utf-8")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "report.html"]
+
+
+def test_an_interrupt_before_anything_is_finished_leaves_no_report(tmp_path):
+    toys = [experiment("one", interrupting)]
+    outcome = reproduce(toys, toys, tmp_path, Watcher())
+    assert (outcome.interrupted, outcome.report, outcome.records) == (True, None, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_resuming_does_only_what_is_missing(tmp_path):
+    reproduce([experiment("one"), experiment("two", interrupting)], [], tmp_path, Watcher())
+    date = Record.load(tmp_path / "one").date
+    watcher = Watcher()
+    toys = [experiment("one", failing), experiment("two")]
+    outcome = reproduce(toys, toys, tmp_path, watcher, resume=True)
+    assert watcher.heard == [("resumed", "one"), ("started", "two"), ("finished", "two")]
+    assert outcome.records["one"].date == date
+    assert shown(tmp_path) == ["one", "two"]
+
+
+def test_without_resume_all_is_done_again(tmp_path):
+    toys = [experiment("one")]
+    reproduce(toys, toys, tmp_path, Watcher())
+    watcher = Watcher()
+    reproduce(toys, toys, tmp_path, watcher)
+    assert watcher.heard == [("started", "one"), ("finished", "one")]
+
+
+def test_other_settings_are_not_resumed(tmp_path):
+    toys = [experiment("one")]
+    reproduce(toys, toys, tmp_path, Watcher(), quick=True)
+    watcher = Watcher()
+    outcome = reproduce(toys, toys, tmp_path, watcher, resume=True)
+    assert watcher.heard == [("started", "one"), ("finished", "one")]
+    assert not outcome.records["one"].quick
+
+
+def test_a_damaged_record_is_not_resumed(tmp_path):
+    toys = [experiment("one")]
+    reproduce(toys, toys, tmp_path, Watcher())
+    (tmp_path / "one" / "curve.svg").unlink()
+    watcher = Watcher()
+    reproduce(toys, toys, tmp_path, watcher, resume=True)
+    assert watcher.heard == [("started", "one"), ("finished", "one")]
+
+
+def test_the_report_shows_what_else_the_folder_holds(tmp_path):
+    known = [experiment("one"), experiment("two"), experiment("three")]
+    reproduce([known[2]], known, tmp_path, Watcher())
+    reproduce([known[0]], known, tmp_path, Watcher())
+    assert shown(tmp_path) == ["one", "three"]
+    # what is asked for anew is not shown from before
+    reproduce([known[0], experiment("three", interrupting)], known, tmp_path, Watcher())
+    assert shown(tmp_path) == ["one"]
+
+
+def test_an_error_keeps_what_is_finished(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        reproduce([experiment("one"), experiment("two", failing)], [], tmp_path, Watcher())
+    assert shown(tmp_path) == ["one"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "report.html"]
+
+
+def test_a_foreign_folder_is_noticed_before_anything_is_computed(tmp_path):
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "thesis.tex").write_text("years of work")
+    watcher = Watcher()
+    with pytest.raises(FileExistsError):
+        reproduce([experiment("one"), experiment("two")], [], tmp_path, watcher)
+    assert watcher.heard == []
+
+
+@pytest.mark.parametrize("package", ["matplotlib", "mpltern", "jinja2"])
+def test_a_missing_extra_is_noticed_before_anything_is_computed(package, tmp_path):
+    code = f"""
+import sys
+sys.modules[{package!r}] = None
+from pathlib import Path
+from toy_experiments import Watcher, experiment
+from regmdp.reproduce.running import reproduce
+reproduce([experiment("one")], [], Path({str(tmp_path)!r}), Watcher())
+"""
+    path = os.pathsep.join([os.path.dirname(os.path.dirname(__file__)), *sys.path])
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
+    )
+    assert f"this needs the package '{package}'; install it with: python -m pip install 'regmdp[plots]'" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send")
+def test_a_solve_that_was_cut_off_is_no_result(tmp_path):
+    # the solver takes the interrupt for itself and returns what it has
+    statuses = []
+
+    def solving(settings, progress):
+        def stop(event):
+            if event.iteration == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        mdp = rm.models.chain()
+        solution = rm.solve(mdp, algorithm=rm.algorithms.ValueIteration(), tol=0, max_iterations=50, listeners=[stop])
+        statuses.append(solution.status)
+        return experiment("two").run(settings, progress)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        outcome = reproduce([experiment("one"), experiment("two", solving)], [], tmp_path, Watcher())
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert statuses == [rm.Status.INTERRUPTED]
+    assert outcome.interrupted
+    assert list(outcome.records) == ["one"]
+    assert not (tmp_path / "two").exists()
