@@ -1,9 +1,10 @@
-"""Seconds to estimate Rust's model from scratch, group by group: reading the files, the transitions, then the utilities.
+"""Seconds to estimate Rust's model from scratch, group by group: reading the files, the
+transitions, then the utilities.
 
     python benchmarks/choice.py FOLDER      (with the files of the bus data)
 
-Each is estimated in a fresh process as well, to see what the imports cost. A peer to race against is not on the package index: what
-has the name of the replication package there is something else.
+Each is estimated in a fresh process as well, to see what the imports cost. A peer to race against
+is not on the package index: what has the name of the replication package there is something else.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ def estimate(folder: Path, groups: tuple[int, ...]) -> choice.Estimates:
 
 def main(folder: Path) -> None:
     """Print a table."""
-    print("| groups | seconds, median (least, most) | with the imports, in a new process | models solved |")
+    print(
+        "| groups | seconds, median (least, most) | with the imports, in a new process | models "
+        "solved |"
+    )
     print("|---|---|---|---|")
     for groups in GROUPS:
         taken, fresh = [], []
@@ -41,7 +45,10 @@ def main(folder: Path) -> None:
             fresh.append(time.perf_counter() - begin)
         name = ", ".join(map(str, groups))
         seconds = f"{statistics.median(taken):.3f} ({min(taken):.3f}, {max(taken):.3f})"
-        print(f"| {name} | {seconds} | {statistics.median(fresh):.2f} | {estimates.iterations} |", flush=True)
+        print(
+            f"| {name} | {seconds} | {statistics.median(fresh):.2f} | {estimates.iterations} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""What a gradient costs, in evaluations of the policy: V*(ρ) differentiated with respect to every reward, by one transposed solve.
+"""What a gradient costs, in evaluations of the policy: V*(ρ) differentiated with respect to every
+reward, by one transposed solve.
 
     python benchmarks/gradients.py
 
-Both are timed in turn in one process: the evaluation of the optimal policy as the solver does it, from nothing, and the gradient
-from the solution alone, the linearization included. The errors of the gradient are not timed: they are computed when asked for.
+Both are timed in turn in one process: the evaluation of the optimal policy as the solver does it,
+from nothing, and the gradient from the solution alone, the linearization included. The errors of
+the gradient are not timed: they are computed when asked for.
 """
 
 from __future__ import annotations

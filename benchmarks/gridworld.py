@@ -1,7 +1,9 @@
-"""Soft policy iteration with Krylov evaluation against value iteration, on a 100 × 100 gridworld, to the same certified gap.
+"""Soft policy iteration with Krylov evaluation against value iteration, on a 100 × 100 gridworld,
+to the same certified gap.
 
-Several temperatures, for the ratio depends on them: where reaching the goal pays, episodes are short and a few hundred sweeps do;
-where the entropy of wandering pays more, the horizon is that of the discount.
+Several temperatures, for the ratio depends on them: where reaching the goal pays, episodes are
+short and a few hundred sweeps do; where the entropy of wandering pays more, the horizon is that of
+the discount.
 
 Run it with: python benchmarks/gridworld.py
 """
@@ -22,7 +24,9 @@ def main() -> None:
         regularizer = rm.Shannon(temperature=temperature)
         answers: dict[str, rm.Solution] = {}
 
-        def run(algorithm: rm.algorithms.Algorithm, regularizer=regularizer, answers=answers) -> None:
+        def run(
+            algorithm: rm.algorithms.Algorithm, regularizer=regularizer, answers=answers
+        ) -> None:
             answers[algorithm.name] = rm.solve(mdp, regularizer, algorithm, tol=TOLERANCE)
 
         krylov = rm.algorithms.PolicyIteration(rm.evaluation.Krylov())
@@ -32,9 +36,15 @@ def main() -> None:
             repetitions=3,
             warm_up=0,
         )
-        print(f"Shannon, temperature {temperature}: policy iteration over value iteration {result.ratio()}; {result.times()}")
+        print(
+            f"Shannon, temperature {temperature}: policy iteration over value iteration "
+            f"{result.ratio()}; {result.times()}"
+        )
         for name, solution in answers.items():
-            print(f"  {name:<17} {solution.status.word}, gap ≤ {solution.certificate.gap:.2e}, {solution.iterations:,} iterations")
+            print(
+                f"  {name:<17} {solution.status.word}, gap ≤ {solution.certificate.gap:.2e}, "
+                f"{solution.iterations:,} iterations"
+            )
         reward = rm.evaluate(mdp, answers["policy iteration"].policy).initial_value
         print(f"  reward {reward:.4f} from the start, entropy left out; the goal pays 1")
 

@@ -1,8 +1,10 @@
-"""The figures of docs/learning.md: learning curves, ours and the peer's, and what the choice of h does to a learned policy.
+"""The figures of docs/learning.md: learning curves, ours and the peer's, and what the choice of h
+does to a learned policy.
 
 Run it with: python benchmarks/learning_figures.py docs/learning
 
-The curves are drawn from what benchmarks/learning.py has run. The four policies are learned anew, which takes some minutes.
+The curves are drawn from what benchmarks/learning.py has run. The four policies are learned anew,
+which takes some minutes.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ CHOICES = {
 
 def main() -> None:
     """Draw both figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, help="where to write them")
     parser.add_argument("--runs", type=Path, default=RUNS, help="what was run")
     parser.add_argument("--only", choices=("curves", "policies"), help="one of them")
@@ -50,7 +54,9 @@ def main() -> None:
     with plots.style():
         for name, draw in (("curves", lambda: _curves(options.runs)), ("policies", _policies)):
             if options.only in (None, name):
-                (options.folder / f"{name}.svg").write_text(plots.svg(draw()) + "\n", encoding="utf-8")
+                (options.folder / f"{name}.svg").write_text(
+                    plots.svg(draw()) + "\n", encoding="utf-8"
+                )
 
 
 def _curves(path: Path) -> Any:
@@ -59,10 +65,18 @@ def _curves(path: Path) -> Any:
     figure, axes = plots.figure(-(-len(shown) // 3), 3, height=2.9 * -(-len(shown) // 3))
     for one, name in zip(axes.flat, shown, strict=False):
         for number, (who, label) in enumerate(NAMES.items()):
-            _curve(one, [run["curve"] for run in runs_of(done, name, who)], TASKS[name].steps, number, label)
+            _curve(
+                one,
+                [run["curve"] for run in runs_of(done, name, who)],
+                TASKS[name].steps,
+                number,
+                label,
+            )
         one.set(xlabel="steps", ylabel="return")
         one.ticklabel_format(axis="x", style="plain")
-        one.xaxis.set_major_formatter(lambda steps, _: f"{steps / 1e6:g}M" if steps >= 1e6 else f"{steps / 1e3:g}k")
+        one.xaxis.set_major_formatter(
+            lambda steps, _: f"{steps / 1e6:g}M" if steps >= 1e6 else f"{steps / 1e3:g}k"
+        )
         one.locator_params(axis="x", nbins=4)
     for one in axes.flat[len(shown) :]:
         one.set_axis_off()
@@ -71,8 +85,12 @@ def _curves(path: Path) -> Any:
     return figure
 
 
-def _curve(axes: Any, curves: list[list[float | None]], steps: int, number: int, label: str) -> None:
-    """Draw the interquartile mean over the runs and its bootstrap interval; a stretch without an end of an episode is bridged."""
+def _curve(
+    axes: Any, curves: list[list[float | None]], steps: int, number: int, label: str
+) -> None:
+    """Draw the interquartile mean over the runs and its bootstrap interval; a stretch without an
+    end of an episode is bridged.
+    """
     ends = steps / len(curves[0]) * np.arange(1, len(curves[0]) + 1)
     filled = []
     for curve in curves:
@@ -94,7 +112,9 @@ def _policies() -> Any:
         learner = SAC("CartPole-v1", regularizer=regularizer, seed=0).learn(30_000)
         policy = learner.policy(observations)
         grid = (np.degrees(angle), speed)
-        drawn = one.contourf(*grid, policy[:, 1].reshape(angle.shape), levels=np.linspace(0.0, 1.0, 11), cmap="RdBu")
+        drawn = one.contourf(
+            *grid, policy[:, 1].reshape(angle.shape), levels=np.linspace(0.0, 1.0, 11), cmap="RdBu"
+        )
         sure = np.any(policy == 0.0, axis=1).reshape(angle.shape)
         one.contourf(*grid, sure, levels=[0.5, 1.5], colors="none", hatches=["...."])
         titles.append(f"{name}: returns of {learner.evaluate(20, seed=1000).sampled.mean():.0f}")

@@ -1,9 +1,11 @@
-"""Values of many destinations at once, against one after another: what it is worth that one matrix serves them all.
+"""Values of many destinations at once, against one after another: what it is worth that one matrix
+serves them all.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/routes.py
 
-The network is a square of two-way streets. One after another is timed twice: with a new model for each destination, so that each
-has its own factorization, as a loop over a solver for one destination has; and on one model, which keeps it.
+The network is a square of two-way streets. One after another is timed twice: with a new model for
+each destination, so that each has its own factorization, as a loop over a solver for one
+destination has; and on one model, which keeps it.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ def network():
     start, end = np.concatenate((pairs, pairs[:, ::-1])).T
     rng = np.random.default_rng(0)
     made = routes.Network(start, end, {"length": rng.uniform(0.5, 1.5, start.size)})
-    return routes.Features(made, {"length": routes.next_link(made, "length"), "U-turn": routes.u_turns(made)})
+    return routes.Features(
+        made, {"length": routes.next_link(made, "length"), "U-turn": routes.u_turns(made)}
+    )
 
 
 def at_once(features, nodes):
@@ -51,10 +55,19 @@ def main():
     nodes = np.random.default_rng(1).choice(SIDE * SIDE, size=DESTINATIONS, replace=False)
     together = at_once(features, nodes)
     apart = np.column_stack(each_anew(features, nodes[:5]))
-    print(f"{features.network}; largest difference between both ways {np.nanmax(np.abs(together[:, :5] - apart)):.1e}")
-    print("| one after another | times, one after another against at once | one after another / at once, median of the pairs |")
+    print(
+        f"{features.network}; largest difference between both ways "
+        f"{np.nanmax(np.abs(together[:, :5] - apart)):.1e}"
+    )
+    print(
+        "| one after another | times, one after another against at once | one after another / at "
+        "once, median of the pairs |"
+    )
     print("|---|---|---|")
-    for name, other in (("each with its own factorization", each_anew), ("with one factorization", each_in_turn)):
+    for name, other in (
+        ("each with its own factorization", each_anew),
+        ("with one factorization", each_in_turn),
+    ):
         timed = timings(features, nodes, other)
         print(f"| {name} | {timed.times()} | {timed.ratio()} |", flush=True)
 

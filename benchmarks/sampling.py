@@ -1,4 +1,5 @@
-"""Samples a second from a table, and many runs as one batch against the same runs one after the other.
+"""Samples a second from a table, and many runs as one batch against the same runs one after the
+other.
 
 Run it with: python benchmarks/sampling.py
 """
@@ -19,8 +20,16 @@ RUNS, ALONE = 1000, 20
 
 
 def sampling() -> None:
-    print("empirical model from a table: million samples a second, median of 7, and its least and greatest")
-    for states, actions, successors in ((200, 5, 10), (1000, 10, 20), (20_000, 10, 10), (100_000, 10, 10)):
+    print(
+        "empirical model from a table: million samples a second, median of 7, and its least and "
+        "greatest"
+    )
+    for states, actions, successors in (
+        (200, 5, 10),
+        (1000, 10, 20),
+        (20_000, 10, 10),
+        (100_000, 10, 10),
+    ):
         simulator = TableSimulator(rm.models.garnet(states, actions, successors, rng=0))
         streams = Streams([np.random.default_rng(0)])
         samples = max(1, 4_000_000 // (states * actions))
@@ -29,7 +38,10 @@ def sampling() -> None:
             begin = time.perf_counter()
             empirical(simulator, streams, samples)
             rates.append(samples * states * actions / (time.perf_counter() - begin) / 1e6)
-        print(f"  {states:>7,} × {actions} × {successors:<3} {median(rates):6.1f}  ({min(rates):.1f} to {max(rates):.1f})")
+        print(
+            f"  {states:>7,} × {actions} × {successors:<3} {median(rates):6.1f}  ({min(rates):.1f} "
+            f"to {max(rates):.1f})"
+        )
 
 
 def batches() -> None:
@@ -39,12 +51,26 @@ def batches() -> None:
         "soft Q-learning, 1 walker": (algorithms.SoftQLearning(steps=100), 5),
         "NPG, TD on 1 walker": (algorithms.NPG(0.1, evaluation=evaluation.TD(100)), 5),
         "actor and critic, buffer": (algorithms.SoftActorCritic(steps=50, updates=50), 3),
-        "NPG, generative model, n = 1": (algorithms.NPG(0.1, evaluation=evaluation.GenerativeModel(1)), 20),
-        "NPG, generative model, n = 10": (algorithms.NPG(0.1, evaluation=evaluation.GenerativeModel(10)), 20),
-        "NPG, generative model, n = 100": (algorithms.NPG(0.1, evaluation=evaluation.GenerativeModel(100)), 20),
-        "policy gradient, 10 episodes": (algorithms.SoftmaxPG(0.1, evaluation=evaluation.Rollouts(10)), 20),
+        "NPG, generative model, n = 1": (
+            algorithms.NPG(0.1, evaluation=evaluation.GenerativeModel(1)),
+            20,
+        ),
+        "NPG, generative model, n = 10": (
+            algorithms.NPG(0.1, evaluation=evaluation.GenerativeModel(10)),
+            20,
+        ),
+        "NPG, generative model, n = 100": (
+            algorithms.NPG(0.1, evaluation=evaluation.GenerativeModel(100)),
+            20,
+        ),
+        "policy gradient, 10 episodes": (
+            algorithms.SoftmaxPG(0.1, evaluation=evaluation.Rollouts(10)),
+            20,
+        ),
     }
-    print(f"20 states, 4 actions: {RUNS:,} runs one after the other over {RUNS:,} runs as one batch")
+    print(
+        f"20 states, 4 actions: {RUNS:,} runs one after the other over {RUNS:,} runs as one batch"
+    )
     print(f"(one after the other is {RUNS // ALONE} times the time of {ALONE} runs)")
     for name, (algorithm, iterations) in methods.items():
 

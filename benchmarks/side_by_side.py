@@ -1,4 +1,6 @@
-"""Timing things side by side: interleaved in one process, repeated, medians with spread, and their ratio."""
+"""Timing things side by side: interleaved in one process, repeated, medians with spread, and their
+ratio.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +19,28 @@ class Comparison(NamedTuple):
     theirs: list[float]
 
     def ratio(self, scale: float = 1.0) -> str:
-        """Return ours / theirs: median over the pairs, with the smallest and the largest; all of them times a scale."""
-        ratios = sorted(scale * ours / theirs for ours, theirs in zip(self.ours, self.theirs, strict=True))
-        return f"{statistics.median(ratios):.3g} (from {ratios[0]:.3g} to {ratios[-1]:.3g} over {len(ratios)} pairs)"
+        """Return ours / theirs: median over the pairs, with the smallest and the largest; all of
+        them times a scale.
+        """
+        ratios = sorted(
+            scale * ours / theirs for ours, theirs in zip(self.ours, self.theirs, strict=True)
+        )
+        return (
+            f"{statistics.median(ratios):.3g} (from {ratios[0]:.3g} to {ratios[-1]:.3g} over "
+            f"{len(ratios)} pairs)"
+        )
 
     def times(self) -> str:
         """Return both medians."""
-        return f"{statistics.median(self.ours) * 1e3:.4g} ms against {statistics.median(self.theirs) * 1e3:.4g} ms"
+        return (
+            f"{statistics.median(self.ours) * 1e3:.4g} ms against "
+            f"{statistics.median(self.theirs) * 1e3:.4g} ms"
+        )
 
 
-def compare(ours: Callable[[], object], theirs: Callable[[], object], repetitions: int, warm_up: int = 1) -> Comparison:
+def compare(
+    ours: Callable[[], object], theirs: Callable[[], object], repetitions: int, warm_up: int = 1
+) -> Comparison:
     """Time two functions in turn, so that whatever else the machine does hits both."""
     seconds: Comparison = Comparison([], [])
     for repetition in range(-warm_up, repetitions):

@@ -3,7 +3,9 @@
 from hypothesis import HealthCheck, settings
 
 # Neither a deadline nor a health check on speed: both depend on how busy the machine is.
-settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 # For a search after something that the fixed examples miss: pytest --hypothesis-profile=explore
 settings.register_profile("explore", max_examples=2000, deadline=None)
 settings.load_profile("fixed")

@@ -1,4 +1,6 @@
-"""Textbook solvers on dense arrays, written without the library's: what its answers are compared with."""
+"""Textbook solvers on dense arrays, written without the library's: what its answers are compared
+with.
+"""
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,12 +17,16 @@ def policy_value(mdp, policy):
     live = available.any(axis=1)
     chain = np.einsum("sa,sat->st", policy, P)[np.ix_(live, live)]
     value = np.zeros(len(r))
-    value[live] = np.linalg.solve(np.eye(live.sum()) - discount * chain, (policy * r).sum(axis=1)[live])
+    value[live] = np.linalg.solve(
+        np.eye(live.sum()) - discount * chain, (policy * r).sum(axis=1)[live]
+    )
     return value
 
 
 def optimal_value(mdp, sweeps=10_000):
-    """(S,) optimal value: value iteration, then the linear solve of the greedy policy, which must not be improvable."""
+    """(S,) optimal value: value iteration, then the linear solve of the greedy policy, which must
+    not be improvable.
+    """
     P, r, discount, available = parts(mdp)
     P = sp.csr_array(P.reshape(-1, len(r)))
     value = np.zeros(len(r))

@@ -28,7 +28,9 @@ REGULARIZERS = [
     rm.KL(np.array([0.2, 0.3, 0.5, 0.0]), temperature=0.5),
 ]
 
-each_regularizer = pytest.mark.parametrize("regularizer", REGULARIZERS, ids=lambda regularizer: type(regularizer).__name__)
+each_regularizer = pytest.mark.parametrize(
+    "regularizer", REGULARIZERS, ids=lambda regularizer: type(regularizer).__name__
+)
 
 
 def q_of(mdp, value):
@@ -48,11 +50,17 @@ def test_q_values(mdp):
 def test_backup_is_the_formula_of_each_regularizer(mdp):
     value = np.random.default_rng(1).normal(size=10)
     q, live = q_of(mdp, value), ~mdp.terminal
-    np.testing.assert_allclose(rm.bellman.backup(mdp, None, value), np.where(live, q.max(axis=1), 0.0), rtol=1e-14)
+    np.testing.assert_allclose(
+        rm.bellman.backup(mdp, None, value), np.where(live, q.max(axis=1), 0.0), rtol=1e-14
+    )
     soft = 0.5 * np.log(np.exp(q / 0.5).sum(axis=1, where=q > -np.inf, initial=1e-300))
-    np.testing.assert_allclose(rm.bellman.backup(mdp, REGULARIZERS[1], value)[live], soft[live], rtol=1e-13)
+    np.testing.assert_allclose(
+        rm.bellman.backup(mdp, REGULARIZERS[1], value)[live], soft[live], rtol=1e-13
+    )
     weighted = 0.5 * np.log((np.array([0.2, 0.3, 0.5, 0.0]) * np.exp(q / 0.5)).sum(axis=1) + 1e-300)
-    np.testing.assert_allclose(rm.bellman.backup(mdp, REGULARIZERS[3], value)[live], weighted[live], rtol=1e-13)
+    np.testing.assert_allclose(
+        rm.bellman.backup(mdp, REGULARIZERS[3], value)[live], weighted[live], rtol=1e-13
+    )
 
 
 @each_regularizer
@@ -60,8 +68,12 @@ def test_greedy_attains_the_backup(mdp, regularizer):
     value = np.random.default_rng(1).normal(size=10)
     best, policy = rm.bellman.greedy(mdp, regularizer, value)
     np.testing.assert_array_equal(best, rm.bellman.backup(mdp, regularizer, value))
-    np.testing.assert_allclose(rm.bellman.policy_backup(mdp, regularizer, policy, value), best, rtol=1e-13)
-    np.testing.assert_allclose(rm.bellman.residual(mdp, regularizer, value), best - value, rtol=1e-15)
+    np.testing.assert_allclose(
+        rm.bellman.policy_backup(mdp, regularizer, policy, value), best, rtol=1e-13
+    )
+    np.testing.assert_allclose(
+        rm.bellman.residual(mdp, regularizer, value), best - value, rtol=1e-15
+    )
     np.testing.assert_allclose(policy.sum(axis=1), np.where(mdp.terminal, 0.0, 1.0), rtol=1e-15)
     assert best[9] == 0.0
 
@@ -82,10 +94,14 @@ def test_policy_backup_and_expected_rewards(mdp, regularizer):
     P, r, discount, _ = parts(mdp)
     value, policy = np.random.default_rng(1).normal(size=10), rm.uniform_policy(mdp, regularizer)
     rewards = (policy * r).sum(axis=1) - regularizer.cost(policy, mdp.available)
-    np.testing.assert_allclose(rm.bellman.expected_rewards(mdp, regularizer, policy), rewards, rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(
+        rm.bellman.expected_rewards(mdp, regularizer, policy), rewards, rtol=1e-13, atol=1e-15
+    )
     chain = np.einsum("sa,sat->st", policy, P)
     expected = rewards + discount * chain @ value
-    np.testing.assert_allclose(rm.bellman.policy_backup(mdp, regularizer, policy, value), expected, rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(
+        rm.bellman.policy_backup(mdp, regularizer, policy, value), expected, rtol=1e-13, atol=1e-15
+    )
 
 
 def test_forbidden_policies_are_worth_minus_infinity(mdp):
@@ -103,7 +119,9 @@ def test_regularizers_of_a_state_stay_with_it_across_blocks(monkeypatch):
     monkeypatch.setattr(transitions, "PAIRS_PER_BLOCK", 21)
     cut = rm.models.garnet(50, 3, 4, rng=3)
     assert len(cut.transitions.blocks) > 5
-    np.testing.assert_allclose(rm.bellman.backup(cut, rm.Shannon(temperature=tau), value), whole, rtol=1e-15)
+    np.testing.assert_allclose(
+        rm.bellman.backup(cut, rm.Shannon(temperature=tau), value), whole, rtol=1e-15
+    )
 
 
 def test_without_a_regularizer_an_improvement_keeps_the_first_of_the_best_actions(mdp):
@@ -121,15 +139,21 @@ def test_without_a_regularizer_an_improvement_keeps_the_first_of_the_best_action
 
 def test_ties_go_to_the_first_action_and_masked_ones_never_win():
     q = np.asfortranarray([[1.0, 2.0, 2.0], [5.0, 0.0, 0.0], [0.0, 0.0, 0.0], [9.0, -3.0, 9.0]])
-    available = np.array([[True, True, True], [False, True, True], [False, False, False], [False, True, False]])
+    available = np.array(
+        [[True, True, True], [False, True, True], [False, False, False], [False, True, False]]
+    )
     best, actions = rm.Unregularized().best(q, available)
     np.testing.assert_array_equal(actions, [1, 1, -1, 1])
     np.testing.assert_array_equal(best, [2.0, 0.0, 0.0, -3.0])
     np.testing.assert_array_equal(rm.Unregularized().maximum(q, available), best)
-    np.testing.assert_array_equal(rm.Unregularized().maximiser(q, available).argmax(axis=1)[[0, 1, 3]], [1, 1, 1])
+    np.testing.assert_array_equal(
+        rm.Unregularized().maximiser(q, available).argmax(axis=1)[[0, 1, 3]], [1, 1, 1]
+    )
 
 
 @each_regularizer
 def test_the_first_backup_is_that_of_nothing(mdp, regularizer):
     expected = rm.bellman.backup(mdp, regularizer, np.zeros(10))
-    np.testing.assert_array_equal(rm.bellman.first_backup(mdp, regularizer or rm.Unregularized()), expected)
+    np.testing.assert_array_equal(
+        rm.bellman.first_backup(mdp, regularizer or rm.Unregularized()), expected
+    )

@@ -24,13 +24,17 @@ def found(mdp, reference):
 
 
 def measured(mdp, reference, policy):
-    """Value and divergence from ρ by a dense linear system, independently of the library's evaluations."""
+    """Value and divergence from ρ by a dense linear system, independently of the library's
+    evaluations.
+    """
     state, action, rows, rewards = mdp.to_pairs()
     moves = np.zeros((mdp.n_states, mdp.n_states))
     np.add.at(moves, state, policy[state, action][:, None] * rows.toarray())
     earned = np.bincount(state, policy[state, action] * rewards, minlength=mdp.n_states)
     used = policy > 0
-    moved = np.sum(np.where(used, policy * np.log(np.where(used, policy, 1.0) / reference), 0.0), axis=1)
+    moved = np.sum(
+        np.where(used, policy * np.log(np.where(used, policy, 1.0) / reference), 0.0), axis=1
+    )
     visits = np.linalg.solve(np.eye(mdp.n_states) - mdp.discount * moves.T, mdp.initial)
     return visits @ earned, visits @ moved
 
@@ -41,7 +45,9 @@ def test_points_are_measured_right(mdp, reference, found):
         assert found.value_lower[k] - 1e-12 <= value <= found.value_upper[k] + 1e-12
         assert found.divergence_lower[k] - 1e-12 <= nats <= found.divergence_upper[k] + 1e-12
         assert found.value[k] == pytest.approx(value, abs=1e-10)
-        assert found.regularized[k] == pytest.approx(value - (found.temperature[k] * nats if k else 0.0), abs=1e-7)
+        assert found.regularized[k] == pytest.approx(
+            value - (found.temperature[k] * nats if k else 0.0), abs=1e-7
+        )
 
 
 def test_from_reference_to_optimum(mdp, found):
@@ -67,13 +73,17 @@ def test_no_policy_is_above_the_envelope(mdp, reference, found):
 
 
 def test_the_envelope_touches_the_points(found):
-    # each point maximises V - τ D, so what nobody can exceed is what it earns, but for the certified gap
+    # each point maximises V - τ D, so what nobody can exceed is what it earns, but for the
+    # certified gap
     assert np.all(found.ceiling - found.value_lower <= 1e-6)
 
 
 def test_the_hull_is_attained_by_a_stationary_policy(mdp, reference, found):
     first, second = found.policies[4], found.policies[9]
-    mixed = 0.5 * rm.visits(mdp, first)[:, None] * first + 0.5 * rm.visits(mdp, second)[:, None] * second
+    mixed = (
+        0.5 * rm.visits(mdp, first)[:, None] * first
+        + 0.5 * rm.visits(mdp, second)[:, None] * second
+    )
     value, nats = measured(mdp, reference, mixed / mixed.sum(axis=1, keepdims=True))
     assert value == pytest.approx((found.value[4] + found.value[9]) / 2, abs=1e-9)
     assert nats <= (found.divergence[4] + found.divergence[9]) / 2 + 1e-12
@@ -111,7 +121,9 @@ def test_a_bandit_in_closed_form():
     found = rm.frontier(mdp, np.array([0.5, 0.5]), temperatures)
     p = 1 / (1 + np.exp(-1 / temperatures))
     assert found.value[1:-1] == pytest.approx(p, abs=1e-8)
-    assert found.divergence[1:-1] == pytest.approx(np.log(2) + p * np.log(p) + (1 - p) * np.log1p(-p), abs=1e-8)
+    assert found.divergence[1:-1] == pytest.approx(
+        np.log(2) + p * np.log(p) + (1 - p) * np.log1p(-p), abs=1e-8
+    )
     assert found.divergence[-1] == pytest.approx(np.log(2))
 
 

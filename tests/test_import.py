@@ -44,13 +44,17 @@ SLOW = [
 
 def test_what_is_slow_to_import_is_imported_when_it_is_needed():
     code = f"import sys, regmdp; print([name for name in {SLOW!r} if name in sys.modules])"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
     assert told.stdout == "[]\n"
 
 
 def test_every_public_name_is_there_whether_or_not_it_is_loaded():
     code = "import regmdp; print([name for name in dir(regmdp) if not hasattr(regmdp, name)])"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
     assert told.stdout == "[]\n"
     assert set(rm.__all__) < set(dir(rm))
 
@@ -69,7 +73,9 @@ try:
 except regmdp.MissingExtraError as error:
     print(error)
 """
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
     assert "pip install 'regmdp[deep]'" in told.stdout
 
 
@@ -77,7 +83,9 @@ def test_modules_and_functions_never_share_a_name():
     for info in pkgutil.walk_packages(rm.__path__, "regmdp."):
         if info.name != "regmdp.__main__":
             package, name = info.name.rsplit(".", 1)
-            assert isinstance(getattr(import_module(package), name, import_module(info.name)), ModuleType), info.name
+            assert isinstance(
+                getattr(import_module(package), name, import_module(info.name)), ModuleType
+            ), info.name
 
 
 def test_a_name_that_is_not_there_is_refused():

@@ -14,12 +14,21 @@ SAMPLED = GenerativeModel(20)
 ALGORITHMS = {
     "NPG": (rm.Shannon(0.2), rm.algorithms.NPG(0.2, evaluation=SAMPLED)),
     "NPG without a regularizer": (None, rm.algorithms.NPG(0.2, evaluation=SAMPLED)),
-    "soft policy iteration": (rm.SquaredL2(np.linspace(0.1, 0.4, 6)), rm.algorithms.SoftPolicyIteration(evaluation=SAMPLED)),
+    "soft policy iteration": (
+        rm.SquaredL2(np.linspace(0.1, 0.4, 6)),
+        rm.algorithms.SoftPolicyIteration(evaluation=SAMPLED),
+    ),
     "averaged": (rm.Shannon(0.2), rm.algorithms.SoftPolicyIteration(0.5, evaluation=SAMPLED)),
     "PMD": (rm.Tsallis(1.5, temperature=0.2), rm.algorithms.PMD(1.0, evaluation=SAMPLED)),
-    "PMD in the Euclidean norm": (rm.Shannon(0.2), rm.algorithms.PMD(1.0, mirror=rm.SquaredL2(1.0), evaluation=SAMPLED)),
+    "PMD in the Euclidean norm": (
+        rm.Shannon(0.2),
+        rm.algorithms.PMD(1.0, mirror=rm.SquaredL2(1.0), evaluation=SAMPLED),
+    ),
     "GPMD": (rm.LogBarrier(0.2), rm.algorithms.GPMD(1.0, evaluation=SAMPLED)),
-    "GPMD with a sum": (rm.Shannon(0.1) + rm.SquaredL2(0.1), rm.algorithms.GPMD(1.0, evaluation=SAMPLED)),
+    "GPMD with a sum": (
+        rm.Shannon(0.1) + rm.SquaredL2(0.1),
+        rm.algorithms.GPMD(1.0, evaluation=SAMPLED),
+    ),
     "geometric steps": (None, rm.algorithms.PMD(rm.algorithms.Geometric(), evaluation=SAMPLED)),
     "homotopic": (None, rm.algorithms.HomotopicPMD(evaluation=SAMPLED)),
     "policy iteration": (None, rm.algorithms.PolicyIteration(SAMPLED)),
@@ -56,7 +65,9 @@ def test_masks_and_ends(mdp):
 
 def test_with_enough_samples_it_finds_the_optimum():
     algorithm = rm.algorithms.SoftPolicyIteration(evaluation=GenerativeModel(100_000, reuse=True))
-    learned = rm.learn(GARNET, rm.Shannon(0.2), algorithm, iterations=10, rng=np.random.default_rng(0))
+    learned = rm.learn(
+        GARNET, rm.Shannon(0.2), algorithm, iterations=10, rng=np.random.default_rng(0)
+    )
     assert rm.certify(GARNET, rm.Shannon(0.2), policy=learned.policy[0]).gap < 1e-2
 
 
@@ -69,20 +80,31 @@ def test_the_listener_sees_every_iteration_and_may_stop_it():
             raise KeyboardInterrupt
 
     learned = rm.learn(
-        GARNET, rm.Shannon(0.2), ALGORITHMS["NPG"][1], iterations=50, rng=generators(1, 2), listeners=[listener]
-    )  # fmt: skip
+        GARNET,
+        rm.Shannon(0.2),
+        ALGORITHMS["NPG"][1],
+        iterations=50,
+        rng=generators(1, 2),
+        listeners=[listener],
+    )
     assert seen == [(i, 360 * (i + 1), (12, 3)) for i in range(4)]
     assert learned.iterations == 3
     assert learned.status is rm.Status.INTERRUPTED
-    shorter = rm.learn(GARNET, rm.Shannon(0.2), ALGORITHMS["NPG"][1], iterations=3, rng=generators(1, 2))
+    shorter = rm.learn(
+        GARNET, rm.Shannon(0.2), ALGORITHMS["NPG"][1], iterations=3, rng=generators(1, 2)
+    )
     assert np.array_equal(shorter.policy, learned.policy)
 
 
 def test_it_starts_where_it_is_told():
     start = np.random.default_rng(3).dirichlet(np.ones(3), size=6)
     exact = rm.algorithms.NPG(0.2, evaluation=Noisy(0.0))
-    learned = rm.learn(GARNET, rm.Shannon(0.2), exact, iterations=0, rng=generators(0, 1), start=start)
-    expected = rm.solve(GARNET, rm.Shannon(0.2), rm.algorithms.NPG(0.2), tol=0, max_iterations=1, start=start)
+    learned = rm.learn(
+        GARNET, rm.Shannon(0.2), exact, iterations=0, rng=generators(0, 1), start=start
+    )
+    expected = rm.solve(
+        GARNET, rm.Shannon(0.2), rm.algorithms.NPG(0.2), tol=0, max_iterations=1, start=start
+    )
     assert np.allclose(learned.policy[1], expected.policy, atol=1e-12)
 
 
@@ -91,8 +113,14 @@ def test_solve_judges_what_was_learned():
     optimum = rm.solve(GARNET, rm.Shannon(0.2)).value
     events = []
     solution = rm.solve(
-        GARNET, rm.Shannon(0.2), algorithm, rng=np.random.default_rng(0), tol=1e-3, max_iterations=40, listeners=[events.append]
-    )  # fmt: skip
+        GARNET,
+        rm.Shannon(0.2),
+        algorithm,
+        rng=np.random.default_rng(0),
+        tol=1e-3,
+        max_iterations=40,
+        listeners=[events.append],
+    )
     certificate = solution.certificate
     assert np.all(certificate.lower <= optimum)
     assert np.all(optimum <= certificate.upper)
@@ -116,10 +144,22 @@ def test_solve_wants_a_generator_exactly_where_it_is_used():
         ({"algorithm": None}, "needs a method whose evaluation draws samples"),
         ({"algorithm": rm.algorithms.NPG(0.2)}, "natural policy gradient draws none"),
         ({"algorithm": rm.algorithms.ValueIteration()}, "value iteration draws none"),
-        ({"algorithm": rm.algorithms.NPG(9.0, evaluation=SAMPLED)}, r"the step size must be in \(0, \(1-γ\)/τ\]"),
-        ({"algorithm": rm.algorithms.PMD(rm.algorithms.Adaptive(1.0), evaluation=SAMPLED)}, "would join runs"),
-        ({"algorithm": rm.algorithms.PMD(1.0, lookahead=2, evaluation=SAMPLED)}, "probabilities are known"),
-        ({"algorithm": rm.algorithms.SoftmaxPG(0.1, evaluation=SAMPLED)}, "SoftmaxPG with Rollouts"),
+        (
+            {"algorithm": rm.algorithms.NPG(9.0, evaluation=SAMPLED)},
+            r"the step size must be in \(0, \(1-γ\)/τ\]",
+        ),
+        (
+            {"algorithm": rm.algorithms.PMD(rm.algorithms.Adaptive(1.0), evaluation=SAMPLED)},
+            "would join runs",
+        ),
+        (
+            {"algorithm": rm.algorithms.PMD(1.0, lookahead=2, evaluation=SAMPLED)},
+            "probabilities are known",
+        ),
+        (
+            {"algorithm": rm.algorithms.SoftmaxPG(0.1, evaluation=SAMPLED)},
+            "SoftmaxPG with Rollouts",
+        ),
         ({"iterations": -1}, "iterations must be an integer"),
         ({"iterations": 2.5}, "iterations must be an integer"),
         ({"rng": []}, "at least one random generator"),
@@ -128,11 +168,22 @@ def test_solve_wants_a_generator_exactly_where_it_is_used():
         ({"regularizer": "entropy"}, "must be a regmdp.Regularizer"),
         ({"source": "FrozenLake-v1"}, "drawn from an MDP, a simulator"),
         ({"source": GARNET.with_discount(1.0)}, "natural policy gradient needs a discount below 1"),
-        ({"source": GARNET.with_discount(1.0), "algorithm": ALGORITHMS["soft policy iteration"][1]}, "no policy ends the episode"),
+        (
+            {
+                "source": GARNET.with_discount(1.0),
+                "algorithm": ALGORITHMS["soft policy iteration"][1],
+            },
+            "no policy ends the episode",
+        ),
     ],
 )
 def test_what_is_refused(options, message):
-    given = {"source": GARNET, "regularizer": rm.Shannon(0.2), "algorithm": ALGORITHMS["NPG"][1], "iterations": 2}
+    given = {
+        "source": GARNET,
+        "regularizer": rm.Shannon(0.2),
+        "algorithm": ALGORITHMS["NPG"][1],
+        "iterations": 2,
+    }
     given |= {"rng": np.random.default_rng(0), **options}
     with pytest.raises(rm.RegmdpError, match=message):
         rm.learn(given.pop("source"), given.pop("regularizer"), given.pop("algorithm"), **given)
@@ -143,18 +194,32 @@ def test_runs_on_a_user_s_simulator_do_not_depend_on_each_other():
         return rng.integers(0, 3, state.shape), rng.normal(size=state.shape)
 
     simulator = rm.samples.UserSimulator(sample, 3, 2, 0.9)
-    for evaluation in (GenerativeModel(5), rm.evaluation.TD(20), rm.evaluation.Rollouts(4), rm.evaluation.MonteCarlo(2)):
+    for evaluation in (
+        GenerativeModel(5),
+        rm.evaluation.TD(20),
+        rm.evaluation.Rollouts(4),
+        rm.evaluation.MonteCarlo(2),
+    ):
         algorithm = rm.algorithms.NPG(0.2, evaluation=evaluation)
-        together = rm.learn(simulator, rm.Shannon(0.2), algorithm, iterations=2, rng=generators(5, 6, 7))
+        together = rm.learn(
+            simulator, rm.Shannon(0.2), algorithm, iterations=2, rng=generators(5, 6, 7)
+        )
         alone = rm.learn(simulator, rm.Shannon(0.2), algorithm, iterations=2, rng=generators(6))
         assert np.array_equal(together.q[1], alone.q[0]), evaluation
 
 
 def test_a_learned_policy_that_never_ends_is_returned_and_bounds_nothing():
-    """Leaving costs 1 now or later, so that errors decide, and staying for ever is what some of them lead to."""
-    mdp = rm.MDP(np.array([[[1.0], [0.0]]]), np.array([[0.0, -1.0]]), 1.0, termination=np.array([[0.0, 1.0]]))
+    """Leaving costs 1 now or later, so that errors decide, and staying for ever is what some of
+    them lead to.
+    """
+    mdp = rm.MDP(
+        np.array([[[1.0], [0.0]]]), np.array([[0.0, -1.0]]), 1.0, termination=np.array([[0.0, 1.0]])
+    )
     algorithm = rm.algorithms.PolicyIteration(Noisy(0.1))
-    solutions = [rm.solve(mdp, None, algorithm, rng=rng, tol=0, max_iterations=0) for rng in generators(*range(8))]
+    solutions = [
+        rm.solve(mdp, None, algorithm, rng=rng, tol=0, max_iterations=0)
+        for rng in generators(*range(8))
+    ]
     staying = [solution for solution in solutions if solution.policy[0, 0] == 1.0]
     assert 0 < len(staying) < 8
     assert all(solution.certificate.gap == np.inf for solution in staying)

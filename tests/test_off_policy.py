@@ -19,7 +19,9 @@ each_method = pytest.mark.parametrize("method", METHODS)
 
 
 def ending_model(discount=0.9):
-    """Three states, two actions; about a third of the transitions end the episode, or lead to the terminal state 3."""
+    """Three states, two actions; about a third of the transitions end the episode, or lead to the
+    terminal state 3.
+    """
     P = np.zeros((4, 2, 4))
     P[0, 0, [0, 1]], P[0, 1, [2, 3]] = (0.3, 0.4), (0.6, 0.2)
     P[1, 0, [0, 2]], P[1, 1, [1, 3]] = (0.2, 0.5), (0.3, 0.4)
@@ -27,7 +29,14 @@ def ending_model(discount=0.9):
     rewards = np.array([[1.0, -0.5], [2.0, 0.5], [-1.0, 0.3], [0.0, 0.0]])
     available = np.array([[True, True]] * 3 + [[False, False]])
     termination = np.where(available, 1.0 - P.sum(axis=2), 0.0).round(12)
-    return rm.MDP(P, rewards, discount, available=available, termination=termination, initial=[0.5, 0.5, 0.0, 0.0])
+    return rm.MDP(
+        P,
+        rewards,
+        discount,
+        available=available,
+        termination=termination,
+        initial=[0.5, 0.5, 0.0, 0.0],
+    )
 
 
 MDP = ending_model()
@@ -51,7 +60,9 @@ SOME = pieces(LOG, 200)[0]
 
 
 def estimate(data, method, mdp=MDP, policy=TARGET, **keywords):
-    return rm.off_policy.evaluate(data, policy, **{"frame": mdp, "method": method, "interval": "normal", **keywords})
+    return rm.off_policy.evaluate(
+        data, policy, **{"frame": mdp, "method": method, "interval": "normal", **keywords}
+    )
 
 
 # ---- the estimates ----
@@ -81,9 +92,13 @@ def by_hand(data, policy, discount, cost, self_normalised):
 @pytest.mark.parametrize("method", ["importance-sampling", "weighted"])
 def test_importance_sampling_is_its_formula(method, regularizer):
     data = pieces(LOG, 60)[0]
-    cost = np.zeros(4) if regularizer is None else np.asarray(regularizer.cost(TARGET, MDP.available))
+    cost = (
+        np.zeros(4) if regularizer is None else np.asarray(regularizer.cost(TARGET, MDP.available))
+    )
     expected = by_hand(data, TARGET, 0.9, cost, method == "weighted")
-    assert estimate(data, method, regularizer=regularizer).value == pytest.approx(expected, rel=1e-10)
+    assert estimate(data, method, regularizer=regularizer).value == pytest.approx(
+        expected, rel=1e-10
+    )
 
 
 @pytest.mark.parametrize("regularizer", [None, rm.Shannon(0.4)])
@@ -108,11 +123,18 @@ def test_unbiased_with_few_episodes(method):
 
 
 def test_the_model_is_judged_by_episodes_that_it_was_not_made_from():
-    """One step in one of 40 states: a model fitted to its own judges would remember them, and hardly be corrected."""
+    """One step in one of 40 states: a model fitted to its own judges would remember them, and
+    hardly be corrected.
+    """
     rewards = np.tile([0.0, 1.0], (40, 1))
     mdp = rm.MDP(np.zeros((40, 2, 40)), rewards, 0.9, termination=np.ones((40, 2)))
     data, policy = log(mdp, 6000, rm.uniform_policy(mdp)), np.tile([0.2, 0.8], (40, 1))
-    values = np.array([estimate(some, "doubly-robust", mdp, policy, unseen=1.0).value for some in pieces(data, 40)])
+    values = np.array(
+        [
+            estimate(some, "doubly-robust", mdp, policy, unseen=1.0).value
+            for some in pieces(data, 40)
+        ]
+    )
     z = (values.mean() - 0.8) / (values.std(ddof=1) / np.sqrt(values.size))
     assert abs(z) < 4
     assert values.std() > 0
@@ -120,8 +142,13 @@ def test_the_model_is_judged_by_episodes_that_it_was_not_made_from():
 
 def test_the_weighted_estimate_is_nearer_and_converges():
     true = rm.evaluate(MDP, TARGET).initial_value
-    small = {method: np.array([estimate(data, method).value for data in pieces(LOG, 100)[:150]]) for method in METHODS[1:]}
-    error = {method: float(np.sqrt(np.mean((values - true) ** 2))) for method, values in small.items()}
+    small = {
+        method: np.array([estimate(data, method).value for data in pieces(LOG, 100)[:150]])
+        for method in METHODS[1:]
+    }
+    error = {
+        method: float(np.sqrt(np.mean((values - true) ** 2))) for method, values in small.items()
+    }
     assert error["weighted"] < 0.9 * error["importance-sampling"]
     assert abs(estimate(LOG, "weighted").value - true) < 0.2 * error["weighted"]
 
@@ -134,12 +161,16 @@ def test_the_standard_error_is_the_standard_deviation(method):
 
 
 def test_the_model_takes_variance_away():
-    plain, robust = (estimate(LOG, method).standard_error for method in ("importance-sampling", "doubly-robust"))
+    plain, robust = (
+        estimate(LOG, method).standard_error for method in ("importance-sampling", "doubly-robust")
+    )
     assert robust < 0.7 * plain
 
 
 def test_doubly_robust_is_exact_where_nothing_is_left_to_chance():
-    """Known rewards and moves, every pair in both halves: the model is right, and there is nothing to correct."""
+    """Known rewards and moves, every pair in both halves: the model is right, and there is nothing
+    to correct.
+    """
     P = np.zeros((4, 2, 4))
     for s in range(3):
         P[s, 0, s + 1], P[s, 1, 3] = 1.0, 1.0
@@ -160,7 +191,9 @@ def test_doubly_robust_is_exact_where_nothing_is_left_to_chance():
 @each_method
 def test_normal_intervals_cover(method):
     true = rm.evaluate(MDP, TARGET).initial_value
-    covered = [r.lower <= true <= r.upper for r in (estimate(data, method) for data in pieces(LOG, 100))]
+    covered = [
+        r.lower <= true <= r.upper for r in (estimate(data, method) for data in pieces(LOG, 100))
+    ]
     assert len(covered) == 300
     assert 0.92 <= np.mean(covered) <= 0.98
 
@@ -171,7 +204,13 @@ def test_finite_sample_intervals_cover_and_tighten(regularizer):
     width = []
     for size in (100, 10_000):
         results = [
-            estimate(data, "doubly-robust", regularizer=regularizer, interval="finite-sample", reward_range=RANGE)
+            estimate(
+                data,
+                "doubly-robust",
+                regularizer=regularizer,
+                interval="finite-sample",
+                reward_range=RANGE,
+            )
             for data in pieces(LOG, size)[:150]
         ]
         assert np.mean([r.lower <= true <= r.upper for r in results]) >= 0.95
@@ -189,9 +228,14 @@ def test_students_interval_covers_normal_totals_exactly_as_often_as_it_says():
 
 
 def test_clipped_bounds_miss_as_seldom_as_the_inequality_says():
-    """Coins: Theorem 4 with δ = 1/2 lies 1.8 standard deviations below the mean, which 3.5 % of the means are above."""
+    """Coins: Theorem 4 with δ = 1/2 lies 1.8 standard deviations below the mean, which 3.5 % of the
+    means are above.
+    """
     rng = np.random.default_rng(1)
-    missed = [intervals._clipped_lower(coins, 0.5) > 0.5 for coins in (rng.random((1000, 2200)) < 0.5).astype(float)]
+    missed = [
+        intervals._clipped_lower(coins, 0.5) > 0.5
+        for coins in (rng.random((1000, 2200)) < 0.5).astype(float)
+    ]
     assert 0.01 < np.mean(missed) < 0.06
 
 
@@ -200,7 +244,9 @@ def test_clipping_pays_where_single_episodes_weigh_much():
     totals = np.exp(2.0 * rng.standard_normal(20_000) - 2.0)
     bound = intervals._clipped_lower(totals, 0.05)
     rest = totals[np.arange(totals.size) % intervals.CHOOSING != 0]
-    whole = rest.mean() - rm.certificates.empirical_bernstein_radius(rest.size, rest.var(), rest.max(), 0.05, sides=1)
+    whole = rest.mean() - rm.certificates.empirical_bernstein_radius(
+        rest.size, rest.var(), rest.max(), 0.05, sides=1
+    )
     assert max(whole, 0.5) < bound < 1.0
     assert intervals._clipped_lower(np.zeros(50), 0.05) == 0.0
 
@@ -214,15 +260,25 @@ def test_what_the_choice_of_the_threshold_did_not_see_is_clipped():
 @pytest.mark.parametrize("interval", ["normal", "finite-sample"])
 @each_method
 def test_what_was_cut_off_widens_the_interval(method, interval):
-    """Forests never end: 15 steps are worth less than all, and the interval has to say what the rest may be worth."""
+    """Forests never end: 15 steps are worth less than all, and the interval has to say what the
+    rest may be worth.
+    """
     mdp, policy = rm.models.forest(discount=0.8), np.array([[0.6, 0.4]] * 3)
-    true, data = rm.evaluate(mdp, policy).initial_value, log(mdp, 3000, rm.uniform_policy(mdp), steps=15)
+    true, data = (
+        rm.evaluate(mdp, policy).initial_value,
+        log(mdp, 3000, rm.uniform_policy(mdp), steps=15),
+    )
     results = [
-        estimate(data, method, mdp, policy, interval=interval, reward_range=(0, 4), horizon=horizon) for horizon in (5, 10, None)
+        estimate(data, method, mdp, policy, interval=interval, reward_range=(0, 4), horizon=horizon)
+        for horizon in (5, 10, None)
     ]
     assert all(r.lower <= true <= r.upper for r in results)
     assert results[0].upper - results[0].lower >= 0.8**5 * 4 / 0.2
-    assert results[0].upper - results[0].lower > results[1].upper - results[1].lower > results[2].upper - results[2].lower
+    assert (
+        results[0].upper - results[0].lower
+        > results[1].upper - results[1].lower
+        > results[2].upper - results[2].lower
+    )
     if method != "doubly-robust":
         assert results[0].value + 5 * results[0].standard_error < true
     assert [r.cut for r in results] == [3000] * 3
@@ -234,7 +290,15 @@ def test_without_support_only_the_finite_sample_interval_holds():
     data = log(mdp, 2000, np.array([[1.0, 0.0]]), steps=1)
     policy = np.array([[0.7, 0.3]])
     finite, normal = (
-        estimate(data, "importance-sampling", mdp, policy, interval=interval, reward_range=(0, 1), unseen=0.4)
+        estimate(
+            data,
+            "importance-sampling",
+            mdp,
+            policy,
+            interval=interval,
+            reward_range=(0, 1),
+            unseen=0.4,
+        )
         for interval in ("finite-sample", "normal")
     )
     assert finite.lower <= 0.3 <= finite.upper
@@ -252,7 +316,9 @@ def test_the_effective_size_of_one_step_is_kishs():
     mdp = rm.models.bandit((1.0, 0.0), discount=0.0)
     data, policy = log(mdp, 100, np.array([[0.5, 0.5]]), steps=1), np.array([[0.9, 0.1]])
     weight = policy[0, data.action] / 0.5
-    assert estimate(data, "weighted", mdp, policy).effective_size == pytest.approx(weight.sum() ** 2 / (weight @ weight))
+    assert estimate(data, "weighted", mdp, policy).effective_size == pytest.approx(
+        weight.sum() ** 2 / (weight @ weight)
+    )
 
 
 def test_a_horizon_reads_the_beginnings():
@@ -277,13 +343,17 @@ UNCHECKED = inspect.unwrap(rm.off_policy.evaluate)
 
 
 def refuse(data=SOME, policy=TARGET, **keywords):
-    """Call the function without the run-time checks of the tests: what is wrong has to be refused by the library."""
+    """Call the function without the run-time checks of the tests: what is wrong has to be refused
+    by the library.
+    """
     return UNCHECKED(data, policy, **{"frame": MDP, "interval": "normal", **keywords})
 
 
 def without(name):
     names = ("state", "action", "reward", "next_state", "ended", "probability", "episode")
-    return Dataset.from_columns({n: getattr(SOME, n) for n in names if n != name}, n_states=4, n_actions=2)
+    return Dataset.from_columns(
+        {n: getattr(SOME, n) for n in names if n != name}, n_states=4, n_actions=2
+    )
 
 
 def cut(mdp=MDP):
@@ -291,30 +361,82 @@ def cut(mdp=MDP):
 
 
 REFUSALS = {
-    "probability": (lambda: refuse(without("probability")), rm.SampleError, "no column 'probability'.*how likely"),
-    "episode": (lambda: refuse(without("episode")), rm.SampleError, "no column 'episode'.*which rows belong together"),
-    "no data": (lambda: refuse({"state": [0]}), rm.SampleError, "must be a regmdp.samples.Dataset, not dict"),
+    "probability": (
+        lambda: refuse(without("probability")),
+        rm.SampleError,
+        "no column 'probability'.*how likely",
+    ),
+    "episode": (
+        lambda: refuse(without("episode")),
+        rm.SampleError,
+        "no column 'episode'.*which rows belong together",
+    ),
+    "no data": (
+        lambda: refuse({"state": [0]}),
+        rm.SampleError,
+        "must be a regmdp.samples.Dataset, not dict",
+    ),
     "no discount": (lambda: refuse(frame=None), rm.SolverError, "give the discount, or a frame"),
-    "method": (lambda: refuse(method="guess"), rm.SolverError, "method must be one of .*'doubly-robust'.*not 'guess'"),
-    "interval": (lambda: refuse(interval="wide"), rm.SolverError, "interval must be 'normal' or 'finite-sample', not 'wide'"),
-    "confidence": (lambda: refuse(confidence=95), rm.SolverError, "more than 0 and less than 1, as 0.95, not 95"),
+    "method": (
+        lambda: refuse(method="guess"),
+        rm.SolverError,
+        "method must be one of .*'doubly-robust'.*not 'guess'",
+    ),
+    "interval": (
+        lambda: refuse(interval="wide"),
+        rm.SolverError,
+        "interval must be 'normal' or 'finite-sample', not 'wide'",
+    ),
+    "confidence": (
+        lambda: refuse(confidence=95),
+        rm.SolverError,
+        "more than 0 and less than 1, as 0.95, not 95",
+    ),
     "horizon": (lambda: refuse(horizon=0), rm.SolverError, "at least 1 step, not 0"),
     "unseen": (lambda: refuse(unseen=2.0), rm.SolverError, "a share between 0 and 1, not 2.0"),
-    "regularizer": (lambda: refuse(regularizer=0.1), rm.SolverError, "must be a regmdp.Regularizer or None, not float"),
-    "range": (lambda: refuse(reward_range=(0, 2)), rm.SampleError, r"row \d+ .* outside of reward_range, 0 to 2; \d+ of \d+ rows"),
-    "order": (lambda: refuse(reward_range=(2, 0)), rm.SolverError, r"two finite numbers, not \(2, 0\)"),
+    "regularizer": (
+        lambda: refuse(regularizer=0.1),
+        rm.SolverError,
+        "must be a regmdp.Regularizer or None, not float",
+    ),
+    "range": (
+        lambda: refuse(reward_range=(0, 2)),
+        rm.SampleError,
+        r"row \d+ .* outside of reward_range, 0 to 2; \d+ of \d+ rows",
+    ),
+    "order": (
+        lambda: refuse(reward_range=(2, 0)),
+        rm.SolverError,
+        r"two finite numbers, not \(2, 0\)",
+    ),
     "form": (lambda: refuse(reward_range=3), rm.SolverError, r"must be \(lowest, highest\), not 3"),
-    "needs range": (lambda: refuse(interval="finite-sample"), rm.SampleError, "needs the range of the rewards"),
-    "cut": (lambda: refuse(cut()), rm.SampleError, r"\d+ of 50 episodes were cut off .* give reward_range"),
+    "needs range": (
+        lambda: refuse(interval="finite-sample"),
+        rm.SampleError,
+        "needs the range of the rewards",
+    ),
+    "cut": (
+        lambda: refuse(cut()),
+        rm.SampleError,
+        r"\d+ of 50 episodes were cut off .* give reward_range",
+    ),
     "cut for good": (
-        lambda: refuse(cut(), discount=1.0), rm.SampleError, r"\d+ of 50 episodes were cut off .* without discount",
+        lambda: refuse(cut(), discount=1.0),
+        rm.SampleError,
+        r"\d+ of 50 episodes were cut off .* without discount",
     ),
     "undiscounted": (
-        lambda: refuse(discount=1.0, interval="finite-sample", reward_range=RANGE), rm.SolverError, "discount below 1",
+        lambda: refuse(discount=1.0, interval="finite-sample", reward_range=RANGE),
+        rm.SolverError,
+        "discount below 1",
     ),
     "policy": (lambda: refuse(policy=TARGET[:, :1]), rm.PolicyError, r"shape \(S, A\) = \(4, 2\)"),
-    "terminal": (lambda: refuse(policy=np.array([[0.5, 0.4]] * 4)), rm.PolicyError, "sums to 0.9 in state 0"),
-}  # fmt: skip
+    "terminal": (
+        lambda: refuse(policy=np.array([[0.5, 0.4]] * 4)),
+        rm.PolicyError,
+        "sums to 0.9 in state 0",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", REFUSALS)
@@ -327,8 +449,9 @@ def test_refusals(name):
 def test_a_pair_that_the_data_never_contain_is_named():
     data = log(MDP, 500, np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0], [0.0, 0.0]]))
     message = (
-        r"the policy gives state 0, action 1 probability 0.3, and the data, which visit that state \d+ times, never contain it.*"
-        r"the data cannot say \(2 pairs in 2 states are like that, [\d.]+ % of the policy's discounted steps\)"
+        r"the policy gives state 0, action 1 probability 0.3, and the data, which visit that state "
+        r"\d+ times, never contain it.*the data cannot say \(2 pairs in 2 states are like that, "
+        r"[\d.]+ % of the policy's discounted steps\)"
     )
     with pytest.raises(rm.SampleError, match=message):
         estimate(data, "weighted")
@@ -341,7 +464,10 @@ def test_a_pair_that_the_data_never_contain_is_named():
 
 def test_too_few_episodes_in_effect():
     greedy = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
-    with pytest.raises(rm.SampleError, match=r"30 episodes .* worth \d\.\d of the policy .* 10 are the least; .*horizon="):
+    with pytest.raises(
+        rm.SampleError,
+        match=r"30 episodes .* worth \d\.\d of the policy .* 10 are the least; .*horizon=",
+    ):
         estimate(pieces(LOG, 30)[0], "weighted", policy=greedy)
 
 
@@ -351,19 +477,35 @@ def test_weights_that_overflow_are_refused():
 
     simulator = UserSimulator(sample, 1, 2, 0.99, reward_range=(0, 1))
     data = log(simulator, 20, np.array([[0.999, 0.001]]), steps=200)
-    with pytest.raises(rm.SampleError, match=r"row \d+: up to here the policy is e\^\d+ times likelier"):
+    with pytest.raises(
+        rm.SampleError, match=r"row \d+: up to here the policy is e\^\d+ times likelier"
+    ):
         estimate(
             Dataset.from_columns(
-                {"state": data.state, "action": np.ones(len(data)), "reward": data.reward, "next_state": data.next_state,
-                 "probability": np.full(len(data), 0.001), "episode": data.episode},
+                {
+                    "state": data.state,
+                    "action": np.ones(len(data)),
+                    "reward": data.reward,
+                    "next_state": data.next_state,
+                    "probability": np.full(len(data), 0.001),
+                    "episode": data.episode,
+                },
             ),
-            "weighted", simulator, np.array([[0.0, 1.0]]),
-        )  # fmt: skip
+            "weighted",
+            simulator,
+            np.array([[0.0, 1.0]]),
+        )
 
 
 def test_repr_says_it_all():
     text = repr(rm.off_policy.evaluate(cut(), TARGET, frame=MDP, reward_range=RANGE))
-    for part in ("finite-sample interval", "with confidence 0.95", "doubly-robust from 50 episodes", "of them cut off", "worth"):
+    for part in (
+        "finite-sample interval",
+        "with confidence 0.95",
+        "doubly-robust from 50 episodes",
+        "of them cut off",
+        "worth",
+    ):
         assert part in text
 
 

@@ -1,4 +1,6 @@
-"""The plots: the same figure is the same file, nothing is lost by thinning, and nobody's settings are changed."""
+"""The plots: the same figure is the same file, nothing is lost by thinning, and nobody's settings
+are changed.
+"""
 
 import colorsys
 import re
@@ -71,7 +73,9 @@ def test_the_readers_own_settings_stay():
 
 
 @pytest.mark.parametrize("log", [False, True])
-@pytest.mark.parametrize("x", [np.arange(5000.0), np.arange(3.0), np.geomspace(1e-6, 1e9, 10_000), np.array([0.0, 1.0])])
+@pytest.mark.parametrize(
+    "x", [np.arange(5000.0), np.arange(3.0), np.geomspace(1e-6, 1e9, 10_000), np.array([0.0, 1.0])]
+)
 def test_thinning_keeps_the_ends_and_is_even(x, log):
     index = plots.thin(x, 200, log=log)
     assert index[0] == 0
@@ -113,7 +117,12 @@ def test_a_band_reaches_from_the_lowest_to_the_highest_run():
         plots.band(axes, [0, 1], runs, 2, "runs")
         (filled,) = axes.collections
         corners = filled.get_paths()[0].vertices
-        assert {tuple(corner) for corner in corners} >= {(0.0, 1.0), (0.0, 9.0), (1.0, 4.0), (1.0, 6.0)}
+        assert {tuple(corner) for corner in corners} >= {
+            (0.0, 1.0),
+            (0.0, 9.0),
+            (1.0, 4.0),
+            (1.0, 6.0),
+        }
         np.testing.assert_array_equal(axes.lines[0].get_ydata(), [2.0, 5.0])
 
 
@@ -121,11 +130,16 @@ def test_arrows_point_along_the_field_and_have_one_length():
     with plots.style():
         _, axes = plots.figure()
         plots.arrows(
-            axes, np.array([[0.0, 0.0], [5.0, 5.0], [1.0, 1.0]]), np.array([[3.0, 0.0], [0.0, -0.1], [0.0, 0.0]]), length=2.0
+            axes,
+            np.array([[0.0, 0.0], [5.0, 5.0], [1.0, 1.0]]),
+            np.array([[3.0, 0.0], [0.0, -0.1], [0.0, 0.0]]),
+            length=2.0,
         )
         (shape,) = axes.patches
         outlines = shape.get_path().vertices.reshape(2, -1, 2)  # no arrow where the field is 0
-    for outline, tip, tail in zip(outlines, ([1.0, 0.0], [5.0, 4.0]), ([-1.0, 0.0], [5.0, 6.0]), strict=True):
+    for outline, tip, tail in zip(
+        outlines, ([1.0, 0.0], [5.0, 4.0]), ([-1.0, 0.0], [5.0, 6.0]), strict=True
+    ):
         assert np.min(np.linalg.norm(outline - tip, axis=1)) < 1e-12
         assert np.min(np.linalg.norm(outline - tail, axis=1)) < 0.1
 
@@ -142,7 +156,10 @@ def test_colours_are_seen_on_white_and_differ_from_their_neighbours():
     assert min(contrast) > 2.0
     for one, other in zip(plots.COLORS, plots.COLORS[1:], strict=False):
         light = abs(luminance(one) - luminance(other))
-        hues = [colorsys.rgb_to_hls(*(int(c[place : place + 2], 16) / 255 for place in (1, 3, 5)))[0] for c in (one, other)]
+        hues = [
+            colorsys.rgb_to_hls(*(int(c[place : place + 2], 16) / 255 for place in (1, 3, 5)))[0]
+            for c in (one, other)
+        ]
         assert light > 0.02 or abs(hues[0] - hues[1]) > 0.1
 
 
@@ -151,13 +168,21 @@ def test_every_curve_has_its_own_style():
         _, axes = plots.figure()
         for number in range(len(plots.COLORS)):
             plots.curve(axes, [0, 1], [0, 1], number)
-        looks = [(line.get_color(), line.get_marker(), str(line._unscaled_dash_pattern)) for line in axes.lines]
+        looks = [
+            (line.get_color(), line.get_marker(), str(line._unscaled_dash_pattern))
+            for line in axes.lines
+        ]
     for part in zip(*looks, strict=True):
         assert len(set(part)) == len(plots.COLORS)
 
 
 def test_without_matplotlib_the_command_that_installs_it_is_said():
-    code = "import sys; sys.modules['matplotlib'] = None\nimport regmdp, regmdp.reproduce.experiments\nimport regmdp.plots"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    code = (
+        "import sys; sys.modules['matplotlib'] = None\nimport regmdp, "
+        "regmdp.reproduce.experiments\nimport regmdp.plots"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
     assert "MissingExtraError" in ended.stderr
     assert "python -m pip install 'regmdp[plots]'" in ended.stderr

@@ -22,9 +22,13 @@ def test_uniform_policy(mdp):
 
 def test_policies_of_numbers_and_of_actions(mdp):
     np.testing.assert_array_equal(as_policy(mdp, [1, 0, 99]), [[0, 1], [1, 0], [0, 0]])
-    np.testing.assert_array_equal(as_policy(mdp, np.array([[1, 0], [1, 0], [0, 0]])), [[1, 0], [1, 0], [0, 0]])
+    np.testing.assert_array_equal(
+        as_policy(mdp, np.array([[1, 0], [1, 0], [0, 0]])), [[1, 0], [1, 0], [0, 0]]
+    )
     # what stands in a terminal state does not matter
-    np.testing.assert_array_equal(as_policy(mdp, [[0.25, 0.75], [1, 0], [np.nan, -1]]), [[0.25, 0.75], [1, 0], [0, 0]])
+    np.testing.assert_array_equal(
+        as_policy(mdp, [[0.25, 0.75], [1, 0], [np.nan, -1]]), [[0.25, 0.75], [1, 0], [0, 0]]
+    )
 
 
 def test_rows_are_normalised_to_rounding(mdp):
@@ -38,22 +42,52 @@ def test_rows_are_normalised_to_rounding(mdp):
 @pytest.mark.parametrize(
     ("policy", "message"),
     [
-        (np.zeros((2, 2)), r"a policy must have shape \(S, A\) = \(3, 2\), or \(S,\) if it holds action numbers, not \(2, 2\)"),
+        (
+            np.zeros((2, 2)),
+            (
+                r"a policy must have shape \(S, A\) = \(3, 2\), or \(S,\) if it holds action "
+                r"numbers, not \(2, 2\)"
+            ),
+        ),
         (np.zeros(3), r"a policy must have shape .* not \(3,\)"),
         ([0, 0], r"a policy of action numbers must have shape \(S,\) = \(3,\), not \(2,\)"),
-        ([0, 2, 0], r"the policy takes action 2 in state 1 \(b\), but actions run from 0 to 1; 1 states are off"),
+        (
+            [0, 2, 0],
+            (
+                r"the policy takes action 2 in state 1 \(b\), but actions run from 0 to 1; 1 "
+                r"states are off"
+            ),
+        ),
         ([-1, 0, 0], r"the policy takes action -1 in state 0 \(a\)"),
-        ([0, 1, 0], r"gives state 1 \(b\), action 1 \(y\) probability 1, but that action is not available; 1 entries are wrong"),
+        (
+            [0, 1, 0],
+            (
+                r"gives state 1 \(b\), action 1 \(y\) probability 1, but that action is not "
+                r"available; 1 entries are wrong"
+            ),
+        ),
         (
             [[0.5, 0.5], [0.5, 0.5], [0, 0]],
-            r"gives state 1 \(b\), action 1 \(y\) probability 0\.5, but that action is not available",
+            (
+                r"gives state 1 \(b\), action 1 \(y\) probability 0\.5, but that action is not "
+                r"available"
+            ),
         ),
         (
             [[1.5, -0.5], [1, 0], [0, 0]],
-            r"gives state 0 \(a\), action 1 \(y\) probability -0\.5, which is not a probability; 1 ent",
+            (
+                r"gives state 0 \(a\), action 1 \(y\) probability -0\.5, which is not a "
+                r"probability; 1 ent"
+            ),
         ),
-        ([[np.nan, 1], [1, 0], [0, 0]], r"gives state 0 \(a\), action 0 \(x\) probability nan, which is not a probability"),
-        ([[0.5, 0.4], [0.9, 0], [0, 0]], r"sums to 0\.9 in state 0 \(a\), not to 1; 2 of 2 states are off; normalise the rows"),
+        (
+            [[np.nan, 1], [1, 0], [0, 0]],
+            r"gives state 0 \(a\), action 0 \(x\) probability nan, which is not a probability",
+        ),
+        (
+            [[0.5, 0.4], [0.9, 0], [0, 0]],
+            r"sums to 0\.9 in state 0 \(a\), not to 1; 2 of 2 states are off; normalise the rows",
+        ),
         ([["a", "b"], ["c", "d"], ["e", "f"]], "a policy must be an array of probabilities"),
     ],
 )
@@ -65,7 +99,10 @@ def test_what_is_not_a_policy(mdp, policy, message):
 
 def test_policies_must_stay_where_the_regularizer_is_finite(mdp):
     kl = rm.KL(np.array([1.0, 0.0]), temperature=1.0)
-    message = r"gives state 0 \(a\), action 1 \(y\) probability 0\.5, which the regularizer forbids: it is infinite there"
+    message = (
+        r"gives state 0 \(a\), action 1 \(y\) probability 0\.5, which the regularizer forbids: it "
+        r"is infinite there"
+    )
     for use in (
         lambda policy: rm.evaluate(mdp, policy, kl),
         lambda policy: rm.certify(mdp, kl, policy=policy),
@@ -80,7 +117,9 @@ def test_policies_must_stay_where_the_regularizer_is_finite(mdp):
 
 @pytest.fixture
 def maze():
-    """Undiscounted: 0 goes on to 1 or stays, 1 ends or goes back, 2 stays or goes to 3, 3 stays or goes to 2."""
+    """Undiscounted: 0 goes on to 1 or stays, 1 ends or goes back, 2 stays or goes to 3, 3 stays or
+    goes to 2.
+    """
     P = np.zeros((4, 2, 4))
     P[0, 0, 1] = P[0, 1, 0] = P[1, 1, 0] = P[2, 0, 2] = P[2, 1, 3] = P[3, 0, 3] = P[3, 1, 2] = 1.0
     ending = np.zeros((4, 2))
@@ -90,7 +129,10 @@ def maze():
 
 
 def test_no_policy_ends(maze):
-    message = r"no policy ends the episode from state 2 \(pit\) \(states like that: 2\), .*use a discount below 1, or mark where"
+    message = (
+        r"no policy ends the episode from state 2 \(pit\) \(states like that: 2\), .*use a "
+        r"discount below 1, or mark where"
+    )
     for use in (
         rm.solve,
         lambda mdp: rm.evaluate(mdp, [0, 0, 0, 0]),
@@ -106,7 +148,10 @@ def test_this_policy_does_not_end(maze):
     available = np.ones((4, 2), dtype=bool)
     available[2:] = False
     mdp = maze.with_available(available)
-    message = r"this policy does not end the episode from state 0 \(hall\) \(states like that: 2\), .*other policies do end it"
+    message = (
+        r"this policy does not end the episode from state 0 \(hall\) \(states like that: 2\), "
+        r".*other policies do end it"
+    )
     for use in (
         lambda policy: rm.evaluate(mdp, policy),
         lambda policy: rm.certify(mdp, policy=policy),
@@ -115,12 +160,16 @@ def test_this_policy_does_not_end(maze):
     ):
         with pytest.raises(rm.ImproperPolicyError, match=message):
             use([0, 1, 0, 0])
-    with pytest.raises(rm.ImproperPolicyError, match=r"from state 0 \(hall\) \(states like that: 1\)"):
+    with pytest.raises(
+        rm.ImproperPolicyError, match=r"from state 0 \(hall\) \(states like that: 1\)"
+    ):
         rm.evaluate(mdp, [1, 0, 0, 0])
     np.testing.assert_allclose(rm.evaluate(mdp, [0, 0, 0, 0]).value, [-2, -1, 0, 0], rtol=1e-14)
     # what a regularizer forbids does not end an episode either
     with pytest.raises(rm.InfeasibleError, match="no policy ends the episode from state 0"):
-        rm.solve(mdp, rm.KL(np.array([[0.5, 0.5], [0.0, 1.0], [0.5, 0.5], [0.5, 0.5]]), temperature=1.0))
+        rm.solve(
+            mdp, rm.KL(np.array([[0.5, 0.5], [0.0, 1.0], [0.5, 0.5], [0.5, 0.5]]), temperature=1.0)
+        )
     # and with a discount nothing has to end
     assert rm.solve(maze.with_discount(0.9)).status.ok
 
@@ -128,7 +177,9 @@ def test_this_policy_does_not_end(maze):
 def test_limits_on_probabilities_without_a_discount_need_that_all_policies_end():
     rows = np.array([[[0.5], [1.0]]])
     loops = rm.MDP(rows, np.array([[1.0, 0.0]]), 1.0, termination=1.0 - rows[..., 0])
-    with pytest.raises(rm.RegularizerError, match="Box limits probabilities.* from state 0 one may go on for ever"):
+    with pytest.raises(
+        rm.RegularizerError, match="Box limits probabilities.* from state 0 one may go on for ever"
+    ):
         rm.solve(loops, rm.Box(0.0, 0.6))
     rows = np.array([[[0.5], [0.9]]])
     ends = rm.MDP(rows, np.array([[1.0, 0.0]]), 1.0, termination=1.0 - rows[..., 0])

@@ -14,7 +14,9 @@ NUMBERS = ("gap", "worst_state", "initial_lower", "initial_upper", "initial_gap"
 
 
 def endless():
-    """Undiscounted, and going round the loop costs nothing: nothing can be proved above the optimum but by a look at the graph."""
+    """Undiscounted, and going round the loop costs nothing: nothing can be proved above the optimum
+    but by a look at the graph.
+    """
     P = np.zeros((3, 2, 3))
     P[0, 0, 1] = P[1, 0, 0] = 1.0
     P[0, 1, 2] = P[1, 1, 2] = 1.0
@@ -24,8 +26,12 @@ def endless():
 
 SOLUTIONS = {
     "discounted": lambda: rm.solve(rm.models.garnet(20, 3, 4), rm.Shannon(temperature=0.1)),
-    "undiscounted": lambda: rm.solve(rm.models.gridworld().with_discount(1.0), rm.KL(np.full(4, 0.25), temperature=0.1)),
-    "not converged": lambda: rm.solve(rm.models.chain(5), algorithm=rm.algorithms.ValueIteration(), max_iterations=2),
+    "undiscounted": lambda: rm.solve(
+        rm.models.gridworld().with_discount(1.0), rm.KL(np.full(4, 0.25), temperature=0.1)
+    ),
+    "not converged": lambda: rm.solve(
+        rm.models.chain(5), algorithm=rm.algorithms.ValueIteration(), max_iterations=2
+    ),
     "infinite bounds": lambda: rm.solve(endless()),
     "exactly three iterations": lambda: rm.solve(rm.models.chain(5), tol=0, max_iterations=3),
 }
@@ -40,11 +46,15 @@ def test_what_is_saved_is_what_is_loaded(name, tmp_path):
         np.testing.assert_array_equal(getattr(again, field), getattr(solution, field))
         assert not getattr(again, field).flags.writeable
     for field in ARRAYS:
-        np.testing.assert_array_equal(getattr(again.certificate, field), getattr(solution.certificate, field))
+        np.testing.assert_array_equal(
+            getattr(again.certificate, field), getattr(solution.certificate, field)
+        )
     for field in NUMBERS:
         assert getattr(again.certificate, field) == getattr(solution.certificate, field)
     for field in ("iteration", "residual", "gap", "value", "seconds"):
-        np.testing.assert_array_equal(getattr(again.history, field), getattr(solution.history, field))
+        np.testing.assert_array_equal(
+            getattr(again.history, field), getattr(solution.history, field)
+        )
     assert again.status is solution.status
     assert again.provenance == solution.provenance
     assert again.summary() == solution.summary()
@@ -73,7 +83,12 @@ def test_a_solution_cannot_be_written_to():
     solution = rm.solve(rm.models.chain(3))
     with pytest.raises(AttributeError):
         solution.value = np.zeros(3)
-    for array in (solution.policy, solution.value, solution.certificate.lower, solution.history.gap):
+    for array in (
+        solution.policy,
+        solution.value,
+        solution.certificate.lower,
+        solution.history.gap,
+    ):
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0.0
 
@@ -98,7 +113,9 @@ def test_the_worst_state_has_its_name():
 
 def test_a_certificate_of_unknowns_knows_nothing():
     inf = np.array([np.inf, 1.0])
-    certificate = Certificate.of(np.array([0.0, 1.0]), Bounds(-inf, inf, np.array([-np.inf, 0.0]), inf))
+    certificate = Certificate.of(
+        np.array([0.0, 1.0]), Bounds(-inf, inf, np.array([-np.inf, 0.0]), inf)
+    )
     assert certificate.gap == np.inf
     assert certificate.worst_state == 0
     # from the second state, where episodes begin, more is known
@@ -147,7 +164,9 @@ def test_a_file_that_is_something_else(tmp_path):
     np.savez(path, policy=np.zeros(3))
     with pytest.raises(rm.FormatError, match="other.npz is not a regmdp file"):
         rm.Solution.load(path)
-    np.savez(path, meta=np.array({"kind": "solution"}, dtype=object))  # needs a pickle, which could run anything
+    np.savez(
+        path, meta=np.array({"kind": "solution"}, dtype=object)
+    )  # needs a pickle, which could run anything
     with pytest.raises(rm.FormatError, match="other.npz is not a regmdp file"):
         rm.Solution.load(path)
     rm.io.save(rm.models.chain(3), path)
@@ -168,11 +187,15 @@ def test_a_file_that_is_incomplete(saved, lacking):
     arrays, meta = files.read_arrays(saved, "solution")
     del arrays[lacking]
     files.write_arrays(saved, "solution", arrays, meta)
-    with pytest.raises(rm.FormatError, match=f"is not a complete solution: '{lacking}' is missing or wrong"):
+    with pytest.raises(
+        rm.FormatError, match=f"is not a complete solution: '{lacking}' is missing or wrong"
+    ):
         rm.Solution.load(saved)
 
 
-@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()], ids=["full disk", "Ctrl-C"])
+@pytest.mark.parametrize(
+    "error", [OSError("disk full"), KeyboardInterrupt()], ids=["full disk", "Ctrl-C"]
+)
 @pytest.mark.parametrize("when", ["while writing", "before it is moved", "while it is flushed"])
 def test_a_crash_leaves_the_old_file(saved, monkeypatch, error, when):
     before = saved.read_bytes()

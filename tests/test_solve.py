@@ -8,7 +8,9 @@ from regmdp.algorithms import ModifiedPolicyIteration, PolicyIteration, ValueIte
 
 ALGORITHMS = [ValueIteration(), ModifiedPolicyIteration(), PolicyIteration()]
 
-each_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda algorithm: algorithm.name)
+each_algorithm = pytest.mark.parametrize(
+    "algorithm", ALGORITHMS, ids=lambda algorithm: algorithm.name
+)
 
 
 @pytest.fixture
@@ -45,12 +47,20 @@ def test_the_bandit_has_its_formulas():
     r = np.array([1.0, 0.9, 0.1])
     mdp = rm.models.bandit()
     np.testing.assert_allclose(rm.solve(mdp).value, [1.0])
-    np.testing.assert_allclose(rm.solve(mdp, rm.Shannon(temperature=0.3)).value, [0.3 * np.log(np.exp(r / 0.3).sum())], atol=1e-12)
+    np.testing.assert_allclose(
+        rm.solve(mdp, rm.Shannon(temperature=0.3)).value,
+        [0.3 * np.log(np.exp(r / 0.3).sum())],
+        atol=1e-12,
+    )
     p = np.array([0.2, 0.3, 0.5])
     kl = rm.solve(mdp, rm.KL(p, temperature=0.3))
     np.testing.assert_allclose(kl.value, [0.3 * np.log((p * np.exp(r / 0.3)).sum())], atol=1e-12)
-    np.testing.assert_allclose(kl.policy[0], p * np.exp(r / 0.3) / (p * np.exp(r / 0.3)).sum(), rtol=1e-13)
-    np.testing.assert_allclose(rm.solve(mdp, rm.SquaredL2(temperature=1.0)).policy, [[0.55, 0.45, 0.0]], atol=1e-15)
+    np.testing.assert_allclose(
+        kl.policy[0], p * np.exp(r / 0.3) / (p * np.exp(r / 0.3)).sum(), rtol=1e-13
+    )
+    np.testing.assert_allclose(
+        rm.solve(mdp, rm.SquaredL2(temperature=1.0)).policy, [[0.55, 0.45, 0.0]], atol=1e-15
+    )
 
 
 def test_a_little_temperature_changes_little(mdp):
@@ -79,7 +89,9 @@ def test_tol_0_gives_the_iterate_itself(mdp):
     expected = np.zeros(30)
     for _ in range(3):
         expected = rm.bellman.backup(mdp, None, expected)
-    np.testing.assert_array_equal(rm.solve(mdp, algorithm=ValueIteration(), tol=0, max_iterations=3).value, expected)
+    np.testing.assert_array_equal(
+        rm.solve(mdp, algorithm=ValueIteration(), tol=0, max_iterations=3).value, expected
+    )
 
 
 def test_the_iteration_limit_is_a_status(mdp):
@@ -88,7 +100,10 @@ def test_the_iteration_limit_is_a_status(mdp):
     assert not solution.status.ok
     assert solution.iterations == 4
     assert solution.certificate.gap > 1e-8
-    assert np.max(optimal_value(mdp) - rm.evaluate(mdp, solution.policy).value) <= solution.certificate.gap
+    assert (
+        np.max(optimal_value(mdp) - rm.evaluate(mdp, solution.policy).value)
+        <= solution.certificate.gap
+    )
 
 
 @each_algorithm
@@ -147,7 +162,10 @@ def test_start_from_a_solution(mdp, algorithm):
     [
         (np.zeros(29), r"the value must have shape \(S,\) = \(30,\), not \(29,\)"),
         (np.full(30, np.nan), "the value of state 0 is nan; 30 are not finite"),
-        (np.where(np.arange(30) == 7, np.inf, 0.0), "the value of state 7 is inf; 1 are not finite"),
+        (
+            np.where(np.arange(30) == 7, np.inf, 0.0),
+            "the value of state 7 is inf; 1 are not finite",
+        ),
         ("warm", "the value must be an array of numbers"),
     ],
 )
@@ -173,7 +191,10 @@ def test_a_start_that_is_no_policy(mdp):
         ({"tol": -1e-8}, "tol must be finite and not negative, not -1e-08"),
         ({"tol": np.nan}, "tol must be finite and not negative, not nan"),
         ({"tol": np.inf}, "tol must be finite and not negative, not inf"),
-        ({"tol": 0.0}, "tol=0 makes exactly max_iterations iterations, so say how many: max_iterations="),
+        (
+            {"tol": 0.0},
+            "tol=0 makes exactly max_iterations iterations, so say how many: max_iterations=",
+        ),
         ({"max_iterations": -1}, "max_iterations must be an integer, 0 or more, not -1"),
     ],
 )
@@ -190,11 +211,20 @@ def test_options_out_of_range(mdp, options, message):
         ({"max_iterations": True}, "max_iterations must be an integer, 0 or more, not True"),
         (
             {"algorithm": "value iteration"},
-            r'algorithm must be "auto" or a method such as regmdp.algorithms.ValueIteration\(\), not',
+            (
+                r'algorithm must be "auto" or a method such as '
+                r"regmdp.algorithms.ValueIteration\(\), not"
+            ),
         ),
-        ({"algorithm": ValueIteration}, "algorithm must be a method from regmdp.algorithms, .*; did you forget the parentheses"),
+        (
+            {"algorithm": ValueIteration},
+            "algorithm must be a method from regmdp.algorithms, .*; did you forget the parentheses",
+        ),
         ({"regularizer": 0.1}, "the regularizer must be a regmdp.Regularizer or None, not float"),
-        ({"mdp": np.zeros((2, 2, 2))}, "the model must be a regmdp.MDP, not ndarray; build one with MDP"),
+        (
+            {"mdp": np.zeros((2, 2, 2))},
+            "the model must be a regmdp.MDP, not ndarray; build one with MDP",
+        ),
     ],
 )
 def test_options_of_another_kind(mdp, options, message):
@@ -216,7 +246,13 @@ def test_certify_needs_something_to_judge(mdp):
 
 def test_listeners_hear_of_every_iteration(mdp):
     heard, also = [], []
-    solution = rm.solve(mdp, rm.Shannon(temperature=0.1), ValueIteration(), tol=1e-4, listeners=[heard.append, also.append])
+    solution = rm.solve(
+        mdp,
+        rm.Shannon(temperature=0.1),
+        ValueIteration(),
+        tol=1e-4,
+        listeners=[heard.append, also.append],
+    )
     assert [event.iteration for event in heard] == list(range(solution.iterations + 1))
     assert heard == also
     np.testing.assert_array_equal([event.residual for event in heard], solution.history.residual)
@@ -238,7 +274,10 @@ def test_an_interrupt_returns_what_there_is(mdp, algorithm, when):
     assert solution.status is rm.Status.INTERRUPTED
     assert solution.status.word == "interrupted"
     assert solution.iterations == when
-    lost = rm.solve(mdp, rm.Shannon(temperature=0.1)).value - rm.evaluate(mdp, solution.policy, rm.Shannon(temperature=0.1)).value
+    lost = (
+        rm.solve(mdp, rm.Shannon(temperature=0.1)).value
+        - rm.evaluate(mdp, solution.policy, rm.Shannon(temperature=0.1)).value
+    )
     assert np.max(lost) <= solution.certificate.gap < np.inf
 
 
@@ -280,10 +319,22 @@ def lazy_garnet():
 @pytest.mark.parametrize(
     ("mdp", "method", "reason"),
     [
-        (rm.models.garnet(30, 3, 4), "policy iteration", "small model, discount 0.95: policy iteration is Newton's method"),
-        (rm.models.garnet(3000, 2, 3, discount=0.5), "policy iteration", "sweeps converge fast, by a factor of 0."),
+        (
+            rm.models.garnet(30, 3, 4),
+            "policy iteration",
+            "small model, discount 0.95: policy iteration is Newton's method",
+        ),
+        (
+            rm.models.garnet(3000, 2, 3, discount=0.5),
+            "policy iteration",
+            "sweeps converge fast, by a factor of 0.",
+        ),
         (lazy_garnet(), "policy iteration", "sweeps converge slowly, by a factor of 0.9"),
-        (rm.models.gridworld(30, 30), "policy iteration", "sweeps converge slowly, by a factor of 0.92 each, so it starts from"),
+        (
+            rm.models.gridworld(30, 30),
+            "policy iteration",
+            "sweeps converge slowly, by a factor of 0.92 each, so it starts from",
+        ),
         (rm.models.gridworld().with_discount(1.0), "policy iteration", "undiscounted"),
     ],
 )
@@ -300,7 +351,10 @@ def test_auto_finds_the_way_from_where_a_walk_at_random_sees_nothing():
     solution = rm.solve(corridor)
     assert solution.status.ok
     assert solution.iterations <= 2
-    assert rm.solve(corridor, algorithm=PolicyIteration(), max_iterations=10).status is rm.Status.ITERATION_LIMIT
+    assert (
+        rm.solve(corridor, algorithm=PolicyIteration(), max_iterations=10).status
+        is rm.Status.ITERATION_LIMIT
+    )
 
 
 def test_a_method_of_ones_own_choice_has_no_reason(mdp):

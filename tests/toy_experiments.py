@@ -29,9 +29,21 @@ def result(settings: Settings, passed: bool = True) -> Result:
     y = np.random.default_rng(settings.seed).random(settings.size)
     return Result(
         tables={"curve": {"x": x, "y": y, "kind": np.array(['a, "b"'] * settings.size)}},
-        figures={"curve": Drawing(lambda: draw(x, y), "A curve with τ_{0} < γ^{2} & more.", 'A curve "rising" & falling.')},
-        numbers=(Number("size <b>", str(settings.size)), Number("sum", f"{y.sum():.3f}", "about 2")),
-        checks=(Check("1 < 2", "1", "less than 2", True), Check("it <passed>", str(passed), "True", passed)),
+        figures={
+            "curve": Drawing(
+                lambda: draw(x, y),
+                "A curve with τ_{0} < γ^{2} & more.",
+                'A curve "rising" & falling.',
+            )
+        },
+        numbers=(
+            Number("size <b>", str(settings.size)),
+            Number("sum", f"{y.sum():.3f}", "about 2"),
+        ),
+        checks=(
+            Check("1 < 2", "1", "less than 2", True),
+            Check("it <passed>", str(passed), "True", passed),
+        ),
     )
 
 

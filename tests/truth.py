@@ -1,8 +1,10 @@
-"""Random models and what is true of them, computed in 60 digits by code that shares nothing with the library.
+"""Random models and what is true of them, computed in 60 digits by code that shares nothing with
+the library.
 
-A model is what is stored: its doubles are taken as exact numbers, rows that sum to 1 only nearly included. A policy stands for its
-rows divided by their exact sums. With no temperature the optimal value starts from a linear program (HiGHS), whose vertex is made
-exact by solving the equation of its policy; with one it comes from Newton's method. In both cases T V = V is checked in the end.
+A model is what is stored: its doubles are taken as exact numbers, rows that sum to 1 only nearly
+included. A policy stands for its rows divided by their exact sums. With no temperature the optimal
+value starts from a linear program (HiGHS), whose vertex is made exact by solving the equation of
+its policy; with one it comes from Newton's method. In both cases T V = V is checked in the end.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ FAMILIES = ("none", "shannon", "kl", "l2")
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A model and a regularizer, as arrays: (S, A, S), (S, A), γ, (S, A), (S, A), (S,); a family, (S,) temperatures, (S, A)."""
+    """A model and a regularizer, as arrays: (S, A, S), (S, A), γ, (S, A), (S, A), (S,); a family,
+    (S,) temperatures, (S, A).
+    """
 
     P: np.ndarray
     r: np.ndarray
@@ -53,11 +57,18 @@ class Problem:
 
     @cached_property
     def tau(self):
-        return [mpf(float(t)) for t in self.temperature] if self.family != "none" else [mpf(0)] * self.n_states
+        return (
+            [mpf(float(t)) for t in self.temperature]
+            if self.family != "none"
+            else [mpf(0)] * self.n_states
+        )
 
     @cached_property
     def exact_rewards(self):
-        return [[mpf(float(x)) if self.available[s, a] else None for a, x in enumerate(row)] for s, row in enumerate(self.r)]
+        return [
+            [mpf(float(x)) if self.available[s, a] else None for a, x in enumerate(row)]
+            for s, row in enumerate(self.r)
+        ]
 
     @cached_property
     def exact_rows(self):
@@ -65,7 +76,9 @@ class Problem:
         gamma = mpf(self.discount)
         return [
             [
-                [(int(t), gamma * mpf(float(row[t]))) for t in np.flatnonzero(row)] if self.available[s, a] else []
+                [(int(t), gamma * mpf(float(row[t]))) for t in np.flatnonzero(row)]
+                if self.available[s, a]
+                else []
                 for a, row in enumerate(rows)
             ]
             for s, rows in enumerate(self.P)
@@ -74,7 +87,13 @@ class Problem:
     @cached_property
     def reward_scale(self):
         """The largest reward or temperature; 1 if there is none."""
-        return max(float(np.abs(self.r[self.available]).max()), float(np.max(self.temperature, initial=0.0))) or 1.0
+        return (
+            max(
+                float(np.abs(self.r[self.available]).max()),
+                float(np.max(self.temperature, initial=0.0)),
+            )
+            or 1.0
+        )
 
     def mdp(self, **keywords):
         """The library's model; in the places that it should ignore stands rubbish."""
@@ -83,14 +102,26 @@ class Problem:
         P, r, termination = self.P.copy(), self.r.copy(), self.termination.copy()
         P[~self.available], r[~self.available], termination[~self.available] = -7.0, np.nan, 3.0
         rows = sp.csr_array(P.reshape(-1, self.n_states)) if self.sparse else P
-        return rm.MDP(rows, r, self.discount, available=self.available, termination=termination, initial=self.initial, **keywords)
+        return rm.MDP(
+            rows,
+            r,
+            self.discount,
+            available=self.available,
+            termination=termination,
+            initial=self.initial,
+            **keywords,
+        )
 
     def regularizer(self):
         """The library's regularizer."""
         import regmdp as rm
 
         tau = self.temperature
-        tau = float(tau[0]) if self.family != "none" and np.all(tau == tau[0]) and self.seed % 2 else tau
+        tau = (
+            float(tau[0])
+            if self.family != "none" and np.all(tau == tau[0]) and self.seed % 2
+            else tau
+        )
         match self.family:
             case "shannon":
                 return rm.Shannon(temperature=tau)
@@ -123,7 +154,9 @@ class Problem:
         return self.tau[s] * h
 
     def best(self, s, value, current=None):
-        """The largest ⟨p, q⟩ - τ h(p), and a p that attains it; of several best actions the current one."""
+        """The largest ⟨p, q⟩ - τ h(p), and a p that attains it; of several best actions the current
+        one.
+        """
         usable = self.actions[s]
         if not usable:
             return mpf(0), {}
@@ -140,14 +173,21 @@ class Problem:
         y = {a: (x - top) / tau for a, x in q.items()}
         if self.family == "l2":
             p = simplex_projection(y)
-            return top + tau * (sum(x * y[a] for a, x in p.items()) - sum(x * x for x in p.values()) / 2), p
-        prior = {a: mpf(1) if self.family == "shannon" else mpf(float(self.reference[s, a])) for a in usable}
+            return top + tau * (
+                sum(x * y[a] for a, x in p.items()) - sum(x * x for x in p.values()) / 2
+            ), p
+        prior = {
+            a: mpf(1) if self.family == "shannon" else mpf(float(self.reference[s, a]))
+            for a in usable
+        }
         weights = {a: prior[a] * mp.exp(y[a]) for a in usable}
         total = mp.fsum(weights.values())
         return top + tau * mp.log(total), {a: w / total for a, w in weights.items()}
 
     def value_of(self, policy):
-        """(S, A) doubles, or a list of dicts -> the exact value of that policy, its rows divided by their exact sums."""
+        """(S, A) doubles, or a list of dicts -> the exact value of that policy, its rows divided by
+        their exact sums.
+        """
         n = self.n_states
         if isinstance(policy, np.ndarray):
             policy = [exact_row(row) if self.actions[s] else {} for s, row in enumerate(policy)]
@@ -157,7 +197,9 @@ class Problem:
             for a, x in p.items():
                 for t, weight in self.exact_rows[s][a]:
                     matrix[s][t] -= x * weight
-            rewards.append(mp.fsum(x * self.exact_rewards[s][a] for a, x in p.items()) - self.cost(s, p))
+            rewards.append(
+                mp.fsum(x * self.exact_rewards[s][a] for a, x in p.items()) - self.cost(s, p)
+            )
         return solve(matrix, rewards)
 
     @cached_property
@@ -167,15 +209,24 @@ class Problem:
             start = self._linear_program()
             policy = [self.best(s, start)[1] for s in range(self.n_states)]
         else:
-            start, policy = None, [{a: mpf(1) / len(usable) for a in usable} for usable in self.actions]
+            start, policy = (
+                None,
+                [{a: mpf(1) / len(usable) for a in usable} for usable in self.actions],
+            )
         for _ in range(300):
             value = self.value_of(policy)
             improved = [self.best(s, value, policy[s]) for s in range(self.n_states)]
             scale = max(abs(x) for x in value) + mpf(self.reward_scale)
-            if max(abs(best - x) for (best, _), x in zip(improved, value, strict=True)) <= EXACT * scale:
+            if (
+                max(abs(best - x) for (best, _), x in zip(improved, value, strict=True))
+                <= EXACT * scale
+            ):
                 if start is not None:
                     tolerance = 1e-5 * float(scale) / (1.0 - self.discount)
-                    assert max(abs(float(x) - y) for x, y in zip(value, start, strict=True)) <= tolerance
+                    assert (
+                        max(abs(float(x) - y) for x, y in zip(value, start, strict=True))
+                        <= tolerance
+                    )
                 return value
             policy = [p for _, p in improved]
         raise AssertionError("Newton's method did not reach the optimum")
@@ -184,10 +235,14 @@ class Problem:
         """minimise Σ V(s) subject to V ≥ r + γ P V."""
         pairs = [(s, a) for s, usable in enumerate(self.actions) for a in usable]
         scale = max(float(np.abs(self.r[self.available]).max()), 1e-300)
-        constraints = np.array([self.discount * self.P[s, a] - np.eye(self.n_states)[s] for s, a in pairs])
+        constraints = np.array(
+            [self.discount * self.P[s, a] - np.eye(self.n_states)[s] for s, a in pairs]
+        )
         limits = np.array([-self.r[s, a] / scale for s, a in pairs])
         free = [(None, None) if usable else (0.0, 0.0) for usable in self.actions]
-        found = linprog(np.ones(self.n_states), A_ub=constraints, b_ub=limits, bounds=free, method="highs")
+        found = linprog(
+            np.ones(self.n_states), A_ub=constraints, b_ub=limits, bounds=free, method="highs"
+        )
         assert found.status == 0, found.message
         return [float(x) * scale for x in found.x]
 
@@ -195,7 +250,9 @@ class Problem:
 def exact_row(row):
     """A row of doubles as probabilities that sum to exactly 1."""
     total = sum(Fraction(float(x)) for x in row)
-    return {a: mpf(float(x)) * total.denominator / total.numerator for a, x in enumerate(row) if x > 0}
+    return {
+        a: mpf(float(x)) * total.denominator / total.numerator for a, x in enumerate(row) if x > 0
+    }
 
 
 def expected(initial, value):
@@ -204,7 +261,9 @@ def expected(initial, value):
 
 
 def simplex_projection(y):
-    """Dict of scores -> dict of the positive entries of the nearest distribution (Held, Wolfe & Crowder 1974)."""
+    """Dict of scores -> dict of the positive entries of the nearest distribution (Held, Wolfe &
+    Crowder 1974).
+    """
     threshold, total = None, mpf(0)
     for count, x in enumerate(sorted(y.values(), reverse=True), 1):
         total += x
@@ -236,7 +295,9 @@ def solve(matrix, right):
 
 @cache
 def problem(seed):
-    """The random problem of this number; those that follow each other go through the discounts and the families."""
+    """The random problem of this number; those that follow each other go through the discounts and
+    the families.
+    """
     rng = np.random.default_rng(seed)
     discount = DISCOUNTS[seed % len(DISCOUNTS)]
     family = FAMILIES[seed // len(DISCOUNTS) % len(FAMILIES)]
@@ -248,9 +309,12 @@ def problem(seed):
         available[rng.integers(S)] = False
     termination = np.zeros((S, A))
     if discount == 1.0 or rng.random() < 0.3:
-        termination = rng.uniform(0.02, 1.0, size=(S, A)) * (rng.random((S, A)) < (1.0 if discount == 1.0 else 0.4))
+        termination = rng.uniform(0.02, 1.0, size=(S, A)) * (
+            rng.random((S, A)) < (1.0 if discount == 1.0 else 0.4)
+        )
     if maze:
-        # only the first action is sure to end some day; the others may go round in circles, and lose
+        # only the first action is sure to end some day; the others may go round in circles, and
+        # lose
         termination[:, 1:] *= rng.random((S, A - 1)) < 0.2
     P *= (1.0 - termination)[..., None]
     if rng.random() < 0.4:
@@ -269,8 +333,14 @@ def problem(seed):
     if family == "kl":
         reference = _reference(rng, available)
         if maze:
-            reference = np.where(available, 1.0, 0.0) / np.maximum(available.sum(axis=1, keepdims=True), 1)
-    initial = rng.dirichlet(np.ones(S)) * (1.0 + rng.uniform(-1e-10, 1e-10)) if rng.random() < 0.7 else np.eye(S)[rng.integers(S)]
+            reference = np.where(available, 1.0, 0.0) / np.maximum(
+                available.sum(axis=1, keepdims=True), 1
+            )
+    initial = (
+        rng.dirichlet(np.ones(S)) * (1.0 + rng.uniform(-1e-10, 1e-10))
+        if rng.random() < 0.7
+        else np.eye(S)[rng.integers(S)]
+    )
     temperature = np.zeros(S)
     if family != "none":
         temperature = np.full(S, scale * 10.0 ** rng.uniform(-7, 1))
@@ -282,7 +352,17 @@ def problem(seed):
             case 1:
                 temperature[rng.random(S) < 0.5] = 0.0
     return Problem(
-        P, r, discount, available, termination, initial, family, temperature, reference, sparse=bool(rng.random() < 0.5), seed=seed
+        P,
+        r,
+        discount,
+        available,
+        termination,
+        initial,
+        family,
+        temperature,
+        reference,
+        sparse=bool(rng.random() < 0.5),
+        seed=seed,
     )
 
 
@@ -327,7 +407,9 @@ def _reference(rng, available):
 
 
 def random_policy(rng, problem, *, spread=1.0):
-    """(S, A) doubles: positive on some of the usable actions, rows summing to 1 only within 1e-10; rubbish in terminal states."""
+    """(S, A) doubles: positive on some of the usable actions, rows summing to 1 only within 1e-10;
+    rubbish in terminal states.
+    """
     policy = np.zeros(problem.r.shape)
     for s, usable in enumerate(problem.actions):
         if not usable:
@@ -347,17 +429,25 @@ def assert_between(lower, truth, upper, what):
     """Compare as exact numbers: no tolerance."""
     for s, x in enumerate(truth):
         assert mpf(float(lower[s])) <= x, (
-            f"{what}: state {s} is {mp.nstr(x, 25)}, below the bound by {mp.nstr(mpf(float(lower[s])) - x, 5)}"
+            f"{what}: state {s} is {mp.nstr(x, 25)}, below the bound by "
+            f"{mp.nstr(mpf(float(lower[s])) - x, 5)}"
         )
         assert x <= mpf(float(upper[s])), (
-            f"{what}: state {s} is {mp.nstr(x, 25)}, above the bound by {mp.nstr(x - mpf(float(upper[s])), 5)}"
+            f"{what}: state {s} is {mp.nstr(x, 25)}, above the bound by "
+            f"{mp.nstr(x - mpf(float(upper[s])), 5)}"
         )
 
 
 def assert_covers(certificate, initial, optimum, own=None):
-    """Check every statement of a certificate against the exact optimal value and the exact value of the policy it judges."""
+    """Check every statement of a certificate against the exact optimal value and the exact value of
+    the policy it judges.
+    """
     assert_between(certificate.lower, optimum, certificate.upper, "optimum")
-    assert mpf(certificate.initial_lower) <= expected(initial, optimum) <= mpf(certificate.initial_upper)
+    assert (
+        mpf(certificate.initial_lower)
+        <= expected(initial, optimum)
+        <= mpf(certificate.initial_upper)
+    )
     if own is not None:
         assert_between(certificate.policy_lower, own, certificate.policy_upper, "policy")
         assert max(best - x for best, x in zip(optimum, own, strict=True)) <= mpf(certificate.gap)
@@ -368,13 +458,17 @@ def assert_covers(certificate, initial, optimum, own=None):
 
 
 def total_reward(P, r, termination):
-    """Exact expected total reward of a chain with (S, S) rows of Fractions: what is done for ever must be free, or it is worth -∞.
+    """Exact expected total reward of a chain with (S, S) rows of Fractions: what is done for ever
+    must be free, or it is worth -∞.
 
     Returns a list of Fractions, None where the value is -∞.
     """
     n = len(r)
     reach = [_reachable(P, s) for s in range(n)]
-    recurrent = [all(s in reach[t] for t in reach[s]) and not any(termination[t] for t in reach[s]) for s in range(n)]
+    recurrent = [
+        all(s in reach[t] for t in reach[s]) and not any(termination[t] for t in reach[s])
+        for s in range(n)
+    ]
     value = [None] * n
     for s in range(n):
         if recurrent[s] and all(r[t] == 0 for t in reach[s]):
@@ -389,13 +483,20 @@ def total_reward(P, r, termination):
 
 
 def best_total_reward(P, r, termination, available):
-    """The largest of these over all deterministic policies, in each state; a state without actions is worth 0."""
+    """The largest of these over all deterministic policies, in each state; a state without actions
+    is worth 0.
+    """
     n = len(r)
     choices = [list(np.flatnonzero(row)) or [None] for row in available]
     best = [None] * n
     for actions in itertools.product(*choices):
-        rows = [[Fraction(0)] * n if a is None else [Fraction(float(x)) for x in P[s, a]] for s, a in enumerate(actions)]
-        rewards = [Fraction(0) if a is None else Fraction(float(r[s, a])) for s, a in enumerate(actions)]
+        rows = [
+            [Fraction(0)] * n if a is None else [Fraction(float(x)) for x in P[s, a]]
+            for s, a in enumerate(actions)
+        ]
+        rewards = [
+            Fraction(0) if a is None else Fraction(float(r[s, a])) for s, a in enumerate(actions)
+        ]
         ends = [a is None or termination[s, a] > 0 for s, a in enumerate(actions)]
         for s, x in enumerate(total_reward(rows, rewards, ends)):
             if x is not None and (best[s] is None or x > best[s]):

@@ -1,4 +1,6 @@
-"""The run-time type checker of the tests: beartype, for which an int is as good as a float, as PEP 484 has it."""
+"""The run-time type checker of the tests: beartype, for which an int is as good as a float, as PEP
+484 has it.
+"""
 
 from beartype import BeartypeConf, beartype
 

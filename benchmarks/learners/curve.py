@@ -1,4 +1,6 @@
-"""What a run tells of its way: mean returns of the episodes that ended in each stretch of its steps, and its pace."""
+"""What a run tells of its way: mean returns of the episodes that ended in each stretch of its
+steps, and its pace.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ class Curve:
         self._begin = self._now = (0, time.perf_counter())
 
     def add(self, step: int, returns: list[float]) -> None:
-        """Enter the returns of all episodes that had ended at a step; those that were entered before are not entered again."""
+        """Enter the returns of all episodes that had ended at a step; those that were entered
+        before are not entered again.
+        """
         self._returns[min(STRETCHES * step // self._steps, STRETCHES - 1)] += returns[self._known :]
         self._known = len(returns)
         if 5 * self._begin[0] < self._steps:
@@ -32,7 +36,10 @@ class Curve:
 
     def means(self) -> list[float | None]:
         """Return the mean of each stretch, None where no episode ended."""
-        return [round(math.fsum(stretch) / len(stretch), 2) if stretch else None for stretch in self._returns]
+        return [
+            round(math.fsum(stretch) / len(stretch), 2) if stretch else None
+            for stretch in self._returns
+        ]
 
     def pace(self) -> float:
         """Return the steps a second after the first fifth, in which all is compiled."""

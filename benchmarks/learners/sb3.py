@@ -23,7 +23,9 @@ class Listener(BaseCallback):
         self._curve, self._returns = curve, []
 
     def _on_step(self) -> bool:
-        self._returns += [info["episode"]["r"] for info in self.locals["infos"] if "episode" in info]
+        self._returns += [
+            info["episode"]["r"] for info in self.locals["infos"] if "episode" in info
+        ]
         self._curve.add(self.num_timesteps, self._returns)
         return True
 
@@ -47,7 +49,12 @@ if normalize:
     fresh = VecNormalize(fresh, training=False, norm_reward=False)
     fresh.obs_rms = copies.obs_rms
 greedy, sampled = (
-    float(np.mean(evaluate_policy(model, fresh, 20, deterministic=each, return_episode_rewards=True)[0])) for each in (True, False)
+    float(
+        np.mean(
+            evaluate_policy(model, fresh, 20, deterministic=each, return_episode_rewards=True)[0]
+        )
+    )
+    for each in (True, False)
 )
 record = {
     "greedy": greedy,

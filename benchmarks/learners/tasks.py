@@ -1,4 +1,6 @@
-"""What is learned: environment, steps, and the options of both sides. The peer's are those of RL Zoo."""
+"""What is learned: environment, steps, and the options of both sides. The peer's are those of RL
+Zoo.
+"""
 
 from __future__ import annotations
 
@@ -28,40 +30,84 @@ class Task:
 
 
 TRPO_CARTPOLE = {
-    "n_envs": 2, "n_steps": 512, "batch_size": 512, "cg_damping": 1e-3, "gamma": 0.99, "gae_lambda": 0.98, "n_critic_updates": 20,
+    "n_envs": 2,
+    "n_steps": 512,
+    "batch_size": 512,
+    "cg_damping": 1e-3,
+    "gamma": 0.99,
+    "gae_lambda": 0.98,
+    "n_critic_updates": 20,
     "learning_rate": 1e-3,
-}  # fmt: skip
+}
 OURS_TRPO_CARTPOLE = {
-    "copies": 2, "horizon": 512, "minibatch": 512, "damping": 1e-3, "trace": 0.98, "critic_epochs": 20,
-}  # fmt: skip
+    "copies": 2,
+    "horizon": 512,
+    "minibatch": 512,
+    "damping": 1e-3,
+    "trace": 0.98,
+    "critic_epochs": 20,
+}
 TRPO_MUJOCO = {
-    "normalize": True, "n_envs": 2, "n_steps": 1024, "batch_size": 128, "cg_max_steps": 25, "cg_damping": 0.1, "gamma": 0.99,
-    "gae_lambda": 0.95, "n_critic_updates": 20, "learning_rate": 1e-3,
-}  # fmt: skip
+    "normalize": True,
+    "n_envs": 2,
+    "n_steps": 1024,
+    "batch_size": 128,
+    "cg_max_steps": 25,
+    "cg_damping": 0.1,
+    "gamma": 0.99,
+    "gae_lambda": 0.95,
+    "n_critic_updates": 20,
+    "learning_rate": 1e-3,
+}
 OURS_A2C_ACROBOT = {"copies": 16, "normalize": True, "regularizer": ("Shannon", 0.0)}
 A2C_ACROBOT = {"normalize": True, "n_envs": 16, "ent_coef": 0.0}
-#: Ours for MuJoCo, as RL Zoo's. Stable-Baselines3 takes the mean of the divergence over the d numbers of an action, so that its
-#: radius 0.01 and its damping 0.1 are d times as much.
+#: Ours for MuJoCo, as RL Zoo's. Stable-Baselines3 takes the mean of the divergence over the d
+#: numbers of an action, so that its radius 0.01 and its damping 0.1 are d times as much.
 OURS_MUJOCO = {
-    "normalize": True, "copies": 2, "horizon": 1024, "conjugate_steps": 25, "critic_epochs": 20, "minibatch": 128,
-}  # fmt: skip
+    "normalize": True,
+    "copies": 2,
+    "horizon": 1024,
+    "conjugate_steps": 25,
+    "critic_epochs": 20,
+    "minibatch": 128,
+}
 OURS_HOPPER = {**OURS_MUJOCO, "radius": 0.03, "damping": 0.3}
 OURS_WALKER = {**OURS_MUJOCO, "radius": 0.06, "damping": 0.6}
 SAC_MOUNTAIN_CAR = {
-    "learning_rate": 3e-4, "buffer_size": 50_000, "batch_size": 512, "ent_coef": 0.1, "train_freq": 32, "gradient_steps": 32,
-    "gamma": 0.9999, "tau": 0.01, "learning_starts": 0, "use_sde": True,
+    "learning_rate": 3e-4,
+    "buffer_size": 50_000,
+    "batch_size": 512,
+    "ent_coef": 0.1,
+    "train_freq": 32,
+    "gradient_steps": 32,
+    "gamma": 0.9999,
+    "tau": 0.01,
+    "learning_starts": 0,
+    "use_sde": True,
     "policy_kwargs": {"log_std_init": -3.67, "net_arch": [64, 64]},
-}  # fmt: skip
+}
 #: Ours for the car: RL Zoo's, with noise that persists in place of noise that depends on the state.
 OURS_MOUNTAIN_CAR = {
-    "rate": 3e-4, "memory": 50_000, "minibatch": 512, "regularizer": ("Shannon", 0.1), "together": 32, "discount": 0.9999,
-    "follow": 0.01, "warmup": 1_000, "persistence": 0.98,
-}  # fmt: skip
+    "rate": 3e-4,
+    "memory": 50_000,
+    "minibatch": 512,
+    "regularizer": ("Shannon", 0.1),
+    "together": 32,
+    "discount": 0.9999,
+    "follow": 0.01,
+    "warmup": 1_000,
+    "persistence": 0.98,
+}
 SAC_MUJOCO = {"learning_starts": 10_000}
 OURS_SAC_MUJOCO = {
-    "rate": 3e-4, "memory": 1_000_000, "minibatch": 256, "follow": 0.005, "warmup": 10_000,
-    "network": {"hidden": (256, 256), "activation": "relu", "last": 0.01}, "critic": {"hidden": (256, 256), "activation": "relu"},
-}  # fmt: skip
+    "rate": 3e-4,
+    "memory": 1_000_000,
+    "minibatch": 256,
+    "follow": 0.005,
+    "warmup": 10_000,
+    "network": {"hidden": (256, 256), "activation": "relu", "last": 0.01},
+    "critic": {"hidden": (256, 256), "activation": "relu"},
+}
 #: As the peer's, for a race: the same networks, rates and numbers of transitions in a step.
 OURS_SAC_RACE = {**OURS_SAC_MUJOCO, "warmup": 100}
 NARROW = {"network": {"activation": "relu", "last": 0.01}, "critic": {"activation": "relu"}}
@@ -75,13 +121,21 @@ TASKS = {
     "mdpo-on-policy-cartpole": Task("CartPole-v1", 50_000, "OnPolicyMDPO", {}),
     "sac-pendulum": Task("Pendulum-v1", 20_000, "SAC", {}, "SAC", {"learning_rate": 1e-3}),
     "sac-pendulum-10k": Task("Pendulum-v1", 10_000, "SAC", {}, "SAC", {"learning_rate": 1e-3}),
-    "sac-mountain-car": Task("MountainCarContinuous-v0", 50_000, "SAC", OURS_MOUNTAIN_CAR, "SAC", SAC_MOUNTAIN_CAR),
+    "sac-mountain-car": Task(
+        "MountainCarContinuous-v0", 50_000, "SAC", OURS_MOUNTAIN_CAR, "SAC", SAC_MOUNTAIN_CAR
+    ),
     "sac-cartpole": Task("CartPole-v1", 20_000, "SAC", {"regularizer": ("Shannon", 0.3)}),
-    "tsallis-sac-cartpole": Task("CartPole-v1", 20_000, "SAC", {"regularizer": ("Tsallis", 1.5, 0.3)}),
-    "munchausen-sac-cartpole": Task("CartPole-v1", 50_000, "SAC", {"regularizer": ("Shannon", 0.3), "munchausen": 0.5}),
+    "tsallis-sac-cartpole": Task(
+        "CartPole-v1", 20_000, "SAC", {"regularizer": ("Tsallis", 1.5, 0.3)}
+    ),
+    "munchausen-sac-cartpole": Task(
+        "CartPole-v1", 50_000, "SAC", {"regularizer": ("Shannon", 0.3), "munchausen": 0.5}
+    ),
     "mdpo-cartpole": Task("CartPole-v1", 50_000, "MDPO", {"regularizer": ("Shannon", 0.3)}),
     "gpmd-cartpole": Task("CartPole-v1", 50_000, "GPMD", {"regularizer": ("Shannon", 0.3)}),
-    "kl-gpmd-cartpole": Task("CartPole-v1", 50_000, "GPMD", {"regularizer": ("KL", (0.3, 0.7), 0.3)}),
+    "kl-gpmd-cartpole": Task(
+        "CartPole-v1", 50_000, "GPMD", {"regularizer": ("KL", (0.3, 0.7), 0.3)}
+    ),
     "trpo-hopper": Task("Hopper-v5", 1_000_000, "TRPO", OURS_HOPPER, "TRPO", TRPO_MUJOCO),
     "trpo-walker": Task("Walker2d-v5", 1_000_000, "TRPO", OURS_WALKER, "TRPO", TRPO_MUJOCO),
     "sac-hopper": Task("Hopper-v5", 200_000, "SAC", OURS_SAC_MUJOCO, "SAC", SAC_MUJOCO),
@@ -90,10 +144,17 @@ TASKS = {
 
 #: Short runs with the same settings on both sides, for their speed alone.
 RACES = {
-    "race-trpo-cartpole": Task("CartPole-v1", 50_000, "TRPO", OURS_TRPO_CARTPOLE, "TRPO", TRPO_CARTPOLE),
+    "race-trpo-cartpole": Task(
+        "CartPole-v1", 50_000, "TRPO", OURS_TRPO_CARTPOLE, "TRPO", TRPO_CARTPOLE
+    ),
     "race-trpo-hopper": Task("Hopper-v5", 50_000, "TRPO", OURS_HOPPER, "TRPO", TRPO_MUJOCO),
     "race-sac-64": Task(
-        "Pendulum-v1", 10_000, "SAC", {**OURS_SAC_RACE, **NARROW}, "SAC", {"policy_kwargs": {"net_arch": [64, 64]}}
+        "Pendulum-v1",
+        10_000,
+        "SAC",
+        {**OURS_SAC_RACE, **NARROW},
+        "SAC",
+        {"policy_kwargs": {"net_arch": [64, 64]}},
     ),
     "race-sac-256": Task("Pendulum-v1", 5_000, "SAC", OURS_SAC_RACE, "SAC", {}),
     "race-a3c-cartpole": Task("CartPole-v1", 200_000, "A3C", {"workers": 2}),

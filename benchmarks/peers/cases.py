@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,9 @@ def _garnet(n_states: int, n_actions: int, branching: int, discount: float) -> C
 
 
 def _maze(side: int, discount: float) -> Callable[[], rm.MDP]:
-    return lambda: rm.models.gridworld(side, side, walls=rm.models.maze(side, side, rng=1), discount=discount)
+    return lambda: rm.models.gridworld(
+        side, side, walls=rm.models.maze(side, side, rng=1), discount=discount
+    )
 
 
 def _cases() -> list[Case]:
@@ -67,15 +70,19 @@ def _cases() -> list[Case]:
             ("dense-2000", 2000, 10, 2000),
         ):
             quick = states <= 10**3 or branching * actions == 200
-            cases.append(Case(f"{name}-{discount}", _garnet(states, actions, branching, discount), 0.1, quick))
+            cases.append(
+                Case(
+                    f"{name}-{discount}", _garnet(states, actions, branching, discount), 0.1, quick
+                )
+            )
         # about half of the cells of a maze are walls
         for name, side in (("maze-1e4", 141), ("maze-1e5", 447), ("maze-1e6", 1415)):
             cases.append(Case(f"{name}-{discount}", _maze(side, discount), 1e-3, side == 141))
         for name, states in (("forest-1e3", 10**3), ("forest-1e5", 10**5)):
-            build = lambda states=states, discount=discount: rm.models.forest(states, discount=discount)  # noqa: E731
+            build = partial(rm.models.forest, states, discount=discount)
             cases.append(Case(f"{name}-{discount}", build, 0.1, states == 10**3))
     for name, capacity in (("queue-1e3", 10**3), ("queue-1e4", 10**4), ("queue-1e5", 10**5)):
-        build = lambda capacity=capacity: rm.models.queue(capacity - 1, discount=0.9999)  # noqa: E731
+        build = partial(rm.models.queue, capacity - 1, discount=0.9999)
         cases.append(Case(f"{name}-0.9999", build, 0.1, capacity <= 10**4))
     return cases
 

@@ -16,7 +16,8 @@ from table import FLOOR, fastest
 
 __all__ = ["chart"]
 
-#: Okabe and Ito's colours, which the colour-blind can tell apart, and markers that do without colours.
+#: Okabe and Ito's colours, which the colour-blind can tell apart, and markers that do without
+#: colours.
 STYLES = {
     "c": ("#000000", "|", "C loop"),
     "quantecon": ("#0072B2", "o", "QuantEcon"),
@@ -37,10 +38,11 @@ LETTER = 0.0105
 
 
 def chart(source: Path, target: Path) -> None:
-    """Draw the time of each peer's fastest method over regmdp's, on a logarithmic scale, from the JSON that a run wrote.
+    """Draw the time of each peer's fastest method over regmdp's, on a logarithmic scale, from the
+    JSON that a run wrote.
 
-    A row is a case, a point is a median. Right of 1 regmdp is the faster one. A peer without an answer is not drawn: the table
-    says why. The suffix of the target decides on the format.
+    A row is a case, a point is a median. Right of 1 regmdp is the faster one. A peer without an
+    answer is not drawn: the table says why. The suffix of the target decides on the format.
     """
     import matplotlib as mpl
 
@@ -67,10 +69,18 @@ def chart(source: Path, target: Path) -> None:
         for place, (_, points) in enumerate(rows):
             for ratio, peer in points:
                 color, marker, _ = STYLES[peer]
-                axes.plot(ratio, place, marker, color=color, markersize=6, markeredgewidth=1.5, zorder=3)
+                axes.plot(
+                    ratio, place, marker, color=color, markersize=6, markeredgewidth=1.5, zorder=3
+                )
             for ratio, peer, side in _labels(points, low, high):
                 shift, across, up = SIDES[side]
-                text = {"textcoords": "offset points", "ha": across, "va": up, "fontsize": 7, "color": "0.2"}
+                text = {
+                    "textcoords": "offset points",
+                    "ha": across,
+                    "va": up,
+                    "fontsize": 7,
+                    "color": "0.2",
+                }
                 axes.annotate(STYLES[peer][2], (ratio, place), shift, **text)
         axes.set_yticks(range(len(rows)), [label for label, _ in rows], fontsize=8)
         axes.tick_params(axis="y", length=0)
@@ -80,34 +90,61 @@ def chart(source: Path, target: Path) -> None:
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.set_xlabel("time over regmdp's, each peer's fastest method, to answers equally right")
         axes.annotate(
-            "regmdp = 1", (1.0, 1.0), (0, 4), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center",
+            "regmdp = 1",
+            (1.0, 1.0),
+            (0, 4),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            ha="center",
             color="#D55E00",
-        )  # fmt: skip
+        )
         handles = [
-            plt.Line2D([], [], color=color, marker=marker, linestyle="", markeredgewidth=1.5, label=name)
+            plt.Line2D(
+                [], [], color=color, marker=marker, linestyle="", markeredgewidth=1.5, label=name
+            )
             for peer, (color, marker, name) in STYLES.items()
             if any(peer == other for _, points in rows for _, other in points)
         ]
-        figure.legend(handles=handles, loc="upper center", ncols=len(handles), frameon=False, fontsize=8)
+        figure.legend(
+            handles=handles, loc="upper center", ncols=len(handles), frameon=False, fontsize=8
+        )
         # without the date, the same results give the same file
-        figure.savefig(target, dpi=100, metadata={"Date": None} if target.suffix == ".svg" else None)
+        figure.savefig(
+            target, dpi=100, metadata={"Date": None} if target.suffix == ".svg" else None
+        )
         plt.close(figure)
 
 
 def _rows(records: list[dict[str, Any]]) -> list[tuple[str, list[tuple[float, str]]]]:
     """Return the label of each case, and the ratio of each peer that has one, in order."""
     rows = []
-    for case, regularizer in dict.fromkeys((record["case"], record["regularizer"]) for record in records):
-        of = [record for record in records if (record["case"], record["regularizer"]) == (case, regularizer)]
+    for case, regularizer in dict.fromkeys(
+        (record["case"], record["regularizer"]) for record in records
+    ):
+        of = [
+            record
+            for record in records
+            if (record["case"], record["regularizer"]) == (case, regularizer)
+        ]
         best = [fastest([record for record in of if record["peer"] == peer]) for peer in STYLES]
-        points = sorted((statistics.median(record["ratios"]), record["peer"]) for record in best if record is not None)
+        points = sorted(
+            (statistics.median(record["ratios"]), record["peer"])
+            for record in best
+            if record is not None
+        )
         if points:
-            rows.append((case if regularizer == "none" else f"{case}, {regularizer.split('(')[0]}", points))
+            rows.append(
+                (case if regularizer == "none" else f"{case}, {regularizer.split('(')[0]}", points)
+            )
     return rows
 
 
-def _labels(points: list[tuple[float, str]], low: float, high: float) -> list[tuple[float, str, str]]:
-    """Return the labels that have room, with the side on which: those that have none are left to colour and marker."""
+def _labels(
+    points: list[tuple[float, str]], low: float, high: float
+) -> list[tuple[float, str, str]]:
+    """Return the labels that have room, with the side on which: those that have none are left to
+    colour and marker.
+    """
 
     def at(ratio: float) -> float:
         return math.log(ratio / low) / math.log(high / low)
@@ -127,8 +164,15 @@ def _labels(points: list[tuple[float, str]], low: float, high: float) -> list[tu
         for side, (begin, end) in spans.items():
             taken = above if side == "above" else beside
             # a label above crosses the markers of its row as little as those of others
-            clear = side == "above" or all(mark == place or not begin - 0.008 < mark < end + 0.008 for mark in marks)
-            if clear and begin >= 0 and end <= 1 and all(end <= other or begin >= stop for other, stop in taken):
+            clear = side == "above" or all(
+                mark == place or not begin - 0.008 < mark < end + 0.008 for mark in marks
+            )
+            if (
+                clear
+                and begin >= 0
+                and end <= 1
+                and all(end <= other or begin >= stop for other, stop in taken)
+            ):
                 taken.append((begin, end))
                 labels.append((ratio, peer, side))
                 break

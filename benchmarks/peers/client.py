@@ -28,15 +28,24 @@ class TooLongError(Exception):
 
 
 class Worker:
-    """A process in which one peer holds one model. It is started when it is needed, and again after it was ended."""
+    """A process in which one peer holds one model. It is started when it is needed, and again after
+    it was ended.
+    """
 
-    def __init__(self, name: str, python: Path, threads: int, memory: int, floor: Path | None, log: Path) -> None:
+    def __init__(
+        self, name: str, python: Path, threads: int, memory: int, floor: Path | None, log: Path
+    ) -> None:
         self.name, self.versions = name, {}
         self._command = [str(python), str(HERE / "worker.py"), name, str(memory), str(threads)]
-        self._environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+        self._environment = {
+            key: value
+            for key, value in os.environ.items()
+            if key not in ("PYTHONPATH", "PYTHONHOME")
+        }
         for variable in ("OMP", "OPENBLAS", "MKL", "NUMBA", "REGMDP"):
             self._environment[f"{variable}_NUM_THREADS"] = str(threads)
-        # Threads of OpenMP that wait for each other would otherwise spin, which takes ten times as long where something else runs.
+        # Threads of OpenMP that wait for each other would otherwise spin, which takes ten times as
+        # long where something else runs.
         self._environment.setdefault("OMP_WAIT_POLICY", "passive")
         self._environment["FLOOR_LIBRARY"] = str(floor or "")
         # a folder of peers that is only read stays as it is
@@ -97,9 +106,12 @@ class Worker:
                 env=self._environment,
                 start_new_session=True,
             )
-        # Reading in a thread is the portable way to wait for a line no longer than so many seconds. Each process has its own queue.
+        # Reading in a thread is the portable way to wait for a line no longer than so many seconds.
+        # Each process has its own queue.
         self._answers = queue.SimpleQueue()
-        threading.Thread(target=_forward, args=(self._process.stdout, self._answers), daemon=True).start()
+        threading.Thread(
+            target=_forward, args=(self._process.stdout, self._answers), daemon=True
+        ).start()
 
     def _exchange(self, command: dict[str, Any], limit: float) -> dict[str, Any]:
         process = self._process

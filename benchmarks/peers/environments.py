@@ -22,7 +22,8 @@ class Peer:
     """What to install, and which methods there are.
 
     Attributes:
-        installs: The arguments of one pip command after the other. None: the peer lives in the environment of the driver.
+        installs: The arguments of one pip command after the other. None: the peer lives in the
+            environment of the driver.
         methods: For each method, whether it has a tolerance.
         soft: Whether it solves models regularized by Shannon's entropy.
         by_default: Whether it takes part if nobody asks for it.
@@ -61,10 +62,14 @@ PEERS = {
                 "modified policy iteration, 1 thread": True,
             },
         ),
-        # On Linux it requires JAX with CUDA, gigabytes of it, and runs as well without: so what it requires is listed here instead.
+        # On Linux it requires JAX with CUDA, gigabytes of it, and runs as well without: so what it
+        # requires is listed here instead.
         Peer(
             "mdpax",
-            (("--no-deps", "mdpax"), ("jax", "chex", "hydra-core", "jaxtyping", "loguru", "numpyro", "orbax", "scipy")),
+            (
+                ("--no-deps", "mdpax"),
+                ("jax", "chex", "hydra-core", "jaxtyping", "loguru", "numpyro", "orbax", "scipy"),
+            ),
             {"value iteration": True},
             by_default=False,
         ),
@@ -95,7 +100,15 @@ def python_of(peer: Peer, folder: Path) -> Path:
     shutil.rmtree(venv, ignore_errors=True)
     _run([sys.executable, "-m", "venv", str(venv)], f"no virtual environment for {peer.name}")
     for packages in peer.installs:
-        command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
+        command = [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            *packages,
+        ]
         _run(command, f"{peer.name} cannot be installed (is there a network?)")
     ready.write_text(wanted)
     return python
@@ -107,27 +120,55 @@ def library(folder: Path) -> Path:
     if compiler is None:
         raise UnavailableError("the loops in C cannot be compiled: there is no gcc on the PATH")
     source = Path(__file__).with_name("floor.c")
-    # -ffast-math would change what is computed, with infinities among it. The macro alone makes glibc declare its vectorized exp().
-    flags = ["-O3", "-march=native", "-fopenmp", "-fno-math-errno", "-D__FAST_MATH__", "-shared", "-fPIC"]
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
-    key = hashlib.sha256("\0".join((source.read_text(), *flags, version, os.uname().nodename)).encode()).hexdigest()[:16]
+    # -ffast-math would change what is computed, with infinities among it. The macro alone makes
+    # glibc declare its vectorized exp().
+    flags = [
+        "-O3",
+        "-march=native",
+        "-fopenmp",
+        "-fno-math-errno",
+        "-D__FAST_MATH__",
+        "-shared",
+        "-fPIC",
+    ]
+    version = subprocess.run(
+        [compiler, "--version"], capture_output=True, text=True, check=False
+    ).stdout
+    key = hashlib.sha256(
+        "\0".join((source.read_text(), *flags, version, os.uname().nodename)).encode()
+    ).hexdigest()[:16]
     target = folder / f"floor-{key}.so"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
         partial = target.with_suffix(f".{os.getpid()}")
-        _run([compiler, *flags, "-o", str(partial), str(source), "-lm"], "the loops in C cannot be compiled")
+        _run(
+            [compiler, *flags, "-o", str(partial), str(source), "-lm"],
+            "the loops in C cannot be compiled",
+        )
         partial.replace(target)
     return target
 
 
 def _run(command: list[str], complaint: str) -> None:
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PYTHONPATH", "PYTHONHOME")
+    }
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environment, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=PATIENCE, env=environment, check=False
+        )
     except subprocess.TimeoutExpired:
         raise UnavailableError(f"{complaint}: it took more than {PATIENCE} s") from None
     except OSError as error:
         raise UnavailableError(f"{complaint}: {error}") from None
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("WARNING")]
-        raise UnavailableError(f"{complaint}: {lines[-1].strip() if lines else f'exit code {done.returncode}'}")
+        lines = [
+            line
+            for line in done.stderr.splitlines()
+            if line.strip() and not line.startswith("WARNING")
+        ]
+        raise UnavailableError(
+            f"{complaint}: {lines[-1].strip() if lines else f'exit code {done.returncode}'}"
+        )

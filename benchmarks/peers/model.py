@@ -1,4 +1,5 @@
-"""The file a model travels in between the driver and its workers, and the shapes that peers want it in.
+"""The file a model travels in between the driver and its workers, and the shapes that peers want it
+in.
 
 It needs NumPy and SciPy only, for it is imported in every peer's environment.
 """
@@ -33,16 +34,20 @@ class Model:
         return np.concatenate(([0], np.cumsum(np.bincount(self.state, minlength=self.n_states))))
 
     def closed(self) -> Model:
-        """Return the same model without termination: what ends goes to one more state, which keeps the episode and pays nothing.
+        """Return the same model without termination: what ends goes to one more state, which keeps
+        the episode and pays nothing.
 
-        A model that does not end is returned as it is. The values of the first S states are those of this model.
+        A model that does not end is returned as it is. The values of the first S states are those
+        of this model.
         """
         has_pair = np.bincount(self.state, minlength=self.n_states) > 0
         if has_pair.all() and not self.termination.any():
             return self
         stuck = np.append(np.flatnonzero(~has_pair), self.n_states)
         ending = sp.csr_matrix(self.termination[:, None])
-        to_sink = sp.csr_matrix((np.ones(stuck.size), (np.arange(stuck.size), np.full(stuck.size, self.n_states))))
+        to_sink = sp.csr_matrix(
+            (np.ones(stuck.size), (np.arange(stuck.size), np.full(stuck.size, self.n_states)))
+        )
         rows = sp.csr_matrix(sp.vstack((sp.hstack((self.rows, ending)), to_sink)))
         state = np.concatenate((self.state, stuck))
         order = np.argsort(state, kind="stable")
@@ -50,14 +55,18 @@ class Model:
             self,
             n_states=self.n_states + 1,
             state=state[order],
-            action=np.concatenate((self.action, np.zeros(stuck.size, dtype=self.action.dtype)))[order],
+            action=np.concatenate((self.action, np.zeros(stuck.size, dtype=self.action.dtype)))[
+                order
+            ],
             rows=rows[order],
             rewards=np.concatenate((self.rewards, np.zeros(stuck.size)))[order],
             termination=np.zeros(state.size),
         )
 
     def rectangular(self) -> Model:
-        """Return the same model with every action in every state: one that is missing does what the first one there does."""
+        """Return the same model with every action in every state: one that is missing does what the
+        first one there does.
+        """
         if self.state.size == self.n_states * self.n_actions:
             return self
         pair = np.repeat(self.starts()[:-1, None], self.n_actions, axis=1)
@@ -74,7 +83,9 @@ class Model:
 
 
 def backup(model: Model, value: np.ndarray, temperature: float | None) -> np.ndarray:
-    """Return the (S,) Bellman backup of a value, with Shannon's entropy if there is a temperature: plainly, to check others by."""
+    """Return the (S,) Bellman backup of a value, with Shannon's entropy if there is a temperature:
+    plainly, to check others by.
+    """
     gains = model.rewards + model.discount * (model.rows @ value)
     starts = model.starts()
     inhabited = np.flatnonzero(np.diff(starts))

@@ -20,7 +20,8 @@ __all__ = ["Record", "Rules", "race"]
 TARGET = 1e-8
 #: How much better than that the reference must be.
 MARGIN = 0.1
-#: A tolerance, relative as well, with which a solver that starts afresh makes hardly more than one step.
+#: A tolerance, relative as well, with which a solver that starts afresh makes hardly more than one
+#: step.
 LOOSE = 1e6
 
 
@@ -35,7 +36,9 @@ class Rules:
 
 @dataclass
 class Record:
-    """What was measured of one method on one case; ``note`` says why there is no ratio, if there is none."""
+    """What was measured of one method on one case; ``note`` says why there is no ratio, if there is
+    none.
+    """
 
     case: str
     states: int
@@ -62,8 +65,16 @@ class Record:
 class Contestant:
     """One method of one peer on the present case."""
 
-    def __init__(self, record: Record, worker: Worker, temperature: float | None, truth: Truth, rules: Rules) -> None:
-        self.record, self.worker, self.temperature, self.truth, self.rules = record, worker, temperature, truth, rules
+    def __init__(
+        self, record: Record, worker: Worker, temperature: float | None, truth: Truth, rules: Rules
+    ) -> None:
+        self.record, self.worker, self.temperature, self.truth, self.rules = (
+            record,
+            worker,
+            temperature,
+            truth,
+            rules,
+        )
         self.has_tolerance = PEERS[record.peer].methods[record.method]
         self.spent = 0.0
         self._elapsed = 0.0
@@ -71,14 +82,24 @@ class Contestant:
         self._out = rules.folder / f"{record.peer}.npy"
 
     def solve(self, tolerance: float | None) -> tuple[float, float]:
-        """Solve once; return the seconds and the true error, which the doubt about the reference is part of."""
-        command = {"do": "prepare", "method": self.record.method, "tolerance": tolerance, "temperature": self.temperature}
+        """Solve once; return the seconds and the true error, which the doubt about the reference is
+        part of.
+        """
+        command = {
+            "do": "prepare",
+            "method": self.record.method,
+            "tolerance": tolerance,
+            "temperature": self.temperature,
+        }
         begin = time.perf_counter()
         try:
             self.record.prepare = self.worker.ask(command, 10 * self.rules.limit)["seconds"]
         except TooLongError:
-            # what converts for long may still solve quickly, so that this says nothing about the time of a solution
-            raise WorkerError(f"a solution is not prepared within {10 * self.rules.limit:g} s") from None
+            # what converts for long may still solve quickly, so that this says nothing about the
+            # time of a solution
+            raise WorkerError(
+                f"a solution is not prepared within {10 * self.rules.limit:g} s"
+            ) from None
         try:
             answer = self.worker.ask({"do": "solve", "out": str(self._out)}, self.rules.limit)
         except TooLongError:
@@ -91,20 +112,28 @@ class Contestant:
         return answer["seconds"], self.truth.error(np.load(self._out))
 
     def tired(self, limits: float) -> bool:
-        """Whether the solutions took that many limits, or five times as long with all that is not timed."""
-        return self.spent > limits * self.rules.limit or self._elapsed > 5 * limits * self.rules.limit
+        """Whether the solutions took that many limits, or five times as long with all that is not
+        timed.
+        """
+        return (
+            self.spent > limits * self.rules.limit or self._elapsed > 5 * limits * self.rules.limit
+        )
 
     def rest(self) -> None:
         """Begin to count the time again."""
         self.spent = self._elapsed = 0.0
 
     def warm_up(self) -> None:
-        """Solve once if the process was started again since the last time, for it may have to compile something."""
+        """Solve once if the process was started again since the last time, for it may have to
+        compile something.
+        """
         if self._warm != self.worker.starts:
             self.solve(self.record.tolerance)
 
     def qualify(self) -> None:
-        """Find the tolerance with which the answer is right enough, the loosest one as far as that is cheap to find."""
+        """Find the tolerance with which the answer is right enough, the loosest one as far as that
+        is cheap to find.
+        """
         record, allowed = self.record, self.truth.allowed
         first = allowed if self.has_tolerance else None
         try:
@@ -124,16 +153,20 @@ class Contestant:
             if record.error is None:
                 record.note = f"> {self.rules.limit:g} s"
             elif record.error * self.truth.scale > allowed:
-                record.note = f"wrong by {record.error:.1e} at the tolerance shown, and > {self.rules.limit:g} s at a tighter one"
+                record.note = (
+                    f"wrong by {record.error:.1e} at the tolerance shown, and > "
+                    f"{self.rules.limit:g} s at a tighter one"
+                )
         except WorkerError as failure:
             if record.error is None or record.error * self.truth.scale > allowed:
                 record.note = str(failure)
 
     def confirm(self) -> None:
-        """Solve once more with nothing left of what was solved before: a peer that starts from its last answer hides its error.
+        """Solve once more with nothing left of what was solved before: a peer that starts from its
+        last answer hides its error.
 
-        It hides its time, too. So one that makes a single step with a loose tolerance must be as wrong after that step when it
-        has just found the answer as when it has not.
+        It hides its time, too. So one that makes a single step with a loose tolerance must be as
+        wrong after that step when it has just found the answer as when it has not.
         """
         record, found = self.record, self.record.error
         try:
@@ -147,7 +180,10 @@ class Contestant:
             return
         record.error = error / self.truth.scale
         if not error <= self.truth.allowed:
-            record.note = f"wrong by {record.error:.1e} from a fresh start, after {found:.1e} when it had solved the model before"
+            record.note = (
+                f"wrong by {record.error:.1e} from a fresh start, after {found:.1e} when it had "
+                "solved the model before"
+            )
         elif after < 0.5 * before and before > self.truth.allowed:
             record.note = "it starts from its last answer, so that its times mean nothing"
 
@@ -167,7 +203,9 @@ class Contestant:
         return good, good
 
     def _tighten(self, bad: float, error: float) -> tuple[float | None, float]:
-        """Divide by 10, 100, 10^4 and so on, for some peers' stopping rules do not bound the error and need absurd tolerances."""
+        """Divide by 10, 100, 10^4 and so on, for some peers' stopping rules do not bound the error
+        and need absurd tolerances.
+        """
         stuck, step = 0, 1
         while stuck < 3 and step <= 128:
             tighter = bad * 10.0**-step
@@ -181,7 +219,9 @@ class Contestant:
         return None, bad
 
     def _narrow(self, good: float, bad: float) -> None:
-        """Bisect between a tolerance that will do and one that will not, on the logarithm, down to a factor of 2."""
+        """Bisect between a tolerance that will do and one that will not, on the logarithm, down to
+        a factor of 2.
+        """
         while bad > 2 * good and not self.tired(2.0):
             middle = 10 ** ((np.log10(good) + np.log10(bad)) / 2)
             if self._accept(middle, self.solve(middle)[1]):
@@ -214,7 +254,13 @@ class Truth:
         return float(np.abs(value - self.value).max()) + self.bound
 
 
-def race(base: dict[str, Any], model: Model, workers: dict[str, Worker], temperature: float | None, rules: Rules) -> list[Record]:
+def race(
+    base: dict[str, Any],
+    model: Model,
+    workers: dict[str, Worker],
+    temperature: float | None,
+    rules: Rules,
+) -> list[Record]:
     """Run every method on the model that the workers have loaded, and return what was measured.
 
     Args:
@@ -236,30 +282,48 @@ def race(base: dict[str, Any], model: Model, workers: dict[str, Worker], tempera
         for record in records:
             record.note = f"no reference: {trouble}"
         return records
-    contestants = [Contestant(record, workers[record.peer], temperature, truth, rules) for record in records]
+    contestants = [
+        Contestant(record, workers[record.peer], temperature, truth, rules) for record in records
+    ]
     for contestant in contestants:
         contestant.qualify()
         if not contestant.record.note:
             contestant.confirm()
-        _say(f"  {contestant.record.peer} {contestant.record.method}: {contestant.record.note or 'qualified'}")
+        _say(
+            f"  {contestant.record.peer} {contestant.record.method}: "
+            f"{contestant.record.note or 'qualified'}"
+        )
     _repeat([contestant for contestant in contestants if not contestant.record.note], rules)
     ours = records[0]
     for record in records:
         if not record.note and not ours.note:
-            record.ratios = [theirs / mine for theirs, mine in zip(record.seconds, ours.seconds, strict=False)]
+            record.ratios = [
+                theirs / mine for theirs, mine in zip(record.seconds, ours.seconds, strict=False)
+            ]
     return records
 
 
 def _truth(worker: Worker, model: Model, temperature: float | None, rules: Rules) -> Truth:
     out = rules.folder / "reference.npy"
-    answer = worker.ask({"do": "reference", "temperature": temperature, "out": str(out)}, 20 * rules.limit)
+    answer = worker.ask(
+        {"do": "reference", "temperature": temperature, "out": str(out)}, 20 * rules.limit
+    )
     truth = Truth(np.load(out), answer["error_bound"])
     if not truth.bound <= MARGIN * truth.allowed:
-        raise WorkerError(f"it is certain only up to {truth.bound:.1e}, and the error allowed is {truth.allowed:.1e}")
-    # The bound is ours. This one is not: a value whose backup differs by so much is that far from the fixed point, at most.
-    doubt = float(np.abs(backup(model, truth.value, temperature) - truth.value).max()) / (1.0 - model.discount)
+        raise WorkerError(
+            f"it is certain only up to {truth.bound:.1e}, and the error allowed is "
+            f"{truth.allowed:.1e}"
+        )
+    # The bound is ours. This one is not: a value whose backup differs by so much is that far from
+    # the fixed point, at most.
+    doubt = float(np.abs(backup(model, truth.value, temperature) - truth.value).max()) / (
+        1.0 - model.discount
+    )
     if not doubt <= MARGIN * truth.allowed:
-        raise WorkerError(f"its backup says that it may be wrong by {doubt:.1e}, and the error allowed is {truth.allowed:.1e}")
+        raise WorkerError(
+            f"its backup says that it may be wrong by {doubt:.1e}, and the error allowed is "
+            f"{truth.allowed:.1e}"
+        )
     return truth
 
 
@@ -271,7 +335,8 @@ def _repeat(contestants: list[Contestant], rules: Rules) -> None:
         # every other round runs backwards: nobody has always the same neighbour
         for contestant in contestants if repetition % 2 == 0 else contestants[::-1]:
             record = contestant.record
-            # one that takes long has been measured well enough after one round; its ratio is then from the rounds it took part in
+            # one that takes long has been measured well enough after one round; its ratio is then
+            # from the rounds it took part in
             if record.note or contestant.tired(3.0):
                 continue
             try:

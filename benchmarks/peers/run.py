@@ -1,8 +1,10 @@
-"""regmdp and its peers side by side: the same models, answers equally right, runs in turn, ratios out.
+"""regmdp and its peers side by side: the same models, answers equally right, runs in turn, ratios
+out.
 
 Run it with: python benchmarks/peers/run.py --quick
 
-Every peer lives in a virtual environment and a process of its own. The environments are made on the first run and kept.
+Every peer lives in a virtual environment and a process of its own. The environments are made on the
+first run and kept.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ def main() -> None:
     """Read the command line, run, and print."""
     options = _options()
     cases = _chosen(options)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what there is gets printed, as after Ctrl-C
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # what there is gets printed, as after Ctrl-C
     threads = options.threads or len(os.sched_getaffinity(0))
     run: dict[str, Any] = {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -63,7 +67,14 @@ def main() -> None:
         options.out.with_suffix(".json").write_text(json.dumps(run, indent=1) + "\n")
 
 
-def _measure(case: Case, workers: dict[str, Worker], options: Any, threads: int, folder: Path, run: dict[str, Any]) -> None:
+def _measure(
+    case: Case,
+    workers: dict[str, Worker],
+    options: Any,
+    threads: int,
+    folder: Path,
+    run: dict[str, Any],
+) -> None:
     """Run one case, and add what was measured to the run."""
     path = folder / "model.npz"
     model = case.write(path)
@@ -85,14 +96,24 @@ def _measure(case: Case, workers: dict[str, Worker], options: Any, threads: int,
         raise SystemExit(f"{case.name}: {failed['regmdp']}")
     if options.sweeps:
         run["sweeps"] += compare_sweeps(
-            case.name, model.n_states, case.temperature, loaded, threads, options.repetitions, options.limit, folder
+            case.name,
+            model.n_states,
+            case.temperature,
+            loaded,
+            threads,
+            options.repetitions,
+            options.limit,
+            folder,
         )
         return
     rules = Rules(options.repetitions, options.limit, folder)
     for temperature in (None, case.temperature):
         regularizer = "none" if temperature is None else f"Shannon({temperature:g})"
         run["records"] += [
-            record.as_dict() for record in race({**base, "regularizer": regularizer}, model, loaded, temperature, rules)
+            record.as_dict()
+            for record in race(
+                {**base, "regularizer": regularizer}, model, loaded, temperature, rules
+            )
         ]
     for name, why in failed.items():
         run["records"].append(_missing(base, name, why))
@@ -104,7 +125,11 @@ def _missing(base: dict[str, Any], name: str, why: str) -> dict[str, Any]:
 
 def _workers(options: Any, threads: int, folder: Path, absent: dict[str, str]) -> dict[str, Worker]:
     """Return the workers that can run; those that cannot are noted with the reason."""
-    names = ["c", "scipy"] if options.sweeps else options.peer or [peer.name for peer in PEERS.values() if peer.by_default]
+    names = (
+        ["c", "scipy"]
+        if options.sweeps
+        else options.peer or [peer.name for peer in PEERS.values() if peer.by_default]
+    )
     memory = int(options.memory * 2**30)
     workers = {}
     for name in dict.fromkeys(("regmdp", *names)):
@@ -121,23 +146,58 @@ def _workers(options: Any, threads: int, folder: Path, absent: dict[str, str]) -
 
 
 def _options() -> Any:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--case", nargs="+", metavar="NAME", help="cases to run, wildcards allowed; all of them by default")
-    parser.add_argument("--list", action="store_true", help="print the names of the cases and leave")
-    parser.add_argument("--quick", action="store_true", help="small cases only, three repetitions, 20 seconds a solution")
-    parser.add_argument("--sweeps", action="store_true", help="time single backups instead of solutions")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--case",
+        nargs="+",
+        metavar="NAME",
+        help="cases to run, wildcards allowed; all of them by default",
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="print the names of the cases and leave"
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="small cases only, three repetitions, 20 seconds a solution",
+    )
+    parser.add_argument(
+        "--sweeps", action="store_true", help="time single backups instead of solutions"
+    )
     others = [name for name in PEERS if name != "regmdp"]
     parser.add_argument(
-        "--peer", nargs="+", metavar="NAME", choices=others, help=f"peers: {', '.join(others)}; mdpax only if asked for"
+        "--peer",
+        nargs="+",
+        metavar="NAME",
+        choices=others,
+        help=f"peers: {', '.join(others)}; mdpax only if asked for",
     )
     parser.add_argument("--repetitions", type=int, help="rounds of measurements; 5 by default")
-    parser.add_argument("--limit", type=float, help="seconds that one solution may take; 60 by default")
-    parser.add_argument("--threads", type=int, help="threads that each may use; all cores by default")
     parser.add_argument(
-        "--memory", type=float, default=0.75 * _memory(), help="GiB that each may use; 3/4 of the machine's by default"
+        "--limit", type=float, help="seconds that one solution may take; 60 by default"
     )
-    parser.add_argument("--venvs", type=Path, default=default_folder(), help="folder for the environments; default %(default)s")
-    parser.add_argument("--out", type=Path, help="write the page to this file, and the numbers beside it with the suffix .json")
+    parser.add_argument(
+        "--threads", type=int, help="threads that each may use; all cores by default"
+    )
+    parser.add_argument(
+        "--memory",
+        type=float,
+        default=0.75 * _memory(),
+        help="GiB that each may use; 3/4 of the machine's by default",
+    )
+    parser.add_argument(
+        "--venvs",
+        type=Path,
+        default=default_folder(),
+        help="folder for the environments; default %(default)s",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="write the page to this file, and the numbers beside it with the suffix .json",
+    )
     options = parser.parse_args()
     options.repetitions = options.repetitions or (3 if options.quick else 5)
     options.limit = options.limit or (20.0 if options.quick else 60.0)
@@ -145,9 +205,14 @@ def _options() -> Any:
     if options.venvs.is_relative_to(REPOSITORY):
         parser.error(f"--venvs must lie outside the repository, {REPOSITORY}")
     if options.out and (not options.out.resolve().parent.is_dir() or options.out.suffix == ".json"):
-        parser.error("--out must be a file in a folder that exists, and not end in .json, for the numbers go there")
+        parser.error(
+            "--out must be a file in a folder that exists, and not end in .json, for the numbers "
+            "go there"
+        )
     if options.list:
-        print("\n".join(f"{case.name}{' (quick)' if case.quick else ''}" for case in CASES.values()))
+        print(
+            "\n".join(f"{case.name}{' (quick)' if case.quick else ''}" for case in CASES.values())
+        )
         sys.exit()
     return options
 
@@ -157,7 +222,11 @@ def _chosen(options: Any) -> list[Case]:
     for pattern in patterns:
         if not fnmatch.filter(CASES, pattern):
             sys.exit(f"no case is called {pattern!r}; --list prints their names")
-    chosen = [case for case in CASES.values() if any(fnmatch.fnmatch(case.name, pattern) for pattern in patterns)]
+    chosen = [
+        case
+        for case in CASES.values()
+        if any(fnmatch.fnmatch(case.name, pattern) for pattern in patterns)
+    ]
     chosen = [case for case in chosen if case.quick or not options.quick]
     if not chosen:
         sys.exit("none of these cases is among the small ones; leave --quick out")
@@ -168,11 +237,19 @@ def _machine() -> dict[str, Any]:
     processor = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        processor = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), processor)
+        processor = next(
+            (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")),
+            processor,
+        )
     except OSError:
         pass
     system = f"{platform.system()}, Python {platform.python_version()}, {_memory():.0f} GiB"
-    return {"processor": processor, "cores": os.cpu_count(), "system": system, "load": {"start": _load(), "end": ""}}
+    return {
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "system": system,
+        "load": {"start": _load(), "end": ""},
+    }
 
 
 def _memory() -> float:

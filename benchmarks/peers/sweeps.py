@@ -1,4 +1,6 @@
-"""One Bellman backup of ours against the same one as a loop in C, and against the product P @ V alone."""
+"""One Bellman backup of ours against the same one as a loop in C, and against the product P @ V
+alone.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from client import TooLongError, Worker, WorkerError
 __all__ = ["compare_sweeps"]
 
 KINDS = ("hard", "Shannon", "SquaredL2", "Tsallis 1.5")
-#: Seconds that the sweeps of one measurement should take together: much more than the clock can resolve.
+#: Seconds that the sweeps of one measurement should take together: much more than the clock can
+#: resolve.
 SPAN = 0.05
 
 
@@ -38,11 +41,18 @@ def compare_sweeps(
         folder: Where files go.
     """
     source = folder / "value.npy"
-    # values as large as the rewards: at some states one action is much the best, at others several are close
+    # values as large as the rewards: at some states one action is much the best, at others several
+    # are close
     np.save(source, np.random.default_rng(0).standard_normal(n_states))
     results = []
     for kind in KINDS:
-        result: dict[str, Any] = {"case": case, "kind": kind, "threads": threads, "seconds": [], "note": ""}
+        result: dict[str, Any] = {
+            "case": case,
+            "kind": kind,
+            "threads": threads,
+            "seconds": [],
+            "note": "",
+        }
         ratios: dict[str, list[float]] = {"c": [], "scipy": []}
         try:
             counts = {}
@@ -54,7 +64,10 @@ def compare_sweeps(
             for repetition in range(repetitions):
                 names = list(workers) if repetition % 2 == 0 else list(workers)[::-1]
                 taken = {
-                    name: _sweep(workers[name], kind, temperature, source, counts[name], folder, limit)["seconds"] for name in names
+                    name: _sweep(
+                        workers[name], kind, temperature, source, counts[name], folder, limit
+                    )["seconds"]
+                    for name in names
                 }
                 result["seconds"].append(taken["regmdp"])
                 for name, of in ratios.items():
@@ -66,13 +79,30 @@ def compare_sweeps(
     return results
 
 
-def _sweep(worker: Worker, kind: str, temperature: float, source: Path, count: int, folder: Path, limit: float) -> dict[str, Any]:
+def _sweep(
+    worker: Worker,
+    kind: str,
+    temperature: float,
+    source: Path,
+    count: int,
+    folder: Path,
+    limit: float,
+) -> dict[str, Any]:
     out = folder / f"{worker.name}-sweep.npy"
-    command = {"do": "sweep", "kind": kind, "temperature": temperature, "value": str(source), "count": count, "out": str(out)}
+    command = {
+        "do": "sweep",
+        "kind": kind,
+        "temperature": temperature,
+        "value": str(source),
+        "count": count,
+        "out": str(out),
+    }
     return worker.ask(command, limit)
 
 
 def _agree(ours: np.ndarray, theirs: np.ndarray) -> None:
     difference, scale = float(np.abs(ours - theirs).max()), max(1.0, float(np.abs(ours).max()))
     if not difference <= 1e-10 * scale:
-        raise WorkerError(f"the two backups differ by {difference:.1e}, so their times are not compared")
+        raise WorkerError(
+            f"the two backups differ by {difference:.1e}, so their times are not compared"
+        )

@@ -18,11 +18,17 @@ def page(run: dict[str, Any]) -> str:
     lines = [
         "# regmdp and its peers",
         "",
-        f"- {run['date']}, on {machine['processor']}, {machine['cores']} cores, {machine['system']}",
-        f"- threads allowed to each: {run['threads']}; load average at the start {machine['load']['start']}, "
-        f"at the end {machine['load']['end']}",
+        (
+            f"- {run['date']}, on {machine['processor']}, {machine['cores']} cores, "
+            f"{machine['system']}"
+        ),
+        f"- threads allowed to each: {run['threads']}; load average at the start "
+        f"{machine['load']['start']}, at the end {machine['load']['end']}",
     ]
-    lines += [f"- {name}: {', '.join(f'{package} {number}' for package, number in of.items())}" for name, of in versions(run)]
+    lines += [
+        f"- {name}: {', '.join(f'{package} {number}' for package, number in of.items())}"
+        for name, of in versions(run)
+    ]
     lines += [f"- {name} is left out: {why}" for name, why in run["absent"].items()]
     if run["records"]:
         lines += ["", *_solutions(run["records"])]
@@ -54,12 +60,22 @@ def _solutions(records: list[dict[str, Any]]) -> list[str]:
                 "" if record["peak"] is None else f"{record['peak'] / 2**20:.0f}",
             )
         )
-    head = ("case", "regularizer", "peer, method", "time, ms", "time over regmdp's", "true error", "tolerance", "peak, MiB")
+    head = (
+        "case",
+        "regularizer",
+        "peer, method",
+        "time, ms",
+        "time over regmdp's",
+        "true error",
+        "tolerance",
+        "peak, MiB",
+    )
     explanation = (
-        f"Medians, with the least and the greatest. Everybody's largest true error is at most {TARGET:g}·max(1, |V*|), the unit in "
-        "which it is shown, where |V*| is the largest over the states; the tolerance is the loosest found with which that is so, "
-        "except regmdp's, which is certified within the time. Conversion to a peer's own format is not timed. The peak is that of "
-        "the process, with the interpreter and the model in the peer's format."
+        "Medians, with the least and the greatest. Everybody's largest true error is at most "
+        f"{TARGET:g}·max(1, |V*|), the unit in which it is shown, where |V*| is the largest over "
+        "the states; the tolerance is the loosest found with which that is so, except regmdp's, "
+        "which is certified within the time. Conversion to a peer's own format is not timed. The "
+        "peak is that of the process, with the interpreter and the model in the peer's format."
     )
     return ["## Solutions", "", explanation, "", *_markdown(head, rows)]
 
@@ -73,7 +89,9 @@ ITERATION = "valueiteration"
 
 
 def _summary(records: list[dict[str, Any]]) -> list[str]:
-    """Compare with the best method of any peer, case by case, and where episodes are long with every value iteration."""
+    """Compare with the best method of any peer, case by case, and where episodes are long with
+    every value iteration.
+    """
     rows: list[tuple[str, ...]] = []
     ratios, slower, overheads, alone, long = [], [], [], 0, []
     for (case, regularizer), of in _grouped(records).items():
@@ -101,24 +119,48 @@ def _summary(records: list[dict[str, Any]]) -> list[str]:
             words, over = "no peer has an answer", ""
         else:
             floor = [record for record in of if record["peer"] == "c"]
-            words, over = "no peer has it; the loop in C", _iterated(floor, mine) if floor else "did not take part"
+            words, over = (
+                "no peer has it; the loop in C",
+                _iterated(floor, mine) if floor else "did not take part",
+            )
         rows.append((case, regularizer, f"{1e3 * mine:.3g}", words, over, ""))
-    head = ("case", "regularizer", "regmdp, ms", "best peer", "its time over regmdp's", "overhead, ms")
+    head = (
+        "case",
+        "regularizer",
+        "regmdp, ms",
+        "best peer",
+        "its time over regmdp's",
+        "overhead, ms",
+    )
     explanation = (
-        "Medians. The best peer is the fastest method of any, the loop in C left aside. The overhead is the time that regmdp takes "
-        f"beyond that of the best peer, shown below {SMALL:,} states. With ≥ there was no answer within the limit."
+        "Medians. The best peer is the fastest method of any, the loop in C left aside. The "
+        "overhead is the time that regmdp takes beyond that of the best peer, shown below "
+        f"{SMALL:,} states. With ≥ there was no answer within the limit."
     )
     lines = ["## Summary", "", explanation, "", *_markdown(head, rows), ""]
     if ratios:
         mean = math.exp(statistics.fmean(math.log(ratio) for ratio in ratios))
-        lines.append(f"- the best peer's time over regmdp's, geometric mean of {len(ratios)} cases: {mean:.3g}")
+        lines.append(
+            f"- the best peer's time over regmdp's, geometric mean of {len(ratios)} cases: "
+            f"{mean:.3g}"
+        )
         lines.append(f"- cases in which no peer has an answer, left out of the mean: {alone}")
-        lines.append(f"- cases from {SMALL:,} states up in which a peer is faster: {', '.join(slower) or 'none'}")
+        lines.append(
+            f"- cases from {SMALL:,} states up in which a peer is faster: "
+            f"{', '.join(slower) or 'none'}"
+        )
     if overheads:
         lines.append(f"- largest overhead below {SMALL:,} states: {max(overheads):.3g} ms")
     if long:
-        peers = [peer for peer in dict.fromkeys(record["peer"] for _, _, of, _ in long for record in of) if peer != "regmdp"]
-        table = [(case, kind, *(_iterated(_of(of, peer), mine) for peer in peers)) for case, kind, of, mine in long]
+        peers = [
+            peer
+            for peer in dict.fromkeys(record["peer"] for _, _, of, _ in long for record in of)
+            if peer != "regmdp"
+        ]
+        table = [
+            (case, kind, *(_iterated(_of(of, peer), mine) for peer in peers))
+            for case, kind, of, mine in long
+        ]
         lines += ["", "Time of value iteration over regmdp's, where episodes are long:", ""]
         lines += _markdown(("case", "regularizer", *peers), table)
     return lines
@@ -137,7 +179,11 @@ def _of(records: list[dict[str, Any]], peer: str) -> list[dict[str, Any]]:
 
 def fastest(records: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Return the record with the least ratio to regmdp, if any has one."""
-    return min((record for record in records if record["ratios"] and not record["note"]), key=_ratio, default=None)
+    return min(
+        (record for record in records if record["ratios"] and not record["note"]),
+        key=_ratio,
+        default=None,
+    )
 
 
 def _ratio(record: dict[str, Any]) -> float:
@@ -145,8 +191,14 @@ def _ratio(record: dict[str, Any]) -> float:
 
 
 def _iterated(records: list[dict[str, Any]], ours: float) -> str:
-    """Say how much longer the best of a peer's value iterations took, or at least took before it was stopped."""
-    tried = [record for record in records if re.sub("[^a-z]", "", record["method"].lower()).startswith(ITERATION)]
+    """Say how much longer the best of a peer's value iterations took, or at least took before it
+    was stopped.
+    """
+    tried = [
+        record
+        for record in records
+        if re.sub("[^a-z]", "", record["method"].lower()).startswith(ITERATION)
+    ]
     best = fastest(tried)
     if best is not None:
         return f"{_ratio(best):.3g}"
@@ -168,8 +220,21 @@ def _sweeps(sweeps: list[dict[str, Any]]) -> list[str]:
         )
         for sweep in sweeps
     ]
-    head = ("case", "regularizer", "threads", "our backup, ms", "over the loop in C", "over P @ V alone")
-    return ["## One sweep", "", "Medians, with the least and the greatest.", "", *_markdown(head, rows)]
+    head = (
+        "case",
+        "regularizer",
+        "threads",
+        "our backup, ms",
+        "over the loop in C",
+        "over P @ V alone",
+    )
+    return [
+        "## One sweep",
+        "",
+        "Medians, with the least and the greatest.",
+        "",
+        *_markdown(head, rows),
+    ]
 
 
 def _markdown(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:

@@ -1,15 +1,22 @@
-"""The process in which one peer lives: it reads commands as JSON lines from its standard input and answers each with one line.
+"""The process in which one peer lives: it reads commands as JSON lines from its standard input and
+answers each with one line.
 
-It is started by the driver with the Python of the peer's environment: python worker.py ADAPTER MEMORY THREADS, where MEMORY is the
-limit on the address space in bytes, or 0, and THREADS the number of cores to keep to. The commands are
+It is started by the driver with the Python of the peer's environment: python worker.py ADAPTER
+MEMORY THREADS, where MEMORY is the limit on the address space in bytes, or 0, and THREADS the
+number of cores to keep to. The commands are
 
 - {"do": "load", "model": file}: reads a model and converts it to what the peer wants;
-- {"do": "prepare", "method": …, "tolerance": …, "temperature": …}: makes what has to be new for each solution;
-- {"do": "solve", "out": file}: solves what was prepared, once, and writes the (S,) value to an .npy file;
-- {"do": "reference", "temperature": …, "out": file}: solves it as exactly as rounding allows, with a bound on the error;
-- {"do": "sweep", "kind": …, "temperature": …, "value": file, "count": …, "out": file}: backs a value up, count times.
+- {"do": "prepare", "method": …, "tolerance": …, "temperature": …}: makes what has to be new for
+  each solution;
+- {"do": "solve", "out": file}: solves what was prepared, once, and writes the (S,) value to an .npy
+  file;
+- {"do": "reference", "temperature": …, "out": file}: solves it as exactly as rounding allows, with
+  a bound on the error;
+- {"do": "sweep", "kind": …, "temperature": …, "value": file, "count": …, "out": file}: backs a
+  value up, count times.
 
-Only the peer's own work is timed: neither the conversion, nor reading and writing files, nor the interpreter's start.
+Only the peer's own work is timed: neither the conversion, nor reading and writing files, nor the
+interpreter's start.
 """
 
 from __future__ import annotations
@@ -38,8 +45,8 @@ def main() -> None:
     # some libraries know no other limit on their threads than the cores there are
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-    # Peers print what they like, from C++ too: the answers go out on a copy of the standard output, which then becomes standard
-    # error.
+    # Peers print what they like, from C++ too: the answers go out on a copy of the standard output,
+    # which then becomes standard error.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     adapter: Any = None
@@ -62,7 +69,10 @@ def load_model(adapter: Any, command: dict[str, Any]) -> dict[str, Any]:
     begin = time.perf_counter()
     adapter.load(load(command["model"]))
     gc.collect()
-    return {"seconds": time.perf_counter() - begin, "versions": {package: found(package) for package in adapter.packages}}
+    return {
+        "seconds": time.perf_counter() - begin,
+        "versions": {package: found(package) for package in adapter.packages},
+    }
 
 
 #: What was prepared, until it is solved.
@@ -111,7 +121,13 @@ def sweep(adapter: Any, command: dict[str, Any]) -> dict[str, Any]:
     return {"seconds": seconds}
 
 
-ACTIONS = {"load": load_model, "prepare": prepare, "solve": solve, "reference": reference, "sweep": sweep}
+ACTIONS = {
+    "load": load_model,
+    "prepare": prepare,
+    "solve": solve,
+    "reference": reference,
+    "sweep": sweep,
+}
 
 
 def forget_peak() -> None:
@@ -121,7 +137,9 @@ def forget_peak() -> None:
 
 
 def peak_memory() -> int:
-    """Return the largest resident size in bytes: since :func:`forget_peak` on Linux, of the whole life elsewhere."""
+    """Return the largest resident size in bytes: since :func:`forget_peak` on Linux, of the whole
+    life elsewhere.
+    """
     try:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -129,7 +147,9 @@ def peak_memory() -> int:
     except OSError:
         pass
     # macOS counts bytes
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
 
 
 def found(package: str) -> str:

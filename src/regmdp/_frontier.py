@@ -1,20 +1,23 @@
 r"""How far from a reference policy one must go for how much value, bounded from both sides.
 
-For a policy π write V(π) for its value from ρ, the regularizer left out, and D(π) for its divergence from the reference p0,
+For a policy π write V(π) for its value from ρ, the regularizer left out, and D(π) for its
+divergence from the reference p0,
 
 \[ D(\pi) = E\Big[\sum_t \gamma^t \mathrm{KL}(\pi(s_t) \,\|\, p^0(s_t))\Big] \]
 
 in nats. The frontier is F(D) = max V(π) over the policies with D(π) ≤ D.
 
-**Above.** Let U_τ be the certified upper bound on the regularized optimum from ρ, max V(π) - τ D(π). Any policy with D(π) ≤ D then
-has V(π) ≤ U_τ + τ D(π) ≤ U_τ + τ D. As that holds for every τ ≥ 0 that was solved, F(D) ≤ min_τ (U_τ + τ D). No policy has to be
-optimal for it, and how far the solvers came shows in U_τ alone.
+**Above.** Let U_τ be the certified upper bound on the regularized optimum from ρ, max V(π) - τ
+D(π). Any policy with D(π) ≤ D then has V(π) ≤ U_τ + τ D(π) ≤ U_τ + τ D. As that holds for every τ ≥
+0 that was solved, F(D) ≤ min_τ (U_τ + τ D). No policy has to be optimal for it, and how far the
+solvers came shows in U_τ alone.
 
-**Below.** A policy that was found has a value of at least its lower bound, at a divergence of at most its upper one. What lies
-between two such points is attained as well: let x(s, a) be the expected discounted number of times that a is taken in s. V is
-linear in x, and D = Σ x log(x / (x(s) p0)), with x(s) = Σ_a x(s, a), is convex in it. The stationary policy that belongs to a
-mixture of two x therefore has the mixture's value, and no more than the mixture's divergence. So F lies on or above the concave
-hull of the points.
+**Below.** A policy that was found has a value of at least its lower bound, at a divergence of at
+most its upper one. What lies between two such points is attained as well: let x(s, a) be the
+expected discounted number of times that a is taken in s. V is linear in x, and D = Σ x log(x /
+(x(s) p0)), with x(s) = Σ_a x(s, a), is convex in it. The stationary policy that belongs to a
+mixture of two x therefore has the mixture's value, and no more than the mixture's divergence. So F
+lies on or above the concave hull of the points.
 """
 
 from __future__ import annotations
@@ -47,9 +50,19 @@ from regmdp.solution import Solution
 __all__ = ["Frontier", "FrontierEvent", "default_temperatures", "frontier"]
 
 KIND = "frontier"
-ARRAYS = ("temperature", "value", "value_lower", "value_upper", "divergence", "divergence_lower", "divergence_upper", "reference")
+ARRAYS = (
+    "temperature",
+    "value",
+    "value_lower",
+    "value_upper",
+    "divergence",
+    "divergence_lower",
+    "divergence_upper",
+    "reference",
+)
 
-#: The default temperatures reach from SPAN times the mean price of a nat to a SPAN-th of it, so many of them a decade.
+#: The default temperatures reach from SPAN times the mean price of a nat to a SPAN-th of it, so
+#: many of them a decade.
 SPAN, PER_DECADE = 100.0, 4
 
 
@@ -58,7 +71,8 @@ class FrontierEvent:
     """What a listener is told after each iteration.
 
     Attributes:
-        point: Number of points that are finished; the first is the reference, and the second the optimum at τ = 0.
+        point: Number of points that are finished; the first is the reference, and the second the
+            optimum at τ = 0.
         points: How many there will be; None until the temperatures are chosen.
         temperature: The τ that is being solved for.
         event: What the solver says.
@@ -74,16 +88,17 @@ class FrontierEvent:
 class Frontier:
     """Policies from the reference to the optimum, and what no policy can do better.
 
-    The n points go from the reference (τ = ∞) over decreasing temperatures to τ = 0, the best policy that takes no action which the
-    reference never takes. Values are from the initial distribution, in the unit of the rewards, with the regularizer left out.
+    The n points go from the reference (τ = ∞) over decreasing temperatures to τ = 0, the best
+    policy that takes no action which the reference never takes. Values are from the initial
+    distribution, in the unit of the rewards, with the regularizer left out.
 
     Attributes:
         temperature: (n,) τ, in the unit of the rewards per nat.
         value: (n,) value of the policy.
         value_lower: (n,) certified lower bound on it.
         value_upper: (n,) certified upper bound on it.
-        divergence: (n,) expected discounted sum of the Kullback-Leibler divergences from the reference, in nats: for γ = 1 the
-            divergence of a whole episode.
+        divergence: (n,) expected discounted sum of the Kullback-Leibler divergences from the
+            reference, in nats: for γ = 1 the divergence of a whole episode.
         divergence_lower: (n,) certified lower bound on it.
         divergence_upper: (n,) certified upper bound on it.
         reference: (S, A) the reference policy.
@@ -120,7 +135,12 @@ class Frontier:
     @property
     def optimum_upper(self) -> Float[np.ndarray, " n"]:
         """(n,) certified upper bound U_τ on the regularized optimum from ρ; of the reference that on its value."""
-        return np.array([self.value_upper[0], *(solution.certificate.initial_upper for solution in self.solutions)])
+        return np.array(
+            [
+                self.value_upper[0],
+                *(solution.certificate.initial_upper for solution in self.solutions),
+            ]
+        )
 
     @property
     def gap(self) -> Float[np.ndarray, " n"]:
@@ -159,8 +179,12 @@ class Frontier:
         nats = _checked_divergence(divergence)
         lowest = np.full(nats.shape, np.inf)
         for temperature, optimum in zip(self.temperature[1:], self.optimum_upper[1:], strict=True):
-            price = temperature * nats if temperature > 0.0 else np.zeros(nats.shape)  # not 0 times infinity
-            lowest = np.minimum(lowest, optimum + price + 4 * UNIT_ROUNDOFF * (abs(optimum) + price))
+            price = (
+                temperature * nats if temperature > 0.0 else np.zeros(nats.shape)
+            )  # not 0 times infinity
+            lowest = np.minimum(
+                lowest, optimum + price + 4 * UNIT_ROUNDOFF * (abs(optimum) + price)
+            )
         # a policy at divergence 0 does what the reference does wherever it comes
         return np.asarray(np.where(nats == 0.0, np.minimum(lowest, self.value_upper[0]), lowest))
 
@@ -180,10 +204,15 @@ class Frontier:
     def hull(self) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
         """Return (m,) divergences and (m,) values of the corners of the concave hull, both increasing; the first is at 0."""
         corners: list[tuple[float, float]] = []
-        for far, high in sorted(zip(self.divergence_upper.tolist(), self.value_lower.tolist(), strict=True)):
+        for far, high in sorted(
+            zip(self.divergence_upper.tolist(), self.value_lower.tolist(), strict=True)
+        ):
             if not np.isfinite(far) or (corners and high <= corners[-1][1]):
                 continue
-            while corners and (far == corners[-1][0] or (len(corners) > 1 and _below(corners[-2], corners[-1], (far, high)))):
+            while corners and (
+                far == corners[-1][0]
+                or (len(corners) > 1 and _below(corners[-2], corners[-1], (far, high)))
+            ):
                 corners.pop()
             corners.append((far, high))
         hull = np.array(corners)
@@ -196,8 +225,9 @@ class Frontier:
             gain: In the unit of the rewards, 0 or more.
 
         Returns:
-            (lower, upper), in nats: no policy does it with less than the lower one, and some policy does it with the upper one.
-            Infinite where no policy does it, or none is known that does.
+            (lower, upper), in nats: no policy does it with less than the lower one, and some policy
+            does it with the upper one. Infinite where no policy does it, or none is known that
+            does.
 
         Raises:
             SolverError: if the gain is negative or not a number.
@@ -219,7 +249,12 @@ class Frontier:
         needed = 0.0
         for temperature, optimum in zip(self.temperature[1:], self.optimum_upper[1:], strict=True):
             if least > optimum:
-                needed = max(needed, (least - optimum) / temperature * (1 - 8 * UNIT_ROUNDOFF) if temperature > 0.0 else np.inf)
+                needed = max(
+                    needed,
+                    (least - optimum) / temperature * (1 - 8 * UNIT_ROUNDOFF)
+                    if temperature > 0.0
+                    else np.inf,
+                )
         return float(needed), self._enough(float(self.value_upper[0]) + gain + slack)
 
     def _enough(self, value: float) -> float:
@@ -234,7 +269,12 @@ class Frontier:
         """Return the numbers of the points by name, as :meth:`to_csv` writes them."""
         names = [name for name in ARRAYS if name != "reference"]
         columns = {name: getattr(self, name) for name in names}
-        return columns | {"ceiling": self.ceiling, "gain": self.gain, "regularized": self.regularized, "gap": self.gap}
+        return columns | {
+            "ceiling": self.ceiling,
+            "gain": self.gain,
+            "regularized": self.regularized,
+            "gap": self.gap,
+        }
 
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write a line of numbers a point, with the status of its solver in the last column; the numbers read back exactly.
@@ -269,7 +309,17 @@ class Frontier:
                     self.statuses[k].word if k else "given",
                 ]
             )
-        return ["temperature", "nats", "value", "at least", "no policy above", "gain", "share", "gap", "status"], rows
+        return [
+            "temperature",
+            "nats",
+            "value",
+            "at least",
+            "no policy above",
+            "gain",
+            "share",
+            "gap",
+            "status",
+        ], rows
 
     def halfway(self) -> str:
         """Return the answer in a sentence: how far one has to go for half of the largest gain."""
@@ -297,7 +347,12 @@ class Frontier:
         cells = [heading, *rows]
         widths = [max(len(row[k]) for row in cells) for k in range(len(heading))]
         lines = [
-            "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
+            "  ".join(
+                [
+                    row[0].ljust(widths[0]),
+                    *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+                ]
+            )
             for row in cells
         ]
         left = ["interrupted: points are missing"] if self.interrupted else []
@@ -313,7 +368,9 @@ class Frontier:
         with tempfile.TemporaryDirectory() as folder:
             for k, solution in enumerate(self.solutions):
                 solution.save(Path(folder) / "solution.npz")
-                arrays[f"solution_{k}"] = np.frombuffer((Path(folder) / "solution.npz").read_bytes(), dtype=np.uint8)
+                arrays[f"solution_{k}"] = np.frombuffer(
+                    (Path(folder) / "solution.npz").read_bytes(), dtype=np.uint8
+                )
         write_arrays(path, KIND, arrays, {"problem": self.problem, "interrupted": self.interrupted})
 
     @classmethod
@@ -334,13 +391,21 @@ class Frontier:
                 for k in range(points["temperature"].size - 1):
                     (Path(folder) / "solution.npz").write_bytes(arrays[f"solution_{k}"].tobytes())
                     solutions.append(Solution.load(Path(folder) / "solution.npz"))
-            return cls(**points, solutions=tuple(solutions), problem=str(meta["problem"]), interrupted=bool(meta["interrupted"]))
+            return cls(
+                **points,
+                solutions=tuple(solutions),
+                problem=str(meta["problem"]),
+                interrupted=bool(meta["interrupted"]),
+            )
         except KeyError as error:
             raise FormatError(f"{path} is not a complete frontier: {error} is missing") from error
 
     def __repr__(self) -> str:
         far = float(self.divergence.max())
-        return f"Frontier({len(self)} points, gain up to {self.largest_gain:.6g}, up to {far:.4g} nats from the reference)"
+        return (
+            f"Frontier({len(self)} points, gain up to {self.largest_gain:.6g}, up to {far:.4g} "
+            "nats from the reference)"
+        )
 
 
 def frontier(
@@ -353,25 +418,30 @@ def frontier(
 ) -> Frontier:
     r"""Find how far from a reference policy one must go for how much value.
 
-    For each temperature the policy that maximises \(V(\pi) - \tau D(\pi)\) is found, where D is the divergence from the reference,
-    each search starting from the last policy. :meth:`Frontier.upper` and :meth:`Frontier.lower` bound what any policy can do.
+    For each temperature the policy that maximises \(V(\pi) - \tau D(\pi)\) is found, where D is the
+    divergence from the reference, each search starting from the last policy. :meth:`Frontier.upper`
+    and :meth:`Frontier.lower` bound what any policy can do.
 
     Args:
         mdp: The model, whose initial distribution is ρ.
-        reference: (S, A) policy, (S,) action numbers, or (A,) for the same distribution in every state.
-        temperatures: Positive, in the unit of the rewards per nat, in any order. By default four a decade, from 100 times the mean
-            price of a nat to a hundredth of it: what the optimum within the reference's support gains, over its divergence.
+        reference: (S, A) policy, (S,) action numbers, or (A,) for the same distribution in every
+            state.
+        temperatures: Positive, in the unit of the rewards per nat, in any order. By default four a
+            decade, from 100 times the mean price of a nat to a hundredth of it: what the optimum
+            within the reference's support gains, over its divergence.
         tol: The certified gap to reach at each of them, in the unit of the rewards.
-        listeners: Functions called with a :class:`FrontierEvent` after each iteration. Ctrl-C, or a KeyboardInterrupt from a
-            listener, ends the run with the points that are finished.
+        listeners: Functions called with a :class:`FrontierEvent` after each iteration. Ctrl-C, or a
+            KeyboardInterrupt from a listener, ends the run with the points that are finished.
 
     Returns:
-        The frontier: the reference, one point a temperature from the highest down, and the optimum at τ = 0.
+        The frontier: the reference, one point a temperature from the highest down, and the optimum
+        at τ = 0.
 
     Raises:
         PolicyError: if the reference is not a policy of the model.
         ImproperPolicyError: if γ = 1 and the reference does not end the episode.
-        SolverError: if a temperature is not a positive number or is there twice, or the tolerance is not positive.
+        SolverError: if a temperature is not a positive number or is there twice, or the tolerance
+            is not positive.
         UnboundedError: if γ = 1 and some policy gains without limit.
 
     Examples:
@@ -384,7 +454,10 @@ def frontier(
         True
     """
     if not isinstance(mdp, MDP):
-        raise SolverError(f"the model must be a regmdp.MDP, not {type(mdp).__name__}; build one with MDP(P, r, discount=…)")
+        raise SolverError(
+            f"the model must be a regmdp.MDP, not {type(mdp).__name__}; build one with MDP(P, r, "
+            "discount=…)"
+        )
     chosen = None if temperatures is None else _checked_temperatures(temperatures)
     if not tol > 0.0:
         raise SolverError(f"tol must be positive, not {tol!r}")
@@ -399,7 +472,9 @@ def frontier(
         for temperature in queue:
             told = [partial(_tell, listeners, len(points), total, temperature)]
             start = solutions[-1] if len(solutions) > 1 else None
-            solution = solve(mdp, KL(policy, temperature=temperature), tol=tol, start=start, listeners=told)
+            solution = solve(
+                mdp, KL(policy, temperature=temperature), tol=tol, start=start, listeners=told
+            )
             if solution.status is Status.INTERRUPTED:
                 interrupted = True
                 break
@@ -407,16 +482,30 @@ def frontier(
             points.append(point)
             solutions.append(solution)
             if temperature == 0.0:
-                chosen = default_temperatures(point.value - points[0].value, point.divergence) if chosen is None else chosen
+                chosen = (
+                    default_temperatures(point.value - points[0].value, point.divergence)
+                    if chosen is None
+                    else chosen
+                )
                 queue.extend(chosen)
                 total = len(chosen) + 2
     except KeyboardInterrupt:
         interrupted = True
         del points[len(solutions) + 1 :]
     order = [0, *range(2, len(points)), 1][: len(points)]
-    columns = {name: frozen(np.array([getattr(points[k], name) for k in order])) for name in ARRAYS if name != "reference"}
+    columns = {
+        name: frozen(np.array([getattr(points[k], name) for k in order]))
+        for name in ARRAYS
+        if name != "reference"
+    }
     ordered = tuple(solutions[k - 1] for k in order[1:])
-    return Frontier(**columns, reference=frozen(policy), solutions=ordered, problem=repr(mdp), interrupted=interrupted)
+    return Frontier(
+        **columns,
+        reference=frozen(policy),
+        solutions=ordered,
+        problem=repr(mdp),
+        interrupted=interrupted,
+    )
 
 
 def default_temperatures(gain: float, divergence: float) -> tuple[float, ...]:
@@ -452,16 +541,22 @@ class _Point:
     divergence_upper: float
 
     @classmethod
-    def of(cls, mdp: MDP, reference: np.ndarray, policy: np.ndarray, temperature: float = np.inf) -> _Point:
+    def of(
+        cls, mdp: MDP, reference: np.ndarray, policy: np.ndarray, temperature: float = np.inf
+    ) -> _Point:
         earned = _from_initial(mdp, policy, None)
         if np.isinf(temperature):
             return cls(temperature, *earned, 0.0, 0.0, 0.0)
         # the divergence is what the regularizer costs where nothing is earned
-        cost, lowest, highest = _from_initial(mdp.with_rewards(np.zeros_like(mdp.rewards)), policy, KL(reference, temperature=1.0))
+        cost, lowest, highest = _from_initial(
+            mdp.with_rewards(np.zeros_like(mdp.rewards)), policy, KL(reference, temperature=1.0)
+        )
         return cls(temperature, *earned, max(-cost, 0.0), max(-highest, 0.0), max(-lowest, 0.0))
 
 
-def _from_initial(mdp: MDP, policy: np.ndarray, regularizer: KL | None) -> tuple[float, float, float]:
+def _from_initial(
+    mdp: MDP, policy: np.ndarray, regularizer: KL | None
+) -> tuple[float, float, float]:
     """Return the value of a policy from ρ, and certified bounds below and above."""
     found = evaluate(mdp, policy, regularizer)
     bounds = Certificate.of(mdp.initial, Bounds(found.lower, found.upper, found.lower, found.upper))
@@ -469,15 +564,23 @@ def _from_initial(mdp: MDP, policy: np.ndarray, regularizer: KL | None) -> tuple
 
 
 def _tell(
-    listeners: Sequence[Callable[[FrontierEvent], object]], point: int, points: int | None, temperature: float, event: Event
+    listeners: Sequence[Callable[[FrontierEvent], object]],
+    point: int,
+    points: int | None,
+    temperature: float,
+    event: Event,
 ) -> None:
     for listener in listeners:
         listener(FrontierEvent(point, points, temperature, event))
 
 
-def _below(first: tuple[float, float], middle: tuple[float, float], last: tuple[float, float]) -> bool:
+def _below(
+    first: tuple[float, float], middle: tuple[float, float], last: tuple[float, float]
+) -> bool:
     """Whether the middle one of three points, from left to right, is not above the line through the others."""
-    return (middle[1] - first[1]) * (last[0] - first[0]) <= (last[1] - first[1]) * (middle[0] - first[0])
+    return (middle[1] - first[1]) * (last[0] - first[0]) <= (last[1] - first[1]) * (
+        middle[0] - first[0]
+    )
 
 
 def _rounding(high: Float[np.ndarray, " m"]) -> float:
@@ -497,13 +600,19 @@ def _checked_temperatures(temperatures: Any) -> tuple[float, ...]:
     try:
         numbers = [float(temperature) for temperature in temperatures]
     except (TypeError, ValueError):
-        raise SolverError(f"temperatures must be numbers, as in [1.0, 0.1], not {temperatures!r}") from None
+        raise SolverError(
+            f"temperatures must be numbers, as in [1.0, 0.1], not {temperatures!r}"
+        ) from None
     for number in numbers:
         if not (number > 0.0 and np.isfinite(number)):
-            also = "; the optimum at temperature 0 is part of every frontier" if number == 0.0 else ""
+            also = (
+                "; the optimum at temperature 0 is part of every frontier" if number == 0.0 else ""
+            )
             raise SolverError(f"a temperature must be positive and finite, not {number:g}{also}")
         if numbers.count(number) > 1:
-            raise SolverError(f"the temperature {number:g} is there {numbers.count(number)} times; give each once")
+            raise SolverError(
+                f"the temperature {number:g} is there {numbers.count(number)} times; give each once"
+            )
     return tuple(sorted(numbers, reverse=True))
 
 

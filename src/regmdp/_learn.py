@@ -51,7 +51,8 @@ class Learned:
         value: (N, S) their last estimates of values.
         samples: Transitions that each has drawn.
         iterations: Iterations that each has made.
-        error: (N,) bound on the error of q, with the confidence that the evaluation states; None if it states none.
+        error: (N,) bound on the error of q, with the confidence that the evaluation states; None if
+            it states none.
         status: How the runs ended.
     """
 
@@ -68,7 +69,9 @@ class Learned:
 
     def __repr__(self) -> str:
         runs = f"{len(self):,} run{'' if len(self) == 1 else 's'}"
-        return f"Learned({runs} of {self.iterations:,} iterations and {self.samples:,} samples each)"
+        return (
+            f"Learned({runs} of {self.iterations:,} iterations and {self.samples:,} samples each)"
+        )
 
 
 def learn(
@@ -83,19 +86,22 @@ def learn(
 ) -> Learned:
     r"""Run a method whose evaluation draws samples, once or many times over in one go.
 
-    Nothing is claimed here about how good the policies are. :func:`regmdp.certify` judges them if the model is known,
-    :func:`regmdp.certify_from_samples` from fresh samples if it is not.
+    Nothing is claimed here about how good the policies are. :func:`regmdp.certify` judges them if
+    the model is known, :func:`regmdp.certify_from_samples` from fresh samples if it is not.
 
     Args:
-        source: What samples are drawn from: an MDP, a simulator from :mod:`regmdp.samples`, an environment from
-            :func:`regmdp.io.from_vector_env`, a log from :func:`regmdp.samples.Log`.
+        source: What samples are drawn from: an MDP, a simulator from :mod:`regmdp.samples`, an
+            environment from :func:`regmdp.io.from_vector_env`, a log from
+            :func:`regmdp.samples.Log`.
         regularizer: h with its temperature τ; none by default.
-        algorithm: A method with an evaluation that draws samples, as ``NPG(step_size=0.1, evaluation=GenerativeModel(100))``.
+        algorithm: A method with an evaluation that draws samples, as
+            ``NPG(step_size=0.1, evaluation=GenerativeModel(100))``.
         iterations: How many iterations, each an evaluation and an improvement.
-        rng: A random generator, for one run; or one for each of several runs. A run does not depend on those beside it.
+        rng: A random generator, for one run; or one for each of several runs. A run does not depend
+            on those beside it.
         start: (S, A) policy; by default the uniform one.
-        listeners: Functions called with a :class:`LearningEvent` after each iteration. Ctrl-C, or a KeyboardInterrupt from a
-            listener, ends the runs with what there is.
+        listeners: Functions called with a :class:`LearningEvent` after each iteration. Ctrl-C, or a
+            KeyboardInterrupt from a listener, ends the runs with what there is.
 
     Returns:
         What the runs have learned.
@@ -107,7 +113,9 @@ def learn(
 
     Examples:
         >>> import numpy as np, regmdp as rm
-        >>> algorithm = rm.algorithms.NPG(step_size=1.0, evaluation=rm.evaluation.GenerativeModel(100))
+        >>> algorithm = rm.algorithms.NPG(
+        ...     step_size=1.0, evaluation=rm.evaluation.GenerativeModel(100)
+        ... )
         >>> generators = [np.random.default_rng(seed) for seed in range(3)]
         >>> rm.learn(rm.models.chain(5), rm.Shannon(0.1), algorithm, iterations=20, rng=generators)
         Learned(3 runs of 20 iterations and 21,000 samples each)
@@ -115,15 +123,20 @@ def learn(
     if not isinstance(algorithm, PolicyOptimization) or not algorithm.sampled:
         given = getattr(algorithm, "name", repr(algorithm))
         raise SolverError(
-            f"learn needs a method whose evaluation draws samples, as NPG(step_size=0.1, evaluation=GenerativeModel(100)); {given} "
-            "draws none"
+            "learn needs a method whose evaluation draws samples, as NPG(step_size=0.1, "
+            f"evaluation=GenerativeModel(100)); {given} draws none"
         )
-    if isinstance(iterations, bool) or not isinstance(iterations, int | np.integer) or iterations < 0:
+    if (
+        isinstance(iterations, bool)
+        or not isinstance(iterations, int | np.integer)
+        or iterations < 0
+    ):
         raise SolverError(f"iterations must be an integer, 0 or more, not {iterations!r}")
     if not isinstance(source, Frame):
         raise SampleError(
-            f"samples are drawn from an MDP, a simulator, an environment or a log, not from {source!r}; for Gymnasium's vector "
-            "environments there is regmdp.io.from_vector_env, for logged data regmdp.samples.Log"
+            "samples are drawn from an MDP, a simulator, an environment or a log, not from "
+            f"{source!r}; for Gymnasium's vector environments there is regmdp.io.from_vector_env, "
+            "for logged data regmdp.samples.Log"
         )
     single = checked_regularizer(source, regularizer)
     trials = Trials(source, Streams(rng if isinstance(rng, list | tuple) else [rng]))
@@ -179,11 +192,21 @@ def sampled_run(
     def record(event: LearningEvent) -> None:
         state = event.state
         residual = float(np.max(np.abs(state.backup - state.value)))
-        records.append((event.iteration, residual, np.inf, initial_value(mdp, state.value), event.seconds))
+        records.append(
+            (event.iteration, residual, np.inf, initial_value(mdp, state.value), event.seconds)
+        )
         for listener in listeners:
             listener(Event(*records[-1], state))
 
-    learned = learn(mdp, regularizer, algorithm, iterations=iterations, rng=rng, start=policy, listeners=[record])
+    learned = learn(
+        mdp,
+        regularizer,
+        algorithm,
+        iterations=iterations,
+        rng=rng,
+        start=policy,
+        listeners=[record],
+    )
     found, value = learned.policy[0], learned.value[0]
     with suppress(ImproperPolicyError):  # such a policy has no value, and its certificate says so
         value = evaluate(mdp, found, regularizer).value

@@ -43,17 +43,19 @@ def solve(
     Args:
         mdp: The model.
         regularizer: h with its temperature τ; none by default.
-        algorithm: A method from :mod:`regmdp.algorithms`; "auto" chooses one, and the solution says which and why.
-        tol: The certified gap to reach, in the worst state and in the unit of the rewards. 0 switches the stopping rules off: then
-            exactly ``max_iterations`` iterations are made.
+        algorithm: A method from :mod:`regmdp.algorithms`; "auto" chooses one, and the solution says
+            which and why.
+        tol: The certified gap to reach, in the worst state and in the unit of the rewards. 0
+            switches the stopping rules off: then exactly ``max_iterations`` iterations are made.
         max_iterations: The most iterations to make; a million by default.
-        start: A (S,) value; a policy, as (S, A) probabilities or (S,) integers; or a :class:`Solution`, of which the method takes
-            what it needs. By default the uniform policy, or the value 0 for a method that keeps no policy.
-        listeners: Functions called with an :class:`regmdp.algorithms.Event` after each iteration. Ctrl-C, or a KeyboardInterrupt
-            from a listener, ends the run with what there is.
-        rng: The random generator of a method whose evaluation draws samples. Such a method makes ``max_iterations`` iterations; its
-            last policy is then evaluated exactly, and certified like any other. :func:`learn` runs it many times over, and where
-            the model is not known.
+        start: A (S,) value; a policy, as (S, A) probabilities or (S,) integers; or a
+            :class:`Solution`, of which the method takes what it needs. By default the uniform
+            policy, or the value 0 for a method that keeps no policy.
+        listeners: Functions called with an :class:`regmdp.algorithms.Event` after each iteration.
+            Ctrl-C, or a KeyboardInterrupt from a listener, ends the run with what there is.
+        rng: The random generator of a method whose evaluation draws samples. Such a method makes
+            ``max_iterations`` iterations; its last policy is then evaluated exactly, and certified
+            like any other. :func:`learn` runs it many times over, and where the model is not known.
 
     Returns:
         The solution. Its status says how the run ended; its certificate holds whatever the status.
@@ -73,15 +75,24 @@ def solve(
         (True, True)
     """
     if not isinstance(mdp, MDP):
-        raise SolverError(f"the model must be a regmdp.MDP, not {type(mdp).__name__}; build one with MDP(P, r, discount=…)")
+        raise SolverError(
+            f"the model must be a regmdp.MDP, not {type(mdp).__name__}; build one with MDP(P, r, "
+            "discount=…)"
+        )
     regularizer = checked_regularizer(mdp, regularizer)
     tol, limit = _stopping(tol, max_iterations)
     reason = ""
     if isinstance(algorithm, str):
         if algorithm != "auto":
-            raise SolverError(f'algorithm must be "auto" or a method such as regmdp.algorithms.ValueIteration(), not {algorithm!r}')
+            raise SolverError(
+                'algorithm must be "auto" or a method such as regmdp.algorithms.ValueIteration(), '
+                f"not {algorithm!r}"
+            )
     elif not isinstance(algorithm, Algorithm):
-        raise SolverError(f"algorithm must be a method from regmdp.algorithms, not {algorithm!r}; did you forget the parentheses?")
+        raise SolverError(
+            f"algorithm must be a method from regmdp.algorithms, not {algorithm!r}; did you forget "
+            "the parentheses?"
+        )
     else:
         algorithm.check(mdp, regularizer)
     require_feasible(mdp, regularizer)
@@ -91,27 +102,57 @@ def solve(
         algorithm, first, reason = choose(mdp, regularizer, first)
     if isinstance(algorithm, PolicyOptimization) and algorithm.sampled:
         if rng is None:
-            raise SolverError("this method draws samples: give it a random generator, rng=numpy.random.default_rng(seed)")
+            raise SolverError(
+                "this method draws samples: give it a random generator, "
+                "rng=numpy.random.default_rng(seed)"
+            )
         if max_iterations is None:
-            raise SolverError("a method that draws samples cannot tell when it is done: say how many iterations, max_iterations=…")
-        run = sampled_run(mdp, regularizer, algorithm, rng=rng, policy=first.policy, tol=tol, iterations=limit, listeners=listeners)
+            raise SolverError(
+                "a method that draws samples cannot tell when it is done: say how many iterations, "
+                "max_iterations=…"
+            )
+        run = sampled_run(
+            mdp,
+            regularizer,
+            algorithm,
+            rng=rng,
+            policy=first.policy,
+            tol=tol,
+            iterations=limit,
+            listeners=listeners,
+        )
     elif rng is not None:
         raise SolverError(
-            "this method draws no samples, so it has no use for rng; give it an evaluation that does, or leave rng out"
+            "this method draws no samples, so it has no use for rng; give it an evaluation that "
+            "does, or leave rng out"
         )
     else:
-        run = iterate(mdp, regularizer, algorithm, start=first, tol=tol, max_iterations=limit, listeners=listeners)
+        run = iterate(
+            mdp,
+            regularizer,
+            algorithm,
+            start=first,
+            tol=tol,
+            max_iterations=limit,
+            listeners=listeners,
+        )
     provenance = Provenance(
         problem=repr(mdp),
         regularizer="none" if isinstance(regularizer, Unregularized) else repr(regularizer),
         algorithm=algorithm.name,
         reason=reason,
-        options={"tol": tol, "max_iterations": max_iterations, "start": "default" if start is None else type(start).__name__},
+        options={
+            "tol": tol,
+            "max_iterations": max_iterations,
+            "start": "default" if start is None else type(start).__name__,
+        },
         model_digest=mdp.digest,
         worst_state=mdp.describe(run.certificate.worst_state),
         versions=_versions(),
     )
-    return Solution(run.policy, run.value, run.certificate, run.status, run.history, mdp.initial, provenance)
+    return Solution(
+        run.policy, run.value, run.certificate, run.status, run.history, mdp.initial, provenance
+    )
 
 
 def _stopping(tol: Any, max_iterations: Any) -> tuple[float, int]:
@@ -123,9 +164,15 @@ def _stopping(tol: Any, max_iterations: Any) -> tuple[float, int]:
         raise SolverError(f"tol must be finite and not negative, not {tol}")
     if max_iterations is None:
         if tol == 0.0:
-            raise SolverError("tol=0 makes exactly max_iterations iterations, so say how many: max_iterations=…")
+            raise SolverError(
+                "tol=0 makes exactly max_iterations iterations, so say how many: max_iterations=…"
+            )
         return tol, MAX_ITERATIONS
-    if isinstance(max_iterations, bool) or not isinstance(max_iterations, int | np.integer) or max_iterations < 0:
+    if (
+        isinstance(max_iterations, bool)
+        or not isinstance(max_iterations, int | np.integer)
+        or max_iterations < 0
+    ):
         raise SolverError(f"max_iterations must be an integer, 0 or more, not {max_iterations!r}")
     return tol, int(max_iterations)
 

@@ -5,7 +5,8 @@ r"""The regularized Bellman operators, block by block.
     (T V)(s) = \max_p \langle p, Q(s) \rangle - \tau h(p), \qquad
     (T_\pi V)(s) = \langle \pi(s), Q(s) \rangle - \tau h(\pi(s))
 
-Both are monotone, and adding a constant c to V adds γc. No temporary is larger than a block, and threads share the blocks.
+Both are monotone, and adding a constant c to V adds γc. No temporary is larger than a block, and
+threads share the blocks.
 """
 
 from __future__ import annotations
@@ -61,14 +62,19 @@ class Block(NamedTuple):
 Result = TypeVar("Result")
 
 
-def over_blocks(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"], work: Callable[[Block], Result]) -> list[Result]:
+def over_blocks(
+    mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"], work: Callable[[Block], Result]
+) -> list[Result]:
     """(S,) value -> what some work makes of its action values, one cache-sized block of states at a time.
 
-    Threads share the blocks, so the work must not depend on their order, and write only what belongs to its states.
+    Threads share the blocks, so the work must not depend on their order, and write only what
+    belongs to its states.
     """
     transitions = mdp.transitions
     return threads.over(
-        transitions.blocks, lambda states: work(block_at(mdp, regularizer, value, states)), shared=transitions.shared
+        transitions.blocks,
+        lambda states: work(block_at(mdp, regularizer, value, states)),
+        shared=transitions.shared,
     )
 
 
@@ -77,7 +83,9 @@ def block_at(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"], stat
     q = mdp.transitions.expect(value, states)
     q *= mdp.discount
     q += mdp.rewards[states]
-    return Block(states, q, None if mdp.all_available else mdp.available[states], regularizer.at(states))
+    return Block(
+        states, q, None if mdp.all_available else mdp.available[states], regularizer.at(states)
+    )
 
 
 def blocks_of(frame: Frame, regularizer: Regularizer, q: Float[Array, "S A"]) -> Iterator[Block]:
@@ -96,7 +104,9 @@ def q_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S A"]:
         array([[1. , 0.9, 0.1]])
     """
     q = np.empty((mdp.n_states, mdp.n_actions), order="F")
-    over_blocks(mdp, Unregularized(), np.asarray(value), lambda block: write(block.states, (q, block.q)))
+    over_blocks(
+        mdp, Unregularized(), np.asarray(value), lambda block: write(block.states, (q, block.q))
+    )
     if not mdp.all_available:
         q[~mdp.available] = -np.inf
     return q
@@ -131,11 +141,17 @@ def gathered(mdp: MDP, weights: Float[Array, "S A"]) -> Float[np.ndarray, " S"]:
         array([3., 1., 2.])
     """
     transitions = mdp.transitions
-    parts = threads.over(transitions.blocks, lambda states: transitions.gather(weights[states], states), shared=transitions.shared)
+    parts = threads.over(
+        transitions.blocks,
+        lambda states: transitions.gather(weights[states], states),
+        shared=transitions.shared,
+    )
     return np.sum(parts, axis=0)
 
 
-def backup(mdp: MDP, regularizer: Regularizer | None, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
+def backup(
+    mdp: MDP, regularizer: Regularizer | None, value: Float[Array, " S"]
+) -> Float[np.ndarray, " S"]:
     """(S,) value V -> (S,) the regularized Bellman backup T V.
 
     Examples:
@@ -148,7 +164,12 @@ def backup(mdp: MDP, regularizer: Regularizer | None, value: Float[Array, " S"])
     """
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)
-    over_blocks(mdp, regularizer, np.asarray(value), lambda block: write(block.states, (out, block.maximum())))
+    over_blocks(
+        mdp,
+        regularizer,
+        np.asarray(value),
+        lambda block: write(block.states, (out, block.maximum())),
+    )
     return out
 
 
@@ -159,7 +180,9 @@ def first_backup(mdp: MDP, regularizer: Regularizer) -> Float[np.ndarray, " S"]:
     return out
 
 
-def residual(mdp: MDP, regularizer: Regularizer | None, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
+def residual(
+    mdp: MDP, regularizer: Regularizer | None, value: Float[Array, " S"]
+) -> Float[np.ndarray, " S"]:
     """(S,) value V -> (S,) T V - V, which is 0 at the optimum and nowhere else if γ < 1."""
     return backup(mdp, regularizer, value) - np.asarray(value)
 
@@ -171,7 +194,9 @@ def greedy(
 
     Examples:
         >>> import numpy as np, regmdp as rm
-        >>> _, policy = rm.bellman.greedy(rm.models.bandit(), rm.SquaredL2(temperature=1.0), np.zeros(1))
+        >>> _, policy = rm.bellman.greedy(
+        ...     rm.models.bandit(), rm.SquaredL2(temperature=1.0), np.zeros(1)
+        ... )
         >>> policy
         array([[0.55, 0.45, 0.  ]])
     """
@@ -179,7 +204,9 @@ def greedy(
     return best, np.asarray(policy)
 
 
-def improve(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) -> tuple[Float[np.ndarray, " S"], Float[Array, "S A"]]:
+def improve(
+    mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]
+) -> tuple[Float[np.ndarray, " S"], Float[Array, "S A"]]:
     """Return what :func:`greedy` does, but where nothing regularizes only the actions of the policy."""
     best = np.empty(mdp.n_states)
     if isinstance(regularizer, Unregularized):
@@ -188,7 +215,10 @@ def improve(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) -> tu
             mdp,
             regularizer,
             np.asarray(value),
-            lambda block: write(block.states, *zip((best, actions), regularizer.best(block.q, block.available), strict=True)),
+            lambda block: write(
+                block.states,
+                *zip((best, actions), regularizer.best(block.q, block.available), strict=True),
+            ),
         )
         return best, DeterministicPolicy(actions, mdp.n_actions)
     policy = np.empty((mdp.n_states, mdp.n_actions), order="F")
@@ -202,19 +232,28 @@ def improve(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) -> tu
 
 
 def policy_backup(
-    mdp: MDP, regularizer: Regularizer | None, policy: Float[Array, "S A"], value: Float[Array, " S"]
+    mdp: MDP,
+    regularizer: Regularizer | None,
+    policy: Float[Array, "S A"],
+    value: Float[Array, " S"],
 ) -> Float[np.ndarray, " S"]:
     """(S, A) policy and (S,) value V -> (S,) T_π V; -inf where τ > 0 and h is infinite at the policy."""
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)
-    over_blocks(mdp, regularizer, np.asarray(value), lambda block: write(block.states, (out, block.worth(policy))))
+    over_blocks(
+        mdp,
+        regularizer,
+        np.asarray(value),
+        lambda block: write(block.states, (out, block.worth(policy))),
+    )
     return out
 
 
 def expectation(p: Float[Array, "*batch A"], q: Float[Array, "*batch A"]) -> Float[Array, "*batch"]:
     """(…, A) distributions and (…, A) values -> (…) ⟨p, q⟩, or 0 where p is 0 everywhere.
 
-    The sum is taken relative to the largest value: that p sums to 1 only up to rounding then hardly matters.
+    The sum is taken relative to the largest value: that p sums to 1 only up to rounding then hardly
+    matters.
     """
     xp = array_namespace(p, q)
     top = xp.max(q, axis=-1, keepdims=True)
@@ -222,7 +261,9 @@ def expectation(p: Float[Array, "*batch A"], q: Float[Array, "*batch A"]) -> Flo
     return xp.where(xp.any(p > 0, axis=-1), top[..., 0] + relative, 0.0)
 
 
-def expected_rewards(mdp: MDP, regularizer: Regularizer | None, policy: Float[Array, "S A"]) -> Float[np.ndarray, " S"]:
+def expected_rewards(
+    mdp: MDP, regularizer: Regularizer | None, policy: Float[Array, "S A"]
+) -> Float[np.ndarray, " S"]:
     """(S, A) policy -> (S,) reward of one step, ⟨π, r⟩ - τ h(π)."""
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)
@@ -233,9 +274,18 @@ def expected_rewards(mdp: MDP, regularizer: Regularizer | None, policy: Float[Ar
 def _over_rewards(mdp: MDP, regularizer: Regularizer, work: Callable[[Block], None]) -> None:
     """Do some work with the rewards of the next step as action values, block by block."""
     transitions = mdp.transitions
-    threads.over(transitions.blocks, lambda states: work(_rewards_at(mdp, regularizer, states)), shared=transitions.shared)
+    threads.over(
+        transitions.blocks,
+        lambda states: work(_rewards_at(mdp, regularizer, states)),
+        shared=transitions.shared,
+    )
 
 
 def _rewards_at(mdp: MDP, regularizer: Regularizer, states: slice) -> Block:
     """Return the rewards of the next step as action values."""
-    return Block(states, mdp.rewards[states], None if mdp.all_available else mdp.available[states], regularizer.at(states))
+    return Block(
+        states,
+        mdp.rewards[states],
+        None if mdp.all_available else mdp.available[states],
+        regularizer.at(states),
+    )

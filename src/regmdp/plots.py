@@ -1,7 +1,8 @@
 """The look of the figures, and the few kinds of plot they are made of.
 
-The colours are those of Okabe and Ito, which people with any kind of colour vision tell apart; line style and marker say the same
-once more, for grey print. A figure is drawn without pyplot, so nothing here keeps state or needs a display:
+The colours are those of Okabe and Ito, which people with any kind of colour vision tell apart; line
+style and marker say the same once more, for grey print. A figure is drawn without pyplot, so
+nothing here keeps state or needs a display:
 
 >>> import numpy as np
 >>> from regmdp import plots
@@ -59,8 +60,8 @@ __all__ = [
     "thin",
 ]
 
-#: Okabe and Ito (2008) without the yellow, which is too pale on white, in an order in which neighbours also differ in lightness,
-#: and for an eighth curve the wine red of Tol.
+#: Okabe and Ito (2008) without the yellow, which is too pale on white, in an order in which
+#: neighbours also differ in lightness, and for an eighth curve the wine red of Tol.
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#882255")
 BLACK, GREY = "#1A1A1A", "#767676"
 
@@ -131,7 +132,12 @@ def style() -> Iterator[None]:
 
 
 def figure(
-    rows: int = 1, columns: int = 1, *, width: float | None = None, height: float | None = None, **subplots: Any
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    width: float | None = None,
+    height: float | None = None,
+    **subplots: Any,
 ) -> tuple[Figure, Any]:
     """Return a figure and its axes: one, or an array of them, as :meth:`matplotlib.figure.Figure.subplots` returns them.
 
@@ -174,8 +180,8 @@ def curve(
 ) -> None:
     """Draw a curve in the colour, line style and marker of this number, with a few markers, spread evenly along the axis.
 
-    Call it after the scale of the axis has been set, or the markers are spread for a linear one. What is not positive on a
-    logarithmic axis is left out.
+    Call it after the scale of the axis has been set, or the markers are spread for a linear one.
+    What is not positive on a logarithmic axis is left out.
 
     Args:
         axes: Where.
@@ -234,7 +240,11 @@ def band(
 
 
 def bound(
-    axes: Axes, x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray, label: str | None = None, **options: Any
+    axes: Axes,
+    x: Sequence[float] | np.ndarray,
+    y: Sequence[float] | np.ndarray,
+    label: str | None = None,
+    **options: Any,
 ) -> None:
     """Draw what the theory guarantees: thin, grey, dashed, below the measured curves in the stacking order.
 
@@ -247,7 +257,13 @@ def bound(
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     index = thin(x, log=axes.get_xscale() == "log")
-    chosen: dict[str, Any] = {"color": GREY, "linestyle": (0, (4, 3)), "linewidth": 1.1, "zorder": 1.9, "label": label}
+    chosen: dict[str, Any] = {
+        "color": GREY,
+        "linestyle": (0, (4, 3)),
+        "linewidth": 1.1,
+        "zorder": 1.9,
+        "label": label,
+    }
     axes.plot(x[index], y[index], **{**chosen, **options})
 
 
@@ -272,10 +288,23 @@ def arrows(
     at, ahead = at[size > 0], direction[size > 0] / size[size > 0, None]
     aside = np.stack([-ahead[:, 1], ahead[:, 0]], axis=1)
     # along and across an arrow of length 1: shaft, barb, point, barb, shaft
-    outline = ((-0.5, -0.035), (0.15, -0.035), (0.1, -0.17), (0.5, 0.0), (0.1, 0.17), (0.15, 0.035), (-0.5, 0.035), (-0.5, -0.035))
-    corners = np.stack([at + length * (along * ahead + across * aside) for along, across in outline], axis=1)
+    outline = (
+        (-0.5, -0.035),
+        (0.15, -0.035),
+        (0.1, -0.17),
+        (0.5, 0.0),
+        (0.1, 0.17),
+        (0.15, 0.035),
+        (-0.5, 0.035),
+        (-0.5, -0.035),
+    )
+    corners = np.stack(
+        [at + length * (along * ahead + across * aside) for along, across in outline], axis=1
+    )
     codes = np.tile([Path.MOVETO, *[Path.LINETO] * (len(outline) - 2), Path.CLOSEPOLY], len(at))
-    axes.add_patch(PathPatch(Path(corners.reshape(-1, 2), codes), facecolor=color, linewidth=0, zorder=2))
+    axes.add_patch(
+        PathPatch(Path(corners.reshape(-1, 2), codes), facecolor=color, linewidth=0, zorder=2)
+    )
 
 
 def links(
@@ -295,7 +324,8 @@ def links(
         end: (n, 2) where it ends.
         size: (n,) its size, not negative.
         label: What that is, with its unit.
-        apart: How far to the right of the line from start to end it is drawn, so that both directions show.
+        apart: How far to the right of the line from start to end it is drawn, so that both
+            directions show.
     """
     along = end - start
     length = np.maximum(np.hypot(along[:, 0], along[:, 1]), np.finfo(np.float64).tiny)[:, None]
@@ -304,8 +334,12 @@ def links(
     order = np.argsort(size)  # the largest on top
     segments = np.stack((start + aside, end + aside), axis=1)[order]
     drawn = LineCollection(
-        list(segments), linewidths=0.4 + 5.6 * size[order] / most, cmap="cividis_r", capstyle="butt", zorder=2.0
-    )  # fmt: skip
+        list(segments),
+        linewidths=0.4 + 5.6 * size[order] / most,
+        cmap="cividis_r",
+        capstyle="butt",
+        zorder=2.0,
+    )
     drawn.set_array(size[order])
     drawn.set_clim(0.0, most)
     axes.add_collection(drawn)
@@ -338,15 +372,17 @@ def level(axes: Axes, y: float, text: str, *, where: float = 0.99) -> None:
     )
 
 
-def logarithmic(axes: Axes, *, x: bool = False, y: bool = False, limits: tuple[float, float] | None = None) -> None:
+def logarithmic(
+    axes: Axes, *, x: bool = False, y: bool = False, limits: tuple[float, float] | None = None
+) -> None:
     """Make axes logarithmic, with a label at whole powers of ten only, and as many of them as there is room for.
 
     Args:
         axes: Which.
         x: Whether the horizontal axis.
         y: Whether the vertical axis.
-        limits: (low, high) of the vertical axis; by default those of the data. Where the low end leaves out rounding errors, say
-            so in the caption.
+        limits: (low, high) of the vertical axis; by default those of the data. Where the low end
+            leaves out rounding errors, say so in the caption.
     """
     if x:
         axes.set_xscale("log")
@@ -384,19 +420,26 @@ def letters(axes: Sequence[Axes] | np.ndarray, titles: Sequence[str], **options:
         titles: n titles.
         **options: Passed on to :meth:`matplotlib.axes.Axes.set_title`.
     """
-    for letter, one, title in zip("abcdefghijklmnop", np.ravel(np.asarray(axes, dtype=object)), titles, strict=False):
+    for letter, one, title in zip(
+        "abcdefghijklmnop", np.ravel(np.asarray(axes, dtype=object)), titles, strict=False
+    ):
         one.set_title(f"({letter}) {title}", **options)
 
 
 def svg(drawn: Figure) -> str:
     """Return the figure as an ``<svg>`` element: the same figure, the same text.
 
-    Coordinates have two digits after the point, in points of 1/72 inch, where matplotlib writes six.
+    Coordinates have two digits after the point, in points of 1/72 inch, where matplotlib writes
+    six.
     """
     file = io.StringIO()
     drawn.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     text = file.getvalue()
-    text = re.sub(r'(?<= d=")[^"]*', lambda path: re.sub(r"-?\d+\.\d{3,}", _rounded, path[0]), text[text.index("<svg") :])
+    text = re.sub(
+        r'(?<= d=")[^"]*',
+        lambda path: re.sub(r"-?\d+\.\d{3,}", _rounded, path[0]),
+        text[text.index("<svg") :],
+    )
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 

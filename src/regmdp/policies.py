@@ -26,8 +26,8 @@ __all__ = ["as_policy", "require_ending", "require_feasible", "uniform_policy"]
 def uniform_policy(mdp: Frame, regularizer: Regularizer | None = None) -> Float[np.ndarray, "S A"]:
     """Return the (S, A) policy that takes all actions alike: the available ones, among those that the regularizer allows.
 
-    Where the regularizer is infinite at this policy, because it limits probabilities, every action stands at the same fraction
-    between its limits instead.
+    Where the regularizer is infinite at this policy, because it limits probabilities, every action
+    stands at the same fraction between its limits instead.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -48,13 +48,15 @@ def permitted(mdp: Frame, regularizer: Regularizer | None) -> np.ndarray:
     return mdp.available if domain is None else np.broadcast_to(domain, mdp.available.shape)
 
 
-def as_policy(mdp: Frame, policy: Any, regularizer: Regularizer | None = None) -> Float[np.ndarray, "S A"]:
+def as_policy(
+    mdp: Frame, policy: Any, regularizer: Regularizer | None = None
+) -> Float[np.ndarray, "S A"]:
     """Check a policy from outside, and return it with rows that sum to 1 as exactly as doubles can.
 
     Args:
         mdp: The model.
-        policy: (S, A) probabilities, rows summing to 1 within 1e-9; or (S,) integers, the action of each state. What stands in
-            the rows of terminal states does not matter.
+        policy: (S, A) probabilities, rows summing to 1 within 1e-9; or (S,) integers, the action of
+            each state. What stands in the rows of terminal states does not matter.
         regularizer: If given, the policy must lie where it is finite.
 
     Raises:
@@ -68,32 +70,47 @@ def as_policy(mdp: Frame, policy: Any, regularizer: Regularizer | None = None) -
     else:
         policy = _of_probabilities(mdp, policy)
     blocks = state_blocks(*shape)
-    if all(threads.over(blocks, lambda states: _normalised(mdp, regularizer, policy, states), shared=policy.size >= SHARED_FROM)):
+    if all(
+        threads.over(
+            blocks,
+            lambda states: _normalised(mdp, regularizer, policy, states),
+            shared=policy.size >= SHARED_FROM,
+        )
+    ):
         return policy
     _refuse(mdp, ~((policy >= 0) & np.isfinite(policy)), policy, "which is not a probability")
     _refuse(mdp, (policy > 0) & ~mdp.available, policy, "but that action is not available")
     if regularizer is not None:
-        _refuse(mdp, (policy > 0) & ~permitted(mdp, regularizer), policy, "which the regularizer forbids: it is infinite there")
+        _refuse(
+            mdp,
+            (policy > 0) & ~permitted(mdp, regularizer),
+            policy,
+            "which the regularizer forbids: it is infinite there",
+        )
     sums = policy.sum(axis=1)
     bad = live & (np.abs(sums - 1.0) > 1e-9)
     if bad.any():
         state = int(np.argmax(bad))
         raise PolicyError(
-            f"the policy sums to {sums[state]:.12g} in {mdp.describe(state)}, not to 1; {int(np.count_nonzero(bad))} of "
-            f"{int(np.count_nonzero(live))} states are off; normalise the rows"
+            f"the policy sums to {sums[state]:.12g} in {mdp.describe(state)}, not to 1; "
+            f"{int(np.count_nonzero(bad))} of {int(np.count_nonzero(live))} states are off; "
+            "normalise the rows"
         )
     if regularizer is not None:
         infinite = ~np.isfinite(regularizer.cost(policy, mdp.available))
         if infinite.any():
             state = int(np.argmax(infinite))
             raise PolicyError(
-                f"the regularizer is infinite at the policy of {mdp.describe(state)}: its value would be -∞; "
-                f"{int(np.count_nonzero(infinite))} states are like that; give every action some probability"
+                f"the regularizer is infinite at the policy of {mdp.describe(state)}: its value "
+                f"would be -∞; {int(np.count_nonzero(infinite))} states are like that; give every "
+                "action some probability"
             )
     raise AssertionError("a block was refused for no reason that the whole shows")
 
 
-def _normalised(mdp: Frame, regularizer: Regularizer | None, policy: Float[np.ndarray, "S A"], states: slice) -> bool:
+def _normalised(
+    mdp: Frame, regularizer: Regularizer | None, policy: Float[np.ndarray, "S A"], states: slice
+) -> bool:
     """Divide some rows of a policy by their sums, in place, if they are as they must be; return whether they are."""
     p, live = policy[states], ~mdp.terminal[states]
     allowed = None if mdp.all_available else mdp.available[states]
@@ -106,13 +123,18 @@ def _normalised(mdp: Frame, regularizer: Regularizer | None, policy: Float[np.nd
     if allowed is not None and np.any((p > 0) & ~allowed):
         return False
     p /= np.where(live, sums, 1.0)[:, None]
-    return part is None or bool(np.isfinite(part.cost(p, None if mdp.all_available else mdp.available[states])).all())
+    return part is None or bool(
+        np.isfinite(part.cost(p, None if mdp.all_available else mdp.available[states])).all()
+    )
 
 
 def _of_probabilities(mdp: Frame, policy: np.ndarray) -> np.ndarray:
     shape = (mdp.n_states, mdp.n_actions)
     if policy.shape != shape:
-        raise PolicyError(f"a policy must have shape (S, A) = {shape}, or (S,) if it holds action numbers, not {policy.shape}")
+        raise PolicyError(
+            f"a policy must have shape (S, A) = {shape}, or (S,) if it holds action numbers, not "
+            f"{policy.shape}"
+        )
     try:
         policy = np.array(policy, dtype=np.float64, order="F")
     except (TypeError, ValueError):
@@ -124,14 +146,17 @@ def _of_probabilities(mdp: Frame, policy: np.ndarray) -> np.ndarray:
 
 def _of_actions(mdp: Frame, actions: np.ndarray) -> DeterministicPolicy:
     if actions.shape != (mdp.n_states,):
-        raise PolicyError(f"a policy of action numbers must have shape (S,) = ({mdp.n_states},), not {actions.shape}")
+        raise PolicyError(
+            f"a policy of action numbers must have shape (S,) = ({mdp.n_states},), not "
+            f"{actions.shape}"
+        )
     actions = np.where(mdp.terminal, 0, actions)
     bad = (actions < 0) | (actions >= mdp.n_actions)
     if bad.any():
         state = int(np.argmax(bad))
         raise PolicyError(
-            f"the policy takes action {int(actions[state])} in {mdp.describe(state)}, but actions run from 0 to "
-            f"{mdp.n_actions - 1}; {int(np.count_nonzero(bad))} states are off"
+            f"the policy takes action {int(actions[state])} in {mdp.describe(state)}, but actions "
+            f"run from 0 to {mdp.n_actions - 1}; {int(np.count_nonzero(bad))} states are off"
         )
     return DeterministicPolicy(np.where(mdp.terminal, -1, actions), mdp.n_actions)
 
@@ -140,16 +165,16 @@ def _refuse(mdp: Frame, bad: np.ndarray, policy: np.ndarray, why: str) -> None:
     if bad.any():
         state, action = (int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
         raise PolicyError(
-            f"the policy gives {mdp.describe(state, action)} probability {policy[state, action]:.6g}, {why}; "
-            f"{int(np.count_nonzero(bad))} entries are wrong"
+            f"the policy gives {mdp.describe(state, action)} probability "
+            f"{policy[state, action]:.6g}, {why}; {int(np.count_nonzero(bad))} entries are wrong"
         )
 
 
 def require_feasible(mdp: MDP, regularizer: Regularizer | None = None) -> None:
     """Undiscounted model: check that from every state some permitted policy ends the episode.
 
-    If the regularizer limits probabilities, which policies end is more than a matter of which pairs are permitted: then all of
-    them have to end.
+    If the regularizer limits probabilities, which policies end is more than a matter of which pairs
+    are permitted: then all of them have to end.
 
     Raises:
         InfeasibleError: naming the first state from which none does.
@@ -161,17 +186,19 @@ def require_feasible(mdp: MDP, regularizer: Regularizer | None = None) -> None:
         loops = end_components(mdp, permitted(mdp, regularizer)).component >= 0
         if loops.any():
             raise RegularizerError(
-                f"{type(regularizer).__name__} limits probabilities, and in an undiscounted model that is treated only where every "
-                f"policy ends the episode; from {mdp.describe(int(np.argmax(loops)))} one may go on for ever (states like that: "
+                f"{type(regularizer).__name__} limits probabilities, and in an undiscounted model "
+                "that is treated only where every policy ends the episode; from "
+                f"{mdp.describe(int(np.argmax(loops)))} one may go on for ever (states like that: "
                 f"{int(np.count_nonzero(loops))}); use a discount below 1"
             )
     stuck = never_ending(mdp, permitted(mdp, regularizer))
     if stuck.any():
         state = int(np.argmax(stuck))
         raise InfeasibleError(
-            f"no policy ends the episode from {mdp.describe(state)} (states like that: {int(np.count_nonzero(stuck))}), and "
-            "the model is not discounted; use a discount below 1, or mark where episodes end: termination= on transitions, or "
-            "available=False for every action of a terminal state"
+            f"no policy ends the episode from {mdp.describe(state)} (states like that: "
+            f"{int(np.count_nonzero(stuck))}), and the model is not discounted; use a discount "
+            "below 1, or mark where episodes end: termination= on transitions, or available=False "
+            "for every action of a terminal state"
         )
 
 
@@ -188,5 +215,6 @@ def require_ending(mdp: MDP, policy: Float[Array, "S A"]) -> None:
         state = int(np.argmax(stuck))
         raise ImproperPolicyError(
             f"this policy does not end the episode from {mdp.describe(state)} (states like that: "
-            f"{int(np.count_nonzero(stuck))}), and the model is not discounted; other policies do end it"
+            f"{int(np.count_nonzero(stuck))}), and the model is not discounted; other policies do "
+            "end it"
         )

@@ -52,8 +52,8 @@ class Solution:
 
     Attributes:
         policy: (S, A) probabilities; rows of terminal states are 0.
-        value: (S,) value of the policy, within its certified bounds, in the unit of the rewards; with ``tol=0`` that of the last
-            iterate as it is.
+        value: (S,) value of the policy, within its certified bounds, in the unit of the rewards;
+            with ``tol=0`` that of the last iterate as it is.
         certificate: Bounds on the optimal value and on how far the policy is from it.
         status: How the run ended.
         history: Residual, predicted gap, value from ρ and time, per iteration.
@@ -108,7 +108,13 @@ class Solution:
         rows = [
             ("problem", provenance.problem),
             ("regularizer", provenance.regularizer),
-            ("method", f"{provenance.algorithm}, {self.iterations:,} iteration{plural} in {self.seconds:.3g} s"),
+            (
+                "method",
+                (
+                    f"{provenance.algorithm}, {self.iterations:,} iteration{plural} in "
+                    f"{self.seconds:.3g} s"
+                ),
+            ),
         ]
         if provenance.reason:
             rows.append(("", provenance.reason))
@@ -127,7 +133,9 @@ class Solution:
         """
         arrays = {"policy": self.policy, "value": self.value, "initial": self.initial}
         arrays |= {f"certificate_{name}": getattr(self.certificate, name) for name in BOUNDS}
-        arrays |= {f"history_{name}": getattr(self.history, name) for name in History.__dataclass_fields__}
+        arrays |= {
+            f"history_{name}": getattr(self.history, name) for name in History.__dataclass_fields__
+        }
         limit = self.certificate.limit
         meta = {
             "status": self.status.name,
@@ -151,19 +159,27 @@ class Solution:
             arrays = {name: frozen(array) for name, array in arrays.items()}
             limit = meta["limit"]
             bounds = Bounds(
-                **{name: arrays[f"certificate_{name}"] for name in BOUNDS}, limit=None if limit is None else Status[limit]
+                **{name: arrays[f"certificate_{name}"] for name in BOUNDS},
+                limit=None if limit is None else Status[limit],
             )
             return cls(
                 policy=arrays["policy"],
                 value=arrays["value"],
                 certificate=Certificate.of(arrays["initial"], bounds),
                 status=Status[meta["status"]],
-                history=History(*(arrays[f"history_{name}"] for name in History.__dataclass_fields__)),
+                history=History(
+                    *(arrays[f"history_{name}"] for name in History.__dataclass_fields__)
+                ),
                 initial=arrays["initial"],
                 provenance=Provenance(**meta["provenance"]),
             )
         except (KeyError, TypeError) as error:
-            raise FormatError(f"{path} is not a complete solution: {error} is missing or wrong") from error
+            raise FormatError(
+                f"{path} is not a complete solution: {error} is missing or wrong"
+            ) from error
 
     def __repr__(self) -> str:
-        return f"Solution({self.status.word}, value {self.initial_value:.10g}, gap ≤ {self.certificate.gap:.3g})"
+        return (
+            f"Solution({self.status.word}, value {self.initial_value:.10g}, gap ≤ "
+            f"{self.certificate.gap:.3g})"
+        )

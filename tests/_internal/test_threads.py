@@ -29,7 +29,10 @@ def test_results_come_in_the_order_of_the_items(count):
 def test_several_threads_do_the_work():
     rm.set_num_threads(3)
     meeting = threading.Barrier(3, timeout=30)
-    assert len(set(threads.over(range(3), lambda item: (meeting.wait(), threading.get_ident())[1]))) == 3
+    assert (
+        len(set(threads.over(range(3), lambda item: (meeting.wait(), threading.get_ident())[1])))
+        == 3
+    )
 
 
 @pytest.mark.parametrize("bad", [0, 3, 99])
@@ -47,9 +50,9 @@ def test_an_error_comes_out_wherever_it_happens(bad):
 
 def test_work_may_share_out_work_of_its_own():
     rm.set_num_threads(2)
-    assert threads.over(range(8), lambda item: sum(threads.over(range(8), lambda other: other + item))) == [
-        28 + 8 * item for item in range(8)
-    ]
+    assert threads.over(
+        range(8), lambda item: sum(threads.over(range(8), lambda other: other + item))
+    ) == [28 + 8 * item for item in range(8)]
 
 
 def test_the_error_state_is_the_callers():
@@ -72,12 +75,22 @@ def test_numbers_that_are_none_are_refused(count):
 
 def told(environment, code="import regmdp as rm; print(rm.get_num_threads())"):
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=120, check=False)
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=120,
+        check=False,
+    )
 
 
 def test_the_environment_sets_the_number():
     assert told({"REGMDP_NUM_THREADS": "7"}).stdout == "7\n"
-    assert "must be a number of threads, 1 or more, not 'many'" in told({"REGMDP_NUM_THREADS": "many"}).stderr
+    assert (
+        "must be a number of threads, 1 or more, not 'many'"
+        in told({"REGMDP_NUM_THREADS": "many"}).stderr
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

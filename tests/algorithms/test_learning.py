@@ -24,11 +24,15 @@ def garnet(discount=0.8):
 
 def learn(algorithm, regularizer, iterations, *, runs=20, mdp=None, **keywords):
     rng = np.random.default_rng(0).spawn(runs)
-    return rm.learn(mdp or garnet(), regularizer, algorithm, iterations=iterations, rng=rng, **keywords)
+    return rm.learn(
+        mdp or garnet(), regularizer, algorithm, iterations=iterations, rng=rng, **keywords
+    )
 
 
 def gaps(learned, regularizer, mdp=None):
-    return np.array([rm.certify(mdp or garnet(), regularizer, policy=policy).gap for policy in learned.policy])
+    return np.array(
+        [rm.certify(mdp or garnet(), regularizer, policy=policy).gap for policy in learned.policy]
+    )
 
 
 def q_error(learned, regularizer):
@@ -58,7 +62,9 @@ def test_soft_actor_critic_reaches_the_optimum(regularizer):
 def test_an_actor_with_a_step_size_makes_steps_of_mirror_descent():
     steps = []
     algorithm = SoftActorCritic(steps=20, updates=20, walkers=4, actor=2.0)
-    learned = learn(algorithm, rm.SquaredL2(0.5), 20, listeners=[lambda event: steps.append(event.state.step)])
+    learned = learn(
+        algorithm, rm.SquaredL2(0.5), 20, listeners=[lambda event: steps.append(event.state.step)]
+    )
     assert set(steps) == {2.0}
     assert gaps(learned, rm.SquaredL2(0.5)).mean() < 0.1
 
@@ -71,9 +77,17 @@ def test_samples_grow_fourfold_in_each_period():
     length = math.ceil(math.log(1 / 4) / math.log(discount))
     assert length == 7
     drawn = []
-    learn(StochasticPMD(3), rm.Shannon(0.5), 15, runs=2, listeners=[lambda event: drawn.append(event.samples)])
+    learn(
+        StochasticPMD(3),
+        rm.Shannon(0.5),
+        15,
+        runs=2,
+        listeners=[lambda event: drawn.append(event.samples)],
+    )
     pairs = np.count_nonzero(mdp.available)
-    assert np.diff(drawn, prepend=0).tolist() == [3 * pairs] * 7 + [12 * pairs] * 7 + [48 * pairs] * 2
+    assert (
+        np.diff(drawn, prepend=0).tolist() == [3 * pairs] * 7 + [12 * pairs] * 7 + [48 * pairs] * 2
+    )
 
 
 def test_growing_numbers():
@@ -103,7 +117,13 @@ def test_stochastic_mirror_descent_uses_its_step_size():
     """Log π⁺ ∝ γ log π + (1-γ) Q/τ, with the exact action values."""
     mdp, tau, discount = garnet(), 0.5, 0.8
     states = []
-    learn(StochasticPMD(evaluation=Noisy(0.0)), rm.Shannon(tau), 6, runs=1, listeners=[lambda event: states.append(event.state)])
+    learn(
+        StochasticPMD(evaluation=Noisy(0.0)),
+        rm.Shannon(tau),
+        6,
+        runs=1,
+        listeners=[lambda event: states.append(event.state)],
+    )
     assert states[0].step == pytest.approx((1 - discount) / (discount * tau))
     policy = rm.uniform_policy(mdp)
     for state in states:
@@ -127,7 +147,13 @@ def test_stochastic_approximate_mirror_descent_halves_its_entropy():
     """Log π⁺ ∝ γ log π + (1-γ) Q_k/τ_k, with the exact action values of the perturbed problem."""
     mdp, discount = garnet(), 0.8
     states = []
-    learn(StochasticAPMD(evaluation=Noisy(0.0)), None, 16, runs=1, listeners=[lambda event: states.append(event.state)])
+    learn(
+        StochasticAPMD(evaluation=Noisy(0.0)),
+        None,
+        16,
+        runs=1,
+        listeners=[lambda event: states.append(event.state)],
+    )
     policy = rm.uniform_policy(mdp)
     for iteration, state in enumerate(states):
         tau = 0.5 ** (iteration // 7 + 1)
@@ -145,7 +171,10 @@ def test_stochastic_approximate_mirror_descent_halves_its_entropy():
 def test_gaps_halve_in_each_period(name):
     regularizer = rm.SquaredL2(0.5) if name == "SPMD" else None
     algorithm = StochasticPMD(20) if name == "SPMD" else StochasticAPMD(20)
-    means = [gaps(learn(algorithm, regularizer, 7 * periods), regularizer).mean() for periods in (1, 3, 5)]
+    means = [
+        gaps(learn(algorithm, regularizer, 7 * periods), regularizer).mean()
+        for periods in (1, 3, 5)
+    ]
     # two periods each, so a quarter; up to a factor of 2 for the constants
     assert means[1] < means[0] / 2
     assert means[2] < means[1] / 2
@@ -156,7 +185,12 @@ def test_gaps_halve_in_each_period(name):
     ("algorithm", "regularizer", "discount", "message"),
     [
         (StochasticPMD(), None, 0.9, "use StochasticAPMD"),
-        (StochasticPMD(), rm.Shannon(np.array([0.0, 1.0, 1.0, 1.0, 1.0])), 0.9, "a positive temperature in every state"),
+        (
+            StochasticPMD(),
+            rm.Shannon(np.array([0.0, 1.0, 1.0, 1.0, 1.0])),
+            0.9,
+            "a positive temperature in every state",
+        ),
         (StochasticPMD(evaluation=Noisy(0.0)), rm.Shannon(1.0), 0.0, "strictly between 0 and 1"),
         (StochasticAPMD(), rm.Shannon(1.0), 0.9, "use StochasticPMD"),
         (StochasticAPMD(), rm.Box(0.0, 0.8), 0.9, "use StochasticPMD"),
@@ -190,7 +224,13 @@ def test_a_run_does_not_depend_on_those_beside_it(algorithm):
     regularizer = None if "approximate" in algorithm.name else rm.Shannon(np.linspace(0.1, 0.5, 5))
 
     def learned(which):
-        return rm.learn(garnet(), regularizer, algorithm, iterations=3, rng=[np.random.default_rng(seed) for seed in which])
+        return rm.learn(
+            garnet(),
+            regularizer,
+            algorithm,
+            iterations=3,
+            rng=[np.random.default_rng(seed) for seed in which],
+        )
 
     together = learned(range(3))
     for run in range(3):
@@ -202,6 +242,11 @@ def test_a_run_does_not_depend_on_those_beside_it(algorithm):
 
 def test_solve_certifies_what_was_learned():
     solution = rm.solve(
-        garnet(), rm.Shannon(0.5), SoftQLearning(50, walkers=8), rng=np.random.default_rng(0), tol=0, max_iterations=20
+        garnet(),
+        rm.Shannon(0.5),
+        SoftQLearning(50, walkers=8),
+        rng=np.random.default_rng(0),
+        tol=0,
+        max_iterations=20,
     )
     assert solution.certificate.gap < 0.1

@@ -1,4 +1,6 @@
-"""Mirror descent: each step maximises what it says it does, and the rules of step sizes are the papers'."""
+"""Mirror descent: each step maximises what it says it does, and the rules of step sizes are the
+papers'.
+"""
 
 from itertools import pairwise
 
@@ -24,19 +26,28 @@ from regmdp.algorithms import (
 def model(seed, discount=0.9, n_states=5, n_actions=4, masked=False):
     rng = np.random.default_rng(seed)
     rows = rng.dirichlet(np.ones(n_states), size=(n_states, n_actions))
-    available = rng.random((n_states, n_actions)) < 0.7 if masked else np.ones((n_states, n_actions), dtype=bool)
+    available = (
+        rng.random((n_states, n_actions)) < 0.7
+        if masked
+        else np.ones((n_states, n_actions), dtype=bool)
+    )
     available[:, :2] = True
     return rm.MDP(rows, rng.normal(size=(n_states, n_actions)), discount, available=available)
 
 
 def some_policy(mdp, seed):
-    weight = np.random.default_rng(seed).exponential(size=mdp.available.shape) * mdp.available + 0.05 * mdp.available
+    weight = (
+        np.random.default_rng(seed).exponential(size=mdp.available.shape) * mdp.available
+        + 0.05 * mdp.available
+    )
     return weight / weight.sum(axis=1, keepdims=True)
 
 
 def iterates(mdp, regularizer, algorithm, n, start=None):
     recorder = Recorder()
-    rm.solve(mdp, regularizer, algorithm, tol=0, max_iterations=n, start=start, listeners=[recorder])
+    rm.solve(
+        mdp, regularizer, algorithm, tol=0, max_iterations=n, start=start, listeners=[recorder]
+    )
     return recorder.states
 
 
@@ -49,7 +60,9 @@ def euclidean(p, q):
 
 
 def worth(regularizer, mdp, p, q, state, before, divergence, step):
-    """⟨Q, p⟩ - τ h(p) - D(p, π)/η, the objective of a step in one state, over its available actions."""
+    """⟨Q, p⟩ - τ h(p) - D(p, π)/η, the objective of a step in one state, over its available
+    actions.
+    """
     there = mdp.available[state]
     full = np.zeros(there.shape)
     full[there] = p
@@ -127,7 +140,17 @@ def test_without_a_regularizer_the_euclidean_step_projects():
 
 
 @pytest.mark.parametrize(
-    "name", ["Shannon", "KL", "Tsallis 2", "Tsallis 0.5", "squared norm", "log barrier", "weighted ℓ1", "Rényi"]
+    "name",
+    [
+        "Shannon",
+        "KL",
+        "Tsallis 2",
+        "Tsallis 0.5",
+        "squared norm",
+        "log barrier",
+        "weighted ℓ1",
+        "Rényi",
+    ],
 )
 def test_generalized_mirror_descent_averages_the_action_values(name):
     mdp, step = model(4), 0.7
@@ -140,7 +163,9 @@ def test_generalized_mirror_descent_averages_the_action_values(name):
         assert np.allclose(after.policy, regularizer.greedy(xi), atol=1e-10)
 
 
-@pytest.mark.parametrize("name", ["Shannon", "Tsallis 2", "Tsallis 0.5", "squared norm", "log barrier"])
+@pytest.mark.parametrize(
+    "name", ["Shannon", "Tsallis 2", "Tsallis 0.5", "squared norm", "log barrier"]
+)
 @pytest.mark.parametrize("accuracy", [1e-2, 1e-5])
 def test_an_inexact_subproblem_keeps_its_accuracy(name, accuracy):
     mdp, step = model(5, masked=True), 0.7
@@ -153,7 +178,9 @@ def test_an_inexact_subproblem_keeps_its_accuracy(name, accuracy):
         reached = np.sum(state.ahead * xi, axis=1) - regularizer.value(state.ahead, mdp.available)
         gaps.append((1 / step + tau) * (best - reached))
     assert np.max(gaps) <= accuracy + 1e-12
-    if accuracy == 1e-2 and name != "Shannon":  # it does stop early; for Shannon the first step is exact
+    if (
+        accuracy == 1e-2 and name != "Shannon"
+    ):  # it does stop early; for Shannon the first step is exact
         assert np.max(gaps) > 1e-6
 
 
@@ -174,7 +201,8 @@ def test_adaptive_steps_keep_up_with_policy_iteration(seed):
         errors = np.array([np.max(np.abs(optimum - state.value)) for state in states])
         bound = 0.9 ** (depth * np.arange(26)) * (errors[0] + first / 0.1**2)
         assert np.all(errors <= bound + 1e-9)
-        # the rule itself: the largest divergence of the policy restricted to its best actions, over c_k
+        # the rule itself: the largest divergence of the policy restricted to its best actions, over
+        # c_k
         for k in (0, 4):
             value = states[k].value
             for _ in range(depth - 1):
@@ -182,7 +210,9 @@ def test_adaptive_steps_keep_up_with_policy_iteration(seed):
             q = rm.bellman.q_values(mdp, value)
             best = q == q.max(axis=1, keepdims=True)
             far = np.max(-np.log(np.sum(states[k].policy * best, axis=1)))
-            assert states[k].step == pytest.approx(far / (0.9 ** (2 * depth * (k + 1)) * first), rel=1e-9)
+            assert states[k].step == pytest.approx(
+                far / (0.9 ** (2 * depth * (k + 1)) * first), rel=1e-9
+            )
 
 
 def test_the_lookahead_uses_values_further_on():
@@ -217,7 +247,9 @@ def test_homotopic_descent_ends_in_the_optimal_policy_of_maximum_entropy():
     first, eta = states[0], 0.8**-2
     tau = (1 / 0.8 - 1) / eta
     q = rm.bellman.q_values(mdp, first.value)
-    xi = (np.log(first.policy) + eta * q + eta * tau * np.log(np.full((4, 4), 0.25))) / (1 + eta * tau)
+    xi = (np.log(first.policy) + eta * q + eta * tau * np.log(np.full((4, 4), 0.25))) / (
+        1 + eta * tau
+    )
     assert np.allclose(first.ahead, rm.Shannon(1.0).greedy(xi), atol=1e-12)
 
 
@@ -225,7 +257,11 @@ def test_one_sweep_evaluates_the_policy_once():
     mdp, regularizer = model(10), rm.Shannon(0.2)
     states = iterates(mdp, regularizer, TDPMD(1.0), 5)
     for before, after in pairwise(states):
-        assert np.allclose(after.value, rm.bellman.policy_backup(mdp, regularizer, before.ahead, before.value), atol=1e-12)
+        assert np.allclose(
+            after.value,
+            rm.bellman.policy_backup(mdp, regularizer, before.ahead, before.value),
+            atol=1e-12,
+        )
 
 
 def test_one_sweep_ends_where_its_policy_is_good():
@@ -257,7 +293,9 @@ def test_mirror_descent_has_no_largest_step():
 
 
 def test_generalized_mirror_descent_needs_a_regularizer():
-    with pytest.raises(rm.SolverError, match="GPMD measures its steps by the regularizer, and there is none"):
+    with pytest.raises(
+        rm.SolverError, match="GPMD measures its steps by the regularizer, and there is none"
+    ):
         rm.solve(model(0), None, GPMD(1.0))
     assert rm.solve(model(0), rm.Shannon(0.0), GPMD(1.0), tol=1e-6).status.ok
 
@@ -279,7 +317,9 @@ def test_rules_that_follow_the_discount_need_one(rule):
 
 @pytest.mark.parametrize("bad", [0, -1, True])
 def test_the_depth_of_a_lookahead_is_a_positive_integer(bad):
-    with pytest.raises(rm.SolverError, match="the depth of a lookahead must be an integer, 1 or more"):
+    with pytest.raises(
+        rm.SolverError, match="the depth of a lookahead must be an integer, 1 or more"
+    ):
         rm.improvement.Lookahead(rm.improvement.MirrorDescent(Constant(1.0)), bad)
 
 

@@ -1,4 +1,6 @@
-"""Gradient methods: their gradients are those of the value, and the natural ones are one method in two forms."""
+"""Gradient methods: their gradients are those of the value, and the natural ones are one method in
+two forms.
+"""
 
 from itertools import pairwise
 
@@ -22,29 +24,47 @@ from regmdp.improvement.step_sizes import as_step_size
 def model(seed, discount=0.9, n_states=5, n_actions=3, masked=False, ends=False):
     rng = np.random.default_rng(seed)
     rows = rng.dirichlet(np.ones(n_states), size=(n_states, n_actions))
-    available = rng.random((n_states, n_actions)) < 0.7 if masked else np.ones((n_states, n_actions), dtype=bool)
+    available = (
+        rng.random((n_states, n_actions)) < 0.7
+        if masked
+        else np.ones((n_states, n_actions), dtype=bool)
+    )
     available[:, 0] = True
     termination = np.full((n_states, n_actions), 0.1 if ends else 0.0)
     rows *= 1.0 - termination[..., None]
     initial = rng.dirichlet(np.ones(n_states))
     return rm.MDP(
-        rows, rng.normal(size=(n_states, n_actions)), discount, available=available, termination=termination, initial=initial
+        rows,
+        rng.normal(size=(n_states, n_actions)),
+        discount,
+        available=available,
+        termination=termination,
+        initial=initial,
     )
 
 
 def some_policy(mdp, seed):
-    weight = np.random.default_rng(seed).exponential(size=mdp.available.shape) * mdp.available + 0.05 * mdp.available
+    weight = (
+        np.random.default_rng(seed).exponential(size=mdp.available.shape) * mdp.available
+        + 0.05 * mdp.available
+    )
     return weight / weight.sum(axis=1, keepdims=True)
 
 
 def softmax(logits, available):
-    weight = np.where(available, np.exp(logits - np.max(np.where(available, logits, -np.inf), axis=1, keepdims=True)), 0.0)
+    weight = np.where(
+        available,
+        np.exp(logits - np.max(np.where(available, logits, -np.inf), axis=1, keepdims=True)),
+        0.0,
+    )
     return weight / weight.sum(axis=1, keepdims=True)
 
 
 def iterates(mdp, regularizer, algorithm, n, start=None):
     recorder = Recorder()
-    rm.solve(mdp, regularizer, algorithm, tol=0, max_iterations=n, start=start, listeners=[recorder])
+    rm.solve(
+        mdp, regularizer, algorithm, tol=0, max_iterations=n, start=start, listeners=[recorder]
+    )
     return recorder.states
 
 
@@ -60,7 +80,10 @@ REGULARIZERS = {
 
 
 @pytest.mark.parametrize("name", REGULARIZERS)
-@pytest.mark.parametrize("kind", [{"discount": 0.9}, {"discount": 0.0}, {"discount": 1.0, "ends": True}, {"masked": True}])
+@pytest.mark.parametrize(
+    "kind",
+    [{"discount": 0.9}, {"discount": 0.0}, {"discount": 1.0, "ends": True}, {"masked": True}],
+)
 def test_the_policy_gradient_is_the_gradient_of_the_value(name, kind):
     mdp = model(1, **kind)
     regularizer = REGULARIZERS[name](mdp)
@@ -75,7 +98,10 @@ def test_the_policy_gradient_is_the_gradient_of_the_value(name, kind):
     for s, a in np.argwhere(mdp.available):
         nudge = width * ((np.arange(mdp.n_states)[:, None] == s) & (np.arange(mdp.n_actions) == a))
         # Richardson's extrapolation of the central difference
-        slopes = [(value(logits + k * nudge) - value(logits - k * nudge)) / (2 * k * width) for k in (1, 2)]
+        slopes = [
+            (value(logits + k * nudge) - value(logits - k * nudge)) / (2 * k * width)
+            for k in (1, 2)
+        ]
         slope = (4 * slopes[0] - slopes[1]) / 3
         # logits are known up to a constant for each state: the gradient sums to 0 there
         taken = (after - before)[s]
@@ -86,11 +112,21 @@ def test_the_policy_gradient_is_the_gradient_of_the_value(name, kind):
 def _two_duals(mdp, regularizer, policy):
     """The logits of a policy, and those one step of size 1 further."""
     recorder = Recorder()
-    rm.solve(mdp, regularizer, SoftmaxPG(1.0), tol=0, max_iterations=0, start=policy, listeners=[recorder])
+    rm.solve(
+        mdp,
+        regularizer,
+        SoftmaxPG(1.0),
+        tol=0,
+        max_iterations=0,
+        start=policy,
+        listeners=[recorder],
+    )
     (first,) = recorder.states
     logits = np.where(mdp.available, np.log(np.where(mdp.available, policy, 1.0)), 0.0)
     zero = rm.algorithms.State(first.value, first.backup, dual=logits)
-    return zero, rm.algorithms.State(first.value, first.backup, dual=np.where(mdp.available, first.dual, 0.0))
+    return zero, rm.algorithms.State(
+        first.value, first.backup, dual=np.where(mdp.available, first.dual, 0.0)
+    )
 
 
 @pytest.mark.parametrize("name", ["none", "Shannon", "a temperature per state", "KL"])
@@ -99,15 +135,24 @@ def test_natural_gradient_is_the_same_by_the_fisher_matrix_and_in_closed_form(na
     mdp = model(3, masked=masked)
     regularizer = REGULARIZERS[name](mdp)
     for step in (0.01, 0.1, 0.2):
-        closed, fisher = (iterates(mdp, regularizer, method(step), 8, some_policy(mdp, 4)) for method in (NPG, FisherNPG))
+        closed, fisher = (
+            iterates(mdp, regularizer, method(step), 8, some_policy(mdp, 4))
+            for method in (NPG, FisherNPG)
+        )
         for one, other in zip(closed, fisher, strict=True):
-            # the pseudo-inverse amplifies the rounding of a gradient whose entries are as small as probabilities
+            # the pseudo-inverse amplifies the rounding of a gradient whose entries are as small as
+            # probabilities
             assert np.allclose(one.ahead, other.ahead, atol=1e-8)
 
 
 def test_the_fisher_matrix_does_not_improve_states_that_are_never_visited():
     # from state 0 there is no way to state 1
-    mdp = rm.MDP(np.eye(2)[:, None, :].repeat(2, axis=1), np.array([[0.0, 1.0], [0.0, 1.0]]), 0.9, initial=np.array([1.0, 0.0]))
+    mdp = rm.MDP(
+        np.eye(2)[:, None, :].repeat(2, axis=1),
+        np.array([[0.0, 1.0], [0.0, 1.0]]),
+        0.9,
+        initial=np.array([1.0, 0.0]),
+    )
     fisher = iterates(mdp, None, FisherNPG(0.1), 5)[-1].ahead
     closed = iterates(mdp, None, NPG(0.1), 5)[-1].ahead
     assert np.allclose(fisher[0], closed[0])
@@ -122,7 +167,9 @@ def test_natural_gradient_ends_in_soft_policy_iteration(name):
     largest = (1 - 0.9) / 0.3
     for step in (largest, Maximum()):
         for one, other in zip(
-            iterates(mdp, regularizer, NPG(step), 6), iterates(mdp, regularizer, SoftPolicyIteration(), 6), strict=True
+            iterates(mdp, regularizer, NPG(step), 6),
+            iterates(mdp, regularizer, SoftPolicyIteration(), 6),
+            strict=True,
         ):
             assert np.allclose(one.ahead, other.ahead, atol=1e-12)
 
@@ -159,7 +206,9 @@ def test_soft_policy_iteration_averages():
 def test_the_theorys_largest_step_never_makes_policy_gradient_worse(tau):
     for seed in range(3):
         mdp = model(seed, discount=0.6)
-        values = rm.solve(mdp, rm.Shannon(tau), SoftmaxPG(Maximum()), tol=0, max_iterations=60).history.value
+        values = rm.solve(
+            mdp, rm.Shannon(tau), SoftmaxPG(Maximum()), tol=0, max_iterations=60
+        ).history.value
         assert np.all(np.diff(values) > 0)
         step = iterates(mdp, rm.Shannon(tau), SoftmaxPG(Maximum()), 0)[0].step
         spread = mdp.rewards.max() - mdp.rewards.min()
@@ -172,7 +221,9 @@ def test_the_theorys_largest_step_never_makes_policy_gradient_worse(tau):
 @pytest.mark.parametrize("method", [NPG, FisherNPG])
 def test_a_step_size_out_of_range_states_the_range(method):
     mdp = model(0)
-    with pytest.raises(rm.SolverError, match=r"must be in \(0, \(1-γ\)/τ\] = \(0, 0\.2\], not 0\.3"):
+    with pytest.raises(
+        rm.SolverError, match=r"must be in \(0, \(1-γ\)/τ\] = \(0, 0\.2\], not 0\.3"
+    ):
         rm.solve(mdp, rm.Shannon(0.5), method(0.3))
     with pytest.raises(rm.SolverError, match="not Geometric, which grows without limit"):
         rm.solve(mdp, rm.Shannon(0.5), method(rm.algorithms.Geometric()))

@@ -16,7 +16,9 @@ INF = float("inf")
 
 
 def model(moves, *, n_states=None, discount=1.0, **keywords):
-    """A model from {(state, action): (reward, {successor: probability})}; what is missing from 1 ends the episode."""
+    """A model from {(state, action): (reward, {successor: probability})}; what is missing from 1
+    ends the episode.
+    """
     n_states = n_states or 1 + max(s for s, _ in moves)
     n_actions = 1 + max(a for _, a in moves)
     P, r = np.zeros((n_states, n_actions, n_states)), np.zeros((n_states, n_actions))
@@ -30,7 +32,12 @@ def model(moves, *, n_states=None, discount=1.0, **keywords):
 
 
 def arrays(mdp):
-    return mdp.to_sas(), np.asarray(mdp.rewards), np.asarray(mdp.termination), np.asarray(mdp.available)
+    return (
+        mdp.to_sas(),
+        np.asarray(mdp.rewards),
+        np.asarray(mdp.termination),
+        np.asarray(mdp.available),
+    )
 
 
 def best(mdp):
@@ -41,7 +48,9 @@ def best(mdp):
 def own_value(mdp, policy):
     """The exact value of a policy, its rows divided by their exact sums."""
     P, r, termination, available = arrays(mdp)
-    return truth.Problem(P, r, 1.0, available, termination, np.asarray(mdp.initial)).value_of(policy)
+    return truth.Problem(P, r, 1.0, available, termination, np.asarray(mdp.initial)).value_of(
+        policy
+    )
 
 
 # ---- which error ----
@@ -51,10 +60,14 @@ STUCK = {(0, 0): (-1.0, {1: 1.0}), (0, 1): (0.0, {}), (1, 0): (-1.0, {1: 1.0})}
 EXIT_OR_STAY = {(0, 0): (0.0, {0: 1.0}), (0, 1): (-5.0, {})}
 
 
-@pytest.mark.parametrize("algorithm", ["auto", rm.algorithms.ValueIteration(), rm.algorithms.ModifiedPolicyIteration()])
+@pytest.mark.parametrize(
+    "algorithm", ["auto", rm.algorithms.ValueIteration(), rm.algorithms.ModifiedPolicyIteration()]
+)
 def test_a_state_from_which_nothing_ends_is_named(algorithm):
     mdp = model(STUCK, state_labels=["start", "trap"])
-    with pytest.raises(rm.InfeasibleError, match=r"no policy ends the episode from state 1 \(trap\)"):
+    with pytest.raises(
+        rm.InfeasibleError, match=r"no policy ends the episode from state 1 \(trap\)"
+    ):
         rm.solve(mdp, algorithm=algorithm)
     with pytest.raises(rm.InfeasibleError, match="trap"):
         rm.certify(mdp, value=np.zeros(2))
@@ -72,15 +85,22 @@ def test_a_discount_makes_the_same_model_solvable():
 
 def test_a_policy_that_does_not_end_is_another_error():
     mdp = model({(0, 0): (-1.0, {0: 1.0}), (0, 1): (-5.0, {}), (1, 0): (0.0, {})})
-    for judge in (rm.evaluate, lambda mdp, policy: rm.certify(mdp, policy=policy), lambda mdp, policy: rm.solve(mdp, start=policy)):
+    for judge in (
+        rm.evaluate,
+        lambda mdp, policy: rm.certify(mdp, policy=policy),
+        lambda mdp, policy: rm.solve(mdp, start=policy),
+    ):
         with pytest.raises(rm.ImproperPolicyError, match="does not end the episode from state 0"):
             judge(mdp, np.array([[1.0, 0.0], [1.0, 0.0]]))
-    # the least chance of ending is enough for the graph; whether doubles can evaluate it is another matter
+    # the least chance of ending is enough for the graph; whether doubles can evaluate it is another
+    # matter
     rm.evaluate(mdp, np.array([[1.0 - 1e-9, 1e-9], [1.0, 0.0]]))
 
 
 def test_a_reward_without_limit_is_a_third_error():
-    mdp = model({(0, 0): (1e-3, {1: 1.0}), (1, 0): (0.0, {0: 1.0}), (0, 1): (5.0, {}), (1, 1): (100.0, {})})
+    mdp = model(
+        {(0, 0): (1e-3, {1: 1.0}), (1, 0): (0.0, {0: 1.0}), (0, 1): (5.0, {}), (1, 1): (100.0, {})}
+    )
     with pytest.raises(rm.UnboundedError, match="state 0 some policy never ends"):
         rm.solve(mdp)
     # certify makes no such search, but claims nothing either
@@ -90,12 +110,25 @@ def test_a_reward_without_limit_is_a_third_error():
 
 
 def test_a_missed_tolerance_is_no_error():
-    mdp = model({(0, 0): (-1.0, {0: 0.5, 1: 0.25}), (1, 0): (-1.0, {0: 0.75}), (0, 1): (-7.0, {}), (1, 1): (-5.0, {})})
-    solution = rm.solve(mdp, rm.Shannon(temperature=0.5), rm.algorithms.ValueIteration(), max_iterations=1)
+    mdp = model(
+        {
+            (0, 0): (-1.0, {0: 0.5, 1: 0.25}),
+            (1, 0): (-1.0, {0: 0.75}),
+            (0, 1): (-7.0, {}),
+            (1, 1): (-5.0, {}),
+        }
+    )
+    solution = rm.solve(
+        mdp, rm.Shannon(temperature=0.5), rm.algorithms.ValueIteration(), max_iterations=1
+    )
     assert solution.status is rm.Status.ITERATION_LIMIT
     P, r, termination, available = arrays(mdp)
-    problem = truth.Problem(P, r, 1.0, available, termination, np.asarray(mdp.initial), "shannon", np.full(2, 0.5))
-    truth.assert_covers(solution.certificate, mdp.initial, problem.optimum, problem.value_of(solution.policy))
+    problem = truth.Problem(
+        P, r, 1.0, available, termination, np.asarray(mdp.initial), "shannon", np.full(2, 0.5)
+    )
+    truth.assert_covers(
+        solution.certificate, mdp.initial, problem.optimum, problem.value_of(solution.policy)
+    )
     assert np.isfinite(solution.certificate.gap)
 
 
@@ -117,13 +150,18 @@ def test_a_reference_that_forbids_the_way_out_makes_the_model_infeasible():
 def test_an_exit_worse_than_going_round_for_ever_bounds_nothing_from_above(value):
     # U = -5 satisfies T U = U, but looping for ever is worth 0
     mdp = model(EXIT_OR_STAY)
-    for certificate in (rm.certify(mdp, value=np.array([value])), rm.certify(mdp, policy=np.array([1]), value=np.array([value]))):
+    for certificate in (
+        rm.certify(mdp, value=np.array([value])),
+        rm.certify(mdp, policy=np.array([1]), value=np.array([value])),
+    ):
         assert certificate.upper[0] >= 0.0
         assert certificate.lower[0] <= -5.0 + 1e-9
         assert certificate.gap >= 5.0
 
 
-@pytest.mark.parametrize("algorithm", ["auto", rm.algorithms.ValueIteration(), rm.algorithms.ModifiedPolicyIteration(3)])
+@pytest.mark.parametrize(
+    "algorithm", ["auto", rm.algorithms.ValueIteration(), rm.algorithms.ModifiedPolicyIteration(3)]
+)
 def test_an_optimum_that_no_ending_policy_attains_is_called_so(algorithm):
     solution = rm.solve(model(EXIT_OR_STAY), algorithm=algorithm)
     assert solution.status is rm.Status.NOT_ATTAINED
@@ -146,10 +184,19 @@ def test_a_loop_that_costs_makes_the_exit_the_optimum():
 
 @pytest.mark.parametrize("seed", range(120))
 def test_loops_of_reward_zero_with_several_exits(seed):
-    # lakes: moving is free, and slips; exits pay or cost. Rows are multiples of 1/8, so they sum to exactly 1
+    # lakes: moving is free, and slips; exits pay or cost. Rows are multiples of 1/8, so they sum to
+    # exactly 1
     rng = np.random.default_rng(seed)
     S, A = int(rng.integers(1, 5)), int(rng.integers(1, 4))
-    P = np.stack([np.stack([rng.multinomial(8, rng.dirichlet(np.full(S, 0.3))) for _ in range(A)]) for _ in range(S)]) / 8.0
+    P = (
+        np.stack(
+            [
+                np.stack([rng.multinomial(8, rng.dirichlet(np.full(S, 0.3))) for _ in range(A)])
+                for _ in range(S)
+            ]
+        )
+        / 8.0
+    )
     r, termination = np.zeros((S, A)), np.zeros((S, A))
     for s, a in np.argwhere(rng.random((S, A)) < 0.35):
         share = rng.integers(1, 9) / 8.0
@@ -159,7 +206,13 @@ def test_loops_of_reward_zero_with_several_exits(seed):
         r[(termination == 0) & (rng.random((S, A)) < 0.4)] = -0.5
     available = rng.random((S, A)) < 0.9
     available[:, 0] = True
-    mdp = rm.MDP(P if seed % 2 else sp.csr_array(P.reshape(-1, S)), r, 1.0, available=available, termination=termination)
+    mdp = rm.MDP(
+        P if seed % 2 else sp.csr_array(P.reshape(-1, S)),
+        r,
+        1.0,
+        available=available,
+        termination=termination,
+    )
     try:
         solution = rm.solve(mdp)
     except rm.InfeasibleError:
@@ -177,14 +230,17 @@ def test_loops_of_reward_zero_with_several_exits(seed):
     ):
         truth.assert_covers(certificate, mdp.initial, optimum)
     # the optimum is found, or it is said that nobody who ends attains it
-    assert np.all(np.array([mpf(float(x)) for x in solution.certificate.upper]) - np.array(optimum) <= 1e-9)
+    assert np.all(
+        np.array([mpf(float(x)) for x in solution.certificate.upper]) - np.array(optimum) <= 1e-9
+    )
     if solution.status is not rm.Status.NOT_ATTAINED:
         assert solution.status in (rm.Status.CONVERGED, rm.Status.ROUNDING_LIMIT)
         assert solution.certificate.gap <= 1e-8
 
 
 def test_frozen_lake():
-    # slippery 4 × 4: the best chance of reaching the goal is 14/17, as linear programming in fractions says
+    # slippery 4 × 4: the best chance of reaching the goal is 14/17, as linear programming in
+    # fractions says
     holes, goal = {5, 7, 11, 12}, 15
     P, r, termination = np.zeros((16, 4, 16)), np.zeros((16, 4)), np.zeros((16, 4))
     available = np.ones((16, 4), dtype=bool)
@@ -198,10 +254,18 @@ def test_frozen_lake():
                 P[s, a, t] += 1 / 3
                 r[s, a] += (t == goal) / 3
     mdp = rm.MDP(P, r, 1.0, available=available, termination=termination, initial=np.eye(16)[0])
-    for algorithm in ("auto", rm.algorithms.ValueIteration(), rm.algorithms.ModifiedPolicyIteration()):
+    for algorithm in (
+        "auto",
+        rm.algorithms.ValueIteration(),
+        rm.algorithms.ModifiedPolicyIteration(),
+    ):
         solution = rm.solve(mdp, algorithm=algorithm, tol=1e-7)
         assert solution.status.ok
-        assert solution.certificate.initial_lower - 1e-15 <= 14 / 17 <= solution.certificate.initial_upper + 1e-15
+        assert (
+            solution.certificate.initial_lower - 1e-15
+            <= 14 / 17
+            <= solution.certificate.initial_upper + 1e-15
+        )
         assert solution.certificate.upper[0] - solution.certificate.lower[0] <= 1e-7
 
 
@@ -212,26 +276,45 @@ def test_frozen_lake():
 def test_mazes_where_every_step_costs(seed):
     rng = np.random.default_rng(seed)
     S, A = int(rng.integers(2, 5)), int(rng.integers(2, 4))
-    P = np.stack([np.stack([rng.multinomial(4, rng.dirichlet(np.full(S, 0.3))) for _ in range(A)]) for _ in range(S)]) / 4.0
+    P = (
+        np.stack(
+            [
+                np.stack([rng.multinomial(4, rng.dirichlet(np.full(S, 0.3))) for _ in range(A)])
+                for _ in range(S)
+            ]
+        )
+        / 4.0
+    )
     termination = np.zeros((S, A))
     P[0, 0], termination[0, 0] = 0.0, 1.0
     for s in range(1, S):
         P[s, 0] = np.eye(S)[s - 1]
-    mdp = rm.MDP(P, np.full((S, A), -1.0) * rng.integers(1, 4, size=(S, A)), 1.0, termination=termination)
+    mdp = rm.MDP(
+        P, np.full((S, A), -1.0) * rng.integers(1, 4, size=(S, A)), 1.0, termination=termination
+    )
     optimum = best(mdp)
     for algorithm in ("auto", rm.algorithms.ValueIteration()):
         solution = rm.solve(mdp, algorithm=algorithm)
         assert solution.status.ok
-        truth.assert_covers(solution.certificate, mdp.initial, optimum, own_value(mdp, solution.policy))
+        truth.assert_covers(
+            solution.certificate, mdp.initial, optimum, own_value(mdp, solution.policy)
+        )
         assert np.all(solution.certificate.upper - solution.certificate.lower <= 1e-8)
     for value in (rng.normal(size=S) * 100.0, np.full(S, 1e6), np.full(S, -1e6)):
         truth.assert_covers(rm.certify(mdp, value=value), mdp.initial, optimum)
 
 
 @pytest.mark.parametrize(
-    "algorithm", [rm.algorithms.PolicyIteration(), rm.algorithms.ValueIteration(), rm.algorithms.ModifiedPolicyIteration(3)]
+    "algorithm",
+    [
+        rm.algorithms.PolicyIteration(),
+        rm.algorithms.ValueIteration(),
+        rm.algorithms.ModifiedPolicyIteration(3),
+    ],
 )
-@pytest.mark.parametrize("regularizer", [None, rm.Shannon(temperature=0.01), rm.SquaredL2(temperature=0.01)])
+@pytest.mark.parametrize(
+    "regularizer", [None, rm.Shannon(temperature=0.01), rm.SquaredL2(temperature=0.01)]
+)
 def test_any_value_is_a_good_start_even_one_that_praises_going_round(algorithm, regularizer):
     mdp = model({(0, 0): (-1.0, {0: 1.0}), (0, 1): (-5.0, {})})
     solution = rm.solve(mdp, regularizer, algorithm, start=np.array([100.0]))
@@ -243,13 +326,22 @@ def test_any_value_is_a_good_start_even_one_that_praises_going_round(algorithm, 
 @pytest.mark.parametrize("regularizer", [None, rm.Shannon(temperature=0.0)])
 def test_a_loop_that_gives_and_takes_the_same_is_never_oversold(exits, regularizer):
     # +1 then -1: going round for ever has no total; every policy that ends is worth at most what it ends with
-    mdp = model({(0, 0): (1.0, {1: 1.0}), (1, 0): (-1.0, {0: 1.0}), (0, 1): (exits[0], {}), (1, 1): (exits[1], {})})
+    mdp = model(
+        {
+            (0, 0): (1.0, {1: 1.0}),
+            (1, 0): (-1.0, {0: 1.0}),
+            (0, 1): (exits[0], {}),
+            (1, 1): (exits[1], {}),
+        }
+    )
     attained = [max(exits[0], 1.0 + exits[1]), max(exits[1], exits[0] - 1.0)]
     solution = rm.solve(mdp, regularizer, max_iterations=50)
     assert np.all(solution.certificate.lower <= attained)
     assert np.all(solution.certificate.upper >= attained)
     own = own_value(mdp, solution.policy)
-    truth.assert_between(solution.certificate.policy_lower, own, solution.certificate.policy_upper, "policy")
+    truth.assert_between(
+        solution.certificate.policy_lower, own, solution.certificate.policy_upper, "policy"
+    )
     for value in ([-50.0, -51.0], [0.0, 0.0], [9.0, 8.0]):
         certificate = rm.certify(mdp, regularizer, value=np.array(value))
         # no finite number is above what going round may be thought worth, so none may be claimed
@@ -267,7 +359,9 @@ def test_a_loop_that_gains_is_refused(gain):
 
 def test_a_gain_may_need_a_choice_in_every_state():
     # only the round 0 -> 1 -> 2 -> 0 by action 1 gains; leaving it is possible and costs
-    moves = {(s, 1): ([4.0, -2.0, -1.5][s], {(s + 1) % 3: 1.0}) for s in range(3)} | {(s, 0): (-1.0, {s: 0.5}) for s in range(3)}
+    moves = {(s, 1): ([4.0, -2.0, -1.5][s], {(s + 1) % 3: 1.0}) for s in range(3)} | {
+        (s, 0): (-1.0, {s: 0.5}) for s in range(3)
+    }
     with pytest.raises(rm.UnboundedError):
         rm.solve(model(moves))
     moves[0, 1] = (3.0, {1: 1.0})
@@ -285,14 +379,18 @@ def test_entropy_can_make_a_loop_worth_infinitely_much(temperature):
     if temperature * np.log(2) > 0.5:
         with pytest.raises(rm.UnboundedError, match="regularizer"):
             rm.solve(mdp, rm.Shannon(temperature=temperature))
-        assert np.all(rm.certify(mdp, rm.Shannon(temperature=temperature), value=np.array([1e9])).upper == INF)
+        assert np.all(
+            rm.certify(mdp, rm.Shannon(temperature=temperature), value=np.array([1e9])).upper == INF
+        )
     else:
         solution = rm.solve(mdp, rm.Shannon(temperature=temperature))
         assert solution.status.ok
         # V = τ log(2 e^{(V - ½)/τ} + 1), so V = -τ log(1 - 2 e^{-1/(2τ)})
         tau = mpf(temperature)
         optimum = -tau * mp.log(1 - 2 * mp.exp(-mpf(1) / (2 * tau)))
-        truth.assert_between(solution.certificate.lower, [optimum], solution.certificate.upper, "optimum")
+        truth.assert_between(
+            solution.certificate.lower, [optimum], solution.certificate.upper, "optimum"
+        )
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9, 0.99, 0.9999, 0.999999, 1.0 - 1e-9])
@@ -303,7 +401,9 @@ def test_close_to_the_temperature_at_which_it_does(share):
     tau = mpf(temperature)
     optimum = -tau * mp.log(1 - 2 * mp.exp(-mpf(1) / (2 * tau)))
     solution = rm.solve(mdp, rm.Shannon(temperature=temperature), tol=1e-6)
-    truth.assert_between(solution.certificate.lower, [optimum], solution.certificate.upper, "optimum")
+    truth.assert_between(
+        solution.certificate.lower, [optimum], solution.certificate.upper, "optimum"
+    )
     for value in (0.0, -10.0, float(optimum), 100.0):
         certificate = rm.certify(mdp, rm.Shannon(temperature=temperature), value=np.array([value]))
         truth.assert_between(certificate.lower, [optimum], certificate.upper, "optimum")
@@ -311,14 +411,21 @@ def test_close_to_the_temperature_at_which_it_does(share):
 
 @pytest.mark.parametrize("temperature", [1e-9, 0.1, 10.0])
 def test_a_free_loop_and_entropy_have_no_optimum(temperature):
-    # V = τ log(e^{V/τ} + e^{c/τ}) has no solution: leaving ever more rarely collects ever more entropy
+    # V = τ log(e^{V/τ} + e^{c/τ}) has no solution: leaving ever more rarely collects ever more
+    # entropy
     with pytest.raises(rm.UnboundedError, match="ever more rarely"):
         rm.solve(model(EXIT_OR_STAY), rm.Shannon(temperature=temperature))
-    certificate = rm.certify(model(EXIT_OR_STAY), rm.Shannon(temperature=temperature), value=np.array([1e6]))
+    certificate = rm.certify(
+        model(EXIT_OR_STAY), rm.Shannon(temperature=temperature), value=np.array([1e6])
+    )
     assert certificate.upper[0] == INF
     # nor has a loop that gives and takes the same
-    mdp = model({(0, 0): (1.0, {1: 1.0}), (1, 0): (-1.0, {0: 1.0}), (0, 1): (0.0, {}), (1, 1): (0.0, {})})
-    certificate = rm.certify(mdp, rm.Shannon(temperature=temperature), value=np.array([1e3, 1e3 - 1.0]))
+    mdp = model(
+        {(0, 0): (1.0, {1: 1.0}), (1, 0): (-1.0, {0: 1.0}), (0, 1): (0.0, {}), (1, 1): (0.0, {})}
+    )
+    certificate = rm.certify(
+        mdp, rm.Shannon(temperature=temperature), value=np.array([1e3, 1e3 - 1.0])
+    )
     assert np.all(certificate.upper == INF)
 
 
@@ -328,7 +435,9 @@ def test_a_free_loop_and_a_divergence_have_an_optimum(temperature):
     kl = rm.KL(np.array([[0.5, 0.5]]), temperature=temperature)
     solution = rm.solve(model(EXIT_OR_STAY), kl)
     assert solution.status.ok
-    truth.assert_between(solution.certificate.lower, [mpf(-5)], solution.certificate.upper, "optimum")
+    truth.assert_between(
+        solution.certificate.lower, [mpf(-5)], solution.certificate.upper, "optimum"
+    )
 
 
 def test_entropy_in_some_states_only_does_not_touch_loops_elsewhere():
@@ -344,9 +453,12 @@ def test_entropy_in_some_states_only_does_not_touch_loops_elsewhere():
 
 @pytest.mark.parametrize("length", [10, 300])
 def test_chains_that_one_may_give_up(length):
-    # going on costs 1, giving up costs three quarters of the chain: from its last three quarters on it is better to go on
+    # going on costs 1, giving up costs three quarters of the chain: from its last three quarters on
+    # it is better to go on
     index = np.arange(length)
-    rows = sp.csr_array((np.ones(length - 1), (2 * index[:-1], index[1:])), shape=(2 * length, length))
+    rows = sp.csr_array(
+        (np.ones(length - 1), (2 * index[:-1], index[1:])), shape=(2 * length, length)
+    )
     termination = np.stack([index == length - 1, np.ones(length)], axis=1)
     r = np.stack([np.full(length, -1.0), np.full(length, -0.75 * length)], axis=1)
     solution = rm.solve(rm.MDP(rows, r, 1.0, termination=termination))
@@ -360,7 +472,9 @@ def test_long_chains(length):
     index = np.arange(length)
     rows = sp.csr_array((np.ones(length - 1), (index[:-1], index[1:])), shape=(length, length))
     termination = (index == length - 1)[:, None]
-    solution = rm.solve(rm.MDP(rows, np.full((length, 1), -0.5), 1.0, termination=termination), tol=1e-4)
+    solution = rm.solve(
+        rm.MDP(rows, np.full((length, 1), -0.5), 1.0, termination=termination), tol=1e-4
+    )
     optimum = 0.5 * (index - length)
     assert solution.status.ok
     assert np.all((solution.certificate.lower <= optimum) & (optimum <= solution.certificate.upper))
@@ -368,8 +482,12 @@ def test_long_chains(length):
 
 @pytest.mark.parametrize("length", [3, 12, 20])
 def test_episodes_that_may_take_exponentially_long(length):
-    # action 0 throws a coin: forward, or back to the start; action 1 ends for -2. Every policy ends, some after 2^length steps
-    moves = {(s, 0): (-1.0 if s else -0.5, {0: 0.5, s + 1: 0.5} if s else {1: 1.0}) for s in range(length - 1)}
+    # action 0 throws a coin: forward, or back to the start; action 1 ends for -2. Every policy
+    # ends, some after 2^length steps
+    moves = {
+        (s, 0): (-1.0 if s else -0.5, {0: 0.5, s + 1: 0.5} if s else {1: 1.0})
+        for s in range(length - 1)
+    }
     moves[length - 1, 0] = (0.0, {0: 0.5})
     moves |= {(s, 1): (-2.0 - s, {}) for s in range(length)}
     mdp = model(moves)
@@ -384,8 +502,12 @@ def test_episodes_that_may_take_exponentially_long(length):
     truth.assert_between(evaluated.lower, truth.exact(exact), evaluated.upper, "policy")
     solution = rm.solve(mdp)
     assert solution.status.ok
-    problem = truth.Problem(*arrays(mdp)[:2], 1.0, arrays(mdp)[3], arrays(mdp)[2], np.asarray(mdp.initial))
-    truth.assert_covers(solution.certificate, mdp.initial, problem.optimum, problem.value_of(solution.policy))
+    problem = truth.Problem(
+        *arrays(mdp)[:2], 1.0, arrays(mdp)[3], arrays(mdp)[2], np.asarray(mdp.initial)
+    )
+    truth.assert_covers(
+        solution.certificate, mdp.initial, problem.optimum, problem.value_of(solution.policy)
+    )
     for certificate in (rm.certify(mdp, policy=fixed), rm.certify(mdp, value=np.full(length, 1e3))):
         truth.assert_covers(certificate, mdp.initial, problem.optimum)
 
@@ -393,7 +515,12 @@ def test_episodes_that_may_take_exponentially_long(length):
 @pytest.mark.parametrize("chance", [1e-3, 1e-6, 1e-9, 1e-12, 2.0**-50])
 def test_an_end_that_hardly_ever_comes(chance):
     # the row and its termination sum to exactly 1
-    mdp = rm.MDP(np.array([[[1.0 - chance]]]), np.array([[-1.0]]), 1.0, termination=np.array([[1.0 - (1.0 - chance)]]))
+    mdp = rm.MDP(
+        np.array([[[1.0 - chance]]]),
+        np.array([[-1.0]]),
+        1.0,
+        termination=np.array([[1.0 - (1.0 - chance)]]),
+    )
     own = -1 / mpf(1.0 - (1.0 - chance))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -406,7 +533,8 @@ def test_an_end_that_hardly_ever_comes(chance):
 @pytest.mark.parametrize("row", [1.0 + 2e-10, 1.0 + 4e-10, 1.0])
 @pytest.mark.parametrize("reward", [-1.0, 1.0])
 def test_a_row_that_sums_to_more_than_its_chance_of_ending_leaves_is_not_vouched_for(row, reward):
-    # within the tolerance for rows, but as stored the mass does not decay: there is no value, and no sign to trust
+    # within the tolerance for rows, but as stored the mass does not decay: there is no value, and
+    # no sign to trust
     mdp = rm.MDP(np.array([[[row]]]), np.array([[reward]]), 1.0, termination=np.array([[5e-10]]))
     try:
         evaluated = rm.evaluate(mdp, np.array([0]))
@@ -428,7 +556,9 @@ def test_a_row_that_sums_to_more_than_its_chance_of_ending_leaves_is_not_vouched
 
 @pytest.mark.parametrize("discount", [0.9, 1.0])
 @pytest.mark.parametrize("at", [0, 1, 3])
-@pytest.mark.parametrize("algorithm", [rm.algorithms.PolicyIteration(), rm.algorithms.ValueIteration()])
+@pytest.mark.parametrize(
+    "algorithm", [rm.algorithms.PolicyIteration(), rm.algorithms.ValueIteration()]
+)
 def test_an_interruption_returns_what_there_is(discount, at, algorithm):
     problem = truth.problem(7)
     mdp = problem.mdp().with_discount(discount)
@@ -444,9 +574,20 @@ def test_an_interruption_returns_what_there_is(discount, at, algorithm):
     assert seen == list(range(at + 1))
     assert solution.iterations == at
     interrupted = truth.Problem(
-        problem.P, problem.r, discount, problem.available, problem.termination, problem.initial, seed=problem.seed
+        problem.P,
+        problem.r,
+        discount,
+        problem.available,
+        problem.termination,
+        problem.initial,
+        seed=problem.seed,
     )
-    truth.assert_covers(solution.certificate, problem.initial, interrupted.optimum, interrupted.value_of(solution.policy))
+    truth.assert_covers(
+        solution.certificate,
+        problem.initial,
+        interrupted.optimum,
+        interrupted.value_of(solution.policy),
+    )
 
 
 def test_an_interruption_during_an_iteration_returns_the_one_before():
@@ -477,19 +618,28 @@ def test_an_interruption_during_an_iteration_returns_the_one_before():
 
 
 @pytest.mark.parametrize(
-    "algorithm", [rm.algorithms.PolicyIteration(), rm.algorithms.ValueIteration(), rm.algorithms.ModifiedPolicyIteration()]
+    "algorithm",
+    [
+        rm.algorithms.PolicyIteration(),
+        rm.algorithms.ValueIteration(),
+        rm.algorithms.ModifiedPolicyIteration(),
+    ],
 )
 @pytest.mark.parametrize("seed", [1, 3, 4, 7, 9, 15, 17, 23, 25, 31])
 @pytest.mark.parametrize("tol", [1e-30, 5e-324])
 def test_a_tolerance_below_rounding_ends_with_the_bound_that_was_reached(algorithm, seed, tol):
     problem = truth.problem(seed)
-    solution = rm.solve(problem.mdp(), problem.regularizer(), algorithm, tol=tol, max_iterations=100_000)
+    solution = rm.solve(
+        problem.mdp(), problem.regularizer(), algorithm, tol=tol, max_iterations=100_000
+    )
     scale = problem.reward_scale + float(max(abs(x) for x in problem.optimum))
     # (an exact answer is possible: all rewards 0, or γ = 0)
     assert solution.status is rm.Status.ROUNDING_LIMIT or solution.certificate.gap <= tol
     assert solution.certificate.gap <= 1e-8 * scale
     assert solution.iterations < 100_000
-    truth.assert_covers(solution.certificate, problem.initial, problem.optimum, problem.value_of(solution.policy))
+    truth.assert_covers(
+        solution.certificate, problem.initial, problem.optimum, problem.value_of(solution.policy)
+    )
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 17, 400])

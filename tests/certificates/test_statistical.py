@@ -36,7 +36,9 @@ def ending_model():
 
 
 def coin(discount=0.9):
-    """One state that pays 1 and ends with probability 1/2: one pair, whose samples are 1 and 1 + γV."""
+    """One state that pays 1 and ends with probability 1/2: one pair, whose samples are 1 and 1 +
+    γV.
+    """
     return rm.MDP(np.array([[[0.5]]]), np.array([[1.0]]), discount, termination=np.array([[0.5]]))
 
 
@@ -45,7 +47,11 @@ MODELS = {
     "chain": rm.models.chain(4, distraction=0.2, discount=0.8),
     "ending": ending_model(),
 }
-REGULARIZERS = {"none": None, "shannon": rm.Shannon(0.2), "tsallis": rm.Tsallis(2.0, temperature=0.3)}
+REGULARIZERS = {
+    "none": None,
+    "shannon": rm.Shannon(0.2),
+    "tsallis": rm.Tsallis(2.0, temperature=0.3),
+}
 
 
 class Truth(NamedTuple):
@@ -69,7 +75,9 @@ def holds(certificate, true, initial, slack=1e-8):
         and np.all(true.own <= certificate.policy_upper + slack)
         and np.max(true.best - true.own) <= certificate.gap + slack
         and initial @ (true.best - true.own) <= certificate.initial_gap + slack
-        and certificate.initial_lower - slack <= initial @ true.best <= certificate.initial_upper + slack
+        and certificate.initial_lower - slack
+        <= initial @ true.best
+        <= certificate.initial_upper + slack
     )
 
 
@@ -96,7 +104,14 @@ def test_all_bounds_hold_together_as_often_as_they_say(model, name, bound):
     held = 0
     for _ in range(repetitions):
         certificate = rm.certify_from_samples(
-            simulator, regularizer, policy=true.policy, value=witness, samples=100, rng=rng, confidence=0.9, bound=bound
+            simulator,
+            regularizer,
+            policy=true.policy,
+            value=witness,
+            samples=100,
+            rng=rng,
+            confidence=0.9,
+            bound=bound,
         )
         held += holds(certificate, true, mdp.initial)
     assert held >= 0.9 * repetitions
@@ -108,13 +123,17 @@ def miss_rate(bound, repetitions, samples, confidence):
     value = np.array([1.0 / 0.55])
     simulator, missed = TableSimulator(mdp), 0
     for _ in range(repetitions):
-        certificate = rm.certify_from_samples(simulator, value=value, samples=samples, rng=rng, confidence=confidence, bound=bound)
+        certificate = rm.certify_from_samples(
+            simulator, value=value, samples=samples, rng=rng, confidence=confidence, bound=bound
+        )
         missed += not certificate.lower[0] <= value[0] <= certificate.upper[0]
     return missed / repetitions
 
 
 def exact_miss_rate(bound, samples, confidence, shrink=1.0):
-    """The probability of that, from the binomial distribution of the number k of samples that go on."""
+    """The probability of that, from the binomial distribution of the number k of samples that go
+    on.
+    """
     k = np.arange(samples + 1)
     variance = k * (samples - k) / samples / (samples - 1)
     delta = 1.0 - confidence
@@ -154,16 +173,26 @@ def stopped_when_it_misses(rng, bound_delta, most):
 
 @pytest.mark.parametrize(("counts", "least", "most"), [("fixed", 0.6, 1.0), ("random", 0.0, 0.4)])
 def test_numbers_of_samples_that_depend_on_the_samples(counts, least, most):
-    """With counts="random" it does not help to stop when the interval misses; with "fixed" it would."""
+    """With counts="random" it does not help to stop when the interval misses; with "fixed" it
+    would.
+    """
     mdp, rng, repetitions = coin(), np.random.default_rng(5), 120
     value = np.array([1.0 / 0.55])
     missed = 0
     for _ in range(repetitions):
         goes_on = stopped_when_it_misses(rng, 0.4, 5000)
         zeros = np.zeros(goes_on.size, dtype=int)
-        columns = {"state": zeros, "action": zeros, "reward": zeros + 1.0, "next_state": zeros, "ended": ~goes_on}
+        columns = {
+            "state": zeros,
+            "action": zeros,
+            "reward": zeros + 1.0,
+            "next_state": zeros,
+            "ended": ~goes_on,
+        }
         data = Dataset.from_columns(columns)
-        certificate = rm.certify_from_samples(mdp, value=value, data=data, counts=counts, confidence=0.6, bound="hoeffding")
+        certificate = rm.certify_from_samples(
+            mdp, value=value, data=data, counts=counts, confidence=0.6, bound="hoeffding"
+        )
         missed += not certificate.lower[0] <= value[0] <= certificate.upper[0]
     assert least <= missed / repetitions <= most
 
@@ -172,22 +201,30 @@ def test_a_policy_chosen_with_the_samples_is_bounded_as_well():
     mdp, regularizer = MODELS["garnet"], REGULARIZERS["shannon"]
     best, rng, held = rm.solve(mdp, regularizer, tol=1e-10).value, np.random.default_rng(2), 0
     for _ in range(100):
-        certificate = rm.certify_from_samples(mdp, regularizer, value=best, samples=100, rng=rng, confidence=0.9)
+        certificate = rm.certify_from_samples(
+            mdp, regularizer, value=best, samples=100, rng=rng, confidence=0.9
+        )
         own = rm.evaluate(mdp, certificate.policy, regularizer).value
         held += holds(certificate, Truth(best, certificate.policy, own), mdp.initial)
-        assert np.array_equal(certificate.lower, certificate.policy_lower) or np.all(certificate.lower >= certificate.policy_lower)
+        assert np.array_equal(certificate.lower, certificate.policy_lower) or np.all(
+            certificate.lower >= certificate.policy_lower
+        )
     assert held >= 90
 
 
 @pytest.mark.parametrize("witness", [0.0, 5.0])
 def test_what_the_value_gets_wrong_does_not_go_on_for_ever_where_episodes_end(witness):
-    certificate = rm.certify_from_samples(coin(), value=[witness], samples=1000, rng=np.random.default_rng(0))
+    certificate = rm.certify_from_samples(
+        coin(), value=[witness], samples=1000, rng=np.random.default_rng(0)
+    )
     assert certificate.lower[0] <= 1.0 / 0.55 <= certificate.upper[0]
 
 
 def test_noisy_rewards():
     def sample(state, action, rng):
-        return np.where(rng.random(state.shape) < 0.7, action, state), (rng.random(state.shape) < 0.2 + 0.5 * state).astype(float)
+        return np.where(rng.random(state.shape) < 0.7, action, state), (
+            rng.random(state.shape) < 0.2 + 0.5 * state
+        ).astype(float)
 
     simulator = UserSimulator(sample, 2, 2, 0.8, reward_range=(0, 1))
     stay, move = np.eye(2), np.ones((2, 2)) * 0.3 * np.eye(2)
@@ -198,7 +235,9 @@ def test_noisy_rewards():
     mdp = rm.MDP(P, np.array([[0.2, 0.2], [0.7, 0.7]]), 0.8)
     true, rng, held = truth(mdp, None), np.random.default_rng(11), 0
     for _ in range(100):
-        certificate = rm.certify_from_samples(simulator, value=true.best, policy=true.policy, samples=200, rng=rng, confidence=0.8)
+        certificate = rm.certify_from_samples(
+            simulator, value=true.best, policy=true.policy, samples=200, rng=rng, confidence=0.8
+        )
         held += holds(certificate, true, mdp.initial)
     assert held >= 80
     assert certificate.gap < 12
@@ -208,13 +247,16 @@ def test_noisy_rewards():
 
 
 @pytest.mark.parametrize(
-    ("bound", "sizes"), [("hoeffding", [500, 2000, 8000, 32000]), ("empirical-bernstein", [16000, 64000, 256000])]
+    ("bound", "sizes"),
+    [("hoeffding", [500, 2000, 8000, 32000]), ("empirical-bernstein", [16000, 64000, 256000])],
 )
 def test_the_width_falls_with_the_root_of_the_number_of_samples(bound, sizes):
     mdp = rm.models.forest(discount=0.8)
     value, width = rm.solve(mdp).value, []
     for samples in sizes:
-        certificate = rm.certify_from_samples(mdp, value=value, samples=samples, rng=np.random.default_rng(0), bound=bound)
+        certificate = rm.certify_from_samples(
+            mdp, value=value, samples=samples, rng=np.random.default_rng(0), bound=bound
+        )
         width.append(certificate.initial_upper - certificate.initial_lower)
     slope = np.polyfit(np.log(sizes), np.log(width), 1)[0]
     assert abs(slope + 0.5) < 0.05
@@ -224,7 +266,10 @@ def test_the_variance_helps_where_outcomes_hardly_vary():
     mdp = rm.models.chain(5)
     value = rm.solve(mdp).value
     bernstein, hoeffding = (
-        rm.certify_from_samples(mdp, value=value, samples=10_000, rng=np.random.default_rng(0), bound=bound) for bound in BOUNDS
+        rm.certify_from_samples(
+            mdp, value=value, samples=10_000, rng=np.random.default_rng(0), bound=bound
+        )
+        for bound in BOUNDS
     )
     assert bernstein.gap < 0.1 * hoeffding.gap
 
@@ -234,7 +279,12 @@ def test_with_many_samples_it_is_the_certificate_of_the_model():
     policy, witness = rm.uniform_policy(mdp), np.array([1.0, 0.5, 0.0, 0.0])
     exact = rm.certificates.judge(mdp, regularizer, policy, witness)
     certificate = rm.certify_from_samples(
-        mdp, regularizer, policy=policy, value=witness, samples=400_000, rng=np.random.default_rng(0)
+        mdp,
+        regularizer,
+        policy=policy,
+        value=witness,
+        samples=400_000,
+        rng=np.random.default_rng(0),
     )
     for name in ("lower", "upper", "policy_lower", "policy_upper"):
         difference = getattr(certificate, name) - getattr(exact, name)
@@ -248,7 +298,9 @@ def test_what_is_known_exactly_needs_no_samples_and_no_union():
     """With a constant value and known rewards, samples of a model that never ends are all the same."""
     mdp = rm.models.forest()
     exact = rm.certify(mdp, value=np.full(3, 30.0))
-    certificate = rm.certify_from_samples(mdp, value=np.full(3, 30.0), samples=1, rng=np.random.default_rng(0))
+    certificate = rm.certify_from_samples(
+        mdp, value=np.full(3, 30.0), samples=1, rng=np.random.default_rng(0)
+    )
     assert certificate.events == 0
     for outward in (exact.lower - certificate.lower, certificate.upper - exact.upper):
         assert np.all((outward > 0) & (outward < 1e-10))
@@ -263,14 +315,18 @@ def test_the_bounds_are_those_of_the_formulas():
     low, high = np.full((4, 2), np.nan), np.full((4, 2), np.nan)
     for s, a in pairs:
         rows = (data.state == s) & (data.action == a)
-        sample = data.reward[rows] + gamma * np.where(data.ended[rows], 0.0, value[data.next_state[rows]])
+        sample = data.reward[rows] + gamma * np.where(
+            data.ended[rows], 0.0, value[data.next_state[rows]]
+        )
         radius = gamma * 2.5 * np.sqrt(np.log(2 * len(pairs) / 0.1) / 600)
         low[s, a] = max(sample.mean() - radius, mdp.rewards[s, a] - gamma * 0.5)
         high[s, a] = min(sample.mean() + radius, mdp.rewards[s, a] + gamma * 2.0)
     best_low, best_high = np.nanmax(low[:3], axis=1), np.nanmax(high[:3], axis=1)
     lower = best_low + 4.0 * min(0.0, np.min(best_low - value[:3]))
     upper = best_high + 4.0 * max(0.0, np.max(best_high - value[:3]))
-    certificate = rm.certify_from_samples(mdp, value=value, data=data, counts="fixed", confidence=confidence, bound="hoeffding")
+    certificate = rm.certify_from_samples(
+        mdp, value=value, data=data, counts="fixed", confidence=confidence, bound="hoeffding"
+    )
     np.testing.assert_allclose(certificate.lower[:3], lower, rtol=1e-10)
     np.testing.assert_allclose(certificate.upper[:3], upper, rtol=1e-10)
     assert (certificate.samples, certificate.fewest, certificate.events) == (1500, 300, 5)
@@ -289,7 +345,10 @@ def test_fresh_samples_and_the_same_ones_as_data_agree():
 def test_what_the_value_says_of_terminal_states_does_not_matter():
     data = Dataset.of_pairs(MODELS["ending"], 200, np.random.default_rng(1))
     right, wrong = (
-        rm.certify_from_samples(MODELS["ending"], value=[1.0, 2.0, 0.5, end], data=data, counts="fixed") for end in (0.0, 50.0)
+        rm.certify_from_samples(
+            MODELS["ending"], value=[1.0, 2.0, 0.5, end], data=data, counts="fixed"
+        )
+        for end in (0.0, 50.0)
     )
     assert np.array_equal(right.upper, wrong.upper)
     assert np.array_equal(right.lower, wrong.lower)
@@ -313,7 +372,10 @@ def test_radii_by_hand():
     assert empirical_bernstein_radius(50, 0.3, 2.0, 0.1, sides=1) == pytest.approx(one)
     both = np.sqrt(2 * 0.3 * np.log(30) / 50) + 7 * 2 * np.log(30) / (3 * 49)
     assert empirical_bernstein_radius(50, 0.3, 2.0, 0.1) == pytest.approx(both)
-    assert np.isinf(empirical_bernstein_radius(np.array([1, 2]), 0.0, 1.0, 0.1)).tolist() == [True, False]
+    assert np.isinf(empirical_bernstein_radius(np.array([1, 2]), 0.0, 1.0, 0.1)).tolist() == [
+        True,
+        False,
+    ]
     assert np.isinf(hoeffding_radius(0, 1.0, 0.1))
 
 
@@ -321,9 +383,18 @@ def test_radii_by_hand():
 
 
 def test_repr_says_it_all():
-    certificate = rm.certify_from_samples(MODELS["ending"], value=np.arange(4), samples=100, rng=np.random.default_rng(0))
+    certificate = rm.certify_from_samples(
+        MODELS["ending"], value=np.arange(4), samples=100, rng=np.random.default_rng(0)
+    )
     text = repr(certificate)
-    for part in ("with probability ≥ 0.95", "gap ≤", "≤ V* ≤", "500 samples", "100 or more of each pair", "5 empirical-bernstein"):
+    for part in (
+        "with probability ≥ 0.95",
+        "gap ≤",
+        "≤ V* ≤",
+        "500 samples",
+        "100 or more of each pair",
+        "5 empirical-bernstein",
+    ):
         assert part in text
 
 
@@ -331,8 +402,15 @@ UNCHECKED = inspect.unwrap(rm.certify_from_samples)
 
 
 def call(mdp=MODELS["garnet"], **keywords):
-    """The function itself, without the run-time checks of the tests: what is wrong has to be refused by the library."""
-    given = {"value": np.arange(mdp.n_states), "samples": 100, "rng": np.random.default_rng(0), **keywords}
+    """The function itself, without the run-time checks of the tests: what is wrong has to be
+    refused by the library.
+    """
+    given = {
+        "value": np.arange(mdp.n_states),
+        "samples": 100,
+        "rng": np.random.default_rng(0),
+        **keywords,
+    }
     return UNCHECKED(mdp, **given)
 
 
@@ -346,49 +424,110 @@ def pairs_once(mdp, **changed):
 
 
 def unknown_range():
-    return UserSimulator(lambda s, a, rng: (s, np.zeros(s.shape)), 2, 2, 0.9, state_labels=["up", "down"])
+    return UserSimulator(
+        lambda s, a, rng: (s, np.zeros(s.shape)), 2, 2, 0.9, state_labels=["up", "down"]
+    )
 
 
 REFUSALS = {
-    "undiscounted": (lambda: call(rm.models.russell_norvig()), rm.SampleError, "need a discount below 1"),
-    "confidence": (lambda: call(confidence=1.0), rm.SolverError, "more than 0 and less than 1, as 0.95, not 1.0"),
-    "no number": (lambda: call(confidence="much"), rm.SolverError, "a number between 0 and 1, not 'much'"),
-    "bound": (lambda: call(bound="chernoff"), rm.SolverError, r"one of \['empirical-bernstein', 'hoeffding'\], not 'chernoff'"),
-    "counts": (lambda: call(counts="some"), rm.SolverError, "counts must be 'fixed' or 'random', not 'some'"),
+    "undiscounted": (
+        lambda: call(rm.models.russell_norvig()),
+        rm.SampleError,
+        "need a discount below 1",
+    ),
+    "confidence": (
+        lambda: call(confidence=1.0),
+        rm.SolverError,
+        "more than 0 and less than 1, as 0.95, not 1.0",
+    ),
+    "no number": (
+        lambda: call(confidence="much"),
+        rm.SolverError,
+        "a number between 0 and 1, not 'much'",
+    ),
+    "bound": (
+        lambda: call(bound="chernoff"),
+        rm.SolverError,
+        r"one of \['empirical-bernstein', 'hoeffding'\], not 'chernoff'",
+    ),
+    "counts": (
+        lambda: call(counts="some"),
+        rm.SolverError,
+        "counts must be 'fixed' or 'random', not 'some'",
+    ),
     "nothing": (lambda: call(samples=None), rm.SolverError, "give data, or samples"),
     "no rng": (lambda: call(rng=None), rm.SolverError, "rng to draw with"),
     "both": (
-        lambda: call(data=Dataset.of_pairs(MODELS["garnet"], 5, np.random.default_rng(0))), rm.SolverError, "not both",
+        lambda: call(data=Dataset.of_pairs(MODELS["garnet"], 5, np.random.default_rng(0))),
+        rm.SolverError,
+        "not both",
     ),
     "too few": (
         lambda: call(samples=10),
         rm.SampleError,
-        r"state 0, action 0 was seen 10 times, too few .* \(18 of 18 pairs are like that\); \d+ samples of each pair",
+        (
+            r"state 0, action 0 was seen 10 times, too few .* \(18 of 18 pairs are like that\); "
+            r"\d+ samples of each pair"
+        ),
     ),
     "never": (
-        lambda: call(ending_model(), value=np.ones(4), **pairs_once(ending_model(), action=np.zeros_like)),
+        lambda: call(
+            ending_model(), value=np.ones(4), **pairs_once(ending_model(), action=np.zeros_like)
+        ),
         rm.SampleError,
-        "the reward of state 0, action 0 is -0.5, which is outside of its range, 1 to 1; .*give the reward_range",
+        (
+            "the reward of state 0, action 0 is -0.5, which is outside of its range, 1 to 1; "
+            ".*give the reward_range"
+        ),
     ),
-    "not finite": (lambda: call(value=[0, np.nan, 0, 0, 0, 0]), rm.SolverError, "the value of state 1 is nan; 1 are not finite"),
-    "shape": (lambda: call(value=[0.0, 1.0]), rm.SolverError, r"must have shape \(S,\) = \(6,\), not \(2,\)"),
+    "not finite": (
+        lambda: call(value=[0, np.nan, 0, 0, 0, 0]),
+        rm.SolverError,
+        "the value of state 1 is nan; 1 are not finite",
+    ),
+    "shape": (
+        lambda: call(value=[0.0, 1.0]),
+        rm.SolverError,
+        r"must have shape \(S,\) = \(6,\), not \(2,\)",
+    ),
     "words": (lambda: call(value="best"), rm.SolverError, "array of numbers|must have shape"),
     "range": (
         lambda: call(unknown_range()),
         rm.SampleError,
-        r"the range of the rewards of state 0 \(up\), action 0 is not known \(4 pairs.*give reward_range=\(lowest, highest\)",
+        (
+            r"the range of the rewards of state 0 \(up\), action 0 is not known \(4 pairs.*give "
+            r"reward_range=\(lowest, highest\)"
+        ),
     ),
-    "order": (lambda: call(reward_range=(1, 0)), rm.SolverError, "lowest reward of state 0, action 0 is 1, above the highest, 0"),
+    "order": (
+        lambda: call(reward_range=(1, 0)),
+        rm.SolverError,
+        "lowest reward of state 0, action 0 is 1, above the highest, 0",
+    ),
     "form": (lambda: call(reward_range=(1, 2, 3)), rm.SolverError, r"must be \(lowest, highest\)"),
-    "ends": (lambda: call(ending_model(), ends=False), rm.SolverError, "ends=False contradicts the model"),
+    "ends": (
+        lambda: call(ending_model(), ends=False),
+        rm.SolverError,
+        "ends=False contradicts the model",
+    ),
     "ended": (
-        lambda: call(**pairs_once(MODELS["garnet"], ended=lambda ended: np.arange(ended.size) == 7)),
+        lambda: call(
+            **pairs_once(MODELS["garnet"], ended=lambda ended: np.arange(ended.size) == 7)
+        ),
         rm.SampleError,
         "row 7: the episode ended, which in this model it cannot; 1 rows are like that",
     ),
-    "no frame": (lambda: UNCHECKED(3, value=np.zeros(2)), rm.SampleError, "an MDP, a simulator or another frame"),
-    "regularizer": (lambda: call(regularizer=0.1), rm.SolverError, "must be a regmdp.Regularizer or None, not float"),
-}  # fmt: skip
+    "no frame": (
+        lambda: UNCHECKED(3, value=np.zeros(2)),
+        rm.SampleError,
+        "an MDP, a simulator or another frame",
+    ),
+    "regularizer": (
+        lambda: call(regularizer=0.1),
+        rm.SolverError,
+        "must be a regmdp.Regularizer or None, not float",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", REFUSALS)
@@ -402,7 +541,9 @@ def test_a_pair_never_seen_is_named():
     mdp = MODELS["garnet"]
     data = Dataset.of_pairs(mdp, 500, np.random.default_rng(0))
     kept = data.rows(~((data.state == 3) & (data.action == 1)))
-    with pytest.raises(rm.SampleError, match=r"state 3, action 1 was seen 0 times.*\(1 of 18 pairs are like that\)"):
+    with pytest.raises(
+        rm.SampleError, match=r"state 3, action 1 was seen 0 times.*\(1 of 18 pairs are like that\)"
+    ):
         rm.certify_from_samples(mdp, value=np.arange(6), data=kept)
 
 

@@ -1,4 +1,6 @@
-"""Nobody is taken at his word: wrong policies, wrong values and broken methods get no voucher, or one for what they are worth."""
+"""Nobody is taken at his word: wrong policies, wrong values and broken methods get no voucher, or
+one for what they are worth.
+"""
 
 from dataclasses import replace
 
@@ -10,7 +12,11 @@ from mpmath import mpf
 import regmdp as rm
 from regmdp import bellman
 
-SEEDS = [p for p in range(64, 160) if truth.problem(p).discount in (0.5, 0.9, 0.999, 1.0) and truth.problem(p).n_states > 2][::2]
+SEEDS = [
+    p
+    for p in range(64, 160)
+    if truth.problem(p).discount in (0.5, 0.9, 0.999, 1.0) and truth.problem(p).n_states > 2
+][::2]
 
 
 class Corrupted(rm.algorithms.Algorithm):
@@ -74,7 +80,9 @@ def test_a_method_that_returns_a_wrong_policy_has_not_converged(seed):
     error = max(x - y for x, y in zip(problem.optimum, problem.value_of(wrong), strict=True))
     tol = 1e-9 * scale(problem)
     for inner in (rm.algorithms.PolicyIteration(), rm.algorithms.ValueIteration()):
-        solution = rm.solve(mdp, regularizer, Corrupted(inner, policy=wrong), tol=tol, max_iterations=30)
+        solution = rm.solve(
+            mdp, regularizer, Corrupted(inner, policy=wrong), tol=tol, max_iterations=30
+        )
         assert_honest(problem, solution, tol)
         assert error <= tol or solution.status is not rm.Status.CONVERGED
 
@@ -123,7 +131,9 @@ def test_a_method_whose_values_are_lost_is_not_vouched_for():
 
     with np.errstate(invalid="ignore"):
         try:
-            solution = rm.solve(mdp, algorithm=Corrupted(rm.algorithms.ValueIteration(), lose), max_iterations=5)
+            solution = rm.solve(
+                mdp, algorithm=Corrupted(rm.algorithms.ValueIteration(), lose), max_iterations=5
+            )
         except rm.RegmdpError:
             return
     assert not solution.status.ok
@@ -136,7 +146,9 @@ def test_a_method_whose_values_are_lost_is_not_vouched_for():
 
 def biased(rng, size):
     """A backup that is wrong, in another way in each state."""
-    return lambda state: replace(state, backup=state.backup + size * rng.normal(size=state.backup.size))
+    return lambda state: replace(
+        state, backup=state.backup + size * rng.normal(size=state.backup.size)
+    )
 
 
 def flattering(rng, size):
@@ -162,10 +174,18 @@ def test_a_corrupted_backup_is_not_vouched_for(seed, corruption):
     mdp, regularizer = problem.mdp(), problem.regularizer()
     tol = 1e-7 * scale(problem)
     rng = np.random.default_rng(seed)
-    for inner in (rm.algorithms.ValueIteration(), rm.algorithms.PolicyIteration(), rm.algorithms.ModifiedPolicyIteration(3)):
+    for inner in (
+        rm.algorithms.ValueIteration(),
+        rm.algorithms.PolicyIteration(),
+        rm.algorithms.ModifiedPolicyIteration(3),
+    ):
         corrupted = Corrupted(inner, corruption(rng, scale(problem)))
         solution = rm.solve(mdp, regularizer, corrupted, tol=tol, max_iterations=25)
-        own = problem.value_of(solution.policy) if np.isfinite(solution.certificate.policy_lower).all() else None
+        own = (
+            problem.value_of(solution.policy)
+            if np.isfinite(solution.certificate.policy_lower).all()
+            else None
+        )
         truth.assert_covers(solution.certificate, problem.initial, problem.optimum, own)
         assert solution.status is not rm.Status.CONVERGED or solution.certificate.gap <= tol
         # the value that is returned is that of the policy all the same
@@ -176,7 +196,9 @@ def test_a_corrupted_backup_is_not_vouched_for(seed, corruption):
 def test_a_method_that_claims_convergence_at_the_wrong_place_is_found_out():
     mdp = rm.models.chain(6, discount=0.9)
     lie = flattering(np.random.default_rng(0), 100.0)
-    solution = rm.solve(mdp, algorithm=Corrupted(rm.algorithms.ValueIteration(), lie), max_iterations=2000)
+    solution = rm.solve(
+        mdp, algorithm=Corrupted(rm.algorithms.ValueIteration(), lie), max_iterations=2000
+    )
     assert not solution.status.ok
     assert solution.certificate.gap > 1.0
 
@@ -191,7 +213,9 @@ def test_a_backup_that_adds_too_much_is_caught_by_the_certificate(monkeypatch, b
     state_wise = bias * np.arange(6) ** 2
 
     monkeypatch.setattr(bellman, "backup", lambda *arguments: true(*arguments) + state_wise)
-    solution = rm.solve(mdp, algorithm=rm.algorithms.ValueIteration(), max_iterations=5000, tol=1e-8)
+    solution = rm.solve(
+        mdp, algorithm=rm.algorithms.ValueIteration(), max_iterations=5000, tol=1e-8
+    )
     monkeypatch.undo()
     certificate = solution.certificate
     assert np.all((certificate.lower <= optimum + 1e-9) & (optimum - 1e-9 <= certificate.upper))
@@ -210,11 +234,15 @@ def test_the_solution_of_another_model_is_judged_by_this_one(seed):
     problem = truth.problem(seed)
     mdp, regularizer = problem.mdp(), problem.regularizer()
     rng = np.random.default_rng(seed)
-    other = mdp.with_rewards(np.where(problem.available, problem.r, 0.0) * rng.uniform(0.5, 1.5, size=problem.r.shape))
+    other = mdp.with_rewards(
+        np.where(problem.available, problem.r, 0.0) * rng.uniform(0.5, 1.5, size=problem.r.shape)
+    )
     tol = 1e-9 * scale(problem)
     solution = rm.solve(other, regularizer, tol=tol, max_iterations=100)
     certificate = rm.certify(mdp, regularizer, policy=solution.policy, value=solution.value)
-    truth.assert_covers(certificate, problem.initial, problem.optimum, problem.value_of(solution.policy))
+    truth.assert_covers(
+        certificate, problem.initial, problem.optimum, problem.value_of(solution.policy)
+    )
 
 
 def test_transitions_that_are_not_those_of_the_model_are_found_out():
@@ -243,7 +271,9 @@ def test_transitions_that_are_not_those_of_the_model_are_found_out():
     assert rm.solve(dreamt).status.ok
     solution = rm.solve(mdp, algorithm=Dreamer(), max_iterations=500)
     assert not solution.status.ok
-    problem = truth.Problem(P, r, 0.9, np.ones((2, 2), dtype=bool), np.zeros((2, 2)), np.full(2, 0.5))
+    problem = truth.Problem(
+        P, r, 0.9, np.ones((2, 2), dtype=bool), np.zeros((2, 2)), np.full(2, 0.5)
+    )
     assert_honest(problem, solution, 1e-8)
     assert solution.certificate.gap > 0.1
 
@@ -280,7 +310,9 @@ def test_single_precision_is_refused_or_judged_as_it_is():
         rm.certify(mdp, policy=np.tile(np.array([0.1, 0.8], dtype=np.float32), (3, 1)))
     exact = rounded.astype(np.float64)
     exact /= exact.sum(axis=1, keepdims=True)
-    np.testing.assert_array_equal(rm.certify(mdp, policy=exact).upper, rm.certify(mdp, policy=exact.tolist()).upper)
+    np.testing.assert_array_equal(
+        rm.certify(mdp, policy=exact).upper, rm.certify(mdp, policy=exact.tolist()).upper
+    )
 
 
 def test_the_gap_is_that_of_the_worst_state():

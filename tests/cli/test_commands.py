@@ -1,4 +1,6 @@
-"""The command line, as a user meets it: what it prints and where, what it saves, and its exit codes."""
+"""The command line, as a user meets it: what it prints and where, what it saves, and its exit
+codes.
+"""
 
 import json
 import os
@@ -27,7 +29,11 @@ class Ended(NamedTuple):
 
     def row(self, name: str) -> str:
         """The text of the row of this name."""
-        found = [line.partition(" ")[2].strip() for line in self.out.splitlines() if line.partition(" ")[0] == name]
+        found = [
+            line.partition(" ")[2].strip()
+            for line in self.out.splitlines()
+            if line.partition(" ")[0] == name
+        ]
         assert len(found) == 1, f"{len(found)} rows {name!r} in\n{self.out}"
         return found[0]
 
@@ -56,7 +62,9 @@ def run(monkeypatch, capsys, tmp_path):
 
 
 def refused(ended: Ended, *words: str) -> None:
-    """Check that a command ended with one message on stderr, which holds these words, and nothing else."""
+    """Check that a command ended with one message on stderr, which holds these words, and nothing
+    else.
+    """
     assert ended.code == FAILED
     assert ended.err.startswith("error: ")
     assert len(ended.err.splitlines()) == 1
@@ -65,7 +73,7 @@ def refused(ended: Ended, *words: str) -> None:
         assert word in ended.err
 
 
-# ---------------------------------------------------------------------------------------------------------------------- solve
+# -------------------------------------------------------------------------------------------- solve
 
 TEMPERATURE = 0.1
 REGULARIZERS = {
@@ -75,10 +83,22 @@ REGULARIZERS = {
         ["--temperature", TEMPERATURE, "--reference", "uniform"],
         lambda mdp: rm.KL(rm.uniform_policy(mdp), temperature=TEMPERATURE),
     ),
-    "squared-l2": (["--temperature", TEMPERATURE], lambda mdp: rm.SquaredL2(temperature=TEMPERATURE)),
-    "tsallis:q=1.5": (["--temperature", TEMPERATURE], lambda mdp: rm.Tsallis(1.5, temperature=TEMPERATURE)),
-    "renyi:alpha=0.5": (["--temperature", TEMPERATURE], lambda mdp: rm.Renyi(0.5, temperature=TEMPERATURE)),
-    "log-barrier": (["--temperature", TEMPERATURE], lambda mdp: rm.LogBarrier(temperature=TEMPERATURE)),
+    "squared-l2": (
+        ["--temperature", TEMPERATURE],
+        lambda mdp: rm.SquaredL2(temperature=TEMPERATURE),
+    ),
+    "tsallis:q=1.5": (
+        ["--temperature", TEMPERATURE],
+        lambda mdp: rm.Tsallis(1.5, temperature=TEMPERATURE),
+    ),
+    "renyi:alpha=0.5": (
+        ["--temperature", TEMPERATURE],
+        lambda mdp: rm.Renyi(0.5, temperature=TEMPERATURE),
+    ),
+    "log-barrier": (
+        ["--temperature", TEMPERATURE],
+        lambda mdp: rm.LogBarrier(temperature=TEMPERATURE),
+    ),
 }
 
 
@@ -101,12 +121,16 @@ def test_solve_with_each_regularizer(run, name):
         assert ended.number("reward") == pytest.approx(earned, rel=1e-9)
 
 
-@pytest.mark.parametrize("name", ["auto", "value-iteration", "modified-policy-iteration", "policy-iteration"])
+@pytest.mark.parametrize(
+    "name", ["auto", "value-iteration", "modified-policy-iteration", "policy-iteration"]
+)
 def test_solve_with_each_algorithm(run, name):
     ended = run("solve", "chain", "--algorithm", name)
     assert ended.code == CONVERGED
     assert ended.number("value") == pytest.approx(6.561, abs=1e-8)
-    assert ended.row("method").startswith("policy iteration" if name == "auto" else name.replace("-", " "))
+    assert ended.row("method").startswith(
+        "policy iteration" if name == "auto" else name.replace("-", " ")
+    )
     low, high = (float(word) for word in ended.row("optimum").split() if word[0].isdigit())
     assert low <= 6.561 <= high
 
@@ -118,7 +142,11 @@ SHANNON = ["--regularizer", "shannon", "--temperature", "0.1"]
     ("name", "options", "method"),
     [
         ("soft-policy-iteration", SHANNON, "soft policy iteration"),
-        ("soft-policy-iteration", [*SHANNON, "--step-size", "0.5"], "soft policy iteration, averaged"),
+        (
+            "soft-policy-iteration",
+            [*SHANNON, "--step-size", "0.5"],
+            "soft policy iteration, averaged",
+        ),
         ("softmax-pg", [*SHANNON, "--step-size", "2", "--tol", "0.1"], "softmax policy gradient"),
         ("npg", [*SHANNON, "--step-size", "maximum"], "natural policy gradient"),
         ("npg", [*SHANNON, "--step-size", "0.5"], "natural policy gradient"),
@@ -134,7 +162,9 @@ def test_solve_with_each_policy_optimization(run, name, options, method):
     assert ended.code == CONVERGED
     assert ended.row("method").startswith(f"{method}, ")
     expected = rm.solve(rm.models.chain(), rm.Shannon(0.1) if SHANNON[0] in options else None)
-    assert ended.number("value") == pytest.approx(expected.initial_value, abs=0.1 if "--tol" in options else 1e-7)
+    assert ended.number("value") == pytest.approx(
+        expected.initial_value, abs=0.1 if "--tol" in options else 1e-7
+    )
 
 
 def test_progress_goes_to_stderr(run):
@@ -145,7 +175,18 @@ def test_progress_goes_to_stderr(run):
 
 
 def test_parameters_discount_and_output(run, tmp_path):
-    ended = run("solve", "chain", "-p", "n_states=7", "--param", "distraction=0.5", "--discount", "0.5", "-o", "here.npz")
+    ended = run(
+        "solve",
+        "chain",
+        "-p",
+        "n_states=7",
+        "--param",
+        "distraction=0.5",
+        "--discount",
+        "0.5",
+        "-o",
+        "here.npz",
+    )
     assert ended.code == CONVERGED
     assert rm.Solution.load("here.npz").policy.shape == (7, 2)
     assert ended.number("value") == pytest.approx(
@@ -163,7 +204,9 @@ def test_solve_a_model_file(run):
     ended = run("solve", "trees.npz")
     assert ended.code == CONVERGED
     assert ended.row("saved") == "trees-policy.npz"
-    np.testing.assert_allclose(rm.Solution.load("trees-policy.npz").value, [26.244, 29.484, 33.484], atol=1e-8)
+    np.testing.assert_allclose(
+        rm.Solution.load("trees-policy.npz").value, [26.244, 29.484, 33.484], atol=1e-8
+    )
 
 
 def test_solve_an_environment(run):
@@ -181,7 +224,16 @@ def test_parameters_of_an_environment(run):
 def test_reference_from_a_file(run):
     reference = np.full((5, 2), [0.3, 0.7])
     np.save("reference.npy", reference)
-    ended = run("solve", "chain", "--regularizer", "kl", "--reference", "reference.npy", "--temperature", 0.2)
+    ended = run(
+        "solve",
+        "chain",
+        "--regularizer",
+        "kl",
+        "--reference",
+        "reference.npy",
+        "--temperature",
+        0.2,
+    )
     assert ended.code == CONVERGED
     mdp, kl = rm.models.chain(), rm.KL(reference, temperature=0.2)
     solution = rm.solve(mdp, kl)
@@ -199,7 +251,16 @@ def test_icu_sepsis_without_a_regularizer(run):
 
 
 def test_icu_sepsis_near_the_clinicians(run):
-    ended = run("solve", "icu-sepsis", "--regularizer", "kl", "--reference", "expert", "--temperature", "0.01")
+    ended = run(
+        "solve",
+        "icu-sepsis",
+        "--regularizer",
+        "kl",
+        "--reference",
+        "expert",
+        "--temperature",
+        "0.01",
+    )
     assert ended.code == CONVERGED
     assert ended.number("value") == pytest.approx(0.8114352767, abs=2e-10)
     assert "research only" in ended.out.splitlines()[0]
@@ -222,21 +283,35 @@ def test_exit_code_3_below_what_rounding_allows(run):
     assert ended.row("status").startswith("rounding limit")
 
 
-# -------------------------------------------------------------------------------------------------------------------- certify
+# ------------------------------------------------------------------------------------------ certify
 
 
 def test_certify_a_saved_solution(run):
     run("solve", "queue", "--regularizer", "shannon", "--temperature", 0.1)
-    ended = run("certify", "queue", "queue-policy.npz", "--regularizer", "shannon", "--temperature", 0.1, "--tol", "1e-8")
+    ended = run(
+        "certify",
+        "queue",
+        "queue-policy.npz",
+        "--regularizer",
+        "shannon",
+        "--temperature",
+        0.1,
+        "--tol",
+        "1e-8",
+    )
     assert ended.code == 0
-    assert ended.number("value") == pytest.approx(rm.Solution.load("queue-policy.npz").initial_value, rel=1e-9)
+    assert ended.number("value") == pytest.approx(
+        rm.Solution.load("queue-policy.npz").initial_value, rel=1e-9
+    )
 
 
 def test_certify_action_numbers(run):
     np.save("wait.npy", np.zeros(5, dtype=np.int64))
     ended = run("certify", "chain", "wait.npy")
     assert ended.code == 0
-    assert ended.number("value") == pytest.approx(rm.evaluate(rm.models.chain(), np.zeros(5, dtype=np.int64)).initial_value)
+    assert ended.number("value") == pytest.approx(
+        rm.evaluate(rm.models.chain(), np.zeros(5, dtype=np.int64)).initial_value
+    )
     certificate = rm.certify(rm.models.chain(), policy=np.zeros(5, dtype=np.int64))
     assert f"{certificate.gap:.3g}" in ended.row("gap")
 
@@ -265,16 +340,27 @@ def test_certify_action_numbers_against_a_reference(run):
     np.save("ahead.npy", np.ones(5, dtype=np.int64))
     options = ["--regularizer", "kl", "--reference", "uniform", "--temperature", 0.1]
     # log 2 nats a step, for 1 / (1 - 0.9) discounted steps
-    assert run("certify", "chain", "ahead.npy", *options).number("moved") == pytest.approx(10 * np.log(2), rel=1e-5)
+    assert run("certify", "chain", "ahead.npy", *options).number("moved") == pytest.approx(
+        10 * np.log(2), rel=1e-5
+    )
 
 
 def test_reference_of_one_distribution_for_all_states(run):
     np.save("reference.npy", np.array([0.3, 0.7]))
-    ended = run("solve", "chain", "--regularizer", "kl", "--reference", "reference.npy", "--temperature", 0.2)
+    ended = run(
+        "solve",
+        "chain",
+        "--regularizer",
+        "kl",
+        "--reference",
+        "reference.npy",
+        "--temperature",
+        0.2,
+    )
     assert ended.code == CONVERGED
 
 
-# ------------------------------------------------------------------------------------------------------------- show and models
+# ---------------------------------------------------------------------------------- show and models
 
 
 def test_show_prints_the_summary_again(run):
@@ -289,7 +375,9 @@ def test_models_lists_them_all():
     listed = CliRunner().invoke(app, ["models"], env={"COLUMNS": "250"})
     assert listed.exit_code == 0
     for entry in rm.models.catalogue():
-        row = next(line.split() for line in listed.stdout.splitlines() if line.startswith(f"{entry.name} "))
+        row = next(
+            line.split() for line in listed.stdout.splitlines() if line.startswith(f"{entry.name} ")
+        )
         assert row[1:4] == [f"{entry.n_states:,}", f"{entry.n_actions:,}", f"{entry.discount:g}"]
 
 
@@ -312,7 +400,7 @@ def test_help_names_the_commands():
         assert command in shown.stdout
 
 
-# --------------------------------------------------------------------------------------------------------------------- errors
+# ------------------------------------------------------------------------------------------- errors
 
 
 @pytest.mark.parametrize(
@@ -330,26 +418,62 @@ def test_help_names_the_commands():
         (["missing.npz"], ["missing.npz"]),
         (["chain", "--temperature", "0.1"], ["need a --regularizer"]),
         (["chain", "--regularizer", "shannon"], ["needs a --temperature"]),
-        (["chain", "--regularizer", "shannon", "--temperature", "-1"], ["temperature", "not negative", "-1"]),
+        (
+            ["chain", "--regularizer", "shannon", "--temperature", "-1"],
+            ["temperature", "not negative", "-1"],
+        ),
         (["chain", "--regularizer", "shannon", "--temperature", "nan"], ["temperature", "finite"]),
-        (["chain", "--regularizer", "shannon", "--temperature", "1", "--reference", "uniform"], ["takes no --reference"]),
+        (
+            ["chain", "--regularizer", "shannon", "--temperature", "1", "--reference", "uniform"],
+            ["takes no --reference"],
+        ),
         (["chain", "--regularizer", "kl", "--temperature", "0.1"], ["needs a --reference"]),
-        (["chain", "--regularizer", "kl", "--temperature", "0.1", "--reference", "expert"], ["no reference policy 'expert'"]),
-        (["chain", "--regularizer", "tsalis:q=2", "--temperature", "1"], ["no regularizer 'tsalis'", "did you mean tsallis?"]),
+        (
+            ["chain", "--regularizer", "kl", "--temperature", "0.1", "--reference", "expert"],
+            ["no reference policy 'expert'"],
+        ),
+        (
+            ["chain", "--regularizer", "tsalis:q=2", "--temperature", "1"],
+            ["no regularizer 'tsalis'", "did you mean tsallis?"],
+        ),
         (["chain", "--regularizer", "entropy"], ["no regularizer 'entropy'"]),
-        (["chain", "--regularizer", "foo", "--temperature", "1"], ["no regularizer 'foo'. The regularizers are none, kl"]),
-        (["chain", "--regularizer", "tsallis", "--temperature", "1"], ["needs q; write tsallis:q=0.5"]),
+        (
+            ["chain", "--regularizer", "foo", "--temperature", "1"],
+            ["no regularizer 'foo'. The regularizers are none, kl"],
+        ),
+        (
+            ["chain", "--regularizer", "tsallis", "--temperature", "1"],
+            ["needs q; write tsallis:q=0.5"],
+        ),
         (["chain", "--regularizer", "tsallis:q=0", "--temperature", "1"], ["q must be positive"]),
-        (["chain", "--regularizer", "tsallis:q=big", "--temperature", "1"], ["q of --regularizer tsallis must be a number"]),
+        (
+            ["chain", "--regularizer", "tsallis:q=big", "--temperature", "1"],
+            ["q of --regularizer tsallis must be a number"],
+        ),
         (["chain", "--regularizer", "tsallis:r=1", "--temperature", "1"], ["takes q, not 'r=1'"]),
-        (["chain", "--regularizer", "shannon:q=1", "--temperature", "1"], ["shannon takes no parameter"]),
+        (
+            ["chain", "--regularizer", "shannon:q=1", "--temperature", "1"],
+            ["shannon takes no parameter"],
+        ),
         (["chain", "--algorithm", "npg"], ["npg needs a --step-size"]),
-        (["chain", "--algorithm", "npg", "--step-size", "big"], ["takes a number, or one of maximum", "'big'"]),
-        (["chain", "--algorithm", "npg", "--step-size", "-1"], ["must be positive and finite, not -1"]),
-        (["chain", "--algorithm", "npg", "--step-size", "2", *SHANNON], ["(0, (1-γ)/τ] = (0, 1], not 2"]),
+        (
+            ["chain", "--algorithm", "npg", "--step-size", "big"],
+            ["takes a number, or one of maximum", "'big'"],
+        ),
+        (
+            ["chain", "--algorithm", "npg", "--step-size", "-1"],
+            ["must be positive and finite, not -1"],
+        ),
+        (
+            ["chain", "--algorithm", "npg", "--step-size", "2", *SHANNON],
+            ["(0, (1-γ)/τ] = (0, 1], not 2"],
+        ),
         (["chain", "--algorithm", "value-iteration", "--step-size", "1"], ["has no step size"]),
         (["chain", "--step-size", "1"], ["needs an --algorithm"]),
-        (["chain", "--algorithm", "gpmd", "--step-size", "1"], ["GPMD measures its steps by the regularizer"]),
+        (
+            ["chain", "--algorithm", "gpmd", "--step-size", "1"],
+            ["GPMD measures its steps by the regularizer"],
+        ),
         (["chain", "--tol", "-1"], ["tol must be finite and not negative"]),
         (["chain", "--tol", "0"], ["max_iterations"]),
         (["chain", "--max-iterations", "-1"], ["max_iterations must be an integer, 0 or more"]),
@@ -402,13 +526,27 @@ def test_certify_refuses(run, policy, words):
 def test_certify_refuses_a_policy_that_does_not_end(run):
     # always up: the cells beside the left wall are never left
     np.save("policy.npy", np.zeros(11, dtype=np.int64))
-    refused(run("certify", "russell-norvig", "policy.npy", "-p", "slip=0"), "does not end the episode from state")
+    refused(
+        run("certify", "russell-norvig", "policy.npy", "-p", "slip=0"),
+        "does not end the episode from state",
+    )
 
 
 def test_a_reference_of_the_wrong_shape_is_refused(run):
     np.save("reference.npy", np.full((3, 2), 0.5))
     refused(
-        run("solve", "chain", "--regularizer", "kl", "--reference", "reference.npy", "--temperature", 1), "3 entries", "5 states"
+        run(
+            "solve",
+            "chain",
+            "--regularizer",
+            "kl",
+            "--reference",
+            "reference.npy",
+            "--temperature",
+            1,
+        ),
+        "3 entries",
+        "5 states",
     )
 
 
@@ -416,7 +554,13 @@ def test_certify_without_the_file(run):
     refused(run("certify", "chain", "missing.npy"), "missing.npy")
 
 
-WRONG_USAGE = [[], ["solve"], ["solve", "chain", "--algorithm", "entropy"], ["solve", "chain", "--tol", "x"], ["sole", "chain"]]
+WRONG_USAGE = [
+    [],
+    ["solve"],
+    ["solve", "chain", "--algorithm", "entropy"],
+    ["solve", "chain", "--tol", "x"],
+    ["sole", "chain"],
+]
 
 
 @pytest.mark.parametrize("arguments", WRONG_USAGE)
@@ -424,7 +568,7 @@ def test_wrong_usage_has_its_own_exit_code(run, arguments):
     assert run(*arguments).code == USAGE
 
 
-# ---------------------------------------------------------------------------------------------------------------- as a process
+# ------------------------------------------------------------------------------------- as a process
 
 
 def test_the_module_is_a_program(tmp_path):
@@ -437,17 +581,33 @@ def test_the_module_is_a_program(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send")
 def test_an_interrupt_saves_what_there_is(tmp_path):
-    # the program itself, but with a line for every iteration, so that it can be seen to be in the middle of them; and with
-    # Python's own handler, for a process that was started in the background ignores SIGINT
+    # the program itself, but with a line for every iteration, so that it can be seen to be in the
+    # middle of them; and with Python's own handler, for a process that was started in the
+    # background ignores SIGINT
     code = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "import regmdp.cli.progress as progress; progress.PROGRESS_EVERY = 0.0; from regmdp.cli import main; main()"
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import "
+        "regmdp.cli.progress as progress; progress.PROGRESS_EVERY = 0.0; from regmdp.cli import "
+        "main; main()"
     )
     # value iteration gains a factor 0.99999 an iteration: it would take a million of them
     options = [
-        "solve", "gridworld", "-p", "height=40", "-p", "width=40", "--discount", "0.99999", "--regularizer", "shannon",
-        "--temperature", "0.001", "--algorithm", "value-iteration", "--output", "policy.npz",
-    ]  # fmt: skip
+        "solve",
+        "gridworld",
+        "-p",
+        "height=40",
+        "-p",
+        "width=40",
+        "--discount",
+        "0.99999",
+        "--regularizer",
+        "shannon",
+        "--temperature",
+        "0.001",
+        "--algorithm",
+        "value-iteration",
+        "--output",
+        "policy.npz",
+    ]
     errors = tmp_path / "stderr"
     with open(errors, "wb") as stderr:
         process = subprocess.Popen(
@@ -474,9 +634,13 @@ def test_an_interrupt_saves_what_there_is(tmp_path):
     saved = rm.Solution.load(tmp_path / "policy.npz")
     assert saved.status is rm.Status.INTERRUPTED
     assert saved.iterations >= 50
-    # the bounds hold although the run was cut off: policy iteration solves the same problem in a moment
+    # the bounds hold although the run was cut off: policy iteration solves the same problem in a
+    # moment
     mdp = rm.models.gridworld(40, 40, discount=0.99999)
-    certificate, optimum = saved.certificate, rm.solve(mdp, rm.Shannon(temperature=0.001), tol=1e-6).certificate
+    certificate, optimum = (
+        saved.certificate,
+        rm.solve(mdp, rm.Shannon(temperature=0.001), tol=1e-6).certificate,
+    )
     assert np.all(certificate.lower <= optimum.upper)
     assert np.all(optimum.lower <= certificate.upper)
     assert certificate.gap > 1.0

@@ -11,11 +11,18 @@ from regmdp.cli import app
 def run(monkeypatch, tmp_path):
     """Run a command in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    return lambda *arguments: CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200", "NO_COLOR": "1"})
+    return lambda *arguments: CliRunner().invoke(
+        app, list(arguments), env={"COLUMNS": "200", "NO_COLOR": "1"}
+    )
 
 
 def test_from_one_format_to_the_next(run):
-    for source, target in (("gridworld", "a.tra"), ("a.tra", "b.drn"), ("b.drn", "c.mapped"), ("c.mapped", "d.npz")):
+    for source, target in (
+        ("gridworld", "a.tra"),
+        ("a.tra", "b.drn"),
+        ("b.drn", "c.mapped"),
+        ("c.mapped", "d.npz"),
+    ):
         result = run("convert", source, target)
         assert result.exit_code == 0, result.output
         assert source in result.stdout

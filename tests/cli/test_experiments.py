@@ -27,7 +27,9 @@ def run(monkeypatch, tmp_path):
     monkeypatch.setattr(experiments, "EXPERIMENTS", TOYS)
 
     def invoke(*arguments):
-        return CliRunner().invoke(app, ["reproduce", *map(str, arguments)], env={"COLUMNS": "200", "NO_COLOR": "1"})
+        return CliRunner().invoke(
+            app, ["reproduce", *map(str, arguments)], env={"COLUMNS": "200", "NO_COLOR": "1"}
+        )
 
     return invoke
 
@@ -85,7 +87,10 @@ def test_the_gallery_is_written_on_demand(run, tmp_path):
     assert ended.exit_code == OK
     assert "gallery  docs/gallery.md" in ended.stdout
     assert (tmp_path / "docs" / "gallery.md").is_file()
-    assert sorted(path.name for path in (tmp_path / "docs" / "gallery").iterdir()) == ["one-curve.svg", "three-curve.svg"]
+    assert sorted(path.name for path in (tmp_path / "docs" / "gallery").iterdir()) == [
+        "one-curve.svg",
+        "three-curve.svg",
+    ]
 
 
 def test_a_gallery_without_a_folder_is_refused_before_anything_is_run(run, tmp_path):
@@ -105,7 +110,10 @@ def test_an_unknown_name_is_refused(monkeypatch, capsys, tmp_path):
     out, err = capsys.readouterr()
     assert ended.value.code == FAILED
     assert out == ""
-    assert err.startswith("error: there is no experiment named 'scalling'; did you mean scaling? The experiments are bandit, ")
+    assert err.startswith(
+        "error: there is no experiment named 'scalling'; did you mean scaling? The experiments are "
+        "bandit, "
+    )
     assert len(err.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -113,10 +121,17 @@ def test_an_unknown_name_is_refused(monkeypatch, capsys, tmp_path):
 def test_a_missing_extra_is_answered_with_the_command(tmp_path):
     code = "import sys; sys.modules['mpltern'] = None; from regmdp.cli import main; main()"
     ended = subprocess.run(
-        [sys.executable, "-c", code, "reproduce", "bandit"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, "reproduce", "bandit"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ended.returncode == FAILED
-    assert ended.stderr == "error: this needs the package 'mpltern'; install it with: python -m pip install 'regmdp[plots]'\n"
+    assert ended.stderr == (
+        "error: this needs the package 'mpltern'; install it with: python -m pip install "
+        "'regmdp[plots]'\n"
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -148,9 +163,22 @@ def test_an_interrupt_keeps_what_is_finished_and_resume_goes_on(tmp_path):
 
     def start(run):
         return subprocess.Popen(
-            [sys.executable, "-c", PROGRAM.format(run=run), "reproduce", "all", "-o", "out", "--resume"],
-            cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-c",
+                PROGRAM.format(run=run),
+                "reproduce",
+                "all",
+                "-o",
+                "out",
+                "--resume",
+            ],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     process = start("long")
     try:

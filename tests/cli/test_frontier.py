@@ -13,11 +13,15 @@ NOTICE = "ICU-Sepsis (Choudhary, Gupta and Thomas 2024)"
 
 
 def run(*words):
-    return CliRunner().invoke(app, ["frontier", *map(str, words)], env={"COLUMNS": "200", "NO_COLOR": "1"})
+    return CliRunner().invoke(
+        app, ["frontier", *map(str, words)], env={"COLUMNS": "200", "NO_COLOR": "1"}
+    )
 
 
 def test_prints_the_points_and_writes_the_folder(tmp_path):
-    result = run("chain", "--reference", "uniform", "--temperatures", "1,0.1", "-o", tmp_path / "out")
+    result = run(
+        "chain", "--reference", "uniform", "--temperatures", "1,0.1", "-o", tmp_path / "out"
+    )
     assert result.exit_code == 0, result.output
     assert "∞ (reference)" in result.stdout
     assert "half of the largest gain" in result.stdout
@@ -36,7 +40,9 @@ def test_prints_the_points_and_writes_the_folder(tmp_path):
 
 def test_the_notice_of_a_model_is_on_the_screen_and_on_the_page(tmp_path):
     pytest.importorskip("icu_sepsis")
-    result = run("icu-sepsis", "--reference", "expert", "--temperatures", "0.01", "-o", tmp_path / "out")
+    result = run(
+        "icu-sepsis", "--reference", "expert", "--temperatures", "0.01", "-o", tmp_path / "out"
+    )
     assert result.exit_code == 0, result.output
     assert NOTICE in result.stdout
     assert NOTICE in (tmp_path / "out" / "frontier.html").read_text("utf-8")
@@ -49,7 +55,9 @@ def test_an_interrupt_writes_what_is_finished(tmp_path, monkeypatch, point):
     from regmdp.cli import frontier as command
 
     monkeypatch.setattr(command._Points, "__call__", lambda _, event: interrupt(event, point))
-    result = run("chain", "--reference", "uniform", "--temperatures", "1,0.1", "-o", tmp_path / "out")
+    result = run(
+        "chain", "--reference", "uniform", "--temperatures", "1,0.1", "-o", tmp_path / "out"
+    )
     assert result.exit_code == 130, result.output
     assert "interrupted" in result.stdout
     assert len(rm.Frontier.load(tmp_path / "out" / "frontier.npz")) == point
@@ -68,9 +76,18 @@ def interrupt(event, point):
         (["chain", "--reference", "expert"], "there is no reference policy 'expert' for chain"),
         (["chain", "--reference", "uniform", "--temperatures", "1,hot"], "'hot' is none"),
         (["chain", "--reference", "uniform", "--temperatures", ""], "'' is none"),
-        (["chain", "--reference", "uniform", "--temperatures", "1,0"], "must be positive and finite, not 0"),
-        (["chain", "--reference", "uniform", "--temperatures", "1,-1"], "must be positive and finite, not -1"),
-        (["chain", "--reference", "uniform", "--temperatures", "1,1"], "the temperature 1 is there 2 times"),
+        (
+            ["chain", "--reference", "uniform", "--temperatures", "1,0"],
+            "must be positive and finite, not 0",
+        ),
+        (
+            ["chain", "--reference", "uniform", "--temperatures", "1,-1"],
+            "must be positive and finite, not -1",
+        ),
+        (
+            ["chain", "--reference", "uniform", "--temperatures", "1,1"],
+            "the temperature 1 is there 2 times",
+        ),
         (["chain", "--reference", "uniform", "-o", "nowhere/out"], "there is no folder nowhere"),
     ],
 )

@@ -27,8 +27,28 @@ def run(monkeypatch, capsys, tmp_path):
 
 
 def test_it_learns_judges_saves_logs_and_draws(run, tmp_path):
-    options = ("--algorithm", "a2c", "--regularizer", "tsallis:q=1.5", "--temperature", "0.05", "--episodes", "3")
-    code, out, err = run("CartPole-v1", *options, "--steps", "400", "-o", "first.npz", "--log", "log.jsonl", "--curve", "curve.svg")
+    options = (
+        "--algorithm",
+        "a2c",
+        "--regularizer",
+        "tsallis:q=1.5",
+        "--temperature",
+        "0.05",
+        "--episodes",
+        "3",
+    )
+    code, out, err = run(
+        "CartPole-v1",
+        *options,
+        "--steps",
+        "400",
+        "-o",
+        "first.npz",
+        "--log",
+        "log.jsonl",
+        "--curve",
+        "curve.svg",
+    )
     assert code == 0, err
     assert "Tsallis(q=1.5, temperature=0.05)" in out
     assert "greedy" in out
@@ -40,7 +60,17 @@ def test_it_learns_judges_saves_logs_and_draws(run, tmp_path):
     learner = A2C.load(tmp_path / "first.npz")
     assert learner.steps == 400
 
-    code, out, err = run("CartPole-v1", "--algorithm", "a2c", "--resume", "first.npz", "--steps", "400", "-o", "second.npz")
+    code, out, err = run(
+        "CartPole-v1",
+        "--algorithm",
+        "a2c",
+        "--resume",
+        "first.npz",
+        "--steps",
+        "400",
+        "-o",
+        "second.npz",
+    )
     assert code == 0, err
     assert A2C.load(tmp_path / "second.npz").steps == 800
     resumed = A2C.load(tmp_path / "second.npz").policy(np.zeros((1, 4)))
@@ -50,12 +80,24 @@ def test_it_learns_judges_saves_logs_and_draws(run, tmp_path):
 def test_seconds_are_those_of_the_whole_command(run, tmp_path):
     code, _, err = run("CartPole-v1", "--steps", "12000", "--episodes", "1", "--log", "log.jsonl")
     assert code == 0, err
-    seconds = [json.loads(line)["seconds"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    seconds = [
+        json.loads(line)["seconds"] for line in (tmp_path / "log.jsonl").read_text().splitlines()
+    ]
     assert seconds == sorted(seconds)
 
 
 def test_it_writes_for_tensorboard_and_normalises(run, tmp_path):
-    options = ("--algorithm", "on-policy-mdpo", "--normalize", "--episodes", "1", "--steps", "1000", "--tensorboard", "board")
+    options = (
+        "--algorithm",
+        "on-policy-mdpo",
+        "--normalize",
+        "--episodes",
+        "1",
+        "--steps",
+        "1000",
+        "--tensorboard",
+        "board",
+    )
     code, out, err = run("CartPole-v1", *options)
     assert code == 0, err
     assert "on-policy mirror descent policy optimization" in out
@@ -67,12 +109,21 @@ def test_it_writes_for_tensorboard_and_normalises(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("CartPole-v1", "--algorithm", "sac", "--normalize"), "--normalize is for methods without a memory"),
+        (
+            ("CartPole-v1", "--algorithm", "sac", "--normalize"),
+            "--normalize is for methods without a memory",
+        ),
         (("CartPole-v1", "--temperature", "0.1"), "--regularizer and --temperature go together"),
-        (("CartPole-v1", "--regularizer", "shannon"), "--regularizer and --temperature go together"),
+        (
+            ("CartPole-v1", "--regularizer", "shannon"),
+            "--regularizer and --temperature go together",
+        ),
         (("CartPole-v1", "-o", "nowhere/x.npz"), "there is no folder nowhere"),
         (("Pendulum-v1", "--algorithm", "gpmd", "--steps", "10"), "is for discrete actions"),
-        (("Pendulum-v1", "--regularizer", "renyi:alpha=0.5", "--temperature", "1"), "Renyi has no closed form"),
+        (
+            ("Pendulum-v1", "--regularizer", "renyi:alpha=0.5", "--temperature", "1"),
+            "Renyi has no closed form",
+        ),
         (("NoSuchThing-v0",), "NoSuchThing"),
     ],
 )

@@ -1,4 +1,5 @@
-"""What has to pass the tests of this folder: every regularizer, every algorithm, every storage of a model.
+"""What has to pass the tests of this folder: every regularizer, every algorithm, every storage of a
+model.
 
 A new one is entered here, once, and has all its tests.
 """
@@ -16,7 +17,9 @@ from regmdp.mdp import DenseTransitions, SparseTransitions, transitions
 
 
 def _reference(shape, rng, *, zeros):
-    """Distributions over the actions, some of them with zeros, and always with weight on the first action."""
+    """Distributions over the actions, some of them with zeros, and always with weight on the first
+    action.
+    """
     weight = rng.exponential(size=shape)
     if zeros:
         weight *= rng.random(shape) < 0.6
@@ -28,29 +31,51 @@ REGULARIZERS = {
     "none": lambda shape, rng: rm.Unregularized(),
     "Shannon": lambda shape, rng: rm.Shannon(temperature=0.3),
     "Shannon, cold": lambda shape, rng: rm.Shannon(temperature=1e-9),
-    "Shannon, a temperature per state": lambda shape, rng: rm.Shannon(temperature=rng.uniform(0.0, 2.0, size=shape[0])),
-    "KL, one reference": lambda shape, rng: rm.KL(_reference(shape[1:], rng, zeros=False), temperature=0.3),
-    "KL, zeros in the reference": lambda shape, rng: rm.KL(_reference(shape, rng, zeros=True), temperature=0.3),
-    "KL, everything per state": lambda shape, rng: rm.KL(_reference(shape, rng, zeros=True), rng.uniform(0.0, 2.0, size=shape[0])),
-    "KL, temperature 0": lambda shape, rng: rm.KL(_reference(shape, rng, zeros=True), temperature=0.0),
+    "Shannon, a temperature per state": lambda shape, rng: rm.Shannon(
+        temperature=rng.uniform(0.0, 2.0, size=shape[0])
+    ),
+    "KL, one reference": lambda shape, rng: rm.KL(
+        _reference(shape[1:], rng, zeros=False), temperature=0.3
+    ),
+    "KL, zeros in the reference": lambda shape, rng: rm.KL(
+        _reference(shape, rng, zeros=True), temperature=0.3
+    ),
+    "KL, everything per state": lambda shape, rng: rm.KL(
+        _reference(shape, rng, zeros=True), rng.uniform(0.0, 2.0, size=shape[0])
+    ),
+    "KL, temperature 0": lambda shape, rng: rm.KL(
+        _reference(shape, rng, zeros=True), temperature=0.0
+    ),
     "Tsallis, heavy tails": lambda shape, rng: rm.Tsallis(0.5, temperature=0.3),
     "Tsallis, nearly Shannon": lambda shape, rng: rm.Tsallis(1.000001, temperature=0.3),
     "Tsallis, Shannon": lambda shape, rng: rm.Tsallis(1.0, temperature=0.3),
-    "Tsallis, sparse": lambda shape, rng: rm.Tsallis(1.5, temperature=rng.uniform(0.0, 2.0, size=shape[0])),
+    "Tsallis, sparse": lambda shape, rng: rm.Tsallis(
+        1.5, temperature=rng.uniform(0.0, 2.0, size=shape[0])
+    ),
     "Tsallis, very sparse": lambda shape, rng: rm.Tsallis(4.0, temperature=0.3),
     "log barrier": lambda shape, rng: rm.LogBarrier(temperature=0.3),
-    "log barrier, a temperature per state": lambda shape, rng: rm.LogBarrier(temperature=rng.uniform(0.0, 2.0, size=shape[0])),
+    "log barrier, a temperature per state": lambda shape, rng: rm.LogBarrier(
+        temperature=rng.uniform(0.0, 2.0, size=shape[0])
+    ),
     "Rényi": lambda shape, rng: rm.Renyi(0.5, temperature=0.3),
-    "Rényi, nearly Shannon": lambda shape, rng: rm.Renyi(0.999, temperature=rng.uniform(0.0, 2.0, size=shape[0])),
+    "Rényi, nearly Shannon": lambda shape, rng: rm.Renyi(
+        0.999, temperature=rng.uniform(0.0, 2.0, size=shape[0])
+    ),
     "weighted ℓ1": lambda shape, rng: rm.WeightedL1(rng.normal(size=shape), temperature=0.3),
-    "weighted ℓ1, one for all states": lambda shape, rng: rm.WeightedL1(rng.normal(size=shape[1:]), temperature=0.3),
+    "weighted ℓ1, one for all states": lambda shape, rng: rm.WeightedL1(
+        rng.normal(size=shape[1:]), temperature=0.3
+    ),
     "squared norm": lambda shape, rng: rm.SquaredL2(temperature=0.3),
-    "squared norm, a temperature per state": lambda shape, rng: rm.SquaredL2(temperature=rng.uniform(0.0, 2.0, size=shape[0])),
+    "squared norm, a temperature per state": lambda shape, rng: rm.SquaredL2(
+        temperature=rng.uniform(0.0, 2.0, size=shape[0])
+    ),
 }
 
 
 class UserSpread(rm.Regularizer):
-    """The least that a user writes: ``value`` and ``greedy``. Half the squared distance from the uniform distribution."""
+    """The least that a user writes: ``value`` and ``greedy``. Half the squared distance from the
+    uniform distribution.
+    """
 
     def __init__(self, temperature):
         self.temperature = temperature
@@ -73,7 +98,9 @@ def _capped(shape, rng):
 
 
 def _box(shape, rng):
-    """Lower and upper limits between which there is a distribution, over any actions that include the first."""
+    """Lower and upper limits between which there is a distribution, over any actions that include
+    the first.
+    """
     lower = rng.uniform(0.0, 1.0 / shape[-1], size=shape) * (rng.random(shape) < 0.5)
     upper = np.minimum(1.0, rng.uniform(1.0, 3.0, size=shape) / shape[-1])
     upper[..., 0] = 1.0
@@ -90,24 +117,36 @@ def _alike(shape, rng):
 REGULARIZERS |= {
     "cap": lambda shape, rng: rm.CapBarrier(_capped(shape, rng), 0.4, temperature=0.3),
     "cap, everything per state": lambda shape, rng: rm.CapBarrier(
-        _capped(shape, rng), rng.uniform(0.1, 1.5, size=shape[0]), rng.uniform(0.0, 2.0, size=shape[0])
+        _capped(shape, rng),
+        rng.uniform(0.1, 1.5, size=shape[0]),
+        rng.uniform(0.0, 2.0, size=shape[0]),
     ),
-    "cap, temperature 0": lambda shape, rng: rm.CapBarrier(_capped(shape[1:], rng), 0.4, temperature=0.0),
+    "cap, temperature 0": lambda shape, rng: rm.CapBarrier(
+        _capped(shape[1:], rng), 0.4, temperature=0.0
+    ),
     "box": _box,
     "box, one for all states": lambda shape, rng: _box(shape[1:], rng),
     "Shannon and KL": lambda shape, rng: (
-        rm.Shannon(rng.uniform(0.0, 1.0, size=shape[0])) + rm.KL(_reference(shape, rng, zeros=True), temperature=0.2)
+        rm.Shannon(rng.uniform(0.0, 1.0, size=shape[0]))
+        + rm.KL(_reference(shape, rng, zeros=True), temperature=0.2)
     ),
     "Shannon in a box": lambda shape, rng: rm.Shannon(0.1) + _box(shape, rng),
-    "squared norm in a box": lambda shape, rng: rm.SquaredL2(rng.uniform(0.0, 1.0, size=shape[0])) + _box(shape, rng),
+    "squared norm in a box": lambda shape, rng: (
+        rm.SquaredL2(rng.uniform(0.0, 1.0, size=shape[0])) + _box(shape, rng)
+    ),
     "Tsallis, log barrier and squared norm": lambda shape, rng: (
         rm.Tsallis(0.5, temperature=0.3) + rm.LogBarrier(1e-3) + rm.SquaredL2(1.0)
     ),
     "cap and price": lambda shape, rng: (
-        rm.CapBarrier(_capped(shape, rng), 0.4, temperature=0.3) + rm.WeightedL1(rng.normal(size=shape), temperature=0.5)
+        rm.CapBarrier(_capped(shape, rng), 0.4, temperature=0.3)
+        + rm.WeightedL1(rng.normal(size=shape), temperature=0.5)
     ),
-    "Rényi and Shannon": lambda shape, rng: rm.Renyi(0.5, temperature=0.5) + rm.Shannon(rng.uniform(0.0, 1.0, size=shape[0])),
-    "separable": lambda shape, rng: rm.Separable(lambda p: p**3 / 3, lambda p: p**2, temperature=0.5),
+    "Rényi and Shannon": lambda shape, rng: (
+        rm.Renyi(0.5, temperature=0.5) + rm.Shannon(rng.uniform(0.0, 1.0, size=shape[0]))
+    ),
+    "separable": lambda shape, rng: rm.Separable(
+        lambda p: p**3 / 3, lambda p: p**2, temperature=0.5
+    ),
     "separable, parameters per state": lambda shape, rng: rm.Separable(
         lambda p, price, curve: price * p + curve * p**2,
         lambda p, price, curve: price + 2 * curve * p,
@@ -132,22 +171,38 @@ ALGORITHMS = {
     "natural policy gradient": lambda: rm.algorithms.NPG(step_size=0.1),
     "natural policy gradient, Fisher matrix": lambda: rm.algorithms.FisherNPG(step_size=0.1),
     "policy mirror descent": lambda: rm.algorithms.PMD(step_size=2.0),
-    "policy mirror descent, geometric steps": lambda: rm.algorithms.PMD(step_size=rm.algorithms.Geometric(ratio=1.2)),
-    "policy mirror descent, adaptive steps": lambda: rm.algorithms.PMD(step_size=rm.algorithms.Adaptive(1.0)),
-    "policy mirror descent, Euclidean": lambda: rm.algorithms.PMD(step_size=1.0, mirror=rm.SquaredL2(1.0)),
-    "policy mirror descent, lookahead": lambda: rm.algorithms.PMD(step_size=rm.algorithms.Adaptive(1.0), lookahead=3),
+    "policy mirror descent, geometric steps": lambda: rm.algorithms.PMD(
+        step_size=rm.algorithms.Geometric(ratio=1.2)
+    ),
+    "policy mirror descent, adaptive steps": lambda: rm.algorithms.PMD(
+        step_size=rm.algorithms.Adaptive(1.0)
+    ),
+    "policy mirror descent, Euclidean": lambda: rm.algorithms.PMD(
+        step_size=1.0, mirror=rm.SquaredL2(1.0)
+    ),
+    "policy mirror descent, lookahead": lambda: rm.algorithms.PMD(
+        step_size=rm.algorithms.Adaptive(1.0), lookahead=3
+    ),
     "policy mirror descent, one sweep": lambda: rm.algorithms.TDPMD(step_size=2.0),
     "generalized policy mirror descent": lambda: rm.algorithms.GPMD(step_size=2.0),
-    "generalized policy mirror descent, largest steps": lambda: rm.algorithms.GPMD(step_size=rm.algorithms.Maximum()),
-    "generalized policy mirror descent, inexact": lambda: rm.algorithms.GPMD(step_size=2.0, accuracy=1e-6),
+    "generalized policy mirror descent, largest steps": lambda: rm.algorithms.GPMD(
+        step_size=rm.algorithms.Maximum()
+    ),
+    "generalized policy mirror descent, inexact": lambda: rm.algorithms.GPMD(
+        step_size=2.0, accuracy=1e-6
+    ),
     "homotopic policy mirror descent": rm.algorithms.HomotopicPMD,
-    "policy mirror descent, contracting steps": lambda: rm.algorithms.PMD(step_size=rm.algorithms.Contracting()),
+    "policy mirror descent, contracting steps": lambda: rm.algorithms.PMD(
+        step_size=rm.algorithms.Contracting()
+    ),
 }
 
 #: Those that draw samples, on a few of them.
 SAMPLED = {
     "soft Q-learning": lambda: rm.algorithms.SoftQLearning(steps=5, walkers=2),
-    "soft actor-critic": lambda: rm.algorithms.SoftActorCritic(steps=5, updates=5, batch=8, walkers=2),
+    "soft actor-critic": lambda: rm.algorithms.SoftActorCritic(
+        steps=5, updates=5, batch=8, walkers=2
+    ),
     "stochastic policy mirror descent": lambda: rm.algorithms.StochasticPMD(samples=2),
     "stochastic approximate policy mirror descent": lambda: rm.algorithms.StochasticAPMD(samples=2),
 }
@@ -183,7 +238,12 @@ def _dense(parts):
 
 def _sparse(parts):
     n_states = len(parts.rewards)
-    return rm.MDP(sp.csr_array(parts.rows.reshape(-1, n_states)), parts.rewards, parts.discount, **parts.keywords)
+    return rm.MDP(
+        sp.csr_array(parts.rows.reshape(-1, n_states)),
+        parts.rewards,
+        parts.discount,
+        **parts.keywords,
+    )
 
 
 def _coordinates(parts):
@@ -193,11 +253,18 @@ def _coordinates(parts):
     row, column, data = rows.row[order], rows.col[order], rows.data[order]
     row, column = np.concatenate((row, row, [0])), np.concatenate((column, column, [0]))
     data = np.concatenate((0.25 * data, 0.75 * data, [0.0]))
-    return rm.MDP(sp.coo_array((data, (row, column)), shape=rows.shape), parts.rewards, parts.discount, **parts.keywords)
+    return rm.MDP(
+        sp.coo_array((data, (row, column)), shape=rows.shape),
+        parts.rewards,
+        parts.discount,
+        **parts.keywords,
+    )
 
 
 def _by_action(parts):
-    return rm.MDP.from_ass(parts.rows.transpose(1, 0, 2), parts.rewards, parts.discount, **parts.keywords)
+    return rm.MDP.from_ass(
+        parts.rows.transpose(1, 0, 2), parts.rewards, parts.discount, **parts.keywords
+    )
 
 
 def _by_action_sparse(parts):
@@ -265,7 +332,18 @@ TRANSITIONS = (DenseTransitions, SparseTransitions)
 # ---- models: a generator to the parts of a model ----
 
 
-def _parts(rng, n_states, n_actions, discount, *, masked=False, terminal=0, ends=False, labels=False, tied=False):
+def _parts(
+    rng,
+    n_states,
+    n_actions,
+    discount,
+    *,
+    masked=False,
+    terminal=0,
+    ends=False,
+    labels=False,
+    tied=False,
+):
     shape = (n_states, n_actions)
     rows = rng.dirichlet(np.ones(n_states), size=shape) * (rng.random((*shape, n_states)) < 0.5)
     rows[..., 0] += 0.05
@@ -290,7 +368,9 @@ def _parts(rng, n_states, n_actions, discount, *, masked=False, terminal=0, ends
 MODELS = {
     "discounted": lambda rng: _parts(rng, 11, 3, 0.9),
     "masked": lambda rng: _parts(rng, 11, 4, 0.95, masked=True),
-    "labelled, with terminal states": lambda rng: _parts(rng, 12, 3, 0.99, masked=True, terminal=2, labels=True),
+    "labelled, with terminal states": lambda rng: _parts(
+        rng, 12, 3, 0.99, masked=True, terminal=2, labels=True
+    ),
     "ending": lambda rng: _parts(rng, 10, 2, 0.9, ends=True, labels=True),
     "undiscounted": lambda rng: _parts(rng, 11, 3, 1.0, masked=True, terminal=1, ends=True),
     "tied": lambda rng: _parts(rng, 10, 3, 0.5, tied=True),

@@ -10,7 +10,9 @@ from regmdp.testing import check_algorithm
 def test_algorithm(name):
     # other models for each
     seed = list(ALGORITHMS).index(name)
-    check_algorithm(ALGORITHMS[name](), tol=TOLERANCES.get(name, 1e-6), rng=np.random.default_rng(seed))
+    check_algorithm(
+        ALGORITHMS[name](), tol=TOLERANCES.get(name, 1e-6), rng=np.random.default_rng(seed)
+    )
 
 
 @pytest.mark.parametrize("model", ["discounted", "labelled, with terminal states", "ending"])
@@ -22,7 +24,13 @@ def test_sampled_algorithm(name, model):
     regularizer = None if "approximate" in name else rm.Shannon(np.linspace(0.1, 1.0, mdp.n_states))
 
     def learned(which):
-        return rm.learn(mdp, regularizer, SAMPLED[name](), iterations=3, rng=[np.random.default_rng(seed) for seed in which])
+        return rm.learn(
+            mdp,
+            regularizer,
+            SAMPLED[name](),
+            iterations=3,
+            rng=[np.random.default_rng(seed) for seed in which],
+        )
 
     together = learned([0, 1, 2])
     for run in range(3):

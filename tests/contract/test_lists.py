@@ -15,7 +15,11 @@ from regmdp.mdp import Transitions
 def public(module, base):
     """The concrete classes of a kind that a module exports."""
     found = (getattr(module, name) for name in module.__all__)
-    return {item for item in found if inspect.isclass(item) and issubclass(item, base) and not inspect.isabstract(item)}
+    return {
+        item
+        for item in found
+        if inspect.isclass(item) and issubclass(item, base) and not inspect.isabstract(item)
+    }
 
 
 def concrete(base):
@@ -40,7 +44,9 @@ def test_every_algorithm_is_listed():
     listed = [make() for make in (ALGORITHMS | SAMPLED).values()]
     assert concrete(Algorithm) <= {type(algorithm) for algorithm in listed}
     # methods that are compositions are functions: the names tell which are there
-    functions = [getattr(rm.algorithms, name) for name in rm.algorithms.__all__ if name[0].isupper()]
+    functions = [
+        getattr(rm.algorithms, name) for name in rm.algorithms.__all__ if name[0].isupper()
+    ]
     composed = [_composed(function) for function in functions if inspect.isroutine(function)]
     assert composed
     assert {algorithm.name for algorithm in composed} <= {algorithm.name for algorithm in listed}
@@ -48,7 +54,11 @@ def test_every_algorithm_is_listed():
 
 def _composed(function):
     """Call a method with the step size that it may ask for."""
-    required = [p.name for p in inspect.signature(function).parameters.values() if p.default is inspect.Parameter.empty]
+    required = [
+        p.name
+        for p in inspect.signature(function).parameters.values()
+        if p.default is inspect.Parameter.empty
+    ]
     return function(**dict.fromkeys(required, 0.1))
 
 
@@ -59,8 +69,12 @@ def test_every_improvement_is_used_by_a_listed_algorithm():
 
 def test_every_step_size_is_used_by_a_listed_algorithm():
     improvements = [getattr(make(), "improvement", None) for make in ALGORITHMS.values()]
-    improvements = [getattr(improvement, "improvement", improvement) for improvement in improvements]
-    assert concrete(rm.algorithms.StepSize) <= {type(getattr(improvement, "step_size", None)) for improvement in improvements}
+    improvements = [
+        getattr(improvement, "improvement", improvement) for improvement in improvements
+    ]
+    assert concrete(rm.algorithms.StepSize) <= {
+        type(getattr(improvement, "step_size", None)) for improvement in improvements
+    }
 
 
 def test_every_exact_evaluation_is_used_by_a_listed_algorithm():

@@ -6,7 +6,9 @@ from regmdp.testing import check_regularizer
 
 #: Those that a general solver is needed for take long: one number of actions each.
 SLOW = {"convex": 3, "Rényi and Shannon": 3}
-CASES = [(name, n) for name in REGULARIZERS for n in ((SLOW[name],) if name in SLOW else (1, 2, 4, 9))]
+CASES = [
+    (name, n) for name in REGULARIZERS for n in ((SLOW[name],) if name in SLOW else (1, 2, 4, 9))
+]
 
 
 @pytest.mark.parametrize(("name", "n_actions"), CASES)

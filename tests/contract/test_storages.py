@@ -25,12 +25,18 @@ LEFT_OUT = {"Shannon, cold", *(name for name in REGULARIZERS if any(word in name
 
 
 def regularizers(mdp):
-    """Fitting ones by name; not one that is 1e9 times colder than the rest, whose policies may differ where they are as good.
+    """Fitting ones by name; not one that is 1e9 times colder than the rest, whose policies may
+    differ where they are as good.
 
-    Nor those that take long or have limits: a regularizer never sees how a model is stored, and those are tested elsewhere.
+    Nor those that take long or have limits: a regularizer never sees how a model is stored, and
+    those are tested elsewhere.
     """
     rng = np.random.default_rng(1)
-    return {name: make(mdp.rewards.shape, rng) for name, make in REGULARIZERS.items() if name not in LEFT_OUT}
+    return {
+        name: make(mdp.rewards.shape, rng)
+        for name, make in REGULARIZERS.items()
+        if name not in LEFT_OUT
+    }
 
 
 @cache
@@ -50,7 +56,16 @@ def test_model(model, storage):
 def test_storage_does_not_change_the_model(model, storage):
     mdp, reference = stored(model, storage), stored(model, "dense")
     np.testing.assert_allclose(mdp.to_sas(), reference.to_sas(), rtol=0, atol=1e-16)
-    for name in ("rewards", "available", "termination", "initial", "terminal", "discount", "state_labels", "action_labels"):
+    for name in (
+        "rewards",
+        "available",
+        "termination",
+        "initial",
+        "terminal",
+        "discount",
+        "state_labels",
+        "action_labels",
+    ):
         np.testing.assert_array_equal(getattr(mdp, name), getattr(reference, name))
 
 
@@ -64,11 +79,17 @@ def test_storage_does_not_change_a_backup(model, storage):
         slack = 2 * backup_error(mdp, regularizer, value)
         assert slack < 1e-10
         expected = rm.bellman.backup(reference, regularizer, value)
-        np.testing.assert_allclose(rm.bellman.backup(mdp, regularizer, value), expected, rtol=0, atol=slack)
+        np.testing.assert_allclose(
+            rm.bellman.backup(mdp, regularizer, value), expected, rtol=0, atol=slack
+        )
         allowed = rm.uniform_policy(mdp, regularizer)
         expected = rm.bellman.policy_backup(reference, regularizer, allowed, value)
-        np.testing.assert_allclose(rm.bellman.policy_backup(mdp, regularizer, allowed, value), expected, rtol=0, atol=slack)
-    np.testing.assert_allclose(rm.visits(mdp, policy), rm.visits(reference, policy), rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(
+            rm.bellman.policy_backup(mdp, regularizer, allowed, value), expected, rtol=0, atol=slack
+        )
+    np.testing.assert_allclose(
+        rm.visits(mdp, policy), rm.visits(reference, policy), rtol=1e-10, atol=1e-12
+    )
 
 
 @each_model
@@ -90,5 +111,7 @@ def test_storage_does_not_change_the_solution(model, storage):
 
 
 def test_some_models_have_several_blocks():
-    counts = {len(stored(model, storage).transitions.blocks) for model in MODELS for storage in STORAGES}
+    counts = {
+        len(stored(model, storage).transitions.blocks) for model in MODELS for storage in STORAGES
+    }
     assert {1, 2, 4}.issubset(counts), counts

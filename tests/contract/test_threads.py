@@ -22,15 +22,27 @@ def threads(monkeypatch):
 
 def results(mdp, regularizer):
     """Everything that goes through the blocks of a model."""
-    value, policy = np.random.default_rng(1).normal(size=mdp.n_states), rm.uniform_policy(mdp, regularizer)
-    yield from (mdp.transitions.row_sums(), mdp.transitions.policy_matrix(policy), mdp.transitions.chain(policy) @ value)
+    value, policy = (
+        np.random.default_rng(1).normal(size=mdp.n_states),
+        rm.uniform_policy(mdp, regularizer),
+    )
+    yield from (
+        mdp.transitions.row_sums(),
+        mdp.transitions.policy_matrix(policy),
+        mdp.transitions.chain(policy) @ value,
+    )
     yield rm.bellman.q_values(mdp, value)
     yield rm.bellman.backup(mdp, regularizer, value)
     yield from rm.bellman.greedy(mdp, regularizer, value)
     yield rm.bellman.policy_backup(mdp, regularizer, policy, value)
     yield rm.bellman.expected_rewards(mdp, regularizer, policy)
     certificate = rm.certify(mdp, regularizer, value=value)
-    yield from (certificate.lower, certificate.upper, certificate.policy_lower, certificate.policy_upper)
+    yield from (
+        certificate.lower,
+        certificate.upper,
+        certificate.policy_lower,
+        certificate.policy_upper,
+    )
     solution = rm.solve(mdp, regularizer)
     yield from (solution.value, solution.policy, solution.history.residual)
 
@@ -59,8 +71,15 @@ def test_every_algorithm_makes_the_same_iterates(name, threads):
         histories = []
         for count in (1, 2, 3):
             threads(count)
-            histories.append(rm.solve(mdp, rm.Shannon(0.3), ALGORITHMS[name](), tol=0, max_iterations=3).history.residual)
+            histories.append(
+                rm.solve(
+                    mdp, rm.Shannon(0.3), ALGORITHMS[name](), tol=0, max_iterations=3
+                ).history.residual
+            )
     except rm.SolverError:
-        histories = [rm.solve(mdp, None, ALGORITHMS[name](), tol=0, max_iterations=3).history.residual for _ in range(2)]
+        histories = [
+            rm.solve(mdp, None, ALGORITHMS[name](), tol=0, max_iterations=3).history.residual
+            for _ in range(2)
+        ]
     for history in histories[1:]:
         np.testing.assert_array_equal(history, histories[0])

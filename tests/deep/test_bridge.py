@@ -52,7 +52,9 @@ def tabular(kind, mdp, regularizer, **options):
     )
 
 
-@pytest.mark.parametrize("regularizer", [rm.Shannon(TEMPERATURE), rm.Tsallis(1.5, TEMPERATURE)], ids=repr)
+@pytest.mark.parametrize(
+    "regularizer", [rm.Shannon(TEMPERATURE), rm.Tsallis(1.5, TEMPERATURE)], ids=repr
+)
 def test_a_dual_step_is_that_of_generalized_policy_mirror_descent(mdp, regularizer):
     step_size = 2.0
     recorder = rm.algorithms.Recorder()
@@ -81,20 +83,32 @@ def test_the_natural_direction_is_the_advantage_as_in_natural_policy_gradient(md
 
     params = xi.ravel()
     gradient = jax.grad(objective)(params)
-    direction = conjugate_gradient(lambda v: fisher_product(outputs, simplex.curvature, params, v), gradient, 100)
+    direction = conjugate_gradient(
+        lambda v: fisher_product(outputs, simplex.curvature, params, v), gradient, 100
+    )
     step_size = 0.3
     # multiplicative weights: π exp(η A/(1-γ))
     expected = policy * np.exp(step_size / (1 - mdp.discount) * np.asarray(advantage))
     expected /= expected.sum(axis=-1, keepdims=True)
     recorder = rm.algorithms.Recorder()
-    rm.solve(mdp, None, rm.algorithms.NPG(step_size=step_size), tol=0, max_iterations=1, start=policy, listeners=[recorder])
+    rm.solve(
+        mdp,
+        None,
+        rm.algorithms.NPG(step_size=step_size),
+        tol=0,
+        max_iterations=1,
+        start=policy,
+        listeners=[recorder],
+    )
     np.testing.assert_allclose(recorder.states[0].ahead, expected, atol=1e-10)
     moved = simplex.policy(outputs(params + step_size / (1 - mdp.discount) * direction))
     np.testing.assert_allclose(np.asarray(moved), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    "regularizer", [rm.Shannon(TEMPERATURE), rm.Tsallis(1.5, TEMPERATURE), rm.SquaredL2(TEMPERATURE)], ids=repr
+    "regularizer",
+    [rm.Shannon(TEMPERATURE), rm.Tsallis(1.5, TEMPERATURE), rm.SquaredL2(TEMPERATURE)],
+    ids=repr,
 )
 def test_the_fixed_point_of_sac_is_the_regularized_optimum(mdp, regularizer):
     solution = rm.solve(mdp, regularizer, tol=1e-12)
@@ -117,21 +131,30 @@ def test_the_fixed_point_of_sac_is_the_regularized_optimum(mdp, regularizer):
 @pytest.mark.parametrize("share", [0.3, 0.9])
 @pytest.mark.parametrize(
     "regularizer",
-    [rm.Shannon(TEMPERATURE), rm.Tsallis(1.5, TEMPERATURE), rm.KL(np.array([0.5, 0.3, 0.2]), TEMPERATURE)],
+    [
+        rm.Shannon(TEMPERATURE),
+        rm.Tsallis(1.5, TEMPERATURE),
+        rm.KL(np.array([0.5, 0.3, 0.2]), TEMPERATURE),
+    ],
     ids=["Shannon", "Tsallis", "KL"],
 )
-def test_the_fixed_point_with_a_munchausen_term_is_the_optimum_at_a_lower_temperature(mdp, regularizer, share):
+def test_the_fixed_point_with_a_munchausen_term_is_the_optimum_at_a_lower_temperature(
+    mdp, regularizer, share
+):
     lower = replace(regularizer, temperature=(1 - share) * TEMPERATURE)
     solution = rm.solve(mdp, lower, tol=1e-12)
     simplex = Simplex(regularizer)
-    # with ξ = q~/((1-α)τ) for the action values q~ of that optimum, q = q~ + α τ (ξ - h*(ξ)) must reproduce itself
+    # with ξ = q~/((1-α)τ) for the action values q~ of that optimum, q = q~ + α τ (ξ - h*(ξ)) must
+    # reproduce itself
     xi = jnp.asarray(rm.bellman.q_values(mdp, solution.value) / ((1 - share) * TEMPERATURE))
     xi = xi - share * simplex.conjugate(xi)[:, None]
     q = TEMPERATURE * xi
     learner = tabular(SAC, mdp, regularizer, munchausen=share, lowest=-1e6)
     pairs = np.indices((mdp.n_states, mdp.n_actions)).reshape(2, -1)
     nothing = jnp.zeros(pairs.shape[1])
-    drawn = Transitions(states(mdp)[pairs[0]], jnp.asarray(pairs[1]), nothing, states(mdp)[pairs[0]], nothing)
+    drawn = Transitions(
+        states(mdp)[pairs[0]], jnp.asarray(pairs[1]), nothing, states(mdp)[pairs[0]], nothing
+    )
     policy = {"network": table(xi)}
     added = np.asarray(bonus(learner, policy, drawn, TEMPERATURE)).reshape(q.shape)
     mean, h = learner.expected(policy, [table(q), table(q)], states(mdp), jax.random.key(0))
@@ -139,7 +162,9 @@ def test_the_fixed_point_with_a_munchausen_term_is_the_optimum_at_a_lower_temper
     np.testing.assert_allclose(again, np.asarray(q), atol=1e-6)
     np.testing.assert_allclose(np.asarray(simplex.policy(xi)), solution.policy, atol=1e-6)
     cut = tabular(SAC, mdp, regularizer, munchausen=share, lowest=-1e-3)
-    assert np.min(np.asarray(bonus(cut, policy, drawn, TEMPERATURE))) == pytest.approx(-1e-3 * share)
+    assert np.min(np.asarray(bonus(cut, policy, drawn, TEMPERATURE))) == pytest.approx(
+        -1e-3 * share
+    )
 
 
 @pytest.mark.parametrize("temperature", [0.0, TEMPERATURE])
@@ -150,20 +175,35 @@ def test_on_policy_mirror_descent_ends_at_the_mirror_step(mdp, temperature):
     advantage -= advantage.mean(axis=-1, keepdims=True)  # of the uniform policy
     pairs = np.indices(advantage.shape).reshape(2, -1)
     zero = jnp.zeros((pairs.shape[1], mdp.n_actions))
-    batch = Batch(states(mdp)[pairs[0]], jnp.asarray(pairs[1]), zero, jnp.asarray(advantage.ravel()), zero[:, 0], unit)
+    batch = Batch(
+        states(mdp)[pairs[0]],
+        jnp.asarray(pairs[1]),
+        zero,
+        jnp.asarray(advantage.ravel()),
+        zero[:, 0],
+        unit,
+    )
     deviation = advantage.std() + 1e-8
     # argmax ⟨A, p⟩/σ - τ h(p)/(σ u) - D(p, uniform)/η
     xi = advantage / deviation / (1 / step_size + temperature / (deviation * unit))
     gradient = jax.grad(lambda policy: mirror_loss(learner, policy, step_size, batch))
-    np.testing.assert_allclose(np.asarray(gradient({"network": table(xi)})["network"][0][0]), 0.0, atol=1e-9)
-    assert np.max(np.abs(np.asarray(gradient({"network": table(0.5 * xi)})["network"][0][0]))) > 1e-4
+    np.testing.assert_allclose(
+        np.asarray(gradient({"network": table(xi)})["network"][0][0]), 0.0, atol=1e-9
+    )
+    assert (
+        np.max(np.abs(np.asarray(gradient({"network": table(0.5 * xi)})["network"][0][0]))) > 1e-4
+    )
 
 
 def test_tsallis_with_q_near_1_is_shannon():
     xi = jnp.asarray(np.random.default_rng(0).normal(size=(5, 4)))
     near, shannon = Simplex(rm.Tsallis(1.0 + 1e-8, 0.1)), Simplex(rm.Shannon(0.1))
-    np.testing.assert_allclose(np.asarray(near.policy(xi)), np.asarray(shannon.policy(xi)), atol=1e-6)
-    np.testing.assert_allclose(np.asarray(near.conjugate(xi)), np.asarray(shannon.conjugate(xi)), atol=1e-6)
+    np.testing.assert_allclose(
+        np.asarray(near.policy(xi)), np.asarray(shannon.policy(xi)), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        np.asarray(near.conjugate(xi)), np.asarray(shannon.conjugate(xi)), atol=1e-6
+    )
 
 
 def test_mirror_descent_with_a_step_without_end_is_soft_actor_critic(mdp):
@@ -172,13 +212,19 @@ def test_mirror_descent_with_a_step_without_end_is_soft_actor_critic(mdp):
     mirror = tabular(MDPO, mdp, regularizer, step_size=1e12)
     short = tabular(MDPO, mdp, regularizer, step_size=0.1)
     rng = np.random.default_rng(0)
-    policy, anchor, *critics = (table(rng.normal(size=(mdp.n_states, mdp.n_actions))) for _ in range(4))
+    policy, anchor, *critics = (
+        table(rng.normal(size=(mdp.n_states, mdp.n_actions))) for _ in range(4)
+    )
     seen = Seen(states(mdp), TEMPERATURE, jax.random.key(0))
     state = {"critics": critics, "anchor": {"network": anchor}}
     gradients = [
         jax.grad(
             lambda policy, learner=learner: learner.policy_loss(
-                policy, {**state, "step_size": learner._state["step_size"]} if learner is not soft else state, seen
+                policy,
+                {**state, "step_size": learner._state["step_size"]}
+                if learner is not soft
+                else state,
+                seen,
             )
         )({"network": policy})["network"][0][0]
         for learner in (soft, mirror, short)
@@ -191,11 +237,22 @@ def test_a_dual_fit_on_a_table_ends_at_the_dual_step(mdp):
     learner = tabular(GPMD, mdp, rm.Shannon(TEMPERATURE), step_size=3.0)
     rng = np.random.default_rng(0)
     anchor, q = rng.normal(size=(2, mdp.n_states, mdp.n_actions))
-    state = {"critics": [table(q), table(q)], "anchor": {"network": table(anchor)}, "step_size": 3.0}
+    state = {
+        "critics": [table(q), table(q)],
+        "anchor": {"network": table(anchor)},
+        "step_size": 3.0,
+    }
     seen = Seen(states(mdp), TEMPERATURE, jax.random.key(0))
     target = np.asarray(dual_step(jnp.asarray(anchor), jnp.asarray(q), TEMPERATURE, 3.0))
     assert float(learner.policy_loss({"network": table(target)}, state, seen)) < 1e-20
-    assert float(learner.policy_loss({"network": table(target + rng.normal(size=(mdp.n_states, 1)))}, state, seen)) < 1e-20
+    assert (
+        float(
+            learner.policy_loss(
+                {"network": table(target + rng.normal(size=(mdp.n_states, 1)))}, state, seen
+            )
+        )
+        < 1e-20
+    )
     assert float(learner.policy_loss({"network": table(anchor)}, state, seen)) > 1e-4
 
 
@@ -206,7 +263,9 @@ def test_actor_critic_takes_the_gradient_of_the_logarithm(mdp):
 
     def surrogate(policy):
         logarithm = jax.nn.log_softmax(learner._xi(policy, batch.observation))
-        return -jnp.mean(jnp.take_along_axis(logarithm, batch.action[:, None], axis=-1)[:, 0] * batch.advantage)
+        return -jnp.mean(
+            jnp.take_along_axis(logarithm, batch.action[:, None], axis=-1)[:, 0] * batch.advantage
+        )
 
     ours = jax.grad(lambda networks: loss_of(learner, networks, batch))(networks)["policy"]
     jax.tree.map(

@@ -28,7 +28,10 @@ class Corridor(gymnasium.Env):
         return self._seen(), reward, self.count == self.ends, self.count == self.cut, {}
 
     def _seen(self):
-        return np.array([np.nan if self.bad == "observation" and self.count == 2 else self.count], dtype=np.float32)
+        return np.array(
+            [np.nan if self.bad == "observation" and self.count == 2 else self.count],
+            dtype=np.float32,
+        )
 
 
 def run(environments, steps):
@@ -50,10 +53,13 @@ def test_discrete_actions_may_begin_anywhere():
 
 
 @pytest.mark.parametrize(("ends", "cut", "last"), [(2, None, 0.0), (None, 2, 7.0)])
-def test_a_terminated_episode_is_worth_nothing_further_and_a_truncated_one_its_successor(ends, cut, last):
+def test_a_terminated_episode_is_worth_nothing_further_and_a_truncated_one_its_successor(
+    ends, cut, last
+):
     steps = run(Environments(lambda: Corridor(ends=ends, cut=cut), 1), 4)
     reward, terminated, truncated = (
-        np.stack([getattr(step, name) for step in steps]) for name in ("reward", "terminated", "truncated")
+        np.stack([getattr(step, name) for step in steps])
+        for name in ("reward", "terminated", "truncated")
     )
     value = np.array([0.0, 7.0, 0.0, 7.0])[:, None]
     found = generalized_advantages(reward, value, 7.0 + 0 * reward, terminated, truncated, 0.5, 1.0)
@@ -75,7 +81,10 @@ def test_traces_shorten_what_is_summed():
 
 @pytest.mark.parametrize(
     ("bad", "message"),
-    [("reward", "a reward of nan at step 3"), ("observation", "an observation with nan as number 0 at step 2")],
+    [
+        ("reward", "a reward of nan at step 3"),
+        ("observation", "an observation with nan as number 0 at step 2"),
+    ],
 )
 def test_what_is_no_number_is_reported(bad, message):
     with pytest.raises(rm.SampleError, match=message):
@@ -85,9 +94,18 @@ def test_what_is_no_number_is_reported(bad, message):
 @pytest.mark.parametrize(
     ("spaces", "message"),
     [
-        ({"action_space": gymnasium.spaces.MultiBinary(3)}, "actions must be discrete, or a vector in a finite box"),
-        ({"action_space": gymnasium.spaces.Box(-np.inf, np.inf, (1,))}, "actions must be discrete, or a vector in a finite box"),
-        ({"observation_space": gymnasium.spaces.MultiBinary(3)}, "observations must be numbers in a box, or one of n"),
+        (
+            {"action_space": gymnasium.spaces.MultiBinary(3)},
+            "actions must be discrete, or a vector in a finite box",
+        ),
+        (
+            {"action_space": gymnasium.spaces.Box(-np.inf, np.inf, (1,))},
+            "actions must be discrete, or a vector in a finite box",
+        ),
+        (
+            {"observation_space": gymnasium.spaces.MultiBinary(3)},
+            "observations must be numbers in a box, or one of n",
+        ),
     ],
 )
 def test_unsupported_spaces_are_refused(spaces, message):
@@ -97,7 +115,9 @@ def test_unsupported_spaces_are_refused(spaces, message):
 
 @pytest.mark.parametrize("kind", [TRPO, SAC])
 def test_a_regularizer_without_a_continuous_form_is_refused(kind):
-    with pytest.raises(rm.RegularizerError, match="SquaredL2 has no closed form for normal distributions"):
+    with pytest.raises(
+        rm.RegularizerError, match="SquaredL2 has no closed form for normal distributions"
+    ):
         kind("Pendulum-v1", regularizer=rm.SquaredL2(0.1))
 
 
@@ -110,9 +130,17 @@ def test_regularizers_of_a_normal_distribution_are_its_integrals(q):
     density = norm(0.3, deviation).pdf
     regularizer = rm.Shannon(1.0) if q == 1.0 else rm.Tsallis(q, 1.0)
     head = Gaussian(regularizer, gymnasium.spaces.Box(-1.0, 1.0, (1,)))
-    integrand = (lambda x: density(x) * np.log(density(x))) if q == 1.0 else (lambda x: (density(x) ** q - density(x)) / (q - 1.0))
+    integrand = (
+        (lambda x: density(x) * np.log(density(x)))
+        if q == 1.0
+        else (lambda x: (density(x) ** q - density(x)) / (q - 1.0))
+    )
     expected = quad(integrand, -8.0, 8.0)[0]
-    np.testing.assert_allclose(float(head.value(np.array([[0.3, np.log(deviation)]], dtype=np.float32))[0]), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        float(head.value(np.array([[0.3, np.log(deviation)]], dtype=np.float32))[0]),
+        expected,
+        rtol=1e-5,
+    )
 
 
 def test_an_environment_that_is_no_name_and_no_function_is_refused():

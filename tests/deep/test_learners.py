@@ -36,7 +36,11 @@ def test_the_same_seed_gives_the_same_numbers_and_another_does_not(kind):
 @pytest.mark.parametrize(
     ("kind", "regularizer"),
     [(kind, rm.Tsallis(1.5, 0.05)) for kind in SHORT]
-    + [(TRPO, rm.SquaredL2(0.05)), (SAC, rm.KL(np.array([0.3, 0.7]), 0.05)), (TRPO, rm.Renyi(0.5, 0.05))],
+    + [
+        (TRPO, rm.SquaredL2(0.05)),
+        (SAC, rm.KL(np.array([0.3, 0.7]), 0.05)),
+        (TRPO, rm.Renyi(0.5, 0.05)),
+    ],
 )
 def test_any_method_takes_any_regularizer(kind, regularizer):
     learner = short(kind, regularizer=regularizer).learn(200)
@@ -83,23 +87,33 @@ def test_learners_with_other_options_are_compiled_apart():
 @pytest.mark.parametrize(
     ("kind", "options"),
     [(kind, {}) for kind in SHORT]
-    + [(A2C, {"normalize": True}), (MDPO, {"step_size": Adapted(0.01)}), (SAC, {"persistence": 0.9})],
+    + [
+        (A2C, {"normalize": True}),
+        (MDPO, {"step_size": Adapted(0.01)}),
+        (SAC, {"persistence": 0.9}),
+    ],
 )
 def test_after_a_checkpoint_the_numbers_are_those_of_one_who_resumes_there(kind, options, tmp_path):
     learner = short(kind, seed=4, **options).learn(150)
     learner.checkpoint(tmp_path / "learner.npz")
     observations = np.random.default_rng(0).normal(size=(5, 4))
     resumed = kind.load(tmp_path / "learner.npz").learn(100)
-    np.testing.assert_array_equal(resumed.policy(observations), learner.learn(100).policy(observations))
+    np.testing.assert_array_equal(
+        resumed.policy(observations), learner.learn(100).policy(observations)
+    )
 
 
 def test_a_file_of_another_method_or_another_environment_is_refused(tmp_path):
     short(A2C).learn(16).save(tmp_path / "learner.npz")
-    with pytest.raises(rm.FormatError, match="holds what advantage actor-critic learned, not trust region"):
+    with pytest.raises(
+        rm.FormatError, match="holds what advantage actor-critic learned, not trust region"
+    ):
         TRPO.load(tmp_path / "learner.npz")
     with pytest.raises(rm.FormatError, match="does not fit the environment"):
         A2C.load(tmp_path / "learner.npz", env="Acrobot-v1")
-    short(A2C, lambda: rm.io.to_gymnasium(rm.models.chain(3), max_steps=9)).save(tmp_path / "own.npz")
+    short(A2C, lambda: rm.io.to_gymnasium(rm.models.chain(3), max_steps=9)).save(
+        tmp_path / "own.npz"
+    )
     with pytest.raises(rm.FormatError, match="cannot hold env: give what it was learned with"):
         A2C.load(tmp_path / "own.npz")
     short(MDPO, step_size=lambda count: 1.0 / (1.0 + count)).save(tmp_path / "own.npz")
@@ -131,11 +145,15 @@ def test_an_action_is_drawn_with_the_generator_of_whoever_asks():
     observation = np.zeros(4)
     with pytest.raises(rm.SolverError, match="give a random generator"):
         learner.predict(observation, greedy=False)
-    drawn = {learner.predict(observation, greedy=False, rng=np.random.default_rng(seed)) for seed in range(20)}
+    drawn = {
+        learner.predict(observation, greedy=False, rng=np.random.default_rng(seed))
+        for seed in range(20)
+    }
     assert drawn == {0, 1}
     # and what is learned afterwards does not depend on it
     np.testing.assert_array_equal(
-        learner.learn(64).policy(observation[None]), short(A2C, seed=0).learn(64).policy(observation[None])
+        learner.learn(64).policy(observation[None]),
+        short(A2C, seed=0).learn(64).policy(observation[None]),
     )
 
 
@@ -179,7 +197,10 @@ def test_options_out_of_range_are_refused(options, message):
         ({"warmup": -1}, "warmup must be an integer, 0 or more"),
         ({"refresh": 0}, "refresh must be an integer, 1 or more"),
         ({"step_size": 0.0}, "the step size must be a number above 0"),
-        ({"step_size": Adapted(-1.0)}, "the radius of an adapted step size must be a number above 0"),
+        (
+            {"step_size": Adapted(-1.0)},
+            "the radius of an adapted step size must be a number above 0",
+        ),
     ],
 )
 def test_options_of_methods_with_a_memory_out_of_range_are_refused(options, message):
@@ -190,7 +211,10 @@ def test_options_of_methods_with_a_memory_out_of_range_are_refused(options, mess
 def test_what_is_for_discrete_actions_is_refused_for_others():
     with pytest.raises(rm.SolverError, match="munchausen is for discrete actions"):
         SAC("Pendulum-v1", munchausen=0.5)
-    with pytest.raises(rm.SolverError, match="off-policy mirror descent policy optimization is for discrete actions"):
+    with pytest.raises(
+        rm.SolverError,
+        match="off-policy mirror descent policy optimization is for discrete actions",
+    ):
         MDPO("Pendulum-v1")
 
 
@@ -239,7 +263,11 @@ def test_a_worker_that_dies_ends_the_training_with_its_cause_and_what_was_learne
 
     def kill(progress):
         if not killed:
-            children = [int(name) for name in os.listdir("/proc") if name.isdigit() and _is_worker(int(name))]
+            children = [
+                int(name)
+                for name in os.listdir("/proc")
+                if name.isdigit() and _is_worker(int(name))
+            ]
             killed.append(children[0])
             os.kill(children[0], signal.SIGKILL)
 
@@ -254,7 +282,9 @@ def test_a_worker_that_dies_ends_the_training_with_its_cause_and_what_was_learne
 def test_a_worker_whose_environment_fails_says_why():
     learner = A3C("CartPole-v1", workers=1, seed=0)
     learner.env = "NoSuchThing-v0"
-    with pytest.raises(rm.SolverError, match="worker 1 of 1 ended with exit status 1: .*NoSuchThing"):
+    with pytest.raises(
+        rm.SolverError, match="worker 1 of 1 ended with exit status 1: .*NoSuchThing"
+    ):
         learner.learn(100)
 
 
@@ -267,7 +297,10 @@ def test_a_function_that_cannot_be_sent_to_workers_is_refused():
 def _is_worker(process):
     try:
         with open(f"/proc/{process}/stat") as stat, open(f"/proc/{process}/cmdline") as words:
-            return int(stat.read().rsplit(")", 1)[1].split()[1]) == os.getpid() and "regmdp.deep.worker" in words.read()
+            return (
+                int(stat.read().rsplit(")", 1)[1].split()[1]) == os.getpid()
+                and "regmdp.deep.worker" in words.read()
+            )
     except OSError:
         return False
 
@@ -275,4 +308,8 @@ def _is_worker(process):
 def _leaves(tree):
     import jax
 
-    return [leaf for leaf in jax.tree.leaves(tree) if not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)]
+    return [
+        leaf
+        for leaf in jax.tree.leaves(tree)
+        if not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    ]

@@ -19,7 +19,9 @@ def small_policy(n_actions=3):
     return params, lambda params: network.apply(unravel(params), observations)
 
 
-@pytest.mark.parametrize("regularizer", [rm.Shannon(0.1), rm.Tsallis(1.5, 0.1), rm.SquaredL2(0.1)], ids=repr)
+@pytest.mark.parametrize(
+    "regularizer", [rm.Shannon(0.1), rm.Tsallis(1.5, 0.1), rm.SquaredL2(0.1)], ids=repr
+)
 def test_products_are_those_of_the_explicit_matrix(regularizer):
     simplex = Simplex(regularizer)
     params, outputs = small_policy()
@@ -58,14 +60,20 @@ def test_a_line_search_ends_within_the_radius_or_where_it_began():
     assert float(broken.share) == 0.0 == float(broken.params[0])
 
 
-@pytest.mark.parametrize("regularizer", [rm.Shannon(0.0), rm.Shannon(0.1), rm.Tsallis(1.5, 0.05)], ids=repr)
-def test_every_accepted_step_is_within_the_trust_region_and_a_refused_one_changes_nothing(regularizer):
+@pytest.mark.parametrize(
+    "regularizer", [rm.Shannon(0.0), rm.Shannon(0.1), rm.Tsallis(1.5, 0.05)], ids=repr
+)
+def test_every_accepted_step_is_within_the_trust_region_and_a_refused_one_changes_nothing(
+    regularizer,
+):
     learner = TRPO("CartPole-v1", regularizer=regularizer, copies=2, horizon=64, seed=3)
     for _ in range(5):
         batch = learner._collected()
         before = learner._state["policy"]
         after, searched = improved(learner, before, batch)
-        divergence = np.mean(learner.head.divergence(batch.xi, learner._xi(after, batch.observation)))
+        divergence = np.mean(
+            learner.head.divergence(batch.xi, learner._xi(after, batch.observation))
+        )
         assert divergence <= learner.radius * (1 + 1e-4)
         assert float(searched.share) == 0.0 or divergence > 0.0
         learner._state = {**learner._state, "policy": after}

@@ -1,4 +1,6 @@
-"""Normalised observations and values: moments are those of what was seen, and the problem stays the same."""
+"""Normalised observations and values: moments are those of what was seen, and the problem stays the
+same.
+"""
 
 import gymnasium
 import numpy as np
@@ -28,7 +30,12 @@ def test_moments_are_those_of_all_that_was_seen():
     for part in zip(observations, rewards, ended, strict=True):
         running = normalizer.add(*part, running)
     flat = observations.reshape(-1, 3)
-    np.testing.assert_allclose(normalizer.seen(flat), np.clip((flat - flat.mean(0)) / flat.std(0), -10, 10), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        normalizer.seen(flat),
+        np.clip((flat - flat.mean(0)) / flat.std(0), -10, 10),
+        rtol=1e-3,
+        atol=1e-4,
+    )
     returns, carried = [], np.zeros(2)
     for reward, end in zip(rewards.reshape(-1, 2), ended.reshape(-1, 2), strict=True):
         carried = 0.9 * carried + reward
@@ -39,7 +46,9 @@ def test_moments_are_those_of_all_that_was_seen():
 
 
 def test_before_anything_was_seen_observations_are_as_they_are_and_far_ones_are_cut_off():
-    np.testing.assert_allclose(Normalizer(2, 0.9).seen(np.array([[0.5, -400.0]])), [[0.5, -10.0]], rtol=1e-6)
+    np.testing.assert_allclose(
+        Normalizer(2, 0.9).seen(np.array([[0.5, -400.0]])), [[0.5, -10.0]], rtol=1e-6
+    )
 
 
 def test_the_temperature_stays_in_the_unit_of_the_rewards():

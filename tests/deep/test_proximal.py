@@ -21,7 +21,13 @@ def test_an_adapted_one_grows_below_its_radius_shrinks_above_and_is_still_there(
     size = Adapted(radius=0.1, start=2.0, rate=0.5)
     now = first_step_size(size)
     assert float(now) == 2.0
-    for divergence, factor in ((0.1, 1.0), (0.0, np.exp(0.5)), (0.05, np.exp(0.25)), (0.15, np.exp(-0.25)), (9.0, np.exp(-0.5))):
+    for divergence, factor in (
+        (0.1, 1.0),
+        (0.0, np.exp(0.5)),
+        (0.05, np.exp(0.25)),
+        (0.15, np.exp(-0.25)),
+        (9.0, np.exp(-0.5)),
+    ):
         after = next_step_size(size, now, jnp.int32(1), jnp.float32(divergence))
         np.testing.assert_allclose(float(after) / 2.0, factor, rtol=1e-5)
 
@@ -29,15 +35,25 @@ def test_an_adapted_one_grows_below_its_radius_shrinks_above_and_is_still_there(
 def test_policies_keep_to_the_radius_on_average():
     heard = []
     learner = OnPolicyMDPO("CartPole-v1", step_size=Adapted(radius=0.01), seed=0)
-    learner.learn(30_000, callbacks=[lambda progress: heard.append(progress.measures["divergence"])])
+    learner.learn(
+        30_000, callbacks=[lambda progress: heard.append(progress.measures["divergence"])]
+    )
     assert 0.5 < np.mean(heard[10:]) / 0.01 < 2.0
 
 
 def test_a_function_of_k_is_followed():
     heard = []
-    learner = OnPolicyMDPO("CartPole-v1", step_size=lambda count: 1.0 / (1.0 + count), horizon=32, copies=2, epochs=1)
+    learner = OnPolicyMDPO(
+        "CartPole-v1", step_size=lambda count: 1.0 / (1.0 + count), horizon=32, copies=2, epochs=1
+    )
     learner.learn(256, callbacks=[lambda progress: heard.append(progress.measures["step size"])])
     np.testing.assert_allclose(heard, [1.0, 1 / 2, 1 / 3, 1 / 4], rtol=1e-6)
-    remembering = MDPO("CartPole-v1", step_size=lambda count: 1.0 / (1.0 + count), warmup=16, minibatch=8, refresh=10).learn(40)
+    remembering = MDPO(
+        "CartPole-v1",
+        step_size=lambda count: 1.0 / (1.0 + count),
+        warmup=16,
+        minibatch=8,
+        refresh=10,
+    ).learn(40)
     assert int(remembering._state["count"]) == 32
     np.testing.assert_allclose(float(remembering._state["step_size"]), 1 / 4, rtol=1e-6)

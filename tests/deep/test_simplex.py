@@ -53,9 +53,15 @@ def test_every_regularizer_gives_the_same_numbers_on_jax_arrays(name, method, sc
     function = getattr(regularizer, method)
     given = np.asarray(regularizer.greedy(scores)) if method == "value" else scores
     expected = np.asarray(function(given))
-    every_way = (function, jax.jit(function), jax.vmap(function)) if method in ("greedy", "conjugate") else (jax.jit(function),)
+    every_way = (
+        (function, jax.jit(function), jax.vmap(function))
+        if method in ("greedy", "conjugate")
+        else (jax.jit(function),)
+    )
     for transformed in every_way:
-        np.testing.assert_allclose(np.asarray(transformed(jnp.asarray(given))), expected, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(
+            np.asarray(transformed(jnp.asarray(given))), expected, rtol=1e-12, atol=1e-12
+        )
 
 
 @pytest.mark.parametrize("name", SMOOTH)
@@ -71,12 +77,21 @@ def test_the_derivative_of_the_policy_is_what_differences_say(name, scores):
     simplex, regularizer = Simplex(SMOOTH[name]), SMOOTH[name]
     direction = np.random.default_rng(1).normal(size=scores.shape)
     step = 1e-6
-    differences = (regularizer.greedy(scores + step * direction) - regularizer.greedy(scores - step * direction)) / (2 * step)
+    differences = (
+        regularizer.greedy(scores + step * direction)
+        - regularizer.greedy(scores - step * direction)
+    ) / (2 * step)
     _, moved = jax.jvp(simplex.policy, (jnp.asarray(scores),), (jnp.asarray(direction),))
     np.testing.assert_allclose(np.asarray(moved), differences, atol=2e-8)
-    np.testing.assert_allclose(np.asarray(simplex.curvature(jnp.asarray(scores), jnp.asarray(direction))), moved, atol=1e-14)
+    np.testing.assert_allclose(
+        np.asarray(simplex.curvature(jnp.asarray(scores), jnp.asarray(direction))),
+        moved,
+        atol=1e-14,
+    )
     _, back = jax.vjp(simplex.policy, jnp.asarray(scores))
-    np.testing.assert_allclose(np.asarray(back(jnp.asarray(direction))[0]), differences, atol=2e-8)  # it is symmetric
+    np.testing.assert_allclose(
+        np.asarray(back(jnp.asarray(direction))[0]), differences, atol=2e-8
+    )  # it is symmetric
 
 
 @pytest.mark.parametrize("name", SMOOTH)
@@ -84,21 +99,36 @@ def test_value_and_divergence_in_terms_of_scores_are_those_of_policies(name, sco
     simplex, regularizer = Simplex(SMOOTH[name]), SMOOTH[name]
     other = scores[::-1] * 0.5
     p, q = regularizer.greedy(scores), regularizer.greedy(other)
-    np.testing.assert_allclose(np.asarray(simplex.value(jnp.asarray(scores))), regularizer.value(p), atol=1e-11)
+    np.testing.assert_allclose(
+        np.asarray(simplex.value(jnp.asarray(scores))), regularizer.value(p), atol=1e-11
+    )
     bregman = regularizer.value(p) + regularizer.conjugate(other) - np.sum(p * other, axis=-1)
-    np.testing.assert_allclose(np.asarray(simplex.divergence(jnp.asarray(scores), jnp.asarray(other))), bregman, atol=1e-11)
-    np.testing.assert_allclose(np.asarray(simplex.divergence(jnp.asarray(scores), jnp.asarray(scores))), 0.0, atol=1e-12)
+    np.testing.assert_allclose(
+        np.asarray(simplex.divergence(jnp.asarray(scores), jnp.asarray(other))), bregman, atol=1e-11
+    )
+    np.testing.assert_allclose(
+        np.asarray(simplex.divergence(jnp.asarray(scores), jnp.asarray(scores))), 0.0, atol=1e-12
+    )
     if name == "Shannon":
         np.testing.assert_allclose(bregman, np.sum(p * np.log(p / q), axis=-1), atol=1e-11)
 
 
-@pytest.mark.parametrize("name", ["Shannon", "SquaredL2", "Tsallis 1.3", "Tsallis 1.5", "KL", "Renyi"])
+@pytest.mark.parametrize(
+    "name", ["Shannon", "SquaredL2", "Tsallis 1.3", "Tsallis 1.5", "KL", "Renyi"]
+)
 def test_derivatives_are_finite_far_out_and_on_the_boundary_in_single_precision(name):
     simplex = Simplex(SMOOTH[name])
-    xi = jnp.array([[0.0, -1e4, 3.0, 1e3, 1e3], [0.0, 0.0, 0.0, 0.0, 0.0], [1e5, -1e5, 0.0, 1.0, 2.0]], dtype=jnp.float32)
+    xi = jnp.array(
+        [[0.0, -1e4, 3.0, 1e3, 1e3], [0.0, 0.0, 0.0, 0.0, 0.0], [1e5, -1e5, 0.0, 1.0, 2.0]],
+        dtype=jnp.float32,
+    )
 
     def everything(xi):
-        return jnp.sum(simplex.value(xi)) + jnp.sum(simplex.divergence(xi, xi[::-1])) + jnp.sum(simplex.policy(xi)[:, 1])
+        return (
+            jnp.sum(simplex.value(xi))
+            + jnp.sum(simplex.divergence(xi, xi[::-1]))
+            + jnp.sum(simplex.policy(xi)[:, 1])
+        )
 
     value, gradient = jax.jit(jax.value_and_grad(everything))(xi)
     assert np.isfinite(value)
@@ -107,10 +137,16 @@ def test_derivatives_are_finite_far_out_and_on_the_boundary_in_single_precision(
 
 
 def test_a_regularizer_written_for_numpy_alone_is_called_from_within(scores):
-    own = rm.Separable(lambda p: p * np.log(np.maximum(p, 1e-300)), lambda p: 1.0 + np.log(np.maximum(p, 1e-300)), temperature=1.0)
+    own = rm.Separable(
+        lambda p: p * np.log(np.maximum(p, 1e-300)),
+        lambda p: 1.0 + np.log(np.maximum(p, 1e-300)),
+        temperature=1.0,
+    )
     shannon = Simplex(rm.Shannon(1.0))
     gradient = jax.jit(jax.vmap(jax.grad(Simplex(own).conjugate)))(jnp.asarray(scores))
-    np.testing.assert_allclose(np.asarray(gradient), np.asarray(shannon.policy(jnp.asarray(scores))), atol=1e-8)
+    np.testing.assert_allclose(
+        np.asarray(gradient), np.asarray(shannon.policy(jnp.asarray(scores))), atol=1e-8
+    )
 
 
 @pytest.mark.parametrize(
@@ -128,6 +164,9 @@ def test_what_networks_cannot_be_trained_with_is_refused(regularizer, message):
 
 def test_what_jax_cannot_differentiate_is_refused():
     convex = rm.Convex(lambda p: np.sum(p * p, axis=-1), lambda p: 2 * p, 1.0)
-    with pytest.raises(rm.RegularizerError, match="Convex is not a sum over actions, and JAX cannot differentiate its value"):
+    with pytest.raises(
+        rm.RegularizerError,
+        match="Convex is not a sum over actions, and JAX cannot differentiate its value",
+    ):
         Categorical(convex, 3)
     Categorical(rm.Shannon(0.3) + rm.KL(np.full(5, 0.2), 0.1), 5)

@@ -27,7 +27,9 @@ def test_dynamics_are_those_of_gymnasium_step_by_step(dynamics):
                 observation, reward, terminated, truncated, _ = env.step(action)
                 moved = step(state, jnp.asarray(action))
                 state = moved.state
-                np.testing.assert_allclose(np.asarray(dynamics.observe(state)), observation, atol=1e-5)
+                np.testing.assert_allclose(
+                    np.asarray(dynamics.observe(state)), observation, atol=1e-5
+                )
                 np.testing.assert_allclose(float(moved.reward), reward, atol=1e-5)
                 assert bool(moved.terminated) == terminated
                 assert truncated == (count == dynamics.limit)
@@ -41,8 +43,14 @@ def test_dynamics_are_those_of_gymnasium_step_by_step(dynamics):
 def test_first_states_are_drawn_as_gymnasium_draws_them(dynamics):
     env = gymnasium.make(dynamics.env)
     theirs = np.array([env.reset(seed=seed)[0] for seed in range(300)])
-    ours = np.asarray(jax.vmap(lambda key: dynamics.observe(dynamics.reset(key)))(jax.random.split(jax.random.key(0), 300)))
-    np.testing.assert_allclose(ours.mean(axis=0), theirs.mean(axis=0), atol=4 * theirs.std(axis=0).max() / np.sqrt(300))
+    ours = np.asarray(
+        jax.vmap(lambda key: dynamics.observe(dynamics.reset(key)))(
+            jax.random.split(jax.random.key(0), 300)
+        )
+    )
+    np.testing.assert_allclose(
+        ours.mean(axis=0), theirs.mean(axis=0), atol=4 * theirs.std(axis=0).max() / np.sqrt(300)
+    )
     np.testing.assert_allclose(ours.std(axis=0), theirs.std(axis=0), rtol=0.15)
 
 
@@ -51,7 +59,11 @@ def test_each_of_many_runs_is_that_of_its_seed_whoever_runs_beside_it():
     together = learn_many(learner, CARTPOLE, seeds=[3, 4], steps=400)
     alone = learn_many(learner, CARTPOLE, seeds=[4, 5], steps=400)
     np.testing.assert_allclose(together.returns[1], alone.returns[0], rtol=1e-4)
-    for both, one in zip(jax.tree.leaves(together.state["policy"]), jax.tree.leaves(alone.state["policy"]), strict=True):
+    for both, one in zip(
+        jax.tree.leaves(together.state["policy"]),
+        jax.tree.leaves(alone.state["policy"]),
+        strict=True,
+    ):
         np.testing.assert_allclose(np.asarray(both[1]), np.asarray(one[0]), rtol=1e-3, atol=1e-4)
     assert not np.array_equal(together.returns[0], together.returns[1], equal_nan=True)
     assert together.steps.tolist() == list(range(20, 401, 20))
@@ -59,7 +71,9 @@ def test_each_of_many_runs_is_that_of_its_seed_whoever_runs_beside_it():
 
 def test_many_runs_learn():
     runs = learn_many(A2C("CartPole-v1"), CARTPOLE, seeds=range(3), steps=60_000)
-    at_first, at_last = (np.nanmean(part, axis=1) for part in (runs.returns[:, :150], runs.returns[:, -150:]))
+    at_first, at_last = (
+        np.nanmean(part, axis=1) for part in (runs.returns[:, :150], runs.returns[:, -150:])
+    )
     assert np.all(at_first < 60.0)
     assert np.median(at_last) > 100.0
 
@@ -69,9 +83,14 @@ def test_advantages_are_those_of_one_run():
     reward, value, successor_value = rng.normal(size=(3, 12, 5))
     terminated, truncated = rng.random((2, 12, 5)) < 0.2
     learner = A2C("CartPole-v1", trace=0.9, discount=0.8)
-    expected = generalized_advantages(reward, value, successor_value, terminated, truncated, 0.8, 0.9).advantage
+    expected = generalized_advantages(
+        reward, value, successor_value, terminated, truncated, 0.8, 0.9
+    ).advantage
     with jax.enable_x64(True):
-        ours = summed_errors(learner, *map(jnp.asarray, (reward, value, successor_value, terminated, terminated | truncated)))
+        ours = summed_errors(
+            learner,
+            *map(jnp.asarray, (reward, value, successor_value, terminated, terminated | truncated)),
+        )
     np.testing.assert_allclose(np.asarray(ours), expected, atol=1e-12)
 
 
@@ -81,7 +100,9 @@ def test_many_runs_with_continuous_actions():
     ended = np.isfinite(runs.returns)
     assert ended.sum(axis=1).tolist() == [2, 2]  # episodes of 200 steps
     assert np.all((runs.returns[ended] < -100.0) & (runs.returns[ended] > -2_000.0))
-    assert all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(runs.state["policy"]))
+    assert all(
+        np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(runs.state["policy"])
+    )
 
 
 def test_what_cannot_be_mapped_over_seeds_is_refused():

@@ -1,4 +1,6 @@
-"""The documents: every example runs, every command works and prints what is shown, every link leads somewhere."""
+"""The documents: every example runs, every command works and prints what is shown, every link leads
+somewhere.
+"""
 
 import doctest
 import re
@@ -20,7 +22,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DATA = ("rust_bus", "sioux_falls")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
-each_page = pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+each_page = pytest.mark.parametrize(
+    "page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES]
+)
 
 
 class Block(NamedTuple):
@@ -41,7 +45,9 @@ def blocks(page: Path) -> list[Block]:
         if opened is None:
             opened = line.removeprefix("```").strip(), number
         else:
-            found.append(Block(opened[0], opened[1] + 1, "\n".join(lines[opened[1] : number - 1]) + "\n"))
+            found.append(
+                Block(opened[0], opened[1] + 1, "\n".join(lines[opened[1] : number - 1]) + "\n")
+            )
             opened = None
     assert opened is None, f"{page}:{opened[1]}: this block is not closed"
     return found
@@ -49,14 +55,20 @@ def blocks(page: Path) -> list[Block]:
 
 def prose(page: Path) -> str:
     """The page without its fenced blocks."""
-    return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return re.sub(
+        r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
 
 
 def run_session(page: Path, block: Block, namespace: dict[str, Any]) -> str:
     """Run a block of >>> lines; return what went wrong."""
     report: list[str] = []
-    test = doctest.DocTestParser().get_doctest(block.text, namespace, page.name, str(page), block.line - 1)
-    doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(test, out=report.append, clear_globs=False)
+    test = doctest.DocTestParser().get_doctest(
+        block.text, namespace, page.name, str(page), block.line - 1
+    )
+    doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(
+        test, out=report.append, clear_globs=False
+    )
     namespace.update(test.globs)
     return "".join(report)
 
@@ -71,7 +83,9 @@ def run_script(page: Path, block: Block, namespace: dict[str, Any]) -> str:
 
 
 def commands(block: Block) -> Iterator[tuple[int, str, str]]:
-    """Line, command and shown output of what a block of commands runs; only a console block shows output."""
+    """Line, command and shown output of what a block of commands runs; only a console block shows
+    output.
+    """
     if block.language not in ("", "console", "sh", "bash"):
         return
     lines = block.text.splitlines()
@@ -92,10 +106,17 @@ def run_commands(block: Block) -> str:
     """Run the block's commands; return what went wrong."""
     problems = []
     for line, command, shown in commands(block):
-        result = CliRunner().invoke(app, shlex.split(command)[1:], env={"COLUMNS": "200", "NO_COLOR": "1"})
+        result = CliRunner().invoke(
+            app, shlex.split(command)[1:], env={"COLUMNS": "200", "NO_COLOR": "1"}
+        )
         if result.exit_code != 0:
-            problems.append(f"line {line}: {command} ended with {result.exit_code}: {result.exception!r}\n{result.output}")
-        elif shown.strip() and not doctest.OutputChecker().check_output(shown + "\n", result.stdout, FLAGS):
+            problems.append(
+                f"line {line}: {command} ended with {result.exit_code}: {result.exception!r}\n"
+                f"{result.output}"
+            )
+        elif shown.strip() and not doctest.OutputChecker().check_output(
+            shown + "\n", result.stdout, FLAGS
+        ):
             problems.append(f"line {line}: {command} printed\n{result.stdout}")
     return "\n".join(problems)
 
@@ -151,7 +172,10 @@ def test_the_readme_begins_with_the_two_commands():
     first = blocks(ROOT / "README.md")[0]
     assert first.language != "python"
     assert first.text.splitlines() == [
-        "python -m pip install '.[icu]' && regmdp solve icu-sepsis --regularizer kl --reference expert --temperature 0.01",
+        (
+            "python -m pip install '.[icu]' && regmdp solve icu-sepsis --regularizer kl "
+            "--reference expert --temperature 0.01"
+        ),
         "python -m pip install -e '.[dev]' && pytest",
     ]
     assert first.line < 10

@@ -32,7 +32,9 @@ def test_value_is_that_of_a_linear_solve(solver, sparse, discount):
     mdp = garnet(discount, sparse=sparse)
     policy = some_policy(mdp)
     value = solver(mdp, rm.Unregularized(), policy, np.zeros(mdp.n_states))
-    np.testing.assert_allclose(value, policy_value(mdp, policy), rtol=0, atol=1e-13 / (1 - discount))
+    np.testing.assert_allclose(
+        value, policy_value(mdp, policy), rtol=0, atol=1e-13 / (1 - discount)
+    )
 
 
 @each_solver
@@ -46,7 +48,9 @@ def test_the_regularizer_is_paid(solver, name):
         "KL": (policy * np.log(policy / reference)).sum(axis=1),
         "SquaredL2": 0.5 * (policy**2).sum(axis=1),
     }[name]
-    regularizer = rm.KL(reference, temperature=0.5) if name == "KL" else getattr(rm, name)(temperature=0.5)
+    regularizer = (
+        rm.KL(reference, temperature=0.5) if name == "KL" else getattr(rm, name)(temperature=0.5)
+    )
     expected = policy_value(mdp.with_rewards(mdp.rewards - 0.5 * cost[:, None]), policy)
     value = solver(mdp, regularizer, policy, np.ones(mdp.n_states))
     np.testing.assert_allclose(value, expected, rtol=0, atol=1e-11)
@@ -69,12 +73,20 @@ def test_systems_solve_both_ways(solver, sparse):
     chain = Chain.of(mdp, some_policy(mdp))
     system = solver.prepare(chain)
     assert isinstance(system, System)
-    matrix = np.eye(60) - 0.99 * (chain.matrix.toarray() if sp.issparse(chain.matrix) else chain.matrix)
+    matrix = np.eye(60) - 0.99 * (
+        chain.matrix.toarray() if sp.issparse(chain.matrix) else chain.matrix
+    )
     b = np.random.default_rng(2).normal(size=60)
-    np.testing.assert_allclose(system.solve(b, np.zeros(60)), np.linalg.solve(matrix, b), rtol=0, atol=1e-10)
-    np.testing.assert_allclose(system.solve_transposed(b), np.linalg.solve(matrix.T, b), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(
+        system.solve(b, np.zeros(60)), np.linalg.solve(matrix, b), rtol=0, atol=1e-10
+    )
+    np.testing.assert_allclose(
+        system.solve_transposed(b), np.linalg.solve(matrix.T, b), rtol=0, atol=1e-10
+    )
     # and again: what was prepared is not used up
-    np.testing.assert_allclose(system.solve(2 * b, b), 2 * np.linalg.solve(matrix, b), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(
+        system.solve(2 * b, b), 2 * np.linalg.solve(matrix, b), rtol=0, atol=1e-10
+    )
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
@@ -104,7 +116,9 @@ def test_sweeps_are_at_least_one():
 
 
 def cycle(n, discount):
-    """A deterministic cycle, on whose shifts Krylov spaces without restarts make no progress for n - 1 steps."""
+    """A deterministic cycle, on whose shifts Krylov spaces without restarts make no progress for
+    n - 1 steps.
+    """
     P = sp.csr_array((np.ones(n), (np.arange(n), (np.arange(n) + 1) % n)), shape=(n, n))
     return Chain(P, discount)
 
@@ -119,7 +133,9 @@ def test_krylov_gets_through_a_cycle(n, discount):
     steps = (-np.arange(n)) % n
     np.testing.assert_allclose(value, discount**steps / (1 - discount**n), rtol=1e-9, atol=1e-14)
     transposed = Krylov().prepare(chain).solve_transposed(b)
-    np.testing.assert_allclose(transposed, discount ** np.arange(n) / (1 - discount**n), rtol=1e-9, atol=1e-14)
+    np.testing.assert_allclose(
+        transposed, discount ** np.arange(n) / (1 - discount**n), rtol=1e-9, atol=1e-14
+    )
 
 
 class Counter:
@@ -139,7 +155,11 @@ def test_what_a_krylov_solver_claims_is_not_trusted(broken, lie, monkeypatch):
     from regmdp.evaluation.krylov import _KrylovSystem
 
     def liar(self, operator, b, tolerance):
-        return {"nothing": np.zeros_like(b), "nonsense": np.full_like(b, 1e6), "nan": np.full_like(b, np.nan)}[lie]
+        return {
+            "nothing": np.zeros_like(b),
+            "nonsense": np.full_like(b, 1e6),
+            "nan": np.full_like(b, np.nan),
+        }[lie]
 
     for name in ("_bicgstab", "_gmres") if broken == "both" else (broken,):
         monkeypatch.setattr(_KrylovSystem, name, liar)
@@ -153,8 +173,12 @@ def test_without_a_quick_factorization_it_falls_back_on_sweeps(monkeypatch):
     from regmdp.evaluation import krylov
 
     monkeypatch.setattr(krylov, "quick_to_factorize", lambda matrix: False)
-    monkeypatch.setattr(krylov._KrylovSystem, "_bicgstab", lambda self, operator, b, tolerance: np.zeros_like(b))
-    monkeypatch.setattr(krylov._KrylovSystem, "_gmres", lambda self, operator, b, tolerance: np.zeros_like(b))
+    monkeypatch.setattr(
+        krylov._KrylovSystem, "_bicgstab", lambda self, operator, b, tolerance: np.zeros_like(b)
+    )
+    monkeypatch.setattr(
+        krylov._KrylovSystem, "_gmres", lambda self, operator, b, tolerance: np.zeros_like(b)
+    )
     mdp = garnet(0.9, sparse=True)
     policy = some_policy(mdp)
     value = Krylov()(mdp, rm.Unregularized(), policy, np.zeros(60))
@@ -199,14 +223,19 @@ def test_exact_chooses_by_bandwidth():
     def chosen(matrix):
         return type(Exact()._engine(Chain(matrix, 0.9)))
 
-    band = sp.diags_array([np.full(4999, 0.5), np.full(4999, 0.5)], offsets=[1, -1], shape=(5000, 5000), format="csr")
+    band = sp.diags_array(
+        [np.full(4999, 0.5), np.full(4999, 0.5)], offsets=[1, -1], shape=(5000, 5000), format="csr"
+    )
     assert chosen(band) is _BandedFactor
     order = np.random.default_rng(1).permutation(5000)
     assert chosen(sp.csr_array(band[order][:, order])) is _SparseFactor
     assert chosen(np.full((5, 5), 0.2)) is _DenseFactor
     assert chosen(sp.csr_array(np.full((5, 5), 0.2))) is _DenseFactor
     rng = np.random.default_rng(0)
-    graph = sp.csr_array((np.full(20000, 0.25), rng.integers(0, 5000, 20000), np.arange(0, 20001, 4)), shape=(5000, 5000))
+    graph = sp.csr_array(
+        (np.full(20000, 0.25), rng.integers(0, 5000, 20000), np.arange(0, 20001, 4)),
+        shape=(5000, 5000),
+    )
     assert chosen(graph) is _KrylovSystem
 
 
@@ -214,7 +243,11 @@ def test_exact_chooses_by_bandwidth():
 def test_a_singular_equation_is_said_to_be_one(store):
     chain = Chain(store(np.array([[0.0, 1.0], [1.0, 0.0]])), 1.0)
     with pytest.raises(
-        rm.SolverError, match="singular to working precision: the policy ends the episode with a probability too small"
+        rm.SolverError,
+        match=(
+            "singular to working precision: the policy ends the episode with a probability too "
+            "small"
+        ),
     ):
         Direct().prepare(chain).solve(np.ones(2), np.zeros(2))
 
@@ -236,7 +269,10 @@ def lattice(*sides):
         rows.append(np.arange(n))
         columns.append(np.ravel_multi_index(tuple(target), sides))
     count = len(rows)
-    return sp.csr_array((np.full(count * n, 1 / count), (np.concatenate(rows), np.concatenate(columns))), shape=(n, n))
+    return sp.csr_array(
+        (np.full(count * n, 1 / count), (np.concatenate(rows), np.concatenate(columns))),
+        shape=(n, n),
+    )
 
 
 @pytest.mark.parametrize(
@@ -245,7 +281,12 @@ def lattice(*sides):
         (lattice(5000), True),
         (lattice(70, 70), True),
         (lattice(20, 20, 20), False),
-        (rm.models.forest(3000).transitions.policy_matrix(rm.uniform_policy(rm.models.forest(3000))), True),
+        (
+            rm.models.forest(3000).transitions.policy_matrix(
+                rm.uniform_policy(rm.models.forest(3000))
+            ),
+            True,
+        ),
         (np.eye(1200), True),
         (np.eye(1201), False),
     ],
@@ -260,9 +301,13 @@ def test_what_is_quick_to_factorize(matrix, quick):
 def test_a_banded_factorization_pivots_and_transposes():
     rng = np.random.default_rng(0)
     n = 300
-    matrix = sp.diags_array([rng.random(n - 2), rng.random(n), rng.random(n - 1)], offsets=[-2, 0, 1], format="csr")
+    matrix = sp.diags_array(
+        [rng.random(n - 2), rng.random(n), rng.random(n - 1)], offsets=[-2, 0, 1], format="csr"
+    )
     matrix = sp.csr_array(matrix / matrix.sum(axis=1)[:, None])
     system, whole = Direct().prepare(Chain(matrix, 0.999)), np.eye(n) - 0.999 * matrix.toarray()
     b = rng.normal(size=n)
     np.testing.assert_allclose(system.solve(b, np.zeros(n)), np.linalg.solve(whole, b), rtol=1e-10)
-    np.testing.assert_allclose(system.solve_transposed(b), np.linalg.solve(whole.T, b), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(
+        system.solve_transposed(b), np.linalg.solve(whole.T, b), rtol=1e-9, atol=1e-9
+    )

@@ -1,4 +1,6 @@
-"""Returns of episodes begun in every pair: right on average, within their bias, and the same alone or together."""
+"""Returns of episodes begun in every pair: right on average, within their bias, and the same alone
+or together.
+"""
 
 import numpy as np
 import pytest
@@ -7,7 +9,11 @@ import regmdp as rm
 from regmdp.evaluation import MonteCarlo, Trials, _walkers
 from regmdp.samples import Streams, UserSimulator
 
-REGULARIZERS = {"none": rm.Unregularized(), "Shannon": rm.Shannon(0.3), "squared norm": rm.SquaredL2(temperature=0.5)}
+REGULARIZERS = {
+    "none": rm.Unregularized(),
+    "Shannon": rm.Shannon(0.3),
+    "squared norm": rm.SquaredL2(temperature=0.5),
+}
 
 
 def model(discount=0.7, *, ends=0.0):
@@ -17,7 +23,9 @@ def model(discount=0.7, *, ends=0.0):
     available[1, 0] = available[3, 1:] = available[5] = False
     termination = np.full((6, 3), ends)
     rows = rng.dirichlet(np.full(6, 0.5), size=(6, 3)) * (1 - ends)
-    return rm.MDP(rows, rng.normal(size=(6, 3)), discount, available=available, termination=termination)
+    return rm.MDP(
+        rows, rng.normal(size=(6, 3)), discount, available=available, termination=termination
+    )
 
 
 def some_policy(mdp):
@@ -55,9 +63,12 @@ def test_a_random_horizon_is_right_on_average(name):
     z = deviations(q[:, mdp.available], action_values(mdp, regularizer, policy)[mdp.available])
     assert np.abs(z).max() < 4.5
     assert (q[:, ~mdp.available] == -np.inf).all()
-    # an episode takes a step, and another one with probability γ, unless it reached the terminal state
+    # an episode takes a step, and another one with probability γ, unless it reached the terminal
+    # state
     steps = rm.evaluate(mdp.with_rewards(np.ones((6, 3))), policy).value
-    expected = 8 * rm.bellman.q_values(mdp.with_rewards(np.ones((6, 3))), steps)[mdp.available].sum()
+    expected = (
+        8 * rm.bellman.q_values(mdp.with_rewards(np.ones((6, 3))), steps)[mdp.available].sum()
+    )
     assert estimate.samples == pytest.approx(expected, rel=0.01)
 
 
@@ -72,7 +83,9 @@ def test_a_value_is_that_of_the_action_values():
 
 
 def test_a_fixed_horizon_adds_up_as_many_steps():
-    """The sum of the first H discounted rewards has a mean of its own: that of H sweeps over a value of 0."""
+    """The sum of the first H discounted rewards has a mean of its own: that of H sweeps over a
+    value of 0.
+    """
     mdp, regularizer = model(), rm.Shannon(0.3)
     policy = some_policy(mdp)
     value = np.zeros(6)
@@ -120,7 +133,11 @@ def test_the_error_shrinks_with_the_square_root_of_the_samples():
 def walker(state, action, rng):
     """A random walk of two states that ends now and then, with rewards that are noisy."""
     ended = rng.random(state.shape) < 0.2
-    return np.where(rng.random(state.shape) < 0.8, action, state), state + rng.normal(size=state.shape), ended
+    return (
+        np.where(rng.random(state.shape) < 0.8, action, state),
+        state + rng.normal(size=state.shape),
+        ended,
+    )
 
 
 @pytest.mark.parametrize("horizon", [None, 7])
@@ -137,11 +154,16 @@ def test_a_run_is_the_same_alone_and_beside_others(horizon, kind):
 
 
 def test_a_function_of_ones_own_is_as_good_as_a_model():
-    # the same walk as a model: it goes where the action says with probability 0.8, and ends with probability 0.2
-    rows = 0.8 * (0.8 * np.eye(2)[None].repeat(2, axis=0) + 0.2 * np.eye(2)[:, None].repeat(2, axis=1))
+    # the same walk as a model: it goes where the action says with probability 0.8, and ends with
+    # probability 0.2
+    rows = 0.8 * (
+        0.8 * np.eye(2)[None].repeat(2, axis=0) + 0.2 * np.eye(2)[:, None].repeat(2, axis=1)
+    )
     mdp = rm.MDP(rows, np.array([[0.0, 0.0], [1.0, 1.0]]), 0.8, termination=np.full((2, 2), 0.2))
     policy = np.array([[0.3, 0.7], [0.6, 0.4]])
-    q, _ = estimates(MonteCarlo(100), UserSimulator(walker, 2, 2, 0.8), rm.Shannon(0.5), policy, runs=40)
+    q, _ = estimates(
+        MonteCarlo(100), UserSimulator(walker, 2, 2, 0.8), rm.Shannon(0.5), policy, runs=40
+    )
     z = deviations(q, action_values(mdp, rm.Shannon(0.5), policy))
     assert np.abs(z).max() < 4.5
 
@@ -151,7 +173,9 @@ def test_a_function_of_ones_own_is_as_good_as_a_model():
 
 @pytest.mark.parametrize("given", [0, -1, True])
 def test_options_are_positive_integers(given):
-    with pytest.raises(rm.SolverError, match="the number of episodes of a pair must be an integer, 1 or more"):
+    with pytest.raises(
+        rm.SolverError, match="the number of episodes of a pair must be an integer, 1 or more"
+    ):
         MonteCarlo(given)
     with pytest.raises(rm.SolverError, match="the horizon .* must be an integer, 1 or more"):
         MonteCarlo(1, horizon=given)
@@ -161,27 +185,46 @@ def test_an_undiscounted_episode_that_does_not_end_is_noticed(monkeypatch):
     monkeypatch.setattr(_walkers, "PATIENCE", 50)
     mdp = rm.MDP(np.ones((1, 1, 1)), np.ones((1, 1)), 0.5)
     loop = UserSimulator(lambda state, action, rng: (state, np.ones(state.shape)), 1, 1, 1.0)
-    with pytest.raises(rm.SampleError, match="3 undiscounted episodes have not ended after 50 steps; give a horizon"):
+    with pytest.raises(
+        rm.SampleError,
+        match="3 undiscounted episodes have not ended after 50 steps; give a horizon",
+    ):
         estimates(MonteCarlo(3), loop, rm.Unregularized(), np.ones((1, 1)), runs=1)
     q, _ = estimates(MonteCarlo(3, horizon=60), loop, rm.Unregularized(), np.ones((1, 1)), runs=1)
     assert q[0, 0, 0] == 60
-    assert np.isfinite(estimates(MonteCarlo(3), mdp, rm.Unregularized(), np.ones((1, 1)), runs=1)[0]).all()
+    assert np.isfinite(
+        estimates(MonteCarlo(3), mdp, rm.Unregularized(), np.ones((1, 1)), runs=1)[0]
+    ).all()
 
 
 def test_a_regularizer_that_is_infinite_is_refused():
     mdp = model()
     policy = (mdp.available & (np.cumsum(mdp.available, axis=1) == 1)).astype(float)
-    with pytest.raises(rm.SolverError, match="the regularizer is infinite at the policy in 4 states"):
+    with pytest.raises(
+        rm.SolverError, match="the regularizer is infinite at the policy in 4 states"
+    ):
         estimates(MonteCarlo(1), mdp, rm.LogBarrier(temperature=0.1), policy, runs=1)
 
 
 def test_pairs_have_to_be_at_hand():
     class Path(rm.samples.Episodic):
         n_states, n_actions, discount, all_available = 1, 1, 0.5, True
-        initial, available, terminal = np.ones(1), np.ones((1, 1), dtype=bool), np.zeros(1, dtype=bool)
+        initial, available, terminal = (
+            np.ones(1),
+            np.ones((1, 1), dtype=bool),
+            np.zeros(1, dtype=bool),
+        )
 
         def walk(self, count, streams):
             raise AssertionError("nothing is walked")
 
-    with pytest.raises(rm.SampleError, match="needs an MDP or a simulator, not Path; Rollouts begin where"):
-        rm.learn(Path(), None, rm.algorithms.NPG(0.1, evaluation=MonteCarlo(1)), iterations=1, rng=np.random.default_rng(0))
+    with pytest.raises(
+        rm.SampleError, match="needs an MDP or a simulator, not Path; Rollouts begin where"
+    ):
+        rm.learn(
+            Path(),
+            None,
+            rm.algorithms.NPG(0.1, evaluation=MonteCarlo(1)),
+            iterations=1,
+            rng=np.random.default_rng(0),
+        )

@@ -35,13 +35,18 @@ def test_where_a_chain_mixes_the_span_counts_and_not_the_discount(discount, accu
     scale = np.abs(relaxed.value).max()
     assert np.abs(residual).max() <= accuracy + 1e-14 * scale
     np.testing.assert_allclose(
-        relaxed.value, exact(chain, b), rtol=0, atol=accuracy / (1 - discount) + 1e-15 * scale / (1 - discount)
+        relaxed.value,
+        exact(chain, b),
+        rtol=0,
+        atol=accuracy / (1 - discount) + 1e-15 * scale / (1 - discount),
     )
 
 
 def test_where_episodes_end_nothing_is_taken_out():
     mdp = rm.models.garnet(300, 2, 6, rng=1, discount=0.6)
-    ending = rm.MDP(0.9 * mdp.transitions.to_csr(), mdp.rewards, 0.6, termination=np.full((300, 2), 0.1))
+    ending = rm.MDP(
+        0.9 * mdp.transitions.to_csr(), mdp.rewards, 0.6, termination=np.full((300, 2), 0.1)
+    )
     chain = chain_of(ending)
     assert chain.leak == np.inf
     b = np.ones(300)
@@ -61,12 +66,21 @@ def test_a_chain_that_mixes_slowly_is_given_up_early():
             return super().ahead(value)
 
     chain = chain_of(mdp)
-    relaxed = relax(Counted(chain.rows, chain.discount, chain.leak), np.ones(mdp.n_states), np.zeros(mdp.n_states), 1e-8)
+    relaxed = relax(
+        Counted(chain.rows, chain.discount, chain.leak),
+        np.ones(mdp.n_states),
+        np.zeros(mdp.n_states),
+        1e-8,
+    )
     assert not relaxed.done
     assert len(products) < SWEEPS / 4
     # and where it gave up is not lost: the solver that takes over starts from there
     value = Exact().prepare(chain).solve(np.ones(mdp.n_states), np.zeros(mdp.n_states))
-    np.testing.assert_allclose(value, Direct().prepare(chain).solve(np.ones(mdp.n_states), np.zeros(mdp.n_states)), rtol=1e-10)
+    np.testing.assert_allclose(
+        value,
+        Direct().prepare(chain).solve(np.ones(mdp.n_states), np.zeros(mdp.n_states)),
+        rtol=1e-10,
+    )
 
 
 def test_the_guess_is_not_written_into():

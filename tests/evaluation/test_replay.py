@@ -21,14 +21,19 @@ AVAILABLE = np.array([[1, 1], [1, 0], [1, 1], [0, 0]], dtype=bool)
 
 
 def logged(n=400, seed=0):
-    """A log of four states, the last terminal, in which all five available pairs are seen; transitions end now and then."""
+    """A log of four states, the last terminal, in which all five available pairs are seen;
+    transitions end now and then.
+    """
     rng = np.random.default_rng(seed)
     pair = np.concatenate((np.arange(5), rng.integers(0, 5, size=n - 5)))
     state, action = (index[pair] for index in np.nonzero(AVAILABLE))
     columns = {
-        "state": state, "action": action, "reward": rng.normal(size=n), "next_state": rng.integers(0, 4, size=n),
+        "state": state,
+        "action": action,
+        "reward": rng.normal(size=n),
+        "next_state": rng.integers(0, 4, size=n),
         "ended": rng.random(n) < 0.1,
-    }  # fmt: skip
+    }
     return Dataset.from_columns(columns, n_states=4, n_actions=2)
 
 
@@ -47,8 +52,15 @@ def policies(count):
 
 def counted(data):
     """(4, 2, 4) frequencies, (4, 2) mean rewards and (4, 2) frequencies of the end, row by row."""
-    rows, rewards, ends, times = np.zeros((4, 2, 4)), np.zeros((4, 2)), np.zeros((4, 2)), np.zeros((4, 2))
-    for s, a, r, t, ended in zip(data.state, data.action, data.reward, data.next_state, data.ended, strict=True):
+    rows, rewards, ends, times = (
+        np.zeros((4, 2, 4)),
+        np.zeros((4, 2)),
+        np.zeros((4, 2)),
+        np.zeros((4, 2)),
+    )
+    for s, a, r, t, ended in zip(
+        data.state, data.action, data.reward, data.next_state, data.ended, strict=True
+    ):
         times[s, a] += 1
         rewards[s, a] += r
         if ended:
@@ -65,7 +77,9 @@ def estimate(evaluation, source, regularizer, policy, *, iterations=1):
     trials = Trials(source, Streams(np.random.default_rng(0).spawn(runs)))
     after = None
     for _ in range(iterations):
-        after = evaluation(trials, copied(regularizer, source, runs), policy.reshape(-1, policy.shape[2]), after)
+        after = evaluation(
+            trials, copied(regularizer, source, runs), policy.reshape(-1, policy.shape[2]), after
+        )
     return trials.split(after.q), after
 
 
@@ -93,7 +107,9 @@ def test_certainty_equivalence_is_the_solution_of_the_empirical_model(dense, dis
         chain = np.einsum("sa,sat->st", p, rows)
         reward = (p * rewards).sum(axis=1) - per_state().temperature * entropy
         value = np.linalg.solve(np.eye(4) - discount * chain, reward)
-        np.testing.assert_allclose(found[run][AVAILABLE], (rewards + discount * rows @ value)[AVAILABLE], atol=1e-11)
+        np.testing.assert_allclose(
+            found[run][AVAILABLE], (rewards + discount * rows @ value)[AVAILABLE], atol=1e-11
+        )
         np.testing.assert_allclose(after.value.reshape(3, 4)[run], value, atol=1e-11)
     assert np.all(np.isneginf(found[:, ~AVAILABLE]))
     assert after.samples == 400
@@ -109,16 +125,32 @@ def test_mirror_descent_from_a_log_solves_its_model():
 
 
 @pytest.mark.parametrize("target", ["expected", "optimal"])
-@pytest.mark.parametrize(("name", "discount"), [("Shannon, per state", 0.8), ("squared norm", 0.8), ("none", 0.8), ("none", 1.0)])
+@pytest.mark.parametrize(
+    ("name", "discount"),
+    [("Shannon, per state", 0.8), ("squared norm", 0.8), ("none", 0.8), ("none", 1.0)],
+)
 def test_replay_recovers_the_solution_of_the_empirical_model(target, name, discount):
-    regularizer = {"Shannon, per state": per_state(), "squared norm": rm.SquaredL2(0.4), "none": rm.Unregularized()}[name]
+    regularizer = {
+        "Shannon, per state": per_state(),
+        "squared norm": rm.SquaredL2(0.4),
+        "none": rm.Unregularized(),
+    }[name]
     source, policy = log(discount), policies(1)
     model = source.model()
-    solved = rm.solve(model, regularizer, tol=1e-10) if target == "optimal" else rm.evaluate(model, policy[0], regularizer)
+    solved = (
+        rm.solve(model, regularizer, tol=1e-10)
+        if target == "optimal"
+        else rm.evaluate(model, policy[0], regularizer)
+    )
     exact = rm.bellman.q_values(model, solved.value)[AVAILABLE]
 
     def found(updates):
-        q, after = estimate(Replay(updates, batch=64, target=target), source, regularizer, np.repeat(policy, 20, axis=0))
+        q, after = estimate(
+            Replay(updates, batch=64, target=target),
+            source,
+            regularizer,
+            np.repeat(policy, 20, axis=0),
+        )
         np.testing.assert_allclose(after.value.reshape(20, 4)[:, 3], 0.0)
         return q[:, AVAILABLE]
 
@@ -128,15 +160,22 @@ def test_replay_recovers_the_solution_of_the_empirical_model(target, name, disco
 
 
 def test_minibatches_are_drawn_with_equal_chances():
-    """With the steps 1/k and no discount factor the estimates are the means of the rewards that were drawn."""
+    """With the steps 1/k and no discount factor the estimates are the means of the rewards that
+    were drawn.
+    """
     source = log(0.0)
     found, after = estimate(
-        Replay(300, batch=1, step_size=Polynomial(1.0)), source, rm.Unregularized(), np.repeat(policies(1), 400, axis=0)
+        Replay(300, batch=1, step_size=Polynomial(1.0)),
+        source,
+        rm.Unregularized(),
+        np.repeat(policies(1), 400, axis=0),
     )
     visits = after.memory.reshape(400, 4, 2)
     share = source.counts / 400
     assert np.all(visits.sum(axis=(1, 2)) == 300)
-    score = (visits.mean(axis=0) - 300 * share) / np.sqrt(np.maximum(300 * share * (1 - share), 1e-300) / 400)
+    score = (visits.mean(axis=0) - 300 * share) / np.sqrt(
+        np.maximum(300 * share * (1 - share), 1e-300) / 400
+    )
     assert np.abs(score[AVAILABLE]).max() < 5.7
     error = found[:, AVAILABLE] - source.model().rewards[AVAILABLE]
     score = error.mean(axis=0) / (error.std(axis=0, ddof=1) / 20)
@@ -152,7 +191,10 @@ def test_pairs_never_seen_are_named():
     labels = {"state_labels": ["north", "east", "south", "west"], "action_labels": ["stay", "go"]}
     source = Log(logged(), 0.9, available=available, **labels)
     assert repr(source) == "Log(400 transitions, 5 of 7 available pairs seen, discount 0.9)"
-    message = r"state 1 \(east\), action 1 \(go\) was never seen in the log; 2 of 7 available pairs were not: .*restricted"
+    message = (
+        r"state 1 \(east\), action 1 \(go\) was never seen in the log; 2 of 7 available pairs were "
+        r"not: .*restricted"
+    )
     for evaluation in (CertaintyEquivalence(), Replay(5)):
         algorithm = rm.algorithms.PolicyIteration(evaluation)
         with pytest.raises(rm.SampleError, match=message):
@@ -162,7 +204,14 @@ def test_pairs_never_seen_are_named():
 
 
 def test_what_was_not_seen_can_be_forbidden():
-    data = Dataset.from_columns({"state": [0, 0, 1], "action": [0, 1, 1], "reward": [0.0, 1.0, 2.0], "next_state": [1, 0, 1]})
+    data = Dataset.from_columns(
+        {
+            "state": [0, 0, 1],
+            "action": [0, 1, 1],
+            "reward": [0.0, 1.0, 2.0],
+            "next_state": [1, 0, 1],
+        }
+    )
     source = Log(data, 0.5).restricted()
     assert source.available.tolist() == [[True, True], [False, True]]
     assert not source.unseen.any()
@@ -175,7 +224,13 @@ def test_what_was_not_seen_can_be_forbidden():
 
 def test_states_in_which_nothing_was_logged_are_terminal_if_they_are_never_reached():
     # where the last step leads means nothing: the episode has ended
-    columns = {"state": [1, 1], "action": [0, 1], "reward": [1.0, 3.0], "next_state": [1, 0], "ended": [False, True]}
+    columns = {
+        "state": [1, 1],
+        "action": [0, 1],
+        "reward": [1.0, 3.0],
+        "next_state": [1, 0],
+        "ended": [False, True],
+    }
     source = Log(Dataset.from_columns(columns, n_states=3), 0.5).restricted()
     assert source.terminal.tolist() == [True, False, True]
     assert source.initial.tolist() == [0.0, 1.0, 0.0]
@@ -185,7 +240,10 @@ def test_states_in_which_nothing_was_logged_are_terminal_if_they_are_never_reach
 def test_states_in_which_nothing_was_logged_must_not_be_reached():
     columns = {"state": [0, 0], "action": [0, 1], "reward": [1.0, 3.0], "next_state": [2, 1]}
     data = Dataset.from_columns(columns)
-    with pytest.raises(rm.SampleError, match=r"state 1 is reached in the log, but no action .* 2 of 3 states are like that"):
+    with pytest.raises(
+        rm.SampleError,
+        match=r"state 1 is reached in the log, but no action .* 2 of 3 states are like that",
+    ):
         Log(data, 0.5).restricted()
     # a state that is known to be terminal may be
     available = np.array([[True, True], [False, False], [False, False]])
@@ -197,11 +255,17 @@ def test_states_in_which_nothing_was_logged_must_not_be_reached():
 
 def test_where_logged_episodes_begin_is_the_initial_distribution():
     columns = {
-        "state": [1, 0, 1, 2], "action": [0, 0, 0, 0], "reward": np.zeros(4), "next_state": [0, 1, 2, 2], "episode": [3, 3, 4, 7],
-    }  # fmt: skip
+        "state": [1, 0, 1, 2],
+        "action": [0, 0, 0, 0],
+        "reward": np.zeros(4),
+        "next_state": [0, 1, 2, 2],
+        "episode": [3, 3, 4, 7],
+    }
     np.testing.assert_allclose(Log(Dataset.from_columns(columns), 0.9).initial, [0.0, 2 / 3, 1 / 3])
     del columns["episode"]
-    np.testing.assert_allclose(Log(Dataset.from_columns(columns), 0.9).initial, [1 / 3, 1 / 3, 1 / 3])
+    np.testing.assert_allclose(
+        Log(Dataset.from_columns(columns), 0.9).initial, [1 / 3, 1 / 3, 1 / 3]
+    )
 
 
 def test_a_log_of_a_known_model_takes_over_what_is_known():
@@ -221,12 +285,20 @@ def test_a_log_of_a_known_model_takes_over_what_is_known():
 def test_data_that_do_not_fit_are_refused():
     with pytest.raises(rm.SampleError, match="not available in that state"):
         Log(logged(), 0.9, available=AVAILABLE & [True, False])
-    with pytest.raises(rm.SampleError, match="the data speak of 4 states and 2 actions, the model of 3 and 2"):
+    with pytest.raises(
+        rm.SampleError, match="the data speak of 4 states and 2 actions, the model of 3 and 2"
+    ):
         Log(logged(), 0.9, n_states=3)
     for evaluation in (CertaintyEquivalence(), Replay(1)):
-        with pytest.raises(rm.SampleError, match="learns from logged transitions, a regmdp.samples.Log, not from MDP"):
+        with pytest.raises(
+            rm.SampleError,
+            match="learns from logged transitions, a regmdp.samples.Log, not from MDP",
+        ):
             evaluation.check(rm.models.chain(3), rm.Unregularized())
-    with pytest.raises(rm.SampleError, match="follows the policy, which needs an MDP, a simulator or an environment, not Log"):
+    with pytest.raises(
+        rm.SampleError,
+        match="follows the policy, which needs an MDP, a simulator or an environment, not Log",
+    ):
         Buffer(1, 1).check(log(), rm.Unregularized())
 
 
@@ -251,10 +323,16 @@ def test_a_buffer_keeps_the_last_transitions():
 @pytest.mark.parametrize("target", ["expected", "optimal"])
 def test_a_buffer_gives_the_action_values_of_the_policy_whatever_was_followed(target):
     mdp, regularizer = log().model(), per_state()
-    policy = np.where(AVAILABLE.any(axis=1)[:, None], [1.0, 0.0], 0.0)[None]  # which never tries the second action
+    policy = np.where(AVAILABLE.any(axis=1)[:, None], [1.0, 0.0], 0.0)[
+        None
+    ]  # which never tries the second action
     evaluation = Buffer(250, 400, 64, target=target, walkers=8, exploration=0.5)
     found, after = estimate(evaluation, mdp, regularizer, np.repeat(policy, 20, axis=0))
-    solved = rm.solve(mdp, regularizer, tol=1e-10) if target == "optimal" else rm.evaluate(mdp, policy[0], regularizer)
+    solved = (
+        rm.solve(mdp, regularizer, tol=1e-10)
+        if target == "optimal"
+        else rm.evaluate(mdp, policy[0], regularizer)
+    )
     exact = rm.bellman.q_values(mdp, solved.value)[AVAILABLE]
     assert np.sqrt(np.mean((found[:, AVAILABLE] - exact) ** 2)) < 0.15
     assert np.abs(found[:, AVAILABLE].mean(axis=0) - exact).max() < 0.08
@@ -273,7 +351,13 @@ def test_a_run_does_not_depend_on_those_beside_it(name):
     algorithm = rm.algorithms.PMD(step_size=1.0, evaluation=evaluation)
 
     def learned(which):
-        return rm.learn(source, per_state(), algorithm, iterations=3, rng=[np.random.default_rng(seed) for seed in which])
+        return rm.learn(
+            source,
+            per_state(),
+            algorithm,
+            iterations=3,
+            rng=[np.random.default_rng(seed) for seed in which],
+        )
 
     together = learned(range(4))
     for run in range(4):

@@ -1,4 +1,6 @@
-"""REINFORCE: gradients that are right on average, whatever the baseline; averages that give the natural gradient."""
+"""REINFORCE: gradients that are right on average, whatever the baseline; averages that give the
+natural gradient.
+"""
 
 import numpy as np
 import pytest
@@ -15,25 +17,37 @@ from regmdp.samples import (
     Walk,
 )
 
-REGULARIZERS = {"none": rm.Unregularized(), "Shannon": rm.Shannon(1.0), "squared norm": rm.SquaredL2(temperature=2.0)}
+REGULARIZERS = {
+    "none": rm.Unregularized(),
+    "Shannon": rm.Shannon(1.0),
+    "squared norm": rm.SquaredL2(temperature=2.0),
+}
 
 each_regularizer = pytest.mark.parametrize("regularizer", REGULARIZERS.values(), ids=REGULARIZERS)
 
 
 def model(discount=0.6, *, ends=0.0, mean=0.0):
-    """Four states of three actions, one of which is missing, and a terminal one, where some episodes even begin."""
+    """Four states of three actions, one of which is missing, and a terminal one, where some
+    episodes even begin.
+    """
     rng = np.random.default_rng(4)
     available = np.ones((5, 3), dtype=bool)
     available[1, 0] = available[4] = False
     rows = rng.dirichlet(np.full(5, 0.5), size=(5, 3)) * (1 - ends)
     return rm.MDP(
-        rows, mean + 0.5 * rng.normal(size=(5, 3)), discount,
-        available=available, termination=np.full((5, 3), ends), initial=np.array([0.4, 0.3, 0.1, 0.1, 0.1]),
-    )  # fmt: skip
+        rows,
+        mean + 0.5 * rng.normal(size=(5, 3)),
+        discount,
+        available=available,
+        termination=np.full((5, 3), ends),
+        initial=np.array([0.4, 0.3, 0.1, 0.1, 0.1]),
+    )
 
 
 def some_policy(mdp, seed=5):
-    weight = (np.random.default_rng(seed).exponential(size=mdp.available.shape) + 0.2) * mdp.available
+    weight = (
+        np.random.default_rng(seed).exponential(size=mdp.available.shape) + 0.2
+    ) * mdp.available
     return weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
 
 
@@ -43,7 +57,12 @@ def generators(count, seed=0):
 
 def run(evaluation, source, regularizer, policy, runs=1, before=None, seed=0):
     """The estimate of several runs, all of the same policy."""
-    return evaluation(Trials(source, Streams(generators(runs, seed))), regularizer, np.tile(policy, (runs, 1)), before)
+    return evaluation(
+        Trials(source, Streams(generators(runs, seed))),
+        regularizer,
+        np.tile(policy, (runs, 1)),
+        before,
+    )
 
 
 def deviations(samples, truth):
@@ -60,14 +79,24 @@ def action_values(mdp, regularizer, policy):
 def slope(regularizer, policy):
     """τ h'(π), up to a constant for each state, without the library's help."""
     kind = type(regularizer).__name__
-    h = {"Unregularized": np.zeros_like, "Shannon": lambda p: np.log(np.where(p > 0, p, 1.0)), "SquaredL2": lambda p: p}[kind]
+    h = {
+        "Unregularized": np.zeros_like,
+        "Shannon": lambda p: np.log(np.where(p > 0, p, 1.0)),
+        "SquaredL2": lambda p: p,
+    }[kind]
     return regularizer.temperature * h(policy)
 
 
 def gradient(mdp, regularizer, policy):
-    """The exact gradient with respect to the logits: visits times π times what an action gains over the mean."""
-    net = np.where(mdp.available, action_values(mdp, regularizer, policy), 0.0) - slope(regularizer, policy)
-    return rm.visits(mdp, policy)[:, None] * policy * (net - (policy * net).sum(axis=1, keepdims=True))
+    """The exact gradient with respect to the logits: visits times π times what an action gains over
+    the mean.
+    """
+    net = np.where(mdp.available, action_values(mdp, regularizer, policy), 0.0) - slope(
+        regularizer, policy
+    )
+    return (
+        rm.visits(mdp, policy)[:, None] * policy * (net - (policy * net).sum(axis=1, keepdims=True))
+    )
 
 
 # ---- the gradient ----
@@ -96,7 +125,9 @@ def test_whole_episodes_without_discount(regularizer):
     mdp = model(1.0, ends=0.3)
     policy, runs = some_policy(mdp), 1500
     first = run(Rollouts(10), mdp, regularizer, policy, runs)
-    sampled = run(Rollouts(10), mdp, regularizer, policy, runs, before=first, seed=1).gradient.reshape(runs, 5, 3)
+    sampled = run(
+        Rollouts(10), mdp, regularizer, policy, runs, before=first, seed=1
+    ).gradient.reshape(runs, 5, 3)
     exact = gradient(mdp, regularizer, policy)
     assert np.abs(deviations(sampled[:, mdp.available], exact[mdp.available])).max() < 4.5
 
@@ -112,7 +143,12 @@ def truncated_gradient(mdp, regularizer, policy, horizon):
     total, where = np.zeros((5, 3)), mdp.initial
     for t in range(horizon):
         gain = net[horizon - 1 - t]
-        total += mdp.discount**t * where[:, None] * policy * (gain - (policy * gain).sum(axis=1, keepdims=True))
+        total += (
+            mdp.discount**t
+            * where[:, None]
+            * policy
+            * (gain - (policy * gain).sum(axis=1, keepdims=True))
+        )
         where = np.einsum("s,sa,sat->t", where, policy, mdp.to_sas())
     return total
 
@@ -120,15 +156,22 @@ def truncated_gradient(mdp, regularizer, policy, horizon):
 def test_a_horizon_biases_the_gradient_within_the_bound():
     mdp, regularizer, horizon, runs = model(mean=2.0), rm.Shannon(0.3), 4, 4000
     policy = some_policy(mdp)
-    sampled = run(Rollouts(20, horizon=horizon), mdp, regularizer, policy, runs).gradient.reshape(runs, 5, 3)
-    expected, exact = truncated_gradient(mdp, regularizer, policy, horizon), gradient(mdp, regularizer, policy)
+    sampled = run(Rollouts(20, horizon=horizon), mdp, regularizer, policy, runs).gradient.reshape(
+        runs, 5, 3
+    )
+    expected, exact = (
+        truncated_gradient(mdp, regularizer, policy, horizon),
+        gradient(mdp, regularizer, policy),
+    )
     assert np.abs(deviations(sampled[:, mdp.available], expected[mdp.available])).max() < 4.5
     # the bias is seen, and is within its bound
     assert np.abs(deviations(sampled[:, mdp.available], exact[mdp.available])).max() > 10
     value = rm.evaluate(mdp, policy, regularizer).value
     net = (action_values(mdp, regularizer, policy) - slope(regularizer, policy))[mdp.available]
     advantage = np.ptp(net)
-    bound = mdp.discount**horizon * (2 * horizon * np.abs(value).max() + advantage / (1 - mdp.discount))
+    bound = mdp.discount**horizon * (
+        2 * horizon * np.abs(value).max() + advantage / (1 - mdp.discount)
+    )
     assert 0 < np.abs(expected - exact).sum() <= bound
     # and with it goes away
     np.testing.assert_allclose(truncated_gradient(mdp, regularizer, policy, 80), exact, atol=1e-14)
@@ -171,15 +214,22 @@ def test_action_values_of_visited_pairs(regularizer, horizon):
     estimate = run(Rollouts(2000, horizon=horizon), mdp, regularizer, policy, runs)
     q = estimate.q.reshape(runs, 5, 3)
     exact = action_values(mdp, regularizer, policy)[mdp.available]
-    # with whole episodes they are quotients of sums, whose bias is of the order of one over the number of episodes
-    tolerance = 4.5 * q[:, mdp.available].std(axis=0) / np.sqrt(runs) + (0 if horizon is None else 1e-2)
+    # with whole episodes they are quotients of sums, whose bias is of the order of one over the
+    # number of episodes
+    tolerance = 4.5 * q[:, mdp.available].std(axis=0) / np.sqrt(runs) + (
+        0 if horizon is None else 1e-2
+    )
     assert (np.abs(q[:, mdp.available].mean(axis=0) - exact) < tolerance).all()
     assert (q[:, ~mdp.available] == -np.inf).all()
 
 
-@pytest.mark.parametrize("regularizer", [rm.Unregularized(), rm.Shannon(0.3)], ids=["none", "Shannon"])
+@pytest.mark.parametrize(
+    "regularizer", [rm.Unregularized(), rm.Shannon(0.3)], ids=["none", "Shannon"]
+)
 def test_natural_gradient_is_compatible_function_approximation(regularizer):
-    """Least squares of the returns on ∇ log π(a|s), with a constant for each state, is the average of each pair."""
+    """Least squares of the returns on ∇ log π(a|s), with a constant for each state, is the average
+    of each pair.
+    """
     mdp, step = model(), 0.2
     policy = some_policy(mdp)
 
@@ -199,7 +249,9 @@ def test_natural_gradient_is_compatible_function_approximation(regularizer):
     features[np.arange(400), state] = np.eye(3)[action] - policy[state]
     constants = np.eye(5)[state]
     net = returns - slope(regularizer, policy)[state, action]
-    weights = np.linalg.lstsq(np.hstack((features.reshape(400, 15), constants)), net, rcond=None)[0][:15].reshape(5, 3)
+    weights = np.linalg.lstsq(np.hstack((features.reshape(400, 15), constants)), net, rcond=None)[
+        0
+    ][:15].reshape(5, 3)
     # θ ← θ + η w/(1-γ), as log π ← log π + η w/(1-γ) up to a constant for each state
     moved = np.where(mdp.available, policy * np.exp(step * weights / (1 - mdp.discount)), 0.0)
     moved = moved / np.maximum(moved.sum(axis=1, keepdims=True), 1e-300)
@@ -218,7 +270,9 @@ def test_natural_gradient_is_compatible_function_approximation(regularizer):
 
 
 def test_the_averages_are_those_of_the_returns():
-    """With rewards that are known and no future, the average of a pair is its reward, and the gradient adds up by hand."""
+    """With rewards that are known and no future, the average of a pair is its reward, and the
+    gradient adds up by hand.
+    """
     mdp = model(0.0)
     policy = some_policy(mdp)
     estimate = run(Rollouts(300), mdp, rm.Unregularized(), policy)
@@ -238,7 +292,12 @@ def test_the_averages_are_those_of_the_returns():
 @each_regularizer
 def test_what_was_not_visited_is_not_moved(regularizer):
     # states 2 and 3 are never reached, and few of the pairs of the others
-    mdp = rm.MDP(np.eye(4)[:, None].repeat(4, axis=1), np.arange(16.0).reshape(4, 4), 0.5, initial=np.array([0.5, 0.5, 0, 0]))
+    mdp = rm.MDP(
+        np.eye(4)[:, None].repeat(4, axis=1),
+        np.arange(16.0).reshape(4, 4),
+        0.5,
+        initial=np.array([0.5, 0.5, 0, 0]),
+    )
     policy = np.random.default_rng(0).dirichlet(np.ones(4), size=4)
     before = None
     for seed in range(3):
@@ -254,7 +313,9 @@ def test_what_was_not_visited_is_not_moved(regularizer):
         methods.append(rm.algorithms.NPG)
     for method in methods:
         algorithm = method(0.1, evaluation=Rollouts(3))
-        learned = rm.learn(mdp, regularizer, algorithm, iterations=5, rng=np.random.default_rng(0), start=policy)
+        learned = rm.learn(
+            mdp, regularizer, algorithm, iterations=5, rng=np.random.default_rng(0), start=policy
+        )
         np.testing.assert_allclose(learned.policy[0, 2:], policy[2:], atol=1e-12)
         assert np.abs(learned.policy[0, :2] - policy[:2]).max() > 1e-3
 
@@ -269,7 +330,8 @@ def test_pairs_that_were_not_visited_are_at_the_level_of_their_state(regularizer
     (taken,) = np.flatnonzero(first.q[0] == mdp.rewards[0])
     # nothing is known but one return: all are worth the same, net of the regularizer
     np.testing.assert_allclose(first.q[0] - price, mdp.rewards[0, taken] - price[taken], atol=1e-12)
-    # with a value from before, the others stay at the level that it gives, and the one that was taken moves against it
+    # with a value from before, the others stay at the level that it gives, and the one that was
+    # taken moves against it
     before = Estimate(first.q, np.array([3.0]), 1, memory=np.array([True]))
     second = run(Rollouts(1), mdp, regularizer, policy, before=before)
     others = np.arange(3) != taken
@@ -277,20 +339,31 @@ def test_pairs_that_were_not_visited_are_at_the_level_of_their_state(regularizer
     np.testing.assert_allclose(second.q[0, others] - price[others], level, atol=1e-12)
     assert second.q[0, taken] == mdp.rewards[0, taken]
     push = mdp.rewards[0, taken] - price[taken] - level
-    np.testing.assert_allclose(second.gradient[0], push * (np.eye(3)[taken] - policy[0]), atol=1e-12)
+    np.testing.assert_allclose(
+        second.gradient[0], push * (np.eye(3)[taken] - policy[0]), atol=1e-12
+    )
 
 
 @pytest.mark.parametrize(
-    ("method", "horizon"), [(rm.algorithms.NPG, None), (rm.algorithms.NPG, 15), (rm.algorithms.SoftmaxPG, None)]
+    ("method", "horizon"),
+    [(rm.algorithms.NPG, None), (rm.algorithms.NPG, 15), (rm.algorithms.SoftmaxPG, None)],
 )
 def test_it_learns(method, horizon):
     mdp = model()
-    algorithm = method(0.1 if method is rm.algorithms.NPG else 1.0, evaluation=Rollouts(100, horizon=horizon))
+    algorithm = method(
+        0.1 if method is rm.algorithms.NPG else 1.0, evaluation=Rollouts(100, horizon=horizon)
+    )
     learned = rm.learn(mdp, rm.Shannon(0.1), algorithm, iterations=30, rng=generators(3))
     optimum = rm.solve(mdp, rm.Shannon(0.1)).initial_value
-    start = rm.evaluate(mdp, mdp.available / np.maximum(mdp.available.sum(axis=1, keepdims=True), 1), rm.Shannon(0.1)).initial_value
+    start = rm.evaluate(
+        mdp,
+        mdp.available / np.maximum(mdp.available.sum(axis=1, keepdims=True), 1),
+        rm.Shannon(0.1),
+    ).initial_value
     for policy in learned.policy:
-        assert optimum - rm.evaluate(mdp, policy, rm.Shannon(0.1)).initial_value < 0.25 * (optimum - start)
+        assert optimum - rm.evaluate(mdp, policy, rm.Shannon(0.1)).initial_value < 0.25 * (
+            optimum - start
+        )
 
 
 # ---- runs beside each other, and other sources ----
@@ -299,7 +372,11 @@ def test_it_learns(method, horizon):
 def walker(state, action, rng):
     """A walk of two states that ends now and then, with rewards that are noisy."""
     ended = rng.random(state.shape) < 0.2
-    return np.where(rng.random(state.shape) < 0.8, action, state), state + rng.normal(size=state.shape), ended
+    return (
+        np.where(rng.random(state.shape) < 0.8, action, state),
+        state + rng.normal(size=state.shape),
+        ended,
+    )
 
 
 @pytest.mark.parametrize("horizon", [None, 7])
@@ -316,14 +393,25 @@ def test_a_run_is_the_same_alone_and_beside_others(horizon, kind):
 
 
 class Path(Episodic):
-    """A model that can only be followed, 8 times at once, with a time limit, and with a step of rest after each end or without."""
+    """A model that can only be followed, 8 times at once, with a time limit, and with a step of
+    rest after each end or without.
+    """
 
     walkers = 8
 
     def __init__(self, mdp, limit=None, rests=False):
         self.simulator, self.limit, self.rests = TableSimulator(mdp), limit, rests
-        self.n_states, self.n_actions, self.discount, self.initial = mdp.n_states, mdp.n_actions, mdp.discount, mdp.initial
-        self.available, self.terminal, self.all_available = mdp.available, mdp.terminal, mdp.all_available
+        self.n_states, self.n_actions, self.discount, self.initial = (
+            mdp.n_states,
+            mdp.n_actions,
+            mdp.discount,
+            mdp.initial,
+        )
+        self.available, self.terminal, self.all_available = (
+            mdp.available,
+            mdp.terminal,
+            mdp.all_available,
+        )
 
     def walk(self, count, streams):
         assert count == 8
@@ -333,33 +421,53 @@ class Path(Episodic):
 class Limited(Walk):
     def __init__(self, path, count, streams):
         self.path, self.inner, self.steps = path, SimulatedWalk(path.simulator, count, streams), 0
-        self.state, self.age, self.streams = self.inner.state, np.zeros(self.inner.state.shape), streams
+        self.state, self.age, self.streams = (
+            self.inner.state,
+            np.zeros(self.inner.state.shape),
+            streams,
+        )
         self.resting = np.zeros(self.age.shape, dtype=bool) if path.rests else None
 
     def step(self, action):
         mdp = self.path.simulator.mdp
         # a terminal state is not left: whoever rests in one draws from another
         self.inner.state = np.where(mdp.terminal[self.state], 0, self.state)
-        live = np.where(mdp.available[self.inner.state, action], action, np.argmax(mdp.available[self.inner.state], axis=-1))
+        live = np.where(
+            mdp.available[self.inner.state, action],
+            action,
+            np.argmax(mdp.available[self.inner.state], axis=-1),
+        )
         step = self.inner.step(live)
         self.steps, self.age = self.steps + 1, self.age + 1
         cut = ~step.ended & (self.age >= (self.path.limit or np.inf))
         over = step.ended | cut
         anew = self.path.simulator.first(self.streams, action.shape[1])
         if self.resting is None:
-            self.state, self.age = np.where(over, anew, step.next_state), np.where(over, 0, self.age)
+            self.state, self.age = (
+                np.where(over, anew, step.next_state),
+                np.where(over, 0, self.age),
+            )
             return Step(step.next_state, step.reward, step.ended, cut)
         rested, self.resting = self.resting, over & ~self.resting
         self.state = np.where(rested, anew, step.next_state)
         self.age = np.where(rested, 0, self.age)
         # what a resting walker is paid means nothing
-        return Step(step.next_state, np.where(rested, 1e6, step.reward), step.ended & ~rested, np.where(rested, True, cut))
+        return Step(
+            step.next_state,
+            np.where(rested, 1e6, step.reward),
+            step.ended & ~rested,
+            np.where(rested, True, cut),
+        )
 
 
 @pytest.mark.parametrize("horizon", [None, 40])
 @pytest.mark.parametrize("rests", [False, True])
 def test_an_environment_is_followed_to_the_end_of_each_episode(horizon, rests):
-    mdp, regularizer, runs = model(ends=0.2).with_initial(np.array([0.5, 0.3, 0.1, 0.1, 0.0])), rm.Shannon(0.3), 600
+    mdp, regularizer, runs = (
+        model(ends=0.2).with_initial(np.array([0.5, 0.3, 0.1, 0.1, 0.0])),
+        rm.Shannon(0.3),
+        600,
+    )
     policy = some_policy(mdp)
     estimate = run(Rollouts(40, horizon=horizon), Path(mdp, rests=rests), regularizer, policy, runs)
     sampled, exact = estimate.gradient.reshape(runs, 5, 3), gradient(mdp, regularizer, policy)
@@ -369,12 +477,25 @@ def test_an_environment_is_followed_to_the_end_of_each_episode(horizon, rests):
 
 @pytest.mark.parametrize("horizon", [None, 40])
 def test_an_episode_that_is_cut_off_goes_on_with_the_value_from_before(horizon):
-    mdp, regularizer, runs = model(mean=2.0).with_initial(np.array([0.5, 0.3, 0.1, 0.1, 0.0])), rm.Shannon(0.3), 100
+    mdp, regularizer, runs = (
+        model(mean=2.0).with_initial(np.array([0.5, 0.3, 0.1, 0.1, 0.0])),
+        rm.Shannon(0.3),
+        100,
+    )
     policy = some_policy(mdp)
     truth = rm.evaluate(mdp, policy, regularizer).value
-    before = Estimate(np.zeros((runs * 5, 3)), np.tile(truth, runs), 0, memory=np.ones(runs * 5, dtype=bool))
+    before = Estimate(
+        np.zeros((runs * 5, 3)), np.tile(truth, runs), 0, memory=np.ones(runs * 5, dtype=bool)
+    )
     q, blind = (
-        run(Rollouts(300, horizon=horizon), Path(mdp, limit=3), regularizer, policy, runs, before=given).q.reshape(runs, 5, 3)
+        run(
+            Rollouts(300, horizon=horizon),
+            Path(mdp, limit=3),
+            regularizer,
+            policy,
+            runs,
+            before=given,
+        ).q.reshape(runs, 5, 3)
         for given in (before, None)
     )
     exact = action_values(mdp, regularizer, policy)[mdp.available]
@@ -389,7 +510,9 @@ def test_an_episode_that_is_cut_off_goes_on_with_the_value_from_before(horizon):
 
 @pytest.mark.parametrize("given", [0, -1, True])
 def test_options_are_positive_integers(given):
-    with pytest.raises(rm.SolverError, match="the number of episodes must be an integer, 1 or more"):
+    with pytest.raises(
+        rm.SolverError, match="the number of episodes must be an integer, 1 or more"
+    ):
         Rollouts(given)
     with pytest.raises(rm.SolverError, match="the horizon .* must be an integer, 1 or more"):
         Rollouts(1, horizon=given)
@@ -398,15 +521,33 @@ def test_options_are_positive_integers(given):
 def test_an_undiscounted_episode_that_does_not_end_is_noticed(monkeypatch):
     monkeypatch.setattr(_walkers, "PATIENCE", 50)
     loop = UserSimulator(lambda state, action, rng: (state, np.ones(state.shape)), 1, 2, 1.0)
-    with pytest.raises(rm.SampleError, match="3 undiscounted episodes have not ended after 50 steps; give a horizon"):
+    with pytest.raises(
+        rm.SampleError,
+        match="3 undiscounted episodes have not ended after 50 steps; give a horizon",
+    ):
         run(Rollouts(3), loop, rm.Unregularized(), np.full((1, 2), 0.5))
-    assert run(Rollouts(3, horizon=60), loop, rm.Unregularized(), np.full((1, 2), 0.5)).samples == 180
+    assert (
+        run(Rollouts(3, horizon=60), loop, rm.Unregularized(), np.full((1, 2), 0.5)).samples == 180
+    )
 
 
 def test_a_log_cannot_be_followed():
     class Log(rm.mdp.Frame):
         n_states, n_actions, discount, all_available = 1, 1, 0.5, True
-        initial, available, terminal = np.ones(1), np.ones((1, 1), dtype=bool), np.zeros(1, dtype=bool)
+        initial, available, terminal = (
+            np.ones(1),
+            np.ones((1, 1), dtype=bool),
+            np.zeros(1, dtype=bool),
+        )
 
-    with pytest.raises(rm.SampleError, match="Rollouts follow a policy in an MDP, a simulator or an environment, not in Log"):
-        rm.learn(Log(), None, rm.algorithms.NPG(0.1, evaluation=Rollouts(1)), iterations=1, rng=np.random.default_rng(0))
+    with pytest.raises(
+        rm.SampleError,
+        match="Rollouts follow a policy in an MDP, a simulator or an environment, not in Log",
+    ):
+        rm.learn(
+            Log(),
+            None,
+            rm.algorithms.NPG(0.1, evaluation=Rollouts(1)),
+            iterations=1,
+            rng=np.random.default_rng(0),
+        )

@@ -18,7 +18,9 @@ def generators(count, first=0):
 
 
 def estimated(evaluation, mdp, regularizer, policy, runs, first=0, source=None):
-    """Evaluate one policy in many runs: the estimate, its (N, S, A) action values, and the exact ones."""
+    """Evaluate one policy in many runs: the estimate, its (N, S, A) action values, and the exact
+    ones.
+    """
     trials = Trials(mdp if source is None else source, Streams(generators(runs, first)))
     estimate = evaluation(trials, copied(regularizer, mdp, runs), np.tile(policy, (runs, 1)), None)
     return estimate, trials.split(estimate.q), rm.evaluate(mdp, policy, regularizer).q
@@ -58,7 +60,9 @@ def test_inexact_steps_without_noise_are_the_exact_steps():
     exact = rm.solve(GARNET, shannon, rm.algorithms.NPG(step), tol=0, max_iterations=7)
     noisy = rm.algorithms.NPG(step, evaluation=Noisy(0.0))
     # the policy of a sampled method is the one ahead
-    learned = rm.solve(GARNET, shannon, noisy, tol=0, max_iterations=6, rng=np.random.default_rng(0))
+    learned = rm.solve(
+        GARNET, shannon, noisy, tol=0, max_iterations=6, rng=np.random.default_rng(0)
+    )
     assert np.allclose(learned.policy, exact.policy, rtol=0, atol=1e-12)
 
 
@@ -102,7 +106,9 @@ def test_the_bound_on_the_error_holds_as_often_as_it_says(reuse, regularizer, po
     estimate, q, exact = estimated(evaluation, mdp, regularizer, policy, 200)
     assert np.mean(np.abs(q - exact).max(axis=(1, 2)) <= estimate.error) >= 0.8
     # and is a bound of some use: it falls with the number of samples
-    better, _, _ = estimated(GenerativeModel(3000, reuse=reuse, confidence=0.8), mdp, regularizer, policy, 1)
+    better, _, _ = estimated(
+        GenerativeModel(3000, reuse=reuse, confidence=0.8), mdp, regularizer, policy, 1
+    )
     assert better.error[0] < 0.2 * estimate.error[0]
 
 
@@ -123,12 +129,16 @@ def test_a_user_s_own_simulator_gives_the_same_model(policy):
 
     low, high = rewards.min() - 1, rewards.max() + 1
     simulator = UserSimulator(sample, 8, 3, GARNET.discount, reward_range=(low, high))
-    estimate, q, exact = estimated(GenerativeModel(100_000), GARNET, rm.Shannon(0.3), policy, 2, source=simulator)
+    estimate, q, exact = estimated(
+        GenerativeModel(100_000), GARNET, rm.Shannon(0.3), policy, 2, source=simulator
+    )
     assert np.abs(q - exact).max() < 0.15
     assert np.isfinite(estimate.error).all()
     assert not np.array_equal(q[0], q[1])
     unknown = UserSimulator(sample, 8, 3, GARNET.discount)
-    estimate, _, _ = estimated(GenerativeModel(10), GARNET, rm.Shannon(0.3), policy, 1, source=unknown)
+    estimate, _, _ = estimated(
+        GenerativeModel(10), GARNET, rm.Shannon(0.3), policy, 1, source=unknown
+    )
     assert estimate.error is None
 
 
@@ -141,13 +151,18 @@ def test_many_states_go_by_sparse_factorizations():
 
 def test_a_reused_model_is_drawn_once():
     algorithm = rm.algorithms.SoftPolicyIteration(evaluation=GenerativeModel(50, reuse=True))
-    learned = rm.learn(GARNET, rm.Shannon(0.3), algorithm, iterations=8, rng=np.random.default_rng(0))
+    learned = rm.learn(
+        GARNET, rm.Shannon(0.3), algorithm, iterations=8, rng=np.random.default_rng(0)
+    )
     assert learned.samples == 50 * 24
     # so policy iteration converges: to the optimum of that model
     again = rm.learn(GARNET, rm.Shannon(0.3), algorithm, iterations=9, rng=np.random.default_rng(0))
     assert np.allclose(learned.policy, again.policy, atol=1e-10)
     fresh = rm.algorithms.SoftPolicyIteration(evaluation=GenerativeModel(50))
-    assert rm.learn(GARNET, rm.Shannon(0.3), fresh, iterations=8, rng=np.random.default_rng(0)).samples == 50 * 24 * 9
+    assert (
+        rm.learn(GARNET, rm.Shannon(0.3), fresh, iterations=8, rng=np.random.default_rng(0)).samples
+        == 50 * 24 * 9
+    )
 
 
 @pytest.mark.parametrize(

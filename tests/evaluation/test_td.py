@@ -1,4 +1,6 @@
-"""Temporal differences: each target has the right mean, λ-returns are what their definition says, and all runs are independent."""
+"""Temporal differences: each target has the right mean, λ-returns are what their definition says,
+and all runs are independent.
+"""
 
 import numpy as np
 import pytest
@@ -12,12 +14,18 @@ each_target = pytest.mark.parametrize("target", TARGETS)
 
 
 def masked(discount=0.8):
-    """Six states, the last terminal; some pairs are unavailable, and some transitions end the episode."""
+    """Six states, the last terminal; some pairs are unavailable, and some transitions end the
+    episode.
+    """
     rng = np.random.default_rng(3)
-    available = np.array([[1, 1, 1], [1, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0], [0, 0, 0]], dtype=bool)
+    available = np.array(
+        [[1, 1, 1], [1, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0], [0, 0, 0]], dtype=bool
+    )
     termination = rng.uniform(0.1, 0.3, size=(6, 3)) * available
     rows = rng.dirichlet(np.ones(6), size=(6, 3)) * (1 - termination)[..., None]
-    return rm.MDP(rows, rng.normal(size=(6, 3)), discount, available=available, termination=termination)
+    return rm.MDP(
+        rows, rng.normal(size=(6, 3)), discount, available=available, termination=termination
+    )
 
 
 def some_policy(mdp, seed=0):
@@ -56,17 +64,25 @@ def root_mean_square(found, exact, mdp):
 
 
 def one_backup(mdp, regularizer, policy, q, target):
-    """What a target is on average: r + γ P W, with W the value that the policy, or the best one, makes of q."""
+    """What a target is on average: r + γ P W, with W the value that the policy, or the best one,
+    makes of q.
+    """
     finite = np.where(mdp.available, q, 0.0)
     if target == "optimal":
         ahead = regularizer.maximum(finite, mdp.available)
     else:
-        ahead = np.where(mdp.terminal, 0.0, (policy * finite).sum(axis=1) - regularizer.cost(policy, mdp.available))
+        ahead = np.where(
+            mdp.terminal,
+            0.0,
+            (policy * finite).sum(axis=1) - regularizer.cost(policy, mdp.available),
+        )
     return rm.bellman.q_values(mdp, ahead)
 
 
 def assert_mean(samples, expected):
-    """(n, k) independent samples have the (k,) expected means, by a test that fails once in ten million times."""
+    """(n, k) independent samples have the (k,) expected means, by a test that fails once in ten
+    million times.
+    """
     error = samples.std(axis=0, ddof=1) / np.sqrt(len(samples))
     score = np.abs(samples.mean(axis=0) - expected) / np.maximum(error, 1e-12)
     assert score.max() < 5.7, score
@@ -76,9 +92,15 @@ def assert_mean(samples, expected):
 @pytest.mark.parametrize("name", ["Shannon, per state", "Tsallis", "none"])
 def test_one_sweep_is_a_backup_on_average(target, name):
     mdp, policy = masked(), some_policy(masked())
-    regularizer = {"Shannon, per state": per_state(), "Tsallis": rm.Tsallis(1.5, 0.4), "none": rm.Unregularized()}[name]
+    regularizer = {
+        "Shannon, per state": per_state(),
+        "Tsallis": rm.Tsallis(1.5, 0.4),
+        "none": rm.Unregularized(),
+    }[name]
     q = np.where(mdp.available, np.random.default_rng(1).normal(size=mdp.rewards.shape), -np.inf)
-    found, after = estimate(SynchronousTD(1, step_size=1.0, target=target), mdp, regularizer, policy, 4000, q=q)
+    found, after = estimate(
+        SynchronousTD(1, step_size=1.0, target=target), mdp, regularizer, policy, 4000, q=q
+    )
     expected = one_backup(mdp, regularizer, policy, q, target)
     assert_mean(found[:, mdp.available], expected[mdp.available])
     assert np.all(np.isneginf(found[:, ~mdp.available]))
@@ -89,13 +111,16 @@ def test_one_sweep_is_a_backup_on_average(target, name):
 def test_one_step_is_a_backup_on_average_of_the_pair_that_was_visited(target):
     mdp, policy, regularizer = masked(), some_policy(masked()), per_state()
     q = np.where(mdp.available, np.random.default_rng(1).normal(size=mdp.rewards.shape), -np.inf)
-    found, _ = estimate(TD(1, step_size=1.0, target=target, walkers=1), mdp, regularizer, policy, 20_000, q=q)
+    found, _ = estimate(
+        TD(1, step_size=1.0, target=target, walkers=1), mdp, regularizer, policy, 20_000, q=q
+    )
     expected = one_backup(mdp, regularizer, policy, q, target)
     moved = found != q
     assert np.all(moved.sum(axis=(1, 2)) == 1)
     for state, action in zip(*np.nonzero(mdp.available), strict=True):
         chosen = moved[:, state, action]
-        # the walks begin in the initial distribution, and take actions with the probabilities of the policy
+        # the walks begin in the initial distribution, and take actions with the probabilities of
+        # the policy
         share = mdp.initial[state] * policy[state, action]
         assert abs(chosen.mean() - share) < 5.7 * np.sqrt(share / len(found))
         assert_mean(found[chosen][:, [state], [action]], expected[state, action])
@@ -120,7 +145,11 @@ def test_estimates_converge(target, evaluation):
     exact = best_q(mdp, regularizer) if target == "optimal" else true_q(mdp, regularizer, policy)
 
     def error(times):
-        method = TD(60 * times, target=target, walkers=4) if evaluation == "walks" else SynchronousTD(30 * times, target=target)
+        method = (
+            TD(60 * times, target=target, walkers=4)
+            if evaluation == "walks"
+            else SynchronousTD(30 * times, target=target)
+        )
         found, _ = estimate(method, mdp, regularizer, policy, 50)
         return root_mean_square(found, exact, mdp)
 
@@ -130,7 +159,11 @@ def test_estimates_converge(target, evaluation):
 
 
 @pytest.mark.parametrize("discount", [0.0, 1.0])
-@pytest.mark.parametrize("evaluation", [TD(1000, walkers=4), TD(1000, walkers=4, trace=0.7), SynchronousTD(500)], ids=repr)
+@pytest.mark.parametrize(
+    "evaluation",
+    [TD(1000, walkers=4), TD(1000, walkers=4, trace=0.7), SynchronousTD(500)],
+    ids=repr,
+)
 def test_the_ends_of_the_range_of_discounts(evaluation, discount):
     mdp, policy, regularizer = masked(discount), some_policy(masked()), per_state()
     found, _ = estimate(evaluation, mdp, regularizer, policy, 20)
@@ -149,7 +182,11 @@ class Script(Episodic):
     """
 
     def __init__(self, frame, columns):
-        self.n_states, self.n_actions, self.discount = frame.n_states, frame.n_actions, frame.discount
+        self.n_states, self.n_actions, self.discount = (
+            frame.n_states,
+            frame.n_actions,
+            frame.discount,
+        )
         self.initial, self.available, self.terminal, self.all_available = (
             frame.initial, frame.available, frame.terminal, frame.all_available
         )  # fmt: skip
@@ -162,7 +199,10 @@ class Script(Episodic):
         ended = rng.random(shape) < 0.15
         cut = ~ended & (rng.random(shape) < 0.1) if cuts else np.zeros(shape, dtype=bool)
         ended[..., -1] |= not cuts
-        return cls(frame, (rng.choice(live, shape), rng.normal(size=shape), ended, cut, rng.choice(live, shape)))
+        return cls(
+            frame,
+            (rng.choice(live, shape), rng.normal(size=shape), ended, cut, rng.choice(live, shape)),
+        )
 
     def walk(self, count, streams):
         return ScriptedWalk(self, count)
@@ -174,20 +214,25 @@ class ScriptedWalk(Walk):
         self.state = script.columns[4][:, :count, -1]
 
     def step(self, action):
-        next_state, reward, ended, cut, anew = (column[..., self.steps] for column in self.script.columns)
+        next_state, reward, ended, cut, anew = (
+            column[..., self.steps] for column in self.script.columns
+        )
         self.script.done.append((self.state, action, reward, next_state, ended, cut))
         self.state, self.steps = np.where(ended | cut, anew, next_state), self.steps + 1
         return Step(next_state, reward, ended, cut)
 
 
 def forward_view(script, regularizer, policy, *, trace, target, power):
-    """(S, A) action values by the definition: after each step, all earlier pairs of the run move to their λ-returns so far."""
+    """(S, A) action values by the definition: after each step, all earlier pairs of the run move to
+    their λ-returns so far.
+    """
     gamma, cost = script.discount, regularizer.cost(policy, script.available)
     done = [[column[0] for column in row] for row in script.done]
     walkers = range(len(done[0][0]))
     q0 = np.zeros((script.n_states, script.n_actions))
     q = q0.copy()
-    ahead = []  # what the state after each step was taken to be worth, with the estimates of that time
+    # what the state after each step was taken to be worth, with the estimates of that time
+    ahead = []
     for now in range(len(done)):
         row = []
         for m in walkers:
@@ -213,7 +258,9 @@ def forward_view(script, regularizer, policy, *, trace, target, power):
                     elif i == j:
                         total = reward + gamma * (ahead[i][m] - cost[after])
                     else:
-                        total = reward + gamma * ((1 - trace) * ahead[i][m] + trace * total - cost[after])
+                        total = reward + gamma * (
+                            (1 - trace) * ahead[i][m] + trace * total - cost[after]
+                        )
                 returns.setdefault((done[k][0][m], done[k][1][m]), []).append(total)
             for pair, totals in returns.items():
                 q[pair] += (1 + visits[pair]) ** -power * (np.mean(totals) - q[pair])
@@ -229,7 +276,9 @@ def test_estimates_are_the_lambda_returns_of_every_moment(target, walkers, trace
     script = Script.random(mdp, (1, walkers, 30), seed=walkers, cuts=True)
     # the action after the last step is not recorded: there the episodes end
     script.columns[2][..., -1], script.columns[3][..., -1] = True, False
-    found, _ = estimate(TD(30, Polynomial(0.6), target, trace, walkers), script, regularizer, policy, 1)
+    found, _ = estimate(
+        TD(30, Polynomial(0.6), target, trace, walkers), script, regularizer, policy, 1
+    )
     expected = forward_view(script, regularizer, policy, trace=trace, target=target, power=0.6)
     np.testing.assert_allclose(found[0][mdp.available], expected[mdp.available], rtol=0, atol=1e-12)
 
@@ -242,7 +291,9 @@ def test_lambda_1_is_monte_carlo(target):
     cost = regularizer.cost(policy, mdp.available)
     for run in range(3):
         sums, counts, total = np.zeros((6, 3)), np.zeros((6, 3)), 0.0
-        for state, action, reward, after, ended, _ in ([column[run, 0] for column in row] for row in reversed(script.done)):
+        for state, action, reward, after, ended, _ in (
+            [column[run, 0] for column in row] for row in reversed(script.done)
+        ):
             total = reward if ended else reward + 0.9 * (total - cost[after])
             sums[state, action] += total
             counts[state, action] += 1
@@ -253,7 +304,9 @@ def test_lambda_1_is_monte_carlo(target):
 def test_walkers_that_meet_move_the_pair_once_towards_the_mean():
     mdp = rm.MDP(np.ones((1, 1, 1)), np.zeros((1, 1)), discount=0.0)
     script = Script.random(mdp, (2, 5, 3), cuts=False)
-    found, after = estimate(TD(3, Polynomial(1.0), walkers=5), script, rm.Unregularized(), np.ones((1, 1)), 2)
+    found, after = estimate(
+        TD(3, Polynomial(1.0), walkers=5), script, rm.Unregularized(), np.ones((1, 1)), 2
+    )
     np.testing.assert_allclose(found[:, 0, 0], script.columns[1].mean(axis=(1, 2)), atol=1e-15)
     assert after.memory.visits.tolist() == [3, 3]
     assert after.samples == 15
@@ -288,7 +341,11 @@ def test_a_run_does_not_depend_on_those_beside_it(evaluation):
     assert not np.array_equal(together.q[0], together.q[1])
 
 
-@pytest.mark.parametrize("evaluation", [TD(4, walkers=2), *(SynchronousTD(3, target=target) for target in TARGETS)], ids=repr)
+@pytest.mark.parametrize(
+    "evaluation",
+    [TD(4, walkers=2), *(SynchronousTD(3, target=target) for target in TARGETS)],
+    ids=repr,
+)
 def test_a_run_of_a_users_simulator_does_not_depend_on_those_beside_it(evaluation):
     def sample(state, action, rng):
         return rng.integers(0, 3, size=state.shape), rng.normal(size=state.shape) + action
@@ -297,7 +354,13 @@ def test_a_run_of_a_users_simulator_does_not_depend_on_those_beside_it(evaluatio
 
     def found(which):
         algorithm = rm.algorithms.PolicyIteration(evaluation)
-        return rm.learn(simulator, rm.Shannon(0.5), algorithm, iterations=3, rng=[np.random.default_rng(i) for i in which]).q
+        return rm.learn(
+            simulator,
+            rm.Shannon(0.5),
+            algorithm,
+            iterations=3,
+            rng=[np.random.default_rng(i) for i in which],
+        ).q
 
     together = found([0, 1, 2])
     assert all(np.array_equal(found([run])[0], together[run]) for run in range(3))
@@ -306,8 +369,12 @@ def test_a_run_of_a_users_simulator_does_not_depend_on_those_beside_it(evaluatio
 @pytest.mark.parametrize(("target", "goes_on"), [("expected", False), ("optimal", True)])
 def test_visits_are_counted_anew_where_the_policy_is_another(target, goes_on):
     mdp = masked()
-    _, after = estimate(SynchronousTD(5, target=target), mdp, per_state(), some_policy(mdp), 2, iterations=3)
-    assert set(after.memory.visits.reshape(2, 6, 3)[:, mdp.available].ravel()) == {15 if goes_on else 5}
+    _, after = estimate(
+        SynchronousTD(5, target=target), mdp, per_state(), some_policy(mdp), 2, iterations=3
+    )
+    assert set(after.memory.visits.reshape(2, 6, 3)[:, mdp.available].ravel()) == {
+        15 if goes_on else 5
+    }
 
 
 # ---- options ----
@@ -321,8 +388,14 @@ def test_visits_are_counted_anew_where_the_policy_is_another(target, goes_on):
         ({"steps": 1, "step_size": 1.5}, "in (0, 1]"),
         ({"steps": 1, "trace": 1.1}, "between 0 and 1"),
         ({"steps": 1, "exploration": -0.1}, "between 0 and 1"),
-        ({"steps": 1, "trace": 0.5, "target": "optimal"}, "a return is that of the policy that is followed"),
-        ({"steps": 1, "trace": 0.5, "exploration": 0.1}, "a return is that of the policy that is followed"),
+        (
+            {"steps": 1, "trace": 0.5, "target": "optimal"},
+            "a return is that of the policy that is followed",
+        ),
+        (
+            {"steps": 1, "trace": 0.5, "exploration": 0.1},
+            "a return is that of the policy that is followed",
+        ),
         ({"steps": 1, "target": "sampled", "exploration": 0.1}, "take expected ones"),
     ],
 )
@@ -335,11 +408,23 @@ def test_options_out_of_range_are_refused(options, message):
 def test_walks_leave_out_episodes_that_are_over_at_once():
     start = np.array([0.0, 0.25, 0.0, 0.0, 0.0, 0.75])
     mdp = masked()
-    source = rm.MDP(mdp.to_sas(), mdp.rewards, mdp.discount, available=mdp.available, termination=mdp.termination, initial=start)
+    source = rm.MDP(
+        mdp.to_sas(),
+        mdp.rewards,
+        mdp.discount,
+        available=mdp.available,
+        termination=mdp.termination,
+        initial=start,
+    )
     _, after = estimate(TD(50, walkers=4), source, rm.Unregularized(), some_policy(mdp), 5)
     assert after.memory.visits.reshape(5, 6, 3)[:, 5].sum() == 0
     source = rm.MDP(
-        mdp.to_sas(), mdp.rewards, mdp.discount, available=mdp.available, termination=mdp.termination, initial=np.eye(6)[5]
+        mdp.to_sas(),
+        mdp.rewards,
+        mdp.discount,
+        available=mdp.available,
+        termination=mdp.termination,
+        initial=np.eye(6)[5],
     )
     with pytest.raises(rm.SampleError, match="every episode begins in a terminal state"):
         estimate(TD(1), source, rm.Unregularized(), some_policy(mdp), 1)

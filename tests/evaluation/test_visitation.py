@@ -21,7 +21,9 @@ def test_occupancy_is_a_distribution_where_no_episode_ends(discount):
     assert np.all(d >= 0)
     np.testing.assert_allclose(d.sum(), 1.0, rtol=1e-13)
     chain = np.einsum("sa,sat->st", policy, mdp.to_sas())
-    np.testing.assert_allclose(d, (1 - discount) * mdp.initial + discount * d @ chain, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(
+        d, (1 - discount) * mdp.initial + discount * d @ chain, rtol=0, atol=1e-15
+    )
     # the definition, as a series
     term, total = mdp.initial.copy(), np.zeros(30)
     for _ in range(4000):
@@ -46,14 +48,22 @@ def test_visits_of_an_undiscounted_walk():
     P[1, 0, 2] = 0.5
     ending = np.array([[0.0], [0.5], [0.0], [0.0]])
     available = np.array([[True], [True], [True], [False]])
-    mdp = rm.MDP(P, np.zeros((4, 1)), 1.0, initial=[1, 0, 0, 0], termination=ending, available=available)
+    mdp = rm.MDP(
+        P, np.zeros((4, 1)), 1.0, initial=[1, 0, 0, 0], termination=ending, available=available
+    )
     np.testing.assert_allclose(rm.visits(mdp, [0, 0, 0, 0]), [1.0, 1.0, 0.5, 0.5], rtol=1e-15)
-    np.testing.assert_allclose(rm.occupancy(mdp.with_discount(0.5), [0, 0, 0, 0]), [0.5, 0.25, 0.0625, 0.03125], rtol=1e-15)
+    np.testing.assert_allclose(
+        rm.occupancy(mdp.with_discount(0.5), [0, 0, 0, 0]), [0.5, 0.25, 0.0625, 0.03125], rtol=1e-15
+    )
 
 
 def test_the_undiscounted_occupancy_is_refused():
-    with pytest.raises(rm.SolverError, match=r"needs a discount below 1; for an undiscounted model use visits\(\)"):
-        rm.occupancy(rm.models.gridworld().with_discount(1.0), rm.uniform_policy(rm.models.gridworld()))
+    with pytest.raises(
+        rm.SolverError, match=r"needs a discount below 1; for an undiscounted model use visits\(\)"
+    ):
+        rm.occupancy(
+            rm.models.gridworld().with_discount(1.0), rm.uniform_policy(rm.models.gridworld())
+        )
 
 
 REGULARIZERS = [
@@ -64,7 +74,9 @@ REGULARIZERS = [
 ]
 
 
-@pytest.mark.parametrize("regularizer", REGULARIZERS, ids=lambda regularizer: type(regularizer).__name__)
+@pytest.mark.parametrize(
+    "regularizer", REGULARIZERS, ids=lambda regularizer: type(regularizer).__name__
+)
 @pytest.mark.parametrize("discount", [0.0, 0.9, 0.999])
 def test_performance_difference(regularizer, discount):
     # V^π(ρ) - V^π'(ρ) = 1/(1-γ) E_{s∼d^π}[⟨Q^π', π - π'⟩ - τ h(π) + τ h(π')]
@@ -73,12 +85,20 @@ def test_performance_difference(regularizer, discount):
     left = rm.evaluate(mdp, one, regularizer).initial_value
     baseline = rm.evaluate(mdp, other, regularizer)
     h = regularizer or rm.Unregularized()
-    step = ((one - other) * baseline.q).sum(axis=1) - h.cost(one, mdp.available) + h.cost(other, mdp.available)
+    step = (
+        ((one - other) * baseline.q).sum(axis=1)
+        - h.cost(one, mdp.available)
+        + h.cost(other, mdp.available)
+    )
     right = rm.occupancy(mdp, one) @ step / (1 - discount)
-    np.testing.assert_allclose(left - baseline.initial_value, right, rtol=0, atol=1e-12 / (1 - discount))
+    np.testing.assert_allclose(
+        left - baseline.initial_value, right, rtol=0, atol=1e-12 / (1 - discount)
+    )
 
 
-@pytest.mark.parametrize("make", [rm.Shannon, lambda temperature: rm.KL(np.array([0.2, 0.3, 0.5]), temperature)])
+@pytest.mark.parametrize(
+    "make", [rm.Shannon, lambda temperature: rm.KL(np.array([0.2, 0.3, 0.5]), temperature)]
+)
 def test_entropy_gap(make):
     # V*(ρ) - V^π(ρ) = τ/(1-γ) E_{s∼d^π} KL(π(s) ‖ π*(s))
     mdp = rm.models.garnet(20, 3, 5, rng=2, discount=0.9)
@@ -96,7 +116,9 @@ def test_evaluate_returns_what_it_says(discount):
     policy = some_policy(mdp, 3)
     found = rm.evaluate(mdp, policy)
     P, r, _, available = parts(mdp)
-    np.testing.assert_allclose(found.q, np.where(available, r + discount * P @ found.value, -np.inf), rtol=1e-13)
+    np.testing.assert_allclose(
+        found.q, np.where(available, r + discount * P @ found.value, -np.inf), rtol=1e-13
+    )
     assert np.all(found.lower <= found.value)
     assert np.all(found.value <= found.upper)
     assert np.max(found.upper - found.lower) < 1e-6

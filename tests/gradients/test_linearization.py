@@ -1,4 +1,6 @@
-"""Derivatives of solutions, for every regularizer, against differences of solutions and against complex steps."""
+"""Derivatives of solutions, for every regularizer, against differences of solutions and against
+complex steps.
+"""
 
 import numpy as np
 import pytest
@@ -11,7 +13,8 @@ from regmdp.regularizers.base import with_temperature
 
 N_STATES, N_ACTIONS = 5, 3
 SHAPE = (N_STATES, N_ACTIONS)
-#: Those whose greedy distributions are differences or searched for: their derivatives have fewer digits.
+#: Those whose greedy distributions are differences or searched for: their derivatives have fewer
+#: digits.
 COARSE = {
     "a user's own": 1e-5,
     "separable": 1e-5,
@@ -23,16 +26,22 @@ WITHOUT = {name for name in REGULARIZERS if "temperature 0" in name}
 
 
 def problem(name, temperature, discount, seed=0):
-    """A model in which, at this temperature, the actions of a state are about equally good, and a regularizer."""
+    """A model in which, at this temperature, the actions of a state are about equally good, and a
+    regularizer.
+    """
     rng = np.random.default_rng(seed)
     regularizer = REGULARIZERS[name](SHAPE, rng)
     scale = temperature
     if not isinstance(regularizer, rm.Box | Unregularized):
         per_state = np.ndim(regularizer.temperature) == 1
-        regularizer = with_temperature(regularizer, temperature * rng.uniform(0.5, 1.0, N_STATES) if per_state else temperature)
+        regularizer = with_temperature(
+            regularizer, temperature * rng.uniform(0.5, 1.0, N_STATES) if per_state else temperature
+        )
     if isinstance(regularizer, Sum):
         # the parts have temperatures of their own
-        scale = temperature * max(part.max_temperature for part in regularizer.parts if not isinstance(part, rm.Box))
+        scale = temperature * max(
+            part.max_temperature for part in regularizer.parts if not isinstance(part, rm.Box)
+        )
     rows = rng.dirichlet(np.ones(N_STATES), size=SHAPE)
     ends = rng.uniform(0.05, 0.3, size=SHAPE) if discount == 1.0 else np.zeros(SHAPE)
     rows *= (1.0 - ends)[..., None]
@@ -40,22 +49,39 @@ def problem(name, temperature, discount, seed=0):
     rewards = value[:, None] - discount * rows @ value + scale * 0.7 * rng.normal(size=SHAPE)
     available = np.ones(SHAPE, dtype=bool)
     available[1, 2] = False
-    mdp = rm.MDP(rows, rewards, discount, available=available, termination=ends, initial=rng.dirichlet(np.ones(N_STATES)))
+    mdp = rm.MDP(
+        rows,
+        rewards,
+        discount,
+        available=available,
+        termination=ends,
+        initial=rng.dirichlet(np.ones(N_STATES)),
+    )
     return mdp, regularizer, scale, rng
 
 
 def solved(mdp, regularizer):
-    solution = rm.solve(mdp, regularizer, rm.algorithms.PolicyIteration(), tol=1e-14, max_iterations=200)
+    solution = rm.solve(
+        mdp, regularizer, rm.algorithms.PolicyIteration(), tol=1e-14, max_iterations=200
+    )
     q = rm.bellman.q_values(mdp, solution.value)
-    return solution.value, np.where(mdp.available, q, 0.0), rm.bellman.greedy(mdp, regularizer, solution.value)[1]
+    return (
+        solution.value,
+        np.where(mdp.available, q, 0.0),
+        rm.bellman.greedy(mdp, regularizer, solution.value)[1],
+    )
 
 
 def direction(mdp, regularizer, scale, rng):
-    """A change of everything that a problem is made of at once, of a size that changes the policy by about as much."""
+    """A change of everything that a problem is made of at once, of a size that changes the policy
+    by about as much.
+    """
     rewards = scale * rng.normal(size=SHAPE)
     rows = mdp.to_sas()
     transitions = rng.normal(size=rows.shape) * rows
-    transitions -= rows * (transitions.sum(axis=-1, keepdims=True) / rows.sum(axis=-1, keepdims=True).clip(1e-9))
+    transitions -= rows * (
+        transitions.sum(axis=-1, keepdims=True) / rows.sum(axis=-1, keepdims=True).clip(1e-9)
+    )
     # in the middle of what is possible
     discount = scale * 1e-2 * (1.0 - mdp.discount) if 0.0 < mdp.discount < 1.0 else None
     temperature = reference = None
@@ -74,11 +100,17 @@ def moved(mdp, regularizer, change, step):
         mdp = mdp.with_discount(mdp.discount + step * change.discount)
     if change.transitions is not None:
         mdp = rm.MDP(
-            mdp.to_sas() + step * change.transitions, mdp.rewards, mdp.discount, available=mdp.available,
-            termination=mdp.termination, initial=mdp.initial,
-        )  # fmt: skip
+            mdp.to_sas() + step * change.transitions,
+            mdp.rewards,
+            mdp.discount,
+            available=mdp.available,
+            termination=mdp.termination,
+            initial=mdp.initial,
+        )
     if change.temperature is not None:
-        regularizer = with_temperature(regularizer, np.asarray(regularizer.temperature) + step * change.temperature)
+        regularizer = with_temperature(
+            regularizer, np.asarray(regularizer.temperature) + step * change.temperature
+        )
     if change.reference is not None:
         regularizer = unnormalised(regularizer, step * change.reference)
     return mdp, regularizer
@@ -89,7 +121,11 @@ def unnormalised(regularizer, change):
     copy = rm.KL.__new__(rm.KL)
     reference = regularizer.reference + change
     with np.errstate(divide="ignore"):
-        fields = {"reference": reference, "temperature": regularizer.temperature, "_log_reference": np.log(reference)}
+        fields = {
+            "reference": reference,
+            "temperature": regularizer.temperature,
+            "_log_reference": np.log(reference),
+        }
     for name, field in fields.items():
         object.__setattr__(copy, name, field)
     return copy
@@ -99,7 +135,9 @@ def differences(mdp, regularizer, change, step=1e-4):
     """Differences of solutions, extrapolated."""
     found = []
     for size in (step, 2 * step):
-        ahead, behind = (solved(*moved(mdp, regularizer, change, sign * size)) for sign in (1.0, -1.0))
+        ahead, behind = (
+            solved(*moved(mdp, regularizer, change, sign * size)) for sign in (1.0, -1.0)
+        )
         found.append([(one - other) / (2 * size) for one, other in zip(ahead, behind, strict=True)])
     return [(4.0 * fine - coarse) / 3.0 for fine, coarse in zip(*found, strict=True)]
 
@@ -113,18 +151,38 @@ def test_derivatives_are_limits_of_differences(name, discount, temperature):
     mdp, regularizer, scale, rng = problem(name, temperature, discount)
     linear = linearize(mdp, regularizer, solved(mdp, regularizer)[0])
     tolerance = COARSE.get(name, 3e-6)
-    weight, of_q, of_policy = rng.normal(size=N_STATES), rng.normal(size=SHAPE) * mdp.available, rng.normal(size=SHAPE)
-    gradients = [linear.gradient(), linear.gradient(value=weight, q=of_q), linear.gradient(policy=of_policy)]
+    weight, of_q, of_policy = (
+        rng.normal(size=N_STATES),
+        rng.normal(size=SHAPE) * mdp.available,
+        rng.normal(size=SHAPE),
+    )
+    gradients = [
+        linear.gradient(),
+        linear.gradient(value=weight, q=of_q),
+        linear.gradient(policy=of_policy),
+    ]
     change = direction(mdp, regularizer, scale, rng)
     value, q, policy = differences(mdp, regularizer, change)
     exact = linear.derivative(change)
-    for one, other, part in ((exact.value, value, "value"), (exact.q, q, "q"), (exact.policy, policy, "policy")):
+    for one, other, part in (
+        (exact.value, value, "value"),
+        (exact.q, q, "q"),
+        (exact.policy, policy, "policy"),
+    ):
         size = np.max(np.abs(one)) + (1.0 if part == "policy" else scale)
         assert np.max(np.abs(one - other)) <= tolerance * size, part
     # and what is found backwards is the same
-    numbers = [mdp.initial @ exact.value, weight @ exact.value + np.sum(of_q * exact.q), np.sum(of_policy * exact.policy)]
-    for gradient, number, whole in zip(gradients, numbers, (exact.value, exact.q, exact.policy), strict=True):
-        assert gradient.along(change) == pytest.approx(number, rel=1e-7, abs=1e-7 * (np.max(np.abs(whole)) + 1e-3 * scale))
+    numbers = [
+        mdp.initial @ exact.value,
+        weight @ exact.value + np.sum(of_q * exact.q),
+        np.sum(of_policy * exact.policy),
+    ]
+    for gradient, number, whole in zip(
+        gradients, numbers, (exact.value, exact.q, exact.policy), strict=True
+    ):
+        assert gradient.along(change) == pytest.approx(
+            number, rel=1e-7, abs=1e-7 * (np.max(np.abs(whole)) + 1e-3 * scale)
+        )
 
 
 @pytest.mark.parametrize("discount", [0.9, 1.0])
@@ -137,14 +195,24 @@ def test_second_derivatives_are_limits_of_differences_of_gradients(name, discoun
     for sign in (1.0, -1.0):
         there = moved(mdp, regularizer, change, sign * step)
         gradients.append(linearize(*there, solved(*there)[0]).gradient(value=weight, q=of_q))
-    exact = linearize(mdp, regularizer, solved(mdp, regularizer)[0]).hessian_product(change, value=weight, q=of_q)
+    exact = linearize(mdp, regularizer, solved(mdp, regularizer)[0]).hessian_product(
+        change, value=weight, q=of_q
+    )
     ahead, behind = gradients
     tolerance = max(1e-5, COARSE.get(name, 0.0))
     for part in ("rewards", "temperature", "discount", "reference"):
         if getattr(exact, part) is not None:
-            difference = (np.asarray(getattr(ahead, part)) - np.asarray(getattr(behind, part))) / (2 * step)
-            # at temperature 0 the cost of the policy is 0, and has no derivative that would mean anything
-            assert np.allclose(difference, getattr(exact, part), rtol=tolerance, atol=tolerance * np.max(np.abs(difference))), part
+            difference = (np.asarray(getattr(ahead, part)) - np.asarray(getattr(behind, part))) / (
+                2 * step
+            )
+            # at temperature 0 the cost of the policy is 0, and has no derivative that would mean
+            # anything
+            assert np.allclose(
+                difference,
+                getattr(exact, part),
+                rtol=tolerance,
+                atol=tolerance * np.max(np.abs(difference)),
+            ), part
     other = rng.normal(size=(*SHAPE, N_STATES)) * mdp.to_sas()
     difference = (ahead.transitions.along(other) - behind.transitions.along(other)) / (2 * step)
     assert exact.transitions.along(other) == pytest.approx(difference, rel=1e-4, abs=1e-4)
@@ -154,16 +222,24 @@ def test_second_derivatives_are_symmetric():
     mdp, regularizer, scale, rng = problem("KL, one reference", 0.5, 0.95)
     linear = linearize(mdp, regularizer, solved(mdp, regularizer)[0])
     one, other = (direction(mdp, regularizer, scale, rng) for _ in range(2))
-    assert linear.hessian_product(one).along(other) == pytest.approx(linear.hessian_product(other).along(one), rel=1e-9)
+    assert linear.hessian_product(one).along(other) == pytest.approx(
+        linear.hessian_product(other).along(one), rel=1e-9
+    )
 
 
 def soft_value(rewards, rows, discount, temperature, reference, available):
-    """Newton's method on V = τ log Σ p̄ exp(Q/τ), in whatever numbers the arguments are: complex ones carry derivatives."""
-    value = np.zeros(len(rewards), dtype=np.result_type(rewards, rows, discount, temperature, reference))
+    """Newton's method on V = τ log Σ p̄ exp(Q/τ), in whatever numbers the arguments are: complex
+    ones carry derivatives.
+    """
+    value = np.zeros(
+        len(rewards), dtype=np.result_type(rewards, rows, discount, temperature, reference)
+    )
     for _ in range(200):
         scores = (rewards + discount * rows @ value) / temperature
         top = np.max(np.where(available, scores.real, -np.inf), axis=1)
-        weights = np.where(available, reference * np.exp(np.where(available, scores - top[:, None], 0.0)), 0.0)
+        weights = np.where(
+            available, reference * np.exp(np.where(available, scores - top[:, None], 0.0)), 0.0
+        )
         policy = weights / weights.sum(axis=1, keepdims=True)
         best = temperature * (top + np.log(weights.sum(axis=1)))
         matrix = np.eye(len(rewards)) - discount * np.einsum("sa,sat->st", policy, rows)
@@ -187,9 +263,15 @@ def test_derivatives_are_those_of_complex_steps(temperature, discount):
         mdp.available,
     )
     exact = linear.derivative(change)
-    assert np.allclose(exact.value, value.imag / 1e-30, rtol=1e-9, atol=1e-9 * np.max(np.abs(exact.value)))
-    assert np.allclose(exact.policy, policy.imag / 1e-30, rtol=1e-7, atol=1e-8 * np.max(np.abs(exact.policy)))
-    assert linear.gradient().along(change) == pytest.approx(mdp.initial @ value.imag / 1e-30, rel=1e-9)
+    assert np.allclose(
+        exact.value, value.imag / 1e-30, rtol=1e-9, atol=1e-9 * np.max(np.abs(exact.value))
+    )
+    assert np.allclose(
+        exact.policy, policy.imag / 1e-30, rtol=1e-7, atol=1e-8 * np.max(np.abs(exact.policy))
+    )
+    assert linear.gradient().along(change) == pytest.approx(
+        mdp.initial @ value.imag / 1e-30, rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("discount", [0.9, 1.0])
@@ -199,19 +281,26 @@ def test_errors_bound_what_a_rough_solution_makes_of_gradients(name, discount):
     exact = linearize(mdp, regularizer, solved(mdp, regularizer)[0])
     of_policy = rng.normal(size=SHAPE)
     for size in (1e-9, 1e-4, 1e-2):
-        rough = linearize(mdp, regularizer, exact.value + size * scale * rng.uniform(-1.0, 1.0, N_STATES))
+        rough = linearize(
+            mdp, regularizer, exact.value + size * scale * rng.uniform(-1.0, 1.0, N_STATES)
+        )
         for weights in ({}, {"policy": of_policy}):
             one, other = exact.gradient(**weights), rough.gradient(**weights)
             errors, change = other.errors, direction(mdp, regularizer, scale, rng)
             assert abs(one.along(change) - other.along(change)) <= other.error_along(change)
             assert np.sum(np.abs(one.rewards - other.rewards)) <= errors.rewards
-            assert np.sum(np.abs(np.asarray(one.temperature) - np.asarray(other.temperature))) <= errors.temperature
+            assert (
+                np.sum(np.abs(np.asarray(one.temperature) - np.asarray(other.temperature)))
+                <= errors.temperature
+            )
             assert abs(one.discount - other.discount) <= errors.discount
             if one.reference is not None:
                 assert np.all(np.abs(one.reference - other.reference) <= errors.reference)
 
 
-@pytest.mark.parametrize("name", ["Shannon", "Tsallis, sparse", "KL, one reference", "squared norm", "log barrier"])
+@pytest.mark.parametrize(
+    "name", ["Shannon", "Tsallis, sparse", "KL, one reference", "squared norm", "log barrier"]
+)
 def test_errors_are_small_where_the_solution_is_good(name):
     mdp, regularizer, _, rng = problem(name, 0.3, 0.9)
     linear = linearize(mdp, regularizer, solved(mdp, regularizer)[0])
@@ -229,26 +318,36 @@ def test_an_action_that_the_reference_forbids_has_a_derivative_towards_having_it
     exact = linear.derivative(Change(reference=change))
     assert np.allclose((value - linear.value) / step, exact.value, rtol=1e-5)
     assert np.allclose((policy - linear.policy) / step, exact.policy, atol=1e-5)
-    assert linear.gradient().along(Change(reference=change)) == pytest.approx(mdp.initial @ exact.value)
+    assert linear.gradient().along(Change(reference=change)) == pytest.approx(
+        mdp.initial @ exact.value
+    )
     weights = rng.normal(size=SHAPE)
-    assert linear.gradient(policy=weights).along(Change(reference=change)) == pytest.approx(np.sum(weights * exact.policy))
+    assert linear.gradient(policy=weights).along(Change(reference=change)) == pytest.approx(
+        np.sum(weights * exact.policy)
+    )
 
 
 def test_a_kink_is_noted():
     arms = rm.models.bandit().with_rewards([[1.0, 0.5, 0.0]])
-    at_kink, clear = (linearize(arms, rm.SquaredL2(tau), rm.solve(arms, rm.SquaredL2(tau), tol=1e-13)) for tau in (0.5, 0.4))
+    at_kink, clear = (
+        linearize(arms, rm.SquaredL2(tau), rm.solve(arms, rm.SquaredL2(tau), tol=1e-13))
+        for tau in (0.5, 0.4)
+    )
     assert at_kink.kinks.tolist() == [[False, True, False]]
     assert "one-sided" in at_kink.note
     assert "action 1" in at_kink.note
     assert not clear.kinks.any()
     assert clear.note == ""
-    # with two actions equally good and nothing to choose between them, the value has no derivative either
+    # with two actions equally good and nothing to choose between them, the value has no derivative
+    # either
     tied = linearize(arms.with_rewards([[1.0, 1.0, 0.0]]), None, np.array([1.0]))
     assert tied.kinks.sum() == 2
     assert tied.gradient().errors.rewards > 0.9
 
 
-@pytest.mark.parametrize("evaluation", [rm.evaluation.Direct(), rm.evaluation.Krylov(), rm.evaluation.Exact()])
+@pytest.mark.parametrize(
+    "evaluation", [rm.evaluation.Direct(), rm.evaluation.Krylov(), rm.evaluation.Exact()]
+)
 @pytest.mark.parametrize("storage", ["dense", "sparse"])
 def test_any_evaluation_and_storage_gives_the_same(evaluation, storage):
     mdp = rm.models.garnet(400, 3, branching=5, discount=0.99)
@@ -257,18 +356,26 @@ def test_any_evaluation_and_storage_gives_the_same(evaluation, storage):
     soft = rm.Shannon(temperature=0.1)
     gradient = linearize(mdp, soft, rm.solve(mdp, soft), evaluation=evaluation).gradient()
     policy = rm.bellman.greedy(mdp, soft, rm.solve(mdp, soft).value)[1]
-    assert np.allclose(gradient.rewards, rm.visits(mdp, policy)[:, None] * policy, rtol=1e-6, atol=1e-10)
+    assert np.allclose(
+        gradient.rewards, rm.visits(mdp, policy)[:, None] * policy, rtol=1e-6, atol=1e-10
+    )
     assert gradient.errors.rewards < 1e-4
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (Change(rewards=np.zeros((2, 2))), r"a change of rewards must have shape \(1, 3\), not \(2, 2\)"),
+        (
+            Change(rewards=np.zeros((2, 2))),
+            r"a change of rewards must have shape \(1, 3\), not \(2, 2\)",
+        ),
         (Change(rewards=np.array([[0.0, np.nan, 0.0]])), r"nan at \(0, 1\); 1 are not finite"),
         (Change(temperature=np.zeros(4)), r"a change of the temperature must have shape \(\)"),
         (Change(reference=np.zeros(3)), "the reference cannot change: Shannon has none"),
-        (Change(transitions=np.zeros((3, 3))), r"what belongs to transitions must have shape \(S, A, S\) = \(1, 3, 1\)"),
+        (
+            Change(transitions=np.zeros((3, 3))),
+            r"what belongs to transitions must have shape \(S, A, S\) = \(1, 3, 1\)",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(change, message):
@@ -302,12 +409,18 @@ def test_parameters_of_rewards_and_of_the_whole_model():
     found = rm.gradients.value_and_gradient(linear, theta, regularizer)
     whole = rm.gradients.Function(
         lambda x: mdp.with_rewards(mdp.rewards + features @ x).with_discount(0.9 + 0.01 * x[0]),
-        lambda x: [Change(rewards=features[:, :, 0], discount=0.01), Change(rewards=features[:, :, 1])],
+        lambda x: [
+            Change(rewards=features[:, :, 0], discount=0.01),
+            Change(rewards=features[:, :, 1]),
+        ],
     )
     other = rm.gradients.value_and_gradient(whole, theta, regularizer, start=found.solution)
     for parameters, exact in ((linear, found), (whole, other)):
         ahead, behind = (
-            [rm.gradients.value_and_gradient(parameters, theta + sign * step, regularizer).value for step in 1e-5 * np.eye(2)]
+            [
+                rm.gradients.value_and_gradient(parameters, theta + sign * step, regularizer).value
+                for step in 1e-5 * np.eye(2)
+            ]
             for sign in (1.0, -1.0)
         )
         assert np.allclose((np.array(ahead) - behind) / 2e-5, exact.gradient, rtol=1e-6)
@@ -318,9 +431,18 @@ def test_parameters_of_rewards_and_of_the_whole_model():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda mdp: rm.gradients.Features(mdp, np.zeros((2, 2))), r"features must have shape \(S, A, K\) = \(1, 3, K\)"),
-        (lambda mdp: rm.gradients.Features(mdp, np.zeros((1, 3, 1))).checked([1.0, 2.0]), r"the parameters must have shape \(1,\)"),
-        (lambda mdp: rm.gradients.Function(lambda x: x, lambda x: x).model(np.zeros(1)), "the function gives rewards alone"),
+        (
+            lambda mdp: rm.gradients.Features(mdp, np.zeros((2, 2))),
+            r"features must have shape \(S, A, K\) = \(1, 3, K\)",
+        ),
+        (
+            lambda mdp: rm.gradients.Features(mdp, np.zeros((1, 3, 1))).checked([1.0, 2.0]),
+            r"the parameters must have shape \(1,\)",
+        ),
+        (
+            lambda mdp: rm.gradients.Function(lambda x: x, lambda x: x).model(np.zeros(1)),
+            "the function gives rewards alone",
+        ),
         (
             lambda mdp: rm.gradients.Function(lambda x: mdp, lambda x: []).changes(np.zeros(1)),
             "the derivative must give one Change for each of the 1 parameters",

@@ -38,7 +38,10 @@ def test_costs_become_rewards(tmp_path):
 
 def test_matrices_and_keywords(tmp_path):
     text = "discount: 0.5 values: reward states: 2 actions: 3 start: 0.25 0.75\n"
-    text += "T: 0 identity T: 1 uniform T: 2\n0 1\n1 0\nT: 1 : 0 : 0 1.0 T: 1 : 0 : 1 0.0 R: 2 1 2 3 4 R: 0 : 1 5 6"
+    text += (
+        "T: 0 identity T: 1 uniform T: 2\n0 1\n1 0\nT: 1 : 0 : 0 1.0 T: 1 : 0 : 1 0.0 R: 2 1 2 3 4 "
+        "R: 0 : 1 5 6"
+    )
     mdp = rm.io.read(put(tmp_path, text))
     np.testing.assert_array_equal(mdp.to_sas()[0], [[1, 0], [1, 0], [0, 1]])
     np.testing.assert_array_equal(mdp.to_sas()[1], [[0, 1], [0.5, 0.5], [1, 0]])
@@ -51,10 +54,18 @@ def test_matrices_and_keywords(tmp_path):
     [
         ("discount: 0.9", "discount: 9", "line 2: expected a discount from 0 to 1"),
         ("values: cost", "values: money", "line 3: expected reward or cost"),
-        ("start: new", "start: old", "line 6: expected a probability, a finite number, and found 'old'"),
+        (
+            "start: new",
+            "start: old",
+            "line 6: expected a probability, a finite number, and found 'old'",
+        ),
         ("0.5 0.5", "0.5", "line 9: expected a probability, a finite number, and found 'T'"),
         ("0.5 0.5", "0.5 0.4", "line 7: the probabilities of action 0 in state 0 sum to 0.9"),
-        ("run : worn : worn", "run : broken : worn", "line 9: expected a state, which 'broken' is not"),
+        (
+            "run : worn : worn",
+            "run : broken : worn",
+            "line 9: expected a state, which 'broken' is not",
+        ),
         ("values: cost\n", "", "expected values: before this"),
         ("actions:", "observations: 2\nactions:", "line 5: expected a model whose states are seen"),
     ],

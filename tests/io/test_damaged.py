@@ -1,4 +1,6 @@
-"""Files of other programs, damaged at random: either a model comes out, or an error that names the line; never anything else."""
+"""Files of other programs, damaged at random: either a model comes out, or an error that names the
+line; never anything else.
+"""
 
 import numpy as np
 import pytest
@@ -26,7 +28,10 @@ R: run : worn : * : * 0.6
 R: repair : * : * : * -1.0
 """
 PRISM = {
-    "machine.tra": "3 5 8\n0 0 0 0.5 a\n0 0 1 0.5 a\n0 1 2 1 b\n1 0 1 0.25 a\n1 0 2 0.75 a\n1 1 0 0.5 b\n1 1 2 0.5 b\n2 0 2 1 a\n",
+    "machine.tra": (
+        "3 5 8\n0 0 0 0.5 a\n0 0 1 0.5 a\n0 1 2 1 b\n1 0 1 0.25 a\n1 0 2 0.75 a\n1 1 0 0.5 b\n1 1 "
+        "2 0.5 b\n2 0 2 1 a\n"
+    ),
     "machine.lab": '0="init" 1="deadlock"\n0: 0\n2: 1\n',
     "machine.srew": "3 2\n0 1\n1 2.5\n",
 }

@@ -61,14 +61,18 @@ def test_what_storm_writes(tmp_path):
 
 
 def test_which_of_several_rewards_must_be_said(tmp_path):
-    with pytest.raises(rm.FormatError, match="several reward models; say which with rewards=: move, energy"):
+    with pytest.raises(
+        rm.FormatError, match="several reward models; say which with rewards=: move, energy"
+    ):
         rm.io.read(put(tmp_path))
     with pytest.raises(rm.FormatError, match="no reward model 'money'; there is: move, energy"):
         rm.io.read(put(tmp_path), rewards="money")
 
 
 def test_numbers_in_place_of_names_and_no_rewards(tmp_path):
-    text = re.sub(r" \[.*\]", "", ROBOT.replace("move energy", "").replace("east", "1").replace("south", "0"))
+    text = re.sub(
+        r" \[.*\]", "", ROBOT.replace("move energy", "").replace("east", "1").replace("south", "0")
+    )
     reading = files.read_with_notes(put(tmp_path, text), discount=0.9)
     assert reading.mdp.action_labels is None
     assert reading.mdp.n_actions == 2
@@ -78,28 +82,68 @@ def test_numbers_in_place_of_names_and_no_rewards(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("MDP\n@par", "CTMC\n@par", r"robot.drn, line 3: expected @type: MDP, and found the type 'CTMC'"),
+        (
+            "MDP\n@par",
+            "CTMC\n@par",
+            r"robot.drn, line 3: expected @type: MDP, and found the type 'CTMC'",
+        ),
         ("@parameters\n", "@parameters\np q\n", "line 5: expected no parameters"),
-        ("@parameters\n", "@value_type: double-interval\n@parameters\n", "line 4: expected values that are numbers"),
+        (
+            "@parameters\n",
+            "@value_type: double-interval\n@parameters\n",
+            "line 4: expected values that are numbers",
+        ),
         ("@parameters\n", "@parametres\n", "line 4: expected @type.*and found '@parametres'"),
-        ("@nr_states\n4", "@nr_states\n5", r"line 29: the file ends here; 5 states are announced, and 4 are here"),
-        ("@nr_states\n4", "@nr_states\nfour", r"line 9: expected a count, a whole number, and found 'four'"),
+        (
+            "@nr_states\n4",
+            "@nr_states\n5",
+            r"line 29: the file ends here; 5 states are announced, and 4 are here",
+        ),
+        (
+            "@nr_states\n4",
+            "@nr_states\nfour",
+            r"line 9: expected a count, a whole number, and found 'four'",
+        ),
         ("@nr_states\n4\n", "@nr_states\n", r"line 9: expected a number after @nr_states"),
         ("@nr_states\n4\n", "", r"line 10: expected @nr_states before the model"),
-        ("@nr_choices\n5", "@nr_choices\n6", r"line 29: the file ends here; 6 choices are announced, and 5 are here"),
+        (
+            "@nr_choices\n5",
+            "@nr_choices\n6",
+            r"line 29: the file ends here; 6 choices are announced, and 5 are here",
+        ),
         ("@nr_choices\n5", "@nr_choices\n4", r"4 choices are announced, and 5 are here"),
         ("state 1", "state 2", r"line 21: expected state 1: they come in order"),
-        ("state 0 [0, 2.5]", "state 0 [0, 2.5, 1]", r"line 13: expected 2 rewards between the brackets, and found 3"),
-        ("state 0 [0, 2.5]", "state 0 [0, much]", r"line 13: expected a reward, a finite number, and found 'much'"),
+        (
+            "state 0 [0, 2.5]",
+            "state 0 [0, 2.5, 1]",
+            r"line 13: expected 2 rewards between the brackets, and found 3",
+        ),
+        (
+            "state 0 [0, 2.5]",
+            "state 0 [0, much]",
+            r"line 13: expected a reward, a finite number, and found 'much'",
+        ),
         ("state 0 [0, 2.5]", "state 0 [0, 2.5", r"line 13: expected a state, as in"),
         ("action east [1, 0.5]", "action [1, 0.5]", r"line 18: expected an action, as in"),
-        ("\taction south [1, 0]\n\t\t2 : 1\n", "", r"state 1, and it has none|choices are announced"),
-        ("\taction south [1, 0]\n\t\t2 : 1", "\t\t2 : 1\n\taction south [1, 0]", r"line 22: expected a state or an action"),
+        (
+            "\taction south [1, 0]\n\t\t2 : 1\n",
+            "",
+            r"state 1, and it has none|choices are announced",
+        ),
+        (
+            "\taction south [1, 0]\n\t\t2 : 1",
+            "\t\t2 : 1\n\taction south [1, 0]",
+            r"line 22: expected a state or an action",
+        ),
         ("3 : 0.75", "1 : 0.75", r"line 17: this transition is listed twice"),
         ("3 : 0.75", "4 : 0.75", r"line 17: expected a successor from 0 to 3, and found 4"),
         ("3 : 0.75", "3 0.75", r"line 17: expected a successor and its probability"),
         ("3 : 0.75", "3 : 0.65", r"line 15: the probabilities of state 0, choice 0, sum to 0.9"),
-        ("3 : 0.75", "3 : 3/4x", r"line 17: expected a probability, a finite number, and found '3/4x'"),
+        (
+            "3 : 0.75",
+            "3 : 3/4x",
+            r"line 17: expected a probability, a finite number, and found '3/4x'",
+        ),
     ],
 )
 def test_errors_name_the_line(tmp_path, old, new, message):
@@ -119,7 +163,9 @@ def test_what_was_changed_by_hand_after_we_wrote_it(tmp_path):
     path = tmp_path / "x.drn"
     rm.io.write(rm.models.forest(), path)
     path.write_text(path.read_text().replace("[4.0]", "[5.0]"))
-    with pytest.raises(rm.FormatError, match=r"x.drn, line 1: .*something has changed since.*remove it"):
+    with pytest.raises(
+        rm.FormatError, match=r"x.drn, line 1: .*something has changed since.*remove it"
+    ):
         rm.io.read(path)
     path.write_text(path.read_text().partition("\n")[2])
     assert rm.io.read(path, discount=0.9).rewards.max() == 5.0

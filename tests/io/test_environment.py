@@ -46,19 +46,32 @@ def with_everything():
     termination = 0.3 * rng.random((6, 3))
     initial = [0.2, 0.2, 0.2, 0.2, 0.1, 0.1]
     rewards = rng.standard_normal((6, 3))
-    return rm.MDP(P * (1 - termination)[..., None], rewards, 0.9, available=available, termination=termination, initial=initial)
+    return rm.MDP(
+        P * (1 - termination)[..., None],
+        rewards,
+        0.9,
+        available=available,
+        termination=termination,
+        initial=initial,
+    )
 
 
 @pytest.mark.parametrize(
     ("build", "episodes"),
-    [(MODELS["frozen lake"], 3000), (with_everything, 3000), (lambda: rm.models.queue(3, discount=0.8), 500)],
+    [
+        (MODELS["frozen lake"], 3000),
+        (with_everything, 3000),
+        (lambda: rm.models.queue(3, discount=0.8), 500),
+    ],
     ids=["frozen lake", "everything", "queue"],
 )
 def test_mean_return_is_the_value(build, episodes):
     mdp = build()
     policy = rm.uniform_policy(mdp)
     sample = returns(mdp, policy, episodes, seed=3)
-    z = (sample.mean() - mdp.initial @ policy_value(mdp, policy)) / (sample.std(ddof=1) / np.sqrt(episodes))
+    z = (sample.mean() - mdp.initial @ policy_value(mdp, policy)) / (
+        sample.std(ddof=1) / np.sqrt(episodes)
+    )
     assert abs(z) < 4
 
 
@@ -101,7 +114,9 @@ def test_unavailable_actions_are_errors_and_the_mask_avoids_them():
     assert seen == {0, 1}
     while state != 1:
         state, *_ = env.step(1)
-    with pytest.raises(gymnasium.error.InvalidAction, match=r"state 1, action 1 \(admit\) is not available"):
+    with pytest.raises(
+        gymnasium.error.InvalidAction, match=r"state 1, action 1 \(admit\) is not available"
+    ):
         env.step(1)
 
 

@@ -31,7 +31,10 @@ def models_of_any_kind(draw):
     mdp = draw(strategies.mdps(discounts=st.sampled_from((0.0, 0.3, 0.9, 1.0))))
     changes = {}
     if draw(st.booleans()):
-        weights = np.array(draw(st.lists(st.integers(0, 3), min_size=mdp.n_states, max_size=mdp.n_states)), dtype=float)
+        weights = np.array(
+            draw(st.lists(st.integers(0, 3), min_size=mdp.n_states, max_size=mdp.n_states)),
+            dtype=float,
+        )
         if weights.any():
             changes["initial"] = weights / weights.sum()
     names = draw(st.sampled_from((None, "go{}", "turn left {}", 'a"[{}] // #')))
@@ -39,9 +42,14 @@ def models_of_any_kind(draw):
         changes["action_labels"] = [names.format(action) for action in range(mdp.n_actions)]
         changes["state_labels"] = [f"ä {state}" for state in range(mdp.n_states)]
     return rm.MDP(
-        mdp.transitions.to_csr(), mdp.rewards, mdp.discount,
-        **({"initial": mdp.initial, "available": mdp.available, "termination": mdp.termination} | changes),
-    )  # fmt: skip
+        mdp.transitions.to_csr(),
+        mdp.rewards,
+        mdp.discount,
+        **(
+            {"initial": mdp.initial, "available": mdp.available, "termination": mdp.termination}
+            | changes
+        ),
+    )
 
 
 @pytest.mark.parametrize("name", FAITHFUL)
@@ -97,7 +105,10 @@ def test_arrays_of_other_toolboxes_keep_the_values(tmp_path_factory, format, mdp
 
 
 @pytest.mark.parametrize("name", FAITHFUL)
-@pytest.mark.parametrize("build", [rm.models.gridworld, rm.models.queue, rm.models.forest, lambda: rm.models.garnet(300, 3, 4)])
+@pytest.mark.parametrize(
+    "build",
+    [rm.models.gridworld, rm.models.queue, rm.models.forest, lambda: rm.models.garnet(300, 3, 4)],
+)
 def test_named_models_come_back(tmp_path, name, build):
     mdp = build()
     rm.io.write(mdp, tmp_path / name)
@@ -121,7 +132,10 @@ def test_a_mapped_folder_is_known_by_being_one(tmp_path):
 
 
 def test_formats_that_are_not_known_are_listed(tmp_path):
-    with pytest.raises(rm.FormatError, match=r"x\.csv has no extension.*npz.*prism \(\.tra.*drn.*mdptoolbox.*cassandra"):
+    with pytest.raises(
+        rm.FormatError,
+        match=r"x\.csv has no extension.*npz.*prism \(\.tra.*drn.*mdptoolbox.*cassandra",
+    ):
         rm.io.read(tmp_path / "x.csv")
     with pytest.raises(rm.FormatError, match="there is no format 'json'; known are"):
         rm.io.write(rm.models.forest(), tmp_path / "x.npz", format="json")
@@ -141,7 +155,10 @@ def test_formats_that_are_not_known_are_listed(tmp_path):
 def test_arrays_that_are_no_model(tmp_path):
     path = tmp_path / "x.npz"
     np.savez(path, P=np.ones((2, 2)), weights=np.ones(3))
-    with pytest.raises(rm.FormatError, match=r"holds the arrays P, weights, which are no model.*mdptoolbox: P, R, discount"):
+    with pytest.raises(
+        rm.FormatError,
+        match=r"holds the arrays P, weights, which are no model.*mdptoolbox: P, R, discount",
+    ):
         rm.io.read(path)
     P = np.array([np.eye(2), np.eye(2)])
     for changes, message in (
@@ -155,7 +172,14 @@ def test_arrays_that_are_no_model(tmp_path):
         np.savez(path, **({"P": P, "R": np.ones((2, 2)), "discount": 0.9} | changes))
         with pytest.raises(rm.FormatError, match=message):
             rm.io.read(path)
-    np.savez(path, R=np.ones(2), Q=np.eye(2), beta=0.5, s_indices=np.array([0, 7]), a_indices=np.array([0, 0]))
+    np.savez(
+        path,
+        R=np.ones(2),
+        Q=np.eye(2),
+        beta=0.5,
+        s_indices=np.array([0, 7]),
+        a_indices=np.array([0, 0]),
+    )
     with pytest.raises(rm.FormatError, match="consistent"):
         rm.io.read(path)
     path.write_text("text")
@@ -166,10 +190,17 @@ def test_arrays_that_are_no_model(tmp_path):
 def test_toolbox_arrays_of_others(tmp_path):
     P = np.array([[[0.5, 0.5], [0.8, 0.2]], [[0.0, 1.0], [0.1, 0.9]]])
     np.savez(tmp_path / "x.npz", P=P, R=np.array([[5.0, 10.0], [-1.0, 2.0]]), discount=0.9)
-    np.testing.assert_allclose(optimal_value(rm.io.read(tmp_path / "x.npz")), [42.4418604651, 36.0465116279], rtol=1e-10)
-    R, Q = np.array([[5.0, 10.0], [-1.0, -np.inf]]), np.array([[[0.5, 0.5], [0.0, 1.0]], [[0.0, 1.0], [0.5, 0.5]]])
+    np.testing.assert_allclose(
+        optimal_value(rm.io.read(tmp_path / "x.npz")), [42.4418604651, 36.0465116279], rtol=1e-10
+    )
+    R, Q = (
+        np.array([[5.0, 10.0], [-1.0, -np.inf]]),
+        np.array([[[0.5, 0.5], [0.0, 1.0]], [[0.0, 1.0], [0.5, 0.5]]]),
+    )
     np.savez(tmp_path / "y.npz", R=R, Q=Q, beta=np.array([0.95]))
-    np.testing.assert_allclose(optimal_value(rm.io.read(tmp_path / "y.npz")), [-8.5714285714, -20.0], rtol=1e-9)
+    np.testing.assert_allclose(
+        optimal_value(rm.io.read(tmp_path / "y.npz")), [-8.5714285714, -20.0], rtol=1e-9
+    )
 
 
 def test_arrays_that_would_be_too_large(tmp_path):
@@ -181,13 +212,19 @@ def test_arrays_that_would_be_too_large(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-# ---------------------------------------------------------------------------------------------------------- damaged files
+# ------------------------------------------------------------------------------------ damaged files
 
 
 def ending():
     """A model of which everything has to be written: termination, a terminal state, names."""
     return rm.MDP(
-        np.array([[[0.5, 0.25, 0.0], [0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0], [0.5, 0.0, 0.5]], [[0.0] * 3] * 2]),
+        np.array(
+            [
+                [[0.5, 0.25, 0.0], [0.0, 1.0, 0.0]],
+                [[0.0, 0.0, 1.0], [0.5, 0.0, 0.5]],
+                [[0.0] * 3] * 2,
+            ]
+        ),
         np.array([[1.0, -2.5], [0.125, 3.0], [0.0, 0.0]]),
         0.75,
         available=[[True, True], [True, True], [False, False]],
@@ -202,14 +239,28 @@ def mutants(text):
     for end in range(len(lines) - 1):
         yield "\n".join(lines[:end]) + "\n" * bool(end)
     for match in re.finditer(r"[^\s:]+|:", text):
-        for word in ("", "x", "-1", "99999999999999999999", "nan", "1_0", "7", "[", '"', "\x00", f"{match[0]} {match[0]}"):
+        for word in (
+            "",
+            "x",
+            "-1",
+            "99999999999999999999",
+            "nan",
+            "1_0",
+            "7",
+            "[",
+            '"',
+            "\x00",
+            f"{match[0]} {match[0]}",
+        ):
             yield text[: match.start()] + word + text[match.end() :]
     yield text + "x"
     yield text[: len(text) // 2]
 
 
 def refused_or_read(path, content, *, whole):
-    """Read a model of which one file has this content; return None if that is refused with a message that names the file."""
+    """Read a model of which one file has this content; return None if that is refused with a
+    message that names the file.
+    """
     path.write_text(content)
     try:
         return rm.io.read(whole)
@@ -236,6 +287,9 @@ def test_no_damage_to_our_storm_files_goes_unseen(tmp_path):
     rm.io.write(ending(), path)
     digest, text = rm.io.read(path).digest, path.read_text()
     first = text.index("\n")
-    for content in (*(text[: first + 1] + rest for rest in mutants(text[first + 1 :])), *(text[:end] for end in range(3, first))):
+    for content in (
+        *(text[: first + 1] + rest for rest in mutants(text[first + 1 :])),
+        *(text[:end] for end in range(3, first)),
+    ):
         back = refused_or_read(path, content, whole=path)
         assert back is None or back.digest == digest, content

@@ -1,4 +1,6 @@
-"""Models in folders, larger than memory: the same answers as in memory, and no folder that is half a model."""
+"""Models in folders, larger than memory: the same answers as in memory, and no folder that is half
+a model.
+"""
 
 import json
 import subprocess
@@ -34,12 +36,17 @@ def mapped(mdp, tmp_path):
     return rm.io.open_mapped(tmp_path / "model")
 
 
-@pytest.mark.parametrize("regularizer", [None, rm.Shannon(temperature=0.1)], ids=["hard", "Shannon"])
+@pytest.mark.parametrize(
+    "regularizer", [None, rm.Shannon(temperature=0.1)], ids=["hard", "Shannon"]
+)
 def test_the_answer_is_that_of_the_model_in_memory(mdp, mapped, regularizer):
     value = np.random.default_rng(0).normal(size=mdp.n_states)
     keywords = {"available": mdp.available, "termination": mdp.termination}
     in_memory = rm.MDP.from_sas(mdp.transitions.to_csr(), mdp.rewards, mdp.discount, **keywords)
-    np.testing.assert_array_equal(rm.bellman.backup(mapped, regularizer, value), rm.bellman.backup(in_memory, regularizer, value))
+    np.testing.assert_array_equal(
+        rm.bellman.backup(mapped, regularizer, value),
+        rm.bellman.backup(in_memory, regularizer, value),
+    )
     ours, theirs = rm.solve(mapped, regularizer), rm.solve(in_memory, regularizer)
     assert ours.status.ok
     np.testing.assert_array_equal(ours.value, theirs.value)
@@ -62,7 +69,9 @@ def test_the_digest_is_that_of_the_model_in_memory_and_notices_changes(tmp_path)
     assert rm.io.open_mapped(tmp_path / "model").rehashed() != mdp.digest
 
 
-@pytest.mark.parametrize("sizes", [[300], [1] * 300, [7, 13, 280]], ids=["at once", "one by one", "pieces"])
+@pytest.mark.parametrize(
+    "sizes", [[300], [1] * 300, [7, 13, 280]], ids=["at once", "one by one", "pieces"]
+)
 def test_it_does_not_matter_in_which_pieces_a_model_is_written(sizes, tmp_path):
     mdp = MODELS["garnet"]
     rows = mdp.transitions.to_csr()
@@ -83,20 +92,40 @@ def write(path, rows, rewards=None, n_states=2, **keywords):
 @pytest.mark.parametrize(
     ("arguments", "keywords", "message"),
     [
-        (([[1, 0], [0.5, 0.4]],), {}, "the row of state 1, action 0 sums to 0.9 with its termination, not to 1"),
+        (
+            ([[1, 0], [0.5, 0.4]],),
+            {},
+            "the row of state 1, action 0 sums to 0.9 with its termination, not to 1",
+        ),
         (([[1, 0], [-1, 2]],), {}, r"state 1, action 0 has the probability -1.0; 1 entries"),
         (([[1, 0], [np.nan, 1]],), {}, "state 1, action 0 has the probability nan"),
-        (([[1, 0], [0, 1]], [[0], [np.inf]]), {}, "rewards: state 1, action 0 has inf; 1 of these are not finite"),
+        (
+            ([[1, 0], [0, 1]], [[0], [np.inf]]),
+            {},
+            "rewards: state 1, action 0 has inf; 1 of these are not finite",
+        ),
         (([[1, 0]],), {}, "1 states were written, but the model has 2"),
         (([[1, 0]] * 3,), {}, "3 states were written, but the model has 2"),
-        (([[1, 0], [0, 1]], [[0, 1], [0, 1]]), {}, r"rewards of n states must have shape \(n, A\) = \(n, 1\), not \(2, 2\)"),
-        (([[1, 0, 0], [0, 1, 0]],), {}, r"the rows of 2 states must have shape \(2, 2\), not \(2, 3\)"),
+        (
+            ([[1, 0], [0, 1]], [[0, 1], [0, 1]]),
+            {},
+            r"rewards of n states must have shape \(n, A\) = \(n, 1\), not \(2, 2\)",
+        ),
+        (
+            ([[1, 0, 0], [0, 1, 0]],),
+            {},
+            r"the rows of 2 states must have shape \(2, 2\), not \(2, 3\)",
+        ),
         (
             ([[1, 0], [0, 1]],),
             {"termination": np.zeros(2)},
             r"termination must have the shape of the rewards, \(2, 1\), not \(2,\)",
         ),
-        (([[1, 0], [0, 1]],), {"termination": np.array([[0], [0.1]])}, "state 1, action 0 sums to 1.1 with its termination"),
+        (
+            ([[1, 0], [0, 1]],),
+            {"termination": np.array([[0], [0.1]])},
+            "state 1, action 0 sums to 1.1 with its termination",
+        ),
     ],
 )
 def test_what_is_no_model_is_refused_and_leaves_nothing(tmp_path, arguments, keywords, message):
@@ -107,7 +136,10 @@ def test_what_is_no_model_is_refused_and_leaves_nothing(tmp_path, arguments, key
 
 def test_nothing_is_overwritten(tmp_path):
     write(tmp_path / "model", [[1, 0], [0, 1]])
-    with pytest.raises(FileExistsError, match="there is already something at .*model; take another name, or remove it"):
+    with pytest.raises(
+        FileExistsError,
+        match="there is already something at .*model; take another name, or remove it",
+    ):
         write(tmp_path / "model", [[1, 0], [0, 1]])
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         write(tmp_path / "nowhere" / "model", [[1, 0], [0, 1]])
@@ -157,14 +189,24 @@ LIMITED = """
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit on the address space is Linux's")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="the limit on the address space is Linux's"
+)
 @pytest.mark.parametrize("kind", ["hard", "soft"])
 def test_a_model_larger_than_the_address_space_is_solved(tmp_path, kind):
     mdp = rm.models.garnet(100_000, 10, 30, rng=0, discount=0.9)
     rm.io.save_mapped(mdp, tmp_path / "model")
     size = sum(file.stat().st_size for file in (tmp_path / "model").iterdir())
     limit = size // 2
-    command = [sys.executable, "-c", textwrap.dedent(LIMITED), str(tmp_path / "model"), str(limit), str(size), kind]
+    command = [
+        sys.executable,
+        "-c",
+        textwrap.dedent(LIMITED),
+        str(tmp_path / "model"),
+        str(limit),
+        str(size),
+        kind,
+    ]
     told = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert told.returncode == 0, told.stderr
     expected = rm.solve(mdp, rm.Shannon(temperature=0.1) if kind == "soft" else None, tol=1e-6)

@@ -105,7 +105,12 @@ def test_damaged_files_are_refused_or_read_right(tmp_path):
 
 def test_foreign_files(tmp_path):
     path = tmp_path / "x.npz"
-    for content in (b"", np.random.default_rng(1).bytes(1000), b"hello\n", pickle.dumps({"rewards": 1})):
+    for content in (
+        b"",
+        np.random.default_rng(1).bytes(1000),
+        b"hello\n",
+        pickle.dumps({"rewards": 1}),
+    ):
         path.write_bytes(content)
         with pytest.raises(rm.FormatError, match="x.npz"):
             rm.io.load(path)
@@ -121,13 +126,24 @@ def test_pickles_are_never_loaded(tmp_path):
         def __reduce__(self):
             return (pytest.fail, ("a pickle was loaded",))
 
-    np.savez(path, meta=np.array(json.dumps({"kind": "model", "format": 1})), rewards=np.array([Bomb()], dtype=object))
+    np.savez(
+        path,
+        meta=np.array(json.dumps({"kind": "model", "format": 1})),
+        rewards=np.array([Bomb()], dtype=object),
+    )
     with pytest.raises(rm.FormatError, match="allow_pickle"):
         rm.io.load(path)
 
 
 def write(path, arrays, **meta):
-    header = {"kind": "model", "format": 1, "discount": 0.5, "state_labels": None, "action_labels": None, **meta}
+    header = {
+        "kind": "model",
+        "format": 1,
+        "discount": 0.5,
+        "state_labels": None,
+        "action_labels": None,
+        **meta,
+    }
     np.savez(path, meta=np.array(json.dumps(header)), **arrays)
 
 
@@ -141,12 +157,18 @@ def test_inconsistent_and_incomplete_files(tmp_path):
         with pytest.raises(rm.FormatError, match=f"x.npz is incomplete: it has no {name}"):
             rm.io.load(path)
     write(path, good | {"transitions": np.full((1, 2, 1), 0.5)})
-    with pytest.raises(rm.FormatError, match=r"x.npz does not hold a consistent model: .* sums to 0.5"):
+    with pytest.raises(
+        rm.FormatError, match=r"x.npz does not hold a consistent model: .* sums to 0.5"
+    ):
         rm.io.load(path)
     write(path, good | {"rewards": np.zeros(3)})
     with pytest.raises(rm.FormatError, match="x.npz does not hold a consistent model"):
         rm.io.load(path)
-    sparse = {"transitions_data": np.ones(2), "transitions_indices": np.array([0, 7]), "transitions_indptr": np.arange(3)}
+    sparse = {
+        "transitions_data": np.ones(2),
+        "transitions_indices": np.array([0, 7]),
+        "transitions_indptr": np.arange(3),
+    }
     write(path, {"rewards": np.zeros((1, 2)), "initial": np.ones(1)} | sparse)
     with pytest.raises(rm.FormatError, match="x.npz does not hold a consistent model"):
         rm.io.load(path)

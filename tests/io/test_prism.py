@@ -25,7 +25,9 @@ FILES = {
     ".tra": ROBOT.replace("5 7 10", "5 6 10"),
     ".lab": '# Labels\n0="init" 1="deadlock" 2="goal"\n0: 0\n2: 1 2\n3: 2\n',
     ".srew": '# Reward structure "steps"\n# State rewards\n5 3\n0 1\n1 1\n4 2.5\n',
-    ".trew": '# Reward structure "steps"\n# Transition rewards\n5 6 3\n0 0 1 4\n1 0 2 -1\n1 0 4 -1\n',
+    ".trew": (
+        '# Reward structure "steps"\n# Transition rewards\n5 6 3\n0 0 1 4\n1 0 2 -1\n1 0 4 -1\n'
+    ),
     ".sta": "(x,y)\n0:(0,0)\n1:(0,1)\n2:(0,2)\n3:(1,0)\n4:(1,1)\n",
 }
 
@@ -43,7 +45,9 @@ def test_what_prism_writes(tmp_path):
     assert mdp.action_labels == ("south", "east", "west")
     assert mdp.state_labels == ("(0,0)", "(0,1)", "(0,2)", "(1,0)", "(1,1)")
     np.testing.assert_array_equal(mdp.terminal, [False, False, True, True, False])
-    np.testing.assert_array_equal(mdp.available[[0, 1, 4]], [[True, True, False], [True, False, False], [False, False, True]])
+    np.testing.assert_array_equal(
+        mdp.available[[0, 1, 4]], [[True, True, False], [True, False, False], [False, False, True]]
+    )
     np.testing.assert_allclose(mdp.rewards[[0, 1, 4]], [[1.4, 1, 0], [0, 0, 0], [0, 0, 2.5]])
     np.testing.assert_array_equal(mdp.to_sas()[0, 0], [0, 0.1, 0, 0.8, 0.1])
     np.testing.assert_array_equal(mdp.initial, [1, 0, 0, 0, 0])
@@ -92,9 +96,14 @@ def test_fractions_and_few_digits(tmp_path):
     path = put(tmp_path, tra=thirds.format("1/3"), lab=None, srew=None, trew=None, sta=None)
     np.testing.assert_array_equal(rm.io.read(path, discount=0.5).to_sas()[0, 0], [1 / 3] * 3)
     path.write_text(thirds.format("0.33333"))
-    with pytest.raises(rm.FormatError, match=r"line 2: the probabilities of state 0, choice 0, sum to 0.99999.*normalize=True"):
+    with pytest.raises(
+        rm.FormatError,
+        match=r"line 2: the probabilities of state 0, choice 0, sum to 0.99999.*normalize=True",
+    ):
         rm.io.read(path)
-    np.testing.assert_allclose(rm.io.read(path, normalize=True).to_sas()[0, 0], [1 / 3] * 3, rtol=1e-15)
+    np.testing.assert_allclose(
+        rm.io.read(path, normalize=True).to_sas()[0, 0], [1 / 3] * 3, rtol=1e-15
+    )
     path.write_text(thirds.format("0.3"))
     with pytest.raises(rm.FormatError, match="line 2: .* sum to 0.9"):
         rm.io.read(path, normalize=True)
@@ -103,32 +112,81 @@ def test_fractions_and_few_digits(tmp_path):
 def test_several_reward_structures(tmp_path):
     path = put(tmp_path, srew=None, trew=None)
     for number, name, reward in ((1, "energy", 2), (2, "time", 1)):
-        (tmp_path / f"robot{number}.srew").write_text(f'# Reward structure "{name}"\n# State rewards\n5 1\n0 {reward}\n')
-    with pytest.raises(rm.FormatError, match="several reward structures; say which with rewards=: energy, time"):
+        (tmp_path / f"robot{number}.srew").write_text(
+            f'# Reward structure "{name}"\n# State rewards\n5 1\n0 {reward}\n'
+        )
+    with pytest.raises(
+        rm.FormatError, match="several reward structures; say which with rewards=: energy, time"
+    ):
         rm.io.read(path)
     assert rm.io.read(path, rewards="energy").rewards[0, 0] == 2
     assert rm.io.read(path, rewards="time").rewards[0, 0] == 1
-    with pytest.raises(rm.FormatError, match="no reward structure 'money' beside it; there is: energy, time"):
+    with pytest.raises(
+        rm.FormatError, match="no reward structure 'money' beside it; there is: energy, time"
+    ):
         rm.io.read(path, rewards="money")
 
 
 @pytest.mark.parametrize(
     ("suffix", "old", "new", "message"),
     [
-        (".tra", "5 6 10", "5 10", r"robot.tra, line 2: expected the numbers of states, choices, transitions.*Markov chain"),
+        (
+            ".tra",
+            "5 6 10",
+            "5 10",
+            (
+                r"robot.tra, line 2: expected the numbers of states, choices, transitions.*Markov "
+                r"chain"
+            ),
+        ),
         (".tra", "5 6 10", "5 6 10 3", r"line 2: .*hidden states"),
-        (".tra", "5 6 10", "5 6 11", r"line 12: the file ends here; 11 lines of .* are announced, and 10 are here"),
+        (
+            ".tra",
+            "5 6 10",
+            "5 6 11",
+            r"line 12: the file ends here; 11 lines of .* are announced, and 10 are here",
+        ),
         (".tra", "5 6 10", "5 6 9", r"line 12: 9 lines of .* are announced, and 10 are here"),
         (".tra", "5 6 10", "5 7 10", r"line 2: 7 choices are announced, and 6 listed"),
         (".tra", "5 6 10", "4 6 10", r"line 12: expected a state from 0 to 3, and found 4"),
         (".tra", "5 6 10", "500 6 10", r"line 2: 500 states are announced"),
-        (".tra", "0.8 south", "0.8 north", r"line 4: expected the name 'south', as before in this choice, and found 'north'"),
+        (
+            ".tra",
+            "0.8 south",
+            "0.8 north",
+            r"line 4: expected the name 'south', as before in this choice, and found 'north'",
+        ),
         (".tra", "0 0 3 0.8", "0 0 1 0.8", r"line 4: this transition is listed twice"),
-        (".tra", "0 0 3 0.8", "0 0 3 eight", r"line 4: expected a probability, a finite number, and found 'eight'"),
-        (".tra", "0 0 3 0.8", "0 0 3 8", r"line 4: expected a probability from 0 to 1, and found 8"),
-        (".tra", "0 0 3 0.8 south", "0 0 3", r"line 4: expected a state, a choice, .* and found 3 words"),
-        (".tra", "0 0 3 0.8", "0 0 3 0.7", r"line 3: the probabilities of state 0, choice 0, sum to 0.9"),
-        (".tra", "4 0 3", "4 1 3", r"line 12: choices of a state are numbered from 0 on, and one of state 4 is skipped"),
+        (
+            ".tra",
+            "0 0 3 0.8",
+            "0 0 3 eight",
+            r"line 4: expected a probability, a finite number, and found 'eight'",
+        ),
+        (
+            ".tra",
+            "0 0 3 0.8",
+            "0 0 3 8",
+            r"line 4: expected a probability from 0 to 1, and found 8",
+        ),
+        (
+            ".tra",
+            "0 0 3 0.8 south",
+            "0 0 3",
+            r"line 4: expected a state, a choice, .* and found 3 words",
+        ),
+        (
+            ".tra",
+            "0 0 3 0.8",
+            "0 0 3 0.7",
+            r"line 3: the probabilities of state 0, choice 0, sum to 0.9",
+        ),
+        (
+            ".tra",
+            "4 0 3",
+            "4 1 3",
+            r"line 12: choices of a state are numbered from 0 on, and one of state 4 is skipped",
+        ),
         (".lab", '0="init" ', "", r"robot.lab, line 3: label 0 is not declared"),
         (".lab", "0: 0\n", "", r"line 4: the file ends here; no state has the label 'init'"),
         (".lab", "2: 1 2", "9: 1 2", r"line 4: expected a state from 0 to 4, and found 9"),
@@ -144,7 +202,7 @@ def test_several_reward_structures(tmp_path):
         (".sta", "3:(1,0)\n", "", r"robot.sta, line 5: the file ends here; expected 5 states"),
         (".sta", "3:", "4:", r"line 5: expected state 3 and its values"),
     ],
-)  # fmt: skip
+)
 def test_errors_name_the_line(tmp_path, suffix, old, new, message):
     assert old in FILES[suffix]
     path = put(tmp_path, **{suffix[1:]: FILES[suffix].replace(old, new, 1)})
@@ -155,7 +213,9 @@ def test_errors_name_the_line(tmp_path, suffix, old, new, message):
 def test_bytes_that_are_no_text(tmp_path):
     path = put(tmp_path)
     path.write_bytes(FILES[".tra"].encode() + b"\n\xff")
-    with pytest.raises(rm.FormatError, match="line 14: expected text in UTF-8, and found the byte 0xff"):
+    with pytest.raises(
+        rm.FormatError, match="line 14: expected text in UTF-8, and found the byte 0xff"
+    ):
         rm.io.read(path)
 
 
@@ -163,7 +223,9 @@ def test_what_lies_beside_and_belongs_to_something_else(tmp_path):
     path = tmp_path / "robot.tra"
     rm.io.write(rm.models.forest(), path)
     put(tmp_path)
-    with pytest.raises(rm.FormatError, match=r"robot.regmdp.json, line 1: .*changed since.*remove it"):
+    with pytest.raises(
+        rm.FormatError, match=r"robot.regmdp.json, line 1: .*changed since.*remove it"
+    ):
         rm.io.read(path)
 
 

@@ -18,7 +18,10 @@ def value_by_sweeps(env, discount, sweeps):
         value = np.array(
             [
                 max(
-                    sum(p * (reward + (0.0 if ended else discount * value[t])) for p, t, reward, ended in outcomes)
+                    sum(
+                        p * (reward + (0.0 if ended else discount * value[t]))
+                        for p, t, reward, ended in outcomes
+                    )
                     for outcomes in actions.values()
                 )
                 for actions in table.values()
@@ -50,12 +53,19 @@ def test_options_reach_the_environment():
 
 @pytest.mark.parametrize(
     ("name", "discount", "sweeps"),
-    [("FrozenLake-v1", 0.95, 500), ("Taxi-v4", 1.0, 60), ("CliffWalking-v1", 1.0, 60), ("CliffWalkingSlippery-v1", 0.9, 300)],
+    [
+        ("FrozenLake-v1", 0.95, 500),
+        ("Taxi-v4", 1.0, 60),
+        ("CliffWalking-v1", 1.0, 60),
+        ("CliffWalkingSlippery-v1", 0.9, 300),
+    ],
 )
 def test_values_are_those_of_the_table(name, discount, sweeps):
     env = gymnasium.make(name)
     mdp = rm.io.from_gymnasium(env, discount=discount)
-    np.testing.assert_allclose(rm.solve(mdp).value, value_by_sweeps(env, discount, sweeps), rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(
+        rm.solve(mdp).value, value_by_sweeps(env, discount, sweeps), rtol=1e-7, atol=1e-7
+    )
     np.testing.assert_array_equal(mdp.initial, env.unwrapped.initial_state_distrib)
 
 
@@ -72,12 +82,18 @@ def test_taxi():
 
 
 def made(table, n_states=2, n_actions=1, **fields):
-    spaces = {"observation_space": gymnasium.spaces.Discrete(n_states), "action_space": gymnasium.spaces.Discrete(n_actions)}
+    spaces = {
+        "observation_space": gymnasium.spaces.Discrete(n_states),
+        "action_space": gymnasium.spaces.Discrete(n_actions),
+    }
     return SimpleNamespace(**({"P": table} | spaces | fields))
 
 
 def test_repeated_successors_are_added_up():
-    table = {0: {0: [(0.25, 1, 4.0, False), (0.25, 1, 8.0, False), (0.5, 1, 2.0, True)]}, 1: {0: [(1.0, 0, 0.0, False)]}}
+    table = {
+        0: {0: [(0.25, 1, 4.0, False), (0.25, 1, 8.0, False), (0.5, 1, 2.0, True)]},
+        1: {0: [(1.0, 0, 0.0, False)]},
+    }
     mdp = rm.io.from_gymnasium(made(table), discount=0.5)
     np.testing.assert_array_equal(mdp.to_sas()[0, 0], [0.0, 0.5])
     assert mdp.termination[0, 0] == 0.5
@@ -106,11 +122,20 @@ GOOD = {0: {0: [(1.0, 1, 0.0, False)]}, 1: {0: [(1.0, 1, 0.0, True)]}}
     ("env", "message"),
     [
         (made({}), "is empty"),
-        (made(GOOD, n_states=3), r"does not fit its observation space Discrete\(3\): it has 2 entries"),
+        (
+            made(GOOD, n_states=3),
+            r"does not fit its observation space Discrete\(3\): it has 2 entries",
+        ),
         (made(GOOD, n_actions=2), "does not fit its action space"),
         (made(GOOD | {1: {}}), "has no entry for state 1, action 0"),
-        (made(GOOD | {1: {0: [(1.0, 2, 0.0, True)]}}), "leads from state 1, action 0 to 2, but states run from 0 to 1"),
-        (made(GOOD | {1: {0: [(1.0, 1, 0.0)]}}), r"must list \(probability, next state, reward, terminated\)"),
+        (
+            made(GOOD | {1: {0: [(1.0, 2, 0.0, True)]}}),
+            "leads from state 1, action 0 to 2, but states run from 0 to 1",
+        ),
+        (
+            made(GOOD | {1: {0: [(1.0, 1, 0.0)]}}),
+            r"must list \(probability, next state, reward, terminated\)",
+        ),
         (made(GOOD | {1: {0: [(0.9, 1, 0.0, False)]}}), "the row of state 1, action 0 sums to 0.9"),
     ],
 )

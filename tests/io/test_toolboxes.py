@@ -24,17 +24,27 @@ def ending(*, masks):
 
 
 def test_mdptoolbox_small_example():
-    # mdptoolbox.example.small() of pymdptoolbox 4.0b3; its PolicyIteration at 0.9 gives (42.4419, 36.0465)
+    # mdptoolbox.example.small() of pymdptoolbox 4.0b3; its PolicyIteration at 0.9 gives (42.4419,
+    # 36.0465)
     mdp = rm.io.from_mdptoolbox(P, R, 0.9)
     np.testing.assert_allclose(optimal_value(mdp), [42.4418604651, 36.0465116279], rtol=1e-10)
 
 
 @pytest.mark.parametrize(
-    "convert", [np.asarray, list, lambda m: [sp.csr_array(x) for x in m], lambda m: [sp.coo_matrix(x) for x in m]]
+    "convert",
+    [
+        np.asarray,
+        list,
+        lambda m: [sp.csr_array(x) for x in m],
+        lambda m: [sp.coo_matrix(x) for x in m],
+    ],
 )
 def test_rewards_in_every_form(convert):
     np.testing.assert_array_equal(rm.io.from_mdptoolbox(convert(P), R, 0.9).rewards, R)
-    np.testing.assert_array_equal(rm.io.from_mdptoolbox(convert(P), np.array([3.0, 4.0]), 0.9).rewards, [[3.0, 3.0], [4.0, 4.0]])
+    np.testing.assert_array_equal(
+        rm.io.from_mdptoolbox(convert(P), np.array([3.0, 4.0]), 0.9).rewards,
+        [[3.0, 3.0], [4.0, 4.0]],
+    )
     on_transitions = np.array([[[1.0, 3.0], [0.0, 5.0]], [[7.0, -1.0], [10.0, 0.0]]])
     for rewards in (on_transitions, convert(on_transitions)):
         mdp = rm.io.from_mdptoolbox(convert(P), rewards, 0.9)
@@ -44,7 +54,10 @@ def test_rewards_in_every_form(convert):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((P, np.zeros(3)), r"R has shape \(3,\); with 2 actions and 2 states it must be \(S,\) = \(2,\)"),
+        (
+            (P, np.zeros(3)),
+            r"R has shape \(3,\); with 2 actions and 2 states it must be \(S,\) = \(2,\)",
+        ),
         ((P, np.zeros((3, 2, 2))), "R is 3 matrices of shape .* but P is 2"),
         ((P[0], R), r"P\[0\] has shape \(2,\)"),
         ((np.zeros((0, 2, 2)), R), "P is empty"),
@@ -57,7 +70,9 @@ def test_mdptoolbox_refuses(arguments, message):
         rm.io.from_mdptoolbox(*arguments, 0.9)
 
 
-@pytest.mark.parametrize("build", [rm.models.forest, rm.models.gridworld, lambda: ending(masks=False)])
+@pytest.mark.parametrize(
+    "build", [rm.models.forest, rm.models.gridworld, lambda: ending(masks=False)]
+)
 def test_mdptoolbox_round_trip_keeps_values(build):
     mdp = build()
     matrices, rewards = rm.io.to_mdptoolbox(mdp)
@@ -65,11 +80,16 @@ def test_mdptoolbox_round_trip_keeps_values(build):
     assert back.all_available
     assert not back.terminates
     assert back.n_states == mdp.n_states + bool(np.any(mdp.termination))
-    np.testing.assert_allclose(optimal_value(back)[: mdp.n_states], optimal_value(mdp), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        optimal_value(back)[: mdp.n_states], optimal_value(mdp), rtol=1e-9, atol=1e-12
+    )
 
 
 def test_mdptoolbox_has_no_masks():
-    with pytest.raises(rm.ModelError, match=r"state 50, action 1 \(admit\) is not available, and MDPtoolbox.*1 states lack"):
+    with pytest.raises(
+        rm.ModelError,
+        match=r"state 50, action 1 \(admit\) is not available, and MDPtoolbox.*1 states lack",
+    ):
         rm.io.to_mdptoolbox(rm.models.queue())
 
 
@@ -79,7 +99,13 @@ def test_quantecon_example():
     transitions = np.array([[[0.5, 0.5], [0.0, 1.0]], [[0.0, 1.0], [0.5, 0.5]]])
     product = rm.io.from_quantecon(rewards, transitions, 0.95)
     np.testing.assert_allclose(optimal_value(product), [-8.57142857, -20.0], rtol=1e-8)
-    pairs = ([5.0, 10.0, -1.0, -np.inf], transitions.reshape(4, 2), 0.95, [0, 0, 1, 1], [0, 1, 0, 1])
+    pairs = (
+        [5.0, 10.0, -1.0, -np.inf],
+        transitions.reshape(4, 2),
+        0.95,
+        [0, 0, 1, 1],
+        [0, 1, 0, 1],
+    )
     for Q in (pairs[1], sp.csr_array(pairs[1])):
         mdp = rm.io.from_quantecon(pairs[0], Q, *pairs[2:])
         np.testing.assert_array_equal(mdp.available, product.available)
@@ -87,7 +113,9 @@ def test_quantecon_example():
         np.testing.assert_array_equal(mdp.rewards, product.rewards)
 
 
-@pytest.mark.parametrize("build", [rm.models.forest, rm.models.queue, rm.models.gridworld, lambda: ending(masks=True)])
+@pytest.mark.parametrize(
+    "build", [rm.models.forest, rm.models.queue, rm.models.gridworld, lambda: ending(masks=True)]
+)
 def test_quantecon_round_trip_keeps_values(build):
     mdp = build()
     arguments = rm.io.to_quantecon(mdp)
@@ -95,7 +123,9 @@ def test_quantecon_round_trip_keeps_values(build):
     np.testing.assert_array_equal(order, np.arange(order.size))
     back = rm.io.from_quantecon(*arguments)
     assert not back.terminates
-    np.testing.assert_allclose(optimal_value(back)[: mdp.n_states], optimal_value(mdp), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        optimal_value(back)[: mdp.n_states], optimal_value(mdp), rtol=1e-9, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize(

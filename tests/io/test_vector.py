@@ -19,12 +19,18 @@ each_mode = pytest.mark.parametrize("mode", MODES, ids=[mode.value for mode in M
 
 def made(name, count, mode, **options):
     return gymnasium.make_vec(
-        name, num_envs=count, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode}, **options
-    )  # fmt: skip
+        name,
+        num_envs=count,
+        vectorization_mode="sync",
+        vector_kwargs={"autoreset_mode": mode},
+        **options,
+    )
 
 
 def some_policy(shape, seed=0):
-    return 0.5 / shape[1] + 0.5 * np.random.default_rng(seed).dirichlet(np.ones(shape[1]), size=shape[0])
+    return 0.5 / shape[1] + 0.5 * np.random.default_rng(seed).dirichlet(
+        np.ones(shape[1]), size=shape[0]
+    )
 
 
 def streams(seed=0):
@@ -35,10 +41,15 @@ def streams(seed=0):
 
 
 class Line(gymnasium.Env):
-    """A line of places, from 10 on: action 7 moves on, and from place 13 to the end; action 8 waits. Cut off after 5 steps."""
+    """A line of places, from 10 on: action 7 moves on, and from place 13 to the end; action 8
+    waits. Cut off after 5 steps.
+    """
 
     def __init__(self, start=10, actions=7):
-        self.observation_space, self.action_space = Discrete(4, start=start), Discrete(2, start=actions)
+        self.observation_space, self.action_space = (
+            Discrete(4, start=start),
+            Discrete(2, start=actions),
+        )
         self.start, self.go = start, actions
 
     def reset(self, *, seed=None, options=None):
@@ -52,7 +63,13 @@ class Line(gymnasium.Env):
         before = self.place
         ends = action == self.go and self.place == 3
         self.place = min(3, self.place + (action == self.go))
-        return np.int64(self.start + self.place), 10.0 * before + (action - self.go), bool(ends), self.age >= 5, {}
+        return (
+            np.int64(self.start + self.place),
+            10.0 * before + (action - self.go),
+            bool(ends),
+            self.age >= 5,
+            {},
+        )
 
 
 @each_mode
@@ -69,13 +86,19 @@ def test_every_transition_is_one_of_the_environment(mode, wait):
         begins.extend(state[0, age == 0])
         assert np.isin(state[0, age == 0], (0, 1)).all()
         resting = np.zeros((1, 6), dtype=bool) if walk.resting is None else walk.resting.copy()
-        action = (rng.random((1, 6)) < 0.5).astype(np.int64) if wait else np.zeros((1, 6), dtype=np.int64)
+        action = (
+            (rng.random((1, 6)) < 0.5).astype(np.int64)
+            if wait
+            else np.zeros((1, 6), dtype=np.int64)
+        )
         step = walk.step(action)
         live = ~resting[0]
         age = np.where(live, age + 1, 0)
         ended = (state == 3) & (action == 0)
         np.testing.assert_array_equal(step.reward[0, live], (10.0 * state + action)[0, live])
-        np.testing.assert_array_equal(step.next_state[0, live], np.minimum(state + (action == 0), 3)[0, live])
+        np.testing.assert_array_equal(
+            step.next_state[0, live], np.minimum(state + (action == 0), 3)[0, live]
+        )
         np.testing.assert_array_equal(step.ended[0, live], ended[0, live])
         np.testing.assert_array_equal(step.cut[0, live], (~ended[0] & (age == 5))[live])
         # what is marked as rest is paid nothing, has not ended, and is over
@@ -86,7 +109,11 @@ def test_every_transition_is_one_of_the_environment(mode, wait):
         assert (walk.state[0, ~over] == step.next_state[0, ~over]).all()
         if walk.resting is not None:
             np.testing.assert_array_equal(walk.resting[0], over & live)
-        ends, cuts, rests = ends + step.ended.sum(), cuts + (step.cut & ~resting).sum(), rests + resting.sum()
+        ends, cuts, rests = (
+            ends + step.ended.sum(),
+            cuts + (step.cut & ~resting).sum(),
+            rests + resting.sum(),
+        )
         age = np.where(over, np.where(live & (walk.resting is not None), 99, 0), age)
     assert ends > 5
     assert (cuts > 5) == wait
@@ -106,21 +133,31 @@ def test_a_seed_of_the_run_decides_the_first_reset():
 def test_estimates_do_not_depend_on_where_numbers_begin(mode):
     estimates = []
     for start, actions in ((0, 0), (10, 7), (-3, 2)):
-        env = SyncVectorEnv([lambda start=start, actions=actions: Line(start, actions)] * 4, autoreset_mode=mode)
+        env = SyncVectorEnv(
+            [lambda start=start, actions=actions: Line(start, actions)] * 4, autoreset_mode=mode
+        )
         source = rm.io.from_vector_env(env, 0.9)
-        estimates.append(Rollouts(40)(Trials(source, streams()), rm.Unregularized(), np.full((4, 2), 0.5), None))
+        estimates.append(
+            Rollouts(40)(Trials(source, streams()), rm.Unregularized(), np.full((4, 2), 0.5), None)
+        )
     for estimate in estimates[1:]:
         np.testing.assert_array_equal(estimate.q, estimates[0].q)
         assert estimate.samples == estimates[0].samples
 
 
-# the processes are forked, which JAX warns of where another test has loaded it; these use nothing of it
+# the processes are forked, which JAX warns of where another test has loaded it; these use nothing
+# of it
 @pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 def test_with_several_processes():
     env = gymnasium.vector.AsyncVectorEnv([Line] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
     try:
         both = [
-            Rollouts(20)(Trials(rm.io.from_vector_env(env, 0.9), streams()), rm.Unregularized(), np.full((4, 2), 0.5), None)
+            Rollouts(20)(
+                Trials(rm.io.from_vector_env(env, 0.9), streams()),
+                rm.Unregularized(),
+                np.full((4, 2), 0.5),
+                None,
+            )
             for env in (env, SyncVectorEnv([Line] * 2, autoreset_mode=AutoresetMode.SAME_STEP))
         ]
     finally:
@@ -150,25 +187,34 @@ def test_gradients_and_action_values_are_those_of_the_model(name, discount, mode
     source = rm.io.from_vector_env(made(name, 40, mode), discount)
     episodes, batches = 80, 20
     estimates = [
-        Rollouts(episodes, horizon=horizon)(Trials(source, streams(seed)), rm.Shannon(tau), policy, None) for seed in range(batches)
+        Rollouts(episodes, horizon=horizon)(
+            Trials(source, streams(seed)), rm.Shannon(tau), policy, None
+        )
+        for seed in range(batches)
     ]
     # the gradient, in several directions
     for direction in np.random.default_rng(0).choice([-1.0, 1.0], size=(8, *policy.shape)):
         slope = np.array([np.sum(estimate.gradient * direction) for estimate in estimates])
-        assert abs(slope.mean() - np.sum(gradient * direction)) < 4 * slope.std(ddof=1) / np.sqrt(batches)
+        assert abs(slope.mean() - np.sum(gradient * direction)) < 4 * slope.std(ddof=1) / np.sqrt(
+            batches
+        )
     if name == "Taxi-v4":
         return  # it begins anywhere, and comes to few pairs often
     # pairs that are visited so often on average that no batch misses them
     often = episodes * weight[:, None] * policy > 12
     assert np.count_nonzero(often) >= 4
     q = np.array([estimate.q[often] for estimate in estimates])
-    assert (np.abs(q.mean(axis=0) - mean_q[often]) <= 4 * q.std(axis=0, ddof=1) / np.sqrt(batches)).all()
+    assert (
+        np.abs(q.mean(axis=0) - mean_q[often]) <= 4 * q.std(axis=0, ddof=1) / np.sqrt(batches)
+    ).all()
 
 
 @each_mode
 @pytest.mark.parametrize("trace", [0.0, 0.6])
 def test_temporal_differences_learn_from_transitions_alone(mode, trace):
-    """Every reward and successor is certain: with steps of size 1 only a wrong transition keeps Q from its place."""
+    """Every reward and successor is certain: with steps of size 1 only a wrong transition keeps Q
+    from its place.
+    """
     env = rm.io.from_vector_env(SyncVectorEnv([Line] * 6, autoreset_mode=mode), 0.8)
     policy = np.array([[0.6, 0.4]] * 4)
     if trace:
@@ -183,7 +229,9 @@ def test_temporal_differences_learn_from_transitions_alone(mode, trace):
 def test_a_buffer_keeps_transitions_alone(mode):
     env = rm.io.from_vector_env(SyncVectorEnv([Line] * 6, autoreset_mode=mode), 0.8)
     policy = np.array([[0.6, 0.4]] * 4)
-    evaluation = rm.evaluation.Buffer(300, 2000, batch=20, step_size=1.0, walkers=6, target="expected")
+    evaluation = rm.evaluation.Buffer(
+        300, 2000, batch=20, step_size=1.0, walkers=6, target="expected"
+    )
     q = evaluation(Trials(env, streams()), rm.Shannon(0.5), policy, None).q
     assert np.abs(q - exact_on_the_line(0.8, 0.5, policy)).max() < 1e-9
 
@@ -202,7 +250,9 @@ def exact_on_the_line(discount, tau, policy):
 
 
 def truncated(mdp, tau, policy, horizon):
-    """What whole episodes of H steps give on average: gradients, action values, and the weights of the states in them."""
+    """What whole episodes of H steps give on average: gradients, action values, and the weights of
+    the states in them.
+    """
     left, values = np.zeros(mdp.n_states), []  # the value of the steps that are left
     for _ in range(horizon):
         values.append(rm.bellman.q_values(mdp, left))
@@ -221,7 +271,13 @@ def test_it_learns_to_cross_the_lake():
     mdp = rm.io.from_gymnasium("FrozenLake-v1", discount=0.9, is_slippery=False)
     env = made("FrozenLake-v1", 32, AutoresetMode.SAME_STEP, is_slippery=False)
     algorithm = rm.algorithms.NPG(0.1, evaluation=Rollouts(64, horizon=20))
-    learned = rm.learn(rm.io.from_vector_env(env, 0.9), rm.Shannon(0.005), algorithm, iterations=30, rng=np.random.default_rng(0))
+    learned = rm.learn(
+        rm.io.from_vector_env(env, 0.9),
+        rm.Shannon(0.005),
+        algorithm,
+        iterations=30,
+        rng=np.random.default_rng(0),
+    )
     reached = rm.evaluate(mdp, learned.policy[0]).initial_value
     assert reached > 0.5 * rm.solve(mdp).initial_value
     assert rm.evaluate(mdp, np.full((16, 4), 0.25)).initial_value < 0.1 * reached
@@ -237,7 +293,11 @@ class Fixed(VectorEnv):
     """Two sub-environments that return what they are told to."""
 
     def __init__(self, observation=PLACES, action=MOVES, mode=AutoresetMode.SAME_STEP, answers=()):
-        self.num_envs, self.single_observation_space, self.single_action_space = 2, observation, action
+        self.num_envs, self.single_observation_space, self.single_action_space = (
+            2,
+            observation,
+            action,
+        )
         self.metadata = {} if mode is None else {"autoreset_mode": mode}
         self.answers = list(answers)
 
@@ -246,23 +306,41 @@ class Fixed(VectorEnv):
 
     def step(self, actions):
         nothing = [False, False]
-        answer = {"observation": [1, 1], "reward": [0.0, 0.0], "terminated": nothing, "truncated": nothing, "info": {}}
+        answer = {
+            "observation": [1, 1],
+            "reward": [0.0, 0.0],
+            "terminated": nothing,
+            "truncated": nothing,
+            "info": {},
+        }
         answer |= self.answers.pop(0)
-        return tuple(np.array(value) if isinstance(value, list) else value for value in answer.values())
+        return tuple(
+            np.array(value) if isinstance(value, list) else value for value in answer.values()
+        )
 
 
-@pytest.mark.parametrize("space", [Box(0.0, 1.0, (2,)), MultiDiscrete([2, 3])], ids=["box", "several"])
+@pytest.mark.parametrize(
+    "space", [Box(0.0, 1.0, (2,)), MultiDiscrete([2, 3])], ids=["box", "several"]
+)
 def test_spaces_are_numbers(space):
-    with pytest.raises(rm.ModelError, match=r"the observation space .* is .*discretise it .* gymnasium.wrappers.TransformObs"):
+    with pytest.raises(
+        rm.ModelError,
+        match=r"the observation space .* is .*discretise it .* gymnasium.wrappers.TransformObs",
+    ):
         rm.io.from_vector_env(Fixed(observation=space), 0.9)
-    with pytest.raises(rm.ModelError, match=r"the action space .* is .*discretise it .* gymnasium.wrappers.TransformAction"):
+    with pytest.raises(
+        rm.ModelError,
+        match=r"the action space .* is .*discretise it .* gymnasium.wrappers.TransformAction",
+    ):
         rm.io.from_vector_env(Fixed(action=space), 0.9)
 
 
 def test_what_is_no_vector_environment_is_refused():
     with pytest.raises(rm.SampleError, match=r"needs a gymnasium.vector.VectorEnv.*from_gymnasium"):
         rm.io.from_vector_env(gymnasium.make("FrozenLake-v1"), 0.9)
-    with pytest.raises(rm.SampleError, match="does not say how it resets: .* is None, and must be one of"):
+    with pytest.raises(
+        rm.SampleError, match="does not say how it resets: .* is None, and must be one of"
+    ):
         rm.io.from_vector_env(Fixed(mode=None), 0.9)
 
 
@@ -270,28 +348,61 @@ def test_one_run_and_as_many_walkers_as_there_are():
     source = rm.io.from_vector_env(Fixed(), 0.9)
     algorithm = rm.algorithms.NPG(0.1, evaluation=Rollouts(5))
     two = [np.random.default_rng(0), np.random.default_rng(1)]
-    with pytest.raises(rm.SampleError, match="one run at a time, and there are 2 generators: call learn once for each"):
+    with pytest.raises(
+        rm.SampleError,
+        match="one run at a time, and there are 2 generators: call learn once for each",
+    ):
         rm.learn(source, None, algorithm, iterations=1, rng=two)
-    with pytest.raises(rm.SampleError, match="2 sub-environments is walked by as many walkers, not by 3; .* walkers=2"):
+    with pytest.raises(
+        rm.SampleError,
+        match="2 sub-environments is walked by as many walkers, not by 3; .* walkers=2",
+    ):
         source.walk(3, streams())
     with pytest.raises(rm.SampleError, match="needs an MDP or a simulator, not Environment"):
-        rm.learn(source, None, rm.algorithms.NPG(0.1, evaluation=rm.evaluation.MonteCarlo(5)), iterations=1, rng=two[0])
+        rm.learn(
+            source,
+            None,
+            rm.algorithms.NPG(0.1, evaluation=rm.evaluation.MonteCarlo(5)),
+            iterations=1,
+            rng=two[0],
+        )
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ({"reward": [0.0, np.nan]}, r"sub-environment 1, step 2: the reward is nan; 1 of 2 are wrong"),
-        ({"reward": [-np.inf, np.nan]}, r"sub-environment 0, step 2: the reward is -inf; 2 of 2 are wrong"),
-        ({"observation": [0, 3]}, r"sub-environment 1, step 2: the observation, which must be an integer from 0 to 2, is 3"),
+        (
+            {"reward": [0.0, np.nan]},
+            r"sub-environment 1, step 2: the reward is nan; 1 of 2 are wrong",
+        ),
+        (
+            {"reward": [-np.inf, np.nan]},
+            r"sub-environment 0, step 2: the reward is -inf; 2 of 2 are wrong",
+        ),
+        (
+            {"observation": [0, 3]},
+            (
+                r"sub-environment 1, step 2: the observation, which must be an integer from 0 to "
+                r"2, is 3"
+            ),
+        ),
         ({"observation": [-1, 0]}, r"sub-environment 0, step 2: the observation, .*, is -1"),
         ({"observation": [0.5, 0]}, r"sub-environment 0, step 2: the observation, .*, is 0.5"),
         ({"observation": [np.nan, 0]}, r"sub-environment 0, step 2: the observation, .*, is nan"),
         ({"observation": ["a", "b"]}, r"the observation of step 2 is not an array of integers"),
         ({"observation": [0, 1, 2]}, r"the observation of step 2 has shape \(3,\), not \(2,\)"),
-        ({"terminated": [True, False]}, r"ended on step 2, and the environment does not say in which state"),
-        ({"terminated": [True, False], "info": {"final_obs": np.array([9, None])}}, r"sub-environment 0, step 2: .*, is 9"),
-        ({"terminated": [True, False], "info": {"final_obs": np.array([None, None])}}, r"sub-environment 0, step 2: .*, is nan"),
+        (
+            {"terminated": [True, False]},
+            r"ended on step 2, and the environment does not say in which state",
+        ),
+        (
+            {"terminated": [True, False], "info": {"final_obs": np.array([9, None])}},
+            r"sub-environment 0, step 2: .*, is 9",
+        ),
+        (
+            {"terminated": [True, False], "info": {"final_obs": np.array([None, None])}},
+            r"sub-environment 0, step 2: .*, is nan",
+        ),
     ],
 )
 def test_impossible_answers_are_named(answer, message):
@@ -304,24 +415,38 @@ def test_impossible_answers_are_named(answer, message):
 
 def test_an_environment_that_resets_otherwise_than_it_says():
     action, ends = np.zeros((1, 2), dtype=np.int64), {"terminated": [True, False]}
-    walk = rm.io.from_vector_env(Fixed(mode=AutoresetMode.NEXT_STEP, answers=[ends, ends]), 0.9).walk(2, streams())
+    walk = rm.io.from_vector_env(
+        Fixed(mode=AutoresetMode.NEXT_STEP, answers=[ends, ends]), 0.9
+    ).walk(2, streams())
     walk.step(action)
-    with pytest.raises(rm.SampleError, match="sub-environment 0 ended on step 2, which should have reset it"):
+    with pytest.raises(
+        rm.SampleError, match="sub-environment 0 ended on step 2, which should have reset it"
+    ):
         walk.step(action)
     # it resets both when only one was to be
-    walk = rm.io.from_vector_env(Fixed(mode=AutoresetMode.DISABLED, answers=[ends]), 0.9).walk(2, streams())
-    with pytest.raises(rm.SampleError, match="on step 1 only some .* make the environment with autoreset_mode SAME_STEP"):
+    walk = rm.io.from_vector_env(Fixed(mode=AutoresetMode.DISABLED, answers=[ends]), 0.9).walk(
+        2, streams()
+    )
+    with pytest.raises(
+        rm.SampleError,
+        match="on step 1 only some .* make the environment with autoreset_mode SAME_STEP",
+    ):
         walk.step(action)
 
 
 def test_states_without_actions_are_ends():
     available = np.array([[True, True], [False, False], [True, False]])
-    source = rm.io.from_vector_env(Fixed(answers=[{}]), 0.9, available=available, state_labels=["a", "b", "c"])
+    source = rm.io.from_vector_env(
+        Fixed(answers=[{}]), 0.9, available=available, state_labels=["a", "b", "c"]
+    )
     assert source.terminal.tolist() == [False, True, False]
     np.testing.assert_array_equal(source.initial, [0.5, 0, 0.5])
     assert source.describe(2) == "state 2 (c)"
     walk = source.walk(2, streams())
-    with pytest.raises(rm.SampleError, match="sub-environment 0, step 1: an episode that has not ended is in a state without"):
+    with pytest.raises(
+        rm.SampleError,
+        match="sub-environment 0, step 1: an episode that has not ended is in a state without",
+    ):
         walk.step(np.zeros((1, 2), dtype=np.int64))
 
 

@@ -14,7 +14,10 @@ def mdp():
 
 
 def test_a_model_is_immutable(mdp):
-    with pytest.raises(AttributeError, match="an MDP is immutable: cannot set 'discount'; use with_discount or with_rewards"):
+    with pytest.raises(
+        AttributeError,
+        match="an MDP is immutable: cannot set 'discount'; use with_discount or with_rewards",
+    ):
         mdp.discount = 0.5
     for name in ("rewards", "initial", "available", "termination", "terminal"):
         with pytest.raises(ValueError, match="read-only"):
@@ -72,7 +75,12 @@ def test_equal_data_have_equal_digests(mdp):
 
 
 def test_the_initial_distribution_is_uniform_over_the_states_that_are_not_terminal():
-    mdp = rm.MDP(np.full((4, 1, 4), 0.25), np.zeros((4, 1)), 0.9, available=np.array([[True], [False], [True], [True]]))
+    mdp = rm.MDP(
+        np.full((4, 1, 4), 0.25),
+        np.zeros((4, 1)),
+        0.9,
+        available=np.array([[True], [False], [True], [True]]),
+    )
     np.testing.assert_allclose(mdp.initial, [1 / 3, 0, 1 / 3, 1 / 3])
 
 
@@ -85,7 +93,9 @@ def test_axis_orders_are_named_not_guessed():
 
 
 def test_pairs_are_those_of_the_list():
-    mdp = rm.MDP.from_pairs([2, 0, 0], [1, 0, 2], np.eye(3), [5.0, 6.0, 7.0], 0.5, termination=[0.0, 0.0, 0.0])
+    mdp = rm.MDP.from_pairs(
+        [2, 0, 0], [1, 0, 2], np.eye(3), [5.0, 6.0, 7.0], 0.5, termination=[0.0, 0.0, 0.0]
+    )
     assert (mdp.n_states, mdp.n_actions) == (3, 3)
     np.testing.assert_array_equal(mdp.available, [[1, 0, 1], [0, 0, 0], [0, 1, 0]])
     state, action, rows, rewards = mdp.to_pairs()
@@ -105,7 +115,9 @@ def test_sparse_and_repeated_successors_are_added_up():
 def test_sizes_and_repr(mdp):
     assert repr(mdp) == "MDP(2 states, 2 actions, 8 transitions (dense), discount 0.9)"
     masked = rm.MDP(sp.csr_array(P.reshape(4, 2)), R, 1, available=[[True, False], [False, False]])
-    assert repr(masked) == "MDP(2 states, 2 actions, 2 transitions (sparse), 1 available pair, 1 terminal, discount 1)"
+    assert repr(masked) == (
+        "MDP(2 states, 2 actions, 2 transitions (sparse), 1 available pair, 1 terminal, discount 1)"
+    )
     assert masked.terminates
     assert not mdp.terminates
     assert mdp.transitions.nbytes >= 64

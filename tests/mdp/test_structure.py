@@ -20,7 +20,9 @@ def random_model(seed):
     ends = rng.random((S, A)) < 0.15
     nowhere = ~leads.any(axis=-1) & ~ends
     leads[nowhere, rng.integers(S)] = True
-    weight = np.concatenate([leads, ends[..., None]], axis=-1) * rng.uniform(1e-6, 1.0, size=(S, A, S + 1))
+    weight = np.concatenate([leads, ends[..., None]], axis=-1) * rng.uniform(
+        1e-6, 1.0, size=(S, A, S + 1)
+    )
     weight /= weight.sum(axis=-1, keepdims=True)
     available = rng.random((S, A)) < 0.85
     if not available.any():
@@ -44,26 +46,37 @@ def reachable(mdp, pairs, start):
     """The states that these pairs can visit from this one, itself included."""
     P, found = mdp.to_sas(), {start}
     while True:
-        more = {int(t) for s in found for a in np.flatnonzero(pairs[s]) for t in np.flatnonzero(P[s, a])} | found
+        more = {
+            int(t) for s in found for a in np.flatnonzero(pairs[s]) for t in np.flatnonzero(P[s, a])
+        } | found
         if more == found:
             return found
         found = more
 
 
 def components_by_enumeration(mdp, allowed):
-    """The maximal ones among the sets of states that can be held for ever and within which every state reaches every other."""
+    """The maximal ones among the sets of states that can be held for ever and within which every
+    state reaches every other.
+    """
     found = []
     for size in range(mdp.n_states, 0, -1):
         for states in map(set, itertools.combinations(range(mdp.n_states), size)):
             pairs = closed_pairs(mdp, allowed, states)
             held = all(pairs[s].any() for s in states)
-            if held and all(reachable(mdp, pairs, s) == states for s in states) and not any(states <= other for other, _ in found):
+            if (
+                held
+                and all(reachable(mdp, pairs, s) == states for s in states)
+                and not any(states <= other for other, _ in found)
+            ):
                 found.append((states, pairs))
     return found
 
 
 def can_end(mdp, allowed, start):
-    return any(mdp.terminal[s] or (allowed[s] & (np.asarray(mdp.termination)[s] > 0)).any() for s in reachable(mdp, allowed, start))
+    return any(
+        mdp.terminal[s] or (allowed[s] & (np.asarray(mdp.termination)[s] > 0)).any()
+        for s in reachable(mdp, allowed, start)
+    )
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -72,7 +85,10 @@ def test_end_components_are_the_maximal_sets_that_can_be_held_for_ever(seed):
     components = end_components(mdp, allowed)
     expected = components_by_enumeration(mdp, allowed)
     assert components.count == len(expected)
-    found = {frozenset(map(int, np.flatnonzero(components.component == number))) for number in range(components.count)}
+    found = {
+        frozenset(map(int, np.flatnonzero(components.component == number)))
+        for number in range(components.count)
+    }
     assert found == {frozenset(states) for states, _ in expected}
     pairs = np.zeros(allowed.shape, dtype=bool)
     for _, stays in expected:
@@ -100,8 +116,8 @@ def test_the_ending_policy_ends_from_wherever_any_policy_does(seed):
             assert allowed[s, actions[s]]
             chosen[s, actions[s]] = True
     for s in np.flatnonzero(actions >= 0):
-        # it reaches the end from every state that it visits, so it ends with probability 1 in a finite model; but a chance of
-        # going where no policy ends cannot always be avoided
+        # it reaches the end from every state that it visits, so it ends with probability 1 in a
+        # finite model; but a chance of going where no policy ends cannot always be avoided
         assert can_end(mdp, chosen, s)
 
 

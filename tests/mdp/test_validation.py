@@ -7,7 +7,13 @@ import scipy.sparse as sp
 import regmdp as rm
 from regmdp.mdp.validation import as_discount
 
-P = np.array([[[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]], [[0.25, 0.25, 0.5], [1.0, 0.0, 0.0]], [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]]])
+P = np.array(
+    [
+        [[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]],
+        [[0.25, 0.25, 0.5], [1.0, 0.0, 0.0]],
+        [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]],
+    ]
+)
 R = np.arange(6.0).reshape(3, 2)
 LABELS = {"state_labels": ["red", "green", "blue"], "action_labels": ["go", "stay"]}
 
@@ -26,7 +32,9 @@ def by_action(P, r=R, discount=0.9, **keywords):
 
 def pairs(P, r=R, discount=0.9, **keywords):
     state, action = (index.ravel() for index in np.indices(r.shape))
-    return rm.MDP.from_pairs(state, action, np.reshape(P, (-1, P.shape[-1])), np.ravel(r), discount, **keywords)
+    return rm.MDP.from_pairs(
+        state, action, np.reshape(P, (-1, P.shape[-1])), np.ravel(r), discount, **keywords
+    )
 
 
 each_way_in = pytest.mark.parametrize("make", [dense, sparse, by_action, pairs])
@@ -50,11 +58,18 @@ def test_good_data_pass(make):
 def test_rows_that_do_not_sum_to_1(make):
     bad = changed(changed(P, (1, 0, 1), 0.3), (2, 1, 1), 0.5)
     with pytest.raises(
-        rm.ModelError, match=r"row of state 1, action 0 sums to 1\.05, not to 1 within 1e-09; 2 of 6 available pairs"
+        rm.ModelError,
+        match=(
+            r"row of state 1, action 0 sums to 1\.05, not to 1 within 1e-09; 2 of 6 available pairs"
+        ),
     ):
         make(bad)
     with pytest.raises(
-        rm.ModelError, match=r"state 1 \(green\), action 0 \(go\) sums .*normalise the rows, .*termination=.*available="
+        rm.ModelError,
+        match=(
+            r"state 1 \(green\), action 0 \(go\) sums .*normalise the rows, "
+            r".*termination=.*available="
+        ),
     ):
         make(bad, **LABELS)
 
@@ -69,14 +84,20 @@ def test_rows_may_be_off_by_rounding(make):
 @each_way_in
 @pytest.mark.parametrize("value", [-0.5, np.nan, np.inf, -np.inf])
 def test_entries_that_are_not_probabilities(make, value):
-    message = rf"from state 1 \(green\), action 0 \(go\) to state 2 \(blue\) the probability is {value}; 1 entries are negative"
+    message = (
+        rf"from state 1 \(green\), action 0 \(go\) to state 2 \(blue\) the probability is {value}; "
+        r"1 entries are negative"
+    )
     with pytest.raises(rm.ModelError, match=message):
         make(changed(P, (1, 0, 2), value), **LABELS)
 
 
 @each_way_in
 def test_a_negative_entry_does_not_hide_behind_the_sum(make):
-    with pytest.raises(rm.ModelError, match=r"from state 1, action 0 to state 0 the probability is -0\.25; 1 entries"):
+    with pytest.raises(
+        rm.ModelError,
+        match=r"from state 1, action 0 to state 0 the probability is -0\.25; 1 entries",
+    ):
         make(changed(changed(P, (1, 0, 0), -0.25), (1, 0, 1), 0.75))
 
 
@@ -91,7 +112,10 @@ def test_rows_of_unavailable_pairs_do_not_matter(make):
 
 def test_termination_counts_in_the_sum():
     ending = np.array([[0.0, 0.0], [0.5, 0.0], [0.0, 0.0]])
-    with pytest.raises(rm.ModelError, match=r"row of state 1, action 0 sums to 1 \(with termination 0\.5, 1\.5\), not to 1"):
+    with pytest.raises(
+        rm.ModelError,
+        match=r"row of state 1, action 0 sums to 1 \(with termination 0\.5, 1\.5\), not to 1",
+    ):
         dense(P, termination=ending)
     assert dense(changed(P, (1, 0, 2), 0.0), termination=ending).terminates
 
@@ -100,7 +124,10 @@ def test_termination_counts_in_the_sum():
 def test_termination_must_be_a_probability(value):
     ending = changed(np.zeros((3, 2)), (2, 1), value)
     with pytest.raises(
-        rm.ModelError, match=rf"termination: state 2 \(blue\), action 1 \(stay\) has {value}; 1 of 6 available pairs"
+        rm.ModelError,
+        match=(
+            rf"termination: state 2 \(blue\), action 1 \(stay\) has {value}; 1 of 6 available pairs"
+        ),
     ):
         dense(P, termination=ending, **LABELS)
 
@@ -113,7 +140,8 @@ def test_termination_must_be_a_probability(value):
 def test_rewards_must_be_finite(make, value):
     bad = changed(changed(R, (1, 1), value), (2, 0), value)
     message = (
-        rf"rewards: state 1 \(green\), action 1 \(stay\) has {value}; 2 of 6 available pairs are not finite; .*available=False"
+        rf"rewards: state 1 \(green\), action 1 \(stay\) has {value}; 2 of 6 available pairs are "
+        r"not finite; .*available=False"
     )
     with pytest.raises(rm.ModelError, match=message):
         make(P, bad, **LABELS)
@@ -127,7 +155,9 @@ def test_rewards_must_be_finite(make, value):
 @each_way_in
 @pytest.mark.parametrize("value", [-0.1, 1.0000001, 99, np.nan, np.inf])
 def test_the_discount_is_between_0_and_1(make, value):
-    with pytest.raises(rm.ModelError, match=rf"discount must be between 0 and 1, not {float(value)!r}"):
+    with pytest.raises(
+        rm.ModelError, match=rf"discount must be between 0 and 1, not {float(value)!r}"
+    ):
         make(P, discount=value)
     with pytest.raises(rm.ModelError, match="discount must be between 0 and 1"):
         make(P).with_discount(value)
@@ -144,7 +174,10 @@ def test_the_discount_is_a_number(value):
 
 def test_shapes_of_dense_transitions():
     with pytest.raises(
-        rm.ModelError, match=r"transitions must have shape \(S, A, S\) = \(3, 2, 3\) .* not \(2, 3, 3\); .*from_ass"
+        rm.ModelError,
+        match=(
+            r"transitions must have shape \(S, A, S\) = \(3, 2, 3\) .* not \(2, 3, 3\); .*from_ass"
+        ),
     ):
         dense(np.transpose(P, (1, 0, 2)))
     with pytest.raises(rm.ModelError, match=r"not \(3, 2, 2\)"):
@@ -154,44 +187,70 @@ def test_shapes_of_dense_transitions():
 
 
 def test_shapes_of_sparse_transitions():
-    with pytest.raises(rm.ModelError, match=r"transitions must have shape \(S·A, S\) = \(6, 3\), not \(3, 3\)"):
+    with pytest.raises(
+        rm.ModelError, match=r"transitions must have shape \(S·A, S\) = \(6, 3\), not \(3, 3\)"
+    ):
         rm.MDP(sp.csr_array(P[:, 0]), R, 0.9)
-    with pytest.raises(rm.ModelError, match=r"transitions must have shape \(K, S\) = \(6, 3\), not \(5, 3\)"):
+    with pytest.raises(
+        rm.ModelError, match=r"transitions must have shape \(K, S\) = \(6, 3\), not \(5, 3\)"
+    ):
         rm.MDP.from_pairs([0, 0, 1, 1, 2, 2], [0, 1] * 3, P.reshape(6, 3)[:5], R.ravel(), 0.9)
 
 
 def test_shapes_of_action_matrices():
     with pytest.raises(
-        rm.ModelError, match=r"from_ass got 1 matrices for rewards of shape \(S, A\) = \(3, 2\); it takes one an action"
+        rm.ModelError,
+        match=(
+            r"from_ass got 1 matrices for rewards of shape \(S, A\) = \(3, 2\); it takes one an "
+            r"action"
+        ),
     ):
         rm.MDP.from_ass([P[:, 0]], R, 0.9)
-    with pytest.raises(rm.ModelError, match=r"the matrix of action 1 must have shape \(3, 3\), not \(3, 2\)"):
+    with pytest.raises(
+        rm.ModelError, match=r"the matrix of action 1 must have shape \(3, 3\), not \(3, 2\)"
+    ):
         rm.MDP.from_ass([P[:, 0], P[:, 1, :2]], R, 0.9)
     with pytest.raises(rm.ModelError, match="from_ass takes a sequence of A matrices"):
         rm.MDP.from_ass(sp.csr_array(P.reshape(6, 3)), R, 0.9)
 
 
 def test_shapes_of_rewards():
-    with pytest.raises(rm.ModelError, match=r"rewards must have shape \(S, A\), not \(3, 2, 3\); average over the successor first"):
+    with pytest.raises(
+        rm.ModelError,
+        match=(
+            r"rewards must have shape \(S, A\), not \(3, 2, 3\); average over the successor first"
+        ),
+    ):
         dense(P, np.zeros((3, 2, 3)))
     with pytest.raises(rm.ModelError, match=r"rewards must have shape \(S, A\), not \(3,\)"):
         dense(P, np.zeros(3))
     with pytest.raises(rm.ModelError, match=r"rewards must have shape \(S, A\), not \(0, 2\)"):
         dense(np.zeros((0, 2, 0)), np.zeros((0, 2)))
-    with pytest.raises(rm.ModelError, match=r"rewards must have the model's shape \(3, 2\), not \(2, 3\)"):
+    with pytest.raises(
+        rm.ModelError, match=r"rewards must have the model's shape \(3, 2\), not \(2, 3\)"
+    ):
         dense(P).with_rewards(R.T.copy())
-    with pytest.raises(rm.ModelError, match=r"rewards has shape \(5,\), but there are 6 pairs; give one number a pair"):
+    with pytest.raises(
+        rm.ModelError,
+        match=r"rewards has shape \(5,\), but there are 6 pairs; give one number a pair",
+    ):
         pairs(P, R).from_pairs([0, 0, 1, 1, 2, 2], [0, 1] * 3, P.reshape(6, 3), np.zeros(5), 0.9)
 
 
 def test_shapes_of_the_rest():
-    with pytest.raises(rm.ModelError, match=r"available must have the shape of the rewards, \(3, 2\), not \(2, 3\)"):
+    with pytest.raises(
+        rm.ModelError, match=r"available must have the shape of the rewards, \(3, 2\), not \(2, 3\)"
+    ):
         dense(P, available=np.ones((2, 3)))
     with pytest.raises(rm.ModelError, match="available must be boolean"):
         dense(P, available=np.full((3, 2), 0.5))
-    with pytest.raises(rm.ModelError, match="available is False everywhere: no state has an action"):
+    with pytest.raises(
+        rm.ModelError, match="available is False everywhere: no state has an action"
+    ):
         dense(P, available=np.zeros((3, 2)))
-    with pytest.raises(rm.ModelError, match=r"termination must have the shape of the rewards, \(3, 2\), not \(3,\)"):
+    with pytest.raises(
+        rm.ModelError, match=r"termination must have the shape of the rewards, \(3, 2\), not \(3,\)"
+    ):
         dense(P, termination=np.zeros(3))
     with pytest.raises(rm.ModelError, match=r"initial must have shape \(S,\) = \(3,\), not \(2,\)"):
         dense(P, initial=[0.5, 0.5])
@@ -206,9 +265,14 @@ def test_shapes_of_the_rest():
 
 @pytest.mark.parametrize("value", [-0.5, np.nan, np.inf])
 def test_the_initial_distribution_is_one(value):
-    with pytest.raises(rm.ModelError, match=rf"initial: state 1 \(green\) has {value}; 1 entries are not probabilities"):
+    with pytest.raises(
+        rm.ModelError,
+        match=rf"initial: state 1 \(green\) has {value}; 1 entries are not probabilities",
+    ):
         dense(P, initial=[0.5, value, 0.5], **LABELS)
-    with pytest.raises(rm.ModelError, match=r"initial sums to 0\.9, not to 1 within 1e-09; normalise it"):
+    with pytest.raises(
+        rm.ModelError, match=r"initial sums to 0\.9, not to 1 within 1e-09; normalise it"
+    ):
         dense(P).with_initial([0.5, 0.2, 0.2])
 
 
@@ -221,16 +285,24 @@ def test_successors_out_of_range():
         bad = rows.copy()
         bad.indices[4] = value
         with pytest.raises(
-            rm.ModelError, match=rf"stored index 4 is {value}, but successors run from 0 to 2; 1 indices are out of"
+            rm.ModelError,
+            match=(
+                rf"stored index 4 is {value}, but successors run from 0 to 2; 1 indices are out of"
+            ),
         ):
             rm.MDP(bad, R, 0.9)
 
 
 def test_pairs_out_of_range():
     rows, rewards = P.reshape(6, 3)[:2], np.zeros(2)
-    with pytest.raises(rm.ModelError, match=r"state\[1\] is 3, but states run from 0 to 2; 1 of 2 are out of range"):
+    with pytest.raises(
+        rm.ModelError, match=r"state\[1\] is 3, but states run from 0 to 2; 1 of 2 are out of range"
+    ):
         rm.MDP.from_pairs([0, 3], [0, 0], rows, rewards, 0.9)
-    with pytest.raises(rm.ModelError, match=r"action\[0\] is -1, but actions run from 0 to 0; 1 of 2 are out of range"):
+    with pytest.raises(
+        rm.ModelError,
+        match=r"action\[0\] is -1, but actions run from 0 to 0; 1 of 2 are out of range",
+    ):
         rm.MDP.from_pairs([0, 1], [-1, 0], rows, rewards, 0.9)
     with pytest.raises(rm.ModelError, match=r"action\[1\] is 2, but actions run from 0 to 1"):
         rm.MDP.from_pairs([0, 1], [0, 2], rows, rewards, 0.9, n_actions=2)
@@ -238,7 +310,10 @@ def test_pairs_out_of_range():
 
 def test_pairs_listed_twice():
     with pytest.raises(
-        rm.ModelError, match=r"the pair \(state 1, action 0\) is listed 3 times; 1 pairs are .*more than once; merge"
+        rm.ModelError,
+        match=(
+            r"the pair \(state 1, action 0\) is listed 3 times; 1 pairs are .*more than once; merge"
+        ),
     ):
         rm.MDP.from_pairs([0, 1, 1, 1], [0, 0, 0, 0], P.reshape(6, 3)[:4], np.zeros(4), 0.9)
 
@@ -248,7 +323,9 @@ def test_pairs_that_are_none():
         rm.MDP.from_pairs(np.zeros(0, int), np.zeros(0, int), np.zeros((0, 3)), np.zeros(0), 0.9)
     with pytest.raises(rm.ModelError, match="state must be a 1-D array of integers, not float64"):
         rm.MDP.from_pairs([0.0], [0], P.reshape(6, 3)[:1], [0.0], 0.9)
-    with pytest.raises(rm.ModelError, match="state and action must have the same length, not 2 and 1"):
+    with pytest.raises(
+        rm.ModelError, match="state and action must have the same length, not 2 and 1"
+    ):
         rm.MDP.from_pairs([0, 1], [0], P.reshape(6, 3)[:2], [0.0, 0.0], 0.9)
 
 

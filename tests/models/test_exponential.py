@@ -4,7 +4,11 @@ import pytest
 import regmdp as rm
 from regmdp.models import ExponentialChain
 
-CHAINS = [ExponentialChain(10**8), ExponentialChain(10**3, horizon=4, discount=0.9), ExponentialChain(150, 3, 0.95, 0.1, 0.3)]
+CHAINS = [
+    ExponentialChain(10**8),
+    ExponentialChain(10**3, horizon=4, discount=0.9),
+    ExponentialChain(150, 3, 0.95, 0.1, 0.3),
+]
 
 
 def values(chain, per_kind):
@@ -15,7 +19,12 @@ def values(chain, per_kind):
         name, _, number = kind.partition(" ")
         if name == "booster":
             return gamma * of(kind.removeprefix("booster of "))
-        return {"end": 0.0, "buffer": per_kind(number), "primary": per_kind(number), "adjoint": gamma * per_kind(number)}[name]
+        return {
+            "end": 0.0,
+            "buffer": per_kind(number),
+            "primary": per_kind(number),
+            "adjoint": gamma * per_kind(number),
+        }[name]
 
     return np.array([of(kind) for kind in chain.kinds])
 
@@ -28,7 +37,9 @@ def test_action_1_is_optimal_everywhere(chain):
     np.testing.assert_allclose(solution.value, expected, atol=1e-10)
     several = mdp.available.sum(axis=1) > 1
     q = rm.bellman.q_values(mdp, expected)
-    margin = q[several, 1] - np.max(np.delete(np.where(mdp.available, q, -np.inf), 1, axis=1)[several], axis=1)
+    margin = q[several, 1] - np.max(
+        np.delete(np.where(mdp.available, q, -np.inf), 1, axis=1)[several], axis=1
+    )
     assert np.min(margin) > 0.0
 
 
@@ -38,7 +49,9 @@ def test_the_numbers_of_states_add_up(chain):
     assert chain.copies.min() >= 1
     assert len(chain.kinds) == chain.copies.size == chain.lumped().n_states == 4 * chain.horizon - 1
     boosters = [kind.startswith("booster") for kind in chain.kinds]
-    assert chain.copies[boosters].sum() == pytest.approx(chain.boosters * chain.size, abs=len(chain.kinds))
+    assert chain.copies[boosters].sum() == pytest.approx(
+        chain.boosters * chain.size, abs=len(chain.kinds)
+    )
     np.testing.assert_allclose(chain.lumped().initial, chain.copies / chain.size)
 
 
@@ -50,7 +63,9 @@ def test_the_lumped_chain_is_the_full_one_seen_from_afar():
     assert full.state_labels[0] == "end (0)"
     policy = np.random.default_rng(0).random(lumped.rewards.shape) * lumped.available
     policy /= policy.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(rm.evaluate(full, policy[of]).value, rm.evaluate(lumped, policy).value[of], atol=1e-12)
+    np.testing.assert_allclose(
+        rm.evaluate(full, policy[of]).value, rm.evaluate(lumped, policy).value[of], atol=1e-12
+    )
     together = np.bincount(of, weights=rm.visits(full, policy[of]))
     np.testing.assert_allclose(together, rm.visits(lumped, policy), rtol=1e-12)
     # each buffer state is one of many

@@ -5,7 +5,9 @@ from small_solvers import optimal_value
 import regmdp as rm
 
 
-@pytest.mark.parametrize(("n_states", "branching"), [(1, 1), (7, 1), (7, 7), (50, 3), (50, 40), (1000, 8)])
+@pytest.mark.parametrize(
+    ("n_states", "branching"), [(1, 1), (7, 1), (7, 7), (50, 3), (50, 40), (1000, 8)]
+)
 def test_every_pair_has_distinct_successors_and_sums_to_one(n_states, branching):
     rows = rm.models.garnet(n_states, 3, branching, rng=1).transitions.to_csr()
     assert rows.shape == (3 * n_states, n_states)
@@ -57,7 +59,10 @@ def test_value_agrees_with_textbook_value_iteration():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"n_states": 3, "branching": 4}, "branching is 4, but a pair cannot have more distinct successors than the 3 states"),
+        (
+            {"n_states": 3, "branching": 4},
+            "branching is 4, but a pair cannot have more distinct successors than the 3 states",
+        ),
         ({"branching": 0}, "branching must be at least 1"),
         ({"n_actions": 0}, "n_actions must be at least 1"),
         ({"rng": -1}, "rng must be at least 0"),

@@ -15,7 +15,9 @@ def test_russell_norvig_has_the_values_of_the_book():
 
 
 def test_open_grid_without_slip_is_worth_the_distance():
-    mdp = rm.models.gridworld(4, 6, walls="open", slip=0.0, goal=(1, 2), goal_reward=2.0, discount=0.9)
+    mdp = rm.models.gridworld(
+        4, 6, walls="open", slip=0.0, goal=(1, 2), goal_reward=2.0, discount=0.9
+    )
     row, column = np.indices((4, 6))
     distance = np.abs(row - 1) + np.abs(column - 2)
     expected = np.where(distance > 0, 2.0 * 0.9 ** (distance - 1.0), 0.0)
@@ -29,7 +31,9 @@ def test_slip_goes_to_either_side_and_walls_stop():
     np.testing.assert_allclose(P[1, 2], [0.1, 0.1, 0.8])  # down
     np.testing.assert_allclose(P[0, 0], [0.9, 0.1, 0.0])  # up: border, and to the right
     np.testing.assert_allclose(P[0, 2], [0.9, 0.1, 0.0])  # down: wall
-    np.testing.assert_allclose(mdp.rewards[1], [-1.0, -1.0 + 0.1 * 10, -1.0 + 0.8 * 10, -1.0 + 0.1 * 10])
+    np.testing.assert_allclose(
+        mdp.rewards[1], [-1.0, -1.0 + 0.1 * 10, -1.0 + 0.8 * 10, -1.0 + 0.1 * 10]
+    )
     assert mdp.terminal.tolist() == [False, False, True]
     assert mdp.initial.tolist() == [1.0, 0.0, 0.0]
 
@@ -44,7 +48,9 @@ def test_several_starts_are_equally_likely_and_none_means_anywhere():
     assert rm.models.gridworld_from_drawing("..T").initial.tolist() == [0.5, 0.5, 0.0]
 
 
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 9), (5, 5), (5, 6), (11, 11), (12, 40), (100, 3)])
+@pytest.mark.parametrize(
+    ("height", "width"), [(1, 1), (2, 9), (5, 5), (5, 6), (11, 11), (12, 40), (100, 3)]
+)
 def test_rooms_are_connected(height, width):
     assert label(~rm.models.rooms(height, width))[1] == 1
 
@@ -64,7 +70,10 @@ def test_mazes_differ_with_the_seed():
 
 
 def test_cells_are_named_unless_there_are_very_many():
-    assert rm.models.gridworld(3, 3, walls="open").describe(5, 3) == "state 5 (row 1, column 2), action 3 (left)"
+    assert (
+        rm.models.gridworld(3, 3, walls="open").describe(5, 3)
+        == "state 5 (row 1, column 2), action 3 (left)"
+    )
     assert rm.models.gridworld(101, 101, walls="open").state_labels is None
 
 
@@ -79,10 +88,16 @@ def test_a_large_grid_is_built_from_whole_arrays():
         ({"height": 0}, "height must be at least 1"),
         ({"height": 1, "width": 1}, "walls leave 1 free cells"),
         ({"walls": "roms"}, "walls is 'roms'; it must be one of open, rooms, maze"),
-        ({"walls": np.zeros((2, 2), dtype=bool)}, r"walls must have shape \(height, width\) = \(11, 11\), not \(2, 2\)"),
+        (
+            {"walls": np.zeros((2, 2), dtype=bool)},
+            r"walls must have shape \(height, width\) = \(11, 11\), not \(2, 2\)",
+        ),
         ({"walls": np.zeros((11, 11))}, "walls must be an array of bools.*float64"),
         ({"goal": (5, 5)}, "goal is row 5, column 5, which is a wall"),
-        ({"start": (11, 0)}, "start is row 11, column 0, outside the grid of 11 rows and 11 columns"),
+        (
+            {"start": (11, 0)},
+            "start is row 11, column 0, outside the grid of 11 rows and 11 columns",
+        ),
         ({"start": (0, 0), "goal": (0, 0)}, "start and goal are the same cell"),
         ({"step_reward": float("inf")}, "step_reward must be finite"),
     ],

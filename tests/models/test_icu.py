@@ -34,7 +34,9 @@ def test_known_values(mdp):
     # Choudhary, Gupta and Thomas 2024 report 0.78, 0.78 and 0.88, from simulation
     uniform = rm.uniform_policy(mdp)
     assert mdp.initial @ policy_value(mdp, uniform) == pytest.approx(0.7801, abs=5e-5)
-    assert mdp.initial @ policy_value(mdp, rm.models.icu_sepsis_expert()) == pytest.approx(0.7818, abs=5e-5)
+    assert mdp.initial @ policy_value(mdp, rm.models.icu_sepsis_expert()) == pytest.approx(
+        0.7818, abs=5e-5
+    )
     assert mdp.initial @ optimal_value(mdp) == pytest.approx(0.8751, abs=5e-5)
 
 
@@ -47,7 +49,10 @@ def test_the_clinicians_policy():
 
 
 def test_the_package_itself_is_not_imported():
-    code = "import sys, regmdp.models as m; m.icu_sepsis_expert(); sys.exit(any(n in sys.modules for n in ('gym', 'icu_sepsis')))"
+    code = (
+        "import sys, regmdp.models as m; m.icu_sepsis_expert(); sys.exit(any(n in sys.modules for "
+        "n in ('gym', 'icu_sepsis')))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

@@ -7,14 +7,19 @@ import regmdp as rm
 
 def test_capacity_one_has_the_documented_value():
     arrival, service, reward, holding, discount = 0.3, 0.2, 7.0, 0.5, 0.95
-    mdp = rm.models.queue(1, arrival=arrival, service=service, reward=reward, holding=holding, discount=discount)
-    expected = ((1 - discount * (1 - service)) * arrival * reward - discount * arrival * holding) / (
-        (1 - discount) * (1 - discount * (1 - arrival - service))
+    mdp = rm.models.queue(
+        1, arrival=arrival, service=service, reward=reward, holding=holding, discount=discount
     )
+    expected = (
+        (1 - discount * (1 - service)) * arrival * reward - discount * arrival * holding
+    ) / ((1 - discount) * (1 - discount * (1 - arrival - service)))
     assert optimal_value(mdp)[0] == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("parameters", [{}, {"arrival": 0.5, "reward": 2.0}, {"arrival": 0.1, "service": 0.9, "holding": 0.5}])
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"arrival": 0.5, "reward": 2.0}, {"arrival": 0.1, "service": 0.9, "holding": 0.5}],
+)
 def test_a_threshold_is_optimal(parameters):
     mdp = rm.models.queue(30, **parameters)
     value = optimal_value(mdp)
@@ -45,7 +50,10 @@ def test_rates_may_fill_the_period():
     ("parameters", "message"),
     [
         ({"capacity": 0}, "capacity must be at least 1"),
-        ({"arrival": 0.7, "service": 0.5}, "arrival \\+ service is 1.2.*must not exceed 1; make the periods shorter"),
+        (
+            {"arrival": 0.7, "service": 0.5},
+            "arrival \\+ service is 1.2.*must not exceed 1; make the periods shorter",
+        ),
         ({"arrival": -0.1}, "arrival is a probability"),
         ({"holding": float("nan")}, "holding must be finite"),
     ],

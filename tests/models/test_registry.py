@@ -8,13 +8,19 @@ CATALOGUE = rm.models.catalogue()
 @pytest.mark.parametrize("model", CATALOGUE, ids=lambda model: model.name)
 def test_the_catalogue_tells_the_truth(model):
     mdp = rm.models.build(model.name)
-    assert (mdp.n_states, mdp.n_actions, mdp.discount) == (model.n_states, model.n_actions, model.discount)
+    assert (mdp.n_states, mdp.n_actions, mdp.discount) == (
+        model.n_states,
+        model.n_actions,
+        model.discount,
+    )
     assert model.parameters["discount"] == model.discount
     assert model.description
     assert model.answer
 
 
-@pytest.mark.parametrize("model", [m for m in CATALOGUE if m.name != "icu-sepsis"], ids=lambda model: model.name)
+@pytest.mark.parametrize(
+    "model", [m for m in CATALOGUE if m.name != "icu-sepsis"], ids=lambda model: model.name
+)
 def test_parameters_reach_the_builder(model):
     assert rm.models.build(model.name, discount=0.25).discount == 0.25
 
@@ -25,15 +31,24 @@ def test_names_are_those_of_the_catalogue():
 
 
 def test_only_icu_sepsis_needs_an_extra():
-    assert [(model.name, model.extra) for model in CATALOGUE if model.extra or model.notice] == [("icu-sepsis", "icu")]
+    assert [(model.name, model.extra) for model in CATALOGUE if model.extra or model.notice] == [
+        ("icu-sepsis", "icu")
+    ]
 
 
 @pytest.mark.parametrize(
     ("name", "near"),
-    [("gridwrld", "gridworld"), ("icu_sepsis", "icu-sepsis"), ("Forest", "forest"), ("sepsis", "icu-sepsis")],
+    [
+        ("gridwrld", "gridworld"),
+        ("icu_sepsis", "icu-sepsis"),
+        ("Forest", "forest"),
+        ("sepsis", "icu-sepsis"),
+    ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(name, near):
-    with pytest.raises(rm.ModelError, match=f"there is no model named '{name}'; did you mean {near}"):
+    with pytest.raises(
+        rm.ModelError, match=f"there is no model named '{name}'; did you mean {near}"
+    ):
         rm.models.build(name)
 
 
@@ -43,5 +58,8 @@ def test_a_name_like_none_is_answered_with_all():
 
 
 def test_an_unknown_parameter_is_answered_with_those_there_are():
-    with pytest.raises(rm.ModelError, match="chain has no parameter 'states'; did you mean n_states.*It takes n_states=5, dist"):
+    with pytest.raises(
+        rm.ModelError,
+        match="chain has no parameter 'states'; did you mean n_states.*It takes n_states=5, dist",
+    ):
         rm.models.build("chain", states=3)

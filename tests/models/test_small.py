@@ -34,7 +34,10 @@ def test_chain_has_the_documented_value(n_states, distraction, discount):
     ("parameters", "message"),
     [
         ({"n_states": 0}, "n_states must be at least 1, not 0"),
-        ({"distraction": 1.5}, "distraction is a probability, so it must lie between 0 and 1, not 1.5"),
+        (
+            {"distraction": 1.5},
+            "distraction is a probability, so it must lie between 0 and 1, not 1.5",
+        ),
         ({"discount": 1.5}, "discount must be between 0 and 1"),
     ],
 )
@@ -44,7 +47,9 @@ def test_chain_refuses(parameters, message):
 
 
 def test_forest_has_the_value_worked_out_in_its_docstring():
-    np.testing.assert_allclose(optimal_value(rm.models.forest()), [26.244, 29.484, 33.484], rtol=1e-12)
+    np.testing.assert_allclose(
+        optimal_value(rm.models.forest()), [26.244, 29.484, 33.484], rtol=1e-12
+    )
 
 
 def test_forest_is_that_of_pymdptoolbox():

@@ -24,7 +24,10 @@ def test_the_backup_is_monotone(data):
     low, other = data.draw(strategies.values(mdp)), data.draw(strategies.values(mdp))
     high = np.maximum(low, other)
     slack = 2 * backup_error(mdp, regularizer, np.maximum(np.abs(low), np.abs(high)))
-    assert np.all(rm.bellman.backup(mdp, regularizer, low) <= rm.bellman.backup(mdp, regularizer, high) + slack)
+    assert np.all(
+        rm.bellman.backup(mdp, regularizer, low)
+        <= rm.bellman.backup(mdp, regularizer, high) + slack
+    )
 
 
 @given(st.data())
@@ -33,7 +36,11 @@ def test_the_backup_is_a_contraction(data):
     one, other = data.draw(strategies.values(mdp)), data.draw(strategies.values(mdp))
     distance = np.max(np.abs(one - other))
     slack = 2 * backup_error(mdp, regularizer, np.maximum(np.abs(one), np.abs(other)))
-    moved = np.max(np.abs(rm.bellman.backup(mdp, regularizer, one) - rm.bellman.backup(mdp, regularizer, other)))
+    moved = np.max(
+        np.abs(
+            rm.bellman.backup(mdp, regularizer, one) - rm.bellman.backup(mdp, regularizer, other)
+        )
+    )
     assert moved <= mdp.discount * distance + slack
 
 
@@ -44,13 +51,21 @@ def test_a_constant_is_discounted_where_no_episode_ends(data, constant):
     value = data.draw(strategies.values(mdp))
     slack = 4 * backup_error(mdp, regularizer, np.abs(value) + abs(constant))
     moved = rm.bellman.backup(mdp, regularizer, value + constant)
-    np.testing.assert_allclose(moved, rm.bellman.backup(mdp, regularizer, value) + mdp.discount * constant, rtol=0, atol=slack)
+    np.testing.assert_allclose(
+        moved,
+        rm.bellman.backup(mdp, regularizer, value) + mdp.discount * constant,
+        rtol=0,
+        atol=slack,
+    )
 
 
 @given(st.data())
 def test_no_policy_has_more_than_the_greedy_one(data):
     mdp, regularizer = problem(data, either)
-    value, policy = data.draw(strategies.values(mdp)), data.draw(strategies.policies(mdp, regularizer))
+    value, policy = (
+        data.draw(strategies.values(mdp)),
+        data.draw(strategies.policies(mdp, regularizer)),
+    )
     best, greedy = rm.bellman.greedy(mdp, regularizer, value)
     slack = 2 * backup_error(mdp, regularizer, value)
     assert np.all(rm.bellman.policy_backup(mdp, regularizer, policy, value) <= best + slack)
@@ -73,7 +88,9 @@ def test_policy_iteration_never_loses(data):
     mdp, regularizer = problem(data)
     value = -np.inf
     for count in range(4):
-        solution = rm.solve(mdp, regularizer, rm.algorithms.PolicyIteration(), tol=0, max_iterations=count)
+        solution = rm.solve(
+            mdp, regularizer, rm.algorithms.PolicyIteration(), tol=0, max_iterations=count
+        )
         assert np.all(solution.value >= value - 1e-9 * (1 + np.abs(solution.value)))
         value = solution.value
 
@@ -93,7 +110,10 @@ def test_evaluations_agree(data):
 @given(st.data())
 def test_performance_difference(data):
     mdp, regularizer = problem(data)
-    one, other = data.draw(strategies.policies(mdp, regularizer)), data.draw(strategies.policies(mdp, regularizer))
+    one, other = (
+        data.draw(strategies.policies(mdp, regularizer)),
+        data.draw(strategies.policies(mdp, regularizer)),
+    )
     baseline = rm.evaluate(mdp, other, regularizer)
     advantage = rm.bellman.policy_backup(mdp, regularizer, one, baseline.value) - baseline.value
     right = rm.visits(mdp, one) @ advantage
@@ -116,12 +136,18 @@ def long_run(mdp, regularizer):
     warm = np.where(tau > 0, tau, 1.0)
     value = np.zeros(len(r))
     for _ in range(4000):
-        q = np.where(available, r + discount * np.einsum("sat,t->sa", P, value), np.where(live[:, None], -np.inf, 0.0))
+        q = np.where(
+            available,
+            r + discount * np.einsum("sat,t->sa", P, value),
+            np.where(live[:, None], -np.inf, 0.0),
+        )
         top = q.max(axis=1)
         y = (q - top[:, None]) / warm[:, None]
         if isinstance(regularizer, rm.KL):
             y = y + shift
-        conjugate = sparsemax(y) if isinstance(regularizer, rm.SquaredL2) else np.log(np.exp(y).sum(axis=1))
+        conjugate = (
+            sparsemax(y) if isinstance(regularizer, rm.SquaredL2) else np.log(np.exp(y).sum(axis=1))
+        )
         new = np.where(live, top + tau * conjugate, 0.0)
         done = np.max(np.abs(new - value)) <= 1e-13 * (1 + np.max(np.abs(new)))
         value = new
@@ -148,7 +174,10 @@ def test_a_certificate_of_any_candidate_holds(data):
     mdp, regularizer = problem(data, either)
     truth = long_run(mdp, regularizer)
     slack = 1e-9 * (1 + np.max(np.abs(truth)))
-    value, policy = data.draw(strategies.values(mdp)), data.draw(strategies.policies(mdp, regularizer))
+    value, policy = (
+        data.draw(strategies.values(mdp)),
+        data.draw(strategies.policies(mdp, regularizer)),
+    )
     own = rm.evaluate(mdp, policy, regularizer).value
     for certificate in (
         rm.certify(mdp, regularizer, value=value),
@@ -172,4 +201,7 @@ def test_a_solution_is_as_good_as_it_says(data):
     solution = rm.solve(mdp, regularizer)
     assert solution.status.ok, solution.status
     assert np.max(np.abs(solution.value - truth)) <= 1e-8 + slack
-    assert np.max(truth - rm.evaluate(mdp, solution.policy, regularizer).value) <= solution.certificate.gap + slack
+    assert (
+        np.max(truth - rm.evaluate(mdp, solution.policy, regularizer).value)
+        <= solution.certificate.gap + slack
+    )

@@ -11,13 +11,20 @@ REFERENCE = np.array([0.1, 0.0, 0.6, 0.3])
 
 EACH = pytest.mark.parametrize(
     "regularizer",
-    [rm.Shannon(temperature=1.0), rm.SquaredL2(temperature=1.0), rm.KL(REFERENCE, temperature=1.0), rm.Unregularized()],
+    [
+        rm.Shannon(temperature=1.0),
+        rm.SquaredL2(temperature=1.0),
+        rm.KL(REFERENCE, temperature=1.0),
+        rm.Unregularized(),
+    ],
     ids=lambda regularizer: type(regularizer).__name__,
 )
 
 
 def solved(regularizer, y, allowed):
-    """max ⟨p, y⟩ - h(p) over the distributions on the allowed actions, by sequential quadratic programming."""
+    """max ⟨p, y⟩ - h(p) over the distributions on the allowed actions, by sequential quadratic
+    programming.
+    """
     inside = np.flatnonzero(allowed)
 
     def spread(p):
@@ -30,7 +37,11 @@ def solved(regularizer, y, allowed):
         np.full(inside.size, 1.0 / inside.size),
         jac=lambda p: gradient(regularizer, spread(p))[inside] - y[inside],
         bounds=[(0.0, 1.0)] * inside.size,
-        constraints={"type": "eq", "fun": lambda p: p.sum() - 1.0, "jac": lambda p: np.ones(p.size)},
+        constraints={
+            "type": "eq",
+            "fun": lambda p: p.sum() - 1.0,
+            "jac": lambda p: np.ones(p.size),
+        },
         method="SLSQP",
         options={"ftol": 1e-15, "maxiter": 1000},
     )
@@ -106,7 +117,13 @@ def test_rounding_bounds_the_error(regularizer, scale, monkeypatch):
         assert abs(mpf(float(regularizer.value(p))) - exact(regularizer, p)) <= bound
         if isinstance(regularizer, rm.Shannon | rm.KL):
             reference = regularizer.reference if isinstance(regularizer, rm.KL) else np.ones(4)
-            right = mp.log(sum(mpf(float(r)) * mp.exp(mpf(float(x))) for r, x in zip(reference, y, strict=True) if x > -np.inf))
+            right = mp.log(
+                sum(
+                    mpf(float(r)) * mp.exp(mpf(float(x)))
+                    for r, x in zip(reference, y, strict=True)
+                    if x > -np.inf
+                )
+            )
         else:
             right = exact_conjugate(regularizer, y)
         assert abs(mpf(float(regularizer.conjugate(y))) - right) <= bound

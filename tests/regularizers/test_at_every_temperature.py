@@ -1,8 +1,10 @@
-"""Every regularizer, at temperatures from 1e-8 to 1e4, against a generic convex solver that knows only φ, φ' and the limits.
+"""Every regularizer, at temperatures from 1e-8 to 1e4, against a generic convex solver that knows
+only φ, φ' and the limits.
 
-The problem is max ⟨p, q⟩ - Σ_a τ φ_a(p_a) over a box within the simplex. The solver bisects the multiplier of Σ p = 1, and for each
-multiplier the logarithm of each probability. Where h is no sum over actions, optimality is proved instead: by concavity no
-distribution can be better than p by more than the largest ⟨p' - p, q - τ ∇h(p)⟩.
+The problem is max ⟨p, q⟩ - Σ_a τ φ_a(p_a) over a box within the simplex. The solver bisects the
+multiplier of Σ p = 1, and for each multiplier the logarithm of each probability. Where h is no sum
+over actions, optimality is proved instead: by concavity no distribution can be better than p by
+more than the largest ⟨p' - p, q - τ ∇h(p)⟩.
 """
 
 import numpy as np
@@ -41,7 +43,8 @@ def tsallis(q):
     return lambda p: (p**q - p) / (q - 1), lambda p: (q * p ** (q - 1) - 1) / (q - 1)
 
 
-#: From a temperature to the regularizer, and what it is made of: (factor of φ, φ, φ'); then the limits.
+#: From a temperature to the regularizer, and what it is made of: (factor of φ, φ, φ'); then the
+#: limits.
 CASES = {
     "Shannon": (rm.Shannon, lambda t: [(t, *SHANNON)]),
     "KL": (lambda t: rm.KL(REFERENCE, t), lambda t: [(t, *KL)]),
@@ -54,11 +57,26 @@ CASES = {
     "cap": (lambda t: rm.CapBarrier(MASK, 0.35, t), lambda t: [(t, *CAP)]),
     "box": (lambda t: rm.Box(LOWER, UPPER), lambda t: [(0.0, *NOTHING)]),
     "Shannon in a box": (lambda t: rm.Shannon(t) + rm.Box(LOWER, UPPER), lambda t: [(t, *SHANNON)]),
-    "squared norm in a box": (lambda t: rm.SquaredL2(t) + rm.Box(LOWER, UPPER), lambda t: [(t, *SQUARE)]),
-    "Shannon and KL": (lambda t: rm.Shannon(t) + rm.KL(REFERENCE, 0.2), lambda t: [(t, *SHANNON), (0.2, *KL)]),
-    "Shannon and Tsallis": (lambda t: rm.Shannon(0.1) + rm.Tsallis(3.0, t), lambda t: [(0.1, *SHANNON), (t, *tsallis(3.0))]),
-    "Shannon and cap": (lambda t: rm.Shannon(0.1) + rm.CapBarrier(MASK, 0.35, t), lambda t: [(0.1, *SHANNON), (t, *CAP)]),
-    "squared norm and price": (lambda t: rm.SquaredL2(t) + rm.WeightedL1(WEIGHTS, 0.5), lambda t: [(t, *SQUARE), (0.5, *PRICE)]),
+    "squared norm in a box": (
+        lambda t: rm.SquaredL2(t) + rm.Box(LOWER, UPPER),
+        lambda t: [(t, *SQUARE)],
+    ),
+    "Shannon and KL": (
+        lambda t: rm.Shannon(t) + rm.KL(REFERENCE, 0.2),
+        lambda t: [(t, *SHANNON), (0.2, *KL)],
+    ),
+    "Shannon and Tsallis": (
+        lambda t: rm.Shannon(0.1) + rm.Tsallis(3.0, t),
+        lambda t: [(0.1, *SHANNON), (t, *tsallis(3.0))],
+    ),
+    "Shannon and cap": (
+        lambda t: rm.Shannon(0.1) + rm.CapBarrier(MASK, 0.35, t),
+        lambda t: [(0.1, *SHANNON), (t, *CAP)],
+    ),
+    "squared norm and price": (
+        lambda t: rm.SquaredL2(t) + rm.WeightedL1(WEIGHTS, 0.5),
+        lambda t: [(t, *SQUARE), (0.5, *PRICE)],
+    ),
     "separable": (lambda t: rm.Separable(*CUBE, t), lambda t: [(t, *CUBE)]),
 }
 
@@ -74,7 +92,9 @@ def solve(parts, q, lower, upper):
 
     def slope(p):
         with np.errstate(divide="ignore", over="ignore"):
-            return sum(factor * (derivative(p) if factor else 0 * p) for factor, _, derivative in parts)
+            return sum(
+                factor * (derivative(p) if factor else 0 * p) for factor, _, derivative in parts
+            )
 
     def probabilities(multiplier):
         # in log p, from the smallest double on, so that small probabilities have all their digits
@@ -123,11 +143,17 @@ def test_maximum_and_maximiser_are_what_a_generic_solver_finds(name, temperature
         p = regularizer.maximiser(q)
         assert abs(p.sum() - 1.0) <= 4e-16 * 4
         assert np.all((p >= lower - 1e-15) & (p <= upper + 1e-15))
-        reached = p @ q - sum(factor * np.sum(phi(np.maximum(p, 1e-320))) for factor, phi, _ in parts(temperature) if factor)
+        reached = p @ q - sum(
+            factor * np.sum(phi(np.maximum(p, 1e-320)))
+            for factor, phi, _ in parts(temperature)
+            if factor
+        )
         assert reached == pytest.approx(best, rel=0, abs=tolerance)
 
 
-FORM = np.array([[1.0, 0.9, 0.0, 0.1], [0.9, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.3], [0.1, 0.0, 0.3, 0.5]])
+FORM = np.array(
+    [[1.0, 0.9, 0.0, 0.1], [0.9, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.3], [0.1, 0.0, 0.3, 0.5]]
+)
 
 
 def renyi_gradient(p, alpha):
@@ -162,4 +188,6 @@ def test_no_distribution_is_better_than_the_maximiser(name, temperature):
         relative = ahead - np.max(ahead)
         assert -(p @ np.where(p > 0, relative, 0.0)) <= 1e-10 * size(regularizer, temperature, q)
         cost = float(regularizer.cost(p[None])[0])
-        assert regularizer.maximum(q) == pytest.approx(p @ q - cost, rel=0, abs=1e-10 * size(regularizer, temperature, q))
+        assert regularizer.maximum(q) == pytest.approx(
+            p @ q - cost, rel=0, abs=1e-10 * size(regularizer, temperature, q)
+        )

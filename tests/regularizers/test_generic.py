@@ -1,4 +1,6 @@
-"""Greedy distributions by the general method, against closed forms: two halves of one regularizer are the whole."""
+"""Greedy distributions by the general method, against closed forms: two halves of one regularizer
+are the whole.
+"""
 
 import numpy as np
 import pytest
@@ -20,8 +22,14 @@ class Half(rm.Regularizer):
 
 #: The sum, and what it is.
 SUMS = {
-    "Rényi": (rm.Renyi(0.5, temperature=0.3) + rm.Renyi(0.5, temperature=0.7), rm.Renyi(0.5, temperature=1.0)),
-    "Rényi, heavy tails": (rm.Renyi(0.05, temperature=0.3) + rm.Renyi(0.05, temperature=0.7), rm.Renyi(0.05, temperature=1.0)),
+    "Rényi": (
+        rm.Renyi(0.5, temperature=0.3) + rm.Renyi(0.5, temperature=0.7),
+        rm.Renyi(0.5, temperature=1.0),
+    ),
+    "Rényi, heavy tails": (
+        rm.Renyi(0.05, temperature=0.3) + rm.Renyi(0.05, temperature=0.7),
+        rm.Renyi(0.05, temperature=1.0),
+    ),
     "a user's own and Shannon": (Half() + rm.Shannon(temperature=0.5), rm.Shannon(temperature=1.0)),
 }
 
@@ -45,13 +53,18 @@ def test_scores_that_are_far_apart(name, distance):
 def test_scores_that_are_very_far_apart(name, distance):
     both, _ = SUMS[name]
     np.testing.assert_array_equal(both.greedy(np.array([0.0, -distance])), [1.0, 0.0])
-    np.testing.assert_allclose(both.greedy(np.array([0.0, 0.0, -distance])), [0.5, 0.5, 0.0], rtol=1e-8)
+    np.testing.assert_allclose(
+        both.greedy(np.array([0.0, 0.0, -distance])), [0.5, 0.5, 0.0], rtol=1e-8
+    )
 
 
 def test_what_cannot_be_found_is_an_error_and_no_wrong_answer():
-    # an action 1e300 below the best has a probability of about 1e-300, which adds 1.05 % to what Rényi's entropy has
+    # an action 1e300 below the best has a probability of about 1e-300, which adds 1.05 % to what
+    # Rényi's entropy has
     both = rm.Renyi(0.001, temperature=0.3) + rm.Renyi(0.001, temperature=0.7)
-    with pytest.raises(rm.RegularizerError, match="the greedy distribution of Sum is only known to be within"):
+    with pytest.raises(
+        rm.RegularizerError, match="the greedy distribution of Sum is only known to be within"
+    ):
         both.greedy(np.array([0.0, -1.0, -1e300]))
 
 
@@ -64,7 +77,10 @@ def test_caps_far_above_where_it_is_decided(distance):
     """What the best actions leave is shared by tied ones, far below."""
     cap = rm.CapBarrier(CAPPED, 0.25, temperature=0.3)
     found, right = SQUARE + cap, rm.SquaredL2(temperature=0.003) + cap
-    for pattern in ([-1.0, 0.0, -0.99, -1.0, -1.0, -1.0], [-1.0, 0.0, -0.3, -1.0 - 1e-9, -1.0, -1.5]):
+    for pattern in (
+        [-1.0, 0.0, -0.99, -1.0, -1.0, -1.0],
+        [-1.0, 0.0, -0.3, -1.0 - 1e-9, -1.0, -1.5],
+    ):
         y = np.array(pattern) * distance
         claim = found.rounding(6) + right.rounding(6) + 16 * (6 + 4) * 2.0**-53 * distance
         p = found.greedy(y)

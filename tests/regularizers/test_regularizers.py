@@ -15,7 +15,11 @@ def test_shannon_is_softmax_and_logsumexp():
     weights = np.exp(np.array([0.5, 1.5, -INF]))
     np.testing.assert_allclose(shannon.maximiser(q), weights / weights.sum(), rtol=1e-15)
     np.testing.assert_allclose(shannon.maximum(q), 2 * np.log(weights.sum()), rtol=1e-15)
-    np.testing.assert_allclose(shannon.value(np.array([0.25, 0.75, 0.0])), 0.25 * np.log(0.25) + 0.75 * np.log(0.75), rtol=1e-15)
+    np.testing.assert_allclose(
+        shannon.value(np.array([0.25, 0.75, 0.0])),
+        0.25 * np.log(0.25) + 0.75 * np.log(0.75),
+        rtol=1e-15,
+    )
     assert shannon.value(np.array([0.0, 1.0, 0.0])) == 0.0
 
 
@@ -24,7 +28,9 @@ def test_kl_to_the_uniform_is_shannon_up_to_a_constant():
     q, p = rng.normal(size=(7, 5)), rng.dirichlet(np.ones(5), size=7)
     kl, shannon = rm.KL(np.full(5, 0.2), temperature=0.7), rm.Shannon(temperature=0.7)
     np.testing.assert_allclose(kl.maximiser(q), shannon.maximiser(q), rtol=1e-13)
-    np.testing.assert_allclose(kl.cost(p), shannon.cost(p) + 0.7 * np.log(5), rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(
+        kl.cost(p), shannon.cost(p) + 0.7 * np.log(5), rtol=1e-13, atol=1e-15
+    )
     np.testing.assert_allclose(kl.maximum(q), shannon.maximum(q) - 0.7 * np.log(5), rtol=1e-13)
 
 
@@ -33,12 +39,16 @@ def test_squared_norm_is_the_projection_on_the_simplex():
     norm = rm.SquaredL2(temperature=1.0)
     for difference in (-2.0, -1.0, -0.3, 0.0, 0.5, 1.0, 7.0):
         p = np.clip(0.5 + difference / 2, 0.0, 1.0)
-        np.testing.assert_allclose(norm.maximiser(np.array([difference, 0.0])), [p, 1 - p], rtol=0, atol=1e-16)
+        np.testing.assert_allclose(
+            norm.maximiser(np.array([difference, 0.0])), [p, 1 - p], rtol=0, atol=1e-16
+        )
 
 
 def test_no_regularizer_takes_the_first_of_the_best():
     none = rm.Unregularized()
-    np.testing.assert_array_equal(none.maximiser(np.array([[1.0, 2.0, 2.0], [3.0, 3.0, 3.0]])), [[0, 1, 0], [1, 0, 0]])
+    np.testing.assert_array_equal(
+        none.maximiser(np.array([[1.0, 2.0, 2.0], [3.0, 3.0, 3.0]])), [[0, 1, 0], [1, 0, 0]]
+    )
     assert none.temperature == 0.0
 
 
@@ -56,7 +66,9 @@ def test_nothing_is_lost_in_the_log_domain():
     assert p[1] > 0
     np.testing.assert_allclose(np.log(p[1]), -690.0, rtol=1e-15)
     np.testing.assert_allclose(
-        rm.Shannon(temperature=1.0).subgradient(np.array([1.0, 1e-300])), [0.0, -300 * np.log(10)], rtol=1e-14
+        rm.Shannon(temperature=1.0).subgradient(np.array([1.0, 1e-300])),
+        [0.0, -300 * np.log(10)],
+        rtol=1e-14,
     )
     assert rm.Shannon(temperature=1e-12).maximum(np.array([1e300, -1e300])) == 1e300
 
@@ -64,10 +76,16 @@ def test_nothing_is_lost_in_the_log_domain():
 def test_masked_actions_and_states_without_actions():
     q = np.array([[1.0, 5.0], [2.0, 3.0], [-INF, 4.0]])
     available = np.array([[True, False], [False, False], [False, True]])
-    for regularizer in (rm.Unregularized(), rm.Shannon(temperature=1.0), rm.SquaredL2(temperature=np.array([1.0, 0.0, 2.0]))):
+    for regularizer in (
+        rm.Unregularized(),
+        rm.Shannon(temperature=1.0),
+        rm.SquaredL2(temperature=np.array([1.0, 0.0, 2.0])),
+    ):
         np.testing.assert_array_equal(regularizer.maximiser(q, available), [[1, 0], [0, 0], [0, 1]])
         cost = regularizer.cost(regularizer.maximiser(q, available), available)
-        np.testing.assert_allclose(regularizer.maximum(q, available) + cost, [1.0, 0.0, 4.0], rtol=1e-15)
+        np.testing.assert_allclose(
+            regularizer.maximum(q, available) + cost, [1.0, 0.0, 4.0], rtol=1e-15
+        )
         assert cost[1] == 0.0
 
 
@@ -75,7 +93,9 @@ def test_kl_forbids_what_the_reference_never_does():
     kl = rm.KL(np.array([0.5, 0.5, 0.0]), temperature=0.0)
     np.testing.assert_array_equal(kl.maximiser(np.array([1.0, 2.0, 3.0])), [0, 1, 0])
     assert kl.maximum(np.array([1.0, 2.0, 3.0])) == 2.0
-    cost = rm.KL(np.array([0.5, 0.5, 0.0]), temperature=2.0).cost(np.array([[0.0, 0.0, 1.0], [0.5, 0.5, 0.0]]))
+    cost = rm.KL(np.array([0.5, 0.5, 0.0]), temperature=2.0).cost(
+        np.array([[0.0, 0.0, 1.0], [0.5, 0.5, 0.0]])
+    )
     np.testing.assert_array_equal(cost, [INF, 0.0])
     np.testing.assert_array_equal(kl.domain(None), [True, True, False])
     assert rm.KL(np.array([0.5, 0.5]), temperature=1.0).domain(None) is None
@@ -106,7 +126,10 @@ def test_they_are_immutable_and_keep_their_own_arrays():
 
 def test_repr_says_what_it_is():
     assert repr(rm.Shannon(temperature=0.5)) == "Shannon(temperature=0.5)"
-    assert repr(rm.KL(np.array([0.5, 0.5]), temperature=0.5)) == "KL(reference of shape (2,), temperature=0.5)"
+    assert (
+        repr(rm.KL(np.array([0.5, 0.5]), temperature=0.5))
+        == "KL(reference of shape (2,), temperature=0.5)"
+    )
     assert repr(rm.Unregularized()) == "Unregularized()"
 
 
@@ -117,13 +140,17 @@ def test_the_subgradient_of_renyi_is_0_in_terminal_states():
     with np.errstate(all="raise"):
         slope, masked = renyi.subgradient(p), renyi.subgradient(p, available)
     # -p^-1/2 / Σ p^1/2
-    np.testing.assert_allclose(slope[0], [-2 / (0.5 + 0.75**0.5), -1 / 0.75**0.5 / (0.5 + 0.75**0.5), -INF], rtol=1e-15)
+    np.testing.assert_allclose(
+        slope[0], [-2 / (0.5 + 0.75**0.5), -1 / 0.75**0.5 / (0.5 + 0.75**0.5), -INF], rtol=1e-15
+    )
     np.testing.assert_array_equal(slope[1], 0.0)
     np.testing.assert_allclose(slope[2], -1.0, rtol=1e-15)
     np.testing.assert_array_equal(masked, [slope[0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
 
 
-@pytest.mark.parametrize("y", [[0.0, 0.0, 0.0, 0.0], [0.0, 0.0, -1e-6, -1e-6], [0.0, -1e-9, -1e-3, -1.0]])
+@pytest.mark.parametrize(
+    "y", [[0.0, 0.0, 0.0, 0.0], [0.0, 0.0, -1e-6, -1e-6], [0.0, -1e-9, -1e-3, -1.0]]
+)
 def test_a_slope_with_a_kink_is_not_evaluated_forever(y):
     calls = 0
 
@@ -132,7 +159,9 @@ def test_a_slope_with_a_kink_is_not_evaluated_forever(y):
         calls += 1
         return 2 * np.maximum(p - 0.25, 0.0)
 
-    p = rm.Separable(lambda p: np.maximum(p - 0.25, 0.0) ** 2, slope, temperature=1.0).greedy(np.array(y))
+    p = rm.Separable(lambda p: np.maximum(p - 0.25, 0.0) ** 2, slope, temperature=1.0).greedy(
+        np.array(y)
+    )
     assert calls < 2000
     assert abs(p.sum() - 1.0) <= 1e-15
 
@@ -161,10 +190,16 @@ def test_everything_is_derived_from_value_and_greedy():
     np.testing.assert_allclose(least.bounds(4), shannon.bounds(4), rtol=1e-14)
     p = rng.dirichlet(np.ones(4), size=6)
     slope = least.subgradient(p)
-    np.testing.assert_allclose(slope - slope.max(axis=1, keepdims=True), np.log(p / p.max(axis=1, keepdims=True)), atol=1e-5)
+    np.testing.assert_allclose(
+        slope - slope.max(axis=1, keepdims=True),
+        np.log(p / p.max(axis=1, keepdims=True)),
+        atol=1e-5,
+    )
     available = np.array([True, True, False, True])
     q = np.where(available, p, 0.0) / np.where(available, p, 0.0).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(shannon.greedy(least.subgradient(q, np.broadcast_to(available, q.shape))), q, atol=1e-6)
+    np.testing.assert_allclose(
+        shannon.greedy(least.subgradient(q, np.broadcast_to(available, q.shape))), q, atol=1e-6
+    )
     assert least.strong_convexity(4) == 0.0
 
 
@@ -190,7 +225,9 @@ def test_a_users_regularizer_solves_with_the_same_certificate():
         ),
     ],
 )
-@pytest.mark.parametrize("make", [rm.Shannon, rm.SquaredL2, lambda temperature: rm.KL(np.array([0.5, 0.5]), temperature)])
+@pytest.mark.parametrize(
+    "make", [rm.Shannon, rm.SquaredL2, lambda temperature: rm.KL(np.array([0.5, 0.5]), temperature)]
+)
 def test_bad_temperatures(make, temperature, message):
     with pytest.raises(rm.RegularizerError, match=message):
         make(temperature=temperature)
@@ -199,10 +236,22 @@ def test_bad_temperatures(make, temperature, message):
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        (np.array([0.5, 0.4]), r"row 0 of the reference sums to 0\.9, not to 1; 1 rows are off; normalise them"),
-        (np.array([[0.5, 0.5], [0.1, 0.1], [0.7, 0.7]]), r"row 1 of the reference sums to 0\.2, not to 1; 2 rows are off"),
-        (np.array([[0.5, 0.5], [1.5, -0.5]]), r"the reference has -0\.5 at \(1, 1\); 1 entries are not probabilities"),
-        (np.array([np.nan, 1.0]), r"the reference has nan at \(0,\); 1 entries are not probabilities"),
+        (
+            np.array([0.5, 0.4]),
+            r"row 0 of the reference sums to 0\.9, not to 1; 1 rows are off; normalise them",
+        ),
+        (
+            np.array([[0.5, 0.5], [0.1, 0.1], [0.7, 0.7]]),
+            r"row 1 of the reference sums to 0\.2, not to 1; 2 rows are off",
+        ),
+        (
+            np.array([[0.5, 0.5], [1.5, -0.5]]),
+            r"the reference has -0\.5 at \(1, 1\); 1 entries are not probabilities",
+        ),
+        (
+            np.array([np.nan, 1.0]),
+            r"the reference has nan at \(0,\); 1 entries are not probabilities",
+        ),
         (np.zeros((2, 0)), r"the reference must have shape \(S, A\) or \(A,\), not \(2, 0\)"),
     ],
 )
@@ -213,16 +262,27 @@ def test_bad_references(reference, message):
 
 def test_a_reference_must_cover_an_available_action_of_every_state():
     mdp = rm.MDP(
-        np.full((3, 2, 3), 1 / 3), np.zeros((3, 2)), 0.9, available=np.array([[True, True], [True, False], [False, True]]),
+        np.full((3, 2, 3), 1 / 3),
+        np.zeros((3, 2)),
+        0.9,
+        available=np.array([[True, True], [True, False], [False, True]]),
         state_labels=["up", "down", "left"],
-    )  # fmt: skip
-    with pytest.raises(rm.RegularizerError, match="every available action of state 1 .*probability 0.*; 1 states are not covered"):
+    )
+    with pytest.raises(
+        rm.RegularizerError,
+        match="every available action of state 1 .*probability 0.*; 1 states are not covered",
+    ):
         rm.solve(mdp, rm.KL(np.array([0.0, 1.0]), temperature=1.0))
     rm.KL(np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), temperature=1.0).check(mdp.available)
 
 
 def test_a_reference_may_be_empty_in_terminal_states():
-    mdp = rm.MDP(np.full((2, 2, 2), 0.5), np.ones((2, 2)), 0.9, available=np.array([[True, True], [False, False]]))
+    mdp = rm.MDP(
+        np.full((2, 2, 2), 0.5),
+        np.ones((2, 2)),
+        0.9,
+        available=np.array([[True, True], [False, False]]),
+    )
     solution = rm.solve(mdp, rm.KL(np.array([[0.5, 0.5], [0.0, 0.0]]), temperature=1.0))
     np.testing.assert_allclose(solution.value, [1 / (1 - 0.45), 0.0], rtol=1e-8)
 
@@ -231,8 +291,14 @@ def test_a_reference_may_be_empty_in_terminal_states():
     ("regularizer", "message"),
     [
         (rm.Shannon(temperature=np.ones(3)), "temperature of Shannon has 3 entries for 5 states"),
-        (rm.KL(np.full((4, 2), 0.5), temperature=1.0), "reference of KL has 4 entries for 5 states"),
-        (rm.KL(np.full(3, 1 / 3), temperature=1.0), r"the reference must have the model's shape \(S, A\) = \(5, 2\) or \(A,\)"),
+        (
+            rm.KL(np.full((4, 2), 0.5), temperature=1.0),
+            "reference of KL has 4 entries for 5 states",
+        ),
+        (
+            rm.KL(np.full(3, 1 / 3), temperature=1.0),
+            r"the reference must have the model's shape \(S, A\) = \(5, 2\) or \(A,\)",
+        ),
     ],
 )
 def test_one_that_does_not_fit_the_model(regularizer, message):
@@ -245,5 +311,8 @@ def test_one_without_a_temperature():
         def __init__(self):
             pass
 
-    with pytest.raises(rm.RegularizerError, match="Without has no temperature; give it one, a number or one per state"):
+    with pytest.raises(
+        rm.RegularizerError,
+        match="Without has no temperature; give it one, a number or one per state",
+    ):
         rm.solve(rm.models.chain(5), Without())

@@ -1,7 +1,8 @@
-"""What ``rounding`` claims of the conjugate, against 60 digits, at nasty scores: tied, 1e-12 and 1e12 apart, masked.
+"""What ``rounding`` claims of the conjugate, against 60 digits, at nasty scores: tied, 1e-12 and
+1e12 apart, masked.
 
-The exact maximum of ⟨p, y⟩ - Σ φ(p) is found from the inverse of φ', which is written here, by bisection of the multiplier of
-Σ p = 1.
+The exact maximum of ⟨p, y⟩ - Σ φ(p) is found from the inverse of φ', which is written here, by
+bisection of the multiplier of Σ p = 1.
 """
 
 import numpy as np
@@ -31,7 +32,11 @@ class Entropy:
     """τ p log p between limits."""
 
     def __init__(self, tau, lower, upper):
-        self.tau, self.lower, self.upper = mpf(tau), [mpf(x) for x in lower], [mpf(x) for x in upper]
+        self.tau, self.lower, self.upper = (
+            mpf(tau),
+            [mpf(x) for x in lower],
+            [mpf(x) for x in upper],
+        )
 
     def cost(self, p, action):
         return self.tau * p * mp.log(p) if p > 0 else mpf(0)
@@ -51,13 +56,17 @@ class Linear(Entropy):
 
 
 class SquareAndCap:
-    """σ (p² - p) - τ log(b - p), the barrier only at capped actions; p² is Tsallis' entropy of order 2."""
+    """σ (p² - p) - τ log(b - p), the barrier only at capped actions; p² is Tsallis' entropy of
+    order 2.
+    """
 
     def __init__(self, sigma, tau, cap, capped):
         self.sigma, self.tau, self.cap, self.capped = mpf(sigma), mpf(tau), mpf(cap), capped
 
     def cost(self, p, action):
-        return self.sigma * (p * p - p) - (self.tau * mp.log(self.cap - p) if self.capped[action] else 0)
+        return self.sigma * (p * p - p) - (
+            self.tau * mp.log(self.cap - p) if self.capped[action] else 0
+        )
 
     def inverse(self, x, action):
         x += self.sigma
@@ -83,7 +92,9 @@ class Own:
 
 CUBE = Own(lambda p: p**3 / 3, lambda x: mp.sqrt(max(x, mpf(0))))
 SINGULAR = Own(lambda p: -2 * mp.sqrt(p), lambda x: 1 / x**2 if x < 0 else mpf(2))
-HINGE = Own(lambda p: max(p - mpf(1) / 4, mpf(0)) ** 2, lambda x: mpf(1) / 4 + x / 2 if x > 0 else mpf(0))
+HINGE = Own(
+    lambda p: max(p - mpf(1) / 4, mpf(0)) ** 2, lambda x: mpf(1) / 4 + x / 2 if x > 0 else mpf(0)
+)
 
 
 def exact_conjugate(terms, y):
@@ -112,7 +123,11 @@ def exact_conjugate(terms, y):
 
 def scores(rng, spread, mask):
     """Scores with maximum 0, and a mask: drawn, tied, close."""
-    for draw in (rng.normal(size=4), np.array([0.0, 0.0, -1.0, -1.0]), np.array([-1.0, 0.0, -1e-9, -0.5])):
+    for draw in (
+        rng.normal(size=4),
+        np.array([0.0, 0.0, -1.0, -1.0]),
+        np.array([-1.0, 0.0, -1e-9, -0.5]),
+    ):
         for available in (EVERYTHING, mask):
             y = np.where(available, draw * spread, -np.inf)
             yield y - y.max(), available
@@ -122,16 +137,33 @@ def scores(rng, spread, mask):
 CASES = {
     "cap": lambda t: (rm.CapBarrier(CAPPED, 0.35, 1.0), SquareAndCap(0, 1, 0.35, CAPPED)),
     # with these, two actions, or four, have hardly any choice
-    "tight caps on two": lambda t: (rm.CapBarrier(EVERYTHING, 0.5 + 1e-8, 1.0), SquareAndCap(0, 1, 0.5 + 1e-8, EVERYTHING)),
-    "tight caps on four": lambda t: (rm.CapBarrier(EVERYTHING, 0.25 + 1e-8, 1.0), SquareAndCap(0, 1, 0.25 + 1e-8, EVERYTHING)),
+    "tight caps on two": lambda t: (
+        rm.CapBarrier(EVERYTHING, 0.5 + 1e-8, 1.0),
+        SquareAndCap(0, 1, 0.5 + 1e-8, EVERYTHING),
+    ),
+    "tight caps on four": lambda t: (
+        rm.CapBarrier(EVERYTHING, 0.25 + 1e-8, 1.0),
+        SquareAndCap(0, 1, 0.25 + 1e-8, EVERYTHING),
+    ),
     "box": lambda t: (rm.Box(LOWER, UPPER), Linear(1, LOWER, UPPER)),
     "Shannon in a box": lambda t: (rm.Shannon(t) + rm.Box(LOWER, UPPER), Entropy(t, LOWER, UPPER)),
-    "Tsallis and cap": lambda t: (rm.Tsallis(2.0, 0.5) + rm.CapBarrier(CAPPED, 0.35, t), SquareAndCap(0.5, t, 0.35, CAPPED)),
-    "hot Tsallis and cap": lambda t: (rm.Tsallis(2.0, t) + rm.CapBarrier(CAPPED, 0.35, 0.5), SquareAndCap(t, 0.5, 0.35, CAPPED)),
+    "Tsallis and cap": lambda t: (
+        rm.Tsallis(2.0, 0.5) + rm.CapBarrier(CAPPED, 0.35, t),
+        SquareAndCap(0.5, t, 0.35, CAPPED),
+    ),
+    "hot Tsallis and cap": lambda t: (
+        rm.Tsallis(2.0, t) + rm.CapBarrier(CAPPED, 0.35, 0.5),
+        SquareAndCap(t, 0.5, 0.35, CAPPED),
+    ),
     "separable": lambda t: (rm.Separable(lambda p: p**3 / 3, lambda p: p**2, 1.0), CUBE),
-    "separable, steep": lambda t: (rm.Separable(lambda p: -2 * p**0.5, lambda p: -(p**-0.5), 1.0), SINGULAR),
+    "separable, steep": lambda t: (
+        rm.Separable(lambda p: -2 * p**0.5, lambda p: -(p**-0.5), 1.0),
+        SINGULAR,
+    ),
     "separable, flat below a quarter": lambda t: (
-        rm.Separable(lambda p: np.maximum(p - 0.25, 0.0) ** 2, lambda p: 2 * np.maximum(p - 0.25, 0.0), 1.0),
+        rm.Separable(
+            lambda p: np.maximum(p - 0.25, 0.0) ** 2, lambda p: 2 * np.maximum(p - 0.25, 0.0), 1.0
+        ),
         HINGE,
     ),
 }
@@ -147,7 +179,9 @@ def test_the_conjugate_is_as_exact_as_claimed(name, temperature):
     rng = np.random.default_rng([len(name), int(np.log10(temperature)) + 20])
     for spread in SPREADS:
         for y, available in scores(
-            rng, spread if name in SUMS else spread / temperature, PAIR if "four" not in name else EVERYTHING
+            rng,
+            spread if name in SUMS else spread / temperature,
+            PAIR if "four" not in name else EVERYTHING,
         ):
             found = regularizer.conjugate(y, available)
             claim = regularizer.rounding(4)
@@ -159,11 +193,18 @@ def test_the_conjugate_is_as_exact_as_claimed(name, temperature):
 
 
 def test_caps_that_leave_less_than_rounding_are_an_error():
-    available = np.array([[True, True, True, False], [True, True, True, True], [True, True, True, True]])
+    available = np.array(
+        [[True, True, True, False], [True, True, True, True], [True, True, True, True]]
+    )
     mask = np.array([True, True, False, True])
     rm.CapBarrier(mask, 1 / 3 + 1e-12, temperature=1.0).check(available)
     # nothing is infinitely steep at temperature 0
-    rm.CapBarrier(EVERYTHING, np.array([0.5, 0.25 * (1 + 1e-12), 0.3]), np.array([1.0, 0.0, 1.0])).check(available)
+    rm.CapBarrier(
+        EVERYTHING, np.array([0.5, 0.25 * (1 + 1e-12), 0.3]), np.array([1.0, 0.0, 1.0])
+    ).check(available)
     tight = rm.CapBarrier(EVERYTHING, np.array([0.5, 0.25 * (1 + 1e-12), 0.3]), temperature=1.0)
-    with pytest.raises(rm.RegularizerError, match=r"all actions of state 1 are capped, and the caps sum to 1 \+1e-12.*; 1 states"):
+    with pytest.raises(
+        rm.RegularizerError,
+        match=r"all actions of state 1 are capped, and the caps sum to 1 \+1e-12.*; 1 states",
+    ):
         tight.check(available)

@@ -58,9 +58,14 @@ def test_experiments_are_found_by_name_in_their_order():
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
-    with pytest.raises(rm.RegmdpError, match="no experiment named 'Bandits'; did you mean bandit[?] The experiments are bandit, "):
+    with pytest.raises(
+        rm.RegmdpError,
+        match="no experiment named 'Bandits'; did you mean bandit[?] The experiments are bandit, ",
+    ):
         experiments.find(["bandit", "Bandits"])
-    with pytest.raises(rm.RegmdpError, match="no experiment named 'zzz'[.] The experiments are bandit, .*: all"):
+    with pytest.raises(
+        rm.RegmdpError, match="no experiment named 'zzz'[.] The experiments are bandit, .*: all"
+    ):
         experiments.find(["zzz"])
 
 
@@ -84,4 +89,7 @@ def test_the_settings_differ():
 
 
 def test_a_toy_result_is_one():
-    assert [check.passed for check in result(experiment("toy").quick, passed=False).checks] == [True, False]
+    assert [check.passed for check in result(experiment("toy").quick, passed=False).checks] == [
+        True,
+        False,
+    ]

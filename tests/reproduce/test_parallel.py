@@ -23,14 +23,22 @@ def test_no_tasks():
 
 def test_the_processes_are_others_and_use_one_thread_each():
     before = os.environ.get("OMP_NUM_THREADS")
-    assert run_all(os.getenv, ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"], silent, str, processes=2) == ["1", "1"]
+    assert run_all(
+        os.getenv, ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"], silent, str, processes=2
+    ) == ["1", "1"]
     assert os.environ.get("OMP_NUM_THREADS") == before
 
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_it_tells_how_far_it_is(processes):
     told = []
-    run_all(math.factorial, [1, 2, 3, 4], lambda fraction, text: told.append((fraction, text)), str, processes=processes)
+    run_all(
+        math.factorial,
+        [1, 2, 3, 4],
+        lambda fraction, text: told.append((fraction, text)),
+        str,
+        processes=processes,
+    )
     assert [fraction for fraction, _ in told] == [0.25, 0.5, 0.75, 1.0]
     assert sorted(text for _, text in told) == ["1", "2", "3", "4"]
 

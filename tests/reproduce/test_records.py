@@ -18,7 +18,9 @@ def folder(tmp_path):
 
 
 def test_a_record_is_read_back(tmp_path):
-    written = run_and_write(experiment("toy", passed=False), tmp_path / "toy", lambda fraction, text: None, quick=True)
+    written = run_and_write(
+        experiment("toy", passed=False), tmp_path / "toy", lambda fraction, text: None, quick=True
+    )
     assert Record.load(tmp_path / "toy") == written
     assert written.quick
     assert (written.passed, written.ok) == (1, False)
@@ -29,7 +31,12 @@ def test_a_record_is_read_back(tmp_path):
 
 
 def test_the_files_are_those_that_are_named(folder):
-    assert sorted(path.name for path in folder.iterdir()) == ["curve.csv", "curve.png", "curve.svg", "record.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "curve.csv",
+        "curve.png",
+        "curve.svg",
+        "record.json",
+    ]
     assert [path.name for path in folder.parent.iterdir()] == ["toy"]
 
 
@@ -53,7 +60,13 @@ def test_the_same_settings_write_the_same_files(tmp_path):
     contents = []
     for name in ("one", "two"):
         run_and_write(experiment("toy"), tmp_path / name, lambda fraction, text: None)
-        contents.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir() if path.name != "record.json"})
+        contents.append(
+            {
+                path.name: path.read_bytes()
+                for path in (tmp_path / name).iterdir()
+                if path.name != "record.json"
+            }
+        )
     assert contents[0] == contents[1]
 
 
@@ -68,11 +81,15 @@ def test_another_version_of_the_library_does_not_count(folder):
     "damage",
     [
         lambda folder: (folder / "record.json").unlink(),
-        lambda folder: (folder / "record.json").write_text((folder / "record.json").read_text()[:100]),
+        lambda folder: (folder / "record.json").write_text(
+            (folder / "record.json").read_text()[:100]
+        ),
         lambda folder: (folder / "record.json").write_text("[]"),
         lambda folder: (folder / "record.json").write_text("{}"),
         lambda folder: (folder / "record.json").write_text('{"kind": "experiment", "format": 99}'),
-        lambda folder: (folder / "record.json").write_text('{"kind": "experiment", "format": 1, "more": 1}'),
+        lambda folder: (folder / "record.json").write_text(
+            '{"kind": "experiment", "format": 1, "more": 1}'
+        ),
     ],
 )
 def test_a_damaged_record_is_refused(folder, damage):
@@ -143,6 +160,9 @@ def test_what_a_killed_run_left_behind_is_cleared_away(folder):
 def test_somebodys_own_folder_is_not_touched(tmp_path):
     (tmp_path / "toy").mkdir()
     (tmp_path / "toy" / "thesis.tex").write_text("years of work")
-    with pytest.raises(FileExistsError, match="toy is there already and holds no experiment; choose another --output"):
+    with pytest.raises(
+        FileExistsError,
+        match="toy is there already and holds no experiment; choose another --output",
+    ):
         run_and_write(experiment("toy"), tmp_path / "toy", lambda fraction, text: None)
     assert (tmp_path / "toy" / "thesis.tex").read_text() == "years of work"

@@ -25,20 +25,33 @@ def failing(settings, progress):
 
 def shown(output):
     """The names of the experiments in the report, in its order."""
-    return re.findall(r'<section class="experiment" id="([^"]*)"', (output / "report.html").read_text("utf-8"))
+    return re.findall(
+        r'<section class="experiment" id="([^"]*)"', (output / "report.html").read_text("utf-8")
+    )
 
 
 def test_each_is_run_recorded_and_reported(tmp_path):
     toys = [experiment("one"), experiment("two", passed=False)]
     watcher = Watcher()
     outcome = reproduce(toys, toys, tmp_path / "out", watcher)
-    assert watcher.heard == [("started", "one"), ("finished", "one"), ("started", "two"), ("finished", "two")]
+    assert watcher.heard == [
+        ("started", "one"),
+        ("finished", "one"),
+        ("started", "two"),
+        ("finished", "two"),
+    ]
     assert outcome.report == tmp_path / "out" / "report.html"
     assert shown(tmp_path / "out") == ["one", "two"]
     assert not outcome.ok
     assert not outcome.interrupted
-    assert outcome.records == {name: Record.load(tmp_path / "out" / name) for name in ("one", "two")}
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["one", "report.html", "two"]
+    assert outcome.records == {
+        name: Record.load(tmp_path / "out" / name) for name in ("one", "two")
+    }
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "one",
+        "report.html",
+        "two",
+    ]
 
 
 def test_an_interrupt_keeps_what_is_finished(tmp_path):
@@ -49,7 +62,9 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path):
     assert list(outcome.records) == ["one"]
     assert watcher.heard == [("started", "one"), ("finished", "one"), ("started", "two")]
     assert shown(tmp_path) == ["one"]
-    assert "2 experiments of this run are not in this report yet" in (tmp_path / "report.html").read_text("utf-8")
+    assert "2 experiments of this run are not in this report yet" in (
+        tmp_path / "report.html"
+    ).read_text("utf-8")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "report.html"]
 
 
@@ -135,9 +150,16 @@ reproduce([experiment("one")], [], Path({str(tmp_path)!r}), Watcher())
 """
     path = os.pathsep.join([os.path.dirname(os.path.dirname(__file__)), *sys.path])
     ended = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert f"this needs the package '{package}'; install it with: python -m pip install 'regmdp[plots]'" in ended.stderr
+    assert (
+        f"this needs the package '{package}'; install it with: python -m pip install "
+        "'regmdp[plots]'"
+    ) in ended.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -152,13 +174,21 @@ def test_a_solve_that_was_cut_off_is_no_result(tmp_path):
                 os.kill(os.getpid(), signal.SIGINT)
 
         mdp = rm.models.chain()
-        solution = rm.solve(mdp, algorithm=rm.algorithms.ValueIteration(), tol=0, max_iterations=50, listeners=[stop])
+        solution = rm.solve(
+            mdp,
+            algorithm=rm.algorithms.ValueIteration(),
+            tol=0,
+            max_iterations=50,
+            listeners=[stop],
+        )
         statuses.append(solution.status)
         return experiment("two").run(settings, progress)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        outcome = reproduce([experiment("one"), experiment("two", solving)], [], tmp_path, Watcher())
+        outcome = reproduce(
+            [experiment("one"), experiment("two", solving)], [], tmp_path, Watcher()
+        )
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)

@@ -26,7 +26,10 @@ def changed(name, row, value):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({name: GOOD[name] for name in ("state", "action", "next_state")}, "no column 'reward'; there are"),
+        (
+            {name: GOOD[name] for name in ("state", "action", "next_state")},
+            "no column 'reward'; there are",
+        ),
         ({"state": [0]}, r"no column 'action' \(3 are missing"),
         (changed("reward", 2, np.nan), "row 2: reward is nan, which is not finite; 1 of 4 rows"),
         (changed("state", 1, -1), "row 1: state is -1"),
@@ -36,7 +39,10 @@ def changed(name, row, value):
         (changed("ended", 1, 7), "row 1: ended is 7"),
         (changed("episode", 2, -1), "row 2: episode is -1"),
         ({**GOOD, "episode": [1, 1, 0, 0]}, "row 2: episode is 0, which comes after a larger one"),
-        ({**GOOD, "episode": [0, 0, 0, 0]}, "row 1: ended is True, which is true before the last row"),
+        (
+            {**GOOD, "episode": [0, 0, 0, 0]},
+            "row 1: ended is True, which is true before the last row",
+        ),
         (
             {**GOOD, "ended": [0, 0, 0, 0], "next_state": [1, 1, 1, 1], "episode": [0, 0, 0, 0]},
             "row 2: state is 0, which is not the",
@@ -53,10 +59,14 @@ def test_what_is_wrong_is_named(columns, message):
 
 
 def test_numbers_beyond_the_model_are_named():
-    with pytest.raises(rm.SampleError, match="row 0: action is 1, which is too large: they run from 0 to 0"):
+    with pytest.raises(
+        rm.SampleError, match="row 0: action is 1, which is too large: they run from 0 to 0"
+    ):
         Dataset.from_columns(GOOD, n_actions=1)
     data = Dataset.from_columns(GOOD)
-    with pytest.raises(rm.SampleError, match="the data speak of 2 states and 2 actions, the model of 1 and 3"):
+    with pytest.raises(
+        rm.SampleError, match="the data speak of 2 states and 2 actions, the model of 1 and 3"
+    ):
         data.require_fit(rm.models.bandit())
 
 
@@ -88,7 +98,9 @@ def test_episodes_follow_the_policy_and_log_it():
     assert len(data) == 20_000
     share = data.counts / data.counts.sum(axis=1, keepdims=True)
     assert np.abs(share - policy).max() < 0.05
-    again = Dataset.from_columns({name: getattr(data, name) for name in GOOD})  # which checks that episodes hang together
+    again = Dataset.from_columns(
+        {name: getattr(data, name) for name in GOOD}
+    )  # which checks that episodes hang together
     assert np.array_equal(again.episode, data.episode)
 
 

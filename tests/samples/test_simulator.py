@@ -20,7 +20,9 @@ ROWS = (np.array([0, 1, 2]), np.array([0, 1, 1]))
 
 def broken(column, row, value):
     def sample(state, action, rng):
-        columns = [np.array(part, dtype=np.float64) for part in good(state, action, rng)] + [np.zeros(state.shape, dtype=np.bool_)]
+        columns = [np.array(part, dtype=np.float64) for part in good(state, action, rng)] + [
+            np.zeros(state.shape, dtype=np.bool_)
+        ]
         columns[column][row] = value
         return tuple(columns)
 
@@ -30,15 +32,30 @@ def broken(column, row, value):
 @pytest.mark.parametrize(
     ("sample", "message"),
     [
-        (broken(1, 1, np.nan), r"row 1 .* state 1, action 1: the reward is nan; 1 of 3 rows are wrong"),
+        (
+            broken(1, 1, np.nan),
+            r"row 1 .* state 1, action 1: the reward is nan; 1 of 3 rows are wrong",
+        ),
         (broken(1, 2, -np.inf), r"row 2 .* the reward is -inf"),
-        (broken(0, 2, 3), r"row 2 .* state 2, action 1: the next state, which must be an integer from 0 to 2, is 3"),
+        (
+            broken(0, 2, 3),
+            (
+                r"row 2 .* state 2, action 1: the next state, which must be an integer from 0 to "
+                r"2, is 3"
+            ),
+        ),
         (broken(0, 0, -1), r"row 0 .* is -1"),
         (broken(0, 1, 0.5), r"row 1 .* is 0.5"),
         (broken(1, 0, 7.0), r"row 0 .* the reward, outside of reward_range \(0, 2\), is 7"),
         (lambda s, a, rng: s, r"must return \(next_state, reward\)"),
-        (lambda s, a, rng: (s[:1], np.ones(3)), r"asked for 3 rows and returned next_state of shape \(1,\)"),
-        (lambda s, a, rng: (s, ["x"] * 3), "must return integers for next_state and numbers for reward"),
+        (
+            lambda s, a, rng: (s[:1], np.ones(3)),
+            r"asked for 3 rows and returned next_state of shape \(1,\)",
+        ),
+        (
+            lambda s, a, rng: (s, ["x"] * 3),
+            "must return integers for next_state and numbers for reward",
+        ),
     ],
 )
 def test_what_a_simulator_must_not_return(sample, message):
@@ -47,14 +64,18 @@ def test_what_a_simulator_must_not_return(sample, message):
 
 
 def test_the_next_state_means_nothing_where_the_episode_ended():
-    outcome = simulator(lambda s, a, rng: (s + 100, np.zeros(3), np.ones(3, dtype=bool))).sample(*ROWS, np.random.default_rng(0))
+    outcome = simulator(lambda s, a, rng: (s + 100, np.zeros(3), np.ones(3, dtype=bool))).sample(
+        *ROWS, np.random.default_rng(0)
+    )
     assert outcome.ended.all()
     assert np.array_equal(outcome.next_state, ROWS[0])
 
 
 def test_a_terminal_state_ends_the_episode():
     mask = np.array([[True, True], [True, True], [False, False]])
-    outcome = simulator(good, available=mask).sample(np.array([1, 0]), np.array([1, 0]), np.random.default_rng(0))
+    outcome = simulator(good, available=mask).sample(
+        np.array([1, 0]), np.array([1, 0]), np.random.default_rng(0)
+    )
     assert outcome.ended.tolist() == [True, False]
 
 
@@ -82,7 +103,9 @@ def test_what_is_no_source():
 def test_each_run_asks_with_its_own_generator():
     noisy = simulator(lambda s, a, rng: (s, rng.normal(size=s.shape)))
     state, action = np.zeros((3, 4), dtype=np.int64), np.zeros((3, 4), dtype=np.int64)
-    together = noisy.draw(state, action, Streams([np.random.default_rng(seed) for seed in range(3)])).reward
+    together = noisy.draw(
+        state, action, Streams([np.random.default_rng(seed) for seed in range(3)])
+    ).reward
     alone = noisy.draw(state[:1], action[:1], Streams([np.random.default_rng(2)])).reward
     assert np.array_equal(together[2], alone[0])
 
@@ -98,6 +121,10 @@ def test_first_states_are_drawn_from_the_initial_distribution():
 def test_drawing_from_distributions():
     distributions = np.array([[0.0, 1.0, 0.0], [0.5, 0.0, 0.5]])
     assert draw_from(distributions, np.array([0.999999, 0.5])).tolist() == [1, 2]
-    assert draw_from(distributions, np.array([[0.0, 0.4], [0.7, 0.99]])).tolist() == [[1, 0], [1, 2]]
-    # sums that fall short of 1 by rounding do not lead past the last action with positive probability
+    assert draw_from(distributions, np.array([[0.0, 0.4], [0.7, 0.99]])).tolist() == [
+        [1, 0],
+        [1, 2],
+    ]
+    # sums that fall short of 1 by rounding do not lead past the last action with positive
+    # probability
     assert draw_from(np.array([0.1] * 10 + [0.0]), np.array([np.nextafter(1.0, 0)])).tolist() == [9]

@@ -1,4 +1,6 @@
-"""Sampling from a table: the right frequencies, to the last entry, and nothing that has no probability."""
+"""Sampling from a table: the right frequencies, to the last entry, and nothing that has no
+probability.
+"""
 
 import numpy as np
 import pytest
@@ -17,7 +19,10 @@ def one_row(probabilities, ends=0.0):
     return rm.MDP.from_pairs([0], [0], rows, [1.0], 0.9, n_states=size, termination=[ends])
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30).filter(lambda weights: sum(weights) > 0.01), st.data())
+@given(
+    st.lists(st.floats(0, 1), min_size=1, max_size=30).filter(lambda weights: sum(weights) > 0.01),
+    st.data(),
+)
 @settings(max_examples=200, deadline=None)
 def test_the_entry_is_where_the_sums_pass_the_number(weights, data):
     weights = np.array(weights)
@@ -27,7 +32,14 @@ def test_the_entry_is_where_the_sums_pass_the_number(weights, data):
     probabilities = weights / weights.sum()
     sums = np.cumsum(probabilities[probabilities > 0])
     exact = [*sums[:-1], *np.nextafter(sums[:-1], 0), *np.nextafter(sums[:-1], 1)]
-    numbers = np.array([*exact, 0.0, np.nextafter(1.0, 0.0), *data.draw(st.lists(st.floats(0, 1, exclude_max=True), max_size=20))])
+    numbers = np.array(
+        [
+            *exact,
+            0.0,
+            np.nextafter(1.0, 0.0),
+            *data.draw(st.lists(st.floats(0, 1, exclude_max=True), max_size=20)),
+        ]
+    )
     numbers = numbers[(numbers >= 0) & (numbers < 1)]
     successors = np.flatnonzero(probabilities) + 1
     drawn, _ = Table(one_row(probabilities)).draw(np.zeros(numbers.size, dtype=np.int64), numbers)
@@ -37,15 +49,24 @@ def test_the_entry_is_where_the_sums_pass_the_number(weights, data):
 
 
 @pytest.mark.parametrize(
-    "mdp", [rm.models.garnet(30, 3, 7, rng=np.random.default_rng(0)), rm.models.chain(6), rm.models.forest(12)]
+    "mdp",
+    [
+        rm.models.garnet(30, 3, 7, rng=np.random.default_rng(0)),
+        rm.models.chain(6),
+        rm.models.forest(12),
+    ],
 )
 def test_frequencies_are_those_of_the_model(mdp):
     samples = 20_000
     state, action = np.nonzero(mdp.available)
-    outcome = TableSimulator(mdp).sample(np.repeat(state, samples), np.repeat(action, samples), np.random.default_rng(0))
+    outcome = TableSimulator(mdp).sample(
+        np.repeat(state, samples), np.repeat(action, samples), np.random.default_rng(0)
+    )
     pair = np.repeat(np.arange(state.size), samples)
     found = np.zeros((state.size, mdp.n_states + 1))
-    np.add.at(found, (pair, np.where(outcome.ended, mdp.n_states, outcome.next_state)), 1.0 / samples)
+    np.add.at(
+        found, (pair, np.where(outcome.ended, mdp.n_states, outcome.next_state)), 1.0 / samples
+    )
     rows = mdp.to_sas()[state, action]
     ends = mdp.termination[state, action] + rows[:, mdp.terminal].sum(axis=1)
     expected = np.column_stack((np.where(mdp.terminal, 0.0, rows), ends))
@@ -68,7 +89,9 @@ def test_a_pair_that_may_end_ends_as_often_as_it_may():
 def test_frequencies_by_counting_are_those_of_drawing():
     mdp = rm.models.garnet(20, 3, 4, rng=np.random.default_rng(1))
     table, pairs, samples = Table(mdp), np.array([0, 5, 17, 59]), 37
-    transition, frequency = table.frequencies(pairs, samples, Streams([np.random.default_rng(2), np.random.default_rng(3)]))
+    transition, frequency = table.frequencies(
+        pairs, samples, Streams([np.random.default_rng(2), np.random.default_rng(3)])
+    )
     for row, seed in zip(frequency, (2, 3), strict=True):
         pair = np.repeat(pairs, samples)
         next_state, ended = table.draw(pair, np.random.default_rng(seed).random(pair.size))
@@ -80,5 +103,7 @@ def test_frequencies_by_counting_are_those_of_drawing():
 
 def test_drawing_ahead_of_the_last_entry_never_leaves_the_row():
     probabilities = np.full(10, 0.1)  # whose running sums fall short of 1
-    drawn, _ = Table(one_row(probabilities)).draw(np.zeros(1, dtype=np.int64), np.array([np.nextafter(1.0, 0.0)]))
+    drawn, _ = Table(one_row(probabilities)).draw(
+        np.zeros(1, dtype=np.int64), np.array([np.nextafter(1.0, 0.0)])
+    )
     assert drawn[0] == 10

@@ -27,7 +27,11 @@ class Broken(rm.Regularizer):
         self.wrong = wrong
 
     def _call(self, name, *arguments):
-        return self.wrong[name](*arguments) if name in self.wrong else getattr(self.right, name)(*arguments)
+        return (
+            self.wrong[name](*arguments)
+            if name in self.wrong
+            else getattr(self.right, name)(*arguments)
+        )
 
     def value(self, p, available=None):
         return self._call("value", p, available)
@@ -69,17 +73,41 @@ def greedy_in_place(y, available=None):
 
 
 WRONG = {
-    "concave": (SHANNON, {"value": lambda p, m: -SHANNON.value(p, m)}, "h is not convex, between p = array"),
+    "concave": (
+        SHANNON,
+        {"value": lambda p, m: -SHANNON.value(p, m)},
+        "h is not convex, between p = array",
+    ),
     "concave in the middle": (
         NORM,
         {"value": lambda p, m: NORM.value(p, m) - 0.6 * np.sum(p**2 * (1 - p) ** 2, axis=-1)},
         "h is not convex|strong_convexity says",
     ),
-    "nan": (SHANNON, {"value": lambda p, m: np.sum(np.where(p > 0, p * np.log(p + (p == 0)), np.nan), axis=-1)}, "h is nan at p"),
-    "warns": (SHANNON, {"value": lambda p, m: np.sum(p * np.log(p), axis=-1)}, "value warns: divide by zero"),
-    "wrong shape": (SHANNON, {"value": lambda p, m: np.sum(p, axis=-1, keepdims=True)}, "value of shape .* has shape"),
-    "another's greedy": (SHANNON, {"greedy": NORM.greedy}, "greedy is not the maximiser: for the scores"),
-    "greedy a little off": (SHANNON, {"greedy": greedy_of_a_little_more}, "greedy is not the maximiser"),
+    "nan": (
+        SHANNON,
+        {"value": lambda p, m: np.sum(np.where(p > 0, p * np.log(p + (p == 0)), np.nan), axis=-1)},
+        "h is nan at p",
+    ),
+    "warns": (
+        SHANNON,
+        {"value": lambda p, m: np.sum(p * np.log(p), axis=-1)},
+        "value warns: divide by zero",
+    ),
+    "wrong shape": (
+        SHANNON,
+        {"value": lambda p, m: np.sum(p, axis=-1, keepdims=True)},
+        "value of shape .* has shape",
+    ),
+    "another's greedy": (
+        SHANNON,
+        {"greedy": NORM.greedy},
+        "greedy is not the maximiser: for the scores",
+    ),
+    "greedy a little off": (
+        SHANNON,
+        {"greedy": greedy_of_a_little_more},
+        "greedy is not the maximiser",
+    ),
     "greedy without its conjugate": (
         SHANNON,
         {"greedy": NORM.greedy, "conjugate": SHANNON.conjugate},
@@ -90,23 +118,63 @@ WRONG = {
         {"greedy": lambda y, m: np.full(y.shape, 1 / y.shape[-1])},
         "greedy is not the maximiser|which is not available|the conjugate is not",
     ),
-    "greedy that is not normalised": (SHANNON, {"greedy": lambda y, m: 0.5 * SHANNON.greedy(y, m)}, "not return a distribution"),
-    "negative probabilities": (SHANNON, {"greedy": lambda y, m: -SHANNON.greedy(y, m)}, "gives action . probability -"),
-    "greedy that overflows": (NORM, {"greedy": lambda y, m: clumsy_softmax(y * 1e3)}, "not the maximiser|greedy warns"),
-    "conjugate off by 1e-9": (SHANNON, {"conjugate": lambda y, m: SHANNON.conjugate(y, m) + 1e-9}, "conjugate is not ⟨p, y⟩ - h"),
-    "writes into its argument": (SHANNON, {"greedy": greedy_in_place}, "writes into the scores|the conjugate"),
-    "bound too low": (SHANNON, {"bounds": lambda n: (-np.log(n), -0.1)}, "the upper bound on h, .*, is wrong: h is"),
-    "bound too high": (SHANNON, {"bounds": lambda n: (-np.log(n) + 0.01, 0.0)}, "the lower bound on h"),
-    "bounds crossed": (SHANNON, {"bounds": lambda n: (0.0, -1.0)}, "which are not a lower and an upper bound"),
-    "modulus too large": (NORM, {"strong_convexity": lambda n: 1.0}, "strong_convexity says 1, which is too much"),
+    "greedy that is not normalised": (
+        SHANNON,
+        {"greedy": lambda y, m: 0.5 * SHANNON.greedy(y, m)},
+        "not return a distribution",
+    ),
+    "negative probabilities": (
+        SHANNON,
+        {"greedy": lambda y, m: -SHANNON.greedy(y, m)},
+        "gives action . probability -",
+    ),
+    "greedy that overflows": (
+        NORM,
+        {"greedy": lambda y, m: clumsy_softmax(y * 1e3)},
+        "not the maximiser|greedy warns",
+    ),
+    "conjugate off by 1e-9": (
+        SHANNON,
+        {"conjugate": lambda y, m: SHANNON.conjugate(y, m) + 1e-9},
+        "conjugate is not ⟨p, y⟩ - h",
+    ),
+    "writes into its argument": (
+        SHANNON,
+        {"greedy": greedy_in_place},
+        "writes into the scores|the conjugate",
+    ),
+    "bound too low": (
+        SHANNON,
+        {"bounds": lambda n: (-np.log(n), -0.1)},
+        "the upper bound on h, .*, is wrong: h is",
+    ),
+    "bound too high": (
+        SHANNON,
+        {"bounds": lambda n: (-np.log(n) + 0.01, 0.0)},
+        "the lower bound on h",
+    ),
+    "bounds crossed": (
+        SHANNON,
+        {"bounds": lambda n: (0.0, -1.0)},
+        "which are not a lower and an upper bound",
+    ),
+    "modulus too large": (
+        NORM,
+        {"strong_convexity": lambda n: 1.0},
+        "strong_convexity says 1, which is too much",
+    ),
     "subgradient": (SHANNON, {"subgradient": lambda p, m: p}, "which is no subgradient of h"),
-    "subgradient not finite": (SHANNON, {"subgradient": lambda p, m: np.where(p > 0, np.inf, 0.0)}, "subgradient .* has inf"),
+    "subgradient not finite": (
+        SHANNON,
+        {"subgradient": lambda p, m: np.where(p > 0, np.inf, 0.0)},
+        "subgradient .* has inf",
+    ),
     "domain": (
         SHANNON,
         {"domain": lambda m: np.array([True, True, True, False]) & (True if m is None else m)},
         "the domain leaves out action 3",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -116,7 +184,9 @@ def test_a_wrong_regularizer_is_caught_with_a_witness(name):
         check_regularizer(Broken(right, **wrong), rng=np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("right", [SHANNON, NORM, rm.KL(np.array([0.1, 0.2, 0.3, 0.4]), temperature=1.0)])
+@pytest.mark.parametrize(
+    "right", [SHANNON, NORM, rm.KL(np.array([0.1, 0.2, 0.3, 0.4]), temperature=1.0)]
+)
 def test_with_nothing_wrong_it_passes(right):
     check_regularizer(Broken(right), rng=np.random.default_rng(0))
 
@@ -126,7 +196,9 @@ def test_the_witness_is_one():
         check_regularizer(Broken(SHANNON, greedy=NORM.greedy), rng=np.random.default_rng(0))
     text = str(caught.value)
     array = {"array": np.array, "inf": np.inf}
-    y, _, p = (eval(f"array({part.partition(')')[0]})", array) for part in text.split("array(")[1:4])
+    y, _, p = (
+        eval(f"array({part.partition(')')[0]})", array) for part in text.split("array(")[1:4]
+    )
     assert p @ y - SHANNON.value(p) > NORM.greedy(y) @ y - SHANNON.value(NORM.greedy(y))
 
 
@@ -134,7 +206,9 @@ def test_a_regularizer_is_not_another_thing():
     with pytest.raises(AssertionError, match="a regularizer is a regmdp.Regularizer, not a float"):
         inspect.unwrap(check_regularizer)(0.5, rng=np.random.default_rng(0))
     with pytest.raises(rm.RegularizerError, match="the reference must have"):
-        check_regularizer(rm.KL(np.array([0.5, 0.5]), temperature=1.0), 3, rng=np.random.default_rng(0))
+        check_regularizer(
+            rm.KL(np.array([0.5, 0.5]), temperature=1.0), 3, rng=np.random.default_rng(0)
+        )
 
 
 # ---- algorithms ----
@@ -197,18 +271,27 @@ def wrong_backup(mdp, regularizer, start):
 
 
 WRONG_ALGORITHMS = {
-    "stands still": ({"step": lambda mdp, regularizer, state: state}, "does not reach a gap of 1e-06: stalled"),
+    "stands still": (
+        {"step": lambda mdp, regularizer, state: state},
+        "does not reach a gap of 1e-06: stalled",
+    ),
     "writes into the iterate": ({"step": step_in_place}, "writes into"),
     "ignores where to start": ({"init": ignore_start}, "starts from"),
-    "ignores the policy to start from": ({"init": ignore_policy}, "starts from the same value whatever policy"),
+    "ignores the policy to start from": (
+        {"init": ignore_policy},
+        "starts from the same value whatever policy",
+    ),
     "is random": ({"step": drift}, "returns something else when it is run again"),
     "backup is not that of the value": (
         {"init": wrong_backup},
         "has an iterate whose backup is 1e-09 from T V",
     ),
     "is defined for nothing": ({"check": refuse}, "is not defined for any of the problems"),
-    "stands for a bad policy": ({"policy": lambda mdp, regularizer, _: rm.uniform_policy(mdp, regularizer)}, "not reach a gap"),
-}  # fmt: skip
+    "stands for a bad policy": (
+        {"policy": lambda mdp, regularizer, _: rm.uniform_policy(mdp, regularizer)},
+        "not reach a gap",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", WRONG_ALGORITHMS)
@@ -245,13 +328,28 @@ def constant(value):
 
 
 WRONG_STORAGES = {
-    "products": ({"expect": lambda *given: DenseTransitions.expect(*given) * (1 + 1e-12)}, r"expect\(\) gives|row_sums"),
-    "chain": ({"policy_matrix": lambda self, policy: self._rows[0]}, r"policy_matrix\(\) (takes the value to|cannot)"),
-    "rows": ({"to_csr": lambda self: sp.csr_array(self._rows.reshape(-1, self.n_states))}, r"to_csr\(\) has .* but to_dense\(\)"),
-    "alias": ({"to_dense": lambda self: self._rows.transpose(1, 0, 2)}, r"what to_dense\(\) returns cannot be written to"),
-    "blocks": ({"blocks": constant((slice(0, 2), slice(3, 4)))}, "the blocks do not partition the states"),
+    "products": (
+        {"expect": lambda *given: DenseTransitions.expect(*given) * (1 + 1e-12)},
+        r"expect\(\) gives|row_sums",
+    ),
+    "chain": (
+        {"policy_matrix": lambda self, policy: self._rows[0]},
+        r"policy_matrix\(\) (takes the value to|cannot)",
+    ),
+    "rows": (
+        {"to_csr": lambda self: sp.csr_array(self._rows.reshape(-1, self.n_states))},
+        r"to_csr\(\) has .* but to_dense\(\)",
+    ),
+    "alias": (
+        {"to_dense": lambda self: self._rows.transpose(1, 0, 2)},
+        r"what to_dense\(\) returns cannot be written to",
+    ),
+    "blocks": (
+        {"blocks": constant((slice(0, 2), slice(3, 4)))},
+        "the blocks do not partition the states",
+    ),
     "branching": ({"branching": constant(2)}, "branching says 2 at most"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", WRONG_STORAGES)
@@ -311,5 +409,7 @@ def test_without_hypothesis_the_error_says_how_to_get_it(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", refuse)
     monkeypatch.delitem(sys.modules, "hypothesis.strategies")
-    with pytest.raises(rm.MissingExtraError, match=r"needs the package 'hypothesis'.*regmdp\[dev\]"):
+    with pytest.raises(
+        rm.MissingExtraError, match=r"needs the package 'hypothesis'.*regmdp\[dev\]"
+    ):
         strategies.mdps()

@@ -1,6 +1,8 @@
-"""The methods once more, as small loops on dense arrays that share nothing with the library: policies, and their values.
+"""The methods once more, as small loops on dense arrays that share nothing with the library:
+policies, and their values.
 
-Every loop yields (policy, value) pairs, the start first, on models in which all actions exist and no episode ends.
+Every loop yields (policy, value) pairs, the start first, on models in which all actions exist and
+no episode ends.
 """
 
 import numpy as np
@@ -12,7 +14,9 @@ def parts(mdp):
 
 
 def entropy(policy):
-    return np.sum(np.where(policy > 0, policy * np.log(np.where(policy > 0, policy, 1.0)), 0.0), axis=1)
+    return np.sum(
+        np.where(policy > 0, policy * np.log(np.where(policy > 0, policy, 1.0)), 0.0), axis=1
+    )
 
 
 def half_square(policy):
@@ -26,7 +30,9 @@ def nothing(policy):
 def value_of(mdp, policy, tau=0.0, h=nothing):
     P, r, discount = parts(mdp)
     chain = np.einsum("sa,sat->st", policy, P)
-    return np.linalg.solve(np.eye(len(r)) - discount * chain, np.sum(policy * r, axis=1) - tau * h(policy))
+    return np.linalg.solve(
+        np.eye(len(r)) - discount * chain, np.sum(policy * r, axis=1) - tau * h(policy)
+    )
 
 
 def q_of(mdp, value):
@@ -37,7 +43,9 @@ def q_of(mdp, value):
 def occupancy_of(mdp, policy):
     P, r, discount = parts(mdp)
     chain = np.einsum("sa,sat->st", policy, P)
-    return (1 - discount) * np.linalg.solve((np.eye(len(r)) - discount * chain).T, np.asarray(mdp.initial))
+    return (1 - discount) * np.linalg.solve(
+        (np.eye(len(r)) - discount * chain).T, np.asarray(mdp.initial)
+    )
 
 
 def softmax(logits):
@@ -65,7 +73,9 @@ def npg(mdp, tau, eta, steps, start=None):
         value = value_of(mdp, policy, tau, entropy)
         yield policy, value
         horizon = 1.0 / (1.0 - mdp.discount)
-        policy = softmax((1.0 - eta * tau * horizon) * np.log(policy) + eta * horizon * q_of(mdp, value))
+        policy = softmax(
+            (1.0 - eta * tau * horizon) * np.log(policy) + eta * horizon * q_of(mdp, value)
+        )
 
 
 def gpmd_half_square(mdp, tau, eta, steps, start=None):
@@ -106,7 +116,10 @@ def softmax_pg(mdp, tau, eta, steps, start=None):
         value = value_of(mdp, policy, tau, entropy)
         yield policy, value
         advantage = q_of(mdp, value) - tau * np.log(policy) - value[:, None]
-        logits = logits + eta / (1.0 - mdp.discount) * occupancy_of(mdp, policy)[:, None] * policy * advantage
+        logits = (
+            logits
+            + eta / (1.0 - mdp.discount) * occupancy_of(mdp, policy)[:, None] * policy * advantage
+        )
 
 
 def averaged_policy_iteration(mdp, tau, share, steps, start=None):

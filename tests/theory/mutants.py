@@ -13,7 +13,9 @@ from regmdp.improvement import Improved, Improvement
 
 @dataclass(frozen=True)
 class Wrong(Improvement):
-    """Another improvement's start, and a rule of its own: (mdp, regularizer, candidate, Q) -> policy and dual variable."""
+    """Another improvement's start, and a rule of its own: (mdp, regularizer, candidate, Q) ->
+    policy and dual variable.
+    """
 
     rule: Callable
     right: Improvement

@@ -52,16 +52,25 @@ def test_performance_difference(data):
     values = [rm.evaluate(mdp, policy, regularizer) for policy in (one, other)]
     difference = values[0].initial_value - values[1].initial_value
     scale = 1.0 + max(np.max(np.abs(value.value)) for value in values)
-    assert abs(rm.theory.performance_difference(mdp, regularizer, one, other) - difference) <= 1e-10 * scale
+    assert (
+        abs(rm.theory.performance_difference(mdp, regularizer, one, other) - difference)
+        <= 1e-10 * scale
+    )
 
 
 def test_performance_difference_written_out():
     rng = np.random.default_rng(0)
     one, other = (rng.dirichlet(np.ones(3), size=5) for _ in range(2))
     value = loops.value_of(MDP, other, TAU, loops.entropy)
-    inner = np.sum((one - other) * loops.q_of(MDP, value), axis=1) - TAU * loops.entropy(one) + TAU * loops.entropy(other)
+    inner = (
+        np.sum((one - other) * loops.q_of(MDP, value), axis=1)
+        - TAU * loops.entropy(one)
+        + TAU * loops.entropy(other)
+    )
     written = loops.occupancy_of(MDP, one) @ inner / (1 - MDP.discount)
-    assert np.isclose(rm.theory.performance_difference(MDP, SHANNON, one, other), written, rtol=1e-10)
+    assert np.isclose(
+        rm.theory.performance_difference(MDP, SHANNON, one, other), written, rtol=1e-10
+    )
 
 
 @few
@@ -69,12 +78,16 @@ def test_performance_difference_written_out():
 def test_gap_by_divergence(data):
     mdp = data.draw(strategies.mdps(discounts=st.sampled_from([0.0, 0.5, 0.9, 0.99])))
     tau = data.draw(st.sampled_from([0.1, 1.0]))
-    regularizer = data.draw(st.sampled_from([rm.Shannon(tau), rm.SquaredL2(tau), rm.Tsallis(1.5, tau)]))
+    regularizer = data.draw(
+        st.sampled_from([rm.Shannon(tau), rm.SquaredL2(tau), rm.Tsallis(1.5, tau)])
+    )
     policy = data.draw(strategies.policies(mdp))
     optimum = rm.theory.optimum(mdp, regularizer)
     evaluated = rm.evaluate(mdp, policy, regularizer)
     gap = mdp.initial @ optimum.value - evaluated.initial_value
-    assert abs(rm.theory.gap_by_divergence(mdp, regularizer, policy) - gap) <= 1e-9 * (1.0 + np.max(np.abs(optimum.value)))
+    assert abs(rm.theory.gap_by_divergence(mdp, regularizer, policy) - gap) <= 1e-9 * (
+        1.0 + np.max(np.abs(optimum.value))
+    )
 
 
 def test_gap_by_divergence_written_out():
@@ -95,9 +108,13 @@ def test_monotone_improvement_written_out(share):
     policy = np.random.default_rng(1).dirichlet(np.ones(3), size=5)
     (_, before), (after, improved) = loops.npg(MDP, TAU, eta, 1, policy)
     horizon = 1 / (1 - MDP.discount)
-    written = loops.occupancy_of(MDP, after) @ ((1 / eta - TAU * horizon) * kl(after, policy) + kl(policy, after) / eta)
+    written = loops.occupancy_of(MDP, after) @ (
+        (1 / eta - TAU * horizon) * kl(after, policy) + kl(policy, after) / eta
+    )
     assert np.isclose(written, MDP.initial @ (improved - before), rtol=1e-9)
-    assert np.isclose(rm.theory.monotone_improvement(MDP, SHANNON, policy, step_size=eta), written, rtol=1e-9)
+    assert np.isclose(
+        rm.theory.monotone_improvement(MDP, SHANNON, policy, step_size=eta), written, rtol=1e-9
+    )
 
 
 @pytest.mark.parametrize("eta", [0.3, 2.0, np.inf])
@@ -109,11 +126,24 @@ def test_three_points_written_out(eta):
     alpha = 1 / (1 + eta * TAU)
     after = loops.softmax(alpha * np.log(policy) + (1 - alpha) * q / TAU)
     left, right = rm.theory.three_point(
-        SHANNON, q, inverse_step=1 / eta, temperature=np.full(5, TAU), before=np.log(policy), after=np.log(after),
-        policy=after, comparator=p, allowed=np.ones((5, 3), dtype=bool),
-    )  # fmt: skip
-    np.testing.assert_allclose(left, np.sum(q * (after - p), axis=1) - TAU * loops.entropy(after) + TAU * loops.entropy(p))
-    np.testing.assert_allclose(right, (1 / eta + TAU) * kl(p, after) + (kl(after, policy) - kl(p, policy)) / eta, atol=1e-12)
+        SHANNON,
+        q,
+        inverse_step=1 / eta,
+        temperature=np.full(5, TAU),
+        before=np.log(policy),
+        after=np.log(after),
+        policy=after,
+        comparator=p,
+        allowed=np.ones((5, 3), dtype=bool),
+    )
+    np.testing.assert_allclose(
+        left, np.sum(q * (after - p), axis=1) - TAU * loops.entropy(after) + TAU * loops.entropy(p)
+    )
+    np.testing.assert_allclose(
+        right,
+        (1 / eta + TAU) * kl(p, after) + (kl(after, policy) - kl(p, policy)) / eta,
+        atol=1e-12,
+    )
     np.testing.assert_allclose(left, right, atol=1e-12)
 
 
@@ -129,7 +159,9 @@ def test_entropy_natural_gradient(share):
     alpha = 1 - eta * TAU / (1 - MDP.discount)
     first = np.max(np.abs(q - loops.q_of(MDP, runs[0][1])))
     constant = first + 2 * TAU * alpha * np.max(np.abs(np.log(best) - np.log(start)))
-    bounds = rm.theory.entropy_natural_gradient(MDP, SHANNON, step_size=eta, iterations=8, start=start)
+    bounds = rm.theory.entropy_natural_gradient(
+        MDP, SHANNON, step_size=eta, iterations=8, start=start
+    )
     rate = (1 - eta * TAU) ** np.arange(8)
     np.testing.assert_allclose(bounds.q[1:], 0.8 * constant * rate, rtol=1e-9)
     np.testing.assert_allclose(bounds.value[1:], 3 * constant * rate, rtol=1e-9)
@@ -174,7 +206,9 @@ def test_mirror_descent_gap():
     runs = list(loops.npg(MDP, TAU, eta, 20))
     constant = nu @ (value - runs[0][1]) + (1 - MDP.discount) / eta * nu @ kl(best, runs[0][0])
     written = np.max(MDP.initial / nu) * max(0.8, 1 - share) ** np.arange(21) * constant
-    bound = rm.theory.mirror_descent_gap(MDP, SHANNON, step_size=rm.theory.mirror_step(MDP, SHANNON, eta), iterations=20)
+    bound = rm.theory.mirror_descent_gap(
+        MDP, SHANNON, step_size=rm.theory.mirror_step(MDP, SHANNON, eta), iterations=20
+    )
     np.testing.assert_allclose(bound, written, rtol=1e-8)
     assert np.all([MDP.initial @ (value - own) for _, own in runs] <= bound + 1e-12)
 
@@ -189,12 +223,16 @@ def test_linear_system_written_out():
     xi = np.log(loops.uniform(MDP)) + top + np.log(np.exp(q / TAU - top).sum(axis=1, keepdims=True))
     A = np.outer([0.8, 1.0], [0.5, 0.5])
     y = np.array([np.max(np.abs(qs[0] - TAU * xi)), 0.0])
-    system = rm.theory.linear_system(MDP, SHANNON, qs, step_size=rm.theory.mirror_step(MDP, SHANNON, eta))
+    system = rm.theory.linear_system(
+        MDP, SHANNON, qs, step_size=rm.theory.mirror_step(MDP, SHANNON, eta)
+    )
     for t in range(7):
         x = np.array([np.max(np.abs(q - qs[t])), np.max(np.abs(q - TAU * xi))])
         np.testing.assert_allclose(system.errors[t], x, rtol=1e-7, atol=1e-10)
         if t < 6:
-            np.testing.assert_allclose(system.bounds[t + 1], A @ x + 0.8 * 0.5 ** (t + 1) * y, rtol=1e-7, atol=1e-10)
+            np.testing.assert_allclose(
+                system.bounds[t + 1], A @ x + 0.8 * 0.5 ** (t + 1) * y, rtol=1e-7, atol=1e-10
+            )
             xi = 0.5 * xi + 0.5 * qs[t] / TAU
     assert np.max(np.abs(np.linalg.eigvals(A))) == pytest.approx(1 - eta * TAU)
 
@@ -218,7 +256,9 @@ def test_natural_gradient():
     assert np.all(gaps <= bound)
     # as it is published, for the uniform start
     published = np.log(3) / eta + rewards / 0.2**2
-    assert rm.theory.natural_gradient(MDP, step_size=eta, iterations=1)[1] <= published * (1 + 1e-12)
+    assert rm.theory.natural_gradient(MDP, step_size=eta, iterations=1)[1] <= published * (
+        1 + 1e-12
+    )
 
 
 def test_geometric_mirror_descent():
@@ -227,7 +267,9 @@ def test_geometric_mirror_descent():
     occupancy = loops.occupancy_of(MDP, best)
     theta = np.max(occupancy / MDP.initial) / 0.2
     runs = list(loops.pmd(MDP, 0.3 * 0.8 ** -np.arange(40)))
-    constant = MDP.initial @ (value - runs[0][1]) + occupancy @ kl(best, runs[0][0]) / (0.2 * (theta - 1) * 0.3)
+    constant = MDP.initial @ (value - runs[0][1]) + occupancy @ kl(best, runs[0][0]) / (
+        0.2 * (theta - 1) * 0.3
+    )
     np.testing.assert_allclose(bound, (1 - 1 / theta) ** np.arange(41) * constant, rtol=1e-9)
     assert np.all([MDP.initial @ (value - own) for _, own in runs] <= bound + 1e-12)
     # the usual form: rewards in [0, 1], and a first step of (1-γ)/γ times the divergence
@@ -253,7 +295,9 @@ def test_homotopic_gap_in_closed_form():
     nu = stationary(MDP, best)
     steps = 0.8 ** (-2.0 * np.arange(1, 31))
     bound = rm.theory.homotopic_gap(MDP, steps=steps)
-    constant = nu @ (value - loops.value_of(MDP, loops.uniform(MDP))) + (0.8 + 1.2 / 0.2) * np.log(3)
+    constant = nu @ (value - loops.value_of(MDP, loops.uniform(MDP))) + (0.8 + 1.2 / 0.2) * np.log(
+        3
+    )
     assert np.all(bound <= 0.8 ** np.arange(31) * constant * (1 + 1e-12))
     runs = list(loops.homotopic(MDP, 30))
     assert np.all([nu @ (value - own) for _, own in runs] <= bound + 1e-12)
@@ -271,7 +315,9 @@ def test_homotopic_limit_is_the_policy_of_the_greatest_entropy():
     start = np.random.default_rng(1).dirichlet(np.ones(3), size=5)
     runs = list(loops.homotopic(twin, 15, start))
     errors = np.array([np.max(np.abs(q - loops.q_of(twin, own))) for _, own in runs])
-    bound = rm.theory.homotopic_policy_distance(twin, steps=0.5 ** (-2.0 * np.arange(1, 16)), errors=errors, start=start)
+    bound = rm.theory.homotopic_policy_distance(
+        twin, steps=0.5 ** (-2.0 * np.arange(1, 16)), errors=errors, start=start
+    )
     distance = np.array([np.max(np.sum(np.abs(policy - limit), axis=1)) for policy, _ in runs])
     assert np.all(distance <= bound + 1e-10)
     assert bound[-1] < 1e-3
@@ -290,7 +336,14 @@ def test_softmax_gradient(share):
     far = np.max(loops.occupancy_of(MDP, best) / MDP.initial)
     least = np.concatenate([[1.0], np.minimum.accumulate(smallest)])
     # as published for rewards in [0, 1], in the unit of the rewards
-    rate = share * 0.2**4 / ((8 * spread / tau + 4 + 8 * np.log(3)) * 5) / far * MDP.initial.min() * least**2
+    rate = (
+        share
+        * 0.2**4
+        / ((8 * spread / tau + 4 + 8 * np.log(3)) * 5)
+        / far
+        * MDP.initial.min()
+        * least**2
+    )
     gaps = np.array([MDP.initial @ (value - own) for _, own in runs])
     np.testing.assert_allclose(bound, gaps[0] * np.exp(-rate * np.arange(31)), rtol=1e-9)
     assert np.all(gaps <= bound + 1e-12)
@@ -330,32 +383,67 @@ def test_no_stationary_distribution_where_episodes_end():
         lambda: rm.theory.quadratic_constant(mdp, rm.Shannon(1.0)),
         lambda: rm.theory.homotopic_gap(mdp, steps=np.ones(1)),
     ):
-        with pytest.raises(rm.SolverError, match="no stationary distribution, because episodes end"):
+        with pytest.raises(
+            rm.SolverError, match="no stationary distribution, because episodes end"
+        ):
             bound()
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: rm.theory.optimum(rm.models.forest(discount=0.9).with_discount(1.0)), "discount must be below 1"),
-        (lambda: rm.theory.entropy_natural_gradient(MDP, SHANNON, step_size=2.0, iterations=1), r"in \(0, \(1-γ\)/τ\] = \(0, 1\]"),
-        (lambda: rm.theory.entropy_natural_gradient(MDP, rm.SquaredL2(1.0), step_size=0.1, iterations=1), "Shannon and KL, not"),
-        (lambda: rm.theory.generalized_mirror_descent(MDP, rm.Shannon(0.0), step_size=1.0, iterations=1), "one positive"),
-        (lambda: rm.theory.newton_constant(MDP, rm.WeightedL1(np.ones(3), 1.0)), "not known to be strongly convex"),
-        (lambda: rm.theory.softmax_gradient(MDP, SHANNON, np.ones(1), step_size=9.0), r"\(0, 1/β\]"),
-        (lambda: rm.theory.softmax_gradient(MDP, rm.SquaredL2(1.0), np.ones(1)), "Shannon entropy, not SquaredL2"),
-        (lambda: rm.theory.smoothness(MDP, rm.SquaredL2(1.0)), "smoothness is known without a regularizer"),
-        (lambda: rm.theory.homotopic_gap(MDP.with_discount(0.0), steps=np.ones(1)), "discount above 0"),
+        (
+            lambda: rm.theory.optimum(rm.models.forest(discount=0.9).with_discount(1.0)),
+            "discount must be below 1",
+        ),
+        (
+            lambda: rm.theory.entropy_natural_gradient(MDP, SHANNON, step_size=2.0, iterations=1),
+            r"in \(0, \(1-γ\)/τ\] = \(0, 1\]",
+        ),
+        (
+            lambda: rm.theory.entropy_natural_gradient(
+                MDP, rm.SquaredL2(1.0), step_size=0.1, iterations=1
+            ),
+            "Shannon and KL, not",
+        ),
+        (
+            lambda: rm.theory.generalized_mirror_descent(
+                MDP, rm.Shannon(0.0), step_size=1.0, iterations=1
+            ),
+            "one positive",
+        ),
+        (
+            lambda: rm.theory.newton_constant(MDP, rm.WeightedL1(np.ones(3), 1.0)),
+            "not known to be strongly convex",
+        ),
+        (
+            lambda: rm.theory.softmax_gradient(MDP, SHANNON, np.ones(1), step_size=9.0),
+            r"\(0, 1/β\]",
+        ),
+        (
+            lambda: rm.theory.softmax_gradient(MDP, rm.SquaredL2(1.0), np.ones(1)),
+            "Shannon entropy, not SquaredL2",
+        ),
+        (
+            lambda: rm.theory.smoothness(MDP, rm.SquaredL2(1.0)),
+            "smoothness is known without a regularizer",
+        ),
+        (
+            lambda: rm.theory.homotopic_gap(MDP.with_discount(0.0), steps=np.ones(1)),
+            "discount above 0",
+        ),
         (lambda: rm.theory.homotopic_gap(MDP, steps=np.array([2.0, 1.0])), "must not shrink"),
     ],
-)  # fmt: skip
+)
 def test_what_no_theorem_is_about_is_refused(call, message):
     with pytest.raises(rm.SolverError, match=message):
         call()
 
 
 def test_policy_bound_says_nothing_without_strong_convexity():
-    bounds = rm.theory.generalized_mirror_descent(MDP, rm.WeightedL1(np.ones(3), 1.0), step_size=1.0, iterations=2)
+    bounds = rm.theory.generalized_mirror_descent(
+        MDP, rm.WeightedL1(np.ones(3), 1.0), step_size=1.0, iterations=2
+    )
     assert np.all(np.isinf(bounds.policy))
     assert np.all(np.isfinite(bounds.q[1:]))
 
@@ -366,4 +454,6 @@ def test_divergence_is_that_of_kullback_and_leibler():
     rng = np.random.default_rng(0)
     p, q = (rng.dirichlet(np.ones(3), size=5) for _ in range(2))
     dual = interior_dual(MDP, SHANNON, SHANNON, q)
-    np.testing.assert_allclose(divergence(SHANNON, p, dual, np.ones((5, 3), dtype=bool)), kl(p, q), atol=1e-14)
+    np.testing.assert_allclose(
+        divergence(SHANNON, p, dual, np.ones((5, 3), dtype=bool)), kl(p, q), atol=1e-14
+    )

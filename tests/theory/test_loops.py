@@ -19,7 +19,11 @@ from_anywhere = pytest.mark.parametrize("seed", [None, 0])
 
 
 def start_of(mdp, seed):
-    return None if seed is None else np.random.default_rng(seed).dirichlet(np.ones(mdp.n_actions), size=mdp.n_states)
+    return (
+        None
+        if seed is None
+        else np.random.default_rng(seed).dirichlet(np.ones(mdp.n_actions), size=mdp.n_states)
+    )
 
 
 def agree(mdp, regularizer, algorithm, loop, start):
@@ -27,8 +31,12 @@ def agree(mdp, regularizer, algorithm, loop, start):
     pairs = list(loop)
     assert len(pairs) == len(run.states)
     for k, (policy, value) in enumerate(pairs):
-        np.testing.assert_allclose(run.policies[k], policy, rtol=0, atol=1e-10, err_msg=f"policy of iterate {k}")
-        np.testing.assert_allclose(run.values[k], value, rtol=1e-10, atol=1e-9, err_msg=f"value of iterate {k}")
+        np.testing.assert_allclose(
+            run.policies[k], policy, rtol=0, atol=1e-10, err_msg=f"policy of iterate {k}"
+        )
+        np.testing.assert_allclose(
+            run.values[k], value, rtol=1e-10, atol=1e-9, err_msg=f"value of iterate {k}"
+        )
 
 
 @each_model
@@ -58,7 +66,13 @@ def test_gpmd_with_entropy_is_npg(mdp):
 @from_anywhere
 def test_gpmd_with_half_the_square(mdp, seed):
     start = start_of(mdp, seed)
-    agree(mdp, rm.SquaredL2(0.5), algorithms.GPMD(0.7), loops.gpmd_half_square(mdp, 0.5, 0.7, STEPS, start), start)
+    agree(
+        mdp,
+        rm.SquaredL2(0.5),
+        algorithms.GPMD(0.7),
+        loops.gpmd_half_square(mdp, 0.5, 0.7, STEPS, start),
+        start,
+    )
 
 
 @each_model
@@ -66,7 +80,13 @@ def test_gpmd_with_half_the_square(mdp, seed):
 def test_pmd_with_geometric_steps(mdp, seed):
     start = start_of(mdp, seed)
     etas = 0.1 * mdp.discount ** -np.arange(STEPS)
-    agree(mdp, None, algorithms.PMD(algorithms.Geometric(initial=0.1)), loops.pmd(mdp, etas, start), start)
+    agree(
+        mdp,
+        None,
+        algorithms.PMD(algorithms.Geometric(initial=0.1)),
+        loops.pmd(mdp, etas, start),
+        start,
+    )
 
 
 @each_model
@@ -81,7 +101,13 @@ def test_homotopic_pmd(mdp):
 def test_softmax_pg(mdp, seed, tau):
     start = start_of(mdp, seed)
     regularizer = rm.Shannon(tau) if tau else None
-    agree(mdp, regularizer, algorithms.SoftmaxPG(0.05), loops.softmax_pg(mdp, tau, 0.05, STEPS, start), start)
+    agree(
+        mdp,
+        regularizer,
+        algorithms.SoftmaxPG(0.05),
+        loops.softmax_pg(mdp, tau, 0.05, STEPS, start),
+        start,
+    )
 
 
 @each_model
@@ -98,4 +124,9 @@ def test_optimum(mdp, tau):
     value = loops.optimal_value(mdp, tau)
     assert found.error < 1e-9
     # value iteration stops at its own rounding, that of an iteration times the horizon
-    np.testing.assert_allclose(found.value, value, rtol=0, atol=found.error + 1e-13 / (1 - mdp.discount) * np.max(np.abs(value)))
+    np.testing.assert_allclose(
+        found.value,
+        value,
+        rtol=0,
+        atol=found.error + 1e-13 / (1 - mdp.discount) * np.max(np.abs(value)),
+    )

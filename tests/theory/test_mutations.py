@@ -1,4 +1,5 @@
-"""Each statement is violated by a method that is wrong in one place: else it could not see anything.
+"""Each statement is violated by a method that is wrong in one place: else it could not see
+anything.
 
 The models are chosen so that the bound is nearly tight there.
 """
@@ -16,8 +17,9 @@ from regmdp import algorithms
 GARNET = rm.models.garnet(6, 3, 3, discount=0.9)
 SHORT = GARNET.with_discount(0.5)
 
-# soft policy iteration from where the second action, whose share in the optimum is 1e-2, has hardly any: the values are nearly
-# optimal from the start, so that the bounds are small, but the policy is far from optimal for as long as the old one counts
+# soft policy iteration from where the second action, whose share in the optimum is 1e-2, has hardly
+# any: the values are nearly optimal from the start, so that the bounds are small, but the policy is
+# far from optimal for as long as the old one counts
 TAU = 0.2
 BANDIT = rm.models.bandit((1.0, 1.0 + TAU * np.log(0.01)), discount=0.9)
 LARGEST = (1 - 0.9) / TAU
@@ -33,7 +35,9 @@ def violated(report, name):
 
 
 def honest(mdp, regularizer, algorithm, iterations, start=None):
-    report = rm.theory.check(rm.theory.trace(mdp, regularizer, algorithm, iterations=iterations, start=start))
+    report = rm.theory.check(
+        rm.theory.trace(mdp, regularizer, algorithm, iterations=iterations, start=start)
+    )
     assert report.holds, str(report)
     return report
 
@@ -45,7 +49,9 @@ def honest(mdp, regularizer, algorithm, iterations, start=None):
 def wrong_exponents(eta, iterations, share):
     right, start = algorithms.NPG(eta), np.array([[1.0 - share, share]])
     honest(BANDIT, rm.Shannon(TAU), right, iterations, start)
-    return rm.theory.check(passed_off(BANDIT, rm.Shannon(TAU), right, averages(1 - eta * TAU, eta), iterations, start))
+    return rm.theory.check(
+        passed_off(BANDIT, rm.Shannon(TAU), right, averages(1 - eta * TAU, eta), iterations, start)
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,7 +78,9 @@ def test_wrong_exponents(name):
         assert report[other].holds
 
 
-@pytest.mark.parametrize("name", ["contraction of the potential", "potential", "gap from the start"])
+@pytest.mark.parametrize(
+    "name", ["contraction of the potential", "potential", "gap from the start"]
+)
 def test_wrong_exponents_with_short_steps(name):
     violated(wrong_exponents(0.2 * LARGEST, 60, 0.98), name)
 
@@ -96,7 +104,9 @@ LIMITS = [
 ]
 
 
-@pytest.mark.parametrize("regularizer", [rm.Shannon(1.0), rm.SquaredL2(1.0)], ids=["Shannon", "square"])
+@pytest.mark.parametrize(
+    "regularizer", [rm.Shannon(1.0), rm.SquaredL2(1.0)], ids=["Shannon", "square"]
+)
 @pytest.mark.parametrize("rule", WRONG.values(), ids=WRONG)
 def test_wrong_averages(rule, regularizer):
     right = algorithms.GPMD(ETA)
@@ -109,7 +119,9 @@ def test_wrong_averages(rule, regularizer):
 def test_subproblems_less_accurate_than_said():
     right = algorithms.GPMD(ETA, accuracy=1e-3)
     honest(SHORT, rm.SquaredL2(1.0), right, 40)
-    report = rm.theory.check(passed_off(SHORT, rm.SquaredL2(1.0), right, averages(ALPHA, 2.0 * (1.0 - ALPHA)), 40))
+    report = rm.theory.check(
+        passed_off(SHORT, rm.SquaredL2(1.0), right, averages(ALPHA, 2.0 * (1.0 - ALPHA)), 40)
+    )
     for name in ("error of Q", "error of V", "error of π"):
         violated(report, name)
 
@@ -141,14 +153,18 @@ def test_steps_that_do_not_grow():
     mdp = rm.models.bandit([1.0, 1.0 - 1e-4], discount=0.9)
     right = algorithms.PMD(algorithms.Geometric(initial=100.0))
     honest(mdp, None, right, 40)
-    violated(rm.theory.check(passed_off(mdp, None, right, averages(1.0, 100.0), 40)), "growing steps")
+    violated(
+        rm.theory.check(passed_off(mdp, None, right, averages(1.0, 100.0), 40)), "growing steps"
+    )
 
 
 def test_steps_that_do_not_adapt():
     mdp = rm.models.bandit([1.0, 0.9], discount=0.5)
     right = algorithms.PMD(algorithms.Adaptive(0.01))
     honest(mdp, None, right, 20)
-    violated(rm.theory.check(passed_off(mdp, None, right, averages(1.0, 1.0), 20)), "adaptive steps")
+    violated(
+        rm.theory.check(passed_off(mdp, None, right, averages(1.0, 1.0), 20)), "adaptive steps"
+    )
 
 
 def test_a_lookahead_that_does_not_look_ahead():
@@ -156,8 +172,13 @@ def test_a_lookahead_that_does_not_look_ahead():
     start = np.full((9, 2), [0.999, 0.001])
     right = algorithms.PMD(algorithms.Adaptive(1e-6), lookahead=4)
     honest(mdp, None, right, 8, start)
-    shallow = rm.theory.trace(mdp, None, algorithms.PMD(algorithms.Adaptive(1e-6)), iterations=8, start=start)
-    violated(rm.theory.check(rm.theory.Trace(mdp, shallow.regularizer, right, shallow.states)), "adaptive steps")
+    shallow = rm.theory.trace(
+        mdp, None, algorithms.PMD(algorithms.Adaptive(1e-6)), iterations=8, start=start
+    )
+    violated(
+        rm.theory.check(rm.theory.Trace(mdp, shallow.regularizer, right, shallow.states)),
+        "adaptive steps",
+    )
 
 
 # ---- homotopic ----
@@ -171,7 +192,8 @@ def test_homotopic_steps_that_do_not_grow():
 
 
 def test_homotopic_steps_that_do_not_forget_the_start():
-    # log π + ηQ for γ (log π + ηQ): both go to the optimum, this one not to the optimal policy of the greatest entropy
+    # log π + ηQ for γ (log π + ηQ): both go to the optimum, this one not to the optimal policy of
+    # the greatest entropy
     mdp = rm.models.bandit([1.0, 1.0, 0.0], discount=0.5)
     start = np.array([[0.8, 0.1, 0.1]])
     right = algorithms.HomotopicPMD()
@@ -187,7 +209,9 @@ def test_homotopic_steps_that_do_not_forget_the_start():
 
 # ---- softmax policy gradient ----
 
-DOWNHILL = mutants.uphill(lambda often, policy, q, tau, value: -0.001 * often * policy * (q - value))
+DOWNHILL = mutants.uphill(
+    lambda often, policy, q, tau, value: -0.001 * often * policy * (q - value)
+)
 NOT_SOFT = mutants.uphill(lambda often, policy, q, tau, value: 1e-3 * often * policy * (q - value))
 
 
@@ -214,7 +238,10 @@ def test_averaged_steps_that_are_too_short():
     mdp = rm.models.chain(9, discount=0.9)
     right = algorithms.SoftPolicyIteration(0.9)
     honest(mdp, None, right, 20, start)
-    violated(rm.theory.check(passed_off(mdp, None, right, mutants.mixture(0.1), 20, start)), "averaged step")
+    violated(
+        rm.theory.check(passed_off(mdp, None, right, mutants.mixture(0.1), 20, start)),
+        "averaged step",
+    )
 
 
 def test_value_iteration_that_goes_half_of_the_way():
@@ -222,10 +249,14 @@ def test_value_iteration_that_goes_half_of_the_way():
     right = algorithms.ValueIteration()
     honest(mdp, None, right, 10)
     run = rm.theory.trace(mdp, None, mutants.Half(), iterations=10)
-    violated(rm.theory.check(rm.theory.Trace(mdp, run.regularizer, right, run.states)), "value iteration")
+    violated(
+        rm.theory.check(rm.theory.Trace(mdp, run.regularizer, right, run.states)), "value iteration"
+    )
 
 
 def test_every_statement_can_be_violated(request):
     """Every name of a statement stands in this file."""
     source = request.path.read_text(encoding="utf-8")
-    assert [statement.name for statement in rm.theory.STATEMENTS if f'"{statement.name}"' not in source] == []
+    assert [
+        statement.name for statement in rm.theory.STATEMENTS if f'"{statement.name}"' not in source
+    ] == []

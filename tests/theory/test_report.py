@@ -21,7 +21,9 @@ def comparison(kind, measured, predicted, slack=0.0):
     measured = np.array(measured, dtype=float)
     n = measured.size
     rounding = np.broadcast_to(np.float64(slack), n).copy()
-    return kind("name", "source", np.arange(n) + 10, measured, np.array(predicted, dtype=float), rounding)
+    return kind(
+        "name", "source", np.arange(n) + 10, measured, np.array(predicted, dtype=float), rounding
+    )
 
 
 # ---- comparisons ----
@@ -34,7 +36,10 @@ def test_at_most():
     assert not over.holds
     np.testing.assert_array_equal(over.violated, [12])
     assert over.tightest == 2
-    assert str(over) == "VIOLATED  name: in 1 of 3 iterations, the first 12; worst at iteration 12, 4 > 3 (rounding 0.5)"
+    assert str(over) == (
+        "VIOLATED  name: in 1 of 3 iterations, the first 12; worst at iteration 12, 4 > 3 "
+        "(rounding 0.5)"
+    )
 
 
 def test_equal():
@@ -51,7 +56,9 @@ def test_a_bound_of_infinity_is_met():
 
 
 @pytest.mark.parametrize("kind", [AtMost, Equal])
-@pytest.mark.parametrize(("measured", "predicted", "slack"), [(np.nan, 1.0, 0.0), (1.0, np.nan, 0.0), (1.0, 2.0, np.nan)])
+@pytest.mark.parametrize(
+    ("measured", "predicted", "slack"), [(np.nan, 1.0, 0.0), (1.0, np.nan, 0.0), (1.0, 2.0, np.nan)]
+)
 def test_what_is_not_a_number_does_not_hold(kind, measured, predicted, slack):
     undecided = comparison(kind, [0.0, measured], [0.0, predicted], slack)
     assert 11 in undecided.violated
@@ -64,7 +71,9 @@ def test_nan_is_not_below_infinity():
 
 
 def test_the_closest_iteration_is_shown():
-    assert "closest at iteration 11, 1.9 ≤ 2" in str(comparison(AtMost, [1.0, 1.9, 1.0], [2.0, 2.0, 4.0]))
+    assert "closest at iteration 11, 1.9 ≤ 2" in str(
+        comparison(AtMost, [1.0, 1.9, 1.0], [2.0, 2.0, 4.0])
+    )
 
 
 # ---- reports ----
@@ -92,7 +101,9 @@ def test_looking_up_a_statement():
     assert report["error of Q"].holds
     with pytest.raises(KeyError, match="says nothing of this run: its steps are not greedy"):
         report["quadratic convergence"]
-    with pytest.raises(KeyError, match="there is no statement 'theorem 5'; there are: evaluation, "):
+    with pytest.raises(
+        KeyError, match="there is no statement 'theorem 5'; there are: evaluation, "
+    ):
         report["theorem 5"]
 
 
@@ -113,14 +124,24 @@ def test_a_statement_of_ones_own():
         if run.iterations == 0:
             raise Inapplicable("no iteration was made")
         gap = np.max(np.abs(run.optimum.value - run.values), axis=1)
-        return Numbers(np.arange(1, run.iterations + 1), gap[1:], gap[:-1], run.optimum.error + run.value_error[1:])
+        return Numbers(
+            np.arange(1, run.iterations + 1),
+            gap[1:],
+            gap[:-1],
+            run.optimum.error + run.value_error[1:],
+        )
 
     own = Statement("the error shrinks", "mine", AtMost, shrinks)
     report = rm.theory.check(run_of(SHANNON, algorithms.NPG(0.1)), [own])
     assert isinstance(report, Report)
     assert report.holds
     assert [comparison.name for comparison in report.comparisons] == ["the error shrinks"]
-    assert rm.theory.check(run_of(SHANNON, algorithms.NPG(0.1), iterations=0), [own]).left_out[0].reason == "no iteration was made"
+    assert (
+        rm.theory.check(run_of(SHANNON, algorithms.NPG(0.1), iterations=0), [own])
+        .left_out[0]
+        .reason
+        == "no iteration was made"
+    )
 
 
 def test_names_are_unique():
@@ -159,14 +180,25 @@ def test_a_start_and_a_run_of_no_iteration():
 
 
 def test_every_algorithm_without_an_iteration():
-    for algorithm in (algorithms.NPG(0.1), algorithms.PolicyIteration(), algorithms.SoftmaxPG(0.001), algorithms.ValueIteration()):
+    for algorithm in (
+        algorithms.NPG(0.1),
+        algorithms.PolicyIteration(),
+        algorithms.SoftmaxPG(0.001),
+        algorithms.ValueIteration(),
+    ):
         assert not rm.theory.check(run_of(SHANNON, algorithm, iterations=0)).violations
-    for algorithm in (algorithms.NPG(0.1), algorithms.HomotopicPMD(), algorithms.PMD(algorithms.Geometric())):
+    for algorithm in (
+        algorithms.NPG(0.1),
+        algorithms.HomotopicPMD(),
+        algorithms.PMD(algorithms.Geometric()),
+    ):
         assert not rm.theory.check(run_of(None, algorithm, iterations=0)).violations
 
 
 def test_the_repr_of_a_trace_says_what_was_run():
-    assert repr(run_of(SHANNON, algorithms.NPG(0.1))).startswith("Trace(natural policy gradient, 3 iterations on MDP(5 states")
+    assert repr(run_of(SHANNON, algorithms.NPG(0.1))).startswith(
+        "Trace(natural policy gradient, 3 iterations on MDP(5 states"
+    )
 
 
 def test_undiscounted_models_are_refused():
@@ -180,18 +212,63 @@ def test_undiscounted_models_are_refused():
     ("regularizer", "algorithm", "name", "reason"),
     [
         (SHANNON, algorithms.TDPMD(1.0), "error of Q", "its policies are not evaluated exactly"),
-        (SHANNON, algorithms.PMD(algorithms.Geometric()), "error of Q", "its step sizes differ between iterations"),
-        (rm.Shannon(np.linspace(0.1, 0.5, 5)), algorithms.GPMD(1.0), "error of Q", "the temperature differs between states"),
-        (SHANNON, algorithms.GPMD(1.0, accuracy=1e-3), "three points", "its subproblems are solved inexactly"),
-        (rm.WeightedL1(np.ones(3), 1.0), algorithms.GPMD(1.0), "error of π", "WeightedL1 is not known to be strongly convex"),
+        (
+            SHANNON,
+            algorithms.PMD(algorithms.Geometric()),
+            "error of Q",
+            "its step sizes differ between iterations",
+        ),
+        (
+            rm.Shannon(np.linspace(0.1, 0.5, 5)),
+            algorithms.GPMD(1.0),
+            "error of Q",
+            "the temperature differs between states",
+        ),
+        (
+            SHANNON,
+            algorithms.GPMD(1.0, accuracy=1e-3),
+            "three points",
+            "its subproblems are solved inexactly",
+        ),
+        (
+            rm.WeightedL1(np.ones(3), 1.0),
+            algorithms.GPMD(1.0),
+            "error of π",
+            "WeightedL1 is not known to be strongly convex",
+        ),
         (None, algorithms.PMD(1.0), "growing steps", "its step sizes do not grow by"),
-        (None, algorithms.PMD(1.0, mirror=rm.SquaredL2(1.0)), "sublinear gap", "is no dual averaging"),
+        (
+            None,
+            algorithms.PMD(1.0, mirror=rm.SquaredL2(1.0)),
+            "sublinear gap",
+            "is no dual averaging",
+        ),
         (SHANNON, algorithms.NPG(0.1), "sublinear gap", "there is a regularizer"),
-        (SHANNON, algorithms.SoftmaxPG(1.0), "ascent", "its steps are longer than the inverse of the smoothness"),
+        (
+            SHANNON,
+            algorithms.SoftmaxPG(1.0),
+            "ascent",
+            "its steps are longer than the inverse of the smoothness",
+        ),
         (rm.SquaredL2(1.0), algorithms.SoftmaxPG(0.001), "ascent", "the smoothness is known"),
-        (None, algorithms.SoftmaxPG(algorithms.Maximum()), "exponential gap", "there is no entropy to help"),
-        (None, algorithms.PMD(algorithms.Adaptive(1.0), lookahead=2), "potential", "it looks several steps ahead"),
-        (None, algorithms.PolicyIteration(), "three points", "greedy steps without a temperature have no dual variable"),
+        (
+            None,
+            algorithms.SoftmaxPG(algorithms.Maximum()),
+            "exponential gap",
+            "there is no entropy to help",
+        ),
+        (
+            None,
+            algorithms.PMD(algorithms.Adaptive(1.0), lookahead=2),
+            "potential",
+            "it looks several steps ahead",
+        ),
+        (
+            None,
+            algorithms.PolicyIteration(),
+            "three points",
+            "greedy steps without a temperature have no dual variable",
+        ),
         (None, algorithms.ValueIteration(), "evaluation", "its policies are not evaluated exactly"),
     ],
 )
@@ -201,7 +278,9 @@ def test_reasons(regularizer, algorithm, name, reason):
 
 
 def test_a_state_that_is_never_visited_is_never_improved_by_the_fisher_matrix():
-    mdp = rm.MDP(np.stack([np.eye(2), np.eye(2)], axis=1), np.eye(2), 0.5, initial=np.array([1.0, 0.0]))
+    mdp = rm.MDP(
+        np.stack([np.eye(2), np.eye(2)], axis=1), np.eye(2), 0.5, initial=np.array([1.0, 0.0])
+    )
     report = rm.theory.check(run_of(SHANNON, algorithms.FisherNPG(0.5), mdp))
     assert {left.name: left.reason for left in report.left_out}[
         "error of Q"
@@ -221,6 +300,8 @@ def test_probabilities_too_small_for_doubles():
 
 def test_kl_forbids_actions():
     reference = np.array([[0.5, 0.5, 0.0]])
-    report = rm.theory.check(run_of(rm.KL(np.repeat(reference, 5, axis=0), 0.2), algorithms.GPMD(1.0)))
+    report = rm.theory.check(
+        run_of(rm.KL(np.repeat(reference, 5, axis=0), 0.2), algorithms.GPMD(1.0))
+    )
     assert report.holds, str(report)
     assert report["error of log π"].holds

@@ -1,4 +1,6 @@
-"""The theorems on random models, at every iteration: masks, endings, discounts, temperatures, steps and starts of all kinds."""
+"""The theorems on random models, at every iteration: masks, endings, discounts, temperatures, steps
+and starts of all kinds.
+"""
 
 import numpy as np
 import pytest
@@ -29,8 +31,14 @@ def model(data, discounts=DISCOUNTED, **keywords):
 def start_of(data, mdp, regularizer):
     """A policy in the interior, nearly pure or not, or the default."""
     drawn = data.draw(strategies.policies(mdp, regularizer), label="start")
-    weight = data.draw(st.sampled_from([None, 0.5, 1e-3, 1e-9]), label="weight of the uniform policy")
-    return None if weight is None else (1 - weight) * drawn + weight * rm.uniform_policy(mdp, regularizer)
+    weight = data.draw(
+        st.sampled_from([None, 0.5, 1e-3, 1e-9]), label="weight of the uniform policy"
+    )
+    return (
+        None
+        if weight is None
+        else (1 - weight) * drawn + weight * rm.uniform_policy(mdp, regularizer)
+    )
 
 
 def held(mdp, regularizer, algorithm, names, *, start=None, iterations=ITERATIONS):
@@ -43,7 +51,15 @@ def held(mdp, regularizer, algorithm, names, *, start=None, iterations=ITERATION
 
 
 ALWAYS = ["evaluation", "performance difference"]
-AVERAGING = [*ALWAYS, "gap by divergence", "three points", "monotone improvement", "linear system", "error of Q", "error of V"]
+AVERAGING = [
+    *ALWAYS,
+    "gap by divergence",
+    "three points",
+    "monotone improvement",
+    "linear system",
+    "error of Q",
+    "error of V",
+]
 
 
 def kl(data, mdp, tau):
@@ -57,7 +73,13 @@ def test_entropy_regularized_npg(data):
     regularizer = rm.Shannon(tau) if data.draw(st.booleans()) else kl(data, mdp, tau)
     eta = data.draw(SHARES) * (1 - mdp.discount) / tau
     start = start_of(data, mdp, regularizer)
-    held(mdp, regularizer, algorithms.NPG(eta), [*AVERAGING, "error of π", "error of log π"], start=start)
+    held(
+        mdp,
+        regularizer,
+        algorithms.NPG(eta),
+        [*AVERAGING, "error of π", "error of log π"],
+        start=start,
+    )
 
 
 @few
@@ -75,7 +97,14 @@ def test_gpmd(data):
     }
     regularizer = kinds[data.draw(st.sampled_from(sorted(kinds)), label="regularizer")]
     step = algorithms.Maximum() if data.draw(st.booleans()) else data.draw(STEPS)
-    held(mdp, regularizer, algorithms.GPMD(step), AVERAGING, start=start_of(data, mdp, regularizer), iterations=4)
+    held(
+        mdp,
+        regularizer,
+        algorithms.GPMD(step),
+        AVERAGING,
+        start=start_of(data, mdp, regularizer),
+        iterations=4,
+    )
 
 
 @few
@@ -86,16 +115,31 @@ def test_inexact_gpmd(data):
     algorithm = algorithms.GPMD(data.draw(STEPS), accuracy=accuracy)
     regularizer = rm.SquaredL2(tau) if data.draw(st.booleans()) else rm.Shannon(tau)
     start = start_of(data, mdp, regularizer)
-    held(mdp, regularizer, algorithm, [*ALWAYS, "error of Q", "error of V", "error of π"], start=start, iterations=4)
+    held(
+        mdp,
+        regularizer,
+        algorithm,
+        [*ALWAYS, "error of Q", "error of V", "error of π"],
+        start=start,
+        iterations=4,
+    )
 
 
 @few
 @given(st.data())
 def test_regularized_policy_iteration(data):
     mdp, tau = model(data), data.draw(TEMPERATURES)
-    regularizer = data.draw(st.sampled_from([rm.Shannon(tau), rm.SquaredL2(tau), rm.Tsallis(1.5, tau)]))
+    regularizer = data.draw(
+        st.sampled_from([rm.Shannon(tau), rm.SquaredL2(tau), rm.Tsallis(1.5, tau)])
+    )
     names = [*AVERAGING, "averaged step", "quadratic convergence", "error of π"]
-    held(mdp, regularizer, algorithms.PolicyIteration(), names, start=data.draw(strategies.policies(mdp)))
+    held(
+        mdp,
+        regularizer,
+        algorithms.PolicyIteration(),
+        names,
+        start=data.draw(strategies.policies(mdp)),
+    )
 
 
 @few
@@ -112,7 +156,12 @@ def test_averaged_policy_iteration(data):
 @given(st.data())
 def test_value_iteration(data):
     mdp = model(data)
-    held(mdp, data.draw(strategies.regularizers(mdp)), algorithms.ValueIteration(), ["value iteration"])
+    held(
+        mdp,
+        data.draw(strategies.regularizers(mdp)),
+        algorithms.ValueIteration(),
+        ["value iteration"],
+    )
 
 
 @few
@@ -122,7 +171,13 @@ def test_stationary_potential(data):
     mdp, tau = model(data, masks=False, endings=False), data.draw(TEMPERATURES)
     regularizer = data.draw(st.sampled_from([rm.Shannon(tau), rm.SquaredL2(tau)]))
     algorithm = algorithms.GPMD(data.draw(STEPS))
-    held(mdp, regularizer, algorithm, ["potential", "contraction of the potential"], start=start_of(data, mdp, regularizer))
+    held(
+        mdp,
+        regularizer,
+        algorithm,
+        ["potential", "contraction of the potential"],
+        start=start_of(data, mdp, regularizer),
+    )
 
 
 @few
@@ -135,7 +190,8 @@ def test_quadratic_convergence_near_the_optimum(seed, discount, tau):
 
 
 def test_a_larger_model():
-    # sparse, evaluated by Krylov iterations, and with a stationary distribution that is found by following the chain
+    # sparse, evaluated by Krylov iterations, and with a stationary distribution that is found by
+    # following the chain
     mdp = rm.models.garnet(1250, 3, 4, discount=0.9)
     names = [*AVERAGING, "error of log π", "potential"]
     held(mdp, rm.Shannon(0.1), algorithms.NPG(0.3), names, iterations=2)
@@ -145,10 +201,19 @@ def test_a_larger_model():
 @given(st.data())
 def test_proximal_steps(data):
     mdp, tau = model(data, masks=False, endings=False), data.draw(TEMPERATURES)
-    regularizer = data.draw(st.sampled_from([None, rm.Shannon(tau), rm.SquaredL2(tau), rm.Tsallis(1.5, tau)]))
+    regularizer = data.draw(
+        st.sampled_from([None, rm.Shannon(tau), rm.SquaredL2(tau), rm.Tsallis(1.5, tau)])
+    )
     mirror = data.draw(st.sampled_from([rm.Shannon(1.0), rm.SquaredL2(1.0)]))
     algorithm = algorithms.PMD(data.draw(STEPS), mirror=mirror)
-    held(mdp, regularizer, algorithm, [*ALWAYS, "potential"], start=start_of(data, mdp, regularizer), iterations=4)
+    held(
+        mdp,
+        regularizer,
+        algorithm,
+        [*ALWAYS, "potential"],
+        start=start_of(data, mdp, regularizer),
+        iterations=4,
+    )
 
 
 @few
@@ -156,7 +221,13 @@ def test_proximal_steps(data):
 def test_npg(data):
     mdp = model(data)
     start = start_of(data, mdp, None)
-    held(mdp, None, algorithms.NPG(data.draw(STEPS)), [*ALWAYS, "three points", "sublinear gap"], start=start)
+    held(
+        mdp,
+        None,
+        algorithms.NPG(data.draw(STEPS)),
+        [*ALWAYS, "three points", "sublinear gap"],
+        start=start,
+    )
 
 
 @few
@@ -182,7 +253,14 @@ def test_adaptive_steps(data):
 def test_homotopic_steps(data):
     mdp = model(data, st.sampled_from([0.1, 0.5, 0.9, 0.99]), masks=False, endings=False)
     start = start_of(data, mdp, None)
-    held(mdp, None, algorithms.HomotopicPMD(), ["homotopic gap", "homotopic limit"], start=start, iterations=15)
+    held(
+        mdp,
+        None,
+        algorithms.HomotopicPMD(),
+        ["homotopic gap", "homotopic limit"],
+        start=start,
+        iterations=15,
+    )
 
 
 @few
@@ -191,21 +269,33 @@ def test_softmax_pg(data):
     mdp = model(data)
     low, high = rm.theory.reward_range(mdp)
     assume(high > low)
-    regularizer = rm.Shannon(data.draw(TEMPERATURES)) if data.draw(st.booleans()) else rm.Unregularized()
+    regularizer = (
+        rm.Shannon(data.draw(TEMPERATURES)) if data.draw(st.booleans()) else rm.Unregularized()
+    )
     step = data.draw(SHARES) / rm.theory.smoothness(mdp, regularizer)
-    names = ["ascent"] if isinstance(regularizer, rm.Unregularized) else ["ascent", "exponential gap"]
-    held(mdp, regularizer, algorithms.SoftmaxPG(step), names, start=start_of(data, mdp, regularizer))
+    names = (
+        ["ascent"] if isinstance(regularizer, rm.Unregularized) else ["ascent", "exponential gap"]
+    )
+    held(
+        mdp, regularizer, algorithms.SoftmaxPG(step), names, start=start_of(data, mdp, regularizer)
+    )
 
 
 # ---- noise ----
 
 
 def noisy(rng, delta, *, extreme):
-    """A step of dual averaging on Q that is off by δ at most, everywhere by δ if the noise is to be extreme."""
+    """A step of dual averaging on Q that is off by δ at most, everywhere by δ if the noise is to be
+    extreme.
+    """
 
     def rule(alpha):
         def step(mdp, regularizer, candidate, q):
-            noise = delta * (rng.choice([-1.0, 1.0], size=q.shape) if extreme else rng.uniform(-1.0, 1.0, size=q.shape))
+            noise = delta * (
+                rng.choice([-1.0, 1.0], size=q.shape)
+                if extreme
+                else rng.uniform(-1.0, 1.0, size=q.shape)
+            )
             dual = alpha * candidate.dual + (1 - alpha) * (q + noise) / regularizer.max_temperature
             dual = dual - dual.max(axis=1, keepdims=True)
             return regularizer.greedy(dual), dual
@@ -224,8 +314,13 @@ def q_errors(run):
 def test_noise_does_no_more_than_is_proved(data):
     mdp, tau = model(data, masks=False), data.draw(st.sampled_from([0.1, 1.0]))
     regularizer = rm.Shannon(tau)
-    share, delta = data.draw(st.sampled_from([0.05, 0.5, 1.0])), data.draw(st.sampled_from([1e-3, 0.1, 1.0]))
-    rule = noisy(np.random.default_rng(data.draw(st.integers(0, 9))), delta, extreme=data.draw(st.booleans()))
+    share, delta = (
+        data.draw(st.sampled_from([0.05, 0.5, 1.0])),
+        data.draw(st.sampled_from([1e-3, 0.1, 1.0])),
+    )
+    rule = noisy(
+        np.random.default_rng(data.draw(st.integers(0, 9))), delta, extreme=data.draw(st.booleans())
+    )
     eta = share * (1 - mdp.discount) / tau
     run = passed_off(mdp, regularizer, algorithms.NPG(eta), rule(1 - share), 12)
     published, sharp = rm.theory.inexact_entropy_natural_gradient(
@@ -240,7 +335,10 @@ def test_noise_does_no_more_than_is_proved(data):
 def test_noise_and_inexact_subproblems_do_no_more_than_is_proved(data):
     mdp = model(data, masks=False)
     regularizer, alpha = rm.SquaredL2(1.0), 0.5
-    delta, gap = data.draw(st.sampled_from([0.0, 1e-3, 0.1])), data.draw(st.sampled_from([1e-3, 0.1, 1.0]))
+    delta, gap = (
+        data.draw(st.sampled_from([0.0, 1e-3, 0.1])),
+        data.draw(st.sampled_from([1e-3, 0.1, 1.0])),
+    )
     rng = np.random.default_rng(data.draw(st.integers(0, 9)))
     exact = noisy(rng, delta, extreme=True)(alpha)
 
@@ -250,18 +348,30 @@ def test_noise_and_inexact_subproblems_do_no_more_than_is_proved(data):
         # at η = 1 and τ = 1 the objective is 2 (⟨ξ⁺, p⟩ - h(p)), up to a constant
         for share in 0.5 ** np.arange(40):
             other = (1 - share) * policy + share * vertex
-            lost = 2 * (np.sum(dual * (policy - other), axis=1) - regularizer.value(policy) + regularizer.value(other))
+            lost = 2 * (
+                np.sum(dual * (policy - other), axis=1)
+                - regularizer.value(policy)
+                + regularizer.value(other)
+            )
             if np.max(lost) <= gap:
                 return other, dual
         return policy, dual
 
     run = passed_off(mdp, regularizer, algorithms.GPMD(1.0), rule, 12)
     bounds = rm.theory.generalized_mirror_descent(
-        mdp, regularizer, step_size=1.0, iterations=12, evaluation_error=delta, subproblem_gap=gap, optimum=run.optimum
+        mdp,
+        regularizer,
+        step_size=1.0,
+        iterations=12,
+        evaluation_error=delta,
+        subproblem_gap=gap,
+        optimum=run.optimum,
     )
     assert np.all(q_errors(run) <= bounds.q + 1e-9)
     assert np.all(np.max(np.abs(run.optimum.value - run.values), axis=1) <= bounds.value + 1e-9)
-    assert np.all(np.abs(run.optimum.policy - run.policies).sum(axis=2).max(axis=1) <= bounds.policy + 1e-6)
+    assert np.all(
+        np.abs(run.optimum.policy - run.policies).sum(axis=2).max(axis=1) <= bounds.policy + 1e-6
+    )
 
 
 def test_noise_beyond_what_is_said_is_seen():
@@ -275,9 +385,13 @@ def test_noise_beyond_what_is_said_is_seen():
         return regularizer.greedy(dual), dual
 
     run = passed_off(mdp, regularizer, algorithms.NPG(eta), rule, 20)
-    for bound in rm.theory.inexact_entropy_natural_gradient(mdp, regularizer, step_size=eta, iterations=20, error=said):
+    for bound in rm.theory.inexact_entropy_natural_gradient(
+        mdp, regularizer, step_size=eta, iterations=20, error=said
+    ):
         assert np.any(q_errors(run) > bound)
-    bounds = rm.theory.generalized_mirror_descent(mdp, regularizer, step_size=np.inf, iterations=20, evaluation_error=said)
+    bounds = rm.theory.generalized_mirror_descent(
+        mdp, regularizer, step_size=np.inf, iterations=20, evaluation_error=said
+    )
     assert np.any(q_errors(run) > bounds.q)
     assert np.any(np.max(np.abs(run.optimum.value - run.values), axis=1) > bounds.value)
 

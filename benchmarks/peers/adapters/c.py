@@ -58,21 +58,30 @@ class Adapter:
             "rewards": np.ascontiguousarray(model.rewards),
         }
 
-    def prepare(self, method: str, tolerance: float, temperature: float | None) -> tuple[Callable, Callable]:
+    def prepare(
+        self, method: str, tolerance: float, temperature: float | None
+    ) -> tuple[Callable, Callable]:
         threads = 1 if method.endswith("1 thread") else self.threads
-        problem = self._problem("hard" if temperature is None else "Shannon", temperature or 1.0, threads)
+        problem = self._problem(
+            "hard" if temperature is None else "Shannon", temperature or 1.0, threads
+        )
         value, other = np.zeros(self.n_states), np.empty(self.n_states)
 
         def run() -> np.ndarray:
-            self.library.value_iteration(ctypes.byref(problem), ctypes.c_double(tolerance), _address(value), _address(other))
+            self.library.value_iteration(
+                ctypes.byref(problem), ctypes.c_double(tolerance), _address(value), _address(other)
+            )
             return value
 
         return run, lambda result: result
 
     def sweep(self, kind: str, temperature: float) -> Callable[[np.ndarray], np.ndarray]:
         result = np.empty(self.n_states)
-        # where a sweep is over in microseconds, waking threads may take longer than what they save: the first call finds out
-        choices = [self._problem(kind, temperature, threads) for threads in sorted({1, self.threads})]
+        # where a sweep is over in microseconds, waking threads may take longer than what they save:
+        # the first call finds out
+        choices = [
+            self._problem(kind, temperature, threads) for threads in sorted({1, self.threads})
+        ]
 
         def once(value: np.ndarray, problem: Problem) -> float:
             begin = time.perf_counter()
@@ -81,14 +90,19 @@ class Adapter:
 
         def run(value: np.ndarray) -> np.ndarray:
             if len(choices) > 1:
-                choices[:] = [min(choices, key=lambda problem: min(once(value, problem) for _ in range(5)))]
+                choices[:] = [
+                    min(choices, key=lambda problem: min(once(value, problem) for _ in range(5)))
+                ]
             once(value, choices[0])
             return result
 
         return run
 
     def _problem(self, kind: str, temperature: float, threads: int) -> Problem:
-        arrays: dict[str, Any] = {name: None if array is None else array.ctypes.data for name, array in self.arrays.items()}
+        arrays: dict[str, Any] = {
+            name: None if array is None else array.ctypes.data
+            for name, array in self.arrays.items()
+        }
         return Problem(
             n_states=self.n_states,
             most=self.most,

@@ -1,4 +1,6 @@
-"""mdpax, on JAX: the successors of a pair are its random events. What is compiled on a first run is not timed in the later ones."""
+"""mdpax, on JAX: the successors of a pair are its random events. What is compiled on a first run is
+not timed in the later ones.
+"""
 
 from __future__ import annotations
 
@@ -49,10 +51,14 @@ class Tabular(Problem):
     def initial_value(self, state: jax.Array) -> jax.Array:
         return jnp.float64(0.0)
 
-    def random_event_probability(self, state: jax.Array, action: jax.Array, random_event: jax.Array) -> jax.Array:
+    def random_event_probability(
+        self, state: jax.Array, action: jax.Array, random_event: jax.Array
+    ) -> jax.Array:
         return self.probability[state[0], action[0], random_event[0]]
 
-    def transition(self, state: jax.Array, action: jax.Array, random_event: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def transition(
+        self, state: jax.Array, action: jax.Array, random_event: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
         pair = state[0], action[0]
         return self.successor[(*pair, random_event[0])].reshape(1), self.rewards[pair]
 
@@ -65,9 +71,13 @@ class Adapter:
     def load(self, model: Model) -> None:
         self.n_states = model.n_states
         problem = Tabular(model.closed().rectangular())
-        self.solver = ValueIteration(problem, gamma=model.discount, convergence_test="max_diff", verbose=0)
+        self.solver = ValueIteration(
+            problem, gamma=model.discount, convergence_test="max_diff", verbose=0
+        )
 
-    def prepare(self, method: str, tolerance: float, temperature: None) -> tuple[Callable, Callable]:
+    def prepare(
+        self, method: str, tolerance: float, temperature: None
+    ) -> tuple[Callable, Callable]:
         # the same solver again, for a new one would compile again
         solver = self.solver
         solver.values, solver.policy, solver.iteration = jnp.zeros_like(solver.values), None, 0

@@ -25,21 +25,33 @@ class Adapter:
         self.n_states = model.n_states
         closed = model.closed()
         rows, starts, bounds = closed.rows, closed.starts().tolist(), closed.rows.indptr.tolist()
-        probabilities, columns, rewards = rows.data.tolist(), rows.indices.tolist(), closed.rewards.tolist()
+        probabilities, columns, rewards = (
+            rows.data.tolist(),
+            rows.indices.tolist(),
+            closed.rewards.tolist(),
+        )
 
         def nested(entries: list) -> list:
             pairs = (range(starts[state], starts[state + 1]) for state in range(closed.n_states))
-            return [[entries[bounds[pair] : bounds[pair + 1]] for pair in of_state] for of_state in pairs]
+            return [
+                [entries[bounds[pair] : bounds[pair + 1]] for pair in of_state]
+                for of_state in pairs
+            ]
 
         self.arguments = {
             "discount": closed.discount,
-            "rewards": [rewards[starts[state] : starts[state + 1]] for state in range(closed.n_states)],
+            "rewards": [
+                rewards[starts[state] : starts[state + 1]] for state in range(closed.n_states)
+            ],
             "tranMatProbs": nested(probabilities),
             "tranMatColumns": nested(columns),
         }
 
-    def prepare(self, method: str, tolerance: float, temperature: None) -> tuple[Callable, Callable]:
-        # A model that was solved before starts from its last answer, whatever the tolerance: each run needs a new one.
+    def prepare(
+        self, method: str, tolerance: float, temperature: None
+    ) -> tuple[Callable, Callable]:
+        # A model that was solved before starts from its last answer, whatever the tolerance: each
+        # run needs a new one.
         model = mdpsolver.model()
         model.mdp(**self.arguments)
 

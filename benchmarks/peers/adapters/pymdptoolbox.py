@@ -15,14 +15,18 @@ from model import Model
 class ValueIteration(mdp.ValueIteration):
     """Its value iteration, with a bound on the sweeps that is quick to compute.
 
-    The constructor goes through the columns to find by how much a sweep contracts, for longer than any solution takes on large
-    models. Here it is γ. Without a bound some sweeps would never end: the changes are equal in all states long before they are
-    small, and it is their span that is compared with the tolerance.
+    The constructor goes through the columns to find by how much a sweep contracts, for longer than
+    any solution takes on large models. Here it is γ. Without a bound some sweeps would never end:
+    the changes are equal in all states long before they are small, and it is their span that is
+    compared with the tolerance.
     """
 
     def _boundIter(self, epsilon: float) -> None:  # noqa: N802
         _, value = self._bellmanOperator()
-        span, last = max(float(np.ptp(value - self.V)), epsilon), epsilon * (1.0 - self.discount) / self.discount
+        span, last = (
+            max(float(np.ptp(value - self.V)), epsilon),
+            epsilon * (1.0 - self.discount) / self.discount,
+        )
         self.max_iter = max(1, math.ceil(math.log(last / span) / math.log(self.discount)))
 
 
@@ -44,9 +48,13 @@ class Adapter:
         full = model.closed().rectangular()
         self.rewards = full.rewards.reshape(full.n_states, full.n_actions)
         matrices = [full.rows[action :: full.n_actions] for action in range(full.n_actions)]
-        self.transitions = np.stack([matrix.toarray() for matrix in matrices]) if model.dense else matrices
+        self.transitions = (
+            np.stack([matrix.toarray() for matrix in matrices]) if model.dense else matrices
+        )
 
-    def prepare(self, method: str, tolerance: float | None, temperature: None) -> tuple[Callable, Callable]:
+    def prepare(
+        self, method: str, tolerance: float | None, temperature: None
+    ) -> tuple[Callable, Callable]:
         options: dict[str, Any] = {} if method == "PolicyIteration" else {"epsilon": tolerance}
         solver = METHODS[method](self.transitions, self.rewards, self.discount, **options)
         return solver.run, lambda _: solver.V[: self.n_states]

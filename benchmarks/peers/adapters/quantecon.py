@@ -1,4 +1,6 @@
-"""QuantEcon's DiscreteDP: the state-action pair formulation with sparse rows, or the product formulation of a dense model."""
+"""QuantEcon's DiscreteDP: the state-action pair formulation with sparse rows, or the product
+formulation of a dense model.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,20 @@ class Adapter:
         closed = model.closed()
         if model.dense:
             shape = (closed.n_states, closed.n_actions)
-            self.ddp = qe.DiscreteDP(closed.rewards.reshape(shape), closed.rows.toarray().reshape(*shape, -1), closed.discount)
+            self.ddp = qe.DiscreteDP(
+                closed.rewards.reshape(shape),
+                closed.rows.toarray().reshape(*shape, -1),
+                closed.discount,
+            )
         else:
-            self.ddp = qe.DiscreteDP(closed.rewards, closed.rows, closed.discount, closed.state, closed.action)
+            self.ddp = qe.DiscreteDP(
+                closed.rewards, closed.rows, closed.discount, closed.state, closed.action
+            )
 
-    def prepare(self, method: str, tolerance: float | None, temperature: None) -> tuple[Callable, Callable]:
+    def prepare(
+        self, method: str, tolerance: float | None, temperature: None
+    ) -> tuple[Callable, Callable]:
         options = {} if method == "policy_iteration" else {"epsilon": tolerance}
-        return lambda: self.ddp.solve(method, max_iter=NO_LIMIT, **options), lambda result: result.v[: self.n_states]
+        return lambda: self.ddp.solve(
+            method, max_iter=NO_LIMIT, **options
+        ), lambda result: result.v[: self.n_states]

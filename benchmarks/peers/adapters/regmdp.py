@@ -20,7 +20,9 @@ class Adapter:
     def load(self, model: Model) -> None:
         if model.dense:
             rows = model.rows.toarray().reshape(model.n_states, model.n_actions, model.n_states)
-            self.mdp = rm.MDP(rows, model.rewards.reshape(model.n_states, model.n_actions), model.discount)
+            self.mdp = rm.MDP(
+                rows, model.rewards.reshape(model.n_states, model.n_actions), model.discount
+            )
             return
         self.mdp = rm.MDP.from_pairs(
             model.state,
@@ -33,23 +35,33 @@ class Adapter:
             termination=model.termination,
         )
 
-    def prepare(self, method: str, tolerance: float, temperature: float | None) -> tuple[Callable, Callable]:
-        # A model remembers what it has computed about itself. A new one has to do so again, within the time.
+    def prepare(
+        self, method: str, tolerance: float, temperature: float | None
+    ) -> tuple[Callable, Callable]:
+        # A model remembers what it has computed about itself. A new one has to do so again, within
+        # the time.
         mdp = self.mdp.with_discount(self.mdp.discount)
         # its transitions are those of the old one, so they have to forget
         for kind in type(mdp.transitions).__mro__:
-            for name in [name for name, member in vars(kind).items() if isinstance(member, cached_property)]:
+            for name in [
+                name for name, member in vars(kind).items() if isinstance(member, cached_property)
+            ]:
                 vars(mdp.transitions).pop(name, None)
         regularizer = None if temperature is None else rm.Shannon(temperature)
         return lambda: rm.solve(mdp, regularizer, tol=tolerance), lambda solution: solution.value
 
     def reference(self, temperature: float | None) -> tuple[np.ndarray, float]:
-        """Return the middle between the tightest bounds on the optimal value that rounding allows, and how far off it can be."""
+        """Return the middle between the tightest bounds on the optimal value that rounding allows,
+        and how far off it can be.
+        """
         regularizer = None if temperature is None else rm.Shannon(temperature)
         first = rm.solve(self.mdp, regularizer, tol=1e-6 * max(1.0, self.mdp.reward_bound))
         scale = max(1.0, float(np.abs(first.value).max()))
-        # what rounding does not allow ends with a status that says so, and the bounds that were reached
-        certificate = rm.solve(self.mdp, regularizer, tol=1e-12 * scale, start=first, max_iterations=1000).certificate
+        # what rounding does not allow ends with a status that says so, and the bounds that were
+        # reached
+        certificate = rm.solve(
+            self.mdp, regularizer, tol=1e-12 * scale, start=first, max_iterations=1000
+        ).certificate
         middle = certificate.lower + 0.5 * (certificate.upper - certificate.lower)
         return middle, float(np.max(certificate.upper - certificate.lower)) / 2.0
 

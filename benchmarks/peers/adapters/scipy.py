@@ -1,4 +1,6 @@
-"""SciPy's sparse product P @ V, or NumPy's where the model is dense: what any sweep in Python has to do at least."""
+"""SciPy's sparse product P @ V, or NumPy's where the model is dense: what any sweep in Python has
+to do at least.
+"""
 
 from __future__ import annotations
 

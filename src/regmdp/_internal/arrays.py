@@ -1,7 +1,8 @@
 """Array namespaces, shape annotations and the few array helpers that every layer shares.
 
-Shape annotations such as ``Float[Array, "S A"]`` are jaxtyping's. They are checked when the test suite runs, which imports
-jaxtyping first; otherwise they are inert, and the library neither needs it nor waits for it.
+Shape annotations such as ``Float[Array, "S A"]`` are jaxtyping's. They are checked when the test
+suite runs, which imports jaxtyping first; otherwise they are inert, and the library neither needs
+it nor waits for it.
 """
 
 from __future__ import annotations
@@ -52,7 +53,11 @@ UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2
 
 def array_namespace(*arrays: Any) -> Any:
     """Return the array API namespace of the arrays; numbers do not count, nor NumPy's arrays beside those of another library."""
-    found = [array for array in arrays if hasattr(array, "shape") and not isinstance(array, np.ndarray | np.generic)]
+    found = [
+        array
+        for array in arrays
+        if hasattr(array, "shape") and not isinstance(array, np.ndarray | np.generic)
+    ]
     return _array_namespace(*found) if found else np
 
 
@@ -62,7 +67,9 @@ def traced(*arrays: Any) -> bool:
     return jax is not None and any(isinstance(array, jax.core.Tracer) for array in arrays)
 
 
-def repeat(step: Callable[[Any], Any], going: Callable[[Any], Array], state: tuple[Array, ...], limit: int) -> tuple[Array, ...]:
+def repeat(
+    step: Callable[[Any], Any], going: Callable[[Any], Array], state: tuple[Array, ...], limit: int
+) -> tuple[Array, ...]:
     """Repeat a step from some arrays to others like them while a (…) mask has an entry left, but not more often than a limit.
 
     Where the arrays are traced by JAX, the loop becomes part of what it compiles.
@@ -80,7 +87,9 @@ def repeat(step: Callable[[Any], Any], going: Callable[[Any], Array], state: tup
     return state
 
 
-def _compiled(step: Callable[[Any], Any], going: Callable[[Any], Array], state: tuple[Array, ...], limit: int) -> tuple[Array, ...]:
+def _compiled(
+    step: Callable[[Any], Any], going: Callable[[Any], Array], state: tuple[Array, ...], limit: int
+) -> tuple[Array, ...]:
     """Repeat a step in a loop of JAX's own."""
     import jax  # which made the arrays
 

@@ -66,4 +66,7 @@ class MissingExtraError(RegmdpError, ImportError):
     """An optional dependency is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"this needs the package {package!r}; install it with: python -m pip install 'regmdp[{extra}]'")
+        super().__init__(
+            f"this needs the package {package!r}; install it with: python -m pip install "
+            f"'regmdp[{extra}]'"
+        )

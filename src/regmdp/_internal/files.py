@@ -49,14 +49,18 @@ def replace_atomically(path: str | PathLike[str], write: Callable[[IO[bytes]], o
         raise
 
 
-def write_arrays(path: str | PathLike[str], kind: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
+def write_arrays(
+    path: str | PathLike[str], kind: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]
+) -> None:
     """Write named arrays and a JSON-able mapping as a file of this kind."""
     content: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
     content["meta"] = np.array(json.dumps({"kind": kind, "format": FORMAT, **meta}))
     replace_atomically(path, lambda file: np.savez(file, **content))
 
 
-def read_arrays(path: str | PathLike[str], kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read_arrays(
+    path: str | PathLike[str], kind: str
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read back what :func:`write_arrays` wrote.
 
     Raises:
@@ -71,10 +75,15 @@ def read_arrays(path: str | PathLike[str], kind: str) -> tuple[dict[str, np.ndar
             arrays = {name: archive[name] for name in archive.files}
         meta = json.loads(str(arrays.pop("meta")))
         found, layout = meta.pop("kind"), meta.pop("format")
-    except Exception as error:  # zipfile, zlib, json and NumPy each have their own for a damaged file
+    except (
+        Exception
+    ) as error:  # zipfile, zlib, json and NumPy each have their own for a damaged file
         raise FormatError(f"{path} is not a regmdp file, or it is damaged: {error}") from error
     if found != kind:
         raise FormatError(f"{path} holds a {found}, not a {kind}")
     if not isinstance(layout, int) or layout > FORMAT:
-        raise FormatError(f"{path} was written by a newer version of regmdp (format {layout}, this one reads up to {FORMAT})")
+        raise FormatError(
+            f"{path} was written by a newer version of regmdp (format {layout}, this one reads up "
+            f"to {FORMAT})"
+        )
     return arrays, meta

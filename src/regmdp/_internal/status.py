@@ -17,21 +17,29 @@ class Status(Enum):
     """
 
     CONVERGED = "converged: the certified gap is within the tolerance"
-    ITERATION_LIMIT = "iteration limit: the allowed number of iterations was used up; the gap is the bound that was reached"
-    ROUNDING_LIMIT = (
-        "rounding limit: the tolerance is below what double-precision rounding lets this model certify; "
-        "the gap is the bound that was reached"
+    ITERATION_LIMIT = (
+        "iteration limit: the allowed number of iterations was used up; the gap is the bound that "
+        "was reached"
     )
-    INTERRUPTED = "interrupted: stopped by the user; this is the last complete iterate, with its certificate"
+    ROUNDING_LIMIT = (
+        "rounding limit: the tolerance is below what double-precision rounding lets this model "
+        "certify; the gap is the bound that was reached"
+    )
+    INTERRUPTED = (
+        "interrupted: stopped by the user; this is the last complete iterate, with its certificate"
+    )
     NOT_ATTAINED = (
-        "not attained: going round a loop of reward 0 for ever is worth more than any way of ending the episode, "
-        "so no policy that ends is optimal"
+        "not attained: going round a loop of reward 0 for ever is worth more than any way of "
+        "ending the episode, so no policy that ends is optimal"
     )
     UNBOUNDED_ABOVE = (
-        "no upper bound: some policy may go on for ever without losing reward, so nothing could be proved above the optimum; "
-        "the bounds on this policy's own value hold"
+        "no upper bound: some policy may go on for ever without losing reward, so nothing could be "
+        "proved above the optimum; the bounds on this policy's own value hold"
     )
-    STALLED = "stalled: the iterates stopped improving before the gap could be certified; the gap is the bound that was reached"
+    STALLED = (
+        "stalled: the iterates stopped improving before the gap could be certified; the gap is the "
+        "bound that was reached"
+    )
 
     @property
     def ok(self) -> bool:

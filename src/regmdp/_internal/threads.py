@@ -1,7 +1,8 @@
 """Threads over blocks: the one place where work is shared out among the cores.
 
-NumPy and SciPy let go of the interpreter's lock inside their loops, so that plain threads keep several cores busy. The blocks do
-not depend on each other and each writes its own part of the result: the number of threads never changes a bit of it.
+NumPy and SciPy let go of the interpreter's lock inside their loops, so that plain threads keep
+several cores busy. The blocks do not depend on each other and each writes its own part of the
+result: the number of threads never changes a bit of it.
 """
 
 from __future__ import annotations
@@ -56,16 +57,21 @@ def get_num_threads() -> int:
     if _crew.size is None:
         given = os.environ.get(VARIABLE, "")
         if given and not (given.isdecimal() and int(given) >= 1):
-            raise SolverError(f"the environment variable {VARIABLE} must be a number of threads, 1 or more, not {given!r}")
+            raise SolverError(
+                f"the environment variable {VARIABLE} must be a number of threads, 1 or more, not "
+                f"{given!r}"
+            )
         _crew.size = int(given) if given else _cores()
     return _crew.size
 
 
 def set_num_threads(count: Any) -> None:
-    """Set how many threads work on one model, from the next operation on. Results do not depend on it, to the last bit.
+    """Set how many threads work on one model, from the next operation on.
 
-    The environment variable ``REGMDP_NUM_THREADS`` sets it from outside. Dense models leave the threads to NumPy's BLAS, which has
-    its own setting.
+    Results do not depend on it, to the last bit.
+
+    The environment variable ``REGMDP_NUM_THREADS`` sets it from outside. Dense models leave the
+    threads to NumPy's BLAS, which has its own setting.
 
     Args:
         count: The number of threads, 1 or more.
@@ -89,7 +95,9 @@ def set_num_threads(count: Any) -> None:
     _crew.size = count
 
 
-def over(items: Sequence[Item], work: Callable[[Item], Result], *, shared: bool = True) -> list[Result]:
+def over(
+    items: Sequence[Item], work: Callable[[Item], Result], *, shared: bool = True
+) -> list[Result]:
     """Apply some work to each item, on several threads if it may be shared, and return the results in the order of the items.
 
     Args:
@@ -104,7 +112,10 @@ def over(items: Sequence[Item], work: Callable[[Item], Result], *, shared: bool 
     todo = deque(range(len(items)))
     pool = _crew.helpers(get_num_threads() - 1)
     # a context a thread: NumPy's error state is the caller's
-    helpers = [pool.submit(copy_context().run, _take, todo, items, work, results) for _ in range(threads - 1)]
+    helpers = [
+        pool.submit(copy_context().run, _take, todo, items, work, results)
+        for _ in range(threads - 1)
+    ]
     try:
         _take(todo, items, work, results)
     finally:
@@ -115,7 +126,9 @@ def over(items: Sequence[Item], work: Callable[[Item], Result], *, shared: bool 
     return results
 
 
-def _take(todo: deque[int], items: Sequence[Any], work: Callable[[Any], Any], results: list[Any]) -> None:
+def _take(
+    todo: deque[int], items: Sequence[Any], work: Callable[[Any], Any], results: list[Any]
+) -> None:
     """Do what is still to do, one item after the other, as long as there is one."""
     while True:
         try:

@@ -29,7 +29,8 @@ __all__ = ["ModifiedPolicyIteration", "PolicyIteration", "PolicyOptimization", "
 
 AnyEvaluation = Evaluation | SampledEvaluation
 
-#: An evaluation stops at this fraction of the residual it is to remove: more accuracy would be wasted on a policy about to change.
+#: An evaluation stops at this fraction of the residual it is to remove: more accuracy would be
+#: wasted on a policy about to change.
 FORCING = 1e-2
 #: The least of such fractions.
 FORCING_AT_LEAST = 1e-5
@@ -41,17 +42,20 @@ PLATEAU = 100_000
 class ValueIteration(Algorithm):
     r"""Value iteration, V ← T V: hard, soft or sparse, as the regularizer is.
 
-    Starts from V = 0, from the given value, or from one sweep of the given policy over 0. It keeps no policy; the greedy one is
-    made at the end. The error shrinks by γ an iteration, the span often much faster.
+    Starts from V = 0, from the given value, or from one sweep of the given policy over 0. It keeps
+    no policy; the greedy one is made at the end. The error shrinks by γ an iteration, the span
+    often much faster.
 
     Examples:
         >>> import regmdp as rm
-        >>> rm.solve(rm.models.chain(5), algorithm=rm.algorithms.ValueIteration(), tol=1e-6).status.word
+        >>> rm.solve(
+        ...     rm.models.chain(5), algorithm=rm.algorithms.ValueIteration(), tol=1e-6
+        ... ).status.word
         'converged'
 
     References:
-        Puterman 1994, *Markov Decision Processes*, section 6.3; Geist, Scherrer & Pietquin 2019, ICML, "A theory of regularized
-        Markov decision processes".
+        Puterman 1994, *Markov Decision Processes*, section 6.3; Geist, Scherrer & Pietquin 2019,
+        ICML, "A theory of regularized Markov decision processes".
     """
 
     name = "value iteration"
@@ -76,10 +80,12 @@ class ValueIteration(Algorithm):
 class PolicyOptimization(Algorithm):
     """An evaluation and an improvement in turn: π ← improve(π, V), V ← evaluate(π).
 
-    It starts from the given policy, or from the uniform one; or, where the improvement remembers nothing, from the given value.
+    It starts from the given policy, or from the uniform one; or, where the improvement remembers
+    nothing, from the given value.
 
     Args:
-        evaluation: From a policy to a value, exactly or by sweeps; or to estimated action values, from samples.
+        evaluation: From a policy to a value, exactly or by sweeps; or to estimated action values,
+            from samples.
         improvement: From a policy and a value to a better policy.
         name: The name in summaries.
     """
@@ -90,7 +96,10 @@ class PolicyOptimization(Algorithm):
 
     def __post_init__(self) -> None:
         if not isinstance(self.evaluation, AnyEvaluation):
-            raise SolverError(f"an evaluation is one from regmdp.evaluation, as GenerativeModel(100), not {self.evaluation!r}")
+            raise SolverError(
+                "an evaluation is one from regmdp.evaluation, as GenerativeModel(100), not "
+                f"{self.evaluation!r}"
+            )
 
     @property
     def sampled(self) -> bool:
@@ -109,12 +118,17 @@ class PolicyOptimization(Algorithm):
 
     def init(self, mdp: Frame, regularizer: Regularizer, start: Start) -> State:
         policy, dual = self._start(mdp, regularizer, start)
-        if start.value is not None and not self.sampled and (self.improvement.memoryless or start.policy is None):
+        if (
+            start.value is not None
+            and not self.sampled
+            and (self.improvement.memoryless or start.policy is None)
+        ):
             candidate = Candidate(start.value, policy, dual)
             improved = self.improvement(mdp, regularizer, candidate)
             if mdp.discount < 1.0 or not self._exact or not _never_ends(mdp, improved.policy):
                 return _state(candidate, improved, None)
-            # the policy that is greedy for this value goes on for ever and has no value: start as if none was given
+            # the policy that is greedy for this value goes on for ever and has no value: start as
+            # if none was given
         guess = np.zeros(mdp.n_states) if start.value is None else start.value
         return self._look_ahead(mdp, regularizer, Candidate(guess, policy, dual), 0.0)
 
@@ -123,21 +137,34 @@ class PolicyOptimization(Algorithm):
         residual = state.backup - state.value
         size = float(np.max(np.abs(residual)))
         candidate = Candidate(state.value, state.improved, state.dual, state.iteration + 1)
-        if self.improvement.memoryless and isinstance(self.evaluation, LinearEvaluation) and mdp.discount < 1.0:
+        if (
+            self.improvement.memoryless
+            and isinstance(self.evaluation, LinearEvaluation)
+            and mdp.discount < 1.0
+        ):
             assert isinstance(mdp, MDP)
             accuracy = forcing(mdp, regularizer, size) * size
-            # a greedy improvement has no use for the system, which may be as large as half of the model
-            candidate = replace(candidate, value=self.evaluation.newton(mdp, state.improved, state.value, residual, accuracy))
-            return _state(candidate, self.improvement(mdp, regularizer, candidate), candidate.policy)
+            # a greedy improvement has no use for the system, which may be as large as half of the
+            # model
+            candidate = replace(
+                candidate,
+                value=self.evaluation.newton(mdp, state.improved, state.value, residual, accuracy),
+            )
+            return _state(
+                candidate, self.improvement(mdp, regularizer, candidate), candidate.policy
+            )
         return self._look_ahead(mdp, regularizer, candidate, FORCING * size, state.estimate)
 
     def policy(self, mdp: Frame, regularizer: Regularizer, state: State) -> Float[Array, "S A"]:
-        # an inexact value is not that of the policy that made it: the policy ahead is the better one
+        # an inexact value is not that of the policy that made it: the policy ahead is the better
+        # one
         policy = state.evaluated if self._exact and state.evaluated is not None else state.improved
         assert policy is not None
         return policy
 
-    def _start(self, mdp: Frame, regularizer: Regularizer, start: Start) -> tuple[Float[Array, "S A"], Float[Array, "S A"] | None]:
+    def _start(
+        self, mdp: Frame, regularizer: Regularizer, start: Start
+    ) -> tuple[Float[Array, "S A"], Float[Array, "S A"] | None]:
         """Return the policy to start from, and its dual variable."""
         if start.policy is not None:
             try:
@@ -153,21 +180,33 @@ class PolicyOptimization(Algorithm):
         return isinstance(self.evaluation, Evaluation) and self.evaluation.exact
 
     def _look_ahead(
-        self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, accuracy: float, before: Estimate | None = None
+        self,
+        mdp: Frame,
+        regularizer: Regularizer,
+        candidate: Candidate,
+        accuracy: float,
+        before: Estimate | None = None,
     ) -> State:
         """Evaluate a policy, from a guess at its value or the estimate of the one before it, and improve it."""
         evaluation, policy, guess = self.evaluation, candidate.policy, candidate.value
         if isinstance(evaluation, SampledEvaluation):
             assert isinstance(mdp, Trials)
             estimate = evaluation(mdp, regularizer, policy, before)
-            candidate = replace(candidate, value=estimate.value, q=estimate.q, gradient=estimate.gradient)
-            return replace(_state(candidate, self.improvement(mdp, regularizer, candidate), policy), estimate=estimate)
+            candidate = replace(
+                candidate, value=estimate.value, q=estimate.q, gradient=estimate.gradient
+            )
+            return replace(
+                _state(candidate, self.improvement(mdp, regularizer, candidate), policy),
+                estimate=estimate,
+            )
         assert isinstance(mdp, MDP)
         if isinstance(evaluation, LinearEvaluation):
             value, system = evaluation.solved(mdp, regularizer, policy, guess, accuracy)
             candidate = replace(candidate, value=value, system=system)
         else:
-            candidate = replace(candidate, value=evaluation(mdp, regularizer, policy, guess, accuracy))
+            candidate = replace(
+                candidate, value=evaluation(mdp, regularizer, policy, guess, accuracy)
+            )
         improved = self.improvement(mdp, regularizer, candidate)
         # a value that only approximates the policy's is, with the greedy improvement, a value alone
         alone = self.improvement.memoryless and not evaluation.exact
@@ -177,9 +216,10 @@ class PolicyOptimization(Algorithm):
 def forcing(mdp: MDP, regularizer: Regularizer, residual: float) -> float:
     r"""Return the fraction of the residual to which a Newton step is worth solving.
 
-    A greedy policy whose scores move by δ/τ makes an error of the order δ²/τ: that much of the residual δ a step leaves anyway.
-    Without a temperature a policy takes one action of A, its sweeps cost the A-th part of one over the model, and as long as A of
-    them, each good for a factor of about 2, still gain something, they are the cheaper ones.
+    A greedy policy whose scores move by δ/τ makes an error of the order δ²/τ: that much of the
+    residual δ a step leaves anyway. Without a temperature a policy takes one action of A, its
+    sweeps cost the A-th part of one over the model, and as long as A of them, each good for a
+    factor of about 2, still gain something, they are the cheaper ones.
     """
     temperature = regularizer.max_temperature
     left = residual / (2.0 * temperature) if temperature > 0.0 else 2.0**-mdp.n_actions
@@ -192,27 +232,42 @@ def _never_ends(mdp: Frame, policy: Float[Array, "S A"]) -> bool:
 
 
 def _state(candidate: Candidate, improved: Improved, policy: Float[Array, "S A"] | None) -> State:
-    return State(candidate.value, improved.backup, policy, improved.policy, improved.dual, candidate.iteration, improved.step)
+    return State(
+        candidate.value,
+        improved.backup,
+        policy,
+        improved.policy,
+        improved.dual,
+        candidate.iteration,
+        improved.step,
+    )
 
 
 def PolicyIteration(evaluation: AnyEvaluation | None = None) -> PolicyOptimization:
-    """Policy iteration: exact evaluation, greedy improvement. With Shannon entropy it is soft policy iteration.
+    """Policy iteration: exact evaluation, greedy improvement.
 
-    It is Newton's method on the regularized Bellman equation: a handful of iterations, quadratic near the optimum. Starts from the
-    uniform policy, or from the one that is greedy for the given value.
+    With Shannon entropy it is soft policy iteration.
+
+    It is Newton's method on the regularized Bellman equation: a handful of iterations, quadratic
+    near the optimum. Starts from the uniform policy, or from the one that is greedy for the given
+    value.
 
     Args:
-        evaluation: By default :class:`regmdp.evaluation.Exact`, which chooses between a factorization and Krylov iterations;
-            one that draws samples needs a random generator in ``solve``.
+        evaluation: By default :class:`regmdp.evaluation.Exact`, which chooses between a
+            factorization and Krylov iterations; one that draws samples needs a random generator in
+            ``solve``.
 
     Examples:
         >>> import regmdp as rm
-        >>> solution = rm.solve(rm.models.chain(5), rm.Shannon(temperature=0.1), rm.algorithms.PolicyIteration())
+        >>> solution = rm.solve(
+        ...     rm.models.chain(5), rm.Shannon(temperature=0.1), rm.algorithms.PolicyIteration()
+        ... )
         >>> solution.status.ok, solution.iterations < 10
         (True, True)
 
     References:
-        Howard 1960, *Dynamic Programming and Markov Processes*; Puterman & Brumelle 1979, Mathematics of Operations Research 4(1).
+        Howard 1960, *Dynamic Programming and Markov Processes*; Puterman & Brumelle 1979,
+        Mathematics of Operations Research 4(1).
     """
     return PolicyOptimization(evaluation or Exact(), name="policy iteration")
 
@@ -225,10 +280,13 @@ def ModifiedPolicyIteration(sweeps: int = 20) -> PolicyOptimization:
 
     Examples:
         >>> import regmdp as rm
-        >>> rm.solve(rm.models.chain(5), algorithm=rm.algorithms.ModifiedPolicyIteration(10), tol=1e-6).status.word
+        >>> rm.solve(
+        ...     rm.models.chain(5), algorithm=rm.algorithms.ModifiedPolicyIteration(10), tol=1e-6
+        ... ).status.word
         'converged'
 
     References:
-        Puterman & Shin 1978, Management Science 24(11); Scherrer et al. 2015, JMLR 16, "Approximate modified policy iteration".
+        Puterman & Shin 1978, Management Science 24(11); Scherrer et al. 2015, JMLR 16, "Approximate
+        modified policy iteration".
     """
     return PolicyOptimization(Sweeps(sweeps), name=f"modified policy iteration ({sweeps} sweeps)")

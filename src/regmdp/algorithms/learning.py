@@ -40,9 +40,12 @@ def SoftQLearning(
     It follows the regularized greedy policy, mixed with the uniform one.
 
     Args:
-        steps: Steps that each walker makes between two changes of the policy that is followed, which are the iterations.
-        step_size: α, a number in (0, 1], ``Rescaled()`` or ``Polynomial(power)``; see :class:`regmdp.evaluation.TD`.
-        exploration: Share of the uniform policy. With 0 the regularizer has to see to it that everything is tried.
+        steps: Steps that each walker makes between two changes of the policy that is followed,
+            which are the iterations.
+        step_size: α, a number in (0, 1], ``Rescaled()`` or ``Polynomial(power)``; see
+            :class:`regmdp.evaluation.TD`.
+        exploration: Share of the uniform policy. With 0 the regularizer has to see to it that
+            everything is tried.
         walkers: Walks side by side in each run.
 
     Examples:
@@ -54,8 +57,8 @@ def SoftQLearning(
         True
 
     References:
-        Watkins & Dayan 1992, Machine Learning 8; Haarnoja, Tang, Abbeel & Levine 2017, ICML, "Reinforcement learning with deep
-        energy-based policies", Theorem 3.
+        Watkins & Dayan 1992, Machine Learning 8; Haarnoja, Tang, Abbeel & Levine 2017, ICML,
+        "Reinforcement learning with deep energy-based policies", Theorem 3.
     """
     evaluation = TD(steps, step_size, target="optimal", walkers=walkers, exploration=exploration)
     return PolicyOptimization(evaluation, Greedy(), "soft Q-learning")
@@ -73,8 +76,8 @@ def SoftActorCritic(
 ) -> PolicyOptimization:
     """Soft actor-critic with tables, for any regularizer: expected soft temporal differences from a replay buffer, and a soft step.
 
-    The policy collects transitions in a buffer; the critic learns the policy's action values from minibatches of the buffer; the
-    actor becomes the regularized greedy policy, or moves towards it.
+    The policy collects transitions in a buffer; the critic learns the policy's action values from
+    minibatches of the buffer; the actor becomes the regularized greedy policy, or moves towards it.
 
     Args:
         steps: Steps that each walker makes in an iteration.
@@ -82,11 +85,12 @@ def SoftActorCritic(
         batch: Transitions of a minibatch.
         capacity: Transitions kept in each run.
         step_size: α of the critic, a number in (0, 1], ``Rescaled()`` or ``Polynomial(power)``.
-        actor: η of the actor, which then makes steps of generalized policy mirror descent; None for the greedy policy itself, to
-            which the projection of the paper comes down where policies are tables.
+        actor: η of the actor, which then makes steps of generalized policy mirror descent; None for
+            the greedy policy itself, to which the projection of the paper comes down where policies
+            are tables.
         walkers: Walks side by side in each run.
-        exploration: Share of the uniform policy in the one that is followed. With 0 the regularizer has to see to it that
-            everything is tried.
+        exploration: Share of the uniform policy in the one that is followed. With 0 the regularizer
+            has to see to it that everything is tried.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -97,25 +101,30 @@ def SoftActorCritic(
         True
 
     References:
-        Haarnoja, Zhou, Abbeel & Levine 2018, ICML, "Soft actor-critic: off-policy maximum entropy deep reinforcement learning with
-        a stochastic actor".
+        Haarnoja, Zhou, Abbeel & Levine 2018, ICML, "Soft actor-critic: off-policy maximum entropy
+        deep reinforcement learning with a stochastic actor".
     """
-    evaluation = Buffer(steps, updates, batch, capacity, step_size, walkers=walkers, exploration=exploration)
+    evaluation = Buffer(
+        steps, updates, batch, capacity, step_size, walkers=walkers, exploration=exploration
+    )
     improvement = Greedy() if actor is None else DualAveraging(as_step_size(actor))
     return PolicyOptimization(evaluation, improvement, "soft actor-critic")
 
 
-def StochasticPMD(samples: int | Growing = 10, evaluation: SampledEvaluation | None = None) -> PolicyOptimization:
+def StochasticPMD(
+    samples: int | Growing = 10, evaluation: SampledEvaluation | None = None
+) -> PolicyOptimization:
     r"""Stochastic policy mirror descent with the schedules of its theorem, for problems with a regularizer.
 
-    The step size has \(1 + \eta\tau = 1/\gamma\). The samples of a pair become four times as many every
-    \(l = \lceil \log_\gamma \tfrac14 \rceil\) iterations, in which the method gains a factor 4 and the errors of the action values
-    become half as large.
+    The step size has \(1 + \eta\tau = 1/\gamma\). The samples of a pair become four times as many
+    every \(l = \lceil \log_\gamma \tfrac14 \rceil\) iterations, in which the method gains a factor
+    4 and the errors of the action values become half as large.
 
     Args:
         samples: Samples of each pair in the first iteration, or another schedule.
-        evaluation: How policies are evaluated in place of by a generative model. We evaluate them in the empirical model, where
-            the paper averages independent trajectories; :class:`regmdp.evaluation.MonteCarlo` does that.
+        evaluation: How policies are evaluated in place of by a generative model. We evaluate them
+            in the empirical model, where the paper averages independent trajectories;
+            :class:`regmdp.evaluation.MonteCarlo` does that.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -126,29 +135,36 @@ def StochasticPMD(samples: int | Growing = 10, evaluation: SampledEvaluation | N
         True
 
     References:
-        Lan 2023, Mathematical Programming 198, "Policy mirror descent for reinforcement learning: linear convergence, new sampling
-        complexity, and generalized problem classes": the stochastic method (SPMD).
+        Lan 2023, Mathematical Programming 198, "Policy mirror descent for reinforcement learning:
+        linear convergence, new sampling complexity, and generalized problem classes": the
+        stochastic method (SPMD).
     """
     return PolicyOptimization(
-        _generative(samples) if evaluation is None else evaluation, MirrorDescent(Contracting()), "stochastic policy mirror descent"
+        _generative(samples) if evaluation is None else evaluation,
+        MirrorDescent(Contracting()),
+        "stochastic policy mirror descent",
     )
 
 
 def StochasticAPMD(
-    samples: int | Growing = 10, temperature: float = 0.5, evaluation: SampledEvaluation | None = None
+    samples: int | Growing = 10,
+    temperature: float = 0.5,
+    evaluation: SampledEvaluation | None = None,
 ) -> PolicyOptimization:
     r"""Stochastic approximate policy mirror descent with its theorem's schedules, for problems without a regularizer.
 
-    The problem is perturbed: Shannon entropy is added, with a temperature \(\tau_k = \tau_0 2^{-\lfloor k/l \rfloor}\) that is
-    halved every \(l = \lceil \log_\gamma \tfrac14 \rceil\) iterations. The step size has \(1 + \eta_k \tau_k = 1/\gamma\),
-    and the samples of a pair become four times as many in each period. The values that are learned are those of the perturbed
-    problem.
+    The problem is perturbed: Shannon entropy is added, with a temperature
+    \(\tau_k = \tau_0 2^{-\lfloor k/l \rfloor}\) that is halved every
+    \(l = \lceil \log_\gamma \tfrac14 \rceil\) iterations. The step size has
+    \(1 + \eta_k \tau_k = 1/\gamma\), and the samples of a pair become four times as many in each
+    period. The values that are learned are those of the perturbed problem.
 
     Args:
         samples: Samples of each pair in the first iteration, or another schedule.
         temperature: τ_0, in the unit of the rewards; the paper's ½ is for rewards between 0 and 1.
-        evaluation: How policies are evaluated in place of by a generative model. We evaluate them in the empirical model, where
-            the paper averages independent trajectories; :class:`regmdp.evaluation.MonteCarlo` does that.
+        evaluation: How policies are evaluated in place of by a generative model. We evaluate them
+            in the empirical model, where the paper averages independent trajectories;
+            :class:`regmdp.evaluation.MonteCarlo` does that.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -159,13 +175,16 @@ def StochasticAPMD(
         True
 
     References:
-        Lan 2023, Mathematical Programming 198, "Policy mirror descent for reinforcement learning: linear convergence, new sampling
-        complexity, and generalized problem classes": the stochastic approximate method (SAPMD).
+        Lan 2023, Mathematical Programming 198, "Policy mirror descent for reinforcement learning:
+        linear convergence, new sampling complexity, and generalized problem classes": the
+        stochastic approximate method (SAPMD).
     """
     perturbation = Vanishing(temperature)
     inner = _generative(samples) if evaluation is None else evaluation
     return PolicyOptimization(
-        Perturbed(inner, perturbation), PerturbedDescent(perturbation), "stochastic approximate policy mirror descent"
+        Perturbed(inner, perturbation),
+        PerturbedDescent(perturbation),
+        "stochastic approximate policy mirror descent",
     )
 
 

@@ -22,7 +22,18 @@ from regmdp.mdp import MDP, initial_value
 from regmdp.policies import as_policy, require_ending
 from regmdp.regularizers import Regularizer
 
-__all__ = ["Algorithm", "Event", "History", "Recorder", "Run", "Start", "State", "drive", "iterate", "judged"]
+__all__ = [
+    "Algorithm",
+    "Event",
+    "History",
+    "Recorder",
+    "Run",
+    "Start",
+    "State",
+    "drive",
+    "iterate",
+    "judged",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +51,16 @@ class State:
     Attributes:
         value: (S,) value V.
         backup: (S,) T V.
-        evaluated: The (S, A) policy whose value V is or approximates, perhaps only its actions; None if the method keeps none.
-        improved: The improved (S, A) policy that the next iteration evaluates, perhaps only its actions; or None.
-        dual: (S, A) the dual variable of the policy ahead, up to a constant for each state; None if the method keeps none.
+        evaluated: The (S, A) policy whose value V is or approximates, perhaps only its actions;
+            None if the method keeps none.
+        improved: The improved (S, A) policy that the next iteration evaluates, perhaps only its
+            actions; or None.
+        dual: (S, A) the dual variable of the policy ahead, up to a constant for each state; None if
+            the method keeps none.
         iteration: Number of steps that led here.
         step: The step size that made the policy ahead; None if the method has none.
-        estimate: What the evaluation gave if it drew samples; then all arrays hold the states of all runs, (N·S,). Or None.
+        estimate: What the evaluation gave if it drew samples; then all arrays hold the states of
+            all runs, (N·S,). Or None.
     """
 
     value: Float[np.ndarray, " S"]
@@ -69,7 +84,10 @@ class State:
 
 
 class Algorithm(ABC):
-    """A method: where it starts, one iteration, and the policy that an iterate stands for. Immutable."""
+    """A method: where it starts, one iteration, and the policy that an iterate stands for.
+
+    Immutable.
+    """
 
     @abstractmethod
     def init(self, mdp: MDP, regularizer: Regularizer, start: Start) -> State:
@@ -106,7 +124,8 @@ class Event:
     Attributes:
         iteration: Number of iterations done; 0 for the start.
         residual: Largest |T V - V|, in the unit of the rewards.
-        gap: Predicted bound on the policy's distance from optimal; the certificate has the last word.
+        gap: Predicted bound on the policy's distance from optimal; the certificate has the last
+            word.
         value: Value from the initial distribution.
         seconds: Time since the start.
         state: The iterate itself.
@@ -179,7 +198,8 @@ class _Progress:
 
     def __init__(self, mdp: MDP, regularizer: Regularizer, patience: int) -> None:
         self._mdp, self._regularizer, self._patience = mdp, regularizer, patience
-        # V* - V^π ≤ max(T V - V)/(1-γ) for a policy and its value, and a little less for a greedy one
+        # V* - V^π ≤ max(T V - V)/(1-γ) for a policy and its value, and a little less for a greedy
+        # one
         self._factor = 1.0 / (1.0 - mdp.discount) if mdp.discount < 1.0 else 1.0
         self._best, self._since = np.inf, 0
 
@@ -188,7 +208,8 @@ class _Progress:
         difference = state.backup - state.value
         low, high = float(difference.min()), float(difference.max())
         self.residual = max(abs(low), abs(high))
-        # a value alone: the span; to a policy's own value, and to the end of the episode, belongs a difference of 0
+        # a value alone: the span; to a policy's own value, and to the end of the episode, belongs a
+        # difference of 0
         if state.evaluated is not None or self._mdp.terminates:
             low, high = min(low, 0.0), max(high, 0.0)
         self.size = high - low
@@ -209,7 +230,9 @@ class _Progress:
     @property
     def at_rounding(self) -> bool:
         """Whether the residual is as small as rounding lets it be seen, and no longer comes down."""
-        return self.size <= 4.0 * self.floor and (self._since >= 5 or self.size <= 0.05 * self.floor)
+        return self.size <= 4.0 * self.floor and (
+            self._since >= 5 or self.size <= 0.05 * self.floor
+        )
 
     @property
     def stalled(self) -> bool:
@@ -229,8 +252,8 @@ def iterate(
 ) -> Run:
     """Run a method until its certificate meets the tolerance, or something else ends it.
 
-    With ``tol=0`` exactly ``max_iterations`` iterations are made. A KeyboardInterrupt, during an iteration or in a listener,
-    ends the run with the last complete iterate.
+    With ``tol=0`` exactly ``max_iterations`` iterations are made. A KeyboardInterrupt, during an
+    iteration or in a listener, ends the run with the last complete iterate.
     """
     listeners = tuple(listeners)
     begin = time.perf_counter()
@@ -247,7 +270,15 @@ def iterate(
         known = None
         progress.look(state)
         seconds = time.perf_counter() - begin
-        records.append((len(records), progress.residual, progress.gap, initial_value(mdp, state.value), seconds))
+        records.append(
+            (
+                len(records),
+                progress.residual,
+                progress.gap,
+                initial_value(mdp, state.value),
+                seconds,
+            )
+        )
         event = Event(*records[-1], state)
         for listener in listeners:
             listener(event)
@@ -259,7 +290,9 @@ def iterate(
                 if certificate.gap <= tol:
                     return Status.CONVERGED
                 if resigned:
-                    return certificate.limit or (Status.ROUNDING_LIMIT if progress.at_rounding else Status.STALLED)
+                    return certificate.limit or (
+                        Status.ROUNDING_LIMIT if progress.at_rounding else Status.STALLED
+                    )
                 progress.failed(certificate.gap)
         return Status.ITERATION_LIMIT if len(records) > max_iterations else None
 
@@ -267,12 +300,19 @@ def iterate(
     policy, certificate = known or certified(state)
     if status is Status.ITERATION_LIMIT and tol > 0.0 and certificate.gap <= tol:
         status = Status.CONVERGED  # the prediction was too cautious
-    # an iterate may be off by a constant that its span does not see; what the certificate says of the policy's value is better
-    value = state.value if tol == 0.0 else np.clip(state.value, certificate.policy_lower, certificate.policy_upper)
+    # an iterate may be off by a constant that its span does not see; what the certificate says of
+    # the policy's value is better
+    value = (
+        state.value
+        if tol == 0.0
+        else np.clip(state.value, certificate.policy_lower, certificate.policy_upper)
+    )
     return Run(frozen(policy), frozen(value), certificate, status, History.of(records))
 
 
-def drive(first: State, step: Callable[[State], State], look: Callable[[State], Status | None]) -> tuple[State, Status]:
+def drive(
+    first: State, step: Callable[[State], State], look: Callable[[State], Status | None]
+) -> tuple[State, Status]:
     """Step until something says stop: what looks at each iterate, Ctrl-C, or an equation without a solution.
 
     Returns:
@@ -289,16 +329,21 @@ def drive(first: State, step: Callable[[State], State], look: Callable[[State], 
     return state, status
 
 
-def judged(mdp: MDP, regularizer: Regularizer, policy: Any, value: Any) -> tuple[Float[np.ndarray, "S A"], Certificate]:
+def judged(
+    mdp: MDP, regularizer: Regularizer, policy: Any, value: Any
+) -> tuple[Float[np.ndarray, "S A"], Certificate]:
     """Check the policy that a method ends with, and return it with its certificate, with a (S,) value as the witness."""
     policy, value = as_policy(mdp, policy, regularizer), checked_value(mdp, value)
     try:
         require_ending(mdp, policy)
     except ImproperPolicyError:
-        # an iterate on the way may stand for a policy that never ends: nothing bounds its value, but V* is bounded all the same
+        # an iterate on the way may stand for a policy that never ends: nothing bounds its value,
+        # but V* is bounded all the same
         bounds = judge(mdp, regularizer, None, value)
         nothing = np.full(mdp.n_states, np.inf)
-        bounds = Bounds(bounds.lower, bounds.upper, -nothing, nothing, bounds.limit or Status.STALLED)
+        bounds = Bounds(
+            bounds.lower, bounds.upper, -nothing, nothing, bounds.limit or Status.STALLED
+        )
     else:
         bounds = judge(mdp, regularizer, policy, value)
     return policy, Certificate.of(mdp.initial, bounds)

@@ -26,15 +26,17 @@ def PMD(
 ) -> PolicyOptimization:
     r"""Policy mirror descent, \(\pi^+ = \arg\max_p \langle Q, p \rangle - \tau h(p) - D(p, \pi)/\eta\), for any regularizer h.
 
-    D is the Kullback-Leibler divergence unless another mirror map is given. With τ > 0 and a constant step it converges linearly;
-    without a regularizer it does with geometric or adaptive steps.
+    D is the Kullback-Leibler divergence unless another mirror map is given. With τ > 0 and a
+    constant step it converges linearly; without a regularizer it does with geometric or adaptive
+    steps.
 
     Args:
         step_size: η > 0, a number or a step size object: ``Constant``, ``Geometric``, ``Adaptive``.
-        mirror: The mirror map, a regularizer whose Bregman divergence D is; by default Shannon's, for KL. Its temperature plays no
-            part. ``SquaredL2(1.0)`` makes the steps projections.
+        mirror: The mirror map, a regularizer whose Bregman divergence D is; by default Shannon's,
+            for KL. Its temperature plays no part. ``SquaredL2(1.0)`` makes the steps projections.
         lookahead: h ≥ 1, with action values \(r + \gamma P T^{h-1} V\).
-        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a random generator in ``solve``.
+        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a
+            random generator in ``solve``.
 
     Examples:
         >>> import regmdp as rm
@@ -46,48 +48,64 @@ def PMD(
         'converged'
 
     References:
-        Lan 2023, Mathematical Programming 198; Xiao 2022, JMLR 23(282); Johnson, Pike-Burke & Rebeschini 2023, NeurIPS;
-        Protopapas & Barakat 2024, NeurIPS.
+        Lan 2023, Mathematical Programming 198; Xiao 2022, JMLR 23(282); Johnson, Pike-Burke &
+        Rebeschini 2023, NeurIPS; Protopapas & Barakat 2024, NeurIPS.
     """
     descent = _descent(step_size, mirror)
     return PolicyOptimization(
-        evaluation or Exact(), descent if lookahead == 1 else Lookahead(descent, lookahead), "policy mirror descent"
+        evaluation or Exact(),
+        descent if lookahead == 1 else Lookahead(descent, lookahead),
+        "policy mirror descent",
     )
 
 
-def GPMD(step_size: float | StepSize, accuracy: float = 0.0, evaluation: AnyEvaluation | None = None) -> PolicyOptimization:
+def GPMD(
+    step_size: float | StepSize, accuracy: float = 0.0, evaluation: AnyEvaluation | None = None
+) -> PolicyOptimization:
     r"""Generalized policy mirror descent: the divergence is the regularizer's own.
 
-    It is dual averaging, ξ ← (ξ + ηQ)/(1 + ητ) and π = ∇h*(ξ), and works for any convex h, smooth or not. The error of Q shrinks by
-    1 - (1-α)(1-γ) an iteration, α = 1/(1 + ητ). An infinite step is regularized policy iteration.
+    It is dual averaging, ξ ← (ξ + ηQ)/(1 + ητ) and π = ∇h*(ξ), and works for any convex h, smooth
+    or not. The error of Q shrinks by 1 - (1-α)(1-γ) an iteration, α = 1/(1 + ητ). An infinite step
+    is regularized policy iteration.
 
     Args:
-        step_size: η > 0, a number or a step size object. It is η of the mirror descent, not divided by 1 - γ.
-        accuracy: If positive, each subproblem is solved only to this gap of its objective, in the unit of the rewards.
-        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a random generator in ``solve``.
+        step_size: η > 0, a number or a step size object. It is η of the mirror descent, not divided
+            by 1 - γ.
+        accuracy: If positive, each subproblem is solved only to this gap of its objective, in the
+            unit of the rewards.
+        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a
+            random generator in ``solve``.
 
     Examples:
         >>> import regmdp as rm
         >>> mdp = rm.models.chain(5)
-        >>> rm.solve(mdp, rm.Tsallis(2.0, temperature=0.1), rm.algorithms.GPMD(step_size=1.0)).status.word
+        >>> rm.solve(
+        ...     mdp, rm.Tsallis(2.0, temperature=0.1), rm.algorithms.GPMD(step_size=1.0)
+        ... ).status.word
         'converged'
 
     References:
-        Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), Theorems 1 and 3.
+        Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), Theorems 1
+        and 3.
     """
     return PolicyOptimization(
-        evaluation or Exact(), DualAveraging(as_step_size(step_size), accuracy), "generalized policy mirror descent"
+        evaluation or Exact(),
+        DualAveraging(as_step_size(step_size), accuracy),
+        "generalized policy mirror descent",
     )
 
 
-def HomotopicPMD(step_size: float | StepSize | None = None, evaluation: AnyEvaluation | None = None) -> PolicyOptimization:
+def HomotopicPMD(
+    step_size: float | StepSize | None = None, evaluation: AnyEvaluation | None = None
+) -> PolicyOptimization:
     r"""Homotopic policy mirror descent, for the problem without a regularizer: to the optimal policy of maximum entropy.
 
     \(\log \pi^+ = \gamma (\log \pi + \eta_k Q) + (1-\gamma) \log \pi_0\) with π_0 uniform.
 
     Args:
         step_size: η_k; by default ``Homotopic()``, γ^(-2(k+1)).
-        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a random generator in ``solve``.
+        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a
+            random generator in ``solve``.
 
     Examples:
         Two of three actions are best; the limit takes both alike, wherever it starts:
@@ -95,16 +113,20 @@ def HomotopicPMD(step_size: float | StepSize | None = None, evaluation: AnyEvalu
         >>> import numpy as np, regmdp as rm
         >>> mdp = rm.MDP(np.ones((1, 3, 1)), np.array([[1.0, 1.0, 0.0]]), discount=0.5)
         >>> start = np.array([[0.8, 0.1, 0.1]])
-        >>> solution = rm.solve(mdp, None, rm.algorithms.HomotopicPMD(), tol=0, max_iterations=40, start=start)
+        >>> solution = rm.solve(
+        ...     mdp, None, rm.algorithms.HomotopicPMD(), tol=0, max_iterations=40, start=start
+        ... )
         >>> solution.policy.round(6)
         array([[0.5, 0.5, 0. ]])
 
     References:
-        Li, Lan & Zhao 2022, "Homotopic policy mirror descent: policy convergence, implicit regularization, and improved sample
-        complexity", Theorem 3.1.
+        Li, Lan & Zhao 2022, "Homotopic policy mirror descent: policy convergence, implicit
+        regularization, and improved sample complexity", Theorem 3.1.
     """
     rule = Homotopic() if step_size is None else as_step_size(step_size)
-    return PolicyOptimization(evaluation or Exact(), HomotopicMirrorDescent(rule), "homotopic policy mirror descent")
+    return PolicyOptimization(
+        evaluation or Exact(), HomotopicMirrorDescent(rule), "homotopic policy mirror descent"
+    )
 
 
 def TDPMD(step_size: float | StepSize, mirror: Regularizer | None = None) -> PolicyOptimization:
@@ -116,14 +138,21 @@ def TDPMD(step_size: float | StepSize, mirror: Regularizer | None = None) -> Pol
 
     Examples:
         >>> import regmdp as rm
-        >>> rm.solve(rm.models.chain(5), rm.Shannon(0.1), rm.algorithms.TDPMD(step_size=1.0)).status.word
+        >>> rm.solve(
+        ...     rm.models.chain(5), rm.Shannon(0.1), rm.algorithms.TDPMD(step_size=1.0)
+        ... ).status.word
         'converged'
 
     References:
-        Liu, Li & Wei 2025, "TD policy mirror descent"; Sutton 1988, Machine Learning 3, for the sweep.
+        Liu, Li & Wei 2025, "TD policy mirror descent"; Sutton 1988, Machine Learning 3, for the
+        sweep.
     """
-    return PolicyOptimization(Sweeps(1), _descent(step_size, mirror), "policy mirror descent with one sweep")
+    return PolicyOptimization(
+        Sweeps(1), _descent(step_size, mirror), "policy mirror descent with one sweep"
+    )
 
 
 def _descent(step_size: float | StepSize, mirror: Regularizer | None) -> MirrorDescent:
-    return MirrorDescent(as_step_size(step_size), Shannon(temperature=1.0) if mirror is None else mirror)
+    return MirrorDescent(
+        as_step_size(step_size), Shannon(temperature=1.0) if mirror is None else mirror
+    )

@@ -16,38 +16,54 @@ from regmdp.improvement.step_sizes import as_step_size
 __all__ = ["NPG", "FisherNPG", "SoftPolicyIteration", "SoftmaxPG"]
 
 
-def SoftmaxPG(step_size: float | StepSize, evaluation: AnyEvaluation | None = None) -> PolicyOptimization:
+def SoftmaxPG(
+    step_size: float | StepSize, evaluation: AnyEvaluation | None = None
+) -> PolicyOptimization:
     r"""Softmax policy gradient: gradient ascent on the logits, with exact gradients of the value from ρ.
 
-    With Shannon it is entropy-regularized policy gradient; any h that is finite in the interior of the simplex will do. It may take
-    a time exponential in the horizon, and it improves only states that ρ reaches.
+    With Shannon it is entropy-regularized policy gradient; any h that is finite in the interior of
+    the simplex will do. It may take a time exponential in the horizon, and it improves only states
+    that ρ reaches.
 
     Args:
-        step_size: η > 0, a number, ``Maximum()`` for the inverse of the smoothness constant, or another step size object.
-        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a random generator in ``solve``.
+        step_size: η > 0, a number, ``Maximum()`` for the inverse of the smoothness constant, or
+            another step size object.
+        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a
+            random generator in ``solve``.
 
     Examples:
         >>> import regmdp as rm
-        >>> solution = rm.solve(rm.models.bandit(), rm.Shannon(1.0), rm.algorithms.SoftmaxPG(step_size=0.1), tol=1e-6)
+        >>> solution = rm.solve(
+        ...     rm.models.bandit(),
+        ...     rm.Shannon(1.0),
+        ...     rm.algorithms.SoftmaxPG(step_size=0.1),
+        ...     tol=1e-6,
+        ... )
         >>> solution.status.ok, solution.iterations > 100
         (True, True)
 
     References:
-        Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), section 5; Mei, Xiao, Szepesvári & Schuurmans 2020, ICML, Theorem 6; Li,
-        Wei, Chi & Chen 2023, Mathematical Programming 201, "Softmax policy gradient methods can take exponential time to converge".
+        Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), section 5; Mei, Xiao, Szepesvári &
+        Schuurmans 2020, ICML, Theorem 6; Li, Wei, Chi & Chen 2023, Mathematical Programming 201,
+        "Softmax policy gradient methods can take exponential time to converge".
     """
-    return PolicyOptimization(evaluation or Exact(), SoftmaxGradient(as_step_size(step_size)), "softmax policy gradient")
+    return PolicyOptimization(
+        evaluation or Exact(), SoftmaxGradient(as_step_size(step_size)), "softmax policy gradient"
+    )
 
 
 def NPG(step_size: float | StepSize, evaluation: AnyEvaluation | None = None) -> PolicyOptimization:
     r"""Natural policy gradient, \(\pi^+ \propto \pi^{1-\eta\tau/(1-\gamma)} \exp(\eta Q/(1-\gamma))\), in closed form.
 
-    Without a regularizer, with Shannon, or with KL. Its rate does not depend on the size of the model: with τ > 0 the error shrinks
-    by 1 - ητ an iteration. At its largest step size it is soft policy iteration.
+    Without a regularizer, with Shannon, or with KL. Its rate does not depend on the size of the
+    model: with τ > 0 the error shrinks by 1 - ητ an iteration. At its largest step size it is soft
+    policy iteration.
 
     Args:
-        step_size: η, a number or a step size object, with 0 < η ≤ (1-γ)/τ; any η > 0 without a regularizer.
-        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a random generator in ``solve``.
+        step_size: η, a number or a step size object, with 0 < η ≤ (1-γ)/τ; any η > 0 without a
+            regularizer.
+        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a
+            random generator in ``solve``.
 
     Examples:
         >>> import regmdp as rm
@@ -60,43 +76,56 @@ def NPG(step_size: float | StepSize, evaluation: AnyEvaluation | None = None) ->
         regmdp.SolverError: the step size must be in (0, (1-γ)/τ] = (0, 1], not 2; the largest is Maximum()
 
     References:
-        Kakade 2001, NIPS; Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), Theorem 16; Cen, Cheng, Chen, Wei & Chi 2022,
-        Operations Research 70(4), Theorem 1.
+        Kakade 2001, NIPS; Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), Theorem 16; Cen, Cheng,
+        Chen, Wei & Chi 2022, Operations Research 70(4), Theorem 1.
     """
-    return PolicyOptimization(evaluation or Exact(), NaturalGradient(as_step_size(step_size)), "natural policy gradient")
+    return PolicyOptimization(
+        evaluation or Exact(), NaturalGradient(as_step_size(step_size)), "natural policy gradient"
+    )
 
 
-def FisherNPG(step_size: float | StepSize, evaluation: AnyEvaluation | None = None) -> PolicyOptimization:
+def FisherNPG(
+    step_size: float | StepSize, evaluation: AnyEvaluation | None = None
+) -> PolicyOptimization:
     r"""Natural policy gradient as it is written, \(\theta \leftarrow \theta + \eta F_\rho^\dagger \nabla_\theta V^\pi(\rho)\).
 
-    The same policies as :func:`NPG` wherever ρ reaches all states, at the cost of a pseudo-inverse for each state: for teaching and
-    for checking.
+    The same policies as :func:`NPG` wherever ρ reaches all states, at the cost of a pseudo-inverse
+    for each state: for teaching and for checking.
 
     Args:
         step_size: η, a number or a step size object, with 0 < η ≤ (1-γ)/τ.
-        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a random generator in ``solve``.
+        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a
+            random generator in ``solve``.
 
     Examples:
         >>> import regmdp as rm
-        >>> rm.solve(rm.models.chain(5), rm.Shannon(0.1), rm.algorithms.FisherNPG(step_size=0.5)).status.word
+        >>> rm.solve(
+        ...     rm.models.chain(5), rm.Shannon(0.1), rm.algorithms.FisherNPG(step_size=0.5)
+        ... ).status.word
         'converged'
 
     References:
         Kakade 2001, NIPS, "A natural policy gradient".
     """
     return PolicyOptimization(
-        evaluation or Exact(), FisherNaturalGradient(as_step_size(step_size)), "natural policy gradient (Fisher matrix)"
+        evaluation or Exact(),
+        FisherNaturalGradient(as_step_size(step_size)),
+        "natural policy gradient (Fisher matrix)",
     )
 
 
-def SoftPolicyIteration(step_size: float = 1.0, evaluation: AnyEvaluation | None = None) -> PolicyOptimization:
+def SoftPolicyIteration(
+    step_size: float = 1.0, evaluation: AnyEvaluation | None = None
+) -> PolicyOptimization:
     r"""Soft policy iteration, \(\pi \leftarrow (1-\beta) \pi + \beta \nabla h^*(Q/\tau)\), for any regularizer.
 
-    At β = 1 it is regularized policy iteration, quadratic near the optimum; below, it is conservative policy iteration.
+    At β = 1 it is regularized policy iteration, quadratic near the optimum; below, it is
+    conservative policy iteration.
 
     Args:
         step_size: β, a number with 0 < β ≤ 1.
-        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a random generator in ``solve``.
+        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a
+            random generator in ``solve``.
 
     Examples:
         >>> import regmdp as rm
@@ -107,7 +136,10 @@ def SoftPolicyIteration(step_size: float = 1.0, evaluation: AnyEvaluation | None
         True
 
     References:
-        Kakade & Langford 2002, ICML; Haarnoja et al. 2017, ICML; Cen et al. 2022, Operations Research 70(4), Theorem 3.
+        Kakade & Langford 2002, ICML; Haarnoja et al. 2017, ICML; Cen et al. 2022, Operations
+        Research 70(4), Theorem 3.
     """
     averaged = "" if step_size == 1.0 else ", averaged"
-    return PolicyOptimization(evaluation or Exact(), Mixture(step_size), f"soft policy iteration{averaged}")
+    return PolicyOptimization(
+        evaluation or Exact(), Mixture(step_size), f"soft policy iteration{averaged}"
+    )

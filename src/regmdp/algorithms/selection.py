@@ -17,7 +17,8 @@ from regmdp.regularizers import Regularizer, Unregularized
 
 __all__ = ["choose"]
 
-#: Sweeps are made while each shrinks the residual by this factor at least, as seen over the last few of them.
+#: Sweeps are made while each shrinks the residual by this factor at least, as seen over the last
+#: few of them.
 FAST, PROBED = 0.9, 4
 #: They go on until the residual is this fraction of the first, but not for more sweeps than that.
 FIRST, SWEEPS = 0.05, 40
@@ -29,9 +30,10 @@ NEWTON = "policy iteration is Newton's method and needs few iterations"
 def choose(mdp: MDP, regularizer: Regularizer, start: Start) -> tuple[Algorithm, Start, str]:
     """Return a method for the problem, where to start it, and why.
 
-    It is always Newton's method; what is looked at first decides where it starts. Where sweeps of value iteration from 0 converge
-    fast, a few of them lead near the optimum. Elsewhere they see no reward from most states, and the value of the uniform policy,
-    which tries everything, leads nearer; where episodes end and nothing regularizes, of a uniform policy that looks farther ahead
+    It is always Newton's method; what is looked at first decides where it starts. Where sweeps of
+    value iteration from 0 converge fast, a few of them lead near the optimum. Elsewhere they see no
+    reward from most states, and the value of the uniform policy, which tries everything, leads
+    nearer; where episodes end and nothing regularizes, of a uniform policy that looks farther ahead
     than the discount does.
     """
     method = PolicyIteration()
@@ -43,11 +45,19 @@ def choose(mdp: MDP, regularizer: Regularizer, start: Start) -> tuple[Algorithm,
         return method, start, f"small model, discount {mdp.discount:.6g}: {NEWTON}"
     swept = _sweep(mdp, regularizer)
     if swept.done:
-        return method, Start(value=swept.value), f"sweeps converge fast, by a factor of {swept.rate:.2g} each, and {NEWTON}"
+        return (
+            method,
+            Start(value=swept.value),
+            f"sweeps converge fast, by a factor of {swept.rate:.2g} each, and {NEWTON}",
+        )
     why = f"sweeps converge slowly, by a factor of {swept.rate:.2g} each"
     if not mdp.terminates or regularizer.max_temperature > 0.0:
         return method, start, f"{why}, but {NEWTON}"
-    return method, Start(value=_far_sighted(mdp, regularizer)), f"{why}, so it starts from a far-sighted walk; {NEWTON}"
+    return (
+        method,
+        Start(value=_far_sighted(mdp, regularizer)),
+        f"{why}, so it starts from a far-sighted walk; {NEWTON}",
+    )
 
 
 class Swept(NamedTuple):
@@ -62,7 +72,11 @@ def _sweep(mdp: MDP, regularizer: Regularizer) -> Swept:
     """Iterate values, V ← T V, while that converges fast, with what all states have in common taken out of account."""
     value, sizes, rate = np.zeros(mdp.n_states), [], 1.0
     for count in range(1, SWEEPS + 1):
-        backup = bellman.backup(mdp, regularizer, value) if sizes else bellman.first_backup(mdp, regularizer)
+        backup = (
+            bellman.backup(mdp, regularizer, value)
+            if sizes
+            else bellman.first_backup(mdp, regularizer)
+        )
         residual = backup - value
         high, low = float(residual.max()), float(residual.min())
         middle = 0.0 if mdp.terminates else 0.5 * (high + low)
@@ -81,9 +95,15 @@ def _sweep(mdp: MDP, regularizer: Regularizer) -> Swept:
 def _far_sighted(mdp: MDP, regularizer: Regularizer) -> np.ndarray:
     r"""Return the (S,) value of the uniform policy for the discount \(1 - (1-\gamma)^2/2\).
 
-    A walk at random gets n steps away in n² steps. What it finds there counts \(e^{-n\sqrt{2(1-\gamma)}}\), which far from an end
-    is less than what a double can add to anything. With this discount it is \(e^{-n(1-\gamma)}\), as for a policy that goes
-    straight there, and so what it tells of the way reaches as far as that policy does.
+    A walk at random gets n steps away in n² steps. What it finds there counts
+    \(e^{-n\sqrt{2(1-\gamma)}}\), which far from an end is less than what a double can add to
+    anything. With this discount it is \(e^{-n(1-\gamma)}\), as for a policy that goes straight
+    there, and so what it tells of the way reaches as far as that policy does.
     """
     discount = 1.0 - max((1.0 - mdp.discount) ** 2 / 2.0, SHORTEST)
-    return Exact()(mdp.with_discount(discount), Unregularized(), uniform_policy(mdp, regularizer), np.zeros(mdp.n_states))
+    return Exact()(
+        mdp.with_discount(discount),
+        Unregularized(),
+        uniform_policy(mdp, regularizer),
+        np.zeros(mdp.n_states),
+    )

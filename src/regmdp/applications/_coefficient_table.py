@@ -15,7 +15,9 @@ __all__ = ["coefficient_table", "inverse_information"]
 WIDTH = 1.959963984540054
 
 
-def coefficient_table(names: Sequence[str], estimates: Sequence[float], errors: Sequence[float]) -> list[str]:
+def coefficient_table(
+    names: Sequence[str], estimates: Sequence[float], errors: Sequence[float]
+) -> list[str]:
     r"""Return the lines of a table: estimates, standard errors, z, p-values, and intervals of 95 % confidence.
 
     Examples:
@@ -26,17 +28,25 @@ def coefficient_table(names: Sequence[str], estimates: Sequence[float], errors: 
     from scipy.stats import norm  # slow to import
 
     width = max(12, *(len(name) for name in names))
-    lines = [f"{'':<{width}} {'estimate':>11} {'std. error':>11} {'z':>8} {'P>|z|':>7} {'[0.025':>11} {'0.975]':>11}"]
+    lines = [
+        (
+            f"{'':<{width}} {'estimate':>11} {'std. error':>11} {'z':>8} {'P>|z|':>7} "
+            f"{'[0.025':>11} {'0.975]':>11}"
+        )
+    ]
     for name, estimate, error in zip(names, estimates, errors, strict=True):
         z = estimate / error if error > 0 else np.inf
         low, high = estimate - WIDTH * error, estimate + WIDTH * error
         lines.append(
-            f"{name:<{width}} {estimate:>11.4f} {error:>11.4f} {z:>8.2f} {2 * norm.sf(abs(z)):>7.3f} {low:>11.4f} {high:>11.4f}"
+            f"{name:<{width}} {estimate:>11.4f} {error:>11.4f} {z:>8.2f} "
+            f"{2 * norm.sf(abs(z)):>7.3f} {low:>11.4f} {high:>11.4f}"
         )
     return lines
 
 
-def inverse_information(matrix: Float[np.ndarray, "K K"], names: Sequence[str]) -> Float[np.ndarray, "K K"]:
+def inverse_information(
+    matrix: Float[np.ndarray, "K K"], names: Sequence[str]
+) -> Float[np.ndarray, "K K"]:
     """Invert how likelihood equations change with the parameters, or say which of these the data do not tell.
 
     Raises:
@@ -45,10 +55,16 @@ def inverse_information(matrix: Float[np.ndarray, "K K"], names: Sequence[str]) 
     scale = np.sqrt(np.maximum(np.diag(matrix), 0.0))
     if (scale == 0).any():
         name = names[int(np.argmax(scale == 0))]
-        raise SampleError(f"the data do not tell {name!r}: the likelihood does not depend on it; leave it out, or fix it")
+        raise SampleError(
+            f"the data do not tell {name!r}: the likelihood does not depend on it; leave it out, "
+            "or fix it"
+        )
     scaled = matrix / np.outer(scale, scale)
     _, singular, right = np.linalg.svd(scaled)
     if singular[-1] < 1e-10 * singular[0]:
         mixed = [name for name, weight in zip(names, right[-1], strict=True) if abs(weight) > 1e-3]
-        raise SampleError(f"the data do not tell {', '.join(mixed)} apart: some mixture of them leaves the likelihood as it is")
+        raise SampleError(
+            f"the data do not tell {', '.join(mixed)} apart: some mixture of them leaves the "
+            "likelihood as it is"
+        )
     return np.linalg.inv(scaled) / np.outer(scale, scale)

@@ -92,7 +92,10 @@ class Certificate:
     def __repr__(self) -> str:
         low, high = shown(self.initial_lower, 13, -1), shown(self.initial_upper, 13, 1)
         gap, initial_gap = shown(self.gap, 3, 1), shown(self.initial_gap, 3, 1)
-        return f"Certificate(gap ≤ {gap}; from the initial distribution {low} ≤ V* ≤ {high}, gap ≤ {initial_gap})"
+        return (
+            f"Certificate(gap ≤ {gap}; from the initial distribution {low} ≤ V* ≤ {high}, gap ≤ "
+            f"{initial_gap})"
+        )
 
     def lines(self, worst_state: str) -> list[tuple[str, str]]:
         """Return what a person wants to know as (name, text) pairs; the numbers shown are bounds like those they stand for.
@@ -102,8 +105,20 @@ class Certificate:
         """
         worst, initial = shown(self.gap, 3, 1), shown(self.initial_gap, 3, 1)
         return [
-            ("optimum", f"between {shown(self.initial_lower, 13, -1)} and {shown(self.initial_upper, 13, 1)}"),
-            ("gap", f"at most {worst} in {worst_state}, the worst, and {initial} from the initial distribution"),
+            (
+                "optimum",
+                (
+                    f"between {shown(self.initial_lower, 13, -1)} and "
+                    f"{shown(self.initial_upper, 13, 1)}"
+                ),
+            ),
+            (
+                "gap",
+                (
+                    f"at most {worst} in {worst_state}, the worst, and {initial} from the initial "
+                    "distribution"
+                ),
+            ),
         ]
 
 
@@ -120,7 +135,9 @@ def shown(bound: float, digits: int, direction: int) -> str:
     return f"{rounded:f}" if 1e-4 <= abs(rounded) < 1e9 or rounded == 0 else f"{rounded:e}"
 
 
-def _expected(initial: Float[np.ndarray, " S"], bound: Float[np.ndarray, " S"], direction: int) -> float:
+def _expected(
+    initial: Float[np.ndarray, " S"], bound: Float[np.ndarray, " S"], direction: int
+) -> float:
     """Return ρ · bound, moved outwards by the rounding of the sum; states that ρ never draws do not count."""
     drawn = initial > 0
     weights, values = initial[drawn] / initial[drawn].sum(), bound[drawn]

@@ -21,19 +21,22 @@ from regmdp.regularizers import Regularizer, Unregularized
 __all__ = ["Evaluated", "certify", "evaluate"]
 
 
-def certify(mdp: MDP, regularizer: Regularizer | None = None, *, policy: Any = None, value: Any = None) -> Certificate:
+def certify(
+    mdp: MDP, regularizer: Regularizer | None = None, *, policy: Any = None, value: Any = None
+) -> Certificate:
     """Bound how far a policy, or the policy that is greedy for a value, is from optimal.
 
-    Nothing is taken on trust: where the candidate came from plays no part. The optimum is bounded from the value, by one sweep, or
-    else from the value of the policy: true bounds, but wide ones if that is far from the optimum. To judge a poor policy sharply,
-    give it together with the value of a solution. With γ = 1 the optimum is searched for, which costs a few evaluations.
+    Nothing is taken on trust: where the candidate came from plays no part. The optimum is bounded
+    from the value, by one sweep, or else from the value of the policy: true bounds, but wide ones
+    if that is far from the optimum. To judge a poor policy sharply, give it together with the value
+    of a solution. With γ = 1 the optimum is searched for, which costs a few evaluations.
 
     Args:
         mdp: The model.
         regularizer: The regularizer of the problem; none by default.
         policy: (S, A) probabilities, or (S,) action numbers.
-        value: (S,) value, of any origin. Without a policy, its greedy policy is judged; with γ = 1 the uniform one in its place
-            if the greedy one never ends.
+        value: (S,) value, of any origin. Without a policy, its greedy policy is judged; with γ = 1
+            the uniform one in its place if the greedy one never ends.
 
     Returns:
         The certificate.
@@ -70,7 +73,12 @@ def certify(mdp: MDP, regularizer: Regularizer | None = None, *, policy: Any = N
     return Certificate.of(mdp.initial, bounds)
 
 
-def judge(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"] | None, value: Float[Array, " S"]) -> Bounds:
+def judge(
+    mdp: MDP,
+    regularizer: Regularizer,
+    policy: Float[Array, "S A"] | None,
+    value: Float[Array, " S"],
+) -> Bounds:
     """Bound the optimum and the value of a checked policy, or of the greedy one, with a (S,) value as the only witness."""
     if mdp.discount < 1.0:
         return discounted_bounds(mdp, regularizer, policy, value)
@@ -83,7 +91,8 @@ class Evaluated:
 
     Attributes:
         value: (S,) value V^π, in the unit of the rewards.
-        q: (S, A) action values Q^π, without the regularizer on the first action; -inf at unavailable pairs.
+        q: (S, A) action values Q^π, without the regularizer on the first action; -inf at
+            unavailable pairs.
         lower: (S,) certified lower bound on V^π.
         upper: (S,) certified upper bound on V^π.
         initial_value: V^π from the initial distribution ρ.
@@ -97,7 +106,10 @@ class Evaluated:
 
     def __repr__(self) -> str:
         width = float(np.max(self.upper - self.lower))
-        return f"Evaluated(from the initial distribution {self.initial_value:.12g}; bounds at most {width:.3g} apart)"
+        return (
+            f"Evaluated(from the initial distribution {self.initial_value:.12g}; bounds at most "
+            f"{width:.3g} apart)"
+        )
 
 
 def evaluate(mdp: MDP, policy: Any, regularizer: Regularizer | None = None) -> Evaluated:
@@ -144,15 +156,21 @@ def checked_regularizer(frame: Frame, regularizer: Any) -> Regularizer:
     """Return the regularizer, or the absence of one, after checking that it fits the model."""
     regularizer = Unregularized() if regularizer is None else regularizer
     if not isinstance(regularizer, Regularizer):
-        raise SolverError(f"the regularizer must be a regmdp.Regularizer or None, not {type(regularizer).__name__}")
+        raise SolverError(
+            "the regularizer must be a regmdp.Regularizer or None, not "
+            f"{type(regularizer).__name__}"
+        )
     regularizer.check(frame.available)
     if not isinstance(frame, MDP):  # whose rewards are not known
         return regularizer
-    largest = frame.reward_bound + regularizer.max_temperature * regularizer.magnitude(frame.n_actions)
+    largest = frame.reward_bound + regularizer.max_temperature * regularizer.magnitude(
+        frame.n_actions
+    )
     if not largest / max(1.0 - frame.discount, 2.0**-53) < 1e300:
         raise ModelError(
-            f"rewards and temperature reach {largest:.3g} a step: with discount {frame.discount:.15g} values may exceed what a "
-            "double holds, about 1e308; measure rewards in a larger unit"
+            f"rewards and temperature reach {largest:.3g} a step: with discount "
+            f"{frame.discount:.15g} values may exceed what a double holds, about 1e308; measure "
+            "rewards in a larger unit"
         )
     return regularizer
 
@@ -168,5 +186,8 @@ def checked_value(mdp: Frame, value: Any) -> Float[np.ndarray, " S"]:
     bad = ~np.isfinite(value)
     if bad.any():
         state = int(np.argmax(bad))
-        raise SolverError(f"the value of {mdp.describe(state)} is {value[state]}; {int(np.count_nonzero(bad))} are not finite")
+        raise SolverError(
+            f"the value of {mdp.describe(state)} is {value[state]}; {int(np.count_nonzero(bad))} "
+            "are not finite"
+        )
     return value

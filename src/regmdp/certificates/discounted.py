@@ -1,7 +1,8 @@
 r"""Bounds from one sweep, for γ < 1.
 
-With d = T V - V, every optimal value lies between T V + γ/(1-γ) min d and T V + γ/(1-γ) max d; with T_π for T the same bounds hold
-for the value of π. Rows that sum to 1 only up to ε, and the rounding e of the sweep, are carried along outwards.
+With d = T V - V, every optimal value lies between T V + γ/(1-γ) min d and T V + γ/(1-γ) max d; with
+T_π for T the same bounds hold for the value of π. Rows that sum to 1 only up to ε, and the rounding
+e of the sweep, are carried along outwards.
 """
 
 from __future__ import annotations
@@ -19,7 +20,12 @@ from regmdp.regularizers import Regularizer
 __all__ = ["discounted_bounds"]
 
 
-def discounted_bounds(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"] | None, value: Float[Array, " S"]) -> Bounds:
+def discounted_bounds(
+    mdp: MDP,
+    regularizer: Regularizer,
+    policy: Float[Array, "S A"] | None,
+    value: Float[Array, " S"],
+) -> Bounds:
     """Bound the optimal value, and the value of the policy, from one sweep over any (S,) value.
 
     Without a policy, the one judged is the greedy one.
@@ -40,21 +46,31 @@ def discounted_bounds(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "
 
 
 def _sweep(
-    mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"] | None, value: Float[Array, " S"]
+    mdp: MDP,
+    regularizer: Regularizer,
+    policy: Float[Array, "S A"] | None,
+    value: Float[Array, " S"],
 ) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"], float]:
     """Return (S,) T V, (S,) T_π V and the largest spread of the action values of a state, from one pass over the model."""
     best, own = np.empty(mdp.n_states), np.empty(mdp.n_states)
-    spreads = bellman.over_blocks(mdp, regularizer, value, lambda block: _look_at(block, policy, best, own))
+    spreads = bellman.over_blocks(
+        mdp, regularizer, value, lambda block: _look_at(block, policy, best, own)
+    )
     return best, own, max(spreads)
 
 
 def _look_at(
-    block: Block, policy: Float[Array, "S A"] | None, best: Float[np.ndarray, " S"], own: Float[np.ndarray, " S"]
+    block: Block,
+    policy: Float[Array, "S A"] | None,
+    best: Float[np.ndarray, " S"],
+    own: Float[np.ndarray, " S"],
 ) -> float:
     """Write T V and T_π V of the states of a block, and return the largest spread of their action values."""
     states, q, available, part = block
     p = block.maximiser() if policy is None else policy[states]
-    write(states, (best, block.maximum()), (own, bellman.expectation(p, q) - part.cost(p, available)))
+    write(
+        states, (best, block.maximum()), (own, bellman.expectation(p, q) - part.cost(p, available))
+    )
     return float(np.max(np.max(q, axis=-1) - np.min(q, axis=-1)))
 
 

@@ -1,14 +1,17 @@
 r"""Bounds for γ = 1, where episodes end.
 
-**Below.** If a policy π ends with probability 1 and T_π L ≥ L, then L ≤ V^π: iterate, and what is left of L vanishes.
+**Below.** If a policy π ends with probability 1 and T_π L ≥ L, then L ≤ V^π: iterate, and what is
+left of L vanishes.
 
-**Above.** If T U < U strictly in every state that is not terminal, then U ≥ V^π for every policy, whether it ends or not: each
-step loses at least some δ > 0 against U, so a policy that goes on for ever is worth -∞, and for one that ends what is left of U
-vanishes. Such a U is the optimal value of the model in which every step is paid a little more; policy iteration finds it.
+**Above.** If T U < U strictly in every state that is not terminal, then U ≥ V^π for every policy,
+whether it ends or not: each step loses at least some δ > 0 against U, so a policy that goes on for
+ever is worth -∞, and for one that ends what is left of U vanishes. Such a U is the optimal value of
+the model in which every step is paid a little more; policy iteration finds it.
 
-**Loops of reward 0.** If some policy can go round for ever in pairs of reward exactly 0, no U is strict there. All states of such
-an end component have the same optimal value, and staying is worth 0. So one number U ≥ 0 for the whole component, strict against
-all pairs that leave it, is enough: a policy either makes infinitely many strict steps, or ends, or stays where U ≥ 0.
+**Loops of reward 0.** If some policy can go round for ever in pairs of reward exactly 0, no U is
+strict there. All states of such an end component have the same optimal value, and staying is
+worth 0. So one number U ≥ 0 for the whole component, strict against all pairs that leave it, is
+enough: a policy either makes infinitely many strict steps, or ends, or stays where U ≥ 0.
 """
 
 from __future__ import annotations
@@ -37,7 +40,12 @@ __all__ = ["episodic_bounds", "policy_bounds"]
 POLICY_STEPS = 40
 
 
-def episodic_bounds(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"] | None, value: Float[Array, " S"]) -> Bounds:
+def episodic_bounds(
+    mdp: MDP,
+    regularizer: Regularizer,
+    policy: Float[Array, "S A"] | None,
+    value: Float[Array, " S"],
+) -> Bounds:
     """Bound the optimal value and that of a policy which ends the episode; without a policy, of a greedy one.
 
     The (S,) value is only where the search for bounds starts.
@@ -73,7 +81,13 @@ class _Ending:
     chain: Chain
 
     @classmethod
-    def of(cls, mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"], guess: Float[Array, " S"]) -> _Ending:
+    def of(
+        cls,
+        mdp: MDP,
+        regularizer: Regularizer,
+        policy: Float[Array, "S A"],
+        guess: Float[Array, " S"],
+    ) -> _Ending:
         chain = Chain.of(mdp, policy)
         system = Exact().prepare(chain)
         value = system.solve(bellman.expected_rewards(mdp, regularizer, policy), guess)
@@ -83,14 +97,17 @@ class _Ending:
     def has_value(self, mdp: MDP) -> bool:
         """Whether the rows as stored, which may sum to a little more than 1, let the episode end in finite expected time.
 
-        Steps w ≥ 0 with w ≥ P_π w + ½ show that I - P_π has an inverse, and that it is not negative.
+        Steps w ≥ 0 with w ≥ P_π w + ½ show that I - P_π has an inverse, and that it is not
+        negative.
         """
         terms = min(mdp.n_states, mdp.n_actions * mdp.transitions.branching) + mdp.n_actions
         error = 2 * (terms + 8) * UNIT_ROUNDOFF * float(np.max(np.abs(self.steps)))
         left = self.steps - self.chain.matrix @ self.steps - error
         return bool(np.all(self.steps >= 0.0) and np.all(left[~mdp.terminal] >= 0.5))
 
-    def between(self, mdp: MDP, regularizer: Regularizer) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"]]:
+    def between(
+        self, mdp: MDP, regularizer: Regularizer
+    ) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"]]:
         """Return bounds on the value of the policy, V ∓ c steps for a c that the backups of the bounds themselves confirm."""
         nothing = np.where(mdp.terminal, 0.0, np.inf)
         if not self.has_value(mdp):
@@ -113,11 +130,16 @@ class _Ending:
         return bounds[0], bounds[1]
 
 
-def _upper(mdp: MDP, regularizer: Regularizer, ending: _Ending) -> tuple[Float[np.ndarray, " S"], Status | None]:
+def _upper(
+    mdp: MDP, regularizer: Regularizer, ending: _Ending
+) -> tuple[Float[np.ndarray, " S"], Status | None]:
     """Return an upper bound on the optimal value, +inf where none is found, and what stands in the way of a small gap."""
     loops = _loops_of_reward_zero(mdp, regularizer)
-    model, policy, value = (mdp, ending.policy, ending.value) if loops is None else _with_rest(mdp, loops, ending)
-    # policy iteration removes what the candidate lacks, so the pay has to cover no more than rounding
+    model, policy, value = (
+        (mdp, ending.policy, ending.value) if loops is None else _with_rest(mdp, loops, ending)
+    )
+    # policy iteration removes what the candidate lacks, so the pay has to cover no more than
+    # rounding
     least = backup_error(model, regularizer, value) + _excess(model, value)
     for widening in (8.0, 128.0, 2048.0, 32768.0, 2.0**20, 2.0**25):
         found = _above(model, regularizer, policy, value, widening * least, loops)
@@ -137,7 +159,9 @@ def _above(
     loops: EndComponents | None,
 ) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, "S A"]] | None:
     """Solve the model in which every step, but those of the loops, is paid more; return its value if it is a bound."""
-    rewards = model.rewards + pay if loops is None else model.rewards + pay * ~_padded(loops.pairs, model)
+    rewards = (
+        model.rewards + pay if loops is None else model.rewards + pay * ~_padded(loops.pairs, model)
+    )
     paid = model.with_rewards(rewards)
     before = np.full(model.n_states, np.inf)
     for _ in range(POLICY_STEPS):
@@ -160,7 +184,12 @@ def _above(
     return None
 
 
-def _is_above(model: MDP, regularizer: Regularizer, upper: Float[np.ndarray, " S"], loops: EndComponents | None) -> bool:
+def _is_above(
+    model: MDP,
+    regularizer: Regularizer,
+    upper: Float[np.ndarray, " S"],
+    loops: EndComponents | None,
+) -> bool:
     """Whether every state that is not terminal loses strictly against U, by more than the rounding of the check."""
     error = backup_error(model, regularizer, upper) + _excess(model, upper)
     if loops is None:
@@ -175,7 +204,8 @@ def _is_above(model: MDP, regularizer: Regularizer, upper: Float[np.ndarray, " S
 def _excess(model: MDP, upper: Float[np.ndarray, " S"]) -> float:
     """Return what a strict step has to lose beyond rounding because rows may sum to 1 + ε as stored: ε max(-U).
 
-    Along a policy that never ends the total weight of n steps may grow to 1 + ε times their sum, and a negative U with it.
+    Along a policy that never ends the total weight of n steps may grow to 1 + ε times their sum,
+    and a negative U with it.
     """
     return model.mass_error * max(0.0, -float(upper.min()))
 
@@ -188,7 +218,9 @@ def _loops_of_reward_zero(mdp: MDP, regularizer: Regularizer) -> EndComponents |
     return loops if loops.count else None
 
 
-def _with_rest(mdp: MDP, loops: EndComponents, ending: _Ending) -> tuple[MDP, Float[np.ndarray, "S A"], Float[np.ndarray, " S"]]:
+def _with_rest(
+    mdp: MDP, loops: EndComponents, ending: _Ending
+) -> tuple[MDP, Float[np.ndarray, "S A"], Float[np.ndarray, " S"]]:
     """Add an action that ends the episode with reward 0 wherever one could loop for ever: it is worth the same."""
     state, action, rows, rewards = mdp.to_pairs()
     inside = np.flatnonzero(loops.component >= 0)
@@ -212,7 +244,9 @@ def _padded(pairs: Bool[np.ndarray, "S A"], model: MDP) -> Bool[np.ndarray, "S B
     return np.pad(pairs, ((0, 0), (0, model.n_actions - pairs.shape[1])))
 
 
-def _lifted(model: MDP, value: Float[np.ndarray, " S"], loops: EndComponents | None) -> Float[np.ndarray, " S"]:
+def _lifted(
+    model: MDP, value: Float[np.ndarray, " S"], loops: EndComponents | None
+) -> Float[np.ndarray, " S"]:
     """Give all states of a loop the largest value among them, so that moving inside it changes nothing, not even by rounding."""
     value = np.where(model.terminal, 0.0, value)
     if loops is None:

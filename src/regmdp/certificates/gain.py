@@ -14,15 +14,17 @@ from regmdp.regularizers import Regularizer
 
 __all__ = ["require_bounded"]
 
-#: Sweeps after which the question is left open; the certificate then says whether the model could be solved.
+#: Sweeps after which the question is left open; the certificate then says whether the model could
+#: be solved.
 SWEEPS = 500
 
 
 def require_bounded(mdp: MDP, regularizer: Regularizer) -> None:
     r"""Undiscounted model: check that no policy can be seen to gain reward, or entropy, without limit by never ending.
 
-    Inside an end component any V gives \(\min(TV - V) \le g \le \max(TV - V)\) for the best average reward g of a policy that stays
-    (Puterman 1994, theorem 8.5.5). Relative value iteration narrows this down until the sign of g is sure.
+    Inside an end component any V gives \(\min(TV - V) \le g \le \max(TV - V)\) for the best average
+    reward g of a policy that stays (Puterman 1994, theorem 8.5.5). Relative value iteration narrows
+    this down until the sign of g is sure.
 
     Raises:
         UnboundedError: if g > 0 for some component, naming a state of it.
@@ -48,24 +50,29 @@ def require_bounded(mdp: MDP, regularizer: Regularizer) -> None:
             component = int(np.argmax(low > 0))
             state = int(np.flatnonzero(components.component == component)[0])
             raise UnboundedError(
-                f"there is no optimum: from {mdp.describe(state)} some policy never ends the episode and gains at least "
-                f"{low[component]:.6g} a step for ever, reward and regularizer together (sets of states like that: "
-                f"{int(np.count_nonzero(low > 0))}); use a discount below 1, a lower temperature, or a step cost"
+                f"there is no optimum: from {mdp.describe(state)} some policy never ends the "
+                f"episode and gains at least {low[component]:.6g} a step for ever, reward and "
+                "regularizer together (sets of states like that: "
+                f"{int(np.count_nonzero(low > 0))}); use a discount below 1, a lower temperature, "
+                "or a step cost"
             )
         undecided &= high > 0
         if not undecided.any():
             return
         # half a step keeps periodic chains from oscillating
         value[inside] += 0.5 * gain
-        centre = np.bincount(label, value[inside], components.count) / np.bincount(label, minlength=components.count)
+        centre = np.bincount(label, value[inside], components.count) / np.bincount(
+            label, minlength=components.count
+        )
         value[inside] -= centre[label]
 
 
 def _refuse_free_loops(mdp: MDP, regularizer: Regularizer, components: EndComponents) -> None:
     r"""Refuse loops of reward 0 where a steep regularizer charges nothing for a pure action, as entropy does not.
 
-    With a way out worth c the value of such a loop would solve \(V = \tau \log(e^{V/\tau} + e^{c/\tau})\), which has no solution:
-    leaving ever more rarely collects ever more entropy.
+    With a way out worth c the value of such a loop would solve
+    \(V = \tau \log(e^{V/\tau} + e^{c/\tau})\), which has no solution: leaving ever more rarely
+    collects ever more entropy.
     """
     pure_is_free = regularizer.steep and regularizer.bounds(mdp.n_actions)[1] <= 0.0
     if not pure_is_free or not np.all(np.asarray(regularizer.temperature) > 0.0):
@@ -74,7 +81,8 @@ def _refuse_free_loops(mdp: MDP, regularizer: Regularizer, components: EndCompon
     if loops.count:
         state = int(np.argmax(loops.component >= 0))
         raise UnboundedError(
-            f"there is no optimum: around {mdp.describe(state)} some policy goes in a loop of reward 0, and the regularizer pays "
-            f"for leaving it ever more rarely (sets of states like that: {loops.count}); use a discount below 1, a step cost, or "
-            "a divergence from a policy that ends the episode (KL) in place of the entropy"
+            f"there is no optimum: around {mdp.describe(state)} some policy goes in a loop of "
+            "reward 0, and the regularizer pays for leaving it ever more rarely (sets of states "
+            f"like that: {loops.count}); use a discount below 1, a step cost, or a divergence from "
+            "a policy that ends the episode (KL) in place of the entropy"
         )

@@ -1,10 +1,12 @@
 r"""Certificates from samples alone: bounds that hold with a stated probability, whatever the transition probabilities are.
 
-For a value V that was fixed before the samples were seen, the samples \(r + \gamma V(s')\) of a pair are independent, lie in a
-known range and have the expectation \(q(s, a) = r(s, a) + \gamma \sum_t P(s, a, t) V(t)\). An interval around the mean of each
-pair, and a union over the pairs, enclose all of q at once. T V and T_π V are monotone in q, so they are enclosed as well, and with
-them all that follows from one sweep: \(T V + \tfrac{\gamma}{1-\gamma} \min (T V - V) \le V^* \le T V + \tfrac{\gamma}{1-\gamma}
-\max (T V - V)\), and the same for T_π and V^π.
+For a value V that was fixed before the samples were seen, the samples \(r + \gamma V(s')\) of a
+pair are independent, lie in a known range and have the expectation
+\(q(s, a) = r(s, a) + \gamma \sum_t P(s, a, t) V(t)\). An interval around the mean of each pair, and
+a union over the pairs, enclose all of q at once. T V and T_π V are monotone in q, so they are
+enclosed as well, and with them all that follows from one sweep: \(T V + \tfrac{\gamma}{1-\gamma}
+\min (T V - V) \le V^* \le T V + \tfrac{\gamma}{1-\gamma} \max (T V - V)\), and the same for T_π and
+V^π.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ __all__ = ["StatisticalCertificate", "certify_from_samples"]
 class StatisticalCertificate:
     """Bounds that hold all together with probability at least ``confidence``: lower ≤ V* ≤ upper and V* - V^π ≤ gap.
 
-    The probability is over the samples: of many certificates, each from samples of its own, at most 1 - confidence are wrong.
+    The probability is over the samples: of many certificates, each from samples of its own, at most
+    1 - confidence are wrong.
 
     Attributes:
         lower: (S,) lower bound on the optimal value, in the unit of the rewards.
@@ -49,13 +52,16 @@ class StatisticalCertificate:
         bound: Name of the inequality behind the intervals.
         samples: How many transitions were used.
         fewest: How many of them the pair seen least has.
-        events: How many intervals have to hold together, one for each pair that leaves anything open.
+        events: How many intervals have to hold together, one for each pair that leaves anything
+            open.
 
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp = rm.models.chain(5)
         >>> value = rm.solve(mdp).value
-        >>> certificate = rm.certify_from_samples(mdp, value=value, samples=1000, rng=np.random.default_rng(0))
+        >>> certificate = rm.certify_from_samples(
+        ...     mdp, value=value, samples=1000, rng=np.random.default_rng(0)
+        ... )
         >>> certificate.confidence, certificate.samples, bool(np.all(certificate.lower <= value))
         (0.95, 10000, True)
     """
@@ -80,9 +86,10 @@ class StatisticalCertificate:
         low, high = shown(self.initial_lower, 6, -1), shown(self.initial_upper, 6, 1)
         gap, initial_gap = shown(self.gap, 3, 1), shown(self.initial_gap, 3, 1)
         return (
-            f"StatisticalCertificate(with probability ≥ {self.confidence:.12g}: gap ≤ {gap}; from the initial distribution "
-            f"{low} ≤ V* ≤ {high}, gap ≤ {initial_gap}; {self.samples:,} samples, {self.fewest:,} or more of each pair, "
-            f"{self.events:,} {self.bound} intervals)"
+            f"StatisticalCertificate(with probability ≥ {self.confidence:.12g}: gap ≤ {gap}; from "
+            f"the initial distribution {low} ≤ V* ≤ {high}, gap ≤ {initial_gap}; {self.samples:,} "
+            f"samples, {self.fewest:,} or more of each pair, {self.events:,} {self.bound} "
+            "intervals)"
         )
 
 
@@ -103,40 +110,45 @@ def certify_from_samples(
 ) -> StatisticalCertificate:
     r"""Bound how far a policy is from optimal from samples, without the transition probabilities.
 
-    The value must not depend on the samples that judge it: draw fresh ones, or give half of the data to the method and the other
-    half here. The policy may depend on them, because the intervals hold for all policies at once.
+    The value must not depend on the samples that judge it: draw fresh ones, or give half of the
+    data to the method and the other half here. The policy may depend on them, because the intervals
+    hold for all policies at once.
 
-    The width of the bounds is that of the intervals, about \(2 \gamma W \sqrt{\log(1/\delta) / (2n)}\) for Hoeffding's with W the
-    spread of V, divided by 1 - γ; plus the distance that the exact certificate of this value would report.
+    The width of the bounds is that of the intervals, about
+    \(2 \gamma W \sqrt{\log(1/\delta) / (2n)}\) for Hoeffding's with W the spread of V, divided by
+    1 - γ; plus the distance that the exact certificate of this value would report.
 
     Args:
-        source: What the samples are of: an MDP or a simulator, or with ``data`` any frame, which says which pairs there are, the
-            discount and the initial distribution.
+        source: What the samples are of: an MDP or a simulator, or with ``data`` any frame, which
+            says which pairs there are, the discount and the initial distribution.
         regularizer: The regularizer of the problem; none by default.
-        value: (S,) the witness V, fixed before the samples were seen, in the unit of the rewards: the nearer to V*, the better
-            the bounds.
-        policy: (S, A) probabilities, or (S,) action numbers, of any origin; by default the policy that is greedy for the lower ends
-            of the intervals, which has the best lower bound of all.
+        value: (S,) the witness V, fixed before the samples were seen, in the unit of the rewards:
+            the nearer to V*, the better the bounds.
+        policy: (S, A) probabilities, or (S,) action numbers, of any origin; by default the policy
+            that is greedy for the lower ends of the intervals, which has the best lower bound of
+            all.
         samples: How often to draw each available pair, with ``rng``.
         rng: The generator for that.
-        data: Transitions that were observed, in place of fresh ones. Given state and action, each must be independent of those
-            before it, as in any Markov decision process.
-        counts: Of ``data``: "fixed" if it was settled beforehand how often each pair is seen, as with
-            :meth:`~regmdp.samples.Dataset.of_pairs`; "random" if that came out of following a policy. Then the number itself may
-            depend on the outcomes, and the intervals are made to hold for all numbers n at once, with δ/(n(n+1)) for each.
+        data: Transitions that were observed, in place of fresh ones. Given state and action, each
+            must be independent of those before it, as in any Markov decision process.
+        counts: Of ``data``: "fixed" if it was settled beforehand how often each pair is seen, as
+            with :meth:`~regmdp.samples.Dataset.of_pairs`; "random" if that came out of following a
+            policy. Then the number itself may depend on the outcomes, and the intervals are made to
+            hold for all numbers n at once, with δ/(n(n+1)) for each.
         confidence: Least probability with which all bounds hold together.
-        bound: "empirical-bernstein", which gains where the outcomes of a pair vary little, or "hoeffding".
-        reward_range: The lowest and the highest reward there can be, numbers or (S, A) arrays; by default what the source says. For
-            an MDP that is the reward itself, without noise.
-        ends: Whether episodes may end on some transition; by default what an MDP says, and otherwise True. False narrows the
-            bounds where V is far from 0.
+        bound: "empirical-bernstein", which gains where the outcomes of a pair vary little, or
+            "hoeffding".
+        reward_range: The lowest and the highest reward there can be, numbers or (S, A) arrays; by
+            default what the source says. For an MDP that is the reward itself, without noise.
+        ends: Whether episodes may end on some transition; by default what an MDP says, and
+            otherwise True. False narrows the bounds where V is far from 0.
 
     Returns:
         The certificate.
 
     Raises:
-        SampleError: if the samples contradict what is known, if a pair was not seen often enough to say anything, if the range of
-            the rewards is not known, or if γ = 1.
+        SampleError: if the samples contradict what is known, if a pair was not seen often enough to
+            say anything, if the range of the rewards is not known, or if γ = 1.
         SolverError: if an option is out of its range, or the value is not (S,) finite numbers.
         PolicyError: if the policy is not one of this model.
 
@@ -156,15 +168,20 @@ def certify_from_samples(
         10000
 
     References:
-        Maurer & Pontil 2009, COLT, theorem 4, and Hoeffding 1963, theorem 2, for the intervals; Puterman 1994, *Markov Decision
-        Processes*, proposition 6.6.1, for the bounds from one sweep, there without a regularizer.
+        Maurer & Pontil 2009, COLT, theorem 4, and Hoeffding 1963, theorem 2, for the intervals;
+        Puterman 1994, *Markov Decision Processes*, proposition 6.6.1, for the bounds from one
+        sweep, there without a regularizer.
     """
     if not isinstance(source, Frame):
-        raise SampleError(f"what is sampled must be an MDP, a simulator or another frame, not {type(source).__name__}")
+        raise SampleError(
+            "what is sampled must be an MDP, a simulator or another frame, not "
+            f"{type(source).__name__}"
+        )
     if source.discount >= 1.0:
         raise SampleError(
-            "bounds from samples need a discount below 1: without one, a small error in a probability may count for ever; use a "
-            "discount slightly below 1, or certify a model whose probabilities are known"
+            "bounds from samples need a discount below 1: without one, a small error in a "
+            "probability may count for ever; use a discount slightly below 1, or certify a model "
+            "whose probabilities are known"
         )
     level = checked_confidence(confidence)
     if bound not in RADII:
@@ -181,7 +198,9 @@ def certify_from_samples(
     elif samples is not None or rng is not None:
         raise SolverError("give either data, or samples and rng to draw fresh ones, not both")
     _require_possible(source, data, low, high, ending)
-    intervals = _intervals(source, data, witness, low, high, ending, 1.0 - level, bound, counts == "random")
+    intervals = _intervals(
+        source, data, witness, low, high, ending, 1.0 - level, bound, counts == "random"
+    )
     judged, bounds = _bounds(source, regularizer, judged, witness, intervals, ending)
     summary = Certificate.of(source.initial, bounds)
     return StatisticalCertificate(
@@ -242,15 +261,29 @@ def _intervals(
     mean = np.bincount(pair, outcome, scale.size) / np.maximum(count, 1)
     variance = np.bincount(pair, (outcome - mean[pair]) ** 2, scale.size) / np.maximum(count - 1, 1)
     delta = failure / max(events, 1)
-    each = delta / np.maximum(count * (count + 1.0), 1.0) if any_count else np.full(scale.size, delta)
+    each = (
+        delta / np.maximum(count * (count + 1.0), 1.0) if any_count else np.full(scale.size, delta)
+    )
     radius = np.where(open_pairs.ravel(), RADII[bound](count, variance, 1.0, each), 0.0)
-    _require_enough(frame, open_pairs & (2.0 * radius >= 1.0).reshape(shape), count.reshape(shape), bound, delta, any_count)
+    _require_enough(
+        frame,
+        open_pairs & (2.0 * radius >= 1.0).reshape(shape),
+        count.reshape(shape),
+        bound,
+        delta,
+        any_count,
+    )
     # the sums of n outcomes, and of their squares, round; so do the outcomes themselves
-    slack = 4 * (count + 16) * UNIT_ROUNDOFF * ((np.abs(base).ravel() + width.ravel()) + scale * radius)
+    slack = (
+        4 * (count + 16) * UNIT_ROUNDOFF * ((np.abs(base).ravel() + width.ravel()) + scale * radius)
+    )
     lower = base.ravel() + scale * np.maximum(mean - radius, 0.0) - slack
     upper = base.ravel() + scale * np.minimum(mean + radius, 1.0) + slack
     flat = ~open_pairs.ravel()
-    lower, upper = np.where(flat, base.ravel() - slack, lower), np.where(flat, base.ravel() + slack, upper)
+    lower, upper = (
+        np.where(flat, base.ravel() - slack, lower),
+        np.where(flat, base.ravel() + slack, upper),
+    )
     fewest = int(count.reshape(shape)[frame.available].min(initial=len(data)))
     return _Intervals(lower.reshape(shape), upper.reshape(shape), fewest, events)
 
@@ -267,17 +300,31 @@ def _bounds(
     low, high = (_filled(frame.available, ends) for ends in (intervals.lower, intervals.upper))
     best, own = np.empty((2, frame.n_states)), np.empty((2, frame.n_states))
     judged = np.empty(frame.available.shape, order="F")
-    both = zip(bellman.blocks_of(frame, regularizer, low), bellman.blocks_of(frame, regularizer, high), strict=True)
+    both = zip(
+        bellman.blocks_of(frame, regularizer, low),
+        bellman.blocks_of(frame, regularizer, high),
+        strict=True,
+    )
     for blocks in both:
         states, available, part = blocks[0].states, blocks[0].available, blocks[0].regularizer
-        judged[states] = part.maximiser(blocks[0].q, available) if policy is None else policy[states]
+        judged[states] = (
+            part.maximiser(blocks[0].q, available) if policy is None else policy[states]
+        )
         cost = part.cost(judged[states], available)
         for end, block in enumerate(blocks):
             best[end, states] = part.maximum(block.q, available)
             own[end, states] = bellman.expectation(judged[states], block.q) - cost
-    error = _rounding(frame, regularizer, max(float(np.abs(low).max()), float(np.abs(high).max()), float(np.abs(value).max())))
-    lower, policy_lower = (_moved(frame, sweep[0] - error, value, ending, -1) for sweep in (best, own))
-    upper, policy_upper = (_moved(frame, sweep[1] + error, value, ending, 1) for sweep in (best, own))
+    error = _rounding(
+        frame,
+        regularizer,
+        max(float(np.abs(low).max()), float(np.abs(high).max()), float(np.abs(value).max())),
+    )
+    lower, policy_lower = (
+        _moved(frame, sweep[0] - error, value, ending, -1) for sweep in (best, own)
+    )
+    upper, policy_upper = (
+        _moved(frame, sweep[1] + error, value, ending, 1) for sweep in (best, own)
+    )
     return judged, Bounds(
         lower=np.maximum(lower, policy_lower),
         upper=upper,
@@ -287,7 +334,11 @@ def _bounds(
 
 
 def _moved(
-    frame: Frame, sweep: Float[np.ndarray, " S"], value: Float[np.ndarray, " S"], ending: bool, direction: int
+    frame: Frame,
+    sweep: Float[np.ndarray, " S"],
+    value: Float[np.ndarray, " S"],
+    ending: bool,
+    direction: int,
 ) -> Float[np.ndarray, " S"]:
     """Turn a (S,) bound on T V in one direction into a bound on the fixed point of T."""
     extreme = direction * float(np.max(direction * (sweep - value)))
@@ -310,7 +361,9 @@ def _rounding(frame: Frame, regularizer: Regularizer, scale: float) -> float:
     return float(of_policy + of_regularizer + of_sum)
 
 
-def _filled(available: Bool[np.ndarray, "S A"], q: Float[np.ndarray, "S A"]) -> Float[np.ndarray, "S A"]:
+def _filled(
+    available: Bool[np.ndarray, "S A"], q: Float[np.ndarray, "S A"]
+) -> Float[np.ndarray, "S A"]:
     """Give unavailable pairs a harmless value, 0 in terminal states and otherwise the least of their state."""
     least = np.min(np.where(available, q, np.inf), axis=1, keepdims=True)
     return np.where(available, q, np.where(np.isfinite(least), least, 0.0))
@@ -319,7 +372,9 @@ def _filled(available: Bool[np.ndarray, "S A"], q: Float[np.ndarray, "S A"]) -> 
 # ---- what comes from outside ----
 
 
-def _reward_range(source: Frame, given: Any) -> tuple[Float[np.ndarray, "S A"], Float[np.ndarray, "S A"]]:
+def _reward_range(
+    source: Frame, given: Any
+) -> tuple[Float[np.ndarray, "S A"], Float[np.ndarray, "S A"]]:
     """Return (S, A) lowest and highest rewards."""
     if given is not None:
         ends = given
@@ -328,21 +383,30 @@ def _reward_range(source: Frame, given: Any) -> tuple[Float[np.ndarray, "S A"], 
     else:
         ends = getattr(source, "lowest_reward", -np.inf), getattr(source, "highest_reward", np.inf)
     try:
-        low, high = (np.broadcast_to(np.asarray(end, dtype=np.float64), source.available.shape) for end in ends)
+        low, high = (
+            np.broadcast_to(np.asarray(end, dtype=np.float64), source.available.shape)
+            for end in ends
+        )
     except (TypeError, ValueError):
-        raise SolverError("reward_range must be (lowest, highest), two numbers or two (S, A) arrays") from None
+        raise SolverError(
+            "reward_range must be (lowest, highest), two numbers or two (S, A) arrays"
+        ) from None
     unknown = source.available & ~(np.isfinite(low) & np.isfinite(high))
     if unknown.any():
         where = source.describe(*_first(unknown))
         raise SampleError(
-            f"the range of the rewards of {where} is not known ({int(np.count_nonzero(unknown))} pairs are like that), and without "
-            "one, samples bound no expectation; give reward_range=(lowest, highest)"
+            f"the range of the rewards of {where} is not known ({int(np.count_nonzero(unknown))} "
+            "pairs are like that), and without one, samples bound no expectation; give "
+            "reward_range=(lowest, highest)"
         )
     wrong = source.available & (low > high)
     if wrong.any():
         state, action = _first(wrong)
         where = source.describe(state, action)
-        raise SolverError(f"the lowest reward of {where} is {low[state, action]:g}, above the highest, {high[state, action]:g}")
+        raise SolverError(
+            f"the lowest reward of {where} is {low[state, action]:g}, above the highest, "
+            f"{high[state, action]:g}"
+        )
     return np.where(source.available, low, 0.0), np.where(source.available, high, 0.0)
 
 
@@ -359,15 +423,23 @@ def _may_end(source: Frame, ends: bool | None) -> bool:
 def _drawn(source: Frame, samples: int | None, rng: np.random.Generator | None) -> Dataset:
     if samples is None or rng is None:
         raise SolverError(
-            "give data, or samples, how often to draw each pair, and rng to draw with, such as numpy.random.default_rng(0)"
+            "give data, or samples, how often to draw each pair, and rng to draw with, such as "
+            "numpy.random.default_rng(0)"
         )
     if not isinstance(source, MDP | Simulator):
-        raise SampleError(f"only a model or a simulator can be asked for samples, not {type(source).__name__}; give data instead")
+        raise SampleError(
+            f"only a model or a simulator can be asked for samples, not {type(source).__name__}; "
+            "give data instead"
+        )
     return Dataset.of_pairs(as_simulator(source), samples, rng)
 
 
 def _require_possible(
-    source: Frame, data: Dataset, low: Float[np.ndarray, "S A"], high: Float[np.ndarray, "S A"], ending: bool
+    source: Frame,
+    data: Dataset,
+    low: Float[np.ndarray, "S A"],
+    high: Float[np.ndarray, "S A"],
+    ending: bool,
 ) -> None:
     """Check that the data do not contradict what is known of the model."""
     data.require_fit(source)
@@ -377,33 +449,42 @@ def _require_possible(
         row = int(np.argmax(outside))
         where = source.describe(int(data.state[row]), int(data.action[row]))
         raise SampleError(
-            f"row {row}: the reward of {where} is {data.reward[row]:.12g}, which is outside of its range, {least[row]:.12g} to "
-            f"{most[row]:.12g}; {int(np.count_nonzero(outside))} of {len(data)} rows are wrong; give the reward_range that there "
-            "really is"
+            f"row {row}: the reward of {where} is {data.reward[row]:.12g}, which is outside of its "
+            f"range, {least[row]:.12g} to {most[row]:.12g}; {int(np.count_nonzero(outside))} of "
+            f"{len(data)} rows are wrong; give the reward_range that there really is"
         )
     if not ending and data.ended.any():
         row = int(np.argmax(data.ended))
         raise SampleError(
-            f"row {row}: the episode ended, which in this model it cannot; {int(np.count_nonzero(data.ended))} rows are like that; "
-            "give ends=True if episodes may end"
+            f"row {row}: the episode ended, which in this model it cannot; "
+            f"{int(np.count_nonzero(data.ended))} rows are like that; give ends=True if episodes "
+            "may end"
         )
 
 
 def _require_enough(
-    frame: Frame, bad: Bool[np.ndarray, "S A"], count: Int[np.ndarray, "S A"], bound: str, delta: float, any_count: bool
+    frame: Frame,
+    bad: Bool[np.ndarray, "S A"],
+    count: Int[np.ndarray, "S A"],
+    bound: str,
+    delta: float,
+    any_count: bool,
 ) -> None:
     """Refuse pairs about which the samples say no more than their range does."""
     if not bad.any():
         return
     enough = enough_samples(bound, delta)
     # with a random number n of samples the interval has to hold for all n
-    while any_count and enough < (longer := enough_samples(bound, delta / (enough * (enough + 1.0)))):
+    while any_count and enough < (
+        longer := enough_samples(bound, delta / (enough * (enough + 1.0)))
+    ):
         enough = longer
     state, action = _first(bad)
     raise SampleError(
-        f"{frame.describe(state, action)} was seen {count[state, action]} times, too few for the samples to say more than its "
-        f"range does ({int(np.count_nonzero(bad))} of {int(np.count_nonzero(frame.available))} pairs are like that); {enough} "
-        "samples of each pair are always enough to say something"
+        f"{frame.describe(state, action)} was seen {count[state, action]} times, too few for the "
+        f"samples to say more than its range does ({int(np.count_nonzero(bad))} of "
+        f"{int(np.count_nonzero(frame.available))} pairs are like that); {enough} samples of each "
+        "pair are always enough to say something"
     )
 
 

@@ -68,7 +68,8 @@ def algorithm(name: AlgorithmName, step_size: str | None) -> Algorithm:
     """Return the method of this name, which is not "auto".
 
     Raises:
-        SolverError: if it needs a step size and there is none, or there is one and it has none, or it is not one.
+        SolverError: if it needs a step size and there is none, or there is one and it has none, or
+            it is not one.
     """
     if name in WITHOUT:
         if step_size is not None:
@@ -77,7 +78,9 @@ def algorithm(name: AlgorithmName, step_size: str | None) -> Algorithm:
     if name in OPTIONAL:
         return OPTIONAL[name]() if step_size is None else OPTIONAL[name](_step_size(step_size))
     if step_size is None:
-        raise rm.SolverError(f"--algorithm {name} needs a --step-size: a number, or one of {', '.join(STEP_SIZES)}")
+        raise rm.SolverError(
+            f"--algorithm {name} needs a --step-size: a number, or one of {', '.join(STEP_SIZES)}"
+        )
     return REQUIRED[name](_step_size(step_size))
 
 
@@ -87,14 +90,17 @@ def _step_size(text: str) -> float | StepSize:
     try:
         return float(text)
     except ValueError:
-        raise rm.SolverError(f"--step-size takes a number, or one of {', '.join(STEP_SIZES)}, not {text!r}") from None
+        raise rm.SolverError(
+            f"--step-size takes a number, or one of {', '.join(STEP_SIZES)}, not {text!r}"
+        ) from None
 
 
 def regularizer(text: str, temperature: float) -> rm.Regularizer:
     """Return the regularizer that a text like ``tsallis:q=1.5`` describes.
 
     Raises:
-        RegularizerError: if there is none of this name, or a parameter is missing, unknown or not a number.
+        RegularizerError: if there is none of this name, or a parameter is missing, unknown or not a
+            number.
     """
     require_known(text)
     name, _, rest = text.partition(":")
@@ -104,14 +110,20 @@ def regularizer(text: str, temperature: float) -> rm.Regularizer:
         key, equals, value = item.partition("=")
         if not equals or key not in parameters:
             takes = f"takes {', '.join(parameters)}" if parameters else "takes no parameter"
-            raise rm.RegularizerError(f"--regularizer {name} {takes}, not {item!r}; write {_usage(name)}")
+            raise rm.RegularizerError(
+                f"--regularizer {name} {takes}, not {item!r}; write {_usage(name)}"
+            )
         try:
             given[key] = float(value)
         except ValueError:
-            raise rm.RegularizerError(f"{key} of --regularizer {name} must be a number, not {value!r}") from None
+            raise rm.RegularizerError(
+                f"{key} of --regularizer {name} must be a number, not {value!r}"
+            ) from None
     missing = [key for key in parameters if key not in given]
     if missing:
-        raise rm.RegularizerError(f"--regularizer {name} needs {', '.join(missing)}; write {_usage(name)}")
+        raise rm.RegularizerError(
+            f"--regularizer {name} needs {', '.join(missing)}; write {_usage(name)}"
+        )
     return make(**given, temperature=temperature)
 
 
@@ -126,7 +138,9 @@ def require_known(text: str) -> None:
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}? " if near else ". "
-        raise rm.RegularizerError(f"there is no regularizer {name!r}{hint}The regularizers are {', '.join(known)}")
+        raise rm.RegularizerError(
+            f"there is no regularizer {name!r}{hint}The regularizers are {', '.join(known)}"
+        )
 
 
 def _usage(name: str) -> str:

@@ -39,24 +39,49 @@ FAILED, NOT_CONVERGED, INTERRUPTED = 1, 3, 130
 
 ModelArgument = Annotated[
     str,
-    typer.Argument(help="A named model (see: regmdp models), a file (.npz, .tra, .drn, .mdp), a folder, or gymnasium:ID."),
+    typer.Argument(
+        help=(
+            "A named model (see: regmdp models), a file (.npz, .tra, .drn, .mdp), a folder, or "
+            "gymnasium:ID."
+        )
+    ),
 ]
 ParameterOption = Annotated[
-    list[str] | None, typer.Option("--param", "-p", help="A parameter of the named model, as in -p n_states=1000; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--param",
+        "-p",
+        help="A parameter of the named model, as in -p n_states=1000; may be repeated.",
+    ),
 ]
-DiscountOption = Annotated[float | None, typer.Option(help="Discount, in place of the model's own.")]
+DiscountOption = Annotated[
+    float | None, typer.Option(help="Discount, in place of the model's own.")
+]
 RegularizerOption = Annotated[
-    str, typer.Option(help="Regularizer of the policy: none, kl, shannon, squared-l2, tsallis:q=1.5, renyi:alpha=0.5, log-barrier.")
+    str,
+    typer.Option(
+        help=(
+            "Regularizer of the policy: none, kl, shannon, squared-l2, tsallis:q=1.5, "
+            "renyi:alpha=0.5, log-barrier."
+        )
+    ),
 ]
-TemperatureOption = Annotated[float | None, typer.Option(help="Temperature of the regularizer, in the unit of the rewards.")]
+TemperatureOption = Annotated[
+    float | None, typer.Option(help="Temperature of the regularizer, in the unit of the rewards.")
+]
 ReferenceOption = Annotated[
-    str | None, typer.Option(help="Reference policy of kl: uniform, one the model comes with (expert), or a file.")
+    str | None,
+    typer.Option(
+        help="Reference policy of kl: uniform, one the model comes with (expert), or a file."
+    ),
 ]
 
 
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """Solve regularized Markov decision processes, and say how far from optimal the answer can be."""
     if version:
@@ -74,16 +99,27 @@ def solve(
     discount: DiscountOption = None,
     algorithm: Annotated[AlgorithmName, typer.Option(help="Method.")] = AlgorithmName.auto,
     step_size: Annotated[
-        str | None, typer.Option(help="Step size of the method: a number, maximum, geometric, adaptive or homotopic.")
+        str | None,
+        typer.Option(
+            help="Step size of the method: a number, maximum, geometric, adaptive or homotopic."
+        ),
     ] = None,
-    tol: Annotated[float, typer.Option(help="Certified gap to reach, in the unit of the rewards.")] = 1e-8,
+    tol: Annotated[
+        float, typer.Option(help="Certified gap to reach, in the unit of the rewards.")
+    ] = 1e-8,
     max_iterations: Annotated[int | None, typer.Option(help="The most iterations to make.")] = None,
-    start: Annotated[Path | None, typer.Option(help="A saved solution to go on from, after an interrupt for example.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to save the policy.")] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="A saved solution to go on from, after an interrupt for example."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to save the policy.")
+    ] = None,
 ) -> None:
     """Solve a model, print the certified answer, and save the policy.
 
-    Exit code: 0 if the tolerance was met, 3 if not, 130 if interrupted (what there is is saved all the same), 1 on an error.
+    Exit code: 0 if the tolerance was met, 3 if not, 130 if interrupted (what there is is saved all
+    the same), 1 on an error.
     """
     out = Console()
     problem = Problem.load(model, param, discount, regularizer, temperature, reference)
@@ -117,13 +153,17 @@ def solve(
 @app.command()
 def certify(
     model: ModelArgument,
-    policy: Annotated[Path, typer.Argument(help="A saved solution, a .npz with an array 'policy', or a .npy.")],
+    policy: Annotated[
+        Path, typer.Argument(help="A saved solution, a .npz with an array 'policy', or a .npy.")
+    ],
     regularizer: RegularizerOption = "none",
     temperature: TemperatureOption = None,
     reference: ReferenceOption = None,
     param: ParameterOption = None,
     discount: DiscountOption = None,
-    tol: Annotated[float | None, typer.Option(help="Exit with code 3 if the gap is larger than this.")] = None,
+    tol: Annotated[
+        float | None, typer.Option(help="Exit with code 3 if the gap is larger than this.")
+    ] = None,
 ) -> None:
     """Bound how far anybody's policy is from optimal; the model is solved for it, so that the bound is sharp."""
     out = Console()
@@ -156,7 +196,9 @@ def show(solution: Annotated[Path, typer.Argument(help="A saved solution.")]) ->
 
 
 @app.command("models")
-def list_models(name: Annotated[str | None, typer.Argument(help="Show this model's parameters.")] = None) -> None:
+def list_models(
+    name: Annotated[str | None, typer.Argument(help="Show this model's parameters.")] = None,
+) -> None:
     """List the named models with their sizes, or show one and its parameters."""
     out = Console()
     if name is not None:
@@ -166,22 +208,53 @@ def list_models(name: Annotated[str | None, typer.Argument(help="Show this model
             [
                 ("model", entry.name),
                 ("", entry.description),
-                ("size", f"{entry.n_states:,} states, {entry.n_actions:,} actions, discount {entry.discount:g}"),
+                (
+                    "size",
+                    (
+                        f"{entry.n_states:,} states, {entry.n_actions:,} actions, discount "
+                        f"{entry.discount:g}"
+                    ),
+                ),
                 ("answer", entry.answer),
-                *[("-p", f"{parameter}={_as_typed(default)}") for parameter, default in entry.parameters.items()],
-                *([("install", f"python -m pip install 'regmdp[{entry.extra}]'")] if entry.extra else []),
+                *[
+                    ("-p", f"{parameter}={_as_typed(default)}")
+                    for parameter, default in entry.parameters.items()
+                ],
+                *(
+                    [("install", f"python -m pip install 'regmdp[{entry.extra}]'")]
+                    if entry.extra
+                    else []
+                ),
                 *([("notice", entry.notice)] if entry.notice else []),
             ],
         )
         return
-    table = Table("model", "states", "actions", "discount", "what it is", "known answer", box=None, pad_edge=False)
+    table = Table(
+        "model",
+        "states",
+        "actions",
+        "discount",
+        "what it is",
+        "known answer",
+        box=None,
+        pad_edge=False,
+    )
     table.columns[0].no_wrap = True
     for entry in models.catalogue():
         table.add_row(
-            entry.name, f"{entry.n_states:,}", f"{entry.n_actions:,}", f"{entry.discount:g}", entry.description, entry.answer
+            entry.name,
+            f"{entry.n_states:,}",
+            f"{entry.n_actions:,}",
+            f"{entry.discount:g}",
+            entry.description,
+            entry.answer,
         )
     out.print(table, highlight=False)
-    out.print("Sizes are those of the default parameters; regmdp models NAME shows them.", style="dim", highlight=False)
+    out.print(
+        "Sizes are those of the default parameters; regmdp models NAME shows them.",
+        style="dim",
+        highlight=False,
+    )
 
 
 app.command()(convert)
@@ -192,7 +265,11 @@ app.command()(train)
 
 def _as_typed(default: Any) -> str:
     """Show a default as it would be typed after -p."""
-    return json.dumps(default) if default is None or isinstance(default, int | float | str | bool | list | tuple) else str(default)
+    return (
+        json.dumps(default)
+        if default is None or isinstance(default, int | float | str | bool | list | tuple)
+        else str(default)
+    )
 
 
 def main() -> None:
@@ -200,5 +277,7 @@ def main() -> None:
     try:
         app()
     except (rm.RegmdpError, OSError) as error:
-        Console(stderr=True).print(f"[bold red]error[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(
+            f"[bold red]error[/]: {escape(str(error))}", highlight=False, soft_wrap=True
+        )
         sys.exit(FAILED)

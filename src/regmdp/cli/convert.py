@@ -19,22 +19,42 @@ __all__ = ["convert"]
 
 def convert(
     source: Annotated[str, typer.Argument(help="A model file, a named model, or gymnasium:ID.")],
-    target: Annotated[str, typer.Argument(help="Where to write: .npz, .tra (PRISM), .drn (Storm), or a folder NAME.mapped.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="Where to write: .npz, .tra (PRISM), .drn (Storm), or a folder NAME.mapped."
+        ),
+    ],
     format: Annotated[
-        str | None, typer.Option(help="Format to write, whatever the extension: mdptoolbox and quantecon are chosen so.")
+        str | None,
+        typer.Option(
+            help="Format to write, whatever the extension: mdptoolbox and quantecon are chosen so."
+        ),
     ] = None,
     param: Annotated[
-        list[str] | None, typer.Option("--param", "-p", help="A parameter of a named model; rewards=NAME picks one of several.")
+        list[str] | None,
+        typer.Option(
+            "--param", "-p", help="A parameter of a named model; rewards=NAME picks one of several."
+        ),
     ] = None,
-    discount: Annotated[float | None, typer.Option(help="Discount, in place of the model's own.")] = None,
+    discount: Annotated[
+        float | None, typer.Option(help="Discount, in place of the model's own.")
+    ] = None,
     normalize: Annotated[
-        bool, typer.Option("--normalize", help="Divide by their sums probabilities that were written with few digits.")
+        bool,
+        typer.Option(
+            "--normalize",
+            help="Divide by their sums probabilities that were written with few digits.",
+        ),
     ] = False,
 ) -> None:
     """Write a model in another format, and say what is different in it."""
     out = Console()
     if files.format_of(target, format).write is None:
-        raise rm.FormatError(f"{target} would be of the format {files.format_of(target, format).name}, which is only read")
+        raise rm.FormatError(
+            f"{target} would be of the format {files.format_of(target, format).name}, which is "
+            "only read"
+        )
     if Path(target).exists() and Path(source).exists() and Path(target).samefile(source):
         raise rm.FormatError(f"{source} and {target} are the same file")
     problem = Problem.load(source, param, discount, "none", None, None, normalize=normalize)

@@ -1,4 +1,7 @@
-"""The command that runs the experiments. They are imported when it is called: the other commands do without."""
+"""The command that runs the experiments.
+
+They are imported when it is called: the other commands do without.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +27,32 @@ CHECK_FAILED, INTERRUPTED = 3, 130
 
 
 def reproduce(
-    names: Annotated[list[str] | None, typer.Argument(help="Experiments to run, or all. Without any, they are listed.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Smaller and shorter: all of them in less than a minute.")] = False,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the report and the data.")] = Path("regmdp-report"),
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Keep what the folder holds of an earlier run with these settings.")
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Experiments to run, or all. Without any, they are listed."),
+    ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Smaller and shorter: all of them in less than a minute."),
     ] = False,
-    gallery: Annotated[Path | None, typer.Option(help="A Markdown page to write as well, with the figures beside it.")] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the report and the data.")
+    ] = Path("regmdp-report"),
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Keep what the folder holds of an earlier run with these settings."
+        ),
+    ] = False,
+    gallery: Annotated[
+        Path | None,
+        typer.Option(help="A Markdown page to write as well, with the figures beside it."),
+    ] = None,
 ) -> None:
     """Compute the figures and tables of the theory anew, and write them as one HTML page, with data and pictures beside it.
 
-    Exit code: 0 if all checks passed, 3 if one did not, 130 if interrupted (what is finished is kept; --resume goes on), 1 on an
-    error.
+    Exit code: 0 if all checks passed, 3 if one did not, 130 if interrupted (what is finished is
+    kept; --resume goes on), 1 on an error.
     """
     from regmdp.reproduce import experiments
     from regmdp.reproduce.running import reproduce as run
@@ -64,25 +81,41 @@ def _list(out: Console, all_experiments: tuple[Experiment, ...]) -> None:
     for experiment in all_experiments:
         table.add_row(experiment.name, experiment.summary)
     out.print(table, highlight=False)
-    out.print("Run some with regmdp reproduce NAME..., or all of them with regmdp reproduce all.", style="dim", highlight=False)
+    out.print(
+        "Run some with regmdp reproduce NAME..., or all of them with regmdp reproduce all.",
+        style="dim",
+        highlight=False,
+    )
 
 
 def _write_gallery(wanted: list[Experiment], outcome: Outcome, output: Path, gallery: Path) -> None:
     from regmdp.reproduce import report
 
-    report.write_gallery([report.Chapter.read(one, outcome.records[one.name], output) for one in wanted], gallery)
+    report.write_gallery(
+        [report.Chapter.read(one, outcome.records[one.name], output) for one in wanted], gallery
+    )
 
 
 def _conclude(out: Console, outcome: Outcome, wanted: int, gallery: Path | None) -> None:
     records = outcome.records.values()
     done = len(outcome.records)
-    rows = [("checks", f"{sum(record.passed for record in records)} of {sum(len(record.checks) for record in records)} passed")]
+    rows = [
+        (
+            "checks",
+            (
+                f"{sum(record.passed for record in records)} of "
+                f"{sum(len(record.checks) for record in records)} passed"
+            ),
+        )
+    ]
     if outcome.report is not None:
         rows.append(("report", str(outcome.report)))
     if gallery is not None:
         rows.append(("gallery", str(gallery)))
     if outcome.interrupted:
-        rows.append(("status", f"interrupted: {done} of {wanted} finished and kept; go on with --resume"))
+        rows.append(
+            ("status", f"interrupted: {done} of {wanted} finished and kept; go on with --resume")
+        )
     show_rows(out, rows)
 
 

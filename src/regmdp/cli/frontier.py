@@ -25,33 +25,65 @@ NOT_CONVERGED, INTERRUPTED = 3, 130
 def frontier(
     model: Annotated[
         str,
-        typer.Argument(help="A named model (see: regmdp models), a model file (.npz), or gymnasium:ID, as in gymnasium:Taxi-v4."),
+        typer.Argument(
+            help=(
+                "A named model (see: regmdp models), a model file (.npz), or gymnasium:ID, as in "
+                "gymnasium:Taxi-v4."
+            )
+        ),
     ],
     reference: Annotated[
-        str | None, typer.Option(help="Where to start from: uniform, one the model comes with (expert), or a file.")
+        str | None,
+        typer.Option(
+            help="Where to start from: uniform, one the model comes with (expert), or a file."
+        ),
     ] = None,
     temperatures: Annotated[
         str | None,
-        typer.Option(help="Temperatures, as in 1,0.3,0.1; by default four a decade, chosen by what a nat is worth on average."),
+        typer.Option(
+            help=(
+                "Temperatures, as in 1,0.3,0.1; by default four a decade, chosen by what a nat is "
+                "worth on average."
+            )
+        ),
     ] = None,
     param: Annotated[
         list[str] | None,
-        typer.Option("--param", "-p", help="A parameter of the named model, as in -p n_states=1000; may be repeated."),
+        typer.Option(
+            "--param",
+            "-p",
+            help="A parameter of the named model, as in -p n_states=1000; may be repeated.",
+        ),
     ] = None,
-    discount: Annotated[float | None, typer.Option(help="Discount, in place of the model's own.")] = None,
-    tol: Annotated[float, typer.Option(help="Certified gap to reach at each temperature, in the unit of the rewards.")] = 1e-8,
+    discount: Annotated[
+        float | None, typer.Option(help="Discount, in place of the model's own.")
+    ] = None,
+    tol: Annotated[
+        float,
+        typer.Option(
+            help="Certified gap to reach at each temperature, in the unit of the rewards."
+        ),
+    ] = 1e-8,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for a page, the numbers as CSV, the figure, and the policies.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder for a page, the numbers as CSV, the figure, and the policies.",
+        ),
     ] = None,
 ) -> None:
     """Say how far from a reference policy one must go for how much value, with bounds that hold for every policy.
 
-    Exit code: 0 if the tolerance was met at every temperature, 3 if not, 130 if interrupted (what is finished is shown and saved
-    all the same), 1 on an error.
+    Exit code: 0 if the tolerance was met at every temperature, 3 if not, 130 if interrupted (what
+    is finished is shown and saved all the same), 1 on an error.
     """
     out = Console()
     if reference is None:
-        raise rm.PolicyError("say where to start from with --reference: uniform, one the model comes with (expert), or a file")
+        raise rm.PolicyError(
+            "say where to start from with --reference: uniform, one the model comes with (expert), "
+            "or a file"
+        )
     wanted = None if temperatures is None else _numbers(temperatures)
     if output is not None:
         _prepare(output)
@@ -65,7 +97,9 @@ def frontier(
     if output is not None:
         rows.append(("saved", str(_write(output, found, problem))))
     if found.interrupted:
-        rows.append(("status", f"interrupted: {len(found)} points are finished, and the bounds hold"))
+        rows.append(
+            ("status", f"interrupted: {len(found)} points are finished, and the bounds hold")
+        )
     show_rows(out, rows)
     if found.interrupted:
         raise typer.Exit(INTERRUPTED)
@@ -79,7 +113,10 @@ def _numbers(text: str) -> list[float]:
         try:
             numbers.append(float(part))
         except ValueError:
-            raise rm.SolverError(f"--temperatures takes numbers with commas between them, as 1,0.3,0.1; {part!r} is none") from None
+            raise rm.SolverError(
+                f"--temperatures takes numbers with commas between them, as 1,0.3,0.1; {part!r} is "
+                "none"
+            ) from None
     return numbers
 
 
@@ -135,7 +172,9 @@ def _show(out: Console, found: rm.Frontier) -> None:
     heading, rows = found.table()
     table = Table(box=None, pad_edge=False)
     for number, name in enumerate(heading):
-        table.add_column(name, justify="right" if number else "left", no_wrap=number == 0, overflow="fold")
+        table.add_column(
+            name, justify="right" if number else "left", no_wrap=number == 0, overflow="fold"
+        )
     for row in rows:
         table.add_row(*row)
     out.print(table, highlight=False)
@@ -147,6 +186,6 @@ class _Points(Line):
     def __call__(self, event: FrontierEvent) -> None:
         points = "" if event.points is None else f" of {event.points}"
         self.show(
-            f"point {event.point + 1}{points}   temperature {event.temperature:.4g}   iteration {event.event.iteration:,}   "
-            f"gap about {event.event.gap:.2e}"
+            f"point {event.point + 1}{points}   temperature {event.temperature:.4g}   iteration "
+            f"{event.event.iteration:,}   gap about {event.event.gap:.2e}"
         )

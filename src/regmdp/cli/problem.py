@@ -21,7 +21,9 @@ __all__ = ["Problem"]
 class Problem:
     """What the options of a command describe: a model, with a name, and a regularizer."""
 
-    def __init__(self, mdp: rm.MDP, name: str, entry: models.NamedModel | None, note: str | None) -> None:
+    def __init__(
+        self, mdp: rm.MDP, name: str, entry: models.NamedModel | None, note: str | None
+    ) -> None:
         self.mdp, self.name, self._entry, self._note = mdp, name, entry, note
         self.regularizer: rm.Regularizer | None = None
         self._reference: np.ndarray | None = None
@@ -44,25 +46,42 @@ class Problem:
         return problem
 
     @classmethod
-    def _model(cls, model: str, parameters: dict[str, Any], discount: float | None, normalize: bool) -> Problem:
+    def _model(
+        cls, model: str, parameters: dict[str, Any], discount: float | None, normalize: bool
+    ) -> Problem:
         if files.is_file_name(model):
             return cls._file(model, parameters, discount, normalize)
         if normalize:
             raise rm.ModelError(f"--normalize is for model files, which {model} is not")
         if model.startswith("gymnasium:"):
             if discount is None:
-                raise rm.ModelError("an environment has no discount of its own: say one with --discount (1 if its episodes end)")
+                raise rm.ModelError(
+                    "an environment has no discount of its own: say one with --discount (1 if its "
+                    "episodes end)"
+                )
             name = model.removeprefix("gymnasium:")
             return cls(
-                io.from_gymnasium(name, discount=discount, **parameters), name.replace("/", "-"), None, io.time_limit_note(name)
+                io.from_gymnasium(name, discount=discount, **parameters),
+                name.replace("/", "-"),
+                None,
+                io.time_limit_note(name),
             )
         mdp = models.build(model, **parameters)
-        return cls(mdp if discount is None else mdp.with_discount(discount), model, models.find(model), None)
+        return cls(
+            mdp if discount is None else mdp.with_discount(discount),
+            model,
+            models.find(model),
+            None,
+        )
 
     @classmethod
-    def _file(cls, path: str, parameters: dict[str, Any], discount: float | None, normalize: bool) -> Problem:
+    def _file(
+        cls, path: str, parameters: dict[str, Any], discount: float | None, normalize: bool
+    ) -> Problem:
         if parameters.keys() - {"rewards"}:
-            raise rm.ModelError("a model file takes no --param but rewards=NAME, where it has several rewards")
+            raise rm.ModelError(
+                "a model file takes no --param but rewards=NAME, where it has several rewards"
+            )
         rewards = str(parameters["rewards"]) if parameters else None
         read = files.read_with_notes(path, discount=discount, rewards=rewards, normalize=normalize)
         return cls(read.mdp, Path(path).stem, None, "; ".join(read.notes) or None)
@@ -77,7 +96,10 @@ class Problem:
             raise rm.RegularizerError(f"--regularizer {name} needs a --temperature")
         if name == "kl":
             if reference is None:
-                raise rm.RegularizerError("--regularizer kl needs a --reference: uniform, one the model comes with, or a file")
+                raise rm.RegularizerError(
+                    "--regularizer kl needs a --reference: uniform, one the model comes with, or a "
+                    "file"
+                )
             distribution = self._read_reference(reference)
             self.regularizer = rm.KL(distribution, temperature=temperature)
             self.regularizer.check(self.mdp.available)
@@ -96,10 +118,13 @@ class Problem:
         if Path(reference).exists():
             policy = io.load_policy(reference)
             # action numbers are a policy as well, a distribution for all states is none
-            return as_policy(self.mdp, policy) if np.issubdtype(policy.dtype, np.integer) else policy
+            return (
+                as_policy(self.mdp, policy) if np.issubdtype(policy.dtype, np.integer) else policy
+            )
         known = ", ".join(["uniform", *own])
         raise rm.PolicyError(
-            f"there is no reference policy {reference!r} for {self.name}: say one of {known}, or the path of a file"
+            f"there is no reference policy {reference!r} for {self.name}: say one of {known}, or "
+            "the path of a file"
         )
 
     def announce(self, out: Console) -> None:
@@ -114,16 +139,29 @@ class Problem:
             return []
         policy = as_policy(self.mdp, policy)
         reward = rm.evaluate(self.mdp, policy).initial_value
-        rows = [("reward", f"{reward:.10g} from the initial distribution, the regularizer left out")]
+        rows = [
+            ("reward", f"{reward:.10g} from the initial distribution, the regularizer left out")
+        ]
         if self._reference is None:
             return rows
         episode = self._entry.episode if self._entry else "episode"
         per = f"per {episode}" if self.mdp.discount == 1.0 else "in all, discounted"
-        moved = float(rm.visits(self.mdp, policy) @ self.regularizer.value(policy, self.mdp.available))
+        moved = float(
+            rm.visits(self.mdp, policy) @ self.regularizer.value(policy, self.mdp.available)
+        )
         before = rm.evaluate(self.mdp, self._reference).initial_value
         return [
-            ("reward", f"{reward:.10g} without the regularizer, where the reference policy earns {before:.10g}"),
-            ("moved", f"{moved:.6g} nats from the reference policy {per} (Kullback-Leibler divergence)"),
+            (
+                "reward",
+                (
+                    f"{reward:.10g} without the regularizer, where the reference policy earns "
+                    f"{before:.10g}"
+                ),
+            ),
+            (
+                "moved",
+                f"{moved:.6g} nats from the reference policy {per} (Kullback-Leibler divergence)",
+            ),
         ]
 
 

@@ -59,8 +59,8 @@ class ProgressLine(Line):
 
     def __call__(self, event: Event) -> None:
         self.show(
-            f"iteration {event.iteration:,}   residual {event.residual:.2e}   gap about {event.gap:.2e}   "
-            f"value {event.value:.8g}   {event.seconds:.1f} s"
+            f"iteration {event.iteration:,}   residual {event.residual:.2e}   gap about "
+            f"{event.gap:.2e}   value {event.value:.8g}   {event.seconds:.1f} s"
         )
 
 

@@ -46,23 +46,43 @@ CLASSES = {Method.on_policy_mdpo: "OnPolicyMDPO"}
 def train(
     env: Annotated[str, typer.Argument(help="A Gymnasium environment, as CartPole-v1.")],
     algorithm: Annotated[Method, typer.Option(help="Method.")] = Method.trpo,
-    steps: Annotated[int, typer.Option(help="Steps to take, counted over all copies of the environment.")] = 50_000,
+    steps: Annotated[
+        int, typer.Option(help="Steps to take, counted over all copies of the environment.")
+    ] = 50_000,
     regularizer: Annotated[
-        str | None, typer.Option(help="Regularizer of the policy: shannon, squared-l2, tsallis:q=1.5, log-barrier.")
+        str | None,
+        typer.Option(
+            help="Regularizer of the policy: shannon, squared-l2, tsallis:q=1.5, log-barrier."
+        ),
     ] = None,
-    temperature: Annotated[float | None, typer.Option(help="Temperature of the regularizer, in the unit of the rewards.")] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="Temperature of the regularizer, in the unit of the rewards."),
+    ] = None,
     discount: Annotated[float, typer.Option(help="Discount.")] = 0.99,
     normalize: Annotated[
-        bool, typer.Option("--normalize", help="Have networks see observations of mean 0 and deviation 1; not with a memory.")
+        bool,
+        typer.Option(
+            "--normalize",
+            help="Have networks see observations of mean 0 and deviation 1; not with a memory.",
+        ),
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     episodes: Annotated[int, typer.Option(help="Episodes to judge the policy by at the end.")] = 20,
-    resume: Annotated[Path | None, typer.Option(help="A saved learner to go on from; the other options are its own then.")] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to save what is learned, every 10,000 steps.")
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="A saved learner to go on from; the other options are its own then."),
     ] = None,
-    log: Annotated[Path | None, typer.Option(help="File for one line of JSON an iteration.")] = None,
-    curve: Annotated[Path | None, typer.Option(help="SVG file for the returns over the steps.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where to save what is learned, every 10,000 steps."),
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option(help="File for one line of JSON an iteration.")
+    ] = None,
+    curve: Annotated[
+        Path | None, typer.Option(help="SVG file for the returns over the steps.")
+    ] = None,
     tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard.")] = None,
 ) -> None:
     """Train a network in an environment, and say how well its policy does.
@@ -79,28 +99,42 @@ def train(
             raise FileNotFoundError(f"cannot write {file}: there is no folder {file.parent}")
     options: dict[str, Any] = {"seed": seed, "discount": discount}
     if (regularizer is None) != (temperature is None):
-        raise rm.SolverError("--regularizer and --temperature go together: give both, or neither for the method's own")
+        raise rm.SolverError(
+            "--regularizer and --temperature go together: give both, or neither for the method's "
+            "own"
+        )
     if regularizer is not None and temperature is not None:
         options["regularizer"] = choices.regularizer(regularizer, temperature)
     if normalize:
         if not issubclass(kind, deep.OnPolicy):
-            raise rm.SolverError(f"--normalize is for methods without a memory, as trpo and a2c, not for {algorithm}")
+            raise rm.SolverError(
+                f"--normalize is for methods without a memory, as trpo and a2c, not for {algorithm}"
+            )
         options["normalize"] = True
     learner: Learner = kind.load(resume) if resume else kind(env, **options)
-    show_rows(out, [("environment", env), ("method", learner.name), ("regularizer", repr(learner.regularizer))])
+    show_rows(
+        out,
+        [
+            ("environment", env),
+            ("method", learner.name),
+            ("regularizer", repr(learner.regularizer)),
+        ],
+    )
     heard: list[tuple[int, float]] = []
     begin = time.perf_counter()
     with ExitStack() as stack:
         line = stack.enter_context(Line(Console(stderr=True)))
-        listeners = [] if tensorboard is None else [stack.enter_context(deep.TensorBoard(tensorboard))]
+        listeners = (
+            [] if tensorboard is None else [stack.enter_context(deep.TensorBoard(tensorboard))]
+        )
         lines = None if log is None else stack.enter_context(open(log, "a", encoding="utf-8"))
 
         def hear(progress: Progress) -> None:
             progress = replace(progress, seconds=time.perf_counter() - begin)
             heard.append((progress.steps, progress.mean_return))
             line.show(
-                f"{progress.steps:,} steps   {progress.episodes:,} episodes   return {progress.mean_return:.6g}   "
-                f"{progress.seconds:.1f} s"
+                f"{progress.steps:,} steps   {progress.episodes:,} episodes   return "
+                f"{progress.mean_return:.6g}   {progress.seconds:.1f} s"
             )
             if lines is not None:
                 _write(lines, progress)
@@ -126,7 +160,12 @@ def train(
 
 def _write(lines: IO[str], progress: Progress) -> None:
     mean = None if np.isnan(progress.mean_return) else progress.mean_return
-    said = {"steps": progress.steps, "episodes": progress.episodes, "mean_return": mean, "seconds": round(progress.seconds, 3)}
+    said = {
+        "steps": progress.steps,
+        "episodes": progress.episodes,
+        "mean_return": mean,
+        "seconds": round(progress.seconds, 3),
+    }
     lines.write(json.dumps(said | progress.measures) + "\n")
     lines.flush()
 

@@ -22,11 +22,14 @@ __all__ = ["A2C"]
 class A2C(OnPolicy):
     r"""Advantage actor-critic: one gradient step on n-step returns, then new ones.
 
-    Minimised is \(-E[\frac{\pi(a|s)}{\pi_k(a|s)} A(s, a)] + \tau E[h(\pi(s))] + c\, E[(V(s) - R)^2]\), whose gradient at
-    \(\pi = \pi_k\) is that of the paper's section 4, with the ratio in place of the logarithm, which a probability of 0 would make
-    infinite. As in the paper the regularizer is a bonus in what is minimised, not part of the values; ``soft=True`` makes it one.
+    Minimised is
+    \(-E[\frac{\pi(a|s)}{\pi_k(a|s)} A(s, a)] + \tau E[h(\pi(s))] + c\, E[(V(s) - R)^2]\), whose
+    gradient at \(\pi = \pi_k\) is that of the paper's section 4, with the ratio in place of the
+    logarithm, which a probability of 0 would make infinite. As in the paper the regularizer is a
+    bonus in what is minimised, not part of the values; ``soft=True`` makes it one.
 
-    Departures: the two networks share no layers; copies of the environment take their steps together, in one process.
+    Departures: the two networks share no layers; copies of the environment take their steps
+    together, in one process.
 
     Args:
         rate: Learning rate (RMSProp with decay 0.99).
@@ -39,8 +42,8 @@ class A2C(OnPolicy):
         200
 
     References:
-        Mnih, Badia, Mirza, Graves, Harley, Lillicrap, Silver & Kavukcuoglu 2016, ICML, "Asynchronous methods for deep
-        reinforcement learning".
+        Mnih, Badia, Mirza, Graves, Harley, Lillicrap, Silver & Kavukcuoglu 2016, ICML,
+        "Asynchronous methods for deep reinforcement learning".
     """
 
     regularizer: Regularizer = field(default_factory=lambda: Shannon(0.01))
@@ -57,13 +60,17 @@ class A2C(OnPolicy):
         for option in ("rate", "largest"):
             require_positive(option, getattr(self, option))
         self._descent = optax.chain(
-            optax.clip_by_global_norm(self.largest), optax.rmsprop(self.rate, decay=0.99, eps=1e-5, eps_in_sqrt=False)
+            optax.clip_by_global_norm(self.largest),
+            optax.rmsprop(self.rate, decay=0.99, eps=1e-5, eps_in_sqrt=False),
         )
         super().__post_init__()
 
     def _begun(self, key: Array) -> Any:
         for_policy, for_critic = jax.random.split(key)
-        networks = {"policy": self._new_policy(for_policy), "critic": self.critic.init(for_critic, self.environments.n_inputs, 1)}
+        networks = {
+            "policy": self._new_policy(for_policy),
+            "critic": self.critic.init(for_critic, self.environments.n_inputs, 1),
+        }
         return {**networks, "descent": self._descent.init(networks)}
 
     def _iterate(self) -> dict[str, float]:
@@ -75,7 +82,9 @@ def loss_of(learner: A2C, networks: Any, batch: Batch) -> Array:
     """Return what is minimised."""
     xi = learner._xi(networks["policy"], batch.observation)
     value = learner.critic.apply(networks["critic"], batch.observation)[:, 0]
-    gain = jnp.mean(learner.head.ratio(xi, jax.lax.stop_gradient(xi), batch.action) * batch.advantage)
+    gain = jnp.mean(
+        learner.head.ratio(xi, jax.lax.stop_gradient(xi), batch.action) * batch.advantage
+    )
     cost = learner.head.temperature / batch.unit * jnp.mean(learner.head.value(xi))
     return cost - gain + learner.critic_weight * jnp.mean(jnp.square(value - batch.target))
 

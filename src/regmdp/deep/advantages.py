@@ -29,8 +29,9 @@ def generalized_advantages(
 ) -> Advantages:
     r"""Sum errors, \(A_t = \sum_l (\gamma\lambda)^l \delta_{t+l}\) with \(\delta = r + \gamma V' - V\), to an episode's end.
 
-    A terminated episode has no value after its end. One that is cut off has that of the successor: only the sum stops there. With
-    λ = 1 the targets are n-step returns, n the number of steps to the end of what was collected.
+    A terminated episode has no value after its end. One that is cut off has that of the successor:
+    only the sum stops there. With λ = 1 the targets are n-step returns, n the number of steps to
+    the end of what was collected.
 
     Args:
         reward: (T, N) rewards, the regularizer's cost taken off if it is part of the values.
@@ -43,12 +44,14 @@ def generalized_advantages(
 
     Examples:
         >>> one, no = np.ones((2, 1)), np.zeros((2, 1), dtype=bool)
-        >>> generalized_advantages(one, 0 * one, 5 * one, no, no, discount=0.5, trace=1.0).target.ravel()
+        >>> generalized_advantages(
+        ...     one, 0 * one, 5 * one, no, no, discount=0.5, trace=1.0
+        ... ).target.ravel()
         array([5.25, 3.5 ])
 
     References:
-        Schulman, Moritz, Levine, Jordan & Abbeel 2016, ICLR, "High-dimensional continuous control using generalized advantage
-        estimation", equation 16.
+        Schulman, Moritz, Levine, Jordan & Abbeel 2016, ICLR, "High-dimensional continuous control
+        using generalized advantage estimation", equation 16.
     """
     error = reward + discount * np.where(terminated, 0.0, successor_value) - value
     keep = discount * trace * ~(terminated | truncated)

@@ -41,10 +41,12 @@ DECAY, LEAST = 0.99, 1e-5
 class A3C(A2C):
     """Asynchronous advantage actor-critic: workers step and learn on their own, and write to the same parameters without locks.
 
-    Each worker is a process with an environment of its own. It copies the shared parameters, acts for a stretch, and moves the
-    shared ones along its gradient with shared RMSProp statistics (section 4 and algorithm S3 of the paper). What they know of
-    observations and returns, by which both are normalised unless ``normalize=False``, they share in the same way. What comes out
-    depends on who was first: the same seed does not give the same numbers, unless there is one worker.
+    Each worker is a process with an environment of its own. It copies the shared parameters, acts
+    for a stretch, and moves the shared ones along its gradient with shared RMSProp statistics
+    (section 4 and algorithm S3 of the paper). What they know of observations and returns, by which
+    both are normalised unless ``normalize=False``, they share in the same way. What comes out
+    depends on who was first: the same seed does not give the same numbers, unless there is one
+    worker.
 
     A worker that dies ends the training with its last words; what was learned until then is kept.
 
@@ -52,8 +54,8 @@ class A3C(A2C):
         workers: Processes.
 
     References:
-        Mnih, Badia, Mirza, Graves, Harley, Lillicrap, Silver & Kavukcuoglu 2016, ICML, "Asynchronous methods for deep
-        reinforcement learning".
+        Mnih, Badia, Mirza, Graves, Harley, Lillicrap, Silver & Kavukcuoglu 2016, ICML,
+        "Asynchronous methods for deep reinforcement learning".
     """
 
     copies: int = 1
@@ -72,10 +74,17 @@ class A3C(A2C):
         del begun["descent"]
         return {**begun, "squares": np.zeros(ravel_pytree(begun)[0].size, dtype=np.float32)}
 
-    def learn(self: AnyA3C, steps: int, *, callbacks: Iterable[Callable[[Progress], object]] = ()) -> AnyA3C:
+    def learn(
+        self: AnyA3C, steps: int, *, callbacks: Iterable[Callable[[Progress], object]] = ()
+    ) -> AnyA3C:
         """Let the workers take at least so many more steps together."""
         require_count("the number of steps", steps, least=0)
-        callbacks, begin, before, self.interrupted = tuple(callbacks), time.perf_counter(), self.steps, False
+        callbacks, begin, before, self.interrupted = (
+            tuple(callbacks),
+            time.perf_counter(),
+            self.steps,
+            False,
+        )
         networks = {"policy": self._state["policy"], "critic": self._state["critic"]}
         flat, unravel = ravel_pytree(networks)
         with tempfile.TemporaryDirectory(prefix="regmdp-a3c-") as name:
@@ -83,7 +92,9 @@ class A3C(A2C):
             shared.params[:], shared.squares[:] = flat, self._state["squares"]
             if self._normalizer is not None:
                 shared.moments[:] = self._normalizer.moments
-            crew = _Crew(self, Path(name), [int(self._rng.integers(2**31)) for _ in range(self.workers)])
+            crew = _Crew(
+                self, Path(name), [int(self._rng.integers(2**31)) for _ in range(self.workers)]
+            )
             try:
                 while shared.steps.sum() < steps:
                     crew.check()
@@ -97,7 +108,10 @@ class A3C(A2C):
             finally:
                 shared.stop[0] = 1
                 crew.ended()
-                self._state = {**unravel(jnp.asarray(shared.params)), "squares": shared.squares.copy()}
+                self._state = {
+                    **unravel(jnp.asarray(shared.params)),
+                    "squares": shared.squares.copy(),
+                }
                 if self._normalizer is not None:
                     self._normalizer.moments = shared.moments.copy()
                 self.steps = before + int(shared.steps.sum())
@@ -131,19 +145,26 @@ class _Crew:
             job = pickle.dumps((type(learner), _sendable(learner)))
         except Exception as error:
             raise SolverError(
-                f"the workers cannot be told what to do: {error}; give an environment's name, or a function of a module that can "
-                "be imported"
+                f"the workers cannot be told what to do: {error}; give an environment's name, or a "
+                "function of a module that can be imported"
             ) from error
         # a thread for each process, or they wait for one another
-        threads = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        threads = {
+            "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+            "OPENBLAS_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+        }
         self._workers = []
         for index, seed in enumerate(seeds):
             arguments = [str(folder), str(index), str(len(seeds)), str(seed)]
             with open(folder / f"words{index}", "wb") as words:
                 process = subprocess.Popen(
                     [sys.executable, "-m", "regmdp.deep.worker", *arguments],
-                    stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=words, env={**os.environ, **threads},
-                )  # fmt: skip
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=words,
+                    env={**os.environ, **threads},
+                )
             assert process.stdin is not None
             try:
                 process.stdin.write(job)
@@ -156,11 +177,16 @@ class _Crew:
         """Raise what went wrong if a worker has ended though nobody told it to."""
         for index, process in enumerate(self._workers):
             if process.poll() is not None:
-                words = (self._folder / f"words{index}").read_text(errors="replace").strip().splitlines()
+                words = (
+                    (self._folder / f"words{index}")
+                    .read_text(errors="replace")
+                    .strip()
+                    .splitlines()
+                )
                 last = words[-1] if words else "it said nothing"
                 raise SolverError(
-                    f"worker {index + 1} of {len(self._workers)} ended with exit status {process.returncode}: {last}; what was "
-                    "learned until then is kept"
+                    f"worker {index + 1} of {len(self._workers)} ended with exit status "
+                    f"{process.returncode}: {last}; what was learned until then is kept"
                 )
 
     def ended(self) -> None:
@@ -188,15 +214,22 @@ class _Crew:
 def _sendable(learner: A3C) -> dict[str, Any]:
     """Return the options of a learner, networks by their specification."""
     options = {item.name: getattr(learner, item.name) for item in fields(learner) if item.init}
-    return {name: value.spec if isinstance(value, Network) and value.spec else value for name, value in options.items()}
+    return {
+        name: value.spec if isinstance(value, Network) and value.spec else value
+        for name, value in options.items()
+    }
 
 
 def work(job: bytes, folder: Path, index: int, workers: int, seed: int) -> None:
     """Be a worker: act, and move the shared parameters, until it is time to stop or nobody is left who would say so."""
     kind, options = pickle.loads(job)
-    networks = {name: mlp(**value) if isinstance(value, dict) else value for name, value in options.items()}
+    networks = {
+        name: mlp(**value) if isinstance(value, dict) else value for name, value in options.items()
+    }
     learner = kind(**{**networks, "seed": seed})
-    flat, unravel = ravel_pytree({"policy": learner._state["policy"], "critic": learner._state["critic"]})
+    flat, unravel = ravel_pytree(
+        {"policy": learner._state["policy"], "critic": learner._state["critic"]}
+    )
     shared = _Shared(folder, flat.size, learner.environments.n_inputs, workers, "r+")
     parent, told = os.getppid(), 0
     with open(folder / f"returns{index}", "ab") as returns:
@@ -209,7 +242,9 @@ def work(job: bytes, folder: Path, index: int, workers: int, seed: int) -> None:
                 shared.moments[:] = learner._normalizer.moments
             gradient = np.asarray(_gradient(learner._design, learner._state, batch))
             shared.squares[:] = DECAY * shared.squares + (1.0 - DECAY) * gradient * gradient
-            shared.params[:] = shared.params - learner.rate * gradient / np.sqrt(shared.squares + LEAST)
+            shared.params[:] = shared.params - learner.rate * gradient / np.sqrt(
+                shared.squares + LEAST
+            )
             shared.steps[index] += learner.horizon * learner.copies
             np.asarray(learner.environments.returns[told:]).tofile(returns)
             told = len(learner.environments.returns)

@@ -51,15 +51,24 @@ def read_learner(kind: Any, path: str | PathLike[str], given: dict[str, Any]) ->
     options = {name: _meant(value) for name, value in meta["options"].items()} | given
     missing = [name for name in OWN if name in _names(kind) and name not in options]
     if missing:
-        raise FormatError(f"{path} cannot hold {' and '.join(missing)}: give what it was learned with, load(path, {missing[0]}=…)")
+        raise FormatError(
+            f"{path} cannot hold {' and '.join(missing)}: give what it was learned with, "
+            f"load(path, {missing[0]}=…)"
+        )
     learner = kind(**options)
     leaves, structure = jax.tree.flatten(learner._state)
     found = [arrays.get(f"leaf{index}") for index in range(len(leaves))]
-    remembered = {name.removeprefix("kept "): array for name, array in arrays.items() if name.startswith("kept ")}
+    remembered = {
+        name.removeprefix("kept "): array
+        for name, array in arrays.items()
+        if name.startswith("kept ")
+    }
     if len(arrays) - len(remembered) != len(leaves) or any(
         new is None or new.shape != old.shape for new, old in zip(found, leaves, strict=True)
     ):
-        raise FormatError(f"{path} does not fit the environment or the networks: its arrays have other shapes")
+        raise FormatError(
+            f"{path} does not fit the environment or the networks: its arrays have other shapes"
+        )
     learner._state = jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in found])
     learner._recall(remembered)
     learner.steps = meta["steps"]
@@ -83,7 +92,10 @@ def option_as_json(option: Any) -> Any:
         if type(option) is not getattr(regularizers, type(option).__name__, None):
             return None
         values = {item.name: getattr(option, item.name) for item in fields(option) if item.init}  # type: ignore[arg-type]
-        return {"regularizer": type(option).__name__, **{name: np.asarray(value).tolist() for name, value in values.items()}}
+        return {
+            "regularizer": type(option).__name__,
+            **{name: np.asarray(value).tolist() for name, value in values.items()},
+        }
     return option if isinstance(option, str | int | float) else None
 
 
@@ -95,4 +107,6 @@ def _meant(said: Any) -> Any:
         return mlp(**said["mlp"])
     if "adapted" in said:
         return Adapted(**said["adapted"])
-    return getattr(regularizers, said["regularizer"])(**{name: value for name, value in said.items() if name != "regularizer"})
+    return getattr(regularizers, said["regularizer"])(
+        **{name: value for name, value in said.items() if name != "regularizer"}
+    )

@@ -50,9 +50,18 @@ def _cartpole_step(state: Float[Array, " four"], action: Array) -> Moved:
     force = jnp.where(action == 1, 10.0, -10.0)
     cosine, sine = jnp.cos(angle), jnp.sin(angle)
     pushed = (force + pole_mass * half_length * turning**2 * sine) / total_mass
-    turned = (gravity * sine - cosine * pushed) / (half_length * (4.0 / 3.0 - pole_mass * cosine**2 / total_mass))
+    turned = (gravity * sine - cosine * pushed) / (
+        half_length * (4.0 / 3.0 - pole_mass * cosine**2 / total_mass)
+    )
     moved = pushed - pole_mass * half_length * turned * cosine / total_mass
-    after = jnp.stack([x + interval * speed, speed + interval * moved, angle + interval * turning, turning + interval * turned])
+    after = jnp.stack(
+        [
+            x + interval * speed,
+            speed + interval * moved,
+            angle + interval * turning,
+            turning + interval * turned,
+        ]
+    )
     fallen = (jnp.abs(after[0]) > 2.4) | (jnp.abs(after[2]) > 12 * 2 * jnp.pi / 360)
     return Moved(after, jnp.ones(()), fallen)
 
@@ -68,7 +77,9 @@ def _pendulum_step(state: Float[Array, " two"], action: Array) -> Moved:
     torque = jnp.clip(action[0], -2.0, 2.0)
     away = (angle + jnp.pi) % (2 * jnp.pi) - jnp.pi
     reward = -(away**2 + 0.1 * turning**2 + 0.001 * torque**2)
-    turning = jnp.clip(turning + (1.5 * gravity * jnp.sin(angle) + 3.0 * torque) * interval, -8.0, 8.0)
+    turning = jnp.clip(
+        turning + (1.5 * gravity * jnp.sin(angle) + 3.0 * torque) * interval, -8.0, 8.0
+    )
     return Moved(jnp.stack([angle + turning * interval, turning]), reward, jnp.zeros((), bool))
 
 

@@ -18,10 +18,12 @@ class Steps(NamedTuple):
     """One step of N copies.
 
     Attributes:
-        observation: (N, inputs) what to act on next: after an end, the first observation of the next episode.
+        observation: (N, inputs) what to act on next: after an end, the first observation of the
+            next episode.
         reward: (N,) rewards.
         terminated: (N,) whether the episode ended: its value from here on is 0.
-        truncated: (N,) whether it was only cut off: its value from here on is that of the successor.
+        truncated: (N,) whether it was only cut off: its value from here on is that of the
+            successor.
         successor: (N, inputs) where the step led, also at an end.
     """
 
@@ -46,16 +48,27 @@ class Environments:
     def __init__(self, env: Any, count: int) -> None:
         make: Any = partial(_named, env) if isinstance(env, str) else env
         if not callable(make):
-            raise SolverError(f"the environment must be a name or a function that makes one, not {env!r}")
+            raise SolverError(
+                f"the environment must be a name or a function that makes one, not {env!r}"
+            )
         makers: Any = [make] * count
-        self._copies = gymnasium.vector.SyncVectorEnv(makers, autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP)
+        self._copies = gymnasium.vector.SyncVectorEnv(
+            makers, autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP
+        )
         self.count = count
         self.space: Any = self._copies.single_observation_space
         self.actions: Any = self._copies.single_action_space
         self.n_inputs = _inputs(self.space)
-        discrete, box = (isinstance(self.actions, kind) for kind in (gymnasium.spaces.Discrete, gymnasium.spaces.Box))
-        if not discrete and not (box and len(self.actions.shape or ()) == 1 and np.isfinite(self.actions.low).all()):
-            raise SolverError(f"actions must be discrete, or a vector in a finite box, not {self.actions}")
+        discrete, box = (
+            isinstance(self.actions, kind)
+            for kind in (gymnasium.spaces.Discrete, gymnasium.spaces.Box)
+        )
+        if not discrete and not (
+            box and len(self.actions.shape or ()) == 1 and np.isfinite(self.actions.low).all()
+        ):
+            raise SolverError(
+                f"actions must be discrete, or a vector in a finite box, not {self.actions}"
+            )
         self.returns: list[float] = []
         self._running = np.zeros(count)
         self._steps = 0
@@ -73,7 +86,10 @@ class Environments:
         observation, reward, terminated, truncated, info = self._copies.step(actions)
         self._steps += self.count
         if not np.isfinite(reward).all():
-            raise SampleError(f"the environment gave a reward of {reward[~np.isfinite(reward)][0]} at step {self._steps}")
+            raise SampleError(
+                f"the environment gave a reward of {reward[~np.isfinite(reward)][0]} at step "
+                f"{self._steps}"
+            )
         observation = self._checked(observation)
         successor, ended = observation, terminated | truncated
         self._running += reward
@@ -83,13 +99,17 @@ class Environments:
             successor[ended] = self._checked(final)
             self.returns.extend(self._running[ended].tolist())
             self._running[ended] = 0.0
-        return Steps(observation, np.asarray(reward, dtype=np.float64), terminated, truncated, successor)
+        return Steps(
+            observation, np.asarray(reward, dtype=np.float64), terminated, truncated, successor
+        )
 
     def encode(self, observations: Any) -> Float[np.ndarray, "N inputs"]:
         """(N, …) observations -> (N, inputs) what networks see: numbers in a row, and a 1 among zeros for one of n."""
         observations = np.asarray(observations)
         if isinstance(self.space, gymnasium.spaces.Discrete):
-            return (observations[..., None] - self.space.start == np.arange(self.space.n)).astype(np.float32)
+            return (observations[..., None] - self.space.start == np.arange(self.space.n)).astype(
+                np.float32
+            )
         return observations.reshape(-1, self.n_inputs).astype(np.float32)
 
     def close(self) -> None:
@@ -101,7 +121,8 @@ class Environments:
         if not np.isfinite(encoded).all():
             copy, number = (int(i) for i in np.argwhere(~np.isfinite(encoded))[0])
             raise SampleError(
-                f"the environment gave an observation with {encoded[copy, number]} as number {number} at step {self._steps}"
+                f"the environment gave an observation with {encoded[copy, number]} as number "
+                f"{number} at step {self._steps}"
             )
         return encoded
 
@@ -120,4 +141,7 @@ def _inputs(space: Any) -> int:
         return int(space.n)
     if isinstance(space, gymnasium.spaces.Box):
         return int(np.prod(space.shape))
-    raise SolverError(f"observations must be numbers in a box, or one of n, not {space}; wrap the environment to flatten them")
+    raise SolverError(
+        f"observations must be numbers in a box, or one of n, not {space}; wrap the environment to "
+        "flatten them"
+    )

@@ -58,14 +58,21 @@ class FittedValues(OnPolicy):
         kept = {name: part for name, part in self._state.items() if name not in ("critic", "adam")}
         improved, measures = self._improved(kept, batch)
         indices = self._shuffled(batch.target.shape[0], self.critic_epochs)
-        critic, adam, error = _fitted(self._design, self._state["critic"], self._state["adam"], batch, indices)
+        critic, adam, error = _fitted(
+            self._design, self._state["critic"], self._state["adam"], batch, indices
+        )
         self._state = {**improved, "critic": critic, "adam": adam}
-        return {**{name: float(value) for name, value in measures.items()}, "critic error": float(error)}
+        return {
+            **{name: float(value) for name, value in measures.items()},
+            "critic error": float(error),
+        }
 
     def _shuffled(self, size: int, epochs: int) -> np.ndarray:
         """Return (n, minibatch) indices that go through everything a few times."""
         minibatch = min(self.minibatch, size)
-        orders = [self._rng.permutation(size)[: size // minibatch * minibatch] for _ in range(epochs)]
+        orders = [
+            self._rng.permutation(size)[: size // minibatch * minibatch] for _ in range(epochs)
+        ]
         return np.concatenate(orders).reshape(-1, minibatch)
 
 
@@ -81,7 +88,9 @@ def gain_of(learner: OnPolicy, xi: Array, batch: Batch) -> Array:
 
 
 @partial(jax.jit, static_argnums=0)
-def _fitted(learner: FittedValues, critic: Any, adam: Any, batch: Batch, indices: Array) -> tuple[Any, Any, Array]:
+def _fitted(
+    learner: FittedValues, critic: Any, adam: Any, batch: Batch, indices: Array
+) -> tuple[Any, Any, Array]:
     """Fit the values to their targets, minibatch by minibatch, and return the mean squared error before."""
 
     def loss(critic: Any, rows: Array) -> Array:

@@ -60,7 +60,9 @@ class Returns:
 
     def __repr__(self) -> str:
         named = (("greedy", self.greedy), ("sampled", self.sampled))
-        both = ", ".join(f"{name} {returns.mean():.6g} ± {returns.std():.3g}" for name, returns in named)
+        both = ", ".join(
+            f"{name} {returns.mean():.6g} ± {returns.std():.3g}" for name, returns in named
+        )
         return f"Returns({both}; {self.greedy.size} episodes each)"
 
 
@@ -69,9 +71,10 @@ class Learner(ABC):
     """A method with its networks and its environments: made once, then taught by :meth:`learn` as often as one likes.
 
     Args:
-        env: The name of a Gymnasium environment, or a function that makes one; observations are boxes or one of n, actions
-            discrete or a vector in a finite box.
-        regularizer: h and τ. The network's outputs are dual variables ξ, the policy is ∇h*(ξ), and τ h is what it costs.
+        env: The name of a Gymnasium environment, or a function that makes one; observations are
+            boxes or one of n, actions discrete or a vector in a finite box.
+        regularizer: h and τ. The network's outputs are dual variables ξ, the policy is ∇h*(ξ), and
+            τ h is what it costs.
         seed: Of everything random. The same seed gives the same numbers on the same machine.
         discount: γ, from 0 to less than 1.
         copies: Copies of the environment that take their steps together.
@@ -95,12 +98,15 @@ class Learner(ABC):
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.discount < 1.0:
-            raise SolverError(f"the discount must be at least 0 and less than 1, not {self.discount!r}")
+            raise SolverError(
+                f"the discount must be at least 0 and less than 1, not {self.discount!r}"
+            )
         require_count("the number of copies of the environment", self.copies)
         self.environments = Environments(self.env, self.copies)
         self.head = self._head()
         self._identity = self._said()
-        # what is compiled is kept for as long as the program runs: it holds this copy and not the environments, nor a memory
+        # what is compiled is kept for as long as the program runs: it holds this copy and not the
+        # environments, nor a memory
         self._design = copy.copy(self)
         del self._design.environments
         self.steps = 0
@@ -128,10 +134,13 @@ class Learner(ABC):
 
     # ---- for those who use it ----
 
-    def learn(self: AnyLearner, steps: int, *, callbacks: Iterable[Callable[[Progress], object]] = ()) -> AnyLearner:
+    def learn(
+        self: AnyLearner, steps: int, *, callbacks: Iterable[Callable[[Progress], object]] = ()
+    ) -> AnyLearner:
         """Take at least so many more steps in the environments, and learn from them.
 
-        Ctrl-C, or a KeyboardInterrupt from a callback, ends it after the last complete iteration, and sets ``interrupted``.
+        Ctrl-C, or a KeyboardInterrupt from a callback, ends it after the last complete iteration,
+        and sets ``interrupted``.
 
         Args:
             steps: Steps, counted over all copies.
@@ -147,13 +156,22 @@ class Learner(ABC):
             self.interrupted = True
         return self
 
-    def predict(self, observation: Any, *, greedy: bool = True, rng: np.random.Generator | None = None) -> Any:
+    def predict(
+        self, observation: Any, *, greedy: bool = True, rng: np.random.Generator | None = None
+    ) -> Any:
         """Return the action for one observation: the likeliest, or one that is drawn with a generator."""
         if not greedy and rng is None:
-            raise SolverError("to draw an action give a random generator: predict(observation, greedy=False, rng=…)")
+            raise SolverError(
+                "to draw an action give a random generator: predict(observation, greedy=False, "
+                "rng=…)"
+            )
         actions = self._chosen(self._xi_at(np.asarray(observation)[None]), None if greedy else rng)
         action = actions[0]
-        return int(action + self.environments.actions.start) if isinstance(self.head, Categorical) else action
+        return (
+            int(action + self.environments.actions.start)
+            if isinstance(self.head, Categorical)
+            else action
+        )
 
     def policy(self, observations: Any) -> Float[np.ndarray, "N A"]:
         """(N, …) observations -> (N, A) probabilities of discrete actions: of all states, a policy that can be certified."""
@@ -164,7 +182,9 @@ class Learner(ABC):
     def evaluate(self, episodes: int = 10, *, seed: int = 0) -> Returns:
         """Play so many episodes with the likeliest actions, and as many with actions drawn, in environments of their own."""
         require_count("the number of episodes", episodes)
-        return Returns(*(self._played(episodes, seed, rng) for rng in (None, np.random.default_rng(seed))))
+        return Returns(
+            *(self._played(episodes, seed, rng) for rng in (None, np.random.default_rng(seed)))
+        )
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write what was learned, and the options, to a file."""
@@ -181,10 +201,12 @@ class Learner(ABC):
 
         Args:
             path: The file.
-            options: What a file cannot hold, as a function that makes the environment, or a network that is no ``mlp``.
+            options: What a file cannot hold, as a function that makes the environment, or a network
+                that is no ``mlp``.
 
         Raises:
-            FormatError: if the file is damaged, or of another method, or does not fit the environment.
+            FormatError: if the file is damaged, or of another method, or does not fit the
+                environment.
         """
         return read_learner(cls, path, options)
 
@@ -199,19 +221,34 @@ class Learner(ABC):
     def _state(self, learned: Any) -> None:
         self._learned, self._acting = learned, in_numpy(learned["policy"])
 
-    def _tell(self, callbacks: tuple[Callable[[Progress], object], ...], begin: float, measures: dict[str, float]) -> None:
+    def _tell(
+        self,
+        callbacks: tuple[Callable[[Progress], object], ...],
+        begin: float,
+        measures: dict[str, float],
+    ) -> None:
         """Tell the listeners how far it is."""
         recent = self.environments.returns[-RECENT:]
         mean = float(np.mean(recent)) if recent else float("nan")
-        event = Progress(self.steps, time.perf_counter() - begin, len(self.environments.returns), mean, measures)
+        event = Progress(
+            self.steps, time.perf_counter() - begin, len(self.environments.returns), mean, measures
+        )
         for callback in callbacks:
             callback(event)
 
     def _said(self) -> tuple:
         """Return all that the compiled functions depend on."""
-        options = ((item.name, getattr(self, item.name)) for item in fields(self) if item.name not in ("env", "seed"))
+        options = (
+            (item.name, getattr(self, item.name))
+            for item in fields(self)
+            if item.name not in ("env", "seed")
+        )
         said = tuple(
-            (name, id(value) if option_as_json(value) is None else json.dumps(option_as_json(value))) for name, value in options
+            (
+                name,
+                id(value) if option_as_json(value) is None else json.dumps(option_as_json(value)),
+            )
+            for name, value in options
         )
         return type(self), self.environments.n_inputs, str(self.environments.actions), said
 
@@ -222,7 +259,9 @@ class Learner(ABC):
     def _recall(self, remembered: dict[str, np.ndarray]) -> None:
         """Take back what :meth:`_remembered` gave."""
         if remembered:
-            raise FormatError(f"the file holds {', '.join(remembered)}, of which {self.name} knows nothing")
+            raise FormatError(
+                f"the file holds {', '.join(remembered)}, of which {self.name} knows nothing"
+            )
 
     def _head(self) -> Head:
         return head_for(self.regularizer, self.environments.actions)
@@ -231,7 +270,10 @@ class Learner(ABC):
         """Return parameters of the policy to begin with."""
         if isinstance(self.head, Gaussian):
             size = self.head.n_outputs // 2
-            return {"network": self.network.init(key, self.environments.n_inputs, size), "log_deviation": jnp.zeros(size)}
+            return {
+                "network": self.network.init(key, self.environments.n_inputs, size),
+                "log_deviation": jnp.zeros(size),
+            }
         return {"network": self.network.init(key, self.environments.n_inputs, self.head.n_outputs)}
 
     def _xi(self, params: Any, observations: Array) -> Array:
@@ -240,7 +282,9 @@ class Learner(ABC):
         if "log_deviation" not in params:
             return outputs
         xp = np if isinstance(outputs, np.ndarray) else jnp
-        return xp.concatenate([outputs, xp.broadcast_to(params["log_deviation"], outputs.shape)], axis=-1)
+        return xp.concatenate(
+            [outputs, xp.broadcast_to(params["log_deviation"], outputs.shape)], axis=-1
+        )
 
     def _act(self) -> tuple[np.ndarray, np.ndarray]:
         """Return (N, K) ξ for the present observations, and N actions drawn from them."""
@@ -255,7 +299,9 @@ class Learner(ABC):
         return self.environments.reset(int(self._rng.integers(2**31)))
 
     def _xi_at(self, observations: Any) -> np.ndarray:
-        return np.asarray(self._xi(self._acting, self._seen(self.environments.encode(observations))))
+        return np.asarray(
+            self._xi(self._acting, self._seen(self.environments.encode(observations)))
+        )
 
     def _chosen(self, xi: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         return self.head.done(self.head.mode(xi) if rng is None else self.head.sample(rng, xi))

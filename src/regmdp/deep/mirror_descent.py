@@ -35,7 +35,8 @@ class Anchored(OffPolicy):
     """Methods whose new policy stays near the one before, π_k, which is replaced from time to time.
 
     Args:
-        step_size: η, in the unit of h over that of the rewards; a function of k, or :class:`Adapted`.
+        step_size: η, in the unit of h over that of the rewards; a function of k, or
+            :class:`Adapted`.
         refresh: Learning steps after which the policy becomes the next π_k.
     """
 
@@ -52,22 +53,32 @@ class Anchored(OffPolicy):
         count = state["count"] + 1
         xi, before = (self._xi(state[name], seen.observation) for name in ("policy", "anchor"))
         divergence = jnp.mean(self.head.divergence(xi, before))
-        step_size = next_step_size(self.step_size, state["step_size"], count // self.refresh, divergence)
+        step_size = next_step_size(
+            self.step_size, state["step_size"], count // self.refresh, divergence
+        )
         ends = {"anchor": state["policy"], "step_size": step_size}
         now = count % self.refresh == 0
-        renewed = jax.tree.map(lambda old, new: jnp.where(now, new, old), {name: state[name] for name in ends}, ends)
+        renewed = jax.tree.map(
+            lambda old, new: jnp.where(now, new, old), {name: state[name] for name in ends}, ends
+        )
         return {**state, **renewed, "count": count}
 
     def _begun(self, key: Array) -> Any:
         begun = super()._begun(key)
         anchor = jax.tree.map(jnp.copy, begun["policy"])
-        return {**begun, "anchor": anchor, "step_size": first_step_size(self.step_size), "count": jnp.zeros((), jnp.int32)}
+        return {
+            **begun,
+            "anchor": anchor,
+            "step_size": first_step_size(self.step_size),
+            "count": jnp.zeros((), jnp.int32),
+        }
 
     def _head(self) -> Head:
         head = super()._head()
         if not isinstance(head, Categorical):
             raise SolverError(
-                f"off-policy {self.name} is for discrete actions: the dual variable of a continuous policy has no closed form"
+                f"off-policy {self.name} is for discrete actions: the dual variable of a "
+                "continuous policy has no closed form"
             )
         return head
 
@@ -77,7 +88,8 @@ class MDPO(Anchored):
     r"""Mirror descent policy optimization, off-policy: what SAC minimises and the divergence from the policy π_k before, over η.
 
     References:
-        Tomar, Shani, Efroni & Ghavamzadeh 2022, ICLR, "Mirror descent policy optimization", equations 12 and 13.
+        Tomar, Shani, Efroni & Ghavamzadeh 2022, ICLR, "Mirror descent policy optimization",
+        equations 12 and 13.
     """
 
     name: ClassVar[str] = "mirror descent policy optimization"
@@ -85,19 +97,22 @@ class MDPO(Anchored):
     def policy_loss(self, policy: Any, state: Any, seen: Seen) -> Array:
         mean, h = self.expected(policy, state["critics"], seen.observation, seen.key)
         xi, before = (self._xi(each, seen.observation) for each in (policy, state["anchor"]))
-        return jnp.mean(seen.temperature * h - mean + self.head.divergence(xi, before) / state["step_size"])
+        return jnp.mean(
+            seen.temperature * h - mean + self.head.divergence(xi, before) / state["step_size"]
+        )
 
 
 @dataclass(eq=False)
 class GPMD(Anchored):
     r"""Generalized policy mirror descent with networks: the dual variable ξ is fitted to α ξ_k + (1-α) Q/τ.
 
-    With η the step size α is 1/(1 + ητ); both sides are taken without what all actions have in common, on which the policy does
-    not depend. On a table this is GPMD to the last digit.
+    With η the step size α is 1/(1 + ητ); both sides are taken without what all actions have in
+    common, on which the policy does not depend. On a table this is GPMD to the last digit.
 
     References:
-        Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), "Policy mirror descent for regularized
-        reinforcement learning: a generalized framework with linear convergence", Algorithm 1.
+        Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), "Policy mirror
+        descent for regularized reinforcement learning: a generalized framework with linear
+        convergence", Algorithm 1.
     """
 
     step_size: StepSize = 20.0
@@ -107,7 +122,10 @@ class GPMD(Anchored):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.head.temperature > 0.0:
-            raise SolverError("generalized policy mirror descent needs a temperature above 0: its dual variable is Q/τ")
+            raise SolverError(
+                "generalized policy mirror descent needs a temperature above 0: its dual variable "
+                "is Q/τ"
+            )
 
     def policy_loss(self, policy: Any, state: Any, seen: Seen) -> Array:
         xi, before = (self._xi(each, seen.observation) for each in (policy, state["anchor"]))

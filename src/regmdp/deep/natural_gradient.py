@@ -21,17 +21,19 @@ def fisher_product(
 ) -> Float[Array, " n"]:
     r"""Return \(J^\top \nabla^2 h^*(\xi)\, J v / N\), with J the Jacobian of N states' outputs ξ in the n parameters.
 
-    That is Fisher's matrix of the policy times v, and for other h than Shannon's what takes its place. No second derivative of the
-    network is needed.
+    That is Fisher's matrix of the policy times v, and for other h than Shannon's what takes its
+    place. No second derivative of the network is needed.
 
     Args:
         outputs: From (n,) parameters to (N, K) ξ.
-        curvature: From (N, K) ξ and (N, K) directions to the second derivative of the divergence times those.
+        curvature: From (N, K) ξ and (N, K) directions to the second derivative of the divergence
+            times those.
         params: (n,) parameters.
         direction: (n,) v.
 
     References:
-        Schulman, Levine, Moritz, Jordan & Abbeel 2015, ICML, "Trust region policy optimization", appendix C.1.
+        Schulman, Levine, Moritz, Jordan & Abbeel 2015, ICML, "Trust region policy optimization",
+        appendix C.1.
     """
     xi, moved = jax.jvp(outputs, (params,), (direction,))
     (back,) = jax.vjp(outputs, params)[1](curvature(xi, moved))
@@ -78,7 +80,9 @@ def line_search(
 
     nothing = jnp.zeros((), params.dtype)
     first = (jnp.zeros((), jnp.int32), jnp.zeros((), bool), nothing, nothing)
-    count, accepted, gain, divergence = jax.lax.while_loop(lambda state: ~state[1] & (state[0] <= halvings), attempt, first)
+    count, accepted, gain, divergence = jax.lax.while_loop(
+        lambda state: ~state[1] & (state[0] <= halvings), attempt, first
+    )
     share = jnp.where(accepted, 0.5 ** (count - 1.0), 0.0)
     return Searched(
         jnp.where(accepted, params + share * step, params),

@@ -21,7 +21,8 @@ class Network(NamedTuple):
     """A function with parameters.
 
     Attributes:
-        init: From a JAX random key, the number of inputs and that of outputs to parameters, a pytree of arrays.
+        init: From a JAX random key, the number of inputs and that of outputs to parameters, a
+            pytree of arrays.
         apply: From parameters and (…, inputs) arrays to (…, outputs) arrays.
         spec: The arguments of :func:`mlp` if it is one; then a file can say what it is.
     """
@@ -44,7 +45,8 @@ def mlp(hidden: Sequence[int] = (64, 64), activation: str = "tanh", last: float 
     Args:
         hidden: Units of each hidden layer; none for a linear function.
         activation: "tanh" or "relu".
-        last: Scale of the last layer's weights at the start; small ones begin near the uniform policy.
+        last: Scale of the last layer's weights at the start; small ones begin near the uniform
+            policy.
 
     Raises:
         SolverError: if a layer or the activation is none.
@@ -65,7 +67,9 @@ def _perceptron(sizes: tuple[int, ...], activation: str, last: float) -> Network
     if not all(isinstance(size, int) and size >= 1 for size in sizes):
         raise SolverError(f"hidden layers are numbers of units, 1 or more, not {sizes!r}")
     if activation not in ACTIVATIONS:
-        raise SolverError(f"the activation must be one of {', '.join(ACTIVATIONS)}, not {activation!r}")
+        raise SolverError(
+            f"the activation must be one of {', '.join(ACTIVATIONS)}, not {activation!r}"
+        )
     bend = ACTIVATIONS[activation]
     gain = math.sqrt(2.0)
 
@@ -74,11 +78,15 @@ def _perceptron(sizes: tuple[int, ...], activation: str, last: float) -> Network
         widths = (inputs, *sizes, outputs)
         for index, layer_key in enumerate(jax.random.split(key, len(widths) - 1)):
             scale = gain if index < len(sizes) else last
-            weights = jax.nn.initializers.orthogonal(scale)(layer_key, widths[index : index + 2], jnp.float32)
+            weights = jax.nn.initializers.orthogonal(scale)(
+                layer_key, widths[index : index + 2], jnp.float32
+            )
             layers.append((weights, jnp.zeros(widths[index + 1])))
         return layers
 
-    def apply(params: list[tuple[Array, Array]], x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
+    def apply(
+        params: list[tuple[Array, Array]], x: Float[Array, "*batch inputs"]
+    ) -> Float[Array, "*batch outputs"]:
         xp = array_namespace(x, params[0][0])
         for weights, bias in params[:-1]:
             x = bend(xp, x @ weights + bias)
@@ -92,7 +100,8 @@ def equinox(make: Callable[[Array, int, int], Any]) -> Network:
     """Return an Equinox module as a network.
 
     Args:
-        make: From a JAX random key, the number of inputs and that of outputs to a module for one input, as ``eqx.nn.MLP``.
+        make: From a JAX random key, the number of inputs and that of outputs to a module for one
+            input, as ``eqx.nn.MLP``.
 
     Raises:
         MissingExtraError: if Equinox is not installed.
@@ -108,7 +117,9 @@ def equinox(make: Callable[[Array, int, int], Any]) -> Network:
         return params
 
     def apply(params: Any, x: Array) -> Array:
-        module = next(eqx.combine(params, static) for static in fixed.values() if _alike(static, params))
+        module = next(
+            eqx.combine(params, static) for static in fixed.values() if _alike(static, params)
+        )
         return jnp.vectorize(module, signature="(i)->(o)")(jnp.asarray(x))
 
     return Network(init, apply)
@@ -116,7 +127,9 @@ def equinox(make: Callable[[Array, int, int], Any]) -> Network:
 
 def _alike(static: Any, params: Any) -> bool:
     """Whether these are the two halves of one module."""
-    return jax.tree.structure(static, is_leaf=_is_none) == jax.tree.structure(params, is_leaf=_is_none)
+    return jax.tree.structure(static, is_leaf=_is_none) == jax.tree.structure(
+        params, is_leaf=_is_none
+    )
 
 
 def _is_none(leaf: Any) -> bool:

@@ -25,10 +25,14 @@ class Normalizer:
         self._discount = discount
         self._moments = RunningMeanStd(epsilon=0.0, shape=(n_inputs + 1,))
 
-    def seen(self, observations: Float[np.ndarray, "*batch inputs"]) -> Float[np.ndarray, "*batch inputs"]:
+    def seen(
+        self, observations: Float[np.ndarray, "*batch inputs"]
+    ) -> Float[np.ndarray, "*batch inputs"]:
         """(…, inputs) observations -> (…, inputs) centred, in units of their deviations."""
         deviation = np.sqrt(self._moments.var[:-1] + 1e-8)
-        return np.clip((observations - self._moments.mean[:-1]) / deviation, -FARTHEST, FARTHEST).astype(np.float32)
+        return np.clip(
+            (observations - self._moments.mean[:-1]) / deviation, -FARTHEST, FARTHEST
+        ).astype(np.float32)
 
     @property
     def unit(self) -> float:
@@ -57,7 +61,11 @@ class Normalizer:
         for step, reward in enumerate(rewards):
             returns[step] = running = self._discount * running + reward
             running = np.where(ended[step], 0.0, running)
-        self._moments.update(np.concatenate([observations, returns[..., None]], axis=-1).reshape(-1, observations.shape[-1] + 1))
+        self._moments.update(
+            np.concatenate([observations, returns[..., None]], axis=-1).reshape(
+                -1, observations.shape[-1] + 1
+            )
+        )
         return running
 
     @property

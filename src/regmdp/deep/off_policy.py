@@ -37,8 +37,9 @@ class Seen(NamedTuple):
 class OffPolicy(Learner):
     r"""Act, remember, and learn from what is remembered, one minibatch for each step taken.
 
-    The action values are those of the regularized problem: the target is \(r + \gamma (\langle \pi, Q \rangle - \tau h(\pi))\)
-    at the successor, with the smaller of two networks' Q, each of which follows slowly behind the one that learns.
+    The action values are those of the regularized problem: the target is
+    \(r + \gamma (\langle \pi, Q \rangle - \tau h(\pi))\) at the successor, with the smaller of two
+    networks' Q, each of which follows slowly behind the one that learns.
 
     Args:
         critic: Of the action values.
@@ -46,20 +47,26 @@ class OffPolicy(Learner):
         minibatch: Transitions looked at in a step.
         memory: Transitions remembered.
         warmup: Steps taken at random before learning begins.
-        together: Iterations after which as many learning steps follow in one go: it saves the way in and out of JAX.
-        follow: Share of the difference by which the slow networks follow in a step. What is learned of the end of a long episode
-            comes back through about 1/(1-γ) of these times 1/follow steps: with 0.005 it takes most of 20,000 steps.
-        persistence: How much of the noise that actions are drawn with stays from one step to the next, ρ: the noise is
-            \(\rho \epsilon + \sqrt{1 - \rho^2} \epsilon'\), so that each action has the policy's distribution whatever ρ is. Where
-            nothing comes of trembling, as with a car in a valley, take 0.9 or more.
-        adapt: Mean of h that the temperature is adapted to, usually d for d continuous actions; None keeps the temperature.
-        munchausen: Share α of \(\tau (\xi_a - h^*(\xi))\), for Shannon's entropy of \(\tau \log \pi(a)\), that is added to the
-            reward of action a: the proximal term of mirror descent inside the target. What is learned then is the optimum with the
+        together: Iterations after which as many learning steps follow in one go: it saves the way
+            in and out of JAX.
+        follow: Share of the difference by which the slow networks follow in a step. What is learned
+            of the end of a long episode comes back through about 1/(1-γ) of these times 1/follow
+            steps: with 0.005 it takes most of 20,000 steps.
+        persistence: How much of the noise that actions are drawn with stays from one step to the
+            next, ρ: the noise is \(\rho \epsilon + \sqrt{1 - \rho^2} \epsilon'\), so that each
+            action has the policy's distribution whatever ρ is. Where nothing comes of trembling, as
+            with a car in a valley, take 0.9 or more.
+        adapt: Mean of h that the temperature is adapted to, usually d for d continuous actions;
+            None keeps the temperature.
+        munchausen: Share α of \(\tau (\xi_a - h^*(\xi))\), for Shannon's entropy of
+            \(\tau \log \pi(a)\), that is added to the reward of action a: the proximal term of
+            mirror descent inside the target. What is learned then is the optimum with the
             temperature (1-α)τ, for any h.
         lowest: Where that is cut off below.
 
     References:
-        Vieillard, Pietquin & Geist 2020, NeurIPS, "Munchausen reinforcement learning", equation 2 and section 3.
+        Vieillard, Pietquin & Geist 2020, NeurIPS, "Munchausen reinforcement learning", equation 2
+        and section 3.
     """
 
     copies: int = 1
@@ -84,14 +91,22 @@ class OffPolicy(Learner):
         if not 0.0 < self.follow <= 1.0:
             raise SolverError(f"follow must be more than 0 and at most 1, not {self.follow!r}")
         if not 0.0 <= self.persistence < 1.0:
-            raise SolverError(f"persistence must be at least 0 and less than 1, not {self.persistence!r}")
+            raise SolverError(
+                f"persistence must be at least 0 and less than 1, not {self.persistence!r}"
+            )
         if not 0.0 <= self.munchausen < 1.0:
-            raise SolverError(f"munchausen must be at least 0 and less than 1, not {self.munchausen!r}")
+            raise SolverError(
+                f"munchausen must be at least 0 and less than 1, not {self.munchausen!r}"
+            )
         self._adam = optax.adam(self.rate)
         super().__post_init__()
         if self.munchausen and not isinstance(self.head, Categorical):
-            raise SolverError("munchausen is for discrete actions: of continuous ones there is no ξ_a")
-        self._memory = Memory(self.memory, self.environments.n_inputs, self.head.anything(self._noise)[0])
+            raise SolverError(
+                "munchausen is for discrete actions: of continuous ones there is no ξ_a"
+            )
+        self._memory = Memory(
+            self.memory, self.environments.n_inputs, self.head.anything(self._noise)[0]
+        )
         self._key = jax.random.key(int(self._rng.integers(2**31)))
 
     # ---- what a method is ----
@@ -113,25 +128,36 @@ class OffPolicy(Learner):
         self._key = jax.random.wrap_key_data(jnp.asarray(remembered.pop("key")))
         self._memory.fill(remembered)
 
-    def expected(self, policy: Any, critics: Any, observation: Array, key: Array) -> tuple[Array, Array]:
+    def expected(
+        self, policy: Any, critics: Any, observation: Array, key: Array
+    ) -> tuple[Array, Array]:
         """Return (N,) ⟨π, Q⟩, with the smaller Q, and (N,) h of a policy: exactly, or with one action drawn from it."""
         xi = self._xi(policy, observation)
         if isinstance(self.head, Categorical):
-            return jnp.sum(self.head.simplex.policy(xi) * self._smaller(critics, observation), axis=-1), self.head.value(xi)
+            return jnp.sum(
+                self.head.simplex.policy(xi) * self._smaller(critics, observation), axis=-1
+            ), self.head.value(xi)
         assert isinstance(self.head, Squashed)
         action, h = self.head.drawn(key, xi)
         return jnp.min(self._values(critics, observation, action), axis=0), h
 
     def _smaller(self, critics: Any, observation: Array) -> Array:
         """Return (N, A) the smaller action values of discrete actions."""
-        return jnp.min(jnp.stack([self.critic.apply(critic, observation) for critic in critics]), axis=0)
+        return jnp.min(
+            jnp.stack([self.critic.apply(critic, observation) for critic in critics]), axis=0
+        )
 
     def _values(self, critics: Any, observation: Array, action: Array) -> Array:
         """Return the (2, N) action values of actions."""
         if isinstance(self.head, Categorical):
             index = action[:, None]
             return jnp.stack(
-                [jnp.take_along_axis(self.critic.apply(critic, observation), index, axis=-1)[:, 0] for critic in critics]
+                [
+                    jnp.take_along_axis(self.critic.apply(critic, observation), index, axis=-1)[
+                        :, 0
+                    ]
+                    for critic in critics
+                ]
             )
         both = jnp.concatenate([observation, action], axis=-1)
         return jnp.stack([self.critic.apply(critic, both)[:, 0] for critic in critics])
@@ -156,18 +182,28 @@ class OffPolicy(Learner):
         self._noise = self.persistence * self._noise + math.sqrt(1.0 - self.persistence**2) * new
         if self.steps < self.warmup:
             return self.head.anything(self._noise)
-        return self.head.drawn_with(np.asarray(self._xi(self._acting, self._observation)), self._noise)
+        return self.head.drawn_with(
+            np.asarray(self._xi(self._acting, self._observation)), self._noise
+        )
 
     def _critic_size(self) -> tuple[int, int]:
         inputs = self.environments.n_inputs
-        return (inputs, self.head.n_outputs) if isinstance(self.head, Categorical) else (inputs + self.head.n_noise, 1)
+        return (
+            (inputs, self.head.n_outputs)
+            if isinstance(self.head, Categorical)
+            else (inputs + self.head.n_noise, 1)
+        )
 
     def _begun(self, key: Array) -> Any:
         for_policy, *for_critics = jax.random.split(key, 3)
         inputs, outputs = self._critic_size()
         critics = [self.critic.init(each, inputs, outputs) for each in for_critics]
         start = jnp.log(jnp.float32(self.head.temperature or 1.0))
-        networks = {"policy": self._new_policy(for_policy), "critics": critics, "log_temperature": start}
+        networks = {
+            "policy": self._new_policy(for_policy),
+            "critics": critics,
+            "log_temperature": start,
+        }
         return {
             **networks,
             "slow": jax.tree.map(jnp.copy, critics),
@@ -190,36 +226,59 @@ class OffPolicy(Learner):
 
 
 @partial(jax.jit, static_argnums=0)
-def learned(learner: OffPolicy, state: Any, drawn: Transitions, key: Array) -> tuple[Any, dict[str, Array]]:
+def learned(
+    learner: OffPolicy, state: Any, drawn: Transitions, key: Array
+) -> tuple[Any, dict[str, Array]]:
     """Make one learning step for each of the (n, minibatch) transitions, and return the state after the last."""
     keys = jax.random.split(key, drawn.reward.shape[0])
-    state, measures = jax.lax.scan(lambda state, part: _step(learner, state, *part), state, (drawn, keys))
+    state, measures = jax.lax.scan(
+        lambda state, part: _step(learner, state, *part), state, (drawn, keys)
+    )
     return state, {name: jnp.mean(values) for name, values in measures.items()}
 
 
-def _step(learner: OffPolicy, state: Any, drawn: Transitions, key: Array) -> tuple[Any, dict[str, Array]]:
+def _step(
+    learner: OffPolicy, state: Any, drawn: Transitions, key: Array
+) -> tuple[Any, dict[str, Array]]:
     for_target, for_policy = jax.random.split(key)
     networks = {name: state[name] for name in ("policy", "critics", "log_temperature")}
     temperature = jax.lax.stop_gradient(learner.temperature(networks))
     mean, h = learner.expected(state["policy"], state["slow"], drawn.successor, for_target)
-    reward = drawn.reward + bonus(learner, state["policy"], drawn, temperature) if learner.munchausen else drawn.reward
+    reward = (
+        drawn.reward + bonus(learner, state["policy"], drawn, temperature)
+        if learner.munchausen
+        else drawn.reward
+    )
     target = reward + learner.discount * (1.0 - drawn.terminated) * (mean - temperature * h)
     present = learner.expected(state["policy"], state["slow"], drawn.observation, for_policy)[1]
 
     def loss(networks: Any) -> tuple[Array, dict[str, Array]]:
-        error = jnp.mean(jnp.square(learner._values(networks["critics"], drawn.observation, drawn.action) - target), axis=1)
+        error = jnp.mean(
+            jnp.square(
+                learner._values(networks["critics"], drawn.observation, drawn.action) - target
+            ),
+            axis=1,
+        )
         fixed = {**state, "critics": jax.lax.stop_gradient(networks["critics"])}
-        policy = learner.policy_loss(networks["policy"], fixed, Seen(drawn.observation, temperature, for_policy))
+        policy = learner.policy_loss(
+            networks["policy"], fixed, Seen(drawn.observation, temperature, for_policy)
+        )
         adapted = 0.0
         if learner.adapt is not None:
             adapted = jnp.exp(networks["log_temperature"]) * (learner.adapt - jnp.mean(present))
-        measures = {"critic error": jnp.mean(error), "h": jnp.mean(present), "temperature": jnp.float32(temperature)}
+        measures = {
+            "critic error": jnp.mean(error),
+            "h": jnp.mean(present),
+            "temperature": jnp.float32(temperature),
+        }
         return 0.5 * jnp.sum(error) + policy + adapted, measures
 
     (_, measures), gradient = jax.value_and_grad(loss, has_aux=True)(networks)
     updates, adam = learner._adam.update(gradient, state["adam"])
     networks = optax.apply_updates(networks, updates)
-    slow = jax.tree.map(lambda old, new: old + learner.follow * (new - old), state["slow"], networks["critics"])
+    slow = jax.tree.map(
+        lambda old, new: old + learner.follow * (new - old), state["slow"], networks["critics"]
+    )
     after = {**state, **networks, "slow": slow, "adam": adam}
     return learner.anchored(after, Seen(drawn.observation, temperature, for_policy)), measures
 
@@ -229,4 +288,6 @@ def bonus(learner: OffPolicy, policy: Any, drawn: Transitions, temperature: Arra
     assert isinstance(learner.head, Categorical)
     xi = learner._xi(policy, drawn.observation)
     taken = jnp.take_along_axis(xi, drawn.action[:, None], axis=-1)[:, 0]
-    return learner.munchausen * jnp.maximum(temperature * (taken - learner.head.simplex.conjugate(xi)), learner.lowest)
+    return learner.munchausen * jnp.maximum(
+        temperature * (taken - learner.head.simplex.conjugate(xi)), learner.lowest
+    )

@@ -48,12 +48,14 @@ class OnPolicy(Learner):
     Args:
         horizon: T.
         trace: λ of the advantages; 1 for n-step returns.
-        soft: Whether the regularizer's cost τ h is part of the values, as in the theory; otherwise only the present policy's is
-            taken off what is maximised, which is what most implementations call an entropy bonus.
+        soft: Whether the regularizer's cost τ h is part of the values, as in the theory; otherwise
+            only the present policy's is taken off what is maximised, which is what most
+            implementations call an entropy bonus.
         critic: The network of the values.
-        normalize: Whether networks see observations of mean 0 and deviation 1, cut off at 10 deviations, and values in the unit
-            of the deviation of discounted returns, as far as they are known. The problem is the same: the temperature stays in
-            the unit of the rewards. What is known changes between two stretches, and the policy a little with it.
+        normalize: Whether networks see observations of mean 0 and deviation 1, cut off at 10
+            deviations, and values in the unit of the deviation of discounted returns, as far as
+            they are known. The problem is the same: the temperature stays in the unit of the
+            rewards. What is known changes between two stretches, and the policy a little with it.
     """
 
     horizon: int = 128
@@ -67,13 +69,17 @@ class OnPolicy(Learner):
         if not 0.0 <= self.trace <= 1.0:
             raise SolverError(f"the trace λ must be between 0 and 1, not {self.trace!r}")
         super().__post_init__()
-        self._normalizer = Normalizer(self.environments.n_inputs, self.discount) if self.normalize else None
+        self._normalizer = (
+            Normalizer(self.environments.n_inputs, self.discount) if self.normalize else None
+        )
 
     def _seen(self, observations: np.ndarray) -> np.ndarray:
         return observations if self._normalizer is None else self._normalizer.seen(observations)
 
     def _reset(self) -> np.ndarray:
-        self._running = np.zeros(self.copies)  # discounted returns of the episodes that are being played
+        self._running = np.zeros(
+            self.copies
+        )  # discounted returns of the episodes that are being played
         return super()._reset()
 
     def _remembered(self) -> dict[str, np.ndarray]:
@@ -82,7 +88,10 @@ class OnPolicy(Learner):
     def _recall(self, remembered: dict[str, np.ndarray]) -> None:
         if self._normalizer is not None:
             if "moments" not in remembered:
-                raise FormatError("the file holds no moments of observations: what it holds was learned without normalize=True")
+                raise FormatError(
+                    "the file holds no moments of observations: what it holds was learned without "
+                    "normalize=True"
+                )
             self._normalizer.moments = remembered.pop("moments")
         super()._recall(remembered)
 
@@ -92,33 +101,57 @@ class OnPolicy(Learner):
         observations = np.empty((*shape, self.environments.n_inputs), dtype=np.float32)
         successors = np.empty_like(observations)
         xis = np.empty((*shape, self.head.n_outputs), dtype=np.float32)
-        rewards, terminated, truncated = np.empty(shape), np.empty(shape, dtype=np.bool_), np.empty(shape, dtype=np.bool_)
+        rewards, terminated, truncated = (
+            np.empty(shape),
+            np.empty(shape, dtype=np.bool_),
+            np.empty(shape, dtype=np.bool_),
+        )
         actions = []
         for step in range(self.horizon):
             observations[step] = self._observation
             xis[step], chosen = self._act()
             actions.append(chosen)
             taken = self.environments.step(self.head.done(chosen))
-            rewards[step], terminated[step], truncated[step] = taken.reward, taken.terminated, taken.truncated
+            rewards[step], terminated[step], truncated[step] = (
+                taken.reward,
+                taken.terminated,
+                taken.truncated,
+            )
             successors[step], self._observation = taken.successor, taken.observation
         self.steps += self.horizon * self.copies
         seen = self._seen(observations)
         values, successor_values, costs = (
             np.asarray(part, dtype=np.float64)
-            for part in _looked(self._design, self._state["critic"], seen, self._seen(successors), xis)
+            for part in _looked(
+                self._design, self._state["critic"], seen, self._seen(successors), xis
+            )
         )
         paid, unit = rewards - costs if self.soft else rewards, 1.0
         if self._normalizer is not None:
-            self._running = self._normalizer.add(observations, paid, terminated | truncated, self._running)
+            self._running = self._normalizer.add(
+                observations, paid, terminated | truncated, self._running
+            )
             unit = self._normalizer.unit
-        estimated = generalized_advantages(paid / unit, values, successor_values, terminated, truncated, self.discount, self.trace)
-        flat = [np.asarray(part).reshape(-1, *np.shape(part)[2:]) for part in (seen, actions, xis, *estimated)]
-        arrays = (jnp.asarray(part if part.dtype.kind == "i" else part.astype(np.float32)) for part in flat)
+        estimated = generalized_advantages(
+            paid / unit, values, successor_values, terminated, truncated, self.discount, self.trace
+        )
+        flat = [
+            np.asarray(part).reshape(-1, *np.shape(part)[2:])
+            for part in (seen, actions, xis, *estimated)
+        ]
+        arrays = (
+            jnp.asarray(part if part.dtype.kind == "i" else part.astype(np.float32))
+            for part in flat
+        )
         return Batch(*arrays, unit=jnp.float32(unit))
 
 
 @partial(jax.jit, static_argnums=0)
-def _looked(learner: OnPolicy, critic: Any, observations: Array, successors: Array, xis: Array) -> tuple[Array, Array, Array]:
+def _looked(
+    learner: OnPolicy, critic: Any, observations: Array, successors: Array, xis: Array
+) -> tuple[Array, Array, Array]:
     """Return the (T, N) values of observations and successors, and the costs τ h of the policies."""
-    value, successor_value = (learner.critic.apply(critic, each)[..., 0] for each in (observations, successors))
+    value, successor_value = (
+        learner.critic.apply(critic, each)[..., 0] for each in (observations, successors)
+    )
     return value, successor_value, learner.head.temperature * learner.head.value(xis)

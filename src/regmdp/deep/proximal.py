@@ -17,7 +17,8 @@ __all__ = ["Adapted", "StepSize", "first_step_size", "next_step_size", "require_
 class Adapted(NamedTuple):
     r"""A step size that is adapted until the mean divergence of each new policy from the one before is a given one.
 
-    1/η is the multiplier of the constraint \(E[D(\pi_{k+1}, \pi_k)] \le \delta\), and is found by dual ascent, in its logarithm.
+    1/η is the multiplier of the constraint \(E[D(\pi_{k+1}, \pi_k)] \le \delta\), and is found by
+    dual ascent, in its logarithm.
 
     Attributes:
         radius: δ.
@@ -26,7 +27,9 @@ class Adapted(NamedTuple):
 
     Examples:
         >>> from regmdp.deep import MDPO, Adapted
-        >>> MDPO("CartPole-v1", step_size=Adapted(radius=0.01), warmup=64, refresh=10).learn(100).steps
+        >>> MDPO("CartPole-v1", step_size=Adapted(radius=0.01), warmup=64, refresh=10).learn(
+        ...     100
+        ... ).steps
         104
     """
 
@@ -35,7 +38,8 @@ class Adapted(NamedTuple):
     rate: float = 0.5
 
 
-#: A number, a function of k that gives the one of the k-th policy (JAX compiles it), or one that is adapted.
+#: A number, a function of k that gives the one of the k-th policy (JAX compiles it), or one that is
+#: adapted.
 StepSize: TypeAlias = float | Callable[[Array], Any] | Adapted
 
 
@@ -44,8 +48,12 @@ def require_step_size(step_size: Any) -> None:
     if isinstance(step_size, Adapted):
         for name, value in step_size._asdict().items():
             require_positive(f"the {name} of an adapted step size", value)
-    elif not callable(step_size) and (not isinstance(step_size, int | float) or not step_size > 0.0):
-        raise SolverError(f"the step size must be a number above 0, a function of k or Adapted, not {step_size!r}")
+    elif not callable(step_size) and (
+        not isinstance(step_size, int | float) or not step_size > 0.0
+    ):
+        raise SolverError(
+            f"the step size must be a number above 0, a function of k or Adapted, not {step_size!r}"
+        )
 
 
 def first_step_size(step_size: StepSize) -> Array:

@@ -23,7 +23,9 @@ class Transitions(NamedTuple):
 
 
 class Memory:
-    """The last transitions, up to a number of them; the oldest are overwritten. A cut-off episode is not a terminated one.
+    """The last transitions, up to a number of them; the oldest are overwritten.
+
+    A cut-off episode is not a terminated one.
 
     Args:
         size: How many are kept.
@@ -35,7 +37,9 @@ class Memory:
         self.size, self.count, self._next = size, 0, 0
         self._kept = Transitions(
             np.empty((size, n_inputs), dtype=np.float32),
-            np.empty((size, *action.shape), dtype=np.int32 if action.dtype.kind == "i" else np.float32),
+            np.empty(
+                (size, *action.shape), dtype=np.int32 if action.dtype.kind == "i" else np.float32
+            ),
             np.empty(size, dtype=np.float32),
             np.empty((size, n_inputs), dtype=np.float32),
             np.empty(size, dtype=np.float32),

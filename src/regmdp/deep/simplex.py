@@ -1,8 +1,10 @@
 r"""A regularizer of discrete actions on JAX arrays: π = ∇h*(ξ), h* and the divergence, with derivatives.
 
-A network gives scores ξ, the dual variable; the policy is \(\nabla h^*(\xi)\). Everything is said in ξ: the divergence is of
-Fenchel and Young's form, \(D(p, \pi; \xi) = h(p) + h^*(\xi) - \langle p, \xi \rangle\), so that neither ∇h(p), infinite on the
-boundary of the simplex, nor log p, which makes gradients NaN where a softmax underflows, is ever needed.
+A network gives scores ξ, the dual variable; the policy is \(\nabla h^*(\xi)\). Everything is said
+in ξ: the divergence is of Fenchel and Young's form,
+\(D(p, \pi; \xi) = h(p) + h^*(\xi) - \langle p, \xi \rangle\), so that neither ∇h(p), infinite on
+the boundary of the simplex, nor log p, which makes gradients NaN where a softmax underflows, is
+ever needed.
 """
 
 from __future__ import annotations
@@ -25,9 +27,10 @@ __all__ = ["Simplex"]
 class Simplex:
     r"""The distributions over A actions with a regularizer h, as functions that JAX compiles, differentiates and maps.
 
-    Derivatives follow from h alone: \(\nabla h^* = \pi\), and for a sum over actions \(\sum_a \varphi_a(p_a)\) is
-    \(\nabla^2 h^*(\xi) = \mathrm{diag}(s) - s s^\top / \sum s\) with \(s_a = 1/\varphi''(\pi_a)\), 0 where π is. For other h it is
-    the inverse of \(\nabla^2 h(\pi)\) on the directions that π can move in. The algorithms behind h* are never differentiated.
+    Derivatives follow from h alone: \(\nabla h^* = \pi\), and for a sum over actions
+    \(\sum_a \varphi_a(p_a)\) is \(\nabla^2 h^*(\xi) = \mathrm{diag}(s) - s s^\top / \sum s\) with
+    \(s_a = 1/\varphi''(\pi_a)\), 0 where π is. For other h it is the inverse of \(\nabla^2 h(\pi)\)
+    on the directions that π can move in. The algorithms behind h* are never differentiated.
 
     Args:
         regularizer: h, the same in every state.
@@ -47,16 +50,19 @@ class Simplex:
     def __init__(self, regularizer: Regularizer) -> None:
         if isinstance(regularizer, Unregularized):
             raise RegularizerError(
-                "without a regularizer a policy is an argmax, which has no derivative; for softmax policies whose entropy costs "
-                "nothing take Shannon(temperature=0.0)"
+                "without a regularizer a policy is an argmax, which has no derivative; for softmax "
+                "policies whose entropy costs nothing take Shannon(temperature=0.0)"
             )
         if regularizer.n_states is not None:
             raise RegularizerError(
-                f"{type(regularizer).__name__} has fields with one entry for each of {regularizer.n_states} states, but a network "
-                "sees observations: give it numbers, or fields over actions only"
+                f"{type(regularizer).__name__} has fields with one entry for each of "
+                f"{regularizer.n_states} states, but a network sees observations: give it numbers, "
+                "or fields over actions only"
             )
         if regularizer.limits is not None:
-            raise RegularizerError(f"{type(regularizer).__name__} limits probabilities, which networks do not keep to")
+            raise RegularizerError(
+                f"{type(regularizer).__name__} limits probabilities, which networks do not keep to"
+            )
         self.regularizer = regularizer
         self.temperature = float(regularizer.max_temperature)
         self._compiled: dict[int, bool] = {}
@@ -66,11 +72,14 @@ class Simplex:
         if isinstance(self.regularizer, SeparableRegularizer):
             return
         try:
-            jax.eval_shape(jax.hessian(self.regularizer.value), jax.ShapeDtypeStruct((n_actions,), jnp.float32))
+            jax.eval_shape(
+                jax.hessian(self.regularizer.value), jax.ShapeDtypeStruct((n_actions,), jnp.float32)
+            )
         except Exception as error:  # whatever an array that is not NumPy's may lead to
             raise RegularizerError(
-                f"{type(self.regularizer).__name__} is not a sum over actions, and JAX cannot differentiate its value: write it "
-                "with the functions of jax.numpy, or take Separable if it is such a sum"
+                f"{type(self.regularizer).__name__} is not a sum over actions, and JAX cannot "
+                "differentiate its value: write it with the functions of jax.numpy, or take "
+                "Separable if it is such a sum"
             ) from error
 
     def policy(self, xi: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
@@ -86,16 +95,24 @@ class Simplex:
         below = _below(xi)
         return jnp.sum(self.policy(below) * below, axis=-1) - self.conjugate(below)
 
-    def divergence(self, from_xi: Float[Array, "*batch A"], xi: Float[Array, "*batch A"]) -> Float[Array, "*batch"]:
+    def divergence(
+        self, from_xi: Float[Array, "*batch A"], xi: Float[Array, "*batch A"]
+    ) -> Float[Array, "*batch"]:
         """(…, A) ξ of a policy p and (…, A) ξ -> (…) D(p, π; ξ) = h(p) + h*(ξ) - ⟨p, ξ⟩, not negative, 0 where p is ∇h*(ξ).
 
         With Shannon's entropy it is the Kullback-Leibler divergence of p from the policy of ξ.
         """
         below = _below(xi)
-        difference = self.value(from_xi) + self.conjugate(below) - jnp.sum(self.policy(from_xi) * below, axis=-1)
+        difference = (
+            self.value(from_xi)
+            + self.conjugate(below)
+            - jnp.sum(self.policy(from_xi) * below, axis=-1)
+        )
         return jnp.maximum(difference, 0.0)
 
-    def curvature(self, xi: Float[Array, "*batch A"], direction: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
+    def curvature(
+        self, xi: Float[Array, "*batch A"], direction: Float[Array, "*batch A"]
+    ) -> Float[Array, "*batch A"]:
         r"""(…, A) ξ and (…, A) direction -> (…, A) \(\nabla^2 h^*(\xi)\) times it: Fisher's matrix of a softmax policy."""
         return _moved(self, self.policy(xi), direction)
 
@@ -104,8 +121,12 @@ class Simplex:
         n_actions = xi.shape[-1]
         if n_actions not in self._compiled:
             try:
-                jax.eval_shape(self.regularizer.greedy, jax.ShapeDtypeStruct((2, n_actions), xi.dtype))
-                jax.eval_shape(self.regularizer.conjugate, jax.ShapeDtypeStruct((2, n_actions), xi.dtype))
+                jax.eval_shape(
+                    self.regularizer.greedy, jax.ShapeDtypeStruct((2, n_actions), xi.dtype)
+                )
+                jax.eval_shape(
+                    self.regularizer.conjugate, jax.ShapeDtypeStruct((2, n_actions), xi.dtype)
+                )
                 self._compiled[n_actions] = True
             except Exception:  # whatever an array that is not NumPy's may lead to
                 self._compiled[n_actions] = False
@@ -115,7 +136,9 @@ class Simplex:
 def _called(function: Any, xi: Array, shape: tuple[int, ...]) -> Array:
     """Call a function of NumPy arrays from inside what JAX compiles."""
     result = jax.ShapeDtypeStruct(shape, xi.dtype)
-    return jax.pure_callback(partial(_in_doubles, function), result, xi, vmap_method="broadcast_all")
+    return jax.pure_callback(
+        partial(_in_doubles, function), result, xi, vmap_method="broadcast_all"
+    )
 
 
 def _in_doubles(function: Any, xi: Any) -> np.ndarray:
@@ -137,7 +160,9 @@ def _policy(simplex: Simplex, xi: Array) -> Array:
 
 
 @_policy.defjvp
-def _policy_moves(simplex: Simplex, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+def _policy_moves(
+    simplex: Simplex, primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
     p = _policy(simplex, *primals)
     return p, _moved(simplex, p, *tangents)
 
@@ -146,7 +171,9 @@ def _moved(simplex: Simplex, p: Array, direction: Array) -> Array:
     """Return how far the policy p moves if ξ moves in a direction."""
     if not isinstance(simplex.regularizer, SeparableRegularizer):
         flat = jax.lax.stop_gradient(p).reshape(-1, p.shape[-1])
-        inverse = jax.vmap(partial(_inverse, simplex.regularizer.value))(flat).reshape(*p.shape, p.shape[-1])
+        inverse = jax.vmap(partial(_inverse, simplex.regularizer.value))(flat).reshape(
+            *p.shape, p.shape[-1]
+        )
         return jnp.sum(inverse * direction[..., None, :], axis=-1)
     return moved(simplex.regularizer.spread(p), direction)
 
@@ -155,7 +182,8 @@ def _inverse(value: Callable[[Array], Array], p: Array) -> Array:
     """(A,) distribution -> (A, A) the inverse of ∇²h(p) on directions of sum 0 over the actions whose probability is not 0."""
     used = p > 0
     hessian = jax.hessian(value)(p)
-    # probabilities near 0 make curvatures of all sizes: the matrix that is solved has ones on its diagonal
+    # probabilities near 0 make curvatures of all sizes: the matrix that is solved has ones on its
+    # diagonal
     unit = jnp.sqrt(jnp.where(used, jnp.diagonal(hessian), 1.0))
     both = used[:, None] & used
     scaled = jnp.where(both, hessian / (unit[:, None] * unit), jnp.eye(p.size, dtype=p.dtype))
@@ -174,5 +202,7 @@ def _conjugate(simplex: Simplex, xi: Array) -> Array:
 
 
 @_conjugate.defjvp
-def _conjugate_moves(simplex: Simplex, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+def _conjugate_moves(
+    simplex: Simplex, primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
     return _conjugate(simplex, *primals), jnp.sum(_policy(simplex, *primals) * tangents[0], axis=-1)

@@ -14,7 +14,8 @@ from regmdp.regularizers import Regularizer, Shannon
 
 __all__ = ["SAC"]
 
-#: The regularizer if none is given; over continuous actions its temperature is only where the adapted one begins.
+#: The regularizer if none is given; over continuous actions its temperature is only where the
+#: adapted one begins.
 AUTOMATIC = Shannon(0.1)
 
 
@@ -22,12 +23,14 @@ AUTOMATIC = Shannon(0.1)
 class SAC(OffPolicy):
     r"""Soft actor-critic, for any regularizer: the policy is the projection of the greedy one, ∇h*(Q/τ), on the network.
 
-    Minimised is \(E[\tau h(\pi(s)) - \langle \pi(s), Q(s) \rangle]\): equation 7 of the paper, exactly over discrete actions and
-    with a reparameterized draw over continuous ones, squashed into the box by tanh (appendix C). With ``adapt`` the temperature
-    follows equation 18 of the second paper, so that the mean of h approaches that number; over d continuous actions it is d
+    Minimised is \(E[\tau h(\pi(s)) - \langle \pi(s), Q(s) \rangle]\): equation 7 of the paper,
+    exactly over discrete actions and with a reparameterized draw over continuous ones, squashed
+    into the box by tanh (appendix C). With ``adapt`` the temperature follows equation 18 of the
+    second paper, so that the mean of h approaches that number; over d continuous actions it is d
     unless a regularizer is given.
 
-    Departures: h may be any of the regularizers, over continuous actions Shannon's or Tsallis'; one optimizer for all networks.
+    Departures: h may be any of the regularizers, over continuous actions Shannon's or Tsallis'; one
+    optimizer for all networks.
 
     Examples:
         >>> from regmdp.deep import SAC
@@ -35,9 +38,10 @@ class SAC(OffPolicy):
         200
 
     References:
-        Haarnoja, Zhou, Abbeel & Levine 2018, ICML, "Soft actor-critic: off-policy maximum entropy deep reinforcement learning with
-        a stochastic actor"; Haarnoja et al. 2018, arXiv 1812.05905, "Soft actor-critic algorithms and applications"; Christodoulou
-        2019, arXiv 1910.07207, "Soft actor-critic for discrete action settings".
+        Haarnoja, Zhou, Abbeel & Levine 2018, ICML, "Soft actor-critic: off-policy maximum entropy
+        deep reinforcement learning with a stochastic actor"; Haarnoja et al. 2018, arXiv
+        1812.05905, "Soft actor-critic algorithms and applications"; Christodoulou 2019, arXiv
+        1910.07207, "Soft actor-critic for discrete action settings".
     """
 
     regularizer: Regularizer = field(default_factory=lambda: AUTOMATIC)

@@ -40,7 +40,12 @@ class TensorBoard:
 
     def __call__(self, progress: Progress) -> None:
         """Write what is said."""
-        said = {"return": progress.mean_return, "episodes": progress.episodes, "seconds": progress.seconds, **progress.measures}
+        said = {
+            "return": progress.mean_return,
+            "episodes": progress.episodes,
+            "seconds": progress.seconds,
+            **progress.measures,
+        }
         for name, value in said.items():
             if math.isfinite(value):
                 self._writer.add_scalar(name.replace(" ", "_"), value, progress.steps)
@@ -52,5 +57,10 @@ class TensorBoard:
     def __enter__(self: AnyTensorBoard) -> AnyTensorBoard:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()

@@ -24,14 +24,16 @@ class TRPO(FittedValues):
     r"""Trust region policy optimization: a natural step as far as the divergence from the old policy allows.
 
     Maximised is \(E[\frac{\pi(a|s)}{\pi_k(a|s)} A(s, a)] - \tau E[h(\pi(s))]\) subject to
-    \(E[D(\pi_k, \pi; \xi)] \le \delta\), equation 14 of the paper with the divergence of the regularizer in place of the
-    Kullback-Leibler one, which it is for Shannon's. The direction comes from conjugate gradients on products with Fisher's matrix
-    (appendix C), its length from δ, and it is halved until the objective grows and the divergence is within δ. If it never does,
-    the parameters are those before.
+    \(E[D(\pi_k, \pi; \xi)] \le \delta\), equation 14 of the paper with the divergence of the
+    regularizer in place of the Kullback-Leibler one, which it is for Shannon's. The direction comes
+    from conjugate gradients on products with Fisher's matrix (appendix C), its length from δ, and
+    it is halved until the objective grows and the divergence is within δ. If it never does, the
+    parameters are those before.
 
-    Departures: advantages are generalized ones, with a network for the values; h may be any of the regularizers, and its cost is
-    part of the values. Without a temperature it is the paper's. With ``halvings=0`` it is natural policy gradient with a step of
-    a given length, which is refused where it would leave the trust region.
+    Departures: advantages are generalized ones, with a network for the values; h may be any of the
+    regularizers, and its cost is part of the values. Without a temperature it is the paper's. With
+    ``halvings=0`` it is natural policy gradient with a step of a given length, which is refused
+    where it would leave the trust region.
 
     Args:
         radius: δ.
@@ -42,7 +44,9 @@ class TRPO(FittedValues):
     Examples:
         >>> import regmdp as rm
         >>> from regmdp.deep import TRPO
-        >>> learner = TRPO("CartPole-v1", regularizer=rm.Tsallis(1.5, temperature=0.01), seed=0).learn(2_000)
+        >>> learner = TRPO(
+        ...     "CartPole-v1", regularizer=rm.Tsallis(1.5, temperature=0.01), seed=0
+        ... ).learn(2_000)
         >>> learner.steps
         2048
 
@@ -68,7 +72,11 @@ class TRPO(FittedValues):
 
     def _improved(self, state: Any, batch: Batch) -> tuple[Any, dict[str, Array]]:
         policy, searched = improved(self._design, state["policy"], batch)
-        measures = {"divergence": searched.divergence, "gain": searched.gain, "share of the step": searched.share}
+        measures = {
+            "divergence": searched.divergence,
+            "gain": searched.gain,
+            "share of the step": searched.share,
+        }
         return {"policy": policy}, measures
 
 
@@ -84,10 +92,15 @@ def improved(learner: TRPO, policy: Any, batch: Batch) -> tuple[Any, Searched]:
         return gain_of(learner, outputs(params), batch)
 
     def judge(candidate: Array) -> tuple[Array, Array]:
-        return objective(candidate) - now, jnp.mean(learner.head.divergence(batch.xi, outputs(candidate)))
+        return objective(candidate) - now, jnp.mean(
+            learner.head.divergence(batch.xi, outputs(candidate))
+        )
 
     def product(direction: Array) -> Array:
-        return fisher_product(outputs, learner.head.curvature, params, direction) + learner.damping * direction
+        return (
+            fisher_product(outputs, learner.head.curvature, params, direction)
+            + learner.damping * direction
+        )
 
     now, gradient = jax.value_and_grad(objective)(params)
     direction = conjugate_gradient(product, gradient, learner.conjugate_steps)

@@ -25,7 +25,8 @@ class Runs(NamedTuple):
 
     Attributes:
         state: What each learned, a pytree of arrays that begin with N.
-        returns: (N, iterations) mean return of the episodes that ended in an iteration; NaN where none did.
+        returns: (N, iterations) mean return of the episodes that ended in an iteration; NaN where
+            none did.
         steps: (iterations,) steps that each run had taken.
     """
 
@@ -61,7 +62,9 @@ def learn_many(learner: A2C, dynamics: Dynamics, seeds: Sequence[int], steps: in
         ((3, 20), 400)
     """
     if learner.normalize:
-        raise SolverError("many runs at once do not normalise observations: the dynamics say what networks see")
+        raise SolverError(
+            "many runs at once do not normalise observations: the dynamics say what networks see"
+        )
     if not len(seeds):
         raise SolverError("there is no seed, so there is nothing to run")
     each = learner.horizon * learner.copies
@@ -73,7 +76,9 @@ def learn_many(learner: A2C, dynamics: Dynamics, seeds: Sequence[int], steps: in
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _learned(learner: A2C, dynamics: Dynamics, iterations: int, begun: Any, keys: Array) -> tuple[Any, Array]:
+def _learned(
+    learner: A2C, dynamics: Dynamics, iterations: int, begun: Any, keys: Array
+) -> tuple[Any, Array]:
     """Return what all runs learned and the returns on the way."""
 
     def run(begun: Any, key: Array) -> tuple[Any, Array]:
@@ -81,29 +86,53 @@ def _learned(learner: A2C, dynamics: Dynamics, iterations: int, begun: Any, keys
         fresh = jax.vmap(dynamics.reset)(jax.random.split(first, learner.copies))
         playing = _Playing(fresh, jnp.zeros(learner.copies, jnp.int32), jnp.zeros(learner.copies))
         (state, _), returns = jax.lax.scan(
-            lambda carried, key: _iterated(learner, dynamics, *carried, key), (begun, playing), jax.random.split(later, iterations)
+            lambda carried, key: _iterated(learner, dynamics, *carried, key),
+            (begun, playing),
+            jax.random.split(later, iterations),
         )
         return state, returns
 
     return jax.vmap(run)(begun, keys)
 
 
-def _iterated(learner: A2C, dynamics: Dynamics, state: Any, playing: _Playing, key: Array) -> tuple[tuple[Any, _Playing], Array]:
+def _iterated(
+    learner: A2C, dynamics: Dynamics, state: Any, playing: _Playing, key: Array
+) -> tuple[tuple[Any, _Playing], Array]:
     """Collect and learn once, and return the mean return of the episodes that ended."""
     playing, taken = jax.lax.scan(
-        partial(_stepped, learner, dynamics, state["policy"]), playing, jax.random.split(key, learner.horizon)
+        partial(_stepped, learner, dynamics, state["policy"]),
+        playing,
+        jax.random.split(key, learner.horizon),
     )
-    value, successor_value = (learner.critic.apply(state["critic"], each)[..., 0] for each in (taken.seen, taken.successor))
+    value, successor_value = (
+        learner.critic.apply(state["critic"], each)[..., 0]
+        for each in (taken.seen, taken.successor)
+    )
     cost = learner.head.temperature * learner.head.value(taken.xi) if learner.soft else 0.0
-    advantage = summed_errors(learner, taken.reward - cost, value, successor_value, taken.terminated, taken.ended)
+    advantage = summed_errors(
+        learner, taken.reward - cost, value, successor_value, taken.terminated, taken.ended
+    )
     parts = (taken.seen, taken.action, taken.xi, advantage, advantage + value)
-    state, _ = stepped(learner, state, Batch(*(part.reshape(-1, *part.shape[2:]) for part in parts), unit=1.0))
+    state, _ = stepped(
+        learner, state, Batch(*(part.reshape(-1, *part.shape[2:]) for part in parts), unit=1.0)
+    )
     count = jnp.sum(taken.ended)
-    mean = jnp.where(count > 0, jnp.sum(jnp.where(taken.ended, taken.total, 0.0)) / jnp.maximum(count, 1), jnp.nan)
+    mean = jnp.where(
+        count > 0,
+        jnp.sum(jnp.where(taken.ended, taken.total, 0.0)) / jnp.maximum(count, 1),
+        jnp.nan,
+    )
     return (state, playing), mean
 
 
-def summed_errors(learner: A2C, reward: Array, value: Array, successor_value: Array, terminated: Array, ended: Array) -> Array:
+def summed_errors(
+    learner: A2C,
+    reward: Array,
+    value: Array,
+    successor_value: Array,
+    terminated: Array,
+    ended: Array,
+) -> Array:
     """Return the (T, N) advantages that :func:`~regmdp.deep.generalized_advantages` returns, by JAX.
 
     Args:
@@ -142,10 +171,14 @@ def _drawn(head: Head, key: Array, xi: Array) -> Array:
     if not isinstance(head, Categorical):
         return head.drawn_with(xi, jax.random.normal(key, (xi.shape[0], head.n_noise)))
     cumulative = jnp.cumsum(head.simplex.policy(xi), axis=-1)
-    return jnp.sum(cumulative <= jax.random.uniform(key, (xi.shape[0], 1)) * cumulative[:, -1:], axis=-1)
+    return jnp.sum(
+        cumulative <= jax.random.uniform(key, (xi.shape[0], 1)) * cumulative[:, -1:], axis=-1
+    )
 
 
-def _stepped(learner: A2C, dynamics: Dynamics, policy: Any, playing: _Playing, key: Array) -> tuple[_Playing, _Taken]:
+def _stepped(
+    learner: A2C, dynamics: Dynamics, policy: Any, playing: _Playing, key: Array
+) -> tuple[_Playing, _Taken]:
     """Take one step in all copies; where an episode ends the next one begins."""
     for_action, for_reset = jax.random.split(key)
     seen = jax.vmap(dynamics.observe)(playing.state)
@@ -155,6 +188,10 @@ def _stepped(learner: A2C, dynamics: Dynamics, policy: Any, playing: _Playing, k
     age, total = playing.age + 1, playing.total + moved.reward
     ended = moved.terminated | (age >= dynamics.limit)
     fresh = jax.vmap(dynamics.reset)(jax.random.split(for_reset, learner.copies))
-    after = _Playing(jnp.where(ended[:, None], fresh, moved.state), jnp.where(ended, 0, age), jnp.where(ended, 0.0, total))
+    after = _Playing(
+        jnp.where(ended[:, None], fresh, moved.state),
+        jnp.where(ended, 0, age),
+        jnp.where(ended, 0.0, total),
+    )
     successor = jax.vmap(dynamics.observe)(moved.state)
     return after, _Taken(seen, action, xi, moved.reward, successor, moved.terminated, ended, total)

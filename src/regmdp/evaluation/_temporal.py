@@ -36,7 +36,8 @@ class Continuation:
         trials: The runs.
         regularizer: The regularizer of the states of all runs.
         policy: (N·S, A) the policies.
-        optimal: Whether it is what the best policy makes of the action values there, not what the given one makes of them.
+        optimal: Whether it is what the best policy makes of the action values there, not what the
+            given one makes of them.
 
     Attributes:
         cost: (N·S,) τ h(π); 0 if it is what the best policy makes of it.
@@ -44,15 +45,24 @@ class Continuation:
 
     cost: Float[np.ndarray, " NS"]
 
-    def __init__(self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], optimal: bool) -> None:
+    def __init__(
+        self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], optimal: bool
+    ) -> None:
         self._regularizer, self._optimal = regularizer, optimal
         self._available = None if trials.all_available else trials.available
-        # in rows, so that what is gathered of it is summed in the same order however many runs there are
+        # in rows, so that what is gathered of it is summed in the same order however many runs
+        # there are
         self._policy = np.ascontiguousarray(policy)
-        self.cost = np.zeros(trials.n_states) if optimal else np.asarray(regularizer.cost(policy, self._available))
+        self.cost = (
+            np.zeros(trials.n_states)
+            if optimal
+            else np.asarray(regularizer.cost(policy, self._available))
+        )
         require_finite(self.cost)
 
-    def __call__(self, q: Float[np.ndarray, "NS A"], row: Int[np.ndarray, "N n"]) -> Float[np.ndarray, "N n"]:
+    def __call__(
+        self, q: Float[np.ndarray, "NS A"], row: Int[np.ndarray, "N n"]
+    ) -> Float[np.ndarray, "N n"]:
         """(N·S, A) action values and (N, n) states -> (N, n) what they are worth."""
         if row.size >= q.shape[0]:  # more than there are: each is computed once, and then looked up
             return self._worth(q, slice(None))[row]
@@ -90,7 +100,11 @@ class ActionValues:
     visits: Int[np.ndarray, " NSA"]
 
     def __init__(
-        self, trials: Trials, rate: LearningRate, before: Estimate | None, visits: Int[np.ndarray, " NSA"] | None = None
+        self,
+        trials: Trials,
+        rate: LearningRate,
+        before: Estimate | None,
+        visits: Int[np.ndarray, " NSA"] | None = None,
     ) -> None:
         shape = (trials.n_states, trials.n_actions)
         self.q = np.zeros(shape) if before is None else np.array(before.q, order="C")
@@ -100,12 +114,16 @@ class ActionValues:
         self._sum, self._hits = np.zeros(self.q.size), np.zeros(self.q.size)
 
     def move(
-        self, pair: Int[np.ndarray, "N n"], target: Float[np.ndarray, "N n"], idle: Bool[np.ndarray, "N n"] | None = None
+        self,
+        pair: Int[np.ndarray, "N n"],
+        target: Float[np.ndarray, "N n"],
+        idle: Bool[np.ndarray, "N n"] | None = None,
     ) -> tuple[Float[np.ndarray, "N n"], Float[np.ndarray, "N n"]]:
         """Move (N, n) pairs, numbered as in ``visits``, towards (N, n) targets; but not those that are idle.
 
         Returns:
-            (N, n) the step sizes, 0 where idle, and (N, n) how many of the targets are of the same pair.
+            (N, n) the step sizes, 0 where idle, and (N, n) how many of the targets are of the same
+            pair.
         """
         if idle is not None and idle.any():
             step, hits = np.zeros(pair.shape), np.ones(pair.shape)

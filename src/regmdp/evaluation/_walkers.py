@@ -1,4 +1,7 @@
-"""Walkers: what evaluations by rollouts share. Each run draws as many numbers at every step, whatever the others do."""
+"""Walkers: what evaluations by rollouts share.
+
+Each run draws as many numbers at every step, whatever the others do.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,9 @@ class Chooser:
         # rounding may lead past the last action with positive probability
         self._last = policy.shape[1] - 1 - np.argmax(policy[:, ::-1] > 0, axis=1)
 
-    def __call__(self, row: Int[Array, "N M"], uniform: Float[Array, "N M"]) -> Int[np.ndarray, "N M"]:
+    def __call__(
+        self, row: Int[Array, "N M"], uniform: Float[Array, "N M"]
+    ) -> Int[np.ndarray, "N M"]:
         """Rows of the policy and uniform numbers -> actions, by the inverse of the sums."""
         level = uniform * self._total[row]
         action = np.zeros(row.shape, dtype=np.int64)
@@ -61,8 +66,8 @@ def require_patience(step: int, unfinished: int) -> None:
     """
     if step > PATIENCE:
         raise SampleError(
-            f"{unfinished} undiscounted episodes have not ended after {PATIENCE:,} steps; give a horizon, after which they are cut "
-            "off, or use a discount below 1"
+            f"{unfinished} undiscounted episodes have not ended after {PATIENCE:,} steps; give a "
+            "horizon, after which they are cut off, or use a discount below 1"
         )
 
 
@@ -74,5 +79,6 @@ def require_finite(cost: Float[Array, " n"]) -> None:
     """
     if not np.isfinite(cost).all():
         raise SolverError(
-            f"the regularizer is infinite at the policy in {int(np.count_nonzero(~np.isfinite(cost)))} states; take smaller steps"
+            "the regularizer is infinite at the policy in "
+            f"{int(np.count_nonzero(~np.isfinite(cost)))} states; take smaller steps"
         )

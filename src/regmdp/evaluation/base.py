@@ -23,10 +23,11 @@ class Chain:
     """The Markov chain that a policy induces.
 
     Attributes:
-        rows: (S, S) transition matrix P_π, dense or a CSR array, or an operator that multiplies like it; rows of terminal states
-            are empty.
+        rows: (S, S) transition matrix P_π, dense or a CSR array, or an operator that multiplies
+            like it; rows of terminal states are empty.
         discount: γ.
-        leak: Bound on how far the rows are from summing to 1; infinite if some episodes end, or if nothing is known.
+        leak: Bound on how far the rows are from summing to 1; infinite if some episodes end, or if
+            nothing is known.
     """
 
     rows: Array | PolicyRows
@@ -36,7 +37,11 @@ class Chain:
     @classmethod
     def of(cls, mdp: MDP, policy: Float[Array, "S A"]) -> Chain:
         """Return the chain of a policy."""
-        return cls(mdp.transitions.chain(policy), mdp.discount, np.inf if mdp.terminates else mdp.mass_error)
+        return cls(
+            mdp.transitions.chain(policy),
+            mdp.discount,
+            np.inf if mdp.terminates else mdp.mass_error,
+        )
 
     @cached_property
     def matrix(self) -> Array:
@@ -54,13 +59,18 @@ class Chain:
         moved *= self.discount
         return moved
 
-    def residual(self, value: Float[Array, " S"], rewards: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
+    def residual(
+        self, value: Float[Array, " S"], rewards: Float[Array, " S"]
+    ) -> Float[np.ndarray, " S"]:
         """(S,) value and (S,) rewards of one step -> (S,) what is missing in V = rewards + γ P V."""
         return rewards + self.ahead(value) - value
 
 
 class Evaluation(ABC):
-    """A way to evaluate a policy. Immutable; what it returns is certified elsewhere, by its residual."""
+    """A way to evaluate a policy.
+
+    Immutable; what it returns is certified elsewhere, by its residual.
+    """
 
     #: Whether it aims at the value itself, so that the policy and its value make a pair.
     exact: bool
@@ -81,11 +91,14 @@ class Evaluation(ABC):
             regularizer: Its cost is subtracted from the rewards.
             policy: (S, A) probabilities.
             guess: (S,) value to start from.
-            accuracy: Residual, in the sup norm and the unit of the rewards, that is good enough; 0 asks for all that doubles give.
+            accuracy: Residual, in the sup norm and the unit of the rewards, that is good enough; 0
+                asks for all that doubles give.
         """
 
 
-def equation(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) -> tuple[Chain, Float[np.ndarray, " S"]]:
+def equation(
+    mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]
+) -> tuple[Chain, Float[np.ndarray, " S"]]:
     """Return the chain of a policy and its (S,) rewards of one step: the two parts of the evaluation equation.
 
     Raises:
@@ -94,7 +107,7 @@ def equation(mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]) ->
     rewards = bellman.expected_rewards(mdp, regularizer, policy)
     if not np.isfinite(rewards).all():
         raise SingularError(
-            f"the value of the policy in {mdp.describe(int(np.argmin(rewards)))} is -∞: the regularizer is infinite there; take "
-            "smaller steps"
+            f"the value of the policy in {mdp.describe(int(np.argmin(rewards)))} is -∞: the "
+            "regularizer is infinite there; take smaller steps"
         )
     return Chain.of(mdp, policy), rewards

@@ -50,29 +50,36 @@ class GenerativeModel(SampledEvaluation):
 
     Its values there are \((I - \gamma \hat P_\pi)^{-1} \hat r_\pi\).
 
-    The estimate comes with a bound on its error that holds in each iteration with probability at least ``confidence``, if the range
-    of the rewards is known. Drawn afresh, the samples are independent of the policy, and Hoeffding's inequality for its value,
-    with a union over the pairs, bounds ‖Q̂ - Q‖ by \((\gamma W \epsilon + R \epsilon) / (1-\gamma)\), where W is the largest
-    difference that values can have, R that of the rewards, and \(\epsilon = \sqrt{\log(4SA/\beta)/(2n)}\). Reused samples are not
-    independent of the policy; there W is multiplied by the width of a confidence set for the whole row.
+    The estimate comes with a bound on its error that holds in each iteration with probability at
+    least ``confidence``, if the range of the rewards is known. Drawn afresh, the samples are
+    independent of the policy, and Hoeffding's inequality for its value, with a union over the
+    pairs, bounds ‖Q̂ - Q‖ by \((\gamma W \epsilon + R \epsilon) / (1-\gamma)\), where W is the
+    largest difference that values can have, R that of the rewards, and
+    \(\epsilon = \sqrt{\log(4SA/\beta)/(2n)}\). Reused samples are not independent of the policy;
+    there W is multiplied by the width of a confidence set for the whole row.
 
     Args:
-        samples: n, how often each pair is drawn: a number, or :class:`Growing`, for more and more from iteration to iteration.
+        samples: n, how often each pair is drawn: a number, or :class:`Growing`, for more and more
+            from iteration to iteration.
         reuse: Whether the model that was drawn in the first iteration serves in all.
         confidence: 1 - β of the bound.
 
     Examples:
         >>> import numpy as np, regmdp as rm
-        >>> algorithm = rm.algorithms.SoftPolicyIteration(evaluation=rm.evaluation.GenerativeModel(1000))
+        >>> algorithm = rm.algorithms.SoftPolicyIteration(
+        ...     evaluation=rm.evaluation.GenerativeModel(1000)
+        ... )
         >>> mdp, rng = rm.models.chain(5), np.random.default_rng(0)
         >>> solution = rm.solve(mdp, rm.Shannon(0.1), algorithm, rng=rng, tol=0, max_iterations=10)
         >>> solution.certificate.gap < 0.1
         True
 
     References:
-        Agarwal, Kakade & Yang 2020, COLT, "Model-based reinforcement learning with a generative model is minimax optimal"; Li, Wei,
-        Chi & Chen 2024, Operations Research 72(1), "Breaking the sample size barrier in model-based reinforcement learning with a
-        generative model"; Weissman et al. 2003, HPL-2003-97, "Inequalities for the L1 deviation of the empirical distribution".
+        Agarwal, Kakade & Yang 2020, COLT, "Model-based reinforcement learning with a generative
+        model is minimax optimal"; Li, Wei, Chi & Chen 2024, Operations Research 72(1), "Breaking
+        the sample size barrier in model-based reinforcement learning with a generative model";
+        Weissman et al. 2003, HPL-2003-97, "Inequalities for the L1 deviation of the empirical
+        distribution".
     """
 
     samples: int | Growing
@@ -83,17 +90,28 @@ class GenerativeModel(SampledEvaluation):
         if not isinstance(self.samples, Growing):
             require_count("the number of samples of a pair", self.samples)
         elif self.reuse:
-            raise SolverError("samples that are reused are drawn once, in the first iteration: give their number, not Growing")
+            raise SolverError(
+                "samples that are reused are drawn once, in the first iteration: give their "
+                "number, not Growing"
+            )
         if not 0.0 < self.confidence < 1.0:
             raise SolverError(f"the confidence must be between 0 and 1, not {self.confidence}")
 
     def check(self, source: Frame, regularizer: Regularizer) -> None:
         if not isinstance(source, MDP | Simulator):
-            raise SampleError(f"a generative model is an MDP or a simulator, not {type(source).__name__}")
+            raise SampleError(
+                f"a generative model is an MDP or a simulator, not {type(source).__name__}"
+            )
         if isinstance(self.samples, Growing):
             self.samples.check(source)
 
-    def __call__(self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None) -> Estimate:
+    def __call__(
+        self,
+        trials: Trials,
+        regularizer: Regularizer,
+        policy: Float[Array, "NS A"],
+        before: Estimate | None,
+    ) -> Estimate:
         memory = None if before is None else before.memory
         iteration, kept = (0, None) if memory is None else memory
         number = samples_at(self.samples, iteration, trials.discount)
@@ -102,12 +120,19 @@ class GenerativeModel(SampledEvaluation):
         drawn = (0 if before is None else before.samples) + (model.samples if kept is None else 0)
         error = self._error(trials, regularizer, number)
         memory = (iteration + 1, model if self.reuse else None)
-        return Estimate(q, value_of(trials, regularizer, policy, q), drawn, error=error, memory=memory)
+        return Estimate(
+            q, value_of(trials, regularizer, policy, q), drawn, error=error, memory=memory
+        )
 
-    def _error(self, trials: Trials, regularizer: Regularizer, samples: int) -> Float[np.ndarray, " N"] | None:
+    def _error(
+        self, trials: Trials, regularizer: Regularizer, samples: int
+    ) -> Float[np.ndarray, " N"] | None:
         """Return the (N,) bound on ‖Q̂ - Q‖ that holds with the confidence in one iteration, in each run."""
         simulator, discount = trials.simulator, trials.discount
-        ends_of = (np.broadcast_to(end, simulator.available.shape) for end in (simulator.lowest_reward, simulator.highest_reward))
+        ends_of = (
+            np.broadcast_to(end, simulator.available.shape)
+            for end in (simulator.lowest_reward, simulator.highest_reward)
+        )
         lowest, highest = (end[simulator.available] for end in ends_of)
         low, high = float(lowest.min()), float(highest.max())
         least, most = regularizer.bounds(trials.n_actions)
@@ -115,20 +140,38 @@ class GenerativeModel(SampledEvaluation):
         cost = tau * (most - least) if tau else 0.0
         if discount >= 1.0 or not math.isfinite(high - low) or not math.isfinite(cost):
             return None
-        ends = bool(trials.terminal.any()) or not isinstance(simulator, TableSimulator) or simulator.mdp.terminates
+        ends = (
+            bool(trials.terminal.any())
+            or not isinstance(simulator, TableSimulator)
+            or simulator.mdp.terminates
+        )
         top, bottom = high - min(tau * least, 0.0), low - max(tau * most, 0.0)
-        width = ((max(top, 0.0) - min(bottom, 0.0)) if ends else (high - low + cost)) / (1.0 - discount)
+        width = ((max(top, 0.0) - min(bottom, 0.0)) if ends else (high - low + cost)) / (
+            1.0 - discount
+        )
         noise = float(np.max(highest - lowest))
         pairs = int(np.count_nonzero(simulator.available))
         beta = 1.0 - self.confidence
         epsilon = math.sqrt(math.log(4.0 * pairs / beta) / (2.0 * samples))
         if self.reuse:
             # ½‖P̂ - P‖₁ ≤ √(((k+1) log 2 + log(2SA/β)) / (2n)) for k successors and the end
-            branching = simulator.mdp.transitions.branching if isinstance(simulator, TableSimulator) else trials.size
-            spread = min(1.0, math.sqrt(((branching + 1) * math.log(2.0) + math.log(2.0 * pairs / beta)) / (2.0 * samples)))
+            branching = (
+                simulator.mdp.transitions.branching
+                if isinstance(simulator, TableSimulator)
+                else trials.size
+            )
+            spread = min(
+                1.0,
+                math.sqrt(
+                    ((branching + 1) * math.log(2.0) + math.log(2.0 * pairs / beta))
+                    / (2.0 * samples)
+                ),
+            )
         else:
             spread = epsilon
-        return np.full(trials.count, (discount * width * spread + noise * epsilon) / (1.0 - discount))
+        return np.full(
+            trials.count, (discount * width * spread + noise * epsilon) / (1.0 - discount)
+        )
 
 
 def empirical(simulator: Simulator, streams: Streams, samples: int) -> Empirical:
@@ -138,7 +181,9 @@ def empirical(simulator: Simulator, streams: Streams, samples: int) -> Empirical
     if isinstance(simulator, TableSimulator):
         transition, frequency = simulator.table.frequencies(pairs, samples, streams)
         # the rewards of a table are the same every time
-        rewards = np.broadcast_to(np.where(simulator.available, simulator.mdp.rewards, 0.0).ravel(), (runs, size))
+        rewards = np.broadcast_to(
+            np.where(simulator.available, simulator.mdp.rewards, 0.0).ravel(), (runs, size)
+        )
     else:
         rewards, transition, frequency = _asked(simulator, pairs, streams, samples)
     drawn = pairs.size * samples
@@ -148,7 +193,9 @@ def empirical(simulator: Simulator, streams: Streams, samples: int) -> Empirical
         return Empirical(rewards, dense.reshape(runs, size, n_states), (), drawn)
     places = np.divmod(transition, n_states)
     rows = (
-        scipy.sparse.csr_array((row[row > 0], tuple(place[row > 0] for place in places)), shape=(size, n_states))
+        scipy.sparse.csr_array(
+            (row[row > 0], tuple(place[row > 0] for place in places)), shape=(size, n_states)
+        )
         for row in frequency
     )
     return Empirical(rewards, None, tuple(rows), drawn)
@@ -168,7 +215,11 @@ def _asked(
         rewards[:, pairs] += outcome.reward.reshape(runs, number, pairs.size).sum(axis=1)
         for run in range(runs):
             went = ~outcome.ended[run]
-            codes[run].append(np.unique(pair[run][went] * n_states + outcome.next_state[run][went], return_counts=True))
+            codes[run].append(
+                np.unique(
+                    pair[run][went] * n_states + outcome.next_state[run][went], return_counts=True
+                )
+            )
     transition = np.unique(np.concatenate([part[0] for parts in codes for part in parts]))
     frequency = np.zeros((runs, transition.size))
     for run, parts in enumerate(codes):
@@ -177,7 +228,9 @@ def _asked(
     return rewards / samples, transition, frequency / samples
 
 
-def model_q(model: Empirical, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"]) -> Float[np.ndarray, "NS A"]:
+def model_q(
+    model: Empirical, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"]
+) -> Float[np.ndarray, "NS A"]:
     """(N·S, A) policies -> (N·S, A) their action values in the empirical models of the runs; -inf at unavailable pairs."""
     available = None if trials.all_available else trials.available
     cost = trials.split(regularizer.cost(policy, available))
@@ -186,7 +239,9 @@ def model_q(model: Empirical, trials: Trials, regularizer: Regularizer, policy: 
     expected = np.sum(weights * rewards, axis=-1) - cost
     q = np.empty(weights.shape)
     for runs, value in _values(model, weights, expected, trials.discount):
-        q[runs] = rewards[runs] + trials.discount * _expectation(model, runs, value).reshape(weights[runs].shape)
+        q[runs] = rewards[runs] + trials.discount * _expectation(model, runs, value).reshape(
+            weights[runs].shape
+        )
     flat = q.reshape(policy.shape)
     if available is not None:
         flat[~available] = -np.inf
@@ -194,7 +249,10 @@ def model_q(model: Empirical, trials: Trials, regularizer: Regularizer, policy: 
 
 
 def _values(
-    model: Empirical, policy: Float[np.ndarray, "N S A"], rewards: Float[np.ndarray, "N S"], discount: float
+    model: Empirical,
+    policy: Float[np.ndarray, "N S A"],
+    rewards: Float[np.ndarray, "N S"],
+    discount: float,
 ) -> Iterator[tuple[slice, Float[np.ndarray, "n S"]]]:
     """Yield the values of the policies in the models of some of the runs, until all are done."""
     runs, n_states, n_actions = policy.shape
@@ -206,18 +264,25 @@ def _values(
                 rows = model.dense[some].reshape(-1, n_states, n_actions, n_states)
                 chain = np.matmul(policy[some][:, :, None, :], rows)[:, :, 0, :]
                 right = np.stack((rewards[some], np.ones((len(chain), n_states))), axis=-1)
-                value, steps = np.moveaxis(np.linalg.solve(np.eye(n_states) - discount * chain, right), -1, 0)
+                value, steps = np.moveaxis(
+                    np.linalg.solve(np.eye(n_states) - discount * chain, right), -1, 0
+                )
             else:
                 places = np.arange(n_states).repeat(n_actions), np.arange(n_states * n_actions)
-                weights = scipy.sparse.csr_array((policy[first].ravel(), places), shape=(n_states, n_states * n_actions))
-                system = scipy.sparse.eye_array(n_states) - discount * (weights @ model.sparse[first])
+                weights = scipy.sparse.csr_array(
+                    (policy[first].ravel(), places), shape=(n_states, n_states * n_actions)
+                )
+                system = scipy.sparse.eye_array(n_states) - discount * (
+                    weights @ model.sparse[first]
+                )
                 right = np.stack((rewards[first], np.ones(n_states)), axis=-1)
                 from scipy.sparse.linalg import splu  # slow to import
 
                 value, steps = splu(scipy.sparse.csc_array(system)).solve(right).T[:, None]
         except (np.linalg.LinAlgError, RuntimeError):
             raise _endless(first) from None
-        # where the matrix is singular but for rounding, the number of steps to the end is of any size and sign
+        # where the matrix is singular but for rounding, the number of steps to the end is of any
+        # size and sign
         if not (np.all(steps >= 0.5) and np.all(steps <= LONGEST)):
             raise _endless(first)
         yield some, value
@@ -225,12 +290,14 @@ def _values(
 
 def _endless(run: int) -> SingularError:
     return SingularError(
-        f"in the empirical model of run {run} the policy goes on for ever without discount; draw more samples of each pair, or use "
-        "a discount below 1"
+        f"in the empirical model of run {run} the policy goes on for ever without discount; draw "
+        "more samples of each pair, or use a discount below 1"
     )
 
 
-def _expectation(model: Empirical, runs: slice, value: Float[np.ndarray, "n S"]) -> Float[np.ndarray, "n SA"]:
+def _expectation(
+    model: Empirical, runs: slice, value: Float[np.ndarray, "n S"]
+) -> Float[np.ndarray, "n SA"]:
     """(n, S) values of some of the runs -> (n, S·A) their expectations after each pair."""
     if model.dense is not None:
         return np.matmul(model.dense[runs], value[..., None])[..., 0]

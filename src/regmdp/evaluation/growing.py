@@ -19,9 +19,9 @@ class Growing:
     Args:
         initial: n_0, the number in the first iteration.
         factor: c ≥ 1.
-        every: l, the number of iterations of a period; by default that in which \(\gamma^l\) falls to 1/c,
-            \(l = \lceil \log_\gamma (1/c) \rceil\), so that errors in proportion to \(n^{-1/2}\) fall by \(c^{-1/2}\) while a
-            linearly convergent method gains 1/c.
+        every: l, the number of iterations of a period; by default that in which \(\gamma^l\) falls
+            to 1/c, \(l = \lceil \log_\gamma (1/c) \rceil\), so that errors in proportion to
+            \(n^{-1/2}\) fall by \(c^{-1/2}\) while a linearly convergent method gains 1/c.
 
     Raises:
         SolverError: if an option is out of its range.
@@ -40,7 +40,9 @@ class Growing:
     def __post_init__(self) -> None:
         require_count("the number of samples of a pair", self.initial)
         if not (self.factor >= 1.0 and math.isfinite(self.factor)):
-            raise SolverError(f"the factor by which samples grow must be at least 1, not {self.factor}")
+            raise SolverError(
+                f"the factor by which samples grow must be at least 1, not {self.factor}"
+            )
         if self.every is not None:
             require_count("the number of iterations of a period", self.every)
 
@@ -51,7 +53,10 @@ class Growing:
             SolverError: if they are not.
         """
         if self.every is None and not 0.0 < frame.discount < 1.0:
-            raise SolverError("the periods follow from a discount strictly between 0 and 1; for this model give every=")
+            raise SolverError(
+                "the periods follow from a discount strictly between 0 and 1; for this model give "
+                "every="
+            )
 
     def at(self, iteration: int, discount: float) -> int:
         """Return n_k."""

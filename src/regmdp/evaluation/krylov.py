@@ -14,7 +14,8 @@ from regmdp.evaluation.linear import LinearEvaluation, System, floor
 
 __all__ = ["Krylov"]
 
-#: A Krylov solution whose residual is within this factor of what was asked is taken: the certificate says what it is worth.
+#: A Krylov solution whose residual is within this factor of what was asked is taken: the
+#: certificate says what it is worth.
 TOLERATED = 100.0
 
 
@@ -26,7 +27,8 @@ class Krylov(LinearEvaluation):
         max_iterations: Iterations of BiCGSTAB, in all, before the next solver takes over.
 
     References:
-        van der Vorst 1992, SIAM J. Sci. Stat. Comput. 13(2); Saad & Schultz 1986, SIAM J. Sci. Stat. Comput. 7(3).
+        van der Vorst 1992, SIAM J. Sci. Stat. Comput. 13(2); Saad & Schultz 1986, SIAM J. Sci.
+        Stat. Comput. 7(3).
     """
 
     max_iterations: int = 5000
@@ -40,7 +42,9 @@ class _KrylovSystem:
         self._chain = chain
         self._max_iterations = max_iterations
 
-    def solve(self, b: Float[Array, " S"], guess: Float[Array, " S"], accuracy: float = 0.0) -> Float[np.ndarray, " S"]:
+    def solve(
+        self, b: Float[Array, " S"], guess: Float[Array, " S"], accuracy: float = 0.0
+    ) -> Float[np.ndarray, " S"]:
         return self._solve(self._chain, np.asarray(b), np.asarray(guess), accuracy)
 
     def solve_transposed(self, b: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
@@ -49,7 +53,9 @@ class _KrylovSystem:
 
     def _solve(self, chain: Chain, b: np.ndarray, value: np.ndarray, accuracy: float) -> np.ndarray:
         n = b.size
-        operator: Any = _solvers().LinearOperator((n, n), matvec=lambda x: x - chain.ahead(x), dtype=np.float64)
+        operator: Any = _solvers().LinearOperator(
+            (n, n), matvec=lambda x: x - chain.ahead(x), dtype=np.float64
+        )
         residual = chain.residual(value, b)
         size = float(np.max(np.abs(residual)))
         for solver, restarts in ((self._bicgstab, 8), (self._gmres, 4)):
@@ -57,8 +63,11 @@ class _KrylovSystem:
                 goal = max(accuracy, floor(value, b))
                 if size <= goal:
                     return value
-                # a 2-norm of goal·√n/2 makes a sup norm below goal likely; what was reached is measured below
-                correction = solver(operator, residual, 0.5 * goal * np.sqrt(n) * min(1.0, _spread(residual, size)))
+                # a 2-norm of goal·√n/2 makes a sup norm below goal likely; what was reached is
+                # measured below
+                correction = solver(
+                    operator, residual, 0.5 * goal * np.sqrt(n) * min(1.0, _spread(residual, size))
+                )
                 candidate = value + correction
                 residual_there = chain.residual(candidate, b)
                 size_there = float(np.max(np.abs(residual_there)))
@@ -82,7 +91,9 @@ class _KrylovSystem:
 
     def _bicgstab(self, operator: Any, b: np.ndarray, tolerance: float) -> np.ndarray:
         with np.errstate(all="ignore"):  # a breakdown shows in the residual
-            x, _ = _solvers().bicgstab(operator, b, rtol=0.0, atol=tolerance, maxiter=self._max_iterations // 4)
+            x, _ = _solvers().bicgstab(
+                operator, b, rtol=0.0, atol=tolerance, maxiter=self._max_iterations // 4
+            )
         return x
 
     def _gmres(self, operator: Any, b: np.ndarray, tolerance: float) -> np.ndarray:

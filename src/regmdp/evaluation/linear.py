@@ -1,6 +1,7 @@
 """What it is to evaluate a policy by a linear system, (I - γ P_π) x = b.
 
-A solver is ``prepare``d for a chain once, and what it returns solves for any number of right-hand sides, and for the transpose.
+A solver is ``prepare``d for a chain once, and what it returns solves for any number of right-hand
+sides, and for the transpose.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ __all__ = ["LinearEvaluation", "System", "floor"]
 class System(Protocol):
     """(I - γ P_π), made ready for solving."""
 
-    def solve(self, b: Float[Array, " S"], guess: Float[Array, " S"], accuracy: float = 0.0) -> Float[np.ndarray, " S"]:
+    def solve(
+        self, b: Float[Array, " S"], guess: Float[Array, " S"], accuracy: float = 0.0
+    ) -> Float[np.ndarray, " S"]:
         """(S,) right-hand side -> (S,) x with (I - γ P_π) x = b up to ``accuracy`` in the sup norm."""
         ...
 
@@ -64,11 +67,17 @@ class LinearEvaluation(Evaluation):
         return system.solve(rewards, guess, accuracy), system
 
     def newton(
-        self, mdp: MDP, policy: Float[Array, "S A"], value: Float[Array, " S"], residual: Float[Array, " S"], accuracy: float = 0.0
+        self,
+        mdp: MDP,
+        policy: Float[Array, "S A"],
+        value: Float[Array, " S"],
+        residual: Float[Array, " S"],
+        accuracy: float = 0.0,
     ) -> Float[np.ndarray, " S"]:
         r"""Return a value for the policy that is greedy for V, \(V + (I - \gamma P_\pi)^{-1} (T V - V)\).
 
-        That is one step of Newton's method on T V = V. It needs neither the rewards nor the regularizer of the policy.
+        That is one step of Newton's method on T V = V. It needs neither the rewards nor the
+        regularizer of the policy.
 
         Args:
             mdp: The model.
@@ -77,7 +86,9 @@ class LinearEvaluation(Evaluation):
             residual: (S,) T V - V.
             accuracy: Residual in the sup norm that is good enough.
         """
-        return value + self.prepare(Chain.of(mdp, policy)).solve(residual, np.zeros_like(value), accuracy)
+        return value + self.prepare(Chain.of(mdp, policy)).solve(
+            residual, np.zeros_like(value), accuracy
+        )
 
 
 def floor(value: Float[np.ndarray, " S"], b: Float[np.ndarray, " S"]) -> float:

@@ -25,7 +25,9 @@ __all__ = ["MonteCarlo"]
 
 @dataclass(frozen=True)
 class MonteCarlo(SampledEvaluation):
-    r"""Average the returns of a number of episodes begun in every available pair. This needs an MDP or a simulator.
+    r"""Average the returns of a number of episodes begun in every available pair.
+
+    This needs an MDP or a simulator.
 
     Without a horizon, episodes stop at random, and what they are paid is not discounted,
 
@@ -33,11 +35,13 @@ class MonteCarlo(SampledEvaluation):
         \hat Q(s, a) = r_0 + \sum_{t=1}^{T} \bigl( r_t - \tau h(\pi(s_t)) \bigr), \qquad
         \mathbb{P}(T = t) = (1-\gamma) \gamma^t
 
-    which is unbiased. With a horizon H the sum has H terms, and term t the factor \(\gamma^t\): its variance is smaller, and its
-    bias is \(\gamma^H\) times the expected value of the state after H steps, so at most \(\gamma^H \max |V^\pi|\). An undiscounted
-    episode without a horizon goes on until it ends.
+    which is unbiased. With a horizon H the sum has H terms, and term t the factor \(\gamma^t\): its
+    variance is smaller, and its bias is \(\gamma^H\) times the expected value of the state after H
+    steps, so at most \(\gamma^H \max |V^\pi|\). An undiscounted episode without a horizon goes on
+    until it ends.
 
-    ``Estimate.samples`` counts the transitions; where they differ from run to run it is their mean, rounded.
+    ``Estimate.samples`` counts the transitions; where they differ from run to run it is their mean,
+    rounded.
 
     Args:
         episodes: How many episodes begin in each pair.
@@ -50,13 +54,20 @@ class MonteCarlo(SampledEvaluation):
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> algorithm = rm.algorithms.NPG(step_size=0.5, evaluation=rm.evaluation.MonteCarlo(200))
-        >>> learned = rm.learn(rm.models.chain(5), rm.Shannon(0.1), algorithm, iterations=10, rng=np.random.default_rng(0))
+        >>> learned = rm.learn(
+        ...     rm.models.chain(5),
+        ...     rm.Shannon(0.1),
+        ...     algorithm,
+        ...     iterations=10,
+        ...     rng=np.random.default_rng(0),
+        ... )
         >>> rm.certify(rm.models.chain(5), rm.Shannon(0.1), policy=learned.policy[0]).gap < 0.1
         True
 
     References:
-        Sutton & Barto 2018, *Reinforcement Learning*, section 5.2 (exploring starts); Agarwal, Kakade, Lee & Mahajan 2021,
-        JMLR 22(98), Algorithm 3 and Lemma 36: the geometric horizon. There the regularizer is 0.
+        Sutton & Barto 2018, *Reinforcement Learning*, section 5.2 (exploring starts); Agarwal,
+        Kakade, Lee & Mahajan 2021, JMLR 22(98), Algorithm 3 and Lemma 36: the geometric horizon.
+        There the regularizer is 0.
     """
 
     episodes: int
@@ -69,12 +80,23 @@ class MonteCarlo(SampledEvaluation):
     def check(self, source: Frame, regularizer: Regularizer) -> None:
         if not isinstance(source, MDP | Simulator):
             raise SampleError(
-                "MonteCarlo begins episodes in any state and action, which needs an MDP or a simulator, not "
-                f"{type(source).__name__}; Rollouts begin where the source does"
+                "MonteCarlo begins episodes in any state and action, which needs an MDP or a "
+                f"simulator, not {type(source).__name__}; Rollouts begin where the source does"
             )
 
-    def __call__(self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None) -> Estimate:
-        simulator, runs, n_actions, discount = trials.simulator, trials.count, trials.n_actions, trials.discount
+    def __call__(
+        self,
+        trials: Trials,
+        regularizer: Regularizer,
+        policy: Float[Array, "NS A"],
+        before: Estimate | None,
+    ) -> Estimate:
+        simulator, runs, n_actions, discount = (
+            trials.simulator,
+            trials.count,
+            trials.n_actions,
+            trials.discount,
+        )
         available = None if trials.all_available else trials.available
         cost = regularizer.cost(policy, available)
         require_finite(cost)
@@ -108,7 +130,9 @@ class MonteCarlo(SampledEvaluation):
             paid += income if self.horizon is None else income * discount**age
             age += 1
             drawn += int(np.count_nonzero(busy))
-            stops = outcome.ended | (coin >= discount if self.horizon is None else age >= self.horizon)
+            stops = outcome.ended | (
+                coin >= discount if self.horizon is None else age >= self.horizon
+            )
             done = busy & stops
             np.add.at(total, (first + pair)[done], paid[done])
             busy &= ~stops

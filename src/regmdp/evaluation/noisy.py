@@ -24,8 +24,9 @@ class Noisy(SampledEvaluation):
 
     Args:
         delta: δ ≥ 0, in the unit of the rewards.
-        kind: "uniform": independent errors, uniform in [-δ, δ]. "sign": independently -δ or δ. "adversarial": -δ for actions that
-            are better than the policy's average, δ for those that are worse, which holds the improvement back as much as it can.
+        kind: "uniform": independent errors, uniform in [-δ, δ]. "sign": independently -δ or δ.
+            "adversarial": -δ for actions that are better than the policy's average, δ for those
+            that are worse, which holds the improvement back as much as it can.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -36,7 +37,8 @@ class Noisy(SampledEvaluation):
         True
 
     References:
-        Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Theorem 2: convergence to a floor that δ sets.
+        Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Theorem 2: convergence to a
+        floor that δ sets.
     """
 
     delta: float
@@ -44,28 +46,47 @@ class Noisy(SampledEvaluation):
 
     def __post_init__(self) -> None:
         if not (self.delta >= 0 and math.isfinite(self.delta)):
-            raise SolverError(f"the size of the errors must be finite and not negative, not {self.delta}")
+            raise SolverError(
+                f"the size of the errors must be finite and not negative, not {self.delta}"
+            )
         if self.kind not in ("uniform", "sign", "adversarial"):
-            raise SolverError(f'the kind of the errors must be "uniform", "sign" or "adversarial", not {self.kind!r}')
+            raise SolverError(
+                'the kind of the errors must be "uniform", "sign" or "adversarial", not '
+                f"{self.kind!r}"
+            )
 
     def check(self, source: Frame, regularizer: Regularizer) -> None:
         if not isinstance(source, MDP):
-            raise SolverError(f"exact values with errors added need an MDP, not {type(source).__name__}")
+            raise SolverError(
+                f"exact values with errors added need an MDP, not {type(source).__name__}"
+            )
 
-    def __call__(self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None) -> Estimate:
+    def __call__(
+        self,
+        trials: Trials,
+        regularizer: Regularizer,
+        policy: Float[Array, "NS A"],
+        before: Estimate | None,
+    ) -> Estimate:
         mdp, size = trials.mdp, trials.size
         guess = np.zeros(policy.shape[0]) if before is None else before.value
         q = np.empty(policy.shape)
         for run in range(trials.count):
             states = slice(run * size, (run + 1) * size)
-            value = Exact()(mdp, regularizer.at(states), np.asfortranarray(policy[states]), guess[states])
+            value = Exact()(
+                mdp, regularizer.at(states), np.asfortranarray(policy[states]), guess[states]
+            )
             q[states] = bellman.q_values(mdp, value)
         known = np.isfinite(q)
-        q = np.where(known, q + self.delta * self._errors(trials, policy, np.where(known, q, 0.0)), q)
+        q = np.where(
+            known, q + self.delta * self._errors(trials, policy, np.where(known, q, 0.0)), q
+        )
         error = np.full(trials.count, float(self.delta))
         return Estimate(q, value_of(trials, regularizer, policy, q), 0, error=error)
 
-    def _errors(self, trials: Trials, policy: Float[Array, "NS A"], q: Float[Array, "NS A"]) -> Float[np.ndarray, "NS A"]:
+    def _errors(
+        self, trials: Trials, policy: Float[Array, "NS A"], q: Float[Array, "NS A"]
+    ) -> Float[np.ndarray, "NS A"]:
         """Return (N·S, A) errors in [-1, 1]."""
         if self.kind == "adversarial":
             return np.where(q > np.sum(policy * q, axis=1, keepdims=True), -1.0, 1.0)

@@ -19,7 +19,8 @@ __all__ = ["Perturbed", "Vanishing"]
 class Vanishing:
     r"""Shannon entropy with the temperature \(\tau_k = \tau_0 2^{-\lfloor k/l \rfloor}\) in iteration k.
 
-    Here \(l = \lceil \log_\gamma \tfrac14 \rceil\). Up to a constant it is the divergence from the uniform policy.
+    Here \(l = \lceil \log_\gamma \tfrac14 \rceil\). Up to a constant it is the divergence from the
+    uniform policy.
 
     Args:
         initial: τ_0, in the unit of the rewards; ½ is for rewards between 0 and 1.
@@ -29,7 +30,9 @@ class Vanishing:
 
     def __post_init__(self) -> None:
         if not (self.initial > 0 and math.isfinite(self.initial)):
-            raise SolverError(f"the first temperature must be positive and finite, not {self.initial}")
+            raise SolverError(
+                f"the first temperature must be positive and finite, not {self.initial}"
+            )
 
     def check(self, frame: Frame, regularizer: Regularizer) -> None:
         """Check that there is no regularizer, and that the model is discounted.
@@ -37,15 +40,29 @@ class Vanishing:
         Raises:
             SolverError: if there is one, or it is not.
         """
-        if regularizer.max_temperature > 0 or regularizer.limits is not None or regularizer.domain(None) is not None:
-            raise SolverError("entropy that vanishes is added where there is no regularizer; with one, use StochasticPMD")
+        if (
+            regularizer.max_temperature > 0
+            or regularizer.limits is not None
+            or regularizer.domain(None) is not None
+        ):
+            raise SolverError(
+                "entropy that vanishes is added where there is no regularizer; with one, use "
+                "StochasticPMD"
+            )
         if not 0.0 < frame.discount < 1.0:
-            raise SolverError(f"entropy that vanishes in periods needs a discount strictly between 0 and 1, not {frame.discount:g}")
+            raise SolverError(
+                "entropy that vanishes in periods needs a discount strictly between 0 and 1, not "
+                f"{frame.discount:g}"
+            )
 
     def at(self, iteration: int, discount: float) -> Shannon:
         """Return the entropy in some iteration."""
         # smaller temperatures than this change nothing, and their inverse would overflow
-        return Shannon(temperature=max(self.initial * 0.5 ** min(iteration // period(discount, 4.0), 900), 1e-250))
+        return Shannon(
+            temperature=max(
+                self.initial * 0.5 ** min(iteration // period(discount, 4.0), 900), 1e-250
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -64,7 +81,15 @@ class Perturbed(SampledEvaluation):
         self.perturbation.check(source, regularizer)
         self.evaluation.check(source, self.perturbation.at(0, source.discount))
 
-    def __call__(self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None) -> Estimate:
+    def __call__(
+        self,
+        trials: Trials,
+        regularizer: Regularizer,
+        policy: Float[Array, "NS A"],
+        before: Estimate | None,
+    ) -> Estimate:
         iteration, inner = (0, None) if before is None else before.memory
-        estimate = self.evaluation(trials, self.perturbation.at(iteration, trials.discount), policy, inner)
+        estimate = self.evaluation(
+            trials, self.perturbation.at(iteration, trials.discount), policy, inner
+        )
         return replace(estimate, memory=(iteration + 1, estimate))

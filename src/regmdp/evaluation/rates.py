@@ -17,7 +17,10 @@ __all__ = ["LearningRate", "Polynomial", "Rescaled", "learning_rate"]
 
 
 class LearningRate(ABC):
-    """A rule that says how far an estimate moves, by how often it has been moved before. Immutable."""
+    """A rule that says how far an estimate moves, by how often it has been moved before.
+
+    Immutable.
+    """
 
     @abstractmethod
     def __call__(self, visits: Array, discount: float) -> Float[np.ndarray, "*n"]:
@@ -57,8 +60,8 @@ class Rescaled(LearningRate):
         array([1. , 0.5, 0.1])
 
     References:
-        Wainwright 2019, "Stochastic approximation with cone-contractive operators: sharp ℓ∞-bounds for Q-learning", where k counts
-        from 1.
+        Wainwright 2019, "Stochastic approximation with cone-contractive operators: sharp ℓ∞-bounds
+        for Q-learning", where k counts from 1.
     """
 
     def __call__(self, visits: Array, discount: float) -> Float[np.ndarray, "*n"]:
@@ -66,7 +69,10 @@ class Rescaled(LearningRate):
 
     def check(self, frame: Frame) -> None:
         if frame.discount == 1.0:
-            raise SolverError("without discount the steps 1/(1 + (1-γ)k) would never become smaller; use Polynomial")
+            raise SolverError(
+                "without discount the steps 1/(1 + (1-γ)k) would never become smaller; use "
+                "Polynomial"
+            )
 
 
 @dataclass(frozen=True)
@@ -88,8 +94,14 @@ class Polynomial(LearningRate):
     power: float = 0.8
 
     def __post_init__(self) -> None:
-        if isinstance(self.power, bool) or not isinstance(self.power, Real) or not 0.0 < self.power <= 1.0:
-            raise SolverError(f"the power of a polynomial learning rate must be in (0, 1], not {self.power!r}")
+        if (
+            isinstance(self.power, bool)
+            or not isinstance(self.power, Real)
+            or not 0.0 < self.power <= 1.0
+        ):
+            raise SolverError(
+                f"the power of a polynomial learning rate must be in (0, 1], not {self.power!r}"
+            )
 
     def __call__(self, visits: Array, discount: float) -> Float[np.ndarray, "*n"]:
         return (1.0 + np.asarray(visits)) ** -float(self.power)
@@ -106,9 +118,14 @@ def as_learning_rate(step_size: Any) -> LearningRate | None:
     """
     if step_size is None or isinstance(step_size, LearningRate):
         return step_size
-    if isinstance(step_size, bool) or not isinstance(step_size, int | float | np.floating) or not 0.0 < step_size <= 1.0:
+    if (
+        isinstance(step_size, bool)
+        or not isinstance(step_size, int | float | np.floating)
+        or not 0.0 < step_size <= 1.0
+    ):
         raise SolverError(
-            f"the step size of a temporal difference is a number in (0, 1], Rescaled() or Polynomial(power), not {step_size!r}"
+            "the step size of a temporal difference is a number in (0, 1], Rescaled() or "
+            f"Polynomial(power), not {step_size!r}"
         )
     return Fixed(float(step_size))
 

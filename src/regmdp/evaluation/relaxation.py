@@ -13,7 +13,8 @@ from regmdp.evaluation.linear import floor
 
 __all__ = ["Relaxed", "relax"]
 
-#: The most sweeps that are made in place of a factorization or Krylov iterations, and those from which their rate is seen.
+#: The most sweeps that are made in place of a factorization or Krylov iterations, and those from
+#: which their rate is seen.
 SWEEPS, PROBED = 40, 4
 
 
@@ -25,11 +26,14 @@ class Relaxed(NamedTuple):
     done: bool
 
 
-def relax(chain: Chain, b: Float[np.ndarray, " S"], value: Float[np.ndarray, " S"], accuracy: float) -> Relaxed:
+def relax(
+    chain: Chain, b: Float[np.ndarray, " S"], value: Float[np.ndarray, " S"], accuracy: float
+) -> Relaxed:
     r"""Sweep x ← b + γ P x from a (S,) value while that promises to end soon.
 
-    Where no episode ends, (I - γ P) 1 = (1 - γ) 1: the middle of the residual is removed at once, after each sweep, so that its
-    span counts, which shrinks by γ times the second largest eigenvalue of the chain and not only by γ.
+    Where no episode ends, (I - γ P) 1 = (1 - γ) 1: the middle of the residual is removed at once,
+    after each sweep, so that its span counts, which shrinks by γ times the second largest
+    eigenvalue of the chain and not only by γ.
     """
     residual = chain.residual(value, b)
     goal = max(accuracy, floor(value, b))
@@ -45,11 +49,19 @@ def relax(chain: Chain, b: Float[np.ndarray, " S"], value: Float[np.ndarray, " S
             shift += middle / (1.0 - chain.discount)
         sizes.append(max(high, -low))
         if count:
-            rate = (sizes[-1] / sizes[-1 - min(count, PROBED)]) ** (1 / min(count, PROBED)) if sizes[-1] else 0.0
-        # the rows do not sum to 1 exactly, so the shift leaves a residual; what it leaves by rounding alone is there in any case
+            rate = (
+                (sizes[-1] / sizes[-1 - min(count, PROBED)]) ** (1 / min(count, PROBED))
+                if sizes[-1]
+                else 0.0
+            )
+        # the rows do not sum to 1 exactly, so the shift leaves a residual; what it leaves by
+        # rounding alone is there in any case
         drift = chain.leak * abs(shift) if common else 0.0
         done = sizes[-1] <= goal and drift <= max(goal, 64 * UNIT_ROUNDOFF * abs(shift))
-        if done or (count >= PROBED and (not rate < 1.0 or count + math.log(goal / sizes[-1]) / math.log(rate) > SWEEPS)):
+        if done or (
+            count >= PROBED
+            and (not rate < 1.0 or count + math.log(goal / sizes[-1]) / math.log(rate) > SWEEPS)
+        ):
             break
         # the residual of x + r is γ P r
         value += residual

@@ -28,17 +28,23 @@ TARGETS = ("expected", "optimal")
 class CertaintyEquivalence(SampledEvaluation):
     r"""The action values of the policy in the empirical model of a log, \((I - \gamma \hat P_\pi)^{-1} \hat r_\pi\).
 
-    Nothing is drawn: all runs learn the same from the same log. ``Estimate.samples`` is the number of transitions in the log.
+    Nothing is drawn: all runs learn the same from the same log. ``Estimate.samples`` is the number
+    of transitions in the log.
 
     Raises:
-        SampleError: if the source is not a log, or an available pair was never seen in it; see :class:`regmdp.samples.Log`.
+        SampleError: if the source is not a log, or an available pair was never seen in it; see
+            :class:`regmdp.samples.Log`.
 
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, rng = rm.models.garnet(5, 2, 2, discount=0.9, rng=0), np.random.default_rng(0)
-        >>> data = rm.samples.Dataset.of_episodes(mdp, rm.uniform_policy(mdp), episodes=50, max_steps=40, rng=rng)
+        >>> data = rm.samples.Dataset.of_episodes(
+        ...     mdp, rm.uniform_policy(mdp), episodes=50, max_steps=40, rng=rng
+        ... )
         >>> log = rm.samples.Log.like(mdp, data)
-        >>> algorithm = rm.algorithms.NPG(step_size=0.1, evaluation=rm.evaluation.CertaintyEquivalence())
+        >>> algorithm = rm.algorithms.NPG(
+        ...     step_size=0.1, evaluation=rm.evaluation.CertaintyEquivalence()
+        ... )
         >>> learned = rm.learn(log, rm.Shannon(0.5), algorithm, iterations=20, rng=rng)
         >>> rm.certify(mdp, rm.Shannon(0.5), policy=learned.policy[0]).gap < 0.1
         True
@@ -50,7 +56,13 @@ class CertaintyEquivalence(SampledEvaluation):
     def check(self, source: Frame, regularizer: Regularizer) -> None:
         require_log(source).require_seen()
 
-    def __call__(self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None) -> Estimate:
+    def __call__(
+        self,
+        trials: Trials,
+        regularizer: Regularizer,
+        policy: Float[Array, "NS A"],
+        before: Estimate | None,
+    ) -> Estimate:
         require_finite(regularizer.cost(policy, None if trials.all_available else trials.available))
         log = require_log(trials.source)
         mdp = log.model()
@@ -58,7 +70,12 @@ class CertaintyEquivalence(SampledEvaluation):
         size = trials.size * trials.n_actions
         rewards = np.broadcast_to(np.ascontiguousarray(mdp.rewards).ravel(), (trials.count, size))
         if trials.size <= DENSE:
-            model = Empirical(rewards, np.broadcast_to(rows.toarray(), (trials.count, size, trials.size)), (), len(log.data))
+            model = Empirical(
+                rewards,
+                np.broadcast_to(rows.toarray(), (trials.count, size, trials.size)),
+                (),
+                len(log.data),
+            )
         else:
             model = Empirical(rewards, None, (rows,) * trials.count, len(log.data))
         q = model_q(model, trials, regularizer, policy)
@@ -69,33 +86,40 @@ class CertaintyEquivalence(SampledEvaluation):
 class Replay(SampledEvaluation):
     r"""Temporal differences on minibatches drawn from a log, with replacement.
 
-    The targets are those of :class:`regmdp.evaluation.TD`; that actions were logged under another policy does not matter to them.
-    A pair that is several times in a minibatch moves once, towards the mean of its targets. The estimates go on from one
-    evaluation to the next, towards those of the empirical model of the log. ``Estimate.samples`` is the number of transitions
-    in the log.
+    The targets are those of :class:`regmdp.evaluation.TD`; that actions were logged under another
+    policy does not matter to them. A pair that is several times in a minibatch moves once, towards
+    the mean of its targets. The estimates go on from one evaluation to the next, towards those of
+    the empirical model of the log. ``Estimate.samples`` is the number of transitions in the log.
 
     Args:
         updates: Minibatches of one evaluation.
         batch: Transitions of a minibatch.
         step_size: α, as in :class:`regmdp.evaluation.TD`.
-        target: "expected", for the action values of the policy, or "optimal", for the best ones: soft Q-learning.
+        target: "expected", for the action values of the policy, or "optimal", for the best ones:
+            soft Q-learning.
 
     Raises:
         SolverError: if an option is out of its range.
-        SampleError: if the source is not a log, or an available pair was never seen in it; see :class:`regmdp.samples.Log`.
+        SampleError: if the source is not a log, or an available pair was never seen in it; see
+            :class:`regmdp.samples.Log`.
 
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, rng = rm.models.garnet(5, 2, 2, discount=0.9, rng=0), np.random.default_rng(0)
-        >>> data = rm.samples.Dataset.of_episodes(mdp, rm.uniform_policy(mdp), episodes=50, max_steps=40, rng=rng)
+        >>> data = rm.samples.Dataset.of_episodes(
+        ...     mdp, rm.uniform_policy(mdp), episodes=50, max_steps=40, rng=rng
+        ... )
         >>> log = rm.samples.Log.like(mdp, data)
-        >>> algorithm = rm.algorithms.PolicyIteration(rm.evaluation.Replay(updates=200, batch=64, target="optimal"))
+        >>> algorithm = rm.algorithms.PolicyIteration(
+        ...     rm.evaluation.Replay(updates=200, batch=64, target="optimal")
+        ... )
         >>> learned = rm.learn(log, rm.Shannon(0.5), algorithm, iterations=3, rng=rng)
         >>> rm.certify(mdp, rm.Shannon(0.5), policy=learned.policy[0]).gap < 0.1
         True
 
     References:
-        Lin 1992, Machine Learning 8, "Self-improving reactive agents based on reinforcement learning, planning and teaching".
+        Lin 1992, Machine Learning 8, "Self-improving reactive agents based on reinforcement
+        learning, planning and teaching".
     """
 
     updates: int
@@ -113,7 +137,13 @@ class Replay(SampledEvaluation):
         require_log(source).require_seen()
         learning_rate(self.step_size, source)
 
-    def __call__(self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None) -> Estimate:
+    def __call__(
+        self,
+        trials: Trials,
+        regularizer: Regularizer,
+        policy: Float[Array, "NS A"],
+        before: Estimate | None,
+    ) -> Estimate:
         data = require_log(trials.source).data
         optimal = self.target == "optimal"
         visits = before.memory if before is not None and optimal else None
@@ -124,7 +154,9 @@ class Replay(SampledEvaluation):
             which = (trials.streams.uniform(self.batch) * len(data)).astype(np.int64)
             pair = trials.rows(data.state[which]) * trials.n_actions + data.action[which]
             after = trials.rows(next_state[which])
-            learn_from(values, worth, trials.discount, pair, data.reward[which], after, data.ended[which])
+            learn_from(
+                values, worth, trials.discount, pair, data.reward[which], after, data.ended[which]
+            )
         return values.estimate(trials, worth, len(data), values.visits)
 
 
@@ -152,13 +184,23 @@ class Kept:
     def __init__(self, runs: int, capacity: int) -> None:
         shape = (runs, capacity)
         self.pair, self.after = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-        self.reward, self.ended, self.size, self._next = np.zeros(shape), np.zeros(shape, dtype=np.bool_), 0, 0
+        self.reward, self.ended, self.size, self._next = (
+            np.zeros(shape),
+            np.zeros(shape, dtype=np.bool_),
+            0,
+            0,
+        )
 
     def add(self, pair: Array, reward: Array, after: Array, ended: Array) -> None:
         """Keep (N, M) transitions, in place of the oldest ones if there is no more room."""
         capacity, count = self.pair.shape[1], pair.shape[1]
         place = (self._next + np.arange(count)) % capacity
-        self.pair[:, place], self.reward[:, place], self.after[:, place], self.ended[:, place] = pair, reward, after, ended
+        self.pair[:, place], self.reward[:, place], self.after[:, place], self.ended[:, place] = (
+            pair,
+            reward,
+            after,
+            ended,
+        )
         self._next, self.size = (self._next + count) % capacity, min(self.size + count, capacity)
 
 
@@ -175,8 +217,9 @@ class Collected:
 class Buffer(SampledEvaluation):
     r"""Follow the policy, keep the transitions in a buffer, and make temporal differences on minibatches drawn from it.
 
-    What was collected under earlier policies serves, too: the targets are those of the policy that is evaluated. The walks, the
-    buffer and the estimates go on from one evaluation to the next. ``Estimate.samples`` counts the transitions collected.
+    What was collected under earlier policies serves, too: the targets are those of the policy that
+    is evaluated. The walks, the buffer and the estimates go on from one evaluation to the next.
+    ``Estimate.samples`` counts the transitions collected.
 
     Args:
         steps: Steps that each walker makes in one evaluation.
@@ -186,7 +229,8 @@ class Buffer(SampledEvaluation):
         step_size: α, as in :class:`regmdp.evaluation.TD`.
         target: "expected", for the action values of the policy, or "optimal", for the best ones.
         walkers: M, side by side in each run.
-        exploration: ε: with this probability the uniform policy is followed in place of the given one.
+        exploration: ε: with this probability the uniform policy is followed in place of the given
+            one.
 
     Raises:
         SolverError: if an option is out of its range.
@@ -202,7 +246,8 @@ class Buffer(SampledEvaluation):
         True
 
     References:
-        Lin 1992, Machine Learning 8; Haarnoja, Zhou, Abbeel & Levine 2018, ICML, "Soft actor-critic", equations 2 and 3.
+        Lin 1992, Machine Learning 8; Haarnoja, Zhou, Abbeel & Levine 2018, ICML, "Soft
+        actor-critic", equations 2 and 3.
     """
 
     steps: int
@@ -221,7 +266,10 @@ class Buffer(SampledEvaluation):
         require_count("the number of walkers", self.walkers)
         require_count("the capacity", self.capacity)
         if self.capacity < self.walkers:
-            raise SolverError(f"the buffer must hold a step of all {self.walkers} walkers, and has room for {self.capacity}")
+            raise SolverError(
+                f"the buffer must hold a step of all {self.walkers} walkers, and has room for "
+                f"{self.capacity}"
+            )
         require_target(self.target, TARGETS)
         as_learning_rate(self.step_size)
         require_fraction("the exploration", self.exploration)
@@ -230,7 +278,13 @@ class Buffer(SampledEvaluation):
         require_walk(source)
         learning_rate(self.step_size, source)
 
-    def __call__(self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None) -> Estimate:
+    def __call__(
+        self,
+        trials: Trials,
+        regularizer: Regularizer,
+        policy: Float[Array, "NS A"],
+        before: Estimate | None,
+    ) -> Estimate:
         memory = None if before is None else before.memory
         walk = trials.walk(self.walkers) if memory is None else memory.walk
         kept = Kept(trials.count, self.capacity) if memory is None else memory.kept
@@ -246,11 +300,18 @@ class Buffer(SampledEvaluation):
             after = trials.rows(np.where(step.ended, 0, step.next_state))
             # only environments have idle walkers, and they allow of one run
             some = slice(None) if idle is None else ~idle[0]
-            kept.add((row * trials.n_actions + action)[:, some], step.reward[:, some], after[:, some], step.ended[:, some])
+            kept.add(
+                (row * trials.n_actions + action)[:, some],
+                step.reward[:, some],
+                after[:, some],
+                step.ended[:, some],
+            )
         run = np.arange(trials.count)[:, None]
         for _ in range(self.updates):
             which = (trials.streams.uniform(self.batch) * kept.size).astype(np.int64)
-            pair, reward, after, ended = (column[run, which] for column in (kept.pair, kept.reward, kept.after, kept.ended))
+            pair, reward, after, ended = (
+                column[run, which] for column in (kept.pair, kept.reward, kept.after, kept.ended)
+            )
             learn_from(values, worth, trials.discount, pair, reward, after, ended)
         samples = (0 if before is None else before.samples) + self.steps * self.walkers
         return values.estimate(trials, worth, samples, Collected(walk, kept, values.visits))
@@ -277,7 +338,7 @@ def require_log(source: Frame) -> Log:
     """
     if not isinstance(source, Log):
         raise SampleError(
-            f"this evaluation learns from logged transitions, a regmdp.samples.Log, not from {type(source).__name__}; Buffer "
-            "collects them itself"
+            "this evaluation learns from logged transitions, a regmdp.samples.Log, not from "
+            f"{type(source).__name__}; Buffer collects them itself"
         )
     return source

@@ -27,7 +27,8 @@ __all__ = ["Rollouts"]
 
 #: Steps of one run that are kept in memory at a time, where whole episodes have to be.
 KEPT = 1 << 14
-#: What a walker is about: nothing; on its way to the state that it samples; in that state; behind it.
+#: What a walker is about: nothing; on its way to the state that it samples; in that state; behind
+#: it.
 IDLE, SEARCHING, FOUND, TAIL = range(4)
 
 
@@ -69,39 +70,46 @@ class Prices(NamedTuple):
 class Rollouts(SampledEvaluation):
     r"""Estimate the gradient of the value from ρ, and the action values along the way, from episodes that follow the policy.
 
-    Without a horizon each episode gives one sample. It stops at random, with probability 1 - γ in each state; the state s where it
-    stops is distributed as the occupancy \(d_\rho^\pi\). From there an action a is taken, and the return Q̂ is that of an
-    independent geometric horizon, as in :class:`MonteCarlo`. The mean over the episodes of
+    Without a horizon each episode gives one sample. It stops at random, with probability 1 - γ in
+    each state; the state s where it stops is distributed as the occupancy \(d_\rho^\pi\). From
+    there an action a is taken, and the return Q̂ is that of an independent geometric horizon, as in
+    :class:`MonteCarlo`. The mean over the episodes of
 
     .. math::
         \frac{1}{1-\gamma} \bigl( \hat Q - \tau h'_a(\pi(s)) - b(s) \bigr) \nabla_\theta \log \pi_\theta(a|s), \qquad
         \nabla_\theta \log \pi_\theta(a|s) = e_a - \pi(s)
 
-    is an unbiased estimate of the gradient with respect to the logits θ. An episode that ends on the way there counts as 0.
+    is an unbiased estimate of the gradient with respect to the logits θ. An episode that ends on
+    the way there counts as 0.
 
     With a horizon H, or without discount, whole episodes are used: the mean of
-    \(\sum_{t<H} \gamma^t (\hat Q_t - \tau h'_{a_t} - b(s_t)) \nabla \log \pi(a_t|s_t)\), where Q̂_t is the return from step t on,
-    up to step H. The ℓ1 norm of its bias is at most \(\gamma^H (2H \max |V| + \max |A| / (1-\gamma))\), A being the
-    advantage. An undiscounted episode without a horizon goes on until it ends.
+    \(\sum_{t<H} \gamma^t (\hat Q_t - \tau h'_{a_t} - b(s_t)) \nabla \log \pi(a_t|s_t)\), where Q̂_t
+    is the return from step t on, up to step H. The ℓ1 norm of its bias is at most
+    \(\gamma^H (2H \max |V| + \max |A| / (1-\gamma))\), A being the advantage. An undiscounted
+    episode without a horizon goes on until it ends.
 
-    ``Estimate.q`` holds the averages of Q̂ for each pair, in whole episodes weighted with \(\gamma^t\). A pair that was not
-    visited gets the action value whose advantage is 0, so that the improvement leaves it where it is relative to the baseline, or,
-    without one, to the mean of the actions that were visited; a state that was not visited is left as it is. ``Estimate.value``
+    ``Estimate.q`` holds the averages of Q̂ for each pair, in whole episodes weighted with
+    \(\gamma^t\). A pair that was not visited gets the action value whose advantage is 0, so that
+    the improvement leaves it where it is relative to the baseline, or, without one, to the mean of
+    the actions that were visited; a state that was not visited is left as it is. ``Estimate.value``
     is the value that follows, and the old one where no episode came.
 
-    An episode that a time limit cuts off is taken to go on with the value of the iteration before, 0 at first. An environment
-    cannot be sent back to its beginning: what comes between a sample and the end of its episode is thrown away.
+    An episode that a time limit cuts off is taken to go on with the value of the iteration before,
+    0 at first. An environment cannot be sent back to its beginning: what comes between a sample and
+    the end of its episode is thrown away.
 
-    An action whose probability is 0 is never tried: methods whose policies stay positive go with this, not greedy ones without a
-    regularizer.
+    An action whose probability is 0 is never tried: methods whose policies stay positive go with
+    this, not greedy ones without a regularizer.
 
-    ``Estimate.samples`` counts the transitions; where they differ from run to run it is their mean, rounded.
+    ``Estimate.samples`` counts the transitions; where they differ from run to run it is their mean,
+    rounded.
 
     Args:
         episodes: How many episodes, each begun in the initial distribution.
         horizon: H, the number of steps of an episode; None draws it at random.
-        baseline: Whether to subtract b(s), the mean of Q - τ h' under π according to the value estimated in the iteration before.
-            It does not depend on the new samples, so that the estimate stays unbiased, and has a smaller variance.
+        baseline: Whether to subtract b(s), the mean of Q - τ h' under π according to the value
+            estimated in the iteration before. It does not depend on the new samples, so that the
+            estimate stays unbiased, and has a smaller variance.
 
     Raises:
         SolverError: if an option is not a positive integer.
@@ -109,17 +117,27 @@ class Rollouts(SampledEvaluation):
 
     Examples:
         >>> import numpy as np, regmdp as rm
-        >>> algorithm = rm.algorithms.SoftmaxPG(step_size=0.5, evaluation=rm.evaluation.Rollouts(200))
-        >>> learned = rm.learn(rm.models.bandit(), rm.Shannon(0.1), algorithm, iterations=50, rng=np.random.default_rng(0))
+        >>> algorithm = rm.algorithms.SoftmaxPG(
+        ...     step_size=0.5, evaluation=rm.evaluation.Rollouts(200)
+        ... )
+        >>> learned = rm.learn(
+        ...     rm.models.bandit(),
+        ...     rm.Shannon(0.1),
+        ...     algorithm,
+        ...     iterations=50,
+        ...     rng=np.random.default_rng(0),
+        ... )
         >>> rm.certify(rm.models.bandit(), rm.Shannon(0.1), policy=learned.policy[0]).gap < 0.1
         True
 
     References:
-        Williams 1992, Machine Learning 8, "Simple statistical gradient-following algorithms for connectionist reinforcement
-        learning", equation 11; Sutton, McAllester, Singh & Mansour 2000, NIPS, Theorem 1; Agarwal, Kakade, Lee & Mahajan 2021,
-        JMLR 22(98), Algorithm 3: the two geometric horizons; Kakade 2001, NIPS, Theorem 1, and Peters & Schaal 2008,
-        Neurocomputing 71: averages for each pair are the compatible approximation of the natural gradient, with a constant for
-        each state. The term with h' is not in these: it is the gradient of h.
+        Williams 1992, Machine Learning 8, "Simple statistical gradient-following algorithms for
+        connectionist reinforcement learning", equation 11; Sutton, McAllester, Singh & Mansour
+        2000, NIPS, Theorem 1; Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), Algorithm 3: the
+        two geometric horizons; Kakade 2001, NIPS, Theorem 1, and Peters & Schaal 2008,
+        Neurocomputing 71: averages for each pair are the compatible approximation of the natural
+        gradient, with a constant for each state. The term with h' is not in these: it is the
+        gradient of h.
     """
 
     episodes: int
@@ -132,17 +150,32 @@ class Rollouts(SampledEvaluation):
 
     def check(self, source: Frame, regularizer: Regularizer) -> None:
         if not isinstance(source, MDP | Simulator | Episodic):
-            raise SampleError(f"Rollouts follow a policy in an MDP, a simulator or an environment, not in {type(source).__name__}")
+            raise SampleError(
+                "Rollouts follow a policy in an MDP, a simulator or an environment, not in "
+                f"{type(source).__name__}"
+            )
 
-    def __call__(self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None) -> Estimate:
+    def __call__(
+        self,
+        trials: Trials,
+        regularizer: Regularizer,
+        policy: Float[Array, "NS A"],
+        before: Estimate | None,
+    ) -> Estimate:
         prices = _prices(trials, regularizer, policy, before)
         whole = self.horizon is not None or trials.discount == 1.0
-        sums = self._whole(trials, policy, prices) if whole else self._stopped(trials, policy, prices)
+        sums = (
+            self._whole(trials, policy, prices) if whole else self._stopped(trials, policy, prices)
+        )
         weight, paid = sums.weight.reshape(policy.shape), sums.paid.reshape(policy.shape)
         level = prices.level(policy)
         known = prices.known if self.baseline else np.zeros_like(prices.known)
         b = np.where(known, level, 0.0)[:, None]
-        push = (paid - weight * (prices.slope + b)) / self.episodes / (1.0 if whole else 1.0 - trials.discount)
+        push = (
+            (paid - weight * (prices.slope + b))
+            / self.episodes
+            / (1.0 if whole else 1.0 - trials.discount)
+        )
         gradient = push - policy * push.sum(axis=1, keepdims=True)
 
         visited = weight > 0
@@ -165,7 +198,12 @@ class Rollouts(SampledEvaluation):
     def _stopped(self, trials: Trials, policy: Float[Array, "NS A"], prices: Prices) -> Sums:
         """Draw one sample an episode, in states distributed as the occupancy."""
         walkers = _walkers(trials, busy_walkers(self.episodes))
-        choose, ours, discount, n_actions = Chooser(policy), trials.streams.branch(), trials.discount, trials.n_actions
+        choose, ours, discount, n_actions = (
+            Chooser(policy),
+            trials.streams.branch(),
+            trials.discount,
+            trials.n_actions,
+        )
         shape = walkers.state.shape
         phase, begun = np.full(shape, IDLE), np.zeros((shape[0], 1), dtype=np.int64)
         pair, paid = np.zeros(shape, dtype=np.int64), np.zeros(shape)
@@ -173,7 +211,8 @@ class Rollouts(SampledEvaluation):
         fresh = np.ones(shape, dtype=np.bool_)
         while True:
             u, coin, first = np.moveaxis(ours.uniform(3, shape[1]), 1, 0)
-            # the first episodes to begin are the ones that count: the first to end would be too short ones
+            # the first episodes to begin are the ones that count: the first to end would be too
+            # short ones
             begins = fresh & (begun + np.cumsum(fresh, axis=1) <= self.episodes)
             begun += begins.sum(axis=1, keepdims=True)
             state = walkers.state
@@ -252,19 +291,31 @@ class _Simulated(_Walkers):
     """Walkers of a simulator: whoever is idle begins anew at once."""
 
     def __init__(self, trials: Trials, count: int) -> None:
-        self._simulator, self._begin, self._go = trials.simulator, trials.streams.branch(), trials.streams.branch()
+        self._simulator, self._begin, self._go = (
+            trials.simulator,
+            trials.streams.branch(),
+            trials.streams.branch(),
+        )
         self._home = int(np.argmin(self._simulator.terminal))
         self.state = self._simulator.first(self._begin, count)
 
     def step(self, action: Int[Array, "N M"], busy: Bool[Array, "N M"]) -> tuple[Step, int]:
-        # the idle draw as well, somewhere, so that each run draws as many numbers whatever the others do
-        state, action = np.where(busy, self.state, self._home), np.where(busy, action, self._idle_action)
+        # the idle draw as well, somewhere, so that each run draws as many numbers whatever the
+        # others do
+        state, action = (
+            np.where(busy, self.state, self._home),
+            np.where(busy, action, self._idle_action),
+        )
         next_state, reward, ended = self._simulator.draw(state, action, self._go)
         self.state = next_state
-        return Step(next_state, reward, ended, np.zeros(ended.shape, dtype=np.bool_)), int(np.count_nonzero(busy))
+        return Step(next_state, reward, ended, np.zeros(ended.shape, dtype=np.bool_)), int(
+            np.count_nonzero(busy)
+        )
 
     def renew(self, step: Step, busy: Bool[Array, "N M"]) -> Bool[np.ndarray, "N M"]:
-        self.state = np.where(busy, step.next_state, self._simulator.first(self._begin, busy.shape[1]))
+        self.state = np.where(
+            busy, step.next_state, self._simulator.first(self._begin, busy.shape[1])
+        )
         return ~busy
 
     @property
@@ -293,7 +344,11 @@ class _Walking(_Walkers):
 
 def _walkers(trials: Trials, count: int) -> _Walkers:
     """Begin M episodes in each run; an environment may insist on an M of its own."""
-    return _Walking(trials, count) if isinstance(trials.source, Episodic) else _Simulated(trials, count)
+    return (
+        _Walking(trials, count)
+        if isinstance(trials.source, Episodic)
+        else _Simulated(trials, count)
+    )
 
 
 def _income(trials: Trials, prices: Prices, step: Step) -> Float[np.ndarray, "N M"]:
@@ -304,14 +359,19 @@ def _income(trials: Trials, prices: Prices, step: Step) -> Float[np.ndarray, "N 
     return step.reward + np.where(step.cut, trials.discount * rest, 0.0)
 
 
-def _prices(trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None) -> Prices:
+def _prices(
+    trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None
+) -> Prices:
     """Return what the evaluation needs to know besides the samples."""
     available = None if trials.all_available else trials.available
     cost = regularizer.cost(policy, available)
     require_finite(cost)
-    tau = np.broadcast_to(np.asarray(regularizer.temperature, dtype=np.float64)[..., None], policy.shape)
+    tau = np.broadcast_to(
+        np.asarray(regularizer.temperature, dtype=np.float64)[..., None], policy.shape
+    )
     slope = regularizer.subgradient(policy, available)
-    # a steep h has no slope where the policy is 0: such a pair is never visited, and it stands behind those that are
+    # a steep h has no slope where the policy is 0: such a pair is never visited, and it stands
+    # behind those that are
     finite = np.isfinite(slope) & trials.available
     least = np.min(np.where(finite, slope, np.inf), axis=1, keepdims=True)
     slope = np.where(finite, slope, np.where(trials.available & np.isfinite(least), least, 0.0))

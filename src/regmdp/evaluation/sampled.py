@@ -39,7 +39,12 @@ class Trials(Copies):
     def __init__(self, source: Frame, streams: Streams) -> None:
         super().__init__(source, len(streams))
         fields = self._fields
-        fields["source"], fields["streams"], fields["count"], fields["size"] = source, streams, len(streams), source.n_states
+        fields["source"], fields["streams"], fields["count"], fields["size"] = (
+            source,
+            streams,
+            len(streams),
+            source.n_states,
+        )
         fields["_simulator"] = as_simulator(source) if isinstance(source, MDP | Simulator) else None
 
     @property
@@ -52,7 +57,8 @@ class Trials(Copies):
         found = self._fields["_simulator"]
         if found is None:
             raise SampleError(
-                f"this evaluation draws any state and action, which needs an MDP or a simulator, not {type(self.source).__name__}"
+                "this evaluation draws any state and action, which needs an MDP or a simulator, "
+                f"not {type(self.source).__name__}"
             )
         return found
 
@@ -64,7 +70,10 @@ class Trials(Copies):
             SampleError: if they are not.
         """
         if not isinstance(self.source, MDP):
-            raise SampleError(f"this evaluation needs an MDP, whose probabilities are known, not {type(self.source).__name__}")
+            raise SampleError(
+                "this evaluation needs an MDP, whose probabilities are known, not "
+                f"{type(self.source).__name__}"
+            )
         return self.source
 
     def walk(self, count: int) -> Walk:
@@ -88,7 +97,11 @@ class Trials(Copies):
 
 def copied(regularizer: Regularizer, frame: Frame, count: int) -> Regularizer:
     """Return the regularizer of several copies of a frame."""
-    return regularizer if regularizer.n_states is None else regularizer.at(np.tile(np.arange(frame.n_states), count))
+    return (
+        regularizer
+        if regularizer.n_states is None
+        else regularizer.at(np.tile(np.arange(frame.n_states), count))
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +109,14 @@ class Estimate:
     """What an evaluation from samples gives, for the states of all runs together.
 
     Attributes:
-        q: (N·S, A) estimated action values; where an action was never tried, what the estimate was before, 0 at first.
+        q: (N·S, A) estimated action values; where an action was never tried, what the estimate was
+            before, 0 at first.
         value: (N·S,) estimated value.
         samples: Transitions drawn so far, in each run.
-        gradient: (N·S, A) estimated gradient of the value from ρ with respect to the logits, or None.
-        error: (N,) bound on the largest error of q that holds with the evaluation's confidence, or None if there is none.
+        gradient: (N·S, A) estimated gradient of the value from ρ with respect to the logits, or
+            None.
+        error: (N,) bound on the largest error of q that holds with the evaluation's confidence, or
+            None if there is none.
         memory: What the evaluation takes up where it left off.
     """
 
@@ -113,7 +129,10 @@ class Estimate:
 
 
 class SampledEvaluation(ABC):
-    """A way to evaluate policies from samples. Immutable: what it remembers, the estimate carries."""
+    """A way to evaluate policies from samples.
+
+    Immutable: what it remembers, the estimate carries.
+    """
 
     exact = False
 
@@ -127,7 +146,13 @@ class SampledEvaluation(ABC):
         """
 
     @abstractmethod
-    def __call__(self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None) -> Estimate:
+    def __call__(
+        self,
+        trials: Trials,
+        regularizer: Regularizer,
+        policy: Float[Array, "NS A"],
+        before: Estimate | None,
+    ) -> Estimate:
         """Estimate the action values of a policy in each run.
 
         Args:
@@ -143,7 +168,9 @@ def value_of(
 ) -> Float[np.ndarray, " NS"]:
     """(N·S, A) policies and action values -> (N·S,) values ⟨π, Q⟩ - τ h(π)."""
     available = None if trials.all_available else trials.available
-    value = np.sum(np.where(policy > 0, policy * np.where(policy > 0, q, 0.0), 0.0), axis=-1) - regularizer.cost(policy, available)
+    value = np.sum(
+        np.where(policy > 0, policy * np.where(policy > 0, q, 0.0), 0.0), axis=-1
+    ) - regularizer.cost(policy, available)
     return np.where(trials.terminal, 0.0, value)
 
 

@@ -3,7 +3,8 @@ r"""Evaluation by temporal differences: each estimate moves towards what the nex
 .. math::
     Q(s, a) \leftarrow Q(s, a) + \alpha_k \bigl( y - Q(s, a) \bigr)
 
-with the target y of one transition to s', in which the regularizer belongs to the next state, as it does in Q:
+with the target y of one transition to s', in which the regularizer belongs to the next state, as it
+does in Q:
 
 ============  ===============================================================================
 ``expected``  \(r + \gamma ( \langle \pi(s'), Q(s') \rangle - \tau h(\pi(s')) )\), expected Sarsa
@@ -55,46 +56,55 @@ class Swept:
 class TD(SampledEvaluation):
     r"""Follow the policy, and learn from each step: temporal differences on M walks in each run.
 
-    The walks and the estimates go on from one evaluation to the next. The visits of a pair, on which step sizes depend, are
-    counted anew in each, since it is of another policy; with "optimal" targets, which are the same for all, the count goes on.
-    Where walkers of one run meet in a pair, it moves once, towards the mean of their targets, and that counts as one visit. Where
-    an episode ends, nothing follows; where it is cut off, the state that it would have gone on from is worth what Q says.
+    The walks and the estimates go on from one evaluation to the next. The visits of a pair, on
+    which step sizes depend, are counted anew in each, since it is of another policy; with "optimal"
+    targets, which are the same for all, the count goes on. Where walkers of one run meet in a pair,
+    it moves once, towards the mean of their targets, and that counts as one visit. Where an episode
+    ends, nothing follows; where it is cut off, the state that it would have gone on from is worth
+    what Q says.
 
     With λ > 0 the targets are λ-returns,
 
     .. math::
         G_t = r_t + \gamma \bigl( (1-\lambda) B_{t+1} + \lambda G_{t+1} - \tau h(\pi(s_{t+1})) \bigr)
 
-    where B is Q(s', a') or ⟨π(s'), Q(s')⟩, computed by dutch traces: after every step the estimates are what they would be had all
-    targets been λ-returns up to that step, which is called true online. λ = 1 is Monte Carlo. Traces end with the episode, where it
-    is cut off, and with the evaluation.
+    where B is Q(s', a') or ⟨π(s'), Q(s')⟩, computed by dutch traces: after every step the estimates
+    are what they would be had all targets been λ-returns up to that step, which is called true
+    online. λ = 1 is Monte Carlo. Traces end with the episode, where it is cut off, and with the
+    evaluation.
 
     Args:
         steps: Steps that each walker makes in one evaluation.
-        step_size: α, a number in (0, 1], ``Rescaled()``, which is the default where γ < 1, or ``Polynomial(power)``, which is
-            the default where γ = 1.
-        target: "expected", "sampled" or "optimal". With "optimal" the estimates tend to the optimal action values, whatever
-            policy is followed, and ``value`` is what the best policy makes of them.
+        step_size: α, a number in (0, 1], ``Rescaled()``, which is the default where γ < 1, or
+            ``Polynomial(power)``, which is the default where γ = 1.
+        target: "expected", "sampled" or "optimal". With "optimal" the estimates tend to the optimal
+            action values, whatever policy is followed, and ``value`` is what the best policy makes
+            of them.
         trace: λ, with 0 ≤ λ ≤ 1; more than 0 only where the policy is followed that is evaluated.
         walkers: M.
-        exploration: ε, with 0 ≤ ε ≤ 1: with this probability the uniform policy is followed in place of the given one.
+        exploration: ε, with 0 ≤ ε ≤ 1: with this probability the uniform policy is followed in
+            place of the given one.
 
     Raises:
-        SolverError: if an option is out of its range, or λ or "sampled" is combined with following another policy.
+        SolverError: if an option is out of its range, or λ or "sampled" is combined with following
+            another policy.
         SampleError: if the source can not be followed.
 
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, rng = rm.models.garnet(5, 2, 2, discount=0.9, rng=0), np.random.default_rng(0)
-        >>> algorithm = rm.algorithms.PMD(step_size=1.0, evaluation=rm.evaluation.TD(steps=200, walkers=10))
+        >>> algorithm = rm.algorithms.PMD(
+        ...     step_size=1.0, evaluation=rm.evaluation.TD(steps=200, walkers=10)
+        ... )
         >>> learned = rm.learn(mdp, rm.Shannon(0.5), algorithm, iterations=10, rng=rng)
         >>> rm.certify(mdp, rm.Shannon(0.5), policy=learned.policy[0]).gap < 0.1
         True
 
     References:
-        Sutton 1988, Machine Learning 3; van Seijen, van Hasselt, Whiteson & Wiering 2009, ADPRL: expected Sarsa; van Seijen &
-        Sutton 2014, ICML, "True online TD(λ)", here with a step size for each pair, and means over the walkers; Watkins & Dayan
-        1992, Machine Learning 8; Haarnoja, Tang, Abbeel & Levine 2017, ICML: soft Q-learning.
+        Sutton 1988, Machine Learning 3; van Seijen, van Hasselt, Whiteson & Wiering 2009, ADPRL:
+        expected Sarsa; van Seijen & Sutton 2014, ICML, "True online TD(λ)", here with a step size
+        for each pair, and means over the walkers; Watkins & Dayan 1992, Machine Learning 8;
+        Haarnoja, Tang, Abbeel & Levine 2017, ICML: soft Q-learning.
     """
 
     steps: int
@@ -113,17 +123,26 @@ class TD(SampledEvaluation):
         require_fraction("the exploration", self.exploration)
         if self.trace and (self.exploration or self.target == "optimal"):
             raise SolverError(
-                'a return is that of the policy that is followed: traces go with the targets "expected" and "sampled", without '
-                "exploration"
+                "a return is that of the policy that is followed: traces go with the targets "
+                '"expected" and "sampled", without exploration'
             )
         if self.exploration and self.target == "sampled":
-            raise SolverError("with exploration, sampled actions are not those of the policy that is evaluated; take expected ones")
+            raise SolverError(
+                "with exploration, sampled actions are not those of the policy that is evaluated; "
+                "take expected ones"
+            )
 
     def check(self, source: Frame, regularizer: Regularizer) -> None:
         require_walk(source)
         learning_rate(self.step_size, source)
 
-    def __call__(self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None) -> Estimate:
+    def __call__(
+        self,
+        trials: Trials,
+        regularizer: Regularizer,
+        policy: Float[Array, "NS A"],
+        before: Estimate | None,
+    ) -> Estimate:
         memory = None if before is None else before.memory
         walk = trials.walk(self.walkers) if memory is None else memory.walk
         optimal = self.target == "optimal"
@@ -143,13 +162,16 @@ class TD(SampledEvaluation):
             action = choose(row, trials.streams.uniform(self.walkers))
             ahead = worth(values.q, after)
             if self.target == "sampled":
-                # where the episode is cut off, the next action is of another one, and its expectation stands for it
+                # where the episode is cut off, the next action is of another one, and its
+                # expectation stands for it
                 ahead = np.where(step.cut, ahead, values.q[after, action] - worth.cost[after])
             target = step.reward + discount * np.where(step.ended, 0.0, ahead)
             if traces is None:
                 values.move(pair, target, idle)
             else:
-                traces.move(values, pair, target, ahead + worth.cost[after], step.ended | step.cut, idle)
+                traces.move(
+                    values, pair, target, ahead + worth.cost[after], step.ended | step.cut, idle
+                )
         samples = (0 if before is None else before.samples) + self.steps * self.walkers
         return values.estimate(trials, worth, samples, Walked(walk, values.visits))
 
@@ -160,10 +182,11 @@ class SynchronousTD(SampledEvaluation):
 
     Args:
         sweeps: How often each pair is drawn in one evaluation.
-        step_size: α, a number in (0, 1], ``Rescaled()``, which is the default where γ < 1, or ``Polynomial(power)``, which is
-            the default where γ = 1.
-        target: "expected", "sampled" or "optimal", as in :class:`TD`. With "optimal" the visits on which step sizes depend go on
-            being counted, with the others they are counted anew in each evaluation.
+        step_size: α, a number in (0, 1], ``Rescaled()``, which is the default where γ < 1, or
+            ``Polynomial(power)``, which is the default where γ = 1.
+        target: "expected", "sampled" or "optimal", as in :class:`TD`. With "optimal" the visits on
+            which step sizes depend go on being counted, with the others they are counted anew in
+            each evaluation.
 
     Raises:
         SolverError: if an option is out of its range.
@@ -174,14 +197,16 @@ class SynchronousTD(SampledEvaluation):
 
         >>> import numpy as np, regmdp as rm
         >>> mdp, rng = rm.models.garnet(5, 2, 2, discount=0.9, rng=0), np.random.default_rng(0)
-        >>> algorithm = rm.algorithms.PolicyIteration(rm.evaluation.SynchronousTD(sweeps=100, target="optimal"))
+        >>> algorithm = rm.algorithms.PolicyIteration(
+        ...     rm.evaluation.SynchronousTD(sweeps=100, target="optimal")
+        ... )
         >>> learned = rm.learn(mdp, rm.Shannon(0.5), algorithm, iterations=5, rng=rng)
         >>> rm.certify(mdp, rm.Shannon(0.5), policy=learned.policy[0]).gap < 0.1
         True
 
     References:
-        Kearns & Singh 1999, NIPS, "Finite-sample convergence rates for Q-learning and indirect algorithms"; Wainwright 2019,
-        "Stochastic approximation with cone-contractive operators".
+        Kearns & Singh 1999, NIPS, "Finite-sample convergence rates for Q-learning and indirect
+        algorithms"; Wainwright 2019, "Stochastic approximation with cone-contractive operators".
     """
 
     sweeps: int
@@ -195,15 +220,26 @@ class SynchronousTD(SampledEvaluation):
 
     def check(self, source: Frame, regularizer: Regularizer) -> None:
         if not isinstance(source, MDP | Simulator):
-            raise SampleError(f"SynchronousTD draws any pair, which needs an MDP or a simulator, not {type(source).__name__}")
+            raise SampleError(
+                "SynchronousTD draws any pair, which needs an MDP or a simulator, not "
+                f"{type(source).__name__}"
+            )
         learning_rate(self.step_size, source)
 
-    def __call__(self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None) -> Estimate:
+    def __call__(
+        self,
+        trials: Trials,
+        regularizer: Regularizer,
+        policy: Float[Array, "NS A"],
+        before: Estimate | None,
+    ) -> Estimate:
         simulator, n_actions, discount = trials.simulator, trials.n_actions, trials.discount
         memory = None if before is None else before.memory
         # a simulator may draw from the generators itself: actions are drawn from others
         actions, outcomes = (
-            (trials.streams.branch(), trials.streams.branch()) if memory is None else (memory.actions, memory.outcomes)
+            (trials.streams.branch(), trials.streams.branch())
+            if memory is None
+            else (memory.actions, memory.outcomes)
         )
         optimal = self.target == "optimal"
         visits = memory.visits if memory is not None and optimal else None
@@ -211,13 +247,18 @@ class SynchronousTD(SampledEvaluation):
         worth = Continuation(trials, regularizer, policy, optimal)
         choose = Chooser(policy)
         pairs = np.flatnonzero(simulator.available.ravel())
-        state, action = (np.broadcast_to(index, (trials.count, pairs.size)) for index in np.divmod(pairs, n_actions))
+        state, action = (
+            np.broadcast_to(index, (trials.count, pairs.size))
+            for index in np.divmod(pairs, n_actions)
+        )
         pair = trials.rows(state) * n_actions + action
         for _ in range(self.sweeps):
             outcome = simulator.draw(state, action, outcomes)
             after = trials.rows(np.where(outcome.ended, 0, outcome.next_state))
             if self.target == "sampled":
-                ahead = values.q[after, choose(after, actions.uniform(pairs.size))] - worth.cost[after]
+                ahead = (
+                    values.q[after, choose(after, actions.uniform(pairs.size))] - worth.cost[after]
+                )
             else:
                 ahead = worth(values.q, after)
             values.move(pair, outcome.reward + discount * np.where(outcome.ended, 0.0, ahead))
@@ -258,7 +299,8 @@ class Traces:
             values: The action values.
             pair: (N, M) pairs, numbered among those of all runs.
             target: (N, M) the targets of one step.
-            ahead: (N, M) what the targets took the next states to be worth, before the regularizer's cost there.
+            ahead: (N, M) what the targets took the next states to be worth, before the
+                regularizer's cost there.
             over: (N, M) whether the episode ended or was cut off.
             idle: (N, M) which of the steps mean nothing, or None.
         """
@@ -267,7 +309,8 @@ class Traces:
         q = values.q.reshape(self._shape)
         q += np.sum((target - self._believed)[..., None] * eligible, axis=1)
         step, hits = values.move(pair, target, idle)
-        # what later changes do to a pair counts less by the step that it has just made, whoever made it
+        # what later changes do to a pair counts less by the step that it has just made, whoever
+        # made it
         self._kept[self._run, local] = 1.0 - step
         eligible *= self._kept[:, None, :]
         self._kept[self._run, local] = 1.0
@@ -282,7 +325,11 @@ def require_fraction(name: str, value: object) -> None:
     Raises:
         SolverError: if it is not.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | np.floating) or not 0.0 <= value <= 1.0:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float | np.floating)
+        or not 0.0 <= value <= 1.0
+    ):
         raise SolverError(f"{name} must be between 0 and 1, not {value!r}")
 
 
@@ -294,10 +341,17 @@ def require_walk(source: Frame) -> None:
     """
     if not isinstance(source, MDP | Simulator | Episodic):
         raise SampleError(
-            f"this evaluation follows the policy, which needs an MDP, a simulator or an environment, not {type(source).__name__}"
+            "this evaluation follows the policy, which needs an MDP, a simulator or an "
+            f"environment, not {type(source).__name__}"
         )
 
 
-def explored(trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], share: float) -> Float[Array, "NS A"]:
+def explored(
+    trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], share: float
+) -> Float[Array, "NS A"]:
     """(N·S, A) policies -> (N·S, A) their mixtures with the uniform one."""
-    return policy if not share else (1.0 - share) * policy + share * uniform_policy(trials, regularizer)
+    return (
+        policy
+        if not share
+        else (1.0 - share) * policy + share * uniform_policy(trials, regularizer)
+    )

@@ -19,7 +19,8 @@ __all__ = ["occupancy", "visits"]
 def visits(mdp: MDP, policy: Any) -> Float[np.ndarray, " S"]:
     r"""Return the (S,) expected discounted number of visits to each state, \(\rho^\top (I - \gamma P_\pi)^{-1}\).
 
-    With γ = 1 these are plain visits in an episode, and terminal states count the share of episodes that end there.
+    With γ = 1 these are plain visits in an episode, and terminal states count the share of episodes
+    that end there.
 
     Args:
         mdp: The model, whose initial distribution is ρ.
@@ -60,5 +61,8 @@ def occupancy(mdp: MDP, policy: Any) -> Float[np.ndarray, " S"]:
         array([1.])
     """
     if mdp.discount == 1.0:
-        raise SolverError("the discounted occupancy needs a discount below 1; for an undiscounted model use visits()")
+        raise SolverError(
+            "the discounted occupancy needs a discount below 1; for an undiscounted model use "
+            "visits()"
+        )
     return (1.0 - mdp.discount) * visits(mdp, policy)

@@ -20,11 +20,14 @@ class Change:
 
     Attributes:
         rewards: (S, A) change of the rewards; at unavailable pairs it does not count.
-        temperature: Change of the temperature: a number, or (S,) where the temperature has one entry per state.
+        temperature: Change of the temperature: a number, or (S,) where the temperature has one
+            entry per state.
         discount: Change of γ.
-        reference: (S, A) or (A,), as the reference of KL is, change of its probabilities. What is 0 there can only rise.
-        transitions: Change of the transition probabilities, (S, A, S), or a sparse (S·A, S) whose row ``s * A + a`` belongs to
-            (s, a). What a row gains or loses in all, the probability that the episode ends loses or gains.
+        reference: (S, A) or (A,), as the reference of KL is, change of its probabilities. What is 0
+            there can only rise.
+        transitions: Change of the transition probabilities, (S, A, S), or a sparse (S·A, S) whose
+            row ``s * A + a`` belongs to (s, a). What a row gains or loses in all, the probability
+            that the episode ends loses or gains.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -67,11 +70,18 @@ class Ranked:
     def along(self, transitions: Any) -> float:
         """Return the function at a change of the transitions, (S, A, S) or a sparse (S·A, S)."""
         rows = as_rows(transitions, self.parts[0][0].shape)
-        return float(sum(np.sum(weights * (rows @ values).reshape(weights.shape)) for weights, values in self.parts))
+        return float(
+            sum(
+                np.sum(weights * (rows @ values).reshape(weights.shape))
+                for weights, values in self.parts
+            )
+        )
 
     def at(self, state: Any, action: Any, successor: Any) -> np.ndarray:
         """Return the derivatives with respect to single probabilities P(t|s,a): arrays of indices that broadcast."""
-        return np.asarray(sum(weights[state, action] * values[successor] for weights, values in self.parts))
+        return np.asarray(
+            sum(weights[state, action] * values[successor] for weights, values in self.parts)
+        )
 
 
 def as_rows(transitions: Any, shape: tuple[int, int]) -> Any:
@@ -81,14 +91,15 @@ def as_rows(transitions: Any, shape: tuple[int, int]) -> Any:
         flat = (n_states * n_actions, n_states)
         if transitions.shape != flat:
             raise SolverError(
-                f"what belongs to transitions, if it is sparse, must have shape (S·A, S) = {flat}, not {transitions.shape}"
+                f"what belongs to transitions, if it is sparse, must have shape (S·A, S) = {flat}, "
+                f"not {transitions.shape}"
             )
         return transitions
     transitions = np.asarray(transitions, dtype=np.float64)
     if transitions.shape != (n_states, n_actions, n_states):
         raise SolverError(
-            f"what belongs to transitions must have shape (S, A, S) = {(n_states, n_actions, n_states)}, or be sparse, not "
-            f"{transitions.shape}"
+            "what belongs to transitions must have shape (S, A, S) = "
+            f"{(n_states, n_actions, n_states)}, or be sparse, not {transitions.shape}"
         )
     return transitions.reshape(-1, n_states)
 
@@ -100,11 +111,18 @@ def checked(name: str, array: Any, *shapes: tuple[int, ...]) -> np.ndarray:
     except (TypeError, ValueError):
         raise SolverError(f"{name} must be numbers, not {array!r}") from None
     if array.shape not in shapes:
-        raise SolverError(f"{name} must have shape {' or '.join(map(str, shapes))}, not {array.shape}")
+        raise SolverError(
+            f"{name} must have shape {' or '.join(map(str, shapes))}, not {array.shape}"
+        )
     bad = ~np.isfinite(array)
     if bad.any():
-        where = tuple(int(i) for i in np.unravel_index(np.argmax(bad), array.shape)) if array.ndim else ""
+        where = (
+            tuple(int(i) for i in np.unravel_index(np.argmax(bad), array.shape))
+            if array.ndim
+            else ""
+        )
         raise SolverError(
-            f"{name} has {array[where] if array.ndim else array} at {where}; {int(np.count_nonzero(bad))} are not finite"
+            f"{name} has {array[where] if array.ndim else array} at {where}; "
+            f"{int(np.count_nonzero(bad))} are not finite"
         )
     return array

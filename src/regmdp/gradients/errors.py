@@ -1,7 +1,9 @@
 r"""Bounds on the errors of derivatives at an approximate solution.
 
-In a direction in which the action values move by dQ, the derivative of V moves by what the policy misses of it: with weights μ of
-the states, the error is \(\sum_s \mu(s) \langle \pi^* - \pi, dQ(s) \rangle\), in which only the spread of dQ over actions counts.
+In a direction in which the action values move by dQ, the derivative of V moves by what the policy
+misses of it: with weights μ of the states, the error is
+\(\sum_s \mu(s) \langle \pi^* - \pi, dQ(s) \rangle\), in which only the spread of dQ over actions
+counts.
 """
 
 from __future__ import annotations
@@ -29,9 +31,10 @@ class Errors:
     """Bounds on the errors of a gradient; infinite where none is known.
 
     Attributes:
-        rewards: On the sum of the absolute errors of all pairs, so that a parameter of which no reward depends more strongly than
-            by x has an error of at most x times this.
-        temperature: On that of the derivative with respect to τ; with one per state, on the sum of their absolute errors.
+        rewards: On the sum of the absolute errors of all pairs, so that a parameter of which no
+            reward depends more strongly than by x has an error of at most x times this.
+        temperature: On that of the derivative with respect to τ; with one per state, on the sum of
+            their absolute errors.
         discount: On that with respect to γ.
         reference: (S, A) or (A,) on those with respect to the reference; None without one.
     """
@@ -91,7 +94,9 @@ class Weights:
         missed = missed + accuracy.policy * np.where(accuracy.policy > 0, further, 0.0)
         most = float(np.max(missed, initial=0.0))
         size = np.abs(self.visits)
-        total += float(np.sum(size * np.where(size > 0, missed, 0.0))) + _times(self._of_visits, most)
+        total += float(np.sum(size * np.where(size > 0, missed, 0.0))) + _times(
+            self._of_visits, most
+        )
         total += _times(self._of_through, float(np.max(half, initial=0.0)) + most)
         total += self._left * float(np.max(np.abs(moved.value), initial=0.0))
         # what moves the action values by way of V has the error of V
@@ -99,7 +104,9 @@ class Weights:
         if change.discount is not None:
             total += abs(float(change.discount)) * float(np.sum(weights)) * accuracy.value
         if change.transitions is not None:
-            mass = np.asarray(abs(as_rows(change.transitions, linear.mdp.rewards.shape)).sum(axis=1)).reshape(weights.shape)
+            mass = np.asarray(
+                abs(as_rows(change.transitions, linear.mdp.rewards.shape)).sum(axis=1)
+            ).reshape(weights.shape)
             total += linear.mdp.discount * float(np.sum(weights * mass)) * accuracy.value
         return total
 
@@ -114,7 +121,10 @@ class Weights:
         source = self.of_value + mdp.discount * bellman.gathered(mdp, self.of_q + self.through)
         reached = mdp.discount * bellman.gathered(mdp, self.visits[:, None] * linear.policy)
         size = float(np.sum(np.abs(source)) + (1.0 + mdp.discount) * np.sum(np.abs(self.visits)))
-        return float(np.sum(np.abs(source + reached - self.visits))) + (mdp.n_states + 8) * UNIT_ROUNDOFF * size
+        return (
+            float(np.sum(np.abs(source + reached - self.visits)))
+            + (mdp.n_states + 8) * UNIT_ROUNDOFF * size
+        )
 
     @cached_property
     def _of_visits(self) -> float:
@@ -132,7 +142,9 @@ def _tangent_error(linear: Linearization, of_policy: Float[np.ndarray, "S A"]) -
     used = (tau > 0) & (half > 0)
     if isinstance(regularizer, Shannon | KL):
         # p ∘ (k - ⟨p, k⟩), with |k| ≤ half up to a constant
-        return float(np.sum(np.where(used, 3.0 * accuracy.policy * half / np.where(used, tau, 1.0), 0.0)))
+        return float(
+            np.sum(np.where(used, 3.0 * accuracy.policy * half / np.where(used, tau, 1.0), 0.0))
+        )
     if not isinstance(regularizer, SeparableRegularizer):
         return np.inf if used.any() else 0.0
     bracket = accuracy.bracket or bracket_of(linear, accuracy.value)
@@ -174,7 +186,9 @@ def _reference_error(weights: Weights) -> Array:
         error = reference.temperature[:, None] * (of_states + size[:, None] * of_ratio)
         if weights.of_policy is not None:
             half = 0.5 * np.ptp(weights.of_policy, axis=1)
-            error = error + ratio * (accuracy.policy * half)[:, None] + of_ratio * 2.0 * half[:, None]
+            error = (
+                error + ratio * (accuracy.policy * half)[:, None] + of_ratio * 2.0 * half[:, None]
+            )
             if isinstance(linear.regularizer, Sum) and weights._of_through > 0:
                 error = np.full(error.shape, np.inf)
     return reference.shaped(np.where(np.isnan(error), np.inf, error))
@@ -182,7 +196,10 @@ def _reference_error(weights: Weights) -> Array:
 
 def _spread(q: Float[np.ndarray, "S A"], available: Array) -> Float[np.ndarray, " S"]:
     """Return how far apart the values of the available actions of each state are."""
-    high, low = np.max(np.where(available, q, -np.inf), axis=1), np.min(np.where(available, q, np.inf), axis=1)
+    high, low = (
+        np.max(np.where(available, q, -np.inf), axis=1),
+        np.min(np.where(available, q, np.inf), axis=1),
+    )
     return np.where(high >= low, high - np.where(high >= low, low, 0.0), 0.0)
 
 

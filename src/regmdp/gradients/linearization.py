@@ -1,8 +1,9 @@
 r"""A solution, linearized: how V*, Q* and π* move with the problem, by the implicit function theorem.
 
-With \(V = T V\) and \(\pi\) the greedy policy, \(dV = (I - \gamma P_\pi)^{-1} b\), where b is how T V changes at a fixed V: by the
-envelope theorem \(b = \langle \pi, dQ \rangle - h(\pi) d\tau\) and so on. Functions of V, Q and π are differentiated by one solve
-with the transpose, and second derivatives take one more of each.
+With \(V = T V\) and \(\pi\) the greedy policy, \(dV = (I - \gamma P_\pi)^{-1} b\), where b is how T
+V changes at a fixed V: by the envelope theorem \(b = \langle \pi, dQ \rangle - h(\pi) d\tau\) and
+so on. Functions of V, Q and π are differentiated by one solve with the transpose, and second
+derivatives take one more of each.
 """
 
 from __future__ import annotations
@@ -32,16 +33,20 @@ __all__ = ["Linearization", "linearize"]
 
 
 def linearize(
-    mdp: MDP, regularizer: Regularizer | None, solution: Solution | Any, *, evaluation: LinearEvaluation | None = None
+    mdp: MDP,
+    regularizer: Regularizer | None,
+    solution: Solution | Any,
+    *,
+    evaluation: LinearEvaluation | None = None,
 ) -> Linearization:
     """Linearize a problem at its solution, for derivatives with respect to anything that the problem is made of.
 
     Args:
         mdp: The model.
-        regularizer: The regularizer; none by default. Its greedy policy has to have a derivative, which without a regularizer it
-            has where one action is strictly best.
-        solution: A solution of this problem, or the (S,) optimal value. How far from optimal it is shows in the errors of the
-            gradients, so solve to a small ``tol``.
+        regularizer: The regularizer; none by default. Its greedy policy has to have a derivative,
+            which without a regularizer it has where one action is strictly best.
+        solution: A solution of this problem, or the (S,) optimal value. How far from optimal it is
+            shows in the errors of the gradients, so solve to a small ``tol``.
         evaluation: How to solve the linear systems: ``Exact()`` by default, as ``solve`` does.
 
     Returns:
@@ -57,12 +62,14 @@ def linearize(
         >>> mdp, soft = rm.models.chain(5), rm.Shannon(temperature=0.1)
         >>> linear = rm.gradients.linearize(mdp, soft, rm.solve(mdp, soft))
         >>> gradient = linear.gradient()  # of the optimal value from the initial distribution
-        >>> bool(np.isclose(gradient.rewards.sum(), 1 / (1 - mdp.discount)))  # every step's reward rises by 1
+        >>> bool(
+        ...     np.isclose(gradient.rewards.sum(), 1 / (1 - mdp.discount))
+        ... )  # every step's reward rises by 1
         True
 
     References:
-        Danskin 1967, The theory of max-min, for the derivative of V*; Bai, Kolter & Koltun 2019, NeurIPS, "Deep equilibrium
-        models", for derivatives through a fixed point.
+        Danskin 1967, The theory of max-min, for the derivative of V*; Bai, Kolter & Koltun 2019,
+        NeurIPS, "Deep equilibrium models", for derivatives through a fixed point.
     """
     regularizer = checked_regularizer(mdp, regularizer)
     value = checked_value(mdp, solution.value if isinstance(solution, Solution) else solution)
@@ -119,7 +126,8 @@ class Linearization:
     def kinks(self) -> np.ndarray:
         """(S, A) mask of the pairs of which it is not sure, at this accuracy, whether the optimal policy uses them.
 
-        If there are any, a derivative of the policy is one-sided: that of the side on which what has no probability stays without.
+        If there are any, a derivative of the policy is one-sided: that of the side on which what
+        has no probability stays without.
         """
         return self.accuracy.undecided
 
@@ -131,8 +139,8 @@ class Linearization:
             return ""
         first = self.mdp.describe(*(int(i) for i in np.argwhere(self.kinks)[0]))
         return (
-            f"one-sided derivatives of the policy: in {count} pairs, first in {first}, an action may be about to gain or to lose "
-            "all its probability"
+            f"one-sided derivatives of the policy: in {count} pairs, first in {first}, an action "
+            "may be about to gain or to lose all its probability"
         )
 
     # ---- first derivatives ----
@@ -150,11 +158,21 @@ class Linearization:
         """
         change = self._checked(change)
         at_once, cost = self._at_fixed_value(change)
-        value = self.system.solve(np.sum(self.policy * at_once, axis=1) - cost, np.zeros(self.mdp.n_states))
-        q = np.where(self.mdp.available, at_once + self.mdp.discount * bellman.expected_values(self.mdp, value), 0.0)
+        value = self.system.solve(
+            np.sum(self.policy * at_once, axis=1) - cost, np.zeros(self.mdp.n_states)
+        )
+        q = np.where(
+            self.mdp.available,
+            at_once + self.mdp.discount * bellman.expected_values(self.mdp, value),
+            0.0,
+        )
         pull = q
         if change.temperature is not None:
-            pull = pull - np.broadcast_to(np.asarray(change.temperature), q.shape[:1])[:, None] * self._scores
+            pull = (
+                pull
+                - np.broadcast_to(np.asarray(change.temperature), q.shape[:1])[:, None]
+                * self._scores
+            )
         policy = self._tangent(pull)
         if self._reference is not None and change.reference is not None:
             policy = policy + self._reference.moved(change.reference, self._tangent)
@@ -166,7 +184,8 @@ class Linearization:
         It takes one solve with the transpose, whatever the number of parameters.
 
         Args:
-            value: (S,) c; with none of the three it is the initial distribution, for the gradient of V*(ρ).
+            value: (S,) c; with none of the three it is the initial distribution, for the gradient
+                of V*(ρ).
             q: (S, A) g.
             policy: (S, A) k; for a function of the policy, its derivative.
 
@@ -174,25 +193,37 @@ class Linearization:
             >>> import numpy as np, regmdp as rm
             >>> mdp, soft = rm.models.bandit(), rm.SquaredL2(temperature=1.0)
             >>> linear = rm.gradients.linearize(mdp, soft, rm.solve(mdp, soft))
-            >>> linear.gradient(policy=[[1.0, 0.0, 0.0]]).rewards  # of the probability of the first arm
+            >>> linear.gradient(
+            ...     policy=[[1.0, 0.0, 0.0]]
+            ... ).rewards  # of the probability of the first arm
             array([[ 0.5, -0.5,  0. ]])
         """
         if value is None and q is None and policy is None:
             value = self.mdp.initial
         shape = self.policy.shape
-        of_value = np.zeros(shape[0]) if value is None else checked("a weight of values", value, shape[:1])
-        of_q = np.zeros(shape) if q is None else np.where(self.mdp.available, checked("a weight of action values", q, shape), 0.0)
+        of_value = (
+            np.zeros(shape[0]) if value is None else checked("a weight of values", value, shape[:1])
+        )
+        of_q = (
+            np.zeros(shape)
+            if q is None
+            else np.where(self.mdp.available, checked("a weight of action values", q, shape), 0.0)
+        )
         of_policy = None if policy is None else checked("a weight of the policy", policy, shape)
         # π* depends on Q*, through a symmetric matrix for each state
         through = np.zeros(shape) if of_policy is None else self._tangent(of_policy)
-        visits = self._transposed(of_value + self.mdp.discount * bellman.gathered(self.mdp, of_q + through))
+        visits = self._transposed(
+            of_value + self.mdp.discount * bellman.gathered(self.mdp, of_q + through)
+        )
         weights = of_q + through + visits[:, None] * self.policy
         of_tau = -visits * self._h - np.sum(through * self._scores, axis=1)
         return Gradient(
             rewards=frozen(weights),
             temperature=of_tau if np.ndim(self.regularizer.temperature) else float(of_tau.sum()),
             discount=float(np.sum(weights * self._ahead)),
-            reference=None if self._reference is None else self._reference.gradient(visits, of_policy, through),
+            reference=None
+            if self._reference is None
+            else self._reference.gradient(visits, of_policy, through),
             transitions=Ranked(((self.mdp.discount * weights, self.value),)),
             _weights=Weights(self, of_value, of_q, of_policy, through, visits),
         )
@@ -202,8 +233,8 @@ class Linearization:
     def hessian_product(self, change: Change, *, value: Any = None, q: Any = None) -> Gradient:
         r"""Return the second derivative of \(\langle c, V^* \rangle + \langle g, Q^* \rangle\), times a direction.
 
-        It takes one solve forward and two transposed ones, all with the same factorization. Where a derivative is one-sided, see
-        :attr:`kinks`, so is this. It has no bound on its error.
+        It takes one solve forward and two transposed ones, all with the same factorization. Where a
+        derivative is one-sided, see :attr:`kinks`, so is this. It has no bound on its error.
 
         Args:
             change: The direction.
@@ -214,15 +245,23 @@ class Linearization:
             >>> import numpy as np, regmdp as rm
             >>> mdp, soft = rm.models.bandit(), rm.Shannon(temperature=1.0)
             >>> linear = rm.gradients.linearize(mdp, soft, rm.solve(mdp, soft))
-            >>> linear.hessian_product(rm.gradients.Change(rewards=np.array([[1.0, 0.0, 0.0]]))).rewards.round(4)
+            >>> linear.hessian_product(
+            ...     rm.gradients.Change(rewards=np.array([[1.0, 0.0, 0.0]]))
+            ... ).rewards.round(4)
             array([[ 0.2455, -0.1694, -0.0761]])
         """
         change = self._checked(change)
         shape, discount = self.mdp.rewards.shape, self.mdp.discount
-        of_q = np.zeros(shape) if q is None else np.where(self.mdp.available, checked("a weight of action values", q, shape), 0.0)
+        of_q = (
+            np.zeros(shape)
+            if q is None
+            else np.where(self.mdp.available, checked("a weight of action values", q, shape), 0.0)
+        )
         if value is None and q is None:
             value = self.mdp.initial
-        of_value = np.zeros(shape[0]) if value is None else checked("a weight of values", value, shape[:1])
+        of_value = (
+            np.zeros(shape[0]) if value is None else checked("a weight of values", value, shape[:1])
+        )
         visits = self._transposed(of_value + discount * bellman.gathered(self.mdp, of_q))
         weights = of_q + visits[:, None] * self.policy
         moved = self.derivative(change)
@@ -230,19 +269,27 @@ class Linearization:
         if change.discount is not None:
             source = source + float(change.discount) * bellman.gathered(self.mdp, weights)
         if change.transitions is not None:
-            source = source + discount * np.asarray(as_rows(change.transitions, shape).T @ weights.ravel())
+            source = source + discount * np.asarray(
+                as_rows(change.transitions, shape).T @ weights.ravel()
+            )
         more = self._transposed(source)
         change_of_weights = more[:, None] * self.policy + visits[:, None] * moved.policy
-        of_h = np.sum(self._scores * moved.policy, axis=1)  # dh = ⟨∇h, dπ⟩, and ∇h is Q/τ up to a constant
+        of_h = np.sum(
+            self._scores * moved.policy, axis=1
+        )  # dh = ⟨∇h, dπ⟩, and ∇h is Q/τ up to a constant
         if self._reference is not None and change.reference is not None:
             of_h = of_h - self._reference.share * self._reference.gain(change.reference)
         of_tau = -more * self._h - visits * of_h
-        ahead = self._ahead * change_of_weights + weights * bellman.expected_values(self.mdp, moved.value)
+        ahead = self._ahead * change_of_weights + weights * bellman.expected_values(
+            self.mdp, moved.value
+        )
         parts = [(discount * change_of_weights, self.value), (discount * weights, moved.value)]
         if change.discount is not None:
             parts.append((float(change.discount) * weights, self.value))
         if change.transitions is not None:
-            ahead = ahead + weights * np.asarray(as_rows(change.transitions, shape) @ self.value).reshape(shape)
+            ahead = ahead + weights * np.asarray(
+                as_rows(change.transitions, shape) @ self.value
+            ).reshape(shape)
         reference = self._reference
         return Gradient(
             rewards=frozen(change_of_weights),
@@ -259,7 +306,9 @@ class Linearization:
         """Solve with the transpose, where there is anything to solve."""
         return self.system.solve_transposed(source) if np.any(source) else np.zeros_like(source)
 
-    def _at_fixed_value(self, change: Change) -> tuple[Float[np.ndarray, "S A"], Float[np.ndarray, " S"]]:
+    def _at_fixed_value(
+        self, change: Change
+    ) -> tuple[Float[np.ndarray, "S A"], Float[np.ndarray, " S"]]:
         """Return how the (S, A) action values, and the (S,) costs of the policy, change if V and π stay."""
         q = np.zeros(self.mdp.rewards.shape)
         if change.rewards is not None:
@@ -286,20 +335,35 @@ class Linearization:
         """Check the shapes of a change."""
         shape, tau = self.policy.shape, np.shape(self.regularizer.temperature)
         if change.rewards is not None:
-            rewards = np.where(self.mdp.available, checked("a change of rewards", change.rewards, shape), 0.0)
+            rewards = np.where(
+                self.mdp.available, checked("a change of rewards", change.rewards, shape), 0.0
+            )
             change = replace(change, rewards=rewards)
         if change.temperature is not None:
             self._require_temperature()
-            change = replace(change, temperature=checked("a change of the temperature", change.temperature, tau, ()))
+            change = replace(
+                change,
+                temperature=checked("a change of the temperature", change.temperature, tau, ()),
+            )
         if change.reference is not None:
             if self._reference is None:
-                raise SolverError(f"the reference cannot change: {type(self.regularizer).__name__} has none")
-            change = replace(change, reference=checked("a change of the reference", change.reference, self._reference.shape))
+                raise SolverError(
+                    f"the reference cannot change: {type(self.regularizer).__name__} has none"
+                )
+            change = replace(
+                change,
+                reference=checked(
+                    "a change of the reference", change.reference, self._reference.shape
+                ),
+            )
         return change
 
     def _require_temperature(self) -> None:
         if not np.all(np.asarray(self.regularizer.temperature) > 0):
-            raise RegularizerError("at temperature 0 there is no derivative with respect to it; take a small positive one")
+            raise RegularizerError(
+                "at temperature 0 there is no derivative with respect to it; take a small positive "
+                "one"
+            )
 
     @property
     def _available(self) -> np.ndarray | None:
@@ -321,10 +385,14 @@ class Linearization:
     @cached_property
     def _scores(self) -> Float[np.ndarray, "S A"]:
         """(S, A) Q/τ relative to the best action of each state; 0 at unavailable pairs and where the temperature is 0."""
-        tau = np.broadcast_to(np.asarray(self.regularizer.temperature), self.policy.shape[:1])[:, None]
+        tau = np.broadcast_to(np.asarray(self.regularizer.temperature), self.policy.shape[:1])[
+            :, None
+        ]
         top = np.max(np.where(self.mdp.available, self.q, -np.inf), axis=1, keepdims=True)
         used = self.mdp.available & (tau > 0)
-        return np.where(used, (self.q - np.where(np.isfinite(top), top, 0.0)) / np.where(tau > 0, tau, 1.0), 0.0)
+        return np.where(
+            used, (self.q - np.where(np.isfinite(top), top, 0.0)) / np.where(tau > 0, tau, 1.0), 0.0
+        )
 
     @cached_property
     def _reference(self) -> Reference | None:

@@ -46,7 +46,11 @@ class Parameters(ABC):
     def checked(self, theta: Any) -> Float[np.ndarray, " K"]:
         """Return θ as (K,) finite doubles."""
         theta = np.atleast_1d(np.asarray(theta, dtype=np.float64))
-        return checked("the parameters", theta, theta.shape if self.n_parameters is None else (self.n_parameters,))
+        return checked(
+            "the parameters",
+            theta,
+            theta.shape if self.n_parameters is None else (self.n_parameters,),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +66,9 @@ class Features(Parameters):
 
     Examples:
         >>> import numpy as np, regmdp as rm
-        >>> arms = rm.gradients.Features(rm.models.bandit().with_rewards(np.zeros((1, 3))), np.eye(3)[None])
+        >>> arms = rm.gradients.Features(
+        ...     rm.models.bandit().with_rewards(np.zeros((1, 3))), np.eye(3)[None]
+        ... )
         >>> arms.model(np.array([1.0, 2.0, 3.0])).rewards
         array([[1., 2., 3.]])
     """
@@ -75,12 +81,18 @@ class Features(Parameters):
         if sp.issparse(self.features):
             rows: Any = sp.csr_array(self.features, dtype=np.float64)
             if rows.shape[0] != shape[0] * shape[1]:
-                raise SolverError(f"sparse features must have S·A = {shape[0] * shape[1]} rows, not {rows.shape[0]}")
+                raise SolverError(
+                    f"sparse features must have S·A = {shape[0] * shape[1]} rows, not "
+                    f"{rows.shape[0]}"
+                )
             checked("the features", rows.data, rows.data.shape)
         else:
             features = np.asarray(self.features, dtype=np.float64)
             if features.ndim != 3 or features.shape[:2] != shape:
-                raise SolverError(f"features must have shape (S, A, K) = ({shape[0]}, {shape[1]}, K), not {features.shape}")
+                raise SolverError(
+                    f"features must have shape (S, A, K) = ({shape[0]}, {shape[1]}, K), not "
+                    f"{features.shape}"
+                )
             rows = checked("the features", features, features.shape).reshape(-1, features.shape[2])
         object.__setattr__(self, "features", rows)
 
@@ -94,7 +106,9 @@ class Features(Parameters):
 
     def along(self, direction: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A"]:
         """(K,) change of θ -> (S, A) change of the rewards."""
-        return np.where(self.mdp.available, (self.features @ direction).reshape(self.mdp.rewards.shape), 0.0)
+        return np.where(
+            self.mdp.available, (self.features @ direction).reshape(self.mdp.rewards.shape), 0.0
+        )
 
     def model(self, theta: Float[np.ndarray, " K"]) -> MDP:
         return self.mdp.with_rewards(self.rewards(theta))
@@ -116,17 +130,21 @@ class Function(Parameters):
 
     Args:
         function: From (K,) θ to the model, or to its (S, A) rewards, where only these depend on θ.
-        derivative: From (K,) θ to K changes, one for each parameter: :class:`Change`, or an (S, A, K) array of the derivatives of
-            the rewards.
+        derivative: From (K,) θ to K changes, one for each parameter: :class:`Change`, or an (S,
+            A, K) array of the derivatives of the rewards.
         mdp: The model, where the function gives rewards alone.
 
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp = rm.models.bandit()
         >>> squares = rm.gradients.Function(
-        ...     lambda theta: theta[None] ** 2, lambda theta: 2 * theta[:, None] * np.eye(3)[None], mdp=mdp
+        ...     lambda theta: theta[None] ** 2,
+        ...     lambda theta: 2 * theta[:, None] * np.eye(3)[None],
+        ...     mdp=mdp,
         ... )
-        >>> rm.gradients.value_and_gradient(squares, [1.0, 2.0, 3.0], rm.Shannon(0.1)).gradient.round(3)
+        >>> rm.gradients.value_and_gradient(
+        ...     squares, [1.0, 2.0, 3.0], rm.Shannon(0.1)
+        ... ).gradient.round(3)
         array([0., 0., 6.])
     """
 
@@ -143,17 +161,25 @@ class Function(Parameters):
         if isinstance(made, MDP):
             return made
         if self.mdp is None:
-            raise SolverError("the function gives rewards alone, so say of which model: Function(…, mdp=…)")
+            raise SolverError(
+                "the function gives rewards alone, so say of which model: Function(…, mdp=…)"
+            )
         return self.mdp.with_rewards(made)
 
     def changes(self, theta: Float[np.ndarray, " K"]) -> Sequence[Change]:
         made = self.derivative(theta)
         if isinstance(made, np.ndarray):
             if made.ndim != 3 or made.shape[2] != theta.size:
-                raise SolverError(f"the derivative of rewards must have shape (S, A, K) with K = {theta.size}, not {made.shape}")
+                raise SolverError(
+                    f"the derivative of rewards must have shape (S, A, K) with K = {theta.size}, "
+                    f"not {made.shape}"
+                )
             return [Change(rewards=made[:, :, number]) for number in range(theta.size)]
         if len(made) != theta.size or not all(isinstance(change, Change) for change in made):
-            raise SolverError(f"the derivative must give one Change for each of the {theta.size} parameters, not {made!r}")
+            raise SolverError(
+                f"the derivative must give one Change for each of the {theta.size} parameters, not "
+                f"{made!r}"
+            )
         return list(made)
 
 
@@ -179,7 +205,12 @@ class ValueAndGradient:
 
 
 def value_and_gradient(
-    parameters: Parameters, theta: Any, regularizer: Regularizer | None = None, *, tol: float = 1e-10, start: Any = None
+    parameters: Parameters,
+    theta: Any,
+    regularizer: Regularizer | None = None,
+    *,
+    tol: float = 1e-10,
+    start: Any = None,
 ) -> ValueAndGradient:
     """Solve a model at some parameters, and return V*(ρ) and its gradient: what an optimizer asks for.
 
@@ -192,7 +223,9 @@ def value_and_gradient(
 
     Examples:
         >>> import numpy as np, regmdp as rm
-        >>> arms = rm.gradients.Features(rm.models.bandit().with_rewards(np.zeros((1, 3))), np.eye(3)[None])
+        >>> arms = rm.gradients.Features(
+        ...     rm.models.bandit().with_rewards(np.zeros((1, 3))), np.eye(3)[None]
+        ... )
         >>> found = rm.gradients.value_and_gradient(arms, np.zeros(3), rm.Shannon(temperature=1.0))
         >>> round(found.value, 4), found.gradient.round(4)
         (1.0986, array([0.3333, 0.3333, 0.3333]))
@@ -208,7 +241,9 @@ def value_and_gradient(
         value=value,
         gradient=parameters.chain(theta, gradient),
         value_error=max(certificate.initial_upper - value, value - certificate.initial_lower),
-        gradient_error=np.array([gradient.error_along(change) for change in parameters.changes(theta)]),
+        gradient_error=np.array(
+            [gradient.error_along(change) for change in parameters.changes(theta)]
+        ),
         solution=solution,
         linearization=linear,
     )

@@ -1,6 +1,7 @@
 r"""The reference policy of a Kullback-Leibler divergence, as far as derivatives see it.
 
-In \(\langle p, Q \rangle - \tau \sum_a p_a \log(p_a/\bar p_a)\) a logarithm of the reference, times τ, acts as a reward does.
+In \(\langle p, Q \rangle - \tau \sum_a p_a \log(p_a/\bar p_a)\) a logarithm of the reference, times
+τ, acts as a reward does.
 """
 
 from __future__ import annotations
@@ -56,24 +57,35 @@ class Reference(ABC):
         """Return how the ratio changes."""
 
     @abstractmethod
-    def error_of_ratio(self, errors: Float[np.ndarray, " S"], of_policy: Float[np.ndarray, " S"]) -> Float[np.ndarray, "S A"]:
+    def error_of_ratio(
+        self, errors: Float[np.ndarray, " S"], of_policy: Float[np.ndarray, " S"]
+    ) -> Float[np.ndarray, "S A"]:
         """Bound the error of the ratio, for (S,) bounds on those of Q - V and, in the ℓ1 norm, of the policy."""
 
     def gradient(
-        self, visits: Float[np.ndarray, " S"], of_policy: Float[np.ndarray, "S A"] | None, through: Float[np.ndarray, "S A"]
+        self,
+        visits: Float[np.ndarray, " S"],
+        of_policy: Float[np.ndarray, "S A"] | None,
+        through: Float[np.ndarray, "S A"],
     ) -> Array:
         """Return the gradient, for the (S,) weights of states, and the (S, A) weights of the policy."""
         whole = self.ratio * (visits * self.temperature)[:, None]
         return self.shaped(whole if of_policy is None else whole + self.pulled(of_policy, through))
 
     def second(
-        self, visits: Float[np.ndarray, " S"], more: Float[np.ndarray, " S"], derivative: Derivative, change: Change
+        self,
+        visits: Float[np.ndarray, " S"],
+        more: Float[np.ndarray, " S"],
+        derivative: Derivative,
+        change: Change,
     ) -> Array:
         """Return how the gradient of a function of values changes, where the weights of states change by (S,) `more`."""
         warmer = 0.0 if change.temperature is None else self.share * np.asarray(change.temperature)
         weight = more * self.temperature + visits * warmer
         of_ratio = self.change_of_ratio(derivative, change)
-        return self.shaped(self.ratio * weight[:, None] + of_ratio * (visits * self.temperature)[:, None])
+        return self.shaped(
+            self.ratio * weight[:, None] + of_ratio * (visits * self.temperature)[:, None]
+        )
 
     def shaped(self, whole: Float[np.ndarray, "S A"]) -> Array:
         """Return (S, A) derivatives in the shape of the reference."""
@@ -82,7 +94,9 @@ class Reference(ABC):
 
 @dataclass(frozen=True, eq=False)
 class _Alone(Reference):
-    r"""The regularizer is the KL: π = p̄ exp((Q - V)/τ). Where p̄ is 0, the ratio is what it would be next to 0.
+    r"""The regularizer is the KL: π = p̄ exp((Q - V)/τ).
+
+    Where p̄ is 0, the ratio is what it would be next to 0.
 
     Attributes:
         log_ratio: (S, A) (Q - V)/τ.
@@ -100,11 +114,17 @@ class _Alone(Reference):
     def change_of_ratio(self, derivative: Derivative, change: Change) -> Float[np.ndarray, "S A"]:
         moved = derivative.q - derivative.value[:, None]
         if change.temperature is not None:
-            moved = moved - self.log_ratio * np.broadcast_to(np.asarray(change.temperature), moved.shape[:1])[:, None]
+            moved = (
+                moved
+                - self.log_ratio
+                * np.broadcast_to(np.asarray(change.temperature), moved.shape[:1])[:, None]
+            )
         warm = self.temperature > 0
         return self.ratio * moved / np.where(warm, self.temperature, 1.0)[:, None]
 
-    def error_of_ratio(self, errors: Float[np.ndarray, " S"], of_policy: Float[np.ndarray, " S"]) -> Float[np.ndarray, "S A"]:
+    def error_of_ratio(
+        self, errors: Float[np.ndarray, " S"], of_policy: Float[np.ndarray, " S"]
+    ) -> Float[np.ndarray, "S A"]:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             relative = np.where(errors > 0, np.expm1(errors / self.temperature), 0.0)
             return np.where(self.ratio > 0, self.ratio * relative[:, None], 0.0)
@@ -128,9 +148,15 @@ class _Part(Reference):
 
     def change_of_ratio(self, derivative: Derivative, change: Change) -> Float[np.ndarray, "S A"]:
         moved = self.inverse * derivative.policy
-        return moved if change.reference is None else moved - self.ratio * self.inverse * change.reference
+        return (
+            moved
+            if change.reference is None
+            else moved - self.ratio * self.inverse * change.reference
+        )
 
-    def error_of_ratio(self, errors: Float[np.ndarray, " S"], of_policy: Float[np.ndarray, " S"]) -> Float[np.ndarray, "S A"]:
+    def error_of_ratio(
+        self, errors: Float[np.ndarray, " S"], of_policy: Float[np.ndarray, " S"]
+    ) -> Float[np.ndarray, "S A"]:
         return self.inverse * of_policy[:, None]
 
 
@@ -152,11 +178,22 @@ def reference_of(
     reference = np.broadcast_to(found[0].reference, policy.shape)
     inverse = np.where(reference > 0, 1.0 / np.where(reference > 0, reference, 1.0), 0.0)
     if isinstance(regularizer, Sum):
-        return _Part(found[0].reference.shape, tau, np.broadcast_to(own, n_states), policy, policy * inverse, inverse)
+        return _Part(
+            found[0].reference.shape,
+            tau,
+            np.broadcast_to(own, n_states),
+            policy,
+            policy * inverse,
+            inverse,
+        )
     # at temperature 0, and in terminal states, the divergence makes no difference
     used = (tau > 0)[:, None] & np.any(policy > 0, axis=1, keepdims=True) & np.isfinite(advantage)
-    logarithm = np.where(used, np.where(used, advantage, 0.0) / np.where(tau > 0, tau, 1.0)[:, None], 0.0)
-    with np.errstate(over="ignore"):  # where only a reference of 0 keeps a much better action out, that is what it is
+    logarithm = np.where(
+        used, np.where(used, advantage, 0.0) / np.where(tau > 0, tau, 1.0)[:, None], 0.0
+    )
+    with np.errstate(
+        over="ignore"
+    ):  # where only a reference of 0 keeps a much better action out, that is what it is
         limit = np.where(used, np.exp(logarithm), 0.0)
     ratio = np.where(reference > 0, policy * inverse, limit)
     return _Alone(found[0].reference.shape, tau, np.ones(n_states), policy, ratio, logarithm)

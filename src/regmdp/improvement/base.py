@@ -21,7 +21,8 @@ __all__ = ["Candidate", "Improved", "Improvement", "look_ahead"]
 
 Result = TypeVar("Result")
 
-#: Dual variables of permitted actions stay above this, so that the arithmetic with them stays finite.
+#: Dual variables of permitted actions stay above this, so that the arithmetic with them stays
+#: finite.
 LOWEST = -1e300
 
 
@@ -32,11 +33,14 @@ class Candidate:
     Attributes:
         value: (S,) value V whose action values r + γ P V it uses.
         policy: (S, A) the policy to improve on.
-        dual: (S, A) its dual variable ξ, -inf at pairs that are not permitted; None if the improvement keeps none.
+        dual: (S, A) its dual variable ξ, -inf at pairs that are not permitted; None if the
+            improvement keeps none.
         iteration: Number of improvements made before.
-        depth: Backups that separate V from the value of the policy, plus one: the depth of the lookahead.
+        depth: Backups that separate V from the value of the policy, plus one: the depth of the
+            lookahead.
         system: The linear system of the policy's evaluation, if one was solved.
-        q: (S, A) estimated action values, which are used in place of those of V; None if V's own are to be used.
+        q: (S, A) estimated action values, which are used in place of those of V; None if V's own
+            are to be used.
         gradient: (S, A) estimated gradient of the value from ρ with respect to the logits, or None.
     """
 
@@ -67,7 +71,10 @@ class Improved(NamedTuple):
 
 
 class Improvement(ABC):
-    """A way to improve a policy. Immutable; what it has to remember is the dual variable that it returns."""
+    """A way to improve a policy.
+
+    Immutable; what it has to remember is the dual variable that it returns.
+    """
 
     #: Whether the improved policy depends on V alone, not on the policy before.
     memoryless: ClassVar[bool] = False
@@ -85,7 +92,9 @@ class Improvement(ABC):
         """
 
     @abstractmethod
-    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"] | None:
+    def dual(
+        self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]
+    ) -> Float[np.ndarray, "S A"] | None:
         """(S, A) start policy -> (S, A) its dual variable; None if the improvement keeps none.
 
         Raises:
@@ -106,8 +115,8 @@ def look_ahead(
         mdp: The model.
         regularizer: The regularizer.
         candidate: V, or the estimated action values.
-        rule: From a block, and the (b, A) mask of its permitted pairs, to the (b, A) policy and dual variable there. Threads share
-            the blocks, so it must not depend on their order.
+        rule: From a block, and the (b, A) mask of its permitted pairs, to the (b, A) policy and
+            dual variable there. Threads share the blocks, so it must not depend on their order.
         step: The step size that the rule uses.
     """
     backup = np.empty(mdp.n_states)
@@ -118,7 +127,9 @@ def look_ahead(
         regularizer,
         candidate,
         lambda block: write(
-            block.states, (backup, block.maximum()), *zip((policy, dual), rule(block, _allowed(block)), strict=True)
+            block.states,
+            (backup, block.maximum()),
+            *zip((policy, dual), rule(block, _allowed(block)), strict=True),
         ),
     )
     return Improved(backup, policy, dual, step)
@@ -130,16 +141,23 @@ def _allowed(block: Block) -> Bool[Array, "b A"] | None:
     return None if allowed is None else np.broadcast_to(allowed, block.q.shape)
 
 
-def over_action_values(mdp: Frame, regularizer: Regularizer, candidate: Candidate, work: Callable[[Block], Result]) -> list[Result]:
+def over_action_values(
+    mdp: Frame, regularizer: Regularizer, candidate: Candidate, work: Callable[[Block], Result]
+) -> list[Result]:
     """Apply some work to the action values of a candidate, block by block, in no order."""
     if candidate.q is not None:
         return [work(block) for block in bellman.blocks_of(mdp, regularizer, candidate.q)]
     if not isinstance(mdp, MDP):
-        raise SolverError("this method needs a model whose transition probabilities are known, or an evaluation from samples")
+        raise SolverError(
+            "this method needs a model whose transition probabilities are known, or an evaluation "
+            "from samples"
+        )
     return bellman.over_blocks(mdp, regularizer, candidate.value, work)
 
 
-def below_best(q: Float[Array, "*batch A"], allowed: Bool[Array, "*batch A"] | None) -> Float[Array, "*batch A"]:
+def below_best(
+    q: Float[Array, "*batch A"], allowed: Bool[Array, "*batch A"] | None
+) -> Float[Array, "*batch A"]:
     """(…, A) action values -> how far they are below the best permitted one; 0 at the others."""
     if allowed is None:
         return q - np.max(q, axis=-1, keepdims=True)
@@ -147,7 +165,9 @@ def below_best(q: Float[Array, "*batch A"], allowed: Bool[Array, "*batch A"] | N
     return np.where(allowed, q - np.where(top > -np.inf, top, 0.0), 0.0)
 
 
-def normalised(dual: Float[Array, "*batch A"], allowed: Bool[Array, "*batch A"] | None) -> Float[Array, "*batch A"]:
+def normalised(
+    dual: Float[Array, "*batch A"], allowed: Bool[Array, "*batch A"] | None
+) -> Float[Array, "*batch A"]:
     """(…, A) dual variable -> the same with maximum 0 and -inf at pairs that are not permitted; 0 where none is.
 
     Adding a constant to the dual variable of a state changes nothing.
@@ -157,7 +177,9 @@ def normalised(dual: Float[Array, "*batch A"], allowed: Bool[Array, "*batch A"] 
     masked = np.where(allowed, dual, -np.inf)
     top = np.max(masked, axis=-1, keepdims=True)
     some = top > -np.inf
-    return np.where(allowed, np.maximum(masked - np.where(some, top, 0.0), LOWEST), np.where(some, -np.inf, 0.0))
+    return np.where(
+        allowed, np.maximum(masked - np.where(some, top, 0.0), LOWEST), np.where(some, -np.inf, 0.0)
+    )
 
 
 def mirror_map(

@@ -59,9 +59,14 @@ def averaged(
     inverse = np.asarray(inverse_step, dtype=np.float64)[..., None]
     total = inverse + np.asarray(temperature)[..., None]
     kept = inverse / total
-    with np.errstate(over="ignore"):  # an action too far below the best for a double is as good as infinitely far
-        # a dual variable of -inf with weight 0 belongs to a pair that is not permitted, and is masked below
-        moved = below_best(q, allowed) / total + np.where(kept > 0, kept * np.where(dual > -np.inf, dual, 0.0), 0.0)
+    with np.errstate(
+        over="ignore"
+    ):  # an action too far below the best for a double is as good as infinitely far
+        # a dual variable of -inf with weight 0 belongs to a pair that is not permitted, and is
+        # masked below
+        moved = below_best(q, allowed) / total + np.where(
+            kept > 0, kept * np.where(dual > -np.inf, dual, 0.0), 0.0
+        )
     return normalised(moved, allowed)
 
 
@@ -71,11 +76,12 @@ class DualAveraging(Stepping):
 
     Args:
         step_size: η > 0, a number or a step size object.
-        accuracy: If positive, the subproblem of each state is solved by an iteration that stops at this gap of its objective, in
-            the unit of the rewards, in place of the greedy map.
+        accuracy: If positive, the subproblem of each state is solved by an iteration that stops at
+            this gap of its objective, in the unit of the rewards, in place of the greedy map.
 
     References:
-        Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), Algorithms 1 and 2.
+        Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), Algorithms 1
+        and 2.
     """
 
     step_size: StepSize
@@ -84,7 +90,10 @@ class DualAveraging(Stepping):
     def __post_init__(self) -> None:
         object.__setattr__(self, "step_size", as_step_size(self.step_size))
         if not (self.accuracy >= 0 and math.isfinite(self.accuracy)):
-            raise SolverError(f"the accuracy of the subproblem must be finite and not negative, not {self.accuracy}")
+            raise SolverError(
+                "the accuracy of the subproblem must be finite and not negative, not "
+                f"{self.accuracy}"
+            )
 
     def mirror(self, regularizer: Regularizer) -> Regularizer:
         return regularizer
@@ -95,15 +104,20 @@ class DualAveraging(Stepping):
     def check(self, mdp: Frame, regularizer: Regularizer) -> None:
         if isinstance(regularizer, Unregularized):
             raise SolverError(
-                "GPMD measures its steps by the regularizer, and there is none; use PMD or NPG, or give a regularizer, whose "
-                "temperature may be 0"
+                "GPMD measures its steps by the regularizer, and there is none; use PMD or NPG, or "
+                "give a regularizer, whose temperature may be 0"
             )
 
         step = fixed_step(self, mdp, regularizer)
         if step is not None and math.isinf(step) and float(np.min(regularizer.temperature)) == 0.0:
-            raise SolverError("an infinite step size needs a positive temperature in every state; give a finite one")
+            raise SolverError(
+                "an infinite step size needs a positive temperature in every state; give a finite "
+                "one"
+            )
 
-    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
+    def dual(
+        self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]
+    ) -> Float[np.ndarray, "S A"]:
         return interior_dual(mdp, regularizer, regularizer, policy)
 
     def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
@@ -112,12 +126,16 @@ class DualAveraging(Stepping):
         step = self.step_size(mdp, regularizer, candidate, self)
 
         def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
-            xi = averaged(dual[block.states], block.q, allowed, 1.0 / step, block.regularizer.temperature)
+            xi = averaged(
+                dual[block.states], block.q, allowed, 1.0 / step, block.regularizer.temperature
+            )
             if not self.accuracy:
                 return mirror_map(block.regularizer, xi, allowed), xi
             # the objective of the subproblem is (1/η + τ) (h(p) - ⟨ξ⁺, p⟩), plus a constant
             goal = self.accuracy / (1.0 / step + np.asarray(block.regularizer.temperature))
-            return approximately_greedy(block.regularizer, xi, allowed, candidate.policy[block.states], goal), xi
+            return approximately_greedy(
+                block.regularizer, xi, allowed, candidate.policy[block.states], goal
+            ), xi
 
         return look_ahead(mdp, regularizer, candidate, rule, step)
 
@@ -126,19 +144,21 @@ class DualAveraging(Stepping):
 class NaturalGradient(Stepping):
     r"""Natural policy gradient in closed form, \(\pi^+ \propto \pi^{1-\eta\tau/(1-\gamma)} \exp(\eta Q/(1-\gamma))\).
 
-    It is dual averaging with \(1/\eta_\mathrm{MD} = (1-\gamma)/\eta - \tau\). Without a regularizer the exponent is 1; with the
-    divergence from a reference policy p0, π/p0 stands in place of π.
+    It is dual averaging with \(1/\eta_\mathrm{MD} = (1-\gamma)/\eta - \tau\). Without a regularizer
+    the exponent is 1; with the divergence from a reference policy p0, π/p0 stands in place of π.
 
     Args:
         step_size: η, a number or a step size object, with 0 < η ≤ (1-γ)/τ.
 
     References:
-        Kakade 2001, NIPS, "A natural policy gradient"; Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22, Lemma 15; Cen, Cheng, Chen,
-        Wei & Chi 2022, Operations Research 70(4), equation 18.
+        Kakade 2001, NIPS, "A natural policy gradient"; Agarwal, Kakade, Lee & Mahajan 2021, JMLR
+        22, Lemma 15; Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), equation 18.
     """
 
     step_size: StepSize
-    _entropy: Shannon = field(default_factory=lambda: Shannon(temperature=0.0), init=False, repr=False, compare=False)
+    _entropy: Shannon = field(
+        default_factory=lambda: Shannon(temperature=0.0), init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "step_size", as_step_size(self.step_size))
@@ -154,12 +174,14 @@ class NaturalGradient(Stepping):
         require_discount(mdp, "natural policy gradient")
         if not isinstance(regularizer, Unregularized | Shannon | KL):
             raise SolverError(
-                f"natural policy gradient has a closed form without a regularizer, with Shannon and with KL, not with "
-                f"{type(regularizer).__name__}; use GPMD"
+                "natural policy gradient has a closed form without a regularizer, with Shannon and "
+                f"with KL, not with {type(regularizer).__name__}; use GPMD"
             )
         require_step_within(self, mdp, regularizer, "(1-γ)/τ")
 
-    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
+    def dual(
+        self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]
+    ) -> Float[np.ndarray, "S A"]:
         return interior_dual(mdp, regularizer, self.mirror(regularizer), policy)
 
     def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:

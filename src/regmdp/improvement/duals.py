@@ -21,7 +21,8 @@ def interior_dual(
     """(S, A) policy -> (S, A) a subgradient of the mirror map there, -inf at pairs that are not permitted.
 
     Raises:
-        SolverError: if the mirror map is infinitely steep on the boundary of the simplex, and the policy lies there.
+        SolverError: if the mirror map is infinitely steep on the boundary of the simplex, and the
+            policy lies there.
     """
     if mirror.steep:
         require_interior(mdp, regularizer, policy)
@@ -43,12 +44,16 @@ def require_interior(mdp: Frame, regularizer: Regularizer, policy: Float[Array, 
     if missing.any():
         state, action = (int(i) for i in np.unravel_index(np.argmax(missing), missing.shape))
         raise SolverError(
-            f"the start policy gives {mdp.describe(state, action)} probability 0, and this method multiplies probabilities, so "
-            f"that it would stay 0; {int(np.count_nonzero(missing))} pairs are like that; mix the start with the uniform policy"
+            f"the start policy gives {mdp.describe(state, action)} probability 0, and this method "
+            f"multiplies probabilities, so that it would stay 0; {int(np.count_nonzero(missing))} "
+            "pairs are like that; mix the start with the uniform policy"
         )
 
 
 def require_discount(mdp: Frame, method: str) -> None:
     """Check that the model is discounted."""
     if not mdp.discount < 1.0:
-        raise SolverError(f"{method} needs a discount below 1; for an undiscounted model use policy iteration, PMD or GPMD")
+        raise SolverError(
+            f"{method} needs a discount below 1; for an undiscounted model use policy iteration, "
+            "PMD or GPMD"
+        )

@@ -48,20 +48,33 @@ class Mixture(Improvement):
         SolverError: if β is out of its range.
 
     References:
-        Kakade & Langford 2002, ICML, "Approximately optimal approximate reinforcement learning", equation 4.1.
+        Kakade & Langford 2002, ICML, "Approximately optimal approximate reinforcement learning",
+        equation 4.1.
     """
 
     share: float
 
     def __post_init__(self) -> None:
-        if isinstance(self.share, bool) or not isinstance(self.share, Real) or not 0.0 < self.share <= 1.0:
-            raise SolverError(f"the step size of a mixture with the greedy policy must be in (0, 1], not {self.share!r}")
+        if (
+            isinstance(self.share, bool)
+            or not isinstance(self.share, Real)
+            or not 0.0 < self.share <= 1.0
+        ):
+            raise SolverError(
+                "the step size of a mixture with the greedy policy must be in (0, 1], not "
+                f"{self.share!r}"
+            )
 
     def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
         improved = _best(mdp, regularizer, candidate)
         share = float(self.share)
         # at β = 1 this is the greedy policy to the last bit
-        return Improved(improved.backup, (1.0 - share) * candidate.policy + share * np.asarray(improved.policy), None, share)
+        return Improved(
+            improved.backup,
+            (1.0 - share) * candidate.policy + share * np.asarray(improved.policy),
+            None,
+            share,
+        )
 
     def check(self, mdp: Frame, regularizer: Regularizer) -> None:
         """Take every problem."""
@@ -84,8 +97,9 @@ def _best(mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improve
 def greedy_policy(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) -> Improved:
     r"""Look one step ahead from a (S,) value to the policy \(\nabla h^*(Q/\tau)\).
 
-    If γ = 1 and there is no regularizer, several actions may be as good while some of them go round in circles for ever. Then
-    the policy is chosen among the best actions, up to rounding, so that the episode ends.
+    If γ = 1 and there is no regularizer, several actions may be as good while some of them go round
+    in circles for ever. Then the policy is chosen among the best actions, up to rounding, so that
+    the episode ends.
     """
     best, policy = bellman.improve(mdp, regularizer, value)
     if mdp.discount == 1.0 and regularizer.max_temperature == 0.0 and regularizer.limits is None:

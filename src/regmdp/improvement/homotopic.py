@@ -36,15 +36,16 @@ __all__ = ["HomotopicMirrorDescent"]
 class HomotopicMirrorDescent(Stepping):
     r"""The step of homotopic policy mirror descent, \(\log \pi^+ = \gamma (\log \pi + \eta_k Q) + (1-\gamma) \log \pi_0\).
 
-    It is a step of entropy-regularized mirror descent with a temperature τ_k for which 1 + η_k τ_k = 1/γ, which fades away as η_k
-    grows. π_0 is uniform over the available actions, which makes the limit the optimal policy of maximum entropy.
+    It is a step of entropy-regularized mirror descent with a temperature τ_k for which 1 + η_k τ_k
+    = 1/γ, which fades away as η_k grows. π_0 is uniform over the available actions, which makes the
+    limit the optimal policy of maximum entropy.
 
     Args:
         step_size: η_k; by default γ^(-2(k+1)).
 
     References:
-        Li, Lan & Zhao 2022, "Homotopic policy mirror descent: policy convergence, implicit regularization, and improved sample
-        complexity", Algorithm 1.
+        Li, Lan & Zhao 2022, "Homotopic policy mirror descent: policy convergence, implicit
+        regularization, and improved sample complexity", Algorithm 1.
     """
 
     step_size: StepSize = field(default_factory=Homotopic)
@@ -60,15 +61,20 @@ class HomotopicMirrorDescent(Stepping):
 
     def check(self, mdp: Frame, regularizer: Regularizer) -> None:
         if not 0.0 < mdp.discount < 1.0:
-            raise SolverError(f"homotopic policy mirror descent needs a discount strictly between 0 and 1, not {mdp.discount:g}")
+            raise SolverError(
+                "homotopic policy mirror descent needs a discount strictly between 0 and 1, not "
+                f"{mdp.discount:g}"
+            )
         if not isinstance(regularizer, Unregularized):
             raise SolverError(
-                f"homotopic policy mirror descent solves the problem without a regularizer, not with {type(regularizer).__name__}; "
-                "use PMD or GPMD"
+                "homotopic policy mirror descent solves the problem without a regularizer, not "
+                f"with {type(regularizer).__name__}; use PMD or GPMD"
             )
         require_finite_step(self, mdp, regularizer)
 
-    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
+    def dual(
+        self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]
+    ) -> Float[np.ndarray, "S A"]:
         return interior_dual(mdp, regularizer, self.mirror(regularizer), policy)
 
     def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
@@ -80,7 +86,9 @@ class HomotopicMirrorDescent(Stepping):
         def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
             # log π_0 is the same for all actions and drops out
             with np.errstate(over="ignore"):
-                moved = step * below_best(block.q, allowed) + np.where(dual[block.states] > -np.inf, dual[block.states], 0.0)
+                moved = step * below_best(block.q, allowed) + np.where(
+                    dual[block.states] > -np.inf, dual[block.states], 0.0
+                )
                 moved = normalised(mdp.discount * moved, allowed)
             return mirror_map(mirror, moved, allowed), moved
 

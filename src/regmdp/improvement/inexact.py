@@ -23,9 +23,10 @@ def approximately_greedy(
 ) -> Float[np.ndarray, "b A"]:
     r"""(b, A) scores -> (b, A) distributions whose ⟨p, y⟩ - h(p) is within a gap of the largest.
 
-    Exponentiated gradient ascent, \(p \propto p\, e^{s g}\) with g = y - h'(p), and a step s that is halved when the objective
-    falls. It stops at the Frank-Wolfe gap \(\max_a g_a - \langle p, g \rangle\), which bounds the distance from the largest
-    objective, for h is convex.
+    Exponentiated gradient ascent, \(p \propto p\, e^{s g}\) with g = y - h'(p), and a step s that
+    is halved when the objective falls. It stops at the Frank-Wolfe gap
+    \(\max_a g_a - \langle p, g \rangle\), which bounds the distance from the largest objective, for
+    h is convex.
 
     Args:
         regularizer: h, for b states; only its value and subgradient are used.
@@ -35,7 +36,8 @@ def approximately_greedy(
         gap: The gap to reach, for each state or for all.
 
     References:
-        Kivinen & Warmuth 1997, Information and Computation 132(1); Jaggi 2013, ICML, "Revisiting Frank-Wolfe", section 2.
+        Kivinen & Warmuth 1997, Information and Computation 132(1); Jaggi 2013, ICML, "Revisiting
+        Frank-Wolfe", section 2.
     """
     mask = np.ones(y.shape, dtype=np.bool_) if allowed is None else allowed
     scores = np.where(mask, y, 0.0)
@@ -53,7 +55,9 @@ def approximately_greedy(
         if not unsolved.any():
             return p
         with np.errstate(under="ignore", invalid="ignore"):
-            moved = p * np.exp(pace[:, None] * np.where(mask, gradient - np.where(live, best, 0.0)[:, None], 0.0))
+            moved = p * np.exp(
+                pace[:, None] * np.where(mask, gradient - np.where(live, best, 0.0)[:, None], 0.0)
+            )
             moved /= np.sum(moved, axis=-1, keepdims=True)
         there = _worth(regularizer, moved, scores, allowed)
         better = unsolved & (there > worth)
@@ -63,7 +67,9 @@ def approximately_greedy(
     return np.where(unsolved[:, None], mirror_map(regularizer, y, allowed), p)
 
 
-def _worth(regularizer: Regularizer, p: Array, y: Array, allowed: Array | None) -> Float[np.ndarray, " b"]:
+def _worth(
+    regularizer: Regularizer, p: Array, y: Array, allowed: Array | None
+) -> Float[np.ndarray, " b"]:
     """Return (b,) ⟨p, y⟩ - h(p), -inf where h is infinite or p no distribution."""
     with np.errstate(invalid="ignore"):
         worth = np.sum(p * y, axis=-1) - regularizer.value(p, allowed)

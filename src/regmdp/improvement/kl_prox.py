@@ -27,9 +27,10 @@ def kl_prox(
 ) -> tuple[Float[np.ndarray, "b A"], Float[np.ndarray, "b A"]]:
     r"""Return the (b, A) distributions p and their logarithms, which are accurate where p is too small for a double.
 
-    If h is a sum over actions, \(\log p_a + c \varphi_a'(p_a) = y_a - \lambda\) and \(\sum_a p_a = 1\) are solved by Newton's
-    method in (log p, λ). Otherwise, and for the states in which that does not converge, p is the greedy distribution of the sum
-    of h and Shannon's entropy.
+    If h is a sum over actions, \(\log p_a + c \varphi_a'(p_a) = y_a - \lambda\) and
+    \(\sum_a p_a = 1\) are solved by Newton's method in (log p, λ). Otherwise, and for the states in
+    which that does not converge, p is the greedy distribution of the sum of h and Shannon's
+    entropy.
 
     Args:
         h: The regularizer, for b states; its temperature plays no part.
@@ -39,7 +40,8 @@ def kl_prox(
         factor: c ≥ 0, a number or (b,).
 
     References:
-        Lan 2023, Mathematical Programming 198, section 5: inexact solutions of the subproblems. Here they are solved to rounding.
+        Lan 2023, Mathematical Programming 198, section 5: inexact solutions of the subproblems.
+        Here they are solved to rounding.
     """
     c = np.broadcast_to(factor, y.shape[:1])
     mask = np.ones(y.shape, dtype=np.bool_) if allowed is None else allowed
@@ -77,19 +79,27 @@ def _newton(
         p = np.where(mask, np.exp(x), 0.0)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             steep = h.slopes(p, x)
-            excess = np.where(mask, x + weight * np.where(weight > 0, steep.slope, 0.0) - finite, 0.0)
+            excess = np.where(
+                mask, x + weight * np.where(weight > 0, steep.slope, 0.0) - finite, 0.0
+            )
             share = 1.0 / (1.0 + weight * np.where(weight > 0, steep.stretch, 0.0))
             moving = p * share
             # the multiplier for which the linearized probabilities sum to 1
-            multiplier = (np.sum(p, axis=-1) - 1.0 - np.sum(moving * excess, axis=-1)) / np.sum(moving, axis=-1)
+            multiplier = (np.sum(p, axis=-1) - 1.0 - np.sum(moving * excess, axis=-1)) / np.sum(
+                moving, axis=-1
+            )
             move = -(excess + multiplier[:, None]) * share
             # no further than to 1, or half of the way to a cap
             most = np.where(cap < 1.0, np.log(0.5 * (p + cap)), 0.0) - x
             move = np.where(mask, np.minimum(move, most), 0.0)
-            small = (p * np.abs(move) <= 4 * UNIT_ROUNDOFF) & (np.abs(move) <= 1e-12 * (1.0 + np.abs(x)))
+            small = (p * np.abs(move) <= 4 * UNIT_ROUNDOFF) & (
+                np.abs(move) <= 1e-12 * (1.0 + np.abs(x))
+            )
         x = x + move
         converged = np.all(small | ~mask, axis=-1) & np.all(np.isfinite(x) | ~mask, axis=-1)
         if converged.all():
             break
     total = np.sum(np.where(mask, np.exp(np.minimum(x, 1.0)), 0.0), axis=-1)
-    return np.where(mask, x, -np.inf), converged & (np.abs(total - 1.0) <= 4 * UNIT_ROUNDOFF * y.shape[-1])
+    return np.where(mask, x, -np.inf), converged & (
+        np.abs(total - 1.0) <= 4 * UNIT_ROUNDOFF * y.shape[-1]
+    )

@@ -33,19 +33,27 @@ class Lookahead(Improvement):
 
     def __post_init__(self) -> None:
         if isinstance(self.depth, bool) or not isinstance(self.depth, int) or self.depth < 1:
-            raise SolverError(f"the depth of a lookahead must be an integer, 1 or more, not {self.depth!r}")
+            raise SolverError(
+                f"the depth of a lookahead must be an integer, 1 or more, not {self.depth!r}"
+            )
 
     def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
         if not isinstance(mdp, MDP):
-            raise SolverError("looking several steps ahead needs a model whose transition probabilities are known")
+            raise SolverError(
+                "looking several steps ahead needs a model whose transition probabilities are known"
+            )
         backups = [candidate.value]
         for _ in range(self.depth - 1):
             backups.append(bellman.backup(mdp, regularizer, backups[-1]))
-        improved = self.improvement(mdp, regularizer, replace(candidate, value=backups[-1], depth=self.depth))
+        improved = self.improvement(
+            mdp, regularizer, replace(candidate, value=backups[-1], depth=self.depth)
+        )
         return improved if self.depth == 1 else improved._replace(backup=backups[1])
 
     def check(self, mdp: Frame, regularizer: Regularizer) -> None:
         self.improvement.check(mdp, regularizer)
 
-    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"] | None:
+    def dual(
+        self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]
+    ) -> Float[np.ndarray, "S A"] | None:
         return self.improvement.dual(mdp, regularizer, policy)

@@ -37,16 +37,16 @@ __all__ = ["MirrorDescent"]
 class MirrorDescent(Stepping):
     r"""The step of policy mirror descent.
 
-    With ψ = Σ p log p the divergence is Kullback-Leibler's; without a regularizer the step is \(\pi^+ \propto \pi e^{\eta Q}\).
-    With ψ = ½‖p‖² it is the projection of π + ηQ on the simplex.
+    With ψ = Σ p log p the divergence is Kullback-Leibler's; without a regularizer the step is
+    \(\pi^+ \propto \pi e^{\eta Q}\). With ψ = ½‖p‖² it is the projection of π + ηQ on the simplex.
 
     Args:
         step_size: η > 0, a number or a step size object.
         potential: The mirror map ψ; its temperature plays no part. By default Shannon's.
 
     References:
-        Lan 2023, Mathematical Programming 198, "Policy mirror descent for reinforcement learning", Algorithm 1; Xiao 2022, JMLR
-        23(282), section 4.
+        Lan 2023, Mathematical Programming 198, "Policy mirror descent for reinforcement learning",
+        Algorithm 1; Xiao 2022, JMLR 23(282), section 4.
     """
 
     step_size: StepSize
@@ -55,7 +55,9 @@ class MirrorDescent(Stepping):
     def __post_init__(self) -> None:
         object.__setattr__(self, "step_size", as_step_size(self.step_size))
         if not isinstance(self.potential, Regularizer):
-            raise SolverError(f"a mirror map is a regularizer such as SquaredL2(1.0), not {self.potential!r}")
+            raise SolverError(
+                f"a mirror map is a regularizer such as SquaredL2(1.0), not {self.potential!r}"
+            )
         object.__setattr__(self, "potential", with_temperature(self.potential, 1.0))
 
     def mirror(self, regularizer: Regularizer) -> Regularizer:
@@ -68,7 +70,9 @@ class MirrorDescent(Stepping):
         self.potential.check(mdp.available)
         require_finite_step(self, mdp, regularizer)
 
-    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
+    def dual(
+        self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]
+    ) -> Float[np.ndarray, "S A"]:
         return interior_dual(mdp, regularizer, self._divergence(regularizer), policy)
 
     def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
@@ -78,7 +82,8 @@ class MirrorDescent(Stepping):
         dual = candidate.dual
         assert dual is not None
         step = self.step_size(mdp, regularizer, candidate, self)
-        # without a regularizer, and where its divergence is the mirror map's, the step is one of dual averaging
+        # without a regularizer, and where its divergence is the mirror map's, the step is one of
+        # dual averaging
         averaging = isinstance(regularizer, Unregularized) or (
             isinstance(self.potential, Shannon) and isinstance(regularizer, Shannon | KL)
         )
@@ -95,15 +100,26 @@ class MirrorDescent(Stepping):
     def _divergence(self, regularizer: Regularizer) -> Regularizer:
         """Return the mirror map, or another one with the same divergence that fits the regularizer better."""
         # p log p and p log(p/p0) differ by a linear function
-        return regularizer if isinstance(self.potential, Shannon) and isinstance(regularizer, KL) else self.potential
+        return (
+            regularizer
+            if isinstance(self.potential, Shannon) and isinstance(regularizer, KL)
+            else self.potential
+        )
 
 
 def _proximal(
-    h: Regularizer, psi: Regularizer, dual: Array, block: Block, allowed: Bool[Array, "b A"] | None, step: float
+    h: Regularizer,
+    psi: Regularizer,
+    dual: Array,
+    block: Block,
+    allowed: Bool[Array, "b A"] | None,
+    step: float,
 ) -> tuple[Array, Array]:
     """Solve argmax ⟨ξ + ηQ, p⟩ - ητ h(p) - ψ(p), the greedy map of a sum, and return p and its dual variable ∇ψ(p)."""
     with np.errstate(over="ignore"):
-        moved = normalised(step * below_best(block.q, allowed) + np.where(dual > -np.inf, dual, 0.0), allowed)
+        moved = normalised(
+            step * below_best(block.q, allowed) + np.where(dual > -np.inf, dual, 0.0), allowed
+        )
     factor = step * np.asarray(h.temperature)
     if isinstance(psi, Shannon):
         p, logarithm = kl_prox(h, moved, block.available, allowed, factor)

@@ -39,11 +39,14 @@ class Contracting(StepSize):
     def check(self, mdp: Frame) -> None:
         require_proper_discount(mdp)
 
-    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping) -> float:
+    def __call__(
+        self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping
+    ) -> float:
         coldest = float(np.min(regularizer.temperature))
         if coldest == 0.0:
             raise SolverError(
-                "the step size with 1 + ητ = 1/γ needs a positive temperature in every state; without one, use StochasticAPMD"
+                "the step size with 1 + ητ = 1/γ needs a positive temperature in every state; "
+                "without one, use StochasticAPMD"
             )
         return contracting_step(mdp.discount, coldest)
 
@@ -64,7 +67,9 @@ class PerturbedDescent(Improvement):
     def check(self, mdp: Frame, regularizer: Regularizer) -> None:
         self.perturbation.check(mdp, regularizer)
 
-    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"] | None:
+    def dual(
+        self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]
+    ) -> Float[np.ndarray, "S A"] | None:
         return MirrorDescent(Constant(1.0)).dual(mdp, self.perturbation.at(0, mdp.discount), policy)
 
     def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
@@ -85,4 +90,7 @@ def require_proper_discount(mdp: Frame) -> None:
         SolverError: if it is.
     """
     if not 0.0 < mdp.discount < 1.0:
-        raise SolverError(f"the step size with 1 + ητ = 1/γ needs a discount strictly between 0 and 1, not {mdp.discount:g}")
+        raise SolverError(
+            "the step size with 1 + ητ = 1/γ needs a discount strictly between 0 and 1, not "
+            f"{mdp.discount:g}"
+        )

@@ -44,12 +44,16 @@ __all__ = ["FisherNaturalGradient", "SoftmaxGradient", "advantage"]
 
 #: The parametrization: logits are dual variables of Shannon entropy.
 SOFTMAX = Shannon(temperature=0.0)
-#: Eigenvalues of a Fisher matrix that count as 0, relative to the largest: constants are its null space, computed to rounding.
+#: Eigenvalues of a Fisher matrix that count as 0, relative to the largest: constants are its null
+#: space, computed to rounding.
 SMALLEST = 1e-13
 
 
 def advantage(
-    regularizer: Regularizer, policy: Float[Array, "b A"], q: Float[Array, "b A"], available: Bool[Array, "b A"] | None
+    regularizer: Regularizer,
+    policy: Float[Array, "b A"],
+    q: Float[Array, "b A"],
+    available: Bool[Array, "b A"] | None,
 ) -> Float[np.ndarray, "b A"]:
     """(b, A) policy and its action values -> (b, A) regularized advantage Q - τ h'(π), less its mean under π; 0 where π is 0.
 
@@ -73,10 +77,12 @@ class SoftmaxGradient(Stepping):
     A state that ρ does not reach is never improved: ρ should be positive everywhere.
 
     Args:
-        step_size: η > 0, a number or a step size object. Convergence is proved up to :meth:`largest`.
+        step_size: η > 0, a number or a step size object. Convergence is proved up to
+            :meth:`largest`.
 
     References:
-        Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), Lemma C.1; Mei, Xiao, Szepesvári & Schuurmans 2020, ICML, Lemma 10.
+        Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), Lemma C.1; Mei, Xiao, Szepesvári &
+        Schuurmans 2020, ICML, Lemma 10.
     """
 
     step_size: StepSize
@@ -91,26 +97,37 @@ class SoftmaxGradient(Stepping):
         r"""Return the inverse of the smoothness constant, \((1-\gamma)^3/(8R + \tau(4 + 8 \log A))\), R the range of the rewards.
 
         References:
-            Agarwal et al. 2021, Theorem 5.1 (τ = 0, R = 1); Mei et al. 2020, Theorem 6 (Shannon entropy, R = 1).
+            Agarwal et al. 2021, Theorem 5.1 (τ = 0, R = 1); Mei et al. 2020, Theorem 6 (Shannon
+            entropy, R = 1).
         """
         if not isinstance(regularizer, Unregularized | Shannon):
-            raise SolverError("the theory's largest step size is known without a regularizer and with Shannon; give a number")
+            raise SolverError(
+                "the theory's largest step size is known without a regularizer and with Shannon; "
+                "give a number"
+            )
         require_discount(mdp, "the theory's largest step size of softmax policy gradient")
         mdp = _known(mdp)
         rewards = mdp.rewards[mdp.available]
         low, high = float(np.min(rewards)), float(np.max(rewards))
         if mdp.terminates:  # what comes after the end is worth 0
             low, high = min(low, 0.0), max(high, 0.0)
-        curvature = 8.0 * (high - low) + regularizer.max_temperature * (4.0 + 8.0 * math.log(mdp.n_actions))
+        curvature = 8.0 * (high - low) + regularizer.max_temperature * (
+            4.0 + 8.0 * math.log(mdp.n_actions)
+        )
         if not curvature > 0:
-            raise SolverError("all rewards are the same and there is no regularizer: every step size will do; give a number")
+            raise SolverError(
+                "all rewards are the same and there is no regularizer: every step size will do; "
+                "give a number"
+            )
         return (1.0 - mdp.discount) ** 3 / curvature
 
     def check(self, mdp: Frame, regularizer: Regularizer) -> None:
         fixed_step(self, mdp, regularizer)
         _require_finite(mdp, regularizer)
 
-    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
+    def dual(
+        self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]
+    ) -> Float[np.ndarray, "S A"]:
         return interior_dual(mdp, regularizer, SOFTMAX, policy)
 
     def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
@@ -122,11 +139,20 @@ class SoftmaxGradient(Stepping):
         def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
             policy = candidate.policy[block.states]
             if often is not None:
-                gradient = often[block.states, None] * policy * advantage(block.regularizer, policy, block.q, block.available)
+                gradient = (
+                    often[block.states, None]
+                    * policy
+                    * advantage(block.regularizer, policy, block.q, block.available)
+                )
             else:
                 assert candidate.gradient is not None
                 gradient = candidate.gradient[block.states]
-            moved = normalised(np.where(gradient != 0, logits[block.states] + step * gradient, logits[block.states]), allowed)
+            moved = normalised(
+                np.where(
+                    gradient != 0, logits[block.states] + step * gradient, logits[block.states]
+                ),
+                allowed,
+            )
             return mirror_map(SOFTMAX, moved, allowed), moved
 
         return look_ahead(mdp, regularizer, candidate, rule, step)
@@ -136,15 +162,18 @@ class SoftmaxGradient(Stepping):
 class FisherNaturalGradient(Stepping):
     r"""Natural policy gradient as it is written, \(\theta \leftarrow \theta + \eta F_\rho^\dagger \nabla_\theta V^\pi(\rho)\).
 
-    The Fisher matrix has one block for each state, \(d_\rho(s) (\mathrm{diag}\,\pi_s - \pi_s \pi_s^\top)\), and a state that
-    is never visited is not improved. Elsewhere it is :class:`NaturalGradient`, at the cost of a pseudo-inverse for each state, and
-    up to what that can see: a probability p is off by about 1e-16/p of itself, and below 1e-13 it stands still.
+    The Fisher matrix has one block for each state,
+    \(d_\rho(s) (\mathrm{diag}\,\pi_s - \pi_s \pi_s^\top)\), and a state that is never visited is
+    not improved. Elsewhere it is :class:`NaturalGradient`, at the cost of a pseudo-inverse for each
+    state, and up to what that can see: a probability p is off by about 1e-16/p of itself, and below
+    1e-13 it stands still.
 
     Args:
         step_size: η, a number or a step size object, with 0 < η ≤ (1-γ)/τ.
 
     References:
-        Kakade 2001, NIPS, "A natural policy gradient"; Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), equation 14.
+        Kakade 2001, NIPS, "A natural policy gradient"; Agarwal, Kakade, Lee & Mahajan 2021, JMLR
+        22(98), equation 14.
     """
 
     step_size: StepSize
@@ -164,7 +193,9 @@ class FisherNaturalGradient(Stepping):
         _require_finite(mdp, regularizer)
         require_step_within(self, mdp, regularizer, "(1-γ)/τ")
 
-    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"]:
+    def dual(
+        self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]
+    ) -> Float[np.ndarray, "S A"]:
         return interior_dual(mdp, regularizer, SOFTMAX, policy)
 
     def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
@@ -175,16 +206,23 @@ class FisherNaturalGradient(Stepping):
 
         def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
             policy, count = candidate.policy[block.states], often[block.states, None]
-            gradient = count * policy * advantage(block.regularizer, policy, block.q, block.available)
-            # diag π - ππᵀ: as the rows sum to 0, π(1-π) is a sum of products, which keeps what is small
+            gradient = (
+                count * policy * advantage(block.regularizer, policy, block.q, block.available)
+            )
+            # diag π - ππᵀ: as the rows sum to 0, π(1-π) is a sum of products, which keeps what is
+            # small
             products = policy[:, :, None] * policy[:, None, :] * (1.0 - np.eye(mdp.n_actions))
             spread = np.eye(mdp.n_actions) * products.sum(axis=-1, keepdims=True) - products
             fisher = (1.0 - mdp.discount) * count[..., None] * spread
             # where the policy is deterministic to rounding, nothing is left to invert
             fisher *= np.max(fisher, axis=(-2, -1), keepdims=True) > 1e-290
-            direction = (np.linalg.pinv(fisher, rtol=SMALLEST, hermitian=True) @ gradient[..., None])[..., 0]
+            direction = (
+                np.linalg.pinv(fisher, rtol=SMALLEST, hermitian=True) @ gradient[..., None]
+            )[..., 0]
             current = logits[block.states]
-            moved = normalised(np.where(direction != 0, current + step * direction, current), allowed)
+            moved = normalised(
+                np.where(direction != 0, current + step * direction, current), allowed
+            )
             return mirror_map(SOFTMAX, moved, allowed), moved
 
         return look_ahead(mdp, regularizer, candidate, rule, step)
@@ -194,8 +232,9 @@ def _known(mdp: Frame) -> MDP:
     """Return the model, if it is one whose transition probabilities are known."""
     if not isinstance(mdp, MDP):
         raise SolverError(
-            "this needs a model whose transition probabilities are known; from samples there are SoftmaxPG with Rollouts, which "
-            "estimate the gradient, and a number for the step size; and NPG in closed form"
+            "this needs a model whose transition probabilities are known; from samples there are "
+            "SoftmaxPG with Rollouts, which estimate the gradient, and a number for the step size; "
+            "and NPG in closed form"
         )
     return mdp
 
@@ -217,6 +256,7 @@ def _require_finite(mdp: Frame, regularizer: Regularizer) -> None:
         if infinite.any():
             state = int(np.argmax(infinite))
             raise SolverError(
-                f"{type(regularizer).__name__} is infinite inside the simplex in {mdp.describe(state)}, and gradient steps on "
-                "logits do not keep out of there; use GPMD or PMD"
+                f"{type(regularizer).__name__} is infinite inside the simplex in "
+                f"{mdp.describe(state)}, and gradient steps on logits do not keep out of there; "
+                "use GPMD or PMD"
             )

@@ -17,7 +17,16 @@ from regmdp.improvement.base import Candidate, Improvement, over_action_values
 from regmdp.mdp import Copies, Frame
 from regmdp.regularizers import Regularizer, Shannon
 
-__all__ = ["Adaptive", "Constant", "Geometric", "Homotopic", "Maximum", "StepSize", "Stepping", "as_step_size"]
+__all__ = [
+    "Adaptive",
+    "Constant",
+    "Geometric",
+    "Homotopic",
+    "Maximum",
+    "StepSize",
+    "Stepping",
+    "as_step_size",
+]
 
 #: Growing step sizes stop growing here; the steps are greedy long before.
 LARGEST = 1e250
@@ -38,7 +47,9 @@ class StepSize(ABC):
         """
 
     @abstractmethod
-    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping) -> float:
+    def __call__(
+        self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping
+    ) -> float:
         """Return the step size of the next improvement."""
 
 
@@ -77,12 +88,17 @@ class Constant(StepSize):
         if not (self.value > 0 and math.isfinite(self.value)):
             raise SolverError(f"a step size must be positive and finite, not {self.value}")
         if self.value > LARGEST:
-            raise SolverError(f"a step size must be at most {LARGEST:g}, not {self.value:g}; policy iteration is the limit")
+            raise SolverError(
+                f"a step size must be at most {LARGEST:g}, not {self.value:g}; policy iteration is "
+                "the limit"
+            )
 
     def check(self, mdp: Frame) -> None:
         """Take every model."""
 
-    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping) -> float:
+    def __call__(
+        self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping
+    ) -> float:
         return float(self.value)
 
 
@@ -90,8 +106,9 @@ class Constant(StepSize):
 class Maximum(StepSize):
     """The largest step size for which the method's theorem holds.
 
-    For entropy-regularized NPG it is (1-γ)/τ, which is soft policy iteration; for GPMD it is ∞, which is regularized policy
-    iteration; for softmax policy gradient it is the inverse of the smoothness constant.
+    For entropy-regularized NPG it is (1-γ)/τ, which is soft policy iteration; for GPMD it is ∞,
+    which is regularized policy iteration; for softmax policy gradient it is the inverse of the
+    smoothness constant.
 
     Examples:
         >>> import regmdp as rm
@@ -105,7 +122,9 @@ class Maximum(StepSize):
     def check(self, mdp: Frame) -> None:
         """Take every model."""
 
-    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping) -> float:
+    def __call__(
+        self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping
+    ) -> float:
         return improvement.largest(mdp, regularizer)
 
 
@@ -113,8 +132,8 @@ class Maximum(StepSize):
 class Geometric(StepSize):
     r"""Step sizes that grow by a constant factor, \(\eta_k = \eta_0 c^k\).
 
-    With c ≥ 1/γ and η_0 ≥ ((1-γ)/γ) D, where D is the divergence of the optimal policy from the start, unregularized policy mirror
-    descent converges linearly. Growth stops at 1e250.
+    With c ≥ 1/γ and η_0 ≥ ((1-γ)/γ) D, where D is the divergence of the optimal policy from the
+    start, unregularized policy mirror descent converges linearly. Growth stops at 1e250.
 
     Args:
         initial: η_0; by default ((1-γ)/γ) log A, enough from a uniform start.
@@ -122,7 +141,9 @@ class Geometric(StepSize):
 
     Examples:
         >>> import regmdp as rm
-        >>> rm.solve(rm.models.chain(5), algorithm=rm.algorithms.PMD(step_size=rm.algorithms.Geometric())).status.word
+        >>> rm.solve(
+        ...     rm.models.chain(5), algorithm=rm.algorithms.PMD(step_size=rm.algorithms.Geometric())
+        ... ).status.word
         'converged'
 
     References:
@@ -138,18 +159,25 @@ class Geometric(StepSize):
         if self.initial is not None:
             Constant(self.initial)
         if self.ratio is not None and not self.ratio >= 1.0:
-            raise SolverError(f"the ratio of a geometric step size must be at least 1, not {self.ratio}")
+            raise SolverError(
+                f"the ratio of a geometric step size must be at least 1, not {self.ratio}"
+            )
 
     def check(self, mdp: Frame) -> None:
         if mdp.discount == 1.0 and (self.initial is None or self.ratio is None):
             raise SolverError(
-                "geometric step sizes follow from a discount below 1; for an undiscounted model give initial and ratio"
+                "geometric step sizes follow from a discount below 1; for an undiscounted model "
+                "give initial and ratio"
             )
 
-    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping) -> float:
+    def __call__(
+        self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping
+    ) -> float:
         gamma = mdp.discount
         inverse = 1.0 / gamma if gamma > 0 else LARGEST
-        initial = self.initial or min(LARGEST, max((1.0 - gamma) * inverse * math.log(max(mdp.n_actions, 2)), UNIT_ROUNDOFF))
+        initial = self.initial or min(
+            LARGEST, max((1.0 - gamma) * inverse * math.log(max(mdp.n_actions, 2)), UNIT_ROUNDOFF)
+        )
         ratio = inverse if self.ratio is None else self.ratio
         return _capped(math.log(initial) + candidate.iteration * math.log(ratio))
 
@@ -158,20 +186,25 @@ class Geometric(StepSize):
 class Adaptive(StepSize):
     r"""The step size with which policy mirror descent keeps up with policy iteration, \(\eta_k = \max_s D(p_s, \pi_k(s))/c_k\).
 
-    Here p_s is the greedy distribution nearest to π_k(s), and \(c_k = \gamma^{2h(k+1)} c_0\) with a lookahead of depth h.
-    Unregularized: \(\|V^* - V_k\| \le \gamma^{hk} (\|V^* - V_0\| + c_0/(1-\gamma)^2)\). Growth stops at 1e250.
+    Here p_s is the greedy distribution nearest to π_k(s), and \(c_k = \gamma^{2h(k+1)} c_0\) with a
+    lookahead of depth h. Unregularized:
+    \(\|V^* - V_k\| \le \gamma^{hk} (\|V^* - V_0\| + c_0/(1-\gamma)^2)\). Growth stops at 1e250.
 
     Args:
         initial: c_0, positive, in the unit of the rewards.
 
     Examples:
         >>> import regmdp as rm
-        >>> rm.solve(rm.models.chain(5), algorithm=rm.algorithms.PMD(step_size=rm.algorithms.Adaptive(1.0))).status.word
+        >>> rm.solve(
+        ...     rm.models.chain(5),
+        ...     algorithm=rm.algorithms.PMD(step_size=rm.algorithms.Adaptive(1.0)),
+        ... ).status.word
         'converged'
 
     References:
-        Johnson, Pike-Burke & Rebeschini 2023, NeurIPS, "Optimal convergence rate for exact policy mirror descent in discounted
-        Markov decision processes"; Protopapas & Barakat 2024, NeurIPS, "Policy mirror descent with lookahead".
+        Johnson, Pike-Burke & Rebeschini 2023, NeurIPS, "Optimal convergence rate for exact policy
+        mirror descent in discounted Markov decision processes"; Protopapas & Barakat 2024, NeurIPS,
+        "Policy mirror descent with lookahead".
     """
 
     initial: float = 1.0
@@ -183,18 +216,39 @@ class Adaptive(StepSize):
 
     def check(self, mdp: Frame) -> None:
         if mdp.discount == 1.0:
-            raise SolverError("adaptive step sizes need a discount below 1; for an undiscounted model give a number, or Geometric")
+            raise SolverError(
+                "adaptive step sizes need a discount below 1; for an undiscounted model give a "
+                "number, or Geometric"
+            )
         if isinstance(mdp, Copies):
-            raise SolverError("adaptive step sizes would join runs that are to be independent; give a number, or Geometric")
+            raise SolverError(
+                "adaptive step sizes would join runs that are to be independent; give a number, or "
+                "Geometric"
+            )
 
-    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping) -> float:
+    def __call__(
+        self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping
+    ) -> float:
         mirror = improvement.mirror(regularizer)
-        dual = improvement.dual(mdp, regularizer, candidate.policy) if candidate.dual is None else candidate.dual
+        dual = (
+            improvement.dual(mdp, regularizer, candidate.policy)
+            if candidate.dual is None
+            else candidate.dual
+        )
         assert dual is not None
         known = np.asarray(dual)
-        far = max(over_action_values(mdp, regularizer, candidate, lambda block: _farthest(block, mirror, known)))
+        far = max(
+            over_action_values(
+                mdp, regularizer, candidate, lambda block: _farthest(block, mirror, known)
+            )
+        )
         gamma = mdp.discount
-        shrinking = 2 * candidate.depth * (candidate.iteration + 1) * (math.log(gamma) if gamma > 0 else -LARGEST)
+        shrinking = (
+            2
+            * candidate.depth
+            * (candidate.iteration + 1)
+            * (math.log(gamma) if gamma > 0 else -LARGEST)
+        )
         # with a divergence of 0 any step will do
         return _capped(math.log(max(far, UNIT_ROUNDOFF)) - math.log(self.initial) - shrinking)
 
@@ -202,14 +256,24 @@ class Adaptive(StepSize):
 def _farthest(block: Block, mirror: Regularizer, dual: Float[np.ndarray, "S A"]) -> float:
     """(S, A) dual variable of a policy -> the largest divergence, in a block, of a greedy distribution from that policy."""
     divergence = _to_greedy(block, mirror.at(block.states), dual[block.states])
-    live = np.ones(divergence.shape, dtype=np.bool_) if block.available is None else block.available.any(axis=-1)
+    live = (
+        np.ones(divergence.shape, dtype=np.bool_)
+        if block.available is None
+        else block.available.any(axis=-1)
+    )
     return float(np.max(divergence, where=live, initial=0.0))
 
 
-def _to_greedy(block: Block, mirror: Regularizer, dual: Float[np.ndarray, "b A"]) -> Float[np.ndarray, " b"]:
+def _to_greedy(
+    block: Block, mirror: Regularizer, dual: Float[np.ndarray, "b A"]
+) -> Float[np.ndarray, " b"]:
     """(b, A) dual variable of a policy -> (b,) divergence of a greedy distribution from that policy."""
     allowed = block.regularizer.domain(block.available)
-    if np.ndim(block.regularizer.temperature) == 0 and block.regularizer.temperature == 0 and isinstance(mirror, Shannon):
+    if (
+        np.ndim(block.regularizer.temperature) == 0
+        and block.regularizer.temperature == 0
+        and isinstance(mirror, Shannon)
+    ):
         # of the distributions over the best actions the nearest is π_k itself, restricted to them
         q = block.q if allowed is None else np.where(allowed, block.q, -np.inf)
         best = np.where(q == np.max(q, axis=-1, keepdims=True), dual, -np.inf)
@@ -222,14 +286,16 @@ def _to_greedy(block: Block, mirror: Regularizer, dual: Float[np.ndarray, "b A"]
 
 @dataclass(frozen=True)
 class Homotopic(StepSize):
-    r"""The step sizes of homotopic policy mirror descent, \(\eta_k = \eta_0 \gamma^{-2k}\). Growth stops at 1e250.
+    r"""The step sizes of homotopic policy mirror descent, \(\eta_k = \eta_0 \gamma^{-2k}\).
+
+    Growth stops at 1e250.
 
     Args:
         initial: η_0; by default γ^-2.
 
     References:
-        Li, Lan & Zhao 2022, "Homotopic policy mirror descent: policy convergence, implicit regularization, and improved sample
-        complexity".
+        Li, Lan & Zhao 2022, "Homotopic policy mirror descent: policy convergence, implicit
+        regularization, and improved sample complexity".
     """
 
     initial: float | None = None
@@ -242,9 +308,14 @@ class Homotopic(StepSize):
 
     def check(self, mdp: Frame) -> None:
         if not 0.0 < mdp.discount < 1.0:
-            raise SolverError(f"homotopic step sizes need a discount strictly between 0 and 1, not {mdp.discount:g}")
+            raise SolverError(
+                "homotopic step sizes need a discount strictly between 0 and 1, not "
+                f"{mdp.discount:g}"
+            )
 
-    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping) -> float:
+    def __call__(
+        self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping
+    ) -> float:
         shrink = math.log(mdp.discount)
         initial = -2 * shrink if self.initial is None else math.log(self.initial)
         return _capped(initial - 2 * candidate.iteration * shrink)
@@ -267,10 +338,14 @@ def require_finite_step(improvement: Stepping, mdp: Frame, regularizer: Regulari
     """
     step = fixed_step(improvement, mdp, regularizer)
     if step is not None and math.isinf(step):
-        raise SolverError("every positive step size is allowed here, so there is no largest one: give a number")
+        raise SolverError(
+            "every positive step size is allowed here, so there is no largest one: give a number"
+        )
 
 
-def require_step_within(improvement: Stepping, mdp: Frame, regularizer: Regularizer, formula: str) -> None:
+def require_step_within(
+    improvement: Stepping, mdp: Frame, regularizer: Regularizer, formula: str
+) -> None:
     """Check a step size against the largest one, where that is the end of its range.
 
     Raises:
@@ -280,8 +355,15 @@ def require_step_within(improvement: Stepping, mdp: Frame, regularizer: Regulari
     largest, step = improvement.largest(mdp, regularizer), fixed_step(improvement, mdp, regularizer)
     if math.isinf(largest) or (step is not None and step <= largest * (1.0 + 1e-12)):
         return
-    given = f"{type(improvement.step_size).__name__}, which grows without limit" if step is None else f"{step:.6g}"
-    raise SolverError(f"the step size must be in (0, {formula}] = (0, {largest:.6g}], not {given}; the largest is Maximum()")
+    given = (
+        f"{type(improvement.step_size).__name__}, which grows without limit"
+        if step is None
+        else f"{step:.6g}"
+    )
+    raise SolverError(
+        f"the step size must be in (0, {formula}] = (0, {largest:.6g}], not {given}; the largest "
+        "is Maximum()"
+    )
 
 
 def _capped(logarithm: float) -> float:
@@ -297,5 +379,7 @@ def as_step_size(step_size: Any) -> StepSize:
     if isinstance(step_size, StepSize):
         return step_size
     if isinstance(step_size, bool) or not isinstance(step_size, Real):
-        raise SolverError(f"a step size is a number or a step size object such as Geometric(), not {step_size!r}")
+        raise SolverError(
+            f"a step size is a number or a step size object such as Geometric(), not {step_size!r}"
+        )
     return Constant(float(step_size))

@@ -48,9 +48,10 @@ __all__ = [
 def to_gymnasium(mdp: MDP, *, max_steps: int | None = None) -> ModelEnv:
     """Return a Gymnasium environment that samples the model.
 
-    An episode starts with the initial distribution. It is ``terminated`` on entering a terminal state, and with the model's
-    termination probabilities; then the observation stays the state in which it ended. A step pays the expected reward r(s, a).
-    ``info["action_mask"]`` holds the available actions of the state, as ``env.action_space.sample(mask)`` takes them; any other
+    An episode starts with the initial distribution. It is ``terminated`` on entering a terminal
+    state, and with the model's termination probabilities; then the observation stays the state in
+    which it ended. A step pays the expected reward r(s, a). ``info["action_mask"]`` holds the
+    available actions of the state, as ``env.action_space.sample(mask)`` takes them; any other
     action is an error.
 
     Args:
@@ -58,8 +59,9 @@ def to_gymnasium(mdp: MDP, *, max_steps: int | None = None) -> ModelEnv:
         max_steps: Steps after which an episode is ``truncated``; by default never.
 
     Returns:
-        An environment that observes state numbers and takes action numbers. It passes ``gymnasium.utils.env_checker.check_env``
-        if all actions are available; the checker does not look at masks.
+        An environment that observes state numbers and takes action numbers. It passes
+        ``gymnasium.utils.env_checker.check_env`` if all actions are available; the checker does not
+        look at masks.
 
     Raises:
         MissingExtraError: if Gymnasium is not installed.

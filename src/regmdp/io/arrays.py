@@ -35,23 +35,32 @@ def kind_of(path: Path) -> str:
     for kind, (needed, more) in NAMES.items():
         if needed <= names and (more is None or names <= needed | more):
             return kind
-    known = "; ".join(f"{kind}: {', '.join(sorted(needed))}" for kind, (needed, _) in NAMES.items() if kind != "npz")
+    known = "; ".join(
+        f"{kind}: {', '.join(sorted(needed))}"
+        for kind, (needed, _) in NAMES.items()
+        if kind != "npz"
+    )
     raise FormatError(
-        f"{path} holds the arrays {', '.join(sorted(names)) or '(none)'}, which are no model of regmdp, nor of a toolbox ({known})"
+        f"{path} holds the arrays {', '.join(sorted(names)) or '(none)'}, which are no model of "
+        f"regmdp, nor of a toolbox ({known})"
     )
 
 
 def read_arrays_of(path: Path, kind: str) -> MDP:
     """Read a model from arrays of one of these kinds."""
     if kind_of(path) != kind:
-        raise FormatError(f"{path} holds the arrays of another format, {kind_of(path)}, not of {kind}")
+        raise FormatError(
+            f"{path} holds the arrays of another format, {kind_of(path)}, not of {kind}"
+        )
     if kind == "npz":
         return load(path)
     arrays = _opened(path)
     initial = arrays.pop("initial", None)
     try:
         if kind == "mdptoolbox":
-            return from_mdptoolbox(arrays["P"], arrays["R"], _number(arrays["discount"]), initial=initial)
+            return from_mdptoolbox(
+                arrays["P"], arrays["R"], _number(arrays["discount"]), initial=initial
+            )
         arrays["beta"] = _number(arrays["beta"])
         return from_quantecon(**arrays, initial=initial)
     except (ModelError, ValueError, TypeError, IndexError) as error:
@@ -77,7 +86,9 @@ def _opened(path: Path, *, only_names: bool = False) -> dict[str, Any]:
     except FileNotFoundError:
         raise
     except Exception as error:  # zipfile, zlib and NumPy each have their own for a damaged file
-        raise FormatError(f"{path} is not a file of NumPy arrays, or it is damaged: {error}") from error
+        raise FormatError(
+            f"{path} is not a file of NumPy arrays, or it is damaged: {error}"
+        ) from error
 
 
 def write_mdptoolbox(mdp: MDP, path: Path) -> tuple[str, ...]:
@@ -102,8 +113,9 @@ def write_quantecon(mdp: MDP, path: Path) -> tuple[str, ...]:
 def _check_size(count: int) -> None:
     if count > LARGEST:
         raise ModelError(
-            f"the transitions would be an array of {count:,} numbers, most of them zeros; at most {LARGEST:,} are written: use a "
-            "sparse format, .npz, .drn or .tra, or regmdp.io.to_mdptoolbox, which returns sparse matrices"
+            f"the transitions would be an array of {count:,} numbers, most of them zeros; at most "
+            f"{LARGEST:,} are written: use a sparse format, .npz, .drn or .tra, or "
+            "regmdp.io.to_mdptoolbox, which returns sparse matrices"
         )
 
 

@@ -1,6 +1,7 @@
 """Cassandra's format of decision processes, as ``pomdp-solve`` and its relatives read it, for models whose states are seen.
 
-A file is a stream of words. Statements that come later replace what earlier ones said of the same transitions.
+A file is a stream of words. Statements that come later replace what earlier ones said of the same
+transitions.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from regmdp.mdp.validation import MASS_TOLERANCE
 __all__ = ["read_cassandra"]
 
 #: Words that begin a statement.
-KEYWORDS = frozenset(("discount", "values", "states", "actions", "observations", "start", "T", "O", "R"))
+KEYWORDS = frozenset(
+    ("discount", "values", "states", "actions", "observations", "start", "T", "O", "R")
+)
 EVERY = "*"
 #: The most entries that one statement may stand for.
 ENTRIES = 1 << 27
@@ -38,7 +41,10 @@ def _words(path: Path) -> Text:
         whole = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise FormatError(f"{path}, line {line}: expected text in UTF-8, and found the byte 0x{content[error.start]:02x}") from None
+        raise FormatError(
+            f"{path}, line {line}: expected text in UTF-8, and found the byte "
+            f"0x{content[error.start]:02x}"
+        ) from None
     words: list[str] = []
     numbers: list[int] = []
     for number, line in enumerate(whole.replace(":", " : ").split("\n"), start=1):
@@ -63,7 +69,8 @@ class _Entries:
 
     def __init__(self, n_actions: int, n_states: int) -> None:
         self.shape = n_actions, n_states
-        #: (A, S) when each row was last set anew, what its entries were then, and the word of the file that said so.
+        #: (A, S) when each row was last set anew, what its entries were then, and the word of the
+        #: file that said so.
         self.since = np.zeros(self.shape, dtype=np.int64)
         self.filled = np.zeros(self.shape)
         self.place = np.zeros(self.shape, dtype=np.int64)
@@ -77,7 +84,9 @@ class _Entries:
         rows = np.ix_(actions, states)
         self.since[rows], self.filled[rows], self.place[rows] = self.clock, value, place
 
-    def put(self, actions: list[int], states: list[int], successors: list[int], value: float, place: int) -> None:
+    def put(
+        self, actions: list[int], states: list[int], successors: list[int], value: float, place: int
+    ) -> None:
         """Give single entries a value."""
         self.clock += 1
         if len(actions) == len(states) == len(successors) == 1:
@@ -88,13 +97,23 @@ class _Entries:
         self._blocks.append((a, s, t, np.full(a.size, value), np.full(a.size, self.clock)))
         self.place[np.ix_(actions, states)] = place
 
-    def table(self, actions: list[int], states: list[int], table: Float[np.ndarray, "n S"], place: int) -> None:
+    def table(
+        self, actions: list[int], states: list[int], table: Float[np.ndarray, "n S"], place: int
+    ) -> None:
         """Set whole rows, one for each of these states."""
         self.fill(actions, states, 0.0, place)
         self.clock += 1
         i, t = np.nonzero(table)
         for action in actions:
-            self._blocks.append((np.full(i.size, action), np.array(states)[i], t, table[i, t], np.full(i.size, self.clock)))
+            self._blocks.append(
+                (
+                    np.full(i.size, action),
+                    np.array(states)[i],
+                    t,
+                    table[i, t],
+                    np.full(i.size, self.clock),
+                )
+            )
 
     def entries(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return row ``a * S + s``, successor and value of what is set one by one and holds at the end, sorted."""
@@ -136,11 +155,15 @@ class _Reader:
                 self._complete()
                 statements[word]()
             elif word in ("observations", "O"):
-                raise self.text.error(self.at - 1, "expected a model whose states are seen; this one has observations")
+                raise self.text.error(
+                    self.at - 1, "expected a model whose states are seen; this one has observations"
+                )
             elif word in KEYWORDS:
                 self._preamble(word)
             else:
-                raise self.text.error(self.at - 1, f"expected a statement such as T: or R:, and found {word!r}")
+                raise self.text.error(
+                    self.at - 1, f"expected a statement such as T: or R:, and found {word!r}"
+                )
         self._complete()
         return self._finished()
 
@@ -158,7 +181,8 @@ class _Reader:
         ]
         if missing or self.states is None or self.actions is None:
             raise self.text.error(
-                max(0, self.at - 1) if self.at < len(self.text) else self.at, f"expected {missing[0]}: before this"
+                max(0, self.at - 1) if self.at < len(self.text) else self.at,
+                f"expected {missing[0]}: before this",
             )
         if self.transitions is None or self.rewards is None:
             shape = self.actions.count, self.states.count
@@ -166,7 +190,7 @@ class _Reader:
             self.transitions, self.rewards = _Entries(*shape), _Entries(*shape)
         return self.states, self.actions, self.transitions, self.rewards
 
-    # ------------------------------------------------------------------------------------------------------------- words
+    # ---------------------------------------------------------------------------------------- words
 
     def _peek(self) -> str:
         return self.text.lines[self.at] if self.at < len(self.text) else ""
@@ -188,7 +212,9 @@ class _Reader:
         words = self.text.lines[start : self.at]
         values = self.text.reals(words, range(start, self.at), what)
         if len(words) < count:
-            raise self.text.error(self.at, f"expected {count} numbers, {what} each, and found {len(words)}")
+            raise self.text.error(
+                self.at, f"expected {count} numbers, {what} each, and found {len(words)}"
+            )
         return values
 
     def _chances(self, count: int) -> Float[np.ndarray, " n"]:
@@ -204,13 +230,17 @@ class _Reader:
     def _chance(self) -> float:
         value = self._number("a probability")
         if not 0 <= value <= 1 + MASS_TOLERANCE:
-            raise self.text.error(self.at - 1, f"expected a probability from 0 to 1, and found {value}")
+            raise self.text.error(
+                self.at - 1, f"expected a probability from 0 to 1, and found {value}"
+            )
         return value
 
     def _bounded(self, count: int, place: int) -> None:
         """Refuse what a star or a keyword makes too many of."""
         if count > ENTRIES:
-            raise self.text.error(place, f"this stands for {count:,} entries, and at most {ENTRIES:,} are taken")
+            raise self.text.error(
+                place, f"this stands for {count:,} entries, and at most {ENTRIES:,} are taken"
+            )
 
     def _chosen(self, names: _Names) -> list[int]:
         """Read a name, a number or a star, and return what it stands for."""
@@ -220,23 +250,31 @@ class _Reader:
             return [number]
         if word == EVERY:
             return list(range(names.count))
-        raise self.text.error(self.at - 1, f"expected {names.what}, which {word!r} is not; there are {names.count}")
+        raise self.text.error(
+            self.at - 1, f"expected {names.what}, which {word!r} is not; there are {names.count}"
+        )
 
-    # ---------------------------------------------------------------------------------------------------------- statements
+    # ----------------------------------------------------------------------------------- statements
 
     def _preamble(self, word: str) -> None:
         place = self.at - 1
         if self.transitions is not None or self.initial is not None:
             raise self.text.error(place, f"expected {word}: before start:, T: and R:")
         self._colon()
-        if {"discount": self.discount, "values": self.sign or None, "states": self.states, "actions": self.actions}[
-            word
-        ] is not None:
+        if {
+            "discount": self.discount,
+            "values": self.sign or None,
+            "states": self.states,
+            "actions": self.actions,
+        }[word] is not None:
             raise self.text.error(place, f"{word}: is here for the second time")
         if word == "discount":
             self.discount = self._number("a discount")
             if not 0 <= self.discount <= 1:
-                raise self.text.error(self.at - 1, f"expected a discount from 0 to 1, and found {self.text.lines[self.at - 1]}")
+                raise self.text.error(
+                    self.at - 1,
+                    f"expected a discount from 0 to 1, and found {self.text.lines[self.at - 1]}",
+                )
         elif word == "values":
             kind = self._word("reward or cost")
             if kind not in ("reward", "cost"):
@@ -251,7 +289,8 @@ class _Reader:
         """Read a number, or names up to the next statement."""
         start = self.at
         while self.at < len(self.text) and not (
-            self._peek() in KEYWORDS and self.text.lines[self.at + 1 : self.at + 2] in ([":"], ["include"], ["exclude"])
+            self._peek() in KEYWORDS
+            and self.text.lines[self.at + 1 : self.at + 2] in ([":"], ["include"], ["exclude"])
         ):
             self.at += 1
         words = self.text.lines[start : self.at]
@@ -264,10 +303,15 @@ class _Reader:
             raise self.text.error(start, f"expected a number, or names of each {what.split()[1]}")
         for index, word in enumerate(words):
             if not (word[0].isalpha() or word[0] == "_"):
-                raise self.text.error(start + index, f"expected the name of {what}, which begins with a letter, and found {word!r}")
+                raise self.text.error(
+                    start + index,
+                    f"expected the name of {what}, which begins with a letter, and found {word!r}",
+                )
         if len(set(words)) < len(words):
             twice = next(index for index, word in enumerate(words) if word in words[:index])
-            raise self.text.error(start + twice, f"the name {words[twice]!r} is here for the second time")
+            raise self.text.error(
+                start + twice, f"the name {words[twice]!r} is here for the second time"
+            )
         return _Names(what, len(words), words)
 
     def _start(self) -> None:
@@ -293,17 +337,24 @@ class _Reader:
         elif self._peek() == "uniform":
             self.at += 1
             initial[:] = 1.0 / states.count
-        elif self._peek() in states.numbers and (not self._peek().isdecimal() or self._alone(states.count)):
+        elif self._peek() in states.numbers and (
+            not self._peek().isdecimal() or self._alone(states.count)
+        ):
             initial[self._chosen(states)] = 1.0
         else:
             initial = self._chances(states.count)
             if abs(initial.sum() - 1.0) > MASS_TOLERANCE:
-                raise self.text.error(self.at - 1, f"the probabilities of the first state sum to {initial.sum():.12g}, not to 1")
+                raise self.text.error(
+                    self.at - 1,
+                    f"the probabilities of the first state sum to {initial.sum():.12g}, not to 1",
+                )
         self.initial = initial
 
     def _alone(self, n_states: int) -> bool:
         """Whether one word follows before the next statement, so that it is a state and not the first of many probabilities."""
-        return n_states > 1 and (self.at + 1 >= len(self.text) or self.text.lines[self.at + 1] in KEYWORDS)
+        return n_states > 1 and (
+            self.at + 1 >= len(self.text) or self.text.lines[self.at + 1] in KEYWORDS
+        )
 
     def _transition(self) -> None:
         states, actions, transitions, _ = self._complete()
@@ -322,7 +373,12 @@ class _Reader:
                 self.at += 1
                 transitions.fill(chosen, everywhere, 1.0 / states.count, place)
             else:
-                transitions.table(chosen, everywhere, self._chances(states.count**2).reshape(states.count, -1), place)
+                transitions.table(
+                    chosen,
+                    everywhere,
+                    self._chances(states.count**2).reshape(states.count, -1),
+                    place,
+                )
             return
         self.at += 1
         sources = self._chosen(states)
@@ -369,7 +425,7 @@ class _Reader:
             self._bounded(len(chosen) * len(sources), place)
             rewards.put(chosen, sources, successors, value, place)
 
-    # ------------------------------------------------------------------------------------------------------------ the model
+    # ------------------------------------------------------------------------------------ the model
 
     def _finished(self) -> MDP:
         states, actions, transitions, rewards = self._complete()
@@ -383,8 +439,8 @@ class _Reader:
             place = int(transitions.place[action, state])
             raise self.text.error(
                 place if sums[row] else len(self.text),
-                f"the probabilities of action {action} in state {state} sum to {sums[row]:.12g}, not to 1; "
-                f"{np.count_nonzero(bad)} of {n_pairs} pairs are off",
+                f"the probabilities of action {action} in state {state} sum to {sums[row]:.12g}, "
+                f"not to 1; {np.count_nonzero(bad)} of {n_pairs} pairs are off",
             )
         expected = rewards.filled.ravel().copy()
         row, successor, value = rewards.entries()
@@ -403,7 +459,9 @@ class _Reader:
                 action_labels=actions.names,
             )
         except ModelError as error:
-            raise FormatError(f"{self.text.path} does not hold a consistent model: {error}") from error
+            raise FormatError(
+                f"{self.text.path} does not hold a consistent model: {error}"
+            ) from error
 
 
 def _filled(transitions: _Entries) -> sp.csr_array:

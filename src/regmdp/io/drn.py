@@ -36,12 +36,16 @@ def write_drn(mdp: MDP, path: Path) -> tuple[str, ...]:
         for state in states.tolist():
             marks.setdefault(state, []).append(label)
     rows = choices.rows
-    transitions = [f"\t\t{t} : {p!r}" for t, p in zip(rows.indices.tolist(), rows.data.tolist(), strict=True)]
+    transitions = [
+        f"\t\t{t} : {p!r}" for t, p in zip(rows.indices.tolist(), rows.data.tolist(), strict=True)
+    ]
     ends = rows.indptr.tolist()
     lines = ["@type: MDP", "@parameters", "", "@reward_models", REWARDS]
     lines += ["@nr_states", str(choices.n_states), "@nr_choices", str(choices.state.size), "@model"]
     before = -1
-    for index, (state, name, paid) in enumerate(zip(choices.state.tolist(), choices.names, choices.rewards.tolist(), strict=True)):
+    for index, (state, name, paid) in enumerate(
+        zip(choices.state.tolist(), choices.names, choices.rewards.tolist(), strict=True)
+    ):
         if state != before:
             lines.append(" ".join([f"state {state} [0]", *marks.get(state, [])]))
             before = state
@@ -53,7 +57,9 @@ def write_drn(mdp: MDP, path: Path) -> tuple[str, ...]:
     return notes
 
 
-def read_drn(path: Path, *, discount: float | None, rewards: str | None, normalize: bool) -> tuple[MDP, tuple[str, ...]]:
+def read_drn(
+    path: Path, *, discount: float | None, rewards: str | None, normalize: bool
+) -> tuple[MDP, tuple[str, ...]]:
     """Read a model from a ``.drn`` file; return it, and what to say of it."""
     text = read_text(path, COMMENT)
     header, start = _header(text)
@@ -66,13 +72,17 @@ def read_drn(path: Path, *, discount: float | None, rewards: str | None, normali
     state_rewards, labels = _states(text, states, n_states, len(models), column)
     names, action_rewards = _actions(text, actions, len(models), column)
     if actions.size != n_choices:
-        raise text.error(len(text), f"{n_choices} choices are announced, and {actions.size} are here")
+        raise text.error(
+            len(text), f"{n_choices} choices are announced, and {actions.size} are here"
+        )
     state = np.searchsorted(states, actions) - 1
     if (state < 0).any():
         raise text.error(int(actions[0]), "expected a state before its first action")
     empty = np.flatnonzero(np.bincount(state, minlength=n_states) == 0)
     if empty.size:
-        raise text.error(int(states[empty[0]]), f"expected an action of state {empty[0]}, and it has none")
+        raise text.error(
+            int(states[empty[0]]), f"expected an action of state {empty[0]}, and it has none"
+        )
     choice = np.searchsorted(actions, others) - 1
     outside = (choice < 0) | (state[choice] != np.searchsorted(states, others) - 1)
     if outside.any():
@@ -91,7 +101,14 @@ def read_drn(path: Path, *, discount: float | None, rewards: str | None, normali
     notes = [] if models else ["there are no rewards: the file has no reward model"]
     if remainder is None and discount is None:
         notes.append("the file has no discount, and 1 is taken")
-    mdp = as_model(choices, remainder, text, np.array(text.numbers)[actions], discount=discount, normalize=normalize)
+    mdp = as_model(
+        choices,
+        remainder,
+        text,
+        np.array(text.numbers)[actions],
+        discount=discount,
+        normalize=normalize,
+    )
     return mdp, tuple(notes)
 
 
@@ -109,13 +126,25 @@ def _header(text: Text) -> tuple[dict[str, int], int]:
         following = index + 1 < len(text) and not text.lines[index + 1].startswith("@")
         if word == "@type:":
             if rest.strip().upper() != "MDP":
-                raise text.error(index, f"expected @type: MDP, and found the type {rest.strip()!r}, which cannot be read")
+                raise text.error(
+                    index,
+                    f"expected @type: MDP, and found the type {rest.strip()!r}, which cannot be "
+                    "read",
+                )
         elif word == "@value_type:":
             if rest.strip() not in ("double", "rational"):
-                raise text.error(index, f"expected values that are numbers, and found {rest.strip()!r}, which cannot be read")
+                raise text.error(
+                    index,
+                    f"expected values that are numbers, and found {rest.strip()!r}, which cannot "
+                    "be read",
+                )
         elif line == "@parameters":
             if following:
-                raise text.error(index + 1, "expected no parameters: a model whose numbers are not all known cannot be solved")
+                raise text.error(
+                    index + 1,
+                    "expected no parameters: a model whose numbers are not all known cannot be "
+                    "solved",
+                )
         elif line == "@reward_models":
             if following:
                 found["@reward_models"] = index = index + 1
@@ -127,7 +156,11 @@ def _header(text: Text) -> tuple[dict[str, int], int]:
         elif line == "@model":
             break
         else:
-            raise text.error(index, f"expected @type, @parameters, @reward_models, @nr_states, @nr_choices or @model{_found(line)}")
+            raise text.error(
+                index,
+                "expected @type, @parameters, @reward_models, @nr_states, @nr_choices or "
+                f"@model{_found(line)}",
+            )
         index += 1
     for name in ("@type:", "@nr_states", "@nr_choices"):
         if name not in seen:
@@ -143,10 +176,15 @@ def _column(text: Text, models: list[str], wanted: str | None) -> int:
     """Return which of several rewards to read."""
     if wanted is not None:
         if wanted not in models:
-            raise FormatError(f"{text.path} has no reward model {wanted!r}; there is: {', '.join(models) or 'none'}")
+            raise FormatError(
+                f"{text.path} has no reward model {wanted!r}; there is: "
+                f"{', '.join(models) or 'none'}"
+            )
         return models.index(wanted)
     if len(models) > 1:
-        raise FormatError(f"{text.path} has several reward models; say which with rewards=: {', '.join(models)}")
+        raise FormatError(
+            f"{text.path} has several reward models; say which with rewards=: {', '.join(models)}"
+        )
     return 0
 
 
@@ -161,7 +199,9 @@ def _states(
     for number, line in enumerate(indices):
         match = STATE.fullmatch(text.lines[line])
         if match is None:
-            raise text.error(line, f"expected a state, as in: state 0 [1.5] init, and found {text.lines[line]!r}")
+            raise text.error(
+                line, f"expected a state, as in: state 0 [1.5] init, and found {text.lines[line]!r}"
+            )
         words.append(match[1])
         paid.append(_reward(text, line, match[2], n_rewards, column))
         for quoted, plain in LABEL.findall(match[3]) if match[3] else ():
@@ -169,13 +209,19 @@ def _states(
     found = text.integers(words, indices, "a state", n_states)
     wrong = np.flatnonzero(found != np.arange(found.size))
     if wrong.size:
-        raise text.error(indices[wrong[0]], f"expected state {wrong[0]}: they come in order, without gaps")
+        raise text.error(
+            indices[wrong[0]], f"expected state {wrong[0]}: they come in order, without gaps"
+        )
     if found.size != n_states:
         raise text.error(len(text), f"{n_states} states are announced, and {found.size} are here")
-    return text.reals(paid, indices, "a reward"), {name: np.unique(states) for name, states in labels.items()}
+    return text.reals(paid, indices, "a reward"), {
+        name: np.unique(states) for name, states in labels.items()
+    }
 
 
-def _actions(text: Text, lines: Int[np.ndarray, " n"], n_rewards: int, column: int) -> tuple[list[str], Float[np.ndarray, " n"]]:
+def _actions(
+    text: Text, lines: Int[np.ndarray, " n"], n_rewards: int, column: int
+) -> tuple[list[str], Float[np.ndarray, " n"]]:
     """Return the names of actions, empty where they have none, and their rewards."""
     names: list[str] = []
     paid: list[str] = []
@@ -183,7 +229,9 @@ def _actions(text: Text, lines: Int[np.ndarray, " n"], n_rewards: int, column: i
     for line in indices:
         match = ACTION.fullmatch(text.lines[line])
         if match is None:
-            raise text.error(line, f"expected an action, as in: action go [1.5], and found {text.lines[line]!r}")
+            raise text.error(
+                line, f"expected an action, as in: action go [1.5], and found {text.lines[line]!r}"
+            )
         names.append("" if match[1] == UNNAMED or match[1].isdecimal() else match[1])
         paid.append(_reward(text, line, match[2], n_rewards, column))
     return names, text.reals(paid, indices, "a reward")
@@ -195,17 +243,25 @@ def _reward(text: Text, line: int, rewards: str | None, n_rewards: int, column: 
         return "0"
     words = rewards.split(",")
     if len(words) != n_rewards:
-        raise text.error(line, f"expected {n_rewards} rewards between the brackets, and found {len(words)}")
+        raise text.error(
+            line, f"expected {n_rewards} rewards between the brackets, and found {len(words)}"
+        )
     return words[column].strip()
 
 
-def _successors(text: Text, lines: Int[np.ndarray, " n"], n_states: int) -> tuple[np.ndarray, np.ndarray]:
+def _successors(
+    text: Text, lines: Int[np.ndarray, " n"], n_states: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the successor and the probability in each of some lines."""
     indices = lines.tolist()
     parts = [text.lines[line].partition(":") for line in indices]
     for line, (_, colon, _) in zip(indices, parts, strict=True):
         if not colon:
-            raise text.error(line, f"expected a successor and its probability, as in 1 : 0.5, and found {text.lines[line]!r}")
+            raise text.error(
+                line,
+                "expected a successor and its probability, as in 1 : 0.5, and found "
+                f"{text.lines[line]!r}",
+            )
     targets = text.integers([part[0].strip() for part in parts], indices, "a successor", n_states)
     return targets, text.probabilities([part[2].strip() for part in parts], indices)
 
@@ -215,4 +271,6 @@ def _remainder(path: Path) -> Remainder | None:
     first, _, content = path.read_bytes().partition(b"\n")
     line = first.decode("utf-8", errors="replace")
     ours = line.startswith(COMMENT) and ("regmdp" in line or '"seal"' in line)
-    return Remainder.opened(line.removeprefix(REMAINDER), content, f"{path}, line 1") if ours else None
+    return (
+        Remainder.opened(line.removeprefix(REMAINDER), content, f"{path}, line 1") if ours else None
+    )

@@ -1,4 +1,7 @@
-"""Models as Gymnasium environments. Importing this needs Gymnasium; :func:`regmdp.io.to_gymnasium` does so when it is called."""
+"""Models as Gymnasium environments.
+
+Importing this needs Gymnasium; :func:`regmdp.io.to_gymnasium` does so when it is called.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ class ModelEnv(gymnasium.Env):
 
     metadata = {"render_modes": []}  # noqa: RUF012 - annotated so in the base class
 
-    def __init__(self, mdp: MDP, max_steps: int | None = None, render_mode: str | None = None) -> None:
+    def __init__(
+        self, mdp: MDP, max_steps: int | None = None, render_mode: str | None = None
+    ) -> None:
         if render_mode is not None:
             raise ValueError(f"a model cannot be rendered: render_mode is {render_mode!r}")
         self.mdp = mdp
@@ -26,7 +31,9 @@ class ModelEnv(gymnasium.Env):
         self.observation_space = gymnasium.spaces.Discrete(mdp.n_states)
         self.action_space = gymnasium.spaces.Discrete(mdp.n_actions)
         self.spec = EnvSpec(
-            "regmdp/Model-v0", entry_point="regmdp.io.environment:ModelEnv", kwargs={"mdp": mdp, "max_steps": max_steps}
+            "regmdp/Model-v0",
+            entry_point="regmdp.io.environment:ModelEnv",
+            kwargs={"mdp": mdp, "max_steps": max_steps},
         )
         self._max_steps = max_steps
         self._rows = mdp.transitions.to_csr()
@@ -34,7 +41,9 @@ class ModelEnv(gymnasium.Env):
         self._state: int | None = None
         self._steps = 0
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[int, dict[str, Any]]:
         """Draw the first state from the initial distribution."""
         super().reset(seed=seed)
         self._steps = 0
@@ -45,21 +54,28 @@ class ModelEnv(gymnasium.Env):
         """Take an action: next state, expected reward of the pair, terminated, truncated, and the mask of the next actions."""
         state = self._state
         if state is None:
-            raise gymnasium.error.ResetNeeded("the episode is over, or has not begun; call reset() first")
+            raise gymnasium.error.ResetNeeded(
+                "the episode is over, or has not begun; call reset() first"
+            )
         if not self.action_space.contains(action):
-            raise gymnasium.error.InvalidAction(f"{action!r} is not an action; they run from 0 to {self.mdp.n_actions - 1}")
+            raise gymnasium.error.InvalidAction(
+                f"{action!r} is not an action; they run from 0 to {self.mdp.n_actions - 1}"
+            )
         action = int(action)
         self._steps += 1
         if self.mdp.terminal[state]:  # only where the initial distribution begins there
             reward, successor, terminated = 0.0, state, True
         elif not self.mdp.available[state, action]:
             raise gymnasium.error.InvalidAction(
-                f"{self.mdp.describe(state, action)} is not available; choose by info['action_mask']"
+                f"{self.mdp.describe(state, action)} is not available; choose by "
+                "info['action_mask']"
             )
         else:
             reward = float(self.mdp.rewards[state, action])
             successor, terminated = self._next(state, action)
-        truncated = not terminated and self._max_steps is not None and self._steps >= self._max_steps
+        truncated = (
+            not terminated and self._max_steps is not None and self._steps >= self._max_steps
+        )
         self._state = None if terminated or truncated else successor
         return successor, reward, terminated, truncated, self._info(successor)
 
@@ -76,7 +92,9 @@ class ModelEnv(gymnasium.Env):
 
     def _draw(self, cumulative: np.ndarray) -> int:
         """Draw an index from cumulative probabilities, whose rounded sum takes the place of 1."""
-        return int(np.searchsorted(cumulative, self.np_random.random() * cumulative[-1], side="right"))
+        return int(
+            np.searchsorted(cumulative, self.np_random.random() * cumulative[-1], side="right")
+        )
 
     def _info(self, state: int) -> dict[str, Any]:
         return {"action_mask": self.mdp.available[state].astype(np.int8)}

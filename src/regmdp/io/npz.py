@@ -22,8 +22,9 @@ SPARSE = ("transitions_data", "transitions_indices", "transitions_indptr")
 def save(mdp: MDP, path: str | PathLike[str]) -> None:
     """Write a model to a ``.npz`` file, first under a temporary name, so that a crash leaves an old file whole.
 
-    Sparse transitions stay sparse. The file can be read with ``numpy.load`` alone: dense ``transitions`` are (S, A, S); sparse
-    ones are the three arrays of a CSR matrix whose row ``s * A + a`` belongs to (s, a).
+    Sparse transitions stay sparse. The file can be read with ``numpy.load`` alone: dense
+    ``transitions`` are (S, A, S); sparse ones are the three arrays of a CSR matrix whose row
+    ``s * A + a`` belongs to (s, a).
 
     Args:
         mdp: The model.
@@ -47,7 +48,11 @@ def save(mdp: MDP, path: str | PathLike[str]) -> None:
         arrays["available"] = mdp.available
     if np.any(mdp.termination):
         arrays["termination"] = mdp.termination
-    meta = {"discount": mdp.discount, "state_labels": mdp.state_labels, "action_labels": mdp.action_labels}
+    meta = {
+        "discount": mdp.discount,
+        "state_labels": mdp.state_labels,
+        "action_labels": mdp.action_labels,
+    }
     write_arrays(path, KIND, arrays, meta)
 
 
@@ -84,4 +89,6 @@ def _transitions(arrays: dict[str, np.ndarray], shape: tuple[int, ...]) -> Any:
     if DENSE in arrays:
         return arrays[DENSE]
     n_states, n_actions = shape
-    return sp.csr_array(tuple(arrays[name] for name in SPARSE), shape=(n_states * n_actions, n_states))
+    return sp.csr_array(
+        tuple(arrays[name] for name in SPARSE), shape=(n_states * n_actions, n_states)
+    )

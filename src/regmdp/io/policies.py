@@ -23,7 +23,8 @@ def load_policy(path: str | PathLike[str]) -> np.ndarray:
         path: Where it is.
 
     Returns:
-        (S, A) probabilities or (S,) action numbers, as they stand in the file; ``certify`` and ``evaluate`` check them.
+        (S, A) probabilities or (S,) action numbers, as they stand in the file; ``certify`` and
+        ``evaluate`` check them.
 
     Raises:
         FormatError: if the file is damaged, or holds no policy.
@@ -50,5 +51,7 @@ def load_policy(path: str | PathLike[str]) -> np.ndarray:
                     return archive["policy"]
                 names = ", ".join(archive.files) or "nothing"
     except Exception as error:  # zipfile, zlib and NumPy each have their own for a damaged file
-        raise FormatError(f"{path} is not a file of NumPy arrays, or it is damaged: {error}") from error
+        raise FormatError(
+            f"{path} is not a file of NumPy arrays, or it is damaged: {error}"
+        ) from error
     raise FormatError(f"{path} has no array named 'policy'; it holds {names}")

@@ -1,6 +1,7 @@
 """Explicit models of the model checker PRISM: ``.tra`` with the transitions, and files of the same stem beside it.
 
-``.lab`` has labels of states, ``.srew`` and ``.trew`` rewards of states and transitions, ``.sta`` the variables of states.
+``.lab`` has labels of states, ``.srew`` and ``.trew`` rewards of states and transitions, ``.sta``
+the variables of states.
 """
 
 from __future__ import annotations
@@ -36,13 +37,20 @@ def write_prism(mdp: MDP, path: Path) -> tuple[str, ...]:
     counts = np.diff(rows.indptr)
     state = np.repeat(choices.state, counts).tolist()
     number = np.repeat(choices.number, counts).tolist()
-    name = [f" {choices.names[i]}" if choices.names[i] else "" for i in np.repeat(np.arange(counts.size), counts).tolist()]
+    name = [
+        f" {choices.names[i]}" if choices.names[i] else ""
+        for i in np.repeat(np.arange(counts.size), counts).tolist()
+    ]
     columns = (state, number, rows.indices.tolist(), rows.data.tolist(), name)
     size = f"{choices.n_states} {counts.size}"
     transitions = [f"{size} {rows.nnz}"]
     transitions += [f"{s} {c} {t} {p!r}{n}" for s, c, t, p, n in zip(*columns, strict=True)]
     paid = np.repeat(choices.rewards, counts)
-    lines = [f"{s} {c} {t} {r!r}" for s, c, t, r in zip(*columns[:3], paid.tolist(), strict=True) if r or math.copysign(1.0, r) < 0]
+    lines = [
+        f"{s} {c} {t} {r!r}"
+        for s, c, t, r in zip(*columns[:3], paid.tolist(), strict=True)
+        if r or math.copysign(1.0, r) < 0
+    ]
     rewards = [f"{size} {len(lines)}", *lines]
     labels = [" ".join(f'{index}="{label}"' for index, label in enumerate(choices.labels))]
     marks: dict[int, list[int]] = {}
@@ -50,10 +58,14 @@ def write_prism(mdp: MDP, path: Path) -> tuple[str, ...]:
         for s in states.tolist():
             marks.setdefault(s, []).append(index)
     labels += [f"{s}: {' '.join(map(str, marks[s]))}" for s in sorted(marks)]
-    contents = [_joined(lines) for lines in (transitions, labels, [f"{choices.n_states} 0"], rewards)]
+    contents = [
+        _joined(lines) for lines in (transitions, labels, [f"{choices.n_states} 0"], rewards)
+    ]
     contents.append(_joined([remainder.sealed(b"".join(contents))]))
     for suffix, content in zip((*PARTS, REMAINDER), contents, strict=True):
-        replace_atomically(path.with_suffix(suffix), lambda file, content=content: file.write(content))
+        replace_atomically(
+            path.with_suffix(suffix), lambda file, content=content: file.write(content)
+        )
     return notes
 
 
@@ -61,13 +73,20 @@ def _joined(lines: list[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def read_prism(path: Path, *, discount: float | None, rewards: str | None, normalize: bool) -> tuple[MDP, tuple[str, ...]]:
+def read_prism(
+    path: Path, *, discount: float | None, rewards: str | None, normalize: bool
+) -> tuple[MDP, tuple[str, ...]]:
     """Read a model from ``.tra`` and what lies beside it; return it, and what to say of it."""
     text = read_text(path, COMMENT)
     state, number, target, probability, names = _transitions(text)
     n_states, n_choices, n_transitions = _sizes(text, 3)
     order = np.lexsort((target, number, state))
-    state, number, target, probability = state[order], number[order], target[order], probability[order]
+    state, number, target, probability = (
+        state[order],
+        number[order],
+        target[order],
+        probability[order],
+    )
     index = order + 1  # of the line
     starts = np.append(True, (state[1:] != state[:-1]) | (number[1:] != number[:-1]))
     twice = np.append(False, ~starts[1:] & (target[1:] == target[:-1]))
@@ -81,15 +100,22 @@ def read_prism(path: Path, *, discount: float | None, rewards: str | None, norma
     if skipped.any():
         line = int(index[first[np.argmax(skipped)]])
         raise text.error(
-            line, f"choices of a state are numbered from 0 on, and one of state {choice_state[np.argmax(skipped)]} is skipped"
+            line,
+            "choices of a state are numbered from 0 on, and one of state "
+            f"{choice_state[np.argmax(skipped)]} is skipped",
         )
     choice = np.cumsum(starts) - 1
     named = [names[i] for i in order.tolist()]
     chosen = [named[i] for i in first.tolist()]
     for i, (name, c) in enumerate(zip(named, choice.tolist(), strict=True)):
         if name != chosen[c]:
-            raise text.error(int(index[i]), f"expected the name {chosen[c]!r}, as before in this choice, and found {name!r}")
-    rows = sp.csr_array((probability, target, np.append(first, n_transitions)), shape=(first.size, n_states))
+            raise text.error(
+                int(index[i]),
+                f"expected the name {chosen[c]!r}, as before in this choice, and found {name!r}",
+            )
+    rows = sp.csr_array(
+        (probability, target, np.append(first, n_transitions)), shape=(first.size, n_states)
+    )
     notes = []
     files = _reward_files(path, rewards)
     if not any(file.exists() for file in files):
@@ -103,7 +129,15 @@ def read_prism(path: Path, *, discount: float | None, rewards: str | None, norma
     choices = Choices(choice_state, chosen, rows, paid, labels)
     if remainder is None and discount is None:
         notes.append("the file has no discount, and 1 is taken")
-    mdp = as_model(choices, remainder, text, lines, discount=discount, normalize=normalize, state_labels=state_labels)
+    mdp = as_model(
+        choices,
+        remainder,
+        text,
+        lines,
+        discount=discount,
+        normalize=normalize,
+        state_labels=state_labels,
+    )
     return mdp, tuple(notes)
 
 
@@ -116,7 +150,9 @@ def _sizes(text: Text, count: int) -> list[int]:
         if count == 3:
             kinds = {2: "a Markov chain", 4: "a model with hidden states"}
             hint = f"; so begins {kinds[len(words)]}" if len(words) in kinds else ""
-        raise text.error(0, f"expected the numbers of {', '.join(names)}, and found {len(words)} words{hint}")
+        raise text.error(
+            0, f"expected the numbers of {', '.join(names)}, and found {len(words)} words{hint}"
+        )
     return text.integers(words, [0] * count, "a count").tolist()
 
 
@@ -125,7 +161,9 @@ def _table(text: Text, n_header: int, lengths: tuple[int, ...], what: str) -> li
     announced = _sizes(text, n_header)[-1]
     if len(text) - 1 != announced:
         index = min(len(text), announced + 1)
-        raise text.error(index, f"{announced} lines of {what} are announced, and {len(text) - 1} are here")
+        raise text.error(
+            index, f"{announced} lines of {what} are announced, and {len(text) - 1} are here"
+        )
     table = list(map(str.split, text.lines[1:]))
     for index, words in enumerate(table, start=1):
         if len(words) not in lengths:
@@ -136,11 +174,16 @@ def _table(text: Text, n_header: int, lengths: tuple[int, ...], what: str) -> li
 def _transitions(text: Text) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]:
     """Return the columns of the transitions: states, choices, successors, probabilities, names."""
     n_states, n_choices, _ = _sizes(text, 3)
-    table = _table(text, 3, (4, 5), "a state, a choice, a successor, a probability and perhaps a name")
+    table = _table(
+        text, 3, (4, 5), "a state, a choice, a successor, a probability and perhaps a name"
+    )
     if not table:
         raise text.error(1, "expected transitions, and there are none")
     if n_states > n_choices + len(table):
-        raise text.error(0, f"{n_states} states are announced, and most of them have no transition from or to them")
+        raise text.error(
+            0,
+            f"{n_states} states are announced, and most of them have no transition from or to them",
+        )
     lines = range(1, len(text))
     return (
         text.integers([words[0] for words in table], lines, "a state", n_states),
@@ -158,7 +201,11 @@ def _reward_files(path: Path, wanted: str | None) -> tuple[Path, Path]:
     """
     structures: dict[str, str] = {}
     for stem in (path.stem, *(f"{path.stem}{number}" for number in range(1, 100))):
-        found = [file for suffix in (".srew", ".trew") if (file := path.with_name(stem + suffix)).exists()]
+        found = [
+            file
+            for suffix in (".srew", ".trew")
+            if (file := path.with_name(stem + suffix)).exists()
+        ]
         if found:
             structures[_structure(found) or stem] = stem
         if stem == path.stem and found and wanted is None:
@@ -167,7 +214,10 @@ def _reward_files(path: Path, wanted: str | None) -> tuple[Path, Path]:
         known = ", ".join(structures) or "none"
         raise FormatError(f"{path} has no reward structure {wanted!r} beside it; there is: {known}")
     if wanted is None and len(structures) > 1:
-        raise FormatError(f"{path} has several reward structures; say which with rewards=: {', '.join(structures)}")
+        raise FormatError(
+            f"{path} has several reward structures; say which with rewards=: "
+            f"{', '.join(structures)}"
+        )
     stem = structures[wanted] if wanted is not None else next(iter(structures.values()), path.stem)
     return path.with_name(f"{stem}.srew"), path.with_name(f"{stem}.trew")
 
@@ -181,7 +231,9 @@ def _structure(files: list[Path]) -> str:
     return ""
 
 
-def _rewards(files: tuple[Path, Path], rows: sp.csr_array, state: Int[np.ndarray, " C"]) -> Float[np.ndarray, " C"]:
+def _rewards(
+    files: tuple[Path, Path], rows: sp.csr_array, state: Int[np.ndarray, " C"]
+) -> Float[np.ndarray, " C"]:
     """Return the expected reward of each choice: that of its state, and those of its transitions on average."""
     of_states, of_transitions = files
     paid, more = np.zeros(state.size), np.zeros(state.size)
@@ -203,7 +255,9 @@ def _state_rewards(text: Text, n_states: int) -> Float[np.ndarray, " S"]:
     return rewards
 
 
-def _transition_rewards(text: Text, rows: sp.csr_array, state: Int[np.ndarray, " C"]) -> Float[np.ndarray, " C"]:
+def _transition_rewards(
+    text: Text, rows: sp.csr_array, state: Int[np.ndarray, " C"]
+) -> Float[np.ndarray, " C"]:
     table = _table(text, 3, (4,), "a state, a choice, a successor and a reward")
     n_states = rows.shape[1]
     _same(text, _sizes(text, 3)[:2], [n_states, state.size])
@@ -219,7 +273,9 @@ def _transition_rewards(text: Text, rows: sp.csr_array, state: Int[np.ndarray, "
     place = np.minimum(np.searchsorted(present, key), present.size - 1)
     missing = beyond | (present[place] != key)
     if missing.any():
-        raise text.error(int(np.argmax(missing)) + 1, "there is no such transition in the .tra file")
+        raise text.error(
+            int(np.argmax(missing)) + 1, "there is no such transition in the .tra file"
+        )
     _once(text, key, np.argsort(key, kind="stable"))
     entries = np.zeros(present.size)
     entries[place] = reward
@@ -231,7 +287,11 @@ def _transition_rewards(text: Text, rows: sp.csr_array, state: Int[np.ndarray, "
 
 def _same(text: Text, found: Sequence[int], expected: Sequence[int]) -> None:
     if list(found) != list(expected):
-        raise text.error(0, f"the .tra file has {list(expected)} states and choices, and this one is for {list(found)}")
+        raise text.error(
+            0,
+            f"the .tra file has {list(expected)} states and choices, and this one is for "
+            f"{list(found)}",
+        )
 
 
 def _once(text: Text, key: Int[np.ndarray, " n"], order: Int[np.ndarray, " n"]) -> None:
@@ -268,7 +328,9 @@ def _labels(path: Path, n_states: int) -> dict[str, np.ndarray]:
                 raise text.error(line, f"label {mark} is not declared in the first line")
             states[names[mark]].append(number)
     if INITIAL in states and not states[INITIAL]:
-        raise text.error(len(text), f"no state has the label {INITIAL!r}, so there is none to begin in")
+        raise text.error(
+            len(text), f"no state has the label {INITIAL!r}, so there is none to begin in"
+        )
     return {name: np.unique(np.array(members, dtype=np.int64)) for name, members in states.items()}
 
 
@@ -280,12 +342,19 @@ def _variables(path: Path, n_states: int) -> list[str] | None:
     if not text.lines or not re.fullmatch(r"\(.*\)", text.lines[0]):
         raise text.error(0, "expected the names of variables, as in (x,y)")
     if len(text) - 1 != n_states:
-        raise text.error(min(len(text), n_states + 1), f"expected {n_states} states, as in the .tra file; {len(text) - 1} are here")
+        raise text.error(
+            min(len(text), n_states + 1),
+            f"expected {n_states} states, as in the .tra file; {len(text) - 1} are here",
+        )
     names: list[str] = []
     for line, content in enumerate(text.lines[1:], start=1):
         state, _, values = content.partition(":")
         if state.strip() != str(line - 1) or not re.fullmatch(r"\(.*\)", values.strip()):
-            raise text.error(line, f"expected state {line - 1} and its values, as in {line - 1}:(0,1), and found {content!r}")
+            raise text.error(
+                line,
+                f"expected state {line - 1} and its values, as in {line - 1}:(0,1), and found "
+                f"{content!r}",
+            )
         names.append(values.strip())
     return names
 
@@ -297,4 +366,6 @@ def _remainder(path: Path) -> Remainder | None:
         return None
     parts = [path.with_suffix(suffix) for suffix in PARTS]
     content = b"".join(existing(part).read_bytes() if part.exists() else b"" for part in parts)
-    return Remainder.opened(beside.read_text(encoding="utf-8", errors="replace"), content, f"{beside}, line 1")
+    return Remainder.opened(
+        beside.read_text(encoding="utf-8", errors="replace"), content, f"{beside}, line 1"
+    )

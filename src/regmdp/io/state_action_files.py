@@ -1,8 +1,9 @@
 """A model as model checkers store it: states with choices, one after the other, and labels on the states.
 
-Such a model has neither a discount, nor names, nor an end: where nothing more happens, a state leads to itself for ever. What a
-model of ours has beyond that goes into a :class:`Remainder`, a line of JSON beside or inside the file, so that it comes back as
-it was; whoever knows nothing of it reads the same decision problem without it.
+Such a model has neither a discount, nor names, nor an end: where nothing more happens, a state
+leads to itself for ever. What a model of ours has beyond that goes into a :class:`Remainder`, a
+line of JSON beside or inside the file, so that it comes back as it was; whoever knows nothing of it
+reads the same decision problem without it.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from regmdp.mdp.validation import MASS_TOLERANCE
 
 __all__ = ["DEADLOCK", "END", "INITIAL", "Choices", "Remainder", "added", "as_choices", "as_model"]
 
-#: Labels of states: those that an episode begins in, those that are left by no action, and the one that stands for the end.
+#: Labels of states: those that an episode begins in, those that are left by no action, and the one
+#: that stands for the end.
 INITIAL, DEADLOCK, END = "init", "deadlock", "end"
-#: How far a row may be from summing to 1 and still be what a few printed digits left of one that does.
+#: How far a row may be from summing to 1 and still be what a few printed digits left of one that
+#: does.
 DIGITS_TOLERANCE = 1e-3
 #: What a name must look like for every tool to take it as one word.
 WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -70,7 +73,8 @@ class Remainder:
         discount: γ.
         actions: A names, one of which every choice has that is an action.
         sink: Whether the last state stands for the end of an episode.
-        initial: (S,) distribution, if it is not uniform over the states with the label of the first ones.
+        initial: (S,) distribution, if it is not uniform over the states with the label of the first
+            ones.
         state_labels: S names, or None.
         action_labels: A names, or None.
     """
@@ -106,8 +110,9 @@ class Remainder:
             return cls(**{name: fields[name] for name in cls.__dataclass_fields__})
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise FormatError(
-                f"{where}: expected what regmdp wrote here together with the model, and it does not fit: {error}; remove it to "
-                "read the model without its discount, its names and its end, or write the model again"
+                f"{where}: expected what regmdp wrote here together with the model, and it does "
+                f"not fit: {error}; remove it to read the model without its discount, its names "
+                "and its end, or write the model again"
             ) from None
 
 
@@ -127,12 +132,16 @@ def as_choices(mdp: MDP) -> tuple[Choices, Remainder, tuple[str, ...]]:
     notes = []
     if resting.size:
         noun = "terminal state leads" if resting.size == 1 else "terminal states lead"
-        notes.append(f"{resting.size:,} {noun} to itself for ever at no reward, with the label {DEADLOCK!r}")
+        notes.append(
+            f"{resting.size:,} {noun} to itself for ever at no reward, with the label {DEADLOCK!r}"
+        )
     if sink:
         rows = sp.csr_array(sp.hstack((rows, sp.csr_array(ends[:, None])), format="csr"))
         resting = np.append(resting, mdp.n_states)
         notes.append(f"termination leads to one more state, {mdp.n_states}, with the label {END!r}")
-    loops = sp.csr_array((np.ones(resting.size), (np.arange(resting.size), resting)), shape=(resting.size, n_states))
+    loops = sp.csr_array(
+        (np.ones(resting.size), (np.arange(resting.size), resting)), shape=(resting.size, n_states)
+    )
     words = _words(mdp)
     names = [words[a] for a in action.tolist()] + [""] * resting.size
     state = np.concatenate((state, resting))
@@ -150,7 +159,10 @@ def as_choices(mdp: MDP) -> tuple[Choices, Remainder, tuple[str, ...]]:
     )
     uniform = np.array_equal(_uniform(first, mdp.n_states), mdp.initial)
     if not uniform:
-        notes.append(f"the initial distribution is not uniform, and the label {INITIAL!r} says only where it is positive")
+        notes.append(
+            f"the initial distribution is not uniform, and the label {INITIAL!r} says only where "
+            "it is positive"
+        )
     remainder = Remainder(
         mdp.discount,
         words,
@@ -162,7 +174,9 @@ def as_choices(mdp: MDP) -> tuple[Choices, Remainder, tuple[str, ...]]:
     return choices, remainder, tuple(notes)
 
 
-def added(rewards: Float[np.ndarray, " C"], more: Float[np.ndarray, " C"]) -> Float[np.ndarray, " C"]:
+def added(
+    rewards: Float[np.ndarray, " C"], more: Float[np.ndarray, " C"]
+) -> Float[np.ndarray, " C"]:
     """Return the sums of rewards; what is added to nothing stays what it is, a zero of negative sign too."""
     return np.where(rewards == 0, more, rewards + more)
 
@@ -193,8 +207,8 @@ def as_model(
 ) -> MDP:
     """Return the model of some choices.
 
-    Without a remainder, a state is terminal if its only choice leads to itself at no reward, and episodes begin in a state with
-    the label for it, each as likely, or in state 0 if there is none.
+    Without a remainder, a state is terminal if its only choice leads to itself at no reward, and
+    episodes begin in a state with the label for it, each as likely, or in state 0 if there is none.
 
     Args:
         choices: What the file says.
@@ -205,7 +219,11 @@ def as_model(
         normalize: Whether rows that nearly sum to 1 are divided by their sums.
         state_labels: S names.
     """
-    n_states, state, rows = choices.n_states, choices.state, _summing_to_one(choices, text, lines, normalize)
+    n_states, state, rows = (
+        choices.n_states,
+        choices.state,
+        _summing_to_one(choices, text, lines, normalize),
+    )
     counts = np.bincount(state, minlength=n_states)
     rests = (counts[state] == 1) & (np.diff(rows.indptr) == 1) & (choices.rewards == 0)
     rests[rests] = rows.indices[rows.indptr[:-1][rests]] == state[rests]
@@ -221,9 +239,17 @@ def as_model(
         else:
             numbers = {name: number for number, name in enumerate(remainder.actions)}
             action = np.array([numbers[choices.names[i]] for i in kept.tolist()], dtype=np.int64)
-            state_labels, action_labels, n_actions = remainder.state_labels, remainder.action_labels, len(numbers)
+            state_labels, action_labels, n_actions = (
+                remainder.state_labels,
+                remainder.action_labels,
+                len(numbers),
+            )
             discount = remainder.discount if discount is None else discount
-            ends, n_states = (rows[:, [n_states - 1]].toarray().ravel(), n_states - 1) if remainder.sink else (None, n_states)
+            ends, n_states = (
+                (rows[:, [n_states - 1]].toarray().ravel(), n_states - 1)
+                if remainder.sink
+                else (None, n_states)
+            )
             rows = rows[:, :n_states]
             initial = remainder.initial
             if initial is None:
@@ -245,7 +271,9 @@ def as_model(
         raise FormatError(f"{text.path} does not hold a consistent model: {error}") from error
 
 
-def _summing_to_one(choices: Choices, text: Text, lines: Int[np.ndarray, " C"], normalize: bool) -> sp.csr_array:
+def _summing_to_one(
+    choices: Choices, text: Text, lines: Int[np.ndarray, " C"], normalize: bool
+) -> sp.csr_array:
     """Return the rows, each of which sums to 1."""
     rows = choices.rows
     sums = np.asarray(rows.sum(axis=1)).ravel()
@@ -255,23 +283,34 @@ def _summing_to_one(choices: Choices, text: Text, lines: Int[np.ndarray, " C"], 
         choice = int(np.argmax(bad))
         hint = ""
         if not normalize and off.max() <= DIGITS_TOLERANCE:
-            hint = "; if the file was written with few digits, read it with normalize=True (regmdp convert --normalize)"
+            hint = (
+                "; if the file was written with few digits, read it with normalize=True (regmdp "
+                "convert --normalize)"
+            )
         raise text.error_at(
             int(lines[choice]),
-            f"the probabilities of state {choices.state[choice]}, choice {choices.number[choice]}, sum to {sums[choice]:.12g}, not "
-            f"to 1 within {DIGITS_TOLERANCE if normalize else MASS_TOLERANCE:g}; {np.count_nonzero(bad)} of {bad.size} choices are "
-            f"off{hint}",
+            f"the probabilities of state {choices.state[choice]}, choice {choices.number[choice]}, "
+            f"sum to {sums[choice]:.12g}, not to 1 within "
+            f"{DIGITS_TOLERANCE if normalize else MASS_TOLERANCE:g}; {np.count_nonzero(bad)} of "
+            f"{bad.size} choices are off{hint}",
         )
     if not normalize:
         return rows
     sums[off <= MASS_TOLERANCE] = 1.0  # what comes from all its digits stays what it is
-    return sp.csr_array((rows.data / np.repeat(sums, np.diff(rows.indptr)), rows.indices, rows.indptr), shape=rows.shape)
+    return sp.csr_array(
+        (rows.data / np.repeat(sums, np.diff(rows.indptr)), rows.indices, rows.indptr),
+        shape=rows.shape,
+    )
 
 
-def _numbered(choices: Choices, kept: Int[np.ndarray, " k"]) -> tuple[Int[np.ndarray, " k"], list[str] | None]:
+def _numbered(
+    choices: Choices, kept: Int[np.ndarray, " k"]
+) -> tuple[Int[np.ndarray, " k"], list[str] | None]:
     """Return the actions of choices: their names in the order of appearance if those tell them apart, or else their numbers."""
     numbers: dict[str, int] = {}
-    action = np.array([numbers.setdefault(choices.names[i], len(numbers)) for i in kept.tolist()], dtype=np.int64)
+    action = np.array(
+        [numbers.setdefault(choices.names[i], len(numbers)) for i in kept.tolist()], dtype=np.int64
+    )
     pairs = choices.state[kept] * max(1, len(numbers)) + action
     if "" in numbers or np.unique(pairs).size < pairs.size:
         return choices.number[kept], None

@@ -31,14 +31,16 @@ def from_gymnasium(env: Any, *, discount: float, **options: Any) -> MDP:
         r(s, a) = \sum p\,r, \qquad P(s, a, t) = \sum_{\text{not terminated}} p, \qquad
         \text{termination}(s, a) = \sum_{\text{terminated}} p
 
-    so a successor that is listed repeatedly is added up, and what comes after ``terminated`` is worth 0. In a state that only
-    repeats its own end, as the holes of FrozenLake, every action ends at once, so its value is 0 too.
+    so a successor that is listed repeatedly is added up, and what comes after ``terminated`` is
+    worth 0. In a state that only repeats its own end, as the holes of FrozenLake, every action ends
+    at once, so its value is 0 too.
 
-    A time limit (``truncated``) is not part of the model: its values are those of the environment without the limit.
-    :func:`time_limit_note` says so, and so does a log message.
+    A time limit (``truncated``) is not part of the model: its values are those of the environment
+    without the limit. :func:`time_limit_note` says so, and so does a log message.
 
     Args:
-        env: The id of an environment, or an environment. The tables of FrozenLake, Taxi and CliffWalking are known to work.
+        env: The id of an environment, or an environment. The tables of FrozenLake, Taxi and
+            CliffWalking are known to work.
         discount: γ; Gymnasium's environments do not say.
         **options: Passed to ``gymnasium.make`` with an id.
 
@@ -46,8 +48,8 @@ def from_gymnasium(env: Any, *, discount: float, **options: Any) -> MDP:
         A sparse model with all actions available everywhere, which starts as the environment does.
 
     Raises:
-        ModelError: if the environment is unknown or has no table, as Blackjack, if its spaces are not finite, or its table does
-            not describe it.
+        ModelError: if the environment is unknown or has no table, as Blackjack, if its spaces are
+            not finite, or its table does not describe it.
         MissingExtraError: if an id is given and Gymnasium is not installed.
 
     Examples:
@@ -59,7 +61,8 @@ def from_gymnasium(env: Any, *, discount: float, **options: Any) -> MDP:
         14.0
 
     Reference:
-        Towers et al., Gymnasium: a standard interface for reinforcement learning environments, 2024.
+        Towers et al., Gymnasium: a standard interface for reinforcement learning
+        environments, 2024.
     """
     if isinstance(env, str):
         made = _make(env, options)
@@ -68,7 +71,10 @@ def from_gymnasium(env: Any, *, discount: float, **options: Any) -> MDP:
         finally:
             made.close()
     if options:
-        raise ModelError(f"options ({', '.join(options)}) go with the id of an environment; this one has been made already")
+        raise ModelError(
+            f"options ({', '.join(options)}) go with the id of an environment; this one has been "
+            "made already"
+        )
     bare = getattr(env, "unwrapped", env)
     name = _name(env)
     table = _table(bare, name)
@@ -77,7 +83,10 @@ def from_gymnasium(env: Any, *, discount: float, **options: Any) -> MDP:
     rewards = np.bincount(pair, weight * reward, n_states * n_actions).reshape(n_states, n_actions)
     ends = np.bincount(pair, weight * terminated, n_states * n_actions).reshape(n_states, n_actions)
     goes_on = ~terminated
-    rows = sp.coo_array((weight[goes_on], (pair[goes_on], successor[goes_on])), shape=(n_states * n_actions, n_states)).tocsr()
+    rows = sp.coo_array(
+        (weight[goes_on], (pair[goes_on], successor[goes_on])),
+        shape=(n_states * n_actions, n_states),
+    ).tocsr()
     actions = ACTIONS.get(type(bare).__name__)
     note = time_limit_note(env)
     if note:
@@ -115,7 +124,10 @@ def time_limit_note(env: Any) -> str | None:
     limit = getattr(spec, "max_episode_steps", None)
     if spec is None or limit is None:
         return None
-    return f"{spec.id} stops after {limit} steps; the model does not, since a time limit is not part of a Markov decision process"
+    return (
+        f"{spec.id} stops after {limit} steps; the model does not, since a time limit is not part "
+        "of a Markov decision process"
+    )
 
 
 def _gymnasium() -> Any:
@@ -148,17 +160,26 @@ def _table(bare: Any, name: str) -> Any:
             if type(space).__name__ in {"Box", "Graph", "Sequence", "Text"}:
                 raise ModelError(f"{name} is not a finite model: its {kind} space is {space}")
         raise ModelError(
-            f"{name} has no transition table (env.unwrapped.P), so its probabilities are not known; of Gymnasium's own "
-            "environments FrozenLake, Taxi and CliffWalking have one, and Blackjack has none"
+            f"{name} has no transition table (env.unwrapped.P), so its probabilities are not "
+            "known; of Gymnasium's own environments FrozenLake, Taxi and CliffWalking have one, "
+            "and Blackjack has none"
         )
     if getattr(bare, "fickle_passenger", False):
-        raise ModelError(f"the table of {name} leaves out the fickle passenger; make it with fickle_passenger=False")
+        raise ModelError(
+            f"the table of {name} leaves out the fickle passenger; make it with "
+            "fickle_passenger=False"
+        )
     if len(table) == 0:
         raise ModelError(f"the table of {name} is empty")
     for kind, size in (("observation", len(table)), ("action", len(table[0]))):
         space = getattr(bare, f"{kind}_space", None)
-        if space is not None and (getattr(space, "n", None) != size or getattr(space, "start", 0) != 0):
-            raise ModelError(f"the table of {name} does not fit its {kind} space {space}: it has {size} entries there")
+        if space is not None and (
+            getattr(space, "n", None) != size or getattr(space, "start", 0) != 0
+        ):
+            raise ModelError(
+                f"the table of {name} does not fit its {kind} space {space}: it has {size} entries "
+                "there"
+            )
     return table
 
 
@@ -170,23 +191,35 @@ def _flatten(table: Any, n_states: int, n_actions: int, name: str) -> tuple[np.n
             try:
                 outcomes = table[state][action]
             except (KeyError, IndexError):
-                raise ModelError(f"the table of {name} has no entry for state {state}, action {action}") from None
+                raise ModelError(
+                    f"the table of {name} has no entry for state {state}, action {action}"
+                ) from None
             entries.extend((state * n_actions + action, *outcome) for outcome in outcomes)
     try:
-        pair, weight, successor, reward, terminated = (np.array(column) for column in zip(*entries, strict=True))
+        pair, weight, successor, reward, terminated = (
+            np.array(column) for column in zip(*entries, strict=True)
+        )
     except ValueError:
         raise ModelError(
-            f"the table of {name} must list (probability, next state, reward, terminated) for every state and action"
+            f"the table of {name} must list (probability, next state, reward, terminated) for "
+            "every state and action"
         ) from None
     outside = (successor < 0) | (successor >= n_states)
     if outside.any():
         first = int(np.argmax(outside))
         state, action = divmod(int(pair[first]), n_actions)
         raise ModelError(
-            f"the table of {name} leads from state {state}, action {action} to {successor[first]}, but states run from 0 to "
-            f"{n_states - 1}; {int(np.count_nonzero(outside))} successors are out of range"
+            f"the table of {name} leads from state {state}, action {action} to {successor[first]}, "
+            f"but states run from 0 to {n_states - 1}; {int(np.count_nonzero(outside))} successors "
+            "are out of range"
         )
-    return pair, successor.astype(np.int64), weight.astype(np.float64), reward.astype(np.float64), terminated.astype(np.bool_)
+    return (
+        pair,
+        successor.astype(np.int64),
+        weight.astype(np.float64),
+        reward.astype(np.float64),
+        terminated.astype(np.bool_),
+    )
 
 
 def _cells(bare: Any, n_states: int) -> Sequence[str] | None:
@@ -194,7 +227,9 @@ def _cells(bare: Any, n_states: int) -> Sequence[str] | None:
     kind = type(bare).__name__
     if kind == "FrozenLakeEnv":
         shape, what = bare.desc.shape, {b"S": ", start", b"H": ", hole", b"G": ", goal"}
-        names = [f"row {r}, column {c}{what.get(bare.desc[r, c], '')}" for r, c in np.ndindex(shape)]
+        names = [
+            f"row {r}, column {c}{what.get(bare.desc[r, c], '')}" for r, c in np.ndindex(shape)
+        ]
     elif kind == "CliffWalkingEnv":
         names = [f"row {r}, column {c}" for r, c in np.ndindex(bare.shape)]
     else:

@@ -47,7 +47,9 @@ class Text:
         """Return the error for the line of this number."""
         return FormatError(f"{self.path}, line {number}: {problem}")
 
-    def integers(self, tokens: Sequence[str], indices: Sequence[int], what: str, limit: int | None = None) -> Int[np.ndarray, " n"]:
+    def integers(
+        self, tokens: Sequence[str], indices: Sequence[int], what: str, limit: int | None = None
+    ) -> Int[np.ndarray, " n"]:
         """(n,) words, and the indices of their lines -> (n,) numbers from 0 to ``limit - 1``."""
         try:
             values = np.fromiter(map(int, tokens), np.int64, len(tokens))
@@ -55,8 +57,12 @@ class Text:
         except (ValueError, OverflowError):
             values, plain = np.empty(0, dtype=np.int64), False
         if not plain:
-            bad = next(i for i, token in enumerate(tokens) if not (token.isdecimal() and len(token) < 19))
-            raise self.error(indices[bad], f"expected {what}, a whole number, and found {tokens[bad]!r}")
+            bad = next(
+                i for i, token in enumerate(tokens) if not (token.isdecimal() and len(token) < 19)
+            )
+            raise self.error(
+                indices[bad], f"expected {what}, a whole number, and found {tokens[bad]!r}"
+            )
         wrong = values < 0 if limit is None else (values < 0) | (values >= limit)
         if wrong.any():
             bad = int(np.argmax(wrong))
@@ -64,7 +70,9 @@ class Text:
             raise self.error(indices[bad], f"expected {what} {allowed}, and found {tokens[bad]}")
         return values
 
-    def reals(self, tokens: Sequence[str], indices: Sequence[int], what: str) -> Float[np.ndarray, " n"]:
+    def reals(
+        self, tokens: Sequence[str], indices: Sequence[int], what: str
+    ) -> Float[np.ndarray, " n"]:
         """(n,) words, and the indices of their lines -> (n,) finite numbers; fractions such as 1/3 are numbers as well."""
         try:
             values = np.fromiter(map(float, tokens), np.float64, len(tokens))
@@ -72,20 +80,29 @@ class Text:
         except ValueError:
             values, plain = np.empty(0), False
         if not plain:
-            values = np.array([self.real(token, index, what) for token, index in zip(tokens, indices, strict=True)])
+            values = np.array(
+                [
+                    self.real(token, index, what)
+                    for token, index in zip(tokens, indices, strict=True)
+                ]
+            )
         wrong = ~np.isfinite(values)
         if wrong.any():
             bad = int(np.argmax(wrong))
             self.real(tokens[bad], indices[bad], what)
         return values
 
-    def probabilities(self, tokens: Sequence[str], indices: Sequence[int]) -> Float[np.ndarray, " n"]:
+    def probabilities(
+        self, tokens: Sequence[str], indices: Sequence[int]
+    ) -> Float[np.ndarray, " n"]:
         """(n,) words, and the indices of their lines -> (n,) numbers from 0 to 1."""
         values = self.reals(tokens, indices, "a probability")
         wrong = (values < 0) | (values > 1 + 1e-9)
         if wrong.any():
             bad = int(np.argmax(wrong))
-            raise self.error(indices[bad], f"expected a probability from 0 to 1, and found {tokens[bad]}")
+            raise self.error(
+                indices[bad], f"expected a probability from 0 to 1, and found {tokens[bad]}"
+            )
         return values
 
     def real(self, token: str, index: int, what: str) -> float:
@@ -112,7 +129,19 @@ def read_text(path: str | PathLike[str], comment: str) -> Text:
         whole = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise FormatError(f"{path}, line {line}: expected text in UTF-8, and found the byte 0x{content[error.start]:02x}") from None
+        raise FormatError(
+            f"{path}, line {line}: expected text in UTF-8, and found the byte "
+            f"0x{content[error.start]:02x}"
+        ) from None
     lines = list(map(str.strip, whole.split("\n")))
-    numbers = [number for number, line in enumerate(lines, start=1) if line and not line.startswith(comment)]
-    return Text(path, [lines[number - 1] for number in numbers], numbers, max(1, whole.count("\n") + (not whole.endswith("\n"))))
+    numbers = [
+        number
+        for number, line in enumerate(lines, start=1)
+        if line and not line.startswith(comment)
+    ]
+    return Text(
+        path,
+        [lines[number - 1] for number in numbers],
+        numbers,
+        max(1, whole.count("\n") + (not whole.endswith("\n"))),
+    )

@@ -1,4 +1,7 @@
-"""Models as the arrays of other toolboxes. Only arrays are exchanged: none of the toolboxes is needed."""
+"""Models as the arrays of other toolboxes.
+
+Only arrays are exchanged: none of the toolboxes is needed.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,13 @@ from regmdp._internal.arrays import Float, Int
 from regmdp._internal.errors import ModelError
 from regmdp.mdp import MDP
 
-__all__ = ["DiscreteDPArguments", "from_mdptoolbox", "from_quantecon", "to_mdptoolbox", "to_quantecon"]
+__all__ = [
+    "DiscreteDPArguments",
+    "from_mdptoolbox",
+    "from_quantecon",
+    "to_mdptoolbox",
+    "to_quantecon",
+]
 
 
 def from_mdptoolbox(P: Any, R: Any, discount: float, **keywords: Any) -> MDP:
@@ -20,8 +29,9 @@ def from_mdptoolbox(P: Any, R: Any, discount: float, **keywords: Any) -> MDP:
 
     Args:
         P: (A, S, S) array, or A matrices of shape (S, S), dense or sparse: ``P[a][s, t]``.
-        R: Rewards, which the toolbox maximises as well. (S,): paid in the state whatever the action. (S, A): of the pair.
-            (A, S, S), or A matrices of shape (S, S): ``R[a][s, t]`` paid on the transition, whose expectation is taken.
+        R: Rewards, which the toolbox maximises as well. (S,): paid in the state whatever the
+            action. (S, A): of the pair. (A, S, S), or A matrices of shape (S, S): ``R[a][s, t]``
+            paid on the transition, whose expectation is taken.
         discount: γ.
         **keywords: As for :class:`~regmdp.mdp.MDP`.
 
@@ -48,8 +58,9 @@ def from_mdptoolbox(P: Any, R: Any, discount: float, **keywords: Any) -> MDP:
             rewards = np.repeat(rewards[:, None], n_actions, axis=1)
         elif rewards.shape != (n_states, n_actions):
             raise ModelError(
-                f"R has shape {rewards.shape}; with {n_actions} actions and {n_states} states it must be (S,) = ({n_states},), "
-                f"(S, A) = {(n_states, n_actions)} or (A, S, S) = {(n_actions, n_states, n_states)}"
+                f"R has shape {rewards.shape}; with {n_actions} actions and {n_states} states it "
+                f"must be (S,) = ({n_states},), (S, A) = {(n_states, n_actions)} or (A, S, S) = "
+                f"{(n_actions, n_states, n_states)}"
             )
     return MDP.from_ass(matrices, rewards, discount=discount, **keywords)
 
@@ -57,11 +68,13 @@ def from_mdptoolbox(P: Any, R: Any, discount: float, **keywords: Any) -> MDP:
 def to_mdptoolbox(mdp: MDP) -> tuple[list[sp.csr_array], Float[np.ndarray, "S A"]]:
     """Return (P, R) as MDPtoolbox takes them: A sparse (S, S) matrices and (S, A) rewards.
 
-    The toolbox knows no end of an episode, so a terminal state stays in itself for ever at reward 0, and termination leads to one
-    more state, the last, that does the same. Values stay what they are.
+    The toolbox knows no end of an episode, so a terminal state stays in itself for ever at reward
+    0, and termination leads to one more state, the last, that does the same. Values stay what they
+    are.
 
     Raises:
-        ModelError: if in some state some actions are available and others not: the toolbox has no word for that.
+        ModelError: if in some state some actions are available and others not: the toolbox has no
+            word for that.
 
     Examples:
         >>> import regmdp as rm
@@ -76,8 +89,8 @@ def to_mdptoolbox(mdp: MDP) -> tuple[list[sp.csr_array], Float[np.ndarray, "S A"
         state = int(np.argmax(partly))
         action = int(np.argmin(mdp.available[state]))
         raise ModelError(
-            f"{mdp.describe(state, action)} is not available, and MDPtoolbox takes all actions to be; "
-            f"{int(np.count_nonzero(partly))} states lack some of their actions"
+            f"{mdp.describe(state, action)} is not available, and MDPtoolbox takes all actions to "
+            f"be; {int(np.count_nonzero(partly))} states lack some of their actions"
         )
     state, action, rows, rewards = _endless(mdp, mdp.n_actions)
     n_states = rows.shape[1]
@@ -97,19 +110,24 @@ class DiscreteDPArguments(NamedTuple):
     a_indices: Int[np.ndarray, " L"]
 
 
-def from_quantecon(R: Any, Q: Any, beta: float, s_indices: Any = None, a_indices: Any = None, **keywords: Any) -> MDP:
+def from_quantecon(
+    R: Any, Q: Any, beta: float, s_indices: Any = None, a_indices: Any = None, **keywords: Any
+) -> MDP:
     """Return the model of the arguments of QuantEcon's ``DiscreteDP``.
 
     Args:
-        R: (S, A) rewards; or (L,) rewards of L state-action pairs. -inf marks a pair that is not feasible.
+        R: (S, A) rewards; or (L,) rewards of L state-action pairs. -inf marks a pair that is not
+            feasible.
         Q: (S, A, S) transitions; or (L, S), dense or sparse.
         beta: Discount factor.
-        s_indices: (L,) states of the pairs; then ``a_indices`` is needed, and R and Q have their second form.
+        s_indices: (L,) states of the pairs; then ``a_indices`` is needed, and R and Q have their
+            second form.
         a_indices: (L,) actions of the pairs.
         **keywords: As for :class:`~regmdp.mdp.MDP`.
 
     Raises:
-        ModelError: if the shapes do not go together, the data are not a model, or some state has no feasible action.
+        ModelError: if the shapes do not go together, the data are not a model, or some state has no
+            feasible action.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -119,7 +137,8 @@ def from_quantecon(R: Any, Q: Any, beta: float, s_indices: Any = None, a_indices
         array([ -8.5714, -20.    ])
 
     Reference:
-        Sargent and Stachurski, Quantitative Economics with Python, Discrete State Dynamic Programming.
+        Sargent and Stachurski, Quantitative Economics with Python, Discrete State Dynamic
+        Programming.
     """
     R = np.asarray(R, dtype=np.float64)
     feasible = ~np.isneginf(R)
@@ -130,9 +149,16 @@ def from_quantecon(R: Any, Q: Any, beta: float, s_indices: Any = None, a_indices
     else:
         Q = sp.csr_array(Q)
         s_indices, a_indices = np.asarray(s_indices), np.asarray(a_indices)
-        for name, length in (("Q", Q.shape[0]), ("s_indices", s_indices.size), ("a_indices", a_indices.size)):
+        for name, length in (
+            ("Q", Q.shape[0]),
+            ("s_indices", s_indices.size),
+            ("a_indices", a_indices.size),
+        ):
             if length != R.size:
-                raise ModelError(f"{name} has {length} rows, but R has {R.size}; all have one for each state-action pair")
+                raise ModelError(
+                    f"{name} has {length} rows, but R has {R.size}; all have one for each "
+                    "state-action pair"
+                )
         mdp = MDP.from_pairs(
             s_indices[feasible], a_indices[feasible], Q[np.flatnonzero(feasible)], R[feasible],
             discount=beta, n_states=Q.shape[1], **keywords,
@@ -140,7 +166,8 @@ def from_quantecon(R: Any, Q: Any, beta: float, s_indices: Any = None, a_indices
     if mdp.terminal.any():
         raise ModelError(
             f"{mdp.describe(int(np.argmax(mdp.terminal)))} has no feasible action, and "
-            f"{int(np.count_nonzero(mdp.terminal)) - 1} other states have none; DiscreteDP needs one in every state"
+            f"{int(np.count_nonzero(mdp.terminal)) - 1} other states have none; DiscreteDP needs "
+            "one in every state"
         )
     return mdp
 
@@ -148,8 +175,9 @@ def from_quantecon(R: Any, Q: Any, beta: float, s_indices: Any = None, a_indices
 def to_quantecon(mdp: MDP) -> DiscreteDPArguments:
     """Return the model as state-action pairs, so that ``DiscreteDP(*to_quantecon(mdp))`` is the same problem.
 
-    ``DiscreteDP`` knows no end of an episode, so a terminal state stays in itself for ever at reward 0, and termination leads to
-    one more state, the last, that does the same. Values stay what they are.
+    ``DiscreteDP`` knows no end of an episode, so a terminal state stays in itself for ever at
+    reward 0, and termination leads to one more state, the last, that does the same. Values stay
+    what they are.
 
     Examples:
         >>> import regmdp as rm
@@ -172,12 +200,19 @@ def _endless(mdp: MDP, n_kept: int) -> tuple[np.ndarray, np.ndarray, sp.csr_arra
         resting = np.append(resting, n_states)
         n_states += 1
     resting = np.repeat(resting, n_kept)
-    stays = sp.csr_array((np.ones(resting.size), (np.arange(resting.size), resting)), shape=(resting.size, n_states))
+    stays = sp.csr_array(
+        (np.ones(resting.size), (np.arange(resting.size), resting)), shape=(resting.size, n_states)
+    )
     state = np.concatenate((state, resting))
     action = np.concatenate((action, np.tile(np.arange(n_kept), resting.size // n_kept)))
     order = np.lexsort((action, state))
     rows = sp.csr_array(sp.vstack((rows, stays), format="csr"))[order]
-    return state[order], action[order], rows, np.concatenate((rewards, np.zeros(resting.size)))[order]
+    return (
+        state[order],
+        action[order],
+        rows,
+        np.concatenate((rewards, np.zeros(resting.size)))[order],
+    )
 
 
 def _is_sequence_of_matrices(values: Any) -> bool:
@@ -190,13 +225,18 @@ def _matrices(name: str, values: Any) -> list[Any]:
     """Return A matrices of one square shape."""
     if sp.issparse(values):
         raise ModelError(f"{name} must be a sequence of A matrices, not a single sparse one")
-    matrices: Sequence[Any] = [m if sp.issparse(m) else np.asarray(m, dtype=np.float64) for m in values]
+    matrices: Sequence[Any] = [
+        m if sp.issparse(m) else np.asarray(m, dtype=np.float64) for m in values
+    ]
     if not matrices:
         raise ModelError(f"{name} is empty: there is no action")
     shape = matrices[0].shape
     for action, matrix in enumerate(matrices):
         if len(shape) != 2 or shape[0] != shape[1] or matrix.shape != shape:
-            raise ModelError(f"{name}[{action}] has shape {matrix.shape}; {name} is A square matrices of one shape (S, S)")
+            raise ModelError(
+                f"{name}[{action}] has shape {matrix.shape}; {name} is A square matrices of one "
+                "shape (S, S)"
+            )
     return list(matrices)
 
 
@@ -204,7 +244,10 @@ def _expected(P: list[Any], R: list[Any]) -> Float[np.ndarray, "S A"]:
     """Average the rewards of transitions over the successor."""
     if len(R) != len(P) or R[0].shape != P[0].shape:
         raise ModelError(
-            f"R is {len(R)} matrices of shape {R[0].shape}, but P is {len(P)} of shape {P[0].shape}; they must be alike"
+            f"R is {len(R)} matrices of shape {R[0].shape}, but P is {len(P)} of shape "
+            f"{P[0].shape}; they must be alike"
         )
-    columns = [sp.csr_array(p).multiply(sp.csr_array(r)).sum(axis=1) for p, r in zip(P, R, strict=True)]
+    columns = [
+        sp.csr_array(p).multiply(sp.csr_array(r)).sum(axis=1) for p, r in zip(P, R, strict=True)
+    ]
     return np.stack([np.asarray(column).ravel() for column in columns], axis=1)

@@ -16,7 +16,9 @@ __all__ = ["Environment", "VectorWalk", "from_vector_env"]
 
 
 class Environment(Episodic):
-    """A vector environment, of which only episodes are known. Make one with :func:`regmdp.io.from_vector_env`.
+    """A vector environment, of which only episodes are known.
+
+    Make one with :func:`regmdp.io.from_vector_env`.
 
     Attributes:
         env: The vector environment.
@@ -42,18 +44,22 @@ class Environment(Episodic):
         self.initial = checked_initial(self, initial)
 
     def __repr__(self) -> str:
-        return f"Environment({self.walkers} × {self.n_states} states, {self.n_actions} actions, discount {self.discount:g})"
+        return (
+            f"Environment({self.walkers} × {self.n_states} states, {self.n_actions} actions, "
+            f"discount {self.discount:g})"
+        )
 
     def walk(self, count: int, streams: Streams) -> VectorWalk:
         if len(streams) != 1:
             raise SampleError(
-                f"an environment serves one run at a time, and there are {len(streams)} generators: call learn once for each, or "
-                "use a simulator, of which there can be many"
+                f"an environment serves one run at a time, and there are {len(streams)} "
+                "generators: call learn once for each, or use a simulator, of which there can be "
+                "many"
             )
         if count != self.walkers:
             raise SampleError(
-                f"a vector environment with {self.walkers} sub-environments is walked by as many walkers, not by {count}; give the "
-                f"evaluation or the method walkers={self.walkers}"
+                f"a vector environment with {self.walkers} sub-environments is walked by as many "
+                f"walkers, not by {count}; give the evaluation or the method walkers={self.walkers}"
             )
         return VectorWalk(self, count, int(streams.uniform(1)[0, 0] * 2**31))
 
@@ -61,7 +67,8 @@ class Environment(Episodic):
 class VectorWalk(Walk):
     """The episodes of a vector environment. It is reset when the walk begins.
 
-    Where the environment resets on the step after the end of an episode, that step is no transition: ``resting`` marks it.
+    Where the environment resets on the step after the end of an episode, that step is no
+    transition: ``resting`` marks it.
 
     Args:
         environment: The environment.
@@ -73,15 +80,24 @@ class VectorWalk(Walk):
     resting: Bool[np.ndarray, "1 M"] | None
 
     def __init__(self, environment: Environment, count: int, seed: int) -> None:
-        self._environment, self._env, self._count, self.steps = environment, environment.env, count, 0
-        self.resting = np.zeros((1, count), dtype=np.bool_) if environment.mode == "NextStep" else None
+        self._environment, self._env, self._count, self.steps = (
+            environment,
+            environment.env,
+            count,
+            0,
+        )
+        self.resting = (
+            np.zeros((1, count), dtype=np.bool_) if environment.mode == "NextStep" else None
+        )
         observation, _ = self._env.reset(seed=seed)
         self.state = self._states(observation)[None]
         self._require_live(self.state[0])
 
     def step(self, action: Int[Array, "1 M"]) -> Step:
         environment = self._environment
-        given = np.asarray(action[0] + environment.first_action, dtype=environment.env.single_action_space.dtype)
+        given = np.asarray(
+            action[0] + environment.first_action, dtype=environment.env.single_action_space.dtype
+        )
         observation, reward, terminated, truncated, info = self._env.step(given)
         self.steps += 1
         state = self._states(observation)
@@ -92,8 +108,9 @@ class VectorWalk(Walk):
             rested, self.resting = self.resting[0], over[None]
             if (rested & over).any():
                 raise SampleError(
-                    f"sub-environment {int(np.argmax(rested & over))} ended on step {self.steps}, which should have reset it: its "
-                    "metadata say that it resets on the step after an end"
+                    f"sub-environment {int(np.argmax(rested & over))} ended on step {self.steps}, "
+                    "which should have reset it: its metadata say that it resets on the step after "
+                    "an end"
                 )
             cut, reward = cut | rested, np.where(rested, 0.0, reward)
         elif over.any() and environment.mode == "SameStep":
@@ -110,20 +127,25 @@ class VectorWalk(Walk):
         anew = self._states(observation)
         if (anew[~over] != state[~over]).any():
             raise SampleError(
-                f"on step {self.steps} only some sub-environments were to be reset (options['reset_mask']), and others were too; "
-                "some wrappers lose the mask: make the environment with autoreset_mode SAME_STEP"
+                f"on step {self.steps} only some sub-environments were to be reset "
+                "(options['reset_mask']), and others were too; some wrappers lose the mask: make "
+                "the environment with autoreset_mode SAME_STEP"
             )
         return anew
 
-    def _final(self, info: Any, state: Int[Array, " M"], over: Bool[Array, " M"]) -> Int[np.ndarray, " M"]:
+    def _final(
+        self, info: Any, state: Int[Array, " M"], over: Bool[Array, " M"]
+    ) -> Int[np.ndarray, " M"]:
         """Return (M,) the states in which the episodes ended, where they did."""
         final = info.get("final_obs") if isinstance(info, dict) else None
         if final is None:
             raise SampleError(
-                f"an episode ended on step {self.steps}, and the environment does not say in which state: where it resets at once, "
-                "info['final_obs'] must hold the last observation"
+                f"an episode ended on step {self.steps}, and the environment does not say in which "
+                "state: where it resets at once, info['final_obs'] must hold the last observation"
             )
-        observation = np.where(over, np.asarray(final, dtype=object), state + self._environment.first_state)
+        observation = np.where(
+            over, np.asarray(final, dtype=object), state + self._environment.first_state
+        )
         return self._states(observation)
 
     def _states(self, observation: Any) -> Int[np.ndarray, " M"]:
@@ -132,9 +154,14 @@ class VectorWalk(Walk):
         try:
             number = np.asarray(observation).astype(np.float64)
         except (TypeError, ValueError):
-            raise SampleError(f"the observation of step {self.steps} is not an array of integers: {observation!r}") from None
+            raise SampleError(
+                f"the observation of step {self.steps} is not an array of integers: {observation!r}"
+            ) from None
         if number.shape != (self._count,):
-            raise SampleError(f"the observation of step {self.steps} has shape {number.shape}, not ({self._count},)")
+            raise SampleError(
+                f"the observation of step {self.steps} has shape {number.shape}, not "
+                f"({self._count},)"
+            )
         first, last = environment.first_state, environment.first_state + environment.n_states - 1
         self._refuse(
             ~((number >= first) & (number <= last) & (number == np.floor(number))),
@@ -151,14 +178,18 @@ class VectorWalk(Walk):
     def _require_live(self, state: Int[Array, " M"]) -> None:
         """Check that the states in which actions are to be taken, those not negative, have any."""
         stuck = (state >= 0) & self._environment.terminal[state]
-        self._refuse(stuck, state, "an episode that has not ended is in a state without an available action: the state")
+        self._refuse(
+            stuck,
+            state,
+            "an episode that has not ended is in a state without an available action: the state",
+        )
 
     def _refuse(self, bad: Bool[Array, " M"], values: Any, what: str) -> None:
         if bad.any():
             index = int(np.argmax(bad))
             raise SampleError(
-                f"sub-environment {index}, step {self.steps}: {what} is {values[index]:g}; {int(np.count_nonzero(bad))} of "
-                f"{bad.size} are wrong"
+                f"sub-environment {index}, step {self.steps}: {what} is {values[index]:g}; "
+                f"{int(np.count_nonzero(bad))} of {bad.size} are wrong"
             )
 
 
@@ -173,25 +204,29 @@ def from_vector_env(
 ) -> Environment:
     """Return a vector environment of Gymnasium as a source of samples for :func:`regmdp.learn`.
 
-    Its observations and actions must be numbers, ``Discrete`` spaces, which may begin anywhere. An episode that is ``terminated``
-    has ended, and what comes after is worth 0; one that is ``truncated`` was cut off. All three ways in which vector environments
-    reset are known. It serves one run, walked in all sub-environments side by side; evaluations that follow the policy, as
-    :class:`regmdp.evaluation.Rollouts`, can use it.
+    Its observations and actions must be numbers, ``Discrete`` spaces, which may begin anywhere. An
+    episode that is ``terminated`` has ended, and what comes after is worth 0; one that is
+    ``truncated`` was cut off. All three ways in which vector environments reset are known. It
+    serves one run, walked in all sub-environments side by side; evaluations that follow the policy,
+    as :class:`regmdp.evaluation.Rollouts`, can use it.
 
     Args:
         env: A ``gymnasium.vector.VectorEnv`` with M sub-environments.
         discount: γ; Gymnasium's environments do not say.
-        available: (S, A) bool, the actions that exist; by default all. Masks in ``info`` are not looked at.
-        initial: (S,) distribution of the first state. Episodes begin where the environment begins them, whatever this says;
-            it only averages values over states, in summaries. By default uniform, since it is not known.
+        available: (S, A) bool, the actions that exist; by default all. Masks in ``info`` are not
+            looked at.
+        initial: (S,) distribution of the first state. Episodes begin where the environment begins
+            them, whatever this says; it only averages values over states, in summaries. By default
+            uniform, since it is not known.
         state_labels: S names, used in errors.
         action_labels: A names.
 
     Raises:
         ModelError: if a space is not ``Discrete``.
-        SampleError: if it is no vector environment; and while it is used, if an observation or a reward is impossible: the message
-            names the sub-environment and the step.
-        MissingExtraError: if the installed Gymnasium is older than 1.1, and does not say how environments reset.
+        SampleError: if it is no vector environment; and while it is used, if an observation or a
+            reward is impossible: the message names the sub-environment and the step.
+        MissingExtraError: if the installed Gymnasium is older than 1.1, and does not say how
+            environments reset.
 
     Examples:
         >>> import gymnasium, numpy as np, regmdp as rm
@@ -203,7 +238,8 @@ def from_vector_env(
         Learned(1 run of 2 iterations and ... samples each)
 
     Reference:
-        Towers et al., Gymnasium: a standard interface for reinforcement learning environments, 2024.
+        Towers et al., Gymnasium: a standard interface for reinforcement learning
+        environments, 2024.
     """
     return Environment(env, discount, available, initial, state_labels, action_labels)
 
@@ -222,16 +258,17 @@ def _mode(env: Any) -> str:
         raise MissingExtraError("gymnasium>=1.1", "gymnasium") from None
     if not isinstance(env, VectorEnv):
         raise SampleError(
-            f"this needs a gymnasium.vector.VectorEnv, as gymnasium.make_vec('FrozenLake-v1', num_envs=8), not {env!r}; an "
-            "environment that publishes its table becomes a model with regmdp.io.from_gymnasium"
+            "this needs a gymnasium.vector.VectorEnv, as gymnasium.make_vec('FrozenLake-v1', "
+            f"num_envs=8), not {env!r}; an environment that publishes its table becomes a model "
+            "with regmdp.io.from_gymnasium"
         )
     said = env.metadata.get("autoreset_mode")
     try:
         return AutoresetMode(said).value
     except ValueError:
         raise SampleError(
-            f"the vector environment does not say how it resets: metadata['autoreset_mode'] is {said!r}, and must be one of "
-            f"{[str(mode) for mode in AutoresetMode]}"
+            "the vector environment does not say how it resets: metadata['autoreset_mode'] is "
+            f"{said!r}, and must be one of {[str(mode) for mode in AutoresetMode]}"
         ) from None
 
 
@@ -246,7 +283,8 @@ def _discrete(env: Any, kind: str) -> tuple[int, int]:
     space = getattr(env, f"single_{kind}_space")
     if not isinstance(space, Discrete):
         raise ModelError(
-            f"states and actions are numbers here, and the {kind} space of a sub-environment is {space}; discretise it into a "
-            f"Discrete space, as with gymnasium.wrappers.Transform{kind.capitalize()} around each"
+            f"states and actions are numbers here, and the {kind} space of a sub-environment is "
+            f"{space}; discretise it into a Discrete space, as with "
+            f"gymnasium.wrappers.Transform{kind.capitalize()} around each"
         )
     return int(space.start), int(space.n)

@@ -4,4 +4,12 @@ from regmdp.mdp.frame import Copies, Frame
 from regmdp.mdp.mdp import MDP, initial_value
 from regmdp.mdp.transitions import DenseTransitions, SparseTransitions, Transitions
 
-__all__ = ["MDP", "Copies", "DenseTransitions", "Frame", "SparseTransitions", "Transitions", "initial_value"]
+__all__ = [
+    "MDP",
+    "Copies",
+    "DenseTransitions",
+    "Frame",
+    "SparseTransitions",
+    "Transitions",
+    "initial_value",
+]

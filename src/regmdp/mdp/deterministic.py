@@ -12,7 +12,9 @@ __all__ = ["DeterministicPolicy", "actions_of"]
 
 
 class DeterministicPolicy:
-    """A policy that takes one action in each state. NumPy takes it for the (S, A) array of its probabilities.
+    """A policy that takes one action in each state.
+
+    NumPy takes it for the (S, A) array of its probabilities.
 
     Args:
         actions: (S,) action of each state, -1 where there is none.
@@ -42,7 +44,11 @@ class DeterministicPolicy:
         return probabilities
 
     def __getitem__(self, key: Any) -> Any:
-        return DeterministicPolicy(self.actions[key], self.shape[1]) if isinstance(key, slice) else np.asarray(self)[key]
+        return (
+            DeterministicPolicy(self.actions[key], self.shape[1])
+            if isinstance(key, slice)
+            else np.asarray(self)[key]
+        )
 
 
 def actions_of(policy: Float[Array, "S A"]) -> Int[np.ndarray, " S"] | None:
@@ -60,4 +66,6 @@ def actions_of(policy: Float[Array, "S A"]) -> Int[np.ndarray, " S"] | None:
     some = np.max(policy, axis=-1) == 1.0
     if np.count_nonzero(policy != 0.0) != np.count_nonzero(some):
         return None
-    return np.where(some, policy @ np.arange(policy.shape[-1], dtype=np.float64), -1.0).astype(np.intp)
+    return np.where(some, policy @ np.arange(policy.shape[-1], dtype=np.float64), -1.0).astype(
+        np.intp
+    )

@@ -26,24 +26,30 @@ __all__ = ["MDP"]
 class MDP(Frame):
     r"""A finite Markov decision process with rewards to be maximised.
 
-    In state s the action a is paid r(s, a); then the episode ends with probability ``termination[s, a]``, and otherwise the
-    next state is drawn from the rest of the row P(s, a, ·). What comes t steps later counts \(\gamma^t\). A state without an
-    available action is terminal and has value 0. An MDP is immutable; ``with_discount`` and ``with_rewards`` make new ones.
+    In state s the action a is paid r(s, a); then the episode ends with probability
+    ``termination[s, a]``, and otherwise the next state is drawn from the rest of the row P(s, a,
+    ·). What comes t steps later counts \(\gamma^t\). A state without an available action is
+    terminal and has value 0. An MDP is immutable; ``with_discount`` and ``with_rewards`` make new
+    ones.
 
     Args:
-        transitions: (S, A, S) array, ``transitions[s, a, t]`` the probability of going from s to t under a; or a SciPy sparse
-            array of shape (S·A, S) whose row ``s * A + a`` belongs to (s, a). Rows of unavailable pairs are ignored.
-        rewards: (S, A) expected reward of each pair, in any unit; values and bounds are in the same unit.
+        transitions: (S, A, S) array, ``transitions[s, a, t]`` the probability of going from s to t
+            under a; or a SciPy sparse array of shape (S·A, S) whose row ``s * A + a`` belongs to
+            (s, a). Rows of unavailable pairs are ignored.
+        rewards: (S, A) expected reward of each pair, in any unit; values and bounds are in the same
+            unit.
         discount: γ, 0 ≤ γ ≤ 1. With γ = 1 the episodes must end.
-        initial: (S,) probabilities of the first state ρ; by default uniform over the states that are not terminal.
+        initial: (S,) probabilities of the first state ρ; by default uniform over the states that
+            are not terminal.
         available: (S, A) bool, the actions that exist in each state; by default all.
-        termination: (S, A) probability that the episode ends on the transition, worth 0 afterwards; by default 0. For every
-            available pair the row of P plus this is 1 within 1e-9.
+        termination: (S, A) probability that the episode ends on the transition, worth 0 afterwards;
+            by default 0. For every available pair the row of P plus this is 1 within 1e-9.
         state_labels: S names, used in errors and summaries.
         action_labels: A names.
 
     Raises:
-        ModelError: if the data are inconsistent; the message names the first offending place and how many there are.
+        ModelError: if the data are inconsistent; the message names the first offending place and
+            how many there are.
 
     Examples:
         Two states; action 0 stays, action 1 moves to the other state. Staying in state 1 pays 1.
@@ -91,7 +97,9 @@ class MDP(Frame):
             stored: Transitions = sparse_of_available(rows, index, available)
         else:
             stored = dense_of_available(validation.as_dense(transitions, rewards.shape), available)
-        self._set(stored, rewards, discount, initial, available, termination, state_labels, action_labels)
+        self._set(
+            stored, rewards, discount, initial, available, termination, state_labels, action_labels
+        )
 
     @classmethod
     def from_sas(cls, P: Any, r: Any, discount: float, **keywords: Any) -> MDP:
@@ -129,7 +137,9 @@ class MDP(Frame):
         Examples:
             >>> import numpy as np, regmdp as rm
             >>> stay, move = np.eye(2), np.eye(2)[::-1]
-            >>> mdp = rm.MDP.from_ass([stay, move], np.array([[0.0, 0.0], [1.0, 0.0]]), discount=0.9)
+            >>> mdp = rm.MDP.from_ass(
+            ...     [stay, move], np.array([[0.0, 0.0], [1.0, 0.0]]), discount=0.9
+            ... )
             >>> bool(np.all(mdp.to_sas()[:, 1] == move))
             True
         """
@@ -138,16 +148,22 @@ class MDP(Frame):
         matrices = validation.as_action_matrices(P, rewards.shape)
         if any(scipy.sparse.issparse(matrix) for matrix in matrices):
             rows = scipy.sparse.csr_array(
-                scipy.sparse.vstack([scipy.sparse.csr_array(matrix) for matrix in matrices], format="csr")
+                scipy.sparse.vstack(
+                    [scipy.sparse.csr_array(matrix) for matrix in matrices], format="csr"
+                )
             )
             n_states, n_actions = rewards.shape
             index = np.arange(n_states * n_actions).reshape(n_actions, n_states).T
             rows = validation.as_rows(rows, (n_states * n_actions, n_states), rewards.shape)
             stored: Transitions = sparse_of_available(rows, index, available)
         else:
-            stored = dense_of_available(np.stack([np.asarray(m, dtype=np.float64) for m in matrices], axis=1), available)
+            stored = dense_of_available(
+                np.stack([np.asarray(m, dtype=np.float64) for m in matrices], axis=1), available
+            )
         mdp = cls.__new__(cls)
-        mdp._set(stored, rewards, discount, initial, available, termination, state_labels, action_labels)
+        mdp._set(
+            stored, rewards, discount, initial, available, termination, state_labels, action_labels
+        )
         return mdp
 
     @classmethod
@@ -202,7 +218,16 @@ class MDP(Frame):
         rewards = pairs.scatter("rewards", r, shape)
         ends = None if termination is None else pairs.scatter("termination", termination, shape)
         mdp = cls.__new__(cls)
-        mdp._set(sparse_of_available(rows, index, mask), rewards, discount, initial, mask, ends, state_labels, action_labels)
+        mdp._set(
+            sparse_of_available(rows, index, mask),
+            rewards,
+            discount,
+            initial,
+            mask,
+            ends,
+            state_labels,
+            action_labels,
+        )
         return mdp
 
     def _set(
@@ -227,16 +252,26 @@ class MDP(Frame):
         fields["discount"] = validation.as_discount(discount)
         fields["all_available"] = bool(available.all())
         # a constant mask or termination costs no memory
-        fields["available"] = np.broadcast_to(True, shape) if self.all_available else frozen(np.asfortranarray(available))
+        fields["available"] = (
+            np.broadcast_to(True, shape)
+            if self.all_available
+            else frozen(np.asfortranarray(available))
+        )
         fields["terminal"] = frozen(np.logical_not(np.any(available, axis=1)))
         if mass_error is None:
-            rewards, termination = validation.checked_rewards(self, rewards), validation.checked_termination(self, termination)
+            rewards, termination = (
+                validation.checked_rewards(self, rewards),
+                validation.checked_termination(self, termination),
+            )
         fields["rewards"], fields["termination"] = rewards, termination
         fields["mass_error"] = validation.checked_mass(self) if mass_error is None else mass_error
         fields["initial"] = validation.checked_initial(self, initial)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"an MDP is immutable: cannot set {name!r}; use with_discount or with_rewards, or build a new one")
+        raise AttributeError(
+            f"an MDP is immutable: cannot set {name!r}; use with_discount or with_rewards, or "
+            "build a new one"
+        )
 
     @cached_property
     def terminates(self) -> bool:
@@ -286,7 +321,9 @@ class MDP(Frame):
         if isinstance(self.transitions, DenseTransitions):
             transitions: Transitions = dense_of_available(self.transitions.to_dense(), kept)
         else:
-            transitions = sparse_of_available(self.transitions.to_csr(), np.arange(kept.size).reshape(kept.shape), kept)
+            transitions = sparse_of_available(
+                self.transitions.to_csr(), np.arange(kept.size).reshape(kept.shape), kept
+            )
         mdp = MDP.__new__(MDP)
         mdp._set(
             transitions, np.array(self.rewards, order="F"), self.discount, self.initial, kept,
@@ -301,7 +338,9 @@ class MDP(Frame):
     def _changed(self, **fields: Any) -> MDP:
         mdp = MDP.__new__(MDP)
         cached = {"digest", "terminates", "reward_bound"}
-        mdp._fields.update({name: value for name, value in self._fields.items() if name not in cached}, **fields)
+        mdp._fields.update(
+            {name: value for name, value in self._fields.items() if name not in cached}, **fields
+        )
         return mdp
 
     def to_sas(self) -> Float[np.ndarray, "S A S"]:
@@ -315,7 +354,12 @@ class MDP(Frame):
 
     def to_pairs(
         self,
-    ) -> tuple[Int[np.ndarray, " K"], Int[np.ndarray, " K"], scipy.sparse.csr_array, Float[np.ndarray, " K"]]:
+    ) -> tuple[
+        Int[np.ndarray, " K"],
+        Int[np.ndarray, " K"],
+        scipy.sparse.csr_array,
+        Float[np.ndarray, " K"],
+    ]:
         """Return the K available pairs as (K,) states, (K,) actions, (K, S) sparse transitions and (K,) rewards."""
         state, action = np.nonzero(self.available)
         rows = self.transitions.to_csr()[state * self.n_actions + action]
@@ -323,7 +367,9 @@ class MDP(Frame):
 
     def __repr__(self) -> str:
         parts = [_counted(self.n_states, "state"), _counted(self.n_actions, "action")]
-        parts.append(f"{_counted(self.transitions.n_stored, 'transition')} ({self.transitions.storage})")
+        parts.append(
+            f"{_counted(self.transitions.n_stored, 'transition')} ({self.transitions.storage})"
+        )
         if not self.all_available:
             parts.append(_counted(int(np.count_nonzero(self.available)), "available pair"))
         if self.terminal.any():

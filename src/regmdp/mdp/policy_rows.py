@@ -39,8 +39,8 @@ class PolicyRows(ABC):
 class MixedRows(PolicyRows):
     """The rows of the actions are mixed after the product, not before.
 
-    Where policies are stochastic and the successors of different actions differ, a merged matrix has as many entries as the model,
-    and making it costs more than many products.
+    Where policies are stochastic and the successors of different actions differ, a merged matrix
+    has as many entries as the model, and making it costs more than many products.
     """
 
     def __init__(self, transitions: Transitions, policy: Float[Array, "S A"]) -> None:
@@ -52,7 +52,9 @@ class MixedRows(PolicyRows):
         transitions, policy = self._transitions, self._policy
         threads.over(
             transitions.blocks,
-            lambda block: write(block, (out, np.sum(policy[block] * transitions.expect(value, block), axis=-1))),
+            lambda block: write(
+                block, (out, np.sum(policy[block] * transitions.expect(value, block), axis=-1))
+            ),
             shared=transitions.shared,
         )
         return out
@@ -67,20 +69,27 @@ class MixedRows(PolicyRows):
 class StackedRows(PolicyRows):
     """The rows of a matrix stay in blocks, which threads share if it is large."""
 
-    def __init__(self, blocks: Sequence[slice], matrices: Sequence[scipy.sparse.csr_array], *, shared: bool) -> None:
+    def __init__(
+        self, blocks: Sequence[slice], matrices: Sequence[scipy.sparse.csr_array], *, shared: bool
+    ) -> None:
         self._parts, self._shared = list(zip(blocks, matrices, strict=True)), shared
         self.shape = (blocks[-1].stop, blocks[-1].stop)
 
     def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         out = np.empty(self.shape[0])
-        threads.over(self._parts, lambda part: write(part[0], (out, part[1] @ value)), shared=self._shared)
+        threads.over(
+            self._parts, lambda part: write(part[0], (out, part[1] @ value)), shared=self._shared
+        )
         return out
 
     def merged(self) -> scipy.sparse.csr_array:
         return stacked([matrix for _, matrix in self._parts])
 
     def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
-        inside = ((states[(states >= block.start) & (states < block.stop)] - block.start, matrix) for block, matrix in self._parts)
+        inside = (
+            (states[(states >= block.start) & (states < block.stop)] - block.start, matrix)
+            for block, matrix in self._parts
+        )
         return np.concatenate([columns(matrix, some) for some, matrix in inside])
 
 
@@ -94,4 +103,8 @@ def columns(matrix: scipy.sparse.csr_array, rows: Int[np.ndarray, " k"]) -> Int[
 
 def stacked(parts: Sequence[scipy.sparse.csr_array]) -> scipy.sparse.csr_array:
     """Return the rows of all blocks as one matrix."""
-    return parts[0] if len(parts) == 1 else scipy.sparse.csr_array(scipy.sparse.vstack(parts, format="csr"))
+    return (
+        parts[0]
+        if len(parts) == 1
+        else scipy.sparse.csr_array(scipy.sparse.vstack(parts, format="csr"))
+    )

@@ -1,6 +1,7 @@
 """The graph of an undiscounted model: from where episodes can end, and where they can go on for ever.
 
-All functions take ``allowed``, a (S, A) mask of the pairs that may be used, and look only at which probabilities are positive.
+All functions take ``allowed``, a (S, A) mask of the pairs that may be used, and look only at which
+probabilities are positive.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ __all__ = ["EndComponents", "end_components", "ending_policy", "never_ending", "
 
 
 def within_reach(
-    successors: Callable[[Int[np.ndarray, " k"]], Int[np.ndarray, " n"]], n_states: int, state: int, steps: int, enough: int
+    successors: Callable[[Int[np.ndarray, " k"]], Int[np.ndarray, " n"]],
+    n_states: int,
+    state: int,
+    steps: int,
+    enough: int,
 ) -> int:
     """Return how many states a few steps from one of them lead to, itself included; it stops counting when there are enough."""
     known = np.zeros(n_states, dtype=np.bool_)
@@ -39,7 +44,8 @@ def within_reach(
 def never_ending(mdp: MDP, allowed: Bool[Array, "S A"]) -> Bool[np.ndarray, " S"]:
     """Return the (S,) states from which the allowed pairs cannot reach the end of the episode.
 
-    If there are none, the policy that uses all allowed pairs ends with probability 1 from everywhere.
+    If there are none, the policy that uses all allowed pairs ends with probability 1 from
+    everywhere.
     """
     reached, _ = _search_back(mdp, np.asarray(allowed))
     return ~reached
@@ -48,8 +54,8 @@ def never_ending(mdp: MDP, allowed: Bool[Array, "S A"]) -> Bool[np.ndarray, " S"
 def ending_policy(mdp: MDP, allowed: Bool[Array, "S A"]) -> Int[np.ndarray, " S"]:
     """Return (S,) actions, chosen among the allowed ones, under which the episode ends with probability 1.
 
-    Each state gets the action that starts a shortest path to the end. It is -1 in terminal states, and in states from which the
-    allowed pairs cannot reach the end.
+    Each state gets the action that starts a shortest path to the end. It is -1 in terminal states,
+    and in states from which the allowed pairs cannot reach the end.
     """
     allowed = np.asarray(allowed)
     _, towards = _search_back(mdp, allowed)
@@ -65,7 +71,9 @@ def ending_policy(mdp: MDP, allowed: Bool[Array, "S A"]) -> Int[np.ndarray, " S"
     return np.where(steps_closer.any(axis=1), steps_closer.argmax(axis=1), -1)
 
 
-def _search_back(mdp: MDP, allowed: Bool[np.ndarray, "S A"]) -> tuple[Bool[np.ndarray, " S"], Int[np.ndarray, " S"]]:
+def _search_back(
+    mdp: MDP, allowed: Bool[np.ndarray, "S A"]
+) -> tuple[Bool[np.ndarray, " S"], Int[np.ndarray, " S"]]:
     """Search backwards from the end: which states reach it, and each state's next one on a shortest path (S is the end)."""
     end = mdp.n_states
     graph = _state_graph(mdp.transitions.to_csr(), allowed)
@@ -73,24 +81,34 @@ def _search_back(mdp: MDP, allowed: Bool[np.ndarray, "S A"]) -> tuple[Bool[np.nd
     state, successor = graph.nonzero()
     source = np.concatenate((successor, np.full(np.count_nonzero(leads_out), end)))
     target = np.concatenate((state, np.flatnonzero(leads_out)))
-    backwards = scipy.sparse.csr_array((np.ones(source.size, dtype=np.int8), (source, target)), shape=(end + 1, end + 1))
+    backwards = scipy.sparse.csr_array(
+        (np.ones(source.size, dtype=np.int8), (source, target)), shape=(end + 1, end + 1)
+    )
     from scipy.sparse.csgraph import (
         breadth_first_order,  # slow to import, and for undiscounted models only
     )
 
-    order, predecessor = breadth_first_order(backwards, end, directed=True, return_predecessors=True)
+    order, predecessor = breadth_first_order(
+        backwards, end, directed=True, return_predecessors=True
+    )
     reached = np.zeros(end + 1, dtype=np.bool_)
     reached[order] = True
     return reached[:end], predecessor[:end]
 
 
-def _state_graph(rows: scipy.sparse.csr_array, allowed: Bool[np.ndarray, "S A"]) -> scipy.sparse.csr_array:
+def _state_graph(
+    rows: scipy.sparse.csr_array, allowed: Bool[np.ndarray, "S A"]
+) -> scipy.sparse.csr_array:
     """(S, S) graph with an edge where an allowed pair leads with positive probability."""
     n_states, n_actions = allowed.shape
     kept = np.flatnonzero(allowed.ravel())
     edges = rows[kept]
-    pointers = np.concatenate(([0], np.cumsum(np.bincount(kept // n_actions, np.diff(edges.indptr), n_states)))).astype(np.int64)
-    return scipy.sparse.csr_array((edges.data > 0, edges.indices, pointers), shape=(n_states, n_states))
+    pointers = np.concatenate(
+        ([0], np.cumsum(np.bincount(kept // n_actions, np.diff(edges.indptr), n_states)))
+    ).astype(np.int64)
+    return scipy.sparse.csr_array(
+        (edges.data > 0, edges.indices, pointers), shape=(n_states, n_states)
+    )
 
 
 @dataclass(frozen=True)
@@ -111,8 +129,8 @@ class EndComponents:
 def end_components(mdp: MDP, allowed: Bool[Array, "S A"]) -> EndComponents:
     """Decompose the allowed pairs into maximal end components.
 
-    Strongly connected components are computed again and again, each time without the pairs that may leave theirs, until no pair
-    does (de Alfaro 1997, chapter 3).
+    Strongly connected components are computed again and again, each time without the pairs that may
+    leave theirs, until no pair does (de Alfaro 1997, chapter 3).
     """
     from scipy.sparse.csgraph import (
         connected_components,  # slow to import, and for undiscounted models only
@@ -125,7 +143,9 @@ def end_components(mdp: MDP, allowed: Bool[Array, "S A"]) -> EndComponents:
     into = scipy.sparse.csc_array(rows)
     while True:
         _remove_dead_ends(alive, into)
-        _, label = connected_components(_state_graph(rows, alive), directed=True, connection="strong")
+        _, label = connected_components(
+            _state_graph(rows, alive), directed=True, connection="strong"
+        )
         leaves = np.zeros(alive.size, dtype=np.bool_)
         leaves[pair[label[pair // n_actions] != label[rows.indices]]] = True
         leaves = leaves.reshape(alive.shape) & alive

@@ -1,8 +1,8 @@
 """How transition probabilities are stored, and the few products that everything else is made of.
 
-A *block* is a slice of states, small enough that every temporary of a backup over it stays in the cache. Within a block the
-rows are action-major: the row of (state s, action a) is ``a * len(block) + s - block.start``. Reductions over a few actions
-then run over contiguous states.
+A *block* is a slice of states, small enough that every temporary of a backup over it stays in the
+cache. Within a block the rows are action-major: the row of (state s, action a) is
+``a * len(block) + s - block.start``. Reductions over a few actions then run over contiguous states.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ from regmdp.mdp.policy_rows import MixedRows, PolicyRows, StackedRows, columns, 
 
 __all__ = ["DenseTransitions", "SparseTransitions", "Transitions"]
 
-#: State-action pairs in a block, at most: 2^16 doubles are 512 KiB, a half or a quarter of a second-level cache.
+#: State-action pairs in a block, at most: 2^16 doubles are 512 KiB, a half or a quarter of a
+#: second-level cache.
 PAIRS_PER_BLOCK = 1 << 16
 #: Stored probabilities from which on waking other threads pays.
 SHARED_FROM = 1 << 18
 #: States looked at to see whether the rows of different actions overlap.
 SAMPLED_STATES = 16
-#: States up to which the chain of a policy may be stored as a dense matrix though the model is sparse.
+#: States up to which the chain of a policy may be stored as a dense matrix though the model is
+#: sparse.
 DENSE_CHAIN = 1200
 
 
@@ -104,13 +106,19 @@ class Transitions(ABC):
     def hashed(self) -> str:
         """Return a SHA-256 of the stored arrays."""
         shared = self.n_stored >= SHARED_FROM
-        return combined(threads.over(self.pieces, lambda piece: hashes(self.arrays_of(piece)), shared=shared))
+        return combined(
+            threads.over(self.pieces, lambda piece: hashes(self.arrays_of(piece)), shared=shared)
+        )
 
     def row_sums(self) -> Float[np.ndarray, "S A"]:
         """Return the (S, A) sums of the rows."""
         sums = np.empty((self.n_states, self.n_actions), order="F")
         ones = np.ones(self.n_states)
-        threads.over(self.blocks, lambda block: write(block, (sums, self.expect(ones, block))), shared=self.shared)
+        threads.over(
+            self.blocks,
+            lambda block: write(block, (sums, self.expect(ones, block))),
+            shared=self.shared,
+        )
         return sums
 
 
@@ -151,7 +159,11 @@ class DenseTransitions(Transitions):
         self._rows = frozen(np.ascontiguousarray(action_state_state))
         self.n_actions, self.n_states, _ = self._rows.shape
         self.blocks = state_blocks(self.n_states, self.n_actions)
-        successors = threads.over(list(self._rows), lambda rows: int(np.count_nonzero(rows, axis=-1).max()), shared=self._large)
+        successors = threads.over(
+            list(self._rows),
+            lambda rows: int(np.count_nonzero(rows, axis=-1).max()),
+            shared=self._large,
+        )
         self.branching = max(successors, default=0)
         self.n_stored = self._rows.size
         self.digest = self.hashed()
@@ -180,8 +192,15 @@ class DenseTransitions(Transitions):
         policy = np.asarray(policy)
         matrix = np.empty((self.n_states, self.n_states))
         size = max(1, PAIRS_PER_BLOCK // self.n_states)
-        parts = [slice(start, min(start + size, self.n_states)) for start in range(0, self.n_states, size)]
-        threads.over(parts, lambda states: write(states, (matrix, self._mixed(policy, states))), shared=self._large)
+        parts = [
+            slice(start, min(start + size, self.n_states))
+            for start in range(0, self.n_states, size)
+        ]
+        threads.over(
+            parts,
+            lambda states: write(states, (matrix, self._mixed(policy, states))),
+            shared=self._large,
+        )
         return matrix
 
     def _mixed(self, policy: Float[Array, "S A"], states: slice) -> Float[np.ndarray, "b S"]:
@@ -236,7 +255,9 @@ class SparseTransitions(Transitions):
         if known is None:
             for array in self.stored():
                 array.flags.writeable = False
-            branching = max((int(np.diff(matrix.indptr).max(initial=0)) for matrix in matrices), default=0)
+            branching = max(
+                (int(np.diff(matrix.indptr).max(initial=0)) for matrix in matrices), default=0
+            )
             self.n_stored = sum(matrix.nnz for matrix in matrices)
             known = Known(branching, self.n_stored, self.hashed())
         self.branching, self.n_stored, self.digest = known
@@ -258,24 +279,35 @@ class SparseTransitions(Transitions):
     def chain(self, policy: Float[Array, "S A"]) -> Array | PolicyRows:
         if self.n_stored <= PAIRS_PER_BLOCK:
             return self.policy_matrix(policy)
-        deterministic = actions_of(policy[self.blocks[0]]) is not None  # and if it is so there, elsewhere too
+        deterministic = (
+            actions_of(policy[self.blocks[0]]) is not None
+        )  # and if it is so there, elsewhere too
         if not (deterministic or self._overlap):
             return MixedRows(self, policy)
         parts = self._mixed(policy)
         if len(parts) == 1:
             return parts[0]
-        return StackedRows(self.blocks, parts, shared=sum(part.nnz for part in parts) >= SHARED_FROM)
+        return StackedRows(
+            self.blocks, parts, shared=sum(part.nnz for part in parts) >= SHARED_FROM
+        )
 
     def policy_matrix(self, policy: Float[Array, "S A"]) -> Array:
         if self.n_states <= DENSE_CHAIN:
             probabilities = np.asarray(policy)
-            if self.n_stored * np.count_nonzero(probabilities) > self.n_states**2 * probabilities.size:
+            if (
+                self.n_stored * np.count_nonzero(probabilities)
+                > self.n_states**2 * probabilities.size
+            ):
                 return self._dense_policy_matrix(probabilities)
         return stacked(self._mixed(policy))
 
     def _mixed(self, policy: Float[Array, "S A"]) -> list[scipy.sparse.csr_array]:
         """Return the rows of a policy, block by block."""
-        return threads.over(self.blocks, lambda block: _mixed(self._rows_of(block), policy[block]), shared=self.shared)
+        return threads.over(
+            self.blocks,
+            lambda block: _mixed(self._rows_of(block), policy[block]),
+            shared=self.shared,
+        )
 
     def _dense_policy_matrix(self, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S S"]:
         """Add the weighted rows up in a dense matrix, which is quicker where most of its entries are reached."""
@@ -293,7 +325,9 @@ class SparseTransitions(Transitions):
     def _overlap(self) -> bool:
         """Whether the actions of a state lead to much the same states, so that mixing their rows shortens them to half or less."""
         entries = distinct = 0
-        for state in np.linspace(0, self.n_states - 1, min(self.n_states, SAMPLED_STATES), dtype=np.int64):
+        for state in np.linspace(
+            0, self.n_states - 1, min(self.n_states, SAMPLED_STATES), dtype=np.int64
+        ):
             reached = self.successors(np.array([state]))
             entries, distinct = entries + reached.size, distinct + np.unique(reached).size
         return distinct <= entries // 2
@@ -331,7 +365,11 @@ def block_of(rows: scipy.sparse.csr_array, index: Int[np.ndarray, "b A"]) -> sci
     """Return the rows of a block of states, action-major, with 32-bit indices where they fit."""
     chosen = rows[index.T.ravel()]
     if max(chosen.nnz, *chosen.shape) <= np.iinfo(np.int32).max:
-        parts = (chosen.data, chosen.indices.astype(np.int32, copy=False), chosen.indptr.astype(np.int32, copy=False))
+        parts = (
+            chosen.data,
+            chosen.indices.astype(np.int32, copy=False),
+            chosen.indptr.astype(np.int32, copy=False),
+        )
         chosen = scipy.sparse.csr_array(parts, shape=chosen.shape)
     return chosen
 
@@ -341,23 +379,32 @@ def _mixed(matrix: scipy.sparse.csr_array, weights: Float[Array, "b A"]) -> scip
     size, n_actions = weights.shape
     actions = actions_of(weights)
     if actions is not None and not np.diff(matrix.indptr)[:size][actions < 0].any():
-        # one action in each state, or none, and there the row of action 0 is empty, too: the rows as they are
-        return matrix[np.maximum(actions, 0).astype(np.int32) * size + np.arange(size, dtype=np.int32)]
+        # one action in each state, or none, and there the row of action 0 is empty, too: the rows
+        # as they are
+        return matrix[
+            np.maximum(actions, 0).astype(np.int32) * size + np.arange(size, dtype=np.int32)
+        ]
     weights = np.asarray(weights)
     state, action = np.nonzero(weights)
     # nonzero() runs state by state, so the entries come in CSR order as they are
     start = np.concatenate(([0], np.cumsum(np.bincount(state, minlength=size))))
-    mixing = scipy.sparse.csr_array((weights[state, action], action * size + state, start), shape=(size, n_actions * size))
+    mixing = scipy.sparse.csr_array(
+        (weights[state, action], action * size + state, start), shape=(size, n_actions * size)
+    )
     return mixing @ matrix
 
 
 def with_empty_last_row(rows: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
     """Append an empty row, which index -1 then addresses."""
     pointers = np.append(rows.indptr, rows.indptr[-1])
-    return scipy.sparse.csr_array((rows.data, rows.indices, pointers), shape=(rows.shape[0] + 1, rows.shape[1]))
+    return scipy.sparse.csr_array(
+        (rows.data, rows.indices, pointers), shape=(rows.shape[0] + 1, rows.shape[1])
+    )
 
 
-def dense_of_available(state_action_state: Float[np.ndarray, "S A S"], available: Bool[np.ndarray, "S A"]) -> DenseTransitions:
+def dense_of_available(
+    state_action_state: Float[np.ndarray, "S A S"], available: Bool[np.ndarray, "S A"]
+) -> DenseTransitions:
     """(S, A, S) array -> dense transitions without the rows of unavailable pairs."""
     rows = np.array(np.asarray(state_action_state, dtype=np.float64).transpose(1, 0, 2), order="C")
     if not available.all():

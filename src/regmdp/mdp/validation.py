@@ -1,4 +1,7 @@
-"""Checks of a model's data. Every message names the first offending place, how many there are, and what to do."""
+"""Checks of a model's data.
+
+Every message names the first offending place, how many there are, and what to do.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ class Pairs:
         """(K,) values -> (S, A), 0 where no pair is listed."""
         values = _floats(name, values)
         if values.shape != self.state.shape:
-            raise ModelError(f"{name} has shape {values.shape}, but there are {self.state.size} pairs; give one number a pair")
+            raise ModelError(
+                f"{name} has shape {values.shape}, but there are {self.state.size} pairs; give one "
+                "number a pair"
+            )
         table = np.zeros(shape, order="F")
         table[self.state, self.action] = values
         return table
@@ -66,7 +72,9 @@ def as_rewards(rewards: Any, shape: Shape | None = None) -> Float[np.ndarray, "S
     """Return (S, A) rewards as a new action-major array."""
     rewards = _floats("rewards", rewards)
     if rewards.ndim != 2 or 0 in rewards.shape:
-        hint = "; average over the successor first: (P * R).sum(axis=-1)" if rewards.ndim == 3 else ""
+        hint = (
+            "; average over the successor first: (P * R).sum(axis=-1)" if rewards.ndim == 3 else ""
+        )
         raise ModelError(f"rewards must have shape (S, A), not {rewards.shape}{hint}")
     if shape is not None and rewards.shape != shape:
         raise ModelError(f"rewards must have the model's shape {shape}, not {rewards.shape}")
@@ -79,7 +87,9 @@ def as_available(available: Any, shape: Shape) -> Bool[np.ndarray, "S A"]:
         return np.broadcast_to(True, shape)
     available = np.asarray(available)
     if available.shape != shape:
-        raise ModelError(f"available must have the shape of the rewards, {shape}, not {available.shape}")
+        raise ModelError(
+            f"available must have the shape of the rewards, {shape}, not {available.shape}"
+        )
     if available.dtype != np.bool_ and not np.isin(available, (0, 1)).all():
         raise ModelError("available must be boolean: True where the action exists in that state")
     available = available.astype(np.bool_)
@@ -97,7 +107,8 @@ def as_dense(transitions: Any, shape: Shape) -> Float[np.ndarray, "S A S"]:
         if transitions.shape == (shape[1], shape[0], shape[0]):
             hint = "; for one (S, S) matrix an action use MDP.from_ass"
         raise ModelError(
-            f"transitions must have shape (S, A, S) = {expected} to go with the rewards, not {transitions.shape}{hint}"
+            f"transitions must have shape (S, A, S) = {expected} to go with the rewards, not "
+            f"{transitions.shape}{hint}"
         )
     return transitions
 
@@ -105,20 +116,31 @@ def as_dense(transitions: Any, shape: Shape) -> Float[np.ndarray, "S A S"]:
 def as_action_matrices(matrices: Any, shape: Shape) -> list[Any]:
     """Return A matrices, their number and shapes checked against the rewards'."""
     if scipy.sparse.issparse(matrices):
-        raise ModelError("from_ass takes a sequence of A matrices of shape (S, S); a single sparse (S·A, S) array goes to from_sas")
+        raise ModelError(
+            "from_ass takes a sequence of A matrices of shape (S, S); a single sparse (S·A, S) "
+            "array goes to from_sas"
+        )
     matrices = list(matrices)
     n_states, n_actions = shape
     if len(matrices) != n_actions:
-        raise ModelError(f"from_ass got {len(matrices)} matrices for rewards of shape (S, A) = {shape}; it takes one an action")
+        raise ModelError(
+            f"from_ass got {len(matrices)} matrices for rewards of shape (S, A) = {shape}; it "
+            "takes one an action"
+        )
     for action, matrix in enumerate(matrices):
         if np.shape(matrix) != (n_states, n_states):
-            raise ModelError(f"the matrix of action {action} must have shape {(n_states, n_states)}, not {np.shape(matrix)}")
+            raise ModelError(
+                f"the matrix of action {action} must have shape {(n_states, n_states)}, not "
+                f"{np.shape(matrix)}"
+            )
         if not scipy.sparse.issparse(matrix):
             matrices[action] = _floats(f"the matrix of action {action}", matrix)
     return matrices
 
 
-def as_rows(rows: Any, expected: Shape, shape: Shape, pairs: Pairs | None = None) -> scipy.sparse.csr_array:
+def as_rows(
+    rows: Any, expected: Shape, shape: Shape, pairs: Pairs | None = None
+) -> scipy.sparse.csr_array:
     """Return (K, S) rows in canonical CSR form: no duplicates, no stored zeros, indices within range."""
     if not scipy.sparse.issparse(rows):
         rows = _floats("transitions", rows)
@@ -126,7 +148,9 @@ def as_rows(rows: Any, expected: Shape, shape: Shape, pairs: Pairs | None = None
         rows = rows.reshape(expected)
     if tuple(rows.shape) != expected:
         what = "(K, S)" if pairs is not None else "(S·A, S)"
-        raise ModelError(f"transitions must have shape {what} = {expected}, not {tuple(rows.shape)}")
+        raise ModelError(
+            f"transitions must have shape {what} = {expected}, not {tuple(rows.shape)}"
+        )
     _check_indices(rows)
     rows = scipy.sparse.csr_array(rows, dtype=np.float64)
     if not (rows.has_canonical_format and rows.data.all()):
@@ -147,16 +171,24 @@ def _check_indices(rows: Any) -> None:
     bad = (indices < 0) | (indices >= minor)
     first = int(np.argmax(bad))
     raise ModelError(
-        f"transitions: stored index {first} is {int(indices[first])}, but successors run from 0 to {minor - 1}; "
-        f"{int(np.count_nonzero(bad))} indices are out of range"
+        f"transitions: stored index {first} is {int(indices[first])}, but successors run from 0 to "
+        f"{minor - 1}; {int(np.count_nonzero(bad))} indices are out of range"
     )
 
 
-def as_pairs(state: Any, action: Any, n_states: int, n_actions: int | None, action_labels: Sequence[str] | None) -> Pairs:
+def as_pairs(
+    state: Any,
+    action: Any,
+    n_states: int,
+    n_actions: int | None,
+    action_labels: Sequence[str] | None,
+) -> Pairs:
     """Return the listed pairs, checked for range and duplicates."""
     state, action = _indices("state", state), _indices("action", action)
     if state.shape != action.shape:
-        raise ModelError(f"state and action must have the same length, not {state.size} and {action.size}")
+        raise ModelError(
+            f"state and action must have the same length, not {state.size} and {action.size}"
+        )
     if state.size == 0:
         raise ModelError("no state-action pair is listed")
     if n_actions is None:
@@ -174,8 +206,9 @@ def as_pairs(state: Any, action: Any, n_states: int, n_actions: int | None, acti
     if (counts > 1).any():
         pair, times = int(first[np.argmax(counts > 1)]), int(counts[np.argmax(counts > 1)])
         raise ModelError(
-            f"the pair (state {int(state[pair])}, action {int(action[pair])}) is listed {times} times; "
-            f"{int(np.count_nonzero(counts > 1))} pairs are listed more than once; merge their rows"
+            f"the pair (state {int(state[pair])}, action {int(action[pair])}) is listed {times} "
+            f"times; {int(np.count_nonzero(counts > 1))} pairs are listed more than once; merge "
+            "their rows"
         )
     return Pairs(state, action, n_actions)
 
@@ -183,7 +216,9 @@ def as_pairs(state: Any, action: Any, n_states: int, n_actions: int | None, acti
 def _indices(name: str, values: Any) -> Int[np.ndarray, " K"]:
     values = np.asarray(values)
     if values.ndim != 1 or not np.issubdtype(values.dtype, np.integer):
-        raise ModelError(f"{name} must be a 1-D array of integers, not {values.dtype} of shape {values.shape}")
+        raise ModelError(
+            f"{name} must be a 1-D array of integers, not {values.dtype} of shape {values.shape}"
+        )
     return values.astype(np.int64)
 
 
@@ -205,8 +240,8 @@ def checked_rewards(mdp: MDP, rewards: Float[np.ndarray, "S A"]) -> Float[np.nda
     if bad.any():
         where = _first(bad)
         raise ModelError(
-            f"rewards: {mdp.describe(*where)} has {rewards[where]}; {_of(bad, mdp)} are not finite; "
-            "an action that must not be taken is marked with available=False, not with -inf"
+            f"rewards: {mdp.describe(*where)} has {rewards[where]}; {_of(bad, mdp)} are not "
+            "finite; an action that must not be taken is marked with available=False, not with -inf"
         )
     return frozen(rewards)
 
@@ -218,13 +253,18 @@ def checked_termination(mdp: MDP, termination: Any) -> Float[np.ndarray, "S A"]:
         return np.broadcast_to(0.0, shape)
     termination = np.array(_floats("termination", termination), order="F")
     if termination.shape != shape:
-        raise ModelError(f"termination must have the shape of the rewards, {shape}, not {termination.shape}")
+        raise ModelError(
+            f"termination must have the shape of the rewards, {shape}, not {termination.shape}"
+        )
     if not mdp.all_available:
         termination[~mdp.available] = 0.0
     bad = ~((termination >= 0) & (termination <= 1 + MASS_TOLERANCE))
     if bad.any():
         where = _first(bad)
-        raise ModelError(f"termination: {mdp.describe(*where)} has {termination[where]}; {_of(bad, mdp)} are not probabilities")
+        raise ModelError(
+            f"termination: {mdp.describe(*where)} has {termination[where]}; {_of(bad, mdp)} are "
+            "not probabilities"
+        )
     if not termination.any():
         return np.broadcast_to(0.0, shape)
     return frozen(termination)
@@ -233,7 +273,14 @@ def checked_termination(mdp: MDP, termination: Any) -> Float[np.ndarray, "S A"]:
 def checked_mass(mdp: MDP) -> float:
     """Check that rows are probabilities and sum to 1 with their termination; return a bound on how far they are from it."""
     transitions = mdp.transitions
-    low = min((float(array.min(initial=0.0)) for array in transitions.stored() if array.dtype == np.float64), default=0.0)
+    low = min(
+        (
+            float(array.min(initial=0.0))
+            for array in transitions.stored()
+            if array.dtype == np.float64
+        ),
+        default=0.0,
+    )
     sums = transitions.row_sums()
     if low < 0 or not np.isfinite(sums).all():
         raise ModelError(_bad_probability(mdp))
@@ -246,8 +293,11 @@ def checked_mass(mdp: MDP) -> float:
         raise ModelError(
             f"transitions: the row of {mdp.describe(*where)} sums to {sums[where] - ends:.12g}"
             + (f" (with termination {ends:.12g}, {sums[where]:.12g})" if ends else "")
-            + f", not to 1 within {MASS_TOLERANCE:g}; {_of(bad, mdp)} are off; normalise the rows, put the probability that the "
-            "episode ends into termination=, or mark pairs that do not exist with available="
+            + (
+                f", not to 1 within {MASS_TOLERANCE:g}; {_of(bad, mdp)} are off; normalise the "
+                "rows, put the probability that the episode ends into termination=, or mark pairs "
+                "that do not exist with available="
+            )
         )
     return float(error.max()) + (transitions.branching + 2) * 2 * UNIT_ROUNDOFF
 
@@ -278,10 +328,14 @@ def checked_initial(frame: Frame, initial: Any) -> Float[np.ndarray, " S"]:
     if bad.any():
         state = int(np.argmax(bad))
         raise ModelError(
-            f"initial: {frame.describe(state)} has {initial[state]}; {int(np.count_nonzero(bad))} entries are not probabilities"
+            f"initial: {frame.describe(state)} has {initial[state]}; {int(np.count_nonzero(bad))} "
+            "entries are not probabilities"
         )
     if abs(initial.sum() - 1.0) > MASS_TOLERANCE:
-        raise ModelError(f"initial sums to {initial.sum():.12g}, not to 1 within {MASS_TOLERANCE:g}; normalise it")
+        raise ModelError(
+            f"initial sums to {initial.sum():.12g}, not to 1 within {MASS_TOLERANCE:g}; normalise "
+            "it"
+        )
     return frozen(initial)
 
 
@@ -304,4 +358,7 @@ def set_outline(
 
 
 def _of(bad: np.ndarray, mdp: MDP) -> str:
-    return f"{int(np.count_nonzero(bad)):,} of {int(np.count_nonzero(mdp.available)):,} available pairs"
+    return (
+        f"{int(np.count_nonzero(bad)):,} of {int(np.count_nonzero(mdp.available)):,} available "
+        "pairs"
+    )

@@ -33,16 +33,19 @@ class ExponentialChain:
     booster of x        0, to x
     ==================  ==================================  ==========================  ==========================================
 
-    Action 1 is optimal everywhere, and \(V^*(s) = \gamma^{2s}\), \(V^*(\text{adjoint } s) = \gamma^{2s+1}\). But in primary s it
-    looks worse than action 0 until adjoint s - 1 has learned, and until then its probability falls, so that it takes the longer to
-    come up again: each state waits for the one before it, and each wait is a power of the one before.
+    Action 1 is optimal everywhere, and \(V^*(s) = \gamma^{2s}\),
+    \(V^*(\text{adjoint } s) = \gamma^{2s+1}\). But in primary s it looks worse than action 0 until
+    adjoint s - 1 has learned, and until then its probability falls, so that it takes the longer to
+    come up again: each state waits for the one before it, and each wait is a power of the one
+    before.
 
-    What makes it so slow is the number of states: the buffers and boosters are classes of many copies, which all behave alike, for
-    they start alike. :meth:`lumped` has one state for each class. Values, occupancies and natural gradients are those of the full
-    model; a gradient with respect to the logits of one copy is that of its class divided by the number of copies.
+    What makes it so slow is the number of states: the buffers and boosters are classes of many
+    copies, which all behave alike, for they start alike. :meth:`lumped` has one state for each
+    class. Values, occupancies and natural gradients are those of the full model; a gradient with
+    respect to the logits of one copy is that of its class divided by the number of copies.
 
-    The paper's own numerical constants could not be read in the copy at hand: the construction follows its plan, the constants are
-    a reconstruction.
+    The paper's own numerical constants could not be read in the copy at hand: the construction
+    follows its plan, the constants are a reconstruction.
 
     Args:
         size: S, the number of states in full.
@@ -62,8 +65,8 @@ class ExponentialChain:
         100000000
 
     Reference:
-        Li, Wei, Chi and Chen, Softmax policy gradient methods can take exponential time to converge, Mathematical Programming 201,
-        2023.
+        Li, Wei, Chi and Chen, Softmax policy gradient methods can take exponential time to
+        converge, Mathematical Programming 201, 2023.
     """
 
     size: int = 10**8
@@ -76,13 +79,18 @@ class ExponentialChain:
         count("horizon", self.horizon, 3)
         probability("boosters", self.boosters)
         if not 0.0 < self.discount < 1.0:
-            raise ModelError(f"discount must be between 0 and 1, both left out, not {self.discount!r}")
+            raise ModelError(
+                f"discount must be between 0 and 1, both left out, not {self.discount!r}"
+            )
         if not 0.0 < self.leak <= 1 / 6:
             raise ModelError(f"leak must be more than 0 and at most 1/6, not {self.leak!r}")
         count("size", self.size)
         fewest = int(min(self.copies))
         if fewest < 1:
-            raise ModelError(f"size = {self.size:,} is too few for a horizon of {self.horizon}: a class would have {fewest} states")
+            raise ModelError(
+                f"size = {self.size:,} is too few for a horizon of {self.horizon}: a class would "
+                f"have {fewest} states"
+            )
 
     @property
     def kinds(self) -> list[str]:
@@ -116,15 +124,31 @@ class ExponentialChain:
         transitions, rewards, available = self._arrays()
         of = np.repeat(np.arange(self.copies.size), self.copies)
         # what leads to a class leads to each of its copies alike
-        spread = sp.csr_array((1.0 / self.copies[of], (of, np.arange(self.size))), shape=(self.copies.size, self.size))
+        spread = sp.csr_array(
+            (1.0 / self.copies[of], (of, np.arange(self.size))), shape=(self.copies.size, self.size)
+        )
         rows = [matrix[of] @ spread for matrix in transitions]
         labels = [f"{self.kinds[kind]} ({place})" for place, kind in enumerate(of)]
-        return self._model(rows, rewards[of], available[of], np.full(self.size, 1.0 / self.size), labels)
+        return self._model(
+            rows, rewards[of], available[of], np.full(self.size, 1.0 / self.size), labels
+        )
 
-    def _model(self, transitions: list, rewards: np.ndarray, available: np.ndarray, initial: np.ndarray, labels: list[str]) -> MDP:
+    def _model(
+        self,
+        transitions: list,
+        rewards: np.ndarray,
+        available: np.ndarray,
+        initial: np.ndarray,
+        labels: list[str],
+    ) -> MDP:
         return MDP.from_ass(
-            transitions, rewards, discount=self.discount, initial=initial, available=available, state_labels=labels,
-        )  # fmt: skip
+            transitions,
+            rewards,
+            discount=self.discount,
+            initial=initial,
+            available=available,
+            state_labels=labels,
+        )
 
     def _arrays(self) -> tuple[list[sp.csr_array], Float[np.ndarray, "n 3"], np.ndarray]:
         """Return the transitions, one (n, n) matrix an action, the rewards, and which actions there are."""
@@ -158,11 +182,17 @@ class ExponentialChain:
 
 
 def exponential_chain(
-    size: int = 10**8, *, horizon: int = 6, leak: float = 1 / 6, boosters: float = 7 / 12, discount: float = 0.97
+    size: int = 10**8,
+    *,
+    horizon: int = 6,
+    leak: float = 1 / 6,
+    boosters: float = 7 / 12,
+    discount: float = 0.97,
 ) -> MDP:
     """Return a chain on which softmax policy gradient takes exponential time, with one state for each class of alike ones.
 
-    See :class:`ExponentialChain`, whose :meth:`~ExponentialChain.lumped` model it is. Any other method solves it at once.
+    See :class:`ExponentialChain`, whose :meth:`~ExponentialChain.lumped` model it is. Any other
+    method solves it at once.
 
     Args:
         size: S, the number of states in full.

@@ -26,18 +26,21 @@ def garnet(
 ) -> MDP:
     r"""Return a Garnet (generalized average reward non-stationary environment test bench): a random model.
 
-    Each pair has b distinct successors, every set of b states being equally likely. Their probabilities are the gaps between
-    b - 1 sorted uniform numbers in [0, 1], so they are uniform on the simplex. Rewards are standard normal.
+    Each pair has b distinct successors, every set of b states being equally likely. Their
+    probabilities are the gaps between b - 1 sorted uniform numbers in [0, 1], so they are uniform
+    on the simplex. Rewards are standard normal.
 
     Args:
         n_states: S.
         n_actions: A.
         branching: b, the number of successors of each pair, 1 ≤ b ≤ S.
-        rng: A seed, or a generator to draw from. The same seed gives the same model under the same version of NumPy.
+        rng: A seed, or a generator to draw from. The same seed gives the same model under the same
+            version of NumPy.
         discount: γ.
 
     Returns:
-        A model of S states and A actions: sparse, or dense where a row has more than a quarter of the states.
+        A model of S states and A actions: sparse, or dense where a row has more than a quarter of
+        the states.
 
     Raises:
         ModelError: if a parameter is out of its range.
@@ -48,15 +51,19 @@ def garnet(
         MDP(1,000 states, 4 actions, 12,000 transitions (sparse), discount 0.95)
 
     Reference:
-        Archibald, McKinnon and Thomas, On the generation of Markov decision processes, Journal of the Operational Research
-        Society 46, 1995. The rewards depend on state and action, as in Bhatnagar, Sutton, Ghavamzadeh and Lee, Natural
-        actor-critic algorithms, Automatica 45, 2009.
+        Archibald, McKinnon and Thomas, On the generation of Markov decision processes, Journal of
+        the Operational Research Society 46, 1995. The rewards depend on state and action, as in
+        Bhatnagar, Sutton, Ghavamzadeh and Lee, Natural actor-critic algorithms, Automatica
+        45, 2009.
     """
     n_states = count("n_states", n_states)
     n_actions = count("n_actions", n_actions)
     branching = count("branching", branching)
     if branching > n_states:
-        raise ModelError(f"branching is {branching}, but a pair cannot have more distinct successors than the {n_states} states")
+        raise ModelError(
+            f"branching is {branching}, but a pair cannot have more distinct successors than the "
+            f"{n_states} states"
+        )
     if not isinstance(rng, np.random.Generator):
         rng = np.random.default_rng(count("rng", rng, 0))
     n_pairs = n_states * n_actions
@@ -66,14 +73,18 @@ def garnet(
     cuts[:, 1:-1] = rng.random((n_pairs, branching - 1))
     cuts[:, 1:-1].sort(axis=1)
     pointers = np.arange(0, n_pairs * branching + 1, branching)
-    rows = sp.csr_array((np.diff(cuts, axis=1).ravel(), successors.ravel(), pointers), shape=(n_pairs, n_states))
+    rows = sp.csr_array(
+        (np.diff(cuts, axis=1).ravel(), successors.ravel(), pointers), shape=(n_pairs, n_states)
+    )
     rewards = rng.standard_normal((n_states, n_actions))
     if 4 * branching > n_states:
         return MDP(rows.toarray().reshape(n_states, n_actions, n_states), rewards, discount)
     return MDP(rows, rewards, discount)
 
 
-def _distinct(rng: np.random.Generator, n_rows: int, n_states: int, size: int) -> Int[np.ndarray, "K b"]:
+def _distinct(
+    rng: np.random.Generator, n_rows: int, n_states: int, size: int
+) -> Int[np.ndarray, "K b"]:
     """Draw (K, b) sorted states, the b in a row being a uniformly random subset."""
     if size * size > 4 * n_states:
         # the b smallest of S random numbers; linear in S, where the other way is quadratic in b
@@ -83,7 +94,8 @@ def _distinct(rng: np.random.Generator, n_rows: int, n_states: int, size: int) -
             keys = rng.random((min(step, n_rows - start), n_states))
             drawn[start : start + step] = np.argpartition(keys, size - 1, axis=1)[:, :size]
     else:
-        # Floyd's algorithm for all rows at once: draw up to ``top``; what was drawn before is replaced by ``top``
+        # Floyd's algorithm for all rows at once: draw up to ``top``; what was drawn before is
+        # replaced by ``top``
         columns = np.empty((size, n_rows), dtype=np.int32)
         for column in range(size):
             top = n_states - size + column

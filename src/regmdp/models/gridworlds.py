@@ -16,7 +16,8 @@ from regmdp.models._checks import count, finite, probability
 
 __all__ = ["gridworld", "gridworld_from_drawing", "maze", "rooms", "russell_norvig"]
 
-#: Row and column steps of the four actions, clockwise, so that the neighbours of an action in this list are perpendicular to it.
+#: Row and column steps of the four actions, clockwise, so that the neighbours of an action in this
+#: list are perpendicular to it.
 STEPS = ((-1, 0), (0, 1), (1, 0), (0, -1))
 ACTIONS = ("up", "right", "down", "left")
 LAYOUTS = ("open", "rooms", "maze")
@@ -38,18 +39,19 @@ def gridworld(
 ) -> MDP:
     r"""Return a gridworld with walls and slip.
 
-    A move goes in its direction with probability 1 - slip, and to either side of it with probability slip / 2 each. Who runs
-    into a wall or the border stays. Every move pays the step reward, entering the goal pays the goal reward on top, and there
-    the episode ends. The states are the cells that are not walls, row by row; :func:`gridworld_from_drawing` takes a picture.
+    A move goes in its direction with probability 1 - slip, and to either side of it with
+    probability slip / 2 each. Who runs into a wall or the border stays. Every move pays the step
+    reward, entering the goal pays the goal reward on top, and there the episode ends. The states
+    are the cells that are not walls, row by row; :func:`gridworld_from_drawing` takes a picture.
 
-    On an open grid without slip, if γ < 1 and the step reward is 0, the value of a cell d ≥ 1 steps from the goal is
-    γ^{d-1} times the goal reward.
+    On an open grid without slip, if γ < 1 and the step reward is 0, the value of a cell d ≥ 1 steps
+    from the goal is γ^{d-1} times the goal reward.
 
     Args:
         height: Number of rows.
         width: Number of columns.
-        walls: (height, width) bool, True where there is a wall; or one of "open", "rooms" (:func:`rooms`) and "maze"
-            (:func:`maze` with seed 0).
+        walls: (height, width) bool, True where there is a wall; or one of "open", "rooms"
+            (:func:`rooms`) and "maze" (:func:`maze` with seed 0).
         start: Row and column of the first state; by default the first free cell.
         goal: Row and column of the goal; by default the last free cell.
         slip: Probability of going sideways.
@@ -58,7 +60,8 @@ def gridworld(
         discount: γ.
 
     Returns:
-        A sparse model with a state for every free cell, and 4 actions: up, right, down, left. The goal is terminal.
+        A sparse model with a state for every free cell, and 4 actions: up, right, down, left. The
+        goal is terminal.
 
     Raises:
         ModelError: if a parameter is out of its range, or start or goal is not a free cell.
@@ -75,7 +78,9 @@ def gridworld(
     walls = _as_walls(walls, height, width)
     free = np.flatnonzero(~walls.ravel())
     if free.size < 2:
-        raise ModelError(f"walls leave {free.size} free cells; a gridworld needs at least a start and a goal")
+        raise ModelError(
+            f"walls leave {free.size} free cells; a gridworld needs at least a start and a goal"
+        )
     start_cell = _as_cell("start", start, walls, int(free[0]))
     goal_cell = _as_cell("goal", goal, walls, int(free[-1]))
     if start_cell == goal_cell:
@@ -101,8 +106,9 @@ def gridworld_from_drawing(
     """Return the gridworld of a drawing, one line of text a row.
 
     Args:
-        drawing: ``.`` is a free cell, ``#`` a wall, ``G`` a goal and ``T`` a trap, which both end the episode, ``S`` a start.
-            Of several starts all are equally likely; without any, all cells are that do not end the episode.
+        drawing: ``.`` is a free cell, ``#`` a wall, ``G`` a goal and ``T`` a trap, which both end
+            the episode, ``S`` a start. Of several starts all are equally likely; without any, all
+            cells are that do not end the episode.
         slip: As for :func:`gridworld`; so are the other parameters.
         goal_reward: Paid on entering a goal.
         trap_reward: Paid on entering a trap.
@@ -126,13 +132,16 @@ def gridworld_from_drawing(
         raise ModelError("the drawing is empty")
     for number, line in enumerate(lines):
         if len(line) != len(lines[0]):
-            raise ModelError(f"line {number} of the drawing has {len(line)} cells, but line 0 has {len(lines[0])}")
+            raise ModelError(
+                f"line {number} of the drawing has {len(line)} cells, but line 0 has "
+                f"{len(lines[0])}"
+            )
         unknown = sorted(set(line) - set(".#GTS"))
         if unknown:
             column = line.index(unknown[0])
             raise ModelError(
-                f"the drawing has {unknown[0]!r} in row {number}, column {column}; the cells are . (free), # (wall), G (goal), "
-                "T (trap) and S (start)"
+                f"the drawing has {unknown[0]!r} in row {number}, column {column}; the cells are . "
+                "(free), # (wall), G (goal), T (trap) and S (start)"
             )
     cells = np.array([list(line) for line in lines])
     ends = (cells == "G") | (cells == "T")
@@ -154,8 +163,8 @@ def russell_norvig(*, slip: float = 0.2, step_reward: float = -0.04, discount: f
         0.762   wall  0.660    -1
         0.705  0.655  0.611  0.388
 
-    The book pays the reward of a terminal state in it; here it is paid on entering, so terminal states are worth 0 and the
-    values of the others are the same.
+    The book pays the reward of a terminal state in it; here it is paid on entering, so terminal
+    states are worth 0 and the values of the others are the same.
 
     Args:
         slip: Probability of going sideways.
@@ -171,7 +180,8 @@ def russell_norvig(*, slip: float = 0.2, step_reward: float = -0.04, discount: f
         MDP(11 states, 4 actions, 96 transitions (sparse), 36 available pairs, 2 terminal, discount 1)
 
     Reference:
-        Russell and Norvig, Artificial Intelligence: A Modern Approach, 3rd edition, 2010, figure 17.3.
+        Russell and Norvig, Artificial Intelligence: A Modern Approach, 3rd edition, 2010, figure
+        17.3.
     """
     drawing = """
         ...G
@@ -185,7 +195,11 @@ def rooms(height: int, width: int) -> Bool[np.ndarray, "H W"]:
     r"""Return the (H, W) walls of four rooms with four doors; a side shorter than 5 is not divided.
 
     >>> import regmdp as rm
-    >>> print("\n".join("".join("_#"[cell] for cell in row) for row in rm.models.rooms(5, 7).astype(int)))
+    >>> print(
+    ...     "\n".join(
+    ...         "".join("_#"[cell] for cell in row) for row in rm.models.rooms(5, 7).astype(int)
+    ...     )
+    ... )
     ___#___
     _______
     #_###_#
@@ -209,8 +223,8 @@ def rooms(height: int, width: int) -> Bool[np.ndarray, "H W"]:
 def maze(height: int, width: int, *, rng: int | np.random.Generator = 0) -> Bool[np.ndarray, "H W"]:
     """Return the (H, W) walls of a random maze, in which exactly one way leads from any free cell to any other.
 
-    The cells with even row and column are free. Between them passages are opened along a spanning tree that is minimal for
-    random weights (Kruskal's algorithm).
+    The cells with even row and column are free. Between them passages are opened along a spanning
+    tree that is minimal for random weights (Kruskal's algorithm).
 
     Args:
         height: Number of rows.
@@ -225,13 +239,18 @@ def maze(height: int, width: int, *, rng: int | np.random.Generator = 0) -> Bool
     height, width = count("height", height), count("width", width)
     if not isinstance(rng, np.random.Generator):
         rng = np.random.default_rng(count("rng", rng, 0))
-    cells = np.arange(((height + 1) // 2) * ((width + 1) // 2)).reshape((height + 1) // 2, (width + 1) // 2)
+    cells = np.arange(((height + 1) // 2) * ((width + 1) // 2)).reshape(
+        (height + 1) // 2, (width + 1) // 2
+    )
     one = np.concatenate((cells[:, :-1].ravel(), cells[:-1].ravel()))
     other = np.concatenate((cells[:, 1:].ravel(), cells[1:].ravel()))
     weights = 1.0 + rng.random(one.size)
     graph = sp.csr_array((weights, (one, other)), shape=(cells.size, cells.size))
     tree = minimum_spanning_tree(graph).tocoo()
-    (row, column), (next_row, next_column) = np.unravel_index(tree.row, cells.shape), np.unravel_index(tree.col, cells.shape)
+    (row, column), (next_row, next_column) = (
+        np.unravel_index(tree.row, cells.shape),
+        np.unravel_index(tree.col, cells.shape),
+    )
     walls = np.ones((height, width), dtype=np.bool_)
     walls[::2, ::2] = False
     walls[row + next_row, column + next_column] = False
@@ -241,15 +260,22 @@ def maze(height: int, width: int, *, rng: int | np.random.Generator = 0) -> Bool
 def _as_walls(walls: Any, height: int, width: int) -> Bool[np.ndarray, "H W"]:
     if isinstance(walls, str):
         if walls not in LAYOUTS:
-            raise ModelError(f"walls is {walls!r}; it must be one of {', '.join(LAYOUTS)}, or a (height, width) array of bools")
+            raise ModelError(
+                f"walls is {walls!r}; it must be one of {', '.join(LAYOUTS)}, or a (height, width) "
+                "array of bools"
+            )
         if walls == "open":
             return np.zeros((height, width), dtype=np.bool_)
         return rooms(height, width) if walls == "rooms" else maze(height, width)
     walls = np.asarray(walls)
     if walls.shape != (height, width):
-        raise ModelError(f"walls must have shape (height, width) = {(height, width)}, not {walls.shape}")
+        raise ModelError(
+            f"walls must have shape (height, width) = {(height, width)}, not {walls.shape}"
+        )
     if walls.dtype != np.bool_:
-        raise ModelError(f"walls must be an array of bools, True where there is a wall, not of {walls.dtype}")
+        raise ModelError(
+            f"walls must be an array of bools, True where there is a wall, not of {walls.dtype}"
+        )
     return walls
 
 
@@ -260,7 +286,10 @@ def _as_cell(name: str, place: tuple[int, int] | None, walls: np.ndarray, defaul
     height, width = walls.shape
     row, column = (int(i) for i in place)
     if not (0 <= row < height and 0 <= column < width):
-        raise ModelError(f"{name} is row {row}, column {column}, outside the grid of {height} rows and {width} columns")
+        raise ModelError(
+            f"{name} is row {row}, column {column}, outside the grid of {height} rows and {width} "
+            "columns"
+        )
     if walls[row, column]:
         raise ModelError(f"{name} is row {row}, column {column}, which is a wall")
     return row * width + column
@@ -279,7 +308,9 @@ def _assemble(
     slip, step_reward = probability("slip", slip), finite("step_reward", step_reward)
     row, column = np.nonzero(~walls)
     n_states = row.size
-    number = np.full((walls.shape[0] + 2, walls.shape[1] + 2), -1, dtype=np.int32)  # a border, so that no step leaves the array
+    number = np.full(
+        (walls.shape[0] + 2, walls.shape[1] + 2), -1, dtype=np.int32
+    )  # a border, so that no step leaves the array
     number[row + 1, column + 1] = np.arange(n_states)
     stay = np.arange(n_states, dtype=np.int32)
     lands = np.empty((n_states, 4), dtype=np.int32)
@@ -296,7 +327,9 @@ def _assemble(
     )
     labels = None
     if n_states <= MOST_LABELS:
-        labels = [f"row {r}, column {c}" for r, c in zip(row.tolist(), column.tolist(), strict=True)]
+        labels = [
+            f"row {r}, column {c}" for r, c in zip(row.tolist(), column.tolist(), strict=True)
+        ]
     return MDP(
         rows,
         rewards,

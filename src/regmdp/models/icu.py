@@ -16,8 +16,8 @@ __all__ = ["ICU_NOTICE", "icu_sepsis", "icu_sepsis_expert"]
 
 #: What a program that shows results of this model has to show with them.
 ICU_NOTICE = (
-    "ICU-Sepsis (Choudhary, Gupta and Thomas 2024) is for research only. It is not a medical device, and nothing computed from it "
-    "may guide the treatment of a patient."
+    "ICU-Sepsis (Choudhary, Gupta and Thomas 2024) is for research only. It is not a medical "
+    "device, and nothing computed from it may guide the treatment of a patient."
 )
 
 N_PATIENT_STATES = 713
@@ -25,16 +25,20 @@ LEVELS = 5
 
 
 def icu_sepsis(*, discount: float = 1.0) -> MDP:
-    r"""Return ICU-Sepsis, a model of the treatment of sepsis in intensive care. For research only, not for clinical use.
+    r"""Return ICU-Sepsis, a model of the treatment of sepsis in intensive care.
 
-    States 0 to 712 are clusters of patients' measurements over four hours; then come death, survival, and the state after
-    both, which are terminal. An action is a level of intravenous fluids and a level of vasopressors, 0 for none and 1 to 4 for the
-    quartiles of what was given: action 5i + j is fluids i and vasopressors j. Survival pays 1 and death 0, so that without
-    discount a value is a probability of survival. All actions are available everywhere: what clinicians rarely did in a state
-    has the mean of the rows of what they did.
+    For research only, not for clinical use.
 
-    Known values from the initial distribution, undiscounted: 0.8751 for the best policy (0.88 in the paper, by simulation),
-    0.7818 for the clinicians' (0.78), 0.7801 for the uniform policy (0.78).
+    States 0 to 712 are clusters of patients' measurements over four hours; then come death,
+    survival, and the state after both, which are terminal. An action is a level of intravenous
+    fluids and a level of vasopressors, 0 for none and 1 to 4 for the quartiles of what was given:
+    action 5i + j is fluids i and vasopressors j. Survival pays 1 and death 0, so that without
+    discount a value is a probability of survival. All actions are available everywhere: what
+    clinicians rarely did in a state has the mean of the rows of what they did.
+
+    Known values from the initial distribution, undiscounted: 0.8751 for the best policy (0.88 in
+    the paper, by simulation), 0.7818 for the clinicians' (0.78), 0.7801 for the uniform policy
+    (0.78).
 
     Args:
         discount: γ.
@@ -53,8 +57,8 @@ def icu_sepsis(*, discount: float = 1.0) -> MDP:
         (716, 25, 'state 713 (death)', 'state 0 (patient 0), action 7 (fluids 1, vasopressors 2)')
 
     Reference:
-        Choudhary, Gupta and Thomas, ICU-Sepsis: a benchmark MDP built from real medical data, Reinforcement Learning
-        Conference, 2024, with data from MIMIC-III (Johnson et al. 2016).
+        Choudhary, Gupta and Thomas, ICU-Sepsis: a benchmark MDP built from real medical data,
+        Reinforcement Learning Conference, 2024, with data from MIMIC-III (Johnson et al. 2016).
     """
     data = _read("tx_mat", "r_mat", "d_0")
     probabilities, rewards, initial = data["tx_mat"], data["r_mat"], data["d_0"]
@@ -70,14 +74,17 @@ def icu_sepsis(*, discount: float = 1.0) -> MDP:
         initial=initial,
         available=np.broadcast_to(live[:, None], (n_states, n_actions)),
         state_labels=[*patients, "death", "survival", "after"],
-        action_labels=[f"fluids {i}, vasopressors {j}" for i in range(LEVELS) for j in range(LEVELS)],
+        action_labels=[
+            f"fluids {i}, vasopressors {j}" for i in range(LEVELS) for j in range(LEVELS)
+        ],
     )
 
 
 def icu_sepsis_expert() -> Float[np.ndarray, "S A"]:
     """Return the (716, 25) policy that the authors of ICU-Sepsis estimated for the clinicians.
 
-    The rows of the three terminal states are 0. Actions that clinicians took too rarely have probability exactly 0.
+    The rows of the three terminal states are 0. Actions that clinicians took too rarely have
+    probability exactly 0.
 
     Raises:
         MissingExtraError: if the package ``icu-sepsis``, which holds the data, is not installed.
@@ -97,7 +104,8 @@ def icu_sepsis_expert() -> Float[np.ndarray, "S A"]:
 def _read(*names: str) -> dict[str, np.ndarray]:
     """Read arrays from the package's data file.
 
-    The package itself is not imported: that would import the unmaintained gym, which writes to the terminal.
+    The package itself is not imported: that would import the unmaintained gym, which writes to the
+    terminal.
     """
     spec = importlib.util.find_spec("icu_sepsis")
     if spec is None or not spec.submodule_search_locations:
@@ -112,10 +120,14 @@ def _read(*names: str) -> dict[str, np.ndarray]:
                 arrays[name] = archive[name]
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise FormatError(
-            f"{path} is not the data file of icu-sepsis that was expected ({error}); install version 2.0 or newer again"
+            f"{path} is not the data file of icu-sepsis that was expected ({error}); install "
+            "version 2.0 or newer again"
         ) from error
     for name, array in arrays.items():
         shape = shapes.get(name, (n_states, n_actions, n_states))
         if array.shape != shape:
-            raise FormatError(f"{path}: {name} has shape {array.shape}, not {shape}; this is another version of ICU-Sepsis")
+            raise FormatError(
+                f"{path}: {name} has shape {array.shape}, not {shape}; this is another version of "
+                "ICU-Sepsis"
+            )
     return arrays

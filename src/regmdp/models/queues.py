@@ -23,15 +23,16 @@ def queue(
 ) -> MDP:
     r"""Return a single-server queue with admission control.
 
-    The state x is the number of customers in the system. In every period one customer arrives (probability λ), or the one in
-    service leaves (μ, if there is one), or nothing happens. The action says whether an arriving customer is let in, which pays
-    R; every customer costs h per period.
+    The state x is the number of customers in the system. In every period one customer arrives
+    (probability λ), or the one in service leaves (μ, if there is one), or nothing happens. The
+    action says whether an arriving customer is let in, which pays R; every customer costs h per
+    period.
 
     .. math::
         r(x, \text{reject}) = -h x, \qquad r(x, \text{admit}) = \lambda R - h x
 
-    When the system is full, *admit* is not available. It is optimal to admit up to a threshold. With capacity 1, and if it is
-    optimal to admit,
+    When the system is full, *admit* is not available. It is optimal to admit up to a threshold.
+    With capacity 1, and if it is optimal to admit,
 
     .. math::
         V^*(0) = \frac{(1 - \gamma (1 - \mu)) \lambda R - \gamma \lambda h}{(1 - \gamma)(1 - \gamma (1 - \lambda - \mu))}.
@@ -59,17 +60,19 @@ def queue(
         array([0.5, 0.1, 0.4])
 
     Reference:
-        Naor, The regulation of queue size by levying tolls, Econometrica 37, 1969. Stidham, Optimal control of admission to a
-        queueing system, IEEE Transactions on Automatic Control 30, 1985, shows that a threshold is optimal. Here time is
-        discrete; a continuous-time queue becomes one by uniformization.
+        Naor, The regulation of queue size by levying tolls, Econometrica 37, 1969. Stidham, Optimal
+        control of admission to a queueing system, IEEE Transactions on Automatic Control 30, 1985,
+        shows that a threshold is optimal. Here time is discrete; a continuous-time queue becomes
+        one by uniformization.
     """
     capacity = count("capacity", capacity)
     arrival = probability("arrival", arrival)
     service = probability("service", service)
     if arrival + service > 1.0 + 1e-12:
         raise ModelError(
-            f"arrival + service is {arrival + service:.12g}, but at most one of the two happens in a period, so it must not "
-            "exceed 1; make the periods shorter: divide both by the same number"
+            f"arrival + service is {arrival + service:.12g}, but at most one of the two happens in "
+            "a period, so it must not exceed 1; make the periods shorter: divide both by the same "
+            "number"
         )
     reward, holding = finite("reward", reward), finite("holding", holding)
     n_states = capacity + 1
@@ -77,10 +80,16 @@ def queue(
     shrinks = np.where(customers > 0, service, 0.0)
     grows = np.stack((np.zeros(n_states), np.where(customers < capacity, arrival, 0.0)), axis=1)
     stays = np.maximum(1.0 - shrinks[:, None] - grows, 0.0)
-    successor = np.stack((np.maximum(customers - 1, 0), customers, np.minimum(customers + 1, capacity)), axis=1)
+    successor = np.stack(
+        (np.maximum(customers - 1, 0), customers, np.minimum(customers + 1, capacity)), axis=1
+    )
     weight = np.stack((np.broadcast_to(shrinks[:, None], grows.shape), stays, grows), axis=-1)
     rows = sp.csr_array(
-        (weight.ravel(), np.repeat(successor, 2, axis=0).ravel(), np.arange(0, 6 * n_states + 1, 3)),
+        (
+            weight.ravel(),
+            np.repeat(successor, 2, axis=0).ravel(),
+            np.arange(0, 6 * n_states + 1, 3),
+        ),
         shape=(2 * n_states, n_states),
     )
     available = np.ones((n_states, 2), dtype=np.bool_)

@@ -55,27 +55,86 @@ class NamedModel:
     @property
     def parameters(self) -> dict[str, Any]:
         """The parameters and their defaults."""
-        return {name: parameter.default for name, parameter in inspect.signature(self.builder).parameters.items()}
+        return {
+            name: parameter.default
+            for name, parameter in inspect.signature(self.builder).parameters.items()
+        }
 
 
 _MODELS = {
     model.name: model
     for model in (
         NamedModel("bandit", bandit, "Three arms, one state", 1, 3, 0.0, "value 1"),
-        NamedModel("chain", chain, "Walk to the far end of a chain, where the reward is", 5, 2, 0.9, "value 6.561 from state 0"),
-        NamedModel("exponential-chain", exponential_chain, "Softmax policy gradient takes exponential time, nothing else does",
-                   23, 3, 0.97, "value discount^(2 s) in primary s"),
-        NamedModel("forest", forest, "Let a forest grow or cut it, before it burns", 3, 2, 0.9, "values 26.244, 29.484, 33.484"),
+        NamedModel(
+            "chain",
+            chain,
+            "Walk to the far end of a chain, where the reward is",
+            5,
+            2,
+            0.9,
+            "value 6.561 from state 0",
+        ),
+        NamedModel(
+            "exponential-chain",
+            exponential_chain,
+            "Softmax policy gradient takes exponential time, nothing else does",
+            23,
+            3,
+            0.97,
+            "value discount^(2 s) in primary s",
+        ),
+        NamedModel(
+            "forest",
+            forest,
+            "Let a forest grow or cut it, before it burns",
+            3,
+            2,
+            0.9,
+            "values 26.244, 29.484, 33.484",
+        ),
         NamedModel("garnet", garnet, "A random sparse model", 100, 4, 0.95, "none in closed form"),
-        NamedModel("gridworld", gridworld, "Four rooms, four doors, a goal, and slippery floors", 104, 4, 0.99,
-                   "without walls and slip, discount^(steps - 1)"),
-        NamedModel("icu-sepsis", icu_sepsis, "Treatment of sepsis in intensive care, from hospital records", 716, 25, 1.0,
-                   "value 0.8751; clinicians 0.7818, uniform policy 0.7801", ICU_NOTICE, "icu", "stay",
-                   {"expert": icu_sepsis_expert}),
-        NamedModel("queue", queue, "Admit customers to a queue or turn them away", 51, 2, 0.99, "a threshold is optimal"),
-        NamedModel("russell-norvig", russell_norvig, "The 4 × 3 world of the textbook", 11, 4, 1.0, "value 0.705 from the start"),
+        NamedModel(
+            "gridworld",
+            gridworld,
+            "Four rooms, four doors, a goal, and slippery floors",
+            104,
+            4,
+            0.99,
+            "without walls and slip, discount^(steps - 1)",
+        ),
+        NamedModel(
+            "icu-sepsis",
+            icu_sepsis,
+            "Treatment of sepsis in intensive care, from hospital records",
+            716,
+            25,
+            1.0,
+            "value 0.8751; clinicians 0.7818, uniform policy 0.7801",
+            ICU_NOTICE,
+            "icu",
+            "stay",
+            {"expert": icu_sepsis_expert},
+        ),
+        NamedModel(
+            "queue",
+            queue,
+            "Admit customers to a queue or turn them away",
+            51,
+            2,
+            0.99,
+            "a threshold is optimal",
+        ),
+        NamedModel(
+            "russell-norvig",
+            russell_norvig,
+            "The 4 × 3 world of the textbook",
+            11,
+            4,
+            1.0,
+            "value 0.705 from the start",
+        ),
     )
-}  # fmt: skip
+}
 
 
 def names() -> tuple[str, ...]:
@@ -92,7 +151,11 @@ def catalogue() -> tuple[NamedModel, ...]:
     """Return all named models, with descriptions, sizes, parameters and known answers.
 
     >>> import regmdp as rm
-    >>> [(model.n_states, model.parameters) for model in rm.models.catalogue() if model.name == "chain"]
+    >>> [
+    ...     (model.n_states, model.parameters)
+    ...     for model in rm.models.catalogue()
+    ...     if model.name == "chain"
+    ... ]
     [(5, {'n_states': 5, 'distraction': 0.0, 'discount': 0.9})]
     """
     return tuple(_MODELS.values())
@@ -111,7 +174,10 @@ def find(name: str) -> NamedModel:
     """
     model = _MODELS.get(name)
     if model is None:
-        raise ModelError(f"there is no model named {name!r}{_nearest(name, names())}The models are {', '.join(_MODELS)}")
+        raise ModelError(
+            f"there is no model named {name!r}{_nearest(name, names())}The models are "
+            f"{', '.join(_MODELS)}"
+        )
     return model
 
 
@@ -123,8 +189,8 @@ def build(name: str, /, **parameters: Any) -> MDP:
         **parameters: Parameters of its builder; what is left out has its default.
 
     Raises:
-        ModelError: if there is no such model, or it has no such parameter; the message names the nearest ones. Or if the value
-            of a parameter is out of its range.
+        ModelError: if there is no such model, or it has no such parameter; the message names the
+            nearest ones. Or if the value of a parameter is out of its range.
 
     Examples:
         >>> import regmdp as rm
@@ -140,7 +206,10 @@ def build(name: str, /, **parameters: Any) -> MDP:
     for parameter in parameters:
         if parameter not in allowed:
             listed = ", ".join(f"{key}={default!r}" for key, default in allowed.items())
-            raise ModelError(f"{name} has no parameter {parameter!r}{_nearest(parameter, tuple(allowed))}It takes {listed}")
+            raise ModelError(
+                f"{name} has no parameter {parameter!r}{_nearest(parameter, tuple(allowed))}It "
+                f"takes {listed}"
+            )
     return model.builder(**parameters)
 
 

@@ -24,8 +24,8 @@ def bandit(rewards: Sequence[float] = (1.0, 0.9, 0.1), *, discount: float = 0.0)
         V^* = \frac{1}{1 - \gamma} \max_a r_a, \qquad
         V^*_\tau = \frac{\tau}{1 - \gamma} \log \sum_a e^{r_a / \tau}, \quad \pi_a \propto e^{r_a / \tau}
 
-    without a regularizer, and with the negative entropy at temperature τ. The policy does not depend on γ, for every arm leads
-    back to the same state.
+    without a regularizer, and with the negative entropy at temperature τ. The policy does not
+    depend on γ, for every arm leads back to the same state.
 
     Args:
         rewards: A expected rewards, one an arm.
@@ -45,8 +45,8 @@ def bandit(rewards: Sequence[float] = (1.0, 0.9, 0.1), *, discount: float = 0.0)
         array([[2., 5.]])
 
     Reference:
-        Mei, Xiao, Szepesvári and Schuurmans, On the global convergence rates of softmax policy gradient methods, ICML 2020,
-        uses the three arms (1, 0.9, 0.1) in its figures.
+        Mei, Xiao, Szepesvári and Schuurmans, On the global convergence rates of softmax policy
+        gradient methods, ICML 2020, uses the three arms (1, 0.9, 0.1) in its figures.
     """
     arms = [finite(f"reward {arm}", reward) for arm, reward in enumerate(rewards)]
     if not arms:
@@ -63,14 +63,15 @@ def bandit(rewards: Sequence[float] = (1.0, 0.9, 0.1), *, discount: float = 0.0)
 def chain(n_states: int = 5, *, distraction: float = 0.0, discount: float = 0.9) -> MDP:
     r"""Return a chain whose reward lies at the far end.
 
-    In state i < n - 1 *forward* leads to i + 1 and pays nothing; in the last state it stays and pays 1. *Back* leads from
-    everywhere to state 0 and pays the distraction d. For γ < 1,
+    In state i < n - 1 *forward* leads to i + 1 and pays nothing; in the last state it stays and
+    pays 1. *Back* leads from everywhere to state 0 and pays the distraction d. For γ < 1,
 
     .. math::
         V^*(i) = \frac{\max(\gamma^{n - 1 - i}, d)}{1 - \gamma},
 
     which solves the optimality equation: if d ≥ γ^{n-1}, *back* is worth d / (1 - γ) and *forward*
-    max(γ^{n-1-i}, γd) / (1 - γ); otherwise *back* is worth at most γ^{n-1} / (1 - γ), and *forward* γ^{n-1-i} / (1 - γ).
+    max(γ^{n-1-i}, γd) / (1 - γ); otherwise *back* is worth at most γ^{n-1} / (1 - γ), and *forward*
+    γ^{n-1-i} / (1 - γ).
 
     Args:
         n_states: S, at least 1.
@@ -96,27 +97,39 @@ def chain(n_states: int = 5, *, distraction: float = 0.0, discount: float = 0.9)
     distraction = probability("distraction", distraction)
     state = np.arange(n_states)
     successor = np.column_stack((np.zeros_like(state), np.minimum(state + 1, n_states - 1)))
-    rows = sp.csr_array((np.ones(2 * n_states), successor.ravel(), np.arange(2 * n_states + 1)), shape=(2 * n_states, n_states))
+    rows = sp.csr_array(
+        (np.ones(2 * n_states), successor.ravel(), np.arange(2 * n_states + 1)),
+        shape=(2 * n_states, n_states),
+    )
     rewards = np.zeros((n_states, 2))
     rewards[:, 0] = distraction
     rewards[-1, 1] = 1.0
-    return MDP(rows, rewards, discount, initial=(state == 0).astype(np.float64), action_labels=["back", "forward"])
+    return MDP(
+        rows,
+        rewards,
+        discount,
+        initial=(state == 0).astype(np.float64),
+        action_labels=["back", "forward"],
+    )
 
 
-def forest(n_states: int = 3, *, r1: float = 4.0, r2: float = 2.0, p: float = 0.1, discount: float = 0.9) -> MDP:
+def forest(
+    n_states: int = 3, *, r1: float = 4.0, r2: float = 2.0, p: float = 0.1, discount: float = 0.9
+) -> MDP:
     r"""Return the forest of the MDP toolboxes: wait for old trees, or cut.
 
-    State i is the age class. *Wait* leads to the next class, the oldest staying what it is, but with probability p a fire
-    burns the forest down to class 0; it pays r1 in the oldest class and nothing elsewhere. *Cut* leads to class 0 and pays
-    nothing there, r2 in the oldest class, and 1 in between.
+    State i is the age class. *Wait* leads to the next class, the oldest staying what it is, but
+    with probability p a fire burns the forest down to class 0; it pays r1 in the oldest class and
+    nothing elsewhere. *Cut* leads to class 0 and pays nothing there, r2 in the oldest class, and 1
+    in between.
 
     With the default parameters it is optimal to wait always:
 
     .. math::
         V_2 = 4 + V_1, \qquad V_1 = 0.09 V_0 + 0.81 V_2, \qquad 0.91 V_0 = 0.81 V_1,
 
-    so V = (26.244, 29.484, 33.484). Cutting instead, once, is worth 0.9 V_0 = 23.6196, 1 + 23.6196 and 2 + 23.6196: less in
-    every class.
+    so V = (26.244, 29.484, 33.484). Cutting instead, once, is worth 0.9 V_0 = 23.6196, 1 + 23.6196
+    and 2 + 23.6196: less in every class.
 
     Args:
         n_states: S, at least 2, the number of age classes.
@@ -141,8 +154,9 @@ def forest(n_states: int = 3, *, r1: float = 4.0, r2: float = 2.0, p: float = 0.
         array([26.244, 29.484, 33.484])
 
     Reference:
-        Chadès, Chapron, Cros, Garcia and Sabbadin, MDPtoolbox: a multi-platform toolbox to solve stochastic dynamic programming
-        problems, Ecography 37, 2014; its function ``mdp_example_forest``.
+        Chadès, Chapron, Cros, Garcia and Sabbadin, MDPtoolbox: a multi-platform toolbox to solve
+        stochastic dynamic programming problems, Ecography 37, 2014; its function
+        ``mdp_example_forest``.
     """
     n_states = count("n_states", n_states, 2)
     p = probability("p", p)

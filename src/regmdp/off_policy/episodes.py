@@ -44,7 +44,14 @@ class Episodes:
     counted: Float[np.ndarray, " n"]
 
     @classmethod
-    def of(cls, data: Dataset, frame: Frame, policy: Float[np.ndarray, "S A"], discount: float, horizon: int | None) -> Episodes:
+    def of(
+        cls,
+        data: Dataset,
+        frame: Frame,
+        policy: Float[np.ndarray, "S A"],
+        discount: float,
+        horizon: int | None,
+    ) -> Episodes:
         """Read the first ``horizon`` steps of each episode of the data.
 
         Raises:
@@ -52,10 +59,21 @@ class Episodes:
         """
         if data.episode is None or data.probability is None:
             missing = "episode" if data.episode is None else "probability"
-            why = "which rows belong together" if data.episode is None else "how likely the logged actions were"
+            why = (
+                "which rows belong together"
+                if data.episode is None
+                else "how likely the logged actions were"
+            )
             raise SampleError(
-                f"the data have no column {missing!r}: off-policy evaluation has to know {why}; give it to Dataset.from_columns"
-                + ("" if data.episode is None else ", from the records of the policy that was followed")
+                (
+                    f"the data have no column {missing!r}: off-policy evaluation has to know "
+                    f"{why}; give it to Dataset.from_columns"
+                )
+                + (
+                    ""
+                    if data.episode is None
+                    else ", from the records of the policy that was followed"
+                )
             )
         step = _steps(data.episode)
         if horizon is not None:
@@ -88,7 +106,9 @@ class Episodes:
         """(n,) terms of the steps -> (N,) their sums over each episode."""
         return np.bincount(self.number, terms, self.count)
 
-    def per_step(self, rows: Float[np.ndarray, " n"], after: Float[np.ndarray, " N"]) -> Float[np.ndarray, " L"]:
+    def per_step(
+        self, rows: Float[np.ndarray, " n"], after: Float[np.ndarray, " N"]
+    ) -> Float[np.ndarray, " L"]:
         """(n,) terms of the steps, and (N,) what each episode goes on with after the last -> (L,) sums over the episodes."""
         steps = int(self.length.max())
         over = np.cumsum(np.bincount(self.length, after, steps + 1))[:steps]
@@ -97,8 +117,9 @@ class Episodes:
     def effective_size(self, discount: float) -> float:
         r"""How many episodes of the policy itself these are worth.
 
-        At step t that is \((\sum_i w_{it})^2 / \sum_i w_{it}^2\), Kish's effective sample size; over the steps the harmonic mean
-        is taken, weighted with \(\gamma^t\), because variances add up. Episodes that ended keep their last weight.
+        At step t that is \((\sum_i w_{it})^2 / \sum_i w_{it}^2\), Kish's effective sample size;
+        over the steps the harmonic mean is taken, weighted with \(\gamma^t\), because variances add
+        up. Episodes that ended keep their last weight.
         """
         sums = self.per_step(self.weight, self.final)
         squares = self.per_step(self.weight**2, self.final**2)
@@ -131,7 +152,8 @@ def _products(
     if sums.max() > LARGEST_LOGARITHM:
         row = int(np.argmax(sums))
         raise SampleError(
-            f"row {row}: up to here the policy is e^{sums[row]:.0f} times likelier than the one that was followed; data of so "
-            "different a policy say nothing; evaluate fewer steps, with horizon=, or a policy nearer to the data's"
+            f"row {row}: up to here the policy is e^{sums[row]:.0f} times likelier than the one "
+            "that was followed; data of so different a policy say nothing; evaluate fewer steps, "
+            "with horizon=, or a policy nearer to the data's"
         )
     return np.exp(sums)

@@ -1,7 +1,8 @@
 r"""Estimators: from logged episodes to one number an episode, whose mean estimates the value.
 
-Each takes the (n,) rewards of the steps in three versions: as they are, and with the least and the most that what was cut off can
-have been worth. So an estimate is (3, N) totals: of the value, of a lower and of an upper bound on it.
+Each takes the (n,) rewards of the steps in three versions: as they are, and with the least and the
+most that what was cut off can have been worth. So an estimate is (3, N) totals: of the value, of a
+lower and of an upper bound on it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from regmdp.off_policy.episodes import Episodes
 
 __all__ = ["ESTIMATORS", "Task"]
 
-#: Sweeps in which the model of the doubly robust estimator is evaluated, at most: it is unbiased whatever that gives.
+#: Sweeps in which the model of the doubly robust estimator is evaluated, at most: it is unbiased
+#: whatever that gives.
 SWEEPS = 1000
 
 
@@ -39,7 +41,9 @@ class Task:
     least: float
     most: float
 
-    def after_cut(self, episodes: Episodes, estimate: Float[np.ndarray, " n"]) -> Float[np.ndarray, "three n"]:
+    def after_cut(
+        self, episodes: Episodes, estimate: Float[np.ndarray, " n"]
+    ) -> Float[np.ndarray, "three n"]:
         """(n,) estimates of the values of the next states -> (3, n) what is paid, for what was cut off, in the last step."""
         if self.discount == 0.0 or not episodes.cut.any():
             return np.zeros((3, episodes.number.size))
@@ -58,7 +62,8 @@ def importance_sampling(episodes: Episodes, task: Task) -> Float[np.ndarray, "th
 def weighted(episodes: Episodes, task: Task) -> Float[np.ndarray, "three N"]:
     """Divide by the sum of the weights of each step, not by N: biased, consistent, and of less variance.
 
-    The totals are linearized: their mean is the estimate, and their variance is N times its variance as N grows.
+    The totals are linearized: their mean is the estimate, and their variance is N times its
+    variance as N grows.
     """
     data = episodes.data
     rewards = data.reward + task.after_cut(episodes, np.zeros(len(data)))
@@ -89,7 +94,9 @@ def _normalised(
     of_rows = episodes.counted * weight / usable[episodes.step] * (paid - mean[episodes.step])
     # an episode that is over is paid 0 in every later step, with the weight that it ended with
     later = np.concatenate((np.cumsum((counted * mean / usable)[::-1])[::-1], [0.0]))
-    return float(counted @ mean) + episodes.totals(of_rows) - episodes.final * later[episodes.length]
+    return (
+        float(counted @ mean) + episodes.totals(of_rows) - episodes.final * later[episodes.length]
+    )
 
 
 def doubly_robust(episodes: Episodes, task: Task) -> Float[np.ndarray, "three N"]:
@@ -103,15 +110,25 @@ def doubly_robust(episodes: Episodes, task: Task) -> Float[np.ndarray, "three N"
     for parity in (0, 1):
         value, q = _modelled(episodes, task, episodes.half(1 - parity))
         after = np.where(episodes.ended, 0.0, value[data.next_state])
-        continued = np.where(episodes.cut, 0.0, task.discount * after) + task.after_cut(episodes, after)
-        terms = episodes.counted * episodes.weight * (data.reward + continued - q[data.state, data.action])
+        continued = np.where(episodes.cut, 0.0, task.discount * after) + task.after_cut(
+            episodes, after
+        )
+        terms = (
+            episodes.counted
+            * episodes.weight
+            * (data.reward + continued - q[data.state, data.action])
+        )
         mine = np.arange(episodes.count) % 2 == parity
         for version in range(3):
-            totals[version, mine] = (value[data.state[start]] + episodes.totals(terms[version]))[mine]
+            totals[version, mine] = (value[data.state[start]] + episodes.totals(terms[version]))[
+                mine
+            ]
     return totals
 
 
-def _modelled(episodes: Episodes, task: Task, rows: np.ndarray) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, "S A"]]:
+def _modelled(
+    episodes: Episodes, task: Task, rows: np.ndarray
+) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, "S A"]]:
     """Return the (S,) value and the (S, A) action values of the policy in the model that some of the (n,) rows make.
 
     A pair that they do not contain is given the average reward and the average next state.
@@ -131,7 +148,11 @@ def _modelled(episodes: Episodes, task: Task, rows: np.ndarray) -> tuple[Float[n
     limit = min(SWEEPS, int(episodes.length.max()) if task.discount >= 1.0 else SWEEPS)
     for _ in range(limit):
         q = reward + task.discount * np.where(seen, moves @ value, average @ value)
-        after = np.clip(np.sum(task.policy * q.reshape(task.policy.shape), axis=1) - task.cost, task.least, task.most)
+        after = np.clip(
+            np.sum(task.policy * q.reshape(task.policy.shape), axis=1) - task.cost,
+            task.least,
+            task.most,
+        )
         change, value = float(np.max(np.abs(after - value))), after
         if change <= 1e-6 * float(np.max(np.abs(value))):
             break

@@ -20,7 +20,11 @@ THRESHOLDS = 200
 def normal_interval(totals: Float[np.ndarray, "three N"], confidence: float) -> tuple[float, float]:
     """(3, N) totals of the value, and of a lower and an upper bound on it -> Student's interval for whatever lies between them."""
     count = totals.shape[1]
-    error = totals.std(axis=1, ddof=1) / np.sqrt(count) * scipy.special.stdtrit(count - 1, 0.5 + confidence / 2.0)
+    error = (
+        totals.std(axis=1, ddof=1)
+        / np.sqrt(count)
+        * scipy.special.stdtrit(count - 1, 0.5 + confidence / 2.0)
+    )
     mean = totals.mean(axis=1)
     return float(mean[1] - error[1]), float(mean[2] + error[2])
 
@@ -52,14 +56,17 @@ def _lower(
 ) -> float:
     r"""Bound the value from below.
 
-    With s ≤ 0 a bound on the reward of a step and on what comes after the end, 0, \(V - s/(1-\gamma)\) is the expectation of the
-    discounted sum of \(r_t - s \ge 0\) over all steps, those after the end included. Its weighted total X of an episode is not
-    negative, and leaving off what was cut makes it only smaller. So does clipping it, and min(X, c) is bounded.
+    With s ≤ 0 a bound on the reward of a step and on what comes after the end, 0,
+    \(V - s/(1-\gamma)\) is the expectation of the discounted sum of \(r_t - s \ge 0\) over all
+    steps, those after the end included. Its weighted total X of an episode is not negative, and
+    leaving off what was cut makes it only smaller. So does clipping it, and min(X, c) is bounded.
     """
     shift = min(least - dearest, 0.0)
     paid = episodes.weight * (reward - (dearest + shift)) + episodes.before * (dearest - cost)
     paid += np.where(episodes.ended, episodes.weight * discount * -shift / (1.0 - discount), 0.0)
-    return shift / (1.0 - discount) + _clipped_lower(episodes.totals(episodes.counted * paid), failure)
+    return shift / (1.0 - discount) + _clipped_lower(
+        episodes.totals(episodes.counted * paid), failure
+    )
 
 
 def _clipped_lower(totals: Float[np.ndarray, " N"], failure: float) -> float:
@@ -77,4 +84,10 @@ def _clipped_lower(totals: Float[np.ndarray, " N"], failure: float) -> float:
     promise = mean - empirical_bernstein_radius(rest.size, variance, threshold, failure, sides=1)
     limit = float(threshold[np.argmax(promise)])
     clipped = np.minimum(rest, limit)
-    return max(float(clipped.mean() - empirical_bernstein_radius(rest.size, clipped.var(ddof=1), limit, failure, sides=1)), 0.0)
+    return max(
+        float(
+            clipped.mean()
+            - empirical_bernstein_radius(rest.size, clipped.var(ddof=1), limit, failure, sides=1)
+        ),
+        0.0,
+    )

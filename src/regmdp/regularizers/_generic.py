@@ -14,10 +14,12 @@ from regmdp.regularizers.separable import SeparableRegularizer
 
 __all__ = ["ACCURACY", "generic_greedy"]
 
-#: How far greedy distributions may be from the maximum, in units of the number of actions and the size of h.
+#: How far greedy distributions may be from the maximum, in units of the number of actions and the
+#: size of h.
 ACCURACY = 1e-11
 
-#: Actions this far below the best have no probability, if h is not so steep there that it makes a difference.
+#: Actions this far below the best have no probability, if h is not so steep there that it makes a
+#: difference.
 FAR = 1e9
 
 #: Actions this far above those between which it is decided have all that they may have.
@@ -41,13 +43,18 @@ def generic_greedy(
         parts: The weights, and the regularizers.
         y: (…, A) scores, of one state or of several.
         available: (…, A) mask of the actions in the domain.
-        rest: The sum of those parts that have a greedy distribution in closed form, if there are any.
+        rest: The sum of those parts that have a greedy distribution in closed form, if there are
+            any.
 
     Raises:
         RegularizerError: if the maximum is not reached to within the rounding error.
     """
     scores = np.asarray(y).reshape(-1, y.shape[-1])
-    allowed = np.ones(scores.shape, dtype=np.bool_) if available is None else np.asarray(available).reshape(scores.shape)
+    allowed = (
+        np.ones(scores.shape, dtype=np.bool_)
+        if available is None
+        else np.asarray(available).reshape(scores.shape)
+    )
     # a state without actions is a terminal one: any distribution will do
     allowed = allowed | ~allowed.any(axis=1, keepdims=True)
     claim = whole.rounding(scores.shape[1])
@@ -68,14 +75,17 @@ def generic_greedy(
     if bad.any():
         row = int(np.argmax(bad))
         raise RegularizerError(
-            f"the greedy distribution of {type(whole).__name__} is only known to be within {gap[row]:.3g} of the maximum, not "
-            f"within {claim:.3g}, at the scores {scores[row]}; {int(np.count_nonzero(bad))} of {len(bad)} states are like that; "
-            "check with regmdp.testing.check_regularizer that it is convex and its gradient right"
+            f"the greedy distribution of {type(whole).__name__} is only known to be within "
+            f"{gap[row]:.3g} of the maximum, not within {claim:.3g}, at the scores {scores[row]}; "
+            f"{int(np.count_nonzero(bad))} of {len(bad)} states are like that; check with "
+            "regmdp.testing.check_regularizer that it is convex and its gradient right"
         )
     return p.reshape(y.shape)
 
 
-def _relative(scores: Float[np.ndarray, "N A"], limits: Limits, allowed: Bool[np.ndarray, "N A"]) -> Float[np.ndarray, "N A"]:
+def _relative(
+    scores: Float[np.ndarray, "N A"], limits: Limits, allowed: Bool[np.ndarray, "N A"]
+) -> Float[np.ndarray, "N A"]:
     """Return the (N, A) scores less that of the last action to get anything if h were 0: it is near there that h decides.
 
     So nothing is lost by how far other actions are from it.
@@ -88,12 +98,17 @@ def _relative(scores: Float[np.ndarray, "N A"], limits: Limits, allowed: Bool[np
 
 
 def _screened(
-    whole: Regularizer, scores: Float[np.ndarray, "N A"], limits: Limits, allowed: Bool[np.ndarray, "N A"], slight: float
+    whole: Regularizer,
+    scores: Float[np.ndarray, "N A"],
+    limits: Limits,
+    allowed: Bool[np.ndarray, "N A"],
+    slight: float,
 ) -> Limits:
     """Return the limits, and put those actions on one of them that are too far from where it is decided for h to matter.
 
-    An action that is D below that point costs t D if it has the probability t. If h falls by less than that when such actions get
-    the probability 1/D, it is convex, so that they have less; and if h falls by no more than ``slight``, they gain no more.
+    An action that is D below that point costs t D if it has the probability t. If h falls by less
+    than that when such actions get the probability 1/D, it is convex, so that they have less; and
+    if h falls by no more than ``slight``, they gain no more.
 
     Args:
         whole: h.
@@ -111,9 +126,13 @@ def _screened(
     little = np.where(low, 1.0 / np.where(low, -scores, 1.0), 0.0)
     with np.errstate(invalid="ignore"):
         value = whole.value(centre, allowed)
-        fall = value - whole.value(centre * (1.0 - little.sum(axis=1, keepdims=True)) + little, allowed)
+        fall = value - whole.value(
+            centre * (1.0 - little.sum(axis=1, keepdims=True)) + little, allowed
+        )
     possible = (np.isfinite(value) & (fall <= slight))[:, None]
-    return Limits(np.where(possible, screened.lower, lower), np.where(possible, screened.upper, upper))
+    return Limits(
+        np.where(possible, screened.lower, lower), np.where(possible, screened.upper, upper)
+    )
 
 
 def _sharpened(
@@ -125,8 +144,8 @@ def _sharpened(
 ) -> tuple[Float[np.ndarray, "N A"], Float[np.ndarray, " N"]]:
     """Put the tangent at p in place of what has no closed form, and return the better of p and of the maximum with the tangent.
 
-    The bounds are those that the tangent gives: with g for what has a closed form, and z for the slope of the rest,
-    g*(y - z) + g(p) - ⟨p, y - z⟩.
+    The bounds are those that the tangent gives: with g for what has a closed form, and z for the
+    slope of the rest, g*(y - z) + g(p) - ⟨p, y - z⟩.
     """
     best, least = p, np.full(len(p), np.inf)
     for _ in range(2):
@@ -139,7 +158,12 @@ def _sharpened(
         top = np.max(left, axis=1, keepdims=True)
         left = np.where(allowed, left - top, -np.inf)
         with np.errstate(invalid="ignore"):
-            lacking = rest.conjugate(left, allowed) + rest.value(p, allowed) - inner(p, left) + smooth.unsure(p, gradients)
+            lacking = (
+                rest.conjugate(left, allowed)
+                + rest.value(p, allowed)
+                - inner(p, left)
+                + smooth.unsure(p, gradients)
+            )
         lacking = np.where(np.isfinite(lacking), np.maximum(lacking, 0.0), np.inf)
         better = lacking < least
         best, least = np.where(better[:, None], p, best), np.where(better, lacking, least)

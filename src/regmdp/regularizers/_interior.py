@@ -1,8 +1,10 @@
 r"""The greedy distribution of any smooth convex function, with a bound on what is lacking.
 
-The method is Newton's on the conditions of optimality, with a barrier at the limits that fades away (primal-dual interior points:
-Wright 1997, *Primal-Dual Interior-Point Methods*). It is slow and general.
-What counts is the bound at the end, which holds for every convex function, however the point was found:
+The method is Newton's on the conditions of optimality, with a barrier at the limits that fades away
+(primal-dual interior points: Wright 1997, *Primal-Dual Interior-Point Methods*). It is slow and
+general.
+What counts is the bound at the end, which holds for every convex function, however the point was
+found:
 
 .. math::
     \max_{p'} f(p') - f(p) \le \max_{p'} \langle p' - p, \nabla f(p) \rangle, \qquad f(p) = \langle p, y \rangle - h(p)
@@ -64,13 +66,19 @@ class _Search:
     def __init__(self, function: Smooth, y: Array, limits: Limits, goal: Array) -> None:
         self.function, self.limits, self.goal = function, limits, goal
         # that no probability exceeds 1 need not be said: they sum to 1
-        self.lower, self.upper = np.asarray(limits.lower), np.where(np.asarray(limits.upper) < 1.0, limits.upper, 2.0)
+        self.lower, self.upper = (
+            np.asarray(limits.lower),
+            np.where(np.asarray(limits.upper) < 1.0, limits.upper, 2.0),
+        )
         self.free = self.upper - self.lower > 1e-14
         self.y = np.where(self.upper > 0, np.maximum(y, LOWEST), 0.0)
         self.p = np.where(self.free, np.asarray(limits.centre()), self.lower)
-        # an action far below the best has about that price for its limit; others have one of the scale of the gradient
+        # an action far below the best has about that price for its limit; others have one of the
+        # scale of the gradient
         rise = self._rise(self.p)
-        short = np.max(rise, axis=1, keepdims=True, where=self.free, initial=-np.inf) - np.where(self.free, rise, 0.0)
+        short = np.max(rise, axis=1, keepdims=True, where=self.free, initial=-np.inf) - np.where(
+            self.free, rise, 0.0
+        )
         spread = np.max(short, axis=1, keepdims=True, where=self.free, initial=0.0)
         change = np.max(np.abs(rise - self.y), axis=1, keepdims=True, where=self.free, initial=0.0)
         scale = np.maximum(np.where(change > 0, np.minimum(change, spread), 1e-3 * spread), LEAST)
@@ -97,7 +105,9 @@ class _Search:
             fading = np.sum(np.where(self.free, self.below * low + self.above * high, 0.0), axis=1)
             progress = np.any((gap > self.goal) & ((gap < 0.9 * before) | (fading > 0.1 * gap)))
             idle = 0 if progress else idle + 1
-            if np.all((gap <= self.goal) | ~self.free.any(axis=1)) or (idle > PATIENCE and np.isfinite(gap).all()):
+            if np.all((gap <= self.goal) | ~self.free.any(axis=1)) or (
+                idle > PATIENCE and np.isfinite(gap).all()
+            ):
                 break
             before = np.where(gap < 0.9 * before, gap, before)
             rise, share = self._step(rise, share)
@@ -110,8 +120,15 @@ class _Search:
         rise = np.where(self.upper > 0, self.y - self.function.total(gradients), -np.inf)
         relative = rise - np.max(rise, axis=1, keepdims=True)
         most = self.limits.fill(relative)
-        lacking = np.sum((most - p) * np.where(most == p, 0.0, relative), axis=1) + self.function.unsure(p, gradients)
-        wrong = np.isnan(lacking) | np.any(rise == np.inf, axis=1) | ~self.limits.contain(p) | (np.abs(p.sum(axis=1) - 1.0) > 1e-13)
+        lacking = np.sum(
+            (most - p) * np.where(most == p, 0.0, relative), axis=1
+        ) + self.function.unsure(p, gradients)
+        wrong = (
+            np.isnan(lacking)
+            | np.any(rise == np.inf, axis=1)
+            | ~self.limits.contain(p)
+            | (np.abs(p.sum(axis=1) - 1.0) > 1e-13)
+        )
         return np.where(wrong, np.inf, np.maximum(lacking, 0.0))
 
     def _on_limits(self) -> Array:
@@ -128,7 +145,11 @@ class _Search:
         """Take one Newton step, and return the gradient there and the fraction of the barrier that is to remain."""
         low, high = self._distances(self.p)
         count = 2.0 * np.maximum(self.free.sum(axis=1), 1)
-        barrier = share * np.sum(np.where(self.free, self.below * low + self.above * high, 0.0), axis=1) / count
+        barrier = (
+            share
+            * np.sum(np.where(self.free, self.below * low + self.above * high, 0.0), axis=1)
+            / count
+        )
         size = np.where(self.free, np.minimum(low, high), 0.0)
         push = np.where(self.free, barrier[:, None] * (1.0 / low - 1.0 / high), 0.0)
         own = np.where(self.free, size * (self.below / low + self.above / high) * size, 1.0)
@@ -144,23 +165,40 @@ class _Search:
             after = self._rise(p)
             low_after, high_after = self._distances(p)
             left = np.sum(
-                step * (after + np.where(self.free, barrier[:, None] * (1.0 / low_after - 1.0 / high_after), 0.0)), axis=1
+                step
+                * (
+                    after
+                    + np.where(
+                        self.free, barrier[:, None] * (1.0 / low_after - 1.0 / high_after), 0.0
+                    )
+                ),
+                axis=1,
             )
-            # along the line the derivative falls; where it is as negative as it was positive, the step was too long
-            good = np.isfinite(left) & ((left >= -0.5 * np.abs(climb)) | (np.abs(climb) <= 0.01 * self.goal))
+            # along the line the derivative falls; where it is as negative as it was positive, the
+            # step was too long
+            good = np.isfinite(left) & (
+                (left >= -0.5 * np.abs(climb)) | (np.abs(climb) <= 0.01 * self.goal)
+            )
             if np.all(good):
                 break
             length = np.where(good, length, 0.5 * length)
         p = np.where(self.free & np.isfinite(after), p, self.p)
         # what rounding does to the sum
-        p += np.where(self.free, size, 0.0) * ((1.0 - p.sum(axis=1)) / np.maximum(size.sum(axis=1), LEAST))[:, None]
+        p += (
+            np.where(self.free, size, 0.0)
+            * ((1.0 - p.sum(axis=1)) / np.maximum(size.sum(axis=1), LEAST))[:, None]
+        )
         self.p = p
         below, above = below - self.below, above - self.above
-        dual = np.minimum(_longest(self.below, -below, self.free), _longest(self.above, -above, self.free))
+        dual = np.minimum(
+            _longest(self.below, -below, self.free), _longest(self.above, -above, self.free)
+        )
         self.below = self.below + dual[:, None] * below
         self.above = self.above + dual[:, None] * above
         self.level = level
-        return self._rise(p), np.where(np.minimum(length, dual) > 0.9, 0.01, np.where(length > 0.3, 0.2, 0.7))
+        return self._rise(p), np.where(
+            np.minimum(length, dual) > 0.9, 0.01, np.where(length > 0.3, 0.2, 0.7)
+        )
 
     def _distances(self, p: Array) -> tuple[Array, Array]:
         return np.maximum(p - self.lower, LEAST), np.maximum(self.upper - p, LEAST)
@@ -170,7 +208,8 @@ class _Search:
         n_actions = size.shape[1]
         diagonal = np.arange(n_actions)
         curvature = self.function.curvature(self.p, size)
-        # differences may be wrong by more than what is there; without them the barrier is still curved
+        # differences may be wrong by more than what is there; without them the barrier is still
+        # curved
         curvature[:, diagonal, diagonal] = np.maximum(curvature[:, diagonal, diagonal], 0.0) + own
         unit = 1.0 / np.sqrt(np.maximum(curvature[:, diagonal, diagonal], 1e-290))
         # of a convex function no entry is larger than the 1 on the diagonal
@@ -180,7 +219,9 @@ class _Search:
         try:
             solved = np.linalg.solve(matrix, sides)
         except np.linalg.LinAlgError:
-            solved = np.stack([np.linalg.lstsq(one, side)[0] for one, side in zip(matrix, sides, strict=True)])
+            solved = np.stack(
+                [np.linalg.lstsq(one, side)[0] for one, side in zip(matrix, sides, strict=True)]
+            )
         solved = unit[:, :, None] * np.nan_to_num(solved)
         weight = np.sum(size * solved[:, :, 1], axis=1)
         level = np.sum(size * solved[:, :, 0], axis=1) / np.where(weight > 0, weight, 1.0)

@@ -24,7 +24,9 @@ class Limits:
     lower: ArrayLike
     upper: ArrayLike
 
-    def over(self, shape: tuple[int, ...], allowed: Bool[Array, "*batch A"] | None, like: Array) -> Limits:
+    def over(
+        self, shape: tuple[int, ...], allowed: Bool[Array, "*batch A"] | None, like: Array
+    ) -> Limits:
         """Return the limits as arrays of a shape, 0 where an action is not allowed; where none is, they limit nothing.
 
         Args:
@@ -33,11 +35,16 @@ class Limits:
             like: An array of the library that the limits are to be arrays of.
         """
         xp = array_namespace(like)
-        lower, upper = (xp.broadcast_to(xp.asarray(limit, dtype=xp.float64), shape) for limit in (self.lower, self.upper))
+        lower, upper = (
+            xp.broadcast_to(xp.asarray(limit, dtype=xp.float64), shape)
+            for limit in (self.lower, self.upper)
+        )
         if allowed is None:
             return Limits(lower, upper)
         some = xp.any(allowed, axis=-1, keepdims=True)
-        return Limits(xp.where(allowed, lower, 0.0), xp.where(allowed, upper, xp.where(some, 0.0, 1.0)))
+        return Limits(
+            xp.where(allowed, lower, 0.0), xp.where(allowed, upper, xp.where(some, 0.0, 1.0))
+        )
 
     def intersection(self, other: Limits) -> Limits:
         """Return the limits that both set."""
@@ -48,7 +55,9 @@ class Limits:
         """(…, A) scores -> (…, A) the distribution within the limits that maximises ⟨p, y⟩: each action in turn, best first."""
         xp = array_namespace(y)
         order = xp.argsort(-y, axis=-1, stable=True)
-        lower, upper = (xp.take_along_axis(limit, order, axis=-1) for limit in (self.lower, self.upper))
+        lower, upper = (
+            xp.take_along_axis(limit, order, axis=-1) for limit in (self.lower, self.upper)
+        )
         room = upper - lower
         before = xp.cumulative_sum(room, axis=-1) - room
         rest = 1.0 - xp.sum(lower, axis=-1, keepdims=True)
@@ -56,7 +65,9 @@ class Limits:
         p = xp.take_along_axis(given, xp.argsort(order, axis=-1), axis=-1)
         return p / xp.sum(p, axis=-1, keepdims=True)
 
-    def marginal(self, y: Float[Array, "*batch A"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    def marginal(
+        self, y: Float[Array, "*batch A"]
+    ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
         """(…, A) scores -> (…) that of the action at which :meth:`fill` has more than 1 to give, and (…) what it has there.
 
         Where the limits never sum to more than 1, it is the last action that has any room.
@@ -68,9 +79,9 @@ class Limits:
         last = xp.max(xp.where(room > 0, xp.arange(y.shape[-1]), 0), axis=-1)
         beyond = total > 1.0
         at = xp.where(xp.any(beyond, axis=-1), xp.argmax(beyond, axis=-1), last)[..., None]
-        return xp.take_along_axis(y, xp.take_along_axis(order, at, axis=-1), axis=-1)[..., 0], xp.take_along_axis(
-            total, at, axis=-1
-        )[..., 0]
+        return xp.take_along_axis(y, xp.take_along_axis(order, at, axis=-1), axis=-1)[
+            ..., 0
+        ], xp.take_along_axis(total, at, axis=-1)[..., 0]
 
     def centre(self) -> Float[Array, "*batch A"]:
         """Return the (…, A) distribution that stands at the same fraction between the limits of every action."""
@@ -114,21 +125,35 @@ def require_feasible(
     """
     over = limits.over(available.shape, allowed, np.empty(0))
     live = available.any(axis=1)
-    least, most = np.sum(np.where(allowed, over.lower, 0.0), axis=1), np.sum(np.where(allowed, over.upper, 0.0), axis=1)
+    least, most = (
+        np.sum(np.where(allowed, over.lower, 0.0), axis=1),
+        np.sum(np.where(allowed, over.upper, 0.0), axis=1),
+    )
     rounding = slack(available.shape[1])
     crossed = np.any(allowed & (over.lower > over.upper), axis=1)
     for bad, what in (
         (live & crossed, lambda state: "a lower limit is above the upper limit of the same action"),
-        (live & (least > 1.0 + rounding), lambda state: f"the lower limits of its actions sum to {least[state]:.12g}, more than 1"),
-        (live & (most < 1.0 - rounding), lambda state: f"the upper limits of its actions sum to {most[state]:.12g}, less than 1"),
+        (
+            live & (least > 1.0 + rounding),
+            lambda state: (
+                f"the lower limits of its actions sum to {least[state]:.12g}, more than 1"
+            ),
+        ),
+        (
+            live & (most < 1.0 - rounding),
+            lambda state: f"the upper limits of its actions sum to {most[state]:.12g}, less than 1",
+        ),
         (
             live & ~np.isfinite(cost),
-            lambda state: f"all its actions are capped, and the caps sum to {most[state]:.12g}, not above 1",
+            lambda state: (
+                f"all its actions are capped, and the caps sum to {most[state]:.12g}, not above 1"
+            ),
         ),
     ):
         if bad.any():
             state = int(np.argmax(bad))
             raise RegularizerError(
-                f"{name} leaves no policy in state {state}: {what(state)}; {int(np.count_nonzero(bad))} states are like that; "
-                "widen the limits, or leave an action without one"
+                f"{name} leaves no policy in state {state}: {what(state)}; "
+                f"{int(np.count_nonzero(bad))} states are like that; widen the limits, or leave an "
+                "action without one"
             )

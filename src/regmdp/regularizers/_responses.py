@@ -1,7 +1,8 @@
 r"""How greedy distributions move with the scores: \(\nabla^2 h^*(y)\) times a direction.
 
-On the actions whose probability is free, a greedy distribution solves \(\nabla h(p) = y - \lambda\). Moving y by d therefore moves
-p by the x with \(\nabla^2 h(p) x = d - m\) on those actions, and 0 elsewhere, where m keeps the sum of x at 0.
+On the actions whose probability is free, a greedy distribution solves
+\(\nabla h(p) = y - \lambda\). Moving y by d therefore moves p by the x with
+\(\nabla^2 h(p) x = d - m\) on those actions, and 0 elsewhere, where m keeps the sum of x at 0.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ if TYPE_CHECKING:
 
 __all__ = ["by_differences", "moved", "moved_with_rank_one"]
 
-#: Step in the scores for differences of greedy distributions, which change over differences of about 1.
+#: Step in the scores for differences of greedy distributions, which change over differences of
+#: about 1.
 STEP = 2e-3
 
 
-def moved(spread: Float[Array, "*batch A"], direction: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
+def moved(
+    spread: Float[Array, "*batch A"], direction: Float[Array, "*batch A"]
+) -> Float[Array, "*batch A"]:
     r"""Return the x with \(x_a = s_a (d_a - m)\) whose sum is 0, where s is the inverse of a diagonal \(\nabla^2 h\).
 
     Args:
-        spread: (…, A) s; 0 at actions that cannot move, infinite where h is linear: what the others leave moves there.
+        spread: (…, A) s; 0 at actions that cannot move, infinite where h is linear: what the others
+            leave moves there.
         direction: (…, A) d; where s is 0 it does not count.
     """
     xp = array_namespace(spread, direction)
@@ -59,7 +64,9 @@ def moved_with_rank_one(
     xp = array_namespace(spread, direction)
     alone, along = moved(spread, direction), moved(spread, slope)
     used = xp.where(spread > 0, slope, 0.0)
-    share = xp.sum(used * alone, axis=-1, keepdims=True) / (1.0 + weight * xp.sum(used * along, axis=-1, keepdims=True))
+    share = xp.sum(used * alone, axis=-1, keepdims=True) / (
+        1.0 + weight * xp.sum(used * along, axis=-1, keepdims=True)
+    )
     return alone - weight * share * along
 
 
@@ -77,9 +84,15 @@ def by_differences(
     with np.errstate(invalid="ignore"):  # where no action is free
         size, middle = 0.5 * (high - low), 0.5 * (high + low)
     some = np.isfinite(size) & (size > 0)
-    unit = np.where(free & some, (direction - np.where(some, middle, 0.0)) / np.where(some, size, 1.0), 0.0)
+    unit = np.where(
+        free & some, (direction - np.where(some, middle, 0.0)) / np.where(some, size, 1.0), 0.0
+    )
     fine, coarse = (
-        (regularizer.greedy(y + step * unit, available) - regularizer.greedy(y - step * unit, available)) / (2 * step)
+        (
+            regularizer.greedy(y + step * unit, available)
+            - regularizer.greedy(y - step * unit, available)
+        )
+        / (2 * step)
         for step in (0.5 * STEP, STEP)
     )
     return np.where(some, size, 0.0) * (4.0 * np.asarray(fine) - np.asarray(coarse)) / 3.0

@@ -10,7 +10,8 @@ from regmdp._internal.arrays import Array, Float, array_namespace, repeat, trace
 
 __all__ = ["decreasing_root", "probabilities", "summing_to_one"]
 
-#: Steps after which a root is taken as it is; bisection alone needs fewer to leave no double inside a bounded bracket.
+#: Steps after which a root is taken as it is; bisection alone needs fewer to leave no double inside
+#: a bounded bracket.
 STEPS = 200
 
 #: Probabilities whose sum is as close to 1 as this follow their tangents for the rest of the way.
@@ -51,7 +52,9 @@ class _Search(NamedTuple):
     left: Array
 
 
-def _narrowed(function: Callable[[Array], tuple[Array, Array]], tolerance: float, search: _Search) -> _Search:
+def _narrowed(
+    function: Callable[[Array], tuple[Array, Array]], tolerance: float, search: _Search
+) -> _Search:
     """Narrow the bracket down by one step."""
     low, high, point, before, slope_before, _ = search
     xp = array_namespace(low, high)
@@ -81,7 +84,8 @@ def _middle(low: Array, high: Array) -> Array:
 def _bent(step: Array, slope: Array, moved: Array, steeper: Array) -> Array:
     """Return the step to 0 of b - k log(x + c) that has the same slope here, and had that of the step before there.
 
-    Newton's step would be too short for a function like this, and such is the logarithm of p = (x + c)^-k.
+    Newton's step would be too short for a function like this, and such is the logarithm of p = (x +
+    c)^-k.
     """
     xp = array_namespace(step)
     bent = (steeper != 0) & (moved != 0)
@@ -94,11 +98,15 @@ def _bent(step: Array, slope: Array, moved: Array, steeper: Array) -> Array:
 
 
 def probabilities(
-    function: Callable[[Array], tuple[Array, Array]], low: Float[Array, "*batch"], high: Float[Array, "*batch"], n_actions: int
+    function: Callable[[Array], tuple[Array, Array]],
+    low: Float[Array, "*batch"],
+    high: Float[Array, "*batch"],
+    n_actions: int,
 ) -> Float[Array, "*batch A"]:
     """Return the probabilities p(λ), decreasing in λ, for the λ at which they sum to 1.
 
-    Where no double does that, because some p is all but vertical there, two close to it are mixed so that the sum is right.
+    Where no double does that, because some p is all but vertical there, two close to it are mixed
+    so that the sum is right.
 
     Args:
         function: From (…) λ to (…, A) probabilities and (…, A) minus their derivatives.
@@ -112,9 +120,13 @@ def probabilities(
         p, slope = function(multiplier)
         total = xp.sum(p, axis=-1)
         # the logarithm of the sum of exponentials is straight
-        return xp.log(xp.maximum(total, 1e-300)), -xp.sum(slope, axis=-1) / xp.maximum(total, 1e-300)
+        return xp.log(xp.maximum(total, 1e-300)), -xp.sum(slope, axis=-1) / xp.maximum(
+            total, 1e-300
+        )
 
-    return summing_to_one(function, decreasing_root(surplus, low, high, n_actions * unit_roundoff(low)), n_actions)
+    return summing_to_one(
+        function, decreasing_root(surplus, low, high, n_actions * unit_roundoff(low)), n_actions
+    )
 
 
 def summing_to_one(
@@ -124,14 +136,20 @@ def summing_to_one(
     xp = array_namespace(root)
     roundoff = unit_roundoff(root)
     p, slope = function(root)
-    excess, steepness = xp.sum(p, axis=-1, keepdims=True) - 1.0, xp.sum(slope, axis=-1, keepdims=True)
+    excess, steepness = (
+        xp.sum(p, axis=-1, keepdims=True) - 1.0,
+        xp.sum(slope, axis=-1, keepdims=True),
+    )
     near = xp.abs(excess) <= max(CLOSE, 1000 * roundoff)
     moved = xp.maximum(p - excess * slope / xp.where(steepness > 0, steepness, 1.0), 0.0)
     p = xp.where(near & (xp.abs(excess) > n_actions * roundoff), moved, p)
     if traced(near) or not bool(xp.all(near)):
         apart = 8 * roundoff * xp.abs(root) + 1e-300
         more, less = function(root - apart)[0], function(root + apart)[0]
-        above, below = xp.sum(more, axis=-1, keepdims=True) - 1.0, 1.0 - xp.sum(less, axis=-1, keepdims=True)
+        above, below = (
+            xp.sum(more, axis=-1, keepdims=True) - 1.0,
+            1.0 - xp.sum(less, axis=-1, keepdims=True),
+        )
         between = (above >= 0) & (below >= 0) & (above + below > 0)
         share = below / xp.where(between, above + below, 1.0)
         p = xp.where(~near & between, share * more + (1.0 - share) * less, p)

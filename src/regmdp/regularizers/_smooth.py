@@ -52,7 +52,9 @@ class Smooth:
         """(N, A) points -> (N, A) gradient of the sum."""
         return self.total(self.gradients(p))
 
-    def unsure(self, p: Float[np.ndarray, "N A"], gradients: list[Float[np.ndarray, "N A"]]) -> Float[np.ndarray, " N"]:
+    def unsure(
+        self, p: Float[np.ndarray, "N A"], gradients: list[Float[np.ndarray, "N A"]]
+    ) -> Float[np.ndarray, " N"]:
         """Return (N,) by how much tangents with these (N, A) gradients at p may exceed the function anywhere.
 
         Where a gradient is a difference, z, that is h*(z) + h(p) - ⟨z, p⟩.
@@ -62,11 +64,17 @@ class Smooth:
             if not is_differentiable(part):
                 top = np.max(np.where(self.allowed, z, -np.inf), axis=1, keepdims=True)
                 scores = np.where(self.allowed, z - top, -np.inf)
-                loss = part.conjugate(scores, self.allowed) + part.value(p, self.allowed) - inner(p, scores)
+                loss = (
+                    part.conjugate(scores, self.allowed)
+                    + part.value(p, self.allowed)
+                    - inner(p, scores)
+                )
                 total += weight * np.maximum(loss, 0.0)
         return total
 
-    def curvature(self, p: Float[np.ndarray, "N A"], size: Float[np.ndarray, "N A"]) -> Float[np.ndarray, "N A A"]:
+    def curvature(
+        self, p: Float[np.ndarray, "N A"], size: Float[np.ndarray, "N A"]
+    ) -> Float[np.ndarray, "N A A"]:
         """Return the (N, A, A) second derivatives in units of (N, A) sizes, within which the function changes regularly."""
         n_actions = p.shape[1]
         total = np.zeros((*p.shape, n_actions))
@@ -76,9 +84,15 @@ class Smooth:
             if isinstance(part, SeparableRegularizer):
                 stretch = part.slopes(p, np.log(np.maximum(p, 1e-300))).stretch
                 own = np.where(size > 0, size * stretch * (size / np.maximum(p, 1e-300)), 0.0)
-                total[:, diagonal, diagonal] += times[:, None] * np.where(times[:, None] > 0, own, 0.0)
+                total[:, diagonal, diagonal] += times[:, None] * np.where(
+                    times[:, None] > 0, own, 0.0
+                )
                 continue
-            own = self._of_gradients(part, p, size) if is_differentiable(part) else self._of_values(part, p, size)
+            own = (
+                self._of_gradients(part, p, size)
+                if is_differentiable(part)
+                else self._of_values(part, p, size)
+            )
             total += times[:, None, None] * np.nan_to_num(own)
         return np.where((size > 0)[:, :, None] & (size > 0)[:, None, :], total, 0.0)
 
@@ -106,7 +120,9 @@ class Smooth:
         for action in range(p.shape[1]):
             moved = _moved(p, size, {action: DIFFERENCE})
             shift = moved[:, action] - p[:, action]
-            difference = (part.subgradient(moved, self.allowed) - base) / np.where(shift != 0, shift, 1.0)[:, None]
+            difference = (part.subgradient(moved, self.allowed) - base) / np.where(
+                shift != 0, shift, 1.0
+            )[:, None]
             columns.append(size * difference * size[:, action, None])
         matrix = np.stack(columns, axis=2)
         return 0.5 * (matrix + matrix.transpose(0, 2, 1))

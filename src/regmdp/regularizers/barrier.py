@@ -17,8 +17,8 @@ __all__ = ["LogBarrier", "finite"]
 class LogBarrier(SeparableRegularizer):
     r"""Logarithmic barrier of the simplex, \(h(p) = -\sum_a \log p_a\) over the available actions.
 
-    The greedy policy is \(p_a = 1/(\lambda - y_a)\): inverse-gap weighting. h has no upper bound, and a deterministic policy is
-    worth -∞ unless the temperature is 0.
+    The greedy policy is \(p_a = 1/(\lambda - y_a)\): inverse-gap weighting. h has no upper bound,
+    and a deterministic policy is worth -∞ unless the temperature is 0.
 
     Args:
         temperature: τ ≥ 0, a number or one per state, in the unit of the rewards.
@@ -29,8 +29,9 @@ class LogBarrier(SeparableRegularizer):
         array([0.3904, 0.3904, 0.2192])
 
     References:
-        Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), "Policy mirror descent for regularized
-        reinforcement learning: a generalized framework with linear convergence".
+        Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), "Policy mirror
+        descent for regularized reinforcement learning: a generalized framework with linear
+        convergence".
     """
 
     temperature: ArrayLike
@@ -46,7 +47,9 @@ class LogBarrier(SeparableRegularizer):
         inverse = xp.where(p > 0, 1.0 / xp.where(p > 0, p, 1.0), xp.inf)
         return Slopes(-inverse, inverse, -inverse)
 
-    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+    def greedy(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
         y = finite(y, available)
         below = xp.max(y, axis=-1, keepdims=True) - y
@@ -58,7 +61,9 @@ class LogBarrier(SeparableRegularizer):
         one = xp.ones(y.shape[:-1])
         return probabilities(inverse_gaps, one, one * y.shape[-1], y.shape[-1])
 
-    def conjugate(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+    def conjugate(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch"]:
         return super().conjugate(finite(y, available), available)
 
     def bounds(self, n_actions: int) -> tuple[float, float]:

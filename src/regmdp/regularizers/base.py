@@ -1,8 +1,9 @@
 r"""What a regularizer is: a convex function h of the policy in one state, and everything that follows from it.
 
-With a temperature τ the policy p in a state with action values q is worth ⟨p, q⟩ - τ h(p). The best such policy and its worth
-are \(\nabla h^*(q/\tau)\) and \(\tau h^*(q/\tau)\), where h* is the convex conjugate of h over the simplex. Both are computed
-relative to the largest available value, so that nothing overflows however small τ is; τ = 0 is the limit, the ordinary maximum.
+With a temperature τ the policy p in a state with action values q is worth ⟨p, q⟩ - τ h(p). The best
+such policy and its worth are \(\nabla h^*(q/\tau)\) and \(\tau h^*(q/\tau)\), where h* is the
+convex conjugate of h over the simplex. Both are computed relative to the largest available value,
+so that nothing overflows however small τ is; τ = 0 is the limit, the ordinary maximum.
 """
 
 from __future__ import annotations
@@ -25,15 +26,17 @@ __all__ = ["Regularizer"]
 class Regularizer(ABC):
     """A convex function h of the distribution over actions, and a temperature.
 
-    Subclasses define ``value`` and ``greedy``; the rest is derived, and overridden where a formula is faster, tighter or more
-    accurate. All methods work on arrays whose last axis is actions. ``available`` masks that axis: an unavailable action has
-    probability 0, and its score is -inf.
+    Subclasses define ``value`` and ``greedy``; the rest is derived, and overridden where a formula
+    is faster, tighter or more accurate. All methods work on arrays whose last axis is actions.
+    ``available`` masks that axis: an unavailable action has probability 0, and its score is -inf.
 
     Attributes:
-        temperature: τ ≥ 0, a number or one per state, (S,). Its unit is that of the rewards per unit of h.
+        temperature: τ ≥ 0, a number or one per state, (S,). Its unit is that of the rewards per
+            unit of h.
 
     Examples:
-        A regularizer of one's own, half the squared distance from the uniform distribution over three actions:
+        A regularizer of one's own, half the squared distance from the uniform distribution over
+        three actions:
 
         >>> import numpy as np, regmdp as rm
         >>> class Spread(rm.Regularizer):
@@ -56,14 +59,20 @@ class Regularizer(ABC):
     state_fields: ClassVar[dict[str, int]] = {"temperature": 1}
 
     @abstractmethod
-    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+    def value(
+        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch"]:
         """(…, A) distributions -> (…) h(p), without the temperature."""
 
     @abstractmethod
-    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+    def greedy(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
         """(…, A) scores -> (…, A) the distribution that maximises ⟨p, y⟩ - h(p), the gradient of the conjugate."""
 
-    def conjugate(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+    def conjugate(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch"]:
         """(…, A) scores -> (…) h*(y), the maximum of ⟨p, y⟩ - h(p) over distributions."""
         p = self.greedy(y, available)
         return inner(p, y) - self.value(p, available)
@@ -75,12 +84,16 @@ class Regularizer(ABC):
         return defaults.subgradient(self, p, available)
 
     def response(
-        self, y: Float[Array, "*batch A"], direction: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+        self,
+        y: Float[Array, "*batch A"],
+        direction: Float[Array, "*batch A"],
+        available: Bool[Array, "*batch A"] | None = None,
     ) -> Float[Array, "*batch A"]:
         r"""(…, A) scores and (…, A) direction -> (…, A) \(\nabla^2 h^*(y)\) times it: how the greedy distribution moves.
 
-        Where it has a kink, the derivative is that of the side on which the actions without probability stay without. What is
-        derived here of ``greedy`` alone are differences, right to about eight digits.
+        Where it has a kink, the derivative is that of the side on which the actions without
+        probability stay without. What is derived here of ``greedy`` alone are differences, right to
+        about eight digits.
         """
         return by_differences(self, y, direction, available)
 
@@ -108,7 +121,8 @@ class Regularizer(ABC):
     def rounding(self, n_actions: int) -> float:
         """Return a bound on the rounding error of ``value``, and of ``conjugate`` for scores whose maximum is 0.
 
-        Where there are limits, ⟨p, y⟩ has an error in proportion to the largest |y|, besides: see `certificates.rounding`.
+        Where there are limits, ⟨p, y⟩ has an error in proportion to the largest |y|, besides: see
+        `certificates.rounding`.
         """
         return UNIT_ROUNDOFF * (n_actions + 32) * (1.0 + self.magnitude(n_actions))
 
@@ -144,7 +158,9 @@ class Regularizer(ABC):
 
     def at(self, states: Any) -> Regularizer:
         """Return the regularizer of some of the states: any index of an array's first axis."""
-        per_state = [name for name, ndim in self.state_fields.items() if np.ndim(getattr(self, name)) == ndim]
+        per_state = [
+            name for name, ndim in self.state_fields.items() if np.ndim(getattr(self, name)) == ndim
+        ]
         if not per_state:
             return self
         part = copy.copy(self)
@@ -164,13 +180,18 @@ class Regularizer(ABC):
             RegularizerError: if a parameter has the wrong shape or value.
         """
         if getattr(self, "temperature", None) is None:
-            raise RegularizerError(f"{type(self).__name__} has no temperature; give it one, a number or one per state")
+            raise RegularizerError(
+                f"{type(self).__name__} has no temperature; give it one, a number or one per state"
+            )
         checked_temperature(self.temperature)
         n_states = available.shape[0]
         for name, ndim in self.state_fields.items():
             field = getattr(self, name)
             if np.ndim(field) == ndim and np.shape(field)[0] != n_states:
-                raise RegularizerError(f"{name} of {type(self).__name__} has {np.shape(field)[0]} entries for {n_states} states")
+                raise RegularizerError(
+                    f"{name} of {type(self).__name__} has {np.shape(field)[0]} entries for "
+                    f"{n_states} states"
+                )
 
     def require_feasible(self, available: Bool[Array, "S A"]) -> None:
         """Check that the limits leave a policy where h is finite in every state of a model with this (S, A) mask.
@@ -181,7 +202,13 @@ class Regularizer(ABC):
         if self.limits is not None:
             domain = self.domain(available)
             allowed = available if domain is None else np.broadcast_to(domain, available.shape)
-            require_feasible(self.limits, available, allowed, self.cost(self.centre(available), available), type(self).__name__)
+            require_feasible(
+                self.limits,
+                available,
+                allowed,
+                self.cost(self.centre(available), available),
+                type(self).__name__,
+            )
 
     # ---- what the temperature makes of h; not to be overridden ----
 
@@ -190,7 +217,9 @@ class Regularizer(ABC):
         """The largest temperature of any state."""
         return float(np.max(self.temperature))
 
-    def maximum(self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+    def maximum(
+        self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch"]:
         """(…, A) values -> (…) the largest ⟨p, q⟩ - τ h(p); 0 where no action is available."""
         if self._hard and self.limits is None:
             return self._top(q, available)[0][..., 0]
@@ -198,11 +227,17 @@ class Regularizer(ABC):
         xp = array_namespace(q)
         best = xp.asarray(scores.tau) * self.conjugate(scores.y, scores.allowed)
         if scores.limits is not None:
-            best = xp.where(scores.cold, inner(scores.limits.fill(scores.below), scores.below), best)
+            best = xp.where(
+                scores.cold, inner(scores.limits.fill(scores.below), scores.below), best
+            )
         best = scores.top + best
-        return best if scores.allowed is None else xp.where(xp.any(scores.allowed, axis=-1), best, 0.0)
+        return (
+            best if scores.allowed is None else xp.where(xp.any(scores.allowed, axis=-1), best, 0.0)
+        )
 
-    def maximiser(self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+    def maximiser(
+        self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
         """(…, A) values -> (…, A) the distribution with the largest ⟨p, q⟩ - τ h(p); 0 where no action is available."""
         xp = array_namespace(q)
         if self._hard and self.limits is None:
@@ -214,12 +249,17 @@ class Regularizer(ABC):
         p = self.greedy(scores.y, scores.allowed)
         if scores.limits is not None:
             p = xp.where(scores.cold[..., None], scores.limits.fill(scores.below), p)
-        elif np.any(np.asarray(self.temperature) == 0):  # at temperature 0 only the best actions are left
+        elif np.any(
+            np.asarray(self.temperature) == 0
+        ):  # at temperature 0 only the best actions are left
             p = xp.where((xp.asarray(self.temperature)[..., None] == 0) & (scores.y < 0), 0.0, p)
         return p if scores.allowed is None else xp.where(scores.allowed, p, 0.0)
 
     def tangent(
-        self, q: Float[Array, "*batch A"], direction: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+        self,
+        q: Float[Array, "*batch A"],
+        direction: Float[Array, "*batch A"],
+        available: Bool[Array, "*batch A"] | None = None,
     ) -> Float[Array, "*batch A"]:
         """(…, A) values and (…, A) direction -> (…, A) the derivative of :meth:`maximiser` in it; 0 at temperature 0."""
         xp = array_namespace(q)
@@ -232,7 +272,9 @@ class Regularizer(ABC):
         scaled = xp.where(live, direction, 0.0) / xp.where(tau > 0, tau, 1.0)[..., None]
         return xp.where(live, self.response(scores.y, scaled, scores.allowed), 0.0)
 
-    def cost(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+    def cost(
+        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch"]:
         """(…, A) distributions -> (…) τ h(p); 0 where no action is available."""
         xp = array_namespace(p)
         if self._hard and self.domain(None) is None and self.limits is None:
@@ -243,7 +285,9 @@ class Regularizer(ABC):
         if self.limits is not None:
             allowed = self.domain(available)
             allowed = None if allowed is None else xp.broadcast_to(allowed, p.shape)
-            cost = xp.where((tau == 0) & ~self.limits.over(p.shape, allowed, p).contain(p), xp.inf, cost)
+            cost = xp.where(
+                (tau == 0) & ~self.limits.over(p.shape, allowed, p).contain(p), xp.inf, cost
+            )
         return cost if available is None else xp.where(xp.any(available, axis=-1), cost, 0.0)
 
     @property
@@ -253,7 +297,9 @@ class Regularizer(ABC):
 
     def _top(
         self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None
-    ) -> tuple[Float[Array, "*batch one"], Float[Array, "*batch A"], Bool[Array, "*batch A"] | None]:
+    ) -> tuple[
+        Float[Array, "*batch one"], Float[Array, "*batch A"], Bool[Array, "*batch A"] | None
+    ]:
         """(…, A) values -> (…, 1) the largest allowed one; (…, A) the values, -inf where not allowed; the mask of those allowed."""
         xp = array_namespace(q)
         allowed = self.domain(available)
@@ -264,12 +310,16 @@ class Regularizer(ABC):
             q = xp.where(allowed, q, xp.where(some, -xp.inf, 0.0))
         return xp.max(q, axis=-1, keepdims=True), q, allowed
 
-    def _scores(self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None) -> _Scores:
+    def _scores(
+        self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None
+    ) -> _Scores:
         xp = array_namespace(q)
         top, q, allowed = self._top(q, available)
         below = q - top
         tau = self.temperature
-        with np.errstate(over="ignore"):  # a score of -inf is right when (q - top)/τ is too large for a double
+        with np.errstate(
+            over="ignore"
+        ):  # a score of -inf is right when (q - top)/τ is too large for a double
             if np.ndim(tau) == 0 and tau > 0:
                 scores = below / tau
             else:
@@ -278,12 +328,19 @@ class Regularizer(ABC):
                 scores = xp.where(tau > 0, below / xp.where(tau > 0, tau, 1.0), limit)
         if self.limits is None:
             return _Scores(top[..., 0], below, scores, allowed, self.temperature, None, False)
-        # actions far from the best may have to have some probability: their order matters, so their scores have to be finite
+        # actions far from the best may have to have some probability: their order matters, so their
+        # scores have to be finite
         spread = -xp.min(xp.where(below > -xp.inf, below, 0.0), axis=-1)
         tau = xp.broadcast_to(xp.asarray(self.temperature, dtype=xp.float64), spread.shape)
         usable = xp.where(tau > 0, xp.maximum(tau, 1e-300 * spread), 1.0)
         return _Scores(
-            top[..., 0], below, below / usable[..., None], allowed, usable, self.limits.over(q.shape, allowed, q), tau == 0
+            top[..., 0],
+            below,
+            below / usable[..., None],
+            allowed,
+            usable,
+            self.limits.over(q.shape, allowed, q),
+            tau == 0,
         )
 
 
@@ -295,7 +352,8 @@ class _Scores(NamedTuple):
         below: (…, A) q - top, -inf at actions that are not allowed.
         y: (…, A) (q - top)/τ.
         allowed: (…, A) mask of the actions in the domain, or None.
-        tau: τ, or, if there are limits, what stands for it where the quotient would overflow, or τ is 0.
+        tau: τ, or, if there are limits, what stands for it where the quotient would overflow, or τ
+            is 0.
         limits: The (…, A) limits on their probabilities, or None.
         cold: (…) whether there are limits and τ is 0, so that the order of the values decides.
     """
@@ -312,7 +370,9 @@ class _Scores(NamedTuple):
 def with_temperature(regularizer: Regularizer, temperature: ArrayLike) -> Regularizer:
     """Return the same regularizer with another temperature, a number or one per state, (S,)."""
     other = copy.copy(regularizer)
-    object.__setattr__(other, "temperature", temperature if np.ndim(temperature) else float(temperature))
+    object.__setattr__(
+        other, "temperature", temperature if np.ndim(temperature) else float(temperature)
+    )
     return other
 
 
@@ -334,7 +394,9 @@ def checked_numbers(name: str, given: Any, *, positive: bool) -> float | np.ndar
         where = f" of state {int(np.argmax(bad))}" if values.ndim else ""
         count = f"; {int(np.count_nonzero(bad))} are wrong" if values.ndim else ""
         needed = "positive and finite" if positive else "finite and not negative"
-        raise RegularizerError(f"the {name}{where} must be {needed}, not {values.flat[np.argmax(bad)]}{count}")
+        raise RegularizerError(
+            f"the {name}{where} must be {needed}, not {values.flat[np.argmax(bad)]}{count}"
+        )
     if values.ndim == 0:
         return float(values)
     values.flags.writeable = False
@@ -344,7 +406,10 @@ def checked_numbers(name: str, given: Any, *, positive: bool) -> float | np.ndar
 def require_shape(name: str, field: np.ndarray, available: Bool[Array, "S A"]) -> None:
     """Check that a field over actions, or states and actions, has the shape of a model."""
     if field.shape not in (available.shape, available.shape[1:]):
-        raise RegularizerError(f"{name} must have the model's shape (S, A) = {available.shape} or (A,), not {field.shape}")
+        raise RegularizerError(
+            f"{name} must have the model's shape (S, A) = {available.shape} or (A,), not "
+            f"{field.shape}"
+        )
 
 
 def inner(p: Array, y: Array) -> Array:

@@ -20,17 +20,19 @@ __all__ = ["Box"]
 class Box(SeparableRegularizer):
     r"""Limits on probabilities, lower ≤ p ≤ upper: h is 0 between them and infinite outside.
 
-    The greedy policy gives every action its lower limit, and the rest to the best actions in turn, up to their upper limits. An
-    action that is not available has probability 0 whatever its limits. In a sum, as in ``Shannon(0.1) + Box(0.05, 0.6)``, it
-    limits the policies of the other parts. There is no temperature: any multiple of h is h.
+    The greedy policy gives every action its lower limit, and the rest to the best actions in turn,
+    up to their upper limits. An action that is not available has probability 0 whatever its limits.
+    In a sum, as in ``Shannon(0.1) + Box(0.05, 0.6)``, it limits the policies of the other parts.
+    There is no temperature: any multiple of h is h.
 
     Args:
         lower: Smallest probabilities, a number, (A,), or (S, A).
         upper: Largest probabilities, likewise.
 
     Raises:
-        RegularizerError: if a limit is not in [0, 1], a lower limit is above the upper one, the lower limits of a state sum to more
-            than 1, or the upper ones to less. Upper limits that are all 0 in a state stand for a terminal state.
+        RegularizerError: if a limit is not in [0, 1], a lower limit is above the upper one, the
+            lower limits of a state sum to more than 1, or the upper ones to less. Upper limits that
+            are all 0 in a state stand for a terminal state.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -41,8 +43,8 @@ class Box(SeparableRegularizer):
         array([0.6, 0.3, 0.1])
 
     References:
-        Givan, Leach & Dean 2000, Artificial Intelligence 122, "Bounded-parameter Markov decision processes": the order in which
-        the limits are filled.
+        Givan, Leach & Dean 2000, Artificial Intelligence 122, "Bounded-parameter Markov decision
+        processes": the order in which the limits are filled.
     """
 
     lower: ArrayLike
@@ -62,8 +64,12 @@ class Box(SeparableRegularizer):
     def limits(self) -> Limits:
         return Limits(self.lower, self.upper)
 
-    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
-        return array_namespace(p).where(self.limits.over(p.shape, available, p).contain(p), 0.0, np.inf)
+    def value(
+        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch"]:
+        return array_namespace(p).where(
+            self.limits.over(p.shape, available, p).contain(p), 0.0, np.inf
+        )
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         # between the limits; what is outside, `value` and `limits` say
@@ -73,7 +79,9 @@ class Box(SeparableRegularizer):
         nothing = array_namespace(p).zeros(p.shape)
         return Slopes(nothing, nothing, nothing)
 
-    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+    def greedy(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
         return self.limits.over(y.shape, self.domain(available), y).fill(y)
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
@@ -97,7 +105,10 @@ class Box(SeparableRegularizer):
         self.require_feasible(available)
 
     def __repr__(self) -> str:
-        shown = (repr(limit) if np.ndim(limit) == 0 else f"of shape {np.shape(limit)}" for limit in (self.lower, self.upper))
+        shown = (
+            repr(limit) if np.ndim(limit) == 0 else f"of shape {np.shape(limit)}"
+            for limit in (self.lower, self.upper)
+        )
         return "Box(lower={}, upper={})".format(*shown)
 
 
@@ -105,14 +116,22 @@ def _checked_limit(name: str, limit: Any) -> float | np.ndarray:
     try:
         values = np.array(limit, dtype=np.float64, order="F")
     except (TypeError, ValueError):
-        raise RegularizerError(f"{name} must be a number, or an array of shape (A,) or (S, A), not {limit!r}") from None
+        raise RegularizerError(
+            f"{name} must be a number, or an array of shape (A,) or (S, A), not {limit!r}"
+        ) from None
     if values.ndim > 2 or values.size == 0:
-        raise RegularizerError(f"{name} must be a number, or have shape (A,) or (S, A), not {values.shape}")
+        raise RegularizerError(
+            f"{name} must be a number, or have shape (A,) or (S, A), not {values.shape}"
+        )
     bad = ~((values >= 0) & (values <= 1))
     if bad.any():
         where = tuple(int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
-        place = f" at {where}; {int(np.count_nonzero(bad))} entries are wrong" if values.ndim else ""
-        raise RegularizerError(f"{name} limits are probabilities, between 0 and 1, and not {values[where]}{place}")
+        place = (
+            f" at {where}; {int(np.count_nonzero(bad))} entries are wrong" if values.ndim else ""
+        )
+        raise RegularizerError(
+            f"{name} limits are probabilities, between 0 and 1, and not {values[where]}{place}"
+        )
     if values.ndim == 0:
         return float(values)
     values.flags.writeable = False
@@ -124,17 +143,29 @@ def _require_room(lower: np.ndarray, upper: np.ndarray) -> None:
     try:
         lower, upper = np.broadcast_arrays(lower, upper)
     except ValueError:
-        raise RegularizerError(f"the limits do not fit together: lower has shape {lower.shape}, upper {upper.shape}") from None
+        raise RegularizerError(
+            f"the limits do not fit together: lower has shape {lower.shape}, upper {upper.shape}"
+        ) from None
     crossed = lower > upper
     if crossed.any():
         where = tuple(int(i) for i in np.unravel_index(np.argmax(crossed), crossed.shape))
-        place = f" at {where}; {int(np.count_nonzero(crossed))} pairs are like that" if crossed.ndim else ""
-        raise RegularizerError(f"the lower limit, {lower[where]}, is above the upper limit, {upper[where]}{place}")
+        place = (
+            f" at {where}; {int(np.count_nonzero(crossed))} pairs are like that"
+            if crossed.ndim
+            else ""
+        )
+        raise RegularizerError(
+            f"the lower limit, {lower[where]}, is above the upper limit, {upper[where]}{place}"
+        )
     if lower.ndim == 0:
         return
     rounding = slack(lower.shape[-1])
     for sums, wrong, what in (
-        (lower.sum(axis=-1), lambda total: total > 1.0 + rounding, "more than 1: no policy is within the lower limits"),
+        (
+            lower.sum(axis=-1),
+            lambda total: total > 1.0 + rounding,
+            "more than 1: no policy is within the lower limits",
+        ),
         # the row of a terminal state may be empty
         (
             upper.sum(axis=-1),
@@ -146,5 +177,9 @@ def _require_room(lower: np.ndarray, upper: np.ndarray) -> None:
         if bad.any():
             row = int(np.argmax(bad))
             where = f"of state {row} " if lower.ndim == 2 else ""
-            count = f"; {int(np.count_nonzero(bad))} states are like that" if lower.ndim == 2 else ""
-            raise RegularizerError(f"the limits {where}sum to {np.atleast_1d(sums)[row]:.12g}, {what}{count}")
+            count = (
+                f"; {int(np.count_nonzero(bad))} states are like that" if lower.ndim == 2 else ""
+            )
+            raise RegularizerError(
+                f"the limits {where}sum to {np.atleast_1d(sums)[row]:.12g}, {what}{count}"
+            )

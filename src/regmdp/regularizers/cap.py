@@ -33,9 +33,9 @@ ROOM = 1e-9
 class CapBarrier(SeparableRegularizer):
     r"""Logarithmic barrier below a cap, \(h(p) = -\sum_{a \in \Phi} \log(b - p_a)\) over the available actions of a set Φ.
 
-    The capped actions keep a probability below b, whatever they are worth. The greedy policy gives them
-    \(p_a = [b - 1/(y_a - \lambda)]_+\), and to the best of the others what is left. At temperature 0 the barrier is gone and the
-    cap remains: p ≤ b.
+    The capped actions keep a probability below b, whatever they are worth. The greedy policy gives
+    them \(p_a = [b - 1/(y_a - \lambda)]_+\), and to the best of the others what is left. At
+    temperature 0 the barrier is gone and the cap remains: p ≤ b.
 
     Args:
         mask: (S, A) or (A,) True at the capped actions, Φ.
@@ -43,8 +43,9 @@ class CapBarrier(SeparableRegularizer):
         temperature: τ ≥ 0, a number or one per state, in the unit of the rewards.
 
     Raises:
-        RegularizerError: if the mask is not boolean, or a cap is not positive; later, if all actions of a state are capped, and the
-            caps sum to no more than 1, or to less than 1e-9 more.
+        RegularizerError: if the mask is not boolean, or a cap is not positive; later, if all
+            actions of a state are capped, and the caps sum to no more than 1, or to less than 1e-9
+            more.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -53,8 +54,9 @@ class CapBarrier(SeparableRegularizer):
         array([0.3, 0.7, 0. ])
 
     References:
-        Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), "Policy mirror descent for regularized
-        reinforcement learning: a generalized framework with linear convergence", section 1: constraints by barriers.
+        Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), "Policy mirror
+        descent for regularized reinforcement learning: a generalized framework with linear
+        convergence", section 1: constraints by barriers.
     """
 
     mask: ArrayLike
@@ -71,7 +73,9 @@ class CapBarrier(SeparableRegularizer):
     @property
     def limits(self) -> Limits:
         xp = array_namespace(self.mask)
-        return Limits(0.0, xp.where(self.mask, xp.minimum(xp.asarray(self.cap)[..., None], 1.0), 1.0))
+        return Limits(
+            0.0, xp.where(self.mask, xp.minimum(xp.asarray(self.cap)[..., None], 1.0), 1.0)
+        )
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         xp = array_namespace(p)
@@ -84,16 +88,24 @@ class CapBarrier(SeparableRegularizer):
         slope = xp.where(below > 0, 1.0 / xp.where(below > 0, below, 1.0), xp.inf)
         ratio = p * slope
         stretch = ratio * slope
-        return Slopes(*(xp.where(self.mask, part, 0.0) for part in (slope, stretch, stretch * (1.0 + 2.0 * ratio))))
+        return Slopes(
+            *(
+                xp.where(self.mask, part, 0.0)
+                for part in (slope, stretch, stretch * (1.0 + 2.0 * ratio))
+            )
+        )
 
-    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+    def greedy(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
         n_actions = y.shape[-1]
         limits = self.limits.over(y.shape, available, y)
         allowed = limits.upper > 0
         capped = allowed & self.mask
         cap = xp.asarray(self.cap)[..., None]
-        # relative to the action at which the caps are used up, so that nothing is lost by how far others are from it
+        # relative to the action at which the caps are used up, so that nothing is lost by how far
+        # others are from it
         middle, total = limits.marginal(xp.where(allowed, y, -xp.inf))
         y = xp.where(allowed, y - middle[..., None], -xp.inf)
         free = xp.where(allowed & ~capped, y, -xp.inf)
@@ -104,7 +116,9 @@ class CapBarrier(SeparableRegularizer):
             gap = y - multiplier[..., None]
             inside = capped & (gap * cap > 1.0)
             inverse = 1.0 / xp.where(inside, gap, 1.0)
-            return xp.where(inside, xp.minimum(cap - inverse, most), 0.0), xp.where(inside, inverse * inverse, 0.0)
+            return xp.where(inside, xp.minimum(cap - inverse, most), 0.0), xp.where(
+                inside, inverse * inverse, 0.0
+            )
 
         some_free = best_free > -xp.inf
         at_best = within(xp.where(some_free, best_free, 0.0))[0]
@@ -115,7 +129,9 @@ class CapBarrier(SeparableRegularizer):
         spare = xp.maximum(total - 1.0, UNIT_ROUNDOFF)
         low = xp.maximum(best_free, -count / spare)
         centre = limits.centre()
-        high = xp.max(xp.where(capped, y - 1.0 / xp.where(capped, cap - centre, 1.0), -xp.inf), axis=-1)
+        high = xp.max(
+            xp.where(capped, y - 1.0 / xp.where(capped, cap - centre, 1.0), -xp.inf), axis=-1
+        )
         low, high = (xp.where(plateau, 0.0, end) for end in (low, xp.maximum(low, high)))
         filled = at_best + one_hot(xp.argmax(free, axis=-1), n_actions) * left[..., None]
         filled = filled / xp.sum(filled, axis=-1, keepdims=True)
@@ -131,8 +147,11 @@ class CapBarrier(SeparableRegularizer):
         return n_actions * (38.0 + float(np.max(np.abs(np.log(self.cap)))))
 
     def rounding(self, n_actions: int) -> float:
-        # if n actions are available, and all are capped, h has a slope of about n/(nb - 1), which meets the rounding of Σ p
-        n_capped = np.arange(1, min(n_actions, int(np.max(np.sum(np.asarray(self.mask), axis=-1)))) + 1)
+        # if n actions are available, and all are capped, h has a slope of about n/(nb - 1), which
+        # meets the rounding of Σ p
+        n_capped = np.arange(
+            1, min(n_actions, int(np.max(np.sum(np.asarray(self.mask), axis=-1)))) + 1
+        )
         spare = np.asarray(self.cap)[..., None] * n_capped - 1.0
         room = spare > ROOM
         slope = np.max(np.where(room, n_capped / np.where(room, spare, 1.0), 0.0), initial=0.0)
@@ -143,23 +162,34 @@ class CapBarrier(SeparableRegularizer):
         require_shape("the mask", self.mask, available)
         self.require_feasible(available)
         spare = np.asarray(self.cap) * np.sum(available, axis=1) - 1.0
-        crowded = np.all(np.asarray(self.mask) | ~available, axis=1) & available.any(axis=1) & (np.asarray(self.temperature) > 0)
+        crowded = (
+            np.all(np.asarray(self.mask) | ~available, axis=1)
+            & available.any(axis=1)
+            & (np.asarray(self.temperature) > 0)
+        )
         crowded &= spare <= ROOM
         if crowded.any():
             state = int(np.argmax(crowded))
             raise RegularizerError(
-                f"all actions of state {state} are capped, and the caps sum to 1 {spare[state]:+.3g}, which leaves policies "
-                f"less than rounding can resolve; {int(np.count_nonzero(crowded))} states are like that; raise the cap, or leave "
+                f"all actions of state {state} are capped, and the caps sum to 1 "
+                f"{spare[state]:+.3g}, which leaves policies less than rounding can resolve; "
+                f"{int(np.count_nonzero(crowded))} states are like that; raise the cap, or leave "
                 "an action without one"
             )
 
     def __repr__(self) -> str:
-        return f"CapBarrier(mask of shape {self.mask.shape}, cap={self.cap!r}, temperature={self.temperature!r})"
+        return (
+            f"CapBarrier(mask of shape {self.mask.shape}, cap={self.cap!r}, "
+            f"temperature={self.temperature!r})"
+        )
 
 
 def _checked_mask(mask: Any) -> np.ndarray:
     mask = np.array(mask, order="F")
     if mask.dtype != np.bool_ or mask.ndim not in (1, 2):
-        raise RegularizerError(f"the mask must be a boolean array of shape (S, A) or (A,), not {mask.dtype} of {mask.shape}")
+        raise RegularizerError(
+            f"the mask must be a boolean array of shape (S, A) or (A,), not {mask.dtype} of "
+            f"{mask.shape}"
+        )
     mask.flags.writeable = False
     return mask

@@ -31,7 +31,8 @@ class OwnFunctions(Regularizer):
     """A regularizer from functions of a user's own, which may have parameters with one entry per state.
 
     Attributes:
-        parameters: Arrays with one entry per state in their first axis, (S, ...), of at least two dimensions.
+        parameters: Arrays with one entry per state in their first axis, (S, ...), of at least two
+            dimensions.
     """
 
     parameters: Mapping[str, Array]
@@ -51,7 +52,9 @@ class OwnFunctions(Regularizer):
         if not self.parameters:
             return part
         part = copy.copy(part)
-        object.__setattr__(part, "parameters", {name: array[states] for name, array in self.parameters.items()})
+        object.__setattr__(
+            part, "parameters", {name: array[states] for name, array in self.parameters.items()}
+        )
         object.__setattr__(part, "_bounds", {})
         return part
 
@@ -60,23 +63,29 @@ class OwnFunctions(Regularizer):
         n_states = available.shape[0]
         for array in self.parameters.values():
             if len(array) != n_states:
-                raise RegularizerError(f"the parameters of {type(self).__name__} have {len(array)} entries for {n_states} states")
+                raise RegularizerError(
+                    f"the parameters of {type(self).__name__} have {len(array)} entries for "
+                    f"{n_states} states"
+                )
 
 
 @dataclass(frozen=True, eq=False)
 class Separable(OwnFunctions, SeparableRegularizer):
     r"""Sum over actions of a convex function of one's own, \(h(p) = \sum_a \varphi(p_a)\).
 
-    The greedy policy solves \(\varphi'(p_a) = y_a - \lambda\), one equation in one unknown for each state. Whether φ is convex,
-    and the slope its derivative, :func:`regmdp.testing.check_regularizer` says.
+    The greedy policy solves \(\varphi'(p_a) = y_a - \lambda\), one equation in one unknown for each
+    state. Whether φ is convex, and the slope its derivative,
+    :func:`regmdp.testing.check_regularizer` says.
 
     Args:
-        phi: From an array of probabilities, 0 and 1 included, to φ, elementwise; it may be infinite at 0.
+        phi: From an array of probabilities, 0 and 1 included, to φ, elementwise; it may be infinite
+            at 0.
         slope: The same for φ', which may be infinite at 0.
         temperature: τ ≥ 0, a number or one per state, in the unit of the rewards per unit of φ.
         curvature: The same for φ''; if it is not given, differences of the slope are used.
-        parameters: Arrays with one entry per state in their first axis, (S,) or (S, A). The functions get them as keyword
-            arguments, cut to the states at hand and with two dimensions, so that they combine with (S, A) probabilities.
+        parameters: Arrays with one entry per state in their first axis, (S,) or (S, A). The
+            functions get them as keyword arguments, cut to the states at hand and with two
+            dimensions, so that they combine with (S, A) probabilities.
 
     Raises:
         RegularizerError: if a parameter does not have one entry per state.
@@ -114,21 +123,44 @@ class Separable(OwnFunctions, SeparableRegularizer):
             if self.curvature is not None:
                 stretch = p * self._call(self.curvature, p)
                 ahead = p * (1.0 + DIFFERENCE)
-                return Slopes(slope, stretch, (ahead * self._call(self.curvature, ahead) - stretch) / DIFFERENCE)
+                return Slopes(
+                    slope,
+                    stretch,
+                    (ahead * self._call(self.curvature, ahead) - stretch) / DIFFERENCE,
+                )
             # to 1 and not beyond
-            ahead, behind = np.minimum(p * (1.0 + DIFFERENCE), np.maximum(p, 1.0)), p * (1.0 - DIFFERENCE)
+            ahead, behind = (
+                np.minimum(p * (1.0 + DIFFERENCE), np.maximum(p, 1.0)),
+                p * (1.0 - DIFFERENCE),
+            )
             up, down = np.log(ahead / p), np.log(p / behind)
-            rise, fall = self._call(self.slope, ahead) - slope, slope - self._call(self.slope, behind)
+            rise, fall = (
+                self._call(self.slope, ahead) - slope,
+                slope - self._call(self.slope, behind),
+            )
             one_sided = up < 0.5 * DIFFERENCE
             stretch = np.where(one_sided, fall / down, (rise + fall) / (up + down))
-            return Slopes(slope, stretch, np.where(one_sided, 0.0, 2.0 * (rise / up - fall / down) / (up + down)))
+            return Slopes(
+                slope,
+                stretch,
+                np.where(one_sided, 0.0, 2.0 * (rise / up - fall / down) / (up + down)),
+            )
 
-    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+    def greedy(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
         barrier = self.barrier
         limits = Limits(0.0, 1.0).over(y.shape, available, y)
-        return allocate(Terms(self.slopes, barrier), finite(y, available) if barrier else y, limits, limited=False)
+        return allocate(
+            Terms(self.slopes, barrier),
+            finite(y, available) if barrier else y,
+            limits,
+            limited=False,
+        )
 
-    def conjugate(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+    def conjugate(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch"]:
         return super().conjugate(finite(y, available) if self.barrier else y, available)
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
@@ -136,18 +168,27 @@ class Separable(OwnFunctions, SeparableRegularizer):
             shape = (self.n_states or 1, n_actions)
             # where fewer actions are available, the terms of the others are left out
             nothing = np.maximum(self.terms(np.zeros(shape)), 0.0)
-            others = np.full(shape, np.inf) if np.isinf(nothing).any() else nothing.sum(axis=1, keepdims=True) - nothing
+            others = (
+                np.full(shape, np.inf)
+                if np.isinf(nothing).any()
+                else nothing.sum(axis=1, keepdims=True) - nothing
+            )
             high = self.terms(np.ones(shape)) + (others if n_actions > 1 else 0.0)
             with np.errstate(invalid="ignore"):
                 low = self.value(self.greedy(np.zeros(shape))) - nothing.sum(axis=1)
-            low = np.where(np.isfinite(low), low, np.minimum(self._smallest(shape), 0.0).sum(axis=1))
-            # the minimum of what is not convex may not be found, and `check_regularizer` is to say what it is
+            low = np.where(
+                np.isfinite(low), low, np.minimum(self._smallest(shape), 0.0).sum(axis=1)
+            )
+            # the minimum of what is not convex may not be found, and `check_regularizer` is to say
+            # what it is
             self._bounds[n_actions] = min(float(low.min()), float(high.max())), float(high.max())
         return self._bounds[n_actions]
 
     def magnitude(self, n_actions: int) -> float:
         low, high = self.bounds(n_actions)
-        largest = float(np.max(np.abs(self.terms(self._nothing() + LEAST)))) if np.isinf(high) else 0.0
+        largest = (
+            float(np.max(np.abs(self.terms(self._nothing() + LEAST)))) if np.isinf(high) else 0.0
+        )
         return max(abs(low), abs(high) if np.isfinite(high) else 1.0) + n_actions * largest
 
     def _smallest(self, shape: tuple[int, int]) -> Float[np.ndarray, "S A"]:
@@ -163,28 +204,34 @@ class Separable(OwnFunctions, SeparableRegularizer):
         return np.asarray(function(p, **self.parameters), dtype=np.float64) + np.zeros(p.shape)
 
     def _nothing(self) -> Float[np.ndarray, "*batch A"]:
-        return np.zeros(np.broadcast_shapes((1,), *(array.shape for array in self.parameters.values())))
+        return np.zeros(
+            np.broadcast_shapes((1,), *(array.shape for array in self.parameters.values()))
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Convex(OwnFunctions):
     r"""Any convex, differentiable function h of one's own, by its value and gradient.
 
-    Greedy policies are found by a general method: some ten to thirty Newton steps for each call, with differences of gradients.
-    That is slow; where h is a sum over actions, :class:`Separable` is the one to take. How far each is from the maximum is bounded
-    by \(\max_{p'} \langle p' - p, y - \nabla h(p) \rangle\), whatever the method did.
+    Greedy policies are found by a general method: some ten to thirty Newton steps for each call,
+    with differences of gradients. That is slow; where h is a sum over actions, :class:`Separable`
+    is the one to take. How far each is from the maximum is bounded by
+    \(\max_{p'} \langle p' - p, y - \nabla h(p) \rangle\), whatever the method did.
 
     Args:
-        function: From (S, A) distributions, with zeros in them, to (S,) values of h, finite wherever the temperature matters.
-        gradient: From (S, A) points with positive entries, whose sum may differ from 1 by a little, to the (S, A) gradient. It has
-            to be that of a convex function there, too: a multiple of (Σ p - 1)² may be added to one that is not.
+        function: From (S, A) distributions, with zeros in them, to (S,) values of h, finite
+            wherever the temperature matters.
+        gradient: From (S, A) points with positive entries, whose sum may differ from 1 by a little,
+            to the (S, A) gradient. It has to be that of a convex function there, too: a multiple of
+            (Σ p - 1)² may be added to one that is not.
         temperature: τ ≥ 0, a number or one per state, in the unit of the rewards per unit of h.
-        parameters: Arrays with one entry per state in their first axis; the functions get them as keyword arguments, cut to the
-            states at hand.
+        parameters: Arrays with one entry per state in their first axis; the functions get them as
+            keyword arguments, cut to the states at hand.
 
     Raises:
-        RegularizerError: if a parameter does not have one entry per state; later, if a greedy policy cannot be found to within what
-            :meth:`rounding` says, as where h is not convex or ``gradient`` not its gradient.
+        RegularizerError: if a parameter does not have one entry per state; later, if a greedy
+            policy cannot be found to within what :meth:`rounding` says, as where h is not convex or
+            ``gradient`` not its gradient.
 
     Examples:
         Actions that are alike, so that it costs less to spread over different ones:
@@ -207,18 +254,26 @@ class Convex(OwnFunctions):
     parameters: Mapping[str, Array] = field(default_factory=dict)
     _bounds: dict[int, tuple[float, float]] = field(default_factory=dict, init=False, repr=False)
 
-    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+    def value(
+        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch"]:
         with np.errstate(all="ignore"):
-            return np.asarray(self.function(p, **self.parameters), dtype=np.float64) + np.zeros(p.shape[:-1])
+            return np.asarray(self.function(p, **self.parameters), dtype=np.float64) + np.zeros(
+                p.shape[:-1]
+            )
 
-    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+    def greedy(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
         return generic_greedy(self, ((1.0, self),), y, available)
 
     def subgradient(
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
         with np.errstate(all="ignore"):
-            return np.asarray(self.gradient(p, **self.parameters), dtype=np.float64) + np.zeros(p.shape)
+            return np.asarray(self.gradient(p, **self.parameters), dtype=np.float64) + np.zeros(
+                p.shape
+            )
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         if n_actions not in self._bounds:
@@ -228,7 +283,8 @@ class Convex(OwnFunctions):
                 lowest = float(np.min(-self.conjugate(nothing))) - self.rounding(n_actions)
             except RegularizerError:
                 lowest = self._tangent(n_actions)
-            # the minimum of what is not convex may not be found, and `check_regularizer` is to say what it is
+            # the minimum of what is not convex may not be found, and `check_regularizer` is to say
+            # what it is
             self._bounds[n_actions] = min(lowest, high), high
         return self._bounds[n_actions]
 
@@ -254,7 +310,8 @@ def _checked_parameters(parameters: Mapping[str, Any]) -> dict[str, np.ndarray]:
         array = np.array(given)
         if array.ndim == 0:
             raise RegularizerError(
-                f"the parameter {name} must be an array with one entry per state; put a number into the functions"
+                f"the parameter {name} must be an array with one entry per state; put a number "
+                "into the functions"
             )
         array = array[:, None] if array.ndim == 1 else array
         array.flags.writeable = False

@@ -30,7 +30,11 @@ def subgradient(
     for where in np.ndindex(p.shape[:-1]):
         # the first axis is states if there is one
         single = regularizer.at(slice(where[0], where[0] + 1)) if where else regularizer
-        mask = np.ones(p.shape[-1:], dtype=np.bool_) if available is None else np.broadcast_to(available, p.shape)[where]
+        mask = (
+            np.ones(p.shape[-1:], dtype=np.bool_)
+            if available is None
+            else np.broadcast_to(available, p.shape)[where]
+        )
         row = p[where]
 
         def dual(free: np.ndarray, single=single, mask=mask, row=row) -> tuple[float, np.ndarray]:
@@ -39,6 +43,8 @@ def subgradient(
             gradient = single.greedy(scores, mask[None])[0] - row
             return float(single.conjugate(scores, mask[None])[0] - row[mask] @ free), gradient[mask]
 
-        found = minimize(dual, np.zeros(np.count_nonzero(mask)), jac=True, method="BFGS", options={"gtol": 1e-12})
+        found = minimize(
+            dual, np.zeros(np.count_nonzero(mask)), jac=True, method="BFGS", options={"gtol": 1e-12}
+        )
         out[where][mask] = found.x - found.x.max()
     return out

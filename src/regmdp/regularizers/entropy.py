@@ -35,7 +35,8 @@ def _logsumexp(y: Array) -> Array:
 class Shannon(SeparableRegularizer):
     r"""Negative Shannon entropy, \(h(p) = \sum_a p_a \log p_a\): the entropy of the policy is rewarded.
 
-    The conjugate is logsumexp and the greedy policy is softmax(q/τ): logit choice, maximum-entropy reinforcement learning.
+    The conjugate is logsumexp and the greedy policy is softmax(q/τ): logit choice, maximum-entropy
+    reinforcement learning.
 
     Args:
         temperature: τ ≥ 0, a number or one per state, in the unit of the rewards per nat.
@@ -49,8 +50,8 @@ class Shannon(SeparableRegularizer):
         array([0.5, 0.5, 0. ])
 
     References:
-        Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), "Fast global convergence of natural policy gradient methods
-        with entropy regularization".
+        Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), "Fast global convergence of
+        natural policy gradient methods with entropy regularization".
     """
 
     temperature: ArrayLike
@@ -66,10 +67,14 @@ class Shannon(SeparableRegularizer):
         xp = array_namespace(p)
         return Slopes(logarithm, xp.ones(p.shape), xp.zeros(p.shape))
 
-    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+    def greedy(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
         return _softmax(y)[1]
 
-    def conjugate(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+    def conjugate(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch"]:
         return _logsumexp(y)
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
@@ -83,10 +88,12 @@ class Shannon(SeparableRegularizer):
 class KL(SeparableRegularizer):
     r"""Kullback-Leibler divergence from a reference policy p0, \(h(p) = \sum_a p_a \log(p_a / p^0_a)\).
 
-    An action to which the reference gives probability 0 is forbidden. The greedy policy is proportional to p0 exp(q/τ).
+    An action to which the reference gives probability 0 is forbidden. The greedy policy is
+    proportional to p0 exp(q/τ).
 
     Args:
-        reference: (S, A) policy, or (A,) for the same distribution in every state; rows sum to 1 within 1e-9.
+        reference: (S, A) policy, or (A,) for the same distribution in every state; rows sum to 1
+            within 1e-9.
         temperature: τ ≥ 0, a number or one per state, in the unit of the rewards per nat.
 
     Raises:
@@ -130,16 +137,21 @@ class KL(SeparableRegularizer):
         xp = array_namespace(self._log_reference)
         return xp.where(self._log_reference > -xp.inf, self._log_reference, 0.0)
 
-    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+    def greedy(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
         return _softmax(self._weighted(y))[1]
 
-    def conjugate(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+    def conjugate(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch"]:
         return _logsumexp(self._weighted(y))
 
     def _weighted(self, y: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
         weighted = y + self._log_reference
-        # a row that the reference leaves empty belongs to a terminal state: keep the arithmetic finite
+        # a row that the reference leaves empty belongs to a terminal state: keep the arithmetic
+        # finite
         return xp.where(xp.any(weighted > -xp.inf, axis=-1, keepdims=True), weighted, 0.0)
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
@@ -165,8 +177,9 @@ class KL(SeparableRegularizer):
         uncovered = available.any(axis=1) & ~(available & (self.reference > 0)).any(axis=1)
         if uncovered.any():
             raise RegularizerError(
-                f"the reference gives every available action of state {int(np.argmax(uncovered))} probability 0, so no policy is "
-                f"allowed there; {int(np.count_nonzero(uncovered))} states are not covered; give some available action weight"
+                f"the reference gives every available action of state {int(np.argmax(uncovered))} "
+                f"probability 0, so no policy is allowed there; {int(np.count_nonzero(uncovered))} "
+                "states are not covered; give some available action weight"
             )
 
     def __repr__(self) -> str:
@@ -184,7 +197,8 @@ def _checked_reference(reference: Any) -> np.ndarray:
     if bad.any():
         where = tuple(int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
         raise PolicyError(
-            f"the reference has {reference[where]} at {where}; {int(np.count_nonzero(bad))} entries are not probabilities"
+            f"the reference has {reference[where]} at {where}; {int(np.count_nonzero(bad))} "
+            "entries are not probabilities"
         )
     sums = reference.sum(axis=-1)
     # a row of zeros is that of a terminal state; whether it is one, `check` sees

@@ -15,7 +15,8 @@ __all__ = ["SquaredL2"]
 class SquaredL2(SeparableRegularizer):
     r"""Half the squared Euclidean norm, \(h(p) = \tfrac12 \sum_a p_a^2\).
 
-    The greedy policy is the Euclidean projection of q/τ on the simplex (sparsemax): actions far from the best get probability 0.
+    The greedy policy is the Euclidean projection of q/τ on the simplex (sparsemax): actions far
+    from the best get probability 0.
 
     Args:
         temperature: τ ≥ 0, a number or one per state, in the unit of the rewards.
@@ -40,7 +41,9 @@ class SquaredL2(SeparableRegularizer):
     def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
         return Slopes(p, p, p)
 
-    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+    def greedy(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
         # an action more than 1 below the best gets nothing, however far below it is
         y = xp.maximum(y - xp.max(y, axis=-1, keepdims=True), -2.0)

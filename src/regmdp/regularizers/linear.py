@@ -19,11 +19,13 @@ __all__ = ["WeightedL1"]
 class WeightedL1(SeparableRegularizer):
     r"""Weighted ℓ1 norm, \(h(p) = \sum_a w_a p_a\): a price on actions.
 
-    On the simplex it is linear, so greedy policies are deterministic: the first action that maximises y - w.
+    On the simplex it is linear, so greedy policies are deterministic: the first action that
+    maximises y - w.
 
     Args:
         weights: (S, A) prices, or (A,) for the same in every state.
-        temperature: τ ≥ 0, a number or one per state, in the unit of the rewards per unit of the weights.
+        temperature: τ ≥ 0, a number or one per state, in the unit of the rewards per unit of the
+            weights.
 
     Raises:
         RegularizerError: if a weight is not finite.
@@ -42,7 +44,9 @@ class WeightedL1(SeparableRegularizer):
     def __post_init__(self) -> None:
         weights = np.array(self.weights, dtype=np.float64, order="F")
         if weights.ndim not in (1, 2) or not np.isfinite(weights).all():
-            raise RegularizerError(f"the weights must be finite numbers of shape (S, A) or (A,), not {self.weights!r}")
+            raise RegularizerError(
+                f"the weights must be finite numbers of shape (S, A) or (A,), not {self.weights!r}"
+            )
         weights.flags.writeable = False
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "temperature", checked_temperature(self.temperature))
@@ -54,11 +58,15 @@ class WeightedL1(SeparableRegularizer):
         nothing = 0.0 * p
         return Slopes(nothing + self.weights, nothing, nothing)
 
-    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+    def greedy(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
         return one_hot(xp.argmax(y - self.weights, axis=-1), y.shape[-1])
 
-    def conjugate(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+    def conjugate(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch"]:
         return array_namespace(y).max(y - self.weights, axis=-1)
 
     def bounds(self, n_actions: int) -> tuple[float, float]:

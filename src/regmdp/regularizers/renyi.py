@@ -22,8 +22,9 @@ __all__ = ["Renyi", "allocate_with_renyi"]
 class Renyi(Regularizer):
     r"""Negative Rényi entropy, \(h(p) = \frac{1}{\alpha - 1} \log \sum_a p_a^\alpha\), for 0 < α < 1.
 
-    The greedy policy is proportional to \((\lambda - y_a)^{-1/(1-\alpha)}\), with the λ for which its mean of \(\lambda - y_a\) is
-    \(\alpha/(1-\alpha)\). At α = 1 the entropy is Shannon's, and above it is not concave.
+    The greedy policy is proportional to \((\lambda - y_a)^{-1/(1-\alpha)}\), with the λ for which
+    its mean of \(\lambda - y_a\) is \(\alpha/(1-\alpha)\). At α = 1 the entropy is Shannon's, and
+    above it is not concave.
 
     Args:
         alpha: The order α, 0 < α < 1.
@@ -44,18 +45,28 @@ class Renyi(Regularizer):
     def __post_init__(self) -> None:
         alpha = checked_positive("alpha", self.alpha)
         if alpha >= 1.0:
-            raise RegularizerError(f"alpha must be below 1, not {alpha}; with 1 take Shannon, and above 1 h is not convex")
+            raise RegularizerError(
+                f"alpha must be below 1, not {alpha}; with 1 take Shannon, and above 1 h is not "
+                "convex"
+            )
         object.__setattr__(self, "alpha", alpha)
         object.__setattr__(self, "temperature", checked_temperature(self.temperature))
 
-    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+    def value(
+        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch"]:
         xp = array_namespace(p)
-        # the sum of p^α less that of p, which is 1: nothing is lost near α = 1, and nothing overflows near p = 0
+        # the sum of p^α less that of p, which is 1: nothing is lost near α = 1, and nothing
+        # overflows near p = 0
         exponent = (self.alpha - 1.0) * xp.log(xp.where(p > 0, p, 1.0))
-        excess = xp.where(exponent < 1.0, p * xp.expm1(xp.minimum(exponent, 1.0)), p**self.alpha - p)
+        excess = xp.where(
+            exponent < 1.0, p * xp.expm1(xp.minimum(exponent, 1.0)), p**self.alpha - p
+        )
         return xp.log1p(xp.sum(excess, axis=-1)) / (self.alpha - 1.0)
 
-    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+    def greedy(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
         below = xp.max(y, axis=-1, keepdims=True) - y
         goal = self.alpha / (1.0 - self.alpha)
@@ -71,7 +82,8 @@ class Renyi(Regularizer):
             used = p > 0
             gap = multiplier[..., None] + xp.where(used, below, 0.0)
             mean = xp.sum(p * gap, axis=-1)
-            # d mean/dλ = 1 + s (E[gap] E[1/gap] - 1), with s = 1/(1-α); by Jensen's inequality at least 1
+            # d mean/dλ = 1 + s (E[gap] E[1/gap] - 1), with s = 1/(1-α); by Jensen's inequality at
+            # least 1
             inverse = xp.sum(xp.where(used, p / gap, 0.0), axis=-1)
             slope = 1.0 + (mean * inverse - 1.0) / (1.0 - self.alpha)
             return goal - mean, -slope
@@ -87,13 +99,21 @@ class Renyi(Regularizer):
         safe = xp.where(p > 0, p, 1.0)
         total = xp.sum(xp.where(p > 0, safe**self.alpha, 0.0), axis=-1, keepdims=True)
         live = total > 0  # not a terminal state, where nothing has a probability
-        slope = -self.alpha / (1.0 - self.alpha) * safe ** (self.alpha - 1.0) / xp.where(live, total, 1.0)
+        slope = (
+            -self.alpha
+            / (1.0 - self.alpha)
+            * safe ** (self.alpha - 1.0)
+            / xp.where(live, total, 1.0)
+        )
         if available is not None:
             live = live & xp.any(available, axis=-1, keepdims=True)
         return xp.where(live, xp.where(p > 0, slope, -xp.inf), 0.0)
 
     def response(
-        self, y: Float[Array, "*batch A"], direction: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+        self,
+        y: Float[Array, "*batch A"],
+        direction: Float[Array, "*batch A"],
+        available: Bool[Array, "*batch A"] | None = None,
     ) -> Float[Array, "*batch A"]:
         return moved_with_rank_one(*self.second_derivatives(self.greedy(y, available)), direction)
 
@@ -126,9 +146,9 @@ def allocate_with_renyi(
 ) -> Float[Array, "*batch A"]:
     r"""Return the (…, A) distribution that maximises ⟨p, y⟩ - Σ φ(p) - τ h(p), where h is the Rényi entropy.
 
-    With \(x = \sum_a p_a^\alpha\) and any θ > 0, \(-\log x \ge 1 + \log \theta - \theta x\), with equality at θ = 1/x. For a
-    given θ the bound is a sum over actions, and the larger θ, the larger x is at the maximum: one equation in one unknown,
-    θ = 1/x, is left.
+    With \(x = \sum_a p_a^\alpha\) and any θ > 0, \(-\log x \ge 1 + \log \theta - \theta x\), with
+    equality at θ = 1/x. For a given θ the bound is a sum over actions, and the larger θ, the larger
+    x is at the maximum: one equation in one unknown, θ = 1/x, is left.
 
     Args:
         renyi: The Rényi entropy, with its temperature.
@@ -141,7 +161,8 @@ def allocate_with_renyi(
     alpha, tau = renyi.alpha, xp.asarray(renyi.temperature)[..., None]
 
     def own(share: Array, logarithm: Array) -> Slopes:
-        # of -θ τ (p^α - α p)/(1 - α): the linear part, which makes no difference, is there for α close to 1
+        # of -θ τ (p^α - α p)/(1 - α): the linear part, which makes no difference, is there for α
+        # close to 1
         excess = xp.expm1((alpha - 1.0) * logarithm)
         scale = xp.exp(share)[..., None] * tau * alpha
         stretch = scale * (1.0 + excess)
@@ -149,7 +170,14 @@ def allocate_with_renyi(
 
     def greedy(share: Array) -> tuple[Array, Array, Array]:
         def slopes(p: Array, logarithm: Array) -> Slopes:
-            return Slopes(*(one + other for one, other in zip(terms.slopes(p, logarithm), own(share, logarithm), strict=True)))
+            return Slopes(
+                *(
+                    one + other
+                    for one, other in zip(
+                        terms.slopes(p, logarithm), own(share, logarithm), strict=True
+                    )
+                )
+            )
 
         p = allocate(Terms(slopes, terms.barrier), y, limits, limited=limited)
         logarithm = xp.log(xp.maximum(p, 1e-300))
@@ -161,7 +189,9 @@ def allocate_with_renyi(
         free = (p > limits.lower) & (p < limits.upper)
         weight = xp.where(free, p / total, 0.0)
         pull = xp.where(free, stretch, 0.0) / (1.0 - alpha)
-        mean = xp.sum(weight * pull, axis=-1, keepdims=True) / xp.maximum(xp.sum(weight, axis=-1, keepdims=True), 1e-300)
+        mean = xp.sum(weight * pull, axis=-1, keepdims=True) / xp.maximum(
+            xp.sum(weight, axis=-1, keepdims=True), 1e-300
+        )
         # in this order it does not overflow where a weight is tiny
         change = xp.sum((weight * (pull - mean)) * (pull - mean), axis=-1)
         x = xp.exp((alpha - 1.0) * renyi.value(p))
@@ -174,5 +204,6 @@ def allocate_with_renyi(
     return greedy(share)[0]
 
 
-#: The multiplier is at least this fraction of its largest value: at the root the best action's share of the mean is not smaller.
+#: The multiplier is at least this fraction of its largest value: at the root the best action's
+#: share of the mean is not smaller.
 LEAST = 1e-300

@@ -33,7 +33,8 @@ class Slopes(NamedTuple):
 class SeparableRegularizer(Regularizer):
     r"""A regularizer \(h(p) = \sum_a \varphi_a(p_a)\), with each φ convex.
 
-    Sums of such regularizers have greedy policies that take the root of one equation in one unknown: see :class:`Sum`.
+    Sums of such regularizers have greedy policies that take the root of one equation in one
+    unknown: see :class:`Sum`.
     """
 
     @abstractmethod
@@ -44,22 +45,36 @@ class SeparableRegularizer(Regularizer):
     def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
         """(…, A) probabilities and their logarithms -> φ' and its derivatives in log p."""
 
-    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+    def value(
+        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch"]:
         xp = array_namespace(p)
         terms = self.terms(p)
-        return xp.sum(terms if available is None else xp.where(available | (p > 0), terms, 0.0), axis=-1)
+        return xp.sum(
+            terms if available is None else xp.where(available | (p > 0), terms, 0.0), axis=-1
+        )
 
     def subgradient(
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
         return self.slopes(p, log(p)).slope
 
-    def spread(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+    def spread(
+        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
         """(…, A) distributions -> (…, A) 1/φ''(p): 0 where p is 0 or at a limit, infinite where φ is linear."""
-        return spread_between(self.limits, p, available, lambda inside, logarithm: self.slopes(inside, logarithm).stretch)
+        return spread_between(
+            self.limits,
+            p,
+            available,
+            lambda inside, logarithm: self.slopes(inside, logarithm).stretch,
+        )
 
     def response(
-        self, y: Float[Array, "*batch A"], direction: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+        self,
+        y: Float[Array, "*batch A"],
+        direction: Float[Array, "*batch A"],
+        available: Bool[Array, "*batch A"] | None = None,
     ) -> Float[Array, "*batch A"]:
         return moved(self.spread(self.greedy(y, available), available), direction)
 
@@ -94,7 +109,9 @@ def spread_between(
     inside = p > 0
     if limits is not None:
         over = limits.over(p.shape, available, p)
-        inside = inside & (p > over.lower + slack(p.shape[-1])) & (p < over.upper - slack(p.shape[-1]))
+        inside = (
+            inside & (p > over.lower + slack(p.shape[-1])) & (p < over.upper - slack(p.shape[-1]))
+        )
     within = xp.where(inside, p, 1.0)
     found = stretch(within, xp.log(within))
     curved = found > 0

@@ -50,10 +50,14 @@ class Sum(Regularizer):
         object.__setattr__(self, "parts", tuple(flat))
         object.__setattr__(self, "temperature", checked_temperature(self.temperature))
 
-    def value(self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+    def value(
+        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch"]:
         return _total(part.cost(p, available) for part in self.parts)
 
-    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+    def greedy(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
         single = self._single()
         if single is not None:
             regularizer, price = single
@@ -61,15 +65,21 @@ class Sum(Regularizer):
         if not self._is_closed:
             separable = tuple(part for part in self.parts if isinstance(part, SeparableRegularizer))
             parts = tuple((part.temperature, part) for part in self._curved())
-            return generic_greedy(self, parts, y, available, rest=Sum(separable) if separable else None)
+            return generic_greedy(
+                self, parts, y, available, rest=Sum(separable) if separable else None
+            )
         y = self._finite(y, available)
         limits = (self.limits or Limits(0.0, 1.0)).over(y.shape, available, y)
         renyis = [part for part in self._curved() if isinstance(part, Renyi)]
         if renyis:
-            return allocate_with_renyi(renyis[0], self._terms(), y, limits, limited=self.limits is not None)
+            return allocate_with_renyi(
+                renyis[0], self._terms(), y, limits, limited=self.limits is not None
+            )
         return allocate(self._terms(), y, limits, limited=self.limits is not None)
 
-    def conjugate(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+    def conjugate(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch"]:
         single = self._single()
         if single is None:
             return super().conjugate(self._finite(y, available), available)
@@ -77,7 +87,10 @@ class Sum(Regularizer):
         return regularizer.maximum(y - price, available)
 
     def response(
-        self, y: Float[Array, "*batch A"], direction: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+        self,
+        y: Float[Array, "*batch A"],
+        direction: Float[Array, "*batch A"],
+        available: Bool[Array, "*batch A"] | None = None,
     ) -> Float[Array, "*batch A"]:
         single = self._single()
         if single is not None:
@@ -87,7 +100,10 @@ class Sum(Regularizer):
             return super().response(y, direction, available)
         p = self.greedy(y, available)
         spread = spread_between(
-            self.limits, p, available, lambda within, logarithm: self._terms().slopes(within, logarithm).stretch
+            self.limits,
+            p,
+            available,
+            lambda within, logarithm: self._terms().slopes(within, logarithm).stretch,
         )
         for part in self._curved():
             if isinstance(part, Renyi):
@@ -139,7 +155,9 @@ class Sum(Regularizer):
 
         def slopes(p: Array, logarithm: Array) -> Slopes:
             found = [(tau, part.slopes(p, logarithm)) for tau, part in parts]
-            return Slopes(*(_total(_times(tau, of_part[i]) for tau, of_part in found) for i in range(3)))
+            return Slopes(
+                *(_total(_times(tau, of_part[i]) for tau, of_part in found) for i in range(3))
+            )
 
         return Terms(slopes, any(part.barrier for _, part in parts))
 
@@ -147,7 +165,10 @@ class Sum(Regularizer):
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
         xp = array_namespace(p)
-        slopes = ((xp.asarray(part.temperature)[..., None], part.subgradient(p, available)) for part in self.parts)
+        slopes = (
+            (xp.asarray(part.temperature)[..., None], part.subgradient(p, available))
+            for part in self.parts
+        )
         return _total(tau * xp.where(tau > 0, slope, 0.0) for tau, slope in slopes)
 
     def domain(self, available: Bool[Array, "*batch A"] | None) -> Bool[Array, "*batch A"] | None:
@@ -183,7 +204,9 @@ class Sum(Regularizer):
 
     @property
     def steep(self) -> bool:
-        return any(part.steep and bool(np.all(np.asarray(part.temperature) > 0)) for part in self.parts)
+        return any(
+            part.steep and bool(np.all(np.asarray(part.temperature) > 0)) for part in self.parts
+        )
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         low = high = 0.0
@@ -195,7 +218,10 @@ class Sum(Regularizer):
         return low, high
 
     def strong_convexity(self, n_actions: int) -> float:
-        return sum(float(np.min(part.temperature)) * part.strong_convexity(n_actions) for part in self.parts)
+        return sum(
+            float(np.min(part.temperature)) * part.strong_convexity(n_actions)
+            for part in self.parts
+        )
 
     def magnitude(self, n_actions: int) -> float:
         return sum(part.max_temperature * part.magnitude(n_actions) for part in self.parts)
@@ -211,7 +237,11 @@ class Sum(Regularizer):
 
     def __repr__(self) -> str:
         text = " + ".join(repr(part) for part in self.parts)
-        return text if np.ndim(self.temperature) == 0 and self.temperature == 1.0 else f"{self.temperature!r} * ({text})"
+        return (
+            text
+            if np.ndim(self.temperature) == 0 and self.temperature == 1.0
+            else f"{self.temperature!r} * ({text})"
+        )
 
 
 def _scaled(whole: Sum) -> list[Regularizer]:

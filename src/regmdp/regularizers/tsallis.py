@@ -21,9 +21,11 @@ __all__ = ["Tsallis"]
 class Tsallis(SeparableRegularizer):
     r"""Negative Tsallis entropy, \(h(p) = (\sum_a p_a^q - 1)/(q - 1)\), for any q > 0; q = 1 is Shannon's.
 
-    With q > 1 the greedy policy is sparse: actions far from the best get probability 0. With q < 1 it has heavier tails than
-    softmax. Everything is computed with \(\log_q p = (p^{q-1} - 1)/(q - 1)\), which loses nothing near q = 1. The α-entmax
-    convention, \((\sum p^\alpha - 1)/(\alpha(\alpha - 1))\), is this with q = α and the temperature divided by α.
+    With q > 1 the greedy policy is sparse: actions far from the best get probability 0. With q < 1
+    it has heavier tails than softmax. Everything is computed with
+    \(\log_q p = (p^{q-1} - 1)/(q - 1)\), which loses nothing near q = 1. The α-entmax convention,
+    \((\sum p^\alpha - 1)/(\alpha(\alpha - 1))\), is this with q = α and the temperature divided
+    by α.
 
     Args:
         q: The entropic index, q > 0.
@@ -40,9 +42,10 @@ class Tsallis(SeparableRegularizer):
         array([0.5, 0.5, 0. ])
 
     References:
-        Tsallis 1988, Journal of Statistical Physics 52; Lee, Choi & Oh 2018, IEEE Robotics and Automation Letters 3(3), "Sparse
-        Markov decision processes with causal sparse Tsallis entropy regularization"; Peters, Niculae & Martins 2019, ACL,
-        "Sparse sequence-to-sequence models".
+        Tsallis 1988, Journal of Statistical Physics 52; Lee, Choi & Oh 2018, IEEE Robotics and
+        Automation Letters 3(3), "Sparse Markov decision processes with causal sparse Tsallis
+        entropy regularization"; Peters, Niculae & Martins 2019, ACL, "Sparse sequence-to-sequence
+        models".
     """
 
     q: float
@@ -66,16 +69,22 @@ class Tsallis(SeparableRegularizer):
             stretch = self.q * (1.0 + excess)
             return Slopes(self.q / power * excess, stretch, power * stretch)
 
-    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+    def greedy(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
         r"""Return the distribution with \(q \log_q p_a = y_a - \mu\) where that has a solution, and 0 elsewhere."""
         xp = array_namespace(y)
         y = y - xp.max(y, axis=-1, keepdims=True)
         if self.q == 1.5:
-            return summing_to_one(lambda mu: self._exponential(y - mu[..., None]), _threshold(y), y.shape[-1])
+            return summing_to_one(
+                lambda mu: self._exponential(y - mu[..., None]), _threshold(y), y.shape[-1]
+            )
         zero = xp.zeros(y.shape[:-1], dtype=y.dtype)
         # at μ = 0 the best action alone has probability 1; at the upper end all have at most 1/A
         high = zero - self.q * self._logarithm_of_number(1.0 / y.shape[-1])
-        return probabilities(lambda mu: self._exponential(y - mu[..., None]), zero, high, y.shape[-1])
+        return probabilities(
+            lambda mu: self._exponential(y - mu[..., None]), zero, high, y.shape[-1]
+        )
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         return self._logarithm_of_number(1.0 / n_actions), 0.0
@@ -94,7 +103,11 @@ class Tsallis(SeparableRegularizer):
             return xp.expm1((self.q - 1.0) * logarithm) / (self.q - 1.0)
 
     def _logarithm_of_number(self, p: float) -> float:
-        return math.log(p) if self.q == 1.0 else math.expm1((self.q - 1.0) * math.log(p)) / (self.q - 1.0)
+        return (
+            math.log(p)
+            if self.q == 1.0
+            else math.expm1((self.q - 1.0) * math.log(p)) / (self.q - 1.0)
+        )
 
     def _exponential(self, z: Array) -> tuple[Array, Array]:
         """Return the p with q log_q p = z, 0 where there is none, and its derivative."""
@@ -122,8 +135,8 @@ class Tsallis(SeparableRegularizer):
 def _threshold(y: Float[Array, "*batch A"]) -> Float[Array, "*batch"]:
     r"""(…, A) scores with maximum 0 -> (…) the μ at which the distribution for q = 3/2 sums to 1.
 
-    With z = y/3 it is \((z - t)_+^2\), and t solves a quadratic equation in the moments of the best few z (Peters, Niculae &
-    Martins 2019, Algorithm 2).
+    With z = y/3 it is \((z - t)_+^2\), and t solves a quadratic equation in the moments of the best
+    few z (Peters, Niculae & Martins 2019, Algorithm 2).
     """
     xp = array_namespace(y)
     # an action more than 1 below the best gets nothing, however far below it is

@@ -15,7 +15,9 @@ __all__ = ["Unregularized"]
 
 @dataclass(frozen=True, eq=False)
 class Unregularized(SeparableRegularizer):
-    """h = 0: the greedy policy takes the first of the best actions. ``solve`` uses it when no regularizer is given.
+    """h = 0: the greedy policy takes the first of the best actions.
+
+    ``solve`` uses it when no regularizer is given.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -35,14 +37,18 @@ class Unregularized(SeparableRegularizer):
         nothing = array_namespace(p).zeros(p.shape)
         return Slopes(nothing, nothing, nothing)
 
-    def greedy(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch A"]:
+    def greedy(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
         best = y == xp.max(y, axis=-1, keepdims=True)
         if y.ndim > 1 and not traced(y) and xp.count_nonzero(best) == math.prod(y.shape[:-1]):
             return xp.astype(best, xp.float64)  # nowhere a tie
         return one_hot(xp.argmax(y, axis=-1), y.shape[-1])
 
-    def conjugate(self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None) -> Float[Array, "*batch"]:
+    def conjugate(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch"]:
         return array_namespace(y).max(y, axis=-1)
 
     def best(
@@ -60,7 +66,8 @@ class Unregularized(SeparableRegularizer):
         first = q == top
         if allowed is not None:
             first &= allowed
-        # the first of the best has the largest number counted from the end; NumPy's argmax takes three times as long
+        # the first of the best has the largest number counted from the end; NumPy's argmax takes
+        # three times as long
         last = np.arange(n_actions, 0, -1, dtype=np.int16 if n_actions < 1 << 15 else np.int32)
         actions = n_actions - np.max(first * last, axis=-1).astype(np.int32)
         if allowed is not None:

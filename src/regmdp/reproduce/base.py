@@ -1,8 +1,9 @@
 """What an experiment is: a statement of theory, a computation, and what the two have to agree on.
 
-An experiment module defines a frozen dataclass ``Settings`` with the instances ``FULL`` and ``QUICK``, a function
-``run(settings, progress)`` that returns a :class:`Result`, and ``EXPERIMENT``, which joins them. Nothing here needs matplotlib: a
-figure is a function that draws it when it is wanted.
+An experiment module defines a frozen dataclass ``Settings`` with the instances ``FULL`` and
+``QUICK``, a function ``run(settings, progress)`` that returns a :class:`Result`, and
+``EXPERIMENT``, which joins them. Nothing here needs matplotlib: a figure is a function that draws
+it when it is wanted.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import numpy as np
 
 __all__ = ["Check", "Drawing", "Experiment", "Number", "Progress", "Result"]
 
-#: What an experiment calls now and then, with the fraction that is done, 0 to 1, and what it is doing. It may raise
-#: KeyboardInterrupt, which has to be let through.
+#: What an experiment calls now and then, with the fraction that is done, 0 to 1, and what it is
+#: doing. It may raise KeyboardInterrupt, which has to be let through.
 Progress = Callable[[float, str], object]
 
 _FILE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -57,8 +58,9 @@ class Drawing:
     """A figure that has not been drawn yet.
 
     Attributes:
-        draw: Returns a :class:`matplotlib.figure.Figure`, made with :func:`regmdp.plots.figure`; it is called within
-            :func:`regmdp.plots.style`, and only draws what has been computed already.
+        draw: Returns a :class:`matplotlib.figure.Figure`, made with :func:`regmdp.plots.figure`; it
+            is called within :func:`regmdp.plots.style`, and only draws what has been computed
+            already.
         caption: Shown below the figure: what is drawn, and what to see in it.
         alt: For those who cannot see it: the kind of plot, the axes, and what happens there.
     """
@@ -73,7 +75,8 @@ class Result:
     """What a run of an experiment gives.
 
     Attributes:
-        tables: The data behind the figures: file name without suffix, and its columns, (n,) arrays by name.
+        tables: The data behind the figures: file name without suffix, and its columns, (n,) arrays
+            by name.
         figures: File name without suffix, and the figure.
         numbers: Rows of the table of headline numbers.
         checks: What has to hold.
@@ -82,7 +85,9 @@ class Result:
         ValueError: if the columns of a table differ in length, or a name is not one for a file.
 
     Examples:
-        >>> Result({"curve": {"iteration": np.arange(3), "error": np.array([1.0, 0.5])}}, {}, (), ())
+        >>> Result(
+        ...     {"curve": {"iteration": np.arange(3), "error": np.array([1.0, 0.5])}}, {}, (), ()
+        ... )
         Traceback (most recent call last):
         ...
         ValueError: the columns of table 'curve' must be (n,) arrays of one length; they have the shapes iteration (3,), error (2,)
@@ -101,7 +106,8 @@ class Result:
             if len(set(shapes.values())) != 1 or any(len(shape) != 1 for shape in shapes.values()):
                 listed = ", ".join(f"{column} {shape}" for column, shape in shapes.items())
                 raise ValueError(
-                    f"the columns of table {name!r} must be (n,) arrays of one length; they have the shapes {listed or 'of none'}"
+                    f"the columns of table {name!r} must be (n,) arrays of one length; they have "
+                    f"the shapes {listed or 'of none'}"
                 )
 
 
@@ -113,10 +119,12 @@ class Experiment:
         name: As on the command line.
         title: The heading.
         summary: One line for the list of experiments.
-        theory: What the theory says, in paragraphs of plain text. One that begins with four spaces is shown as a formula. In all
-            texts ^ and _ raise and lower the letter, the number or the group in braces that follows.
+        theory: What the theory says, in paragraphs of plain text. One that begins with four spaces
+            is shown as a formula. In all texts ^ and _ raise and lower the letter, the number or
+            the group in braces that follows.
         sources: What to read, one citation each.
-        full: Settings of the full run, a frozen dataclass of numbers, texts and tuples of them; with ``seed`` if it is random.
+        full: Settings of the full run, a frozen dataclass of numbers, texts and tuples of them;
+            with ``seed`` if it is random.
         quick: Settings of a run of a few seconds that shows the same, more coarsely.
         run: The computation, ``run(settings, progress)``.
         caveat: What a reader has to know before believing it, or an empty string.
@@ -136,7 +144,10 @@ class Experiment:
         _demand_file_name(self.name)
         for settings in (self.full, self.quick):
             if not is_dataclass(settings):
-                raise TypeError(f"the settings of experiment {self.name!r} must be a dataclass, not {settings!r}")
+                raise TypeError(
+                    f"the settings of experiment {self.name!r} must be a dataclass, not "
+                    f"{settings!r}"
+                )
 
     def settings(self, quick: bool) -> dict[str, Any]:
         """Return the settings as they are recorded."""
@@ -145,4 +156,7 @@ class Experiment:
 
 def _demand_file_name(name: str) -> None:
     if not _FILE_NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name for a file: lower-case letters, digits, and single dashes between them")
+        raise ValueError(
+            f"{name!r} is no name for a file: lower-case letters, digits, and single dashes "
+            "between them"
+        )

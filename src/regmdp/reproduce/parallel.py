@@ -17,7 +17,8 @@ __all__ = ["run_all"]
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
 
-#: What tells the libraries for linear algebra how many threads to use: one a process, or the processes would fight for the cores.
+#: What tells the libraries for linear algebra how many threads to use: one a process, or the
+#: processes would fight for the cores.
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -31,15 +32,17 @@ def run_all(
 ) -> list[Answer]:
     """Apply a function to all tasks, each on a core of its own, and return the answers in the order of the tasks.
 
-    The answers do not depend on how many processes there are. Put tasks that take long first. A KeyboardInterrupt, from the
-    keyboard or from ``progress``, ends the processes and goes on to the caller.
+    The answers do not depend on how many processes there are. Put tasks that take long first. A
+    KeyboardInterrupt, from the keyboard or from ``progress``, ends the processes and goes on to the
+    caller.
 
     Args:
         function: A function at the top level of a module.
         tasks: Its arguments, small and plain, for they are sent to other processes.
         progress: Called when a task is done.
         doing: From a task to what ``progress`` is told about it.
-        processes: How many; by default as many as there are cores and tasks. 1 means: here, without a new process.
+        processes: How many; by default as many as there are cores and tasks. 1 means: here, without
+            a new process.
 
     Examples:
         >>> run_all(abs, [-1, 2, -3], lambda fraction, text: None, str, processes=1)
@@ -55,7 +58,9 @@ def run_all(
     before = multiprocessing.active_children()
     # the terminal sends Ctrl-C to all processes; this one ends the others
     ignore = (signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), signal.signal, ignore) as pool:
+    with ProcessPoolExecutor(
+        count, multiprocessing.get_context("spawn"), signal.signal, ignore
+    ) as pool:
         with _one_thread_each():
             futures = {pool.submit(function, task): number for number, task in enumerate(tasks)}
         try:

@@ -1,7 +1,8 @@
 """What a finished experiment leaves on disk, and how it is read again.
 
-A folder of its own holds ``record.json``, the tables as CSV, and each figure as SVG and PNG. The folder appears when all of it is
-there, so that after a crash or an interrupt what is found is whole.
+A folder of its own holds ``record.json``, the tables as CSV, and each figure as SVG and PNG. The
+folder appears when all of it is there, so that after a crash or an interrupt what is found is
+whole.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ import numpy as np
 from regmdp._internal.errors import FormatError
 from regmdp.reproduce.base import Check, Number
 
-__all__ = ["Figure", "Record", "comma_separated", "demand_replaceable", "replace_folder", "versions"]
+__all__ = [
+    "Figure",
+    "Record",
+    "comma_separated",
+    "demand_replaceable",
+    "replace_folder",
+    "versions",
+]
 
 #: Version of the layout of a record.
 FORMAT = 1
@@ -81,11 +89,20 @@ class Record:
 
     def made_with(self, settings: Mapping[str, Any]) -> bool:
         """Return whether it is what this version of the library would compute with these settings."""
-        return self.versions.get("regmdp") == versions()["regmdp"] and self.settings == json.loads(json.dumps(settings))
+        return self.versions.get("regmdp") == versions()["regmdp"] and self.settings == json.loads(
+            json.dumps(settings)
+        )
 
     def to_json(self) -> str:
         """Return the text of ``record.json``."""
-        return json.dumps({"kind": "experiment", "format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
+        return (
+            json.dumps(
+                {"kind": "experiment", "format": FORMAT, **asdict(self)},
+                indent=1,
+                ensure_ascii=False,
+            )
+            + "\n"
+        )
 
     @classmethod
     def load(cls, folder: Path) -> Record:
@@ -107,7 +124,9 @@ class Record:
             raise FormatError(f"{path} is not the record of an experiment: {error}") from error
         missing = [file for file in record.files() if not (folder / file).is_file()]
         if missing:
-            raise FormatError(f"{len(missing)} of the files of {path} are missing: {', '.join(missing)}")
+            raise FormatError(
+                f"{len(missing)} of the files of {path} are missing: {', '.join(missing)}"
+            )
         return record
 
     def files(self) -> list[str]:
@@ -120,7 +139,10 @@ class Record:
 def versions() -> dict[str, str]:
     """Return the versions of what computes and draws."""
     packages = ("regmdp", "numpy", "scipy", "matplotlib", "mpltern")
-    return {"python": platform.python_version(), **{package: metadata.version(package) for package in packages}}
+    return {
+        "python": platform.python_version(),
+        **{package: metadata.version(package) for package in packages},
+    }
 
 
 def comma_separated(columns: Mapping[str, np.ndarray]) -> str:
@@ -145,8 +167,15 @@ def demand_replaceable(folder: Path) -> None:
     Raises:
         FileExistsError: if something else does.
     """
-    if folder.exists() and not (folder / RECORD).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise FileExistsError(f"{folder} is there already and holds no experiment; choose another --output, or move it away")
+    if (
+        folder.exists()
+        and not (folder / RECORD).is_file()
+        and not (folder.is_dir() and not any(folder.iterdir()))
+    ):
+        raise FileExistsError(
+            f"{folder} is there already and holds no experiment; choose another --output, or move "
+            "it away"
+        )
 
 
 @contextmanager

@@ -81,11 +81,13 @@ def reproduce(
 
     Args:
         wanted: What to run, in this order.
-        known: All there are, in the order of the report. Those not asked for are reported too if the folder holds them.
+        known: All there are, in the order of the report. Those not asked for are reported too if
+            the folder holds them.
         output: The folder; it is made if it is not there.
         watcher: Who is told of the progress.
         quick: Whether with the quick settings.
-        resume: Whether to take what the folder holds already, if it was made with the same settings and the same version.
+        resume: Whether to take what the folder holds already, if it was made with the same settings
+            and the same version.
 
     Raises:
         MissingExtraError: if a package that draws or typesets is missing.
@@ -106,16 +108,22 @@ def reproduce(
                 resumed = record is not None
                 if record is None:
                     watcher.started(experiment)
-                    record = run_and_write(experiment, folder, _stoppable(watcher.progress, asked_to_stop), quick=quick)
+                    record = run_and_write(
+                        experiment, folder, _stoppable(watcher.progress, asked_to_stop), quick=quick
+                    )
                 records[experiment.name] = record
-                report = write_report(output, _shown(output, known, wanted, records), len(wanted) - len(records))
+                report = write_report(
+                    output, _shown(output, known, wanted, records), len(wanted) - len(records)
+                )
                 watcher.finished(experiment, record, resumed)
         except KeyboardInterrupt:
             interrupted = True
     return Outcome(records, interrupted, report)
 
 
-def run_and_write(experiment: Experiment, folder: Path, progress: Progress, *, quick: bool = False) -> Record:
+def run_and_write(
+    experiment: Experiment, folder: Path, progress: Progress, *, quick: bool = False
+) -> Record:
     """Run one experiment and write its folder: data, figures, record.
 
     Args:
@@ -138,7 +146,9 @@ def run_and_write(experiment: Experiment, folder: Path, progress: Progress, *, q
         versions=versions(),
         machine=f"{platform.system()} on {platform.machine()}",
         tables=tuple(result.tables),
-        figures=tuple(Figure(name, drawing.caption, drawing.alt) for name, drawing in result.figures.items()),
+        figures=tuple(
+            Figure(name, drawing.caption, drawing.alt) for name, drawing in result.figures.items()
+        ),
         numbers=tuple(result.numbers),
         checks=tuple(result.checks),
     )
@@ -175,7 +185,10 @@ def _report_writer() -> Callable[[Path, list[tuple[Experiment, Record]], int], P
         raise MissingExtraError("mpltern", "plots") from error
 
     def write(output: Path, shown: list[tuple[Experiment, Record]], left: int) -> Path:
-        page = report.render_page([report.Chapter.read(experiment, record, output) for experiment, record in shown], left=left)
+        page = report.render_page(
+            [report.Chapter.read(experiment, record, output) for experiment, record in shown],
+            left=left,
+        )
         path = output / REPORT
         replace_atomically(path, lambda file: file.write(page.encode("utf-8")))
         return path
@@ -220,8 +233,9 @@ def _stoppable(progress: Progress, asked_to_stop: Callable[[], bool]) -> Progres
 def _remembered_interrupts() -> Iterator[Callable[[], bool]]:
     """Let SIGINT do what it does, and remember that it came.
 
-    A solver that is interrupted ends its run and returns what it has. To an experiment that looks like any other end, and its
-    result would be wrong: so it is asked afterwards whether there was an interrupt.
+    A solver that is interrupted ends its run and returns what it has. To an experiment that looks
+    like any other end, and its result would be wrong: so it is asked afterwards whether there was
+    an interrupt.
     """
     came = threading.Event()
     before = signal.getsignal(signal.SIGINT)

@@ -22,25 +22,31 @@ _OPTIONAL = ("ended", "probability", "episode")
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Transitions that were observed, in the order in which they were. Columns that are not known are None.
+    """Transitions that were observed, in the order in which they were.
 
-    Make one with :meth:`from_columns`, which checks everything; with :meth:`of_pairs` from a generative model; or with
-    :meth:`of_episodes` by following a policy.
+    Columns that are not known are None.
+
+    Make one with :meth:`from_columns`, which checks everything; with :meth:`of_pairs` from a
+    generative model; or with :meth:`of_episodes` by following a policy.
 
     Attributes:
         state: (n,) states.
         action: (n,) actions that were taken.
         reward: (n,) what they were paid.
         next_state: (n,) where they led; meaningless where the episode ended.
-        ended: (n,) bool, whether the episode ended with this transition, for good and not because it was cut off.
+        ended: (n,) bool, whether the episode ended with this transition, for good and not because
+            it was cut off.
         probability: (n,) probability with which the action was chosen, or None.
-        episode: (n,) numbers of the episodes, not decreasing, or None. Rows of one episode are in their order.
+        episode: (n,) numbers of the episodes, not decreasing, or None. Rows of one episode are in
+            their order.
         n_states: S.
         n_actions: A.
 
     Examples:
         >>> import regmdp as rm
-        >>> data = rm.samples.Dataset.from_columns({"state": [0, 1], "action": [1, 0], "reward": [0.0, 1.0], "next_state": [1, 0]})
+        >>> data = rm.samples.Dataset.from_columns(
+        ...     {"state": [0, 1], "action": [1, 0], "reward": [0.0, 1.0], "next_state": [1, 0]}
+        ... )
         >>> data
         Dataset(2 transitions, 2 states, 2 actions)
         >>> data.counts
@@ -59,30 +65,39 @@ class Dataset:
     n_actions: int
 
     @classmethod
-    def from_columns(cls, columns: Any, *, n_states: int | None = None, n_actions: int | None = None) -> Dataset:
+    def from_columns(
+        cls, columns: Any, *, n_states: int | None = None, n_actions: int | None = None
+    ) -> Dataset:
         """Check columns from outside: a dictionary of arrays, a pandas or polars table, a NumPy structured array.
 
         Args:
-            columns: ``state``, ``action``, ``reward`` and ``next_state``, and, if known, ``ended``, ``probability`` and
-                ``episode``; others are left out of account.
+            columns: ``state``, ``action``, ``reward`` and ``next_state``, and, if known, ``ended``,
+                ``probability`` and ``episode``; others are left out of account.
             n_states: S; by default the largest state that occurs plus 1.
             n_actions: A; by default the largest action that occurs plus 1.
 
         Raises:
-            SampleError: if a column is missing or an entry is impossible; the message names the first such row.
+            SampleError: if a column is missing or an entry is impossible; the message names the
+                first such row.
         """
         names = _names(columns)
         missing = [name for name in _NEEDED if name not in names]
         if missing:
             raise SampleError(
-                f"the data have no column {missing[0]!r}{f' ({len(missing)} are missing: {missing})' if len(missing) > 1 else ''}; "
+                "the data have no column "
+                f"{missing[0]!r}{f' ({len(missing)} are missing: {missing})' if len(missing) > 1 else ''}; "
                 f"there are {sorted(names)}; needed are {list(_NEEDED)}"
             )
-        given = {name: np.asarray(columns[name]) for name in (*_NEEDED, *_OPTIONAL) if name in names}
+        given = {
+            name: np.asarray(columns[name]) for name in (*_NEEDED, *_OPTIONAL) if name in names
+        }
         shape = given["state"].shape
         for name, column in given.items():
             if column.ndim != 1 or column.shape != shape:
-                raise SampleError(f"column {name!r} has shape {column.shape}, and 'state' {shape}; all must be (n,)")
+                raise SampleError(
+                    f"column {name!r} has shape {column.shape}, and 'state' {shape}; all must be "
+                    "(n,)"
+                )
         if not shape[0]:
             raise SampleError("the data have no rows")
         reward = _numbers("reward", given["reward"])
@@ -91,7 +106,9 @@ class Dataset:
         action = _indices("action", given["action"], n_actions)
         next_state = _indices("next_state", given["next_state"], n_states, ended)
         probability = _probabilities(given["probability"]) if "probability" in given else None
-        episode = _episodes(given["episode"], state, next_state, ended) if "episode" in given else None
+        episode = (
+            _episodes(given["episode"], state, next_state, ended) if "episode" in given else None
+        )
         data = cls(
             state, action, reward, next_state, ended, probability, episode,
             n_states or int(max(state.max(), next_state.max())) + 1,
@@ -113,12 +130,26 @@ class Dataset:
         simulator = as_simulator(source)
         state, action = (np.repeat(index, samples) for index in np.nonzero(simulator.available))
         outcome = simulator.sample(state, action, rng)
-        data = cls(state, action, outcome.reward, outcome.next_state, outcome.ended, None, None, *simulator.available.shape)
+        data = cls(
+            state,
+            action,
+            outcome.reward,
+            outcome.next_state,
+            outcome.ended,
+            None,
+            None,
+            *simulator.available.shape,
+        )
         return data._frozen()
 
     @classmethod
     def of_episodes(
-        cls, source: Any, policy: Float[np.ndarray, "S A"], episodes: int, max_steps: int, rng: np.random.Generator
+        cls,
+        source: Any,
+        policy: Float[np.ndarray, "S A"],
+        episodes: int,
+        max_steps: int,
+        rng: np.random.Generator,
     ) -> Dataset:
         """Follow a policy in a model or simulator, and log its probabilities.
 
@@ -140,22 +171,42 @@ class Dataset:
             action = draw_from(policy[state], streams.uniform(number.size))
             outcome = simulator.draw(state, action, streams)
             chance = policy[state, action]
-            rows.append((number, state[0], action[0], outcome.reward[0], outcome.next_state[0], outcome.ended[0], chance[0]))
+            rows.append(
+                (
+                    number,
+                    state[0],
+                    action[0],
+                    outcome.reward[0],
+                    outcome.next_state[0],
+                    outcome.ended[0],
+                    chance[0],
+                )
+            )
             alive, state = ~outcome.ended[0], outcome.next_state
         if not rows:
-            raise SampleError("no episode has a step: the initial distribution begins in terminal states, or max_steps is 0")
+            raise SampleError(
+                "no episode has a step: the initial distribution begins in terminal states, or "
+                "max_steps is 0"
+            )
         episode, *columns = (np.concatenate(column) for column in zip(*rows, strict=True))
         order = np.argsort(episode, kind="stable")
-        state, action, reward, next_state, ended, probability = (column[order] for column in columns)
+        state, action, reward, next_state, ended, probability = (
+            column[order] for column in columns
+        )
         shape = simulator.available.shape
-        return cls(state, action, reward, next_state, ended, probability, episode[order], *shape)._frozen()
+        return cls(
+            state, action, reward, next_state, ended, probability, episode[order], *shape
+        )._frozen()
 
     def __len__(self) -> int:
         return self.state.size
 
     def __repr__(self) -> str:
         episodes = "" if self.episode is None else f" in {np.unique(self.episode).size:,} episodes"
-        return f"Dataset({len(self):,} transitions{episodes}, {self.n_states:,} states, {self.n_actions:,} actions)"
+        return (
+            f"Dataset({len(self):,} transitions{episodes}, {self.n_states:,} states, "
+            f"{self.n_actions:,} actions)"
+        )
 
     @cached_property
     def pair(self) -> Int[np.ndarray, " n"]:
@@ -165,12 +216,16 @@ class Dataset:
     @cached_property
     def counts(self) -> Int[np.ndarray, "S A"]:
         """(S, A) how often each pair was seen."""
-        return np.bincount(self.pair, minlength=self.n_states * self.n_actions).reshape(self.n_states, self.n_actions)
+        return np.bincount(self.pair, minlength=self.n_states * self.n_actions).reshape(
+            self.n_states, self.n_actions
+        )
 
     def rows(self, which: Any) -> Dataset:
         """Return some of the rows: any index of the columns."""
         names = (*_NEEDED, *_OPTIONAL)
-        kept = {name: getattr(self, name)[which] for name in names if getattr(self, name) is not None}
+        kept = {
+            name: getattr(self, name)[which] for name in names if getattr(self, name) is not None
+        }
         return replace(self, **kept)._frozen()
 
     def require_fit(self, frame: Frame) -> None:
@@ -181,10 +236,15 @@ class Dataset:
         """
         if self.n_states > frame.n_states or self.n_actions > frame.n_actions:
             raise SampleError(
-                f"the data speak of {self.n_states} states and {self.n_actions} actions, the model of {frame.n_states} and "
-                f"{frame.n_actions}"
+                f"the data speak of {self.n_states} states and {self.n_actions} actions, the model "
+                f"of {frame.n_states} and {frame.n_actions}"
             )
-        _refuse("action", ~frame.available[self.state, self.action], self.action, "is not available in that state")
+        _refuse(
+            "action",
+            ~frame.available[self.state, self.action],
+            self.action,
+            "is not available in that state",
+        )
 
     def _frozen(self) -> Dataset:
         for name in (*_NEEDED, *_OPTIONAL):
@@ -203,14 +263,18 @@ def _names(columns: Any) -> set[str]:
         if found is not None:
             names: Any = found() if callable(found) else found
             return {str(name) for name in names}
-    raise SampleError(f"the data must be columns by name, as in a dictionary of arrays, not {type(columns).__name__}")
+    raise SampleError(
+        "the data must be columns by name, as in a dictionary of arrays, not "
+        f"{type(columns).__name__}"
+    )
 
 
 def _refuse(name: str, bad: np.ndarray, values: np.ndarray, why: str) -> None:
     if bad.any():
         row = int(np.argmax(bad))
         raise SampleError(
-            f"row {row}: {name} is {values[row]}, which {why}; {int(np.count_nonzero(bad))} of {bad.size} rows are wrong"
+            f"row {row}: {name} is {values[row]}, which {why}; {int(np.count_nonzero(bad))} of "
+            f"{bad.size} rows are wrong"
         )
 
 
@@ -223,7 +287,9 @@ def _numbers(name: str, values: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def _indices(name: str, values: np.ndarray, count: int | None, meaningless: np.ndarray | None = None) -> np.ndarray:
+def _indices(
+    name: str, values: np.ndarray, count: int | None, meaningless: np.ndarray | None = None
+) -> np.ndarray:
     """Return a column of whole numbers from 0 to count - 1; rows that mean nothing become 0."""
     try:
         numbers = values.astype(np.float64)
@@ -231,7 +297,12 @@ def _indices(name: str, values: np.ndarray, count: int | None, meaningless: np.n
         raise SampleError(f"column {name!r} must hold integers, not {values.dtype}") from None
     if meaningless is not None:
         numbers = np.where(meaningless, 0.0, numbers)
-    _refuse(name, ~((numbers >= 0) & (numbers == np.floor(numbers)) & (numbers < 2.0**53)), values, "is not a number of one")
+    _refuse(
+        name,
+        ~((numbers >= 0) & (numbers == np.floor(numbers)) & (numbers < 2.0**53)),
+        values,
+        "is not a number of one",
+    )
     if count is not None:
         _refuse(name, numbers >= count, values, f"is too large: they run from 0 to {count - 1}")
     return numbers.astype(np.int64)
@@ -253,12 +324,24 @@ def _probabilities(values: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def _episodes(values: np.ndarray, state: np.ndarray, next_state: np.ndarray, ended: np.ndarray) -> np.ndarray:
+def _episodes(
+    values: np.ndarray, state: np.ndarray, next_state: np.ndarray, ended: np.ndarray
+) -> np.ndarray:
     numbers = _indices("episode", values, None)
-    _refuse("episode", np.diff(numbers, prepend=numbers[0]) < 0, numbers, "comes after a larger one; sort the rows by episode")
+    _refuse(
+        "episode",
+        np.diff(numbers, prepend=numbers[0]) < 0,
+        numbers,
+        "comes after a larger one; sort the rows by episode",
+    )
     same = numbers[1:] == numbers[:-1]
     late = np.concatenate((same & ended[:-1], [False]))
     _refuse("ended", late, ended, "is true before the last row of the episode")
     torn = np.concatenate(([False], same & (state[1:] != next_state[:-1])))
-    _refuse("state", torn, state, "is not the next_state of the row before, though it is of the same episode")
+    _refuse(
+        "state",
+        torn,
+        state,
+        "is not the next_state of the row before, though it is of the same episode",
+    )
     return numbers

@@ -21,26 +21,35 @@ __all__ = ["Log"]
 class Log(Frame):
     """Logged transitions, and what policies need to know beyond them: a source of samples from which nothing new can be drawn.
 
-    What was never seen is not made up: what comes of every available pair has to be in the data, or the methods that learn from
-    them refuse and name what is missing. What must not be taken, ``available`` says, or :meth:`restricted` makes it say.
+    What was never seen is not made up: what comes of every available pair has to be in the data, or
+    the methods that learn from them refuse and name what is missing. What must not be taken,
+    ``available`` says, or :meth:`restricted` makes it say.
 
     Args:
         data: The transitions.
         discount: γ.
         n_states: S; by default that of the data.
         n_actions: A; by default that of the data.
-        available: (S, A) bool, the actions that exist; by default all. A state without any is terminal: its episode has ended.
-        initial: (S,) distribution of the first state; by default where the logged episodes begin, if they are numbered, and
-            uniform over the states that are not terminal, if they are not.
+        available: (S, A) bool, the actions that exist; by default all. A state without any is
+            terminal: its episode has ended.
+        initial: (S,) distribution of the first state; by default where the logged episodes begin,
+            if they are numbered, and uniform over the states that are not terminal, if they are
+            not.
         state_labels: S names, used in errors.
         action_labels: A names.
 
     Raises:
-        SampleError: if the data are of more states or actions, or an action was taken that is not available.
+        SampleError: if the data are of more states or actions, or an action was taken that is not
+            available.
 
     Examples:
         >>> import numpy as np, regmdp as rm
-        >>> columns = {"state": [0, 1, 1], "action": [1, 0, 1], "reward": [0.0, 1.0, 0.5], "next_state": [1, 0, 1]}
+        >>> columns = {
+        ...     "state": [0, 1, 1],
+        ...     "action": [1, 0, 1],
+        ...     "reward": [0.0, 1.0, 0.5],
+        ...     "next_state": [1, 0, 1],
+        ... }
         >>> log = rm.samples.Log(rm.samples.Dataset.from_columns(columns), discount=0.9)
         >>> log
         Log(3 transitions, 3 of 4 available pairs seen, discount 0.9)
@@ -66,8 +75,14 @@ class Log(Frame):
         action_labels: Sequence[str] | None = None,
     ) -> None:
         if not isinstance(data, Dataset):
-            raise SampleError(f"a log is made of a Dataset, as Dataset.from_columns gives it, not of {type(data).__name__}")
-        shape = (data.n_states if n_states is None else int(n_states), data.n_actions if n_actions is None else int(n_actions))
+            raise SampleError(
+                "a log is made of a Dataset, as Dataset.from_columns gives it, not of "
+                f"{type(data).__name__}"
+            )
+        shape = (
+            data.n_states if n_states is None else int(n_states),
+            data.n_actions if n_actions is None else int(n_actions),
+        )
         self.data = data
         set_outline(self, shape, discount, available, state_labels, action_labels)
         data.require_fit(self)
@@ -86,14 +101,23 @@ class Log(Frame):
             data: The transitions.
         """
         return cls(
-            data, frame.discount, n_states=frame.n_states, n_actions=frame.n_actions, available=frame.available,
-            initial=frame.initial, state_labels=frame.state_labels, action_labels=frame.action_labels,
-        )  # fmt: skip
+            data,
+            frame.discount,
+            n_states=frame.n_states,
+            n_actions=frame.n_actions,
+            available=frame.available,
+            initial=frame.initial,
+            state_labels=frame.state_labels,
+            action_labels=frame.action_labels,
+        )
 
     def __repr__(self) -> str:
         available = int(np.count_nonzero(self.available))
         seen = available - int(np.count_nonzero(self.unseen))
-        return f"Log({len(self.data):,} transitions, {seen:,} of {available:,} available pairs seen, discount {self.discount:g})"
+        return (
+            f"Log({len(self.data):,} transitions, {seen:,} of {available:,} available pairs seen, "
+            f"discount {self.discount:g})"
+        )
 
     @cached_property
     def counts(self) -> Float[np.ndarray, "S A"]:
@@ -112,22 +136,30 @@ class Log(Frame):
             SampleError: naming the first one that was not.
         """
         if self.unseen.any():
-            missing, available = int(np.count_nonzero(self.unseen)), int(np.count_nonzero(self.available))
-            first = (int(index) for index in np.unravel_index(np.argmax(self.unseen), self.unseen.shape))
+            missing, available = (
+                int(np.count_nonzero(self.unseen)),
+                int(np.count_nonzero(self.available)),
+            )
+            first = (
+                int(index) for index in np.unravel_index(np.argmax(self.unseen), self.unseen.shape)
+            )
             raise SampleError(
-                f"{self.describe(*first)} was never seen in the log; {missing:,} of {available:,} available pairs "
-                f"{'was' if missing == 1 else 'were'} not: log them, mark what must not be taken with available=, or forbid all "
-                "that was not seen with Log.restricted()"
+                f"{self.describe(*first)} was never seen in the log; {missing:,} of {available:,} "
+                f"available pairs {'was' if missing == 1 else 'were'} not: log them, mark what "
+                "must not be taken with available=, or forbid all that was not seen with "
+                "Log.restricted()"
             )
 
     def restricted(self) -> Log:
         """Return the log of the model in which only the pairs that were seen are available.
 
-        Its best policy is the best of those that do only what was logged. A state in which nothing was logged becomes terminal; but
-        what a state is worth in which nothing was logged, nobody can tell, so none may be reached.
+        Its best policy is the best of those that do only what was logged. A state in which nothing
+        was logged becomes terminal; but what a state is worth in which nothing was logged, nobody
+        can tell, so none may be reached.
 
         Raises:
-            SampleError: if a state is reached, or begun in, in which nothing was logged, though it is not terminal.
+            SampleError: if a state is reached, or begun in, in which nothing was logged, though it
+                is not terminal.
         """
         data, seen = self.data, self.counts > 0
         silent = ~seen.any(axis=1) & ~self.terminal
@@ -138,14 +170,21 @@ class Log(Frame):
         bad = silent & reached
         if bad.any():
             raise SampleError(
-                f"{self.describe(int(np.argmax(bad)))} is reached in the log, but no action was logged there, so nothing is known "
-                f"of its value; {int(np.count_nonzero(bad)):,} of {self.n_states:,} states are like that: if the episode is over "
-                "there, say so with ended or with available=; if not, log what comes of some action there"
+                f"{self.describe(int(np.argmax(bad)))} is reached in the log, but no action was "
+                f"logged there, so nothing is known of its value; {int(np.count_nonzero(bad)):,} "
+                f"of {self.n_states:,} states are like that: if the episode is over there, say so "
+                "with ended or with available=; if not, log what comes of some action there"
             )
         return Log(
-            data, self.discount, n_states=self.n_states, n_actions=self.n_actions, available=seen,
-            initial=self.initial if self._begun else None, state_labels=self.state_labels, action_labels=self.action_labels,
-        )  # fmt: skip
+            data,
+            self.discount,
+            n_states=self.n_states,
+            n_actions=self.n_actions,
+            available=seen,
+            initial=self.initial if self._begun else None,
+            state_labels=self.state_labels,
+            action_labels=self.action_labels,
+        )
 
     def model(self) -> MDP:
         """Return the empirical model: mean rewards, and the frequencies of the next states and of the end.
@@ -162,7 +201,9 @@ class Log(Frame):
         pair = data.state * self.n_actions + data.action
         share = 1.0 / self.counts.ravel()[pair]
         on = ~data.ended
-        rows = scipy.sparse.coo_array((share[on], (pair[on], data.next_state[on])), shape=(size, self.n_states)).tocsr()
+        rows = scipy.sparse.coo_array(
+            (share[on], (pair[on], data.next_state[on])), shape=(size, self.n_states)
+        ).tocsr()
         return MDP(
             rows,
             self._table(pair, share * data.reward),
@@ -174,7 +215,9 @@ class Log(Frame):
             action_labels=self.action_labels,
         )
 
-    def _table(self, pair: Int[np.ndarray, " n"], weight: Float[np.ndarray, " n"] | None = None) -> Float[np.ndarray, "S A"]:
+    def _table(
+        self, pair: Int[np.ndarray, " n"], weight: Float[np.ndarray, " n"] | None = None
+    ) -> Float[np.ndarray, "S A"]:
         """(n,) pairs and (n,) weights, by default 1, -> (S, A) their sums."""
         sums = np.bincount(pair, weight, minlength=self.n_states * self.n_actions)
         return sums.reshape(self.n_states, self.n_actions).astype(np.float64)

@@ -21,8 +21,8 @@ AHEAD = 1 << 20
 class Streams:
     """N streams of uniform random numbers, each from a generator of its own.
 
-    A run draws the same numbers whether it is computed alone or together with others. Drawing changes the generators: a few
-    numbers more than were used may have been taken from them.
+    A run draws the same numbers whether it is computed alone or together with others. Drawing
+    changes the generators: a few numbers more than were used may have been taken from them.
 
     Args:
         generators: One a run.
@@ -42,10 +42,13 @@ class Streams:
         wrong = [g for g in self.generators if not isinstance(g, np.random.Generator)]
         if wrong:
             raise SampleError(
-                f"randomness comes from numpy.random.Generator objects, as numpy.random.default_rng(0), not {wrong[0]!r}"
+                "randomness comes from numpy.random.Generator objects, as "
+                f"numpy.random.default_rng(0), not {wrong[0]!r}"
             )
         if len({id(g) for g in self.generators}) != len(self.generators):
-            raise SampleError("the runs must not share a generator; make one each, as with rng.spawn(n)")
+            raise SampleError(
+                "the runs must not share a generator; make one each, as with rng.spawn(n)"
+            )
         self._ahead = np.empty((len(self.generators), 0))
 
     def __len__(self) -> int:
@@ -59,8 +62,8 @@ class Streams:
     def branch(self) -> Streams:
         """Return new streams, each begun from numbers of the old one.
 
-        How much is drawn from them then matters to nobody else: runs may go on for different times, and a simulator may draw from
-        the generators itself.
+        How much is drawn from them then matters to nobody else: runs may go on for different times,
+        and a simulator may draw from the generators itself.
         """
         words = (self.uniform(4) * 2.0**32).astype(np.uint32)
         return Streams([np.random.default_rng(seed) for seed in words])

@@ -1,7 +1,8 @@
 """Sampling successors from a table of probabilities, by indexed search.
 
-For each pair the sums of its probabilities are searched for a uniform number u. A row of L entries has a guide of L entries, which
-says where to begin for u in [j/L, (j+1)/L): fewer than two comparisons are needed on average, whatever L is.
+For each pair the sums of its probabilities are searched for a uniform number u. A row of L entries
+has a guide of L entries, which says where to begin for u in [j/L, (j+1)/L): fewer than two
+comparisons are needed on average, whatever L is.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ class Table:
         mdp: The model. Pair (s, a) has the number ``s * A + a``.
 
     References:
-        Chen & Asau 1974, AIIE Transactions 6(2), "On generating random variates from an empirical distribution"; Devroye 1986,
-        *Non-Uniform Random Variate Generation*, section III.2.4.
+        Chen & Asau 1974, AIIE Transactions 6(2), "On generating random variates from an empirical
+        distribution"; Devroye 1986, *Non-Uniform Random Variate Generation*, section III.2.4.
     """
 
     def __init__(self, mdp: MDP) -> None:
@@ -38,7 +39,9 @@ class Table:
         length = np.diff(rows.indptr) + (ends > 0)
         start = np.concatenate(([0], np.cumsum(length)))
         pair = np.repeat(np.arange(length.size), length)
-        place = np.arange(rows.nnz) + np.repeat(np.cumsum(ends > 0) - (ends > 0), np.diff(rows.indptr))
+        place = np.arange(rows.nnz) + np.repeat(
+            np.cumsum(ends > 0) - (ends > 0), np.diff(rows.indptr)
+        )
         weight, successor = np.zeros(start[-1]), np.full(start[-1], -1, dtype=np.int64)
         weight[place], successor[place] = rows.data, rows.indices
         weight[start[1:][ends > 0] - 1] = ends[ends > 0]
@@ -47,10 +50,15 @@ class Table:
         sums[start[1:] - 1] = 1.0
         self._start, self._length, self._sums = start[:-1], length.astype(np.float64), sums
         self._ended = (successor < 0) | np.where(successor < 0, False, mdp.terminal[successor])
-        self._successor, self._pair = np.where(successor < 0, pair // mdp.n_actions, successor), pair
+        self._successor, self._pair = (
+            np.where(successor < 0, pair // mdp.n_actions, successor),
+            pair,
+        )
         self._guide = _guide(sums, start, length, pair)
 
-    def _entries(self, pair: Int[Array, " n"], uniform: Float[Array, " n"]) -> Int[np.ndarray, " n"]:
+    def _entries(
+        self, pair: Int[Array, " n"], uniform: Float[Array, " n"]
+    ) -> Int[np.ndarray, " n"]:
         """(n,) pairs and uniform numbers -> (n,) numbers of the stored entries that are drawn."""
         place = (uniform * self._length[pair]).astype(np.int64)
         place += self._start[pair]
@@ -61,10 +69,15 @@ class Table:
             further = further[self._sums[entry[further]] <= uniform[further]]
         return entry
 
-    def draw(self, pair: Int[Array, "*n"], uniform: Float[Array, "*n"]) -> tuple[Int[np.ndarray, "*n"], Bool[np.ndarray, "*n"]]:
+    def draw(
+        self, pair: Int[Array, "*n"], uniform: Float[Array, "*n"]
+    ) -> tuple[Int[np.ndarray, "*n"], Bool[np.ndarray, "*n"]]:
         """Arrays of pairs and uniform numbers -> next states, and whether the episode ended."""
         flat, u = np.ravel(pair), np.ravel(uniform)
-        next_state, ended = np.empty(flat.shape, dtype=np.int64), np.empty(flat.shape, dtype=np.bool_)
+        next_state, ended = (
+            np.empty(flat.shape, dtype=np.int64),
+            np.empty(flat.shape, dtype=np.bool_),
+        )
         for first in range(0, flat.size, BLOCK):
             block = slice(first, first + BLOCK)
             entry = self._entries(flat[block], u[block])
@@ -82,12 +95,14 @@ class Table:
             streams: N streams.
 
         Returns:
-            (k,) transitions from a pair to a next state, ``pair * S + next_state``, and their (N, k) frequencies. The end of an
-            episode, and the step into a terminal state, are left out.
+            (k,) transitions from a pair to a next state, ``pair * S + next_state``, and their
+            (N, k) frequencies. The end of an episode, and the step into a terminal state, are left
+            out.
         """
         runs, total = len(streams), self._sums.size
         counts = np.zeros(runs * total)
-        # pair after pair, whatever the size of a block is: so a run does not depend on how many there are
+        # pair after pair, whatever the size of a block is: so a run does not depend on how many
+        # there are
         size = max(1, BLOCK // runs)
         offset = (np.arange(runs) * total)[:, None]
         for first in range(0, pairs.size * samples, size):
@@ -99,10 +114,14 @@ class Table:
             else:
                 np.add.at(counts, (entry.reshape(runs, -1) + offset).ravel(), 1.0)
         kept = np.flatnonzero(~self._ended)
-        return self._pair[kept] * self._n_states + self._successor[kept], counts.reshape(runs, total)[:, kept] / samples
+        return self._pair[kept] * self._n_states + self._successor[kept], counts.reshape(
+            runs, total
+        )[:, kept] / samples
 
 
-def _row_sums(weight: Float[np.ndarray, " n"], start: Int[np.ndarray, " m"]) -> Float[np.ndarray, " n"]:
+def _row_sums(
+    weight: Float[np.ndarray, " n"], start: Int[np.ndarray, " m"]
+) -> Float[np.ndarray, " n"]:
     """Return the running sums within each row; rows of one length are summed together."""
     sums = np.empty_like(weight)
     length = np.diff(start)
@@ -113,12 +132,15 @@ def _row_sums(weight: Float[np.ndarray, " n"], start: Int[np.ndarray, " m"]) -> 
 
 
 def _guide(
-    sums: Float[np.ndarray, " n"], start: Int[np.ndarray, " m"], length: Int[np.ndarray, " p"], pair: Int[np.ndarray, " n"]
+    sums: Float[np.ndarray, " n"],
+    start: Int[np.ndarray, " m"],
+    length: Int[np.ndarray, " p"],
+    pair: Int[np.ndarray, " n"],
 ) -> Int[np.ndarray, " n"]:
     """Return, for the j-th entry of a row of L, the first entry of the row whose sum exceeds j/L."""
     offset, size = start[:-1][pair], length[pair]
-    # the row of a number u ≥ c has come past an entry whose sum is c: true of every u for which the product uL, rounded, reaches
-    # the next integer after cL, rounded alike
+    # the row of a number u ≥ c has come past an entry whose sum is c: true of every u for which the
+    # product uL, rounded, reaches the next integer after cL, rounded alike
     passed = (sums * size).astype(np.int64) + 1
     inside = passed < size
     counts = np.bincount((offset + passed)[inside], minlength=sums.size)

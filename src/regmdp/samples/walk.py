@@ -23,7 +23,8 @@ class Step(NamedTuple):
         next_state: (N, M) where the step led; meaningless where the episode ended.
         reward: (N, M) what it was paid.
         ended: (N, M) whether the episode ended with it, for good.
-        cut: (N, M) whether it was cut off after it, though it might have gone on from ``next_state``.
+        cut: (N, M) whether it was cut off after it, though it might have gone on from
+            ``next_state``.
     """
 
     next_state: Int[Array, "N M"]
@@ -38,8 +39,9 @@ class Walk(ABC):
     Attributes:
         state: (N, M) where they are.
         steps: Number of steps that each of them has made.
-        resting: (N, M) which of them will not act in the next step, but only begin anew: environments may take a step for it. What
-            that step gives for them means nothing, and it is marked as cut. None if none ever does.
+        resting: (N, M) which of them will not act in the next step, but only begin anew:
+            environments may take a step for it. What that step gives for them means nothing, and it
+            is marked as cut. None if none ever does.
     """
 
     state: Int[np.ndarray, "N M"]
@@ -66,7 +68,9 @@ class Episodic(Frame):
 
 
 class SimulatedWalk(Walk):
-    """Episodes of a simulator, which begin in its initial distribution. Those that would be over at once are left out.
+    """Episodes of a simulator, which begin in its initial distribution.
+
+    Those that would be over at once are left out.
 
     Args:
         simulator: The simulator.
@@ -79,15 +83,23 @@ class SimulatedWalk(Walk):
 
     def __init__(self, simulator: Simulator, count: int, streams: Streams) -> None:
         # a simulator may draw from the generators itself: where episodes begin is drawn from others
-        self._simulator, self._outcomes, self._starts = simulator, streams.branch(), streams.branch()
+        self._simulator, self._outcomes, self._starts = (
+            simulator,
+            streams.branch(),
+            streams.branch(),
+        )
         self._initial = np.where(simulator.terminal, 0.0, simulator.initial)
         if not self._initial.any():
-            raise SampleError("every episode begins in a terminal state and has no step; give another initial distribution")
+            raise SampleError(
+                "every episode begins in a terminal state and has no step; give another initial "
+                "distribution"
+            )
         self.state, self.steps = self._begin(count), 0
 
     def step(self, action: Int[Array, "N M"]) -> Step:
         next_state, reward, ended = self._simulator.draw(self.state, action, self._outcomes)
-        # each run draws for each episode, whether it ended or not: what it draws next does not depend on the others
+        # each run draws for each episode, whether it ended or not: what it draws next does not
+        # depend on the others
         anew = self._begin(action.shape[1])
         self.state, self.steps = np.where(ended, anew, next_state), self.steps + 1
         return Step(next_state, reward, ended, np.zeros(ended.shape, dtype=np.bool_))

@@ -1,7 +1,7 @@
 """Checks for one's own models, regularizers and algorithms: each says what is wrong, where, by how much, with a witness.
 
-The same checks run over everything in this library. :mod:`regmdp.testing.strategies` draws models, policies, values, scores and
-regularizers for Hypothesis.
+The same checks run over everything in this library. :mod:`regmdp.testing.strategies` draws models,
+policies, values, scores and regularizers for Hypothesis.
 """
 
 from regmdp.testing import strategies

@@ -32,12 +32,17 @@ def demand_none(excess: Any, describe: Callable[[tuple[int, ...]], str]) -> None
     worst = np.argmax(np.where(np.isnan(excess), np.inf, np.where(bad, excess, -np.inf)))
     where = tuple(int(i) for i in np.unravel_index(worst, excess.shape))
     count = int(np.count_nonzero(bad))
-    raise AssertionError(f"{describe(where)}; {count:,} of {excess.size:,} places tried are like that, this is the worst")
+    raise AssertionError(
+        f"{describe(where)}; {count:,} of {excess.size:,} places tried are like that, this is the "
+        "worst"
+    )
 
 
 def shown(array: Any) -> str:
     """Write an array so that it can be pasted back, every digit of it."""
-    text = np.array2string(np.asarray(array), separator=", ", floatmode="unique", max_line_width=10**6, threshold=64)
+    text = np.array2string(
+        np.asarray(array), separator=", ", floatmode="unique", max_line_width=10**6, threshold=64
+    )
     return f"array({text})" if np.ndim(array) else text
 
 
@@ -53,4 +58,6 @@ def no_complaints(what: str) -> Iterator[None]:
         except ValueError as error:
             if "read-only" not in str(error):
                 raise
-            raise AssertionError(f"{what} writes into its argument, which is somebody else's: {error}") from error
+            raise AssertionError(
+                f"{what} writes into its argument, which is somebody else's: {error}"
+            ) from error

@@ -22,21 +22,27 @@ def check_greedy(points: Points) -> None:
 
 def _distributions(points: Points) -> None:
     p = points.greedy(points.y)
-    demand(p.shape == points.y.shape, f"greedy of scores of shape {points.y.shape} has shape {p.shape}")
+    demand(
+        p.shape == points.y.shape, f"greedy of scores of shape {points.y.shape} has shape {p.shape}"
+    )
     demand_distributions(p, points.mask, points.y, "greedy")
 
 
 def _attained(points: Points) -> None:
     y, error = points.y, points.error
     found = points.conjugate(y)
-    demand(found.shape == y.shape[:1], f"conjugate of scores of shape {y.shape} has shape {found.shape}, not {y.shape[:1]}")
+    demand(
+        found.shape == y.shape[:1],
+        f"conjugate of scores of shape {y.shape} has shape {found.shape}, not {y.shape[:1]}",
+    )
     best = points.greedy(y)
     reached = points.objective(best, y)
     demand_none(
         np.abs(found - reached) - 3 * error - points.sum_error(best, y),
         lambda at: (
-            f"the conjugate is not ⟨p, y⟩ - h(p) at the greedy p, so one of the two is wrong: for the scores "
-            f"{shown(y[at])}{points.masked(at)} it is {found[at]:.17g}, but p = {shown(best[at])} has {reached[at]:.17g}"
+            "the conjugate is not ⟨p, y⟩ - h(p) at the greedy p, so one of the two is wrong: for "
+            f"the scores {shown(y[at])}{points.masked(at)} it is {found[at]:.17g}, but p = "
+            f"{shown(best[at])} has {reached[at]:.17g}"
         ),
     )
 
@@ -53,17 +59,30 @@ def _conjugate(points: Points) -> None:
         - points.sum_error(best, np.where(y < -1e3, 0.0, y))
         - points.limit_error(y),
         lambda at: (
-            f"the conjugate does not shift with its argument: for {shown(y[at])}{points.masked(at)} it is {found[at]:.17g}, "
-            f"and for {shift} more everywhere {moved[at]:.17g}"
+            "the conjugate does not shift with its argument: for "
+            f"{shown(y[at])}{points.masked(at)} it is {found[at]:.17g}, and for {shift} more "
+            f"everywhere {moved[at]:.17g}"
         ),
     )
     other = points.conjugate(near)
-    distance = np.max(np.where(points.mask, np.abs(np.where(points.mask, near, 0.0) - np.where(points.mask, y, 0.0)), 0.0), axis=1)
+    distance = np.max(
+        np.where(
+            points.mask,
+            np.abs(np.where(points.mask, near, 0.0) - np.where(points.mask, y, 0.0)),
+            0.0,
+        ),
+        axis=1,
+    )
     demand_none(
-        np.abs(other - found) - distance * (1 + 1e-12) - 3 * error - points.limit_error(y) - points.limit_error(near),
+        np.abs(other - found)
+        - distance * (1 + 1e-12)
+        - 3 * error
+        - points.limit_error(y)
+        - points.limit_error(near),
         lambda at: (
-            f"the conjugate is not 1-Lipschitz: the scores {shown(y[at])} and {shown(near[at])}{points.masked(at)} are "
-            f"{distance[at]:.6g} apart, their conjugates {abs(other[at] - found[at]):.6g}"
+            f"the conjugate is not 1-Lipschitz: the scores {shown(y[at])} and "
+            f"{shown(near[at])}{points.masked(at)} are {distance[at]:.6g} apart, their conjugates "
+            f"{abs(other[at] - found[at]):.6g}"
         ),
     )
     lower = np.minimum(y, near)
@@ -71,7 +90,8 @@ def _conjugate(points: Points) -> None:
     demand_none(
         less - np.minimum(found, other) - 3 * error - points.limit_error(lower),
         lambda at: (
-            f"the conjugate is not monotone: at {shown(lower[at])}{points.masked(at)} it is more than at {shown(y[at])} or above"
+            f"the conjugate is not monotone: at {shown(lower[at])}{points.masked(at)} it is more "
+            f"than at {shown(y[at])} or above"
         ),
     )
 
@@ -89,9 +109,10 @@ def _maximality(points: Points) -> None:
         demand_none(
             reached - found - 3 * points.error - points.sum_error(p, y),
             lambda at, p=p, reached=reached: (
-                f"greedy is not the maximiser: for the scores {shown(y[at])}{points.masked(at)} it returns {shown(best[at])}, "
-                f"where ⟨p, y⟩ - h(p) is {found[at]:.17g}, but p = {shown(p[at])} has {reached[at]:.17g}, which is "
-                f"{reached[at] - found[at]:.3g} more"
+                f"greedy is not the maximiser: for the scores {shown(y[at])}{points.masked(at)} it "
+                f"returns {shown(best[at])}, where ⟨p, y⟩ - h(p) is {found[at]:.17g}, but p = "
+                f"{shown(p[at])} has {reached[at]:.17g}, which is {reached[at] - found[at]:.3g} "
+                "more"
             ),
         )
 
@@ -118,12 +139,17 @@ def _gradient(points: Points) -> None:
     step = np.where(mask, np.where(mask, near, 0.0) - np.where(mask, y, 0.0), 0.0)
     with np.errstate(over="ignore"):
         curvature = points.conjugate(near) - points.conjugate(y) - (best * step).sum(axis=1)
-        slack = 4 * points.error + 2 * points.sum_error(best, step) + points.sum_error(best, np.where(mask, near, 0.0))
+        slack = (
+            4 * points.error
+            + 2 * points.sum_error(best, step)
+            + points.sum_error(best, np.where(mask, near, 0.0))
+        )
     demand_none(
         -curvature - slack,
         lambda at: (
-            f"greedy is not the gradient of the conjugate: from {shown(y[at])} to {shown(near[at])}{points.masked(at)} it "
-            f"rises by {-curvature[at]:.3g} less than its tangent with the slope {shown(best[at])}"
+            f"greedy is not the gradient of the conjugate: from {shown(y[at])} to "
+            f"{shown(near[at])}{points.masked(at)} it rises by {-curvature[at]:.3g} less than its "
+            f"tangent with the slope {shown(best[at])}"
         ),
     )
     modulus = points.regularizer.strong_convexity(points.n_actions)
@@ -131,10 +157,12 @@ def _gradient(points: Points) -> None:
         with np.errstate(over="ignore"):
             most = np.max(np.abs(step), axis=1) ** 2 / (2 * modulus)
         demand_none(
-            np.where(most < np.inf, curvature - np.where(most < np.inf, most, 0.0) - slack, -np.inf),
+            np.where(
+                most < np.inf, curvature - np.where(most < np.inf, most, 0.0) - slack, -np.inf
+            ),
             lambda at: (
-                f"greedy is not the gradient of the conjugate, or strong_convexity, {modulus:.6g}, is too much: from "
-                f"{shown(y[at])} to {shown(near[at])}{points.masked(at)} the conjugate leaves its tangent by "
-                f"{curvature[at]:.6g}, not {most[at]:.6g}"
+                f"greedy is not the gradient of the conjugate, or strong_convexity, {modulus:.6g}, "
+                f"is too much: from {shown(y[at])} to {shown(near[at])}{points.masked(at)} the "
+                f"conjugate leaves its tangent by {curvature[at]:.6g}, not {most[at]:.6g}"
             ),
         )

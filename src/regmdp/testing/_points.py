@@ -29,7 +29,8 @@ class Points:
         regularizer: For N states.
         allowed: (N, A) mask, or None.
         limits: (N, A) limits on probabilities, or None.
-        p: (N, A) distributions in the domain: spread out, concentrated, sparse, vertices, with entries of 1e-300.
+        p: (N, A) distributions in the domain: spread out, concentrated, sparse, vertices, with
+            entries of 1e-300.
         q: (N, A) others.
         y: (N, A) scores with maximum 0, -inf where not allowed: near, far, tied, very far.
         near: (N, A) scores close to those.
@@ -44,7 +45,14 @@ class Points:
     near: Float[np.ndarray, "N A"]
 
     @classmethod
-    def draw(cls, whole: Regularizer, n_states: int, n_actions: int, masked: bool, rng: np.random.Generator) -> Points:
+    def draw(
+        cls,
+        whole: Regularizer,
+        n_states: int,
+        n_actions: int,
+        masked: bool,
+        rng: np.random.Generator,
+    ) -> Points:
         regularizer = whole.at(np.arange(DRAWS) % n_states)
         shape = (DRAWS, n_actions)
         available = _masks(whole, n_states, n_actions, rng) if masked else None
@@ -111,7 +119,9 @@ class Points:
         return "" if self.allowed is None else f" and the mask {shown(self.allowed[at])}"
 
 
-def _masks(whole: Regularizer, n_states: int, n_actions: int, rng: np.random.Generator) -> Bool[np.ndarray, "N A"]:
+def _masks(
+    whole: Regularizer, n_states: int, n_actions: int, rng: np.random.Generator
+) -> Bool[np.ndarray, "N A"]:
     """Masks that leave something of the domain: many actions, few, one."""
     domain = whole.domain(np.ones((n_states, n_actions), dtype=np.bool_))
     assert domain is not None
@@ -119,7 +129,9 @@ def _masks(whole: Regularizer, n_states: int, n_actions: int, rng: np.random.Gen
     kept = rng.random((DRAWS, n_actions)) < rng.uniform(0.0, 1.0, size=(DRAWS, 1))
     kept[np.arange(DRAWS), np.where(inside, rng.random(inside.shape), -1.0).argmax(axis=1)] = True
     part = whole.at(np.arange(DRAWS) % n_states)
-    if part.limits is not None:  # not one that leaves no distribution within the limits, which may not be reached
+    if (
+        part.limits is not None
+    ):  # not one that leaves no distribution within the limits, which may not be reached
         limits = part.limits.over(kept.shape, kept & inside, rng.random(1))
         kept |= (limits.upper.sum(axis=1) < 1.0 + 1e-9)[:, None]
     return kept
@@ -134,8 +146,12 @@ def _scores(mask: Bool[np.ndarray, "N A"], rng: np.random.Generator) -> Float[np
     return y - y.max(axis=1, keepdims=True)
 
 
-def _distributions_in(mask: Bool[np.ndarray, "N A"], rng: np.random.Generator) -> Float[np.ndarray, "N A"]:
-    weight = rng.exponential(size=mask.shape) ** np.where(np.arange(len(mask)) % 2, 1.0, 8.0)[:, None]
+def _distributions_in(
+    mask: Bool[np.ndarray, "N A"], rng: np.random.Generator
+) -> Float[np.ndarray, "N A"]:
+    weight = (
+        rng.exponential(size=mask.shape) ** np.where(np.arange(len(mask)) % 2, 1.0, 8.0)[:, None]
+    )
     sparse = rng.random(mask.shape) < 0.5
     weight[::3] *= sparse[::3]
     weight[1::12] *= np.where(sparse[1::12], 1.0, 1e-300)
@@ -144,7 +160,9 @@ def _distributions_in(mask: Bool[np.ndarray, "N A"], rng: np.random.Generator) -
     one = np.where(mask, rng.random(mask.shape), -1.0).argmax(axis=1)
     weight[np.arange(len(mask)), one] += 1e-3
     weight[::6] = 0.0
-    weight[np.arange(len(mask)), one] = np.where(np.arange(len(mask)) % 6 == 0, 1.0, weight[np.arange(len(mask)), one])
+    weight[np.arange(len(mask)), one] = np.where(
+        np.arange(len(mask)) % 6 == 0, 1.0, weight[np.arange(len(mask)), one]
+    )
     return weight / weight.sum(axis=1, keepdims=True)
 
 
@@ -153,32 +171,46 @@ def inner(p: Array, y: Array) -> Float[np.ndarray, "*batch"]:
     return np.sum(np.where(p > 0, p * np.where(p > 0, y, 0.0), 0.0), axis=-1)
 
 
-def _within(limits: Limits, p: Float[np.ndarray, "N A"], rng: np.random.Generator) -> Float[np.ndarray, "N A"]:
+def _within(
+    limits: Limits, p: Float[np.ndarray, "N A"], rng: np.random.Generator
+) -> Float[np.ndarray, "N A"]:
     """Pull distributions towards the centre of the limits: onto their boundary, or between."""
     centre = limits.centre()
     step = p - centre
     with np.errstate(divide="ignore", invalid="ignore"):
-        room = np.where(step > 0, (limits.upper - centre) / step, np.where(step < 0, (limits.lower - centre) / step, np.inf))
+        room = np.where(
+            step > 0,
+            (limits.upper - centre) / step,
+            np.where(step < 0, (limits.lower - centre) / step, np.inf),
+        )
     most = np.clip(np.nan_to_num(np.min(room, axis=1)), 0.0, 1.0)
     share = np.where(np.arange(len(p)) % 3 == 0, 1.0, rng.random(len(p)))
     return centre + (most * share)[:, None] * step
 
 
 def demand_distributions(
-    p: Float[np.ndarray, "N A"], mask: Bool[np.ndarray, "N A"], y: Float[np.ndarray, "N A"], name: str
+    p: Float[np.ndarray, "N A"],
+    mask: Bool[np.ndarray, "N A"],
+    y: Float[np.ndarray, "N A"],
+    name: str,
 ) -> None:
     """Raise AssertionError unless these are distributions over the actions of the mask, as found for the scores y."""
     demand_none(
-        np.where(p >= 0, 0.0, np.abs(p)), lambda at: f"{name} gives action {at[1]} probability {p[at]}, for {shown(y[at[:1]])}"
+        np.where(p >= 0, 0.0, np.abs(p)),
+        lambda at: f"{name} gives action {at[1]} probability {p[at]}, for {shown(y[at[:1]])}",
     )
     demand_none(
         np.where(mask, 0.0, p),
-        lambda at: f"{name} gives action {at[1]}, which is not available, probability {p[at]:.17g}, for {shown(y[at[:1]])}",
+        lambda at: (
+            f"{name} gives action {at[1]}, which is not available, probability {p[at]:.17g}, for "
+            f"{shown(y[at[:1]])}"
+        ),
     )
     off = np.abs(p.sum(axis=1) - 1.0)
     demand_none(
         off - 8 * (p.shape[1] + 2) * UNIT_ROUNDOFF,
         lambda at: (
-            f"{name} does not return a distribution: its probabilities {shown(p[at])} sum to 1 ± {off[at]:.3g}, for {shown(y[at])}"
+            f"{name} does not return a distribution: its probabilities {shown(p[at])} sum to 1 ± "
+            f"{off[at]:.3g}, for {shown(y[at])}"
         ),
     )

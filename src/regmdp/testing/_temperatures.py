@@ -15,7 +15,9 @@ from regmdp.testing._points import Points, demand_distributions, inner
 __all__ = ["check_temperatures"]
 
 
-def check_temperatures(regularizer: Regularizer, n_states: int, n_actions: int, masked: bool, rng: np.random.Generator) -> None:
+def check_temperatures(
+    regularizer: Regularizer, n_states: int, n_actions: int, masked: bool, rng: np.random.Generator
+) -> None:
     """Check ``maximum``, ``maximiser`` and ``cost`` at ordinary and extreme temperatures and values."""
     for tempered in _with_temperatures(regularizer, n_states, rng):
         points = Points.draw(tempered, n_states, n_actions, masked, rng)
@@ -24,17 +26,26 @@ def check_temperatures(regularizer: Regularizer, n_states: int, n_actions: int, 
             q[::4] = np.round(q[::4])
             q[1::8] = -1.0
             q = np.clip(q, -3, 3) * scale
-            what = f"at temperature {shown(np.asarray(tempered.temperature))} and values of about {scale:g}"
+            what = (
+                f"at temperature {shown(np.asarray(tempered.temperature))} and values of about "
+                f"{scale:g}"
+            )
             _tempered(points, q, what)
 
 
-def _with_temperatures(regularizer: Regularizer, n_states: int, rng: np.random.Generator) -> Iterator[Regularizer]:
+def _with_temperatures(
+    regularizer: Regularizer, n_states: int, rng: np.random.Generator
+) -> Iterator[Regularizer]:
     """Return the same regularizer with other temperatures; itself if the temperature is not a field of its own."""
     if "temperature" not in vars(regularizer):
         yield regularizer
         return
     numbers = [0.0, 1e-12, 1e-6, 1e-3, 1.0, 1e4]
-    for temperature in (*numbers, 10.0 ** rng.uniform(-12, 4, size=n_states), np.where(np.arange(n_states) % 2, 0.0, 0.5)):
+    for temperature in (
+        *numbers,
+        10.0 ** rng.uniform(-12, 4, size=n_states),
+        np.where(np.arange(n_states) % 2, 0.0, 0.5),
+    ):
         other = copy.copy(regularizer)
         object.__setattr__(other, "temperature", temperature)
         yield other
@@ -51,42 +62,55 @@ def _tempered(points: Points, q: Float[np.ndarray, "N A"], what: str) -> None:
     top = np.max(np.where(mask, q, -np.inf), axis=1)
     # relative to the largest value, in units that cannot overflow
     unit = np.maximum(np.max(np.abs(q), axis=1), 1e-290)
-    relative = inner(policy, np.where(mask, (np.where(mask, q, top[:, None]) - top[:, None]) / unit[:, None], 0.0))
+    relative = inner(
+        policy,
+        np.where(mask, (np.where(mask, q, top[:, None]) - top[:, None]) / unit[:, None], 0.0),
+    )
     reached = relative - cost / unit
     error = points.limit_error(q / unit[:, None]) + 4 * (n_actions + 4) * UNIT_ROUNDOFF
     error += tau / unit * (3 * points.error + 4 * UNIT_ROUNDOFF * part.magnitude(n_actions))
     demand_none(
         np.abs((worth - top) / unit - reached) - error,
         lambda at: (
-            f"maximum is not what the maximiser attains, {what}: for {shown(q[at])}{points.masked(at)} it is {worth[at]:.17g}, "
-            f"but {shown(policy[at])} has {top[at] + unit[at] * reached[at]:.17g}"
+            f"maximum is not what the maximiser attains, {what}: for "
+            f"{shown(q[at])}{points.masked(at)} it is {worth[at]:.17g}, but {shown(policy[at])} "
+            f"has {top[at] + unit[at] * reached[at]:.17g}"
         ),
     )
     low, _ = part.bounds(n_actions)
     vertex = np.asarray(
-        part.value((np.where(mask, q, -np.inf).argmax(axis=1)[:, None] == np.arange(n_actions)) * 1.0, points.allowed)
+        part.value(
+            (np.where(mask, q, -np.inf).argmax(axis=1)[:, None] == np.arange(n_actions)) * 1.0,
+            points.allowed,
+        )
     )
-    least = np.where(np.isfinite(vertex), -tau / unit * np.where(np.isfinite(vertex), vertex, 0.0), -np.inf)
+    least = np.where(
+        np.isfinite(vertex), -tau / unit * np.where(np.isfinite(vertex), vertex, 0.0), -np.inf
+    )
     demand_none(
         np.maximum(least - (worth - top) / unit, (worth - top) / unit + tau / unit * low) - error,
         lambda at: (
-            f"maximum is out of its bounds, {what}: for {shown(q[at])}{points.masked(at)} it is {worth[at]:.17g}, which is not "
-            f"between the largest value less τ h there, and the largest value less τ times the lower bound on h"
+            f"maximum is out of its bounds, {what}: for {shown(q[at])}{points.masked(at)} it is "
+            f"{worth[at]:.17g}, which is not between the largest value less τ h there, and the "
+            "largest value less τ times the lower bound on h"
         ),
     )
     cold = tau == 0
     most = _linear_maximum(points, (np.where(mask, q, top[:, None]) - top[:, None]) / unit[:, None])
     demand_none(
-        np.where(cold, np.abs((worth - top) / unit - most) - points.limit_error(q / unit[:, None]), 0.0),
+        np.where(
+            cold, np.abs((worth - top) / unit - most) - points.limit_error(q / unit[:, None]), 0.0
+        ),
         lambda at: (
-            f"at temperature 0 the maximum of {shown(q[at])}{points.masked(at)} is {worth[at]:.17g}, not "
-            f"{top[at] + unit[at] * most[at]:.17g}, the largest ⟨p, q⟩"
+            f"at temperature 0 the maximum of {shown(q[at])}{points.masked(at)} is "
+            f"{worth[at]:.17g}, not {top[at] + unit[at] * most[at]:.17g}, the largest ⟨p, q⟩"
         ),
     )
     demand_none(
         np.where(cold, most - relative - points.limit_error(q / unit[:, None]), 0.0),
         lambda at: (
-            f"at temperature 0 the maximiser for {shown(q[at])}{points.masked(at)} is {shown(policy[at])}, which is not best"
+            f"at temperature 0 the maximiser for {shown(q[at])}{points.masked(at)} is "
+            f"{shown(policy[at])}, which is not best"
         ),
     )
 
@@ -96,7 +120,9 @@ def _linear_maximum(points: Points, q: Float[np.ndarray, "N A"]) -> Float[np.nda
     most = np.zeros(len(q))
     if points.limits is None:
         return most
-    for state, (lower, upper) in enumerate(zip(points.limits.lower, points.limits.upper, strict=True)):
+    for state, (lower, upper) in enumerate(
+        zip(points.limits.lower, points.limits.upper, strict=True)
+    ):
         rest = 1.0 - lower.sum()
         for action in np.argsort(-q[state]):
             more = min(rest, upper[action] - lower[action])

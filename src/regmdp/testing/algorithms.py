@@ -26,10 +26,11 @@ __all__ = ["check_algorithm"]
 def check_algorithm(algorithm: Algorithm, *, tol: float = 1e-6, rng: np.random.Generator) -> None:
     """Check an algorithm on small random models, discounted and not, with every kind of regularizer.
 
-    Checked are: that it converges to the optimum, and that its certificate and its policy's value are true; that ``tol=0`` makes
-    exactly the iterations asked for; that it starts where it is told to; that every iterate stands for a policy of the model; that
-    it writes into nothing it is given; and that a second run gives the same numbers. Problems that its ``check`` refuses are left
-    out, but it may not refuse all.
+    Checked are: that it converges to the optimum, and that its certificate and its policy's value
+    are true; that ``tol=0`` makes exactly the iterations asked for; that it starts where it is told
+    to; that every iterate stands for a policy of the model; that it writes into nothing it is
+    given; and that a second run gives the same numbers. Problems that its ``check`` refuses are
+    left out, but it may not refuse all.
 
     Args:
         algorithm: The algorithm.
@@ -41,11 +42,18 @@ def check_algorithm(algorithm: Algorithm, *, tol: float = 1e-6, rng: np.random.G
 
     Examples:
         >>> import numpy as np, regmdp as rm
-        >>> rm.testing.check_algorithm(rm.algorithms.PolicyIteration(), rng=np.random.default_rng(0))
+        >>> rm.testing.check_algorithm(
+        ...     rm.algorithms.PolicyIteration(), rng=np.random.default_rng(0)
+        ... )
     """
-    demand(isinstance(algorithm, Algorithm), f"an algorithm is a regmdp.algorithms.Algorithm, not a {type(algorithm).__name__}")
+    demand(
+        isinstance(algorithm, Algorithm),
+        f"an algorithm is a regmdp.algorithms.Algorithm, not a {type(algorithm).__name__}",
+    )
     name = getattr(algorithm, "name", None)
-    demand(isinstance(name, str) and name, f"name is {name!r}; it is the algorithm's name in summaries")
+    demand(
+        isinstance(name, str) and name, f"name is {name!r}; it is the algorithm's name in summaries"
+    )
     taken = 0
     for mdp in _models(rng):
         for regularizer in _regularizers(mdp, rng):
@@ -99,7 +107,9 @@ def _model(
     mdp = MDP(rows, rewards, discount, available=available, termination=termination)
     if not sparse:
         return mdp
-    return MDP(mdp.transitions.to_csr(), rewards, discount, available=available, termination=termination)
+    return MDP(
+        mdp.transitions.to_csr(), rewards, discount, available=available, termination=termination
+    )
 
 
 def _regularizers(mdp: MDP, rng: np.random.Generator) -> Iterator[Regularizer]:
@@ -128,20 +138,36 @@ def _optimal_value(mdp: MDP, regularizer: Regularizer) -> Float[np.ndarray, " S"
 
 
 def _converges(
-    algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, tol: float, optimum: Float[np.ndarray, " S"], where: str
+    algorithm: Algorithm,
+    mdp: MDP,
+    regularizer: Regularizer,
+    tol: float,
+    optimum: Float[np.ndarray, " S"],
+    where: str,
 ) -> Solution:
     solution = solve(mdp, regularizer, algorithm, tol=tol, max_iterations=100_000)
     demand(solution.status.ok, f"{where}, does not reach a gap of {tol:g}: {solution.status}")
     slack = 1e-10 * (1.0 + float(np.max(np.abs(optimum))))
     certificate = solution.certificate
     inside = np.all((certificate.lower <= optimum + slack) & (optimum - slack <= certificate.upper))
-    demand(inside, f"{where}, has a certificate that is false: the optimum is {shown(optimum)}, the certificate {certificate!r}")
+    demand(
+        inside,
+        f"{where}, has a certificate that is false: the optimum is {shown(optimum)}, the "
+        f"certificate {certificate!r}",
+    )
     # the policy, judged without the algorithm
     worth = evaluate(mdp, solution.policy, regularizer).value
     lost = float(np.max(optimum - worth))
-    demand(lost <= tol + slack, f"{where}, returns a policy that is {lost:.3g} from optimal: {shown(solution.policy)}")
+    demand(
+        lost <= tol + slack,
+        f"{where}, returns a policy that is {lost:.3g} from optimal: {shown(solution.policy)}",
+    )
     off = float(np.max(np.abs(solution.value - worth)))
-    demand(off <= tol + slack, f"{where}, returns a value that is {off:.3g} from that of its policy: {shown(solution.value)}")
+    demand(
+        off <= tol + slack,
+        f"{where}, returns a value that is {off:.3g} from that of its policy: "
+        f"{shown(solution.value)}",
+    )
     one, again = (solve(mdp, regularizer, algorithm, tol=0, max_iterations=5) for _ in range(2))
     same = np.array_equal(again.policy, one.policy) and np.array_equal(again.value, one.value)
     demand(same, f"{where}, returns something else when it is run again")
@@ -151,7 +177,9 @@ def _converges(
 def _counts(algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, where: str) -> None:
     for count in (0, 1, 3):
         heard: list[Event] = []
-        solution = solve(mdp, regularizer, algorithm, tol=0, max_iterations=count, listeners=[heard.append])
+        solution = solve(
+            mdp, regularizer, algorithm, tol=0, max_iterations=count, listeners=[heard.append]
+        )
         iterations = [event.iteration for event in heard]
         demand(
             solution.iterations == count and iterations == list(range(count + 1)),
@@ -170,45 +198,73 @@ def _starts(
 ) -> None:
     value = np.where(mdp.terminal, 0.0, rng.normal(size=mdp.n_states))
     first = solve(mdp, regularizer, algorithm, tol=0, max_iterations=0, start=value).value
-    demand(np.array_equal(first, value), f"{where}, told to start from the value {shown(value)}, starts from {shown(first)}")
+    demand(
+        np.array_equal(first, value),
+        f"{where}, told to start from the value {shown(value)}, starts from {shown(first)}",
+    )
     again = solve(mdp, regularizer, algorithm, tol=2 * tol, max_iterations=100_000, start=solution)
     demand(
         again.iterations <= max(solution.iterations, 1),
-        f"{where}, needs {solution.iterations} iterations, but {again.iterations} when it starts from their result",
+        f"{where}, needs {solution.iterations} iterations, but {again.iterations} when it starts "
+        "from their result",
     )
     # two policies in the interior that differ in what one step of them pays
     uniform = uniform_policy(mdp, regularizer)
     between = 0.5 * (uniform + solution.policy)
-    if np.allclose(bellman.expected_rewards(mdp, regularizer, uniform), bellman.expected_rewards(mdp, regularizer, between)):
+    if np.allclose(
+        bellman.expected_rewards(mdp, regularizer, uniform),
+        bellman.expected_rewards(mdp, regularizer, between),
+    ):
         return
-    one, other = (algorithm.init(mdp, regularizer, Start(policy=frozen(policy))).value for policy in (uniform, between))
-    demand(not np.array_equal(one, other), f"{where}, starts from the same value whatever policy it is told to start from")
+    one, other = (
+        algorithm.init(mdp, regularizer, Start(policy=frozen(policy))).value
+        for policy in (uniform, between)
+    )
+    demand(
+        not np.array_equal(one, other),
+        f"{where}, starts from the same value whatever policy it is told to start from",
+    )
 
 
-def _iterates(algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, where: str, rng: np.random.Generator) -> None:
+def _iterates(
+    algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, where: str, rng: np.random.Generator
+) -> None:
     digest = mdp.rehashed()
-    policy, value = uniform_policy(mdp, regularizer), np.where(mdp.terminal, 0.0, rng.normal(size=mdp.n_states))
+    policy, value = (
+        uniform_policy(mdp, regularizer),
+        np.where(mdp.terminal, 0.0, rng.normal(size=mdp.n_states)),
+    )
     for start in (Start(), Start(policy=frozen(policy)), Start(value=frozen(value))):
         with no_complaints(f"{where}, init"):
             state = _sealed(algorithm.init(mdp, regularizer, start))
         for _ in range(3):
             residual = np.max(np.abs(bellman.backup(mdp, regularizer, state.value) - state.backup))
             scale = 1.0 + float(np.max(np.abs(state.backup)))
-            demand(residual <= 1e-12 * scale, f"{where}, has an iterate whose backup is {residual:.3g} from T V")
+            demand(
+                residual <= 1e-12 * scale,
+                f"{where}, has an iterate whose backup is {residual:.3g} from T V",
+            )
             with no_complaints(f"{where}, policy"):
                 as_policy(mdp, algorithm.policy(mdp, regularizer, state), regularizer)
             kept = _copies(state)
             with no_complaints(f"{where}, step"):
                 following = algorithm.step(mdp, regularizer, state)
             for name, copy in kept.items():
-                demand(np.array_equal(copy, getattr(state, name)), f"{where}, writes into the {name} of the iterate it starts from")
+                demand(
+                    np.array_equal(copy, getattr(state, name)),
+                    f"{where}, writes into the {name} of the iterate it starts from",
+                )
             state = _sealed(following)
     after = mdp.rehashed()
     demand(after == digest, f"{where}, writes into the model")
 
 
 def _arrays(state: State) -> dict[str, Any]:
-    return {field.name: getattr(state, field.name) for field in fields(state) if isinstance(getattr(state, field.name), np.ndarray)}
+    return {
+        field.name: getattr(state, field.name)
+        for field in fields(state)
+        if isinstance(getattr(state, field.name), np.ndarray)
+    }
 
 
 def _sealed(state: State) -> State:

@@ -17,9 +17,9 @@ __all__ = ["check_mdp"]
 def check_mdp(mdp: MDP) -> None:
     """Check a model, and above all the storage of its transitions.
 
-    Checked are the rows and masks; that blocks, conversions and the chains of policies all tell of the same probabilities; that
-    nothing can be written to; and that the model survives every way out and in again. A storage of one's own passes if the
-    layers above it can use it.
+    Checked are the rows and masks; that blocks, conversions and the chains of policies all tell of
+    the same probabilities; that nothing can be written to; and that the model survives every way
+    out and in again. A storage of one's own passes if the layers above it can use it.
 
     Args:
         mdp: The model; small enough that its dense (S, A, S) form fits into memory.
@@ -48,54 +48,83 @@ def _shapes(mdp: MDP) -> None:
     shape = (mdp.n_states, mdp.n_actions)
     for name in ("rewards", "available", "termination"):
         found = getattr(mdp, name).shape
-        demand(found == shape, f"{name} has shape {found}, but the transitions have (S, A) = {shape}")
+        demand(
+            found == shape, f"{name} has shape {found}, but the transitions have (S, A) = {shape}"
+        )
     for name in ("initial", "terminal"):
         found = getattr(mdp, name).shape
         demand(found == shape[:1], f"{name} has shape {found}, but there are {shape[0]} states")
     dense = mdp.transitions.to_dense().shape
-    demand(dense == (*shape, shape[0]), f"to_dense() returns shape {dense}, not (S, A, S) = {(*shape, shape[0])}")
+    demand(
+        dense == (*shape, shape[0]),
+        f"to_dense() returns shape {dense}, not (S, A, S) = {(*shape, shape[0])}",
+    )
     flat = mdp.transitions.to_csr().shape
     expected = (shape[0] * shape[1], shape[0])
     demand(flat == expected, f"to_csr() returns shape {flat}, not (S·A, S) = {expected}")
     for name, count in (("state_labels", shape[0]), ("action_labels", shape[1])):
         labels = getattr(mdp, name)
-        demand(labels is None or len(labels) == count, f"{name} has not one name for each of the {count}")
+        demand(
+            labels is None or len(labels) == count,
+            f"{name} has not one name for each of the {count}",
+        )
 
 
 def _blocks(mdp: MDP) -> None:
     expected = 0
     for block in mdp.transitions.blocks:
         fits = block.start == expected and block.stop > block.start and block.step in (None, 1)
-        demand(fits, f"the blocks do not partition the states: one is {block}, but the next state in line is {expected}")
+        demand(
+            fits,
+            f"the blocks do not partition the states: one is {block}, but the next state in line "
+            f"is {expected}",
+        )
         expected = block.stop
-    demand(expected == mdp.n_states, f"the blocks end at state {expected}, but there are {mdp.n_states} states")
+    demand(
+        expected == mdp.n_states,
+        f"the blocks end at state {expected}, but there are {mdp.n_states} states",
+    )
 
 
 def _rows(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
     demand_none(
         np.where(np.isfinite(rows) & (rows >= 0), 0.0, np.inf),
-        lambda at: f"the probability from {mdp.describe(*at[:2])} to {mdp.describe(at[2])} is {rows[at]}",
+        lambda at: (
+            f"the probability from {mdp.describe(*at[:2])} to {mdp.describe(at[2])} is {rows[at]}"
+        ),
     )
     ignored = ~mdp.available[:, :, None] & (rows != 0)
-    demand(not ignored.any(), f"the row of an unavailable pair is not empty: {_pair(mdp, ignored.any(axis=2))}")
+    demand(
+        not ignored.any(),
+        f"the row of an unavailable pair is not empty: {_pair(mdp, ignored.any(axis=2))}",
+    )
     sums = rows.sum(axis=2) + mdp.termination
     off = np.where(mdp.available, np.abs(sums - 1.0), 0.0)
     demand_none(
         off - MASS_TOLERANCE - mdp.n_states * UNIT_ROUNDOFF,
-        lambda at: f"the row of {mdp.describe(*at)} and its termination sum to {sums[at]:.17g}, not to 1",
+        lambda at: (
+            f"the row of {mdp.describe(*at)} and its termination sum to {sums[at]:.17g}, not to 1"
+        ),
     )
     demand_none(
         off - mdp.mass_error - 2 * mdp.n_states * UNIT_ROUNDOFF,
-        lambda at: f"the row of {mdp.describe(*at)} is off 1 by {off[at]:.3g}, more than mass_error = {mdp.mass_error:.3g}",
+        lambda at: (
+            f"the row of {mdp.describe(*at)} is off 1 by {off[at]:.3g}, more than mass_error = "
+            f"{mdp.mass_error:.3g}"
+        ),
     )
     successors = np.count_nonzero(rows, axis=2)
     demand_none(
         successors - mdp.transitions.branching,
-        lambda at: f"{mdp.describe(*at)} has {successors[at]} successors, but branching says {mdp.transitions.branching} at most",
+        lambda at: (
+            f"{mdp.describe(*at)} has {successors[at]} successors, but branching says "
+            f"{mdp.transitions.branching} at most"
+        ),
     )
     demand(
         mdp.transitions.n_stored >= np.count_nonzero(rows),
-        f"n_stored is {mdp.transitions.n_stored}, but {np.count_nonzero(rows)} probabilities are positive",
+        f"n_stored is {mdp.transitions.n_stored}, but {np.count_nonzero(rows)} probabilities are "
+        "positive",
     )
 
 
@@ -108,34 +137,60 @@ def _conversions(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
     flat = mdp.transitions.to_csr().toarray().reshape(rows.shape)
     demand_none(
         np.abs(flat - rows),
-        lambda at: f"to_csr() has {flat[at]:.17g} from {mdp.describe(*at[:2])} to state {at[2]}, but to_dense() {rows[at]:.17g}",
+        lambda at: (
+            f"to_csr() has {flat[at]:.17g} from {mdp.describe(*at[:2])} to state {at[2]}, but "
+            f"to_dense() {rows[at]:.17g}"
+        ),
     )
     by_action = mdp.to_ass()
     for action, matrix in enumerate(by_action):
-        demand(np.array_equal(matrix.toarray(), rows[:, action]), f"to_ass()[{action}] is not the matrix of action {action}")
-    demand(len(by_action) == mdp.n_actions, f"to_ass() has {len(by_action)} matrices for {mdp.n_actions} actions")
+        demand(
+            np.array_equal(matrix.toarray(), rows[:, action]),
+            f"to_ass()[{action}] is not the matrix of action {action}",
+        )
+    demand(
+        len(by_action) == mdp.n_actions,
+        f"to_ass() has {len(by_action)} matrices for {mdp.n_actions} actions",
+    )
     sums = mdp.transitions.row_sums()
     demand_none(
         np.abs(sums - rows.sum(axis=2)) - 2 * (mdp.n_states + 2) * UNIT_ROUNDOFF,
-        lambda at: f"row_sums() has {sums[at]:.17g} for {mdp.describe(*at)}, whose row sums to {rows[at].sum():.17g}",
+        lambda at: (
+            f"row_sums() has {sums[at]:.17g} for {mdp.describe(*at)}, whose row sums to "
+            f"{rows[at].sum():.17g}"
+        ),
     )
 
 
 def probes(mdp: MDP) -> list[Float[np.ndarray, " S"]]:
     """Return (S,) values to multiply with: constant, of mixed sign and size, and one that singles out the last state."""
     state = np.arange(mdp.n_states)
-    return [np.ones(mdp.n_states), np.cos(1.0 + 7.0 * state) * 10.0 ** (state % 4), (state == mdp.n_states - 1).astype(np.float64)]
+    return [
+        np.ones(mdp.n_states),
+        np.cos(1.0 + 7.0 * state) * 10.0 ** (state % 4),
+        (state == mdp.n_states - 1).astype(np.float64),
+    ]
 
 
 def policies(mdp: MDP) -> list[Float[np.ndarray, "S A"]]:
     """Return (S, A) policies: the first available action, the last one, all alike, and an uneven mixture."""
     available = np.asarray(mdp.available)
-    uneven = np.where(available, 1.0 + np.cos(np.arange(available.size).reshape(available.shape)) ** 2, 0.0)
-    tables = [np.zeros(available.shape), np.zeros(available.shape), available.astype(np.float64), uneven]
+    uneven = np.where(
+        available, 1.0 + np.cos(np.arange(available.size).reshape(available.shape)) ** 2, 0.0
+    )
+    tables = [
+        np.zeros(available.shape),
+        np.zeros(available.shape),
+        available.astype(np.float64),
+        uneven,
+    ]
     states = np.flatnonzero(~mdp.terminal)
     tables[0][states, available[states].argmax(axis=1)] = 1.0
     tables[1][states, mdp.n_actions - 1 - available[states, ::-1].argmax(axis=1)] = 1.0
-    return [np.asfortranarray(table / np.maximum(table.sum(axis=1, keepdims=True), 1e-300)) for table in tables]
+    return [
+        np.asfortranarray(table / np.maximum(table.sum(axis=1, keepdims=True), 1e-300))
+        for table in tables
+    ]
 
 
 def _products(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
@@ -147,14 +202,17 @@ def _products(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
         for block in mdp.transitions.blocks:
             part = mdp.transitions.expect(value, block)
             expected = (block.stop - block.start, mdp.n_actions)
-            demand(part.shape == expected, f"expect() over states {block} returns shape {part.shape}, not {expected}")
+            demand(
+                part.shape == expected,
+                f"expect() over states {block} returns shape {part.shape}, not {expected}",
+            )
             product[block] = part
         demand(np.array_equal(value, kept), "expect() writes into the value it is given")
         demand_none(
             np.abs(product - exact) - slack,
             lambda at, got=product, want=exact, v=value: (
-                f"expect() gives {got[at]:.17g} for {mdp.describe(*at)}, but its row times the value is {want[at]:.17g}, "
-                f"with the value {shown(v)}"
+                f"expect() gives {got[at]:.17g} for {mdp.describe(*at)}, but its row times the "
+                f"value is {want[at]:.17g}, with the value {shown(v)}"
             ),
         )
         for policy in policies(mdp):
@@ -164,12 +222,16 @@ def _products(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
 def _transpose(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
     """Check that gather() is the transpose of expect()."""
     weights = np.cos(1.0 + 3.0 * np.arange(rows.shape[0] * rows.shape[1])).reshape(rows.shape[:2])
-    got = np.sum([mdp.transitions.gather(weights[block], block) for block in mdp.transitions.blocks], axis=0)
+    got = np.sum(
+        [mdp.transitions.gather(weights[block], block) for block in mdp.transitions.blocks], axis=0
+    )
     want = np.einsum("sa,sat->t", weights, rows)
     allowed = 2 * (weights.size + 2) * UNIT_ROUNDOFF * np.einsum("sa,sat->t", np.abs(weights), rows)
     demand_none(
         np.abs(got - want) - allowed,
-        lambda at: f"gather() brings {got[at]:.17g} to state {at[0]}, but the rows bring {want[at]:.17g}",
+        lambda at: (
+            f"gather() brings {got[at]:.17g} to state {at[0]}, but the rows bring {want[at]:.17g}"
+        ),
     )
 
 
@@ -182,42 +244,72 @@ def _chain(
 ) -> None:
     matrix: Array = mdp.transitions.policy_matrix(policy)
     shape = (mdp.n_states, mdp.n_states)
-    demand(matrix.shape == shape, f"policy_matrix() returns shape {matrix.shape}, not (S, S) = {shape}")
+    demand(
+        matrix.shape == shape, f"policy_matrix() returns shape {matrix.shape}, not (S, S) = {shape}"
+    )
     moved = np.asarray(matrix @ value)
     expected = (policy * exact).sum(axis=1)
-    allowed = (policy * slack).sum(axis=1) + 2 * (mdp.n_actions + 2) * UNIT_ROUNDOFF * (policy * np.abs(exact)).sum(axis=1)
+    allowed = (policy * slack).sum(axis=1) + 2 * (mdp.n_actions + 2) * UNIT_ROUNDOFF * (
+        policy * np.abs(exact)
+    ).sum(axis=1)
     demand_none(
         np.abs(moved - expected) - 2 * allowed,
         lambda at: (
-            f"policy_matrix() takes the value to {moved[at]:.17g} in {mdp.describe(at[0])}, but the rows, mixed by the policy "
-            f"{shown(policy[at])}, take it to {expected[at]:.17g}"
+            f"policy_matrix() takes the value to {moved[at]:.17g} in {mdp.describe(at[0])}, but "
+            f"the rows, mixed by the policy {shown(policy[at])}, take it to {expected[at]:.17g}"
         ),
     )
 
 
 def _fields(mdp: MDP) -> None:
     demand(0.0 <= mdp.discount <= 1.0, f"the discount is {mdp.discount}")
-    demand(np.array_equal(mdp.terminal, ~mdp.available.any(axis=1)), "terminal is not where no action is available")
-    demand(mdp.all_available == bool(mdp.available.all()), f"all_available is {mdp.all_available}, which the mask contradicts")
+    demand(
+        np.array_equal(mdp.terminal, ~mdp.available.any(axis=1)),
+        "terminal is not where no action is available",
+    )
+    demand(
+        mdp.all_available == bool(mdp.available.all()),
+        f"all_available is {mdp.all_available}, which the mask contradicts",
+    )
     demand(np.isfinite(mdp.rewards).all(), "some rewards are not finite")
     demand(not mdp.rewards[~mdp.available].any(), "an unavailable pair has a reward")
-    demand(not mdp.termination[~mdp.available].any(), "an unavailable pair has a termination probability")
+    demand(
+        not mdp.termination[~mdp.available].any(),
+        "an unavailable pair has a termination probability",
+    )
     demand((mdp.termination >= 0).all(), "a termination probability is negative")
     demand((mdp.initial >= 0).all(), "an initial probability is negative")
-    demand(abs(mdp.initial.sum() - 1.0) <= MASS_TOLERANCE, f"initial sums to {mdp.initial.sum():.17g}")
+    demand(
+        abs(mdp.initial.sum() - 1.0) <= MASS_TOLERANCE, f"initial sums to {mdp.initial.sum():.17g}"
+    )
     ends = bool(mdp.terminal.any() or (mdp.termination > 0).any())
-    demand(mdp.terminates == ends, f"terminates is {mdp.terminates}, which termination and terminal contradict")
+    demand(
+        mdp.terminates == ends,
+        f"terminates is {mdp.terminates}, which termination and terminal contradict",
+    )
     largest = float(np.abs(mdp.rewards).max())
-    demand(mdp.reward_bound >= largest, f"reward_bound is {mdp.reward_bound}, but a reward has the size {largest}")
+    demand(
+        mdp.reward_bound >= largest,
+        f"reward_bound is {mdp.reward_bound}, but a reward has the size {largest}",
+    )
 
 
 def _frozen(mdp: MDP) -> None:
-    named = {name: getattr(mdp, name) for name in ("rewards", "initial", "available", "termination", "terminal")}
-    named |= {f"array {number} of the transitions": array for number, array in enumerate(mdp.transitions.stored())}
+    named = {
+        name: getattr(mdp, name)
+        for name in ("rewards", "initial", "available", "termination", "terminal")
+    }
+    named |= {
+        f"array {number} of the transitions": array
+        for number, array in enumerate(mdp.transitions.stored())
+    }
     for name, array in named.items():
         demand(not array.flags.writeable, f"{name} can be written to")
     digest = mdp.rehashed()
-    demand(mdp.digest == digest, "the digest is not that of the data: something was written into the model")
+    demand(
+        mdp.digest == digest,
+        "the digest is not that of the data: something was written into the model",
+    )
     _overwrite("to_dense()", mdp.transitions.to_dense())
     _overwrite("to_csr()", mdp.transitions.to_csr().data)
     _overwrite("to_sas()", mdp.to_sas())
@@ -229,7 +321,11 @@ def _frozen(mdp: MDP) -> None:
     for block in mdp.transitions.blocks:
         _overwrite("expect()", mdp.transitions.expect(np.ones(mdp.n_states), block))
     after = mdp.rehashed()
-    demand(after == digest, "writing into what to_dense(), to_csr(), policy_matrix() or expect() returned changes the model")
+    demand(
+        after == digest,
+        "writing into what to_dense(), to_csr(), policy_matrix() or expect() returned changes the "
+        "model",
+    )
     try:
         mdp.discount = 0.5
     except AttributeError:
@@ -238,13 +334,17 @@ def _frozen(mdp: MDP) -> None:
 
 
 def _overwrite(name: str, array: np.ndarray) -> None:
-    demand(array.flags.writeable, f"what {name} returns cannot be written to, so it is not new: the model holds it")
+    demand(
+        array.flags.writeable,
+        f"what {name} returns cannot be written to, so it is not new: the model holds it",
+    )
     array[...] = -1.0
 
 
 def _round_trips(mdp: MDP) -> None:
     keywords: dict[str, Any] = {
-        name: getattr(mdp, name) for name in ("initial", "available", "termination", "state_labels", "action_labels")
+        name: getattr(mdp, name)
+        for name in ("initial", "available", "termination", "state_labels", "action_labels")
     }
     state, action, rows, rewards = mdp.to_pairs()
     pairs: dict[str, Any] = keywords | {"termination": mdp.termination[state, action]}
@@ -253,7 +353,14 @@ def _round_trips(mdp: MDP) -> None:
         "to_csr": MDP.from_sas(mdp.transitions.to_csr(), mdp.rewards, mdp.discount, **keywords),
         "to_ass": MDP.from_ass(mdp.to_ass(), mdp.rewards, mdp.discount, **keywords),
         "to_pairs": MDP.from_pairs(
-            state, action, rows, rewards, mdp.discount, n_states=mdp.n_states, n_actions=mdp.n_actions, **pairs
+            state,
+            action,
+            rows,
+            rewards,
+            mdp.discount,
+            n_states=mdp.n_states,
+            n_actions=mdp.n_actions,
+            **pairs,
         ),
         "with_discount": mdp.with_discount(mdp.discount),
         "with_rewards": mdp.with_rewards(mdp.rewards),
@@ -265,7 +372,10 @@ def _round_trips(mdp: MDP) -> None:
         same = np.array_equal(other.to_sas(), dense) and other.discount == mdp.discount
         for field in ("rewards", "initial", "available", "termination", "terminal"):
             same = same and np.array_equal(getattr(other, field), getattr(mdp, field))
-        same = same and (other.state_labels, other.action_labels) == (mdp.state_labels, mdp.action_labels)
+        same = same and (other.state_labels, other.action_labels) == (
+            mdp.state_labels,
+            mdp.action_labels,
+        )
         demand(same, f"the model that {name}() leads to is not the same as this one")
     other = mdp.with_discount(0.25 if mdp.discount != 0.25 else 0.5)
     demand(other.digest != mdp.digest, "another discount has the same digest")

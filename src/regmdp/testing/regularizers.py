@@ -1,6 +1,7 @@
 """Is a regularizer convex, and do its greedy policies, conjugate and constants belong to it?
 
-Everything is compared with ``value`` alone, the definition: a greedy distribution is right if no other distribution does better.
+Everything is compared with ``value`` alone, the definition: a greedy distribution is right if no
+other distribution does better.
 """
 
 from __future__ import annotations
@@ -16,16 +17,20 @@ from regmdp.testing._temperatures import check_temperatures
 __all__ = ["check_regularizer"]
 
 
-def check_regularizer(regularizer: Regularizer, n_actions: int = 4, *, rng: np.random.Generator) -> None:
+def check_regularizer(
+    regularizer: Regularizer, n_actions: int = 4, *, rng: np.random.Generator
+) -> None:
     r"""Check a regularizer on random distributions and scores, with and without masks, at ordinary and extreme temperatures.
 
-    Checked are: convexity of h, and the modulus claimed for it; that ``greedy`` returns distributions, that they maximise
-    ⟨p, y⟩ - h(p) and are the gradient of the conjugate; that the conjugate is that maximum, shifts with its argument, is monotone
-    and 1-Lipschitz; the bounds; the subgradient; the domain; ``at``; and that nothing overflows at temperatures from 1e-12 to
+    Checked are: convexity of h, and the modulus claimed for it; that ``greedy`` returns
+    distributions, that they maximise ⟨p, y⟩ - h(p) and are the gradient of the conjugate; that the
+    conjugate is that maximum, shifts with its argument, is monotone and 1-Lipschitz; the bounds;
+    the subgradient; the domain; ``at``; and that nothing overflows at temperatures from 1e-12 to
     1e4, at 0, or at values of 1e300.
 
     Args:
-        regularizer: Its temperature plays no part; a field with one entry per state is checked in all its states.
+        regularizer: Its temperature plays no part; a field with one entry per state is checked in
+            all its states.
         n_actions: A, the number of actions to check it with.
         rng: Where the points come from.
 
@@ -47,12 +52,17 @@ def check_regularizer(regularizer: Regularizer, n_actions: int = 4, *, rng: np.r
         ...
         ...     def greedy(self, y, available=None):
         ...         return rm.Shannon(temperature=1.0).greedy(y, available)
-        >>> rm.testing.check_regularizer(Wrong(), rng=np.random.default_rng(0))  # doctest: +ELLIPSIS
+        >>> rm.testing.check_regularizer(
+        ...     Wrong(), rng=np.random.default_rng(0)
+        ... )  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
         AssertionError: greedy is not the maximiser: for the scores array([...
     """
-    demand(isinstance(regularizer, Regularizer), f"a regularizer is a regmdp.Regularizer, not a {type(regularizer).__name__}")
+    demand(
+        isinstance(regularizer, Regularizer),
+        f"a regularizer is a regmdp.Regularizer, not a {type(regularizer).__name__}",
+    )
     n_states = number_of_states(regularizer)
     regularizer.check(np.ones((n_states, n_actions), dtype=np.bool_))
     _constants(regularizer, n_actions)
@@ -73,18 +83,31 @@ def check_regularizer(regularizer: Regularizer, n_actions: int = 4, *, rng: np.r
 
 def _constants(regularizer: Regularizer, n_actions: int) -> None:
     low, high = regularizer.bounds(n_actions)
-    demand(np.isfinite(low) and low <= high, f"bounds({n_actions}) returns {(low, high)}, which are not a lower and an upper bound")
+    demand(
+        np.isfinite(low) and low <= high,
+        f"bounds({n_actions}) returns {(low, high)}, which are not a lower and an upper bound",
+    )
     modulus = regularizer.strong_convexity(n_actions)
-    demand(modulus >= 0 and np.isfinite(modulus), f"strong_convexity({n_actions}) returns {modulus}; it is 0 or more")
+    demand(
+        modulus >= 0 and np.isfinite(modulus),
+        f"strong_convexity({n_actions}) returns {modulus}; it is 0 or more",
+    )
     error = regularizer.rounding(n_actions)
-    demand(0 < error < 1e-6, f"rounding({n_actions}) returns {error}; it bounds the rounding error of a double")
+    demand(
+        0 < error < 1e-6,
+        f"rounding({n_actions}) returns {error}; it bounds the rounding error of a double",
+    )
 
 
 def _value(points: Points) -> None:
     found = points.value(points.p)
-    demand(found.shape == points.p.shape[:1], f"value of shape {points.p.shape} has shape {found.shape}, not {points.p.shape[:1]}")
+    demand(
+        found.shape == points.p.shape[:1],
+        f"value of shape {points.p.shape} has shape {found.shape}, not {points.p.shape[:1]}",
+    )
     demand_none(
-        np.where(np.isnan(found) | (found == -np.inf), np.inf, 0.0), lambda at: f"h is {found[at]} at p = {shown(points.p[at])}"
+        np.where(np.isnan(found) | (found == -np.inf), np.inf, 0.0),
+        lambda at: f"h is {found[at]} at p = {shown(points.p[at])}",
     )
 
 
@@ -103,20 +126,23 @@ def _convexity(points: Points, rng: np.random.Generator) -> None:
         excess = np.where(chord < np.inf, found - np.where(chord < np.inf, chord, 0.0), -np.inf)
 
         def ends(at: tuple[int, ...], w=weights) -> str:
-            return f"p = {shown(p[at])} and q = {shown(q[at])}{points.masked(at)}: at {w[at]:.17g} p + {1 - w[at]:.17g} q"
+            return (
+                f"p = {shown(p[at])} and q = {shown(q[at])}{points.masked(at)}: at {w[at]:.17g} p "
+                f"+ {1 - w[at]:.17g} q"
+            )
 
         demand_none(
             excess - 4 * points.error,
             lambda at, found=found, chord=chord, excess=excess, ends=ends: (
-                f"h is not convex, between {ends(at)} it is {found[at]:.17g}, which is {excess[at]:.3g} above the chord, "
-                f"{chord[at]:.17g}"
+                f"h is not convex, between {ends(at)} it is {found[at]:.17g}, which is "
+                f"{excess[at]:.3g} above the chord, {chord[at]:.17g}"
             ),
         )
         demand_none(
             excess + below - 4 * points.error,
             lambda at, excess=excess, below=below, ends=ends: (
-                f"strong_convexity says {modulus:.6g}, which is too much: between {ends(at)} h is {-excess[at]:.6g} below the "
-                f"chord, not {below[at]:.6g}"
+                f"strong_convexity says {modulus:.6g}, which is too much: between {ends(at)} h is "
+                f"{-excess[at]:.6g} below the chord, not {below[at]:.6g}"
             ),
         )
 
@@ -127,12 +153,15 @@ def _bounds(points: Points) -> None:
     for p in (points.p, points.q, flat):
         found = points.value(p)
         # h may be infinite where its upper bound is
-        above = np.where(np.isfinite(found), found, -np.inf) - high if np.isinf(high) else found - high
+        above = (
+            np.where(np.isfinite(found), found, -np.inf) - high if np.isinf(high) else found - high
+        )
         for excess, name, bound in ((low - found, "lower", low), (above, "upper", high)):
             demand_none(
                 excess - 2 * points.error,
                 lambda at, p=p, found=found, name=name, bound=bound: (
-                    f"the {name} bound on h, {bound:.17g}, is wrong: h is {found[at]:.17g} at {shown(p[at])}"
+                    f"the {name} bound on h, {bound:.17g}, is wrong: h is {found[at]:.17g} at "
+                    f"{shown(p[at])}"
                 ),
             )
 
@@ -149,21 +178,39 @@ def _subgradient(points: Points) -> None:
     p, q = points.p[chosen], points.q[chosen]
     with no_complaints("subgradient"):
         slope = np.asarray(part.subgradient(p, allowed))
-    demand(slope.shape == p.shape, f"the subgradient of distributions of shape {p.shape} has shape {slope.shape}")
+    demand(
+        slope.shape == p.shape,
+        f"the subgradient of distributions of shape {p.shape} has shape {slope.shape}",
+    )
     at_p, at_q = np.asarray(part.value(p, allowed)), np.asarray(part.value(q, allowed))
-    bad = np.isfinite(at_p)[:, None] & ((p > 0) & ~np.isfinite(slope) | np.isnan(slope) | (slope == np.inf))
+    bad = np.isfinite(at_p)[:, None] & (
+        (p > 0) & ~np.isfinite(slope) | np.isnan(slope) | (slope == np.inf)
+    )
     demand_none(
         np.where(bad, np.inf, 0.0),
-        lambda at: f"the subgradient of h at {shown(p[at[:1]])} has {slope[at]} for action {at[1]}, which has positive probability",
+        lambda at: (
+            f"the subgradient of h at {shown(p[at[:1]])} has {slope[at]} for action {at[1]}, which "
+            "has positive probability"
+        ),
     )
     with np.errstate(invalid="ignore"):  # where h is infinite, the subgradient says nothing
         rise = inner(q, slope) - inner(p, slope)
-    tolerance = 4 * points.error + slack + points.sum_error(p, slope) + np.where(np.isfinite(rise), points.sum_error(q, slope), 0.0)
+    tolerance = (
+        4 * points.error
+        + slack
+        + points.sum_error(p, slope)
+        + np.where(np.isfinite(rise), points.sum_error(q, slope), 0.0)
+    )
     demand_none(
-        np.where(np.isfinite(at_p) & (rise > -np.inf), np.where(np.isfinite(at_p), at_p, 0.0) + rise - at_q - tolerance, -1.0),
+        np.where(
+            np.isfinite(at_p) & (rise > -np.inf),
+            np.where(np.isfinite(at_p), at_p, 0.0) + rise - at_q - tolerance,
+            -1.0,
+        ),
         lambda at: (
-            f"what subgradient returns at p = {shown(p[at])} is {shown(slope[at])}, which is no subgradient of h: h is "
-            f"{at_q[at]:.17g} at q = {shown(q[at])}, below the tangent, {at_p[at] + rise[at]:.17g}"
+            f"what subgradient returns at p = {shown(p[at])} is {shown(slope[at])}, which is no "
+            f"subgradient of h: h is {at_q[at]:.17g} at q = {shown(q[at])}, below the tangent, "
+            f"{at_p[at] + rise[at]:.17g}"
         ),
     )
 
@@ -175,19 +222,26 @@ def _domain(regularizer: Regularizer, n_states: int, n_actions: int) -> None:
     demand(inside.any(axis=1).all(), "the domain is empty in some state")
     part = regularizer.domain(None)
     unmasked = everything if part is None else np.broadcast_to(part, everything.shape)
-    demand(np.array_equal(unmasked, inside), "domain(None) is not the domain with every action available")
+    demand(
+        np.array_equal(unmasked, inside),
+        "domain(None) is not the domain with every action available",
+    )
     for action in range(n_actions):
         vertex = np.broadcast_to(np.eye(n_actions)[action], everything.shape)
         found = np.asarray(regularizer.value(vertex, domain))
         demand_none(
             np.where(~inside[:, action] & (found < np.inf), 1.0, 0.0),
             lambda at, action=action, found=found: (
-                f"the domain leaves out action {action} in state {at[0]}, but h is {found[at]} where it has probability 1"
+                f"the domain leaves out action {action} in state {at[0]}, but h is {found[at]} "
+                "where it has probability 1"
             ),
         )
     centre = regularizer.centre(everything)
     demand_distributions(centre, inside, np.where(inside, 0.0, -np.inf), "centre")
-    demand(np.isfinite(regularizer.value(centre, domain)).all(), "h is infinite at the centre of its domain")
+    demand(
+        np.isfinite(regularizer.value(centre, domain)).all(),
+        "h is infinite at the centre of its domain",
+    )
 
 
 def _at(points: Points, rng: np.random.Generator) -> None:
@@ -206,7 +260,9 @@ def _at(points: Points, rng: np.random.Generator) -> None:
             with np.errstate(invalid="ignore"):
                 near = np.abs(np.asarray(found) - expected) <= 4 * points.error
             demand(
-                (same | near).all(), f"at({states!r}).{name} is not {name} in these states: {shown(found)}, not {shown(expected)}"
+                (same | near).all(),
+                f"at({states!r}).{name} is not {name} in these states: {shown(found)}, not "
+                f"{shown(expected)}",
             )
 
 
@@ -219,7 +275,11 @@ def _inputs_kept(points: Points) -> None:
     part = points.regularizer.at(rows)
     small = p[rows].copy()
     part.subgradient(small, None if points.allowed is None else points.allowed[rows])
-    kept = np.array_equal(y, points.y) and np.array_equal(p, points.p) and np.array_equal(small, points.p[rows])
+    kept = (
+        np.array_equal(y, points.y)
+        and np.array_equal(p, points.p)
+        and np.array_equal(small, points.p[rows])
+    )
     demand(kept, "the regularizer writes into the scores or distributions it is given")
 
 
@@ -230,4 +290,7 @@ def _no_action(points: Points) -> None:
         worth = points.regularizer.maximum(np.zeros(nothing.shape), nothing)
         policy = points.regularizer.maximiser(np.zeros(nothing.shape), nothing)
         cost = points.regularizer.cost(np.zeros(nothing.shape), nothing)
-    demand(not np.any(worth) and not np.any(policy) and not np.any(cost), "a state without actions is not worth 0")
+    demand(
+        not np.any(worth) and not np.any(policy) and not np.any(cost),
+        "a state without actions is not worth 0",
+    )

@@ -1,7 +1,8 @@
 """Hypothesis strategies for models, and for what belongs to a model.
 
-What is drawn is made of small whole numbers, so that a counterexample shrinks to something that can be read. Hypothesis itself is
-imported when a strategy is made; it comes with ``pip install 'regmdp[dev]'``.
+What is drawn is made of small whole numbers, so that a counterexample shrinks to something that can
+be read. Hypothesis itself is imported when a strategy is made; it comes with
+``pip install 'regmdp[dev]'``.
 
 Examples:
     >>> from hypothesis import given
@@ -55,7 +56,8 @@ def mdps(
     Args:
         max_states: The most states; at least one.
         max_actions: The most actions; at least one.
-        discounts: γ; by default a few from 0 to 0.99. Where γ = 1 is drawn, every pair ends the episode with some probability.
+        discounts: γ; by default a few from 0 to 0.99. Where γ = 1 is drawn, every pair ends the
+            episode with some probability.
         masks: Whether actions may be unavailable, and states terminal.
         endings: Whether transitions may end the episode; with γ = 1 they do in any case.
 
@@ -93,7 +95,9 @@ def mdps(
     return draw_model()
 
 
-def policies(mdp: MDP, regularizer: Regularizer | None = None) -> SearchStrategy[Float[np.ndarray, "S A"]]:
+def policies(
+    mdp: MDP, regularizer: Regularizer | None = None
+) -> SearchStrategy[Float[np.ndarray, "S A"]]:
     """Return a strategy for (S, A) policies of a model: pure and mixed, in the domain of the regularizer if one is given."""
     st = _strategies()
     allowed = permitted(mdp, regularizer)
@@ -119,7 +123,9 @@ def values(mdp: MDP, *, magnitude: float = 16.0) -> SearchStrategy[Float[np.ndar
     return draw_value()
 
 
-def scores(n_actions: int = 3, *, n_states: int = 1, magnitude: float = 16.0) -> SearchStrategy[Float[np.ndarray, "S A"]]:
+def scores(
+    n_actions: int = 3, *, n_states: int = 1, magnitude: float = 16.0
+) -> SearchStrategy[Float[np.ndarray, "S A"]]:
     """Return a strategy for (S, A) scores, finite, with many ties, up to a magnitude."""
     st = _strategies()
 
@@ -153,8 +159,12 @@ def regularizers(mdp: MDP) -> SearchStrategy[Regularizer]:
     return draw_regularizer()
 
 
-def _table(draw: Any, shape: tuple[int, ...], entries: SearchStrategy[Any]) -> Float[np.ndarray, "..."]:
+def _table(
+    draw: Any, shape: tuple[int, ...], entries: SearchStrategy[Any]
+) -> Float[np.ndarray, "..."]:
     """Draw an array of independent entries."""
     st = _strategies()
     size = int(np.prod(shape))
-    return np.array(draw(st.lists(entries, min_size=size, max_size=size)), dtype=np.float64).reshape(shape)
+    return np.array(
+        draw(st.lists(entries, min_size=size, max_size=size)), dtype=np.float64
+    ).reshape(shape)

@@ -52,11 +52,15 @@ class Beginning:
         return float(sup(self.optimum.q - tempered(self.optimum, dual), self.optimum.allowed))
 
 
-def begin(mdp: MDP, regularizer: Regularizer | None, start: Any, optimum: Optimum | None) -> Beginning:
+def begin(
+    mdp: MDP, regularizer: Regularizer | None, start: Any, optimum: Optimum | None
+) -> Beginning:
     """Evaluate the start: a (S, A) policy or (S,) actions; by default the uniform policy."""
     regularizer = checked_regularizer(mdp, regularizer)
     optimum = solved(mdp, regularizer) if optimum is None else optimum
-    policy = uniform_policy(mdp, regularizer) if start is None else as_policy(mdp, start, regularizer)
+    policy = (
+        uniform_policy(mdp, regularizer) if start is None else as_policy(mdp, start, regularizer)
+    )
     value = Exact()(mdp, regularizer, policy, np.zeros(mdp.n_states))
     return Beginning(optimum, policy, value, action_values(mdp, regularizer, value))
 
@@ -66,7 +70,9 @@ def tempered(optimum: Optimum, dual: Float[np.ndarray, "S A"]) -> Float[np.ndarr
     regularizer, allowed = optimum.regularizer, optimum.allowed
     tau = np.broadcast_to(np.asarray(regularizer.temperature, dtype=np.float64), allowed.shape[:1])
     scores = np.where(allowed.any(axis=-1, keepdims=True), dual, 0.0)
-    shift = np.asarray(regularizer.maximum(optimum.q, optimum.mdp.available)) - tau * regularizer.conjugate(scores, allowed)
+    shift = np.asarray(
+        regularizer.maximum(optimum.q, optimum.mdp.available)
+    ) - tau * regularizer.conjugate(scores, allowed)
     return np.where(allowed, tau[:, None] * np.where(allowed, dual, 0.0) + shift[:, None], 0.0)
 
 
@@ -78,7 +84,10 @@ def temperature_of(regularizer: Regularizer) -> float:
     """
     values = np.asarray(regularizer.temperature, dtype=np.float64)
     if np.any(values != values.flat[0]) or not values.flat[0] > 0.0:
-        raise SolverError(f"this theorem needs one positive temperature for all states, not {regularizer.temperature!r}")
+        raise SolverError(
+            "this theorem needs one positive temperature for all states, not "
+            f"{regularizer.temperature!r}"
+        )
     return float(values.flat[0])
 
 
@@ -97,12 +106,16 @@ def mirror_step(mdp: MDP, regularizer: Regularizer, step_size: float) -> float:
     Examples:
         >>> import regmdp as rm
         >>> mdp = rm.models.chain(5, discount=0.5)
-        >>> rm.theory.mirror_step(mdp, rm.Shannon(temperature=1.0), 0.25), rm.theory.mirror_step(mdp, rm.Shannon(1.0), 0.5)
+        >>> (
+        ...     rm.theory.mirror_step(mdp, rm.Shannon(temperature=1.0), 0.25),
+        ...     rm.theory.mirror_step(mdp, rm.Shannon(1.0), 0.5),
+        ... )
         (1.0, inf)
 
     References:
-        Cen et al. 2022, Operations Research 70(4); Zhan et al. 2023, SIAM Journal on Optimization 33(2). The exponents are α and
-        1 - α = ητ/(1-γ); where they are printed as 1 - ητ and ητ, that is a misprint.
+        Cen et al. 2022, Operations Research 70(4); Zhan et al. 2023, SIAM Journal on Optimization
+        33(2). The exponents are α and 1 - α = ητ/(1-γ); where they are printed as 1 - ητ and ητ,
+        that is a misprint.
     """
     tau = float(np.max(np.asarray(regularizer.temperature)))
     left = (1.0 - mdp.discount) / step_size - tau

@@ -25,16 +25,18 @@ STATEMENTS: tuple[Statement, ...] = (
 def check(run: Trace, statements: Iterable[Statement] = STATEMENTS) -> Report:
     """Hold a run against the theorems and identities that apply to its method, at every iteration.
 
-    Each statement is looked up by what the method is, its parameters and the regularizer. What is measured may exceed what is
-    predicted by rounding only, whose bound is computed for the run: the certified errors of the optimum and of the values, and the
-    errors of the steps as far as the theorem carries them on.
+    Each statement is looked up by what the method is, its parameters and the regularizer. What is
+    measured may exceed what is predicted by rounding only, whose bound is computed for the run: the
+    certified errors of the optimum and of the values, and the errors of the steps as far as the
+    theorem carries them on.
 
     Args:
         run: From :func:`trace`, or made of somebody else's iterates.
         statements: What to hold it against; by default everything there is.
 
     Returns:
-        The report. ``str(report)`` shows measured and predicted where they come closest, and where a statement is violated.
+        The report. ``str(report)`` shows measured and predicted where they come closest, and where
+        a statement is violated.
 
     Examples:
         >>> import regmdp as rm

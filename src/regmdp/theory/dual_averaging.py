@@ -3,8 +3,9 @@ r"""A run as dual averaging, the form that natural policy gradient and the mirro
 .. math::
     \xi^+ = \frac{\xi + \eta Q}{1 + \eta \tau}, \qquad \pi = \nabla h^*(\xi), \qquad \alpha = \frac{1}{1 + \eta \tau}
 
-Without a regularizer τ = 0, and h is the mirror map. Natural policy gradient with step size η in the unit of its own theory has
-\(1/\eta_\mathrm{MD} = (1-\gamma)/\eta - \tau\) here; a greedy step has \(1/\eta = 0\).
+Without a regularizer τ = 0, and h is the mirror map. Natural policy gradient with step size η in
+the unit of its own theory has \(1/\eta_\mathrm{MD} = (1-\gamma)/\eta - \tau\) here; a greedy step
+has \(1/\eta = 0\).
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ class Averaging:
         mirror: The regularizer, or mirror map, whose greedy policies the policies are.
         temperature: (S,) τ, 0 without a regularizer.
         inverse_steps: (n,) 1/η_k in the form of this module.
-        subproblem_gap: How far from its maximum the objective of a step may be; 0 if steps are exact.
+        subproblem_gap: How far from its maximum the objective of a step may be; 0 if steps are
+            exact.
     """
 
     run: Trace
@@ -70,16 +72,22 @@ class Averaging:
         """(n + 1, S, A) dual variables ξ_k, up to a constant for each state; -inf at pairs that are not permitted."""
         found = duals(self.run, self.mirror)
         # what a greedy step starts from has no weight
-        used = np.concatenate([self.inverse_steps[:1] > 0.0, np.ones(len(found) - 1, dtype=np.bool_)])
+        used = np.concatenate(
+            [self.inverse_steps[:1] > 0.0, np.ones(len(found) - 1, dtype=np.bool_)]
+        )
         if np.any(self.run.allowed & (found[used] <= LOWEST)):
-            raise Inapplicable("its steps are too long for its dual variables to be kept in doubles")
+            raise Inapplicable(
+                "its steps are too long for its dual variables to be kept in doubles"
+            )
         return found
 
     @cached_property
     def to_optimum(self) -> Float[np.ndarray, "m S"]:
         """(n + 1, S) divergences D(π*, π_k)."""
         policy = self.run.optimum.policy
-        return np.stack([divergence(self.mirror, policy, dual, self.run.allowed) for dual in self.duals])
+        return np.stack(
+            [divergence(self.mirror, policy, dual, self.run.allowed) for dual in self.duals]
+        )
 
     @cached_property
     def noise(self) -> Float[np.ndarray, " n"]:
@@ -93,7 +101,9 @@ class Averaging:
             kept = _largest(self.duals[k]) * inverse if inverse > 0 else 0.0
             of_dual = 16 * UNIT_ROUNDOFF * (spread + kept + total * (n_actions + 8))
             of_policy = 2 * total * self.mirror.rounding(n_actions)
-            of_value = run.mdp.discount * run.value_error[k] + backup_error(run.mdp, run.regularizer, run.values[k])
+            of_value = run.mdp.discount * run.value_error[k] + backup_error(
+                run.mdp, run.regularizer, run.values[k]
+            )
             errors.append(of_value + of_dual + of_policy + self._of_inverse(k, spread))
         return np.array(errors)
 
@@ -149,7 +159,9 @@ def averaging(run: Trace) -> Averaging:
     if run.lookahead != 1:
         raise Inapplicable("it looks several steps ahead")
     regularizer, improvement = run.regularizer, run.improvement
-    temperature = np.broadcast_to(np.asarray(regularizer.temperature, dtype=np.float64), (run.mdp.n_states,))
+    temperature = np.broadcast_to(
+        np.asarray(regularizer.temperature, dtype=np.float64), (run.mdp.n_states,)
+    )
     entropic = isinstance(regularizer, Shannon | KL | Unregularized)
     plain = isinstance(regularizer, Unregularized)
     match improvement:
@@ -160,11 +172,17 @@ def averaging(run: Trace) -> Averaging:
         case NaturalGradient() | FisherNaturalGradient() if entropic:
             if isinstance(improvement, FisherNaturalGradient):
                 if isinstance(regularizer, KL):
-                    raise Inapplicable("natural gradients by the Fisher matrix are followed for Shannon entropy only")
+                    raise Inapplicable(
+                        "natural gradients by the Fisher matrix are followed for Shannon entropy "
+                        "only"
+                    )
                 if not np.all(run.visits[:, ~run.mdp.terminal] > 0.0):
                     raise Inapplicable("some state is never visited, and so never improved")
                 if not np.all(run.policies[:, run.allowed] > INVERTIBLE):
-                    raise Inapplicable("some probability is too small for the Fisher matrix to be inverted in doubles")
+                    raise Inapplicable(
+                        "some probability is too small for the Fisher matrix to be inverted in "
+                        "doubles"
+                    )
             uniform = uniform_temperature(regularizer)
             # 0 at the end of the range, where rounding may leave a little less
             inverse = np.maximum((1.0 - run.mdp.discount) / run.steps - uniform, 0.0)
@@ -177,14 +195,17 @@ def averaging(run: Trace) -> Averaging:
         case MirrorDescent() if entropic and isinstance(improvement.potential, Shannon):
             return Averaging(run, regularizer, temperature, 1.0 / run.steps)
         case _:
-            raise Inapplicable(f"{run.algorithm.name} with {type(regularizer).__name__} is no dual averaging")
+            raise Inapplicable(
+                f"{run.algorithm.name} with {type(regularizer).__name__} is no dual averaging"
+            )
 
 
 @once
 def descent(run: Trace) -> Averaging:
     """Return a run as mirror descent with exact steps: dual averaging, or proximal steps.
 
-    Of a proximal step in a divergence that is not the regularizer's, the temperature plays no part in what is proved here: it is 0.
+    Of a proximal step in a divergence that is not the regularizer's, the temperature plays no part
+    in what is proved here: it is 0.
 
     Raises:
         Inapplicable: if it is neither.
@@ -192,9 +213,15 @@ def descent(run: Trace) -> Averaging:
     improvement = run.improvement
     if isinstance(improvement, MirrorDescent) and run.lookahead == 1:
         require_exact(run)
-        own = isinstance(run.regularizer, Shannon | KL | Unregularized) and isinstance(improvement.potential, Shannon)
-        if not own and not (isinstance(run.regularizer, Unregularized) and improvement.potential.steep):
-            return Averaging(run, improvement.potential, np.zeros(run.mdp.n_states), 1.0 / run.steps)
+        own = isinstance(run.regularizer, Shannon | KL | Unregularized) and isinstance(
+            improvement.potential, Shannon
+        )
+        if not own and not (
+            isinstance(run.regularizer, Unregularized) and improvement.potential.steep
+        ):
+            return Averaging(
+                run, improvement.potential, np.zeros(run.mdp.n_states), 1.0 / run.steps
+            )
     return exact_averaging(run)
 
 
@@ -224,8 +251,9 @@ def uniform_temperature(regularizer: Regularizer) -> float:
 def duals(run: Trace, mirror: Regularizer) -> Float[np.ndarray, "n S A"]:
     """Return the (n + 1, S, A) dual variables ξ_k of a run, as its mirror map has them.
 
-    With the entropies they are logarithms of the policies, which the run has to be true to; elsewhere those that it kept, and after
-    a greedy step the action values divided by the temperature.
+    With the entropies they are logarithms of the policies, which the run has to be true to;
+    elsewhere those that it kept, and after a greedy step the action values divided by the
+    temperature.
     """
     if isinstance(mirror, Shannon | KL):
         kept = [None, *_kept(run)]
@@ -233,7 +261,12 @@ def duals(run: Trace, mirror: Regularizer) -> Float[np.ndarray, "n S A"]:
     improvement = run.improvement
     if isinstance(improvement, MirrorDescent) and not mirror.steep:
         # a projection starts from the policy, not from what has been averaged
-        return np.stack([np.asarray(improvement.dual(run.mdp, run.regularizer, policy)) for policy in run.policies])
+        return np.stack(
+            [
+                np.asarray(improvement.dual(run.mdp, run.regularizer, policy))
+                for policy in run.policies
+            ]
+        )
     first = improvement.dual(run.mdp, run.regularizer, run.policies[0])
     if first is None:
         # a greedy step does not depend on where it starts
@@ -245,15 +278,20 @@ def _kept(run: Trace) -> list[Float[np.ndarray, "S A"]]:
     """Return the dual variables of all policies but the first, as the run kept them, or of a greedy step Q/τ."""
     tau = np.asarray(run.regularizer.temperature)[..., None]
     return [
-        normalised(below_best(run.q[k], run.allowed) / tau, run.allowed) if state.dual is None else np.asarray(state.dual)
+        normalised(below_best(run.q[k], run.allowed) / tau, run.allowed)
+        if state.dual is None
+        else np.asarray(state.dual)
         for k, state in enumerate(run.states[:-1])
     ]
 
 
-def log_policy(run: Trace, mirror: Regularizer, iterate: int, dual: Array | None) -> Float[np.ndarray, "S A"]:
+def log_policy(
+    run: Trace, mirror: Regularizer, iterate: int, dual: Array | None
+) -> Float[np.ndarray, "S A"]:
     """(S, A) log π_k, or log π_k/p0 for KL; -inf at pairs that are not permitted, 0 in terminal states.
 
-    Where a probability is too small for a double, its logarithm is taken from the dual variable that the run kept.
+    Where a probability is too small for a double, its logarithm is taken from the dual variable
+    that the run kept.
     """
     policy = run.policies[iterate]
     small = policy < 1e-290
@@ -264,24 +302,31 @@ def log_policy(run: Trace, mirror: Regularizer, iterate: int, dual: Array | None
     if dual is not None:
         # a dual variable is the logarithm up to a constant, known from the most probable action
         best = np.argmax(policy, axis=-1)[..., None]
-        shift = np.take_along_axis(logarithm, best, axis=-1) - np.take_along_axis(np.asarray(dual), best, axis=-1)
+        shift = np.take_along_axis(logarithm, best, axis=-1) - np.take_along_axis(
+            np.asarray(dual), best, axis=-1
+        )
         logarithm = np.where(small & run.allowed, np.asarray(dual) + shift, logarithm)
     return np.where(run.allowed, logarithm, np.where(run.mdp.terminal[:, None], 0.0, -np.inf))
 
 
 def divergence(
-    mirror: Regularizer, policy: Float[Array, "S A"], dual: Float[Array, "S A"], allowed: Bool[Array, "S A"]
+    mirror: Regularizer,
+    policy: Float[Array, "S A"],
+    dual: Float[Array, "S A"],
+    allowed: Bool[Array, "S A"],
 ) -> Float[np.ndarray, " S"]:
     r"""(S, A) policy p and dual variable ξ of another one, q -> (S,) \(D_h(p, q; \xi) = h(p) + h^*(\xi) - \langle \xi, p \rangle\).
 
-    For q = ∇h*(ξ) this is h(p) - h(q) - ⟨ξ, p - q⟩, the Bregman divergence; for Shannon and KL it is KL(p‖q). It is 0 in terminal
-    states.
+    For q = ∇h*(ξ) this is h(p) - h(q) - ⟨ξ, p - q⟩, the Bregman divergence; for Shannon and KL it
+    is KL(p‖q). It is 0 in terminal states.
     """
     live = allowed.any(axis=-1)
     policy = np.asarray(policy)
     inner = np.sum(np.where(policy > 0, policy * np.where(policy > 0, dual, 0.0), 0.0), axis=-1)
     scores = np.where(live[:, None], dual, 0.0)
-    return np.where(live, mirror.value(policy, allowed) + mirror.conjugate(scores, allowed) - inner, 0.0)
+    return np.where(
+        live, mirror.value(policy, allowed) + mirror.conjugate(scores, allowed) - inner, 0.0
+    )
 
 
 def _largest(dual: Array) -> float:

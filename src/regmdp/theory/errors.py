@@ -32,14 +32,16 @@ def q_rounding(run: Trace) -> Float[np.ndarray, " n"]:
 def noise_floor(view: Averaging) -> float:
     r"""Return the floor C_2 of inexact dual averaging with the rounding of the steps for its error δ.
 
-    It is \(\frac{1}{1-\gamma} (2\delta + \frac{\gamma\delta^2}{2\mu\tau(1-\gamma)})\), or without strong convexity the one with
-    1/(1-α).
+    It is \(\frac{1}{1-\gamma} (2\delta + \frac{\gamma\delta^2}{2\mu\tau(1-\gamma)})\), or without
+    strong convexity the one with 1/(1-α).
     """
     discount, tau = view.run.mdp.discount, uniform_temperature(view.run.regularizer)
     modulus = view.mirror.strong_convexity(view.run.mdp.n_actions)
     error = float(np.max(view.noise, initial=0.0))
     if modulus > 0.0:
-        return (2.0 * error + discount * error**2 / (2.0 * modulus * tau * (1.0 - discount))) / (1.0 - discount)
+        return (2.0 * error + discount * error**2 / (2.0 * modulus * tau * (1.0 - discount))) / (
+            1.0 - discount
+        )
     gain = (1.0 - discount) * max(float(1.0 - np.max(view.weights)), UNIT_ROUNDOFF)
     return (2.0 + 2.0 * discount / gain) * error / (1.0 - discount)
 
@@ -62,9 +64,19 @@ def _held(run: Trace) -> _Held:
     return _Held(view, rates, noise_floor(view))
 
 
-def _later(run: Trace, measured: Float[np.ndarray, " n"], predicted: Float[np.ndarray, " n"], slack: np.ndarray) -> Numbers:
+def _later(
+    run: Trace,
+    measured: Float[np.ndarray, " n"],
+    predicted: Float[np.ndarray, " n"],
+    slack: np.ndarray,
+) -> Numbers:
     """Leave the start out, of which nothing is said."""
-    return Numbers(np.arange(1, run.iterations + 1), measured[1:], predicted[1:], np.broadcast_to(slack, measured.shape)[1:])
+    return Numbers(
+        np.arange(1, run.iterations + 1),
+        measured[1:],
+        predicted[1:],
+        np.broadcast_to(slack, measured.shape)[1:],
+    )
 
 
 def _error_of_q(run: Trace) -> Numbers:
@@ -87,7 +99,9 @@ def _error_of_policy(run: Trace) -> Numbers:
     if not modulus > 0.0:
         raise Inapplicable(f"{type(regularizer).__name__} is not known to be strongly convex")
     measured = np.max(np.sum(np.abs(run.optimum.policy - run.policies), axis=2), axis=1)
-    slack = (held.floor + run.optimum.q_error) / (modulus * tau) + 64 * (n_actions + 8) * UNIT_ROUNDOFF / modulus
+    slack = (held.floor + run.optimum.q_error) / (modulus * tau) + 64 * (
+        n_actions + 8
+    ) * UNIT_ROUNDOFF / modulus
     return _later(run, measured, held.rates.policy, np.array([slack]))
 
 
@@ -101,21 +115,36 @@ def _error_of_log_policy(run: Trace) -> Numbers:
     # the step size of natural policy gradient that makes the same steps
     own = (1.0 - run.mdp.discount) / (1.0 / step + tau)
     bound = entropy_natural_gradient(
-        run.mdp, run.regularizer, step_size=own, iterations=run.iterations, start=run.policies[0], optimum=run.optimum
+        run.mdp,
+        run.regularizer,
+        step_size=own,
+        iterations=run.iterations,
+        start=run.policies[0],
+        optimum=run.optimum,
     ).log_policy
     logs = np.where(run.allowed, view.duals, 0.0)
     best = np.asarray(run.regularizer.maximum(run.optimum.q, run.mdp.available))
     optimal = np.where(run.allowed, (run.optimum.q - best[:, None]) / tau, 0.0)
     measured = sup(optimal - logs, run.allowed)
     largest = np.max(np.abs(logs), axis=(1, 2)) + float(np.max(np.abs(optimal)))
-    slack = 2.0 * (noise_floor(view) + run.optimum.q_error) / tau + 16 * UNIT_ROUNDOFF * (largest + run.mdp.n_actions + 8)
+    slack = 2.0 * (noise_floor(view) + run.optimum.q_error) / tau + 16 * UNIT_ROUNDOFF * (
+        largest + run.mdp.n_actions + 8
+    )
     return _later(run, measured, bound, slack)
 
 
 STATEMENTS = (
-    Statement("error of Q", "Cen et al. 2022, Theorem 1; Zhan et al. 2023, Theorems 1 and 3", AtMost, _error_of_q),
     Statement(
-        "error of V", "Zhan et al. 2023, Theorems 1 and 3; Cen et al. 2022, Theorem 1, has 3 for γ + 2", AtMost, _error_of_value
+        "error of Q",
+        "Cen et al. 2022, Theorem 1; Zhan et al. 2023, Theorems 1 and 3",
+        AtMost,
+        _error_of_q,
+    ),
+    Statement(
+        "error of V",
+        "Zhan et al. 2023, Theorems 1 and 3; Cen et al. 2022, Theorem 1, has 3 for γ + 2",
+        AtMost,
+        _error_of_value,
     ),
     Statement("error of π", "Zhan et al. 2023, Theorems 1 and 3", AtMost, _error_of_policy),
     Statement("error of log π", "Cen et al. 2022, Theorem 1", AtMost, _error_of_log_policy),

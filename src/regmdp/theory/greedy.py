@@ -37,8 +37,8 @@ def quadratic_constant(mdp: MDP, regularizer: Regularizer, optimum: Optimum | No
     .. math::
         c = \frac{4 \gamma^2}{(1-\gamma) \tau} \left\| \frac{1}{\nu^*} \right\|_\infty
 
-    Near means \(\|\log \pi_{t+1} - \log \pi^*\|_\infty \le 1\). The bound is loose: ‖1/ν*‖ is at least S. :func:`newton_constant`
-    needs neither.
+    Near means \(\|\log \pi_{t+1} - \log \pi^*\|_\infty \le 1\). The bound is loose: ‖1/ν*‖ is at
+    least S. :func:`newton_constant` needs neither.
 
     Args:
         mdp: The model, γ < 1.
@@ -73,9 +73,10 @@ def newton_constant(mdp: MDP, regularizer: Regularizer) -> float:
     .. math::
         c = \frac{\gamma^2}{8 \mu \tau (1-\gamma)}
 
-    For h that is μ-strongly convex in ℓ1. By the gap identity \(V^* - V_{t+1}\) is the expected sum, over 1/(1-γ) visits, of
-    \(\tau D_h(\pi_{t+1}, \pi^*) = \tau D_{h^*}(Q^*/\tau, Q_t/\tau)\). As h* is 1/μ-smooth in the sup norm, and does not see
-    constants, that is at most \(\frac{1}{2\mu\tau} (\frac12 \mathrm{span}(Q^* - Q_t))^2\). And Q* - Q_t lies between 0 and
+    For h that is μ-strongly convex in ℓ1. By the gap identity \(V^* - V_{t+1}\) is the expected
+    sum, over 1/(1-γ) visits, of \(\tau D_h(\pi_{t+1}, \pi^*) = \tau D_{h^*}(Q^*/\tau, Q_t/\tau)\).
+    As h* is 1/μ-smooth in the sup norm, and does not see constants, that is at most
+    \(\frac{1}{2\mu\tau} (\frac12 \mathrm{span}(Q^* - Q_t))^2\). And Q* - Q_t lies between 0 and
     γ‖V* - V_t‖.
 
     Args:
@@ -88,11 +89,15 @@ def newton_constant(mdp: MDP, regularizer: Regularizer) -> float:
         0.0625
 
     References:
-        Puterman & Brumelle 1979, Mathematics of Operations Research 4(1), for Newton's method; the constant is proved above.
+        Puterman & Brumelle 1979, Mathematics of Operations Research 4(1), for Newton's method; the
+        constant is proved above.
     """
     modulus = regularizer.strong_convexity(mdp.n_actions)
     if not modulus > 0.0:
-        raise SolverError(f"{type(regularizer).__name__} is not known to be strongly convex, which this bound needs")
+        raise SolverError(
+            f"{type(regularizer).__name__} is not known to be strongly convex, which this bound "
+            "needs"
+        )
     return mdp.discount**2 / (8.0 * modulus * temperature_of(regularizer) * (1.0 - mdp.discount))
 
 
@@ -110,7 +115,8 @@ def averaged_step(
     .. math::
         \|V^* - V_{t+1}\|_\infty \le (1 - \beta (1 - \gamma)) \|V^* - V_t\|_\infty
 
-    As h is convex, one step of the new policy on V is worth at least (1-β) V + β TV ≥ V, and the policy itself is worth no less.
+    As h is convex, one step of the new policy on V is worth at least (1-β) V + β TV ≥ V, and the
+    policy itself is worth no less.
 
     Args:
         mdp: The model, γ < 1.
@@ -125,12 +131,15 @@ def averaged_step(
 
     Examples:
         >>> import regmdp as rm
-        >>> bound = rm.theory.averaged_step(rm.models.chain(5, discount=0.5), rm.Shannon(0.1), share=0.5, iterations=2)
+        >>> bound = rm.theory.averaged_step(
+        ...     rm.models.chain(5, discount=0.5), rm.Shannon(0.1), share=0.5, iterations=2
+        ... )
         >>> (bound[1:] / bound[:-1]).round(6)
         array([0.75, 0.75])
 
     References:
-        Kakade & Langford 2002, ICML; Geist, Scherrer & Pietquin 2019, ICML, for regularized operators. The proof is above.
+        Kakade & Langford 2002, ICML; Geist, Scherrer & Pietquin 2019, ICML, for regularized
+        operators. The proof is above.
     """
     first = begin(mdp, regularizer, start, optimum)
     gap = float(np.max(first.optimum.value - first.value, initial=0.0))
@@ -144,8 +153,15 @@ def _value_iteration(run: Trace) -> Numbers:
     if not isinstance(run.algorithm, ValueIteration):
         raise Inapplicable("it is not value iteration")
     gap = np.max(np.abs(run.optimum.value - run.values), axis=1, initial=0.0)
-    rounding = np.array([backup_error(run.mdp, run.regularizer, value) for value in run.values[:-1]])
-    return Numbers(np.arange(1, run.iterations + 1), gap[1:], run.mdp.discount * gap[:-1], rounding + 2.0 * run.optimum.error)
+    rounding = np.array(
+        [backup_error(run.mdp, run.regularizer, value) for value in run.values[:-1]]
+    )
+    return Numbers(
+        np.arange(1, run.iterations + 1),
+        gap[1:],
+        run.mdp.discount * gap[:-1],
+        rounding + 2.0 * run.optimum.error,
+    )
 
 
 def _greedy_view(run: Trace) -> Averaging:
@@ -170,11 +186,20 @@ def _quadratic(run: Trace) -> Numbers:
     tau = uniform_temperature(run.regularizer)
     best = np.asarray(run.regularizer.maximum(run.optimum.q, run.mdp.available))
     optimal = np.where(run.allowed, (run.optimum.q - best[:, None]) / tau, 0.0)
-    near = np.flatnonzero(sup(optimal - np.where(run.allowed, view.duals, 0.0), run.allowed)[1:] <= 1.0) + 1
+    near = (
+        np.flatnonzero(
+            sup(optimal - np.where(run.allowed, view.duals, 0.0), run.allowed)[1:] <= 1.0
+        )
+        + 1
+    )
     if near.size == 0:
         raise Inapplicable("it never comes near the optimum")
     error = run.value_error + run.optimum.error
-    slack = error[near] + 2.0 * constant * np.abs(gap[near - 1]) * error[near - 1] + constant * error[near - 1] ** 2
+    slack = (
+        error[near]
+        + 2.0 * constant * np.abs(gap[near - 1]) * error[near - 1]
+        + constant * error[near - 1] ** 2
+    )
     noise = view.noise[near - 1]
     farthest = run.mdp.discount * np.max(np.abs(run.optimum.value - run.values), axis=1)[near - 1]
     slack = slack + (noise + noise * (farthest + noise) / (2.0 * tau)) / (1.0 - run.mdp.discount)
@@ -188,8 +213,12 @@ def _newton(run: Trace) -> Numbers:
     constant = newton_constant(run.mdp, run.regularizer)
     gap = np.max(np.abs(run.optimum.value - run.values), axis=1, initial=0.0)
     error = run.value_error + run.optimum.error
-    # a step on Q* - Q_t that is off by the noise: the square grows by the product, besides what the policy loses by itself
-    modulus, tau = run.regularizer.strong_convexity(run.mdp.n_actions), uniform_temperature(run.regularizer)
+    # a step on Q* - Q_t that is off by the noise: the square grows by the product, besides what the
+    # policy loses by itself
+    modulus, tau = (
+        run.regularizer.strong_convexity(run.mdp.n_actions),
+        uniform_temperature(run.regularizer),
+    )
     product = view.noise * (run.mdp.discount * gap[:-1] + view.noise) / (2.0 * modulus * tau)
     slack = error[1:] + constant * (2.0 * gap[:-1] + error[:-1]) * error[:-1]
     slack = slack + (view.noise + product) / (1.0 - run.mdp.discount)
@@ -210,12 +239,27 @@ def _averaged_step(run: Trace) -> Numbers:
     gap = np.max(np.abs(run.optimum.value - run.values), axis=1, initial=0.0)
     error = run.value_error + run.optimum.error
     rounding = error[1:] + error[:-1] + 4.0 / (1.0 - run.mdp.discount) * q_rounding(run)[:-1]
-    return Numbers(np.arange(1, run.iterations + 1), gap[1:], (1.0 - share * (1.0 - run.mdp.discount)) * gap[:-1], rounding)
+    return Numbers(
+        np.arange(1, run.iterations + 1),
+        gap[1:],
+        (1.0 - share * (1.0 - run.mdp.discount)) * gap[:-1],
+        rounding,
+    )
 
 
 STATEMENTS = (
-    Statement("value iteration", "‖V* - TV‖ ≤ γ ‖V* - V‖: Puterman 1994, section 6.3", AtMost, _value_iteration),
+    Statement(
+        "value iteration",
+        "‖V* - TV‖ ≤ γ ‖V* - V‖: Puterman 1994, section 6.3",
+        AtMost,
+        _value_iteration,
+    ),
     Statement("averaged step", "1 - β(1-γ): see averaged_step", AtMost, _averaged_step),
     Statement("quadratic convergence", "see newton_constant", AtMost, _newton),
-    Statement("quadratic convergence from ν*", "Cen et al. 2022, Theorem 3, where π is near π*", AtMost, _quadratic),
+    Statement(
+        "quadratic convergence from ν*",
+        "Cen et al. 2022, Theorem 3, where π is near π*",
+        AtMost,
+        _quadratic,
+    ),
 )

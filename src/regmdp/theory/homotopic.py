@@ -1,6 +1,7 @@
 r"""Homotopic policy mirror descent: how fast it comes to the optimum, and to which of the optimal policies.
 
-With π_0 uniform and \(\log \pi_{k+1} = \gamma (\log \pi_k + \eta_k Q_k) + (1-\gamma) \log \pi_0\), up to constants.
+With π_0 uniform and \(\log \pi_{k+1} = \gamma (\log \pi_k + \eta_k Q_k) + (1-\gamma) \log \pi_0\),
+up to constants.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ ENTROPY = Shannon(temperature=1.0)
 def maximum_entropy_policy(mdp: MDP, optimum: Optimum | None = None) -> Float[np.ndarray, "S A"]:
     """Return the (S, A) optimal policy of the greatest entropy: in each state it takes all optimal actions alike.
 
-    It is where homotopic policy mirror descent goes. Actions count as equally good if their values differ by less than the bound on
-    the error of Q*.
+    It is where homotopic policy mirror descent goes. Actions count as equally good if their values
+    differ by less than the bound on the error of Q*.
 
     Args:
         mdp: The model, γ < 1.
@@ -46,8 +47,8 @@ def maximum_entropy_policy(mdp: MDP, optimum: Optimum | None = None) -> Float[np
         array([[0.5, 0.5, 0. ]])
 
     References:
-        Li, Lan & Zhao 2022, "Homotopic policy mirror descent: policy convergence, implicit regularization, and improved sample
-        complexity", on the limit of the last iterate.
+        Li, Lan & Zhao 2022, "Homotopic policy mirror descent: policy convergence, implicit
+        regularization, and improved sample complexity", on the limit of the last iterate.
     """
     best = _best_actions(solved(mdp) if optimum is None else optimum)
     return best / np.maximum(best.sum(axis=1, keepdims=True), 1.0)
@@ -68,11 +69,14 @@ def homotopic_gap(
         V^*(\nu^*) - V_k(\nu^*) \le \Phi_k, \qquad \Phi_{k+1} = \gamma \Phi_k + \frac{(2-\gamma) \log A}{\gamma \eta_k}, \qquad
         \gamma \Phi_0 = \gamma (V^*(\nu^*) - V_0(\nu^*)) + \frac{1}{\eta_0} E_{\nu^*} KL(\pi^* \| \pi_0)
 
-    With η_k = γ^(-2(k+1)) it is at most \(\gamma^k (V^*(\nu^*) - V_0(\nu^*) + \gamma \log A + \frac{2-\gamma}{1-\gamma} \log A)\).
+    With η_k = γ^(-2(k+1)) it is at most
+    \(\gamma^k (V^*(\nu^*) - V_0(\nu^*) + \gamma \log A + \frac{2-\gamma}{1-\gamma} \log A)\).
 
-    The step is one of mirror descent on the problem with the regularizer τ_k KL(·‖π_0), τ_k = (1-γ)/(γη_k). Its three points give
-    under ν* \((1-\gamma) \delta_k \le \delta_k - \delta_{k+1} + \frac{1}{\eta_k} (D_k - D_{k+1}/\gamma)\), but for what that
-    regularizer costs, \(\tau_k \log A \, (1 + \frac{1}{1-\gamma})\) at most; and the steps do not shrink.
+    The step is one of mirror descent on the problem with the regularizer τ_k KL(·‖π_0), τ_k =
+    (1-γ)/(γη_k). Its three points give under ν*
+    \((1-\gamma) \delta_k \le \delta_k - \delta_{k+1} + \frac{1}{\eta_k} (D_k - D_{k+1}/\gamma)\),
+    but for what that regularizer costs, \(\tau_k \log A \, (1 + \frac{1}{1-\gamma})\) at most; and
+    the steps do not shrink.
 
     Args:
         mdp: The model, 0 < γ < 1.
@@ -95,7 +99,8 @@ def homotopic_gap(
         True
 
     References:
-        Li, Lan & Zhao 2022, "Homotopic policy mirror descent", Theorem 3.1, has a bound of this form. Ours is proved above.
+        Li, Lan & Zhao 2022, "Homotopic policy mirror descent", Theorem 3.1, has a bound of this
+        form. Ours is proved above.
     """
     if not mdp.discount > 0.0:
         raise SolverError("homotopic steps need a discount above 0")
@@ -112,7 +117,9 @@ def homotopic_gap(
     cost = (2.0 - mdp.discount) * np.log(mdp.n_actions) / mdp.discount
     for k, step in enumerate(steps):
         if k == 0:
-            bound += float(nu @ divergence(ENTROPY, first.optimum.policy, dual, first.optimum.allowed)) / (mdp.discount * step)
+            bound += float(
+                nu @ divergence(ENTROPY, first.optimum.policy, dual, first.optimum.allowed)
+            ) / (mdp.discount * step)
         bound = mdp.discount * bound + cost / step
         bounds.append(bound)
     return np.array(bounds)
@@ -128,11 +135,14 @@ def homotopic_policy_distance(
 ) -> Float[np.ndarray, " m"]:
     r"""Bound the distance of homotopic policy mirror descent from the optimal policy of the greatest entropy, in ℓ1, worst state.
 
-    The logarithm of the odds of two actions obeys \(L_{k+1} = \gamma (L_k + \eta_k (Q_k(a) - Q_k(b)))\). With e_k ≥ ‖Q* - Q_k‖ and
-    Q_k ≤ Q* it stays, between two optimal actions, within \(\lambda_{k+1} = \gamma (\lambda_k + \eta_k e_k)\), and between another
-    action and an optimal one below \(\gamma (L_k - \eta_k (\Delta_a - e_k))\), where Δ_a is what the action falls short. The
-    distance is then at most \(2m + 2 (1 - e^{-\lambda})\), m being what such odds leave to actions that are not optimal. It is a
-    bound in terms of what the run did to the values; that λ → 0 is the theorem of Li, Lan & Zhao.
+    The logarithm of the odds of two actions obeys
+    \(L_{k+1} = \gamma (L_k + \eta_k (Q_k(a) - Q_k(b)))\). With e_k ≥ ‖Q* - Q_k‖ and Q_k ≤ Q* it
+    stays, between two optimal actions, within \(\lambda_{k+1} = \gamma (\lambda_k + \eta_k e_k)\),
+    and between another action and an optimal one below \(\gamma (L_k - \eta_k (\Delta_a - e_k))\),
+    where Δ_a is what the action falls short. The distance is then at most
+    \(2m + 2 (1 - e^{-\lambda})\), m being what such odds leave to actions that are not optimal. It
+    is a bound in terms of what the run did to the values; that λ → 0 is the theorem of Li, Lan &
+    Zhao.
 
     Args:
         mdp: The model, γ < 1.
@@ -148,25 +158,35 @@ def homotopic_policy_distance(
         >>> import numpy as np, regmdp as rm
         >>> mdp = rm.MDP(np.ones((1, 3, 1)), np.array([[1.0, 1.0, 0.0]]), discount=0.5)
         >>> start = np.array([[0.8, 0.1, 0.1]])
-        >>> run = rm.theory.trace(mdp, None, rm.algorithms.HomotopicPMD(), iterations=8, start=start)
+        >>> run = rm.theory.trace(
+        ...     mdp, None, rm.algorithms.HomotopicPMD(), iterations=8, start=start
+        ... )
         >>> errors = np.abs(run.optimum.q - run.q).max(axis=(1, 2))
-        >>> bound = rm.theory.homotopic_policy_distance(mdp, steps=run.steps, errors=errors, start=start)
-        >>> distance = np.abs(run.policies - rm.theory.maximum_entropy_policy(mdp)).sum(axis=2).max(axis=1)
+        >>> bound = rm.theory.homotopic_policy_distance(
+        ...     mdp, steps=run.steps, errors=errors, start=start
+        ... )
+        >>> distance = (
+        ...     np.abs(run.policies - rm.theory.maximum_entropy_policy(mdp)).sum(axis=2).max(axis=1)
+        ... )
         >>> bool(np.all(distance <= bound + 1e-12)), bool(bound[8] < 0.05)
         (True, True)
 
     References:
-        Li, Lan & Zhao 2022, "Homotopic policy mirror descent: policy convergence, implicit regularization, and improved sample
-        complexity". The bound is proved above.
+        Li, Lan & Zhao 2022, "Homotopic policy mirror descent: policy convergence, implicit
+        regularization, and improved sample complexity". The bound is proved above.
     """
     first = begin(mdp, None, start, optimum)
     allowed, discount = first.optimum.allowed, mdp.discount
     best = _best_actions(first.optimum) > 0
     shortfall = -below_best(first.optimum.q, allowed)
-    dual = np.where(allowed, interior_dual(mdp, first.optimum.regularizer, ENTROPY, first.policy), 0.0)
+    dual = np.where(
+        allowed, interior_dual(mdp, first.optimum.regularizer, ENTROPY, first.policy), 0.0
+    )
     lowest = np.min(np.where(best, dual, np.inf), axis=1, initial=np.inf, keepdims=True)
     spread = np.where(best, dual - lowest, 0.0).max(axis=1)  # (S,) λ
-    odds = np.where(allowed & ~best, dual - lowest, -np.inf)  # (S, A) L of an action against the least probable optimal one
+    odds = np.where(
+        allowed & ~best, dual - lowest, -np.inf
+    )  # (S, A) L of an action against the least probable optimal one
     count = np.maximum(best.sum(axis=1), 1)
     tie = 4.0 * first.optimum.q_error
     bounds = []
@@ -204,15 +224,23 @@ def _gap(run: Trace) -> Numbers:
     horizon = 1.0 / (1.0 - run.mdp.discount)
     logs = _logarithms(run)
     of_steps = float(np.max(logs[1:] / run.steps, initial=0.0)) * 16 * UNIT_ROUNDOFF
-    noise = float(np.max(q_rounding(run))) + of_steps + run.optimum.unsteadiness * horizon * run.mdp.reward_bound
+    noise = (
+        float(np.max(q_rounding(run)))
+        + of_steps
+        + run.optimum.unsteadiness * horizon * run.mdp.reward_bound
+    )
     slack = run.optimum.error + run.value_error + 8.0 * horizon**2 * noise
-    return Numbers(np.arange(run.iterations + 1), (run.optimum.value - run.values) @ nu, bound, slack)
+    return Numbers(
+        np.arange(run.iterations + 1), (run.optimum.value - run.values) @ nu, bound, slack
+    )
 
 
 def _policy(run: Trace) -> Numbers:
     _homotopic(run)
     errors = sup(run.optimum.q - run.q, run.allowed) + q_rounding(run)
-    bound = homotopic_policy_distance(run.mdp, steps=run.steps, errors=errors, start=run.policies[0], optimum=run.optimum)
+    bound = homotopic_policy_distance(
+        run.mdp, steps=run.steps, errors=errors, start=run.policies[0], optimum=run.optimum
+    )
     limit = maximum_entropy_policy(run.mdp, run.optimum)
     measured = np.max(np.sum(np.abs(run.policies - limit), axis=2), axis=1)
     logs = _logarithms(run)
@@ -228,6 +256,16 @@ def _logarithms(run: Trace) -> Float[np.ndarray, " m"]:
 
 
 STATEMENTS = (
-    Statement("homotopic gap", "γ^k: Li, Lan & Zhao 2022, with the constants of homotopic_gap", AtMost, _gap),
-    Statement("homotopic limit", "Li, Lan & Zhao 2022: to the optimal policy of the greatest entropy", AtMost, _policy),
+    Statement(
+        "homotopic gap",
+        "γ^k: Li, Lan & Zhao 2022, with the constants of homotopic_gap",
+        AtMost,
+        _gap,
+    ),
+    Statement(
+        "homotopic limit",
+        "Li, Lan & Zhao 2022: to the optimal policy of the greatest entropy",
+        AtMost,
+        _policy,
+    ),
 )

@@ -1,6 +1,7 @@
 r"""Identities: they hold exactly, so every departure from them is an error, or rounding.
 
-With visits \(\rho^\top (I - \gamma P_\pi)^{-1}\), which are d_ρ/(1-γ), nothing in them needs that episodes never end.
+With visits \(\rho^\top (I - \gamma P_\pi)^{-1}\), which are d_ρ/(1-γ), nothing in them needs that
+episodes never end.
 """
 
 from __future__ import annotations
@@ -25,13 +26,21 @@ from regmdp.theory.optima import optimum as solved
 from regmdp.theory.report import AtMost, Equal, Inapplicable, Numbers, Statement
 from regmdp.theory.runs import Trace, trace
 
-__all__ = ["STATEMENTS", "gap_by_divergence", "monotone_improvement", "performance_difference", "three_point"]
+__all__ = [
+    "STATEMENTS",
+    "gap_by_divergence",
+    "monotone_improvement",
+    "performance_difference",
+    "three_point",
+]
 
 #: Relative tolerance of an identity, on the scale of its terms.
 RELATIVE = 1e-9
 
 
-def performance_difference(mdp: MDP, regularizer: Regularizer | None, policy: Any, other: Any) -> float:
+def performance_difference(
+    mdp: MDP, regularizer: Regularizer | None, policy: Any, other: Any
+) -> float:
     r"""Return V^π(ρ) - V^π'(ρ) by the regularized performance difference lemma.
 
     .. math::
@@ -49,12 +58,18 @@ def performance_difference(mdp: MDP, regularizer: Regularizer | None, policy: An
         >>> mdp, shannon = rm.models.garnet(5, 3, 2), rm.Shannon(0.1)
         >>> one, other = rm.uniform_policy(mdp), np.full((5, 3), [0.1, 0.2, 0.7])
         >>> values = [rm.evaluate(mdp, policy, shannon).initial_value for policy in (one, other)]
-        >>> bool(np.isclose(rm.theory.performance_difference(mdp, shannon, one, other), values[0] - values[1]))
+        >>> bool(
+        ...     np.isclose(
+        ...         rm.theory.performance_difference(mdp, shannon, one, other),
+        ...         values[0] - values[1],
+        ...     )
+        ... )
         True
 
     References:
-        Kakade & Langford 2002, ICML, Lemma 6.1, without a regularizer; Lan 2023, Mathematical Programming 198, with one. Where the
-        right side is printed with π^(t+1) in place of π, that is a misprint.
+        Kakade & Langford 2002, ICML, Lemma 6.1, without a regularizer; Lan 2023, Mathematical
+        Programming 198, with one. Where the right side is printed with π^(t+1) in place of π, that
+        is a misprint.
     """
     regularizer = checked_regularizer(mdp, regularizer)
     one, two = as_policy(mdp, policy, regularizer), as_policy(mdp, other, regularizer)
@@ -62,14 +77,17 @@ def performance_difference(mdp: MDP, regularizer: Regularizer | None, policy: An
     return float(visits(mdp, one) @ (bellman.policy_backup(mdp, regularizer, one, value) - value))
 
 
-def gap_by_divergence(mdp: MDP, regularizer: Regularizer, policy: Any, optimum: Optimum | None = None) -> float:
+def gap_by_divergence(
+    mdp: MDP, regularizer: Regularizer, policy: Any, optimum: Optimum | None = None
+) -> float:
     r"""Return V*(ρ) - V^π(ρ) by its identity with a divergence from the optimal policy.
 
     .. math::
         V^*(\rho) - V^\pi(\rho) = \frac{\tau}{1-\gamma} E_{s \sim d_\rho^\pi} D_h(\pi(s), \pi^*(s); Q^*(s)/\tau)
 
-    For Shannon and KL the divergence is KL(π(s)‖π*(s)), as in the literature. For other h it is the Bregman divergence with the
-    subgradient Q*/τ of h at π*: the performance difference lemma, from the optimum, says no more than that.
+    For Shannon and KL the divergence is KL(π(s)‖π*(s)), as in the literature. For other h it is the
+    Bregman divergence with the subgradient Q*/τ of h at π*: the performance difference lemma, from
+    the optimum, says no more than that.
 
     Args:
         mdp: The model, γ < 1.
@@ -84,15 +102,22 @@ def gap_by_divergence(mdp: MDP, regularizer: Regularizer, policy: Any, optimum: 
         >>> import numpy as np, regmdp as rm
         >>> mdp, shannon = rm.models.garnet(5, 3, 2), rm.Shannon(0.1)
         >>> uniform = rm.uniform_policy(mdp)
-        >>> gap = rm.solve(mdp, shannon).initial_value - rm.evaluate(mdp, uniform, shannon).initial_value
+        >>> gap = (
+        ...     rm.solve(mdp, shannon).initial_value
+        ...     - rm.evaluate(mdp, uniform, shannon).initial_value
+        ... )
         >>> bool(np.isclose(rm.theory.gap_by_divergence(mdp, shannon, uniform), gap))
         True
 
     References:
-        Mei, Xiao, Szepesvári & Schuurmans 2020, ICML, Lemma 26 ("soft sub-optimality"); Cen et al. 2022, Operations Research 70(4).
+        Mei, Xiao, Szepesvári & Schuurmans 2020, ICML, Lemma 26 ("soft sub-optimality"); Cen et al.
+        2022, Operations Research 70(4).
     """
     if not np.all(np.asarray(regularizer.temperature) > 0.0):
-        raise SolverError(f"this identity needs a positive temperature in every state, not {regularizer.temperature!r}")
+        raise SolverError(
+            "this identity needs a positive temperature in every state, not "
+            f"{regularizer.temperature!r}"
+        )
     optimum = solved(mdp, regularizer) if optimum is None else optimum
     policy = as_policy(mdp, policy, regularizer)
     return float(visits(mdp, policy) @ _shortfall(optimum, policy))
@@ -138,32 +163,41 @@ def three_point(
         allowed: (S, A) mask of the permitted pairs.
 
     References:
-        Chen & Teboulle 1993, SIAM Journal on Optimization 3(3), section 3; Lan 2023, Mathematical Programming 198. It is an
-        identity, not only an inequality, because h is the mirror map: Zhan et al. 2023, SIAM Journal on Optimization 33(2).
+        Chen & Teboulle 1993, SIAM Journal on Optimization 3(3), section 3; Lan 2023, Mathematical
+        Programming 198. It is an identity, not only an inequality, because h is the mirror map:
+        Zhan et al. 2023, SIAM Journal on Optimization 33(2).
     """
     tau = np.asarray(temperature)
 
     def cost(p: Array) -> Array:
         return np.where(tau > 0, tau * np.where(tau > 0, regularizer.value(p, allowed), 0.0), 0.0)
 
-    left = np.sum((policy - comparator) * np.where(allowed, q, 0.0), axis=-1) - cost(policy) + cost(comparator)
+    left = (
+        np.sum((policy - comparator) * np.where(allowed, q, 0.0), axis=-1)
+        - cost(policy)
+        + cost(comparator)
+    )
     right = (inverse_step + tau) * divergence(regularizer, comparator, after, allowed)
     if inverse_step > 0.0:
-        moved = divergence(regularizer, policy, before, allowed) - divergence(regularizer, comparator, before, allowed)
+        moved = divergence(regularizer, policy, before, allowed) - divergence(
+            regularizer, comparator, before, allowed
+        )
         right = right + inverse_step * moved
     live = np.asarray(allowed).any(axis=-1)
     return np.where(live, left, 0.0), np.where(live, right, 0.0)
 
 
-def monotone_improvement(mdp: MDP, regularizer: Regularizer | None, policy: Any, *, step_size: float) -> float:
+def monotone_improvement(
+    mdp: MDP, regularizer: Regularizer | None, policy: Any, *, step_size: float
+) -> float:
     r"""Return V^{π⁺}(ρ) - V^π(ρ) for a step of entropy-regularized natural policy gradient, by its identity with divergences.
 
     .. math::
         V^+(\rho) - V(\rho) = E_{s \sim d_\rho^{\pi^+}} \left[
         \left( \tfrac{1}{\eta} - \tfrac{\tau}{1-\gamma} \right) KL(\pi^+ \| \pi) + \tfrac{1}{\eta} KL(\pi \| \pi^+) \right]
 
-    With the step size of mirror descent, \(1/\eta_\mathrm{MD} = (1-\gamma)/\eta - \tau\), the same holds for any h with its Bregman
-    divergence, which is how :func:`check` holds it against runs:
+    With the step size of mirror descent, \(1/\eta_\mathrm{MD} = (1-\gamma)/\eta - \tau\), the same
+    holds for any h with its Bregman divergence, which is how :func:`check` holds it against runs:
 
     .. math::
         V^+(\rho) - V(\rho) = \frac{1}{1-\gamma} E_{s \sim d_\rho^{\pi^+}} \left[ \tfrac{1}{\eta_\mathrm{MD}} D(\pi^+, \pi)
@@ -180,12 +214,15 @@ def monotone_improvement(mdp: MDP, regularizer: Regularizer | None, policy: Any,
         >>> mdp, shannon = rm.models.garnet(5, 3, 2), rm.Shannon(0.1)
         >>> run = rm.theory.trace(mdp, shannon, rm.algorithms.NPG(step_size=0.2), iterations=1)
         >>> gained = run.values_from_start[1] - run.values_from_start[0]
-        >>> predicted = rm.theory.monotone_improvement(mdp, shannon, rm.uniform_policy(mdp), step_size=0.2)
+        >>> predicted = rm.theory.monotone_improvement(
+        ...     mdp, shannon, rm.uniform_policy(mdp), step_size=0.2
+        ... )
         >>> bool(np.isclose(gained, predicted))
         True
 
     References:
-        Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Lemma 1 ("performance improvement").
+        Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Lemma 1 ("performance
+        improvement").
     """
     run = trace(mdp, regularizer, NPG(step_size), iterations=1, start=policy)
     return float(_gain(exact_averaging(run), 0) @ run.visits[1])
@@ -197,7 +234,9 @@ def _gain(view: Averaging, iterate: int) -> Float[np.ndarray, " S"]:
     back = divergence(view.mirror, run.policies[iterate], view.duals[iterate + 1], run.allowed)
     gain = (inverse + view.temperature) * back
     if inverse > 0.0:
-        gain = gain + inverse * divergence(view.mirror, run.policies[iterate + 1], view.duals[iterate], run.allowed)
+        gain = gain + inverse * divergence(
+            view.mirror, run.policies[iterate + 1], view.duals[iterate], run.allowed
+        )
     return gain
 
 
@@ -213,16 +252,25 @@ def _evaluation(run: Trace) -> Numbers:
 def _scale(run: Trace, iterate: int) -> float:
     """Return the magnitude of what is added up in an identity between V_k and V_{k+1}, for a visit."""
     cost = np.abs(run.cost(run.policies[iterate])) + np.abs(run.cost(run.policies[iterate + 1]))
-    return float(np.max(np.abs(run.values[iterate]) + np.max(np.abs(run.q[iterate]), axis=1) + cost))
+    return float(
+        np.max(np.abs(run.values[iterate]) + np.max(np.abs(run.q[iterate]), axis=1) + cost)
+    )
 
 
 def _performance_difference(run: Trace) -> Numbers:
     require_exact(run)
     steps = np.arange(run.iterations)
     start = run.values_from_start
-    gained = np.array([run.visits[k + 1] @ run.advantage_of(run.policies[k + 1], k) for k in range(run.iterations)])
+    gained = np.array(
+        [
+            run.visits[k + 1] @ run.advantage_of(run.policies[k + 1], k)
+            for k in range(run.iterations)
+        ]
+    )
     scale = np.array([_scale(run, k) for k in range(run.iterations)])
-    rounding = run.value_error[1:] + (1.0 + 2.0 * np.sum(run.visits[1:], axis=1)) * run.value_error[:-1]
+    rounding = (
+        run.value_error[1:] + (1.0 + 2.0 * np.sum(run.visits[1:], axis=1)) * run.value_error[:-1]
+    )
     return Numbers(steps + 1, np.diff(start), gained, RELATIVE * scale + rounding)
 
 
@@ -232,17 +280,28 @@ def _gap(run: Trace) -> Numbers:
         raise Inapplicable("there is no regularizer, or its temperature is 0 somewhere")
     every = np.arange(run.iterations + 1)
     gap = run.mdp.initial @ run.optimum.value - run.values_from_start
-    predicted = np.array([often @ _shortfall(run.optimum, p) for often, p in zip(run.visits, run.policies, strict=True)])
+    predicted = np.array(
+        [
+            often @ _shortfall(run.optimum, p)
+            for often, p in zip(run.visits, run.policies, strict=True)
+        ]
+    )
     count = np.sum(run.visits, axis=1)
-    rounding = run.optimum.error + run.value_error + count * (run.optimum.q_error + _shortfall_error(run))
-    return Numbers(every, gap, predicted, RELATIVE * np.maximum(np.abs(gap), np.abs(predicted)) + rounding)
+    rounding = (
+        run.optimum.error + run.value_error + count * (run.optimum.q_error + _shortfall_error(run))
+    )
+    return Numbers(
+        every, gap, predicted, RELATIVE * np.maximum(np.abs(gap), np.abs(predicted)) + rounding
+    )
 
 
 def _shortfall_error(run: Trace) -> float:
     """Bound the rounding of one τ D_h(π, π*; Q*/τ)."""
     tau, n_actions = run.regularizer.max_temperature, run.mdp.n_actions
     spread = float(np.max(-below_best(run.optimum.q, run.allowed)))
-    return 4 * tau * run.regularizer.rounding(n_actions) + 8 * (n_actions + 4) * UNIT_ROUNDOFF * spread
+    return (
+        4 * tau * run.regularizer.rounding(n_actions) + 8 * (n_actions + 4) * UNIT_ROUNDOFF * spread
+    )
 
 
 def _three_point(run: Trace) -> Numbers:
@@ -255,15 +314,38 @@ def _three_point(run: Trace) -> Numbers:
         inverse = float(view.inverse_steps[k])
         before, after = view.duals[k], view.duals[k + 1]
         left, right = three_point(
-            view.mirror, q, inverse_step=inverse, temperature=view.temperature, before=before, after=after,
-            policy=run.policies[k + 1], comparator=comparator, allowed=run.allowed,
-        )  # fmt: skip
+            view.mirror,
+            q,
+            inverse_step=inverse,
+            temperature=view.temperature,
+            before=before,
+            after=after,
+            policy=run.policies[k + 1],
+            comparator=comparator,
+            allowed=run.allowed,
+        )
         spread = np.max(np.abs(q), axis=1)
-        far = np.max(np.where(np.isfinite(before) & run.allowed, np.abs(before), 0.0), axis=1) if inverse > 0 else np.zeros(1)
-        scale = spread + inverse * far + (inverse + view.temperature) * view.mirror.magnitude(run.mdp.n_actions)
-        worst = int(np.argmax(np.nan_to_num(np.abs(left - right) / np.where(scale > 0, scale, 1.0), nan=np.inf)))
+        far = (
+            np.max(np.where(np.isfinite(before) & run.allowed, np.abs(before), 0.0), axis=1)
+            if inverse > 0
+            else np.zeros(1)
+        )
+        scale = (
+            spread
+            + inverse * far
+            + (inverse + view.temperature) * view.mirror.magnitude(run.mdp.n_actions)
+        )
+        worst = int(
+            np.argmax(
+                np.nan_to_num(np.abs(left - right) / np.where(scale > 0, scale, 1.0), nan=np.inf)
+            )
+        )
         measured[k], predicted[k], slack[k] = left[worst], right[worst], RELATIVE * scale[worst]
-    rounding = 4 * (view.noise + (view.inverse_steps + run.regularizer.max_temperature) * view.mirror.rounding(run.mdp.n_actions))
+    rounding = 4 * (
+        view.noise
+        + (view.inverse_steps + run.regularizer.max_temperature)
+        * view.mirror.rounding(run.mdp.n_actions)
+    )
     return Numbers(steps + 1, measured, predicted, slack + rounding)
 
 
@@ -274,7 +356,12 @@ def _monotone_improvement(run: Trace) -> Numbers:
     predicted = np.array([run.visits[k + 1] @ _gain(view, k) for k in range(run.iterations)])
     count = np.sum(run.visits[1:], axis=1)
     rounding = run.value_error[1:] + run.value_error[:-1] + 4 * count * _step_error(view)
-    return Numbers(steps + 1, gained, predicted, RELATIVE * np.maximum(np.abs(gained), np.abs(predicted)) + rounding)
+    return Numbers(
+        steps + 1,
+        gained,
+        predicted,
+        RELATIVE * np.maximum(np.abs(gained), np.abs(predicted)) + rounding,
+    )
 
 
 def _step_error(view: Averaging) -> Float[np.ndarray, " n"]:
@@ -285,9 +372,26 @@ def _step_error(view: Averaging) -> Float[np.ndarray, " n"]:
 
 
 STATEMENTS = (
-    Statement("evaluation", "V = (I - γP)⁻¹(r - τh): the values are those of the policies", AtMost, _evaluation),
-    Statement("performance difference", "Kakade & Langford 2002, Lemma 6.1, with a regularizer", Equal, _performance_difference),
-    Statement("gap by divergence", "Mei et al. 2020, Lemma 26: τ/(1-γ) E KL(π‖π*), for Shannon and KL", Equal, _gap),
-    Statement("three points", "Chen & Teboulle 1993; Lan 2023; Zhan et al. 2023", Equal, _three_point),
+    Statement(
+        "evaluation",
+        "V = (I - γP)⁻¹(r - τh): the values are those of the policies",
+        AtMost,
+        _evaluation,
+    ),
+    Statement(
+        "performance difference",
+        "Kakade & Langford 2002, Lemma 6.1, with a regularizer",
+        Equal,
+        _performance_difference,
+    ),
+    Statement(
+        "gap by divergence",
+        "Mei et al. 2020, Lemma 26: τ/(1-γ) E KL(π‖π*), for Shannon and KL",
+        Equal,
+        _gap,
+    ),
+    Statement(
+        "three points", "Chen & Teboulle 1993; Lan 2023; Zhan et al. 2023", Equal, _three_point
+    ),
     Statement("monotone improvement", "Cen et al. 2022, Lemma 1", Equal, _monotone_improvement),
 )

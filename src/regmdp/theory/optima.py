@@ -22,7 +22,8 @@ __all__ = ["Optimum", "action_values", "optimum", "stationary_distribution", "su
 
 #: A tolerance that no gap is below: the solver stops at the limit of rounding.
 LEAST = float(np.finfo(np.float64).tiny)
-#: States up to which a stationary distribution is found by least squares; above, by following the chain.
+#: States up to which a stationary distribution is found by least squares; above, by following the
+#: chain.
 DENSE = 1000
 SWEEPS = 20_000
 
@@ -62,7 +63,11 @@ class Optimum:
         """How far ν* is from what one step of π* makes of it, in the ℓ1 norm: rounding."""
         if self.stationary is None:
             return 0.0
-        return float(np.sum(np.abs(Chain.of(self.mdp, self.policy).matrix.T @ self.stationary - self.stationary)))
+        return float(
+            np.sum(
+                np.abs(Chain.of(self.mdp, self.policy).matrix.T @ self.stationary - self.stationary)
+            )
+        )
 
     @cached_property
     def q_error(self) -> float:
@@ -91,29 +96,41 @@ def optimum(mdp: MDP, regularizer: Regularizer | None = None) -> Optimum:
     """
     regularizer = checked_regularizer(mdp, regularizer)
     if not mdp.discount < 1.0:
-        raise SolverError("the theory of rates is one of discounted models: the discount must be below 1")
+        raise SolverError(
+            "the theory of rates is one of discounted models: the discount must be below 1"
+        )
     solution = solve(mdp, regularizer, PolicyIteration(), tol=LEAST)
     value, certificate = solution.value, solution.certificate
-    error = float(np.max(np.maximum(certificate.upper - value, value - certificate.lower), initial=0.0))
+    error = float(
+        np.max(np.maximum(certificate.upper - value, value - certificate.lower), initial=0.0)
+    )
     _, policy = bellman.greedy(mdp, regularizer, value)
     return Optimum(mdp, regularizer, value, error, action_values(mdp, regularizer, value), policy)
 
 
-def action_values(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) -> Float[np.ndarray, "S A"]:
+def action_values(
+    mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]
+) -> Float[np.ndarray, "S A"]:
     """(S,) value -> (S, A) action values r + γ P V; 0 at pairs that are not permitted, which play no part."""
     return np.where(permitted(mdp, regularizer), bellman.q_values(mdp, value), 0.0)
 
 
-def sup(difference: Float[Array, "*batch S A"], allowed: Bool[Array, "S A"]) -> Float[np.ndarray, "*batch"]:
+def sup(
+    difference: Float[Array, "*batch S A"], allowed: Bool[Array, "S A"]
+) -> Float[np.ndarray, "*batch"]:
     """(…, S, A) -> (…) the largest absolute value over the permitted pairs."""
-    return np.asarray(np.max(np.abs(np.where(allowed, difference, 0.0)), axis=(-2, -1), initial=0.0))
+    return np.asarray(
+        np.max(np.abs(np.where(allowed, difference, 0.0)), axis=(-2, -1), initial=0.0)
+    )
 
 
-def stationary_distribution(mdp: MDP, policy: Float[Array, "S A"]) -> Float[np.ndarray, " S"] | None:
+def stationary_distribution(
+    mdp: MDP, policy: Float[Array, "S A"]
+) -> Float[np.ndarray, " S"] | None:
     r"""Return a (S,) distribution with \(\nu P_\pi = \nu\); None where there is none because episodes end.
 
-    If the chain of the policy has several recurrent classes, the distribution has a share in each of them. None, too, stands for a
-    large chain that mixes too slowly for it to be found.
+    If the chain of the policy has several recurrent classes, the distribution has a share in each
+    of them. None, too, stands for a large chain that mixes too slowly for it to be found.
 
     Args:
         mdp: The model.

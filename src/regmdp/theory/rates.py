@@ -1,6 +1,7 @@
 r"""Linear rates of regularized policy optimization: dual averaging with a constant step size.
 
-Index t of a returned array bounds iterate t. What a theorem states of iterate t + 1 is at index t + 1; index 0 is ∞.
+Index t of a returned array bounds iterate t. What a theorem states of iterate t + 1 is at index t +
+1; index 0 is ∞.
 """
 
 from __future__ import annotations
@@ -82,8 +83,8 @@ def entropy_natural_gradient(
         array([0.9, 0.9])
 
     References:
-        Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Theorem 1, for Shannon. The same proof covers KL, where
-        log π/p0 stands in place of log π.
+        Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Theorem 1, for Shannon. The
+        same proof covers KL, where log π/p0 stands in place of log π.
     """
     _require_entropy(regularizer)
     tau = temperature_of(regularizer)
@@ -91,7 +92,9 @@ def entropy_natural_gradient(
     weight = _weight(mdp, tau, step_size)
     constant = first.q_distance + (2.0 * weight * first.dual_distance() if weight > 0.0 else 0.0)
     errors = constant * _powers(1.0 - step_size * tau, iterations)
-    return EntropyRates(_later(mdp.discount * errors), _later(3.0 * errors), _later(2.0 / tau * errors))
+    return EntropyRates(
+        _later(mdp.discount * errors), _later(3.0 * errors), _later(2.0 / tau * errors)
+    )
 
 
 def inexact_entropy_natural_gradient(
@@ -110,7 +113,8 @@ def inexact_entropy_natural_gradient(
         \|Q^* - Q_{t+1}\|_\infty \le \gamma \left[ (1 - \eta\tau)^t C_1 + C_2 \right],
         \qquad C_2 = \frac{2\delta}{1-\gamma} \left( 1 + \frac{\gamma}{\eta\tau} \right)
 
-    and the same with the floor of :func:`sharp_inexact_floor` in place of γ C_2, which has no 1/(ητ).
+    and the same with the floor of :func:`sharp_inexact_floor` in place of γ C_2, which has no
+    1/(ητ).
 
     Args:
         mdp: The model, γ < 1.
@@ -127,15 +131,20 @@ def inexact_entropy_natural_gradient(
     Examples:
         >>> import regmdp as rm
         >>> mdp, shannon = rm.models.garnet(5, 3, 2, discount=0.8), rm.Shannon(0.1)
-        >>> published, sharp = rm.theory.inexact_entropy_natural_gradient(mdp, shannon, step_size=0.1, iterations=5, error=0.01)
+        >>> published, sharp = rm.theory.inexact_entropy_natural_gradient(
+        ...     mdp, shannon, step_size=0.1, iterations=5, error=0.01
+        ... )
         >>> bool((sharp[1:] < published[1:]).all())
         True
 
     References:
-        Cen et al. 2022, Operations Research 70(4), Theorem 2. The second bound is proved with the linear system of
-        :func:`linear_system`, to which the noise adds (1-α)δ and, because a noisy step loses no more than (1-α)δ²/(2τ), a floor.
+        Cen et al. 2022, Operations Research 70(4), Theorem 2. The second bound is proved with the
+        linear system of :func:`linear_system`, to which the noise adds (1-α)δ and, because a noisy
+        step loses no more than (1-α)δ²/(2τ), a floor.
     """
-    exact = entropy_natural_gradient(mdp, regularizer, step_size=step_size, iterations=iterations, start=start, optimum=optimum).q
+    exact = entropy_natural_gradient(
+        mdp, regularizer, step_size=step_size, iterations=iterations, start=start, optimum=optimum
+    ).q
     tau = temperature_of(regularizer)
     weight = _weight(mdp, tau, step_size)
     published = mdp.discount * inexact_floor(mdp.discount, weight, evaluation_error=error)
@@ -162,8 +171,9 @@ def generalized_mirror_descent(
         \alpha = \frac{1}{1 + \eta\tau}, \qquad \kappa = 1 - (1 - \alpha)(1 - \gamma), \qquad
         C_1 = \|Q^* - Q_0\|_\infty + 2 \alpha \|Q^* - \tau \xi_0\|_\infty
 
-    C_2 is :func:`inexact_floor`, 0 if evaluation and subproblems are exact. With a gap e2 of the subproblems V gets (1-α) e2 more,
-    and the policy \(\sqrt{2 (1-\alpha) e_2/(\mu\tau)}\). The bound on the policy is ∞ unless h is μ-strongly convex in ℓ1.
+    C_2 is :func:`inexact_floor`, 0 if evaluation and subproblems are exact. With a gap e2 of the
+    subproblems V gets (1-α) e2 more, and the policy \(\sqrt{2 (1-\alpha) e_2/(\mu\tau)}\). The
+    bound on the policy is ∞ unless h is μ-strongly convex in ℓ1.
 
     Args:
         mdp: The model, γ < 1.
@@ -171,7 +181,8 @@ def generalized_mirror_descent(
         step_size: η > 0 of mirror descent; ``inf`` is regularized policy iteration.
         iterations: n.
         evaluation_error: e1 with ‖Q̂ - Q‖ ≤ e1 in the sup norm, in the unit of the rewards.
-        subproblem_gap: e2, how far the objective ⟨Q, p⟩ - τh(p) - D(p, π)/η may be from its maximum.
+        subproblem_gap: e2, how far the objective ⟨Q, p⟩ - τh(p) - D(p, π)/η may be from its
+            maximum.
         start: (S, A) π_0; by default uniform.
         optimum: The optimum, if it is known.
 
@@ -186,29 +197,43 @@ def generalized_mirror_descent(
         array([0.9, 0.9])
 
     References:
-        Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), Theorem 1 (exact) and Theorem 3 (inexact). The
-        constants for each state, up to which ξ_0 is free, are those for which h*(ξ_0) = h*(Q*/τ).
+        Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), Theorem 1
+        (exact) and Theorem 3 (inexact). The constants for each state, up to which ξ_0 is free, are
+        those for which h*(ξ_0) = h*(Q*/τ).
     """
     tau = temperature_of(regularizer)
     first = begin(mdp, regularizer, start, optimum)
     weight = 1.0 / (1.0 + step_size * tau)
     constant = first.q_distance + (2.0 * weight * first.dual_distance() if weight > 0.0 else 0.0)
-    floor = inexact_floor(mdp.discount, weight, evaluation_error=evaluation_error, subproblem_gap=subproblem_gap)
+    floor = inexact_floor(
+        mdp.discount, weight, evaluation_error=evaluation_error, subproblem_gap=subproblem_gap
+    )
     errors = constant * _powers(1.0 - (1.0 - weight) * (1.0 - mdp.discount), iterations) + floor
     modulus = regularizer.strong_convexity(mdp.n_actions)
     missed = (1.0 - weight) * subproblem_gap
-    policy = errors / (modulus * tau) + np.sqrt(2.0 * missed / (modulus * tau)) if modulus > 0.0 else np.full_like(errors, np.inf)
-    return GeneralizedRates(_later(mdp.discount * errors), _later((mdp.discount + 2.0) * errors + missed), _later(policy))
+    policy = (
+        errors / (modulus * tau) + np.sqrt(2.0 * missed / (modulus * tau))
+        if modulus > 0.0
+        else np.full_like(errors, np.inf)
+    )
+    return GeneralizedRates(
+        _later(mdp.discount * errors),
+        _later((mdp.discount + 2.0) * errors + missed),
+        _later(policy),
+    )
 
 
-def inexact_floor(discount: float, weight: float, *, evaluation_error: float = 0.0, subproblem_gap: float = 0.0) -> float:
+def inexact_floor(
+    discount: float, weight: float, *, evaluation_error: float = 0.0, subproblem_gap: float = 0.0
+) -> float:
     r"""Return the floor C_2 below which inexact dual averaging need not come; γ C_2 is that of Q.
 
     .. math::
         C_2 = \frac{1}{1-\gamma} \left[ \left( 2 + \frac{2\gamma}{(1-\gamma)(1-\alpha)} \right) e_1
         + \left( 1 + \frac{2\gamma}{(1-\gamma)(1-\alpha)} \right) e_2 \right]
 
-    For natural policy gradient (1-γ)(1-α) = ητ, and without e2 this is \(\frac{2\delta}{1-\gamma}(1 + \frac{\gamma}{\eta\tau})\).
+    For natural policy gradient (1-γ)(1-α) = ητ, and without e2 this is
+    \(\frac{2\delta}{1-\gamma}(1 + \frac{\gamma}{\eta\tau})\).
 
     Args:
         discount: γ.
@@ -222,22 +247,28 @@ def inexact_floor(discount: float, weight: float, *, evaluation_error: float = 0
         0.12
 
     References:
-        Zhan et al. 2023, SIAM Journal on Optimization 33(2), Theorem 3; Cen et al. 2022, Operations Research 70(4), Theorem 2.
+        Zhan et al. 2023, SIAM Journal on Optimization 33(2), Theorem 3; Cen et al. 2022, Operations
+        Research 70(4), Theorem 2.
     """
     if evaluation_error == 0.0 and subproblem_gap == 0.0:
         return 0.0
     gain = (1.0 - discount) * (1.0 - weight)
     carried = 2.0 * discount / gain if discount > 0.0 else 0.0
-    return ((2.0 + carried) * evaluation_error + (1.0 + carried) * subproblem_gap) / (1.0 - discount)
+    return ((2.0 + carried) * evaluation_error + (1.0 + carried) * subproblem_gap) / (
+        1.0 - discount
+    )
 
 
-def sharp_inexact_floor(discount: float, temperature: float, error: float, modulus: float = 1.0) -> float:
+def sharp_inexact_floor(
+    discount: float, temperature: float, error: float, modulus: float = 1.0
+) -> float:
     r"""Return the floor of the error of Q under noise, without the factor 1/(ητ).
 
     .. math::
         \frac{\gamma}{1-\gamma} \left( 2\delta + \frac{\gamma \delta^2}{2 \mu \tau (1-\gamma)} \right)
 
-    With \(\delta \le \frac{1-\gamma}{\gamma} \min\{\epsilon/4, \sqrt{\epsilon\tau}/2\}\) it is at most 5ε/8, for μ = 1.
+    With \(\delta \le \frac{1-\gamma}{\gamma} \min\{\epsilon/4, \sqrt{\epsilon\tau}/2\}\) it is at
+    most 5ε/8, for μ = 1.
 
     Args:
         discount: γ.
@@ -253,11 +284,16 @@ def sharp_inexact_floor(discount: float, temperature: float, error: float, modul
         True
 
     References:
-        A refinement of Cen et al. 2022, Operations Research 70(4), Theorem 2. The gain of a step is at least
-        \(\langle Q, \pi^+ - \pi \rangle\) less noise, D(π⁺, π)/η + (1/η + τ) D(π, π⁺) - δ‖π⁺ - π‖_1 ≥ -(1-α)δ²/(2μτ), in place of
-        -2δ; so Q - τξ does not fall below -(δ + γδ²/(2μτ(1-γ))).
+        A refinement of Cen et al. 2022, Operations Research 70(4), Theorem 2. The gain of a step is
+        at least \(\langle Q, \pi^+ - \pi \rangle\) less noise, D(π⁺, π)/η + (1/η + τ) D(π, π⁺) -
+        δ‖π⁺ - π‖_1 ≥ -(1-α)δ²/(2μτ), in place of -2δ; so Q - τξ does not fall below -(δ +
+        γδ²/(2μτ(1-γ))).
     """
-    return discount / (1.0 - discount) * (2.0 * error + discount * error**2 / (2.0 * modulus * temperature * (1.0 - discount)))
+    return (
+        discount
+        / (1.0 - discount)
+        * (2.0 * error + discount * error**2 / (2.0 * modulus * temperature * (1.0 - discount)))
+    )
 
 
 def _powers(rate: float, iterations: int) -> Float[np.ndarray, " n"]:
@@ -274,10 +310,15 @@ def _later(bounds: Float[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:
 def _weight(mdp: MDP, tau: float, step_size: float) -> float:
     largest = (1.0 - mdp.discount) / tau
     if not 0.0 < step_size <= largest * (1.0 + 1e-12):
-        raise SolverError(f"the step size must be in (0, (1-γ)/τ] = (0, {largest:.6g}], not {step_size:.6g}")
+        raise SolverError(
+            f"the step size must be in (0, (1-γ)/τ] = (0, {largest:.6g}], not {step_size:.6g}"
+        )
     return max(0.0, 1.0 - step_size / largest)
 
 
 def _require_entropy(regularizer: Regularizer) -> None:
     if not isinstance(regularizer, Shannon | KL):
-        raise SolverError(f"this theorem is about Shannon and KL, not {type(regularizer).__name__}; see generalized_mirror_descent")
+        raise SolverError(
+            f"this theorem is about Shannon and KL, not {type(regularizer).__name__}; see "
+            "generalized_mirror_descent"
+        )

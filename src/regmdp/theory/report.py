@@ -11,7 +11,16 @@ import numpy as np
 
 from regmdp._internal.arrays import Float, Int
 
-__all__ = ["AtMost", "Comparison", "Equal", "Inapplicable", "LeftOut", "Numbers", "Report", "Statement"]
+__all__ = [
+    "AtMost",
+    "Comparison",
+    "Equal",
+    "Inapplicable",
+    "LeftOut",
+    "Numbers",
+    "Report",
+    "Statement",
+]
 
 
 class Inapplicable(Exception):  # noqa: N818 - not an error: the reason why a statement says nothing of a run
@@ -61,10 +70,16 @@ class Comparison(ABC):
         """Index of the iteration at which the statement is missed by most, or is closest to being missed."""
         distance = np.abs(self.predicted) + self.slack
         with np.errstate(invalid="ignore", divide="ignore"):
-            share = np.where(distance > 0, self.excess / np.where(distance > 0, distance, 1.0), self.excess)
+            share = np.where(
+                distance > 0, self.excess / np.where(distance > 0, distance, 1.0), self.excess
+            )
         wrong = ~(self.excess <= 0.0)
         # what is violated comes before what is not, and what is not a number before everything
-        return int(np.argmax(np.where(np.isnan(share), np.inf, np.where(wrong, 2.0 + np.abs(share), share))))
+        return int(
+            np.argmax(
+                np.where(np.isnan(share), np.inf, np.where(wrong, 2.0 + np.abs(share), share))
+            )
+        )
 
     def __str__(self) -> str:
         worst = self.tightest
@@ -72,10 +87,16 @@ class Comparison(ABC):
         numbers = f"{self.measured[worst]:.6g} {{}} {self.predicted[worst]:.6g}"
         rounding = f" (rounding {self.slack[worst]:.1g})"
         if self.holds:
-            return f"holds     {self.name}: closest at {iterate}, {numbers.format(self.signs[0])}{rounding}"
+            return (
+                f"holds     {self.name}: closest at {iterate}, "
+                f"{numbers.format(self.signs[0])}{rounding}"
+            )
         first, count = self.violated[0], self.violated.size
         where = f"in {count} of {self.iteration.size} iterations, the first {first}"
-        return f"VIOLATED  {self.name}: {where}; worst at {iterate}, {numbers.format(self.signs[1])}{rounding}"
+        return (
+            f"VIOLATED  {self.name}: {where}; worst at {iterate}, "
+            f"{numbers.format(self.signs[1])}{rounding}"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +142,8 @@ class Statement:
         name: What is stated.
         source: Where it is from.
         kind: :class:`AtMost` or :class:`Equal`.
-        numbers: From a :class:`Trace` to what is stated of it; raises :class:`Inapplicable` with the reason where that is nothing.
+        numbers: From a :class:`Trace` to what is stated of it; raises :class:`Inapplicable` with
+            the reason where that is nothing.
     """
 
     name: str
@@ -158,7 +180,9 @@ class Report:
     Examples:
         >>> import regmdp as rm
         >>> mdp = rm.models.garnet(5, 3, 2, discount=0.8)
-        >>> report = rm.theory.check(rm.theory.trace(mdp, rm.Shannon(0.1), rm.algorithms.NPG(0.5), iterations=20))
+        >>> report = rm.theory.check(
+        ...     rm.theory.trace(mdp, rm.Shannon(0.1), rm.algorithms.NPG(0.5), iterations=20)
+        ... )
         >>> report.holds, len(report.violations)
         (True, 0)
         >>> report["error of Q"].holds
@@ -191,7 +215,10 @@ class Report:
         for left in self.left_out:
             if left.name == name:
                 raise KeyError(f"{name!r} says nothing of this run: {left.reason}")
-        raise KeyError(f"there is no statement {name!r}; there are: {', '.join(c.name for c in self.comparisons)}")
+        raise KeyError(
+            f"there is no statement {name!r}; there are: "
+            f"{', '.join(c.name for c in self.comparisons)}"
+        )
 
     def __str__(self) -> str:
         lines = [self.run]
@@ -208,4 +235,7 @@ class Report:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"Report({len(self.comparisons)} statements, {len(self.violations)} violated, {len(self.left_out)} do not apply)"
+        return (
+            f"Report({len(self.comparisons)} statements, {len(self.violations)} violated, "
+            f"{len(self.left_out)} do not apply)"
+        )

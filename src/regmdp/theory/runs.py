@@ -34,8 +34,8 @@ Kept = TypeVar("Kept")
 class Trace:
     """A run and the problem it was made on.
 
-    Nothing else is taken from the algorithm than what it is and its parameters: the optimum, the action values and the errors of
-    rounding are computed here.
+    Nothing else is taken from the algorithm than what it is and its parameters: the optimum, the
+    action values and the errors of rounding are computed here.
 
     Attributes:
         mdp: The model, γ < 1.
@@ -78,14 +78,18 @@ class Trace:
     def improvement(self) -> Improvement:
         """The improvement of the algorithm, that under a lookahead included."""
         if not isinstance(self.algorithm, PolicyOptimization):
-            raise Inapplicable(f"{self.algorithm.name} is not made of an evaluation and an improvement")
+            raise Inapplicable(
+                f"{self.algorithm.name} is not made of an evaluation and an improvement"
+            )
         improvement = self.algorithm.improvement
         return improvement.improvement if isinstance(improvement, Lookahead) else improvement
 
     @property
     def lookahead(self) -> int:
         """The depth of the lookahead, 1 if there is none."""
-        improvement = self.algorithm.improvement if isinstance(self.algorithm, PolicyOptimization) else None
+        improvement = (
+            self.algorithm.improvement if isinstance(self.algorithm, PolicyOptimization) else None
+        )
         return improvement.depth if isinstance(improvement, Lookahead) else 1
 
     @cached_property
@@ -114,13 +118,21 @@ class Trace:
     def accuracy(self) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
         """(n + 1,) the error that an exact evaluation may leave in V_k, and (n + 1,) what rounding may add.
 
-        An evaluation by iterations stops at a fraction of the residual before it, a factorization does not.
+        An evaluation by iterations stops at a fraction of the residual before it, a factorization
+        does not.
         """
         horizon = 1.0 / (1.0 - self.mdp.discount)
         backups = [self.regularizer.maximum(q, self.mdp.available) for q in self.q[:-1]]
-        residuals = [np.max(np.abs(np.where(self.mdp.terminal, 0.0, b) - v)) for b, v in zip(backups, self.values, strict=False)]
-        rounding = [4.0 * horizon * backup_error(self.mdp, self.regularizer, value) for value in self.values]
-        return np.array([0.0, *(FORCING * horizon * residual for residual in residuals)]), np.array(rounding)
+        residuals = [
+            np.max(np.abs(np.where(self.mdp.terminal, 0.0, b) - v))
+            for b, v in zip(backups, self.values, strict=False)
+        ]
+        rounding = [
+            4.0 * horizon * backup_error(self.mdp, self.regularizer, value) for value in self.values
+        ]
+        return np.array([0.0, *(FORCING * horizon * residual for residual in residuals)]), np.array(
+            rounding
+        )
 
     @property
     def value_error(self) -> Float[np.ndarray, " n"]:
@@ -133,7 +145,12 @@ class Trace:
         errors = []
         for policy, value in zip(self.policies, self.values, strict=True):
             bounds = discounted_bounds(self.mdp, self.regularizer, policy, value)
-            errors.append(np.max(np.maximum(bounds.policy_upper - value, value - bounds.policy_lower), initial=0.0))
+            errors.append(
+                np.max(
+                    np.maximum(bounds.policy_upper - value, value - bounds.policy_lower),
+                    initial=0.0,
+                )
+            )
         return np.array(errors)
 
     @cached_property
@@ -147,7 +164,11 @@ class Trace:
             policy, value = self.policies[k], self.states[k].value
             for _ in range(self.lookahead - 1):
                 value = bellman.backup(self.mdp, self.regularizer, value)
-            dual = self.states[k - 1].dual if k > 0 else improvement.dual(self.mdp, self.regularizer, policy)
+            dual = (
+                self.states[k - 1].dual
+                if k > 0
+                else improvement.dual(self.mdp, self.regularizer, policy)
+            )
             candidate = Candidate(value, policy, dual, k, self.lookahead)
             steps.append(improvement.step_size(self.mdp, self.regularizer, candidate, improvement))
         return np.array(steps, dtype=np.float64)
@@ -169,11 +190,16 @@ class Trace:
     def advantage_of(self, policy: Float[Array, "S A"], iterate: int) -> Float[np.ndarray, " S"]:
         """(S, A) policy -> (S,) ⟨Q_k, π - π_k⟩ - τh(π) + τh(π_k), what one step of it gains on π_k."""
         own = self.policies[iterate]
-        difference = np.sum((np.asarray(policy) - own) * below_best(self.q[iterate], self.allowed), axis=-1)
+        difference = np.sum(
+            (np.asarray(policy) - own) * below_best(self.q[iterate], self.allowed), axis=-1
+        )
         return difference - self.cost(policy) + self.cost(own)
 
     def __repr__(self) -> str:
-        return f"Trace({self.algorithm.name}, {self.iterations} iterations on {self.mdp!r} with {self.regularizer!r})"
+        return (
+            f"Trace({self.algorithm.name}, {self.iterations} iterations on {self.mdp!r} with "
+            f"{self.regularizer!r})"
+        )
 
 
 def once(compute: Callable[[Trace], Kept]) -> Callable[[Trace], Kept]:
@@ -189,7 +215,14 @@ def once(compute: Callable[[Trace], Kept]) -> Callable[[Trace], Kept]:
     return kept
 
 
-def trace(mdp: MDP, regularizer: Regularizer | None, algorithm: Algorithm, *, iterations: int, start: Any = None) -> Trace:
+def trace(
+    mdp: MDP,
+    regularizer: Regularizer | None,
+    algorithm: Algorithm,
+    *,
+    iterations: int,
+    start: Any = None,
+) -> Trace:
     """Run a method for a number of iterations, and keep them all.
 
     Args:
@@ -204,11 +237,21 @@ def trace(mdp: MDP, regularizer: Regularizer | None, algorithm: Algorithm, *, it
 
     Examples:
         >>> import regmdp as rm
-        >>> run = rm.theory.trace(rm.models.chain(5), rm.Shannon(0.1), rm.algorithms.NPG(0.5), iterations=10)
+        >>> run = rm.theory.trace(
+        ...     rm.models.chain(5), rm.Shannon(0.1), rm.algorithms.NPG(0.5), iterations=10
+        ... )
         >>> run.iterations, run.policies.shape
         (10, (11, 5, 2))
     """
     regularizer = checked_regularizer(mdp, regularizer)
     recorder = Recorder()
-    solve(mdp, regularizer, algorithm, tol=0.0, max_iterations=iterations, start=start, listeners=[recorder])
+    solve(
+        mdp,
+        regularizer,
+        algorithm,
+        tol=0.0,
+        max_iterations=iterations,
+        start=start,
+        listeners=[recorder],
+    )
     return Trace(mdp, regularizer, algorithm, tuple(recorder.states))

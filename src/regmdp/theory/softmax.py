@@ -1,6 +1,7 @@
 r"""Softmax policy gradient, with Shannon entropy or without.
 
-R is the range of the rewards, 1 in the literature, and β = (8R + τ(4 + 8 log A))/(1-γ)³ the smoothness of V(ρ) in the logits.
+R is the range of the rewards, 1 in the literature, and β = (8R + τ(4 + 8 log A))/(1-γ)³ the
+smoothness of V(ρ) in the logits.
 """
 
 from __future__ import annotations
@@ -41,13 +42,19 @@ def smoothness(mdp: MDP, regularizer: Regularizer | None = None) -> float:
         64.0
 
     References:
-        Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98); Mei, Xiao, Szepesvári & Schuurmans 2020, ICML, Lemmas 7 and 14.
+        Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98); Mei, Xiao, Szepesvári & Schuurmans 2020,
+        ICML, Lemmas 7 and 14.
     """
     if not isinstance(regularizer, Shannon | Unregularized | None):
-        raise SolverError(f"the smoothness is known without a regularizer and with Shannon, not with {type(regularizer).__name__}")
+        raise SolverError(
+            "the smoothness is known without a regularizer and with Shannon, not with "
+            f"{type(regularizer).__name__}"
+        )
     low, high = reward_range(mdp)
     tau = 0.0 if regularizer is None else regularizer.max_temperature
-    return (8.0 * (high - low) + tau * (4.0 + 8.0 * math.log(mdp.n_actions))) / (1.0 - mdp.discount) ** 3
+    return (8.0 * (high - low) + tau * (4.0 + 8.0 * math.log(mdp.n_actions))) / (
+        1.0 - mdp.discount
+    ) ** 3
 
 
 def softmax_gradient(
@@ -66,9 +73,10 @@ def softmax_gradient(
         \left\| \frac{d_\rho^{\pi^*}}{\rho} \right\|_\infty^{-1} \min_s \rho(s)
         \left( \inf_{k < t} \min_{s,a} \pi_k(a|s) \right)^2 t \right)
 
-    for η ≤ 1/β. At η = 1/β this is the published theorem: ητ(1-γ) = (1-γ)⁴/(8R/τ + 4 + 8 log A). It is very loose, and hardly says
-    more than that the gap shrinks; it takes a step uphill to violate it. Held against runs beside it is the ascent of each step,
-    V_{t+1}(ρ) ≥ V_t(ρ) + (η/2) ‖∇V_t(ρ)‖², from which it is proved.
+    for η ≤ 1/β. At η = 1/β this is the published theorem: ητ(1-γ) = (1-γ)⁴/(8R/τ + 4 + 8 log A). It
+    is very loose, and hardly says more than that the gap shrinks; it takes a step uphill to violate
+    it. Held against runs beside it is the ascent of each step, V_{t+1}(ρ) ≥ V_t(ρ) + (η/2)
+    ‖∇V_t(ρ)‖², from which it is proved.
 
     Args:
         mdp: The model, γ < 1.
@@ -83,7 +91,9 @@ def softmax_gradient(
 
     Examples:
         >>> import numpy as np, regmdp as rm
-        >>> bound = rm.theory.softmax_gradient(rm.models.bandit(), rm.Shannon(1.0), np.array([0.3, 0.3]))
+        >>> bound = rm.theory.softmax_gradient(
+        ...     rm.models.bandit(), rm.Shannon(1.0), np.array([0.3, 0.3])
+        ... )
         >>> bool(np.all(np.diff(bound) < 0))
         True
 
@@ -91,7 +101,9 @@ def softmax_gradient(
         Mei, Xiao, Szepesvári & Schuurmans 2020, ICML, Theorem 6.
     """
     if not isinstance(regularizer, Shannon):
-        raise SolverError(f"this theorem is about Shannon entropy, not {type(regularizer).__name__}")
+        raise SolverError(
+            f"this theorem is about Shannon entropy, not {type(regularizer).__name__}"
+        )
     tau = temperature_of(regularizer)
     largest = 1.0 / smoothness(mdp, regularizer)
     step = largest if step_size is None else step_size
@@ -100,7 +112,11 @@ def softmax_gradient(
     first = begin(mdp, regularizer, start, optimum)
     gap = max(float(mdp.initial @ (first.optimum.value - first.value)), 0.0)
     far = mismatch(occupancy(mdp, first.optimum.policy), mdp.initial)
-    rate = step * tau * (1.0 - mdp.discount) / mdp.n_states * float(np.min(mdp.initial)) / far if far < np.inf else 0.0
+    rate = (
+        step * tau * (1.0 - mdp.discount) / mdp.n_states * float(np.min(mdp.initial)) / far
+        if far < np.inf
+        else 0.0
+    )
     least = np.minimum.accumulate(np.asarray(smallest, dtype=np.float64))
     return gap * np.exp(-rate * np.concatenate([[0.0], least**2 * np.arange(1, least.size + 1)]))
 
@@ -121,10 +137,19 @@ def _smooth_steps(run: Trace) -> None:
 def _noise(run: Trace) -> Float[np.ndarray, " n"]:
     """(n,) what the rounding of a step may do to the value, from any state."""
     horizon = 1.0 / (1.0 - run.mdp.discount)
-    spread = np.max(np.abs(run.q), axis=(1, 2)) + run.regularizer.max_temperature * run.regularizer.magnitude(run.mdp.n_actions)
-    logits = [np.max(np.abs(np.where(np.isfinite(s.dual), s.dual, 0.0))) if s.dual is not None else 0.0 for s in run.states[:-1]]
+    spread = np.max(
+        np.abs(run.q), axis=(1, 2)
+    ) + run.regularizer.max_temperature * run.regularizer.magnitude(run.mdp.n_actions)
+    logits = [
+        np.max(np.abs(np.where(np.isfinite(s.dual), s.dual, 0.0))) if s.dual is not None else 0.0
+        for s in run.states[:-1]
+    ]
     of_logits = 16 * UNIT_ROUNDOFF * (np.array(logits) + run.mdp.n_actions + 8)
-    return horizon * (2.0 * q_rounding(run)[:-1] + of_logits * spread[:-1]) + run.value_error[1:] + run.value_error[:-1]
+    return (
+        horizon * (2.0 * q_rounding(run)[:-1] + of_logits * spread[:-1])
+        + run.value_error[1:]
+        + run.value_error[:-1]
+    )
 
 
 def _ascent(run: Trace) -> Numbers:
@@ -144,7 +169,12 @@ def _gap(run: Trace) -> Numbers:
     smallest = np.min(np.where(run.allowed, run.policies[:-1], 1.0), axis=(1, 2))
     step = float(np.min(run.steps, initial=np.inf))
     bound = softmax_gradient(
-        run.mdp, run.regularizer, smallest, step_size=step if run.iterations else None, start=run.policies[0], optimum=run.optimum
+        run.mdp,
+        run.regularizer,
+        smallest,
+        step_size=step if run.iterations else None,
+        start=run.policies[0],
+        optimum=run.optimum,
     )
     gap = run.mdp.initial @ run.optimum.value - run.values_from_start
     slack = run.optimum.error + run.value_error + np.concatenate([[0.0], np.cumsum(_noise(run))])
@@ -152,6 +182,11 @@ def _gap(run: Trace) -> Numbers:
 
 
 STATEMENTS = (
-    Statement("ascent", "V⁺(ρ) ≥ V(ρ) + (η/2) ‖∇V‖² for η ≤ 1/β: Mei et al. 2020, Lemmas 7 and 14", AtMost, _ascent),
+    Statement(
+        "ascent",
+        "V⁺(ρ) ≥ V(ρ) + (η/2) ‖∇V‖² for η ≤ 1/β: Mei et al. 2020, Lemmas 7 and 14",
+        AtMost,
+        _ascent,
+    ),
     Statement("exponential gap", "Mei et al. 2020, Theorem 6", AtMost, _gap),
 )

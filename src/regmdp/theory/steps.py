@@ -52,8 +52,9 @@ def linear_system(
         x_{t+1} \le A x_t + \gamma \alpha^{t+1} y, \qquad
         A = \binom{\gamma}{1} (1-\alpha, \; \alpha), \quad y = \binom{\|Q_0 - \tau\xi_0\|_\infty}{0}
 
-    A has the eigenvalue γ(1-α) + α, 1 - ητ in the unit of natural policy gradient, and 0. For Shannon \(\tau\xi_t\) stands for
-    \(\tau \log \xi_t\) of the literature, where \(\xi_0 = \|\exp(Q^*/\tau)\|_1 \pi_0\) and
+    A has the eigenvalue γ(1-α) + α, 1 - ητ in the unit of natural policy gradient, and 0. For
+    Shannon \(\tau\xi_t\) stands for \(\tau \log \xi_t\) of the literature, where
+    \(\xi_0 = \|\exp(Q^*/\tau)\|_1 \pi_0\) and
     \(\xi_{t+1} = \xi_t^\alpha \exp((1-\alpha) Q_t/\tau)\), which is not normalised.
 
     Args:
@@ -73,8 +74,8 @@ def linear_system(
         True
 
     References:
-        Cen et al. 2022, Operations Research 70(4), in the proof of Theorem 1, for Shannon; Zhan et al. 2023, SIAM Journal on
-        Optimization 33(2), for any h.
+        Cen et al. 2022, Operations Research 70(4), in the proof of Theorem 1, for Shannon; Zhan et
+        al. 2023, SIAM Journal on Optimization 33(2), for any h.
     """
     tau = temperature_of(regularizer)
     first = begin(mdp, regularizer, start, optimum)
@@ -109,9 +110,10 @@ def mirror_descent_gap(
         V^*(\rho) - V_t(\rho) \le \left\| \frac{\rho}{\nu^*} \right\|_\infty \max\{\gamma, \alpha\}^t \, C_2, \qquad
         C_2 = V^*(\nu^*) - V_0(\nu^*) + \left( \tfrac{1}{\eta} + \tau \right) E_{\nu^*} D_h(\pi^*, \pi_0)
 
-    ν* is stationary under π*. The potential, of which C_2 is the first value, itself shrinks by max{γ, α} in each step. In the unit
-    of natural policy gradient α = 1 - ητ/(1-γ) and 1/η + τ is (1-γ)/η, with η its step size: see :func:`mirror_step`. For greedy
-    steps, α = 0, the divergence of the start plays no part and is left out of C_2.
+    ν* is stationary under π*. The potential, of which C_2 is the first value, itself shrinks by
+    max{γ, α} in each step. In the unit of natural policy gradient α = 1 - ητ/(1-γ) and 1/η + τ is
+    (1-γ)/η, with η its step size: see :func:`mirror_step`. For greedy steps, α = 0, the divergence
+    of the start plays no part and is left out of C_2.
 
     Args:
         mdp: The model, γ < 1.
@@ -136,10 +138,11 @@ def mirror_descent_gap(
         array([0.8, 0.8, 0.8])
 
     References:
-        Lan 2023, Mathematical Programming 198, Theorem 1; Cen et al. 2022, Operations Research 70(4); Zhan et al. 2023, SIAM
-        Journal on Optimization 33(2), for any h. Slips that are in print: the factor in the proof is
-        \(\|d^{\pi^*}/d^{(t+1)}\|_\infty^{-1}\), and the step after adding and subtracting is ≥; the iterations grow like
-        log(‖ρ/ν*‖ · error/ε), not like a product of logarithms. That PMD needs h + H convex is meant as strong convexity relative
+        Lan 2023, Mathematical Programming 198, Theorem 1; Cen et al. 2022, Operations Research
+        70(4); Zhan et al. 2023, SIAM Journal on Optimization 33(2), for any h. Slips that are in
+        print: the factor in the proof is \(\|d^{\pi^*}/d^{(t+1)}\|_\infty^{-1}\), and the step
+        after adding and subtracting is ≥; the iterations grow like log(‖ρ/ν*‖ · error/ε), not like
+        a product of logarithms. That PMD needs h + H convex is meant as strong convexity relative
         to KL, of which any modulus above 0 is enough.
     """
     tau = temperature_of(regularizer)
@@ -153,7 +156,11 @@ def mirror_descent_gap(
         dual = interior_dual(mdp, regularizer, regularizer, first.policy)
         far = divergence(regularizer, first.optimum.policy, dual, first.optimum.allowed)
         constant += (1.0 / step_size + tau) * float(stationary @ far)
-    return mismatch(mdp.initial, stationary) * max(mdp.discount, weight) ** np.arange(iterations + 1) * max(constant, 0.0)
+    return (
+        mismatch(mdp.initial, stationary)
+        * max(mdp.discount, weight) ** np.arange(iterations + 1)
+        * max(constant, 0.0)
+    )
 
 
 def mismatch(rho: Float[Array, " S"], nu: Float[Array, " S"]) -> float:
@@ -170,7 +177,9 @@ def mismatch(rho: Float[Array, " S"], nu: Float[Array, " S"]) -> float:
 def _linear_system(run: Trace) -> Numbers:
     view = exact_averaging(run)
     step = view.constant_step()
-    system = linear_system(run.mdp, run.regularizer, run.q, step_size=step, start=run.policies[0], optimum=run.optimum)
+    system = linear_system(
+        run.mdp, run.regularizer, run.q, step_size=step, start=run.policies[0], optimum=run.optimum
+    )
     over = system.errors[1:] - system.bounds[1:]
     steps = np.arange(1, run.iterations + 1)
     worse = np.argmax(over, axis=1)
@@ -201,26 +210,39 @@ def _potential(run: Trace) -> _Potential:
     difference = run.optimum.value - run.values
     horizon = 1.0 / (1.0 - run.mdp.discount)
     n_actions = run.mdp.n_actions
-    logs = np.max(np.where(np.isfinite(view.duals) & (run.optimum.policy > 0), np.abs(view.duals), 0.0), axis=(1, 2))
+    logs = np.max(
+        np.where(np.isfinite(view.duals) & (run.optimum.policy > 0), np.abs(view.duals), 0.0),
+        axis=(1, 2),
+    )
     of_far = 4.0 * view.mirror.rounding(n_actions) + 8.0 * (n_actions + 4) * UNIT_ROUNDOFF * logs
     inverse = view.inverse_steps
-    weighed = (inverse + run.regularizer.max_temperature) * of_far[1:] + np.where(inverse > 0, inverse * of_far[:-1], 0.0)
+    weighed = (inverse + run.regularizer.max_temperature) * of_far[1:] + np.where(
+        inverse > 0, inverse * of_far[:-1], 0.0
+    )
     unsteady = run.optimum.unsteadiness * horizon * np.max(np.abs(difference), axis=1)[:-1]
     own = run.value_error[1:] + run.value_error[:-1] + 4.0 * run.optimum.error
-    return _Potential(difference @ nu, view.to_optimum, nu, own + weighed + unsteady + 8.0 * horizon * view.noise)
+    return _Potential(
+        difference @ nu, view.to_optimum, nu, own + weighed + unsteady + 8.0 * horizon * view.noise
+    )
 
 
 def _potential_step(run: Trace) -> Numbers:
     view = descent(run)
     potential = _potential(run)
-    after = np.array([
-        potential.gap[k + 1] + potential.stationary @ ((inverse + view.temperature) * potential.far[k + 1])
-        for k, inverse in enumerate(view.inverse_steps)
-    ])  # fmt: skip
-    before = np.array([
-        run.mdp.discount * potential.gap[k] + (inverse * (potential.stationary @ potential.far[k]) if inverse > 0.0 else 0.0)
-        for k, inverse in enumerate(view.inverse_steps)
-    ])  # fmt: skip
+    after = np.array(
+        [
+            potential.gap[k + 1]
+            + potential.stationary @ ((inverse + view.temperature) * potential.far[k + 1])
+            for k, inverse in enumerate(view.inverse_steps)
+        ]
+    )
+    before = np.array(
+        [
+            run.mdp.discount * potential.gap[k]
+            + (inverse * (potential.stationary @ potential.far[k]) if inverse > 0.0 else 0.0)
+            for k, inverse in enumerate(view.inverse_steps)
+        ]
+    )
     return Numbers(np.arange(1, run.iterations + 1), after, before, potential.slack)
 
 
@@ -228,7 +250,9 @@ def _contraction(run: Trace) -> Numbers:
     view = exact_averaging(run)
     step, tau = view.constant_step(), uniform_temperature(run.regularizer)
     if not step < np.inf:
-        raise Inapplicable("its steps are greedy: see the error of Q, and the potential step by step")
+        raise Inapplicable(
+            "its steps are greedy: see the error of Q, and the potential step by step"
+        )
     potential = _potential(run)
     level = potential.gap + (1.0 / step + tau) * (potential.far @ potential.stationary)
     rate = max(run.mdp.discount, float(np.max(view.weights)))
@@ -241,9 +265,16 @@ def _gap_from_start(run: Trace) -> Numbers:
     potential = _potential(run)
     far = mismatch(run.mdp.initial, potential.stationary)
     if not far < np.inf:
-        raise Inapplicable("the optimal policy does not return to some state of the initial distribution")
+        raise Inapplicable(
+            "the optimal policy does not return to some state of the initial distribution"
+        )
     bound = mirror_descent_gap(
-        run.mdp, run.regularizer, step_size=step, iterations=run.iterations, start=run.policies[0], optimum=run.optimum
+        run.mdp,
+        run.regularizer,
+        step_size=step,
+        iterations=run.iterations,
+        start=run.policies[0],
+        optimum=run.optimum,
     )
     rate = max(run.mdp.discount, float(np.max(view.weights, initial=0.0)))
     accumulated = np.concatenate([[0.0], np.maximum.accumulate(potential.slack) / (1.0 - rate)])
@@ -253,8 +284,22 @@ def _gap_from_start(run: Trace) -> Numbers:
 
 
 STATEMENTS = (
-    Statement("linear system", "Cen et al. 2022, Theorem 1; Zhan et al. 2023", AtMost, _linear_system),
-    Statement("potential", "gap(ν*) + (1/η + τ) E D(π*, π⁺) ≤ γ gap(ν*) + E D(π*, π)/η: Lan 2023", AtMost, _potential_step),
-    Statement("contraction of the potential", "by max{γ, α}: Lan 2023, Theorem 1; Zhan et al. 2023", AtMost, _contraction),
-    Statement("gap from the start", "Lan 2023, Theorem 1; Cen et al. 2022", AtMost, _gap_from_start),
+    Statement(
+        "linear system", "Cen et al. 2022, Theorem 1; Zhan et al. 2023", AtMost, _linear_system
+    ),
+    Statement(
+        "potential",
+        "gap(ν*) + (1/η + τ) E D(π*, π⁺) ≤ γ gap(ν*) + E D(π*, π)/η: Lan 2023",
+        AtMost,
+        _potential_step,
+    ),
+    Statement(
+        "contraction of the potential",
+        "by max{γ, α}: Lan 2023, Theorem 1; Zhan et al. 2023",
+        AtMost,
+        _contraction,
+    ),
+    Statement(
+        "gap from the start", "Lan 2023, Theorem 1; Cen et al. 2022", AtMost, _gap_from_start
+    ),
 )

@@ -31,14 +31,25 @@ from regmdp.theory.report import AtMost, Inapplicable, Numbers, Statement
 from regmdp.theory.runs import Trace
 from regmdp.theory.steps import mismatch
 
-__all__ = ["STATEMENTS", "adaptive_mirror_descent", "geometric_mirror_descent", "natural_gradient", "reward_range"]
+__all__ = [
+    "STATEMENTS",
+    "adaptive_mirror_descent",
+    "geometric_mirror_descent",
+    "natural_gradient",
+    "reward_range",
+]
 
 #: The mirror map of natural policy gradient.
 ENTROPY = Shannon(temperature=1.0)
 
 
 def natural_gradient(
-    mdp: MDP, *, step_size: float, iterations: int, start: Any = None, optimum: Optimum | None = None
+    mdp: MDP,
+    *,
+    step_size: float,
+    iterations: int,
+    start: Any = None,
+    optimum: Optimum | None = None,
 ) -> Float[np.ndarray, " n"]:
     r"""Bound V*(ρ) - V_t(ρ) of natural policy gradient without a regularizer, for any step size η > 0.
 
@@ -46,7 +57,8 @@ def natural_gradient(
         V^*(\rho) - V_t(\rho) \le \frac{1}{t} \left( \frac{D}{\eta} + \frac{R}{(1-\gamma)^2} \right), \qquad
         D = E_{s \sim d_\rho^{\pi^*}} KL(\pi^*(s) \| \pi_0(s))
 
-    R is the range of the rewards. As published, R = 1, the start is uniform, and log A stands for D, which is never larger then.
+    R is the range of the rewards. As published, R = 1, the start is uniform, and log A stands for
+    D, which is never larger then.
 
     Args:
         mdp: The model, γ < 1.
@@ -66,11 +78,14 @@ def natural_gradient(
         True
 
     References:
-        Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), Theorem 16, in whose proof D stands before it is bounded by log A.
+        Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), Theorem 16, in whose proof D stands before
+        it is bounded by log A.
     """
     first = begin(mdp, None, start, optimum)
     low, high = reward_range(mdp)
-    constant = _start_divergence(first, ENTROPY) / step_size + (high - low) / (1.0 - mdp.discount) ** 2
+    constant = (
+        _start_divergence(first, ENTROPY) / step_size + (high - low) / (1.0 - mdp.discount) ** 2
+    )
     return np.concatenate([[np.inf], constant / np.arange(1, iterations + 1)])
 
 
@@ -90,9 +105,10 @@ def geometric_mirror_descent(
         + \frac{D}{(1-\gamma) (\vartheta - 1) \eta_0} \right), \qquad
         \vartheta = \frac{1}{1-\gamma} \left\| \frac{d_\rho^{\pi^*}}{\rho} \right\|_\infty
 
-    D is the divergence of :func:`natural_gradient`, that of the mirror map. With rewards in [0, 1] and
-    \(\eta_0 \ge \frac{1-\gamma}{\gamma} D\) the bracket is at most 2/(1-γ), as it is usually stated. The potential, the gap plus
-    \(D_k/((1-\gamma)(\vartheta-1)\eta_k)\), itself shrinks by 1 - 1/ϑ in each step.
+    D is the divergence of :func:`natural_gradient`, that of the mirror map. With rewards in [0, 1]
+    and \(\eta_0 \ge \frac{1-\gamma}{\gamma} D\) the bracket is at most 2/(1-γ), as it is usually
+    stated. The potential, the gap plus \(D_k/((1-\gamma)(\vartheta-1)\eta_k)\), itself shrinks by
+    1 - 1/ϑ in each step.
 
     Args:
         mdp: The model, 0 < γ < 1.
@@ -113,14 +129,17 @@ def geometric_mirror_descent(
         array([0.7143, 0.7143, 0.7143])
 
     References:
-        Xiao 2022, JMLR 23(282), Theorem 10. Steps have to grow by ϑ/(ϑ-1), for which 1/γ is enough where no episode ends.
+        Xiao 2022, JMLR 23(282), Theorem 10. Steps have to grow by ϑ/(ϑ-1), for which 1/γ is enough
+        where no episode ends.
     """
     first = begin(mdp, None, start, optimum)
     theta = _mismatch_ratio(first.optimum)
     gap = max(float(mdp.initial @ (first.optimum.value - first.value)), 0.0)
     if not 1.0 < theta < np.inf:
         return np.full(iterations + 1, np.inf)
-    constant = gap + _start_divergence(first, mirror) / ((1.0 - mdp.discount) * (theta - 1.0) * initial)
+    constant = gap + _start_divergence(first, mirror) / (
+        (1.0 - mdp.discount) * (theta - 1.0) * initial
+    )
     return constant * (1.0 - 1.0 / theta) ** np.arange(iterations + 1)
 
 
@@ -140,8 +159,9 @@ def adaptive_mirror_descent(
         \|V^* - V_k\|_\infty \le \gamma^{hk} \left( \|V^* - V_0\|_\infty + \frac{c_0}{(1-\gamma)^2} \right), \qquad
         \eta_k \ge \max_s \min_p \frac{D(p, \pi_k(s))}{c_k}, \quad c_k = \gamma^{2h(k+1)} c_0
 
-    where p runs through the greedy distributions for \(Q_h = r + \gamma P T^{h-1} V_k\). A step is then within c_k of a greedy one,
-    so that ‖V* - V_{k+1}‖ ≤ γ^h ‖V* - V_k‖ + c_k/(1-γ); which does not need that there is no regularizer.
+    where p runs through the greedy distributions for \(Q_h = r + \gamma P T^{h-1} V_k\). A step is
+    then within c_k of a greedy one, so that ‖V* - V_{k+1}‖ ≤ γ^h ‖V* - V_k‖ + c_k/(1-γ); which does
+    not need that there is no regularizer.
 
     Args:
         mdp: The model, γ < 1.
@@ -165,7 +185,8 @@ def adaptive_mirror_descent(
         True
 
     References:
-        Johnson, Pike-Burke & Rebeschini 2023, NeurIPS, for h = 1; Protopapas & Barakat 2024, NeurIPS, for any h.
+        Johnson, Pike-Burke & Rebeschini 2023, NeurIPS, for h = 1; Protopapas & Barakat 2024,
+        NeurIPS, for any h.
     """
     first = begin(mdp, regularizer, start, optimum)
     gap = float(np.max(first.optimum.value - first.value, initial=0.0))
@@ -199,7 +220,9 @@ def _start_divergence(first: Beginning, mirror: Regularizer) -> float:
 
 def _mismatch_ratio(optimum: Optimum) -> float:
     """Return ϑ."""
-    return mismatch(occupancy(optimum.mdp, optimum.policy), optimum.mdp.initial) / (1.0 - optimum.mdp.discount)
+    return mismatch(occupancy(optimum.mdp, optimum.policy), optimum.mdp.initial) / (
+        1.0 - optimum.mdp.discount
+    )
 
 
 # ---- held against runs ----
@@ -218,7 +241,9 @@ def _accumulated(run: Trace, view: Averaging) -> Float[np.ndarray, " n"]:
     """(n + 1,) what rounding may add to a gap from ρ: to each step by itself, and then over the horizon."""
     horizon = 1.0 / (1.0 - run.mdp.discount)
     noise = float(np.max(view.noise, initial=0.0))
-    return run.optimum.error + run.value_error + 4.0 * horizon**2 * noise * np.ones(run.iterations + 1)
+    return (
+        run.optimum.error + run.value_error + 4.0 * horizon**2 * noise * np.ones(run.iterations + 1)
+    )
 
 
 def _natural_gradient(run: Trace) -> Numbers:
@@ -232,7 +257,13 @@ def _natural_gradient(run: Trace) -> Numbers:
     if not np.all(np.abs(inverse - inverse[0]) <= 1e-12 * inverse[0]):
         raise Inapplicable("its step sizes differ between iterations")
     step = (1.0 - run.mdp.discount) / float(inverse[0])
-    bound = natural_gradient(run.mdp, step_size=step, iterations=run.iterations, start=run.policies[0], optimum=run.optimum)
+    bound = natural_gradient(
+        run.mdp,
+        step_size=step,
+        iterations=run.iterations,
+        start=run.policies[0],
+        optimum=run.optimum,
+    )
     gap, slack = _gap(run), _accumulated(run, view)
     return Numbers(np.arange(1, run.iterations + 1), gap[1:], bound[1:], slack[1:])
 
@@ -242,18 +273,26 @@ def _geometric(run: Trace) -> Numbers:
     _plain(run)
     theta = _mismatch_ratio(run.optimum)
     if not theta < np.inf:
-        raise Inapplicable("the optimal policy reaches states that the initial distribution does not draw")
+        raise Inapplicable(
+            "the optimal policy reaches states that the initial distribution does not draw"
+        )
     if not theta > 1.0 + 1e-12 or run.iterations == 0:
         raise Inapplicable("there is nothing to be gained by iterating")
     growth = view.inverse_steps[:-1] / np.maximum(view.inverse_steps[1:], 1e-300)
     grows = growth >= theta / (theta - 1.0) * (1.0 - 1e-12)
-    last = int(np.argmin(np.append(grows, False))) + 1  # the bound is about the iterates up to the first step that grew too little
+    last = (
+        int(np.argmin(np.append(grows, False))) + 1
+    )  # the bound is about the iterates up to the first step that grew too little
     if last < min(2, run.iterations):
         raise Inapplicable("its step sizes do not grow by ϑ/(ϑ-1), 1/γ where no episode ends")
     bound = geometric_mirror_descent(
-        run.mdp, initial=1.0 / float(view.inverse_steps[0]), iterations=run.iterations, mirror=view.mirror,
-        start=run.policies[0], optimum=run.optimum,
-    )  # fmt: skip
+        run.mdp,
+        initial=1.0 / float(view.inverse_steps[0]),
+        iterations=run.iterations,
+        mirror=view.mirror,
+        start=run.policies[0],
+        optimum=run.optimum,
+    )
     slack = theta * _accumulated(run, view)
     every = np.arange(last + 1)
     return Numbers(every, _gap(run)[every], bound[every], slack[every])
@@ -262,7 +301,9 @@ def _geometric(run: Trace) -> Numbers:
 def _adaptive(run: Trace) -> Numbers:
     require_exact(run)
     improvement = run.improvement
-    if not isinstance(improvement, MirrorDescent) or not isinstance(improvement.step_size, Adaptive):
+    if not isinstance(improvement, MirrorDescent) or not isinstance(
+        improvement.step_size, Adaptive
+    ):
         raise Inapplicable("its step sizes are not adaptive")
     bound = adaptive_mirror_descent(
         run.mdp, run.regularizer, initial=improvement.step_size.initial, iterations=run.iterations,
@@ -277,5 +318,7 @@ def _adaptive(run: Trace) -> Numbers:
 STATEMENTS = (
     Statement("sublinear gap", "Agarwal et al. 2021, Theorem 16", AtMost, _natural_gradient),
     Statement("growing steps", "Xiao 2022, Theorem 10", AtMost, _geometric),
-    Statement("adaptive steps", "Johnson et al. 2023; Protopapas & Barakat 2024", AtMost, _adaptive),
+    Statement(
+        "adaptive steps", "Johnson et al. 2023; Protopapas & Barakat 2024", AtMost, _adaptive
+    ),
 )

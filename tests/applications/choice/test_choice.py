@@ -1,4 +1,6 @@
-"""Estimators against each other, against the truth, and against differences; and data that are refused."""
+"""Estimators against each other, against the truth, and against differences; and data that are
+refused.
+"""
 
 import numpy as np
 import pytest
@@ -15,7 +17,9 @@ def engines(discount=0.95, n_states=12, unit=1.0):
     features[:, 1, 0], features[:, 0, 1] = -1.0, -unit * np.arange(n_states)
     start = np.array([[state, 0] for state in range(n_states)])
     utilities = choice.LinearUtilities(features, ["replacement", "wear"])
-    return choice.ChoiceModel(utilities, choice.Increments(start, 3), discount, choices=("keep", "replace"))
+    return choice.ChoiceModel(
+        utilities, choice.Increments(start, 3), discount, choices=("keep", "replace")
+    )
 
 
 def as_function(model):
@@ -34,7 +38,9 @@ def as_function(model):
 
 @pytest.fixture(scope="module")
 def panel():
-    return choice.simulate(engines().solve(TRUTH), individuals=300, periods=40, rng=np.random.default_rng(0))
+    return choice.simulate(
+        engines().solve(TRUTH), individuals=300, periods=40, rng=np.random.default_rng(0)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +59,9 @@ def test_the_truth_is_found(fit):
 def test_all_estimators_agree(fit, panel):
     joint = choice.full_maximum_likelihood(engines(), panel)
     pseudo = choice.nested_pseudo_likelihood(engines(), panel)
-    quick = choice.hotz_miller(engines(), panel, probabilities=choice.choice_frequencies(engines(), panel, smoothing=1.0))
+    quick = choice.hotz_miller(
+        engines(), panel, probabilities=choice.choice_frequencies(engines(), panel, smoothing=1.0)
+    )
     errors = np.array(list(fit.standard_errors().values()))
     assert joint.converged
     assert pseudo.converged
@@ -68,7 +76,9 @@ def test_a_function_gives_what_linear_utilities_give(fit, panel):
     assert other.parameters["replacement"] == pytest.approx(fit.parameters["replacement"], rel=1e-6)
     assert np.exp(other.parameters["log wear"]) == pytest.approx(fit.parameters["wear"], rel=1e-6)
     wear = fit.parameters["wear"]
-    assert other.standard_errors()["log wear"] * wear == pytest.approx(fit.standard_errors()["wear"], rel=1e-3)
+    assert other.standard_errors()["log wear"] * wear == pytest.approx(
+        fit.standard_errors()["wear"], rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("discount", [0.0, 0.95, 0.9999])
@@ -78,11 +88,23 @@ def test_derivatives_of_the_likelihood(make, discount, panel):
     vector = np.array([2.5, 0.3, 0.45, 0.35])
     there = choice.Likelihood.at(model, panel, vector)
     steps = 1e-5 * np.eye(4)
-    ahead, behind = ([choice.Likelihood.at(model, panel, vector + sign * step) for step in steps] for sign in (1.0, -1.0))
-    slope = np.array([(one.total - other.total) / 2e-5 for one, other in zip(ahead, behind, strict=True)])
+    ahead, behind = (
+        [choice.Likelihood.at(model, panel, vector + sign * step) for step in steps]
+        for sign in (1.0, -1.0)
+    )
+    slope = np.array(
+        [(one.total - other.total) / 2e-5 for one, other in zip(ahead, behind, strict=True)]
+    )
     assert np.allclose(there.full_gradient, slope, rtol=1e-5, atol=1e-5 * np.max(np.abs(slope)))
-    assert np.allclose(there.scores.sum(axis=0), there.full_gradient, rtol=1e-8, atol=1e-8 * np.max(np.abs(slope)))
-    curve = np.array([(one.full_gradient - other.full_gradient) / 2e-5 for one, other in zip(ahead, behind, strict=True)])
+    assert np.allclose(
+        there.scores.sum(axis=0), there.full_gradient, rtol=1e-8, atol=1e-8 * np.max(np.abs(slope))
+    )
+    curve = np.array(
+        [
+            (one.full_gradient - other.full_gradient) / 2e-5
+            for one, other in zip(ahead, behind, strict=True)
+        ]
+    )
     assert np.allclose(there.hessian, curve, rtol=1e-4, atol=1e-5 * np.max(np.abs(curve)))
 
 
@@ -102,7 +124,10 @@ def test_errors_of_the_likelihood_are_bounds(panel):
 
 
 def test_standard_errors_of_all_kinds_are_alike_where_the_model_is_right(fit, panel):
-    kinds = {kind: np.array(list(fit.standard_errors(kind).values())) for kind in ("information", "opg", "sandwich", "cluster")}
+    kinds = {
+        kind: np.array(list(fit.standard_errors(kind).values()))
+        for kind in ("information", "opg", "sandwich", "cluster")
+    }
     drawn = choice.bootstrap(
         lambda panel: choice.nested_fixed_point(engines(), panel, start=fit.vector[:2]),
         panel, replications=40, rng=np.random.default_rng(2),
@@ -121,20 +146,33 @@ def test_estimates_in_two_steps_are_less_sure_than_together(fit, panel):
 
 def test_the_summary_says_what_a_statistician_looks_for(fit):
     text = fit.summary()
-    for part in ("12,000 choices of 300 individuals", "discount     0.95", "std. error", "P>|z|", "replacement", "converged"):
+    for part in (
+        "12,000 choices of 300 individuals",
+        "discount     0.95",
+        "std. error",
+        "P>|z|",
+        "replacement",
+        "converged",
+    ):
         assert part in text
 
 
 def test_a_likelihood_ratio_test(fit, panel):
     model = engines()
-    wear_only = choice.LinearUtilities(model.utilities.features[:, :, 1:], ["wear"], base=-3.0 * np.eye(2)[1] + np.zeros((12, 2)))
-    held = choice.nested_fixed_point(choice.ChoiceModel(wear_only, model.transitions, model.discount), panel)
+    wear_only = choice.LinearUtilities(
+        model.utilities.features[:, :, 1:], ["wear"], base=-3.0 * np.eye(2)[1] + np.zeros((12, 2))
+    )
+    held = choice.nested_fixed_point(
+        choice.ChoiceModel(wear_only, model.transitions, model.discount), panel
+    )
     test = choice.likelihood_ratio_test(held, fit)
     z = (fit.parameters["replacement"] - 3.0) / fit.standard_errors()["replacement"]
     assert test.degrees_of_freedom == 1
     assert test.statistic == pytest.approx(z**2, rel=0.1, abs=0.05)
     assert 0.0 <= test.p_value <= 1.0
-    with pytest.raises(rm.SampleError, match="the general model has 3 parameters, and the restricted one 4"):
+    with pytest.raises(
+        rm.SampleError, match="the general model has 3 parameters, and the restricted one 4"
+    ):
         choice.likelihood_ratio_test(fit, held)
 
 
@@ -154,7 +192,9 @@ def test_a_counterfactual(fit):
 
 def test_long_run_shares_are_those_of_a_long_panel(fit):
     long = choice.simulate(fit.solved, individuals=500, periods=400, rng=np.random.default_rng(3))
-    assert choice.long_run_shares(fit.solved)[1] == pytest.approx(long.choice[long.period > 100].mean(), rel=0.02)
+    assert choice.long_run_shares(fit.solved)[1] == pytest.approx(
+        long.choice[long.period > 100].mean(), rel=0.02
+    )
 
 
 def test_transitions_from_frequencies(panel, fit):
@@ -183,9 +223,18 @@ def test_an_interrupted_search_keeps_the_best(panel):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        (([0, 0], [0, 1], [0, 12], [0, 0]), "row 1 has 12 as a state, and the model has states 0 to 11"),
-        (([0, 0], [0, 1], [0, 1], [0, 2]), "row 1 has 2 as a choice, and the model has choices 0 to 1"),
-        (([0, 0], [0, 1], [0, 4], [0, 0]), "in row 1 the state has risen by 4 since the row before, and it may rise by 0 to 2"),
+        (
+            ([0, 0], [0, 1], [0, 12], [0, 0]),
+            "row 1 has 12 as a state, and the model has states 0 to 11",
+        ),
+        (
+            ([0, 0], [0, 1], [0, 1], [0, 2]),
+            "row 1 has 2 as a choice, and the model has choices 0 to 1",
+        ),
+        (
+            ([0, 0], [0, 1], [0, 4], [0, 0]),
+            "in row 1 the state has risen by 4 since the row before, and it may rise by 0 to 2",
+        ),
     ],
 )
 def test_a_panel_that_does_not_fit_is_refused(columns, message):
@@ -197,8 +246,14 @@ def test_a_panel_that_does_not_fit_is_refused(columns, message):
     ("columns", "message"),
     [
         (([], [], [], []), "there are no observations"),
-        (([0, 0], [0, 2], [0, 0], [0, 0]), "there is a gap before row 1: individual 0 goes from period 0 to 2"),
-        (([0, 1, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0]), "the rows of individual 0, from row 0 on, are not together"),
+        (
+            ([0, 0], [0, 2], [0, 0], [0, 0]),
+            "there is a gap before row 1: individual 0 goes from period 0 to 2",
+        ),
+        (
+            ([0, 1, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0]),
+            "the rows of individual 0, from row 0 on, are not together",
+        ),
         (([0, 0], [0, 1], [0, -1], [0, 0]), "row 1 has -1 as a negative state"),
         (([0, 0], [0, 1], [0, 0.5], [0, 0]), "row 1 has 0.5 as state, which is not an integer"),
         (([0, 0], [0, 1], [0, 0], [0]), "choice must be 2 integers"),
@@ -214,20 +269,28 @@ def test_a_choice_outside_the_set_is_refused():
     available = np.ones((12, 2), dtype=bool)
     available[0, 1] = False
     limited = choice.ChoiceModel(model.utilities, model.transitions, 0.95, available=available)
-    with pytest.raises(rm.SampleError, match="row 0 has choice 1 in state 0, which is not in the choice set there; 1 rows"):
+    with pytest.raises(
+        rm.SampleError,
+        match="row 0 has choice 1 in state 0, which is not in the choice set there; 1 rows",
+    ):
         choice.nested_fixed_point(limited, choice.Panel([0, 0], [0, 1], [0, 0], [1, 0]))
 
 
 def test_a_state_that_was_never_visited_is_named():
     few = choice.Panel([0] * 4, [0, 1, 2, 3], [0, 1, 3, 3], [0, 0, 0, 0])
-    with pytest.raises(rm.SampleError, match="state 2 was never visited, so its choice frequencies are not known; 9 of 12 states"):
+    with pytest.raises(
+        rm.SampleError,
+        match="state 2 was never visited, so its choice frequencies are not known; 9 of 12 states",
+    ):
         choice.hotz_miller(engines(), few)
 
 
 def test_parameters_that_the_data_do_not_tell_are_named(panel):
     features = np.zeros((12, 2, 2))
     features[:, 1, :] = -1.0
-    twice = choice.ChoiceModel(choice.LinearUtilities(features, ["one", "other"]), engines().transitions, 0.95)
+    twice = choice.ChoiceModel(
+        choice.LinearUtilities(features, ["one", "other"]), engines().transitions, 0.95
+    )
     with pytest.raises(rm.SampleError, match="the data do not tell one, other apart"):
         choice.nested_fixed_point(twice, panel).standard_errors()
 
@@ -237,12 +300,20 @@ def test_parameters_that_the_data_do_not_tell_are_named(panel):
     [
         (lambda: engines(discount=1.0), "the discount factor must be at least 0 and below 1"),
         (lambda: engines().solve({"replacement": 1.0}), "missing is the parameter"),
-        (lambda: engines().solve([1.0, np.nan, 0.5, 0.3]), "the parameters must be 4 finite numbers"),
-        (lambda: choice.LinearUtilities(np.zeros((2, 2, 2)), ["x", "x"]), "2 parameters need as many different names"),
+        (
+            lambda: engines().solve([1.0, np.nan, 0.5, 0.3]),
+            "the parameters must be 4 finite numbers",
+        ),
+        (
+            lambda: choice.LinearUtilities(np.zeros((2, 2, 2)), ["x", "x"]),
+            "2 parameters need as many different names",
+        ),
         (lambda: choice.Increments(np.array([[5]]), 2), "start must be"),
         (lambda: choice.KnownTransitions(np.ones((2, 2))), "the probabilities must have shape"),
         (
-            lambda: choice.simulate(engines().solve(TRUTH), individuals=0, periods=1, rng=np.random.default_rng(0)),
+            lambda: choice.simulate(
+                engines().solve(TRUTH), individuals=0, periods=1, rng=np.random.default_rng(0)
+            ),
             "there must be individuals",
         ),
     ],

@@ -7,8 +7,8 @@ from data import folder
 import regmdp as rm
 from regmdp.applications.choice import bus_engine_model, full_maximum_likelihood, read_buses
 
-#: Table IX: groups, discount, RC, theta11, full log-likelihood. The last of groups 1 to 3 at discount 0 is printed as -2710.746;
-#: an independent replication finds what stands here.
+#: Table IX: groups, discount, RC, theta11, full log-likelihood. The last of groups 1 to 3 at
+#: discount 0 is printed as -2710.746; an independent replication finds what stands here.
 TABLE_IX = [
     ((1, 2, 3), 0.9999, 11.7270, 4.8259, -2708.366),
     ((1, 2, 3), 0.0, 8.2985, 109.9031, -2710.724),
@@ -17,8 +17,9 @@ TABLE_IX = [
     ((1, 2, 3, 4), 0.9999, 9.7558, 2.6275, -6055.250),
     ((1, 2, 3, 4), 0.0, 7.3055, 70.2769, -6061.641),
 ]
-#: Standard errors of RC, and by how much ours may differ. That of groups 1 to 3 at discount 0, printed as 1.0417, is left out: it
-#: belongs to the row whose likelihood is not that of its estimates.
+#: Standard errors of RC, and by how much ours may differ. That of groups 1 to 3 at discount 0,
+#: printed as 1.0417, is left out: it belongs to the row whose likelihood is not that of its
+#: estimates.
 STANDARD_ERRORS = {
     ((1, 2, 3), 0.9999): (2.602, 1e-3),
     ((4,), 0.9999): (1.582, 1e-3),
@@ -62,7 +63,20 @@ def bus(tmp_path):
     lines = []
     for number in range(4):
         odometer = np.cumsum(np.full(49, 3000 + 10 * number))
-        lines += [5000 + number, 1, 75, 0, 0, 60000 if number == 1 else 0, 0, 0, 0, 1, 75, *odometer]
+        lines += [
+            5000 + number,
+            1,
+            75,
+            0,
+            0,
+            60000 if number == 1 else 0,
+            0,
+            0,
+            0,
+            1,
+            75,
+            *odometer,
+        ]
     path = tmp_path / "rt50.asc"
     path.write_text("\n".join(map(str, lines)) + "\n")
     return path
@@ -73,7 +87,8 @@ def test_a_file_of_buses_is_read(bus):
     assert panel.n_choices == 4 * 48
     replaced = np.flatnonzero(panel.choice)
     assert panel.individual[replaced].tolist() == [5001]
-    # 60,000 miles are passed in the 20th month (at 3,010 miles each): the month before, the engine is replaced
+    # 60,000 miles are passed in the 20th month (at 3,010 miles each): the month before, the engine
+    # is replaced
     assert panel.period[replaced].tolist() == [18]
     assert panel.state[replaced + 1].tolist() == [0]
 
@@ -81,7 +96,10 @@ def test_a_file_of_buses_is_read(bus):
 def test_a_file_that_is_cut_short_is_refused(bus):
     lines = bus.read_text().splitlines()
     bus.write_text("\n".join(lines[:150]))
-    with pytest.raises(rm.FormatError, match="is cut short: it ends at line 150, in bus 3 of 4, but 4 buses with 60 numbers each"):
+    with pytest.raises(
+        rm.FormatError,
+        match="is cut short: it ends at line 150, in bus 3 of 4, but 4 buses with 60 numbers each",
+    ):
         read_buses(bus.parent, (2,))
 
 

@@ -16,16 +16,23 @@ from regmdp.gradients import Function
 
 
 def grid(discount=0.95):
-    """A small gridworld whose steps are known to cost something, and features: a muddy column, a row with a view, going up."""
+    """A small gridworld whose steps are known to cost something, and features: a muddy column, a
+    row with a view, going up.
+    """
     mdp = rm.models.gridworld(5, 5, walls="open", slip=0.1, discount=discount)
     names = [mdp.describe(state) for state in range(mdp.n_states)]
     cells = np.array([["column 2" in name, "row 1" in name] for name in names], dtype=float)
-    features = expected_features(mdp, successor=cells, action=np.eye(4)[:, :1], known=mdp.rewards - 0.6)
+    features = expected_features(
+        mdp, successor=cells, action=np.eye(4)[:, :1], known=mdp.rewards - 0.6
+    )
     return mdp, features, np.array([0.2, -0.5, 0.3])
 
 
 @pytest.mark.parametrize("discount", [0.95, 1.0])
-@pytest.mark.parametrize("regularizer", [rm.Shannon(0.3), rm.KL(np.array([0.4, 0.3, 0.2, 0.1]), 0.3), rm.Tsallis(1.5, 0.3)])
+@pytest.mark.parametrize(
+    "regularizer",
+    [rm.Shannon(0.3), rm.KL(np.array([0.4, 0.3, 0.2, 0.1]), 0.3), rm.Tsallis(1.5, 0.3)],
+)
 def test_the_reward_of_a_known_policy_is_found_again(discount, regularizer):
     mdp, features, theta = grid(discount)
     expert = rm.solve(features.model(theta), regularizer, tol=1e-12).policy
@@ -86,7 +93,9 @@ def test_derivatives_are_those_of_the_objective(fit, discount):
     seen = Demonstrations.of_policy(mdp, rm.uniform_policy(mdp))
     objective = fit(features, seen, rm.KL(np.array([0.1, 0.2, 0.3, 0.4]), 0.3), ridge=0.1).objective
     steps = 1e-5 * np.eye(3)
-    slope = [(objective.value(theta + step) - objective.value(theta - step)) / 2e-5 for step in steps]
+    slope = [
+        (objective.value(theta + step) - objective.value(theta - step)) / 2e-5 for step in steps
+    ]
     gradient = objective.gradient(theta)
     assert np.allclose(gradient, slope, rtol=1e-5, atol=1e-6 * np.max(np.abs(gradient)))
     for step in steps:
@@ -102,7 +111,8 @@ def test_shaping_cannot_be_told():
     seen = Demonstrations.of_policy(mdp, rm.solve(features.model(theta), soft, tol=1e-12).policy)
     found = match_features(everything, seen, soft, ridge=1e-6)
     told = identify(found)
-    # one for each state that is not terminal, whose value may be anything; the terminal state's rewards do not count
+    # one for each state that is not terminal, whose value may be anything; the terminal state's
+    # rewards do not count
     assert told.untold.shape[1] == told.shaping == 24 + 4
     assert "no demonstrations can tell them" in told.summary()
 
@@ -118,7 +128,9 @@ def test_what_nobody_visited_is_not_told():
     barred = rm.KL(np.array([0.0, 0.5, 0.5, 0.0]), 0.3)
     start[0], start[5] = 0.0, 1.0
     seen = Demonstrations.of_policy(mdp.with_initial(start), right_and_down)
-    features = expected_features(mdp, state=np.eye(16)[:, [0, 6]])  # nobody who begins at 5 comes to 0
+    features = expected_features(
+        mdp, state=np.eye(16)[:, [0, 6]]
+    )  # nobody who begins at 5 comes to 0
     told = identify(match_features(features, seen, barred, ridge=1e-6))
     assert told.told == 1
     assert told.shaping == 1  # and from 0 every way leads away, whatever it pays
@@ -126,7 +138,9 @@ def test_what_nobody_visited_is_not_told():
 
 def test_the_likelihood_tells_nothing_of_states_that_were_not_seen():
     mdp, soft = rm.models.chain(4), rm.Shannon(0.5)
-    seen = Demonstrations.of_trajectories(mdp, [(np.array([0]), np.array([action])) for action in (0, 0, 1)])
+    seen = Demonstrations.of_trajectories(
+        mdp, [(np.array([0]), np.array([action])) for action in (0, 0, 1)]
+    )
     everything = expected_features(mdp, pair=np.eye(8).reshape(4, 2, 8))
     found = maximize_likelihood(everything, seen, soft, ridge=1e-6)
     told = identify(found)
@@ -149,7 +163,9 @@ def test_all_rewards_of_a_policy():
 
 def test_no_finite_reward_makes_a_softmax_avoid_an_action():
     mdp = rm.models.bandit()
-    with pytest.raises(rm.SolverError, match="no finite reward makes a policy optimal that gives .* probability 0"):
+    with pytest.raises(
+        rm.SolverError, match="no finite reward makes a policy optimal that gives .* probability 0"
+    ):
         reward_with_value(mdp, np.array([[0.5, 0.5, 0.0]]), np.zeros(1), rm.Shannon(1.0))
 
 
@@ -159,9 +175,17 @@ def test_datasets_and_occupancies_are_demonstrations_too():
     exact = Demonstrations.of_policy(mdp, policy)
     assert np.allclose(Demonstrations.of_occupancy(mdp, exact.occupancy).occupancy, exact.occupancy)
     data = rm.samples.Dataset.from_columns(
-        {"state": [0, 1, 0], "action": [1, 1, 2], "reward": [0.0] * 3, "next_state": [1, 2, 5], "episode": [0, 0, 1],
-         "ended": [False, False, False]}, n_states=25, n_actions=4,
-    )  # fmt: skip
+        {
+            "state": [0, 1, 0],
+            "action": [1, 1, 2],
+            "reward": [0.0] * 3,
+            "next_state": [1, 2, 5],
+            "episode": [0, 0, 1],
+            "ended": [False, False, False],
+        },
+        n_states=25,
+        n_actions=4,
+    )
     assert Demonstrations.of_dataset(mdp, data).counts.sum() == 3
     assert Demonstrations.of_dataset(mdp, data).initial[0] == 1.0
 
@@ -174,7 +198,13 @@ def test_datasets_and_occupancies_are_demonstrations_too():
         ([([0, 1], [1]), ([0, 1, 2], [1])], "trajectory 1 has 3 states and 1 actions"),
         ([([0, 1], [1, 7])], "trajectory 0, step 1: there is no action 7; they run from 0 to 3"),
         ([([0, 99], [1, 1])], "trajectory 0, step 1: there is no state 99; they run from 0 to 24"),
-        ([([0, 1, 3], [1, 1, 1])], r"trajectory 0, step 2: state 1 .* does not lead to state 3 in the model; 1 transitions"),
+        (
+            [([0, 1, 3], [1, 1, 1])],
+            (
+                r"trajectory 0, step 2: state 1 .* does not lead to state 3 in the model; 1 "
+                r"transitions"
+            ),
+        ),
         ([([24], [0])], "trajectory 0, step 0: state 24 .* is not available; 1 steps"),
         ([([0.5], [0])], "the states of trajectory 0 must be whole numbers in a row"),
         ([3], "trajectory 0 must be a pair"),
@@ -185,7 +215,10 @@ def test_trajectories_that_cannot_be_are_refused(trajectories, message):
     pairs = [
         one
         if isinstance(one, int)
-        else tuple(np.array(part, dtype=int if not part or isinstance(part[0], int) else float) for part in one)
+        else tuple(
+            np.array(part, dtype=int if not part or isinstance(part[0], int) else float)
+            for part in one
+        )
         for one in trajectories
     ]
     with pytest.raises(rm.SampleError, match=message):
@@ -195,12 +228,17 @@ def test_trajectories_that_cannot_be_are_refused(trajectories, message):
 def test_features_of_successors_count_by_their_expectation():
     mdp, _, _ = grid()
     rng = np.random.default_rng(0)
-    of_next, of_all = rng.normal(size=(mdp.n_states, 1)), rng.normal(size=(mdp.n_states, 4, mdp.n_states))
+    of_next, of_all = (
+        rng.normal(size=(mdp.n_states, 1)),
+        rng.normal(size=(mdp.n_states, 4, mdp.n_states)),
+    )
     features = expected_features(mdp, successor=of_next, transition=[of_all])
     rows = mdp.to_sas()
     assert np.allclose(features.along(np.array([1.0, 0.0])), (rows @ of_next)[..., 0])
     assert np.allclose(features.along(np.array([0.0, 1.0])), np.sum(rows * of_all, axis=2))
-    with pytest.raises(rm.SolverError, match=r"features of the successor must have shape \(25, K\), not \(25,\)"):
+    with pytest.raises(
+        rm.SolverError, match=r"features of the successor must have shape \(25, K\), not \(25,\)"
+    ):
         expected_features(mdp, successor=of_next[:, 0])
     with pytest.raises(rm.SolverError, match="there are no features"):
         expected_features(mdp)
@@ -208,7 +246,9 @@ def test_features_of_successors_count_by_their_expectation():
 
 def test_an_occupancy_that_does_not_balance_is_refused():
     mdp, _, _ = grid()
-    with pytest.raises(rm.SampleError, match=r"leave state 19 .* and .* enter it; 24 states do not balance"):
+    with pytest.raises(
+        rm.SampleError, match=r"leave state 19 .* and .* enter it; 24 states do not balance"
+    ):
         Demonstrations.of_occupancy(mdp, np.where(mdp.available, 1.0, 0.0))
 
 
@@ -217,7 +257,9 @@ def test_the_likelihood_needs_probabilities():
     seen = Demonstrations.of_policy(mdp, rm.uniform_policy(mdp))
     with pytest.raises(rm.RegularizerError, match="needs Shannon or KL"):
         maximize_likelihood(features, seen, rm.Tsallis(1.5, 0.3))
-    with pytest.raises(rm.RegularizerError, match="was demonstrated, but the reference gives it probability 0"):
+    with pytest.raises(
+        rm.RegularizerError, match="was demonstrated, but the reference gives it probability 0"
+    ):
         maximize_likelihood(features, seen, rm.KL(np.array([0.5, 0.5, 0.0, 0.0]), 0.3))
 
 
@@ -230,6 +272,8 @@ def test_an_interrupted_search_keeps_the_best():
     seen = []
     mdp, features, theta = grid()
     expert = rm.solve(features.model(theta), rm.Shannon(0.3)).policy
-    found = match_features(features, Demonstrations.of_policy(mdp, expert), rm.Shannon(0.3), listener=stop)
+    found = match_features(
+        features, Demonstrations.of_policy(mdp, expert), rm.Shannon(0.3), listener=stop
+    )
     assert not found.converged
     assert "interrupted" in found.status

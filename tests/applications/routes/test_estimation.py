@@ -1,4 +1,6 @@
-"""Parameters that are found again, derivatives against differences, and routes drawn as they should be."""
+"""Parameters that are found again, derivatives against differences, and routes drawn as they should
+be.
+"""
 
 import numpy as np
 import pytest
@@ -16,15 +18,24 @@ def grid(side=4):
     rng = np.random.default_rng(0)
     node = np.arange(side * side).reshape(side, side)
     pairs = np.concatenate(
-        (np.column_stack((node[:, :-1].ravel(), node[:, 1:].ravel())), np.column_stack((node[:-1].ravel(), node[1:].ravel())))
+        (
+            np.column_stack((node[:, :-1].ravel(), node[:, 1:].ravel())),
+            np.column_stack((node[:-1].ravel(), node[1:].ravel())),
+        )
     )
     start, end = np.concatenate((pairs, pairs[:, ::-1])).T
     places = np.column_stack((np.tile(np.arange(side), side), np.repeat(np.arange(side), side)))
-    return routes.Network(start, end, {"length": rng.uniform(0.5, 1.5, start.size)}, coordinates=places)
+    return routes.Network(
+        start, end, {"length": rng.uniform(0.5, 1.5, start.size)}, coordinates=places
+    )
 
 
 def features_of(network):
-    columns = {"length": routes.next_link(network, "length"), "U-turn": routes.u_turns(network), "left": routes.left_turns(network)}
+    columns = {
+        "length": routes.next_link(network, "length"),
+        "U-turn": routes.u_turns(network),
+        "left": routes.left_turns(network),
+    }
     return routes.Features(network, columns)
 
 
@@ -45,7 +56,9 @@ def test_parameters_are_found_again(drawn):
     assert np.all(np.abs(found.model.parameters - TRUTH) < 4.0 * errors)
     assert np.all(errors < 0.3)
     for kind in ("opg", "sandwich"):
-        assert np.all(np.abs(np.log(np.array(list(found.standard_errors(kind).values())) / errors)) < 0.25)
+        assert np.all(
+            np.abs(np.log(np.array(list(found.standard_errors(kind).values())) / errors)) < 0.25
+        )
     with pytest.raises(rm.SampleError, match="kind must be information, opg or sandwich"):
         found.covariance("other")
     text = found.summary()
@@ -57,11 +70,17 @@ def test_information_and_scores_are_derivatives(drawn):
     features, model, _, trips = drawn
     information, scores = surprises(model, trips)
     steps = 1e-6 * np.eye(3)
-    ahead, behind = ([routes.RecursiveLogit(features, TRUTH + sign * step) for step in steps] for sign in (1.0, -1.0))
+    ahead, behind = (
+        [routes.RecursiveLogit(features, TRUTH + sign * step) for step in steps]
+        for sign in (1.0, -1.0)
+    )
     slopes = [
-        (routes.gradient(one, trips) - routes.gradient(other, trips)) / 2e-6 for one, other in zip(ahead, behind, strict=True)
+        (routes.gradient(one, trips) - routes.gradient(other, trips)) / 2e-6
+        for one, other in zip(ahead, behind, strict=True)
     ]
-    assert np.allclose(information, -np.array(slopes), rtol=1e-6, atol=1e-6 * np.abs(information).max())
+    assert np.allclose(
+        information, -np.array(slopes), rtol=1e-6, atol=1e-6 * np.abs(information).max()
+    )
     assert np.allclose(scores.sum(axis=0), routes.gradient(model, trips), rtol=1e-8, atol=1e-8)
     for which in (0, 700, 1400):
         one_trip = trips.select(np.array([which]))
@@ -75,7 +94,9 @@ def test_information_and_scores_are_derivatives(drawn):
 def test_sioux_falls():
     data = routes.read(folder("sioux_falls"))
     network = data.network
-    features = routes.Features(network, {"length": routes.next_link(network, "length"), "U-turn": routes.u_turns(network)})
+    features = routes.Features(
+        network, {"length": routes.next_link(network, "length"), "U-turn": routes.u_turns(network)}
+    )
     found = routes.estimate(features, data.trips)
     assert found.converged
     # a trial on the way had an infinite value, and the search came back
@@ -119,7 +140,9 @@ def test_drawn_routes_are_as_many_as_expected(drawn):
 def test_parts_of_travellers_cannot_be_drawn(drawn):
     _, model, _, _ = drawn
     with pytest.raises(rm.ModelError, match="entry 0 of the demand has 1.5 travellers"):
-        routes.simulate(model, routes.Demand(model.network, [0], [3], [1.5]), rng=np.random.default_rng(0))
+        routes.simulate(
+            model, routes.Demand(model.network, [0], [3], [1.5]), rng=np.random.default_rng(0)
+        )
 
 
 def test_a_map_needs_places():

@@ -24,7 +24,9 @@ def dense_likelihood(features, trips, parameters, scale):
         M = np.zeros((network.n_links, network.n_links), dtype=complex)
         n = network.n_link_pairs
         M[network.pair_state[:n], network.pair_link[:n]] = np.exp(v[:n])
-        z = np.linalg.solve(np.eye(network.n_links) - M, (network.end == destination).astype(complex))
+        z = np.linalg.solve(
+            np.eye(network.n_links) - M, (network.end == destination).astype(complex)
+        )
         state = network.n_links + origin
         pairs = slice(network.pair_start[state], network.pair_start[state + 1])
         total -= np.log(np.exp(v[pairs]) @ z[network.pair_link[pairs]])
@@ -41,10 +43,15 @@ def test_gradient_equals_complex_steps_and_differences(square, scale):
     )
     exact = routes.gradient(found, trips)
     for k, step in enumerate(np.eye(2)):
-        complex_step = dense_likelihood(features, trips, parameters + 1e-30j * step, scale).imag / 1e-30
+        complex_step = (
+            dense_likelihood(features, trips, parameters + 1e-30j * step, scale).imag / 1e-30
+        )
         assert exact[k] == pytest.approx(complex_step, rel=1e-10)
         high, low = (
-            routes.log_likelihood(routes.RecursiveLogit(features, parameters + h * step, scale), trips) for h in (1e-5, -1e-5)
+            routes.log_likelihood(
+                routes.RecursiveLogit(features, parameters + h * step, scale), trips
+            )
+            for h in (1e-5, -1e-5)
         )
         assert exact[k] == pytest.approx((high - low) / 2e-5, rel=1e-6)
 
@@ -53,8 +60,12 @@ def test_flows_are_conserved(square):
     features, trips = square
     network, demand = features.network, trips.demand()
     flow = routes.link_flows(routes.RecursiveLogit(features, [-1.5, -0.7]), demand)
-    balance = np.bincount(network.end, flow, network.n_nodes) - np.bincount(network.start, flow, network.n_nodes)
-    wanted = np.bincount(demand.destination, demand.flow, 4) - np.bincount(demand.origin, demand.flow, 4)
+    balance = np.bincount(network.end, flow, network.n_nodes) - np.bincount(
+        network.start, flow, network.n_nodes
+    )
+    wanted = np.bincount(demand.destination, demand.flow, 4) - np.bincount(
+        demand.origin, demand.flow, 4
+    )
     np.testing.assert_allclose(balance, wanted, atol=1e-10)
 
 
@@ -62,4 +73,6 @@ def test_data_of_another_network_are_refused(square):
     features, _ = square
     other = routes.Network([0], [1])
     with pytest.raises(rm.ModelError, match="different networks"):
-        routes.link_flows(routes.RecursiveLogit(features, [-1.5, -0.7]), routes.Demand(other, [0], [1], [1.0]))
+        routes.link_flows(
+            routes.RecursiveLogit(features, [-1.5, -0.7]), routes.Demand(other, [0], [1], [1.0])
+        )

@@ -13,7 +13,9 @@ DEMAND = "origin,destination,flow\na,c,10\na,a,0\n"
 def test_sioux_falls():
     network, trips, demand = routes.read(folder("sioux_falls"))
     assert (network.n_links, network.n_nodes, len(trips)) == (76, 24, 2400)
-    features = routes.Features(network, {"length": routes.next_link(network, "length"), "U-turn": routes.u_turns(network)})
+    features = routes.Features(
+        network, {"length": routes.next_link(network, "length"), "U-turn": routes.u_turns(network)}
+    )
     model = routes.RecursiveLogit(features, [-1.0, -1.0])
     assert routes.log_likelihood(model, trips) < 0
     assert routes.link_flows(model, demand).sum() > demand.flow.sum()
@@ -29,7 +31,11 @@ def test_sioux_falls():
         ("data_G0.csv", TRIPS + "3,3\n3,1\n", r"data_G0.csv, row 6: trip 3 has a gap"),
         ("data_G0.csv", TRIPS + "3,9\n", r"data_G0.csv, row 5: link '9' does not exist"),
         ("data_G0.csv", TRIPS + "3,\n", r"data_G0.csv, row 5: trip 3 is empty"),
-        ("od.csv", DEMAND + "c,a,5\n", r"od.csv, row 4: from node c to node a: .* cannot be reached"),
+        (
+            "od.csv",
+            DEMAND + "c,a,5\n",
+            r"od.csv, row 4: from node c to node a: .* cannot be reached",
+        ),
     ],
 )
 def test_bad_rows_are_named(tmp_path, file, text, message):

@@ -8,11 +8,17 @@ from regmdp.applications import routes
 def grid(n, rng):
     index = np.arange(n * n).reshape(n, n)
     along = np.concatenate(
-        [np.stack((index[:, :-1].ravel(), index[:, 1:].ravel())), np.stack((index[:-1].ravel(), index[1:].ravel()))], axis=1
+        [
+            np.stack((index[:, :-1].ravel(), index[:, 1:].ravel())),
+            np.stack((index[:-1].ravel(), index[1:].ravel())),
+        ],
+        axis=1,
     )
     start, end = np.concatenate((along, along[::-1]), axis=1)
     coordinates = np.stack((index.ravel() % n, index.ravel() // n), axis=1).astype(float)
-    return routes.Network(start, end, {"length": 1.0 + rng.random(start.size)}, coordinates=coordinates)
+    return routes.Network(
+        start, end, {"length": 1.0 + rng.random(start.size)}, coordinates=coordinates
+    )
 
 
 def model(network, parameters=(-2.0, -1.0, -0.3), scale=1.0):
@@ -59,7 +65,9 @@ def test_the_library_solves_it_to_the_same_value(scale):
 def test_long_chain_at_a_small_scale():
     features = chain(20_000)
     value = routes.RecursiveLogit(features, [-1.0], scale=1e-3).values([20_000, 10_000])
-    np.testing.assert_allclose(value[:20_000, 0], -np.arange(19_999.0, -1.0, -1.0), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        value[:20_000, 0], -np.arange(19_999.0, -1.0, -1.0), rtol=1e-12, atol=1e-12
+    )
     assert np.isneginf(value[10_000, 1])
 
 
@@ -75,7 +83,9 @@ def test_both_sides_of_the_boundary(factor, finite):
     if finite:
         assert np.isfinite(found.values([0])).all()
     else:
-        with pytest.raises(rm.UnboundedError, match="spectral radius of M = exp.* between 1.0000006"):
+        with pytest.raises(
+            rm.UnboundedError, match="spectral radius of M = exp.* between 1.0000006"
+        ):
             found.values([0])
 
 
@@ -87,7 +97,10 @@ def test_probabilities_sum_to_one():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([0, 5], [1, 1], None, {"node_names": ["a", "b"]}), "link 1 starts at a node that does not exist"),
+        (
+            ([0, 5], [1, 1], None, {"node_names": ["a", "b"]}),
+            "link 1 starts at a node that does not exist",
+        ),
         (([0, 1], [1, 0], {"length": [1.0, -2.0]}, {}), "link 1 has a negative length"),
         (([0, 1], [1, 0], None, {"link_names": ["x", "x"]}), "link 'x' is there twice"),
     ],
@@ -100,7 +113,11 @@ def test_bad_networks_are_refused(arguments, message):
 
 @pytest.mark.parametrize(
     ("trips", "message"),
-    [([[0], [0, 2]], "trip 1, step 2"), ([[0], []], "trip 1 is empty"), ([[7]], "there is no link number 7")],
+    [
+        ([[0], [0, 2]], "trip 1, step 2"),
+        ([[0], []], "trip 1 is empty"),
+        ([[7]], "there is no link number 7"),
+    ],
 )
 def test_bad_trips_are_refused(trips, message):
     with pytest.raises(rm.RegmdpError, match=message):
@@ -109,6 +126,9 @@ def test_bad_trips_are_refused(trips, message):
 
 def test_a_destination_out_of_reach_is_refused():
     with pytest.raises(
-        rm.ModelError, match="entry 0 of the demand, from node 2 to node 0, has a destination that cannot be reached"
+        rm.ModelError,
+        match=(
+            "entry 0 of the demand, from node 2 to node 0, has a destination that cannot be reached"
+        ),
     ):
         routes.Demand(routes.Network([0, 1], [1, 2]), [2], [0], [1.0])

@@ -41,7 +41,9 @@ def count(rewards, temperature, step_size, policy, tolerance, natural):
     return None
 
 
-@pytest.mark.parametrize(("temperature", "natural", "expected"), [(0.1, True, 755), (1.0, True, 82), (1.0, False, 353)])
+@pytest.mark.parametrize(
+    ("temperature", "natural", "expected"), [(0.1, True, 755), (1.0, True, 82), (1.0, False, 353)]
+)
 def test_the_known_counts_are_those_of_an_independent_loop(temperature, natural, expected):
     assert count((1.0, 0.9, 0.1), temperature, 0.1, (0.05, 0.05, 0.9), 1e-4, natural) == expected
     method = "natural policy gradient" if natural else "policy gradient"
@@ -49,7 +51,9 @@ def test_the_known_counts_are_those_of_an_independent_loop(temperature, natural,
 
 
 def test_policy_gradient_creeps_for_more_than_two_hundred_thousand_iterations():
-    policies = gradient_ascent(np.array([1.0, 0.9, 0.1]), 0.1, 0.1, np.array([0.05, 0.05, 0.9]), 200_000)
+    policies = gradient_ascent(
+        np.array([1.0, 0.9, 0.1]), 0.1, 0.1, np.array([0.05, 0.05, 0.9]), 200_000
+    )
     errors = np.abs(policies - optimum(np.array([1.0, 0.9, 0.1]), 0.1)).max(axis=1)
     assert first_below(errors, 1e-4) is None
     assert errors[-1] == pytest.approx(1.27e-4, rel=0.01)
@@ -62,7 +66,10 @@ def test_the_first_below_is_the_first():
 
 @pytest.mark.parametrize("method", list(bandit.METHODS))
 def test_the_flow_field_is_the_step_that_is_made(method):
-    algorithm = {"policy gradient": rm.algorithms.SoftmaxPG, "natural policy gradient": rm.algorithms.NPG}[method](QUICK.step_size)
+    algorithm = {
+        "policy gradient": rm.algorithms.SoftmaxPG,
+        "natural policy gradient": rm.algorithms.NPG,
+    }[method](QUICK.step_size)
     policies = iterates(QUICK, algorithm, 0.1, (0.2, 0.3, 0.5), 5)
     steps = np.diff(np.log(policies), axis=0)
     np.testing.assert_allclose(bandit._step(method, QUICK, 0.1, policies[:-1]), steps, atol=1e-13)
@@ -70,11 +77,18 @@ def test_the_flow_field_is_the_step_that_is_made(method):
 
 def test_the_optimum_is_the_librarys():
     solution = rm.solve(rm.models.bandit(), rm.Shannon(0.1), tol=1e-12)
-    np.testing.assert_allclose(solution.policy[0], optimum(np.array([1.0, 0.9, 0.1]), 0.1), atol=1e-9)
+    np.testing.assert_allclose(
+        solution.policy[0], optimum(np.array([1.0, 0.9, 0.1]), 0.1), atol=1e-9
+    )
 
 
 SMALL = replace(
-    QUICK, temperatures=(1.0,), most_iterations=1000, natural_iterations=100, compared_iterations=10, trajectory_iterations=10
+    QUICK,
+    temperatures=(1.0,),
+    most_iterations=1000,
+    natural_iterations=100,
+    compared_iterations=10,
+    trajectory_iterations=10,
 )
 
 

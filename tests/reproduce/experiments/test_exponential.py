@@ -1,4 +1,6 @@
-"""The exponential chain: its gradient by differences of the full model's value, its flow by small explicit steps."""
+"""The exponential chain: its gradient by differences of the full model's value, its flow by small
+explicit steps.
+"""
 
 from dataclasses import replace
 
@@ -23,7 +25,9 @@ def test_the_gradient_is_the_derivative_of_the_value_of_the_full_chain():
     of = np.repeat(np.arange(chain.copies.size), chain.copies)
     firsts = np.concatenate([[0], np.cumsum(chain.copies)[:-1]])
     policy = gradient.policy(logits)
-    several = np.argwhere(chain.lumped().available & (chain.lumped().available.sum(axis=1) > 1)[:, None])
+    several = np.argwhere(
+        chain.lumped().available & (chain.lumped().available.sum(axis=1) > 1)[:, None]
+    )
     assert len(several) == gradient.n
     expected = []
     for kind, action in several:
@@ -56,7 +60,9 @@ def test_the_gradient_keeps_its_digits_where_a_policy_is_all_but_decided():
     p = 1.0 / (1.0 + np.exp(50.0))
     # visits to one copy, times π(0) π(1) (Q(0) - Q(1))
     visits = rm.visits(chain.lumped(), gradient.policy(logits))[1] / chain.copies[1]
-    assert gradient(logits)[0] == pytest.approx(-visits * p * (1.0 - p) * 2.0 * chain.discount**2, rel=1e-12)
+    assert gradient(logits)[0] == pytest.approx(
+        -visits * p * (1.0 - p) * 2.0 * chain.discount**2, rel=1e-12
+    )
 
 
 def test_the_flow_is_the_limit_of_small_steps():

@@ -16,17 +16,23 @@ def quiet(fraction, text):
 
 def test_all_checks_pass():
     result = experiment.run(SMALL, quiet)
-    assert all(check.passed for check in result.checks), [check for check in result.checks if not check.passed]
+    assert all(check.passed for check in result.checks), [
+        check for check in result.checks if not check.passed
+    ]
     assert len(result.tables["frontier"]["value"]) == 19
 
 
 def test_a_bound_that_is_too_low_is_noticed(monkeypatch):
     upper = Frontier.upper
-    monkeypatch.setattr(Frontier, "upper", lambda self, divergence: np.asarray(upper(self, divergence) - 0.01))
+    monkeypatch.setattr(
+        Frontier, "upper", lambda self, divergence: np.asarray(upper(self, divergence) - 0.01)
+    )
     assert not experiment.run(SMALL, quiet).checks[0].passed
 
 
 def test_a_lower_curve_that_is_too_high_is_noticed(monkeypatch):
     lower = Frontier.lower
-    monkeypatch.setattr(Frontier, "lower", lambda self, divergence: np.asarray(lower(self, divergence) + 0.1))
+    monkeypatch.setattr(
+        Frontier, "lower", lambda self, divergence: np.asarray(lower(self, divergence) + 0.1)
+    )
     assert not experiment.run(SMALL, quiet).checks[1].passed

@@ -35,7 +35,10 @@ def bisect(excess, low, high):
     """Where a decreasing function of (S,) arguments crosses 0."""
     for _ in range(60):
         middle = 0.5 * (low + high)
-        low, high = np.where(excess(middle) > 0, middle, low), np.where(excess(middle) > 0, high, middle)
+        low, high = (
+            np.where(excess(middle) > 0, middle, low),
+            np.where(excess(middle) > 0, high, middle),
+        )
     return 0.5 * (low + high)
 
 
@@ -55,7 +58,9 @@ class Quadratic:
         def p(shift):
             return np.maximum(y - shift[:, None], 0.0) / 2.0
 
-        return p(bisect(lambda shift: p(shift).sum(axis=1) - 1.0, y.max(axis=1) - 2.0, y.max(axis=1)))
+        return p(
+            bisect(lambda shift: p(shift).sum(axis=1) - 1.0, y.max(axis=1) - 2.0, y.max(axis=1))
+        )
 
     def highest(self, shape):
         return np.zeros(shape)
@@ -89,7 +94,9 @@ class Barrier:
 
 
 def proximal(h, z, weight):
-    """log p of argmax ⟨z, p⟩ - weight h(p) - Σ p log p, by bisection in log p inside a bisection in the multiplier."""
+    """log p of argmax ⟨z, p⟩ - weight h(p) - Σ p log p, by bisection in log p inside a bisection in
+    the multiplier.
+    """
 
     def log_p(shift):
         target = z - shift[:, None]
@@ -101,19 +108,31 @@ def proximal(h, z, weight):
         return low
 
     top = z.max(axis=1)
-    return log_p(bisect(lambda shift: np.exp(log_p(shift)).sum(axis=1) - 1.0, top - 200.0, top + 10.0))
+    return log_p(
+        bisect(lambda shift: np.exp(log_p(shift)).sum(axis=1) - 1.0, top - 200.0, top + 10.0)
+    )
 
 
 def loop(task):
     """‖Q* - Q_k‖ after 0, 1, 2 … iterations."""
     settings = task.settings
     mdp, regularizer = gpmd.problem(task.regularizer, task.number, settings)
-    P, r, gamma, tau, step = mdp.to_sas(), np.asarray(mdp.rewards), mdp.discount, settings.temperature, task.step
-    h = {"tsallis": Quadratic, "barrier": Barrier}[task.regularizer](getattr(regularizer, "mask", None), settings.cap)
+    P, r, gamma, tau, step = (
+        mdp.to_sas(),
+        np.asarray(mdp.rewards),
+        mdp.discount,
+        settings.temperature,
+        task.step,
+    )
+    h = {"tsallis": Quadratic, "barrier": Barrier}[task.regularizer](
+        getattr(regularizer, "mask", None), settings.cap
+    )
 
     def action_values(policy):
         chain = np.einsum("sa,sat->st", policy, P)
-        value = np.linalg.solve(np.eye(len(r)) - gamma * chain, (policy * r).sum(axis=1) - tau * h.value(policy))
+        value = np.linalg.solve(
+            np.eye(len(r)) - gamma * chain, (policy * r).sum(axis=1) - tau * h.value(policy)
+        )
         return r + gamma * P @ value
 
     policy = np.full(r.shape, 1.0 / r.shape[1])
@@ -149,7 +168,9 @@ def test_the_model():
     assert np.all((mdp.rewards >= 0.0) & (mdp.rewards <= 1.0))
     assert mdp.discount == 0.9
     # Σp² - 1
-    np.testing.assert_allclose(regularizer.value(np.array([[0.5, 0.5], [1.0, 0.0]])), [-0.5, 0.0], atol=1e-15)
+    np.testing.assert_allclose(
+        regularizer.value(np.array([[0.5, 0.5], [1.0, 0.0]])), [-0.5, 0.0], atol=1e-15
+    )
     assert regularizer.temperature == 0.01
 
 
@@ -174,7 +195,9 @@ def test_the_capped_pairs_are_best_without_a_regularizer():
 
 
 def test_both_regularizers_come_with_the_same_model_and_runs_differ():
-    (one, _), (same, _), (other, _) = (gpmd.problem(*args, TINY) for args in (("tsallis", 0), ("barrier", 0), ("tsallis", 1)))
+    (one, _), (same, _), (other, _) = (
+        gpmd.problem(*args, TINY) for args in (("tsallis", 0), ("barrier", 0), ("tsallis", 1))
+    )
     assert one.digest == same.digest != other.digest
 
 
@@ -224,11 +247,17 @@ def test_a_run_in_which_pmd_is_ahead_is_noticed():
     by_cell = made(2.0)
     by_cell[("barrier", "PMD", 0.3)][1] *= 0.1
     failed = [check.claim for check in gpmd._checks(by_cell, TINY) if not check.passed]
-    assert failed == ["GPMD is ahead of PMD in every run: barrier below caps, η = 0.3, iterations 40, 79"]
+    assert failed == [
+        "GPMD is ahead of PMD in every run: barrier below caps, η = 0.3, iterations 40, 79"
+    ]
 
 
 def test_errors_other_than_those_known_are_noticed():
-    known = (("tsallis", "GPMD", 40, 1.5 / 41.0), ("tsallis", "GPMD", 79, 0.6 / 80.0), ("barrier", "PMD", 40, 1.0))
+    known = (
+        ("tsallis", "GPMD", 40, 1.5 / 41.0),
+        ("tsallis", "GPMD", 79, 0.6 / 80.0),
+        ("barrier", "PMD", 40, 1.0),
+    )
     checks = gpmd._checks(made(2.0), replace(TINY, known=known))
     assert [check.passed for check in checks[4:]] == [True, False]
 

@@ -45,9 +45,17 @@ def test_intervals_are_those_of_means():
 
 
 def test_a_method_that_learns_nothing_fails_its_check(monkeypatch):
-    quiet = {"FrozenLake-v1": curves.TUNING["FrozenLake-v1"]._replace(steps=1, walkers=1, share=1e-9, samples=1)}
+    quiet = {
+        "FrozenLake-v1": curves.TUNING["FrozenLake-v1"]._replace(
+            steps=1, walkers=1, share=1e-9, samples=1
+        )
+    }
     monkeypatch.setattr(curves, "TUNING", quiet)
-    monkeypatch.setattr(curves, "run_all", lambda function, tasks, progress, doing: [function(task) for task in tasks])
+    monkeypatch.setattr(
+        curves,
+        "run_all",
+        lambda function, tasks, progress, doing: [function(task) for task in tasks],
+    )
     result = curves.run(replace(TINY, seeds=2), lambda fraction, text: None)
     failed = [check.claim for check in result.checks if not check.passed]
     assert any(claim.startswith("Soft Q-learning") for claim in failed)

@@ -1,4 +1,6 @@
-"""Natural policy gradient against its theory: measured and predicted again without the library, or with 60 digits."""
+"""Natural policy gradient against its theory: measured and predicted again without the library, or
+with 60 digits.
+"""
 
 from dataclasses import replace
 
@@ -44,7 +46,9 @@ def test_the_gap_on_the_ladder_has_a_closed_form(step):
 def test_the_bound_without_entropy():
     # the best action is one of 60, and the losses are between 0 and 1/2
     one = runs.plain_run("ladder", runs.ladder(60, 5), 0.5, 50)
-    np.testing.assert_allclose(one.bound, (np.log(60) / 0.5 + 0.5 * 5**2) / np.arange(1, 51), rtol=1e-9)
+    np.testing.assert_allclose(
+        one.bound, (np.log(60) / 0.5 + 0.5 * 5**2) / np.arange(1, 51), rtol=1e-9
+    )
     assert one.report.holds
     assert np.all(one.gap <= one.bound)
 
@@ -56,10 +60,14 @@ def soft_loop(mdp, tau, step, iterations):
     for _ in range(iterations + 1):
         policy = np.exp(log_policy)
         chain = np.einsum("sa,sat->st", policy, P)
-        value = np.linalg.solve(np.eye(len(r)) - gamma * chain, (policy * (r - tau * log_policy)).sum(axis=1))
+        value = np.linalg.solve(
+            np.eye(len(r)) - gamma * chain, (policy * (r - tau * log_policy)).sum(axis=1)
+        )
         q = r + gamma * P @ value
         yield q, value, log_policy
-        log_policy = log_softmax((1.0 - step * tau / (1.0 - gamma)) * log_policy + step * q / (1.0 - gamma), axis=1)
+        log_policy = log_softmax(
+            (1.0 - step * tau / (1.0 - gamma)) * log_policy + step * q / (1.0 - gamma), axis=1
+        )
 
 
 @pytest.mark.parametrize("share", [1.0, 0.25])
@@ -80,7 +88,9 @@ def test_the_errors_with_entropy_and_their_bounds(share):
     for name, errors in measured.items():
         np.testing.assert_allclose(one.errors[name], errors, rtol=1e-6, atol=1e-12, err_msg=name)
     first_q, first_value, first_log = loop[0]
-    constant = np.abs(best_q - first_q).max() + 2 * tau * (1 - share) * np.abs(best_log - first_log).max()
+    constant = (
+        np.abs(best_q - first_q).max() + 2 * tau * (1 - share) * np.abs(best_log - first_log).max()
+    )
     power = (1.0 - step * tau) ** np.arange(TINY.soft_iterations)
     np.testing.assert_allclose(one.bounds["q"][1:], gamma * constant * power)
     np.testing.assert_allclose(one.bounds["value"][1:], 3 * constant * power)
@@ -88,9 +98,15 @@ def test_the_errors_with_entropy_and_their_bounds(share):
     chain = np.einsum("sa,sat->st", np.exp(best_log), mdp.to_sas())
     nu = np.linalg.matrix_power(chain, 1000)[0]
     far = np.sum(np.exp(best_log) * (best_log - first_log), axis=1)
-    potential = nu @ (best_value - first_value) + (nu @ far * (1.0 - gamma) / step if share < 1.0 else 0.0)
+    potential = nu @ (best_value - first_value) + (
+        nu @ far * (1.0 - gamma) / step if share < 1.0 else 0.0
+    )
     rate = max(gamma, 1 - share)
-    np.testing.assert_allclose(one.bounds["gap"], (1 / len(nu) / nu).max() * potential * rate ** np.arange(len(loop)), rtol=1e-6)
+    np.testing.assert_allclose(
+        one.bounds["gap"],
+        (1 / len(nu) / nu).max() * potential * rate ** np.arange(len(loop)),
+        rtol=1e-6,
+    )
     assert one.report.holds
 
 
@@ -114,7 +130,10 @@ def exact_gaps(mdp, tau, iterations):
             values.append(value)
             chains.append(chain)
             for s in range(n):
-                ahead = [mpmath.fsum(P[s, a, t] * value[int(t)] for t in np.flatnonzero(P[s, a])) for a in range(m)]
+                ahead = [
+                    mpmath.fsum(P[s, a, t] * value[int(t)] for t in np.flatnonzero(P[s, a]))
+                    for a in range(m)
+                ]
                 q = [r[s, a] + gamma * ahead[a] for a in range(m)]
                 weights = [mpmath.exp((x - max(q)) / tau) for x in q]
                 for a in range(m):
@@ -163,19 +182,29 @@ def result():
 def test_a_small_run(result):
     assert [check.claim for check in result.checks if not check.passed] == []
     sizes = {name: next(iter(table.values())).size for name, table in result.tables.items()}
-    assert sizes == {"without-entropy": 2 * 2 * 100, "with-entropy": 2 * 41, "soft-policy-iteration": 9}
+    assert sizes == {
+        "without-entropy": 2 * 2 * 100,
+        "with-entropy": 2 * 41,
+        "soft-policy-iteration": 9,
+    }
 
 
 def test_the_iterations_that_are_guaranteed(result):
     mdp = runs.random_model(TINY.shape, TINY)
     for share in TINY.shares:
         step = share * (1.0 - mdp.discount) / TINY.temperature
-        bound = rm.theory.entropy_natural_gradient(mdp, rm.Shannon(TINY.temperature), step_size=step, iterations=1000).q
-        (number,) = [one for one in result.numbers if one.what.startswith(f"with entropy, {share:g} of")]
+        bound = rm.theory.entropy_natural_gradient(
+            mdp, rm.Shannon(TINY.temperature), step_size=step, iterations=1000
+        ).q
+        (number,) = [
+            one for one in result.numbers if one.what.startswith(f"with entropy, {share:g} of")
+        ]
         assert number.expected == f"at most {np.argmax(bound <= 1e-8)}"
 
 
-@pytest.mark.parametrize(("name", "panels"), [("without-entropy", 2), ("with-entropy", 3), ("soft-policy-iteration", 2)])
+@pytest.mark.parametrize(
+    ("name", "panels"), [("without-entropy", 2), ("with-entropy", 3), ("soft-policy-iteration", 2)]
+)
 def test_the_figures_can_be_drawn(result, name, panels):
     from regmdp import plots
 
@@ -187,7 +216,10 @@ def test_the_figures_can_be_drawn(result, name, panels):
 
 def test_progress_reaches_the_end():
     told = []
-    npg.run(replace(TINY, plain_iterations=20, soft_iterations=5), lambda fraction, text: told.append(fraction))
+    npg.run(
+        replace(TINY, plain_iterations=20, soft_iterations=5),
+        lambda fraction, text: told.append(fraction),
+    )
     assert told == sorted(told)
     assert told[-1] == 1.0
 

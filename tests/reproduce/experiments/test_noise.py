@@ -1,4 +1,6 @@
-"""Errors in the values: measured again by plain loops, and where there is one, against a closed form."""
+"""Errors in the values: measured again by plain loops, and where there is one, against a closed
+form.
+"""
 
 from dataclasses import replace
 
@@ -31,17 +33,23 @@ def silent(fraction, text):
 
 
 def loop(mdp, tau, step, error, iterations):
-    """Q_t and log π_t of entropy-regularized natural policy gradient whose values get an error added."""
+    """Q_t and log π_t of entropy-regularized natural policy gradient whose values get an error
+    added.
+    """
     P, r, gamma = mdp.to_sas(), np.asarray(mdp.rewards), mdp.discount
     log_policy = np.full(r.shape, -np.log(r.shape[1]))
     for _ in range(iterations + 1):
         policy = np.exp(log_policy)
         chain = np.einsum("sa,sat->st", policy, P)
-        value = np.linalg.solve(np.eye(len(r)) - gamma * chain, (policy * (r - tau * log_policy)).sum(axis=1))
+        value = np.linalg.solve(
+            np.eye(len(r)) - gamma * chain, (policy * (r - tau * log_policy)).sum(axis=1)
+        )
         q = r + gamma * P @ value
         yield q, log_policy
         noisy = q + error(policy, q)
-        log_policy = log_softmax((1.0 - step * tau / (1.0 - gamma)) * log_policy + step * noisy / (1.0 - gamma), axis=1)
+        log_policy = log_softmax(
+            (1.0 - step * tau / (1.0 - gamma)) * log_policy + step * noisy / (1.0 - gamma), axis=1
+        )
 
 
 @pytest.mark.parametrize("kind", ["uniform", "sign", "adversarial"])
@@ -53,7 +61,9 @@ def test_errors_and_bounds_are_those_of_plain_loops(kind, share):
     mdp = runs.problem(task)
     gamma = mdp.discount
     step, n = share * (1.0 - gamma) / tau, runs.iterations(share, settings)
-    rng = np.random.default_rng([0, runs.KINDS.index(kind), round(1e9 * delta), round(1e9 * share), 0, 0])
+    rng = np.random.default_rng(
+        [0, runs.KINDS.index(kind), round(1e9 * delta), round(1e9 * share), 0, 0]
+    )
 
     def error(policy, q):
         if kind == "adversarial":
@@ -65,14 +75,24 @@ def test_errors_and_bounds_are_those_of_plain_loops(kind, share):
     best_log = log_softmax(best / tau, axis=1)
     iterates = list(loop(mdp, tau, step, error, n))
     one = runs.track(task)
-    np.testing.assert_allclose(one.errors["q"][:, 0], [np.abs(best - q).max() for q, _ in iterates], rtol=1e-6, atol=1e-11)
     np.testing.assert_allclose(
-        one.errors["log_policy"][:, 0], [tau * np.abs(best_log - logs).max() for _, logs in iterates], rtol=1e-6, atol=1e-11
+        one.errors["q"][:, 0], [np.abs(best - q).max() for q, _ in iterates], rtol=1e-6, atol=1e-11
     )
-    first = np.abs(best - iterates[0][0]).max() + 2 * tau * (1.0 - share) * np.abs(best_log - iterates[0][1]).max()
+    np.testing.assert_allclose(
+        one.errors["log_policy"][:, 0],
+        [tau * np.abs(best_log - logs).max() for _, logs in iterates],
+        rtol=1e-6,
+        atol=1e-11,
+    )
+    first = (
+        np.abs(best - iterates[0][0]).max()
+        + 2 * tau * (1.0 - share) * np.abs(best_log - iterates[0][1]).max()
+    )
     power = (1.0 - step * tau) ** np.arange(n)
     earlier = gamma * 2.0 * delta / (1.0 - gamma) * (1.0 + gamma / (step * tau))
-    improved = gamma / (1.0 - gamma) * (2.0 * delta + gamma * delta**2 / (2.0 * tau * (1.0 - gamma)))
+    improved = (
+        gamma / (1.0 - gamma) * (2.0 * delta + gamma * delta**2 / (2.0 * tau * (1.0 - gamma)))
+    )
     assert one.earlier_floor == pytest.approx(earlier)
     assert one.improved_floor == pytest.approx(improved)
     np.testing.assert_allclose(one.earlier[1:], gamma * first * power + earlier)
@@ -116,12 +136,15 @@ def test_a_small_run(result):
     failed = [f"{check.claim}: {check.measured}" for check in result.checks if not check.passed]
     assert failed == []
     floors = result.tables["floors"]
-    # two random kinds of two runs, and the adversary; 8 pairs of δ and step, and one more step; the arms
+    # two random kinds of two runs, and the adversary; 8 pairs of δ and step, and one more step; the
+    # arms
     assert floors["q_error"].size == 5 * 9 + 4
     assert result.tables["errors"]["iteration"].size == 61 + 101 + 301
 
 
-@pytest.mark.parametrize(("name", "panels"), [("floor-against-error", 4), ("floor-against-step", 2)])
+@pytest.mark.parametrize(
+    ("name", "panels"), [("floor-against-error", 4), ("floor-against-step", 2)]
+)
 def test_the_figures_can_be_drawn(result, name, panels):
     from regmdp import plots
 
@@ -133,7 +156,9 @@ def test_the_figures_can_be_drawn(result, name, panels):
 
 def test_progress_reaches_the_end():
     told = []
-    settings = replace(TINY, deltas=(1e-3, 1e-2), shares=(1.0,), swept=(1.0, 0.5), length=1.0, least=4)
+    settings = replace(
+        TINY, deltas=(1e-3, 1e-2), shares=(1.0,), swept=(1.0, 0.5), length=1.0, least=4
+    )
     noise.run(settings, lambda fraction, text: told.append(fraction))
     assert told == sorted(told)
     assert told[-1] == 1.0
@@ -145,10 +170,14 @@ def test_an_error_above_a_bound_is_noticed():
     once = track.errors["q"].copy()
     once[3, 1] = 1.001 * track.improved[3]  # below the earlier bound, and before the second half
     assert track.improved[3] < track.earlier[3]
-    assert [check.passed for check in noise._bound_checks([track._replace(errors={"q": once})])] == [True, True, False, True]
+    assert [
+        check.passed for check in noise._bound_checks([track._replace(errors={"q": once})])
+    ] == [True, True, False, True]
     late = track.errors["q"].copy()
     late[-1, 0] = 1.001 * track.earlier_floor
-    assert not any(check.passed for check in noise._bound_checks([track._replace(errors={"q": late})])[1::2])
+    assert not any(
+        check.passed for check in noise._bound_checks([track._replace(errors={"q": late})])[1::2]
+    )
 
 
 def made_up_floors(power, step_power):
@@ -157,9 +186,16 @@ def made_up_floors(power, step_power):
     for delta in TINY.deltas:
         for share in TINY.swept:
             for kind in noise.KINDS:
-                q = delta**power * (1.0 if kind == "adversarial" else (share / (2.0 - share)) ** step_power)
-                floors[GARNET, kind, delta, share] = {"q": np.array([q]), "log_policy": np.array([delta])}
-        floors[ARMS, "adversarial", delta, 1.0] = {"q": np.array([noise.arms_floor(delta, 0.8, TINY.temperature)])}
+                q = delta**power * (
+                    1.0 if kind == "adversarial" else (share / (2.0 - share)) ** step_power
+                )
+                floors[GARNET, kind, delta, share] = {
+                    "q": np.array([q]),
+                    "log_policy": np.array([delta]),
+                }
+        floors[ARMS, "adversarial", delta, 1.0] = {
+            "q": np.array([noise.arms_floor(delta, 0.8, TINY.temperature)])
+        }
     return floors
 
 

@@ -42,7 +42,10 @@ def test_losses_are_those_of_the_policies(table, name):
 
 
 def test_bounds_are_the_range_of_the_regularizer_over_the_horizon(table):
-    hottest = {name: table["bound"][np.flatnonzero(table["regularizer"] == name)[0]] for name in np.unique(table["regularizer"])}
+    hottest = {
+        name: table["bound"][np.flatnonzero(table["regularizer"] == name)[0]]
+        for name in np.unique(table["regularizer"])
+    }
     assert hottest["Shannon"] == pytest.approx(10.0 * np.log(3) / 0.1)
     assert hottest["squared ℓ2 norm"] == pytest.approx(10.0 * (1 / 2 - 1 / 6) / 0.1)
     assert np.isinf(hottest["log barrier"])

@@ -1,4 +1,6 @@
-"""Samples to an accuracy: the models, the success of runs, and the search, each held against something that is not the library."""
+"""Samples to an accuracy: the models, the success of runs, and the search, each held against
+something that is not the library.
+"""
 
 from dataclasses import replace
 
@@ -48,7 +50,9 @@ def test_the_two_loops(horizon):
 
 
 def test_a_random_model_does_not_change_with_the_discount_or_the_accuracy():
-    one, other = (runs.problem(Task(RANDOM, REUSED, horizon, 1.0 / horizon, 1, TINY)) for horizon in (4, 8))
+    one, other = (
+        runs.problem(Task(RANDOM, REUSED, horizon, 1.0 / horizon, 1, TINY)) for horizon in (4, 8)
+    )
     np.testing.assert_array_equal(one.to_sas(), other.to_sas())
     np.testing.assert_array_equal(one.rewards, other.rewards)
     assert (one.discount, other.discount) == (0.75, 0.875)
@@ -61,7 +65,9 @@ def test_temperature_and_iterations_leave_what_they_may(problem, horizon):
     assert tau * np.log(mdp.n_actions) * horizon == pytest.approx(0.25)
     assert mdp.discount**count * horizon <= 0.125 < mdp.discount ** (count - 1) * horizon
     best = rm.solve(mdp, tol=1e-10).value
-    policy = rm.solve(mdp, rm.Shannon(tau), rm.algorithms.SoftPolicyIteration(), tol=0, max_iterations=count).policy
+    policy = rm.solve(
+        mdp, rm.Shannon(tau), rm.algorithms.SoftPolicyIteration(), tol=0, max_iterations=count
+    ).policy
     assert runs.gaps(mdp, best, policy[None])[0] <= 0.375
     assert runs.exact_iterations(Task(problem, REUSED, horizon, 0.5, 0, TINY)) <= count
 
@@ -75,7 +81,9 @@ def test_gaps():
 
 
 def simulated(task, n, method, count):
-    """The part of many runs on the two loops that are within ε, by scalar recursions on binomial numbers."""
+    """The part of many runs on the two loops that are within ε, by scalar recursions on binomial
+    numbers.
+    """
     discount, rng, many = 1.0 - 1.0 / task.horizon, np.random.default_rng(1), 20_000
     mdp = runs.problem(task)
     goes_on, tau = mdp.to_sas()[0, :, 0], runs.temperature(mdp, task.accuracy)
@@ -121,7 +129,9 @@ def test_the_successes_on_the_two_loops(method):
     ],
 )
 def test_crossings(y, goal, expected):
-    assert runs.crossing(np.array([1.0, 2.0, 4.0, 8.0]), np.array(y), goal) == pytest.approx(expected)
+    assert runs.crossing(np.array([1.0, 2.0, 4.0, 8.0]), np.array(y), goal) == pytest.approx(
+        expected
+    )
 
 
 def made_up(problem, method, sweep, power, factor):
@@ -130,12 +140,25 @@ def made_up(problem, method, sweep, power, factor):
     for one in x:
         task = Task(problem, method, 4, 0.5, 0, TINY)
         samples = factor * one**power
-        found.append([Needed(task, 10, np.array([1.0]), np.array([1.0]), samples, samples * np.ones(runs.RESAMPLES))])
+        found.append(
+            [
+                Needed(
+                    task,
+                    10,
+                    np.array([1.0]),
+                    np.array([1.0]),
+                    samples,
+                    samples * np.ones(runs.RESAMPLES),
+                )
+            ]
+        )
     return Curve(problem, method, sweep, x, found)
 
 
 def checks(reused, fresh, factor=1.0):
-    """Which checks pass of curves with these powers of 1/ε and 1/(1-γ), the fresh ones with a factor for one iteration."""
+    """Which checks pass of curves with these powers of 1/ε and 1/(1-γ), the fresh ones with a
+    factor for one iteration.
+    """
     curves = [
         made_up(problem, method, sweep, power, factor if method == FRESH else 1.0)
         for problem in (LOOPS, RANDOM)
@@ -170,7 +193,10 @@ def test_a_small_run(result):
     samples, tried = result.tables["samples"], result.tables["tried"]
     # two points of two sweeps with two methods, on the two loops and on two random models
     assert samples["samples"].size == 2 * 2 * 2 * (1 + 2)
-    assert np.all((samples["samples_low"] <= samples["samples"]) & (samples["samples"] <= samples["samples_high"]))
+    assert np.all(
+        (samples["samples_low"] <= samples["samples"])
+        & (samples["samples"] <= samples["samples_high"])
+    )
     assert np.all(tried["successes"] <= tried["runs"])
     assert len(result.checks) == 7
     assert result.checks[-1].passed  # the others would need more runs

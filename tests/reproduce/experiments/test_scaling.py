@@ -44,7 +44,9 @@ def best_value(mdp, tau):
     for _ in range(3000):
         q = mdp.rewards + mdp.discount * mdp.to_sas() @ value
         top = q.max(axis=1)
-        value = top if tau == 0 else top + tau * np.log(np.exp((q - top[:, None]) / tau).sum(axis=1))
+        value = (
+            top if tau == 0 else top + tau * np.log(np.exp((q - top[:, None]) / tau).sum(axis=1))
+        )
     return value
 
 
@@ -60,7 +62,9 @@ def iterations(mdp, method, step, accuracy, temperature):
             return k
         advantage = q - tau * np.log(policy) - value[:, None]
         if method.endswith("NPG"):
-            logits = (1.0 - step * tau / (1.0 - mdp.discount)) * np.log(policy) + step * q / (1.0 - mdp.discount)
+            logits = (1.0 - step * tau / (1.0 - mdp.discount)) * np.log(policy) + step * q / (
+                1.0 - mdp.discount
+            )
         else:
             logits = logits + step * visits[:, None] * policy * advantage
     raise AssertionError("too many iterations")
@@ -71,7 +75,9 @@ def test_the_counts_are_those_of_plain_loops(shape):
     mdp = scaling.random_model(shape, 1, TINY)
     cell = scaling.all_methods(scaling.Task(shape, 1, TINY))
     for method, one in zip(METHODS, cell.counts, strict=True):
-        assert one.iterations == iterations(mdp, method, one.step, TINY.accuracy, TINY.temperature), method
+        assert one.iterations == iterations(
+            mdp, method, one.step, TINY.accuracy, TINY.temperature
+        ), method
         assert one.ascending
         assert not one.capped
 
@@ -79,11 +85,13 @@ def test_the_counts_are_those_of_plain_loops(shape):
 def test_the_steps():
     mdp = scaling.random_model((6, 3, 5), 0, TINY)
     cell = scaling.all_methods(scaling.Task((6, 3, 5), 0, TINY))
-    # rewards are in [0, 1], so their range is at most 1, and the step of policy gradient at least (1-γ)³/8 and not much more
+    # rewards are in [0, 1], so their range is at most 1, and the step of policy gradient at least
+    # (1-γ)³/8 and not much more
     assert 1.0 <= cell.counts[0].step / (TINY.acceleration * 0.2**3 / 8) <= 2.0
     assert cell.counts[1].step < cell.counts[0].step
     np.testing.assert_allclose([one.step for one in cell.counts[2:]], 0.2**2 * np.log(3))
-    # 2/((1-γ)²ε), with ε = accuracy/(1-γ), for rewards of range 1 and a deterministic optimal policy
+    # 2/((1-γ)²ε), with ε = accuracy/(1-γ), for rewards of range 1 and a deterministic optimal
+    # policy
     assert 0.8 * cell.guaranteed <= 2.0 / (0.2 * TINY.accuracy) <= 1.2 * cell.guaranteed
     np.testing.assert_allclose(mdp.initial, 1.0 / 6.0)
 
@@ -141,7 +149,11 @@ def test_what_grows_is_noticed(result):
 
 def failing(table, result):
     counted = [scaling.Cell((Count(1.0, 1, False, True),) * len(METHODS), 1)]
-    return [check for check in scaling._checks(table, result.tables["smaller-steps"], counted, TINY) if not check.passed]
+    return [
+        check
+        for check in scaling._checks(table, result.tables["smaller-steps"], counted, TINY)
+        if not check.passed
+    ]
 
 
 def test_a_capped_run_is_shown_as_such():
@@ -149,5 +161,10 @@ def test_a_capped_run_is_shown_as_such():
     table = capped.tables["scaling"]
     assert np.all(table["iterations"][table["capped"]] == 5)
     assert table["capped"].any()
-    assert f"{np.count_nonzero(table['capped'])} runs were stopped at 5 iterations" in capped.figures["scaling"].caption
-    assert "NPG never takes more iterations than its bound allows" in [check.claim for check in capped.checks if not check.passed]
+    assert (
+        f"{np.count_nonzero(table['capped'])} runs were stopped at 5 iterations"
+        in capped.figures["scaling"].caption
+    )
+    assert "NPG never takes more iterations than its bound allows" in [
+        check.claim for check in capped.checks if not check.passed
+    ]

@@ -46,7 +46,9 @@ def test_the_exact_gradient_is_the_slope_of_the_value(mdp, policy):
 
 def test_long_episodes_estimate_the_gradient_itself(mdp, policy):
     exact = runs.exact_gradient(mdp, regularizer(), policy)
-    np.testing.assert_allclose(runs.cut_gradient(mdp, regularizer(), policy, 200), exact, atol=1e-12)
+    np.testing.assert_allclose(
+        runs.cut_gradient(mdp, regularizer(), policy, 200), exact, atol=1e-12
+    )
     assert np.abs(runs.cut_gradient(mdp, regularizer(), policy, 3) - exact).max() > 1e-3
 
 
@@ -70,7 +72,10 @@ def test_the_variance_of_the_plug_in_gradient_is_its_closed_form(mdp, policy):
 def test_learning_starts_from_the_uniform_policy_and_counts_what_it_draws(mdp):
     settings = QUICK
     track = runs.perform(Learning(runs.GENERATIVE, 0.5, settings))
-    first = rm.solve(mdp, regularizer()).initial_value - rm.evaluate(mdp, rm.uniform_policy(mdp), regularizer()).initial_value
+    first = (
+        rm.solve(mdp, regularizer()).initial_value
+        - rm.evaluate(mdp, rm.uniform_policy(mdp), regularizer()).initial_value
+    )
     np.testing.assert_allclose(track.gaps[0], first, atol=1e-7)
     assert track.samples[0] == 0
     assert np.all(np.diff(track.samples) == settings.budget(settings.pair))

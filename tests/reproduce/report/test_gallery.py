@@ -15,15 +15,23 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
 def test_the_page_shows_every_figure(tmp_path):
     toys = [experiment("one"), experiment("two", passed=False)]
     records = [run_and_write(toy, tmp_path / toy.name, lambda fraction, text: None) for toy in toys]
-    chapters = [Chapter.read(toy, record, tmp_path) for toy, record in zip(toys, records, strict=True)]
+    chapters = [
+        Chapter.read(toy, record, tmp_path) for toy, record in zip(toys, records, strict=True)
+    ]
     written = write_gallery(chapters, tmp_path / "shown.md")
-    assert [path.relative_to(tmp_path).as_posix() for path in written] == ["shown.md", "shown/one-curve.svg", "shown/two-curve.svg"]
+    assert [path.relative_to(tmp_path).as_posix() for path in written] == [
+        "shown.md",
+        "shown/one-curve.svg",
+        "shown/two-curve.svg",
+    ]
     text = (tmp_path / "shown.md").read_text("utf-8")
     assert '![A curve "rising" &amp; falling.](shown/one-curve.svg)' in text
     assert "A curve with τ<sub>0</sub> &lt; γ<sup>2</sup> &amp; more." in text
     assert "> Beware of one." in text
     assert "`regmdp reproduce two`: 1 of 2 checks passed" in text
-    assert (tmp_path / "shown" / "one-curve.svg").read_text("utf-8").strip() == chapters[0].figures["curve"]
+    assert (tmp_path / "shown" / "one-curve.svg").read_text("utf-8").strip() == chapters[0].figures[
+        "curve"
+    ]
 
 
 def test_the_gallery_of_the_documentation_is_complete():

@@ -1,4 +1,6 @@
-"""The report is one file that is well-formed, says what the records say, and needs nothing from elsewhere."""
+"""The report is one file that is well-formed, says what the records say, and needs nothing from
+elsewhere.
+"""
 
 import base64
 import re
@@ -46,7 +48,10 @@ def read(html):
 def chapters(tmp_path_factory):
     output = tmp_path_factory.mktemp("report")
     toys = [experiment("one"), experiment("two", passed=False)]
-    records = [run_and_write(toy, output / toy.name, lambda fraction, text: None, quick=toy.name == "two") for toy in toys]
+    records = [
+        run_and_write(toy, output / toy.name, lambda fraction, text: None, quick=toy.name == "two")
+        for toy in toys
+    ]
     return [Chapter.read(toy, record, output) for toy, record in zip(toys, records, strict=True)]
 
 
@@ -86,10 +91,18 @@ def test_every_link_within_the_page_leads_somewhere(html):
     elements = read(html).elements
     names = [attributes["id"] for _, attributes in elements if "id" in attributes]
     assert len(names) == len(set(names))
-    targets = {attributes["href"][1:] for _, attributes in elements if attributes.get("href", "").startswith("#")}
+    targets = {
+        attributes["href"][1:]
+        for _, attributes in elements
+        if attributes.get("href", "").startswith("#")
+    }
     assert targets
     assert targets <= set(names)
-    labels = {attributes["aria-labelledby"] for _, attributes in elements if "aria-labelledby" in attributes}
+    labels = {
+        attributes["aria-labelledby"]
+        for _, attributes in elements
+        if "aria-labelledby" in attributes
+    }
     assert labels <= set(names)
 
 

@@ -1,4 +1,6 @@
-"""``regmdp reproduce all --quick``, the real thing: every check passes, and a browser without a network shows the report."""
+"""``regmdp reproduce all --quick``, the real thing: every check passes, and a browser without a
+network shows the report.
+"""
 
 import os
 import re
@@ -20,10 +22,14 @@ DESKTOP, PHONE = (1280, 900), (360, 740)
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory):
-    """The command, as a process of its own: there shapes are not checked at run time, which takes ten times as long."""
+    """The command, as a process of its own: there shapes are not checked at run time, which takes
+    ten times as long.
+    """
     folder = tmp_path_factory.mktemp("reproduced")
     command = [sys.executable, "-m", "regmdp", "reproduce", "all", "--quick", "--output", "report"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False), folder / "report"
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False
+    ), folder / "report"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +43,11 @@ def output(ended):
 @pytest.mark.parametrize("name", [one.name for one in EXPERIMENTS])
 def test_every_check_passes(output, name):
     record = Record.load(output / name)
-    failed = [f"{check.claim}: {check.measured}, expected {check.expected}" for check in record.checks if not check.passed]
+    failed = [
+        f"{check.claim}: {check.measured}, expected {check.expected}"
+        for check in record.checks
+        if not check.passed
+    ]
     assert not failed
     assert record.checks
     assert record.figures
@@ -59,10 +69,13 @@ def browser():
     if path is None:
         if os.environ.get(REQUIRED):
             pytest.fail(f"{REQUIRED} is set, but there is no chromium to open the report in")
-        pytest.skip("there is no chromium to open the report in (on Debian: apt-get install chromium)")
+        pytest.skip(
+            "there is no chromium to open the report in (on Debian: apt-get install chromium)"
+        )
     from playwright.sync_api import sync_playwright
 
-    # as root, which continuous integration is, it refuses to start with its sandbox; what it opens here is our own file
+    # as root, which continuous integration is, it refuses to start with its sandbox; what it opens
+    # here is our own file
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield opened
@@ -127,7 +140,10 @@ def test_the_colours_follow_the_readers_choice(browser, output):
     seen = {}
     for scheme in ("light", "dark"):
         with Opened(browser, output / "report.html", color_scheme=scheme) as opened:
-            of = "element => [getComputedStyle(element).backgroundColor, getComputedStyle(element).color]"
+            of = (
+                "element => [getComputedStyle(element).backgroundColor, "
+                "getComputedStyle(element).color]"
+            )
             seen[scheme] = [brightness(color) for color in opened.page.locator("body").evaluate(of)]
             card = opened.page.locator(".card").first.evaluate(of)[0]
             assert brightness(card) == 1.0

@@ -1,7 +1,8 @@
 """Dynamic discrete choice: estimating what people want from what they choose, and what they would choose elsewhere.
 
-The model is an entropy-regularized Markov decision process, in the words of economics: states, choices, flow utilities, a discount
-factor, a scale, conditional choice probabilities and inclusive values. See :class:`ChoiceModel` for which word is which.
+The model is an entropy-regularized Markov decision process, in the words of economics: states,
+choices, flow utilities, a discount factor, a scale, conditional choice probabilities and inclusive
+values. See :class:`ChoiceModel` for which word is which.
 """
 
 from regmdp.applications.choice.conditional_choices import (

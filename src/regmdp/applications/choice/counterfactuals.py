@@ -43,7 +43,9 @@ class Counterfactual:
         before, after = self.shares
         names = self.before.model.choices or [f"choice {number}" for number in range(before.size)]
         width = max(8, *(len(name) for name in names))
-        lines = [f"{'in the long run':<{max(width, 15)}} {'before':>10} {'after':>10} {'change':>9}"]
+        lines = [
+            f"{'in the long run':<{max(width, 15)}} {'before':>10} {'after':>10} {'change':>9}"
+        ]
         for name, one, other in zip(names, before, after, strict=True):
             change = f"{other / one - 1.0:>+8.1%}" if one > 0 else "       –"
             lines.append(f"{name:<{max(width, 15)}} {one:>10.5f} {other:>10.5f} {change:>9}")
@@ -51,14 +53,18 @@ class Counterfactual:
 
 
 def counterfactual(
-    estimates: Estimates, change: Mapping[str, float | Callable[[float], float]] | None = None, *, model: ChoiceModel | None = None
+    estimates: Estimates,
+    change: Mapping[str, float | Callable[[float], float]] | None = None,
+    *,
+    model: ChoiceModel | None = None,
 ) -> Counterfactual:
     """Solve the model as it would be if something changed that people know of.
 
     Args:
         estimates: The estimates.
         change: New numbers for some parameters, or functions of their estimates.
-        model: Another model with the same parameters: other transitions, choice sets or utilities; by default the same.
+        model: Another model with the same parameters: other transitions, choice sets or utilities;
+            by default the same.
 
     Raises:
         SampleError: if there is no such parameter.
@@ -66,8 +72,12 @@ def counterfactual(
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> utilities = rm.choice.LinearUtilities(np.array([[[0.0], [1.0]]]), ["liking"])
-        >>> model = rm.choice.ChoiceModel(utilities, rm.choice.KnownTransitions(np.ones((1, 2, 1))), discount=0.0)
-        >>> panel = rm.choice.simulate(model.solve([1.0]), individuals=300, periods=1, rng=np.random.default_rng(0))
+        >>> model = rm.choice.ChoiceModel(
+        ...     utilities, rm.choice.KnownTransitions(np.ones((1, 2, 1))), discount=0.0
+        ... )
+        >>> panel = rm.choice.simulate(
+        ...     model.solve([1.0]), individuals=300, periods=1, rng=np.random.default_rng(0)
+        ... )
         >>> fit = rm.choice.nested_fixed_point(model, panel)
         >>> rm.choice.counterfactual(fit, {"liking": 0.0}).shares[1]
         array([0.5, 0.5])
@@ -75,9 +85,14 @@ def counterfactual(
     parameters = dict(estimates.parameters)
     for name, new in (change or {}).items():
         if name not in parameters:
-            raise SampleError(f"there is no parameter {name!r}; the parameters are {', '.join(parameters)}")
+            raise SampleError(
+                f"there is no parameter {name!r}; the parameters are {', '.join(parameters)}"
+            )
         parameters[name] = float(new(parameters[name]) if callable(new) else new)
-    return Counterfactual(estimates.solved, (model or estimates.model).solve(parameters, start=estimates.solved.solution))
+    return Counterfactual(
+        estimates.solved,
+        (model or estimates.model).solve(parameters, start=estimates.solved.solution),
+    )
 
 
 def long_run_shares(solved: Solved) -> Float[np.ndarray, " A"]:
@@ -85,7 +100,9 @@ def long_run_shares(solved: Solved) -> Float[np.ndarray, " A"]:
     return solved.stationary() @ solved.probabilities
 
 
-def delta_method(function: Callable[[Solved], Any], estimates: Estimates, *, kind: str = "information") -> tuple[Array, Array]:
+def delta_method(
+    function: Callable[[Solved], Any], estimates: Estimates, *, kind: str = "information"
+) -> tuple[Array, Array]:
     """Return a function of the solved model at the estimates, and its standard error, by the delta method.
 
     Args:
@@ -96,10 +113,15 @@ def delta_method(function: Callable[[Solved], Any], estimates: Estimates, *, kin
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> utilities = rm.choice.LinearUtilities(np.array([[[0.0], [1.0]]]), ["liking"])
-        >>> model = rm.choice.ChoiceModel(utilities, rm.choice.KnownTransitions(np.ones((1, 2, 1))), discount=0.0)
-        >>> panel = rm.choice.simulate(model.solve([1.0]), individuals=300, periods=1, rng=np.random.default_rng(0))
+        >>> model = rm.choice.ChoiceModel(
+        ...     utilities, rm.choice.KnownTransitions(np.ones((1, 2, 1))), discount=0.0
+        ... )
+        >>> panel = rm.choice.simulate(
+        ...     model.solve([1.0]), individuals=300, periods=1, rng=np.random.default_rng(0)
+        ... )
         >>> share, error = rm.choice.delta_method(
-        ...     lambda solved: solved.probabilities[0, 1], rm.choice.nested_fixed_point(model, panel)
+        ...     lambda solved: solved.probabilities[0, 1],
+        ...     rm.choice.nested_fixed_point(model, panel),
         ... )
         >>> bool(abs(error - np.sqrt(share * (1 - share) / 300)) < 1e-6)
         True
@@ -110,7 +132,11 @@ def delta_method(function: Callable[[Solved], Any], estimates: Estimates, *, kin
         step = np.zeros(vector.size)
         step[number] = 1e-4 * np.sqrt(covariance[number, number])
         ahead, behind = (
-            np.asarray(function(estimates.model.solve(vector + sign * step, start=estimates.solved.solution)))
+            np.asarray(
+                function(
+                    estimates.model.solve(vector + sign * step, start=estimates.solved.solution)
+                )
+            )
             for sign in (1.0, -1.0)
         )
         slopes.append((ahead - behind) / (2.0 * step[number]))

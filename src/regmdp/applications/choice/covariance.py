@@ -1,8 +1,8 @@
 r"""The covariance of estimates, from the equations that they solve.
 
-Estimates make the sum of some scores 0. With M the covariance of that sum and H how it changes with the parameters, their
-covariance is \(H^{-1} M H^{-\top}\). If the model is right, both can be told from second derivatives, or both from products of
-scores.
+Estimates make the sum of some scores 0. With M the covariance of that sum and H how it changes with
+the parameters, their covariance is \(H^{-1} M H^{-\top}\). If the model is right, both can be told
+from second derivatives, or both from products of scores.
 """
 
 from __future__ import annotations
@@ -41,24 +41,30 @@ def covariance(likelihood: Likelihood, kind: str, *, jointly: bool) -> Float[np.
     Args:
         likelihood: The likelihood at the estimates.
         kind: One of `KINDS`.
-        jointly: Whether choices and transitions were estimated together; else the transitions first.
+        jointly: Whether choices and transitions were estimated together; else the transitions
+            first.
 
     Raises:
         SampleError: if there is no such kind, or the data do not tell some parameter.
 
     References:
-        Murphy & Topel 1985, Journal of Business & Economic Statistics 3(4), for estimates in two steps; White 1982, Econometrica
-        50(1); Berndt, Hall, Hall & Hausman 1974.
+        Murphy & Topel 1985, Journal of Business & Economic Statistics 3(4), for estimates in two
+        steps; White 1982, Econometrica 50(1); Berndt, Hall, Hall & Hausman 1974.
     """
     if kind not in KINDS:
         raise SampleError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
     equations = _joint(likelihood) if jointly else _in_two_steps(likelihood)
     slope = equations.by_products if kind == "opg" else equations.by_derivatives
     if kind in ("information", "opg"):
-        # the scores of the second step have nothing in common with those of the first, given the states
+        # the scores of the second step have nothing in common with those of the first, given the
+        # states
         noise = slope if jointly else _blocks(slope, likelihood.solved.model.n_utility)
     else:
-        scores = _summed(equations.scores, likelihood.panel.individual) if kind == "cluster" else equations.scores
+        scores = (
+            _summed(equations.scores, likelihood.panel.individual)
+            if kind == "cluster"
+            else equations.scores
+        )
         noise = scores.T @ scores
     inverse = inverse_information(slope, likelihood.solved.model.names)
     return inverse @ noise @ inverse.T
@@ -78,7 +84,10 @@ def _in_two_steps(likelihood: Likelihood) -> _Equations:
     choices = likelihood.scores - own
     scores = np.column_stack((choices[:, :first], own[:, first:]))
     by_derivatives, by_products = -likelihood.choice_hessian, choices.T @ choices
-    for slope, of_transitions in ((by_derivatives, -model.transitions.hessian(panel, phi)), (by_products, own.T @ own)):
+    for slope, of_transitions in (
+        (by_derivatives, -model.transitions.hessian(panel, phi)),
+        (by_products, own.T @ own),
+    ):
         slope[first:, :first] = 0.0
         slope[first:, first:] = of_transitions[-phi.size :, -phi.size :] if phi.size else 0.0
     return _Equations(scores, by_derivatives, by_products)

@@ -25,7 +25,8 @@ class Estimates:
     Attributes:
         likelihood: The likelihood at the estimates, with the solved model and the panel.
         method: How they were found.
-        jointly: Whether choices and transitions were estimated together; else the transitions first.
+        jointly: Whether choices and transitions were estimated together; else the transitions
+            first.
         status: How the search ended, in a sentence.
         converged: Whether the gradient came down to the tolerance.
         iterations: Number of times the model was solved.
@@ -73,11 +74,13 @@ class Estimates:
     def covariance(self, kind: str = "information") -> Float[np.ndarray, "K K"]:
         """Return the (K, K) covariance of the estimates.
 
-        Where the transitions were estimated first, their uncertainty is carried into that of the utilities (Murphy & Topel 1985).
+        Where the transitions were estimated first, their uncertainty is carried into that of the
+        utilities (Murphy & Topel 1985).
 
         Args:
-            kind: "information", the inverse of the negative Hessian; "opg", that of the outer product of the gradients;
-                "sandwich", both; or "cluster", the same with what belongs to an individual summed up first.
+            kind: "information", the inverse of the negative Hessian; "opg", that of the outer
+                product of the gradients; "sandwich", both; or "cluster", the same with what belongs
+                to an individual summed up first.
 
         Raises:
             SampleError: if there is no such kind, or the data do not tell some parameter.
@@ -93,20 +96,32 @@ class Estimates:
         """Return what a person wants to know, with a table of the estimates and 95 % confidence intervals."""
         likelihood = self.likelihood
         errors = self.standard_errors(kind)
-        how = "choices and transitions together" if self.jointly else "transitions first, then choices"
+        how = (
+            "choices and transitions together"
+            if self.jointly
+            else "transitions first, then choices"
+        )
         lines = [
             ("method", f"{self.method}, {how}"),
-            ("data", f"{self.panel.n_choices:,} choices of {self.panel.individuals.size:,} individuals"),
+            (
+                "data",
+                f"{self.panel.n_choices:,} choices of {self.panel.individuals.size:,} individuals",
+            ),
             ("discount", f"{self.model.discount:g}"),
             (
                 "likelihood",
-                f"log {likelihood.total:.3f}: choices {likelihood.choices:.3f}, transitions {likelihood.transitions:.3f}",
+                (
+                    f"log {likelihood.total:.3f}: choices {likelihood.choices:.3f}, transitions "
+                    f"{likelihood.transitions:.3f}"
+                ),
             ),
             ("", f"solving the model moves it by no more than {likelihood.choices_error:.1e}"),
             ("status", f"{self.status}, {self.iterations} solutions in {self.seconds:.2f} s"),
             ("std. errors", KINDS[kind]),
         ]
-        table = coefficient_table(self.model.names, self.vector.tolist(), [errors[name] for name in self.model.names])
+        table = coefficient_table(
+            self.model.names, self.vector.tolist(), [errors[name] for name in self.model.names]
+        )
         return "\n".join([*(f"{name:<12} {text}" for name, text in lines), "", *table])
 
     def __repr__(self) -> str:
@@ -130,18 +145,21 @@ def likelihood_ratio_test(restricted: Estimates, general: Estimates) -> Likeliho
         general: Estimates of the general model, from the same panel.
 
     Raises:
-        SampleError: if the panels are not the same size, or the general model has no more parameters.
+        SampleError: if the panels are not the same size, or the general model has no more
+            parameters.
     """
     from scipy.stats import chi2  # slow to import
 
     freedom = general.vector.size - restricted.vector.size
     if freedom < 1:
         raise SampleError(
-            f"the general model has {general.vector.size} parameters, and the restricted one {restricted.vector.size}"
+            f"the general model has {general.vector.size} parameters, and the restricted one "
+            f"{restricted.vector.size}"
         )
     if general.panel.n_choices != restricted.panel.n_choices:
         raise SampleError(
-            f"the estimates are from {general.panel.n_choices} and {restricted.panel.n_choices} choices, not from the same panel"
+            f"the estimates are from {general.panel.n_choices} and {restricted.panel.n_choices} "
+            "choices, not from the same panel"
         )
     statistic = max(2.0 * (general.log_likelihood - restricted.log_likelihood), 0.0)
     return LikelihoodRatio(statistic, freedom, float(chi2.sf(statistic, freedom)))

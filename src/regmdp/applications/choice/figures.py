@@ -14,7 +14,12 @@ __all__ = ["draw_counterfactual"]
 
 
 def draw_counterfactual(
-    counterfactual: Counterfactual, choice: int | str, *, states: Any = None, label: str = "state", names: Any = ("before", "after")
+    counterfactual: Counterfactual,
+    choice: int | str,
+    *,
+    states: Any = None,
+    label: str = "state",
+    names: Any = ("before", "after"),
 ) -> Any:
     """Draw how often a choice is made, and where people are in the long run, before a change and after it.
 
@@ -26,7 +31,8 @@ def draw_counterfactual(
         names: What to call before and after.
 
     Returns:
-        A matplotlib figure with two axes; draw it within ``plots.style()``, and write it with ``plots.svg``.
+        A matplotlib figure with two axes; draw it within ``plots.style()``, and write it with
+        ``plots.svg``.
 
     Raises:
         SampleError: if there is no such choice.
@@ -47,14 +53,21 @@ def draw_counterfactual(
     number = known.index(choice) if choice in known else choice
     n_states, n_choices = counterfactual.before.mdp.rewards.shape
     if not isinstance(number, int | np.integer) or not 0 <= number < n_choices:
-        raise SampleError(f"there is no choice {choice!r}; the choices are {', '.join(known) or f'0 to {n_choices - 1}'}")
+        raise SampleError(
+            f"there is no choice {choice!r}; the choices are "
+            f"{', '.join(known) or f'0 to {n_choices - 1}'}"
+        )
     where = np.arange(n_states) if states is None else np.asarray(states, dtype=np.float64)
     figure, axes = plots.figure(1, 2)
-    for index, (solved, name) in enumerate(zip((counterfactual.before, counterfactual.after), names, strict=True)):
+    for index, (solved, name) in enumerate(
+        zip((counterfactual.before, counterfactual.after), names, strict=True)
+    ):
         plots.curve(axes[0], where, solved.probabilities[:, number], index, name)
         plots.curve(axes[1], where, solved.stationary(), index, name)
     called = known[number] if known else f"choice {number}"
-    for one, title in zip(axes, (f"probability of “{called}”", "share of time, in the long run"), strict=True):
+    for one, title in zip(
+        axes, (f"probability of “{called}”", "share of time, in the long run"), strict=True
+    ):
         one.set_title(title)
         one.set_xlabel(label)
         one.set_ylim(0, None)

@@ -24,8 +24,8 @@ STEP = 1e-5
 class Likelihood:
     r"""The likelihood of a panel under a solved model: of the choices, given the states, and of the states.
 
-    The logarithm of a choice probability is (Q - V)/σ, so the log-likelihood of all choices is linear in Q and V: one transposed
-    solve gives its gradient with respect to all parameters.
+    The logarithm of a choice probability is (Q - V)/σ, so the log-likelihood of all choices is
+    linear in Q and V: one transposed solve gives its gradient with respect to all parameters.
 
     Attributes:
         solved: The model, solved at some parameters.
@@ -36,7 +36,9 @@ class Likelihood:
     panel: Panel
 
     @classmethod
-    def at(cls, model: ChoiceModel, panel: Panel, parameters: object, start: Solution | None = None) -> Likelihood:
+    def at(
+        cls, model: ChoiceModel, panel: Panel, parameters: object, start: Solution | None = None
+    ) -> Likelihood:
         """Solve the model at some parameters."""
         return cls(model.solve(parameters, start=start), panel)
 
@@ -75,7 +77,12 @@ class Likelihood:
     @cached_property
     def gradient(self) -> Float[np.ndarray, " K"]:
         """(K,) gradient of the log-likelihood of the choices."""
-        return np.array([self.adjoint.along(change) for change in self.solved.model.changes(self.solved.parameters)])
+        return np.array(
+            [
+                self.adjoint.along(change)
+                for change in self.solved.model.changes(self.solved.parameters)
+            ]
+        )
 
     @cached_property
     def gradient_error(self) -> Float[np.ndarray, " K"]:
@@ -92,7 +99,9 @@ class Likelihood:
     def scores(self) -> Float[np.ndarray, "N K"]:
         """(N, K) what each row contributes to the full gradient: its choice, and how its state followed the one before."""
         panel = self.panel
-        scores = np.where(panel.counted[:, None], self.solved.slopes[:, panel.state, panel.choice].T, 0.0)
+        scores = np.where(
+            panel.counted[:, None], self.solved.slopes[:, panel.state, panel.choice].T, 0.0
+        )
         scores[panel.followed + 1, self.solved.model.n_utility :] += self._transition_scores
         return scores
 
@@ -106,7 +115,9 @@ class Likelihood:
         changes = model.changes(vector)
         rows = []
         for change in changes:
-            moved = self.solved.linear.hessian_product(change, value=-weights.sum(axis=1), q=weights)
+            moved = self.solved.linear.hessian_product(
+                change, value=-weights.sum(axis=1), q=weights
+            )
             rows.append([moved.along(other) for other in changes])
         hessian = np.array(rows).reshape(vector.size, vector.size)
         return 0.5 * (hessian + hessian.T)
@@ -126,7 +137,10 @@ class Likelihood:
             step = np.zeros(vector.size)
             step[number] = STEP * max(abs(vector[number]), 1e-2)
             ahead, behind = (
-                Likelihood.at(model, self.panel, vector + sign * step, self.solved.solution).gradient for sign in (1.0, -1.0)
+                Likelihood.at(
+                    model, self.panel, vector + sign * step, self.solved.solution
+                ).gradient
+                for sign in (1.0, -1.0)
             )
             columns.append((ahead - behind) / (2.0 * step[number]))
         hessian = np.array(columns).reshape(vector.size, vector.size)

@@ -18,19 +18,25 @@ from regmdp.applications.choice.panel import Panel
 
 __all__ = ["full_maximum_likelihood", "nested_fixed_point"]
 
-#: Distance from the maximum, in standard errors, at which a search ends, and within which it has found the maximum.
+#: Distance from the maximum, in standard errors, at which a search ends, and within which it has
+#: found the maximum.
 GOAL, FOUND = 1e-9, 1e-3
 #: The most points that SciPy looks at, and the most of Newton's steps that follow.
 MAX_ITERATIONS, STEPS = 500, 20
 
 
 def nested_fixed_point(
-    model: ChoiceModel, panel: Panel, *, start: Any = None, listener: Callable[[Likelihood], object] | None = None
+    model: ChoiceModel,
+    panel: Panel,
+    *,
+    start: Any = None,
+    listener: Callable[[Likelihood], object] | None = None,
 ) -> Estimates:
     """Estimate the transitions from how states follow each other, then the utilities by the likelihood of the choices.
 
-    SciPy's trust-region method searches with exact first and second derivatives, and Newton's steps finish. Neither asks for a
-    smaller gradient than the certified error of the inner solutions allows. Ctrl-C ends the search with the best so far.
+    SciPy's trust-region method searches with exact first and second derivatives, and Newton's steps
+    finish. Neither asks for a smaller gradient than the certified error of the inner solutions
+    allows. Ctrl-C ends the search with the best so far.
 
     Args:
         model: The model.
@@ -52,38 +58,56 @@ def nested_fixed_point(
         >>> wear = rm.choice.Increments(np.array([[s, 0] for s in range(5)]), 2)
         >>> model = rm.choice.ChoiceModel(utilities, wear, discount=0.95)
         >>> truth = model.solve([2.0, 0.5, 0.3])
-        >>> panel = rm.choice.simulate(truth, individuals=200, periods=50, rng=np.random.default_rng(0))
+        >>> panel = rm.choice.simulate(
+        ...     truth, individuals=200, periods=50, rng=np.random.default_rng(0)
+        ... )
         >>> fit = rm.choice.nested_fixed_point(model, panel)
-        >>> all(abs(fit.vector - truth.parameters) < 3 * np.array(list(fit.standard_errors().values())))
+        >>> all(
+        ...     abs(fit.vector - truth.parameters)
+        ...     < 3 * np.array(list(fit.standard_errors().values()))
+        ... )
         True
 
     Reference:
-        Rust 1987, Econometrica 55(5); Rust 1988, SIAM Journal on Control and Optimization 26(5), "Maximum likelihood estimation of
-        discrete control processes".
+        Rust 1987, Econometrica 55(5); Rust 1988, SIAM Journal on Control and Optimization 26(5),
+        "Maximum likelihood estimation of discrete control processes".
     """
     begin = time.perf_counter()
     model.require_fit(panel)
     phi = model.transitions.estimate(panel)
     first = np.zeros(model.n_utility) if start is None else np.array(start, dtype=np.float64)
     if first.shape != (model.n_utility,):
-        raise SampleError(f"start must be {model.n_utility} numbers, for {', '.join(model.utilities.names)}, not {start!r}")
+        raise SampleError(
+            f"start must be {model.n_utility} numbers, for {', '.join(model.utilities.names)}, not "
+            f"{start!r}"
+        )
     search = _Search(
-        model, panel, lambda theta: (np.concatenate((theta, phi)), np.eye(len(model.names))[:, : theta.size]), listener, full=False
+        model,
+        panel,
+        lambda theta: (np.concatenate((theta, phi)), np.eye(len(model.names))[:, : theta.size]),
+        listener,
+        full=False,
     )
     return search.run(first, "nested fixed point", begin)
 
 
 def full_maximum_likelihood(
-    model: ChoiceModel, panel: Panel, *, start: Any = None, listener: Callable[[Likelihood], object] | None = None
+    model: ChoiceModel,
+    panel: Panel,
+    *,
+    start: Any = None,
+    listener: Callable[[Likelihood], object] | None = None,
 ) -> Estimates:
     """Estimate utilities and transitions together, by the likelihood of choices and transitions.
 
-    What people expect of the transitions shows in what they choose, so the choices tell something of them, too.
+    What people expect of the transitions shows in what they choose, so the choices tell something
+    of them, too.
 
     Args:
         model: The model.
         panel: The observations.
-        start: Utility parameters to start from; by default those of :func:`nested_fixed_point`, which is run first.
+        start: Utility parameters to start from; by default those of :func:`nested_fixed_point`,
+            which is run first.
         listener: Is told the likelihood at each point where the model was solved.
 
     Returns:
@@ -101,10 +125,14 @@ def full_maximum_likelihood(
     model.require_fit(panel)
     free = model.transitions.to_free(model.transitions.estimate(panel))
     first = np.concatenate((np.asarray(start, dtype=np.float64), free))
-    return _Search(model, panel, lambda point: _natural(model, point), listener, full=True).run(first, "full likelihood", begin)
+    return _Search(model, panel, lambda point: _natural(model, point), listener, full=True).run(
+        first, "full likelihood", begin
+    )
 
 
-def _natural(model: ChoiceModel, point: Float[np.ndarray, " K"]) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, "K K"]]:
+def _natural(
+    model: ChoiceModel, point: Float[np.ndarray, " K"]
+) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, "K K"]]:
     """Return the parameters that a point of the search stands for, and their derivative."""
     n_utility = model.n_utility
     phi, slope = model.transitions.from_free(point[n_utility:])
@@ -135,18 +163,36 @@ class _Search:
             point = first
             if point.size:
                 options = {"gtol": self._reach(point), "maxiter": MAX_ITERATIONS}
-                found = minimize(self.value, point, jac=self.gradient, hess=self.hessian, method="trust-exact", options=options)
+                found = minimize(
+                    self.value,
+                    point,
+                    jac=self.gradient,
+                    hess=self.hessian,
+                    method="trust-exact",
+                    options=options,
+                )
                 point = self._polished(found.x)
             likelihood, _ = self._at(point)
             distance = self._distance(point)
             converged = distance <= FOUND
-            status = f"{'converged' if converged else 'not converged'}: {distance:.1e} standard errors from the maximum, at most"
+            status = (
+                f"{'converged' if converged else 'not converged'}: {distance:.1e} standard errors "
+                "from the maximum, at most"
+            )
         except KeyboardInterrupt:
             likelihood, converged = self._best, False
             if likelihood is None:
                 raise
             status = "interrupted: these are the best parameters that were tried, not estimates"
-        return Estimates(likelihood, method, self.full, status, converged, self.count, time.perf_counter() - begin)
+        return Estimates(
+            likelihood,
+            method,
+            self.full,
+            status,
+            converged,
+            self.count,
+            time.perf_counter() - begin,
+        )
 
     def _polished(self, point: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
         """Go on by Newton's steps, while the gradient is larger than its error and they lead nearer to the maximum."""
@@ -166,7 +212,9 @@ class _Search:
         if not point.size:
             return 0.0
         error = self._error(point)
-        return self._decrement(point) + float(np.sqrt(max(error @ np.abs(self._solved(point, np.diag(error))).sum(axis=1), 0.0)))
+        return self._decrement(point) + float(
+            np.sqrt(max(error @ np.abs(self._solved(point, np.diag(error))).sum(axis=1), 0.0))
+        )
 
     def _decrement(self, point: Float[np.ndarray, " K"]) -> float:
         """Return Newton's decrement, which is how far it is to the maximum, in standard errors, as far as can be seen."""
@@ -201,13 +249,20 @@ class _Search:
     def hessian(self, point: Float[np.ndarray, " K"]) -> Float[np.ndarray, "K K"]:
         """Return its second derivative; of how probabilities depend on what is searched over, only the first derivative counts."""
         likelihood, jacobian = self._at(point)
-        return -jacobian.T @ (likelihood.hessian if self.full else likelihood.choice_hessian) @ jacobian
+        return (
+            -jacobian.T
+            @ (likelihood.hessian if self.full else likelihood.choice_hessian)
+            @ jacobian
+        )
 
     def _at(self, point: Float[np.ndarray, " K"]) -> tuple[Likelihood, np.ndarray]:
         if self._point is None or not np.array_equal(point, self._point):
             vector, jacobian = self.parameters(np.asarray(point))
             start = None if self._last is None else self._last.solved.solution
-            self._last, self._jacobian = Likelihood.at(self.model, self.panel, vector, start), jacobian
+            self._last, self._jacobian = (
+                Likelihood.at(self.model, self.panel, vector, start),
+                jacobian,
+            )
             self._point = np.array(point)
             self.count += 1
             if self._best is None or self.worth(self._last) > self.worth(self._best):

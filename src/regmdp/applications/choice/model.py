@@ -30,11 +30,14 @@ TOL = 1e-10
 class ChoiceModel:
     r"""A dynamic discrete choice model with logit errors, which is an entropy-regularized Markov decision process.
 
-    In state s the choice a gives the flow utility u(s, a) and an unobserved part, independent over choices and periods, of extreme
-    value distribution with a scale σ. Choices look ahead with a discount factor. In the words of this library: the utilities are
-    rewards, the scale is the temperature of Shannon's entropy, the inclusive value \(V(s) = \sigma \log \sum_a e^{Q(s,a)/\sigma}\)
-    is the regularized optimal value, and the conditional choice probabilities \(e^{(Q(s,a) - V(s))/\sigma}\) are its policy. (With
-    unobserved parts of mean 0, as here. With those of location 0, V is larger by σ/(1 - discount) times Euler's constant.)
+    In state s the choice a gives the flow utility u(s, a) and an unobserved part, independent over
+    choices and periods, of extreme value distribution with a scale σ. Choices look ahead with a
+    discount factor. In the words of this library: the utilities are rewards, the scale is the
+    temperature of Shannon's entropy, the inclusive value
+    \(V(s) = \sigma \log \sum_a e^{Q(s,a)/\sigma}\) is the regularized optimal value, and the
+    conditional choice probabilities \(e^{(Q(s,a) - V(s))/\sigma}\) are its policy. (With unobserved
+    parts of mean 0, as here. With those of location 0, V is larger by σ/(1 - discount) times
+    Euler's constant.)
 
     Args:
         utilities: How the flow utilities depend on parameters.
@@ -53,14 +56,17 @@ class ChoiceModel:
         >>> features = np.zeros((5, 2, 2))
         >>> features[:, 1, 0], features[:, 0, 1] = -1.0, -np.arange(5)
         >>> model = rm.choice.ChoiceModel(
-        ...     rm.choice.LinearUtilities(features, ["replacement", "wear"]), rm.choice.Increments(start, 2), discount=0.95
+        ...     rm.choice.LinearUtilities(features, ["replacement", "wear"]),
+        ...     rm.choice.Increments(start, 2),
+        ...     discount=0.95,
         ... )
         >>> solved = model.solve({"replacement": 2.0, "wear": 0.5, "increment 0": 0.3})
         >>> solved.probabilities[:, 1].round(3)  # to replace, state by state
         array([0.119, 0.289, 0.486, 0.653, 0.764])
 
     References:
-        Rust 1987, Econometrica 55(5); McFadden 1978, "Modelling the choice of residential location", for inclusive values.
+        Rust 1987, Econometrica 55(5); McFadden 1978, "Modelling the choice of residential
+        location", for inclusive values.
     """
 
     utilities: Utilities
@@ -73,9 +79,13 @@ class ChoiceModel:
     def __post_init__(self) -> None:
         shared = set(self.utilities.names) & set(self.transitions.names)
         if shared:
-            raise SampleError(f"utilities and transitions both have a parameter {sorted(shared)[0]!r}; rename one")
+            raise SampleError(
+                f"utilities and transitions both have a parameter {sorted(shared)[0]!r}; rename one"
+            )
         if not 0.0 <= self.discount < 1.0:
-            raise SampleError(f"the discount factor must be at least 0 and below 1, not {self.discount}")
+            raise SampleError(
+                f"the discount factor must be at least 0 and below 1, not {self.discount}"
+            )
         if not 0.0 < self.scale < np.inf:
             raise SampleError(f"the scale must be positive, not {self.scale}")
 
@@ -120,13 +130,20 @@ class ChoiceModel:
         if isinstance(parameters, dict):
             wrong = sorted(set(parameters) ^ set(self.names))
             if wrong:
-                kind = "there is no parameter" if wrong[0] in parameters else "missing is the parameter"
-                raise SampleError(f"{kind} {wrong[0]!r}; the parameters are {', '.join(self.names)}")
+                kind = (
+                    "there is no parameter"
+                    if wrong[0] in parameters
+                    else "missing is the parameter"
+                )
+                raise SampleError(
+                    f"{kind} {wrong[0]!r}; the parameters are {', '.join(self.names)}"
+                )
             parameters = [parameters[name] for name in self.names]
         vector = np.array(parameters, dtype=np.float64)
         if vector.shape != (len(self.names),) or not np.isfinite(vector).all():
             raise SampleError(
-                f"the parameters must be {len(self.names)} finite numbers, for {', '.join(self.names)}, not {parameters!r}"
+                f"the parameters must be {len(self.names)} finite numbers, for "
+                f"{', '.join(self.names)}, not {parameters!r}"
             )
         return vector
 
@@ -151,7 +168,11 @@ class ChoiceModel:
             SampleError: naming the first row that is not.
         """
         values = self.utilities.values(np.zeros(self.n_utility))
-        available = np.ones(values.shape, dtype=np.bool_) if self.available is None else np.asarray(self.available, dtype=np.bool_)
+        available = (
+            np.ones(values.shape, dtype=np.bool_)
+            if self.available is None
+            else np.asarray(self.available, dtype=np.bool_)
+        )
         panel.require_fit(available)
 
 
@@ -206,7 +227,11 @@ class Solved:
         found = []
         for change in self.model.changes(self.parameters):
             moved = self.linear.derivative(change)
-            found.append(np.where(self.mdp.available, (moved.q - moved.value[:, None]) / self.model.scale, 0.0))
+            found.append(
+                np.where(
+                    self.mdp.available, (moved.q - moved.value[:, None]) / self.model.scale, 0.0
+                )
+            )
         return np.array(found).reshape(-1, *self.mdp.rewards.shape)
 
     def stationary(self) -> Float[np.ndarray, " S"]:
@@ -214,7 +239,8 @@ class Solved:
         chain = self.mdp.transitions.policy_matrix(self.probabilities)
         matrix = chain.toarray() if hasattr(chain, "toarray") else np.asarray(chain)
         mixed = 0.5 * (matrix + np.eye(len(matrix)))
-        # squared again and again, a chain that rests half of the time forgets when it began, and in the end where
+        # squared again and again, a chain that rests half of the time forgets when it began, and in
+        # the end where
         for _ in range(60):
             last, mixed = mixed, mixed @ mixed
             mixed /= mixed.sum(axis=1, keepdims=True)

@@ -40,11 +40,20 @@ class Bootstrap:
         return dict(zip(self.names, zip(low.tolist(), high.tolist(), strict=True), strict=True))
 
 
-def bootstrap(estimator: Callable[[Panel], Estimates], panel: Panel, *, replications: int, rng: np.random.Generator) -> Bootstrap:
-    """Estimate again from panels of individuals drawn with replacement. Ctrl-C keeps what is finished.
+def bootstrap(
+    estimator: Callable[[Panel], Estimates],
+    panel: Panel,
+    *,
+    replications: int,
+    rng: np.random.Generator,
+) -> Bootstrap:
+    """Estimate again from panels of individuals drawn with replacement.
+
+    Ctrl-C keeps what is finished.
 
     Args:
-        estimator: From a panel to estimates, such as ``lambda panel: nested_fixed_point(model, panel)``.
+        estimator: From a panel to estimates, such as
+            ``lambda panel: nested_fixed_point(model, panel)``.
         panel: The observations.
         replications: B, at least 2.
         rng: The random generator.
@@ -55,10 +64,17 @@ def bootstrap(estimator: Callable[[Panel], Estimates], panel: Panel, *, replicat
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> utilities = rm.choice.LinearUtilities(np.array([[[0.0], [1.0]]]), ["liking"])
-        >>> model = rm.choice.ChoiceModel(utilities, rm.choice.KnownTransitions(np.ones((1, 2, 1))), discount=0.0)
-        >>> panel = rm.choice.simulate(model.solve([1.0]), individuals=300, periods=1, rng=np.random.default_rng(0))
+        >>> model = rm.choice.ChoiceModel(
+        ...     utilities, rm.choice.KnownTransitions(np.ones((1, 2, 1))), discount=0.0
+        ... )
+        >>> panel = rm.choice.simulate(
+        ...     model.solve([1.0]), individuals=300, periods=1, rng=np.random.default_rng(0)
+        ... )
         >>> again = rm.choice.bootstrap(
-        ...     lambda panel: rm.choice.nested_fixed_point(model, panel), panel, replications=50, rng=np.random.default_rng(1)
+        ...     lambda panel: rm.choice.nested_fixed_point(model, panel),
+        ...     panel,
+        ...     replications=50,
+        ...     rng=np.random.default_rng(1),
         ... )
         >>> 0.08 < again.standard_errors()["liking"] < 0.2
         True
@@ -83,5 +99,8 @@ def bootstrap(estimator: Callable[[Panel], Estimates], panel: Panel, *, replicat
         if len(found) < 2:
             raise
     if len(found) < 2:
-        raise SampleError(f"{failed} of {replications} drawn panels could not be estimated from; the panel has too few individuals")
+        raise SampleError(
+            f"{failed} of {replications} drawn panels could not be estimated from; the panel has "
+            "too few individuals"
+        )
     return Bootstrap(names, np.array(found), failed)

@@ -43,18 +43,22 @@ BUSES = {
     3: Group("t8h203.asc", 81, 48),
     4: Group("a530875.asc", 128, 37),
 }
-#: Numbers before the readings, and which of them are the readings at which the engine was replaced, 0 if it was not.
+#: Numbers before the readings, and which of them are the readings at which the engine was replaced,
+#: 0 if it was not.
 HEADER, REPLACED = 11, (5, 8)
 #: Miles that the states reach up to.
 MILES = 450_000
 
 
-def read_buses(folder: str | PathLike[str], groups: Sequence[int] = (1, 2, 3, 4), *, n_bins: int = 90) -> Panel:
+def read_buses(
+    folder: str | PathLike[str], groups: Sequence[int] = (1, 2, 3, 4), *, n_bins: int = 90
+) -> Panel:
     """Read the monthly odometer readings of Rust's buses as choices: 0 keeps the engine of a bus, 1 replaces it.
 
-    The state is the mileage since the last replacement in bins of equal size, up to 450,000 miles: a mileage on the edge of two
-    belongs to the lower one. The first month of a bus only says where it starts. In the month after a replacement the state has
-    risen by the bins that the new engine has run, a part of one counted as one: so Rust's numbers come out.
+    The state is the mileage since the last replacement in bins of equal size, up to 450,000 miles:
+    a mileage on the edge of two belongs to the lower one. The first month of a bus only says where
+    it starts. In the month after a replacement the state has risen by the bins that the new engine
+    has run, a part of one counted as one: so Rust's numbers come out.
 
     Args:
         folder: Where the files ``g870.asc``, ``rt50.asc``, ``t8h203.asc`` and ``a530875.asc`` lie.
@@ -66,18 +70,26 @@ def read_buses(folder: str | PathLike[str], groups: Sequence[int] = (1, 2, 3, 4)
 
     Raises:
         FileNotFoundError: if a file is not there.
-        FormatError: if a file is cut short, or a line is not a number that belongs there; the message names the line.
+        FormatError: if a file is cut short, or a line is not a number that belongs there; the
+            message names the line.
 
     Reference:
-        Rust 1987, Econometrica 55(5), "Optimal replacement of GMC bus engines: an empirical model of Harold Zurcher".
+        Rust 1987, Econometrica 55(5), "Optimal replacement of GMC bus engines: an empirical model
+        of Harold Zurcher".
     """
     if n_bins < 2:
         raise SampleError(f"there must be at least 2 bins, not {n_bins}")
     unknown = [group for group in groups if group not in BUSES]
     if unknown or not groups:
         raise SampleError(f"there are groups {', '.join(map(str, BUSES))}, not {unknown or 'none'}")
-    parts = [_bus(column, n_bins) for group in groups for column in _columns(Path(folder) / BUSES[group].file, BUSES[group])]
-    individual, period, state, choice, increment = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    parts = [
+        _bus(column, n_bins)
+        for group in groups
+        for column in _columns(Path(folder) / BUSES[group].file, BUSES[group])
+    ]
+    individual, period, state, choice, increment = (
+        np.concatenate(arrays) for arrays in zip(*parts, strict=True)
+    )
     return Panel(individual, period, state, choice, counted=period > 0, increment=increment)
 
 
@@ -91,21 +103,29 @@ def _columns(path: Path, group: Group) -> np.ndarray:
         try:
             numbers.append(int(line))
         except ValueError:
-            raise FormatError(f"{path}, line {count}: expected one whole number, found {line.strip()!r}") from None
+            raise FormatError(
+                f"{path}, line {count}: expected one whole number, found {line.strip()!r}"
+            ) from None
     expected = group.rows * group.buses
     if len(numbers) != expected:
         what = "cut short" if len(numbers) < expected else "too long"
         raise FormatError(
-            f"{path} is {what}: it ends at line {len(numbers)}, in bus {len(numbers) // group.rows + 1} of {group.buses}, but "
-            f"{group.buses} buses with {group.rows} numbers each make {expected} lines"
+            f"{path} is {what}: it ends at line {len(numbers)}, in bus "
+            f"{len(numbers) // group.rows + 1} of {group.buses}, but {group.buses} buses with "
+            f"{group.rows} numbers each make {expected} lines"
         )
     columns = np.array(numbers).reshape(group.buses, group.rows)
     falls = np.diff(columns[:, HEADER:], axis=1) < 0
     if falls.any() or (columns < 0).any():
         bus, month = (int(i) for i in np.argwhere(falls if falls.any() else columns < 0)[0])
         row = month + (HEADER + 1 if falls.any() else 0)
-        what = "the odometer reads less than the month before" if falls.any() else "a negative number"
-        raise FormatError(f"{path}, line {bus * group.rows + row + 1}: {what}, {columns[bus, row]}, in bus {columns[bus, 0]}")
+        what = (
+            "the odometer reads less than the month before" if falls.any() else "a negative number"
+        )
+        raise FormatError(
+            f"{path}, line {bus * group.rows + row + 1}: {what}, {columns[bus, row]}, in bus "
+            f"{columns[bus, 0]}"
+        )
     return columns
 
 
@@ -113,7 +133,9 @@ def _bus(column: np.ndarray, n_bins: int) -> tuple[np.ndarray, ...]:
     """Return individual, period, state, choice and increment of a bus, month by month."""
     odometer, number = column[HEADER:], column[0]
     replaced = [column[row] for row in REPLACED if column[row] > 0]
-    engine = np.sum([odometer >= reading for reading in replaced], axis=0, dtype=np.int64) + np.zeros(odometer.size, np.int64)
+    engine = np.sum(
+        [odometer >= reading for reading in replaced], axis=0, dtype=np.int64
+    ) + np.zeros(odometer.size, np.int64)
     since = odometer - np.array([0, *replaced])[engine]
     # how many bins have been begun, in whole numbers: miles n_bins / MILES, rounded up
     begun = -(-since * n_bins // MILES)
@@ -122,22 +144,33 @@ def _bus(column: np.ndarray, n_bins: int) -> tuple[np.ndarray, ...]:
     increment = np.concatenate(([0], np.where(renewed, begun[1:], np.diff(state))))
     if (state >= n_bins).any():
         raise FormatError(
-            f"bus {number} has run {int(since.max()):,} miles with one engine, more than the {MILES:,} that states reach"
+            f"bus {number} has run {int(since.max()):,} miles with one engine, more than the "
+            f"{MILES:,} that states reach"
         )
-    return np.full(odometer.size, number), np.arange(odometer.size), state, np.append(renewed, False).astype(np.int64), increment
+    return (
+        np.full(odometer.size, number),
+        np.arange(odometer.size),
+        state,
+        np.append(renewed, False).astype(np.int64),
+        increment,
+    )
 
 
-def bus_engine_model(*, n_bins: int = 90, discount: float = 0.9999, n_increments: int = 3, unit: float = 1e-3) -> ChoiceModel:
+def bus_engine_model(
+    *, n_bins: int = 90, discount: float = 0.9999, n_increments: int = 3, unit: float = 1e-3
+) -> ChoiceModel:
     r"""Return Rust's model: keeping an engine costs \(0.001\,\theta_{11} x\) at bin x, replacing it costs RC.
 
     Args:
         n_bins: Number of states.
         discount: β.
-        n_increments: By how many bins, less one, the mileage may rise in a month; 3 with 90 bins, 5 with 175.
+        n_increments: By how many bins, less one, the mileage may rise in a month; 3 with 90 bins, 5
+            with 175.
         unit: The 0.001.
 
     Returns:
-        A model with the parameters ``RC``, ``theta11`` and one probability for each increment but the last.
+        A model with the parameters ``RC``, ``theta11`` and one probability for each increment but
+        the last.
 
     Examples:
         >>> import regmdp as rm
@@ -153,4 +186,6 @@ def bus_engine_model(*, n_bins: int = 90, discount: float = 0.9999, n_increments
     features[:, 0, 1] = -unit * bins
     start = np.column_stack((bins, np.zeros_like(bins)))
     utilities = LinearUtilities(features, ("RC", "theta11"))
-    return ChoiceModel(utilities, Increments(start, n_increments), discount, choices=("keep", "replace"))
+    return ChoiceModel(
+        utilities, Increments(start, n_increments), discount, choices=("keep", "replace")
+    )

@@ -13,7 +13,9 @@ from regmdp.applications.choice.panel import Panel
 __all__ = ["simulate"]
 
 
-def simulate(solved: Solved, *, individuals: int, periods: int, rng: np.random.Generator, start: Any = None) -> Panel:
+def simulate(
+    solved: Solved, *, individuals: int, periods: int, rng: np.random.Generator, start: Any = None
+) -> Panel:
     """Draw a panel from a solved model.
 
     Args:
@@ -21,7 +23,8 @@ def simulate(solved: Solved, *, individuals: int, periods: int, rng: np.random.G
         individuals: How many.
         periods: Rows for each of them.
         rng: The random generator.
-        start: (S,) probabilities of the first state; by default those of the decision process, uniform.
+        start: (S,) probabilities of the first state; by default those of the decision process,
+            uniform.
 
     Raises:
         SampleError: if there are no individuals or periods, or the start is not a distribution.
@@ -37,7 +40,9 @@ def simulate(solved: Solved, *, individuals: int, periods: int, rng: np.random.G
     states, choices = (np.empty((periods, individuals), dtype=np.int64) for _ in range(2))
     state = rng.choice(mdp.n_states, size=individuals, p=first)
     for period in range(periods):
-        choice = np.argmax(rng.random(individuals)[:, None] * chosen[state, -1:] < chosen[state], axis=1)
+        choice = np.argmax(
+            rng.random(individuals)[:, None] * chosen[state, -1:] < chosen[state], axis=1
+        )
         states[period], choices[period] = state, choice
         state = _drawn(rows, state * mdp.n_actions + choice, rng)
     who = np.repeat(np.arange(individuals), periods)

@@ -36,7 +36,9 @@ class ExogenousTransitions(ABC):
         """Return the (J,) φ that makes the observed transitions most likely."""
 
     @abstractmethod
-    def log_likelihoods(self, panel: Panel, phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, " m"]:
+    def log_likelihoods(
+        self, panel: Panel, phi: Float[np.ndarray, " J"]
+    ) -> Float[np.ndarray, " m"]:
         """Return the (m,) logarithms of the probabilities of the transitions from the rows `Panel.followed`."""
 
     @abstractmethod
@@ -48,7 +50,9 @@ class ExogenousTransitions(ABC):
         """Return the (J, J) second derivative of their sum."""
 
     @abstractmethod
-    def from_free(self, free: Float[np.ndarray, " J"]) -> tuple[Float[np.ndarray, " J"], Float[np.ndarray, "J J"]]:
+    def from_free(
+        self, free: Float[np.ndarray, " J"]
+    ) -> tuple[Float[np.ndarray, " J"], Float[np.ndarray, "J J"]]:
         """(J,) any numbers -> (J,) φ that is allowed, and the (J, J) derivative of it: what an optimizer moves."""
 
     @abstractmethod
@@ -77,7 +81,10 @@ class KnownTransitions(ExogenousTransitions):
         if not sp.issparse(given):
             given = np.asarray(given, dtype=np.float64)
             if given.ndim != 3 or given.shape[0] != given.shape[2]:
-                raise SampleError(f"the probabilities must have shape (S, A, S), or be sparse (S·A, S), not {given.shape}")
+                raise SampleError(
+                    "the probabilities must have shape (S, A, S), or be sparse (S·A, S), not "
+                    f"{given.shape}"
+                )
             given = given.reshape(-1, given.shape[2])
         object.__setattr__(self, "probabilities", sp.csr_array(given))
 
@@ -90,7 +97,9 @@ class KnownTransitions(ExogenousTransitions):
     def estimate(self, panel: Panel) -> Float[np.ndarray, " J"]:
         return np.zeros(0)
 
-    def log_likelihoods(self, panel: Panel, phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, " m"]:
+    def log_likelihoods(
+        self, panel: Panel, phi: Float[np.ndarray, " J"]
+    ) -> Float[np.ndarray, " m"]:
         before = panel.followed
         n_choices = self.probabilities.shape[0] // self.probabilities.shape[1]
         rows = panel.state[before] * n_choices + panel.choice[before]
@@ -98,8 +107,9 @@ class KnownTransitions(ExogenousTransitions):
         if (found <= 0).any():
             first = before[int(np.argmax(found <= 0))]
             raise SampleError(
-                f"row {first + 1} is in state {panel.state[first + 1]} after choice {panel.choice[first]} in state "
-                f"{panel.state[first]}, which has probability 0; {int(np.count_nonzero(found <= 0))} rows are like that"
+                f"row {first + 1} is in state {panel.state[first + 1]} after choice "
+                f"{panel.choice[first]} in state {panel.state[first]}, which has probability 0; "
+                f"{int(np.count_nonzero(found <= 0))} rows are like that"
             )
         return np.log(found)
 
@@ -109,7 +119,9 @@ class KnownTransitions(ExogenousTransitions):
     def hessian(self, panel: Panel, phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, "J J"]:
         return np.zeros((0, 0))
 
-    def from_free(self, free: Float[np.ndarray, " J"]) -> tuple[Float[np.ndarray, " J"], Float[np.ndarray, "J J"]]:
+    def from_free(
+        self, free: Float[np.ndarray, " J"]
+    ) -> tuple[Float[np.ndarray, " J"], Float[np.ndarray, "J J"]]:
         return np.zeros(0), np.zeros((0, 0))
 
     def to_free(self, phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, " J"]:
@@ -145,7 +157,12 @@ class Increments(ExogenousTransitions):
 
     def __post_init__(self) -> None:
         start = np.array(self.start)
-        if start.ndim != 2 or start.dtype.kind not in "iu" or (start < 0).any() or (start >= len(start)).any():
+        if (
+            start.ndim != 2
+            or start.dtype.kind not in "iu"
+            or (start < 0).any()
+            or (start >= len(start)).any()
+        ):
             raise SampleError("start must be (S, A) state numbers")
         if self.n_increments < 2:
             raise SampleError(f"there must be at least 2 increments, not {self.n_increments}")
@@ -163,21 +180,27 @@ class Increments(ExogenousTransitions):
 
     def _mixed(self, weights: Float[np.ndarray, " I"]) -> sp.csr_array:
         n_states, n_pairs = len(self.start), self.start.size
-        reached = np.minimum(self.start.ravel()[:, None] + np.arange(self.n_increments), n_states - 1)
+        reached = np.minimum(
+            self.start.ravel()[:, None] + np.arange(self.n_increments), n_states - 1
+        )
         row = np.repeat(np.arange(n_pairs), self.n_increments)
-        made = sp.coo_array((np.tile(weights, n_pairs), (row, reached.ravel())), shape=(n_pairs, n_states))
+        made = sp.coo_array(
+            (np.tile(weights, n_pairs), (row, reached.ravel())), shape=(n_pairs, n_states)
+        )
         return sp.csr_array(made)
 
     def estimate(self, panel: Panel) -> Float[np.ndarray, " J"]:
         counts = np.bincount(self._steps(panel), minlength=self.n_increments)
         if (counts == 0).any():
             raise SampleError(
-                f"no state has ever risen by {int(np.argmax(counts == 0))}, so its probability cannot be told; "
-                f"there are {self.n_increments} increments: take fewer"
+                f"no state has ever risen by {int(np.argmax(counts == 0))}, so its probability "
+                f"cannot be told; there are {self.n_increments} increments: take fewer"
             )
         return counts[:-1] / counts.sum()
 
-    def log_likelihoods(self, panel: Panel, phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, " m"]:
+    def log_likelihoods(
+        self, panel: Panel, phi: Float[np.ndarray, " J"]
+    ) -> Float[np.ndarray, " m"]:
         with np.errstate(divide="ignore"):
             return np.log(np.append(phi, 1.0 - phi.sum()))[self._steps(panel)]
 
@@ -192,7 +215,10 @@ class Increments(ExogenousTransitions):
     def _steps(self, panel: Panel) -> Int[np.ndarray, " m"]:
         before = panel.followed
         if before.size == 0:
-            raise SampleError("no row of the panel follows another, so nothing is known of how states follow each other")
+            raise SampleError(
+                "no row of the panel follows another, so nothing is known of how states follow "
+                "each other"
+            )
         if panel.increment is not None:
             steps = panel.increment[before + 1]
         else:
@@ -201,12 +227,15 @@ class Increments(ExogenousTransitions):
         if bad.any():
             row = int(before[int(np.argmax(bad))]) + 1
             raise SampleError(
-                f"in row {row} the state has risen by {steps[int(np.argmax(bad))]} since the row before, and it may rise by 0 to "
-                f"{self.n_increments - 1}; {int(np.count_nonzero(bad))} rows are like that"
+                f"in row {row} the state has risen by {steps[int(np.argmax(bad))]} since the row "
+                f"before, and it may rise by 0 to {self.n_increments - 1}; "
+                f"{int(np.count_nonzero(bad))} rows are like that"
             )
         return steps
 
-    def from_free(self, free: Float[np.ndarray, " J"]) -> tuple[Float[np.ndarray, " J"], Float[np.ndarray, "J J"]]:
+    def from_free(
+        self, free: Float[np.ndarray, " J"]
+    ) -> tuple[Float[np.ndarray, " J"], Float[np.ndarray, "J J"]]:
         weights = np.exp(np.append(free, 0.0) - max(0.0, float(free.max(initial=0.0))))
         phi = (weights / weights.sum())[:-1]
         return phi, np.diag(phi) - np.outer(phi, phi)
@@ -232,13 +261,19 @@ def frequencies(panel: Panel, available: Bool[np.ndarray, "S A"]) -> KnownTransi
     n_states, n_choices = available.shape
     before = panel.followed
     pair = panel.state[before] * n_choices + panel.choice[before]
-    counts = sp.csr_array(sp.coo_array((np.ones(before.size), (pair, panel.state[before + 1])), shape=(available.size, n_states)))
+    counts = sp.csr_array(
+        sp.coo_array(
+            (np.ones(before.size), (pair, panel.state[before + 1])),
+            shape=(available.size, n_states),
+        )
+    )
     visits = np.asarray(counts.sum(axis=1)).ravel()
     never = available.ravel() & (visits == 0)
     if never.any():
         state, choice = divmod(int(np.argmax(never)), n_choices)
         raise SampleError(
-            f"nothing was observed after choice {choice} in state {state}, so its transitions cannot be told from frequencies; "
-            f"{int(np.count_nonzero(never))} pairs are like that; say them, or how they depend on a few parameters"
+            f"nothing was observed after choice {choice} in state {state}, so its transitions "
+            f"cannot be told from frequencies; {int(np.count_nonzero(never))} pairs are like that; "
+            "say them, or how they depend on a few parameters"
         )
     return KnownTransitions(sp.csr_array(sp.diags_array(1.0 / np.maximum(visits, 1.0)) @ counts))

@@ -54,9 +54,15 @@ class LinearUtilities(Utilities):
     def __post_init__(self) -> None:
         features = np.array(self.features, dtype=np.float64)
         if features.ndim != 3 or not np.isfinite(features).all():
-            raise SampleError(f"the features must be finite numbers of shape (S, A, K), and not of shape {features.shape}")
+            raise SampleError(
+                "the features must be finite numbers of shape (S, A, K), and not of shape "
+                f"{features.shape}"
+            )
         if len(self.names) != features.shape[2] or len(set(self.names)) != len(self.names):
-            raise SampleError(f"{features.shape[2]} parameters need as many different names, not {list(self.names)}")
+            raise SampleError(
+                f"{features.shape[2]} parameters need as many different names, not "
+                f"{list(self.names)}"
+            )
         object.__setattr__(self, "features", frozen(features))
 
     def values(self, theta: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A"]:
@@ -101,5 +107,8 @@ def _finite(what: str, made: Any, ndim: int) -> np.ndarray:
     array = np.asarray(made, dtype=np.float64)
     if array.ndim != ndim or not np.isfinite(array).all():
         shape = "(S, A)" if ndim == 2 else "(S, A, K)"
-        raise SampleError(f"the {what} must be finite numbers of shape {shape}; the function gave an array of shape {array.shape}")
+        raise SampleError(
+            f"the {what} must be finite numbers of shape {shape}; the function gave an array of "
+            f"shape {array.shape}"
+        )
     return array

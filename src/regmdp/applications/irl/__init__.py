@@ -1,7 +1,7 @@
 """Inverse reinforcement learning: which reward makes sense of what somebody does, and which rewards the data cannot tell apart.
 
-The demonstrator is taken to be optimal for an unknown reward and a known regularizer: with Shannon's entropy that is the maximum
-causal entropy model of Ziebart, Bagnell and Dey.
+The demonstrator is taken to be optimal for an unknown reward and a known regularizer: with
+Shannon's entropy that is the maximum causal entropy model of Ziebart, Bagnell and Dey.
 """
 
 from regmdp.applications.irl.demonstrations import Demonstrations

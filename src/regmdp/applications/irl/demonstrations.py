@@ -25,8 +25,10 @@ class Demonstrations:
 
     Attributes:
         mdp: The model in which they were made; its rewards do not count.
-        occupancy: (S, A) expected discounted number of times that each action is taken in each state, in one demonstration.
-        counts: (S, A) how often each action was seen in each state; the occupancy, where a policy was given.
+        occupancy: (S, A) expected discounted number of times that each action is taken in each
+            state, in one demonstration.
+        counts: (S, A) how often each action was seen in each state; the occupancy, where a policy
+            was given.
         initial: (S,) where demonstrations begin.
         size: How many actions were seen; infinite where a policy was given.
 
@@ -51,16 +53,17 @@ class Demonstrations:
     def of_trajectories(cls, mdp: MDP, trajectories: Sequence[Any]) -> Demonstrations:
         """Take trajectories: pairs of the states and the actions, one action for each state but perhaps the last.
 
-        What came after the end of a trajectory does not count, so where one was cut off, and not ended, feature matching sees too
-        little of it; the likelihood does not mind.
+        What came after the end of a trajectory does not count, so where one was cut off, and not
+        ended, feature matching sees too little of it; the likelihood does not mind.
 
         Args:
             mdp: The model.
             trajectories: Pairs of (T,) or (T + 1,) states and (T,) actions.
 
         Raises:
-            SampleError: if there is none, a state or action does not exist, an action is not available, or does not lead to the
-                state that follows; the message names the trajectory and the step.
+            SampleError: if there is none, a state or action does not exist, an action is not
+                available, or does not lead to the state that follows; the message names the
+                trajectory and the step.
         """
         counts, occupancy = (np.zeros(mdp.rewards.shape) for _ in range(2))
         initial = np.zeros(mdp.n_states)
@@ -71,12 +74,17 @@ class Demonstrations:
             try:
                 states, actions = trajectory
             except (TypeError, ValueError):
-                raise SampleError(f"trajectory {number} must be a pair of its states and its actions") from None
-            states, actions = _integers(number, "states", states), _integers(number, "actions", actions)
+                raise SampleError(
+                    f"trajectory {number} must be a pair of its states and its actions"
+                ) from None
+            states, actions = (
+                _integers(number, "states", states),
+                _integers(number, "actions", actions),
+            )
             if actions.size == 0 or states.size not in (actions.size, actions.size + 1):
                 raise SampleError(
-                    f"trajectory {number} has {states.size} states and {actions.size} actions; there must be an action for each "
-                    "state but perhaps the last"
+                    f"trajectory {number} has {states.size} states and {actions.size} actions; "
+                    "there must be an action for each state but perhaps the last"
                 )
             _inside(number, "state", states, mdp.n_states)
             _inside(number, "action", actions, mdp.n_actions)
@@ -84,20 +92,29 @@ class Demonstrations:
             if lacking.any():
                 step = int(np.argmax(lacking))
                 raise SampleError(
-                    f"trajectory {number}, step {step}: {mdp.describe(int(states[step]), int(actions[step]))} is not available; "
+                    f"trajectory {number}, step {step}: "
+                    f"{mdp.describe(int(states[step]), int(actions[step]))} is not available; "
                     f"{int(np.count_nonzero(lacking))} steps of it are like that"
                 )
             np.add.at(counts, (states[: actions.size], actions), 1.0)
-            np.add.at(occupancy, (states[: actions.size], actions), mdp.discount ** np.arange(actions.size))
+            np.add.at(
+                occupancy,
+                (states[: actions.size], actions),
+                mdp.discount ** np.arange(actions.size),
+            )
             initial[states[0]] += 1.0
             followed = states.size - 1
             before.append(states[:followed])
             action.append(actions[:followed])
             after.append(states[1:])
             place += [(number, step) for step in range(followed)]
-        _require_possible(mdp, np.concatenate(before), np.concatenate(action), np.concatenate(after), place)
+        _require_possible(
+            mdp, np.concatenate(before), np.concatenate(action), np.concatenate(after), place
+        )
         n = len(trajectories)
-        return cls(mdp, frozen(occupancy / n), frozen(counts), frozen(initial / n), float(counts.sum()))
+        return cls(
+            mdp, frozen(occupancy / n), frozen(counts), frozen(initial / n), float(counts.sum())
+        )
 
     @classmethod
     def of_policy(cls, mdp: MDP, policy: Any) -> Demonstrations:
@@ -121,22 +138,29 @@ class Demonstrations:
             tolerance: By how much the flow through a state may fail to balance.
 
         Raises:
-            SampleError: if these are no such numbers: negative, at unavailable pairs, or what leaves a state is not what enters it.
+            SampleError: if these are no such numbers: negative, at unavailable pairs, or what
+                leaves a state is not what enters it.
         """
         weights = np.asarray(occupancy, dtype=np.float64)
         if weights.shape != mdp.rewards.shape:
-            raise SampleError(f"the occupancy must have shape {mdp.rewards.shape}, not {weights.shape}")
+            raise SampleError(
+                f"the occupancy must have shape {mdp.rewards.shape}, not {weights.shape}"
+            )
         bad = ~np.isfinite(weights) | (weights < 0) | ((weights > 0) & ~mdp.available)
         if bad.any():
             state, action = (int(i) for i in np.argwhere(bad)[0])
-            raise SampleError(f"the occupancy of {mdp.describe(state, action)} is {weights[state, action]}, which cannot be")
+            raise SampleError(
+                f"the occupancy of {mdp.describe(state, action)} is {weights[state, action]}, "
+                "which cannot be"
+            )
         entering = mdp.initial + mdp.discount * gathered(mdp, weights)
         off = np.where(mdp.terminal, 0.0, np.abs(weights.sum(axis=1) - entering))
         if off.max() > tolerance:
             state = int(np.argmax(off))
             raise SampleError(
-                f"{weights[state].sum():.6g} leave {mdp.describe(state)} and {entering[state]:.6g} enter it; "
-                f"{int(np.count_nonzero(off > tolerance))} states do not balance, so this is no occupancy of the model"
+                f"{weights[state].sum():.6g} leave {mdp.describe(state)} and {entering[state]:.6g} "
+                f"enter it; {int(np.count_nonzero(off > tolerance))} states do not balance, so "
+                "this is no occupancy of the model"
             )
         return cls(mdp, frozen(weights), frozen(weights), mdp.initial, np.inf)
 
@@ -149,11 +173,14 @@ class Demonstrations:
             data: With a column of episodes.
 
         Raises:
-            SampleError: if it has none, or the rows of an episode do not follow each other in the model.
+            SampleError: if it has none, or the rows of an episode do not follow each other in the
+                model.
         """
         data.require_fit(mdp)
         if data.episode is None:
-            raise SampleError("the dataset has no column 'episode', so it is not known where demonstrations begin")
+            raise SampleError(
+                "the dataset has no column 'episode', so it is not known where demonstrations begin"
+            )
         cuts = np.flatnonzero(np.diff(data.episode)) + 1
         trajectories = []
         for rows in np.split(np.arange(len(data)), cuts):
@@ -177,7 +204,8 @@ def _integers(number: int, what: str, values: Any) -> np.ndarray:
     array = np.asarray(values)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise SampleError(
-            f"the {what} of trajectory {number} must be whole numbers in a row, not {array.dtype} of shape {array.shape}"
+            f"the {what} of trajectory {number} must be whole numbers in a row, not {array.dtype} "
+            f"of shape {array.shape}"
         )
     return array
 
@@ -186,20 +214,32 @@ def _inside(number: int, what: str, values: np.ndarray, count: int) -> None:
     bad = (values < 0) | (values >= count)
     if bad.any():
         raise SampleError(
-            f"trajectory {number}, step {int(np.argmax(bad))}: there is no {what} {values[bad][0]}; they run from 0 to {count - 1}"
+            f"trajectory {number}, step {int(np.argmax(bad))}: there is no {what} "
+            f"{values[bad][0]}; they run from 0 to {count - 1}"
         )
 
 
-def _require_possible(mdp: MDP, before: np.ndarray, action: np.ndarray, after: np.ndarray, place: list[tuple[int, int]]) -> None:
+def _require_possible(
+    mdp: MDP,
+    before: np.ndarray,
+    action: np.ndarray,
+    after: np.ndarray,
+    place: list[tuple[int, int]],
+) -> None:
     """Check that the model allows every transition."""
     rows = mdp.transitions.to_csr()
-    found = np.asarray(rows[before * mdp.n_actions + action, after]).ravel() if before.size else np.zeros(0)
+    found = (
+        np.asarray(rows[before * mdp.n_actions + action, after]).ravel()
+        if before.size
+        else np.zeros(0)
+    )
     impossible = found <= 0
     if impossible.any():
         first = int(np.argmax(impossible))
         number, step = place[first]
         where = mdp.describe(int(before[first]), int(action[first]))
         raise SampleError(
-            f"trajectory {number}, step {step + 1}: {where} does not lead to state {after[first]} in the model; "
-            f"{int(np.count_nonzero(impossible))} transitions are like that: is something missing between them?"
+            f"trajectory {number}, step {step + 1}: {where} does not lead to state {after[first]} "
+            f"in the model; {int(np.count_nonzero(impossible))} transitions are like that: is "
+            "something missing between them?"
         )

@@ -34,7 +34,8 @@ def expected_features(
         action: (A, K2) features of the action.
         pair: (S, A, K3) features of the pair.
         successor: (S, K4) features of the state that it leads to; nothing where the episode ends.
-        transition: K5 features of state, action and successor together: an (S, A, S) array or a sparse (S·A, S) each.
+        transition: K5 features of state, action and successor together: an (S, A, S) array or a
+            sparse (S·A, S) each.
         known: (S, A) part of the reward that is known, such as the cost of a step; 0 by default.
 
     Returns:
@@ -57,7 +58,9 @@ def expected_features(
     if state is not None:
         parts.append(np.repeat(_shaped("state", state, (n_states,))[:, None, :], n_actions, axis=1))
     if action is not None:
-        parts.append(np.repeat(_shaped("action", action, (n_actions,))[None, :, :], n_states, axis=0))
+        parts.append(
+            np.repeat(_shaped("action", action, (n_actions,))[None, :, :], n_states, axis=0)
+        )
     if pair is not None:
         parts.append(_shaped("pair", pair, (n_states, n_actions)))
     if successor is not None:
@@ -65,16 +68,26 @@ def expected_features(
         parts.append(np.stack([expected_values(mdp, column) for column in columns], axis=2))
     if len(transition):
         rows = mdp.transitions.to_csr()
-        expected = [np.asarray(rows.multiply(as_rows(one, mdp.rewards.shape)).sum(axis=1)) for one in transition]
+        expected = [
+            np.asarray(rows.multiply(as_rows(one, mdp.rewards.shape)).sum(axis=1))
+            for one in transition
+        ]
         parts.append(np.stack([column.reshape(mdp.rewards.shape) for column in expected], axis=2))
     if not parts:
-        raise SolverError("there are no features: give some of the state, the action, the pair, the successor or all three")
-    return Features(mdp.with_rewards(known + np.zeros(mdp.rewards.shape)), np.concatenate(parts, axis=2))
+        raise SolverError(
+            "there are no features: give some of the state, the action, the pair, the successor or "
+            "all three"
+        )
+    return Features(
+        mdp.with_rewards(known + np.zeros(mdp.rewards.shape)), np.concatenate(parts, axis=2)
+    )
 
 
 def _shaped(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
     array = np.asarray(values, dtype=np.float64)
     if array.shape[:-1] != shape or array.ndim != len(shape) + 1:
         wanted = ", ".join(map(str, shape))
-        raise SolverError(f"features of the {name} must have shape ({wanted}, K), not {array.shape}")
+        raise SolverError(
+            f"features of the {name} must have shape ({wanted}, K), not {array.shape}"
+        )
     return array

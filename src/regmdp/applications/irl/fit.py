@@ -1,8 +1,9 @@
 r"""Finding the reward: by matching expected features, or by the likelihood of the actions.
 
-Matching minimises \(V^*_\theta(\rho) - \langle r_\theta, d \rangle\), with d the demonstrator's occupancy. For rewards that are
-linear in θ that is convex, and its gradient is what the optimal policy expects of each feature less what was demonstrated. At the
-minimum it is, but for a constant, τ times the divergence of what was demonstrated from the optimal policy, where one went.
+Matching minimises \(V^*_\theta(\rho) - \langle r_\theta, d \rangle\), with d the demonstrator's
+occupancy. For rewards that are linear in θ that is convex, and its gradient is what the optimal
+policy expects of each feature less what was demonstrated. At the minimum it is, but for a constant,
+τ times the divergence of what was demonstrated from the optimal policy, where one went.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Recovered:
         demonstrations: What was demonstrated.
         method: How it was found.
         gradient: (K,) what is left of the gradient of the objective.
-        gradient_error: Bound on the largest error of the gradient that the inner solution may cause.
+        gradient_error: Bound on the largest error of the gradient that the inner solution may
+            cause.
         converged: Whether the gradient came down to the tolerance, or to its error.
         status: How the search ended, in a sentence.
         seconds: Time that it took.
@@ -81,7 +83,8 @@ class Recovered:
     def explained(self) -> float:
         """Share that the reward takes away of the divergence from who wants nothing, and only follows the regularizer.
 
-        It is 1 if every action is explained, and 0 if the uniform policy, or the reference, did as well.
+        It is 1 if every action is explained, and 0 if the uniform policy, or the reference, did as
+        well.
         """
         mdp, regularizer = self.linearization.mdp, self.linearization.regularizer
         aimless = regularizer.maximiser(np.where(mdp.available, 0.0, -np.inf), mdp.available)
@@ -101,7 +104,8 @@ class Recovered:
     def information(self) -> Float[np.ndarray, "K K"]:
         """(K, K) how sharply the demonstrations tell the parameters of a linear reward, by the objective that was minimised.
 
-        For feature matching it is the second derivative of the objective, and for the likelihood the information of an action seen.
+        For feature matching it is the second derivative of the objective, and for the likelihood
+        the information of an action seen.
         """
         return self.objective.information()
 
@@ -111,15 +115,36 @@ class Recovered:
         rows = [
             ("method", self.method),
             ("data", repr(data)),
-            ("reward", f"{self.theta.size} parameters, the largest {np.max(np.abs(self.theta)):.4g} in size"),
-            ("fit", f"{self.divergence:.4g} nats an action from what was done; explains {100 * self.explained:.1f} %"),
-            ("gradient", f"at most {np.max(np.abs(self.gradient)):.2g} left, of which {self.gradient_error:.2g} may be error"),
+            (
+                "reward",
+                (
+                    f"{self.theta.size} parameters, the largest {np.max(np.abs(self.theta)):.4g} "
+                    "in size"
+                ),
+            ),
+            (
+                "fit",
+                (
+                    f"{self.divergence:.4g} nats an action from what was done; explains "
+                    f"{100 * self.explained:.1f} %"
+                ),
+            ),
+            (
+                "gradient",
+                (
+                    f"at most {np.max(np.abs(self.gradient)):.2g} left, of which "
+                    f"{self.gradient_error:.2g} may be error"
+                ),
+            ),
             ("status", f"{self.status}, {self.seconds:.2f} s"),
         ]
         return "\n".join(f"{name:<12} {text}" for name, text in rows)
 
     def __repr__(self) -> str:
-        return f"Recovered({self.theta.size} parameters; {self.divergence:.4g} nats from what was done)"
+        return (
+            f"Recovered({self.theta.size} parameters; {self.divergence:.4g} nats from what was "
+            "done)"
+        )
 
 
 def match_features(
@@ -133,33 +158,39 @@ def match_features(
 ) -> Recovered:
     r"""Find the reward whose optimal policy expects as much of each feature as was demonstrated.
 
-    For linear rewards the problem is convex, and any regularizer will do; it is the dual of maximising the policy's regularizer
-    subject to the demonstrated features.
+    For linear rewards the problem is convex, and any regularizer will do; it is the dual of
+    maximising the policy's regularizer subject to the demonstrated features.
 
     Args:
-        parameters: How the reward depends on θ: :func:`expected_features`, or :class:`regmdp.gradients.Function`.
+        parameters: How the reward depends on θ: :func:`expected_features`, or
+            :class:`regmdp.gradients.Function`.
         demonstrations: What was done.
-        regularizer: What the demonstrator's policy is regularized with, as Shannon(temperature=1.0).
+        regularizer: What the demonstrator's policy is regularized with, as
+            Shannon(temperature=1.0).
         ridge: Weight of ½‖θ‖², which is added; a little makes the answer unique.
         start: (K,) θ to start from; 0 by default.
         listener: Is told θ and the objective at each point.
 
     Raises:
         SolverError: if the parameters do not fit.
-        UnboundedError: if γ = 1 and at the start it pays never to end: say a cost of each step, as a known part of the reward.
+        UnboundedError: if γ = 1 and at the start it pays never to end: say a cost of each step, as
+            a known part of the reward.
 
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, soft = rm.models.chain(5), rm.Shannon(temperature=0.5)
         >>> expert = rm.solve(mdp, soft, tol=1e-12).policy
         >>> seen = rm.irl.Demonstrations.of_policy(mdp, expert)
-        >>> found = rm.irl.match_features(rm.irl.expected_features(mdp, pair=mdp.rewards[:, :, None]), seen, soft)
+        >>> found = rm.irl.match_features(
+        ...     rm.irl.expected_features(mdp, pair=mdp.rewards[:, :, None]), seen, soft
+        ... )
         >>> found.theta.round(6), bool(np.max(np.abs(found.policy - expert)) < 1e-6)
         (array([1.]), True)
 
     References:
-        Ziebart, Bagnell & Dey 2010, ICML, "Modeling interaction via the principle of maximum causal entropy"; Zhou, Bloem & Bambos
-        2018, IEEE Transactions on Automatic Control 63(9), for infinite horizons.
+        Ziebart, Bagnell & Dey 2010, ICML, "Modeling interaction via the principle of maximum causal
+        entropy"; Zhou, Bloem & Bambos 2018, IEEE Transactions on Automatic Control 63(9), for
+        infinite horizons.
     """
     objective = _Matching(parameters, demonstrations, regularizer, ridge, listener)
     return objective.search(start, "matching expected features")
@@ -176,12 +207,14 @@ def maximize_likelihood(
 ) -> Recovered:
     """Find the reward under which the actions, in the states in which they were seen, are most likely.
 
-    It needs nothing of where the demonstrations begin or end. With long demonstrations it agrees with :func:`match_features`.
+    It needs nothing of where the demonstrations begin or end. With long demonstrations it agrees
+    with :func:`match_features`.
 
     Args:
         parameters: How the reward depends on θ.
         demonstrations: What was done.
-        regularizer: Shannon or KL, whose policies give all actions of their domain some probability.
+        regularizer: Shannon or KL, whose policies give all actions of their domain some
+            probability.
         ridge: Weight of ½‖θ‖², which is subtracted from the mean log-likelihood.
         start: (K,) θ to start from; 0 by default.
         listener: Is told θ and minus the mean log-likelihood at each point.
@@ -192,20 +225,31 @@ def maximize_likelihood(
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, soft = rm.models.chain(5), rm.Shannon(temperature=0.5)
-        >>> seen = rm.irl.Demonstrations.of_trajectories(mdp, [([0, 1, 2, 3, 4], [1, 1, 1, 1, 1]), ([0, 0, 1, 0], [0, 1, 0, 1])])
-        >>> found = rm.irl.maximize_likelihood(rm.irl.expected_features(mdp, state=np.eye(5)[:, 4:]), seen, soft)
+        >>> seen = rm.irl.Demonstrations.of_trajectories(
+        ...     mdp, [([0, 1, 2, 3, 4], [1, 1, 1, 1, 1]), ([0, 0, 1, 0], [0, 1, 0, 1])]
+        ... )
+        >>> found = rm.irl.maximize_likelihood(
+        ...     rm.irl.expected_features(mdp, state=np.eye(5)[:, 4:]), seen, soft
+        ... )
         >>> bool(found.theta[0] > 0)  # the last state is worth going to
         True
     """
-    if not isinstance(regularizer, Shannon | KL) or not np.all(np.asarray(regularizer.temperature) > 0):
-        raise RegularizerError("the likelihood of actions needs Shannon or KL with a positive temperature; use match_features")
+    if not isinstance(regularizer, Shannon | KL) or not np.all(
+        np.asarray(regularizer.temperature) > 0
+    ):
+        raise RegularizerError(
+            "the likelihood of actions needs Shannon or KL with a positive temperature; use "
+            "match_features"
+        )
     allowed = regularizer.domain(demonstrations.mdp.available)
-    forbidden = demonstrations.counts > 0 if allowed is None else (demonstrations.counts > 0) & ~allowed
+    forbidden = (
+        demonstrations.counts > 0 if allowed is None else (demonstrations.counts > 0) & ~allowed
+    )
     if allowed is not None and forbidden.any():
         state, action = (int(i) for i in np.argwhere(forbidden)[0])
         raise RegularizerError(
-            f"{demonstrations.mdp.describe(state, action)} was demonstrated, but the reference gives it probability 0; "
-            f"{int(np.count_nonzero(forbidden))} pairs are like that"
+            f"{demonstrations.mdp.describe(state, action)} was demonstrated, but the reference "
+            f"gives it probability 0; {int(np.count_nonzero(forbidden))} pairs are like that"
         )
     objective = _Likelihood(parameters, demonstrations, regularizer, ridge, listener)
     return objective.search(start, "maximum likelihood of the actions")
@@ -253,7 +297,10 @@ class _Objective(ABC):
         count = self.parameters.n_parameters
         if start is None:
             if count is None:
-                raise SolverError("a reward that is a function needs a start=…, which says how many parameters there are")
+                raise SolverError(
+                    "a reward that is a function needs a start=…, which says how many parameters "
+                    "there are"
+                )
             start = np.zeros(count)
         point = self.parameters.checked(start)
         self._at(point)
@@ -261,20 +308,42 @@ class _Objective(ABC):
         try:
             options: dict[str, Any] = {"gtol": goal, "maxiter": MAX_ITERATIONS}
             if isinstance(self.parameters, Features):
-                found = minimize(self.value, point, jac=self.gradient, hessp=self.product, method="trust-ncg", options=options)
+                found = minimize(
+                    self.value,
+                    point,
+                    jac=self.gradient,
+                    hessp=self.product,
+                    method="trust-ncg",
+                    options=options,
+                )
             else:
-                found = minimize(self.value, point, jac=self.gradient, method="BFGS", options=options)
+                found = minimize(
+                    self.value, point, jac=self.gradient, method="BFGS", options=options
+                )
             point = found.x
         except KeyboardInterrupt:
             interrupted, point = True, self._best[1]
         gradient, error = self.gradient(point), self._error(point)
         left = float(np.linalg.norm(gradient))
-        converged = not interrupted and left <= 10.0 * max(goal, 2.0 * error * np.sqrt(point.size), 1e-6)
+        converged = not interrupted and left <= 10.0 * max(
+            goal, 2.0 * error * np.sqrt(point.size), 1e-6
+        )
         verdict = "interrupted" if interrupted else "converged" if converged else "not converged"
         return Recovered(
-            point, self._linear.mdp.rewards, self._solution, self._linear, self.parameters, self.demonstrations, method, gradient,
-            error, converged, f"{verdict}: the gradient's norm is {left:.1e}", time.perf_counter() - begin, self,
-        )  # fmt: skip
+            point,
+            self._linear.mdp.rewards,
+            self._solution,
+            self._linear,
+            self.parameters,
+            self.demonstrations,
+            method,
+            gradient,
+            error,
+            converged,
+            f"{verdict}: the gradient's norm is {left:.1e}",
+            time.perf_counter() - begin,
+            self,
+        )
 
     def value(self, theta: Float[np.ndarray, " K"]) -> float:
         """Return the objective; infinite where it pays never to end, which the search comes back from."""
@@ -291,15 +360,24 @@ class _Objective(ABC):
         if isinstance(self.parameters, Features):
             own = self.parameters.expected(self.direct())
         else:
-            own = np.array([np.sum(self.direct() * change.rewards) for change in self.parameters.changes(theta)])
+            own = np.array(
+                [
+                    np.sum(self.direct() * change.rewards)
+                    for change in self.parameters.changes(theta)
+                ]
+            )
         return slope + own + self.ridge * theta
 
-    def product(self, theta: Float[np.ndarray, " K"], direction: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
+    def product(
+        self, theta: Float[np.ndarray, " K"], direction: Float[np.ndarray, " K"]
+    ) -> Float[np.ndarray, " K"]:
         """Return its second derivative times a direction, for linear rewards."""
         assert isinstance(self.parameters, Features)
         if not np.isfinite(self.value(theta)):
             return direction
-        moved = self._at(theta).hessian_product(Change(rewards=self.parameters.along(direction)), **self.weights())
+        moved = self._at(theta).hessian_product(
+            Change(rewards=self.parameters.along(direction)), **self.weights()
+        )
         return self.parameters.expected(moved.rewards) + self.ridge * direction
 
     def _error(self, theta: Float[np.ndarray, " K"]) -> float:
@@ -307,7 +385,9 @@ class _Objective(ABC):
         slope, changes = self.slope(self._at(theta)), self.parameters.changes(theta)
         if theta.size <= FEW:
             return max(slope.error_along(change) for change in changes)
-        return slope.errors.rewards * max(float(np.max(np.abs(np.asarray(change.rewards)))) for change in changes)
+        return slope.errors.rewards * max(
+            float(np.max(np.abs(np.asarray(change.rewards)))) for change in changes
+        )
 
     def _at(self, theta: Float[np.ndarray, " K"]) -> Linearization:
         if self._theta is None or not np.array_equal(theta, self._theta):
@@ -327,7 +407,10 @@ class _Matching(_Objective):
     """V*(ρ) less the demonstrated reward."""
 
     def worth(self, linear: Linearization) -> float:
-        return float(self.demonstrations.initial @ linear.best - np.sum(self.demonstrations.occupancy * linear.mdp.rewards))
+        return float(
+            self.demonstrations.initial @ linear.best
+            - np.sum(self.demonstrations.occupancy * linear.mdp.rewards)
+        )
 
     def direct(self) -> Float[np.ndarray, "S A"]:
         return -self.demonstrations.occupancy
@@ -336,7 +419,9 @@ class _Matching(_Objective):
         return {"value": self.demonstrations.initial}
 
     def information(self) -> Float[np.ndarray, "K K"]:
-        rows = [self.product(self._theta, unit) - self.ridge * unit for unit in np.eye(self._theta.size)]
+        rows = [
+            self.product(self._theta, unit) - self.ridge * unit for unit in np.eye(self._theta.size)
+        ]
         return 0.5 * (np.array(rows) + np.array(rows).T)
 
 
@@ -345,13 +430,17 @@ class _Likelihood(_Objective):
 
     def worth(self, linear: Linearization) -> float:
         weights = self.weights()
-        return float(weights["value"] @ linear.best + np.sum(weights["q"] * linear.q)) + self._offset
+        return (
+            float(weights["value"] @ linear.best + np.sum(weights["q"] * linear.q)) + self._offset
+        )
 
     def direct(self) -> Float[np.ndarray, "S A"]:
         return np.zeros(self.demonstrations.counts.shape)
 
     def weights(self) -> dict[str, Any]:
-        tau = np.broadcast_to(np.asarray(self.regularizer.temperature), self.demonstrations.initial.shape)[:, None]
+        tau = np.broadcast_to(
+            np.asarray(self.regularizer.temperature), self.demonstrations.initial.shape
+        )[:, None]
         share = self.demonstrations.counts / self.demonstrations.counts.sum() / tau
         return {"value": share.sum(axis=1), "q": -share}
 

@@ -1,7 +1,8 @@
 r"""What demonstrations cannot tell of a reward.
 
-Two rewards have the same optimal policy everywhere exactly if they differ by \(f(s) - \gamma \sum_t P(t|s,a) f(t)\) for some f:
-whatever happens between two visits, f cancels. Nor can anything be told of states to which nobody ever goes.
+Two rewards have the same optimal policy everywhere exactly if they differ by
+\(f(s) - \gamma \sum_t P(t|s,a) f(t)\) for some f: whatever happens between two visits, f cancels.
+Nor can anything be told of states to which nobody ever goes.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ __all__ = ["Identification", "identify", "reward_with_value"]
 
 #: A direction counts as not told if its curvature is below this part of the largest.
 FLAT = 1e-9
-#: A policy that moves by less than this, for a change of the reward by a temperature, does not move.
+#: A policy that moves by less than this, for a change of the reward by a temperature, does not
+#: move.
 STILL = 1e-6
 
 
@@ -34,10 +36,12 @@ class Identification:
     """Which parameters of a reward the demonstrations tell.
 
     Attributes:
-        curvature: (K,) information along the directions, the largest first: how sharply each is told.
+        curvature: (K,) information along the directions, the largest first: how sharply each is
+            told.
         directions: (K, K) the directions, a column each, in the parameters.
         told: How many of them the demonstrations tell.
-        shaping: How many of the others no demonstration in this model could tell: the optimal policy is the same everywhere.
+        shaping: How many of the others no demonstration in this model could tell: the optimal
+            policy is the same everywhere.
     """
 
     curvature: Float[np.ndarray, " K"]
@@ -56,14 +60,26 @@ class Identification:
         if self.told == count:
             sharpest, least = self.curvature[0], self.curvature[-1]
             return (
-                f"all {count} directions of the reward are told, the least sharply {sharpest / least:.1e} times less than the first"
+                f"all {count} directions of the reward are told, the least sharply "
+                f"{sharpest / least:.1e} times less than the first"
             )
-        lines = [f"{self.told} of {count} directions of the reward are told; {count - self.told} are not:"]
+        lines = [
+            (
+                f"{self.told} of {count} directions of the reward are told; {count - self.told} "
+                "are not:"
+            )
+        ]
         if self.shaping:
-            lines.append(f"- {self.shaping} leave the optimal policy as it is in every state: no demonstrations can tell them")
+            lines.append(
+                f"- {self.shaping} leave the optimal policy as it is in every state: no "
+                "demonstrations can tell them"
+            )
         unseen = count - self.told - self.shaping
         if unseen:
-            lines.append(f"- {unseen} change the policy only where nobody was seen: demonstrations from elsewhere would tell them")
+            lines.append(
+                f"- {unseen} change the policy only where nobody was seen: demonstrations from "
+                "elsewhere would tell them"
+            )
         return "\n".join(lines)
 
 
@@ -80,14 +96,18 @@ def identify(recovered: Recovered) -> Identification:
         >>> import numpy as np, regmdp as rm
         >>> mdp, soft = rm.models.chain(4), rm.Shannon(temperature=0.5)
         >>> seen = rm.irl.Demonstrations.of_policy(mdp, rm.solve(mdp, soft).policy)
-        >>> found = rm.irl.match_features(rm.irl.expected_features(mdp, state=np.eye(4)), seen, soft)
-        >>> print(rm.irl.identify(found).summary())  # a constant added to all states changes nothing
+        >>> found = rm.irl.match_features(
+        ...     rm.irl.expected_features(mdp, state=np.eye(4)), seen, soft
+        ... )
+        >>> print(
+        ...     rm.irl.identify(found).summary()
+        ... )  # a constant added to all states changes nothing
         3 of 4 directions of the reward are told; 1 are not:
         - 1 leave the optimal policy as it is in every state: no demonstrations can tell them
 
     References:
-        Ng, Harada & Russell 1999, ICML, "Policy invariance under reward transformations"; Cao, Cohen & Szpruch 2021, NeurIPS,
-        "Identifiability in inverse reinforcement learning".
+        Ng, Harada & Russell 1999, ICML, "Policy invariance under reward transformations"; Cao,
+        Cohen & Szpruch 2021, NeurIPS, "Identifiability in inverse reinforcement learning".
     """
     parameters, linear = recovered.parameters, recovered.linearization
     if not isinstance(parameters, Features):
@@ -102,17 +122,25 @@ def identify(recovered: Recovered) -> Identification:
         size = float(np.max(np.abs(rewards)))
         change = Change(rewards=scale / size * rewards) if size > 0 else Change()
         moves.append(linear.derivative(change).policy.ravel())
-    # directions that are not told may be mixed with each other: it counts in how many ways the policy moves, if at all
-    moving = int(np.count_nonzero(np.linalg.svd(np.array(moves), compute_uv=False) > STILL)) if moves else 0
+    # directions that are not told may be mixed with each other: it counts in how many ways the
+    # policy moves, if at all
+    moving = (
+        int(np.count_nonzero(np.linalg.svd(np.array(moves), compute_uv=False) > STILL))
+        if moves
+        else 0
+    )
     shaping = len(moves) - moving
     return Identification(curvature, directions, told, shaping)
 
 
-def reward_with_value(mdp: MDP, policy: Any, value: Any, regularizer: Regularizer) -> Float[np.ndarray, "S A"]:
+def reward_with_value(
+    mdp: MDP, policy: Any, value: Any, regularizer: Regularizer
+) -> Float[np.ndarray, "S A"]:
     r"""Return the (S, A) reward for which a policy is optimal and has a given value: as the value varies, all there are.
 
-    With ξ a subgradient of h at the policy, \(Q = V + \tau h(\pi) + \tau (\xi - \langle \pi, \xi \rangle)\), and r = Q - γ P V.
-    With Shannon's entropy that is V + τ log π - γ P V.
+    With ξ a subgradient of h at the policy,
+    \(Q = V + \tau h(\pi) + \tau (\xi - \langle \pi, \xi \rangle)\), and r = Q - γ P V. With
+    Shannon's entropy that is V + τ log π - γ P V.
 
     Args:
         mdp: The model; its rewards do not count.
@@ -121,7 +149,8 @@ def reward_with_value(mdp: MDP, policy: Any, value: Any, regularizer: Regularize
         regularizer: The regularizer.
 
     Raises:
-        SolverError: if no finite reward makes the policy optimal: it never takes an action which it would have to.
+        SolverError: if no finite reward makes the policy optimal: it never takes an action which it
+            would have to.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -132,7 +161,8 @@ def reward_with_value(mdp: MDP, policy: Any, value: Any, regularizer: Regularize
         True
 
     Reference:
-        Cao, Cohen & Szpruch 2021, NeurIPS, "Identifiability in inverse reinforcement learning", Theorem 1.
+        Cao, Cohen & Szpruch 2021, NeurIPS, "Identifiability in inverse reinforcement learning",
+        Theorem 1.
     """
     regularizer = checked_regularizer(mdp, regularizer)
     p = np.asarray(as_policy(mdp, policy, regularizer))
@@ -143,8 +173,9 @@ def reward_with_value(mdp: MDP, policy: Any, value: Any, regularizer: Regularize
     if not np.isfinite(slope).all():
         state, action = (int(i) for i in np.argwhere(~np.isfinite(slope))[0])
         raise SolverError(
-            f"no finite reward makes a policy optimal that gives {mdp.describe(state, action)} probability {p[state, action]:g}; "
-            f"{int(np.count_nonzero(~np.isfinite(slope)))} pairs are like that"
+            f"no finite reward makes a policy optimal that gives {mdp.describe(state, action)} "
+            f"probability {p[state, action]:g}; {int(np.count_nonzero(~np.isfinite(slope)))} pairs "
+            "are like that"
         )
     cost = np.where(mdp.terminal, 0.0, regularizer.cost(p, available))[:, None]
     q = v[:, None] + cost + tau * (slope - np.sum(p * slope, axis=1, keepdims=True))

@@ -1,7 +1,8 @@
 r"""Estimating what travellers want from the routes they took.
 
-The log-likelihood is concave where the value is finite, and its second derivative is minus the covariance of what a route sums up
-to: with u = ∂V/∂β, the surprise of a step is \(\delta = x(a|k) + u(a) - u(k)\), and what the steps of a route add are uncorrelated.
+The log-likelihood is concave where the value is finite, and its second derivative is minus the
+covariance of what a route sums up to: with u = ∂V/∂β, the surprise of a step is
+\(\delta = x(a|k) + u(a) - u(k)\), and what the steps of a route add are uncorrelated.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class RouteEstimates:
     Attributes:
         model: The model at the estimates.
         trips: The trips.
-        converged: Whether the search came within a ten-thousandth of a standard error of the maximum.
+        converged: Whether the search came within a ten-thousandth of a standard error of the
+            maximum.
         status: How it ended, in a sentence.
         iterations: Number of parameters that were tried.
         infeasible: How many of these had an infinite value.
@@ -76,8 +78,9 @@ class RouteEstimates:
         """Return the (K, K) covariance of the estimates.
 
         Args:
-            kind: "information", the inverse of the information; "opg", that of the outer product of the scores of the trips; or
-                "sandwich", both, which holds where trips are independent but the model is not quite right.
+            kind: "information", the inverse of the information; "opg", that of the outer product of
+                the scores of the trips; or "sandwich", both, which holds where trips are
+                independent but the model is not quite right.
 
         Raises:
             SampleError: if there is no such kind, or the trips do not tell some parameter.
@@ -95,7 +98,13 @@ class RouteEstimates:
 
     def standard_errors(self, kind: str = "information") -> dict[str, float]:
         """Return the standard errors by name: see :meth:`covariance`."""
-        return dict(zip(self.model.features.names, np.sqrt(np.diag(self.covariance(kind))).tolist(), strict=True))
+        return dict(
+            zip(
+                self.model.features.names,
+                np.sqrt(np.diag(self.covariance(kind))).tolist(),
+                strict=True,
+            )
+        )
 
     def summary(self, kind: str = "information") -> str:
         """Return what a person wants to know, with a table of the estimates and intervals of 95 % confidence."""
@@ -103,12 +112,26 @@ class RouteEstimates:
         lines = [
             ("method", "recursive logit, maximum likelihood"),
             ("data", f"{len(self.trips):,} trips over {self.trips.links.size:,} links"),
-            ("likelihood", f"log {self.log_likelihood:.3f}, {self.log_likelihood / len(self.trips):.4f} a trip"),
+            (
+                "likelihood",
+                (
+                    f"log {self.log_likelihood:.3f}, {self.log_likelihood / len(self.trips):.4f} a "
+                    "trip"
+                ),
+            ),
             ("radius", f"the spectral radius of exp(v / scale) is {self.model.spectral_radius()}"),
-            ("status", f"{self.status}; {self.iterations} tried, {self.infeasible} infeasible, {self.seconds:.2f} s"),
+            (
+                "status",
+                (
+                    f"{self.status}; {self.iterations} tried, {self.infeasible} infeasible, "
+                    f"{self.seconds:.2f} s"
+                ),
+            ),
             ("std. errors", kind),
         ]
-        table = coefficient_table(tuple(self.parameters), tuple(self.parameters.values()), tuple(errors.values()))
+        table = coefficient_table(
+            tuple(self.parameters), tuple(self.parameters.values()), tuple(errors.values())
+        )
         return "\n".join([*(f"{name:<12} {text}" for name, text in lines), "", *table])
 
     def __repr__(self) -> str:
@@ -116,16 +139,20 @@ class RouteEstimates:
         return f"RouteEstimates({shown}; log-likelihood {self.log_likelihood:.3f})"
 
 
-def estimate(features: Features, trips: Trips, *, start: ArrayLike | None = None, scale: float = 1.0) -> RouteEstimates:
+def estimate(
+    features: Features, trips: Trips, *, start: ArrayLike | None = None, scale: float = 1.0
+) -> RouteEstimates:
     """Estimate the parameters of a recursive logit from observed routes, by maximum likelihood.
 
-    SciPy's trust-region method searches with exact first and second derivatives. Where the value is infinite the likelihood is 0,
-    so that the region shrinks and the search comes back; no penalty stands in for it. Ctrl-C ends it with the last parameters.
+    SciPy's trust-region method searches with exact first and second derivatives. Where the value is
+    infinite the likelihood is 0, so that the region shrinks and the search comes back; no penalty
+    stands in for it. Ctrl-C ends it with the last parameters.
 
     Args:
         features: The columns of the utility.
         trips: What was observed.
-        start: (K,) parameters to start from, with a finite value; by default the same cost for each feature, doubled until it is.
+        start: (K,) parameters to start from, with a finite value; by default the same cost for each
+            feature, doubled until it is.
         scale: μ; only parameters over the scale can be told from routes.
 
     Raises:
@@ -134,10 +161,14 @@ def estimate(features: Features, trips: Trips, *, start: ArrayLike | None = None
 
     Examples:
         >>> from regmdp.applications import routes
-        >>> network = routes.Network(start=[0, 1, 0], end=[1, 2, 2], attributes={"length": [1.0, 1.0, 3.0]})
+        >>> network = routes.Network(
+        ...     start=[0, 1, 0], end=[1, 2, 2], attributes={"length": [1.0, 1.0, 3.0]}
+        ... )
         >>> features = routes.Features(network, {"length": routes.next_link(network, "length")})
         >>> trips = routes.Trips.of(network, [[0, 1], [0, 1], [0, 1], [2]])
-        >>> round(routes.estimate(features, trips).parameters["length"], 4)  # three to one against one more unit of length
+        >>> round(
+        ...     routes.estimate(features, trips).parameters["length"], 4
+        ... )  # three to one against one more unit of length
         -1.0986
 
     Reference:
@@ -148,7 +179,11 @@ def estimate(features: Features, trips: Trips, *, start: ArrayLike | None = None
     begin = time.perf_counter()
     if trips.network is not features.network:
         raise ModelError("the features and the trips are of different networks; build both on one")
-    point = _first(features, scale) if start is None else np.atleast_1d(np.array(start, dtype=np.float64))
+    point = (
+        _first(features, scale)
+        if start is None
+        else np.atleast_1d(np.array(start, dtype=np.float64))
+    )
     search = _Search(features, trips, scale)
     if not np.isfinite(search.value(point)):
         search.model(point).values(trips.destination[:1])  # which says why
@@ -164,15 +199,25 @@ def estimate(features: Features, trips: Trips, *, start: ArrayLike | None = None
                 break
             point = point - step
     except KeyboardInterrupt:
-        point, status = search.best, "interrupted: these are the best parameters that were tried, not estimates"
+        point, status = (
+            search.best,
+            "interrupted: these are the best parameters that were tried, not estimates",
+        )
     distance = search.newton(point)[1]
     converged = distance <= FOUND and not status
-    status = status or f"{'converged' if converged else 'not converged'}: {distance:.1e} standard errors from the maximum"
+    status = status or (
+        f"{'converged' if converged else 'not converged'}: {distance:.1e} standard errors from "
+        "the maximum"
+    )
     seconds = time.perf_counter() - begin
-    return RouteEstimates(search.model(point), trips, converged, status, search.count, search.infeasible, seconds)
+    return RouteEstimates(
+        search.model(point), trips, converged, status, search.count, search.infeasible, seconds
+    )
 
 
-def surprises(model: RecursiveLogit, trips: Trips) -> tuple[Float[np.ndarray, "K K"], Float[np.ndarray, "n K"]]:
+def surprises(
+    model: RecursiveLogit, trips: Trips
+) -> tuple[Float[np.ndarray, "K K"], Float[np.ndarray, "n K"]]:
     """Return the (K, K) information of the trips and the (n, K) scores of each."""
     network, x = model.network, model.features.matrix
     n, last, k = network.n_link_pairs, network.n_links, model.features.n_features
@@ -187,7 +232,11 @@ def surprises(model: RecursiveLogit, trips: Trips) -> tuple[Float[np.ndarray, "K
         slopes = []
         for values in columns:
             right = np.zeros_like(block.z)
-            np.add.at(right, before[:n], (block.factor.weights.data * values[:n])[:, None] * block.z[after[:n]])
+            np.add.at(
+                right,
+                before[:n],
+                (block.factor.weights.data * values[:n])[:, None] * block.z[after[:n]],
+            )
             slopes.append(block.factor.solve(right) * block.inverse)
         slope = np.stack(slopes, axis=2)
         for place, which in enumerate(block.columns):
@@ -195,14 +244,26 @@ def surprises(model: RecursiveLogit, trips: Trips) -> tuple[Float[np.ndarray, "K
             top = log_z[:, place]
             usable = np.isfinite(top[before]) & np.isfinite(top[after])
             chosen = np.where(
-                usable, np.exp(np.where(usable, model.utility / model.scale + top[after] - top[before], -np.inf)), 0.0
+                usable,
+                np.exp(
+                    np.where(
+                        usable, model.utility / model.scale + top[after] - top[before], -np.inf
+                    )
+                ),
+                0.0,
             )
             u = np.concatenate((slope[:, place], np.zeros((network.n_nodes, k))))
             ahead = np.stack(columns, axis=1) + u[after]
             np.add.at(u, before[n:], chosen[n:, None] * ahead[n:])
             scores[mine] -= u[last + trips.origin[mine]]
             surprise = ahead - u[before]
-            flow = _flows(model, block, place, chosen, np.bincount(trips.origin[mine], minlength=network.n_nodes))
+            flow = _flows(
+                model,
+                block,
+                place,
+                chosen,
+                np.bincount(trips.origin[mine], minlength=network.n_nodes),
+            )
             information += surprise.T @ (flow[:, None] * surprise)
             ends = np.flatnonzero(network.end == nodes[which])
             inflow = np.bincount(after, weights=flow, minlength=last)[ends]
@@ -212,7 +273,11 @@ def surprises(model: RecursiveLogit, trips: Trips) -> tuple[Float[np.ndarray, "K
 
 
 def _flows(
-    model: RecursiveLogit, block: Any, place: int, chosen: Float[np.ndarray, " P"], leaving: Int[np.ndarray, " N"]
+    model: RecursiveLogit,
+    block: Any,
+    place: int,
+    chosen: Float[np.ndarray, " P"],
+    leaving: Int[np.ndarray, " N"],
 ) -> Float[np.ndarray, " P"]:
     """Return the (P,) travellers on every pair to one destination, of those that leave each node."""
     network = model.network
@@ -229,7 +294,9 @@ def _flows(
 def _first(features: Features, scale: float) -> Float[np.ndarray, " K"]:
     """Return the same cost for each feature, in units of its mean, large enough for values to be finite."""
     matrix = features.matrix
-    size = np.asarray(abs(matrix).sum(axis=0)).ravel() / np.maximum(np.asarray((matrix != 0).sum(axis=0)).ravel(), 1)
+    size = np.asarray(abs(matrix).sum(axis=0)).ravel() / np.maximum(
+        np.asarray((matrix != 0).sum(axis=0)).ravel(), 1
+    )
     sign = np.sign(np.asarray(matrix.sum(axis=0)).ravel())
     unit = np.where(size > 0, -sign / np.where(size > 0, size, 1.0), 0.0) * scale
     for doubling in range(DOUBLINGS):
@@ -240,7 +307,9 @@ def _first(features: Features, scale: float) -> Float[np.ndarray, " K"]:
         except ModelError:
             break
         return 2.0**doubling * unit
-    raise SampleError("no parameters with a finite value were found to start from: say some, start=…")
+    raise SampleError(
+        "no parameters with a finite value were found to start from: say some, start=…"
+    )
 
 
 @dataclass(eq=False)

@@ -30,8 +30,13 @@ class Features:
 
     Examples:
         >>> from regmdp.applications import routes
-        >>> network = routes.Network(start=[0, 1, 1], end=[1, 0, 2], attributes={"length": [1.0, 1.0, 3.0]})
-        >>> columns = {"length": routes.next_link(network, "length"), "U-turn": routes.u_turns(network)}
+        >>> network = routes.Network(
+        ...     start=[0, 1, 1], end=[1, 0, 2], attributes={"length": [1.0, 1.0, 3.0]}
+        ... )
+        >>> columns = {
+        ...     "length": routes.next_link(network, "length"),
+        ...     "U-turn": routes.u_turns(network),
+        ... }
         >>> features = routes.Features(network, columns)
         >>> features
         Features(length, U-turn; 6 pairs)
@@ -49,10 +54,14 @@ class Features:
             columns: Name -> (P,) finite numbers, dense or a sparse (P, 1) column.
 
         Raises:
-            ModelError: if there is no column, or one has another length or a number that is not finite.
+            ModelError: if there is no column, or one has another length or a number that is not
+                finite.
         """
         if not columns:
-            raise ModelError("there is no feature; a utility needs at least one, such as next_link(network, 'length')")
+            raise ModelError(
+                "there is no feature; a utility needs at least one, such as next_link(network, "
+                "'length')"
+            )
         self.network, self.names = network, tuple(columns)
         parts = [_as_column(name, values, network.n_pairs) for name, values in columns.items()]
         self.matrix: Any = sp.csr_array(sp.hstack(parts))
@@ -74,7 +83,10 @@ def next_link(network: Network, attribute: str) -> Float[np.ndarray, " P"]:
         attribute: One of the names in network.attributes.
     """
     if attribute not in network.attributes:
-        raise ModelError(f"the links have no attribute {attribute!r}; they have {', '.join(network.attributes) or 'none'}")
+        raise ModelError(
+            f"the links have no attribute {attribute!r}; they have "
+            f"{', '.join(network.attributes) or 'none'}"
+        )
     return network.attributes[attribute][network.pair_link]
 
 
@@ -95,8 +107,8 @@ def left_turns(network: Network) -> Float[np.ndarray, " P"]:
     """(P,) 1 where the direction turns left by more than 40° and less than 177°, which needs coordinates.
 
     Reference:
-        Fosgerau, Frejinger and Karlström, A link based network route choice model with unrestricted choice set, Transportation
-        Research Part B 56, 2013, section 4, has the same angles.
+        Fosgerau, Frejinger and Karlström, A link based network route choice model with unrestricted
+        choice set, Transportation Research Part B 56, 2013, section 4, has the same angles.
     """
     if network.coordinates is None:
         raise ModelError("left turns need coordinates; give the network those of its nodes")
@@ -143,10 +155,15 @@ def _as_column(name: str, values: Any, n_pairs: int) -> Any:
     else:
         array = np.asarray(values, dtype=np.float64)
         if array.shape != (n_pairs,):
-            raise ModelError(f"feature {name!r} has shape {array.shape}; it needs one number a pair, ({n_pairs},)")
+            raise ModelError(
+                f"feature {name!r} has shape {array.shape}; it needs one number a pair, "
+                f"({n_pairs},)"
+            )
         column = sp.csr_array(array[:, None])
     if column.shape != (n_pairs, 1):
-        raise ModelError(f"feature {name!r} has shape {column.shape}; a sparse column has ({n_pairs}, 1)")
+        raise ModelError(
+            f"feature {name!r} has shape {column.shape}; a sparse column has ({n_pairs}, 1)"
+        )
     bad = ~np.isfinite(column.data)
     if bad.any():
         raise ModelError(f"feature {name!r} has {int(bad.sum())} entries that are not finite")

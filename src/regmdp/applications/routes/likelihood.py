@@ -15,7 +15,8 @@ __all__ = ["gradient", "link_flows", "log_likelihood", "pair_flows"]
 def pair_flows(model: RecursiveLogit, demand: Demand) -> Float[np.ndarray, " P"]:
     r"""(P,) expected travellers on every pair, to all destinations together.
 
-    With G = F / z the flows F of one destination solve :math:`(I - M^\top) G = h`, h being what enters from the origins over z.
+    With G = F / z the flows F of one destination solve :math:`(I - M^\top) G = h`, h being what
+    enters from the origins over z.
 
     Args:
         model: How they choose.
@@ -46,7 +47,9 @@ def pair_flows(model: RecursiveLogit, demand: Demand) -> Float[np.ndarray, " P"]
         inflow = np.zeros_like(log_z)
         np.add.at(inflow, first, entering)
         adjoint = block.factor.solve_transposed(inflow * block.inverse)
-        flows[:n] += block.factor.weights.data * np.einsum("pm,pm->p", adjoint[before], block.z[after])
+        flows[:n] += block.factor.weights.data * np.einsum(
+            "pm,pm->p", adjoint[before], block.z[after]
+        )
     return flows
 
 
@@ -55,7 +58,9 @@ def link_flows(model: RecursiveLogit, demand: Demand) -> Float[np.ndarray, " L"]
 
     Examples:
         >>> from regmdp.applications import routes
-        >>> network = routes.Network(start=[0, 1, 0], end=[1, 2, 2], attributes={"length": [1.0, 1.0, 2.0]})
+        >>> network = routes.Network(
+        ...     start=[0, 1, 0], end=[1, 2, 2], attributes={"length": [1.0, 1.0, 2.0]}
+        ... )
         >>> features = routes.Features(network, {"length": routes.next_link(network, "length")})
         >>> model = routes.RecursiveLogit(features, [-1.0])
         >>> routes.link_flows(model, routes.Demand(network, [0], [2], [10.0])).round(6)

@@ -1,10 +1,11 @@
 r"""The linear equations of the recursive logit, solved for many destinations with few factorizations.
 
-With w = v / μ and M = exp(w), z = exp(V / μ) solves z = M z + b, where b is 1 at the links that end at the destination. M does not
-depend on the destination, so one factorization of I - M serves all of them. What it cannot hold is a z whose smallest and largest
-component are further apart than doubles reach. Such destinations are solved in other units: with potentials φ,
-M' = exp(w + φ_a - φ_k) and z' = z exp(-φ), where φ is the value of the best route to one of them. Whatever comes out within
-range is kept, and the rest tries the next destination's potentials.
+With w = v / μ and M = exp(w), z = exp(V / μ) solves z = M z + b, where b is 1 at the links that end
+at the destination. M does not depend on the destination, so one factorization of I - M serves all
+of them. What it cannot hold is a z whose smallest and largest component are further apart than
+doubles reach. Such destinations are solved in other units: with potentials φ, M' = exp(w + φ_a -
+φ_k) and z' = z exp(-φ), where φ is the value of the best route to one of them. Whatever comes out
+within range is kept, and the rest tries the next destination's potentials.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ __all__ = ["Block", "Factor", "feasible", "log_radius", "segments", "solve"]
 
 #: Right-hand sides are this at most: 1e100 leaves 1e-200 below and 1e200 above them.
 LIFT = 100.0 * np.log(10.0)
-#: A column is kept if its smallest component is at least this, where nothing that underflowed matters,
+#: A column is kept if its smallest component is at least this, where nothing that underflowed
+#: matters,
 SMALLEST = 1e-200
 #: its range is at most this, so that z and 1 / z are both numbers,
 RANGE = 1e280
@@ -58,8 +60,9 @@ class Factor(NamedTuple):
 class Block(NamedTuple):
     """Destinations that were solved with one factorization.
 
-    columns: (m,) which of the destinations asked for. z: (L, m) in the units of the factor, each column in one more of its own,
-    0 where the destination cannot be reached. shift: (m,) log z of the problem is log(z) + potential + shift.
+    columns: (m,) which of the destinations asked for. z: (L, m) in the units of the factor, each
+    column in one more of its own, 0 where the destination cannot be reached. shift: (m,) log z of
+    the problem is log(z) + potential + shift.
     """
 
     factor: Factor
@@ -79,7 +82,9 @@ class Block(NamedTuple):
         return np.divide(1.0, self.z, out=np.zeros_like(self.z), where=self.z > 0)
 
 
-def segments(values: Float[np.ndarray, "P *rest"], starts: Int[np.ndarray, " n1"]) -> Float[np.ndarray, "n *rest"]:
+def segments(
+    values: Float[np.ndarray, "P *rest"], starts: Int[np.ndarray, " n1"]
+) -> Float[np.ndarray, "n *rest"]:
     """Return the log-sum-exp of each run of rows starts[i] … starts[i + 1] - 1; -∞ where a run is empty.
 
     >>> segments(np.log([1.0, 2.0, 4.0]), np.array([0, 2, 2, 3])).round(6)
@@ -106,18 +111,22 @@ def log_radius(network: Network, w: Float[np.ndarray, " P"]) -> Radius:
     return spectral_radius(_matrix(network, np.exp(inner - top)), top)
 
 
-def feasible(network: Network, w: Float[np.ndarray, " P"]) -> tuple[Factor, Float[np.ndarray, " L"]]:
+def feasible(
+    network: Network, w: Float[np.ndarray, " P"]
+) -> tuple[Factor, Float[np.ndarray, " L"]]:
     """Return I - M factorized and log x of a certificate: x > 0 with Mx < x, which exists if and only if the value is finite.
 
     Raises:
-        UnboundedError: if the spectral radius of M is 1 or more, or too close to 1 to be told from it.
+        UnboundedError: if the spectral radius of M is 1 or more, or too close to 1 to be told from
+            it.
     """
     high = float(w.max(initial=-np.inf))
     if not high < LARGEST:
         pair = int(np.argmax(w))
         raise ModelError(
-            f"the utility of going on along {network.describe(int(network.pair_link[pair]))} is {high:.6g} times the scale; "
-            f"utilities are costs with a minus sign, and must stay below {LARGEST:g} times the scale"
+            f"the utility of going on along {network.describe(int(network.pair_link[pair]))} is "
+            f"{high:.6g} times the scale; utilities are costs with a minus sign, and must stay "
+            f"below {LARGEST:g} times the scale"
         )
     potential = np.zeros(network.n_links)
     weights = _matrix(network, np.exp(w[: network.n_link_pairs]))
@@ -169,9 +178,10 @@ def solve(
                 break
         else:
             raise SolverError(
-                f"the values of destination {network.node_names[destinations[pending[0]]]} are not accurate in double precision: "
-                f"the spectral radius of M is {log_radius(network, w)}, too close to 1; make the utilities more negative or the "
-                "scale smaller"
+                f"the values of destination {network.node_names[destinations[pending[0]]]} are not "
+                "accurate in double precision: the spectral radius of M is "
+                f"{log_radius(network, w)}, too close to 1; make the utilities more negative or "
+                "the scale smaller"
             )
         blocks.append(block)
         pending = pending[~good]
@@ -179,7 +189,10 @@ def solve(
 
 
 def _attempt(
-    factor: Factor, arrives: Bool[np.ndarray, "L m"], reached: Bool[np.ndarray, "L m"], pending: Int[np.ndarray, " m"]
+    factor: Factor,
+    arrives: Bool[np.ndarray, "L m"],
+    reached: Bool[np.ndarray, "L m"],
+    pending: Int[np.ndarray, " m"],
 ) -> tuple[Bool[np.ndarray, " m"], Block]:
     """Solve in the units of a factor; return which columns came out whole, and the block of these."""
     potential = factor.potential[:, None]
@@ -202,11 +215,14 @@ def _matrix(network: Network, data: Float[np.ndarray, " n"]) -> Any:
     """Return the (L, L) matrix with these entries at the pairs that begin with a link."""
     n = network.n_link_pairs
     return sp.csr_array(
-        (data, network.pair_link[:n], network.pair_start[: network.n_links + 1]), shape=(network.n_links, network.n_links)
+        (data, network.pair_link[:n], network.pair_start[: network.n_links + 1]),
+        shape=(network.n_links, network.n_links),
     )
 
 
-def _rescaled(network: Network, w: Float[np.ndarray, " P"], potential: Float[np.ndarray, " L"]) -> Factor:
+def _rescaled(
+    network: Network, w: Float[np.ndarray, " P"], potential: Float[np.ndarray, " L"]
+) -> Factor:
     n = network.n_link_pairs
     inner = w[:n] + potential[network.pair_link[:n]] - potential[network.pair_state[:n]]
     weights = _matrix(network, np.exp(np.minimum(inner, LARGEST)))
@@ -214,11 +230,15 @@ def _rescaled(network: Network, w: Float[np.ndarray, " P"], potential: Float[np.
 
 
 def _best_route(
-    network: Network, w: Float[np.ndarray, " P"], certificate: Float[np.ndarray, " L"], arrives: Bool[np.ndarray, " L"]
+    network: Network,
+    w: Float[np.ndarray, " P"],
+    certificate: Float[np.ndarray, " L"],
+    arrives: Bool[np.ndarray, " L"],
 ) -> Float[np.ndarray, " L"]:
     """Return the value of the best route from each link, over the scale; from where none leads, the least of the others.
 
-    The certificate ξ = log x makes every cost -(w + ξ_a - ξ_k) positive, so Dijkstra's algorithm applies whatever the signs of w.
+    The certificate ξ = log x makes every cost -(w + ξ_a - ξ_k) positive, so Dijkstra's algorithm
+    applies whatever the signs of w.
     """
     n, last = network.n_link_pairs, network.n_links
     before, after = network.pair_state[:n], network.pair_link[:n]
@@ -226,26 +246,37 @@ def _best_route(
     ends = np.flatnonzero(arrives)
     tail = np.concatenate((after, np.full(ends.size, last)))
     head = np.concatenate((before, ends))
-    backwards = sp.csr_array((np.concatenate((cost, certificate[ends])), (tail, head)), shape=(last + 1, last + 1))
+    backwards = sp.csr_array(
+        (np.concatenate((cost, certificate[ends])), (tail, head)), shape=(last + 1, last + 1)
+    )
     value = certificate - csgraph.dijkstra(backwards, indices=last)[:last]
     return np.where(np.isfinite(value), value, value[np.isfinite(value)].min(initial=0.0))
 
 
 def _improved(
-    network: Network, w: Float[np.ndarray, " P"], arrives: Bool[np.ndarray, " L"], potential: Float[np.ndarray, " L"], sweeps: int
+    network: Network,
+    w: Float[np.ndarray, " P"],
+    arrives: Bool[np.ndarray, " L"],
+    potential: Float[np.ndarray, " L"],
+    sweeps: int,
 ) -> Float[np.ndarray, " L"]:
     """Return potentials that are closer to V / μ, by sweeps of the logarithmic equation."""
     n, last = network.n_link_pairs, network.n_links
     after, starts = network.pair_link[:n], network.pair_start[: last + 1]
     leaves = np.where(arrives, 0.0, -np.inf)
     for _ in range(sweeps):
-        potential = np.maximum(potential, np.logaddexp(segments(w[:n] + potential[after], starts), leaves))
+        potential = np.maximum(
+            potential, np.logaddexp(segments(w[:n] + potential[after], starts), leaves)
+        )
     return potential
 
 
 def _unbounded(radius: Radius) -> UnboundedError:
-    reason = "which is not below 1" if radius.lower >= 0 else "which double precision cannot tell from 1"
+    reason = (
+        "which is not below 1" if radius.lower >= 0 else "which double precision cannot tell from 1"
+    )
     return UnboundedError(
-        f"the value is infinite: the spectral radius of M = exp(v / scale) is {radius}, {reason}, so that going on for ever is "
-        "worth more than arriving; make the utilities more negative or the scale smaller"
+        f"the value is infinite: the spectral radius of M = exp(v / scale) is {radius}, {reason}, "
+        "so that going on for ever is worth more than arriving; make the utilities more negative "
+        "or the scale smaller"
     )

@@ -40,14 +40,22 @@ def draw_flows(network: Network, flows: ArrayLike, label: str = "travellers") ->
     """
     size = np.asarray(flows, dtype=np.float64)
     if network.coordinates is None:
-        raise ModelError("the network has no coordinates to draw it with; give it some, Network(…, coordinates=…)")
+        raise ModelError(
+            "the network has no coordinates to draw it with; give it some, Network(…, "
+            "coordinates=…)"
+        )
     if size.shape != (network.n_links,) or not np.isfinite(size).all() or (size < 0).any():
-        raise ModelError(f"flows must be {network.n_links} numbers, not negative, one for each link; their shape is {size.shape}")
+        raise ModelError(
+            f"flows must be {network.n_links} numbers, not negative, one for each link; their "
+            f"shape is {size.shape}"
+        )
     places = network.coordinates
     extent = float(np.max(np.ptp(places, axis=0), initial=0.0))
     figure, axes = plots.figure(width=6.4, height=6.4)
     plots.links(axes, places[network.start], places[network.end], size, label, apart=0.011 * extent)
-    axes.plot(*places.T, "o", markersize=15, markerfacecolor="white", markeredgecolor=plots.GREY, zorder=3)
+    axes.plot(
+        *places.T, "o", markersize=15, markerfacecolor="white", markeredgecolor=plots.GREY, zorder=3
+    )
     for place, name in zip(places, network.node_names, strict=True):
         axes.annotate(name, place, ha="center", va="center", fontsize=8, zorder=4)
     axes.set_axis_off()

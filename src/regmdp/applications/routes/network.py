@@ -19,9 +19,10 @@ __all__ = ["Network", "expand"]
 class Network:
     """Directed links between nodes.
 
-    A traveller's state is the link travelled last, or at first the origin node. So there are S = L + N states: state k < L is
-    link k, and state L + n is "about to leave node n". From a state one goes on along any link that begins where it ends. These
-    **pairs** (state, next link) are numbered 0 … P - 1, sorted by state and, within a state, by link; features and utilities are
+    A traveller's state is the link travelled last, or at first the origin node. So there are S =
+    L + N states: state k < L is link k, and state L + n is "about to leave node n". From a state
+    one goes on along any link that begins where it ends. These **pairs** (state, next link) are
+    numbered 0 … P - 1, sorted by state and, within a state, by link; features and utilities are
     arrays over the pairs. Several links may join the same two nodes.
 
     Attributes:
@@ -38,10 +39,15 @@ class Network:
 
     Examples:
         >>> from regmdp.applications import routes
-        >>> network = routes.Network(start=[0, 1, 0], end=[1, 2, 2], attributes={"length": [1.0, 1.0, 3.0]})
+        >>> network = routes.Network(
+        ...     start=[0, 1, 0], end=[1, 2, 2], attributes={"length": [1.0, 1.0, 3.0]}
+        ... )
         >>> network
         Network(3 links, 3 nodes, attributes: length)
-        >>> network.pair_state, network.pair_link  # link 0 -> 1; from node 0 along 0 or 2, from node 1 along 1
+        >>> (
+        ...     network.pair_state,
+        ...     network.pair_link,
+        ... )  # link 0 -> 1; from node 0 along 0 or 2, from node 1 along 1
         (array([0, 3, 3, 4]), array([1, 0, 2, 1]))
     """
 
@@ -62,28 +68,49 @@ class Network:
             end: (L,) node at which it ends.
             attributes: Name -> (L,) finite numbers; "length" must not be negative.
             coordinates: (N, 2) x to the right, y upwards.
-            node_names: N names; by default the numbers. Without names or coordinates the last node is the largest that a link has.
+            node_names: N names; by default the numbers. Without names or coordinates the last node
+                is the largest that a link has.
             link_names: L names; by default the numbers.
 
         Raises:
-            ModelError: if something is inconsistent; it names the first link concerned, and how many there are.
+            ModelError: if something is inconsistent; it names the first link concerned, and how
+                many there are.
         """
         self.start, self.end = _as_nodes("start", start), _as_nodes("end", end)
         if self.start.shape != self.end.shape:
-            raise ModelError(f"start has {self.start.size} links and end has {self.end.size}; every link needs both")
+            raise ModelError(
+                f"start has {self.start.size} links and end has {self.end.size}; every link needs "
+                "both"
+            )
         if not self.start.size:
             raise ModelError("a network needs at least one link")
         self.link_names = _as_names("link", link_names, self.start.size)
         self.coordinates = None if coordinates is None else _as_coordinates(coordinates)
-        known = len(node_names) if node_names is not None else None if self.coordinates is None else len(self.coordinates)
-        self.node_names = _as_names("node", node_names, known or int(max(self.start.max(), self.end.max())) + 1)
+        known = (
+            len(node_names)
+            if node_names is not None
+            else None
+            if self.coordinates is None
+            else len(self.coordinates)
+        )
+        self.node_names = _as_names(
+            "node", node_names, known or int(max(self.start.max(), self.end.max())) + 1
+        )
         if self.coordinates is not None and len(self.coordinates) != self.n_nodes:
-            raise ModelError(f"there are {self.n_nodes} node names, but coordinates of {len(self.coordinates)} nodes")
+            raise ModelError(
+                f"there are {self.n_nodes} node names, but coordinates of {len(self.coordinates)} "
+                "nodes"
+            )
         for name, nodes in (("start", self.start), ("end", self.end)):
-            self._refuse(nodes >= self.n_nodes, f"{name}s at a node that does not exist: there are {self.n_nodes}, numbered from 0")
+            self._refuse(
+                nodes >= self.n_nodes,
+                f"{name}s at a node that does not exist: there are {self.n_nodes}, numbered from 0",
+            )
         given = {} if attributes is None else attributes
         self.attributes = {name: self._as_attribute(name, values) for name, values in given.items()}
-        self.pair_start, self.pair_state, self.pair_link, self.slot = _pairs(self.start, self.end, self.n_nodes)
+        self.pair_start, self.pair_state, self.pair_link, self.slot = _pairs(
+            self.start, self.end, self.n_nodes
+        )
 
     @property
     def n_links(self) -> int:
@@ -126,18 +153,27 @@ class Network:
         1
         """
         if str(name) not in self._node_index:
-            raise ModelError(f"there is no node {str(name)!r}; there are {self.n_nodes}, from {self.node_names[0]!r} on")
+            raise ModelError(
+                f"there is no node {str(name)!r}; there are {self.n_nodes}, from "
+                f"{self.node_names[0]!r} on"
+            )
         return self._node_index[str(name)]
 
     def link(self, name: Any) -> int:
         """Return the number of the link with this name."""
         if str(name) not in self._link_index:
-            raise ModelError(f"there is no link {str(name)!r}; there are {self.n_links}, from {self.link_names[0]!r} on")
+            raise ModelError(
+                f"there is no link {str(name)!r}; there are {self.n_links}, from "
+                f"{self.link_names[0]!r} on"
+            )
         return self._link_index[str(name)]
 
     def describe(self, link: int) -> str:
         """Return a link's name with those of its nodes, as in "link 7 (3 → 12)"."""
-        return f"link {self.link_names[link]} ({self.node_names[self.start[link]]} → {self.node_names[self.end[link]]})"
+        return (
+            f"link {self.link_names[link]} ({self.node_names[self.start[link]]} → "
+            f"{self.node_names[self.end[link]]})"
+        )
 
     def reaches(self, destinations: Int[np.ndarray, " D"]) -> Bool[np.ndarray, "N D"]:
         """Whether one can go from each node to each of these nodes; from a node to itself always.
@@ -152,22 +188,36 @@ class Network:
         """
         if self._connected:
             return np.ones((self.n_nodes, destinations.size), dtype=np.bool_)
-        backwards = sp.csr_array((np.ones(self.n_links), (self.end, self.start)), shape=(self.n_nodes, self.n_nodes))
+        backwards = sp.csr_array(
+            (np.ones(self.n_links), (self.end, self.start)), shape=(self.n_nodes, self.n_nodes)
+        )
         found = np.zeros((self.n_nodes, destinations.size), dtype=np.bool_)
         for column, node in enumerate(destinations.tolist()):
-            found[csgraph.breadth_first_order(backwards, node, return_predecessors=False), column] = True
+            found[
+                csgraph.breadth_first_order(backwards, node, return_predecessors=False), column
+            ] = True
         return found
 
     @cached_property
     def _connected(self) -> bool:
         """Whether one can go from every node to every other."""
-        graph = sp.csr_array((np.ones(self.n_links), (self.start, self.end)), shape=(self.n_nodes, self.n_nodes))
-        return csgraph.connected_components(graph, directed=True, connection="strong", return_labels=False) == 1
+        graph = sp.csr_array(
+            (np.ones(self.n_links), (self.start, self.end)), shape=(self.n_nodes, self.n_nodes)
+        )
+        return (
+            csgraph.connected_components(
+                graph, directed=True, connection="strong", return_labels=False
+            )
+            == 1
+        )
 
     def _as_attribute(self, name: str, values: ArrayLike) -> Float[np.ndarray, " L"]:
         array = np.array(values, dtype=np.float64)
         if array.shape != (self.n_links,):
-            raise ModelError(f"attribute {name!r} has shape {array.shape}; it needs one number a link, ({self.n_links},)")
+            raise ModelError(
+                f"attribute {name!r} has shape {array.shape}; it needs one number a link, "
+                f"({self.n_links},)"
+            )
         self._refuse(~np.isfinite(array), f"has no finite {name}")
         if name == "length":
             self._refuse(array < 0, "has a negative length")
@@ -193,7 +243,9 @@ def expand(first: Int[np.ndarray, " n"], count: Int[np.ndarray, " n"]) -> Int[np
     return np.arange(count.sum()) + np.repeat(first - before, count)
 
 
-def _pairs(start: Int[np.ndarray, " L"], end: Int[np.ndarray, " L"], n_nodes: int) -> tuple[np.ndarray, ...]:
+def _pairs(
+    start: Int[np.ndarray, " L"], end: Int[np.ndarray, " L"], n_nodes: int
+) -> tuple[np.ndarray, ...]:
     """Return where the pairs of each state begin, the state and the link of each, and the place of each link among its node's."""
     leaving = np.argsort(start, kind="stable")
     first = np.searchsorted(start[leaving], np.arange(n_nodes + 1))
@@ -202,16 +254,26 @@ def _pairs(start: Int[np.ndarray, " L"], end: Int[np.ndarray, " L"], n_nodes: in
     pair_start = np.concatenate(([0], np.cumsum(count)))
     slot = np.empty_like(start)
     slot[leaving] = np.arange(start.size) - first[start[leaving]]
-    parts = (pair_start, np.repeat(np.arange(node.size), count), leaving[expand(first[node], count)], slot)
+    parts = (
+        pair_start,
+        np.repeat(np.arange(node.size), count),
+        leaving[expand(first[node], count)],
+        slot,
+    )
     return tuple(frozen(part) for part in parts)
 
 
 def _as_nodes(name: str, nodes: ArrayLike) -> Int[np.ndarray, " L"]:
     array = np.asarray(nodes)
     if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):
-        raise ModelError(f"{name} must be a list of node numbers, one a link, not an array of {array.dtype} of shape {array.shape}")
+        raise ModelError(
+            f"{name} must be a list of node numbers, one a link, not an array of {array.dtype} of "
+            f"shape {array.shape}"
+        )
     if array.size and array.min() < 0:
-        raise ModelError(f"{name} of link {int(array.argmin())} is {array.min()}; nodes are numbered from 0")
+        raise ModelError(
+            f"{name} of link {int(array.argmin())} is {array.min()}; nodes are numbered from 0"
+        )
     return frozen(array.astype(np.int64))
 
 
@@ -224,7 +286,9 @@ def _as_names(kind: str, names: Sequence[Any] | None, n: int) -> tuple[str, ...]
     seen: set[str] = set()
     for name in strings:
         if name in seen:
-            raise ModelError(f"{kind} {name!r} is there twice; every {kind} needs a name of its own")
+            raise ModelError(
+                f"{kind} {name!r} is there twice; every {kind} needs a name of its own"
+            )
         seen.add(name)
     return strings
 
@@ -232,8 +296,13 @@ def _as_names(kind: str, names: Sequence[Any] | None, n: int) -> tuple[str, ...]
 def _as_coordinates(coordinates: ArrayLike) -> Float[np.ndarray, "N 2"]:
     array = np.array(coordinates, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] != 2:
-        raise ModelError(f"coordinates have shape {array.shape}; they need x and y of every node, (N, 2)")
+        raise ModelError(
+            f"coordinates have shape {array.shape}; they need x and y of every node, (N, 2)"
+        )
     bad = ~np.isfinite(array).all(axis=1)
     if bad.any():
-        raise ModelError(f"node {int(bad.argmax())} has no finite coordinates ({int(bad.sum())} of {len(array)} nodes)")
+        raise ModelError(
+            f"node {int(bad.argmax())} has no finite coordinates ({int(bad.sum())} of {len(array)} "
+            "nodes)"
+        )
     return frozen(array)

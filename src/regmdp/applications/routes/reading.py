@@ -1,4 +1,7 @@
-"""Networks, trips and demand from CSV files. What is wrong in one is reported with its row, the line of names being row 1."""
+"""Networks, trips and demand from CSV files.
+
+What is wrong in one is reported with its row, the line of names being row 1.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,9 @@ def read(folder: str | PathLike[str], trips: str = "data_G0.csv") -> RouteData:
     """
     folder = Path(folder)
     network = read_network(folder / "link.csv", folder / "node.csv")
-    return RouteData(network, read_trips(folder / trips, network), read_demand(folder / "od.csv", network))
+    return RouteData(
+        network, read_trips(folder / trips, network), read_demand(folder / "od.csv", network)
+    )
 
 
 def read_network(links: str | PathLike[str], nodes: str | PathLike[str]) -> Network:
@@ -66,8 +71,17 @@ def read_network(links: str | PathLike[str], nodes: str | PathLike[str]) -> Netw
         if attributes["length"][-1] < 0:
             raise FormatError(f"{where}: link {row['fid']} has the negative length {row['length']}")
     if not seen or not names:
-        raise FormatError(f"{links if names else nodes}: there is no row below the names of the columns")
-    return Network(start, end, dict(sorted(attributes.items())), coordinates=places, node_names=names, link_names=seen)
+        raise FormatError(
+            f"{links if names else nodes}: there is no row below the names of the columns"
+        )
+    return Network(
+        start,
+        end,
+        dict(sorted(attributes.items())),
+        coordinates=places,
+        node_names=names,
+        link_names=seen,
+    )
 
 
 def read_trips(file: str | PathLike[str], network: Network) -> Trips:
@@ -84,14 +98,16 @@ def read_trips(file: str | PathLike[str], network: Network) -> Trips:
         if row["trip_id"] != last:
             if row["trip_id"] in trips:
                 raise FormatError(
-                    f"{where}: trip {row['trip_id']} goes on after another; the rows of a trip must follow each other"
+                    f"{where}: trip {row['trip_id']} goes on after another; the rows of a trip "
+                    "must follow each other"
                 )
             trips[row["trip_id"]] = None
             offsets.append(len(links))
             last = row["trip_id"]
         elif network.end[links[-1]] != network.start[link]:
             raise FormatError(
-                f"{where}: trip {last} has a gap: {network.describe(links[-1])} does not end where {network.describe(link)} begins"
+                f"{where}: trip {last} has a gap: {network.describe(links[-1])} does not end where "
+                f"{network.describe(link)} begins"
             )
         links.append(link)
     if not links:
@@ -110,7 +126,9 @@ def read_demand(file: str | PathLike[str], network: Network) -> Demand:
             try:
                 Demand(network, [ends[0]], [ends[1]], [flow])
             except ModelError as error:
-                raise FormatError(f"{where}: from node {row['origin']} to node {row['destination']}: {error}") from None
+                raise FormatError(
+                    f"{where}: from node {row['origin']} to node {row['destination']}: {error}"
+                ) from None
             entries.append((*ends, flow))
     if not entries:
         raise FormatError(f"{file}: there is no flow")
@@ -124,7 +142,10 @@ def _rows(file: str | PathLike[str], needed: tuple[str, ...]) -> list[tuple[str,
         reader = csv.DictReader(text)
         missing = [name for name in needed if name not in (reader.fieldnames or ())]
         if missing:
-            raise FormatError(f"{file}, row 1: the column {missing[0]} is missing; there must be {', '.join(needed)}")
+            raise FormatError(
+                f"{file}, row 1: the column {missing[0]} is missing; there must be "
+                f"{', '.join(needed)}"
+            )
         found = []
         for row in reader:
             where = f"{file}, row {reader.line_num}"

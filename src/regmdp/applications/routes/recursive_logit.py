@@ -24,7 +24,8 @@ class RecursiveLogit:
     .. math::
         V(k) = \mu \log\Big( \sum_a e^{(v(a|k) + V(a)) / \mu} + 1[k \text{ ends at the destination}] \Big)
 
-    with v linear in the parameters and μ the scale: the entropy-regularized optimum without discount, at temperature μ.
+    with v linear in the parameters and μ the scale: the entropy-regularized optimum without
+    discount, at temperature μ.
 
     Attributes:
         features: The columns of the utility.
@@ -33,28 +34,35 @@ class RecursiveLogit:
 
     Examples:
         >>> from regmdp.applications import routes
-        >>> network = routes.Network(start=[0, 1, 0], end=[1, 2, 2], attributes={"length": [1.0, 1.0, 3.0]})
+        >>> network = routes.Network(
+        ...     start=[0, 1, 0], end=[1, 2, 2], attributes={"length": [1.0, 1.0, 3.0]}
+        ... )
         >>> features = routes.Features(network, {"length": routes.next_link(network, "length")})
         >>> model = routes.RecursiveLogit(features, [-1.0])
         >>> model.values([2])[:, 0].round(6)  # links 0, 1 and 2, then origins 0, 1 and 2
         array([-1.      ,  0.      ,  0.      , -1.686738, -1.      ,      -inf])
 
     Reference:
-        Fosgerau, Frejinger and Karlström, A link based network route choice model with unrestricted choice set, Transportation
-        Research Part B 56, 2013, equations (3) to (8).
+        Fosgerau, Frejinger and Karlström, A link based network route choice model with unrestricted
+        choice set, Transportation Research Part B 56, 2013, equations (3) to (8).
     """
 
     def __init__(self, features: Features, parameters: ArrayLike, scale: float = 1.0) -> None:
         """Check parameters; whether the value is finite is found when it is first asked for.
 
         Raises:
-            ModelError: if there is not one finite parameter a feature, or the scale is not positive.
+            ModelError: if there is not one finite parameter a feature, or the scale is not
+                positive.
         """
         self.features, self.network = features, features.network
         self.parameters = frozen(np.atleast_1d(np.array(parameters, dtype=np.float64)))
-        if self.parameters.shape != (features.n_features,) or not np.isfinite(self.parameters).all():
+        if (
+            self.parameters.shape != (features.n_features,)
+            or not np.isfinite(self.parameters).all()
+        ):
             raise ModelError(
-                f"parameters must be {features.n_features} finite numbers, one for each of {', '.join(features.names)}"
+                f"parameters must be {features.n_features} finite numbers, one for each of "
+                f"{', '.join(features.names)}"
             )
         self.scale = float(scale)
         if not 0.0 < self.scale < np.inf:
@@ -102,13 +110,17 @@ class RecursiveLogit:
         state, link = network.pair_state[usable], network.pair_link[usable]
         chosen = np.exp((self.utility[usable] + value[link] - value[state]) / self.scale)
         entries = np.concatenate((chosen, np.exp(-value[ends] / self.scale)))
-        where = np.concatenate((state, ends)), np.concatenate((link, np.full(ends.size, network.n_links)))
+        where = (
+            np.concatenate((state, ends)),
+            np.concatenate((link, np.full(ends.size, network.n_links))),
+        )
         return sp.csr_array((entries, where), shape=(network.n_states, network.n_links + 1))
 
     def mdp(self, destination: int) -> MDP:
         """Return the model that Shannon(temperature=scale) solves to the same values, with the library's certificate.
 
-        Its states are those from which the destination can be reached, in the order of the network, and the last is arrival.
+        Its states are those from which the destination can be reached, in the order of the network,
+        and the last is arrival.
 
         Args:
             destination: A node.
@@ -128,14 +140,26 @@ class RecursiveLogit:
         state = number[np.concatenate((network.pair_state[usable], ends))]
         action = np.concatenate((network.slot[network.pair_link[usable]], np.full(ends.size, last)))
         follows = np.concatenate((number[network.pair_link[usable]], np.full(ends.size, arrival)))
-        rows = sp.csr_array((np.ones(state.size), follows, np.arange(state.size + 1)), shape=(state.size, arrival + 1))
+        rows = sp.csr_array(
+            (np.ones(state.size), follows, np.arange(state.size + 1)),
+            shape=(state.size, arrival + 1),
+        )
         rewards = np.concatenate((self.utility[usable], np.zeros(ends.size)))
         names = [
             *map(network.describe, range(network.n_links)),
             *(f"origin {network.node_names[node]}" for node in at[network.n_links :]),
         ]
         labels = [*(names[index] for index in np.flatnonzero(kept)), "arrived"]
-        return MDP.from_pairs(state, action, rows, rewards, 1.0, n_states=arrival + 1, n_actions=last + 1, state_labels=labels)
+        return MDP.from_pairs(
+            state,
+            action,
+            rows,
+            rewards,
+            1.0,
+            n_states=arrival + 1,
+            n_actions=last + 1,
+            state_labels=labels,
+        )
 
     def blocks(self, nodes: Int[np.ndarray, " D"]) -> list[Block]:
         """Return what was solved for destinations, in the units it was solved in."""
@@ -155,5 +179,8 @@ class RecursiveLogit:
             or (array < 0).any()
             or (array >= self.network.n_nodes).any()
         ):
-            raise ModelError(f"destinations must be node numbers from 0 to {self.network.n_nodes - 1}, not {nodes!r}")
+            raise ModelError(
+                f"destinations must be node numbers from 0 to {self.network.n_nodes - 1}, not "
+                f"{nodes!r}"
+            )
         return array.astype(np.int64)

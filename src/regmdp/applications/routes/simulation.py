@@ -26,9 +26,15 @@ def simulate(model: RecursiveLogit, demand: Demand, *, rng: np.random.Generator)
     Examples:
         >>> import numpy as np
         >>> from regmdp.applications import routes
-        >>> network = routes.Network(start=[0, 1, 0], end=[1, 2, 2], attributes={"length": [1.0, 1.0, 2.0]})
-        >>> model = routes.RecursiveLogit(routes.Features(network, {"length": routes.next_link(network, "length")}), [-1.0])
-        >>> routes.simulate(model, routes.Demand(network, [0], [2], [4.0]), rng=np.random.default_rng(0))
+        >>> network = routes.Network(
+        ...     start=[0, 1, 0], end=[1, 2, 2], attributes={"length": [1.0, 1.0, 2.0]}
+        ... )
+        >>> model = routes.RecursiveLogit(
+        ...     routes.Features(network, {"length": routes.next_link(network, "length")}), [-1.0]
+        ... )
+        >>> routes.simulate(
+        ...     model, routes.Demand(network, [0], [2], [4.0]), rng=np.random.default_rng(0)
+        ... )
         Trips(4 trips, 7 links travelled, 1 pairs of origin and destination)
     """
     network = model.network
@@ -37,7 +43,10 @@ def simulate(model: RecursiveLogit, demand: Demand, *, rng: np.random.Generator)
     counts = demand.flow.astype(np.int64)
     if np.any(counts != demand.flow):
         entry = int(np.argmax(counts != demand.flow))
-        raise ModelError(f"entry {entry} of the demand has {demand.flow[entry]:g} travellers; routes are drawn for whole ones")
+        raise ModelError(
+            f"entry {entry} of the demand has {demand.flow[entry]:g} travellers; routes are drawn "
+            "for whole ones"
+        )
     origin, destination = np.repeat(demand.origin, counts), np.repeat(demand.destination, counts)
     routes: list[list[int]] = [[] for _ in range(origin.size)]
     for node in np.unique(destination):
@@ -48,7 +57,9 @@ def simulate(model: RecursiveLogit, demand: Demand, *, rng: np.random.Generator)
         while who.size:
             first, last = rows.indptr[state], rows.indptr[state + 1]
             drawn = level[first] + rng.random(who.size) * (level[last] - level[first])
-            link = rows.indices[np.clip(np.searchsorted(level, drawn, side="right") - 1, first, last - 1)]
+            link = rows.indices[
+                np.clip(np.searchsorted(level, drawn, side="right") - 1, first, last - 1)
+            ]
             going = link < network.n_links
             who, state = who[going], link[going]
             for traveller, taken in zip(who.tolist(), state.tolist(), strict=True):

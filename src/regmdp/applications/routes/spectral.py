@@ -1,8 +1,8 @@
 """The spectral radius of a nonnegative matrix, between two bounds that hold.
 
-For a nonnegative matrix M and any x ≥ 0, x ≠ 0, with Mx ≥ c x, the spectral radius is at least c; for x > 0 with Mx ≤ c x it is at
-most c (Collatz and Wielandt). The vectors come from Noda's inverse iteration, which keeps them positive and converges
-quadratically.
+For a nonnegative matrix M and any x ≥ 0, x ≠ 0, with Mx ≥ c x, the spectral radius is at least c;
+for x > 0 with Mx ≤ c x it is at most c (Collatz and Wielandt). The vectors come from Noda's inverse
+iteration, which keeps them positive and converges quadratically.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
 
 __all__ = ["Radius", "factorize", "spectral_radius"]
 
-#: Below this a component of an eigenvector may have lost what underflowed; bounds from below leave it out.
+#: Below this a component of an eigenvector may have lost what underflowed; bounds from below leave
+#: it out.
 HEALTHY = 1e-200
 #: The two bounds are brought this close to each other, relatively, if rounding allows.
 TOLERANCE = 1e-12
@@ -38,8 +39,9 @@ class Radius(NamedTuple):
 def factorize(matrix: sp.csr_array, diagonal: float = 1.0) -> Any:
     """Return SuperLU's factors of diagonal · I - matrix, pivots on the diagonal.
 
-    Where matrix ≥ 0 and its spectral radius is below the diagonal, elimination without exchanging rows adds numbers of one sign
-    only, but for the pivots. So solutions with right-hand sides ≥ 0 are accurate in every component, however small.
+    Where matrix ≥ 0 and its spectral radius is below the diagonal, elimination without exchanging
+    rows adds numbers of one sign only, but for the pivots. So solutions with right-hand sides ≥ 0
+    are accurate in every component, however small.
     """
     identity = sp.eye_array(matrix.shape[0], format="csr")
     system = sp.csc_array(diagonal * identity - matrix)

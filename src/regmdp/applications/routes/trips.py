@@ -40,12 +40,17 @@ class Trips:
     """
 
     def __init__(
-        self, network: Network, links: Int[np.ndarray, " T"], offsets: Int[np.ndarray, " n1"], names: Sequence[Any] | None = None
+        self,
+        network: Network,
+        links: Int[np.ndarray, " T"],
+        offsets: Int[np.ndarray, " n1"],
+        names: Sequence[Any] | None = None,
     ) -> None:
         """Check trips that are stored one after the other.
 
         Raises:
-            SampleError: if there is no trip, one is empty, or its links do not exist or do not join.
+            SampleError: if there is no trip, one is empty, or its links do not exist or do not
+                join.
         """
         self.network = network
         self.links, self.offsets = frozen(links.astype(np.int64)), frozen(offsets.astype(np.int64))
@@ -53,27 +58,43 @@ class Trips:
         self.names = tuple(str(name) for name in (range(n) if names is None else names))
         if n < 1:
             raise SampleError("there is no trip")
-        if offsets[0] != 0 or offsets[-1] != links.size or (np.diff(offsets) < 0).any() or len(self.names) != n:
-            raise SampleError(f"offsets must rise from 0 to the number of links, {links.size}, with one name a trip")
+        if (
+            offsets[0] != 0
+            or offsets[-1] != links.size
+            or (np.diff(offsets) < 0).any()
+            or len(self.names) != n
+        ):
+            raise SampleError(
+                f"offsets must rise from 0 to the number of links, {links.size}, with one name a "
+                "trip"
+            )
         empty = np.diff(offsets) == 0
         if empty.any():
-            raise SampleError(f"trip {self.names[int(empty.argmax())]} is empty ({int(empty.sum())} of {n} trips)")
+            raise SampleError(
+                f"trip {self.names[int(empty.argmax())]} is empty ({int(empty.sum())} of {n} trips)"
+            )
         wrong = (links < 0) | (links >= network.n_links)
         if wrong.any():
             where = self._where(int(wrong.argmax()))
-            raise SampleError(f"{where}: there is no link number {links[wrong][0]}; there are {network.n_links}, numbered from 0")
+            raise SampleError(
+                f"{where}: there is no link number {links[wrong][0]}; there are {network.n_links}, "
+                "numbered from 0"
+            )
         gap = network.end[self.links[:-1]] != network.start[self.links[1:]]
         gap[self.offsets[1:-1] - 1] = False
         if gap.any():
             at = int(gap.argmax())
             last, following = int(links[at]), int(links[at + 1])
             raise SampleError(
-                f"{self._where(at + 1)}: {network.describe(last)} ends at node {network.node_names[network.end[last]]}, but "
-                f"{network.describe(following)} begins at node {network.node_names[network.start[following]]}"
+                f"{self._where(at + 1)}: {network.describe(last)} ends at node "
+                f"{network.node_names[network.end[last]]}, but {network.describe(following)} "
+                f"begins at node {network.node_names[network.start[following]]}"
             )
 
     @classmethod
-    def of(cls, network: Network, sequences: Sequence[ArrayLike], names: Sequence[Any] | None = None) -> Trips:
+    def of(
+        cls, network: Network, sequences: Sequence[ArrayLike], names: Sequence[Any] | None = None
+    ) -> Trips:
         """Build trips from lists of link numbers, one list a trip.
 
         Args:
@@ -84,16 +105,23 @@ class Trips:
         each = [np.asarray(sequence) for sequence in sequences]
         for number, links in enumerate(each):
             if links.ndim != 1 or (links.size and not np.issubdtype(links.dtype, np.integer)):
-                raise SampleError(f"trip {number} must be a list of link numbers, not an array of {links.dtype}")
+                raise SampleError(
+                    f"trip {number} must be a list of link numbers, not an array of {links.dtype}"
+                )
         offsets = np.concatenate(([0], np.cumsum([links.size for links in each]))).astype(np.int64)
-        return cls(network, np.concatenate([*each, np.empty(0, np.int64)]).astype(np.int64), offsets, names)
+        return cls(
+            network, np.concatenate([*each, np.empty(0, np.int64)]).astype(np.int64), offsets, names
+        )
 
     def __len__(self) -> int:
         return self.offsets.size - 1
 
     def __repr__(self) -> str:
         ends = np.unique(np.stack((self.origin, self.destination)), axis=1).shape[1]
-        return f"Trips({len(self):,} trips, {self.links.size:,} links travelled, {ends:,} pairs of origin and destination)"
+        return (
+            f"Trips({len(self):,} trips, {self.links.size:,} links travelled, {ends:,} pairs of "
+            "origin and destination)"
+        )
 
     @cached_property
     def origin(self) -> Int[np.ndarray, " n"]:
@@ -119,11 +147,16 @@ class Trips:
 
     def counts(self) -> sp.csr_array:
         """Return how often each trip takes each pair, sparse, of shape (n, P)."""
-        return sp.csr_array((np.ones(self.links.size), self.pairs, self.offsets), shape=(len(self), self.network.n_pairs))
+        return sp.csr_array(
+            (np.ones(self.links.size), self.pairs, self.offsets),
+            shape=(len(self), self.network.n_pairs),
+        )
 
     def demand(self) -> Demand:
         """Return the number of trips between each pair of nodes."""
-        ends, count = np.unique(np.stack((self.origin, self.destination)), axis=1, return_counts=True)
+        ends, count = np.unique(
+            np.stack((self.origin, self.destination)), axis=1, return_counts=True
+        )
         return Demand(self.network, ends[0], ends[1], count.astype(np.float64))
 
     def select(self, which: Int[np.ndarray, " m"]) -> Trips:
@@ -134,7 +167,12 @@ class Trips:
         """
         count = np.diff(self.offsets)[which]
         offsets = np.concatenate(([0], np.cumsum(count)))
-        return Trips(self.network, self.links[expand(self.offsets[which], count)], offsets, [self.names[i] for i in which.tolist()])
+        return Trips(
+            self.network,
+            self.links[expand(self.offsets[which], count)],
+            offsets,
+            [self.names[i] for i in which.tolist()],
+        )
 
 
 class Demand:
@@ -153,38 +191,65 @@ class Demand:
         Demand(150 travellers, 2 pairs of origin and destination)
     """
 
-    def __init__(self, network: Network, origin: ArrayLike, destination: ArrayLike, flow: ArrayLike) -> None:
+    def __init__(
+        self, network: Network, origin: ArrayLike, destination: ArrayLike, flow: ArrayLike
+    ) -> None:
         """Check a demand.
 
         Raises:
-            ModelError: if a node does not exist, a flow is negative, somebody wants to go where they are, or cannot get there.
+            ModelError: if a node does not exist, a flow is negative, somebody wants to go where
+                they are, or cannot get there.
         """
         self.network = network
-        self.origin, self.destination = (np.atleast_1d(np.asarray(nodes)) for nodes in (origin, destination))
+        self.origin, self.destination = (
+            np.atleast_1d(np.asarray(nodes)) for nodes in (origin, destination)
+        )
         self.flow = np.atleast_1d(np.array(flow, dtype=np.float64))
-        if not self.origin.shape == self.destination.shape == self.flow.shape or self.flow.ndim != 1:
+        if (
+            not self.origin.shape == self.destination.shape == self.flow.shape
+            or self.flow.ndim != 1
+        ):
             raise ModelError(
-                f"origin, destination and flow have shapes {self.origin.shape}, {self.destination.shape} and {self.flow.shape}; "
-                "they need one entry each for every pair of nodes"
+                f"origin, destination and flow have shapes {self.origin.shape}, "
+                f"{self.destination.shape} and {self.flow.shape}; they need one entry each for "
+                "every pair of nodes"
             )
         for name, nodes in (("origin", self.origin), ("destination", self.destination)):
             if nodes.size and not np.issubdtype(nodes.dtype, np.integer):
                 raise ModelError(f"{name} must be node numbers, not an array of {nodes.dtype}")
             self._refuse((nodes < 0) | (nodes >= network.n_nodes), f"a {name} that does not exist")
-        self.origin, self.destination, self.flow = frozen(self.origin), frozen(self.destination), frozen(self.flow)
-        self._refuse(~np.isfinite(self.flow) | (self.flow < 0), "a flow that is negative or not finite")
-        self._refuse(self.origin == self.destination, "a destination that is the origin; leave such travellers out")
+        self.origin, self.destination, self.flow = (
+            frozen(self.origin),
+            frozen(self.destination),
+            frozen(self.flow),
+        )
+        self._refuse(
+            ~np.isfinite(self.flow) | (self.flow < 0), "a flow that is negative or not finite"
+        )
+        self._refuse(
+            self.origin == self.destination,
+            "a destination that is the origin; leave such travellers out",
+        )
         nodes, column = np.unique(self.destination, return_inverse=True)
-        self._refuse(~network.reaches(nodes)[self.origin, column], "a destination that cannot be reached from the origin")
+        self._refuse(
+            ~network.reaches(nodes)[self.origin, column],
+            "a destination that cannot be reached from the origin",
+        )
 
     def __len__(self) -> int:
         return self.flow.size
 
     def __repr__(self) -> str:
-        return f"Demand({self.flow.sum():,.6g} travellers, {len(self):,} pairs of origin and destination)"
+        return (
+            f"Demand({self.flow.sum():,.6g} travellers, {len(self):,} pairs of origin and "
+            "destination)"
+        )
 
     def _refuse(self, bad: np.ndarray, what: str) -> None:
         if bad.any():
             at = int(bad.argmax())
             ends = f"from node {self.origin[at]} to node {self.destination[at]}"
-            raise ModelError(f"entry {at} of the demand, {ends}, has {what} ({int(bad.sum())} of {bad.size} entries)")
+            raise ModelError(
+                f"entry {at} of the demand, {ends}, has {what} ({int(bad.sum())} of {bad.size} "
+                "entries)"
+            )

@@ -61,6 +61,11 @@ def find(names: list[str]) -> list[Experiment]:
             near = difflib.get_close_matches(name.lower().replace("_", "-"), known, n=2, cutoff=0.6)
             hint = f"; did you mean {' or '.join(near)}? " if near else ". "
             raise RegmdpError(
-                f"there is no experiment named {name!r}{hint}The experiments are {', '.join(known)}, or all of them: all"
+                f"there is no experiment named {name!r}{hint}The experiments are "
+                f"{', '.join(known)}, or all of them: all"
             )
-    return list(EXPERIMENTS) if "all" in names else [experiment for experiment in EXPERIMENTS if experiment.name in names]
+    return (
+        list(EXPERIMENTS)
+        if "all" in names
+        else [experiment for experiment in EXPERIMENTS if experiment.name in names]
+    )

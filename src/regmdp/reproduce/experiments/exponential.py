@@ -23,7 +23,8 @@ class Settings:
     """What is run.
 
     Attributes:
-        sizes: S, from small to large; what is compared with other methods is the chain of ``shown_size``.
+        sizes: S, from small to large; what is compared with other methods is the chain of
+            ``shown_size``.
         shown_size: One of them.
         horizon: H.
         discount: γ.
@@ -57,8 +58,8 @@ class Settings:
 FULL = Settings()
 QUICK = Settings(sizes=(10**5, 10**7, 10**8), small_size=120, small_step=2.0, points=150)
 
-#: T_1 to T_6 with 10^8 states, H = 6 and γ = 0.97, from an independent implementation, to two digits; and between which two
-#: numbers all of them are with 10^5.
+#: T_1 to T_6 with 10^8 states, H = 6 and γ = 0.97, from an independent implementation, to two
+#: digits; and between which two numbers all of them are with 10^5.
 KNOWN_SIZE, KNOWN = 10**8, (1.4e8, 1.6e8, 1.7e9, 4.9e9, 4.4e10, 4.4e11)
 SMALL_SIZE, SMALL_RANGE = 10**5, (1.4e5, 5.5e5)
 
@@ -85,7 +86,14 @@ def _others(settings: Settings) -> dict[str, np.ndarray]:
     values = {}
     for name, (regularizer, algorithm) in methods.items():
         recorder = Recorder()
-        solve(mdp, regularizer, algorithm, tol=0, max_iterations=settings.iterations, listeners=[recorder])
+        solve(
+            mdp,
+            regularizer,
+            algorithm,
+            tol=0,
+            max_iterations=settings.iterations,
+            listeners=[recorder],
+        )
         values[name] = np.array([evaluate(mdp, state.policy).value for state in recorder.states])
     return values
 
@@ -94,8 +102,9 @@ def _in_full(settings: Settings) -> tuple[float, float]:
     """Run the library's softmax policy gradient on a chain of all states, and compare.
 
     Returns:
-        The largest difference between its gradient at a random policy and the lumped one, relative to the largest entry; and the
-        largest relative difference between its crossing times and those of the flow.
+        The largest difference between its gradient at a random policy and the lumped one, relative
+        to the largest entry; and the largest relative difference between its crossing times and
+        those of the flow.
     """
     chain = settings.chain(settings.small_size)
     mdp, gradient = chain.full(), LumpedGradient(chain)
@@ -103,7 +112,14 @@ def _in_full(settings: Settings) -> tuple[float, float]:
     policy = gradient.policy(logits)
     of = np.repeat(np.arange(chain.copies.size), chain.copies)
     recorder = Recorder()
-    solve(mdp, algorithm=SoftmaxPG(1.0), tol=0, max_iterations=0, start=policy[of], listeners=[recorder])
+    solve(
+        mdp,
+        algorithm=SoftmaxPG(1.0),
+        tol=0,
+        max_iterations=0,
+        start=policy[of],
+        listeners=[recorder],
+    )
     stepped = recorder.states[0].ahead
     assert stepped is not None
     # a step of size 1 adds the gradient to log π, up to a constant for each state
@@ -119,14 +135,26 @@ def _in_full(settings: Settings) -> tuple[float, float]:
     flow = Flow.of(chain, 2)
     iterations = int(1.1 * flow.crossings[-1] / settings.small_step)
     recorder = Recorder()
-    solve(mdp, algorithm=SoftmaxPG(settings.small_step), tol=0, max_iterations=iterations, listeners=[recorder])
+    solve(
+        mdp,
+        algorithm=SoftmaxPG(settings.small_step),
+        tol=0,
+        max_iterations=iterations,
+        listeners=[recorder],
+    )
     firsts = np.concatenate([[0], np.cumsum(chain.copies)[:-1]])
     counted = crossed(chain, np.array([state.value[firsts] for state in recorder.states]))
-    return agreement, float(np.max(np.abs(np.array(counted) * settings.small_step / flow.crossings - 1.0)))
+    return agreement, float(
+        np.max(np.abs(np.array(counted) * settings.small_step / flow.crossings - 1.0))
+    )
 
 
 def _result(
-    settings: Settings, flows: dict[int, Flow], others: dict[str, np.ndarray], agreement: float, discretization: float
+    settings: Settings,
+    flows: dict[int, Flow],
+    others: dict[str, np.ndarray],
+    agreement: float,
+    discretization: float,
 ) -> Result:
     steps = range(1, settings.horizon + 1)
     shown, chain = flows[settings.shown_size], settings.chain(settings.shown_size)
@@ -144,7 +172,8 @@ def _result(
             bool(np.allclose(known, KNOWN, rtol=0.05)),
         ),
         Check(
-            f"With {_power(SMALL_SIZE)} states nothing of it is to be seen: the smallest and the largest T_{{s}}",
+            f"With {_power(SMALL_SIZE)} states nothing of it is to be seen: the smallest and the "
+            "largest T_{s}",
             f"{min(small):.1e}, {max(small):.1e}",
             f"{SMALL_RANGE[0]:.1e}, {SMALL_RANGE[1]:.1e}, within 5%",
             bool(np.allclose([min(small), max(small)], SMALL_RANGE, rtol=0.05)),
@@ -152,19 +181,25 @@ def _result(
     ]
     checks += [
         Check(
-            f"The exponent of T_{{s}} in S, from {_power(before)} to {_power(last)} states, rises with every second s",
+            f"The exponent of T_{{s}} in S, from {_power(before)} to {_power(last)} states, rises "
+            "with every second s",
             ", ".join(f"{exponent:.2f}" for exponent in exponents),
             "1, 1, then higher by at least a third every second state",
-            bool(np.all(np.abs(exponents[:2] - 1.0) < 0.01) and np.all(exponents[2:] > exponents[:-2] + 1 / 3)),
+            bool(
+                np.all(np.abs(exponents[:2] - 1.0) < 0.01)
+                and np.all(exponents[2:] > exponents[:-2] + 1 / 3)
+            ),
         ),
         Check(
-            f"The lumped gradient is the library's exact gradient on the chain of {settings.small_size} states in full",
+            "The lumped gradient is the library's exact gradient on the chain of "
+            f"{settings.small_size} states in full",
             f"up to {agreement:.1e} of its largest entry",
             "up to rounding, 1e-9",
             agreement < 1e-9,
         ),
         Check(
-            f"There, step size times iterations of the library's SoftmaxPG, η = {settings.small_step:g}, are the times of the flow",
+            "There, step size times iterations of the library's SoftmaxPG, η = "
+            f"{settings.small_step:g}, are the times of the flow",
             f"up to {discretization:.2%}",
             "up to 3%",
             discretization < 0.03,
@@ -173,13 +208,15 @@ def _result(
             "Natural policy gradient with η = 1 − γ brings all V(s) to τ_{s}",
             f"{max(counts['natural policy gradient'])} iterations",
             "at most 40 iterations",
-            -1 not in counts["natural policy gradient"] and max(counts["natural policy gradient"]) <= 40,
+            -1 not in counts["natural policy gradient"]
+            and max(counts["natural policy gradient"]) <= 40,
         ),
         Check(
             f"Soft policy iteration with τ = {settings.temperature:g} brings all V(s) to τ_{{s}}",
             f"{max(counts['soft policy iteration'])} iterations",
             "at most 10 iterations",
-            -1 not in counts["soft policy iteration"] and max(counts["soft policy iteration"]) <= 10,
+            -1 not in counts["soft policy iteration"]
+            and max(counts["soft policy iteration"]) <= 10,
         ),
         Check(
             "Natural policy gradient ends at the optimum",
@@ -190,8 +227,8 @@ def _result(
     ]
     numbers = [
         Number(
-            f"Iterations of softmax policy gradient until V({settings.horizon}) ≥ τ_{{{settings.horizon}}}, "
-            f"{_power(settings.shown_size)} states, η = (1−γ)^{{3}}/8",
+            f"Iterations of softmax policy gradient until V({settings.horizon}) ≥ "
+            f"τ_{{{settings.horizon}}}, {_power(settings.shown_size)} states, η = (1−γ)^{{3}}/8",
             f"{pg_iterations:.1e}",
             "of natural policy gradient: " + str(max(counts["natural policy gradient"])),
         ),
@@ -208,33 +245,43 @@ def _result(
         },
         "values": {
             "time": shown.times,
-            **{f"value_{s}": shown.values[:, place] for s, place in zip(steps, watched(chain), strict=True)},
+            **{
+                f"value_{s}": shown.values[:, place]
+                for s, place in zip(steps, watched(chain), strict=True)
+            },
             "gap": (optimum - shown.values).max(axis=1),
         },
         "others": {
             "iteration": np.arange(settings.iterations + 1),
-            **{f"gap_of_{name.replace(' ', '_')}": (optimum - values).max(axis=1) for name, values in others.items()},
+            **{
+                f"gap_of_{name.replace(' ', '_')}": (optimum - values).max(axis=1)
+                for name, values in others.items()
+            },
         },
     }
     figures = {
         "crossings": Drawing(
             lambda: _draw_crossings(settings, flows),
-            "Scaled time (step size times iterations) until the value of state s reaches its target, against the number of states. "
-            "Every second state multiplies the slope; dashed: a slope of 1. With fewer than a million states nothing of it is "
-            "to be seen.",
-            "Curves of time against number of states, both axes logarithmic. They run together along slope 1 up to a million "
-            f"states and then fan out: with {_power(last)} states the curve of state 1 is at {flows[last].crossings[0]:.0e}, that "
-            f"of state {settings.horizon} at {flows[last].crossings[-1]:.0e}.",
+            "Scaled time (step size times iterations) until the value of state s reaches its "
+            "target, against the number of states. Every second state multiplies the slope; "
+            "dashed: a slope of 1. With fewer than a million states nothing of it is to be seen.",
+            "Curves of time against number of states, both axes logarithmic. They run together "
+            f"along slope 1 up to a million states and then fan out: with {_power(last)} states "
+            f"the curve of state 1 is at {flows[last].crossings[0]:.0e}, that of state "
+            f"{settings.horizon} at {flows[last].crossings[-1]:.0e}.",
         ),
         "waiting": Drawing(
             lambda: _draw_waiting(settings, shown, others, optimum),
-            f"A chain of {_power(settings.shown_size)} states. (a) Values during softmax policy gradient against scaled time, with "
-            "a dot where a state reaches its target: every state waits for those before it, and the waits grow. (b) Largest "
-            "distance from the optimum over all states against iterations; for softmax policy gradient with the step size "
-            "(1−γ)^{3}/8 with which it is proved to converge. The other two need tens of iterations.",
-            "Two plots. Left: six values that rise one after the other between scaled times 10^8 and 10^12. Right: the gap of soft "
-            "policy iteration and of natural policy gradient falls within 5 and 60 iterations, that of softmax policy gradient "
-            "after more than 10^17.",
+            f"A chain of {_power(settings.shown_size)} states. (a) Values during softmax policy "
+            "gradient against scaled time, with a dot where a state reaches its target: every "
+            "state waits for those before it, and the waits grow. (b) Largest distance from the "
+            "optimum over all states against iterations; for softmax policy gradient with the step "
+            "size (1−γ)^{3}/8 with which it is proved to converge. The other two need tens of "
+            "iterations.",
+            "Two plots. Left: six values that rise one after the other between scaled times 10^8 "
+            "and 10^12. Right: the gap of soft policy iteration and of natural policy gradient "
+            "falls within 5 and 60 iterations, that of softmax policy gradient after more than "
+            "10^17.",
         ),
     }
     return Result(tables, figures, tuple(numbers), tuple(checks))
@@ -257,7 +304,13 @@ def _draw_crossings(settings: Settings, flows: dict[int, Flow]) -> Any:
     plots.logarithmic(axes, x=True, y=True)
     sizes = np.array(settings.sizes, dtype=np.float64)
     for s in range(settings.horizon, 0, -1):
-        plots.curve(axes, sizes, [flows[size].crossings[s - 1] for size in settings.sizes], s - 1, f"s = {s}")
+        plots.curve(
+            axes,
+            sizes,
+            [flows[size].crossings[s - 1] for size in settings.sizes],
+            s - 1,
+            f"s = {s}",
+        )
     plots.bound(axes, sizes, sizes, "S")
     axes.set_xlabel("number of states S")
     axes.set_ylabel("step size × iterations until V(s) ≥ τ$_s$")
@@ -265,7 +318,9 @@ def _draw_crossings(settings: Settings, flows: dict[int, Flow]) -> Any:
     return figure
 
 
-def _draw_waiting(settings: Settings, flow: Flow, others: dict[str, np.ndarray], optimum: np.ndarray) -> Any:
+def _draw_waiting(
+    settings: Settings, flow: Flow, others: dict[str, np.ndarray], optimum: np.ndarray
+) -> Any:
     from regmdp import plots
 
     chain = settings.chain(settings.shown_size)
@@ -273,7 +328,14 @@ def _draw_waiting(settings: Settings, flow: Flow, others: dict[str, np.ndarray],
     plots.logarithmic(left, x=True)
     for s, place in enumerate(watched(chain), start=1):
         plots.curve(left, flow.times, flow.values[:, place], s - 1, f"s = {s}", markers=0)
-        left.plot(flow.crossings[s - 1], chain.target(s), "o", markersize=5.5, color=plots.COLORS[s - 1], zorder=3)
+        left.plot(
+            flow.crossings[s - 1],
+            chain.target(s),
+            "o",
+            markersize=5.5,
+            color=plots.COLORS[s - 1],
+            zorder=3,
+        )
     left.set_xlabel("step size × iterations")
     left.set_ylabel("V(s)")
     left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
@@ -296,32 +358,40 @@ def _draw_waiting(settings: Settings, flow: Flow, others: dict[str, np.ndarray],
 EXPERIMENT = Experiment(
     name="exponential",
     title="A chain that softmax policy gradient does not climb",
-    summary="Exact gradients, an optimal first action everywhere, and still a number of iterations beyond any computer.",
+    summary=(
+        "Exact gradients, an optimal first action everywhere, and still a number of iterations "
+        "beyond any computer."
+    ),
     theory=(
-        "Softmax policy gradient with exact gradients converges to the optimum of any discounted model. But how fast? There are "
-        "models on which it needs, from the uniform policy, a number of iterations that is exponential in the effective horizon, "
-        "with the number of states as its base:",
+        "Softmax policy gradient with exact gradients converges to the optimum of any discounted "
+        "model. But how fast? There are models on which it needs, from the uniform policy, a "
+        "number of iterations that is exponential in the effective horizon, with the number of "
+        "states as its base:",
         "    iterations ≥ (1/η) S^{2^{Ω(1/(1−γ))}}",
-        "The model is a chain of states s = 1, …, H, in each of which action 1, which leads on to state s − 1, is the best. As "
-        "long as state s − 1 has not learned this, a safe action looks better in state s, and the probability of action 1 "
-        "shrinks. The gradient carries that probability as a factor. So when state s − 1 is through, state s has to climb out of "
-        "a hole, and the hole is the deeper the longer it waited: each wait is a power of the one before.",
-        "T_{s} is the first scaled time, step size times iterations, at which V(s) reaches its target τ_{s} = ½ γ^{2s/3}. Most "
-        "states of the model are copies, whose only purpose is to spread the initial distribution. Copies behave alike, so the "
-        "gradient flow is computed with one representative of each class, whose gradient is divided by the number of copies, and "
-        "in logarithmic time. Natural policy gradient, which divides the probability out, and soft policy iteration pass the "
-        "same chain in a few iterations.",
+        "The model is a chain of states s = 1, …, H, in each of which action 1, which leads on to "
+        "state s − 1, is the best. As long as state s − 1 has not learned this, a safe action "
+        "looks better in state s, and the probability of action 1 shrinks. The gradient carries "
+        "that probability as a factor. So when state s − 1 is through, state s has to climb out of "
+        "a hole, and the hole is the deeper the longer it waited: each wait is a power of the one "
+        "before.",
+        "T_{s} is the first scaled time, step size times iterations, at which V(s) reaches its "
+        "target τ_{s} = ½ γ^{2s/3}. Most states of the model are copies, whose only purpose is to "
+        "spread the initial distribution. Copies behave alike, so the gradient flow is computed "
+        "with one representative of each class, whose gradient is divided by the number of copies, "
+        "and in logarithmic time. Natural policy gradient, which divides the probability out, and "
+        "soft policy iteration pass the same chain in a few iterations.",
     ),
     caveat=(
-        "The numerical constants of the paper could not be read in the copy at hand. The chain follows the paper's plan, and its "
-        "consistency has been checked (action 1 is optimal everywhere, V*(s) = γ^{2s}), but its constants are a reconstruction, "
-        "and so are the times T_{s}."
+        "The numerical constants of the paper could not be read in the copy at hand. The chain "
+        "follows the paper's plan, and its consistency has been checked (action 1 is optimal "
+        "everywhere, V*(s) = γ^{2s}), but its constants are a reconstruction, and so are the times "
+        "T_{s}."
     ),
     sources=(
-        "Li, Wei, Chi and Chen, Softmax policy gradient methods can take exponential time to converge, Mathematical Programming "
-        "201, 2023.",
-        "Agarwal, Kakade, Lee and Mahajan, On the theory of policy gradient methods, Journal of Machine Learning Research 22(98), "
-        "2021.",
+        "Li, Wei, Chi and Chen, Softmax policy gradient methods can take exponential time to "
+        "converge, Mathematical Programming 201, 2023.",
+        "Agarwal, Kakade, Lee and Mahajan, On the theory of policy gradient methods, Journal of "
+        "Machine Learning Research 22(98), 2021.",
     ),
     full=FULL,
     quick=QUICK,

@@ -11,15 +11,17 @@ from regmdp._frontier import Frontier
 __all__ = ["ALT", "CAPTION", "draw"]
 
 CAPTION = (
-    "What policies are worth against how far they are from the reference. Each mark is a policy that was found, with its "
-    "temperature beside it. No policy lies above the upper curve, and mixtures of the marks attain the lower one, so the best "
-    "policy within so many nats lies in the band between. (a) From the reference to the optimum. (b) The same with the divergence "
-    "on a logarithmic axis: what the first steps away from the reference earn."
+    "What policies are worth against how far they are from the reference. Each mark is a policy "
+    "that was found, with its temperature beside it. No policy lies above the upper curve, and "
+    "mixtures of the marks attain the lower one, so the best policy within so many nats lies in "
+    "the band between. (a) From the reference to the optimum. (b) The same with the divergence on "
+    "a logarithmic axis: what the first steps away from the reference earn."
 )
 ALT = (
-    "Two plots of value, vertical, against divergence from the reference in nats, horizontal, linear on the left and logarithmic "
-    "on the right. A narrow band rises steeply from the reference's value and levels off at the optimum's; points marked with "
-    "their temperatures lie along it."
+    "Two plots of value, vertical, against divergence from the reference in nats, horizontal, "
+    "linear on the left and logarithmic on the right. A narrow band rises steeply from the "
+    "reference's value and levels off at the optimum's; points marked with their temperatures lie "
+    "along it."
 )
 
 #: The least distance between two labels, as a fraction of the axes.
@@ -39,12 +41,17 @@ def draw(found: Frontier, *, unit: str = "nats") -> Any:
     far = float(found.divergence.max())
     low, high = float(found.value_lower[0]), float(found.value_upper.max())
     room = (high - low) or max(abs(high), 1.0) * 0.1
-    linear.set(xlim=(-0.03 * far, 1.06 * far) if far > 0 else (-0.1, 1.0), ylim=(low - 0.08 * room, high + 0.12 * room))
+    linear.set(
+        xlim=(-0.03 * far, 1.06 * far) if far > 0 else (-0.1, 1.0),
+        ylim=(low - 0.08 * room, high + 0.12 * room),
+    )
     positive = found.divergence[found.divergence > 0]
     nearest = max(float(positive.min()) if positive.size else 1e-3, 1e-4 * far, 1e-12)
     plots.logarithmic(logarithmic, x=True)
     logarithmic.set_xlim(nearest / 2, max(far, nearest) * 2.5)
-    _band(linear, found, np.linspace(0.0, 1.06 * far, 600) ** 2 / max(1.06 * far, 1e-300), above=False)
+    _band(
+        linear, found, np.linspace(0.0, 1.06 * far, 600) ** 2 / max(1.06 * far, 1e-300), above=False
+    )
     _band(logarithmic, found, np.geomspace(nearest / 2, max(far, nearest) * 2.5, 600), above=True)
     for axes in (linear, logarithmic):
         axes.set_xlabel(f"divergence from the reference, {unit}")
@@ -63,12 +70,27 @@ def _band(axes: Any, found: Frontier, nats: np.ndarray, *, above: bool) -> None:
     from regmdp import plots
 
     lower, upper = found.lower(nats), found.upper(nats)
-    upper = np.where(np.isfinite(upper), upper, np.nan)  # nothing is known before the first solution
-    axes.fill_between(nats, lower, upper, color=plots.COLORS[0], alpha=0.4, linewidth=0, label="where the best policy lies")
+    upper = np.where(
+        np.isfinite(upper), upper, np.nan
+    )  # nothing is known before the first solution
+    axes.fill_between(
+        nats,
+        lower,
+        upper,
+        color=plots.COLORS[0],
+        alpha=0.4,
+        linewidth=0,
+        label="where the best policy lies",
+    )
     plots.bound(axes, nats, upper, "no policy is above", color=plots.COLORS[4], zorder=2.1)
     axes.plot(nats, lower, color=plots.COLORS[0], linewidth=1.2, zorder=2.2)
     axes.plot(
-        found.divergence, found.value, linestyle="none", marker="o", color=plots.COLORS[0], label="policies found, with their τ"
+        found.divergence,
+        found.value,
+        linestyle="none",
+        marker="o",
+        color=plots.COLORS[0],
+        label="policies found, with their τ",
     )
     _temperatures(axes, found, above=above)
 
@@ -80,7 +102,9 @@ def _temperatures(axes: Any, found: Frontier, *, above: bool) -> None:
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     scale = np.log if axes.get_xscale() == "log" else np.asarray
     last: np.ndarray | None = None
-    for temperature, nats, value in zip(found.temperature[1:], found.divergence[1:], found.value[1:], strict=True):
+    for temperature, nats, value in zip(
+        found.temperature[1:], found.divergence[1:], found.value[1:], strict=True
+    ):
         if temperature == 0.0 or not left < nats < right:
             continue
         across = (scale(nats) - scale(left)) / (scale(right) - scale(left))
@@ -90,7 +114,9 @@ def _temperatures(axes: Any, found: Frontier, *, above: bool) -> None:
         if last is not None and np.max(np.abs(place - last) / (2.2 * APART, APART)) < 1.0:
             continue
         last = place
-        offset, across_from, up_from = ((-6, 3), "right", "bottom") if above else ((6, -4), "left", "top")
+        offset, across_from, up_from = (
+            ((-6, 3), "right", "bottom") if above else ((6, -4), "left", "top")
+        )
         axes.annotate(
             f"{temperature:.2g}", (nats, value), xytext=offset, textcoords="offset points",
             ha=across_from, va=up_from, fontsize=8.5, color=plots.BLACK,

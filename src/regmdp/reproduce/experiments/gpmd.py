@@ -22,8 +22,8 @@ __all__ = ["EXPERIMENT", "Settings", "problem", "run"]
 METHODS = {"GPMD": GPMD, "PMD": PMD}
 REGULARIZERS = {"tsallis": "h = Σ p² − 1", "barrier": "barrier below caps"}
 
-#: (regularizer, method, iterations, error) at η = 1, as an earlier program found them that shares nothing with this library, with
-#: random models of its own.
+#: (regularizer, method, iterations, error) at η = 1, as an earlier program found them that shares
+#: nothing with this library, with random models of its own.
 KNOWN = (
     ("tsallis", "GPMD", 100, 6.4e-2),
     ("tsallis", "GPMD", 1000, 2.4e-4),
@@ -124,13 +124,16 @@ class Task(NamedTuple):
 def problem(regularizer: str, number: int, settings: Settings) -> tuple[MDP, Regularizer]:
     """Return a random model, and the regularizer of this name for it.
 
-    Each pair goes to distinct random states with equal probabilities; r(s, a) = U_sa U_s with U uniform in [0, 1]. The barrier is
-    around the probability of the best action of the model without a regularizer, in some random states.
+    Each pair goes to distinct random states with equal probabilities; r(s, a) = U_sa U_s with U
+    uniform in [0, 1]. The barrier is around the probability of the best action of the model without
+    a regularizer, in some random states.
     """
     rng = np.random.default_rng([settings.seed, number])
     n_pairs = settings.states * settings.actions
     keys = rng.random((n_pairs, settings.states))
-    successors = np.sort(np.argpartition(keys, settings.successors - 1, axis=1)[:, : settings.successors], axis=1)
+    successors = np.sort(
+        np.argpartition(keys, settings.successors - 1, axis=1)[:, : settings.successors], axis=1
+    )
     weight = np.full(n_pairs * settings.successors, 1.0 / settings.successors)
     pointers = np.arange(0, weight.size + 1, settings.successors)
     rows = sp.csr_array((weight, successors.ravel(), pointers), shape=(n_pairs, settings.states))
@@ -182,7 +185,8 @@ def run(settings: Settings, progress: Progress) -> Result:
     tasks = [Task(*cell, number, settings) for cell in cells for number in range(settings.runs)]
     found = run_all(errors, tasks, progress, _doing)
     by_cell: Errors = {
-        cell: np.stack(found[settings.runs * number : settings.runs * (number + 1)]) for number, cell in enumerate(cells)
+        cell: np.stack(found[settings.runs * number : settings.runs * (number + 1)])
+        for number, cell in enumerate(cells)
     }
     iterations = recorded(settings)
     rows = [
@@ -201,10 +205,14 @@ def run(settings: Settings, progress: Progress) -> Result:
 
 
 def _doing(task: Task) -> str:
-    return f"{task.method}, {REGULARIZERS[task.regularizer]}, η = {task.step:g}, run {task.number + 1}"
+    return (
+        f"{task.method}, {REGULARIZERS[task.regularizer]}, η = {task.step:g}, run {task.number + 1}"
+    )
 
 
-def at_marks(by_cell: Errors, cell: tuple[str, str, float], settings: Settings) -> Float[np.ndarray, "runs m"]:
+def at_marks(
+    by_cell: Errors, cell: tuple[str, str, float], settings: Settings
+) -> Float[np.ndarray, "runs m"]:
     """(runs, m) errors at the marks."""
     return by_cell[cell][:, np.searchsorted(recorded(settings), settings.marks)]
 
@@ -214,7 +222,9 @@ def _numbers(by_cell: Errors, settings: Settings) -> tuple[Number, ...]:
     numbers = []
     for regularizer, step, method in product(REGULARIZERS, settings.step_sizes, METHODS):
         middle = np.median(at_marks(by_cell, (regularizer, method, step), settings), axis=0)
-        known = [f"{error:.2g}" for h, m, _, error in settings.known if (h, m) == (regularizer, method)]
+        known = [
+            f"{error:.2g}" for h, m, _, error in settings.known if (h, m) == (regularizer, method)
+        ]
         numbers.append(
             Number(
                 f"{method}, {REGULARIZERS[regularizer]}, η = {step:g}: error at {marks}",
@@ -229,10 +239,13 @@ def _checks(by_cell: Errors, settings: Settings) -> tuple[Check, ...]:
     checks = []
     marks = ", ".join(map(str, settings.marks))
     for regularizer, step in product(REGULARIZERS, settings.step_sizes):
-        ratio = at_marks(by_cell, (regularizer, "PMD", step), settings) / at_marks(by_cell, (regularizer, "GPMD", step), settings)
+        ratio = at_marks(by_cell, (regularizer, "PMD", step), settings) / at_marks(
+            by_cell, (regularizer, "GPMD", step), settings
+        )
         checks.append(
             Check(
-                f"GPMD is ahead of PMD in every run: {REGULARIZERS[regularizer]}, η = {step:g}, iterations {marks}",
+                f"GPMD is ahead of PMD in every run: {REGULARIZERS[regularizer]}, η = {step:g}, "
+                f"iterations {marks}",
                 f"PMD's error is {ratio.min():.3g} to {ratio.max():.3g} times GPMD's",
                 "more than 1 times",
                 bool(np.all(ratio > 1.0)),
@@ -246,8 +259,10 @@ def _checks(by_cell: Errors, settings: Settings) -> tuple[Check, ...]:
             ratio = middle / np.array(list(known.values()))
             checks.append(
                 Check(
-                    f"{method}, {REGULARIZERS[regularizer]}, η = {max(settings.step_sizes):g}: the errors found before",
-                    f"{ratio.min():.2f} to {ratio.max():.2f} times as large at {', '.join(map(str, known))}",
+                    f"{method}, {REGULARIZERS[regularizer]}, η = {max(settings.step_sizes):g}: the "
+                    "errors found before",
+                    f"{ratio.min():.2f} to {ratio.max():.2f} times as large at "
+                    f"{', '.join(map(str, known))}",
                     "between ½ and 2 times",
                     bool(np.all((ratio >= 0.5) & (ratio <= 2.0))),
                 )
@@ -256,17 +271,20 @@ def _checks(by_cell: Errors, settings: Settings) -> tuple[Check, ...]:
 
 
 _ALT = (
-    "A grid of panels on logarithmic axes, one row for each regularizer and one column for each step size: error of Q against "
-    "iterations, a curve with a band for GPMD and one for PMD. The curve of GPMD lies below that of PMD in all panels."
+    "A grid of panels on logarithmic axes, one row for each regularizer and one column for each "
+    "step size: error of Q against iterations, a curve with a band for GPMD and one for PMD. The "
+    "curve of GPMD lies below that of PMD in all panels."
 )
 
 
 def _caption(settings: Settings) -> str:
     return (
-        f"Distance from the optimal action values, in the worst pair, on random models with S = {settings.states}, "
-        f"A = {settings.actions}, γ = {settings.discount:g}, τ = {settings.temperature:g}: median and range of {settings.runs} "
-        f"runs, each of {settings.iterations:,} iterations. Above, h = Σ p² − 1; below, a logarithmic barrier that keeps the best "
-        f"action of {settings.capped} states below {settings.cap:g}. Columns: the step size η, the same for both methods."
+        "Distance from the optimal action values, in the worst pair, on random models with S = "
+        f"{settings.states}, A = {settings.actions}, γ = {settings.discount:g}, τ = "
+        f"{settings.temperature:g}: median and range of {settings.runs} runs, each of "
+        f"{settings.iterations:,} iterations. Above, h = Σ p² − 1; below, a logarithmic barrier "
+        f"that keeps the best action of {settings.capped} states below {settings.cap:g}. Columns: "
+        "the step size η, the same for both methods."
     )
 
 
@@ -279,11 +297,15 @@ def _draw(by_cell: Errors, settings: Settings) -> Any:
     low = min(float(runs.min()) for runs in by_cell.values())
     high = max(float(runs.max()) for runs in by_cell.values())
     titles = []
-    for panel, (regularizer, step) in zip(axes.flat, product(REGULARIZERS, settings.step_sizes), strict=True):
+    for panel, (regularizer, step) in zip(
+        axes.flat, product(REGULARIZERS, settings.step_sizes), strict=True
+    ):
         plots.logarithmic(panel, x=True, y=True, limits=(low / 2.0, high * 2.0))
         for number, method in enumerate(METHODS):
             # a logarithmic axis has no 0
-            plots.band(panel, iterations[1:], by_cell[(regularizer, method, step)][:, 1:], number, method)
+            plots.band(
+                panel, iterations[1:], by_cell[(regularizer, method, step)][:, 1:], number, method
+            )
         titles.append(f"{REGULARIZERS[regularizer]}, η = {step:g}")
     for panel in axes[:, 0]:
         panel.set_ylabel("‖Q* − Q‖ in the sup norm")
@@ -299,23 +321,36 @@ EXPERIMENT = Experiment(
     title="A step measured by the regularizer itself",
     summary="GPMD against PMD, with Tsallis entropy and with a barrier below caps.",
     theory=(
-        "Policy mirror descent measures a step by the Kullback-Leibler divergence, whatever the regularizer h is. Generalized "
-        "policy mirror descent measures it by the Bregman divergence of h,",
+        "Policy mirror descent measures a step by the Kullback-Leibler divergence, whatever the "
+        "regularizer h is. Generalized policy mirror descent measures it by the Bregman divergence "
+        "of h,",
         "    π⁺ = argmax ⟨Q, p⟩ − τ h(p) − D_h(p, π)/η,",
-        "which is dual averaging, ξ⁺ = (ξ + ηQ)/(1 + ητ) and π⁺ = ∇h*(ξ⁺). For every convex h, smooth or not, and with "
-        "α = 1/(1 + ητ), the error of Q shrinks by 1 − (1−α)(1−γ) an iteration, whatever S and A are.",
-        "The optimal policies here put probability 0 on most actions. A step in the Kullback-Leibler divergence multiplies a "
-        "probability, so that it takes forever to become 0. A step in D_h reaches 0.",
-        "With the barrier h is 0 in most states. There GPMD goes straight to the action with the best average of Q, while PMD "
-        "still moves step by step: that is most of its lead in the first iterations.",
-        "At these step sizes the guaranteed rate is far too cautious: with γ = 0.99, τ = 0.001, η = 1 it is 1 − 10⁻⁵.",
+        "which is dual averaging, ξ⁺ = (ξ + ηQ)/(1 + ητ) and π⁺ = ∇h*(ξ⁺). For every convex h, "
+        "smooth or not, and with α = 1/(1 + ητ), the error of Q shrinks by 1 − (1−α)(1−γ) an "
+        "iteration, whatever S and A are.",
+        "The optimal policies here put probability 0 on most actions. A step in the "
+        "Kullback-Leibler divergence multiplies a probability, so that it takes forever to become "
+        "0. A step in D_h reaches 0.",
+        "With the barrier h is 0 in most states. There GPMD goes straight to the action with the "
+        "best average of Q, while PMD still moves step by step: that is most of its lead in the "
+        "first iterations.",
+        (
+            "At these step sizes the guaranteed rate is far too cautious: with γ = 0.99, τ = "
+            "0.001, η = 1 it is 1 − 10⁻⁵."
+        ),
     ),
-    sources=("Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), Theorem 1 and section 5",),
+    sources=(
+        (
+            "Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), Theorem 1 "
+            "and section 5"
+        ),
+    ),
     full=FULL,
     quick=QUICK,
     run=run,
     caveat=(
-        "The experiment is that of the paper, but its discount is not stated in the version we could read: γ = 0.99 is our choice. "
-        "So its curves cannot be compared with ours number by number; which method is ahead can."
+        "The experiment is that of the paper, but its discount is not stated in the version we "
+        "could read: γ = 0.99 is our choice. So its curves cannot be compared with ours number by "
+        "number; which method is ahead can."
     ),
 )

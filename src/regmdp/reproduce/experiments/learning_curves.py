@@ -76,7 +76,9 @@ class Settings:
 
 
 FULL = Settings(tuple(TUNING), discount=0.95, seeds=20, length=1.0, marks=14, resamples=2000)
-QUICK = Settings(("FrozenLake-v1", "CliffWalking-v1"), discount=0.95, seeds=4, length=0.5, marks=6, resamples=200)
+QUICK = Settings(
+    ("FrozenLake-v1", "CliffWalking-v1"), discount=0.95, seeds=4, length=0.5, marks=6, resamples=200
+)
 
 
 class Task(NamedTuple):
@@ -105,7 +107,9 @@ class Reference(NamedTuple):
 
 def problem(environment: str, settings: Settings) -> tuple[MDP, Shannon]:
     """Return the model of an environment, and the regularizer."""
-    return from_gymnasium(environment, discount=settings.discount), Shannon(TUNING[environment].temperature)
+    return from_gymnasium(environment, discount=settings.discount), Shannon(
+        TUNING[environment].temperature
+    )
 
 
 def algorithm(task: Task) -> tuple[PolicyOptimization, int]:
@@ -124,7 +128,11 @@ def track(task: Task) -> Curve:
     """Run a method with all seeds at once, and evaluate its policies exactly now and then."""
     mdp, regularizer = problem(task.environment, task.settings)
     method, iterations = algorithm(task)
-    marks = set(np.unique(np.geomspace(1, iterations + 1, task.settings.marks).astype(np.int64) - 1).tolist())
+    marks = set(
+        np.unique(
+            np.geomspace(1, iterations + 1, task.settings.marks).astype(np.int64) - 1
+        ).tolist()
+    )
     samples: list[int] = []
     values: list[list[float]] = []
 
@@ -139,10 +147,14 @@ def track(task: Task) -> Curve:
         return [np.random.default_rng([METHODS.index(task.method), seed]) for seed in seeds]
 
     seeds = range(task.settings.seeds)
-    learn(mdp, regularizer, method, iterations=iterations, rng=generators(seeds), listeners=[measure])
+    learn(
+        mdp, regularizer, method, iterations=iterations, rng=generators(seeds), listeners=[measure]
+    )
     few = min(2, iterations)
     alone = learn(mdp, regularizer, method, iterations=few, rng=generators(seeds[-1:])).policy[0]
-    together = learn(mdp, regularizer, method, iterations=few, rng=generators(seeds[-2:])).policy[-1]
+    together = learn(mdp, regularizer, method, iterations=few, rng=generators(seeds[-2:])).policy[
+        -1
+    ]
     return Curve(np.array(samples), np.array(values), bool(np.array_equal(alone, together)))
 
 
@@ -163,36 +175,57 @@ def interval(values: Float[np.ndarray, "n runs"], resamples: int) -> Float[np.nd
 
 def run(settings: Settings, progress: Progress) -> Result:
     """Run the experiment."""
-    tasks = [Task(environment, method, settings) for environment in reversed(settings.environments) for method in METHODS]
+    tasks = [
+        Task(environment, method, settings)
+        for environment in reversed(settings.environments)
+        for method in METHODS
+    ]
     done = run_all(track, tasks, progress, lambda task: f"{task.method} on {task.environment}")
-    curves = {(task.environment, task.method): curve for task, curve in zip(tasks, done, strict=True)}
-    optima = {environment: reference(environment, settings) for environment in settings.environments}
+    curves = {
+        (task.environment, task.method): curve for task, curve in zip(tasks, done, strict=True)
+    }
+    optima = {
+        environment: reference(environment, settings) for environment in settings.environments
+    }
     ordered = [(environment, method) for environment in settings.environments for method in METHODS]
     shares = {key: _share(curves[key].values[-1], optima[key[0]]) for key in ordered}
     bounds = {key: interval(curves[key].values, settings.resamples) for key in ordered}
     long = settings.length >= 1.0
     numbers = tuple(
         Number(
-            f"{environment}, {method}: value from the start after {curves[environment, method].samples[-1]:,} transitions",
+            f"{environment}, {method}: value from the start after "
+            f"{curves[environment, method].samples[-1]:,} transitions",
             f"{curves[environment, method].values[-1].mean():.4g} "
-            f"({bounds[environment, method][0, -1]:.4g} to {bounds[environment, method][1, -1]:.4g})",
+            f"({bounds[environment, method][0, -1]:.4g} to "
+            f"{bounds[environment, method][1, -1]:.4g})",
             f"at most {optima[environment].upper:.4g}",
         )
         for environment, method in ordered
     )
     checks = [
         Check(
-            f"{method[0].upper()}{method[1:]} comes from the uniform policy near the optimum, in the mean over the seeds",
-            ", ".join(f"{100 * shares[name, method]:.1f} % of the way on {name}" for name in settings.environments),
+            f"{method[0].upper()}{method[1:]} comes from the uniform policy near the optimum, in "
+            "the mean over the seeds",
+            ", ".join(
+                f"{100 * shares[name, method]:.1f} % of the way on {name}"
+                for name in settings.environments
+            ),
             f"at least {100 * least:g} %",
             all(shares[name, method] >= least for name in settings.environments),
         )
-        for method, least in ((METHODS[0], 0.95 if long else 0.7), (METHODS[2], 0.9 if long else 0.5))
+        for method, least in (
+            (METHODS[0], 0.95 if long else 0.7),
+            (METHODS[2], 0.9 if long else 0.5),
+        )
     ]
     checks.append(
         Check(
-            "The natural gradient from episodes improves on the uniform policy, in the mean over the seeds",
-            ", ".join(f"{100 * shares[name, METHODS[1]]:.1f} % of the way on {name}" for name in settings.environments),
+            "The natural gradient from episodes improves on the uniform policy, in the mean over "
+            "the seeds",
+            ", ".join(
+                f"{100 * shares[name, METHODS[1]]:.1f} % of the way on {name}"
+                for name in settings.environments
+            ),
             "more than 0 %",
             all(shares[name, METHODS[1]] > 0 for name in settings.environments),
         )
@@ -201,21 +234,26 @@ def run(settings: Settings, progress: Progress) -> Result:
     checks.append(
         Check(
             "No policy on the way is worth more than the certified upper bound on the optimum",
-            f"the best is {-excess:.2g} below it" if excess <= 0 else f"the best is {excess:.2g} above it",
+            f"the best is {-excess:.2g} below it"
+            if excess <= 0
+            else f"the best is {excess:.2g} above it",
             "none, but for the 1e-9 of the evaluation",
             excess <= 1e-9,
         )
     )
     checks.append(
         Check(
-            "A run computed together with another has the policy, to the last bit, that it has alone",
+            "A run computed together with another has the policy, to the last bit, that it has "
+            "alone",
             f"{sum(curves[key].reproduced for key in ordered)} of {len(ordered)}",
             f"{len(ordered)} of {len(ordered)}",
             all(curves[key].reproduced for key in ordered),
         )
     )
     columns = {
-        "environment": np.concatenate([np.repeat(key[0], curves[key].samples.size) for key in ordered]),
+        "environment": np.concatenate(
+            [np.repeat(key[0], curves[key].samples.size) for key in ordered]
+        ),
         "method": np.concatenate([np.repeat(key[1], curves[key].samples.size) for key in ordered]),
         "samples": np.concatenate([curves[key].samples for key in ordered]),
         "value": np.concatenate([curves[key].values.mean(axis=1) for key in ordered]),
@@ -224,11 +262,13 @@ def run(settings: Settings, progress: Progress) -> Result:
     }
     figure = Drawing(
         lambda: _draw(settings, curves, bounds, optima),
-        "What the policies are worth from the start, entropy included and evaluated exactly, against the transitions that a run "
-        f"has drawn: means over {settings.seeds} seeds, with 95% bootstrap intervals. Dotted: the optimum, certified. Stochastic "
-        "mirror descent may ask for what comes of any action in any state; the other two only follow episodes.",
-        f"{len(settings.environments)} plots of value against transitions on a logarithmic axis. Soft Q-learning and stochastic "
-        "mirror descent rise to the dotted line of the optimum; the natural gradient stays below it, on FrozenLake far below.",
+        "What the policies are worth from the start, entropy included and evaluated exactly, "
+        f"against the transitions that a run has drawn: means over {settings.seeds} seeds, with "
+        "95% bootstrap intervals. Dotted: the optimum, certified. Stochastic mirror descent may "
+        "ask for what comes of any action in any state; the other two only follow episodes.",
+        f"{len(settings.environments)} plots of value against transitions on a logarithmic axis. "
+        "Soft Q-learning and stochastic mirror descent rise to the dotted line of the optimum; the "
+        "natural gradient stays below it, on FrozenLake far below.",
     )
     return Result({"curves": columns}, {"curves": figure}, numbers, tuple(checks))
 
@@ -253,8 +293,12 @@ def _draw(
         for number, method in enumerate(METHODS):
             curve, (low, high) = curves[name, method], bounds[name, method]
             plots.curve(axis, curve.samples, curve.values.mean(axis=1), number, method)
-            axis.fill_between(curve.samples, low, high, color=axis.lines[-1].get_color(), alpha=0.2, linewidth=0)
-        axis.axhline(optima[name].upper, color=plots.GREY, linewidth=1.0, linestyle=(0, (1, 1.5)), zorder=1.9)
+            axis.fill_between(
+                curve.samples, low, high, color=axis.lines[-1].get_color(), alpha=0.2, linewidth=0
+            )
+        axis.axhline(
+            optima[name].upper, color=plots.GREY, linewidth=1.0, linestyle=(0, (1, 1.5)), zorder=1.9
+        )
         axis.set_xlabel("transitions")
     axes[0].set_ylabel("value from the start")
     plots.letters(axes, [name.partition("-")[0] for name in names])
@@ -266,32 +310,50 @@ def _draw(
 EXPERIMENT = Experiment(
     name="learning",
     title="Learning curves from samples",
-    summary="Soft Q-learning, natural gradient and stochastic mirror descent on FrozenLake, CliffWalking and Taxi.",
+    summary=(
+        "Soft Q-learning, natural gradient and stochastic mirror descent on FrozenLake, "
+        "CliffWalking and Taxi."
+    ),
     theory=(
-        "The same improvements, with action values that are estimated. Soft Q-learning moves Q(s, a) at each transition towards",
+        (
+            "The same improvements, with action values that are estimated. Soft Q-learning moves "
+            "Q(s, a) at each transition towards"
+        ),
         "    r + γ τ log Σ_{b} exp(Q(s', b)/τ)",
-        "and finds the optimum if every pair is tried for ever. Natural policy gradient from episodes averages what followed each "
-        "pair; it learns only about what its policy still tries, and where the steps are large at first, that is soon too little. "
-        "Stochastic mirror descent draws every pair alike, with step sizes for which 1 + ητ = 1/γ and numbers of samples that grow "
-        "by 4 each time the error is to be halved: its error falls like the inverse square root of the transitions, if the "
-        "model is random.",
-        "How a method is set matters as much as which it is; the settings were chosen by hand, once for each environment.",
+        "and finds the optimum if every pair is tried for ever. Natural policy gradient from "
+        "episodes averages what followed each pair; it learns only about what its policy still "
+        "tries, and where the steps are large at first, that is soon too little. Stochastic mirror "
+        "descent draws every pair alike, with step sizes for which 1 + ητ = 1/γ and numbers of "
+        "samples that grow by 4 each time the error is to be halved: its error falls like the "
+        "inverse square root of the transitions, if the model is random.",
+        (
+            "How a method is set matters as much as which it is; the settings were chosen by hand, "
+            "once for each environment."
+        ),
     ),
     sources=(
         "Watkins and Dayan, Q-learning, Machine Learning 8, 1992.",
         "Kakade, A natural policy gradient, NIPS 2001.",
-        "Lan, Policy mirror descent for reinforcement learning, Mathematical Programming 198, 2023.",
-        "Towers and others, Gymnasium: a standard interface for reinforcement learning environments, 2024.",
+        (
+            "Lan, Policy mirror descent for reinforcement learning, Mathematical Programming 198, "
+            "2023."
+        ),
+        (
+            "Towers and others, Gymnasium: a standard interface for reinforcement learning "
+            "environments, 2024."
+        ),
     ),
     full=FULL,
     quick=QUICK,
     run=run,
     caveat=(
-        "The methods do not have the same rights: stochastic mirror descent asks a generative model for any state and "
-        "action. On CliffWalking and Taxi nothing is left to chance, so one sample of each pair tells it the whole "
-        "model: its curves there are those of exact mirror descent, and the transitions count repeated draws of the "
-        "same. The natural gradient stops far from the optimum on FrozenLake and Taxi; with smaller steps and several "
-        "times the transitions it comes much further on FrozenLake, 62 % of the way in place of 17 %. The value "
-        "includes the entropy, so it is not what the environment's rewards alone add up to."
+        "The methods do not have the same rights: stochastic mirror descent asks a generative "
+        "model for any state and action. On CliffWalking and Taxi nothing is left to chance, so "
+        "one sample of each pair tells it the whole model: its curves there are those of exact "
+        "mirror descent, and the transitions count repeated draws of the same. The natural "
+        "gradient stops far from the optimum on FrozenLake and Taxi; with smaller steps and "
+        "several times the transitions it comes much further on FrozenLake, 62 % of the way in "
+        "place of 17 %. The value includes the entropy, so it is not what the environment's "
+        "rewards alone add up to."
     ),
 )

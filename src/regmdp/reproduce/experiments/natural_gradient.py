@@ -78,9 +78,15 @@ def run(settings: Settings, progress: Progress) -> Result:
     return Result(
         _tables(plain, soft, newton),
         {
-            "without-entropy": Drawing(lambda: figures.draw_plain(plain), figures.PLAIN_CAPTION, figures.PLAIN_ALT),
-            "with-entropy": Drawing(lambda: figures.draw_soft(soft), figures.SOFT_CAPTION, figures.SOFT_ALT),
-            "soft-policy-iteration": Drawing(lambda: figures.draw_newton(newton), figures.NEWTON_CAPTION, figures.NEWTON_ALT),
+            "without-entropy": Drawing(
+                lambda: figures.draw_plain(plain), figures.PLAIN_CAPTION, figures.PLAIN_ALT
+            ),
+            "with-entropy": Drawing(
+                lambda: figures.draw_soft(soft), figures.SOFT_CAPTION, figures.SOFT_ALT
+            ),
+            "soft-policy-iteration": Drawing(
+                lambda: figures.draw_newton(newton), figures.NEWTON_CAPTION, figures.NEWTON_ALT
+            ),
         },
         _numbers(plain, soft, newton),
         (*_plain_checks(plain), *_soft_checks(soft), *_newton_checks(newton)),
@@ -102,20 +108,29 @@ def observed_rate(errors: Float[np.ndarray, " n"], low: float, high: float) -> f
 
 def rates(one: Soft) -> dict[str, float]:
     """Return the observed rates of log π and of Q near the optimum, above rounding."""
-    return {"log_policy": observed_rate(one.errors["log_policy"], 1e-10, 1e-2), "q": observed_rate(one.errors["q"], 1e-12, 1e-4)}
+    return {
+        "log_policy": observed_rate(one.errors["log_policy"], 1e-10, 1e-2),
+        "q": observed_rate(one.errors["q"], 1e-12, 1e-4),
+    }
 
 
 def quadratic_steps(one: Newton) -> list[int]:
     """Return the t at which x_t is below 1/10 and x_{t+1} is well above its noise."""
-    return [t for t in range(one.gap.size - 1) if one.gap[t] < 0.1 and one.gap[t + 1] > 1e4 * one.noise]
+    return [
+        t for t in range(one.gap.size - 1) if one.gap[t] < 0.1 and one.gap[t + 1] > 1e4 * one.noise
+    ]
 
 
-def _tables(plain: list[Plain], soft: list[Soft], newton: list[Newton]) -> dict[str, dict[str, np.ndarray]]:
+def _tables(
+    plain: list[Plain], soft: list[Soft], newton: list[Newton]
+) -> dict[str, dict[str, np.ndarray]]:
     from_one = [np.arange(1, one.gap.size + 1) for one in plain]
     from_start = [np.arange(one.errors["q"].size) for one in soft]
     few = [np.arange(one.gap.size) for one in newton]
     with_entropy: dict[str, np.ndarray] = {
-        "share_of_largest_step": np.concatenate([np.full(t.size, one.share) for one, t in zip(soft, from_start, strict=True)]),
+        "share_of_largest_step": np.concatenate(
+            [np.full(t.size, one.share) for one, t in zip(soft, from_start, strict=True)]
+        ),
         "iteration": np.concatenate(from_start),
     }
     for name in ("q", "value", "log_policy", "gap"):
@@ -123,19 +138,27 @@ def _tables(plain: list[Plain], soft: list[Soft], newton: list[Newton]) -> dict[
         with_entropy[f"{name}_bound"] = np.concatenate([one.bounds[name] for one in soft])
     return {
         "without-entropy": {
-            "problem": np.concatenate([np.full(t.size, one.problem) for one, t in zip(plain, from_one, strict=True)]),
-            "step": np.concatenate([np.full(t.size, one.step) for one, t in zip(plain, from_one, strict=True)]),
+            "problem": np.concatenate(
+                [np.full(t.size, one.problem) for one, t in zip(plain, from_one, strict=True)]
+            ),
+            "step": np.concatenate(
+                [np.full(t.size, one.step) for one, t in zip(plain, from_one, strict=True)]
+            ),
             "iteration": np.concatenate(from_one),
             "gap": np.concatenate([one.gap for one in plain]),
             "bound": np.concatenate([one.bound for one in plain]),
         },
         "with-entropy": with_entropy,
         "soft-policy-iteration": {
-            "problem": np.concatenate([np.full(t.size, one.problem) for one, t in zip(newton, few, strict=True)]),
+            "problem": np.concatenate(
+                [np.full(t.size, one.problem) for one, t in zip(newton, few, strict=True)]
+            ),
             "iteration": np.concatenate(few),
             "gap": np.concatenate([one.gap for one in newton]),
             "bound": np.concatenate([one.bound for one in newton]),
-            "noise": np.concatenate([np.full(t.size, one.noise) for one, t in zip(newton, few, strict=True)]),
+            "noise": np.concatenate(
+                [np.full(t.size, one.noise) for one, t in zip(newton, few, strict=True)]
+            ),
         },
     }
 
@@ -143,7 +166,8 @@ def _tables(plain: list[Plain], soft: list[Soft], newton: list[Newton]) -> dict[
 def _numbers(plain: list[Plain], soft: list[Soft], newton: list[Newton]) -> tuple[Number, ...]:
     numbers = [
         Number(
-            f"without entropy, {one.problem}, η = {one.step:g}: largest share of the bound", f"{np.max(one.gap / one.bound):.2g}"
+            f"without entropy, {one.problem}, η = {one.step:g}: largest share of the bound",
+            f"{np.max(one.gap / one.bound):.2g}",
         )
         for one in plain
     ]
@@ -154,14 +178,17 @@ def _numbers(plain: list[Plain], soft: list[Soft], newton: list[Newton]) -> tupl
         guaranteed = 1 + math.ceil(math.log(1e-8 / first) / math.log(second / first))
         numbers.append(
             Number(
-                f"with entropy, {one.share:g} of the largest step: iterations until the error of Q is 10⁻⁸",
+                f"with entropy, {one.share:g} of the largest step: iterations until the error of Q "
+                "is 10⁻⁸",
                 f"{reached[0]}" if reached.size else f"more than {one.errors['q'].size - 1}",
                 f"at most {guaranteed:,}",
             )
         )
     for one in newton:
         digits = ", ".join(f"{gap:.1e}" for gap in one.gap if gap > 1e4 * one.noise)
-        numbers.append(Number(f"soft policy iteration, {one.problem}: gap after 0, 1, 2, … iterations", digits))
+        numbers.append(
+            Number(f"soft policy iteration, {one.problem}: gap after 0, 1, 2, … iterations", digits)
+        )
     return tuple(numbers)
 
 
@@ -188,10 +215,13 @@ def _plain_checks(plain: list[Plain]) -> list[Check]:
 def _soft_checks(soft: list[Soft]) -> list[Check]:
     checks = []
     for one in soft:
-        names = ", ".join(comparison.name for comparison in one.report.violations) or "none violated"
+        names = (
+            ", ".join(comparison.name for comparison in one.report.violations) or "none violated"
+        )
         checks.append(
             Check(
-                f"With entropy, {one.share:g} of the largest step: all that is proved holds at every iteration",
+                f"With entropy, {one.share:g} of the largest step: all that is proved holds at "
+                "every iteration",
                 f"{len(one.report.comparisons)} statements, {names}",
                 "none violated",
                 one.report.holds,
@@ -200,10 +230,14 @@ def _soft_checks(soft: list[Soft]) -> list[Check]:
     for one in soft:
         if one.weight > 0.0:
             seen = rates(one)
-            near = (math.log(seen["log_policy"]) / math.log(one.weight), math.log(seen["q"]) / (2.0 * math.log(one.weight)))
+            near = (
+                math.log(seen["log_policy"]) / math.log(one.weight),
+                math.log(seen["q"]) / (2.0 * math.log(one.weight)),
+            )
             checks.append(
                 Check(
-                    f"With entropy, {one.share:g} of the largest step: near the optimum log π shrinks by α, Q by α²",
+                    f"With entropy, {one.share:g} of the largest step: near the optimum log π "
+                    "shrinks by α, Q by α²",
                     f"by {seen['log_policy']:.4f} and {seen['q']:.4f}",
                     f"by {one.weight:.4g} and {one.weight**2:.4g}, exponents within 5%",
                     all(abs(ratio - 1.0) <= 0.05 for ratio in near),
@@ -223,14 +257,16 @@ def _newton_checks(newton: list[Newton]) -> list[Check]:
             Check(
                 f"Soft policy iteration, {one.problem}: the digits double",
                 f"times {', '.join(f'{value:.2f}' for value in digits)} in successive iterations; "
-                f"x⁺/x² between {min(ratio, default=math.nan):.2g} and {max(ratio, default=math.nan):.2g}",
+                f"x⁺/x² between {min(ratio, default=math.nan):.2g} and "
+                f"{max(ratio, default=math.nan):.2g}",
                 "at least times 1.9, in two iterations or more",
                 len(steps) >= 2 and bool(min(digits) >= 1.9),
             ),
             Check(
                 f"Soft policy iteration, {one.problem}: x⁺ ≤ c x², and all else that is proved",
-                f"x⁺ is at most {worst:.1g} of c x², c = {one.constant:.2g}; {len(one.report.violations)} of "
-                f"{len(one.report.comparisons)} statements violated",
+                f"x⁺ is at most {worst:.1g} of c x², c = {one.constant:.2g}; "
+                f"{len(one.report.violations)} of {len(one.report.comparisons)} statements "
+                "violated",
                 "at most 1; none violated",
                 bool(worst <= 1.0) and one.report.holds,
             ),
@@ -241,17 +277,25 @@ def _newton_checks(newton: list[Newton]) -> list[Check]:
 EXPERIMENT = Experiment(
     name="npg",
     title="Natural policy gradient and what is proved of it",
-    summary="NPG against its 1/t bound, with entropy against its linear rates, and the quadratic phase of soft policy iteration.",
+    summary=(
+        "NPG against its 1/t bound, with entropy against its linear rates, and the quadratic phase "
+        "of soft policy iteration."
+    ),
     theory=(
-        "Natural policy gradient multiplies, π⁺ ∝ π exp(ηQ/(1−γ)). From the uniform policy, with any step η > 0,",
+        (
+            "Natural policy gradient multiplies, π⁺ ∝ π exp(ηQ/(1−γ)). From the uniform policy, "
+            "with any step η > 0,"
+        ),
         "    V*(ρ) − V_t(ρ) ≤ ( log A / η + 1/(1−γ)² ) / t.",
-        "With entropy the step is π⁺ ∝ π^α exp(ηQ/(1−γ)), α = 1 − ητ/(1−γ), for 0 < η ≤ (1−γ)/τ. The errors of Q, V and log π "
-        "shrink by 1 − ητ an iteration in the sup norm:",
+        "With entropy the step is π⁺ ∝ π^α exp(ηQ/(1−γ)), α = 1 − ητ/(1−γ), for 0 < η ≤ (1−γ)/τ. "
+        "The errors of Q, V and log π shrink by 1 − ητ an iteration in the sup norm:",
         "    ‖Q* − Q_{t+1}‖ ≤ γ C (1 − ητ)^t,   ‖log π* − log π_{t+1}‖ ≤ (2C/τ) (1 − ητ)^t,",
-        "with C = ‖Q* − Q_0‖ + 2τα ‖log π* − log π_0‖. Seen as mirror descent, and weighted by the stationary distribution ν* of "
-        "π*, the gap together with the divergence from π* shrinks by max{γ, α}.",
-        "Near the optimum more can be seen: Q depends on an error of the policy only in second order, so log π shrinks by α and Q "
-        "by α². At the largest step α = 0. That is soft policy iteration, Newton's method on the soft Bellman equation:",
+        "with C = ‖Q* − Q_0‖ + 2τα ‖log π* − log π_0‖. Seen as mirror descent, and weighted by the "
+        "stationary distribution ν* of π*, the gap together with the divergence from π* shrinks by "
+        "max{γ, α}.",
+        "Near the optimum more can be seen: Q depends on an error of the policy only in second "
+        "order, so log π shrinks by α and Q by α². At the largest step α = 0. That is soft policy "
+        "iteration, Newton's method on the soft Bellman equation:",
         "    x_{t+1} ≤ c x_t²,   x_t = V*(ν*) − V_t(ν*),   c = 4γ² ‖1/ν*‖ / ((1−γ)τ).",
     ),
     sources=(

@@ -20,34 +20,39 @@ ERRORS = {"q": "‖Q* − Q‖", "log_policy": "‖log π* − log π‖", "gap"
 FLOOR = 1e-13
 
 PLAIN_CAPTION = (
-    "Without entropy: gap V*(ρ) − V(ρ) and, thin in the same colour, its bound. (a) On a ladder of actions that lose 1/2, 1/4, 1/8 "
-    "and so on, the gap falls like 1/t as far as one can see, whatever the step: the rate is attained, though its constant is not. "
-    "(b) On a random model the best actions stand out, and the gap falls faster than 1/t."
+    "Without entropy: gap V*(ρ) − V(ρ) and, thin in the same colour, its bound. (a) On a ladder of "
+    "actions that lose 1/2, 1/4, 1/8 and so on, the gap falls like 1/t as far as one can see, "
+    "whatever the step: the rate is attained, though its constant is not. (b) On a random model "
+    "the best actions stand out, and the gap falls faster than 1/t."
 )
 PLAIN_ALT = (
-    "Two panels on logarithmic axes: gap against iterations for several step sizes, with bounds. In the first all curves become "
-    "straight lines of slope −1, parallel to the bounds and far below them; in the second they bend down."
+    "Two panels on logarithmic axes: gap against iterations for several step sizes, with bounds. "
+    "In the first all curves become straight lines of slope −1, parallel to the bounds and far "
+    "below them; in the second they bend down."
 )
 SOFT_CAPTION = (
-    "With entropy, on the random model, with steps η that are a share of the largest, (1−γ)/τ: what is measured and, thin in the "
-    "same colour, its bound. (a) Error of Q and (b) of log π, whose bounds shrink by 1 − ητ; (c) gap from ρ, whose bound shrinks "
-    "by max{γ, α}, α = 1 − ητ/(1−γ), so that the bounds of all steps with α ≤ γ almost coincide. In the end log π shrinks by α, "
-    "and the other two by α². What is below 10⁻¹³ is rounding and not shown."
+    "With entropy, on the random model, with steps η that are a share of the largest, (1−γ)/τ: "
+    "what is measured and, thin in the same colour, its bound. (a) Error of Q and (b) of log π, "
+    "whose bounds shrink by 1 − ητ; (c) gap from ρ, whose bound shrinks by max{γ, α}, α = 1 − "
+    "ητ/(1−γ), so that the bounds of all steps with α ≤ γ almost coincide. In the end log π "
+    "shrinks by α, and the other two by α². What is below 10⁻¹³ is rounding and not shown."
 )
 SOFT_ALT = (
-    "Three panels, errors on a logarithmic axis against iterations: one falling line for each step, the steeper the larger the "
-    "step, all of them below their bounds, which fall much less steeply."
+    "Three panels, errors on a logarithmic axis against iterations: one falling line for each "
+    "step, the steeper the larger the step, all of them below their bounds, which fall much less "
+    "steeply."
 )
 NEWTON_CAPTION = (
-    "Soft policy iteration, the largest step, on random models. (a) Gap x_t = V*(ν*) − V_t(ν*) and, thin in the same colour, its "
-    "bound c x², which is loose: c contains ‖1/ν*‖. (b) Each gap against the one before, with a line of slope 2: the number of "
-    "right digits doubles. The gap is computed as a divergence of π from π*, whose terms are positive, and so is known far below "
+    "Soft policy iteration, the largest step, on random models. (a) Gap x_t = V*(ν*) − V_t(ν*) "
+    "and, thin in the same colour, its bound c x², which is loose: c contains ‖1/ν*‖. (b) Each gap "
+    "against the one before, with a line of slope 2: the number of right digits doubles. The gap "
+    "is computed as a divergence of π from π*, whose terms are positive, and so is known far below "
     "the rounding error of V; it is shown as far as it is."
 )
 NEWTON_ALT = (
-    "Two panels. First, gaps on a logarithmic axis against the iteration: the curves bend down ever more steeply, to ten to the "
-    "minus eighteen after four to six iterations. Second, gap against the gap before on logarithmic axes: points along lines of "
-    "slope 2."
+    "Two panels. First, gaps on a logarithmic axis against the iteration: the curves bend down "
+    "ever more steeply, to ten to the minus eighteen after four to six iterations. Second, gap "
+    "against the gap before on logarithmic axes: points along lines of slope 2."
 )
 
 
@@ -79,7 +84,9 @@ def draw_soft(soft: list[Soft]) -> Any:
     from regmdp import plots
 
     figure, axes = plots.figure(1, len(ERRORS), height=4.2, sharey=True)
-    high = max(float(bound[np.isfinite(bound)].max()) for one in soft for bound in one.bounds.values())
+    high = max(
+        float(bound[np.isfinite(bound)].max()) for one in soft for bound in one.bounds.values()
+    )
     for panel, name in zip(axes, ERRORS, strict=True):
         plots.logarithmic(panel, y=True, limits=(FLOOR, 10.0 * high))
         for number, one in enumerate(soft):
@@ -139,4 +146,6 @@ def _legend(figure: Any, axes: Any, columns: int, **options: Any) -> None:
 
     handles, labels = axes.get_legend_handles_labels()
     (bound,) = axes.plot([], [], color=plots.GREY, linestyle=(0, (4, 3)), linewidth=1.1)
-    figure.legend([*handles, bound], [*labels, "bound"], loc="outside lower center", ncols=columns, **options)
+    figure.legend(
+        [*handles, bound], [*labels, "bound"], loc="outside lower center", ncols=columns, **options
+    )

@@ -16,7 +16,17 @@ from regmdp.evaluation import visits
 from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
 
-__all__ = ["Newton", "Plain", "Settings", "Soft", "ladder", "newton_run", "plain_run", "random_model", "soft_run"]
+__all__ = [
+    "Newton",
+    "Plain",
+    "Settings",
+    "Soft",
+    "ladder",
+    "newton_run",
+    "plain_run",
+    "random_model",
+    "soft_run",
+]
 
 
 @dataclass(frozen=True)
@@ -25,7 +35,8 @@ class Settings:
 
     Attributes:
         rungs: Actions of the ladder.
-        shape: (S, A, horizon) of the random model, the horizon being 1/(1-γ); the ladder has the same horizon.
+        shape: (S, A, horizon) of the random model, the horizon being 1/(1-γ); the ladder has the
+            same horizon.
         branching: Successors of each pair.
         steps: η without entropy.
         plain_iterations: Of each run without entropy.
@@ -52,7 +63,9 @@ class Settings:
 
 def ladder(rungs: int, horizon: int) -> MDP:
     """Return one state whose actions lose 1/2, 1/4, 1/8 and so on: at every scale one is hard to tell from the best."""
-    return MDP(np.ones((1, rungs, 1)), -(0.5 ** np.arange(1.0, rungs + 1.0))[None, :], 1.0 - 1.0 / horizon)
+    return MDP(
+        np.ones((1, rungs, 1)), -(0.5 ** np.arange(1.0, rungs + 1.0))[None, :], 1.0 - 1.0 / horizon
+    )
 
 
 def random_model(shape: tuple[int, int, int], settings: Settings) -> MDP:
@@ -120,11 +133,15 @@ def soft_run(mdp: MDP, share: float, settings: Settings) -> Soft:
         "log_policy": np.max(np.abs(log_best - np.log(run.policies)), axis=(1, 2)),
         "gap": mdp.initial @ best.value - run.values_from_start,
     }
-    rates = theory.entropy_natural_gradient(mdp, regularizer, step_size=step, iterations=n, optimum=best)
+    rates = theory.entropy_natural_gradient(
+        mdp, regularizer, step_size=step, iterations=n, optimum=best
+    )
     descent = theory.mirror_step(mdp, regularizer, step)
     bounds = {
         **rates._asdict(),
-        "gap": theory.mirror_descent_gap(mdp, regularizer, step_size=descent, iterations=n, optimum=best),
+        "gap": theory.mirror_descent_gap(
+            mdp, regularizer, step_size=descent, iterations=n, optimum=best
+        ),
     }
     return Soft(share, 1.0 - share, errors, bounds, theory.check(run))
 
@@ -136,7 +153,13 @@ def newton_run(shape: tuple[int, int, int, float], settings: Settings) -> Newton
     run = theory.trace(mdp, regularizer, NPG(Maximum()), iterations=settings.quadratic_iterations)
     name = f"S = {n_states}, γ = {mdp.discount:g}, τ = {temperature:g}"
     gap, noise = gap_without_cancellation(run)
-    return Newton(name, gap, noise, theory.quadratic_constant(mdp, regularizer, run.optimum), theory.check(run))
+    return Newton(
+        name,
+        gap,
+        noise,
+        theory.quadratic_constant(mdp, regularizer, run.optimum),
+        theory.check(run),
+    )
 
 
 def gap_without_cancellation(run: theory.Trace) -> tuple[Float[np.ndarray, " n"], float]:
@@ -146,8 +169,8 @@ def gap_without_cancellation(run: theory.Trace) -> tuple[Float[np.ndarray, " n"]
         V^*(\nu) - V_t(\nu) = \frac{\tau}{1-\gamma} E_{s \sim d_\nu^{\pi_t}} \sum_a \pi^*(a|s) \varphi(\delta(s, a)), \qquad
         \delta = \log \frac{\pi_t}{\pi^*}, \quad \varphi(\delta) = \delta e^\delta - e^\delta + 1 \approx \tfrac12 \delta^2
 
-    The sum is KL(π_t‖π*). Its terms are positive, so that an error of δ in the sixteenth digit shows only in the thirty-second of
-    the gap.
+    The sum is KL(π_t‖π*). Its terms are positive, so that an error of δ in the sixteenth digit
+    shows only in the thirty-second of the gap.
     """
     best, temperature = run.optimum, run.regularizer.max_temperature
     nu = best.stationary
@@ -155,7 +178,11 @@ def gap_without_cancellation(run: theory.Trace) -> tuple[Float[np.ndarray, " n"]
     log_best = log_softmax(best.q / temperature, axis=-1)
     from_nu = run.mdp.with_initial(nu)
     gaps = [
-        temperature * float(visits(from_nu, policy) @ np.sum(np.exp(log_best) * _phi(np.log(policy) - log_best), axis=-1))
+        temperature
+        * float(
+            visits(from_nu, policy)
+            @ np.sum(np.exp(log_best) * _phi(np.log(policy) - log_best), axis=-1)
+        )
         for policy in run.policies
     ]
     # log π is made of Q/τ, and so is log π*

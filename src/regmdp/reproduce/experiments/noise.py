@@ -65,10 +65,14 @@ def run(settings: Settings, progress: Progress) -> Result:
         {"floors": _floor_table(floors, tracks), "errors": _error_table(tracks, settings)},
         {
             "floor-against-error": Drawing(
-                lambda: figures.draw_sizes(floors, settings), figures.sizes_caption(settings), figures.SIZES_ALT
+                lambda: figures.draw_sizes(floors, settings),
+                figures.sizes_caption(settings),
+                figures.SIZES_ALT,
             ),
             "floor-against-step": Drawing(
-                lambda: figures.draw_steps(floors, tracks, settings), figures.steps_caption(settings), figures.STEPS_ALT
+                lambda: figures.draw_steps(floors, tracks, settings),
+                figures.steps_caption(settings),
+                figures.STEPS_ALT,
             ),
         },
         _numbers(floors, settings),
@@ -86,12 +90,17 @@ def all_tasks(settings: Settings) -> list[Task]:
         for kind in KINDS
         for number in range(settings.models)
     ]
-    tasks += [Task(ARMS, "adversarial", delta, settings.shares[0], 0, settings) for delta in settings.deltas]
+    tasks += [
+        Task(ARMS, "adversarial", delta, settings.shares[0], 0, settings)
+        for delta in settings.deltas
+    ]
     return sorted(tasks, key=lambda task: (-iterations(task.share, settings), task[:-1]))
 
 
 def _doing(task: Task) -> str:
-    return f"{task.problem}, {task.kind} errors of {task.delta:g}, {task.share:g} of the largest step"
+    return (
+        f"{task.problem}, {task.kind} errors of {task.delta:g}, {task.share:g} of the largest step"
+    )
 
 
 def exponent(x: Iterable[float], y: Iterable[float]) -> float:
@@ -100,7 +109,9 @@ def exponent(x: Iterable[float], y: Iterable[float]) -> float:
     return float(np.polyfit(np.log(x), np.log(y), 1)[0]) if x.size >= 2 else math.nan
 
 
-def slope_in_delta(floors: Floors, name: str, key: tuple[str, str, float], low: float, high: float) -> float:
+def slope_in_delta(
+    floors: Floors, name: str, key: tuple[str, str, float], low: float, high: float
+) -> float:
     """Return the exponent with which the median floor grows with δ between two sizes."""
     problem, kind, share = key
     found = {
@@ -118,18 +129,30 @@ def arms_floor(delta: float, discount: float, temperature: float) -> float:
 
 def by_step(floors: Floors, kind: str, settings: Settings) -> Float[np.ndarray, " n"]:
     """Return the (n,) median floors of Q at the size of errors that all steps were run with, largest step first."""
-    return np.array([np.median(floors[GARNET, kind, settings.delta, share]["q"]) for share in settings.swept])
+    return np.array(
+        [np.median(floors[GARNET, kind, settings.delta, share]["q"]) for share in settings.swept]
+    )
 
 
 def _floor_table(floors: Floors, tracks: list[Track]) -> dict[str, np.ndarray]:
     rows = []
     for key, one in sorted(floors.items()):
-        earlier, improved = next((t.earlier_floor, t.improved_floor) for t in tracks if t.task[:4] == key)
+        earlier, improved = next(
+            (t.earlier_floor, t.improved_floor) for t in tracks if t.task[:4] == key
+        )
         rows += [
             (*key, number, q, log_policy, earlier, improved)
             for number, (q, log_policy) in enumerate(zip(one["q"], one["log_policy"], strict=True))
         ]
-    names = ("problem", "kind", "delta", "share_of_largest_step", "run", "q_error", "tempered_log_policy_error")
+    names = (
+        "problem",
+        "kind",
+        "delta",
+        "share_of_largest_step",
+        "run",
+        "q_error",
+        "tempered_log_policy_error",
+    )
     columns = map(np.array, zip(*rows, strict=True))
     return dict(zip((*names, "earlier_bound", "improved_bound"), columns, strict=True))
 
@@ -139,7 +162,9 @@ def _error_table(tracks: list[Track], settings: Settings) -> dict[str, np.ndarra
     shown = [figures.shown(tracks, share, settings) for share in settings.swept]
     t = [np.arange(one.errors["q"].shape[0]) for one in shown]
     return {
-        "share_of_largest_step": np.concatenate([np.full(n.size, one.task.share) for one, n in zip(shown, t, strict=True)]),
+        "share_of_largest_step": np.concatenate(
+            [np.full(n.size, one.task.share) for one, n in zip(shown, t, strict=True)]
+        ),
         "iteration": np.concatenate(t),
         "q_error": np.concatenate([one.errors["q"][:, 0] for one in shown]),
         "earlier_bound": np.concatenate([one.earlier for one in shown]),
@@ -153,10 +178,13 @@ def _numbers(floors: Floors, settings: Settings) -> tuple[Number, ...]:
     for kind in KINDS:
         for share in settings.shares:
             key = (GARNET, kind, share)
-            q, log_policy = (slope_in_delta(floors, name, key, 0.0, 0.5 * small) for name in ("q", "log_policy"))
+            q, log_policy = (
+                slope_in_delta(floors, name, key, 0.0, 0.5 * small) for name in ("q", "log_policy")
+            )
             numbers.append(
                 Number(
-                    f"{kind} errors below τ/2, {share:g} of the largest step: floor of Q, and of log π",
+                    f"{kind} errors below τ/2, {share:g} of the largest step: floor of Q, and of "
+                    "log π",
                     f"∝ δ^{{{q:.2f}}}, and δ^{{{log_policy:.2f}}}",
                     "∝ δ², and δ",
                 )
@@ -165,7 +193,8 @@ def _numbers(floors: Floors, settings: Settings) -> tuple[Number, ...]:
         floor = by_step(floors, kind, settings)
         numbers.append(
             Number(
-                f"{kind} errors of {settings.delta:g}: floor of Q from the largest step to {settings.swept[-1]:g} of it",
+                f"{kind} errors of {settings.delta:g}: floor of Q from the largest step to "
+                f"{settings.swept[-1]:g} of it",
                 ", ".join(f"{one:.2g}" for one in floor),
             )
         )
@@ -189,17 +218,22 @@ def _bound_checks(tracks: list[Track]) -> list[Check]:
         checks.append(
             Check(
                 f"The {name} bound holds in every run, at every iteration from the first on",
-                f"the error is above it in {above} of {total:,} iterations; it is at most {max(s.max() for s in shares):.2g} of it",
+                f"the error is above it in {above} of {total:,} iterations; it is at most "
+                f"{max(s.max() for s in shares):.2g} of it",
                 "in none",
                 above == 0,
             )
         )
         late = [one.late("q") / getattr(one, f"{name}_floor") for one in tracks]
-        above, count = sum(int(np.count_nonzero(share > 1.0)) for share in late), sum(share.size for share in late)
+        above, count = (
+            sum(int(np.count_nonzero(share > 1.0)) for share in late),
+            sum(share.size for share in late),
+        )
         checks.append(
             Check(
                 f"In the second half of every run the error is below the floor of the {name} bound",
-                f"above in {above} of {count:,} iterations; at most {max(s.max() for s in late):.2g} of it",
+                f"above in {above} of {count:,} iterations; at most "
+                f"{max(s.max() for s in late):.2g} of it",
                 "in none",
                 above == 0,
             )
@@ -210,14 +244,17 @@ def _bound_checks(tracks: list[Track]) -> list[Check]:
 def _step_checks(floors: Floors, settings: Settings) -> list[Check]:
     first, last = settings.swept[0], settings.swept[-1]
     discount = 1.0 - 1.0 / settings.shape[2]
-    growth = (1.0 + discount / ((1.0 - discount) * last)) / (1.0 + discount / ((1.0 - discount) * first))
+    growth = (1.0 + discount / ((1.0 - discount) * last)) / (
+        1.0 + discount / ((1.0 - discount) * first)
+    )
     checks = []
     for kind in KINDS:
         floor = by_step(floors, kind, settings)
         checks.append(
             Check(
                 f"With {kind} errors the floor does not grow as the step shrinks",
-                f"{floor[-1] / floor[0]:.2g} times as high with {last:g} of the largest step as with {first:g}",
+                f"{floor[-1] / floor[0]:.2g} times as high with {last:g} of the largest step as "
+                f"with {first:g}",
                 f"at most 1.5 times; the earlier bound grows {growth:.0f}-fold",
                 bool(floor[-1] <= 1.5 * floor[0]),
             )
@@ -227,7 +264,8 @@ def _step_checks(floors: Floors, settings: Settings) -> list[Check]:
     averaged = [exponent(variance, by_step(floors, kind, settings)) for kind in ("uniform", "sign")]
     checks.append(
         Check(
-            "Independent errors are averaged: with a share s of the largest step the floor is proportional to s/(2−s)",
+            "Independent errors are averaged: with a share s of the largest step the floor is "
+            "proportional to s/(2−s)",
             "exponents " + " and ".join(f"{one:.2f}" for one in averaged),
             "1, within 0.2",
             all(abs(one - 1.0) <= 0.2 for one in averaged),
@@ -246,16 +284,26 @@ def _slope_checks(floors: Floors, settings: Settings) -> list[Check]:
         ]
         checks.append(
             Check(
-                f"For δ below τ/2 the floor of {what} is proportional to {'δ²' if expected == 2.0 else 'δ'}",
+                f"For δ below τ/2 the floor of {what} is proportional to "
+                f"{'δ²' if expected == 2.0 else 'δ'}",
                 f"exponents {min(slopes):.2f} to {max(slopes):.2f}",
                 f"{expected:g}, within 0.2",
                 all(abs(one - expected) <= 0.2 for one in slopes),
             )
         )
-    arms = slope_in_delta(floors, "q", (ARMS, "adversarial", settings.shares[0]), 2.99 * settings.temperature, math.inf)
+    arms = slope_in_delta(
+        floors,
+        "q",
+        (ARMS, "adversarial", settings.shares[0]),
+        2.99 * settings.temperature,
+        math.inf,
+    )
     discount, tau = 1.0 - 1.0 / settings.shape[2], settings.temperature
     ratio = [
-        float(floors[ARMS, "adversarial", delta, settings.shares[0]]["q"][0] / arms_floor(delta, discount, tau))
+        float(
+            floors[ARMS, "adversarial", delta, settings.shares[0]]["q"][0]
+            / arms_floor(delta, discount, tau)
+        )
         for delta in settings.deltas
     ]
     checks.append(
@@ -268,7 +316,8 @@ def _slope_checks(floors: Floors, settings: Settings) -> list[Check]:
     )
     checks.append(
         Check(
-            "For δ of 3τ and more the floor of Q on two arms is proportional to δ, as the bounds begin",
+            "For δ of 3τ and more the floor of Q on two arms is proportional to δ, as the bounds "
+            "begin",
             f"exponent {arms:.2f}",
             "1, within 0.1",
             abs(arms - 1.0) <= 0.1,
@@ -280,26 +329,38 @@ def _slope_checks(floors: Floors, settings: Settings) -> list[Check]:
 EXPERIMENT = Experiment(
     name="noise",
     title="Natural policy gradient with values that are a little wrong",
-    summary="The error in which entropy NPG ends if its values are wrong by δ, against δ and the step, and two bounds on it.",
+    summary=(
+        "The error in which entropy NPG ends if its values are wrong by δ, against δ and the step, "
+        "and two bounds on it."
+    ),
     theory=(
-        "Let every action value that the method uses be wrong by at most δ. Entropy-regularized natural policy gradient then "
-        "converges to a neighbourhood of the optimum, at the same linear rate:",
+        "Let every action value that the method uses be wrong by at most δ. Entropy-regularized "
+        "natural policy gradient then converges to a neighbourhood of the optimum, at the same "
+        "linear rate:",
         "    ‖Q* − Q_{t+1}‖ ≤ γ [ (1 − ητ)^t C_1 + C_2 ],   C_2 = 2δ/(1−γ) · (1 + γ/(ητ)).",
-        "By this bound small steps would be bad: C_2 grows like 1/(ητ). They are not. With an error δ a step of the method "
-        "loses no more than (1−α)δ²/(2τ), α = 1 − ητ/(1−γ), and with this the floor γC_2 can be replaced by",
+        "By this bound small steps would be bad: C_2 grows like 1/(ητ). They are not. With an "
+        "error δ a step of the method loses no more than (1−α)δ²/(2τ), α = 1 − ητ/(1−γ), and with "
+        "this the floor γC_2 can be replaced by",
         "    γ/(1−γ) · ( 2δ + γδ²/(2τ(1−γ)) ),",
-        "in which there is no step. It is the lower of the two as long as δ < 4(1−γ)/η, which is 4τ at the largest step.",
-        "Three kinds of errors: uniform in [−δ, δ]; −δ or δ at random; and adversarial, −δ for actions better than the average "
-        "of the policy and δ for the others.",
-        "The first term of both bounds is linear in δ. Where δ is well below τ, Q does not see that: log π is wrong in proportion "
-        "to δ, and Q depends on an error of log π in second order, so that its floor is proportional to δ². But on two arms whose "
-        "rewards differ by just δ the adversary exchanges the probabilities of the arms. There the floor is",
+        (
+            "in which there is no step. It is the lower of the two as long as δ < 4(1−γ)/η, which "
+            "is 4τ at the largest step."
+        ),
+        "Three kinds of errors: uniform in [−δ, δ]; −δ or δ at random; and adversarial, −δ for "
+        "actions better than the average of the policy and δ for the others.",
+        "The first term of both bounds is linear in δ. Where δ is well below τ, Q does not see "
+        "that: log π is wrong in proportion to δ, and Q depends on an error of log π in second "
+        "order, so that its floor is proportional to δ². But on two arms whose rewards differ by "
+        "just δ the adversary exchanges the probabilities of the arms. There the floor is",
         "    γ/(1−γ) · δ tanh(δ/(2τ)),",
         "which for δ well above τ is half the first term of the improved bound.",
     ),
     sources=(
         "Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Theorem 2",
-        "regmdp.theory.inexact_entropy_natural_gradient, for both bounds and the argument for the second",
+        (
+            "regmdp.theory.inexact_entropy_natural_gradient, for both bounds and the argument for "
+            "the second"
+        ),
     ),
     full=FULL,
     quick=QUICK,

@@ -17,7 +17,19 @@ from regmdp.evaluation import Noisy
 from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
 
-__all__ = ["ARMS", "GARNET", "KINDS", "Floors", "Settings", "Task", "Track", "floors_of", "iterations", "problem", "track"]
+__all__ = [
+    "ARMS",
+    "GARNET",
+    "KINDS",
+    "Floors",
+    "Settings",
+    "Task",
+    "Track",
+    "floors_of",
+    "iterations",
+    "problem",
+    "track",
+]
 
 KINDS = ("uniform", "sign", "adversarial")
 GARNET, ARMS = "random model", "two arms"
@@ -28,7 +40,8 @@ class Settings:
     """What is run.
 
     Attributes:
-        shape: (S, A, horizon) of the random models, the horizon being 1/(1-γ); the two arms have the same horizon.
+        shape: (S, A, horizon) of the random models, the horizon being 1/(1-γ); the two arms have
+            the same horizon.
         branching: Successors of each pair.
         models: Random models.
         runs: Runs on each, where the errors are random.
@@ -37,7 +50,8 @@ class Settings:
         shares: η as a share of the largest, (1-γ)/τ, with all δ; the largest first.
         delta: The δ with which more steps are run.
         swept: Those steps, the largest first.
-        length: Iterations of a run, times its share of the largest step: log π forgets its start like (1 - share)^t.
+        length: Iterations of a run, times its share of the largest step: log π forgets its start
+            like (1 - share)^t.
         least: The least number of iterations of a run.
         seed: Of the random models and of the errors.
     """
@@ -72,7 +86,8 @@ class Track(NamedTuple):
 
     Attributes:
         task: What was run.
-        errors: (n + 1, runs) ‖Q* - Q_t‖ as "q", and τ‖log π* - log π_t‖ as "log_policy", in the sup norm.
+        errors: (n + 1, runs) ‖Q* - Q_t‖ as "q", and τ‖log π* - log π_t‖ as "log_policy", in the sup
+            norm.
         earlier: (n + 1,) the published bound on the error of Q, with C_2.
         improved: (n + 1,) the bound without 1/(ητ).
         earlier_floor: What is left of it for t → ∞.
@@ -92,7 +107,8 @@ class Track(NamedTuple):
         return errors[errors.shape[0] // 2 :]
 
 
-#: (problem, kind, δ, share) -> the (runs,) floors of all runs on all models, by the name of the error.
+#: (problem, kind, δ, share) -> the (runs,) floors of all runs on all models, by the name of the
+#: error.
 Floors = dict[tuple[str, str, float, float], dict[str, Float[np.ndarray, " runs"]]]
 
 
@@ -127,14 +143,28 @@ def track(task: Task) -> Track:
         policy = event.state.policy.reshape(-1, *mdp.rewards.shape)
         q = action_values(mdp, policy, settings.temperature)
         errors["q"].append(np.max(np.abs(best.q - q), axis=(1, 2)))
-        errors["log_policy"].append(settings.temperature * np.max(np.abs(log_best - np.log(policy)), axis=(1, 2)))
+        errors["log_policy"].append(
+            settings.temperature * np.max(np.abs(log_best - np.log(policy)), axis=(1, 2))
+        )
 
-    runs = 1 if task.kind == "adversarial" else settings.runs  # the adversary leaves nothing to chance
-    place = [settings.seed, KINDS.index(task.kind), round(1e9 * task.delta), round(1e9 * task.share), task.number]
+    runs = (
+        1 if task.kind == "adversarial" else settings.runs
+    )  # the adversary leaves nothing to chance
+    place = [
+        settings.seed,
+        KINDS.index(task.kind),
+        round(1e9 * task.delta),
+        round(1e9 * task.share),
+        task.number,
+    ]
     learn(
-        mdp, regularizer, NPG(step, evaluation=Noisy(task.delta, task.kind)),
-        iterations=n, rng=[np.random.default_rng([*place, run]) for run in range(runs)], listeners=[measure],
-    )  # fmt: skip
+        mdp,
+        regularizer,
+        NPG(step, evaluation=Noisy(task.delta, task.kind)),
+        iterations=n,
+        rng=[np.random.default_rng([*place, run]) for run in range(runs)],
+        listeners=[measure],
+    )
     earlier, improved = theory.inexact_entropy_natural_gradient(
         mdp, regularizer, step_size=step, iterations=n, error=task.delta, optimum=best
     )
@@ -143,17 +173,22 @@ def track(task: Task) -> Track:
         {name: np.array(found) for name, found in errors.items()},
         earlier,
         improved,
-        mdp.discount * theory.inexact_floor(mdp.discount, 1.0 - task.share, evaluation_error=task.delta),
+        mdp.discount
+        * theory.inexact_floor(mdp.discount, 1.0 - task.share, evaluation_error=task.delta),
         theory.sharp_inexact_floor(mdp.discount, settings.temperature, task.delta),
     )
 
 
-def action_values(mdp: MDP, policy: Float[np.ndarray, "N S A"], temperature: float) -> Float[np.ndarray, "N S A"]:
+def action_values(
+    mdp: MDP, policy: Float[np.ndarray, "N S A"], temperature: float
+) -> Float[np.ndarray, "N S A"]:
     """(N, S, A) policies of a dense model -> (N, S, A) their exact action values, with Shannon entropy."""
     rows, rewards = mdp.to_sas(), np.asarray(mdp.rewards)
     chain = np.einsum("nsa,sat->nst", policy, rows)
     expected = np.sum(policy * (rewards - temperature * np.log(policy)), axis=-1)
-    value = np.linalg.solve(np.eye(mdp.n_states) - mdp.discount * chain, expected[..., None])[..., 0]
+    value = np.linalg.solve(np.eye(mdp.n_states) - mdp.discount * chain, expected[..., None])[
+        ..., 0
+    ]
     return rewards + mdp.discount * np.einsum("sat,nt->nsa", rows, value)
 
 
@@ -162,7 +197,12 @@ def floors_of(tracks: list[Track]) -> Floors:
     found: dict[tuple[str, str, float, float], dict[str, list[Float[np.ndarray, " runs"]]]] = {}
     for one in tracks:
         task = one.task
-        here = found.setdefault((task.problem, task.kind, task.delta, task.share), {name: [] for name in one.errors})
+        here = found.setdefault(
+            (task.problem, task.kind, task.delta, task.share), {name: [] for name in one.errors}
+        )
         for name, means in here.items():
             means.append(one.late(name).mean(axis=0))
-    return {key: {name: np.concatenate(means) for name, means in here.items()} for key, here in found.items()}
+    return {
+        key: {name: np.concatenate(means) for name, means in here.items()}
+        for key, here in found.items()
+    }

@@ -65,7 +65,9 @@ EXPONENTS = {"Tsallis, q = 1/2": 2.0, "Rényi, α = 1/2": 2.0, "log barrier": 1.
 
 def regularizers(settings: Settings, temperature: float) -> dict[str, Regularizer]:
     """Return the regularizers, by the name in the figures."""
-    reference = np.random.default_rng([settings.seed, 1]).dirichlet(np.full(settings.n_actions, 2.0))
+    reference = np.random.default_rng([settings.seed, 1]).dirichlet(
+        np.full(settings.n_actions, 2.0)
+    )
     return {
         "Shannon": Shannon(temperature=temperature),
         "KL to a reference": KL(reference, temperature=temperature),
@@ -84,11 +86,13 @@ class Path:
 
     Attributes:
         values: (n,) V*_τ from the initial distribution.
-        rewards: (n,) V_0 of the optimal policies, the regularizer left out, from the initial distribution.
+        rewards: (n,) V_0 of the optimal policies, the regularizer left out, from the initial
+            distribution.
         losses: (n,) largest V*_0 - V_0^π over all states.
         bounds: (n,) what the theory bounds it by, infinite for an unbounded regularizer.
         policies: (n, A) the policy in the state that is shown.
-        strain: Largest ratio of what a random policy loses beyond its regularized gap to τ(U-L)/(1-γ).
+        strain: Largest ratio of what a random policy loses beyond its regularized gap to
+            τ(U-L)/(1-γ).
         enclosed: Whether V*_0 - τU/(1-γ) ≤ V*_τ ≤ V*_0 - τL/(1-γ) everywhere.
     """
 
@@ -104,8 +108,12 @@ class Path:
 def run(settings: Settings, progress: Progress) -> Result:
     """Run the experiment."""
     mdp = garnet(
-        settings.n_states, settings.n_actions, settings.branching, rng=settings.seed, discount=settings.discount
-    )  # fmt: skip
+        settings.n_states,
+        settings.n_actions,
+        settings.branching,
+        rng=settings.seed,
+        discount=settings.discount,
+    )
     optimum = solve(mdp, tol=settings.tolerance)
     temperatures = np.geomspace(settings.hottest, settings.coldest, settings.temperatures)
     names = list(regularizers(settings, 1.0))
@@ -132,11 +140,18 @@ def _prices(settings: Settings) -> np.ndarray:
 
 
 def _path(
-    settings: Settings, mdp: MDP, optimum: np.ndarray, name: str, temperatures: np.ndarray, shown: int
-) -> Path:  # fmt: skip
+    settings: Settings,
+    mdp: MDP,
+    optimum: np.ndarray,
+    name: str,
+    temperatures: np.ndarray,
+    shown: int,
+) -> Path:
     rng = np.random.default_rng([settings.seed, 2])
     horizon = 1.0 / (1.0 - mdp.discount)
-    columns: dict[str, list[Any]] = {key: [] for key in ("values", "rewards", "losses", "bounds", "policies")}
+    columns: dict[str, list[Any]] = {
+        key: [] for key in ("values", "rewards", "losses", "bounds", "policies")
+    }
     strain, enclosed = 0.0, True
     for temperature in temperatures:
         regularizer = regularizers(settings, float(temperature))[name]
@@ -147,15 +162,24 @@ def _path(
         for policy in random:
             # V*_0 - V_0^π ≤ (V*_τ - V_τ^π) + τ(U-L)/(1-γ), with what V*_τ may be off by added
             gap = solution.value - evaluate(mdp, policy, regularizer).value + settings.tolerance
-            strain = max(strain, float(np.max(optimum - evaluate(mdp, policy).value - gap)) / (high - low))
+            strain = max(
+                strain, float(np.max(optimum - evaluate(mdp, policy).value - gap)) / (high - low)
+            )
         slack = 2.0 * settings.tolerance
-        enclosed &= bool(np.all(solution.value <= optimum - low + slack) and np.all(solution.value >= optimum - high - slack))
+        enclosed &= bool(
+            np.all(solution.value <= optimum - low + slack)
+            and np.all(solution.value >= optimum - high - slack)
+        )
         columns["values"].append(mdp.initial @ solution.value)
         columns["rewards"].append(mdp.initial @ reward)
         columns["losses"].append(np.max(optimum - reward))
         columns["bounds"].append(high - low)
         columns["policies"].append(solution.policy[shown])
-    return Path(**{key: np.array(column) for key, column in columns.items()}, strain=strain, enclosed=enclosed)
+    return Path(
+        **{key: np.array(column) for key, column in columns.items()},
+        strain=strain,
+        enclosed=enclosed,
+    )
 
 
 def _exponent(temperatures: np.ndarray, losses: np.ndarray) -> float:
@@ -172,14 +196,21 @@ def _reached(temperatures: np.ndarray, losses: np.ndarray, negligible: float) ->
 
 
 def _result(
-    settings: Settings, mdp: MDP, optimum: np.ndarray, temperatures: np.ndarray, paths: dict[str, Path], shown: int
-) -> Result:  # fmt: skip
+    settings: Settings,
+    mdp: MDP,
+    optimum: np.ndarray,
+    temperatures: np.ndarray,
+    paths: dict[str, Path],
+    shown: int,
+) -> Result:
     bounded = {name: path for name, path in paths.items() if np.isfinite(path.bounds).all()}
     negligible = 1e-8
     checks = [
         Check(
-            f"V*_{{0}} − V_{{0}}^{{π}} exceeds V*_{{τ}} − V_{{τ}}^{{π}} by at most τ(U−L)/(1−γ): {name}",
-            f"by {np.max(path.losses / path.bounds):.3f} of it for the optimum, {path.strain:.3f} for random policies",
+            "V*_{0} − V_{0}^{π} exceeds V*_{τ} − V_{τ}^{π} by at most τ(U−L)/(1−γ): "
+            f"{name}",
+            f"by {np.max(path.losses / path.bounds):.3f} of it for the optimum, {path.strain:.3f} "
+            "for random policies",
             "at most 1",
             bool(np.all(path.losses <= path.bounds)) and path.strain <= 1.0,
         )
@@ -187,7 +218,8 @@ def _result(
     ]
     checks += [
         Check(
-            "V*_{τ} lies between V*_{0} − τU/(1−γ) and V*_{0} − τL/(1−γ), in every state, for every regularizer",
+            "V*_{τ} lies between V*_{0} − τU/(1−γ) and V*_{0} − τL/(1−γ), in every state, for "
+            "every regularizer",
             f"for {sum(path.enclosed for path in paths.values())} of {len(paths)}",
             f"for {len(paths)} of {len(paths)}",
             all(path.enclosed for path in paths.values()),
@@ -207,7 +239,8 @@ def _result(
         below = _reached(temperatures, paths[name].losses, negligible)
         checks.append(
             Check(
-                f"Below some positive temperature the policy is optimal without regularizer: {name}",
+                "Below some positive temperature the policy is optimal without regularizer: "
+                f"{name}",
                 "never" if below is None else f"from τ = {below:.2g} down",
                 f"before τ = {settings.coldest:g}",
                 below is not None,
@@ -231,7 +264,9 @@ def _result(
             "largest_loss": np.concatenate([path.losses for path in paths.values()]),
             "bound": np.concatenate([path.bounds for path in paths.values()]),
             **{
-                f"probability_{action}": np.concatenate([path.policies[:, action] for path in paths.values()])
+                f"probability_{action}": np.concatenate(
+                    [path.policies[:, action] for path in paths.values()]
+                )
                 for action in range(mdp.n_actions)
             },
         }
@@ -239,29 +274,37 @@ def _result(
     figures = {
         "values": Drawing(
             lambda: _draw_values(temperatures, paths, float(mdp.initial @ optimum)),
-            "From the initial distribution, against the temperature, high temperatures on the left: (a) the regularized optimal "
-            "value, (b) what the optimal policy earns with the regularizer left out. Dotted: the optimum without a regularizer, "
-            "which all of them tend to; in (b) nothing can be above it. In (a) what leaves the frame is off by more than 16.",
-            "Two plots of value against temperature. Left: curves of eight regularizers fan out above and below the optimum at "
-            "high temperatures and meet there at low ones. Right: all rise to the optimum from below, that of the prices in steps.",
+            "From the initial distribution, against the temperature, high temperatures on the "
+            "left: (a) the regularized optimal value, (b) what the optimal policy earns with the "
+            "regularizer left out. Dotted: the optimum without a regularizer, which all of them "
+            "tend to; in (b) nothing can be above it. In (a) what leaves the frame is off by more "
+            "than 16.",
+            "Two plots of value against temperature. Left: curves of eight regularizers fan out "
+            "above and below the optimum at high temperatures and meet there at low ones. Right: "
+            "all rise to the optimum from below, that of the prices in steps.",
         ),
         "losses": Drawing(
             lambda: _draw_losses(temperatures, paths),
-            "What is lost in the worst state by optimizing with a regularizer, V*_{0} − V_{0}^{π} for π optimal at τ (solid), and "
-            "the bound τ(U−L)/(1−γ) (dashed; the log barrier is unbounded and has none). Entropies that are infinitely steep at "
-            "the edge lose a little at every temperature: exponentially little (Shannon, KL), τ^{2}, or τ. The others are exactly "
-            "optimal below some temperature, where their curves end. Losses below 1e-9 are not shown.",
-            "Eight plots of loss against temperature, both axes logarithmic. In each the measured loss is below the dashed bound, "
-            "by little at high temperatures and by orders of magnitude at low ones.",
+            "What is lost in the worst state by optimizing with a regularizer, V*_{0} − V_{0}^{π} "
+            "for π optimal at τ (solid), and the bound τ(U−L)/(1−γ) (dashed; the log barrier is "
+            "unbounded and has none). Entropies that are infinitely steep at the edge lose a "
+            "little at every temperature: exponentially little (Shannon, KL), τ^{2}, or τ. The "
+            "others are exactly optimal below some temperature, where their curves end. Losses "
+            "below 1e-9 are not shown.",
+            "Eight plots of loss against temperature, both axes logarithmic. In each the measured "
+            "loss is below the dashed bound, by little at high temperatures and by orders of "
+            "magnitude at low ones.",
         ),
         "policies": Drawing(
             lambda: _draw_policies(temperatures, paths, shown),
-            f"Probabilities of the {mdp.n_actions} actions in state {shown}, in which the two best actions are neither close nor "
-            "far apart. At high temperatures each regularizer has its own favourite: the uniform policy, the reference, or the "
-            "cheapest action. At low ones all take the best action, the last three with probability exactly 1.",
-            "Eight plots of four probabilities against temperature. Curves are smooth for Shannon, KL, Tsallis with q = 1/2, Rényi "
-            "and the log barrier; they have kinks where an action is dropped for Tsallis with q = 3/2 and the squared norm; for "
-            "prices they are steps between 0 and 1.",
+            f"Probabilities of the {mdp.n_actions} actions in state {shown}, in which the two best "
+            "actions are neither close nor far apart. At high temperatures each regularizer has "
+            "its own favourite: the uniform policy, the reference, or the cheapest action. At low "
+            "ones all take the best action, the last three with probability exactly 1.",
+            "Eight plots of four probabilities against temperature. Curves are smooth for Shannon, "
+            "KL, Tsallis with q = 1/2, Rényi and the log barrier; they have kinks where an action "
+            "is dropped for Tsallis with q = 3/2 and the squared norm; for prices they are steps "
+            "between 0 and 1.",
         ),
     }
     return Result(tables, figures, tuple(numbers), tuple(checks))
@@ -307,9 +350,21 @@ def _draw_losses(temperatures: np.ndarray, paths: dict[str, Path]) -> Any:
     for number, (axis, path) in enumerate(zip(axes.flat, paths.values(), strict=True)):
         plots.logarithmic(axis, y=True, limits=(1e-9, 1e3))
         losses = np.where(path.losses > 1e-9, path.losses, np.nan)
-        plots.curve(axis, temperatures[::-1], losses[::-1], 0, "measured" if number == 0 else None, markers=0)
+        plots.curve(
+            axis,
+            temperatures[::-1],
+            losses[::-1],
+            0,
+            "measured" if number == 0 else None,
+            markers=0,
+        )
         if np.isfinite(path.bounds).all():
-            plots.bound(axis, temperatures[::-1], path.bounds[::-1], "bound τ(U−L)/(1−γ)" if number == 0 else None)
+            plots.bound(
+                axis,
+                temperatures[::-1],
+                path.bounds[::-1],
+                "bound τ(U−L)/(1−γ)" if number == 0 else None,
+            )
     axes[0, 0].invert_xaxis()
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
@@ -322,7 +377,14 @@ def _draw_policies(temperatures: np.ndarray, paths: dict[str, Path], shown: int)
     figure, axes = _small_multiples(paths, f"π(a | state {shown})")
     for axis, path in zip(axes.flat, paths.values(), strict=True):
         for action in range(path.policies.shape[1]):
-            plots.curve(axis, temperatures[::-1], path.policies[::-1, action], action, f"action {action}", markers=0)
+            plots.curve(
+                axis,
+                temperatures[::-1],
+                path.policies[::-1, action],
+                action,
+                f"action {action}",
+                markers=0,
+            )
     axes[0, 0].invert_xaxis()
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
@@ -332,22 +394,32 @@ def _draw_policies(temperatures: np.ndarray, paths: dict[str, Path], shown: int)
 EXPERIMENT = Experiment(
     name="path",
     title="The regularization path: what a temperature costs",
-    summary="Values and policies as the temperature goes to 0, for eight regularizers, and the bound on what is lost.",
+    summary=(
+        "Values and policies as the temperature goes to 0, for eight regularizers, and the bound "
+        "on what is lost."
+    ),
     theory=(
-        "A regularizer h is paid for at every step, with the temperature τ as its price. If L ≤ h ≤ U on the simplex, it takes "
-        "between τL/(1−γ) and τU/(1−γ) from the value of any policy. So the optimum with it is near the optimum without, and a "
-        "policy that is good with it is good without:",
+        "A regularizer h is paid for at every step, with the temperature τ as its price. If L ≤ h "
+        "≤ U on the simplex, it takes between τL/(1−γ) and τU/(1−γ) from the value of any policy. "
+        "So the optimum with it is near the optimum without, and a policy that is good with it is "
+        "good without:",
         "    V*_{0} − V_{0}^{π} ≤ (V*_{τ} − V_{τ}^{π}) + τ (U − L)/(1 − γ)",
-        "That holds for any policy and any bounded regularizer, and is what lets a certificate for a regularized problem speak "
-        "about the original one. How much is really lost depends on how steep h is at the edge of the simplex. An infinitely "
-        "steep one gives every action some probability at every temperature: about exp(−Δ/τ) for Shannon and KL, where Δ is how "
-        "far an action is behind the best; a power of τ for those with heavy tails. One of finite slope drops an action as soon "
-        "as that is better: below a positive temperature its policy is optimal outright.",
+        "That holds for any policy and any bounded regularizer, and is what lets a certificate for "
+        "a regularized problem speak about the original one. How much is really lost depends on "
+        "how steep h is at the edge of the simplex. An infinitely steep one gives every action "
+        "some probability at every temperature: about exp(−Δ/τ) for Shannon and KL, where Δ is how "
+        "far an action is behind the best; a power of τ for those with heavy tails. One of finite "
+        "slope drops an action as soon as that is better: below a positive temperature its policy "
+        "is optimal outright.",
     ),
     sources=(
-        "Geist, Scherrer and Pietquin, A theory of regularized Markov decision processes, ICML 2019, Proposition 3.",
-        "Lee, Choi and Oh, Sparse Markov decision processes with causal sparse Tsallis entropy regularization for reinforcement "
-        "learning, IEEE Robotics and Automation Letters 3(3), 2018.",
+        (
+            "Geist, Scherrer and Pietquin, A theory of regularized Markov decision processes, ICML "
+            "2019, Proposition 3."
+        ),
+        "Lee, Choi and Oh, Sparse Markov decision processes with causal sparse Tsallis entropy "
+        "regularization for reinforcement learning, IEEE Robotics and Automation Letters 3(3), "
+        "2018.",
     ),
     full=FULL,
     quick=QUICK,

@@ -98,7 +98,9 @@ class Curve(NamedTuple):
 
     def slope_interval(self) -> tuple[float, float]:
         """The exponent of the totals between its 2.5th and its 97.5th percentile, from resampled runs."""
-        drawn = np.array([[one.evaluations * one.resampled for one in here] for here in self.found]).transpose(2, 1, 0)
+        drawn = np.array(
+            [[one.evaluations * one.resampled for one in here] for here in self.found]
+        ).transpose(2, 1, 0)
         low, high = np.quantile([self.slope(values) for values in drawn], (0.025, 0.975))
         return float(low), float(high)
 
@@ -106,19 +108,31 @@ class Curve(NamedTuple):
 def run(settings: Settings, progress: Progress) -> Result:
     """Find the numbers of samples, and fit power laws."""
     wanted = plan(settings)
-    tasks = sorted({task for points in wanted.values() for here in points for task in here}, key=_cost)
+    tasks = sorted(
+        {task for points in wanted.values() for here in points for task in here}, key=_cost
+    )
     found = dict(zip(tasks, run_all(needed, tasks, progress, _doing), strict=True))
     curves = [
         Curve(
             *key,
-            np.array([1.0 / here[0].accuracy if key[2] == "accuracy" else here[0].horizon for here in points], dtype=np.float64),
+            np.array(
+                [
+                    1.0 / here[0].accuracy if key[2] == "accuracy" else here[0].horizon
+                    for here in points
+                ],
+                dtype=np.float64,
+            ),
             [[found[task] for task in here] for here in points],
         )
         for key, points in wanted.items()
     ]
     return Result(
         {"samples": _table(curves), "tried": _tried([found[task] for task in sorted(tasks)])},
-        {"samples": Drawing(lambda: figures.draw(curves, ALLOWED), figures.caption(settings), figures.ALT)},
+        {
+            "samples": Drawing(
+                lambda: figures.draw(curves, ALLOWED), figures.caption(settings), figures.ALT
+            )
+        },
         _numbers(curves, settings),
         _checks(curves),
     )
@@ -137,7 +151,10 @@ def plan(settings: Settings) -> dict[tuple[str, str, str], list[list[Task]]]:
                 ("horizon", [(horizon, fixed[name]) for horizon in settings.horizons]),
             ):
                 points[name, method, sweep] = [
-                    [Task(name, method, horizon, accuracy, number, settings) for number in numbers[name]]
+                    [
+                        Task(name, method, horizon, accuracy, number, settings)
+                        for number in numbers[name]
+                    ]
                     for horizon, accuracy in pairs
                 ]
     return points
@@ -156,24 +173,62 @@ def _doing(task: Task) -> str:
 def _table(curves: list[Curve]) -> dict[str, np.ndarray]:
     rows = [
         (
-            curve.problem, curve.method, curve.sweep, one.task.horizon, one.task.accuracy, one.task.number, one.iterations,
-            one.samples, one.total, *one.interval,
+            curve.problem,
+            curve.method,
+            curve.sweep,
+            one.task.horizon,
+            one.task.accuracy,
+            one.task.number,
+            one.iterations,
+            one.samples,
+            one.total,
+            *one.interval,
         )
         for curve in curves
         for here in curve.found
         for one in here
-    ]  # fmt: skip
-    names = ("problem", "method", "grows", "horizon", "accuracy", "model", "iterations", "samples_of_one_evaluation", "samples")
-    return dict(zip((*names, "samples_low", "samples_high"), map(np.array, zip(*rows, strict=True)), strict=True))
+    ]
+    names = (
+        "problem",
+        "method",
+        "grows",
+        "horizon",
+        "accuracy",
+        "model",
+        "iterations",
+        "samples_of_one_evaluation",
+        "samples",
+    )
+    return dict(
+        zip(
+            (*names, "samples_low", "samples_high"),
+            map(np.array, zip(*rows, strict=True)),
+            strict=True,
+        )
+    )
 
 
 def _tried(found: list[Needed]) -> dict[str, np.ndarray]:
     rows = [
-        (*one.task[:5], tried, successes, one.task.settings.fresh_runs if one.task.method == FRESH else one.task.settings.runs)
+        (
+            *one.task[:5],
+            tried,
+            successes,
+            one.task.settings.fresh_runs if one.task.method == FRESH else one.task.settings.runs,
+        )
         for one in found
         for tried, successes in zip(one.tried, one.successes, strict=True)
     ]
-    names = ("problem", "method", "horizon", "accuracy", "model", "samples_of_one_evaluation", "successes", "runs")
+    names = (
+        "problem",
+        "method",
+        "horizon",
+        "accuracy",
+        "model",
+        "samples_of_one_evaluation",
+        "successes",
+        "runs",
+    )
     return dict(zip(names, map(np.array, zip(*rows, strict=True)), strict=True))
 
 
@@ -184,8 +239,10 @@ def _numbers(curves: list[Curve], settings: Settings) -> tuple[Number, ...]:
         grown = curve.x[-1] / curve.x[0]
         numbers.append(
             Number(
-                f"{curve.problem}, {curve.method}: samples of a pair as {NAMES[curve.sweep]} grows {grown:.3g}-fold",
-                f"{middle[0]:,.0f} → {middle[-1]:,.0f}, exponent {curve.slope(curve.total):.2f} ({low:.2f} to {high:.2f})",
+                f"{curve.problem}, {curve.method}: samples of a pair as {NAMES[curve.sweep]} grows "
+                f"{grown:.3g}-fold",
+                f"{middle[0]:,.0f} → {middle[-1]:,.0f}, exponent {curve.slope(curve.total):.2f} "
+                f"({low:.2f} to {high:.2f})",
                 f"at most {ALLOWED[curve.method][curve.sweep]:g}",
             )
         )
@@ -195,8 +252,9 @@ def _numbers(curves: list[Curve], settings: Settings) -> tuple[Number, ...]:
         exact = [exact_iterations(task) for task in tasks]
         numbers.append(
             Number(
-                f"{name}: iterations that the theory asks for, as 1/(1−γ) goes from {settings.horizons[0]} to "
-                f"{settings.horizons[-1]}; and with which exact values would do",
+                f"{name}: iterations that the theory asks for, as 1/(1−γ) goes from "
+                f"{settings.horizons[0]} to {settings.horizons[-1]}; and with which exact values "
+                "would do",
                 f"{', '.join(map(str, asked))}; {', '.join(map(str, exact))}",
             )
         )
@@ -211,7 +269,8 @@ def _checks(curves: list[Curve]) -> tuple[Check, ...]:
         slope, (low, high) = curve.slope(curve.total), curve.slope_interval()
         checks.append(
             Check(
-                f"On the two loops, one model that is reused needs samples like ({NAMES[sweep]})^{expected:g}",
+                "On the two loops, one model that is reused needs samples like "
+                f"({NAMES[sweep]})^{expected:g}",
                 f"exponent {slope:.2f}, with 95% confidence {low:.2f} to {high:.2f}",
                 f"{expected:g}, within 0.3",
                 abs(slope - expected) <= 0.3,
@@ -219,14 +278,21 @@ def _checks(curves: list[Curve]) -> tuple[Check, ...]:
         )
     for method, allowed in ALLOWED.items():
         for sweep, most in allowed.items():
-            slopes = [by_key[name, method, sweep].slope(by_key[name, method, sweep].each) for name in (LOOPS, RANDOM)]
-            totals = [by_key[name, method, sweep].slope(by_key[name, method, sweep].total) for name in (LOOPS, RANDOM)]
+            slopes = [
+                by_key[name, method, sweep].slope(by_key[name, method, sweep].each)
+                for name in (LOOPS, RANDOM)
+            ]
+            totals = [
+                by_key[name, method, sweep].slope(by_key[name, method, sweep].total)
+                for name in (LOOPS, RANDOM)
+            ]
             # the number of iterations brings log 1/ε with it, which is no power
             seen = slopes if method == FRESH and sweep == "accuracy" else totals
             what = "samples of one iteration" if seen is slopes else "samples"
             checks.append(
                 Check(
-                    f"{method[0].upper()}{method[1:]}: {what} grow no faster with {NAMES[sweep]} than the theory allows",
+                    f"{method[0].upper()}{method[1:]}: {what} grow no faster with {NAMES[sweep]} "
+                    "than the theory allows",
                     f"exponents {seen[0]:.2f} on the two loops, {seen[1]:.2f} on random models",
                     f"at most {most:g}, within 0.3",
                     all(slope <= most + 0.3 for slope in seen),
@@ -241,7 +307,8 @@ def _checks(curves: list[Curve]) -> tuple[Check, ...]:
     )
     checks.append(
         Check(
-            "Reusing one model takes fewer samples than drawing fresh ones, on every model, for every ε and γ",
+            "Reusing one model takes fewer samples than drawing fresh ones, on every model, for "
+            "every ε and γ",
             f"fresh samples: {ratio.min():.3g} to {ratio.max():.3g} times as many",
             "more than 1 times",
             bool(np.all(ratio > 1.0)),
@@ -253,34 +320,49 @@ def _checks(curves: list[Curve]) -> tuple[Check, ...]:
 EXPERIMENT = Experiment(
     name="samples",
     title="How many samples an accuracy takes",
-    summary="Samples of a pair to be within ε in nine runs of ten: fresh in every iteration, or one empirical model, reused.",
+    summary=(
+        "Samples of a pair to be within ε in nine runs of ten: fresh in every iteration, or one "
+        "empirical model, reused."
+    ),
     theory=(
-        "What is known of the model is n next states of every pair. Soft policy iteration, entropy NPG with its largest step, "
-        "evaluates its policies in the empirical model that they make. The goal is one of the problem without entropy: "
-        "V* − V ≤ ε in the worst state. For that the temperature goes with ε,",
+        "What is known of the model is n next states of every pair. Soft policy iteration, entropy "
+        "NPG with its largest step, evaluates its policies in the empirical model that they make. "
+        "The goal is one of the problem without entropy: V* − V ≤ ε in the worst state. For that "
+        "the temperature goes with ε,",
         "    τ = (1−γ) ε / (2 log A),",
-        "so that entropy costs at most ε/2; and T iterations are made with γ^T/(1−γ) ≤ ε/4, after which exact values would leave "
-        "at most another ε/4.",
-        "The values of an empirical model are wrong by about (1−γ)^{−3/2} n^{−1/2}. If every iteration draws fresh samples, the "
-        "theory of inexact NPG asks for an error of δ ~ (1−γ)^{3/2} ε in each: (1−γ)^{−6} ε^{−2} samples an iteration, and "
-        "(1−γ)^{−7} ε^{−2} in all, up to logarithms. If one model is drawn and reused, (1−γ)^{−3} ε^{−2} are enough, and no "
-        "method can do with fewer on all models.",
-        "The two loops are the model behind the last statement. In one state there are two actions. Both pay 1, and go on in that "
-        "state or end for good; the better one goes on with probability (4γ−1)/(3γ), and the worse one is worth 2ε less. There is "
-        "one such model for each ε and γ. On a random model, which stays the same, fewer samples are enough: values vary little "
-        "from state to state, and once all actions are told apart that matter, nothing more is to be learned.",
+        "so that entropy costs at most ε/2; and T iterations are made with γ^T/(1−γ) ≤ ε/4, after "
+        "which exact values would leave at most another ε/4.",
+        "The values of an empirical model are wrong by about (1−γ)^{−3/2} n^{−1/2}. If every "
+        "iteration draws fresh samples, the theory of inexact NPG asks for an error of δ ~ "
+        "(1−γ)^{3/2} ε in each: (1−γ)^{−6} ε^{−2} samples an iteration, and (1−γ)^{−7} ε^{−2} in "
+        "all, up to logarithms. If one model is drawn and reused, (1−γ)^{−3} ε^{−2} are enough, "
+        "and no method can do with fewer on all models.",
+        "The two loops are the model behind the last statement. In one state there are two "
+        "actions. Both pay 1, and go on in that state or end for good; the better one goes on with "
+        "probability (4γ−1)/(3γ), and the worse one is worth 2ε less. There is one such model for "
+        "each ε and γ. On a random model, which stays the same, fewer samples are enough: values "
+        "vary little from state to state, and once all actions are told apart that matter, nothing "
+        "more is to be learned.",
     ),
     sources=(
-        "Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Theorem 2 and what follows it",
+        (
+            "Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Theorem 2 and what "
+            "follows it"
+        ),
         "Gheshlaghi Azar, Munos & Kappen 2013, Machine Learning 91(3): the lower bound",
-        "Agarwal, Kakade & Yang 2020, COLT; Li, Wei, Chi & Chen 2024, Operations Research 72(1): reuse",
+        (
+            "Agarwal, Kakade & Yang 2020, COLT; Li, Wei, Chi & Chen 2024, Operations Research "
+            "72(1): reuse"
+        ),
     ),
     full=FULL,
     quick=QUICK,
     run=run,
     caveat=(
-        "Fresh samples are charged for the iterations that the theory asks for, since how few would do is not known beforehand. "
-        "On these models one or two iterations would do, and fresh samples would then cost little more than reused ones: what is "
-        "drawn in one iteration is about as much in both cases, and far less than the theory of inexact NPG asks for."
+        "Fresh samples are charged for the iterations that the theory asks for, since how few "
+        "would do is not known beforehand. On these models one or two iterations would do, and "
+        "fresh samples would then cost little more than reused ones: what is drawn in one "
+        "iteration is about as much in both cases, and far less than the theory of inexact NPG "
+        "asks for."
     ),
 )

@@ -21,11 +21,13 @@ __all__ = ["ALT", "caption", "draw"]
 LABELS = {REUSED: "one model", FRESH: "fresh samples"}
 
 ALT = (
-    "Four panels on logarithmic axes: samples of a pair against 1/ε and against 1/(1−γ), above for the two loops and below for "
-    "random models. In each there is a line for one model that is reused and, far above, one for fresh samples; what fresh samples "
-    "take in one iteration lies close to the line of the reused model. On the two loops the lines are straight, those of the "
-    "reused model parallel to the dashed lines of slopes 2 and 3 that the theory allows, and that of fresh samples less steep than "
-    "the dashed line of slope 7. On random models all lines are much less steep than the dashed ones."
+    "Four panels on logarithmic axes: samples of a pair against 1/ε and against 1/(1−γ), above for "
+    "the two loops and below for random models. In each there is a line for one model that is "
+    "reused and, far above, one for fresh samples; what fresh samples take in one iteration lies "
+    "close to the line of the reused model. On the two loops the lines are straight, those of the "
+    "reused model parallel to the dashed lines of slopes 2 and 3 that the theory allows, and that "
+    "of fresh samples less steep than the dashed line of slope 7. On random models all lines are "
+    "much less steep than the dashed ones."
 )
 
 
@@ -33,12 +35,14 @@ def caption(settings: Settings) -> str:
     """Say what the figure shows."""
     n_states, n_actions, branching = settings.shape
     return (
-        f"Samples of a pair, in all iterations, with which {settings.share:.0%} of the runs end with V* − V ≤ ε in the worst "
-        f"state. Above: two loops, one model for each ε and γ; shaded: 95% confidence. Below: random models with S = {n_states}, "
-        f"A = {n_actions}, {branching} successors; median and range of {settings.models}. Left: ε shrinks, 1/(1−γ) = "
-        f"{settings.horizon}. Right: the horizon grows, ε = {settings.accuracy:g} above and {settings.random_accuracy:g} below. "
-        "Where the range reaches down to 1, a single sample is enough. Dotted green: what fresh samples take in one iteration. "
-        "Dashed: the slopes that the theory allows, up to logarithms, through the first point of the reused model "
+        f"Samples of a pair, in all iterations, with which {settings.share:.0%} of the runs end "
+        "with V* − V ≤ ε in the worst state. Above: two loops, one model for each ε and γ; shaded: "
+        f"95% confidence. Below: random models with S = {n_states}, A = {n_actions}, {branching} "
+        f"successors; median and range of {settings.models}. Left: ε shrinks, 1/(1−γ) = "
+        f"{settings.horizon}. Right: the horizon grows, ε = {settings.accuracy:g} above and "
+        f"{settings.random_accuracy:g} below. Where the range reaches down to 1, a single sample "
+        "is enough. Dotted green: what fresh samples take in one iteration. Dashed: the slopes "
+        "that the theory allows, up to logarithms, through the first point of the reused model "
         "(black) and of fresh samples (grey)."
     )
 
@@ -56,8 +60,15 @@ def draw(curves: Sequence[Any], allowed: Mapping[str, Mapping[str, float]]) -> A
     by_key = {curve[:3]: curve for curve in curves}
     titles = []
     for row, problem in zip(axes, (LOOPS, RANDOM), strict=True):
-        here = [by_key[problem, method, sweep] for method in (REUSED, FRESH) for sweep in ("accuracy", "horizon")]
-        limits = (min(float(one.each.min()) for one in here) / 2.0, 3.0 * max(float(one.total.max()) for one in here))
+        here = [
+            by_key[problem, method, sweep]
+            for method in (REUSED, FRESH)
+            for sweep in ("accuracy", "horizon")
+        ]
+        limits = (
+            min(float(one.each.min()) for one in here) / 2.0,
+            3.0 * max(float(one.total.max()) for one in here),
+        )
         for panel, sweep in zip(row, ("accuracy", "horizon"), strict=True):
             plots.logarithmic(panel, x=True, y=True, limits=limits)
             for number, method in enumerate((REUSED, FRESH)):
@@ -81,7 +92,10 @@ def draw(curves: Sequence[Any], allowed: Mapping[str, Mapping[str, float]]) -> A
             ticks = fresh.x if sweep == "horizon" else _round_ticks(fresh.x)
             panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=1, fontsize=8.5)
-            titles.append(f"{problem}{'s' if problem == RANDOM else ''}, {'1/ε' if sweep == 'accuracy' else 'the horizon'} grows")
+            titles.append(
+                f"{problem}{'s' if problem == RANDOM else ''}, "
+                f"{'1/ε' if sweep == 'accuracy' else 'the horizon'} grows"
+            )
         row[0].set_ylabel("samples of a pair")
     plots.letters(axes, titles)
     return figure

@@ -18,9 +18,21 @@ from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
 
 __all__ = [
-    "FRESH", "LOOPS", "RANDOM", "REUSED", "Needed", "Settings", "Task", "crossing", "exact_iterations", "gaps", "iterations",
-    "needed", "problem", "temperature",
-]  # fmt: skip
+    "FRESH",
+    "LOOPS",
+    "RANDOM",
+    "REUSED",
+    "Needed",
+    "Settings",
+    "Task",
+    "crossing",
+    "exact_iterations",
+    "gaps",
+    "iterations",
+    "needed",
+    "problem",
+    "temperature",
+]
 
 LOOPS, RANDOM = "two loops", "random model"
 REUSED, FRESH = "one model, reused", "fresh samples"
@@ -83,7 +95,8 @@ class Needed(NamedTuple):
         iterations: T, each with an evaluation.
         tried: (k,) samples of a pair in one evaluation, increasing.
         successes: (k,) runs that were within ε in the end.
-        samples: The number in one evaluation with which the wanted part of the runs is, between two that were tried.
+        samples: The number in one evaluation with which the wanted part of the runs is, between two
+            that were tried.
         resampled: (RESAMPLES,) the same from resampled runs.
     """
 
@@ -114,9 +127,10 @@ class Needed(NamedTuple):
 def problem(task: Task) -> MDP:
     """Return the model of a task.
 
-    Two loops: one state with two actions. Each pays 1 and goes on in that state with some probability, or ends for good; the better
-    one with p = (4γ-1)/(3γ), so that it is worth 3/4 of 1/(1-γ), the worse one so that it is worth 2ε less. Random model: a Garnet
-    with rewards uniform in [0, 1], the same for every γ and ε.
+    Two loops: one state with two actions. Each pays 1 and goes on in that state with some
+    probability, or ends for good; the better one with p = (4γ-1)/(3γ), so that it is worth 3/4 of
+    1/(1-γ), the worse one so that it is worth 2ε less. Random model: a Garnet with rewards uniform
+    in [0, 1], the same for every γ and ε.
     """
     discount = 1.0 - 1.0 / task.horizon
     if task.problem == LOOPS:
@@ -124,7 +138,12 @@ def problem(task: Task) -> MDP:
         value = 1.0 / (1.0 - discount * better)
         worse = (1.0 - 1.0 / (value - 2.0 * task.accuracy)) / discount
         goes_on = np.array([better, worse])
-        return MDP(goes_on.reshape(1, 2, 1), np.ones((1, 2)), discount, termination=(1.0 - goes_on)[None, :])
+        return MDP(
+            goes_on.reshape(1, 2, 1),
+            np.ones((1, 2)),
+            discount,
+            termination=(1.0 - goes_on)[None, :],
+        )
     n_states, n_actions, branching = task.settings.shape
     rng = np.random.default_rng([task.settings.seed, *task.settings.shape, task.number])
     garnet = models.garnet(n_states, n_actions, branching, rng=rng)
@@ -138,7 +157,9 @@ def temperature(mdp: MDP, accuracy: float) -> float:
 
 def iterations(mdp: MDP, accuracy: float) -> int:
     """Return after how many iterations with exact values V is known to be within ε/4: γ^T/(1-γ) ≤ ε/4, for rewards in [0, 1]."""
-    return max(1, math.ceil(math.log((1.0 - mdp.discount) * accuracy / 4.0) / math.log(mdp.discount)))
+    return max(
+        1, math.ceil(math.log((1.0 - mdp.discount) * accuracy / 4.0) / math.log(mdp.discount))
+    )
 
 
 def exact_iterations(task: Task) -> int:
@@ -152,11 +173,15 @@ def exact_iterations(task: Task) -> int:
     raise AssertionError("the iterations that the theory asks for are not enough")
 
 
-def gaps(mdp: MDP, best: Float[np.ndarray, " S"], policy: Float[np.ndarray, "N S A"]) -> Float[np.ndarray, " N"]:
+def gaps(
+    mdp: MDP, best: Float[np.ndarray, " S"], policy: Float[np.ndarray, "N S A"]
+) -> Float[np.ndarray, " N"]:
     """(N, S, A) policies of a dense model -> (N,) how far their values, without entropy, are from V* in the worst state."""
     chain = np.einsum("nsa,sat->nst", policy, mdp.to_sas())
     expected = np.sum(policy * mdp.rewards, axis=-1)
-    value = np.linalg.solve(np.eye(mdp.n_states) - mdp.discount * chain, expected[..., None])[..., 0]
+    value = np.linalg.solve(np.eye(mdp.n_states) - mdp.discount * chain, expected[..., None])[
+        ..., 0
+    ]
     return np.max(best - value, axis=1)
 
 
@@ -167,9 +192,13 @@ def needed(task: Task) -> Needed:
     runs = settings.fresh_runs if task.method == FRESH else settings.runs
     regularizer = Shannon(temperature(mdp, task.accuracy))
     place = [
-        settings.seed, (LOOPS, RANDOM).index(task.problem), (REUSED, FRESH).index(task.method), task.horizon,
-        round(1e6 * task.accuracy), task.number,
-    ]  # fmt: skip
+        settings.seed,
+        (LOOPS, RANDOM).index(task.problem),
+        (REUSED, FRESH).index(task.method),
+        task.horizon,
+        round(1e6 * task.accuracy),
+        task.number,
+    ]
     successes: dict[int, int] = {}
 
     def enough(index: int) -> bool:
@@ -178,7 +207,9 @@ def needed(task: Task) -> Needed:
             method = NPG(Maximum(), evaluation=GenerativeModel(n, reuse=task.method == REUSED))
             generators = [np.random.default_rng([*place, n, run]) for run in range(runs)]
             learned = learn(mdp, regularizer, method, iterations=count - 1, rng=generators)
-            successes[index] = int(np.count_nonzero(gaps(mdp, best, np.asarray(learned.policy)) <= task.accuracy))
+            successes[index] = int(
+                np.count_nonzero(gaps(mdp, best, np.asarray(learned.policy)) <= task.accuracy)
+            )
         return successes[index] >= settings.share * runs
 
     index = 4
@@ -193,7 +224,9 @@ def needed(task: Task) -> Needed:
     rng = np.random.default_rng([*place, 0])
     drawn = rng.binomial(runs, found / runs, (RESAMPLES, found.size))
     resampled = np.array([crossing(tried, one / runs, settings.share) for one in drawn])
-    return Needed(task, count, tried, found, crossing(tried, found / runs, settings.share), resampled)
+    return Needed(
+        task, count, tried, found, crossing(tried, found / runs, settings.share), resampled
+    )
 
 
 def crossing(x: Float[np.ndarray, " k"], y: Float[np.ndarray, " k"], goal: float) -> float:

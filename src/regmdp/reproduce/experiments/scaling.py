@@ -42,7 +42,8 @@ class Settings:
         temperature: τ of the methods with entropy.
         accuracy: ε(1-γ), the distance from optimal per step of the process; rewards are in [0, 1].
         acceleration: How many times the step size of their theory the two gradient methods take.
-        brakes: Divisors of the acceleration, to see that a fraction of the step takes as many times more iterations.
+        brakes: Divisors of the acceleration, to see that a fraction of the step takes as many times
+            more iterations.
         cap: The most iterations of a run.
         seed: Of the random models.
     """
@@ -140,7 +141,14 @@ def gradient_step(mdp: MDP, regularizer: Regularizer) -> float:
     return SoftmaxGradient(Maximum()).largest(mdp, regularizer)
 
 
-def count(mdp: MDP, regularizer: Regularizer, algorithm: Algorithm, step: float, cap: int, settings: Settings) -> Count:
+def count(
+    mdp: MDP,
+    regularizer: Regularizer,
+    algorithm: Algorithm,
+    step: float,
+    cap: int,
+    settings: Settings,
+) -> Count:
     """Run a method from the uniform policy until it is ε-optimal from ρ, for its own objective."""
     best = initial_value(mdp, solve(mdp, regularizer, tol=1e-9).value)
     enough = best - settings.accuracy / (1.0 - mdp.discount)
@@ -168,7 +176,9 @@ def all_methods(task: Task) -> Cell:
     settings = task.settings
     mdp = random_model(task.shape, task.number, settings)
     none, entropy, natural = Unregularized(), Shannon(settings.temperature), natural_step(mdp)
-    plain, soft = (settings.acceleration * gradient_step(mdp, regularizer) for regularizer in (none, entropy))
+    plain, soft = (
+        settings.acceleration * gradient_step(mdp, regularizer) for regularizer in (none, entropy)
+    )
     counts = (
         count(mdp, none, SoftmaxPG(plain), plain, settings.cap, settings),
         count(mdp, entropy, SoftmaxPG(soft), soft, settings.cap, settings),
@@ -206,9 +216,16 @@ def run(settings: Settings, progress: Progress) -> Result:
     for task, found in zip(tasks, counted, strict=True):
         by_shape[task.shape].append(found)
     brakes = sorted((1, *settings.brakes), reverse=True)
-    slow = run_all(braked, [(brake, settings) for brake in brakes], _part(progress, 0.9, 1.0), lambda task: "PG, smaller steps")
+    slow = run_all(
+        braked,
+        [(brake, settings) for brake in brakes],
+        _part(progress, 0.9, 1.0),
+        lambda task: "PG, smaller steps",
+    )
     base = random_model(settings.base, 0, settings)
-    natural = count(base, Unregularized(), NPG(natural_step(base)), natural_step(base), settings.cap, settings)
+    natural = count(
+        base, Unregularized(), NPG(natural_step(base)), natural_step(base), settings.cap, settings
+    )
     granted = guaranteed(base, settings)
     rows = [
         (sweep, *shape, number, method, one.step, one.iterations, one.capped, found.guaranteed)
@@ -217,8 +234,21 @@ def run(settings: Settings, progress: Progress) -> Result:
         for number, found in enumerate(by_shape[shape])
         for method, one in zip(METHODS, found.counts, strict=True)
     ]
-    names = ("grows", "states", "actions", "horizon", "model", "method", "step", "iterations", "capped", "guaranteed_of_npg")
-    table: dict[str, np.ndarray] = dict(zip(names, map(np.array, zip(*rows, strict=True)), strict=True))
+    names = (
+        "grows",
+        "states",
+        "actions",
+        "horizon",
+        "model",
+        "method",
+        "step",
+        "iterations",
+        "capped",
+        "guaranteed_of_npg",
+    )
+    table: dict[str, np.ndarray] = dict(
+        zip(names, map(np.array, zip(*rows, strict=True)), strict=True)
+    )
     steps = {
         "step": np.array([one.step for one in slow]),
         "iterations": np.array([one.iterations for one in slow]),
@@ -247,11 +277,15 @@ def _part(progress: Progress, start: float, end: float) -> Progress:
     return lambda fraction, text: progress(start + (end - start) * fraction, text)
 
 
-def medians(table: dict[str, np.ndarray], sweep: str, method: str) -> tuple[np.ndarray, Int[np.ndarray, "models n"]]:
+def medians(
+    table: dict[str, np.ndarray], sweep: str, method: str
+) -> tuple[np.ndarray, Int[np.ndarray, "models n"]]:
     """Return the (n,) sizes of a sweep, and the (models, n) iterations of a method."""
     here = (table["grows"] == sweep) & (table["method"] == method)
     sizes = np.unique(table[sweep][here])
-    return sizes, np.stack([table["iterations"][here & (table[sweep] == size)] for size in sizes], axis=1)
+    return sizes, np.stack(
+        [table["iterations"][here & (table[sweep] == size)] for size in sizes], axis=1
+    )
 
 
 def growth(table: dict[str, np.ndarray], sweep: str, method: str) -> tuple[float, float]:
@@ -263,21 +297,34 @@ def growth(table: dict[str, np.ndarray], sweep: str, method: str) -> tuple[float
 
 
 def _numbers(
-    table: dict[str, np.ndarray], steps: dict[str, np.ndarray], natural: Count, granted: int, settings: Settings
+    table: dict[str, np.ndarray],
+    steps: dict[str, np.ndarray],
+    natural: Count,
+    granted: int,
+    settings: Settings,
 ) -> tuple[Number, ...]:
     numbers = []
     for (sweep, axis), method in product(SWEEPS.items(), METHODS):
         sizes, counts = medians(table, sweep, method)
         middle = np.median(counts, axis=0)
         what = f"{method}: median iterations as {axis} goes from {sizes[0]} to {sizes[-1]}"
-        numbers.append(Number(what, f"{middle[0]:,.0f} → {middle[-1]:,.0f}, exponent {growth(table, sweep, method)[1]:.2f}"))
+        numbers.append(
+            Number(
+                what,
+                f"{middle[0]:,.0f} → {middle[-1]:,.0f}, exponent "
+                f"{growth(table, sweep, method)[1]:.2f}",
+            )
+        )
     slowest = settings.acceleration / max((1, *settings.brakes))
     implied = float(steps["iterations"][0]) * slowest
     numbers += [
         Number(
-            f"PG on the first base model, at {slowest:,.0f} times the step of its theory", f"{steps['iterations'][0]:,} iterations"
+            f"PG on the first base model, at {slowest:,.0f} times the step of its theory",
+            f"{steps['iterations'][0]:,} iterations",
         ),
-        Number("the same at the step of its theory, extrapolated", f"about {implied:.2g} iterations"),
+        Number(
+            "the same at the step of its theory, extrapolated", f"about {implied:.2g} iterations"
+        ),
         Number("NPG on that model", f"{natural.iterations:,} iterations", f"at most {granted:,}"),
         Number(
             f"runs that met the cap of {settings.cap:,} iterations",
@@ -288,7 +335,10 @@ def _numbers(
 
 
 def _checks(
-    table: dict[str, np.ndarray], steps: dict[str, np.ndarray], counted: list[Cell], settings: Settings
+    table: dict[str, np.ndarray],
+    steps: dict[str, np.ndarray],
+    counted: list[Cell],
+    settings: Settings,
 ) -> tuple[Check, ...]:
     checks = []
     for sweep, method in product(("states", "actions"), METHODS[2:]):
@@ -305,7 +355,9 @@ def _checks(
     for sweep, method in product(SWEEPS, METHODS[:2]):
         sizes, _ = medians(table, sweep, method)
         times = growth(table, sweep, method)[0]
-        least = math.sqrt(sizes[-1] / sizes[0]) if sweep == "actions" else 0.5 * sizes[-1] / sizes[0]
+        least = (
+            math.sqrt(sizes[-1] / sizes[0]) if sweep == "actions" else 0.5 * sizes[-1] / sizes[0]
+        )
         checks.append(
             Check(
                 f"{method} slows down as {SWEEPS[sweep]} grows",
@@ -343,9 +395,10 @@ def _checks(
 
 
 _ALT = (
-    "Three panels on logarithmic axes: iterations until an accuracy is reached, against the number of states, of actions "
-    "and the horizon. The curves of the two policy gradient methods rise in all panels; those of the two natural policy gradient "
-    "methods are level in the first two and rise slowly in the third."
+    "Three panels on logarithmic axes: iterations until an accuracy is reached, against the number "
+    "of states, of actions and the horizon. The curves of the two policy gradient methods rise in "
+    "all panels; those of the two natural policy gradient methods are level in the first two and "
+    "rise slowly in the third."
 )
 
 
@@ -353,12 +406,18 @@ def _caption(table: dict[str, np.ndarray], settings: Settings) -> str:
     states, actions, horizon = settings.base
     capped = int(np.count_nonzero(table["capped"]))
     return (
-        f"Iterations from the uniform policy until V*(ρ) − V(ρ) ≤ {settings.accuracy:g}/(1−γ), each method for its own objective, "
-        f"on random models with rewards in [0, 1]: median and range of {settings.models} models. What does not grow is "
-        f"S = {states}, A = {actions}, 1/(1−γ) = {horizon}. NPG and entropy NPG have the same step, η = (1−γ)² log A. The policy "
-        f"gradient methods take {settings.acceleration:,.0f} times the step of their theory; at that step itself they need as many "
-        "times more iterations. Dashed: what is guaranteed for NPG. "
-        + (f"Circled: {capped} runs were stopped at {settings.cap:,} iterations." if capped else "No run was stopped early.")
+        f"Iterations from the uniform policy until V*(ρ) − V(ρ) ≤ {settings.accuracy:g}/(1−γ), "
+        "each method for its own objective, on random models with rewards in [0, 1]: median and "
+        f"range of {settings.models} models. What does not grow is S = {states}, A = {actions}, "
+        f"1/(1−γ) = {horizon}. NPG and entropy NPG have the same step, η = (1−γ)² log A. The "
+        f"policy gradient methods take {settings.acceleration:,.0f} times the step of their "
+        "theory; at that step itself they need as many times more iterations. Dashed: what is "
+        "guaranteed for NPG. "
+        + (
+            f"Circled: {capped} runs were stopped at {settings.cap:,} iterations."
+            if capped
+            else "No run was stopped early."
+        )
     )
 
 
@@ -378,10 +437,19 @@ def _draw(table: dict[str, np.ndarray], settings: Settings) -> Any:
             sizes, counts = medians(table, sweep, method)
             plots.band(panel, sizes, counts.astype(np.float64), number, label, markers=len(sizes))
             stopped = sizes[np.median(counts, axis=0) >= settings.cap]
-            panel.plot(stopped, np.full(stopped.size, settings.cap), "o", markersize=10, fillstyle="none", color=plots.BLACK)
+            panel.plot(
+                stopped,
+                np.full(stopped.size, settings.cap),
+                "o",
+                markersize=10,
+                fillstyle="none",
+                color=plots.BLACK,
+            )
         here = (table["grows"] == sweep) & (table["method"] == "NPG")
         sizes = np.unique(table[sweep][here])
-        most = np.array([table["guaranteed_of_npg"][here & (table[sweep] == size)].max() for size in sizes])
+        most = np.array(
+            [table["guaranteed_of_npg"][here & (table[sweep] == size)].max() for size in sizes]
+        )
         plots.bound(panel, sizes, most, "NPG, guaranteed")
         panel.set_xticks(sizes, [str(size) for size in sizes])
         panel.set_xlabel(name)
@@ -394,15 +462,22 @@ def _draw(table: dict[str, np.ndarray], settings: Settings) -> Any:
 EXPERIMENT = Experiment(
     name="scaling",
     title="Natural policy gradient does not feel the size of the model",
-    summary="Iterations to an accuracy as S, A and the horizon grow: PG and NPG, with and without entropy.",
+    summary=(
+        "Iterations to an accuracy as S, A and the horizon grow: PG and NPG, with and without "
+        "entropy."
+    ),
     theory=(
-        "Natural policy gradient from the uniform policy satisfies, for any step size η and after t iterations,",
+        (
+            "Natural policy gradient from the uniform policy satisfies, for any step size η and "
+            "after t iterations,"
+        ),
         "    V*(ρ) − V_t(ρ) ≤ ( log A / η + 1/(1−γ)² ) / t.",
-        "Neither S nor ρ appears, and with η = (1−γ)² log A neither does A: 2/((1−γ)² ε) iterations are enough. With entropy the "
-        "error shrinks by 1 − ητ an iteration, again whatever S and A are.",
-        "Softmax policy gradient may take steps of (1−γ)³/8. Its gradient in a state is weighted by how often the state is "
-        "visited, about 1/S, and by the probability of the action, at first 1/A; and on some models it needs exponentially many "
-        "iterations.",
+        "Neither S nor ρ appears, and with η = (1−γ)² log A neither does A: 2/((1−γ)² ε) "
+        "iterations are enough. With entropy the error shrinks by 1 − ητ an iteration, again "
+        "whatever S and A are.",
+        "Softmax policy gradient may take steps of (1−γ)³/8. Its gradient in a state is weighted "
+        "by how often the state is visited, about 1/S, and by the probability of the action, at "
+        "first 1/A; and on some models it needs exponentially many iterations.",
     ),
     sources=(
         "Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), Theorems 10 and 16",
@@ -413,9 +488,10 @@ EXPERIMENT = Experiment(
     quick=QUICK,
     run=run,
     caveat=(
-        "Random models are kind to policy gradient: all states are visited about equally often, and most of what is to be gained "
-        "shows one step ahead. With steps as large as they like, all of these methods are almost policy iteration there and need a "
-        "few iterations. So the comparison is between steps that the theory allows, the same for all sizes; those of policy "
-        "gradient are multiplied by a constant to bring its iterations within reach."
+        "Random models are kind to policy gradient: all states are visited about equally often, "
+        "and most of what is to be gained shows one step ahead. With steps as large as they like, "
+        "all of these methods are almost policy iteration there and need a few iterations. So the "
+        "comparison is between steps that the theory allows, the same for all sizes; those of "
+        "policy gradient are multiplied by a constant to bring its iterations within reach."
     ),
 )

@@ -48,9 +48,12 @@ class LumpedGradient:
         """Return the (n,) gradient of the value from the uniform distribution."""
         policy = self.policy(logits)
         inverse = self._inverse(policy)
-        q = self._rewards + self._discount * self._transitions @ (inverse @ (policy * self._rewards).sum(axis=1))
+        q = self._rewards + self._discount * self._transitions @ (
+            inverse @ (policy * self._rewards).sum(axis=1)
+        )
         visits = (self._initial @ inverse) / self._copies
-        # π(a) A(a) as Σ_b π(a) π(b) (Q(a) - Q(b)): it keeps its digits where the policy is all but decided
+        # π(a) A(a) as Σ_b π(a) π(b) (Q(a) - Q(b)): it keeps its digits where the policy is all but
+        # decided
         pairs = policy[:, :, None] * policy[:, None, :] * (q[:, :, None] - q[:, None, :])
         return (visits[:, None] * pairs.sum(axis=2))[self._chosen]
 
@@ -63,8 +66,8 @@ class LumpedGradient:
 class Flow:
     """Softmax policy gradient with infinitesimal steps: θ'(t) = ∇V(θ(t)), started from the uniform policy.
 
-    The time t is the scaled number of iterations, step size times iterations. It is integrated in log t, for it covers more than
-    fifteen orders of magnitude.
+    The time t is the scaled number of iterations, step size times iterations. It is integrated in
+    log t, for it covers more than fifteen orders of magnitude.
 
     Attributes:
         crossings: (H,) first time T_s at which V(s) ≥ τ_s.
@@ -96,23 +99,36 @@ class Flow:
         left = 2
         while left and len(decades) < 30:
             end = time + np.log(10.0)
-            solved = solve_ivp(slope, (time, end), logits, method="LSODA", rtol=1e-7, atol=1e-9, dense_output=True)
+            solved = solve_ivp(
+                slope, (time, end), logits, method="LSODA", rtol=1e-7, atol=1e-9, dense_output=True
+            )
             decades.append(solved.sol)
-            for number in np.flatnonzero(np.isinf(crossings) & (heights(time) < 0) & (heights(end) >= 0)):
-                crossings[number] = np.exp(brentq(lambda at, number=number: heights(at)[number], time, end, xtol=1e-9))
+            for number in np.flatnonzero(
+                np.isinf(crossings) & (heights(time) < 0) & (heights(end) >= 0)
+            ):
+                crossings[number] = np.exp(
+                    brentq(lambda at, number=number: heights(at)[number], time, end, xtol=1e-9)
+                )
             left -= bool(np.isfinite(crossings).all())
             time, logits = end, solved.y[:, -1]
         # the buffers, and whatever waits for them, do not begin before
         grid = np.linspace(np.log(1e-2 * chain.size), time, points)
         places_in = np.minimum(((grid - begin) / np.log(10.0)).astype(np.int64), len(decades) - 1)
-        values = [gradient.value(decades[decade](at)) for decade, at in zip(places_in, grid, strict=True)]
+        values = [
+            gradient.value(decades[decade](at)) for decade, at in zip(places_in, grid, strict=True)
+        ]
         return cls(crossings, np.exp(grid), np.array(values))
 
 
 def watched(chain: ExponentialChain) -> np.ndarray:
     """Return where buffers 1 and 2 and primaries 3 to H are."""
     kinds = chain.kinds
-    return np.array([kinds.index(f"primary {s}" if s > 2 else f"buffer {s}") for s in range(1, chain.horizon + 1)])
+    return np.array(
+        [
+            kinds.index(f"primary {s}" if s > 2 else f"buffer {s}")
+            for s in range(1, chain.horizon + 1)
+        ]
+    )
 
 
 def crossed(chain: ExponentialChain, values: np.ndarray) -> list[int]:

@@ -98,7 +98,10 @@ class Truth(NamedTuple):
 
     def closed(self, settings: Settings) -> dict[str, Float[np.ndarray, " n"]]:
         """Return the (n,) mean squared errors with each budget, by arm, where there is a closed form."""
-        used = {arm: np.array([float(settings.used(arm, n)) for n in settings.pairs]) for arm in (PLAIN, BASELINE)}
+        used = {
+            arm: np.array([float(settings.used(arm, n)) for n in settings.pairs])
+            for arm in (PLAIN, BASELINE)
+        }
         return {
             PLAIN: self.one / used[PLAIN],
             BASELINE: self.one_baseline / used[BASELINE],
@@ -116,7 +119,10 @@ def run(settings: Settings, progress: Progress) -> Result:
     closed = truth.closed(settings)
     limit = float(closed[BASELINE][-1] / closed[PLAIN][-1])
     return Result(
-        {"errors": _error_table(estimates, truth), "learning": _learning_table(tracks, exact, settings)},
+        {
+            "errors": _error_table(estimates, truth),
+            "learning": _learning_table(tracks, exact, settings),
+        },
         {
             "gradient-error": Drawing(
                 lambda: figures.draw_errors(estimates, truth.size, closed, limit, settings),
@@ -124,11 +130,17 @@ def run(settings: Settings, progress: Progress) -> Result:
                 figures.ERRORS_ALT,
             ),
             "learning": Drawing(
-                lambda: figures.draw_learning(tracks, exact, settings), figures.learning_caption(settings), figures.LEARNING_ALT
+                lambda: figures.draw_learning(tracks, exact, settings),
+                figures.learning_caption(settings),
+                figures.LEARNING_ALT,
             ),
         },
         (*_error_numbers(estimates, truth, settings), *_learning_numbers(tracks, exact, settings)),
-        (*_bias_checks(estimates, truth), *_size_checks(estimates, truth, settings), *_order_checks(estimates, truth, settings)),
+        (
+            *_bias_checks(estimates, truth),
+            *_size_checks(estimates, truth, settings),
+            *_order_checks(estimates, truth, settings),
+        ),
     )
 
 
@@ -160,7 +172,10 @@ def truth_of(settings: Settings) -> Truth:
 def slope(found: list[Estimated]) -> float:
     """Return the exponent of the root mean squared error in the transitions, for the larger half of the budgets."""
     late = found[len(found) // 2 :]
-    return exponent(np.array([float(one.samples) for one in late]), np.sqrt([one.squares.mean() for one in late]))
+    return exponent(
+        np.array([float(one.samples) for one in late]),
+        np.sqrt([one.squares.mean() for one in late]),
+    )
 
 
 def deviations(one: Estimated, bias: Float[np.ndarray, " SA"] | float = 0.0) -> float:
@@ -171,7 +186,15 @@ def deviations(one: Estimated, bias: Float[np.ndarray, " SA"] | float = 0.0) -> 
 
 def _error_table(estimates: list[Estimated], truth: Truth) -> dict[str, np.ndarray]:
     rows = [
-        (arm, one.task.pair, one.samples, one.squares.mean(), one.variance, one.mean_square, one.variance / one.squares.size)
+        (
+            arm,
+            one.task.pair,
+            one.samples,
+            one.squares.mean(),
+            one.variance,
+            one.mean_square,
+            one.variance / one.squares.size,
+        )
         for arm, found in by_arm(estimates).items()
         for one in found
     ]
@@ -190,9 +213,14 @@ def _error_table(estimates: list[Estimated], truth: Truth) -> dict[str, np.ndarr
     return {**table, "closed_form": np.concatenate([closed.get(arm, nothing) for arm in ARMS])}
 
 
-def _learning_table(tracks: list[Track], exact: dict[float, Float[np.ndarray, " n"]], settings: Settings) -> dict[str, np.ndarray]:
+def _learning_table(
+    tracks: list[Track], exact: dict[float, Float[np.ndarray, " n"]], settings: Settings
+) -> dict[str, np.ndarray]:
     count = settings.iterations + 1
-    quantiles = np.concatenate([np.quantile(one.gaps, (figures.ENDS[0], 0.5, figures.ENDS[1]), axis=1) for one in tracks], axis=1)
+    quantiles = np.concatenate(
+        [np.quantile(one.gaps, (figures.ENDS[0], 0.5, figures.ENDS[1]), axis=1) for one in tracks],
+        axis=1,
+    )
     return {
         "estimate": np.repeat([one.task.arm for one in tracks], count),
         "step": np.repeat([one.task.step for one in tracks], count),
@@ -205,15 +233,17 @@ def _learning_table(tracks: list[Track], exact: dict[float, Float[np.ndarray, " 
     }
 
 
-def _error_numbers(estimates: list[Estimated], truth: Truth, settings: Settings) -> tuple[Number, ...]:
+def _error_numbers(
+    estimates: list[Estimated], truth: Truth, settings: Settings
+) -> tuple[Number, ...]:
     arms, numbers = by_arm(estimates), []
     closed = {arm: np.sqrt(one[-1]) / truth.size for arm, one in truth.closed(settings).items()}
     for arm, found in arms.items():
         errors = [np.sqrt(one.squares.mean()) / truth.size for one in found]
         numbers.append(
             Number(
-                f"{arm}: relative error with {settings.budget(settings.pairs[0]):,} and {settings.budget(settings.pairs[-1]):,} "
-                "transitions",
+                f"{arm}: relative error with {settings.budget(settings.pairs[0]):,} and "
+                f"{settings.budget(settings.pairs[-1]):,} transitions",
                 f"{errors[0]:.3g} and {errors[-1]:.3g}",
                 f"{closed[arm]:.3g} for the second" if arm in closed else "",
             )
@@ -227,8 +257,12 @@ def _error_numbers(estimates: list[Estimated], truth: Truth, settings: Settings)
                 f"{share:,.0f} ({low:,.0f} to {high:,.0f})",
             )
         )
-    quotients = ", ".join(f"{ratio(*pair)[0]:.2f}" for pair in zip(arms[BASELINE], arms[PLAIN], strict=True))
-    numbers.append(Number("squared error with a baseline over that without, with each budget", quotients))
+    quotients = ", ".join(
+        f"{ratio(*pair)[0]:.2f}" for pair in zip(arms[BASELINE], arms[PLAIN], strict=True)
+    )
+    numbers.append(
+        Number("squared error with a baseline over that without, with each budget", quotients)
+    )
     numbers.append(
         Number(
             f"whole episodes: bias of the cut after {settings.cut} steps, relative",
@@ -238,14 +272,22 @@ def _error_numbers(estimates: list[Estimated], truth: Truth, settings: Settings)
     return tuple(numbers)
 
 
-def _learning_numbers(tracks: list[Track], exact: dict[float, Float[np.ndarray, " n"]], settings: Settings) -> tuple[Number, ...]:
+def _learning_numbers(
+    tracks: list[Track], exact: dict[float, Float[np.ndarray, " n"]], settings: Settings
+) -> tuple[Number, ...]:
     numbers = []
     for step in settings.steps:
-        ends = [f"{arm} {np.median(one.gaps[-1]):.3g}" for arm in ARMS for one in tracks if one.task[:2] == (arm, step)]
+        ends = [
+            f"{arm} {np.median(one.gaps[-1]):.3g}"
+            for arm in ARMS
+            for one in tracks
+            if one.task[:2] == (arm, step)
+        ]
         start = next(one.gaps[0, 0] for one in tracks)
         numbers.append(
             Number(
-                f"step {step:g}: median gap after {settings.iterations} iterations, from {start:.3g}",
+                f"step {step:g}: median gap after {settings.iterations} iterations, from "
+                f"{start:.3g}",
                 "; ".join(ends),
                 f"{exact[step][-1]:.3g} with exact gradients",
             )
@@ -259,7 +301,8 @@ def _bias_checks(estimates: list[Estimated], truth: Truth) -> list[Check]:
     cut = deviations(arms[WHOLE][-1], truth.missing)
     return [
         Check(
-            "REINFORCE is unbiased, with and without a baseline, in every entry of the gradient, with the largest budget",
+            "REINFORCE is unbiased, with and without a baseline, in every entry of the gradient, "
+            "with the largest budget",
             f"off by at most {off[0]:.1f} standard errors without, {off[1]:.1f} with a baseline",
             f"at most {DEVIATIONS:g}",
             max(off) <= DEVIATIONS,
@@ -281,7 +324,9 @@ def _size_checks(estimates: list[Estimated], truth: Truth, settings: Settings) -
         abs(one.mean() - expected) / (one.std(ddof=1) / np.sqrt(one.size))
         for one, expected in zip(squares, closed[PLAIN], strict=True)
     )
-    limits = {arm: float(arms[arm][-1].squares.mean() / closed[arm][-1]) for arm in (BASELINE, GENERATIVE)}
+    limits = {
+        arm: float(arms[arm][-1].squares.mean() / closed[arm][-1]) for arm in (BASELINE, GENERATIVE)
+    }
     return [
         Check(
             "The root mean squared error falls like the inverse square root of the transitions",
@@ -290,14 +335,15 @@ def _size_checks(estimates: list[Estimated], truth: Truth, settings: Settings) -
             all(abs(one + 0.5) <= 0.07 for one in slopes.values()),
         ),
         Check(
-            "The variance of REINFORCE is what dynamic programming for the second moments of the returns gives, with every budget",
+            "The variance of REINFORCE is what dynamic programming for the second moments of the "
+            "returns gives, with every budget",
             f"off by at most {off:.1f} standard errors",
             f"at most {DEVIATIONS:g}",
             bool(off <= DEVIATIONS),
         ),
         Check(
-            "With the largest budget a baseline has the squared error of the exact baseline, and the generative model that of its "
-            "linearisation",
+            "With the largest budget a baseline has the squared error of the exact baseline, and "
+            "the generative model that of its linearisation",
             " and ".join(f"{one:.3f}" for one in limits.values()) + " times as large",
             "1, within 0.1",
             all(abs(one - 1.0) <= 0.1 for one in limits.values()),
@@ -309,20 +355,24 @@ def _order_checks(estimates: list[Estimated], truth: Truth, settings: Settings) 
     arms, closed = by_arm(estimates), truth.closed(settings)
     share, low, high = ratio(arms[BASELINE][-1], arms[PLAIN][-1])
     highest = max(
-        ratio(model, other)[2] for arm in (PLAIN, BASELINE) for model, other in zip(arms[GENERATIVE], arms[arm], strict=True)
+        ratio(model, other)[2]
+        for arm in (PLAIN, BASELINE)
+        for model, other in zip(arms[GENERATIVE], arms[arm], strict=True)
     )
     expected = [float(closed[GENERATIVE][-1] / closed[arm][-1]) for arm in (PLAIN, BASELINE)]
     return [
         Check(
             "With the largest budget a baseline lowers the squared error, its own samples counted",
             f"to {share:.3f} of it, with 95% confidence {low:.3f} to {high:.3f}",
-            f"below 1; {closed[BASELINE][-1] / closed[PLAIN][-1]:.3f} for an exact baseline that costs as much",
+            f"below 1; {closed[BASELINE][-1] / closed[PLAIN][-1]:.3f} for an exact baseline that "
+            "costs as much",
             high < 1.0,
         ),
         Check(
             "The generative model has the smaller squared error, with every budget",
             f"at most {highest:.2g} of that of REINFORCE, with 95% confidence",
-            f"below 1; {expected[0]:.2g} and {expected[1]:.2g} without and with a baseline by the closed forms",
+            f"below 1; {expected[0]:.2g} and {expected[1]:.2g} without and with a baseline by the "
+            "closed forms",
             highest < 1.0,
         ),
     ]
@@ -331,23 +381,32 @@ def _order_checks(estimates: list[Estimated], truth: Truth, settings: Settings) 
 EXPERIMENT = Experiment(
     name="variance",
     title="Policy gradients from samples",
-    summary="REINFORCE with and without a baseline, whole episodes, and an empirical model: errors of the gradient, and learning.",
+    summary=(
+        "REINFORCE with and without a baseline, whole episodes, and an empirical model: errors of "
+        "the gradient, and learning."
+    ),
     theory=(
         "The gradient of V(ρ) with respect to the logits of a softmax policy is",
         "    ∂V(ρ)/∂θ(s,a) = 1/(1−γ) · d(s) π(a|s) A(s,a).",
-        "REINFORCE stops an episode at random, so that it is in state s with probability d(s), takes an action a there, goes on "
-        "for another random time, adds up the rewards, and has with every episode one unbiased estimate,",
+        "REINFORCE stops an episode at random, so that it is in state s with probability d(s), "
+        "takes an action a there, goes on for another random time, adds up the rewards, and has "
+        "with every episode one unbiased estimate,",
         "    1/(1−γ) · ( G − τ log π(a|s) − b(s) ) ∇ log π(a|s),",
-        "whatever the baseline b is, if it does not depend on the episode. Here b is the value estimated from earlier episodes, "
-        "which are part of the budget. The variance follows from the second moments of the return G, which solve a linear equation "
-        "like that of Q. As the horizon is random, G varies even where every step is paid the same, and no baseline takes that "
-        "away.",
-        "Whole episodes of H steps use every step, with discounted returns instead of random horizons; they are biased by the cut, "
-        "by about γ^H.",
-        "The generative model draws every pair n times. Its estimate is the exact gradient of the policy's value in the "
-        "empirical model that this makes; occupancy and action values are both the empirical ones. It is a smooth function of the "
-        "frequencies: its bias is of order 1/n, and its variance, to first order in 1/n, follows from the derivative.",
-        "So all errors fall like the inverse square root of the transitions, and what differs are the factors.",
+        "whatever the baseline b is, if it does not depend on the episode. Here b is the value "
+        "estimated from earlier episodes, which are part of the budget. The variance follows from "
+        "the second moments of the return G, which solve a linear equation like that of Q. As the "
+        "horizon is random, G varies even where every step is paid the same, and no baseline takes "
+        "that away.",
+        "Whole episodes of H steps use every step, with discounted returns instead of random "
+        "horizons; they are biased by the cut, by about γ^H.",
+        "The generative model draws every pair n times. Its estimate is the exact gradient of the "
+        "policy's value in the empirical model that this makes; occupancy and action values are "
+        "both the empirical ones. It is a smooth function of the frequencies: its bias is of order "
+        "1/n, and its variance, to first order in 1/n, follows from the derivative.",
+        (
+            "So all errors fall like the inverse square root of the transitions, and what differs "
+            "are the factors."
+        ),
     ),
     sources=(
         "Williams 1992, Machine Learning 8, equation 11",
@@ -359,10 +418,11 @@ EXPERIMENT = Experiment(
     quick=QUICK,
     run=run,
     caveat=(
-        "Equal numbers of transitions are not equal access. The generative model is asked for any state and action; episodes only "
-        "begin in ρ. And rewards are without noise here: the empirical model knows them from the first sample on, so that its "
-        "error is of the size by which values differ from state to state, which is small on a random model, while what REINFORCE "
-        "averages is of the size of the returns themselves. On a model of few states all this is a great advantage; it shrinks "
-        "with the share of the pairs that the policy visits."
+        "Equal numbers of transitions are not equal access. The generative model is asked for any "
+        "state and action; episodes only begin in ρ. And rewards are without noise here: the "
+        "empirical model knows them from the first sample on, so that its error is of the size by "
+        "which values differ from state to state, which is small on a random model, while what "
+        "REINFORCE averages is of the size of the returns themselves. On a model of few states all "
+        "this is a great advantage; it shrinks with the share of the pairs that the policy visits."
     ),
 )

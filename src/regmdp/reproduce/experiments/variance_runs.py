@@ -47,7 +47,12 @@ __all__ = [
     "rollout_variance",
 ]
 
-PLAIN, BASELINE, WHOLE, GENERATIVE = "REINFORCE", "REINFORCE, baseline", "whole episodes, baseline", "generative model"
+PLAIN, BASELINE, WHOLE, GENERATIVE = (
+    "REINFORCE",
+    "REINFORCE, baseline",
+    "whole episodes, baseline",
+    "generative model",
+)
 ARMS = (PLAIN, BASELINE, WHOLE, GENERATIVE)
 
 
@@ -59,7 +64,8 @@ class Settings:
         shape: (S, A, successors) of the random model, whose rewards are uniform in [0, 1].
         horizon: 1/(1-γ).
         temperature: τ of Shannon entropy.
-        pairs: n, how often the generative model draws each pair, increasing: S A n transitions are the budgets of all estimates.
+        pairs: n, how often the generative model draws each pair, increasing: S A n transitions are
+            the budgets of all estimates.
         runs: Estimates of one gradient, by each method with each budget.
         first: Share of the episodes that goes into the baseline, where there is one.
         cut: H, the length of whole episodes.
@@ -166,7 +172,8 @@ class Track(NamedTuple):
 class PlugIn(SampledEvaluation):
     """Draw every pair n times, and take the exact gradient of the policy's value in the empirical model that this makes.
 
-    Nothing of the true model goes into it but ρ: both the occupancy and the action values are those of the empirical model.
+    Nothing of the true model goes into it but ρ: both the occupancy and the action values are those
+    of the empirical model.
 
     Args:
         samples: n.
@@ -180,10 +187,18 @@ class PlugIn(SampledEvaluation):
     def check(self, source: Frame, regularizer: Regularizer) -> None:
         GenerativeModel(self.samples).check(source, regularizer)
 
-    def __call__(self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None) -> Estimate:
+    def __call__(
+        self,
+        trials: Trials,
+        regularizer: Regularizer,
+        policy: Float[Array, "NS A"],
+        before: Estimate | None,
+    ) -> Estimate:
         model = empirical(trials.simulator, trials.streams, self.samples)
         if model.dense is None:
-            raise SampleError(f"this gradient is for small models; this one has {trials.size} states")
+            raise SampleError(
+                f"this gradient is for small models; this one has {trials.size} states"
+            )
         available = None if trials.all_available else trials.available
         q = model_q(model, trials, regularizer, policy)
         weights = trials.split(policy)
@@ -191,7 +206,9 @@ class PlugIn(SampledEvaluation):
         chain = np.matmul(weights[:, :, None, :], rows)[:, :, 0, :]
         system = np.eye(trials.size) - trials.discount * chain.transpose(0, 2, 1)
         initial = trials.initial.reshape(trials.count, trials.size)
-        initial = initial / initial.sum(axis=1, keepdims=True)  # the runs share the probability among them
+        initial = initial / initial.sum(
+            axis=1, keepdims=True
+        )  # the runs share the probability among them
         often = np.linalg.solve(system, initial[..., None]).reshape(-1, 1)
         drawn = (0 if before is None else before.samples) + model.samples
         gradient = often * policy * advantage(regularizer, policy, q, available)
@@ -208,16 +225,22 @@ def problem(settings: Settings) -> MDP:
 
 def policy_of(settings: Settings) -> Float[np.ndarray, "S A"]:
     """Return the (S, A) policy whose gradient is estimated: its logits are normal numbers."""
-    return softmax(np.random.default_rng([settings.seed, 1]).normal(size=settings.shape[:2]), axis=1)
+    return softmax(
+        np.random.default_rng([settings.seed, 1]).normal(size=settings.shape[:2]), axis=1
+    )
 
 
-def exact_gradient(mdp: MDP, regularizer: Regularizer, policy: Float[np.ndarray, "S A"]) -> Float[np.ndarray, "S A"]:
+def exact_gradient(
+    mdp: MDP, regularizer: Regularizer, policy: Float[np.ndarray, "S A"]
+) -> Float[np.ndarray, "S A"]:
     """(S, A) policy -> (S, A) gradient of its value from ρ with respect to the logits."""
     q = evaluate(mdp, policy, regularizer).q
     return visits(mdp, policy)[:, None] * policy * advantage(regularizer, policy, q, None)
 
 
-def cut_gradient(mdp: MDP, regularizer: Regularizer, policy: Float[np.ndarray, "S A"], horizon: int) -> Float[np.ndarray, "S A"]:
+def cut_gradient(
+    mdp: MDP, regularizer: Regularizer, policy: Float[np.ndarray, "S A"], horizon: int
+) -> Float[np.ndarray, "S A"]:
     """(S, A) policy -> (S, A) the mean of what whole episodes of H steps estimate."""
     rows, cost = mdp.to_sas(), np.asarray(regularizer.cost(policy))
     left, gains = np.zeros(mdp.n_states), []  # left: what the steps that are left are worth
@@ -232,10 +255,13 @@ def cut_gradient(mdp: MDP, regularizer: Regularizer, policy: Float[np.ndarray, "
     return total
 
 
-def rollout_variance(mdp: MDP, regularizer: Regularizer, policy: Float[np.ndarray, "S A"], *, baseline: bool) -> float:
+def rollout_variance(
+    mdp: MDP, regularizer: Regularizer, policy: Float[np.ndarray, "S A"], *, baseline: bool
+) -> float:
     """Return the variance of REINFORCE with one episode, summed over the entries of the gradient.
 
-    The second moments M of the returns solve M(s,a) = r² + 2γ r E V(s') + γ E[c² - 2c (V + c) + Σ π M](s'), where c = τ h(π(s')).
+    The second moments M of the returns solve M(s,a) = r² + 2γ r E V(s') + γ E[c² - 2c (V + c) + Σ π
+    M](s'), where c = τ h(π(s')).
 
     Args:
         mdp: The model, dense and with all actions available.
@@ -262,8 +288,9 @@ def rollout_variance(mdp: MDP, regularizer: Regularizer, policy: Float[np.ndarra
 def plug_in_variance(mdp: MDP, regularizer: Regularizer, policy: Float[np.ndarray, "S A"]) -> float:
     """Return n times the variance of the plug-in gradient as n → ∞, summed over the entries of the gradient.
 
-    To first order the error is linear in the errors of the frequencies, and those of different pairs are independent. With
-    M = (I - γP_π)⁻¹ a change of P(y|x, u) changes visits by γ μ(x) π(u|x) M(y, ·) and values by γ M(·, x) π(u|x) V(y).
+    To first order the error is linear in the errors of the frequencies, and those of different
+    pairs are independent. With M = (I - γP_π)⁻¹ a change of P(y|x, u) changes visits by γ μ(x)
+    π(u|x) M(y, ·) and values by γ M(·, x) π(u|x) V(y).
 
     Args:
         mdp: The model, dense and with all actions available.
@@ -276,12 +303,15 @@ def plug_in_variance(mdp: MDP, regularizer: Regularizer, policy: Float[np.ndarra
     resolvent = np.linalg.inv(np.eye(n_states) - discount * np.einsum("sa,sat->st", policy, rows))
     # axes: s, a of the gradient; x, u the pair that is drawn; y the next state
     of_visits = discount * np.einsum("x,xu,ys->sxuy", often, policy, resolvent)
-    through_value = discount**2 * np.einsum("sat,tx,xu,y->saxuy", rows, resolvent, policy, found.value)
+    through_value = discount**2 * np.einsum(
+        "sat,tx,xu,y->saxuy", rows, resolvent, policy, found.value
+    )
     pairs = np.eye(n_states * n_actions).reshape(n_states, n_actions, n_states, n_actions)
     of_q = through_value + discount * np.einsum("saxu,y->saxuy", pairs, found.value)
     centred = of_q - np.einsum("sb,sbxuy->sxuy", policy, of_q)[:, None]
     change = policy[..., None, None, None] * (
-        of_visits[:, None] * gain[..., None, None, None] + often[:, None, None, None, None] * centred
+        of_visits[:, None] * gain[..., None, None, None]
+        + often[:, None, None, None, None] * centred
     )
     mean = np.einsum("xuy,saxuy->saxu", rows, change)
     return float(np.einsum("xuy,saxuy->", rows, change**2) - np.sum(mean**2))
@@ -297,7 +327,9 @@ def _estimated(task: Estimating) -> Estimated:
     arm, pair, settings = task
     mdp, regularizer, policy = problem(settings), Shannon(settings.temperature), policy_of(settings)
     place = [settings.seed, ARMS.index(arm), pair]
-    trials = Trials(mdp, Streams([np.random.default_rng([*place, run]) for run in range(settings.runs)]))
+    trials = Trials(
+        mdp, Streams([np.random.default_rng([*place, run]) for run in range(settings.runs)])
+    )
     tiled, before = np.tile(policy, (settings.runs, 1)), None
     if arm == GENERATIVE:
         evaluation: SampledEvaluation = PlugIn(pair)
@@ -305,7 +337,9 @@ def _estimated(task: Estimating) -> Estimated:
         used, cut = settings.used(arm, pair), settings.cut if arm == WHOLE else None
         evaluation = Rollouts(used, horizon=cut, baseline=arm != PLAIN)
         if arm != PLAIN:
-            before = Rollouts(settings.episodes(arm, pair) - used, horizon=cut)(trials, regularizer, tiled, None)
+            before = Rollouts(settings.episodes(arm, pair) - used, horizon=cut)(
+                trials, regularizer, tiled, None
+            )
     estimate = evaluation(trials, regularizer, tiled, before)
     assert estimate.gradient is not None
     errors = trials.split(estimate.gradient) - exact_gradient(mdp, regularizer, policy)
@@ -328,14 +362,23 @@ def _learned(task: Learning) -> Track:
 
     def measure(event: LearningEvent) -> None:
         assert event.state.policy is not None
-        gaps.append(best - _values(mdp, event.state.policy.reshape(-1, *mdp.rewards.shape), settings.temperature))
-        samples.append(event.samples)  # those for the gradient at this policy: the next one took them
+        gaps.append(
+            best
+            - _values(mdp, event.state.policy.reshape(-1, *mdp.rewards.shape), settings.temperature)
+        )
+        samples.append(
+            event.samples
+        )  # those for the gradient at this policy: the next one took them
 
     place = [settings.seed, len(ARMS) + ARMS.index(arm), round(1e6 * step)]
     learn(
-        mdp, regularizer, SoftmaxPG(step, evaluation=evaluation), iterations=settings.iterations,
-        rng=[np.random.default_rng([*place, run]) for run in range(settings.seeds)], listeners=[measure],
-    )  # fmt: skip
+        mdp,
+        regularizer,
+        SoftmaxPG(step, evaluation=evaluation),
+        iterations=settings.iterations,
+        rng=[np.random.default_rng([*place, run]) for run in range(settings.seeds)],
+        listeners=[measure],
+    )
     return Track(task, np.array(samples[:-1]), np.array(gaps))
 
 
@@ -346,18 +389,31 @@ def exact_gaps(step: float, settings: Settings) -> Float[np.ndarray, " n"]:
 
     def measure(event: Event) -> None:
         assert event.state.policy is not None
-        gaps.append(best - _values(mdp, np.asarray(event.state.policy)[None], settings.temperature)[0])
+        gaps.append(
+            best - _values(mdp, np.asarray(event.state.policy)[None], settings.temperature)[0]
+        )
 
-    solve(mdp, regularizer, SoftmaxPG(step), tol=0.0, max_iterations=settings.iterations, listeners=[measure])
+    solve(
+        mdp,
+        regularizer,
+        SoftmaxPG(step),
+        tol=0.0,
+        max_iterations=settings.iterations,
+        listeners=[measure],
+    )
     return np.array(gaps)
 
 
-def _values(mdp: MDP, policy: Float[np.ndarray, "N S A"], temperature: float) -> Float[np.ndarray, " N"]:
+def _values(
+    mdp: MDP, policy: Float[np.ndarray, "N S A"], temperature: float
+) -> Float[np.ndarray, " N"]:
     """(N, S, A) policies of a dense model -> their (N,) values from ρ, with Shannon entropy."""
     chain = np.einsum("nsa,sat->nst", policy, mdp.to_sas())
     price = np.where(policy > 0, np.log(np.where(policy > 0, policy, 1.0)), 0.0)
     expected = np.sum(policy * (mdp.rewards - temperature * price), axis=-1)
-    value = np.linalg.solve(np.eye(mdp.n_states) - mdp.discount * chain, expected[..., None])[..., 0]
+    value = np.linalg.solve(np.eye(mdp.n_states) - mdp.discount * chain, expected[..., None])[
+        ..., 0
+    ]
     return value @ mdp.initial
 
 

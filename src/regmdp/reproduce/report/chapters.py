@@ -30,7 +30,10 @@ class Chapter:
     def read(cls, experiment: Experiment, record: Record, output: Path) -> Chapter:
         """Read the figures of a finished experiment from the output folder."""
         folder = output / experiment.name
-        drawn = {figure.name: (folder / f"{figure.name}.svg").read_text("utf-8") for figure in record.figures}
+        drawn = {
+            figure.name: (folder / f"{figure.name}.svg").read_text("utf-8")
+            for figure in record.figures
+        }
         return cls(experiment, record, drawn)
 
 

@@ -8,7 +8,9 @@ from regmdp.reproduce.report.page import render_template
 __all__ = ["render_frontier_page"]
 
 
-def render_frontier_page(found: Frontier, *, name: str, notice: str, svg: str, caption: str, alt: str) -> str:
+def render_frontier_page(
+    found: Frontier, *, name: str, notice: str, svg: str, caption: str, alt: str
+) -> str:
     """Return a frontier as HTML: table, figure and what the bounds mean, nothing fetched from anywhere.
 
     Args:

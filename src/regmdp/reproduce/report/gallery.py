@@ -17,7 +17,8 @@ __all__ = ["write_gallery"]
 def write_gallery(chapters: Sequence[Chapter], page: Path) -> list[Path]:
     """Write the figures of the experiments and a Markdown page that shows them.
 
-    The figures go into a folder beside the page, named as it is: ``docs/gallery.md`` shows ``docs/gallery/bandit-curves.svg``.
+    The figures go into a folder beside the page, named as it is: ``docs/gallery.md`` shows
+    ``docs/gallery/bandit-curves.svg``.
 
     Args:
         chapters: What to show, in this order.
@@ -31,10 +32,19 @@ def write_gallery(chapters: Sequence[Chapter], page: Path) -> list[Path]:
     text = [
         "# Gallery",
         "",
-        "What the theory says and what is measured, side by side. This page and its figures are made by",
-        "`regmdp reproduce all --gallery docs/gallery.md`, whose report has the numbers, the checks and the data as well.",
+        (
+            "What the theory says and what is measured, side by side. This page and its figures "
+            "are made by"
+        ),
+        (
+            "`regmdp reproduce all --gallery docs/gallery.md`, whose report has the numbers, the "
+            "checks and the data as well."
+        ),
         "",
-        *(f"- [{chapter.experiment.title}](#{_anchor(chapter.experiment.title)})" for chapter in chapters),
+        *(
+            f"- [{chapter.experiment.title}](#{_anchor(chapter.experiment.title)})"
+            for chapter in chapters
+        ),
     ]
     written = []
     for chapter in chapters:
@@ -43,12 +53,20 @@ def write_gallery(chapters: Sequence[Chapter], page: Path) -> list[Path]:
         text += ["", f"> {_plain(experiment.caveat)}"] if experiment.caveat else []
         for figure in record.figures:
             file = folder / f"{experiment.name}-{figure.name}.svg"
-            replace_atomically(file, lambda opened, svg=chapter.figures[figure.name]: opened.write((svg + "\n").encode("utf-8")))
+            replace_atomically(
+                file,
+                lambda opened, svg=chapter.figures[figure.name]: opened.write(
+                    (svg + "\n").encode("utf-8")
+                ),
+            )
             written.append(file)
             alt = _plain(figure.alt).replace("[", "(").replace("]", ")")
             text += ["", f"![{alt}]({folder.name}/{file.name})", "", _plain(figure.caption)]
         verdict = f"{record.passed} of {len(record.checks)} checks passed"
-        text += ["", f"`regmdp reproduce {experiment.name}{' --quick' if record.quick else ''}`: {verdict}."]
+        text += [
+            "",
+            f"`regmdp reproduce {experiment.name}{' --quick' if record.quick else ''}`: {verdict}.",
+        ]
     replace_atomically(page, lambda opened: opened.write(("\n".join(text) + "\n").encode("utf-8")))
     return [page, *written]
 

@@ -50,9 +50,15 @@ def render_template(template: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(mathematics=mathematics, data_uri=_data_uri, duration=duration, width=_width)
+    environment.filters.update(
+        mathematics=mathematics, data_uri=_data_uri, duration=duration, width=_width
+    )
     return environment.get_template(template).render(
-        style=Markup(resources.files("regmdp.reproduce.report").joinpath("templates/report.css").read_text("utf-8")),
+        style=Markup(
+            resources.files("regmdp.reproduce.report")
+            .joinpath("templates/report.css")
+            .read_text("utf-8")
+        ),
         version=metadata.version("regmdp"),
         **content,
     )
@@ -68,7 +74,8 @@ def mathematics(text: str) -> Markup:
 
 
 def _data_uri(svg: str) -> str:
-    # as an image of its own, so that the names inside it cannot clash with those inside another figure
+    # as an image of its own, so that the names inside it cannot clash with those inside another
+    # figure
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode("utf-8")).decode("ascii")
 
 

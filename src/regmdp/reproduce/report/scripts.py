@@ -13,7 +13,8 @@ _SCRIPT = r"(?:\{([^{}]*)\}|(\d+|[A-Za-zα-ω*])(?![A-Za-z0-9_α-ω]))"
 def raise_and_lower(text: str) -> str:
     """Replace ^ and _ with what they raise or lower by HTML's ``<sup>`` and ``<sub>``.
 
-    That is a group in braces, which may contain groups, a number, or a single letter. Names with an underscore stay.
+    That is a group in braces, which may contain groups, a number, or a single letter. Names with an
+    underscore stay.
 
     >>> raise_and_lower("γ^{t+1} C_1, S^{2^{H}}, V_t(ρ), n_states")
     'γ<sup>t+1</sup> C<sub>1</sub>, S<sup>2<sup>H</sup></sup>, V<sub>t</sub>(ρ), n_states'
@@ -22,5 +23,9 @@ def raise_and_lower(text: str) -> str:
     while text != before:  # from the innermost group out
         before = text
         for sign, tag in ((r"\^", "sup"), (r"(?<=\S)_", "sub")):
-            text = re.sub(sign + _SCRIPT, lambda found, tag=tag: f"<{tag}>{found[1] or found[2]}</{tag}>", text)
+            text = re.sub(
+                sign + _SCRIPT,
+                lambda found, tag=tag: f"<{tag}>{found[1] or found[2]}</{tag}>",
+                text,
+            )
     return text
