@@ -14,7 +14,7 @@ from side_by_side import compare
 
 import regmdp as rm
 from regmdp.evaluation.generative import empirical
-from regmdp.samples import Streams, TableSimulator
+from regmdp.samples import RandomStreams, TableSimulator
 
 RUNS, ALONE = 1000, 20
 
@@ -31,7 +31,7 @@ def sampling() -> None:
         (100_000, 10, 10),
     ):
         simulator = TableSimulator(rm.models.garnet(states, actions, successors, rng=0))
-        streams = Streams([np.random.default_rng(0)])
+        streams = RandomStreams([np.random.default_rng(0)])
         samples = max(1, 4_000_000 // (states * actions))
         rates = []
         for _ in range(7):

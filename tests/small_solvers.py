@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 def parts(mdp):
     """(S, A, S) transitions, (S, A) rewards, γ, (S, A) mask."""
-    return mdp.to_sas(), np.asarray(mdp.rewards), mdp.discount, np.asarray(mdp.available)
+    return mdp.to_array(), np.asarray(mdp.rewards), mdp.discount, np.asarray(mdp.available)
 
 
 def policy_value(mdp, policy):

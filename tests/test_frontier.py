@@ -153,17 +153,17 @@ class StopAt:
 
     def __call__(self, event):
         self.heard.append(event)
-        if event.point == self.point:
+        if event.measures["points"] == self.point:
             raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("point", [1, 2, 4])
 def test_an_interrupt_keeps_what_is_finished(mdp, reference, point, tmp_path):
     listener = StopAt(point)
-    found = rm.frontier(mdp, reference, [1.0, 0.3, 0.1], listeners=[listener])
+    found = rm.frontier(mdp, reference, [1.0, 0.3, 0.1], callback=listener)
     assert found.interrupted
     assert len(found) == point
-    assert listener.heard[-1].points == 5
+    assert listener.heard[-1].measures["total"] == 5
     assert "points are missing" in found.summary()
     assert np.all(found.upper(found.divergence_upper) >= found.value_lower)
     found.save(tmp_path / "found.npz")

@@ -16,7 +16,6 @@ SLOW = [
     "hypothesis",
     "icu_sepsis",
     "jax",
-    "jaxtyping",
     "jinja2",
     "matplotlib",
     "numpy.f2py",

@@ -75,7 +75,7 @@ def test_the_listener_sees_every_iteration_and_may_stop_it():
     seen = []
 
     def listener(event):
-        seen.append((event.iteration, event.samples, event.state.ahead.shape))
+        seen.append((event.iteration, event.measures["samples"], event.state.next_policy.shape))
         if event.iteration == 3:
             raise KeyboardInterrupt
 
@@ -85,7 +85,7 @@ def test_the_listener_sees_every_iteration_and_may_stop_it():
         ALGORITHMS["NPG"][1],
         iterations=50,
         rng=generators(1, 2),
-        listeners=[listener],
+        callback=listener,
     )
     assert seen == [(i, 360 * (i + 1), (12, 3)) for i in range(4)]
     assert learned.iterations == 3
@@ -119,7 +119,7 @@ def test_solve_judges_what_was_learned():
         rng=np.random.default_rng(0),
         tol=1e-3,
         max_iterations=40,
-        listeners=[events.append],
+        callback=[events.append],
     )
     certificate = solution.certificate
     assert np.all(certificate.lower <= optimum)

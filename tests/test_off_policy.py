@@ -46,7 +46,7 @@ TARGET = np.array([[0.7, 0.3], [0.4, 0.6], [0.55, 0.45], [0.0, 0.0]])
 
 
 def log(mdp, episodes, behaviour=BEHAVIOUR, steps=1000, seed=0):
-    return Dataset.of_episodes(mdp, behaviour, episodes, steps, np.random.default_rng(seed))
+    return Dataset.from_episodes(mdp, behaviour, episodes, steps, np.random.default_rng(seed))
 
 
 def pieces(data, size):

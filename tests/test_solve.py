@@ -251,12 +251,14 @@ def test_listeners_hear_of_every_iteration(mdp):
         rm.Shannon(temperature=0.1),
         ValueIteration(),
         tol=1e-4,
-        listeners=[heard.append, also.append],
+        callback=[heard.append, also.append],
     )
     assert [event.iteration for event in heard] == list(range(solution.iterations + 1))
     assert heard == also
-    np.testing.assert_array_equal([event.residual for event in heard], solution.history.residual)
-    np.testing.assert_array_equal([event.gap for event in heard], solution.history.gap)
+    np.testing.assert_array_equal(
+        [event.measures["residual"] for event in heard], solution.history.residual
+    )
+    np.testing.assert_array_equal([event.measures["gap"] for event in heard], solution.history.gap)
     seconds = np.array([event.seconds for event in heard])
     assert np.all(np.diff(seconds) >= 0)
     assert solution.seconds == seconds[-1]
@@ -270,7 +272,7 @@ def test_an_interrupt_returns_what_there_is(mdp, algorithm, when):
         if event.iteration == when:
             raise KeyboardInterrupt
 
-    solution = rm.solve(mdp, rm.Shannon(temperature=0.1), algorithm, listeners=[interrupt])
+    solution = rm.solve(mdp, rm.Shannon(temperature=0.1), algorithm, callback=interrupt)
     assert solution.status is rm.Status.INTERRUPTED
     assert solution.status.word == "interrupted"
     assert solution.iterations == when
@@ -303,7 +305,7 @@ def test_another_error_of_a_listener_is_not_swallowed(mdp):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        rm.solve(mdp, listeners=[fail])
+        rm.solve(mdp, callback=fail)
 
 
 # ---- the choice, and where a solution comes from ----

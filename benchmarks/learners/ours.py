@@ -25,7 +25,7 @@ learner = getattr(deep, task.method)(task.env, seed=seed, **options)
 curve = Curve(steps)
 begin = time.perf_counter()
 learner.learn(
-    steps, callbacks=[lambda progress: curve.add(progress.steps, learner.environments.returns)]
+    steps, callback=[lambda progress: curve.add(progress.steps, learner.environments.returns)]
 )
 seconds = time.perf_counter() - begin
 returns = learner.evaluate(20, seed=1000)

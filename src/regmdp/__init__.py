@@ -29,13 +29,14 @@ from regmdp._internal.errors import (
     SolverError,
     UnboundedError,
 )
+from regmdp._internal.events import Event
 from regmdp._internal.status import Status
 from regmdp._internal.threads import get_num_threads, set_num_threads
-from regmdp._learn import Learned, learn
+from regmdp._learn import LearningResult, learn
 from regmdp._solve import solve
 from regmdp.certificates import (
     Certificate,
-    Evaluated,
+    PolicyEvaluation,
     StatisticalCertificate,
     certify,
     certify_from_samples,
@@ -82,16 +83,17 @@ __all__ = [
     "CapBarrier",
     "Certificate",
     "Convex",
-    "Evaluated",
+    "Event",
     "FormatError",
     "Frontier",
     "ImproperPolicyError",
     "InfeasibleError",
-    "Learned",
+    "LearningResult",
     "LogBarrier",
     "MissingExtraError",
     "ModelError",
     "PolicyError",
+    "PolicyEvaluation",
     "RegmdpError",
     "Regularizer",
     "RegularizerError",

@@ -25,8 +25,8 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -36,10 +36,10 @@ import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Float, frozen
 from regmdp._internal.errors import FormatError, PolicyError, SolverError
+from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.files import read_arrays, replace_atomically, write_arrays
 from regmdp._internal.status import Status
 from regmdp._solve import solve
-from regmdp.algorithms import Event
 from regmdp.certificates import Certificate, evaluate
 from regmdp.certificates.certificate import Bounds, shown
 from regmdp.mdp import MDP
@@ -47,7 +47,7 @@ from regmdp.policies import as_policy
 from regmdp.regularizers import KL
 from regmdp.solution import Solution
 
-__all__ = ["Frontier", "FrontierEvent", "default_temperatures", "frontier"]
+__all__ = ["Frontier", "default_temperatures", "frontier"]
 
 KIND = "frontier"
 ARRAYS = (
@@ -64,24 +64,6 @@ ARRAYS = (
 #: The default temperatures reach from SPAN times the mean price of a nat to a SPAN-th of it, so
 #: many of them a decade.
 SPAN, PER_DECADE = 100.0, 4
-
-
-@dataclass(frozen=True)
-class FrontierEvent:
-    """What a listener is told after each iteration.
-
-    Attributes:
-        point: Number of points that are finished; the first is the reference, and the second the
-            optimum at τ = 0.
-        points: How many there will be; None until the temperatures are chosen.
-        temperature: The τ that is being solved for.
-        event: What the solver says.
-    """
-
-    point: int
-    points: int | None
-    temperature: float
-    event: Event
 
 
 @dataclass(frozen=True, eq=False)
@@ -414,7 +396,7 @@ def frontier(
     temperatures: Any = None,
     *,
     tol: float = 1e-8,
-    listeners: Iterable[Callable[[FrontierEvent], object]] = (),
+    callback: CallbackLike = None,
 ) -> Frontier:
     r"""Find how far from a reference policy one must go for how much value.
 
@@ -430,8 +412,11 @@ def frontier(
             decade, from 100 times the mean price of a nat to a hundredth of it: what the optimum
             within the reference's support gains, over its divergence.
         tol: The certified gap to reach at each of them, in the unit of the rewards.
-        listeners: Functions called with a :class:`FrontierEvent` after each iteration. Ctrl-C, or a
-            KeyboardInterrupt from a listener, ends the run with the points that are finished.
+        callback: A function, or several, called with an :class:`regmdp.Event` after each iteration
+            of the solver. Its measures are the solver's and ``temperature``, the τ that is being
+            solved for, ``points``, how many points are finished, and ``total``, how many there will
+            be (0 until the temperatures are chosen). Returning False, or Ctrl-C, ends the run with
+            the points that are finished.
 
     Returns:
         The frontier: the reference, one point a temperature from the highest down, and the optimum
@@ -462,7 +447,7 @@ def frontier(
     if not tol > 0.0:
         raise SolverError(f"tol must be positive, not {tol!r}")
     policy = _checked_reference(mdp, reference)
-    points, listeners = [_Point.of(mdp, policy, policy)], tuple(listeners)
+    points, proceed = [_Point.of(mdp, policy, policy)], as_callback(callback)
     solutions: list[Solution] = []
     interrupted = False
     try:
@@ -470,12 +455,13 @@ def frontier(
         queue: list[float] = [0.0]
         total = None if chosen is None else len(chosen) + 2
         for temperature in queue:
-            told = [partial(_tell, listeners, len(points), total, temperature)]
+            where = {"temperature": temperature, "points": len(points), "total": total or 0}
+            forward = partial(_forward, proceed, where)
             start = solutions[-1] if len(solutions) > 1 else None
             solution = solve(
-                mdp, KL(policy, temperature=temperature), tol=tol, start=start, listeners=told
+                mdp, KL(policy, temperature=temperature), tol=tol, start=start, callback=forward
             )
-            if solution.status is Status.INTERRUPTED:
+            if solution.status in (Status.INTERRUPTED, Status.STOPPED):
                 interrupted = True
                 break
             point = _Point.of(mdp, policy, solution.policy, temperature)
@@ -563,15 +549,9 @@ def _from_initial(
     return found.initial_value, bounds.initial_lower, bounds.initial_upper
 
 
-def _tell(
-    listeners: Sequence[Callable[[FrontierEvent], object]],
-    point: int,
-    points: int | None,
-    temperature: float,
-    event: Event,
-) -> None:
-    for listener in listeners:
-        listener(FrontierEvent(point, points, temperature, event))
+def _forward(proceed: Callable[[Event], bool], where: Mapping[str, float], event: Event) -> bool:
+    """Pass on an event of the solver, with the point that it is solving for."""
+    return proceed(replace(event, measures={**event.measures, **where}))
 
 
 def _below(

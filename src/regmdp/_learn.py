@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -12,37 +11,29 @@ import numpy as np
 
 from regmdp._internal.arrays import Float, frozen
 from regmdp._internal.errors import ImproperPolicyError, SampleError, SolverError
+from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.status import Status
-from regmdp.algorithms import Event, History, PolicyOptimization, Run, Start, State, drive, judged
+from regmdp.algorithms import (
+    History,
+    PolicyOptimization,
+    Run,
+    Start,
+    State,
+    check_and_certify,
+    run_loop,
+)
 from regmdp.certificates import checked_regularizer, evaluate
-from regmdp.evaluation import Trials, copied
-from regmdp.mdp import MDP, Frame, initial_value
+from regmdp.evaluation import RunBatch, copied
+from regmdp.mdp import MDP, DecisionProcess, initial_value
 from regmdp.policies import as_policy, require_feasible
 from regmdp.regularizers import Regularizer
-from regmdp.samples import Streams
+from regmdp.samples import RandomStreams
 
-__all__ = ["Learned", "LearningEvent", "learn"]
-
-
-@dataclass(frozen=True)
-class LearningEvent:
-    """What a listener is told after each iteration.
-
-    Attributes:
-        iteration: Number of iterations done; 0 for the start.
-        samples: Transitions drawn so far, in each run.
-        seconds: Time since the start.
-        state: The iterate, with the states of all runs: state s of run i is ``i * S + s``.
-    """
-
-    iteration: int
-    samples: int
-    seconds: float
-    state: State
+__all__ = ["LearningResult", "learn"]
 
 
 @dataclass(frozen=True, eq=False)
-class Learned:
+class LearningResult:
     """What N runs have learned.
 
     Attributes:
@@ -69,9 +60,7 @@ class Learned:
 
     def __repr__(self) -> str:
         runs = f"{len(self):,} run{'' if len(self) == 1 else 's'}"
-        return (
-            f"Learned({runs} of {self.iterations:,} iterations and {self.samples:,} samples each)"
-        )
+        return f"LearningResult({runs} of {self.iterations:,} iterations and {self.samples:,} samples each)"
 
 
 def learn(
@@ -82,8 +71,8 @@ def learn(
     iterations: Any,
     rng: Any,
     start: Any = None,
-    listeners: Iterable[Callable[[LearningEvent], object]] = (),
-) -> Learned:
+    callback: CallbackLike = None,
+) -> LearningResult:
     r"""Run a method whose evaluation draws samples, once or many times over in one go.
 
     Nothing is claimed here about how good the policies are. :func:`regmdp.certify` judges them if
@@ -100,8 +89,10 @@ def learn(
         rng: A random generator, for one run; or one for each of several runs. A run does not depend
             on those beside it.
         start: (S, A) policy; by default the uniform one.
-        listeners: Functions called with a :class:`LearningEvent` after each iteration. Ctrl-C, or a
-            KeyboardInterrupt from a listener, ends the runs with what there is.
+        callback: A function, or several, called with an :class:`regmdp.Event` after each iteration.
+            Its measures are ``samples``, the transitions drawn so far in each run; its state holds
+            the states of all runs: state s of run i is ``i * S + s``. Returning False, or Ctrl-C,
+            ends the runs with what there is.
 
     Returns:
         What the runs have learned.
@@ -118,7 +109,7 @@ def learn(
         ... )
         >>> generators = [np.random.default_rng(seed) for seed in range(3)]
         >>> rm.learn(rm.models.chain(5), rm.Shannon(0.1), algorithm, iterations=20, rng=generators)
-        Learned(3 runs of 20 iterations and 21,000 samples each)
+        LearningResult(3 runs of 20 iterations and 21,000 samples each)
     """
     if not isinstance(algorithm, PolicyOptimization) or not algorithm.sampled:
         given = getattr(algorithm, "name", repr(algorithm))
@@ -132,38 +123,38 @@ def learn(
         or iterations < 0
     ):
         raise SolverError(f"iterations must be an integer, 0 or more, not {iterations!r}")
-    if not isinstance(source, Frame):
+    if not isinstance(source, DecisionProcess):
         raise SampleError(
             "samples are drawn from an MDP, a simulator, an environment or a log, not from "
             f"{source!r}; for Gymnasium's vector environments there is regmdp.io.from_vector_env, "
             "for logged data regmdp.samples.Log"
         )
     single = checked_regularizer(source, regularizer)
-    trials = Trials(source, Streams(rng if isinstance(rng, list | tuple) else [rng]))
+    trials = RunBatch(source, RandomStreams(rng if isinstance(rng, list | tuple) else [rng]))
     policy = None if start is None else np.tile(as_policy(source, start, single), (trials.count, 1))
     regularizer = copied(single, source, trials.count)
     algorithm.check(trials, regularizer)
     if isinstance(source, MDP):
         require_feasible(source, single)
     begin = time.perf_counter()
-    listeners = tuple(listeners)
+    proceed = as_callback(callback)
     seen = 0
 
     def look(state: State) -> Status | None:
         nonlocal seen
         assert state.estimate is not None
-        event = LearningEvent(seen, state.estimate.samples, time.perf_counter() - begin, state)
-        for listener in listeners:
-            listener(event)
+        measures = {"samples": state.estimate.samples}
+        if not proceed(Event(seen, time.perf_counter() - begin, measures, state)):
+            return Status.STOPPED
         if seen == iterations:
             return Status.ITERATION_LIMIT
         seen += 1
         return None
 
     first = algorithm.init(trials, regularizer, Start(policy=policy))
-    state, status = drive(first, lambda state: algorithm.step(trials, regularizer, state), look)
+    state, status = run_loop(first, lambda state: algorithm.step(trials, regularizer, state), look)
     assert state.estimate is not None
-    return Learned(
+    return LearningResult(
         policy=frozen(trials.split(algorithm.policy(trials, regularizer, state))),
         q=frozen(trials.split(state.estimate.q)),
         value=frozen(trials.split(state.estimate.value)),
@@ -183,20 +174,20 @@ def sampled_run(
     policy: Float[np.ndarray, "S A"] | None,
     tol: float,
     iterations: int,
-    listeners: Iterable[Callable[[Event], object]] = (),
+    callback: CallbackLike = None,
 ) -> Run:
     """Run a method that draws samples once, on a model that is known, and let its last policy be judged."""
     records: list[tuple[int, float, float, float, float]] = []
-    listeners = tuple(listeners)
+    proceed = as_callback(callback)
 
-    def record(event: LearningEvent) -> None:
+    def record(event: Event) -> bool:
         state = event.state
         residual = float(np.max(np.abs(state.backup - state.value)))
         records.append(
             (event.iteration, residual, np.inf, initial_value(mdp, state.value), event.seconds)
         )
-        for listener in listeners:
-            listener(Event(*records[-1], state))
+        measures = {**event.measures, "residual": residual, "gap": np.inf, "value": records[-1][3]}
+        return proceed(Event(event.iteration, event.seconds, measures, state))
 
     learned = learn(
         mdp,
@@ -205,11 +196,11 @@ def sampled_run(
         iterations=iterations,
         rng=rng,
         start=policy,
-        listeners=[record],
+        callback=record,
     )
     found, value = learned.policy[0], learned.value[0]
     with suppress(ImproperPolicyError):  # such a policy has no value, and its certificate says so
         value = evaluate(mdp, found, regularizer).value
-    policy, certificate = judged(mdp, regularizer, found, value)
+    policy, certificate = check_and_certify(mdp, regularizer, found, value)
     status = Status.CONVERGED if certificate.gap <= tol else learned.status
     return Run(frozen(policy), frozen(value), certificate, status, History.of(records))

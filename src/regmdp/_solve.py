@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, Literal
 
@@ -11,8 +10,9 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import ImproperPolicyError, PolicyError, SolverError
+from regmdp._internal.events import CallbackLike
 from regmdp._learn import sampled_run
-from regmdp.algorithms import Algorithm, Event, PolicyOptimization, Start, choose, iterate
+from regmdp.algorithms import Algorithm, PolicyOptimization, Start, choose, iterate
 from regmdp.certificates import checked_regularizer, checked_value, require_bounded
 from regmdp.mdp import MDP
 from regmdp.policies import as_policy, require_ending, require_feasible
@@ -33,7 +33,7 @@ def solve(
     tol: float = 1e-8,
     max_iterations: int | None = None,
     start: Any = None,
-    listeners: Iterable[Callable[[Event], object]] = (),
+    callback: CallbackLike = None,
     rng: np.random.Generator | None = None,
 ) -> Solution:
     r"""Find a policy that is best from every state, and bound how far from optimal it can be.
@@ -51,8 +51,8 @@ def solve(
         start: A (S,) value; a policy, as (S, A) probabilities or (S,) integers; or a
             :class:`Solution`, of which the method takes what it needs. By default the uniform
             policy, or the value 0 for a method that keeps no policy.
-        listeners: Functions called with an :class:`regmdp.algorithms.Event` after each iteration.
-            Ctrl-C, or a KeyboardInterrupt from a listener, ends the run with what there is.
+        callback: A function, or several, called with an :class:`regmdp.Event` after each iteration.
+            Returning False, or Ctrl-C, ends the run with what there is.
         rng: The random generator of a method whose evaluation draws samples. Such a method makes
             ``max_iterations`` iterations; its last policy is then evaluated exactly, and certified
             like any other. :func:`learn` runs it many times over, and where the model is not known.
@@ -119,7 +119,7 @@ def solve(
             policy=first.policy,
             tol=tol,
             iterations=limit,
-            listeners=listeners,
+            callback=callback,
         )
     elif rng is not None:
         raise SolverError(
@@ -134,7 +134,7 @@ def solve(
             start=first,
             tol=tol,
             max_iterations=limit,
-            listeners=listeners,
+            callback=callback,
         )
     provenance = Provenance(
         problem=repr(mdp),

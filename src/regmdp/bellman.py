@@ -18,7 +18,7 @@ import numpy as np
 
 from regmdp._internal import threads
 from regmdp._internal.arrays import Array, Bool, Float, array_namespace, write
-from regmdp.mdp import MDP, Frame
+from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.transitions import state_blocks
 from regmdp.regularizers import Regularizer, Unregularized
@@ -71,7 +71,7 @@ def over_blocks(
     belongs to its states.
     """
     transitions = mdp.transitions
-    return threads.over(
+    return threads.parallel_map(
         transitions.blocks,
         lambda states: work(block_at(mdp, regularizer, value, states)),
         shared=transitions.shared,
@@ -88,7 +88,9 @@ def block_at(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"], stat
     )
 
 
-def blocks_of(frame: Frame, regularizer: Regularizer, q: Float[Array, "S A"]) -> Iterator[Block]:
+def blocks_of(
+    frame: DecisionProcess, regularizer: Regularizer, q: Float[Array, "S A"]
+) -> Iterator[Block]:
     """(S, A) action values -> the same, one cache-sized block of states after the other."""
     for states in state_blocks(frame.n_states, frame.n_actions):
         available = None if frame.all_available else frame.available[states]
@@ -124,7 +126,7 @@ def expected_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S
     """
     out = np.empty((mdp.n_states, mdp.n_actions), order="F")
     transitions = mdp.transitions
-    threads.over(
+    threads.parallel_map(
         transitions.blocks,
         lambda states: write(states, (out, transitions.expect(np.asarray(value), states))),
         shared=transitions.shared,
@@ -141,7 +143,7 @@ def gathered(mdp: MDP, weights: Float[Array, "S A"]) -> Float[np.ndarray, " S"]:
         array([3., 1., 2.])
     """
     transitions = mdp.transitions
-    parts = threads.over(
+    parts = threads.parallel_map(
         transitions.blocks,
         lambda states: transitions.gather(weights[states], states),
         shared=transitions.shared,
@@ -274,7 +276,7 @@ def expected_rewards(
 def _over_rewards(mdp: MDP, regularizer: Regularizer, work: Callable[[Block], None]) -> None:
     """Do some work with the rewards of the next step as action values, block by block."""
     transitions = mdp.transitions
-    threads.over(
+    threads.parallel_map(
         transitions.blocks,
         lambda states: work(_rewards_at(mdp, regularizer, states)),
         shared=transitions.shared,

@@ -14,7 +14,7 @@ from regmdp._internal.errors import (
     PolicyError,
     RegularizerError,
 )
-from regmdp.mdp import MDP, Frame
+from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.structure import end_components, never_ending
 from regmdp.mdp.transitions import SHARED_FROM, state_blocks
@@ -23,7 +23,9 @@ from regmdp.regularizers import Regularizer, Unregularized
 __all__ = ["as_policy", "require_ending", "require_feasible", "uniform_policy"]
 
 
-def uniform_policy(mdp: Frame, regularizer: Regularizer | None = None) -> Float[np.ndarray, "S A"]:
+def uniform_policy(
+    mdp: DecisionProcess, regularizer: Regularizer | None = None
+) -> Float[np.ndarray, "S A"]:
     """Return the (S, A) policy that takes all actions alike: the available ones, among those that the regularizer allows.
 
     Where the regularizer is infinite at this policy, because it limits probabilities, every action
@@ -42,14 +44,14 @@ def uniform_policy(mdp: Frame, regularizer: Regularizer | None = None) -> Float[
     return np.asfortranarray(regularizer.centre(mdp.available))
 
 
-def permitted(mdp: Frame, regularizer: Regularizer | None) -> np.ndarray:
+def permitted(mdp: DecisionProcess, regularizer: Regularizer | None) -> np.ndarray:
     """Return the (S, A) mask of the pairs that are available and that the regularizer allows."""
     domain = None if regularizer is None else regularizer.domain(mdp.available)
     return mdp.available if domain is None else np.broadcast_to(domain, mdp.available.shape)
 
 
 def as_policy(
-    mdp: Frame, policy: Any, regularizer: Regularizer | None = None
+    mdp: DecisionProcess, policy: Any, regularizer: Regularizer | None = None
 ) -> Float[np.ndarray, "S A"]:
     """Check a policy from outside, and return it with rows that sum to 1 as exactly as doubles can.
 
@@ -71,7 +73,7 @@ def as_policy(
         policy = _of_probabilities(mdp, policy)
     blocks = state_blocks(*shape)
     if all(
-        threads.over(
+        threads.parallel_map(
             blocks,
             lambda states: _normalised(mdp, regularizer, policy, states),
             shared=policy.size >= SHARED_FROM,
@@ -109,7 +111,10 @@ def as_policy(
 
 
 def _normalised(
-    mdp: Frame, regularizer: Regularizer | None, policy: Float[np.ndarray, "S A"], states: slice
+    mdp: DecisionProcess,
+    regularizer: Regularizer | None,
+    policy: Float[np.ndarray, "S A"],
+    states: slice,
 ) -> bool:
     """Divide some rows of a policy by their sums, in place, if they are as they must be; return whether they are."""
     p, live = policy[states], ~mdp.terminal[states]
@@ -128,7 +133,7 @@ def _normalised(
     )
 
 
-def _of_probabilities(mdp: Frame, policy: np.ndarray) -> np.ndarray:
+def _of_probabilities(mdp: DecisionProcess, policy: np.ndarray) -> np.ndarray:
     shape = (mdp.n_states, mdp.n_actions)
     if policy.shape != shape:
         raise PolicyError(
@@ -144,7 +149,7 @@ def _of_probabilities(mdp: Frame, policy: np.ndarray) -> np.ndarray:
     return policy
 
 
-def _of_actions(mdp: Frame, actions: np.ndarray) -> DeterministicPolicy:
+def _of_actions(mdp: DecisionProcess, actions: np.ndarray) -> DeterministicPolicy:
     if actions.shape != (mdp.n_states,):
         raise PolicyError(
             f"a policy of action numbers must have shape (S,) = ({mdp.n_states},), not "
@@ -161,7 +166,7 @@ def _of_actions(mdp: Frame, actions: np.ndarray) -> DeterministicPolicy:
     return DeterministicPolicy(np.where(mdp.terminal, -1, actions), mdp.n_actions)
 
 
-def _refuse(mdp: Frame, bad: np.ndarray, policy: np.ndarray, why: str) -> None:
+def _refuse(mdp: DecisionProcess, bad: np.ndarray, policy: np.ndarray, why: str) -> None:
     if bad.any():
         state, action = (int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
         raise PolicyError(

@@ -22,15 +22,23 @@ def restored():
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_results_come_in_the_order_of_the_items(count):
     rm.set_num_threads(count)
-    assert threads.over(range(100), lambda item: item**2) == [item**2 for item in range(100)]
-    assert threads.over([], lambda item: item) == []
+    assert threads.parallel_map(range(100), lambda item: item**2) == [
+        item**2 for item in range(100)
+    ]
+    assert threads.parallel_map([], lambda item: item) == []
 
 
 def test_several_threads_do_the_work():
     rm.set_num_threads(3)
     meeting = threading.Barrier(3, timeout=30)
     assert (
-        len(set(threads.over(range(3), lambda item: (meeting.wait(), threading.get_ident())[1])))
+        len(
+            set(
+                threads.parallel_map(
+                    range(3), lambda item: (meeting.wait(), threading.get_ident())[1]
+                )
+            )
+        )
         == 3
     )
 
@@ -44,14 +52,14 @@ def test_an_error_comes_out_wherever_it_happens(bad):
             raise ZeroDivisionError(f"item {item}")
 
     with pytest.raises(ZeroDivisionError, match=f"item {bad}"):
-        threads.over(range(100), work)
-    assert threads.over(range(3), lambda item: item) == [0, 1, 2]
+        threads.parallel_map(range(100), work)
+    assert threads.parallel_map(range(3), lambda item: item) == [0, 1, 2]
 
 
 def test_work_may_share_out_work_of_its_own():
     rm.set_num_threads(2)
-    assert threads.over(
-        range(8), lambda item: sum(threads.over(range(8), lambda other: other + item))
+    assert threads.parallel_map(
+        range(8), lambda item: sum(threads.parallel_map(range(8), lambda other: other + item))
     ) == [28 + 8 * item for item in range(8)]
 
 
@@ -64,7 +72,7 @@ def test_the_error_state_is_the_callers():
         return np.float64(1.0) / np.float64(0.0)
 
     with np.errstate(divide="ignore"):
-        assert threads.over(range(2), divide) == [np.inf, np.inf]
+        assert threads.parallel_map(range(2), divide) == [np.inf, np.inf]
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, True, "2"])
@@ -102,10 +110,10 @@ from regmdp._internal import threads
 warnings.simplefilter("ignore")
 rm.set_num_threads(2)
 work = lambda item: sum(range(10_000)) + item
-first = threads.over(range(50), work)
+first = threads.parallel_map(range(50), work)
 child = os.fork()
 if child == 0:
-    os._exit(0 if threads.over(range(50), work) == first else 1)
+    os._exit(0 if threads.parallel_map(range(50), work) == first else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     assert told({}, code).stdout == "0\n"

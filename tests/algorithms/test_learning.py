@@ -7,7 +7,7 @@ import pytest
 
 import regmdp as rm
 from regmdp.algorithms import SoftActorCritic, SoftQLearning, StochasticAPMD, StochasticPMD
-from regmdp.evaluation import GenerativeModel, Growing, Noisy, Polynomial
+from regmdp.evaluation import GenerativeModel, GeometricSamples, Noisy, Polynomial
 
 REGULARIZERS = {
     "none": rm.Unregularized(),
@@ -63,7 +63,7 @@ def test_an_actor_with_a_step_size_makes_steps_of_mirror_descent():
     steps = []
     algorithm = SoftActorCritic(steps=20, updates=20, walkers=4, actor=2.0)
     learned = learn(
-        algorithm, rm.SquaredL2(0.5), 20, listeners=[lambda event: steps.append(event.state.step)]
+        algorithm, rm.SquaredL2(0.5), 20, callback=[lambda event: steps.append(event.state.step)]
     )
     assert set(steps) == {2.0}
     assert gaps(learned, rm.SquaredL2(0.5)).mean() < 0.1
@@ -82,7 +82,7 @@ def test_samples_grow_fourfold_in_each_period():
         rm.Shannon(0.5),
         15,
         runs=2,
-        listeners=[lambda event: drawn.append(event.samples)],
+        callback=[lambda event: drawn.append(event.measures["samples"])],
     )
     pairs = np.count_nonzero(mdp.available)
     assert (
@@ -91,24 +91,24 @@ def test_samples_grow_fourfold_in_each_period():
 
 
 def test_growing_numbers():
-    assert [Growing(3, 1.5, every=1).at(k, 0.9) for k in range(4)] == [3, 5, 7, 11]
-    assert [Growing(1).at(k, 0.5) for k in range(5)] == [1, 1, 4, 4, 16]
+    assert [GeometricSamples(3, 1.5, every=1).at(k, 0.9) for k in range(4)] == [3, 5, 7, 11]
+    assert [GeometricSamples(1).at(k, 0.5) for k in range(5)] == [1, 1, 4, 4, 16]
     with pytest.raises(rm.SolverError, match="at least 1"):
-        Growing(1, 0.5)
+        GeometricSamples(1, 0.5)
     with pytest.raises(rm.SolverError, match="drawn once"):
-        GenerativeModel(Growing(1), reuse=True)
+        GenerativeModel(GeometricSamples(1), reuse=True)
     with pytest.raises(rm.SolverError, match="give every="):
-        GenerativeModel(Growing(1)).check(garnet(1.0), rm.Unregularized())
+        GenerativeModel(GeometricSamples(1)).check(garnet(1.0), rm.Unregularized())
 
 
 def test_the_bound_on_the_error_follows_the_number_of_samples():
     bounds = []
     learn(
-        rm.algorithms.PMD(1.0, evaluation=GenerativeModel(Growing(10, every=1))),
+        rm.algorithms.PMD(1.0, evaluation=GenerativeModel(GeometricSamples(10, every=1))),
         None,
         2,
         runs=1,
-        listeners=[lambda event: bounds.append(event.state.estimate.error[0])],
+        callback=[lambda event: bounds.append(event.state.estimate.error[0])],
     )
     np.testing.assert_allclose(bounds[1:], np.array(bounds[:-1]) / 2)
 
@@ -122,7 +122,7 @@ def test_stochastic_mirror_descent_uses_its_step_size():
         rm.Shannon(tau),
         6,
         runs=1,
-        listeners=[lambda event: states.append(event.state)],
+        callback=[lambda event: states.append(event.state)],
     )
     assert states[0].step == pytest.approx((1 - discount) / (discount * tau))
     policy = rm.uniform_policy(mdp)
@@ -131,14 +131,14 @@ def test_stochastic_mirror_descent_uses_its_step_size():
         logits = discount * np.log(policy) + (1 - discount) * q / tau
         policy = np.exp(logits - logits.max(axis=1, keepdims=True))
         policy /= policy.sum(axis=1, keepdims=True)
-        np.testing.assert_allclose(state.ahead, policy, atol=1e-12)
+        np.testing.assert_allclose(state.next_policy, policy, atol=1e-12)
 
 
 def test_the_step_size_is_that_of_the_smallest_temperature():
     steps = []
     learn(
         StochasticPMD(), REGULARIZERS["squared norm, a temperature per state"], 1, runs=1,
-        listeners=[lambda event: steps.append(event.state.step)],
+        callback=[lambda event: steps.append(event.state.step)],
     )  # fmt: skip
     assert steps[0] == pytest.approx(0.2 / (0.8 * 0.2))
 
@@ -152,7 +152,7 @@ def test_stochastic_approximate_mirror_descent_halves_its_entropy():
         None,
         16,
         runs=1,
-        listeners=[lambda event: states.append(event.state)],
+        callback=[lambda event: states.append(event.state)],
     )
     policy = rm.uniform_policy(mdp)
     for iteration, state in enumerate(states):
@@ -163,7 +163,7 @@ def test_stochastic_approximate_mirror_descent_halves_its_entropy():
         logits = discount * np.log(policy) + (1 - discount) * q / tau
         policy = np.exp(logits - logits.max(axis=1, keepdims=True))
         policy /= policy.sum(axis=1, keepdims=True)
-        np.testing.assert_allclose(state.ahead, policy, atol=1e-10)
+        np.testing.assert_allclose(state.next_policy, policy, atol=1e-10)
     assert len(states) == 17
 
 

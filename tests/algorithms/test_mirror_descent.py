@@ -45,9 +45,7 @@ def some_policy(mdp, seed):
 
 def iterates(mdp, regularizer, algorithm, n, start=None):
     recorder = Recorder()
-    rm.solve(
-        mdp, regularizer, algorithm, tol=0, max_iterations=n, start=start, listeners=[recorder]
-    )
+    rm.solve(mdp, regularizer, algorithm, tol=0, max_iterations=n, start=start, callback=recorder)
     return recorder.states
 
 
@@ -175,7 +173,9 @@ def test_an_inexact_subproblem_keeps_its_accuracy(name, accuracy):
     for state in iterates(mdp, regularizer, GPMD(step, accuracy=accuracy), 5):
         xi = np.where(mdp.available, state.dual, 0.0)
         best = regularizer.conjugate(state.dual, mdp.available)
-        reached = np.sum(state.ahead * xi, axis=1) - regularizer.value(state.ahead, mdp.available)
+        reached = np.sum(state.next_policy * xi, axis=1) - regularizer.value(
+            state.next_policy, mdp.available
+        )
         gaps.append((1 / step + tau) * (best - reached))
     assert np.max(gaps) <= accuracy + 1e-12
     if (
@@ -189,7 +189,7 @@ def test_generalized_mirror_descent_with_an_infinite_step_is_policy_iteration():
     one = iterates(mdp, regularizer, GPMD(Maximum()), 4)
     other = iterates(mdp, regularizer, rm.algorithms.PolicyIteration(), 4)
     for a, b in zip(one, other, strict=True):
-        assert np.allclose(a.ahead, b.ahead, atol=1e-12)
+        assert np.allclose(a.next_policy, b.next_policy, atol=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -220,7 +220,7 @@ def test_the_lookahead_uses_values_further_on():
     first = iterates(mdp, regularizer, PMD(step, lookahead=3), 0)[0]
     value = rm.bellman.backup(mdp, regularizer, rm.bellman.backup(mdp, regularizer, first.value))
     xi = (np.log(first.policy) + step * rm.bellman.q_values(mdp, value)) / (1 + step * 0.2)
-    assert np.allclose(first.ahead, rm.Shannon(1.0).greedy(xi), atol=1e-12)
+    assert np.allclose(first.next_policy, rm.Shannon(1.0).greedy(xi), atol=1e-12)
     assert np.allclose(first.backup, rm.bellman.backup(mdp, regularizer, first.value), atol=1e-13)
 
 
@@ -250,7 +250,7 @@ def test_homotopic_descent_ends_in_the_optimal_policy_of_maximum_entropy():
     xi = (np.log(first.policy) + eta * q + eta * tau * np.log(np.full((4, 4), 0.25))) / (
         1 + eta * tau
     )
-    assert np.allclose(first.ahead, rm.Shannon(1.0).greedy(xi), atol=1e-12)
+    assert np.allclose(first.next_policy, rm.Shannon(1.0).greedy(xi), atol=1e-12)
 
 
 def test_one_sweep_evaluates_the_policy_once():
@@ -259,7 +259,7 @@ def test_one_sweep_evaluates_the_policy_once():
     for before, after in pairwise(states):
         assert np.allclose(
             after.value,
-            rm.bellman.policy_backup(mdp, regularizer, before.ahead, before.value),
+            rm.bellman.policy_backup(mdp, regularizer, before.next_policy, before.value),
             atol=1e-12,
         )
 

@@ -62,9 +62,7 @@ def softmax(logits, available):
 
 def iterates(mdp, regularizer, algorithm, n, start=None):
     recorder = Recorder()
-    rm.solve(
-        mdp, regularizer, algorithm, tol=0, max_iterations=n, start=start, listeners=[recorder]
-    )
+    rm.solve(mdp, regularizer, algorithm, tol=0, max_iterations=n, start=start, callback=recorder)
     return recorder.states
 
 
@@ -119,7 +117,7 @@ def _two_duals(mdp, regularizer, policy):
         tol=0,
         max_iterations=0,
         start=policy,
-        listeners=[recorder],
+        callback=recorder,
     )
     (first,) = recorder.states
     logits = np.where(mdp.available, np.log(np.where(mdp.available, policy, 1.0)), 0.0)
@@ -142,7 +140,7 @@ def test_natural_gradient_is_the_same_by_the_fisher_matrix_and_in_closed_form(na
         for one, other in zip(closed, fisher, strict=True):
             # the pseudo-inverse amplifies the rounding of a gradient whose entries are as small as
             # probabilities
-            assert np.allclose(one.ahead, other.ahead, atol=1e-8)
+            assert np.allclose(one.next_policy, other.next_policy, atol=1e-8)
 
 
 def test_the_fisher_matrix_does_not_improve_states_that_are_never_visited():
@@ -153,8 +151,8 @@ def test_the_fisher_matrix_does_not_improve_states_that_are_never_visited():
         0.9,
         initial=np.array([1.0, 0.0]),
     )
-    fisher = iterates(mdp, None, FisherNPG(0.1), 5)[-1].ahead
-    closed = iterates(mdp, None, NPG(0.1), 5)[-1].ahead
+    fisher = iterates(mdp, None, FisherNPG(0.1), 5)[-1].next_policy
+    closed = iterates(mdp, None, NPG(0.1), 5)[-1].next_policy
     assert np.allclose(fisher[0], closed[0])
     assert np.array_equal(fisher[1], [0.5, 0.5])
     assert closed[1, 1] > 0.9
@@ -171,7 +169,7 @@ def test_natural_gradient_ends_in_soft_policy_iteration(name):
             iterates(mdp, regularizer, SoftPolicyIteration(), 6),
             strict=True,
         ):
-            assert np.allclose(one.ahead, other.ahead, atol=1e-12)
+            assert np.allclose(one.next_policy, other.next_policy, atol=1e-12)
 
 
 def test_natural_gradient_is_mirror_descent_with_another_step_size():
@@ -181,7 +179,7 @@ def test_natural_gradient_is_mirror_descent_with_another_step_size():
     natural = iterates(mdp, regularizer, NPG(step), 8, start)
     for method in (GPMD(mirror), PMD(mirror)):
         for one, other in zip(natural, iterates(mdp, regularizer, method, 8, start), strict=True):
-            assert np.allclose(one.ahead, other.ahead, atol=1e-12)
+            assert np.allclose(one.next_policy, other.next_policy, atol=1e-12)
 
 
 def test_natural_gradient_as_it_stands_in_the_papers():

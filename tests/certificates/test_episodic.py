@@ -33,7 +33,7 @@ def model(moves, *, n_states=None, discount=1.0, **keywords):
 
 def arrays(mdp):
     return (
-        mdp.to_sas(),
+        mdp.to_array(),
         np.asarray(mdp.rewards),
         np.asarray(mdp.termination),
         np.asarray(mdp.available),
@@ -85,13 +85,13 @@ def test_a_discount_makes_the_same_model_solvable():
 
 def test_a_policy_that_does_not_end_is_another_error():
     mdp = model({(0, 0): (-1.0, {0: 1.0}), (0, 1): (-5.0, {}), (1, 0): (0.0, {})})
-    for judge in (
+    for refuse in (
         rm.evaluate,
         lambda mdp, policy: rm.certify(mdp, policy=policy),
         lambda mdp, policy: rm.solve(mdp, start=policy),
     ):
         with pytest.raises(rm.ImproperPolicyError, match="does not end the episode from state 0"):
-            judge(mdp, np.array([[1.0, 0.0], [1.0, 0.0]]))
+            refuse(mdp, np.array([[1.0, 0.0], [1.0, 0.0]]))
     # the least chance of ending is enough for the graph; whether doubles can evaluate it is another
     # matter
     rm.evaluate(mdp, np.array([[1.0 - 1e-9, 1e-9], [1.0, 0.0]]))
@@ -494,7 +494,7 @@ def test_episodes_that_may_take_exponentially_long(length):
     fixed = np.zeros(length, dtype=np.int64)
     policy = np.eye(2)[fixed]
     exact = truth.total_reward(
-        [[Fraction(float(x)) for x in mdp.to_sas()[s, 0]] for s in range(length)],
+        [[Fraction(float(x)) for x in mdp.to_array()[s, 0]] for s in range(length)],
         [Fraction(float(mdp.rewards[s, 0])) for s in range(length)],
         [float(mdp.termination[s, 0]) for s in range(length)],
     )
@@ -569,7 +569,7 @@ def test_an_interruption_returns_what_there_is(discount, at, algorithm):
         if event.iteration == at:
             raise KeyboardInterrupt
 
-    solution = rm.solve(mdp, algorithm=algorithm, tol=0.0, max_iterations=10, listeners=[stop])
+    solution = rm.solve(mdp, algorithm=algorithm, tol=0.0, max_iterations=10, callback=stop)
     assert solution.status is rm.Status.INTERRUPTED
     assert seen == list(range(at + 1))
     assert solution.iterations == at

@@ -277,7 +277,7 @@ def test_the_variance_helps_where_outcomes_hardly_vary():
 def test_with_many_samples_it_is_the_certificate_of_the_model():
     mdp, regularizer = MODELS["ending"], REGULARIZERS["shannon"]
     policy, witness = rm.uniform_policy(mdp), np.array([1.0, 0.5, 0.0, 0.0])
-    exact = rm.certificates.judge(mdp, regularizer, policy, witness)
+    exact = rm.certificates.bound_values(mdp, regularizer, policy, witness)
     certificate = rm.certify_from_samples(
         mdp,
         regularizer,
@@ -309,7 +309,7 @@ def test_what_is_known_exactly_needs_no_samples_and_no_union():
 def test_the_bounds_are_those_of_the_formulas():
     """The whole computation once more, pair by pair."""
     mdp, confidence = MODELS["ending"], 0.9
-    data = Dataset.of_pairs(mdp, 300, np.random.default_rng(4))
+    data = Dataset.from_pairs(mdp, 300, np.random.default_rng(4))
     value, gamma = np.array([1.0, 2.0, -0.5, 0.0]), 0.8
     pairs = list(zip(*np.nonzero(mdp.available), strict=True))
     low, high = np.full((4, 2), np.nan), np.full((4, 2), np.nan)
@@ -335,7 +335,7 @@ def test_the_bounds_are_those_of_the_formulas():
 def test_fresh_samples_and_the_same_ones_as_data_agree():
     mdp, value = MODELS["garnet"], np.linspace(0, 2, 6)
     fresh = rm.certify_from_samples(mdp, value=value, samples=200, rng=np.random.default_rng(1))
-    data = Dataset.of_pairs(mdp, 200, np.random.default_rng(1))
+    data = Dataset.from_pairs(mdp, 200, np.random.default_rng(1))
     given = rm.certify_from_samples(mdp, value=value, data=data, counts="fixed")
     cautious = rm.certify_from_samples(mdp, value=value, data=data)
     assert np.array_equal(fresh.upper, given.upper)
@@ -343,7 +343,7 @@ def test_fresh_samples_and_the_same_ones_as_data_agree():
 
 
 def test_what_the_value_says_of_terminal_states_does_not_matter():
-    data = Dataset.of_pairs(MODELS["ending"], 200, np.random.default_rng(1))
+    data = Dataset.from_pairs(MODELS["ending"], 200, np.random.default_rng(1))
     right, wrong = (
         rm.certify_from_samples(
             MODELS["ending"], value=[1.0, 2.0, 0.5, end], data=data, counts="fixed"
@@ -415,7 +415,7 @@ def call(mdp=MODELS["garnet"], **keywords):
 
 
 def pairs_once(mdp, **changed):
-    data = Dataset.of_pairs(mdp, 60, np.random.default_rng(0))
+    data = Dataset.from_pairs(mdp, 60, np.random.default_rng(0))
     names = ("state", "action", "reward", "next_state", "ended")
     columns = {name: np.array(getattr(data, name)) for name in names}
     for name, change in changed.items():
@@ -458,7 +458,7 @@ REFUSALS = {
     "nothing": (lambda: call(samples=None), rm.SolverError, "give data, or samples"),
     "no rng": (lambda: call(rng=None), rm.SolverError, "rng to draw with"),
     "both": (
-        lambda: call(data=Dataset.of_pairs(MODELS["garnet"], 5, np.random.default_rng(0))),
+        lambda: call(data=Dataset.from_pairs(MODELS["garnet"], 5, np.random.default_rng(0))),
         rm.SolverError,
         "not both",
     ),
@@ -539,7 +539,7 @@ def test_refusals(name):
 
 def test_a_pair_never_seen_is_named():
     mdp = MODELS["garnet"]
-    data = Dataset.of_pairs(mdp, 500, np.random.default_rng(0))
+    data = Dataset.from_pairs(mdp, 500, np.random.default_rng(0))
     kept = data.rows(~((data.state == 3) & (data.action == 1)))
     with pytest.raises(
         rm.SampleError, match=r"state 3, action 1 was seen 0 times.*\(1 of 18 pairs are like that\)"
@@ -549,9 +549,9 @@ def test_a_pair_never_seen_is_named():
 
 def test_as_many_samples_as_the_refusal_asks_for_are_accepted():
     mdp = MODELS["garnet"]
-    few = Dataset.of_pairs(mdp, 3, np.random.default_rng(0))
+    few = Dataset.from_pairs(mdp, 3, np.random.default_rng(0))
     with pytest.raises(rm.SampleError) as refusal:
         rm.certify_from_samples(mdp, value=np.arange(6), data=few)
     asked = int(str(refusal.value).split("; ")[1].split()[0])
-    enough = Dataset.of_pairs(mdp, asked, np.random.default_rng(0))
+    enough = Dataset.from_pairs(mdp, asked, np.random.default_rng(0))
     assert rm.certify_from_samples(mdp, value=np.arange(6), data=enough).fewest == asked

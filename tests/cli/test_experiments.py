@@ -145,7 +145,7 @@ from toy_experiments import experiment, result
 
 def long(settings, progress):
     rm.solve(rm.models.chain(), algorithm=rm.algorithms.ValueIteration(), tol=0, max_iterations=10**9,
-             listeners=[lambda event: event.iteration == 100 and print("solving", flush=True)])
+             callback=lambda event: print("solving", flush=True) if event.iteration == 100 else None)
     return result(settings)
 
 experiments.EXPERIMENTS = (experiment("one"), experiment("two", {run}), experiment("three"))

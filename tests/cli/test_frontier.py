@@ -65,7 +65,7 @@ def test_an_interrupt_writes_what_is_finished(tmp_path, monkeypatch, point):
 
 
 def interrupt(event, point):
-    if event.point == point:
+    if event.measures["points"] == point:
         raise KeyboardInterrupt
 
 

@@ -193,7 +193,7 @@ ALGORITHMS = {
     ),
     "homotopic policy mirror descent": rm.algorithms.HomotopicPMD,
     "policy mirror descent, contracting steps": lambda: rm.algorithms.PMD(
-        step_size=rm.algorithms.Contracting()
+        step_size=rm.algorithms.GeometricSteps()
     ),
 }
 
@@ -262,14 +262,14 @@ def _coordinates(parts):
 
 
 def _by_action(parts):
-    return rm.MDP.from_ass(
+    return rm.MDP.from_action_matrices(
         parts.rows.transpose(1, 0, 2), parts.rewards, parts.discount, **parts.keywords
     )
 
 
 def _by_action_sparse(parts):
     matrices = [sp.csr_array(matrix) for matrix in parts.rows.transpose(1, 0, 2)]
-    return rm.MDP.from_ass(matrices, parts.rewards, parts.discount, **parts.keywords)
+    return rm.MDP.from_action_matrices(matrices, parts.rewards, parts.discount, **parts.keywords)
 
 
 def _pairs(parts):
@@ -318,8 +318,8 @@ STORAGES = {
     "sparse, a block for each state": _in_blocks(_sparse, 1),
     "sparse, blocks": _in_blocks(_sparse, 9),
     "sparse, from coordinates": _coordinates,
-    "from_ass": _by_action,
-    "from_ass, sparse": _by_action_sparse,
+    "from_action_matrices": _by_action,
+    "from_action_matrices, sparse": _by_action_sparse,
     "from_pairs": _pairs,
     "from_pairs, blocks": _in_blocks(_pairs, 9),
     "mapped": _mapped,

@@ -55,7 +55,7 @@ def test_model(model, storage):
 @each_storage
 def test_storage_does_not_change_the_model(model, storage):
     mdp, reference = stored(model, storage), stored(model, "dense")
-    np.testing.assert_allclose(mdp.to_sas(), reference.to_sas(), rtol=0, atol=1e-16)
+    np.testing.assert_allclose(mdp.to_array(), reference.to_array(), rtol=0, atol=1e-16)
     for name in (
         "rewards",
         "available",

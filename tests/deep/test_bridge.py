@@ -59,12 +59,12 @@ def test_a_dual_step_is_that_of_generalized_policy_mirror_descent(mdp, regulariz
     step_size = 2.0
     recorder = rm.algorithms.Recorder()
     algorithm = rm.algorithms.GPMD(step_size=step_size)
-    rm.solve(mdp, regularizer, algorithm, tol=0, max_iterations=4, listeners=[recorder])
+    rm.solve(mdp, regularizer, algorithm, tol=0, max_iterations=4, callback=recorder)
     simplex = Simplex(regularizer)
     for before, after in zip(recorder.states[1:], recorder.states[2:], strict=False):
         q = rm.bellman.q_values(mdp, rm.evaluate(mdp, after.policy, regularizer).value)
         xi = dual_step(jnp.asarray(before.dual), jnp.asarray(q), TEMPERATURE, step_size)
-        np.testing.assert_allclose(np.asarray(simplex.policy(xi)), after.ahead, atol=1e-6)
+        np.testing.assert_allclose(np.asarray(simplex.policy(xi)), after.next_policy, atol=1e-6)
 
 
 def test_the_natural_direction_is_the_advantage_as_in_natural_policy_gradient(mdp):
@@ -98,9 +98,9 @@ def test_the_natural_direction_is_the_advantage_as_in_natural_policy_gradient(md
         tol=0,
         max_iterations=1,
         start=policy,
-        listeners=[recorder],
+        callback=recorder,
     )
-    np.testing.assert_allclose(recorder.states[0].ahead, expected, atol=1e-10)
+    np.testing.assert_allclose(recorder.states[0].next_policy, expected, atol=1e-10)
     moved = simplex.policy(outputs(params + step_size / (1 - mdp.discount) * direction))
     np.testing.assert_allclose(np.asarray(moved), expected, atol=1e-6)
 

@@ -126,14 +126,14 @@ def test_an_interrupt_keeps_what_was_learned():
         if progress.steps >= 100:
             raise KeyboardInterrupt
 
-    learner = short(A2C).learn(10_000, callbacks=[stop])
+    learner = short(A2C).learn(10_000, callback=stop)
     assert learner.interrupted
     assert 100 <= learner.steps < 200
 
 
 def test_listeners_hear_of_steps_returns_and_measures():
     heard = []
-    short(TRPO).learn(256, callbacks=[heard.append])
+    short(TRPO).learn(256, callback=[heard.append])
     assert [event.steps for event in heard] == [64, 128, 192, 256]
     assert heard[-1].episodes > 0
     assert heard[-1].mean_return > 5.0
@@ -273,7 +273,7 @@ def test_a_worker_that_dies_ends_the_training_with_its_cause_and_what_was_learne
 
     begin = time.monotonic()
     with pytest.raises(rm.SolverError, match=r"worker \d of 2 ended with exit status -9"):
-        learner.learn(10_000_000, callbacks=[kill])
+        learner.learn(10_000_000, callback=kill)
     assert time.monotonic() - begin < 60.0
     assert learner.steps > 0
     assert not any(_is_worker(int(name)) for name in os.listdir("/proc") if name.isdigit())

@@ -35,9 +35,7 @@ def test_an_adapted_one_grows_below_its_radius_shrinks_above_and_is_still_there(
 def test_policies_keep_to_the_radius_on_average():
     heard = []
     learner = OnPolicyMDPO("CartPole-v1", step_size=Adapted(radius=0.01), seed=0)
-    learner.learn(
-        30_000, callbacks=[lambda progress: heard.append(progress.measures["divergence"])]
-    )
+    learner.learn(30_000, callback=[lambda progress: heard.append(progress.measures["divergence"])])
     assert 0.5 < np.mean(heard[10:]) / 0.01 < 2.0
 
 
@@ -46,7 +44,7 @@ def test_a_function_of_k_is_followed():
     learner = OnPolicyMDPO(
         "CartPole-v1", step_size=lambda count: 1.0 / (1.0 + count), horizon=32, copies=2, epochs=1
     )
-    learner.learn(256, callbacks=[lambda progress: heard.append(progress.measures["step size"])])
+    learner.learn(256, callback=[lambda progress: heard.append(progress.measures["step size"])])
     np.testing.assert_allclose(heard, [1.0, 1 / 2, 1 / 3, 1 / 4], rtol=1e-6)
     remembering = MDPO(
         "CartPole-v1",

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.evaluation import MonteCarlo, Trials, _walkers
-from regmdp.samples import Streams, UserSimulator
+from regmdp.evaluation import MonteCarlo, RunBatch, _walkers
+from regmdp.samples import RandomStreams, UserSimulator
 
 REGULARIZERS = {
     "none": rm.Unregularized(),
@@ -39,7 +39,7 @@ def generators(count, seed=0):
 
 def estimates(evaluation, source, regularizer, policy, runs, seed=0):
     """(N, S, A) estimates, and the transitions of a run."""
-    trials = Trials(source, Streams(generators(runs, seed)))
+    trials = RunBatch(source, RandomStreams(generators(runs, seed)))
     estimate = evaluation(trials, regularizer, np.tile(policy, (runs, 1)), None)
     return trials.split(estimate.q), estimate
 

@@ -61,9 +61,9 @@ def test_a_chain_that_mixes_slowly_is_given_up_early():
     products = []
 
     class Counted(Chain):
-        def ahead(self, value):
+        def propagate(self, value):
             products.append(value)
-            return super().ahead(value)
+            return super().propagate(value)
 
     chain = chain_of(mdp)
     relaxed = relax(

@@ -10,12 +10,12 @@ from regmdp.evaluation import (
     CertaintyEquivalence,
     Polynomial,
     Replay,
-    Trials,
+    RunBatch,
     copied,
     replay,
 )
 from regmdp.evaluation.replay import Kept
-from regmdp.samples import Dataset, Log, Streams
+from regmdp.samples import Dataset, Log, RandomStreams
 
 AVAILABLE = np.array([[1, 1], [1, 0], [1, 1], [0, 0]], dtype=bool)
 
@@ -74,7 +74,7 @@ def counted(data):
 def estimate(evaluation, source, regularizer, policy, *, iterations=1):
     """(N, S, A) action values of (N, S, A) policies, one a run."""
     runs = len(policy)
-    trials = Trials(source, Streams(np.random.default_rng(0).spawn(runs)))
+    trials = RunBatch(source, RandomStreams(np.random.default_rng(0).spawn(runs)))
     after = None
     for _ in range(iterations):
         after = evaluation(
@@ -86,7 +86,7 @@ def estimate(evaluation, source, regularizer, policy, *, iterations=1):
 def test_the_empirical_model_is_that_of_the_frequencies():
     rows, rewards, ends = counted(logged())
     model = log().model()
-    np.testing.assert_allclose(model.to_sas(), rows, atol=1e-14)
+    np.testing.assert_allclose(model.to_array(), rows, atol=1e-14)
     np.testing.assert_allclose(model.rewards, rewards, atol=1e-14)
     np.testing.assert_allclose(model.termination, ends, atol=1e-14)
     assert np.array_equal(model.available, AVAILABLE)
@@ -271,7 +271,7 @@ def test_where_logged_episodes_begin_is_the_initial_distribution():
 def test_a_log_of_a_known_model_takes_over_what_is_known():
     mdp = rm.models.chain(4)
     policy = rm.uniform_policy(mdp)
-    source = Log.like(mdp, Dataset.of_episodes(mdp, policy, 40, 60, np.random.default_rng(0)))
+    source = Log.like(mdp, Dataset.from_episodes(mdp, policy, 40, 60, np.random.default_rng(0)))
     assert source.discount == mdp.discount
     assert np.array_equal(source.available, mdp.available)
     assert np.array_equal(source.initial, mdp.initial)

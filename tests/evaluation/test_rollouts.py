@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.evaluation import Estimate, Rollouts, Trials, _walkers
+from regmdp.evaluation import Estimate, Rollouts, RunBatch, _walkers
 from regmdp.samples import (
     Episodic,
+    RandomStreams,
     SimulatedWalk,
     Step,
-    Streams,
     TableSimulator,
     UserSimulator,
     Walk,
@@ -58,7 +58,7 @@ def generators(count, seed=0):
 def run(evaluation, source, regularizer, policy, runs=1, before=None, seed=0):
     """The estimate of several runs, all of the same policy."""
     return evaluation(
-        Trials(source, Streams(generators(runs, seed))),
+        RunBatch(source, RandomStreams(generators(runs, seed))),
         regularizer,
         np.tile(policy, (runs, 1)),
         before,
@@ -149,7 +149,7 @@ def truncated_gradient(mdp, regularizer, policy, horizon):
             * policy
             * (gain - (policy * gain).sum(axis=1, keepdims=True))
         )
-        where = np.einsum("s,sa,sat->t", where, policy, mdp.to_sas())
+        where = np.einsum("s,sa,sat->t", where, policy, mdp.to_array())
     return total
 
 
@@ -532,7 +532,7 @@ def test_an_undiscounted_episode_that_does_not_end_is_noticed(monkeypatch):
 
 
 def test_a_log_cannot_be_followed():
-    class Log(rm.mdp.Frame):
+    class Log(rm.mdp.DecisionProcess):
         n_states, n_actions, discount, all_available = 1, 1, 0.5, True
         initial, available, terminal = (
             np.ones(1),

@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 import regmdp as rm
-from regmdp.evaluation import GenerativeModel, Noisy, Trials, copied
-from regmdp.samples import Streams, TableSimulator, UserSimulator
+from regmdp.evaluation import GenerativeModel, Noisy, RunBatch, copied
+from regmdp.samples import RandomStreams, TableSimulator, UserSimulator
 
 GARNET = rm.models.garnet(8, 3, 3, rng=np.random.default_rng(0))
 ENDING = rm.models.gridworld(3, 3)
@@ -21,7 +21,7 @@ def estimated(evaluation, mdp, regularizer, policy, runs, first=0, source=None):
     """Evaluate one policy in many runs: the estimate, its (N, S, A) action values, and the exact
     ones.
     """
-    trials = Trials(mdp if source is None else source, Streams(generators(runs, first)))
+    trials = RunBatch(mdp if source is None else source, RandomStreams(generators(runs, first)))
     estimate = evaluation(trials, copied(regularizer, mdp, runs), np.tile(policy, (runs, 1)), None)
     return estimate, trials.split(estimate.q), rm.evaluate(mdp, policy, regularizer).q
 
@@ -89,8 +89,10 @@ def test_the_mean_of_the_empirical_rows_is_the_row(policy):
     simulator = TableSimulator(GARNET)
     runs, samples = 300, 40
     pairs = np.arange(GARNET.rewards.size)
-    transition, frequency = simulator.table.frequencies(pairs, samples, Streams(generators(runs)))
-    rows = GARNET.to_sas().reshape(-1, GARNET.n_states)
+    transition, frequency = simulator.table.frequencies(
+        pairs, samples, RandomStreams(generators(runs))
+    )
+    rows = GARNET.to_array().reshape(-1, GARNET.n_states)
     expected = rows.ravel()[transition]
     z = (frequency.mean(axis=0) - expected) / np.sqrt(expected * (1 - expected) / (runs * samples))
     z = z[(expected > 0) & (expected < 1)]
@@ -121,7 +123,7 @@ def test_episodes_that_end(policy):
 
 
 def test_a_user_s_own_simulator_gives_the_same_model(policy):
-    rows, rewards = GARNET.to_sas().cumsum(axis=2), GARNET.rewards
+    rows, rewards = GARNET.to_array().cumsum(axis=2), GARNET.rewards
 
     def sample(state, action, rng):
         next_state = (rows[state, action] < rng.random(state.size)[:, None]).sum(axis=1)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.evaluation import TD, Estimate, Polynomial, Rescaled, SynchronousTD, Trials, copied
-from regmdp.samples import Episodic, Step, Streams, UserSimulator, Walk
+from regmdp.evaluation import TD, Estimate, Polynomial, Rescaled, RunBatch, SynchronousTD, copied
+from regmdp.samples import Episodic, RandomStreams, Step, UserSimulator, Walk
 
 TARGETS = ("expected", "sampled", "optimal")
 each_target = pytest.mark.parametrize("target", TARGETS)
@@ -43,7 +43,7 @@ def generators(count, seed=0):
 
 def estimate(evaluation, source, regularizer, policy, runs, *, q=None, iterations=1, seed=0):
     """(N, S, A) action values after some evaluations of one policy, which start from (S, A) values."""
-    trials = Trials(source, Streams(generators(runs, seed)))
+    trials = RunBatch(source, RandomStreams(generators(runs, seed)))
     tiled, parts = np.tile(policy, (runs, 1)), copied(regularizer, source, runs)
     before = None if q is None else Estimate(np.tile(q, (runs, 1)), np.zeros(trials.n_states), 0)
     for _ in range(iterations):
@@ -409,7 +409,7 @@ def test_walks_leave_out_episodes_that_are_over_at_once():
     start = np.array([0.0, 0.25, 0.0, 0.0, 0.0, 0.75])
     mdp = masked()
     source = rm.MDP(
-        mdp.to_sas(),
+        mdp.to_array(),
         mdp.rewards,
         mdp.discount,
         available=mdp.available,
@@ -419,7 +419,7 @@ def test_walks_leave_out_episodes_that_are_over_at_once():
     _, after = estimate(TD(50, walkers=4), source, rm.Unregularized(), some_policy(mdp), 5)
     assert after.memory.visits.reshape(5, 6, 3)[:, 5].sum() == 0
     source = rm.MDP(
-        mdp.to_sas(),
+        mdp.to_array(),
         mdp.rewards,
         mdp.discount,
         available=mdp.available,

@@ -20,7 +20,7 @@ def test_occupancy_is_a_distribution_where_no_episode_ends(discount):
     d = rm.occupancy(mdp, policy)
     assert np.all(d >= 0)
     np.testing.assert_allclose(d.sum(), 1.0, rtol=1e-13)
-    chain = np.einsum("sa,sat->st", policy, mdp.to_sas())
+    chain = np.einsum("sa,sat->st", policy, mdp.to_array())
     np.testing.assert_allclose(
         d, (1 - discount) * mdp.initial + discount * d @ chain, rtol=0, atol=1e-15
     )

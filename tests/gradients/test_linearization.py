@@ -77,7 +77,7 @@ def direction(mdp, regularizer, scale, rng):
     by about as much.
     """
     rewards = scale * rng.normal(size=SHAPE)
-    rows = mdp.to_sas()
+    rows = mdp.to_array()
     transitions = rng.normal(size=rows.shape) * rows
     transitions -= rows * (
         transitions.sum(axis=-1, keepdims=True) / rows.sum(axis=-1, keepdims=True).clip(1e-9)
@@ -100,7 +100,7 @@ def moved(mdp, regularizer, change, step):
         mdp = mdp.with_discount(mdp.discount + step * change.discount)
     if change.transitions is not None:
         mdp = rm.MDP(
-            mdp.to_sas() + step * change.transitions,
+            mdp.to_array() + step * change.transitions,
             mdp.rewards,
             mdp.discount,
             available=mdp.available,
@@ -213,7 +213,7 @@ def test_second_derivatives_are_limits_of_differences_of_gradients(name, discoun
                 rtol=tolerance,
                 atol=tolerance * np.max(np.abs(difference)),
             ), part
-    other = rng.normal(size=(*SHAPE, N_STATES)) * mdp.to_sas()
+    other = rng.normal(size=(*SHAPE, N_STATES)) * mdp.to_array()
     difference = (ahead.transitions.along(other) - behind.transitions.along(other)) / (2 * step)
     assert exact.transitions.along(other) == pytest.approx(difference, rel=1e-4, abs=1e-4)
 
@@ -256,7 +256,7 @@ def test_derivatives_are_those_of_complex_steps(temperature, discount):
     step = 1e-30j
     value, policy = soft_value(
         mdp.rewards + step * change.rewards,
-        mdp.to_sas() + step * change.transitions,
+        mdp.to_array() + step * change.transitions,
         mdp.discount + step * (change.discount or 0.0),
         temperature + step * change.temperature,
         regularizer.reference + step * change.reference,
@@ -352,7 +352,7 @@ def test_a_kink_is_noted():
 def test_any_evaluation_and_storage_gives_the_same(evaluation, storage):
     mdp = rm.models.garnet(400, 3, branching=5, discount=0.99)
     if storage == "dense":
-        mdp = rm.MDP(mdp.to_sas(), mdp.rewards, mdp.discount)
+        mdp = rm.MDP(mdp.to_array(), mdp.rewards, mdp.discount)
     soft = rm.Shannon(temperature=0.1)
     gradient = linearize(mdp, soft, rm.solve(mdp, soft), evaluation=evaluation).gradient()
     policy = rm.bellman.greedy(mdp, soft, rm.solve(mdp, soft).value)[1]

@@ -31,7 +31,7 @@ def put(folder, text=TEXT):
 def test_costs_become_rewards(tmp_path):
     mdp = rm.io.read(put(tmp_path))
     np.testing.assert_array_equal(mdp.rewards, [[-0.5, -2.5], [-4.0, -2.5]])
-    np.testing.assert_array_equal(mdp.to_sas(), [[[0.5, 0.5], [1, 0]], [[0, 1], [1, 0]]])
+    np.testing.assert_array_equal(mdp.to_array(), [[[0.5, 0.5], [1, 0]], [[0, 1], [1, 0]]])
     np.testing.assert_array_equal(mdp.initial, [1, 0])
     assert (mdp.state_labels, mdp.action_labels) == (("new", "worn"), ("run", "mend"))
 
@@ -43,8 +43,8 @@ def test_matrices_and_keywords(tmp_path):
         "R: 0 : 1 5 6"
     )
     mdp = rm.io.read(put(tmp_path, text))
-    np.testing.assert_array_equal(mdp.to_sas()[0], [[1, 0], [1, 0], [0, 1]])
-    np.testing.assert_array_equal(mdp.to_sas()[1], [[0, 1], [0.5, 0.5], [1, 0]])
+    np.testing.assert_array_equal(mdp.to_array()[0], [[1, 0], [1, 0], [0, 1]])
+    np.testing.assert_array_equal(mdp.to_array()[1], [[0, 1], [0.5, 0.5], [1, 0]])
     np.testing.assert_array_equal(mdp.rewards, [[0, 0, 2], [6, 0, 3]])
     np.testing.assert_array_equal(mdp.initial, [0.25, 0.75])
 

@@ -54,7 +54,7 @@ def test_what_storm_writes(tmp_path):
     assert mdp.action_labels == ("south", "east")
     np.testing.assert_array_equal(mdp.terminal, [False, False, True, True])
     np.testing.assert_array_equal(mdp.rewards[:2], [[2.5, 3.0], [2.0, 0.0]])
-    np.testing.assert_array_equal(mdp.to_sas()[0], [[0, 0.25, 0, 0.75], [0.5, 0.5, 0, 0]])
+    np.testing.assert_array_equal(mdp.to_array()[0], [[0, 0.25, 0, 0.75], [0.5, 0.5, 0, 0]])
     np.testing.assert_array_equal(mdp.initial, [1, 0, 0, 0])
     np.testing.assert_allclose(rm.solve(mdp).value, [8, 2, 0, 0], atol=1e-8)
     assert rm.io.read(put(tmp_path), rewards="move", discount=0.5).rewards[0, 0] == 1

@@ -40,7 +40,7 @@ def returns(mdp, policy, episodes, seed):
 
 def with_everything():
     """Masks, a terminal state, termination, an initial distribution that may begin at the end."""
-    P = rm.models.garnet(6, 3, 3, rng=1).to_sas()
+    P = rm.models.garnet(6, 3, 3, rng=1).to_array()
     rng = np.random.default_rng(2)
     available = np.array([[True, False, True]] * 3 + [[True] * 3] * 2 + [[False] * 3])
     termination = 0.3 * rng.random((6, 3))

@@ -8,7 +8,7 @@ import regmdp as rm
 
 
 def masked():
-    P = rm.models.garnet(6, 3, 2, rng=1).to_sas()
+    P = rm.models.garnet(6, 3, 2, rng=1).to_array()
     available = np.array([[True, False, True]] * 5 + [[False] * 3])
     termination = np.full((6, 3), 0.25)
     return rm.MDP(
@@ -51,7 +51,7 @@ def test_the_file_needs_no_library_to_read(tmp_path):
     mdp, path = rm.models.garnet(5, 3, 4), tmp_path / "model.npz"
     rm.io.save(mdp, path)
     with np.load(path, allow_pickle=False) as archive:
-        np.testing.assert_array_equal(archive["transitions"], mdp.to_sas())
+        np.testing.assert_array_equal(archive["transitions"], mdp.to_array())
         assert json.loads(archive["meta"].item())["discount"] == 0.95
 
 

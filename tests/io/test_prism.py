@@ -49,7 +49,7 @@ def test_what_prism_writes(tmp_path):
         mdp.available[[0, 1, 4]], [[True, True, False], [True, False, False], [False, False, True]]
     )
     np.testing.assert_allclose(mdp.rewards[[0, 1, 4]], [[1.4, 1, 0], [0, 0, 0], [0, 0, 2.5]])
-    np.testing.assert_array_equal(mdp.to_sas()[0, 0], [0, 0.1, 0, 0.8, 0.1])
+    np.testing.assert_array_equal(mdp.to_array()[0, 0], [0, 0.1, 0, 0.8, 0.1])
     np.testing.assert_array_equal(mdp.initial, [1, 0, 0, 0, 0])
 
 
@@ -94,7 +94,7 @@ def test_lines_in_any_order(tmp_path):
 def test_fractions_and_few_digits(tmp_path):
     thirds = "3 1 3\n0 0 0 {0}\n0 0 1 {0}\n0 0 2 {0}\n"
     path = put(tmp_path, tra=thirds.format("1/3"), lab=None, srew=None, trew=None, sta=None)
-    np.testing.assert_array_equal(rm.io.read(path, discount=0.5).to_sas()[0, 0], [1 / 3] * 3)
+    np.testing.assert_array_equal(rm.io.read(path, discount=0.5).to_array()[0, 0], [1 / 3] * 3)
     path.write_text(thirds.format("0.33333"))
     with pytest.raises(
         rm.FormatError,
@@ -102,7 +102,7 @@ def test_fractions_and_few_digits(tmp_path):
     ):
         rm.io.read(path)
     np.testing.assert_allclose(
-        rm.io.read(path, normalize=True).to_sas()[0, 0], [1 / 3] * 3, rtol=1e-15
+        rm.io.read(path, normalize=True).to_array()[0, 0], [1 / 3] * 3, rtol=1e-15
     )
     path.write_text(thirds.format("0.3"))
     with pytest.raises(rm.FormatError, match="line 2: .* sum to 0.9"):

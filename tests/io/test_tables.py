@@ -95,7 +95,7 @@ def test_repeated_successors_are_added_up():
         1: {0: [(1.0, 0, 0.0, False)]},
     }
     mdp = rm.io.from_gymnasium(made(table), discount=0.5)
-    np.testing.assert_array_equal(mdp.to_sas()[0, 0], [0.0, 0.5])
+    np.testing.assert_array_equal(mdp.to_array()[0, 0], [0.0, 0.5])
     assert mdp.termination[0, 0] == 0.5
     assert mdp.rewards[0, 0] == 4.0
     np.testing.assert_array_equal(mdp.initial, 0.5)

@@ -19,7 +19,7 @@ def ending(*, masks):
         available = rng.random((8, 3)) < 0.6
         available[:, 0] = True
     available[5] = False
-    transitions = garnet.to_sas() * (1 - termination)[..., None]
+    transitions = garnet.to_array() * (1 - termination)[..., None]
     return rm.MDP(transitions, garnet.rewards, 0.9, available=available, termination=termination)
 
 
@@ -109,7 +109,7 @@ def test_quantecon_example():
     for Q in (pairs[1], sp.csr_array(pairs[1])):
         mdp = rm.io.from_quantecon(pairs[0], Q, *pairs[2:])
         np.testing.assert_array_equal(mdp.available, product.available)
-        np.testing.assert_array_equal(mdp.to_sas(), product.to_sas())
+        np.testing.assert_array_equal(mdp.to_array(), product.to_array())
         np.testing.assert_array_equal(mdp.rewards, product.rewards)
 
 

@@ -9,8 +9,8 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
 import regmdp as rm
-from regmdp.evaluation import Rollouts, Trials
-from regmdp.samples import Streams
+from regmdp.evaluation import Rollouts, RunBatch
+from regmdp.samples import RandomStreams
 
 MODES = list(AutoresetMode)
 
@@ -34,7 +34,7 @@ def some_policy(shape, seed=0):
 
 
 def streams(seed=0):
-    return Streams([np.random.default_rng(seed)])
+    return RandomStreams([np.random.default_rng(seed)])
 
 
 # ---- the transitions ----
@@ -138,7 +138,9 @@ def test_estimates_do_not_depend_on_where_numbers_begin(mode):
         )
         source = rm.io.from_vector_env(env, 0.9)
         estimates.append(
-            Rollouts(40)(Trials(source, streams()), rm.Unregularized(), np.full((4, 2), 0.5), None)
+            Rollouts(40)(
+                RunBatch(source, streams()), rm.Unregularized(), np.full((4, 2), 0.5), None
+            )
         )
     for estimate in estimates[1:]:
         np.testing.assert_array_equal(estimate.q, estimates[0].q)
@@ -153,7 +155,7 @@ def test_with_several_processes():
     try:
         both = [
             Rollouts(20)(
-                Trials(rm.io.from_vector_env(env, 0.9), streams()),
+                RunBatch(rm.io.from_vector_env(env, 0.9), streams()),
                 rm.Unregularized(),
                 np.full((4, 2), 0.5),
                 None,
@@ -188,7 +190,7 @@ def test_gradients_and_action_values_are_those_of_the_model(name, discount, mode
     episodes, batches = 80, 20
     estimates = [
         Rollouts(episodes, horizon=horizon)(
-            Trials(source, streams(seed)), rm.Shannon(tau), policy, None
+            RunBatch(source, streams(seed)), rm.Shannon(tau), policy, None
         )
         for seed in range(batches)
     ]
@@ -221,7 +223,7 @@ def test_temporal_differences_learn_from_transitions_alone(mode, trace):
         evaluation = rm.evaluation.TD(600, step_size=0.1, trace=trace, walkers=6)
     else:
         evaluation = rm.evaluation.TD(400, step_size=1.0, walkers=6)
-    q = evaluation(Trials(env, streams()), rm.Shannon(0.5), policy, None).q
+    q = evaluation(RunBatch(env, streams()), rm.Shannon(0.5), policy, None).q
     assert np.abs(q - exact_on_the_line(0.8, 0.5, policy)).max() < (1e-9 if not trace else 3.0)
 
 
@@ -232,7 +234,7 @@ def test_a_buffer_keeps_transitions_alone(mode):
     evaluation = rm.evaluation.Buffer(
         300, 2000, batch=20, step_size=1.0, walkers=6, target="expected"
     )
-    q = evaluation(Trials(env, streams()), rm.Shannon(0.5), policy, None).q
+    q = evaluation(RunBatch(env, streams()), rm.Shannon(0.5), policy, None).q
     assert np.abs(q - exact_on_the_line(0.8, 0.5, policy)).max() < 1e-9
 
 

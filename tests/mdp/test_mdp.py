@@ -33,7 +33,7 @@ def test_a_model_has_its_own_copy(store):
     (rows.data if sp.issparse(rows) else rows)[...] = 7.0
     rewards[...] = initial[...] = ending[...] = 7.0
     available[...] = False
-    np.testing.assert_array_equal(mdp.to_sas(), P)
+    np.testing.assert_array_equal(mdp.to_array(), P)
     np.testing.assert_array_equal(mdp.rewards, R)
     assert rm.MDP(P, R, 0.9, initial=[0.5, 0.5]).transitions.n_states == 2
     assert type(mdp).digest.func(mdp) == digest
@@ -55,7 +55,7 @@ def test_with_leaves_the_old_one_as_it_is(mdp):
 def test_with_available_only_takes_away(mdp):
     other = mdp.with_available([[True, False], [False, False]])
     np.testing.assert_array_equal(other.terminal, [False, True])
-    assert not other.to_sas()[1].any()
+    assert not other.to_array()[1].any()
     assert other.with_available(np.ones((2, 2))).available.sum() == 1
     assert mdp.all_available
     assert other.state_labels == ("a", "b")
@@ -86,10 +86,12 @@ def test_the_initial_distribution_is_uniform_over_the_states_that_are_not_termin
 
 def test_axis_orders_are_named_not_guessed():
     # S = A, so the shapes say nothing
-    by_state, by_action = rm.MDP.from_sas(P, R, 0.9), rm.MDP.from_ass(P, R, 0.9)
-    np.testing.assert_array_equal(by_state.to_sas(), P)
-    np.testing.assert_array_equal(by_action.to_sas(), P.transpose(1, 0, 2))
-    np.testing.assert_array_equal([matrix.toarray() for matrix in by_action.to_ass()], P)
+    by_state, by_action = rm.MDP.from_sas(P, R, 0.9), rm.MDP.from_action_matrices(P, R, 0.9)
+    np.testing.assert_array_equal(by_state.to_array(), P)
+    np.testing.assert_array_equal(by_action.to_array(), P.transpose(1, 0, 2))
+    np.testing.assert_array_equal(
+        [matrix.toarray() for matrix in by_action.to_action_matrices()], P
+    )
 
 
 def test_pairs_are_those_of_the_list():
@@ -107,7 +109,7 @@ def test_pairs_are_those_of_the_list():
 def test_sparse_and_repeated_successors_are_added_up():
     rows = sp.coo_array(([0.25, 0.25, 0.5, 1.0], ([0, 0, 0, 1], [1, 1, 0, 1])), shape=(2, 2))
     mdp = rm.MDP(rows, np.zeros((2, 1)), 0.9)
-    np.testing.assert_array_equal(mdp.to_sas()[:, 0], [[0.5, 0.5], [0.0, 1.0]])
+    np.testing.assert_array_equal(mdp.to_array()[:, 0], [[0.5, 0.5], [0.0, 1.0]])
     assert mdp.transitions.n_stored == 3
     assert mdp.transitions.branching == 2
 
@@ -128,7 +130,7 @@ def test_sizes_and_repr(mdp):
 
 def test_anything_that_is_an_array_will_do():
     mdp = rm.MDP(P.tolist(), R.astype(int).tolist(), 1, available=np.ones((2, 2), int))
-    np.testing.assert_array_equal(mdp.to_sas(), P)
+    np.testing.assert_array_equal(mdp.to_array(), P)
     assert mdp.rewards.dtype == np.float64
     assert mdp.discount == 1.0
-    np.testing.assert_array_equal(rm.MDP(P.astype(np.float32), R, 0.9).to_sas(), P)
+    np.testing.assert_array_equal(rm.MDP(P.astype(np.float32), R, 0.9).to_array(), P)

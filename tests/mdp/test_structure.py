@@ -35,7 +35,7 @@ def random_model(seed):
 
 def closed_pairs(mdp, allowed, states):
     """The allowed pairs that surely lead from these states back into them."""
-    P = mdp.to_sas()
+    P = mdp.to_array()
     outside = [t for t in range(mdp.n_states) if t not in states]
     stays = allowed & (np.asarray(mdp.termination) == 0) & (P[..., outside] == 0).all(axis=-1)
     stays[outside] = False
@@ -44,7 +44,7 @@ def closed_pairs(mdp, allowed, states):
 
 def reachable(mdp, pairs, start):
     """The states that these pairs can visit from this one, itself included."""
-    P, found = mdp.to_sas(), {start}
+    P, found = mdp.to_array(), {start}
     while True:
         more = {
             int(t) for s in found for a in np.flatnonzero(pairs[s]) for t in np.flatnonzero(P[s, a])
@@ -129,7 +129,7 @@ def test_if_every_state_can_end_the_ending_policy_ends_from_all_of_them(seed):
     actions = ending_policy(mdp, allowed)
     live = ~mdp.terminal
     chain = np.zeros((mdp.n_states, mdp.n_states))
-    chain[live] = mdp.to_sas()[live, actions[live]]
+    chain[live] = mdp.to_array()[live, actions[live]]
     assert np.max(np.abs(np.linalg.eigvals(chain))) < 1.0
 
 

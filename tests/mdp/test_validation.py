@@ -27,7 +27,7 @@ def sparse(P, r=R, discount=0.9, **keywords):
 
 
 def by_action(P, r=R, discount=0.9, **keywords):
-    return rm.MDP.from_ass(np.transpose(P, (1, 0, 2)), r, discount, **keywords)
+    return rm.MDP.from_action_matrices(np.transpose(P, (1, 0, 2)), r, discount, **keywords)
 
 
 def pairs(P, r=R, discount=0.9, **keywords):
@@ -106,7 +106,7 @@ def test_rows_of_unavailable_pairs_do_not_matter(make):
     available = np.array([[True, True], [False, True], [True, True]])
     bad = changed(P, (1, 0), np.nan)
     mdp = make(bad, changed(R, (1, 0), -np.inf), available=available)
-    assert not mdp.to_sas()[1, 0].any()
+    assert not mdp.to_array()[1, 0].any()
     assert mdp.rewards[1, 0] == 0.0
 
 
@@ -176,7 +176,7 @@ def test_shapes_of_dense_transitions():
     with pytest.raises(
         rm.ModelError,
         match=(
-            r"transitions must have shape \(S, A, S\) = \(3, 2, 3\) .* not \(2, 3, 3\); .*from_ass"
+            r"transitions must have shape \(S, A, S\) = \(3, 2, 3\) .* not \(2, 3, 3\); .*from_action_matrices"
         ),
     ):
         dense(np.transpose(P, (1, 0, 2)))
@@ -201,17 +201,17 @@ def test_shapes_of_action_matrices():
     with pytest.raises(
         rm.ModelError,
         match=(
-            r"from_ass got 1 matrices for rewards of shape \(S, A\) = \(3, 2\); it takes one an "
+            r"from_action_matrices got 1 matrices for rewards of shape \(S, A\) = \(3, 2\); it takes one an "
             r"action"
         ),
     ):
-        rm.MDP.from_ass([P[:, 0]], R, 0.9)
+        rm.MDP.from_action_matrices([P[:, 0]], R, 0.9)
     with pytest.raises(
         rm.ModelError, match=r"the matrix of action 1 must have shape \(3, 3\), not \(3, 2\)"
     ):
-        rm.MDP.from_ass([P[:, 0], P[:, 1, :2]], R, 0.9)
-    with pytest.raises(rm.ModelError, match="from_ass takes a sequence of A matrices"):
-        rm.MDP.from_ass(sp.csr_array(P.reshape(6, 3)), R, 0.9)
+        rm.MDP.from_action_matrices([P[:, 0], P[:, 1, :2]], R, 0.9)
+    with pytest.raises(rm.ModelError, match="from_action_matrices takes a sequence of A matrices"):
+        rm.MDP.from_action_matrices(sp.csr_array(P.reshape(6, 3)), R, 0.9)
 
 
 def test_shapes_of_rewards():

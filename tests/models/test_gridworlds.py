@@ -27,7 +27,7 @@ def test_open_grid_without_slip_is_worth_the_distance():
 def test_slip_goes_to_either_side_and_walls_stop():
     # cells 0 1 / # 2: from 1, down goes to 2, sideways to 0 or against the border
     mdp = rm.models.gridworld_from_drawing("S.\n#G", slip=0.2, step_reward=-1.0, goal_reward=10.0)
-    P = mdp.to_sas()
+    P = mdp.to_array()
     np.testing.assert_allclose(P[1, 2], [0.1, 0.1, 0.8])  # down
     np.testing.assert_allclose(P[0, 0], [0.9, 0.1, 0.0])  # up: border, and to the right
     np.testing.assert_allclose(P[0, 2], [0.9, 0.1, 0.0])  # down: wall
@@ -40,7 +40,7 @@ def test_slip_goes_to_either_side_and_walls_stop():
 
 def test_slip_of_one_never_goes_ahead():
     mdp = rm.models.gridworld(3, 3, walls="open", slip=1.0)
-    np.testing.assert_allclose(mdp.to_sas()[4, 0], np.array([0, 0, 0, 0.5, 0, 0.5, 0, 0, 0]))
+    np.testing.assert_allclose(mdp.to_array()[4, 0], np.array([0, 0, 0, 0.5, 0, 0.5, 0, 0, 0]))
 
 
 def test_several_starts_are_equally_likely_and_none_means_anywhere():

@@ -26,7 +26,7 @@ def test_sizes_and_structure(mdp):
 
 
 def test_the_reward_is_the_probability_of_surviving_now(mdp):
-    P = mdp.to_sas()
+    P = mdp.to_array()
     np.testing.assert_allclose(mdp.rewards[:713], P[:713, :, 714], rtol=1e-14, atol=0)
 
 

@@ -34,7 +34,7 @@ def test_a_threshold_is_optimal(parameters):
 
 def test_transitions_of_the_corners():
     mdp = rm.models.queue(2, arrival=0.4, service=0.5)
-    P = mdp.to_sas()
+    P = mdp.to_array()
     np.testing.assert_allclose(P[0], [[1.0, 0.0, 0.0], [0.6, 0.4, 0.0]])
     np.testing.assert_allclose(P[1], [[0.5, 0.5, 0.0], [0.5, 0.1, 0.4]])
     np.testing.assert_allclose(P[2], [[0.0, 0.5, 0.5], [0.0, 0.0, 0.0]])
@@ -43,7 +43,7 @@ def test_transitions_of_the_corners():
 
 
 def test_rates_may_fill_the_period():
-    assert rm.models.queue(3, arrival=0.7, service=0.3).to_sas().min() == 0.0
+    assert rm.models.queue(3, arrival=0.7, service=0.3).to_array().min() == 0.0
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_forest_has_the_value_worked_out_in_its_docstring():
 def test_forest_is_that_of_pymdptoolbox():
     # mdptoolbox.example.forest() of pymdptoolbox 4.0b3
     mdp = rm.models.forest()
-    wait, cut = (matrix.toarray() for matrix in mdp.to_ass())
+    wait, cut = (matrix.toarray() for matrix in mdp.to_action_matrices())
     np.testing.assert_array_equal(wait, [[0.1, 0.9, 0.0], [0.1, 0.0, 0.9], [0.1, 0.0, 0.9]])
     np.testing.assert_array_equal(cut, [[1.0, 0.0, 0.0]] * 3)
     np.testing.assert_array_equal(mdp.rewards, [[0.0, 0.0], [0.0, 1.0], [4.0, 2.0]])
@@ -63,7 +63,7 @@ def test_forest_is_that_of_pymdptoolbox():
 
 def test_forest_of_two_classes_and_certain_fire():
     mdp = rm.models.forest(2, p=1.0)
-    np.testing.assert_array_equal(mdp.to_sas()[:, :, 0], 1.0)
+    np.testing.assert_array_equal(mdp.to_array()[:, :, 0], 1.0)
     np.testing.assert_array_equal(mdp.rewards, [[0.0, 0.0], [4.0, 2.0]])
 
 

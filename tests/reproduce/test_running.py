@@ -179,7 +179,7 @@ def test_a_solve_that_was_cut_off_is_no_result(tmp_path):
             algorithm=rm.algorithms.ValueIteration(),
             tol=0,
             max_iterations=50,
-            listeners=[stop],
+            callback=stop,
         )
         statuses.append(solution.status)
         return experiment("two").run(settings, progress)

@@ -84,16 +84,16 @@ def test_a_structured_array_and_a_dictionary_give_the_same():
 
 def test_pairs_are_drawn_equally_often():
     mdp = rm.models.forest(5)
-    data = Dataset.of_pairs(mdp, 7, np.random.default_rng(0))
+    data = Dataset.from_pairs(mdp, 7, np.random.default_rng(0))
     assert np.array_equal(data.counts, np.where(mdp.available, 7, 0))
     with pytest.raises(rm.SampleError, match="at least 1"):
-        Dataset.of_pairs(mdp, 0, np.random.default_rng(0))
+        Dataset.from_pairs(mdp, 0, np.random.default_rng(0))
 
 
 def test_episodes_follow_the_policy_and_log_it():
     mdp = rm.models.garnet(6, 3, 2, rng=np.random.default_rng(0))
     policy = np.random.default_rng(1).dirichlet(np.ones(3), size=6)
-    data = Dataset.of_episodes(mdp, policy, 2000, 10, np.random.default_rng(2))
+    data = Dataset.from_episodes(mdp, policy, 2000, 10, np.random.default_rng(2))
     assert np.array_equal(data.probability, policy[data.state, data.action])
     assert len(data) == 20_000
     share = data.counts / data.counts.sum(axis=1, keepdims=True)
@@ -106,7 +106,7 @@ def test_episodes_follow_the_policy_and_log_it():
 
 def test_episodes_end_where_they_end():
     mdp = rm.models.gridworld(3, 3) if hasattr(rm.models, "gridworld") else rm.models.chain(3)
-    data = Dataset.of_episodes(mdp, rm.uniform_policy(mdp), 50, 400, np.random.default_rng(0))
+    data = Dataset.from_episodes(mdp, rm.uniform_policy(mdp), 50, 400, np.random.default_rng(0))
     last = np.append(np.diff(data.episode) > 0, True)
     assert data.ended[last].mean() > 0.9
     assert not data.ended[~last].any()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.samples import Streams, TableSimulator, UserSimulator, as_simulator, draw_from
+from regmdp.samples import RandomStreams, TableSimulator, UserSimulator, as_simulator, draw_from
 
 
 def simulator(sample, **options):
@@ -104,15 +104,15 @@ def test_each_run_asks_with_its_own_generator():
     noisy = simulator(lambda s, a, rng: (s, rng.normal(size=s.shape)))
     state, action = np.zeros((3, 4), dtype=np.int64), np.zeros((3, 4), dtype=np.int64)
     together = noisy.draw(
-        state, action, Streams([np.random.default_rng(seed) for seed in range(3)])
+        state, action, RandomStreams([np.random.default_rng(seed) for seed in range(3)])
     ).reward
-    alone = noisy.draw(state[:1], action[:1], Streams([np.random.default_rng(2)])).reward
+    alone = noisy.draw(state[:1], action[:1], RandomStreams([np.random.default_rng(2)])).reward
     assert np.array_equal(together[2], alone[0])
 
 
 def test_first_states_are_drawn_from_the_initial_distribution():
     mdp = rm.models.chain(5).with_initial([0.1, 0.0, 0.6, 0.0, 0.3])
-    first = TableSimulator(mdp).first(Streams([np.random.default_rng(0)]), 40_000)[0]
+    first = TableSimulator(mdp).first(RandomStreams([np.random.default_rng(0)]), 40_000)[0]
     share = np.bincount(first, minlength=5) / first.size
     assert np.abs(share - mdp.initial).max() < 0.01
     assert share[1] == share[3] == 0

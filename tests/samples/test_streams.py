@@ -1,10 +1,10 @@
-"""Streams: every run draws its own numbers, whoever runs beside it."""
+"""RandomStreams: every run draws its own numbers, whoever runs beside it."""
 
 import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.samples import Streams
+from regmdp.samples import RandomStreams
 
 
 def generators(*seeds):
@@ -13,7 +13,7 @@ def generators(*seeds):
 
 @pytest.mark.parametrize("sizes", [(3, 5, 7), (1,), (2_000_000, 3), (0, 4)])
 def test_a_run_draws_the_same_numbers_alone_and_together(sizes):
-    together, alone = Streams(generators(1, 2, 3)), Streams(generators(2))
+    together, alone = RandomStreams(generators(1, 2, 3)), RandomStreams(generators(2))
     for size in sizes:
         assert np.array_equal(together.uniform(size)[1], alone.uniform(size)[0])
 
@@ -21,13 +21,13 @@ def test_a_run_draws_the_same_numbers_alone_and_together(sizes):
 def test_the_numbers_are_those_of_the_generator_in_one_piece_or_in_many():
     whole = np.random.default_rng(5).random(1000)
     for number in (1, 4):
-        streams = Streams(generators(5, *range(10, 9 + number)))
+        streams = RandomStreams(generators(5, *range(10, 9 + number)))
         parts = [streams.uniform(size)[0] for size in (1, 99, 400, 500)]
         assert np.array_equal(np.concatenate(parts), whole)
 
 
 def test_several_dimensions_are_filled_in_order():
-    both = Streams(generators(1, 2)).uniform(3, 4)
+    both = RandomStreams(generators(1, 2)).uniform(3, 4)
     assert both.shape == (2, 3, 4)
     assert np.array_equal(both[0].ravel(), np.random.default_rng(1).random(12))
 
@@ -42,10 +42,10 @@ def test_several_dimensions_are_filled_in_order():
 )
 def test_what_is_no_generator_is_refused(given, message):
     with pytest.raises(rm.SampleError, match=message):
-        Streams(given)
+        RandomStreams(given)
 
 
 def test_runs_must_not_share_a_generator():
     rng = np.random.default_rng(0)
     with pytest.raises(rm.SampleError, match="must not share a generator"):
-        Streams([rng, rng])
+        RandomStreams([rng, rng])

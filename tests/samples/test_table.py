@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import regmdp as rm
-from regmdp.samples import Streams, Table, TableSimulator
+from regmdp.samples import RandomStreams, Table, TableSimulator
 
 
 def one_row(probabilities, ends=0.0):
@@ -67,7 +67,7 @@ def test_frequencies_are_those_of_the_model(mdp):
     np.add.at(
         found, (pair, np.where(outcome.ended, mdp.n_states, outcome.next_state)), 1.0 / samples
     )
-    rows = mdp.to_sas()[state, action]
+    rows = mdp.to_array()[state, action]
     ends = mdp.termination[state, action] + rows[:, mdp.terminal].sum(axis=1)
     expected = np.column_stack((np.where(mdp.terminal, 0.0, rows), ends))
     deviation = np.sqrt(expected * (1 - expected) / samples)
@@ -90,7 +90,7 @@ def test_frequencies_by_counting_are_those_of_drawing():
     mdp = rm.models.garnet(20, 3, 4, rng=np.random.default_rng(1))
     table, pairs, samples = Table(mdp), np.array([0, 5, 17, 59]), 37
     transition, frequency = table.frequencies(
-        pairs, samples, Streams([np.random.default_rng(2), np.random.default_rng(3)])
+        pairs, samples, RandomStreams([np.random.default_rng(2), np.random.default_rng(3)])
     )
     for row, seed in zip(frequency, (2, 3), strict=True):
         pair = np.repeat(pairs, samples)

@@ -258,7 +258,7 @@ def drift(mdp, regularizer, state):
     drift.calls = getattr(drift, "calls", 0) + 1
     after = unwrapped("step")(mdp, regularizer, state)
     value = after.value + 1e-9 * drift.calls
-    return State(value, rm.bellman.backup(mdp, regularizer, value), after.policy, after.ahead)
+    return State(value, rm.bellman.backup(mdp, regularizer, value), after.policy, after.next_policy)
 
 
 def refuse(mdp, regularizer):
@@ -267,7 +267,7 @@ def refuse(mdp, regularizer):
 
 def wrong_backup(mdp, regularizer, start):
     state = unwrapped("init")(mdp, regularizer, start)
-    return State(state.value, state.backup + 1e-9, state.policy, state.ahead)
+    return State(state.value, state.backup + 1e-9, state.policy, state.next_policy)
 
 
 WRONG_ALGORITHMS = {

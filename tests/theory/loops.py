@@ -10,7 +10,7 @@ import numpy as np
 
 def parts(mdp):
     """(S, A, S) transitions, (S, A) rewards, γ."""
-    return mdp.to_sas(), np.asarray(mdp.rewards), mdp.discount
+    return mdp.to_array(), np.asarray(mdp.rewards), mdp.discount
 
 
 def entropy(policy):

@@ -34,7 +34,7 @@ def hard_optimum(mdp):
 
 def stationary(mdp, policy):
     """The left eigenvector of the chain to the eigenvalue 1."""
-    chain = np.einsum("sa,sat->st", policy, mdp.to_sas())
+    chain = np.einsum("sa,sat->st", policy, mdp.to_array())
     eigenvalues, vectors = np.linalg.eig(chain.T)
     vector = np.real(vectors[:, np.argmin(np.abs(eigenvalues - 1))])
     return vector / vector.sum()
@@ -305,7 +305,7 @@ def test_homotopic_gap_in_closed_form():
 
 def test_homotopic_limit_is_the_policy_of_the_greatest_entropy():
     # action 2 is a copy of action 0
-    rows, rewards = MDP.to_sas(), np.array(MDP.rewards)
+    rows, rewards = MDP.to_array(), np.array(MDP.rewards)
     rows[:, 2], rewards[:, 2] = rows[:, 0], rewards[:, 0]
     twin = rm.MDP(rows, rewards, 0.5)
     limit = rm.theory.maximum_entropy_policy(twin)

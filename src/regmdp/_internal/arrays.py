@@ -1,28 +1,18 @@
 """Array namespaces, shape annotations and the few array helpers that every layer shares.
 
-Shape annotations such as ``Float[Array, "S A"]`` are jaxtyping's. They are checked when the test
-suite runs, which imports jaxtyping first; otherwise they are inert, and the library neither needs
-it nor waits for it.
+Shape annotations such as ``Float[Array, "S A"]`` are jaxtyping's: a type checker reads the type of
+the array, and the tests check shapes and dtypes at run time.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from array_api_compat import array_namespace as _array_namespace
-
-if TYPE_CHECKING or "jaxtyping" in sys.modules:
-    from jaxtyping import Bool, Float, Int, Shaped
-else:
-
-    class _Inert:
-        def __class_getitem__(cls, item: Any) -> Any:
-            return Any
-
-    Bool = Float = Int = Shaped = _Inert
+from jaxtyping import Bool, Float, Int, Shaped
 
 __all__ = [
     "UNIT_ROUNDOFF",
@@ -41,11 +31,26 @@ __all__ = [
     "write",
 ]
 
-#: An array of any library that follows the Python array API standard.
-Array = Any
+if TYPE_CHECKING:
 
-#: Anything that numpy.asarray makes an array of.
-ArrayLike = Any
+    class SupportsArray(Protocol):
+        """An array of any library that NumPy can read."""
+
+        def __array__(self, *args: Any, **keywords: Any) -> np.ndarray: ...
+
+    #: An array; where regularizers, improvements and certificates are evaluated in JAX, one of JAX.
+    Array: TypeAlias = np.ndarray[Any, Any]
+    #: Real numbers that numpy.asarray makes an array of: a number, an array, or a nested list.
+    ArrayLike: TypeAlias = (
+        float
+        | SupportsArray
+        | Sequence[float]
+        | Sequence[SupportsArray]
+        | Sequence[Sequence[float]]
+        | Sequence[Sequence[Sequence[float]]]
+    )
+else:
+    Array = ArrayLike = Any
 
 #: Largest relative error of one correctly rounded double-precision operation, 2^-53.
 UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2

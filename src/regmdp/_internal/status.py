@@ -28,6 +28,10 @@ class Status(Enum):
     INTERRUPTED = (
         "interrupted: stopped by the user; this is the last complete iterate, with its certificate"
     )
+    STOPPED = (
+        "stopped: a callback returned False; this is the last complete iterate, with its "
+        "certificate"
+    )
     NOT_ATTAINED = (
         "not attained: going round a loop of reward 0 for ever is worth more than any way of "
         "ending the episode, so no policy that ends is optimal"

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from regmdp._internal.errors import SolverError
 
-__all__ = ["get_num_threads", "over", "set_num_threads"]
+__all__ = ["get_num_threads", "parallel_map", "set_num_threads"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 VARIABLE = "REGMDP_NUM_THREADS"
 
 
-class _Crew:
+class _WorkerPool:
     """The threads that help the caller, started when they are first needed."""
 
     def __init__(self) -> None:
@@ -42,9 +42,9 @@ class _Crew:
         self.pool = None
 
 
-_crew = _Crew()
+_pool = _WorkerPool()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_crew.dismiss)
+    os.register_at_fork(after_in_child=_pool.dismiss)
 
 
 def get_num_threads() -> int:
@@ -54,15 +54,15 @@ def get_num_threads() -> int:
     >>> rm.get_num_threads() >= 1
     True
     """
-    if _crew.size is None:
+    if _pool.size is None:
         given = os.environ.get(VARIABLE, "")
         if given and not (given.isdecimal() and int(given) >= 1):
             raise SolverError(
                 f"the environment variable {VARIABLE} must be a number of threads, 1 or more, not "
                 f"{given!r}"
             )
-        _crew.size = int(given) if given else _cores()
-    return _crew.size
+        _pool.size = int(given) if given else _cores()
+    return _pool.size
 
 
 def set_num_threads(count: Any) -> None:
@@ -89,13 +89,13 @@ def set_num_threads(count: Any) -> None:
     """
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise SolverError(f"the number of threads must be an integer, 1 or more, not {count!r}")
-    if count != _crew.size and _crew.pool is not None:
-        _crew.pool.shutdown(wait=True)
-        _crew.dismiss()
-    _crew.size = count
+    if count != _pool.size and _pool.pool is not None:
+        _pool.pool.shutdown(wait=True)
+        _pool.dismiss()
+    _pool.size = count
 
 
-def over(
+def parallel_map(
     items: Sequence[Item], work: Callable[[Item], Result], *, shared: bool = True
 ) -> list[Result]:
     """Apply some work to each item, on several threads if it may be shared, and return the results in the order of the items.
@@ -110,7 +110,7 @@ def over(
         return [work(item) for item in items]
     results: list[Any] = [None] * len(items)
     todo = deque(range(len(items)))
-    pool = _crew.helpers(get_num_threads() - 1)
+    pool = _pool.helpers(get_num_threads() - 1)
     # a context a thread: NumPy's error state is the caller's
     helpers = [
         pool.submit(copy_context().run, _take, todo, items, work, results)

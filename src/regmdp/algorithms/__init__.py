@@ -9,15 +9,14 @@ from regmdp.algorithms.iteration import (
 from regmdp.algorithms.learning import SoftActorCritic, SoftQLearning, StochasticAPMD, StochasticPMD
 from regmdp.algorithms.loop import (
     Algorithm,
-    Event,
     History,
     Recorder,
     Run,
     Start,
     State,
-    drive,
+    check_and_certify,
     iterate,
-    judged,
+    run_loop,
 )
 from regmdp.algorithms.mirror_descent import GPMD, PMD, TDPMD, HomotopicPMD
 from regmdp.algorithms.policy_gradient import NPG, FisherNPG, SoftmaxPG, SoftPolicyIteration
@@ -25,8 +24,8 @@ from regmdp.algorithms.selection import choose
 from regmdp.improvement import (
     Adaptive,
     Constant,
-    Contracting,
     Geometric,
+    GeometricSteps,
     Homotopic,
     Maximum,
     StepSize,
@@ -40,10 +39,9 @@ __all__ = [
     "Adaptive",
     "Algorithm",
     "Constant",
-    "Contracting",
-    "Event",
     "FisherNPG",
     "Geometric",
+    "GeometricSteps",
     "History",
     "Homotopic",
     "HomotopicPMD",
@@ -63,8 +61,8 @@ __all__ = [
     "StochasticAPMD",
     "StochasticPMD",
     "ValueIteration",
+    "check_and_certify",
     "choose",
-    "drive",
     "iterate",
-    "judged",
+    "run_loop",
 ]

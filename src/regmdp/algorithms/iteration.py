@@ -15,12 +15,12 @@ from regmdp.evaluation import (
     Evaluation,
     Exact,
     LinearEvaluation,
+    RunBatch,
     SampledEvaluation,
     Sweeps,
-    Trials,
 )
 from regmdp.improvement import Candidate, Greedy, Improved, Improvement, greedy_policy
-from regmdp.mdp import MDP, Frame
+from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.structure import never_ending
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import Regularizer
@@ -106,17 +106,17 @@ class PolicyOptimization(Algorithm):
         """Whether it draws samples."""
         return isinstance(self.evaluation, SampledEvaluation)
 
-    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
+    def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
         self.improvement.check(mdp, regularizer)
         if isinstance(self.evaluation, SampledEvaluation):
-            self.evaluation.check(mdp.source if isinstance(mdp, Trials) else mdp, regularizer)
+            self.evaluation.check(mdp.source if isinstance(mdp, RunBatch) else mdp, regularizer)
 
-    def patience(self, mdp: Frame) -> int:
+    def patience(self, mdp: DecisionProcess) -> int:
         if not self.improvement.memoryless:
             return PLATEAU  # gradient methods may creep for long
         return 100 if self._exact and mdp.discount < 1.0 else 1000 + 2 * mdp.n_states
 
-    def init(self, mdp: Frame, regularizer: Regularizer, start: Start) -> State:
+    def init(self, mdp: DecisionProcess, regularizer: Regularizer, start: Start) -> State:
         policy, dual = self._start(mdp, regularizer, start)
         if (
             start.value is not None
@@ -132,7 +132,7 @@ class PolicyOptimization(Algorithm):
         guess = np.zeros(mdp.n_states) if start.value is None else start.value
         return self._look_ahead(mdp, regularizer, Candidate(guess, policy, dual), 0.0)
 
-    def step(self, mdp: Frame, regularizer: Regularizer, state: State) -> State:
+    def step(self, mdp: DecisionProcess, regularizer: Regularizer, state: State) -> State:
         assert state.improved is not None
         residual = state.backup - state.value
         size = float(np.max(np.abs(residual)))
@@ -155,7 +155,9 @@ class PolicyOptimization(Algorithm):
             )
         return self._look_ahead(mdp, regularizer, candidate, FORCING * size, state.estimate)
 
-    def policy(self, mdp: Frame, regularizer: Regularizer, state: State) -> Float[Array, "S A"]:
+    def policy(
+        self, mdp: DecisionProcess, regularizer: Regularizer, state: State
+    ) -> Float[Array, "S A"]:
         # an inexact value is not that of the policy that made it: the policy ahead is the better
         # one
         policy = state.evaluated if self._exact and state.evaluated is not None else state.improved
@@ -163,7 +165,7 @@ class PolicyOptimization(Algorithm):
         return policy
 
     def _start(
-        self, mdp: Frame, regularizer: Regularizer, start: Start
+        self, mdp: DecisionProcess, regularizer: Regularizer, start: Start
     ) -> tuple[Float[Array, "S A"], Float[Array, "S A"] | None]:
         """Return the policy to start from, and its dual variable."""
         if start.policy is not None:
@@ -181,7 +183,7 @@ class PolicyOptimization(Algorithm):
 
     def _look_ahead(
         self,
-        mdp: Frame,
+        mdp: DecisionProcess,
         regularizer: Regularizer,
         candidate: Candidate,
         accuracy: float,
@@ -190,7 +192,7 @@ class PolicyOptimization(Algorithm):
         """Evaluate a policy, from a guess at its value or the estimate of the one before it, and improve it."""
         evaluation, policy, guess = self.evaluation, candidate.policy, candidate.value
         if isinstance(evaluation, SampledEvaluation):
-            assert isinstance(mdp, Trials)
+            assert isinstance(mdp, RunBatch)
             estimate = evaluation(mdp, regularizer, policy, before)
             candidate = replace(
                 candidate, value=estimate.value, q=estimate.q, gradient=estimate.gradient
@@ -226,7 +228,7 @@ def forcing(mdp: MDP, regularizer: Regularizer, residual: float) -> float:
     return min(FORCING, max(FORCING_AT_LEAST, left))
 
 
-def _never_ends(mdp: Frame, policy: Float[Array, "S A"]) -> bool:
+def _never_ends(mdp: DecisionProcess, policy: Float[Array, "S A"]) -> bool:
     """Whether a policy of an undiscounted model goes on for ever from some state."""
     return isinstance(mdp, MDP) and bool(never_ending(mdp, np.asarray(policy) > 0).any())
 

@@ -6,16 +6,16 @@ from regmdp.algorithms.iteration import PolicyOptimization
 from regmdp.evaluation import (
     TD,
     Buffer,
+    DecayingEntropy,
     GenerativeModel,
-    Growing,
+    GeometricSamples,
     LearningRate,
     Perturbed,
     SampledEvaluation,
-    Vanishing,
 )
 from regmdp.improvement import (
-    Contracting,
     DualAveraging,
+    GeometricSteps,
     Greedy,
     MirrorDescent,
     PerturbedDescent,
@@ -112,7 +112,7 @@ def SoftActorCritic(
 
 
 def StochasticPMD(
-    samples: int | Growing = 10, evaluation: SampledEvaluation | None = None
+    samples: int | GeometricSamples = 10, evaluation: SampledEvaluation | None = None
 ) -> PolicyOptimization:
     r"""Stochastic policy mirror descent with the schedules of its theorem, for problems with a regularizer.
 
@@ -141,13 +141,13 @@ def StochasticPMD(
     """
     return PolicyOptimization(
         _generative(samples) if evaluation is None else evaluation,
-        MirrorDescent(Contracting()),
+        MirrorDescent(GeometricSteps()),
         "stochastic policy mirror descent",
     )
 
 
 def StochasticAPMD(
-    samples: int | Growing = 10,
+    samples: int | GeometricSamples = 10,
     temperature: float = 0.5,
     evaluation: SampledEvaluation | None = None,
 ) -> PolicyOptimization:
@@ -179,7 +179,7 @@ def StochasticAPMD(
         linear convergence, new sampling complexity, and generalized problem classes": the
         stochastic approximate method (SAPMD).
     """
-    perturbation = Vanishing(temperature)
+    perturbation = DecayingEntropy(temperature)
     inner = _generative(samples) if evaluation is None else evaluation
     return PolicyOptimization(
         Perturbed(inner, perturbation),
@@ -188,5 +188,7 @@ def StochasticAPMD(
     )
 
 
-def _generative(samples: int | Growing) -> GenerativeModel:
-    return GenerativeModel(samples if isinstance(samples, Growing) else Growing(samples))
+def _generative(samples: int | GeometricSamples) -> GenerativeModel:
+    return GenerativeModel(
+        samples if isinstance(samples, GeometricSamples) else GeometricSamples(samples)
+    )

@@ -1,13 +1,13 @@
 """The one loop: initialise, step, look at the residual, certify when it seems worth it, stop.
 
-It prints nothing and writes nothing; it calls its listeners with an event after each iteration.
+It prints nothing and writes nothing; it calls back with an event after each iteration.
 """
 
 from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,9 @@ import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, frozen
 from regmdp._internal.errors import ImproperPolicyError, SingularError
+from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.status import Status
-from regmdp.certificates import Bounds, Certificate, backup_error, checked_value, judge
+from regmdp.certificates import Bounds, Certificate, backup_error, bound_values, checked_value
 from regmdp.evaluation import Estimate
 from regmdp.mdp import MDP, initial_value
 from regmdp.policies import as_policy, require_ending
@@ -24,15 +25,14 @@ from regmdp.regularizers import Regularizer
 
 __all__ = [
     "Algorithm",
-    "Event",
     "History",
     "Recorder",
     "Run",
     "Start",
     "State",
-    "drive",
+    "check_and_certify",
     "iterate",
-    "judged",
+    "run_loop",
 ]
 
 
@@ -78,7 +78,7 @@ class State:
         return None if self.evaluated is None else np.asarray(self.evaluated)
 
     @property
-    def ahead(self) -> Float[np.ndarray, "S A"] | None:
+    def next_policy(self) -> Float[np.ndarray, "S A"] | None:
         """(S, A) the improved policy that the next iteration evaluates; None if the method keeps none."""
         return None if self.improved is None else np.asarray(self.improved)
 
@@ -117,30 +117,8 @@ class Algorithm(ABC):
     name: str
 
 
-@dataclass(frozen=True)
-class Event:
-    """What a listener is told after each iteration.
-
-    Attributes:
-        iteration: Number of iterations done; 0 for the start.
-        residual: Largest |T V - V|, in the unit of the rewards.
-        gap: Predicted bound on the policy's distance from optimal; the certificate has the last
-            word.
-        value: Value from the initial distribution.
-        seconds: Time since the start.
-        state: The iterate itself.
-    """
-
-    iteration: int
-    residual: float
-    gap: float
-    value: float
-    seconds: float
-    state: State
-
-
 class Recorder:
-    """A listener that keeps the iterates of a run.
+    """A callback that keeps the iterates of a run.
 
     Attributes:
         states: The iterates, from the start on.
@@ -150,7 +128,7 @@ class Recorder:
         >>> recorder = rm.algorithms.Recorder()
         >>> _ = rm.solve(
         ...     rm.models.bandit(), rm.Shannon(0.1), rm.algorithms.NPG(step_size=0.1),
-        ...     tol=0, max_iterations=2, listeners=[recorder],
+        ...     tol=0, max_iterations=2, callback=recorder,
         ... )  # fmt: skip
         >>> [float(state.policy[0, 0].round(4)) for state in recorder.states]
         [0.3333, 0.3444, 0.3551]
@@ -248,14 +226,14 @@ def iterate(
     start: Start,
     tol: float,
     max_iterations: int,
-    listeners: Iterable[Callable[[Event], object]] = (),
+    callback: CallbackLike = None,
 ) -> Run:
     """Run a method until its certificate meets the tolerance, or something else ends it.
 
     With ``tol=0`` exactly ``max_iterations`` iterations are made. A KeyboardInterrupt, during an
-    iteration or in a listener, ends the run with the last complete iterate.
+    iteration or in a callback, ends the run with the last complete iterate.
     """
-    listeners = tuple(listeners)
+    proceed = as_callback(callback)
     begin = time.perf_counter()
     first = algorithm.init(mdp, regularizer, start)
     progress = _Progress(mdp, regularizer, algorithm.patience(mdp))
@@ -263,7 +241,9 @@ def iterate(
     known: tuple[Float[np.ndarray, "S A"], Certificate] | None = None
 
     def certified(state: State) -> tuple[Float[np.ndarray, "S A"], Certificate]:
-        return judged(mdp, regularizer, algorithm.policy(mdp, regularizer, state), state.value)
+        return check_and_certify(
+            mdp, regularizer, algorithm.policy(mdp, regularizer, state), state.value
+        )
 
     def look(state: State) -> Status | None:
         nonlocal known
@@ -279,9 +259,9 @@ def iterate(
                 seconds,
             )
         )
-        event = Event(*records[-1], state)
-        for listener in listeners:
-            listener(event)
+        measures = {"residual": progress.residual, "gap": progress.gap, "value": records[-1][3]}
+        if not proceed(Event(len(records) - 1, seconds, measures, state)):
+            return Status.STOPPED
         if tol > 0.0:
             resigned = progress.at_rounding or progress.stalled
             if progress.gap <= tol or resigned:
@@ -296,7 +276,7 @@ def iterate(
                 progress.failed(certificate.gap)
         return Status.ITERATION_LIMIT if len(records) > max_iterations else None
 
-    state, status = drive(first, lambda state: algorithm.step(mdp, regularizer, state), look)
+    state, status = run_loop(first, lambda state: algorithm.step(mdp, regularizer, state), look)
     policy, certificate = known or certified(state)
     if status is Status.ITERATION_LIMIT and tol > 0.0 and certificate.gap <= tol:
         status = Status.CONVERGED  # the prediction was too cautious
@@ -310,7 +290,7 @@ def iterate(
     return Run(frozen(policy), frozen(value), certificate, status, History.of(records))
 
 
-def drive(
+def run_loop(
     first: State, step: Callable[[State], State], look: Callable[[State], Status | None]
 ) -> tuple[State, Status]:
     """Step until something says stop: what looks at each iterate, Ctrl-C, or an equation without a solution.
@@ -329,7 +309,7 @@ def drive(
     return state, status
 
 
-def judged(
+def check_and_certify(
     mdp: MDP, regularizer: Regularizer, policy: Any, value: Any
 ) -> tuple[Float[np.ndarray, "S A"], Certificate]:
     """Check the policy that a method ends with, and return it with its certificate, with a (S,) value as the witness."""
@@ -339,11 +319,11 @@ def judged(
     except ImproperPolicyError:
         # an iterate on the way may stand for a policy that never ends: nothing bounds its value,
         # but V* is bounded all the same
-        bounds = judge(mdp, regularizer, None, value)
+        bounds = bound_values(mdp, regularizer, None, value)
         nothing = np.full(mdp.n_states, np.inf)
         bounds = Bounds(
             bounds.lower, bounds.upper, -nothing, nothing, bounds.limit or Status.STALLED
         )
     else:
-        bounds = judge(mdp, regularizer, policy, value)
+        bounds = bound_values(mdp, regularizer, policy, value)
     return policy, Certificate.of(mdp.initial, bounds)

@@ -55,12 +55,12 @@ def choose(mdp: MDP, regularizer: Regularizer, start: Start) -> tuple[Algorithm,
         return method, start, f"{why}, but {NEWTON}"
     return (
         method,
-        Start(value=_far_sighted(mdp, regularizer)),
+        Start(value=warm_start_value(mdp, regularizer)),
         f"{why}, so it starts from a far-sighted walk; {NEWTON}",
     )
 
 
-class Swept(NamedTuple):
+class _SweepResult(NamedTuple):
     """Where sweeps from 0 have led: (S,) value, the factor by which one shrinks the residual, and whether they went far enough."""
 
     value: Float[np.ndarray, " S"]
@@ -68,7 +68,7 @@ class Swept(NamedTuple):
     done: bool
 
 
-def _sweep(mdp: MDP, regularizer: Regularizer) -> Swept:
+def _sweep(mdp: MDP, regularizer: Regularizer) -> _SweepResult:
     """Iterate values, V ← T V, while that converges fast, with what all states have in common taken out of account."""
     value, sizes, rate = np.zeros(mdp.n_states), [], 1.0
     for count in range(1, SWEEPS + 1):
@@ -86,13 +86,13 @@ def _sweep(mdp: MDP, regularizer: Regularizer) -> Swept:
             back = min(count - 1, PROBED)
             rate = (sizes[-1] / sizes[-1 - back]) ** (1 / back) if sizes[-1] else 0.0
         if sizes[-1] <= FIRST * sizes[0]:
-            return Swept(value, rate, done=True)
+            return _SweepResult(value, rate, done=True)
         if count > PROBED and rate > FAST:
             break
-    return Swept(value, rate, done=False)
+    return _SweepResult(value, rate, done=False)
 
 
-def _far_sighted(mdp: MDP, regularizer: Regularizer) -> np.ndarray:
+def warm_start_value(mdp: MDP, regularizer: Regularizer) -> np.ndarray:
     r"""Return the (S,) value of the uniform policy for the discount \(1 - (1-\gamma)^2/2\).
 
     A walk at random gets n steps away in n² steps. What it finds there counts

@@ -2,12 +2,12 @@
 
 from regmdp.certificates.certificate import Bounds, Certificate
 from regmdp.certificates.certification import (
-    Evaluated,
+    PolicyEvaluation,
+    bound_values,
     certify,
     checked_regularizer,
     checked_value,
     evaluate,
-    judge,
 )
 from regmdp.certificates.concentration import (
     checked_confidence,
@@ -22,9 +22,10 @@ from regmdp.certificates.statistical import StatisticalCertificate, certify_from
 __all__ = [
     "Bounds",
     "Certificate",
-    "Evaluated",
+    "PolicyEvaluation",
     "StatisticalCertificate",
     "backup_error",
+    "bound_values",
     "certify",
     "certify_from_samples",
     "checked_confidence",
@@ -34,6 +35,5 @@ __all__ = [
     "enough_samples",
     "evaluate",
     "hoeffding_radius",
-    "judge",
     "require_bounded",
 ]

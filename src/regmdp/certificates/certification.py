@@ -14,11 +14,11 @@ from regmdp.certificates.certificate import Bounds, Certificate
 from regmdp.certificates.discounted import discounted_bounds
 from regmdp.certificates.episodic import episodic_bounds, policy_bounds
 from regmdp.evaluation import Exact
-from regmdp.mdp import MDP, Frame, initial_value
+from regmdp.mdp import MDP, DecisionProcess, initial_value
 from regmdp.policies import as_policy, require_ending, require_feasible
 from regmdp.regularizers import Regularizer, Unregularized
 
-__all__ = ["Evaluated", "certify", "evaluate"]
+__all__ = ["PolicyEvaluation", "certify", "evaluate"]
 
 
 def certify(
@@ -64,16 +64,16 @@ def certify(
         policy = as_policy(mdp, policy, regularizer)
         require_ending(mdp, policy)
         own = Exact()(mdp, regularizer, policy, np.zeros(mdp.n_states))
-        bounds = judge(mdp, regularizer, policy, own)
+        bounds = bound_values(mdp, regularizer, policy, own)
         # with γ = 1 the search for the optimum does not depend on the value
         if value is not None and mdp.discount < 1.0:
-            bounds = bounds.intersection(judge(mdp, regularizer, policy, value))
+            bounds = bounds.intersection(bound_values(mdp, regularizer, policy, value))
     else:
-        bounds = judge(mdp, regularizer, None, value)
+        bounds = bound_values(mdp, regularizer, None, value)
     return Certificate.of(mdp.initial, bounds)
 
 
-def judge(
+def bound_values(
     mdp: MDP,
     regularizer: Regularizer,
     policy: Float[Array, "S A"] | None,
@@ -86,7 +86,7 @@ def judge(
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluated:
+class PolicyEvaluation:
     """The value of a policy.
 
     Attributes:
@@ -107,12 +107,12 @@ class Evaluated:
     def __repr__(self) -> str:
         width = float(np.max(self.upper - self.lower))
         return (
-            f"Evaluated(from the initial distribution {self.initial_value:.12g}; bounds at most "
+            f"PolicyEvaluation(from the initial distribution {self.initial_value:.12g}; bounds at most "
             f"{width:.3g} apart)"
         )
 
 
-def evaluate(mdp: MDP, policy: Any, regularizer: Regularizer | None = None) -> Evaluated:
+def evaluate(mdp: MDP, policy: Any, regularizer: Regularizer | None = None) -> PolicyEvaluation:
     r"""Evaluate a policy, \(V^\pi = (I - \gamma P_\pi)^{-1} (r_\pi - \tau h(\pi))\), with bounds on the result.
 
     Args:
@@ -143,7 +143,7 @@ def evaluate(mdp: MDP, policy: Any, regularizer: Regularizer | None = None) -> E
         lower, upper = bounds.policy_lower, bounds.policy_upper
     else:
         lower, upper = policy_bounds(mdp, regularizer, checked, value)
-    return Evaluated(
+    return PolicyEvaluation(
         value=frozen(value),
         q=frozen(bellman.q_values(mdp, value)),
         lower=frozen(lower),
@@ -152,7 +152,7 @@ def evaluate(mdp: MDP, policy: Any, regularizer: Regularizer | None = None) -> E
     )
 
 
-def checked_regularizer(frame: Frame, regularizer: Any) -> Regularizer:
+def checked_regularizer(frame: DecisionProcess, regularizer: Any) -> Regularizer:
     """Return the regularizer, or the absence of one, after checking that it fits the model."""
     regularizer = Unregularized() if regularizer is None else regularizer
     if not isinstance(regularizer, Regularizer):
@@ -175,7 +175,7 @@ def checked_regularizer(frame: Frame, regularizer: Any) -> Regularizer:
     return regularizer
 
 
-def checked_value(mdp: Frame, value: Any) -> Float[np.ndarray, " S"]:
+def checked_value(mdp: DecisionProcess, value: Any) -> Float[np.ndarray, " S"]:
     """Return a value from outside as (S,) doubles, after checking its shape and that it is finite."""
     try:
         value = np.array(value, dtype=np.float64)

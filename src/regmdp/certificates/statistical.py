@@ -22,7 +22,7 @@ from regmdp._internal.errors import SampleError, SolverError
 from regmdp.certificates.certificate import Bounds, Certificate, shown
 from regmdp.certificates.certification import checked_regularizer, checked_value
 from regmdp.certificates.concentration import RADII, checked_confidence, enough_samples
-from regmdp.mdp import MDP, Frame
+from regmdp.mdp import MDP, DecisionProcess
 from regmdp.policies import as_policy
 from regmdp.regularizers import Regularizer
 from regmdp.samples import Dataset, Simulator, TableSimulator, as_simulator
@@ -94,7 +94,7 @@ class StatisticalCertificate:
 
 
 def certify_from_samples(
-    source: Frame,
+    source: DecisionProcess,
     regularizer: Regularizer | None = None,
     *,
     value: Any,
@@ -132,7 +132,7 @@ def certify_from_samples(
         data: Transitions that were observed, in place of fresh ones. Given state and action, each
             must be independent of those before it, as in any Markov decision process.
         counts: Of ``data``: "fixed" if it was settled beforehand how often each pair is seen, as
-            with :meth:`~regmdp.samples.Dataset.of_pairs`; "random" if that came out of following a
+            with :meth:`~regmdp.samples.Dataset.from_pairs`; "random" if that came out of following a
             policy. Then the number itself may depend on the outcomes, and the intervals are made to
             hold for all numbers n at once, with δ/(n(n+1)) for each.
         confidence: Least probability with which all bounds hold together.
@@ -162,7 +162,7 @@ def certify_from_samples(
 
         Half of what was logged makes the candidate, here crudely, and the other half judges it:
 
-        >>> data = rm.samples.Dataset.of_pairs(mdp, 2000, rng)
+        >>> data = rm.samples.Dataset.from_pairs(mdp, 2000, rng)
         >>> judges = data.rows(slice(1, None, 2))
         >>> rm.certify_from_samples(mdp, value=np.zeros(5), data=judges, counts="fixed").samples
         10000
@@ -172,7 +172,7 @@ def certify_from_samples(
         Puterman 1994, *Markov Decision Processes*, proposition 6.6.1, for the bounds from one
         sweep, there without a regularizer.
     """
-    if not isinstance(source, Frame):
+    if not isinstance(source, DecisionProcess):
         raise SampleError(
             "what is sampled must be an MDP, a simulator or another frame, not "
             f"{type(source).__name__}"
@@ -233,7 +233,7 @@ class _Intervals:
 
 
 def _intervals(
-    frame: Frame,
+    frame: DecisionProcess,
     data: Dataset,
     value: Float[np.ndarray, " S"],
     low: Float[np.ndarray, "S A"],
@@ -289,7 +289,7 @@ def _intervals(
 
 
 def _bounds(
-    frame: Frame,
+    frame: DecisionProcess,
     regularizer: Regularizer,
     policy: Float[np.ndarray, "S A"] | None,
     value: Float[np.ndarray, " S"],
@@ -334,7 +334,7 @@ def _bounds(
 
 
 def _moved(
-    frame: Frame,
+    frame: DecisionProcess,
     sweep: Float[np.ndarray, " S"],
     value: Float[np.ndarray, " S"],
     ending: bool,
@@ -351,7 +351,7 @@ def _moved(
     return np.where(frame.terminal, 0.0, sweep + shift + direction * outward)
 
 
-def _rounding(frame: Frame, regularizer: Regularizer, scale: float) -> float:
+def _rounding(frame: DecisionProcess, regularizer: Regularizer, scale: float) -> float:
     """Bound the rounding of one entry of T V or T_π V, and of its difference from V, for action values of at most this size."""
     n_actions, tau = frame.n_actions, regularizer.max_temperature
     # where probabilities have limits, a policy may leave them by a rounding of each
@@ -373,7 +373,7 @@ def _filled(
 
 
 def _reward_range(
-    source: Frame, given: Any
+    source: DecisionProcess, given: Any
 ) -> tuple[Float[np.ndarray, "S A"], Float[np.ndarray, "S A"]]:
     """Return (S, A) lowest and highest rewards."""
     if given is not None:
@@ -410,7 +410,7 @@ def _reward_range(
     return np.where(source.available, low, 0.0), np.where(source.available, high, 0.0)
 
 
-def _may_end(source: Frame, ends: bool | None) -> bool:
+def _may_end(source: DecisionProcess, ends: bool | None) -> bool:
     model = source.mdp if isinstance(source, TableSimulator) else source
     known = model.terminates if isinstance(model, MDP) else None
     if ends is None:
@@ -420,7 +420,9 @@ def _may_end(source: Frame, ends: bool | None) -> bool:
     return bool(ends)
 
 
-def _drawn(source: Frame, samples: int | None, rng: np.random.Generator | None) -> Dataset:
+def _drawn(
+    source: DecisionProcess, samples: int | None, rng: np.random.Generator | None
+) -> Dataset:
     if samples is None or rng is None:
         raise SolverError(
             "give data, or samples, how often to draw each pair, and rng to draw with, such as "
@@ -431,11 +433,11 @@ def _drawn(source: Frame, samples: int | None, rng: np.random.Generator | None) 
             f"only a model or a simulator can be asked for samples, not {type(source).__name__}; "
             "give data instead"
         )
-    return Dataset.of_pairs(as_simulator(source), samples, rng)
+    return Dataset.from_pairs(as_simulator(source), samples, rng)
 
 
 def _require_possible(
-    source: Frame,
+    source: DecisionProcess,
     data: Dataset,
     low: Float[np.ndarray, "S A"],
     high: Float[np.ndarray, "S A"],
@@ -463,7 +465,7 @@ def _require_possible(
 
 
 def _require_enough(
-    frame: Frame,
+    frame: DecisionProcess,
     bad: Bool[np.ndarray, "S A"],
     count: Int[np.ndarray, "S A"],
     bound: str,

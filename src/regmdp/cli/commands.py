@@ -139,7 +139,7 @@ def solve(
             tol=tol,
             max_iterations=max_iterations,
             start=before,
-            listeners=[progress],
+            callback=progress,
         )
     rows = [*solution.lines(), *problem.compared(solution.policy)]
     solution.save(path)

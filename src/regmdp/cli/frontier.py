@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 import regmdp as rm
-from regmdp._frontier import FrontierEvent
 from regmdp.cli.problem import Problem
 from regmdp.cli.progress import Line, show_rows
 
@@ -91,7 +90,7 @@ def frontier(
     problem = Problem.load(model, param, discount, "kl", 1.0, reference)
     problem.announce(out)
     with _Points(Console(stderr=True)) as points:
-        found = rm.frontier(problem.mdp, _reference(problem), wanted, tol=tol, listeners=[points])
+        found = rm.frontier(problem.mdp, _reference(problem), wanted, tol=tol, callback=points)
     _show(out, found)
     rows = [("answer", found.halfway())]
     if output is not None:
@@ -181,11 +180,12 @@ def _show(out: Console, found: rm.Frontier) -> None:
 
 
 class _Points(Line):
-    """A listener that shows which point is being solved for."""
+    """A callback that shows which point is being solved for."""
 
-    def __call__(self, event: FrontierEvent) -> None:
-        points = "" if event.points is None else f" of {event.points}"
+    def __call__(self, event: rm.Event) -> None:
+        at = event.measures
+        points = f" of {at['total']}" if at["total"] else ""
         self.show(
-            f"point {event.point + 1}{points}   temperature {event.temperature:.4g}   iteration "
-            f"{event.event.iteration:,}   gap about {event.event.gap:.2e}"
+            f"point {at['points'] + 1}{points}   temperature {at['temperature']:.4g}   iteration "
+            f"{event.iteration:,}   gap about {at['gap']:.2e}"
         )

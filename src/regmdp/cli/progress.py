@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.status import Status as Spinner
 from rich.table import Table
 
-from regmdp.algorithms import Event
+from regmdp import Event
 
 __all__ = ["PROGRESS_EVERY", "Line", "ProgressLine", "show_rows"]
 
@@ -55,12 +55,12 @@ class Line:
 
 
 class ProgressLine(Line):
-    """A listener that shows how far the iterations are."""
+    """A callback that shows how far the iterations are."""
 
     def __call__(self, event: Event) -> None:
         self.show(
-            f"iteration {event.iteration:,}   residual {event.residual:.2e}   gap about "
-            f"{event.gap:.2e}   value {event.value:.8g}   {event.seconds:.1f} s"
+            f"iteration {event.iteration:,}   residual {event.measures['residual']:.2e}   gap about "
+            f"{event.measures['gap']:.2e}   value {event.measures['value']:.8g}   {event.seconds:.1f} s"
         )
 
 

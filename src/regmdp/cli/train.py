@@ -141,7 +141,7 @@ def train(
 
         until = learner.steps + steps
         while learner.steps < until and not learner.interrupted:
-            learner.learn(min(EVERY, until - learner.steps), callbacks=[hear, *listeners])
+            learner.learn(min(EVERY, until - learner.steps), callback=[hear, *listeners])
             learner.checkpoint(path)
     returns = learner.evaluate(episodes)
     rows = [

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,6 @@ from jax.flatten_util import ravel_pytree
 from regmdp._internal.arrays import Array
 from regmdp._internal.errors import SolverError
 from regmdp.deep.actor_critic import A2C, loss_of
-from regmdp.deep.learner import Progress
 from regmdp.deep.networks import Network, in_numpy, mlp
 from regmdp.deep.on_policy import Batch
 from regmdp.deep.options import require_count
@@ -74,13 +72,11 @@ class A3C(A2C):
         del begun["descent"]
         return {**begun, "squares": np.zeros(ravel_pytree(begun)[0].size, dtype=np.float32)}
 
-    def learn(
-        self: AnyA3C, steps: int, *, callbacks: Iterable[Callable[[Progress], object]] = ()
-    ) -> AnyA3C:
+    def learn(self: AnyA3C, steps: int, *, callback: Any = ()) -> AnyA3C:
         """Let the workers take at least so many more steps together."""
         require_count("the number of steps", steps, least=0)
         callbacks, begin, before, self.interrupted = (
-            tuple(callbacks),
+            (callback,) if callable(callback) else tuple(callback),
             time.perf_counter(),
             self.steps,
             False,
@@ -92,7 +88,7 @@ class A3C(A2C):
             shared.params[:], shared.squares[:] = flat, self._state["squares"]
             if self._normalizer is not None:
                 shared.moments[:] = self._normalizer.moments
-            crew = _Crew(
+            crew = _WorkerPool(
                 self, Path(name), [int(self._rng.integers(2**31)) for _ in range(self.workers)]
             )
             try:
@@ -136,7 +132,7 @@ class _Shared:
         return cls(folder, size, n_inputs, workers, "w+")
 
 
-class _Crew:
+class _WorkerPool:
     """The worker processes, and what they say."""
 
     def __init__(self, learner: A3C, folder: Path, seeds: list[int]) -> None:

@@ -1,4 +1,4 @@
-"""Copies of a Gymnasium environment, step by step, with the successor that each transition really led to."""
+"""TiledProcess of a Gymnasium environment, step by step, with the successor that each transition really led to."""
 
 from __future__ import annotations
 

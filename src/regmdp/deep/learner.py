@@ -6,7 +6,7 @@ import copy
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field, fields
 from os import PathLike
 from typing import Any, ClassVar, TypeVar
@@ -77,7 +77,7 @@ class Learner(ABC):
             τ h is what it costs.
         seed: Of everything random. The same seed gives the same numbers on the same machine.
         discount: γ, from 0 to less than 1.
-        copies: Copies of the environment that take their steps together.
+        copies: TiledProcess of the environment that take their steps together.
         network: Of the policy.
 
     Raises:
@@ -134,9 +134,7 @@ class Learner(ABC):
 
     # ---- for those who use it ----
 
-    def learn(
-        self: AnyLearner, steps: int, *, callbacks: Iterable[Callable[[Progress], object]] = ()
-    ) -> AnyLearner:
+    def learn(self: AnyLearner, steps: int, *, callback: Any = ()) -> AnyLearner:
         """Take at least so many more steps in the environments, and learn from them.
 
         Ctrl-C, or a KeyboardInterrupt from a callback, ends it after the last complete iteration,
@@ -144,10 +142,10 @@ class Learner(ABC):
 
         Args:
             steps: Steps, counted over all copies.
-            callbacks: Functions called with a :class:`Progress` after each iteration.
+            callback: Functions called with a :class:`Progress` after each iteration.
         """
         require_count("the number of steps", steps, least=0)
-        callbacks = tuple(callbacks)
+        callbacks = (callback,) if callable(callback) else tuple(callback)
         begin, until, self.interrupted = time.perf_counter(), self.steps + steps, False
         try:
             while self.steps < until:

@@ -57,7 +57,7 @@ class Searched(NamedTuple):
 
 
 def line_search(
-    judge: Callable[[Float[Array, " n"]], tuple[Array, Array]],
+    assess: Callable[[Float[Array, " n"]], tuple[Array, Array]],
     params: Float[Array, " n"],
     step: Float[Array, " n"],
     radius: float,
@@ -66,7 +66,7 @@ def line_search(
     """Halve a step until it gains something and stays within the radius; if it never does, the parameters are as they were.
 
     Args:
-        judge: From (n,) parameters to the gain over the present ones and the divergence from them.
+        assess: From (n,) parameters to the gain over the present ones and the divergence from them.
         params: (n,) the present parameters.
         step: (n,) step to try first.
         radius: The largest divergence allowed.
@@ -75,7 +75,7 @@ def line_search(
 
     def attempt(state: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
         count, *_ = state
-        gain, divergence = judge(params + 0.5**count * step)
+        gain, divergence = assess(params + 0.5**count * step)
         return count + 1, jnp.isfinite(gain) & (gain > 0) & (divergence <= radius), gain, divergence
 
     nothing = jnp.zeros((), params.dtype)

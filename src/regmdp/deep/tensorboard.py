@@ -28,7 +28,7 @@ class TensorBoard:
         >>> import tempfile
         >>> from regmdp.deep import A2C, TensorBoard
         >>> with tempfile.TemporaryDirectory() as folder, TensorBoard(folder) as board:
-        ...     steps = A2C("CartPole-v1", seed=0).learn(200, callbacks=[board]).steps
+        ...     steps = A2C("CartPole-v1", seed=0).learn(200, callback=board).steps
     """
 
     def __init__(self, folder: str | PathLike[str]) -> None:

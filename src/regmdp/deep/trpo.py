@@ -91,7 +91,7 @@ def improved(learner: TRPO, policy: Any, batch: Batch) -> tuple[Any, Searched]:
     def objective(params: Array) -> Array:
         return gain_of(learner, outputs(params), batch)
 
-    def judge(candidate: Array) -> tuple[Array, Array]:
+    def assess(candidate: Array) -> tuple[Array, Array]:
         return objective(candidate) - now, jnp.mean(
             learner.head.divergence(batch.xi, outputs(candidate))
         )
@@ -105,5 +105,5 @@ def improved(learner: TRPO, policy: Any, batch: Batch) -> tuple[Any, Searched]:
     now, gradient = jax.value_and_grad(objective)(params)
     direction = conjugate_gradient(product, gradient, learner.conjugate_steps)
     length = jnp.sqrt(2.0 * learner.radius / jnp.maximum(direction @ product(direction), 1e-20))
-    searched = line_search(judge, params, length * direction, learner.radius, learner.halvings)
+    searched = line_search(assess, params, length * direction, learner.radius, learner.halvings)
     return unravel(searched.params), searched

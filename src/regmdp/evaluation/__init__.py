@@ -4,16 +4,16 @@ from regmdp.evaluation.base import Chain, Evaluation
 from regmdp.evaluation.direct import Direct
 from regmdp.evaluation.exact import Exact
 from regmdp.evaluation.generative import Empirical, GenerativeModel
-from regmdp.evaluation.growing import Growing
+from regmdp.evaluation.growing import GeometricSamples
 from regmdp.evaluation.krylov import Krylov
 from regmdp.evaluation.linear import LinearEvaluation, System
 from regmdp.evaluation.monte_carlo import MonteCarlo
 from regmdp.evaluation.noisy import Noisy
-from regmdp.evaluation.perturbed import Perturbed, Vanishing
+from regmdp.evaluation.perturbed import DecayingEntropy, Perturbed
 from regmdp.evaluation.rates import LearningRate, Polynomial, Rescaled
 from regmdp.evaluation.replay import Buffer, CertaintyEquivalence, Replay
 from regmdp.evaluation.rollouts import Rollouts
-from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials, copied
+from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, copied
 from regmdp.evaluation.sweeps import Sweeps
 from regmdp.evaluation.td import TD, SynchronousTD
 from regmdp.evaluation.visitation import occupancy, visits
@@ -23,13 +23,14 @@ __all__ = [
     "Buffer",
     "CertaintyEquivalence",
     "Chain",
+    "DecayingEntropy",
     "Direct",
     "Empirical",
     "Estimate",
     "Evaluation",
     "Exact",
     "GenerativeModel",
-    "Growing",
+    "GeometricSamples",
     "Krylov",
     "LearningRate",
     "LinearEvaluation",
@@ -40,12 +41,11 @@ __all__ = [
     "Replay",
     "Rescaled",
     "Rollouts",
+    "RunBatch",
     "SampledEvaluation",
     "Sweeps",
     "SynchronousTD",
     "System",
-    "Trials",
-    "Vanishing",
     "copied",
     "occupancy",
     "visits",

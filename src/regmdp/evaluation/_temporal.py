@@ -10,7 +10,7 @@ from regmdp._internal.arrays import Array, Bool, Float, Int
 from regmdp._internal.errors import SolverError
 from regmdp.evaluation._walkers import require_finite
 from regmdp.evaluation.rates import LearningRate
-from regmdp.evaluation.sampled import Estimate, Trials, value_of
+from regmdp.evaluation.sampled import Estimate, RunBatch, value_of
 from regmdp.regularizers import Regularizer
 
 __all__ = ["ActionValues", "Continuation", "require_target"]
@@ -46,7 +46,11 @@ class Continuation:
     cost: Float[np.ndarray, " NS"]
 
     def __init__(
-        self, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], optimal: bool
+        self,
+        trials: RunBatch,
+        regularizer: Regularizer,
+        policy: Float[Array, "NS A"],
+        optimal: bool,
     ) -> None:
         self._regularizer, self._optimal = regularizer, optimal
         self._available = None if trials.all_available else trials.available
@@ -75,7 +79,7 @@ class Continuation:
         available = None if self._available is None else self._available[some]
         return np.asarray(self._regularizer.at(some).maximum(q[some], available))
 
-    def value(self, trials: Trials, q: Float[np.ndarray, "NS A"]) -> Float[np.ndarray, " NS"]:
+    def value(self, trials: RunBatch, q: Float[np.ndarray, "NS A"]) -> Float[np.ndarray, " NS"]:
         """(N·S, A) action values -> (N·S,) what all states are worth."""
         if not self._optimal:
             return value_of(trials, self._regularizer, self._policy, q)
@@ -101,7 +105,7 @@ class ActionValues:
 
     def __init__(
         self,
-        trials: Trials,
+        trials: RunBatch,
         rate: LearningRate,
         before: Estimate | None,
         visits: Int[np.ndarray, " NSA"] | None = None,
@@ -144,7 +148,9 @@ class ActionValues:
         self.visits[flat] += 1
         return step.reshape(pair.shape), hits.reshape(pair.shape)
 
-    def estimate(self, trials: Trials, worth: Continuation, samples: int, memory: Any) -> Estimate:
+    def estimate(
+        self, trials: RunBatch, worth: Continuation, samples: int, memory: Any
+    ) -> Estimate:
         """Return what has been learned."""
         q = self.q if trials.all_available else np.where(trials.available, self.q, -np.inf)
         return Estimate(q, worth.value(trials, q), samples, memory=memory)

@@ -53,7 +53,7 @@ class Chain:
         """S."""
         return int(self.rows.shape[0])
 
-    def ahead(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
+    def propagate(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         r"""(S,) value -> (S,) \(\gamma P_\pi V\)."""
         moved = self.rows @ value
         moved *= self.discount
@@ -63,7 +63,7 @@ class Chain:
         self, value: Float[Array, " S"], rewards: Float[Array, " S"]
     ) -> Float[np.ndarray, " S"]:
         """(S,) value and (S,) rewards of one step -> (S,) what is missing in V = rewards + γ P V."""
-        return rewards + self.ahead(value) - value
+        return rewards + self.propagate(value) - value
 
 
 class Evaluation(ABC):

@@ -11,11 +11,11 @@ import scipy
 
 from regmdp._internal.arrays import Array, Float, Int
 from regmdp._internal.errors import SampleError, SingularError, SolverError
-from regmdp.evaluation.growing import Growing, samples_at
-from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials, require_count, value_of
-from regmdp.mdp import MDP, Frame
+from regmdp.evaluation.growing import GeometricSamples, samples_at
+from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, require_count, value_of
+from regmdp.mdp import MDP, DecisionProcess
 from regmdp.regularizers import Regularizer
-from regmdp.samples import Simulator, Streams, TableSimulator
+from regmdp.samples import RandomStreams, Simulator, TableSimulator
 
 __all__ = ["GenerativeModel"]
 
@@ -59,7 +59,7 @@ class GenerativeModel(SampledEvaluation):
     there W is multiplied by the width of a confidence set for the whole row.
 
     Args:
-        samples: n, how often each pair is drawn: a number, or :class:`Growing`, for more and more
+        samples: n, how often each pair is drawn: a number, or :class:`GeometricSamples`, for more and more
             from iteration to iteration.
         reuse: Whether the model that was drawn in the first iteration serves in all.
         confidence: 1 - β of the bound.
@@ -82,32 +82,32 @@ class GenerativeModel(SampledEvaluation):
         distribution".
     """
 
-    samples: int | Growing
+    samples: int | GeometricSamples
     reuse: bool = False
     confidence: float = 0.95
 
     def __post_init__(self) -> None:
-        if not isinstance(self.samples, Growing):
+        if not isinstance(self.samples, GeometricSamples):
             require_count("the number of samples of a pair", self.samples)
         elif self.reuse:
             raise SolverError(
                 "samples that are reused are drawn once, in the first iteration: give their "
-                "number, not Growing"
+                "number, not GeometricSamples"
             )
         if not 0.0 < self.confidence < 1.0:
             raise SolverError(f"the confidence must be between 0 and 1, not {self.confidence}")
 
-    def check(self, source: Frame, regularizer: Regularizer) -> None:
+    def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         if not isinstance(source, MDP | Simulator):
             raise SampleError(
                 f"a generative model is an MDP or a simulator, not {type(source).__name__}"
             )
-        if isinstance(self.samples, Growing):
+        if isinstance(self.samples, GeometricSamples):
             self.samples.check(source)
 
     def __call__(
         self,
-        trials: Trials,
+        trials: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
         before: Estimate | None,
@@ -125,7 +125,7 @@ class GenerativeModel(SampledEvaluation):
         )
 
     def _error(
-        self, trials: Trials, regularizer: Regularizer, samples: int
+        self, trials: RunBatch, regularizer: Regularizer, samples: int
     ) -> Float[np.ndarray, " N"] | None:
         """Return the (N,) bound on ‖Q̂ - Q‖ that holds with the confidence in one iteration, in each run."""
         simulator, discount = trials.simulator, trials.discount
@@ -174,7 +174,7 @@ class GenerativeModel(SampledEvaluation):
         )
 
 
-def empirical(simulator: Simulator, streams: Streams, samples: int) -> Empirical:
+def empirical(simulator: Simulator, streams: RandomStreams, samples: int) -> Empirical:
     """Draw every available pair n times in each run."""
     n_states, size, runs = simulator.n_states, simulator.available.size, len(streams)
     pairs = np.flatnonzero(simulator.available.ravel())
@@ -202,7 +202,7 @@ def empirical(simulator: Simulator, streams: Streams, samples: int) -> Empirical
 
 
 def _asked(
-    simulator: Simulator, pairs: Int[Array, " p"], streams: Streams, samples: int
+    simulator: Simulator, pairs: Int[Array, " p"], streams: RandomStreams, samples: int
 ) -> tuple[Float[np.ndarray, "N SA"], Int[np.ndarray, " k"], Float[np.ndarray, "N k"]]:
     """Draw from any simulator: the mean rewards, and what :meth:`Table.frequencies` returns."""
     n_states, runs = simulator.n_states, len(streams)
@@ -229,7 +229,7 @@ def _asked(
 
 
 def model_q(
-    model: Empirical, trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"]
+    model: Empirical, trials: RunBatch, regularizer: Regularizer, policy: Float[Array, "NS A"]
 ) -> Float[np.ndarray, "NS A"]:
     """(N·S, A) policies -> (N·S, A) their action values in the empirical models of the runs; -inf at unavailable pairs."""
     available = None if trials.all_available else trials.available

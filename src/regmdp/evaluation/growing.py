@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from regmdp._internal.errors import SolverError
 from regmdp.evaluation.sampled import require_count
-from regmdp.mdp import Frame
+from regmdp.mdp import DecisionProcess
 
-__all__ = ["Growing", "period", "samples_at"]
+__all__ = ["GeometricSamples", "period", "samples_at"]
 
 
 @dataclass(frozen=True)
-class Growing:
+class GeometricSamples:
     r"""Numbers of samples of a pair that grow in periods, \(n_k = \lceil n_0 c^{\lfloor k/l \rfloor} \rceil\) in iteration k.
 
     Args:
@@ -28,7 +28,7 @@ class Growing:
 
     Examples:
         >>> import regmdp as rm
-        >>> growing = rm.evaluation.Growing(initial=10, every=2)
+        >>> growing = rm.evaluation.GeometricSamples(initial=10, every=2)
         >>> [growing.at(iteration, discount=0.9) for iteration in range(5)]
         [10, 10, 40, 40, 160]
     """
@@ -46,7 +46,7 @@ class Growing:
         if self.every is not None:
             require_count("the number of iterations of a period", self.every)
 
-    def check(self, frame: Frame) -> None:
+    def check(self, frame: DecisionProcess) -> None:
         """Check that the periods are defined for this model.
 
         Raises:
@@ -69,6 +69,8 @@ def period(discount: float, factor: float) -> int:
     return max(1, math.ceil(-math.log(factor) / math.log(discount)))
 
 
-def samples_at(samples: int | Growing, iteration: int, discount: float) -> int:
+def samples_at(samples: int | GeometricSamples, iteration: int, discount: float) -> int:
     """Return a number of samples in some iteration; a plain number is the same in all."""
-    return samples.at(iteration, discount) if isinstance(samples, Growing) else int(samples)
+    return (
+        samples.at(iteration, discount) if isinstance(samples, GeometricSamples) else int(samples)
+    )

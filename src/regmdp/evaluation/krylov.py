@@ -54,7 +54,7 @@ class _KrylovSystem:
     def _solve(self, chain: Chain, b: np.ndarray, value: np.ndarray, accuracy: float) -> np.ndarray:
         n = b.size
         operator: Any = _solvers().LinearOperator(
-            (n, n), matvec=lambda x: x - chain.ahead(x), dtype=np.float64
+            (n, n), matvec=lambda x: x - chain.propagate(x), dtype=np.float64
         )
         residual = chain.residual(value, b)
         size = float(np.max(np.abs(residual)))

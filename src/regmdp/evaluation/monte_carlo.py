@@ -15,8 +15,8 @@ from regmdp.evaluation._walkers import (
     require_horizon,
     require_patience,
 )
-from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials, require_count, value_of
-from regmdp.mdp import MDP, Frame
+from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, require_count, value_of
+from regmdp.mdp import MDP, DecisionProcess
 from regmdp.regularizers import Regularizer
 from regmdp.samples import Simulator
 
@@ -77,7 +77,7 @@ class MonteCarlo(SampledEvaluation):
         require_count("the number of episodes of a pair", self.episodes)
         require_horizon(self.horizon)
 
-    def check(self, source: Frame, regularizer: Regularizer) -> None:
+    def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         if not isinstance(source, MDP | Simulator):
             raise SampleError(
                 "MonteCarlo begins episodes in any state and action, which needs an MDP or a "
@@ -86,7 +86,7 @@ class MonteCarlo(SampledEvaluation):
 
     def __call__(
         self,
-        trials: Trials,
+        trials: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
         before: Estimate | None,

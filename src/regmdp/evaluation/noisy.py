@@ -11,8 +11,8 @@ from regmdp import bellman
 from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SolverError
 from regmdp.evaluation.exact import Exact
-from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials, value_of
-from regmdp.mdp import MDP, Frame
+from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, value_of
+from regmdp.mdp import MDP, DecisionProcess
 from regmdp.regularizers import Regularizer
 
 __all__ = ["Noisy"]
@@ -55,7 +55,7 @@ class Noisy(SampledEvaluation):
                 f"{self.kind!r}"
             )
 
-    def check(self, source: Frame, regularizer: Regularizer) -> None:
+    def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         if not isinstance(source, MDP):
             raise SolverError(
                 f"exact values with errors added need an MDP, not {type(source).__name__}"
@@ -63,7 +63,7 @@ class Noisy(SampledEvaluation):
 
     def __call__(
         self,
-        trials: Trials,
+        trials: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
         before: Estimate | None,
@@ -85,7 +85,7 @@ class Noisy(SampledEvaluation):
         return Estimate(q, value_of(trials, regularizer, policy, q), 0, error=error)
 
     def _errors(
-        self, trials: Trials, policy: Float[Array, "NS A"], q: Float[Array, "NS A"]
+        self, trials: RunBatch, policy: Float[Array, "NS A"], q: Float[Array, "NS A"]
     ) -> Float[np.ndarray, "NS A"]:
         """Return (N·S, A) errors in [-1, 1]."""
         if self.kind == "adversarial":

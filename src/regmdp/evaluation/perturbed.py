@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SolverError
 from regmdp.evaluation.growing import period
-from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials
-from regmdp.mdp import Frame
+from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation
+from regmdp.mdp import DecisionProcess
 from regmdp.regularizers import Regularizer, Shannon
 
-__all__ = ["Perturbed", "Vanishing"]
+__all__ = ["DecayingEntropy", "Perturbed"]
 
 
 @dataclass(frozen=True)
-class Vanishing:
+class DecayingEntropy:
     r"""Shannon entropy with the temperature \(\tau_k = \tau_0 2^{-\lfloor k/l \rfloor}\) in iteration k.
 
     Here \(l = \lceil \log_\gamma \tfrac14 \rceil\). Up to a constant it is the divergence from the
@@ -34,7 +34,7 @@ class Vanishing:
                 f"the first temperature must be positive and finite, not {self.initial}"
             )
 
-    def check(self, frame: Frame, regularizer: Regularizer) -> None:
+    def check(self, frame: DecisionProcess, regularizer: Regularizer) -> None:
         """Check that there is no regularizer, and that the model is discounted.
 
         Raises:
@@ -75,15 +75,15 @@ class Perturbed(SampledEvaluation):
     """
 
     evaluation: SampledEvaluation
-    perturbation: Vanishing
+    perturbation: DecayingEntropy
 
-    def check(self, source: Frame, regularizer: Regularizer) -> None:
+    def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         self.perturbation.check(source, regularizer)
         self.evaluation.check(source, self.perturbation.at(0, source.discount))
 
     def __call__(
         self,
-        trials: Trials,
+        trials: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
         before: Estimate | None,

@@ -11,7 +11,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SolverError
-from regmdp.mdp import Frame
+from regmdp.mdp import DecisionProcess
 
 __all__ = ["LearningRate", "Polynomial", "Rescaled", "learning_rate"]
 
@@ -27,7 +27,7 @@ class LearningRate(ABC):
         """(…) numbers of earlier moves, and γ -> (…) step sizes in [0, 1]."""
 
     @abstractmethod
-    def check(self, frame: Frame) -> None:
+    def check(self, frame: DecisionProcess) -> None:
         """Check that the rule is defined for this model.
 
         Raises:
@@ -44,7 +44,7 @@ class Fixed(LearningRate):
     def __call__(self, visits: Array, discount: float) -> Float[np.ndarray, "*n"]:
         return np.full(np.shape(visits), self.value)
 
-    def check(self, frame: Frame) -> None:
+    def check(self, frame: DecisionProcess) -> None:
         """Take every model."""
 
 
@@ -67,7 +67,7 @@ class Rescaled(LearningRate):
     def __call__(self, visits: Array, discount: float) -> Float[np.ndarray, "*n"]:
         return 1.0 / (1.0 + (1.0 - discount) * np.asarray(visits))
 
-    def check(self, frame: Frame) -> None:
+    def check(self, frame: DecisionProcess) -> None:
         if frame.discount == 1.0:
             raise SolverError(
                 "without discount the steps 1/(1 + (1-γ)k) would never become smaller; use "
@@ -106,7 +106,7 @@ class Polynomial(LearningRate):
     def __call__(self, visits: Array, discount: float) -> Float[np.ndarray, "*n"]:
         return (1.0 + np.asarray(visits)) ** -float(self.power)
 
-    def check(self, frame: Frame) -> None:
+    def check(self, frame: DecisionProcess) -> None:
         """Take every model."""
 
 
@@ -130,7 +130,7 @@ def as_learning_rate(step_size: Any) -> LearningRate | None:
     return Fixed(float(step_size))
 
 
-def learning_rate(step_size: Any, frame: Frame) -> LearningRate:
+def learning_rate(step_size: Any, frame: DecisionProcess) -> LearningRate:
     """Return the learning rate for a model: ``Rescaled()`` by default, and ``Polynomial()`` if it is not discounted.
 
     Raises:

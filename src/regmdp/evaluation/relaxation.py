@@ -65,6 +65,6 @@ def relax(
             break
         # the residual of x + r is γ P r
         value += residual
-        residual = chain.ahead(residual)
+        residual = chain.propagate(residual)
     value += shift
     return Relaxed(value, rate, done)

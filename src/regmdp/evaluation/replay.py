@@ -13,9 +13,9 @@ from regmdp.evaluation._temporal import ActionValues, Continuation, require_targ
 from regmdp.evaluation._walkers import Chooser, require_finite
 from regmdp.evaluation.generative import DENSE, Empirical, model_q
 from regmdp.evaluation.rates import LearningRate, as_learning_rate, learning_rate
-from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials, require_count, value_of
+from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, require_count, value_of
 from regmdp.evaluation.td import explored, require_fraction, require_walk
-from regmdp.mdp import Frame
+from regmdp.mdp import DecisionProcess
 from regmdp.regularizers import Regularizer
 from regmdp.samples import Log, Walk
 
@@ -38,7 +38,7 @@ class CertaintyEquivalence(SampledEvaluation):
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, rng = rm.models.garnet(5, 2, 2, discount=0.9, rng=0), np.random.default_rng(0)
-        >>> data = rm.samples.Dataset.of_episodes(
+        >>> data = rm.samples.Dataset.from_episodes(
         ...     mdp, rm.uniform_policy(mdp), episodes=50, max_steps=40, rng=rng
         ... )
         >>> log = rm.samples.Log.like(mdp, data)
@@ -53,12 +53,12 @@ class CertaintyEquivalence(SampledEvaluation):
         Sutton & Barto 2018, *Reinforcement Learning*, section 6.3: what batch TD(0) converges to.
     """
 
-    def check(self, source: Frame, regularizer: Regularizer) -> None:
+    def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         require_log(source).require_seen()
 
     def __call__(
         self,
-        trials: Trials,
+        trials: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
         before: Estimate | None,
@@ -106,7 +106,7 @@ class Replay(SampledEvaluation):
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, rng = rm.models.garnet(5, 2, 2, discount=0.9, rng=0), np.random.default_rng(0)
-        >>> data = rm.samples.Dataset.of_episodes(
+        >>> data = rm.samples.Dataset.from_episodes(
         ...     mdp, rm.uniform_policy(mdp), episodes=50, max_steps=40, rng=rng
         ... )
         >>> log = rm.samples.Log.like(mdp, data)
@@ -133,13 +133,13 @@ class Replay(SampledEvaluation):
         require_target(self.target, TARGETS)
         as_learning_rate(self.step_size)
 
-    def check(self, source: Frame, regularizer: Regularizer) -> None:
+    def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         require_log(source).require_seen()
         learning_rate(self.step_size, source)
 
     def __call__(
         self,
-        trials: Trials,
+        trials: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
         before: Estimate | None,
@@ -274,13 +274,13 @@ class Buffer(SampledEvaluation):
         as_learning_rate(self.step_size)
         require_fraction("the exploration", self.exploration)
 
-    def check(self, source: Frame, regularizer: Regularizer) -> None:
+    def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         require_walk(source)
         learning_rate(self.step_size, source)
 
     def __call__(
         self,
-        trials: Trials,
+        trials: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
         before: Estimate | None,
@@ -330,7 +330,7 @@ def learn_from(
     values.move(pair, reward + discount * np.where(ended, 0.0, worth(values.q, after)))
 
 
-def require_log(source: Frame) -> Log:
+def require_log(source: DecisionProcess) -> Log:
     """Check that a source is a log, and return it.
 
     Raises:

@@ -18,8 +18,8 @@ from regmdp.evaluation._walkers import (
     require_horizon,
     require_patience,
 )
-from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials, require_count, value_of
-from regmdp.mdp import MDP, Frame
+from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, require_count, value_of
+from regmdp.mdp import MDP, DecisionProcess
 from regmdp.regularizers import Regularizer
 from regmdp.samples import Episodic, Simulator, Step
 
@@ -148,7 +148,7 @@ class Rollouts(SampledEvaluation):
         require_count("the number of episodes", self.episodes)
         require_horizon(self.horizon)
 
-    def check(self, source: Frame, regularizer: Regularizer) -> None:
+    def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         if not isinstance(source, MDP | Simulator | Episodic):
             raise SampleError(
                 "Rollouts follow a policy in an MDP, a simulator or an environment, not in "
@@ -157,7 +157,7 @@ class Rollouts(SampledEvaluation):
 
     def __call__(
         self,
-        trials: Trials,
+        trials: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
         before: Estimate | None,
@@ -195,7 +195,7 @@ class Rollouts(SampledEvaluation):
             memory=prices.known | visited.any(axis=1),
         )
 
-    def _stopped(self, trials: Trials, policy: Float[Array, "NS A"], prices: Prices) -> Sums:
+    def _stopped(self, trials: RunBatch, policy: Float[Array, "NS A"], prices: Prices) -> Sums:
         """Draw one sample an episode, in states distributed as the occupancy."""
         walkers = _walkers(trials, busy_walkers(self.episodes))
         choose, ours, discount, n_actions = (
@@ -236,7 +236,7 @@ class Rollouts(SampledEvaluation):
             phase = np.where(done | over | (phase == IDLE), IDLE, behind)
             fresh = walkers.renew(step, phase > IDLE)
 
-    def _whole(self, trials: Trials, policy: Float[Array, "NS A"], prices: Prices) -> Sums:
+    def _whole(self, trials: RunBatch, policy: Float[Array, "NS A"], prices: Prices) -> Sums:
         """Use every step of every episode, up to the horizon."""
         choose, discount, n_actions = Chooser(policy), trials.discount, trials.n_actions
         together = min(self.episodes, max(1, KEPT // (self.horizon or 128)))
@@ -290,7 +290,7 @@ class _Walkers(ABC):
 class _Simulated(_Walkers):
     """Walkers of a simulator: whoever is idle begins anew at once."""
 
-    def __init__(self, trials: Trials, count: int) -> None:
+    def __init__(self, trials: RunBatch, count: int) -> None:
         self._simulator, self._begin, self._go = (
             trials.simulator,
             trials.streams.branch(),
@@ -326,7 +326,7 @@ class _Simulated(_Walkers):
 class _Walking(_Walkers):
     """Walkers of an environment, which begin anew only when it says so."""
 
-    def __init__(self, trials: Trials, count: int) -> None:
+    def __init__(self, trials: RunBatch, count: int) -> None:
         assert isinstance(trials.source, Episodic)
         self._walk = trials.source.walk(trials.source.walkers or count, trials.streams.branch())
         self.state = self._walk.state
@@ -342,7 +342,7 @@ class _Walking(_Walkers):
         return np.asarray(over if resting is None else over & ~resting)
 
 
-def _walkers(trials: Trials, count: int) -> _Walkers:
+def _walkers(trials: RunBatch, count: int) -> _Walkers:
     """Begin M episodes in each run; an environment may insist on an M of its own."""
     return (
         _Walking(trials, count)
@@ -351,7 +351,7 @@ def _walkers(trials: Trials, count: int) -> _Walkers:
     )
 
 
-def _income(trials: Trials, prices: Prices, step: Step) -> Float[np.ndarray, "N M"]:
+def _income(trials: RunBatch, prices: Prices, step: Step) -> Float[np.ndarray, "N M"]:
     """Return the (N, M) rewards, with what would have come after where an episode was cut off."""
     if not step.cut.any():
         return step.reward
@@ -360,7 +360,10 @@ def _income(trials: Trials, prices: Prices, step: Step) -> Float[np.ndarray, "N 
 
 
 def _prices(
-    trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], before: Estimate | None
+    trials: RunBatch,
+    regularizer: Regularizer,
+    policy: Float[Array, "NS A"],
+    before: Estimate | None,
 ) -> Prices:
     """Return what the evaluation needs to know besides the samples."""
     available = None if trials.all_available else trials.available

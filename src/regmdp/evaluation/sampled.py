@@ -10,14 +10,14 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Float, Int
 from regmdp._internal.errors import SampleError, SolverError
-from regmdp.mdp import MDP, Copies, Frame
+from regmdp.mdp import MDP, DecisionProcess, TiledProcess
 from regmdp.regularizers import Regularizer
-from regmdp.samples import Episodic, SimulatedWalk, Simulator, Streams, Walk, as_simulator
+from regmdp.samples import Episodic, RandomStreams, SimulatedWalk, Simulator, Walk, as_simulator
 
-__all__ = ["Estimate", "SampledEvaluation", "Trials", "copied"]
+__all__ = ["Estimate", "RunBatch", "SampledEvaluation", "copied"]
 
 
-class Trials(Copies):
+class RunBatch(TiledProcess):
     """N independent runs side by side, on copies of the same source of samples: state s of run i is ``i * S + s``.
 
     Args:
@@ -31,12 +31,12 @@ class Trials(Copies):
         streams: As given.
     """
 
-    source: Frame
+    source: DecisionProcess
     count: int
     size: int
-    streams: Streams
+    streams: RandomStreams
 
-    def __init__(self, source: Frame, streams: Streams) -> None:
+    def __init__(self, source: DecisionProcess, streams: RandomStreams) -> None:
         super().__init__(source, len(streams))
         fields = self._fields
         fields["source"], fields["streams"], fields["count"], fields["size"] = (
@@ -95,7 +95,7 @@ class Trials(Copies):
         return np.reshape(array, (self.count, self.size, *np.shape(array)[1:]))
 
 
-def copied(regularizer: Regularizer, frame: Frame, count: int) -> Regularizer:
+def copied(regularizer: Regularizer, frame: DecisionProcess, count: int) -> Regularizer:
     """Return the regularizer of several copies of a frame."""
     return (
         regularizer
@@ -137,7 +137,7 @@ class SampledEvaluation(ABC):
     exact = False
 
     @abstractmethod
-    def check(self, source: Frame, regularizer: Regularizer) -> None:
+    def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         """Check that it can draw from this source.
 
         Raises:
@@ -148,7 +148,7 @@ class SampledEvaluation(ABC):
     @abstractmethod
     def __call__(
         self,
-        trials: Trials,
+        trials: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
         before: Estimate | None,
@@ -164,7 +164,10 @@ class SampledEvaluation(ABC):
 
 
 def value_of(
-    trials: Frame, regularizer: Regularizer, policy: Float[Array, "NS A"], q: Float[Array, "NS A"]
+    trials: DecisionProcess,
+    regularizer: Regularizer,
+    policy: Float[Array, "NS A"],
+    q: Float[Array, "NS A"],
 ) -> Float[np.ndarray, " NS"]:
     """(N·S, A) policies and action values -> (N·S,) values ⟨π, Q⟩ - τ h(π)."""
     available = None if trials.all_available else trials.available

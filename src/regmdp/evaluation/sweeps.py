@@ -47,5 +47,5 @@ class Sweeps(Evaluation):
         chain, rewards = equation(mdp, regularizer, policy)
         value = np.asarray(guess)
         for _ in range(self.count):
-            value = rewards + chain.ahead(value)
+            value = rewards + chain.propagate(value)
         return value

@@ -24,11 +24,11 @@ from regmdp._internal.errors import SampleError, SolverError
 from regmdp.evaluation._temporal import ActionValues, Continuation, Target, require_target
 from regmdp.evaluation._walkers import Chooser
 from regmdp.evaluation.rates import LearningRate, as_learning_rate, learning_rate
-from regmdp.evaluation.sampled import Estimate, SampledEvaluation, Trials, require_count
-from regmdp.mdp import MDP, Frame
+from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, require_count
+from regmdp.mdp import MDP, DecisionProcess
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import Regularizer
-from regmdp.samples import Episodic, Simulator, Streams, Walk
+from regmdp.samples import Episodic, RandomStreams, Simulator, Walk
 
 __all__ = ["TD", "SynchronousTD"]
 
@@ -44,12 +44,12 @@ class Walked:
 
 
 @dataclass(frozen=True, eq=False)
-class Swept:
+class _SweepResult:
     """(N·S·A,) how often each pair has been moved, and the streams from which actions and outcomes are drawn."""
 
     visits: Int[np.ndarray, " NSA"]
-    actions: Streams
-    outcomes: Streams
+    actions: RandomStreams
+    outcomes: RandomStreams
 
 
 @dataclass(frozen=True)
@@ -132,13 +132,13 @@ class TD(SampledEvaluation):
                 "take expected ones"
             )
 
-    def check(self, source: Frame, regularizer: Regularizer) -> None:
+    def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         require_walk(source)
         learning_rate(self.step_size, source)
 
     def __call__(
         self,
-        trials: Trials,
+        trials: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
         before: Estimate | None,
@@ -218,7 +218,7 @@ class SynchronousTD(SampledEvaluation):
         require_target(self.target, TARGETS)
         as_learning_rate(self.step_size)
 
-    def check(self, source: Frame, regularizer: Regularizer) -> None:
+    def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         if not isinstance(source, MDP | Simulator):
             raise SampleError(
                 "SynchronousTD draws any pair, which needs an MDP or a simulator, not "
@@ -228,7 +228,7 @@ class SynchronousTD(SampledEvaluation):
 
     def __call__(
         self,
-        trials: Trials,
+        trials: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
         before: Estimate | None,
@@ -263,7 +263,9 @@ class SynchronousTD(SampledEvaluation):
                 ahead = worth(values.q, after)
             values.move(pair, outcome.reward + discount * np.where(outcome.ended, 0.0, ahead))
         samples = (0 if before is None else before.samples) + self.sweeps * pairs.size
-        return values.estimate(trials, worth, samples, Swept(values.visits, actions, outcomes))
+        return values.estimate(
+            trials, worth, samples, _SweepResult(values.visits, actions, outcomes)
+        )
 
 
 class Traces:
@@ -275,7 +277,7 @@ class Traces:
         walkers: M.
     """
 
-    def __init__(self, trials: Trials, trace: float, walkers: int) -> None:
+    def __init__(self, trials: RunBatch, trace: float, walkers: int) -> None:
         pairs = trials.size * trials.n_actions
         self._shape = (trials.count, pairs)
         self._fading = trials.discount * trace
@@ -333,7 +335,7 @@ def require_fraction(name: str, value: object) -> None:
         raise SolverError(f"{name} must be between 0 and 1, not {value!r}")
 
 
-def require_walk(source: Frame) -> None:
+def require_walk(source: DecisionProcess) -> None:
     """Check that a source can be followed.
 
     Raises:
@@ -347,7 +349,7 @@ def require_walk(source: Frame) -> None:
 
 
 def explored(
-    trials: Trials, regularizer: Regularizer, policy: Float[Array, "NS A"], share: float
+    trials: RunBatch, regularizer: Regularizer, policy: Float[Array, "NS A"], share: float
 ) -> Float[Array, "NS A"]:
     """(N·S, A) policies -> (N·S, A) their mixtures with the uniform one."""
     return (

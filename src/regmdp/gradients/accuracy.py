@@ -16,7 +16,7 @@ import numpy as np
 
 from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Bool, Float
-from regmdp.certificates import judge
+from regmdp.certificates import bound_values
 from regmdp.regularizers import Regularizer, SeparableRegularizer, Sum
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Accuracy:
         mdp, regularizer = linear.mdp, linear.regularizer
         correction = linear.system.solve(linear.best - linear.value, np.zeros(mdp.n_states))
         polished = linear.value + correction
-        bounds = judge(mdp, regularizer, None, polished)
+        bounds = bound_values(mdp, regularizer, None, polished)
         radius = float(
             np.max(
                 np.maximum(bounds.upper - linear.value, linear.value - bounds.lower), initial=0.0

@@ -6,7 +6,7 @@ from regmdp.improvement.greedy import Greedy, Mixture, greedy_policy
 from regmdp.improvement.homotopic import HomotopicMirrorDescent
 from regmdp.improvement.lookahead import Lookahead
 from regmdp.improvement.mirror_descent import MirrorDescent
-from regmdp.improvement.perturbed import Contracting, PerturbedDescent
+from regmdp.improvement.perturbed import GeometricSteps, PerturbedDescent
 from regmdp.improvement.softmax_gradient import FisherNaturalGradient, SoftmaxGradient, advantage
 from regmdp.improvement.step_sizes import (
     Adaptive,
@@ -22,10 +22,10 @@ __all__ = [
     "Adaptive",
     "Candidate",
     "Constant",
-    "Contracting",
     "DualAveraging",
     "FisherNaturalGradient",
     "Geometric",
+    "GeometricSteps",
     "Greedy",
     "Homotopic",
     "HomotopicMirrorDescent",

@@ -14,10 +14,10 @@ from regmdp._internal.arrays import Array, Bool, Float, write
 from regmdp._internal.errors import SolverError
 from regmdp.bellman import Block
 from regmdp.evaluation import System
-from regmdp.mdp import MDP, Frame
+from regmdp.mdp import MDP, DecisionProcess
 from regmdp.regularizers import Regularizer
 
-__all__ = ["Candidate", "Improved", "Improvement", "look_ahead"]
+__all__ = ["Candidate", "Improved", "Improvement", "improve_blockwise"]
 
 Result = TypeVar("Result")
 
@@ -80,11 +80,13 @@ class Improvement(ABC):
     memoryless: ClassVar[bool] = False
 
     @abstractmethod
-    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    def __call__(
+        self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
+    ) -> Improved:
         """Return a better policy."""
 
     @abstractmethod
-    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
+    def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
         """Check that the improvement is defined for this problem.
 
         Raises:
@@ -93,7 +95,7 @@ class Improvement(ABC):
 
     @abstractmethod
     def dual(
-        self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]
+        self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> Float[np.ndarray, "S A"] | None:
         """(S, A) start policy -> (S, A) its dual variable; None if the improvement keeps none.
 
@@ -102,8 +104,8 @@ class Improvement(ABC):
         """
 
 
-def look_ahead(
-    mdp: Frame,
+def improve_blockwise(
+    mdp: DecisionProcess,
     regularizer: Regularizer,
     candidate: Candidate,
     rule: Callable[[Block, Bool[Array, "b A"] | None], tuple[Array, Array]],
@@ -142,7 +144,10 @@ def _allowed(block: Block) -> Bool[Array, "b A"] | None:
 
 
 def over_action_values(
-    mdp: Frame, regularizer: Regularizer, candidate: Candidate, work: Callable[[Block], Result]
+    mdp: DecisionProcess,
+    regularizer: Regularizer,
+    candidate: Candidate,
+    work: Callable[[Block], Result],
 ) -> list[Result]:
     """Apply some work to the action values of a candidate, block by block, in no order."""
     if candidate.q is not None:

@@ -21,7 +21,7 @@ from regmdp.improvement.base import (
     Candidate,
     Improved,
     below_best,
-    look_ahead,
+    improve_blockwise,
     mirror_map,
     normalised,
 )
@@ -34,7 +34,7 @@ from regmdp.improvement.step_sizes import (
     fixed_step,
     require_step_within,
 )
-from regmdp.mdp import Frame
+from regmdp.mdp import DecisionProcess
 from regmdp.regularizers import KL, Regularizer, Shannon, Unregularized
 
 __all__ = ["DualAveraging", "NaturalGradient", "averaged"]
@@ -98,10 +98,10 @@ class DualAveraging(Stepping):
     def mirror(self, regularizer: Regularizer) -> Regularizer:
         return regularizer
 
-    def largest(self, mdp: Frame, regularizer: Regularizer) -> float:
+    def largest(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
         return math.inf
 
-    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
+    def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
         if isinstance(regularizer, Unregularized):
             raise SolverError(
                 "GPMD measures its steps by the regularizer, and there is none; use PMD or NPG, or "
@@ -116,11 +116,13 @@ class DualAveraging(Stepping):
             )
 
     def dual(
-        self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]
+        self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> Float[np.ndarray, "S A"]:
         return interior_dual(mdp, regularizer, regularizer, policy)
 
-    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    def __call__(
+        self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
+    ) -> Improved:
         dual = candidate.dual
         assert dual is not None
         step = self.step_size(mdp, regularizer, candidate, self)
@@ -137,7 +139,7 @@ class DualAveraging(Stepping):
                 block.regularizer, xi, allowed, candidate.policy[block.states], goal
             ), xi
 
-        return look_ahead(mdp, regularizer, candidate, rule, step)
+        return improve_blockwise(mdp, regularizer, candidate, rule, step)
 
 
 @dataclass(frozen=True)
@@ -166,11 +168,11 @@ class NaturalGradient(Stepping):
     def mirror(self, regularizer: Regularizer) -> Regularizer:
         return self._entropy if isinstance(regularizer, Unregularized) else regularizer
 
-    def largest(self, mdp: Frame, regularizer: Regularizer) -> float:
+    def largest(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
         temperature = regularizer.max_temperature
         return (1.0 - mdp.discount) / temperature if temperature > 0 else math.inf
 
-    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
+    def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
         require_discount(mdp, "natural policy gradient")
         if not isinstance(regularizer, Unregularized | Shannon | KL):
             raise SolverError(
@@ -180,11 +182,13 @@ class NaturalGradient(Stepping):
         require_step_within(self, mdp, regularizer, "(1-γ)/τ")
 
     def dual(
-        self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]
+        self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> Float[np.ndarray, "S A"]:
         return interior_dual(mdp, regularizer, self.mirror(regularizer), policy)
 
-    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    def __call__(
+        self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
+    ) -> Improved:
         dual = candidate.dual
         assert dual is not None
         step = self.step_size(mdp, regularizer, candidate, self)
@@ -197,4 +201,4 @@ class NaturalGradient(Stepping):
             xi = averaged(dual[block.states], block.q, allowed, inverse, temperature)
             return mirror_map(mirror.at(block.states), xi, allowed), xi
 
-        return look_ahead(mdp, regularizer, candidate, rule, step)
+        return improve_blockwise(mdp, regularizer, candidate, rule, step)

@@ -7,7 +7,7 @@ import numpy as np
 from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SolverError
 from regmdp.improvement.base import normalised
-from regmdp.mdp import Frame
+from regmdp.mdp import DecisionProcess
 from regmdp.mdp.transitions import state_blocks
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer
@@ -16,7 +16,7 @@ __all__ = ["interior_dual", "require_discount", "require_interior"]
 
 
 def interior_dual(
-    mdp: Frame, regularizer: Regularizer, mirror: Regularizer, policy: Float[Array, "S A"]
+    mdp: DecisionProcess, regularizer: Regularizer, mirror: Regularizer, policy: Float[Array, "S A"]
 ) -> Float[np.ndarray, "S A"]:
     """(S, A) policy -> (S, A) a subgradient of the mirror map there, -inf at pairs that are not permitted.
 
@@ -34,7 +34,9 @@ def interior_dual(
     return dual
 
 
-def require_interior(mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> None:
+def require_interior(
+    mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
+) -> None:
     """Check that a policy gives every permitted pair a positive probability.
 
     Raises:
@@ -50,7 +52,7 @@ def require_interior(mdp: Frame, regularizer: Regularizer, policy: Float[Array, 
         )
 
 
-def require_discount(mdp: Frame, method: str) -> None:
+def require_discount(mdp: DecisionProcess, method: str) -> None:
     """Check that the model is discounted."""
     if not mdp.discount < 1.0:
         raise SolverError(

@@ -11,8 +11,8 @@ from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp._internal.errors import SolverError
 from regmdp.bellman import Block
-from regmdp.improvement.base import Candidate, Improved, Improvement, look_ahead
-from regmdp.mdp import MDP, Frame
+from regmdp.improvement.base import Candidate, Improved, Improvement, improve_blockwise
+from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.structure import ending_policy
 from regmdp.policies import permitted
@@ -27,13 +27,17 @@ class Greedy(Improvement):
 
     memoryless = True
 
-    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    def __call__(
+        self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
+    ) -> Improved:
         return _best(mdp, regularizer, candidate)
 
-    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
+    def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
         """Take every problem."""
 
-    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> None:
+    def dual(
+        self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
+    ) -> None:
         """Return None: it keeps no dual variable."""
 
 
@@ -65,7 +69,9 @@ class Mixture(Improvement):
                 f"{self.share!r}"
             )
 
-    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    def __call__(
+        self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
+    ) -> Improved:
         improved = _best(mdp, regularizer, candidate)
         share = float(self.share)
         # at β = 1 this is the greedy policy to the last bit
@@ -76,14 +82,16 @@ class Mixture(Improvement):
             share,
         )
 
-    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
+    def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
         """Take every problem."""
 
-    def dual(self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]) -> None:
+    def dual(
+        self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
+    ) -> None:
         """Return None: it keeps no dual variable."""
 
 
-def _best(mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
+def _best(mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate) -> Improved:
     """Return the greedy policy of a candidate."""
     if isinstance(mdp, MDP) and candidate.q is None:
         return greedy_policy(mdp, regularizer, candidate.value)
@@ -91,7 +99,7 @@ def _best(mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improve
     def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
         return block.regularizer.maximiser(block.q, block.available), np.zeros(block.q.shape)
 
-    return look_ahead(mdp, regularizer, candidate, rule, None)._replace(dual=None)
+    return improve_blockwise(mdp, regularizer, candidate, rule, None)._replace(dual=None)
 
 
 def greedy_policy(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) -> Improved:

@@ -14,7 +14,7 @@ from regmdp.improvement.base import (
     Candidate,
     Improved,
     below_best,
-    look_ahead,
+    improve_blockwise,
     mirror_map,
     normalised,
 )
@@ -26,7 +26,7 @@ from regmdp.improvement.step_sizes import (
     as_step_size,
     require_finite_step,
 )
-from regmdp.mdp import Frame
+from regmdp.mdp import DecisionProcess
 from regmdp.regularizers import Regularizer, Shannon, Unregularized
 
 __all__ = ["HomotopicMirrorDescent"]
@@ -56,10 +56,10 @@ class HomotopicMirrorDescent(Stepping):
     def mirror(self, regularizer: Regularizer) -> Regularizer:
         return Shannon(temperature=1.0)
 
-    def largest(self, mdp: Frame, regularizer: Regularizer) -> float:
+    def largest(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
         return math.inf
 
-    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
+    def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
         if not 0.0 < mdp.discount < 1.0:
             raise SolverError(
                 "homotopic policy mirror descent needs a discount strictly between 0 and 1, not "
@@ -73,11 +73,13 @@ class HomotopicMirrorDescent(Stepping):
         require_finite_step(self, mdp, regularizer)
 
     def dual(
-        self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]
+        self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> Float[np.ndarray, "S A"]:
         return interior_dual(mdp, regularizer, self.mirror(regularizer), policy)
 
-    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    def __call__(
+        self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
+    ) -> Improved:
         dual = candidate.dual
         assert dual is not None
         step = self.step_size(mdp, regularizer, candidate, self)
@@ -92,4 +94,4 @@ class HomotopicMirrorDescent(Stepping):
                 moved = normalised(mdp.discount * moved, allowed)
             return mirror_map(mirror, moved, allowed), moved
 
-        return look_ahead(mdp, regularizer, candidate, rule, step)
+        return improve_blockwise(mdp, regularizer, candidate, rule, step)

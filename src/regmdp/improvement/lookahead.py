@@ -10,7 +10,7 @@ from regmdp import bellman
 from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SolverError
 from regmdp.improvement.base import Candidate, Improved, Improvement
-from regmdp.mdp import MDP, Frame
+from regmdp.mdp import MDP, DecisionProcess
 from regmdp.regularizers import Regularizer
 
 __all__ = ["Lookahead"]
@@ -37,7 +37,9 @@ class Lookahead(Improvement):
                 f"the depth of a lookahead must be an integer, 1 or more, not {self.depth!r}"
             )
 
-    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    def __call__(
+        self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
+    ) -> Improved:
         if not isinstance(mdp, MDP):
             raise SolverError(
                 "looking several steps ahead needs a model whose transition probabilities are known"
@@ -50,10 +52,10 @@ class Lookahead(Improvement):
         )
         return improved if self.depth == 1 else improved._replace(backup=backups[1])
 
-    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
+    def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
         self.improvement.check(mdp, regularizer)
 
     def dual(
-        self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]
+        self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> Float[np.ndarray, "S A"] | None:
         return self.improvement.dual(mdp, regularizer, policy)

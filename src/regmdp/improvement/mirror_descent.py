@@ -18,7 +18,7 @@ from regmdp.improvement.base import (
     Candidate,
     Improved,
     below_best,
-    look_ahead,
+    improve_blockwise,
     mirror_map,
     normalised,
 )
@@ -26,7 +26,7 @@ from regmdp.improvement.dual_averaging import averaged
 from regmdp.improvement.duals import interior_dual
 from regmdp.improvement.kl_prox import kl_prox
 from regmdp.improvement.step_sizes import Stepping, StepSize, as_step_size, require_finite_step
-from regmdp.mdp import Frame
+from regmdp.mdp import DecisionProcess
 from regmdp.regularizers import KL, Regularizer, Shannon, Unregularized
 from regmdp.regularizers.base import with_temperature
 
@@ -63,19 +63,21 @@ class MirrorDescent(Stepping):
     def mirror(self, regularizer: Regularizer) -> Regularizer:
         return self.potential
 
-    def largest(self, mdp: Frame, regularizer: Regularizer) -> float:
+    def largest(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
         return math.inf
 
-    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
+    def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
         self.potential.check(mdp.available)
         require_finite_step(self, mdp, regularizer)
 
     def dual(
-        self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]
+        self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> Float[np.ndarray, "S A"]:
         return interior_dual(mdp, regularizer, self._divergence(regularizer), policy)
 
-    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    def __call__(
+        self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
+    ) -> Improved:
         divergence = self._divergence(regularizer)
         if not divergence.steep:  # the step starts from the policy, not from what has been averaged
             candidate = replace(candidate, dual=self.dual(mdp, regularizer, candidate.policy))
@@ -95,7 +97,7 @@ class MirrorDescent(Stepping):
                 return mirror_map(psi, moved, allowed), moved
             return _proximal(h, psi, xi, block, allowed, step)
 
-        return look_ahead(mdp, regularizer, candidate, rule, step)
+        return improve_blockwise(mdp, regularizer, candidate, rule, step)
 
     def _divergence(self, regularizer: Regularizer) -> Regularizer:
         """Return the mirror map, or another one with the same divergence that fits the regularizer better."""

@@ -8,25 +8,25 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SolverError
-from regmdp.evaluation.perturbed import Vanishing
+from regmdp.evaluation.perturbed import DecayingEntropy
 from regmdp.improvement.base import Candidate, Improved, Improvement
 from regmdp.improvement.mirror_descent import MirrorDescent
 from regmdp.improvement.step_sizes import LARGEST, Constant, Stepping, StepSize
-from regmdp.mdp import Frame
+from regmdp.mdp import DecisionProcess
 from regmdp.regularizers import Regularizer
 
-__all__ = ["Contracting", "PerturbedDescent"]
+__all__ = ["GeometricSteps", "PerturbedDescent"]
 
 
 @dataclass(frozen=True)
-class Contracting(StepSize):
+class GeometricSteps(StepSize):
     r"""The step size with \(1 + \eta \tau = 1/\gamma\), with which policy mirror descent contracts by γ an iteration.
 
     Where the temperature differs from state to state it is the smallest one that counts.
 
     Examples:
         >>> import regmdp as rm
-        >>> algorithm = rm.algorithms.PMD(step_size=rm.algorithms.Contracting())
+        >>> algorithm = rm.algorithms.PMD(step_size=rm.algorithms.GeometricSteps())
         >>> rm.solve(rm.models.chain(5), rm.SquaredL2(0.1), algorithm).status.word
         'converged'
 
@@ -36,11 +36,15 @@ class Contracting(StepSize):
 
     growing = False
 
-    def check(self, mdp: Frame) -> None:
+    def check(self, mdp: DecisionProcess) -> None:
         require_proper_discount(mdp)
 
     def __call__(
-        self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping
+        self,
+        mdp: DecisionProcess,
+        regularizer: Regularizer,
+        candidate: Candidate,
+        improvement: Stepping,
     ) -> float:
         coldest = float(np.min(regularizer.temperature))
         if coldest == 0.0:
@@ -62,17 +66,19 @@ class PerturbedDescent(Improvement):
         Lan 2023, Mathematical Programming 198, "Policy mirror descent for reinforcement learning".
     """
 
-    perturbation: Vanishing
+    perturbation: DecayingEntropy
 
-    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
+    def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
         self.perturbation.check(mdp, regularizer)
 
     def dual(
-        self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]
+        self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> Float[np.ndarray, "S A"] | None:
         return MirrorDescent(Constant(1.0)).dual(mdp, self.perturbation.at(0, mdp.discount), policy)
 
-    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    def __call__(
+        self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
+    ) -> Improved:
         entropy = self.perturbation.at(candidate.iteration, mdp.discount)
         step = contracting_step(mdp.discount, float(entropy.temperature))
         return MirrorDescent(Constant(step))(mdp, entropy, candidate)
@@ -83,7 +89,7 @@ def contracting_step(discount: float, temperature: float) -> float:
     return min((1.0 - discount) / (discount * temperature), LARGEST)
 
 
-def require_proper_discount(mdp: Frame) -> None:
+def require_proper_discount(mdp: DecisionProcess) -> None:
     """Check that the discount is neither 0 nor 1.
 
     Raises:

@@ -24,7 +24,7 @@ from regmdp.improvement.base import (
     Candidate,
     Improved,
     below_best,
-    look_ahead,
+    improve_blockwise,
     mirror_map,
     normalised,
 )
@@ -36,7 +36,7 @@ from regmdp.improvement.step_sizes import (
     fixed_step,
     require_step_within,
 )
-from regmdp.mdp import MDP, Frame
+from regmdp.mdp import MDP, DecisionProcess
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer, Shannon, Unregularized
 
@@ -93,7 +93,7 @@ class SoftmaxGradient(Stepping):
     def mirror(self, regularizer: Regularizer) -> Regularizer:
         return SOFTMAX
 
-    def largest(self, mdp: Frame, regularizer: Regularizer) -> float:
+    def largest(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
         r"""Return the inverse of the smoothness constant, \((1-\gamma)^3/(8R + \tau(4 + 8 \log A))\), R the range of the rewards.
 
         References:
@@ -121,16 +121,18 @@ class SoftmaxGradient(Stepping):
             )
         return (1.0 - mdp.discount) ** 3 / curvature
 
-    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
+    def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
         fixed_step(self, mdp, regularizer)
         _require_finite(mdp, regularizer)
 
     def dual(
-        self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]
+        self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> Float[np.ndarray, "S A"]:
         return interior_dual(mdp, regularizer, SOFTMAX, policy)
 
-    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    def __call__(
+        self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
+    ) -> Improved:
         logits = candidate.dual
         assert logits is not None
         step = self.step_size(mdp, regularizer, candidate, self)
@@ -155,7 +157,7 @@ class SoftmaxGradient(Stepping):
             )
             return mirror_map(SOFTMAX, moved, allowed), moved
 
-        return look_ahead(mdp, regularizer, candidate, rule, step)
+        return improve_blockwise(mdp, regularizer, candidate, rule, step)
 
 
 @dataclass(frozen=True)
@@ -184,21 +186,23 @@ class FisherNaturalGradient(Stepping):
     def mirror(self, regularizer: Regularizer) -> Regularizer:
         return SOFTMAX
 
-    def largest(self, mdp: Frame, regularizer: Regularizer) -> float:
+    def largest(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
         temperature = regularizer.max_temperature
         return (1.0 - mdp.discount) / temperature if temperature > 0 else math.inf
 
-    def check(self, mdp: Frame, regularizer: Regularizer) -> None:
+    def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
         require_discount(mdp, "natural policy gradient")
         _require_finite(mdp, regularizer)
         require_step_within(self, mdp, regularizer, "(1-γ)/τ")
 
     def dual(
-        self, mdp: Frame, regularizer: Regularizer, policy: Float[Array, "S A"]
+        self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> Float[np.ndarray, "S A"]:
         return interior_dual(mdp, regularizer, SOFTMAX, policy)
 
-    def __call__(self, mdp: Frame, regularizer: Regularizer, candidate: Candidate) -> Improved:
+    def __call__(
+        self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
+    ) -> Improved:
         logits = candidate.dual
         assert logits is not None
         step = self.step_size(mdp, regularizer, candidate, self)
@@ -225,10 +229,10 @@ class FisherNaturalGradient(Stepping):
             )
             return mirror_map(SOFTMAX, moved, allowed), moved
 
-        return look_ahead(mdp, regularizer, candidate, rule, step)
+        return improve_blockwise(mdp, regularizer, candidate, rule, step)
 
 
-def _known(mdp: Frame) -> MDP:
+def _known(mdp: DecisionProcess) -> MDP:
     """Return the model, if it is one whose transition probabilities are known."""
     if not isinstance(mdp, MDP):
         raise SolverError(
@@ -239,13 +243,13 @@ def _known(mdp: Frame) -> MDP:
     return mdp
 
 
-def _visits(mdp: Frame, candidate: Candidate) -> Float[np.ndarray, " S"]:
+def _visits(mdp: DecisionProcess, candidate: Candidate) -> Float[np.ndarray, " S"]:
     """Return the (S,) expected discounted number of visits to each state under the policy."""
     system = candidate.system or Exact().prepare(Chain.of(_known(mdp), candidate.policy))
     return np.maximum(system.solve_transposed(mdp.initial), 0.0)
 
 
-def _require_finite(mdp: Frame, regularizer: Regularizer) -> None:
+def _require_finite(mdp: DecisionProcess, regularizer: Regularizer) -> None:
     """Check that h is finite all over the interior of the simplex, where gradient steps on logits may go."""
     allowed = permitted(mdp, regularizer)
     counts = np.maximum(allowed.sum(axis=1, keepdims=True), 1)

@@ -14,7 +14,7 @@ from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
 from regmdp._internal.errors import SolverError
 from regmdp.bellman import Block
 from regmdp.improvement.base import Candidate, Improvement, over_action_values
-from regmdp.mdp import Copies, Frame
+from regmdp.mdp import DecisionProcess, TiledProcess
 from regmdp.regularizers import Regularizer, Shannon
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "as_step_size",
 ]
 
-#: Growing step sizes stop growing here; the steps are greedy long before.
+#: GeometricSamples step sizes stop growing here; the steps are greedy long before.
 LARGEST = 1e250
 
 
@@ -39,7 +39,7 @@ class StepSize(ABC):
     growing: bool
 
     @abstractmethod
-    def check(self, mdp: Frame) -> None:
+    def check(self, mdp: DecisionProcess) -> None:
         """Check that the rule is defined for this model.
 
         Raises:
@@ -48,7 +48,11 @@ class StepSize(ABC):
 
     @abstractmethod
     def __call__(
-        self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping
+        self,
+        mdp: DecisionProcess,
+        regularizer: Regularizer,
+        candidate: Candidate,
+        improvement: Stepping,
     ) -> float:
         """Return the step size of the next improvement."""
 
@@ -63,7 +67,7 @@ class Stepping(Improvement):
         """Return the mirror map: its Bregman divergence is what a step is measured by."""
 
     @abstractmethod
-    def largest(self, mdp: Frame, regularizer: Regularizer) -> float:
+    def largest(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
         """Return the largest step size of the theory; inf if there is none."""
 
 
@@ -93,11 +97,15 @@ class Constant(StepSize):
                 "the limit"
             )
 
-    def check(self, mdp: Frame) -> None:
+    def check(self, mdp: DecisionProcess) -> None:
         """Take every model."""
 
     def __call__(
-        self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping
+        self,
+        mdp: DecisionProcess,
+        regularizer: Regularizer,
+        candidate: Candidate,
+        improvement: Stepping,
     ) -> float:
         return float(self.value)
 
@@ -119,11 +127,15 @@ class Maximum(StepSize):
 
     growing = False
 
-    def check(self, mdp: Frame) -> None:
+    def check(self, mdp: DecisionProcess) -> None:
         """Take every model."""
 
     def __call__(
-        self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping
+        self,
+        mdp: DecisionProcess,
+        regularizer: Regularizer,
+        candidate: Candidate,
+        improvement: Stepping,
     ) -> float:
         return improvement.largest(mdp, regularizer)
 
@@ -163,7 +175,7 @@ class Geometric(StepSize):
                 f"the ratio of a geometric step size must be at least 1, not {self.ratio}"
             )
 
-    def check(self, mdp: Frame) -> None:
+    def check(self, mdp: DecisionProcess) -> None:
         if mdp.discount == 1.0 and (self.initial is None or self.ratio is None):
             raise SolverError(
                 "geometric step sizes follow from a discount below 1; for an undiscounted model "
@@ -171,7 +183,11 @@ class Geometric(StepSize):
             )
 
     def __call__(
-        self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping
+        self,
+        mdp: DecisionProcess,
+        regularizer: Regularizer,
+        candidate: Candidate,
+        improvement: Stepping,
     ) -> float:
         gamma = mdp.discount
         inverse = 1.0 / gamma if gamma > 0 else LARGEST
@@ -214,20 +230,24 @@ class Adaptive(StepSize):
     def __post_init__(self) -> None:
         Constant(self.initial)
 
-    def check(self, mdp: Frame) -> None:
+    def check(self, mdp: DecisionProcess) -> None:
         if mdp.discount == 1.0:
             raise SolverError(
                 "adaptive step sizes need a discount below 1; for an undiscounted model give a "
                 "number, or Geometric"
             )
-        if isinstance(mdp, Copies):
+        if isinstance(mdp, TiledProcess):
             raise SolverError(
                 "adaptive step sizes would join runs that are to be independent; give a number, or "
                 "Geometric"
             )
 
     def __call__(
-        self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping
+        self,
+        mdp: DecisionProcess,
+        regularizer: Regularizer,
+        candidate: Candidate,
+        improvement: Stepping,
     ) -> float:
         mirror = improvement.mirror(regularizer)
         dual = (
@@ -306,7 +326,7 @@ class Homotopic(StepSize):
         if self.initial is not None:
             Constant(self.initial)
 
-    def check(self, mdp: Frame) -> None:
+    def check(self, mdp: DecisionProcess) -> None:
         if not 0.0 < mdp.discount < 1.0:
             raise SolverError(
                 "homotopic step sizes need a discount strictly between 0 and 1, not "
@@ -314,14 +334,20 @@ class Homotopic(StepSize):
             )
 
     def __call__(
-        self, mdp: Frame, regularizer: Regularizer, candidate: Candidate, improvement: Stepping
+        self,
+        mdp: DecisionProcess,
+        regularizer: Regularizer,
+        candidate: Candidate,
+        improvement: Stepping,
     ) -> float:
         shrink = math.log(mdp.discount)
         initial = -2 * shrink if self.initial is None else math.log(self.initial)
         return _capped(initial - 2 * candidate.iteration * shrink)
 
 
-def fixed_step(improvement: Stepping, mdp: Frame, regularizer: Regularizer) -> float | None:
+def fixed_step(
+    improvement: Stepping, mdp: DecisionProcess, regularizer: Regularizer
+) -> float | None:
     """Check a step size, and return that of every iteration if it is the same in all: inf where the theory knows no largest one."""
     improvement.step_size.check(mdp)
     if improvement.step_size.growing:
@@ -330,7 +356,9 @@ def fixed_step(improvement: Stepping, mdp: Frame, regularizer: Regularizer) -> f
     return improvement.step_size(mdp, regularizer, nothing, improvement)
 
 
-def require_finite_step(improvement: Stepping, mdp: Frame, regularizer: Regularizer) -> None:
+def require_finite_step(
+    improvement: Stepping, mdp: DecisionProcess, regularizer: Regularizer
+) -> None:
     """Check that the step size is not the largest of a theory that knows none.
 
     Raises:
@@ -344,7 +372,7 @@ def require_finite_step(improvement: Stepping, mdp: Frame, regularizer: Regulari
 
 
 def require_step_within(
-    improvement: Stepping, mdp: Frame, regularizer: Regularizer, formula: str
+    improvement: Stepping, mdp: DecisionProcess, regularizer: Regularizer, formula: str
 ) -> None:
     """Check a step size against the largest one, where that is the end of its range.
 

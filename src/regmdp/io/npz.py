@@ -40,7 +40,7 @@ def save(mdp: MDP, path: str | PathLike[str]) -> None:
     """
     arrays: dict[str, np.ndarray] = {"rewards": mdp.rewards, "initial": mdp.initial}
     if mdp.transitions.storage == "dense":
-        arrays[DENSE] = mdp.to_sas()
+        arrays[DENSE] = mdp.to_array()
     else:
         rows = mdp.transitions.to_csr()
         arrays |= dict(zip(SPARSE, (rows.data, rows.indices, rows.indptr), strict=True))

@@ -62,7 +62,7 @@ def from_mdptoolbox(P: Any, R: Any, discount: float, **keywords: Any) -> MDP:
                 f"must be (S,) = ({n_states},), (S, A) = {(n_states, n_actions)} or (A, S, S) = "
                 f"{(n_actions, n_states, n_states)}"
             )
-    return MDP.from_ass(matrices, rewards, discount=discount, **keywords)
+    return MDP.from_action_matrices(matrices, rewards, discount=discount, **keywords)
 
 
 def to_mdptoolbox(mdp: MDP) -> tuple[list[sp.csr_array], Float[np.ndarray, "S A"]]:

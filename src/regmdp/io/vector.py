@@ -10,7 +10,7 @@ import numpy as np
 from regmdp._internal.arrays import Array, Bool, Float, Int
 from regmdp._internal.errors import MissingExtraError, ModelError, SampleError
 from regmdp.mdp.validation import checked_initial, set_outline
-from regmdp.samples import Episodic, Step, Streams, Walk
+from regmdp.samples import Episodic, RandomStreams, Step, Walk
 
 __all__ = ["Environment", "VectorWalk", "from_vector_env"]
 
@@ -49,7 +49,7 @@ class Environment(Episodic):
             f"discount {self.discount:g})"
         )
 
-    def walk(self, count: int, streams: Streams) -> VectorWalk:
+    def walk(self, count: int, streams: RandomStreams) -> VectorWalk:
         if len(streams) != 1:
             raise SampleError(
                 f"an environment serves one run at a time, and there are {len(streams)} "
@@ -235,7 +235,7 @@ def from_vector_env(
         Environment(8 × 16 states, 4 actions, discount 0.9)
         >>> algorithm = rm.algorithms.NPG(step_size=0.1, evaluation=rm.evaluation.Rollouts(50))
         >>> rm.learn(lake, None, algorithm, iterations=2, rng=np.random.default_rng(0))
-        Learned(1 run of 2 iterations and ... samples each)
+        LearningResult(1 run of 2 iterations and ... samples each)
 
     Reference:
         Towers et al., Gymnasium: a standard interface for reinforcement learning

@@ -1,15 +1,15 @@
 """The model: states, actions, transitions, rewards, and how an episode ends."""
 
-from regmdp.mdp.frame import Copies, Frame
+from regmdp.mdp.frame import DecisionProcess, TiledProcess
 from regmdp.mdp.mdp import MDP, initial_value
 from regmdp.mdp.transitions import DenseTransitions, SparseTransitions, Transitions
 
 __all__ = [
     "MDP",
-    "Copies",
+    "DecisionProcess",
     "DenseTransitions",
-    "Frame",
     "SparseTransitions",
+    "TiledProcess",
     "Transitions",
     "initial_value",
 ]

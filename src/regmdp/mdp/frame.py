@@ -10,10 +10,10 @@ import numpy as np
 
 from regmdp._internal.arrays import Bool, Float, frozen
 
-__all__ = ["Copies", "Frame"]
+__all__ = ["DecisionProcess", "TiledProcess"]
 
 
-class Frame(ABC):
+class DecisionProcess(ABC):
     """States, actions and discount, whatever the transitions are, known or only sampled.
 
     Attributes:
@@ -56,7 +56,7 @@ class Frame(ABC):
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class Copies(Frame):
+class TiledProcess(DecisionProcess):
     """Several copies of a frame side by side, one for each of several independent runs: state s of run i is ``i * S + s``.
 
     Args:
@@ -64,7 +64,7 @@ class Copies(Frame):
         count: How many copies.
     """
 
-    def __init__(self, frame: Frame, count: int) -> None:
+    def __init__(self, frame: DecisionProcess, count: int) -> None:
         fields = self._fields
         fields["n_states"], fields["n_actions"] = frame.n_states * count, frame.n_actions
         fields["discount"], fields["all_available"] = frame.discount, frame.all_available

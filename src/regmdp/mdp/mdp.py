@@ -12,7 +12,7 @@ import scipy
 
 from regmdp._internal.arrays import Array, Bool, Float, Int, frozen
 from regmdp.mdp import validation
-from regmdp.mdp.frame import Frame
+from regmdp.mdp.frame import DecisionProcess
 from regmdp.mdp.transitions import (
     DenseTransitions,
     Transitions,
@@ -23,7 +23,7 @@ from regmdp.mdp.transitions import (
 __all__ = ["MDP"]
 
 
-class MDP(Frame):
+class MDP(DecisionProcess):
     r"""A finite Markov decision process with rewards to be maximised.
 
     In state s the action a is paid r(s, a); then the episode ends with probability
@@ -110,7 +110,7 @@ class MDP(Frame):
         return cls(P, r, discount, **keywords)
 
     @classmethod
-    def from_ass(
+    def from_action_matrices(
         cls,
         P: Any,
         r: Any,
@@ -137,10 +137,10 @@ class MDP(Frame):
         Examples:
             >>> import numpy as np, regmdp as rm
             >>> stay, move = np.eye(2), np.eye(2)[::-1]
-            >>> mdp = rm.MDP.from_ass(
+            >>> mdp = rm.MDP.from_action_matrices(
             ...     [stay, move], np.array([[0.0, 0.0], [1.0, 0.0]]), discount=0.9
             ... )
-            >>> bool(np.all(mdp.to_sas()[:, 1] == move))
+            >>> bool(np.all(mdp.to_array()[:, 1] == move))
             True
         """
         rewards = validation.as_rewards(r)
@@ -343,11 +343,11 @@ class MDP(Frame):
         )
         return mdp
 
-    def to_sas(self) -> Float[np.ndarray, "S A S"]:
+    def to_array(self) -> Float[np.ndarray, "S A S"]:
         """Return the transitions as a new dense (S, A, S) array; rows of unavailable pairs are zero."""
         return self.transitions.to_dense()
 
-    def to_ass(self) -> list[scipy.sparse.csr_array]:
+    def to_action_matrices(self) -> list[scipy.sparse.csr_array]:
         """Return the transitions as A sparse matrices of shape (S, S)."""
         rows = self.transitions.to_csr()
         return [rows[action :: self.n_actions] for action in range(self.n_actions)]

@@ -50,7 +50,7 @@ class MixedRows(PolicyRows):
     def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         out = np.empty(self.shape[0])
         transitions, policy = self._transitions, self._policy
-        threads.over(
+        threads.parallel_map(
             transitions.blocks,
             lambda block: write(
                 block, (out, np.sum(policy[block] * transitions.expect(value, block), axis=-1))
@@ -77,7 +77,7 @@ class StackedRows(PolicyRows):
 
     def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         out = np.empty(self.shape[0])
-        threads.over(
+        threads.parallel_map(
             self._parts, lambda part: write(part[0], (out, part[1] @ value)), shared=self._shared
         )
         return out

@@ -107,14 +107,16 @@ class Transitions(ABC):
         """Return a SHA-256 of the stored arrays."""
         shared = self.n_stored >= SHARED_FROM
         return combined(
-            threads.over(self.pieces, lambda piece: hashes(self.arrays_of(piece)), shared=shared)
+            threads.parallel_map(
+                self.pieces, lambda piece: hashes(self.arrays_of(piece)), shared=shared
+            )
         )
 
     def row_sums(self) -> Float[np.ndarray, "S A"]:
         """Return the (S, A) sums of the rows."""
         sums = np.empty((self.n_states, self.n_actions), order="F")
         ones = np.ones(self.n_states)
-        threads.over(
+        threads.parallel_map(
             self.blocks,
             lambda block: write(block, (sums, self.expect(ones, block))),
             shared=self.shared,
@@ -159,7 +161,7 @@ class DenseTransitions(Transitions):
         self._rows = frozen(np.ascontiguousarray(action_state_state))
         self.n_actions, self.n_states, _ = self._rows.shape
         self.blocks = state_blocks(self.n_states, self.n_actions)
-        successors = threads.over(
+        successors = threads.parallel_map(
             list(self._rows),
             lambda rows: int(np.count_nonzero(rows, axis=-1).max()),
             shared=self._large,
@@ -196,7 +198,7 @@ class DenseTransitions(Transitions):
             slice(start, min(start + size, self.n_states))
             for start in range(0, self.n_states, size)
         ]
-        threads.over(
+        threads.parallel_map(
             parts,
             lambda states: write(states, (matrix, self._mixed(policy, states))),
             shared=self._large,
@@ -303,7 +305,7 @@ class SparseTransitions(Transitions):
 
     def _mixed(self, policy: Float[Array, "S A"]) -> list[scipy.sparse.csr_array]:
         """Return the rows of a policy, block by block."""
-        return threads.over(
+        return threads.parallel_map(
             self.blocks,
             lambda block: _mixed(self._rows_of(block), policy[block]),
             shared=self.shared,
@@ -417,7 +419,7 @@ def sparse_of_available(
 ) -> SparseTransitions:
     """Row matrix and its (S, A) row numbers -> sparse transitions without the rows of unavailable pairs."""
     rows, shape = with_empty_last_row(rows), index.shape
-    matrices = threads.over(
+    matrices = threads.parallel_map(
         state_blocks(*shape),
         lambda block: block_of(rows, np.where(available[block], index[block], -1)),
         shared=rows.nnz >= SHARED_FROM,

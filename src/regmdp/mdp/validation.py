@@ -14,7 +14,7 @@ import scipy
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Bool, Float, Int, frozen
 from regmdp._internal.errors import ModelError
-from regmdp.mdp.frame import Frame
+from regmdp.mdp.frame import DecisionProcess
 
 if TYPE_CHECKING:
     from regmdp.mdp.mdp import MDP
@@ -105,7 +105,7 @@ def as_dense(transitions: Any, shape: Shape) -> Float[np.ndarray, "S A S"]:
     if transitions.shape != expected:
         hint = ""
         if transitions.shape == (shape[1], shape[0], shape[0]):
-            hint = "; for one (S, S) matrix an action use MDP.from_ass"
+            hint = "; for one (S, S) matrix an action use MDP.from_action_matrices"
         raise ModelError(
             f"transitions must have shape (S, A, S) = {expected} to go with the rewards, not "
             f"{transitions.shape}{hint}"
@@ -117,14 +117,14 @@ def as_action_matrices(matrices: Any, shape: Shape) -> list[Any]:
     """Return A matrices, their number and shapes checked against the rewards'."""
     if scipy.sparse.issparse(matrices):
         raise ModelError(
-            "from_ass takes a sequence of A matrices of shape (S, S); a single sparse (S·A, S) "
+            "from_action_matrices takes a sequence of A matrices of shape (S, S); a single sparse (S·A, S) "
             "array goes to from_sas"
         )
     matrices = list(matrices)
     n_states, n_actions = shape
     if len(matrices) != n_actions:
         raise ModelError(
-            f"from_ass got {len(matrices)} matrices for rewards of shape (S, A) = {shape}; it "
+            f"from_action_matrices got {len(matrices)} matrices for rewards of shape (S, A) = {shape}; it "
             "takes one an action"
         )
     for action, matrix in enumerate(matrices):
@@ -317,7 +317,7 @@ def _bad_probability(mdp: MDP) -> str:
     )
 
 
-def checked_initial(frame: Frame, initial: Any) -> Float[np.ndarray, " S"]:
+def checked_initial(frame: DecisionProcess, initial: Any) -> Float[np.ndarray, " S"]:
     """Check the initial distribution, or make the default: uniform over the states that are not terminal."""
     if initial is None:
         return frozen(np.where(frame.terminal, 0.0, 1.0) / np.count_nonzero(~frame.terminal))
@@ -340,7 +340,7 @@ def checked_initial(frame: Frame, initial: Any) -> Float[np.ndarray, " S"]:
 
 
 def set_outline(
-    frame: Frame,
+    frame: DecisionProcess,
     shape: Shape,
     discount: Any,
     available: Any,

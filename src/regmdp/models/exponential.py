@@ -141,7 +141,7 @@ class ExponentialChain:
         initial: np.ndarray,
         labels: list[str],
     ) -> MDP:
-        return MDP.from_ass(
+        return MDP.from_action_matrices(
             transitions,
             rewards,
             discount=self.discount,

@@ -56,7 +56,7 @@ def queue(
         >>> mdp = rm.models.queue(capacity=2)
         >>> mdp
         MDP(3 states, 2 actions, 10 transitions (sparse), 5 available pairs, discount 0.99)
-        >>> mdp.to_sas()[1, 1]
+        >>> mdp.to_array()[1, 1]
         array([0.5, 0.1, 0.4])
 
     Reference:

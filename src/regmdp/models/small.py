@@ -146,7 +146,7 @@ def forest(
 
     Examples:
         >>> import regmdp as rm
-        >>> rm.models.forest().to_sas()[:, 0]
+        >>> rm.models.forest().to_array()[:, 0]
         array([[0.1, 0.9, 0. ],
                [0.1, 0. , 0.9],
                [0.1, 0. , 0.9]])

@@ -8,7 +8,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Bool, Float, Int
 from regmdp._internal.errors import SampleError
-from regmdp.mdp import Frame
+from regmdp.mdp import DecisionProcess
 from regmdp.samples import Dataset
 
 __all__ = ["Episodes"]
@@ -47,7 +47,7 @@ class Episodes:
     def of(
         cls,
         data: Dataset,
-        frame: Frame,
+        frame: DecisionProcess,
         policy: Float[np.ndarray, "S A"],
         discount: float,
         horizon: int | None,

@@ -10,7 +10,7 @@ import numpy as np
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SampleError, SolverError
 from regmdp.certificates import checked_confidence, checked_regularizer
-from regmdp.mdp import MDP, Frame
+from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.validation import as_discount
 from regmdp.off_policy.episodes import Episodes
 from regmdp.off_policy.estimators import ESTIMATORS, Task
@@ -47,7 +47,7 @@ class OffPolicyValue:
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, rng = rm.models.bandit(), np.random.default_rng(0)
-        >>> data = rm.samples.Dataset.of_episodes(mdp, rm.uniform_policy(mdp), 1000, 1, rng)
+        >>> data = rm.samples.Dataset.from_episodes(mdp, rm.uniform_policy(mdp), 1000, 1, rng)
         >>> result = rm.off_policy.evaluate(
         ...     data, np.array([[0.5, 0.5, 0.0]]), discount=0.0, reward_range=(0.1, 1.0)
         ... )
@@ -77,7 +77,7 @@ class OffPolicyValue:
         )
 
 
-class _Logged(Frame):
+class _Logged(DecisionProcess):
     """A frame of which nothing is known but its size."""
 
     def __init__(self, shape: tuple[int, int], discount: float) -> None:
@@ -96,7 +96,7 @@ def evaluate(
     regularizer: Regularizer | None = None,
     *,
     discount: float | None = None,
-    frame: Frame | None = None,
+    frame: DecisionProcess | None = None,
     method: str = "doubly-robust",
     interval: str = "finite-sample",
     confidence: float = 0.95,
@@ -160,7 +160,7 @@ def evaluate(
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp = rm.models.forest()
-        >>> data = rm.samples.Dataset.of_episodes(
+        >>> data = rm.samples.Dataset.from_episodes(
         ...     mdp, rm.uniform_policy(mdp), 2000, 30, np.random.default_rng(0)
         ... )
         >>> policy = np.array([[0.6, 0.4], [0.6, 0.4], [0.6, 0.4]])
@@ -226,7 +226,9 @@ def evaluate(
     )
 
 
-def _frame(data: Any, policy: Any, discount: float | None, frame: Frame | None) -> Frame:
+def _frame(
+    data: Any, policy: Any, discount: float | None, frame: DecisionProcess | None
+) -> DecisionProcess:
     """Return the frame, or one in which all actions exist in all states that the policy or the data know of."""
     if not isinstance(data, Dataset):
         raise SampleError(
@@ -242,7 +244,7 @@ def _frame(data: Any, policy: Any, discount: float | None, frame: Frame | None) 
     return _Logged(shape, as_discount(discount))
 
 
-def _range(frame: Frame | None, given: Any) -> tuple[float, float]:
+def _range(frame: DecisionProcess | None, given: Any) -> tuple[float, float]:
     """Return the lowest and the highest reward that there can be; infinite if not known."""
     if given is None:
         # the rewards of a model are expected ones, which says nothing about what is logged
@@ -267,7 +269,7 @@ def _range(frame: Frame | None, given: Any) -> tuple[float, float]:
     return least, most
 
 
-def _require_in_range(data: Dataset, frame: Frame, span: tuple[float, float]) -> None:
+def _require_in_range(data: Dataset, frame: DecisionProcess, span: tuple[float, float]) -> None:
     outside = (data.reward < span[0]) | (data.reward > span[1])
     if outside.any():
         row = int(np.argmax(outside))
@@ -280,7 +282,7 @@ def _require_in_range(data: Dataset, frame: Frame, span: tuple[float, float]) ->
 
 
 def _require_seen(
-    episodes: Episodes, frame: Frame, policy: Float[np.ndarray, "S A"], allowed: float
+    episodes: Episodes, frame: DecisionProcess, policy: Float[np.ndarray, "S A"], allowed: float
 ) -> None:
     """Check that the data contain what the policy does in the states that they visit."""
     data = episodes.data

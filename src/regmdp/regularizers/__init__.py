@@ -1,6 +1,6 @@
 """Convex regularizers of a policy, one file a family."""
 
-from regmdp.regularizers._limits import Limits
+from regmdp.regularizers._limits import ProbabilityBounds
 from regmdp.regularizers._responses import moved
 from regmdp.regularizers.barrier import LogBarrier
 from regmdp.regularizers.base import Regularizer
@@ -21,8 +21,8 @@ __all__ = [
     "Box",
     "CapBarrier",
     "Convex",
-    "Limits",
     "LogBarrier",
+    "ProbabilityBounds",
     "Regularizer",
     "Renyi",
     "Separable",

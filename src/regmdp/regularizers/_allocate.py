@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, array_namespace
-from regmdp.regularizers._limits import Limits
+from regmdp.regularizers._limits import ProbabilityBounds
 from regmdp.regularizers._roots import probabilities
-from regmdp.regularizers.separable import Slopes
+from regmdp.regularizers.separable import Derivatives
 
 __all__ = ["Terms", "allocate"]
 
@@ -35,7 +35,7 @@ class Terms:
         barrier: Whether φ is infinite at 0, so that no probability may be 0.
     """
 
-    slopes: Callable[[Array, Array], Slopes]
+    slopes: Callable[[Array, Array], Derivatives]
     barrier: bool
 
     def slope(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
@@ -44,7 +44,7 @@ class Terms:
 
 
 def allocate(
-    terms: Terms, y: Float[Array, "*batch A"], limits: Limits, *, limited: bool
+    terms: Terms, y: Float[Array, "*batch A"], limits: ProbabilityBounds, *, limited: bool
 ) -> Float[Array, "*batch A"]:
     """Return the (…, A) distribution within limits that maximises ⟨p, y⟩ - Σ φ(p).
 
@@ -101,7 +101,9 @@ def _with_straight(inverse: _Inverse, low: Array, high: Array, n_actions: int) -
     tied = straight & (threshold == jump[..., None]) & found[..., None]
     rest = xp.where(tied, inverse.limits.lower, p)
     crosses = xp.sum(rest, axis=-1) <= 1.0
-    there = Limits(rest, xp.where(tied, inverse.limits.upper, rest)).fill(xp.where(tied, 0.0, -1.0))
+    there = ProbabilityBounds(rest, xp.where(tied, inverse.limits.upper, rest)).fill(
+        xp.where(tied, 0.0, -1.0)
+    )
     between = probabilities(
         inverse,
         xp.where(crosses, jump, xp.minimum(jump, before)),
@@ -119,7 +121,9 @@ def _entry(array: Array, index: Array) -> Array:
 class _Inverse:
     """The probabilities as functions of λ; it remembers the last ones, where the next search starts."""
 
-    def __init__(self, terms: Terms, y: Float[Array, "*batch A"], limits: Limits) -> None:
+    def __init__(
+        self, terms: Terms, y: Float[Array, "*batch A"], limits: ProbabilityBounds
+    ) -> None:
         xp = array_namespace(y)
         self.terms, self.y, self.limits = terms, y, limits
         self.allowed = limits.upper > 0
@@ -160,7 +164,7 @@ class _Inverse:
         # to their upper limit
         most = xp.where(self.pole, 0.5 * (self.centre + most), most)
         threshold = self.y - self.terms.slope(xp.maximum(most, LEAST))
-        low, _ = Limits(self.limits.lower, most).marginal(
+        low, _ = ProbabilityBounds(self.limits.lower, most).marginal(
             xp.where(self.allowed, threshold, -xp.inf)
         )
         return xp.minimum(low, high), high

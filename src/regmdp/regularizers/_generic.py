@@ -7,7 +7,7 @@ import numpy as np
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp._internal.errors import RegularizerError
 from regmdp.regularizers._interior import LOWEST, maximise
-from regmdp.regularizers._limits import Limits, slack
+from regmdp.regularizers._limits import ProbabilityBounds, slack
 from regmdp.regularizers._smooth import Smooth
 from regmdp.regularizers.base import Regularizer, inner
 from regmdp.regularizers.separable import SeparableRegularizer
@@ -58,7 +58,7 @@ def generic_greedy(
     # a state without actions is a terminal one: any distribution will do
     allowed = allowed | ~allowed.any(axis=1, keepdims=True)
     claim = whole.rounding(scores.shape[1])
-    limits = (whole.limits or Limits(0.0, 1.0)).over(scores.shape, allowed, scores)
+    limits = (whole.limits or ProbabilityBounds(0.0, 1.0)).over(scores.shape, allowed, scores)
     scores = _relative(scores, limits, allowed)
     limits = _screened(whole, scores, limits, allowed, SLIGHT * claim)
     smooth = Smooth(parts, allowed & (np.asarray(limits.upper) > 0))
@@ -84,7 +84,7 @@ def generic_greedy(
 
 
 def _relative(
-    scores: Float[np.ndarray, "N A"], limits: Limits, allowed: Bool[np.ndarray, "N A"]
+    scores: Float[np.ndarray, "N A"], limits: ProbabilityBounds, allowed: Bool[np.ndarray, "N A"]
 ) -> Float[np.ndarray, "N A"]:
     """Return the (N, A) scores less that of the last action to get anything if h were 0: it is near there that h decides.
 
@@ -100,10 +100,10 @@ def _relative(
 def _screened(
     whole: Regularizer,
     scores: Float[np.ndarray, "N A"],
-    limits: Limits,
+    limits: ProbabilityBounds,
     allowed: Bool[np.ndarray, "N A"],
     slight: float,
-) -> Limits:
+) -> ProbabilityBounds:
     """Return the limits, and put those actions on one of them that are too far from where it is decided for h to matter.
 
     An action that is D below that point costs t D if it has the probability t. If h falls by less
@@ -121,7 +121,7 @@ def _screened(
     low, high = allowed & (scores < -FAR), allowed & (scores > FARTHEST)
     if not (low.any() or high.any()):
         return limits
-    screened = Limits(np.where(high, upper, lower), np.where(low, lower, upper))
+    screened = ProbabilityBounds(np.where(high, upper, lower), np.where(low, lower, upper))
     centre = np.asarray(screened.centre())
     little = np.where(low, 1.0 / np.where(low, -scores, 1.0), 0.0)
     with np.errstate(invalid="ignore"):
@@ -130,7 +130,7 @@ def _screened(
             centre * (1.0 - little.sum(axis=1, keepdims=True)) + little, allowed
         )
     possible = (np.isfinite(value) & (fall <= slight))[:, None]
-    return Limits(
+    return ProbabilityBounds(
         np.where(possible, screened.lower, lower), np.where(possible, screened.upper, upper)
     )
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from regmdp._internal.arrays import Array, Float
-from regmdp.regularizers._limits import Limits
+from regmdp.regularizers._limits import ProbabilityBounds
 from regmdp.regularizers._smooth import Smooth
 
 __all__ = ["LOWEST", "maximise"]
@@ -37,7 +37,10 @@ LEAST = 1e-300
 
 
 def maximise(
-    function: Smooth, y: Float[np.ndarray, "N A"], limits: Limits, goal: Float[np.ndarray, " N"]
+    function: Smooth,
+    y: Float[np.ndarray, "N A"],
+    limits: ProbabilityBounds,
+    goal: Float[np.ndarray, " N"],
 ) -> tuple[Float[np.ndarray, "N A"], Float[np.ndarray, " N"]]:
     """Maximise ⟨p, y⟩ - h(p) in each row, over the distributions within limits.
 
@@ -63,7 +66,7 @@ class _Search:
         level: (N,) the multiplier of the condition that the probabilities sum to 1.
     """
 
-    def __init__(self, function: Smooth, y: Array, limits: Limits, goal: Array) -> None:
+    def __init__(self, function: Smooth, y: Array, limits: ProbabilityBounds, goal: Array) -> None:
         self.function, self.limits, self.goal = function, limits, goal
         # that no probability exceeds 1 need not be said: they sum to 1
         self.lower, self.upper = (

@@ -9,11 +9,11 @@ import numpy as np
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._internal.errors import RegularizerError
 
-__all__ = ["Limits", "require_feasible", "slack"]
+__all__ = ["ProbabilityBounds", "require_feasible", "slack"]
 
 
 @dataclass(frozen=True, eq=False)
-class Limits:
+class ProbabilityBounds:
     """The distributions with lower ≤ p ≤ upper.
 
     Attributes:
@@ -26,7 +26,7 @@ class Limits:
 
     def over(
         self, shape: tuple[int, ...], allowed: Bool[Array, "*batch A"] | None, like: Array
-    ) -> Limits:
+    ) -> ProbabilityBounds:
         """Return the limits as arrays of a shape, 0 where an action is not allowed; where none is, they limit nothing.
 
         Args:
@@ -40,16 +40,18 @@ class Limits:
             for limit in (self.lower, self.upper)
         )
         if allowed is None:
-            return Limits(lower, upper)
+            return ProbabilityBounds(lower, upper)
         some = xp.any(allowed, axis=-1, keepdims=True)
-        return Limits(
+        return ProbabilityBounds(
             xp.where(allowed, lower, 0.0), xp.where(allowed, upper, xp.where(some, 0.0, 1.0))
         )
 
-    def intersection(self, other: Limits) -> Limits:
+    def intersection(self, other: ProbabilityBounds) -> ProbabilityBounds:
         """Return the limits that both set."""
         xp = array_namespace(self.lower, self.upper, other.lower, other.upper)
-        return Limits(xp.maximum(self.lower, other.lower), xp.minimum(self.upper, other.upper))
+        return ProbabilityBounds(
+            xp.maximum(self.lower, other.lower), xp.minimum(self.upper, other.upper)
+        )
 
     def fill(self, y: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         """(…, A) scores -> (…, A) the distribution within the limits that maximises ⟨p, y⟩: each action in turn, best first."""
@@ -105,7 +107,7 @@ def slack(n_actions: int) -> float:
 
 
 def require_feasible(
-    limits: Limits,
+    limits: ProbabilityBounds,
     available: Bool[np.ndarray, "S A"],
     allowed: Bool[np.ndarray, "S A"],
     cost: Float[np.ndarray, " S"],

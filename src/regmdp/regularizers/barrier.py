@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
 from regmdp.regularizers._roots import probabilities
 from regmdp.regularizers.base import checked_temperature
-from regmdp.regularizers.separable import SeparableRegularizer, Slopes, log
+from regmdp.regularizers.separable import Derivatives, SeparableRegularizer, log
 
 __all__ = ["LogBarrier", "finite"]
 
@@ -42,10 +42,12 @@ class LogBarrier(SeparableRegularizer):
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         return -log(p)
 
-    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
+    def slopes(
+        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+    ) -> Derivatives:
         xp = array_namespace(p)
         inverse = xp.where(p > 0, 1.0 / xp.where(p > 0, p, 1.0), xp.inf)
-        return Slopes(-inverse, inverse, -inverse)
+        return Derivatives(-inverse, inverse, -inverse)
 
     def greedy(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None

@@ -17,7 +17,7 @@ import numpy as np
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._internal.errors import RegularizerError
 from regmdp.regularizers import defaults
-from regmdp.regularizers._limits import Limits, require_feasible
+from regmdp.regularizers._limits import ProbabilityBounds, require_feasible
 from regmdp.regularizers._responses import by_differences
 
 __all__ = ["Regularizer"]
@@ -131,7 +131,7 @@ class Regularizer(ABC):
         return available
 
     @property
-    def limits(self) -> Limits | None:
+    def limits(self) -> ProbabilityBounds | None:
         """The limits between which probabilities have to lie for h to be finite; None if there are none but 0 and 1."""
         return None
 
@@ -363,7 +363,7 @@ class _Scores(NamedTuple):
     y: Array
     allowed: Array | None
     tau: ArrayLike
-    limits: Limits | None
+    limits: ProbabilityBounds | None
     cold: Any
 
 

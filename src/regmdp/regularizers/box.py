@@ -9,9 +9,9 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._internal.errors import RegularizerError
-from regmdp.regularizers._limits import Limits, slack
+from regmdp.regularizers._limits import ProbabilityBounds, slack
 from regmdp.regularizers.base import require_shape
-from regmdp.regularizers.separable import SeparableRegularizer, Slopes
+from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["Box"]
 
@@ -61,8 +61,8 @@ class Box(SeparableRegularizer):
         _require_room(np.asarray(self.lower), np.asarray(self.upper))
 
     @property
-    def limits(self) -> Limits:
-        return Limits(self.lower, self.upper)
+    def limits(self) -> ProbabilityBounds:
+        return ProbabilityBounds(self.lower, self.upper)
 
     def value(
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
@@ -75,9 +75,11 @@ class Box(SeparableRegularizer):
         # between the limits; what is outside, `value` and `limits` say
         return array_namespace(p).zeros(p.shape)
 
-    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
+    def slopes(
+        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+    ) -> Derivatives:
         nothing = array_namespace(p).zeros(p.shape)
-        return Slopes(nothing, nothing, nothing)
+        return Derivatives(nothing, nothing, nothing)
 
     def greedy(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None

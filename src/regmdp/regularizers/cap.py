@@ -18,10 +18,10 @@ from regmdp._internal.arrays import (
     one_hot,
 )
 from regmdp._internal.errors import RegularizerError
-from regmdp.regularizers._limits import Limits
+from regmdp.regularizers._limits import ProbabilityBounds
 from regmdp.regularizers._roots import probabilities
 from regmdp.regularizers.base import checked_numbers, checked_temperature, require_shape
-from regmdp.regularizers.separable import SeparableRegularizer, Slopes
+from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["CapBarrier"]
 
@@ -71,9 +71,9 @@ class CapBarrier(SeparableRegularizer):
         object.__setattr__(self, "temperature", checked_temperature(self.temperature))
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> ProbabilityBounds:
         xp = array_namespace(self.mask)
-        return Limits(
+        return ProbabilityBounds(
             0.0, xp.where(self.mask, xp.minimum(xp.asarray(self.cap)[..., None], 1.0), 1.0)
         )
 
@@ -82,13 +82,15 @@ class CapBarrier(SeparableRegularizer):
         below = xp.where(self.mask, xp.asarray(self.cap)[..., None] - p, 1.0)
         return xp.where(below > 0, -xp.log(xp.where(below > 0, below, 1.0)), xp.inf)
 
-    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
+    def slopes(
+        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+    ) -> Derivatives:
         xp = array_namespace(p)
         below = xp.asarray(self.cap)[..., None] - p
         slope = xp.where(below > 0, 1.0 / xp.where(below > 0, below, 1.0), xp.inf)
         ratio = p * slope
         stretch = ratio * slope
-        return Slopes(
+        return Derivatives(
             *(
                 xp.where(self.mask, part, 0.0)
                 for part in (slope, stretch, stretch * (1.0 + 2.0 * ratio))

@@ -13,10 +13,10 @@ from regmdp._internal.arrays import Array, ArrayLike, Bool, Float
 from regmdp._internal.errors import RegularizerError
 from regmdp.regularizers._allocate import Terms, allocate
 from regmdp.regularizers._generic import ACCURACY, generic_greedy
-from regmdp.regularizers._limits import Limits
+from regmdp.regularizers._limits import ProbabilityBounds
 from regmdp.regularizers.barrier import finite
 from regmdp.regularizers.base import Regularizer, checked_temperature
-from regmdp.regularizers.separable import SeparableRegularizer, Slopes
+from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["Convex", "Separable"]
 
@@ -117,13 +117,15 @@ class Separable(OwnFunctions, SeparableRegularizer):
             # p log p, say, is not a number at 0, and what it is close to 0 is its limit
             return np.where(np.isnan(found), self._call(self.phi, np.maximum(p, LEAST)), found)
 
-    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
+    def slopes(
+        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+    ) -> Derivatives:
         with np.errstate(all="ignore"):
             slope = self._call(self.slope, p)
             if self.curvature is not None:
                 stretch = p * self._call(self.curvature, p)
                 ahead = p * (1.0 + DIFFERENCE)
-                return Slopes(
+                return Derivatives(
                     slope,
                     stretch,
                     (ahead * self._call(self.curvature, ahead) - stretch) / DIFFERENCE,
@@ -140,7 +142,7 @@ class Separable(OwnFunctions, SeparableRegularizer):
             )
             one_sided = up < 0.5 * DIFFERENCE
             stretch = np.where(one_sided, fall / down, (rise + fall) / (up + down))
-            return Slopes(
+            return Derivatives(
                 slope,
                 stretch,
                 np.where(one_sided, 0.0, 2.0 * (rise / up - fall / down) / (up + down)),
@@ -150,7 +152,7 @@ class Separable(OwnFunctions, SeparableRegularizer):
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
         barrier = self.barrier
-        limits = Limits(0.0, 1.0).over(y.shape, available, y)
+        limits = ProbabilityBounds(0.0, 1.0).over(y.shape, available, y)
         return allocate(
             Terms(self.slopes, barrier),
             finite(y, available) if barrier else y,

@@ -11,7 +11,7 @@ import numpy as np
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._internal.errors import PolicyError, RegularizerError
 from regmdp.regularizers.base import checked_temperature, require_shape
-from regmdp.regularizers.separable import SeparableRegularizer, Slopes, log
+from regmdp.regularizers.separable import Derivatives, SeparableRegularizer, log
 
 __all__ = ["KL", "Shannon"]
 
@@ -63,9 +63,11 @@ class Shannon(SeparableRegularizer):
         xp = array_namespace(p)
         return p * xp.log(xp.where(p > 0, p, 1.0))
 
-    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
+    def slopes(
+        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+    ) -> Derivatives:
         xp = array_namespace(p)
-        return Slopes(logarithm, xp.ones(p.shape), xp.zeros(p.shape))
+        return Derivatives(logarithm, xp.ones(p.shape), xp.zeros(p.shape))
 
     def greedy(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
@@ -126,10 +128,12 @@ class KL(SeparableRegularizer):
         ratio = xp.log(xp.where(used, p, 1.0)) - xp.where(used, self._log_reference, 0.0)
         return xp.where(used, p * ratio, 0.0)
 
-    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
+    def slopes(
+        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+    ) -> Derivatives:
         xp = array_namespace(p)
         slope = logarithm - self.log_reference
-        return Slopes(slope, xp.ones(p.shape), xp.zeros(p.shape))
+        return Derivatives(slope, xp.ones(p.shape), xp.zeros(p.shape))
 
     @property
     def log_reference(self) -> Float[Array, "S A"] | Float[Array, " A"]:

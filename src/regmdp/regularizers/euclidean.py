@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
 from regmdp.regularizers.base import checked_temperature
-from regmdp.regularizers.separable import SeparableRegularizer, Slopes
+from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["SquaredL2"]
 
@@ -38,8 +38,10 @@ class SquaredL2(SeparableRegularizer):
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         return 0.5 * p * p
 
-    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
-        return Slopes(p, p, p)
+    def slopes(
+        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+    ) -> Derivatives:
+        return Derivatives(p, p, p)
 
     def greedy(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None

@@ -10,7 +10,7 @@ import numpy as np
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace, one_hot
 from regmdp._internal.errors import RegularizerError
 from regmdp.regularizers.base import checked_temperature, require_shape
-from regmdp.regularizers.separable import SeparableRegularizer, Slopes
+from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["WeightedL1"]
 
@@ -54,9 +54,11 @@ class WeightedL1(SeparableRegularizer):
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         return p * self.weights
 
-    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
+    def slopes(
+        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+    ) -> Derivatives:
         nothing = 0.0 * p
-        return Slopes(nothing + self.weights, nothing, nothing)
+        return Derivatives(nothing + self.weights, nothing, nothing)
 
     def greedy(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None

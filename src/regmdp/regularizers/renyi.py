@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._internal.errors import RegularizerError
 from regmdp.regularizers._allocate import Terms, allocate
-from regmdp.regularizers._limits import Limits
+from regmdp.regularizers._limits import ProbabilityBounds
 from regmdp.regularizers._responses import moved_with_rank_one
 from regmdp.regularizers._roots import decreasing_root
 from regmdp.regularizers.base import Regularizer, checked_temperature
-from regmdp.regularizers.separable import Slopes
+from regmdp.regularizers.separable import Derivatives
 from regmdp.regularizers.tsallis import checked_positive
 
 __all__ = ["Renyi", "allocate_with_renyi"]
@@ -142,7 +142,12 @@ class Renyi(Regularizer):
 
 
 def allocate_with_renyi(
-    renyi: Renyi, terms: Terms, y: Float[Array, "*batch A"], limits: Limits, *, limited: bool
+    renyi: Renyi,
+    terms: Terms,
+    y: Float[Array, "*batch A"],
+    limits: ProbabilityBounds,
+    *,
+    limited: bool,
 ) -> Float[Array, "*batch A"]:
     r"""Return the (…, A) distribution that maximises ⟨p, y⟩ - Σ φ(p) - τ h(p), where h is the Rényi entropy.
 
@@ -160,17 +165,17 @@ def allocate_with_renyi(
     xp = array_namespace(y)
     alpha, tau = renyi.alpha, xp.asarray(renyi.temperature)[..., None]
 
-    def own(share: Array, logarithm: Array) -> Slopes:
+    def own(share: Array, logarithm: Array) -> Derivatives:
         # of -θ τ (p^α - α p)/(1 - α): the linear part, which makes no difference, is there for α
         # close to 1
         excess = xp.expm1((alpha - 1.0) * logarithm)
         scale = xp.exp(share)[..., None] * tau * alpha
         stretch = scale * (1.0 + excess)
-        return Slopes(-scale / (1.0 - alpha) * excess, stretch, (alpha - 1.0) * stretch)
+        return Derivatives(-scale / (1.0 - alpha) * excess, stretch, (alpha - 1.0) * stretch)
 
     def greedy(share: Array) -> tuple[Array, Array, Array]:
-        def slopes(p: Array, logarithm: Array) -> Slopes:
-            return Slopes(
+        def slopes(p: Array, logarithm: Array) -> Derivatives:
+            return Derivatives(
                 *(
                     one + other
                     for one, other in zip(

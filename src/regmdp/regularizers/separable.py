@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float, array_namespace
-from regmdp.regularizers._limits import Limits, slack
+from regmdp.regularizers._limits import ProbabilityBounds, slack
 from regmdp.regularizers._responses import moved
 from regmdp.regularizers.base import Regularizer
 
-__all__ = ["SeparableRegularizer", "Slopes", "log", "spread_between"]
+__all__ = ["Derivatives", "SeparableRegularizer", "log", "spread_between"]
 
 
-class Slopes(NamedTuple):
+class Derivatives(NamedTuple):
     """How steep functions φ of probabilities are, each (…, A).
 
     Attributes:
@@ -42,7 +42,9 @@ class SeparableRegularizer(Regularizer):
         """(…, A) probabilities -> (…, A) φ(p)."""
 
     @abstractmethod
-    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
+    def slopes(
+        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+    ) -> Derivatives:
         """(…, A) probabilities and their logarithms -> φ' and its derivatives in log p."""
 
     def value(
@@ -99,7 +101,7 @@ class SeparableRegularizer(Regularizer):
 
 
 def spread_between(
-    limits: Limits | None,
+    limits: ProbabilityBounds | None,
     p: Float[Array, "*batch A"],
     available: Bool[Array, "*batch A"] | None,
     stretch: Callable[[Array, Array], Array],

@@ -11,7 +11,7 @@ import numpy as np
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
 from regmdp.regularizers._allocate import Terms, allocate
 from regmdp.regularizers._generic import ACCURACY, generic_greedy
-from regmdp.regularizers._limits import Limits
+from regmdp.regularizers._limits import ProbabilityBounds
 from regmdp.regularizers._responses import moved, moved_with_rank_one
 from regmdp.regularizers._smooth import is_differentiable
 from regmdp.regularizers.barrier import finite
@@ -19,7 +19,7 @@ from regmdp.regularizers.base import Regularizer, checked_temperature, with_temp
 from regmdp.regularizers.entropy import KL, Shannon
 from regmdp.regularizers.linear import WeightedL1
 from regmdp.regularizers.renyi import Renyi, allocate_with_renyi
-from regmdp.regularizers.separable import SeparableRegularizer, Slopes, spread_between
+from regmdp.regularizers.separable import Derivatives, SeparableRegularizer, spread_between
 from regmdp.regularizers.unregularized import Unregularized
 
 __all__ = ["Sum"]
@@ -69,7 +69,7 @@ class Sum(Regularizer):
                 self, parts, y, available, rest=Sum(separable) if separable else None
             )
         y = self._finite(y, available)
-        limits = (self.limits or Limits(0.0, 1.0)).over(y.shape, available, y)
+        limits = (self.limits or ProbabilityBounds(0.0, 1.0)).over(y.shape, available, y)
         renyis = [part for part in self._curved() if isinstance(part, Renyi)]
         if renyis:
             return allocate_with_renyi(
@@ -153,9 +153,9 @@ class Sum(Regularizer):
     def _terms(self) -> Terms:
         parts = [(np.asarray(part.temperature)[..., None], part) for part in self._separable()]
 
-        def slopes(p: Array, logarithm: Array) -> Slopes:
+        def slopes(p: Array, logarithm: Array) -> Derivatives:
             found = [(tau, part.slopes(p, logarithm)) for tau, part in parts]
-            return Slopes(
+            return Derivatives(
                 *(_total(_times(tau, of_part[i]) for tau, of_part in found) for i in range(3))
             )
 
@@ -177,7 +177,7 @@ class Sum(Regularizer):
         return available
 
     @property
-    def limits(self) -> Limits | None:
+    def limits(self) -> ProbabilityBounds | None:
         found = None
         for part in self.parts:
             if part.limits is not None:

@@ -12,7 +12,7 @@ from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespa
 from regmdp._internal.errors import RegularizerError
 from regmdp.regularizers._roots import probabilities, summing_to_one
 from regmdp.regularizers.base import checked_temperature
-from regmdp.regularizers.separable import SeparableRegularizer, Slopes
+from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["Tsallis"]
 
@@ -59,15 +59,17 @@ class Tsallis(SeparableRegularizer):
         xp = array_namespace(p)
         return p * self._deformed(xp.log(xp.where(p > 0, p, 1.0)))
 
-    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
+    def slopes(
+        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+    ) -> Derivatives:
         xp = array_namespace(p)
         if self.q == 1.0:
-            return Slopes(logarithm, xp.ones(p.shape), xp.zeros(p.shape))
+            return Derivatives(logarithm, xp.ones(p.shape), xp.zeros(p.shape))
         power = self.q - 1.0
         with np.errstate(over="ignore"):  # -inf is right where p is too small for a double
             excess = xp.expm1(power * logarithm)
             stretch = self.q * (1.0 + excess)
-            return Slopes(self.q / power * excess, stretch, power * stretch)
+            return Derivatives(self.q / power * excess, stretch, power * stretch)
 
     def greedy(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None

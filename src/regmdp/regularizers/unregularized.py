@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float, Int, array_namespace, one_hot, traced
-from regmdp.regularizers.separable import SeparableRegularizer, Slopes
+from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["Unregularized"]
 
@@ -33,9 +33,11 @@ class Unregularized(SeparableRegularizer):
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         return array_namespace(p).zeros(p.shape)
 
-    def slopes(self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]) -> Slopes:
+    def slopes(
+        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+    ) -> Derivatives:
         nothing = array_namespace(p).zeros(p.shape)
-        return Slopes(nothing, nothing, nothing)
+        return Derivatives(nothing, nothing, nothing)
 
     def greedy(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None

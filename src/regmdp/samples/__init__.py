@@ -10,7 +10,7 @@ from regmdp.samples.simulator import (
     as_simulator,
     draw_from,
 )
-from regmdp.samples.streams import Streams
+from regmdp.samples.streams import RandomStreams
 from regmdp.samples.table import Table
 from regmdp.samples.walk import Episodic, SimulatedWalk, Step, Walk
 
@@ -19,10 +19,10 @@ __all__ = [
     "Episodic",
     "Log",
     "Outcome",
+    "RandomStreams",
     "SimulatedWalk",
     "Simulator",
     "Step",
-    "Streams",
     "Table",
     "TableSimulator",
     "UserSimulator",

@@ -10,9 +10,9 @@ import numpy as np
 
 from regmdp._internal.arrays import Bool, Float, Int, frozen
 from regmdp._internal.errors import SampleError
-from regmdp.mdp import Frame
+from regmdp.mdp import DecisionProcess
 from regmdp.samples.simulator import as_simulator, draw_from
-from regmdp.samples.streams import Streams
+from regmdp.samples.streams import RandomStreams
 
 __all__ = ["Dataset"]
 
@@ -26,8 +26,8 @@ class Dataset:
 
     Columns that are not known are None.
 
-    Make one with :meth:`from_columns`, which checks everything; with :meth:`of_pairs` from a
-    generative model; or with :meth:`of_episodes` by following a policy.
+    Make one with :meth:`from_columns`, which checks everything; with :meth:`from_pairs` from a
+    generative model; or with :meth:`from_episodes` by following a policy.
 
     Attributes:
         state: (n,) states.
@@ -117,7 +117,7 @@ class Dataset:
         return data._frozen()
 
     @classmethod
-    def of_pairs(cls, source: Any, samples: int, rng: np.random.Generator) -> Dataset:
+    def from_pairs(cls, source: Any, samples: int, rng: np.random.Generator) -> Dataset:
         """Draw every available pair of a model or simulator a number of times.
 
         Args:
@@ -143,7 +143,7 @@ class Dataset:
         return data._frozen()
 
     @classmethod
-    def of_episodes(
+    def from_episodes(
         cls,
         source: Any,
         policy: Float[np.ndarray, "S A"],
@@ -160,7 +160,7 @@ class Dataset:
             max_steps: After how many steps an episode is cut off.
             rng: The generator.
         """
-        simulator, streams = as_simulator(source), Streams([rng])
+        simulator, streams = as_simulator(source), RandomStreams([rng])
         state = simulator.first(streams, episodes)
         number, rows = np.arange(episodes), []
         alive = ~simulator.terminal[state[0]]
@@ -228,7 +228,7 @@ class Dataset:
         }
         return replace(self, **kept)._frozen()
 
-    def require_fit(self, frame: Frame) -> None:
+    def require_fit(self, frame: DecisionProcess) -> None:
         """Check that the data are of a model with these states, actions and available pairs.
 
         Raises:

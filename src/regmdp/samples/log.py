@@ -11,14 +11,14 @@ import scipy
 
 from regmdp._internal.arrays import Bool, Float, Int
 from regmdp._internal.errors import SampleError
-from regmdp.mdp import MDP, Frame
+from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.validation import checked_initial, set_outline
 from regmdp.samples.dataset import Dataset
 
 __all__ = ["Log"]
 
 
-class Log(Frame):
+class Log(DecisionProcess):
     """Logged transitions, and what policies need to know beyond them: a source of samples from which nothing new can be drawn.
 
     What was never seen is not made up: what comes of every available pair has to be in the data, or
@@ -93,7 +93,7 @@ class Log(Frame):
         self.initial = checked_initial(self, initial)
 
     @classmethod
-    def like(cls, frame: Frame, data: Dataset) -> Log:
+    def like(cls, frame: DecisionProcess, data: Dataset) -> Log:
         """Return a log of transitions of a model of which the rest is known: states, actions, discount, first states.
 
         Args:

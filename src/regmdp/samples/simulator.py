@@ -10,9 +10,9 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Float, Int, Shaped
 from regmdp._internal.errors import SampleError
-from regmdp.mdp import MDP, Frame
+from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.validation import checked_initial, set_outline
-from regmdp.samples.streams import Streams
+from regmdp.samples.streams import RandomStreams
 from regmdp.samples.table import Table
 
 __all__ = ["Outcome", "Simulator", "TableSimulator", "UserSimulator", "as_simulator", "draw_from"]
@@ -32,7 +32,7 @@ class Outcome(NamedTuple):
     ended: Shaped[Array, "*n"]
 
 
-class Simulator(Frame):
+class Simulator(DecisionProcess):
     """A model that can be asked what comes of any action in any state: a generative model.
 
     Attributes:
@@ -45,7 +45,7 @@ class Simulator(Frame):
 
     @abstractmethod
     def draw(
-        self, state: Int[Array, "N *n"], action: Int[Array, "N *n"], streams: Streams
+        self, state: Int[Array, "N *n"], action: Int[Array, "N *n"], streams: RandomStreams
     ) -> Outcome:
         """(N, …) states and actions of N runs -> what comes of them, each run drawing from its own stream."""
 
@@ -53,10 +53,10 @@ class Simulator(Frame):
         self, state: Int[Array, " n"], action: Int[Array, " n"], rng: np.random.Generator
     ) -> Outcome:
         """(n,) states and actions -> what comes of them."""
-        outcome = self.draw(np.asarray(state)[None], np.asarray(action)[None], Streams([rng]))
+        outcome = self.draw(np.asarray(state)[None], np.asarray(action)[None], RandomStreams([rng]))
         return Outcome(*(array[0] for array in outcome))
 
-    def first(self, streams: Streams, count: int) -> Int[np.ndarray, "N n"]:
+    def first(self, streams: RandomStreams, count: int) -> Int[np.ndarray, "N n"]:
         """Return (N, n) first states, drawn from the initial distribution."""
         return draw_from(self.initial, streams.uniform(count))
 
@@ -92,7 +92,7 @@ class TableSimulator(Simulator):
         self.lowest_reward = self.highest_reward = mdp.rewards
 
     def draw(
-        self, state: Int[Array, "N *n"], action: Int[Array, "N *n"], streams: Streams
+        self, state: Int[Array, "N *n"], action: Int[Array, "N *n"], streams: RandomStreams
     ) -> Outcome:
         pair = np.asarray(state) * self.n_actions + action
         next_state, ended = self.table.draw(pair, streams.uniform(*pair.shape[1:]))
@@ -169,7 +169,7 @@ class UserSimulator(Simulator):
         self.lowest_reward, self.highest_reward = low, high
 
     def draw(
-        self, state: Int[Array, "N *n"], action: Int[Array, "N *n"], streams: Streams
+        self, state: Int[Array, "N *n"], action: Int[Array, "N *n"], streams: RandomStreams
     ) -> Outcome:
         runs = [
             self._drawn(s.ravel(), a.ravel(), rng)

@@ -12,13 +12,13 @@ import numpy as np
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SampleError
 
-__all__ = ["Streams"]
+__all__ = ["RandomStreams"]
 
 #: Doubles that are drawn ahead, for all runs together: 8 MiB.
 AHEAD = 1 << 20
 
 
-class Streams:
+class RandomStreams:
     """N streams of uniform random numbers, each from a generator of its own.
 
     A run draws the same numbers whether it is computed alone or together with others. Drawing
@@ -29,8 +29,8 @@ class Streams:
 
     Examples:
         >>> import numpy as np
-        >>> both = Streams([np.random.default_rng(1), np.random.default_rng(2)]).uniform(3)
-        >>> alone = Streams([np.random.default_rng(2)]).uniform(3)
+        >>> both = RandomStreams([np.random.default_rng(1), np.random.default_rng(2)]).uniform(3)
+        >>> alone = RandomStreams([np.random.default_rng(2)]).uniform(3)
         >>> bool(np.all(both[1] == alone[0]))
         True
     """
@@ -59,14 +59,14 @@ class Streams:
         """One more generator for each run, for what draws in its own way, and not uniform numbers from here."""
         return tuple(generator.spawn(1)[0] for generator in self.generators)
 
-    def branch(self) -> Streams:
+    def branch(self) -> RandomStreams:
         """Return new streams, each begun from numbers of the old one.
 
         How much is drawn from them then matters to nobody else: runs may go on for different times,
         and a simulator may draw from the generators itself.
         """
         words = (self.uniform(4) * 2.0**32).astype(np.uint32)
-        return Streams([np.random.default_rng(seed) for seed in words])
+        return RandomStreams([np.random.default_rng(seed) for seed in words])
 
     def uniform(self, *shape: int) -> Float[np.ndarray, "N *shape"]:
         """Return the next (N, *shape) uniform numbers in [0, 1)."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float, Int
 from regmdp.mdp import MDP
-from regmdp.samples.streams import Streams
+from regmdp.samples.streams import RandomStreams
 
 __all__ = ["Table"]
 
@@ -85,7 +85,7 @@ class Table:
         return next_state.reshape(pair.shape), ended.reshape(pair.shape)
 
     def frequencies(
-        self, pairs: Int[Array, " p"], samples: int, streams: Streams
+        self, pairs: Int[Array, " p"], samples: int, streams: RandomStreams
     ) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, "N k"]]:
         """Draw each of some pairs a number of times in each run.
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float, Int
 from regmdp._internal.errors import SampleError
-from regmdp.mdp import Frame
+from regmdp.mdp import DecisionProcess
 from regmdp.samples.simulator import Simulator, draw_from
-from regmdp.samples.streams import Streams
+from regmdp.samples.streams import RandomStreams
 
 __all__ = ["Episodic", "SimulatedWalk", "Step", "Walk"]
 
@@ -53,7 +53,7 @@ class Walk(ABC):
         """Take (N, M) actions."""
 
 
-class Episodic(Frame):
+class Episodic(DecisionProcess):
     """A source of samples that can only be followed, not asked for any state and action: an environment.
 
     Attributes:
@@ -63,7 +63,7 @@ class Episodic(Frame):
     walkers: int | None = None
 
     @abstractmethod
-    def walk(self, count: int, streams: Streams) -> Walk:
+    def walk(self, count: int, streams: RandomStreams) -> Walk:
         """Begin M episodes in each run."""
 
 
@@ -81,7 +81,7 @@ class SimulatedWalk(Walk):
         SampleError: if all episodes would be.
     """
 
-    def __init__(self, simulator: Simulator, count: int, streams: Streams) -> None:
+    def __init__(self, simulator: Simulator, count: int, streams: RandomStreams) -> None:
         # a simulator may draw from the generators itself: where episodes begin is drawn from others
         self._simulator, self._outcomes, self._starts = (
             simulator,

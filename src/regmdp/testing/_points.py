@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
-from regmdp.regularizers import Limits, Regularizer
+from regmdp.regularizers import ProbabilityBounds, Regularizer
 from regmdp.testing._demand import demand_none, no_complaints, shown
 
 __all__ = ["DRAWS", "Points", "demand_distributions", "inner", "number_of_states"]
@@ -38,7 +38,7 @@ class Points:
 
     regularizer: Regularizer
     allowed: Bool[np.ndarray, "N A"] | None
-    limits: Limits | None
+    limits: ProbabilityBounds | None
     p: Float[np.ndarray, "N A"]
     q: Float[np.ndarray, "N A"]
     y: Float[np.ndarray, "N A"]
@@ -172,7 +172,7 @@ def inner(p: Array, y: Array) -> Float[np.ndarray, "*batch"]:
 
 
 def _within(
-    limits: Limits, p: Float[np.ndarray, "N A"], rng: np.random.Generator
+    limits: ProbabilityBounds, p: Float[np.ndarray, "N A"], rng: np.random.Generator
 ) -> Float[np.ndarray, "N A"]:
     """Pull distributions towards the centre of the limits: onto their boundary, or between."""
     centre = limits.centre()

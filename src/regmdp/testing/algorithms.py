@@ -11,8 +11,9 @@ import numpy as np
 from regmdp import bellman
 from regmdp._internal.arrays import Float, frozen
 from regmdp._internal.errors import SolverError
+from regmdp._internal.events import Event
 from regmdp._solve import solve
-from regmdp.algorithms import Algorithm, Event, Start, State
+from regmdp.algorithms import Algorithm, Start, State
 from regmdp.certificates import evaluate
 from regmdp.mdp import MDP
 from regmdp.policies import as_policy, uniform_policy
@@ -178,7 +179,7 @@ def _counts(algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, where: str
     for count in (0, 1, 3):
         heard: list[Event] = []
         solution = solve(
-            mdp, regularizer, algorithm, tol=0, max_iterations=count, listeners=[heard.append]
+            mdp, regularizer, algorithm, tol=0, max_iterations=count, callback=[heard.append]
         )
         iterations = [event.iteration for event in heard]
         demand(

@@ -142,15 +142,15 @@ def _conversions(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
             f"to_dense() {rows[at]:.17g}"
         ),
     )
-    by_action = mdp.to_ass()
+    by_action = mdp.to_action_matrices()
     for action, matrix in enumerate(by_action):
         demand(
             np.array_equal(matrix.toarray(), rows[:, action]),
-            f"to_ass()[{action}] is not the matrix of action {action}",
+            f"to_action_matrices()[{action}] is not the matrix of action {action}",
         )
     demand(
         len(by_action) == mdp.n_actions,
-        f"to_ass() has {len(by_action)} matrices for {mdp.n_actions} actions",
+        f"to_action_matrices() has {len(by_action)} matrices for {mdp.n_actions} actions",
     )
     sums = mdp.transitions.row_sums()
     demand_none(
@@ -312,9 +312,9 @@ def _frozen(mdp: MDP) -> None:
     )
     _overwrite("to_dense()", mdp.transitions.to_dense())
     _overwrite("to_csr()", mdp.transitions.to_csr().data)
-    _overwrite("to_sas()", mdp.to_sas())
-    for matrix in mdp.to_ass():
-        _overwrite("to_ass()", matrix.data)
+    _overwrite("to_array()", mdp.to_array())
+    for matrix in mdp.to_action_matrices():
+        _overwrite("to_action_matrices()", matrix.data)
     for policy in policies(mdp):
         matrix = mdp.transitions.policy_matrix(policy)
         _overwrite("policy_matrix()", matrix.data if hasattr(matrix, "indptr") else matrix)
@@ -349,9 +349,11 @@ def _round_trips(mdp: MDP) -> None:
     state, action, rows, rewards = mdp.to_pairs()
     pairs: dict[str, Any] = keywords | {"termination": mdp.termination[state, action]}
     again = {
-        "to_sas": MDP.from_sas(mdp.to_sas(), mdp.rewards, mdp.discount, **keywords),
+        "to_array": MDP.from_sas(mdp.to_array(), mdp.rewards, mdp.discount, **keywords),
         "to_csr": MDP.from_sas(mdp.transitions.to_csr(), mdp.rewards, mdp.discount, **keywords),
-        "to_ass": MDP.from_ass(mdp.to_ass(), mdp.rewards, mdp.discount, **keywords),
+        "to_action_matrices": MDP.from_action_matrices(
+            mdp.to_action_matrices(), mdp.rewards, mdp.discount, **keywords
+        ),
         "to_pairs": MDP.from_pairs(
             state,
             action,
@@ -367,9 +369,9 @@ def _round_trips(mdp: MDP) -> None:
         "with_initial": mdp.with_initial(mdp.initial),
         "with_available": mdp.with_available(mdp.available),
     }
-    dense = mdp.to_sas()
+    dense = mdp.to_array()
     for name, other in again.items():
-        same = np.array_equal(other.to_sas(), dense) and other.discount == mdp.discount
+        same = np.array_equal(other.to_array(), dense) and other.discount == mdp.discount
         for field in ("rewards", "initial", "available", "termination", "terminal"):
             same = same and np.array_equal(getattr(other, field), getattr(mdp, field))
         same = same and (other.state_labels, other.action_labels) == (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from regmdp.theory import errors, greedy, homotopic, identities, softmax, steps, unregularized
-from regmdp.theory.report import Comparison, Inapplicable, LeftOut, Report, Statement
+from regmdp.theory.report import Comparison, Inapplicable, NotApplicable, Report, Statement
 from regmdp.theory.runs import Trace
 
 __all__ = ["STATEMENTS", "check"]
@@ -54,10 +54,10 @@ def check(run: Trace, statements: Iterable[Statement] = STATEMENTS) -> Report:
         False
     """
     comparisons: list[Comparison] = []
-    left_out: list[LeftOut] = []
+    left_out: list[NotApplicable] = []
     for statement in statements:
         try:
             comparisons.append(statement.compare(run))
         except Inapplicable as reason:
-            left_out.append(LeftOut(statement.name, str(reason)))
+            left_out.append(NotApplicable(statement.name, str(reason)))
     return Report(repr(run), tuple(comparisons), tuple(left_out))

@@ -16,7 +16,7 @@ __all__ = [
     "Comparison",
     "Equal",
     "Inapplicable",
-    "LeftOut",
+    "NotApplicable",
     "Numbers",
     "Report",
     "Statement",
@@ -161,7 +161,7 @@ class Statement:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class NotApplicable:
     """A statement that says nothing of a run, and why."""
 
     name: str
@@ -191,7 +191,7 @@ class Report:
 
     run: str
     comparisons: tuple[Comparison, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[NotApplicable, ...]
 
     @property
     def violations(self) -> tuple[Comparison, ...]:

@@ -49,7 +49,7 @@ class Trace:
         >>> import regmdp as rm
         >>> mdp, shannon, algorithm = rm.models.chain(5), rm.Shannon(0.1), rm.algorithms.NPG(0.5)
         >>> recorder = rm.algorithms.Recorder()
-        >>> _ = rm.solve(mdp, shannon, algorithm, tol=1e-6, listeners=[recorder])
+        >>> _ = rm.solve(mdp, shannon, algorithm, tol=1e-6, callback=recorder)
         >>> rm.theory.check(rm.theory.Trace(mdp, shannon, algorithm, recorder.states)).holds
         True
     """
@@ -252,6 +252,6 @@ def trace(
         tol=0.0,
         max_iterations=iterations,
         start=start,
-        listeners=[recorder],
+        callback=recorder,
     )
     return Trace(mdp, regularizer, algorithm, tuple(recorder.states))

@@ -114,7 +114,9 @@ def test_errors_of_the_likelihood_are_bounds(panel):
     solved = exact.solved
     rough_value = solved.solution.value + 1e-4 * np.random.default_rng(1).uniform(-1.0, 1.0, 12)
     linear = rm.gradients.linearize(solved.mdp, solved.regularizer, rough_value)
-    rough = choice.Solved(model, solved.parameters, solved.mdp, solved.regularizer, solved.solution)
+    rough = choice.ChoiceSolution(
+        model, solved.parameters, solved.mdp, solved.regularizer, solved.solution
+    )
     vars(rough)["linear"] = linear
     rough = choice.Likelihood(rough, panel)
     assert 0 < abs(rough.choices - exact.choices) <= rough.choices_error
@@ -198,7 +200,7 @@ def test_long_run_shares_are_those_of_a_long_panel(fit):
 
 
 def test_transitions_from_frequencies(panel, fit):
-    known = choice.KnownTransitions(fit.solved.mdp.to_sas())
+    known = choice.KnownTransitions(fit.solved.mdp.to_array())
     assert known.log_likelihoods(panel, np.zeros(0)).size == panel.followed.size
     model = choice.ChoiceModel(fit.model.utilities, known, 0.95)
     assert np.allclose(choice.nested_fixed_point(model, panel).vector, fit.vector[:2], rtol=1e-5)
@@ -214,7 +216,7 @@ def test_an_interrupted_search_keeps_the_best(panel):
             raise KeyboardInterrupt
 
     seen = []
-    fit = choice.nested_fixed_point(engines(), panel, listener=stop)
+    fit = choice.nested_fixed_point(engines(), panel, callback=stop)
     assert not fit.converged
     assert "interrupted" in fit.status
     assert fit.likelihood.choices == max(likelihood.choices for likelihood in seen)

@@ -233,7 +233,7 @@ def test_features_of_successors_count_by_their_expectation():
         rng.normal(size=(mdp.n_states, 4, mdp.n_states)),
     )
     features = expected_features(mdp, successor=of_next, transition=[of_all])
-    rows = mdp.to_sas()
+    rows = mdp.to_array()
     assert np.allclose(features.along(np.array([1.0, 0.0])), (rows @ of_next)[..., 0])
     assert np.allclose(features.along(np.array([0.0, 1.0])), np.sum(rows * of_all, axis=2))
     with pytest.raises(
@@ -273,7 +273,7 @@ def test_an_interrupted_search_keeps_the_best():
     mdp, features, theta = grid()
     expert = rm.solve(features.model(theta), rm.Shannon(0.3)).policy
     found = match_features(
-        features, Demonstrations.of_policy(mdp, expert), rm.Shannon(0.3), listener=stop
+        features, Demonstrations.of_policy(mdp, expert), rm.Shannon(0.3), callback=stop
     )
     assert not found.converged
     assert "interrupted" in found.status

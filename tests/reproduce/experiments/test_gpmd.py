@@ -118,7 +118,7 @@ def loop(task):
     settings = task.settings
     mdp, regularizer = gpmd.problem(task.regularizer, task.number, settings)
     P, r, gamma, tau, step = (
-        mdp.to_sas(),
+        mdp.to_array(),
         np.asarray(mdp.rewards),
         mdp.discount,
         settings.temperature,
@@ -162,7 +162,7 @@ def test_the_errors_are_those_of_plain_loops(regularizer, method, iterations):
 
 def test_the_model():
     mdp, regularizer = gpmd.problem("tsallis", 0, TINY)
-    rows = mdp.to_sas()
+    rows = mdp.to_array()
     assert np.all(np.sort(rows, axis=2)[:, :, -3:] == 1.0 / 3.0)
     assert np.all(np.count_nonzero(rows, axis=2) == 3)
     assert np.all((mdp.rewards >= 0.0) & (mdp.rewards <= 1.0))
@@ -188,7 +188,7 @@ def test_the_capped_pairs_are_best_without_a_regularizer():
     assert states.size == np.unique(states).size == 3
     value = np.zeros(mdp.n_states)
     for _ in range(1000):
-        q = mdp.rewards + mdp.discount * mdp.to_sas() @ value
+        q = mdp.rewards + mdp.discount * mdp.to_array() @ value
         value = q.max(axis=1)
     np.testing.assert_array_equal(actions, q.argmax(axis=1)[states])
     assert regularizer.cap == 0.2

@@ -55,7 +55,7 @@ def test_the_bound_without_entropy():
 
 def soft_loop(mdp, tau, step, iterations):
     """Q_t, V_t and log π_t of entropy-regularized natural policy gradient, t = 0 … n."""
-    P, r, gamma = mdp.to_sas(), np.asarray(mdp.rewards), mdp.discount
+    P, r, gamma = mdp.to_array(), np.asarray(mdp.rewards), mdp.discount
     log_policy = np.full(r.shape, -np.log(r.shape[1]))
     for _ in range(iterations + 1):
         policy = np.exp(log_policy)
@@ -95,7 +95,7 @@ def test_the_errors_with_entropy_and_their_bounds(share):
     np.testing.assert_allclose(one.bounds["q"][1:], gamma * constant * power)
     np.testing.assert_allclose(one.bounds["value"][1:], 3 * constant * power)
     np.testing.assert_allclose(one.bounds["log_policy"][1:], 2 * constant / tau * power)
-    chain = np.einsum("sa,sat->st", np.exp(best_log), mdp.to_sas())
+    chain = np.einsum("sa,sat->st", np.exp(best_log), mdp.to_array())
     nu = np.linalg.matrix_power(chain, 1000)[0]
     far = np.sum(np.exp(best_log) * (best_log - first_log), axis=1)
     potential = nu @ (best_value - first_value) + (
@@ -112,7 +112,7 @@ def test_the_errors_with_entropy_and_their_bounds(share):
 
 def exact_gaps(mdp, tau, iterations):
     """V*(ν*) - V_t(ν*) of soft policy iteration with 60 digits."""
-    P, n, m = mdp.to_sas(), mdp.n_states, mdp.n_actions
+    P, n, m = mdp.to_array(), mdp.n_states, mdp.n_actions
     with mpmath.workdps(60):
         tau, gamma = mpmath.mpf(tau), mpmath.mpf(mdp.discount)
         r = mpmath.matrix(np.asarray(mdp.rewards).tolist())

@@ -36,7 +36,7 @@ def loop(mdp, tau, step, error, iterations):
     """Q_t and log π_t of entropy-regularized natural policy gradient whose values get an error
     added.
     """
-    P, r, gamma = mdp.to_sas(), np.asarray(mdp.rewards), mdp.discount
+    P, r, gamma = mdp.to_array(), np.asarray(mdp.rewards), mdp.discount
     log_policy = np.full(r.shape, -np.log(r.shape[1]))
     for _ in range(iterations + 1):
         policy = np.exp(log_policy)

@@ -34,7 +34,7 @@ def test_losses_are_those_of_the_policies(table, name):
         solution = rm.solve(mdp, regularizer, rm.algorithms.ValueIteration(), tol=1e-9)
         assert table["value"][row] == pytest.approx(solution.initial_value, abs=1e-8, rel=1e-8)
         # by simulation of the chain: V_0 of the policy, 400 steps
-        chain = np.einsum("sa,sat->st", solution.policy, mdp.to_sas())
+        chain = np.einsum("sa,sat->st", solution.policy, mdp.to_array())
         value = np.zeros(4)
         for _ in range(400):
             value = (solution.policy * mdp.rewards).sum(axis=1) + mdp.discount * chain @ value

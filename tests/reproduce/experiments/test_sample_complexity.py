@@ -53,7 +53,7 @@ def test_a_random_model_does_not_change_with_the_discount_or_the_accuracy():
     one, other = (
         runs.problem(Task(RANDOM, REUSED, horizon, 1.0 / horizon, 1, TINY)) for horizon in (4, 8)
     )
-    np.testing.assert_array_equal(one.to_sas(), other.to_sas())
+    np.testing.assert_array_equal(one.to_array(), other.to_array())
     np.testing.assert_array_equal(one.rewards, other.rewards)
     assert (one.discount, other.discount) == (0.75, 0.875)
 
@@ -86,7 +86,7 @@ def simulated(task, n, method, count):
     """
     discount, rng, many = 1.0 - 1.0 / task.horizon, np.random.default_rng(1), 20_000
     mdp = runs.problem(task)
-    goes_on, tau = mdp.to_sas()[0, :, 0], runs.temperature(mdp, task.accuracy)
+    goes_on, tau = mdp.to_array()[0, :, 0], runs.temperature(mdp, task.accuracy)
     policy = np.full((many, 2), 0.5)
     frequency = rng.binomial(n, goes_on, (many, 2)) / n
     for _ in range(count):

@@ -32,7 +32,7 @@ def softmax(logits):
 
 def evaluate(mdp, policy, tau):
     """V and Q of a policy by one linear solve, and the visits from a uniform start."""
-    P, r, gamma = mdp.to_sas(), np.asarray(mdp.rewards), mdp.discount
+    P, r, gamma = mdp.to_array(), np.asarray(mdp.rewards), mdp.discount
     n = len(r)
     system = np.eye(n) - gamma * np.einsum("sa,sat->st", policy, P)
     value = np.linalg.solve(system, (policy * (r - tau * np.log(policy))).sum(axis=1))
@@ -42,7 +42,7 @@ def evaluate(mdp, policy, tau):
 def best_value(mdp, tau):
     value = np.zeros(mdp.n_states)
     for _ in range(3000):
-        q = mdp.rewards + mdp.discount * mdp.to_sas() @ value
+        q = mdp.rewards + mdp.discount * mdp.to_array() @ value
         top = q.max(axis=1)
         value = (
             top if tau == 0 else top + tau * np.log(np.exp((q - top[:, None]) / tau).sum(axis=1))

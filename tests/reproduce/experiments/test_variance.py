@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.evaluation import Trials
+from regmdp.evaluation import RunBatch
 from regmdp.reproduce.experiments import variance_runs as runs
 from regmdp.reproduce.experiments.variance import QUICK
 from regmdp.reproduce.experiments.variance_runs import Estimating, Learning, PlugIn
-from regmdp.samples import Streams
+from regmdp.samples import RandomStreams
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_long_episodes_estimate_the_gradient_itself(mdp, policy):
 
 
 def test_many_samples_give_the_exact_gradient(mdp, policy):
-    trials = Trials(mdp, Streams([np.random.default_rng(seed) for seed in range(2)]))
+    trials = RunBatch(mdp, RandomStreams([np.random.default_rng(seed) for seed in range(2)]))
     estimate = PlugIn(300_000)(trials, regularizer(), np.tile(policy, (2, 1)), None)
     exact = runs.exact_gradient(mdp, regularizer(), policy)
     for gradient in trials.split(estimate.gradient):
@@ -63,7 +63,7 @@ def test_many_samples_give_the_exact_gradient(mdp, policy):
 
 def test_the_variance_of_the_plug_in_gradient_is_its_closed_form(mdp, policy):
     pair, count = 400, 1500
-    trials = Trials(mdp, Streams([np.random.default_rng(seed) for seed in range(count)]))
+    trials = RunBatch(mdp, RandomStreams([np.random.default_rng(seed) for seed in range(count)]))
     estimate = PlugIn(pair)(trials, regularizer(), np.tile(policy, (count, 1)), None)
     seen = pair * trials.split(estimate.gradient).var(axis=0, ddof=1).sum()
     assert seen == pytest.approx(runs.plug_in_variance(mdp, regularizer(), policy), rel=0.12)

@@ -22,7 +22,7 @@ from regmdp.applications.choice.maximum_likelihood import (
     full_maximum_likelihood,
     nested_fixed_point,
 )
-from regmdp.applications.choice.model import ChoiceModel, Solved
+from regmdp.applications.choice.model import ChoiceModel, ChoiceSolution
 from regmdp.applications.choice.panel import Panel
 from regmdp.applications.choice.resampling import Bootstrap, bootstrap
 from regmdp.applications.choice.rust import bus_engine_model, read_buses
@@ -38,6 +38,7 @@ from regmdp.applications.choice.utilities import LinearUtilities, Utilities, Uti
 __all__ = [
     "Bootstrap",
     "ChoiceModel",
+    "ChoiceSolution",
     "Counterfactual",
     "Estimates",
     "ExogenousTransitions",
@@ -47,7 +48,6 @@ __all__ = [
     "LikelihoodRatio",
     "LinearUtilities",
     "Panel",
-    "Solved",
     "Utilities",
     "UtilityFunction",
     "bootstrap",

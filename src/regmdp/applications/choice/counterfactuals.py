@@ -11,7 +11,7 @@ import numpy as np
 from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SampleError
 from regmdp.applications.choice.estimates import Estimates
-from regmdp.applications.choice.model import ChoiceModel, Solved
+from regmdp.applications.choice.model import ChoiceModel, ChoiceSolution
 
 __all__ = ["Counterfactual", "counterfactual", "delta_method"]
 
@@ -21,12 +21,12 @@ class Counterfactual:
     """A model at the estimates, and at other parameters, or another model.
 
     Attributes:
-        before: Solved at the estimates.
-        after: Solved otherwise.
+        before: ChoiceSolution at the estimates.
+        after: ChoiceSolution otherwise.
     """
 
-    before: Solved
-    after: Solved
+    before: ChoiceSolution
+    after: ChoiceSolution
 
     @property
     def shares(self) -> tuple[Float[np.ndarray, " A"], Float[np.ndarray, " A"]]:
@@ -95,13 +95,13 @@ def counterfactual(
     )
 
 
-def long_run_shares(solved: Solved) -> Float[np.ndarray, " A"]:
+def long_run_shares(solved: ChoiceSolution) -> Float[np.ndarray, " A"]:
     """Return (A,) how often each choice is made in the long run."""
     return solved.stationary() @ solved.probabilities
 
 
 def delta_method(
-    function: Callable[[Solved], Any], estimates: Estimates, *, kind: str = "information"
+    function: Callable[[ChoiceSolution], Any], estimates: Estimates, *, kind: str = "information"
 ) -> tuple[Array, Array]:
     """Return a function of the solved model at the estimates, and its standard error, by the delta method.
 

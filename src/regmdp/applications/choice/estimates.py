@@ -12,7 +12,7 @@ from regmdp._internal.errors import SampleError
 from regmdp.applications._coefficient_table import coefficient_table
 from regmdp.applications.choice.covariance import KINDS, covariance
 from regmdp.applications.choice.likelihood import Likelihood
-from regmdp.applications.choice.model import ChoiceModel, Solved
+from regmdp.applications.choice.model import ChoiceModel, ChoiceSolution
 from regmdp.applications.choice.panel import Panel
 
 __all__ = ["Estimates", "LikelihoodRatio", "likelihood_ratio_test"]
@@ -52,7 +52,7 @@ class Estimates:
         return self.likelihood.panel
 
     @property
-    def solved(self) -> Solved:
+    def solved(self) -> ChoiceSolution:
         """The model, solved at the estimates."""
         return self.likelihood.solved
 

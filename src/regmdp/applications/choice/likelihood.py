@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from regmdp._internal.arrays import Float
-from regmdp.applications.choice.model import ChoiceModel, Solved
+from regmdp.applications.choice.model import ChoiceModel, ChoiceSolution
 from regmdp.applications.choice.panel import Panel
 from regmdp.applications.choice.utilities import LinearUtilities
 from regmdp.gradients import Gradient
@@ -32,7 +32,7 @@ class Likelihood:
         panel: The observations.
     """
 
-    solved: Solved
+    solved: ChoiceSolution
     panel: Panel
 
     @classmethod

@@ -30,7 +30,7 @@ def nested_fixed_point(
     panel: Panel,
     *,
     start: Any = None,
-    listener: Callable[[Likelihood], object] | None = None,
+    callback: Callable[[Likelihood], object] | None = None,
 ) -> Estimates:
     """Estimate the transitions from how states follow each other, then the utilities by the likelihood of the choices.
 
@@ -42,7 +42,7 @@ def nested_fixed_point(
         model: The model.
         panel: The observations.
         start: Utility parameters to start from, (K,); 0 by default.
-        listener: Is told the likelihood at each point where the model was solved.
+        callback: Is told the likelihood at each point where the model was solved.
 
     Returns:
         The estimates.
@@ -85,7 +85,7 @@ def nested_fixed_point(
         model,
         panel,
         lambda theta: (np.concatenate((theta, phi)), np.eye(len(model.names))[:, : theta.size]),
-        listener,
+        callback,
         full=False,
     )
     return search.run(first, "nested fixed point", begin)
@@ -96,7 +96,7 @@ def full_maximum_likelihood(
     panel: Panel,
     *,
     start: Any = None,
-    listener: Callable[[Likelihood], object] | None = None,
+    callback: Callable[[Likelihood], object] | None = None,
 ) -> Estimates:
     """Estimate utilities and transitions together, by the likelihood of choices and transitions.
 
@@ -108,7 +108,7 @@ def full_maximum_likelihood(
         panel: The observations.
         start: Utility parameters to start from; by default those of :func:`nested_fixed_point`,
             which is run first.
-        listener: Is told the likelihood at each point where the model was solved.
+        callback: Is told the likelihood at each point where the model was solved.
 
     Returns:
         The estimates.
@@ -121,11 +121,11 @@ def full_maximum_likelihood(
     """
     begin = time.perf_counter()
     if start is None:
-        start = nested_fixed_point(model, panel, listener=listener).vector[: model.n_utility]
+        start = nested_fixed_point(model, panel, callback=callback).vector[: model.n_utility]
     model.require_fit(panel)
     free = model.transitions.to_free(model.transitions.estimate(panel))
     first = np.concatenate((np.asarray(start, dtype=np.float64), free))
-    return _Search(model, panel, lambda point: _natural(model, point), listener, full=True).run(
+    return _Search(model, panel, lambda point: _natural(model, point), callback, full=True).run(
         first, "full likelihood", begin
     )
 
@@ -148,7 +148,7 @@ class _Search:
     model: ChoiceModel
     panel: Panel
     parameters: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-    listener: Callable[[Likelihood], object] | None
+    callback: Callable[[Likelihood], object] | None
     full: bool
     count: int = 0
     _point: Any = None
@@ -267,8 +267,8 @@ class _Search:
             self.count += 1
             if self._best is None or self.worth(self._last) > self.worth(self._best):
                 self._best = self._last
-            if self.listener is not None:
-                self.listener(self._last)
+            if self.callback is not None:
+                self.callback(self._last)
         return self._last, self._jacobian
 
     def worth(self, likelihood: Likelihood) -> float:

@@ -20,7 +20,7 @@ from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
 from regmdp.solution import Solution
 
-__all__ = ["ChoiceModel", "Solved"]
+__all__ = ["ChoiceModel", "ChoiceSolution"]
 
 #: Certified accuracy of the inclusive values, in the unit of the utilities, if doubles allow it.
 TOL = 1e-10
@@ -110,7 +110,7 @@ class ChoiceModel:
             action_labels=self.choices,
         )
 
-    def solve(self, parameters: Any, *, start: Solution | None = None) -> Solved:
+    def solve(self, parameters: Any, *, start: Solution | None = None) -> ChoiceSolution:
         """Solve the model at some parameters.
 
         Args:
@@ -123,7 +123,9 @@ class ChoiceModel:
         vector = self.vector(parameters)
         mdp = self.mdp(vector)
         regularizer = Shannon(temperature=self.scale)
-        return Solved(self, vector, mdp, regularizer, solve(mdp, regularizer, tol=TOL, start=start))
+        return ChoiceSolution(
+            self, vector, mdp, regularizer, solve(mdp, regularizer, tol=TOL, start=start)
+        )
 
     def vector(self, parameters: Any) -> Float[np.ndarray, " K"]:
         """Return parameters as (K,) numbers in the order of `names`."""
@@ -177,7 +179,7 @@ class ChoiceModel:
 
 
 @dataclass(frozen=True, eq=False)
-class Solved:
+class ChoiceSolution:
     """A choice model, solved at some parameters.
 
     Attributes:

@@ -7,14 +7,19 @@ from typing import Any
 import numpy as np
 
 from regmdp._internal.errors import SampleError
-from regmdp.applications.choice.model import Solved
+from regmdp.applications.choice.model import ChoiceSolution
 from regmdp.applications.choice.panel import Panel
 
 __all__ = ["simulate"]
 
 
 def simulate(
-    solved: Solved, *, individuals: int, periods: int, rng: np.random.Generator, start: Any = None
+    solved: ChoiceSolution,
+    *,
+    individuals: int,
+    periods: int,
+    rng: np.random.Generator,
+    start: Any = None,
 ) -> Panel:
     """Draw a panel from a solved model.
 

@@ -6,13 +6,13 @@ Shannon's entropy that is the maximum causal entropy model of Ziebart, Bagnell a
 
 from regmdp.applications.irl.demonstrations import Demonstrations
 from regmdp.applications.irl.features import expected_features
-from regmdp.applications.irl.fit import Recovered, match_features, maximize_likelihood
+from regmdp.applications.irl.fit import RewardEstimate, match_features, maximize_likelihood
 from regmdp.applications.irl.identification import Identification, identify, reward_with_value
 
 __all__ = [
     "Demonstrations",
     "Identification",
-    "Recovered",
+    "RewardEstimate",
     "expected_features",
     "identify",
     "match_features",

@@ -25,7 +25,7 @@ from regmdp.gradients import Change, Features, Gradient, Linearization, Paramete
 from regmdp.regularizers import KL, Regularizer, Shannon
 from regmdp.solution import Solution
 
-__all__ = ["Recovered", "match_features", "maximize_likelihood"]
+__all__ = ["RewardEstimate", "match_features", "maximize_likelihood"]
 
 #: Certified accuracy of the inner solutions, in the unit of the rewards, where doubles allow it.
 TOL = 1e-10
@@ -35,7 +35,7 @@ FEW = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Recovered:
+class RewardEstimate:
     """A reward that makes sense of demonstrations.
 
     Attributes:
@@ -142,7 +142,7 @@ class Recovered:
 
     def __repr__(self) -> str:
         return (
-            f"Recovered({self.theta.size} parameters; {self.divergence:.4g} nats from what was "
+            f"RewardEstimate({self.theta.size} parameters; {self.divergence:.4g} nats from what was "
             "done)"
         )
 
@@ -154,8 +154,8 @@ def match_features(
     *,
     ridge: float = 0.0,
     start: Any = None,
-    listener: Callable[[np.ndarray, float], object] | None = None,
-) -> Recovered:
+    callback: Callable[[np.ndarray, float], object] | None = None,
+) -> RewardEstimate:
     r"""Find the reward whose optimal policy expects as much of each feature as was demonstrated.
 
     For linear rewards the problem is convex, and any regularizer will do; it is the dual of
@@ -169,7 +169,7 @@ def match_features(
             Shannon(temperature=1.0).
         ridge: Weight of ½‖θ‖², which is added; a little makes the answer unique.
         start: (K,) θ to start from; 0 by default.
-        listener: Is told θ and the objective at each point.
+        callback: Is told θ and the objective at each point.
 
     Raises:
         SolverError: if the parameters do not fit.
@@ -192,7 +192,7 @@ def match_features(
         entropy"; Zhou, Bloem & Bambos 2018, IEEE Transactions on Automatic Control 63(9), for
         infinite horizons.
     """
-    objective = _Matching(parameters, demonstrations, regularizer, ridge, listener)
+    objective = _Matching(parameters, demonstrations, regularizer, ridge, callback)
     return objective.search(start, "matching expected features")
 
 
@@ -203,8 +203,8 @@ def maximize_likelihood(
     *,
     ridge: float = 0.0,
     start: Any = None,
-    listener: Callable[[np.ndarray, float], object] | None = None,
-) -> Recovered:
+    callback: Callable[[np.ndarray, float], object] | None = None,
+) -> RewardEstimate:
     """Find the reward under which the actions, in the states in which they were seen, are most likely.
 
     It needs nothing of where the demonstrations begin or end. With long demonstrations it agrees
@@ -217,7 +217,7 @@ def maximize_likelihood(
             probability.
         ridge: Weight of ½‖θ‖², which is subtracted from the mean log-likelihood.
         start: (K,) θ to start from; 0 by default.
-        listener: Is told θ and minus the mean log-likelihood at each point.
+        callback: Is told θ and minus the mean log-likelihood at each point.
 
     Raises:
         RegularizerError: if the regularizer is another, or forbids an action that was seen.
@@ -251,7 +251,7 @@ def maximize_likelihood(
             f"{demonstrations.mdp.describe(state, action)} was demonstrated, but the reference "
             f"gives it probability 0; {int(np.count_nonzero(forbidden))} pairs are like that"
         )
-    objective = _Likelihood(parameters, demonstrations, regularizer, ridge, listener)
+    objective = _Likelihood(parameters, demonstrations, regularizer, ridge, callback)
     return objective.search(start, "maximum likelihood of the actions")
 
 
@@ -263,7 +263,7 @@ class _Objective(ABC):
     demonstrations: Demonstrations
     regularizer: Regularizer
     ridge: float
-    listener: Callable[[np.ndarray, float], object] | None
+    callback: Callable[[np.ndarray, float], object] | None
     _theta: Any = None
     _linear: Any = None
     _solution: Any = None
@@ -289,7 +289,7 @@ class _Objective(ABC):
         """Return its derivative as far as it comes through the solution."""
         return linear.gradient(**self.weights())
 
-    def search(self, start: Any, method: str) -> Recovered:
+    def search(self, start: Any, method: str) -> RewardEstimate:
         """Minimise it."""
         from scipy.optimize import minimize  # slow to import
 
@@ -329,7 +329,7 @@ class _Objective(ABC):
             goal, 2.0 * error * np.sqrt(point.size), 1e-6
         )
         verdict = "interrupted" if interrupted else "converged" if converged else "not converged"
-        return Recovered(
+        return RewardEstimate(
             point,
             self._linear.mdp.rewards,
             self._solution,
@@ -398,8 +398,8 @@ class _Objective(ABC):
             worth = self.worth(self._linear) + 0.5 * self.ridge * float(theta @ theta)
             if self._best is None or worth < self._best[0]:
                 self._best = worth, self._theta
-            if self.listener is not None:
-                self.listener(self._theta, worth)
+            if self.callback is not None:
+                self.callback(self._theta, worth)
         return self._linear
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SolverError
-from regmdp.applications.irl.fit import Recovered
+from regmdp.applications.irl.fit import RewardEstimate
 from regmdp.bellman import expected_values
 from regmdp.certificates import checked_regularizer, checked_value
 from regmdp.gradients import Change, Features
@@ -83,7 +83,7 @@ class Identification:
         return "\n".join(lines)
 
 
-def identify(recovered: Recovered) -> Identification:
+def identify(recovered: RewardEstimate) -> Identification:
     """Return which directions of a linear reward the demonstrations tell, and why they do not tell the others.
 
     Args:

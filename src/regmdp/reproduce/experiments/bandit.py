@@ -108,7 +108,7 @@ def iterates(
         tol=0,
         max_iterations=iterations,
         start=np.array([start]),
-        listeners=[recorder],
+        callback=recorder,
     )
     return np.array([state.policy[0] for state in recorder.states if state.policy is not None])
 

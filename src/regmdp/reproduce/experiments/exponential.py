@@ -92,7 +92,7 @@ def _others(settings: Settings) -> dict[str, np.ndarray]:
             algorithm,
             tol=0,
             max_iterations=settings.iterations,
-            listeners=[recorder],
+            callback=recorder,
         )
         values[name] = np.array([evaluate(mdp, state.policy).value for state in recorder.states])
     return values
@@ -118,9 +118,9 @@ def _in_full(settings: Settings) -> tuple[float, float]:
         tol=0,
         max_iterations=0,
         start=policy[of],
-        listeners=[recorder],
+        callback=recorder,
     )
-    stepped = recorder.states[0].ahead
+    stepped = recorder.states[0].next_policy
     assert stepped is not None
     # a step of size 1 adds the gradient to log π, up to a constant for each state
     lumped = gradient(logits)
@@ -140,7 +140,7 @@ def _in_full(settings: Settings) -> tuple[float, float]:
         algorithm=SoftmaxPG(settings.small_step),
         tol=0,
         max_iterations=iterations,
-        listeners=[recorder],
+        callback=recorder,
     )
     firsts = np.concatenate([[0], np.cumsum(chain.copies)[:-1]])
     counted = crossed(chain, np.array([state.value[firsts] for state in recorder.states]))

@@ -65,7 +65,9 @@ def run(settings: Settings, progress: Progress) -> Result:
         mdp,
         reference,
         tol=settings.tolerance,
-        listeners=[lambda event: progress(0.5 * event.point / (event.points or 20), "solving")],
+        callback=lambda event: progress(
+            0.5 * event.measures["points"] / (event.measures["total"] or 20), "solving"
+        ),
     )
     progress(0.5, "random policies")
     above = max(_excess(mdp, found, policy) for policy in _random(settings, found, rng))

@@ -10,8 +10,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from regmdp._internal.arrays import Float, Int
+from regmdp._internal.events import Event
 from regmdp._solve import solve
-from regmdp.algorithms import GPMD, PMD, Event
+from regmdp.algorithms import GPMD, PMD
 from regmdp.mdp import MDP
 from regmdp.regularizers import CapBarrier, Regularizer, Tsallis
 from regmdp.reproduce.base import Check, Drawing, Experiment, Number, Progress, Result
@@ -164,7 +165,7 @@ def errors(task: Task) -> Float[np.ndarray, " n"]:
             found.append(mdp.discount * max(float(np.max(np.abs(block))) for block in ahead))
 
     method = METHODS[task.method](task.step)
-    solve(mdp, regularizer, method, tol=0.0, max_iterations=settings.iterations, listeners=[listen])
+    solve(mdp, regularizer, method, tol=0.0, max_iterations=settings.iterations, callback=listen)
     return np.array(found)
 
 

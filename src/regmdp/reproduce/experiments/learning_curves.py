@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from regmdp._internal.arrays import Float
-from regmdp._learn import LearningEvent, learn
+from regmdp._internal.events import Event
+from regmdp._learn import learn
 from regmdp._solve import solve
 from regmdp.algorithms import NPG, PolicyOptimization, SoftQLearning, StochasticPMD
 from regmdp.certificates import evaluate
@@ -136,20 +137,18 @@ def track(task: Task) -> Curve:
     samples: list[int] = []
     values: list[list[float]] = []
 
-    def measure(event: LearningEvent) -> None:
+    def measure(event: Event) -> None:
         if event.iteration in marks:
-            assert event.state.ahead is not None
-            policies = event.state.ahead.reshape(-1, mdp.n_states, mdp.n_actions)
-            samples.append(event.samples)
+            assert event.state.next_policy is not None
+            policies = event.state.next_policy.reshape(-1, mdp.n_states, mdp.n_actions)
+            samples.append(event.measures["samples"])
             values.append([evaluate(mdp, policy, regularizer).initial_value for policy in policies])
 
     def generators(seeds: range) -> list[np.random.Generator]:
         return [np.random.default_rng([METHODS.index(task.method), seed]) for seed in seeds]
 
     seeds = range(task.settings.seeds)
-    learn(
-        mdp, regularizer, method, iterations=iterations, rng=generators(seeds), listeners=[measure]
-    )
+    learn(mdp, regularizer, method, iterations=iterations, rng=generators(seeds), callback=measure)
     few = min(2, iterations)
     alone = learn(mdp, regularizer, method, iterations=few, rng=generators(seeds[-1:])).policy[0]
     together = learn(mdp, regularizer, method, iterations=few, rng=generators(seeds[-2:])).policy[

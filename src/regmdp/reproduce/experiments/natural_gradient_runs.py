@@ -73,7 +73,7 @@ def random_model(shape: tuple[int, int, int], settings: Settings) -> MDP:
     n_states, n_actions, horizon = shape
     rng = np.random.default_rng([settings.seed, *shape])
     garnet = models.garnet(n_states, n_actions, settings.branching, rng=rng)
-    return MDP(garnet.to_sas(), rng.random((n_states, n_actions)), 1.0 - 1.0 / horizon)
+    return MDP(garnet.to_array(), rng.random((n_states, n_actions)), 1.0 - 1.0 / horizon)
 
 
 class Plain(NamedTuple):

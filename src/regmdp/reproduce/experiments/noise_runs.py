@@ -11,7 +11,8 @@ from scipy.special import log_softmax
 
 from regmdp import models, theory
 from regmdp._internal.arrays import Float
-from regmdp._learn import LearningEvent, learn
+from regmdp._internal.events import Event
+from regmdp._learn import learn
 from regmdp.algorithms import NPG
 from regmdp.evaluation import Noisy
 from regmdp.mdp import MDP
@@ -126,7 +127,7 @@ def problem(task: Task) -> MDP:
         return MDP(np.ones((1, 2, 1)), np.array([[task.delta, 0.0]]), discount)
     rng = np.random.default_rng([settings.seed, *settings.shape, task.number])
     garnet = models.garnet(n_states, n_actions, settings.branching, rng=rng)
-    return MDP(garnet.to_sas(), rng.random((n_states, n_actions)), discount)
+    return MDP(garnet.to_array(), rng.random((n_states, n_actions)), discount)
 
 
 def track(task: Task) -> Track:
@@ -138,7 +139,7 @@ def track(task: Task) -> Track:
     log_best = log_softmax(best.q / settings.temperature, axis=-1)
     errors: dict[str, list[Float[np.ndarray, " runs"]]] = {"q": [], "log_policy": []}
 
-    def measure(event: LearningEvent) -> None:
+    def measure(event: Event) -> None:
         assert event.state.policy is not None
         policy = event.state.policy.reshape(-1, *mdp.rewards.shape)
         q = action_values(mdp, policy, settings.temperature)
@@ -163,7 +164,7 @@ def track(task: Task) -> Track:
         NPG(step, evaluation=Noisy(task.delta, task.kind)),
         iterations=n,
         rng=[np.random.default_rng([*place, run]) for run in range(runs)],
-        listeners=[measure],
+        callback=measure,
     )
     earlier, improved = theory.inexact_entropy_natural_gradient(
         mdp, regularizer, step_size=step, iterations=n, error=task.delta, optimum=best
@@ -183,7 +184,7 @@ def action_values(
     mdp: MDP, policy: Float[np.ndarray, "N S A"], temperature: float
 ) -> Float[np.ndarray, "N S A"]:
     """(N, S, A) policies of a dense model -> (N, S, A) their exact action values, with Shannon entropy."""
-    rows, rewards = mdp.to_sas(), np.asarray(mdp.rewards)
+    rows, rewards = mdp.to_array(), np.asarray(mdp.rewards)
     chain = np.einsum("nsa,sat->nst", policy, rows)
     expected = np.sum(policy * (rewards - temperature * np.log(policy)), axis=-1)
     value = np.linalg.solve(np.eye(mdp.n_states) - mdp.discount * chain, expected[..., None])[

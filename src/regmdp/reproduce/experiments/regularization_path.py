@@ -127,7 +127,7 @@ def run(settings: Settings, progress: Progress) -> Result:
 
 def _typical_state(settings: Settings, mdp: MDP, value: np.ndarray) -> int:
     """Return the state in which the second best action is a median distance behind, of those where the cheapest is not the best."""
-    q = mdp.rewards + mdp.discount * mdp.to_sas() @ value
+    q = mdp.rewards + mdp.discount * mdp.to_array() @ value
     best_two = np.sort(q, axis=1)[:, -2:]
     cheapest = np.argmin(_prices(settings))
     candidates = np.flatnonzero(q.argmax(axis=1) != cheapest)

@@ -147,7 +147,7 @@ def problem(task: Task) -> MDP:
     n_states, n_actions, branching = task.settings.shape
     rng = np.random.default_rng([task.settings.seed, *task.settings.shape, task.number])
     garnet = models.garnet(n_states, n_actions, branching, rng=rng)
-    return MDP(garnet.to_sas(), rng.random((n_states, n_actions)), discount)
+    return MDP(garnet.to_array(), rng.random((n_states, n_actions)), discount)
 
 
 def temperature(mdp: MDP, accuracy: float) -> float:
@@ -177,7 +177,7 @@ def gaps(
     mdp: MDP, best: Float[np.ndarray, " S"], policy: Float[np.ndarray, "N S A"]
 ) -> Float[np.ndarray, " N"]:
     """(N, S, A) policies of a dense model -> (N,) how far their values, without entropy, are from V* in the worst state."""
-    chain = np.einsum("nsa,sat->nst", policy, mdp.to_sas())
+    chain = np.einsum("nsa,sat->nst", policy, mdp.to_array())
     expected = np.sum(policy * mdp.rewards, axis=-1)
     value = np.linalg.solve(np.eye(mdp.n_states) - mdp.discount * chain, expected[..., None])[
         ..., 0

@@ -11,8 +11,9 @@ import numpy as np
 
 from regmdp import models, theory
 from regmdp._internal.arrays import Int
+from regmdp._internal.events import Event
 from regmdp._solve import solve
-from regmdp.algorithms import NPG, Algorithm, Event, Maximum, SoftmaxPG
+from regmdp.algorithms import NPG, Algorithm, Maximum, SoftmaxPG
 from regmdp.improvement import SoftmaxGradient
 from regmdp.mdp import MDP
 from regmdp.mdp.mdp import initial_value
@@ -128,7 +129,7 @@ def random_model(shape: tuple[int, int, int], number: int, settings: Settings) -
     n_states, n_actions, horizon = shape
     rng = np.random.default_rng([settings.seed, *shape, number])
     garnet = models.garnet(n_states, n_actions, min(settings.branching, n_states), rng=rng)
-    return MDP(garnet.to_sas(), rng.random((n_states, n_actions)), 1.0 - 1.0 / horizon)
+    return MDP(garnet.to_array(), rng.random((n_states, n_actions)), 1.0 - 1.0 / horizon)
 
 
 def natural_step(mdp: MDP) -> float:
@@ -155,11 +156,11 @@ def count(
     values: list[float] = []
 
     def stop(event: Event) -> None:
-        values.append(event.value)
-        if event.value >= enough:
+        values.append(event.measures["value"])
+        if event.measures["value"] >= enough:
             raise KeyboardInterrupt
 
-    solve(mdp, regularizer, algorithm, tol=0.0, max_iterations=cap, listeners=[stop])
+    solve(mdp, regularizer, algorithm, tol=0.0, max_iterations=cap, callback=stop)
     ascending = bool(np.all(np.diff(values) >= -1e-12 * (1.0 + abs(best))))
     return Count(step, len(values) - 1, values[-1] < enough, ascending)
 

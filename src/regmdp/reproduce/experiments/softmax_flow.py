@@ -26,7 +26,7 @@ class LumpedGradient:
         mdp = chain.lumped()
         self._available = mdp.available
         self._chosen = mdp.available & (mdp.available.sum(axis=1) > 1)[:, None]
-        self._transitions = np.where(mdp.available[..., None], mdp.to_sas(), 0.0)
+        self._transitions = np.where(mdp.available[..., None], mdp.to_array(), 0.0)
         self._rewards, self._discount, self._initial = mdp.rewards, mdp.discount, mdp.initial
         self._copies = chain.copies
         #: Number of logits: one for each action of a state that has several.

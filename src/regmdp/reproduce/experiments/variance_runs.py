@@ -12,17 +12,25 @@ from scipy.special import softmax
 from regmdp import models, theory
 from regmdp._internal.arrays import Array, Float, Int
 from regmdp._internal.errors import SampleError
-from regmdp._learn import LearningEvent, learn
+from regmdp._internal.events import Event
+from regmdp._learn import learn
 from regmdp._solve import solve
-from regmdp.algorithms import Event, SoftmaxPG
+from regmdp.algorithms import SoftmaxPG
 from regmdp.certificates import evaluate
-from regmdp.evaluation import Estimate, GenerativeModel, Rollouts, SampledEvaluation, Trials, visits
+from regmdp.evaluation import (
+    Estimate,
+    GenerativeModel,
+    Rollouts,
+    RunBatch,
+    SampledEvaluation,
+    visits,
+)
 from regmdp.evaluation.generative import empirical, model_q
 from regmdp.evaluation.sampled import require_count, value_of
 from regmdp.improvement import advantage
-from regmdp.mdp import MDP, Frame
+from regmdp.mdp import MDP, DecisionProcess
 from regmdp.regularizers import Regularizer, Shannon
-from regmdp.samples import Streams
+from regmdp.samples import RandomStreams
 
 __all__ = [
     "ARMS",
@@ -184,12 +192,12 @@ class PlugIn(SampledEvaluation):
     def __post_init__(self) -> None:
         require_count("the number of samples of a pair", self.samples)
 
-    def check(self, source: Frame, regularizer: Regularizer) -> None:
+    def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         GenerativeModel(self.samples).check(source, regularizer)
 
     def __call__(
         self,
-        trials: Trials,
+        trials: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
         before: Estimate | None,
@@ -220,7 +228,7 @@ def problem(settings: Settings) -> MDP:
     n_states, n_actions, branching = settings.shape
     rng = np.random.default_rng([settings.seed, *settings.shape])
     garnet = models.garnet(n_states, n_actions, branching, rng=rng)
-    return MDP(garnet.to_sas(), rng.random((n_states, n_actions)), settings.discount)
+    return MDP(garnet.to_array(), rng.random((n_states, n_actions)), settings.discount)
 
 
 def policy_of(settings: Settings) -> Float[np.ndarray, "S A"]:
@@ -242,7 +250,7 @@ def cut_gradient(
     mdp: MDP, regularizer: Regularizer, policy: Float[np.ndarray, "S A"], horizon: int
 ) -> Float[np.ndarray, "S A"]:
     """(S, A) policy -> (S, A) the mean of what whole episodes of H steps estimate."""
-    rows, cost = mdp.to_sas(), np.asarray(regularizer.cost(policy))
+    rows, cost = mdp.to_array(), np.asarray(regularizer.cost(policy))
     left, gains = np.zeros(mdp.n_states), []  # left: what the steps that are left are worth
     for _ in range(horizon):
         q = mdp.rewards + mdp.discount * rows @ left
@@ -269,7 +277,7 @@ def rollout_variance(
         policy: (S, A) π.
         baseline: Whether the exact baseline is subtracted, the mean of Q - τ h' under π.
     """
-    rows, reward, discount = mdp.to_sas(), np.asarray(mdp.rewards), mdp.discount
+    rows, reward, discount = mdp.to_array(), np.asarray(mdp.rewards), mdp.discount
     found = evaluate(mdp, policy, regularizer)
     cost = np.asarray(regularizer.cost(policy))
     later = cost**2 - 2.0 * cost * (found.value + cost)
@@ -297,7 +305,7 @@ def plug_in_variance(mdp: MDP, regularizer: Regularizer, policy: Float[np.ndarra
         regularizer: h with its temperature.
         policy: (S, A) π.
     """
-    rows, discount, (n_states, n_actions) = mdp.to_sas(), mdp.discount, policy.shape
+    rows, discount, (n_states, n_actions) = mdp.to_array(), mdp.discount, policy.shape
     found, often = evaluate(mdp, policy, regularizer), visits(mdp, policy)
     gain = advantage(regularizer, policy, found.q, None)
     resolvent = np.linalg.inv(np.eye(n_states) - discount * np.einsum("sa,sat->st", policy, rows))
@@ -327,8 +335,8 @@ def _estimated(task: Estimating) -> Estimated:
     arm, pair, settings = task
     mdp, regularizer, policy = problem(settings), Shannon(settings.temperature), policy_of(settings)
     place = [settings.seed, ARMS.index(arm), pair]
-    trials = Trials(
-        mdp, Streams([np.random.default_rng([*place, run]) for run in range(settings.runs)])
+    trials = RunBatch(
+        mdp, RandomStreams([np.random.default_rng([*place, run]) for run in range(settings.runs)])
     )
     tiled, before = np.tile(policy, (settings.runs, 1)), None
     if arm == GENERATIVE:
@@ -360,14 +368,14 @@ def _learned(task: Learning) -> Track:
     samples: list[int] = [0]
     gaps: list[Float[np.ndarray, " seeds"]] = []
 
-    def measure(event: LearningEvent) -> None:
+    def measure(event: Event) -> None:
         assert event.state.policy is not None
         gaps.append(
             best
             - _values(mdp, event.state.policy.reshape(-1, *mdp.rewards.shape), settings.temperature)
         )
         samples.append(
-            event.samples
+            event.measures["samples"]
         )  # those for the gradient at this policy: the next one took them
 
     place = [settings.seed, len(ARMS) + ARMS.index(arm), round(1e6 * step)]
@@ -377,7 +385,7 @@ def _learned(task: Learning) -> Track:
         SoftmaxPG(step, evaluation=evaluation),
         iterations=settings.iterations,
         rng=[np.random.default_rng([*place, run]) for run in range(settings.seeds)],
-        listeners=[measure],
+        callback=measure,
     )
     return Track(task, np.array(samples[:-1]), np.array(gaps))
 
@@ -399,7 +407,7 @@ def exact_gaps(step: float, settings: Settings) -> Float[np.ndarray, " n"]:
         SoftmaxPG(step),
         tol=0.0,
         max_iterations=settings.iterations,
-        listeners=[measure],
+        callback=measure,
     )
     return np.array(gaps)
 
@@ -408,7 +416,7 @@ def _values(
     mdp: MDP, policy: Float[np.ndarray, "N S A"], temperature: float
 ) -> Float[np.ndarray, " N"]:
     """(N, S, A) policies of a dense model -> their (N,) values from ρ, with Shannon entropy."""
-    chain = np.einsum("nsa,sat->nst", policy, mdp.to_sas())
+    chain = np.einsum("nsa,sat->nst", policy, mdp.to_array())
     price = np.where(policy > 0, np.log(np.where(policy > 0, policy, 1.0)), 0.0)
     expected = np.sum(policy * (mdp.rewards - temperature * price), axis=-1)
     value = np.linalg.solve(np.eye(mdp.n_states) - mdp.discount * chain, expected[..., None])[

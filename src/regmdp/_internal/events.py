@@ -1,0 +1,80 @@
+"""What a run reports while it goes on, and what is called with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from regmdp._internal.errors import SolverError
+
+__all__ = ["Callback", "CallbackLike", "Event", "as_callback"]
+
+
+@dataclass(frozen=True, eq=False)
+class Event:
+    """A report of a run, made after each iteration.
+
+    Attributes:
+        iteration: Number of iterations done; 0 for the start.
+        seconds: Time since the start.
+        measures: Numbers by name. Exact methods report ``residual`` (largest |T V - V|), ``gap``
+            (predicted bound on the distance from the optimum; the certificate has the last word)
+            and ``value`` (from the initial distribution); methods that draw samples report
+            ``samples``. Other runs say in their documentation what they report.
+        state: The iterate itself.
+
+    Examples:
+        >>> import regmdp as rm
+        >>> def stop_early(event):
+        ...     return event.measures["gap"] > 0.1  # False stops the run
+        >>> rm.solve(rm.models.chain(5), callback=stop_early).status.word
+        'stopped'
+    """
+
+    iteration: int
+    seconds: float
+    measures: Mapping[str, float] = field(default_factory=dict)
+    state: Any = None
+
+
+#: A function that is called with an event after each iteration. Returning False stops the run.
+Callback: TypeAlias = Callable[[Event], object]
+
+#: A callback, several of them, or none.
+CallbackLike: TypeAlias = Callback | Iterable[Callback] | None
+
+
+def as_callback(callback: CallbackLike) -> Callable[[Event], bool]:
+    """Return one function that calls all callbacks, and returns whether the run should go on.
+
+    All of them are called, even if one returns False. Only ``False`` itself stops a run: ``None``,
+    which a function without a return statement returns, does not.
+
+    Raises:
+        SolverError: if it is neither a function, nor several, nor None.
+
+    Examples:
+        >>> seen = []
+        >>> both = as_callback([seen.append, lambda event: event.iteration < 1])
+        >>> both(Event(0, 0.0)), both(Event(1, 0.1)), len(seen)
+        (True, False, 2)
+    """
+    if callback is None:
+        callbacks: tuple[Callback, ...] = ()
+    elif callable(callback):
+        callbacks = (callback,)
+    else:
+        callbacks = tuple(callback) if isinstance(callback, Iterable) else (callback,)
+        wrong = [one for one in callbacks if not callable(one)]
+        if wrong:
+            raise SolverError(
+                "callback must be a function that is called with an event, or a list of such "
+                f"functions, not {wrong[0]!r}"
+            )
+
+    def call(event: Event) -> bool:
+        answers = [one(event) for one in callbacks]
+        return not any(answer is False for answer in answers)
+
+    return call
