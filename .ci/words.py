@@ -59,7 +59,14 @@ def find_words(path: Path) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Search the files or folders named, or all of ``src`` and ``docs``, the README and the rest."""
-    names = arguments or ["src", "docs", "README.md", "CONTRIBUTING.md", "changelog.d", "CHANGELOG.md"]
+    names = arguments or [
+        "src",
+        "docs",
+        "README.md",
+        "CONTRIBUTING.md",
+        "changelog.d",
+        "CHANGELOG.md",
+    ]
     listed = subprocess.run(
         ["git", "ls-files", *names], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()

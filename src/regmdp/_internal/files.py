@@ -15,13 +15,13 @@ import numpy as np
 
 from regmdp._internal.errors import FormatError
 
-__all__ = ["existing", "read_arrays", "replace_atomically", "write_arrays"]
+__all__ = ["read_arrays", "replace_atomically", "require_file", "write_arrays"]
 
 #: Version of the layout; a reader refuses a newer one.
 FORMAT = 1
 
 
-def existing(path: str | PathLike[str]) -> Path:
+def require_file(path: str | PathLike[str]) -> Path:
     """Return the path of a file that is there."""
     path = Path(path)
     if not path.is_file():
@@ -66,7 +66,7 @@ def read_arrays(
     Raises:
         FormatError: if the file is damaged, of another kind, or from a newer version.
     """
-    path = existing(path)
+    path = require_file(path)
     try:
         # opened here, for np.load leaves a damaged file open
         if not zipfile.is_zipfile(path):

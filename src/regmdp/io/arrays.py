@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from regmdp._internal.errors import FormatError, ModelError
-from regmdp._internal.files import existing, replace_atomically
+from regmdp._internal.files import replace_atomically, require_file
 from regmdp.io.npz import load
 from regmdp.io.toolboxes import from_mdptoolbox, from_quantecon, to_mdptoolbox, to_quantecon
 from regmdp.mdp import MDP
@@ -77,7 +77,7 @@ def _opened(path: Path, *, only_names: bool = False) -> dict[str, Any]:
     """Return the arrays of an archive by name, or without their content."""
     try:
         # opened here, for np.load leaves a damaged file open
-        with open(existing(path), "rb") as file:
+        with open(require_file(path), "rb") as file:
             if file.read(2) != b"PK":
                 raise ValueError("it is no .npz archive")
             file.seek(0)

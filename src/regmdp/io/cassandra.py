@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import FormatError, ModelError
-from regmdp._internal.files import existing
+from regmdp._internal.files import require_file
 from regmdp.io.text import Text
 from regmdp.mdp import MDP
 from regmdp.mdp.validation import MASS_TOLERANCE
@@ -36,7 +36,7 @@ def read_cassandra(path: Path) -> MDP:
 
 def _words(path: Path) -> Text:
     """Return the words of a file, one to a line."""
-    content = existing(path).read_bytes()
+    content = require_file(path).read_bytes()
     try:
         whole = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

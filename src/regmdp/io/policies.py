@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from regmdp._internal.errors import FormatError
-from regmdp._internal.files import existing
+from regmdp._internal.files import require_file
 
 __all__ = ["load_policy"]
 
@@ -36,7 +36,7 @@ def load_policy(path: str | PathLike[str]) -> np.ndarray:
         >>> rm.evaluate(rm.models.chain(5), rm.io.load_policy(path)).initial_value > 0
         True
     """
-    path = existing(path)
+    path = require_file(path)
     try:
         # opened here, for np.load leaves a damaged file open
         with open(path, "rb") as file:

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from regmdp._internal.arrays import Float, Int
 from regmdp._internal.errors import FormatError
-from regmdp._internal.files import existing, replace_atomically
+from regmdp._internal.files import replace_atomically, require_file
 from regmdp.io.state_action_files import INITIAL, Choices, Remainder, added, as_choices, as_model
 from regmdp.io.text import Text, read_text
 from regmdp.mdp import MDP
@@ -365,7 +365,7 @@ def _remainder(path: Path) -> Remainder | None:
     if not beside.exists():
         return None
     parts = [path.with_suffix(suffix) for suffix in PARTS]
-    content = b"".join(existing(part).read_bytes() if part.exists() else b"" for part in parts)
+    content = b"".join(require_file(part).read_bytes() if part.exists() else b"" for part in parts)
     return Remainder.opened(
         beside.read_text(encoding="utf-8", errors="replace"), content, f"{beside}, line 1"
     )

@@ -13,7 +13,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Float, Int
 from regmdp._internal.errors import FormatError
-from regmdp._internal.files import existing
+from regmdp._internal.files import require_file
 
 __all__ = ["Text", "read_text"]
 
@@ -123,7 +123,7 @@ def read_text(path: str | PathLike[str], comment: str) -> Text:
         FormatError: if it is no text.
         FileNotFoundError: if there is none.
     """
-    path = existing(path)
+    path = require_file(path)
     content = path.read_bytes()
     try:
         whole = content.decode("utf-8-sig")

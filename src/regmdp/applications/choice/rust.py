@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from regmdp._internal.errors import FormatError, SampleError
-from regmdp._internal.files import existing
+from regmdp._internal.files import require_file
 from regmdp.applications.choice.model import ChoiceModel
 from regmdp.applications.choice.panel import Panel
 from regmdp.applications.choice.transitions import Increments
@@ -95,7 +95,7 @@ def read_buses(
 
 def _columns(path: Path, group: Group) -> np.ndarray:
     """Return the (buses, rows) numbers of a file."""
-    lines = existing(path).read_text(encoding="ascii", errors="replace").split("\n")
+    lines = require_file(path).read_text(encoding="ascii", errors="replace").split("\n")
     numbers = []
     for count, line in enumerate(lines, start=1):
         if not line.strip():

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from regmdp._internal.errors import FormatError, ModelError
-from regmdp._internal.files import existing
+from regmdp._internal.files import require_file
 from regmdp.applications.routes.network import Network
 from regmdp.applications.routes.trips import Demand, Trips
 
@@ -138,7 +138,7 @@ def read_demand(file: str | PathLike[str], network: Network) -> Demand:
 
 def _rows(file: str | PathLike[str], needed: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
     """Return the place and the fields of each row."""
-    with open(existing(file), newline="", encoding="utf-8-sig") as text:
+    with open(require_file(file), newline="", encoding="utf-8-sig") as text:
         reader = csv.DictReader(text)
         missing = [name for name in needed if name not in (reader.fieldnames or ())]
         if missing:
