@@ -1,0 +1,211 @@
+"""Checks of arguments: integers, numbers, options, and the first wrong entry of an array.
+
+``name`` is what the message calls the argument, such as ``"max_iterations"``. Booleans and NaN are
+never numbers here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import operator
+from collections.abc import Callable, Collection
+from numbers import Real
+from typing import SupportsIndex, TypeVar
+
+import numpy as np
+
+from regmdp._internal.errors import RegmdpError, SolverError
+
+__all__ = ["check_integer", "check_number", "check_option", "describe_first"]
+
+Option = TypeVar("Option", bound=str)
+
+
+def check_integer(
+    name: str,
+    value: object,
+    minimum: int | None = 1,
+    maximum: int | None = None,
+    *,
+    error: type[RegmdpError] = SolverError,
+    advice: str = "",
+) -> int:
+    """Return an integer between two limits, both included; None is no limit.
+
+    Raises:
+        RegmdpError: of the class ``error``, ending in ``advice``, if the value is anything else.
+
+    Examples:
+        >>> check_integer("max_iterations", 3)
+        3
+        >>> check_integer("max_iterations", 2.5)
+        Traceback (most recent call last):
+        regmdp.SolverError: max_iterations must be an integer, 1 or more, not 2.5
+    """
+    number = _as_integer(value)
+    if (
+        number is None
+        or (minimum is not None and number < minimum)
+        or (maximum is not None and number > maximum)
+    ):
+        limits = _describe_limits(minimum, None, maximum, None)
+        raise error(_join(f"{name} must be an integer{limits}, not {value!r}", advice))
+    return number
+
+
+def check_number(
+    name: str,
+    value: object,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    *,
+    above: float | None = None,
+    below: float | None = None,
+    finite: bool = True,
+    error: type[RegmdpError] = SolverError,
+    advice: str = "",
+) -> float:
+    """Return a real number within limits as a float.
+
+    Args:
+        name: What the message calls the argument.
+        value: A number; an array without dimensions is one.
+        minimum: Smallest value, if any.
+        maximum: Largest value, if any.
+        above: The value must be greater than this, if given.
+        below: The value must be less than this, if given.
+        finite: Whether infinite values are refused.
+        error: Class of the exception.
+        advice: What to do instead; the end of the message.
+
+    Raises:
+        RegmdpError: of the class ``error``, if the value is anything else.
+
+    Examples:
+        >>> check_number("discount", 1, 0.0, 1.0)
+        1.0
+        >>> check_number("power", 0.0, above=0.0, maximum=1.0)
+        Traceback (most recent call last):
+        regmdp.SolverError: power must be a number in (0, 1], not 0.0
+    """
+    number = _as_float(value)
+    if (
+        number is None
+        or math.isnan(number)
+        or (finite and math.isinf(number))
+        or (minimum is not None and number < minimum)
+        or (maximum is not None and number > maximum)
+        or (above is not None and not number > above)
+        or (below is not None and not number < below)
+    ):
+        limits = _describe_limits(minimum, above, maximum, below)
+        bounded = (minimum, above) != (None, None) and (maximum, below) != (None, None)
+        kind = "a finite number" if finite and not bounded else "a number"
+        raise error(_join(f"{name} must be {kind}{limits}, not {value!r}", advice))
+    return number
+
+
+def check_option(
+    name: str,
+    value: object,
+    options: Collection[Option],
+    *,
+    error: type[RegmdpError] = SolverError,
+    advice: str = "",
+) -> Option:
+    """Return one of several strings.
+
+    Raises:
+        RegmdpError: of the class ``error``, if the value is none of them; it names the nearest one.
+
+    Examples:
+        >>> check_option("method", "exact", ["exact", "sweeps"])
+        'exact'
+        >>> check_option("method", "sweep", ["exact", "sweeps"])
+        Traceback (most recent call last):
+        regmdp.SolverError: method must be 'exact' or 'sweeps', not 'sweep'; did you mean 'sweeps'?
+    """
+    if isinstance(value, str):
+        for option in options:
+            if option == value:
+                return option
+    names = [repr(str(option)) for option in options]
+    listed = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    message = f"{name} must be {listed}, not {value!r}"
+    near = difflib.get_close_matches(str(value), options, n=1) if isinstance(value, str) else []
+    raise error(_join(_join(message, f"did you mean {str(near[0])!r}?" if near else ""), advice))
+
+
+def describe_first(
+    bad: np.ndarray,
+    describe: Callable[..., str],
+    things: str,
+    advice: str = "",
+    *,
+    of: int | None = None,
+) -> str:
+    """Return a message about the first wrong entry of an array, how many there are, and what to do.
+
+    Args:
+        bad: Mask of any shape: True where an entry is wrong. At least one is.
+        describe: Called with the index of the first, one integer for each dimension; says where it
+            is and what is wrong.
+        things: What the entries are, in the plural: "states", "pairs", "rows".
+        advice: What to do about them.
+        of: The number of entries that could be wrong, if it is not the size of the mask.
+
+    Examples:
+        >>> p = np.array([[0.5, 0.5], [0.3, -0.1], [-1.0, 2.0]])
+        >>> describe_first(p < 0, lambda s, a: f"p[{s}, {a}] is {p[s, a]}", "entries", "clip them")
+        'p[1, 1] is -0.1; 2 of 6 entries are wrong; clip them'
+    """
+    index = (int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
+    count, total = int(np.count_nonzero(bad)), bad.size if of is None else of
+    verb = "is" if count == 1 else "are"
+    message = describe(*index)
+    if total > 1:
+        message = f"{message}; {count} of {total} {things} {verb} wrong"
+    return _join(message, advice)
+
+
+def _as_integer(value: object) -> int | None:
+    """Return an integer of any library; None for a boolean or anything else."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:  # an array of several numbers, or of other ones
+        return None
+
+
+def _as_float(value: object) -> float | None:
+    """Return a real number as a float; None for a boolean, a complex number, text or an array."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, Real):
+        return float(value)
+    if hasattr(value, "dtype"):
+        array = np.asarray(value)
+        return float(array) if array.ndim == 0 and array.dtype.kind in "iuf" else None
+    return None
+
+
+def _describe_limits(
+    minimum: float | None, above: float | None, maximum: float | None, below: float | None
+) -> str:
+    """Return the limits as the end of "must be a number": " in (0, 1]" or " above 0"."""
+    low = minimum if above is None else above
+    high = maximum if below is None else below
+    if low is not None and high is not None:
+        left, right = "[" if above is None else "(", "]" if below is None else ")"
+        return f" in {left}{low:g}, {high:g}{right}"
+    if low is not None:
+        return f", {low:g} or more" if above is None else f" above {low:g}"
+    if high is not None:
+        return f", {high:g} or less" if below is None else f" below {high:g}"
+    return ""
+
+
+def _join(message: str, advice: str) -> str:
+    return f"{message}; {advice}" if advice else message
