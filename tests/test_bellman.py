@@ -133,7 +133,7 @@ def test_without_a_regularizer_an_improvement_keeps_the_first_of_the_best_action
     _, probabilities = rm.bellman.greedy(mdp, None, value)
     np.testing.assert_array_equal(np.asarray(policy), probabilities)
     np.testing.assert_array_equal(np.asarray(policy)[2:5], np.asarray(policy[2:5]))
-    np.testing.assert_array_equal(rm.policies.as_policy(mdp, policy), probabilities)
+    np.testing.assert_array_equal(rm.policies.check_policy(mdp, policy), probabilities)
     np.testing.assert_allclose(rm.bellman.policy_backup(mdp, None, policy, value), best, rtol=1e-14)
 
 

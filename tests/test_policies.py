@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.policies import as_policy
+from regmdp.policies import check_policy
 
 LABELS = {"state_labels": ["a", "b", "c"], "action_labels": ["x", "y"]}
 
@@ -21,20 +21,20 @@ def test_uniform_policy(mdp):
 
 
 def test_policies_of_numbers_and_of_actions(mdp):
-    np.testing.assert_array_equal(as_policy(mdp, [1, 0, 99]), [[0, 1], [1, 0], [0, 0]])
+    np.testing.assert_array_equal(check_policy(mdp, [1, 0, 99]), [[0, 1], [1, 0], [0, 0]])
     np.testing.assert_array_equal(
-        as_policy(mdp, np.array([[1, 0], [1, 0], [0, 0]])), [[1, 0], [1, 0], [0, 0]]
+        check_policy(mdp, np.array([[1, 0], [1, 0], [0, 0]])), [[1, 0], [1, 0], [0, 0]]
     )
     # what stands in a terminal state does not matter
     np.testing.assert_array_equal(
-        as_policy(mdp, [[0.25, 0.75], [1, 0], [np.nan, -1]]), [[0.25, 0.75], [1, 0], [0, 0]]
+        check_policy(mdp, [[0.25, 0.75], [1, 0], [np.nan, -1]]), [[0.25, 0.75], [1, 0], [0, 0]]
     )
 
 
 def test_rows_are_normalised_to_rounding(mdp):
     given = np.array([[0.3 + 3e-10, 0.7], [1.0 - 1e-10, 0.0], [0.0, 0.0]])
     kept = given.copy()
-    policy = as_policy(mdp, given)
+    policy = check_policy(mdp, given)
     np.testing.assert_allclose(policy.sum(axis=1), [1, 1, 0], rtol=0, atol=2e-16)
     np.testing.assert_array_equal(given, kept)
 
@@ -92,7 +92,7 @@ def test_rows_are_normalised_to_rounding(mdp):
     ],
 )
 def test_what_is_not_a_policy(mdp, policy, message):
-    for use in (as_policy, rm.evaluate, lambda mdp, policy: rm.certify(mdp, policy=policy)):
+    for use in (check_policy, rm.evaluate, lambda mdp, policy: rm.certify(mdp, policy=policy)):
         with pytest.raises(rm.PolicyError, match=message):
             use(mdp, policy)
 

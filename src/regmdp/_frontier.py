@@ -43,7 +43,7 @@ from regmdp._solve import solve
 from regmdp.certificates import Certificate, evaluate
 from regmdp.certificates.certificate import Bounds, shown
 from regmdp.mdp import MDP
-from regmdp.policies import as_policy
+from regmdp.policies import check_policy
 from regmdp.regularizers import KL
 from regmdp.solution import Solution
 
@@ -602,6 +602,6 @@ def _checked_reference(mdp: MDP, reference: Any) -> Float[np.ndarray, "S A"]:
     if given.ndim == 1 and given.shape == (mdp.n_actions,) and given.dtype.kind == "f":
         given = np.where(mdp.terminal[:, None], 0.0, np.broadcast_to(given, mdp.rewards.shape))
     try:
-        return np.array(as_policy(mdp, given), dtype=np.float64)
+        return np.array(check_policy(mdp, given), dtype=np.float64)
     except PolicyError as error:
         raise PolicyError(f"the reference is not a policy of this model: {error}") from None

@@ -22,10 +22,11 @@ from regmdp.algorithms import (
     check_and_certify,
     run_loop,
 )
-from regmdp.certificates import checked_regularizer, evaluate
+from regmdp.certificates import evaluate
 from regmdp.evaluation import RunBatch, copied
 from regmdp.mdp import MDP, DecisionProcess, initial_value
-from regmdp.policies import as_policy, require_feasible
+from regmdp.policies import check_policy, require_feasible
+from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
 from regmdp.samples import RandomStreams
 
@@ -129,9 +130,11 @@ def learn(
             f"{source!r}; for Gymnasium's vector environments there is regmdp.io.from_vector_env, "
             "for logged data regmdp.samples.Log"
         )
-    single = checked_regularizer(source, regularizer)
+    single = check_regularizer(source, regularizer)
     trials = RunBatch(source, RandomStreams(rng if isinstance(rng, list | tuple) else [rng]))
-    policy = None if start is None else np.tile(as_policy(source, start, single), (trials.count, 1))
+    policy = (
+        None if start is None else np.tile(check_policy(source, start, single), (trials.count, 1))
+    )
     regularizer = copied(single, source, trials.count)
     algorithm.check(trials, regularizer)
     if isinstance(source, MDP):

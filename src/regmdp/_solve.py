@@ -13,9 +13,10 @@ from regmdp._internal.errors import ImproperPolicyError, PolicyError, SolverErro
 from regmdp._internal.events import CallbackLike
 from regmdp._learn import sampled_run
 from regmdp.algorithms import Algorithm, PolicyOptimization, Start, choose, iterate
-from regmdp.certificates import checked_regularizer, checked_value, require_bounded
+from regmdp.certificates import require_bounded
 from regmdp.mdp import MDP
-from regmdp.policies import as_policy, require_ending, require_feasible
+from regmdp.policies import check_policy, require_ending, require_feasible
+from regmdp.problem import check_regularizer, check_value
 from regmdp.regularizers import Regularizer, Unregularized
 from regmdp.solution import Provenance, Solution
 
@@ -79,7 +80,7 @@ def solve(
             f"the model must be a regmdp.MDP, not {type(mdp).__name__}; build one with MDP(P, r, "
             "discount=…)"
         )
-    regularizer = checked_regularizer(mdp, regularizer)
+    regularizer = check_regularizer(mdp, regularizer)
     tol, limit = _stopping(tol, max_iterations)
     reason = ""
     if isinstance(algorithm, str):
@@ -181,18 +182,18 @@ def _start(mdp: MDP, regularizer: Regularizer, start: Any) -> Start:
     if start is None:
         return Start()
     if isinstance(start, Solution):
-        return Start(checked_value(mdp, start.value), _fitting(mdp, regularizer, start.policy))
+        return Start(check_value(mdp, start.value), _fitting(mdp, regularizer, start.policy))
     if np.ndim(start) == 2 or (np.ndim(start) == 1 and np.asarray(start).dtype.kind in "iu"):
-        policy = as_policy(mdp, start, regularizer)
+        policy = check_policy(mdp, start, regularizer)
         require_ending(mdp, policy)
         return Start(policy=policy)
-    return Start(value=checked_value(mdp, start))
+    return Start(value=check_value(mdp, start))
 
 
 def _fitting(mdp: MDP, regularizer: Regularizer, policy: Array) -> Float[np.ndarray, "S A"] | None:
     """Return the policy of a solution if it is one of this problem, too; the solution may be another regularizer's."""
     try:
-        policy = as_policy(mdp, policy, regularizer)
+        policy = check_policy(mdp, policy, regularizer)
         require_ending(mdp, policy)
     except (PolicyError, ImproperPolicyError):
         return None

@@ -20,7 +20,7 @@ from regmdp.mdp.structure import end_components, never_ending
 from regmdp.mdp.transitions import SHARED_FROM, state_blocks
 from regmdp.regularizers import Regularizer, Unregularized
 
-__all__ = ["as_policy", "require_ending", "require_feasible", "uniform_policy"]
+__all__ = ["check_policy", "require_ending", "require_feasible", "uniform_policy"]
 
 
 def uniform_policy(
@@ -50,7 +50,7 @@ def permitted(mdp: DecisionProcess, regularizer: Regularizer | None) -> np.ndarr
     return mdp.available if domain is None else np.broadcast_to(domain, mdp.available.shape)
 
 
-def as_policy(
+def check_policy(
     mdp: DecisionProcess, policy: Any, regularizer: Regularizer | None = None
 ) -> Float[np.ndarray, "S A"]:
     """Check a policy from outside, and return it with rows that sum to 1 as exactly as doubles can.
@@ -217,6 +217,7 @@ def require_ending(mdp: MDP, policy: Float[Array, "S A"]) -> None:
         return
     stuck = never_ending(mdp, np.asarray(policy) > 0)
     if stuck.any():
+        require_feasible(mdp)
         state = int(np.argmax(stuck))
         raise ImproperPolicyError(
             f"this policy does not end the episode from {mdp.describe(state)} (states like that: "

@@ -17,10 +17,11 @@ from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, frozen
 from regmdp._internal.errors import ImproperPolicyError, SingularError
 from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.status import Status
-from regmdp.certificates import Bounds, Certificate, backup_error, bound_values, checked_value
+from regmdp.certificates import Bounds, Certificate, backup_error, bound_values
 from regmdp.evaluation import Estimate
 from regmdp.mdp import MDP, initial_value
-from regmdp.policies import as_policy, require_ending
+from regmdp.policies import check_policy, require_ending
+from regmdp.problem import check_value
 from regmdp.regularizers import Regularizer
 
 __all__ = [
@@ -313,7 +314,7 @@ def check_and_certify(
     mdp: MDP, regularizer: Regularizer, policy: Any, value: Any
 ) -> tuple[Float[np.ndarray, "S A"], Certificate]:
     """Check the policy that a method ends with, and return it with its certificate, with a (S,) value as the witness."""
-    policy, value = as_policy(mdp, policy, regularizer), checked_value(mdp, value)
+    policy, value = check_policy(mdp, policy, regularizer), check_value(mdp, value)
     try:
         require_ending(mdp, policy)
     except ImproperPolicyError:

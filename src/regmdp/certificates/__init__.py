@@ -5,8 +5,6 @@ from regmdp.certificates.certification import (
     PolicyEvaluation,
     bound_values,
     certify,
-    checked_regularizer,
-    checked_value,
     evaluate,
 )
 from regmdp.certificates.concentration import (
@@ -29,8 +27,6 @@ __all__ = [
     "certify",
     "certify_from_samples",
     "checked_confidence",
-    "checked_regularizer",
-    "checked_value",
     "empirical_bernstein_radius",
     "enough_samples",
     "evaluate",

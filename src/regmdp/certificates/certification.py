@@ -1,42 +1,46 @@
-"""Judging anybody's policy or value."""
+"""Certify or evaluate any policy or value."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from regmdp import bellman
-from regmdp._internal.arrays import Array, Float, frozen
-from regmdp._internal.errors import ModelError, SolverError
+from regmdp._internal.arrays import Array, ArrayLike, Float, frozen
+from regmdp._internal.errors import SolverError
 from regmdp.certificates.certificate import Bounds, Certificate
 from regmdp.certificates.discounted import discounted_bounds
 from regmdp.certificates.episodic import episodic_bounds, policy_bounds
 from regmdp.evaluation import Exact
-from regmdp.mdp import MDP, DecisionProcess, initial_value
-from regmdp.policies import as_policy, require_ending, require_feasible
-from regmdp.regularizers import Regularizer, Unregularized
+from regmdp.mdp import MDP, initial_value
+from regmdp.mdp.deterministic import DeterministicPolicy
+from regmdp.problem import Problem
+from regmdp.regularizers import Regularizer
 
 __all__ = ["PolicyEvaluation", "certify", "evaluate"]
 
 
 def certify(
-    mdp: MDP, regularizer: Regularizer | None = None, *, policy: Any = None, value: Any = None
+    mdp: MDP,
+    regularizer: Regularizer | None = None,
+    *,
+    policy: ArrayLike | DeterministicPolicy | None = None,
+    value: ArrayLike | None = None,
 ) -> Certificate:
     """Bound how far a policy, or the policy that is greedy for a value, is from optimal.
 
-    Nothing is taken on trust: where the candidate came from plays no part. The optimum is bounded
-    from the value, by one sweep, or else from the value of the policy: true bounds, but wide ones
-    if that is far from the optimum. To judge a poor policy sharply, give it together with the value
-    of a solution. With γ = 1 the optimum is searched for, which costs a few evaluations.
+    The bounds do not depend on how the candidate was computed. The optimum is bounded from the
+    value, by one sweep, or else from the value of the policy: valid bounds, but wide ones if that
+    is far from the optimum. For a sharp bound on a poor policy, give it together with the value of
+    a solution. With γ = 1 the optimum is searched for, which costs a few evaluations.
 
     Args:
         mdp: The model.
         regularizer: The regularizer of the problem; none by default.
         policy: (S, A) probabilities, or (S,) action numbers.
-        value: (S,) value, of any origin. Without a policy, its greedy policy is judged; with γ = 1
-            the uniform one in its place if the greedy one never ends.
+        value: (S,) value, of any origin. Without a policy, its greedy policy is certified; with
+            γ = 1 the uniform one instead if the greedy one never ends.
 
     Returns:
         The certificate.
@@ -55,21 +59,20 @@ def certify(
         True
     """
     if policy is None and value is None:
-        raise SolverError("certify needs a policy or a value to judge")
-    regularizer = checked_regularizer(mdp, regularizer)
-    require_feasible(mdp, regularizer)
-    if value is not None:
-        value = checked_value(mdp, value)
-    if policy is not None:
-        policy = as_policy(mdp, policy, regularizer)
-        require_ending(mdp, policy)
-        own = Exact()(mdp, regularizer, policy, np.zeros(mdp.n_states))
-        bounds = bound_values(mdp, regularizer, policy, own)
-        # with γ = 1 the search for the optimum does not depend on the value
-        if value is not None and mdp.discount < 1.0:
-            bounds = bounds.intersection(bound_values(mdp, regularizer, policy, value))
+        raise SolverError("certify needs a policy or a value")
+    problem = Problem.check(mdp, regularizer)
+    problem.require_feasible()
+    witness = None if value is None else problem.check_value(value)
+    if policy is None:
+        assert witness is not None
+        bounds = bound_values(mdp, problem.regularizer, None, witness)
     else:
-        bounds = bound_values(mdp, regularizer, None, value)
+        checked = problem.check_policy(policy)
+        own = Exact()(mdp, problem.regularizer, checked, np.zeros(mdp.n_states))
+        bounds = bound_values(mdp, problem.regularizer, checked, own)
+        # with γ = 1 the search for the optimum does not depend on the value
+        if witness is not None and mdp.discount < 1.0:
+            bounds = bounds.intersection(bound_values(mdp, problem.regularizer, checked, witness))
     return Certificate.of(mdp.initial, bounds)
 
 
@@ -112,8 +115,12 @@ class PolicyEvaluation:
         )
 
 
-def evaluate(mdp: MDP, policy: Any, regularizer: Regularizer | None = None) -> PolicyEvaluation:
-    r"""Evaluate a policy, \(V^\pi = (I - \gamma P_\pi)^{-1} (r_\pi - \tau h(\pi))\), with bounds on the result.
+def evaluate(
+    mdp: MDP,
+    policy: ArrayLike | DeterministicPolicy,
+    regularizer: Regularizer | None = None,
+) -> PolicyEvaluation:
+    r"""Evaluate a policy, \(V^\pi = (I - \gamma P_\pi)^{-1} (r_\pi - \tau h(\pi))\), with bounds.
 
     Args:
         mdp: The model.
@@ -133,10 +140,8 @@ def evaluate(mdp: MDP, policy: Any, regularizer: Regularizer | None = None) -> P
         >>> rm.evaluate(rm.models.bandit(), np.array([[0.5, 0.5, 0.0]])).value
         array([0.95])
     """
-    regularizer = checked_regularizer(mdp, regularizer)
-    checked = as_policy(mdp, policy, regularizer)
-    require_feasible(mdp)
-    require_ending(mdp, checked)
+    problem = Problem.check(mdp, regularizer)
+    checked, regularizer = problem.check_policy(policy), problem.regularizer
     value = Exact()(mdp, regularizer, checked, np.zeros(mdp.n_states))
     if mdp.discount < 1.0:
         bounds = discounted_bounds(mdp, regularizer, checked, value)
@@ -150,44 +155,3 @@ def evaluate(mdp: MDP, policy: Any, regularizer: Regularizer | None = None) -> P
         upper=frozen(upper),
         initial_value=initial_value(mdp, value),
     )
-
-
-def checked_regularizer(frame: DecisionProcess, regularizer: Any) -> Regularizer:
-    """Return the regularizer, or the absence of one, after checking that it fits the model."""
-    regularizer = Unregularized() if regularizer is None else regularizer
-    if not isinstance(regularizer, Regularizer):
-        raise SolverError(
-            "the regularizer must be a regmdp.Regularizer or None, not "
-            f"{type(regularizer).__name__}"
-        )
-    regularizer.check(frame.available)
-    if not isinstance(frame, MDP):  # whose rewards are not known
-        return regularizer
-    largest = frame.reward_bound + regularizer.max_temperature * regularizer.magnitude(
-        frame.n_actions
-    )
-    if not largest / max(1.0 - frame.discount, 2.0**-53) < 1e300:
-        raise ModelError(
-            f"rewards and temperature reach {largest:.3g} a step: with discount "
-            f"{frame.discount:.15g} values may exceed what a double holds, about 1e308; measure "
-            "rewards in a larger unit"
-        )
-    return regularizer
-
-
-def checked_value(mdp: DecisionProcess, value: Any) -> Float[np.ndarray, " S"]:
-    """Return a value from outside as (S,) doubles, after checking its shape and that it is finite."""
-    try:
-        value = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise SolverError("the value must be an array of numbers") from None
-    if value.shape != (mdp.n_states,):
-        raise SolverError(f"the value must have shape (S,) = ({mdp.n_states},), not {value.shape}")
-    bad = ~np.isfinite(value)
-    if bad.any():
-        state = int(np.argmax(bad))
-        raise SolverError(
-            f"the value of {mdp.describe(state)} is {value[state]}; {int(np.count_nonzero(bad))} "
-            "are not finite"
-        )
-    return value

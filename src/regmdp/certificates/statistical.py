@@ -20,10 +20,10 @@ from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Bool, Float, Int, frozen
 from regmdp._internal.errors import SampleError, SolverError
 from regmdp.certificates.certificate import Bounds, Certificate, shown
-from regmdp.certificates.certification import checked_regularizer, checked_value
 from regmdp.certificates.concentration import RADII, checked_confidence, enough_samples
 from regmdp.mdp import MDP, DecisionProcess
-from regmdp.policies import as_policy
+from regmdp.policies import check_policy
+from regmdp.problem import check_regularizer, check_value
 from regmdp.regularizers import Regularizer
 from regmdp.samples import Dataset, Simulator, TableSimulator, as_simulator
 
@@ -188,9 +188,9 @@ def certify_from_samples(
         raise SolverError(f"bound must be one of {sorted(RADII)}, not {bound!r}")
     if counts not in ("fixed", "random"):
         raise SolverError(f"counts must be 'fixed' or 'random', not {counts!r}")
-    regularizer = checked_regularizer(source, regularizer)
-    witness = np.where(source.terminal, 0.0, checked_value(source, value))
-    judged = None if policy is None else as_policy(source, policy, regularizer)
+    regularizer = check_regularizer(source, regularizer)
+    witness = np.where(source.terminal, 0.0, check_value(source, value))
+    judged = None if policy is None else check_policy(source, policy, regularizer)
     low, high = _reward_range(source, reward_range)
     ending = _may_end(source, ends)
     if data is None:

@@ -13,7 +13,7 @@ import regmdp as rm
 from regmdp import io, models
 from regmdp.cli import choices
 from regmdp.io import files
-from regmdp.policies import as_policy
+from regmdp.policies import check_policy
 
 __all__ = ["Problem"]
 
@@ -119,7 +119,9 @@ class Problem:
             policy = io.load_policy(reference)
             # action numbers are a policy as well, a distribution for all states is none
             return (
-                as_policy(self.mdp, policy) if np.issubdtype(policy.dtype, np.integer) else policy
+                check_policy(self.mdp, policy)
+                if np.issubdtype(policy.dtype, np.integer)
+                else policy
             )
         known = ", ".join(["uniform", *own])
         raise rm.PolicyError(
@@ -137,7 +139,7 @@ class Problem:
         """Say what the policy earns without the regularizer, and how far it is from the reference."""
         if self.regularizer is None:
             return []
-        policy = as_policy(self.mdp, policy)
+        policy = check_policy(self.mdp, policy)
         reward = rm.evaluate(self.mdp, policy).initial_value
         rows = [
             ("reward", f"{reward:.10g} from the initial distribution, the regularizer left out")

@@ -11,7 +11,7 @@ from regmdp._internal.errors import SolverError
 from regmdp.evaluation.base import Chain
 from regmdp.evaluation.exact import Exact
 from regmdp.mdp import MDP
-from regmdp.policies import as_policy, require_ending, require_feasible
+from regmdp.problem import Problem
 
 __all__ = ["occupancy", "visits"]
 
@@ -37,9 +37,7 @@ def visits(mdp: MDP, policy: Any) -> Float[np.ndarray, " S"]:
         >>> rm.visits(mdp, np.array([0]))
         array([2.])
     """
-    checked: Float[Array, "S A"] = as_policy(mdp, policy)
-    require_feasible(mdp)
-    require_ending(mdp, checked)
+    checked: Float[Array, "S A"] = Problem.check(mdp).check_policy(policy)
     return np.maximum(Exact().prepare(Chain.of(mdp, checked)).solve_transposed(mdp.initial), 0.0)
 
 

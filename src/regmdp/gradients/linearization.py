@@ -17,7 +17,7 @@ import numpy as np
 from regmdp import bellman
 from regmdp._internal.arrays import Float, frozen
 from regmdp._internal.errors import RegularizerError, SolverError
-from regmdp.certificates import checked_regularizer, checked_value, require_bounded
+from regmdp.certificates import require_bounded
 from regmdp.evaluation import Chain, Exact, LinearEvaluation, System
 from regmdp.gradients.accuracy import Accuracy
 from regmdp.gradients.changes import Change, Derivative, Ranked, as_rows, checked
@@ -26,6 +26,7 @@ from regmdp.gradients.gradient import Gradient
 from regmdp.gradients.references import Reference, reference_of
 from regmdp.mdp import MDP
 from regmdp.policies import require_ending, require_feasible
+from regmdp.problem import check_regularizer, check_value
 from regmdp.regularizers import Regularizer
 from regmdp.solution import Solution
 
@@ -71,8 +72,8 @@ def linearize(
         Danskin 1967, The theory of max-min, for the derivative of V*; Bai, Kolter & Koltun 2019,
         NeurIPS, "Deep equilibrium models", for derivatives through a fixed point.
     """
-    regularizer = checked_regularizer(mdp, regularizer)
-    value = checked_value(mdp, solution.value if isinstance(solution, Solution) else solution)
+    regularizer = check_regularizer(mdp, regularizer)
+    value = check_value(mdp, solution.value if isinstance(solution, Solution) else solution)
     best, policy = bellman.greedy(mdp, regularizer, value)
     if not _known_to_end(mdp, policy, solution):
         require_feasible(mdp, regularizer)

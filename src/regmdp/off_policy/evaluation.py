@@ -9,13 +9,14 @@ import numpy as np
 
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SampleError, SolverError
-from regmdp.certificates import checked_confidence, checked_regularizer
+from regmdp.certificates import checked_confidence
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.validation import as_discount
 from regmdp.off_policy.episodes import Episodes
 from regmdp.off_policy.estimators import ESTIMATORS, Task
 from regmdp.off_policy.intervals import finite_sample_interval, normal_interval
-from regmdp.policies import as_policy
+from regmdp.policies import check_policy
+from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
 from regmdp.samples import Dataset
 
@@ -189,8 +190,8 @@ def evaluate(
     where = _frame(data, policy, discount, frame)
     gamma = where.discount if discount is None else as_discount(discount)
     data.require_fit(where)
-    regularizer = checked_regularizer(where, regularizer)
-    checked = as_policy(where, policy, regularizer)
+    regularizer = check_regularizer(where, regularizer)
+    checked = check_policy(where, policy, regularizer)
     cost = regularizer.cost(checked, where.available)
     episodes = Episodes.of(data, where, checked, gamma, horizon)
     span = _range(frame, reward_range)

@@ -16,7 +16,7 @@ from regmdp._solve import solve
 from regmdp.algorithms import Algorithm, Start, State
 from regmdp.certificates import evaluate
 from regmdp.mdp import MDP
-from regmdp.policies import as_policy, uniform_policy
+from regmdp.policies import check_policy, uniform_policy
 from regmdp.regularizers import KL, Regularizer, Shannon, SquaredL2, Unregularized
 from regmdp.solution import Solution
 from regmdp.testing._demand import demand, no_complaints, shown
@@ -246,7 +246,7 @@ def _iterates(
                 f"{where}, has an iterate whose backup is {residual:.3g} from T V",
             )
             with no_complaints(f"{where}, policy"):
-                as_policy(mdp, algorithm.policy(mdp, regularizer, state), regularizer)
+                check_policy(mdp, algorithm.policy(mdp, regularizer, state), regularizer)
             kept = _copies(state)
             with no_complaints(f"{where}, step"):
                 following = algorithm.step(mdp, regularizer, state)

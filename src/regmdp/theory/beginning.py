@@ -9,11 +9,11 @@ import numpy as np
 
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SolverError
-from regmdp.certificates import checked_regularizer
 from regmdp.evaluation import Exact
 from regmdp.improvement.duals import interior_dual
 from regmdp.mdp import MDP
-from regmdp.policies import as_policy, uniform_policy
+from regmdp.policies import check_policy, uniform_policy
+from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
 from regmdp.theory.optima import Optimum, action_values, sup
 from regmdp.theory.optima import optimum as solved
@@ -56,10 +56,10 @@ def begin(
     mdp: MDP, regularizer: Regularizer | None, start: Any, optimum: Optimum | None
 ) -> Beginning:
     """Evaluate the start: a (S, A) policy or (S,) actions; by default the uniform policy."""
-    regularizer = checked_regularizer(mdp, regularizer)
+    regularizer = check_regularizer(mdp, regularizer)
     optimum = solved(mdp, regularizer) if optimum is None else optimum
     policy = (
-        uniform_policy(mdp, regularizer) if start is None else as_policy(mdp, start, regularizer)
+        uniform_policy(mdp, regularizer) if start is None else check_policy(mdp, start, regularizer)
     )
     value = Exact()(mdp, regularizer, policy, np.zeros(mdp.n_states))
     return Beginning(optimum, policy, value, action_values(mdp, regularizer, value))

@@ -14,11 +14,12 @@ from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
 from regmdp._internal.errors import SolverError
 from regmdp.algorithms import NPG
-from regmdp.certificates import checked_regularizer, evaluate
+from regmdp.certificates import evaluate
 from regmdp.evaluation import visits
 from regmdp.improvement.base import below_best
 from regmdp.mdp import MDP
-from regmdp.policies import as_policy
+from regmdp.policies import check_policy
+from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
 from regmdp.theory.dual_averaging import Averaging, divergence, exact_averaging, require_exact
 from regmdp.theory.optima import Optimum
@@ -71,8 +72,8 @@ def performance_difference(
         Programming 198, with one. Where the right side is printed with π^(t+1) in place of π, that
         is a misprint.
     """
-    regularizer = checked_regularizer(mdp, regularizer)
-    one, two = as_policy(mdp, policy, regularizer), as_policy(mdp, other, regularizer)
+    regularizer = check_regularizer(mdp, regularizer)
+    one, two = check_policy(mdp, policy, regularizer), check_policy(mdp, other, regularizer)
     value = evaluate(mdp, two, regularizer).value
     return float(visits(mdp, one) @ (bellman.policy_backup(mdp, regularizer, one, value) - value))
 
@@ -119,7 +120,7 @@ def gap_by_divergence(
             f"{regularizer.temperature!r}"
         )
     optimum = solved(mdp, regularizer) if optimum is None else optimum
-    policy = as_policy(mdp, policy, regularizer)
+    policy = check_policy(mdp, policy, regularizer)
     return float(visits(mdp, policy) @ _shortfall(optimum, policy))
 
 

@@ -12,10 +12,11 @@ from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp._internal.errors import SolverError
 from regmdp._solve import solve
 from regmdp.algorithms import PolicyIteration
-from regmdp.certificates import backup_error, checked_regularizer
+from regmdp.certificates import backup_error
 from regmdp.evaluation import Chain
 from regmdp.mdp import MDP
 from regmdp.policies import permitted
+from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
 
 __all__ = ["Optimum", "action_values", "optimum", "stationary_distribution", "sup"]
@@ -94,7 +95,7 @@ def optimum(mdp: MDP, regularizer: Regularizer | None = None) -> Optimum:
         >>> found.value.round(6), found.error < 1e-11
         (array([ 8.1,  9. , 10. ]), True)
     """
-    regularizer = checked_regularizer(mdp, regularizer)
+    regularizer = check_regularizer(mdp, regularizer)
     if not mdp.discount < 1.0:
         raise SolverError(
             "the theory of rates is one of discounted models: the discount must be below 1"

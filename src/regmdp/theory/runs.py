@@ -14,13 +14,14 @@ from regmdp._internal.arrays import Array, Bool, Float
 from regmdp._solve import solve
 from regmdp.algorithms import Algorithm, PolicyOptimization, Recorder, State
 from regmdp.algorithms.iteration import FORCING
-from regmdp.certificates import backup_error, checked_regularizer
+from regmdp.certificates import backup_error
 from regmdp.certificates.discounted import discounted_bounds
 from regmdp.evaluation import visits
 from regmdp.improvement import Candidate, Improvement, Lookahead, Stepping
 from regmdp.improvement.base import below_best
 from regmdp.mdp import MDP
 from regmdp.policies import permitted
+from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
 from regmdp.theory.optima import Optimum, action_values, optimum
 from regmdp.theory.report import Inapplicable
@@ -243,7 +244,7 @@ def trace(
         >>> run.iterations, run.policies.shape
         (10, (11, 5, 2))
     """
-    regularizer = checked_regularizer(mdp, regularizer)
+    regularizer = check_regularizer(mdp, regularizer)
     recorder = Recorder()
     solve(
         mdp,

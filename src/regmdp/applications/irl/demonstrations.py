@@ -13,7 +13,7 @@ from regmdp._internal.errors import SampleError
 from regmdp.bellman import gathered
 from regmdp.evaluation import visits
 from regmdp.mdp import MDP
-from regmdp.policies import as_policy
+from regmdp.policies import check_policy
 from regmdp.samples import Dataset
 
 __all__ = ["Demonstrations"]
@@ -124,7 +124,7 @@ class Demonstrations:
             mdp: The model.
             policy: (S, A) probabilities or (S,) action numbers.
         """
-        p = np.asarray(as_policy(mdp, policy))
+        p = np.asarray(check_policy(mdp, policy))
         occupancy = visits(mdp, p)[:, None] * p
         return cls(mdp, frozen(occupancy), frozen(occupancy), mdp.initial, np.inf)
 

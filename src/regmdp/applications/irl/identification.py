@@ -16,10 +16,10 @@ from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SolverError
 from regmdp.applications.irl.fit import RewardEstimate
 from regmdp.bellman import expected_values
-from regmdp.certificates import checked_regularizer, checked_value
 from regmdp.gradients import Change, Features
 from regmdp.mdp import MDP
-from regmdp.policies import as_policy
+from regmdp.policies import check_policy
+from regmdp.problem import check_regularizer, check_value
 from regmdp.regularizers import Regularizer
 
 __all__ = ["Identification", "identify", "reward_with_value"]
@@ -164,9 +164,9 @@ def reward_with_value(
         Cao, Cohen & Szpruch 2021, NeurIPS, "Identifiability in inverse reinforcement learning",
         Theorem 1.
     """
-    regularizer = checked_regularizer(mdp, regularizer)
-    p = np.asarray(as_policy(mdp, policy, regularizer))
-    v = np.where(mdp.terminal, 0.0, checked_value(mdp, value))
+    regularizer = check_regularizer(mdp, regularizer)
+    p = np.asarray(check_policy(mdp, policy, regularizer))
+    v = np.where(mdp.terminal, 0.0, check_value(mdp, value))
     tau = np.broadcast_to(np.asarray(regularizer.temperature), v.shape)[:, None]
     available = None if mdp.all_available else mdp.available
     slope = np.where(mdp.available, regularizer.subgradient(p, available), 0.0)

@@ -1,0 +1,142 @@
+"""The checked problem: a model with a regularizer that fits it.
+
+``solve``, ``certify``, ``evaluate``, ``visits`` and the functions of the leaves check their input
+here, once; what they call relies on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from regmdp._internal.arrays import ArrayLike, Float
+from regmdp._internal.errors import ModelError, SolverError
+from regmdp.mdp import MDP, DecisionProcess
+from regmdp.mdp.deterministic import DeterministicPolicy
+from regmdp.policies import check_policy, require_ending, require_feasible
+from regmdp.regularizers import Regularizer, Unregularized
+
+__all__ = ["Problem", "check_regularizer", "check_value"]
+
+#: Largest value that may be reached: doubles end at about 1e308.
+LARGEST_VALUE = 1e300
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A model and a regularizer that fits it. Made by :meth:`check` only.
+
+    Attributes:
+        mdp: The model.
+        regularizer: The regularizer; :class:`~regmdp.Unregularized` if there is none.
+    """
+
+    mdp: MDP
+    regularizer: Regularizer
+
+    @classmethod
+    def check(cls, mdp: MDP, regularizer: Regularizer | None = None) -> Problem:
+        """Check that the arguments are a model and a regularizer that fits it, or None.
+
+        Raises:
+            SolverError: if one of them is something else.
+            RegularizerError: if the regularizer does not fit the model.
+            ModelError: if values may exceed what doubles hold.
+
+        Examples:
+            >>> import regmdp as rm
+            >>> Problem.check(rm.models.chain(5)).regularizer
+            Unregularized()
+        """
+        if not isinstance(mdp, MDP):
+            raise SolverError(
+                f"the model must be a regmdp.MDP, not {type(mdp).__name__}; build one with MDP(P, "
+                "r, discount=…)"
+            )
+        return cls(mdp, check_regularizer(mdp, regularizer))
+
+    def require_feasible(self) -> None:
+        """Undiscounted model: check that from every state some permitted policy ends the episode.
+
+        Raises:
+            InfeasibleError: naming the first state from which none does.
+            RegularizerError: if it limits probabilities, and some policy does not end.
+        """
+        require_feasible(self.mdp, self.regularizer)
+
+    def check_policy(self, policy: ArrayLike | DeterministicPolicy) -> Float[np.ndarray, "S A"]:
+        """Return (S, A) probabilities of a policy of the model that has a value.
+
+        Args:
+            policy: (S, A) probabilities, or (S,) integers, the action of each state.
+
+        Raises:
+            PolicyError: if it is not a policy of the model, or the regularizer is infinite at it.
+            InfeasibleError: if γ = 1 and from some state no policy ends the episode.
+            ImproperPolicyError: if γ = 1 and this policy does not end it.
+        """
+        checked = check_policy(self.mdp, policy, self.regularizer)
+        require_ending(self.mdp, checked)
+        return checked
+
+    def check_value(self, value: ArrayLike) -> Float[np.ndarray, " S"]:
+        """Return a value as (S,) doubles, after checking its shape and that it is finite."""
+        return check_value(self.mdp, value)
+
+
+def check_regularizer(process: DecisionProcess, regularizer: object) -> Regularizer:
+    """Return the regularizer, ``Unregularized()`` for None, after checking that it fits.
+
+    Args:
+        process: States and actions; of a model, the sizes of rewards and values are checked too.
+        regularizer: A regularizer or None.
+
+    Raises:
+        SolverError: if it is something else.
+        RegularizerError: if it does not fit.
+        ModelError: if values may exceed what doubles hold.
+    """
+    regularizer = Unregularized() if regularizer is None else regularizer
+    if not isinstance(regularizer, Regularizer):
+        raise SolverError(
+            "the regularizer must be a regmdp.Regularizer or None, not "
+            f"{type(regularizer).__name__}"
+        )
+    regularizer.check(process.available)
+    if not isinstance(process, MDP):  # whose rewards are not known
+        return regularizer
+    largest = process.reward_bound + regularizer.max_temperature * regularizer.magnitude(
+        process.n_actions
+    )
+    if not largest / max(1.0 - process.discount, 2.0**-53) < LARGEST_VALUE:
+        raise ModelError(
+            f"rewards and temperature reach {largest:.3g} a step: with discount "
+            f"{process.discount:.15g} values may exceed what a double holds, about 1e308; measure "
+            "rewards in a larger unit"
+        )
+    return regularizer
+
+
+def check_value(process: DecisionProcess, value: ArrayLike) -> Float[np.ndarray, " S"]:
+    """Return a value as (S,) doubles, after checking its shape and that it is finite.
+
+    Raises:
+        SolverError: if it is not, naming the first state at which it is not finite.
+    """
+    try:
+        checked = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise SolverError("the value must be an array of numbers") from None
+    if checked.shape != (process.n_states,):
+        raise SolverError(
+            f"the value must have shape (S,) = ({process.n_states},), not {checked.shape}"
+        )
+    bad = ~np.isfinite(checked)
+    if bad.any():
+        state = int(np.argmax(bad))
+        raise SolverError(
+            f"the value of {process.describe(state)} is {checked[state]}; "
+            f"{int(np.count_nonzero(bad))} are not finite"
+        )
+    return checked
