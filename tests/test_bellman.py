@@ -155,5 +155,5 @@ def test_ties_go_to_the_first_action_and_masked_ones_never_win():
 def test_the_first_backup_is_that_of_nothing(mdp, regularizer):
     expected = rm.bellman.backup(mdp, regularizer, np.zeros(10))
     np.testing.assert_array_equal(
-        rm.bellman.first_backup(mdp, regularizer or rm.Unregularized()), expected
+        rm.bellman.backup_of_zero(mdp, regularizer or rm.Unregularized()), expected
     )

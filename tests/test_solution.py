@@ -169,7 +169,7 @@ def test_a_file_that_is_something_else(tmp_path):
     )  # needs a pickle, which could run anything
     with pytest.raises(rm.FormatError, match="other.npz is not a regmdp file"):
         rm.Solution.load(path)
-    rm.io.save(rm.models.chain(3), path)
+    rm.io.save_model(rm.models.chain(3), path)
     with pytest.raises(rm.FormatError, match="other.npz holds a model, not a solution"):
         rm.Solution.load(path)
 

@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Float, frozen
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Float, freeze
 from regmdp._internal.errors import FormatError, PolicyError, SolverError
 from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.files import read_arrays, replace_atomically, write_arrays
@@ -367,7 +367,7 @@ class Frontier:
         """
         arrays, meta = read_arrays(path, KIND)
         try:
-            points = {name: frozen(arrays[name]) for name in ARRAYS}
+            points = {name: freeze(arrays[name]) for name in ARRAYS}
             solutions = []
             with tempfile.TemporaryDirectory() as folder:
                 for k in range(points["temperature"].size - 1):
@@ -480,14 +480,14 @@ def frontier(
         del points[len(solutions) + 1 :]
     order = [0, *range(2, len(points)), 1][: len(points)]
     columns = {
-        name: frozen(np.array([getattr(points[k], name) for k in order]))
+        name: freeze(np.array([getattr(points[k], name) for k in order]))
         for name in ARRAYS
         if name != "reference"
     }
     ordered = tuple(solutions[k - 1] for k in order[1:])
     return Frontier(
         **columns,
-        reference=frozen(policy),
+        reference=freeze(policy),
         solutions=ordered,
         problem=repr(mdp),
         interrupted=interrupted,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._internal.arrays import Float, frozen
+from regmdp._internal.arrays import Float, freeze
 from regmdp._internal.errors import ImproperPolicyError, SampleError, SolverError
 from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.status import Status
@@ -158,12 +158,12 @@ def learn(
     state, status = run_loop(first, lambda state: algorithm.step(trials, regularizer, state), look)
     assert state.estimate is not None
     return LearningResult(
-        policy=frozen(trials.split(algorithm.policy(trials, regularizer, state))),
-        q=frozen(trials.split(state.estimate.q)),
-        value=frozen(trials.split(state.estimate.value)),
+        policy=freeze(trials.split(algorithm.policy(trials, regularizer, state))),
+        q=freeze(trials.split(state.estimate.q)),
+        value=freeze(trials.split(state.estimate.value)),
         samples=state.estimate.samples,
         iterations=state.iteration,
-        error=None if state.estimate.error is None else frozen(state.estimate.error),
+        error=None if state.estimate.error is None else freeze(state.estimate.error),
         status=status,
     )
 
@@ -206,4 +206,4 @@ def sampled_run(
         value = evaluate(mdp, found, regularizer).value
     policy, certificate = check_and_certify(mdp, regularizer, found, value)
     status = Status.CONVERGED if certificate.gap <= tol else learned.status
-    return Run(frozen(policy), frozen(value), certificate, status, History.of(records))
+    return Run(freeze(policy), freeze(value), certificate, status, History.of(records))

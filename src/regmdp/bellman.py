@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from regmdp._internal import threads
-from regmdp._internal.arrays import Array, Bool, Float, array_namespace, write
+from regmdp._internal.arrays import Array, Bool, Float, array_namespace, assign
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.transitions import state_blocks
@@ -25,12 +25,12 @@ from regmdp.regularizers import Regularizer, Unregularized
 
 __all__ = [
     "backup",
+    "backup_of_zero",
     "expected_rewards",
     "expected_values",
-    "first_backup",
-    "gathered",
     "greedy",
     "improve",
+    "next_state_weights",
     "policy_backup",
     "q_values",
     "residual",
@@ -53,7 +53,7 @@ class Block(NamedTuple):
         """Return the policy that attains it."""
         return self.regularizer.maximiser(self.q, self.available)
 
-    def worth(self, policy: Float[Array, "S A"]) -> Float[np.ndarray, " b"]:
+    def policy_value(self, policy: Float[Array, "S A"]) -> Float[np.ndarray, " b"]:
         """Return the regularized value of a policy of all states, in these."""
         p = np.asarray(policy[self.states])
         return expectation(p, self.q) - self.regularizer.cost(p, self.available)
@@ -62,7 +62,7 @@ class Block(NamedTuple):
 Result = TypeVar("Result")
 
 
-def over_blocks(
+def map_blocks(
     mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"], work: Callable[[Block], Result]
 ) -> list[Result]:
     """(S,) value -> what some work makes of its action values, one cache-sized block of states at a time.
@@ -73,14 +73,16 @@ def over_blocks(
     transitions = mdp.transitions
     return threads.parallel_map(
         transitions.blocks,
-        lambda states: work(block_at(mdp, regularizer, value, states)),
+        lambda states: work(make_block(mdp, regularizer, value, states)),
         shared=transitions.shared,
     )
 
 
-def block_at(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"], states: slice) -> Block:
+def make_block(
+    mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"], states: slice
+) -> Block:
     """(S,) value -> its action values at the states of one block."""
-    q = mdp.transitions.expect(value, states)
+    q = mdp.transitions.matvec(value, states)
     q *= mdp.discount
     q += mdp.rewards[states]
     return Block(
@@ -88,7 +90,7 @@ def block_at(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"], stat
     )
 
 
-def blocks_of(
+def iterate_blocks(
     frame: DecisionProcess, regularizer: Regularizer, q: Float[Array, "S A"]
 ) -> Iterator[Block]:
     """(S, A) action values -> the same, one cache-sized block of states after the other."""
@@ -106,8 +108,8 @@ def q_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S A"]:
         array([[1. , 0.9, 0.1]])
     """
     q = np.empty((mdp.n_states, mdp.n_actions), order="F")
-    over_blocks(
-        mdp, Unregularized(), np.asarray(value), lambda block: write(block.states, (q, block.q))
+    map_blocks(
+        mdp, Unregularized(), np.asarray(value), lambda block: assign(block.states, (q, block.q))
     )
     if not mdp.all_available:
         q[~mdp.available] = -np.inf
@@ -128,24 +130,24 @@ def expected_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S
     transitions = mdp.transitions
     threads.parallel_map(
         transitions.blocks,
-        lambda states: write(states, (out, transitions.expect(np.asarray(value), states))),
+        lambda states: assign(states, (out, transitions.matvec(np.asarray(value), states))),
         shared=transitions.shared,
     )
     return out
 
 
-def gathered(mdp: MDP, weights: Float[Array, "S A"]) -> Float[np.ndarray, " S"]:
+def next_state_weights(mdp: MDP, weights: Float[Array, "S A"]) -> Float[np.ndarray, " S"]:
     r"""(S, A) weights of pairs -> (S,) what reaches each state, \(\sum_{s,a} w(s,a) P(t|s,a)\): the transpose of P V.
 
     Examples:
         >>> import numpy as np, regmdp as rm
-        >>> rm.bellman.gathered(rm.models.chain(3), np.ones((3, 2)))
+        >>> rm.bellman.next_state_weights(rm.models.chain(3), np.ones((3, 2)))
         array([3., 1., 2.])
     """
     transitions = mdp.transitions
     parts = threads.parallel_map(
         transitions.blocks,
-        lambda states: transitions.gather(weights[states], states),
+        lambda states: transitions.rmatvec(weights[states], states),
         shared=transitions.shared,
     )
     return np.sum(parts, axis=0)
@@ -166,19 +168,19 @@ def backup(
     """
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)
-    over_blocks(
+    map_blocks(
         mdp,
         regularizer,
         np.asarray(value),
-        lambda block: write(block.states, (out, block.maximum())),
+        lambda block: assign(block.states, (out, block.maximum())),
     )
     return out
 
 
-def first_backup(mdp: MDP, regularizer: Regularizer) -> Float[np.ndarray, " S"]:
+def backup_of_zero(mdp: MDP, regularizer: Regularizer) -> Float[np.ndarray, " S"]:
     """Return (S,) T 0, the largest regularized reward of one step, for which the transitions need not be looked at."""
     out = np.empty(mdp.n_states)
-    _over_rewards(mdp, regularizer, lambda block: write(block.states, (out, block.maximum())))
+    _over_rewards(mdp, regularizer, lambda block: assign(block.states, (out, block.maximum())))
     return out
 
 
@@ -213,22 +215,22 @@ def improve(
     best = np.empty(mdp.n_states)
     if isinstance(regularizer, Unregularized):
         actions = np.empty(mdp.n_states, dtype=np.int32)
-        over_blocks(
+        map_blocks(
             mdp,
             regularizer,
             np.asarray(value),
-            lambda block: write(
+            lambda block: assign(
                 block.states,
                 *zip((best, actions), regularizer.best(block.q, block.available), strict=True),
             ),
         )
         return best, DeterministicPolicy(actions, mdp.n_actions)
     policy = np.empty((mdp.n_states, mdp.n_actions), order="F")
-    over_blocks(
+    map_blocks(
         mdp,
         regularizer,
         np.asarray(value),
-        lambda block: write(block.states, (best, block.maximum()), (policy, block.maximiser())),
+        lambda block: assign(block.states, (best, block.maximum()), (policy, block.maximiser())),
     )
     return best, policy
 
@@ -242,11 +244,11 @@ def policy_backup(
     """(S, A) policy and (S,) value V -> (S,) T_π V; -inf where τ > 0 and h is infinite at the policy."""
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)
-    over_blocks(
+    map_blocks(
         mdp,
         regularizer,
         np.asarray(value),
-        lambda block: write(block.states, (out, block.worth(policy))),
+        lambda block: assign(block.states, (out, block.policy_value(policy))),
     )
     return out
 
@@ -269,7 +271,9 @@ def expected_rewards(
     """(S, A) policy -> (S,) reward of one step, ⟨π, r⟩ - τ h(π)."""
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)
-    _over_rewards(mdp, regularizer, lambda block: write(block.states, (out, block.worth(policy))))
+    _over_rewards(
+        mdp, regularizer, lambda block: assign(block.states, (out, block.policy_value(policy)))
+    )
     return out
 
 

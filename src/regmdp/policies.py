@@ -16,7 +16,7 @@ from regmdp._internal.errors import (
 )
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.deterministic import DeterministicPolicy
-from regmdp.mdp.structure import end_components, never_ending
+from regmdp.mdp.structure import find_end_components, find_non_terminating_states
 from regmdp.mdp.transitions import SHARED_FROM, state_blocks
 from regmdp.regularizers import Regularizer, Unregularized
 
@@ -188,7 +188,7 @@ def require_feasible(mdp: MDP, regularizer: Regularizer | None = None) -> None:
     if mdp.discount < 1.0:
         return
     if regularizer is not None and regularizer.limits is not None:
-        loops = end_components(mdp, permitted(mdp, regularizer)).component >= 0
+        loops = find_end_components(mdp, permitted(mdp, regularizer)).component >= 0
         if loops.any():
             raise RegularizerError(
                 f"{type(regularizer).__name__} limits probabilities, and in an undiscounted model "
@@ -196,7 +196,7 @@ def require_feasible(mdp: MDP, regularizer: Regularizer | None = None) -> None:
                 f"{mdp.describe(int(np.argmax(loops)))} one may go on for ever (states like that: "
                 f"{int(np.count_nonzero(loops))}); use a discount below 1"
             )
-    stuck = never_ending(mdp, permitted(mdp, regularizer))
+    stuck = find_non_terminating_states(mdp, permitted(mdp, regularizer))
     if stuck.any():
         state = int(np.argmax(stuck))
         raise InfeasibleError(
@@ -215,7 +215,7 @@ def require_ending(mdp: MDP, policy: Float[Array, "S A"]) -> None:
     """
     if mdp.discount < 1.0:
         return
-    stuck = never_ending(mdp, np.asarray(policy) > 0)
+    stuck = find_non_terminating_states(mdp, np.asarray(policy) > 0)
     if stuck.any():
         require_feasible(mdp)
         state = int(np.argmax(stuck))

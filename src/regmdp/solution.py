@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._internal.arrays import Float, frozen
+from regmdp._internal.arrays import Float, freeze
 from regmdp._internal.errors import FormatError
 from regmdp._internal.files import read_arrays, write_arrays
 from regmdp._internal.status import Status
@@ -156,7 +156,7 @@ class Solution:
         """
         arrays, meta = read_arrays(path, KIND)
         try:
-            arrays = {name: frozen(array) for name, array in arrays.items()}
+            arrays = {name: freeze(array) for name, array in arrays.items()}
             limit = meta["limit"]
             bounds = Bounds(
                 **{name: arrays[f"certificate_{name}"] for name in BOUNDS},

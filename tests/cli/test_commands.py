@@ -200,7 +200,7 @@ def test_a_dash_in_a_parameter_is_an_underscore(run):
 
 
 def test_solve_a_model_file(run):
-    rm.io.save(rm.models.forest(), "trees.npz")
+    rm.io.save_model(rm.models.forest(), "trees.npz")
     ended = run("solve", "trees.npz")
     assert ended.code == CONVERGED
     assert ended.row("saved") == "trees-policy.npz"
@@ -374,18 +374,18 @@ def test_show_prints_the_summary_again(run):
 def test_models_lists_them_all():
     listed = CliRunner().invoke(app, ["models"], env={"COLUMNS": "250"})
     assert listed.exit_code == 0
-    for entry in rm.models.catalogue():
+    for entry in rm.models.list_models():
         row = next(
             line.split() for line in listed.stdout.splitlines() if line.startswith(f"{entry.name} ")
         )
         assert row[1:4] == [f"{entry.n_states:,}", f"{entry.n_actions:,}", f"{entry.discount:g}"]
 
 
-@pytest.mark.parametrize("name", rm.models.names())
+@pytest.mark.parametrize("name", rm.models.model_names())
 def test_models_shows_the_parameters_of_one(name):
     shown = CliRunner().invoke(app, ["models", name], env={"COLUMNS": "250"})
     assert shown.exit_code == 0
-    for parameter in rm.models.find(name).parameters:
+    for parameter in rm.models.find_model(name).parameters:
         assert f"{parameter}=" in shown.stdout
 
 
@@ -490,7 +490,7 @@ def test_solve_refuses(run, arguments, words, tmp_path):
 
 
 def test_damaged_files_are_refused(run, tmp_path):
-    rm.io.save(rm.models.chain(), "model.npz")
+    rm.io.save_model(rm.models.chain(), "model.npz")
     whole = (tmp_path / "model.npz").read_bytes()
     (tmp_path / "model.npz").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.npz").write_text("not an archive")
@@ -501,7 +501,7 @@ def test_damaged_files_are_refused(run, tmp_path):
 
 
 def test_files_of_another_kind_are_refused(run):
-    rm.io.save(rm.models.chain(), "model.npz")
+    rm.io.save_model(rm.models.chain(), "model.npz")
     np.savez("arrays.npz", values=np.ones(5))
     refused(run("show", "model.npz"), "holds a model, not a solution")
     refused(run("certify", "chain", "arrays.npz"), "no array named 'policy'", "values")

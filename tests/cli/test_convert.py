@@ -27,7 +27,7 @@ def test_from_one_format_to_the_next(run):
         assert result.exit_code == 0, result.output
         assert source in result.stdout
         assert ("deadlock" in result.stdout) == (target in ("a.tra", "b.drn"))
-    assert rm.io.read("d.npz").digest == rm.io.read("a.tra").digest
+    assert rm.io.read_model("d.npz").digest == rm.io.read_model("a.tra").digest
     assert run("convert", "d.npz", "e.npz", "--format", "quantecon").exit_code == 0
     assert run("solve", "e.npz").exit_code == 0
     assert run("solve", "b.drn", "--discount", "0.5").exit_code == 0

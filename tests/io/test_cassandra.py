@@ -29,7 +29,7 @@ def put(folder, text=TEXT):
 
 
 def test_costs_become_rewards(tmp_path):
-    mdp = rm.io.read(put(tmp_path))
+    mdp = rm.io.read_model(put(tmp_path))
     np.testing.assert_array_equal(mdp.rewards, [[-0.5, -2.5], [-4.0, -2.5]])
     np.testing.assert_array_equal(mdp.to_array(), [[[0.5, 0.5], [1, 0]], [[0, 1], [1, 0]]])
     np.testing.assert_array_equal(mdp.initial, [1, 0])
@@ -42,7 +42,7 @@ def test_matrices_and_keywords(tmp_path):
         "T: 0 identity T: 1 uniform T: 2\n0 1\n1 0\nT: 1 : 0 : 0 1.0 T: 1 : 0 : 1 0.0 R: 2 1 2 3 4 "
         "R: 0 : 1 5 6"
     )
-    mdp = rm.io.read(put(tmp_path, text))
+    mdp = rm.io.read_model(put(tmp_path, text))
     np.testing.assert_array_equal(mdp.to_array()[0], [[1, 0], [1, 0], [0, 1]])
     np.testing.assert_array_equal(mdp.to_array()[1], [[0, 1], [0.5, 0.5], [1, 0]])
     np.testing.assert_array_equal(mdp.rewards, [[0, 0, 2], [6, 0, 3]])
@@ -73,4 +73,4 @@ def test_matrices_and_keywords(tmp_path):
 def test_errors_name_the_line(tmp_path, old, new, message):
     assert old in TEXT
     with pytest.raises(rm.FormatError, match=message):
-        rm.io.read(put(tmp_path, TEXT.replace(old, new, 1)))
+        rm.io.read_model(put(tmp_path, TEXT.replace(old, new, 1)))

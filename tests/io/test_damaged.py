@@ -115,13 +115,13 @@ def test_a_damaged_file_is_an_error_with_its_line(case, tmp_path):
     name, read, files = CASES[case]
     for other, text in files.items():
         (tmp_path / other).write_text(text, encoding="utf-8")
-    assert rm.io.read(tmp_path / read).n_states == 3
+    assert rm.io.read_model(tmp_path / read).n_states == 3
     rng, refused = np.random.default_rng(0), []
     for _ in range(300):
         text = damaged(files[name], rng)
         (tmp_path / name).write_text(text, encoding="utf-8")
         try:
-            rm.io.read(tmp_path / read)
+            rm.io.read_model(tmp_path / read)
         except rm.FormatError as error:
             refused.append((str(error), text))
     assert [found for found in refused if "line" not in found[0]] == []

@@ -57,16 +57,16 @@ def test_what_storm_writes(tmp_path):
     np.testing.assert_array_equal(mdp.to_array()[0], [[0, 0.25, 0, 0.75], [0.5, 0.5, 0, 0]])
     np.testing.assert_array_equal(mdp.initial, [1, 0, 0, 0])
     np.testing.assert_allclose(rm.solve(mdp).value, [8, 2, 0, 0], atol=1e-8)
-    assert rm.io.read(put(tmp_path), rewards="move", discount=0.5).rewards[0, 0] == 1
+    assert rm.io.read_model(put(tmp_path), rewards="move", discount=0.5).rewards[0, 0] == 1
 
 
 def test_which_of_several_rewards_must_be_said(tmp_path):
     with pytest.raises(
         rm.FormatError, match="several reward models; say which with rewards=: move, energy"
     ):
-        rm.io.read(put(tmp_path))
+        rm.io.read_model(put(tmp_path))
     with pytest.raises(rm.FormatError, match="no reward model 'money'; there is: move, energy"):
-        rm.io.read(put(tmp_path), rewards="money")
+        rm.io.read_model(put(tmp_path), rewards="money")
 
 
 def test_numbers_in_place_of_names_and_no_rewards(tmp_path):
@@ -149,23 +149,23 @@ def test_numbers_in_place_of_names_and_no_rewards(tmp_path):
 def test_errors_name_the_line(tmp_path, old, new, message):
     assert old in ROBOT
     with pytest.raises(rm.FormatError, match=message):
-        rm.io.read(put(tmp_path, ROBOT.replace(old, new, 1)), rewards="energy")
+        rm.io.read_model(put(tmp_path, ROBOT.replace(old, new, 1)), rewards="energy")
 
 
 def test_cut_off_anywhere_it_is_refused(tmp_path):
     lines = ROBOT.splitlines(keepends=True)
     for end in range(len(lines)):
         with pytest.raises(rm.FormatError, match=r"robot\.drn"):
-            rm.io.read(put(tmp_path, "".join(lines[:end])), rewards="energy")
+            rm.io.read_model(put(tmp_path, "".join(lines[:end])), rewards="energy")
 
 
 def test_what_was_changed_by_hand_after_we_wrote_it(tmp_path):
     path = tmp_path / "x.drn"
-    rm.io.write(rm.models.forest(), path)
+    rm.io.write_model(rm.models.forest(), path)
     path.write_text(path.read_text().replace("[4.0]", "[5.0]"))
     with pytest.raises(
         rm.FormatError, match=r"x.drn, line 1: .*something has changed since.*remove it"
     ):
-        rm.io.read(path)
+        rm.io.read_model(path)
     path.write_text(path.read_text().partition("\n")[2])
-    assert rm.io.read(path, discount=0.9).rewards.max() == 5.0
+    assert rm.io.read_model(path, discount=0.9).rewards.max() == 5.0

@@ -56,8 +56,8 @@ def models_of_any_kind(draw):
 @given(mdp=models_of_any_kind())
 def test_what_is_written_comes_back(tmp_path_factory, name, mdp):
     path = tmp_path_factory.mktemp("model") / name
-    rm.io.write(mdp, path)
-    back = rm.io.read(path)
+    rm.io.write_model(mdp, path)
+    back = rm.io.read_model(path)
     assert back.digest == mdp.digest
     assert (back.state_labels, back.action_labels) == (mdp.state_labels, mdp.action_labels)
 
@@ -66,14 +66,14 @@ def test_what_is_written_comes_back(tmp_path_factory, name, mdp):
 @given(mdp=models_of_any_kind())
 def test_who_does_not_know_us_reads_the_same_problem(tmp_path_factory, name, mdp):
     path = tmp_path_factory.mktemp("model") / name
-    rm.io.write(mdp, path)
+    rm.io.write_model(mdp, path)
     if name == "x.tra":
         path.with_suffix(".regmdp.json").unlink()
     else:
         path.write_text(path.read_text().partition("\n")[2])
     states, mask = slice(mdp.n_states), ~mdp.terminal
     try:
-        back = rm.io.read(path, discount=mdp.discount)
+        back = rm.io.read_model(path, discount=mdp.discount)
     except rm.FormatError:  # nothing is earned, and every state stays where it is
         np.testing.assert_array_equal(optimal_value(mdp.with_discount(min(mdp.discount, 0.9))), 0.0)
         return
@@ -93,11 +93,11 @@ def test_arrays_of_other_toolboxes_keep_the_values(tmp_path_factory, format, mdp
     partly = mdp.available.any(axis=1) & ~mdp.available.all(axis=1)
     if format == "mdptoolbox" and partly.any():
         with pytest.raises(rm.ModelError, match="not available"):
-            rm.io.write(mdp, path, format=format)
+            rm.io.write_model(mdp, path, format=format)
         return
-    rm.io.write(mdp, path, format=format)
+    rm.io.write_model(mdp, path, format=format)
     assert files.read_with_notes(path).format == format
-    back = rm.io.read(path)
+    back = rm.io.read_model(path)
     np.testing.assert_allclose(optimal_value(back)[: mdp.n_states], optimal_value(mdp), atol=1e-10)
     np.testing.assert_array_equal(back.initial[: mdp.n_states], mdp.initial)
     if format == "mdptoolbox" and not mdp.terminates:
@@ -111,24 +111,24 @@ def test_arrays_of_other_toolboxes_keep_the_values(tmp_path_factory, format, mdp
 )
 def test_named_models_come_back(tmp_path, name, build):
     mdp = build()
-    rm.io.write(mdp, tmp_path / name)
-    assert sparse(rm.io.read(tmp_path / name)).digest == sparse(mdp).digest
-    assert rm.io.read(tmp_path / name, discount=0.25).discount == 0.25
+    rm.io.write_model(mdp, tmp_path / name)
+    assert sparse(rm.io.read_model(tmp_path / name)).digest == sparse(mdp).digest
+    assert rm.io.read_model(tmp_path / name, discount=0.25).discount == 0.25
 
 
 def test_writing_again_replaces_everything(tmp_path):
     path = tmp_path / "x.tra"
     path.with_suffix(".sta").write_text("(x)\n0:(1)\n")
     for mdp in (rm.models.gridworld(), rm.models.forest()):
-        rm.io.write(mdp, path)
-        assert rm.io.read(path).digest == sparse(mdp).digest
+        rm.io.write_model(mdp, path)
+        assert rm.io.read_model(path).digest == sparse(mdp).digest
 
 
 def test_a_mapped_folder_is_known_by_being_one(tmp_path):
-    rm.io.write(rm.models.forest(), f"{tmp_path}/here/")
+    rm.io.write_model(rm.models.forest(), f"{tmp_path}/here/")
     assert files.read_with_notes(tmp_path / "here").format == "mapped"
     with pytest.raises(FileExistsError):
-        rm.io.write(rm.models.forest(), tmp_path / "here", format="mapped")
+        rm.io.write_model(rm.models.forest(), tmp_path / "here", format="mapped")
 
 
 def test_formats_that_are_not_known_are_listed(tmp_path):
@@ -136,20 +136,20 @@ def test_formats_that_are_not_known_are_listed(tmp_path):
         rm.FormatError,
         match=r"x\.csv has no extension.*npz.*prism \(\.tra.*drn.*mdptoolbox.*cassandra",
     ):
-        rm.io.read(tmp_path / "x.csv")
+        rm.io.read_model(tmp_path / "x.csv")
     with pytest.raises(rm.FormatError, match="there is no format 'json'; known are"):
-        rm.io.write(rm.models.forest(), tmp_path / "x.npz", format="json")
+        rm.io.write_model(rm.models.forest(), tmp_path / "x.npz", format="json")
     with pytest.raises(rm.FormatError, match="cassandra are read, not written; written are npz"):
-        rm.io.write(rm.models.forest(), tmp_path / "x.mdp")
+        rm.io.write_model(rm.models.forest(), tmp_path / "x.mdp")
     with pytest.raises(FileNotFoundError, match=r"x\.drn"):
-        rm.io.read(tmp_path / "x.drn")
-    rm.io.write(rm.models.forest(), tmp_path / "x.npz")
+        rm.io.read_model(tmp_path / "x.drn")
+    rm.io.write_model(rm.models.forest(), tmp_path / "x.npz")
     with pytest.raises(rm.FormatError, match="rewards= is for files of model checkers"):
-        rm.io.read(tmp_path / "x.npz", rewards="energy")
+        rm.io.read_model(tmp_path / "x.npz", rewards="energy")
     with pytest.raises(rm.FormatError, match="arrays of another format, npz, not of quantecon"):
-        rm.io.read(tmp_path / "x.npz", format="quantecon")
+        rm.io.read_model(tmp_path / "x.npz", format="quantecon")
     with pytest.raises(FileNotFoundError, match="there is no folder"):
-        rm.io.write(rm.models.forest(), tmp_path / "nowhere" / "x.drn")
+        rm.io.write_model(rm.models.forest(), tmp_path / "nowhere" / "x.drn")
 
 
 def test_arrays_that_are_no_model(tmp_path):
@@ -159,7 +159,7 @@ def test_arrays_that_are_no_model(tmp_path):
         rm.FormatError,
         match=r"holds the arrays P, weights, which are no model.*mdptoolbox: P, R, discount",
     ):
-        rm.io.read(path)
+        rm.io.read_model(path)
     P = np.array([np.eye(2), np.eye(2)])
     for changes, message in (
         ({"P": P[:, :1]}, "P"),
@@ -171,7 +171,7 @@ def test_arrays_that_are_no_model(tmp_path):
     ):
         np.savez(path, **({"P": P, "R": np.ones((2, 2)), "discount": 0.9} | changes))
         with pytest.raises(rm.FormatError, match=message):
-            rm.io.read(path)
+            rm.io.read_model(path)
     np.savez(
         path,
         R=np.ones(2),
@@ -181,17 +181,19 @@ def test_arrays_that_are_no_model(tmp_path):
         a_indices=np.array([0, 0]),
     )
     with pytest.raises(rm.FormatError, match="consistent"):
-        rm.io.read(path)
+        rm.io.read_model(path)
     path.write_text("text")
     with pytest.raises(rm.FormatError, match="damaged"):
-        rm.io.read(path)
+        rm.io.read_model(path)
 
 
 def test_toolbox_arrays_of_others(tmp_path):
     P = np.array([[[0.5, 0.5], [0.8, 0.2]], [[0.0, 1.0], [0.1, 0.9]]])
     np.savez(tmp_path / "x.npz", P=P, R=np.array([[5.0, 10.0], [-1.0, 2.0]]), discount=0.9)
     np.testing.assert_allclose(
-        optimal_value(rm.io.read(tmp_path / "x.npz")), [42.4418604651, 36.0465116279], rtol=1e-10
+        optimal_value(rm.io.read_model(tmp_path / "x.npz")),
+        [42.4418604651, 36.0465116279],
+        rtol=1e-10,
     )
     R, Q = (
         np.array([[5.0, 10.0], [-1.0, -np.inf]]),
@@ -199,7 +201,7 @@ def test_toolbox_arrays_of_others(tmp_path):
     )
     np.savez(tmp_path / "y.npz", R=R, Q=Q, beta=np.array([0.95]))
     np.testing.assert_allclose(
-        optimal_value(rm.io.read(tmp_path / "y.npz")), [-8.5714285714, -20.0], rtol=1e-9
+        optimal_value(rm.io.read_model(tmp_path / "y.npz")), [-8.5714285714, -20.0], rtol=1e-9
     )
 
 
@@ -208,7 +210,7 @@ def test_arrays_that_would_be_too_large(tmp_path):
     mdp = rm.MDP(sp.eye_array(n, format="csr"), np.zeros((n, 1)), 0.5)
     for format in ("mdptoolbox", "quantecon"):
         with pytest.raises(rm.ModelError, match="most of them zeros"):
-            rm.io.write(mdp, tmp_path / "x.npz", format=format)
+            rm.io.write_model(mdp, tmp_path / "x.npz", format=format)
     assert not list(tmp_path.iterdir())
 
 
@@ -263,7 +265,7 @@ def refused_or_read(path, content, *, whole):
     """
     path.write_text(content)
     try:
-        return rm.io.read(whole)
+        return rm.io.read_model(whole)
     except rm.FormatError as error:
         message = str(error)
     assert str(path.parent) in message
@@ -273,8 +275,8 @@ def refused_or_read(path, content, *, whole):
 @pytest.mark.parametrize("suffix", [".tra", ".lab", ".srew", ".trew", ".regmdp.json"])
 def test_no_damage_to_our_prism_files_goes_unseen(tmp_path, suffix):
     path = tmp_path / "x.tra"
-    rm.io.write(ending(), path)
-    digest = rm.io.read(path).digest
+    rm.io.write_model(ending(), path)
+    digest = rm.io.read_model(path).digest
     part = path.with_suffix(suffix)
     text = part.read_text()
     for content in mutants(text):
@@ -284,8 +286,8 @@ def test_no_damage_to_our_prism_files_goes_unseen(tmp_path, suffix):
 
 def test_no_damage_to_our_storm_files_goes_unseen(tmp_path):
     path = tmp_path / "x.drn"
-    rm.io.write(ending(), path)
-    digest, text = rm.io.read(path).digest, path.read_text()
+    rm.io.write_model(ending(), path)
+    digest, text = rm.io.read_model(path).digest, path.read_text()
     first = text.index("\n")
     for content in (
         *(text[: first + 1] + rest for rest in mutants(text[first + 1 :])),

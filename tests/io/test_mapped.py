@@ -42,7 +42,7 @@ def mapped(mdp, tmp_path):
 def test_the_answer_is_that_of_the_model_in_memory(mdp, mapped, regularizer):
     value = np.random.default_rng(0).normal(size=mdp.n_states)
     keywords = {"available": mdp.available, "termination": mdp.termination}
-    in_memory = rm.MDP.from_sas(mdp.transitions.to_csr(), mdp.rewards, mdp.discount, **keywords)
+    in_memory = rm.MDP(mdp.transitions.to_csr(), mdp.rewards, mdp.discount, **keywords)
     np.testing.assert_array_equal(
         rm.bellman.backup(mapped, regularizer, value),
         rm.bellman.backup(in_memory, regularizer, value),
@@ -62,11 +62,11 @@ def test_the_digest_is_that_of_the_model_in_memory_and_notices_changes(tmp_path)
     mdp = MODELS["garnet"]
     rm.io.save_mapped(mdp, tmp_path / "model")
     mapped = rm.io.open_mapped(tmp_path / "model")
-    assert mapped.digest == mapped.rehashed() == mdp.digest
+    assert mapped.digest == mapped.compute_digest() == mdp.digest
     data = np.fromfile(tmp_path / "model" / "data")
     data[[3, 4]] = data[[4, 3]]
     data.tofile(tmp_path / "model" / "data")
-    assert rm.io.open_mapped(tmp_path / "model").rehashed() != mdp.digest
+    assert rm.io.open_mapped(tmp_path / "model").compute_digest() != mdp.digest
 
 
 @pytest.mark.parametrize(

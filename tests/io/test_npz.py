@@ -36,9 +36,9 @@ MODELS = {
 @pytest.mark.parametrize("build", MODELS.values(), ids=MODELS)
 def test_round_trip(build, tmp_path):
     mdp, path = build(), tmp_path / "model"
-    rm.io.save(mdp, path)
+    rm.io.save_model(mdp, path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
-    back = rm.io.load(path)
+    back = rm.io.load_model(path)
     assert repr(back) == repr(mdp)
     assert back.digest == mdp.digest
     assert (back.state_labels, back.action_labels) == (mdp.state_labels, mdp.action_labels)
@@ -49,7 +49,7 @@ def test_round_trip(build, tmp_path):
 
 def test_the_file_needs_no_library_to_read(tmp_path):
     mdp, path = rm.models.garnet(5, 3, 4), tmp_path / "model.npz"
-    rm.io.save(mdp, path)
+    rm.io.save_model(mdp, path)
     with np.load(path, allow_pickle=False) as archive:
         np.testing.assert_array_equal(archive["transitions"], mdp.to_array())
         assert json.loads(archive["meta"].item())["discount"] == 0.95
@@ -57,7 +57,7 @@ def test_the_file_needs_no_library_to_read(tmp_path):
 
 def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "model.npz"
-    rm.io.save(rm.models.forest(), path)
+    rm.io.save_model(rm.models.forest(), path)
     old = path.read_bytes()
 
     def broken(file, **arrays):
@@ -67,13 +67,13 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     monkeypatch.setattr(np, "savez", broken)
     monkeypatch.setattr(np, "savez_compressed", broken)
     with pytest.raises(OSError, match="disk full"):
-        rm.io.save(rm.models.chain(), path)
+        rm.io.save_model(rm.models.chain(), path)
     assert path.read_bytes() == old
     assert list(tmp_path.iterdir()) == [path]
 
 
 def saved(path):
-    rm.io.save(rm.models.garnet(50, 3, 4), path)
+    rm.io.save_model(rm.models.garnet(50, 3, 4), path)
     return path.read_bytes()
 
 
@@ -82,14 +82,14 @@ def test_truncated_files(tmp_path, kept):
     path = tmp_path / "model.npz"
     path.write_bytes(saved(path)[:kept])
     with pytest.raises(rm.FormatError, match="model.npz"):
-        rm.io.load(path)
+        rm.io.load_model(path)
 
 
 def test_damaged_files_are_refused_or_read_right(tmp_path):
     # a byte may be one that nothing depends on, such as a date: then the model must be what it was
     path, rng = tmp_path / "model.npz", np.random.default_rng(0)
     whole = saved(path)
-    digest = rm.io.load(path).digest
+    digest = rm.io.load_model(path).digest
     refused = 0
     for _ in range(300):
         damaged = bytearray(whole)
@@ -97,7 +97,7 @@ def test_damaged_files_are_refused_or_read_right(tmp_path):
             damaged[place] ^= 1 << int(rng.integers(8))
         path.write_bytes(damaged)
         try:
-            assert rm.io.load(path).digest == digest
+            assert rm.io.load_model(path).digest == digest
         except rm.FormatError:
             refused += 1
     assert refused > 250
@@ -113,10 +113,10 @@ def test_foreign_files(tmp_path):
     ):
         path.write_bytes(content)
         with pytest.raises(rm.FormatError, match="x.npz"):
-            rm.io.load(path)
+            rm.io.load_model(path)
     np.savez(path, rewards=np.zeros((2, 2)))
     with pytest.raises(rm.FormatError, match="x.npz is not a regmdp file.*meta"):
-        rm.io.load(path)
+        rm.io.load_model(path)
 
 
 def test_pickles_are_never_loaded(tmp_path):
@@ -132,7 +132,7 @@ def test_pickles_are_never_loaded(tmp_path):
         rewards=np.array([Bomb()], dtype=object),
     )
     with pytest.raises(rm.FormatError, match="allow_pickle"):
-        rm.io.load(path)
+        rm.io.load_model(path)
 
 
 def write(path, arrays, **meta):
@@ -151,19 +151,19 @@ def test_inconsistent_and_incomplete_files(tmp_path):
     path = tmp_path / "x.npz"
     good = {"rewards": np.zeros((1, 2)), "initial": np.ones(1), "transitions": np.ones((1, 2, 1))}
     write(path, good)
-    assert rm.io.load(path).n_actions == 2
+    assert rm.io.load_model(path).n_actions == 2
     for name in ("rewards", "initial", "transitions"):
         write(path, {key: array for key, array in good.items() if key != name})
         with pytest.raises(rm.FormatError, match=f"x.npz is incomplete: it has no {name}"):
-            rm.io.load(path)
+            rm.io.load_model(path)
     write(path, good | {"transitions": np.full((1, 2, 1), 0.5)})
     with pytest.raises(
         rm.FormatError, match=r"x.npz does not hold a consistent model: .* sums to 0.5"
     ):
-        rm.io.load(path)
+        rm.io.load_model(path)
     write(path, good | {"rewards": np.zeros(3)})
     with pytest.raises(rm.FormatError, match="x.npz does not hold a consistent model"):
-        rm.io.load(path)
+        rm.io.load_model(path)
     sparse = {
         "transitions_data": np.ones(2),
         "transitions_indices": np.array([0, 7]),
@@ -171,19 +171,19 @@ def test_inconsistent_and_incomplete_files(tmp_path):
     }
     write(path, {"rewards": np.zeros((1, 2)), "initial": np.ones(1)} | sparse)
     with pytest.raises(rm.FormatError, match="x.npz does not hold a consistent model"):
-        rm.io.load(path)
+        rm.io.load_model(path)
 
 
 def test_another_kind_and_a_newer_format(tmp_path):
     path = tmp_path / "x.npz"
     write(path, {}, kind="solution")
     with pytest.raises(rm.FormatError, match="x.npz holds a solution, not a model"):
-        rm.io.load(path)
+        rm.io.load_model(path)
     write(path, {}, format=99)
     with pytest.raises(rm.FormatError, match="newer version of regmdp"):
-        rm.io.load(path)
+        rm.io.load_model(path)
 
 
 def test_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere.npz"):
-        rm.io.load(tmp_path / "nowhere.npz")
+        rm.io.load_model(tmp_path / "nowhere.npz")

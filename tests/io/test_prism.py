@@ -41,7 +41,7 @@ def put(folder, **changes):
 
 
 def test_what_prism_writes(tmp_path):
-    mdp = rm.io.read(put(tmp_path), discount=0.5)
+    mdp = rm.io.read_model(put(tmp_path), discount=0.5)
     assert mdp.action_labels == ("south", "east", "west")
     assert mdp.state_labels == ("(0,0)", "(0,1)", "(0,2)", "(1,0)", "(1,1)")
     np.testing.assert_array_equal(mdp.terminal, [False, False, True, True, False])
@@ -72,21 +72,21 @@ def test_only_the_transitions(tmp_path):
 
 def test_states_without_choices_are_terminal(tmp_path):
     text = FILES[".tra"].replace("5 6 10", "5 4 8").replace("2 0 2 1\n3 0 3 1\n", "")
-    mdp = rm.io.read(put(tmp_path, tra=text, trew=None))
+    mdp = rm.io.read_model(put(tmp_path, tra=text, trew=None))
     np.testing.assert_array_equal(mdp.terminal, [False, False, True, True, False])
 
 
 def test_names_that_do_not_tell_choices_apart_give_way_to_numbers(tmp_path):
     for text in (FILES[".tra"].replace("east", "south"), FILES[".tra"].replace(" east", "")):
-        mdp = rm.io.read(put(tmp_path, tra=text))
+        mdp = rm.io.read_model(put(tmp_path, tra=text))
         assert mdp.action_labels is None
         assert mdp.n_actions == 2
 
 
 def test_lines_in_any_order(tmp_path):
     first, *rest = ROBOT.replace("5 7 10", "5 6 10").split("\n")[1:-1]
-    mdp = rm.io.read(put(tmp_path))
-    back = rm.io.read(put(tmp_path, tra="\n".join([first, *reversed(rest)])))
+    mdp = rm.io.read_model(put(tmp_path))
+    back = rm.io.read_model(put(tmp_path, tra="\n".join([first, *reversed(rest)])))
     # actions are numbered as they appear in the states' order, not the lines'
     assert back.digest == mdp.digest
 
@@ -94,19 +94,21 @@ def test_lines_in_any_order(tmp_path):
 def test_fractions_and_few_digits(tmp_path):
     thirds = "3 1 3\n0 0 0 {0}\n0 0 1 {0}\n0 0 2 {0}\n"
     path = put(tmp_path, tra=thirds.format("1/3"), lab=None, srew=None, trew=None, sta=None)
-    np.testing.assert_array_equal(rm.io.read(path, discount=0.5).to_array()[0, 0], [1 / 3] * 3)
+    np.testing.assert_array_equal(
+        rm.io.read_model(path, discount=0.5).to_array()[0, 0], [1 / 3] * 3
+    )
     path.write_text(thirds.format("0.33333"))
     with pytest.raises(
         rm.FormatError,
         match=r"line 2: the probabilities of state 0, choice 0, sum to 0.99999.*normalize=True",
     ):
-        rm.io.read(path)
+        rm.io.read_model(path)
     np.testing.assert_allclose(
-        rm.io.read(path, normalize=True).to_array()[0, 0], [1 / 3] * 3, rtol=1e-15
+        rm.io.read_model(path, normalize=True).to_array()[0, 0], [1 / 3] * 3, rtol=1e-15
     )
     path.write_text(thirds.format("0.3"))
     with pytest.raises(rm.FormatError, match="line 2: .* sum to 0.9"):
-        rm.io.read(path, normalize=True)
+        rm.io.read_model(path, normalize=True)
 
 
 def test_several_reward_structures(tmp_path):
@@ -118,13 +120,13 @@ def test_several_reward_structures(tmp_path):
     with pytest.raises(
         rm.FormatError, match="several reward structures; say which with rewards=: energy, time"
     ):
-        rm.io.read(path)
-    assert rm.io.read(path, rewards="energy").rewards[0, 0] == 2
-    assert rm.io.read(path, rewards="time").rewards[0, 0] == 1
+        rm.io.read_model(path)
+    assert rm.io.read_model(path, rewards="energy").rewards[0, 0] == 2
+    assert rm.io.read_model(path, rewards="time").rewards[0, 0] == 1
     with pytest.raises(
         rm.FormatError, match="no reward structure 'money' beside it; there is: energy, time"
     ):
-        rm.io.read(path, rewards="money")
+        rm.io.read_model(path, rewards="money")
 
 
 @pytest.mark.parametrize(
@@ -207,7 +209,7 @@ def test_errors_name_the_line(tmp_path, suffix, old, new, message):
     assert old in FILES[suffix]
     path = put(tmp_path, **{suffix[1:]: FILES[suffix].replace(old, new, 1)})
     with pytest.raises(rm.FormatError, match=message):
-        rm.io.read(path)
+        rm.io.read_model(path)
 
 
 def test_bytes_that_are_no_text(tmp_path):
@@ -216,21 +218,21 @@ def test_bytes_that_are_no_text(tmp_path):
     with pytest.raises(
         rm.FormatError, match="line 14: expected text in UTF-8, and found the byte 0xff"
     ):
-        rm.io.read(path)
+        rm.io.read_model(path)
 
 
 def test_what_lies_beside_and_belongs_to_something_else(tmp_path):
     path = tmp_path / "robot.tra"
-    rm.io.write(rm.models.forest(), path)
+    rm.io.write_model(rm.models.forest(), path)
     put(tmp_path)
     with pytest.raises(
         rm.FormatError, match=r"robot.regmdp.json, line 1: .*changed since.*remove it"
     ):
-        rm.io.read(path)
+        rm.io.read_model(path)
 
 
 def test_transitions_cut_off_anywhere_are_refused(tmp_path):
     lines = FILES[".tra"].splitlines(keepends=True)
     for end in range(len(lines)):
         with pytest.raises(rm.FormatError, match=r"robot.tra, line \d+: the file ends here"):
-            rm.io.read(put(tmp_path, tra="".join(lines[:end])))
+            rm.io.read_model(put(tmp_path, tra="".join(lines[:end])))

@@ -86,7 +86,7 @@ def test_the_initial_distribution_is_uniform_over_the_states_that_are_not_termin
 
 def test_axis_orders_are_named_not_guessed():
     # S = A, so the shapes say nothing
-    by_state, by_action = rm.MDP.from_sas(P, R, 0.9), rm.MDP.from_action_matrices(P, R, 0.9)
+    by_state, by_action = rm.MDP(P, R, 0.9), rm.MDP.from_action_matrices(P, R, 0.9)
     np.testing.assert_array_equal(by_state.to_array(), P)
     np.testing.assert_array_equal(by_action.to_array(), P.transpose(1, 0, 2))
     np.testing.assert_array_equal(

@@ -7,7 +7,11 @@ import pytest
 import scipy.sparse as sp
 
 import regmdp as rm
-from regmdp.mdp.structure import end_components, ending_policy, never_ending
+from regmdp.mdp.structure import (
+    find_end_components,
+    find_non_terminating_states,
+    find_terminating_policy,
+)
 
 SEEDS = range(150)
 
@@ -82,7 +86,7 @@ def can_end(mdp, allowed, start):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_end_components_are_the_maximal_sets_that_can_be_held_for_ever(seed):
     mdp, allowed = random_model(seed)
-    components = end_components(mdp, allowed)
+    components = find_end_components(mdp, allowed)
     expected = components_by_enumeration(mdp, allowed)
     assert components.count == len(expected)
     found = {
@@ -101,13 +105,13 @@ def test_end_components_are_the_maximal_sets_that_can_be_held_for_ever(seed):
 def test_states_that_never_end_are_those_from_which_no_path_ends(seed):
     mdp, allowed = random_model(seed)
     expected = [not can_end(mdp, allowed, s) for s in range(mdp.n_states)]
-    np.testing.assert_array_equal(never_ending(mdp, allowed), expected)
+    np.testing.assert_array_equal(find_non_terminating_states(mdp, allowed), expected)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_ending_policy_ends_from_wherever_any_policy_does(seed):
     mdp, allowed = random_model(seed)
-    actions = ending_policy(mdp, allowed)
+    actions = find_terminating_policy(mdp, allowed)
     chosen = np.zeros(allowed.shape, dtype=bool)
     for s in range(mdp.n_states):
         if mdp.terminal[s] or not can_end(mdp, allowed, s):
@@ -124,9 +128,9 @@ def test_the_ending_policy_ends_from_wherever_any_policy_does(seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_if_every_state_can_end_the_ending_policy_ends_from_all_of_them(seed):
     mdp, allowed = random_model(seed)
-    if never_ending(mdp, allowed).any():
+    if find_non_terminating_states(mdp, allowed).any():
         return
-    actions = ending_policy(mdp, allowed)
+    actions = find_terminating_policy(mdp, allowed)
     live = ~mdp.terminal
     chain = np.zeros((mdp.n_states, mdp.n_states))
     chain[live] = mdp.to_array()[live, actions[live]]
@@ -138,17 +142,17 @@ def test_the_ending_policy_takes_a_shortest_path():
     P = np.zeros((3, 2, 3))
     P[0, 0, 1] = P[0, 1, 2] = P[1, :, 2] = 1.0
     mdp = rm.MDP(P, np.zeros((3, 2)), 1.0, termination=np.array([[0, 0], [0, 0], [1.0, 1.0]]))
-    np.testing.assert_array_equal(ending_policy(mdp, mdp.available), [1, 0, 0])
+    np.testing.assert_array_equal(find_terminating_policy(mdp, mdp.available), [1, 0, 0])
     # and among the allowed pairs only
     allowed = np.array([[True, False], [False, True], [False, True]])
-    np.testing.assert_array_equal(ending_policy(mdp, allowed), [0, 1, 1])
+    np.testing.assert_array_equal(find_terminating_policy(mdp, allowed), [0, 1, 1])
 
 
 def test_a_successor_is_found_however_small_its_probability():
     P = np.array([[[1.0 - 1e-16, 1e-300]], [[0.0, 0.0]]])
     mdp = rm.MDP(P, np.zeros((2, 1)), 1.0, termination=np.array([[0.0], [1.0]]))
-    assert not never_ending(mdp, mdp.available).any()
-    assert end_components(mdp, mdp.available).count == 0
+    assert not find_non_terminating_states(mdp, mdp.available).any()
+    assert find_end_components(mdp, mdp.available).count == 0
 
 
 @pytest.mark.parametrize("n_actions", [255, 256, 257, 512])
@@ -158,8 +162,8 @@ def test_many_actions_that_lead_to_the_same_state_are_all_seen(n_actions):
     termination = np.zeros((3, n_actions))
     P[1, 0, 0], termination[1, 0] = 0.0, 1.0
     mdp = rm.MDP(P, np.zeros((3, n_actions)), 1.0, termination=termination)
-    assert not never_ending(mdp, mdp.available).any()
-    assert end_components(mdp, mdp.available).component.tolist() == [0, 0, -1]
+    assert not find_non_terminating_states(mdp, mdp.available).any()
+    assert find_end_components(mdp, mdp.available).component.tolist() == [0, 0, -1]
 
 
 def test_a_long_chain_is_followed_to_its_end():
@@ -168,9 +172,9 @@ def test_a_long_chain_is_followed_to_its_end():
     termination = np.zeros((n, 1))
     termination[-1] = 1.0
     mdp = rm.MDP(rows, -np.ones((n, 1)), 1.0, termination=termination)
-    assert not never_ending(mdp, mdp.available).any()
-    assert end_components(mdp, mdp.available).count == 0
-    np.testing.assert_array_equal(ending_policy(mdp, mdp.available), 0)
+    assert not find_non_terminating_states(mdp, mdp.available).any()
+    assert find_end_components(mdp, mdp.available).count == 0
+    np.testing.assert_array_equal(find_terminating_policy(mdp, mdp.available), 0)
 
 
 def test_the_number_of_components_does_not_depend_on_the_number_of_actions_inside():
@@ -181,7 +185,7 @@ def test_the_number_of_components_does_not_depend_on_the_number_of_actions_insid
         P[s, 0, ring + (s + 1) % 3] = P[s, 1, ring + (s + 2) % 3] = P[s, 2, s] = 1.0
     P[0, 2] = np.eye(n)[4]
     mdp = rm.MDP(P, np.zeros((n, 3)), 1.0, termination=None)
-    components = end_components(mdp, mdp.available)
+    components = find_end_components(mdp, mdp.available)
     assert components.count == 2
     assert not components.pairs[0, 2]
     assert components.pairs.sum() == 17

@@ -73,7 +73,7 @@ def test_the_lumped_chain_is_the_full_one_seen_from_afar():
 
 
 def test_the_named_model_is_the_lumped_chain():
-    named = rm.models.build("exponential-chain", size=1000, horizon=3)
+    named = rm.models.build_model("exponential-chain", size=1000, horizon=3)
     chain = ExponentialChain(1000, horizon=3).lumped()
     np.testing.assert_array_equal(named.rewards, chain.rewards)
     np.testing.assert_array_equal(named.to_array(), chain.to_array())

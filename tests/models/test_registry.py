@@ -2,12 +2,12 @@ import pytest
 
 import regmdp as rm
 
-CATALOGUE = rm.models.catalogue()
+CATALOGUE = rm.models.list_models()
 
 
 @pytest.mark.parametrize("model", CATALOGUE, ids=lambda model: model.name)
 def test_the_catalogue_tells_the_truth(model):
-    mdp = rm.models.build(model.name)
+    mdp = rm.models.build_model(model.name)
     assert (mdp.n_states, mdp.n_actions, mdp.discount) == (
         model.n_states,
         model.n_actions,
@@ -22,12 +22,12 @@ def test_the_catalogue_tells_the_truth(model):
     "model", [m for m in CATALOGUE if m.name != "icu-sepsis"], ids=lambda model: model.name
 )
 def test_parameters_reach_the_builder(model):
-    assert rm.models.build(model.name, discount=0.25).discount == 0.25
+    assert rm.models.build_model(model.name, discount=0.25).discount == 0.25
 
 
 def test_names_are_those_of_the_catalogue():
-    assert rm.models.names() == tuple(model.name for model in CATALOGUE)
-    assert rm.models.names() == tuple(sorted(rm.models.names()))
+    assert rm.models.model_names() == tuple(model.name for model in CATALOGUE)
+    assert rm.models.model_names() == tuple(sorted(rm.models.model_names()))
 
 
 def test_only_icu_sepsis_needs_an_extra():
@@ -49,12 +49,12 @@ def test_an_unknown_name_is_answered_with_the_nearest(name, near):
     with pytest.raises(
         rm.ModelError, match=f"there is no model named '{name}'; did you mean {near}"
     ):
-        rm.models.build(name)
+        rm.models.build_model(name)
 
 
 def test_a_name_like_none_is_answered_with_all():
     with pytest.raises(rm.ModelError, match="'zzz'. The models are bandit, chain, "):
-        rm.models.build("zzz")
+        rm.models.build_model("zzz")
 
 
 def test_an_unknown_parameter_is_answered_with_those_there_are():
@@ -62,4 +62,4 @@ def test_an_unknown_parameter_is_answered_with_those_there_are():
         rm.ModelError,
         match="chain has no parameter 'states'; did you mean n_states.*It takes n_states=5, dist",
     ):
-        rm.models.build("chain", states=3)
+        rm.models.build_model("chain", states=3)

@@ -329,8 +329,8 @@ def constant(value):
 
 WRONG_STORAGES = {
     "products": (
-        {"expect": lambda *given: DenseTransitions.expect(*given) * (1 + 1e-12)},
-        r"expect\(\) gives|row_sums",
+        {"matvec": lambda *given: DenseTransitions.matvec(*given) * (1 + 1e-12)},
+        r"matvec\(\) gives|row_sums",
     ),
     "chain": (
         {"policy_matrix": lambda self, policy: self._rows[0]},

@@ -23,12 +23,12 @@ __all__ = [
     "Int",
     "Shaped",
     "array_namespace",
-    "frozen",
+    "assign",
+    "freeze",
+    "is_traced",
     "one_hot",
-    "repeat",
-    "traced",
+    "repeat_while",
     "unit_roundoff",
-    "write",
 ]
 
 if TYPE_CHECKING:
@@ -66,25 +66,27 @@ def array_namespace(*arrays: Any) -> Any:
     return _array_namespace(*found) if found else np
 
 
-def traced(*arrays: Any) -> bool:
+def is_traced(*arrays: Any) -> bool:
     """Whether some of the arrays stand for values that JAX does not know yet, while it compiles or differentiates."""
     jax = sys.modules.get("jax")
     return jax is not None and any(isinstance(array, jax.core.Tracer) for array in arrays)
 
 
-def repeat(
+def repeat_while(
     step: Callable[[Any], Any], going: Callable[[Any], Array], state: tuple[Array, ...], limit: int
 ) -> tuple[Array, ...]:
     """Repeat a step from some arrays to others like them while a (…) mask has an entry left, but not more often than a limit.
 
     Where the arrays are traced by JAX, the loop becomes part of what it compiles.
 
-    >>> repeat(lambda state: (state[0] / 2,), lambda state: state[0] > 1, (np.array([8.0]),), 100)
+    >>> repeat_while(
+    ...     lambda state: (state[0] / 2,), lambda state: state[0] > 1, (np.array([8.0]),), 100
+    ... )
     (array([1.]),)
     """
     for count in range(limit):
         left = going(state)
-        if traced(left):
+        if is_traced(left):
             return _compiled(step, going, state, limit - count)
         if not bool(array_namespace(left).any(left)):
             break
@@ -115,7 +117,7 @@ def unit_roundoff(array: Array) -> float:
     return float(array_namespace(array).finfo(array.dtype).eps) / 2
 
 
-def frozen(array: np.ndarray) -> np.ndarray:
+def freeze(array: np.ndarray) -> np.ndarray:
     """Return a view of the array that cannot be written to."""
     view = array.view()
     view.flags.writeable = False
@@ -133,11 +135,11 @@ def one_hot(actions: Int[Array, "*batch"], n_actions: int) -> Float[Array, "*bat
     return xp.astype(actions[..., None] == xp.arange(n_actions), xp.float64)
 
 
-def write(where: Any, *parts: tuple[np.ndarray, np.ndarray]) -> None:
+def assign(where: Any, *parts: tuple[np.ndarray, np.ndarray]) -> None:
     """Write parts, such as what was found for a block of states, into the arrays of all.
 
     >>> whole = np.zeros(3)
-    >>> write(slice(1, 3), (whole, np.array([1.0, 2.0])))
+    >>> assign(slice(1, 3), (whole, np.array([1.0, 2.0])))
     >>> whole
     array([0., 1., 2.])
     """

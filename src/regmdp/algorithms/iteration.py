@@ -21,7 +21,7 @@ from regmdp.evaluation import (
 )
 from regmdp.improvement import Candidate, Greedy, Improved, Improvement, greedy_policy
 from regmdp.mdp import MDP, DecisionProcess
-from regmdp.mdp.structure import never_ending
+from regmdp.mdp.structure import find_non_terminating_states
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import Regularizer
 
@@ -230,7 +230,9 @@ def forcing(mdp: MDP, regularizer: Regularizer, residual: float) -> float:
 
 def _never_ends(mdp: DecisionProcess, policy: Float[Array, "S A"]) -> bool:
     """Whether a policy of an undiscounted model goes on for ever from some state."""
-    return isinstance(mdp, MDP) and bool(never_ending(mdp, np.asarray(policy) > 0).any())
+    return isinstance(mdp, MDP) and bool(
+        find_non_terminating_states(mdp, np.asarray(policy) > 0).any()
+    )
 
 
 def _state(candidate: Candidate, improved: Improved, policy: Float[Array, "S A"] | None) -> State:

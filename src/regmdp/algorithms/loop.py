@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, frozen
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, freeze
 from regmdp._internal.errors import ImproperPolicyError, SingularError
 from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.status import Status
@@ -155,7 +155,7 @@ class History:
     @classmethod
     def of(cls, records: list[tuple[int, float, float, float, float]]) -> History:
         """Collect the records of a run."""
-        return cls(*(frozen(np.array(column)) for column in zip(*records, strict=True)))
+        return cls(*(freeze(np.array(column)) for column in zip(*records, strict=True)))
 
     def __len__(self) -> int:
         return self.iteration.size
@@ -288,7 +288,7 @@ def iterate(
         if tol == 0.0
         else np.clip(state.value, certificate.policy_lower, certificate.policy_upper)
     )
-    return Run(frozen(policy), frozen(value), certificate, status, History.of(records))
+    return Run(freeze(policy), freeze(value), certificate, status, History.of(records))
 
 
 def run_loop(

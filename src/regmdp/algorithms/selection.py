@@ -75,7 +75,7 @@ def _sweep(mdp: MDP, regularizer: Regularizer) -> _SweepResult:
         backup = (
             bellman.backup(mdp, regularizer, value)
             if sizes
-            else bellman.first_backup(mdp, regularizer)
+            else bellman.backup_of_zero(mdp, regularizer)
         )
         residual = backup - value
         high, low = float(residual.max()), float(residual.min())

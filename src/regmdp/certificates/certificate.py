@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Float, frozen
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Float, freeze
 from regmdp._internal.status import Status
 
 __all__ = ["Bounds", "Certificate"]
@@ -77,10 +77,10 @@ class Certificate:
         # inf - inf knows nothing
         distance = np.where(np.isnan(distance), np.inf, distance) * (1.0 + 2 * UNIT_ROUNDOFF)
         return cls(
-            lower=frozen(bounds.lower),
-            upper=frozen(bounds.upper),
-            policy_lower=frozen(bounds.policy_lower),
-            policy_upper=frozen(bounds.policy_upper),
+            lower=freeze(bounds.lower),
+            upper=freeze(bounds.upper),
+            policy_lower=freeze(bounds.policy_lower),
+            policy_upper=freeze(bounds.policy_upper),
             gap=float(distance.max()),
             worst_state=int(distance.argmax()),
             initial_lower=_expected(initial, bounds.lower, -1),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp import bellman
-from regmdp._internal.arrays import Array, ArrayLike, Float, frozen
+from regmdp._internal.arrays import Array, ArrayLike, Float, freeze
 from regmdp._internal.errors import SolverError
 from regmdp.certificates.certificate import Bounds, Certificate
 from regmdp.certificates.discounted import discounted_bounds
@@ -149,9 +149,9 @@ def evaluate(
     else:
         lower, upper = policy_bounds(mdp, regularizer, checked, value)
     return PolicyEvaluation(
-        value=frozen(value),
-        q=frozen(bellman.q_values(mdp, value)),
-        lower=frozen(lower),
-        upper=frozen(upper),
+        value=freeze(value),
+        q=freeze(bellman.q_values(mdp, value)),
+        lower=freeze(lower),
+        upper=freeze(upper),
         initial_value=initial_value(mdp, value),
     )

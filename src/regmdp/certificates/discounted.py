@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from regmdp import bellman
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, write
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, assign
 from regmdp.bellman import Block
 from regmdp.certificates.certificate import Bounds
 from regmdp.certificates.rounding import backup_error
@@ -53,7 +53,7 @@ def _sweep(
 ) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"], float]:
     """Return (S,) T V, (S,) T_π V and the largest spread of the action values of a state, from one pass over the model."""
     best, own = np.empty(mdp.n_states), np.empty(mdp.n_states)
-    spreads = bellman.over_blocks(
+    spreads = bellman.map_blocks(
         mdp, regularizer, value, lambda block: _look_at(block, policy, best, own)
     )
     return best, own, max(spreads)
@@ -68,7 +68,7 @@ def _look_at(
     """Write T V and T_π V of the states of a block, and return the largest spread of their action values."""
     states, q, available, part = block
     p = block.maximiser() if policy is None else policy[states]
-    write(
+    assign(
         states, (best, block.maximum()), (own, bellman.expectation(p, q) - part.cost(p, available))
     )
     return float(np.max(np.max(q, axis=-1) - np.min(q, axis=-1)))

@@ -30,7 +30,7 @@ from regmdp.certificates.rounding import backup_error
 from regmdp.evaluation import Chain, Exact
 from regmdp.improvement import greedy_policy
 from regmdp.mdp import MDP
-from regmdp.mdp.structure import EndComponents, end_components, never_ending
+from regmdp.mdp.structure import EndComponents, find_end_components, find_non_terminating_states
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import Regularizer
 
@@ -52,7 +52,7 @@ def episodic_bounds(
     """
     if policy is None:
         policy = np.asarray(greedy_policy(mdp, regularizer, value).policy)
-        if never_ending(mdp, policy > 0).any():
+        if find_non_terminating_states(mdp, policy > 0).any():
             policy = uniform_policy(mdp, regularizer)
     everywhere = np.full(mdp.n_states, np.inf)
     try:
@@ -179,7 +179,7 @@ def _above(
             return None  # policy iteration has ended, and this pay is too small
         before = value
         policy = np.asarray(greedy_policy(paid, regularizer, value).policy)
-        if never_ending(paid, policy > 0).any():
+        if find_non_terminating_states(paid, policy > 0).any():
             return None
     return None
 
@@ -214,7 +214,7 @@ def _loops_of_reward_zero(mdp: MDP, regularizer: Regularizer) -> EndComponents |
     """Return the end components made of pairs with reward exactly 0, if no regularizer changes what they pay."""
     if regularizer.max_temperature > 0.0 or regularizer.domain(None) is not None:
         return None
-    loops = end_components(mdp, mdp.available & (mdp.rewards == 0.0))
+    loops = find_end_components(mdp, mdp.available & (mdp.rewards == 0.0))
     return loops if loops.count else None
 
 

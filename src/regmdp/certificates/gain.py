@@ -8,7 +8,7 @@ from regmdp import bellman
 from regmdp._internal.errors import UnboundedError
 from regmdp.certificates.rounding import backup_error
 from regmdp.mdp import MDP
-from regmdp.mdp.structure import EndComponents, end_components
+from regmdp.mdp.structure import EndComponents, find_end_components
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer
 
@@ -31,7 +31,7 @@ def require_bounded(mdp: MDP, regularizer: Regularizer) -> None:
     """
     if mdp.discount < 1.0:
         return
-    components = end_components(mdp, permitted(mdp, regularizer))
+    components = find_end_components(mdp, permitted(mdp, regularizer))
     if components.count == 0:
         return
     inside = components.component >= 0
@@ -77,7 +77,7 @@ def _refuse_free_loops(mdp: MDP, regularizer: Regularizer, components: EndCompon
     pure_is_free = regularizer.steep and regularizer.bounds(mdp.n_actions)[1] <= 0.0
     if not pure_is_free or not np.all(np.asarray(regularizer.temperature) > 0.0):
         return
-    loops = end_components(mdp, components.pairs & (mdp.rewards == 0.0))
+    loops = find_end_components(mdp, components.pairs & (mdp.rewards == 0.0))
     if loops.count:
         state = int(np.argmax(loops.component >= 0))
         raise UnboundedError(

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from regmdp import bellman
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Bool, Float, Int, frozen
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Bool, Float, Int, freeze
 from regmdp._internal.errors import SampleError, SolverError
 from regmdp.certificates.certificate import Bounds, Certificate, shown
 from regmdp.certificates.concentration import RADII, checked_confidence, enough_samples
@@ -213,7 +213,7 @@ def certify_from_samples(
         initial_lower=summary.initial_lower,
         initial_upper=summary.initial_upper,
         initial_gap=summary.initial_gap,
-        policy=frozen(judged),
+        policy=freeze(judged),
         confidence=level,
         bound=bound,
         samples=len(data),
@@ -301,8 +301,8 @@ def _bounds(
     best, own = np.empty((2, frame.n_states)), np.empty((2, frame.n_states))
     judged = np.empty(frame.available.shape, order="F")
     both = zip(
-        bellman.blocks_of(frame, regularizer, low),
-        bellman.blocks_of(frame, regularizer, high),
+        bellman.iterate_blocks(frame, regularizer, low),
+        bellman.iterate_blocks(frame, regularizer, high),
         strict=True,
     )
     for blocks in both:

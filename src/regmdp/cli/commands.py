@@ -202,7 +202,7 @@ def list_models(
     """List the named models with their sizes, or show one and its parameters."""
     out = Console()
     if name is not None:
-        entry = models.find(name)
+        entry = models.find_model(name)
         show_rows(
             out,
             [
@@ -240,7 +240,7 @@ def list_models(
         pad_edge=False,
     )
     table.columns[0].no_wrap = True
-    for entry in models.catalogue():
+    for entry in models.list_models():
         table.add_row(
             entry.name,
             f"{entry.n_states:,}",

@@ -59,7 +59,7 @@ def convert(
         raise rm.FormatError(f"{source} and {target} are the same file")
     problem = Problem.load(source, param, discount, "none", None, None, normalize=normalize)
     problem.announce(out)
-    notes = io.write(problem.mdp, target, format=format)
+    notes = io.write_model(problem.mdp, target, format=format)
     show_rows(
         out,
         [

@@ -66,11 +66,11 @@ class Problem:
                 None,
                 io.time_limit_note(name),
             )
-        mdp = models.build(model, **parameters)
+        mdp = models.build_model(model, **parameters)
         return cls(
             mdp if discount is None else mdp.with_discount(discount),
             model,
-            models.find(model),
+            models.find_model(model),
             None,
         )
 

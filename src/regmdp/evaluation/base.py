@@ -46,7 +46,7 @@ class Chain:
     @cached_property
     def matrix(self) -> Array:
         """(S, S) transition matrix P_π, dense or a CSR array."""
-        return self.rows.merged() if isinstance(self.rows, PolicyRows) else self.rows
+        return self.rows.to_matrix() if isinstance(self.rows, PolicyRows) else self.rows
 
     @property
     def n_states(self) -> int:

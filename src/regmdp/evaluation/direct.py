@@ -15,8 +15,8 @@ from regmdp._internal.arrays import Array, Float, Int
 from regmdp._internal.errors import SingularError
 from regmdp.evaluation.base import Chain
 from regmdp.evaluation.linear import LinearEvaluation, System
-from regmdp.mdp.policy_rows import PolicyRows, columns
-from regmdp.mdp.structure import within_reach
+from regmdp.mdp.policy_rows import PolicyRows, column_indices
+from regmdp.mdp.structure import count_reachable
 
 __all__ = ["Direct", "quick_to_factorize"]
 
@@ -181,7 +181,7 @@ def _successors(
     if isinstance(rows, PolicyRows):
         return rows.successors
     matrix = scipy.sparse.csr_array(rows)
-    return lambda states: columns(matrix, states)
+    return lambda states: column_indices(matrix, states)
 
 
 def quick_to_factorize(chain: Chain) -> bool:
@@ -197,6 +197,6 @@ def quick_to_factorize(chain: Chain) -> bool:
     if narrow(chain):
         return True
     return all(
-        within_reach(_successors(rows), n, start, STEPS, PLANAR) < PLANAR
+        count_reachable(_successors(rows), n, start, STEPS, PLANAR) < PLANAR
         for start in (n // 3, 2 * n // 3)
     )

@@ -118,8 +118,12 @@ class Weights:
     def _left(self) -> float:
         """Bound on the ℓ1 norm of what the weights of the states leave of their equation."""
         linear, mdp = self.linear, self.linear.mdp
-        source = self.of_value + mdp.discount * bellman.gathered(mdp, self.of_q + self.through)
-        reached = mdp.discount * bellman.gathered(mdp, self.visits[:, None] * linear.policy)
+        source = self.of_value + mdp.discount * bellman.next_state_weights(
+            mdp, self.of_q + self.through
+        )
+        reached = mdp.discount * bellman.next_state_weights(
+            mdp, self.visits[:, None] * linear.policy
+        )
         size = float(np.sum(np.abs(source)) + (1.0 + mdp.discount) * np.sum(np.abs(self.visits)))
         return (
             float(np.sum(np.abs(source + reached - self.visits)))

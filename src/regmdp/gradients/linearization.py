@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from regmdp import bellman
-from regmdp._internal.arrays import Float, frozen
+from regmdp._internal.arrays import Float, freeze
 from regmdp._internal.errors import RegularizerError, SolverError
 from regmdp.certificates import require_bounded
 from regmdp.evaluation import Chain, Exact, LinearEvaluation, System
@@ -80,7 +80,7 @@ def linearize(
         require_bounded(mdp, regularizer)
         require_ending(mdp, policy)
     system = (evaluation or Exact()).prepare(Chain.of(mdp, policy))
-    return Linearization(mdp, regularizer, frozen(value), frozen(best), frozen(policy), system)
+    return Linearization(mdp, regularizer, freeze(value), freeze(best), freeze(policy), system)
 
 
 def _known_to_end(mdp: MDP, policy: Float[np.ndarray, "S A"], solution: Solution | Any) -> bool:
@@ -116,7 +116,7 @@ class Linearization:
     def q(self) -> Float[np.ndarray, "S A"]:
         """(S, A) action values of V, 0 at unavailable pairs."""
         q = self.mdp.rewards + self.mdp.discount * self._ahead
-        return frozen(np.where(self.mdp.available, q, 0.0))
+        return freeze(np.where(self.mdp.available, q, 0.0))
 
     @cached_property
     def accuracy(self) -> Accuracy:
@@ -214,12 +214,12 @@ class Linearization:
         # π* depends on Q*, through a symmetric matrix for each state
         through = np.zeros(shape) if of_policy is None else self._tangent(of_policy)
         visits = self._transposed(
-            of_value + self.mdp.discount * bellman.gathered(self.mdp, of_q + through)
+            of_value + self.mdp.discount * bellman.next_state_weights(self.mdp, of_q + through)
         )
         weights = of_q + through + visits[:, None] * self.policy
         of_tau = -visits * self._h - np.sum(through * self._scores, axis=1)
         return Gradient(
-            rewards=frozen(weights),
+            rewards=freeze(weights),
             temperature=of_tau if np.ndim(self.regularizer.temperature) else float(of_tau.sum()),
             discount=float(np.sum(weights * self._ahead)),
             reference=None
@@ -263,12 +263,12 @@ class Linearization:
         of_value = (
             np.zeros(shape[0]) if value is None else checked("a weight of values", value, shape[:1])
         )
-        visits = self._transposed(of_value + discount * bellman.gathered(self.mdp, of_q))
+        visits = self._transposed(of_value + discount * bellman.next_state_weights(self.mdp, of_q))
         weights = of_q + visits[:, None] * self.policy
         moved = self.derivative(change)
-        source = discount * bellman.gathered(self.mdp, visits[:, None] * moved.policy)
+        source = discount * bellman.next_state_weights(self.mdp, visits[:, None] * moved.policy)
         if change.discount is not None:
-            source = source + float(change.discount) * bellman.gathered(self.mdp, weights)
+            source = source + float(change.discount) * bellman.next_state_weights(self.mdp, weights)
         if change.transitions is not None:
             source = source + discount * np.asarray(
                 as_rows(change.transitions, shape).T @ weights.ravel()
@@ -293,7 +293,7 @@ class Linearization:
             ).reshape(shape)
         reference = self._reference
         return Gradient(
-            rewards=frozen(change_of_weights),
+            rewards=freeze(change_of_weights),
             temperature=of_tau if np.ndim(self.regularizer.temperature) else float(of_tau.sum()),
             discount=float(np.sum(ahead)),
             reference=None if reference is None else reference.second(visits, more, moved, change),

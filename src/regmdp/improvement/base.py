@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple, TypeVar
 import numpy as np
 
 from regmdp import bellman
-from regmdp._internal.arrays import Array, Bool, Float, write
+from regmdp._internal.arrays import Array, Bool, Float, assign
 from regmdp._internal.errors import SolverError
 from regmdp.bellman import Block
 from regmdp.evaluation import System
@@ -128,7 +128,7 @@ def improve_blockwise(
         mdp,
         regularizer,
         candidate,
-        lambda block: write(
+        lambda block: assign(
             block.states,
             (backup, block.maximum()),
             *zip((policy, dual), rule(block, _allowed(block)), strict=True),
@@ -151,13 +151,13 @@ def over_action_values(
 ) -> list[Result]:
     """Apply some work to the action values of a candidate, block by block, in no order."""
     if candidate.q is not None:
-        return [work(block) for block in bellman.blocks_of(mdp, regularizer, candidate.q)]
+        return [work(block) for block in bellman.iterate_blocks(mdp, regularizer, candidate.q)]
     if not isinstance(mdp, MDP):
         raise SolverError(
             "this method needs a model whose transition probabilities are known, or an evaluation "
             "from samples"
         )
-    return bellman.over_blocks(mdp, regularizer, candidate.value, work)
+    return bellman.map_blocks(mdp, regularizer, candidate.value, work)
 
 
 def below_best(

@@ -14,7 +14,7 @@ from regmdp.bellman import Block
 from regmdp.improvement.base import Candidate, Improved, Improvement, improve_blockwise
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.deterministic import DeterministicPolicy
-from regmdp.mdp.structure import ending_policy
+from regmdp.mdp.structure import find_terminating_policy
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer
 
@@ -128,7 +128,7 @@ def _ending_greedy(
     scale = mdp.reward_bound + float(np.max(np.abs(best)))
     # from a hundred roundings up to half of the digits
     for slack in scale * UNIT_ROUNDOFF * 10.0 ** np.arange(2, 9, 2):
-        actions = ending_policy(mdp, allowed & (q >= (best - slack)[:, None]))
+        actions = find_terminating_policy(mdp, allowed & (q >= (best - slack)[:, None]))
         if np.all((actions >= 0) | mdp.terminal):
             return DeterministicPolicy(np.where(mdp.terminal, -1, actions), mdp.n_actions)
     return policy

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from regmdp._internal.errors import MissingExtraError, ModelError
-from regmdp.io.files import read, write
+from regmdp.io.files import read_model, write_model
 from regmdp.io.mapped import ModelWriter, open_mapped, save_mapped
-from regmdp.io.npz import load, save
+from regmdp.io.npz import load_model, save_model
 from regmdp.io.policies import load_policy
 from regmdp.io.tables import from_gymnasium, time_limit_note
 from regmdp.io.toolboxes import (
@@ -31,17 +31,17 @@ __all__ = [
     "from_mdptoolbox",
     "from_quantecon",
     "from_vector_env",
-    "load",
+    "load_model",
     "load_policy",
     "open_mapped",
-    "read",
-    "save",
+    "read_model",
     "save_mapped",
+    "save_model",
     "time_limit_note",
     "to_gymnasium",
     "to_mdptoolbox",
     "to_quantecon",
-    "write",
+    "write_model",
 ]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from regmdp._internal.errors import FormatError, ModelError
 from regmdp._internal.files import replace_atomically, require_file
-from regmdp.io.npz import load
+from regmdp.io.npz import load_model
 from regmdp.io.toolboxes import from_mdptoolbox, from_quantecon, to_mdptoolbox, to_quantecon
 from regmdp.mdp import MDP
 
@@ -53,7 +53,7 @@ def read_arrays_of(path: Path, kind: str) -> MDP:
             f"{path} holds the arrays of another format, {kind_of(path)}, not of {kind}"
         )
     if kind == "npz":
-        return load(path)
+        return load_model(path)
     arrays = _opened(path)
     initial = arrays.pop("initial", None)
     try:

@@ -15,11 +15,19 @@ from regmdp.io.arrays import kind_of, read_arrays_of, write_mdptoolbox, write_qu
 from regmdp.io.cassandra import read_cassandra
 from regmdp.io.drn import read_drn, write_drn
 from regmdp.io.mapped import open_mapped, save_mapped
-from regmdp.io.npz import save
+from regmdp.io.npz import save_model
 from regmdp.io.prism import read_prism, write_prism
 from regmdp.mdp import MDP
 
-__all__ = ["Format", "Reading", "format_of", "is_file_name", "read", "read_with_notes", "write"]
+__all__ = [
+    "Format",
+    "Reading",
+    "format_of",
+    "is_file_name",
+    "read_model",
+    "read_with_notes",
+    "write_model",
+]
 
 
 class Reading(NamedTuple):
@@ -52,7 +60,7 @@ class Format:
 
 
 def _save(mdp: MDP, path: Path) -> tuple[str, ...]:
-    save(mdp, path)
+    save_model(mdp, path)
     return ()
 
 
@@ -121,7 +129,7 @@ def format_of(path: str | PathLike[str], name: str | None = None) -> Format:
     raise FormatError(f"{what}; known are {known}")
 
 
-def read(
+def read_model(
     path: str | PathLike[str],
     *,
     format: str | None = None,
@@ -139,7 +147,7 @@ def read(
     \[ r(s) + r(s, a) + \sum_t P(s, a, t)\, r(s, a, t) \]
 
     is what is read; they have no discount, and 1 is taken if none is given, except from files that
-    :func:`write` wrote.
+    :func:`write_model` wrote.
 
     Args:
         path: Where it is.
@@ -159,9 +167,9 @@ def read(
     Examples:
         >>> import tempfile, pathlib, regmdp as rm
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "forest.drn"
-        >>> rm.io.write(rm.models.forest(), path)
+        >>> rm.io.write_model(rm.models.forest(), path)
         ()
-        >>> rm.io.read(path)
+        >>> rm.io.read_model(path)
         MDP(3 states, 2 actions, 9 transitions (sparse), discount 0.9)
 
     Reference:
@@ -181,7 +189,7 @@ def read_with_notes(
     rewards: str | None = None,
     normalize: bool = False,
 ) -> Reading:
-    """Read a model as :func:`read` does, and return with it what has to be said of it."""
+    """Read a model as :func:`read_model` does, and return with it what has to be said of it."""
     entry = format_of(path, "mapped" if format is None and Path(path).is_dir() else format)
     if entry.name == "npz" and format is None:
         entry = format_of(path, kind_of(Path(path)))
@@ -201,7 +209,9 @@ def read_with_notes(
     return Reading(mdp if discount is None else mdp.with_discount(discount), entry.name, ())
 
 
-def write(mdp: MDP, path: str | PathLike[str], *, format: str | None = None) -> tuple[str, ...]:
+def write_model(
+    mdp: MDP, path: str | PathLike[str], *, format: str | None = None
+) -> tuple[str, ...]:
     """Write a model to a file or folder; the format is that of its extension, ``.npz``, ``.tra``, ``.drn`` or ``.mapped``.
 
     What is written to ``.npz``, ``.tra``, ``.drn`` and folders comes back as the same model. A
@@ -213,7 +223,7 @@ def write(mdp: MDP, path: str | PathLike[str], *, format: str | None = None) -> 
     Args:
         mdp: The model.
         path: Where to write. A file is replaced whole or not at all; a folder must not exist.
-        format: As for :func:`read`; ``mdptoolbox`` and ``quantecon`` write their arrays, and are
+        format: As for :func:`read_model`; ``mdptoolbox`` and ``quantecon`` write their arrays, and are
             chosen only so.
 
     Returns:
@@ -226,9 +236,9 @@ def write(mdp: MDP, path: str | PathLike[str], *, format: str | None = None) -> 
     Examples:
         >>> import tempfile, pathlib, regmdp as rm
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "grid.tra"
-        >>> rm.io.write(rm.models.gridworld(), path)
+        >>> rm.io.write_model(rm.models.gridworld(), path)
         ("1 terminal state leads to itself for ever at no reward, with the label 'deadlock'",)
-        >>> rm.io.read(path).digest == rm.models.gridworld().digest
+        >>> rm.io.read_model(path).digest == rm.models.gridworld().digest
         True
     """
     entry = format_of(path, format)

@@ -23,11 +23,11 @@ from regmdp._internal.arrays import UNIT_ROUNDOFF
 from regmdp._internal.errors import FormatError, ModelError
 from regmdp.mdp import MDP
 from regmdp.mdp.transitions import (
-    Known,
     SparseTransitions,
+    StorageInfo,
     block_of,
-    combined,
-    hashes,
+    combine_hashes,
+    hash_arrays,
     state_blocks,
     with_empty_last_row,
 )
@@ -284,7 +284,7 @@ class ModelWriter:
             ]
             for array, file in zip(arrays, self._files.values(), strict=True):
                 array.tofile(file)
-            self._hashes.append(hashes(arrays))
+            self._hashes.append(hash_arrays(arrays))
             self._written += chosen.nnz
             self._ends.append((self._written, chosen.nnz))
             self._branching = max(self._branching, int(np.diff(chosen.indptr).max(initial=0)))
@@ -304,7 +304,7 @@ class ModelWriter:
             "shape": self._shape,
             "stored": [stored for _, stored in self._ends],
             "branching": self._branching,
-            "digest": combined(self._hashes),
+            "digest": combine_hashes(self._hashes),
             "mass_error": self._error + (self._branching + 2) * 2 * UNIT_ROUNDOFF,
         }
         (self._folder / "model.json").write_text(json.dumps(self._meta))
@@ -378,7 +378,7 @@ def open_mapped(path: str | PathLike[str]) -> MDP:
     So a model may be larger than memory; a solve needs room for a few (S,) vectors and (S, A)
     arrays, and for the rows of one policy if it takes one action in each state. The files were
     checked when they were written. To see whether something has changed them since, compare
-    ``mdp.rehashed()`` with ``mdp.digest``: that reads everything.
+    ``mdp.compute_digest()`` with ``mdp.digest``: that reads everything.
 
     Args:
         path: The folder.
@@ -405,7 +405,7 @@ def open_mapped(path: str | PathLike[str]) -> MDP:
         shape = int(meta["shape"][0]), int(meta["shape"][1])
         blocks = _MappedBlocks(folder, shape, [int(stored) for stored in meta["stored"]])
         _check_sizes(folder, shape, meta["stored"])
-        known = Known(int(meta["branching"]), sum(meta["stored"]), str(meta["digest"]))
+        known = StorageInfo(int(meta["branching"]), sum(meta["stored"]), str(meta["digest"]))
         transitions = SparseTransitions(blocks, *shape, known=known, storage="mapped")
         tables = {
             name: np.load(folder / f"{name}.npy", mmap_mode="r")

@@ -12,14 +12,14 @@ from regmdp._internal.errors import FormatError, ModelError
 from regmdp._internal.files import read_arrays, write_arrays
 from regmdp.mdp import MDP
 
-__all__ = ["load", "save"]
+__all__ = ["load_model", "save_model"]
 
 KIND = "model"
 DENSE = "transitions"
 SPARSE = ("transitions_data", "transitions_indices", "transitions_indptr")
 
 
-def save(mdp: MDP, path: str | PathLike[str]) -> None:
+def save_model(mdp: MDP, path: str | PathLike[str]) -> None:
     """Write a model to a ``.npz`` file, first under a temporary name, so that a crash leaves an old file whole.
 
     Sparse transitions stay sparse. The file can be read with ``numpy.load`` alone: dense
@@ -34,8 +34,8 @@ def save(mdp: MDP, path: str | PathLike[str]) -> None:
         >>> import tempfile, pathlib, regmdp as rm
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = pathlib.Path(folder) / "forest.npz"
-        ...     rm.io.save(rm.models.forest(), path)
-        ...     rm.io.load(path)
+        ...     rm.io.save_model(rm.models.forest(), path)
+        ...     rm.io.load_model(path)
         MDP(3 states, 2 actions, 9 transitions (sparse), discount 0.9)
     """
     arrays: dict[str, np.ndarray] = {"rewards": mdp.rewards, "initial": mdp.initial}
@@ -56,8 +56,8 @@ def save(mdp: MDP, path: str | PathLike[str]) -> None:
     write_arrays(path, KIND, arrays, meta)
 
 
-def load(path: str | PathLike[str]) -> MDP:
-    """Read a model that :func:`save` wrote, and check it as if it were new.
+def load_model(path: str | PathLike[str]) -> MDP:
+    """Read a model that :func:`save_model` wrote, and check it as if it were new.
 
     Args:
         path: Where it is.

@@ -1,6 +1,6 @@
 """The model: states, actions, transitions, rewards, and how an episode ends."""
 
-from regmdp.mdp.frame import DecisionProcess, TiledProcess
+from regmdp.mdp.decision_process import DecisionProcess, TiledProcess
 from regmdp.mdp.mdp import MDP, initial_value
 from regmdp.mdp.transitions import DenseTransitions, SparseTransitions, Transitions
 

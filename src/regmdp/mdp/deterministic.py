@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, Float, Int, write
+from regmdp._internal.arrays import Array, Float, Int, assign
 
 __all__ = ["DeterministicPolicy", "actions_of"]
 
@@ -40,7 +40,7 @@ class DeterministicPolicy:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         probabilities = np.zeros(self.shape, dtype=dtype or self.dtype, order="F")
         for action in range(self.shape[1]):
-            write(np.s_[:, action], (probabilities, self.actions == action))
+            assign(np.s_[:, action], (probabilities, self.actions == action))
         return probabilities
 
     def __getitem__(self, key: Any) -> Any:

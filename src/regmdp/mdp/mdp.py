@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import scipy
 
-from regmdp._internal.arrays import Array, Bool, Float, Int, frozen
+from regmdp._internal.arrays import Array, Bool, Float, Int, freeze
 from regmdp.mdp import validation
-from regmdp.mdp.frame import DecisionProcess
+from regmdp.mdp.decision_process import DecisionProcess
 from regmdp.mdp.transitions import (
     DenseTransitions,
     Transitions,
@@ -100,14 +100,6 @@ class MDP(DecisionProcess):
         self._set(
             stored, rewards, discount, initial, available, termination, state_labels, action_labels
         )
-
-    @classmethod
-    def from_sas(cls, P: Any, r: Any, discount: float, **keywords: Any) -> MDP:
-        """Build a model from (S, A, S) transitions, or their (S·A, S) sparse rows, and (S, A) rewards.
-
-        The keywords are those of :class:`MDP`.
-        """
-        return cls(P, r, discount, **keywords)
 
     @classmethod
     def from_action_matrices(
@@ -255,9 +247,9 @@ class MDP(DecisionProcess):
         fields["available"] = (
             np.broadcast_to(True, shape)
             if self.all_available
-            else frozen(np.asfortranarray(available))
+            else freeze(np.asfortranarray(available))
         )
-        fields["terminal"] = frozen(np.logical_not(np.any(available, axis=1)))
+        fields["terminal"] = freeze(np.logical_not(np.any(available, axis=1)))
         if mass_error is None:
             rewards, termination = (
                 validation.checked_rewards(self, rewards),
@@ -288,9 +280,9 @@ class MDP(DecisionProcess):
         """A SHA-256 of the model's data: equal models have equal digests."""
         return self._digest(self.transitions.digest)
 
-    def rehashed(self) -> str:
+    def compute_digest(self) -> str:
         """Return the digest, computed afresh: it is another one only if something has written into the model."""
-        return self._digest(self.transitions.hashed())
+        return self._digest(self.transitions.compute_digest())
 
     def _digest(self, transitions: str) -> str:
         kind = f"{transitions} {self.n_states} {self.n_actions} {self.discount!r}"

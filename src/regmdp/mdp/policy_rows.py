@@ -10,12 +10,12 @@ import numpy as np
 import scipy
 
 from regmdp._internal import threads
-from regmdp._internal.arrays import Array, Float, Int, write
+from regmdp._internal.arrays import Array, Float, Int, assign
 
 if TYPE_CHECKING:
     from regmdp.mdp.transitions import Transitions
 
-__all__ = ["MixedRows", "PolicyRows", "StackedRows", "columns", "stacked"]
+__all__ = ["MixedRows", "PolicyRows", "StackedRows", "column_indices", "stack_rows"]
 
 
 class PolicyRows(ABC):
@@ -28,7 +28,7 @@ class PolicyRows(ABC):
         """(S,) value -> (S,) its expectation after one step."""
 
     @abstractmethod
-    def merged(self) -> Array:
+    def to_matrix(self) -> Array:
         """Return the matrix, dense or a CSR array."""
 
     @abstractmethod
@@ -52,14 +52,14 @@ class MixedRows(PolicyRows):
         transitions, policy = self._transitions, self._policy
         threads.parallel_map(
             transitions.blocks,
-            lambda block: write(
-                block, (out, np.sum(policy[block] * transitions.expect(value, block), axis=-1))
+            lambda block: assign(
+                block, (out, np.sum(policy[block] * transitions.matvec(value, block), axis=-1))
             ),
             shared=transitions.shared,
         )
         return out
 
-    def merged(self) -> Array:
+    def to_matrix(self) -> Array:
         return self._transitions.policy_matrix(self._policy)
 
     def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
@@ -78,22 +78,24 @@ class StackedRows(PolicyRows):
     def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         out = np.empty(self.shape[0])
         threads.parallel_map(
-            self._parts, lambda part: write(part[0], (out, part[1] @ value)), shared=self._shared
+            self._parts, lambda part: assign(part[0], (out, part[1] @ value)), shared=self._shared
         )
         return out
 
-    def merged(self) -> scipy.sparse.csr_array:
-        return stacked([matrix for _, matrix in self._parts])
+    def to_matrix(self) -> scipy.sparse.csr_array:
+        return stack_rows([matrix for _, matrix in self._parts])
 
     def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
         inside = (
             (states[(states >= block.start) & (states < block.stop)] - block.start, matrix)
             for block, matrix in self._parts
         )
-        return np.concatenate([columns(matrix, some) for some, matrix in inside])
+        return np.concatenate([column_indices(matrix, some) for some, matrix in inside])
 
 
-def columns(matrix: scipy.sparse.csr_array, rows: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
+def column_indices(
+    matrix: scipy.sparse.csr_array, rows: Int[np.ndarray, " k"]
+) -> Int[np.ndarray, " n"]:
     """(k,) rows of a matrix -> (n,) the columns of their entries, row by row."""
     starts = matrix.indptr[rows]
     lengths = matrix.indptr[rows + 1] - starts
@@ -101,7 +103,7 @@ def columns(matrix: scipy.sparse.csr_array, rows: Int[np.ndarray, " k"]) -> Int[
     return matrix.indices[np.arange(lengths.sum()) + np.repeat(starts - ends + lengths, lengths)]
 
 
-def stacked(parts: Sequence[scipy.sparse.csr_array]) -> scipy.sparse.csr_array:
+def stack_rows(parts: Sequence[scipy.sparse.csr_array]) -> scipy.sparse.csr_array:
     """Return the rows of all blocks as one matrix."""
     return (
         parts[0]

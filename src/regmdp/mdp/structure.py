@@ -15,10 +15,16 @@ import scipy
 from regmdp._internal.arrays import Array, Bool, Int
 from regmdp.mdp.mdp import MDP
 
-__all__ = ["EndComponents", "end_components", "ending_policy", "never_ending", "within_reach"]
+__all__ = [
+    "EndComponents",
+    "count_reachable",
+    "find_end_components",
+    "find_non_terminating_states",
+    "find_terminating_policy",
+]
 
 
-def within_reach(
+def count_reachable(
     successors: Callable[[Int[np.ndarray, " k"]], Int[np.ndarray, " n"]],
     n_states: int,
     state: int,
@@ -41,7 +47,7 @@ def within_reach(
     return count
 
 
-def never_ending(mdp: MDP, allowed: Bool[Array, "S A"]) -> Bool[np.ndarray, " S"]:
+def find_non_terminating_states(mdp: MDP, allowed: Bool[Array, "S A"]) -> Bool[np.ndarray, " S"]:
     """Return the (S,) states from which the allowed pairs cannot reach the end of the episode.
 
     If there are none, the policy that uses all allowed pairs ends with probability 1 from
@@ -51,7 +57,7 @@ def never_ending(mdp: MDP, allowed: Bool[Array, "S A"]) -> Bool[np.ndarray, " S"
     return ~reached
 
 
-def ending_policy(mdp: MDP, allowed: Bool[Array, "S A"]) -> Int[np.ndarray, " S"]:
+def find_terminating_policy(mdp: MDP, allowed: Bool[Array, "S A"]) -> Int[np.ndarray, " S"]:
     """Return (S,) actions, chosen among the allowed ones, under which the episode ends with probability 1.
 
     Each state gets the action that starts a shortest path to the end. It is -1 in terminal states,
@@ -126,7 +132,7 @@ class EndComponents:
     count: int
 
 
-def end_components(mdp: MDP, allowed: Bool[Array, "S A"]) -> EndComponents:
+def find_end_components(mdp: MDP, allowed: Bool[Array, "S A"]) -> EndComponents:
     """Decompose the allowed pairs into maximal end components.
 
     Strongly connected components are computed again and again, each time without the pairs that may

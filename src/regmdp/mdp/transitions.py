@@ -17,9 +17,9 @@ import numpy as np
 import scipy
 
 from regmdp._internal import threads
-from regmdp._internal.arrays import Array, Bool, Float, Int, frozen, write
+from regmdp._internal.arrays import Array, Bool, Float, Int, assign, freeze
 from regmdp.mdp.deterministic import actions_of
-from regmdp.mdp.policy_rows import MixedRows, PolicyRows, StackedRows, columns, stacked
+from regmdp.mdp.policy_rows import MixedRows, PolicyRows, StackedRows, column_indices, stack_rows
 
 __all__ = ["DenseTransitions", "SparseTransitions", "Transitions"]
 
@@ -48,16 +48,16 @@ class Transitions(ABC):
     blocks: tuple[slice, ...]
     #: One word for summaries.
     storage: str
-    #: What :meth:`hashed` said when the rows were stored: a model is solved more than once.
+    #: What :meth:`compute_digest` said when the rows were stored: a model is solved more than once.
     digest: str
 
     @abstractmethod
-    def expect(self, value: Float[Array, " S"], block: slice) -> Float[Array, "b A"]:
+    def matvec(self, value: Float[Array, " S"], block: slice) -> Float[Array, "b A"]:
         """(S,) value of the next state -> (b, A) its expectation, for the states of one block, stored action-major."""
 
     @abstractmethod
-    def gather(self, weights: Float[Array, "b A"], block: slice) -> Float[np.ndarray, " S"]:
-        """(b, A) weights of the pairs of one block -> (S,) what reaches each state from them: the transpose of :meth:`expect`."""
+    def rmatvec(self, weights: Float[Array, "b A"], block: slice) -> Float[np.ndarray, " S"]:
+        """(b, A) weights of the pairs of one block -> (S,) what reaches each state from them: the transpose of :meth:`matvec`."""
 
     @abstractmethod
     def policy_matrix(self, policy: Float[Array, "S A"]) -> Array:
@@ -103,12 +103,12 @@ class Transitions(ABC):
         """Memory taken by the stored arrays, in bytes."""
         return sum(array.nbytes for array in self.stored())
 
-    def hashed(self) -> str:
+    def compute_digest(self) -> str:
         """Return a SHA-256 of the stored arrays."""
         shared = self.n_stored >= SHARED_FROM
-        return combined(
+        return combine_hashes(
             threads.parallel_map(
-                self.pieces, lambda piece: hashes(self.arrays_of(piece)), shared=shared
+                self.pieces, lambda piece: hash_arrays(self.arrays_of(piece)), shared=shared
             )
         )
 
@@ -118,13 +118,13 @@ class Transitions(ABC):
         ones = np.ones(self.n_states)
         threads.parallel_map(
             self.blocks,
-            lambda block: write(block, (sums, self.expect(ones, block))),
+            lambda block: assign(block, (sums, self.matvec(ones, block))),
             shared=self.shared,
         )
         return sums
 
 
-class Known(NamedTuple):
+class StorageInfo(NamedTuple):
     """What a model says of its rows."""
 
     branching: int
@@ -132,12 +132,12 @@ class Known(NamedTuple):
     digest: str
 
 
-def hashes(arrays: Iterable[np.ndarray]) -> bytes:
+def hash_arrays(arrays: Iterable[np.ndarray]) -> bytes:
     """Return the hashes of some arrays, one after the other."""
     return b"".join(hashlib.sha256(array.data).digest() for array in arrays)
 
 
-def combined(parts: Iterable[bytes]) -> str:
+def combine_hashes(parts: Iterable[bytes]) -> str:
     """Return one hash for the hashes of the pieces of a model."""
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
@@ -158,7 +158,7 @@ class DenseTransitions(Transitions):
     storage = "dense"
 
     def __init__(self, action_state_state: Float[np.ndarray, "A S S"]) -> None:
-        self._rows = frozen(np.ascontiguousarray(action_state_state))
+        self._rows = freeze(np.ascontiguousarray(action_state_state))
         self.n_actions, self.n_states, _ = self._rows.shape
         self.blocks = state_blocks(self.n_states, self.n_actions)
         successors = threads.parallel_map(
@@ -168,7 +168,7 @@ class DenseTransitions(Transitions):
         )
         self.branching = max(successors, default=0)
         self.n_stored = self._rows.size
-        self.digest = self.hashed()
+        self.digest = self.compute_digest()
 
     @property
     def shared(self) -> bool:
@@ -178,10 +178,10 @@ class DenseTransitions(Transitions):
     def _large(self) -> bool:
         return self._rows.size >= SHARED_FROM
 
-    def expect(self, value: Float[Array, " S"], block: slice) -> Float[Array, "b A"]:
+    def matvec(self, value: Float[Array, " S"], block: slice) -> Float[Array, "b A"]:
         return np.matmul(self._rows[:, block, :], value).T
 
-    def gather(self, weights: Float[Array, "b A"], block: slice) -> Float[np.ndarray, " S"]:
+    def rmatvec(self, weights: Float[Array, "b A"], block: slice) -> Float[np.ndarray, " S"]:
         reached = np.zeros(self.n_states)
         for action in range(self.n_actions):
             reached += weights[:, action] @ self._rows[action, block]
@@ -200,7 +200,7 @@ class DenseTransitions(Transitions):
         ]
         threads.parallel_map(
             parts,
-            lambda states: write(states, (matrix, self._mixed(policy, states))),
+            lambda states: assign(states, (matrix, self._mixed(policy, states))),
             shared=self._large,
         )
         return matrix
@@ -248,7 +248,7 @@ class SparseTransitions(Transitions):
         matrices: Sequence[scipy.sparse.csr_array],
         n_states: int,
         n_actions: int,
-        known: Known | None = None,
+        known: StorageInfo | None = None,
         storage: str = "sparse",
     ) -> None:
         self.n_states, self.n_actions, self.storage = n_states, n_actions, storage
@@ -261,17 +261,17 @@ class SparseTransitions(Transitions):
                 (int(np.diff(matrix.indptr).max(initial=0)) for matrix in matrices), default=0
             )
             self.n_stored = sum(matrix.nnz for matrix in matrices)
-            known = Known(branching, self.n_stored, self.hashed())
+            known = StorageInfo(branching, self.n_stored, self.compute_digest())
         self.branching, self.n_stored, self.digest = known
 
     @property
     def shared(self) -> bool:
         return self.n_stored >= SHARED_FROM
 
-    def expect(self, value: Float[Array, " S"], block: slice) -> Float[Array, "b A"]:
+    def matvec(self, value: Float[Array, " S"], block: slice) -> Float[Array, "b A"]:
         return (self._rows_of(block) @ value).reshape(self.n_actions, -1).T
 
-    def gather(self, weights: Float[Array, "b A"], block: slice) -> Float[np.ndarray, " S"]:
+    def rmatvec(self, weights: Float[Array, "b A"], block: slice) -> Float[np.ndarray, " S"]:
         return self._rows_of(block).T @ np.ascontiguousarray(weights.T).ravel()
 
     def _rows_of(self, block: slice) -> scipy.sparse.csr_array:
@@ -301,7 +301,7 @@ class SparseTransitions(Transitions):
                 > self.n_states**2 * probabilities.size
             ):
                 return self._dense_policy_matrix(probabilities)
-        return stacked(self._mixed(policy))
+        return stack_rows(self._mixed(policy))
 
     def _mixed(self, policy: Float[Array, "S A"]) -> list[scipy.sparse.csr_array]:
         """Return the rows of a policy, block by block."""
@@ -340,7 +340,7 @@ class SparseTransitions(Transitions):
         for block in (self.blocks[index] for index in np.unique(number)):
             inside = states[(states >= block.start) & (states < block.stop)] - block.start
             rows = np.arange(self.n_actions)[:, None] * (block.stop - block.start) + inside
-            parts.append(columns(self._rows_of(block), rows.ravel()))
+            parts.append(column_indices(self._rows_of(block), rows.ravel()))
         return np.concatenate(parts)
 
     def to_csr(self) -> scipy.sparse.csr_array:
@@ -349,7 +349,7 @@ class SparseTransitions(Transitions):
             size = block.stop - block.start
             state_major = np.arange(size * self.n_actions).reshape(self.n_actions, size).T.ravel()
             parts.append(self._rows_of(block)[state_major])
-        return stacked(parts)
+        return stack_rows(parts)
 
     def to_dense(self) -> Float[np.ndarray, "S A S"]:
         return self.to_csr().toarray().reshape(self.n_states, self.n_actions, self.n_states)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy
 
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Bool, Float, Int, frozen
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Bool, Float, Int, freeze
 from regmdp._internal.errors import ModelError
-from regmdp.mdp.frame import DecisionProcess
+from regmdp.mdp.decision_process import DecisionProcess
 
 if TYPE_CHECKING:
     from regmdp.mdp.mdp import MDP
@@ -118,7 +118,7 @@ def as_action_matrices(matrices: Any, shape: Shape) -> list[Any]:
     if scipy.sparse.issparse(matrices):
         raise ModelError(
             "from_action_matrices takes a sequence of A matrices of shape (S, S); a single sparse (S·A, S) "
-            "array goes to from_sas"
+            "array goes to MDP(...)"
         )
     matrices = list(matrices)
     n_states, n_actions = shape
@@ -243,7 +243,7 @@ def checked_rewards(mdp: MDP, rewards: Float[np.ndarray, "S A"]) -> Float[np.nda
             f"rewards: {mdp.describe(*where)} has {rewards[where]}; {_of(bad, mdp)} are not "
             "finite; an action that must not be taken is marked with available=False, not with -inf"
         )
-    return frozen(rewards)
+    return freeze(rewards)
 
 
 def checked_termination(mdp: MDP, termination: Any) -> Float[np.ndarray, "S A"]:
@@ -267,7 +267,7 @@ def checked_termination(mdp: MDP, termination: Any) -> Float[np.ndarray, "S A"]:
         )
     if not termination.any():
         return np.broadcast_to(0.0, shape)
-    return frozen(termination)
+    return freeze(termination)
 
 
 def checked_mass(mdp: MDP) -> float:
@@ -320,7 +320,7 @@ def _bad_probability(mdp: MDP) -> str:
 def checked_initial(frame: DecisionProcess, initial: Any) -> Float[np.ndarray, " S"]:
     """Check the initial distribution, or make the default: uniform over the states that are not terminal."""
     if initial is None:
-        return frozen(np.where(frame.terminal, 0.0, 1.0) / np.count_nonzero(~frame.terminal))
+        return freeze(np.where(frame.terminal, 0.0, 1.0) / np.count_nonzero(~frame.terminal))
     initial = np.array(_floats("initial", initial))
     if initial.shape != (frame.n_states,):
         raise ModelError(f"initial must have shape (S,) = ({frame.n_states},), not {initial.shape}")
@@ -336,7 +336,7 @@ def checked_initial(frame: DecisionProcess, initial: Any) -> Float[np.ndarray, "
             f"initial sums to {initial.sum():.12g}, not to 1 within {MASS_TOLERANCE:g}; normalise "
             "it"
         )
-    return frozen(initial)
+    return freeze(initial)
 
 
 def set_outline(
@@ -350,9 +350,9 @@ def set_outline(
     """Check all that a frame of S states and A actions consists of, but its initial distribution, and give it to it."""
     frame.n_states, frame.n_actions = shape
     frame.discount = as_discount(discount)
-    frame.available = frozen(as_available(available, shape))
+    frame.available = freeze(as_available(available, shape))
     frame.all_available = bool(frame.available.all())
-    frame.terminal = frozen(np.logical_not(np.any(frame.available, axis=1)))
+    frame.terminal = freeze(np.logical_not(np.any(frame.available, axis=1)))
     frame.state_labels = as_labels("state_labels", state_labels, shape[0])
     frame.action_labels = as_labels("action_labels", action_labels, shape[1])
 

@@ -1,6 +1,6 @@
 """Named models with known answers.
 
-Each is a function that returns an :class:`~regmdp.mdp.MDP`; :func:`build` finds it by the name it
+Each is a function that returns an :class:`~regmdp.mdp.MDP`; :func:`build_model` finds it by the name it
 has on the command line. Route choice on road networks is in :mod:`regmdp.routes`.
 """
 
@@ -9,7 +9,7 @@ from regmdp.models.garnets import garnet
 from regmdp.models.gridworlds import gridworld, gridworld_from_drawing, maze, rooms, russell_norvig
 from regmdp.models.icu import ICU_NOTICE, icu_sepsis, icu_sepsis_expert
 from regmdp.models.queues import queue
-from regmdp.models.registry import NamedModel, build, catalogue, find, names
+from regmdp.models.registry import NamedModel, build_model, find_model, list_models, model_names
 from regmdp.models.small import bandit, chain, forest
 
 __all__ = [
@@ -17,19 +17,19 @@ __all__ = [
     "ExponentialChain",
     "NamedModel",
     "bandit",
-    "build",
-    "catalogue",
+    "build_model",
     "chain",
     "exponential_chain",
-    "find",
+    "find_model",
     "forest",
     "garnet",
     "gridworld",
     "gridworld_from_drawing",
     "icu_sepsis",
     "icu_sepsis_expert",
+    "list_models",
     "maze",
-    "names",
+    "model_names",
     "queue",
     "rooms",
     "russell_norvig",

@@ -19,7 +19,7 @@ from regmdp.models.icu import ICU_NOTICE, icu_sepsis, icu_sepsis_expert
 from regmdp.models.queues import queue
 from regmdp.models.small import bandit, chain, forest
 
-__all__ = ["NamedModel", "build", "catalogue", "find", "names"]
+__all__ = ["NamedModel", "build_model", "find_model", "list_models", "model_names"]
 
 
 @dataclass(frozen=True)
@@ -137,23 +137,23 @@ _MODELS = {
 }
 
 
-def names() -> tuple[str, ...]:
+def model_names() -> tuple[str, ...]:
     """Return the names of the models.
 
     >>> import regmdp as rm
-    >>> rm.models.names()
+    >>> rm.models.model_names()
     ('bandit', 'chain', 'exponential-chain', 'forest', 'garnet', 'gridworld', 'icu-sepsis', 'queue', 'russell-norvig')
     """
     return tuple(_MODELS)
 
 
-def catalogue() -> tuple[NamedModel, ...]:
+def list_models() -> tuple[NamedModel, ...]:
     """Return all named models, with descriptions, sizes, parameters and known answers.
 
     >>> import regmdp as rm
     >>> [
     ...     (model.n_states, model.parameters)
-    ...     for model in rm.models.catalogue()
+    ...     for model in rm.models.list_models()
     ...     if model.name == "chain"
     ... ]
     [(5, {'n_states': 5, 'distraction': 0.0, 'discount': 0.9})]
@@ -161,7 +161,7 @@ def catalogue() -> tuple[NamedModel, ...]:
     return tuple(_MODELS.values())
 
 
-def find(name: str) -> NamedModel:
+def find_model(name: str) -> NamedModel:
     """Return the entry of this name.
 
     Raises:
@@ -169,23 +169,23 @@ def find(name: str) -> NamedModel:
 
     Examples:
         >>> import regmdp as rm
-        >>> rm.models.find("bandit").answer
+        >>> rm.models.find_model("bandit").answer
         'value 1'
     """
     model = _MODELS.get(name)
     if model is None:
         raise ModelError(
-            f"there is no model named {name!r}{_nearest(name, names())}The models are "
+            f"there is no model named {name!r}{_nearest(name, model_names())}The models are "
             f"{', '.join(_MODELS)}"
         )
     return model
 
 
-def build(name: str, /, **parameters: Any) -> MDP:
+def build_model(name: str, /, **parameters: Any) -> MDP:
     """Build the model of this name.
 
     Args:
-        name: One of :func:`names`.
+        name: One of :func:`model_names`.
         **parameters: Parameters of its builder; what is left out has its default.
 
     Raises:
@@ -194,14 +194,14 @@ def build(name: str, /, **parameters: Any) -> MDP:
 
     Examples:
         >>> import regmdp as rm
-        >>> rm.models.build("chain", n_states=7)
+        >>> rm.models.build_model("chain", n_states=7)
         MDP(7 states, 2 actions, 14 transitions (sparse), discount 0.9)
-        >>> rm.models.build("griddworld")
+        >>> rm.models.build_model("griddworld")
         Traceback (most recent call last):
         ...
         regmdp.ModelError: there is no model named 'griddworld'; did you mean gridworld? The models are ...
     """
-    model = find(name)
+    model = find_model(name)
     allowed = model.parameters
     for parameter in parameters:
         if parameter not in allowed:

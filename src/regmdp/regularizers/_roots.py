@@ -6,7 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from regmdp._internal.arrays import Array, Float, array_namespace, repeat, traced, unit_roundoff
+from regmdp._internal.arrays import (
+    Array,
+    Float,
+    array_namespace,
+    is_traced,
+    repeat_while,
+    unit_roundoff,
+)
 
 __all__ = ["decreasing_root", "probabilities", "summing_to_one"]
 
@@ -38,7 +45,9 @@ def decreasing_root(
     xp = array_namespace(low, high)
     # there is no slope before the first one: at a distance of 0 it does not count
     first = _Search(low, high, low, low, low, xp.ones(low.shape, dtype=xp.bool))
-    return _Search(*repeat(partial(_narrowed, function, tolerance), _left, first, STEPS)).point
+    return _Search(
+        *repeat_while(partial(_narrowed, function, tolerance), _left, first, STEPS)
+    ).point
 
 
 class _Search(NamedTuple):
@@ -143,7 +152,7 @@ def summing_to_one(
     near = xp.abs(excess) <= max(CLOSE, 1000 * roundoff)
     moved = xp.maximum(p - excess * slope / xp.where(steepness > 0, steepness, 1.0), 0.0)
     p = xp.where(near & (xp.abs(excess) > n_actions * roundoff), moved, p)
-    if traced(near) or not bool(xp.all(near)):
+    if is_traced(near) or not bool(xp.all(near)):
         apart = 8 * roundoff * xp.abs(root) + 1e-300
         more, less = function(root - apart)[0], function(root + apart)[0]
         above, below = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, Bool, Float, Int, array_namespace, one_hot, traced
+from regmdp._internal.arrays import Array, Bool, Float, Int, array_namespace, is_traced, one_hot
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["Unregularized"]
@@ -44,7 +44,7 @@ class Unregularized(SeparableRegularizer):
     ) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
         best = y == xp.max(y, axis=-1, keepdims=True)
-        if y.ndim > 1 and not traced(y) and xp.count_nonzero(best) == math.prod(y.shape[:-1]):
+        if y.ndim > 1 and not is_traced(y) and xp.count_nonzero(best) == math.prod(y.shape[:-1]):
             return xp.astype(best, xp.float64)  # nowhere a tie
         return one_hot(xp.argmax(y, axis=-1), y.shape[-1])
 

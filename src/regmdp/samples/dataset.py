@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._internal.arrays import Bool, Float, Int, frozen
+from regmdp._internal.arrays import Bool, Float, Int, freeze
 from regmdp._internal.errors import SampleError
 from regmdp.mdp import DecisionProcess
 from regmdp.samples.simulator import as_simulator, draw_from
@@ -250,7 +250,7 @@ class Dataset:
         for name in (*_NEEDED, *_OPTIONAL):
             column = getattr(self, name)
             if column is not None:
-                object.__setattr__(self, name, frozen(column))
+                object.__setattr__(self, name, freeze(column))
         return self
 
 

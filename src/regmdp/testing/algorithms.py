@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from regmdp import bellman
-from regmdp._internal.arrays import Float, frozen
+from regmdp._internal.arrays import Float, freeze
 from regmdp._internal.errors import SolverError
 from regmdp._internal.events import Event
 from regmdp._solve import solve
@@ -218,7 +218,7 @@ def _starts(
     ):
         return
     one, other = (
-        algorithm.init(mdp, regularizer, Start(policy=frozen(policy))).value
+        algorithm.init(mdp, regularizer, Start(policy=freeze(policy))).value
         for policy in (uniform, between)
     )
     demand(
@@ -230,12 +230,12 @@ def _starts(
 def _iterates(
     algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, where: str, rng: np.random.Generator
 ) -> None:
-    digest = mdp.rehashed()
+    digest = mdp.compute_digest()
     policy, value = (
         uniform_policy(mdp, regularizer),
         np.where(mdp.terminal, 0.0, rng.normal(size=mdp.n_states)),
     )
-    for start in (Start(), Start(policy=frozen(policy)), Start(value=frozen(value))):
+    for start in (Start(), Start(policy=freeze(policy)), Start(value=freeze(value))):
         with no_complaints(f"{where}, init"):
             state = _sealed(algorithm.init(mdp, regularizer, start))
         for _ in range(3):
@@ -256,7 +256,7 @@ def _iterates(
                     f"{where}, writes into the {name} of the iterate it starts from",
                 )
             state = _sealed(following)
-    after = mdp.rehashed()
+    after = mdp.compute_digest()
     demand(after == digest, f"{where}, writes into the model")
 
 
@@ -270,7 +270,7 @@ def _arrays(state: State) -> dict[str, Any]:
 
 def _sealed(state: State) -> State:
     """Return the iterate with arrays that cannot be written to."""
-    return replace(state, **{name: frozen(array) for name, array in _arrays(state).items()})
+    return replace(state, **{name: freeze(array) for name, array in _arrays(state).items()})
 
 
 def _copies(state: State) -> dict[str, np.ndarray]:

@@ -200,18 +200,18 @@ def _products(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
         product = np.full(exact.shape, np.nan)
         kept = value.copy()
         for block in mdp.transitions.blocks:
-            part = mdp.transitions.expect(value, block)
+            part = mdp.transitions.matvec(value, block)
             expected = (block.stop - block.start, mdp.n_actions)
             demand(
                 part.shape == expected,
-                f"expect() over states {block} returns shape {part.shape}, not {expected}",
+                f"matvec() over states {block} returns shape {part.shape}, not {expected}",
             )
             product[block] = part
-        demand(np.array_equal(value, kept), "expect() writes into the value it is given")
+        demand(np.array_equal(value, kept), "matvec() writes into the value it is given")
         demand_none(
             np.abs(product - exact) - slack,
             lambda at, got=product, want=exact, v=value: (
-                f"expect() gives {got[at]:.17g} for {mdp.describe(*at)}, but its row times the "
+                f"matvec() gives {got[at]:.17g} for {mdp.describe(*at)}, but its row times the "
                 f"value is {want[at]:.17g}, with the value {shown(v)}"
             ),
         )
@@ -220,17 +220,17 @@ def _products(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
 
 
 def _transpose(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
-    """Check that gather() is the transpose of expect()."""
+    """Check that rmatvec() is the transpose of matvec()."""
     weights = np.cos(1.0 + 3.0 * np.arange(rows.shape[0] * rows.shape[1])).reshape(rows.shape[:2])
     got = np.sum(
-        [mdp.transitions.gather(weights[block], block) for block in mdp.transitions.blocks], axis=0
+        [mdp.transitions.rmatvec(weights[block], block) for block in mdp.transitions.blocks], axis=0
     )
     want = np.einsum("sa,sat->t", weights, rows)
     allowed = 2 * (weights.size + 2) * UNIT_ROUNDOFF * np.einsum("sa,sat->t", np.abs(weights), rows)
     demand_none(
         np.abs(got - want) - allowed,
         lambda at: (
-            f"gather() brings {got[at]:.17g} to state {at[0]}, but the rows bring {want[at]:.17g}"
+            f"rmatvec() brings {got[at]:.17g} to state {at[0]}, but the rows bring {want[at]:.17g}"
         ),
     )
 
@@ -305,7 +305,7 @@ def _frozen(mdp: MDP) -> None:
     }
     for name, array in named.items():
         demand(not array.flags.writeable, f"{name} can be written to")
-    digest = mdp.rehashed()
+    digest = mdp.compute_digest()
     demand(
         mdp.digest == digest,
         "the digest is not that of the data: something was written into the model",
@@ -319,11 +319,11 @@ def _frozen(mdp: MDP) -> None:
         matrix = mdp.transitions.policy_matrix(policy)
         _overwrite("policy_matrix()", matrix.data if hasattr(matrix, "indptr") else matrix)
     for block in mdp.transitions.blocks:
-        _overwrite("expect()", mdp.transitions.expect(np.ones(mdp.n_states), block))
-    after = mdp.rehashed()
+        _overwrite("matvec()", mdp.transitions.matvec(np.ones(mdp.n_states), block))
+    after = mdp.compute_digest()
     demand(
         after == digest,
-        "writing into what to_dense(), to_csr(), policy_matrix() or expect() returned changes the "
+        "writing into what to_dense(), to_csr(), policy_matrix() or matvec() returned changes the "
         "model",
     )
     try:
@@ -349,8 +349,8 @@ def _round_trips(mdp: MDP) -> None:
     state, action, rows, rewards = mdp.to_pairs()
     pairs: dict[str, Any] = keywords | {"termination": mdp.termination[state, action]}
     again = {
-        "to_array": MDP.from_sas(mdp.to_array(), mdp.rewards, mdp.discount, **keywords),
-        "to_csr": MDP.from_sas(mdp.transitions.to_csr(), mdp.rewards, mdp.discount, **keywords),
+        "to_array": MDP(mdp.to_array(), mdp.rewards, mdp.discount, **keywords),
+        "to_csr": MDP(mdp.transitions.to_csr(), mdp.rewards, mdp.discount, **keywords),
         "to_action_matrices": MDP.from_action_matrices(
             mdp.to_action_matrices(), mdp.rewards, mdp.discount, **keywords
         ),

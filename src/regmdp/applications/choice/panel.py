@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._internal.arrays import ArrayLike, Bool, Int, frozen
+from regmdp._internal.arrays import ArrayLike, Bool, Int, freeze
 from regmdp._internal.errors import SampleError
 
 __all__ = ["Panel"]
@@ -54,11 +54,11 @@ class Panel:
             raise SampleError("there are no observations")
         for name in ("individual", "period", "state", "choice", "increment"):
             if getattr(self, name) is not None:
-                object.__setattr__(self, name, frozen(_integers(name, getattr(self, name), size)))
+                object.__setattr__(self, name, freeze(_integers(name, getattr(self, name), size)))
         counted = np.ones(size, dtype=np.bool_) if self.counted is None else np.array(self.counted)
         if counted.dtype != np.bool_ or counted.shape != (size,):
             raise SampleError(f"counted must be {size} booleans, one for each row")
-        object.__setattr__(self, "counted", frozen(counted))
+        object.__setattr__(self, "counted", freeze(counted))
         for name in ("state", "choice"):
             _refuse(getattr(self, name) < 0, getattr(self, name), f"a negative {name}")
         follows = self.individual[1:] == self.individual[:-1]

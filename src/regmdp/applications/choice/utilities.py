@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._internal.arrays import ArrayLike, Float, frozen
+from regmdp._internal.arrays import ArrayLike, Float, freeze
 from regmdp._internal.errors import SampleError
 
 __all__ = ["LinearUtilities", "Utilities", "UtilityFunction"]
@@ -63,7 +63,7 @@ class LinearUtilities(Utilities):
                 f"{features.shape[2]} parameters need as many different names, not "
                 f"{list(self.names)}"
             )
-        object.__setattr__(self, "features", frozen(features))
+        object.__setattr__(self, "features", freeze(features))
 
     def values(self, theta: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A"]:
         return self.base + self.features @ theta

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._internal.arrays import Float, frozen
+from regmdp._internal.arrays import Float, freeze
 from regmdp._internal.errors import SampleError
-from regmdp.bellman import gathered
+from regmdp.bellman import next_state_weights
 from regmdp.evaluation import visits
 from regmdp.mdp import MDP
 from regmdp.policies import check_policy
@@ -113,7 +113,7 @@ class Demonstrations:
         )
         n = len(trajectories)
         return cls(
-            mdp, frozen(occupancy / n), frozen(counts), frozen(initial / n), float(counts.sum())
+            mdp, freeze(occupancy / n), freeze(counts), freeze(initial / n), float(counts.sum())
         )
 
     @classmethod
@@ -126,7 +126,7 @@ class Demonstrations:
         """
         p = np.asarray(check_policy(mdp, policy))
         occupancy = visits(mdp, p)[:, None] * p
-        return cls(mdp, frozen(occupancy), frozen(occupancy), mdp.initial, np.inf)
+        return cls(mdp, freeze(occupancy), freeze(occupancy), mdp.initial, np.inf)
 
     @classmethod
     def of_occupancy(cls, mdp: MDP, occupancy: Any, *, tolerance: float = 1e-6) -> Demonstrations:
@@ -153,7 +153,7 @@ class Demonstrations:
                 f"the occupancy of {mdp.describe(state, action)} is {weights[state, action]}, "
                 "which cannot be"
             )
-        entering = mdp.initial + mdp.discount * gathered(mdp, weights)
+        entering = mdp.initial + mdp.discount * next_state_weights(mdp, weights)
         off = np.where(mdp.terminal, 0.0, np.abs(weights.sum(axis=1) - entering))
         if off.max() > tolerance:
             state = int(np.argmax(off))
@@ -162,7 +162,7 @@ class Demonstrations:
                 f"enter it; {int(np.count_nonzero(off > tolerance))} states do not balance, so "
                 "this is no occupancy of the model"
             )
-        return cls(mdp, frozen(weights), frozen(weights), mdp.initial, np.inf)
+        return cls(mdp, freeze(weights), freeze(weights), mdp.initial, np.inf)
 
     @classmethod
     def of_dataset(cls, mdp: MDP, data: Dataset) -> Demonstrations:

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse import csgraph
 
-from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, frozen
+from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
 from regmdp._internal.errors import ModelError
 
 __all__ = ["Network", "expand"]
@@ -221,7 +221,7 @@ class Network:
         self._refuse(~np.isfinite(array), f"has no finite {name}")
         if name == "length":
             self._refuse(array < 0, "has a negative length")
-        return frozen(array)
+        return freeze(array)
 
     def _refuse(self, bad: Bool[np.ndarray, " L"], what: str) -> None:
         if bad.any():
@@ -260,7 +260,7 @@ def _pairs(
         leaving[expand(first[node], count)],
         slot,
     )
-    return tuple(frozen(part) for part in parts)
+    return tuple(freeze(part) for part in parts)
 
 
 def _as_nodes(name: str, nodes: ArrayLike) -> Int[np.ndarray, " L"]:
@@ -274,7 +274,7 @@ def _as_nodes(name: str, nodes: ArrayLike) -> Int[np.ndarray, " L"]:
         raise ModelError(
             f"{name} of link {int(array.argmin())} is {array.min()}; nodes are numbered from 0"
         )
-    return frozen(array.astype(np.int64))
+    return freeze(array.astype(np.int64))
 
 
 def _as_names(kind: str, names: Sequence[Any] | None, n: int) -> tuple[str, ...]:
@@ -305,4 +305,4 @@ def _as_coordinates(coordinates: ArrayLike) -> Float[np.ndarray, "N 2"]:
             f"node {int(bad.argmax())} has no finite coordinates ({int(bad.sum())} of {len(array)} "
             "nodes)"
         )
-    return frozen(array)
+    return freeze(array)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._internal.arrays import ArrayLike, Float, Int, frozen
+from regmdp._internal.arrays import ArrayLike, Float, Int, freeze
 from regmdp._internal.errors import ModelError
 from regmdp.applications.routes.features import Features
 from regmdp.applications.routes.linear import Block, Factor, feasible, log_radius, segments, solve
@@ -55,7 +55,7 @@ class RecursiveLogit:
                 positive.
         """
         self.features, self.network = features, features.network
-        self.parameters = frozen(np.atleast_1d(np.array(parameters, dtype=np.float64)))
+        self.parameters = freeze(np.atleast_1d(np.array(parameters, dtype=np.float64)))
         if (
             self.parameters.shape != (features.n_features,)
             or not np.isfinite(self.parameters).all()

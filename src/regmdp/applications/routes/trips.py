@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._internal.arrays import ArrayLike, Int, frozen
+from regmdp._internal.arrays import ArrayLike, Int, freeze
 from regmdp._internal.errors import ModelError, SampleError
 from regmdp.applications.routes.network import Network, expand
 
@@ -53,7 +53,7 @@ class Trips:
                 join.
         """
         self.network = network
-        self.links, self.offsets = frozen(links.astype(np.int64)), frozen(offsets.astype(np.int64))
+        self.links, self.offsets = freeze(links.astype(np.int64)), freeze(offsets.astype(np.int64))
         n = offsets.size - 1
         self.names = tuple(str(name) for name in (range(n) if names is None else names))
         if n < 1:
@@ -219,9 +219,9 @@ class Demand:
                 raise ModelError(f"{name} must be node numbers, not an array of {nodes.dtype}")
             self._refuse((nodes < 0) | (nodes >= network.n_nodes), f"a {name} that does not exist")
         self.origin, self.destination, self.flow = (
-            frozen(self.origin),
-            frozen(self.destination),
-            frozen(self.flow),
+            freeze(self.origin),
+            freeze(self.destination),
+            freeze(self.flow),
         )
         self._refuse(
             ~np.isfinite(self.flow) | (self.flow < 0), "a flow that is negative or not finite"

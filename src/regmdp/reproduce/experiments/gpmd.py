@@ -161,7 +161,7 @@ def errors(task: Task) -> Float[np.ndarray, " n"]:
         if event.iteration in wanted:
             missing = best - event.state.value
             # Q* - Q = γ P (V* - V): the rewards cancel, and so do their rounding errors
-            ahead = (mdp.transitions.expect(missing, states) for states in mdp.transitions.blocks)
+            ahead = (mdp.transitions.matvec(missing, states) for states in mdp.transitions.blocks)
             found.append(mdp.discount * max(float(np.max(np.abs(block))) for block in ahead))
 
     method = METHODS[task.method](task.step)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._internal.arrays import Bool, Float, frozen
+from regmdp._internal.arrays import Bool, Float, freeze
 
 __all__ = ["DecisionProcess", "TiledProcess"]
 
@@ -68,10 +68,10 @@ class TiledProcess(DecisionProcess):
         fields = self._fields
         fields["n_states"], fields["n_actions"] = frame.n_states * count, frame.n_actions
         fields["discount"], fields["all_available"] = frame.discount, frame.all_available
-        fields["initial"] = frozen(np.tile(frame.initial, count) / count)
-        fields["terminal"] = frozen(np.tile(frame.terminal, count))
+        fields["initial"] = freeze(np.tile(frame.initial, count) / count)
+        fields["terminal"] = freeze(np.tile(frame.terminal, count))
         fields["available"] = (
             np.broadcast_to(True, (self.n_states, self.n_actions))
             if frame.all_available
-            else frozen(np.tile(frame.available, (count, 1)))
+            else freeze(np.tile(frame.available, (count, 1)))
         )
