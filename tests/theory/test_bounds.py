@@ -82,7 +82,7 @@ def test_gap_by_divergence(data):
         st.sampled_from([rm.Shannon(tau), rm.SquaredL2(tau), rm.Tsallis(1.5, tau)])
     )
     policy = data.draw(strategies.policies(mdp))
-    optimum = rm.theory.optimum(mdp, regularizer)
+    optimum = rm.theory.compute_optimum(mdp, regularizer)
     evaluated = rm.evaluate(mdp, policy, regularizer)
     gap = mdp.initial @ optimum.value - evaluated.initial_value
     assert abs(rm.theory.gap_by_divergence(mdp, regularizer, policy) - gap) <= 1e-9 * (
@@ -125,7 +125,7 @@ def test_three_points_written_out(eta):
     q = loops.q_of(MDP, loops.value_of(MDP, policy, TAU, loops.entropy))
     alpha = 1 / (1 + eta * TAU)
     after = loops.softmax(alpha * np.log(policy) + (1 - alpha) * q / TAU)
-    left, right = rm.theory.three_point(
+    left, right = rm.theory.three_point_identity(
         SHANNON,
         q,
         inverse_step=1 / eta,
@@ -159,9 +159,7 @@ def test_entropy_natural_gradient(share):
     alpha = 1 - eta * TAU / (1 - MDP.discount)
     first = np.max(np.abs(q - loops.q_of(MDP, runs[0][1])))
     constant = first + 2 * TAU * alpha * np.max(np.abs(np.log(best) - np.log(start)))
-    bounds = rm.theory.entropy_natural_gradient(
-        MDP, SHANNON, step_size=eta, iterations=8, start=start
-    )
+    bounds = rm.theory.entropy_npg_bounds(MDP, SHANNON, step_size=eta, iterations=8, start=start)
     rate = (1 - eta * TAU) ** np.arange(8)
     np.testing.assert_allclose(bounds.q[1:], 0.8 * constant * rate, rtol=1e-9)
     np.testing.assert_allclose(bounds.value[1:], 3 * constant * rate, rtol=1e-9)
@@ -175,18 +173,18 @@ def test_entropy_natural_gradient(share):
 def test_generalized_mirror_descent_contains_npg():
     eta = 0.7
     own = (1 - MDP.discount) * eta / (1 + eta * TAU)
-    general = rm.theory.generalized_mirror_descent(MDP, SHANNON, step_size=eta, iterations=5)
-    npg = rm.theory.entropy_natural_gradient(MDP, SHANNON, step_size=own, iterations=5)
+    general = rm.theory.gpmd_bounds(MDP, SHANNON, step_size=eta, iterations=5)
+    npg = rm.theory.entropy_npg_bounds(MDP, SHANNON, step_size=own, iterations=5)
     np.testing.assert_allclose(general.q, npg.q)
-    assert np.isclose(rm.theory.mirror_step(MDP, SHANNON, own), eta)
+    assert np.isclose(rm.theory.mirror_descent_step(MDP, SHANNON, own), eta)
 
 
 def test_generalized_mirror_descent_with_half_the_square():
     eta, tau = 0.7, 0.5
     regularizer = rm.SquaredL2(tau)
-    optimum = rm.theory.optimum(MDP, regularizer)
+    optimum = rm.theory.compute_optimum(MDP, regularizer)
     runs = list(loops.gpmd_half_square(MDP, tau, eta, 30))
-    bounds = rm.theory.generalized_mirror_descent(MDP, regularizer, step_size=eta, iterations=30)
+    bounds = rm.theory.gpmd_bounds(MDP, regularizer, step_size=eta, iterations=30)
     alpha = 1 / (1 + eta * tau)
     rate = 1 - (1 - alpha) * (1 - MDP.discount)
     np.testing.assert_allclose(bounds.q[2:] / bounds.q[1:-1], rate)
@@ -206,8 +204,8 @@ def test_mirror_descent_gap():
     runs = list(loops.npg(MDP, TAU, eta, 20))
     constant = nu @ (value - runs[0][1]) + (1 - MDP.discount) / eta * nu @ kl(best, runs[0][0])
     written = np.max(MDP.initial / nu) * max(0.8, 1 - share) ** np.arange(21) * constant
-    bound = rm.theory.mirror_descent_gap(
-        MDP, SHANNON, step_size=rm.theory.mirror_step(MDP, SHANNON, eta), iterations=20
+    bound = rm.theory.mirror_descent_gap_bound(
+        MDP, SHANNON, step_size=rm.theory.mirror_descent_step(MDP, SHANNON, eta), iterations=20
     )
     np.testing.assert_allclose(bound, written, rtol=1e-8)
     assert np.all([MDP.initial @ (value - own) for _, own in runs] <= bound + 1e-12)
@@ -224,7 +222,7 @@ def test_linear_system_written_out():
     A = np.outer([0.8, 1.0], [0.5, 0.5])
     y = np.array([np.max(np.abs(qs[0] - TAU * xi)), 0.0])
     system = rm.theory.linear_system(
-        MDP, SHANNON, qs, step_size=rm.theory.mirror_step(MDP, SHANNON, eta)
+        MDP, SHANNON, qs, step_size=rm.theory.mirror_descent_step(MDP, SHANNON, eta)
     )
     for t in range(7):
         x = np.array([np.max(np.abs(q - qs[t])), np.max(np.abs(q - TAU * xi))])
@@ -249,21 +247,19 @@ def test_natural_gradient():
     start = np.random.default_rng(1).dirichlet(np.ones(3), size=5)
     eta = 0.05
     rewards = np.ptp(MDP.rewards)
-    bound = rm.theory.natural_gradient(MDP, step_size=eta, iterations=40, start=start)
+    bound = rm.theory.npg_bound(MDP, step_size=eta, iterations=40, start=start)
     constant = loops.occupancy_of(MDP, best) @ kl(best, start) / eta + rewards / 0.2**2
     np.testing.assert_allclose(bound[1:], constant / np.arange(1, 41))
     gaps = [MDP.initial @ (value - own) for _, own in loops.npg(MDP, 0.0, eta, 40, start)]
     assert np.all(gaps <= bound)
     # as it is published, for the uniform start
     published = np.log(3) / eta + rewards / 0.2**2
-    assert rm.theory.natural_gradient(MDP, step_size=eta, iterations=1)[1] <= published * (
-        1 + 1e-12
-    )
+    assert rm.theory.npg_bound(MDP, step_size=eta, iterations=1)[1] <= published * (1 + 1e-12)
 
 
 def test_geometric_mirror_descent():
     value, _, best = hard_optimum(MDP)
-    bound = rm.theory.geometric_mirror_descent(MDP, initial=0.3, iterations=40)
+    bound = rm.theory.geometric_pmd_bound(MDP, initial=0.3, iterations=40)
     occupancy = loops.occupancy_of(MDP, best)
     theta = np.max(occupancy / MDP.initial) / 0.2
     runs = list(loops.pmd(MDP, 0.3 * 0.8 ** -np.arange(40)))
@@ -275,18 +271,18 @@ def test_geometric_mirror_descent():
     # the usual form: rewards in [0, 1], and a first step of (1-γ)/γ times the divergence
     scaled = MDP.with_rewards((MDP.rewards - MDP.rewards.min()) / np.ptp(MDP.rewards))
     first = 0.2 / 0.8 * occupancy @ kl(best, runs[0][0])
-    assert rm.theory.geometric_mirror_descent(scaled, initial=first, iterations=0)[0] <= 2 / 0.2
+    assert rm.theory.geometric_pmd_bound(scaled, initial=first, iterations=0)[0] <= 2 / 0.2
 
 
 def test_geometric_mirror_descent_where_the_start_matters():
     chain = rm.models.chain(4)  # ρ draws state 0 only
-    assert np.all(np.isinf(rm.theory.geometric_mirror_descent(chain, initial=1.0, iterations=3)))
+    assert np.all(np.isinf(rm.theory.geometric_pmd_bound(chain, initial=1.0, iterations=3)))
 
 
 def test_adaptive_mirror_descent():
     value, _, _ = hard_optimum(MDP)
     gap = np.max(value - loops.value_of(MDP, loops.uniform(MDP)))
-    bound = rm.theory.adaptive_mirror_descent(MDP, initial=0.5, iterations=6, lookahead=3)
+    bound = rm.theory.adaptive_pmd_bound(MDP, initial=0.5, iterations=6, lookahead=3)
     np.testing.assert_allclose(bound, 0.8 ** (3 * np.arange(7)) * (gap + 0.5 / 0.2**2))
 
 
@@ -294,7 +290,7 @@ def test_homotopic_gap_in_closed_form():
     value, _, best = hard_optimum(MDP)
     nu = stationary(MDP, best)
     steps = 0.8 ** (-2.0 * np.arange(1, 31))
-    bound = rm.theory.homotopic_gap(MDP, steps=steps)
+    bound = rm.theory.homotopic_pmd_gap_bound(MDP, step_sizes=steps)
     constant = nu @ (value - loops.value_of(MDP, loops.uniform(MDP))) + (0.8 + 1.2 / 0.2) * np.log(
         3
     )
@@ -315,8 +311,8 @@ def test_homotopic_limit_is_the_policy_of_the_greatest_entropy():
     start = np.random.default_rng(1).dirichlet(np.ones(3), size=5)
     runs = list(loops.homotopic(twin, 15, start))
     errors = np.array([np.max(np.abs(q - loops.q_of(twin, own))) for _, own in runs])
-    bound = rm.theory.homotopic_policy_distance(
-        twin, steps=0.5 ** (-2.0 * np.arange(1, 16)), errors=errors, start=start
+    bound = rm.theory.homotopic_pmd_policy_bound(
+        twin, step_sizes=0.5 ** (-2.0 * np.arange(1, 16)), errors=errors, start=start
     )
     distance = np.array([np.max(np.sum(np.abs(policy - limit), axis=1)) for policy, _ in runs])
     assert np.all(distance <= bound + 1e-10)
@@ -328,11 +324,11 @@ def test_softmax_gradient(share):
     tau = TAU
     spread = np.ptp(MDP.rewards)
     largest = 0.2**3 / (8 * spread + tau * (4 + 8 * np.log(3)))
-    assert np.isclose(1 / rm.theory.smoothness(MDP, SHANNON), largest)
+    assert np.isclose(1 / rm.theory.smoothness_constant(MDP, SHANNON), largest)
     value, _, best = soft_optimum(MDP, tau)
     runs = list(loops.softmax_pg(MDP, tau, share * largest, 30))
     smallest = np.array([policy.min() for policy, _ in runs[:-1]])
-    bound = rm.theory.softmax_gradient(MDP, SHANNON, smallest, step_size=share * largest)
+    bound = rm.theory.softmax_pg_bound(MDP, SHANNON, smallest, step_size=share * largest)
     far = np.max(loops.occupancy_of(MDP, best) / MDP.initial)
     least = np.concatenate([[1.0], np.minimum.accumulate(smallest)])
     # as published for rewards in [0, 1], in the unit of the rewards
@@ -353,7 +349,7 @@ def test_averaged_step():
     value, _, _ = soft_optimum(MDP, TAU)
     runs = list(loops.averaged_policy_iteration(MDP, TAU, 0.3, 20))
     gaps = np.array([np.max(value - own) for _, own in runs])
-    bound = rm.theory.averaged_step(MDP, SHANNON, share=0.3, iterations=20)
+    bound = rm.theory.averaged_policy_iteration_bound(MDP, SHANNON, share=0.3, iterations=20)
     np.testing.assert_allclose(bound, gaps[0] * (1 - 0.3 * 0.2) ** np.arange(21), rtol=1e-9)
     assert np.all(gaps <= bound + 1e-12)
 
@@ -379,9 +375,11 @@ def test_no_stationary_distribution_where_episodes_end():
     mdp = rm.MDP(np.full((1, 1, 1), 0.9), np.ones((1, 1)), 0.5, termination=np.full((1, 1), 0.1))
     assert rm.theory.stationary_distribution(mdp, np.ones((1, 1))) is None
     for bound in (
-        lambda: rm.theory.mirror_descent_gap(mdp, rm.Shannon(1.0), step_size=1.0, iterations=1),
+        lambda: rm.theory.mirror_descent_gap_bound(
+            mdp, rm.Shannon(1.0), step_size=1.0, iterations=1
+        ),
         lambda: rm.theory.quadratic_constant(mdp, rm.Shannon(1.0)),
-        lambda: rm.theory.homotopic_gap(mdp, steps=np.ones(1)),
+        lambda: rm.theory.homotopic_pmd_gap_bound(mdp, step_sizes=np.ones(1)),
     ):
         with pytest.raises(
             rm.SolverError, match="no stationary distribution, because episodes end"
@@ -393,23 +391,21 @@ def test_no_stationary_distribution_where_episodes_end():
     ("call", "message"),
     [
         (
-            lambda: rm.theory.optimum(rm.models.forest(discount=0.9).with_discount(1.0)),
+            lambda: rm.theory.compute_optimum(rm.models.forest(discount=0.9).with_discount(1.0)),
             "discount must be below 1",
         ),
         (
-            lambda: rm.theory.entropy_natural_gradient(MDP, SHANNON, step_size=2.0, iterations=1),
+            lambda: rm.theory.entropy_npg_bounds(MDP, SHANNON, step_size=2.0, iterations=1),
             r"in \(0, \(1-γ\)/τ\] = \(0, 1\]",
         ),
         (
-            lambda: rm.theory.entropy_natural_gradient(
+            lambda: rm.theory.entropy_npg_bounds(
                 MDP, rm.SquaredL2(1.0), step_size=0.1, iterations=1
             ),
             "Shannon and KL, not",
         ),
         (
-            lambda: rm.theory.generalized_mirror_descent(
-                MDP, rm.Shannon(0.0), step_size=1.0, iterations=1
-            ),
+            lambda: rm.theory.gpmd_bounds(MDP, rm.Shannon(0.0), step_size=1.0, iterations=1),
             "one positive",
         ),
         (
@@ -417,22 +413,27 @@ def test_no_stationary_distribution_where_episodes_end():
             "not known to be strongly convex",
         ),
         (
-            lambda: rm.theory.softmax_gradient(MDP, SHANNON, np.ones(1), step_size=9.0),
+            lambda: rm.theory.softmax_pg_bound(MDP, SHANNON, np.ones(1), step_size=9.0),
             r"\(0, 1/β\]",
         ),
         (
-            lambda: rm.theory.softmax_gradient(MDP, rm.SquaredL2(1.0), np.ones(1)),
+            lambda: rm.theory.softmax_pg_bound(MDP, rm.SquaredL2(1.0), np.ones(1)),
             "Shannon entropy, not SquaredL2",
         ),
         (
-            lambda: rm.theory.smoothness(MDP, rm.SquaredL2(1.0)),
+            lambda: rm.theory.smoothness_constant(MDP, rm.SquaredL2(1.0)),
             "smoothness is known without a regularizer",
         ),
         (
-            lambda: rm.theory.homotopic_gap(MDP.with_discount(0.0), steps=np.ones(1)),
+            lambda: rm.theory.homotopic_pmd_gap_bound(
+                MDP.with_discount(0.0), step_sizes=np.ones(1)
+            ),
             "discount above 0",
         ),
-        (lambda: rm.theory.homotopic_gap(MDP, steps=np.array([2.0, 1.0])), "must not shrink"),
+        (
+            lambda: rm.theory.homotopic_pmd_gap_bound(MDP, step_sizes=np.array([2.0, 1.0])),
+            "must not shrink",
+        ),
     ],
 )
 def test_what_no_theorem_is_about_is_refused(call, message):
@@ -441,19 +442,17 @@ def test_what_no_theorem_is_about_is_refused(call, message):
 
 
 def test_policy_bound_says_nothing_without_strong_convexity():
-    bounds = rm.theory.generalized_mirror_descent(
-        MDP, rm.WeightedL1(np.ones(3), 1.0), step_size=1.0, iterations=2
-    )
+    bounds = rm.theory.gpmd_bounds(MDP, rm.WeightedL1(np.ones(3), 1.0), step_size=1.0, iterations=2)
     assert np.all(np.isinf(bounds.policy))
     assert np.all(np.isfinite(bounds.q[1:]))
 
 
 def test_divergence_is_that_of_kullback_and_leibler():
-    from regmdp.theory.dual_averaging import divergence
+    from regmdp.theory.dual_averaging import bregman_divergence
 
     rng = np.random.default_rng(0)
     p, q = (rng.dirichlet(np.ones(3), size=5) for _ in range(2))
     dual = interior_dual(MDP, SHANNON, SHANNON, q)
     np.testing.assert_allclose(
-        divergence(SHANNON, p, dual, np.ones((5, 3), dtype=bool)), kl(p, q), atol=1e-14
+        bregman_divergence(SHANNON, p, dual, np.ones((5, 3), dtype=bool)), kl(p, q), atol=1e-14
     )

@@ -120,7 +120,7 @@ def test_soft_policy_iteration(mdp, share):
 @each_model
 @pytest.mark.parametrize("tau", [0.0, 0.3])
 def test_optimum(mdp, tau):
-    found = rm.theory.optimum(mdp, rm.Shannon(tau) if tau else None)
+    found = rm.theory.compute_optimum(mdp, rm.Shannon(tau) if tau else None)
     value = loops.optimal_value(mdp, tau)
     assert found.error < 1e-9
     # value iteration stops at its own rounding, that of an iteration times the horizon

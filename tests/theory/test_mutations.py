@@ -226,7 +226,7 @@ def test_softmax_pg_without_the_entropy():
     # near the soft optimum the gradient without the entropy leads away from it
     regularizer = rm.Shannon(1.0)
     right = algorithms.SoftmaxPG(algorithms.Maximum())
-    start = rm.theory.optimum(GARNET, regularizer).policy
+    start = rm.theory.compute_optimum(GARNET, regularizer).policy
     violated(rm.theory.check(passed_off(GARNET, regularizer, right, NOT_SOFT, 10, start)), "ascent")
 
 

@@ -7,7 +7,14 @@ import pytest
 
 import regmdp as rm
 from regmdp import algorithms
-from regmdp.theory import AtMost, Equal, Inapplicable, Numbers, Report, Statement
+from regmdp.theory import (
+    ComparedValues,
+    Identity,
+    NotApplicableError,
+    Report,
+    Statement,
+    UpperBound,
+)
 
 MDP = rm.models.garnet(5, 3, 4, discount=0.8, rng=2)
 SHANNON = rm.Shannon(0.2)
@@ -30,9 +37,9 @@ def comparison(kind, measured, predicted, slack=0.0):
 
 
 def test_at_most():
-    assert comparison(AtMost, [1.0, 2.0], [1.0, 3.0]).holds
-    assert comparison(AtMost, [1.0, -5.0], [1.0, -4.0]).holds
-    over = comparison(AtMost, [1.0, 2.5, 4.0], [1.0, 2.0, 3.0], 0.5)
+    assert comparison(UpperBound, [1.0, 2.0], [1.0, 3.0]).holds
+    assert comparison(UpperBound, [1.0, -5.0], [1.0, -4.0]).holds
+    over = comparison(UpperBound, [1.0, 2.5, 4.0], [1.0, 2.0, 3.0], 0.5)
     assert not over.holds
     np.testing.assert_array_equal(over.violated, [12])
     assert over.tightest == 2
@@ -43,19 +50,19 @@ def test_at_most():
 
 
 def test_equal():
-    assert comparison(Equal, [1.0, 2.0], [1.0, 2.0]).holds
-    assert comparison(Equal, [1.0], [1.1], 0.2).holds
-    low = comparison(Equal, [1.0, 2.0], [1.0, 3.0], 0.5)
+    assert comparison(Identity, [1.0, 2.0], [1.0, 2.0]).holds
+    assert comparison(Identity, [1.0], [1.1], 0.2).holds
+    low = comparison(Identity, [1.0, 2.0], [1.0, 3.0], 0.5)
     np.testing.assert_array_equal(low.violated, [11])
     assert "2 ≠ 3" in str(low)
 
 
 def test_a_bound_of_infinity_is_met():
-    assert comparison(AtMost, [1.0, np.inf], [np.inf, np.inf]).holds
-    assert not comparison(AtMost, [np.inf], [1.0]).holds
+    assert comparison(UpperBound, [1.0, np.inf], [np.inf, np.inf]).holds
+    assert not comparison(UpperBound, [np.inf], [1.0]).holds
 
 
-@pytest.mark.parametrize("kind", [AtMost, Equal])
+@pytest.mark.parametrize("kind", [UpperBound, Identity])
 @pytest.mark.parametrize(
     ("measured", "predicted", "slack"), [(np.nan, 1.0, 0.0), (1.0, np.nan, 0.0), (1.0, 2.0, np.nan)]
 )
@@ -67,12 +74,12 @@ def test_what_is_not_a_number_does_not_hold(kind, measured, predicted, slack):
 
 
 def test_nan_is_not_below_infinity():
-    assert not comparison(AtMost, [np.nan], [np.inf]).holds
+    assert not comparison(UpperBound, [np.nan], [np.inf]).holds
 
 
 def test_the_closest_iteration_is_shown():
     assert "closest at iteration 11, 1.9 ≤ 2" in str(
-        comparison(AtMost, [1.0, 1.9, 1.0], [2.0, 2.0, 4.0])
+        comparison(UpperBound, [1.0, 1.9, 1.0], [2.0, 2.0, 4.0])
     )
 
 
@@ -89,7 +96,7 @@ def test_a_report_without_statements_does_not_hold():
 def test_what_does_not_apply_is_not_listed_as_held():
     report = rm.theory.check(run_of(None, algorithms.PMD(1.0)))
     held = {comparison.name for comparison in report.comparisons}
-    left = {left.name for left in report.left_out}
+    left = {left.name for left in report.not_applicable}
     assert not held & left
     assert held | left == {statement.name for statement in rm.theory.STATEMENTS}
     assert {"error of Q", "gap by divergence", "exponential gap"} <= left
@@ -122,23 +129,23 @@ def test_a_violation_is_found_where_it_is():
 def test_a_statement_of_ones_own():
     def shrinks(run):
         if run.iterations == 0:
-            raise Inapplicable("no iteration was made")
+            raise NotApplicableError("no iteration was made")
         gap = np.max(np.abs(run.optimum.value - run.values), axis=1)
-        return Numbers(
+        return ComparedValues(
             np.arange(1, run.iterations + 1),
             gap[1:],
             gap[:-1],
             run.optimum.error + run.value_error[1:],
         )
 
-    own = Statement("the error shrinks", "mine", AtMost, shrinks)
+    own = Statement("the error shrinks", "mine", UpperBound, shrinks)
     report = rm.theory.check(run_of(SHANNON, algorithms.NPG(0.1)), [own])
     assert isinstance(report, Report)
     assert report.holds
     assert [comparison.name for comparison in report.comparisons] == ["the error shrinks"]
     assert (
         rm.theory.check(run_of(SHANNON, algorithms.NPG(0.1), iterations=0), [own])
-        .left_out[0]
+        .not_applicable[0]
         .reason
         == "no iteration was made"
     )
@@ -155,8 +162,8 @@ def test_names_are_unique():
 def test_a_trace_takes_its_steps_from_the_algorithm():
     run = run_of(SHANNON, algorithms.NPG(0.1))
     other = rm.theory.Trace(MDP, run.regularizer, algorithms.NPG(0.2), run.states)
-    np.testing.assert_array_equal(run.steps, 0.1)
-    np.testing.assert_array_equal(other.steps, 0.2)
+    np.testing.assert_array_equal(run.step_sizes, 0.1)
+    np.testing.assert_array_equal(other.step_sizes, 0.2)
 
 
 def test_the_rules_of_step_sizes_are_followed():
@@ -167,7 +174,9 @@ def test_the_rules_of_step_sizes_are_followed():
         algorithms.HomotopicPMD(),
     ):
         run = run_of(None, algorithm, iterations=6)
-        np.testing.assert_allclose(run.steps, [state.step for state in run.states[:-1]], rtol=1e-12)
+        np.testing.assert_allclose(
+            run.step_sizes, [state.step for state in run.states[:-1]], rtol=1e-12
+        )
 
 
 def test_a_start_and_a_run_of_no_iteration():
@@ -274,7 +283,7 @@ def test_undiscounted_models_are_refused():
 )
 def test_reasons(regularizer, algorithm, name, reason):
     report = rm.theory.check(run_of(regularizer, algorithm))
-    assert reason in {left.name: left.reason for left in report.left_out}[name]
+    assert reason in {left.name: left.reason for left in report.not_applicable}[name]
 
 
 def test_a_state_that_is_never_visited_is_never_improved_by_the_fisher_matrix():
@@ -282,7 +291,7 @@ def test_a_state_that_is_never_visited_is_never_improved_by_the_fisher_matrix():
         np.stack([np.eye(2), np.eye(2)], axis=1), np.eye(2), 0.5, initial=np.array([1.0, 0.0])
     )
     report = rm.theory.check(run_of(SHANNON, algorithms.FisherNPG(0.5), mdp))
-    assert {left.name: left.reason for left in report.left_out}[
+    assert {left.name: left.reason for left in report.not_applicable}[
         "error of Q"
     ] == "some state is never visited, and so never improved"
     assert report["evaluation"].holds

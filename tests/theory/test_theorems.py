@@ -272,7 +272,7 @@ def test_softmax_pg(data):
     regularizer = (
         rm.Shannon(data.draw(TEMPERATURES)) if data.draw(st.booleans()) else rm.Unregularized()
     )
-    step = data.draw(SHARES) / rm.theory.smoothness(mdp, regularizer)
+    step = data.draw(SHARES) / rm.theory.smoothness_constant(mdp, regularizer)
     names = (
         ["ascent"] if isinstance(regularizer, rm.Unregularized) else ["ascent", "exponential gap"]
     )
@@ -323,7 +323,7 @@ def test_noise_does_no_more_than_is_proved(data):
     )
     eta = share * (1 - mdp.discount) / tau
     run = passed_off(mdp, regularizer, algorithms.NPG(eta), rule(1 - share), 12)
-    published, sharp = rm.theory.inexact_entropy_natural_gradient(
+    published, sharp = rm.theory.inexact_entropy_npg_bounds(
         mdp, regularizer, step_size=eta, iterations=12, error=delta, optimum=run.optimum
     )
     assert np.all(q_errors(run) <= published + 1e-9)
@@ -358,7 +358,7 @@ def test_noise_and_inexact_subproblems_do_no_more_than_is_proved(data):
         return policy, dual
 
     run = passed_off(mdp, regularizer, algorithms.GPMD(1.0), rule, 12)
-    bounds = rm.theory.generalized_mirror_descent(
+    bounds = rm.theory.gpmd_bounds(
         mdp,
         regularizer,
         step_size=1.0,
@@ -385,11 +385,11 @@ def test_noise_beyond_what_is_said_is_seen():
         return regularizer.greedy(dual), dual
 
     run = passed_off(mdp, regularizer, algorithms.NPG(eta), rule, 20)
-    for bound in rm.theory.inexact_entropy_natural_gradient(
+    for bound in rm.theory.inexact_entropy_npg_bounds(
         mdp, regularizer, step_size=eta, iterations=20, error=said
     ):
         assert np.any(q_errors(run) > bound)
-    bounds = rm.theory.generalized_mirror_descent(
+    bounds = rm.theory.gpmd_bounds(
         mdp, regularizer, step_size=np.inf, iterations=20, evaluation_error=said
     )
     assert np.any(q_errors(run) > bounds.q)

@@ -1,89 +1,97 @@
 """The theory as code: what is proved of a method, held against a run of it."""
 
-from regmdp.theory.beginning import mirror_step
 from regmdp.theory.checking import STATEMENTS, check
-from regmdp.theory.dual_averaging import Averaging, averaging
-from regmdp.theory.greedy import averaged_step, newton_constant, quadratic_constant
-from regmdp.theory.homotopic import homotopic_gap, homotopic_policy_distance, maximum_entropy_policy
+from regmdp.theory.dual_averaging import DualAveragingRun, as_dual_averaging
+from regmdp.theory.greedy import (
+    averaged_policy_iteration_bound,
+    newton_constant,
+    quadratic_constant,
+)
+from regmdp.theory.homotopic import (
+    homotopic_pmd_gap_bound,
+    homotopic_pmd_policy_bound,
+    maximum_entropy_policy,
+)
 from regmdp.theory.identities import (
     gap_by_divergence,
     monotone_improvement,
     performance_difference,
-    three_point,
+    three_point_identity,
 )
-from regmdp.theory.optima import Optimum, optimum, stationary_distribution
+from regmdp.theory.initial_policy import mirror_descent_step
+from regmdp.theory.optima import Optimum, compute_optimum, stationary_distribution
 from regmdp.theory.rates import (
-    EntropyRates,
-    GeneralizedRates,
-    entropy_natural_gradient,
-    generalized_mirror_descent,
-    inexact_entropy_natural_gradient,
+    EntropyNPGBounds,
+    GPMDBounds,
+    entropy_npg_bounds,
+    gpmd_bounds,
+    inexact_entropy_npg_bounds,
     inexact_floor,
     sharp_inexact_floor,
 )
 from regmdp.theory.report import (
-    AtMost,
+    ComparedValues,
     Comparison,
-    Equal,
-    Inapplicable,
+    Identity,
     NotApplicable,
-    Numbers,
+    NotApplicableError,
     Report,
     Statement,
+    UpperBound,
 )
 from regmdp.theory.runs import Trace, trace
-from regmdp.theory.softmax import smoothness, softmax_gradient
-from regmdp.theory.steps import LinearSystem, linear_system, mirror_descent_gap
+from regmdp.theory.softmax import smoothness_constant, softmax_pg_bound
+from regmdp.theory.steps import LinearSystem, linear_system, mirror_descent_gap_bound
 from regmdp.theory.unregularized import (
-    adaptive_mirror_descent,
-    geometric_mirror_descent,
-    natural_gradient,
+    adaptive_pmd_bound,
+    geometric_pmd_bound,
+    npg_bound,
     reward_range,
 )
 
 __all__ = [
     "STATEMENTS",
-    "AtMost",
-    "Averaging",
+    "ComparedValues",
     "Comparison",
-    "EntropyRates",
-    "Equal",
-    "GeneralizedRates",
-    "Inapplicable",
+    "DualAveragingRun",
+    "EntropyNPGBounds",
+    "GPMDBounds",
+    "Identity",
     "LinearSystem",
     "NotApplicable",
-    "Numbers",
+    "NotApplicableError",
     "Optimum",
     "Report",
     "Statement",
     "Trace",
-    "adaptive_mirror_descent",
-    "averaged_step",
-    "averaging",
+    "UpperBound",
+    "adaptive_pmd_bound",
+    "as_dual_averaging",
+    "averaged_policy_iteration_bound",
     "check",
-    "entropy_natural_gradient",
+    "compute_optimum",
+    "entropy_npg_bounds",
     "gap_by_divergence",
-    "generalized_mirror_descent",
-    "geometric_mirror_descent",
-    "homotopic_gap",
-    "homotopic_policy_distance",
-    "inexact_entropy_natural_gradient",
+    "geometric_pmd_bound",
+    "gpmd_bounds",
+    "homotopic_pmd_gap_bound",
+    "homotopic_pmd_policy_bound",
+    "inexact_entropy_npg_bounds",
     "inexact_floor",
     "linear_system",
     "maximum_entropy_policy",
-    "mirror_descent_gap",
-    "mirror_step",
+    "mirror_descent_gap_bound",
+    "mirror_descent_step",
     "monotone_improvement",
-    "natural_gradient",
     "newton_constant",
-    "optimum",
+    "npg_bound",
     "performance_difference",
     "quadratic_constant",
     "reward_range",
     "sharp_inexact_floor",
-    "smoothness",
-    "softmax_gradient",
+    "smoothness_constant",
+    "softmax_pg_bound",
     "stationary_distribution",
-    "three_point",
+    "three_point_identity",
     "trace",
 ]

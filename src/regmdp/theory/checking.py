@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from regmdp.theory import errors, greedy, homotopic, identities, softmax, steps, unregularized
-from regmdp.theory.report import Comparison, Inapplicable, NotApplicable, Report, Statement
+from regmdp.theory import (
+    greedy,
+    homotopic,
+    identities,
+    linear_rates,
+    softmax,
+    steps,
+    unregularized,
+)
+from regmdp.theory.report import Comparison, NotApplicable, NotApplicableError, Report, Statement
 from regmdp.theory.runs import Trace
 
 __all__ = ["STATEMENTS", "check"]
@@ -13,7 +21,7 @@ __all__ = ["STATEMENTS", "check"]
 #: All statements, in the order in which a report has them.
 STATEMENTS: tuple[Statement, ...] = (
     *identities.STATEMENTS,
-    *errors.STATEMENTS,
+    *linear_rates.STATEMENTS,
     *steps.STATEMENTS,
     *greedy.STATEMENTS,
     *unregularized.STATEMENTS,
@@ -54,10 +62,10 @@ def check(run: Trace, statements: Iterable[Statement] = STATEMENTS) -> Report:
         False
     """
     comparisons: list[Comparison] = []
-    left_out: list[NotApplicable] = []
+    not_applicable: list[NotApplicable] = []
     for statement in statements:
         try:
             comparisons.append(statement.compare(run))
-        except Inapplicable as reason:
-            left_out.append(NotApplicable(statement.name, str(reason)))
-    return Report(repr(run), tuple(comparisons), tuple(left_out))
+        except NotApplicableError as reason:
+            not_applicable.append(NotApplicable(statement.name, str(reason)))
+    return Report(repr(run), tuple(comparisons), tuple(not_applicable))

@@ -28,16 +28,16 @@ from regmdp.improvement import (
 )
 from regmdp.improvement.base import LOWEST, below_best, normalised
 from regmdp.regularizers import KL, Regularizer, Shannon, Unregularized
-from regmdp.theory.report import Inapplicable
-from regmdp.theory.runs import Trace, once
+from regmdp.theory.report import NotApplicableError
+from regmdp.theory.runs import Trace, cached_on_run
 
 __all__ = [
-    "Averaging",
-    "averaging",
-    "descent",
-    "divergence",
-    "duals",
-    "exact_averaging",
+    "DualAveragingRun",
+    "as_dual_averaging",
+    "as_exact_dual_averaging",
+    "as_mirror_descent",
+    "bregman_divergence",
+    "dual_variables",
     "log_policy",
     "require_exact",
     "uniform_temperature",
@@ -49,7 +49,7 @@ INVERTIBLE = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
-class Averaging:
+class DualAveragingRun:
     """A run as dual averaging.
 
     Attributes:
@@ -70,23 +70,23 @@ class Averaging:
     @cached_property
     def duals(self) -> Float[np.ndarray, "m S A"]:
         """(n + 1, S, A) dual variables ξ_k, up to a constant for each state; -inf at pairs that are not permitted."""
-        found = duals(self.run, self.mirror)
+        found = dual_variables(self.run, self.mirror)
         # what a greedy step starts from has no weight
         used = np.concatenate(
             [self.inverse_steps[:1] > 0.0, np.ones(len(found) - 1, dtype=np.bool_)]
         )
         if np.any(self.run.allowed & (found[used] <= LOWEST)):
-            raise Inapplicable(
+            raise NotApplicableError(
                 "its steps are too long for its dual variables to be kept in doubles"
             )
         return found
 
     @cached_property
-    def to_optimum(self) -> Float[np.ndarray, "m S"]:
+    def divergence_to_optimum(self) -> Float[np.ndarray, "m S"]:
         """(n + 1, S) divergences D(π*, π_k)."""
         policy = self.run.optimum.policy
         return np.stack(
-            [divergence(self.mirror, policy, dual, self.run.allowed) for dual in self.duals]
+            [bregman_divergence(self.mirror, policy, dual, self.run.allowed) for dual in self.duals]
         )
 
     @cached_property
@@ -120,36 +120,36 @@ class Averaging:
         total = self.inverse_steps + float(np.min(self.temperature))
         return np.where(total > 0, self.inverse_steps / np.where(total > 0, total, 1.0), 1.0)
 
-    def constant_step(self) -> float:
+    def require_constant_step(self) -> float:
         """Return η if it is the same in all iterations, ∞ for greedy steps, and τ > 0 in all states alike.
 
         Raises:
             Inapplicable: if it is not.
         """
         if not uniform_temperature(self.run.regularizer) > 0.0:
-            raise Inapplicable("there is no regularizer, or its temperature is 0")
+            raise NotApplicableError("there is no regularizer, or its temperature is 0")
         first = self.inverse_steps[:1]
         if first.size == 0:
-            raise Inapplicable("no iteration was made")
+            raise NotApplicableError("no iteration was made")
         if not np.all(np.abs(self.inverse_steps - first) <= 1e-12 * np.abs(first)):
-            raise Inapplicable("its step sizes differ between iterations")
+            raise NotApplicableError("its step sizes differ between iterations")
         return float(1.0 / first[0]) if first[0] > 0.0 else np.inf
 
 
-def exact_averaging(run: Trace) -> Averaging:
+def as_exact_dual_averaging(run: Trace) -> DualAveragingRun:
     """Return a run as dual averaging with exact steps.
 
     Raises:
         Inapplicable: if its algorithm is not a form of it, or its steps are inexact.
     """
-    view = averaging(run)
+    view = as_dual_averaging(run)
     if view.subproblem_gap > 0.0:
-        raise Inapplicable("its subproblems are solved inexactly")
+        raise NotApplicableError("its subproblems are solved inexactly")
     return view
 
 
-@once
-def averaging(run: Trace) -> Averaging:
+@cached_on_run
+def as_dual_averaging(run: Trace) -> DualAveragingRun:
     """Return a run as dual averaging.
 
     Raises:
@@ -157,7 +157,7 @@ def averaging(run: Trace) -> Averaging:
     """
     require_exact(run)
     if run.lookahead != 1:
-        raise Inapplicable("it looks several steps ahead")
+        raise NotApplicableError("it looks several steps ahead")
     regularizer, improvement = run.regularizer, run.improvement
     temperature = np.broadcast_to(
         np.asarray(regularizer.temperature, dtype=np.float64), (run.mdp.n_states,)
@@ -167,41 +167,43 @@ def averaging(run: Trace) -> Averaging:
     match improvement:
         case Greedy() | Mixture(share=1.0):
             if not float(np.min(temperature)) > 0.0:
-                raise Inapplicable("greedy steps without a temperature have no dual variable")
-            return Averaging(run, regularizer, temperature, np.zeros(run.iterations))
+                raise NotApplicableError("greedy steps without a temperature have no dual variable")
+            return DualAveragingRun(run, regularizer, temperature, np.zeros(run.iterations))
         case NaturalGradient() | FisherNaturalGradient() if entropic:
             if isinstance(improvement, FisherNaturalGradient):
                 if isinstance(regularizer, KL):
-                    raise Inapplicable(
+                    raise NotApplicableError(
                         "natural gradients by the Fisher matrix are followed for Shannon entropy "
                         "only"
                     )
                 if not np.all(run.visits[:, ~run.mdp.terminal] > 0.0):
-                    raise Inapplicable("some state is never visited, and so never improved")
+                    raise NotApplicableError("some state is never visited, and so never improved")
                 if not np.all(run.policies[:, run.allowed] > INVERTIBLE):
-                    raise Inapplicable(
+                    raise NotApplicableError(
                         "some probability is too small for the Fisher matrix to be inverted in "
                         "doubles"
                     )
             uniform = uniform_temperature(regularizer)
             # 0 at the end of the range, where rounding may leave a little less
-            inverse = np.maximum((1.0 - run.mdp.discount) / run.steps - uniform, 0.0)
+            inverse = np.maximum((1.0 - run.mdp.discount) / run.step_sizes - uniform, 0.0)
             mirror = Shannon(temperature=1.0) if plain else regularizer
-            return Averaging(run, mirror, temperature, inverse)
+            return DualAveragingRun(run, mirror, temperature, inverse)
         case DualAveraging():
-            return Averaging(run, regularizer, temperature, 1.0 / run.steps, improvement.accuracy)
+            return DualAveragingRun(
+                run, regularizer, temperature, 1.0 / run.step_sizes, improvement.accuracy
+            )
         case MirrorDescent() if plain and improvement.potential.steep:
-            return Averaging(run, improvement.potential, temperature, 1.0 / run.steps)
+            return DualAveragingRun(run, improvement.potential, temperature, 1.0 / run.step_sizes)
         case MirrorDescent() if entropic and isinstance(improvement.potential, Shannon):
-            return Averaging(run, regularizer, temperature, 1.0 / run.steps)
+            return DualAveragingRun(run, regularizer, temperature, 1.0 / run.step_sizes)
         case _:
-            raise Inapplicable(
+            raise NotApplicableError(
                 f"{run.algorithm.name} with {type(regularizer).__name__} is no dual averaging"
             )
 
 
-@once
-def descent(run: Trace) -> Averaging:
+@cached_on_run
+def as_mirror_descent(run: Trace) -> DualAveragingRun:
     """Return a run as mirror descent with exact steps: dual averaging, or proximal steps.
 
     Of a proximal step in a divergence that is not the regularizer's, the temperature plays no part
@@ -219,10 +221,10 @@ def descent(run: Trace) -> Averaging:
         if not own and not (
             isinstance(run.regularizer, Unregularized) and improvement.potential.steep
         ):
-            return Averaging(
-                run, improvement.potential, np.zeros(run.mdp.n_states), 1.0 / run.steps
+            return DualAveragingRun(
+                run, improvement.potential, np.zeros(run.mdp.n_states), 1.0 / run.step_sizes
             )
-    return exact_averaging(run)
+    return as_exact_dual_averaging(run)
 
 
 def require_exact(run: Trace) -> None:
@@ -232,7 +234,7 @@ def require_exact(run: Trace) -> None:
         Inapplicable: if it is not.
     """
     if not isinstance(run.algorithm, PolicyOptimization) or not run.algorithm.evaluation.exact:
-        raise Inapplicable("its policies are not evaluated exactly")
+        raise NotApplicableError("its policies are not evaluated exactly")
     _ = run.policies
 
 
@@ -244,11 +246,11 @@ def uniform_temperature(regularizer: Regularizer) -> float:
     """
     values = np.asarray(regularizer.temperature, dtype=np.float64)
     if np.any(values != values.flat[0]):
-        raise Inapplicable("the temperature differs between states")
+        raise NotApplicableError("the temperature differs between states")
     return float(values.flat[0])
 
 
-def duals(run: Trace, mirror: Regularizer) -> Float[np.ndarray, "n S A"]:
+def dual_variables(run: Trace, mirror: Regularizer) -> Float[np.ndarray, "n S A"]:
     """Return the (n + 1, S, A) dual variables ξ_k of a run, as its mirror map has them.
 
     With the entropies they are logarithms of the policies, which the run has to be true to;
@@ -309,7 +311,7 @@ def log_policy(
     return np.where(run.allowed, logarithm, np.where(run.mdp.terminal[:, None], 0.0, -np.inf))
 
 
-def divergence(
+def bregman_divergence(
     mirror: Regularizer,
     policy: Float[Array, "S A"],
     dual: Float[Array, "S A"],

@@ -13,20 +13,19 @@ from regmdp.certificates import backup_error
 from regmdp.improvement import Greedy, Mixture
 from regmdp.mdp import MDP
 from regmdp.regularizers import KL, Regularizer, Shannon
-from regmdp.theory.beginning import begin, temperature_of
 from regmdp.theory.dual_averaging import (
-    Averaging,
-    exact_averaging,
+    DualAveragingRun,
+    as_exact_dual_averaging,
     require_exact,
     uniform_temperature,
 )
-from regmdp.theory.errors import q_rounding
-from regmdp.theory.optima import Optimum, sup
-from regmdp.theory.optima import optimum as solved
-from regmdp.theory.report import AtMost, Inapplicable, Numbers, Statement
+from regmdp.theory.initial_policy import evaluate_start, require_positive_temperature
+from regmdp.theory.linear_rates import bound_q_rounding
+from regmdp.theory.optima import Optimum, compute_optimum, sup_norm
+from regmdp.theory.report import ComparedValues, NotApplicableError, Statement, UpperBound
 from regmdp.theory.runs import Trace
 
-__all__ = ["STATEMENTS", "averaged_step", "newton_constant", "quadratic_constant"]
+__all__ = ["STATEMENTS", "averaged_policy_iteration_bound", "newton_constant", "quadratic_constant"]
 
 NO_STATIONARY = "episodes end, so the optimal policy has no stationary distribution"
 
@@ -59,8 +58,8 @@ def quadratic_constant(mdp: MDP, regularizer: Regularizer, optimum: Optimum | No
     References:
         Cen et al. 2022, Operations Research 70(4), Theorem 3.
     """
-    tau = temperature_of(regularizer)
-    optimum = solved(mdp, regularizer) if optimum is None else optimum
+    tau = require_positive_temperature(regularizer)
+    optimum = compute_optimum(mdp, regularizer) if optimum is None else optimum
     if optimum.stationary is None:
         raise SolverError("the optimal policy has no stationary distribution, because episodes end")
     least = float(np.min(optimum.stationary))
@@ -98,10 +97,12 @@ def newton_constant(mdp: MDP, regularizer: Regularizer) -> float:
             f"{type(regularizer).__name__} is not known to be strongly convex, which this bound "
             "needs"
         )
-    return mdp.discount**2 / (8.0 * modulus * temperature_of(regularizer) * (1.0 - mdp.discount))
+    return mdp.discount**2 / (
+        8.0 * modulus * require_positive_temperature(regularizer) * (1.0 - mdp.discount)
+    )
 
 
-def averaged_step(
+def averaged_policy_iteration_bound(
     mdp: MDP,
     regularizer: Regularizer | None = None,
     *,
@@ -131,7 +132,7 @@ def averaged_step(
 
     Examples:
         >>> import regmdp as rm
-        >>> bound = rm.theory.averaged_step(
+        >>> bound = rm.theory.averaged_policy_iteration_bound(
         ...     rm.models.chain(5, discount=0.5), rm.Shannon(0.1), share=0.5, iterations=2
         ... )
         >>> (bound[1:] / bound[:-1]).round(6)
@@ -141,7 +142,7 @@ def averaged_step(
         Kakade & Langford 2002, ICML; Geist, Scherrer & Pietquin 2019, ICML, for regularized
         operators. The proof is above.
     """
-    first = begin(mdp, regularizer, start, optimum)
+    first = evaluate_start(mdp, regularizer, start, optimum)
     gap = float(np.max(first.optimum.value - first.value, initial=0.0))
     return gap * (1.0 - share * (1.0 - mdp.discount)) ** np.arange(iterations + 1)
 
@@ -149,14 +150,14 @@ def averaged_step(
 # ---- held against runs ----
 
 
-def _value_iteration(run: Trace) -> Numbers:
+def _value_iteration(run: Trace) -> ComparedValues:
     if not isinstance(run.algorithm, ValueIteration):
-        raise Inapplicable("it is not value iteration")
+        raise NotApplicableError("it is not value iteration")
     gap = np.max(np.abs(run.optimum.value - run.values), axis=1, initial=0.0)
     rounding = np.array(
         [backup_error(run.mdp, run.regularizer, value) for value in run.values[:-1]]
     )
-    return Numbers(
+    return ComparedValues(
         np.arange(1, run.iterations + 1),
         gap[1:],
         run.mdp.discount * gap[:-1],
@@ -164,36 +165,36 @@ def _value_iteration(run: Trace) -> Numbers:
     )
 
 
-def _greedy_view(run: Trace) -> Averaging:
-    view = exact_averaging(run)
-    view.constant_step()
+def _greedy_view(run: Trace) -> DualAveragingRun:
+    view = as_exact_dual_averaging(run)
+    view.require_constant_step()
     if np.any(view.inverse_steps > 0.0):
-        raise Inapplicable("its steps are not greedy")
+        raise NotApplicableError("its steps are not greedy")
     return view
 
 
-def _quadratic(run: Trace) -> Numbers:
+def _quadratic(run: Trace) -> ComparedValues:
     view = _greedy_view(run)
     if not isinstance(run.regularizer, Shannon | KL):
-        raise Inapplicable("the regularizer is neither Shannon nor KL")
+        raise NotApplicableError("the regularizer is neither Shannon nor KL")
     nu = run.optimum.stationary
     if nu is None:
-        raise Inapplicable(NO_STATIONARY)
+        raise NotApplicableError(NO_STATIONARY)
     gap = (run.optimum.value - run.values) @ nu
     constant = quadratic_constant(run.mdp, run.regularizer, run.optimum)
     if not constant < np.inf:
-        raise Inapplicable("the optimal policy does not return to some state")
+        raise NotApplicableError("the optimal policy does not return to some state")
     tau = uniform_temperature(run.regularizer)
     best = np.asarray(run.regularizer.maximum(run.optimum.q, run.mdp.available))
     optimal = np.where(run.allowed, (run.optimum.q - best[:, None]) / tau, 0.0)
     near = (
         np.flatnonzero(
-            sup(optimal - np.where(run.allowed, view.duals, 0.0), run.allowed)[1:] <= 1.0
+            sup_norm(optimal - np.where(run.allowed, view.duals, 0.0), run.allowed)[1:] <= 1.0
         )
         + 1
     )
     if near.size == 0:
-        raise Inapplicable("it never comes near the optimum")
+        raise NotApplicableError("it never comes near the optimum")
     error = run.value_error + run.optimum.error
     slack = (
         error[near]
@@ -203,13 +204,15 @@ def _quadratic(run: Trace) -> Numbers:
     noise = view.noise[near - 1]
     farthest = run.mdp.discount * np.max(np.abs(run.optimum.value - run.values), axis=1)[near - 1]
     slack = slack + (noise + noise * (farthest + noise) / (2.0 * tau)) / (1.0 - run.mdp.discount)
-    return Numbers(near, gap[near], constant * gap[near - 1] ** 2, slack)
+    return ComparedValues(near, gap[near], constant * gap[near - 1] ** 2, slack)
 
 
-def _newton(run: Trace) -> Numbers:
+def _newton(run: Trace) -> ComparedValues:
     view = _greedy_view(run)
     if not run.regularizer.strong_convexity(run.mdp.n_actions) > 0.0:
-        raise Inapplicable(f"{type(run.regularizer).__name__} is not known to be strongly convex")
+        raise NotApplicableError(
+            f"{type(run.regularizer).__name__} is not known to be strongly convex"
+        )
     constant = newton_constant(run.mdp, run.regularizer)
     gap = np.max(np.abs(run.optimum.value - run.values), axis=1, initial=0.0)
     error = run.value_error + run.optimum.error
@@ -222,24 +225,26 @@ def _newton(run: Trace) -> Numbers:
     product = view.noise * (run.mdp.discount * gap[:-1] + view.noise) / (2.0 * modulus * tau)
     slack = error[1:] + constant * (2.0 * gap[:-1] + error[:-1]) * error[:-1]
     slack = slack + (view.noise + product) / (1.0 - run.mdp.discount)
-    return Numbers(np.arange(1, run.iterations + 1), gap[1:], constant * gap[:-1] ** 2, slack)
+    return ComparedValues(
+        np.arange(1, run.iterations + 1), gap[1:], constant * gap[:-1] ** 2, slack
+    )
 
 
-def _averaged_step(run: Trace) -> Numbers:
+def _averaged_step(run: Trace) -> ComparedValues:
     require_exact(run)
     if run.lookahead != 1:
-        raise Inapplicable("it looks several steps ahead")
+        raise NotApplicableError("it looks several steps ahead")
     match run.improvement:
         case Greedy():
             share = 1.0
         case Mixture(share=share):
             pass
         case _:
-            raise Inapplicable("its policies are not mixed with greedy ones")
+            raise NotApplicableError("its policies are not mixed with greedy ones")
     gap = np.max(np.abs(run.optimum.value - run.values), axis=1, initial=0.0)
     error = run.value_error + run.optimum.error
-    rounding = error[1:] + error[:-1] + 4.0 / (1.0 - run.mdp.discount) * q_rounding(run)[:-1]
-    return Numbers(
+    rounding = error[1:] + error[:-1] + 4.0 / (1.0 - run.mdp.discount) * bound_q_rounding(run)[:-1]
+    return ComparedValues(
         np.arange(1, run.iterations + 1),
         gap[1:],
         (1.0 - share * (1.0 - run.mdp.discount)) * gap[:-1],
@@ -251,15 +256,20 @@ STATEMENTS = (
     Statement(
         "value iteration",
         "‖V* - TV‖ ≤ γ ‖V* - V‖: Puterman 1994, section 6.3",
-        AtMost,
+        UpperBound,
         _value_iteration,
     ),
-    Statement("averaged step", "1 - β(1-γ): see averaged_step", AtMost, _averaged_step),
-    Statement("quadratic convergence", "see newton_constant", AtMost, _newton),
+    Statement(
+        "averaged step",
+        "1 - β(1-γ): see averaged_policy_iteration_bound",
+        UpperBound,
+        _averaged_step,
+    ),
+    Statement("quadratic convergence", "see newton_constant", UpperBound, _newton),
     Statement(
         "quadratic convergence from ν*",
         "Cen et al. 2022, Theorem 3, where π is near π*",
-        AtMost,
+        UpperBound,
         _quadratic,
     ),
 )

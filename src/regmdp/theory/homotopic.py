@@ -17,15 +17,19 @@ from regmdp.improvement.base import below_best
 from regmdp.improvement.duals import interior_dual
 from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
-from regmdp.theory.beginning import begin
-from regmdp.theory.dual_averaging import divergence, duals, require_exact
-from regmdp.theory.errors import q_rounding
-from regmdp.theory.optima import Optimum, sup
-from regmdp.theory.optima import optimum as solved
-from regmdp.theory.report import AtMost, Inapplicable, Numbers, Statement
-from regmdp.theory.runs import Trace, once
+from regmdp.theory.dual_averaging import bregman_divergence, dual_variables, require_exact
+from regmdp.theory.initial_policy import evaluate_start
+from regmdp.theory.linear_rates import bound_q_rounding
+from regmdp.theory.optima import Optimum, compute_optimum, sup_norm
+from regmdp.theory.report import ComparedValues, NotApplicableError, Statement, UpperBound
+from regmdp.theory.runs import Trace, cached_on_run
 
-__all__ = ["STATEMENTS", "homotopic_gap", "homotopic_policy_distance", "maximum_entropy_policy"]
+__all__ = [
+    "STATEMENTS",
+    "homotopic_pmd_gap_bound",
+    "homotopic_pmd_policy_bound",
+    "maximum_entropy_policy",
+]
 
 ENTROPY = Shannon(temperature=1.0)
 
@@ -50,7 +54,7 @@ def maximum_entropy_policy(mdp: MDP, optimum: Optimum | None = None) -> Float[np
         Li, Lan & Zhao 2022, "Homotopic policy mirror descent: policy convergence, implicit
         regularization, and improved sample complexity", on the limit of the last iterate.
     """
-    best = _best_actions(solved(mdp) if optimum is None else optimum)
+    best = _best_actions(compute_optimum(mdp) if optimum is None else optimum)
     return best / np.maximum(best.sum(axis=1, keepdims=True), 1.0)
 
 
@@ -60,8 +64,8 @@ def _best_actions(optimum: Optimum) -> Float[np.ndarray, "S A"]:
     return np.where(optimum.allowed & (shortfall <= 4.0 * optimum.q_error), 1.0, 0.0)
 
 
-def homotopic_gap(
-    mdp: MDP, *, steps: Float[Array, " n"], start: Any = None, optimum: Optimum | None = None
+def homotopic_pmd_gap_bound(
+    mdp: MDP, *, step_sizes: Float[Array, " n"], start: Any = None, optimum: Optimum | None = None
 ) -> Float[np.ndarray, " m"]:
     r"""Bound V*(ν*) - V_k(ν*) of homotopic policy mirror descent, ν* stationary under an optimal policy.
 
@@ -80,7 +84,7 @@ def homotopic_gap(
 
     Args:
         mdp: The model, 0 < γ < 1.
-        steps: (n,) η_k, not decreasing.
+        step_sizes: (n,) η_k, not decreasing.
         start: (S, A) the first policy; by default uniform.
         optimum: The optimum, if it is known.
 
@@ -94,7 +98,7 @@ def homotopic_gap(
         >>> import numpy as np, regmdp as rm
         >>> mdp = rm.models.garnet(5, 3, 2, discount=0.5)
         >>> run = rm.theory.trace(mdp, None, rm.algorithms.HomotopicPMD(), iterations=6)
-        >>> bound = rm.theory.homotopic_gap(mdp, steps=run.steps)
+        >>> bound = rm.theory.homotopic_pmd_gap_bound(mdp, step_sizes=run.step_sizes)
         >>> bool(np.all((run.optimum.value - run.values) @ run.optimum.stationary <= bound))
         True
 
@@ -104,10 +108,10 @@ def homotopic_gap(
     """
     if not mdp.discount > 0.0:
         raise SolverError("homotopic steps need a discount above 0")
-    steps = np.asarray(steps, dtype=np.float64)
-    if np.any(np.diff(steps) < 0.0):
+    step_sizes = np.asarray(step_sizes, dtype=np.float64)
+    if np.any(np.diff(step_sizes) < 0.0):
         raise SolverError("the steps must not shrink")
-    first = begin(mdp, None, start, optimum)
+    first = evaluate_start(mdp, None, start, optimum)
     nu = first.optimum.stationary
     if nu is None:
         raise SolverError("the optimal policy has no stationary distribution, because episodes end")
@@ -115,20 +119,20 @@ def homotopic_gap(
     bound = float(nu @ (first.optimum.value - first.value))
     bounds = [bound]
     cost = (2.0 - mdp.discount) * np.log(mdp.n_actions) / mdp.discount
-    for k, step in enumerate(steps):
+    for k, step in enumerate(step_sizes):
         if k == 0:
             bound += float(
-                nu @ divergence(ENTROPY, first.optimum.policy, dual, first.optimum.allowed)
+                nu @ bregman_divergence(ENTROPY, first.optimum.policy, dual, first.optimum.allowed)
             ) / (mdp.discount * step)
         bound = mdp.discount * bound + cost / step
         bounds.append(bound)
     return np.array(bounds)
 
 
-def homotopic_policy_distance(
+def homotopic_pmd_policy_bound(
     mdp: MDP,
     *,
-    steps: Float[Array, " n"],
+    step_sizes: Float[Array, " n"],
     errors: Float[Array, " m"],
     start: Any = None,
     optimum: Optimum | None = None,
@@ -146,7 +150,7 @@ def homotopic_policy_distance(
 
     Args:
         mdp: The model, γ < 1.
-        steps: (n,) η_k.
+        step_sizes: (n,) η_k.
         errors: (n + 1,) bounds on ‖Q* - Q_k‖ in the sup norm.
         start: (S, A) the first policy; by default uniform.
         optimum: The optimum, if it is known.
@@ -162,8 +166,8 @@ def homotopic_policy_distance(
         ...     mdp, None, rm.algorithms.HomotopicPMD(), iterations=8, start=start
         ... )
         >>> errors = np.abs(run.optimum.q - run.q).max(axis=(1, 2))
-        >>> bound = rm.theory.homotopic_policy_distance(
-        ...     mdp, steps=run.steps, errors=errors, start=start
+        >>> bound = rm.theory.homotopic_pmd_policy_bound(
+        ...     mdp, step_sizes=run.step_sizes, errors=errors, start=start
         ... )
         >>> distance = (
         ...     np.abs(run.policies - rm.theory.maximum_entropy_policy(mdp)).sum(axis=2).max(axis=1)
@@ -175,7 +179,7 @@ def homotopic_policy_distance(
         Li, Lan & Zhao 2022, "Homotopic policy mirror descent: policy convergence, implicit
         regularization, and improved sample complexity". The bound is proved above.
     """
-    first = begin(mdp, None, start, optimum)
+    first = evaluate_start(mdp, None, start, optimum)
     allowed, discount = first.optimum.allowed, mdp.discount
     best = _best_actions(first.optimum) > 0
     shortfall = -below_best(first.optimum.q, allowed)
@@ -195,8 +199,8 @@ def homotopic_policy_distance(
             wasted = np.sum(np.exp(np.minimum(odds, 700.0)), axis=1) / count
         distance = 2.0 * wasted / (1.0 + wasted) + 2.0 * -np.expm1(-spread)
         bounds.append(float(np.max(np.minimum(distance, 2.0))))
-        if k < len(steps):
-            step = float(steps[k])
+        if k < len(step_sizes):
+            step = float(step_sizes[k])
             spread = discount * (spread + step * (error + tie))
             odds = discount * (odds - step * (shortfall - error))
     return np.array(bounds)
@@ -208,64 +212,72 @@ def homotopic_policy_distance(
 def _homotopic(run: Trace) -> None:
     require_exact(run)
     if not isinstance(run.improvement, HomotopicMirrorDescent):
-        raise Inapplicable("it is not homotopic")
+        raise NotApplicableError("it is not homotopic")
     if not run.mdp.discount > 0.0:
-        raise Inapplicable("the discount is 0")
+        raise NotApplicableError("the discount is 0")
 
 
-def _gap(run: Trace) -> Numbers:
+def _gap(run: Trace) -> ComparedValues:
     _homotopic(run)
     nu = run.optimum.stationary
     if nu is None:
-        raise Inapplicable("episodes end, so the optimal policy has no stationary distribution")
-    if np.any(np.diff(run.steps) < 0.0):
-        raise Inapplicable("its steps shrink")
-    bound = homotopic_gap(run.mdp, steps=run.steps, start=run.policies[0], optimum=run.optimum)
+        raise NotApplicableError(
+            "episodes end, so the optimal policy has no stationary distribution"
+        )
+    if np.any(np.diff(run.step_sizes) < 0.0):
+        raise NotApplicableError("its steps shrink")
+    bound = homotopic_pmd_gap_bound(
+        run.mdp, step_sizes=run.step_sizes, start=run.policies[0], optimum=run.optimum
+    )
     horizon = 1.0 / (1.0 - run.mdp.discount)
     logs = _logarithms(run)
-    of_steps = float(np.max(logs[1:] / run.steps, initial=0.0)) * 16 * UNIT_ROUNDOFF
+    of_steps = float(np.max(logs[1:] / run.step_sizes, initial=0.0)) * 16 * UNIT_ROUNDOFF
     noise = (
-        float(np.max(q_rounding(run)))
+        float(np.max(bound_q_rounding(run)))
         + of_steps
-        + run.optimum.unsteadiness * horizon * run.mdp.reward_bound
+        + run.optimum.stationarity_error * horizon * run.mdp.reward_bound
     )
     slack = run.optimum.error + run.value_error + 8.0 * horizon**2 * noise
-    return Numbers(
+    return ComparedValues(
         np.arange(run.iterations + 1), (run.optimum.value - run.values) @ nu, bound, slack
     )
 
 
-def _policy(run: Trace) -> Numbers:
+def _policy(run: Trace) -> ComparedValues:
     _homotopic(run)
-    errors = sup(run.optimum.q - run.q, run.allowed) + q_rounding(run)
-    bound = homotopic_policy_distance(
-        run.mdp, steps=run.steps, errors=errors, start=run.policies[0], optimum=run.optimum
+    errors = sup_norm(run.optimum.q - run.q, run.allowed) + bound_q_rounding(run)
+    bound = homotopic_pmd_policy_bound(
+        run.mdp,
+        step_sizes=run.step_sizes,
+        errors=errors,
+        start=run.policies[0],
+        optimum=run.optimum,
     )
     limit = maximum_entropy_policy(run.mdp, run.optimum)
     measured = np.max(np.sum(np.abs(run.policies - limit), axis=2), axis=1)
     logs = _logarithms(run)
     slack = 64 * UNIT_ROUNDOFF * (run.mdp.n_actions + 8 + np.minimum(logs, 745.0))
-    return Numbers(np.arange(run.iterations + 1), measured, bound, slack)
+    return ComparedValues(np.arange(run.iterations + 1), measured, bound, slack)
 
 
-@once
+@cached_on_run
 def _logarithms(run: Trace) -> Float[np.ndarray, " m"]:
     """(n + 1,) the largest |log π_k|."""
-    found = duals(run, ENTROPY)
+    found = dual_variables(run, ENTROPY)
     return np.max(np.abs(np.where(np.isfinite(found), found, 0.0)), axis=(1, 2))
 
 
 STATEMENTS = (
     Statement(
         "homotopic gap",
-        "γ^k: Li, Lan & Zhao 2022, with the constants of homotopic_gap",
-        AtMost,
+        "γ^k: Li, Lan & Zhao 2022, with the constants of homotopic_pmd_gap_bound",
+        UpperBound,
         _gap,
     ),
     Statement(
         "homotopic limit",
         "Li, Lan & Zhao 2022: to the optimal policy of the greatest entropy",
-        AtMost,
+        UpperBound,
         _policy,
     ),
 )

@@ -21,10 +21,14 @@ from regmdp.mdp import MDP
 from regmdp.policies import check_policy
 from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
-from regmdp.theory.dual_averaging import Averaging, divergence, exact_averaging, require_exact
-from regmdp.theory.optima import Optimum
-from regmdp.theory.optima import optimum as solved
-from regmdp.theory.report import AtMost, Equal, Inapplicable, Numbers, Statement
+from regmdp.theory.dual_averaging import (
+    DualAveragingRun,
+    as_exact_dual_averaging,
+    bregman_divergence,
+    require_exact,
+)
+from regmdp.theory.optima import Optimum, compute_optimum
+from regmdp.theory.report import ComparedValues, Identity, NotApplicableError, Statement, UpperBound
 from regmdp.theory.runs import Trace, trace
 
 __all__ = [
@@ -32,7 +36,7 @@ __all__ = [
     "gap_by_divergence",
     "monotone_improvement",
     "performance_difference",
-    "three_point",
+    "three_point_identity",
 ]
 
 #: Relative tolerance of an identity, on the scale of its terms.
@@ -119,7 +123,7 @@ def gap_by_divergence(
             "this identity needs a positive temperature in every state, not "
             f"{regularizer.temperature!r}"
         )
-    optimum = solved(mdp, regularizer) if optimum is None else optimum
+    optimum = compute_optimum(mdp, regularizer) if optimum is None else optimum
     policy = check_policy(mdp, policy, regularizer)
     return float(visits(mdp, policy) @ _shortfall(optimum, policy))
 
@@ -129,10 +133,10 @@ def _shortfall(optimum: Optimum, policy: Float[Array, "S A"]) -> Float[np.ndarra
     regularizer, allowed = optimum.regularizer, optimum.allowed
     tau = np.broadcast_to(np.asarray(regularizer.temperature, dtype=np.float64), allowed.shape[:1])
     dual = np.where(allowed, below_best(optimum.q, allowed) / tau[:, None], -np.inf)
-    return tau * divergence(regularizer, policy, dual, allowed)
+    return tau * bregman_divergence(regularizer, policy, dual, allowed)
 
 
-def three_point(
+def three_point_identity(
     regularizer: Regularizer,
     q: Float[Array, "S A"],
     *,
@@ -178,9 +182,9 @@ def three_point(
         - cost(policy)
         + cost(comparator)
     )
-    right = (inverse_step + tau) * divergence(regularizer, comparator, after, allowed)
+    right = (inverse_step + tau) * bregman_divergence(regularizer, comparator, after, allowed)
     if inverse_step > 0.0:
-        moved = divergence(regularizer, policy, before, allowed) - divergence(
+        moved = bregman_divergence(regularizer, policy, before, allowed) - bregman_divergence(
             regularizer, comparator, before, allowed
         )
         right = right + inverse_step * moved
@@ -226,16 +230,18 @@ def monotone_improvement(
         improvement").
     """
     run = trace(mdp, regularizer, NPG(step_size), iterations=1, start=policy)
-    return float(_gain(exact_averaging(run), 0) @ run.visits[1])
+    return float(_gain(as_exact_dual_averaging(run), 0) @ run.visits[1])
 
 
-def _gain(view: Averaging, iterate: int) -> Float[np.ndarray, " S"]:
+def _gain(view: DualAveragingRun, iterate: int) -> Float[np.ndarray, " S"]:
     """Return (S,) (1/η) D(π⁺, π) + (1/η + τ) D(π, π⁺) of one step."""
     run, inverse = view.run, view.inverse_steps[iterate]
-    back = divergence(view.mirror, run.policies[iterate], view.duals[iterate + 1], run.allowed)
+    back = bregman_divergence(
+        view.mirror, run.policies[iterate], view.duals[iterate + 1], run.allowed
+    )
     gain = (inverse + view.temperature) * back
     if inverse > 0.0:
-        gain = gain + inverse * divergence(
+        gain = gain + inverse * bregman_divergence(
             view.mirror, run.policies[iterate + 1], view.duals[iterate], run.allowed
         )
     return gain
@@ -244,10 +250,10 @@ def _gain(view: Averaging, iterate: int) -> Float[np.ndarray, " S"]:
 # ---- held against runs ----
 
 
-def _evaluation(run: Trace) -> Numbers:
+def _evaluation(run: Trace) -> ComparedValues:
     require_exact(run)
     allowed, rounding = run.accuracy
-    return Numbers(np.arange(run.iterations + 1), run.certified_error, allowed, rounding)
+    return ComparedValues(np.arange(run.iterations + 1), run.certified_error, allowed, rounding)
 
 
 def _scale(run: Trace, iterate: int) -> float:
@@ -258,27 +264,24 @@ def _scale(run: Trace, iterate: int) -> float:
     )
 
 
-def _performance_difference(run: Trace) -> Numbers:
+def _performance_difference(run: Trace) -> ComparedValues:
     require_exact(run)
     steps = np.arange(run.iterations)
     start = run.values_from_start
     gained = np.array(
-        [
-            run.visits[k + 1] @ run.advantage_of(run.policies[k + 1], k)
-            for k in range(run.iterations)
-        ]
+        [run.visits[k + 1] @ run.step_gain(run.policies[k + 1], k) for k in range(run.iterations)]
     )
     scale = np.array([_scale(run, k) for k in range(run.iterations)])
     rounding = (
         run.value_error[1:] + (1.0 + 2.0 * np.sum(run.visits[1:], axis=1)) * run.value_error[:-1]
     )
-    return Numbers(steps + 1, np.diff(start), gained, RELATIVE * scale + rounding)
+    return ComparedValues(steps + 1, np.diff(start), gained, RELATIVE * scale + rounding)
 
 
-def _gap(run: Trace) -> Numbers:
+def _gap(run: Trace) -> ComparedValues:
     require_exact(run)
     if not np.all(np.asarray(run.regularizer.temperature) > 0.0):
-        raise Inapplicable("there is no regularizer, or its temperature is 0 somewhere")
+        raise NotApplicableError("there is no regularizer, or its temperature is 0 somewhere")
     every = np.arange(run.iterations + 1)
     gap = run.mdp.initial @ run.optimum.value - run.values_from_start
     predicted = np.array(
@@ -291,7 +294,7 @@ def _gap(run: Trace) -> Numbers:
     rounding = (
         run.optimum.error + run.value_error + count * (run.optimum.q_error + _shortfall_error(run))
     )
-    return Numbers(
+    return ComparedValues(
         every, gap, predicted, RELATIVE * np.maximum(np.abs(gap), np.abs(predicted)) + rounding
     )
 
@@ -305,8 +308,8 @@ def _shortfall_error(run: Trace) -> float:
     )
 
 
-def _three_point(run: Trace) -> Numbers:
-    view = exact_averaging(run)
+def _three_point(run: Trace) -> ComparedValues:
+    view = as_exact_dual_averaging(run)
     steps = np.arange(run.iterations)
     measured, predicted, slack = np.empty(steps.size), np.empty(steps.size), np.empty(steps.size)
     comparator = run.optimum.policy
@@ -314,7 +317,7 @@ def _three_point(run: Trace) -> Numbers:
         q = below_best(run.q[k], run.allowed)
         inverse = float(view.inverse_steps[k])
         before, after = view.duals[k], view.duals[k + 1]
-        left, right = three_point(
+        left, right = three_point_identity(
             view.mirror,
             q,
             inverse_step=inverse,
@@ -347,17 +350,17 @@ def _three_point(run: Trace) -> Numbers:
         + (view.inverse_steps + run.regularizer.max_temperature)
         * view.mirror.rounding(run.mdp.n_actions)
     )
-    return Numbers(steps + 1, measured, predicted, slack + rounding)
+    return ComparedValues(steps + 1, measured, predicted, slack + rounding)
 
 
-def _monotone_improvement(run: Trace) -> Numbers:
-    view = exact_averaging(run)
+def _monotone_improvement(run: Trace) -> ComparedValues:
+    view = as_exact_dual_averaging(run)
     steps = np.arange(run.iterations)
     gained = np.diff(run.values_from_start)
     predicted = np.array([run.visits[k + 1] @ _gain(view, k) for k in range(run.iterations)])
     count = np.sum(run.visits[1:], axis=1)
     rounding = run.value_error[1:] + run.value_error[:-1] + 4 * count * _step_error(view)
-    return Numbers(
+    return ComparedValues(
         steps + 1,
         gained,
         predicted,
@@ -365,7 +368,7 @@ def _monotone_improvement(run: Trace) -> Numbers:
     )
 
 
-def _step_error(view: Averaging) -> Float[np.ndarray, " n"]:
+def _step_error(view: DualAveragingRun) -> Float[np.ndarray, " n"]:
     """(n,) bound on the rounding of both sides of an identity of one step, in one state."""
     n_actions = view.run.mdp.n_actions
     total = view.inverse_steps + view.run.regularizer.max_temperature
@@ -376,23 +379,23 @@ STATEMENTS = (
     Statement(
         "evaluation",
         "V = (I - γP)⁻¹(r - τh): the values are those of the policies",
-        AtMost,
+        UpperBound,
         _evaluation,
     ),
     Statement(
         "performance difference",
         "Kakade & Langford 2002, Lemma 6.1, with a regularizer",
-        Equal,
+        Identity,
         _performance_difference,
     ),
     Statement(
         "gap by divergence",
         "Mei et al. 2020, Lemma 26: τ/(1-γ) E KL(π‖π*), for Shannon and KL",
-        Equal,
+        Identity,
         _gap,
     ),
     Statement(
-        "three points", "Chen & Teboulle 1993; Lan 2023; Zhan et al. 2023", Equal, _three_point
+        "three points", "Chen & Teboulle 1993; Lan 2023; Zhan et al. 2023", Identity, _three_point
     ),
-    Statement("monotone improvement", "Cen et al. 2022, Lemma 1", Equal, _monotone_improvement),
+    Statement("monotone improvement", "Cen et al. 2022, Lemma 1", Identity, _monotone_improvement),
 )

@@ -19,7 +19,7 @@ from regmdp.policies import permitted
 from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
 
-__all__ = ["Optimum", "action_values", "optimum", "stationary_distribution", "sup"]
+__all__ = ["Optimum", "action_values", "compute_optimum", "stationary_distribution", "sup_norm"]
 
 #: A tolerance that no gap is below: the solver stops at the limit of rounding.
 LEAST = float(np.finfo(np.float64).tiny)
@@ -60,7 +60,7 @@ class Optimum:
         return stationary_distribution(self.mdp, self.policy)
 
     @cached_property
-    def unsteadiness(self) -> float:
+    def stationarity_error(self) -> float:
         """How far ν* is from what one step of π* makes of it, in the ℓ1 norm: rounding."""
         if self.stationary is None:
             return 0.0
@@ -76,7 +76,7 @@ class Optimum:
         return self.mdp.discount * self.error + backup_error(self.mdp, self.regularizer, self.value)
 
 
-def optimum(mdp: MDP, regularizer: Regularizer | None = None) -> Optimum:
+def compute_optimum(mdp: MDP, regularizer: Regularizer | None = None) -> Optimum:
     """Solve a discounted model to the limit of rounding.
 
     Args:
@@ -91,7 +91,7 @@ def optimum(mdp: MDP, regularizer: Regularizer | None = None) -> Optimum:
 
     Examples:
         >>> import regmdp as rm
-        >>> found = rm.theory.optimum(rm.models.chain(3))
+        >>> found = rm.theory.compute_optimum(rm.models.chain(3))
         >>> found.value.round(6), found.error < 1e-11
         (array([ 8.1,  9. , 10. ]), True)
     """
@@ -116,7 +116,7 @@ def action_values(
     return np.where(permitted(mdp, regularizer), bellman.q_values(mdp, value), 0.0)
 
 
-def sup(
+def sup_norm(
     difference: Float[Array, "*batch S A"], allowed: Bool[Array, "S A"]
 ) -> Float[np.ndarray, "*batch"]:
     """(…, S, A) -> (…) the largest absolute value over the permitted pairs."""

@@ -14,21 +14,21 @@ from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SolverError
 from regmdp.mdp import MDP
 from regmdp.regularizers import KL, Regularizer, Shannon
-from regmdp.theory.beginning import begin, temperature_of
+from regmdp.theory.initial_policy import evaluate_start, require_positive_temperature
 from regmdp.theory.optima import Optimum
 
 __all__ = [
-    "EntropyRates",
-    "GeneralizedRates",
-    "entropy_natural_gradient",
-    "generalized_mirror_descent",
-    "inexact_entropy_natural_gradient",
+    "EntropyNPGBounds",
+    "GPMDBounds",
+    "entropy_npg_bounds",
+    "gpmd_bounds",
+    "inexact_entropy_npg_bounds",
     "inexact_floor",
     "sharp_inexact_floor",
 ]
 
 
-class EntropyRates(NamedTuple):
+class EntropyNPGBounds(NamedTuple):
     """(n + 1,) bounds in the sup norm on the errors of Q_t, V_t and log π_t."""
 
     q: Float[np.ndarray, " n"]
@@ -36,7 +36,7 @@ class EntropyRates(NamedTuple):
     log_policy: Float[np.ndarray, " n"]
 
 
-class GeneralizedRates(NamedTuple):
+class GPMDBounds(NamedTuple):
     """(n + 1,) bounds on the errors of Q_t and V_t in the sup norm, and of π_t in the ℓ1 norm of the worst state."""
 
     q: Float[np.ndarray, " n"]
@@ -44,7 +44,7 @@ class GeneralizedRates(NamedTuple):
     policy: Float[np.ndarray, " n"]
 
 
-def entropy_natural_gradient(
+def entropy_npg_bounds(
     mdp: MDP,
     regularizer: Regularizer,
     *,
@@ -52,7 +52,7 @@ def entropy_natural_gradient(
     iterations: int,
     start: Any = None,
     optimum: Optimum | None = None,
-) -> EntropyRates:
+) -> EntropyNPGBounds:
     r"""Bound the errors of entropy-regularized natural policy gradient with exact evaluation.
 
     .. math::
@@ -75,7 +75,7 @@ def entropy_natural_gradient(
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, shannon = rm.models.garnet(5, 3, 2, discount=0.8), rm.Shannon(0.1)
-        >>> bounds = rm.theory.entropy_natural_gradient(mdp, shannon, step_size=1.0, iterations=3)
+        >>> bounds = rm.theory.entropy_npg_bounds(mdp, shannon, step_size=1.0, iterations=3)
         >>> run = rm.theory.trace(mdp, shannon, rm.algorithms.NPG(step_size=1.0), iterations=3)
         >>> bool(np.all(np.max(np.abs(run.optimum.value - run.values), axis=1) <= bounds.value))
         True
@@ -87,17 +87,17 @@ def entropy_natural_gradient(
         same proof covers KL, where log π/p0 stands in place of log π.
     """
     _require_entropy(regularizer)
-    tau = temperature_of(regularizer)
-    first = begin(mdp, regularizer, start, optimum)
+    tau = require_positive_temperature(regularizer)
+    first = evaluate_start(mdp, regularizer, start, optimum)
     weight = _weight(mdp, tau, step_size)
     constant = first.q_distance + (2.0 * weight * first.dual_distance() if weight > 0.0 else 0.0)
     errors = constant * _powers(1.0 - step_size * tau, iterations)
-    return EntropyRates(
+    return EntropyNPGBounds(
         _later(mdp.discount * errors), _later(3.0 * errors), _later(2.0 / tau * errors)
     )
 
 
-def inexact_entropy_natural_gradient(
+def inexact_entropy_npg_bounds(
     mdp: MDP,
     regularizer: Regularizer,
     *,
@@ -131,7 +131,7 @@ def inexact_entropy_natural_gradient(
     Examples:
         >>> import regmdp as rm
         >>> mdp, shannon = rm.models.garnet(5, 3, 2, discount=0.8), rm.Shannon(0.1)
-        >>> published, sharp = rm.theory.inexact_entropy_natural_gradient(
+        >>> published, sharp = rm.theory.inexact_entropy_npg_bounds(
         ...     mdp, shannon, step_size=0.1, iterations=5, error=0.01
         ... )
         >>> bool((sharp[1:] < published[1:]).all())
@@ -142,16 +142,16 @@ def inexact_entropy_natural_gradient(
         linear system of :func:`linear_system`, to which the noise adds (1-α)δ and, because a noisy
         step loses no more than (1-α)δ²/(2τ), a floor.
     """
-    exact = entropy_natural_gradient(
+    exact = entropy_npg_bounds(
         mdp, regularizer, step_size=step_size, iterations=iterations, start=start, optimum=optimum
     ).q
-    tau = temperature_of(regularizer)
+    tau = require_positive_temperature(regularizer)
     weight = _weight(mdp, tau, step_size)
     published = mdp.discount * inexact_floor(mdp.discount, weight, evaluation_error=error)
     return exact + published, exact + sharp_inexact_floor(mdp.discount, tau, error)
 
 
-def generalized_mirror_descent(
+def gpmd_bounds(
     mdp: MDP,
     regularizer: Regularizer,
     *,
@@ -161,7 +161,7 @@ def generalized_mirror_descent(
     subproblem_gap: float = 0.0,
     start: Any = None,
     optimum: Optimum | None = None,
-) -> GeneralizedRates:
+) -> GPMDBounds:
     r"""Bound the errors of generalized policy mirror descent, for any convex h, exact or not.
 
     .. math::
@@ -192,7 +192,7 @@ def generalized_mirror_descent(
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, sparse = rm.models.garnet(5, 3, 2, discount=0.8), rm.SquaredL2(0.5)
-        >>> bounds = rm.theory.generalized_mirror_descent(mdp, sparse, step_size=2.0, iterations=3)
+        >>> bounds = rm.theory.gpmd_bounds(mdp, sparse, step_size=2.0, iterations=3)
         >>> (bounds.q[2:] / bounds.q[1:-1]).round(6)
         array([0.9, 0.9])
 
@@ -201,8 +201,8 @@ def generalized_mirror_descent(
         (exact) and Theorem 3 (inexact). The constants for each state, up to which ξ_0 is free, are
         those for which h*(ξ_0) = h*(Q*/τ).
     """
-    tau = temperature_of(regularizer)
-    first = begin(mdp, regularizer, start, optimum)
+    tau = require_positive_temperature(regularizer)
+    first = evaluate_start(mdp, regularizer, start, optimum)
     weight = 1.0 / (1.0 + step_size * tau)
     constant = first.q_distance + (2.0 * weight * first.dual_distance() if weight > 0.0 else 0.0)
     floor = inexact_floor(
@@ -216,7 +216,7 @@ def generalized_mirror_descent(
         if modulus > 0.0
         else np.full_like(errors, np.inf)
     )
-    return GeneralizedRates(
+    return GPMDBounds(
         _later(mdp.discount * errors),
         _later((mdp.discount + 2.0) * errors + missed),
         _later(policy),
@@ -320,5 +320,5 @@ def _require_entropy(regularizer: Regularizer) -> None:
     if not isinstance(regularizer, Shannon | KL):
         raise SolverError(
             f"this theorem is about Shannon and KL, not {type(regularizer).__name__}; see "
-            "generalized_mirror_descent"
+            "gpmd_bounds"
         )

@@ -12,18 +12,18 @@ import numpy as np
 from regmdp._internal.arrays import Float, Int
 
 __all__ = [
-    "AtMost",
+    "ComparedValues",
     "Comparison",
-    "Equal",
-    "Inapplicable",
+    "Identity",
     "NotApplicable",
-    "Numbers",
+    "NotApplicableError",
     "Report",
     "Statement",
+    "UpperBound",
 ]
 
 
-class Inapplicable(Exception):  # noqa: N818 - not an error: the reason why a statement says nothing of a run
+class NotApplicableError(Exception):
     """Raised by a statement that says nothing of a run; the message is the reason."""
 
 
@@ -100,7 +100,7 @@ class Comparison(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class AtMost(Comparison):
+class UpperBound(Comparison):
     """An upper bound: measured ≤ predicted."""
 
     signs: ClassVar[tuple[str, str]] = ("≤", ">")
@@ -114,7 +114,7 @@ class AtMost(Comparison):
 
 
 @dataclass(frozen=True, eq=False)
-class Equal(Comparison):
+class Identity(Comparison):
     """An identity: measured = predicted."""
 
     signs: ClassVar[tuple[str, str]] = ("=", "≠")
@@ -125,7 +125,7 @@ class Equal(Comparison):
             return np.abs(self.measured - self.predicted) - self.slack
 
 
-class Numbers(NamedTuple):
+class ComparedValues(NamedTuple):
     """What a statement says of a run: see :class:`Comparison`."""
 
     iteration: Int[np.ndarray, " n"]
@@ -141,15 +141,15 @@ class Statement:
     Attributes:
         name: What is stated.
         source: Where it is from.
-        kind: :class:`AtMost` or :class:`Equal`.
-        numbers: From a :class:`Trace` to what is stated of it; raises :class:`Inapplicable` with
+        kind: :class:`UpperBound` or :class:`Identity`.
+        measure: From a :class:`Trace` to what is stated of it; raises :class:`NotApplicableError` with
             the reason where that is nothing.
     """
 
     name: str
     source: str
     kind: type[Comparison]
-    numbers: Callable[[Any], Numbers]
+    measure: Callable[[Any], ComparedValues]
 
     def compare(self, run: Any) -> Comparison:
         """Hold it against a run.
@@ -157,7 +157,7 @@ class Statement:
         Raises:
             Inapplicable: if it says nothing of the run.
         """
-        return self.kind(self.name, self.source, *self.numbers(run))
+        return self.kind(self.name, self.source, *self.measure(run))
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class Report:
 
     run: str
     comparisons: tuple[Comparison, ...]
-    left_out: tuple[NotApplicable, ...]
+    not_applicable: tuple[NotApplicable, ...]
 
     @property
     def violations(self) -> tuple[Comparison, ...]:
@@ -212,7 +212,7 @@ class Report:
         for comparison in self.comparisons:
             if comparison.name == name:
                 return comparison
-        for left in self.left_out:
+        for left in self.not_applicable:
             if left.name == name:
                 raise KeyError(f"{name!r} says nothing of this run: {left.reason}")
         raise KeyError(
@@ -226,16 +226,18 @@ class Report:
             lines += [f"  {comparison}", f"            {comparison.source}"]
         if not self.comparisons:
             lines.append("  nothing that is proved here applies to this run")
-        if self.left_out:
+        if self.not_applicable:
             lines.append("  says nothing of this run")
-            reasons = dict.fromkeys(left.reason for left in self.left_out)
+            reasons = dict.fromkeys(left.reason for left in self.not_applicable)
             for reason in reasons:
-                names = ", ".join(left.name for left in self.left_out if left.reason == reason)
+                names = ", ".join(
+                    left.name for left in self.not_applicable if left.reason == reason
+                )
                 lines.append(f"            {names}: {reason}")
         return "\n".join(lines)
 
     def __repr__(self) -> str:
         return (
             f"Report({len(self.comparisons)} statements, {len(self.violations)} violated, "
-            f"{len(self.left_out)} do not apply)"
+            f"{len(self.not_applicable)} do not apply)"
         )

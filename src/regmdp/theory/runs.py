@@ -23,12 +23,12 @@ from regmdp.mdp import MDP
 from regmdp.policies import permitted
 from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
-from regmdp.theory.optima import Optimum, action_values, optimum
-from regmdp.theory.report import Inapplicable
+from regmdp.theory.optima import Optimum, action_values, compute_optimum
+from regmdp.theory.report import NotApplicableError
 
-__all__ = ["Trace", "once", "trace"]
+__all__ = ["Trace", "cached_on_run", "trace"]
 
-Kept = TypeVar("Kept")
+Cached = TypeVar("Cached")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +60,11 @@ class Trace:
     algorithm: Algorithm
     states: Sequence[State]
 
+    @cached_property
+    def _cache(self) -> dict[str, Any]:
+        """Results of the functions decorated with :func:`cached_on_run`, by their full names."""
+        return {}
+
     @property
     def iterations(self) -> int:
         """Number of iterations n."""
@@ -68,7 +73,7 @@ class Trace:
     @cached_property
     def optimum(self) -> Optimum:
         """The optimum of the problem, to the limit of rounding, with a bound on its error."""
-        return optimum(self.mdp, self.regularizer)
+        return compute_optimum(self.mdp, self.regularizer)
 
     @cached_property
     def allowed(self) -> Bool[np.ndarray, "S A"]:
@@ -79,7 +84,7 @@ class Trace:
     def improvement(self) -> Improvement:
         """The improvement of the algorithm, that under a lookahead included."""
         if not isinstance(self.algorithm, PolicyOptimization):
-            raise Inapplicable(
+            raise NotApplicableError(
                 f"{self.algorithm.name} is not made of an evaluation and an improvement"
             )
         improvement = self.algorithm.improvement
@@ -107,7 +112,7 @@ class Trace:
         """
         policies = [state.policy for state in self.states]
         if any(policy is None for policy in policies):
-            raise Inapplicable("its values are not those of its policies")
+            raise NotApplicableError("its values are not those of its policies")
         return np.stack([np.asarray(policy) for policy in policies])
 
     @cached_property
@@ -155,11 +160,11 @@ class Trace:
         return np.array(errors)
 
     @cached_property
-    def steps(self) -> Float[np.ndarray, " n"]:
+    def step_sizes(self) -> Float[np.ndarray, " n"]:
         """(n,) the step sizes η_k, in the unit of the method, as its rule has them: not as the run reports them."""
         improvement = self.improvement
         if not isinstance(improvement, Stepping):
-            raise Inapplicable(f"{self.algorithm.name} has no step size")
+            raise NotApplicableError(f"{self.algorithm.name} has no step size")
         steps = []
         for k in range(self.iterations):
             policy, value = self.policies[k], self.states[k].value
@@ -188,7 +193,7 @@ class Trace:
         """(S, A) policy -> (S,) τ h(π)."""
         return np.asarray(self.regularizer.cost(policy, self.mdp.available))
 
-    def advantage_of(self, policy: Float[Array, "S A"], iterate: int) -> Float[np.ndarray, " S"]:
+    def step_gain(self, policy: Float[Array, "S A"], iterate: int) -> Float[np.ndarray, " S"]:
         """(S, A) policy -> (S,) ⟨Q_k, π - π_k⟩ - τh(π) + τh(π_k), what one step of it gains on π_k."""
         own = self.policies[iterate]
         difference = np.sum(
@@ -203,17 +208,17 @@ class Trace:
         )
 
 
-def once(compute: Callable[[Trace], Kept]) -> Callable[[Trace], Kept]:
-    """Decorate a function of a run: what it returns is computed once, and kept with the run."""
+def cached_on_run(compute: Callable[[Trace], Cached]) -> Callable[[Trace], Cached]:
+    """Decorate a function of a run so that its result is computed once and kept with the run."""
     key = f"{compute.__module__}.{compute.__qualname__}"
 
     @wraps(compute)
-    def kept(run: Trace) -> Kept:
-        if key not in run.__dict__:
-            run.__dict__[key] = compute(run)
-        return run.__dict__[key]
+    def cached(run: Trace) -> Cached:
+        if key not in run._cache:
+            run._cache[key] = compute(run)
+        return run._cache[key]
 
-    return kept
+    return cached
 
 
 def trace(

@@ -17,19 +17,19 @@ from regmdp.evaluation import occupancy
 from regmdp.improvement import SoftmaxGradient, advantage
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer, Shannon, Unregularized
-from regmdp.theory.beginning import begin, temperature_of
 from regmdp.theory.dual_averaging import require_exact, uniform_temperature
-from regmdp.theory.errors import q_rounding
+from regmdp.theory.initial_policy import evaluate_start, require_positive_temperature
+from regmdp.theory.linear_rates import bound_q_rounding
 from regmdp.theory.optima import Optimum
-from regmdp.theory.report import AtMost, Inapplicable, Numbers, Statement
+from regmdp.theory.report import ComparedValues, NotApplicableError, Statement, UpperBound
 from regmdp.theory.runs import Trace
-from regmdp.theory.steps import mismatch
+from regmdp.theory.steps import distribution_mismatch
 from regmdp.theory.unregularized import reward_range
 
-__all__ = ["STATEMENTS", "smoothness", "softmax_gradient"]
+__all__ = ["STATEMENTS", "smoothness_constant", "softmax_pg_bound"]
 
 
-def smoothness(mdp: MDP, regularizer: Regularizer | None = None) -> float:
+def smoothness_constant(mdp: MDP, regularizer: Regularizer | None = None) -> float:
     r"""Return the smoothness constant of V(ρ) in the logits, \(\beta = \frac{8R + \tau(4 + 8 \log A)}{(1-\gamma)^3}\).
 
     Args:
@@ -38,7 +38,7 @@ def smoothness(mdp: MDP, regularizer: Regularizer | None = None) -> float:
 
     Examples:
         >>> import regmdp as rm
-        >>> rm.theory.smoothness(rm.models.bandit((1.0, 0.0), discount=0.5))
+        >>> rm.theory.smoothness_constant(rm.models.bandit((1.0, 0.0), discount=0.5))
         64.0
 
     References:
@@ -57,7 +57,7 @@ def smoothness(mdp: MDP, regularizer: Regularizer | None = None) -> float:
     ) ** 3
 
 
-def softmax_gradient(
+def softmax_pg_bound(
     mdp: MDP,
     regularizer: Regularizer,
     smallest: Float[Array, " n"],
@@ -91,7 +91,7 @@ def softmax_gradient(
 
     Examples:
         >>> import numpy as np, regmdp as rm
-        >>> bound = rm.theory.softmax_gradient(
+        >>> bound = rm.theory.softmax_pg_bound(
         ...     rm.models.bandit(), rm.Shannon(1.0), np.array([0.3, 0.3])
         ... )
         >>> bool(np.all(np.diff(bound) < 0))
@@ -104,14 +104,14 @@ def softmax_gradient(
         raise SolverError(
             f"this theorem is about Shannon entropy, not {type(regularizer).__name__}"
         )
-    tau = temperature_of(regularizer)
-    largest = 1.0 / smoothness(mdp, regularizer)
+    tau = require_positive_temperature(regularizer)
+    largest = 1.0 / smoothness_constant(mdp, regularizer)
     step = largest if step_size is None else step_size
     if not 0.0 < step <= largest * (1.0 + 1e-12):
         raise SolverError(f"the step size must be in (0, 1/β] = (0, {largest:.6g}], not {step:.6g}")
-    first = begin(mdp, regularizer, start, optimum)
+    first = evaluate_start(mdp, regularizer, start, optimum)
     gap = max(float(mdp.initial @ (first.optimum.value - first.value)), 0.0)
-    far = mismatch(occupancy(mdp, first.optimum.policy), mdp.initial)
+    far = distribution_mismatch(occupancy(mdp, first.optimum.policy), mdp.initial)
     rate = (
         step * tau * (1.0 - mdp.discount) / mdp.n_states * float(np.min(mdp.initial)) / far
         if far < np.inf
@@ -127,11 +127,13 @@ def softmax_gradient(
 def _smooth_steps(run: Trace) -> None:
     require_exact(run)
     if not isinstance(run.improvement, SoftmaxGradient) or run.lookahead != 1:
-        raise Inapplicable("it is not softmax policy gradient")
+        raise NotApplicableError("it is not softmax policy gradient")
     if not isinstance(run.regularizer, Shannon | Unregularized):
-        raise Inapplicable("the smoothness is known without a regularizer and with Shannon only")
-    if np.any(run.steps * smoothness(run.mdp, run.regularizer) > 1.0 + 1e-12):
-        raise Inapplicable("its steps are longer than the inverse of the smoothness")
+        raise NotApplicableError(
+            "the smoothness is known without a regularizer and with Shannon only"
+        )
+    if np.any(run.step_sizes * smoothness_constant(run.mdp, run.regularizer) > 1.0 + 1e-12):
+        raise NotApplicableError("its steps are longer than the inverse of the smoothness")
 
 
 def _noise(run: Trace) -> Float[np.ndarray, " n"]:
@@ -146,29 +148,31 @@ def _noise(run: Trace) -> Float[np.ndarray, " n"]:
     ]
     of_logits = 16 * UNIT_ROUNDOFF * (np.array(logits) + run.mdp.n_actions + 8)
     return (
-        horizon * (2.0 * q_rounding(run)[:-1] + of_logits * spread[:-1])
+        horizon * (2.0 * bound_q_rounding(run)[:-1] + of_logits * spread[:-1])
         + run.value_error[1:]
         + run.value_error[:-1]
     )
 
 
-def _ascent(run: Trace) -> Numbers:
+def _ascent(run: Trace) -> ComparedValues:
     _smooth_steps(run)
     values, squares = run.values_from_start, np.empty(run.iterations)
     for k in range(run.iterations):
         soft = advantage(run.regularizer, run.policies[k], run.q[k], run.mdp.available)
         squares[k] = np.sum((run.visits[k][:, None] * run.policies[k] * soft) ** 2)
     steps = np.arange(1, run.iterations + 1)
-    return Numbers(steps, values[:-1] + 0.5 * run.steps * squares, values[1:], _noise(run))
+    return ComparedValues(
+        steps, values[:-1] + 0.5 * run.step_sizes * squares, values[1:], _noise(run)
+    )
 
 
-def _gap(run: Trace) -> Numbers:
+def _gap(run: Trace) -> ComparedValues:
     _smooth_steps(run)
     if not isinstance(run.regularizer, Shannon) or not uniform_temperature(run.regularizer) > 0.0:
-        raise Inapplicable("there is no entropy to help")
+        raise NotApplicableError("there is no entropy to help")
     smallest = np.min(np.where(run.allowed, run.policies[:-1], 1.0), axis=(1, 2))
-    step = float(np.min(run.steps, initial=np.inf))
-    bound = softmax_gradient(
+    step = float(np.min(run.step_sizes, initial=np.inf))
+    bound = softmax_pg_bound(
         run.mdp,
         run.regularizer,
         smallest,
@@ -178,15 +182,15 @@ def _gap(run: Trace) -> Numbers:
     )
     gap = run.mdp.initial @ run.optimum.value - run.values_from_start
     slack = run.optimum.error + run.value_error + np.concatenate([[0.0], np.cumsum(_noise(run))])
-    return Numbers(np.arange(run.iterations + 1), gap, bound, slack)
+    return ComparedValues(np.arange(run.iterations + 1), gap, bound, slack)
 
 
 STATEMENTS = (
     Statement(
         "ascent",
         "V⁺(ρ) ≥ V(ρ) + (η/2) ‖∇V‖² for η ≤ 1/β: Mei et al. 2020, Lemmas 7 and 14",
-        AtMost,
+        UpperBound,
         _ascent,
     ),
-    Statement("exponential gap", "Mei et al. 2020, Theorem 6", AtMost, _gap),
+    Statement("exponential gap", "Mei et al. 2020, Theorem 6", UpperBound, _gap),
 )

@@ -14,19 +14,24 @@ from regmdp._internal.errors import SolverError
 from regmdp.improvement.duals import interior_dual
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
-from regmdp.theory.beginning import begin, temperature_of, tempered
-from regmdp.theory.dual_averaging import descent, divergence, exact_averaging, uniform_temperature
-from regmdp.theory.errors import q_rounding
-from regmdp.theory.optima import Optimum, sup
-from regmdp.theory.report import AtMost, Inapplicable, Numbers, Statement
-from regmdp.theory.runs import Trace, once
+from regmdp.theory.dual_averaging import (
+    as_exact_dual_averaging,
+    as_mirror_descent,
+    bregman_divergence,
+    uniform_temperature,
+)
+from regmdp.theory.initial_policy import evaluate_start, require_positive_temperature, scale_dual
+from regmdp.theory.linear_rates import bound_q_rounding
+from regmdp.theory.optima import Optimum, sup_norm
+from regmdp.theory.report import ComparedValues, NotApplicableError, Statement, UpperBound
+from regmdp.theory.runs import Trace, cached_on_run
 
 __all__ = [
     "STATEMENTS",
     "LinearSystem",
+    "distribution_mismatch",
     "linear_system",
-    "mirror_descent_gap",
-    "mismatch",
+    "mirror_descent_gap_bound",
 ]
 
 
@@ -77,17 +82,22 @@ def linear_system(
         Cen et al. 2022, Operations Research 70(4), in the proof of Theorem 1, for Shannon; Zhan et
         al. 2023, SIAM Journal on Optimization 33(2), for any h.
     """
-    tau = temperature_of(regularizer)
-    first = begin(mdp, regularizer, start, optimum)
+    tau = require_positive_temperature(regularizer)
+    first = evaluate_start(mdp, regularizer, start, optimum)
     allowed = first.optimum.allowed
     weight = 1.0 / (1.0 + step_size * tau)
     moved = np.zeros_like(first.q)
     if weight > 0.0:
-        moved = tempered(first.optimum, interior_dual(mdp, regularizer, regularizer, first.policy))
-    y = float(sup(np.asarray(q[0]) - moved, allowed)) if weight > 0.0 else 0.0
+        moved = scale_dual(
+            first.optimum, interior_dual(mdp, regularizer, regularizer, first.policy)
+        )
+    y = float(sup_norm(np.asarray(q[0]) - moved, allowed)) if weight > 0.0 else 0.0
     errors, bounds = np.empty((len(q), 2)), np.full((len(q), 2), np.inf)
     for t, current in enumerate(np.asarray(q)):
-        errors[t] = sup(first.optimum.q - current, allowed), sup(first.optimum.q - moved, allowed)
+        errors[t] = (
+            sup_norm(first.optimum.q - current, allowed),
+            sup_norm(first.optimum.q - moved, allowed),
+        )
         if t + 1 < len(q):
             mixed = (1.0 - weight) * errors[t, 0] + weight * errors[t, 1]
             bounds[t + 1] = mdp.discount * (mixed + weight ** (t + 1) * y), mixed
@@ -95,7 +105,7 @@ def linear_system(
     return LinearSystem(errors, bounds)
 
 
-def mirror_descent_gap(
+def mirror_descent_gap_bound(
     mdp: MDP,
     regularizer: Regularizer,
     *,
@@ -112,7 +122,7 @@ def mirror_descent_gap(
 
     ν* is stationary under π*. The potential, of which C_2 is the first value, itself shrinks by
     max{γ, α} in each step. In the unit of natural policy gradient α = 1 - ητ/(1-γ) and 1/η + τ is
-    (1-γ)/η, with η its step size: see :func:`mirror_step`. For greedy steps, α = 0, the divergence
+    (1-γ)/η, with η its step size: see :func:`mirror_descent_step`. For greedy steps, α = 0, the divergence
     of the start plays no part and is left out of C_2.
 
     Args:
@@ -132,8 +142,8 @@ def mirror_descent_gap(
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, shannon = rm.models.garnet(5, 3, 2, discount=0.8), rm.Shannon(0.1)
-        >>> step = rm.theory.mirror_step(mdp, shannon, 1.0)
-        >>> bound = rm.theory.mirror_descent_gap(mdp, shannon, step_size=step, iterations=3)
+        >>> step = rm.theory.mirror_descent_step(mdp, shannon, 1.0)
+        >>> bound = rm.theory.mirror_descent_gap_bound(mdp, shannon, step_size=step, iterations=3)
         >>> (bound[1:] / bound[:-1]).round(6)
         array([0.8, 0.8, 0.8])
 
@@ -145,8 +155,8 @@ def mirror_descent_gap(
         a product of logarithms. That PMD needs h + H convex is meant as strong convexity relative
         to KL, of which any modulus above 0 is enough.
     """
-    tau = temperature_of(regularizer)
-    first = begin(mdp, regularizer, start, optimum)
+    tau = require_positive_temperature(regularizer)
+    first = evaluate_start(mdp, regularizer, start, optimum)
     stationary = first.optimum.stationary
     if stationary is None:
         raise SolverError("the optimal policy has no stationary distribution, because episodes end")
@@ -154,16 +164,16 @@ def mirror_descent_gap(
     constant = float(stationary @ (first.optimum.value - first.value))
     if weight > 0.0:
         dual = interior_dual(mdp, regularizer, regularizer, first.policy)
-        far = divergence(regularizer, first.optimum.policy, dual, first.optimum.allowed)
+        far = bregman_divergence(regularizer, first.optimum.policy, dual, first.optimum.allowed)
         constant += (1.0 / step_size + tau) * float(stationary @ far)
     return (
-        mismatch(mdp.initial, stationary)
+        distribution_mismatch(mdp.initial, stationary)
         * max(mdp.discount, weight) ** np.arange(iterations + 1)
         * max(constant, 0.0)
     )
 
 
-def mismatch(rho: Float[Array, " S"], nu: Float[Array, " S"]) -> float:
+def distribution_mismatch(rho: Float[Array, " S"], nu: Float[Array, " S"]) -> float:
     """(S,) and (S,) distributions -> ‖ρ/ν‖ in the sup norm, where 0/0 is 0."""
     rho, nu = np.asarray(rho), np.asarray(nu)
     if np.any((rho > 0.0) & ~(nu > 0.0)):
@@ -174,9 +184,9 @@ def mismatch(rho: Float[Array, " S"], nu: Float[Array, " S"]) -> float:
 # ---- held against runs ----
 
 
-def _linear_system(run: Trace) -> Numbers:
-    view = exact_averaging(run)
-    step = view.constant_step()
+def _linear_system(run: Trace) -> ComparedValues:
+    view = as_exact_dual_averaging(run)
+    step = view.require_constant_step()
     system = linear_system(
         run.mdp, run.regularizer, run.q, step_size=step, start=run.policies[0], optimum=run.optimum
     )
@@ -188,8 +198,10 @@ def _linear_system(run: Trace) -> Numbers:
     gain = max(float(1.0 - np.max(view.weights)), UNIT_ROUNDOFF)
     error = float(np.max(view.noise, initial=0.0))
     carried = error * (1.0 + 2.0 * run.mdp.discount / ((1.0 - run.mdp.discount) * gain))
-    slack = 2.0 * q_rounding(run)[1:] + carried
-    return Numbers(steps, system.errors[1:][row, worse], system.bounds[1:][row, worse], slack)
+    slack = 2.0 * bound_q_rounding(run)[1:] + carried
+    return ComparedValues(
+        steps, system.errors[1:][row, worse], system.bounds[1:][row, worse], slack
+    )
 
 
 class _Potential(NamedTuple):
@@ -201,12 +213,14 @@ class _Potential(NamedTuple):
     slack: Float[np.ndarray, " n"]
 
 
-@once
+@cached_on_run
 def _potential(run: Trace) -> _Potential:
-    view = descent(run)
+    view = as_mirror_descent(run)
     nu = run.optimum.stationary
     if nu is None:
-        raise Inapplicable("episodes end, so the optimal policy has no stationary distribution")
+        raise NotApplicableError(
+            "episodes end, so the optimal policy has no stationary distribution"
+        )
     difference = run.optimum.value - run.values
     horizon = 1.0 / (1.0 - run.mdp.discount)
     n_actions = run.mdp.n_actions
@@ -219,15 +233,18 @@ def _potential(run: Trace) -> _Potential:
     weighed = (inverse + run.regularizer.max_temperature) * of_far[1:] + np.where(
         inverse > 0, inverse * of_far[:-1], 0.0
     )
-    unsteady = run.optimum.unsteadiness * horizon * np.max(np.abs(difference), axis=1)[:-1]
+    unsteady = run.optimum.stationarity_error * horizon * np.max(np.abs(difference), axis=1)[:-1]
     own = run.value_error[1:] + run.value_error[:-1] + 4.0 * run.optimum.error
     return _Potential(
-        difference @ nu, view.to_optimum, nu, own + weighed + unsteady + 8.0 * horizon * view.noise
+        difference @ nu,
+        view.divergence_to_optimum,
+        nu,
+        own + weighed + unsteady + 8.0 * horizon * view.noise,
     )
 
 
-def _potential_step(run: Trace) -> Numbers:
-    view = descent(run)
+def _potential_step(run: Trace) -> ComparedValues:
+    view = as_mirror_descent(run)
     potential = _potential(run)
     after = np.array(
         [
@@ -243,32 +260,34 @@ def _potential_step(run: Trace) -> Numbers:
             for k, inverse in enumerate(view.inverse_steps)
         ]
     )
-    return Numbers(np.arange(1, run.iterations + 1), after, before, potential.slack)
+    return ComparedValues(np.arange(1, run.iterations + 1), after, before, potential.slack)
 
 
-def _contraction(run: Trace) -> Numbers:
-    view = exact_averaging(run)
-    step, tau = view.constant_step(), uniform_temperature(run.regularizer)
+def _contraction(run: Trace) -> ComparedValues:
+    view = as_exact_dual_averaging(run)
+    step, tau = view.require_constant_step(), uniform_temperature(run.regularizer)
     if not step < np.inf:
-        raise Inapplicable(
+        raise NotApplicableError(
             "its steps are greedy: see the error of Q, and the potential step by step"
         )
     potential = _potential(run)
     level = potential.gap + (1.0 / step + tau) * (potential.far @ potential.stationary)
     rate = max(run.mdp.discount, float(np.max(view.weights)))
-    return Numbers(np.arange(1, run.iterations + 1), level[1:], rate * level[:-1], potential.slack)
+    return ComparedValues(
+        np.arange(1, run.iterations + 1), level[1:], rate * level[:-1], potential.slack
+    )
 
 
-def _gap_from_start(run: Trace) -> Numbers:
-    view = exact_averaging(run)
-    step = view.constant_step()
+def _gap_from_start(run: Trace) -> ComparedValues:
+    view = as_exact_dual_averaging(run)
+    step = view.require_constant_step()
     potential = _potential(run)
-    far = mismatch(run.mdp.initial, potential.stationary)
+    far = distribution_mismatch(run.mdp.initial, potential.stationary)
     if not far < np.inf:
-        raise Inapplicable(
+        raise NotApplicableError(
             "the optimal policy does not return to some state of the initial distribution"
         )
-    bound = mirror_descent_gap(
+    bound = mirror_descent_gap_bound(
         run.mdp,
         run.regularizer,
         step_size=step,
@@ -280,26 +299,28 @@ def _gap_from_start(run: Trace) -> Numbers:
     accumulated = np.concatenate([[0.0], np.maximum.accumulate(potential.slack) / (1.0 - rate)])
     slack = far * accumulated + (1.0 + far) * (run.optimum.error + run.value_error)
     every = np.arange(run.iterations + 1)
-    return Numbers(every, run.mdp.initial @ run.optimum.value - run.values_from_start, bound, slack)
+    return ComparedValues(
+        every, run.mdp.initial @ run.optimum.value - run.values_from_start, bound, slack
+    )
 
 
 STATEMENTS = (
     Statement(
-        "linear system", "Cen et al. 2022, Theorem 1; Zhan et al. 2023", AtMost, _linear_system
+        "linear system", "Cen et al. 2022, Theorem 1; Zhan et al. 2023", UpperBound, _linear_system
     ),
     Statement(
         "potential",
         "gap(ν*) + (1/η + τ) E D(π*, π⁺) ≤ γ gap(ν*) + E D(π*, π)/η: Lan 2023",
-        AtMost,
+        UpperBound,
         _potential_step,
     ),
     Statement(
         "contraction of the potential",
         "by max{γ, α}: Lan 2023, Theorem 1; Zhan et al. 2023",
-        AtMost,
+        UpperBound,
         _contraction,
     ),
     Statement(
-        "gap from the start", "Lan 2023, Theorem 1; Cen et al. 2022", AtMost, _gap_from_start
+        "gap from the start", "Lan 2023, Theorem 1; Cen et al. 2022", UpperBound, _gap_from_start
     ),
 )

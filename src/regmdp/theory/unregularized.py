@@ -17,25 +17,25 @@ from regmdp.improvement import Adaptive, MirrorDescent
 from regmdp.improvement.duals import interior_dual
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer, Shannon
-from regmdp.theory.beginning import Beginning, begin
 from regmdp.theory.dual_averaging import (
-    Averaging,
-    descent,
-    divergence,
-    exact_averaging,
+    DualAveragingRun,
+    as_exact_dual_averaging,
+    as_mirror_descent,
+    bregman_divergence,
     require_exact,
 )
-from regmdp.theory.errors import q_rounding
+from regmdp.theory.initial_policy import InitialPolicy, evaluate_start
+from regmdp.theory.linear_rates import bound_q_rounding
 from regmdp.theory.optima import Optimum
-from regmdp.theory.report import AtMost, Inapplicable, Numbers, Statement
+from regmdp.theory.report import ComparedValues, NotApplicableError, Statement, UpperBound
 from regmdp.theory.runs import Trace
-from regmdp.theory.steps import mismatch
+from regmdp.theory.steps import distribution_mismatch
 
 __all__ = [
     "STATEMENTS",
-    "adaptive_mirror_descent",
-    "geometric_mirror_descent",
-    "natural_gradient",
+    "adaptive_pmd_bound",
+    "geometric_pmd_bound",
+    "npg_bound",
     "reward_range",
 ]
 
@@ -43,7 +43,7 @@ __all__ = [
 ENTROPY = Shannon(temperature=1.0)
 
 
-def natural_gradient(
+def npg_bound(
     mdp: MDP,
     *,
     step_size: float,
@@ -73,7 +73,7 @@ def natural_gradient(
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp = rm.models.chain(5)
-        >>> bound = rm.theory.natural_gradient(mdp, step_size=1.0, iterations=100)
+        >>> bound = rm.theory.npg_bound(mdp, step_size=1.0, iterations=100)
         >>> bool(np.isclose(bound[100], (np.log(2) + 100) / 100))
         True
 
@@ -81,7 +81,7 @@ def natural_gradient(
         Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), Theorem 16, in whose proof D stands before
         it is bounded by log A.
     """
-    first = begin(mdp, None, start, optimum)
+    first = evaluate_start(mdp, None, start, optimum)
     low, high = reward_range(mdp)
     constant = (
         _start_divergence(first, ENTROPY) / step_size + (high - low) / (1.0 - mdp.discount) ** 2
@@ -89,7 +89,7 @@ def natural_gradient(
     return np.concatenate([[np.inf], constant / np.arange(1, iterations + 1)])
 
 
-def geometric_mirror_descent(
+def geometric_pmd_bound(
     mdp: MDP,
     *,
     initial: float,
@@ -105,7 +105,7 @@ def geometric_mirror_descent(
         + \frac{D}{(1-\gamma) (\vartheta - 1) \eta_0} \right), \qquad
         \vartheta = \frac{1}{1-\gamma} \left\| \frac{d_\rho^{\pi^*}}{\rho} \right\|_\infty
 
-    D is the divergence of :func:`natural_gradient`, that of the mirror map. With rewards in [0, 1]
+    D is the divergence of :func:`npg_bound`, that of the mirror map. With rewards in [0, 1]
     and \(\eta_0 \ge \frac{1-\gamma}{\gamma} D\) the bracket is at most 2/(1-γ), as it is usually
     stated. The potential, the gap plus \(D_k/((1-\gamma)(\vartheta-1)\eta_k)\), itself shrinks by
     1 - 1/ϑ in each step.
@@ -124,7 +124,7 @@ def geometric_mirror_descent(
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp = rm.models.chain(3, discount=0.5).with_initial(np.full(3, 1 / 3))
-        >>> bound = rm.theory.geometric_mirror_descent(mdp, initial=1.0, iterations=3)
+        >>> bound = rm.theory.geometric_pmd_bound(mdp, initial=1.0, iterations=3)
         >>> (bound[1:] / bound[:-1]).round(4)
         array([0.7143, 0.7143, 0.7143])
 
@@ -132,7 +132,7 @@ def geometric_mirror_descent(
         Xiao 2022, JMLR 23(282), Theorem 10. Steps have to grow by ϑ/(ϑ-1), for which 1/γ is enough
         where no episode ends.
     """
-    first = begin(mdp, None, start, optimum)
+    first = evaluate_start(mdp, None, start, optimum)
     theta = _mismatch_ratio(first.optimum)
     gap = max(float(mdp.initial @ (first.optimum.value - first.value)), 0.0)
     if not 1.0 < theta < np.inf:
@@ -143,7 +143,7 @@ def geometric_mirror_descent(
     return constant * (1.0 - 1.0 / theta) ** np.arange(iterations + 1)
 
 
-def adaptive_mirror_descent(
+def adaptive_pmd_bound(
     mdp: MDP,
     regularizer: Regularizer | None = None,
     *,
@@ -180,7 +180,7 @@ def adaptive_mirror_descent(
         >>> mdp = rm.models.chain(5)
         >>> algorithm = rm.algorithms.PMD(rm.algorithms.Adaptive(0.1), lookahead=2)
         >>> run = rm.theory.trace(mdp, None, algorithm, iterations=10)
-        >>> bound = rm.theory.adaptive_mirror_descent(mdp, initial=0.1, iterations=10, lookahead=2)
+        >>> bound = rm.theory.adaptive_pmd_bound(mdp, initial=0.1, iterations=10, lookahead=2)
         >>> bool((run.optimum.value - run.values).max(axis=1)[10] <= bound[10])
         True
 
@@ -188,7 +188,7 @@ def adaptive_mirror_descent(
         Johnson, Pike-Burke & Rebeschini 2023, NeurIPS, for h = 1; Protopapas & Barakat 2024,
         NeurIPS, for any h.
     """
-    first = begin(mdp, regularizer, start, optimum)
+    first = evaluate_start(mdp, regularizer, start, optimum)
     gap = float(np.max(first.optimum.value - first.value, initial=0.0))
     constant = gap + initial / (1.0 - mdp.discount) ** 2
     return constant * (mdp.discount**lookahead) ** np.arange(iterations + 1.0)
@@ -207,7 +207,7 @@ def reward_range(mdp: MDP) -> tuple[float, float]:
     return (min(low, 0.0), max(high, 0.0)) if mdp.terminates else (low, high)
 
 
-def _start_divergence(first: Beginning, mirror: Regularizer) -> float:
+def _start_divergence(first: InitialPolicy, mirror: Regularizer) -> float:
     """Return the divergence of π* from the start, where π* goes."""
     optimum = first.optimum
     visited = occupancy(optimum.mdp, optimum.policy)
@@ -215,12 +215,12 @@ def _start_divergence(first: Beginning, mirror: Regularizer) -> float:
         dual = interior_dual(optimum.mdp, optimum.regularizer, mirror, first.policy)
     except SolverError:  # on the boundary, where the method cannot start
         return math.inf
-    return float(visited @ divergence(mirror, optimum.policy, dual, optimum.allowed))
+    return float(visited @ bregman_divergence(mirror, optimum.policy, dual, optimum.allowed))
 
 
 def _mismatch_ratio(optimum: Optimum) -> float:
     """Return ϑ."""
-    return mismatch(occupancy(optimum.mdp, optimum.policy), optimum.mdp.initial) / (
+    return distribution_mismatch(occupancy(optimum.mdp, optimum.policy), optimum.mdp.initial) / (
         1.0 - optimum.mdp.discount
     )
 
@@ -230,14 +230,14 @@ def _mismatch_ratio(optimum: Optimum) -> float:
 
 def _plain(run: Trace) -> None:
     if run.regularizer.max_temperature > 0.0:
-        raise Inapplicable("there is a regularizer")
+        raise NotApplicableError("there is a regularizer")
 
 
 def _gap(run: Trace) -> Float[np.ndarray, " n"]:
     return run.mdp.initial @ run.optimum.value - run.values_from_start
 
 
-def _accumulated(run: Trace, view: Averaging) -> Float[np.ndarray, " n"]:
+def _accumulated(run: Trace, view: DualAveragingRun) -> Float[np.ndarray, " n"]:
     """(n + 1,) what rounding may add to a gap from ρ: to each step by itself, and then over the horizon."""
     horizon = 1.0 / (1.0 - run.mdp.discount)
     noise = float(np.max(view.noise, initial=0.0))
@@ -246,18 +246,18 @@ def _accumulated(run: Trace, view: Averaging) -> Float[np.ndarray, " n"]:
     )
 
 
-def _natural_gradient(run: Trace) -> Numbers:
-    view = exact_averaging(run)
+def _natural_gradient(run: Trace) -> ComparedValues:
+    view = as_exact_dual_averaging(run)
     _plain(run)
     if not isinstance(view.mirror, Shannon):
-        raise Inapplicable("its divergence is not that of Kullback and Leibler")
+        raise NotApplicableError("its divergence is not that of Kullback and Leibler")
     if run.iterations == 0:
-        raise Inapplicable("no iteration was made")
+        raise NotApplicableError("no iteration was made")
     inverse = view.inverse_steps
     if not np.all(np.abs(inverse - inverse[0]) <= 1e-12 * inverse[0]):
-        raise Inapplicable("its step sizes differ between iterations")
+        raise NotApplicableError("its step sizes differ between iterations")
     step = (1.0 - run.mdp.discount) / float(inverse[0])
-    bound = natural_gradient(
+    bound = npg_bound(
         run.mdp,
         step_size=step,
         iterations=run.iterations,
@@ -265,27 +265,27 @@ def _natural_gradient(run: Trace) -> Numbers:
         optimum=run.optimum,
     )
     gap, slack = _gap(run), _accumulated(run, view)
-    return Numbers(np.arange(1, run.iterations + 1), gap[1:], bound[1:], slack[1:])
+    return ComparedValues(np.arange(1, run.iterations + 1), gap[1:], bound[1:], slack[1:])
 
 
-def _geometric(run: Trace) -> Numbers:
-    view = descent(run)
+def _geometric(run: Trace) -> ComparedValues:
+    view = as_mirror_descent(run)
     _plain(run)
     theta = _mismatch_ratio(run.optimum)
     if not theta < np.inf:
-        raise Inapplicable(
+        raise NotApplicableError(
             "the optimal policy reaches states that the initial distribution does not draw"
         )
     if not theta > 1.0 + 1e-12 or run.iterations == 0:
-        raise Inapplicable("there is nothing to be gained by iterating")
+        raise NotApplicableError("there is nothing to be gained by iterating")
     growth = view.inverse_steps[:-1] / np.maximum(view.inverse_steps[1:], 1e-300)
     grows = growth >= theta / (theta - 1.0) * (1.0 - 1e-12)
     last = (
         int(np.argmin(np.append(grows, False))) + 1
     )  # the bound is about the iterates up to the first step that grew too little
     if last < min(2, run.iterations):
-        raise Inapplicable("its step sizes do not grow by ϑ/(ϑ-1), 1/γ where no episode ends")
-    bound = geometric_mirror_descent(
+        raise NotApplicableError("its step sizes do not grow by ϑ/(ϑ-1), 1/γ where no episode ends")
+    bound = geometric_pmd_bound(
         run.mdp,
         initial=1.0 / float(view.inverse_steps[0]),
         iterations=run.iterations,
@@ -295,30 +295,34 @@ def _geometric(run: Trace) -> Numbers:
     )
     slack = theta * _accumulated(run, view)
     every = np.arange(last + 1)
-    return Numbers(every, _gap(run)[every], bound[every], slack[every])
+    return ComparedValues(every, _gap(run)[every], bound[every], slack[every])
 
 
-def _adaptive(run: Trace) -> Numbers:
+def _adaptive(run: Trace) -> ComparedValues:
     require_exact(run)
     improvement = run.improvement
     if not isinstance(improvement, MirrorDescent) or not isinstance(
         improvement.step_size, Adaptive
     ):
-        raise Inapplicable("its step sizes are not adaptive")
-    bound = adaptive_mirror_descent(
+        raise NotApplicableError("its step sizes are not adaptive")
+    bound = adaptive_pmd_bound(
         run.mdp, run.regularizer, initial=improvement.step_size.initial, iterations=run.iterations,
         lookahead=run.lookahead, start=run.policies[0], optimum=run.optimum,
     )  # fmt: skip
     gap = np.max(run.optimum.value - run.values, axis=1)
     horizon = 1.0 / (1.0 - run.mdp.discount)
-    slack = run.optimum.error + run.value_error + 4.0 * horizon**2 * float(np.max(q_rounding(run)))
-    return Numbers(np.arange(run.iterations + 1), gap, bound, slack)
+    slack = (
+        run.optimum.error
+        + run.value_error
+        + 4.0 * horizon**2 * float(np.max(bound_q_rounding(run)))
+    )
+    return ComparedValues(np.arange(run.iterations + 1), gap, bound, slack)
 
 
 STATEMENTS = (
-    Statement("sublinear gap", "Agarwal et al. 2021, Theorem 16", AtMost, _natural_gradient),
-    Statement("growing steps", "Xiao 2022, Theorem 10", AtMost, _geometric),
+    Statement("sublinear gap", "Agarwal et al. 2021, Theorem 16", UpperBound, _natural_gradient),
+    Statement("growing steps", "Xiao 2022, Theorem 10", UpperBound, _geometric),
     Statement(
-        "adaptive steps", "Johnson et al. 2023; Protopapas & Barakat 2024", AtMost, _adaptive
+        "adaptive steps", "Johnson et al. 2023; Protopapas & Barakat 2024", UpperBound, _adaptive
     ),
 )

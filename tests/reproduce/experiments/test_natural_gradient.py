@@ -193,7 +193,7 @@ def test_the_iterations_that_are_guaranteed(result):
     mdp = runs.random_model(TINY.shape, TINY)
     for share in TINY.shares:
         step = share * (1.0 - mdp.discount) / TINY.temperature
-        bound = rm.theory.entropy_natural_gradient(
+        bound = rm.theory.entropy_npg_bounds(
             mdp, rm.Shannon(TINY.temperature), step_size=step, iterations=1000
         ).q
         (number,) = [

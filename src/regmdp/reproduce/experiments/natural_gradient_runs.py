@@ -115,7 +115,7 @@ def plain_run(problem: str, mdp: MDP, step: float, iterations: int) -> Plain:
     """Run natural policy gradient without entropy from the uniform policy."""
     run = theory.trace(mdp, None, NPG(step), iterations=iterations)
     statements = [statement for statement in theory.STATEMENTS if statement.name == "sublinear gap"]
-    bound = theory.natural_gradient(mdp, step_size=step, iterations=iterations, optimum=run.optimum)
+    bound = theory.npg_bound(mdp, step_size=step, iterations=iterations, optimum=run.optimum)
     gap = mdp.initial @ run.optimum.value - run.values_from_start
     return Plain(problem, step, gap[1:], bound[1:], theory.check(run, statements))
 
@@ -133,13 +133,13 @@ def soft_run(mdp: MDP, share: float, settings: Settings) -> Soft:
         "log_policy": np.max(np.abs(log_best - np.log(run.policies)), axis=(1, 2)),
         "gap": mdp.initial @ best.value - run.values_from_start,
     }
-    rates = theory.entropy_natural_gradient(
+    rates = theory.entropy_npg_bounds(
         mdp, regularizer, step_size=step, iterations=n, optimum=best
     )
-    descent = theory.mirror_step(mdp, regularizer, step)
+    descent = theory.mirror_descent_step(mdp, regularizer, step)
     bounds = {
         **rates._asdict(),
-        "gap": theory.mirror_descent_gap(
+        "gap": theory.mirror_descent_gap_bound(
             mdp, regularizer, step_size=descent, iterations=n, optimum=best
         ),
     }

@@ -358,7 +358,7 @@ EXPERIMENT = Experiment(
     sources=(
         "Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Theorem 2",
         (
-            "regmdp.theory.inexact_entropy_natural_gradient, for both bounds and the argument for "
+            "regmdp.theory.inexact_entropy_npg_bounds, for both bounds and the argument for "
             "the second"
         ),
     ),

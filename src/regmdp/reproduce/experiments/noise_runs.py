@@ -135,7 +135,7 @@ def track(task: Task) -> Track:
     settings, mdp = task.settings, problem(task)
     regularizer, n = Shannon(settings.temperature), iterations(task.share, settings)
     step = task.share * (1.0 - mdp.discount) / settings.temperature
-    best = theory.optimum(mdp, regularizer)
+    best = theory.compute_optimum(mdp, regularizer)
     log_best = log_softmax(best.q / settings.temperature, axis=-1)
     errors: dict[str, list[Float[np.ndarray, " runs"]]] = {"q": [], "log_policy": []}
 
@@ -166,7 +166,7 @@ def track(task: Task) -> Track:
         rng=[np.random.default_rng([*place, run]) for run in range(runs)],
         callback=measure,
     )
-    earlier, improved = theory.inexact_entropy_natural_gradient(
+    earlier, improved = theory.inexact_entropy_npg_bounds(
         mdp, regularizer, step_size=step, iterations=n, error=task.delta, optimum=best
     )
     return Track(

@@ -167,7 +167,7 @@ def count(
 
 def guaranteed(mdp: MDP, settings: Settings) -> int:
     """Return after how many iterations the theory guarantees that NPG has reached ε."""
-    after_one = theory.natural_gradient(mdp, step_size=natural_step(mdp), iterations=1)[1]
+    after_one = theory.npg_bound(mdp, step_size=natural_step(mdp), iterations=1)[1]
     # the bound is proportional to 1/t
     return math.ceil(after_one * (1.0 - mdp.discount) / settings.accuracy)
 

@@ -358,7 +358,7 @@ def _learned(task: Learning) -> Track:
     """Learn many times over, and measure what every policy is worth."""
     arm, step, settings = task
     mdp, regularizer = problem(settings), Shannon(settings.temperature)
-    best = float(mdp.initial @ theory.optimum(mdp, regularizer).value)
+    best = float(mdp.initial @ theory.compute_optimum(mdp, regularizer).value)
     cut = settings.cut if arm == WHOLE else None
     evaluation = (
         PlugIn(settings.pair)
@@ -393,7 +393,7 @@ def _learned(task: Learning) -> Track:
 def exact_gaps(step: float, settings: Settings) -> Float[np.ndarray, " n"]:
     """Return the (n + 1,) gaps of softmax policy gradient with exact gradients."""
     mdp, regularizer = problem(settings), Shannon(settings.temperature)
-    best, gaps = float(mdp.initial @ theory.optimum(mdp, regularizer).value), []
+    best, gaps = float(mdp.initial @ theory.compute_optimum(mdp, regularizer).value), []
 
     def measure(event: Event) -> None:
         assert event.state.policy is not None

@@ -15,14 +15,13 @@ from regmdp.mdp import MDP
 from regmdp.policies import check_policy, uniform_policy
 from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
-from regmdp.theory.optima import Optimum, action_values, sup
-from regmdp.theory.optima import optimum as solved
+from regmdp.theory.optima import Optimum, action_values, compute_optimum, sup_norm
 
-__all__ = ["Beginning", "begin", "mirror_step", "temperature_of"]
+__all__ = ["InitialPolicy", "evaluate_start", "mirror_descent_step", "require_positive_temperature"]
 
 
 @dataclass(frozen=True, eq=False)
-class Beginning:
+class InitialPolicy:
     """The first policy of a run, and the optimum.
 
     Attributes:
@@ -40,7 +39,7 @@ class Beginning:
     @property
     def q_distance(self) -> float:
         """‖Q* - Q_0‖ in the sup norm."""
-        return float(sup(self.optimum.q - self.q, self.optimum.allowed))
+        return float(sup_norm(self.optimum.q - self.q, self.optimum.allowed))
 
     def dual_distance(self) -> float:
         r"""Return \(\|Q^* - \tau \xi_0\|\) in the sup norm, with the constants for which h*(ξ_0) = h*(Q*/τ).
@@ -49,23 +48,25 @@ class Beginning:
         """
         mdp, regularizer = self.optimum.mdp, self.optimum.regularizer
         dual = interior_dual(mdp, regularizer, regularizer, self.policy)
-        return float(sup(self.optimum.q - tempered(self.optimum, dual), self.optimum.allowed))
+        return float(
+            sup_norm(self.optimum.q - scale_dual(self.optimum, dual), self.optimum.allowed)
+        )
 
 
-def begin(
+def evaluate_start(
     mdp: MDP, regularizer: Regularizer | None, start: Any, optimum: Optimum | None
-) -> Beginning:
+) -> InitialPolicy:
     """Evaluate the start: a (S, A) policy or (S,) actions; by default the uniform policy."""
     regularizer = check_regularizer(mdp, regularizer)
-    optimum = solved(mdp, regularizer) if optimum is None else optimum
+    optimum = compute_optimum(mdp, regularizer) if optimum is None else optimum
     policy = (
         uniform_policy(mdp, regularizer) if start is None else check_policy(mdp, start, regularizer)
     )
     value = Exact()(mdp, regularizer, policy, np.zeros(mdp.n_states))
-    return Beginning(optimum, policy, value, action_values(mdp, regularizer, value))
+    return InitialPolicy(optimum, policy, value, action_values(mdp, regularizer, value))
 
 
-def tempered(optimum: Optimum, dual: Float[np.ndarray, "S A"]) -> Float[np.ndarray, "S A"]:
+def scale_dual(optimum: Optimum, dual: Float[np.ndarray, "S A"]) -> Float[np.ndarray, "S A"]:
     """(S, A) dual variable ξ, up to constants -> (S, A) τξ with h*(ξ) = h*(Q*/τ); 0 at pairs that are not permitted."""
     regularizer, allowed = optimum.regularizer, optimum.allowed
     tau = np.broadcast_to(np.asarray(regularizer.temperature, dtype=np.float64), allowed.shape[:1])
@@ -76,7 +77,7 @@ def tempered(optimum: Optimum, dual: Float[np.ndarray, "S A"]) -> Float[np.ndarr
     return np.where(allowed, tau[:, None] * np.where(allowed, dual, 0.0) + shift[:, None], 0.0)
 
 
-def temperature_of(regularizer: Regularizer) -> float:
+def require_positive_temperature(regularizer: Regularizer) -> float:
     """Return the temperature, the same in all states and positive.
 
     Raises:
@@ -91,7 +92,7 @@ def temperature_of(regularizer: Regularizer) -> float:
     return float(values.flat[0])
 
 
-def mirror_step(mdp: MDP, regularizer: Regularizer, step_size: float) -> float:
+def mirror_descent_step(mdp: MDP, regularizer: Regularizer, step_size: float) -> float:
     r"""Return the step size of mirror descent that makes the same step as natural policy gradient with step size η.
 
     .. math::
@@ -107,8 +108,8 @@ def mirror_step(mdp: MDP, regularizer: Regularizer, step_size: float) -> float:
         >>> import regmdp as rm
         >>> mdp = rm.models.chain(5, discount=0.5)
         >>> (
-        ...     rm.theory.mirror_step(mdp, rm.Shannon(temperature=1.0), 0.25),
-        ...     rm.theory.mirror_step(mdp, rm.Shannon(1.0), 0.5),
+        ...     rm.theory.mirror_descent_step(mdp, rm.Shannon(temperature=1.0), 0.25),
+        ...     rm.theory.mirror_descent_step(mdp, rm.Shannon(1.0), 0.5),
         ... )
         (1.0, inf)
 

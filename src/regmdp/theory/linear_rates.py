@@ -9,27 +9,27 @@ import numpy as np
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
 from regmdp.certificates import backup_error
 from regmdp.regularizers import KL, Shannon
-from regmdp.theory.dual_averaging import Averaging, averaging, uniform_temperature
-from regmdp.theory.optima import sup
+from regmdp.theory.dual_averaging import DualAveragingRun, as_dual_averaging, uniform_temperature
+from regmdp.theory.optima import sup_norm
 from regmdp.theory.rates import (
-    GeneralizedRates,
-    entropy_natural_gradient,
-    generalized_mirror_descent,
+    GPMDBounds,
+    entropy_npg_bounds,
+    gpmd_bounds,
 )
-from regmdp.theory.report import AtMost, Inapplicable, Numbers, Statement
-from regmdp.theory.runs import Trace, once
+from regmdp.theory.report import ComparedValues, NotApplicableError, Statement, UpperBound
+from regmdp.theory.runs import Trace, cached_on_run
 
-__all__ = ["STATEMENTS", "noise_floor", "q_rounding"]
+__all__ = ["STATEMENTS", "bound_q_rounding", "bound_rounding_floor"]
 
 
-@once
-def q_rounding(run: Trace) -> Float[np.ndarray, " n"]:
+@cached_on_run
+def bound_q_rounding(run: Trace) -> Float[np.ndarray, " n"]:
     """(n + 1,) bound on the error of Q* - Q_k as computed."""
     own = [backup_error(run.mdp, run.regularizer, value) for value in run.values]
     return run.optimum.q_error + run.mdp.discount * run.value_error + np.array(own)
 
 
-def noise_floor(view: Averaging) -> float:
+def bound_rounding_floor(view: DualAveragingRun) -> float:
     r"""Return the floor C_2 of inexact dual averaging with the rounding of the steps for its error δ.
 
     It is \(\frac{1}{1-\gamma} (2\delta + \frac{\gamma\delta^2}{2\mu\tau(1-\gamma)})\), or without
@@ -49,19 +49,19 @@ def noise_floor(view: Averaging) -> float:
 class _Held(NamedTuple):
     """A run, what bounds it, and the floor of rounding."""
 
-    view: Averaging
-    rates: GeneralizedRates
+    view: DualAveragingRun
+    rates: GPMDBounds
     floor: float
 
 
-@once
+@cached_on_run
 def _held(run: Trace) -> _Held:
-    view = averaging(run)
-    rates = generalized_mirror_descent(
-        run.mdp, run.regularizer, step_size=view.constant_step(), iterations=run.iterations,
+    view = as_dual_averaging(run)
+    rates = gpmd_bounds(
+        run.mdp, run.regularizer, step_size=view.require_constant_step(), iterations=run.iterations,
         subproblem_gap=view.subproblem_gap, start=run.policies[0], optimum=run.optimum,
     )  # fmt: skip
-    return _Held(view, rates, noise_floor(view))
+    return _Held(view, rates, bound_rounding_floor(view))
 
 
 def _later(
@@ -69,9 +69,9 @@ def _later(
     measured: Float[np.ndarray, " n"],
     predicted: Float[np.ndarray, " n"],
     slack: np.ndarray,
-) -> Numbers:
+) -> ComparedValues:
     """Leave the start out, of which nothing is said."""
-    return Numbers(
+    return ComparedValues(
         np.arange(1, run.iterations + 1),
         measured[1:],
         predicted[1:],
@@ -79,25 +79,27 @@ def _later(
     )
 
 
-def _error_of_q(run: Trace) -> Numbers:
+def _error_of_q(run: Trace) -> ComparedValues:
     held = _held(run)
-    measured = sup(run.optimum.q - run.q, run.allowed)
-    return _later(run, measured, held.rates.q, run.mdp.discount * held.floor + q_rounding(run))
+    measured = sup_norm(run.optimum.q - run.q, run.allowed)
+    return _later(
+        run, measured, held.rates.q, run.mdp.discount * held.floor + bound_q_rounding(run)
+    )
 
 
-def _error_of_value(run: Trace) -> Numbers:
+def _error_of_value(run: Trace) -> ComparedValues:
     held = _held(run)
     measured = np.max(np.abs(run.optimum.value - run.values), axis=1, initial=0.0)
     slack = (2.0 + run.mdp.discount) * held.floor + run.optimum.error + run.value_error
     return _later(run, measured, held.rates.value, slack)
 
 
-def _error_of_policy(run: Trace) -> Numbers:
+def _error_of_policy(run: Trace) -> ComparedValues:
     held = _held(run)
     regularizer, n_actions = run.regularizer, run.mdp.n_actions
     modulus, tau = regularizer.strong_convexity(n_actions), uniform_temperature(regularizer)
     if not modulus > 0.0:
-        raise Inapplicable(f"{type(regularizer).__name__} is not known to be strongly convex")
+        raise NotApplicableError(f"{type(regularizer).__name__} is not known to be strongly convex")
     measured = np.max(np.sum(np.abs(run.optimum.policy - run.policies), axis=2), axis=1)
     slack = (held.floor + run.optimum.q_error) / (modulus * tau) + 64 * (
         n_actions + 8
@@ -105,16 +107,16 @@ def _error_of_policy(run: Trace) -> Numbers:
     return _later(run, measured, held.rates.policy, np.array([slack]))
 
 
-def _error_of_log_policy(run: Trace) -> Numbers:
-    view = averaging(run)
+def _error_of_log_policy(run: Trace) -> ComparedValues:
+    view = as_dual_averaging(run)
     if not isinstance(run.regularizer, Shannon | KL) or not isinstance(view.mirror, Shannon | KL):
-        raise Inapplicable("the regularizer is neither Shannon nor KL")
+        raise NotApplicableError("the regularizer is neither Shannon nor KL")
     if view.subproblem_gap > 0.0:
-        raise Inapplicable("its subproblems are solved inexactly")
-    step, tau = view.constant_step(), uniform_temperature(run.regularizer)
+        raise NotApplicableError("its subproblems are solved inexactly")
+    step, tau = view.require_constant_step(), uniform_temperature(run.regularizer)
     # the step size of natural policy gradient that makes the same steps
     own = (1.0 - run.mdp.discount) / (1.0 / step + tau)
-    bound = entropy_natural_gradient(
+    bound = entropy_npg_bounds(
         run.mdp,
         run.regularizer,
         step_size=own,
@@ -125,9 +127,9 @@ def _error_of_log_policy(run: Trace) -> Numbers:
     logs = np.where(run.allowed, view.duals, 0.0)
     best = np.asarray(run.regularizer.maximum(run.optimum.q, run.mdp.available))
     optimal = np.where(run.allowed, (run.optimum.q - best[:, None]) / tau, 0.0)
-    measured = sup(optimal - logs, run.allowed)
+    measured = sup_norm(optimal - logs, run.allowed)
     largest = np.max(np.abs(logs), axis=(1, 2)) + float(np.max(np.abs(optimal)))
-    slack = 2.0 * (noise_floor(view) + run.optimum.q_error) / tau + 16 * UNIT_ROUNDOFF * (
+    slack = 2.0 * (bound_rounding_floor(view) + run.optimum.q_error) / tau + 16 * UNIT_ROUNDOFF * (
         largest + run.mdp.n_actions + 8
     )
     return _later(run, measured, bound, slack)
@@ -137,15 +139,15 @@ STATEMENTS = (
     Statement(
         "error of Q",
         "Cen et al. 2022, Theorem 1; Zhan et al. 2023, Theorems 1 and 3",
-        AtMost,
+        UpperBound,
         _error_of_q,
     ),
     Statement(
         "error of V",
         "Zhan et al. 2023, Theorems 1 and 3; Cen et al. 2022, Theorem 1, has 3 for γ + 2",
-        AtMost,
+        UpperBound,
         _error_of_value,
     ),
-    Statement("error of π", "Zhan et al. 2023, Theorems 1 and 3", AtMost, _error_of_policy),
-    Statement("error of log π", "Cen et al. 2022, Theorem 1", AtMost, _error_of_log_policy),
+    Statement("error of π", "Zhan et al. 2023, Theorems 1 and 3", UpperBound, _error_of_policy),
+    Statement("error of log π", "Cen et al. 2022, Theorem 1", UpperBound, _error_of_log_policy),
 )
