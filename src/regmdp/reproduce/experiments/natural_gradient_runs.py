@@ -133,9 +133,7 @@ def soft_run(mdp: MDP, share: float, settings: Settings) -> Soft:
         "log_policy": np.max(np.abs(log_best - np.log(run.policies)), axis=(1, 2)),
         "gap": mdp.initial @ best.value - run.values_from_start,
     }
-    rates = theory.entropy_npg_bounds(
-        mdp, regularizer, step_size=step, iterations=n, optimum=best
-    )
+    rates = theory.entropy_npg_bounds(mdp, regularizer, step_size=step, iterations=n, optimum=best)
     descent = theory.mirror_descent_step(mdp, regularizer, step)
     bounds = {
         **rates._asdict(),
