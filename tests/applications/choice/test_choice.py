@@ -86,10 +86,10 @@ def test_a_function_gives_what_linear_utilities_give(fit, panel):
 def test_derivatives_of_the_likelihood(make, discount, panel):
     model = make(discount=discount)
     vector = np.array([2.5, 0.3, 0.45, 0.35])
-    there = choice.Likelihood.at(model, panel, vector)
+    there = choice.Likelihood.from_parameters(model, panel, vector)
     steps = 1e-5 * np.eye(4)
     ahead, behind = (
-        [choice.Likelihood.at(model, panel, vector + sign * step) for step in steps]
+        [choice.Likelihood.from_parameters(model, panel, vector + sign * step) for step in steps]
         for sign in (1.0, -1.0)
     )
     slope = np.array(
@@ -110,12 +110,14 @@ def test_derivatives_of_the_likelihood(make, discount, panel):
 
 def test_errors_of_the_likelihood_are_bounds(panel):
     model = engines(0.99)
-    exact = choice.Likelihood.at(model, panel, TRUTH)
-    solved = exact.solved
-    rough_value = solved.solution.value + 1e-4 * np.random.default_rng(1).uniform(-1.0, 1.0, 12)
-    linear = rm.gradients.linearize(solved.mdp, solved.regularizer, rough_value)
+    exact = choice.Likelihood.from_parameters(model, panel, TRUTH)
+    solution = exact.solution
+    rough_value = solution.mdp_solution.value + 1e-4 * np.random.default_rng(1).uniform(
+        -1.0, 1.0, 12
+    )
+    linear = rm.gradients.linearize(solution.mdp, solution.regularizer, rough_value)
     rough = choice.ChoiceSolution(
-        model, solved.parameters, solved.mdp, solved.regularizer, solved.solution
+        model, solution.parameters, solution.mdp, solution.regularizer, solution.mdp_solution
     )
     vars(rough)["linear"] = linear
     rough = choice.Likelihood(rough, panel)
@@ -185,7 +187,7 @@ def test_a_counterfactual(fit):
     assert np.all(dearer.gain < 0)
     assert before.sum() == pytest.approx(1.0)
     assert "replace" in dearer.summary()
-    share, error = choice.delta_method(lambda solved: choice.long_run_shares(solved)[1], fit)
+    share, error = choice.delta_method(lambda solution: choice.long_run_shares(solution)[1], fit)
     assert share == pytest.approx(before[1])
     assert 0 < error < 0.1 * share
     with pytest.raises(rm.SampleError, match="there is no parameter 'price'"):
@@ -193,20 +195,20 @@ def test_a_counterfactual(fit):
 
 
 def test_long_run_shares_are_those_of_a_long_panel(fit):
-    long = choice.simulate(fit.solved, individuals=500, periods=400, rng=np.random.default_rng(3))
-    assert choice.long_run_shares(fit.solved)[1] == pytest.approx(
+    long = choice.simulate(fit.solution, individuals=500, periods=400, rng=np.random.default_rng(3))
+    assert choice.long_run_shares(fit.solution)[1] == pytest.approx(
         long.choice[long.period > 100].mean(), rel=0.02
     )
 
 
 def test_transitions_from_frequencies(panel, fit):
-    known = choice.KnownTransitions(fit.solved.mdp.to_array())
-    assert known.log_likelihoods(panel, np.zeros(0)).size == panel.followed.size
+    known = choice.KnownTransitions(fit.solution.mdp.to_array())
+    assert known.log_likelihoods(panel, np.zeros(0)).size == panel.consecutive.size
     model = choice.ChoiceModel(fit.model.utilities, known, 0.95)
     assert np.allclose(choice.nested_fixed_point(model, panel).vector, fit.vector[:2], rtol=1e-5)
     small = choice.Panel(panel.individual[:5], panel.period[:5], panel.state[:5], panel.choice[:5])
     with pytest.raises(rm.SampleError, match=r"nothing was observed after choice \d+ in state \d+"):
-        choice.frequencies(small, np.ones((12, 2), dtype=bool))
+        choice.transition_frequencies(small, np.ones((12, 2), dtype=bool))
 
 
 def test_an_interrupted_search_keeps_the_best(panel):

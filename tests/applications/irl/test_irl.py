@@ -36,11 +36,11 @@ def grid(discount=0.95):
 def test_the_reward_of_a_known_policy_is_found_again(discount, regularizer):
     mdp, features, theta = grid(discount)
     expert = rm.solve(features.model(theta), regularizer, tol=1e-12).policy
-    found = match_features(features, Demonstrations.of_policy(mdp, expert), regularizer)
+    found = match_features(features, Demonstrations.from_policy(mdp, expert), regularizer)
     assert found.converged
     assert np.allclose(found.theta, theta, atol=1e-5)
     assert np.allclose(found.policy, expert, atol=1e-6)
-    assert identify(found).told == 3
+    assert identify(found).n_identified == 3
 
 
 @pytest.mark.parametrize("fit", [match_features, maximize_likelihood])
@@ -50,10 +50,10 @@ def test_the_reward_is_found_from_trajectories(fit):
     expert = rm.solve(features.model(theta), soft, tol=1e-12).policy
     simulator = np.random.default_rng(0)
     trajectories = [walk(mdp, expert, simulator) for _ in range(800)]
-    found = fit(features, Demonstrations.of_trajectories(mdp, trajectories), soft)
+    found = fit(features, Demonstrations.from_trajectories(mdp, trajectories), soft)
     assert found.converged
     assert np.allclose(found.theta, theta, atol=0.12)
-    assert found.explained > 0.85
+    assert found.fraction_explained > 0.85
 
 
 def walk(mdp, policy, rng):
@@ -73,7 +73,7 @@ def walk(mdp, policy, rng):
 def test_a_function_does_what_features_do(fit):
     mdp, features, theta = grid()
     soft = rm.Shannon(0.3)
-    seen = Demonstrations.of_policy(mdp, rm.solve(features.model(theta), soft, tol=1e-12).policy)
+    seen = Demonstrations.from_policy(mdp, rm.solve(features.model(theta), soft, tol=1e-12).policy)
     flat = features.features.reshape(*mdp.rewards.shape, 3)
     curved = Function(
         lambda x: features.mdp.rewards + flat @ np.array([np.exp(x[0]), x[1], x[2]]),
@@ -90,7 +90,7 @@ def test_a_function_does_what_features_do(fit):
 @pytest.mark.parametrize("fit", [match_features, maximize_likelihood])
 def test_derivatives_are_those_of_the_objective(fit, discount):
     mdp, features, theta = grid(discount)
-    seen = Demonstrations.of_policy(mdp, rm.uniform_policy(mdp))
+    seen = Demonstrations.from_policy(mdp, rm.uniform_policy(mdp))
     objective = fit(features, seen, rm.KL(np.array([0.1, 0.2, 0.3, 0.4]), 0.3), ridge=0.1).objective
     steps = 1e-5 * np.eye(3)
     slope = [
@@ -108,13 +108,13 @@ def test_shaping_cannot_be_told():
     mdp, features, theta = grid()
     soft = rm.Shannon(0.3)
     everything = expected_features(mdp, pair=np.eye(mdp.n_states * 4).reshape(mdp.n_states, 4, -1))
-    seen = Demonstrations.of_policy(mdp, rm.solve(features.model(theta), soft, tol=1e-12).policy)
+    seen = Demonstrations.from_policy(mdp, rm.solve(features.model(theta), soft, tol=1e-12).policy)
     found = match_features(everything, seen, soft, ridge=1e-6)
-    told = identify(found)
+    identification = identify(found)
     # one for each state that is not terminal, whose value may be anything; the terminal state's
     # rewards do not count
-    assert told.untold.shape[1] == told.shaping == 24 + 4
-    assert "no demonstrations can tell them" in told.summary()
+    assert identification.unidentified.shape[1] == identification.n_shaping == 24 + 4
+    assert "no demonstrations can tell them" in identification.summary()
 
 
 def test_what_nobody_visited_is_not_told():
@@ -127,26 +127,26 @@ def test_what_nobody_visited_is_not_told():
     right_and_down[mdp.terminal] = 0.0
     barred = rm.KL(np.array([0.0, 0.5, 0.5, 0.0]), 0.3)
     start[0], start[5] = 0.0, 1.0
-    seen = Demonstrations.of_policy(mdp.with_initial(start), right_and_down)
+    seen = Demonstrations.from_policy(mdp.with_initial(start), right_and_down)
     features = expected_features(
         mdp, state=np.eye(16)[:, [0, 6]]
     )  # nobody who begins at 5 comes to 0
-    told = identify(match_features(features, seen, barred, ridge=1e-6))
-    assert told.told == 1
-    assert told.shaping == 1  # and from 0 every way leads away, whatever it pays
+    identification = identify(match_features(features, seen, barred, ridge=1e-6))
+    assert identification.n_identified == 1
+    assert identification.n_shaping == 1  # and from 0 every way leads away, whatever it pays
 
 
 def test_the_likelihood_tells_nothing_of_states_that_were_not_seen():
     mdp, soft = rm.models.chain(4), rm.Shannon(0.5)
-    seen = Demonstrations.of_trajectories(
+    seen = Demonstrations.from_trajectories(
         mdp, [(np.array([0]), np.array([action])) for action in (0, 0, 1)]
     )
     everything = expected_features(mdp, pair=np.eye(8).reshape(4, 2, 8))
     found = maximize_likelihood(everything, seen, soft, ridge=1e-6)
-    told = identify(found)
+    identification = identify(found)
     # two actions in the one state that was seen: one number is told
-    assert (told.told, told.shaping) == (1, 4)
-    assert "3 change the policy only where nobody was seen" in told.summary()
+    assert (identification.n_identified, identification.n_shaping) == (1, 4)
+    assert "3 change the policy only where nobody was seen" in identification.summary()
     assert found.log_likelihood == pytest.approx(2 * np.log(2 / 3) + np.log(1 / 3), abs=1e-3)
 
 
@@ -172,8 +172,10 @@ def test_no_finite_reward_makes_a_softmax_avoid_an_action():
 def test_datasets_and_occupancies_are_demonstrations_too():
     mdp, features, theta = grid(1.0)
     policy = rm.solve(features.model(theta), rm.Shannon(0.3), tol=1e-12).policy
-    exact = Demonstrations.of_policy(mdp, policy)
-    assert np.allclose(Demonstrations.of_occupancy(mdp, exact.occupancy).occupancy, exact.occupancy)
+    exact = Demonstrations.from_policy(mdp, policy)
+    assert np.allclose(
+        Demonstrations.from_occupancy(mdp, exact.occupancy).occupancy, exact.occupancy
+    )
     data = rm.samples.Dataset.from_columns(
         {
             "state": [0, 1, 0],
@@ -186,8 +188,8 @@ def test_datasets_and_occupancies_are_demonstrations_too():
         n_states=25,
         n_actions=4,
     )
-    assert Demonstrations.of_dataset(mdp, data).counts.sum() == 3
-    assert Demonstrations.of_dataset(mdp, data).initial[0] == 1.0
+    assert Demonstrations.from_dataset(mdp, data).counts.sum() == 3
+    assert Demonstrations.from_dataset(mdp, data).initial[0] == 1.0
 
 
 @pytest.mark.parametrize(
@@ -222,7 +224,7 @@ def test_trajectories_that_cannot_be_are_refused(trajectories, message):
         for one in trajectories
     ]
     with pytest.raises(rm.SampleError, match=message):
-        Demonstrations.of_trajectories(mdp, pairs)
+        Demonstrations.from_trajectories(mdp, pairs)
 
 
 def test_features_of_successors_count_by_their_expectation():
@@ -249,12 +251,12 @@ def test_an_occupancy_that_does_not_balance_is_refused():
     with pytest.raises(
         rm.SampleError, match=r"leave state 19 .* and .* enter it; 24 states do not balance"
     ):
-        Demonstrations.of_occupancy(mdp, np.where(mdp.available, 1.0, 0.0))
+        Demonstrations.from_occupancy(mdp, np.where(mdp.available, 1.0, 0.0))
 
 
 def test_the_likelihood_needs_probabilities():
     mdp, features, _ = grid()
-    seen = Demonstrations.of_policy(mdp, rm.uniform_policy(mdp))
+    seen = Demonstrations.from_policy(mdp, rm.uniform_policy(mdp))
     with pytest.raises(rm.RegularizerError, match="needs Shannon or KL"):
         maximize_likelihood(features, seen, rm.Tsallis(1.5, 0.3))
     with pytest.raises(
@@ -273,7 +275,7 @@ def test_an_interrupted_search_keeps_the_best():
     mdp, features, theta = grid()
     expert = rm.solve(features.model(theta), rm.Shannon(0.3)).policy
     found = match_features(
-        features, Demonstrations.of_policy(mdp, expert), rm.Shannon(0.3), callback=stop
+        features, Demonstrations.from_policy(mdp, expert), rm.Shannon(0.3), callback=stop
     )
     assert not found.converged
     assert "interrupted" in found.status

@@ -31,7 +31,7 @@ from regmdp.applications.choice.transitions import (
     ExogenousTransitions,
     Increments,
     KnownTransitions,
-    frequencies,
+    transition_frequencies,
 )
 from regmdp.applications.choice.utilities import LinearUtilities, Utilities, UtilityFunction
 
@@ -55,7 +55,7 @@ __all__ = [
     "choice_frequencies",
     "counterfactual",
     "delta_method",
-    "frequencies",
+    "transition_frequencies",
     "full_maximum_likelihood",
     "hotz_miller",
     "likelihood_ratio_test",

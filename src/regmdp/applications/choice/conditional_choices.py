@@ -59,8 +59,8 @@ def choice_frequencies(
                [0. , 1. ]])
     """
     model.require_fit(panel)
-    shape = model.utilities.values(np.zeros(model.n_utility)).shape
-    counts = panel.counts(*shape)
+    shape = model.utilities.values(np.zeros(model.n_utility_parameters)).shape
+    counts = panel.count_choices(*shape)
     available = (
         np.ones(shape, dtype=np.bool_)
         if model.available is None
@@ -138,10 +138,10 @@ def _estimated(
         )
     model.require_fit(panel)
     phi = model.transitions.estimate(panel)
-    theta = np.zeros(model.n_utility)
+    theta = np.zeros(model.n_utility_parameters)
     mdp = model.mdp(np.concatenate((theta, phi)))
     p = choice_frequencies(model, panel) if probabilities is None else _checked(probabilities, mdp)
-    counts = panel.counts(*mdp.rewards.shape)
+    counts = panel.count_choices(*mdp.rewards.shape)
     change, count = np.inf, 0
     while count < iterations and not change <= GOAL:
         implied = _implied(model, mdp, p)
@@ -155,7 +155,7 @@ def _estimated(
         if iterations == 1
         else f"{'converged' if converged else 'not converged'} in {count} iterations"
     )
-    likelihood = Likelihood.at(model, panel, np.concatenate((theta, phi)))
+    likelihood = Likelihood.from_parameters(model, panel, np.concatenate((theta, phi)))
     return Estimates(likelihood, method, False, status, converged, 1, time.perf_counter() - begin)
 
 
@@ -173,7 +173,9 @@ def _implied(model: ChoiceModel, mdp: MDP, p: Float[np.ndarray, "S A"]) -> _Impl
     system = Exact().prepare(Chain.of(mdp, p))
     # the unobserved parts of what is chosen are worth -σ log P on average
     logarithm = np.log(np.where(p > 0, p, 1.0))
-    base = np.where(mdp.available, model.utilities.values(np.zeros(model.n_utility)), 0.0)
+    base = np.where(
+        mdp.available, model.utilities.values(np.zeros(model.n_utility_parameters)), 0.0
+    )
     flows = np.concatenate(
         (base[..., None], np.where(mdp.available[..., None], model.utilities.features, 0.0)), axis=2
     )

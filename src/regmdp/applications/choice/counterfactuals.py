@@ -90,14 +90,14 @@ def counterfactual(
             )
         parameters[name] = float(new(parameters[name]) if callable(new) else new)
     return Counterfactual(
-        estimates.solved,
-        (model or estimates.model).solve(parameters, start=estimates.solved.solution),
+        estimates.solution,
+        (model or estimates.model).solve(parameters, start=estimates.solution.mdp_solution),
     )
 
 
-def long_run_shares(solved: ChoiceSolution) -> Float[np.ndarray, " A"]:
+def long_run_shares(solution: ChoiceSolution) -> Float[np.ndarray, " A"]:
     """Return (A,) how often each choice is made in the long run."""
-    return solved.stationary() @ solved.probabilities
+    return solution.stationary_distribution() @ solution.probabilities
 
 
 def delta_method(
@@ -120,7 +120,7 @@ def delta_method(
         ...     model.solve([1.0]), individuals=300, periods=1, rng=np.random.default_rng(0)
         ... )
         >>> share, error = rm.choice.delta_method(
-        ...     lambda solved: solved.probabilities[0, 1],
+        ...     lambda solution: solution.probabilities[0, 1],
         ...     rm.choice.nested_fixed_point(model, panel),
         ... )
         >>> bool(abs(error - np.sqrt(share * (1 - share) / 300)) < 1e-6)
@@ -134,7 +134,9 @@ def delta_method(
         ahead, behind = (
             np.asarray(
                 function(
-                    estimates.model.solve(vector + sign * step, start=estimates.solved.solution)
+                    estimates.model.solve(
+                        vector + sign * step, start=estimates.solution.mdp_solution
+                    )
                 )
             )
             for sign in (1.0, -1.0)
@@ -142,4 +144,4 @@ def delta_method(
         slopes.append((ahead - behind) / (2.0 * step[number]))
     jacobian = np.array(slopes)
     variance = np.einsum("k...,kl,l...->...", jacobian, covariance, jacobian)
-    return np.asarray(function(estimates.solved)), np.sqrt(np.maximum(variance, 0.0))
+    return np.asarray(function(estimates.solution)), np.sqrt(np.maximum(variance, 0.0))

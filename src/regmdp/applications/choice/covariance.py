@@ -35,13 +35,13 @@ class _Equations(NamedTuple):
     by_products: Float[np.ndarray, "K K"]
 
 
-def covariance(likelihood: Likelihood, kind: str, *, jointly: bool) -> Float[np.ndarray, "K K"]:
+def covariance(likelihood: Likelihood, kind: str, *, joint: bool) -> Float[np.ndarray, "K K"]:
     """Return the (K, K) covariance of estimates.
 
     Args:
         likelihood: The likelihood at the estimates.
         kind: One of `KINDS`.
-        jointly: Whether choices and transitions were estimated together; else the transitions
+        joint: Whether choices and transitions were estimated together; else the transitions
             first.
 
     Raises:
@@ -53,12 +53,12 @@ def covariance(likelihood: Likelihood, kind: str, *, jointly: bool) -> Float[np.
     """
     if kind not in KINDS:
         raise SampleError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
-    equations = _joint(likelihood) if jointly else _in_two_steps(likelihood)
+    equations = _joint(likelihood) if joint else _in_two_steps(likelihood)
     slope = equations.by_products if kind == "opg" else equations.by_derivatives
     if kind in ("information", "opg"):
         # the scores of the second step have nothing in common with those of the first, given the
         # states
-        noise = slope if jointly else _blocks(slope, likelihood.solved.model.n_utility)
+        noise = slope if joint else _blocks(slope, likelihood.solution.model.n_utility_parameters)
     else:
         scores = (
             _summed(equations.scores, likelihood.panel.individual)
@@ -66,7 +66,7 @@ def covariance(likelihood: Likelihood, kind: str, *, jointly: bool) -> Float[np.
             else equations.scores
         )
         noise = scores.T @ scores
-    inverse = inverse_information(slope, likelihood.solved.model.names)
+    inverse = inverse_information(slope, likelihood.solution.model.names)
     return inverse @ noise @ inverse.T
 
 
@@ -77,10 +77,13 @@ def _joint(likelihood: Likelihood) -> _Equations:
 
 def _in_two_steps(likelihood: Likelihood) -> _Equations:
     """Return the equations of transitions estimated by themselves, and of utilities given these."""
-    model, panel = likelihood.solved.model, likelihood.panel
-    first, phi = model.n_utility, likelihood.solved.parameters[model.n_utility :]
+    model, panel = likelihood.solution.model, likelihood.panel
+    first, phi = (
+        model.n_utility_parameters,
+        likelihood.solution.parameters[model.n_utility_parameters :],
+    )
     own = np.zeros_like(likelihood.scores)
-    own[panel.followed + 1, first:] = model.transitions.scores(panel, phi)
+    own[panel.consecutive + 1, first:] = model.transitions.scores(panel, phi)
     choices = likelihood.scores - own
     scores = np.column_stack((choices[:, :first], own[:, first:]))
     by_derivatives, by_products = -likelihood.choice_hessian, choices.T @ choices

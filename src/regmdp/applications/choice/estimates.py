@@ -25,7 +25,7 @@ class Estimates:
     Attributes:
         likelihood: The likelihood at the estimates, with the solved model and the panel.
         method: How they were found.
-        jointly: Whether choices and transitions were estimated together; else the transitions
+        joint: Whether choices and transitions were estimated together; else the transitions
             first.
         status: How the search ended, in a sentence.
         converged: Whether the gradient came down to the tolerance.
@@ -35,7 +35,7 @@ class Estimates:
 
     likelihood: Likelihood
     method: str
-    jointly: bool
+    joint: bool
     status: str
     converged: bool
     iterations: int
@@ -44,7 +44,7 @@ class Estimates:
     @property
     def model(self) -> ChoiceModel:
         """The model."""
-        return self.likelihood.solved.model
+        return self.likelihood.solution.model
 
     @property
     def panel(self) -> Panel:
@@ -52,14 +52,14 @@ class Estimates:
         return self.likelihood.panel
 
     @property
-    def solved(self) -> ChoiceSolution:
+    def solution(self) -> ChoiceSolution:
         """The model, solved at the estimates."""
-        return self.likelihood.solved
+        return self.likelihood.solution
 
     @property
     def vector(self) -> Float[np.ndarray, " K"]:
         """(K,) the estimates, in the order of the model's `names`."""
-        return self.likelihood.solved.parameters
+        return self.likelihood.solution.parameters
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -85,7 +85,7 @@ class Estimates:
         Raises:
             SampleError: if there is no such kind, or the data do not tell some parameter.
         """
-        return covariance(self.likelihood, kind, jointly=self.jointly)
+        return covariance(self.likelihood, kind, joint=self.joint)
 
     def standard_errors(self, kind: str = "information") -> dict[str, float]:
         """Return the standard errors by name: see :meth:`covariance`."""
@@ -97,9 +97,7 @@ class Estimates:
         likelihood = self.likelihood
         errors = self.standard_errors(kind)
         how = (
-            "choices and transitions together"
-            if self.jointly
-            else "transitions first, then choices"
+            "choices and transitions together" if self.joint else "transitions first, then choices"
         )
         lines = [
             ("method", f"{self.method}, {how}"),

@@ -59,11 +59,11 @@ def draw_counterfactual(
         )
     where = np.arange(n_states) if states is None else np.asarray(states, dtype=np.float64)
     figure, axes = plots.figure(1, 2)
-    for index, (solved, name) in enumerate(
+    for index, (solution, name) in enumerate(
         zip((counterfactual.before, counterfactual.after), names, strict=True)
     ):
-        plots.curve(axes[0], where, solved.probabilities[:, number], index, name)
-        plots.curve(axes[1], where, solved.stationary(), index, name)
+        plots.curve(axes[0], where, solution.probabilities[:, number], index, name)
+        plots.curve(axes[1], where, solution.stationary_distribution(), index, name)
     called = known[number] if known else f"choice {number}"
     for one, title in zip(
         axes, (f"probability of “{called}”", "share of time, in the long run"), strict=True

@@ -28,15 +28,15 @@ class Likelihood:
     linear in Q and V: one transposed solve gives its gradient with respect to all parameters.
 
     Attributes:
-        solved: The model, solved at some parameters.
+        solution: The model, solved at some parameters.
         panel: The observations.
     """
 
-    solved: ChoiceSolution
+    solution: ChoiceSolution
     panel: Panel
 
     @classmethod
-    def at(
+    def from_parameters(
         cls, model: ChoiceModel, panel: Panel, parameters: object, start: Solution | None = None
     ) -> Likelihood:
         """Solve the model at some parameters."""
@@ -45,23 +45,23 @@ class Likelihood:
     @cached_property
     def counts(self) -> Float[np.ndarray, "S A"]:
         """(S, A) how often each choice was made in each state."""
-        return self.panel.counts(*self.solved.mdp.rewards.shape)
+        return self.panel.count_choices(*self.solution.mdp.rewards.shape)
 
     @property
     def choices(self) -> float:
         """The log-likelihood of the choices."""
         made = self.counts > 0
-        return float(np.sum(self.counts[made] * self.solved.log_probabilities[made]))
+        return float(np.sum(self.counts[made] * self.solution.log_probabilities[made]))
 
     @property
     def choices_error(self) -> float:
         """Bound on the error of that which the inner solution may cause."""
-        return float(self.counts.sum()) * self.solved.log_error
+        return float(self.counts.sum()) * self.solution.log_probability_error
 
     @cached_property
     def transitions(self) -> float:
         """The log-likelihood of the transitions."""
-        return float(np.sum(self.solved.model.transitions.log_likelihoods(self.panel, self._phi)))
+        return float(np.sum(self.solution.model.transitions.log_likelihoods(self.panel, self._phi)))
 
     @property
     def total(self) -> float:
@@ -71,8 +71,8 @@ class Likelihood:
     @cached_property
     def adjoint(self) -> Gradient:
         """The gradient of the log-likelihood of the choices with respect to all data of the decision process."""
-        weights = self.counts / self.solved.model.scale
-        return self.solved.linear.gradient(value=-weights.sum(axis=1), q=weights)
+        weights = self.counts / self.solution.model.scale
+        return self.solution.linear.gradient(value=-weights.sum(axis=1), q=weights)
 
     @cached_property
     def gradient(self) -> Float[np.ndarray, " K"]:
@@ -80,14 +80,14 @@ class Likelihood:
         return np.array(
             [
                 self.adjoint.along(change)
-                for change in self.solved.model.changes(self.solved.parameters)
+                for change in self.solution.model.changes(self.solution.parameters)
             ]
         )
 
     @cached_property
     def gradient_error(self) -> Float[np.ndarray, " K"]:
         """(K,) bounds on the errors of the gradient that the inner solution may cause."""
-        changes = self.solved.model.changes(self.solved.parameters)
+        changes = self.solution.model.changes(self.solution.parameters)
         return np.array([self.adjoint.error_along(change) for change in changes])
 
     @property
@@ -100,22 +100,26 @@ class Likelihood:
         """(N, K) what each row contributes to the full gradient: its choice, and how its state followed the one before."""
         panel = self.panel
         scores = np.where(
-            panel.counted[:, None], self.solved.slopes[:, panel.state, panel.choice].T, 0.0
+            panel.counted[:, None],
+            self.solution.log_probability_derivatives[:, panel.state, panel.choice].T,
+            0.0,
         )
-        scores[panel.followed + 1, self.solved.model.n_utility :] += self._transition_scores
+        scores[panel.consecutive + 1, self.solution.model.n_utility_parameters :] += (
+            self._transition_scores
+        )
         return scores
 
     @cached_property
     def choice_hessian(self) -> Float[np.ndarray, "K K"]:
         """(K, K) second derivative of the log-likelihood of the choices."""
-        model, vector = self.solved.model, self.solved.parameters
+        model, vector = self.solution.model, self.solution.parameters
         if not isinstance(model.utilities, LinearUtilities):
             return self._hessian_by_differences()
         weights = self.counts / model.scale
         changes = model.changes(vector)
         rows = []
         for change in changes:
-            moved = self.solved.linear.hessian_product(
+            moved = self.solution.linear.hessian_product(
                 change, value=-weights.sum(axis=1), q=weights
             )
             rows.append([moved.along(other) for other in changes])
@@ -126,19 +130,19 @@ class Likelihood:
     def hessian(self) -> Float[np.ndarray, "K K"]:
         """(K, K) second derivative of the log-likelihood of choices and transitions together."""
         whole = self.choice_hessian.copy()
-        first = self.solved.model.n_utility
-        whole[first:, first:] += self.solved.model.transitions.hessian(self.panel, self._phi)
+        first = self.solution.model.n_utility_parameters
+        whole[first:, first:] += self.solution.model.transitions.hessian(self.panel, self._phi)
         return whole
 
     def _hessian_by_differences(self) -> Float[np.ndarray, "K K"]:
-        model, vector = self.solved.model, self.solved.parameters
+        model, vector = self.solution.model, self.solution.parameters
         columns = []
         for number in range(vector.size):
             step = np.zeros(vector.size)
             step[number] = STEP * max(abs(vector[number]), 1e-2)
             ahead, behind = (
-                Likelihood.at(
-                    model, self.panel, vector + sign * step, self.solved.solution
+                Likelihood.from_parameters(
+                    model, self.panel, vector + sign * step, self.solution.mdp_solution
                 ).gradient
                 for sign in (1.0, -1.0)
             )
@@ -148,11 +152,11 @@ class Likelihood:
 
     @property
     def _phi(self) -> Float[np.ndarray, " J"]:
-        return self.solved.parameters[self.solved.model.n_utility :]
+        return self.solution.parameters[self.solution.model.n_utility_parameters :]
 
     @cached_property
     def _transition_scores(self) -> Float[np.ndarray, "m J"]:
-        return self.solved.model.transitions.scores(self.panel, self._phi)
+        return self.solution.model.transitions.scores(self.panel, self._phi)
 
     def _padded(self, of_phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, " K"]:
-        return np.concatenate((np.zeros(self.solved.model.n_utility), of_phi))
+        return np.concatenate((np.zeros(self.solution.model.n_utility_parameters), of_phi))

@@ -75,10 +75,12 @@ def nested_fixed_point(
     begin = time.perf_counter()
     model.require_fit(panel)
     phi = model.transitions.estimate(panel)
-    first = np.zeros(model.n_utility) if start is None else np.array(start, dtype=np.float64)
-    if first.shape != (model.n_utility,):
+    first = (
+        np.zeros(model.n_utility_parameters) if start is None else np.array(start, dtype=np.float64)
+    )
+    if first.shape != (model.n_utility_parameters,):
         raise SampleError(
-            f"start must be {model.n_utility} numbers, for {', '.join(model.utilities.names)}, not "
+            f"start must be {model.n_utility_parameters} numbers, for {', '.join(model.utilities.names)}, not "
             f"{start!r}"
         )
     search = _Search(
@@ -121,7 +123,9 @@ def full_maximum_likelihood(
     """
     begin = time.perf_counter()
     if start is None:
-        start = nested_fixed_point(model, panel, callback=callback).vector[: model.n_utility]
+        start = nested_fixed_point(model, panel, callback=callback).vector[
+            : model.n_utility_parameters
+        ]
     model.require_fit(panel)
     free = model.transitions.to_free(model.transitions.estimate(panel))
     first = np.concatenate((np.asarray(start, dtype=np.float64), free))
@@ -134,11 +138,11 @@ def _natural(
     model: ChoiceModel, point: Float[np.ndarray, " K"]
 ) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, "K K"]]:
     """Return the parameters that a point of the search stands for, and their derivative."""
-    n_utility = model.n_utility
-    phi, slope = model.transitions.from_free(point[n_utility:])
+    n_utility_parameters = model.n_utility_parameters
+    phi, slope = model.transitions.from_free(point[n_utility_parameters:])
     jacobian = np.eye(point.size)
-    jacobian[n_utility:, n_utility:] = slope
-    return np.concatenate((point[:n_utility], phi)), jacobian
+    jacobian[n_utility_parameters:, n_utility_parameters:] = slope
+    return np.concatenate((point[:n_utility_parameters], phi)), jacobian
 
 
 @dataclass(eq=False)
@@ -258,9 +262,9 @@ class _Search:
     def _at(self, point: Float[np.ndarray, " K"]) -> tuple[Likelihood, np.ndarray]:
         if self._point is None or not np.array_equal(point, self._point):
             vector, jacobian = self.parameters(np.asarray(point))
-            start = None if self._last is None else self._last.solved.solution
+            start = None if self._last is None else self._last.solution.mdp_solution
             self._last, self._jacobian = (
-                Likelihood.at(self.model, self.panel, vector, start),
+                Likelihood.from_parameters(self.model, self.panel, vector, start),
                 jacobian,
             )
             self._point = np.array(point)

@@ -60,8 +60,8 @@ class ChoiceModel:
         ...     rm.choice.Increments(start, 2),
         ...     discount=0.95,
         ... )
-        >>> solved = model.solve({"replacement": 2.0, "wear": 0.5, "increment 0": 0.3})
-        >>> solved.probabilities[:, 1].round(3)  # to replace, state by state
+        >>> solution = model.solve({"replacement": 2.0, "wear": 0.5, "increment 0": 0.3})
+        >>> solution.probabilities[:, 1].round(3)  # to replace, state by state
         array([0.119, 0.289, 0.486, 0.653, 0.764])
 
     References:
@@ -95,7 +95,7 @@ class ChoiceModel:
         return (*self.utilities.names, *self.transitions.names)
 
     @property
-    def n_utility(self) -> int:
+    def n_utility_parameters(self) -> int:
         """The number of parameters of the utilities."""
         return len(self.utilities.names)
 
@@ -152,7 +152,7 @@ class ChoiceModel:
     def split(self, parameters: Any) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, " J"]]:
         """Return the parameters of the utilities, and those of the transitions."""
         vector = self.vector(parameters)
-        return vector[: self.n_utility], vector[self.n_utility :]
+        return vector[: self.n_utility_parameters], vector[self.n_utility_parameters :]
 
     def changes(self, parameters: Any) -> list[Change]:
         """Return how the decision process changes with each parameter."""
@@ -160,7 +160,7 @@ class ChoiceModel:
         slopes = self.utilities.derivative(theta)
         return [
             *(Change(rewards=slopes[:, :, number]) for number in range(theta.size)),
-            *(Change(transitions=change) for change in self.transitions.changes(phi)),
+            *(Change(transitions=change) for change in self.transitions.derivatives(phi)),
         ]
 
     def require_fit(self, panel: Panel) -> None:
@@ -169,7 +169,7 @@ class ChoiceModel:
         Raises:
             SampleError: naming the first row that is not.
         """
-        values = self.utilities.values(np.zeros(self.n_utility))
+        values = self.utilities.values(np.zeros(self.n_utility_parameters))
         available = (
             np.ones(values.shape, dtype=np.bool_)
             if self.available is None
@@ -187,14 +187,14 @@ class ChoiceSolution:
         parameters: (K,) the parameters.
         mdp: The decision process.
         regularizer: Shannon's entropy with the scale as temperature.
-        solution: Its solution, with a certificate.
+        mdp_solution: Its solution, with a certificate.
     """
 
     model: ChoiceModel
     parameters: Float[np.ndarray, " K"]
     mdp: MDP
     regularizer: Shannon
-    solution: Solution
+    mdp_solution: Solution
 
     @property
     def probabilities(self) -> Float[np.ndarray, "S A"]:
@@ -204,12 +204,12 @@ class ChoiceSolution:
     @property
     def inclusive_value(self) -> Float[np.ndarray, " S"]:
         """(S,) V, the expected largest utility of a period and all that follow, in the unit of the utilities."""
-        return self.solution.value
+        return self.mdp_solution.value
 
     @cached_property
     def linear(self) -> Linearization:
         """The linearization at the solution, for derivatives."""
-        return linearize(self.mdp, self.regularizer, self.solution)
+        return linearize(self.mdp, self.regularizer, self.mdp_solution)
 
     @cached_property
     def log_probabilities(self) -> Float[np.ndarray, "S A"]:
@@ -219,12 +219,12 @@ class ChoiceSolution:
         return np.where(self.mdp.available, found, -np.inf)
 
     @property
-    def log_error(self) -> float:
+    def log_probability_error(self) -> float:
         """Bound on the error of every logarithm of a choice probability that the inner solution may cause."""
         return 2.0 * self.linear.accuracy.value / self.model.scale
 
     @cached_property
-    def slopes(self) -> Float[np.ndarray, "K S A"]:
+    def log_probability_derivatives(self) -> Float[np.ndarray, "K S A"]:
         """(K, S, A) derivatives of the logarithms with respect to the parameters."""
         found = []
         for change in self.model.changes(self.parameters):
@@ -236,7 +236,7 @@ class ChoiceSolution:
             )
         return np.array(found).reshape(-1, *self.mdp.rewards.shape)
 
-    def stationary(self) -> Float[np.ndarray, " S"]:
+    def stationary_distribution(self) -> Float[np.ndarray, " S"]:
         """Return the (S,) share of time that people spend in each state in the long run, from where the model starts."""
         chain = self.mdp.transitions.policy_matrix(self.probabilities)
         matrix = chain.toarray() if hasattr(chain, "toarray") else np.asarray(chain)

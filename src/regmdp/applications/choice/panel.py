@@ -100,11 +100,11 @@ class Panel:
         ]
 
     @cached_property
-    def followed(self) -> Int[np.ndarray, " m"]:
+    def consecutive(self) -> Int[np.ndarray, " m"]:
         """(m,) the rows that another row of the same individual follows."""
         return np.flatnonzero(self.individual[1:] == self.individual[:-1])
 
-    def counts(self, n_states: int, n_actions: int) -> np.ndarray:
+    def count_choices(self, n_states: int, n_actions: int) -> np.ndarray:
         """Return (S, A) how often each choice that counts was made in each state."""
         pair = self.state[self.counted] * n_actions + self.choice[self.counted]
         return (
@@ -138,7 +138,7 @@ class Panel:
                 f"in the choice set there; {int(np.count_nonzero(outside))} rows are like that"
             )
 
-    def only(self, individuals: Any) -> Panel:
+    def subset(self, individuals: Any) -> Panel:
         """Return the rows of some individuals, those named twice twice, as other individuals: numbered anew from 0."""
         starts = {int(who): row for row, who in reversed(list(enumerate(self.individual)))}
         sizes = dict(zip(*np.unique(self.individual, return_counts=True), strict=True))

@@ -87,7 +87,7 @@ def bootstrap(
     individuals = panel.individuals
     try:
         for _ in range(replications):
-            drawn = panel.only(rng.choice(individuals, size=individuals.size))
+            drawn = panel.subset(rng.choice(individuals, size=individuals.size))
             try:
                 estimates = estimator(drawn)
             except SampleError:

@@ -19,10 +19,10 @@ from regmdp.applications.choice.panel import Panel
 from regmdp.applications.choice.transitions import Increments
 from regmdp.applications.choice.utilities import LinearUtilities
 
-__all__ = ["BUSES", "bus_engine_model", "read_buses"]
+__all__ = ["BUS_GROUPS", "bus_engine_model", "read_buses"]
 
 
-class Group(NamedTuple):
+class BusGroup(NamedTuple):
     """A file of buses of one kind.
 
     Attributes:
@@ -37,11 +37,11 @@ class Group(NamedTuple):
 
 
 #: Rust's groups 1 to 4, for which he published estimates.
-BUSES = {
-    1: Group("g870.asc", 36, 15),
-    2: Group("rt50.asc", 60, 4),
-    3: Group("t8h203.asc", 81, 48),
-    4: Group("a530875.asc", 128, 37),
+BUS_GROUPS = {
+    1: BusGroup("g870.asc", 36, 15),
+    2: BusGroup("rt50.asc", 60, 4),
+    3: BusGroup("t8h203.asc", 81, 48),
+    4: BusGroup("a530875.asc", 128, 37),
 }
 #: Numbers before the readings, and which of them are the readings at which the engine was replaced,
 #: 0 if it was not.
@@ -79,13 +79,15 @@ def read_buses(
     """
     if n_bins < 2:
         raise SampleError(f"there must be at least 2 bins, not {n_bins}")
-    unknown = [group for group in groups if group not in BUSES]
+    unknown = [group for group in groups if group not in BUS_GROUPS]
     if unknown or not groups:
-        raise SampleError(f"there are groups {', '.join(map(str, BUSES))}, not {unknown or 'none'}")
+        raise SampleError(
+            f"there are groups {', '.join(map(str, BUS_GROUPS))}, not {unknown or 'none'}"
+        )
     parts = [
         _bus(column, n_bins)
         for group in groups
-        for column in _columns(Path(folder) / BUSES[group].file, BUSES[group])
+        for column in _columns(Path(folder) / BUS_GROUPS[group].file, BUS_GROUPS[group])
     ]
     individual, period, state, choice, increment = (
         np.concatenate(arrays) for arrays in zip(*parts, strict=True)
@@ -93,7 +95,7 @@ def read_buses(
     return Panel(individual, period, state, choice, counted=period > 0, increment=increment)
 
 
-def _columns(path: Path, group: Group) -> np.ndarray:
+def _columns(path: Path, group: BusGroup) -> np.ndarray:
     """Return the (buses, rows) numbers of a file."""
     lines = require_file(path).read_text(encoding="ascii", errors="replace").split("\n")
     numbers = []

@@ -14,7 +14,7 @@ __all__ = ["simulate"]
 
 
 def simulate(
-    solved: ChoiceSolution,
+    solution: ChoiceSolution,
     *,
     individuals: int,
     periods: int,
@@ -24,7 +24,7 @@ def simulate(
     """Draw a panel from a solved model.
 
     Args:
-        solved: The model, solved at the parameters to draw from.
+        solution: The model, solved at the parameters to draw from.
         individuals: How many.
         periods: Rows for each of them.
         rng: The random generator.
@@ -36,12 +36,12 @@ def simulate(
     """
     if individuals < 1 or periods < 1:
         raise SampleError(f"there must be individuals and periods, not {individuals} and {periods}")
-    mdp = solved.mdp
+    mdp = solution.mdp
     first = mdp.initial if start is None else np.asarray(start, dtype=np.float64)
     if first.shape != (mdp.n_states,) or not np.isclose(first.sum(), 1.0) or (first < 0).any():
         raise SampleError(f"start must be {mdp.n_states} probabilities that sum to 1")
     rows = mdp.transitions.to_csr()
-    chosen = np.cumsum(solved.probabilities, axis=1)
+    chosen = np.cumsum(solution.probabilities, axis=1)
     states, choices = (np.empty((periods, individuals), dtype=np.int64) for _ in range(2))
     state = rng.choice(mdp.n_states, size=individuals, p=first)
     for period in range(periods):

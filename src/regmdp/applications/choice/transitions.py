@@ -14,7 +14,7 @@ from regmdp._internal.arrays import ArrayLike, Bool, Float, Int
 from regmdp._internal.errors import SampleError
 from regmdp.applications.choice.panel import Panel
 
-__all__ = ["ExogenousTransitions", "Increments", "KnownTransitions", "frequencies"]
+__all__ = ["ExogenousTransitions", "Increments", "KnownTransitions", "transition_frequencies"]
 
 
 class ExogenousTransitions(ABC):
@@ -28,7 +28,7 @@ class ExogenousTransitions(ABC):
         """(J,) φ -> (S·A, S) probabilities, row ``s * A + a`` for (s, a)."""
 
     @abstractmethod
-    def changes(self, phi: Float[np.ndarray, " J"]) -> list[sp.csr_array]:
+    def derivatives(self, phi: Float[np.ndarray, " J"]) -> list[sp.csr_array]:
         """(J,) φ -> the (S·A, S) derivatives of the rows, one for each parameter."""
 
     @abstractmethod
@@ -39,7 +39,7 @@ class ExogenousTransitions(ABC):
     def log_likelihoods(
         self, panel: Panel, phi: Float[np.ndarray, " J"]
     ) -> Float[np.ndarray, " m"]:
-        """Return the (m,) logarithms of the probabilities of the transitions from the rows `Panel.followed`."""
+        """Return the (m,) logarithms of the probabilities of the transitions from the rows `Panel.consecutive`."""
 
     @abstractmethod
     def scores(self, panel: Panel, phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, "m J"]:
@@ -62,7 +62,7 @@ class ExogenousTransitions(ABC):
 
 @dataclass(frozen=True, eq=False)
 class KnownTransitions(ExogenousTransitions):
-    """Transitions that are known, or were estimated before: see :func:`frequencies`.
+    """Transitions that are known, or were estimated before: see :func:`transition_frequencies`.
 
     Args:
         probabilities: (S, A, S), or a sparse (S·A, S) whose row ``s * A + a`` belongs to (s, a).
@@ -91,7 +91,7 @@ class KnownTransitions(ExogenousTransitions):
     def rows(self, phi: Float[np.ndarray, " J"]) -> sp.csr_array:
         return self.probabilities
 
-    def changes(self, phi: Float[np.ndarray, " J"]) -> list[sp.csr_array]:
+    def derivatives(self, phi: Float[np.ndarray, " J"]) -> list[sp.csr_array]:
         return []
 
     def estimate(self, panel: Panel) -> Float[np.ndarray, " J"]:
@@ -100,7 +100,7 @@ class KnownTransitions(ExogenousTransitions):
     def log_likelihoods(
         self, panel: Panel, phi: Float[np.ndarray, " J"]
     ) -> Float[np.ndarray, " m"]:
-        before = panel.followed
+        before = panel.consecutive
         n_choices = self.probabilities.shape[0] // self.probabilities.shape[1]
         rows = panel.state[before] * n_choices + panel.choice[before]
         found = np.asarray(self.probabilities[rows, panel.state[before + 1]]).ravel()
@@ -114,7 +114,7 @@ class KnownTransitions(ExogenousTransitions):
         return np.log(found)
 
     def scores(self, panel: Panel, phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, "m J"]:
-        return np.zeros((panel.followed.size, 0))
+        return np.zeros((panel.consecutive.size, 0))
 
     def hessian(self, panel: Panel, phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, "J J"]:
         return np.zeros((0, 0))
@@ -175,7 +175,7 @@ class Increments(ExogenousTransitions):
     def rows(self, phi: Float[np.ndarray, " J"]) -> sp.csr_array:
         return self._mixed(np.append(phi, 1.0 - phi.sum()))
 
-    def changes(self, phi: Float[np.ndarray, " J"]) -> list[sp.csr_array]:
+    def derivatives(self, phi: Float[np.ndarray, " J"]) -> list[sp.csr_array]:
         return [self._mixed(np.append(unit, -1.0)) for unit in np.eye(self.n_increments - 1)]
 
     def _mixed(self, weights: Float[np.ndarray, " I"]) -> sp.csr_array:
@@ -213,7 +213,7 @@ class Increments(ExogenousTransitions):
         return -np.diag(counts[:-1] / phi**2) - counts[-1] / (1.0 - phi.sum()) ** 2
 
     def _steps(self, panel: Panel) -> Int[np.ndarray, " m"]:
-        before = panel.followed
+        before = panel.consecutive
         if before.size == 0:
             raise SampleError(
                 "no row of the panel follows another, so nothing is known of how states follow "
@@ -244,7 +244,7 @@ class Increments(ExogenousTransitions):
         return np.log(phi / (1.0 - phi.sum()))
 
 
-def frequencies(panel: Panel, available: Bool[np.ndarray, "S A"]) -> KnownTransitions:
+def transition_frequencies(panel: Panel, available: Bool[np.ndarray, "S A"]) -> KnownTransitions:
     """Return the transitions that were observed, as probabilities, for every pair of the (S, A) mask.
 
     Raises:
@@ -253,13 +253,15 @@ def frequencies(panel: Panel, available: Bool[np.ndarray, "S A"]) -> KnownTransi
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> panel = rm.choice.Panel([0, 0, 0], [0, 1, 2], [0, 1, 0], [0, 0, 0])
-        >>> rm.choice.frequencies(panel, np.ones((2, 1), dtype=bool)).probabilities.toarray()
+        >>> rm.choice.transition_frequencies(
+        ...     panel, np.ones((2, 1), dtype=bool)
+        ... ).probabilities.toarray()
         array([[0., 1.],
                [1., 0.]])
     """
     panel.require_fit(available)
     n_states, n_choices = available.shape
-    before = panel.followed
+    before = panel.consecutive
     pair = panel.state[before] * n_choices + panel.choice[before]
     counts = sp.csr_array(
         sp.coo_array(

@@ -35,9 +35,9 @@ class Demonstrations:
     Examples:
         >>> import regmdp as rm
         >>> mdp = rm.models.chain(3)
-        >>> rm.irl.Demonstrations.of_trajectories(mdp, [([0, 1, 2], [1, 1, 0]), ([0, 0], [0, 1])])
+        >>> rm.irl.Demonstrations.from_trajectories(mdp, [([0, 1, 2], [1, 1, 0]), ([0, 0], [0, 1])])
         Demonstrations(5 actions seen)
-        >>> rm.irl.Demonstrations.of_trajectories(mdp, [([0, 2], [1, 1])])
+        >>> rm.irl.Demonstrations.from_trajectories(mdp, [([0, 2], [1, 1])])
         Traceback (most recent call last):
             ...
         regmdp.SampleError: trajectory 0, step 1: state 0, action 1 ... does not lead to state 2 in the model; ...
@@ -50,7 +50,7 @@ class Demonstrations:
     size: float
 
     @classmethod
-    def of_trajectories(cls, mdp: MDP, trajectories: Sequence[Any]) -> Demonstrations:
+    def from_trajectories(cls, mdp: MDP, trajectories: Sequence[Any]) -> Demonstrations:
         """Take trajectories: pairs of the states and the actions, one action for each state but perhaps the last.
 
         What came after the end of a trajectory does not count, so where one was cut off, and not
@@ -117,7 +117,7 @@ class Demonstrations:
         )
 
     @classmethod
-    def of_policy(cls, mdp: MDP, policy: Any) -> Demonstrations:
+    def from_policy(cls, mdp: MDP, policy: Any) -> Demonstrations:
         """Take a known policy, followed from the model's initial distribution.
 
         Args:
@@ -129,7 +129,7 @@ class Demonstrations:
         return cls(mdp, freeze(occupancy), freeze(occupancy), mdp.initial, np.inf)
 
     @classmethod
-    def of_occupancy(cls, mdp: MDP, occupancy: Any, *, tolerance: float = 1e-6) -> Demonstrations:
+    def from_occupancy(cls, mdp: MDP, occupancy: Any, *, tolerance: float = 1e-6) -> Demonstrations:
         """Take how often each action is taken in each state, discounted, from the model's initial distribution on.
 
         Args:
@@ -165,7 +165,7 @@ class Demonstrations:
         return cls(mdp, freeze(weights), freeze(weights), mdp.initial, np.inf)
 
     @classmethod
-    def of_dataset(cls, mdp: MDP, data: Dataset) -> Demonstrations:
+    def from_dataset(cls, mdp: MDP, data: Dataset) -> Demonstrations:
         """Take logged episodes.
 
         Args:
@@ -188,7 +188,7 @@ class Demonstrations:
             if not data.ended[rows[-1]]:
                 states = np.append(states, data.next_state[rows[-1]])
             trajectories.append((states, data.action[rows]))
-        return cls.of_trajectories(mdp, trajectories)
+        return cls.from_trajectories(mdp, trajectories)
 
     @property
     def policy(self) -> Float[np.ndarray, "S A"]:

@@ -80,7 +80,7 @@ class RewardEstimate:
         return _divergence(self.demonstrations, self.policy)
 
     @cached_property
-    def explained(self) -> float:
+    def fraction_explained(self) -> float:
         """Share that the reward takes away of the divergence from who wants nothing, and only follows the regularizer.
 
         It is 1 if every action is explained, and 0 if the uniform policy, or the reference, did as
@@ -126,7 +126,7 @@ class RewardEstimate:
                 "fit",
                 (
                     f"{self.divergence:.4g} nats an action from what was done; explains "
-                    f"{100 * self.explained:.1f} %"
+                    f"{100 * self.fraction_explained:.1f} %"
                 ),
             ),
             (
@@ -180,7 +180,7 @@ def match_features(
         >>> import numpy as np, regmdp as rm
         >>> mdp, soft = rm.models.chain(5), rm.Shannon(temperature=0.5)
         >>> expert = rm.solve(mdp, soft, tol=1e-12).policy
-        >>> seen = rm.irl.Demonstrations.of_policy(mdp, expert)
+        >>> seen = rm.irl.Demonstrations.from_policy(mdp, expert)
         >>> found = rm.irl.match_features(
         ...     rm.irl.expected_features(mdp, pair=mdp.rewards[:, :, None]), seen, soft
         ... )
@@ -225,7 +225,7 @@ def maximize_likelihood(
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, soft = rm.models.chain(5), rm.Shannon(temperature=0.5)
-        >>> seen = rm.irl.Demonstrations.of_trajectories(
+        >>> seen = rm.irl.Demonstrations.from_trajectories(
         ...     mdp, [([0, 1, 2, 3, 4], [1, 1, 1, 1, 1]), ([0, 0, 1, 0], [0, 1, 0, 1])]
         ... )
         >>> found = rm.irl.maximize_likelihood(

@@ -39,25 +39,25 @@ class Identification:
         curvature: (K,) information along the directions, the largest first: how sharply each is
             told.
         directions: (K, K) the directions, a column each, in the parameters.
-        told: How many of them the demonstrations tell.
-        shaping: How many of the others no demonstration in this model could tell: the optimal
+        n_identified: How many of them the demonstrations tell.
+        n_shaping: How many of the others no demonstration in this model could tell: the optimal
             policy is the same everywhere.
     """
 
     curvature: Float[np.ndarray, " K"]
     directions: Float[np.ndarray, "K K"]
-    told: int
-    shaping: int
+    n_identified: int
+    n_shaping: int
 
     @property
-    def untold(self) -> Float[np.ndarray, "K U"]:
+    def unidentified(self) -> Float[np.ndarray, "K U"]:
         """(K, U) directions in which the reward may be moved without anything to see, a column each."""
-        return self.directions[:, self.told :]
+        return self.directions[:, self.n_identified :]
 
     def summary(self) -> str:
         """Return it in words."""
         count = self.curvature.size
-        if self.told == count:
+        if self.n_identified == count:
             sharpest, least = self.curvature[0], self.curvature[-1]
             return (
                 f"all {count} directions of the reward are told, the least sharply "
@@ -65,16 +65,16 @@ class Identification:
             )
         lines = [
             (
-                f"{self.told} of {count} directions of the reward are told; {count - self.told} "
+                f"{self.n_identified} of {count} directions of the reward are told; {count - self.n_identified} "
                 "are not:"
             )
         ]
-        if self.shaping:
+        if self.n_shaping:
             lines.append(
-                f"- {self.shaping} leave the optimal policy as it is in every state: no "
+                f"- {self.n_shaping} leave the optimal policy as it is in every state: no "
                 "demonstrations can tell them"
             )
-        unseen = count - self.told - self.shaping
+        unseen = count - self.n_identified - self.n_shaping
         if unseen:
             lines.append(
                 f"- {unseen} change the policy only where nobody was seen: demonstrations from "
@@ -83,11 +83,11 @@ class Identification:
         return "\n".join(lines)
 
 
-def identify(recovered: RewardEstimate) -> Identification:
+def identify(estimate: RewardEstimate) -> Identification:
     """Return which directions of a linear reward the demonstrations tell, and why they do not tell the others.
 
     Args:
-        recovered: A reward with features.
+        estimate: A reward with features.
 
     Raises:
         SolverError: if the reward is not linear in its parameters.
@@ -95,7 +95,7 @@ def identify(recovered: RewardEstimate) -> Identification:
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, soft = rm.models.chain(4), rm.Shannon(temperature=0.5)
-        >>> seen = rm.irl.Demonstrations.of_policy(mdp, rm.solve(mdp, soft).policy)
+        >>> seen = rm.irl.Demonstrations.from_policy(mdp, rm.solve(mdp, soft).policy)
         >>> found = rm.irl.match_features(
         ...     rm.irl.expected_features(mdp, state=np.eye(4)), seen, soft
         ... )
@@ -109,15 +109,17 @@ def identify(recovered: RewardEstimate) -> Identification:
         Ng, Harada & Russell 1999, ICML, "Policy invariance under reward transformations"; Cao,
         Cohen & Szpruch 2021, NeurIPS, "Identifiability in inverse reinforcement learning".
     """
-    parameters, linear = recovered.parameters, recovered.linearization
+    parameters, linear = estimate.parameters, estimate.linearization
     if not isinstance(parameters, Features):
         raise SolverError("which parameters are told is known for rewards that are linear in them")
-    curvature, directions = np.linalg.eigh(recovered.information)
+    curvature, directions = np.linalg.eigh(estimate.information)
     curvature, directions = np.maximum(curvature[::-1], 0.0), directions[:, ::-1]
-    told = int(np.count_nonzero(curvature > FLAT * max(float(curvature[0]), np.finfo(float).tiny)))
+    n_identified = int(
+        np.count_nonzero(curvature > FLAT * max(float(curvature[0]), np.finfo(float).tiny))
+    )
     scale = float(np.max(np.asarray(linear.regularizer.temperature)))
     moves = []
-    for direction in directions[:, told:].T:
+    for direction in directions[:, n_identified:].T:
         rewards = parameters.along(direction)
         size = float(np.max(np.abs(rewards)))
         change = Change(rewards=scale / size * rewards) if size > 0 else Change()
@@ -129,8 +131,8 @@ def identify(recovered: RewardEstimate) -> Identification:
         if moves
         else 0
     )
-    shaping = len(moves) - moving
-    return Identification(curvature, directions, told, shaping)
+    n_shaping = len(moves) - moving
+    return Identification(curvature, directions, n_identified, n_shaping)
 
 
 def reward_with_value(
