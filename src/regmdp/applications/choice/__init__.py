@@ -55,7 +55,6 @@ __all__ = [
     "choice_frequencies",
     "counterfactual",
     "delta_method",
-    "transition_frequencies",
     "full_maximum_likelihood",
     "hotz_miller",
     "likelihood_ratio_test",
@@ -64,4 +63,5 @@ __all__ = [
     "nested_pseudo_likelihood",
     "read_buses",
     "simulate",
+    "transition_frequencies",
 ]
