@@ -27,9 +27,9 @@ def network():
     pairs = np.concatenate((across, down))
     start, end = np.concatenate((pairs, pairs[:, ::-1])).T
     rng = np.random.default_rng(0)
-    made = routes.Network(start, end, {"length": rng.uniform(0.5, 1.5, start.size)})
-    return routes.Features(
-        made, {"length": routes.next_link(made, "length"), "U-turn": routes.u_turns(made)}
+    made = routes.RoadNetwork(start, end, {"length": rng.uniform(0.5, 1.5, start.size)})
+    return routes.LinkFeatures(
+        made, {"length": routes.link_attribute(made, "length"), "U-turn": routes.u_turns(made)}
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from contract.lists import REGULARIZERS
 
 import regmdp as rm
-from regmdp.gradients import Change, linearize
+from regmdp.gradients import Perturbation, linearize
 from regmdp.regularizers import Sum, Unregularized
 from regmdp.regularizers.base import with_temperature
 
@@ -89,7 +89,7 @@ def direction(mdp, regularizer, scale, rng):
         temperature = np.asarray(regularizer.temperature) * 0.3
     if isinstance(regularizer, rm.KL):
         reference = 0.3 * regularizer.reference * rng.normal(size=regularizer.reference.shape)
-    return Change(rewards, temperature, discount, reference, scale * transitions)
+    return Perturbation(rewards, temperature, discount, reference, scale * transitions)
 
 
 def moved(mdp, regularizer, change, step):
@@ -180,7 +180,7 @@ def test_derivatives_are_limits_of_differences(name, discount, temperature):
     for gradient, number, whole in zip(
         gradients, numbers, (exact.value, exact.q, exact.policy), strict=True
     ):
-        assert gradient.along(change) == pytest.approx(
+        assert gradient.directional_derivative(change) == pytest.approx(
             number, rel=1e-7, abs=1e-7 * (np.max(np.abs(whole)) + 1e-3 * scale)
         )
 
@@ -195,7 +195,7 @@ def test_second_derivatives_are_limits_of_differences_of_gradients(name, discoun
     for sign in (1.0, -1.0):
         there = moved(mdp, regularizer, change, sign * step)
         gradients.append(linearize(*there, solved(*there)[0]).gradient(value=weight, q=of_q))
-    exact = linearize(mdp, regularizer, solved(mdp, regularizer)[0]).hessian_product(
+    exact = linearize(mdp, regularizer, solved(mdp, regularizer)[0]).hessian_vector_product(
         change, value=weight, q=of_q
     )
     ahead, behind = gradients
@@ -214,16 +214,21 @@ def test_second_derivatives_are_limits_of_differences_of_gradients(name, discoun
                 atol=tolerance * np.max(np.abs(difference)),
             ), part
     other = rng.normal(size=(*SHAPE, N_STATES)) * mdp.to_array()
-    difference = (ahead.transitions.along(other) - behind.transitions.along(other)) / (2 * step)
-    assert exact.transitions.along(other) == pytest.approx(difference, rel=1e-4, abs=1e-4)
+    difference = (
+        ahead.transitions.directional_derivative(other)
+        - behind.transitions.directional_derivative(other)
+    ) / (2 * step)
+    assert exact.transitions.directional_derivative(other) == pytest.approx(
+        difference, rel=1e-4, abs=1e-4
+    )
 
 
 def test_second_derivatives_are_symmetric():
     mdp, regularizer, scale, rng = problem("KL, one reference", 0.5, 0.95)
     linear = linearize(mdp, regularizer, solved(mdp, regularizer)[0])
     one, other = (direction(mdp, regularizer, scale, rng) for _ in range(2))
-    assert linear.hessian_product(one).along(other) == pytest.approx(
-        linear.hessian_product(other).along(one), rel=1e-9
+    assert linear.hessian_vector_product(one).directional_derivative(other) == pytest.approx(
+        linear.hessian_vector_product(other).directional_derivative(one), rel=1e-9
     )
 
 
@@ -269,7 +274,7 @@ def test_derivatives_are_those_of_complex_steps(temperature, discount):
     assert np.allclose(
         exact.policy, policy.imag / 1e-30, rtol=1e-7, atol=1e-8 * np.max(np.abs(exact.policy))
     )
-    assert linear.gradient().along(change) == pytest.approx(
+    assert linear.gradient().directional_derivative(change) == pytest.approx(
         mdp.initial @ value.imag / 1e-30, rel=1e-9
     )
 
@@ -287,7 +292,9 @@ def test_errors_bound_what_a_rough_solution_makes_of_gradients(name, discount):
         for weights in ({}, {"policy": of_policy}):
             one, other = exact.gradient(**weights), rough.gradient(**weights)
             errors, change = other.errors, direction(mdp, regularizer, scale, rng)
-            assert abs(one.along(change) - other.along(change)) <= other.error_along(change)
+            assert abs(
+                one.directional_derivative(change) - other.directional_derivative(change)
+            ) <= other.directional_error(change)
             assert np.sum(np.abs(one.rewards - other.rewards)) <= errors.rewards
             assert (
                 np.sum(np.abs(np.asarray(one.temperature) - np.asarray(other.temperature)))
@@ -315,16 +322,16 @@ def test_an_action_that_the_reference_forbids_has_a_derivative_towards_having_it
     linear = linearize(mdp, regularizer, solved(mdp, regularizer)[0])
     change, step = np.array([-0.2, 0.1, 0.3]), 1e-7
     value, _, policy = solved(mdp, unnormalised(regularizer, step * change))
-    exact = linear.derivative(Change(reference=change))
+    exact = linear.derivative(Perturbation(reference=change))
     assert np.allclose((value - linear.value) / step, exact.value, rtol=1e-5)
     assert np.allclose((policy - linear.policy) / step, exact.policy, atol=1e-5)
-    assert linear.gradient().along(Change(reference=change)) == pytest.approx(
-        mdp.initial @ exact.value
-    )
+    assert linear.gradient().directional_derivative(
+        Perturbation(reference=change)
+    ) == pytest.approx(mdp.initial @ exact.value)
     weights = rng.normal(size=SHAPE)
-    assert linear.gradient(policy=weights).along(Change(reference=change)) == pytest.approx(
-        np.sum(weights * exact.policy)
-    )
+    assert linear.gradient(policy=weights).directional_derivative(
+        Perturbation(reference=change)
+    ) == pytest.approx(np.sum(weights * exact.policy))
 
 
 def test_a_kink_is_noted():
@@ -366,14 +373,20 @@ def test_any_evaluation_and_storage_gives_the_same(evaluation, storage):
     ("change", "message"),
     [
         (
-            Change(rewards=np.zeros((2, 2))),
+            Perturbation(rewards=np.zeros((2, 2))),
             r"a change of rewards must have shape \(1, 3\), not \(2, 2\)",
         ),
-        (Change(rewards=np.array([[0.0, np.nan, 0.0]])), r"nan at \(0, 1\); 1 are not finite"),
-        (Change(temperature=np.zeros(4)), r"a change of the temperature must have shape \(\)"),
-        (Change(reference=np.zeros(3)), "the reference cannot change: Shannon has none"),
         (
-            Change(transitions=np.zeros((3, 3))),
+            Perturbation(rewards=np.array([[0.0, np.nan, 0.0]])),
+            r"nan at \(0, 1\); 1 are not finite",
+        ),
+        (
+            Perturbation(temperature=np.zeros(4)),
+            r"a change of the temperature must have shape \(\)",
+        ),
+        (Perturbation(reference=np.zeros(3)), "the reference cannot change: Shannon has none"),
+        (
+            Perturbation(transitions=np.zeros((3, 3))),
             r"what belongs to transitions must have shape \(S, A, S\) = \(1, 3, 1\)",
         ),
     ],
@@ -389,7 +402,7 @@ def test_there_is_no_derivative_in_a_temperature_of_0():
     arms = rm.models.bandit()
     linear = linearize(arms, rm.Shannon(temperature=0.0), rm.solve(arms))
     with pytest.raises(rm.RegularizerError, match="at temperature 0 there is no derivative"):
-        linear.derivative(Change(temperature=1.0))
+        linear.derivative(Perturbation(temperature=1.0))
 
 
 def test_a_value_from_elsewhere_is_looked_at_before_it_is_differentiated():
@@ -404,14 +417,14 @@ def test_a_value_from_elsewhere_is_looked_at_before_it_is_differentiated():
 def test_parameters_of_rewards_and_of_the_whole_model():
     mdp, regularizer, _, rng = problem("KL, one reference", 0.3, 0.9)
     features = rng.normal(size=(*SHAPE, 2))
-    linear = rm.gradients.Features(mdp, features)
+    linear = rm.gradients.RewardFeatures(mdp, features)
     theta = np.array([0.3, -0.2])
     found = rm.gradients.value_and_gradient(linear, theta, regularizer)
-    whole = rm.gradients.Function(
+    whole = rm.gradients.ModelFunction(
         lambda x: mdp.with_rewards(mdp.rewards + features @ x).with_discount(0.9 + 0.01 * x[0]),
         lambda x: [
-            Change(rewards=features[:, :, 0], discount=0.01),
-            Change(rewards=features[:, :, 1]),
+            Perturbation(rewards=features[:, :, 0], discount=0.01),
+            Perturbation(rewards=features[:, :, 1]),
         ],
     )
     other = rm.gradients.value_and_gradient(whole, theta, regularizer, start=found.solution)
@@ -432,20 +445,24 @@ def test_parameters_of_rewards_and_of_the_whole_model():
     ("make", "message"),
     [
         (
-            lambda mdp: rm.gradients.Features(mdp, np.zeros((2, 2))),
+            lambda mdp: rm.gradients.RewardFeatures(mdp, np.zeros((2, 2))),
             r"features must have shape \(S, A, K\) = \(1, 3, K\)",
         ),
         (
-            lambda mdp: rm.gradients.Features(mdp, np.zeros((1, 3, 1))).checked([1.0, 2.0]),
+            lambda mdp: rm.gradients.RewardFeatures(mdp, np.zeros((1, 3, 1))).check_parameters(
+                [1.0, 2.0]
+            ),
             r"the parameters must have shape \(1,\)",
         ),
         (
-            lambda mdp: rm.gradients.Function(lambda x: x, lambda x: x).model(np.zeros(1)),
+            lambda mdp: rm.gradients.ModelFunction(lambda x: x, lambda x: x).model(np.zeros(1)),
             "the function gives rewards alone",
         ),
         (
-            lambda mdp: rm.gradients.Function(lambda x: mdp, lambda x: []).changes(np.zeros(1)),
-            "the derivative must give one Change for each of the 1 parameters",
+            lambda mdp: rm.gradients.ModelFunction(lambda x: mdp, lambda x: []).perturbations(
+                np.zeros(1)
+            ),
+            "the derivative must give one Perturbation for each of the 1 parameters",
         ),
     ],
 )

@@ -22,7 +22,7 @@ from regmdp.regularizers import Regularizer, SeparableRegularizer, Sum
 if TYPE_CHECKING:
     from regmdp.gradients.linearization import Linearization
 
-__all__ = ["Accuracy", "bracket_of"]
+__all__ = ["Accuracy", "bracket_policy"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class Accuracy:
     def of(cls, linear: Linearization) -> Accuracy:
         """Judge a linearization."""
         mdp, regularizer = linear.mdp, linear.regularizer
-        correction = linear.system.solve(linear.best - linear.value, np.zeros(mdp.n_states))
+        correction = linear.system.solve(linear.backup - linear.value, np.zeros(mdp.n_states))
         polished = linear.value + correction
         bounds = bound_values(mdp, regularizer, None, polished)
         radius = float(
@@ -85,7 +85,7 @@ def _policy_error(
     error = np.where(strong, radius / np.where(strong, modulus * tau, 1.0), np.inf)
     bracket = None
     if not _steep(regularizer) or not strong.all():
-        bracket = bracket_of(linear, radius)
+        bracket = bracket_policy(linear, radius)
         if bracket is not None:
             low, high = bracket
             error = np.minimum(
@@ -109,7 +109,7 @@ def _separable(regularizer: Regularizer) -> bool:
     return isinstance(regularizer, SeparableRegularizer)
 
 
-def bracket_of(
+def bracket_policy(
     linear: Linearization, radius: float
 ) -> tuple[Float[np.ndarray, "S A"], Float[np.ndarray, "S A"]] | None:
     """Return the least and largest probabilities that each action has for values within a radius, if h is a sum over actions."""

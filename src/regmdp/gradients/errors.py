@@ -16,18 +16,18 @@ import numpy as np
 
 from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
-from regmdp.gradients.accuracy import bracket_of
-from regmdp.gradients.changes import Change, as_rows
+from regmdp.gradients.accuracy import bracket_policy
+from regmdp.gradients.perturbations import Perturbation, transition_rows
 from regmdp.regularizers import KL, SeparableRegularizer, Shannon, Sum
 
 if TYPE_CHECKING:
     from regmdp.gradients.linearization import Linearization
 
-__all__ = ["Errors", "Weights"]
+__all__ = ["Cotangent", "GradientErrors"]
 
 
 @dataclass(frozen=True, eq=False)
-class Errors:
+class GradientErrors:
     """Bounds on the errors of a gradient; infinite where none is known.
 
     Attributes:
@@ -46,7 +46,7 @@ class Errors:
 
 
 @dataclass(frozen=True, eq=False)
-class Weights:
+class Cotangent:
     r"""The function whose gradient was taken, \(\langle c, V \rangle + \langle g, Q \rangle + \langle k, \pi \rangle\).
 
     Attributes:
@@ -66,7 +66,7 @@ class Weights:
     visits: Float[np.ndarray, " S"]
 
     @cached_property
-    def errors(self) -> Errors:
+    def errors(self) -> GradientErrors:
         """Bounds on the errors of the gradient."""
         linear, accuracy = self.linear, self.linear.accuracy
         size = np.abs(self.visits)
@@ -76,9 +76,9 @@ class Weights:
         weights = np.abs(self.of_q + self.through) + size[:, None] * linear.policy
         of_discount = _times(rewards, top + accuracy.value) + float(weights.sum()) * accuracy.value
         reference = None if linear._reference is None else _reference_error(self)
-        return Errors(rewards, _temperature_error(self), of_discount, reference)
+        return GradientErrors(rewards, _temperature_error(self), of_discount, reference)
 
-    def error_along(self, change: Change) -> float:
+    def directional_error(self, change: Perturbation) -> float:
         """Bound the error of the derivative in a direction, at the cost of one solve."""
         linear, accuracy, total = self.linear, self.linear.accuracy, 0.0
         if change.temperature is not None:
@@ -105,7 +105,7 @@ class Weights:
             total += abs(float(change.discount)) * float(np.sum(weights)) * accuracy.value
         if change.transitions is not None:
             mass = np.asarray(
-                abs(as_rows(change.transitions, linear.mdp.rewards.shape)).sum(axis=1)
+                abs(transition_rows(change.transitions, linear.mdp.rewards.shape)).sum(axis=1)
             ).reshape(weights.shape)
             total += linear.mdp.discount * float(np.sum(weights * mass)) * accuracy.value
         return total
@@ -151,7 +151,7 @@ def _tangent_error(linear: Linearization, of_policy: Float[np.ndarray, "S A"]) -
         )
     if not isinstance(regularizer, SeparableRegularizer):
         return np.inf if used.any() else 0.0
-    bracket = accuracy.bracket or bracket_of(linear, accuracy.value)
+    bracket = accuracy.bracket or bracket_policy(linear, accuracy.value)
     assert bracket is not None
     available = None if mdp.all_available else mdp.available
     spread, *ends = (regularizer.spread(p, available) for p in (linear.policy, *bracket))
@@ -162,7 +162,7 @@ def _tangent_error(linear: Linearization, of_policy: Float[np.ndarray, "S A"]) -
     return float(np.sum(np.where(np.isnan(error), np.inf, error)))
 
 
-def _temperature_error(weights: Weights) -> float:
+def _temperature_error(weights: Cotangent) -> float:
     """Bound the error of the derivative with respect to the temperature."""
     linear, accuracy, size = weights.linear, weights.linear.accuracy, np.abs(weights.visits)
     tau = np.broadcast_to(np.asarray(linear.regularizer.temperature), size.shape)
@@ -178,7 +178,7 @@ def _temperature_error(weights: Weights) -> float:
     return own + _times(weights._of_through, float(np.max(width, initial=0.0))) + through
 
 
-def _reference_error(weights: Weights) -> Array:
+def _reference_error(weights: Cotangent) -> Array:
     """Bound the errors of the derivatives with respect to the reference."""
     linear, accuracy, size = weights.linear, weights.linear.accuracy, np.abs(weights.visits)
     reference = linear._reference

@@ -8,8 +8,8 @@ import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import SolverError
-from regmdp.gradients.changes import Change, Ranked, checked
-from regmdp.gradients.errors import Errors, Weights
+from regmdp.gradients.errors import Cotangent, GradientErrors
+from regmdp.gradients.perturbations import LowRankGradient, Perturbation, check_array
 
 __all__ = ["Gradient"]
 
@@ -34,27 +34,31 @@ class Gradient:
     temperature: ArrayLike
     discount: float
     reference: Float[np.ndarray, "..."] | None
-    transitions: Ranked
-    _weights: Weights | None
+    transitions: LowRankGradient
+    _weights: Cotangent | None
 
     @property
-    def errors(self) -> Errors:
+    def errors(self) -> GradientErrors:
         """Bounds on the errors, from how far the solution is from the optimum, rounding included; infinite if none are known."""
-        return Errors(np.inf, np.inf, np.inf) if self._weights is None else self._weights.errors
+        return (
+            GradientErrors(np.inf, np.inf, np.inf)
+            if self._weights is None
+            else self._weights.errors
+        )
 
-    def error_along(self, change: Change) -> float:
+    def directional_error(self, change: Perturbation) -> float:
         """Bound the error of the derivative in a direction: sharper than what `errors` give, and at the cost of one solve.
 
         Examples:
             >>> import regmdp as rm
             >>> mdp, soft = rm.models.chain(5), rm.Shannon(temperature=1.0)
             >>> gradient = rm.gradients.linearize(mdp, soft, rm.solve(mdp, soft)).gradient()
-            >>> gradient.error_along(rm.gradients.Change(discount=1.0)) < 1e-8
+            >>> gradient.directional_error(rm.gradients.Perturbation(discount=1.0)) < 1e-8
             True
         """
-        return np.inf if self._weights is None else self._weights.error_along(change)
+        return np.inf if self._weights is None else self._weights.directional_error(change)
 
-    def along(self, change: Change) -> float:
+    def directional_derivative(self, change: Perturbation) -> float:
         """Return the derivative in a direction.
 
         Examples:
@@ -62,7 +66,7 @@ class Gradient:
             >>> mdp, soft = rm.models.bandit(), rm.Shannon(temperature=1.0)
             >>> gradient = rm.gradients.linearize(mdp, soft, rm.solve(mdp, soft)).gradient()
             >>> round(
-            ...     gradient.along(rm.gradients.Change(temperature=1.0)), 6
+            ...     gradient.directional_derivative(rm.gradients.Perturbation(temperature=1.0)), 6
             ... )  # the entropy of the policy
             1.03531
         """
@@ -71,11 +75,11 @@ class Gradient:
             total += float(
                 np.sum(
                     self.rewards
-                    * checked("a change of rewards", change.rewards, self.rewards.shape)
+                    * check_array("a change of rewards", change.rewards, self.rewards.shape)
                 )
             )
         if change.temperature is not None:
-            step = checked(
+            step = check_array(
                 "a change of the temperature", change.temperature, np.shape(self.temperature), ()
             )
             total += float(np.sum(self.temperature * step))
@@ -87,11 +91,13 @@ class Gradient:
             total += float(
                 np.sum(
                     self.reference
-                    * checked("a change of the reference", change.reference, self.reference.shape)
+                    * check_array(
+                        "a change of the reference", change.reference, self.reference.shape
+                    )
                 )
             )
         if change.transitions is not None:
-            total += self.transitions.along(change.transitions)
+            total += self.transitions.directional_derivative(change.transitions)
         return total
 
     def __repr__(self) -> str:

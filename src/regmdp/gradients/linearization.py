@@ -20,10 +20,16 @@ from regmdp._internal.errors import RegularizerError, SolverError
 from regmdp.certificates import require_bounded
 from regmdp.evaluation import Chain, Exact, LinearEvaluation, System
 from regmdp.gradients.accuracy import Accuracy
-from regmdp.gradients.changes import Change, Derivative, Ranked, as_rows, checked
-from regmdp.gradients.errors import Weights
+from regmdp.gradients.errors import Cotangent
 from regmdp.gradients.gradient import Gradient
-from regmdp.gradients.references import Reference, reference_of
+from regmdp.gradients.kl_reference import KLReference, find_kl_reference
+from regmdp.gradients.perturbations import (
+    Derivative,
+    LowRankGradient,
+    Perturbation,
+    check_array,
+    transition_rows,
+)
 from regmdp.mdp import MDP
 from regmdp.policies import require_ending, require_feasible
 from regmdp.problem import check_regularizer, check_value
@@ -100,7 +106,7 @@ class Linearization:
         mdp: The model.
         regularizer: The regularizer.
         value: (S,) the value V at which it was linearized.
-        best: (S,) T V.
+        backup: (S,) T V.
         policy: (S, A) the policy that is greedy for V.
         system: I - γ P_π, made ready for solving.
     """
@@ -108,7 +114,7 @@ class Linearization:
     mdp: MDP
     regularizer: Regularizer
     value: Float[np.ndarray, " S"]
-    best: Float[np.ndarray, " S"]
+    backup: Float[np.ndarray, " S"]
     policy: Float[np.ndarray, "S A"]
     system: System
 
@@ -146,14 +152,16 @@ class Linearization:
 
     # ---- first derivatives ----
 
-    def derivative(self, change: Change) -> Derivative:
+    def derivative(self, change: Perturbation) -> Derivative:
         """Return how value, action values and policy move if the problem moves: forward, by one solve.
 
         Examples:
             >>> import numpy as np, regmdp as rm
             >>> mdp, soft = rm.models.bandit(), rm.Shannon(temperature=1.0)
             >>> linear = rm.gradients.linearize(mdp, soft, rm.solve(mdp, soft))
-            >>> moved = linear.derivative(rm.gradients.Change(rewards=np.array([[1.0, 0.0, 0.0]])))
+            >>> moved = linear.derivative(
+            ...     rm.gradients.Perturbation(rewards=np.array([[1.0, 0.0, 0.0]]))
+            ... )
             >>> moved.value.round(4), moved.policy.round(4)
             (array([0.4326]), array([[ 0.2455, -0.1694, -0.0761]]))
         """
@@ -203,14 +211,18 @@ class Linearization:
             value = self.mdp.initial
         shape = self.policy.shape
         of_value = (
-            np.zeros(shape[0]) if value is None else checked("a weight of values", value, shape[:1])
+            np.zeros(shape[0])
+            if value is None
+            else check_array("a weight of values", value, shape[:1])
         )
         of_q = (
             np.zeros(shape)
             if q is None
-            else np.where(self.mdp.available, checked("a weight of action values", q, shape), 0.0)
+            else np.where(
+                self.mdp.available, check_array("a weight of action values", q, shape), 0.0
+            )
         )
-        of_policy = None if policy is None else checked("a weight of the policy", policy, shape)
+        of_policy = None if policy is None else check_array("a weight of the policy", policy, shape)
         # π* depends on Q*, through a symmetric matrix for each state
         through = np.zeros(shape) if of_policy is None else self._tangent(of_policy)
         visits = self._transposed(
@@ -225,13 +237,15 @@ class Linearization:
             reference=None
             if self._reference is None
             else self._reference.gradient(visits, of_policy, through),
-            transitions=Ranked(((self.mdp.discount * weights, self.value),)),
-            _weights=Weights(self, of_value, of_q, of_policy, through, visits),
+            transitions=LowRankGradient(((self.mdp.discount * weights, self.value),)),
+            _weights=Cotangent(self, of_value, of_q, of_policy, through, visits),
         )
 
     # ---- second derivatives ----
 
-    def hessian_product(self, change: Change, *, value: Any = None, q: Any = None) -> Gradient:
+    def hessian_vector_product(
+        self, change: Perturbation, *, value: Any = None, q: Any = None
+    ) -> Gradient:
         r"""Return the second derivative of \(\langle c, V^* \rangle + \langle g, Q^* \rangle\), times a direction.
 
         It takes one solve forward and two transposed ones, all with the same factorization. Where a
@@ -246,8 +260,8 @@ class Linearization:
             >>> import numpy as np, regmdp as rm
             >>> mdp, soft = rm.models.bandit(), rm.Shannon(temperature=1.0)
             >>> linear = rm.gradients.linearize(mdp, soft, rm.solve(mdp, soft))
-            >>> linear.hessian_product(
-            ...     rm.gradients.Change(rewards=np.array([[1.0, 0.0, 0.0]]))
+            >>> linear.hessian_vector_product(
+            ...     rm.gradients.Perturbation(rewards=np.array([[1.0, 0.0, 0.0]]))
             ... ).rewards.round(4)
             array([[ 0.2455, -0.1694, -0.0761]])
         """
@@ -256,12 +270,16 @@ class Linearization:
         of_q = (
             np.zeros(shape)
             if q is None
-            else np.where(self.mdp.available, checked("a weight of action values", q, shape), 0.0)
+            else np.where(
+                self.mdp.available, check_array("a weight of action values", q, shape), 0.0
+            )
         )
         if value is None and q is None:
             value = self.mdp.initial
         of_value = (
-            np.zeros(shape[0]) if value is None else checked("a weight of values", value, shape[:1])
+            np.zeros(shape[0])
+            if value is None
+            else check_array("a weight of values", value, shape[:1])
         )
         visits = self._transposed(of_value + discount * bellman.next_state_weights(self.mdp, of_q))
         weights = of_q + visits[:, None] * self.policy
@@ -271,7 +289,7 @@ class Linearization:
             source = source + float(change.discount) * bellman.next_state_weights(self.mdp, weights)
         if change.transitions is not None:
             source = source + discount * np.asarray(
-                as_rows(change.transitions, shape).T @ weights.ravel()
+                transition_rows(change.transitions, shape).T @ weights.ravel()
             )
         more = self._transposed(source)
         change_of_weights = more[:, None] * self.policy + visits[:, None] * moved.policy
@@ -289,7 +307,7 @@ class Linearization:
             parts.append((float(change.discount) * weights, self.value))
         if change.transitions is not None:
             ahead = ahead + weights * np.asarray(
-                as_rows(change.transitions, shape) @ self.value
+                transition_rows(change.transitions, shape) @ self.value
             ).reshape(shape)
         reference = self._reference
         return Gradient(
@@ -297,7 +315,7 @@ class Linearization:
             temperature=of_tau if np.ndim(self.regularizer.temperature) else float(of_tau.sum()),
             discount=float(np.sum(ahead)),
             reference=None if reference is None else reference.second(visits, more, moved, change),
-            transitions=Ranked(tuple(parts)),
+            transitions=LowRankGradient(tuple(parts)),
             _weights=None,
         )
 
@@ -308,7 +326,7 @@ class Linearization:
         return self.system.solve_transposed(source) if np.any(source) else np.zeros_like(source)
 
     def _at_fixed_value(
-        self, change: Change
+        self, change: Perturbation
     ) -> tuple[Float[np.ndarray, "S A"], Float[np.ndarray, " S"]]:
         """Return how the (S, A) action values, and the (S,) costs of the policy, change if V and π stay."""
         q = np.zeros(self.mdp.rewards.shape)
@@ -317,7 +335,7 @@ class Linearization:
         if change.discount is not None:
             q = q + float(change.discount) * self._ahead
         if change.transitions is not None:
-            moved = as_rows(change.transitions, self.mdp.rewards.shape) @ self.value
+            moved = transition_rows(change.transitions, self.mdp.rewards.shape) @ self.value
             q = q + self.mdp.discount * np.asarray(moved).reshape(q.shape)
         cost = np.zeros(self.mdp.n_states)
         if change.temperature is not None:
@@ -332,19 +350,19 @@ class Linearization:
         masked = self.q if self._available is None else np.where(self._available, self.q, -np.inf)
         return self.regularizer.tangent(masked, direction, self._available)
 
-    def _checked(self, change: Change) -> Change:
+    def _checked(self, change: Perturbation) -> Perturbation:
         """Check the shapes of a change."""
         shape, tau = self.policy.shape, np.shape(self.regularizer.temperature)
         if change.rewards is not None:
             rewards = np.where(
-                self.mdp.available, checked("a change of rewards", change.rewards, shape), 0.0
+                self.mdp.available, check_array("a change of rewards", change.rewards, shape), 0.0
             )
             change = replace(change, rewards=rewards)
         if change.temperature is not None:
             self._require_temperature()
             change = replace(
                 change,
-                temperature=checked("a change of the temperature", change.temperature, tau, ()),
+                temperature=check_array("a change of the temperature", change.temperature, tau, ()),
             )
         if change.reference is not None:
             if self._reference is None:
@@ -353,7 +371,7 @@ class Linearization:
                 )
             change = replace(
                 change,
-                reference=checked(
+                reference=check_array(
                     "a change of the reference", change.reference, self._reference.shape
                 ),
             )
@@ -396,6 +414,6 @@ class Linearization:
         )
 
     @cached_property
-    def _reference(self) -> Reference | None:
-        advantage = np.where(self.mdp.available, self.q - self.best[:, None], -np.inf)
-        return reference_of(self.regularizer, self.policy, advantage)
+    def _reference(self) -> KLReference | None:
+        advantage = np.where(self.mdp.available, self.q - self.backup[:, None], -np.inf)
+        return find_kl_reference(self.regularizer, self.policy, advantage)

@@ -13,17 +13,23 @@ import scipy.sparse as sp
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SolverError
 from regmdp._solve import solve
-from regmdp.gradients.changes import Change, checked
 from regmdp.gradients.gradient import Gradient
 from regmdp.gradients.linearization import Linearization, linearize
+from regmdp.gradients.perturbations import Perturbation, check_array
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
 from regmdp.solution import Solution
 
-__all__ = ["Features", "Function", "Parameters", "ValueAndGradient", "value_and_gradient"]
+__all__ = [
+    "ModelFunction",
+    "ParametricModel",
+    "RewardFeatures",
+    "ValueAndGradient",
+    "value_and_gradient",
+]
 
 
-class Parameters(ABC):
+class ParametricModel(ABC):
     """A model that depends on K parameters θ."""
 
     @property
@@ -36,17 +42,21 @@ class Parameters(ABC):
         """(K,) θ -> the model."""
 
     @abstractmethod
-    def changes(self, theta: Float[np.ndarray, " K"]) -> Sequence[Change]:
+    def perturbations(self, theta: Float[np.ndarray, " K"]) -> Sequence[Perturbation]:
         """(K,) θ -> how the model changes with each parameter."""
 
-    def chain(self, theta: Float[np.ndarray, " K"], gradient: Gradient) -> Float[np.ndarray, " K"]:
+    def pull_back(
+        self, theta: Float[np.ndarray, " K"], gradient: Gradient
+    ) -> Float[np.ndarray, " K"]:
         """(K,) θ and the gradient with respect to the model's data -> (K,) the gradient with respect to θ."""
-        return np.array([gradient.along(change) for change in self.changes(theta)])
+        return np.array(
+            [gradient.directional_derivative(change) for change in self.perturbations(theta)]
+        )
 
-    def checked(self, theta: Any) -> Float[np.ndarray, " K"]:
+    def check_parameters(self, theta: Any) -> Float[np.ndarray, " K"]:
         """Return θ as (K,) finite doubles."""
         theta = np.atleast_1d(np.asarray(theta, dtype=np.float64))
-        return checked(
+        return check_array(
             "the parameters",
             theta,
             theta.shape if self.n_parameters is None else (self.n_parameters,),
@@ -54,7 +64,7 @@ class Parameters(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Features(Parameters):
+class RewardFeatures(ParametricModel):
     r"""Rewards that are linear in the parameters, \(r(s, a) + \sum_k \theta_k \phi_k(s, a)\).
 
     Args:
@@ -66,7 +76,7 @@ class Features(Parameters):
 
     Examples:
         >>> import numpy as np, regmdp as rm
-        >>> arms = rm.gradients.Features(
+        >>> arms = rm.gradients.RewardFeatures(
         ...     rm.models.bandit().with_rewards(np.zeros((1, 3))), np.eye(3)[None]
         ... )
         >>> arms.model(np.array([1.0, 2.0, 3.0])).rewards
@@ -85,7 +95,7 @@ class Features(Parameters):
                     f"sparse features must have S·A = {shape[0] * shape[1]} rows, not "
                     f"{rows.shape[0]}"
                 )
-            checked("the features", rows.data, rows.data.shape)
+            check_array("the features", rows.data, rows.data.shape)
         else:
             features = np.asarray(self.features, dtype=np.float64)
             if features.ndim != 3 or features.shape[:2] != shape:
@@ -93,7 +103,9 @@ class Features(Parameters):
                     f"features must have shape (S, A, K) = ({shape[0]}, {shape[1]}, K), not "
                     f"{features.shape}"
                 )
-            rows = checked("the features", features, features.shape).reshape(-1, features.shape[2])
+            rows = check_array("the features", features, features.shape).reshape(
+                -1, features.shape[2]
+            )
         object.__setattr__(self, "features", rows)
 
     @property
@@ -102,9 +114,9 @@ class Features(Parameters):
 
     def rewards(self, theta: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A"]:
         """(K,) θ -> (S, A) rewards."""
-        return self.mdp.rewards + self.along(theta)
+        return self.mdp.rewards + self.combine(theta)
 
-    def along(self, direction: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A"]:
+    def combine(self, direction: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A"]:
         """(K,) change of θ -> (S, A) change of the rewards."""
         return np.where(
             self.mdp.available, (self.features @ direction).reshape(self.mdp.rewards.shape), 0.0
@@ -113,31 +125,33 @@ class Features(Parameters):
     def model(self, theta: Float[np.ndarray, " K"]) -> MDP:
         return self.mdp.with_rewards(self.rewards(theta))
 
-    def changes(self, theta: Float[np.ndarray, " K"]) -> Sequence[Change]:
-        return [Change(rewards=self.along(unit)) for unit in np.eye(self.n_parameters)]
+    def perturbations(self, theta: Float[np.ndarray, " K"]) -> Sequence[Perturbation]:
+        return [Perturbation(rewards=self.combine(unit)) for unit in np.eye(self.n_parameters)]
 
-    def chain(self, theta: Float[np.ndarray, " K"], gradient: Gradient) -> Float[np.ndarray, " K"]:
-        return self.expected(gradient.rewards)
+    def pull_back(
+        self, theta: Float[np.ndarray, " K"], gradient: Gradient
+    ) -> Float[np.ndarray, " K"]:
+        return self.expectation(gradient.rewards)
 
-    def expected(self, weights: Float[np.ndarray, "S A"]) -> Float[np.ndarray, " K"]:
+    def expectation(self, weights: Float[np.ndarray, "S A"]) -> Float[np.ndarray, " K"]:
         """(S, A) weights of pairs -> (K,) weighted sums of the features."""
         return np.asarray(self.features.T @ np.where(self.mdp.available, weights, 0.0).ravel())
 
 
 @dataclass(frozen=True, eq=False)
-class Function(Parameters):
+class ModelFunction(ParametricModel):
     """A model that is any function of the parameters, with its own derivative.
 
     Args:
         function: From (K,) θ to the model, or to its (S, A) rewards, where only these depend on θ.
-        derivative: From (K,) θ to K changes, one for each parameter: :class:`Change`, or an (S,
+        derivative: From (K,) θ to K changes, one for each parameter: :class:`Perturbation`, or an (S,
             A, K) array of the derivatives of the rewards.
         mdp: The model, where the function gives rewards alone.
 
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp = rm.models.bandit()
-        >>> squares = rm.gradients.Function(
+        >>> squares = rm.gradients.ModelFunction(
         ...     lambda theta: theta[None] ** 2,
         ...     lambda theta: 2 * theta[:, None] * np.eye(3)[None],
         ...     mdp=mdp,
@@ -162,11 +176,11 @@ class Function(Parameters):
             return made
         if self.mdp is None:
             raise SolverError(
-                "the function gives rewards alone, so say of which model: Function(…, mdp=…)"
+                "the function gives rewards alone, so say of which model: ModelFunction(…, mdp=…)"
             )
         return self.mdp.with_rewards(made)
 
-    def changes(self, theta: Float[np.ndarray, " K"]) -> Sequence[Change]:
+    def perturbations(self, theta: Float[np.ndarray, " K"]) -> Sequence[Perturbation]:
         made = self.derivative(theta)
         if isinstance(made, np.ndarray):
             if made.ndim != 3 or made.shape[2] != theta.size:
@@ -174,10 +188,10 @@ class Function(Parameters):
                     f"the derivative of rewards must have shape (S, A, K) with K = {theta.size}, "
                     f"not {made.shape}"
                 )
-            return [Change(rewards=made[:, :, number]) for number in range(theta.size)]
-        if len(made) != theta.size or not all(isinstance(change, Change) for change in made):
+            return [Perturbation(rewards=made[:, :, number]) for number in range(theta.size)]
+        if len(made) != theta.size or not all(isinstance(change, Perturbation) for change in made):
             raise SolverError(
-                f"the derivative must give one Change for each of the {theta.size} parameters, not "
+                f"the derivative must give one Perturbation for each of the {theta.size} parameters, not "
                 f"{made!r}"
             )
         return list(made)
@@ -205,7 +219,7 @@ class ValueAndGradient:
 
 
 def value_and_gradient(
-    parameters: Parameters,
+    parameters: ParametricModel,
     theta: Any,
     regularizer: Regularizer | None = None,
     *,
@@ -223,14 +237,14 @@ def value_and_gradient(
 
     Examples:
         >>> import numpy as np, regmdp as rm
-        >>> arms = rm.gradients.Features(
+        >>> arms = rm.gradients.RewardFeatures(
         ...     rm.models.bandit().with_rewards(np.zeros((1, 3))), np.eye(3)[None]
         ... )
         >>> found = rm.gradients.value_and_gradient(arms, np.zeros(3), rm.Shannon(temperature=1.0))
         >>> round(found.value, 4), found.gradient.round(4)
         (1.0986, array([0.3333, 0.3333, 0.3333]))
     """
-    theta = parameters.checked(theta)
+    theta = parameters.check_parameters(theta)
     mdp = parameters.model(theta)
     solution = solve(mdp, regularizer, tol=tol, start=start)
     linear = linearize(mdp, regularizer, solution)
@@ -239,10 +253,10 @@ def value_and_gradient(
     value = solution.initial_value
     return ValueAndGradient(
         value=value,
-        gradient=parameters.chain(theta, gradient),
+        gradient=parameters.pull_back(theta, gradient),
         value_error=max(certificate.initial_upper - value, value - certificate.initial_lower),
         gradient_error=np.array(
-            [gradient.error_along(change) for change in parameters.changes(theta)]
+            [gradient.directional_error(change) for change in parameters.perturbations(theta)]
         ),
         solution=solution,
         linearization=linear,

@@ -12,7 +12,7 @@ from regmdp.applications.irl import (
     maximize_likelihood,
     reward_with_value,
 )
-from regmdp.gradients import Function
+from regmdp.gradients import ModelFunction
 
 
 def grid(discount=0.95):
@@ -75,7 +75,7 @@ def test_a_function_does_what_features_do(fit):
     soft = rm.Shannon(0.3)
     seen = Demonstrations.from_policy(mdp, rm.solve(features.model(theta), soft, tol=1e-12).policy)
     flat = features.features.reshape(*mdp.rewards.shape, 3)
-    curved = Function(
+    curved = ModelFunction(
         lambda x: features.mdp.rewards + flat @ np.array([np.exp(x[0]), x[1], x[2]]),
         lambda x: flat * np.array([np.exp(x[0]), 1.0, 1.0]),
         mdp=features.mdp,
@@ -236,8 +236,8 @@ def test_features_of_successors_count_by_their_expectation():
     )
     features = expected_features(mdp, successor=of_next, transition=[of_all])
     rows = mdp.to_array()
-    assert np.allclose(features.along(np.array([1.0, 0.0])), (rows @ of_next)[..., 0])
-    assert np.allclose(features.along(np.array([0.0, 1.0])), np.sum(rows * of_all, axis=2))
+    assert np.allclose(features.combine(np.array([1.0, 0.0])), (rows @ of_next)[..., 0])
+    assert np.allclose(features.combine(np.array([0.0, 1.0])), np.sum(rows * of_all, axis=2))
     with pytest.raises(
         rm.SolverError, match=r"features of the successor must have shape \(25, K\), not \(25,\)"
     ):

@@ -8,7 +8,7 @@ from data import folder
 
 import regmdp as rm
 from regmdp.applications import routes
-from regmdp.applications.routes.estimation import surprises
+from regmdp.applications.routes.estimation import information_and_scores
 
 TRUTH = np.array([-1.0, -2.0, -0.3])
 
@@ -25,18 +25,18 @@ def grid(side=4):
     )
     start, end = np.concatenate((pairs, pairs[:, ::-1])).T
     places = np.column_stack((np.tile(np.arange(side), side), np.repeat(np.arange(side), side)))
-    return routes.Network(
+    return routes.RoadNetwork(
         start, end, {"length": rng.uniform(0.5, 1.5, start.size)}, coordinates=places
     )
 
 
 def features_of(network):
     columns = {
-        "length": routes.next_link(network, "length"),
+        "length": routes.link_attribute(network, "length"),
         "U-turn": routes.u_turns(network),
         "left": routes.left_turns(network),
     }
-    return routes.Features(network, columns)
+    return routes.LinkFeatures(network, columns)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,12 @@ def drawn():
     features = features_of(network)
     model = routes.RecursiveLogit(features, TRUTH)
     demand = routes.Demand(network, [0, 3, 5, 12], [15, 12, 15, 2], [500.0, 400.0, 300.0, 300.0])
-    return features, model, demand, routes.simulate(model, demand, rng=np.random.default_rng(1))
+    return (
+        features,
+        model,
+        demand,
+        routes.simulate_trips(model, demand, rng=np.random.default_rng(1)),
+    )
 
 
 def test_parameters_are_found_again(drawn):
@@ -68,20 +73,23 @@ def test_parameters_are_found_again(drawn):
 
 def test_information_and_scores_are_derivatives(drawn):
     features, model, _, trips = drawn
-    information, scores = surprises(model, trips)
+    information, scores = information_and_scores(model, trips)
     steps = 1e-6 * np.eye(3)
     ahead, behind = (
         [routes.RecursiveLogit(features, TRUTH + sign * step) for step in steps]
         for sign in (1.0, -1.0)
     )
     slopes = [
-        (routes.gradient(one, trips) - routes.gradient(other, trips)) / 2e-6
+        (routes.log_likelihood_gradient(one, trips) - routes.log_likelihood_gradient(other, trips))
+        / 2e-6
         for one, other in zip(ahead, behind, strict=True)
     ]
     assert np.allclose(
         information, -np.array(slopes), rtol=1e-6, atol=1e-6 * np.abs(information).max()
     )
-    assert np.allclose(scores.sum(axis=0), routes.gradient(model, trips), rtol=1e-8, atol=1e-8)
+    assert np.allclose(
+        scores.sum(axis=0), routes.log_likelihood_gradient(model, trips), rtol=1e-8, atol=1e-8
+    )
     for which in (0, 700, 1400):
         one_trip = trips.select(np.array([which]))
         differences = [
@@ -92,10 +100,11 @@ def test_information_and_scores_are_derivatives(drawn):
 
 
 def test_sioux_falls():
-    data = routes.read(folder("sioux_falls"))
+    data = routes.read_folder(folder("sioux_falls"))
     network = data.network
-    features = routes.Features(
-        network, {"length": routes.next_link(network, "length"), "U-turn": routes.u_turns(network)}
+    features = routes.LinkFeatures(
+        network,
+        {"length": routes.link_attribute(network, "length"), "U-turn": routes.u_turns(network)},
     )
     found = routes.estimate(features, data.trips)
     assert found.converged
@@ -114,8 +123,8 @@ def test_a_start_with_an_infinite_value_is_refused(drawn):
 
 def test_features_that_say_the_same_are_named(drawn):
     _, model, _, trips = drawn
-    length = routes.next_link(model.network, "length")
-    twice = routes.Features(model.network, {"length": length, "half": 0.5 * length})
+    length = routes.link_attribute(model.network, "length")
+    twice = routes.LinkFeatures(model.network, {"length": length, "half": 0.5 * length})
     with pytest.raises(rm.SampleError, match="the data do not tell length, half apart"):
         routes.estimate(twice, trips).standard_errors()
 
@@ -133,14 +142,14 @@ def test_drawn_routes_are_as_many_as_expected(drawn):
     expected = routes.link_flows(model, demand)
     seen = np.bincount(trips.links, minlength=model.network.n_links)
     assert np.all(np.abs(seen - expected) < 6.0 * np.sqrt(expected + 1.0))
-    again = routes.simulate(model, demand, rng=np.random.default_rng(1))
+    again = routes.simulate_trips(model, demand, rng=np.random.default_rng(1))
     assert np.array_equal(again.links, trips.links)
 
 
 def test_parts_of_travellers_cannot_be_drawn(drawn):
     _, model, _, _ = drawn
     with pytest.raises(rm.ModelError, match="entry 0 of the demand has 1.5 travellers"):
-        routes.simulate(
+        routes.simulate_trips(
             model, routes.Demand(model.network, [0], [3], [1.5]), rng=np.random.default_rng(0)
         )
 
@@ -149,6 +158,6 @@ def test_a_map_needs_places():
     from regmdp.applications.routes.maps import draw_flows
 
     with pytest.raises(rm.ModelError, match="no coordinates"):
-        draw_flows(routes.Network([0], [1]), [1.0])
+        draw_flows(routes.RoadNetwork([0], [1]), [1.0])
     with pytest.raises(rm.ModelError, match="flows must be 48 numbers, not negative"):
         draw_flows(grid(), np.full(48, -1.0))

@@ -9,10 +9,15 @@ from regmdp.applications import routes
 def square():
     # a square with both directions, and a diagonal
     start, end = np.array([0, 1, 1, 2, 2, 3, 3, 0, 0]), np.array([1, 0, 2, 1, 3, 2, 0, 3, 2])
-    network = routes.Network(start, end, {"length": [1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 2.0]})
-    columns = {"length": routes.next_link(network, "length"), "U-turn": routes.u_turns(network)}
-    trips = routes.Trips.of(network, [[0, 2], [8], [7, 5], [2, 4], [0, 1, 8], [6]])
-    return routes.Features(network, columns), trips
+    network = routes.RoadNetwork(
+        start, end, {"length": [1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 2.0]}
+    )
+    columns = {
+        "length": routes.link_attribute(network, "length"),
+        "U-turn": routes.u_turns(network),
+    }
+    trips = routes.Trips.from_sequences(network, [[0, 2], [8], [7, 5], [2, 4], [0, 1, 8], [6]])
+    return routes.LinkFeatures(network, columns), trips
 
 
 def dense_likelihood(features, trips, parameters, scale):
@@ -41,7 +46,7 @@ def test_gradient_equals_complex_steps_and_differences(square, scale):
     assert routes.log_likelihood(found, trips) == pytest.approx(
         dense_likelihood(features, trips, parameters, scale).real, rel=1e-12
     )
-    exact = routes.gradient(found, trips)
+    exact = routes.log_likelihood_gradient(found, trips)
     for k, step in enumerate(np.eye(2)):
         complex_step = (
             dense_likelihood(features, trips, parameters + 1e-30j * step, scale).imag / 1e-30
@@ -71,7 +76,7 @@ def test_flows_are_conserved(square):
 
 def test_data_of_another_network_are_refused(square):
     features, _ = square
-    other = routes.Network([0], [1])
+    other = routes.RoadNetwork([0], [1])
     with pytest.raises(rm.ModelError, match="different networks"):
         routes.link_flows(
             routes.RecursiveLogit(features, [-1.5, -0.7]), routes.Demand(other, [0], [1], [1.0])

@@ -11,10 +11,11 @@ DEMAND = "origin,destination,flow\na,c,10\na,a,0\n"
 
 
 def test_sioux_falls():
-    network, trips, demand = routes.read(folder("sioux_falls"))
+    network, trips, demand = routes.read_folder(folder("sioux_falls"))
     assert (network.n_links, network.n_nodes, len(trips)) == (76, 24, 2400)
-    features = routes.Features(
-        network, {"length": routes.next_link(network, "length"), "U-turn": routes.u_turns(network)}
+    features = routes.LinkFeatures(
+        network,
+        {"length": routes.link_attribute(network, "length"), "U-turn": routes.u_turns(network)},
     )
     model = routes.RecursiveLogit(features, [-1.0, -1.0])
     assert routes.log_likelihood(model, trips) < 0
@@ -43,4 +44,4 @@ def test_bad_rows_are_named(tmp_path, file, text, message):
     for name, content in {**good, file: text}.items():
         (tmp_path / name).write_text(content)
     with pytest.raises(rm.FormatError, match=message):
-        routes.read(tmp_path)
+        routes.read_folder(tmp_path)

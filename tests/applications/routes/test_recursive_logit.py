@@ -16,23 +16,23 @@ def grid(n, rng):
     )
     start, end = np.concatenate((along, along[::-1]), axis=1)
     coordinates = np.stack((index.ravel() % n, index.ravel() // n), axis=1).astype(float)
-    return routes.Network(
+    return routes.RoadNetwork(
         start, end, {"length": 1.0 + rng.random(start.size)}, coordinates=coordinates
     )
 
 
 def model(network, parameters=(-2.0, -1.0, -0.3), scale=1.0):
     columns = {
-        "length": routes.next_link(network, "length"),
+        "length": routes.link_attribute(network, "length"),
         "U-turn": routes.u_turns(network),
         "left turn": routes.left_turns(network),
     }
-    return routes.RecursiveLogit(routes.Features(network, columns), parameters, scale)
+    return routes.RecursiveLogit(routes.LinkFeatures(network, columns), parameters, scale)
 
 
 def chain(n):
-    network = routes.Network(np.arange(n), np.arange(1, n + 1), {"length": np.ones(n)})
-    return routes.Features(network, {"length": routes.next_link(network, "length")})
+    network = routes.RoadNetwork(np.arange(n), np.arange(1, n + 1), {"length": np.ones(n)})
+    return routes.LinkFeatures(network, {"length": routes.link_attribute(network, "length")})
 
 
 @pytest.mark.parametrize("scale", [1e-3, 0.1, 1.0])
@@ -74,8 +74,8 @@ def test_long_chain_at_a_small_scale():
 @pytest.mark.parametrize(("factor", "finite"), [(1.0 - 1e-6, False), (1.0 + 1e-6, True)])
 def test_both_sides_of_the_boundary(factor, finite):
     # there and back along two links of length 1, two ways each: the spectral radius is 2 exp(-b)
-    network = routes.Network([0, 0, 1, 1], [1, 1, 0, 0], {"length": np.ones(4)})
-    features = routes.Features(network, {"length": routes.next_link(network, "length")})
+    network = routes.RoadNetwork([0, 0, 1, 1], [1, 1, 0, 0], {"length": np.ones(4)})
+    features = routes.LinkFeatures(network, {"length": routes.link_attribute(network, "length")})
     found = routes.RecursiveLogit(features, [-np.log(2.0) * factor])
     radius = found.spectral_radius()
     assert radius.lower <= np.log(2.0) * (1.0 - factor) + 1e-15
@@ -108,7 +108,7 @@ def test_probabilities_sum_to_one():
 def test_bad_networks_are_refused(arguments, message):
     start, end, attributes, names = arguments
     with pytest.raises(rm.ModelError, match=message):
-        routes.Network(start, end, attributes, **names)
+        routes.RoadNetwork(start, end, attributes, **names)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_bad_networks_are_refused(arguments, message):
 )
 def test_bad_trips_are_refused(trips, message):
     with pytest.raises(rm.RegmdpError, match=message):
-        routes.Trips.of(routes.Network([0, 1, 0], [1, 2, 2]), trips)
+        routes.Trips.from_sequences(routes.RoadNetwork([0, 1, 0], [1, 2, 2]), trips)
 
 
 def test_a_destination_out_of_reach_is_refused():
@@ -131,4 +131,4 @@ def test_a_destination_out_of_reach_is_refused():
             "entry 0 of the demand, from node 2 to node 0, has a destination that cannot be reached"
         ),
     ):
-        routes.Demand(routes.Network([0, 1], [1, 2]), [2], [0], [1.0])
+        routes.Demand(routes.RoadNetwork([0, 1], [1, 2]), [2], [0], [1.0])

@@ -79,7 +79,7 @@ class Likelihood:
         """(K,) gradient of the log-likelihood of the choices."""
         return np.array(
             [
-                self.adjoint.along(change)
+                self.adjoint.directional_derivative(change)
                 for change in self.solution.model.changes(self.solution.parameters)
             ]
         )
@@ -88,7 +88,7 @@ class Likelihood:
     def gradient_error(self) -> Float[np.ndarray, " K"]:
         """(K,) bounds on the errors of the gradient that the inner solution may cause."""
         changes = self.solution.model.changes(self.solution.parameters)
-        return np.array([self.adjoint.error_along(change) for change in changes])
+        return np.array([self.adjoint.directional_error(change) for change in changes])
 
     @property
     def full_gradient(self) -> Float[np.ndarray, " K"]:
@@ -119,10 +119,10 @@ class Likelihood:
         changes = model.changes(vector)
         rows = []
         for change in changes:
-            moved = self.solution.linear.hessian_product(
+            moved = self.solution.linear.hessian_vector_product(
                 change, value=-weights.sum(axis=1), q=weights
             )
-            rows.append([moved.along(other) for other in changes])
+            rows.append([moved.directional_derivative(other) for other in changes])
         hessian = np.array(rows).reshape(vector.size, vector.size)
         return 0.5 * (hessian + hessian.T)
 

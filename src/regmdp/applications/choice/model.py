@@ -15,7 +15,7 @@ from regmdp._solve import solve
 from regmdp.applications.choice.panel import Panel
 from regmdp.applications.choice.transitions import ExogenousTransitions
 from regmdp.applications.choice.utilities import Utilities
-from regmdp.gradients import Change, Linearization, linearize
+from regmdp.gradients import Linearization, Perturbation, linearize
 from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
 from regmdp.solution import Solution
@@ -154,13 +154,13 @@ class ChoiceModel:
         vector = self.vector(parameters)
         return vector[: self.n_utility_parameters], vector[self.n_utility_parameters :]
 
-    def changes(self, parameters: Any) -> list[Change]:
+    def changes(self, parameters: Any) -> list[Perturbation]:
         """Return how the decision process changes with each parameter."""
         theta, phi = self.split(parameters)
         slopes = self.utilities.derivative(theta)
         return [
-            *(Change(rewards=slopes[:, :, number]) for number in range(theta.size)),
-            *(Change(transitions=change) for change in self.transitions.derivatives(phi)),
+            *(Perturbation(rewards=slopes[:, :, number]) for number in range(theta.size)),
+            *(Perturbation(transitions=change) for change in self.transitions.derivatives(phi)),
         ]
 
     def require_fit(self, panel: Panel) -> None:
@@ -215,7 +215,7 @@ class ChoiceSolution:
     def log_probabilities(self) -> Float[np.ndarray, "S A"]:
         """(S, A) logarithms of the choice probabilities, right even where these are too small for a double."""
         with np.errstate(invalid="ignore"):
-            found = (self.linear.q - self.linear.best[:, None]) / self.model.scale
+            found = (self.linear.q - self.linear.backup[:, None]) / self.model.scale
         return np.where(self.mdp.available, found, -np.inf)
 
     @property

@@ -9,8 +9,8 @@ import numpy as np
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SolverError
 from regmdp.bellman import expected_values
-from regmdp.gradients import Features
-from regmdp.gradients.changes import as_rows
+from regmdp.gradients import RewardFeatures
+from regmdp.gradients.perturbations import transition_rows
 from regmdp.mdp import MDP
 
 __all__ = ["expected_features"]
@@ -25,7 +25,7 @@ def expected_features(
     successor: Any = None,
     transition: Any = (),
     known: Any = 0.0,
-) -> Features:
+) -> RewardFeatures:
     r"""Return features of state, action, pair and successor as those of pairs: what comes next counts by its expectation.
 
     Args:
@@ -39,7 +39,7 @@ def expected_features(
         known: (S, A) part of the reward that is known, such as the cost of a step; 0 by default.
 
     Returns:
-        Features of :class:`regmdp.gradients.Features`, K1 + … + K5 of them in this order.
+        Features of :class:`regmdp.gradients.RewardFeatures`, K1 + … + K5 of them in this order.
 
     Raises:
         SolverError: if something has a wrong shape, or nothing is given.
@@ -48,7 +48,7 @@ def expected_features(
         >>> import numpy as np, regmdp as rm
         >>> mdp = rm.models.chain(3)
         >>> features = rm.irl.expected_features(mdp, successor=np.array([[0.0], [0.0], [1.0]]))
-        >>> features.along(np.ones(1))  # the probability of being in the last state next
+        >>> features.combine(np.ones(1))  # the probability of being in the last state next
         array([[0., 0.],
                [0., 1.],
                [0., 1.]])
@@ -69,7 +69,7 @@ def expected_features(
     if len(transition):
         rows = mdp.transitions.to_csr()
         expected = [
-            np.asarray(rows.multiply(as_rows(one, mdp.rewards.shape)).sum(axis=1))
+            np.asarray(rows.multiply(transition_rows(one, mdp.rewards.shape)).sum(axis=1))
             for one in transition
         ]
         parts.append(np.stack([column.reshape(mdp.rewards.shape) for column in expected], axis=2))
@@ -78,7 +78,7 @@ def expected_features(
             "there are no features: give some of the state, the action, the pair, the successor or "
             "all three"
         )
-    return Features(
+    return RewardFeatures(
         mdp.with_rewards(known + np.zeros(mdp.rewards.shape)), np.concatenate(parts, axis=2)
     )
 

@@ -21,7 +21,14 @@ from regmdp._internal.arrays import Float
 from regmdp._internal.errors import RegularizerError, SolverError, UnboundedError
 from regmdp._solve import solve
 from regmdp.applications.irl.demonstrations import Demonstrations
-from regmdp.gradients import Change, Features, Gradient, Linearization, Parameters, linearize
+from regmdp.gradients import (
+    Gradient,
+    Linearization,
+    ParametricModel,
+    Perturbation,
+    RewardFeatures,
+    linearize,
+)
 from regmdp.regularizers import KL, Regularizer, Shannon
 from regmdp.solution import Solution
 
@@ -59,7 +66,7 @@ class RewardEstimate:
     rewards: Float[np.ndarray, "S A"]
     solution: Solution
     linearization: Linearization
-    parameters: Parameters
+    parameters: ParametricModel
     demonstrations: Demonstrations
     method: str
     gradient: Float[np.ndarray, " K"]
@@ -148,7 +155,7 @@ class RewardEstimate:
 
 
 def match_features(
-    parameters: Parameters,
+    parameters: ParametricModel,
     demonstrations: Demonstrations,
     regularizer: Regularizer,
     *,
@@ -163,7 +170,7 @@ def match_features(
 
     Args:
         parameters: How the reward depends on θ: :func:`expected_features`, or
-            :class:`regmdp.gradients.Function`.
+            :class:`regmdp.gradients.ModelFunction`.
         demonstrations: What was done.
         regularizer: What the demonstrator's policy is regularized with, as
             Shannon(temperature=1.0).
@@ -197,7 +204,7 @@ def match_features(
 
 
 def maximize_likelihood(
-    parameters: Parameters,
+    parameters: ParametricModel,
     demonstrations: Demonstrations,
     regularizer: Regularizer,
     *,
@@ -259,7 +266,7 @@ def maximize_likelihood(
 class _Objective(ABC):
     """A function of θ to be minimised, with what was found at the last point."""
 
-    parameters: Parameters
+    parameters: ParametricModel
     demonstrations: Demonstrations
     regularizer: Regularizer
     ridge: float
@@ -302,12 +309,12 @@ class _Objective(ABC):
                     "there are"
                 )
             start = np.zeros(count)
-        point = self.parameters.checked(start)
+        point = self.parameters.check_parameters(start)
         self._at(point)
         goal, interrupted = max(1e-8, 2.0 * self._error(point) * np.sqrt(point.size)), False
         try:
             options: dict[str, Any] = {"gtol": goal, "maxiter": MAX_ITERATIONS}
-            if isinstance(self.parameters, Features):
+            if isinstance(self.parameters, RewardFeatures):
                 found = minimize(
                     self.value,
                     point,
@@ -356,14 +363,14 @@ class _Objective(ABC):
         """Return its gradient; 0 where the objective is infinite, where nothing depends on it."""
         if not np.isfinite(self.value(theta)):
             return np.zeros_like(theta)
-        slope = self.parameters.chain(theta, self.slope(self._at(theta)))
-        if isinstance(self.parameters, Features):
-            own = self.parameters.expected(self.direct())
+        slope = self.parameters.pull_back(theta, self.slope(self._at(theta)))
+        if isinstance(self.parameters, RewardFeatures):
+            own = self.parameters.expectation(self.direct())
         else:
             own = np.array(
                 [
                     np.sum(self.direct() * change.rewards)
-                    for change in self.parameters.changes(theta)
+                    for change in self.parameters.perturbations(theta)
                 ]
             )
         return slope + own + self.ridge * theta
@@ -372,19 +379,19 @@ class _Objective(ABC):
         self, theta: Float[np.ndarray, " K"], direction: Float[np.ndarray, " K"]
     ) -> Float[np.ndarray, " K"]:
         """Return its second derivative times a direction, for linear rewards."""
-        assert isinstance(self.parameters, Features)
+        assert isinstance(self.parameters, RewardFeatures)
         if not np.isfinite(self.value(theta)):
             return direction
-        moved = self._at(theta).hessian_product(
-            Change(rewards=self.parameters.along(direction)), **self.weights()
+        moved = self._at(theta).hessian_vector_product(
+            Perturbation(rewards=self.parameters.combine(direction)), **self.weights()
         )
-        return self.parameters.expected(moved.rewards) + self.ridge * direction
+        return self.parameters.expectation(moved.rewards) + self.ridge * direction
 
     def _error(self, theta: Float[np.ndarray, " K"]) -> float:
         """Bound the largest error of the gradient; with many parameters by a single bound, for each costs a solve."""
-        slope, changes = self.slope(self._at(theta)), self.parameters.changes(theta)
+        slope, changes = self.slope(self._at(theta)), self.parameters.perturbations(theta)
         if theta.size <= FEW:
-            return max(slope.error_along(change) for change in changes)
+            return max(slope.directional_error(change) for change in changes)
         return slope.errors.rewards * max(
             float(np.max(np.abs(np.asarray(change.rewards)))) for change in changes
         )
@@ -408,7 +415,7 @@ class _Matching(_Objective):
 
     def worth(self, linear: Linearization) -> float:
         return float(
-            self.demonstrations.initial @ linear.best
+            self.demonstrations.initial @ linear.backup
             - np.sum(self.demonstrations.occupancy * linear.mdp.rewards)
         )
 
@@ -431,7 +438,7 @@ class _Likelihood(_Objective):
     def worth(self, linear: Linearization) -> float:
         weights = self.weights()
         return (
-            float(weights["value"] @ linear.best + np.sum(weights["q"] * linear.q)) + self._offset
+            float(weights["value"] @ linear.backup + np.sum(weights["q"] * linear.q)) + self._offset
         )
 
     def direct(self) -> Float[np.ndarray, "S A"]:
@@ -448,7 +455,7 @@ class _Likelihood(_Objective):
         linear, counts = self._linear, self.demonstrations.counts
         tau = np.broadcast_to(np.asarray(self.regularizer.temperature), counts.shape[:1])[:, None]
         slopes = []
-        for change in self.parameters.changes(self._theta):
+        for change in self.parameters.perturbations(self._theta):
             moved = linear.derivative(change)
             slopes.append((moved.q - moved.value[:, None]) / tau)
         each = np.array(slopes)

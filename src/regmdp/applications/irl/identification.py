@@ -16,7 +16,7 @@ from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SolverError
 from regmdp.applications.irl.fit import RewardEstimate
 from regmdp.bellman import expected_values
-from regmdp.gradients import Change, Features
+from regmdp.gradients import Perturbation, RewardFeatures
 from regmdp.mdp import MDP
 from regmdp.policies import check_policy
 from regmdp.problem import check_regularizer, check_value
@@ -110,7 +110,7 @@ def identify(estimate: RewardEstimate) -> Identification:
         Cohen & Szpruch 2021, NeurIPS, "Identifiability in inverse reinforcement learning".
     """
     parameters, linear = estimate.parameters, estimate.linearization
-    if not isinstance(parameters, Features):
+    if not isinstance(parameters, RewardFeatures):
         raise SolverError("which parameters are told is known for rewards that are linear in them")
     curvature, directions = np.linalg.eigh(estimate.information)
     curvature, directions = np.maximum(curvature[::-1], 0.0), directions[:, ::-1]
@@ -120,9 +120,9 @@ def identify(estimate: RewardEstimate) -> Identification:
     scale = float(np.max(np.asarray(linear.regularizer.temperature)))
     moves = []
     for direction in directions[:, n_identified:].T:
-        rewards = parameters.along(direction)
+        rewards = parameters.combine(direction)
         size = float(np.max(np.abs(rewards)))
-        change = Change(rewards=scale / size * rewards) if size > 0 else Change()
+        change = Perturbation(rewards=scale / size * rewards) if size > 0 else Perturbation()
         moves.append(linear.derivative(change).policy.ravel())
     # directions that are not told may be mixed with each other: it counts in how many ways the
     # policy moves, if at all

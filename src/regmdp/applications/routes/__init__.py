@@ -2,47 +2,52 @@
 
 from regmdp.applications.routes.estimation import RouteEstimates, estimate
 from regmdp.applications.routes.features import (
-    Features,
+    LinkFeatures,
     constant,
     left_turns,
+    link_attribute,
     link_constants,
-    next_link,
     u_turns,
 )
-from regmdp.applications.routes.likelihood import gradient, link_flows, log_likelihood, pair_flows
-from regmdp.applications.routes.network import Network
+from regmdp.applications.routes.likelihood import (
+    link_flows,
+    log_likelihood,
+    log_likelihood_gradient,
+    pair_flows,
+)
+from regmdp.applications.routes.network import RoadNetwork
 from regmdp.applications.routes.reading import (
     RouteData,
-    read,
     read_demand,
+    read_folder,
     read_network,
     read_trips,
 )
 from regmdp.applications.routes.recursive_logit import RecursiveLogit
-from regmdp.applications.routes.simulation import simulate
+from regmdp.applications.routes.simulation import simulate_trips
 from regmdp.applications.routes.trips import Demand, Trips
 
 __all__ = [
     "Demand",
-    "Features",
-    "Network",
+    "LinkFeatures",
     "RecursiveLogit",
+    "RoadNetwork",
     "RouteData",
     "RouteEstimates",
     "Trips",
     "constant",
     "estimate",
-    "gradient",
     "left_turns",
+    "link_attribute",
     "link_constants",
     "link_flows",
     "log_likelihood",
-    "next_link",
+    "log_likelihood_gradient",
     "pair_flows",
-    "read",
     "read_demand",
+    "read_folder",
     "read_network",
     "read_trips",
-    "simulate",
+    "simulate_trips",
     "u_turns",
 ]

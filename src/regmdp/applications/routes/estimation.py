@@ -17,8 +17,8 @@ import numpy as np
 from regmdp._internal.arrays import ArrayLike, Float, Int
 from regmdp._internal.errors import ModelError, SampleError, UnboundedError
 from regmdp.applications._coefficient_table import coefficient_table, inverse_information
-from regmdp.applications.routes.features import Features
-from regmdp.applications.routes.likelihood import gradient, log_likelihood
+from regmdp.applications.routes.features import LinkFeatures
+from regmdp.applications.routes.likelihood import log_likelihood, log_likelihood_gradient
 from regmdp.applications.routes.recursive_logit import RecursiveLogit
 from regmdp.applications.routes.trips import Trips
 
@@ -67,12 +67,12 @@ class RouteEstimates:
     @cached_property
     def information(self) -> Float[np.ndarray, "K K"]:
         """(K, K) minus the second derivative of the log-likelihood."""
-        return surprises(self.model, self.trips)[0]
+        return information_and_scores(self.model, self.trips)[0]
 
     @cached_property
     def scores(self) -> Float[np.ndarray, "n K"]:
         """(n, K) derivative of the logarithm of the probability of each trip."""
-        return surprises(self.model, self.trips)[1]
+        return information_and_scores(self.model, self.trips)[1]
 
     def covariance(self, kind: str = "information") -> Float[np.ndarray, "K K"]:
         """Return the (K, K) covariance of the estimates.
@@ -140,7 +140,7 @@ class RouteEstimates:
 
 
 def estimate(
-    features: Features, trips: Trips, *, start: ArrayLike | None = None, scale: float = 1.0
+    features: LinkFeatures, trips: Trips, *, start: ArrayLike | None = None, scale: float = 1.0
 ) -> RouteEstimates:
     """Estimate the parameters of a recursive logit from observed routes, by maximum likelihood.
 
@@ -161,11 +161,13 @@ def estimate(
 
     Examples:
         >>> from regmdp.applications import routes
-        >>> network = routes.Network(
+        >>> network = routes.RoadNetwork(
         ...     start=[0, 1, 0], end=[1, 2, 2], attributes={"length": [1.0, 1.0, 3.0]}
         ... )
-        >>> features = routes.Features(network, {"length": routes.next_link(network, "length")})
-        >>> trips = routes.Trips.of(network, [[0, 1], [0, 1], [0, 1], [2]])
+        >>> features = routes.LinkFeatures(
+        ...     network, {"length": routes.link_attribute(network, "length")}
+        ... )
+        >>> trips = routes.Trips.from_sequences(network, [[0, 1], [0, 1], [0, 1], [2]])
         >>> round(
         ...     routes.estimate(features, trips).parameters["length"], 4
         ... )  # three to one against one more unit of length
@@ -215,7 +217,7 @@ def estimate(
     )
 
 
-def surprises(
+def information_and_scores(
     model: RecursiveLogit, trips: Trips
 ) -> tuple[Float[np.ndarray, "K K"], Float[np.ndarray, "n K"]]:
     """Return the (K, K) information of the trips and the (n, K) scores of each."""
@@ -291,7 +293,7 @@ def _flows(
     return flow
 
 
-def _first(features: Features, scale: float) -> Float[np.ndarray, " K"]:
+def _first(features: LinkFeatures, scale: float) -> Float[np.ndarray, " K"]:
     """Return the same cost for each feature, in units of its mean, large enough for values to be finite."""
     matrix = features.matrix
     size = np.asarray(abs(matrix).sum(axis=0)).ravel() / np.maximum(
@@ -316,7 +318,7 @@ def _first(features: Features, scale: float) -> Float[np.ndarray, " K"]:
 class _Search:
     """Minus the log-likelihood as SciPy wants it, infinite where the value is."""
 
-    features: Features
+    features: LinkFeatures
     trips: Trips
     scale: float
     count: int = 0
@@ -346,14 +348,14 @@ class _Search:
     def gradient(self, point: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
         """Return its gradient; 0 at a point with an infinite value, which SciPy refuses whatever the derivatives."""
         try:
-            return -gradient(self.model(point), self.trips)
+            return -log_likelihood_gradient(self.model(point), self.trips)
         except UnboundedError:
             return np.zeros_like(point)
 
     def hessian(self, point: Float[np.ndarray, " K"]) -> Float[np.ndarray, "K K"]:
         """Return its second derivative; that of a ball at a point with an infinite value."""
         try:
-            return surprises(self.model(point), self.trips)[0]
+            return information_and_scores(self.model(point), self.trips)[0]
         except UnboundedError:
             return np.eye(point.size)
 

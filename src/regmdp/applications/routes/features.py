@@ -10,15 +10,15 @@ import scipy.sparse as sp
 
 from regmdp._internal.arrays import ArrayLike, Float, Int
 from regmdp._internal.errors import ModelError
-from regmdp.applications.routes.network import Network
+from regmdp.applications.routes.network import RoadNetwork
 
-__all__ = ["Features", "constant", "left_turns", "link_constants", "next_link", "u_turns"]
+__all__ = ["LinkFeatures", "constant", "left_turns", "link_attribute", "link_constants", "u_turns"]
 
 #: A change of direction between these is a left turn; a sharper one goes back.
 LEFT = (np.deg2rad(40.0), np.deg2rad(177.0))
 
 
-class Features:
+class LinkFeatures:
     """Attributes of the pairs (state, next link) of a network, one column a parameter.
 
     The utility of going on along link a is linear in the parameters, v(a|k) = Σ_j β_j x_j(a|k).
@@ -30,23 +30,23 @@ class Features:
 
     Examples:
         >>> from regmdp.applications import routes
-        >>> network = routes.Network(
+        >>> network = routes.RoadNetwork(
         ...     start=[0, 1, 1], end=[1, 0, 2], attributes={"length": [1.0, 1.0, 3.0]}
         ... )
         >>> columns = {
-        ...     "length": routes.next_link(network, "length"),
+        ...     "length": routes.link_attribute(network, "length"),
         ...     "U-turn": routes.u_turns(network),
         ... }
-        >>> features = routes.Features(network, columns)
+        >>> features = routes.LinkFeatures(network, columns)
         >>> features
-        Features(length, U-turn; 6 pairs)
+        LinkFeatures(length, U-turn; 6 pairs)
         >>> features.matrix.toarray()[:3]  # link 0, then link 1 or 2; link 1, then link 0
         array([[1., 1.],
                [3., 0.],
                [1., 1.]])
     """
 
-    def __init__(self, network: Network, columns: Mapping[str, ArrayLike]) -> None:
+    def __init__(self, network: RoadNetwork, columns: Mapping[str, ArrayLike]) -> None:
         """Put columns together.
 
         Args:
@@ -59,7 +59,7 @@ class Features:
         """
         if not columns:
             raise ModelError(
-                "there is no feature; a utility needs at least one, such as next_link(network, "
+                "there is no feature; a utility needs at least one, such as link_attribute(network, "
                 "'length')"
             )
         self.network, self.names = network, tuple(columns)
@@ -72,10 +72,10 @@ class Features:
         return len(self.names)
 
     def __repr__(self) -> str:
-        return f"Features({', '.join(self.names)}; {self.network.n_pairs:,} pairs)"
+        return f"LinkFeatures({', '.join(self.names)}; {self.network.n_pairs:,} pairs)"
 
 
-def next_link(network: Network, attribute: str) -> Float[np.ndarray, " P"]:
+def link_attribute(network: RoadNetwork, attribute: str) -> Float[np.ndarray, " P"]:
     """(P,) an attribute of the next link, such as its length.
 
     Args:
@@ -90,12 +90,12 @@ def next_link(network: Network, attribute: str) -> Float[np.ndarray, " P"]:
     return network.attributes[attribute][network.pair_link]
 
 
-def constant(network: Network) -> Float[np.ndarray, " P"]:
+def constant(network: RoadNetwork) -> Float[np.ndarray, " P"]:
     """(P,) 1 everywhere: the number of links of a route, so its parameter is a price on every crossing."""
     return np.ones(network.n_pairs)
 
 
-def u_turns(network: Network) -> Float[np.ndarray, " P"]:
+def u_turns(network: RoadNetwork) -> Float[np.ndarray, " P"]:
     """(P,) 1 where the next link leads back to the node at which the last one began."""
     turns = np.zeros(network.n_pairs)
     before, after = _links(network)
@@ -103,7 +103,7 @@ def u_turns(network: Network) -> Float[np.ndarray, " P"]:
     return turns
 
 
-def left_turns(network: Network) -> Float[np.ndarray, " P"]:
+def left_turns(network: RoadNetwork) -> Float[np.ndarray, " P"]:
     """(P,) 1 where the direction turns left by more than 40° and less than 177°, which needs coordinates.
 
     Reference:
@@ -122,7 +122,7 @@ def left_turns(network: Network) -> Float[np.ndarray, " P"]:
     return turns
 
 
-def link_constants(network: Network, links: ArrayLike) -> dict[str, Any]:
+def link_constants(network: RoadNetwork, links: ArrayLike) -> dict[str, Any]:
     """Name -> (P, 1) sparse column of 1 where the next link is this one, for each of some links.
 
     Args:
@@ -131,7 +131,7 @@ def link_constants(network: Network, links: ArrayLike) -> dict[str, Any]:
 
     Examples:
         >>> from regmdp.applications import routes
-        >>> network = routes.Network(start=[0, 1, 1], end=[1, 0, 2])
+        >>> network = routes.RoadNetwork(start=[0, 1, 1], end=[1, 0, 2])
         >>> list(routes.link_constants(network, [2]))
         ['link 2']
     """
@@ -143,7 +143,7 @@ def link_constants(network: Network, links: ArrayLike) -> dict[str, Any]:
     return columns
 
 
-def _links(network: Network) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+def _links(network: RoadNetwork) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
     """Return both links of the pairs that begin with a link."""
     n = network.n_link_pairs
     return network.pair_state[:n], network.pair_link[:n]

@@ -9,7 +9,7 @@ from regmdp._internal.errors import ModelError
 from regmdp.applications.routes.recursive_logit import RecursiveLogit
 from regmdp.applications.routes.trips import Demand, Trips
 
-__all__ = ["gradient", "link_flows", "log_likelihood", "pair_flows"]
+__all__ = ["link_flows", "log_likelihood", "log_likelihood_gradient", "pair_flows"]
 
 
 def pair_flows(model: RecursiveLogit, demand: Demand) -> Float[np.ndarray, " P"]:
@@ -58,10 +58,12 @@ def link_flows(model: RecursiveLogit, demand: Demand) -> Float[np.ndarray, " L"]
 
     Examples:
         >>> from regmdp.applications import routes
-        >>> network = routes.Network(
+        >>> network = routes.RoadNetwork(
         ...     start=[0, 1, 0], end=[1, 2, 2], attributes={"length": [1.0, 1.0, 2.0]}
         ... )
-        >>> features = routes.Features(network, {"length": routes.next_link(network, "length")})
+        >>> features = routes.LinkFeatures(
+        ...     network, {"length": routes.link_attribute(network, "length")}
+        ... )
         >>> model = routes.RecursiveLogit(features, [-1.0])
         >>> routes.link_flows(model, routes.Demand(network, [0], [2], [10.0])).round(6)
         array([5., 5., 5.])
@@ -78,7 +80,7 @@ def log_likelihood(model: RecursiveLogit, trips: Trips) -> float:
     return float((model.utility[trips.pairs].sum() - value.sum()) / model.scale)
 
 
-def gradient(model: RecursiveLogit, trips: Trips) -> Float[np.ndarray, " K"]:
+def log_likelihood_gradient(model: RecursiveLogit, trips: Trips) -> Float[np.ndarray, " K"]:
     """(K,) exact gradient of the log-likelihood: what was observed of each feature less what the model expects, over the scale."""
     _same(model, trips)
     observed = np.bincount(trips.pairs, minlength=model.network.n_pairs)

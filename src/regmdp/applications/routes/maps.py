@@ -9,12 +9,12 @@ import numpy as np
 from regmdp import plots
 from regmdp._internal.arrays import ArrayLike
 from regmdp._internal.errors import ModelError
-from regmdp.applications.routes.network import Network
+from regmdp.applications.routes.network import RoadNetwork
 
 __all__ = ["draw_flows"]
 
 
-def draw_flows(network: Network, flows: ArrayLike, label: str = "travellers") -> Any:
+def draw_flows(network: RoadNetwork, flows: ArrayLike, label: str = "travellers") -> Any:
     """Draw a map of a network whose links are as wide and as dark as what flows along them, each on its right-hand side.
 
     Args:
@@ -32,7 +32,7 @@ def draw_flows(network: Network, flows: ArrayLike, label: str = "travellers") ->
         >>> from regmdp import plots
         >>> from regmdp.applications import routes
         >>> from regmdp.applications.routes.maps import draw_flows
-        >>> network = routes.Network([0, 1, 0], [1, 2, 2], coordinates=[[0, 0], [1, 1], [2, 0]])
+        >>> network = routes.RoadNetwork([0, 1, 0], [1, 2, 2], coordinates=[[0, 0], [1, 1], [2, 0]])
         >>> with plots.style():
         ...     figure = draw_flows(network, [5.0, 5.0, 1.0])
         >>> len(figure.axes)  # the map and the scale of colours
@@ -41,7 +41,7 @@ def draw_flows(network: Network, flows: ArrayLike, label: str = "travellers") ->
     size = np.asarray(flows, dtype=np.float64)
     if network.coordinates is None:
         raise ModelError(
-            "the network has no coordinates to draw it with; give it some, Network(…, "
+            "the network has no coordinates to draw it with; give it some, RoadNetwork(…, "
             "coordinates=…)"
         )
     if size.shape != (network.n_links,) or not np.isfinite(size).all() or (size < 0).any():

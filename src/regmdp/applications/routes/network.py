@@ -13,10 +13,10 @@ from scipy.sparse import csgraph
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
 from regmdp._internal.errors import ModelError
 
-__all__ = ["Network", "expand"]
+__all__ = ["RoadNetwork", "expand"]
 
 
-class Network:
+class RoadNetwork:
     """Directed links between nodes.
 
     A traveller's state is the link travelled last, or at first the origin node. So there are S =
@@ -39,11 +39,11 @@ class Network:
 
     Examples:
         >>> from regmdp.applications import routes
-        >>> network = routes.Network(
+        >>> network = routes.RoadNetwork(
         ...     start=[0, 1, 0], end=[1, 2, 2], attributes={"length": [1.0, 1.0, 3.0]}
         ... )
         >>> network
-        Network(3 links, 3 nodes, attributes: length)
+        RoadNetwork(3 links, 3 nodes, attributes: length)
         >>> (
         ...     network.pair_state,
         ...     network.pair_link,
@@ -149,7 +149,7 @@ class Network:
         """Return the number of the node with this name.
 
         >>> from regmdp.applications import routes
-        >>> routes.Network([0], [1], node_names=["home", "work"]).node("work")
+        >>> routes.RoadNetwork([0], [1], node_names=["home", "work"]).node("work")
         1
         """
         if str(name) not in self._node_index:
@@ -175,7 +175,7 @@ class Network:
             f"{self.node_names[self.end[link]]})"
         )
 
-    def reaches(self, destinations: Int[np.ndarray, " D"]) -> Bool[np.ndarray, "N D"]:
+    def can_reach(self, destinations: Int[np.ndarray, " D"]) -> Bool[np.ndarray, "N D"]:
         """Whether one can go from each node to each of these nodes; from a node to itself always.
 
         Args:
@@ -183,7 +183,7 @@ class Network:
 
         Examples:
             >>> from regmdp.applications import routes
-            >>> routes.Network([0, 1], [1, 2]).reaches(np.array([1]))[:, 0]
+            >>> routes.RoadNetwork([0, 1], [1, 2]).can_reach(np.array([1]))[:, 0]
             array([ True,  True, False])
         """
         if self._connected:
@@ -230,7 +230,7 @@ class Network:
 
     def __repr__(self) -> str:
         names = ", ".join(self.attributes) or "none"
-        return f"Network({self.n_links:,} links, {self.n_nodes:,} nodes, attributes: {names})"
+        return f"RoadNetwork({self.n_links:,} links, {self.n_nodes:,} nodes, attributes: {names})"
 
 
 def expand(first: Int[np.ndarray, " n"], count: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:

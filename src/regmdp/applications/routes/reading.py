@@ -15,21 +15,21 @@ import numpy as np
 
 from regmdp._internal.errors import FormatError, ModelError
 from regmdp._internal.files import require_file
-from regmdp.applications.routes.network import Network
+from regmdp.applications.routes.network import RoadNetwork
 from regmdp.applications.routes.trips import Demand, Trips
 
-__all__ = ["RouteData", "read", "read_demand", "read_network", "read_trips"]
+__all__ = ["RouteData", "read_demand", "read_folder", "read_network", "read_trips"]
 
 
 class RouteData(NamedTuple):
     """What a folder holds: a network, the trips observed in it, and the demand."""
 
-    network: Network
+    network: RoadNetwork
     trips: Trips
     demand: Demand
 
 
-def read(folder: str | PathLike[str], trips: str = "data_G0.csv") -> RouteData:
+def read_folder(folder: str | PathLike[str], trips: str = "data_G0.csv") -> RouteData:
     """Read link.csv, node.csv, od.csv and a file of trips from a folder.
 
     Args:
@@ -46,7 +46,7 @@ def read(folder: str | PathLike[str], trips: str = "data_G0.csv") -> RouteData:
     )
 
 
-def read_network(links: str | PathLike[str], nodes: str | PathLike[str]) -> Network:
+def read_network(links: str | PathLike[str], nodes: str | PathLike[str]) -> RoadNetwork:
     """Read links (columns fid, O, D, length; any others become attributes) and nodes (fid, x, y)."""
     names, places = [], []
     number: dict[str, int] = {}
@@ -74,7 +74,7 @@ def read_network(links: str | PathLike[str], nodes: str | PathLike[str]) -> Netw
         raise FormatError(
             f"{links if names else nodes}: there is no row below the names of the columns"
         )
-    return Network(
+    return RoadNetwork(
         start,
         end,
         dict(sorted(attributes.items())),
@@ -84,7 +84,7 @@ def read_network(links: str | PathLike[str], nodes: str | PathLike[str]) -> Netw
     )
 
 
-def read_trips(file: str | PathLike[str], network: Network) -> Trips:
+def read_trips(file: str | PathLike[str], network: RoadNetwork) -> Trips:
     """Read trips (columns trip_id, link_id): the rows of a trip follow each other, its links in the order of travel."""
     number = {name: index for index, name in enumerate(network.link_names)}
     links: list[int] = []
@@ -115,7 +115,7 @@ def read_trips(file: str | PathLike[str], network: Network) -> Trips:
     return Trips(network, np.array(links), np.array([*offsets, len(links)]), list(trips))
 
 
-def read_demand(file: str | PathLike[str], network: Network) -> Demand:
+def read_demand(file: str | PathLike[str], network: RoadNetwork) -> Demand:
     """Read demand (columns origin, destination, flow); rows without flow are left out."""
     number = {name: index for index, name in enumerate(network.node_names)}
     entries = []

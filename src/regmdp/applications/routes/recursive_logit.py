@@ -10,8 +10,15 @@ import scipy.sparse as sp
 
 from regmdp._internal.arrays import ArrayLike, Float, Int, freeze
 from regmdp._internal.errors import ModelError
-from regmdp.applications.routes.features import Features
-from regmdp.applications.routes.linear import Block, Factor, feasible, log_radius, segments, solve
+from regmdp.applications.routes.features import LinkFeatures
+from regmdp.applications.routes.linear_systems import (
+    Block,
+    Factor,
+    feasible,
+    log_radius,
+    segments,
+    solve,
+)
 from regmdp.applications.routes.spectral import Radius
 from regmdp.mdp import MDP
 
@@ -34,10 +41,12 @@ class RecursiveLogit:
 
     Examples:
         >>> from regmdp.applications import routes
-        >>> network = routes.Network(
+        >>> network = routes.RoadNetwork(
         ...     start=[0, 1, 0], end=[1, 2, 2], attributes={"length": [1.0, 1.0, 3.0]}
         ... )
-        >>> features = routes.Features(network, {"length": routes.next_link(network, "length")})
+        >>> features = routes.LinkFeatures(
+        ...     network, {"length": routes.link_attribute(network, "length")}
+        ... )
         >>> model = routes.RecursiveLogit(features, [-1.0])
         >>> model.values([2])[:, 0].round(6)  # links 0, 1 and 2, then origins 0, 1 and 2
         array([-1.      ,  0.      ,  0.      , -1.686738, -1.      ,      -inf])
@@ -47,7 +56,7 @@ class RecursiveLogit:
         choice set, Transportation Research Part B 56, 2013, equations (3) to (8).
     """
 
-    def __init__(self, features: Features, parameters: ArrayLike, scale: float = 1.0) -> None:
+    def __init__(self, features: LinkFeatures, parameters: ArrayLike, scale: float = 1.0) -> None:
         """Check parameters; whether the value is finite is found when it is first asked for.
 
         Raises:
@@ -128,7 +137,7 @@ class RecursiveLogit:
         network = self.network
         nodes = self._as_nodes([destination])
         at = np.concatenate((network.end, np.arange(network.n_nodes)))
-        ahead = network.reaches(nodes)[network.end, 0]
+        ahead = network.can_reach(nodes)[network.end, 0]
         usable = ahead[network.pair_link]
         ends = np.flatnonzero(network.end == destination)
         kept = np.zeros(network.n_states, dtype=np.bool_)

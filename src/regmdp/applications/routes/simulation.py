@@ -8,10 +8,10 @@ from regmdp._internal.errors import ModelError
 from regmdp.applications.routes.recursive_logit import RecursiveLogit
 from regmdp.applications.routes.trips import Demand, Trips
 
-__all__ = ["simulate"]
+__all__ = ["simulate_trips"]
 
 
-def simulate(model: RecursiveLogit, demand: Demand, *, rng: np.random.Generator) -> Trips:
+def simulate_trips(model: RecursiveLogit, demand: Demand, *, rng: np.random.Generator) -> Trips:
     """Draw a route for every traveller of a demand, whose flows are whole numbers.
 
     Args:
@@ -26,13 +26,14 @@ def simulate(model: RecursiveLogit, demand: Demand, *, rng: np.random.Generator)
     Examples:
         >>> import numpy as np
         >>> from regmdp.applications import routes
-        >>> network = routes.Network(
+        >>> network = routes.RoadNetwork(
         ...     start=[0, 1, 0], end=[1, 2, 2], attributes={"length": [1.0, 1.0, 2.0]}
         ... )
         >>> model = routes.RecursiveLogit(
-        ...     routes.Features(network, {"length": routes.next_link(network, "length")}), [-1.0]
+        ...     routes.LinkFeatures(network, {"length": routes.link_attribute(network, "length")}),
+        ...     [-1.0],
         ... )
-        >>> routes.simulate(
+        >>> routes.simulate_trips(
         ...     model, routes.Demand(network, [0], [2], [4.0]), rng=np.random.default_rng(0)
         ... )
         Trips(4 trips, 7 links travelled, 1 pairs of origin and destination)
@@ -64,4 +65,4 @@ def simulate(model: RecursiveLogit, demand: Demand, *, rng: np.random.Generator)
             who, state = who[going], link[going]
             for traveller, taken in zip(who.tolist(), state.tolist(), strict=True):
                 routes[traveller].append(taken)
-    return Trips.of(network, routes)
+    return Trips.from_sequences(network, routes)

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from regmdp._internal.arrays import ArrayLike, Int, freeze
 from regmdp._internal.errors import ModelError, SampleError
-from regmdp.applications.routes.network import Network, expand
+from regmdp.applications.routes.network import RoadNetwork, expand
 
 __all__ = ["Demand", "Trips"]
 
@@ -27,13 +27,13 @@ class Trips:
 
     Examples:
         >>> from regmdp.applications import routes
-        >>> network = routes.Network(start=[0, 1, 0], end=[1, 2, 2])
-        >>> trips = routes.Trips.of(network, [[0, 1], [2]])
+        >>> network = routes.RoadNetwork(start=[0, 1, 0], end=[1, 2, 2])
+        >>> trips = routes.Trips.from_sequences(network, [[0, 1], [2]])
         >>> trips
         Trips(2 trips, 3 links travelled, 1 pairs of origin and destination)
         >>> trips.origin, trips.destination
         (array([0, 0]), array([2, 2]))
-        >>> routes.Trips.of(network, [[0, 2]])
+        >>> routes.Trips.from_sequences(network, [[0, 2]])
         Traceback (most recent call last):
             ...
         regmdp.SampleError: trip 0, step 2: link 0 (0 → 1) ends at node 1, but link 2 (0 → 2) begins at node 0
@@ -41,7 +41,7 @@ class Trips:
 
     def __init__(
         self,
-        network: Network,
+        network: RoadNetwork,
         links: Int[np.ndarray, " T"],
         offsets: Int[np.ndarray, " n1"],
         names: Sequence[Any] | None = None,
@@ -92,8 +92,11 @@ class Trips:
             )
 
     @classmethod
-    def of(
-        cls, network: Network, sequences: Sequence[ArrayLike], names: Sequence[Any] | None = None
+    def from_sequences(
+        cls,
+        network: RoadNetwork,
+        sequences: Sequence[ArrayLike],
+        names: Sequence[Any] | None = None,
     ) -> Trips:
         """Build trips from lists of link numbers, one list a trip.
 
@@ -186,13 +189,13 @@ class Demand:
 
     Examples:
         >>> from regmdp.applications import routes
-        >>> network = routes.Network(start=[0, 1, 0], end=[1, 2, 2])
+        >>> network = routes.RoadNetwork(start=[0, 1, 0], end=[1, 2, 2])
         >>> routes.Demand(network, [0, 1], [2, 2], [100.0, 50.0])
         Demand(150 travellers, 2 pairs of origin and destination)
     """
 
     def __init__(
-        self, network: Network, origin: ArrayLike, destination: ArrayLike, flow: ArrayLike
+        self, network: RoadNetwork, origin: ArrayLike, destination: ArrayLike, flow: ArrayLike
     ) -> None:
         """Check a demand.
 
@@ -232,7 +235,7 @@ class Demand:
         )
         nodes, column = np.unique(self.destination, return_inverse=True)
         self._refuse(
-            ~network.reaches(nodes)[self.origin, column],
+            ~network.can_reach(nodes)[self.origin, column],
             "a destination that cannot be reached from the origin",
         )
 

@@ -18,7 +18,7 @@ from scipy.sparse import csgraph
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Bool, Float, Int
 from regmdp._internal.errors import ModelError, SolverError, UnboundedError
-from regmdp.applications.routes.network import Network
+from regmdp.applications.routes.network import RoadNetwork
 from regmdp.applications.routes.spectral import Radius, factorize, spectral_radius
 
 __all__ = ["Block", "Factor", "feasible", "log_radius", "segments", "solve"]
@@ -102,7 +102,7 @@ def segments(
     return result
 
 
-def log_radius(network: Network, w: Float[np.ndarray, " P"]) -> Radius:
+def log_radius(network: RoadNetwork, w: Float[np.ndarray, " P"]) -> Radius:
     """Bound the logarithm of the spectral radius of M."""
     inner = w[: network.n_link_pairs]
     top = float(inner.max(initial=-np.inf))
@@ -112,7 +112,7 @@ def log_radius(network: Network, w: Float[np.ndarray, " P"]) -> Radius:
 
 
 def feasible(
-    network: Network, w: Float[np.ndarray, " P"]
+    network: RoadNetwork, w: Float[np.ndarray, " P"]
 ) -> tuple[Factor, Float[np.ndarray, " L"]]:
     """Return I - M factorized and log x of a certificate: x > 0 with Mx < x, which exists if and only if the value is finite.
 
@@ -142,7 +142,7 @@ def feasible(
 
 
 def solve(
-    network: Network,
+    network: RoadNetwork,
     w: Float[np.ndarray, " P"],
     destinations: Int[np.ndarray, " D"],
     common: tuple[Factor, Float[np.ndarray, " L"]],
@@ -163,7 +163,7 @@ def solve(
     """
     factor, certificate = common
     arrives = network.end[:, None] == destinations
-    reached = network.reaches(destinations)[network.end]
+    reached = network.can_reach(destinations)[network.end]
     pending = np.arange(destinations.size)
     good, block = _attempt(factor, arrives, reached, pending)
     blocks = [block]
@@ -211,7 +211,7 @@ def _attempt(
     return good, Block(factor, pending[good], z / middle, np.log(middle) - LIFT - lowest)
 
 
-def _matrix(network: Network, data: Float[np.ndarray, " n"]) -> Any:
+def _matrix(network: RoadNetwork, data: Float[np.ndarray, " n"]) -> Any:
     """Return the (L, L) matrix with these entries at the pairs that begin with a link."""
     n = network.n_link_pairs
     return sp.csr_array(
@@ -221,7 +221,7 @@ def _matrix(network: Network, data: Float[np.ndarray, " n"]) -> Any:
 
 
 def _rescaled(
-    network: Network, w: Float[np.ndarray, " P"], potential: Float[np.ndarray, " L"]
+    network: RoadNetwork, w: Float[np.ndarray, " P"], potential: Float[np.ndarray, " L"]
 ) -> Factor:
     n = network.n_link_pairs
     inner = w[:n] + potential[network.pair_link[:n]] - potential[network.pair_state[:n]]
@@ -230,7 +230,7 @@ def _rescaled(
 
 
 def _best_route(
-    network: Network,
+    network: RoadNetwork,
     w: Float[np.ndarray, " P"],
     certificate: Float[np.ndarray, " L"],
     arrives: Bool[np.ndarray, " L"],
@@ -254,7 +254,7 @@ def _best_route(
 
 
 def _improved(
-    network: Network,
+    network: RoadNetwork,
     w: Float[np.ndarray, " P"],
     arrives: Bool[np.ndarray, " L"],
     potential: Float[np.ndarray, " L"],

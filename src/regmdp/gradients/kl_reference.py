@@ -17,13 +17,13 @@ from regmdp._internal.arrays import Array, Float
 from regmdp.regularizers import KL, Regularizer, Sum
 
 if TYPE_CHECKING:
-    from regmdp.gradients.changes import Change, Derivative
+    from regmdp.gradients.perturbations import Derivative, Perturbation
 
-__all__ = ["Reference", "reference_of"]
+__all__ = ["KLReference", "find_kl_reference"]
 
 
 @dataclass(frozen=True, eq=False)
-class Reference(ABC):
+class KLReference(ABC):
     """The reference of the one KL in a regularizer.
 
     Attributes:
@@ -53,7 +53,9 @@ class Reference(ABC):
         """Return the transpose of :meth:`moved`, given what `of_policy` gives as a weight of action values."""
 
     @abstractmethod
-    def change_of_ratio(self, derivative: Derivative, change: Change) -> Float[np.ndarray, "S A"]:
+    def change_of_ratio(
+        self, derivative: Derivative, change: Perturbation
+    ) -> Float[np.ndarray, "S A"]:
         """Return how the ratio changes."""
 
     @abstractmethod
@@ -77,7 +79,7 @@ class Reference(ABC):
         visits: Float[np.ndarray, " S"],
         more: Float[np.ndarray, " S"],
         derivative: Derivative,
-        change: Change,
+        change: Perturbation,
     ) -> Array:
         """Return how the gradient of a function of values changes, where the weights of states change by (S,) `more`."""
         warmer = 0.0 if change.temperature is None else self.share * np.asarray(change.temperature)
@@ -93,7 +95,7 @@ class Reference(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class _Alone(Reference):
+class _PureKL(KLReference):
     r"""The regularizer is the KL: π = p̄ exp((Q - V)/τ).
 
     Where p̄ is 0, the ratio is what it would be next to 0.
@@ -111,7 +113,9 @@ class _Alone(Reference):
     def pulled(self, of_policy: Array, through: Array) -> Float[np.ndarray, "S A"]:
         return self.ratio * (of_policy - np.sum(self.policy * of_policy, axis=1, keepdims=True))
 
-    def change_of_ratio(self, derivative: Derivative, change: Change) -> Float[np.ndarray, "S A"]:
+    def change_of_ratio(
+        self, derivative: Derivative, change: Perturbation
+    ) -> Float[np.ndarray, "S A"]:
         moved = derivative.q - derivative.value[:, None]
         if change.temperature is not None:
             moved = (
@@ -131,7 +135,7 @@ class _Alone(Reference):
 
 
 @dataclass(frozen=True, eq=False)
-class _Part(Reference):
+class _KLInSum(KLReference):
     """The KL is one part of a sum; where its reference is 0, it stays 0.
 
     Attributes:
@@ -146,7 +150,9 @@ class _Part(Reference):
     def pulled(self, of_policy: Array, through: Array) -> Float[np.ndarray, "S A"]:
         return self.temperature[:, None] * self.inverse * through
 
-    def change_of_ratio(self, derivative: Derivative, change: Change) -> Float[np.ndarray, "S A"]:
+    def change_of_ratio(
+        self, derivative: Derivative, change: Perturbation
+    ) -> Float[np.ndarray, "S A"]:
         moved = self.inverse * derivative.policy
         return (
             moved
@@ -160,9 +166,9 @@ class _Part(Reference):
         return self.inverse * of_policy[:, None]
 
 
-def reference_of(
+def find_kl_reference(
     regularizer: Regularizer, policy: Float[np.ndarray, "S A"], advantage: Float[np.ndarray, "S A"]
-) -> Reference | None:
+) -> KLReference | None:
     """Return the reference of a regularizer that has just one, for the (S, A) Q - V of its optimal policy; None for others.
 
     At unavailable pairs Q - V is -inf.
@@ -178,7 +184,7 @@ def reference_of(
     reference = np.broadcast_to(found[0].reference, policy.shape)
     inverse = np.where(reference > 0, 1.0 / np.where(reference > 0, reference, 1.0), 0.0)
     if isinstance(regularizer, Sum):
-        return _Part(
+        return _KLInSum(
             found[0].reference.shape,
             tau,
             np.broadcast_to(own, n_states),
@@ -196,4 +202,4 @@ def reference_of(
     ):  # where only a reference of 0 keeps a much better action out, that is what it is
         limit = np.where(used, np.exp(logarithm), 0.0)
     ratio = np.where(reference > 0, policy * inverse, limit)
-    return _Alone(found[0].reference.shape, tau, np.ones(n_states), policy, ratio, logarithm)
+    return _PureKL(found[0].reference.shape, tau, np.ones(n_states), policy, ratio, logarithm)

@@ -11,11 +11,11 @@ import scipy.sparse as sp
 from regmdp._internal.arrays import Array, ArrayLike, Float
 from regmdp._internal.errors import SolverError
 
-__all__ = ["Change", "Derivative", "Ranked", "as_rows", "checked"]
+__all__ = ["Derivative", "LowRankGradient", "Perturbation", "check_array", "transition_rows"]
 
 
 @dataclass(frozen=True, eq=False)
-class Change:
+class Perturbation:
     """A direction in which a problem changes; what is None stays as it is.
 
     Attributes:
@@ -31,7 +31,7 @@ class Change:
 
     Examples:
         >>> import numpy as np, regmdp as rm
-        >>> rm.gradients.Change(temperature=1.0).discount is None
+        >>> rm.gradients.Perturbation(temperature=1.0).discount is None
         True
     """
 
@@ -58,7 +58,7 @@ class Derivative:
 
 
 @dataclass(frozen=True, eq=False)
-class Ranked:
+class LowRankGradient:
     r"""A linear function of the transition probabilities, \(\sum_i \sum_{s,a,t} w_i(s,a) P(t|s,a) v_i(t)\), never stored in full.
 
     Attributes:
@@ -67,9 +67,9 @@ class Ranked:
 
     parts: tuple[tuple[Float[np.ndarray, "S A"], Float[np.ndarray, " S"]], ...]
 
-    def along(self, transitions: Any) -> float:
+    def directional_derivative(self, transitions: Any) -> float:
         """Return the function at a change of the transitions, (S, A, S) or a sparse (S·A, S)."""
-        rows = as_rows(transitions, self.parts[0][0].shape)
+        rows = transition_rows(transitions, self.parts[0][0].shape)
         return float(
             sum(
                 np.sum(weights * (rows @ values).reshape(weights.shape))
@@ -84,7 +84,7 @@ class Ranked:
         )
 
 
-def as_rows(transitions: Any, shape: tuple[int, int]) -> Any:
+def transition_rows(transitions: Any, shape: tuple[int, int]) -> Any:
     """Return what belongs to transitions, such as a change of them, as a matrix whose row ``s * A + a`` belongs to (s, a)."""
     n_states, n_actions = shape
     if sp.issparse(transitions):
@@ -104,7 +104,7 @@ def as_rows(transitions: Any, shape: tuple[int, int]) -> Any:
     return transitions.reshape(-1, n_states)
 
 
-def checked(name: str, array: Any, *shapes: tuple[int, ...]) -> np.ndarray:
+def check_array(name: str, array: Any, *shapes: tuple[int, ...]) -> np.ndarray:
     """Return an array of finite doubles of one of some shapes."""
     try:
         array = np.asarray(array, dtype=np.float64)
