@@ -55,14 +55,14 @@ def main() -> None:
         for name, draw in (("curves", lambda: _curves(options.runs)), ("policies", _policies)):
             if options.only in (None, name):
                 (options.folder / f"{name}.svg").write_text(
-                    plots.svg(draw()) + "\n", encoding="utf-8"
+                    plots.to_svg(draw()) + "\n", encoding="utf-8"
                 )
 
 
 def _curves(path: Path) -> Any:
     done = read(path)
     shown = [name for name in DRAWN if all(runs_of(done, name, who) for who in NAMES)]
-    figure, axes = plots.figure(-(-len(shown) // 3), 3, height=2.9 * -(-len(shown) // 3))
+    figure, axes = plots.subplots(-(-len(shown) // 3), 3, height=2.9 * -(-len(shown) // 3))
     for one, name in zip(axes.flat, shown, strict=False):
         for number, (who, label) in enumerate(NAMES.items()):
             _curve(
@@ -80,7 +80,7 @@ def _curves(path: Path) -> Any:
         one.locator_params(axis="x", nbins=4)
     for one in axes.flat[len(shown) :]:
         one.set_axis_off()
-    plots.letters(axes.flat[: len(shown)], [DRAWN[name] for name in shown])
+    plots.add_panel_titles(axes.flat[: len(shown)], [DRAWN[name] for name in shown])
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
@@ -99,11 +99,11 @@ def _curve(
         filled.append(np.interp(ends, ends[known], values[known]))
     low, high = interval(filled)
     axes.fill_between(ends, low, high, color=plots.COLORS[number], alpha=0.2, linewidth=0)
-    plots.curve(axes, ends, interquartile(filled), number, label)
+    plots.draw_curve(axes, ends, interquartile(filled), number, label)
 
 
 def _policies() -> Any:
-    figure, axes = plots.figure(2, 2, height=7.0, sharex=True, sharey=True)
+    figure, axes = plots.subplots(2, 2, height=7.0, sharex=True, sharey=True)
     angle, speed = np.meshgrid(np.linspace(-0.2, 0.2, 81), np.linspace(-1.5, 1.5, 81))
     observations = np.zeros((angle.size, 4))
     observations[:, 2], observations[:, 3] = angle.ravel(), speed.ravel()
@@ -122,7 +122,7 @@ def _policies() -> Any:
         one.set_xlabel("angle of the pole, degrees")
     for one in axes[:, 0]:
         one.set_ylabel("angular speed, 1/s")
-    plots.letters(axes, titles)
+    plots.add_panel_titles(axes, titles)
     figure.colorbar(drawn, ax=axes, label="probability of a push to the right", shrink=0.6)
     return figure
 

@@ -16,18 +16,18 @@ from regmdp import plots
 
 def drawing():
     with plots.style():
-        figure, axes = plots.figure(1, 2)
+        figure, axes = plots.subplots(1, 2)
         for axis in axes:
-            plots.logarithmic(axis, x=True, y=True)
+            plots.set_logarithmic(axis, x=True, y=True)
         x = np.arange(1, 3000)
         runs = np.outer([1.0, 2.0, 4.0], 1.0 / x)
-        plots.curve(axes[0], x, 1.0 / x, 0, "one")
-        plots.band(axes[0], x, runs, 1, "three")
-        plots.bound(axes[1], x, 5.0 / x, "bound")
-        plots.level(axes[1], 1e-2, "tolerance")
-        plots.legend(axes[0], where="below")
-        plots.letters(axes, ["left", "right"])
-        return plots.svg(figure), plots.png(figure)
+        plots.draw_curve(axes[0], x, 1.0 / x, 0, "one")
+        plots.draw_band(axes[0], x, runs, 1, "three")
+        plots.draw_bound(axes[1], x, 5.0 / x, "bound")
+        plots.draw_level(axes[1], 1e-2, "tolerance")
+        plots.add_legend(axes[0], where="below")
+        plots.add_panel_titles(axes, ["left", "right"])
+        return plots.to_svg(figure), plots.to_png(figure)
 
 
 def test_the_same_figure_is_the_same_file():
@@ -46,13 +46,13 @@ def test_a_figure_needs_no_font_and_tells_no_date():
 
 def test_coordinates_are_rounded_and_right():
     with plots.style():
-        figure, axes = plots.figure(width=2, height=1)
+        figure, axes = plots.subplots(width=2, height=1)
         axes.set_position((0, 0, 1, 1))
         axes.axis("off")
         axes.set(xlim=(0, 1), ylim=(0, 1))
         axes.plot([0.0, 1 / 3, 1.0], [0.0, 1 / 3, 0.0])
         figure.set_layout_engine("none")
-        svg = plots.svg(figure)
+        svg = plots.to_svg(figure)
     # 2 by 1 inches are 144 by 72 points, counted from the top; the markers do not matter here
     numbers = [re.findall(r"-?[\d.]+", path) for path in re.findall(r' d="([^"]*)"', svg)]
     assert ["0", "72", "48", "48", "144", "72"] in numbers
@@ -77,7 +77,7 @@ def test_the_readers_own_settings_stay():
     "x", [np.arange(5000.0), np.arange(3.0), np.geomspace(1e-6, 1e9, 10_000), np.array([0.0, 1.0])]
 )
 def test_thinning_keeps_the_ends_and_is_even(x, log):
-    index = plots.thin(x, 200, log=log)
+    index = plots.thin_indices(x, 200, log=log)
     assert index[0] == 0
     assert index[-1] == x.size - 1
     assert np.all(np.diff(index) > 0)
@@ -90,9 +90,9 @@ def test_thinning_keeps_the_ends_and_is_even(x, log):
 
 def test_curves_leave_out_what_a_logarithm_has_not():
     with plots.style():
-        _, axes = plots.figure()
-        plots.logarithmic(axes, x=True, y=True)
-        plots.curve(axes, [0, 1, 10, 100], [1.0, 0.1, 0.0, -1.0], 0)
+        _, axes = plots.subplots()
+        plots.set_logarithmic(axes, x=True, y=True)
+        plots.draw_curve(axes, [0, 1, 10, 100], [1.0, 0.1, 0.0, -1.0], 0)
         (line,) = axes.lines
         np.testing.assert_array_equal(line.get_xdata(), [1, 10, 100])
         np.testing.assert_array_equal(line.get_ydata(), [0.1, np.nan, np.nan])
@@ -100,21 +100,21 @@ def test_curves_leave_out_what_a_logarithm_has_not():
 
 def test_limits_are_those_of_the_data_unless_said():
     with plots.style():
-        _, axes = plots.figure()
-        plots.logarithmic(axes, x=True, y=True)
-        plots.curve(axes, [1, 10], [1e5, 1e9], 0)
+        _, axes = plots.subplots()
+        plots.set_logarithmic(axes, x=True, y=True)
+        plots.draw_curve(axes, [1, 10], [1e5, 1e9], 0)
         low, high = axes.get_ylim()
         assert low < 1e5
         assert high > 1e9
-        plots.logarithmic(axes, y=True, limits=(1e-3, 1e12))
+        plots.set_logarithmic(axes, y=True, limits=(1e-3, 1e12))
         assert axes.get_ylim() == (1e-3, 1e12)
 
 
 def test_a_band_reaches_from_the_lowest_to_the_highest_run():
     with plots.style():
-        _, axes = plots.figure()
+        _, axes = plots.subplots()
         runs = np.array([[1.0, 5.0], [2.0, 4.0], [9.0, 6.0]])
-        plots.band(axes, [0, 1], runs, 2, "runs")
+        plots.draw_band(axes, [0, 1], runs, 2, "runs")
         (filled,) = axes.collections
         corners = filled.get_paths()[0].vertices
         assert {tuple(corner) for corner in corners} >= {
@@ -128,8 +128,8 @@ def test_a_band_reaches_from_the_lowest_to_the_highest_run():
 
 def test_arrows_point_along_the_field_and_have_one_length():
     with plots.style():
-        _, axes = plots.figure()
-        plots.arrows(
+        _, axes = plots.subplots()
+        plots.draw_arrows(
             axes,
             np.array([[0.0, 0.0], [5.0, 5.0], [1.0, 1.0]]),
             np.array([[3.0, 0.0], [0.0, -0.1], [0.0, 0.0]]),
@@ -165,9 +165,9 @@ def test_colours_are_seen_on_white_and_differ_from_their_neighbours():
 
 def test_every_curve_has_its_own_style():
     with plots.style():
-        _, axes = plots.figure()
+        _, axes = plots.subplots()
         for number in range(len(plots.COLORS)):
-            plots.curve(axes, [0, 1], [0, 1], number)
+            plots.draw_curve(axes, [0, 1], [0, 1], number)
         looks = [
             (line.get_color(), line.get_marker(), str(line._unscaled_dash_pattern))
             for line in axes.lines

@@ -19,8 +19,8 @@ class Settings:
 def draw(x, y):
     from regmdp import plots
 
-    figure, axes = plots.figure(width=3.0, height=2.0)
-    plots.curve(axes, x, y, 0, "curve")
+    figure, axes = plots.subplots(width=3.0, height=2.0)
+    plots.draw_curve(axes, x, y, 0, "curve")
     return figure
 
 

@@ -144,9 +144,9 @@ def _write(folder: Path, found: rm.Frontier, problem: Problem) -> Path:
     unit = "nats per episode" if problem.mdp.discount == 1.0 else "nats, discounted"
     with plots.style():
         figure = frontier_figures.draw(found, unit=unit)
-        svg = plots.svg(figure)
+        svg = plots.to_svg(figure)
         figure.set_layout_engine("none")  # it stays as it has been laid out
-        (folder / "frontier.png").write_bytes(plots.png(figure))
+        (folder / "frontier.png").write_bytes(plots.to_png(figure))
     (folder / "frontier.svg").write_text(svg, encoding="utf-8")
     page = render_frontier_page(
         found,

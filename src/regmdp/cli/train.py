@@ -179,7 +179,7 @@ def _draw(path: Path, heard: list[tuple[int, float]]) -> None:
 
     steps, returns = np.array(heard, dtype=np.float64).reshape(-1, 2).T
     with plots.style():
-        figure, axes = plots.figure()
-        plots.curve(axes, steps, returns, 0)
+        figure, axes = plots.subplots()
+        plots.draw_curve(axes, steps, returns, 0)
         axes.set(xlabel="steps", ylabel="return, mean of the last 100 episodes")
-        path.write_text(plots.svg(figure), encoding="utf-8")
+        path.write_text(plots.to_svg(figure), encoding="utf-8")

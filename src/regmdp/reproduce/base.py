@@ -58,7 +58,7 @@ class Drawing:
     """A figure that has not been drawn yet.
 
     Attributes:
-        draw: Returns a :class:`matplotlib.figure.Figure`, made with :func:`regmdp.plots.figure`; it
+        draw: Returns a :class:`matplotlib.figure.Figure`, made with :func:`regmdp.plots.subplots`; it
             is called within :func:`regmdp.plots.style`, and only draws what has been computed
             already.
         caption: Shown below the figure: what is drawn, and what to see in it.

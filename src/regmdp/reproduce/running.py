@@ -168,9 +168,9 @@ def _drawn(result: Result, progress: Progress) -> Iterator[tuple[str, str | byte
     for name, drawing in result.figures.items():
         with plots.style():
             figure = drawing.draw()
-            yield f"{name}.svg", plots.svg(figure)
+            yield f"{name}.svg", plots.to_svg(figure)
             figure.set_layout_engine("none")  # it stays as it has been laid out
-            yield f"{name}.png", plots.png(figure)
+            yield f"{name}.png", plots.to_png(figure)
         progress(1.0, f"drew {name}")
 
 

@@ -229,7 +229,7 @@ def test_the_figure_can_be_drawn(result):
 
     with plots.style():
         drawn = result.figures["gpmd-and-pmd"].draw()
-        assert plots.svg(drawn).startswith("<svg")
+        assert plots.to_svg(drawn).startswith("<svg")
     assert len(drawn.axes) == 4
 
 

@@ -210,7 +210,7 @@ def test_the_figures_can_be_drawn(result, name, panels):
 
     with plots.style():
         drawn = result.figures[name].draw()
-        assert plots.svg(drawn).startswith("<svg")
+        assert plots.to_svg(drawn).startswith("<svg")
     assert len(drawn.axes) == panels
 
 

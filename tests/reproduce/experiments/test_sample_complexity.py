@@ -207,7 +207,7 @@ def test_the_figure_can_be_drawn(result):
 
     with plots.style():
         drawn = result.figures["samples"].draw()
-        assert plots.svg(drawn).startswith("<svg")
+        assert plots.to_svg(drawn).startswith("<svg")
     assert len(drawn.axes) == 4
 
 

@@ -32,7 +32,7 @@ def draw_counterfactual(
 
     Returns:
         A matplotlib figure with two axes; draw it within ``plots.style()``, and write it with
-        ``plots.svg``.
+        ``plots.to_svg``.
 
     Raises:
         SampleError: if there is no such choice.
@@ -58,12 +58,12 @@ def draw_counterfactual(
             f"{', '.join(known) or f'0 to {n_choices - 1}'}"
         )
     where = np.arange(n_states) if states is None else np.asarray(states, dtype=np.float64)
-    figure, axes = plots.figure(1, 2)
+    figure, axes = plots.subplots(1, 2)
     for index, (solution, name) in enumerate(
         zip((counterfactual.before, counterfactual.after), names, strict=True)
     ):
-        plots.curve(axes[0], where, solution.probabilities[:, number], index, name)
-        plots.curve(axes[1], where, solution.stationary_distribution(), index, name)
+        plots.draw_curve(axes[0], where, solution.probabilities[:, number], index, name)
+        plots.draw_curve(axes[1], where, solution.stationary_distribution(), index, name)
     called = known[number] if known else f"choice {number}"
     for one, title in zip(
         axes, (f"probability of “{called}”", "share of time, in the long run"), strict=True
@@ -71,5 +71,5 @@ def draw_counterfactual(
         one.set_title(title)
         one.set_xlabel(label)
         one.set_ylim(0, None)
-    plots.legend(axes[1])
+    plots.add_legend(axes[1])
     return figure

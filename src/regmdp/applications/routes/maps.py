@@ -23,7 +23,7 @@ def draw_flows(network: RoadNetwork, flows: ArrayLike, label: str = "travellers"
         label: What that is, with its unit.
 
     Returns:
-        A matplotlib figure; draw it within ``plots.style()``, and write it with ``plots.svg``.
+        A matplotlib figure; draw it within ``plots.style()``, and write it with ``plots.to_svg``.
 
     Raises:
         ModelError: if the network has no coordinates, or the flows do not fit it.
@@ -51,8 +51,10 @@ def draw_flows(network: RoadNetwork, flows: ArrayLike, label: str = "travellers"
         )
     places = network.coordinates
     extent = float(np.max(np.ptp(places, axis=0), initial=0.0))
-    figure, axes = plots.figure(width=6.4, height=6.4)
-    plots.links(axes, places[network.start], places[network.end], size, label, apart=0.011 * extent)
+    figure, axes = plots.subplots(width=6.4, height=6.4)
+    plots.draw_links(
+        axes, places[network.start], places[network.end], size, label, offset=0.011 * extent
+    )
     axes.plot(
         *places.T, "o", markersize=15, markerfacecolor="white", markeredgecolor=plots.GREY, zorder=3
     )

@@ -325,11 +325,11 @@ def _trajectory_table(one: _Run) -> dict[str, np.ndarray]:
 def _draw_curves(settings: Settings, runs: list[_Run]) -> Any:
     from regmdp import plots
 
-    figure, axes = plots.figure(1, len(runs), height=3.9, sharey=True)
+    figure, axes = plots.subplots(1, len(runs), height=3.9, sharey=True)
     for axis, one in zip(axes, runs, strict=True):
-        plots.logarithmic(axis, x=True, y=True, limits=(1e-10, 2.0))
+        plots.set_logarithmic(axis, x=True, y=True, limits=(1e-10, 2.0))
         for method, error in one.errors.items():
-            plots.curve(axis, np.arange(error.size), error, METHODS[method], method)
+            plots.draw_curve(axis, np.arange(error.size), error, METHODS[method], method)
         axis.axhline(
             settings.tolerance, color=plots.GREY, linewidth=1.0, linestyle=(0, (1, 1.5)), zorder=1.9
         )
@@ -345,7 +345,7 @@ def _draw_curves(settings: Settings, runs: list[_Run]) -> Any:
                 )
         axis.set_xlabel("iterations")
     axes[0].set_ylabel("largest error of a probability")
-    plots.letters(axes, [f"τ = {one.temperature:g}" for one in runs])
+    plots.add_panel_titles(axes, [f"τ = {one.temperature:g}" for one in runs])
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure
@@ -367,7 +367,7 @@ def _draw_flow(settings: Settings, runs: list[_Run]) -> Any:
 
     from regmdp import plots
 
-    figure, axes = plots.figure(len(runs), len(METHODS), height=7.6, sharex=True, sharey=True)
+    figure, axes = plots.subplots(len(runs), len(METHODS), height=7.6, sharex=True, sharey=True)
     low = -5.2
     grid = np.linspace(low, 0.0, settings.resolution)
     x, y = np.meshgrid(grid, grid)
@@ -400,10 +400,10 @@ def _draw_flow(settings: Settings, runs: list[_Run]) -> Any:
             )
             image.set_clip_path(inside)
             points = np.stack([x, y], axis=-1)[every][:, every]
-            plots.arrows(axis, points[shown], step[every][:, every][shown, :2], length=0.26)
+            plots.draw_arrows(axis, points[shown], step[every][:, every][shown, :2], length=0.26)
             for path in one.trajectories[method]:
                 logs = np.log(path[:, :2])
-                kept = plots.thin(np.arange(1.0, len(path) + 1.0), 150, log=True)
+                kept = plots.thin_indices(np.arange(1.0, len(path) + 1.0), 150, log=True)
                 axis.plot(*logs[kept].T, color="white", linewidth=2.8, zorder=3)
                 axis.plot(*logs[kept].T, color=plots.BLACK, linewidth=1.4, zorder=3)
                 dots = [count for count in (0, 1, 10, 100, 1000) if count < len(path)]
@@ -425,7 +425,7 @@ def _draw_flow(settings: Settings, runs: list[_Run]) -> Any:
             )
             axis.set(xlim=(low, 0.15), ylim=(low, 0.15), box_aspect=1)
             axis.grid(visible=False)
-    plots.letters(
+    plots.add_panel_titles(
         axes, [f"{method}, τ = {one.temperature:g}" for one in runs for method in METHODS]
     )
     for axis in axes[-1]:
@@ -447,11 +447,11 @@ def _draw_simplex(settings: Settings, runs: list[_Run]) -> Any:
 
     from regmdp import plots
 
-    figure, axes = plots.figure(1, len(runs), height=4.6, subplot_kw={"projection": "ternary"})
+    figure, axes = plots.subplots(1, len(runs), height=4.6, subplot_kw={"projection": "ternary"})
     for axis, one in zip(axes, runs, strict=True):
         for method, number in METHODS.items():
             for which, path in enumerate(one.trajectories[method]):
-                kept = plots.thin(np.arange(1.0, len(path) + 1.0), 150, log=True)
+                kept = plots.thin_indices(np.arange(1.0, len(path) + 1.0), 150, log=True)
                 # the corners clockwise from the top
                 top, left, right = path[kept, 0], path[kept, 2], path[kept, 1]
                 color, dashes = plots.COLORS[number], "-" if number == 0 else (0, (4, 1.5))
@@ -492,7 +492,7 @@ def _draw_simplex(settings: Settings, runs: list[_Run]) -> Any:
         axis.set_tlabel("π(arm 1)")
         axis.set_llabel("π(arm 3)")
         axis.set_rlabel("π(arm 2)")
-    plots.letters(axes, [f"τ = {one.temperature:g}" for one in runs], y=1.18)
+    plots.add_panel_titles(axes, [f"τ = {one.temperature:g}" for one in runs], y=1.18)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure

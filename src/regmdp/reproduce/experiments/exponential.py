@@ -300,21 +300,21 @@ def _power(number: int) -> str:
 def _draw_crossings(settings: Settings, flows: dict[int, Flow]) -> Any:
     from regmdp import plots
 
-    figure, axes = plots.figure(width=7.0, height=4.6)
-    plots.logarithmic(axes, x=True, y=True)
+    figure, axes = plots.subplots(width=7.0, height=4.6)
+    plots.set_logarithmic(axes, x=True, y=True)
     sizes = np.array(settings.sizes, dtype=np.float64)
     for s in range(settings.horizon, 0, -1):
-        plots.curve(
+        plots.draw_curve(
             axes,
             sizes,
             [flows[size].crossings[s - 1] for size in settings.sizes],
             s - 1,
             f"s = {s}",
         )
-    plots.bound(axes, sizes, sizes, "S")
+    plots.draw_bound(axes, sizes, sizes, "S")
     axes.set_xlabel("number of states S")
     axes.set_ylabel("step size × iterations until V(s) ≥ τ$_s$")
-    plots.legend(axes)
+    plots.add_legend(axes)
     return figure
 
 
@@ -324,10 +324,10 @@ def _draw_waiting(
     from regmdp import plots
 
     chain = settings.chain(settings.shown_size)
-    figure, (left, right) = plots.figure(1, 2, height=4.4)
-    plots.logarithmic(left, x=True)
+    figure, (left, right) = plots.subplots(1, 2, height=4.4)
+    plots.set_logarithmic(left, x=True)
     for s, place in enumerate(watched(chain), start=1):
-        plots.curve(left, flow.times, flow.values[:, place], s - 1, f"s = {s}", markers=0)
+        plots.draw_curve(left, flow.times, flow.values[:, place], s - 1, f"s = {s}", markers=0)
         left.plot(
             flow.crossings[s - 1],
             chain.target(s),
@@ -339,19 +339,21 @@ def _draw_waiting(
     left.set_xlabel("step size × iterations")
     left.set_ylabel("V(s)")
     left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
-    plots.logarithmic(right, x=True, y=True, limits=(1e-6, 3.0))
+    plots.set_logarithmic(right, x=True, y=True, limits=(1e-6, 3.0))
     names = {"soft policy iteration": 2, "natural policy gradient": 4}
     for name, number in names.items():
         gap = (optimum - others[name]).max(axis=1)
-        plots.curve(right, np.arange(1, gap.size + 1), np.maximum(gap, 1e-12), number, name)
+        plots.draw_curve(right, np.arange(1, gap.size + 1), np.maximum(gap, 1e-12), number, name)
     gap = (optimum - flow.values).max(axis=1)
     # before the first time that is recorded nothing has moved
     times = np.concatenate([[1.0], flow.times / settings.step_size])
-    plots.curve(right, times, np.concatenate([gap[:1], gap]), 0, "softmax policy gradient")
+    plots.draw_curve(right, times, np.concatenate([gap[:1], gap]), 0, "softmax policy gradient")
     right.set_xlabel("iterations + 1")
     right.set_ylabel("largest gap to the optimum")
     right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=1)
-    plots.letters([left, right], ["values under softmax policy gradient", "against the others"])
+    plots.add_panel_titles(
+        [left, right], ["values under softmax policy gradient", "against the others"]
+    )
     return figure
 
 

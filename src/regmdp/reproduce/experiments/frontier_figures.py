@@ -37,7 +37,7 @@ def draw(found: Frontier, *, unit: str = "nats") -> Any:
     """
     from regmdp import plots
 
-    drawn, (linear, logarithmic) = plots.figure(1, 2, height=4.3, sharey=True)
+    drawn, (linear, logarithmic) = plots.subplots(1, 2, height=4.3, sharey=True)
     far = float(found.divergence.max())
     low, high = float(found.value_lower[0]), float(found.value_upper.max())
     room = (high - low) or max(abs(high), 1.0) * 0.1
@@ -47,7 +47,7 @@ def draw(found: Frontier, *, unit: str = "nats") -> Any:
     )
     positive = found.divergence[found.divergence > 0]
     nearest = max(float(positive.min()) if positive.size else 1e-3, 1e-4 * far, 1e-12)
-    plots.logarithmic(logarithmic, x=True)
+    plots.set_logarithmic(logarithmic, x=True)
     logarithmic.set_xlim(nearest / 2, max(far, nearest) * 2.5)
     _band(
         linear, found, np.linspace(0.0, 1.06 * far, 600) ** 2 / max(1.06 * far, 1e-300), above=False
@@ -55,12 +55,12 @@ def draw(found: Frontier, *, unit: str = "nats") -> Any:
     _band(logarithmic, found, np.geomspace(nearest / 2, max(far, nearest) * 2.5, 600), above=True)
     for axes in (linear, logarithmic):
         axes.set_xlabel(f"divergence from the reference, {unit}")
-        plots.level(axes, float(found.value[0]), "reference")
+        plots.draw_level(axes, float(found.value[0]), "reference")
     if found.temperature[-1] == 0.0 and len(found) > 1:
-        plots.level(linear, float(found.value[-1]), "optimum (τ = 0)")
-        plots.level(logarithmic, float(found.value[-1]), "optimum (τ = 0)", where=0.45)
+        plots.draw_level(linear, float(found.value[-1]), "optimum (τ = 0)")
+        plots.draw_level(logarithmic, float(found.value[-1]), "optimum (τ = 0)", right_end=0.45)
     linear.set_ylabel("value, in the unit of the rewards")
-    plots.letters([linear, logarithmic], ["all the way", "the first steps"])
+    plots.add_panel_titles([linear, logarithmic], ["all the way", "the first steps"])
     handles, names = linear.get_legend_handles_labels()
     drawn.legend(handles, names, loc="outside lower center", ncols=3)
     return drawn
@@ -82,7 +82,7 @@ def _band(axes: Any, found: Frontier, nats: np.ndarray, *, above: bool) -> None:
         linewidth=0,
         label="where the best policy lies",
     )
-    plots.bound(axes, nats, upper, "no policy is above", color=plots.COLORS[4], zorder=2.1)
+    plots.draw_bound(axes, nats, upper, "no policy is above", color=plots.COLORS[4], zorder=2.1)
     axes.plot(nats, lower, color=plots.COLORS[0], linewidth=1.2, zorder=2.2)
     axes.plot(
         found.divergence,

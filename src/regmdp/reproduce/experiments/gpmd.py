@@ -293,7 +293,7 @@ def _draw(by_cell: Errors, settings: Settings) -> Any:
     from regmdp import plots
 
     shape = (len(REGULARIZERS), len(settings.step_sizes))
-    figure, axes = plots.figure(*shape, height=6.4, sharex=True, sharey=True, squeeze=False)
+    figure, axes = plots.subplots(*shape, height=6.4, sharex=True, sharey=True, squeeze=False)
     iterations = recorded(settings)
     low = min(float(runs.min()) for runs in by_cell.values())
     high = max(float(runs.max()) for runs in by_cell.values())
@@ -301,10 +301,10 @@ def _draw(by_cell: Errors, settings: Settings) -> Any:
     for panel, (regularizer, step) in zip(
         axes.flat, product(REGULARIZERS, settings.step_sizes), strict=True
     ):
-        plots.logarithmic(panel, x=True, y=True, limits=(low / 2.0, high * 2.0))
+        plots.set_logarithmic(panel, x=True, y=True, limits=(low / 2.0, high * 2.0))
         for number, method in enumerate(METHODS):
             # a logarithmic axis has no 0
-            plots.band(
+            plots.draw_band(
                 panel, iterations[1:], by_cell[(regularizer, method, step)][:, 1:], number, method
             )
         titles.append(f"{REGULARIZERS[regularizer]}, η = {step:g}")
@@ -312,7 +312,7 @@ def _draw(by_cell: Errors, settings: Settings) -> Any:
         panel.set_ylabel("‖Q* − Q‖ in the sup norm")
     for panel in axes[-1]:
         panel.set_xlabel("iterations")
-    plots.letters(axes, titles)
+    plots.add_panel_titles(axes, titles)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 

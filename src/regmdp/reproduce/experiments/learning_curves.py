@@ -286,12 +286,12 @@ def _draw(
     from regmdp import plots
 
     names = settings.environments
-    figure, axes = plots.figure(1, len(names), height=4.0)
+    figure, axes = plots.subplots(1, len(names), height=4.0)
     for axis, name in zip(axes, names, strict=True):
-        plots.logarithmic(axis, x=True)
+        plots.set_logarithmic(axis, x=True)
         for number, method in enumerate(METHODS):
             curve, (low, high) = curves[name, method], bounds[name, method]
-            plots.curve(axis, curve.samples, curve.values.mean(axis=1), number, method)
+            plots.draw_curve(axis, curve.samples, curve.values.mean(axis=1), number, method)
             axis.fill_between(
                 curve.samples, low, high, color=axis.lines[-1].get_color(), alpha=0.2, linewidth=0
             )
@@ -300,7 +300,7 @@ def _draw(
         )
         axis.set_xlabel("transitions")
     axes[0].set_ylabel("value from the start")
-    plots.letters(axes, [name.partition("-")[0] for name in names])
+    plots.add_panel_titles(axes, [name.partition("-")[0] for name in names])
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure

@@ -62,19 +62,19 @@ def draw_plain(plain: list[Plain]) -> Any:
 
     problems = list(dict.fromkeys(one.problem for one in plain))
     steps = sorted({one.step for one in plain})
-    figure, axes = plots.figure(1, len(problems), height=4.0, sharey=True)
+    figure, axes = plots.subplots(1, len(problems), height=4.0, sharey=True)
     high = max(float(one.bound.max()) for one in plain)
     for panel, problem in zip(axes, problems, strict=True):
-        plots.logarithmic(panel, x=True, y=True, limits=(1e-9, 3.0 * high))
+        plots.set_logarithmic(panel, x=True, y=True, limits=(1e-9, 3.0 * high))
         for one in plain:
             if one.problem == problem:
                 number, t = steps.index(one.step), np.arange(1, one.gap.size + 1)
                 _bound(panel, t, one.bound, number)
                 shown = _above(one.gap, FLOOR)
-                plots.curve(panel, t[: shown.size], shown, number, f"η = {one.step:g}")
+                plots.draw_curve(panel, t[: shown.size], shown, number, f"η = {one.step:g}")
         panel.set_xlabel("iterations t")
     axes[0].set_ylabel("V*(ρ) − V(ρ)")
-    plots.letters(axes, problems)
+    plots.add_panel_titles(axes, problems)
     _legend(figure, axes[0], len(steps) + 1)
     return figure
 
@@ -83,19 +83,19 @@ def draw_soft(soft: list[Soft]) -> Any:
     """Draw errors with entropy, one panel a kind of error."""
     from regmdp import plots
 
-    figure, axes = plots.figure(1, len(ERRORS), height=4.2, sharey=True)
+    figure, axes = plots.subplots(1, len(ERRORS), height=4.2, sharey=True)
     high = max(
         float(bound[np.isfinite(bound)].max()) for one in soft for bound in one.bounds.values()
     )
     for panel, name in zip(axes, ERRORS, strict=True):
-        plots.logarithmic(panel, y=True, limits=(FLOOR, 10.0 * high))
+        plots.set_logarithmic(panel, y=True, limits=(FLOOR, 10.0 * high))
         for number, one in enumerate(soft):
             t = np.arange(one.errors[name].size)
             _bound(panel, t, one.bounds[name], number)
             shown = _above(one.errors[name], FLOOR)
-            plots.curve(panel, t[: shown.size], shown, number, f"{one.share:g}", markers=5)
+            plots.draw_curve(panel, t[: shown.size], shown, number, f"{one.share:g}", markers=5)
         panel.set_xlabel("iterations")
-    plots.letters(axes, list(ERRORS.values()))
+    plots.add_panel_titles(axes, list(ERRORS.values()))
     _legend(figure, axes[0], len(soft) + 1, title="step, as a share of the largest")
     return figure
 
@@ -104,16 +104,16 @@ def draw_newton(newton: list[Newton]) -> Any:
     """Draw the gaps of soft policy iteration, against the iteration and against one another."""
     from regmdp import plots
 
-    figure, (left, right) = plots.figure(1, 2, height=4.2)
-    plots.logarithmic(left, y=True, limits=(1e-20, 1e4))
-    plots.logarithmic(right, x=True, y=True, limits=(1e-20, 1e2))
+    figure, (left, right) = plots.subplots(1, 2, height=4.2)
+    plots.set_logarithmic(left, y=True, limits=(1e-20, 1e4))
+    plots.set_logarithmic(right, x=True, y=True, limits=(1e-20, 1e2))
     most = 0
     for number, one in enumerate(newton):
         known = _above(one.gap, 1e2 * one.noise)
         t, most = np.arange(known.size), max(most, known.size)
         _bound(left, t, one.bound[t], number)
-        plots.curve(left, t, known, number, one.problem, markers=20)
-        plots.curve(right, known[:-1][::-1], known[1:][::-1], number, one.problem, markers=20)
+        plots.draw_curve(left, t, known, number, one.problem, markers=20)
+        plots.draw_curve(right, known[:-1][::-1], known[1:][::-1], number, one.problem, markers=20)
     x = np.geomspace(1e-9, 1.0, 50)
     right.plot(x, 10.0 * x**2, color=plots.BLACK, linewidth=1.0, label="slope 2")
     left.set_xticks(range(most))
@@ -121,7 +121,7 @@ def draw_newton(newton: list[Newton]) -> Any:
     left.set_ylabel("gap x")
     right.set_xlabel("gap before")
     right.set_ylabel("gap after")
-    plots.letters((left, right), ("gap and bound", "the digits double"))
+    plots.add_panel_titles((left, right), ("gap and bound", "the digits double"))
     _legend(figure, right, 3)
     return figure
 
@@ -137,7 +137,7 @@ def _bound(panel: Any, t: np.ndarray, bound: Float[np.ndarray, " n"], number: in
     from regmdp import plots
 
     finite = np.isfinite(bound)
-    plots.bound(panel, t[finite], bound[finite], color=plots.COLORS[number], zorder=1.9)
+    plots.draw_bound(panel, t[finite], bound[finite], color=plots.COLORS[number], zorder=1.9)
 
 
 def _legend(figure: Any, axes: Any, columns: int, **options: Any) -> None:

@@ -76,7 +76,7 @@ def draw_sizes(floors: Floors, settings: Settings) -> Any:
 
     rows = {"q": "‖Q* − Q‖", "log_policy": "τ ‖log π* − log π‖"}
     shares = settings.shares
-    figure, axes = plots.figure(
+    figure, axes = plots.subplots(
         2, len(shares), height=6.6, sharex=True, sharey="row", squeeze=False
     )
     deltas, discount = np.array(settings.deltas), 1.0 - 1.0 / settings.shape[2]
@@ -92,12 +92,12 @@ def draw_sizes(floors: Floors, settings: Settings) -> Any:
             max(highest) if name == "q" else max(float(one[name].max()) for one in floors.values())
         )
         for panel, share in zip(row, shares, strict=True):
-            plots.logarithmic(panel, x=True, y=True, limits=(low / 2.0, high * 2.0))
+            plots.set_logarithmic(panel, x=True, y=True, limits=(low / 2.0, high * 2.0))
             for number, kind in enumerate(KINDS):
                 runs = np.stack(
                     [floors[GARNET, kind, float(delta), share][name] for delta in deltas], axis=1
                 )
-                plots.band(
+                plots.draw_band(
                     panel, deltas, runs, number, f"random models, {kind}", markers=deltas.size
                 )
             if name == "q":
@@ -105,17 +105,19 @@ def draw_sizes(floors: Floors, settings: Settings) -> Any:
                     float(floors[ARMS, "adversarial", float(delta), shares[0]][name][0])
                     for delta in deltas
                 ]
-                plots.curve(panel, deltas, arms, 4, "two arms, adversarial", markers=deltas.size)
+                plots.draw_curve(
+                    panel, deltas, arms, 4, "two arms, adversarial", markers=deltas.size
+                )
                 bounds = np.array(
                     [
                         floor_bounds(float(delta), share, discount, settings.temperature)
                         for delta in deltas
                     ]
                 )
-                plots.bound(
+                plots.draw_bound(
                     panel, deltas, bounds[:, 0], "earlier bound", color=plots.BLACK, **EARLIER
                 )
-                plots.bound(
+                plots.draw_bound(
                     panel, deltas, bounds[:, 1], "improved bound", color=plots.GREY, **IMPROVED
                 )
             panel.axvline(
@@ -136,7 +138,7 @@ def draw_sizes(floors: Floors, settings: Settings) -> Any:
     for panel in axes[1]:
         panel.set_xlabel("size of the errors δ")
     titles = ["the largest step" if share == 1.0 else f"{share:g} of it" for share in shares]
-    plots.letters(axes, titles * 2)
+    plots.add_panel_titles(axes, titles * 2)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
@@ -145,7 +147,7 @@ def draw_steps(floors: Floors, tracks: list[Track], settings: Settings) -> Any:
     """Draw errors against iterations with both bounds, and floors against the step."""
     from regmdp import plots
 
-    figure, (left, right) = plots.figure(1, 2, height=4.6, sharey=True)
+    figure, (left, right) = plots.subplots(1, 2, height=4.6, sharey=True)
     swept, discount = np.array(settings.swept[::-1]), 1.0 - 1.0 / settings.shape[2]
     runs = {
         kind: np.stack([floors[GARNET, kind, settings.delta, float(s)]["q"] for s in swept], axis=1)
@@ -161,12 +163,12 @@ def draw_steps(floors: Floors, tracks: list[Track], settings: Settings) -> Any:
         *(float(one.errors["q"][1:, 0].min()) for one in drawn),
     )
     for panel in (left, right):
-        plots.logarithmic(panel, x=True, y=True, limits=(low / 2.0, high * 3.0))
+        plots.set_logarithmic(panel, x=True, y=True, limits=(low / 2.0, high * 3.0))
     for number, one in enumerate(drawn):
         t, colour = np.arange(one.earlier.size), plots.COLORS[number + 3]
         error = one.errors["q"][1:, 0]
         # dashes cannot be told apart in a curve that goes up and down
-        plots.curve(
+        plots.draw_curve(
             left,
             t[1:],
             error,
@@ -176,25 +178,25 @@ def draw_steps(floors: Floors, tracks: list[Track], settings: Settings) -> Any:
             linestyle="-",
             linewidth=1.0,
         )
-        plots.bound(left, t[1:], one.earlier[1:], color=colour, **EARLIER)
-        plots.bound(left, t[1:], one.improved[1:], color=colour, linestyle="-", linewidth=0.7)
+        plots.draw_bound(left, t[1:], one.earlier[1:], color=colour, **EARLIER)
+        plots.draw_bound(left, t[1:], one.improved[1:], color=colour, linestyle="-", linewidth=0.7)
     left.set_xlabel("iterations t")
     left.set_ylabel("‖Q* − Q‖")
     left.legend(
         title="share of the largest step", loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3
     )
     for number, kind in enumerate(KINDS):
-        plots.band(right, swept, runs[kind], number, kind, markers=swept.size)
+        plots.draw_band(right, swept, runs[kind], number, kind, markers=swept.size)
     fine = np.geomspace(swept[0], swept[-1], 100)
     bounds = np.array(
         [floor_bounds(settings.delta, float(s), discount, settings.temperature) for s in fine]
     )
-    plots.bound(right, fine, bounds[:, 0], "earlier bound", color=plots.BLACK, **EARLIER)
-    plots.bound(right, fine, bounds[:, 1], "improved bound", color=plots.GREY, **IMPROVED)
+    plots.draw_bound(right, fine, bounds[:, 0], "earlier bound", color=plots.BLACK, **EARLIER)
+    plots.draw_bound(right, fine, bounds[:, 1], "improved bound", color=plots.GREY, **IMPROVED)
     right.set_xlabel("step, as a share of the largest")
     right.set_xticks(swept, [f"{share:g}" for share in swept])
     right.legend(title="errors", loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
-    plots.letters((left, right), ("one run, errors of random sign", "floor"))
+    plots.add_panel_titles((left, right), ("one run, errors of random sign", "floor"))
     return figure
 
 

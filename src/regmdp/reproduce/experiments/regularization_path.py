@@ -313,17 +313,17 @@ def _result(
 def _draw_values(temperatures: np.ndarray, paths: dict[str, Path], optimum: float) -> Any:
     from regmdp import plots
 
-    figure, axes = plots.figure(1, 2, height=4.6)
+    figure, axes = plots.subplots(1, 2, height=4.6)
     for axis, data in zip(axes, ("values", "rewards"), strict=True):
-        plots.logarithmic(axis, x=True)
+        plots.set_logarithmic(axis, x=True)
         for number, (name, path) in enumerate(paths.items()):
-            plots.curve(axis, temperatures[::-1], getattr(path, data)[::-1], number, name)
+            plots.draw_curve(axis, temperatures[::-1], getattr(path, data)[::-1], number, name)
         axis.axhline(optimum, color=plots.GREY, linewidth=1.0, linestyle=(0, (1, 1.5)), zorder=1.9)
         axis.invert_xaxis()
         axis.set_xlabel("temperature τ")
     axes[0].set_ylim(optimum - 16.0, optimum + 16.0)
     axes[0].set_ylabel("value from the initial distribution")
-    plots.letters(axes, ["with the regularizer", "without it"])
+    plots.add_panel_titles(axes, ["with the regularizer", "without it"])
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure
@@ -332,9 +332,11 @@ def _draw_values(temperatures: np.ndarray, paths: dict[str, Path], optimum: floa
 def _small_multiples(paths: dict[str, Path], ylabel: str) -> tuple[Any, Any]:
     from regmdp import plots
 
-    figure, axes = plots.figure(2, 4, width=plots.WIDE + 1.2, height=5.4, sharex=True, sharey=True)
+    figure, axes = plots.subplots(
+        2, 4, width=plots.WIDE + 1.2, height=5.4, sharex=True, sharey=True
+    )
     for axis, name in zip(axes.flat, paths, strict=True):
-        plots.logarithmic(axis, x=True)
+        plots.set_logarithmic(axis, x=True)
         axis.set_title(name, fontsize=10)
     for axis in axes[-1]:
         axis.set_xlabel("temperature τ")
@@ -348,9 +350,9 @@ def _draw_losses(temperatures: np.ndarray, paths: dict[str, Path]) -> Any:
 
     figure, axes = _small_multiples(paths, "loss in the worst state")
     for number, (axis, path) in enumerate(zip(axes.flat, paths.values(), strict=True)):
-        plots.logarithmic(axis, y=True, limits=(1e-9, 1e3))
+        plots.set_logarithmic(axis, y=True, limits=(1e-9, 1e3))
         losses = np.where(path.losses > 1e-9, path.losses, np.nan)
-        plots.curve(
+        plots.draw_curve(
             axis,
             temperatures[::-1],
             losses[::-1],
@@ -359,7 +361,7 @@ def _draw_losses(temperatures: np.ndarray, paths: dict[str, Path]) -> Any:
             markers=0,
         )
         if np.isfinite(path.bounds).all():
-            plots.bound(
+            plots.draw_bound(
                 axis,
                 temperatures[::-1],
                 path.bounds[::-1],
@@ -377,7 +379,7 @@ def _draw_policies(temperatures: np.ndarray, paths: dict[str, Path], shown: int)
     figure, axes = _small_multiples(paths, f"π(a | state {shown})")
     for axis, path in zip(axes.flat, paths.values(), strict=True):
         for action in range(path.policies.shape[1]):
-            plots.curve(
+            plots.draw_curve(
                 axis,
                 temperatures[::-1],
                 path.policies[::-1, action],

@@ -56,7 +56,7 @@ def draw(curves: Sequence[Any], allowed: Mapping[str, Mapping[str, float]]) -> A
     """
     from regmdp import plots
 
-    figure, axes = plots.figure(2, 2, height=8.2, sharey="row")
+    figure, axes = plots.subplots(2, 2, height=8.2, sharey="row")
     by_key = {curve[:3]: curve for curve in curves}
     titles = []
     for row, problem in zip(axes, (LOOPS, RANDOM), strict=True):
@@ -70,14 +70,14 @@ def draw(curves: Sequence[Any], allowed: Mapping[str, Mapping[str, float]]) -> A
             3.0 * max(float(one.total.max()) for one in here),
         )
         for panel, sweep in zip(row, ("accuracy", "horizon"), strict=True):
-            plots.logarithmic(panel, x=True, y=True, limits=limits)
+            plots.set_logarithmic(panel, x=True, y=True, limits=limits)
             for number, method in enumerate((REUSED, FRESH)):
                 curve = by_key[problem, method, sweep]
                 _one(panel, curve, number, f"{method}: slope {curve.slope(curve.total):.2f}")
                 most = allowed[method][sweep]
                 first = np.median(curve.total[:, 0])
                 guide = first * (curve.x / curve.x[0]) ** most
-                plots.bound(
+                plots.draw_bound(
                     panel,
                     curve.x,
                     guide,
@@ -87,7 +87,7 @@ def draw(curves: Sequence[Any], allowed: Mapping[str, Mapping[str, float]]) -> A
             fresh = by_key[problem, FRESH, sweep]
             each = np.median(fresh.each, axis=0)
             label = f"{FRESH}, one iteration: slope {fresh.slope(fresh.each):.2f}"
-            plots.curve(panel, fresh.x, each, 2, label, markers=each.size, linewidth=1.2)
+            plots.draw_curve(panel, fresh.x, each, 2, label, markers=each.size, linewidth=1.2)
             panel.set_xlabel("1/ε" if sweep == "accuracy" else "horizon 1/(1−γ)")
             ticks = fresh.x if sweep == "horizon" else _round_ticks(fresh.x)
             panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -97,7 +97,7 @@ def draw(curves: Sequence[Any], allowed: Mapping[str, Mapping[str, float]]) -> A
                 f"{'1/ε' if sweep == 'accuracy' else 'the horizon'} grows"
             )
         row[0].set_ylabel("samples of a pair")
-    plots.letters(axes, titles)
+    plots.add_panel_titles(axes, titles)
     return figure
 
 
@@ -108,9 +108,9 @@ def _one(panel: Any, curve: Any, number: int, label: str) -> None:
     if curve.total.shape[0] == 1:
         low, high = curve.intervals[:, 0]
         panel.fill_between(curve.x, low, high, color=plots.COLORS[number], alpha=0.2, linewidth=0)
-        plots.curve(panel, curve.x, curve.total[0], number, label, markers=curve.x.size)
+        plots.draw_curve(panel, curve.x, curve.total[0], number, label, markers=curve.x.size)
     else:
-        plots.band(panel, curve.x, curve.total, number, label, markers=curve.x.size)
+        plots.draw_band(panel, curve.x, curve.total, number, label, markers=curve.x.size)
 
 
 def _round_ticks(x: np.ndarray) -> np.ndarray:

@@ -425,7 +425,7 @@ def _caption(table: dict[str, np.ndarray], settings: Settings) -> str:
 def _draw(table: dict[str, np.ndarray], settings: Settings) -> Any:
     from regmdp import plots
 
-    figure, axes = plots.figure(1, 3, height=4.2, sharey=True)
+    figure, axes = plots.subplots(1, 3, height=4.2, sharey=True)
     labels = (
         f"PG, {settings.acceleration:,.0f} × the step of its theory",
         f"entropy PG, {settings.acceleration:,.0f} × the step of its theory",
@@ -433,10 +433,12 @@ def _draw(table: dict[str, np.ndarray], settings: Settings) -> Any:
     )
     top = 2.0 * max(table["iterations"].max(), table["guaranteed_of_npg"].max())
     for panel, (sweep, name) in zip(axes, SWEEPS.items(), strict=True):
-        plots.logarithmic(panel, x=True, y=True, limits=(1.0, top))
+        plots.set_logarithmic(panel, x=True, y=True, limits=(1.0, top))
         for number, (method, label) in enumerate(zip(METHODS, labels, strict=True)):
             sizes, counts = medians(table, sweep, method)
-            plots.band(panel, sizes, counts.astype(np.float64), number, label, markers=len(sizes))
+            plots.draw_band(
+                panel, sizes, counts.astype(np.float64), number, label, markers=len(sizes)
+            )
             stopped = sizes[np.median(counts, axis=0) >= settings.cap]
             panel.plot(
                 stopped,
@@ -451,11 +453,11 @@ def _draw(table: dict[str, np.ndarray], settings: Settings) -> Any:
         most = np.array(
             [table["guaranteed_of_npg"][here & (table[sweep] == size)].max() for size in sizes]
         )
-        plots.bound(panel, sizes, most, "NPG, guaranteed")
+        plots.draw_bound(panel, sizes, most, "NPG, guaranteed")
         panel.set_xticks(sizes, [str(size) for size in sizes])
         panel.set_xlabel(name)
     axes[0].set_ylabel("iterations")
-    plots.letters(axes, ("more states", "more actions", "a longer horizon"))
+    plots.add_panel_titles(axes, ("more states", "more actions", "a longer horizon"))
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 

@@ -116,13 +116,13 @@ def draw_errors(
     """
     from regmdp import plots
 
-    figure, (left, middle, right) = plots.figure(1, 3, height=4.3)
+    figure, (left, middle, right) = plots.subplots(1, 3, height=4.3)
     arms, budgets = by_arm(estimates), np.array([float(settings.budget(n)) for n in settings.pairs])
     for panel in (left, middle):
-        plots.logarithmic(panel, x=True, y=True)
+        plots.set_logarithmic(panel, x=True, y=True)
     for arm, found in arms.items():
         error = np.sqrt([one.squares.mean() for one in found]) / size
-        plots.curve(
+        plots.draw_curve(
             left,
             budgets,
             error,
@@ -133,11 +133,13 @@ def draw_errors(
             linewidth=1.2,
         )
         if arm in closed:
-            plots.bound(left, budgets, np.sqrt(closed[arm]) / size, color=plots.BLACK, zorder=3)
+            plots.draw_bound(
+                left, budgets, np.sqrt(closed[arm]) / size, color=plots.BLACK, zorder=3
+            )
         chance = np.sqrt([one.variance / settings.runs for one in found]) / size
         color = plots.COLORS[STYLE[arm]]
         middle.plot(budgets, chance, color=color, linewidth=1.0)
-        plots.curve(
+        plots.draw_curve(
             middle,
             budgets,
             np.sqrt([one.mean_square for one in found]) / size,
@@ -146,7 +148,7 @@ def draw_errors(
             linestyle="none",
         )
     quotients = np.array([ratio(*pair) for pair in zip(arms[BASELINE], arms[PLAIN], strict=True)])
-    plots.logarithmic(right, x=True)
+    plots.set_logarithmic(right, x=True)
     right.fill_between(
         budgets,
         quotients[:, 1],
@@ -155,7 +157,7 @@ def draw_errors(
         alpha=0.25,
         linewidth=0,
     )
-    plots.curve(
+    plots.draw_curve(
         right,
         budgets,
         quotients[:, 0],
@@ -164,7 +166,7 @@ def draw_errors(
         linestyle="-",
         linewidth=1.2,
     )
-    plots.bound(right, budgets, np.full(budgets.size, limit), color=plots.BLACK)
+    plots.draw_bound(right, budgets, np.full(budgets.size, limit), color=plots.BLACK)
     right.axhline(1.0, color=plots.GREY, linewidth=0.8, zorder=1.8)
     right.set_ylim(0.0, None)
     left.set_ylabel("as a share of ‖∇V‖")
@@ -172,7 +174,7 @@ def draw_errors(
         panel.set_xlabel("transitions")
         ends = math.ceil(math.log10(budgets[0])), math.floor(math.log10(budgets[-1]))
         panel.set_xticks(10.0 ** np.arange(ends[0], ends[1] + 1))
-    plots.letters(
+    plots.add_panel_titles(
         (left, middle, right),
         ("root mean squared error", "length of mean error", "ratio of squared errors"),
     )
@@ -186,22 +188,24 @@ def draw_learning(
     """Draw gaps against transitions, a panel for each step."""
     from regmdp import plots
 
-    figure, panels = plots.figure(1, len(settings.steps), height=4.3, sharey=True, squeeze=False)
+    figure, panels = plots.subplots(1, len(settings.steps), height=4.3, sharey=True, squeeze=False)
     panels = panels[0]
     for panel, step in zip(panels, settings.steps, strict=True):
-        plots.logarithmic(panel, y=True)
+        plots.set_logarithmic(panel, y=True)
         for arm in ARMS:
             track = next(one for one in tracks if (one.task.arm, one.task.step) == (arm, step))
             runs = np.quantile(track.gaps, (ENDS[0], 0.5, ENDS[1]), axis=1)
             # the three rows are a band and its median; what is positive but for rounding stays on
             # the axis
-            plots.band(
+            plots.draw_band(
                 panel, track.samples / 1e6, np.maximum(runs, 1e-12), STYLE[arm], arm, markers=5
             )
         samples = settings.budget(settings.pair) * np.arange(settings.iterations + 1) / 1e6
-        plots.bound(panel, samples, exact[step], "exact gradients", color=plots.BLACK, zorder=3)
+        plots.draw_bound(
+            panel, samples, exact[step], "exact gradients", color=plots.BLACK, zorder=3
+        )
         panel.set_xlabel("transitions, in millions")
     panels[0].set_ylabel("V*(ρ) − V(ρ)")
-    plots.letters(panels, [f"step {step:g}" for step in settings.steps])
+    plots.add_panel_titles(panels, [f"step {step:g}" for step in settings.steps])
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

@@ -1,0 +1,53 @@
+"""Consistent style for all figures, and the few kinds of plot they consist of.
+
+The colours are those of Okabe and Ito, which remain distinct with any form of colour vision; line
+style and marker repeat the information for grey print. Figures are made without pyplot, so they
+keep no global state and need no display:
+
+>>> import numpy as np
+>>> from regmdp import plots
+>>> with plots.style():
+...     figure, axes = plots.subplots()
+...     plots.draw_curve(axes, np.arange(50), 0.9 ** np.arange(50), 0, "NPG")
+...     plots.set_logarithmic(axes, y=True)
+...     plots.add_legend(axes)
+...     svg = plots.to_svg(figure)
+>>> svg == svg.strip() and svg.startswith("<svg")
+True
+"""
+
+from __future__ import annotations
+
+from regmdp._internal.errors import MissingExtraError
+
+try:
+    import matplotlib  # noqa: F401
+except ImportError as error:
+    raise MissingExtraError("matplotlib", "plots") from error
+
+from regmdp.plots.axes import add_legend, add_panel_titles, set_logarithmic
+from regmdp.plots.curves import draw_band, draw_bound, draw_curve, draw_level, thin_indices
+from regmdp.plots.export import to_png, to_svg
+from regmdp.plots.maps import draw_arrows, draw_links
+from regmdp.plots.styling import BLACK, COLORS, GREY, WIDE, style, subplots
+
+__all__ = [
+    "BLACK",
+    "COLORS",
+    "GREY",
+    "WIDE",
+    "add_legend",
+    "add_panel_titles",
+    "draw_arrows",
+    "draw_band",
+    "draw_bound",
+    "draw_curve",
+    "draw_level",
+    "draw_links",
+    "set_logarithmic",
+    "style",
+    "subplots",
+    "thin_indices",
+    "to_png",
+    "to_svg",
+]
