@@ -39,7 +39,11 @@ def uniform_policy(
         array([[0.05882353, 0.47058824, 0.47058824]])
     """
     regularizer = regularizer or Unregularized()
-    if mdp.all_available and regularizer.limits is None and regularizer.domain(None) is None:
+    if (
+        mdp.all_available
+        and regularizer.probability_bounds is None
+        and regularizer.domain(None) is None
+    ):
         return np.full((mdp.n_states, mdp.n_actions), 1.0 / mdp.n_actions, order="F")
     return np.asfortranarray(regularizer.centre(mdp.available))
 
@@ -187,7 +191,7 @@ def require_feasible(mdp: MDP, regularizer: Regularizer | None = None) -> None:
     """
     if mdp.discount < 1.0:
         return
-    if regularizer is not None and regularizer.limits is not None:
+    if regularizer is not None and regularizer.probability_bounds is not None:
         loops = find_end_components(mdp, permitted(mdp, regularizer)).component >= 0
         if loops.any():
             raise RegularizerError(

@@ -186,7 +186,9 @@ def test_the_conjugate_is_as_exact_as_claimed(name, temperature):
             found = regularizer.conjugate(y, available)
             claim = regularizer.rounding(4)
             assert claim < 1e-5 * (1 + temperature)
-            if regularizer.limits is not None:  # they keep probabilities where the scores are low
+            if (
+                regularizer.probability_bounds is not None
+            ):  # they keep probabilities where the scores are low
                 claim += 16 * (4 + 4) * UNIT_ROUNDOFF * np.max(np.abs(y[y > -np.inf]))
             error = abs(mpf(float(found)) - exact_conjugate(terms, y))
             assert error <= claim, f"off by {float(error):.3g}, not {claim:.3g}, at {y!r}"

@@ -8,7 +8,7 @@ import numpy as np
 import regmdp as rm
 from regmdp.algorithms import PolicyOptimization, Start, State
 from regmdp.evaluation import Evaluation, Exact
-from regmdp.improvement import Improved, Improvement
+from regmdp.improvement import Improvement, ImprovementResult
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,15 @@ class Wrong(Improvement):
     def __call__(self, mdp, regularizer, candidate):
         q = rm.bellman.q_values(mdp, candidate.value)
         policy, dual = self.rule(mdp, regularizer, candidate, q)
-        return Improved(rm.bellman.backup(mdp, regularizer, candidate.value), policy, dual, None)
+        return ImprovementResult(
+            rm.bellman.backup(mdp, regularizer, candidate.value), policy, dual, None
+        )
 
     def check(self, mdp, regularizer):
         self.right.check(mdp, regularizer)
 
-    def dual(self, mdp, regularizer, policy):
-        return self.right.dual(mdp, regularizer, policy)
+    def initial_dual(self, mdp, regularizer, policy):
+        return self.right.initial_dual(mdp, regularizer, policy)
 
 
 def passed_off(mdp, regularizer, right, rule, iterations, start=None):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from theory import loops
 
 import regmdp as rm
-from regmdp.improvement.duals import interior_dual
+from regmdp.improvement.dual_variables import dual_from_policy
 from regmdp.testing import strategies
 
 MDP = rm.models.garnet(5, 3, 4, discount=0.8, rng=2)
@@ -452,7 +452,7 @@ def test_divergence_is_that_of_kullback_and_leibler():
 
     rng = np.random.default_rng(0)
     p, q = (rng.dirichlet(np.ones(3), size=5) for _ in range(2))
-    dual = interior_dual(MDP, SHANNON, SHANNON, q)
+    dual = dual_from_policy(MDP, SHANNON, SHANNON, q)
     np.testing.assert_allclose(
         bregman_divergence(SHANNON, p, dual, np.ones((5, 3), dtype=bool)), kl(p, q), atol=1e-14
     )

@@ -19,7 +19,7 @@ from regmdp.evaluation import (
     SampledEvaluation,
     Sweeps,
 )
-from regmdp.improvement import Candidate, Greedy, Improved, Improvement, greedy_policy
+from regmdp.improvement import Candidate, Greedy, Improvement, ImprovementResult, greedy_policy
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.structure import find_non_terminating_states
 from regmdp.policies import uniform_policy
@@ -170,12 +170,12 @@ class PolicyOptimization(Algorithm):
         """Return the policy to start from, and its dual variable."""
         if start.policy is not None:
             try:
-                return start.policy, self.improvement.dual(mdp, regularizer, start.policy)
+                return start.policy, self.improvement.initial_dual(mdp, regularizer, start.policy)
             except SolverError:
                 if start.value is None:
                     raise
         policy = uniform_policy(mdp, regularizer)
-        return policy, self.improvement.dual(mdp, regularizer, policy)
+        return policy, self.improvement.initial_dual(mdp, regularizer, policy)
 
     @property
     def _exact(self) -> bool:
@@ -235,7 +235,9 @@ def _never_ends(mdp: DecisionProcess, policy: Float[Array, "S A"]) -> bool:
     )
 
 
-def _state(candidate: Candidate, improved: Improved, policy: Float[Array, "S A"] | None) -> State:
+def _state(
+    candidate: Candidate, improved: ImprovementResult, policy: Float[Array, "S A"] | None
+) -> State:
     return State(
         candidate.value,
         improved.backup,

@@ -33,7 +33,7 @@ def backup_error(
     of_q = (k + 2) * UNIT_ROUNDOFF * scale + (k + 1) * np.finfo(np.float64).tiny
     # where probabilities have limits, bad actions keep theirs, and a policy may leave them by a
     # rounding of each
-    share = 2 if regularizer.limits is None else 16
+    share = 2 if regularizer.probability_bounds is None else 16
     of_policy = share * (n_actions + 4) * UNIT_ROUNDOFF * min(spread, 2 * scale)
     of_regularizer = 2 * tau * regularizer.rounding(n_actions)
     of_sum = 3 * UNIT_ROUNDOFF * (scale + tau * regularizer.magnitude(n_actions))

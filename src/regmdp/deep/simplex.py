@@ -19,7 +19,12 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import RegularizerError
-from regmdp.regularizers import Regularizer, SeparableRegularizer, Unregularized, moved
+from regmdp.regularizers import (
+    Regularizer,
+    SeparableRegularizer,
+    Unregularized,
+    diagonal_hessian_product,
+)
 
 __all__ = ["Simplex"]
 
@@ -59,7 +64,7 @@ class Simplex:
                 f"{regularizer.n_states} states, but a network sees observations: give it numbers, "
                 "or fields over actions only"
             )
-        if regularizer.limits is not None:
+        if regularizer.probability_bounds is not None:
             raise RegularizerError(
                 f"{type(regularizer).__name__} limits probabilities, which networks do not keep to"
             )
@@ -175,7 +180,7 @@ def _moved(simplex: Simplex, p: Array, direction: Array) -> Array:
             *p.shape, p.shape[-1]
         )
         return jnp.sum(inverse * direction[..., None, :], axis=-1)
-    return moved(simplex.regularizer.spread(p), direction)
+    return diagonal_hessian_product(simplex.regularizer.inverse_second_derivative(p), direction)
 
 
 def _inverse(value: Callable[[Array], Array], p: Array) -> Array:

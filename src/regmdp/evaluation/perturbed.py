@@ -42,7 +42,7 @@ class DecayingEntropy:
         """
         if (
             regularizer.max_temperature > 0
-            or regularizer.limits is not None
+            or regularizer.probability_bounds is not None
             or regularizer.domain(None) is not None
         ):
             raise SolverError(

@@ -97,7 +97,7 @@ def _policy_error(
 def _steep(regularizer: Regularizer) -> bool:
     return bool(
         regularizer.steep
-        and regularizer.limits is None
+        and regularizer.probability_bounds is None
         and np.all(np.asarray(regularizer.temperature) > 0)
     )
 

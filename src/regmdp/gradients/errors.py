@@ -154,7 +154,9 @@ def _tangent_error(linear: Linearization, of_policy: Float[np.ndarray, "S A"]) -
     bracket = accuracy.bracket or bracket_policy(linear, accuracy.value)
     assert bracket is not None
     available = None if mdp.all_available else mdp.available
-    spread, *ends = (regularizer.spread(p, available) for p in (linear.policy, *bracket))
+    spread, *ends = (
+        regularizer.inverse_second_derivative(p, available) for p in (linear.policy, *bracket)
+    )
     with np.errstate(invalid="ignore"):
         distance = np.sum(np.max([np.abs(end - spread) for end in ends], axis=0), axis=1)
     rounding = 64 * (mdp.n_actions + 8) * UNIT_ROUNDOFF * np.sum(spread, axis=1)

@@ -348,7 +348,7 @@ class Linearization:
     def _tangent(self, direction: Float[np.ndarray, "S A"]) -> Float[np.ndarray, "S A"]:
         """Return how the policy moves with the action values; it is its own transpose."""
         masked = self.q if self._available is None else np.where(self._available, self.q, -np.inf)
-        return self.regularizer.tangent(masked, direction, self._available)
+        return self.regularizer.maximiser_jvp(masked, direction, self._available)
 
     def _checked(self, change: Perturbation) -> Perturbation:
         """Check the shapes of a change."""

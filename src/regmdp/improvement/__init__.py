@@ -1,6 +1,6 @@
 """Improvements: from a policy and its action values to a better policy."""
 
-from regmdp.improvement.base import Candidate, Improved, Improvement
+from regmdp.improvement.base import Candidate, Improvement, ImprovementResult
 from regmdp.improvement.dual_averaging import DualAveraging, NaturalGradient
 from regmdp.improvement.greedy import Greedy, Mixture, greedy_policy
 from regmdp.improvement.homotopic import HomotopicMirrorDescent
@@ -14,8 +14,8 @@ from regmdp.improvement.step_sizes import (
     Geometric,
     Homotopic,
     Maximum,
-    Stepping,
     StepSize,
+    StepSizeImprovement,
 )
 
 __all__ = [
@@ -29,8 +29,8 @@ __all__ = [
     "Greedy",
     "Homotopic",
     "HomotopicMirrorDescent",
-    "Improved",
     "Improvement",
+    "ImprovementResult",
     "Lookahead",
     "Maximum",
     "MirrorDescent",
@@ -39,7 +39,7 @@ __all__ = [
     "PerturbedDescent",
     "SoftmaxGradient",
     "StepSize",
-    "Stepping",
+    "StepSizeImprovement",
     "advantage",
     "greedy_policy",
 ]

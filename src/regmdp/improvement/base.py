@@ -17,7 +17,7 @@ from regmdp.evaluation import System
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.regularizers import Regularizer
 
-__all__ = ["Candidate", "Improved", "Improvement", "improve_blockwise"]
+__all__ = ["Candidate", "Improvement", "ImprovementResult", "improve_blockwise"]
 
 Result = TypeVar("Result")
 
@@ -54,7 +54,7 @@ class Candidate:
     gradient: Float[np.ndarray, "S A"] | None = None
 
 
-class Improved(NamedTuple):
+class ImprovementResult(NamedTuple):
     """What one look ahead from a value gives.
 
     Attributes:
@@ -82,7 +82,7 @@ class Improvement(ABC):
     @abstractmethod
     def __call__(
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
-    ) -> Improved:
+    ) -> ImprovementResult:
         """Return a better policy."""
 
     @abstractmethod
@@ -94,7 +94,7 @@ class Improvement(ABC):
         """
 
     @abstractmethod
-    def dual(
+    def initial_dual(
         self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> Float[np.ndarray, "S A"] | None:
         """(S, A) start policy -> (S, A) its dual variable; None if the improvement keeps none.
@@ -110,7 +110,7 @@ def improve_blockwise(
     candidate: Candidate,
     rule: Callable[[Block, Bool[Array, "b A"] | None], tuple[Array, Array]],
     step: float | None,
-) -> Improved:
+) -> ImprovementResult:
     """Back a candidate's value up, block by block, and apply a rule to the action values of each block.
 
     Args:
@@ -124,7 +124,7 @@ def improve_blockwise(
     backup = np.empty(mdp.n_states)
     policy = np.empty((mdp.n_states, mdp.n_actions), order="F")
     dual = np.empty_like(policy)
-    over_action_values(
+    map_action_values(
         mdp,
         regularizer,
         candidate,
@@ -134,7 +134,7 @@ def improve_blockwise(
             *zip((policy, dual), rule(block, _allowed(block)), strict=True),
         ),
     )
-    return Improved(backup, policy, dual, step)
+    return ImprovementResult(backup, policy, dual, step)
 
 
 def _allowed(block: Block) -> Bool[Array, "b A"] | None:
@@ -143,7 +143,7 @@ def _allowed(block: Block) -> Bool[Array, "b A"] | None:
     return None if allowed is None else np.broadcast_to(allowed, block.q.shape)
 
 
-def over_action_values(
+def map_action_values(
     mdp: DecisionProcess,
     regularizer: Regularizer,
     candidate: Candidate,
@@ -160,7 +160,7 @@ def over_action_values(
     return bellman.map_blocks(mdp, regularizer, candidate.value, work)
 
 
-def below_best(
+def subtract_best(
     q: Float[Array, "*batch A"], allowed: Bool[Array, "*batch A"] | None
 ) -> Float[Array, "*batch A"]:
     """(…, A) action values -> how far they are below the best permitted one; 0 at the others."""
@@ -170,7 +170,7 @@ def below_best(
     return np.where(allowed, q - np.where(top > -np.inf, top, 0.0), 0.0)
 
 
-def normalised(
+def normalise_dual(
     dual: Float[Array, "*batch A"], allowed: Bool[Array, "*batch A"] | None
 ) -> Float[Array, "*batch A"]:
     """(…, A) dual variable -> the same with maximum 0 and -inf at pairs that are not permitted; 0 where none is.
@@ -187,7 +187,7 @@ def normalised(
     )
 
 
-def mirror_map(
+def policy_from_dual(
     mirror: Regularizer, dual: Float[Array, "*batch A"], allowed: Bool[Array, "*batch A"] | None
 ) -> Float[Array, "*batch A"]:
     """(…, A) dual variable -> (…, A) the policy it stands for, the greedy distribution of the mirror map h."""

@@ -17,19 +17,19 @@ import numpy as np
 from regmdp._internal.arrays import Array, Bool, Float
 from regmdp._internal.errors import SolverError
 from regmdp.bellman import Block
+from regmdp.improvement.approximate_greedy import maximise_approximately
 from regmdp.improvement.base import (
     Candidate,
-    Improved,
-    below_best,
+    ImprovementResult,
     improve_blockwise,
-    mirror_map,
-    normalised,
+    normalise_dual,
+    policy_from_dual,
+    subtract_best,
 )
-from regmdp.improvement.duals import interior_dual, require_discount
-from regmdp.improvement.inexact import approximately_greedy
+from regmdp.improvement.dual_variables import dual_from_policy, require_discount
 from regmdp.improvement.step_sizes import (
-    Stepping,
     StepSize,
+    StepSizeImprovement,
     as_step_size,
     fixed_step,
     require_step_within,
@@ -37,10 +37,10 @@ from regmdp.improvement.step_sizes import (
 from regmdp.mdp import DecisionProcess
 from regmdp.regularizers import KL, Regularizer, Shannon, Unregularized
 
-__all__ = ["DualAveraging", "NaturalGradient", "averaged"]
+__all__ = ["DualAveraging", "NaturalGradient", "average_duals"]
 
 
-def averaged(
+def average_duals(
     dual: Float[Array, "b A"],
     q: Float[Array, "b A"],
     allowed: Bool[Array, "b A"] | None,
@@ -64,14 +64,14 @@ def averaged(
     ):  # an action too far below the best for a double is as good as infinitely far
         # a dual variable of -inf with weight 0 belongs to a pair that is not permitted, and is
         # masked below
-        moved = below_best(q, allowed) / total + np.where(
+        moved = subtract_best(q, allowed) / total + np.where(
             kept > 0, kept * np.where(dual > -np.inf, dual, 0.0), 0.0
         )
-    return normalised(moved, allowed)
+    return normalise_dual(moved, allowed)
 
 
 @dataclass(frozen=True)
-class DualAveraging(Stepping):
+class DualAveraging(StepSizeImprovement):
     r"""The step of generalized policy mirror descent, with the regularizer's own Bregman divergence.
 
     Args:
@@ -95,10 +95,10 @@ class DualAveraging(Stepping):
                 f"{self.accuracy}"
             )
 
-    def mirror(self, regularizer: Regularizer) -> Regularizer:
+    def mirror_map(self, regularizer: Regularizer) -> Regularizer:
         return regularizer
 
-    def largest(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
+    def max_step_size(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
         return math.inf
 
     def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
@@ -115,27 +115,27 @@ class DualAveraging(Stepping):
                 "one"
             )
 
-    def dual(
+    def initial_dual(
         self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> Float[np.ndarray, "S A"]:
-        return interior_dual(mdp, regularizer, regularizer, policy)
+        return dual_from_policy(mdp, regularizer, regularizer, policy)
 
     def __call__(
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
-    ) -> Improved:
+    ) -> ImprovementResult:
         dual = candidate.dual
         assert dual is not None
         step = self.step_size(mdp, regularizer, candidate, self)
 
         def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
-            xi = averaged(
+            xi = average_duals(
                 dual[block.states], block.q, allowed, 1.0 / step, block.regularizer.temperature
             )
             if not self.accuracy:
-                return mirror_map(block.regularizer, xi, allowed), xi
+                return policy_from_dual(block.regularizer, xi, allowed), xi
             # the objective of the subproblem is (1/η + τ) (h(p) - ⟨ξ⁺, p⟩), plus a constant
             goal = self.accuracy / (1.0 / step + np.asarray(block.regularizer.temperature))
-            return approximately_greedy(
+            return maximise_approximately(
                 block.regularizer, xi, allowed, candidate.policy[block.states], goal
             ), xi
 
@@ -143,7 +143,7 @@ class DualAveraging(Stepping):
 
 
 @dataclass(frozen=True)
-class NaturalGradient(Stepping):
+class NaturalGradient(StepSizeImprovement):
     r"""Natural policy gradient in closed form, \(\pi^+ \propto \pi^{1-\eta\tau/(1-\gamma)} \exp(\eta Q/(1-\gamma))\).
 
     It is dual averaging with \(1/\eta_\mathrm{MD} = (1-\gamma)/\eta - \tau\). Without a regularizer
@@ -165,10 +165,10 @@ class NaturalGradient(Stepping):
     def __post_init__(self) -> None:
         object.__setattr__(self, "step_size", as_step_size(self.step_size))
 
-    def mirror(self, regularizer: Regularizer) -> Regularizer:
+    def mirror_map(self, regularizer: Regularizer) -> Regularizer:
         return self._entropy if isinstance(regularizer, Unregularized) else regularizer
 
-    def largest(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
+    def max_step_size(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
         temperature = regularizer.max_temperature
         return (1.0 - mdp.discount) / temperature if temperature > 0 else math.inf
 
@@ -181,24 +181,24 @@ class NaturalGradient(Stepping):
             )
         require_step_within(self, mdp, regularizer, "(1-γ)/τ")
 
-    def dual(
+    def initial_dual(
         self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> Float[np.ndarray, "S A"]:
-        return interior_dual(mdp, regularizer, self.mirror(regularizer), policy)
+        return dual_from_policy(mdp, regularizer, self.mirror_map(regularizer), policy)
 
     def __call__(
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
-    ) -> Improved:
+    ) -> ImprovementResult:
         dual = candidate.dual
         assert dual is not None
         step = self.step_size(mdp, regularizer, candidate, self)
-        mirror = self.mirror(regularizer)
+        mirror = self.mirror_map(regularizer)
 
         def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
             temperature = np.asarray(block.regularizer.temperature)
             # 0 at the end of the range, where rounding may leave a little less
             inverse = np.maximum((1.0 - mdp.discount) / step - temperature, 0.0)
-            xi = averaged(dual[block.states], block.q, allowed, inverse, temperature)
-            return mirror_map(mirror.at(block.states), xi, allowed), xi
+            xi = average_duals(dual[block.states], block.q, allowed, inverse, temperature)
+            return policy_from_dual(mirror.at(block.states), xi, allowed), xi
 
         return improve_blockwise(mdp, regularizer, candidate, rule, step)

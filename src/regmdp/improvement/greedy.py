@@ -11,7 +11,7 @@ from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp._internal.errors import SolverError
 from regmdp.bellman import Block
-from regmdp.improvement.base import Candidate, Improved, Improvement, improve_blockwise
+from regmdp.improvement.base import Candidate, Improvement, ImprovementResult, improve_blockwise
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.structure import find_terminating_policy
@@ -29,13 +29,13 @@ class Greedy(Improvement):
 
     def __call__(
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
-    ) -> Improved:
+    ) -> ImprovementResult:
         return _best(mdp, regularizer, candidate)
 
     def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
         """Take every problem."""
 
-    def dual(
+    def initial_dual(
         self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> None:
         """Return None: it keeps no dual variable."""
@@ -71,11 +71,11 @@ class Mixture(Improvement):
 
     def __call__(
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
-    ) -> Improved:
+    ) -> ImprovementResult:
         improved = _best(mdp, regularizer, candidate)
         share = float(self.share)
         # at β = 1 this is the greedy policy to the last bit
-        return Improved(
+        return ImprovementResult(
             improved.backup,
             (1.0 - share) * candidate.policy + share * np.asarray(improved.policy),
             None,
@@ -85,13 +85,15 @@ class Mixture(Improvement):
     def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
         """Take every problem."""
 
-    def dual(
+    def initial_dual(
         self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> None:
         """Return None: it keeps no dual variable."""
 
 
-def _best(mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate) -> Improved:
+def _best(
+    mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
+) -> ImprovementResult:
     """Return the greedy policy of a candidate."""
     if isinstance(mdp, MDP) and candidate.q is None:
         return greedy_policy(mdp, regularizer, candidate.value)
@@ -102,7 +104,9 @@ def _best(mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate) 
     return improve_blockwise(mdp, regularizer, candidate, rule, None)._replace(dual=None)
 
 
-def greedy_policy(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) -> Improved:
+def greedy_policy(
+    mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]
+) -> ImprovementResult:
     r"""Look one step ahead from a (S,) value to the policy \(\nabla h^*(Q/\tau)\).
 
     If γ = 1 and there is no regularizer, several actions may be as good while some of them go round
@@ -110,9 +114,13 @@ def greedy_policy(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"])
     the episode ends.
     """
     best, policy = bellman.improve(mdp, regularizer, value)
-    if mdp.discount == 1.0 and regularizer.max_temperature == 0.0 and regularizer.limits is None:
+    if (
+        mdp.discount == 1.0
+        and regularizer.max_temperature == 0.0
+        and regularizer.probability_bounds is None
+    ):
         policy = _ending_greedy(mdp, regularizer, value, best, policy)
-    return Improved(best, policy)
+    return ImprovementResult(best, policy)
 
 
 def _ending_greedy(

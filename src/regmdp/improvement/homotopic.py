@@ -12,17 +12,17 @@ from regmdp._internal.errors import SolverError
 from regmdp.bellman import Block
 from regmdp.improvement.base import (
     Candidate,
-    Improved,
-    below_best,
+    ImprovementResult,
     improve_blockwise,
-    mirror_map,
-    normalised,
+    normalise_dual,
+    policy_from_dual,
+    subtract_best,
 )
-from regmdp.improvement.duals import interior_dual
+from regmdp.improvement.dual_variables import dual_from_policy
 from regmdp.improvement.step_sizes import (
     Homotopic,
-    Stepping,
     StepSize,
+    StepSizeImprovement,
     as_step_size,
     require_finite_step,
 )
@@ -33,7 +33,7 @@ __all__ = ["HomotopicMirrorDescent"]
 
 
 @dataclass(frozen=True)
-class HomotopicMirrorDescent(Stepping):
+class HomotopicMirrorDescent(StepSizeImprovement):
     r"""The step of homotopic policy mirror descent, \(\log \pi^+ = \gamma (\log \pi + \eta_k Q) + (1-\gamma) \log \pi_0\).
 
     It is a step of entropy-regularized mirror descent with a temperature τ_k for which 1 + η_k τ_k
@@ -53,10 +53,10 @@ class HomotopicMirrorDescent(Stepping):
     def __post_init__(self) -> None:
         object.__setattr__(self, "step_size", as_step_size(self.step_size))
 
-    def mirror(self, regularizer: Regularizer) -> Regularizer:
+    def mirror_map(self, regularizer: Regularizer) -> Regularizer:
         return Shannon(temperature=1.0)
 
-    def largest(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
+    def max_step_size(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
         return math.inf
 
     def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
@@ -72,26 +72,26 @@ class HomotopicMirrorDescent(Stepping):
             )
         require_finite_step(self, mdp, regularizer)
 
-    def dual(
+    def initial_dual(
         self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> Float[np.ndarray, "S A"]:
-        return interior_dual(mdp, regularizer, self.mirror(regularizer), policy)
+        return dual_from_policy(mdp, regularizer, self.mirror_map(regularizer), policy)
 
     def __call__(
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
-    ) -> Improved:
+    ) -> ImprovementResult:
         dual = candidate.dual
         assert dual is not None
         step = self.step_size(mdp, regularizer, candidate, self)
-        mirror = self.mirror(regularizer)
+        mirror = self.mirror_map(regularizer)
 
         def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
             # log π_0 is the same for all actions and drops out
             with np.errstate(over="ignore"):
-                moved = step * below_best(block.q, allowed) + np.where(
+                moved = step * subtract_best(block.q, allowed) + np.where(
                     dual[block.states] > -np.inf, dual[block.states], 0.0
                 )
-                moved = normalised(mdp.discount * moved, allowed)
-            return mirror_map(mirror, moved, allowed), moved
+                moved = normalise_dual(mdp.discount * moved, allowed)
+            return policy_from_dual(mirror, moved, allowed), moved
 
         return improve_blockwise(mdp, regularizer, candidate, rule, step)

@@ -9,7 +9,7 @@ import numpy as np
 from regmdp import bellman
 from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SolverError
-from regmdp.improvement.base import Candidate, Improved, Improvement
+from regmdp.improvement.base import Candidate, Improvement, ImprovementResult
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.regularizers import Regularizer
 
@@ -39,7 +39,7 @@ class Lookahead(Improvement):
 
     def __call__(
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
-    ) -> Improved:
+    ) -> ImprovementResult:
         if not isinstance(mdp, MDP):
             raise SolverError(
                 "looking several steps ahead needs a model whose transition probabilities are known"
@@ -55,7 +55,7 @@ class Lookahead(Improvement):
     def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
         self.improvement.check(mdp, regularizer)
 
-    def dual(
+    def initial_dual(
         self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> Float[np.ndarray, "S A"] | None:
-        return self.improvement.dual(mdp, regularizer, policy)
+        return self.improvement.initial_dual(mdp, regularizer, policy)

@@ -16,16 +16,21 @@ from regmdp._internal.errors import SolverError
 from regmdp.bellman import Block
 from regmdp.improvement.base import (
     Candidate,
-    Improved,
-    below_best,
+    ImprovementResult,
     improve_blockwise,
-    mirror_map,
-    normalised,
+    normalise_dual,
+    policy_from_dual,
+    subtract_best,
 )
-from regmdp.improvement.dual_averaging import averaged
-from regmdp.improvement.duals import interior_dual
-from regmdp.improvement.kl_prox import kl_prox
-from regmdp.improvement.step_sizes import Stepping, StepSize, as_step_size, require_finite_step
+from regmdp.improvement.dual_averaging import average_duals
+from regmdp.improvement.dual_variables import dual_from_policy
+from regmdp.improvement.kl_proximal_step import solve_kl_proximal_step
+from regmdp.improvement.step_sizes import (
+    StepSize,
+    StepSizeImprovement,
+    as_step_size,
+    require_finite_step,
+)
 from regmdp.mdp import DecisionProcess
 from regmdp.regularizers import KL, Regularizer, Shannon, Unregularized
 from regmdp.regularizers.base import with_temperature
@@ -34,7 +39,7 @@ __all__ = ["MirrorDescent"]
 
 
 @dataclass(frozen=True)
-class MirrorDescent(Stepping):
+class MirrorDescent(StepSizeImprovement):
     r"""The step of policy mirror descent.
 
     With ψ = Σ p log p the divergence is Kullback-Leibler's; without a regularizer the step is
@@ -60,27 +65,31 @@ class MirrorDescent(Stepping):
             )
         object.__setattr__(self, "potential", with_temperature(self.potential, 1.0))
 
-    def mirror(self, regularizer: Regularizer) -> Regularizer:
+    def mirror_map(self, regularizer: Regularizer) -> Regularizer:
         return self.potential
 
-    def largest(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
+    def max_step_size(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
         return math.inf
 
     def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
         self.potential.check(mdp.available)
         require_finite_step(self, mdp, regularizer)
 
-    def dual(
+    def initial_dual(
         self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> Float[np.ndarray, "S A"]:
-        return interior_dual(mdp, regularizer, self._divergence(regularizer), policy)
+        return dual_from_policy(mdp, regularizer, self._divergence(regularizer), policy)
 
     def __call__(
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
-    ) -> Improved:
+    ) -> ImprovementResult:
         divergence = self._divergence(regularizer)
-        if not divergence.steep:  # the step starts from the policy, not from what has been averaged
-            candidate = replace(candidate, dual=self.dual(mdp, regularizer, candidate.policy))
+        if (
+            not divergence.steep
+        ):  # the step starts from the policy, not from the averaged dual variable
+            candidate = replace(
+                candidate, dual=self.initial_dual(mdp, regularizer, candidate.policy)
+            )
         dual = candidate.dual
         assert dual is not None
         step = self.step_size(mdp, regularizer, candidate, self)
@@ -93,8 +102,8 @@ class MirrorDescent(Stepping):
         def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
             h, psi, xi = block.regularizer, divergence.at(block.states), dual[block.states]
             if averaging:
-                moved = averaged(xi, block.q, allowed, 1.0 / step, h.temperature)
-                return mirror_map(psi, moved, allowed), moved
+                moved = average_duals(xi, block.q, allowed, 1.0 / step, h.temperature)
+                return policy_from_dual(psi, moved, allowed), moved
             return _proximal(h, psi, xi, block, allowed, step)
 
         return improve_blockwise(mdp, regularizer, candidate, rule, step)
@@ -119,12 +128,12 @@ def _proximal(
 ) -> tuple[Array, Array]:
     """Solve argmax ⟨ξ + ηQ, p⟩ - ητ h(p) - ψ(p), the greedy map of a sum, and return p and its dual variable ∇ψ(p)."""
     with np.errstate(over="ignore"):
-        moved = normalised(
-            step * below_best(block.q, allowed) + np.where(dual > -np.inf, dual, 0.0), allowed
+        moved = normalise_dual(
+            step * subtract_best(block.q, allowed) + np.where(dual > -np.inf, dual, 0.0), allowed
         )
     factor = step * np.asarray(h.temperature)
     if isinstance(psi, Shannon):
-        p, logarithm = kl_prox(h, moved, block.available, allowed, factor)
-        return p, normalised(logarithm, allowed)
+        p, logarithm = solve_kl_proximal_step(h, moved, block.available, allowed, factor)
+        return p, normalise_dual(logarithm, allowed)
     p = (with_temperature(h, factor) + psi).maximiser(moved, block.available)
-    return p, normalised(psi.subgradient(p, block.available), allowed)
+    return p, normalise_dual(psi.subgradient(p, block.available), allowed)

@@ -9,9 +9,9 @@ import numpy as np
 from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SolverError
 from regmdp.evaluation.perturbed import DecayingEntropy
-from regmdp.improvement.base import Candidate, Improved, Improvement
+from regmdp.improvement.base import Candidate, Improvement, ImprovementResult
 from regmdp.improvement.mirror_descent import MirrorDescent
-from regmdp.improvement.step_sizes import LARGEST, Constant, Stepping, StepSize
+from regmdp.improvement.step_sizes import LARGEST, Constant, StepSize, StepSizeImprovement
 from regmdp.mdp import DecisionProcess
 from regmdp.regularizers import Regularizer
 
@@ -34,7 +34,7 @@ class GeometricSteps(StepSize):
         Lan 2023, Mathematical Programming 198, "Policy mirror descent for reinforcement learning".
     """
 
-    growing = False
+    unbounded = False
 
     def check(self, mdp: DecisionProcess) -> None:
         require_proper_discount(mdp)
@@ -44,7 +44,7 @@ class GeometricSteps(StepSize):
         mdp: DecisionProcess,
         regularizer: Regularizer,
         candidate: Candidate,
-        improvement: Stepping,
+        improvement: StepSizeImprovement,
     ) -> float:
         coldest = float(np.min(regularizer.temperature))
         if coldest == 0.0:
@@ -52,7 +52,7 @@ class GeometricSteps(StepSize):
                 "the step size with 1 + ητ = 1/γ needs a positive temperature in every state; "
                 "without one, use StochasticAPMD"
             )
-        return contracting_step(mdp.discount, coldest)
+        return contracting_step_size(mdp.discount, coldest)
 
 
 @dataclass(frozen=True)
@@ -71,20 +71,22 @@ class PerturbedDescent(Improvement):
     def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
         self.perturbation.check(mdp, regularizer)
 
-    def dual(
+    def initial_dual(
         self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> Float[np.ndarray, "S A"] | None:
-        return MirrorDescent(Constant(1.0)).dual(mdp, self.perturbation.at(0, mdp.discount), policy)
+        return MirrorDescent(Constant(1.0)).initial_dual(
+            mdp, self.perturbation.at(0, mdp.discount), policy
+        )
 
     def __call__(
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
-    ) -> Improved:
+    ) -> ImprovementResult:
         entropy = self.perturbation.at(candidate.iteration, mdp.discount)
-        step = contracting_step(mdp.discount, float(entropy.temperature))
+        step = contracting_step_size(mdp.discount, float(entropy.temperature))
         return MirrorDescent(Constant(step))(mdp, entropy, candidate)
 
 
-def contracting_step(discount: float, temperature: float) -> float:
+def contracting_step_size(discount: float, temperature: float) -> float:
     """Return η with 1 + ητ = 1/γ."""
     return min((1.0 - discount) / (discount * temperature), LARGEST)
 

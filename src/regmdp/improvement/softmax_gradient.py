@@ -22,16 +22,16 @@ from regmdp.bellman import Block
 from regmdp.evaluation import Chain, Exact
 from regmdp.improvement.base import (
     Candidate,
-    Improved,
-    below_best,
+    ImprovementResult,
     improve_blockwise,
-    mirror_map,
-    normalised,
+    normalise_dual,
+    policy_from_dual,
+    subtract_best,
 )
-from regmdp.improvement.duals import interior_dual, require_discount
+from regmdp.improvement.dual_variables import dual_from_policy, require_discount
 from regmdp.improvement.step_sizes import (
-    Stepping,
     StepSize,
+    StepSizeImprovement,
     as_step_size,
     fixed_step,
     require_step_within,
@@ -66,19 +66,19 @@ def advantage(
     used = policy > 0
     slope = regularizer.subgradient(policy, available)
     price = np.asarray(regularizer.temperature)[..., None] * np.where(used, slope, 0.0)
-    net = np.where(used, below_best(q, used) - price, 0.0)
+    net = np.where(used, subtract_best(q, used) - price, 0.0)
     return np.where(used, net - np.sum(policy * net, axis=-1, keepdims=True), 0.0)
 
 
 @dataclass(frozen=True)
-class SoftmaxGradient(Stepping):
+class SoftmaxGradient(StepSizeImprovement):
     r"""A step of gradient ascent on the logits, \(\theta \leftarrow \theta + \eta \nabla_\theta V^\pi(\rho)\).
 
     A state that ρ does not reach is never improved: ρ should be positive everywhere.
 
     Args:
         step_size: η > 0, a number or a step size object. Convergence is proved up to
-            :meth:`largest`.
+            :meth:`max_step_size`.
 
     References:
         Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), Lemma C.1; Mei, Xiao, Szepesvári &
@@ -90,10 +90,10 @@ class SoftmaxGradient(Stepping):
     def __post_init__(self) -> None:
         object.__setattr__(self, "step_size", as_step_size(self.step_size))
 
-    def mirror(self, regularizer: Regularizer) -> Regularizer:
+    def mirror_map(self, regularizer: Regularizer) -> Regularizer:
         return SOFTMAX
 
-    def largest(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
+    def max_step_size(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
         r"""Return the inverse of the smoothness constant, \((1-\gamma)^3/(8R + \tau(4 + 8 \log A))\), R the range of the rewards.
 
         References:
@@ -125,14 +125,14 @@ class SoftmaxGradient(Stepping):
         fixed_step(self, mdp, regularizer)
         _require_finite(mdp, regularizer)
 
-    def dual(
+    def initial_dual(
         self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> Float[np.ndarray, "S A"]:
-        return interior_dual(mdp, regularizer, SOFTMAX, policy)
+        return dual_from_policy(mdp, regularizer, SOFTMAX, policy)
 
     def __call__(
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
-    ) -> Improved:
+    ) -> ImprovementResult:
         logits = candidate.dual
         assert logits is not None
         step = self.step_size(mdp, regularizer, candidate, self)
@@ -149,19 +149,19 @@ class SoftmaxGradient(Stepping):
             else:
                 assert candidate.gradient is not None
                 gradient = candidate.gradient[block.states]
-            moved = normalised(
+            moved = normalise_dual(
                 np.where(
                     gradient != 0, logits[block.states] + step * gradient, logits[block.states]
                 ),
                 allowed,
             )
-            return mirror_map(SOFTMAX, moved, allowed), moved
+            return policy_from_dual(SOFTMAX, moved, allowed), moved
 
         return improve_blockwise(mdp, regularizer, candidate, rule, step)
 
 
 @dataclass(frozen=True)
-class FisherNaturalGradient(Stepping):
+class FisherNaturalGradient(StepSizeImprovement):
     r"""Natural policy gradient as it is written, \(\theta \leftarrow \theta + \eta F_\rho^\dagger \nabla_\theta V^\pi(\rho)\).
 
     The Fisher matrix has one block for each state,
@@ -183,10 +183,10 @@ class FisherNaturalGradient(Stepping):
     def __post_init__(self) -> None:
         object.__setattr__(self, "step_size", as_step_size(self.step_size))
 
-    def mirror(self, regularizer: Regularizer) -> Regularizer:
+    def mirror_map(self, regularizer: Regularizer) -> Regularizer:
         return SOFTMAX
 
-    def largest(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
+    def max_step_size(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
         temperature = regularizer.max_temperature
         return (1.0 - mdp.discount) / temperature if temperature > 0 else math.inf
 
@@ -195,14 +195,14 @@ class FisherNaturalGradient(Stepping):
         _require_finite(mdp, regularizer)
         require_step_within(self, mdp, regularizer, "(1-γ)/τ")
 
-    def dual(
+    def initial_dual(
         self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> Float[np.ndarray, "S A"]:
-        return interior_dual(mdp, regularizer, SOFTMAX, policy)
+        return dual_from_policy(mdp, regularizer, SOFTMAX, policy)
 
     def __call__(
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
-    ) -> Improved:
+    ) -> ImprovementResult:
         logits = candidate.dual
         assert logits is not None
         step = self.step_size(mdp, regularizer, candidate, self)
@@ -224,10 +224,10 @@ class FisherNaturalGradient(Stepping):
                 np.linalg.pinv(fisher, rtol=SMALLEST, hermitian=True) @ gradient[..., None]
             )[..., 0]
             current = logits[block.states]
-            moved = normalised(
+            moved = normalise_dual(
                 np.where(direction != 0, current + step * direction, current), allowed
             )
-            return mirror_map(SOFTMAX, moved, allowed), moved
+            return policy_from_dual(SOFTMAX, moved, allowed), moved
 
         return improve_blockwise(mdp, regularizer, candidate, rule, step)
 

@@ -13,7 +13,7 @@ import numpy as np
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
 from regmdp._internal.errors import SolverError
 from regmdp.bellman import Block
-from regmdp.improvement.base import Candidate, Improvement, over_action_values
+from regmdp.improvement.base import Candidate, Improvement, map_action_values
 from regmdp.mdp import DecisionProcess, TiledProcess
 from regmdp.regularizers import Regularizer, Shannon
 
@@ -24,7 +24,7 @@ __all__ = [
     "Homotopic",
     "Maximum",
     "StepSize",
-    "Stepping",
+    "StepSizeImprovement",
     "as_step_size",
 ]
 
@@ -36,7 +36,7 @@ class StepSize(ABC):
     """A rule that says how far the next improvement goes. Immutable."""
 
     #: Whether it may exceed any limit, sooner or later.
-    growing: bool
+    unbounded: bool
 
     @abstractmethod
     def check(self, mdp: DecisionProcess) -> None:
@@ -52,22 +52,22 @@ class StepSize(ABC):
         mdp: DecisionProcess,
         regularizer: Regularizer,
         candidate: Candidate,
-        improvement: Stepping,
+        improvement: StepSizeImprovement,
     ) -> float:
         """Return the step size of the next improvement."""
 
 
-class Stepping(Improvement):
+class StepSizeImprovement(Improvement):
     """An improvement with a step size."""
 
     step_size: StepSize
 
     @abstractmethod
-    def mirror(self, regularizer: Regularizer) -> Regularizer:
+    def mirror_map(self, regularizer: Regularizer) -> Regularizer:
         """Return the mirror map: its Bregman divergence is what a step is measured by."""
 
     @abstractmethod
-    def largest(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
+    def max_step_size(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
         """Return the largest step size of the theory; inf if there is none."""
 
 
@@ -86,7 +86,7 @@ class Constant(StepSize):
 
     value: float
 
-    growing = False
+    unbounded = False
 
     def __post_init__(self) -> None:
         if not (self.value > 0 and math.isfinite(self.value)):
@@ -105,7 +105,7 @@ class Constant(StepSize):
         mdp: DecisionProcess,
         regularizer: Regularizer,
         candidate: Candidate,
-        improvement: Stepping,
+        improvement: StepSizeImprovement,
     ) -> float:
         return float(self.value)
 
@@ -125,7 +125,7 @@ class Maximum(StepSize):
         True
     """
 
-    growing = False
+    unbounded = False
 
     def check(self, mdp: DecisionProcess) -> None:
         """Take every model."""
@@ -135,9 +135,9 @@ class Maximum(StepSize):
         mdp: DecisionProcess,
         regularizer: Regularizer,
         candidate: Candidate,
-        improvement: Stepping,
+        improvement: StepSizeImprovement,
     ) -> float:
-        return improvement.largest(mdp, regularizer)
+        return improvement.max_step_size(mdp, regularizer)
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ class Geometric(StepSize):
     initial: float | None = None
     ratio: float | None = None
 
-    growing = True
+    unbounded = True
 
     def __post_init__(self) -> None:
         if self.initial is not None:
@@ -187,7 +187,7 @@ class Geometric(StepSize):
         mdp: DecisionProcess,
         regularizer: Regularizer,
         candidate: Candidate,
-        improvement: Stepping,
+        improvement: StepSizeImprovement,
     ) -> float:
         gamma = mdp.discount
         inverse = 1.0 / gamma if gamma > 0 else LARGEST
@@ -225,7 +225,7 @@ class Adaptive(StepSize):
 
     initial: float = 1.0
 
-    growing = True
+    unbounded = True
 
     def __post_init__(self) -> None:
         Constant(self.initial)
@@ -247,18 +247,18 @@ class Adaptive(StepSize):
         mdp: DecisionProcess,
         regularizer: Regularizer,
         candidate: Candidate,
-        improvement: Stepping,
+        improvement: StepSizeImprovement,
     ) -> float:
-        mirror = improvement.mirror(regularizer)
+        mirror = improvement.mirror_map(regularizer)
         dual = (
-            improvement.dual(mdp, regularizer, candidate.policy)
+            improvement.initial_dual(mdp, regularizer, candidate.policy)
             if candidate.dual is None
             else candidate.dual
         )
         assert dual is not None
         known = np.asarray(dual)
         far = max(
-            over_action_values(
+            map_action_values(
                 mdp, regularizer, candidate, lambda block: _farthest(block, mirror, known)
             )
         )
@@ -320,7 +320,7 @@ class Homotopic(StepSize):
 
     initial: float | None = None
 
-    growing = True
+    unbounded = True
 
     def __post_init__(self) -> None:
         if self.initial is not None:
@@ -338,7 +338,7 @@ class Homotopic(StepSize):
         mdp: DecisionProcess,
         regularizer: Regularizer,
         candidate: Candidate,
-        improvement: Stepping,
+        improvement: StepSizeImprovement,
     ) -> float:
         shrink = math.log(mdp.discount)
         initial = -2 * shrink if self.initial is None else math.log(self.initial)
@@ -346,18 +346,18 @@ class Homotopic(StepSize):
 
 
 def fixed_step(
-    improvement: Stepping, mdp: DecisionProcess, regularizer: Regularizer
+    improvement: StepSizeImprovement, mdp: DecisionProcess, regularizer: Regularizer
 ) -> float | None:
     """Check a step size, and return that of every iteration if it is the same in all: inf where the theory knows no largest one."""
     improvement.step_size.check(mdp)
-    if improvement.step_size.growing:
+    if improvement.step_size.unbounded:
         return None
     nothing = Candidate(np.zeros(mdp.n_states), np.zeros((mdp.n_states, mdp.n_actions)))
     return improvement.step_size(mdp, regularizer, nothing, improvement)
 
 
 def require_finite_step(
-    improvement: Stepping, mdp: DecisionProcess, regularizer: Regularizer
+    improvement: StepSizeImprovement, mdp: DecisionProcess, regularizer: Regularizer
 ) -> None:
     """Check that the step size is not the largest of a theory that knows none.
 
@@ -372,7 +372,7 @@ def require_finite_step(
 
 
 def require_step_within(
-    improvement: Stepping, mdp: DecisionProcess, regularizer: Regularizer, formula: str
+    improvement: StepSizeImprovement, mdp: DecisionProcess, regularizer: Regularizer, formula: str
 ) -> None:
     """Check a step size against the largest one, where that is the end of its range.
 
@@ -380,7 +380,10 @@ def require_step_within(
         SolverError: stating the range.
     """
     require_finite_step(improvement, mdp, regularizer)
-    largest, step = improvement.largest(mdp, regularizer), fixed_step(improvement, mdp, regularizer)
+    largest, step = (
+        improvement.max_step_size(mdp, regularizer),
+        fixed_step(improvement, mdp, regularizer),
+    )
     if math.isinf(largest) or (step is not None and step <= largest * (1.0 + 1e-12)):
         return
     given = (

@@ -1,7 +1,7 @@
 """Convex regularizers of a policy, one file a family."""
 
-from regmdp.regularizers._limits import ProbabilityBounds
-from regmdp.regularizers._responses import moved
+from regmdp.regularizers._hessians import diagonal_hessian_product
+from regmdp.regularizers._probability_bounds import ProbabilityBounds
 from regmdp.regularizers.barrier import LogBarrier
 from regmdp.regularizers.base import Regularizer
 from regmdp.regularizers.box import Box
@@ -33,5 +33,5 @@ __all__ = [
     "Tsallis",
     "Unregularized",
     "WeightedL1",
-    "moved",
+    "diagonal_hessian_product",
 ]

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, array_namespace
-from regmdp.regularizers._limits import ProbabilityBounds
-from regmdp.regularizers._roots import probabilities
+from regmdp.regularizers._probability_bounds import ProbabilityBounds
+from regmdp.regularizers._roots import solve_probabilities
 from regmdp.regularizers.separable import Derivatives
 
 __all__ = ["Terms", "allocate"]
@@ -31,16 +31,16 @@ class Terms:
     """Convex functions φ of the probabilities, by their derivative.
 
     Attributes:
-        slopes: From (…, A) p and log p to how steep φ is.
+        derivatives: From (…, A) p and log p to how steep φ is.
         barrier: Whether φ is infinite at 0, so that no probability may be 0.
     """
 
-    slopes: Callable[[Array, Array], Derivatives]
+    derivatives: Callable[[Array, Array], Derivatives]
     barrier: bool
 
     def slope(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         """(…, A) positive probabilities -> (…, A) φ'(p)."""
-        return self.slopes(p, array_namespace(p).log(p)).slope
+        return self.derivatives(p, array_namespace(p).log(p)).first
 
 
 def allocate(
@@ -66,7 +66,7 @@ def allocate(
         inverse = _Inverse(terms, y, limits)
         low, high = inverse.bracket(limited)
         if not bool(xp.any(inverse.straight)):
-            return probabilities(inverse, low, high, y.shape[-1])
+            return solve_probabilities(inverse, low, high, y.shape[-1])
         return _with_straight(inverse, low, high, y.shape[-1])
 
 
@@ -101,10 +101,10 @@ def _with_straight(inverse: _Inverse, low: Array, high: Array, n_actions: int) -
     tied = straight & (threshold == jump[..., None]) & found[..., None]
     rest = xp.where(tied, inverse.limits.lower, p)
     crosses = xp.sum(rest, axis=-1) <= 1.0
-    there = ProbabilityBounds(rest, xp.where(tied, inverse.limits.upper, rest)).fill(
+    there = ProbabilityBounds(rest, xp.where(tied, inverse.limits.upper, rest)).linear_maximiser(
         xp.where(tied, 0.0, -1.0)
     )
-    between = probabilities(
+    between = solve_probabilities(
         inverse,
         xp.where(crosses, jump, xp.minimum(jump, before)),
         xp.where(crosses, jump, before),
@@ -183,7 +183,7 @@ class _Inverse:
         before, side, p, stretch = xp.inf, xp.zeros(t.shape), xp.exp(t), xp.ones(t.shape)
         for _ in range(STEPS):
             p = xp.exp(t)
-            slope, stretch, bend = self.terms.slopes(p, t)
+            slope, stretch, bend = self.terms.derivatives(p, t)
             excess = slope - z
             low, high = xp.where(excess <= 0, t, low), xp.where(excess >= 0, t, high)
             step = excess / stretch

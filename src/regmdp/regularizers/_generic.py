@@ -7,12 +7,12 @@ import numpy as np
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp._internal.errors import RegularizerError
 from regmdp.regularizers._interior import LOWEST, maximise
-from regmdp.regularizers._limits import ProbabilityBounds, slack
+from regmdp.regularizers._probability_bounds import ProbabilityBounds, rounding_slack
 from regmdp.regularizers._smooth import Smooth
 from regmdp.regularizers.base import Regularizer, inner
 from regmdp.regularizers.separable import SeparableRegularizer
 
-__all__ = ["ACCURACY", "generic_greedy"]
+__all__ = ["ACCURACY", "maximise_numerically"]
 
 #: How far greedy distributions may be from the maximum, in units of the number of actions and the
 #: size of h.
@@ -29,7 +29,7 @@ FARTHEST = 1e60
 SLIGHT = 0.1
 
 
-def generic_greedy(
+def maximise_numerically(
     whole: Regularizer,
     parts: tuple[tuple[Array, Regularizer], ...],
     y: Float[Array, "*batch A"],
@@ -58,7 +58,9 @@ def generic_greedy(
     # a state without actions is a terminal one: any distribution will do
     allowed = allowed | ~allowed.any(axis=1, keepdims=True)
     claim = whole.rounding(scores.shape[1])
-    limits = (whole.limits or ProbabilityBounds(0.0, 1.0)).over(scores.shape, allowed, scores)
+    limits = (whole.probability_bounds or ProbabilityBounds(0.0, 1.0)).broadcast(
+        scores.shape, allowed, scores
+    )
     scores = _relative(scores, limits, allowed)
     limits = _screened(whole, scores, limits, allowed, SLIGHT * claim)
     smooth = Smooth(parts, allowed & (np.asarray(limits.upper) > 0))
@@ -69,7 +71,7 @@ def generic_greedy(
         gap = gap + inner(p, np.maximum(LOWEST - scores, 0.0))
     # what the scores' own rounding does to the bound
     far = np.where(p > 0, np.abs(scores), 0.0)
-    size = np.sum(p * far, axis=1) if whole.limits is None else np.max(far, axis=1)
+    size = np.sum(p * far, axis=1) if whole.probability_bounds is None else np.max(far, axis=1)
     noise = 16 * (scores.shape[1] + 4) * UNIT_ROUNDOFF * size
     bad = ~(gap + SLIGHT * claim <= claim + noise)
     if bad.any():
@@ -92,7 +94,9 @@ def _relative(
     """
     scores = np.where(allowed, scores, -np.inf)
     top = np.max(scores, axis=1, keepdims=True)
-    given = np.asarray(limits.fill(scores)) - np.asarray(limits.lower) > slack(scores.shape[1])
+    given = np.asarray(limits.linear_maximiser(scores)) - np.asarray(limits.lower) > rounding_slack(
+        scores.shape[1]
+    )
     last = np.min(np.where(given, scores, top), axis=1, keepdims=True)
     return np.where(allowed, scores - np.where(last > -np.inf, last, top), -np.inf)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from regmdp._internal.arrays import Array, Float
-from regmdp.regularizers._limits import ProbabilityBounds
+from regmdp.regularizers._probability_bounds import ProbabilityBounds
 from regmdp.regularizers._smooth import Smooth
 
 __all__ = ["LOWEST", "maximise"]
@@ -122,14 +122,14 @@ class _Search:
         gradients = self.function.gradients(p)
         rise = np.where(self.upper > 0, self.y - self.function.total(gradients), -np.inf)
         relative = rise - np.max(rise, axis=1, keepdims=True)
-        most = self.limits.fill(relative)
+        most = self.limits.linear_maximiser(relative)
         lacking = np.sum(
             (most - p) * np.where(most == p, 0.0, relative), axis=1
         ) + self.function.unsure(p, gradients)
         wrong = (
             np.isnan(lacking)
             | np.any(rise == np.inf, axis=1)
-            | ~self.limits.contain(p)
+            | ~self.limits.contains(p)
             | (np.abs(p.sum(axis=1) - 1.0) > 1e-13)
         )
         return np.where(wrong, np.inf, np.maximum(lacking, 0.0))

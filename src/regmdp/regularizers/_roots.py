@@ -15,7 +15,7 @@ from regmdp._internal.arrays import (
     unit_roundoff,
 )
 
-__all__ = ["decreasing_root", "probabilities", "summing_to_one"]
+__all__ = ["find_decreasing_root", "normalise_root", "solve_probabilities"]
 
 #: Steps after which a root is taken as it is; bisection alone needs fewer to leave no double inside
 #: a bounded bracket.
@@ -25,7 +25,7 @@ STEPS = 200
 CLOSE = 1e-9
 
 
-def decreasing_root(
+def find_decreasing_root(
     function: Callable[[Array], tuple[Array, Array]],
     low: Float[Array, "*batch"],
     high: Float[Array, "*batch"],
@@ -106,7 +106,7 @@ def _bent(step: Array, slope: Array, moved: Array, steeper: Array) -> Array:
     return step * xp.where(curved, xp.expm1(ratio) / ratio, 1.0)
 
 
-def probabilities(
+def solve_probabilities(
     function: Callable[[Array], tuple[Array, Array]],
     low: Float[Array, "*batch"],
     high: Float[Array, "*batch"],
@@ -133,12 +133,14 @@ def probabilities(
             total, 1e-300
         )
 
-    return summing_to_one(
-        function, decreasing_root(surplus, low, high, n_actions * unit_roundoff(low)), n_actions
+    return normalise_root(
+        function,
+        find_decreasing_root(surplus, low, high, n_actions * unit_roundoff(low)),
+        n_actions,
     )
 
 
-def summing_to_one(
+def normalise_root(
     function: Callable[[Array], tuple[Array, Array]], root: Float[Array, "*batch"], n_actions: int
 ) -> Float[Array, "*batch A"]:
     """Return the probabilities p(λ) for a λ at which they sum to 1 up to rounding, with that rounding mended."""

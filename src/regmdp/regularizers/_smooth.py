@@ -82,7 +82,7 @@ class Smooth:
         for weight, part in self.parts:
             times = np.broadcast_to(weight, p.shape[:1])
             if isinstance(part, SeparableRegularizer):
-                stretch = part.slopes(p, np.log(np.maximum(p, 1e-300))).stretch
+                stretch = part.derivatives(p, np.log(np.maximum(p, 1e-300))).first_dlog
                 own = np.where(size > 0, size * stretch * (size / np.maximum(p, 1e-300)), 0.0)
                 total[:, diagonal, diagonal] += times[:, None] * np.where(
                     times[:, None] > 0, own, 0.0
@@ -98,7 +98,7 @@ class Smooth:
 
     def _gradient(self, part: Regularizer, p: Array) -> Array:
         if isinstance(part, SeparableRegularizer):
-            return part.slopes(p, np.log(np.maximum(p, 1e-300))).slope
+            return part.derivatives(p, np.log(np.maximum(p, 1e-300))).first
         if is_differentiable(part):
             return part.subgradient(p, self.allowed)
         columns = []

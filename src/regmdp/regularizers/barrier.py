@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
-from regmdp.regularizers._roots import probabilities
-from regmdp.regularizers.base import checked_temperature
+from regmdp.regularizers._roots import solve_probabilities
+from regmdp.regularizers.base import check_temperature
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer, log
 
 __all__ = ["LogBarrier", "finite"]
@@ -37,12 +37,12 @@ class LogBarrier(SeparableRegularizer):
     temperature: ArrayLike
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "temperature", checked_temperature(self.temperature))
+        object.__setattr__(self, "temperature", check_temperature(self.temperature))
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         return -log(p)
 
-    def slopes(
+    def derivatives(
         self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
     ) -> Derivatives:
         xp = array_namespace(p)
@@ -61,7 +61,7 @@ class LogBarrier(SeparableRegularizer):
             return p, p * p
 
         one = xp.ones(y.shape[:-1])
-        return probabilities(inverse_gaps, one, one * y.shape[-1], y.shape[-1])
+        return solve_probabilities(inverse_gaps, one, one * y.shape[-1], y.shape[-1])
 
     def conjugate(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None

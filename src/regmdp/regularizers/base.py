@@ -17,8 +17,8 @@ import numpy as np
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._internal.errors import RegularizerError
 from regmdp.regularizers import defaults
-from regmdp.regularizers._limits import ProbabilityBounds, require_feasible
-from regmdp.regularizers._responses import by_differences
+from regmdp.regularizers._hessians import hessian_product_by_differences
+from regmdp.regularizers._probability_bounds import ProbabilityBounds, require_feasible
 
 __all__ = ["Regularizer"]
 
@@ -83,7 +83,7 @@ class Regularizer(ABC):
         """(…, A) distributions -> (…, A) a subgradient of h: scores whose greedy distribution is p."""
         return defaults.subgradient(self, p, available)
 
-    def response(
+    def hessian_vector_product(
         self,
         y: Float[Array, "*batch A"],
         direction: Float[Array, "*batch A"],
@@ -95,7 +95,7 @@ class Regularizer(ABC):
         probability stay without. What is derived here of ``greedy`` alone are differences, right to
         about eight digits.
         """
-        return by_differences(self, y, direction, available)
+        return hessian_product_by_differences(self, y, direction, available)
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         """Return (L, U) with L ≤ h ≤ U on the simplex of n actions, and where only some of them are available."""
@@ -131,7 +131,7 @@ class Regularizer(ABC):
         return available
 
     @property
-    def limits(self) -> ProbabilityBounds | None:
+    def probability_bounds(self) -> ProbabilityBounds | None:
         """The limits between which probabilities have to lie for h to be finite; None if there are none but 0 and 1."""
         return None
 
@@ -142,10 +142,10 @@ class Regularizer(ABC):
         allowed = available if domain is None else xp.broadcast_to(domain, available.shape)
         weight = xp.astype(allowed, xp.float64)
         uniform = weight / xp.maximum(xp.sum(weight, axis=-1, keepdims=True), 1.0)
-        if self.limits is None:
+        if self.probability_bounds is None:
             return uniform
         finite = xp.isfinite(self.cost(uniform, available))[..., None]
-        inside = self.limits.over(available.shape, allowed, weight).centre()
+        inside = self.probability_bounds.broadcast(available.shape, allowed, weight).centre()
         return xp.where(allowed, xp.where(finite, uniform, inside), 0.0)
 
     @property
@@ -183,7 +183,7 @@ class Regularizer(ABC):
             raise RegularizerError(
                 f"{type(self).__name__} has no temperature; give it one, a number or one per state"
             )
-        checked_temperature(self.temperature)
+        check_temperature(self.temperature)
         n_states = available.shape[0]
         for name, ndim in self.state_fields.items():
             field = getattr(self, name)
@@ -199,11 +199,11 @@ class Regularizer(ABC):
         Raises:
             RegularizerError: naming the first state where they do not.
         """
-        if self.limits is not None:
+        if self.probability_bounds is not None:
             domain = self.domain(available)
             allowed = available if domain is None else np.broadcast_to(domain, available.shape)
             require_feasible(
-                self.limits,
+                self.probability_bounds,
                 available,
                 allowed,
                 self.cost(self.centre(available), available),
@@ -221,14 +221,14 @@ class Regularizer(ABC):
         self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch"]:
         """(…, A) values -> (…) the largest ⟨p, q⟩ - τ h(p); 0 where no action is available."""
-        if self._hard and self.limits is None:
+        if self._hard and self.probability_bounds is None:
             return self._top(q, available)[0][..., 0]
         scores = self._scores(q, available)
         xp = array_namespace(q)
         best = xp.asarray(scores.tau) * self.conjugate(scores.y, scores.allowed)
         if scores.limits is not None:
             best = xp.where(
-                scores.cold, inner(scores.limits.fill(scores.below), scores.below), best
+                scores.cold, inner(scores.limits.linear_maximiser(scores.below), scores.below), best
             )
         best = scores.top + best
         return (
@@ -240,7 +240,7 @@ class Regularizer(ABC):
     ) -> Float[Array, "*batch A"]:
         """(…, A) values -> (…, A) the distribution with the largest ⟨p, q⟩ - τ h(p); 0 where no action is available."""
         xp = array_namespace(q)
-        if self._hard and self.limits is None:
+        if self._hard and self.probability_bounds is None:
             top, q, allowed = self._top(q, available)
             p = self.greedy(xp.where(q == top, 0.0, -xp.inf), allowed)
             p = xp.where(q == top, p, 0.0)  # only the best actions are left
@@ -248,14 +248,14 @@ class Regularizer(ABC):
         scores = self._scores(q, available)
         p = self.greedy(scores.y, scores.allowed)
         if scores.limits is not None:
-            p = xp.where(scores.cold[..., None], scores.limits.fill(scores.below), p)
+            p = xp.where(scores.cold[..., None], scores.limits.linear_maximiser(scores.below), p)
         elif np.any(
             np.asarray(self.temperature) == 0
         ):  # at temperature 0 only the best actions are left
             p = xp.where((xp.asarray(self.temperature)[..., None] == 0) & (scores.y < 0), 0.0, p)
         return p if scores.allowed is None else xp.where(scores.allowed, p, 0.0)
 
-    def tangent(
+    def maximiser_jvp(
         self,
         q: Float[Array, "*batch A"],
         direction: Float[Array, "*batch A"],
@@ -270,23 +270,25 @@ class Regularizer(ABC):
         warm = xp.broadcast_to((tau > 0)[..., None], q.shape)
         live = warm if scores.allowed is None else warm & xp.broadcast_to(scores.allowed, q.shape)
         scaled = xp.where(live, direction, 0.0) / xp.where(tau > 0, tau, 1.0)[..., None]
-        return xp.where(live, self.response(scores.y, scaled, scores.allowed), 0.0)
+        return xp.where(live, self.hessian_vector_product(scores.y, scaled, scores.allowed), 0.0)
 
     def cost(
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch"]:
         """(…, A) distributions -> (…) τ h(p); 0 where no action is available."""
         xp = array_namespace(p)
-        if self._hard and self.domain(None) is None and self.limits is None:
+        if self._hard and self.domain(None) is None and self.probability_bounds is None:
             return xp.zeros(p.shape[:-1])
         value, tau = self.value(p, available), xp.asarray(self.temperature)
         # at temperature 0 a barrier costs nothing; what is forbidden, `domain` says
         cost = tau * xp.where(tau > 0, value, 0.0)
-        if self.limits is not None:
+        if self.probability_bounds is not None:
             allowed = self.domain(available)
             allowed = None if allowed is None else xp.broadcast_to(allowed, p.shape)
             cost = xp.where(
-                (tau == 0) & ~self.limits.over(p.shape, allowed, p).contain(p), xp.inf, cost
+                (tau == 0) & ~self.probability_bounds.broadcast(p.shape, allowed, p).contains(p),
+                xp.inf,
+                cost,
             )
         return cost if available is None else xp.where(xp.any(available, axis=-1), cost, 0.0)
 
@@ -326,7 +328,7 @@ class Regularizer(ABC):
                 tau = xp.asarray(tau)[..., None]
                 limit = xp.where(below == 0, 0.0, -xp.inf)
                 scores = xp.where(tau > 0, below / xp.where(tau > 0, tau, 1.0), limit)
-        if self.limits is None:
+        if self.probability_bounds is None:
             return _Scores(top[..., 0], below, scores, allowed, self.temperature, None, False)
         # actions far from the best may have to have some probability: their order matters, so their
         # scores have to be finite
@@ -339,7 +341,7 @@ class Regularizer(ABC):
             below / usable[..., None],
             allowed,
             usable,
-            self.limits.over(q.shape, allowed, q),
+            self.probability_bounds.broadcast(q.shape, allowed, q),
             tau == 0,
         )
 
@@ -376,12 +378,12 @@ def with_temperature(regularizer: Regularizer, temperature: ArrayLike) -> Regula
     return other
 
 
-def checked_temperature(temperature: Any) -> float | np.ndarray:
+def check_temperature(temperature: Any) -> float | np.ndarray:
     """Return the temperature as a float or a read-only (S,) array."""
-    return checked_numbers("temperature", temperature, positive=False)
+    return check_per_state("temperature", temperature, positive=False)
 
 
-def checked_numbers(name: str, given: Any, *, positive: bool) -> float | np.ndarray:
+def check_per_state(name: str, given: Any, *, positive: bool) -> float | np.ndarray:
     """Return a parameter that is finite, and positive or not negative, as a float or a read-only (S,) array."""
     try:
         values = np.array(given, dtype=np.float64)

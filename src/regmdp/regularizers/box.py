@@ -9,7 +9,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._internal.errors import RegularizerError
-from regmdp.regularizers._limits import ProbabilityBounds, slack
+from regmdp.regularizers._probability_bounds import ProbabilityBounds, rounding_slack
 from regmdp.regularizers.base import require_shape
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
@@ -57,25 +57,25 @@ class Box(SeparableRegularizer):
 
     def __post_init__(self) -> None:
         for name in ("lower", "upper"):
-            object.__setattr__(self, name, _checked_limit(name, getattr(self, name)))
+            object.__setattr__(self, name, _check_limit(name, getattr(self, name)))
         _require_room(np.asarray(self.lower), np.asarray(self.upper))
 
     @property
-    def limits(self) -> ProbabilityBounds:
+    def probability_bounds(self) -> ProbabilityBounds:
         return ProbabilityBounds(self.lower, self.upper)
 
     def value(
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch"]:
         return array_namespace(p).where(
-            self.limits.over(p.shape, available, p).contain(p), 0.0, np.inf
+            self.probability_bounds.broadcast(p.shape, available, p).contains(p), 0.0, np.inf
         )
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         # between the limits; what is outside, `value` and `limits` say
         return array_namespace(p).zeros(p.shape)
 
-    def slopes(
+    def derivatives(
         self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
     ) -> Derivatives:
         nothing = array_namespace(p).zeros(p.shape)
@@ -84,7 +84,9 @@ class Box(SeparableRegularizer):
     def greedy(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
-        return self.limits.over(y.shape, self.domain(available), y).fill(y)
+        return self.probability_bounds.broadcast(
+            y.shape, self.domain(available), y
+        ).linear_maximiser(y)
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         return 0.0, 0.0
@@ -114,7 +116,7 @@ class Box(SeparableRegularizer):
         return "Box(lower={}, upper={})".format(*shown)
 
 
-def _checked_limit(name: str, limit: Any) -> float | np.ndarray:
+def _check_limit(name: str, limit: Any) -> float | np.ndarray:
     try:
         values = np.array(limit, dtype=np.float64, order="F")
     except (TypeError, ValueError):
@@ -161,7 +163,7 @@ def _require_room(lower: np.ndarray, upper: np.ndarray) -> None:
         )
     if lower.ndim == 0:
         return
-    rounding = slack(lower.shape[-1])
+    rounding = rounding_slack(lower.shape[-1])
     for sums, wrong, what in (
         (
             lower.sum(axis=-1),

@@ -18,9 +18,9 @@ from regmdp._internal.arrays import (
     one_hot,
 )
 from regmdp._internal.errors import RegularizerError
-from regmdp.regularizers._limits import ProbabilityBounds
-from regmdp.regularizers._roots import probabilities
-from regmdp.regularizers.base import checked_numbers, checked_temperature, require_shape
+from regmdp.regularizers._probability_bounds import ProbabilityBounds
+from regmdp.regularizers._roots import solve_probabilities
+from regmdp.regularizers.base import check_per_state, check_temperature, require_shape
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["CapBarrier"]
@@ -66,12 +66,12 @@ class CapBarrier(SeparableRegularizer):
     state_fields: ClassVar[dict[str, int]] = {"temperature": 1, "mask": 2, "cap": 1}
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "mask", _checked_mask(self.mask))
-        object.__setattr__(self, "cap", checked_numbers("cap", self.cap, positive=True))
-        object.__setattr__(self, "temperature", checked_temperature(self.temperature))
+        object.__setattr__(self, "mask", _check_mask(self.mask))
+        object.__setattr__(self, "cap", check_per_state("cap", self.cap, positive=True))
+        object.__setattr__(self, "temperature", check_temperature(self.temperature))
 
     @property
-    def limits(self) -> ProbabilityBounds:
+    def probability_bounds(self) -> ProbabilityBounds:
         xp = array_namespace(self.mask)
         return ProbabilityBounds(
             0.0, xp.where(self.mask, xp.minimum(xp.asarray(self.cap)[..., None], 1.0), 1.0)
@@ -82,7 +82,7 @@ class CapBarrier(SeparableRegularizer):
         below = xp.where(self.mask, xp.asarray(self.cap)[..., None] - p, 1.0)
         return xp.where(below > 0, -xp.log(xp.where(below > 0, below, 1.0)), xp.inf)
 
-    def slopes(
+    def derivatives(
         self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
     ) -> Derivatives:
         xp = array_namespace(p)
@@ -102,7 +102,7 @@ class CapBarrier(SeparableRegularizer):
     ) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
         n_actions = y.shape[-1]
-        limits = self.limits.over(y.shape, available, y)
+        limits = self.probability_bounds.broadcast(y.shape, available, y)
         allowed = limits.upper > 0
         capped = allowed & self.mask
         cap = xp.asarray(self.cap)[..., None]
@@ -137,7 +137,9 @@ class CapBarrier(SeparableRegularizer):
         low, high = (xp.where(plateau, 0.0, end) for end in (low, xp.maximum(low, high)))
         filled = at_best + one_hot(xp.argmax(free, axis=-1), n_actions) * left[..., None]
         filled = filled / xp.sum(filled, axis=-1, keepdims=True)
-        return xp.where(plateau[..., None], filled, probabilities(within, low, high, n_actions))
+        return xp.where(
+            plateau[..., None], filled, solve_probabilities(within, low, high, n_actions)
+        )
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         least, most = float(np.min(self.cap)), float(np.max(self.cap))
@@ -186,7 +188,7 @@ class CapBarrier(SeparableRegularizer):
         )
 
 
-def _checked_mask(mask: Any) -> np.ndarray:
+def _check_mask(mask: Any) -> np.ndarray:
     mask = np.array(mask, order="F")
     if mask.dtype != np.bool_ or mask.ndim not in (1, 2):
         raise RegularizerError(

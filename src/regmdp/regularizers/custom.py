@@ -12,10 +12,10 @@ import numpy as np
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float
 from regmdp._internal.errors import RegularizerError
 from regmdp.regularizers._allocate import Terms, allocate
-from regmdp.regularizers._generic import ACCURACY, generic_greedy
-from regmdp.regularizers._limits import ProbabilityBounds
+from regmdp.regularizers._generic import ACCURACY, maximise_numerically
+from regmdp.regularizers._probability_bounds import ProbabilityBounds
 from regmdp.regularizers.barrier import finite
-from regmdp.regularizers.base import Regularizer, checked_temperature
+from regmdp.regularizers.base import Regularizer, check_temperature
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["Convex", "Separable"]
@@ -27,7 +27,7 @@ DIFFERENCE = 1e-4
 LEAST = float(np.finfo(np.float64).tiny)
 
 
-class OwnFunctions(Regularizer):
+class FunctionRegularizer(Regularizer):
     """A regularizer from functions of a user's own, which may have parameters with one entry per state.
 
     Attributes:
@@ -40,8 +40,8 @@ class OwnFunctions(Regularizer):
     _bounds: dict[int, tuple[float, float]]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "temperature", checked_temperature(self.temperature))
-        object.__setattr__(self, "parameters", _checked_parameters(self.parameters))
+        object.__setattr__(self, "temperature", check_temperature(self.temperature))
+        object.__setattr__(self, "parameters", _check_parameters(self.parameters))
 
     @property
     def n_states(self) -> int | None:
@@ -70,7 +70,7 @@ class OwnFunctions(Regularizer):
 
 
 @dataclass(frozen=True, eq=False)
-class Separable(OwnFunctions, SeparableRegularizer):
+class Separable(FunctionRegularizer, SeparableRegularizer):
     r"""Sum over actions of a convex function of one's own, \(h(p) = \sum_a \varphi(p_a)\).
 
     The greedy policy solves \(\varphi'(p_a) = y_a - \lambda\), one equation in one unknown for each
@@ -117,7 +117,7 @@ class Separable(OwnFunctions, SeparableRegularizer):
             # p log p, say, is not a number at 0, and what it is close to 0 is its limit
             return np.where(np.isnan(found), self._call(self.phi, np.maximum(p, LEAST)), found)
 
-    def slopes(
+    def derivatives(
         self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
     ) -> Derivatives:
         with np.errstate(all="ignore"):
@@ -152,9 +152,9 @@ class Separable(OwnFunctions, SeparableRegularizer):
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
         barrier = self.barrier
-        limits = ProbabilityBounds(0.0, 1.0).over(y.shape, available, y)
+        limits = ProbabilityBounds(0.0, 1.0).broadcast(y.shape, available, y)
         return allocate(
-            Terms(self.slopes, barrier),
+            Terms(self.derivatives, barrier),
             finite(y, available) if barrier else y,
             limits,
             limited=False,
@@ -212,7 +212,7 @@ class Separable(OwnFunctions, SeparableRegularizer):
 
 
 @dataclass(frozen=True, eq=False)
-class Convex(OwnFunctions):
+class Convex(FunctionRegularizer):
     r"""Any convex, differentiable function h of one's own, by its value and gradient.
 
     Greedy policies are found by a general method: some ten to thirty Newton steps for each call,
@@ -267,7 +267,7 @@ class Convex(OwnFunctions):
     def greedy(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
-        return generic_greedy(self, ((1.0, self),), y, available)
+        return maximise_numerically(self, ((1.0, self),), y, available)
 
     def subgradient(
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
@@ -305,7 +305,7 @@ class Convex(OwnFunctions):
         return ACCURACY * n_actions * (1.0 + self.magnitude(n_actions))
 
 
-def _checked_parameters(parameters: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def _check_parameters(parameters: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Return the parameters as read-only arrays of at least two dimensions, the first of them states."""
     checked = {}
     for name, given in parameters.items():

@@ -10,7 +10,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._internal.errors import PolicyError, RegularizerError
-from regmdp.regularizers.base import checked_temperature, require_shape
+from regmdp.regularizers.base import check_temperature, require_shape
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer, log
 
 __all__ = ["KL", "Shannon"]
@@ -57,13 +57,13 @@ class Shannon(SeparableRegularizer):
     temperature: ArrayLike
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "temperature", checked_temperature(self.temperature))
+        object.__setattr__(self, "temperature", check_temperature(self.temperature))
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         xp = array_namespace(p)
         return p * xp.log(xp.where(p > 0, p, 1.0))
 
-    def slopes(
+    def derivatives(
         self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
     ) -> Derivatives:
         xp = array_namespace(p)
@@ -117,9 +117,9 @@ class KL(SeparableRegularizer):
     state_fields: ClassVar[dict[str, int]] = {"temperature": 1, "reference": 2, "_log_reference": 2}
 
     def __post_init__(self) -> None:
-        reference = _checked_reference(self.reference)
+        reference = _check_reference(self.reference)
         object.__setattr__(self, "reference", reference)
-        object.__setattr__(self, "temperature", checked_temperature(self.temperature))
+        object.__setattr__(self, "temperature", check_temperature(self.temperature))
         object.__setattr__(self, "_log_reference", log(reference))
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
@@ -128,7 +128,7 @@ class KL(SeparableRegularizer):
         ratio = xp.log(xp.where(used, p, 1.0)) - xp.where(used, self._log_reference, 0.0)
         return xp.where(used, p * ratio, 0.0)
 
-    def slopes(
+    def derivatives(
         self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
     ) -> Derivatives:
         xp = array_namespace(p)
@@ -190,7 +190,7 @@ class KL(SeparableRegularizer):
         return f"KL(reference of shape {self.reference.shape}, temperature={self.temperature!r})"
 
 
-def _checked_reference(reference: Any) -> np.ndarray:
+def _check_reference(reference: Any) -> np.ndarray:
     try:
         reference = np.array(reference, dtype=np.float64, order="F")
     except (TypeError, ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
-from regmdp.regularizers.base import checked_temperature
+from regmdp.regularizers.base import check_temperature
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["SquaredL2"]
@@ -33,12 +33,12 @@ class SquaredL2(SeparableRegularizer):
     temperature: ArrayLike
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "temperature", checked_temperature(self.temperature))
+        object.__setattr__(self, "temperature", check_temperature(self.temperature))
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         return 0.5 * p * p
 
-    def slopes(
+    def derivatives(
         self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
     ) -> Derivatives:
         return Derivatives(p, p, p)

@@ -9,7 +9,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace, one_hot
 from regmdp._internal.errors import RegularizerError
-from regmdp.regularizers.base import checked_temperature, require_shape
+from regmdp.regularizers.base import check_temperature, require_shape
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["WeightedL1"]
@@ -49,12 +49,12 @@ class WeightedL1(SeparableRegularizer):
             )
         weights.flags.writeable = False
         object.__setattr__(self, "weights", weights)
-        object.__setattr__(self, "temperature", checked_temperature(self.temperature))
+        object.__setattr__(self, "temperature", check_temperature(self.temperature))
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         return p * self.weights
 
-    def slopes(
+    def derivatives(
         self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
     ) -> Derivatives:
         nothing = 0.0 * p

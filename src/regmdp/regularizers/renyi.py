@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._internal.errors import RegularizerError
 from regmdp.regularizers._allocate import Terms, allocate
-from regmdp.regularizers._limits import ProbabilityBounds
-from regmdp.regularizers._responses import moved_with_rank_one
-from regmdp.regularizers._roots import decreasing_root
-from regmdp.regularizers.base import Regularizer, checked_temperature
+from regmdp.regularizers._hessians import rank_one_hessian_product
+from regmdp.regularizers._probability_bounds import ProbabilityBounds
+from regmdp.regularizers._roots import find_decreasing_root
+from regmdp.regularizers.base import Regularizer, check_temperature
 from regmdp.regularizers.separable import Derivatives
-from regmdp.regularizers.tsallis import checked_positive
+from regmdp.regularizers.tsallis import check_positive
 
 __all__ = ["Renyi", "allocate_with_renyi"]
 
@@ -43,14 +43,14 @@ class Renyi(Regularizer):
     temperature: ArrayLike
 
     def __post_init__(self) -> None:
-        alpha = checked_positive("alpha", self.alpha)
+        alpha = check_positive("alpha", self.alpha)
         if alpha >= 1.0:
             raise RegularizerError(
                 f"alpha must be below 1, not {alpha}; with 1 take Shannon, and above 1 h is not "
                 "convex"
             )
         object.__setattr__(self, "alpha", alpha)
-        object.__setattr__(self, "temperature", checked_temperature(self.temperature))
+        object.__setattr__(self, "temperature", check_temperature(self.temperature))
 
     def value(
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
@@ -89,7 +89,9 @@ class Renyi(Regularizer):
             return goal - mean, -slope
 
         high = xp.full(y.shape[:-1], goal)
-        root = decreasing_root(shortfall, high * LEAST, high, y.shape[-1] * UNIT_ROUNDOFF * goal)
+        root = find_decreasing_root(
+            shortfall, high * LEAST, high, y.shape[-1] * UNIT_ROUNDOFF * goal
+        )
         return weights(root)
 
     def subgradient(
@@ -109,13 +111,15 @@ class Renyi(Regularizer):
             live = live & xp.any(available, axis=-1, keepdims=True)
         return xp.where(live, xp.where(p > 0, slope, -xp.inf), 0.0)
 
-    def response(
+    def hessian_vector_product(
         self,
         y: Float[Array, "*batch A"],
         direction: Float[Array, "*batch A"],
         available: Bool[Array, "*batch A"] | None = None,
     ) -> Float[Array, "*batch A"]:
-        return moved_with_rank_one(*self.second_derivatives(self.greedy(y, available)), direction)
+        return rank_one_hessian_product(
+            *self.second_derivatives(self.greedy(y, available)), direction
+        )
 
     def second_derivatives(
         self, p: Float[Array, "*batch A"]
@@ -174,19 +178,23 @@ def allocate_with_renyi(
         return Derivatives(-scale / (1.0 - alpha) * excess, stretch, (alpha - 1.0) * stretch)
 
     def greedy(share: Array) -> tuple[Array, Array, Array]:
-        def slopes(p: Array, logarithm: Array) -> Derivatives:
+        def derivatives(p: Array, logarithm: Array) -> Derivatives:
             return Derivatives(
                 *(
                     one + other
                     for one, other in zip(
-                        terms.slopes(p, logarithm), own(share, logarithm), strict=True
+                        terms.derivatives(p, logarithm), own(share, logarithm), strict=True
                     )
                 )
             )
 
-        p = allocate(Terms(slopes, terms.barrier), y, limits, limited=limited)
+        p = allocate(Terms(derivatives, terms.barrier), y, limits, limited=limited)
         logarithm = xp.log(xp.maximum(p, 1e-300))
-        return p, own(share, logarithm).stretch, slopes(xp.maximum(p, 1e-300), logarithm).stretch
+        return (
+            p,
+            own(share, logarithm).first_dlog,
+            derivatives(xp.maximum(p, 1e-300), logarithm).first_dlog,
+        )
 
     def surplus(share: Array) -> tuple[Array, Array]:
         p, stretch, total = greedy(share)
@@ -205,7 +213,7 @@ def allocate_with_renyi(
 
     # log θ is at most 0; a root there lies inside this bracket
     low = xp.full(y.shape[:-1], -(1.0 - alpha) * math.log(y.shape[-1]))
-    share = decreasing_root(surplus, low, xp.full(y.shape[:-1], 1e-3), 1e-13)
+    share = find_decreasing_root(surplus, low, xp.full(y.shape[:-1], 1e-3), 1e-13)
     return greedy(share)[0]
 
 

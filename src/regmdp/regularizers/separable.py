@@ -9,25 +9,25 @@ from typing import NamedTuple
 import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float, array_namespace
-from regmdp.regularizers._limits import ProbabilityBounds, slack
-from regmdp.regularizers._responses import moved
+from regmdp.regularizers._hessians import diagonal_hessian_product
+from regmdp.regularizers._probability_bounds import ProbabilityBounds, rounding_slack
 from regmdp.regularizers.base import Regularizer
 
-__all__ = ["Derivatives", "SeparableRegularizer", "log", "spread_between"]
+__all__ = ["Derivatives", "SeparableRegularizer", "inverse_second_derivative_within", "log"]
 
 
 class Derivatives(NamedTuple):
     """How steep functions φ of probabilities are, each (…, A).
 
     Attributes:
-        slope: φ'(p), up to a constant for each state.
-        stretch: Its derivative in log p, which is p φ''(p).
-        bend: Its second derivative in log p.
+        first: φ'(p), up to a constant for each state.
+        first_dlog: dφ'/d(log p), which is p φ''(p).
+        first_dlog2: d²φ'/d(log p)².
     """
 
-    slope: Array
-    stretch: Array
-    bend: Array
+    first: Array
+    first_dlog: Array
+    first_dlog2: Array
 
 
 class SeparableRegularizer(Regularizer):
@@ -42,7 +42,7 @@ class SeparableRegularizer(Regularizer):
         """(…, A) probabilities -> (…, A) φ(p)."""
 
     @abstractmethod
-    def slopes(
+    def derivatives(
         self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
     ) -> Derivatives:
         """(…, A) probabilities and their logarithms -> φ' and its derivatives in log p."""
@@ -59,31 +59,33 @@ class SeparableRegularizer(Regularizer):
     def subgradient(
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
-        return self.slopes(p, log(p)).slope
+        return self.derivatives(p, log(p)).first
 
-    def spread(
+    def inverse_second_derivative(
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
         """(…, A) distributions -> (…, A) 1/φ''(p): 0 where p is 0 or at a limit, infinite where φ is linear."""
-        return spread_between(
-            self.limits,
+        return inverse_second_derivative_within(
+            self.probability_bounds,
             p,
             available,
-            lambda inside, logarithm: self.slopes(inside, logarithm).stretch,
+            lambda inside, logarithm: self.derivatives(inside, logarithm).first_dlog,
         )
 
-    def response(
+    def hessian_vector_product(
         self,
         y: Float[Array, "*batch A"],
         direction: Float[Array, "*batch A"],
         available: Bool[Array, "*batch A"] | None = None,
     ) -> Float[Array, "*batch A"]:
-        return moved(self.spread(self.greedy(y, available), available), direction)
+        return diagonal_hessian_product(
+            self.inverse_second_derivative(self.greedy(y, available), available), direction
+        )
 
     @property
     def steep(self) -> bool:
         nothing = self._nothing()
-        return bool(np.all(np.asarray(self.slopes(nothing, log(nothing)).slope) == -np.inf))
+        return bool(np.all(np.asarray(self.derivatives(nothing, log(nothing)).first) == -np.inf))
 
     @property
     def barrier(self) -> bool:
@@ -100,7 +102,7 @@ class SeparableRegularizer(Regularizer):
         return np.zeros(np.broadcast_shapes(*shapes))
 
 
-def spread_between(
+def inverse_second_derivative_within(
     limits: ProbabilityBounds | None,
     p: Float[Array, "*batch A"],
     available: Bool[Array, "*batch A"] | None,
@@ -110,9 +112,11 @@ def spread_between(
     xp = array_namespace(p)
     inside = p > 0
     if limits is not None:
-        over = limits.over(p.shape, available, p)
+        over = limits.broadcast(p.shape, available, p)
         inside = (
-            inside & (p > over.lower + slack(p.shape[-1])) & (p < over.upper - slack(p.shape[-1]))
+            inside
+            & (p > over.lower + rounding_slack(p.shape[-1]))
+            & (p < over.upper - rounding_slack(p.shape[-1]))
         )
     within = xp.where(inside, p, 1.0)
     found = stretch(within, xp.log(within))

@@ -10,16 +10,20 @@ import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
 from regmdp.regularizers._allocate import Terms, allocate
-from regmdp.regularizers._generic import ACCURACY, generic_greedy
-from regmdp.regularizers._limits import ProbabilityBounds
-from regmdp.regularizers._responses import moved, moved_with_rank_one
+from regmdp.regularizers._generic import ACCURACY, maximise_numerically
+from regmdp.regularizers._hessians import diagonal_hessian_product, rank_one_hessian_product
+from regmdp.regularizers._probability_bounds import ProbabilityBounds
 from regmdp.regularizers._smooth import is_differentiable
 from regmdp.regularizers.barrier import finite
-from regmdp.regularizers.base import Regularizer, checked_temperature, with_temperature
+from regmdp.regularizers.base import Regularizer, check_temperature, with_temperature
 from regmdp.regularizers.entropy import KL, Shannon
 from regmdp.regularizers.linear import WeightedL1
 from regmdp.regularizers.renyi import Renyi, allocate_with_renyi
-from regmdp.regularizers.separable import Derivatives, SeparableRegularizer, spread_between
+from regmdp.regularizers.separable import (
+    Derivatives,
+    SeparableRegularizer,
+    inverse_second_derivative_within,
+)
 from regmdp.regularizers.unregularized import Unregularized
 
 __all__ = ["Sum"]
@@ -48,7 +52,7 @@ class Sum(Regularizer):
         for part in self.parts:
             flat += _scaled(part) if isinstance(part, Sum) else [part]
         object.__setattr__(self, "parts", tuple(flat))
-        object.__setattr__(self, "temperature", checked_temperature(self.temperature))
+        object.__setattr__(self, "temperature", check_temperature(self.temperature))
 
     def value(
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
@@ -65,17 +69,19 @@ class Sum(Regularizer):
         if not self._is_closed:
             separable = tuple(part for part in self.parts if isinstance(part, SeparableRegularizer))
             parts = tuple((part.temperature, part) for part in self._curved())
-            return generic_greedy(
+            return maximise_numerically(
                 self, parts, y, available, rest=Sum(separable) if separable else None
             )
         y = self._finite(y, available)
-        limits = (self.limits or ProbabilityBounds(0.0, 1.0)).over(y.shape, available, y)
+        limits = (self.probability_bounds or ProbabilityBounds(0.0, 1.0)).broadcast(
+            y.shape, available, y
+        )
         renyis = [part for part in self._curved() if isinstance(part, Renyi)]
         if renyis:
             return allocate_with_renyi(
-                renyis[0], self._terms(), y, limits, limited=self.limits is not None
+                renyis[0], self._terms(), y, limits, limited=self.probability_bounds is not None
             )
-        return allocate(self._terms(), y, limits, limited=self.limits is not None)
+        return allocate(self._terms(), y, limits, limited=self.probability_bounds is not None)
 
     def conjugate(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
@@ -86,7 +92,7 @@ class Sum(Regularizer):
         regularizer, price = single
         return regularizer.maximum(y - price, available)
 
-    def response(
+    def hessian_vector_product(
         self,
         y: Float[Array, "*batch A"],
         direction: Float[Array, "*batch A"],
@@ -95,22 +101,24 @@ class Sum(Regularizer):
         single = self._single()
         if single is not None:
             regularizer, price = single
-            return regularizer.tangent(y - price, direction, available)
+            return regularizer.maximiser_jvp(y - price, direction, available)
         if not self._is_closed:
-            return super().response(y, direction, available)
+            return super().hessian_vector_product(y, direction, available)
         p = self.greedy(y, available)
-        spread = spread_between(
-            self.limits,
+        spread = inverse_second_derivative_within(
+            self.probability_bounds,
             p,
             available,
-            lambda within, logarithm: self._terms().slopes(within, logarithm).stretch,
+            lambda within, logarithm: self._terms().derivatives(within, logarithm).first_dlog,
         )
         for part in self._curved():
             if isinstance(part, Renyi):
                 tau = array_namespace(p).asarray(part.temperature)[..., None]
                 own, slope, weight = part.second_derivatives(p)
-                return moved_with_rank_one(_both(spread, own, tau), slope, tau * weight, direction)
-        return moved(spread, direction)
+                return rank_one_hessian_product(
+                    _both(spread, own, tau), slope, tau * weight, direction
+                )
+        return diagonal_hessian_product(spread, direction)
 
     def _finite(self, y: Array, available: Array | None) -> Array:
         """Keep the scores finite if every action has some probability, however low they are."""
@@ -118,7 +126,7 @@ class Sum(Regularizer):
 
     def _single(self) -> tuple[Regularizer, Array] | None:
         """Return a single regularizer and a price on actions that the sum amounts to, if it does."""
-        if self.limits is not None:
+        if self.probability_bounds is not None:
             return None
         price, entropy, others = np.zeros(1), np.zeros(()), []
         for part in self.parts:
@@ -153,13 +161,13 @@ class Sum(Regularizer):
     def _terms(self) -> Terms:
         parts = [(np.asarray(part.temperature)[..., None], part) for part in self._separable()]
 
-        def slopes(p: Array, logarithm: Array) -> Derivatives:
-            found = [(tau, part.slopes(p, logarithm)) for tau, part in parts]
+        def derivatives(p: Array, logarithm: Array) -> Derivatives:
+            found = [(tau, part.derivatives(p, logarithm)) for tau, part in parts]
             return Derivatives(
                 *(_total(_times(tau, of_part[i]) for tau, of_part in found) for i in range(3))
             )
 
-        return Terms(slopes, any(part.barrier for _, part in parts))
+        return Terms(derivatives, any(part.barrier for _, part in parts))
 
     def subgradient(
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
@@ -177,11 +185,15 @@ class Sum(Regularizer):
         return available
 
     @property
-    def limits(self) -> ProbabilityBounds | None:
+    def probability_bounds(self) -> ProbabilityBounds | None:
         found = None
         for part in self.parts:
-            if part.limits is not None:
-                found = part.limits if found is None else found.intersection(part.limits)
+            if part.probability_bounds is not None:
+                found = (
+                    part.probability_bounds
+                    if found is None
+                    else found.intersection(part.probability_bounds)
+                )
         return found
 
     @property

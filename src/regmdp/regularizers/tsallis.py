@@ -10,8 +10,8 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._internal.errors import RegularizerError
-from regmdp.regularizers._roots import probabilities, summing_to_one
-from regmdp.regularizers.base import checked_temperature
+from regmdp.regularizers._roots import normalise_root, solve_probabilities
+from regmdp.regularizers.base import check_temperature
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["Tsallis"]
@@ -52,14 +52,14 @@ class Tsallis(SeparableRegularizer):
     temperature: ArrayLike
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "q", checked_positive("q", self.q))
-        object.__setattr__(self, "temperature", checked_temperature(self.temperature))
+        object.__setattr__(self, "q", check_positive("q", self.q))
+        object.__setattr__(self, "temperature", check_temperature(self.temperature))
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         xp = array_namespace(p)
         return p * self._deformed(xp.log(xp.where(p > 0, p, 1.0)))
 
-    def slopes(
+    def derivatives(
         self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
     ) -> Derivatives:
         xp = array_namespace(p)
@@ -78,13 +78,13 @@ class Tsallis(SeparableRegularizer):
         xp = array_namespace(y)
         y = y - xp.max(y, axis=-1, keepdims=True)
         if self.q == 1.5:
-            return summing_to_one(
+            return normalise_root(
                 lambda mu: self._exponential(y - mu[..., None]), _threshold(y), y.shape[-1]
             )
         zero = xp.zeros(y.shape[:-1], dtype=y.dtype)
         # at μ = 0 the best action alone has probability 1; at the upper end all have at most 1/A
         high = zero - self.q * self._logarithm_of_number(1.0 / y.shape[-1])
-        return probabilities(
+        return solve_probabilities(
             lambda mu: self._exponential(y - mu[..., None]), zero, high, y.shape[-1]
         )
 
@@ -151,7 +151,7 @@ def _threshold(y: Float[Array, "*batch A"]) -> Float[Array, "*batch"]:
     return 3.0 * (xp.take_along_axis(t, size - 1, axis=-1)[..., 0] + 1.0)
 
 
-def checked_positive(name: str, number: Any) -> float:
+def check_positive(name: str, number: Any) -> float:
     """Return a parameter as a positive, finite float."""
     try:
         value = float(number)

@@ -33,7 +33,7 @@ class Unregularized(SeparableRegularizer):
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         return array_namespace(p).zeros(p.shape)
 
-    def slopes(
+    def derivatives(
         self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
     ) -> Derivatives:
         nothing = array_namespace(p).zeros(p.shape)

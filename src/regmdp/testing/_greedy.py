@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
-from regmdp.testing._demand import demand, demand_none, shown
-from regmdp.testing._points import Points, demand_distributions
+from regmdp.testing._points import Points, require_distributions
+from regmdp.testing._require import format_array, require, require_nonpositive
 
 __all__ = ["check_greedy"]
 
@@ -22,27 +22,27 @@ def check_greedy(points: Points) -> None:
 
 def _distributions(points: Points) -> None:
     p = points.greedy(points.y)
-    demand(
+    require(
         p.shape == points.y.shape, f"greedy of scores of shape {points.y.shape} has shape {p.shape}"
     )
-    demand_distributions(p, points.mask, points.y, "greedy")
+    require_distributions(p, points.mask, points.y, "greedy")
 
 
 def _attained(points: Points) -> None:
     y, error = points.y, points.error
     found = points.conjugate(y)
-    demand(
+    require(
         found.shape == y.shape[:1],
         f"conjugate of scores of shape {y.shape} has shape {found.shape}, not {y.shape[:1]}",
     )
     best = points.greedy(y)
     reached = points.objective(best, y)
-    demand_none(
+    require_nonpositive(
         np.abs(found - reached) - 3 * error - points.sum_error(best, y),
         lambda at: (
             "the conjugate is not ⟨p, y⟩ - h(p) at the greedy p, so one of the two is wrong: for "
-            f"the scores {shown(y[at])}{points.masked(at)} it is {found[at]:.17g}, but p = "
-            f"{shown(best[at])} has {reached[at]:.17g}"
+            f"the scores {format_array(y[at])}{points.describe_mask(at)} it is {found[at]:.17g}, but p = "
+            f"{format_array(best[at])} has {reached[at]:.17g}"
         ),
     )
 
@@ -52,7 +52,7 @@ def _conjugate(points: Points) -> None:
     found, best = points.conjugate(y), points.greedy(y)
     shift = 3.0
     moved = points.conjugate(y + shift)
-    demand_none(
+    require_nonpositive(
         np.abs(moved - (found + shift))
         - 4 * error
         - 16 * UNIT_ROUNDOFF * shift
@@ -60,7 +60,7 @@ def _conjugate(points: Points) -> None:
         - points.limit_error(y),
         lambda at: (
             "the conjugate does not shift with its argument: for "
-            f"{shown(y[at])}{points.masked(at)} it is {found[at]:.17g}, and for {shift} more "
+            f"{format_array(y[at])}{points.describe_mask(at)} it is {found[at]:.17g}, and for {shift} more "
             f"everywhere {moved[at]:.17g}"
         ),
     )
@@ -73,25 +73,25 @@ def _conjugate(points: Points) -> None:
         ),
         axis=1,
     )
-    demand_none(
+    require_nonpositive(
         np.abs(other - found)
         - distance * (1 + 1e-12)
         - 3 * error
         - points.limit_error(y)
         - points.limit_error(near),
         lambda at: (
-            f"the conjugate is not 1-Lipschitz: the scores {shown(y[at])} and "
-            f"{shown(near[at])}{points.masked(at)} are {distance[at]:.6g} apart, their conjugates "
+            f"the conjugate is not 1-Lipschitz: the scores {format_array(y[at])} and "
+            f"{format_array(near[at])}{points.describe_mask(at)} are {distance[at]:.6g} apart, their conjugates "
             f"{abs(other[at] - found[at]):.6g}"
         ),
     )
     lower = np.minimum(y, near)
     less = points.conjugate(lower)
-    demand_none(
+    require_nonpositive(
         less - np.minimum(found, other) - 3 * error - points.limit_error(lower),
         lambda at: (
-            f"the conjugate is not monotone: at {shown(lower[at])}{points.masked(at)} it is more "
-            f"than at {shown(y[at])} or above"
+            f"the conjugate is not monotone: at {format_array(lower[at])}{points.describe_mask(at)} it is more "
+            f"than at {format_array(y[at])} or above"
         ),
     )
 
@@ -106,12 +106,12 @@ def _maximality(points: Points) -> None:
         inside = np.all((rival == 0) | points.mask, axis=1)
         p = np.where(inside[:, None], rival, best)
         reached = points.objective(p, y)
-        demand_none(
+        require_nonpositive(
             reached - found - 3 * points.error - points.sum_error(p, y),
             lambda at, p=p, reached=reached: (
-                f"greedy is not the maximiser: for the scores {shown(y[at])}{points.masked(at)} it "
-                f"returns {shown(best[at])}, where ⟨p, y⟩ - h(p) is {found[at]:.17g}, but p = "
-                f"{shown(p[at])} has {reached[at]:.17g}, which is {reached[at] - found[at]:.3g} "
+                f"greedy is not the maximiser: for the scores {format_array(y[at])}{points.describe_mask(at)} it "
+                f"returns {format_array(best[at])}, where ⟨p, y⟩ - h(p) is {found[at]:.17g}, but p = "
+                f"{format_array(p[at])} has {reached[at]:.17g}, which is {reached[at] - found[at]:.3g} "
                 "more"
             ),
         )
@@ -144,25 +144,25 @@ def _gradient(points: Points) -> None:
             + 2 * points.sum_error(best, step)
             + points.sum_error(best, np.where(mask, near, 0.0))
         )
-    demand_none(
+    require_nonpositive(
         -curvature - slack,
         lambda at: (
-            f"greedy is not the gradient of the conjugate: from {shown(y[at])} to "
-            f"{shown(near[at])}{points.masked(at)} it rises by {-curvature[at]:.3g} less than its "
-            f"tangent with the slope {shown(best[at])}"
+            f"greedy is not the gradient of the conjugate: from {format_array(y[at])} to "
+            f"{format_array(near[at])}{points.describe_mask(at)} it rises by {-curvature[at]:.3g} less than its "
+            f"tangent with the slope {format_array(best[at])}"
         ),
     )
     modulus = points.regularizer.strong_convexity(points.n_actions)
     if modulus > 0:
         with np.errstate(over="ignore"):
             most = np.max(np.abs(step), axis=1) ** 2 / (2 * modulus)
-        demand_none(
+        require_nonpositive(
             np.where(
                 most < np.inf, curvature - np.where(most < np.inf, most, 0.0) - slack, -np.inf
             ),
             lambda at: (
                 f"greedy is not the gradient of the conjugate, or strong_convexity, {modulus:.6g}, "
-                f"is too much: from {shown(y[at])} to {shown(near[at])}{points.masked(at)} the "
+                f"is too much: from {format_array(y[at])} to {format_array(near[at])}{points.describe_mask(at)} the "
                 f"conjugate leaves its tangent by {curvature[at]:.6g}, not {most[at]:.6g}"
             ),
         )

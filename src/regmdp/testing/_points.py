@@ -8,15 +8,15 @@ import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp.regularizers import ProbabilityBounds, Regularizer
-from regmdp.testing._demand import demand_none, no_complaints, shown
+from regmdp.testing._require import fail_on_warnings, format_array, require_nonpositive
 
-__all__ = ["DRAWS", "Points", "demand_distributions", "inner", "number_of_states"]
+__all__ = ["DRAWS", "Points", "count_states", "inner", "require_distributions"]
 
 #: Points that are tried of each kind.
 DRAWS = 96
 
 
-def number_of_states(regularizer: Regularizer) -> int:
+def count_states(regularizer: Regularizer) -> int:
     """Return the number of states that the fields speak of; any number will do if none does."""
     return regularizer.n_states or 3
 
@@ -63,7 +63,11 @@ class Points:
         step = rng.normal(size=shape) * 10.0 ** rng.uniform(-6, 1, size=(DRAWS, 1))
         near = np.where(mask, np.where(mask, y, 0.0) + step, -np.inf)
         near -= near.max(axis=1, keepdims=True)
-        limits = None if regularizer.limits is None else regularizer.limits.over(shape, mask, y)
+        limits = (
+            None
+            if regularizer.probability_bounds is None
+            else regularizer.probability_bounds.broadcast(shape, mask, y)
+        )
         p, q = _distributions_in(mask, rng), _distributions_in(mask, rng)
         if limits is not None:
             p, q = _within(limits, p, rng), _within(limits, q, rng)
@@ -83,15 +87,15 @@ class Points:
         return np.ones(self.y.shape, dtype=np.bool_) if self.allowed is None else self.allowed
 
     def value(self, p: Array) -> np.ndarray:
-        with no_complaints("value"):
+        with fail_on_warnings("value"):
             return np.asarray(self.regularizer.value(p, self.allowed))
 
     def conjugate(self, y: Array) -> np.ndarray:
-        with no_complaints("conjugate"):
+        with fail_on_warnings("conjugate"):
             return np.asarray(self.regularizer.conjugate(y, self.allowed))
 
     def greedy(self, y: Array) -> np.ndarray:
-        with no_complaints("greedy"):
+        with fail_on_warnings("greedy"):
             return np.asarray(self.regularizer.greedy(y, self.allowed))
 
     def objective(self, p: Array, y: Array) -> Float[np.ndarray, " N"]:
@@ -114,9 +118,9 @@ class Points:
             * np.max(np.where(self.mask, np.abs(np.where(self.mask, y, 0.0)), 0.0), axis=1)
         )
 
-    def masked(self, at: tuple[int, ...]) -> str:
+    def describe_mask(self, at: tuple[int, ...]) -> str:
         """Say which actions were available, if not all were."""
-        return "" if self.allowed is None else f" and the mask {shown(self.allowed[at])}"
+        return "" if self.allowed is None else f" and the mask {format_array(self.allowed[at])}"
 
 
 def _masks(
@@ -130,9 +134,9 @@ def _masks(
     kept[np.arange(DRAWS), np.where(inside, rng.random(inside.shape), -1.0).argmax(axis=1)] = True
     part = whole.at(np.arange(DRAWS) % n_states)
     if (
-        part.limits is not None
+        part.probability_bounds is not None
     ):  # not one that leaves no distribution within the limits, which may not be reached
-        limits = part.limits.over(kept.shape, kept & inside, rng.random(1))
+        limits = part.probability_bounds.broadcast(kept.shape, kept & inside, rng.random(1))
         kept |= (limits.upper.sum(axis=1) < 1.0 + 1e-9)[:, None]
     return kept
 
@@ -188,29 +192,31 @@ def _within(
     return centre + (most * share)[:, None] * step
 
 
-def demand_distributions(
+def require_distributions(
     p: Float[np.ndarray, "N A"],
     mask: Bool[np.ndarray, "N A"],
     y: Float[np.ndarray, "N A"],
     name: str,
 ) -> None:
     """Raise AssertionError unless these are distributions over the actions of the mask, as found for the scores y."""
-    demand_none(
+    require_nonpositive(
         np.where(p >= 0, 0.0, np.abs(p)),
-        lambda at: f"{name} gives action {at[1]} probability {p[at]}, for {shown(y[at[:1]])}",
+        lambda at: (
+            f"{name} gives action {at[1]} probability {p[at]}, for {format_array(y[at[:1]])}"
+        ),
     )
-    demand_none(
+    require_nonpositive(
         np.where(mask, 0.0, p),
         lambda at: (
             f"{name} gives action {at[1]}, which is not available, probability {p[at]:.17g}, for "
-            f"{shown(y[at[:1]])}"
+            f"{format_array(y[at[:1]])}"
         ),
     )
     off = np.abs(p.sum(axis=1) - 1.0)
-    demand_none(
+    require_nonpositive(
         off - 8 * (p.shape[1] + 2) * UNIT_ROUNDOFF,
         lambda at: (
-            f"{name} does not return a distribution: its probabilities {shown(p[at])} sum to 1 ± "
-            f"{off[at]:.3g}, for {shown(y[at])}"
+            f"{name} does not return a distribution: its probabilities {format_array(p[at])} sum to 1 ± "
+            f"{off[at]:.3g}, for {format_array(y[at])}"
         ),
     )

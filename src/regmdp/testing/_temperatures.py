@@ -9,8 +9,8 @@ import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
 from regmdp.regularizers import Regularizer
-from regmdp.testing._demand import demand_none, no_complaints, shown
-from regmdp.testing._points import Points, demand_distributions, inner
+from regmdp.testing._points import Points, inner, require_distributions
+from regmdp.testing._require import fail_on_warnings, format_array, require_nonpositive
 
 __all__ = ["check_temperatures"]
 
@@ -27,7 +27,7 @@ def check_temperatures(
             q[1::8] = -1.0
             q = np.clip(q, -3, 3) * scale
             what = (
-                f"at temperature {shown(np.asarray(tempered.temperature))} and values of about "
+                f"at temperature {format_array(np.asarray(tempered.temperature))} and values of about "
                 f"{scale:g}"
             )
             _tempered(points, q, what)
@@ -54,11 +54,11 @@ def _with_temperatures(
 def _tempered(points: Points, q: Float[np.ndarray, "N A"], what: str) -> None:
     part, mask, n_actions = points.regularizer, points.mask, points.n_actions
     tau = np.broadcast_to(np.asarray(part.temperature, dtype=np.float64), q.shape[:1])
-    with no_complaints(f"maximum or maximiser {what}"):
+    with fail_on_warnings(f"maximum or maximiser {what}"):
         worth = np.asarray(part.maximum(q, points.allowed))
         policy = np.asarray(part.maximiser(q, points.allowed))
         cost = np.asarray(part.cost(policy, points.allowed))
-    demand_distributions(policy, mask, q, f"maximiser, {what},")
+    require_distributions(policy, mask, q, f"maximiser, {what},")
     top = np.max(np.where(mask, q, -np.inf), axis=1)
     # relative to the largest value, in units that cannot overflow
     unit = np.maximum(np.max(np.abs(q), axis=1), 1e-290)
@@ -69,11 +69,11 @@ def _tempered(points: Points, q: Float[np.ndarray, "N A"], what: str) -> None:
     reached = relative - cost / unit
     error = points.limit_error(q / unit[:, None]) + 4 * (n_actions + 4) * UNIT_ROUNDOFF
     error += tau / unit * (3 * points.error + 4 * UNIT_ROUNDOFF * part.magnitude(n_actions))
-    demand_none(
+    require_nonpositive(
         np.abs((worth - top) / unit - reached) - error,
         lambda at: (
             f"maximum is not what the maximiser attains, {what}: for "
-            f"{shown(q[at])}{points.masked(at)} it is {worth[at]:.17g}, but {shown(policy[at])} "
+            f"{format_array(q[at])}{points.describe_mask(at)} it is {worth[at]:.17g}, but {format_array(policy[at])} "
             f"has {top[at] + unit[at] * reached[at]:.17g}"
         ),
     )
@@ -87,30 +87,30 @@ def _tempered(points: Points, q: Float[np.ndarray, "N A"], what: str) -> None:
     least = np.where(
         np.isfinite(vertex), -tau / unit * np.where(np.isfinite(vertex), vertex, 0.0), -np.inf
     )
-    demand_none(
+    require_nonpositive(
         np.maximum(least - (worth - top) / unit, (worth - top) / unit + tau / unit * low) - error,
         lambda at: (
-            f"maximum is out of its bounds, {what}: for {shown(q[at])}{points.masked(at)} it is "
+            f"maximum is out of its bounds, {what}: for {format_array(q[at])}{points.describe_mask(at)} it is "
             f"{worth[at]:.17g}, which is not between the largest value less τ h there, and the "
             "largest value less τ times the lower bound on h"
         ),
     )
     cold = tau == 0
     most = _linear_maximum(points, (np.where(mask, q, top[:, None]) - top[:, None]) / unit[:, None])
-    demand_none(
+    require_nonpositive(
         np.where(
             cold, np.abs((worth - top) / unit - most) - points.limit_error(q / unit[:, None]), 0.0
         ),
         lambda at: (
-            f"at temperature 0 the maximum of {shown(q[at])}{points.masked(at)} is "
+            f"at temperature 0 the maximum of {format_array(q[at])}{points.describe_mask(at)} is "
             f"{worth[at]:.17g}, not {top[at] + unit[at] * most[at]:.17g}, the largest ⟨p, q⟩"
         ),
     )
-    demand_none(
+    require_nonpositive(
         np.where(cold, most - relative - points.limit_error(q / unit[:, None]), 0.0),
         lambda at: (
-            f"at temperature 0 the maximiser for {shown(q[at])}{points.masked(at)} is "
-            f"{shown(policy[at])}, which is not best"
+            f"at temperature 0 the maximiser for {format_array(q[at])}{points.describe_mask(at)} is "
+            f"{format_array(policy[at])}, which is not best"
         ),
     )
 

@@ -19,7 +19,7 @@ from regmdp.mdp import MDP
 from regmdp.policies import check_policy, uniform_policy
 from regmdp.regularizers import KL, Regularizer, Shannon, SquaredL2, Unregularized
 from regmdp.solution import Solution
-from regmdp.testing._demand import demand, no_complaints, shown
+from regmdp.testing._require import fail_on_warnings, format_array, require
 
 __all__ = ["check_algorithm"]
 
@@ -47,12 +47,12 @@ def check_algorithm(algorithm: Algorithm, *, tol: float = 1e-6, rng: np.random.G
         ...     rm.algorithms.PolicyIteration(), rng=np.random.default_rng(0)
         ... )
     """
-    demand(
+    require(
         isinstance(algorithm, Algorithm),
         f"an algorithm is a regmdp.algorithms.Algorithm, not a {type(algorithm).__name__}",
     )
     name = getattr(algorithm, "name", None)
-    demand(
+    require(
         isinstance(name, str) and name, f"name is {name!r}; it is the algorithm's name in summaries"
     )
     taken = 0
@@ -69,7 +69,7 @@ def check_algorithm(algorithm: Algorithm, *, tol: float = 1e-6, rng: np.random.G
             _counts(algorithm, mdp, regularizer, where)
             _starts(algorithm, mdp, regularizer, tol, solution, where, rng)
             _iterates(algorithm, mdp, regularizer, where, rng)
-    demand(taken, f"{name} is not defined for any of the problems that it could be checked on")
+    require(taken, f"{name} is not defined for any of the problems that it could be checked on")
 
 
 # ---- what to check it on ----
@@ -147,31 +147,31 @@ def _converges(
     where: str,
 ) -> Solution:
     solution = solve(mdp, regularizer, algorithm, tol=tol, max_iterations=100_000)
-    demand(solution.status.ok, f"{where}, does not reach a gap of {tol:g}: {solution.status}")
+    require(solution.status.ok, f"{where}, does not reach a gap of {tol:g}: {solution.status}")
     slack = 1e-10 * (1.0 + float(np.max(np.abs(optimum))))
     certificate = solution.certificate
     inside = np.all((certificate.lower <= optimum + slack) & (optimum - slack <= certificate.upper))
-    demand(
+    require(
         inside,
-        f"{where}, has a certificate that is false: the optimum is {shown(optimum)}, the "
+        f"{where}, has a certificate that is false: the optimum is {format_array(optimum)}, the "
         f"certificate {certificate!r}",
     )
     # the policy, judged without the algorithm
     worth = evaluate(mdp, solution.policy, regularizer).value
     lost = float(np.max(optimum - worth))
-    demand(
+    require(
         lost <= tol + slack,
-        f"{where}, returns a policy that is {lost:.3g} from optimal: {shown(solution.policy)}",
+        f"{where}, returns a policy that is {lost:.3g} from optimal: {format_array(solution.policy)}",
     )
     off = float(np.max(np.abs(solution.value - worth)))
-    demand(
+    require(
         off <= tol + slack,
         f"{where}, returns a value that is {off:.3g} from that of its policy: "
-        f"{shown(solution.value)}",
+        f"{format_array(solution.value)}",
     )
     one, again = (solve(mdp, regularizer, algorithm, tol=0, max_iterations=5) for _ in range(2))
     same = np.array_equal(again.policy, one.policy) and np.array_equal(again.value, one.value)
-    demand(same, f"{where}, returns something else when it is run again")
+    require(same, f"{where}, returns something else when it is run again")
     return solution
 
 
@@ -182,7 +182,7 @@ def _counts(algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, where: str
             mdp, regularizer, algorithm, tol=0, max_iterations=count, callback=[heard.append]
         )
         iterations = [event.iteration for event in heard]
-        demand(
+        require(
             solution.iterations == count and iterations == list(range(count + 1)),
             f"{where}, makes {solution.iterations} iterations where {count} were asked for",
         )
@@ -199,12 +199,12 @@ def _starts(
 ) -> None:
     value = np.where(mdp.terminal, 0.0, rng.normal(size=mdp.n_states))
     first = solve(mdp, regularizer, algorithm, tol=0, max_iterations=0, start=value).value
-    demand(
+    require(
         np.array_equal(first, value),
-        f"{where}, told to start from the value {shown(value)}, starts from {shown(first)}",
+        f"{where}, told to start from the value {format_array(value)}, starts from {format_array(first)}",
     )
     again = solve(mdp, regularizer, algorithm, tol=2 * tol, max_iterations=100_000, start=solution)
-    demand(
+    require(
         again.iterations <= max(solution.iterations, 1),
         f"{where}, needs {solution.iterations} iterations, but {again.iterations} when it starts "
         "from their result",
@@ -221,7 +221,7 @@ def _starts(
         algorithm.init(mdp, regularizer, Start(policy=freeze(policy))).value
         for policy in (uniform, between)
     )
-    demand(
+    require(
         not np.array_equal(one, other),
         f"{where}, starts from the same value whatever policy it is told to start from",
     )
@@ -236,28 +236,28 @@ def _iterates(
         np.where(mdp.terminal, 0.0, rng.normal(size=mdp.n_states)),
     )
     for start in (Start(), Start(policy=freeze(policy)), Start(value=freeze(value))):
-        with no_complaints(f"{where}, init"):
+        with fail_on_warnings(f"{where}, init"):
             state = _sealed(algorithm.init(mdp, regularizer, start))
         for _ in range(3):
             residual = np.max(np.abs(bellman.backup(mdp, regularizer, state.value) - state.backup))
             scale = 1.0 + float(np.max(np.abs(state.backup)))
-            demand(
+            require(
                 residual <= 1e-12 * scale,
                 f"{where}, has an iterate whose backup is {residual:.3g} from T V",
             )
-            with no_complaints(f"{where}, policy"):
+            with fail_on_warnings(f"{where}, policy"):
                 check_policy(mdp, algorithm.policy(mdp, regularizer, state), regularizer)
             kept = _copies(state)
-            with no_complaints(f"{where}, step"):
+            with fail_on_warnings(f"{where}, step"):
                 following = algorithm.step(mdp, regularizer, state)
             for name, copy in kept.items():
-                demand(
+                require(
                     np.array_equal(copy, getattr(state, name)),
                     f"{where}, writes into the {name} of the iterate it starts from",
                 )
             state = _sealed(following)
     after = mdp.compute_digest()
-    demand(after == digest, f"{where}, writes into the model")
+    require(after == digest, f"{where}, writes into the model")
 
 
 def _arrays(state: State) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp.mdp import MDP
 from regmdp.mdp.validation import MASS_TOLERANCE
-from regmdp.testing._demand import demand, demand_none, shown
+from regmdp.testing._require import format_array, require, require_nonpositive
 
 __all__ = ["check_mdp"]
 
@@ -31,7 +31,7 @@ def check_mdp(mdp: MDP) -> None:
         >>> import regmdp as rm
         >>> rm.testing.check_mdp(rm.models.chain(5))
     """
-    demand(isinstance(mdp, MDP), f"a model is a regmdp.MDP, not a {type(mdp).__name__}")
+    require(isinstance(mdp, MDP), f"a model is a regmdp.MDP, not a {type(mdp).__name__}")
     _shapes(mdp)
     _blocks(mdp)
     rows = mdp.transitions.to_dense()
@@ -48,23 +48,23 @@ def _shapes(mdp: MDP) -> None:
     shape = (mdp.n_states, mdp.n_actions)
     for name in ("rewards", "available", "termination"):
         found = getattr(mdp, name).shape
-        demand(
+        require(
             found == shape, f"{name} has shape {found}, but the transitions have (S, A) = {shape}"
         )
     for name in ("initial", "terminal"):
         found = getattr(mdp, name).shape
-        demand(found == shape[:1], f"{name} has shape {found}, but there are {shape[0]} states")
+        require(found == shape[:1], f"{name} has shape {found}, but there are {shape[0]} states")
     dense = mdp.transitions.to_dense().shape
-    demand(
+    require(
         dense == (*shape, shape[0]),
         f"to_dense() returns shape {dense}, not (S, A, S) = {(*shape, shape[0])}",
     )
     flat = mdp.transitions.to_csr().shape
     expected = (shape[0] * shape[1], shape[0])
-    demand(flat == expected, f"to_csr() returns shape {flat}, not (S·A, S) = {expected}")
+    require(flat == expected, f"to_csr() returns shape {flat}, not (S·A, S) = {expected}")
     for name, count in (("state_labels", shape[0]), ("action_labels", shape[1])):
         labels = getattr(mdp, name)
-        demand(
+        require(
             labels is None or len(labels) == count,
             f"{name} has not one name for each of the {count}",
         )
@@ -74,39 +74,39 @@ def _blocks(mdp: MDP) -> None:
     expected = 0
     for block in mdp.transitions.blocks:
         fits = block.start == expected and block.stop > block.start and block.step in (None, 1)
-        demand(
+        require(
             fits,
             f"the blocks do not partition the states: one is {block}, but the next state in line "
             f"is {expected}",
         )
         expected = block.stop
-    demand(
+    require(
         expected == mdp.n_states,
         f"the blocks end at state {expected}, but there are {mdp.n_states} states",
     )
 
 
 def _rows(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
-    demand_none(
+    require_nonpositive(
         np.where(np.isfinite(rows) & (rows >= 0), 0.0, np.inf),
         lambda at: (
             f"the probability from {mdp.describe(*at[:2])} to {mdp.describe(at[2])} is {rows[at]}"
         ),
     )
     ignored = ~mdp.available[:, :, None] & (rows != 0)
-    demand(
+    require(
         not ignored.any(),
         f"the row of an unavailable pair is not empty: {_pair(mdp, ignored.any(axis=2))}",
     )
     sums = rows.sum(axis=2) + mdp.termination
     off = np.where(mdp.available, np.abs(sums - 1.0), 0.0)
-    demand_none(
+    require_nonpositive(
         off - MASS_TOLERANCE - mdp.n_states * UNIT_ROUNDOFF,
         lambda at: (
             f"the row of {mdp.describe(*at)} and its termination sum to {sums[at]:.17g}, not to 1"
         ),
     )
-    demand_none(
+    require_nonpositive(
         off - mdp.mass_error - 2 * mdp.n_states * UNIT_ROUNDOFF,
         lambda at: (
             f"the row of {mdp.describe(*at)} is off 1 by {off[at]:.3g}, more than mass_error = "
@@ -114,14 +114,14 @@ def _rows(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
         ),
     )
     successors = np.count_nonzero(rows, axis=2)
-    demand_none(
+    require_nonpositive(
         successors - mdp.transitions.branching,
         lambda at: (
             f"{mdp.describe(*at)} has {successors[at]} successors, but branching says "
             f"{mdp.transitions.branching} at most"
         ),
     )
-    demand(
+    require(
         mdp.transitions.n_stored >= np.count_nonzero(rows),
         f"n_stored is {mdp.transitions.n_stored}, but {np.count_nonzero(rows)} probabilities are "
         "positive",
@@ -135,7 +135,7 @@ def _pair(mdp: MDP, bad: Bool[np.ndarray, "S A"]) -> str:
 
 def _conversions(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
     flat = mdp.transitions.to_csr().toarray().reshape(rows.shape)
-    demand_none(
+    require_nonpositive(
         np.abs(flat - rows),
         lambda at: (
             f"to_csr() has {flat[at]:.17g} from {mdp.describe(*at[:2])} to state {at[2]}, but "
@@ -144,16 +144,16 @@ def _conversions(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
     )
     by_action = mdp.to_action_matrices()
     for action, matrix in enumerate(by_action):
-        demand(
+        require(
             np.array_equal(matrix.toarray(), rows[:, action]),
             f"to_action_matrices()[{action}] is not the matrix of action {action}",
         )
-    demand(
+    require(
         len(by_action) == mdp.n_actions,
         f"to_action_matrices() has {len(by_action)} matrices for {mdp.n_actions} actions",
     )
     sums = mdp.transitions.row_sums()
-    demand_none(
+    require_nonpositive(
         np.abs(sums - rows.sum(axis=2)) - 2 * (mdp.n_states + 2) * UNIT_ROUNDOFF,
         lambda at: (
             f"row_sums() has {sums[at]:.17g} for {mdp.describe(*at)}, whose row sums to "
@@ -202,17 +202,17 @@ def _products(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
         for block in mdp.transitions.blocks:
             part = mdp.transitions.matvec(value, block)
             expected = (block.stop - block.start, mdp.n_actions)
-            demand(
+            require(
                 part.shape == expected,
                 f"matvec() over states {block} returns shape {part.shape}, not {expected}",
             )
             product[block] = part
-        demand(np.array_equal(value, kept), "matvec() writes into the value it is given")
-        demand_none(
+        require(np.array_equal(value, kept), "matvec() writes into the value it is given")
+        require_nonpositive(
             np.abs(product - exact) - slack,
             lambda at, got=product, want=exact, v=value: (
                 f"matvec() gives {got[at]:.17g} for {mdp.describe(*at)}, but its row times the "
-                f"value is {want[at]:.17g}, with the value {shown(v)}"
+                f"value is {want[at]:.17g}, with the value {format_array(v)}"
             ),
         )
         for policy in policies(mdp):
@@ -227,7 +227,7 @@ def _transpose(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
     )
     want = np.einsum("sa,sat->t", weights, rows)
     allowed = 2 * (weights.size + 2) * UNIT_ROUNDOFF * np.einsum("sa,sat->t", np.abs(weights), rows)
-    demand_none(
+    require_nonpositive(
         np.abs(got - want) - allowed,
         lambda at: (
             f"rmatvec() brings {got[at]:.17g} to state {at[0]}, but the rows bring {want[at]:.17g}"
@@ -244,7 +244,7 @@ def _chain(
 ) -> None:
     matrix: Array = mdp.transitions.policy_matrix(policy)
     shape = (mdp.n_states, mdp.n_states)
-    demand(
+    require(
         matrix.shape == shape, f"policy_matrix() returns shape {matrix.shape}, not (S, S) = {shape}"
     )
     moved = np.asarray(matrix @ value)
@@ -252,43 +252,43 @@ def _chain(
     allowed = (policy * slack).sum(axis=1) + 2 * (mdp.n_actions + 2) * UNIT_ROUNDOFF * (
         policy * np.abs(exact)
     ).sum(axis=1)
-    demand_none(
+    require_nonpositive(
         np.abs(moved - expected) - 2 * allowed,
         lambda at: (
             f"policy_matrix() takes the value to {moved[at]:.17g} in {mdp.describe(at[0])}, but "
-            f"the rows, mixed by the policy {shown(policy[at])}, take it to {expected[at]:.17g}"
+            f"the rows, mixed by the policy {format_array(policy[at])}, take it to {expected[at]:.17g}"
         ),
     )
 
 
 def _fields(mdp: MDP) -> None:
-    demand(0.0 <= mdp.discount <= 1.0, f"the discount is {mdp.discount}")
-    demand(
+    require(0.0 <= mdp.discount <= 1.0, f"the discount is {mdp.discount}")
+    require(
         np.array_equal(mdp.terminal, ~mdp.available.any(axis=1)),
         "terminal is not where no action is available",
     )
-    demand(
+    require(
         mdp.all_available == bool(mdp.available.all()),
         f"all_available is {mdp.all_available}, which the mask contradicts",
     )
-    demand(np.isfinite(mdp.rewards).all(), "some rewards are not finite")
-    demand(not mdp.rewards[~mdp.available].any(), "an unavailable pair has a reward")
-    demand(
+    require(np.isfinite(mdp.rewards).all(), "some rewards are not finite")
+    require(not mdp.rewards[~mdp.available].any(), "an unavailable pair has a reward")
+    require(
         not mdp.termination[~mdp.available].any(),
         "an unavailable pair has a termination probability",
     )
-    demand((mdp.termination >= 0).all(), "a termination probability is negative")
-    demand((mdp.initial >= 0).all(), "an initial probability is negative")
-    demand(
+    require((mdp.termination >= 0).all(), "a termination probability is negative")
+    require((mdp.initial >= 0).all(), "an initial probability is negative")
+    require(
         abs(mdp.initial.sum() - 1.0) <= MASS_TOLERANCE, f"initial sums to {mdp.initial.sum():.17g}"
     )
     ends = bool(mdp.terminal.any() or (mdp.termination > 0).any())
-    demand(
+    require(
         mdp.terminates == ends,
         f"terminates is {mdp.terminates}, which termination and terminal contradict",
     )
     largest = float(np.abs(mdp.rewards).max())
-    demand(
+    require(
         mdp.reward_bound >= largest,
         f"reward_bound is {mdp.reward_bound}, but a reward has the size {largest}",
     )
@@ -304,9 +304,9 @@ def _frozen(mdp: MDP) -> None:
         for number, array in enumerate(mdp.transitions.stored())
     }
     for name, array in named.items():
-        demand(not array.flags.writeable, f"{name} can be written to")
+        require(not array.flags.writeable, f"{name} can be written to")
     digest = mdp.compute_digest()
-    demand(
+    require(
         mdp.digest == digest,
         "the digest is not that of the data: something was written into the model",
     )
@@ -321,7 +321,7 @@ def _frozen(mdp: MDP) -> None:
     for block in mdp.transitions.blocks:
         _overwrite("matvec()", mdp.transitions.matvec(np.ones(mdp.n_states), block))
     after = mdp.compute_digest()
-    demand(
+    require(
         after == digest,
         "writing into what to_dense(), to_csr(), policy_matrix() or matvec() returned changes the "
         "model",
@@ -334,7 +334,7 @@ def _frozen(mdp: MDP) -> None:
 
 
 def _overwrite(name: str, array: np.ndarray) -> None:
-    demand(
+    require(
         array.flags.writeable,
         f"what {name} returns cannot be written to, so it is not new: the model holds it",
     )
@@ -378,6 +378,6 @@ def _round_trips(mdp: MDP) -> None:
             mdp.state_labels,
             mdp.action_labels,
         )
-        demand(same, f"the model that {name}() leads to is not the same as this one")
+        require(same, f"the model that {name}() leads to is not the same as this one")
     other = mdp.with_discount(0.25 if mdp.discount != 0.25 else 0.5)
-    demand(other.digest != mdp.digest, "another discount has the same digest")
+    require(other.digest != mdp.digest, "another discount has the same digest")

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from regmdp.regularizers import Regularizer
-from regmdp.testing._demand import demand, demand_none, no_complaints, shown
 from regmdp.testing._greedy import check_greedy
-from regmdp.testing._points import DRAWS, Points, demand_distributions, inner, number_of_states
+from regmdp.testing._points import DRAWS, Points, count_states, inner, require_distributions
+from regmdp.testing._require import fail_on_warnings, format_array, require, require_nonpositive
 from regmdp.testing._temperatures import check_temperatures
 
 __all__ = ["check_regularizer"]
@@ -59,11 +59,11 @@ def check_regularizer(
         ...
         AssertionError: greedy is not the maximiser: for the scores array([...
     """
-    demand(
+    require(
         isinstance(regularizer, Regularizer),
         f"a regularizer is a regmdp.Regularizer, not a {type(regularizer).__name__}",
     )
-    n_states = number_of_states(regularizer)
+    n_states = count_states(regularizer)
     regularizer.check(np.ones((n_states, n_actions), dtype=np.bool_))
     _constants(regularizer, n_actions)
     for masked in (False, True):
@@ -83,17 +83,17 @@ def check_regularizer(
 
 def _constants(regularizer: Regularizer, n_actions: int) -> None:
     low, high = regularizer.bounds(n_actions)
-    demand(
+    require(
         np.isfinite(low) and low <= high,
         f"bounds({n_actions}) returns {(low, high)}, which are not a lower and an upper bound",
     )
     modulus = regularizer.strong_convexity(n_actions)
-    demand(
+    require(
         modulus >= 0 and np.isfinite(modulus),
         f"strong_convexity({n_actions}) returns {modulus}; it is 0 or more",
     )
     error = regularizer.rounding(n_actions)
-    demand(
+    require(
         0 < error < 1e-6,
         f"rounding({n_actions}) returns {error}; it bounds the rounding error of a double",
     )
@@ -101,13 +101,13 @@ def _constants(regularizer: Regularizer, n_actions: int) -> None:
 
 def _value(points: Points) -> None:
     found = points.value(points.p)
-    demand(
+    require(
         found.shape == points.p.shape[:1],
         f"value of shape {points.p.shape} has shape {found.shape}, not {points.p.shape[:1]}",
     )
-    demand_none(
+    require_nonpositive(
         np.where(np.isnan(found) | (found == -np.inf), np.inf, 0.0),
-        lambda at: f"h is {found[at]} at p = {shown(points.p[at])}",
+        lambda at: f"h is {found[at]} at p = {format_array(points.p[at])}",
     )
 
 
@@ -127,18 +127,18 @@ def _convexity(points: Points, rng: np.random.Generator) -> None:
 
         def ends(at: tuple[int, ...], w=weights) -> str:
             return (
-                f"p = {shown(p[at])} and q = {shown(q[at])}{points.masked(at)}: at {w[at]:.17g} p "
+                f"p = {format_array(p[at])} and q = {format_array(q[at])}{points.describe_mask(at)}: at {w[at]:.17g} p "
                 f"+ {1 - w[at]:.17g} q"
             )
 
-        demand_none(
+        require_nonpositive(
             excess - 4 * points.error,
             lambda at, found=found, chord=chord, excess=excess, ends=ends: (
                 f"h is not convex, between {ends(at)} it is {found[at]:.17g}, which is "
                 f"{excess[at]:.3g} above the chord, {chord[at]:.17g}"
             ),
         )
-        demand_none(
+        require_nonpositive(
             excess + below - 4 * points.error,
             lambda at, excess=excess, below=below, ends=ends: (
                 f"strong_convexity says {modulus:.6g}, which is too much: between {ends(at)} h is "
@@ -157,11 +157,11 @@ def _bounds(points: Points) -> None:
             np.where(np.isfinite(found), found, -np.inf) - high if np.isinf(high) else found - high
         )
         for excess, name, bound in ((low - found, "lower", low), (above, "upper", high)):
-            demand_none(
+            require_nonpositive(
                 excess - 2 * points.error,
                 lambda at, p=p, found=found, name=name, bound=bound: (
                     f"the {name} bound on h, {bound:.17g}, is wrong: h is {found[at]:.17g} at "
-                    f"{shown(p[at])}"
+                    f"{format_array(p[at])}"
                 ),
             )
 
@@ -176,9 +176,9 @@ def _subgradient(points: Points) -> None:
     part = points.regularizer.at(chosen)
     allowed = None if points.allowed is None else points.allowed[chosen]
     p, q = points.p[chosen], points.q[chosen]
-    with no_complaints("subgradient"):
+    with fail_on_warnings("subgradient"):
         slope = np.asarray(part.subgradient(p, allowed))
-    demand(
+    require(
         slope.shape == p.shape,
         f"the subgradient of distributions of shape {p.shape} has shape {slope.shape}",
     )
@@ -186,10 +186,10 @@ def _subgradient(points: Points) -> None:
     bad = np.isfinite(at_p)[:, None] & (
         (p > 0) & ~np.isfinite(slope) | np.isnan(slope) | (slope == np.inf)
     )
-    demand_none(
+    require_nonpositive(
         np.where(bad, np.inf, 0.0),
         lambda at: (
-            f"the subgradient of h at {shown(p[at[:1]])} has {slope[at]} for action {at[1]}, which "
+            f"the subgradient of h at {format_array(p[at[:1]])} has {slope[at]} for action {at[1]}, which "
             "has positive probability"
         ),
     )
@@ -201,15 +201,15 @@ def _subgradient(points: Points) -> None:
         + points.sum_error(p, slope)
         + np.where(np.isfinite(rise), points.sum_error(q, slope), 0.0)
     )
-    demand_none(
+    require_nonpositive(
         np.where(
             np.isfinite(at_p) & (rise > -np.inf),
             np.where(np.isfinite(at_p), at_p, 0.0) + rise - at_q - tolerance,
             -1.0,
         ),
         lambda at: (
-            f"what subgradient returns at p = {shown(p[at])} is {shown(slope[at])}, which is no "
-            f"subgradient of h: h is {at_q[at]:.17g} at q = {shown(q[at])}, below the tangent, "
+            f"what subgradient returns at p = {format_array(p[at])} is {format_array(slope[at])}, which is no "
+            f"subgradient of h: h is {at_q[at]:.17g} at q = {format_array(q[at])}, below the tangent, "
             f"{at_p[at] + rise[at]:.17g}"
         ),
     )
@@ -219,17 +219,17 @@ def _domain(regularizer: Regularizer, n_states: int, n_actions: int) -> None:
     everything = np.ones((n_states, n_actions), dtype=np.bool_)
     domain = regularizer.domain(everything)
     inside = everything if domain is None else np.broadcast_to(domain, everything.shape)
-    demand(inside.any(axis=1).all(), "the domain is empty in some state")
+    require(inside.any(axis=1).all(), "the domain is empty in some state")
     part = regularizer.domain(None)
     unmasked = everything if part is None else np.broadcast_to(part, everything.shape)
-    demand(
+    require(
         np.array_equal(unmasked, inside),
         "domain(None) is not the domain with every action available",
     )
     for action in range(n_actions):
         vertex = np.broadcast_to(np.eye(n_actions)[action], everything.shape)
         found = np.asarray(regularizer.value(vertex, domain))
-        demand_none(
+        require_nonpositive(
             np.where(~inside[:, action] & (found < np.inf), 1.0, 0.0),
             lambda at, action=action, found=found: (
                 f"the domain leaves out action {action} in state {at[0]}, but h is {found[at]} "
@@ -237,8 +237,8 @@ def _domain(regularizer: Regularizer, n_states: int, n_actions: int) -> None:
             ),
         )
     centre = regularizer.centre(everything)
-    demand_distributions(centre, inside, np.where(inside, 0.0, -np.inf), "centre")
-    demand(
+    require_distributions(centre, inside, np.where(inside, 0.0, -np.inf), "centre")
+    require(
         np.isfinite(regularizer.value(centre, domain)).all(),
         "h is infinite at the centre of its domain",
     )
@@ -259,10 +259,10 @@ def _at(points: Points, rng: np.random.Generator) -> None:
             same = np.asarray(found) == expected  # also where both are infinite
             with np.errstate(invalid="ignore"):
                 near = np.abs(np.asarray(found) - expected) <= 4 * points.error
-            demand(
+            require(
                 (same | near).all(),
-                f"at({states!r}).{name} is not {name} in these states: {shown(found)}, not "
-                f"{shown(expected)}",
+                f"at({states!r}).{name} is not {name} in these states: {format_array(found)}, not "
+                f"{format_array(expected)}",
             )
 
 
@@ -280,17 +280,17 @@ def _inputs_kept(points: Points) -> None:
         and np.array_equal(p, points.p)
         and np.array_equal(small, points.p[rows])
     )
-    demand(kept, "the regularizer writes into the scores or distributions it is given")
+    require(kept, "the regularizer writes into the scores or distributions it is given")
 
 
 def _no_action(points: Points) -> None:
     """A terminal state has no action: its worth and its cost are 0, and its policy is empty."""
     nothing = np.zeros(points.y.shape, dtype=np.bool_)
-    with no_complaints("a state without actions"):
+    with fail_on_warnings("a state without actions"):
         worth = points.regularizer.maximum(np.zeros(nothing.shape), nothing)
         policy = points.regularizer.maximiser(np.zeros(nothing.shape), nothing)
         cost = points.regularizer.cost(np.zeros(nothing.shape), nothing)
-    demand(
+    require(
         not np.any(worth) and not np.any(policy) and not np.any(cost),
         "a state without actions is not worth 0",
     )

@@ -26,7 +26,7 @@ from regmdp.improvement import (
     Mixture,
     NaturalGradient,
 )
-from regmdp.improvement.base import LOWEST, below_best, normalised
+from regmdp.improvement.base import LOWEST, normalise_dual, subtract_best
 from regmdp.regularizers import KL, Regularizer, Shannon, Unregularized
 from regmdp.theory.report import NotApplicableError
 from regmdp.theory.runs import Trace, cached_on_run
@@ -97,7 +97,7 @@ class DualAveragingRun:
         errors = []
         for k, inverse in enumerate(self.inverse_steps):
             total = inverse + float(np.max(self.temperature))
-            spread = float(np.max(-below_best(run.q[k], run.allowed)))
+            spread = float(np.max(-subtract_best(run.q[k], run.allowed)))
             kept = _largest(self.duals[k]) * inverse if inverse > 0 else 0.0
             of_dual = 16 * UNIT_ROUNDOFF * (spread + kept + total * (n_actions + 8))
             of_policy = 2 * total * self.mirror.rounding(n_actions)
@@ -265,14 +265,14 @@ def dual_variables(run: Trace, mirror: Regularizer) -> Float[np.ndarray, "n S A"
         # a projection starts from the policy, not from what has been averaged
         return np.stack(
             [
-                np.asarray(improvement.dual(run.mdp, run.regularizer, policy))
+                np.asarray(improvement.initial_dual(run.mdp, run.regularizer, policy))
                 for policy in run.policies
             ]
         )
-    first = improvement.dual(run.mdp, run.regularizer, run.policies[0])
+    first = improvement.initial_dual(run.mdp, run.regularizer, run.policies[0])
     if first is None:
         # a greedy step does not depend on where it starts
-        first = normalised(np.zeros(run.allowed.shape), run.allowed)
+        first = normalise_dual(np.zeros(run.allowed.shape), run.allowed)
     return np.stack([first, *_kept(run)])
 
 
@@ -280,7 +280,7 @@ def _kept(run: Trace) -> list[Float[np.ndarray, "S A"]]:
     """Return the dual variables of all policies but the first, as the run kept them, or of a greedy step Q/τ."""
     tau = np.asarray(run.regularizer.temperature)[..., None]
     return [
-        normalised(below_best(run.q[k], run.allowed) / tau, run.allowed)
+        normalise_dual(subtract_best(run.q[k], run.allowed) / tau, run.allowed)
         if state.dual is None
         else np.asarray(state.dual)
         for k, state in enumerate(run.states[:-1])

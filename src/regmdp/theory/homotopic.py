@@ -13,8 +13,8 @@ import numpy as np
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
 from regmdp._internal.errors import SolverError
 from regmdp.improvement import HomotopicMirrorDescent
-from regmdp.improvement.base import below_best
-from regmdp.improvement.duals import interior_dual
+from regmdp.improvement.base import subtract_best
+from regmdp.improvement.dual_variables import dual_from_policy
 from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
 from regmdp.theory.dual_averaging import bregman_divergence, dual_variables, require_exact
@@ -60,7 +60,7 @@ def maximum_entropy_policy(mdp: MDP, optimum: Optimum | None = None) -> Float[np
 
 def _best_actions(optimum: Optimum) -> Float[np.ndarray, "S A"]:
     """(S, A) 1 at the best actions, 0 elsewhere."""
-    shortfall = -below_best(optimum.q, optimum.allowed)
+    shortfall = -subtract_best(optimum.q, optimum.allowed)
     return np.where(optimum.allowed & (shortfall <= 4.0 * optimum.q_error), 1.0, 0.0)
 
 
@@ -115,7 +115,7 @@ def homotopic_pmd_gap_bound(
     nu = first.optimum.stationary
     if nu is None:
         raise SolverError("the optimal policy has no stationary distribution, because episodes end")
-    dual = interior_dual(mdp, first.optimum.regularizer, ENTROPY, first.policy)
+    dual = dual_from_policy(mdp, first.optimum.regularizer, ENTROPY, first.policy)
     bound = float(nu @ (first.optimum.value - first.value))
     bounds = [bound]
     cost = (2.0 - mdp.discount) * np.log(mdp.n_actions) / mdp.discount
@@ -182,9 +182,9 @@ def homotopic_pmd_policy_bound(
     first = evaluate_start(mdp, None, start, optimum)
     allowed, discount = first.optimum.allowed, mdp.discount
     best = _best_actions(first.optimum) > 0
-    shortfall = -below_best(first.optimum.q, allowed)
+    shortfall = -subtract_best(first.optimum.q, allowed)
     dual = np.where(
-        allowed, interior_dual(mdp, first.optimum.regularizer, ENTROPY, first.policy), 0.0
+        allowed, dual_from_policy(mdp, first.optimum.regularizer, ENTROPY, first.policy), 0.0
     )
     lowest = np.min(np.where(best, dual, np.inf), axis=1, initial=np.inf, keepdims=True)
     spread = np.where(best, dual - lowest, 0.0).max(axis=1)  # (S,) λ

@@ -16,7 +16,7 @@ from regmdp._internal.errors import SolverError
 from regmdp.algorithms import NPG
 from regmdp.certificates import evaluate
 from regmdp.evaluation import visits
-from regmdp.improvement.base import below_best
+from regmdp.improvement.base import subtract_best
 from regmdp.mdp import MDP
 from regmdp.policies import check_policy
 from regmdp.problem import check_regularizer
@@ -132,7 +132,7 @@ def _shortfall(optimum: Optimum, policy: Float[Array, "S A"]) -> Float[np.ndarra
     """(S, A) policy -> (S,) τ D_h(π, π*; Q*/τ); for Shannon and KL as τ KL(π‖π*)."""
     regularizer, allowed = optimum.regularizer, optimum.allowed
     tau = np.broadcast_to(np.asarray(regularizer.temperature, dtype=np.float64), allowed.shape[:1])
-    dual = np.where(allowed, below_best(optimum.q, allowed) / tau[:, None], -np.inf)
+    dual = np.where(allowed, subtract_best(optimum.q, allowed) / tau[:, None], -np.inf)
     return tau * bregman_divergence(regularizer, policy, dual, allowed)
 
 
@@ -302,7 +302,7 @@ def _gap(run: Trace) -> ComparedValues:
 def _shortfall_error(run: Trace) -> float:
     """Bound the rounding of one τ D_h(π, π*; Q*/τ)."""
     tau, n_actions = run.regularizer.max_temperature, run.mdp.n_actions
-    spread = float(np.max(-below_best(run.optimum.q, run.allowed)))
+    spread = float(np.max(-subtract_best(run.optimum.q, run.allowed)))
     return (
         4 * tau * run.regularizer.rounding(n_actions) + 8 * (n_actions + 4) * UNIT_ROUNDOFF * spread
     )
@@ -314,7 +314,7 @@ def _three_point(run: Trace) -> ComparedValues:
     measured, predicted, slack = np.empty(steps.size), np.empty(steps.size), np.empty(steps.size)
     comparator = run.optimum.policy
     for k in range(run.iterations):
-        q = below_best(run.q[k], run.allowed)
+        q = subtract_best(run.q[k], run.allowed)
         inverse = float(view.inverse_steps[k])
         before, after = view.duals[k], view.duals[k + 1]
         left, right = three_point_identity(

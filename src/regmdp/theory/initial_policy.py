@@ -10,7 +10,7 @@ import numpy as np
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SolverError
 from regmdp.evaluation import Exact
-from regmdp.improvement.duals import interior_dual
+from regmdp.improvement.dual_variables import dual_from_policy
 from regmdp.mdp import MDP
 from regmdp.policies import check_policy, uniform_policy
 from regmdp.problem import check_regularizer
@@ -47,7 +47,7 @@ class InitialPolicy:
         For Shannon and KL it is τ‖log π* - log π_0‖.
         """
         mdp, regularizer = self.optimum.mdp, self.optimum.regularizer
-        dual = interior_dual(mdp, regularizer, regularizer, self.policy)
+        dual = dual_from_policy(mdp, regularizer, regularizer, self.policy)
         return float(
             sup_norm(self.optimum.q - scale_dual(self.optimum, dual), self.optimum.allowed)
         )

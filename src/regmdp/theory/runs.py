@@ -17,8 +17,8 @@ from regmdp.algorithms.iteration import FORCING
 from regmdp.certificates import backup_error
 from regmdp.certificates.discounted import discounted_bounds
 from regmdp.evaluation import visits
-from regmdp.improvement import Candidate, Improvement, Lookahead, Stepping
-from regmdp.improvement.base import below_best
+from regmdp.improvement import Candidate, Improvement, Lookahead, StepSizeImprovement
+from regmdp.improvement.base import subtract_best
 from regmdp.mdp import MDP
 from regmdp.policies import permitted
 from regmdp.problem import check_regularizer
@@ -163,7 +163,7 @@ class Trace:
     def step_sizes(self) -> Float[np.ndarray, " n"]:
         """(n,) the step sizes η_k, in the unit of the method, as its rule has them: not as the run reports them."""
         improvement = self.improvement
-        if not isinstance(improvement, Stepping):
+        if not isinstance(improvement, StepSizeImprovement):
             raise NotApplicableError(f"{self.algorithm.name} has no step size")
         steps = []
         for k in range(self.iterations):
@@ -173,7 +173,7 @@ class Trace:
             dual = (
                 self.states[k - 1].dual
                 if k > 0
-                else improvement.dual(self.mdp, self.regularizer, policy)
+                else improvement.initial_dual(self.mdp, self.regularizer, policy)
             )
             candidate = Candidate(value, policy, dual, k, self.lookahead)
             steps.append(improvement.step_size(self.mdp, self.regularizer, candidate, improvement))
@@ -197,7 +197,7 @@ class Trace:
         """(S, A) policy -> (S,) ⟨Q_k, π - π_k⟩ - τh(π) + τh(π_k), what one step of it gains on π_k."""
         own = self.policies[iterate]
         difference = np.sum(
-            (np.asarray(policy) - own) * below_best(self.q[iterate], self.allowed), axis=-1
+            (np.asarray(policy) - own) * subtract_best(self.q[iterate], self.allowed), axis=-1
         )
         return difference - self.cost(policy) + self.cost(own)
 

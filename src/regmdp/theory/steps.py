@@ -11,7 +11,7 @@ import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
 from regmdp._internal.errors import SolverError
-from regmdp.improvement.duals import interior_dual
+from regmdp.improvement.dual_variables import dual_from_policy
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
 from regmdp.theory.dual_averaging import (
@@ -89,7 +89,7 @@ def linear_system(
     moved = np.zeros_like(first.q)
     if weight > 0.0:
         moved = scale_dual(
-            first.optimum, interior_dual(mdp, regularizer, regularizer, first.policy)
+            first.optimum, dual_from_policy(mdp, regularizer, regularizer, first.policy)
         )
     y = float(sup_norm(np.asarray(q[0]) - moved, allowed)) if weight > 0.0 else 0.0
     errors, bounds = np.empty((len(q), 2)), np.full((len(q), 2), np.inf)
@@ -163,7 +163,7 @@ def mirror_descent_gap_bound(
     weight = 1.0 / (1.0 + step_size * tau)
     constant = float(stationary @ (first.optimum.value - first.value))
     if weight > 0.0:
-        dual = interior_dual(mdp, regularizer, regularizer, first.policy)
+        dual = dual_from_policy(mdp, regularizer, regularizer, first.policy)
         far = bregman_divergence(regularizer, first.optimum.policy, dual, first.optimum.allowed)
         constant += (1.0 / step_size + tau) * float(stationary @ far)
     return (

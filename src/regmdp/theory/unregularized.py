@@ -14,7 +14,7 @@ from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SolverError
 from regmdp.evaluation import occupancy
 from regmdp.improvement import Adaptive, MirrorDescent
-from regmdp.improvement.duals import interior_dual
+from regmdp.improvement.dual_variables import dual_from_policy
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer, Shannon
 from regmdp.theory.dual_averaging import (
@@ -212,7 +212,7 @@ def _start_divergence(first: InitialPolicy, mirror: Regularizer) -> float:
     optimum = first.optimum
     visited = occupancy(optimum.mdp, optimum.policy)
     try:
-        dual = interior_dual(optimum.mdp, optimum.regularizer, mirror, first.policy)
+        dual = dual_from_policy(optimum.mdp, optimum.regularizer, mirror, first.policy)
     except SolverError:  # on the boundary, where the method cannot start
         return math.inf
     return float(visited @ bregman_divergence(mirror, optimum.policy, dual, optimum.allowed))

@@ -139,7 +139,7 @@ def natural_step(mdp: MDP) -> float:
 
 def gradient_step(mdp: MDP, regularizer: Regularizer) -> float:
     """Return the step that the theory of softmax policy gradient allows."""
-    return SoftmaxGradient(Maximum()).largest(mdp, regularizer)
+    return SoftmaxGradient(Maximum()).max_step_size(mdp, regularizer)
 
 
 def count(

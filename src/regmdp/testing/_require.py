@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["demand", "demand_none", "no_complaints", "shown"]
+__all__ = ["fail_on_warnings", "format_array", "require", "require_nonpositive"]
 
 
-def demand(condition: object, message: str) -> None:
+def require(condition: object, message: str) -> None:
     """Raise AssertionError with the message unless the condition holds; ``python -O`` does not switch this off."""
     if not condition:
         raise AssertionError(message)
 
 
-def demand_none(excess: Any, describe: Callable[[tuple[int, ...]], str]) -> None:
+def require_nonpositive(excess: Any, describe: Callable[[tuple[int, ...]], str]) -> None:
     """Raise AssertionError where the excess is positive or NaN, and describe the worst place.
 
     Args:
@@ -38,7 +38,7 @@ def demand_none(excess: Any, describe: Callable[[tuple[int, ...]], str]) -> None
     )
 
 
-def shown(array: Any) -> str:
+def format_array(array: Any) -> str:
     """Write an array so that it can be pasted back, every digit of it."""
     text = np.array2string(
         np.asarray(array), separator=", ", floatmode="unique", max_line_width=10**6, threshold=64
@@ -47,7 +47,7 @@ def shown(array: Any) -> str:
 
 
 @contextmanager
-def no_complaints(what: str) -> Iterator[None]:
+def fail_on_warnings(what: str) -> Iterator[None]:
     """Turn a warning, or an attempt to write into read-only data, into an AssertionError that says what was being done."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)

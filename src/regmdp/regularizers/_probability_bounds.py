@@ -9,7 +9,7 @@ import numpy as np
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._internal.errors import RegularizerError
 
-__all__ = ["ProbabilityBounds", "require_feasible", "slack"]
+__all__ = ["ProbabilityBounds", "require_feasible", "rounding_slack"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class ProbabilityBounds:
     lower: ArrayLike
     upper: ArrayLike
 
-    def over(
+    def broadcast(
         self, shape: tuple[int, ...], allowed: Bool[Array, "*batch A"] | None, like: Array
     ) -> ProbabilityBounds:
         """Return the limits as arrays of a shape, 0 where an action is not allowed; where none is, they limit nothing.
@@ -53,7 +53,7 @@ class ProbabilityBounds:
             xp.maximum(self.lower, other.lower), xp.minimum(self.upper, other.upper)
         )
 
-    def fill(self, y: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
+    def linear_maximiser(self, y: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         """(…, A) scores -> (…, A) the distribution within the limits that maximises ⟨p, y⟩: each action in turn, best first."""
         xp = array_namespace(y)
         order = xp.argsort(-y, axis=-1, stable=True)
@@ -70,7 +70,7 @@ class ProbabilityBounds:
     def marginal(
         self, y: Float[Array, "*batch A"]
     ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
-        """(…, A) scores -> (…) that of the action at which :meth:`fill` has more than 1 to give, and (…) what it has there.
+        """(…, A) scores -> (…) that of the action at which :meth:`linear_maximiser` has more than 1 to give, and (…) what it has there.
 
         Where the limits never sum to more than 1, it is the last action that has any room.
         """
@@ -94,14 +94,14 @@ class ProbabilityBounds:
         share = xp.where(total > 0, rest / xp.where(total > 0, total, 1.0), 0.0)
         return self.lower + xp.minimum(xp.maximum(share, 0.0), 1.0) * room
 
-    def contain(self, p: Float[Array, "*batch A"]) -> Bool[Array, "*batch"]:
+    def contains(self, p: Float[Array, "*batch A"]) -> Bool[Array, "*batch"]:
         """(…, A) distributions -> (…) whether they lie within the limits, up to the rounding of a normalised distribution."""
         xp = array_namespace(p)
         outside = xp.maximum(p - self.upper, 0.0) + xp.maximum(self.lower - p, 0.0)
-        return xp.sum(outside, axis=-1) <= slack(p.shape[-1])
+        return xp.sum(outside, axis=-1) <= rounding_slack(p.shape[-1])
 
 
-def slack(n_actions: int) -> float:
+def rounding_slack(n_actions: int) -> float:
     """Return by how much a distribution within the limits may leave them when it is rounded and normalised."""
     return 4 * (n_actions + 4) * UNIT_ROUNDOFF
 
@@ -125,13 +125,13 @@ def require_feasible(
     Raises:
         RegularizerError: naming the first state where there is none.
     """
-    over = limits.over(available.shape, allowed, np.empty(0))
+    over = limits.broadcast(available.shape, allowed, np.empty(0))
     live = available.any(axis=1)
     least, most = (
         np.sum(np.where(allowed, over.lower, 0.0), axis=1),
         np.sum(np.where(allowed, over.upper, 0.0), axis=1),
     )
-    rounding = slack(available.shape[1])
+    rounding = rounding_slack(available.shape[1])
     crossed = np.any(allowed & (over.lower > over.upper), axis=1)
     for bad, what in (
         (live & crossed, lambda state: "a lower limit is above the upper limit of the same action"),

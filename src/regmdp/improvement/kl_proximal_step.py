@@ -9,7 +9,7 @@ from regmdp.regularizers import CapBarrier, Regularizer, Shannon
 from regmdp.regularizers.base import with_temperature
 from regmdp.regularizers.separable import SeparableRegularizer
 
-__all__ = ["kl_prox"]
+__all__ = ["solve_kl_proximal_step"]
 
 #: Newton steps after which a state is left to the slower and safer way.
 STEPS = 25
@@ -18,7 +18,7 @@ LOWEST_LOGARITHM = -708.0
 ENTROPY = Shannon(temperature=1.0)
 
 
-def kl_prox(
+def solve_kl_proximal_step(
     h: Regularizer,
     y: Float[Array, "b A"],
     available: Bool[Array, "b A"] | None,
@@ -48,7 +48,9 @@ def kl_prox(
     live: Bool[np.ndarray, " b"] = np.any(mask, axis=-1)
     done: Bool[np.ndarray, " b"] = np.logical_not(live)
     p, logarithm = np.where(mask, 1.0, 0.0), np.where(mask, 0.0, -np.inf)
-    if isinstance(h, SeparableRegularizer) and (h.limits is None or isinstance(h, CapBarrier)):
+    if isinstance(h, SeparableRegularizer) and (
+        h.probability_bounds is None or isinstance(h, CapBarrier)
+    ):
         logarithm, converged = _newton(h, np.where(mask, y, -np.inf), mask, c)
         done = done | converged
         p = np.exp(np.where(mask & live[:, None], logarithm, -np.inf))
@@ -68,7 +70,9 @@ def _newton(
     """Return (b, A) log p, and which states have converged."""
     weight = c[:, None]
     finite = np.where(mask, y, 0.0)
-    cap = np.broadcast_to(1.0 if h.limits is None else h.limits.upper, y.shape)
+    cap = np.broadcast_to(
+        1.0 if h.probability_bounds is None else h.probability_bounds.upper, y.shape
+    )
     start = ENTROPY.greedy(np.where(mask.any(axis=-1, keepdims=True), y, 0.0))
     if h.barrier:  # from the middle of the simplex, for log p is steep far out
         start = 0.5 * start + 0.5 * mask / np.maximum(mask.sum(axis=-1, keepdims=True), 1)
@@ -78,11 +82,11 @@ def _newton(
     for _ in range(STEPS):
         p = np.where(mask, np.exp(x), 0.0)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            steep = h.slopes(p, x)
+            steep = h.derivatives(p, x)
             excess = np.where(
-                mask, x + weight * np.where(weight > 0, steep.slope, 0.0) - finite, 0.0
+                mask, x + weight * np.where(weight > 0, steep.first, 0.0) - finite, 0.0
             )
-            share = 1.0 / (1.0 + weight * np.where(weight > 0, steep.stretch, 0.0))
+            share = 1.0 / (1.0 + weight * np.where(weight > 0, steep.first_dlog, 0.0))
             moving = p * share
             # the multiplier for which the linearized probabilities sum to 1
             multiplier = (np.sum(p, axis=-1) - 1.0 - np.sum(moving * excess, axis=-1)) / np.sum(

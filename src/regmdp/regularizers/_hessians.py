@@ -16,14 +16,14 @@ from regmdp._internal.arrays import Array, Bool, Float, array_namespace
 if TYPE_CHECKING:
     from regmdp.regularizers.base import Regularizer
 
-__all__ = ["by_differences", "moved", "moved_with_rank_one"]
+__all__ = ["diagonal_hessian_product", "hessian_product_by_differences", "rank_one_hessian_product"]
 
 #: Step in the scores for differences of greedy distributions, which change over differences of
 #: about 1.
 STEP = 2e-3
 
 
-def moved(
+def diagonal_hessian_product(
     spread: Float[Array, "*batch A"], direction: Float[Array, "*batch A"]
 ) -> Float[Array, "*batch A"]:
     r"""Return the x with \(x_a = s_a (d_a - m)\) whose sum is 0, where s is the inverse of a diagonal \(\nabla^2 h\).
@@ -47,13 +47,13 @@ def moved(
     return xp.where(flat, -rest, change)
 
 
-def moved_with_rank_one(
+def rank_one_hessian_product(
     spread: Float[Array, "*batch A"],
     slope: Float[Array, "*batch A"],
     weight: Float[Array, "*batch one"],
     direction: Float[Array, "*batch A"],
 ) -> Float[Array, "*batch A"]:
-    r"""Return what :func:`moved` does for \(\nabla^2 h = \mathrm{diag}(1/s) + c\, u u^\top\), by Sherman and Morrison's formula.
+    r"""Return what :func:`diagonal_hessian_product` does for \(\nabla^2 h = \mathrm{diag}(1/s) + c\, u u^\top\), by Sherman and Morrison's formula.
 
     Args:
         spread: (…, A) s.
@@ -62,7 +62,10 @@ def moved_with_rank_one(
         direction: (…, A) d.
     """
     xp = array_namespace(spread, direction)
-    alone, along = moved(spread, direction), moved(spread, slope)
+    alone, along = (
+        diagonal_hessian_product(spread, direction),
+        diagonal_hessian_product(spread, slope),
+    )
     used = xp.where(spread > 0, slope, 0.0)
     share = xp.sum(used * alone, axis=-1, keepdims=True) / (
         1.0 + weight * xp.sum(used * along, axis=-1, keepdims=True)
@@ -70,7 +73,7 @@ def moved_with_rank_one(
     return alone - weight * share * along
 
 
-def by_differences(
+def hessian_product_by_differences(
     regularizer: Regularizer,
     y: Float[Array, "*batch A"],
     direction: Float[Array, "*batch A"],

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float
-from regmdp.improvement.base import mirror_map
+from regmdp.improvement.base import policy_from_dual
 from regmdp.regularizers import Regularizer
 
-__all__ = ["approximately_greedy"]
+__all__ = ["maximise_approximately"]
 
 #: Iterations after which the states that have not reached the accuracy get the greedy map itself.
 STEPS = 2000
 
 
-def approximately_greedy(
+def maximise_approximately(
     regularizer: Regularizer,
     y: Float[Array, "b A"],
     allowed: Bool[Array, "b A"] | None,
@@ -45,7 +45,7 @@ def approximately_greedy(
     goal = np.broadcast_to(gap, y.shape[:1])
     live = mask.any(axis=-1)
     pace = np.ones(y.shape[:1])
-    worth = _worth(regularizer, p, scores, allowed)
+    worth = _objective(regularizer, p, scores, allowed)
     unsolved = np.zeros_like(live)
     for _ in range(STEPS):
         gradient = scores - _finite(regularizer.subgradient(p, allowed), mask)
@@ -59,15 +59,15 @@ def approximately_greedy(
                 pace[:, None] * np.where(mask, gradient - np.where(live, best, 0.0)[:, None], 0.0)
             )
             moved /= np.sum(moved, axis=-1, keepdims=True)
-        there = _worth(regularizer, moved, scores, allowed)
+        there = _objective(regularizer, moved, scores, allowed)
         better = unsolved & (there > worth)
         p = np.where(better[:, None], moved, p)
         worth = np.where(better, there, worth)
         pace = np.where(better, 1.5 * pace, np.where(unsolved, 0.5 * pace, pace))
-    return np.where(unsolved[:, None], mirror_map(regularizer, y, allowed), p)
+    return np.where(unsolved[:, None], policy_from_dual(regularizer, y, allowed), p)
 
 
-def _worth(
+def _objective(
     regularizer: Regularizer, p: Array, y: Array, allowed: Array | None
 ) -> Float[np.ndarray, " b"]:
     """Return (b,) ⟨p, y⟩ - h(p), -inf where h is infinite or p no distribution."""

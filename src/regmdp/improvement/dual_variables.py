@@ -6,16 +6,16 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SolverError
-from regmdp.improvement.base import normalised
+from regmdp.improvement.base import normalise_dual
 from regmdp.mdp import DecisionProcess
 from regmdp.mdp.transitions import state_blocks
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer
 
-__all__ = ["interior_dual", "require_discount", "require_interior"]
+__all__ = ["dual_from_policy", "require_discount", "require_interior"]
 
 
-def interior_dual(
+def dual_from_policy(
     mdp: DecisionProcess, regularizer: Regularizer, mirror: Regularizer, policy: Float[Array, "S A"]
 ) -> Float[np.ndarray, "S A"]:
     """(S, A) policy -> (S, A) a subgradient of the mirror map there, -inf at pairs that are not permitted.
@@ -30,7 +30,7 @@ def interior_dual(
     dual = np.empty((mdp.n_states, mdp.n_actions), order="F")
     for states in state_blocks(mdp.n_states, mdp.n_actions):
         subgradient = mirror.at(states).subgradient(policy[states], allowed[states])
-        dual[states] = normalised(np.where(allowed[states], subgradient, 0.0), allowed[states])
+        dual[states] = normalise_dual(np.where(allowed[states], subgradient, 0.0), allowed[states])
     return dual
 
 
