@@ -18,6 +18,7 @@ from regmdp import io, models
 from regmdp.cli import choices
 from regmdp.cli.choices import AlgorithmName
 from regmdp.cli.convert import convert
+from regmdp.cli.exit_codes import FAILED, INTERRUPTED, NOT_MET
 from regmdp.cli.experiments import reproduce
 from regmdp.cli.frontier import frontier
 from regmdp.cli.problem import Problem
@@ -33,9 +34,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-
-#: Exit codes beside 0, which says that the tolerance was met.
-FAILED, NOT_CONVERGED, INTERRUPTED = 1, 3, 130
 
 ModelArgument = Annotated[
     str,
@@ -147,7 +145,7 @@ def solve(
     if solution.status is rm.Status.INTERRUPTED:
         raise typer.Exit(INTERRUPTED)
     if not solution.status.ok:
-        raise typer.Exit(NOT_CONVERGED)
+        raise typer.Exit(NOT_MET)
 
 
 @app.command()
@@ -186,7 +184,7 @@ def certify(
         ],
     )
     if tol is not None and not certificate.gap <= tol:
-        raise typer.Exit(NOT_CONVERGED)
+        raise typer.Exit(NOT_MET)
 
 
 @app.command()

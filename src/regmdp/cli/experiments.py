@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from regmdp.cli.exit_codes import INTERRUPTED, NOT_MET
 from regmdp.cli.progress import show_rows
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from regmdp.reproduce.running import Outcome
 
 __all__ = ["reproduce"]
-
-#: Exit codes beside 0, which says that all checks passed.
-CHECK_FAILED, INTERRUPTED = 3, 130
 
 
 def reproduce(
@@ -72,7 +70,7 @@ def reproduce(
     if outcome.interrupted:
         raise typer.Exit(INTERRUPTED)
     if not outcome.ok:
-        raise typer.Exit(CHECK_FAILED)
+        raise typer.Exit(NOT_MET)
 
 
 def _list(out: Console, all_experiments: tuple[Experiment, ...]) -> None:

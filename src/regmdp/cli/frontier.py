@@ -12,13 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 import regmdp as rm
+from regmdp.cli.exit_codes import INTERRUPTED, NOT_MET
 from regmdp.cli.problem import Problem
 from regmdp.cli.progress import Line, show_rows
 
 __all__ = ["frontier"]
-
-#: Exit codes beside 0, which says that every point was certified to the tolerance.
-NOT_CONVERGED, INTERRUPTED = 3, 130
 
 
 def frontier(
@@ -103,7 +101,7 @@ def frontier(
     if found.interrupted:
         raise typer.Exit(INTERRUPTED)
     if not all(status.ok for status in found.statuses):
-        raise typer.Exit(NOT_CONVERGED)
+        raise typer.Exit(NOT_MET)
 
 
 def _numbers(text: str) -> list[float]:

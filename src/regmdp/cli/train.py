@@ -16,6 +16,7 @@ from rich.console import Console
 
 import regmdp as rm
 from regmdp.cli import choices
+from regmdp.cli.exit_codes import INTERRUPTED
 from regmdp.cli.progress import Line, show_rows
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def train(
         rows.append(("curve", str(curve)))
     show_rows(out, rows)
     if learner.interrupted:
-        raise typer.Exit(130)
+        raise typer.Exit(INTERRUPTED)
 
 
 def _write(lines: IO[str], progress: Progress) -> None:

@@ -1,0 +1,14 @@
+"""Exit codes of the command line besides 0 for success; 2 is Typer's code for wrong usage."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["FAILED", "INTERRUPTED", "NOT_MET"]
+
+#: The command ended with an error.
+FAILED: Final = 1
+#: The result was computed, but a tolerance or a check was not met.
+NOT_MET: Final = 3
+#: The command was interrupted; finished results are kept.
+INTERRUPTED: Final = 130
