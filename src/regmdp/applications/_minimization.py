@@ -60,8 +60,13 @@ class Objective(ABC, Generic[Evaluation]):
         raise NotImplementedError
 
     @abstractmethod
-    def measures(self, evaluation: Evaluation) -> Mapping[str, float]:
-        """Return what a callback gets as the event's ``measures``, besides the gradient."""
+    def measures(self, evaluation: Evaluation, value: float) -> Mapping[str, float]:
+        """Return what a callback gets as the event's ``measures``, besides the gradient.
+
+        Args:
+            evaluation: The evaluation.
+            value: The objective there.
+        """
 
     def state(self, evaluation: Evaluation) -> object:
         """Return what a callback gets as the event's ``state``."""
@@ -161,8 +166,8 @@ class Search(Generic[Evaluation]):
         ...     def gradient(self, x):
         ...         return 2.0 * (x - 1.0)
         ...
-        ...     def measures(self, x):
-        ...         return {"objective": self.value(x)}
+        ...     def measures(self, x, value):
+        ...         return {"objective": value}
         >>> search = Search(Square())
         >>> found = search.run(lambda: search.minimize(np.zeros(2), "BFGS", 1e-8, 100))
         >>> found.point.round(6), found.status
@@ -322,7 +327,7 @@ class Search(Generic[Evaluation]):
         return _Record(self.objective, point, value, evaluation)
 
     def _describe(self, record: _Record[Evaluation], evaluation: Evaluation) -> Event:
-        measures = dict(self.objective.measures(evaluation))
+        measures = dict(self.objective.measures(evaluation, record.value))
         measures["gradient"] = float(np.linalg.norm(record.gradient))
         seconds = time.perf_counter() - self._started
         return Event(self.n_evaluations - 1, seconds, measures, self.objective.state(evaluation))

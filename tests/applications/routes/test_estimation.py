@@ -99,6 +99,25 @@ def test_information_and_scores_are_derivatives(drawn):
         assert np.allclose(scores[which], differences, atol=1e-6)
 
 
+@pytest.mark.parametrize(("status", "interrupt"), [("STOPPED", False), ("INTERRUPTED", True)])
+def test_a_stopped_search_returns_the_best_parameters(drawn, status, interrupt):
+    def stop(event):
+        events.append(event)
+        if len(events) == 3 and interrupt:
+            raise KeyboardInterrupt
+        return len(events) < 3
+
+    events = []
+    features, _, _, trips = drawn
+    found = routes.estimate(features, trips, callback=stop)
+    assert found.status is rm.Status[status]
+    assert not found.converged
+    assert [event.iteration for event in events] == sorted({event.iteration for event in events})
+    best = max(events, key=lambda event: event.measures["log_likelihood"])
+    assert found.model is best.state
+    assert found.log_likelihood == best.measures["log_likelihood"]
+
+
 def test_sioux_falls():
     data = routes.read_folder(folder("sioux_falls"))
     network = data.network

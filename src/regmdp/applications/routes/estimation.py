@@ -16,7 +16,10 @@ import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float, Int
 from regmdp._internal.errors import ModelError, SampleError, UnboundedError
+from regmdp._internal.events import CallbackLike
+from regmdp._internal.status import Status
 from regmdp.applications._coefficient_table import coefficient_table, inverse_information
+from regmdp.applications._minimization import Objective, Search
 from regmdp.applications.routes.features import LinkFeatures
 from regmdp.applications.routes.likelihood import log_likelihood, log_likelihood_gradient
 from regmdp.applications.routes.recursive_logit import RecursiveLogit
@@ -24,9 +27,9 @@ from regmdp.applications.routes.trips import Trips
 
 __all__ = ["RouteEstimates", "estimate"]
 
-#: Newton's decrement, in standard errors, at which a search ends and counts as converged.
-GOAL, FOUND = 1e-8, 1e-4
-MAX_ITERATIONS = 200
+#: Newton's decrement, in standard errors, at which a search ends, and below which it has converged.
+TARGET_DECREMENT, CONVERGED_DECREMENT = 1e-8, 1e-4
+MAX_ITERATIONS, MAX_NEWTON_STEPS = 200, 10
 #: How often the first guess may be doubled until values are finite.
 DOUBLINGS = 40
 
@@ -38,9 +41,9 @@ class RouteEstimates:
     Attributes:
         model: The model at the estimates.
         trips: The trips.
-        converged: Whether the search came within a ten-thousandth of a standard error of the
-            maximum.
-        status: How it ended, in a sentence.
+        status: How the search ended. It converged if it came within a ten-thousandth of a standard
+            error of the maximum.
+        message: The same in a sentence, with the distance.
         iterations: Number of parameters that were tried.
         infeasible: How many of these had an infinite value.
         seconds: Time that it took.
@@ -48,11 +51,16 @@ class RouteEstimates:
 
     model: RecursiveLogit
     trips: Trips
-    converged: bool
-    status: str
+    status: Status
+    message: str
     iterations: int
     infeasible: int
     seconds: float
+
+    @property
+    def converged(self) -> bool:
+        """Whether the search converged."""
+        return self.status.ok
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -123,7 +131,7 @@ class RouteEstimates:
             (
                 "status",
                 (
-                    f"{self.status}; {self.iterations} tried, {self.infeasible} infeasible, "
+                    f"{self.message}; {self.iterations} tried, {self.infeasible} infeasible, "
                     f"{self.seconds:.2f} s"
                 ),
             ),
@@ -140,7 +148,12 @@ class RouteEstimates:
 
 
 def estimate(
-    features: LinkFeatures, trips: Trips, *, start: ArrayLike | None = None, scale: float = 1.0
+    features: LinkFeatures,
+    trips: Trips,
+    *,
+    start: ArrayLike | None = None,
+    scale: float = 1.0,
+    callback: CallbackLike = None,
 ) -> RouteEstimates:
     """Estimate the parameters of a recursive logit from observed routes, by maximum likelihood.
 
@@ -154,6 +167,9 @@ def estimate(
         start: (K,) parameters to start from, with a finite value; by default the same cost for each
             feature, doubled until it is.
         scale: μ; only parameters over the scale can be told from routes.
+        callback: Called with an :class:`~regmdp.Event` at each set of parameters with a finite
+            value; returning False stops the search. The ``measures`` are ``log_likelihood`` and
+            ``gradient``, the norm of its gradient; the ``state`` is the model.
 
     Raises:
         UnboundedError: if the value is infinite at the start.
@@ -176,44 +192,39 @@ def estimate(
     Reference:
         Fosgerau, Frejinger and Karlström 2013, Transportation Research Part B 56, section 4.
     """
-    from scipy.optimize import minimize  # slow to import
-
     begin = time.perf_counter()
     if trips.network is not features.network:
         raise ModelError("the features and the trips are of different networks; build both on one")
-    point = (
+    first = (
         _first(features, scale)
         if start is None
         else np.atleast_1d(np.array(start, dtype=np.float64))
     )
-    search = _Search(features, trips, scale)
-    if not np.isfinite(search.value(point)):
-        search.model(point).values(trips.destination[:1])  # which says why
-    status = ""
-    try:
-        point = minimize(
-            search.value, point, jac=search.gradient, hess=search.hessian, method="trust-exact",
-            options={"gtol": 1e-8 * np.sqrt(len(trips)), "maxiter": MAX_ITERATIONS},
-        ).x  # fmt: skip
-        for _ in range(10):
-            step, distance = search.newton(point)
-            if distance <= GOAL or not search.newton(point - step)[1] < distance:
-                break
-            point = point - step
-    except KeyboardInterrupt:
-        point, status = (
-            search.best,
-            "interrupted: these are the best parameters that were tried, not estimates",
-        )
-    distance = search.newton(point)[1]
-    converged = distance <= FOUND and not status
-    status = status or (
-        f"{'converged' if converged else 'not converged'}: {distance:.1e} standard errors from "
-        "the maximum"
-    )
-    seconds = time.perf_counter() - begin
+    search = Search(_NegativeLogLikelihood(features, trips, scale), callback, started=begin)
+
+    def minimize() -> tuple[Float[np.ndarray, " K"], Status | None]:
+        search.evaluate(first)  # the value must be finite there
+        tolerance = 1e-8 * float(np.sqrt(len(trips)))
+        point, status = search.minimize(first, "trust-exact", tolerance, MAX_ITERATIONS)
+        return search.polish(point, goal=TARGET_DECREMENT, max_steps=MAX_NEWTON_STEPS), status
+
+    found = search.run(minimize)
+    status, message = found.status or Status.STALLED, ""
+    if status in (Status.STOPPED, Status.INTERRUPTED):
+        message = f"{status.word}: these are the best parameters that were tried, not estimates"
+    else:
+        distance = search.newton_step(found.point).decrement
+        status = Status.CONVERGED if distance <= CONVERGED_DECREMENT else status
+        word = "converged" if status.ok else "not converged"
+        message = f"{word}: {distance:.1e} standard errors from the maximum"
     return RouteEstimates(
-        search.model(point), trips, converged, status, search.count, search.infeasible, seconds
+        found.evaluation,
+        trips,
+        status,
+        message,
+        search.n_evaluations,
+        search.n_infeasible,
+        time.perf_counter() - begin,
     )
 
 
@@ -314,55 +325,27 @@ def _first(features: LinkFeatures, scale: float) -> Float[np.ndarray, " K"]:
     )
 
 
-@dataclass(eq=False)
-class _Search:
-    """Minus the log-likelihood as SciPy wants it, infinite where the value is."""
+@dataclass(frozen=True, eq=False)
+class _NegativeLogLikelihood(Objective[RecursiveLogit]):
+    """Minus the log-likelihood of the trips."""
 
     features: LinkFeatures
     trips: Trips
     scale: float
-    count: int = 0
-    infeasible: int = 0
-    best: Any = None
-    _least: float = np.inf
-    _known: Any = None
 
-    def model(self, point: Float[np.ndarray, " K"]) -> RecursiveLogit:
-        """Return the model at a point, the last one if it is the same."""
-        if self._known is None or not np.array_equal(point, self._known.parameters):
-            self._known = RecursiveLogit(self.features, point, self.scale)
-            self.count += 1
-        return self._known
+    def evaluate(
+        self, point: Float[np.ndarray, " K"], previous: RecursiveLogit | None
+    ) -> RecursiveLogit:
+        return RecursiveLogit(self.features, point, self.scale)
 
-    def value(self, point: Float[np.ndarray, " K"]) -> float:
-        """Return minus the log-likelihood."""
-        try:
-            found = -log_likelihood(self.model(point), self.trips)
-        except UnboundedError:
-            self.infeasible += 1
-            return np.inf
-        if found < self._least:
-            self._least, self.best = found, np.array(point)
-        return found
+    def value(self, evaluation: RecursiveLogit) -> float:
+        return -log_likelihood(evaluation, self.trips)
 
-    def gradient(self, point: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
-        """Return its gradient; 0 at a point with an infinite value, which SciPy refuses whatever the derivatives."""
-        try:
-            return -log_likelihood_gradient(self.model(point), self.trips)
-        except UnboundedError:
-            return np.zeros_like(point)
+    def gradient(self, evaluation: RecursiveLogit) -> Float[np.ndarray, " K"]:
+        return -log_likelihood_gradient(evaluation, self.trips)
 
-    def hessian(self, point: Float[np.ndarray, " K"]) -> Float[np.ndarray, "K K"]:
-        """Return its second derivative; that of a ball at a point with an infinite value."""
-        try:
-            return information_and_scores(self.model(point), self.trips)[0]
-        except UnboundedError:
-            return np.eye(point.size)
+    def hessian(self, evaluation: RecursiveLogit) -> Float[np.ndarray, "K K"]:
+        return information_and_scores(evaluation, self.trips)[0]
 
-    def newton(self, point: Float[np.ndarray, " K"]) -> tuple[Float[np.ndarray, " K"], float]:
-        """Return Newton's step, to be subtracted, and its length in standard errors."""
-        if not np.isfinite(self.value(point)):
-            return np.zeros_like(point), np.inf
-        slope = self.gradient(point)
-        step = np.linalg.pinv(self.hessian(point), rcond=1e-14, hermitian=True) @ slope
-        return step, float(np.sqrt(max(slope @ step, 0.0)))
+    def measures(self, evaluation: RecursiveLogit, value: float) -> dict[str, float]:
+        return {"log_likelihood": -value}
