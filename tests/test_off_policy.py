@@ -52,7 +52,7 @@ def log(mdp, episodes, behaviour=BEHAVIOUR, steps=1000, seed=0):
 def pieces(data, size):
     """Data sets of so many episodes each."""
     ends = np.searchsorted(data.episode, np.arange(0, data.episode[-1] + 2, size))
-    return [data.rows(slice(first, last)) for first, last in itertools.pairwise(ends)]
+    return [data.subset(slice(first, last)) for first, last in itertools.pairwise(ends)]
 
 
 LOG = log(MDP, 30_000)
@@ -60,7 +60,7 @@ SOME = pieces(LOG, 200)[0]
 
 
 def estimate(data, method, mdp=MDP, policy=TARGET, **keywords):
-    return rm.off_policy.evaluate(
+    return rm.off_policy.estimate_value(
         data, policy, **{"frame": mdp, "method": method, "interval": "normal", **keywords}
     )
 
@@ -281,7 +281,7 @@ def test_what_was_cut_off_widens_the_interval(method, interval):
     )
     if method != "doubly-robust":
         assert results[0].value + 5 * results[0].standard_error < true
-    assert [r.cut for r in results] == [3000] * 3
+    assert [r.truncated for r in results] == [3000] * 3
     assert [r.steps for r in results] == [15_000, 30_000, 45_000]
 
 
@@ -322,7 +322,7 @@ def test_the_effective_size_of_one_step_is_kishs():
 
 
 def test_a_horizon_reads_the_beginnings():
-    short = LOG.rows(np.concatenate([np.flatnonzero(np.diff(LOG.episode, prepend=-1))]))
+    short = LOG.subset(np.concatenate([np.flatnonzero(np.diff(LOG.episode, prepend=-1))]))
     first = estimate(short, "importance-sampling", reward_range=RANGE)
     assert estimate(LOG, "importance-sampling", horizon=1, reward_range=RANGE).value == first.value
 
@@ -331,15 +331,17 @@ def test_a_horizon_reads_the_beginnings():
 def test_an_episode_that_reached_a_terminal_state_was_not_cut_off(method):
     names = ("state", "action", "reward", "next_state", "probability", "episode")
     columns = {name: np.array(getattr(SOME, name)) for name in names}
-    unsaid = SOME.ended & (SOME.next_state == 3)
+    unsaid = SOME.terminated & (SOME.next_state == 3)
     assert unsaid.any()
-    result = estimate(Dataset.from_columns({**columns, "ended": SOME.ended & ~unsaid}), method)
-    assert (result.value, result.cut) == (estimate(SOME, method).value, 0)
+    result = estimate(
+        Dataset.from_columns({**columns, "terminated": SOME.terminated & ~unsaid}), method
+    )
+    assert (result.value, result.truncated) == (estimate(SOME, method).value, 0)
 
 
 # ---- refusals ----
 
-UNCHECKED = inspect.unwrap(rm.off_policy.evaluate)
+UNCHECKED = inspect.unwrap(rm.off_policy.estimate_value)
 
 
 def refuse(data=SOME, policy=TARGET, **keywords):
@@ -350,13 +352,13 @@ def refuse(data=SOME, policy=TARGET, **keywords):
 
 
 def without(name):
-    names = ("state", "action", "reward", "next_state", "ended", "probability", "episode")
+    names = ("state", "action", "reward", "next_state", "terminated", "probability", "episode")
     return Dataset.from_columns(
         {n: getattr(SOME, n) for n in names if n != name}, n_states=4, n_actions=2
     )
 
 
-def cut(mdp=MDP):
+def truncated(mdp=MDP):
     return log(mdp, 50, steps=2)
 
 
@@ -415,13 +417,13 @@ REFUSALS = {
         rm.SampleError,
         "needs the range of the rewards",
     ),
-    "cut": (
-        lambda: refuse(cut()),
+    "truncated": (
+        lambda: refuse(truncated()),
         rm.SampleError,
         r"\d+ of 50 episodes were cut off .* give reward_range",
     ),
     "cut for good": (
-        lambda: refuse(cut(), discount=1.0),
+        lambda: refuse(truncated(), discount=1.0),
         rm.SampleError,
         r"\d+ of 50 episodes were cut off .* without discount",
     ),
@@ -458,7 +460,7 @@ def test_a_pair_that_the_data_never_contain_is_named():
     assert estimate(data, "weighted", unseen=0.6).episodes == 500
     # states that the policy never comes to do not matter
     avoiding = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5], [0.0, 0.0]])
-    only = data.rows(np.isin(data.episode, np.unique(data.episode[data.state == 1])))
+    only = data.subset(np.isin(data.episode, np.unique(data.episode[data.state == 1])))
     assert estimate(only, "weighted", policy=avoiding).episodes > 100
 
 
@@ -498,7 +500,7 @@ def test_weights_that_overflow_are_refused():
 
 
 def test_repr_says_it_all():
-    text = repr(rm.off_policy.evaluate(cut(), TARGET, frame=MDP, reward_range=RANGE))
+    text = repr(rm.off_policy.estimate_value(truncated(), TARGET, frame=MDP, reward_range=RANGE))
     for part in (
         "finite-sample interval",
         "with confidence 0.95",
@@ -513,5 +515,5 @@ def test_without_a_frame_all_actions_exist():
     data = without("nothing")
     policy = np.array(TARGET)
     policy[3] = 0.5
-    bare = rm.off_policy.evaluate(data, policy, discount=0.9, interval="normal")
+    bare = rm.off_policy.estimate_value(data, policy, discount=0.9, interval="normal")
     assert bare.value == pytest.approx(estimate(data, "doubly-robust").value, rel=1e-9)

@@ -113,7 +113,7 @@ def test_the_worst_state_has_its_name():
 
 def test_a_certificate_of_unknowns_knows_nothing():
     inf = np.array([np.inf, 1.0])
-    certificate = Certificate.of(
+    certificate = Certificate.from_bounds(
         np.array([0.0, 1.0]), Bounds(-inf, inf, np.array([-np.inf, 0.0]), inf)
     )
     assert certificate.gap == np.inf
@@ -121,7 +121,7 @@ def test_a_certificate_of_unknowns_knows_nothing():
     # from the second state, where episodes begin, more is known
     assert 1.0 <= certificate.initial_gap <= 1.0 + 1e-14
     assert "inf" in repr(certificate)
-    both = Certificate.of(np.array([1.0, 0.0]), Bounds(-inf, inf, inf, inf))
+    both = Certificate.from_bounds(np.array([1.0, 0.0]), Bounds(-inf, inf, inf, inf))
     assert both.gap == np.inf
 
 

@@ -41,7 +41,7 @@ from regmdp._internal.files import read_arrays, replace_atomically, write_arrays
 from regmdp._internal.status import Status
 from regmdp._solve import solve
 from regmdp.certificates import Certificate, evaluate
-from regmdp.certificates.certificate import Bounds, shown
+from regmdp.certificates.certificate import Bounds, format_bound
 from regmdp.mdp import MDP
 from regmdp.policies import check_policy
 from regmdp.regularizers import KL
@@ -283,11 +283,11 @@ class Frontier:
                     "∞ (reference)" if k == 0 else f"{self.temperature[k]:.4g}",
                     f"{self.divergence[k]:.4g}",
                     f"{self.value[k]:.6g}",
-                    shown(float(self.value_lower[k]), 9, -1),
-                    shown(ceiling, 9, 1),
+                    format_bound(float(self.value_lower[k]), 9, -1),
+                    format_bound(ceiling, 9, 1),
                     f"{self.gain[k]:+.4g}",
                     share,
-                    shown(float(self.gap[k]), 2, 1) if k else "–",
+                    format_bound(float(self.gap[k]), 2, 1) if k else "–",
                     self.statuses[k].word if k else "given",
                 ]
             )
@@ -310,7 +310,9 @@ class Frontier:
         if self.largest_gain <= 0.0:
             return "nothing that the reference ever does earns more than the reference itself"
         least, enough = self.divergence_for(self.largest_gain / 2)
-        between = f"at least {shown(least, 4, -1)} and at most {shown(enough, 4, 1)} nats"
+        between = (
+            f"at least {format_bound(least, 4, -1)} and at most {format_bound(enough, 4, 1)} nats"
+        )
         return f"half of the largest gain of {self.largest_gain:.4g} needs {between}"
 
     def summary(self) -> str:
@@ -545,7 +547,9 @@ def _from_initial(
 ) -> tuple[float, float, float]:
     """Return the value of a policy from ρ, and certified bounds below and above."""
     found = evaluate(mdp, policy, regularizer)
-    bounds = Certificate.of(mdp.initial, Bounds(found.lower, found.upper, found.lower, found.upper))
+    bounds = Certificate.from_bounds(
+        mdp.initial, Bounds(found.lower, found.upper, found.lower, found.upper)
+    )
     return found.initial_value, bounds.initial_lower, bounds.initial_upper
 
 

@@ -23,7 +23,7 @@ from regmdp.algorithms import (
     run_loop,
 )
 from regmdp.certificates import evaluate
-from regmdp.evaluation import RunBatch, copied
+from regmdp.evaluation import RunBatch, tile_regularizer
 from regmdp.mdp import MDP, DecisionProcess, initial_value
 from regmdp.policies import check_policy, require_feasible
 from regmdp.problem import check_regularizer
@@ -82,7 +82,7 @@ def learn(
     Args:
         source: What samples are drawn from: an MDP, a simulator from :mod:`regmdp.samples`, an
             environment from :func:`regmdp.io.from_vector_env`, a log from
-            :func:`regmdp.samples.Log`.
+            :func:`regmdp.samples.OfflineMDP`.
         regularizer: h with its temperature τ; none by default.
         algorithm: A method with an evaluation that draws samples, as
             ``NPG(step_size=0.1, evaluation=GenerativeModel(100))``.
@@ -128,14 +128,14 @@ def learn(
         raise SampleError(
             "samples are drawn from an MDP, a simulator, an environment or a log, not from "
             f"{source!r}; for Gymnasium's vector environments there is regmdp.io.from_vector_env, "
-            "for logged data regmdp.samples.Log"
+            "for logged data regmdp.samples.OfflineMDP"
         )
     single = check_regularizer(source, regularizer)
     trials = RunBatch(source, RandomStreams(rng if isinstance(rng, list | tuple) else [rng]))
     policy = (
         None if start is None else np.tile(check_policy(source, start, single), (trials.count, 1))
     )
-    regularizer = copied(single, source, trials.count)
+    regularizer = tile_regularizer(single, source, trials.count)
     algorithm.check(trials, regularizer)
     if isinstance(source, MDP):
         require_feasible(source, single)

@@ -165,7 +165,7 @@ class Solution:
             return cls(
                 policy=arrays["policy"],
                 value=arrays["value"],
-                certificate=Certificate.of(arrays["initial"], bounds),
+                certificate=Certificate.from_bounds(arrays["initial"], bounds),
                 status=Status[meta["status"]],
                 history=History(
                     *(arrays[f"history_{name}"] for name in History.__dataclass_fields__)

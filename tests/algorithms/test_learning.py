@@ -7,7 +7,7 @@ import pytest
 
 import regmdp as rm
 from regmdp.algorithms import SoftActorCritic, SoftQLearning, StochasticAPMD, StochasticPMD
-from regmdp.evaluation import GenerativeModel, GeometricSamples, Noisy, Polynomial
+from regmdp.evaluation import GenerativeModel, GeometricSamples, Noisy, PolynomialRate
 
 REGULARIZERS = {
     "none": rm.Unregularized(),
@@ -44,7 +44,7 @@ def q_error(learned, regularizer):
 
 @each_regularizer
 def test_soft_q_learning_reaches_the_optimal_action_values(regularizer):
-    algorithm = SoftQLearning(steps=20, exploration=0.3, walkers=8)
+    algorithm = SoftQLearning(steps=20, exploration=0.3, n_envs=8)
     few, many = (learn(algorithm, regularizer, iterations) for iterations in (1, 16))
     assert q_error(many, regularizer) < 0.4 * q_error(few, regularizer)
     assert q_error(many, regularizer) < 0.15
@@ -53,7 +53,7 @@ def test_soft_q_learning_reaches_the_optimal_action_values(regularizer):
 
 @each_regularizer
 def test_soft_actor_critic_reaches_the_optimum(regularizer):
-    algorithm = SoftActorCritic(steps=20, updates=20, batch=64, walkers=4, exploration=0.2)
+    algorithm = SoftActorCritic(steps=20, updates=20, batch_size=64, n_envs=4, exploration=0.2)
     learned = learn(algorithm, regularizer, 20)
     start = rm.certify(garnet(), regularizer, policy=rm.uniform_policy(garnet())).gap
     assert gaps(learned, regularizer).mean() < 0.1 * start
@@ -61,7 +61,7 @@ def test_soft_actor_critic_reaches_the_optimum(regularizer):
 
 def test_an_actor_with_a_step_size_makes_steps_of_mirror_descent():
     steps = []
-    algorithm = SoftActorCritic(steps=20, updates=20, walkers=4, actor=2.0)
+    algorithm = SoftActorCritic(steps=20, updates=20, n_envs=4, actor_step_size=2.0)
     learned = learn(
         algorithm, rm.SquaredL2(0.5), 20, callback=[lambda event: steps.append(event.state.step)]
     )
@@ -213,8 +213,8 @@ def test_the_first_temperature_is_positive():
 @pytest.mark.parametrize(
     "algorithm",
     [
-        SoftQLearning(10, Polynomial(0.7), walkers=2),
-        SoftActorCritic(10, 5, 8, capacity=30, walkers=2, exploration=0.1, actor=1.0),
+        SoftQLearning(10, PolynomialRate(0.7), n_envs=2),
+        SoftActorCritic(10, 5, 8, buffer_size=30, n_envs=2, exploration=0.1, actor_step_size=1.0),
         StochasticPMD(2),
         StochasticAPMD(2),
     ],
@@ -244,7 +244,7 @@ def test_solve_certifies_what_was_learned():
     solution = rm.solve(
         garnet(),
         rm.Shannon(0.5),
-        SoftQLearning(50, walkers=8),
+        SoftQLearning(50, n_envs=8),
         rng=np.random.default_rng(0),
         tol=0,
         max_iterations=20,

@@ -187,7 +187,7 @@ def test_numbers_of_samples_that_depend_on_the_samples(counts, least, most):
             "action": zeros,
             "reward": zeros + 1.0,
             "next_state": zeros,
-            "ended": ~goes_on,
+            "terminated": ~goes_on,
         }
         data = Dataset.from_columns(columns)
         certificate = rm.certify_from_samples(
@@ -316,7 +316,7 @@ def test_the_bounds_are_those_of_the_formulas():
     for s, a in pairs:
         rows = (data.state == s) & (data.action == a)
         sample = data.reward[rows] + gamma * np.where(
-            data.ended[rows], 0.0, value[data.next_state[rows]]
+            data.terminated[rows], 0.0, value[data.next_state[rows]]
         )
         radius = gamma * 2.5 * np.sqrt(np.log(2 * len(pairs) / 0.1) / 600)
         low[s, a] = max(sample.mean() - radius, mdp.rewards[s, a] - gamma * 0.5)
@@ -416,7 +416,7 @@ def call(mdp=MODELS["garnet"], **keywords):
 
 def pairs_once(mdp, **changed):
     data = Dataset.from_pairs(mdp, 60, np.random.default_rng(0))
-    names = ("state", "action", "reward", "next_state", "ended")
+    names = ("state", "action", "reward", "next_state", "terminated")
     columns = {name: np.array(getattr(data, name)) for name in names}
     for name, change in changed.items():
         columns[name] = change(columns[name])
@@ -510,9 +510,11 @@ REFUSALS = {
         rm.SolverError,
         "ends=False contradicts the model",
     ),
-    "ended": (
+    "terminated": (
         lambda: call(
-            **pairs_once(MODELS["garnet"], ended=lambda ended: np.arange(ended.size) == 7)
+            **pairs_once(
+                MODELS["garnet"], terminated=lambda terminated: np.arange(terminated.size) == 7
+            )
         ),
         rm.SampleError,
         "row 7: the episode ended, which in this model it cannot; 1 rows are like that",
@@ -540,7 +542,7 @@ def test_refusals(name):
 def test_a_pair_never_seen_is_named():
     mdp = MODELS["garnet"]
     data = Dataset.from_pairs(mdp, 500, np.random.default_rng(0))
-    kept = data.rows(~((data.state == 3) & (data.action == 1)))
+    kept = data.subset(~((data.state == 3) & (data.action == 1)))
     with pytest.raises(
         rm.SampleError, match=r"state 3, action 1 was seen 0 times.*\(1 of 18 pairs are like that\)"
     ):

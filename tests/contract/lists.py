@@ -199,9 +199,9 @@ ALGORITHMS = {
 
 #: Those that draw samples, on a few of them.
 SAMPLED = {
-    "soft Q-learning": lambda: rm.algorithms.SoftQLearning(steps=5, walkers=2),
+    "soft Q-learning": lambda: rm.algorithms.SoftQLearning(steps=5, n_envs=2),
     "soft actor-critic": lambda: rm.algorithms.SoftActorCritic(
-        steps=5, updates=5, batch=8, walkers=2
+        steps=5, updates=5, batch_size=8, n_envs=2
     ),
     "stochastic policy mirror descent": lambda: rm.algorithms.StochasticPMD(samples=2),
     "stochastic approximate policy mirror descent": lambda: rm.algorithms.StochasticAPMD(samples=2),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.evaluation import MonteCarlo, RunBatch, _walkers
+from regmdp.evaluation import MonteCarlo, RunBatch, parallel_episodes
 from regmdp.samples import RandomStreams, UserSimulator
 
 REGULARIZERS = {
@@ -132,11 +132,11 @@ def test_the_error_shrinks_with_the_square_root_of_the_samples():
 
 def walker(state, action, rng):
     """A random walk of two states that ends now and then, with rewards that are noisy."""
-    ended = rng.random(state.shape) < 0.2
+    terminated = rng.random(state.shape) < 0.2
     return (
         np.where(rng.random(state.shape) < 0.8, action, state),
         state + rng.normal(size=state.shape),
-        ended,
+        terminated,
     )
 
 
@@ -182,7 +182,7 @@ def test_options_are_positive_integers(given):
 
 
 def test_an_undiscounted_episode_that_does_not_end_is_noticed(monkeypatch):
-    monkeypatch.setattr(_walkers, "PATIENCE", 50)
+    monkeypatch.setattr(parallel_episodes, "MAX_UNDISCOUNTED_STEPS", 50)
     mdp = rm.MDP(np.ones((1, 1, 1)), np.ones((1, 1)), 0.5)
     loop = UserSimulator(lambda state, action, rng: (state, np.ones(state.shape)), 1, 1, 1.0)
     with pytest.raises(
@@ -207,7 +207,7 @@ def test_a_regularizer_that_is_infinite_is_refused():
 
 
 def test_pairs_have_to_be_at_hand():
-    class Path(rm.samples.Episodic):
+    class Path(rm.samples.EpisodicProcess):
         n_states, n_actions, discount, all_available = 1, 1, 0.5, True
         initial, available, terminal = (
             np.ones(1),
@@ -215,7 +215,7 @@ def test_pairs_have_to_be_at_hand():
             np.zeros(1, dtype=bool),
         )
 
-        def walk(self, count, streams):
+        def start_rollout(self, count, streams):
             raise AssertionError("nothing is walked")
 
     with pytest.raises(

@@ -6,16 +6,16 @@ from small_solvers import policy_value
 
 import regmdp as rm
 from regmdp.evaluation import (
-    Buffer,
     CertaintyEquivalence,
-    Polynomial,
-    Replay,
+    OfflineTD,
+    PolynomialRate,
+    ReplayTD,
     RunBatch,
-    copied,
     replay,
+    tile_regularizer,
 )
-from regmdp.evaluation.replay import Kept
-from regmdp.samples import Dataset, Log, RandomStreams
+from regmdp.evaluation.replay import ReplayBuffer
+from regmdp.samples import Dataset, OfflineMDP, RandomStreams
 
 AVAILABLE = np.array([[1, 1], [1, 0], [1, 1], [0, 0]], dtype=bool)
 
@@ -32,13 +32,13 @@ def logged(n=400, seed=0):
         "action": action,
         "reward": rng.normal(size=n),
         "next_state": rng.integers(0, 4, size=n),
-        "ended": rng.random(n) < 0.1,
+        "terminated": rng.random(n) < 0.1,
     }
     return Dataset.from_columns(columns, n_states=4, n_actions=2)
 
 
 def log(discount=0.8, **keywords):
-    return Log(logged(), discount, available=AVAILABLE, **keywords)
+    return OfflineMDP(logged(), discount, available=AVAILABLE, **keywords)
 
 
 def per_state():
@@ -58,12 +58,12 @@ def counted(data):
         np.zeros((4, 2)),
         np.zeros((4, 2)),
     )
-    for s, a, r, t, ended in zip(
-        data.state, data.action, data.reward, data.next_state, data.ended, strict=True
+    for s, a, r, t, terminated in zip(
+        data.state, data.action, data.reward, data.next_state, data.terminated, strict=True
     ):
         times[s, a] += 1
         rewards[s, a] += r
-        if ended:
+        if terminated:
             ends[s, a] += 1
         else:
             rows[s, a, t] += 1
@@ -78,14 +78,17 @@ def estimate(evaluation, source, regularizer, policy, *, iterations=1):
     after = None
     for _ in range(iterations):
         after = evaluation(
-            trials, copied(regularizer, source, runs), policy.reshape(-1, policy.shape[2]), after
+            trials,
+            tile_regularizer(regularizer, source, runs),
+            policy.reshape(-1, policy.shape[2]),
+            after,
         )
     return trials.split(after.q), after
 
 
 def test_the_empirical_model_is_that_of_the_frequencies():
     rows, rewards, ends = counted(logged())
-    model = log().model()
+    model = log().estimate_model()
     np.testing.assert_allclose(model.to_array(), rows, atol=1e-14)
     np.testing.assert_allclose(model.rewards, rewards, atol=1e-14)
     np.testing.assert_allclose(model.termination, ends, atol=1e-14)
@@ -119,9 +122,9 @@ def test_mirror_descent_from_a_log_solves_its_model():
     regularizer = per_state()
     algorithm = rm.algorithms.PMD(step_size=1.0, evaluation=CertaintyEquivalence())
     learned = rm.learn(log(), regularizer, algorithm, iterations=60, rng=np.random.default_rng(0))
-    best = rm.solve(log().model(), regularizer, tol=1e-10)
+    best = rm.solve(log().estimate_model(), regularizer, tol=1e-10)
     np.testing.assert_allclose(learned.policy[0], best.policy, atol=1e-4)
-    assert rm.certify(log().model(), regularizer, policy=learned.policy[0]).gap < 1e-4
+    assert rm.certify(log().estimate_model(), regularizer, policy=learned.policy[0]).gap < 1e-4
 
 
 @pytest.mark.parametrize("target", ["expected", "optimal"])
@@ -136,7 +139,7 @@ def test_replay_recovers_the_solution_of_the_empirical_model(target, name, disco
         "none": rm.Unregularized(),
     }[name]
     source, policy = log(discount), policies(1)
-    model = source.model()
+    model = source.estimate_model()
     solved = (
         rm.solve(model, regularizer, tol=1e-10)
         if target == "optimal"
@@ -146,7 +149,7 @@ def test_replay_recovers_the_solution_of_the_empirical_model(target, name, disco
 
     def found(updates):
         q, after = estimate(
-            Replay(updates, batch=64, target=target),
+            OfflineTD(updates, batch_size=64, target=target),
             source,
             regularizer,
             np.repeat(policy, 20, axis=0),
@@ -165,7 +168,7 @@ def test_minibatches_are_drawn_with_equal_chances():
     """
     source = log(0.0)
     found, after = estimate(
-        Replay(300, batch=1, step_size=Polynomial(1.0)),
+        OfflineTD(300, batch_size=1, step_size=PolynomialRate(1.0)),
         source,
         rm.Unregularized(),
         np.repeat(policies(1), 400, axis=0),
@@ -177,7 +180,7 @@ def test_minibatches_are_drawn_with_equal_chances():
         np.maximum(300 * share * (1 - share), 1e-300) / 400
     )
     assert np.abs(score[AVAILABLE]).max() < 5.7
-    error = found[:, AVAILABLE] - source.model().rewards[AVAILABLE]
+    error = found[:, AVAILABLE] - source.estimate_model().rewards[AVAILABLE]
     score = error.mean(axis=0) / (error.std(axis=0, ddof=1) / 20)
     assert np.abs(score).max() < 5.7
 
@@ -189,18 +192,18 @@ def test_pairs_never_seen_are_named():
     available = AVAILABLE.copy()
     available[1, 1] = available[3, 0] = True
     labels = {"state_labels": ["north", "east", "south", "west"], "action_labels": ["stay", "go"]}
-    source = Log(logged(), 0.9, available=available, **labels)
-    assert repr(source) == "Log(400 transitions, 5 of 7 available pairs seen, discount 0.9)"
+    source = OfflineMDP(logged(), 0.9, available=available, **labels)
+    assert repr(source) == "OfflineMDP(400 transitions, 5 of 7 available pairs seen, discount 0.9)"
     message = (
         r"state 1 \(east\), action 1 \(go\) was never seen in the log; 2 of 7 available pairs were "
-        r"not: .*restricted"
+        r"not: .*restrict_to_seen"
     )
-    for evaluation in (CertaintyEquivalence(), Replay(5)):
+    for evaluation in (CertaintyEquivalence(), OfflineTD(5)):
         algorithm = rm.algorithms.PolicyIteration(evaluation)
         with pytest.raises(rm.SampleError, match=message):
             rm.learn(source, rm.Shannon(0.1), algorithm, iterations=1, rng=np.random.default_rng(0))
     with pytest.raises(rm.SampleError, match=message):
-        source.model()
+        source.estimate_model()
 
 
 def test_what_was_not_seen_can_be_forbidden():
@@ -212,11 +215,11 @@ def test_what_was_not_seen_can_be_forbidden():
             "next_state": [1, 0, 1],
         }
     )
-    source = Log(data, 0.5).restricted()
+    source = OfflineMDP(data, 0.5).restrict_to_seen()
     assert source.available.tolist() == [[True, True], [False, True]]
     assert not source.unseen.any()
     # staying in state 1 for ever is worth 2/(1-γ) = 4, and going there γ times that
-    np.testing.assert_allclose(rm.solve(source.model(), tol=1e-10).value, [2.0, 4.0])
+    np.testing.assert_allclose(rm.solve(source.estimate_model(), tol=1e-10).value, [2.0, 4.0])
     algorithm = rm.algorithms.PolicyIteration(CertaintyEquivalence())
     learned = rm.learn(source, None, algorithm, iterations=5, rng=np.random.default_rng(0))
     np.testing.assert_allclose(learned.value, [[2.0, 4.0]])
@@ -229,12 +232,12 @@ def test_states_in_which_nothing_was_logged_are_terminal_if_they_are_never_reach
         "action": [0, 1],
         "reward": [1.0, 3.0],
         "next_state": [1, 0],
-        "ended": [False, True],
+        "terminated": [False, True],
     }
-    source = Log(Dataset.from_columns(columns, n_states=3), 0.5).restricted()
+    source = OfflineMDP(Dataset.from_columns(columns, n_states=3), 0.5).restrict_to_seen()
     assert source.terminal.tolist() == [True, False, True]
     assert source.initial.tolist() == [0.0, 1.0, 0.0]
-    np.testing.assert_allclose(rm.solve(source.model(), tol=1e-10).value, [0.0, 3.0, 0.0])
+    np.testing.assert_allclose(rm.solve(source.estimate_model(), tol=1e-10).value, [0.0, 3.0, 0.0])
 
 
 def test_states_in_which_nothing_was_logged_must_not_be_reached():
@@ -244,13 +247,19 @@ def test_states_in_which_nothing_was_logged_must_not_be_reached():
         rm.SampleError,
         match=r"state 1 is reached in the log, but no action .* 2 of 3 states are like that",
     ):
-        Log(data, 0.5).restricted()
+        OfflineMDP(data, 0.5).restrict_to_seen()
     # a state that is known to be terminal may be
     available = np.array([[True, True], [False, False], [False, False]])
-    assert Log(data, 0.5, available=available).restricted().terminal.tolist() == [False, True, True]
-    columns["ended"] = [True, True]
+    assert OfflineMDP(data, 0.5, available=available).restrict_to_seen().terminal.tolist() == [
+        False,
+        True,
+        True,
+    ]
+    columns["terminated"] = [True, True]
     with pytest.raises(rm.SampleError, match=r"state 2 is reached"):
-        Log(Dataset.from_columns(columns, n_states=3), 0.5, initial=[0.5, 0.0, 0.5]).restricted()
+        OfflineMDP(
+            Dataset.from_columns(columns, n_states=3), 0.5, initial=[0.5, 0.0, 0.5]
+        ).restrict_to_seen()
 
 
 def test_where_logged_episodes_begin_is_the_initial_distribution():
@@ -261,17 +270,21 @@ def test_where_logged_episodes_begin_is_the_initial_distribution():
         "next_state": [0, 1, 2, 2],
         "episode": [3, 3, 4, 7],
     }
-    np.testing.assert_allclose(Log(Dataset.from_columns(columns), 0.9).initial, [0.0, 2 / 3, 1 / 3])
+    np.testing.assert_allclose(
+        OfflineMDP(Dataset.from_columns(columns), 0.9).initial, [0.0, 2 / 3, 1 / 3]
+    )
     del columns["episode"]
     np.testing.assert_allclose(
-        Log(Dataset.from_columns(columns), 0.9).initial, [1 / 3, 1 / 3, 1 / 3]
+        OfflineMDP(Dataset.from_columns(columns), 0.9).initial, [1 / 3, 1 / 3, 1 / 3]
     )
 
 
 def test_a_log_of_a_known_model_takes_over_what_is_known():
     mdp = rm.models.chain(4)
     policy = rm.uniform_policy(mdp)
-    source = Log.like(mdp, Dataset.from_episodes(mdp, policy, 40, 60, np.random.default_rng(0)))
+    source = OfflineMDP.like(
+        mdp, Dataset.from_episodes(mdp, policy, 40, 60, np.random.default_rng(0))
+    )
     assert source.discount == mdp.discount
     assert np.array_equal(source.available, mdp.available)
     assert np.array_equal(source.initial, mdp.initial)
@@ -284,29 +297,29 @@ def test_a_log_of_a_known_model_takes_over_what_is_known():
 
 def test_data_that_do_not_fit_are_refused():
     with pytest.raises(rm.SampleError, match="not available in that state"):
-        Log(logged(), 0.9, available=AVAILABLE & [True, False])
+        OfflineMDP(logged(), 0.9, available=AVAILABLE & [True, False])
     with pytest.raises(
         rm.SampleError, match="the data speak of 4 states and 2 actions, the model of 3 and 2"
     ):
-        Log(logged(), 0.9, n_states=3)
-    for evaluation in (CertaintyEquivalence(), Replay(1)):
+        OfflineMDP(logged(), 0.9, n_states=3)
+    for evaluation in (CertaintyEquivalence(), OfflineTD(1)):
         with pytest.raises(
             rm.SampleError,
-            match="learns from logged transitions, a regmdp.samples.Log, not from MDP",
+            match="learns from logged transitions, a regmdp.samples.OfflineMDP, not from MDP",
         ):
             evaluation.check(rm.models.chain(3), rm.Unregularized())
     with pytest.raises(
         rm.SampleError,
-        match="follows the policy, which needs an MDP, a simulator or an environment, not Log",
+        match="follows the policy, which needs an MDP, a simulator or an environment, not OfflineMDP",
     ):
-        Buffer(1, 1).check(log(), rm.Unregularized())
+        ReplayTD(1, 1).check(log(), rm.Unregularized())
 
 
 # ---- buffers ----
 
 
 def test_a_buffer_keeps_the_last_transitions():
-    kept = Kept(2, 5)
+    kept = ReplayBuffer(2, 5)
     for first in range(0, 12, 2):
         number = np.array([[first, first + 1], [100 + first, 101 + first]])
         kept.add(number, number / 2.0, number + 1, number % 3 == 0)
@@ -317,16 +330,16 @@ def test_a_buffer_keeps_the_last_transitions():
         assert np.array_equal(kept.pair[run][order], last)
         assert np.array_equal(kept.reward[run][order], last / 2.0)
         assert np.array_equal(kept.after[run][order], last + 1)
-        assert np.array_equal(kept.ended[run][order], last % 3 == 0)
+        assert np.array_equal(kept.terminated[run][order], last % 3 == 0)
 
 
 @pytest.mark.parametrize("target", ["expected", "optimal"])
 def test_a_buffer_gives_the_action_values_of_the_policy_whatever_was_followed(target):
-    mdp, regularizer = log().model(), per_state()
+    mdp, regularizer = log().estimate_model(), per_state()
     policy = np.where(AVAILABLE.any(axis=1)[:, None], [1.0, 0.0], 0.0)[
         None
     ]  # which never tries the second action
-    evaluation = Buffer(250, 400, 64, target=target, walkers=8, exploration=0.5)
+    evaluation = ReplayTD(250, 400, 64, target=target, n_envs=8, exploration=0.5)
     found, after = estimate(evaluation, mdp, regularizer, np.repeat(policy, 20, axis=0))
     solved = (
         rm.solve(mdp, regularizer, tol=1e-10)
@@ -340,12 +353,17 @@ def test_a_buffer_gives_the_action_values_of_the_policy_whatever_was_followed(ta
     assert after.memory.kept.size == 2000
 
 
-@pytest.mark.parametrize("name", ["Replay", "Replay, optimal", "Buffer", "CertaintyEquivalence"])
+@pytest.mark.parametrize(
+    "name", ["OfflineTD", "OfflineTD, optimal", "ReplayTD", "CertaintyEquivalence"]
+)
 def test_a_run_does_not_depend_on_those_beside_it(name):
     evaluation, source = {
-        "Replay": (Replay(10, 16), log()),
-        "Replay, optimal": (Replay(10, 16, target="optimal"), log()),
-        "Buffer": (Buffer(10, 10, 16, capacity=25, walkers=2, exploration=0.2), log().model()),
+        "OfflineTD": (OfflineTD(10, 16), log()),
+        "OfflineTD, optimal": (OfflineTD(10, 16, target="optimal"), log()),
+        "ReplayTD": (
+            ReplayTD(10, 10, 16, buffer_size=25, n_envs=2, exploration=0.2),
+            log().estimate_model(),
+        ),
         "CertaintyEquivalence": (CertaintyEquivalence(), log()),
     }[name]
     algorithm = rm.algorithms.PMD(step_size=1.0, evaluation=evaluation)
@@ -370,13 +388,13 @@ def test_a_run_does_not_depend_on_those_beside_it(name):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Replay(0), "number of minibatches"),
-        (lambda: Replay(1, batch=0), "size of a minibatch"),
-        (lambda: Replay(1, step_size=0.0), "in (0, 1]"),
-        (lambda: Buffer(0, 1), "number of steps"),
-        (lambda: Buffer(1, 1, capacity=0), "the capacity"),
-        (lambda: Buffer(1, 1, capacity=3, walkers=4), "all 4 walkers, and has room for 3"),
-        (lambda: Buffer(1, 1, exploration=2.0), "between 0 and 1"),
+        (lambda: OfflineTD(0), "number of minibatches"),
+        (lambda: OfflineTD(1, batch_size=0), "size of a minibatch"),
+        (lambda: OfflineTD(1, step_size=0.0), "in (0, 1]"),
+        (lambda: ReplayTD(0, 1), "number of steps"),
+        (lambda: ReplayTD(1, 1, buffer_size=0), "the size of the buffer"),
+        (lambda: ReplayTD(1, 1, buffer_size=3, n_envs=4), "all 4 environments, and has room for 3"),
+        (lambda: ReplayTD(1, 1, exploration=2.0), "between 0 and 1"),
     ],
 )
 def test_options_out_of_range_are_refused(make, message):

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.evaluation import Estimate, Rollouts, RunBatch, _walkers
+from regmdp.evaluation import Estimate, Rollouts, RunBatch, parallel_episodes
 from regmdp.samples import (
-    Episodic,
+    EpisodicProcess,
     RandomStreams,
-    SimulatedWalk,
+    Rollout,
+    SimulatedRollout,
     Step,
     TableSimulator,
     UserSimulator,
-    Walk,
 )
 
 REGULARIZERS = {
@@ -371,11 +371,11 @@ def test_it_learns(method, horizon):
 
 def walker(state, action, rng):
     """A walk of two states that ends now and then, with rewards that are noisy."""
-    ended = rng.random(state.shape) < 0.2
+    terminated = rng.random(state.shape) < 0.2
     return (
         np.where(rng.random(state.shape) < 0.8, action, state),
         state + rng.normal(size=state.shape),
-        ended,
+        terminated,
     )
 
 
@@ -392,12 +392,12 @@ def test_a_run_is_the_same_alone_and_beside_others(horizon, kind):
         np.testing.assert_array_equal(alone.policy[0], together.policy[i])
 
 
-class Path(Episodic):
+class Path(EpisodicProcess):
     """A model that can only be followed, 8 times at once, with a time limit, and with a step of
     rest after each end or without.
     """
 
-    walkers = 8
+    n_envs = 8
 
     def __init__(self, mdp, limit=None, rests=False):
         self.simulator, self.limit, self.rests = TableSimulator(mdp), limit, rests
@@ -413,20 +413,24 @@ class Path(Episodic):
             mdp.all_available,
         )
 
-    def walk(self, count, streams):
+    def start_rollout(self, count, streams):
         assert count == 8
         return Limited(self, count, streams)
 
 
-class Limited(Walk):
+class Limited(Rollout):
     def __init__(self, path, count, streams):
-        self.path, self.inner, self.steps = path, SimulatedWalk(path.simulator, count, streams), 0
+        self.path, self.inner, self.steps = (
+            path,
+            SimulatedRollout(path.simulator, count, streams),
+            0,
+        )
         self.state, self.age, self.streams = (
             self.inner.state,
             np.zeros(self.inner.state.shape),
             streams,
         )
-        self.resting = np.zeros(self.age.shape, dtype=bool) if path.rests else None
+        self.resetting = np.zeros(self.age.shape, dtype=bool) if path.rests else None
 
     def step(self, action):
         mdp = self.path.simulator.mdp
@@ -439,24 +443,24 @@ class Limited(Walk):
         )
         step = self.inner.step(live)
         self.steps, self.age = self.steps + 1, self.age + 1
-        cut = ~step.ended & (self.age >= (self.path.limit or np.inf))
-        over = step.ended | cut
-        anew = self.path.simulator.first(self.streams, action.shape[1])
-        if self.resting is None:
+        truncated = ~step.terminated & (self.age >= (self.path.limit or np.inf))
+        over = step.terminated | truncated
+        anew = self.path.simulator.draw_initial_states(self.streams, action.shape[1])
+        if self.resetting is None:
             self.state, self.age = (
                 np.where(over, anew, step.next_state),
                 np.where(over, 0, self.age),
             )
-            return Step(step.next_state, step.reward, step.ended, cut)
-        rested, self.resting = self.resting, over & ~self.resting
+            return Step(step.next_state, step.reward, step.terminated, truncated)
+        rested, self.resetting = self.resetting, over & ~self.resetting
         self.state = np.where(rested, anew, step.next_state)
         self.age = np.where(rested, 0, self.age)
         # what a resting walker is paid means nothing
         return Step(
             step.next_state,
             np.where(rested, 1e6, step.reward),
-            step.ended & ~rested,
-            np.where(rested, True, cut),
+            step.terminated & ~rested,
+            np.where(rested, True, truncated),
         )
 
 
@@ -519,7 +523,7 @@ def test_options_are_positive_integers(given):
 
 
 def test_an_undiscounted_episode_that_does_not_end_is_noticed(monkeypatch):
-    monkeypatch.setattr(_walkers, "PATIENCE", 50)
+    monkeypatch.setattr(parallel_episodes, "MAX_UNDISCOUNTED_STEPS", 50)
     loop = UserSimulator(lambda state, action, rng: (state, np.ones(state.shape)), 1, 2, 1.0)
     with pytest.raises(
         rm.SampleError,
@@ -532,7 +536,7 @@ def test_an_undiscounted_episode_that_does_not_end_is_noticed(monkeypatch):
 
 
 def test_a_log_cannot_be_followed():
-    class Log(rm.mdp.DecisionProcess):
+    class OfflineMDP(rm.mdp.DecisionProcess):
         n_states, n_actions, discount, all_available = 1, 1, 0.5, True
         initial, available, terminal = (
             np.ones(1),
@@ -542,10 +546,10 @@ def test_a_log_cannot_be_followed():
 
     with pytest.raises(
         rm.SampleError,
-        match="Rollouts follow a policy in an MDP, a simulator or an environment, not in Log",
+        match="Rollouts follow a policy in an MDP, a simulator or an environment, not in OfflineMDP",
     ):
         rm.learn(
-            Log(),
+            OfflineMDP(),
             None,
             rm.algorithms.NPG(0.1, evaluation=Rollouts(1)),
             iterations=1,

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 import regmdp as rm
-from regmdp.evaluation import GenerativeModel, Noisy, RunBatch, copied
+from regmdp.evaluation import GenerativeModel, Noisy, RunBatch, tile_regularizer
 from regmdp.samples import RandomStreams, TableSimulator, UserSimulator
 
 GARNET = rm.models.garnet(8, 3, 3, rng=np.random.default_rng(0))
@@ -22,7 +22,9 @@ def estimated(evaluation, mdp, regularizer, policy, runs, first=0, source=None):
     ones.
     """
     trials = RunBatch(mdp if source is None else source, RandomStreams(generators(runs, first)))
-    estimate = evaluation(trials, copied(regularizer, mdp, runs), np.tile(policy, (runs, 1)), None)
+    estimate = evaluation(
+        trials, tile_regularizer(regularizer, mdp, runs), np.tile(policy, (runs, 1)), None
+    )
     return estimate, trials.split(estimate.q), rm.evaluate(mdp, policy, regularizer).q
 
 

@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.evaluation import TD, Estimate, Polynomial, Rescaled, RunBatch, SynchronousTD, copied
-from regmdp.samples import Episodic, RandomStreams, Step, UserSimulator, Walk
+from regmdp.evaluation import (
+    TD,
+    Estimate,
+    PolynomialRate,
+    RescaledLinearRate,
+    RunBatch,
+    SynchronousTD,
+    tile_regularizer,
+)
+from regmdp.samples import EpisodicProcess, RandomStreams, Rollout, Step, UserSimulator
 
 TARGETS = ("expected", "sampled", "optimal")
 each_target = pytest.mark.parametrize("target", TARGETS)
@@ -44,7 +52,7 @@ def generators(count, seed=0):
 def estimate(evaluation, source, regularizer, policy, runs, *, q=None, iterations=1, seed=0):
     """(N, S, A) action values after some evaluations of one policy, which start from (S, A) values."""
     trials = RunBatch(source, RandomStreams(generators(runs, seed)))
-    tiled, parts = np.tile(policy, (runs, 1)), copied(regularizer, source, runs)
+    tiled, parts = np.tile(policy, (runs, 1)), tile_regularizer(regularizer, source, runs)
     before = None if q is None else Estimate(np.tile(q, (runs, 1)), np.zeros(trials.n_states), 0)
     for _ in range(iterations):
         before = evaluation(trials, parts, tiled, before)
@@ -112,7 +120,7 @@ def test_one_step_is_a_backup_on_average_of_the_pair_that_was_visited(target):
     mdp, policy, regularizer = masked(), some_policy(masked()), per_state()
     q = np.where(mdp.available, np.random.default_rng(1).normal(size=mdp.rewards.shape), -np.inf)
     found, _ = estimate(
-        TD(1, step_size=1.0, target=target, walkers=1), mdp, regularizer, policy, 20_000, q=q
+        TD(1, step_size=1.0, target=target, n_envs=1), mdp, regularizer, policy, 20_000, q=q
     )
     expected = one_backup(mdp, regularizer, policy, q, target)
     moved = found != q
@@ -130,8 +138,8 @@ def test_exploration_follows_another_policy_and_evaluates_the_given_one():
     mdp, regularizer = masked(), rm.SquaredL2(0.3)
     policy = np.zeros(mdp.rewards.shape)
     policy[np.arange(5), np.argmax(mdp.available, axis=1)[:5]] = 1.0
-    alone, _ = estimate(TD(300, walkers=8), mdp, regularizer, policy, 8)
-    found, _ = estimate(TD(1000, walkers=8, exploration=0.5), mdp, regularizer, policy, 8)
+    alone, _ = estimate(TD(300, n_envs=8), mdp, regularizer, policy, 8)
+    found, _ = estimate(TD(1000, n_envs=8, exploration=0.5), mdp, regularizer, policy, 8)
     never = (policy == 0) & mdp.available
     assert np.all(alone[:, never] == 0.0)
     exact = true_q(mdp, regularizer, policy)
@@ -146,7 +154,7 @@ def test_estimates_converge(target, evaluation):
 
     def error(times):
         method = (
-            TD(60 * times, target=target, walkers=4)
+            TD(60 * times, target=target, n_envs=4)
             if evaluation == "walks"
             else SynchronousTD(30 * times, target=target)
         )
@@ -161,7 +169,7 @@ def test_estimates_converge(target, evaluation):
 @pytest.mark.parametrize("discount", [0.0, 1.0])
 @pytest.mark.parametrize(
     "evaluation",
-    [TD(1000, walkers=4), TD(1000, walkers=4, trace=0.7), SynchronousTD(500)],
+    [TD(1000, n_envs=4), TD(1000, n_envs=4, trace_decay=0.7), SynchronousTD(500)],
     ids=repr,
 )
 def test_the_ends_of_the_range_of_discounts(evaluation, discount):
@@ -175,7 +183,7 @@ def test_the_ends_of_the_range_of_discounts(evaluation, discount):
 # ---- λ-returns, against their definition ----
 
 
-class Script(Episodic):
+class Script(EpisodicProcess):
     """Episodes in which everything but the actions is given; what was done in them is recorded.
 
     Arrays (N, M, T): next states, rewards, ends, cuts, and the states in which episodes begin.
@@ -196,70 +204,78 @@ class Script(Episodic):
     def random(cls, frame, shape, seed=0, *, cuts):
         rng = np.random.default_rng(seed)
         live = np.flatnonzero(~frame.terminal)
-        ended = rng.random(shape) < 0.15
-        cut = ~ended & (rng.random(shape) < 0.1) if cuts else np.zeros(shape, dtype=bool)
-        ended[..., -1] |= not cuts
+        terminated = rng.random(shape) < 0.15
+        truncated = ~terminated & (rng.random(shape) < 0.1) if cuts else np.zeros(shape, dtype=bool)
+        terminated[..., -1] |= not cuts
         return cls(
             frame,
-            (rng.choice(live, shape), rng.normal(size=shape), ended, cut, rng.choice(live, shape)),
+            (
+                rng.choice(live, shape),
+                rng.normal(size=shape),
+                terminated,
+                truncated,
+                rng.choice(live, shape),
+            ),
         )
 
-    def walk(self, count, streams):
-        return ScriptedWalk(self, count)
+    def start_rollout(self, count, streams):
+        return ScriptedRollout(self, count)
 
 
-class ScriptedWalk(Walk):
+class ScriptedRollout(Rollout):
     def __init__(self, script, count):
         self.script, self.steps = script, 0
         self.state = script.columns[4][:, :count, -1]
 
     def step(self, action):
-        next_state, reward, ended, cut, anew = (
+        next_state, reward, terminated, truncated, anew = (
             column[..., self.steps] for column in self.script.columns
         )
-        self.script.done.append((self.state, action, reward, next_state, ended, cut))
-        self.state, self.steps = np.where(ended | cut, anew, next_state), self.steps + 1
-        return Step(next_state, reward, ended, cut)
+        self.script.done.append((self.state, action, reward, next_state, terminated, truncated))
+        self.state, self.steps = np.where(terminated | truncated, anew, next_state), self.steps + 1
+        return Step(next_state, reward, terminated, truncated)
 
 
-def forward_view(script, regularizer, policy, *, trace, target, power):
+def forward_view(script, regularizer, policy, *, trace_decay, target, power):
     """(S, A) action values by the definition: after each step, all earlier pairs of the run move to
     their λ-returns so far.
     """
     gamma, cost = script.discount, regularizer.cost(policy, script.available)
     done = [[column[0] for column in row] for row in script.done]
-    walkers = range(len(done[0][0]))
+    n_envs = range(len(done[0][0]))
     q0 = np.zeros((script.n_states, script.n_actions))
     q = q0.copy()
     # what the state after each step was taken to be worth, with the estimates of that time
     ahead = []
     for now in range(len(done)):
         row = []
-        for m in walkers:
-            _, _, _, after, ended, cut = (column[m] for column in done[now])
+        for m in n_envs:
+            _, _, _, after, terminated, truncated = (column[m] for column in done[now])
             mean = policy[after] @ q[after]
             # the next action is that with which the walk goes on
-            sampled = target == "sampled" and not cut and not ended and now + 1 < len(done)
+            sampled = (
+                target == "sampled" and not truncated and not terminated and now + 1 < len(done)
+            )
             row.append(q[after, done[now + 1][1][m]] if sampled else mean)
         ahead.append(row)
         q, visits = q0.copy(), np.zeros(q0.shape)
         for k in range(now + 1):
             returns = {}
-            for m in walkers:
+            for m in n_envs:
                 total, j = 0.0, now
                 # the last step that belongs to the same episode
                 for j in range(k, now + 1):
                     if done[j][4][m] or done[j][5][m]:
                         break
                 for i in range(j, k - 1, -1):
-                    _, _, reward, after, ended, _ = (column[m] for column in done[i])
-                    if ended:
+                    _, _, reward, after, terminated, _ = (column[m] for column in done[i])
+                    if terminated:
                         total = reward
                     elif i == j:
                         total = reward + gamma * (ahead[i][m] - cost[after])
                     else:
                         total = reward + gamma * (
-                            (1 - trace) * ahead[i][m] + trace * total - cost[after]
+                            (1 - trace_decay) * ahead[i][m] + trace_decay * total - cost[after]
                         )
                 returns.setdefault((done[k][0][m], done[k][1][m]), []).append(total)
             for pair, totals in returns.items():
@@ -269,17 +285,19 @@ def forward_view(script, regularizer, policy, *, trace, target, power):
 
 
 @pytest.mark.parametrize("target", ["expected", "sampled"])
-@pytest.mark.parametrize("walkers", [1, 3])
-@pytest.mark.parametrize("trace", [0.0, 0.6, 1.0])
-def test_estimates_are_the_lambda_returns_of_every_moment(target, walkers, trace):
+@pytest.mark.parametrize("n_envs", [1, 3])
+@pytest.mark.parametrize("trace_decay", [0.0, 0.6, 1.0])
+def test_estimates_are_the_lambda_returns_of_every_moment(target, n_envs, trace_decay):
     mdp, policy, regularizer = masked(0.9), some_policy(masked()), per_state()
-    script = Script.random(mdp, (1, walkers, 30), seed=walkers, cuts=True)
+    script = Script.random(mdp, (1, n_envs, 30), seed=n_envs, cuts=True)
     # the action after the last step is not recorded: there the episodes end
     script.columns[2][..., -1], script.columns[3][..., -1] = True, False
     found, _ = estimate(
-        TD(30, Polynomial(0.6), target, trace, walkers), script, regularizer, policy, 1
+        TD(30, PolynomialRate(0.6), target, trace_decay, n_envs), script, regularizer, policy, 1
     )
-    expected = forward_view(script, regularizer, policy, trace=trace, target=target, power=0.6)
+    expected = forward_view(
+        script, regularizer, policy, trace_decay=trace_decay, target=target, power=0.6
+    )
     np.testing.assert_allclose(found[0][mdp.available], expected[mdp.available], rtol=0, atol=1e-12)
 
 
@@ -287,14 +305,16 @@ def test_estimates_are_the_lambda_returns_of_every_moment(target, walkers, trace
 def test_lambda_1_is_monte_carlo(target):
     mdp, policy, regularizer = masked(0.9), some_policy(masked()), per_state()
     script = Script.random(mdp, (3, 1, 60), cuts=False)
-    found, _ = estimate(TD(60, Polynomial(1.0), target, trace=1.0), script, regularizer, policy, 3)
+    found, _ = estimate(
+        TD(60, PolynomialRate(1.0), target, trace_decay=1.0), script, regularizer, policy, 3
+    )
     cost = regularizer.cost(policy, mdp.available)
     for run in range(3):
         sums, counts, total = np.zeros((6, 3)), np.zeros((6, 3)), 0.0
-        for state, action, reward, after, ended, _ in (
+        for state, action, reward, after, terminated, _ in (
             [column[run, 0] for column in row] for row in reversed(script.done)
         ):
-            total = reward if ended else reward + 0.9 * (total - cost[after])
+            total = reward if terminated else reward + 0.9 * (total - cost[after])
             sums[state, action] += total
             counts[state, action] += 1
         seen = counts > 0
@@ -305,7 +325,7 @@ def test_walkers_that_meet_move_the_pair_once_towards_the_mean():
     mdp = rm.MDP(np.ones((1, 1, 1)), np.zeros((1, 1)), discount=0.0)
     script = Script.random(mdp, (2, 5, 3), cuts=False)
     found, after = estimate(
-        TD(3, Polynomial(1.0), walkers=5), script, rm.Unregularized(), np.ones((1, 1)), 2
+        TD(3, PolynomialRate(1.0), n_envs=5), script, rm.Unregularized(), np.ones((1, 1)), 2
     )
     np.testing.assert_allclose(found[:, 0, 0], script.columns[1].mean(axis=(1, 2)), atol=1e-15)
     assert after.memory.visits.tolist() == [3, 3]
@@ -315,10 +335,10 @@ def test_walkers_that_meet_move_the_pair_once_towards_the_mean():
 # ---- runs ----
 
 EVALUATIONS = {
-    "expected": TD(20, walkers=3),
-    "sampled": TD(20, target="sampled", walkers=3),
-    "optimal": TD(20, target="optimal", walkers=3, exploration=0.2),
-    "traces": TD(20, target="sampled", trace=0.8, walkers=3),
+    "expected": TD(20, n_envs=3),
+    "sampled": TD(20, target="sampled", n_envs=3),
+    "optimal": TD(20, target="optimal", n_envs=3, exploration=0.2),
+    "traces": TD(20, target="sampled", trace_decay=0.8, n_envs=3),
     "sweeps": SynchronousTD(4),
     "sampled sweeps": SynchronousTD(4, target="sampled"),
     "optimal sweeps": SynchronousTD(4, target="optimal"),
@@ -343,7 +363,7 @@ def test_a_run_does_not_depend_on_those_beside_it(evaluation):
 
 @pytest.mark.parametrize(
     "evaluation",
-    [TD(4, walkers=2), *(SynchronousTD(3, target=target) for target in TARGETS)],
+    [TD(4, n_envs=2), *(SynchronousTD(3, target=target) for target in TARGETS)],
     ids=repr,
 )
 def test_a_run_of_a_users_simulator_does_not_depend_on_those_beside_it(evaluation):
@@ -384,16 +404,16 @@ def test_visits_are_counted_anew_where_the_policy_is_another(target, goes_on):
     ("options", "message"),
     [
         ({"steps": 0}, "number of steps"),
-        ({"steps": 1, "walkers": True}, "number of walkers"),
+        ({"steps": 1, "n_envs": True}, "number of environments"),
         ({"steps": 1, "step_size": 1.5}, "in (0, 1]"),
-        ({"steps": 1, "trace": 1.1}, "between 0 and 1"),
+        ({"steps": 1, "trace_decay": 1.1}, "between 0 and 1"),
         ({"steps": 1, "exploration": -0.1}, "between 0 and 1"),
         (
-            {"steps": 1, "trace": 0.5, "target": "optimal"},
+            {"steps": 1, "trace_decay": 0.5, "target": "optimal"},
             "a return is that of the policy that is followed",
         ),
         (
-            {"steps": 1, "trace": 0.5, "exploration": 0.1},
+            {"steps": 1, "trace_decay": 0.5, "exploration": 0.1},
             "a return is that of the policy that is followed",
         ),
         ({"steps": 1, "target": "sampled", "exploration": 0.1}, "take expected ones"),
@@ -416,7 +436,7 @@ def test_walks_leave_out_episodes_that_are_over_at_once():
         termination=mdp.termination,
         initial=start,
     )
-    _, after = estimate(TD(50, walkers=4), source, rm.Unregularized(), some_policy(mdp), 5)
+    _, after = estimate(TD(50, n_envs=4), source, rm.Unregularized(), some_policy(mdp), 5)
     assert after.memory.visits.reshape(5, 6, 3)[:, 5].sum() == 0
     source = rm.MDP(
         mdp.to_array(),
@@ -432,11 +452,11 @@ def test_walks_leave_out_episodes_that_are_over_at_once():
 
 def test_rates():
     with pytest.raises(rm.SolverError, match="power"):
-        Polynomial(0.0)
+        PolynomialRate(0.0)
     with pytest.raises(rm.SolverError, match="number of sweeps"):
         SynchronousTD(0)
-    np.testing.assert_allclose(Rescaled()(np.arange(3), 0.9), [1.0, 1 / 1.1, 1 / 1.2])
-    algorithm = rm.algorithms.PolicyIteration(TD(1, Rescaled()))
+    np.testing.assert_allclose(RescaledLinearRate()(np.arange(3), 0.9), [1.0, 1 / 1.1, 1 / 1.2])
+    algorithm = rm.algorithms.PolicyIteration(TD(1, RescaledLinearRate()))
     with pytest.raises(rm.SolverError, match="never become smaller"):
         rm.learn(masked(1.0), None, algorithm, iterations=1, rng=np.random.default_rng(0))
 

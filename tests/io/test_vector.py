@@ -77,44 +77,46 @@ class Line(gymnasium.Env):
 def test_every_transition_is_one_of_the_environment(mode, wait):
     env = SyncVectorEnv([Line] * 6, autoreset_mode=mode)
     source = rm.io.from_vector_env(env, 0.9)
-    assert (source.n_states, source.n_actions, source.walkers) == (4, 2, 6)
-    walk = source.walk(6, streams())
+    assert (source.n_states, source.n_actions, source.n_envs) == (4, 2, 6)
+    walk = source.start_rollout(6, streams())
     rng = np.random.default_rng(1)
     age, ends, cuts, begins, rests = np.zeros(6, dtype=int), 0, 0, [], 0
     for _ in range(60):
         state = walk.state.copy()
         begins.extend(state[0, age == 0])
         assert np.isin(state[0, age == 0], (0, 1)).all()
-        resting = np.zeros((1, 6), dtype=bool) if walk.resting is None else walk.resting.copy()
+        resetting = (
+            np.zeros((1, 6), dtype=bool) if walk.resetting is None else walk.resetting.copy()
+        )
         action = (
             (rng.random((1, 6)) < 0.5).astype(np.int64)
             if wait
             else np.zeros((1, 6), dtype=np.int64)
         )
         step = walk.step(action)
-        live = ~resting[0]
+        live = ~resetting[0]
         age = np.where(live, age + 1, 0)
-        ended = (state == 3) & (action == 0)
+        terminated = (state == 3) & (action == 0)
         np.testing.assert_array_equal(step.reward[0, live], (10.0 * state + action)[0, live])
         np.testing.assert_array_equal(
             step.next_state[0, live], np.minimum(state + (action == 0), 3)[0, live]
         )
-        np.testing.assert_array_equal(step.ended[0, live], ended[0, live])
-        np.testing.assert_array_equal(step.cut[0, live], (~ended[0] & (age == 5))[live])
+        np.testing.assert_array_equal(step.terminated[0, live], terminated[0, live])
+        np.testing.assert_array_equal(step.truncated[0, live], (~terminated[0] & (age == 5))[live])
         # what is marked as rest is paid nothing, has not ended, and is over
-        assert (step.reward[resting] == 0).all()
-        assert not step.ended[resting].any()
-        assert step.cut[resting].all()
-        over = (step.ended | step.cut)[0]
+        assert (step.reward[resetting] == 0).all()
+        assert not step.terminated[resetting].any()
+        assert step.truncated[resetting].all()
+        over = (step.terminated | step.truncated)[0]
         assert (walk.state[0, ~over] == step.next_state[0, ~over]).all()
-        if walk.resting is not None:
-            np.testing.assert_array_equal(walk.resting[0], over & live)
+        if walk.resetting is not None:
+            np.testing.assert_array_equal(walk.resetting[0], over & live)
         ends, cuts, rests = (
-            ends + step.ended.sum(),
-            cuts + (step.cut & ~resting).sum(),
-            rests + resting.sum(),
+            ends + step.terminated.sum(),
+            cuts + (step.truncated & ~resetting).sum(),
+            rests + resetting.sum(),
         )
-        age = np.where(over, np.where(live & (walk.resting is not None), 99, 0), age)
+        age = np.where(over, np.where(live & (walk.resetting is not None), 99, 0), age)
     assert ends > 5
     assert (cuts > 5) == wait
     assert (rests > 5) == (mode is AutoresetMode.NEXT_STEP)
@@ -124,7 +126,7 @@ def test_every_transition_is_one_of_the_environment(mode, wait):
 
 def test_a_seed_of_the_run_decides_the_first_reset():
     source = rm.io.from_vector_env(SyncVectorEnv([Line] * 20), 0.9)
-    first, again, other = (source.walk(20, streams(seed)).state for seed in (1, 1, 2))
+    first, again, other = (source.start_rollout(20, streams(seed)).state for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
@@ -220,9 +222,9 @@ def test_temporal_differences_learn_from_transitions_alone(mode, trace):
     env = rm.io.from_vector_env(SyncVectorEnv([Line] * 6, autoreset_mode=mode), 0.8)
     policy = np.array([[0.6, 0.4]] * 4)
     if trace:
-        evaluation = rm.evaluation.TD(600, step_size=0.1, trace=trace, walkers=6)
+        evaluation = rm.evaluation.TD(600, step_size=0.1, trace_decay=trace, n_envs=6)
     else:
-        evaluation = rm.evaluation.TD(400, step_size=1.0, walkers=6)
+        evaluation = rm.evaluation.TD(400, step_size=1.0, n_envs=6)
     q = evaluation(RunBatch(env, streams()), rm.Shannon(0.5), policy, None).q
     assert np.abs(q - exact_on_the_line(0.8, 0.5, policy)).max() < (1e-9 if not trace else 3.0)
 
@@ -231,8 +233,8 @@ def test_temporal_differences_learn_from_transitions_alone(mode, trace):
 def test_a_buffer_keeps_transitions_alone(mode):
     env = rm.io.from_vector_env(SyncVectorEnv([Line] * 6, autoreset_mode=mode), 0.8)
     policy = np.array([[0.6, 0.4]] * 4)
-    evaluation = rm.evaluation.Buffer(
-        300, 2000, batch=20, step_size=1.0, walkers=6, target="expected"
+    evaluation = rm.evaluation.ReplayTD(
+        300, 2000, batch_size=20, step_size=1.0, n_envs=6, target="expected"
     )
     q = evaluation(RunBatch(env, streams()), rm.Shannon(0.5), policy, None).q
     assert np.abs(q - exact_on_the_line(0.8, 0.5, policy)).max() < 1e-9
@@ -357,9 +359,9 @@ def test_one_run_and_as_many_walkers_as_there_are():
         rm.learn(source, None, algorithm, iterations=1, rng=two)
     with pytest.raises(
         rm.SampleError,
-        match="2 sub-environments is walked by as many walkers, not by 3; .* walkers=2",
+        match="2 sub-environments is walked by as many walkers, not by 3; .* n_envs=2",
     ):
-        source.walk(3, streams())
+        source.start_rollout(3, streams())
     with pytest.raises(rm.SampleError, match="needs an MDP or a simulator, not Environment"):
         rm.learn(
             source,
@@ -408,7 +410,7 @@ def test_one_run_and_as_many_walkers_as_there_are():
     ],
 )
 def test_impossible_answers_are_named(answer, message):
-    walk = rm.io.from_vector_env(Fixed(answers=[{}, answer]), 0.9).walk(2, streams())
+    walk = rm.io.from_vector_env(Fixed(answers=[{}, answer]), 0.9).start_rollout(2, streams())
     action = np.zeros((1, 2), dtype=np.int64)
     walk.step(action)
     with pytest.raises(rm.SampleError, match=message):
@@ -419,16 +421,16 @@ def test_an_environment_that_resets_otherwise_than_it_says():
     action, ends = np.zeros((1, 2), dtype=np.int64), {"terminated": [True, False]}
     walk = rm.io.from_vector_env(
         Fixed(mode=AutoresetMode.NEXT_STEP, answers=[ends, ends]), 0.9
-    ).walk(2, streams())
+    ).start_rollout(2, streams())
     walk.step(action)
     with pytest.raises(
         rm.SampleError, match="sub-environment 0 ended on step 2, which should have reset it"
     ):
         walk.step(action)
     # it resets both when only one was to be
-    walk = rm.io.from_vector_env(Fixed(mode=AutoresetMode.DISABLED, answers=[ends]), 0.9).walk(
-        2, streams()
-    )
+    walk = rm.io.from_vector_env(
+        Fixed(mode=AutoresetMode.DISABLED, answers=[ends]), 0.9
+    ).start_rollout(2, streams())
     with pytest.raises(
         rm.SampleError,
         match="on step 1 only some .* make the environment with autoreset_mode SAME_STEP",
@@ -444,7 +446,7 @@ def test_states_without_actions_are_ends():
     assert source.terminal.tolist() == [False, True, False]
     np.testing.assert_array_equal(source.initial, [0.5, 0, 0.5])
     assert source.describe(2) == "state 2 (c)"
-    walk = source.walk(2, streams())
+    walk = source.start_rollout(2, streams())
     with pytest.raises(
         rm.SampleError,
         match="sub-environment 0, step 1: an episode that has not ended is in a state without",

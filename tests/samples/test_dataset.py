@@ -11,7 +11,7 @@ GOOD = {
     "action": [1, 0, 1, 0],
     "reward": [0.0, 1.0, 0.0, 1.0],
     "next_state": [1, 0, 1, 0],
-    "ended": [False, True, False, True],
+    "terminated": [False, True, False, True],
     "probability": [0.5, 1.0, 0.5, 1.0],
     "episode": [0, 0, 1, 1],
 }
@@ -36,15 +36,20 @@ def changed(name, row, value):
         (changed("action", 3, 0.5), "row 3: action is 0.5"),
         (changed("probability", 0, 0.0), "row 0: probability is 0.0, which is impossible"),
         (changed("probability", 3, 1.5), "row 3: probability is 1.5"),
-        (changed("ended", 1, 7), "row 1: ended is 7"),
+        (changed("terminated", 1, 7), "row 1: terminated is 7"),
         (changed("episode", 2, -1), "row 2: episode is -1"),
         ({**GOOD, "episode": [1, 1, 0, 0]}, "row 2: episode is 0, which comes after a larger one"),
         (
             {**GOOD, "episode": [0, 0, 0, 0]},
-            "row 1: ended is True, which is true before the last row",
+            "row 1: terminated is True, which is true before the last row",
         ),
         (
-            {**GOOD, "ended": [0, 0, 0, 0], "next_state": [1, 1, 1, 1], "episode": [0, 0, 0, 0]},
+            {
+                **GOOD,
+                "terminated": [0, 0, 0, 0],
+                "next_state": [1, 1, 1, 1],
+                "episode": [0, 0, 0, 0],
+            },
             "row 2: state is 0, which is not the",
         ),
         ({**GOOD, "reward": ["a", "b", "c", "d"]}, "column 'reward' must hold numbers"),
@@ -108,12 +113,12 @@ def test_episodes_end_where_they_end():
     mdp = rm.models.gridworld(3, 3) if hasattr(rm.models, "gridworld") else rm.models.chain(3)
     data = Dataset.from_episodes(mdp, rm.uniform_policy(mdp), 50, 400, np.random.default_rng(0))
     last = np.append(np.diff(data.episode) > 0, True)
-    assert data.ended[last].mean() > 0.9
-    assert not data.ended[~last].any()
+    assert data.terminated[last].mean() > 0.9
+    assert not data.terminated[~last].any()
 
 
 def test_rows_are_taken_from_all_columns():
     data = Dataset.from_columns(GOOD)
-    part = data.rows(data.episode == 1)
+    part = data.subset(data.episode == 1)
     assert len(part) == 2
     assert np.array_equal(part.counts, [[0, 1], [1, 0]])

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.samples import RandomStreams, TableSimulator, UserSimulator, as_simulator, draw_from
+from regmdp.samples import (
+    RandomStreams,
+    TableSimulator,
+    UserSimulator,
+    as_simulator,
+    draw_categorical,
+)
 
 
 def simulator(sample, **options):
@@ -67,7 +73,7 @@ def test_the_next_state_means_nothing_where_the_episode_ended():
     outcome = simulator(lambda s, a, rng: (s + 100, np.zeros(3), np.ones(3, dtype=bool))).sample(
         *ROWS, np.random.default_rng(0)
     )
-    assert outcome.ended.all()
+    assert outcome.terminated.all()
     assert np.array_equal(outcome.next_state, ROWS[0])
 
 
@@ -76,7 +82,7 @@ def test_a_terminal_state_ends_the_episode():
     outcome = simulator(good, available=mask).sample(
         np.array([1, 0]), np.array([1, 0]), np.random.default_rng(0)
     )
-    assert outcome.ended.tolist() == [True, False]
+    assert outcome.terminated.tolist() == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +118,9 @@ def test_each_run_asks_with_its_own_generator():
 
 def test_first_states_are_drawn_from_the_initial_distribution():
     mdp = rm.models.chain(5).with_initial([0.1, 0.0, 0.6, 0.0, 0.3])
-    first = TableSimulator(mdp).first(RandomStreams([np.random.default_rng(0)]), 40_000)[0]
+    first = TableSimulator(mdp).draw_initial_states(
+        RandomStreams([np.random.default_rng(0)]), 40_000
+    )[0]
     share = np.bincount(first, minlength=5) / first.size
     assert np.abs(share - mdp.initial).max() < 0.01
     assert share[1] == share[3] == 0
@@ -120,11 +128,13 @@ def test_first_states_are_drawn_from_the_initial_distribution():
 
 def test_drawing_from_distributions():
     distributions = np.array([[0.0, 1.0, 0.0], [0.5, 0.0, 0.5]])
-    assert draw_from(distributions, np.array([0.999999, 0.5])).tolist() == [1, 2]
-    assert draw_from(distributions, np.array([[0.0, 0.4], [0.7, 0.99]])).tolist() == [
+    assert draw_categorical(distributions, np.array([0.999999, 0.5])).tolist() == [1, 2]
+    assert draw_categorical(distributions, np.array([[0.0, 0.4], [0.7, 0.99]])).tolist() == [
         [1, 0],
         [1, 2],
     ]
     # sums that fall short of 1 by rounding do not lead past the last action with positive
     # probability
-    assert draw_from(np.array([0.1] * 10 + [0.0]), np.array([np.nextafter(1.0, 0)])).tolist() == [9]
+    assert draw_categorical(
+        np.array([0.1] * 10 + [0.0]), np.array([np.nextafter(1.0, 0)])
+    ).tolist() == [9]

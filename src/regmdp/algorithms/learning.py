@@ -5,12 +5,12 @@ from __future__ import annotations
 from regmdp.algorithms.iteration import PolicyOptimization
 from regmdp.evaluation import (
     TD,
-    Buffer,
     DecayingEntropy,
     GenerativeModel,
     GeometricSamples,
     LearningRate,
     Perturbed,
+    ReplayTD,
     SampledEvaluation,
 )
 from regmdp.improvement import (
@@ -30,7 +30,7 @@ def SoftQLearning(
     steps: int = 100,
     step_size: float | LearningRate | None = None,
     exploration: float = 0.1,
-    walkers: int = 1,
+    n_envs: int = 1,
 ) -> PolicyOptimization:
     r"""Soft Q-learning, for any regularizer; without one it is Q-learning.
 
@@ -42,16 +42,16 @@ def SoftQLearning(
     Args:
         steps: Steps that each walker makes between two changes of the policy that is followed,
             which are the iterations.
-        step_size: α, a number in (0, 1], ``Rescaled()`` or ``Polynomial(power)``; see
+        step_size: α, a number in (0, 1], ``RescaledLinearRate()`` or ``PolynomialRate(power)``; see
             :class:`regmdp.evaluation.TD`.
         exploration: Share of the uniform policy. With 0 the regularizer has to see to it that
             everything is tried.
-        walkers: Walks side by side in each run.
+        n_envs: Walks side by side in each run.
 
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, rng = rm.models.garnet(5, 2, 2, discount=0.9, rng=0), np.random.default_rng(0)
-        >>> algorithm = rm.algorithms.SoftQLearning(steps=50, walkers=10)
+        >>> algorithm = rm.algorithms.SoftQLearning(steps=50, n_envs=10)
         >>> learned = rm.learn(mdp, rm.SquaredL2(0.5), algorithm, iterations=20, rng=rng)
         >>> rm.certify(mdp, rm.SquaredL2(0.5), policy=learned.policy[0]).gap < 0.1
         True
@@ -60,18 +60,18 @@ def SoftQLearning(
         Watkins & Dayan 1992, Machine Learning 8; Haarnoja, Tang, Abbeel & Levine 2017, ICML,
         "Reinforcement learning with deep energy-based policies", Theorem 3.
     """
-    evaluation = TD(steps, step_size, target="optimal", walkers=walkers, exploration=exploration)
+    evaluation = TD(steps, step_size, target="optimal", n_envs=n_envs, exploration=exploration)
     return PolicyOptimization(evaluation, Greedy(), "soft Q-learning")
 
 
 def SoftActorCritic(
     steps: int = 100,
     updates: int = 100,
-    batch: int = 32,
-    capacity: int = 10_000,
+    batch_size: int = 32,
+    buffer_size: int = 10_000,
     step_size: float | LearningRate | None = 0.1,
-    actor: float | StepSize | None = None,
-    walkers: int = 1,
+    actor_step_size: float | StepSize | None = None,
+    n_envs: int = 1,
     exploration: float = 0.0,
 ) -> PolicyOptimization:
     """Soft actor-critic with tables, for any regularizer: expected soft temporal differences from a replay buffer, and a soft step.
@@ -82,20 +82,20 @@ def SoftActorCritic(
     Args:
         steps: Steps that each walker makes in an iteration.
         updates: Minibatches of an iteration.
-        batch: Transitions of a minibatch.
-        capacity: Transitions kept in each run.
-        step_size: α of the critic, a number in (0, 1], ``Rescaled()`` or ``Polynomial(power)``.
-        actor: η of the actor, which then makes steps of generalized policy mirror descent; None for
+        batch_size: Transitions of a minibatch.
+        buffer_size: Transitions kept in each run.
+        step_size: α of the critic, a number in (0, 1], ``RescaledLinearRate()`` or ``PolynomialRate(power)``.
+        actor_step_size: η of the actor, which then makes steps of generalized policy mirror descent; None for
             the greedy policy itself, to which the projection of the paper comes down where policies
             are tables.
-        walkers: Walks side by side in each run.
+        n_envs: Walks side by side in each run.
         exploration: Share of the uniform policy in the one that is followed. With 0 the regularizer
             has to see to it that everything is tried.
 
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, rng = rm.models.garnet(5, 2, 2, discount=0.9, rng=0), np.random.default_rng(0)
-        >>> algorithm = rm.algorithms.SoftActorCritic(steps=20, updates=50, walkers=10)
+        >>> algorithm = rm.algorithms.SoftActorCritic(steps=20, updates=50, n_envs=10)
         >>> learned = rm.learn(mdp, rm.Shannon(0.5), algorithm, iterations=20, rng=rng)
         >>> rm.certify(mdp, rm.Shannon(0.5), policy=learned.policy[0]).gap < 0.1
         True
@@ -104,10 +104,12 @@ def SoftActorCritic(
         Haarnoja, Zhou, Abbeel & Levine 2018, ICML, "Soft actor-critic: off-policy maximum entropy
         deep reinforcement learning with a stochastic actor".
     """
-    evaluation = Buffer(
-        steps, updates, batch, capacity, step_size, walkers=walkers, exploration=exploration
+    evaluation = ReplayTD(
+        steps, updates, batch_size, buffer_size, step_size, n_envs=n_envs, exploration=exploration
     )
-    improvement = Greedy() if actor is None else DualAveraging(as_step_size(actor))
+    improvement = (
+        Greedy() if actor_step_size is None else DualAveraging(as_step_size(actor_step_size))
+    )
     return PolicyOptimization(evaluation, improvement, "soft actor-critic")
 
 

@@ -327,4 +327,4 @@ def check_and_certify(
         )
     else:
         bounds = bound_values(mdp, regularizer, policy, value)
-    return policy, Certificate.of(mdp.initial, bounds)
+    return policy, Certificate.from_bounds(mdp.initial, bounds)

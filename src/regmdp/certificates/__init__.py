@@ -8,7 +8,7 @@ from regmdp.certificates.certification import (
     evaluate,
 )
 from regmdp.certificates.concentration import (
-    checked_confidence,
+    check_confidence,
     empirical_bernstein_radius,
     enough_samples,
     hoeffding_radius,
@@ -26,7 +26,7 @@ __all__ = [
     "bound_values",
     "certify",
     "certify_from_samples",
-    "checked_confidence",
+    "check_confidence",
     "empirical_bernstein_radius",
     "enough_samples",
     "evaluate",

@@ -70,7 +70,7 @@ class Certificate:
     limit: Status | None = None
 
     @classmethod
-    def of(cls, initial: Float[np.ndarray, " S"], bounds: Bounds) -> Certificate:
+    def from_bounds(cls, initial: Float[np.ndarray, " S"], bounds: Bounds) -> Certificate:
         """Summarize per-state bounds for an initial distribution ρ."""
         with np.errstate(invalid="ignore"):
             distance = bounds.upper - bounds.policy_lower
@@ -83,15 +83,18 @@ class Certificate:
             policy_upper=freeze(bounds.policy_upper),
             gap=float(distance.max()),
             worst_state=int(distance.argmax()),
-            initial_lower=_expected(initial, bounds.lower, -1),
-            initial_upper=_expected(initial, bounds.upper, 1),
-            initial_gap=_expected(initial, distance, 1),
+            initial_lower=_expectation_bound(initial, bounds.lower, -1),
+            initial_upper=_expectation_bound(initial, bounds.upper, 1),
+            initial_gap=_expectation_bound(initial, distance, 1),
             limit=bounds.limit,
         )
 
     def __repr__(self) -> str:
-        low, high = shown(self.initial_lower, 13, -1), shown(self.initial_upper, 13, 1)
-        gap, initial_gap = shown(self.gap, 3, 1), shown(self.initial_gap, 3, 1)
+        low, high = (
+            format_bound(self.initial_lower, 13, -1),
+            format_bound(self.initial_upper, 13, 1),
+        )
+        gap, initial_gap = format_bound(self.gap, 3, 1), format_bound(self.initial_gap, 3, 1)
         return (
             f"Certificate(gap ≤ {gap}; from the initial distribution {low} ≤ V* ≤ {high}, gap ≤ "
             f"{initial_gap})"
@@ -103,13 +106,13 @@ class Certificate:
         Args:
             worst_state: The name of the worst state.
         """
-        worst, initial = shown(self.gap, 3, 1), shown(self.initial_gap, 3, 1)
+        worst, initial = format_bound(self.gap, 3, 1), format_bound(self.initial_gap, 3, 1)
         return [
             (
                 "optimum",
                 (
-                    f"between {shown(self.initial_lower, 13, -1)} and "
-                    f"{shown(self.initial_upper, 13, 1)}"
+                    f"between {format_bound(self.initial_lower, 13, -1)} and "
+                    f"{format_bound(self.initial_upper, 13, 1)}"
                 ),
             ),
             (
@@ -122,10 +125,14 @@ class Certificate:
         ]
 
 
-def shown(bound: float, digits: int, direction: int) -> str:
+def format_bound(bound: float, digits: int, direction: int) -> str:
     """Write a bound with so many digits, rounded outwards: down if the direction is -1, up if it is 1.
 
-    >>> shown(1.0000000000000002, 13, 1), shown(0.1234567, 3, -1), shown(float("inf"), 3, 1)
+    >>> (
+    ...     format_bound(1.0000000000000002, 13, 1),
+    ...     format_bound(0.1234567, 3, -1),
+    ...     format_bound(float("inf"), 3, 1),
+    ... )
     ('1.000000000001', '0.123', 'inf')
     """
     if not np.isfinite(bound):
@@ -135,7 +142,7 @@ def shown(bound: float, digits: int, direction: int) -> str:
     return f"{rounded:f}" if 1e-4 <= abs(rounded) < 1e9 or rounded == 0 else f"{rounded:e}"
 
 
-def _expected(
+def _expectation_bound(
     initial: Float[np.ndarray, " S"], bound: Float[np.ndarray, " S"], direction: int
 ) -> float:
     """Return ρ · bound, moved outwards by the rounding of the sum; states that ρ never draws do not count."""

@@ -73,7 +73,7 @@ def certify(
         # with γ = 1 the search for the optimum does not depend on the value
         if witness is not None and mdp.discount < 1.0:
             bounds = bounds.intersection(bound_values(mdp, problem.regularizer, checked, witness))
-    return Certificate.of(mdp.initial, bounds)
+    return Certificate.from_bounds(mdp.initial, bounds)
 
 
 def bound_values(

@@ -11,7 +11,7 @@ from regmdp._internal.errors import SolverError
 
 __all__ = [
     "RADII",
-    "checked_confidence",
+    "check_confidence",
     "empirical_bernstein_radius",
     "enough_samples",
     "hoeffding_radius",
@@ -103,7 +103,7 @@ RADII = {
 }
 
 
-def checked_confidence(confidence: Any) -> float:
+def check_confidence(confidence: Any) -> float:
     """Return a confidence that is more than 0 and less than 1.
 
     Raises:

@@ -19,8 +19,8 @@ import numpy as np
 from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Bool, Float, Int, freeze
 from regmdp._internal.errors import SampleError, SolverError
-from regmdp.certificates.certificate import Bounds, Certificate, shown
-from regmdp.certificates.concentration import RADII, checked_confidence, enough_samples
+from regmdp.certificates.certificate import Bounds, Certificate, format_bound
+from regmdp.certificates.concentration import RADII, check_confidence, enough_samples
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.policies import check_policy
 from regmdp.problem import check_regularizer, check_value
@@ -83,8 +83,8 @@ class StatisticalCertificate:
     events: int
 
     def __repr__(self) -> str:
-        low, high = shown(self.initial_lower, 6, -1), shown(self.initial_upper, 6, 1)
-        gap, initial_gap = shown(self.gap, 3, 1), shown(self.initial_gap, 3, 1)
+        low, high = format_bound(self.initial_lower, 6, -1), format_bound(self.initial_upper, 6, 1)
+        gap, initial_gap = format_bound(self.gap, 3, 1), format_bound(self.initial_gap, 3, 1)
         return (
             f"StatisticalCertificate(with probability ≥ {self.confidence:.12g}: gap ≤ {gap}; from "
             f"the initial distribution {low} ≤ V* ≤ {high}, gap ≤ {initial_gap}; {self.samples:,} "
@@ -163,7 +163,7 @@ def certify_from_samples(
         Half of what was logged makes the candidate, here crudely, and the other half judges it:
 
         >>> data = rm.samples.Dataset.from_pairs(mdp, 2000, rng)
-        >>> judges = data.rows(slice(1, None, 2))
+        >>> judges = data.subset(slice(1, None, 2))
         >>> rm.certify_from_samples(mdp, value=np.zeros(5), data=judges, counts="fixed").samples
         10000
 
@@ -183,7 +183,7 @@ def certify_from_samples(
             "probability may count for ever; use a discount slightly below 1, or certify a model "
             "whose probabilities are known"
         )
-    level = checked_confidence(confidence)
+    level = check_confidence(confidence)
     if bound not in RADII:
         raise SolverError(f"bound must be one of {sorted(RADII)}, not {bound!r}")
     if counts not in ("fixed", "random"):
@@ -202,7 +202,7 @@ def certify_from_samples(
         source, data, witness, low, high, ending, 1.0 - level, bound, counts == "random"
     )
     judged, bounds = _bounds(source, regularizer, judged, witness, intervals, ending)
-    summary = Certificate.of(source.initial, bounds)
+    summary = Certificate.from_bounds(source.initial, bounds)
     return StatisticalCertificate(
         lower=summary.lower,
         upper=summary.upper,
@@ -255,7 +255,7 @@ def _intervals(
     pair = data.state * shape[1] + data.action
     # all in multiples of the range, so that nothing overflows
     scale = np.where(open_pairs, width, 1.0).ravel()
-    after = np.where(data.ended, 0.0, value[data.next_state])
+    after = np.where(data.terminated, 0.0, value[data.next_state])
     outcome = (data.reward + gamma * after - base.ravel()[pair]) / scale[pair]
     count = np.bincount(pair, minlength=scale.size)
     mean = np.bincount(pair, outcome, scale.size) / np.maximum(count, 1)
@@ -455,11 +455,11 @@ def _require_possible(
             f"range, {least[row]:.12g} to {most[row]:.12g}; {int(np.count_nonzero(outside))} of "
             f"{len(data)} rows are wrong; give the reward_range that there really is"
         )
-    if not ending and data.ended.any():
-        row = int(np.argmax(data.ended))
+    if not ending and data.terminated.any():
+        row = int(np.argmax(data.terminated))
         raise SampleError(
             f"row {row}: the episode ended, which in this model it cannot; "
-            f"{int(np.count_nonzero(data.ended))} rows are like that; give ends=True if episodes "
+            f"{int(np.count_nonzero(data.terminated))} rows are like that; give ends=True if episodes "
             "may end"
         )
 

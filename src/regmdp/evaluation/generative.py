@@ -11,7 +11,7 @@ import scipy
 
 from regmdp._internal.arrays import Array, Float, Int
 from regmdp._internal.errors import SampleError, SingularError, SolverError
-from regmdp.evaluation.growing import GeometricSamples, samples_at
+from regmdp.evaluation.sample_schedules import GeometricSamples, samples_at
 from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, require_count, value_of
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.regularizers import Regularizer
@@ -204,7 +204,7 @@ def empirical(simulator: Simulator, streams: RandomStreams, samples: int) -> Emp
 def _asked(
     simulator: Simulator, pairs: Int[Array, " p"], streams: RandomStreams, samples: int
 ) -> tuple[Float[np.ndarray, "N SA"], Int[np.ndarray, " k"], Float[np.ndarray, "N k"]]:
-    """Draw from any simulator: the mean rewards, and what :meth:`Table.frequencies` returns."""
+    """Draw from any simulator: the mean rewards, and what :meth:`TransitionSampler.frequencies` returns."""
     n_states, runs = simulator.n_states, len(streams)
     rewards, codes = np.zeros((runs, simulator.available.size)), [[] for _ in range(runs)]
     step = max(1, TOGETHER // (pairs.size * runs))
@@ -214,7 +214,7 @@ def _asked(
         outcome = simulator.draw(*np.divmod(pair, simulator.n_actions), streams)
         rewards[:, pairs] += outcome.reward.reshape(runs, number, pairs.size).sum(axis=1)
         for run in range(runs):
-            went = ~outcome.ended[run]
+            went = ~outcome.terminated[run]
             codes[run].append(
                 np.unique(
                     pair[run][went] * n_states + outcome.next_state[run][went], return_counts=True

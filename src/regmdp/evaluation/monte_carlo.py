@@ -8,14 +8,20 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SampleError
-from regmdp.evaluation._walkers import (
-    Chooser,
-    busy_walkers,
-    require_finite,
+from regmdp.evaluation.action_sampler import ActionSampler
+from regmdp.evaluation.parallel_episodes import (
+    count_parallel_episodes,
     require_horizon,
-    require_patience,
+    require_termination,
 )
-from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, require_count, value_of
+from regmdp.evaluation.sampled import (
+    Estimate,
+    RunBatch,
+    SampledEvaluation,
+    require_count,
+    require_finite_cost,
+    value_of,
+)
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.regularizers import Regularizer
 from regmdp.samples import Simulator
@@ -99,12 +105,12 @@ class MonteCarlo(SampledEvaluation):
         )
         available = None if trials.all_available else trials.available
         cost = regularizer.cost(policy, available)
-        require_finite(cost)
+        require_finite_cost(cost)
         ours, theirs = trials.streams.branch(), trials.streams.branch()
-        choose = Chooser(policy)
+        choose = ActionSampler(policy)
         pairs = np.flatnonzero(simulator.available.ravel())
         jobs = pairs.size * self.episodes
-        shape = (runs, busy_walkers(jobs))
+        shape = (runs, count_parallel_episodes(jobs))
         # a walker without a job stands at the first pair, so that every run draws as many numbers
         pair, state = np.full(shape, pairs[0]), np.full(shape, pairs[0] // n_actions)
         busy, paid = np.zeros(shape, dtype=np.bool_), np.zeros(shape)
@@ -130,7 +136,7 @@ class MonteCarlo(SampledEvaluation):
             paid += income if self.horizon is None else income * discount**age
             age += 1
             drawn += int(np.count_nonzero(busy))
-            stops = outcome.ended | (
+            stops = outcome.terminated | (
                 coin >= discount if self.horizon is None else age >= self.horizon
             )
             done = busy & stops
@@ -138,7 +144,9 @@ class MonteCarlo(SampledEvaluation):
             busy &= ~stops
             state = np.where(busy, outcome.next_state, pairs[0] // n_actions)
             if discount == 1.0 and self.horizon is None:
-                require_patience(int(age.max(where=busy, initial=0)), int(np.count_nonzero(busy)))
+                require_termination(
+                    int(age.max(where=busy, initial=0)), int(np.count_nonzero(busy))
+                )
         q = total.reshape(policy.shape) / self.episodes
         if available is not None:
             q[~available] = -np.inf

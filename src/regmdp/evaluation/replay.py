@@ -9,17 +9,24 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float, Int
 from regmdp._internal.errors import SampleError, SolverError
-from regmdp.evaluation._temporal import ActionValues, Continuation, require_target
-from regmdp.evaluation._walkers import Chooser, require_finite
+from regmdp.evaluation.action_sampler import ActionSampler
+from regmdp.evaluation.action_values import ActionValues, Continuation, require_target
 from regmdp.evaluation.generative import DENSE, Empirical, model_q
-from regmdp.evaluation.rates import LearningRate, as_learning_rate, learning_rate
-from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, require_count, value_of
+from regmdp.evaluation.learning_rates import LearningRate, as_learning_rate, learning_rate
+from regmdp.evaluation.sampled import (
+    Estimate,
+    RunBatch,
+    SampledEvaluation,
+    require_count,
+    require_finite_cost,
+    value_of,
+)
 from regmdp.evaluation.td import explored, require_fraction, require_walk
 from regmdp.mdp import DecisionProcess
 from regmdp.regularizers import Regularizer
-from regmdp.samples import Log, Walk
+from regmdp.samples import OfflineMDP, Rollout
 
-__all__ = ["Buffer", "CertaintyEquivalence", "Replay"]
+__all__ = ["CertaintyEquivalence", "OfflineTD", "ReplayTD"]
 
 TARGETS = ("expected", "optimal")
 
@@ -33,7 +40,7 @@ class CertaintyEquivalence(SampledEvaluation):
 
     Raises:
         SampleError: if the source is not a log, or an available pair was never seen in it; see
-            :class:`regmdp.samples.Log`.
+            :class:`regmdp.samples.OfflineMDP`.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -41,7 +48,7 @@ class CertaintyEquivalence(SampledEvaluation):
         >>> data = rm.samples.Dataset.from_episodes(
         ...     mdp, rm.uniform_policy(mdp), episodes=50, max_steps=40, rng=rng
         ... )
-        >>> log = rm.samples.Log.like(mdp, data)
+        >>> log = rm.samples.OfflineMDP.like(mdp, data)
         >>> algorithm = rm.algorithms.NPG(
         ...     step_size=0.1, evaluation=rm.evaluation.CertaintyEquivalence()
         ... )
@@ -54,7 +61,7 @@ class CertaintyEquivalence(SampledEvaluation):
     """
 
     def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
-        require_log(source).require_seen()
+        require_log(source).require_coverage()
 
     def __call__(
         self,
@@ -63,9 +70,11 @@ class CertaintyEquivalence(SampledEvaluation):
         policy: Float[Array, "NS A"],
         before: Estimate | None,
     ) -> Estimate:
-        require_finite(regularizer.cost(policy, None if trials.all_available else trials.available))
+        require_finite_cost(
+            regularizer.cost(policy, None if trials.all_available else trials.available)
+        )
         log = require_log(trials.source)
-        mdp = log.model()
+        mdp = log.estimate_model()
         rows = mdp.transitions.to_csr()
         size = trials.size * trials.n_actions
         rewards = np.broadcast_to(np.ascontiguousarray(mdp.rewards).ravel(), (trials.count, size))
@@ -83,7 +92,7 @@ class CertaintyEquivalence(SampledEvaluation):
 
 
 @dataclass(frozen=True)
-class Replay(SampledEvaluation):
+class OfflineTD(SampledEvaluation):
     r"""Temporal differences on minibatches drawn from a log, with replacement.
 
     The targets are those of :class:`regmdp.evaluation.TD`; that actions were logged under another
@@ -93,7 +102,7 @@ class Replay(SampledEvaluation):
 
     Args:
         updates: Minibatches of one evaluation.
-        batch: Transitions of a minibatch.
+        batch_size: Transitions of a minibatch.
         step_size: α, as in :class:`regmdp.evaluation.TD`.
         target: "expected", for the action values of the policy, or "optimal", for the best ones:
             soft Q-learning.
@@ -101,7 +110,7 @@ class Replay(SampledEvaluation):
     Raises:
         SolverError: if an option is out of its range.
         SampleError: if the source is not a log, or an available pair was never seen in it; see
-            :class:`regmdp.samples.Log`.
+            :class:`regmdp.samples.OfflineMDP`.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -109,9 +118,9 @@ class Replay(SampledEvaluation):
         >>> data = rm.samples.Dataset.from_episodes(
         ...     mdp, rm.uniform_policy(mdp), episodes=50, max_steps=40, rng=rng
         ... )
-        >>> log = rm.samples.Log.like(mdp, data)
+        >>> log = rm.samples.OfflineMDP.like(mdp, data)
         >>> algorithm = rm.algorithms.PolicyIteration(
-        ...     rm.evaluation.Replay(updates=200, batch=64, target="optimal")
+        ...     rm.evaluation.OfflineTD(updates=200, batch_size=64, target="optimal")
         ... )
         >>> learned = rm.learn(log, rm.Shannon(0.5), algorithm, iterations=3, rng=rng)
         >>> rm.certify(mdp, rm.Shannon(0.5), policy=learned.policy[0]).gap < 0.1
@@ -123,18 +132,18 @@ class Replay(SampledEvaluation):
     """
 
     updates: int
-    batch: int = 32
+    batch_size: int = 32
     step_size: float | LearningRate | None = None
     target: Literal["expected", "optimal"] = "expected"
 
     def __post_init__(self) -> None:
         require_count("the number of minibatches", self.updates)
-        require_count("the size of a minibatch", self.batch)
+        require_count("the size of a minibatch", self.batch_size)
         require_target(self.target, TARGETS)
         as_learning_rate(self.step_size)
 
     def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
-        require_log(source).require_seen()
+        require_log(source).require_coverage()
         learning_rate(self.step_size, source)
 
     def __call__(
@@ -149,18 +158,24 @@ class Replay(SampledEvaluation):
         visits = before.memory if before is not None and optimal else None
         values = ActionValues(trials, learning_rate(self.step_size, trials), before, visits)
         worth = Continuation(trials, regularizer, policy, optimal)
-        next_state = np.where(data.ended, 0, data.next_state)
+        next_state = np.where(data.terminated, 0, data.next_state)
         for _ in range(self.updates):
-            which = (trials.streams.uniform(self.batch) * len(data)).astype(np.int64)
+            which = (trials.streams.uniform(self.batch_size) * len(data)).astype(np.int64)
             pair = trials.rows(data.state[which]) * trials.n_actions + data.action[which]
             after = trials.rows(next_state[which])
             learn_from(
-                values, worth, trials.discount, pair, data.reward[which], after, data.ended[which]
+                values,
+                worth,
+                trials.discount,
+                pair,
+                data.reward[which],
+                after,
+                data.terminated[which],
             )
         return values.estimate(trials, worth, len(data), values.visits)
 
 
-class Kept:
+class ReplayBuffer:
     """The last transitions of N runs.
 
     Args:
@@ -171,50 +186,55 @@ class Kept:
         pair: (N, capacity) pairs, numbered among those of all runs.
         reward: (N, capacity) what they were paid.
         after: (N, capacity) next states, numbered among those of all runs.
-        ended: (N, capacity) whether the episode ended.
+        terminated: (N, capacity) whether the episode ended.
         size: How many there are by now.
     """
 
     pair: Int[np.ndarray, "N n"]
     reward: Float[np.ndarray, "N n"]
     after: Int[np.ndarray, "N n"]
-    ended: Bool[np.ndarray, "N n"]
+    terminated: Bool[np.ndarray, "N n"]
     size: int
 
     def __init__(self, runs: int, capacity: int) -> None:
         shape = (runs, capacity)
         self.pair, self.after = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-        self.reward, self.ended, self.size, self._next = (
+        self.reward, self.terminated, self.size, self._next = (
             np.zeros(shape),
             np.zeros(shape, dtype=np.bool_),
             0,
             0,
         )
 
-    def add(self, pair: Array, reward: Array, after: Array, ended: Array) -> None:
+    def add(self, pair: Array, reward: Array, after: Array, terminated: Array) -> None:
         """Keep (N, M) transitions, in place of the oldest ones if there is no more room."""
         capacity, count = self.pair.shape[1], pair.shape[1]
         place = (self._next + np.arange(count)) % capacity
-        self.pair[:, place], self.reward[:, place], self.after[:, place], self.ended[:, place] = (
+        (
+            self.pair[:, place],
+            self.reward[:, place],
+            self.after[:, place],
+            self.terminated[:, place],
+        ) = (
             pair,
             reward,
             after,
-            ended,
+            terminated,
         )
         self._next, self.size = (self._next + count) % capacity, min(self.size + count, capacity)
 
 
 @dataclass(frozen=True, eq=False)
-class Collected:
+class _ReplayState:
     """Where the walkers are, what was kept of their way, and (N·S·A,) how often each pair has been moved."""
 
-    walk: Walk
-    kept: Kept
+    walk: Rollout
+    kept: ReplayBuffer
     visits: Int[np.ndarray, " NSA"]
 
 
 @dataclass(frozen=True)
-class Buffer(SampledEvaluation):
+class ReplayTD(SampledEvaluation):
     r"""Follow the policy, keep the transitions in a buffer, and make temporal differences on minibatches drawn from it.
 
     What was collected under earlier policies serves, too: the targets are those of the policy that
@@ -224,11 +244,11 @@ class Buffer(SampledEvaluation):
     Args:
         steps: Steps that each walker makes in one evaluation.
         updates: Minibatches of one evaluation.
-        batch: Transitions of a minibatch, drawn with replacement.
-        capacity: Transitions kept in each run; the oldest are dropped.
+        batch_size: Transitions of a minibatch, drawn with replacement.
+        buffer_size: Transitions kept in each run; the oldest are dropped.
         step_size: α, as in :class:`regmdp.evaluation.TD`.
         target: "expected", for the action values of the policy, or "optimal", for the best ones.
-        walkers: M, side by side in each run.
+        n_envs: M, side by side in each run.
         exploration: ε: with this probability the uniform policy is followed in place of the given
             one.
 
@@ -239,7 +259,7 @@ class Buffer(SampledEvaluation):
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, rng = rm.models.garnet(5, 2, 2, discount=0.9, rng=0), np.random.default_rng(0)
-        >>> evaluation = rm.evaluation.Buffer(steps=20, updates=50, batch=64, walkers=10)
+        >>> evaluation = rm.evaluation.ReplayTD(steps=20, updates=50, batch_size=64, n_envs=10)
         >>> algorithm = rm.algorithms.GPMD(step_size=1.0, evaluation=evaluation)
         >>> learned = rm.learn(mdp, rm.Shannon(0.5), algorithm, iterations=10, rng=rng)
         >>> rm.certify(mdp, rm.Shannon(0.5), policy=learned.policy[0]).gap < 0.1
@@ -252,23 +272,23 @@ class Buffer(SampledEvaluation):
 
     steps: int
     updates: int
-    batch: int = 32
-    capacity: int = 10_000
+    batch_size: int = 32
+    buffer_size: int = 10_000
     step_size: float | LearningRate | None = None
     target: Literal["expected", "optimal"] = "expected"
-    walkers: int = 1
+    n_envs: int = 1
     exploration: float = 0.0
 
     def __post_init__(self) -> None:
         require_count("the number of steps", self.steps)
         require_count("the number of minibatches", self.updates)
-        require_count("the size of a minibatch", self.batch)
-        require_count("the number of walkers", self.walkers)
-        require_count("the capacity", self.capacity)
-        if self.capacity < self.walkers:
+        require_count("the size of a minibatch", self.batch_size)
+        require_count("the number of environments", self.n_envs)
+        require_count("the size of the buffer", self.buffer_size)
+        if self.buffer_size < self.n_envs:
             raise SolverError(
-                f"the buffer must hold a step of all {self.walkers} walkers, and has room for "
-                f"{self.capacity}"
+                f"the buffer must hold a step of all {self.n_envs} environments, and has room for "
+                f"{self.buffer_size}"
             )
         require_target(self.target, TARGETS)
         as_learning_rate(self.step_size)
@@ -286,35 +306,36 @@ class Buffer(SampledEvaluation):
         before: Estimate | None,
     ) -> Estimate:
         memory = None if before is None else before.memory
-        walk = trials.walk(self.walkers) if memory is None else memory.walk
-        kept = Kept(trials.count, self.capacity) if memory is None else memory.kept
+        walk = trials.start_rollout(self.n_envs) if memory is None else memory.walk
+        kept = ReplayBuffer(trials.count, self.buffer_size) if memory is None else memory.kept
         optimal = self.target == "optimal"
         visits = memory.visits if memory is not None and optimal else None
         values = ActionValues(trials, learning_rate(self.step_size, trials), before, visits)
         worth = Continuation(trials, regularizer, policy, optimal)
-        choose = Chooser(explored(trials, regularizer, policy, self.exploration))
+        choose = ActionSampler(explored(trials, regularizer, policy, self.exploration))
         for _ in range(self.steps):
-            row, idle = trials.rows(walk.state), walk.resting
-            action = choose(row, trials.streams.uniform(self.walkers))
+            row, idle = trials.rows(walk.state), walk.resetting
+            action = choose(row, trials.streams.uniform(self.n_envs))
             step = walk.step(action)
-            after = trials.rows(np.where(step.ended, 0, step.next_state))
-            # only environments have idle walkers, and they allow of one run
+            after = trials.rows(np.where(step.terminated, 0, step.next_state))
+            # only environments have idle n_envs, and they allow of one run
             some = slice(None) if idle is None else ~idle[0]
             kept.add(
                 (row * trials.n_actions + action)[:, some],
                 step.reward[:, some],
                 after[:, some],
-                step.ended[:, some],
+                step.terminated[:, some],
             )
         run = np.arange(trials.count)[:, None]
         for _ in range(self.updates):
-            which = (trials.streams.uniform(self.batch) * kept.size).astype(np.int64)
-            pair, reward, after, ended = (
-                column[run, which] for column in (kept.pair, kept.reward, kept.after, kept.ended)
+            which = (trials.streams.uniform(self.batch_size) * kept.size).astype(np.int64)
+            pair, reward, after, terminated = (
+                column[run, which]
+                for column in (kept.pair, kept.reward, kept.after, kept.terminated)
             )
-            learn_from(values, worth, trials.discount, pair, reward, after, ended)
-        samples = (0 if before is None else before.samples) + self.steps * self.walkers
-        return values.estimate(trials, worth, samples, Collected(walk, kept, values.visits))
+            learn_from(values, worth, trials.discount, pair, reward, after, terminated)
+        samples = (0 if before is None else before.samples) + self.steps * self.n_envs
+        return values.estimate(trials, worth, samples, _ReplayState(walk, kept, values.visits))
 
 
 def learn_from(
@@ -324,21 +345,21 @@ def learn_from(
     pair: Int[np.ndarray, "N n"],
     reward: Float[np.ndarray, "N n"],
     after: Int[np.ndarray, "N n"],
-    ended: Bool[np.ndarray, "N n"],
+    terminated: Bool[np.ndarray, "N n"],
 ) -> None:
     """Move the action values of (N, n) pairs towards the targets of (N, n) transitions."""
-    values.move(pair, reward + discount * np.where(ended, 0.0, worth(values.q, after)))
+    values.move(pair, reward + discount * np.where(terminated, 0.0, worth(values.q, after)))
 
 
-def require_log(source: DecisionProcess) -> Log:
+def require_log(source: DecisionProcess) -> OfflineMDP:
     """Check that a source is a log, and return it.
 
     Raises:
         SampleError: if it is not.
     """
-    if not isinstance(source, Log):
+    if not isinstance(source, OfflineMDP):
         raise SampleError(
-            "this evaluation learns from logged transitions, a regmdp.samples.Log, not from "
-            f"{type(source).__name__}; Buffer collects them itself"
+            "this evaluation learns from logged transitions, a regmdp.samples.OfflineMDP, not from "
+            f"{type(source).__name__}; ReplayTD collects them itself"
         )
     return source

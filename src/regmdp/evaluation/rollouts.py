@@ -11,17 +11,23 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float, Int
 from regmdp._internal.errors import SampleError
-from regmdp.evaluation._walkers import (
-    Chooser,
-    busy_walkers,
-    require_finite,
+from regmdp.evaluation.action_sampler import ActionSampler
+from regmdp.evaluation.parallel_episodes import (
+    count_parallel_episodes,
     require_horizon,
-    require_patience,
+    require_termination,
 )
-from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, require_count, value_of
+from regmdp.evaluation.sampled import (
+    Estimate,
+    RunBatch,
+    SampledEvaluation,
+    require_count,
+    require_finite_cost,
+    value_of,
+)
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.regularizers import Regularizer
-from regmdp.samples import Episodic, Simulator, Step
+from regmdp.samples import EpisodicProcess, Simulator, Step
 
 __all__ = ["Rollouts"]
 
@@ -149,7 +155,7 @@ class Rollouts(SampledEvaluation):
         require_horizon(self.horizon)
 
     def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
-        if not isinstance(source, MDP | Simulator | Episodic):
+        if not isinstance(source, MDP | Simulator | EpisodicProcess):
             raise SampleError(
                 "Rollouts follow a policy in an MDP, a simulator or an environment, not in "
                 f"{type(source).__name__}"
@@ -197,9 +203,9 @@ class Rollouts(SampledEvaluation):
 
     def _stopped(self, trials: RunBatch, policy: Float[Array, "NS A"], prices: Prices) -> Sums:
         """Draw one sample an episode, in states distributed as the occupancy."""
-        walkers = _walkers(trials, busy_walkers(self.episodes))
+        walkers = _walkers(trials, count_parallel_episodes(self.episodes))
         choose, ours, discount, n_actions = (
-            Chooser(policy),
+            ActionSampler(policy),
             trials.streams.branch(),
             trials.discount,
             trials.n_actions,
@@ -228,7 +234,7 @@ class Rollouts(SampledEvaluation):
             pair = np.where(found, row * n_actions + action, pair)
             income = _income(trials, prices, step) - np.where(found, 0.0, prices.cost[row])
             paid = np.where(found, income, paid + income)
-            over, stops = step.ended | step.cut, coin >= discount
+            over, stops = step.terminated | step.truncated, coin >= discount
             done = (phase >= FOUND) & (over | stops)
             np.add.at(weight, pair[done], 1.0)
             np.add.at(total, pair[done], paid[done])
@@ -238,7 +244,7 @@ class Rollouts(SampledEvaluation):
 
     def _whole(self, trials: RunBatch, policy: Float[Array, "NS A"], prices: Prices) -> Sums:
         """Use every step of every episode, up to the horizon."""
-        choose, discount, n_actions = Chooser(policy), trials.discount, trials.n_actions
+        choose, discount, n_actions = ActionSampler(policy), trials.discount, trials.n_actions
         together = min(self.episodes, max(1, KEPT // (self.horizon or 128)))
         weight, total, drawn, finished = np.zeros(policy.size), np.zeros(policy.size), 0, 0
         while finished < self.episodes:
@@ -254,10 +260,10 @@ class Rollouts(SampledEvaluation):
                 step, acted = walkers.step(action, alive)
                 drawn += acted
                 log.append((row * n_actions + action, _income(trials, prices, step), alive))
-                alive = alive & ~(step.ended | step.cut)
+                alive = alive & ~(step.terminated | step.truncated)
                 walkers.renew(step, alive)
                 if self.horizon is None:
-                    require_patience(t, int(np.count_nonzero(alive)))
+                    require_termination(t, int(np.count_nonzero(alive)))
             rest = np.zeros(walkers.state.shape)  # what the steps after this one are worth
             for t in reversed(range(len(log))):
                 pair, income, alive = log[t]
@@ -297,7 +303,7 @@ class _Simulated(_Walkers):
             trials.streams.branch(),
         )
         self._home = int(np.argmin(self._simulator.terminal))
-        self.state = self._simulator.first(self._begin, count)
+        self.state = self._simulator.draw_initial_states(self._begin, count)
 
     def step(self, action: Int[Array, "N M"], busy: Bool[Array, "N M"]) -> tuple[Step, int]:
         # the idle draw as well, somewhere, so that each run draws as many numbers whatever the
@@ -306,15 +312,15 @@ class _Simulated(_Walkers):
             np.where(busy, self.state, self._home),
             np.where(busy, action, self._idle_action),
         )
-        next_state, reward, ended = self._simulator.draw(state, action, self._go)
+        next_state, reward, terminated = self._simulator.draw(state, action, self._go)
         self.state = next_state
-        return Step(next_state, reward, ended, np.zeros(ended.shape, dtype=np.bool_)), int(
-            np.count_nonzero(busy)
-        )
+        return Step(
+            next_state, reward, terminated, np.zeros(terminated.shape, dtype=np.bool_)
+        ), int(np.count_nonzero(busy))
 
     def renew(self, step: Step, busy: Bool[Array, "N M"]) -> Bool[np.ndarray, "N M"]:
         self.state = np.where(
-            busy, step.next_state, self._simulator.first(self._begin, busy.shape[1])
+            busy, step.next_state, self._simulator.draw_initial_states(self._begin, busy.shape[1])
         )
         return ~busy
 
@@ -327,36 +333,38 @@ class _Walking(_Walkers):
     """Walkers of an environment, which begin anew only when it says so."""
 
     def __init__(self, trials: RunBatch, count: int) -> None:
-        assert isinstance(trials.source, Episodic)
-        self._walk = trials.source.walk(trials.source.walkers or count, trials.streams.branch())
+        assert isinstance(trials.source, EpisodicProcess)
+        self._walk = trials.source.start_rollout(
+            trials.source.n_envs or count, trials.streams.branch()
+        )
         self.state = self._walk.state
 
     def step(self, action: Int[Array, "N M"], busy: Bool[Array, "N M"]) -> tuple[Step, int]:
-        resting = self._walk.resting
-        acted = action.size - (0 if resting is None else int(np.count_nonzero(resting)))
+        resetting = self._walk.resetting
+        acted = action.size - (0 if resetting is None else int(np.count_nonzero(resetting)))
         return self._walk.step(action), acted
 
     def renew(self, step: Step, busy: Bool[Array, "N M"]) -> Bool[np.ndarray, "N M"]:
-        self.state, resting = self._walk.state, self._walk.resting
-        over = step.ended | step.cut
-        return np.asarray(over if resting is None else over & ~resting)
+        self.state, resetting = self._walk.state, self._walk.resetting
+        over = step.terminated | step.truncated
+        return np.asarray(over if resetting is None else over & ~resetting)
 
 
 def _walkers(trials: RunBatch, count: int) -> _Walkers:
     """Begin M episodes in each run; an environment may insist on an M of its own."""
     return (
         _Walking(trials, count)
-        if isinstance(trials.source, Episodic)
+        if isinstance(trials.source, EpisodicProcess)
         else _Simulated(trials, count)
     )
 
 
 def _income(trials: RunBatch, prices: Prices, step: Step) -> Float[np.ndarray, "N M"]:
     """Return the (N, M) rewards, with what would have come after where an episode was cut off."""
-    if not step.cut.any():
+    if not step.truncated.any():
         return step.reward
-    rest = prices.value[trials.rows(np.where(step.cut, step.next_state, 0))]
-    return step.reward + np.where(step.cut, trials.discount * rest, 0.0)
+    rest = prices.value[trials.rows(np.where(step.truncated, step.next_state, 0))]
+    return step.reward + np.where(step.truncated, trials.discount * rest, 0.0)
 
 
 def _prices(
@@ -368,7 +376,7 @@ def _prices(
     """Return what the evaluation needs to know besides the samples."""
     available = None if trials.all_available else trials.available
     cost = regularizer.cost(policy, available)
-    require_finite(cost)
+    require_finite_cost(cost)
     tau = np.broadcast_to(
         np.asarray(regularizer.temperature, dtype=np.float64)[..., None], policy.shape
     )

@@ -12,9 +12,16 @@ from regmdp._internal.arrays import Array, Float, Int
 from regmdp._internal.errors import SampleError, SolverError
 from regmdp.mdp import MDP, DecisionProcess, TiledProcess
 from regmdp.regularizers import Regularizer
-from regmdp.samples import Episodic, RandomStreams, SimulatedWalk, Simulator, Walk, as_simulator
+from regmdp.samples import (
+    EpisodicProcess,
+    RandomStreams,
+    Rollout,
+    SimulatedRollout,
+    Simulator,
+    as_simulator,
+)
 
-__all__ = ["Estimate", "RunBatch", "SampledEvaluation", "copied"]
+__all__ = ["Estimate", "RunBatch", "SampledEvaluation", "tile_regularizer"]
 
 
 class RunBatch(TiledProcess):
@@ -76,15 +83,15 @@ class RunBatch(TiledProcess):
             )
         return self.source
 
-    def walk(self, count: int) -> Walk:
+    def start_rollout(self, count: int) -> Rollout:
         """Begin M episodes in each run.
 
         Raises:
             SampleError: if the source has none.
         """
-        if isinstance(self.source, Episodic):
-            return self.source.walk(count, self.streams)
-        return SimulatedWalk(self.simulator, count, self.streams)
+        if isinstance(self.source, EpisodicProcess):
+            return self.source.start_rollout(count, self.streams)
+        return SimulatedRollout(self.simulator, count, self.streams)
 
     def rows(self, state: Int[Array, "N *n"]) -> Int[np.ndarray, "N *n"]:
         """(N, …) states of N runs -> their numbers among the states of all runs."""
@@ -95,7 +102,7 @@ class RunBatch(TiledProcess):
         return np.reshape(array, (self.count, self.size, *np.shape(array)[1:]))
 
 
-def copied(regularizer: Regularizer, frame: DecisionProcess, count: int) -> Regularizer:
+def tile_regularizer(regularizer: Regularizer, frame: DecisionProcess, count: int) -> Regularizer:
     """Return the regularizer of several copies of a frame."""
     return (
         regularizer
@@ -175,6 +182,19 @@ def value_of(
         np.where(policy > 0, policy * np.where(policy > 0, q, 0.0), 0.0), axis=-1
     ) - regularizer.cost(policy, available)
     return np.where(trials.terminal, 0.0, value)
+
+
+def require_finite_cost(cost: Float[Array, " n"]) -> None:
+    """Check that the regularizer is finite at the policy.
+
+    Raises:
+        SolverError: if it is not.
+    """
+    if not np.isfinite(cost).all():
+        raise SolverError(
+            "the regularizer is infinite at the policy in "
+            f"{int(np.count_nonzero(~np.isfinite(cost)))} states; take smaller steps"
+        )
 
 
 def require_count(name: str, value: Any, least: int = 1) -> None:

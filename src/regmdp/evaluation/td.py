@@ -21,14 +21,14 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float, Int
 from regmdp._internal.errors import SampleError, SolverError
-from regmdp.evaluation._temporal import ActionValues, Continuation, Target, require_target
-from regmdp.evaluation._walkers import Chooser
-from regmdp.evaluation.rates import LearningRate, as_learning_rate, learning_rate
+from regmdp.evaluation.action_sampler import ActionSampler
+from regmdp.evaluation.action_values import ActionValues, Continuation, Target, require_target
+from regmdp.evaluation.learning_rates import LearningRate, as_learning_rate, learning_rate
 from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, require_count
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import Regularizer
-from regmdp.samples import Episodic, RandomStreams, Simulator, Walk
+from regmdp.samples import EpisodicProcess, RandomStreams, Rollout, Simulator
 
 __all__ = ["TD", "SynchronousTD"]
 
@@ -36,15 +36,15 @@ TARGETS = ("expected", "sampled", "optimal")
 
 
 @dataclass(frozen=True, eq=False)
-class Walked:
+class _TDState:
     """Where the walkers are, and (N·S·A,) how often each pair has been moved."""
 
-    walk: Walk
+    walk: Rollout
     visits: Int[np.ndarray, " NSA"]
 
 
 @dataclass(frozen=True, eq=False)
-class _SweepResult:
+class _SynchronousState:
     """(N·S·A,) how often each pair has been moved, and the streams from which actions and outcomes are drawn."""
 
     visits: Int[np.ndarray, " NSA"]
@@ -75,13 +75,13 @@ class TD(SampledEvaluation):
 
     Args:
         steps: Steps that each walker makes in one evaluation.
-        step_size: α, a number in (0, 1], ``Rescaled()``, which is the default where γ < 1, or
-            ``Polynomial(power)``, which is the default where γ = 1.
+        step_size: α, a number in (0, 1], ``RescaledLinearRate()``, which is the default where γ < 1, or
+            ``PolynomialRate(power)``, which is the default where γ = 1.
         target: "expected", "sampled" or "optimal". With "optimal" the estimates tend to the optimal
             action values, whatever policy is followed, and ``value`` is what the best policy makes
             of them.
-        trace: λ, with 0 ≤ λ ≤ 1; more than 0 only where the policy is followed that is evaluated.
-        walkers: M.
+        trace_decay: λ, with 0 ≤ λ ≤ 1; more than 0 only where the policy is followed that is evaluated.
+        n_envs: M.
         exploration: ε, with 0 ≤ ε ≤ 1: with this probability the uniform policy is followed in
             place of the given one.
 
@@ -94,7 +94,7 @@ class TD(SampledEvaluation):
         >>> import numpy as np, regmdp as rm
         >>> mdp, rng = rm.models.garnet(5, 2, 2, discount=0.9, rng=0), np.random.default_rng(0)
         >>> algorithm = rm.algorithms.PMD(
-        ...     step_size=1.0, evaluation=rm.evaluation.TD(steps=200, walkers=10)
+        ...     step_size=1.0, evaluation=rm.evaluation.TD(steps=200, n_envs=10)
         ... )
         >>> learned = rm.learn(mdp, rm.Shannon(0.5), algorithm, iterations=10, rng=rng)
         >>> rm.certify(mdp, rm.Shannon(0.5), policy=learned.policy[0]).gap < 0.1
@@ -110,18 +110,18 @@ class TD(SampledEvaluation):
     steps: int
     step_size: float | LearningRate | None = None
     target: Target = "expected"
-    trace: float = 0.0
-    walkers: int = 1
+    trace_decay: float = 0.0
+    n_envs: int = 1
     exploration: float = 0.0
 
     def __post_init__(self) -> None:
         require_count("the number of steps", self.steps)
-        require_count("the number of walkers", self.walkers)
+        require_count("the number of environments", self.n_envs)
         require_target(self.target, TARGETS)
         as_learning_rate(self.step_size)
-        require_fraction("the trace parameter λ", self.trace)
+        require_fraction("the trace decay λ", self.trace_decay)
         require_fraction("the exploration", self.exploration)
-        if self.trace and (self.exploration or self.target == "optimal"):
+        if self.trace_decay and (self.exploration or self.target == "optimal"):
             raise SolverError(
                 "a return is that of the policy that is followed: traces go with the targets "
                 '"expected" and "sampled", without exploration'
@@ -144,36 +144,41 @@ class TD(SampledEvaluation):
         before: Estimate | None,
     ) -> Estimate:
         memory = None if before is None else before.memory
-        walk = trials.walk(self.walkers) if memory is None else memory.walk
+        walk = trials.start_rollout(self.n_envs) if memory is None else memory.walk
         optimal = self.target == "optimal"
         visits = memory.visits if memory is not None and optimal else None
         values = ActionValues(trials, learning_rate(self.step_size, trials), before, visits)
         worth = Continuation(trials, regularizer, policy, optimal)
-        choose = Chooser(explored(trials, regularizer, policy, self.exploration))
-        traces = Traces(trials, self.trace, self.walkers) if self.trace else None
+        choose = ActionSampler(explored(trials, regularizer, policy, self.exploration))
+        traces = Traces(trials, self.trace_decay, self.n_envs) if self.trace_decay else None
         discount, n_actions = trials.discount, trials.n_actions
         row = trials.rows(walk.state)
-        action = choose(row, trials.streams.uniform(self.walkers))
+        action = choose(row, trials.streams.uniform(self.n_envs))
         for _ in range(self.steps):
-            pair, idle = row * n_actions + action, walk.resting
+            pair, idle = row * n_actions + action, walk.resetting
             step = walk.step(action)
-            after = trials.rows(np.where(step.ended, 0, step.next_state))
+            after = trials.rows(np.where(step.terminated, 0, step.next_state))
             row = trials.rows(walk.state)
-            action = choose(row, trials.streams.uniform(self.walkers))
+            action = choose(row, trials.streams.uniform(self.n_envs))
             ahead = worth(values.q, after)
             if self.target == "sampled":
                 # where the episode is cut off, the next action is of another one, and its
                 # expectation stands for it
-                ahead = np.where(step.cut, ahead, values.q[after, action] - worth.cost[after])
-            target = step.reward + discount * np.where(step.ended, 0.0, ahead)
+                ahead = np.where(step.truncated, ahead, values.q[after, action] - worth.cost[after])
+            target = step.reward + discount * np.where(step.terminated, 0.0, ahead)
             if traces is None:
                 values.move(pair, target, idle)
             else:
                 traces.move(
-                    values, pair, target, ahead + worth.cost[after], step.ended | step.cut, idle
+                    values,
+                    pair,
+                    target,
+                    ahead + worth.cost[after],
+                    step.terminated | step.truncated,
+                    idle,
                 )
-        samples = (0 if before is None else before.samples) + self.steps * self.walkers
-        return values.estimate(trials, worth, samples, Walked(walk, values.visits))
+        samples = (0 if before is None else before.samples) + self.steps * self.n_envs
+        return values.estimate(trials, worth, samples, _TDState(walk, values.visits))
 
 
 @dataclass(frozen=True)
@@ -182,8 +187,8 @@ class SynchronousTD(SampledEvaluation):
 
     Args:
         sweeps: How often each pair is drawn in one evaluation.
-        step_size: α, a number in (0, 1], ``Rescaled()``, which is the default where γ < 1, or
-            ``Polynomial(power)``, which is the default where γ = 1.
+        step_size: α, a number in (0, 1], ``RescaledLinearRate()``, which is the default where γ < 1, or
+            ``PolynomialRate(power)``, which is the default where γ = 1.
         target: "expected", "sampled" or "optimal", as in :class:`TD`. With "optimal" the visits on
             which step sizes depend go on being counted, with the others they are counted anew in
             each evaluation.
@@ -245,7 +250,7 @@ class SynchronousTD(SampledEvaluation):
         visits = memory.visits if memory is not None and optimal else None
         values = ActionValues(trials, learning_rate(self.step_size, trials), before, visits)
         worth = Continuation(trials, regularizer, policy, optimal)
-        choose = Chooser(policy)
+        choose = ActionSampler(policy)
         pairs = np.flatnonzero(simulator.available.ravel())
         state, action = (
             np.broadcast_to(index, (trials.count, pairs.size))
@@ -254,17 +259,17 @@ class SynchronousTD(SampledEvaluation):
         pair = trials.rows(state) * n_actions + action
         for _ in range(self.sweeps):
             outcome = simulator.draw(state, action, outcomes)
-            after = trials.rows(np.where(outcome.ended, 0, outcome.next_state))
+            after = trials.rows(np.where(outcome.terminated, 0, outcome.next_state))
             if self.target == "sampled":
                 ahead = (
                     values.q[after, choose(after, actions.uniform(pairs.size))] - worth.cost[after]
                 )
             else:
                 ahead = worth(values.q, after)
-            values.move(pair, outcome.reward + discount * np.where(outcome.ended, 0.0, ahead))
+            values.move(pair, outcome.reward + discount * np.where(outcome.terminated, 0.0, ahead))
         samples = (0 if before is None else before.samples) + self.sweeps * pairs.size
         return values.estimate(
-            trials, worth, samples, _SweepResult(values.visits, actions, outcomes)
+            trials, worth, samples, _SynchronousState(values.visits, actions, outcomes)
         )
 
 
@@ -273,18 +278,18 @@ class Traces:
 
     Args:
         trials: The runs.
-        trace: λ.
-        walkers: M.
+        trace_decay: λ.
+        n_envs: M.
     """
 
-    def __init__(self, trials: RunBatch, trace: float, walkers: int) -> None:
+    def __init__(self, trials: RunBatch, trace_decay: float, n_envs: int) -> None:
         pairs = trials.size * trials.n_actions
         self._shape = (trials.count, pairs)
-        self._fading = trials.discount * trace
-        self._eligible = np.zeros((trials.count, walkers, pairs))
+        self._fading = trials.discount * trace_decay
+        self._eligible = np.zeros((trials.count, n_envs, pairs))
         self._kept = np.ones(self._shape)
-        self._believed = np.zeros((trials.count, walkers))
-        self._run, self._walker = np.ogrid[: trials.count, :walkers]
+        self._believed = np.zeros((trials.count, n_envs))
+        self._run, self._walker = np.ogrid[: trials.count, :n_envs]
 
     def move(
         self,
@@ -341,7 +346,7 @@ def require_walk(source: DecisionProcess) -> None:
     Raises:
         SampleError: if it can not.
     """
-    if not isinstance(source, MDP | Simulator | Episodic):
+    if not isinstance(source, MDP | Simulator | EpisodicProcess):
         raise SampleError(
             "this evaluation follows the policy, which needs an MDP, a simulator or an "
             f"environment, not {type(source).__name__}"

@@ -8,7 +8,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SolverError
-from regmdp.evaluation.perturbed import DecayingEntropy
+from regmdp.evaluation.decaying_entropy import DecayingEntropy
 from regmdp.improvement.base import Candidate, Improvement, ImprovementResult
 from regmdp.improvement.mirror_descent import MirrorDescent
 from regmdp.improvement.step_sizes import LARGEST, Constant, StepSize, StepSizeImprovement

@@ -10,19 +10,19 @@ import numpy as np
 from regmdp._internal.arrays import Array, Bool, Float, Int
 from regmdp._internal.errors import MissingExtraError, ModelError, SampleError
 from regmdp.mdp.validation import checked_initial, set_outline
-from regmdp.samples import Episodic, RandomStreams, Step, Walk
+from regmdp.samples import EpisodicProcess, RandomStreams, Rollout, Step
 
-__all__ = ["Environment", "VectorWalk", "from_vector_env"]
+__all__ = ["Environment", "VectorRollout", "from_vector_env"]
 
 
-class Environment(Episodic):
+class Environment(EpisodicProcess):
     """A vector environment, of which only episodes are known.
 
     Make one with :func:`regmdp.io.from_vector_env`.
 
     Attributes:
         env: The vector environment.
-        walkers: The number of its sub-environments, M.
+        n_envs: The number of its sub-environments, M.
         first_state: The observation that stands for state 0.
         first_action: The action that stands for action 0.
     """
@@ -39,36 +39,36 @@ class Environment(Episodic):
         self.env, self.mode = env, _mode(env)
         self.first_state, n_states = _discrete(env, "observation")
         self.first_action, n_actions = _discrete(env, "action")
-        self.walkers = int(env.num_envs)
+        self.n_envs = int(env.num_envs)
         set_outline(self, (n_states, n_actions), discount, available, state_labels, action_labels)
         self.initial = checked_initial(self, initial)
 
     def __repr__(self) -> str:
         return (
-            f"Environment({self.walkers} × {self.n_states} states, {self.n_actions} actions, "
+            f"Environment({self.n_envs} × {self.n_states} states, {self.n_actions} actions, "
             f"discount {self.discount:g})"
         )
 
-    def walk(self, count: int, streams: RandomStreams) -> VectorWalk:
+    def start_rollout(self, count: int, streams: RandomStreams) -> VectorRollout:
         if len(streams) != 1:
             raise SampleError(
                 f"an environment serves one run at a time, and there are {len(streams)} "
                 "generators: call learn once for each, or use a simulator, of which there can be "
                 "many"
             )
-        if count != self.walkers:
+        if count != self.n_envs:
             raise SampleError(
-                f"a vector environment with {self.walkers} sub-environments is walked by as many "
-                f"walkers, not by {count}; give the evaluation or the method walkers={self.walkers}"
+                f"a vector environment with {self.n_envs} sub-environments is walked by as many "
+                f"walkers, not by {count}; give the evaluation or the method n_envs={self.n_envs}"
             )
-        return VectorWalk(self, count, int(streams.uniform(1)[0, 0] * 2**31))
+        return VectorRollout(self, count, int(streams.uniform(1)[0, 0] * 2**31))
 
 
-class VectorWalk(Walk):
+class VectorRollout(Rollout):
     """The episodes of a vector environment. It is reset when the walk begins.
 
     Where the environment resets on the step after the end of an episode, that step is no
-    transition: ``resting`` marks it.
+    transition: ``resetting`` marks it.
 
     Args:
         environment: The environment.
@@ -77,7 +77,7 @@ class VectorWalk(Walk):
     """
 
     state: Int[np.ndarray, "1 M"]
-    resting: Bool[np.ndarray, "1 M"] | None
+    resetting: Bool[np.ndarray, "1 M"] | None
 
     def __init__(self, environment: Environment, count: int, seed: int) -> None:
         self._environment, self._env, self._count, self.steps = (
@@ -86,7 +86,7 @@ class VectorWalk(Walk):
             count,
             0,
         )
-        self.resting = (
+        self.resetting = (
             np.zeros((1, count), dtype=np.bool_) if environment.mode == "NextStep" else None
         )
         observation, _ = self._env.reset(seed=seed)
@@ -101,25 +101,25 @@ class VectorWalk(Walk):
         observation, reward, terminated, truncated, info = self._env.step(given)
         self.steps += 1
         state = self._states(observation)
-        ended = np.asarray(terminated, dtype=np.bool_)
-        cut = np.asarray(truncated, dtype=np.bool_) & ~ended
-        over, next_state, reward = ended | cut, state, self._rewards(reward)
-        if self.resting is not None:
-            rested, self.resting = self.resting[0], over[None]
+        terminated = np.asarray(terminated, dtype=np.bool_)
+        truncated = np.asarray(truncated, dtype=np.bool_) & ~terminated
+        over, next_state, reward = terminated | truncated, state, self._rewards(reward)
+        if self.resetting is not None:
+            rested, self.resetting = self.resetting[0], over[None]
             if (rested & over).any():
                 raise SampleError(
                     f"sub-environment {int(np.argmax(rested & over))} ended on step {self.steps}, "
                     "which should have reset it: its metadata say that it resets on the step after "
                     "an end"
                 )
-            cut, reward = cut | rested, np.where(rested, 0.0, reward)
+            truncated, reward = truncated | rested, np.where(rested, 0.0, reward)
         elif over.any() and environment.mode == "SameStep":
             next_state = self._final(info, state, over)
         elif over.any():
             state = self._reset(state, over)
         self.state = state[None]
-        self._require_live(np.where(over, state if self.resting is None else -1, state))
-        return Step(next_state[None], reward[None], ended[None], cut[None])
+        self._require_live(np.where(over, state if self.resetting is None else -1, state))
+        return Step(next_state[None], reward[None], terminated[None], truncated[None])
 
     def _reset(self, state: Int[Array, " M"], over: Bool[Array, " M"]) -> Int[np.ndarray, " M"]:
         """Reset the sub-environments whose episodes are over: (M,) where they are then."""

@@ -26,8 +26,8 @@ class Episodes:
         number: (n,) which episode, from 0 to N - 1.
         step: (n,) t, how many steps of the episode came before.
         length: (N,) how many steps each episode has.
-        ended: (n,) whether the episode ended with this step.
-        cut: (n,) whether it was cut off after it, though it might have gone on.
+        terminated: (n,) whether the episode ended with this step.
+        truncated: (n,) whether it was cut off after it, though it might have gone on.
         before: (n,) \(\prod_{k<t} \pi(a_k|s_k) / b(a_k|s_k)\), the weight of the state.
         weight: (n,) \(\prod_{k \le t} \pi(a_k|s_k) / b(a_k|s_k)\), the weight of the action.
         counted: (n,) \(\gamma^t\).
@@ -37,14 +37,14 @@ class Episodes:
     number: Int[np.ndarray, " n"]
     step: Int[np.ndarray, " n"]
     length: Int[np.ndarray, " N"]
-    ended: Bool[np.ndarray, " n"]
-    cut: Bool[np.ndarray, " n"]
+    terminated: Bool[np.ndarray, " n"]
+    truncated: Bool[np.ndarray, " n"]
     before: Float[np.ndarray, " n"]
     weight: Float[np.ndarray, " n"]
     counted: Float[np.ndarray, " n"]
 
     @classmethod
-    def of(
+    def from_data(
         cls,
         data: Dataset,
         frame: DecisionProcess,
@@ -78,19 +78,21 @@ class Episodes:
         step = _steps(data.episode)
         if horizon is not None:
             kept = step < horizon
-            data, step = data.rows(kept), step[kept]
+            data, step = data.subset(kept), step[kept]
         first = step == 0
         number = np.cumsum(first) - 1
         start = np.flatnonzero(first)
         length = np.diff(np.append(start, len(data)))
-        ended = data.ended | frame.terminal[data.next_state]
+        terminated = data.terminated | frame.terminal[data.next_state]
         last = np.zeros(len(data), dtype=np.bool_)
         last[start + length - 1] = True
         ratio = policy[data.state, data.action] / data.probability
         weight = _products(ratio, start, number)
         before = np.where(first, 1.0, np.concatenate(([1.0], weight[:-1])))
         counted = discount ** step.astype(np.float64)
-        return cls(data, number, step, length, ended, last & ~ended, before, weight, counted)
+        return cls(
+            data, number, step, length, terminated, last & ~terminated, before, weight, counted
+        )
 
     @property
     def count(self) -> int:

@@ -9,18 +9,18 @@ import numpy as np
 
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SampleError, SolverError
-from regmdp.certificates import checked_confidence
+from regmdp.certificates import check_confidence
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.validation import as_discount
 from regmdp.off_policy.episodes import Episodes
-from regmdp.off_policy.estimators import ESTIMATORS, Task
+from regmdp.off_policy.estimators import ESTIMATORS, EstimationProblem
 from regmdp.off_policy.intervals import finite_sample_interval, normal_interval
 from regmdp.policies import check_policy
 from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
 from regmdp.samples import Dataset
 
-__all__ = ["OffPolicyValue", "evaluate"]
+__all__ = ["OffPolicyValue", "estimate_value"]
 
 #: With fewer episodes than that, in effect, neither an estimate nor its error is known.
 FEWEST = 10.0
@@ -41,7 +41,7 @@ class OffPolicyValue:
             whose confidence is reached as the number grows.
         episodes: How many episodes were used.
         steps: How many steps they have.
-        cut: How many of them were cut off. What they can have missed is part of the interval.
+        truncated: How many of them were cut off. What they can have missed is part of the interval.
         effective_size: How many episodes of the policy itself they are worth, by their weights.
         standard_error: Estimated standard deviation of the estimate.
 
@@ -49,7 +49,7 @@ class OffPolicyValue:
         >>> import numpy as np, regmdp as rm
         >>> mdp, rng = rm.models.bandit(), np.random.default_rng(0)
         >>> data = rm.samples.Dataset.from_episodes(mdp, rm.uniform_policy(mdp), 1000, 1, rng)
-        >>> result = rm.off_policy.evaluate(
+        >>> result = rm.off_policy.estimate_value(
         ...     data, np.array([[0.5, 0.5, 0.0]]), discount=0.0, reward_range=(0.1, 1.0)
         ... )
         >>> result.episodes, bool(result.lower <= 0.95 <= result.upper)
@@ -64,21 +64,21 @@ class OffPolicyValue:
     interval: str
     episodes: int
     steps: int
-    cut: int
+    truncated: int
     effective_size: float
     standard_error: float
 
     def __repr__(self) -> str:
-        cut = f", {self.cut:,} of them cut off" if self.cut else ""
+        truncated = f", {self.truncated:,} of them cut off" if self.truncated else ""
         return (
             f"OffPolicyValue({self.value:.6g}; {self.interval} interval {self.lower:.6g} to "
             f"{self.upper:.6g} with confidence {self.confidence:.12g}; {self.method} from "
-            f"{self.episodes:,} episodes{cut}, worth {self.effective_size:,.0f} of the policy's "
+            f"{self.episodes:,} episodes{truncated}, worth {self.effective_size:,.0f} of the policy's "
             "own)"
         )
 
 
-class _Logged(DecisionProcess):
+class _UnknownProcess(DecisionProcess):
     """A frame of which nothing is known but its size."""
 
     def __init__(self, shape: tuple[int, int], discount: float) -> None:
@@ -91,7 +91,7 @@ class _Logged(DecisionProcess):
         self.all_available = True
 
 
-def evaluate(
+def estimate_value(
     data: Dataset,
     policy: Any,
     regularizer: Regularizer | None = None,
@@ -165,7 +165,7 @@ def evaluate(
         ...     mdp, rm.uniform_policy(mdp), 2000, 30, np.random.default_rng(0)
         ... )
         >>> policy = np.array([[0.6, 0.4], [0.6, 0.4], [0.6, 0.4]])
-        >>> result = rm.off_policy.evaluate(data, policy, frame=mdp, reward_range=(0, 4))
+        >>> result = rm.off_policy.estimate_value(data, policy, frame=mdp, reward_range=(0, 4))
         >>> true = rm.evaluate(mdp, policy).initial_value
         >>> bool(result.lower <= true <= result.upper)
         True
@@ -178,7 +178,7 @@ def evaluate(
         "High-confidence off-policy evaluation" (clipping at a threshold that a part of the data
         chooses, here with the inequality of Maurer & Pontil 2009, theorem 4).
     """
-    level = checked_confidence(confidence)
+    level = check_confidence(confidence)
     if method not in ESTIMATORS:
         raise SolverError(f"method must be one of {sorted(ESTIMATORS)}, not {method!r}")
     if interval not in ("normal", "finite-sample"):
@@ -193,13 +193,13 @@ def evaluate(
     regularizer = check_regularizer(where, regularizer)
     checked = check_policy(where, policy, regularizer)
     cost = regularizer.cost(checked, where.available)
-    episodes = Episodes.of(data, where, checked, gamma, horizon)
+    episodes = Episodes.from_data(data, where, checked, gamma, horizon)
     span = _range(frame, reward_range)
     _require_in_range(episodes.data, where, span)
     _require_seen(episodes, where, checked, unseen)
     live = ~where.terminal
     costs = float(cost[live].min()), float(cost[live].max())
-    task = _task(episodes, checked, cost, costs, gamma, span)
+    problem = _problem(episodes, checked, cost, costs, gamma, span)
     size = episodes.effective_size(gamma)
     if not size >= FEWEST:
         raise SampleError(
@@ -207,7 +207,7 @@ def evaluate(
             f"the policy that is evaluated, and {FEWEST:.0f} are the least; log more, evaluate "
             "fewer steps with horizon=, or a policy nearer to the data's"
         )
-    totals = ESTIMATORS[method](episodes, task)
+    totals = ESTIMATORS[method](episodes, problem)
     if interval == "normal":
         lower, upper = normal_interval(totals, level)
     else:
@@ -221,7 +221,7 @@ def evaluate(
         interval=interval,
         episodes=episodes.count,
         steps=len(episodes.data),
-        cut=int(np.count_nonzero(episodes.cut)),
+        truncated=int(np.count_nonzero(episodes.truncated)),
         effective_size=size,
         standard_error=float(totals[0].std(ddof=1) / np.sqrt(episodes.count)),
     )
@@ -242,7 +242,7 @@ def _frame(
         raise SolverError("give the discount, or a frame that has one")
     given = np.shape(policy)
     shape = (given[0], given[1]) if len(given) == 2 else (data.n_states, data.n_actions)
-    return _Logged(shape, as_discount(discount))
+    return _UnknownProcess(shape, as_discount(discount))
 
 
 def _range(frame: DecisionProcess | None, given: Any) -> tuple[float, float]:
@@ -310,35 +310,35 @@ def _require_seen(
     )
 
 
-def _task(
+def _problem(
     episodes: Episodes,
     policy: Float[np.ndarray, "S A"],
     cost: Float[np.ndarray, " S"],
     costs: tuple[float, float],
     discount: float,
     span: tuple[float, float],
-) -> Task:
+) -> EstimationProblem:
     """Say what is estimated, and between which bounds all values lie."""
-    cut = int(np.count_nonzero(episodes.cut))
+    truncated = int(np.count_nonzero(episodes.truncated))
     if discount >= 1.0:
-        if cut:
+        if truncated:
             raise SampleError(
-                f"{cut} of {episodes.count} episodes were cut off before they ended, and without "
+                f"{truncated} of {episodes.count} episodes were cut off before they ended, and without "
                 "discount what came after that may be worth anything; log whole episodes, or use a "
                 "discount below 1"
             )
-        return Task(policy, cost, discount, -np.inf, np.inf)
+        return EstimationProblem(policy, cost, discount, -np.inf, np.inf)
     least, most = (
         end / (1.0 - discount)
         for end in (min(span[0] - costs[1], 0.0), max(span[1] - costs[0], 0.0))
     )
-    if cut and discount > 0.0 and not np.isfinite(most - least):
+    if truncated and discount > 0.0 and not np.isfinite(most - least):
         raise SampleError(
-            f"{cut} of {episodes.count} episodes were cut off before they ended, and what came "
+            f"{truncated} of {episodes.count} episodes were cut off before they ended, and what came "
             "after that is bounded only if the range of the rewards is known; give "
             "reward_range=(lowest, highest)"
         )
-    return Task(policy, cost, discount, least, most)
+    return EstimationProblem(policy, cost, discount, least, most)
 
 
 def _finite_sample(

@@ -63,7 +63,9 @@ def _lower(
     """
     shift = min(least - dearest, 0.0)
     paid = episodes.weight * (reward - (dearest + shift)) + episodes.before * (dearest - cost)
-    paid += np.where(episodes.ended, episodes.weight * discount * -shift / (1.0 - discount), 0.0)
+    paid += np.where(
+        episodes.terminated, episodes.weight * discount * -shift / (1.0 - discount), 0.0
+    )
     return shift / (1.0 - discount) + _clipped_lower(
         episodes.totals(episodes.counted * paid), failure
     )

@@ -1,32 +1,32 @@
 """Where samples come from: simulators, and logged data."""
 
 from regmdp.samples.dataset import Dataset
-from regmdp.samples.log import Log
+from regmdp.samples.offline import OfflineMDP
+from regmdp.samples.rollout import EpisodicProcess, Rollout, SimulatedRollout, Step
 from regmdp.samples.simulator import (
     Outcome,
     Simulator,
     TableSimulator,
     UserSimulator,
     as_simulator,
-    draw_from,
+    draw_categorical,
 )
 from regmdp.samples.streams import RandomStreams
-from regmdp.samples.table import Table
-from regmdp.samples.walk import Episodic, SimulatedWalk, Step, Walk
+from regmdp.samples.transition_sampler import TransitionSampler
 
 __all__ = [
     "Dataset",
-    "Episodic",
-    "Log",
+    "EpisodicProcess",
+    "OfflineMDP",
     "Outcome",
     "RandomStreams",
-    "SimulatedWalk",
+    "Rollout",
+    "SimulatedRollout",
     "Simulator",
     "Step",
-    "Table",
     "TableSimulator",
+    "TransitionSampler",
     "UserSimulator",
-    "Walk",
     "as_simulator",
-    "draw_from",
+    "draw_categorical",
 ]

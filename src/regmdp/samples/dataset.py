@@ -11,13 +11,13 @@ import numpy as np
 from regmdp._internal.arrays import Bool, Float, Int, freeze
 from regmdp._internal.errors import SampleError
 from regmdp.mdp import DecisionProcess
-from regmdp.samples.simulator import as_simulator, draw_from
+from regmdp.samples.simulator import as_simulator, draw_categorical
 from regmdp.samples.streams import RandomStreams
 
 __all__ = ["Dataset"]
 
 _NEEDED = ("state", "action", "reward", "next_state")
-_OPTIONAL = ("ended", "probability", "episode")
+_OPTIONAL = ("terminated", "probability", "episode")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Dataset:
         action: (n,) actions that were taken.
         reward: (n,) what they were paid.
         next_state: (n,) where they led; meaningless where the episode ended.
-        ended: (n,) bool, whether the episode ended with this transition, for good and not because
+        terminated: (n,) bool, whether the episode ended with this transition, for good and not because
             it was cut off.
         probability: (n,) probability with which the action was chosen, or None.
         episode: (n,) numbers of the episodes, not decreasing, or None. Rows of one episode are in
@@ -58,7 +58,7 @@ class Dataset:
     action: Int[np.ndarray, " n"]
     reward: Float[np.ndarray, " n"]
     next_state: Int[np.ndarray, " n"]
-    ended: Bool[np.ndarray, " n"]
+    terminated: Bool[np.ndarray, " n"]
     probability: Float[np.ndarray, " n"] | None
     episode: Int[np.ndarray, " n"] | None
     n_states: int
@@ -71,7 +71,7 @@ class Dataset:
         """Check columns from outside: a dictionary of arrays, a pandas or polars table, a NumPy structured array.
 
         Args:
-            columns: ``state``, ``action``, ``reward`` and ``next_state``, and, if known, ``ended``,
+            columns: ``state``, ``action``, ``reward`` and ``next_state``, and, if known, ``terminated``,
                 ``probability`` and ``episode``; others are left out of account.
             n_states: S; by default the largest state that occurs plus 1.
             n_actions: A; by default the largest action that occurs plus 1.
@@ -101,16 +101,22 @@ class Dataset:
         if not shape[0]:
             raise SampleError("the data have no rows")
         reward = _numbers("reward", given["reward"])
-        ended = _flags(given["ended"]) if "ended" in given else np.zeros(shape, dtype=np.bool_)
+        terminated = (
+            _flags(given["terminated"])
+            if "terminated" in given
+            else np.zeros(shape, dtype=np.bool_)
+        )
         state = _indices("state", given["state"], n_states)
         action = _indices("action", given["action"], n_actions)
-        next_state = _indices("next_state", given["next_state"], n_states, ended)
+        next_state = _indices("next_state", given["next_state"], n_states, terminated)
         probability = _probabilities(given["probability"]) if "probability" in given else None
         episode = (
-            _episodes(given["episode"], state, next_state, ended) if "episode" in given else None
+            _episodes(given["episode"], state, next_state, terminated)
+            if "episode" in given
+            else None
         )
         data = cls(
-            state, action, reward, next_state, ended, probability, episode,
+            state, action, reward, next_state, terminated, probability, episode,
             n_states or int(max(state.max(), next_state.max())) + 1,
             n_actions or int(action.max()) + 1,
         )  # fmt: skip
@@ -135,7 +141,7 @@ class Dataset:
             action,
             outcome.reward,
             outcome.next_state,
-            outcome.ended,
+            outcome.terminated,
             None,
             None,
             *simulator.available.shape,
@@ -161,14 +167,14 @@ class Dataset:
             rng: The generator.
         """
         simulator, streams = as_simulator(source), RandomStreams([rng])
-        state = simulator.first(streams, episodes)
+        state = simulator.draw_initial_states(streams, episodes)
         number, rows = np.arange(episodes), []
         alive = ~simulator.terminal[state[0]]
         for _ in range(max_steps):
             state, number = state[:, alive], number[alive]
             if not number.size:
                 break
-            action = draw_from(policy[state], streams.uniform(number.size))
+            action = draw_categorical(policy[state], streams.uniform(number.size))
             outcome = simulator.draw(state, action, streams)
             chance = policy[state, action]
             rows.append(
@@ -178,11 +184,11 @@ class Dataset:
                     action[0],
                     outcome.reward[0],
                     outcome.next_state[0],
-                    outcome.ended[0],
+                    outcome.terminated[0],
                     chance[0],
                 )
             )
-            alive, state = ~outcome.ended[0], outcome.next_state
+            alive, state = ~outcome.terminated[0], outcome.next_state
         if not rows:
             raise SampleError(
                 "no episode has a step: the initial distribution begins in terminal states, or "
@@ -190,12 +196,12 @@ class Dataset:
             )
         episode, *columns = (np.concatenate(column) for column in zip(*rows, strict=True))
         order = np.argsort(episode, kind="stable")
-        state, action, reward, next_state, ended, probability = (
+        state, action, reward, next_state, terminated, probability = (
             column[order] for column in columns
         )
         shape = simulator.available.shape
         return cls(
-            state, action, reward, next_state, ended, probability, episode[order], *shape
+            state, action, reward, next_state, terminated, probability, episode[order], *shape
         )._frozen()
 
     def __len__(self) -> int:
@@ -220,7 +226,7 @@ class Dataset:
             self.n_states, self.n_actions
         )
 
-    def rows(self, which: Any) -> Dataset:
+    def subset(self, which: Any) -> Dataset:
         """Return some of the rows: any index of the columns."""
         names = (*_NEEDED, *_OPTIONAL)
         kept = {
@@ -309,7 +315,7 @@ def _indices(
 
 
 def _flags(values: np.ndarray) -> np.ndarray:
-    _refuse("ended", ~np.isin(values, (0, 1)), values, "is neither true nor false")
+    _refuse("terminated", ~np.isin(values, (0, 1)), values, "is neither true nor false")
     return values.astype(np.bool_)
 
 
@@ -325,7 +331,7 @@ def _probabilities(values: np.ndarray) -> np.ndarray:
 
 
 def _episodes(
-    values: np.ndarray, state: np.ndarray, next_state: np.ndarray, ended: np.ndarray
+    values: np.ndarray, state: np.ndarray, next_state: np.ndarray, terminated: np.ndarray
 ) -> np.ndarray:
     numbers = _indices("episode", values, None)
     _refuse(
@@ -335,8 +341,8 @@ def _episodes(
         "comes after a larger one; sort the rows by episode",
     )
     same = numbers[1:] == numbers[:-1]
-    late = np.concatenate((same & ended[:-1], [False]))
-    _refuse("ended", late, ended, "is true before the last row of the episode")
+    late = np.concatenate((same & terminated[:-1], [False]))
+    _refuse("terminated", late, terminated, "is true before the last row of the episode")
     torn = np.concatenate(([False], same & (state[1:] != next_state[:-1])))
     _refuse(
         "state",

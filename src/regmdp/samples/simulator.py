@@ -13,9 +13,16 @@ from regmdp._internal.errors import SampleError
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.validation import checked_initial, set_outline
 from regmdp.samples.streams import RandomStreams
-from regmdp.samples.table import Table
+from regmdp.samples.transition_sampler import TransitionSampler
 
-__all__ = ["Outcome", "Simulator", "TableSimulator", "UserSimulator", "as_simulator", "draw_from"]
+__all__ = [
+    "Outcome",
+    "Simulator",
+    "TableSimulator",
+    "UserSimulator",
+    "as_simulator",
+    "draw_categorical",
+]
 
 
 class Outcome(NamedTuple):
@@ -24,12 +31,12 @@ class Outcome(NamedTuple):
     Attributes:
         next_state: Where they led; meaningless where the episode ended.
         reward: What they were paid.
-        ended: Whether the episode ended with them, also because a terminal state was reached.
+        terminated: Whether the episode ended with them, also because a terminal state was reached.
     """
 
     next_state: Int[Array, "*n"]
     reward: Float[Array, "*n"]
-    ended: Shaped[Array, "*n"]
+    terminated: Shaped[Array, "*n"]
 
 
 class Simulator(DecisionProcess):
@@ -56,9 +63,9 @@ class Simulator(DecisionProcess):
         outcome = self.draw(np.asarray(state)[None], np.asarray(action)[None], RandomStreams([rng]))
         return Outcome(*(array[0] for array in outcome))
 
-    def first(self, streams: RandomStreams, count: int) -> Int[np.ndarray, "N n"]:
+    def draw_initial_states(self, streams: RandomStreams, count: int) -> Int[np.ndarray, "N n"]:
         """Return (N, n) first states, drawn from the initial distribution."""
-        return draw_from(self.initial, streams.uniform(count))
+        return draw_categorical(self.initial, streams.uniform(count))
 
 
 class TableSimulator(Simulator):
@@ -87,7 +94,7 @@ class TableSimulator(Simulator):
             mdp.state_labels,
             mdp.action_labels,
         )
-        self.table = Table(mdp)
+        self.table = TransitionSampler(mdp)
         self._rewards = np.where(mdp.available, mdp.rewards, 0.0).ravel()
         self.lowest_reward = self.highest_reward = mdp.rewards
 
@@ -95,8 +102,8 @@ class TableSimulator(Simulator):
         self, state: Int[Array, "N *n"], action: Int[Array, "N *n"], streams: RandomStreams
     ) -> Outcome:
         pair = np.asarray(state) * self.n_actions + action
-        next_state, ended = self.table.draw(pair, streams.uniform(*pair.shape[1:]))
-        return Outcome(next_state, self._rewards[pair], ended)
+        next_state, terminated = self.table.draw(pair, streams.uniform(*pair.shape[1:]))
+        return Outcome(next_state, self._rewards[pair], terminated)
 
 
 class UserSimulator(Simulator):
@@ -185,7 +192,7 @@ class UserSimulator(Simulator):
         returned = self._sample(state, action, rng)
         if not isinstance(returned, tuple | list) or len(returned) not in (2, 3):
             raise SampleError(
-                "sample must return (next_state, reward) or (next_state, reward, ended), arrays of "
+                "sample must return (next_state, reward) or (next_state, reward, terminated), arrays of "
                 "one entry a row"
             )
         try:
@@ -200,17 +207,17 @@ class UserSimulator(Simulator):
             if len(returned) == 3
             else np.zeros(state.shape, dtype=np.bool_)
         )
-        for name, column in zip(("next_state", "reward", "ended"), columns, strict=True):
+        for name, column in zip(("next_state", "reward", "terminated"), columns, strict=True):
             if column.shape != state.shape:
                 raise SampleError(
                     f"sample was asked for {state.size} rows and returned {name} of shape "
                     f"{column.shape}"
                 )
-        next_state, reward, ended = columns
+        next_state, reward, terminated = columns
         self._refuse(~np.isfinite(reward), state, action, reward, "the reward")
         unknown = (
             (next_state < 0) | (next_state >= self.n_states) | (given != next_state)
-        ) & ~ended
+        ) & ~terminated
         self._refuse(
             unknown,
             state,
@@ -224,8 +231,8 @@ class UserSimulator(Simulator):
             f"{self.highest_reward:g}),"
         )
         self._refuse(outside, state, action, reward, span)
-        next_state = np.where(ended, state, next_state)
-        return next_state, reward, ended | self.terminal[next_state]
+        next_state = np.where(terminated, state, next_state)
+        return next_state, reward, terminated | self.terminal[next_state]
 
     def _refuse(
         self, bad: np.ndarray, state: np.ndarray, action: np.ndarray, values: np.ndarray, what: str
@@ -255,12 +262,12 @@ def as_simulator(source: Any) -> Simulator:
     return source
 
 
-def draw_from(
+def draw_categorical(
     distribution: Float[Array, "*batch A"], uniform: Float[Array, "*n"]
 ) -> Int[np.ndarray, "*n"]:
     """(…, A) distributions and uniform numbers that broadcast against (…) -> numbers of entries, by the inverse of the sums.
 
-    >>> draw_from(np.array([0.5, 0.0, 0.5]), np.array([0.1, 0.5, 0.9]))
+    >>> draw_categorical(np.array([0.5, 0.0, 0.5]), np.array([0.1, 0.5, 0.9]))
     array([0, 2, 2])
     """
     sums = np.cumsum(distribution, axis=-1)

@@ -183,7 +183,7 @@ def test_datasets_and_occupancies_are_demonstrations_too():
             "reward": [0.0] * 3,
             "next_state": [1, 2, 5],
             "episode": [0, 0, 1],
-            "ended": [False, False, False],
+            "terminated": [False, False, False],
         },
         n_states=25,
         n_actions=4,

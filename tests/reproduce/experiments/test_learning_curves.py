@@ -47,7 +47,7 @@ def test_intervals_are_those_of_means():
 def test_a_method_that_learns_nothing_fails_its_check(monkeypatch):
     quiet = {
         "FrozenLake-v1": curves.TUNING["FrozenLake-v1"]._replace(
-            steps=1, walkers=1, share=1e-9, samples=1
+            steps=1, n_envs=1, share=1e-9, samples=1
         )
     }
     monkeypatch.setattr(curves, "TUNING", quiet)

@@ -185,7 +185,7 @@ class Demonstrations:
         trajectories = []
         for rows in np.split(np.arange(len(data)), cuts):
             states = data.state[rows]
-            if not data.ended[rows[-1]]:
+            if not data.terminated[rows[-1]]:
                 states = np.append(states, data.next_state[rows[-1]])
             trajectories.append((states, data.action[rows]))
         return cls.from_trajectories(mdp, trajectories)

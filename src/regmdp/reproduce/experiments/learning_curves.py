@@ -32,7 +32,7 @@ class Tuning(NamedTuple):
     Attributes:
         temperature: τ.
         steps: Steps of each walker of soft Q-learning between two policies.
-        walkers: Its walkers.
+        n_envs: Its n_envs.
         share: Step size of the natural gradient, as a share of the largest, (1-γ)/τ.
         episodes: Episodes of the natural gradient in an iteration.
         samples: Samples of each pair with which stochastic mirror descent begins.
@@ -41,7 +41,7 @@ class Tuning(NamedTuple):
 
     temperature: float
     steps: int
-    walkers: int
+    n_envs: int
     share: float
     episodes: int
     samples: int
@@ -118,7 +118,7 @@ def algorithm(task: Task) -> tuple[PolicyOptimization, int]:
     tuning = TUNING[task.environment]
     largest = (1.0 - task.settings.discount) / tuning.temperature
     made = {
-        METHODS[0]: lambda: SoftQLearning(tuning.steps, walkers=tuning.walkers),
+        METHODS[0]: lambda: SoftQLearning(tuning.steps, n_envs=tuning.n_envs),
         METHODS[1]: lambda: NPG(tuning.share * largest, evaluation=Rollouts(tuning.episodes)),
         METHODS[2]: lambda: StochasticPMD(tuning.samples),
     }[task.method]()

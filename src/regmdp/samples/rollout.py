@@ -10,10 +10,10 @@ import numpy as np
 from regmdp._internal.arrays import Array, Bool, Float, Int
 from regmdp._internal.errors import SampleError
 from regmdp.mdp import DecisionProcess
-from regmdp.samples.simulator import Simulator, draw_from
+from regmdp.samples.simulator import Simulator, draw_categorical
 from regmdp.samples.streams import RandomStreams
 
-__all__ = ["Episodic", "SimulatedWalk", "Step", "Walk"]
+__all__ = ["EpisodicProcess", "Rollout", "SimulatedRollout", "Step"]
 
 
 class Step(NamedTuple):
@@ -22,52 +22,52 @@ class Step(NamedTuple):
     Attributes:
         next_state: (N, M) where the step led; meaningless where the episode ended.
         reward: (N, M) what it was paid.
-        ended: (N, M) whether the episode ended with it, for good.
-        cut: (N, M) whether it was cut off after it, though it might have gone on from
+        terminated: (N, M) whether the episode ended with it, for good.
+        truncated: (N, M) whether it was cut off after it, though it might have gone on from
             ``next_state``.
     """
 
     next_state: Int[Array, "N M"]
     reward: Float[Array, "N M"]
-    ended: Bool[Array, "N M"]
-    cut: Bool[Array, "N M"]
+    terminated: Bool[Array, "N M"]
+    truncated: Bool[Array, "N M"]
 
 
-class Walk(ABC):
+class Rollout(ABC):
     """M episodes in each of N runs. After its last step an episode begins anew.
 
     Attributes:
         state: (N, M) where they are.
         steps: Number of steps that each of them has made.
-        resting: (N, M) which of them will not act in the next step, but only begin anew:
+        resetting: (N, M) which of them will not act in the next step, but only begin anew:
             environments may take a step for it. What that step gives for them means nothing, and it
             is marked as cut. None if none ever does.
     """
 
     state: Int[np.ndarray, "N M"]
     steps: int
-    resting: Bool[np.ndarray, "N M"] | None = None
+    resetting: Bool[np.ndarray, "N M"] | None = None
 
     @abstractmethod
     def step(self, action: Int[Array, "N M"]) -> Step:
         """Take (N, M) actions."""
 
 
-class Episodic(DecisionProcess):
+class EpisodicProcess(DecisionProcess):
     """A source of samples that can only be followed, not asked for any state and action: an environment.
 
     Attributes:
-        walkers: M, if there can only be so many episodes side by side; None if any number will do.
+        n_envs: M, if there can only be so many episodes side by side; None if any number will do.
     """
 
-    walkers: int | None = None
+    n_envs: int | None = None
 
     @abstractmethod
-    def walk(self, count: int, streams: RandomStreams) -> Walk:
+    def start_rollout(self, count: int, streams: RandomStreams) -> Rollout:
         """Begin M episodes in each run."""
 
 
-class SimulatedWalk(Walk):
+class SimulatedRollout(Rollout):
     """Episodes of a simulator, which begin in its initial distribution.
 
     Those that would be over at once are left out.
@@ -97,12 +97,12 @@ class SimulatedWalk(Walk):
         self.state, self.steps = self._begin(count), 0
 
     def step(self, action: Int[Array, "N M"]) -> Step:
-        next_state, reward, ended = self._simulator.draw(self.state, action, self._outcomes)
+        next_state, reward, terminated = self._simulator.draw(self.state, action, self._outcomes)
         # each run draws for each episode, whether it ended or not: what it draws next does not
         # depend on the others
         anew = self._begin(action.shape[1])
-        self.state, self.steps = np.where(ended, anew, next_state), self.steps + 1
-        return Step(next_state, reward, ended, np.zeros(ended.shape, dtype=np.bool_))
+        self.state, self.steps = np.where(terminated, anew, next_state), self.steps + 1
+        return Step(next_state, reward, terminated, np.zeros(terminated.shape, dtype=np.bool_))
 
     def _begin(self, count: int) -> Int[np.ndarray, "N M"]:
-        return draw_from(self._initial, self._starts.uniform(count))
+        return draw_categorical(self._initial, self._starts.uniform(count))

@@ -13,13 +13,13 @@ from regmdp._internal.arrays import Array, Bool, Float, Int
 from regmdp.mdp import MDP
 from regmdp.samples.streams import RandomStreams
 
-__all__ = ["Table"]
+__all__ = ["TransitionSampler"]
 
 #: Samples that are drawn at a time, so that the temporaries stay in the cache.
 BLOCK = 1 << 14
 
 
-class Table:
+class TransitionSampler:
     """The successors of all pairs of a model, ready to be drawn from.
 
     Args:
@@ -49,7 +49,7 @@ class Table:
         sums = _row_sums(weight, start) / total[pair]
         sums[start[1:] - 1] = 1.0
         self._start, self._length, self._sums = start[:-1], length.astype(np.float64), sums
-        self._ended = (successor < 0) | np.where(successor < 0, False, mdp.terminal[successor])
+        self._terminated = (successor < 0) | np.where(successor < 0, False, mdp.terminal[successor])
         self._successor, self._pair = (
             np.where(successor < 0, pair // mdp.n_actions, successor),
             pair,
@@ -74,15 +74,15 @@ class Table:
     ) -> tuple[Int[np.ndarray, "*n"], Bool[np.ndarray, "*n"]]:
         """Arrays of pairs and uniform numbers -> next states, and whether the episode ended."""
         flat, u = np.ravel(pair), np.ravel(uniform)
-        next_state, ended = (
+        next_state, terminated = (
             np.empty(flat.shape, dtype=np.int64),
             np.empty(flat.shape, dtype=np.bool_),
         )
         for first in range(0, flat.size, BLOCK):
             block = slice(first, first + BLOCK)
             entry = self._entries(flat[block], u[block])
-            next_state[block], ended[block] = self._successor[entry], self._ended[entry]
-        return next_state.reshape(pair.shape), ended.reshape(pair.shape)
+            next_state[block], terminated[block] = self._successor[entry], self._terminated[entry]
+        return next_state.reshape(pair.shape), terminated.reshape(pair.shape)
 
     def frequencies(
         self, pairs: Int[Array, " p"], samples: int, streams: RandomStreams
@@ -113,7 +113,7 @@ class Table:
                 counts[low:high] += np.bincount(entry - low, minlength=high - low)
             else:
                 np.add.at(counts, (entry.reshape(runs, -1) + offset).ravel(), 1.0)
-        kept = np.flatnonzero(~self._ended)
+        kept = np.flatnonzero(~self._terminated)
         return self._pair[kept] * self._n_states + self._successor[kept], counts.reshape(
             runs, total
         )[:, kept] / samples

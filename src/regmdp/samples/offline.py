@@ -15,15 +15,15 @@ from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.validation import checked_initial, set_outline
 from regmdp.samples.dataset import Dataset
 
-__all__ = ["Log"]
+__all__ = ["OfflineMDP"]
 
 
-class Log(DecisionProcess):
+class OfflineMDP(DecisionProcess):
     """Logged transitions, and what policies need to know beyond them: a source of samples from which nothing new can be drawn.
 
     What was never seen is not made up: what comes of every available pair has to be in the data, or
     the methods that learn from them refuse and name what is missing. What must not be taken,
-    ``available`` says, or :meth:`restricted` makes it say.
+    ``available`` says, or :meth:`restrict_to_seen` makes it say.
 
     Args:
         data: The transitions.
@@ -50,14 +50,14 @@ class Log(DecisionProcess):
         ...     "reward": [0.0, 1.0, 0.5],
         ...     "next_state": [1, 0, 1],
         ... }
-        >>> log = rm.samples.Log(rm.samples.Dataset.from_columns(columns), discount=0.9)
+        >>> log = rm.samples.OfflineMDP(rm.samples.Dataset.from_columns(columns), discount=0.9)
         >>> log
-        Log(3 transitions, 3 of 4 available pairs seen, discount 0.9)
-        >>> log.require_seen()
+        OfflineMDP(3 transitions, 3 of 4 available pairs seen, discount 0.9)
+        >>> log.require_coverage()
         Traceback (most recent call last):
             ...
         regmdp.SampleError: state 0, action 0 was never seen in the log; 1 of 4 available pairs was not: ...
-        >>> log.restricted().model().available
+        >>> log.restrict_to_seen().estimate_model().available
         array([[False,  True],
                [ True,  True]])
     """
@@ -93,7 +93,7 @@ class Log(DecisionProcess):
         self.initial = checked_initial(self, initial)
 
     @classmethod
-    def like(cls, frame: DecisionProcess, data: Dataset) -> Log:
+    def like(cls, frame: DecisionProcess, data: Dataset) -> OfflineMDP:
         """Return a log of transitions of a model of which the rest is known: states, actions, discount, first states.
 
         Args:
@@ -115,7 +115,7 @@ class Log(DecisionProcess):
         available = int(np.count_nonzero(self.available))
         seen = available - int(np.count_nonzero(self.unseen))
         return (
-            f"Log({len(self.data):,} transitions, {seen:,} of {available:,} available pairs seen, "
+            f"OfflineMDP({len(self.data):,} transitions, {seen:,} of {available:,} available pairs seen, "
             f"discount {self.discount:g})"
         )
 
@@ -129,7 +129,7 @@ class Log(DecisionProcess):
         """(S, A) the available pairs that were never seen."""
         return self.available & (self.counts == 0)
 
-    def require_seen(self) -> None:
+    def require_coverage(self) -> None:
         """Check that every available pair was seen.
 
         Raises:
@@ -147,10 +147,10 @@ class Log(DecisionProcess):
                 f"{self.describe(*first)} was never seen in the log; {missing:,} of {available:,} "
                 f"available pairs {'was' if missing == 1 else 'were'} not: log them, mark what "
                 "must not be taken with available=, or forbid all that was not seen with "
-                "Log.restricted()"
+                "OfflineMDP.restrict_to_seen()"
             )
 
-    def restricted(self) -> Log:
+    def restrict_to_seen(self) -> OfflineMDP:
         """Return the log of the model in which only the pairs that were seen are available.
 
         Its best policy is the best of those that do only what was logged. A state in which nothing
@@ -164,7 +164,7 @@ class Log(DecisionProcess):
         data, seen = self.data, self.counts > 0
         silent = ~seen.any(axis=1) & ~self.terminal
         reached = np.zeros(self.n_states, dtype=np.bool_)
-        reached[data.next_state[~data.ended]] = True
+        reached[data.next_state[~data.terminated]] = True
         if self._begun:
             reached |= self.initial > 0
         bad = silent & reached
@@ -173,9 +173,9 @@ class Log(DecisionProcess):
                 f"{self.describe(int(np.argmax(bad)))} is reached in the log, but no action was "
                 f"logged there, so nothing is known of its value; {int(np.count_nonzero(bad)):,} "
                 f"of {self.n_states:,} states are like that: if the episode is over there, say so "
-                "with ended or with available=; if not, log what comes of some action there"
+                "with terminated or with available=; if not, log what comes of some action there"
             )
-        return Log(
+        return OfflineMDP(
             data,
             self.discount,
             n_states=self.n_states,
@@ -186,7 +186,7 @@ class Log(DecisionProcess):
             action_labels=self.action_labels,
         )
 
-    def model(self) -> MDP:
+    def estimate_model(self) -> MDP:
         """Return the empirical model: mean rewards, and the frequencies of the next states and of the end.
 
         Raises:
@@ -196,11 +196,11 @@ class Log(DecisionProcess):
 
     @cached_property
     def _model(self) -> MDP:
-        self.require_seen()
+        self.require_coverage()
         data, size = self.data, self.n_states * self.n_actions
         pair = data.state * self.n_actions + data.action
         share = 1.0 / self.counts.ravel()[pair]
-        on = ~data.ended
+        on = ~data.terminated
         rows = scipy.sparse.coo_array(
             (share[on], (pair[on], data.next_state[on])), shape=(size, self.n_states)
         ).tocsr()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SolverError
-from regmdp.evaluation.growing import period
+from regmdp.evaluation.sample_schedules import period
 from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation
 from regmdp.mdp import DecisionProcess
 from regmdp.regularizers import Regularizer, Shannon

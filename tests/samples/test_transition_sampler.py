@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import regmdp as rm
-from regmdp.samples import RandomStreams, Table, TableSimulator
+from regmdp.samples import RandomStreams, TableSimulator, TransitionSampler
 
 
 def one_row(probabilities, ends=0.0):
@@ -42,7 +42,9 @@ def test_the_entry_is_where_the_sums_pass_the_number(weights, data):
     )
     numbers = numbers[(numbers >= 0) & (numbers < 1)]
     successors = np.flatnonzero(probabilities) + 1
-    drawn, _ = Table(one_row(probabilities)).draw(np.zeros(numbers.size, dtype=np.int64), numbers)
+    drawn, _ = TransitionSampler(one_row(probabilities)).draw(
+        np.zeros(numbers.size, dtype=np.int64), numbers
+    )
     # the sums are divided by the last one, which may move them by a rounding
     expected = np.searchsorted(sums / sums[-1], numbers, side="right")
     assert np.array_equal(drawn, successors[np.minimum(expected, successors.size - 1)])
@@ -65,7 +67,7 @@ def test_frequencies_are_those_of_the_model(mdp):
     pair = np.repeat(np.arange(state.size), samples)
     found = np.zeros((state.size, mdp.n_states + 1))
     np.add.at(
-        found, (pair, np.where(outcome.ended, mdp.n_states, outcome.next_state)), 1.0 / samples
+        found, (pair, np.where(outcome.terminated, mdp.n_states, outcome.next_state)), 1.0 / samples
     )
     rows = mdp.to_array()[state, action]
     ends = mdp.termination[state, action] + rows[:, mdp.terminal].sum(axis=1)
@@ -81,21 +83,21 @@ def test_frequencies_are_those_of_the_model(mdp):
 def test_a_pair_that_may_end_ends_as_often_as_it_may():
     mdp = one_row([0.25, 0.25], ends=0.5)
     numbers = (np.arange(1000) + 0.5) / 1000
-    next_state, ended = Table(mdp).draw(np.zeros(1000, dtype=np.int64), numbers)
-    assert ended.all()  # the other successors are terminal
+    next_state, terminated = TransitionSampler(mdp).draw(np.zeros(1000, dtype=np.int64), numbers)
+    assert terminated.all()  # the other successors are terminal
     assert np.count_nonzero(next_state == 0) == 500
 
 
 def test_frequencies_by_counting_are_those_of_drawing():
     mdp = rm.models.garnet(20, 3, 4, rng=np.random.default_rng(1))
-    table, pairs, samples = Table(mdp), np.array([0, 5, 17, 59]), 37
+    table, pairs, samples = TransitionSampler(mdp), np.array([0, 5, 17, 59]), 37
     transition, frequency = table.frequencies(
         pairs, samples, RandomStreams([np.random.default_rng(2), np.random.default_rng(3)])
     )
     for row, seed in zip(frequency, (2, 3), strict=True):
         pair = np.repeat(pairs, samples)
-        next_state, ended = table.draw(pair, np.random.default_rng(seed).random(pair.size))
-        assert not ended.any()
+        next_state, terminated = table.draw(pair, np.random.default_rng(seed).random(pair.size))
+        assert not terminated.any()
         dense = np.zeros(60 * 20)
         dense[transition] = row
         assert np.allclose(dense, np.bincount(pair * 20 + next_state, minlength=60 * 20) / samples)
@@ -103,7 +105,7 @@ def test_frequencies_by_counting_are_those_of_drawing():
 
 def test_drawing_ahead_of_the_last_entry_never_leaves_the_row():
     probabilities = np.full(10, 0.1)  # whose running sums fall short of 1
-    drawn, _ = Table(one_row(probabilities)).draw(
+    drawn, _ = TransitionSampler(one_row(probabilities)).draw(
         np.zeros(1, dtype=np.int64), np.array([np.nextafter(1.0, 0.0)])
     )
     assert drawn[0] == 10

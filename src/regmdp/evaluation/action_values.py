@@ -8,9 +8,8 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float, Int
 from regmdp._internal.errors import SolverError
-from regmdp.evaluation._walkers import require_finite
-from regmdp.evaluation.rates import LearningRate
-from regmdp.evaluation.sampled import Estimate, RunBatch, value_of
+from regmdp.evaluation.learning_rates import LearningRate
+from regmdp.evaluation.sampled import Estimate, RunBatch, require_finite_cost, value_of
 from regmdp.regularizers import Regularizer
 
 __all__ = ["ActionValues", "Continuation", "require_target"]
@@ -62,7 +61,7 @@ class Continuation:
             if optimal
             else np.asarray(regularizer.cost(policy, self._available))
         )
-        require_finite(self.cost)
+        require_finite_cost(self.cost)
 
     def __call__(
         self, q: Float[np.ndarray, "NS A"], row: Int[np.ndarray, "N n"]

@@ -13,7 +13,7 @@ from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SolverError
 from regmdp.mdp import DecisionProcess
 
-__all__ = ["LearningRate", "Polynomial", "Rescaled", "learning_rate"]
+__all__ = ["LearningRate", "PolynomialRate", "RescaledLinearRate", "learning_rate"]
 
 
 class LearningRate(ABC):
@@ -49,14 +49,14 @@ class Fixed(LearningRate):
 
 
 @dataclass(frozen=True)
-class Rescaled(LearningRate):
+class RescaledLinearRate(LearningRate):
     r"""Step sizes \(1/(1 + (1-\gamma) k)\) after k earlier moves; the first estimate is forgotten at once. It needs γ < 1.
 
     The factor 1-γ matters: with 1/(1 + k) the error would shrink like \(k^{-(1-\gamma)}\).
 
     Examples:
         >>> import numpy as np, regmdp as rm
-        >>> rm.evaluation.Rescaled()(np.array([0, 1, 9]), discount=0.0)
+        >>> rm.evaluation.RescaledLinearRate()(np.array([0, 1, 9]), discount=0.0)
         array([1. , 0.5, 0.1])
 
     References:
@@ -71,12 +71,12 @@ class Rescaled(LearningRate):
         if frame.discount == 1.0:
             raise SolverError(
                 "without discount the steps 1/(1 + (1-γ)k) would never become smaller; use "
-                "Polynomial"
+                "PolynomialRate"
             )
 
 
 @dataclass(frozen=True)
-class Polynomial(LearningRate):
+class PolynomialRate(LearningRate):
     r"""Step sizes \((1 + k)^{-\omega}\) after k earlier moves. ω = 1 takes averages.
 
     Args:
@@ -84,7 +84,7 @@ class Polynomial(LearningRate):
 
     Examples:
         >>> import numpy as np, regmdp as rm
-        >>> rm.evaluation.Polynomial(0.5)(np.array([0, 3, 99]), discount=0.9)
+        >>> rm.evaluation.PolynomialRate(0.5)(np.array([0, 3, 99]), discount=0.9)
         array([1. , 0.5, 0.1])
 
     References:
@@ -124,18 +124,20 @@ def as_learning_rate(step_size: Any) -> LearningRate | None:
         or not 0.0 < step_size <= 1.0
     ):
         raise SolverError(
-            "the step size of a temporal difference is a number in (0, 1], Rescaled() or "
-            f"Polynomial(power), not {step_size!r}"
+            "the step size of a temporal difference is a number in (0, 1], RescaledLinearRate() or "
+            f"PolynomialRate(power), not {step_size!r}"
         )
     return Fixed(float(step_size))
 
 
 def learning_rate(step_size: Any, frame: DecisionProcess) -> LearningRate:
-    """Return the learning rate for a model: ``Rescaled()`` by default, and ``Polynomial()`` if it is not discounted.
+    """Return the learning rate for a model: ``RescaledLinearRate()`` by default, and ``PolynomialRate()`` if it is not discounted.
 
     Raises:
         SolverError: if the rule is not defined for it.
     """
-    rate = as_learning_rate(step_size) or (Rescaled() if frame.discount < 1.0 else Polynomial())
+    rate = as_learning_rate(step_size) or (
+        RescaledLinearRate() if frame.discount < 1.0 else PolynomialRate()
+    )
     rate.check(frame)
     return rate
