@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import regmdp as rm
+from regmdp._internal import files
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def test_points_are_measured_right(mdp, reference, found):
         assert found.value_lower[k] - 1e-12 <= value <= found.value_upper[k] + 1e-12
         assert found.divergence_lower[k] - 1e-12 <= nats <= found.divergence_upper[k] + 1e-12
         assert found.value[k] == pytest.approx(value, abs=1e-10)
-        assert found.regularized[k] == pytest.approx(
+        assert found.regularized_value[k] == pytest.approx(
             value - (found.temperature[k] * nats if k else 0.0), abs=1e-7
         )
 
@@ -57,8 +58,9 @@ def test_from_reference_to_optimum(mdp, found):
     assert found.value[-1] == pytest.approx(rm.solve(mdp).initial_value, abs=1e-7)
     assert np.all(np.diff(found.value) > -1e-7)
     assert np.all(np.diff(found.divergence) > -1e-7)
-    assert all(status.ok for status in found.statuses)
-    assert not found.interrupted
+    assert all(status.ok for status in found.point_statuses)
+    assert found.complete
+    assert found.status is rm.Status.CONVERGED
 
 
 def test_no_policy_is_above_the_envelope(mdp, reference, found):
@@ -161,13 +163,46 @@ class StopAt:
 def test_an_interrupt_keeps_what_is_finished(mdp, reference, point, tmp_path):
     listener = StopAt(point)
     found = rm.frontier(mdp, reference, [1.0, 0.3, 0.1], callback=listener)
-    assert found.interrupted
+    assert not found.complete
+    assert found.status is rm.Status.INTERRUPTED
     assert len(found) == point
     assert listener.heard[-1].measures["total"] == 5
     assert "points are missing" in found.summary()
     assert np.all(found.upper(found.divergence_upper) >= found.value_lower)
     found.save(tmp_path / "found.npz")
-    assert rm.Frontier.load(tmp_path / "found.npz").interrupted
+    assert rm.Frontier.load(tmp_path / "found.npz").status is rm.Status.INTERRUPTED
+
+
+def test_a_callback_that_returns_false_stops_the_run(mdp, reference, tmp_path):
+    found = rm.frontier(
+        mdp, reference, [1.0, 0.3], callback=lambda event: event.measures["points"] < 2
+    )
+    assert found.status is rm.Status.STOPPED
+    assert not found.complete
+    assert len(found) == 2
+    assert "stopped: points are missing" in found.summary()
+    found.save(tmp_path / "found.npz")
+    assert rm.Frontier.load(tmp_path / "found.npz").status is rm.Status.STOPPED
+
+
+def test_a_point_that_does_not_converge_sets_the_status(mdp, reference):
+    found = rm.frontier(mdp, reference, [0.3], tol=1e-300)
+    assert found.status is rm.Status.ROUNDING_LIMIT
+    assert found.complete
+    assert not found.status.ok
+
+
+@pytest.mark.parametrize("lacking", ["value_upper", "reference", "solution_0_policy"])
+def test_incomplete_files(found, lacking, tmp_path):
+    path = tmp_path / "found.npz"
+    found.save(path)
+    arrays, meta = files.read_arrays(path, "frontier")
+    del arrays[lacking]
+    files.write_arrays(path, "frontier", arrays, meta)
+    with pytest.raises(
+        rm.FormatError, match="found.npz is not a complete frontier: '.*' is missing"
+    ):
+        rm.Frontier.load(path)
 
 
 def test_save_load_and_csv(found, tmp_path):
@@ -201,7 +236,7 @@ def test_damaged_files(found, tmp_path):
         ([-1.0], "must be positive"),
         ([np.nan], "must be positive"),
         ([np.inf], "must be positive"),
-        ([0.1, 1.0, 0.1], "the temperature 0.1 is there 2 times"),
+        ([0.1, 1.0, 0.1], "the temperature 0.1 is given 2 times"),
         (["hot"], "temperatures must be numbers"),
         (0.1, "temperatures must be numbers"),
     ],
@@ -218,7 +253,7 @@ def test_wrong_references(mdp, reference):
         rm.frontier(mdp, empty)
     with pytest.raises(rm.PolicyError, match="must have shape"):
         rm.frontier(mdp, reference[:, :2])
-    with pytest.raises(rm.SolverError, match="tol must be positive"):
+    with pytest.raises(rm.SolverError, match="tol must be a finite number above 0"):
         rm.frontier(mdp, reference, tol=0.0)
 
 

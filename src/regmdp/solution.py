@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
-from regmdp._internal.arrays import Float, freeze
-from regmdp._internal.errors import FormatError
-from regmdp._internal.files import read_arrays, write_arrays
+from regmdp._internal.arrays import Float
+from regmdp._internal.files import read_result, write_arrays
 from regmdp._internal.status import Status
 from regmdp.algorithms import History
 from regmdp.certificates import Bounds, Certificate
 
-__all__ = ["Provenance", "Solution"]
+__all__ = ["Provenance", "Solution", "pack_solution", "unpack_solution"]
 
 KIND = "solution"
 BOUNDS = ("lower", "upper", "policy_lower", "policy_upper")
@@ -131,18 +131,7 @@ class Solution:
         Args:
             path: Where to write.
         """
-        arrays = {"policy": self.policy, "value": self.value, "initial": self.initial}
-        arrays |= {f"certificate_{name}": getattr(self.certificate, name) for name in BOUNDS}
-        arrays |= {
-            f"history_{name}": getattr(self.history, name) for name in History.__dataclass_fields__
-        }
-        limit = self.certificate.limit
-        meta = {
-            "status": self.status.name,
-            "limit": None if limit is None else limit.name,
-            "provenance": asdict(self.provenance),
-        }
-        write_arrays(path, KIND, arrays, meta)
+        write_arrays(path, KIND, *pack_solution(self))
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Solution:
@@ -154,32 +143,48 @@ class Solution:
         Raises:
             FormatError: if the file is damaged or something else.
         """
-        arrays, meta = read_arrays(path, KIND)
-        try:
-            arrays = {name: freeze(array) for name, array in arrays.items()}
-            limit = meta["limit"]
-            bounds = Bounds(
-                **{name: arrays[f"certificate_{name}"] for name in BOUNDS},
-                limit=None if limit is None else Status[limit],
-            )
-            return cls(
-                policy=arrays["policy"],
-                value=arrays["value"],
-                certificate=Certificate.from_bounds(arrays["initial"], bounds),
-                status=Status[meta["status"]],
-                history=History(
-                    *(arrays[f"history_{name}"] for name in History.__dataclass_fields__)
-                ),
-                initial=arrays["initial"],
-                provenance=Provenance(**meta["provenance"]),
-            )
-        except (KeyError, TypeError) as error:
-            raise FormatError(
-                f"{path} is not a complete solution: {error} is missing or wrong"
-            ) from error
+        return read_result(path, KIND, unpack_solution)
 
     def __repr__(self) -> str:
         return (
             f"Solution({self.status.word}, value {self.initial_value:.10g}, gap ≤ "
             f"{self.certificate.gap:.3g})"
         )
+
+
+def pack_solution(solution: Solution) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the arrays of a solution by name, and the rest of it as what JSON can hold."""
+    certificate = solution.certificate
+    arrays = {name: getattr(solution, name) for name in ("policy", "value", "initial")}
+    arrays |= {f"certificate_{name}": getattr(certificate, name) for name in BOUNDS}
+    arrays |= {
+        f"history_{column.name}": getattr(solution.history, column.name)
+        for column in fields(History)
+    }
+    return arrays, {
+        "status": solution.status.name,
+        "limit": None if certificate.limit is None else certificate.limit.name,
+        "provenance": asdict(solution.provenance),
+    }
+
+
+def unpack_solution(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Solution:
+    """Return the solution that :func:`pack_solution` took apart.
+
+    Raises:
+        KeyError: if something is missing.
+    """
+    limit = meta["limit"]
+    bounds = Bounds(
+        **{name: arrays[f"certificate_{name}"] for name in BOUNDS},
+        limit=None if limit is None else Status[limit],
+    )
+    return Solution(
+        policy=arrays["policy"],
+        value=arrays["value"],
+        certificate=Certificate.from_bounds(arrays["initial"], bounds),
+        status=Status[meta["status"]],
+        history=History(*(arrays[f"history_{column.name}"] for column in fields(History))),
+        initial=arrays["initial"],
+        provenance=Provenance(**meta["provenance"]),
+    )

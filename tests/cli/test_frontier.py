@@ -34,7 +34,7 @@ def test_prints_the_points_and_writes_the_folder(tmp_path):
         assert [float(row["value"]) for row in csv.DictReader(file)] == found.value.tolist()
     page = (tmp_path / "out" / "frontier.html").read_text("utf-8")
     assert "data:image/svg+xml" in page
-    assert found.halfway()[1:] in page
+    assert found.describe_half_gain()[1:] in page
     assert "http" not in page.replace("http://www.w3.org", "")
 
 
@@ -86,7 +86,7 @@ def interrupt(event, point):
         ),
         (
             ["chain", "--reference", "uniform", "--temperatures", "1,1"],
-            "the temperature 1 is there 2 times",
+            "the temperature 1 is given 2 times",
         ),
         (["chain", "--reference", "uniform", "-o", "nowhere/out"], "there is no folder nowhere"),
     ],

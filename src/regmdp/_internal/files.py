@@ -9,13 +9,16 @@ import zipfile
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 
+from regmdp._internal.arrays import freeze
 from regmdp._internal.errors import FormatError
 
-__all__ = ["read_arrays", "replace_atomically", "require_file", "write_arrays"]
+__all__ = ["read_arrays", "read_result", "replace_atomically", "require_file", "write_arrays"]
+
+Result = TypeVar("Result")
 
 #: Version of the layout; a reader refuses a newer one.
 FORMAT = 1
@@ -87,3 +90,27 @@ def read_arrays(
             f"to {FORMAT})"
         )
     return arrays, meta
+
+
+def read_result(
+    path: str | PathLike[str],
+    kind: str,
+    unpack: Callable[[dict[str, np.ndarray], dict[str, Any]], Result],
+) -> Result:
+    """Read a file of this kind, and return what a function makes of its arrays and its mapping.
+
+    Args:
+        path: Where it is.
+        kind: What it must hold.
+        unpack: Called with the arrays, which cannot be written to, and the mapping.
+
+    Raises:
+        FormatError: if the file is damaged, of another kind, from a newer version, or lacks a part.
+    """
+    arrays, meta = read_arrays(path, kind)
+    try:
+        return unpack({name: freeze(array) for name, array in arrays.items()}, meta)
+    except (KeyError, TypeError) as error:
+        raise FormatError(
+            f"{path} is not a complete {kind}: {error} is missing or wrong"
+        ) from error

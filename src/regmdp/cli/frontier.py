@@ -1,4 +1,4 @@
-"""``regmdp frontier``: how far from a reference policy one must go for how much value."""
+"""``regmdp frontier``: the trade-off between value and divergence from a reference policy."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def frontier(
     reference: Annotated[
         str | None,
         typer.Option(
-            help="Where to start from: uniform, one the model comes with (expert), or a file."
+            help="The reference policy: uniform, one that the model comes with (expert), or a file."
         ),
     ] = None,
     temperatures: Annotated[
         str | None,
         typer.Option(
             help=(
-                "Temperatures, as in 1,0.3,0.1; by default four a decade, chosen by what a nat is "
-                "worth on average."
+                "Temperatures, as in 1,0.3,0.1; by default four a decade, around the mean price "
+                "of a nat."
             )
         ),
     ] = None,
@@ -70,10 +70,10 @@ def frontier(
         ),
     ] = None,
 ) -> None:
-    """Say how far from a reference policy one must go for how much value, with bounds that hold for every policy.
+    """Compute the trade-off between value and divergence from a reference policy, with certified bounds.
 
-    Exit code: 0 if the tolerance was met at every temperature, 3 if not, 130 if interrupted (what
-    is finished is shown and saved all the same), 1 on an error.
+    Exit code: 0 if the tolerance was met at every temperature, 3 if not, 130 if interrupted (the
+    finished points are shown and saved), 1 on an error.
     """
     out = Console()
     if reference is None:
@@ -90,17 +90,16 @@ def frontier(
     with _Points(Console(stderr=True)) as points:
         found = rm.frontier(problem.mdp, _reference(problem), wanted, tol=tol, callback=points)
     _show(out, found)
-    rows = [("answer", found.halfway())]
+    rows = [("answer", found.describe_half_gain())]
     if output is not None:
         rows.append(("saved", str(_write(output, found, problem))))
-    if found.interrupted:
-        rows.append(
-            ("status", f"interrupted: {len(found)} points are finished, and the bounds hold")
-        )
+    if not found.complete:
+        text = f"{found.status.word}: {len(found)} points are finished, and the bounds hold"
+        rows.append(("status", text))
     show_rows(out, rows)
-    if found.interrupted:
+    if not found.complete:
         raise typer.Exit(INTERRUPTED)
-    if not all(status.ok for status in found.statuses):
+    if not found.status.ok:
         raise typer.Exit(NOT_MET)
 
 
