@@ -75,11 +75,11 @@ def batches() -> None:
     for name, (algorithm, iterations) in methods.items():
 
         def together(algorithm=algorithm, iterations=iterations) -> None:
-            rm.learn(mdp, shannon, algorithm, iterations=iterations, rng=generators(RUNS))
+            rm.learn(mdp, shannon, algorithm, max_iterations=iterations, rng=generators(RUNS))
 
         def alone(algorithm=algorithm, iterations=iterations) -> None:
             for rng in generators(ALONE):
-                rm.learn(mdp, shannon, algorithm, iterations=iterations, rng=rng)
+                rm.learn(mdp, shannon, algorithm, max_iterations=iterations, rng=rng)
 
         result = compare(alone, together, repetitions=5)
         print(f"  {name:<32} {result.ratio(RUNS / ALONE)}")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import regmdp as rm
+from regmdp.algorithms import check_and_certify
 from regmdp.evaluation import GenerativeModel, Noisy
 
 GARNET = rm.models.garnet(6, 3, 3, rng=np.random.default_rng(0))
@@ -43,8 +44,8 @@ def generators(*seeds):
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_a_run_of_a_batch_is_the_run_alone(name):
     regularizer, algorithm = ALGORITHMS[name]
-    together = rm.learn(GARNET, regularizer, algorithm, iterations=4, rng=generators(5, 6, 7))
-    alone = rm.learn(GARNET, regularizer, algorithm, iterations=4, rng=np.random.default_rng(6))
+    together = rm.learn(GARNET, regularizer, algorithm, max_iterations=4, rng=generators(5, 6, 7))
+    alone = rm.learn(GARNET, regularizer, algorithm, max_iterations=4, rng=np.random.default_rng(6))
     assert np.array_equal(together.policy[1], alone.policy[0])
     assert np.array_equal(together.q[1], alone.q[0])
     assert not np.array_equal(together.q[0], together.q[1])
@@ -55,7 +56,7 @@ def test_a_run_of_a_batch_is_the_run_alone(name):
 @pytest.mark.parametrize("mdp", [ENDING, MASKED], ids=["ending", "forest"])
 def test_masks_and_ends(mdp):
     algorithm = rm.algorithms.NPG(0.1, evaluation=GenerativeModel(200))
-    learned = rm.learn(mdp, rm.Shannon(0.05), algorithm, iterations=30, rng=generators(0, 1))
+    learned = rm.learn(mdp, rm.Shannon(0.05), algorithm, max_iterations=30, rng=generators(0, 1))
     start = rm.certify(mdp, rm.Shannon(0.05), policy=rm.uniform_policy(mdp)).gap
     for policy in learned.policy:
         assert np.all(policy[~mdp.available] == 0)
@@ -66,7 +67,7 @@ def test_masks_and_ends(mdp):
 def test_with_enough_samples_it_finds_the_optimum():
     algorithm = rm.algorithms.SoftPolicyIteration(evaluation=GenerativeModel(100_000, reuse=True))
     learned = rm.learn(
-        GARNET, rm.Shannon(0.2), algorithm, iterations=10, rng=np.random.default_rng(0)
+        GARNET, rm.Shannon(0.2), algorithm, max_iterations=10, rng=np.random.default_rng(0)
     )
     assert rm.certify(GARNET, rm.Shannon(0.2), policy=learned.policy[0]).gap < 1e-2
 
@@ -83,7 +84,7 @@ def test_the_listener_sees_every_iteration_and_may_stop_it():
         GARNET,
         rm.Shannon(0.2),
         ALGORITHMS["NPG"][1],
-        iterations=50,
+        max_iterations=50,
         rng=generators(1, 2),
         callback=listener,
     )
@@ -91,7 +92,7 @@ def test_the_listener_sees_every_iteration_and_may_stop_it():
     assert learned.iterations == 3
     assert learned.status is rm.Status.INTERRUPTED
     shorter = rm.learn(
-        GARNET, rm.Shannon(0.2), ALGORITHMS["NPG"][1], iterations=3, rng=generators(1, 2)
+        GARNET, rm.Shannon(0.2), ALGORITHMS["NPG"][1], max_iterations=3, rng=generators(1, 2)
     )
     assert np.array_equal(shorter.policy, learned.policy)
 
@@ -100,7 +101,7 @@ def test_it_starts_where_it_is_told():
     start = np.random.default_rng(3).dirichlet(np.ones(3), size=6)
     exact = rm.algorithms.NPG(0.2, evaluation=Noisy(0.0))
     learned = rm.learn(
-        GARNET, rm.Shannon(0.2), exact, iterations=0, rng=generators(0, 1), start=start
+        GARNET, rm.Shannon(0.2), exact, max_iterations=0, rng=generators(0, 1), start=start
     )
     expected = rm.solve(
         GARNET, rm.Shannon(0.2), rm.algorithms.NPG(0.2), tol=0, max_iterations=1, start=start
@@ -108,34 +109,52 @@ def test_it_starts_where_it_is_told():
     assert np.allclose(learned.policy[1], expected.policy, atol=1e-12)
 
 
-def test_solve_judges_what_was_learned():
+def test_a_learned_policy_is_certified_like_any_other():
     algorithm = rm.algorithms.NPG(0.2, evaluation=GenerativeModel(2000))
     optimum = rm.solve(GARNET, rm.Shannon(0.2)).value
     events = []
-    solution = rm.solve(
+    result = rm.learn(
         GARNET,
         rm.Shannon(0.2),
         algorithm,
-        rng=np.random.default_rng(0),
-        tol=1e-3,
         max_iterations=40,
-        callback=[events.append],
+        rng=np.random.default_rng(0),
+        callback=events.append,
     )
-    certificate = solution.certificate
+    certificate = rm.certify(GARNET, rm.Shannon(0.2), policy=result.policy[0])
     assert np.all(certificate.lower <= optimum)
     assert np.all(optimum <= certificate.upper)
-    assert np.allclose(solution.value, rm.evaluate(GARNET, solution.policy, rm.Shannon(0.2)).value)
-    assert len(events) == len(solution.history) == 41
-    assert not solution.status.ok or certificate.gap <= 1e-3
+    value = rm.evaluate(GARNET, result.policy[0], rm.Shannon(0.2)).value
+    assert np.all(certificate.policy_lower <= value)
+    assert np.all(value <= certificate.policy_upper)
+    assert [event.iteration for event in events] == list(range(41))
+    assert certificate.gap < 0.1
 
 
-def test_solve_wants_a_generator_exactly_where_it_is_used():
-    with pytest.raises(rm.SolverError, match="give it a random generator"):
+def test_solve_refuses_methods_that_draw_samples_and_learn_the_others():
+    with pytest.raises(rm.SolverError, match=r"run it with regmdp\.learn\(mdp, regularizer, algor"):
         rm.solve(GARNET, rm.Shannon(0.2), ALGORITHMS["NPG"][1], max_iterations=3)
-    with pytest.raises(rm.SolverError, match="say how many iterations"):
-        rm.solve(GARNET, rm.Shannon(0.2), ALGORITHMS["NPG"][1], rng=np.random.default_rng(0))
-    with pytest.raises(rm.SolverError, match="has no use for rng"):
-        rm.solve(GARNET, rm.Shannon(0.2), rng=np.random.default_rng(0))
+    with pytest.raises(rm.SolverError, match=r"draws none: run it with regmdp\.solve"):
+        rm.learn(
+            GARNET,
+            rm.Shannon(0.2),
+            rm.algorithms.NPG(0.2),
+            max_iterations=3,
+            rng=np.random.default_rng(0),
+        )
+
+
+def test_a_callback_that_returns_false_stops_the_runs():
+    result = rm.learn(
+        GARNET,
+        rm.Shannon(0.2),
+        ALGORITHMS["NPG"][1],
+        max_iterations=10,
+        rng=generators(1, 2),
+        callback=[lambda event: event.iteration < 3, lambda event: None],
+    )
+    assert result.status is rm.Status.STOPPED
+    assert result.iterations == 3
 
 
 @pytest.mark.parametrize(
@@ -160,8 +179,8 @@ def test_solve_wants_a_generator_exactly_where_it_is_used():
             {"algorithm": rm.algorithms.SoftmaxPG(0.1, evaluation=SAMPLED)},
             "SoftmaxPG with Rollouts",
         ),
-        ({"iterations": -1}, "iterations must be an integer"),
-        ({"iterations": 2.5}, "iterations must be an integer"),
+        ({"max_iterations": -1}, "iterations must be an integer"),
+        ({"max_iterations": 2.5}, "iterations must be an integer"),
         ({"rng": []}, "at least one random generator"),
         ({"rng": [1, 2]}, "comes from numpy.random.Generator objects"),
         ({"start": np.ones((6, 3))}, "the policy sums to 3"),
@@ -182,7 +201,7 @@ def test_what_is_refused(options, message):
         "source": GARNET,
         "regularizer": rm.Shannon(0.2),
         "algorithm": ALGORITHMS["NPG"][1],
-        "iterations": 2,
+        "max_iterations": 2,
     }
     given |= {"rng": np.random.default_rng(0), **options}
     with pytest.raises(rm.RegmdpError, match=message):
@@ -202,9 +221,9 @@ def test_runs_on_a_user_s_simulator_do_not_depend_on_each_other():
     ):
         algorithm = rm.algorithms.NPG(0.2, evaluation=evaluation)
         together = rm.learn(
-            simulator, rm.Shannon(0.2), algorithm, iterations=2, rng=generators(5, 6, 7)
+            simulator, rm.Shannon(0.2), algorithm, max_iterations=2, rng=generators(5, 6, 7)
         )
-        alone = rm.learn(simulator, rm.Shannon(0.2), algorithm, iterations=2, rng=generators(6))
+        alone = rm.learn(simulator, rm.Shannon(0.2), algorithm, max_iterations=2, rng=generators(6))
         assert np.array_equal(together.q[1], alone.q[0]), evaluation
 
 
@@ -216,10 +235,14 @@ def test_a_learned_policy_that_never_ends_is_returned_and_bounds_nothing():
         np.array([[[1.0], [0.0]]]), np.array([[0.0, -1.0]]), 1.0, termination=np.array([[0.0, 1.0]])
     )
     algorithm = rm.algorithms.PolicyIteration(Noisy(0.1))
-    solutions = [
-        rm.solve(mdp, None, algorithm, rng=rng, tol=0, max_iterations=0)
-        for rng in generators(*range(8))
-    ]
-    staying = [solution for solution in solutions if solution.policy[0, 0] == 1.0]
+    result = rm.learn(mdp, None, algorithm, max_iterations=0, rng=generators(*range(8)))
+    staying = [k for k in range(8) if result.policy[k, 0, 0] == 1.0]
     assert 0 < len(staying) < 8
-    assert all(solution.certificate.gap == np.inf for solution in staying)
+    for k in staying:
+        with pytest.raises(rm.ImproperPolicyError, match="does not end the episode"):
+            rm.certify(mdp, policy=result.policy[k])
+        policy, certificate = check_and_certify(
+            mdp, rm.Unregularized(), result.policy[k], result.value[k]
+        )
+        assert np.array_equal(policy, result.policy[k])
+        assert certificate.gap == np.inf

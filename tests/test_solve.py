@@ -228,12 +228,8 @@ def test_options_out_of_range(mdp, options, message):
     ],
 )
 def test_options_of_another_kind(mdp, options, message):
-    # the annotations, which the tests check as well, would refuse these first
-    unchecked = rm.solve
-    while hasattr(unchecked, "__wrapped__"):
-        unchecked = unchecked.__wrapped__
     with pytest.raises(rm.SolverError, match=message):
-        unchecked(**({"mdp": mdp} | options))
+        rm.solve(**({"mdp": mdp} | options))
 
 
 def test_certify_needs_a_policy_or_a_value(mdp):
@@ -241,10 +237,10 @@ def test_certify_needs_a_policy_or_a_value(mdp):
         rm.certify(mdp)
 
 
-# ---- listeners ----
+# ---- callbacks ----
 
 
-def test_listeners_hear_of_every_iteration(mdp):
+def test_callbacks_are_called_after_every_iteration(mdp):
     heard, also = [], []
     solution = rm.solve(
         mdp,
@@ -263,6 +259,33 @@ def test_listeners_hear_of_every_iteration(mdp):
     assert np.all(np.diff(seconds) >= 0)
     assert solution.seconds == seconds[-1]
     assert np.all(np.diff(solution.history.residual) <= 1e-14)
+
+
+@each_algorithm
+def test_a_callback_that_returns_false_stops_the_run(mdp, algorithm):
+    heard = []
+    solution = rm.solve(
+        mdp,
+        rm.Shannon(temperature=0.1),
+        algorithm,
+        callback=[lambda event: event.iteration < 1, heard.append],
+    )
+    assert solution.status is rm.Status.STOPPED
+    assert solution.iterations == 1
+    assert [event.iteration for event in heard] == [0, 1]  # all are called, also the last time
+    assert solution.certificate.gap < np.inf
+
+
+@pytest.mark.parametrize("falsy", [None, 0, "", np.False_])
+def test_only_false_itself_stops_a_run(mdp, falsy):
+    solution = rm.solve(mdp, rm.Shannon(temperature=0.1), callback=lambda event: falsy)
+    assert solution.status is rm.Status.CONVERGED
+
+
+@pytest.mark.parametrize("callback", [3, "print", [print, None]])
+def test_a_callback_must_be_a_function(mdp, callback):
+    with pytest.raises(rm.SolverError, match="callback must be a function"):
+        rm.solve(mdp, callback=callback)
 
 
 @each_algorithm

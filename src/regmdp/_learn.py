@@ -1,30 +1,22 @@
-"""The front door for methods that draw samples: many independent runs as one."""
+"""Entry point: ``learn``, for methods that draw samples; many independent runs as one."""
 
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from regmdp._internal.arrays import Float, freeze
-from regmdp._internal.errors import ImproperPolicyError, SampleError, SolverError
+from regmdp._internal.arrays import ArrayLike, Float, freeze
+from regmdp._internal.checks import check_integer
+from regmdp._internal.errors import SampleError, SolverError
 from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.status import Status
-from regmdp.algorithms import (
-    History,
-    PolicyOptimization,
-    Run,
-    Start,
-    State,
-    check_and_certify,
-    run_loop,
-)
-from regmdp.certificates import evaluate
+from regmdp.algorithms import Algorithm, PolicyOptimization, Start, State, run_loop
 from regmdp.evaluation import RunBatch, tile_regularizer
-from regmdp.mdp import MDP, DecisionProcess, initial_value
+from regmdp.mdp import MDP, DecisionProcess
+from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.policies import check_policy, require_feasible
 from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
@@ -65,28 +57,29 @@ class LearningResult:
 
 
 def learn(
-    source: Any,
-    regularizer: Any = None,
-    algorithm: Any = None,
+    source: DecisionProcess,
+    regularizer: Regularizer | None,
+    algorithm: Algorithm,
     *,
-    iterations: Any,
-    rng: Any,
-    start: Any = None,
+    max_iterations: int,
+    rng: np.random.Generator | Sequence[np.random.Generator],
+    start: ArrayLike | DeterministicPolicy | None = None,
     callback: CallbackLike = None,
 ) -> LearningResult:
     r"""Run a method whose evaluation draws samples, once or many times over in one go.
 
-    Nothing is claimed here about how good the policies are. :func:`regmdp.certify` judges them if
-    the model is known, :func:`regmdp.certify_from_samples` from fresh samples if it is not.
+    No bound comes with the policies: :func:`regmdp.certify` bounds them if the model is known,
+    :func:`regmdp.certify_from_samples` from fresh samples if it is not. Methods that draw no
+    samples are run by :func:`regmdp.solve`.
 
     Args:
         source: What samples are drawn from: an MDP, a simulator from :mod:`regmdp.samples`, an
             environment from :func:`regmdp.io.from_vector_env`, a log from
             :func:`regmdp.samples.OfflineMDP`.
-        regularizer: h with its temperature τ; none by default.
+        regularizer: h with its temperature τ, or None.
         algorithm: A method with an evaluation that draws samples, as
             ``NPG(step_size=0.1, evaluation=GenerativeModel(100))``.
-        iterations: How many iterations, each an evaluation and an improvement.
+        max_iterations: How many iterations to make, each an evaluation and an improvement.
         rng: A random generator, for one run; or one for each of several runs. A run does not depend
             on those beside it.
         start: (S, A) policy; by default the uniform one.
@@ -109,21 +102,18 @@ def learn(
         ...     step_size=1.0, evaluation=rm.evaluation.GenerativeModel(100)
         ... )
         >>> generators = [np.random.default_rng(seed) for seed in range(3)]
-        >>> rm.learn(rm.models.chain(5), rm.Shannon(0.1), algorithm, iterations=20, rng=generators)
+        >>> rm.learn(
+        ...     rm.models.chain(5), rm.Shannon(0.1), algorithm, max_iterations=20, rng=generators
+        ... )
         LearningResult(3 runs of 20 iterations and 21,000 samples each)
     """
     if not isinstance(algorithm, PolicyOptimization) or not algorithm.sampled:
         given = getattr(algorithm, "name", repr(algorithm))
         raise SolverError(
             "learn needs a method whose evaluation draws samples, as NPG(step_size=0.1, "
-            f"evaluation=GenerativeModel(100)); {given} draws none"
+            f"evaluation=GenerativeModel(100)); {given} draws none: run it with regmdp.solve"
         )
-    if (
-        isinstance(iterations, bool)
-        or not isinstance(iterations, int | np.integer)
-        or iterations < 0
-    ):
-        raise SolverError(f"iterations must be an integer, 0 or more, not {iterations!r}")
+    limit = check_integer("max_iterations", max_iterations, 0)
     if not isinstance(source, DecisionProcess):
         raise SampleError(
             "samples are drawn from an MDP, a simulator, an environment or a log, not from "
@@ -149,7 +139,7 @@ def learn(
         measures = {"samples": state.estimate.samples}
         if not proceed(Event(seen, time.perf_counter() - begin, measures, state)):
             return Status.STOPPED
-        if seen == iterations:
+        if seen == limit:
             return Status.ITERATION_LIMIT
         seen += 1
         return None
@@ -166,44 +156,3 @@ def learn(
         error=None if state.estimate.error is None else freeze(state.estimate.error),
         status=status,
     )
-
-
-def sampled_run(
-    mdp: MDP,
-    regularizer: Regularizer,
-    algorithm: PolicyOptimization,
-    *,
-    rng: np.random.Generator,
-    policy: Float[np.ndarray, "S A"] | None,
-    tol: float,
-    iterations: int,
-    callback: CallbackLike = None,
-) -> Run:
-    """Run a method that draws samples once, on a model that is known, and let its last policy be judged."""
-    records: list[tuple[int, float, float, float, float]] = []
-    proceed = as_callback(callback)
-
-    def record(event: Event) -> bool:
-        state = event.state
-        residual = float(np.max(np.abs(state.backup - state.value)))
-        records.append(
-            (event.iteration, residual, np.inf, initial_value(mdp, state.value), event.seconds)
-        )
-        measures = {**event.measures, "residual": residual, "gap": np.inf, "value": records[-1][3]}
-        return proceed(Event(event.iteration, event.seconds, measures, state))
-
-    learned = learn(
-        mdp,
-        regularizer,
-        algorithm,
-        iterations=iterations,
-        rng=rng,
-        start=policy,
-        callback=record,
-    )
-    found, value = learned.policy[0], learned.value[0]
-    with suppress(ImproperPolicyError):  # such a policy has no value, and its certificate says so
-        value = evaluate(mdp, found, regularizer).value
-    policy, certificate = check_and_certify(mdp, regularizer, found, value)
-    status = Status.CONVERGED if certificate.gap <= tol else learned.status
-    return Run(freeze(policy), freeze(value), certificate, status, History.of(records))

@@ -1,22 +1,22 @@
-"""The front door."""
+"""Entry point: ``solve``."""
 
 from __future__ import annotations
 
 import platform
 from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, Float
-from regmdp._internal.errors import ImproperPolicyError, PolicyError, SolverError
+from regmdp._internal.arrays import ArrayLike, Float
+from regmdp._internal.checks import check_integer, check_number
+from regmdp._internal.errors import ImproperPolicyError, InfeasibleError, PolicyError, SolverError
 from regmdp._internal.events import CallbackLike
-from regmdp._learn import sampled_run
 from regmdp.algorithms import Algorithm, PolicyOptimization, Start, choose, iterate
 from regmdp.certificates import require_bounded
 from regmdp.mdp import MDP
-from regmdp.policies import check_policy, require_ending, require_feasible
-from regmdp.problem import check_regularizer, check_value
+from regmdp.mdp.deterministic import DeterministicPolicy
+from regmdp.problem import Problem
 from regmdp.regularizers import Regularizer, Unregularized
 from regmdp.solution import Provenance, Solution
 
@@ -33,9 +33,8 @@ def solve(
     *,
     tol: float = 1e-8,
     max_iterations: int | None = None,
-    start: Any = None,
+    start: Solution | ArrayLike | DeterministicPolicy | None = None,
     callback: CallbackLike = None,
-    rng: np.random.Generator | None = None,
 ) -> Solution:
     r"""Find a policy that is best from every state, and bound how far from optimal it can be.
 
@@ -54,9 +53,6 @@ def solve(
             policy, or the value 0 for a method that keeps no policy.
         callback: A function, or several, called with an :class:`regmdp.Event` after each iteration.
             Returning False, or Ctrl-C, ends the run with what there is.
-        rng: The random generator of a method whose evaluation draws samples. Such a method makes
-            ``max_iterations`` iterations; its last policy is then evaluated exactly, and certified
-            like any other. :func:`learn` runs it many times over, and where the model is not known.
 
     Returns:
         The solution. Its status says how the run ended; its certificate holds whatever the status.
@@ -75,68 +71,25 @@ def solve(
         >>> solution.status.ok, solution.certificate.gap <= 1e-8
         (True, True)
     """
-    if not isinstance(mdp, MDP):
-        raise SolverError(
-            f"the model must be a regmdp.MDP, not {type(mdp).__name__}; build one with MDP(P, r, "
-            "discount=…)"
-        )
-    regularizer = check_regularizer(mdp, regularizer)
-    tol, limit = _stopping(tol, max_iterations)
-    reason = ""
-    if isinstance(algorithm, str):
-        if algorithm != "auto":
-            raise SolverError(
-                'algorithm must be "auto" or a method such as regmdp.algorithms.ValueIteration(), '
-                f"not {algorithm!r}"
-            )
-    elif not isinstance(algorithm, Algorithm):
-        raise SolverError(
-            f"algorithm must be a method from regmdp.algorithms, not {algorithm!r}; did you forget "
-            "the parentheses?"
-        )
-    else:
-        algorithm.check(mdp, regularizer)
-    require_feasible(mdp, regularizer)
+    problem = Problem.check(mdp, regularizer)
+    regularizer = problem.regularizer
+    tol, limit = _check_stopping(tol, max_iterations)
+    if algorithm != "auto":
+        _check_algorithm(problem, algorithm)
+    problem.require_feasible()
     require_bounded(mdp, regularizer)
-    first = _start(mdp, regularizer, start)
+    first, reason = _check_start(problem, start), ""
     if isinstance(algorithm, str):
         algorithm, first, reason = choose(mdp, regularizer, first)
-    if isinstance(algorithm, PolicyOptimization) and algorithm.sampled:
-        if rng is None:
-            raise SolverError(
-                "this method draws samples: give it a random generator, "
-                "rng=numpy.random.default_rng(seed)"
-            )
-        if max_iterations is None:
-            raise SolverError(
-                "a method that draws samples cannot tell when it is done: say how many iterations, "
-                "max_iterations=…"
-            )
-        run = sampled_run(
-            mdp,
-            regularizer,
-            algorithm,
-            rng=rng,
-            policy=first.policy,
-            tol=tol,
-            iterations=limit,
-            callback=callback,
-        )
-    elif rng is not None:
-        raise SolverError(
-            "this method draws no samples, so it has no use for rng; give it an evaluation that "
-            "does, or leave rng out"
-        )
-    else:
-        run = iterate(
-            mdp,
-            regularizer,
-            algorithm,
-            start=first,
-            tol=tol,
-            max_iterations=limit,
-            callback=callback,
-        )
+    run = iterate(
+        mdp,
+        regularizer,
+        algorithm,
+        start=first,
+        tol=tol,
+        max_iterations=limit,
+        callback=callback,
+    )
     provenance = Provenance(
         problem=repr(mdp),
         regularizer="none" if isinstance(regularizer, Unregularized) else repr(regularizer),
@@ -156,48 +109,60 @@ def solve(
     )
 
 
-def _stopping(tol: Any, max_iterations: Any) -> tuple[float, int]:
-    try:
-        tol = float(tol)
-    except (TypeError, ValueError):
-        raise SolverError(f"tol must be a number, not {tol!r}") from None
-    if not (tol >= 0.0 and np.isfinite(tol)):
-        raise SolverError(f"tol must be finite and not negative, not {tol}")
+def _check_algorithm(problem: Problem, algorithm: object) -> None:
+    """Check that something is a method that needs no samples and is defined for the problem."""
+    if isinstance(algorithm, str):
+        raise SolverError(
+            'algorithm must be "auto" or a method such as regmdp.algorithms.ValueIteration(), not '
+            f"{algorithm!r}"
+        )
+    if not isinstance(algorithm, Algorithm):
+        raise SolverError(
+            f"algorithm must be a method from regmdp.algorithms, not {algorithm!r}; did you forget "
+            "the parentheses?"
+        )
+    if isinstance(algorithm, PolicyOptimization) and algorithm.sampled:
+        raise SolverError(
+            f"{algorithm.name} draws samples, and solve runs methods that draw none; run it with "
+            "regmdp.learn(mdp, regularizer, algorithm, max_iterations=…, rng=…), and bound its "
+            "policies with regmdp.certify"
+        )
+    algorithm.check(problem.mdp, problem.regularizer)
+
+
+def _check_stopping(tol: float, max_iterations: int | None) -> tuple[float, int]:
+    """Return the tolerance and the number of iterations allowed."""
+    tol = check_number("tol", tol, 0.0)
     if max_iterations is None:
         if tol == 0.0:
             raise SolverError(
                 "tol=0 makes exactly max_iterations iterations, so say how many: max_iterations=…"
             )
         return tol, MAX_ITERATIONS
-    if (
-        isinstance(max_iterations, bool)
-        or not isinstance(max_iterations, int | np.integer)
-        or max_iterations < 0
-    ):
-        raise SolverError(f"max_iterations must be an integer, 0 or more, not {max_iterations!r}")
-    return tol, int(max_iterations)
+    return tol, check_integer("max_iterations", max_iterations, 0)
 
 
-def _start(mdp: MDP, regularizer: Regularizer, start: Any) -> Start:
+def _check_start(
+    problem: Problem, start: Solution | ArrayLike | DeterministicPolicy | None
+) -> Start:
+    """Return where to start: a value, a policy, or what fits of a solution."""
     if start is None:
         return Start()
     if isinstance(start, Solution):
-        return Start(check_value(mdp, start.value), _fitting(mdp, regularizer, start.policy))
+        return Start(problem.check_value(start.value), _policy_if_it_fits(problem, start.policy))
     if np.ndim(start) == 2 or (np.ndim(start) == 1 and np.asarray(start).dtype.kind in "iu"):
-        policy = check_policy(mdp, start, regularizer)
-        require_ending(mdp, policy)
-        return Start(policy=policy)
-    return Start(value=check_value(mdp, start))
+        return Start(policy=problem.check_policy(start))
+    return Start(value=problem.check_value(start))
 
 
-def _fitting(mdp: MDP, regularizer: Regularizer, policy: Array) -> Float[np.ndarray, "S A"] | None:
-    """Return the policy of a solution if it is one of this problem, too; the solution may be another regularizer's."""
+def _policy_if_it_fits(
+    problem: Problem, policy: Float[np.ndarray, "S A"]
+) -> Float[np.ndarray, "S A"] | None:
+    """Return the policy of a solution, perhaps of another regularizer, if this problem has it."""
     try:
-        policy = check_policy(mdp, policy, regularizer)
-        require_ending(mdp, policy)
-    except (PolicyError, ImproperPolicyError):
+        return problem.check_policy(policy)
+    except (PolicyError, ImproperPolicyError, InfeasibleError):
         return None
-    return policy
 
 
 @cache

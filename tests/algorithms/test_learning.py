@@ -25,7 +25,7 @@ def garnet(discount=0.8):
 def learn(algorithm, regularizer, iterations, *, runs=20, mdp=None, **keywords):
     rng = np.random.default_rng(0).spawn(runs)
     return rm.learn(
-        mdp or garnet(), regularizer, algorithm, iterations=iterations, rng=rng, **keywords
+        mdp or garnet(), regularizer, algorithm, max_iterations=iterations, rng=rng, **keywords
     )
 
 
@@ -228,7 +228,7 @@ def test_a_run_does_not_depend_on_those_beside_it(algorithm):
             garnet(),
             regularizer,
             algorithm,
-            iterations=3,
+            max_iterations=3,
             rng=[np.random.default_rng(seed) for seed in which],
         )
 

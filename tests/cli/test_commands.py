@@ -474,7 +474,7 @@ def test_help_names_the_commands():
             ["chain", "--algorithm", "gpmd", "--step-size", "1"],
             ["GPMD measures its steps by the regularizer"],
         ),
-        (["chain", "--tol", "-1"], ["tol must be finite and not negative"]),
+        (["chain", "--tol", "-1"], ["tol must be a finite number, 0 or more"]),
         (["chain", "--tol", "0"], ["max_iterations"]),
         (["chain", "--max-iterations", "-1"], ["max_iterations must be an integer, 0 or more"]),
         (["chain", "-o", "nowhere/policy.npz"], ["nowhere/policy.npz", "no folder nowhere"]),

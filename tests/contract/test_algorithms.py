@@ -28,7 +28,7 @@ def test_sampled_algorithm(name, model):
             mdp,
             regularizer,
             SAMPLED[name](),
-            iterations=3,
+            max_iterations=3,
             rng=[np.random.default_rng(seed) for seed in which],
         )
 

@@ -145,10 +145,12 @@ def walker(state, action, rng):
 def test_a_run_is_the_same_alone_and_beside_others(horizon, kind):
     source = model() if kind == "model" else UserSimulator(walker, 2, 2, 0.8)
     algorithm = rm.algorithms.NPG(0.1, evaluation=MonteCarlo(6, horizon=horizon))
-    together = rm.learn(source, rm.Shannon(0.3), algorithm, iterations=3, rng=generators(4))
+    together = rm.learn(source, rm.Shannon(0.3), algorithm, max_iterations=3, rng=generators(4))
     assert not np.array_equal(together.q[0], together.q[1])
     for run in (0, 3):
-        alone = rm.learn(source, rm.Shannon(0.3), algorithm, iterations=3, rng=generators(4)[run])
+        alone = rm.learn(
+            source, rm.Shannon(0.3), algorithm, max_iterations=3, rng=generators(4)[run]
+        )
         np.testing.assert_array_equal(alone.q[0], together.q[run])
         np.testing.assert_array_equal(alone.policy[0], together.policy[run])
 
@@ -225,6 +227,6 @@ def test_pairs_have_to_be_at_hand():
             Path(),
             None,
             rm.algorithms.NPG(0.1, evaluation=MonteCarlo(1)),
-            iterations=1,
+            max_iterations=1,
             rng=np.random.default_rng(0),
         )

@@ -121,7 +121,7 @@ def test_certainty_equivalence_is_the_solution_of_the_empirical_model(dense, dis
 def test_mirror_descent_from_a_log_solves_its_model():
     regularizer = per_state()
     algorithm = rm.algorithms.PMD(step_size=1.0, evaluation=CertaintyEquivalence())
-    learned = rm.learn(log(), regularizer, algorithm, iterations=60, rng=np.random.default_rng(0))
+    learned = rm.learn(log(), regularizer, algorithm, max_iterations=60, rng=np.random.default_rng(0))
     best = rm.solve(log().estimate_model(), regularizer, tol=1e-10)
     np.testing.assert_allclose(learned.policy[0], best.policy, atol=1e-4)
     assert rm.certify(log().estimate_model(), regularizer, policy=learned.policy[0]).gap < 1e-4
@@ -201,7 +201,9 @@ def test_pairs_never_seen_are_named():
     for evaluation in (CertaintyEquivalence(), OfflineTD(5)):
         algorithm = rm.algorithms.PolicyIteration(evaluation)
         with pytest.raises(rm.SampleError, match=message):
-            rm.learn(source, rm.Shannon(0.1), algorithm, iterations=1, rng=np.random.default_rng(0))
+            rm.learn(
+                source, rm.Shannon(0.1), algorithm, max_iterations=1, rng=np.random.default_rng(0)
+            )
     with pytest.raises(rm.SampleError, match=message):
         source.estimate_model()
 
@@ -221,7 +223,7 @@ def test_what_was_not_seen_can_be_forbidden():
     # staying in state 1 for ever is worth 2/(1-γ) = 4, and going there γ times that
     np.testing.assert_allclose(rm.solve(source.estimate_model(), tol=1e-10).value, [2.0, 4.0])
     algorithm = rm.algorithms.PolicyIteration(CertaintyEquivalence())
-    learned = rm.learn(source, None, algorithm, iterations=5, rng=np.random.default_rng(0))
+    learned = rm.learn(source, None, algorithm, max_iterations=5, rng=np.random.default_rng(0))
     np.testing.assert_allclose(learned.value, [[2.0, 4.0]])
 
 
@@ -373,7 +375,7 @@ def test_a_run_does_not_depend_on_those_beside_it(name):
             source,
             per_state(),
             algorithm,
-            iterations=3,
+            max_iterations=3,
             rng=[np.random.default_rng(seed) for seed in which],
         )
 

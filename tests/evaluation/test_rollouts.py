@@ -264,7 +264,7 @@ def test_natural_gradient_is_compatible_function_approximation(regularizer):
             return Estimate(averages, np.zeros(5), 400)
 
     algorithm = rm.algorithms.NPG(step, evaluation=Averages())
-    learned = rm.learn(mdp, regularizer, algorithm, iterations=0, rng=rng, start=policy)
+    learned = rm.learn(mdp, regularizer, algorithm, max_iterations=0, rng=rng, start=policy)
     np.testing.assert_allclose(learned.policy[0], moved, atol=1e-12)
     assert np.abs(moved - policy).max() > 0.1
 
@@ -314,7 +314,12 @@ def test_what_was_not_visited_is_not_moved(regularizer):
     for method in methods:
         algorithm = method(0.1, evaluation=Rollouts(3))
         learned = rm.learn(
-            mdp, regularizer, algorithm, iterations=5, rng=np.random.default_rng(0), start=policy
+            mdp,
+            regularizer,
+            algorithm,
+            max_iterations=5,
+            rng=np.random.default_rng(0),
+            start=policy,
         )
         np.testing.assert_allclose(learned.policy[0, 2:], policy[2:], atol=1e-12)
         assert np.abs(learned.policy[0, :2] - policy[:2]).max() > 1e-3
@@ -353,7 +358,7 @@ def test_it_learns(method, horizon):
     algorithm = method(
         0.1 if method is rm.algorithms.NPG else 1.0, evaluation=Rollouts(100, horizon=horizon)
     )
-    learned = rm.learn(mdp, rm.Shannon(0.1), algorithm, iterations=30, rng=generators(3))
+    learned = rm.learn(mdp, rm.Shannon(0.1), algorithm, max_iterations=30, rng=generators(3))
     optimum = rm.solve(mdp, rm.Shannon(0.1)).initial_value
     start = rm.evaluate(
         mdp,
@@ -384,10 +389,10 @@ def walker(state, action, rng):
 def test_a_run_is_the_same_alone_and_beside_others(horizon, kind):
     source = model() if kind == "model" else UserSimulator(walker, 2, 2, 0.8)
     algorithm = rm.algorithms.SoftmaxPG(0.1, evaluation=Rollouts(90, horizon=horizon))
-    together = rm.learn(source, rm.Shannon(0.3), algorithm, iterations=3, rng=generators(4))
+    together = rm.learn(source, rm.Shannon(0.3), algorithm, max_iterations=3, rng=generators(4))
     assert not np.array_equal(together.q[0], together.q[1])
     for i in (0, 3):
-        alone = rm.learn(source, rm.Shannon(0.3), algorithm, iterations=3, rng=generators(4)[i])
+        alone = rm.learn(source, rm.Shannon(0.3), algorithm, max_iterations=3, rng=generators(4)[i])
         np.testing.assert_array_equal(alone.q[0], together.q[i])
         np.testing.assert_array_equal(alone.policy[0], together.policy[i])
 
@@ -552,6 +557,6 @@ def test_a_log_cannot_be_followed():
             OfflineMDP(),
             None,
             rm.algorithms.NPG(0.1, evaluation=Rollouts(1)),
-            iterations=1,
+            max_iterations=1,
             rng=np.random.default_rng(0),
         )

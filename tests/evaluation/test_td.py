@@ -351,7 +351,7 @@ def test_a_run_does_not_depend_on_those_beside_it(evaluation):
 
     def learned(which):
         rng = [np.random.default_rng(seed) for seed in which]
-        return rm.learn(masked(), per_state(), algorithm, iterations=3, rng=rng)
+        return rm.learn(masked(), per_state(), algorithm, max_iterations=3, rng=rng)
 
     together = learned(range(4))
     for run in range(4):
@@ -378,7 +378,7 @@ def test_a_run_of_a_users_simulator_does_not_depend_on_those_beside_it(evaluatio
             simulator,
             rm.Shannon(0.5),
             algorithm,
-            iterations=3,
+            max_iterations=3,
             rng=[np.random.default_rng(i) for i in which],
         ).q
 
@@ -458,7 +458,7 @@ def test_rates():
     np.testing.assert_allclose(RescaledLinearRate()(np.arange(3), 0.9), [1.0, 1 / 1.1, 1 / 1.2])
     algorithm = rm.algorithms.PolicyIteration(TD(1, RescaledLinearRate()))
     with pytest.raises(rm.SolverError, match="never become smaller"):
-        rm.learn(masked(1.0), None, algorithm, iterations=1, rng=np.random.default_rng(0))
+        rm.learn(masked(1.0), None, algorithm, max_iterations=1, rng=np.random.default_rng(0))
 
 
 def test_sources_that_cannot_be_drawn_from_are_refused():

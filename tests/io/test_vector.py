@@ -279,7 +279,7 @@ def test_it_learns_to_cross_the_lake():
         rm.io.from_vector_env(env, 0.9),
         rm.Shannon(0.005),
         algorithm,
-        iterations=30,
+        max_iterations=30,
         rng=np.random.default_rng(0),
     )
     reached = rm.evaluate(mdp, learned.policy[0]).initial_value
@@ -356,7 +356,7 @@ def test_one_run_and_as_many_walkers_as_there_are():
         rm.SampleError,
         match="one run at a time, and there are 2 generators: call learn once for each",
     ):
-        rm.learn(source, None, algorithm, iterations=1, rng=two)
+        rm.learn(source, None, algorithm, max_iterations=1, rng=two)
     with pytest.raises(
         rm.SampleError,
         match="2 sub-environments is walked by as many walkers, not by 3; .* n_envs=2",
@@ -367,7 +367,7 @@ def test_one_run_and_as_many_walkers_as_there_are():
             source,
             None,
             rm.algorithms.NPG(0.1, evaluation=rm.evaluation.MonteCarlo(5)),
-            iterations=1,
+            max_iterations=1,
             rng=two[0],
         )
 

@@ -52,7 +52,7 @@ def SoftQLearning(
         >>> import numpy as np, regmdp as rm
         >>> mdp, rng = rm.models.garnet(5, 2, 2, discount=0.9, rng=0), np.random.default_rng(0)
         >>> algorithm = rm.algorithms.SoftQLearning(steps=50, n_envs=10)
-        >>> learned = rm.learn(mdp, rm.SquaredL2(0.5), algorithm, iterations=20, rng=rng)
+        >>> learned = rm.learn(mdp, rm.SquaredL2(0.5), algorithm, max_iterations=20, rng=rng)
         >>> rm.certify(mdp, rm.SquaredL2(0.5), policy=learned.policy[0]).gap < 0.1
         True
 
@@ -96,7 +96,7 @@ def SoftActorCritic(
         >>> import numpy as np, regmdp as rm
         >>> mdp, rng = rm.models.garnet(5, 2, 2, discount=0.9, rng=0), np.random.default_rng(0)
         >>> algorithm = rm.algorithms.SoftActorCritic(steps=20, updates=50, n_envs=10)
-        >>> learned = rm.learn(mdp, rm.Shannon(0.5), algorithm, iterations=20, rng=rng)
+        >>> learned = rm.learn(mdp, rm.Shannon(0.5), algorithm, max_iterations=20, rng=rng)
         >>> rm.certify(mdp, rm.Shannon(0.5), policy=learned.policy[0]).gap < 0.1
         True
 
@@ -132,7 +132,7 @@ def StochasticPMD(
         >>> import numpy as np, regmdp as rm
         >>> mdp, rng = rm.models.garnet(5, 2, 2, discount=0.9, rng=0), np.random.default_rng(0)
         >>> algorithm = rm.algorithms.StochasticPMD(samples=10)
-        >>> learned = rm.learn(mdp, rm.Shannon(0.5), algorithm, iterations=20, rng=rng)
+        >>> learned = rm.learn(mdp, rm.Shannon(0.5), algorithm, max_iterations=20, rng=rng)
         >>> rm.certify(mdp, rm.Shannon(0.5), policy=learned.policy[0]).gap < 0.1
         True
 
@@ -172,7 +172,7 @@ def StochasticAPMD(
         >>> import numpy as np, regmdp as rm
         >>> mdp, rng = rm.models.garnet(5, 2, 2, discount=0.9, rng=0), np.random.default_rng(0)
         >>> algorithm = rm.algorithms.StochasticAPMD(samples=10)
-        >>> learned = rm.learn(mdp, None, algorithm, iterations=84, rng=rng)
+        >>> learned = rm.learn(mdp, None, algorithm, max_iterations=84, rng=rng)
         >>> rm.certify(mdp, None, policy=learned.policy[0]).gap < 0.1
         True
 

@@ -70,8 +70,8 @@ class GenerativeModel(SampledEvaluation):
         ...     evaluation=rm.evaluation.GenerativeModel(1000)
         ... )
         >>> mdp, rng = rm.models.chain(5), np.random.default_rng(0)
-        >>> solution = rm.solve(mdp, rm.Shannon(0.1), algorithm, rng=rng, tol=0, max_iterations=10)
-        >>> solution.certificate.gap < 0.1
+        >>> result = rm.learn(mdp, rm.Shannon(0.1), algorithm, max_iterations=10, rng=rng)
+        >>> rm.certify(mdp, rm.Shannon(0.1), policy=result.policy[0]).gap < 0.1
         True
 
     References:

@@ -64,7 +64,7 @@ class MonteCarlo(SampledEvaluation):
         ...     rm.models.chain(5),
         ...     rm.Shannon(0.1),
         ...     algorithm,
-        ...     iterations=10,
+        ...     max_iterations=10,
         ...     rng=np.random.default_rng(0),
         ... )
         >>> rm.certify(rm.models.chain(5), rm.Shannon(0.1), policy=learned.policy[0]).gap < 0.1

@@ -32,8 +32,8 @@ class Noisy(SampledEvaluation):
         >>> import numpy as np, regmdp as rm
         >>> algorithm = rm.algorithms.NPG(step_size=0.5, evaluation=rm.evaluation.Noisy(1e-3))
         >>> mdp, rng = rm.models.chain(5), np.random.default_rng(0)
-        >>> solution = rm.solve(mdp, rm.Shannon(0.1), algorithm, rng=rng, tol=0, max_iterations=50)
-        >>> solution.certificate.gap < 0.1
+        >>> result = rm.learn(mdp, rm.Shannon(0.1), algorithm, max_iterations=50, rng=rng)
+        >>> rm.certify(mdp, rm.Shannon(0.1), policy=result.policy[0]).gap < 0.1
         True
 
     References:

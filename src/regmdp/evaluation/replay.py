@@ -52,7 +52,7 @@ class CertaintyEquivalence(SampledEvaluation):
         >>> algorithm = rm.algorithms.NPG(
         ...     step_size=0.1, evaluation=rm.evaluation.CertaintyEquivalence()
         ... )
-        >>> learned = rm.learn(log, rm.Shannon(0.5), algorithm, iterations=20, rng=rng)
+        >>> learned = rm.learn(log, rm.Shannon(0.5), algorithm, max_iterations=20, rng=rng)
         >>> rm.certify(mdp, rm.Shannon(0.5), policy=learned.policy[0]).gap < 0.1
         True
 
@@ -122,7 +122,7 @@ class OfflineTD(SampledEvaluation):
         >>> algorithm = rm.algorithms.PolicyIteration(
         ...     rm.evaluation.OfflineTD(updates=200, batch_size=64, target="optimal")
         ... )
-        >>> learned = rm.learn(log, rm.Shannon(0.5), algorithm, iterations=3, rng=rng)
+        >>> learned = rm.learn(log, rm.Shannon(0.5), algorithm, max_iterations=3, rng=rng)
         >>> rm.certify(mdp, rm.Shannon(0.5), policy=learned.policy[0]).gap < 0.1
         True
 
@@ -261,7 +261,7 @@ class ReplayTD(SampledEvaluation):
         >>> mdp, rng = rm.models.garnet(5, 2, 2, discount=0.9, rng=0), np.random.default_rng(0)
         >>> evaluation = rm.evaluation.ReplayTD(steps=20, updates=50, batch_size=64, n_envs=10)
         >>> algorithm = rm.algorithms.GPMD(step_size=1.0, evaluation=evaluation)
-        >>> learned = rm.learn(mdp, rm.Shannon(0.5), algorithm, iterations=10, rng=rng)
+        >>> learned = rm.learn(mdp, rm.Shannon(0.5), algorithm, max_iterations=10, rng=rng)
         >>> rm.certify(mdp, rm.Shannon(0.5), policy=learned.policy[0]).gap < 0.1
         True
 

@@ -130,7 +130,7 @@ class Rollouts(SampledEvaluation):
         ...     rm.models.bandit(),
         ...     rm.Shannon(0.1),
         ...     algorithm,
-        ...     iterations=50,
+        ...     max_iterations=50,
         ...     rng=np.random.default_rng(0),
         ... )
         >>> rm.certify(rm.models.bandit(), rm.Shannon(0.1), policy=learned.policy[0]).gap < 0.1

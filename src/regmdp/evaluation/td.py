@@ -96,7 +96,7 @@ class TD(SampledEvaluation):
         >>> algorithm = rm.algorithms.PMD(
         ...     step_size=1.0, evaluation=rm.evaluation.TD(steps=200, n_envs=10)
         ... )
-        >>> learned = rm.learn(mdp, rm.Shannon(0.5), algorithm, iterations=10, rng=rng)
+        >>> learned = rm.learn(mdp, rm.Shannon(0.5), algorithm, max_iterations=10, rng=rng)
         >>> rm.certify(mdp, rm.Shannon(0.5), policy=learned.policy[0]).gap < 0.1
         True
 
@@ -205,7 +205,7 @@ class SynchronousTD(SampledEvaluation):
         >>> algorithm = rm.algorithms.PolicyIteration(
         ...     rm.evaluation.SynchronousTD(sweeps=100, target="optimal")
         ... )
-        >>> learned = rm.learn(mdp, rm.Shannon(0.5), algorithm, iterations=5, rng=rng)
+        >>> learned = rm.learn(mdp, rm.Shannon(0.5), algorithm, max_iterations=5, rng=rng)
         >>> rm.certify(mdp, rm.Shannon(0.5), policy=learned.policy[0]).gap < 0.1
         True
 

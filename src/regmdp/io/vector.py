@@ -234,7 +234,7 @@ def from_vector_env(
         >>> lake
         Environment(8 × 16 states, 4 actions, discount 0.9)
         >>> algorithm = rm.algorithms.NPG(step_size=0.1, evaluation=rm.evaluation.Rollouts(50))
-        >>> rm.learn(lake, None, algorithm, iterations=2, rng=np.random.default_rng(0))
+        >>> rm.learn(lake, None, algorithm, max_iterations=2, rng=np.random.default_rng(0))
         LearningResult(1 run of 2 iterations and ... samples each)
 
     Reference:

@@ -19,7 +19,7 @@ def test_a_curve_is_the_exact_value_of_what_is_learned(method):
     mdp, regularizer = curves.problem(task.environment, TINY)
     algorithm, iterations = curves.algorithm(task)
     generators = [np.random.default_rng([METHODS.index(method), seed]) for seed in range(3)]
-    learned = rm.learn(mdp, regularizer, algorithm, iterations=iterations, rng=generators)
+    learned = rm.learn(mdp, regularizer, algorithm, max_iterations=iterations, rng=generators)
     assert curve.samples[-1] == learned.samples
     exact = [rm.evaluate(mdp, policy, regularizer).initial_value for policy in learned.policy]
     np.testing.assert_allclose(curve.values[-1], exact, rtol=1e-12)

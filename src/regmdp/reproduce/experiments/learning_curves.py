@@ -148,12 +148,16 @@ def track(task: Task) -> Curve:
         return [np.random.default_rng([METHODS.index(task.method), seed]) for seed in seeds]
 
     seeds = range(task.settings.seeds)
-    learn(mdp, regularizer, method, iterations=iterations, rng=generators(seeds), callback=measure)
+    learn(
+        mdp, regularizer, method, max_iterations=iterations, rng=generators(seeds), callback=measure
+    )
     few = min(2, iterations)
-    alone = learn(mdp, regularizer, method, iterations=few, rng=generators(seeds[-1:])).policy[0]
-    together = learn(mdp, regularizer, method, iterations=few, rng=generators(seeds[-2:])).policy[
-        -1
+    alone = learn(mdp, regularizer, method, max_iterations=few, rng=generators(seeds[-1:])).policy[
+        0
     ]
+    together = learn(
+        mdp, regularizer, method, max_iterations=few, rng=generators(seeds[-2:])
+    ).policy[-1]
     return Curve(np.array(samples), np.array(values), bool(np.array_equal(alone, together)))
 
 

@@ -162,7 +162,7 @@ def track(task: Task) -> Track:
         mdp,
         regularizer,
         NPG(step, evaluation=Noisy(task.delta, task.kind)),
-        iterations=n,
+        max_iterations=n,
         rng=[np.random.default_rng([*place, run]) for run in range(runs)],
         callback=measure,
     )

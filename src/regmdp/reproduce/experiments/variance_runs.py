@@ -383,7 +383,7 @@ def _learned(task: Learning) -> Track:
         mdp,
         regularizer,
         SoftmaxPG(step, evaluation=evaluation),
-        iterations=settings.iterations,
+        max_iterations=settings.iterations,
         rng=[np.random.default_rng([*place, run]) for run in range(settings.seeds)],
         callback=measure,
     )
