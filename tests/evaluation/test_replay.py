@@ -121,7 +121,9 @@ def test_certainty_equivalence_is_the_solution_of_the_empirical_model(dense, dis
 def test_mirror_descent_from_a_log_solves_its_model():
     regularizer = per_state()
     algorithm = rm.algorithms.PMD(step_size=1.0, evaluation=CertaintyEquivalence())
-    learned = rm.learn(log(), regularizer, algorithm, max_iterations=60, rng=np.random.default_rng(0))
+    learned = rm.learn(
+        log(), regularizer, algorithm, max_iterations=60, rng=np.random.default_rng(0)
+    )
     best = rm.solve(log().estimate_model(), regularizer, tol=1e-10)
     np.testing.assert_allclose(learned.policy[0], best.policy, atol=1e-4)
     assert rm.certify(log().estimate_model(), regularizer, policy=learned.policy[0]).gap < 1e-4
