@@ -188,9 +188,9 @@ def test_a_start_that_is_no_policy(mdp):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"tol": -1e-8}, "tol must be finite and not negative, not -1e-08"),
-        ({"tol": np.nan}, "tol must be finite and not negative, not nan"),
-        ({"tol": np.inf}, "tol must be finite and not negative, not inf"),
+        ({"tol": -1e-8}, "tol must be a finite number, 0 or more, not -1e-08"),
+        ({"tol": np.nan}, "tol must be a finite number, 0 or more, not nan"),
+        ({"tol": np.inf}, "tol must be a finite number, 0 or more, not inf"),
         (
             {"tol": 0.0},
             "tol=0 makes exactly max_iterations iterations, so say how many: max_iterations=",
@@ -206,7 +206,7 @@ def test_options_out_of_range(mdp, options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"tol": "small"}, "tol must be a number, not 'small'"),
+        ({"tol": "small"}, "tol must be a finite number, 0 or more, not 'small'"),
         ({"max_iterations": 2.5}, "max_iterations must be an integer, 0 or more, not 2.5"),
         ({"max_iterations": True}, "max_iterations must be an integer, 0 or more, not True"),
         (
