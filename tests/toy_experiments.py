@@ -1,4 +1,4 @@
-"""Experiments of a moment, for the tests of what runs, records and shows experiments."""
+"""Small experiments for the tests of running, recording and reporting."""
 
 import csv
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from regmdp.reproduce.experiments import Check, Drawing, Experiment, Number, Result
+from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, Result
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def result(settings: Settings, passed: bool = True) -> Result:
     return Result(
         tables={"curve": {"x": x, "y": y, "kind": np.array(['a, "b"'] * settings.size)}},
         figures={
-            "curve": Drawing(
+            "curve": FigureSpec(
                 lambda: draw(x, y),
                 "A curve with τ_{0} < γ^{2} & more.",
                 'A curve "rising" & falling.',
@@ -48,13 +48,13 @@ def result(settings: Settings, passed: bool = True) -> Result:
 
 
 def experiment(name: str, run=None, passed: bool = True) -> Experiment:
-    """An experiment that draws random numbers, or does something else."""
+    """An experiment that draws random numbers, or runs a given function."""
     return Experiment(
         name=name,
         title=f"The <title> of {name}",
         summary=f"What {name} & co show.",
         theory=("A sentence with x_{1} < x_{2}.", "    S^{2^{H}} ≥ 1,   always"),
-        sources=("Somebody, Some title, 2020.",),
+        sources=("An author, A title, 2020.",),
         full=Settings(),
         quick=Settings(size=3),
         run=run or (lambda settings, progress: result(settings, passed)),
@@ -69,17 +69,17 @@ def read(path: Path) -> dict[str, list[str]]:
     return dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
 
 
-class Watcher:
-    """Keeps what it is told."""
+class RecordingDisplay:
+    """A display that records its calls."""
 
     def __init__(self):
-        self.heard = []
+        self.calls = []
 
-    def started(self, experiment):
-        self.heard.append(("started", experiment.name))
+    def start(self, experiment):
+        self.calls.append(("started", experiment.name))
 
-    def progress(self, fraction, text):
+    def update(self, fraction, text):
         assert 0.0 <= fraction <= 1.0
 
-    def finished(self, experiment, record, resumed):
-        self.heard.append(("resumed" if resumed else "finished", experiment.name))
+    def finish(self, experiment, record, resumed):
+        self.calls.append(("resumed" if resumed else "finished", experiment.name))

@@ -197,7 +197,7 @@ def test_an_interrupt_keeps_what_is_finished_and_resume_goes_on(tmp_path):
     assert "Traceback" not in err
     out = "".join(printed) + rest
     assert "one  2 of 2 checks passed" in out
-    assert "interrupted: 1 of 3 finished and kept; go on with --resume" in out
+    assert "interrupted: 1 of 3 finished and kept; continue with --resume" in out
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["one", "report.html"]
 
     process = start("None")

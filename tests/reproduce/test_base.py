@@ -8,7 +8,7 @@ from toy_experiments import experiment, result
 
 import regmdp as rm
 from regmdp.reproduce import experiments
-from regmdp.reproduce.experiments import Check, Drawing, Result
+from regmdp.reproduce.base import Check, FigureSpec, Result
 
 ALL = experiments.EXPERIMENTS
 
@@ -16,23 +16,23 @@ ALL = experiments.EXPERIMENTS
 @pytest.mark.parametrize(
     ("columns", "shapes"),
     [
-        ({"x": np.arange(3), "y": np.arange(4)}, r"x \(3,\), y \(4,\)"),
-        ({"x": np.ones((2, 2)), "y": np.ones((2, 2))}, r"x \(2, 2\)"),
-        ({}, "of none"),
+        ({"x": np.arange(3), "y": np.arange(4)}, r"their shapes are x \(3,\), y \(4,\)"),
+        ({"x": np.ones((2, 2)), "y": np.ones((2, 2))}, r"their shapes are x \(2, 2\)"),
+        ({}, "it has no columns"),
     ],
 )
 def test_tables_have_columns_of_one_length(columns, shapes):
-    with pytest.raises(ValueError, match=f"'t' must be .* the shapes {shapes}"):
+    with pytest.raises(ValueError, match=f"'t' must be .*; {shapes}"):
         Result({"t": columns}, {}, (), ())
 
 
 @pytest.mark.parametrize("name", ["", "Curve", "a b", "../up", "-a", "a--b", "a.csv"])
 def test_names_are_names_of_files(name):
-    with pytest.raises(ValueError, match="no name for a file"):
+    with pytest.raises(ValueError, match="not a valid file name"):
         Result({name: {"x": np.arange(2)}}, {}, (), ())
-    with pytest.raises(ValueError, match="no name for a file"):
-        Result({}, {name: Drawing(lambda: None, "", "")}, (), ())
-    with pytest.raises(ValueError, match="no name for a file"):
+    with pytest.raises(ValueError, match="not a valid file name"):
+        Result({}, {name: FigureSpec(lambda: None, "", "")}, (), ())
+    with pytest.raises(ValueError, match="not a valid file name"):
         experiment(name)
 
 
@@ -52,9 +52,9 @@ def test_settings_are_recorded_whole():
 
 def test_experiments_are_found_by_name_in_their_order():
     names = [one.name for one in ALL]
-    assert experiments.find(["all"]) == list(ALL)
-    assert experiments.find([names[-1], names[0]]) == [ALL[0], ALL[-1]]
-    assert experiments.find([names[1], "all"]) == list(ALL)
+    assert experiments.find_experiments(["all"]) == list(ALL)
+    assert experiments.find_experiments([names[-1], names[0]]) == [ALL[0], ALL[-1]]
+    assert experiments.find_experiments([names[1], "all"]) == list(ALL)
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
@@ -62,11 +62,11 @@ def test_an_unknown_name_is_answered_with_the_nearest():
         rm.RegmdpError,
         match="no experiment named 'Bandits'; did you mean bandit[?] The experiments are bandit, ",
     ):
-        experiments.find(["bandit", "Bandits"])
+        experiments.find_experiments(["bandit", "Bandits"])
     with pytest.raises(
         rm.RegmdpError, match="no experiment named 'zzz'[.] The experiments are bandit, .*: all"
     ):
-        experiments.find(["zzz"])
+        experiments.find_experiments(["zzz"])
 
 
 @pytest.mark.parametrize("one", ALL, ids=lambda one: one.name)

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from regmdp.reproduce.parallel import run_all
+from regmdp.reproduce.parallel import map_in_processes
 
 
 def silent(fraction, text):
@@ -14,16 +14,20 @@ def silent(fraction, text):
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_the_answers_come_in_the_order_of_the_tasks(processes):
-    assert run_all(math.factorial, [5, 3, 4], silent, str, processes=processes) == [120, 6, 24]
+    assert map_in_processes(math.factorial, [5, 3, 4], silent, str, processes=processes) == [
+        120,
+        6,
+        24,
+    ]
 
 
 def test_no_tasks():
-    assert run_all(math.factorial, [], silent, str) == []
+    assert map_in_processes(math.factorial, [], silent, str) == []
 
 
 def test_the_processes_are_others_and_use_one_thread_each():
     before = os.environ.get("OMP_NUM_THREADS")
-    assert run_all(
+    assert map_in_processes(
         os.getenv, ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"], silent, str, processes=2
     ) == ["1", "1"]
     assert os.environ.get("OMP_NUM_THREADS") == before
@@ -32,7 +36,7 @@ def test_the_processes_are_others_and_use_one_thread_each():
 @pytest.mark.parametrize("processes", [1, 2])
 def test_it_tells_how_far_it_is(processes):
     told = []
-    run_all(
+    map_in_processes(
         math.factorial,
         [1, 2, 3, 4],
         lambda fraction, text: told.append((fraction, text)),
@@ -46,7 +50,7 @@ def test_it_tells_how_far_it_is(processes):
 @pytest.mark.parametrize("processes", [1, 2])
 def test_an_error_in_a_task_comes_through(processes):
     with pytest.raises(ValueError, match="math domain error|nonnegative"):
-        run_all(math.sqrt, [1.0, -1.0], silent, str, processes=processes)
+        map_in_processes(math.sqrt, [1.0, -1.0], silent, str, processes=processes)
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -55,4 +59,4 @@ def test_an_interrupt_comes_through(processes):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_all(math.factorial, [1, 2, 3], stop, str, processes=processes)
+        map_in_processes(math.factorial, [1, 2, 3], stop, str, processes=processes)

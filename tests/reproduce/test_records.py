@@ -7,7 +7,7 @@ import pytest
 from toy_experiments import experiment, read, result
 
 import regmdp as rm
-from regmdp.reproduce.records import Record, comma_separated, replace_folder
+from regmdp.reproduce.records import Record, format_csv, replace_folder
 from regmdp.reproduce.running import run_and_write
 
 
@@ -23,9 +23,9 @@ def test_a_record_is_read_back(tmp_path):
     )
     assert Record.load(tmp_path / "toy") == written
     assert written.quick
-    assert (written.passed, written.ok) == (1, False)
-    assert written.made_with(experiment("toy").settings(quick=True))
-    assert not written.made_with(experiment("toy").settings(quick=False))
+    assert (written.n_passed, written.all_passed) == (1, False)
+    assert written.matches(experiment("toy").settings(quick=True))
+    assert not written.matches(experiment("toy").settings(quick=False))
     assert written.versions["regmdp"] == "0.1.0"
     assert written.date.endswith("+00:00")
 
@@ -50,7 +50,7 @@ def test_data_are_written_exactly(folder):
 
 def test_numbers_come_back_as_they_were():
     numbers = np.array([1 / 3, 1e-300, -0.0, np.inf, np.nan, 1e22, 2.0])
-    text = comma_separated({"a": numbers, "b": np.arange(numbers.size)})
+    text = format_csv({"a": numbers, "b": np.arange(numbers.size)})
     back = np.array([float(line.split(",")[0]) for line in text.splitlines()[1:]])
     np.testing.assert_array_equal(back, numbers)
     assert np.signbit(back[2])
@@ -74,7 +74,7 @@ def test_another_version_of_the_library_does_not_count(folder):
     data = json.loads((folder / "record.json").read_text())
     data["versions"]["regmdp"] = "0.0.1"
     (folder / "record.json").write_text(json.dumps(data))
-    assert not Record.load(folder).made_with(experiment("toy").settings(quick=False))
+    assert not Record.load(folder).matches(experiment("toy").settings(quick=False))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_somebodys_own_folder_is_not_touched(tmp_path):
     (tmp_path / "toy" / "thesis.tex").write_text("years of work")
     with pytest.raises(
         FileExistsError,
-        match="toy is there already and holds no experiment; choose another --output",
+        match="toy already exists and is not the folder of an experiment; choose another --output",
     ):
         run_and_write(experiment("toy"), tmp_path / "toy", lambda fraction, text: None)
     assert (tmp_path / "toy" / "thesis.tex").read_text() == "years of work"

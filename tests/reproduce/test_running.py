@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from toy_experiments import Watcher, experiment
+from toy_experiments import RecordingDisplay, experiment
 
 import regmdp as rm
 from regmdp.reproduce.records import Record
@@ -32,9 +32,9 @@ def shown(output):
 
 def test_each_is_run_recorded_and_reported(tmp_path):
     toys = [experiment("one"), experiment("two", passed=False)]
-    watcher = Watcher()
-    outcome = reproduce(toys, toys, tmp_path / "out", watcher)
-    assert watcher.heard == [
+    display = RecordingDisplay()
+    outcome = reproduce(toys, toys, tmp_path / "out", display)
+    assert display.calls == [
         ("started", "one"),
         ("finished", "one"),
         ("started", "two"),
@@ -42,7 +42,7 @@ def test_each_is_run_recorded_and_reported(tmp_path):
     ]
     assert outcome.report == tmp_path / "out" / "report.html"
     assert shown(tmp_path / "out") == ["one", "two"]
-    assert not outcome.ok
+    assert not outcome.all_passed
     assert not outcome.interrupted
     assert outcome.records == {
         name: Record.load(tmp_path / "out" / name) for name in ("one", "two")
@@ -56,11 +56,11 @@ def test_each_is_run_recorded_and_reported(tmp_path):
 
 def test_an_interrupt_keeps_what_is_finished(tmp_path):
     toys = [experiment("one"), experiment("two", interrupting), experiment("three")]
-    watcher = Watcher()
-    outcome = reproduce(toys, toys, tmp_path, watcher)
+    display = RecordingDisplay()
+    outcome = reproduce(toys, toys, tmp_path, display)
     assert outcome.interrupted
     assert list(outcome.records) == ["one"]
-    assert watcher.heard == [("started", "one"), ("finished", "one"), ("started", "two")]
+    assert display.calls == [("started", "one"), ("finished", "one"), ("started", "two")]
     assert shown(tmp_path) == ["one"]
     assert "2 experiments of this run are not in this report yet" in (
         tmp_path / "report.html"
@@ -70,61 +70,63 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path):
 
 def test_an_interrupt_before_anything_is_finished_leaves_no_report(tmp_path):
     toys = [experiment("one", interrupting)]
-    outcome = reproduce(toys, toys, tmp_path, Watcher())
+    outcome = reproduce(toys, toys, tmp_path, RecordingDisplay())
     assert (outcome.interrupted, outcome.report, outcome.records) == (True, None, {})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_resuming_does_only_what_is_missing(tmp_path):
-    reproduce([experiment("one"), experiment("two", interrupting)], [], tmp_path, Watcher())
+    reproduce(
+        [experiment("one"), experiment("two", interrupting)], [], tmp_path, RecordingDisplay()
+    )
     date = Record.load(tmp_path / "one").date
-    watcher = Watcher()
+    display = RecordingDisplay()
     toys = [experiment("one", failing), experiment("two")]
-    outcome = reproduce(toys, toys, tmp_path, watcher, resume=True)
-    assert watcher.heard == [("resumed", "one"), ("started", "two"), ("finished", "two")]
+    outcome = reproduce(toys, toys, tmp_path, display, resume=True)
+    assert display.calls == [("resumed", "one"), ("started", "two"), ("finished", "two")]
     assert outcome.records["one"].date == date
     assert shown(tmp_path) == ["one", "two"]
 
 
 def test_without_resume_all_is_done_again(tmp_path):
     toys = [experiment("one")]
-    reproduce(toys, toys, tmp_path, Watcher())
-    watcher = Watcher()
-    reproduce(toys, toys, tmp_path, watcher)
-    assert watcher.heard == [("started", "one"), ("finished", "one")]
+    reproduce(toys, toys, tmp_path, RecordingDisplay())
+    display = RecordingDisplay()
+    reproduce(toys, toys, tmp_path, display)
+    assert display.calls == [("started", "one"), ("finished", "one")]
 
 
 def test_other_settings_are_not_resumed(tmp_path):
     toys = [experiment("one")]
-    reproduce(toys, toys, tmp_path, Watcher(), quick=True)
-    watcher = Watcher()
-    outcome = reproduce(toys, toys, tmp_path, watcher, resume=True)
-    assert watcher.heard == [("started", "one"), ("finished", "one")]
+    reproduce(toys, toys, tmp_path, RecordingDisplay(), quick=True)
+    display = RecordingDisplay()
+    outcome = reproduce(toys, toys, tmp_path, display, resume=True)
+    assert display.calls == [("started", "one"), ("finished", "one")]
     assert not outcome.records["one"].quick
 
 
 def test_a_damaged_record_is_not_resumed(tmp_path):
     toys = [experiment("one")]
-    reproduce(toys, toys, tmp_path, Watcher())
+    reproduce(toys, toys, tmp_path, RecordingDisplay())
     (tmp_path / "one" / "curve.svg").unlink()
-    watcher = Watcher()
-    reproduce(toys, toys, tmp_path, watcher, resume=True)
-    assert watcher.heard == [("started", "one"), ("finished", "one")]
+    display = RecordingDisplay()
+    reproduce(toys, toys, tmp_path, display, resume=True)
+    assert display.calls == [("started", "one"), ("finished", "one")]
 
 
 def test_the_report_shows_what_else_the_folder_holds(tmp_path):
     known = [experiment("one"), experiment("two"), experiment("three")]
-    reproduce([known[2]], known, tmp_path, Watcher())
-    reproduce([known[0]], known, tmp_path, Watcher())
+    reproduce([known[2]], known, tmp_path, RecordingDisplay())
+    reproduce([known[0]], known, tmp_path, RecordingDisplay())
     assert shown(tmp_path) == ["one", "three"]
     # what is asked for anew is not shown from before
-    reproduce([known[0], experiment("three", interrupting)], known, tmp_path, Watcher())
+    reproduce([known[0], experiment("three", interrupting)], known, tmp_path, RecordingDisplay())
     assert shown(tmp_path) == ["one"]
 
 
 def test_an_error_keeps_what_is_finished(tmp_path):
     with pytest.raises(ZeroDivisionError):
-        reproduce([experiment("one"), experiment("two", failing)], [], tmp_path, Watcher())
+        reproduce([experiment("one"), experiment("two", failing)], [], tmp_path, RecordingDisplay())
     assert shown(tmp_path) == ["one"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "report.html"]
 
@@ -132,10 +134,10 @@ def test_an_error_keeps_what_is_finished(tmp_path):
 def test_a_foreign_folder_is_noticed_before_anything_is_computed(tmp_path):
     (tmp_path / "two").mkdir()
     (tmp_path / "two" / "thesis.tex").write_text("years of work")
-    watcher = Watcher()
+    display = RecordingDisplay()
     with pytest.raises(FileExistsError):
-        reproduce([experiment("one"), experiment("two")], [], tmp_path, watcher)
-    assert watcher.heard == []
+        reproduce([experiment("one"), experiment("two")], [], tmp_path, display)
+    assert display.calls == []
 
 
 @pytest.mark.parametrize("package", ["matplotlib", "mpltern", "jinja2"])
@@ -144,9 +146,9 @@ def test_a_missing_extra_is_noticed_before_anything_is_computed(package, tmp_pat
 import sys
 sys.modules[{package!r}] = None
 from pathlib import Path
-from toy_experiments import Watcher, experiment
+from toy_experiments import RecordingDisplay, experiment
 from regmdp.reproduce.running import reproduce
-reproduce([experiment("one")], [], Path({str(tmp_path)!r}), Watcher())
+reproduce([experiment("one")], [], Path({str(tmp_path)!r}), RecordingDisplay())
 """
     path = os.pathsep.join([os.path.dirname(os.path.dirname(__file__)), *sys.path])
     ended = subprocess.run(
@@ -187,7 +189,7 @@ def test_a_solve_that_was_cut_off_is_no_result(tmp_path):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         outcome = reproduce(
-            [experiment("one"), experiment("two", solving)], [], tmp_path, Watcher()
+            [experiment("one"), experiment("two", solving)], [], tmp_path, RecordingDisplay()
         )
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:

@@ -1,6 +1,6 @@
-"""The command that runs the experiments.
+"""``regmdp reproduce``: run the experiments of the documentation.
 
-They are imported when it is called: the other commands do without.
+The experiments are imported when the command is called, because other commands do not need them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from regmdp.cli.exit_codes import INTERRUPTED, NOT_MET
 from regmdp.cli.progress import show_rows
 
 if TYPE_CHECKING:
-    from regmdp.reproduce.experiments import Experiment
+    from regmdp.reproduce.base import Experiment
     from regmdp.reproduce.records import Record
     from regmdp.reproduce.running import Outcome
 
@@ -27,81 +27,86 @@ __all__ = ["reproduce"]
 def reproduce(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Experiments to run, or all. Without any, they are listed."),
+        typer.Argument(help="Experiments to run, or all. Without names, list them."),
     ] = None,
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="Smaller and shorter: all of them in less than a minute."),
+        typer.Option(
+            "--quick", help="Use smaller settings: all experiments in less than a minute."
+        ),
     ] = False,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the report and the data.")
+        Path, typer.Option("--output", "-o", help="Folder of the report and the data.")
     ] = Path("regmdp-report"),
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Keep what the folder holds of an earlier run with these settings."
+            "--resume", help="Keep finished experiments of an earlier run with the same settings."
         ),
     ] = False,
     gallery: Annotated[
         Path | None,
-        typer.Option(help="A Markdown page to write as well, with the figures beside it."),
+        typer.Option(help="Also write a Markdown page with the figures beside it."),
     ] = None,
 ) -> None:
-    """Compute the figures and tables of the theory anew, and write them as one HTML page, with data and pictures beside it.
+    """Reproduce the figures and tables of the documentation as one HTML page, with data and figures.
 
-    Exit code: 0 if all checks passed, 3 if one did not, 130 if interrupted (what is finished is
-    kept; --resume goes on), 1 on an error.
+    Exit code: 0 if all checks passed, 3 if one failed, 130 if interrupted (finished experiments are
+    kept; --resume continues), 1 on an error.
     """
     from regmdp.reproduce import experiments
     from regmdp.reproduce.running import reproduce as run
 
     out = Console()
     if not names:
-        _list(out, experiments.EXPERIMENTS)
+        _list_experiments(out, experiments.EXPERIMENTS)
         return
-    wanted = experiments.find(names)
+    selected = experiments.find_experiments(names)
     if gallery is not None and not gallery.parent.is_dir():
         raise FileNotFoundError(f"cannot write {gallery}: there is no folder {gallery.parent}")
-    with _Bars(Console(stderr=True), out, len(wanted)) as bars:
-        outcome = run(wanted, experiments.EXPERIMENTS, output, bars, quick=quick, resume=resume)
+    with _ProgressBars(Console(stderr=True), out, len(selected)) as display:
+        outcome = run(
+            selected, experiments.EXPERIMENTS, output, display, quick=quick, resume=resume
+        )
     if gallery is not None and not outcome.interrupted:
-        _write_gallery(wanted, outcome, output, gallery)
-    _conclude(out, outcome, len(wanted), None if outcome.interrupted else gallery)
+        _write_gallery(selected, outcome, output, gallery)
+    _show_summary(out, outcome, len(selected), None if outcome.interrupted else gallery)
     if outcome.interrupted:
         raise typer.Exit(INTERRUPTED)
-    if not outcome.ok:
+    if not outcome.all_passed:
         raise typer.Exit(NOT_MET)
 
 
-def _list(out: Console, all_experiments: tuple[Experiment, ...]) -> None:
+def _list_experiments(out: Console, all_experiments: tuple[Experiment, ...]) -> None:
     table = Table("experiment", "what it shows", box=None, pad_edge=False)
     table.columns[0].no_wrap = True
     for experiment in all_experiments:
         table.add_row(experiment.name, experiment.summary)
     out.print(table, highlight=False)
     out.print(
-        "Run some with regmdp reproduce NAME..., or all of them with regmdp reproduce all.",
+        "Run some with regmdp reproduce NAME..., or all with regmdp reproduce all.",
         style="dim",
         highlight=False,
     )
 
 
-def _write_gallery(wanted: list[Experiment], outcome: Outcome, output: Path, gallery: Path) -> None:
+def _write_gallery(
+    selected: list[Experiment], outcome: Outcome, output: Path, gallery: Path
+) -> None:
     from regmdp.reproduce import report
 
     report.write_gallery(
-        [report.Chapter.read(one, outcome.records[one.name], output) for one in wanted], gallery
+        [report.Chapter.read(one, outcome.records[one.name], output) for one in selected], gallery
     )
 
 
-def _conclude(out: Console, outcome: Outcome, wanted: int, gallery: Path | None) -> None:
+def _show_summary(out: Console, outcome: Outcome, n_selected: int, gallery: Path | None) -> None:
     records = outcome.records.values()
-    done = len(outcome.records)
     rows = [
         (
             "checks",
             (
-                f"{sum(record.passed for record in records)} of "
+                f"{sum(record.n_passed for record in records)} of "
                 f"{sum(len(record.checks) for record in records)} passed"
             ),
         )
@@ -112,13 +117,16 @@ def _conclude(out: Console, outcome: Outcome, wanted: int, gallery: Path | None)
         rows.append(("gallery", str(gallery)))
     if outcome.interrupted:
         rows.append(
-            ("status", f"interrupted: {done} of {wanted} finished and kept; go on with --resume")
+            (
+                "status",
+                f"interrupted: {len(outcome.records)} of {n_selected} finished and kept; continue with --resume",
+            )
         )
     show_rows(out, rows)
 
 
-class _Bars:
-    """Shows a bar for the experiment that runs and prints a line for each that is finished, with the checks that failed."""
+class _ProgressBars:
+    """Progress bar of the current experiment, and one line per finished one with failed checks."""
 
     def __init__(self, progress: Console, out: Console, total: int) -> None:
         self._out, self._total, self._number = out, total, 0
@@ -137,7 +145,7 @@ class _Bars:
         )
         self._task: TaskID | None = None
 
-    def __enter__(self) -> _Bars:
+    def __enter__(self) -> _ProgressBars:
         if self._bars:
             self._bars.start()
         return self
@@ -146,30 +154,32 @@ class _Bars:
         if self._bars:
             self._bars.stop()
 
-    def started(self, experiment: Experiment) -> None:
+    def start(self, experiment: Experiment) -> None:
         name = f"{experiment.name} ({self._number + 1} of {self._total})"
         if self._bars:
             self._task = self._bars.add_task("", name=name, total=1.0)
         else:
             self._console.print(f"{name} ...", style="dim", highlight=False, soft_wrap=True)
 
-    def progress(self, fraction: float, text: str) -> None:
+    def update(self, fraction: float, text: str) -> None:
         if self._bars and self._task is not None:
             self._bars.update(self._task, completed=fraction, description=text)
 
-    def finished(self, experiment: Experiment, record: Record, resumed: bool) -> None:
+    def finish(self, experiment: Experiment, record: Record, resumed: bool) -> None:
         if self._bars and self._task is not None:
             self._bars.remove_task(self._task)
             self._task = None
         self._number += 1
-        color = "green" if record.ok else "bold red"
+        color = "green" if record.all_passed else "bold red"
         when = "from an earlier run" if resumed else f"{record.seconds:.1f} s"
         out = self._bars.console if self._bars and self._out.is_terminal else self._out
-        verdict = f"[{color}]{record.passed} of {len(record.checks)} checks passed[/]"
-        out.print(f"[bold]{experiment.name}[/]  {verdict}, {when}", highlight=False)
+        outcome = f"[{color}]{record.n_passed} of {len(record.checks)} checks passed[/]"
+        out.print(f"[bold]{experiment.name}[/]  {outcome}, {when}", highlight=False)
         for check in record.checks:
             if not check.passed:
                 out.print(
                     f"  failed: {check.claim}: {check.measured}, expected {check.expected}",
-                    highlight=False, markup=False, soft_wrap=True,
-                )  # fmt: skip
+                    highlight=False,
+                    markup=False,
+                    soft_wrap=True,
+                )

@@ -1,9 +1,9 @@
-"""What an experiment is: a statement of theory, a computation, and what the two have to agree on.
+"""What an experiment is: a statement of theory, a computation, and checks of one against the other.
 
 An experiment module defines a frozen dataclass ``Settings`` with the instances ``FULL`` and
 ``QUICK``, a function ``run(settings, progress)`` that returns a :class:`Result`, and
-``EXPERIMENT``, which joins them. Nothing here needs matplotlib: a figure is a function that draws
-it when it is wanted.
+``EXPERIMENT``, which combines them. Nothing here needs matplotlib: a figure is a function that is
+called when the figure is drawn.
 """
 
 from __future__ import annotations
@@ -11,27 +11,30 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-__all__ = ["Check", "Drawing", "Experiment", "Number", "Progress", "Result"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-#: What an experiment calls now and then, with the fraction that is done, 0 to 1, and what it is
-#: doing. It may raise KeyboardInterrupt, which has to be let through.
-Progress = Callable[[float, str], object]
+__all__ = ["Check", "Experiment", "FigureSpec", "Number", "ProgressFunction", "Result"]
+
+#: Called by an experiment from time to time with the finished fraction, 0 to 1, and a description
+#: of the current work. It may raise KeyboardInterrupt, which must be propagated.
+ProgressFunction = Callable[[float, str], object]
 
 _FILE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
 class Check:
-    """A claim of the theory, or a number that is known, and whether the run bears it out.
+    """A theoretical claim or a known number, and whether the run agrees with it.
 
     Attributes:
-        claim: A sentence.
-        measured: What the run gave, as text.
-        expected: What it should give, as text.
+        claim: The claim, as a sentence.
+        measured: Result of the run, as text.
+        expected: Expected result, as text.
         passed: Whether the two agree.
     """
 
@@ -41,12 +44,12 @@ class Check:
     passed: bool | np.bool_
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "passed", bool(self.passed))  # NumPy's own kind cannot be recorded
+        object.__setattr__(self, "passed", bool(self.passed))  # np.bool_ is not valid JSON
 
 
 @dataclass(frozen=True)
 class Number:
-    """A row of the table of numbers; ``expected`` is empty where nothing is known beforehand."""
+    """A row of the table of numbers; ``expected`` is empty if no value is known in advance."""
 
     what: str
     measured: str
@@ -54,35 +57,34 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """A figure that has not been drawn yet.
+class FigureSpec:
+    """A figure to draw: the drawing function and the texts.
 
     Attributes:
-        draw: Returns a :class:`matplotlib.figure.Figure`, made with :func:`regmdp.plots.subplots`; it
-            is called within :func:`regmdp.plots.style`, and only draws what has been computed
-            already.
-        caption: Shown below the figure: what is drawn, and what to see in it.
-        alt: For those who cannot see it: the kind of plot, the axes, and what happens there.
+        draw: Returns a :class:`matplotlib.figure.Figure` made with
+            :func:`regmdp.plots.subplots`. It is called within :func:`regmdp.plots.style` and draws
+            computed data without further computation.
+        caption: Text below the figure: what is drawn and what it shows.
+        alt: Alternative text: the kind of plot, the axes, and what happens there.
     """
 
-    draw: Callable[[], Any]
+    draw: Callable[[], Figure]
     caption: str
     alt: str
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What a run of an experiment gives.
+    """Result of an experiment.
 
     Attributes:
-        tables: The data behind the figures: file name without suffix, and its columns, (n,) arrays
-            by name.
-        figures: File name without suffix, and the figure.
-        numbers: Rows of the table of headline numbers.
-        checks: What has to hold.
+        tables: Data behind the figures: columns, (n,) arrays by name, by file name without suffix.
+        figures: Figures by file name without suffix.
+        numbers: Rows of the table of numbers.
+        checks: Checks of the theory.
 
     Raises:
-        ValueError: if the columns of a table differ in length, or a name is not one for a file.
+        ValueError: if the columns of a table differ in length, or a name is not a valid file name.
 
     Examples:
         >>> Result(
@@ -90,24 +92,24 @@ class Result:
         ... )
         Traceback (most recent call last):
         ...
-        ValueError: the columns of table 'curve' must be (n,) arrays of one length; they have the shapes iteration (3,), error (2,)
+        ValueError: the columns of table 'curve' must be (n,) arrays of equal length; their shapes are iteration (3,), error (2,)
     """
 
     tables: Mapping[str, Mapping[str, np.ndarray]]
-    figures: Mapping[str, Drawing]
+    figures: Mapping[str, FigureSpec]
     numbers: tuple[Number, ...]
     checks: tuple[Check, ...]
 
     def __post_init__(self) -> None:
         for name in (*self.tables, *self.figures):
-            _demand_file_name(name)
+            _require_file_name(name)
         for name, columns in self.tables.items():
             shapes = {column: np.shape(values) for column, values in columns.items()}
             if len(set(shapes.values())) != 1 or any(len(shape) != 1 for shape in shapes.values()):
                 listed = ", ".join(f"{column} {shape}" for column, shape in shapes.items())
                 raise ValueError(
-                    f"the columns of table {name!r} must be (n,) arrays of one length; they have "
-                    f"the shapes {listed or 'of none'}"
+                    f"the columns of table {name!r} must be (n,) arrays of equal length; "
+                    + (f"their shapes are {listed}" if listed else "it has no columns")
                 )
 
 
@@ -116,18 +118,18 @@ class Experiment:
     """An experiment.
 
     Attributes:
-        name: As on the command line.
-        title: The heading.
+        name: Name on the command line.
+        title: Heading.
         summary: One line for the list of experiments.
-        theory: What the theory says, in paragraphs of plain text. One that begins with four spaces
-            is shown as a formula. In all texts ^ and _ raise and lower the letter, the number or
-            the group in braces that follows.
-        sources: What to read, one citation each.
-        full: Settings of the full run, a frozen dataclass of numbers, texts and tuples of them;
-            with ``seed`` if it is random.
-        quick: Settings of a run of a few seconds that shows the same, more coarsely.
+        theory: What the theory states, in paragraphs of plain text. A paragraph that starts with
+            four spaces is shown as a formula. In all texts ^ and _ raise and lower the letter, the
+            number or the group in braces that follows.
+        sources: References, one citation each.
+        full: Settings of the full run: a frozen dataclass of numbers, texts and tuples of them;
+            with ``seed`` if the run is random.
+        quick: Settings of a coarser run of a few seconds that shows the same.
         run: The computation, ``run(settings, progress)``.
-        caveat: What a reader has to know before believing it, or an empty string.
+        caveat: Limitations that a reader must know, or an empty string.
     """
 
     name: str
@@ -137,11 +139,11 @@ class Experiment:
     sources: tuple[str, ...]
     full: Any
     quick: Any
-    run: Callable[[Any, Progress], Result] = field(repr=False)
+    run: Callable[[Any, ProgressFunction], Result] = field(repr=False)
     caveat: str = ""
 
     def __post_init__(self) -> None:
-        _demand_file_name(self.name)
+        _require_file_name(self.name)
         for settings in (self.full, self.quick):
             if not is_dataclass(settings):
                 raise TypeError(
@@ -154,9 +156,14 @@ class Experiment:
         return asdict(self.quick if quick else self.full)
 
 
-def _demand_file_name(name: str) -> None:
+def _require_file_name(name: str) -> None:
+    """Check that a name is a valid file name on every system.
+
+    Raises:
+        ValueError: if it is not.
+    """
     if not _FILE_NAME.fullmatch(name):
         raise ValueError(
-            f"{name!r} is no name for a file: lower-case letters, digits, and single dashes "
-            "between them"
+            f"{name!r} is not a valid file name: use lower-case letters and digits, with single "
+            "dashes between them"
         )

@@ -1,4 +1,4 @@
-"""Independent runs of an experiment, on several processor cores."""
+"""Independent runs of an experiment on several processor cores."""
 
 from __future__ import annotations
 
@@ -10,42 +10,46 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import TypeVar
 
-from regmdp.reproduce.base import Progress
+from regmdp.reproduce.base import ProgressFunction
 
-__all__ = ["run_all"]
+__all__ = ["map_in_processes"]
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
 
-#: What tells the libraries for linear algebra how many threads to use: one a process, or the
-#: processes would fight for the cores.
-_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+#: Environment variables with the number of threads of linear algebra libraries. It is set to 1 per
+#: process, so that processes do not compete for cores.
+_THREAD_VARIABLES = (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 
 
-def run_all(
+def map_in_processes(
     function: Callable[[Task], Answer],
     tasks: Sequence[Task],
-    progress: Progress,
-    doing: Callable[[Task], str],
+    progress: ProgressFunction,
+    describe: Callable[[Task], str],
     *,
     processes: int | None = None,
 ) -> list[Answer]:
-    """Apply a function to all tasks, each on a core of its own, and return the answers in the order of the tasks.
+    """Apply a function to all tasks, one per core, and return the answers in the order of tasks.
 
-    The answers do not depend on how many processes there are. Put tasks that take long first. A
-    KeyboardInterrupt, from the keyboard or from ``progress``, ends the processes and goes on to the
-    caller.
+    The answers do not depend on the number of processes. Put long tasks first. A KeyboardInterrupt,
+    from the keyboard or from ``progress``, ends the processes and is propagated.
 
     Args:
         function: A function at the top level of a module.
-        tasks: Its arguments, small and plain, for they are sent to other processes.
-        progress: Called when a task is done.
-        doing: From a task to what ``progress`` is told about it.
-        processes: How many; by default as many as there are cores and tasks. 1 means: here, without
-            a new process.
+        tasks: Its arguments; small, because they are sent to other processes.
+        progress: Called when a task is finished.
+        describe: Returns the text passed to ``progress`` for a task.
+        processes: Number of processes; the default is the smaller of the numbers of cores and
+            tasks. With 1 no new process is started.
 
     Examples:
-        >>> run_all(abs, [-1, 2, -3], lambda fraction, text: None, str, processes=1)
+        >>> map_in_processes(abs, [-1, 2, -3], lambda fraction, text: None, str, processes=1)
         [1, 2, 3]
     """
     count = min(len(tasks), processes or os.cpu_count() or 1)
@@ -53,20 +57,20 @@ def run_all(
         answers: list[Answer] = []
         for number, task in enumerate(tasks):
             answers.append(function(task))
-            progress((number + 1) / len(tasks), doing(task))
+            progress((number + 1) / len(tasks), describe(task))
         return answers
     before = multiprocessing.active_children()
-    # the terminal sends Ctrl-C to all processes; this one ends the others
+    # the terminal sends Ctrl-C to all processes; only this one reacts, and ends the others
     ignore = (signal.SIGINT, signal.SIG_IGN)
     with ProcessPoolExecutor(
         count, multiprocessing.get_context("spawn"), signal.signal, ignore
     ) as pool:
-        with _one_thread_each():
+        with _one_thread_per_process():
             futures = {pool.submit(function, task): number for number, task in enumerate(tasks)}
         try:
             for done, future in enumerate(as_completed(futures)):
                 future.result()
-                progress((done + 1) / len(tasks), doing(tasks[futures[future]]))
+                progress((done + 1) / len(tasks), describe(tasks[futures[future]]))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in set(multiprocessing.active_children()) - set(before):
@@ -76,10 +80,10 @@ def run_all(
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let processes that start now use one thread for linear algebra."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
+def _one_thread_per_process() -> Iterator[None]:
+    """Limit processes that start now to one thread for linear algebra."""
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
     try:
         yield
     finally:

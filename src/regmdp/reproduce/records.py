@@ -1,8 +1,8 @@
-"""What a finished experiment leaves on disk, and how it is read again.
+"""Files of a finished experiment: writing and reading them.
 
-A folder of its own holds ``record.json``, the tables as CSV, and each figure as SVG and PNG. The
-folder appears when all of it is there, so that after a crash or an interrupt what is found is
-whole.
+Each experiment has its own folder with ``record.json``, the tables as CSV, and each figure as SVG
+and PNG. The folder is created only when all files are written, so it is complete even after a crash
+or an interrupt.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from regmdp._internal.errors import FormatError
 from regmdp.reproduce.base import Check, Number
 
 __all__ = [
-    "Figure",
     "Record",
-    "comma_separated",
-    "demand_replaceable",
+    "RecordedFigure",
+    "format_csv",
+    "package_versions",
     "replace_folder",
-    "versions",
+    "require_replaceable",
 ]
 
 #: Version of the layout of a record.
-FORMAT = 1
-RECORD = "record.json"
+RECORD_FORMAT = 1
+RECORD_FILE = "record.json"
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A figure that was drawn: the files ``<name>.svg`` and ``<name>.png``, and their texts."""
+class RecordedFigure:
+    """A drawn figure: the files ``<name>.svg`` and ``<name>.png``, and their texts."""
 
     name: str
     caption: str
@@ -52,17 +52,17 @@ class Record:
     """A finished run of an experiment.
 
     Attributes:
-        experiment: Its name.
-        quick: Whether with the quick settings.
-        settings: All of them.
-        date: When it ended, in ISO 8601, in UTC.
-        seconds: How long it took.
-        versions: Of regmdp, Python and the libraries.
-        machine: On what.
+        experiment: Name of the experiment.
+        quick: Whether the quick settings were used.
+        settings: All settings.
+        date: Time of completion, in ISO 8601, in UTC.
+        seconds: Duration.
+        versions: Versions of regmdp, Python and the libraries.
+        machine: Operating system and processor.
         tables: Names of the CSV files, without suffix.
-        figures: What was drawn.
+        figures: The figures.
         numbers: Rows of the table of numbers.
-        checks: What had to hold, and whether it did.
+        checks: The checks, with their outcomes.
     """
 
     experiment: str
@@ -73,31 +73,31 @@ class Record:
     versions: Mapping[str, str]
     machine: str
     tables: tuple[str, ...]
-    figures: tuple[Figure, ...]
+    figures: tuple[RecordedFigure, ...]
     numbers: tuple[Number, ...]
     checks: tuple[Check, ...]
 
     @property
-    def passed(self) -> int:
+    def n_passed(self) -> int:
         """Number of checks that passed."""
         return sum(bool(check.passed) for check in self.checks)
 
     @property
-    def ok(self) -> bool:
+    def all_passed(self) -> bool:
         """Whether all checks passed."""
-        return self.passed == len(self.checks)
+        return self.n_passed == len(self.checks)
 
-    def made_with(self, settings: Mapping[str, Any]) -> bool:
-        """Return whether it is what this version of the library would compute with these settings."""
-        return self.versions.get("regmdp") == versions()["regmdp"] and self.settings == json.loads(
-            json.dumps(settings)
-        )
+    def matches(self, settings: Mapping[str, Any]) -> bool:
+        """Return whether the record has these settings and is from this version of the library."""
+        return self.versions.get("regmdp") == package_versions()[
+            "regmdp"
+        ] and self.settings == json.loads(json.dumps(settings))
 
     def to_json(self) -> str:
         """Return the text of ``record.json``."""
         return (
             json.dumps(
-                {"kind": "experiment", "format": FORMAT, **asdict(self)},
+                {"kind": "experiment", "format": RECORD_FORMAT, **asdict(self)},
                 indent=1,
                 ensure_ascii=False,
             )
@@ -111,13 +111,13 @@ class Record:
         Raises:
             FormatError: if there is none, it is damaged, or files that it names are missing.
         """
-        path = folder / RECORD
+        path = folder / RECORD_FILE
         try:
             data = json.loads(path.read_text("utf-8"))
-            if data.pop("kind") != "experiment" or data.pop("format") != FORMAT:
+            if data.pop("kind") != "experiment" or data.pop("format") != RECORD_FORMAT:
                 raise ValueError("it was written by another version")
             data["tables"] = tuple(data["tables"])
-            for name, kind in (("figures", Figure), ("numbers", Number), ("checks", Check)):
+            for name, kind in (("figures", RecordedFigure), ("numbers", Number), ("checks", Check)):
                 data[name] = tuple(kind(**entry) for entry in data[name])
             record = cls(**data)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -136,8 +136,8 @@ class Record:
         ]
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of what computes and draws."""
+def package_versions() -> dict[str, str]:
+    """Return the versions of Python, regmdp and the packages that compute and draw."""
     packages = ("regmdp", "numpy", "scipy", "matplotlib", "mpltern")
     return {
         "python": platform.python_version(),
@@ -145,43 +145,47 @@ def versions() -> dict[str, str]:
     }
 
 
-def comma_separated(columns: Mapping[str, np.ndarray]) -> str:
-    r"""Return columns as CSV: every number with the digits that give it back exactly.
+def format_csv(columns: Mapping[str, np.ndarray]) -> str:
+    r"""Return columns as CSV, with enough digits to recover every number exactly.
 
-    >>> comma_separated({"iteration": np.array([0, 1]), "error": np.array([1.0, 1 / 3])})
+    >>> format_csv({"iteration": np.array([0, 1]), "error": np.array([1.0, 1 / 3])})
     'iteration,error\n0,1.0\n1,0.3333333333333333\n'
     """
     lists = [np.asarray(column).tolist() for column in columns.values()]
-    rows = [",".join(map(_cell, row)) for row in zip(*lists, strict=True)]
-    return "\n".join([",".join(map(_cell, columns)), *rows]) + "\n"
+    rows = [",".join(map(_format_cell, row)) for row in zip(*lists, strict=True)]
+    return "\n".join([",".join(map(_format_cell, columns)), *rows]) + "\n"
 
 
-def _cell(value: Any) -> str:
+def _format_cell(value: object) -> str:
+    """Return a cell of a CSV file, quoted if necessary."""
     text = repr(value) if isinstance(value, float) else str(value)
     return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\n') else text
 
 
-def demand_replaceable(folder: Path) -> None:
-    """Check that nothing but an earlier run's outputs lies where those of a new one will be.
+def require_replaceable(folder: Path) -> None:
+    """Check that a folder is absent, empty, or holds the outputs of an earlier run.
 
     Raises:
-        FileExistsError: if something else does.
+        FileExistsError: if it holds anything else.
     """
     if (
         folder.exists()
-        and not (folder / RECORD).is_file()
+        and not (folder / RECORD_FILE).is_file()
         and not (folder.is_dir() and not any(folder.iterdir()))
     ):
         raise FileExistsError(
-            f"{folder} is there already and holds no experiment; choose another --output, or move "
-            "it away"
+            f"{folder} already exists and is not the folder of an experiment; choose another "
+            "--output, or move it away"
         )
 
 
 @contextmanager
 def replace_folder(folder: Path) -> Iterator[Callable[[str, str | bytes], None]]:
-    """Give a function that writes files, by name and content, into a folder that appears, whole, when all went well."""
-    demand_replaceable(folder)
+    """Give a function that writes files into a folder that replaces the old one when all succeeds.
+
+    The function takes the name and the content of a file.
+    """
+    require_replaceable(folder)
     for stale in folder.parent.glob(f".{folder.name}.*.part"):
         shutil.rmtree(stale, ignore_errors=True)
     tag = secrets.token_hex(6)

@@ -1,4 +1,4 @@
-"""Runs experiments one after the other, and keeps what is finished whatever happens to the rest."""
+"""Running several experiments in sequence, keeping finished ones if a later one fails."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ from typing import Any, Protocol, runtime_checkable
 
 from regmdp._internal.errors import FormatError, MissingExtraError
 from regmdp._internal.files import replace_atomically
-from regmdp.reproduce.base import Experiment, Progress, Result
+from regmdp.reproduce.base import Experiment, ProgressFunction, Result
 from regmdp.reproduce.records import (
-    Figure,
     Record,
-    comma_separated,
-    demand_replaceable,
+    RecordedFigure,
+    format_csv,
+    package_versions,
     replace_folder,
-    versions,
+    require_replaceable,
 )
 
-__all__ = ["Outcome", "Watcher", "reproduce", "run_and_write"]
+__all__ = ["Outcome", "ProgressDisplay", "reproduce", "run_and_write"]
 
-REPORT = "report.html"
+REPORT_FILE = "report.html"
 
 
 @runtime_checkable
-class Watcher(Protocol):
-    """Who is told how far the work is."""
+class ProgressDisplay(Protocol):
+    """Display of the progress of several experiments."""
 
-    def started(self, experiment: Experiment) -> object:
-        """An experiment begins."""
+    def start(self, experiment: Experiment) -> object:
+        """Show that an experiment starts."""
 
-    def progress(self, fraction: float, text: str) -> object:
-        """This fraction of it is done, and this is being done."""
+    def update(self, fraction: float, text: str) -> object:
+        """Show the finished fraction of the current experiment and its current work."""
 
-    def finished(self, experiment: Experiment, record: Record, resumed: bool) -> object:
-        """It has ended and is written, or was there already."""
+    def finish(self, experiment: Experiment, record: Record, resumed: bool) -> object:
+        """Show a finished experiment; ``resumed`` if its outputs are from an earlier run."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run of several experiments ended.
+    """Outcome of a run of several experiments.
 
     Attributes:
-        records: Of those asked for that are finished, by name.
-        interrupted: Whether the rest was cut off.
-        report: Where the report lies; None if there is nothing to report.
+        records: Records of the selected experiments that are finished, by name.
+        interrupted: Whether the run was interrupted.
+        report: Path of the report; None if no experiment is finished.
     """
 
     records: dict[str, Record]
@@ -61,121 +61,128 @@ class Outcome:
     report: Path | None
 
     @property
-    def ok(self) -> bool:
+    def all_passed(self) -> bool:
         """Whether all checks passed."""
-        return all(record.ok for record in self.records.values())
+        return all(record.all_passed for record in self.records.values())
 
 
 def reproduce(
-    wanted: Sequence[Experiment],
-    known: Sequence[Experiment],
+    selected: Sequence[Experiment],
+    available: Sequence[Experiment],
     output: Path,
-    watcher: Watcher,
+    display: ProgressDisplay,
     *,
     quick: bool = False,
     resume: bool = False,
 ) -> Outcome:
-    """Run experiments, write the outputs of each as it ends, and after each a report of all that are finished.
+    """Run experiments; write the outputs and a report of all finished ones after each.
 
-    A KeyboardInterrupt ends the run; what is finished is kept.
+    A KeyboardInterrupt ends the run; finished experiments are kept.
 
     Args:
-        wanted: What to run, in this order.
-        known: All there are, in the order of the report. Those not asked for are reported too if
-            the folder holds them.
-        output: The folder; it is made if it is not there.
-        watcher: Who is told of the progress.
-        quick: Whether with the quick settings.
-        resume: Whether to take what the folder holds already, if it was made with the same settings
-            and the same version.
+        selected: Experiments to run, in this order.
+        available: All experiments, in the order of the report. Those that are not selected are
+            reported too if the folder holds their outputs.
+        output: Output folder; created if absent.
+        display: Display of the progress.
+        quick: Whether to use the quick settings.
+        resume: Whether to keep outputs in the folder that have the same settings and version.
 
     Raises:
-        MissingExtraError: if a package that draws or typesets is missing.
-        FileExistsError: if something else lies where the outputs are to be.
+        MissingExtraError: if a package for drawing or for the report is missing.
+        FileExistsError: if an output folder contains anything else.
     """
-    write_report = _report_writer()
-    for experiment in wanted:
-        demand_replaceable(output / experiment.name)
+    write_report = _make_report_writer()
+    for experiment in selected:
+        require_replaceable(output / experiment.name)
     output.mkdir(parents=True, exist_ok=True)
     records: dict[str, Record] = {}
     report: Path | None = None
     interrupted = False
-    with _remembered_interrupts() as asked_to_stop:
+    with _remember_interrupts() as was_interrupted:
         try:
-            for experiment in wanted:
+            for experiment in selected:
                 folder = output / experiment.name
-                record = _earlier(folder, experiment.settings(quick)) if resume else None
+                record = (
+                    _load_earlier_record(folder, experiment.settings(quick)) if resume else None
+                )
                 resumed = record is not None
                 if record is None:
-                    watcher.started(experiment)
+                    display.start(experiment)
                     record = run_and_write(
-                        experiment, folder, _stoppable(watcher.progress, asked_to_stop), quick=quick
+                        experiment,
+                        folder,
+                        _stop_on_interrupt(display.update, was_interrupted),
+                        quick=quick,
                     )
                 records[experiment.name] = record
                 report = write_report(
-                    output, _shown(output, known, wanted, records), len(wanted) - len(records)
+                    output,
+                    _select_reported(output, available, selected, records),
+                    len(selected) - len(records),
                 )
-                watcher.finished(experiment, record, resumed)
+                display.finish(experiment, record, resumed)
         except KeyboardInterrupt:
             interrupted = True
     return Outcome(records, interrupted, report)
 
 
 def run_and_write(
-    experiment: Experiment, folder: Path, progress: Progress, *, quick: bool = False
+    experiment: Experiment, folder: Path, progress: ProgressFunction, *, quick: bool = False
 ) -> Record:
     """Run one experiment and write its folder: data, figures, record.
 
     Args:
-        experiment: What to run.
-        folder: Where; its parent has to be there.
-        progress: What is told of the progress. If it raises, nothing is written.
-        quick: Whether with the quick settings.
+        experiment: The experiment.
+        folder: Output folder; its parent must exist.
+        progress: Called with the progress. If it raises an exception, nothing is written.
+        quick: Whether to use the quick settings.
     """
     begin = time.perf_counter()
     progress(0.0, "starting")
     result = experiment.run(experiment.quick if quick else experiment.full, progress)
     progress(1.0, "drawing")
-    files = dict(_drawn(result, progress))
+    files = dict(_draw_figures(result, progress))
     record = Record(
         experiment=experiment.name,
         quick=quick,
         settings=json.loads(json.dumps(experiment.settings(quick))),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=round(time.perf_counter() - begin, 3),
-        versions=versions(),
+        versions=package_versions(),
         machine=f"{platform.system()} on {platform.machine()}",
         tables=tuple(result.tables),
         figures=tuple(
-            Figure(name, drawing.caption, drawing.alt) for name, drawing in result.figures.items()
+            RecordedFigure(name, figure.caption, figure.alt)
+            for name, figure in result.figures.items()
         ),
         numbers=tuple(result.numbers),
         checks=tuple(result.checks),
     )
     with replace_folder(folder) as write:
         for name, columns in result.tables.items():
-            write(f"{name}.csv", comma_separated(columns))
+            write(f"{name}.csv", format_csv(columns))
         for name, content in files.items():
             write(name, content)
         write("record.json", record.to_json())
     return record
 
 
-def _drawn(result: Result, progress: Progress) -> Iterator[tuple[str, str | bytes]]:
-    """Draw the figures, each as SVG and PNG."""
+def _draw_figures(result: Result, progress: ProgressFunction) -> Iterator[tuple[str, str | bytes]]:
+    """Draw the figures, each as SVG and PNG: pairs of file name and content."""
     from regmdp import plots
 
-    for name, drawing in result.figures.items():
+    for name, spec in result.figures.items():
         with plots.style():
-            figure = drawing.draw()
+            figure = spec.draw()
             yield f"{name}.svg", plots.to_svg(figure)
-            figure.set_layout_engine("none")  # it stays as it has been laid out
+            figure.set_layout_engine("none")  # keep the layout of the SVG
             yield f"{name}.png", plots.to_png(figure)
         progress(1.0, f"drew {name}")
 
 
-def _report_writer() -> Callable[[Path, list[tuple[Experiment, Record]], int], Path]:
-    """Return a function that writes the report; whatever is missing for it is found missing before hours of computation."""
+def _make_report_writer() -> Callable[[Path, list[tuple[Experiment, Record]], int], Path]:
+    """Return a function that writes the report; missing packages are found before computing."""
     from regmdp import plots  # noqa: F401
     from regmdp.reproduce import report
 
@@ -184,71 +191,78 @@ def _report_writer() -> Callable[[Path, list[tuple[Experiment, Record]], int], P
     except ImportError as error:
         raise MissingExtraError("mpltern", "plots") from error
 
-    def write(output: Path, shown: list[tuple[Experiment, Record]], left: int) -> Path:
+    def write(output: Path, reported: list[tuple[Experiment, Record]], n_missing: int) -> Path:
         page = report.render_page(
-            [report.Chapter.read(experiment, record, output) for experiment, record in shown],
-            left=left,
+            [report.Chapter.read(experiment, record, output) for experiment, record in reported],
+            n_missing=n_missing,
         )
-        path = output / REPORT
+        path = output / REPORT_FILE
         replace_atomically(path, lambda file: file.write(page.encode("utf-8")))
         return path
 
     return write
 
 
-def _shown(
-    output: Path, known: Sequence[Experiment], wanted: Sequence[Experiment], done: dict[str, Record]
+def _select_reported(
+    output: Path,
+    available: Sequence[Experiment],
+    selected: Sequence[Experiment],
+    finished: dict[str, Record],
 ) -> list[tuple[Experiment, Record]]:
-    """List what a report shows: what was asked for and is finished, and what else the folder holds."""
-    asked = {experiment.name for experiment in wanted}
-    shown = []
-    for experiment in [*known, *(one for one in wanted if one not in known)]:
-        record = done.get(experiment.name)
-        if record is None and experiment.name not in asked:
-            record = _earlier(output / experiment.name)
+    """List the reported experiments: selected and finished ones, and others in the folder."""
+    names = {experiment.name for experiment in selected}
+    reported = []
+    for experiment in [*available, *(one for one in selected if one not in available)]:
+        record = finished.get(experiment.name)
+        if record is None and experiment.name not in names:
+            record = _load_earlier_record(output / experiment.name)
         if record is not None:
-            shown.append((experiment, record))
-    return shown
+            reported.append((experiment, record))
+    return reported
 
 
-def _earlier(folder: Path, settings: dict[str, Any] | None = None) -> Record | None:
-    """Return the record of an earlier run, if there is one, made with these settings if any are given."""
+def _load_earlier_record(folder: Path, settings: dict[str, Any] | None = None) -> Record | None:
+    """Return the record of an earlier run, if any; with the given settings, if given."""
     try:
         record = Record.load(folder)
     except FormatError:
         return None
-    return record if settings is None or record.made_with(settings) else None
+    return record if settings is None or record.matches(settings) else None
 
 
-def _stoppable(progress: Progress, asked_to_stop: Callable[[], bool]) -> Progress:
-    def tell(fraction: float, text: str) -> None:
-        if asked_to_stop():
+def _stop_on_interrupt(
+    progress: ProgressFunction, was_interrupted: Callable[[], bool]
+) -> ProgressFunction:
+    """Return a progress function that raises KeyboardInterrupt after an interrupt."""
+
+    def update(fraction: float, text: str) -> None:
+        if was_interrupted():
             raise KeyboardInterrupt
         progress(fraction, text)
 
-    return tell
+    return update
 
 
 @contextmanager
-def _remembered_interrupts() -> Iterator[Callable[[], bool]]:
-    """Let SIGINT do what it does, and remember that it came.
+def _remember_interrupts() -> Iterator[Callable[[], bool]]:
+    """Record whether SIGINT arrived, without changing its effect.
 
-    A solver that is interrupted ends its run and returns what it has. To an experiment that looks
-    like any other end, and its result would be wrong: so it is asked afterwards whether there was
-    an interrupt.
+    An interrupted solver ends its run and returns its current result. The experiment cannot tell
+    this from a regular end and would report a wrong result, so it is checked afterwards whether
+    there was an interrupt.
     """
-    came = threading.Event()
+    arrived = threading.Event()
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield came.is_set
+        yield arrived.is_set
         return
 
     def remember(number: int, frame: FrameType | None) -> None:
-        came.set()
+        arrived.set()
         before(number, frame)
 
     signal.signal(signal.SIGINT, remember)
     try:
-        yield came.is_set
+        yield arrived.is_set
     finally:
         signal.signal(signal.SIGINT, before)

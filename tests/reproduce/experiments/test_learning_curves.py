@@ -53,7 +53,7 @@ def test_a_method_that_learns_nothing_fails_its_check(monkeypatch):
     monkeypatch.setattr(curves, "TUNING", quiet)
     monkeypatch.setattr(
         curves,
-        "run_all",
+        "map_in_processes",
         lambda function, tasks, progress, doing: [function(task) for task in tasks],
     )
     result = curves.run(replace(TINY, seeds=2), lambda fraction, text: None)

@@ -10,7 +10,7 @@ import pytest
 from toy_experiments import experiment
 
 from regmdp.reproduce.report import Chapter, render_page
-from regmdp.reproduce.report.page import mathematics
+from regmdp.reproduce.report.page import mathematics_to_html
 from regmdp.reproduce.running import run_and_write
 
 VOID = {"meta", "link", "img", "br"}
@@ -83,8 +83,8 @@ def test_text_is_escaped_and_mathematics_is_set(html):
 
 
 def test_mathematics_does_not_let_markup_through():
-    assert mathematics("a^{<b>}") == "a<sup>&lt;b&gt;</sup>"
-    assert mathematics("{a} _{") == "{a} _{"
+    assert mathematics_to_html("a^{<b>}") == "a<sup>&lt;b&gt;</sup>"
+    assert mathematics_to_html("{a} _{") == "{a} _{"
 
 
 def test_every_link_within_the_page_leads_somewhere(html):
@@ -141,7 +141,7 @@ def test_where_it_comes_from_is_said(html, chapters):
         "scales = [1.0, 0.1]",
         "Seed 3",
         "one/curve.csv",
-        "Somebody, Some title, 2020.",
+        "An author, A title, 2020.",
         "Beware of one.",
         "Experiment 2 · two · quick settings",
     ):
@@ -156,8 +156,12 @@ def test_a_page_of_full_runs_does_not_speak_of_quick_ones(chapters):
 
 
 def test_an_unfinished_run_says_so(chapters):
-    assert "1 experiment of this run is not in this report yet" in render_page(chapters, left=1)
-    assert "2 experiments of this run are not in this report yet" in render_page(chapters, left=2)
+    assert "1 experiment of this run is not in this report yet" in render_page(
+        chapters, n_missing=1
+    )
+    assert "2 experiments of this run are not in this report yet" in render_page(
+        chapters, n_missing=2
+    )
 
 
 def test_the_same_records_make_the_same_page(chapters, html):

@@ -1,6 +1,6 @@
-"""Every figure and table of the documentation, computed anew by ``regmdp reproduce``.
+"""The experiments of the documentation, run by ``regmdp reproduce``.
 
-An experiment is a module with an ``EXPERIMENT``; to add one, enter it in ``EXPERIMENTS``.
+An experiment is a module with an ``EXPERIMENT``; to add one, append it to ``EXPERIMENTS``.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 
 from regmdp._internal.errors import RegmdpError
-from regmdp.reproduce.base import Check, Drawing, Experiment, Number, Progress, Result
+from regmdp.reproduce.base import Experiment
 from regmdp.reproduce.experiments import (
     bandit,
     exponential,
@@ -23,9 +23,9 @@ from regmdp.reproduce.experiments import (
     variance,
 )
 
-__all__ = ["EXPERIMENTS", "Check", "Drawing", "Experiment", "Number", "Progress", "Result", "find"]
+__all__ = ["EXPERIMENTS", "find_experiments"]
 
-#: All experiments, in the order in which they are run and shown.
+#: All experiments, in the order of running and of the report.
 EXPERIMENTS: tuple[Experiment, ...] = (
     bandit.EXPERIMENT,
     exponential.EXPERIMENT,
@@ -41,16 +41,19 @@ EXPERIMENTS: tuple[Experiment, ...] = (
 )
 
 
-def find(names: list[str]) -> list[Experiment]:
-    """Return the experiments of these names, each once, in the order of the list; ``all`` stands for all of them.
+def find_experiments(names: list[str]) -> list[Experiment]:
+    """Return the experiments with these names, without repetition, in the order of the list.
+
+    Args:
+        names: Names of experiments, or ``all``.
 
     Raises:
-        RegmdpError: if there is none of that name; the message says what there is.
+        RegmdpError: if a name is unknown; the message lists the known ones.
 
     Examples:
-        >>> [experiment.name for experiment in find(["bandit", "bandit"])]
+        >>> [experiment.name for experiment in find_experiments(["bandit", "bandit"])]
         ['bandit']
-        >>> find(["bandid"])
+        >>> find_experiments(["bandid"])
         Traceback (most recent call last):
         ...
         regmdp.RegmdpError: there is no experiment named 'bandid'; did you mean bandit? The experiments are ...

@@ -12,7 +12,7 @@ from regmdp._solve import solve
 from regmdp.algorithms import NPG, Algorithm, Recorder, SoftmaxPG
 from regmdp.models import bandit
 from regmdp.regularizers import Shannon
-from regmdp.reproduce.base import Check, Drawing, Experiment, Number, Progress, Result
+from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
 
 __all__ = ["EXPERIMENT", "Settings", "gradient_ascent", "run"]
 
@@ -133,7 +133,7 @@ class _Run:
     agreement: float  # largest difference between the library's iterates and the plain loop's
 
 
-def run(settings: Settings, progress: Progress) -> Result:
+def run(settings: Settings, progress: ProgressFunction) -> Result:
     """Run the experiment."""
     runs = []
     for number, temperature in enumerate(settings.temperatures):
@@ -260,7 +260,7 @@ def _result(settings: Settings, runs: list[_Run]) -> Result:
         }
         tables[f"trajectories-{tag}"] = _trajectory_table(one)
     figures = {
-        "curves": Drawing(
+        "curves": FigureSpec(
             lambda: _draw_curves(settings, runs),
             "Largest error of a probability, |π − π*|, against iterations, from the start "
             f"{settings.start} with the step size η = {settings.step_size:g}. The dotted line is "
@@ -272,7 +272,7 @@ def _result(settings: Settings, runs: list[_Run]) -> Result:
             "while natural policy gradient has passed it after 755 iterations. At 1 natural policy "
             "gradient needs 82 iterations and policy gradient 353.",
         ),
-        "flow": Drawing(
+        "flow": FigureSpec(
             lambda: _draw_flow(settings, runs),
             "The same in the plane of the logarithms of the better arms' probabilities; the curved "
             "edge is where arm 3 is never pulled. Arrows: the direction of a step. Colour: its "
@@ -287,7 +287,7 @@ def _result(settings: Settings, runs: list[_Run]) -> Result:
             "hundredth. All trajectories of natural policy gradient reach the cross; at "
             "temperature 0.1 those of policy gradient that start near the edge do not.",
         ),
-        "simplex": Drawing(
+        "simplex": FigureSpec(
             lambda: _draw_simplex(settings, runs),
             "The same trajectories on the simplex: each corner is the policy that always pulls one "
             "arm. An open circle is where policy gradient is after "

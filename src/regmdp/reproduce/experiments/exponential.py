@@ -12,7 +12,7 @@ from regmdp.algorithms import NPG, Algorithm, Recorder, SoftmaxPG, SoftPolicyIte
 from regmdp.certificates import evaluate
 from regmdp.models import ExponentialChain
 from regmdp.regularizers import Regularizer, Shannon
-from regmdp.reproduce.base import Check, Drawing, Experiment, Number, Progress, Result
+from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
 from regmdp.reproduce.experiments.softmax_flow import Flow, LumpedGradient, crossed, watched
 
 __all__ = ["EXPERIMENT", "Settings", "run"]
@@ -64,7 +64,7 @@ KNOWN_SIZE, KNOWN = 10**8, (1.4e8, 1.6e8, 1.7e9, 4.9e9, 4.4e10, 4.4e11)
 SMALL_SIZE, SMALL_RANGE = 10**5, (1.4e5, 5.5e5)
 
 
-def run(settings: Settings, progress: Progress) -> Result:
+def run(settings: Settings, progress: ProgressFunction) -> Result:
     """Run the experiment."""
     flows = {}
     for number, size in enumerate(settings.sizes):
@@ -94,7 +94,8 @@ def _others(settings: Settings) -> dict[str, np.ndarray]:
             max_iterations=settings.iterations,
             callback=recorder,
         )
-        values[name] = np.array([evaluate(mdp, state.policy).value for state in recorder.states])
+        policies = [state.policy for state in recorder.states if state.policy is not None]
+        values[name] = np.array([evaluate(mdp, policy).value for policy in policies])
     return values
 
 
@@ -260,7 +261,7 @@ def _result(
         },
     }
     figures = {
-        "crossings": Drawing(
+        "crossings": FigureSpec(
             lambda: _draw_crossings(settings, flows),
             "Scaled time (step size times iterations) until the value of state s reaches its "
             "target, against the number of states. Every second state multiplies the slope; "
@@ -270,7 +271,7 @@ def _result(
             f"the curve of state 1 is at {flows[last].crossings[0]:.0e}, that of state "
             f"{settings.horizon} at {flows[last].crossings[-1]:.0e}.",
         ),
-        "waiting": Drawing(
+        "waiting": FigureSpec(
             lambda: _draw_waiting(settings, shown, others, optimum),
             f"A chain of {_power(settings.shown_size)} states. (a) Values during softmax policy "
             "gradient against scaled time, with a dot where a state reaches its target: every "

@@ -14,7 +14,7 @@ from regmdp.evaluation import visits
 from regmdp.mdp import MDP
 from regmdp.models import garnet
 from regmdp.regularizers import KL
-from regmdp.reproduce.base import Check, Drawing, Experiment, Number, Progress, Result
+from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
 from regmdp.reproduce.experiments.frontier_figures import ALT, CAPTION, draw
 
 __all__ = ["EXPERIMENT", "Settings", "run"]
@@ -50,7 +50,7 @@ QUICK = Settings(n_states=60, policies=200)
 ROUNDING = 1e-9
 
 
-def run(settings: Settings, progress: Progress) -> Result:
+def run(settings: Settings, progress: ProgressFunction) -> Result:
     """Run the experiment."""
     mdp = garnet(
         settings.n_states,
@@ -80,7 +80,9 @@ def run(settings: Settings, progress: Progress) -> Result:
     width = float(np.max(found.ceiling - found.value_lower))
     return Result(
         tables={"frontier": found.columns()},
-        figures={"frontier": Drawing(lambda: draw(found, unit="nats, discounted"), CAPTION, ALT)},
+        figures={
+            "frontier": FigureSpec(lambda: draw(found, unit="nats, discounted"), CAPTION, ALT)
+        },
         numbers=(
             Number("value of the reference", f"{found.value[0]:.6g}"),
             Number("largest gain", f"{found.largest_gain:.6g}, at {found.divergence[-1]:.4g} nats"),

@@ -15,8 +15,8 @@ from regmdp._solve import solve
 from regmdp.algorithms import GPMD, PMD
 from regmdp.mdp import MDP
 from regmdp.regularizers import CapBarrier, Regularizer, Tsallis
-from regmdp.reproduce.base import Check, Drawing, Experiment, Number, Progress, Result
-from regmdp.reproduce.parallel import run_all
+from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
+from regmdp.reproduce.parallel import map_in_processes
 
 __all__ = ["EXPERIMENT", "Settings", "problem", "run"]
 
@@ -179,12 +179,12 @@ def recorded(settings: Settings) -> Int[np.ndarray, " n"]:
 Errors = dict[tuple[str, str, float], Float[np.ndarray, "runs n"]]
 
 
-def run(settings: Settings, progress: Progress) -> Result:
+def run(settings: Settings, progress: ProgressFunction) -> Result:
     """Run both methods on all random models, with all regularizers and step sizes."""
     # PMD has the harder subproblem: the long runs first
     cells = list(product(REGULARIZERS, reversed(METHODS), settings.step_sizes))
     tasks = [Task(*cell, number, settings) for cell in cells for number in range(settings.runs)]
-    found = run_all(errors, tasks, progress, _doing)
+    found = map_in_processes(errors, tasks, progress, _describe_task)
     by_cell: Errors = {
         cell: np.stack(found[settings.runs * number : settings.runs * (number + 1)])
         for number, cell in enumerate(cells)
@@ -199,13 +199,13 @@ def run(settings: Settings, progress: Progress) -> Result:
     names = ("regularizer", "method", "step", "run", "iteration", "error")
     return Result(
         {"errors": dict(zip(names, map(np.array, zip(*rows, strict=True)), strict=True))},
-        {"gpmd-and-pmd": Drawing(lambda: _draw(by_cell, settings), _caption(settings), _ALT)},
+        {"gpmd-and-pmd": FigureSpec(lambda: _draw(by_cell, settings), _caption(settings), _ALT)},
         _numbers(by_cell, settings),
         _checks(by_cell, settings),
     )
 
 
-def _doing(task: Task) -> str:
+def _describe_task(task: Task) -> str:
     return (
         f"{task.method}, {REGULARIZERS[task.regularizer]}, η = {task.step:g}, run {task.number + 1}"
     )

@@ -18,8 +18,8 @@ from regmdp.io import from_gymnasium
 from regmdp.mdp import MDP
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import Shannon
-from regmdp.reproduce.base import Check, Drawing, Experiment, Number, Progress, Result
-from regmdp.reproduce.parallel import run_all
+from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
+from regmdp.reproduce.parallel import map_in_processes
 
 __all__ = ["EXPERIMENT", "FULL", "QUICK", "Settings", "run"]
 
@@ -141,7 +141,7 @@ def track(task: Task) -> Curve:
         if event.iteration in marks:
             assert event.state.next_policy is not None
             policies = event.state.next_policy.reshape(-1, mdp.n_states, mdp.n_actions)
-            samples.append(event.measures["samples"])
+            samples.append(int(event.measures["samples"]))
             values.append([evaluate(mdp, policy, regularizer).initial_value for policy in policies])
 
     def generators(seeds: range) -> list[np.random.Generator]:
@@ -176,14 +176,16 @@ def interval(values: Float[np.ndarray, "n runs"], resamples: int) -> Float[np.nd
     return np.quantile(values[:, chosen].mean(axis=2), [0.025, 0.975], axis=1)
 
 
-def run(settings: Settings, progress: Progress) -> Result:
+def run(settings: Settings, progress: ProgressFunction) -> Result:
     """Run the experiment."""
     tasks = [
         Task(environment, method, settings)
         for environment in reversed(settings.environments)
         for method in METHODS
     ]
-    done = run_all(track, tasks, progress, lambda task: f"{task.method} on {task.environment}")
+    done = map_in_processes(
+        track, tasks, progress, lambda task: f"{task.method} on {task.environment}"
+    )
     curves = {
         (task.environment, task.method): curve for task, curve in zip(tasks, done, strict=True)
     }
@@ -263,7 +265,7 @@ def run(settings: Settings, progress: Progress) -> Result:
         "lower": np.concatenate([bounds[key][0] for key in ordered]),
         "upper": np.concatenate([bounds[key][1] for key in ordered]),
     }
-    figure = Drawing(
+    figure = FigureSpec(
         lambda: _draw(settings, curves, bounds, optima),
         "What the policies are worth from the start, entropy included and evaluated exactly, "
         f"against the transitions that a run has drawn: means over {settings.seeds} seeds, with "

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from regmdp._internal.arrays import Float
-from regmdp.reproduce.base import Check, Drawing, Experiment, Number, Progress, Result
+from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
 from regmdp.reproduce.experiments import natural_gradient_figures as figures
 from regmdp.reproduce.experiments.natural_gradient_runs import (
     Newton,
@@ -52,7 +52,7 @@ QUICK = Settings(
 )
 
 
-def run(settings: Settings, progress: Progress) -> Result:
+def run(settings: Settings, progress: ProgressFunction) -> Result:
     """Run natural policy gradient without entropy, with entropy, and as soft policy iteration."""
     total = 2 * len(settings.steps) + len(settings.shares) + len(settings.quadratic)
     done = 0
@@ -78,13 +78,13 @@ def run(settings: Settings, progress: Progress) -> Result:
     return Result(
         _tables(plain, soft, newton),
         {
-            "without-entropy": Drawing(
+            "without-entropy": FigureSpec(
                 lambda: figures.draw_plain(plain), figures.PLAIN_CAPTION, figures.PLAIN_ALT
             ),
-            "with-entropy": Drawing(
+            "with-entropy": FigureSpec(
                 lambda: figures.draw_soft(soft), figures.SOFT_CAPTION, figures.SOFT_ALT
             ),
-            "soft-policy-iteration": Drawing(
+            "soft-policy-iteration": FigureSpec(
                 lambda: figures.draw_newton(newton), figures.NEWTON_CAPTION, figures.NEWTON_ALT
             ),
         },

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from regmdp._internal.arrays import Float
-from regmdp.reproduce.base import Check, Drawing, Experiment, Number, Progress, Result
+from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
 from regmdp.reproduce.experiments import noise_figures as figures
 from regmdp.reproduce.experiments.noise_runs import (
     ARMS,
@@ -22,7 +22,7 @@ from regmdp.reproduce.experiments.noise_runs import (
     iterations,
     track,
 )
-from regmdp.reproduce.parallel import run_all
+from regmdp.reproduce.parallel import map_in_processes
 
 __all__ = ["EXPERIMENT", "run"]
 
@@ -56,20 +56,20 @@ QUICK = Settings(
 )
 
 
-def run(settings: Settings, progress: Progress) -> Result:
+def run(settings: Settings, progress: ProgressFunction) -> Result:
     """Run natural policy gradient with errors of all kinds and sizes, and with all steps."""
     tasks = all_tasks(settings)
-    tracks = run_all(track, tasks, progress, _doing)
+    tracks = map_in_processes(track, tasks, progress, _describe_task)
     floors = floors_of(tracks)
     return Result(
         {"floors": _floor_table(floors, tracks), "errors": _error_table(tracks, settings)},
         {
-            "floor-against-error": Drawing(
+            "floor-against-error": FigureSpec(
                 lambda: figures.draw_sizes(floors, settings),
                 figures.sizes_caption(settings),
                 figures.SIZES_ALT,
             ),
-            "floor-against-step": Drawing(
+            "floor-against-step": FigureSpec(
                 lambda: figures.draw_steps(floors, tracks, settings),
                 figures.steps_caption(settings),
                 figures.STEPS_ALT,
@@ -97,7 +97,7 @@ def all_tasks(settings: Settings) -> list[Task]:
     return sorted(tasks, key=lambda task: (-iterations(task.share, settings), task[:-1]))
 
 
-def _doing(task: Task) -> str:
+def _describe_task(task: Task) -> str:
     return (
         f"{task.problem}, {task.kind} errors of {task.delta:g}, {task.share:g} of the largest step"
     )

@@ -22,7 +22,7 @@ from regmdp.regularizers import (
     Tsallis,
     WeightedL1,
 )
-from regmdp.reproduce.base import Check, Drawing, Experiment, Number, Progress, Result
+from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
 
 __all__ = ["EXPERIMENT", "Path", "Settings", "regularizers", "run"]
 
@@ -105,7 +105,7 @@ class Path:
     enclosed: bool
 
 
-def run(settings: Settings, progress: Progress) -> Result:
+def run(settings: Settings, progress: ProgressFunction) -> Result:
     """Run the experiment."""
     mdp = garnet(
         settings.n_states,
@@ -272,7 +272,7 @@ def _result(
         }
     }
     figures = {
-        "values": Drawing(
+        "values": FigureSpec(
             lambda: _draw_values(temperatures, paths, float(mdp.initial @ optimum)),
             "From the initial distribution, against the temperature, high temperatures on the "
             "left: (a) the regularized optimal value, (b) what the optimal policy earns with the "
@@ -283,7 +283,7 @@ def _result(
             "above and below the optimum at high temperatures and meet there at low ones. Right: "
             "all rise to the optimum from below, that of the prices in steps.",
         ),
-        "losses": Drawing(
+        "losses": FigureSpec(
             lambda: _draw_losses(temperatures, paths),
             "What is lost in the worst state by optimizing with a regularizer, V*_{0} − V_{0}^{π} "
             "for π optimal at τ (solid), and the bound τ(U−L)/(1−γ) (dashed; the log barrier is "
@@ -295,7 +295,7 @@ def _result(
             "loss is below the dashed bound, by little at high temperatures and by orders of "
             "magnitude at low ones.",
         ),
-        "policies": Drawing(
+        "policies": FigureSpec(
             lambda: _draw_policies(temperatures, paths, shown),
             f"Probabilities of the {mdp.n_actions} actions in state {shown}, in which the two best "
             "actions are neither close nor far apart. At high temperatures each regularizer has "

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from regmdp._internal.arrays import Float
-from regmdp.reproduce.base import Check, Drawing, Experiment, Number, Progress, Result
+from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
 from regmdp.reproduce.experiments import sample_complexity_figures as figures
 from regmdp.reproduce.experiments.sample_complexity_runs import (
     FRESH,
@@ -22,7 +22,7 @@ from regmdp.reproduce.experiments.sample_complexity_runs import (
     needed,
     problem,
 )
-from regmdp.reproduce.parallel import run_all
+from regmdp.reproduce.parallel import map_in_processes
 
 __all__ = ["EXPERIMENT", "run"]
 
@@ -105,13 +105,13 @@ class Curve(NamedTuple):
         return float(low), float(high)
 
 
-def run(settings: Settings, progress: Progress) -> Result:
+def run(settings: Settings, progress: ProgressFunction) -> Result:
     """Find the numbers of samples, and fit power laws."""
     wanted = plan(settings)
     tasks = sorted(
         {task for points in wanted.values() for here in points for task in here}, key=_cost
     )
-    found = dict(zip(tasks, run_all(needed, tasks, progress, _doing), strict=True))
+    found = dict(zip(tasks, map_in_processes(needed, tasks, progress, _describe_task), strict=True))
     curves = [
         Curve(
             *key,
@@ -129,7 +129,7 @@ def run(settings: Settings, progress: Progress) -> Result:
     return Result(
         {"samples": _table(curves), "tried": _tried([found[task] for task in sorted(tasks)])},
         {
-            "samples": Drawing(
+            "samples": FigureSpec(
                 lambda: figures.draw(curves, ALLOWED), figures.caption(settings), figures.ALT
             )
         },
@@ -166,7 +166,7 @@ def _cost(task: Task) -> tuple[float, tuple[object, ...]]:
     return -repeated * task.horizon**3 / task.accuracy**2, task[:-1]
 
 
-def _doing(task: Task) -> str:
+def _describe_task(task: Task) -> str:
     return f"{task.problem}, {task.method}, ε = {task.accuracy:g}, 1/(1−γ) = {task.horizon}"
 
 

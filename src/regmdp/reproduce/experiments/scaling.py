@@ -18,8 +18,8 @@ from regmdp.improvement import SoftmaxGradient
 from regmdp.mdp import MDP
 from regmdp.mdp.mdp import initial_value
 from regmdp.regularizers import Regularizer, Shannon, Unregularized
-from regmdp.reproduce.base import Check, Drawing, Experiment, Number, Progress, Result
-from regmdp.reproduce.parallel import run_all
+from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
+from regmdp.reproduce.parallel import map_in_processes
 
 __all__ = ["EXPERIMENT", "Settings", "random_model", "run"]
 
@@ -207,17 +207,17 @@ def shapes(settings: Settings) -> dict[str, list[tuple[int, int, int]]]:
     }
 
 
-def run(settings: Settings, progress: Progress) -> Result:
+def run(settings: Settings, progress: ProgressFunction) -> Result:
     """Count the iterations of all methods on all models."""
     sweeps = shapes(settings)
     unique = sorted({shape for sweep in sweeps.values() for shape in sweep}, key=_cost)
     tasks = [Task(shape, number, settings) for shape in unique for number in range(settings.models)]
-    counted = run_all(all_methods, tasks, _part(progress, 0.0, 0.9), _doing)
+    counted = map_in_processes(all_methods, tasks, _part(progress, 0.0, 0.9), _describe_task)
     by_shape: dict[tuple[int, int, int], list[Cell]] = {shape: [] for shape in unique}
     for task, found in zip(tasks, counted, strict=True):
         by_shape[task.shape].append(found)
     brakes = sorted((1, *settings.brakes), reverse=True)
-    slow = run_all(
+    slow = map_in_processes(
         braked,
         [(brake, settings) for brake in brakes],
         _part(progress, 0.9, 1.0),
@@ -257,7 +257,7 @@ def run(settings: Settings, progress: Progress) -> Result:
     }
     return Result(
         {"scaling": table, "smaller-steps": steps},
-        {"scaling": Drawing(lambda: _draw(table, settings), _caption(table, settings), _ALT)},
+        {"scaling": FigureSpec(lambda: _draw(table, settings), _caption(table, settings), _ALT)},
         _numbers(table, steps, natural, granted, settings),
         _checks(table, steps, counted, settings),
     )
@@ -269,12 +269,12 @@ def _cost(shape: tuple[int, int, int]) -> float:
     return -float(n_states * math.sqrt(n_actions) * horizon**2)
 
 
-def _doing(task: Task) -> str:
+def _describe_task(task: Task) -> str:
     n_states, n_actions, horizon = task.shape
     return f"S = {n_states}, A = {n_actions}, 1/(1−γ) = {horizon}, model {task.number + 1}"
 
 
-def _part(progress: Progress, start: float, end: float) -> Progress:
+def _part(progress: ProgressFunction, start: float, end: float) -> ProgressFunction:
     return lambda fraction, text: progress(start + (end - start) * fraction, text)
 
 

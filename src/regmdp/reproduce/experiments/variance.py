@@ -8,7 +8,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Float
 from regmdp.regularizers import Shannon
-from regmdp.reproduce.base import Check, Drawing, Experiment, Number, Progress, Result
+from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
 from regmdp.reproduce.experiments import variance_figures as figures
 from regmdp.reproduce.experiments.variance_figures import by_arm, ratio
 from regmdp.reproduce.experiments.variance_runs import (
@@ -32,7 +32,7 @@ from regmdp.reproduce.experiments.variance_runs import (
     problem,
     rollout_variance,
 )
-from regmdp.reproduce.parallel import run_all
+from regmdp.reproduce.parallel import map_in_processes
 
 __all__ = ["EXPERIMENT", "run"]
 
@@ -109,10 +109,10 @@ class Truth(NamedTuple):
         }
 
 
-def run(settings: Settings, progress: Progress) -> Result:
+def run(settings: Settings, progress: ProgressFunction) -> Result:
     """Estimate one gradient many times over, with all budgets, and learn with all steps."""
     tasks = all_tasks(settings)
-    found = run_all(perform, tasks, progress, _doing)
+    found = map_in_processes(perform, tasks, progress, _describe_task)
     estimates = [one for one in found if isinstance(one, Estimated)]
     tracks = [one for one in found if isinstance(one, Track)]
     truth, exact = truth_of(settings), {step: exact_gaps(step, settings) for step in settings.steps}
@@ -124,12 +124,12 @@ def run(settings: Settings, progress: Progress) -> Result:
             "learning": _learning_table(tracks, exact, settings),
         },
         {
-            "gradient-error": Drawing(
+            "gradient-error": FigureSpec(
                 lambda: figures.draw_errors(estimates, truth.size, closed, limit, settings),
                 figures.errors_caption(settings),
                 figures.ERRORS_ALT,
             ),
-            "learning": Drawing(
+            "learning": FigureSpec(
                 lambda: figures.draw_learning(tracks, exact, settings),
                 figures.learning_caption(settings),
                 figures.LEARNING_ALT,
@@ -151,7 +151,7 @@ def all_tasks(settings: Settings) -> list[Estimating | Learning]:
     return [*estimating[: len(ARMS)], *learning, *estimating[len(ARMS) :]]
 
 
-def _doing(task: Estimating | Learning) -> str:
+def _describe_task(task: Estimating | Learning) -> str:
     if isinstance(task, Learning):
         return f"learning, {task.arm}, step {task.step:g}"
     return f"gradient, {task.arm}, {task.settings.budget(task.pair):,} transitions"

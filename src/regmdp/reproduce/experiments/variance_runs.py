@@ -375,7 +375,7 @@ def _learned(task: Learning) -> Track:
             - _values(mdp, event.state.policy.reshape(-1, *mdp.rewards.shape), settings.temperature)
         )
         samples.append(
-            event.measures["samples"]
+            int(event.measures["samples"])
         )  # those for the gradient at this policy: the next one took them
 
     place = [settings.seed, len(ARMS) + ARMS.index(arm), round(1e6 * step)]

@@ -1,4 +1,4 @@
-"""The page that shows what experiments gave, in one file that needs no network, and the gallery of the documentation."""
+"""The report of experiments as one HTML file, and the gallery of the documentation."""
 
 from regmdp.reproduce.report.chapters import Chapter
 from regmdp.reproduce.report.gallery import write_gallery

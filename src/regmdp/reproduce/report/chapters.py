@@ -1,4 +1,4 @@
-"""What the report says of one experiment: its description, its record, and its figures, read from disk."""
+"""One chapter of the report: an experiment with its record and its figures, read from disk."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 from regmdp.reproduce.base import Experiment
 from regmdp.reproduce.records import Record
 
-__all__ = ["Chapter", "duration"]
+__all__ = ["Chapter", "format_duration"]
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """An experiment and what it gave.
+    """An experiment and its results.
 
     Attributes:
-        experiment: Its description.
+        experiment: The experiment.
         record: Its record.
         figures: The ``<svg>`` of each figure, by name.
     """
@@ -30,17 +30,17 @@ class Chapter:
     def read(cls, experiment: Experiment, record: Record, output: Path) -> Chapter:
         """Read the figures of a finished experiment from the output folder."""
         folder = output / experiment.name
-        drawn = {
+        figures = {
             figure.name: (folder / f"{figure.name}.svg").read_text("utf-8")
             for figure in record.figures
         }
-        return cls(experiment, record, drawn)
+        return cls(experiment, record, figures)
 
 
-def duration(seconds: float) -> str:
-    """Say how long something took.
+def format_duration(seconds: float) -> str:
+    """Format a duration in seconds as text.
 
-    >>> duration(0.3456), duration(12.34), duration(754.0)
+    >>> format_duration(0.3456), format_duration(12.34), format_duration(754.0)
     ('0.35 s', '12 s', '12 min 34 s')
     """
     if seconds < 9.95:

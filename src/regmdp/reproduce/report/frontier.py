@@ -1,4 +1,4 @@
-"""The page that shows a frontier, in one file."""
+"""The page of a frontier, in one file."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ __all__ = ["render_frontier_page"]
 
 
 def render_frontier_page(
-    found: Frontier, *, name: str, notice: str, svg: str, caption: str, alt: str
+    frontier: Frontier, *, name: str, notice: str, svg: str, caption: str, alt: str
 ) -> str:
-    """Return a frontier as HTML: table, figure and what the bounds mean, nothing fetched from anywhere.
+    """Return a frontier as one HTML file without external resources: table, figure, explanation.
 
     Args:
-        found: What to show.
-        name: Of the model.
-        notice: What has to be said wherever results of the model are shown, or an empty string.
+        frontier: The frontier.
+        name: Name of the model.
+        notice: Notice required with all results of the model, or an empty string.
         svg: The ``<svg>`` of the figure.
-        caption: Below it.
-        alt: For those who cannot see it.
+        caption: Caption of the figure.
+        alt: Alternative text of the figure.
     """
-    heading, rows = found.table()
+    heading, rows = frontier.table()
     return render_template(
         "frontier.html",
         name=name,
         notice=notice,
-        problem=found.problem,
-        interrupted=not found.complete,
-        answer=found.describe_half_gain(),
+        problem=frontier.problem,
+        interrupted=not frontier.complete,
+        answer=frontier.describe_half_gain(),
         heading=heading,
         rows=rows,
         svg=svg,

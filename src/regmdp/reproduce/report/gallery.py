@@ -9,23 +9,23 @@ from pathlib import Path
 
 from regmdp._internal.files import replace_atomically
 from regmdp.reproduce.report.chapters import Chapter
-from regmdp.reproduce.report.scripts import raise_and_lower
+from regmdp.reproduce.report.superscripts import scripts_to_html
 
 __all__ = ["write_gallery"]
 
 
 def write_gallery(chapters: Sequence[Chapter], page: Path) -> list[Path]:
-    """Write the figures of the experiments and a Markdown page that shows them.
+    """Write the figures of the experiments and a Markdown page with them.
 
-    The figures go into a folder beside the page, named as it is: ``docs/gallery.md`` shows
+    The figures are in a folder beside the page with the same name: ``docs/gallery.md`` shows
     ``docs/gallery/bandit-curves.svg``.
 
     Args:
-        chapters: What to show, in this order.
-        page: Where the page goes; its folder has to be there.
+        chapters: The chapters, in order.
+        page: Path of the page; its folder must exist.
 
     Returns:
-        The files that were written.
+        The written files.
     """
     folder = page.with_suffix("")
     folder.mkdir(exist_ok=True)
@@ -33,12 +33,12 @@ def write_gallery(chapters: Sequence[Chapter], page: Path) -> list[Path]:
         "# Gallery",
         "",
         (
-            "What the theory says and what is measured, side by side. This page and its figures "
-            "are made by"
+            "Theoretical statements and measurements side by side. This page and its figures are "
+            "made by"
         ),
         (
-            "`regmdp reproduce all --gallery docs/gallery.md`, whose report has the numbers, the "
-            "checks and the data as well."
+            "`regmdp reproduce all --gallery docs/gallery.md`. Its report also contains the "
+            "numbers, the checks and the data."
         ),
         "",
         *(
@@ -49,8 +49,8 @@ def write_gallery(chapters: Sequence[Chapter], page: Path) -> list[Path]:
     written = []
     for chapter in chapters:
         experiment, record = chapter.experiment, chapter.record
-        text += ["", f"## {experiment.title}", "", _plain(experiment.summary)]
-        text += ["", f"> {_plain(experiment.caveat)}"] if experiment.caveat else []
+        text += ["", f"## {experiment.title}", "", _escape_markdown(experiment.summary)]
+        text += ["", f"> {_escape_markdown(experiment.caveat)}"] if experiment.caveat else []
         for figure in record.figures:
             file = folder / f"{experiment.name}-{figure.name}.svg"
             replace_atomically(
@@ -60,21 +60,27 @@ def write_gallery(chapters: Sequence[Chapter], page: Path) -> list[Path]:
                 ),
             )
             written.append(file)
-            alt = _plain(figure.alt).replace("[", "(").replace("]", ")")
-            text += ["", f"![{alt}]({folder.name}/{file.name})", "", _plain(figure.caption)]
-        verdict = f"{record.passed} of {len(record.checks)} checks passed"
+            alt = _escape_markdown(figure.alt).replace("[", "(").replace("]", ")")
+            text += [
+                "",
+                f"![{alt}]({folder.name}/{file.name})",
+                "",
+                _escape_markdown(figure.caption),
+            ]
+        outcome = f"{record.n_passed} of {len(record.checks)} checks passed"
         text += [
             "",
-            f"`regmdp reproduce {experiment.name}{' --quick' if record.quick else ''}`: {verdict}.",
+            f"`regmdp reproduce {experiment.name}{' --quick' if record.quick else ''}`: {outcome}.",
         ]
     replace_atomically(page, lambda opened: opened.write(("\n".join(text) + "\n").encode("utf-8")))
     return [page, *written]
 
 
-def _plain(text: str) -> str:
-    """Return text for Markdown: what would be markup is escaped, what is raised or lowered is so in HTML, which it takes."""
-    return raise_and_lower(re.sub(r"([\\`*\[\]|])", r"\\\1", html.escape(text, quote=False)))
+def _escape_markdown(text: str) -> str:
+    """Return text for Markdown: markup is escaped, superscripts and subscripts are HTML."""
+    return scripts_to_html(re.sub(r"([\\`*\[\]|])", r"\\\1", html.escape(text, quote=False)))
 
 
 def _anchor(title: str) -> str:
+    """Return the anchor that Markdown gives a heading."""
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")

@@ -1,4 +1,4 @@
-"""The report: one HTML file with everything in it."""
+"""The report: one HTML file without external resources."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from importlib import metadata, resources
 from typing import Any
 
 from regmdp._internal.errors import MissingExtraError
-from regmdp.reproduce.report.chapters import Chapter, duration
-from regmdp.reproduce.report.scripts import raise_and_lower
+from regmdp.reproduce.report.chapters import Chapter, format_duration
+from regmdp.reproduce.report.superscripts import scripts_to_html
 
 try:
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -18,21 +18,21 @@ try:
 except ImportError as error:
     raise MissingExtraError("jinja2", "plots") from error
 
-__all__ = ["mathematics", "render_page", "render_template"]
+__all__ = ["mathematics_to_html", "render_page", "render_template"]
 
 
-def render_page(chapters: Sequence[Chapter], *, left: int = 0) -> str:
-    """Return the report as HTML: style and figures inside, no script, nothing fetched from anywhere.
+def render_page(chapters: Sequence[Chapter], *, n_missing: int = 0) -> str:
+    """Return the report as HTML with embedded style and figures, no scripts, no external resources.
 
     Args:
-        chapters: What to show, in this order.
-        left: How many experiments of the same run are not finished yet.
+        chapters: The chapters, in order.
+        n_missing: Number of experiments of the same run that are not finished yet.
     """
     checks = [check for chapter in chapters for check in chapter.record.checks]
     return render_template(
         "report.html",
         chapters=chapters,
-        left=left,
+        n_missing=n_missing,
         passed=sum(check.passed for check in checks),
         total=len(checks),
         seconds=sum(chapter.record.seconds for chapter in chapters),
@@ -42,7 +42,7 @@ def render_page(chapters: Sequence[Chapter], *, left: int = 0) -> str:
 
 
 def render_template(template: str, **content: Any) -> str:
-    """Return a template of this package as HTML, with the style of all its pages and the version."""
+    """Return a template of this package as HTML, with the common style and the version."""
     environment = Environment(
         loader=PackageLoader("regmdp.reproduce.report", "templates"),
         autoescape=True,
@@ -51,7 +51,10 @@ def render_template(template: str, **content: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        mathematics=mathematics, data_uri=_data_uri, duration=duration, width=_width
+        mathematics=mathematics_to_html,
+        data_uri=_data_uri,
+        duration=format_duration,
+        width=_natural_width,
     )
     return environment.get_template(template).render(
         style=Markup(
@@ -64,22 +67,22 @@ def render_template(template: str, **content: Any) -> str:
     )
 
 
-def mathematics(text: str) -> Markup:
-    """Return text as HTML, with what follows ^ and _ raised and lowered: see :func:`raise_and_lower`.
+def mathematics_to_html(text: str) -> Markup:
+    """Return text as HTML, with superscripts and subscripts: see :func:`scripts_to_html`.
 
-    >>> mathematics("gap < γ^{t+1} C_{1}")
+    >>> mathematics_to_html("gap < γ^{t+1} C_{1}")
     Markup('gap &lt; γ<sup>t+1</sup> C<sub>1</sub>')
     """
-    return Markup(raise_and_lower(str(escape(text))))
+    return Markup(scripts_to_html(str(escape(text))))
 
 
 def _data_uri(svg: str) -> str:
-    # as an image of its own, so that the names inside it cannot clash with those inside another
-    # figure
+    """Return an SVG as a data URI."""
+    # a separate image, so that names inside it cannot clash with names inside other figures
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode("utf-8")).decode("ascii")
 
 
-def _width(svg: str) -> int:
-    """Return the natural width of a figure in CSS pixels; matplotlib writes it in points."""
+def _natural_width(svg: str) -> int:
+    """Return the width of a figure in CSS pixels; matplotlib writes it in points."""
     found = re.search(r'<svg[^>]*\swidth="([\d.]+)pt"', svg)
     return round(float(found[1]) * 4 / 3) if found else 800
