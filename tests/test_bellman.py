@@ -11,7 +11,7 @@ from regmdp.mdp import transitions
 @pytest.fixture(params=["whole", "in blocks"])
 def mdp(request, monkeypatch):
     if request.param == "in blocks":
-        monkeypatch.setattr(transitions, "PAIRS_PER_BLOCK", 12)
+        monkeypatch.setattr(transitions, "MAX_PAIRS_PER_BLOCK", 12)
     rng = np.random.default_rng(0)
     available = rng.random((10, 4)) < 0.7
     available[:, 1] = True
@@ -116,7 +116,7 @@ def test_regularizers_of_a_state_stay_with_it_across_blocks(monkeypatch):
     value, tau = np.linspace(-1, 1, 50), np.geomspace(1e-3, 10, 50)
     mdp = rm.models.garnet(50, 3, 4, rng=3)
     whole = rm.bellman.backup(mdp, rm.Shannon(temperature=tau), value)
-    monkeypatch.setattr(transitions, "PAIRS_PER_BLOCK", 21)
+    monkeypatch.setattr(transitions, "MAX_PAIRS_PER_BLOCK", 21)
     cut = rm.models.garnet(50, 3, 4, rng=3)
     assert len(cut.transitions.blocks) > 5
     np.testing.assert_allclose(

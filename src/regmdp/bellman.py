@@ -12,7 +12,7 @@ threads share the blocks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -224,7 +224,8 @@ def improve(
                 *zip((best, actions), regularizer.best(block.q, block.available), strict=True),
             ),
         )
-        return best, DeterministicPolicy(actions, mdp.n_actions)
+        # it has the part of NumPy's interface that users of a policy need
+        return best, cast("Array", DeterministicPolicy(actions, mdp.n_actions))
     policy = np.empty((mdp.n_states, mdp.n_actions), order="F")
     map_blocks(
         mdp,

@@ -17,7 +17,7 @@ from regmdp._internal.errors import (
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.structure import find_end_components, find_non_terminating_states
-from regmdp.mdp.transitions import SHARED_FROM, state_blocks
+from regmdp.mdp.transitions import needs_threads, state_blocks
 from regmdp.regularizers import Regularizer, Unregularized
 
 __all__ = ["check_policy", "require_ending", "require_feasible", "uniform_policy"]
@@ -80,7 +80,7 @@ def check_policy(
         threads.parallel_map(
             blocks,
             lambda states: _normalised(mdp, regularizer, policy, states),
-            shared=policy.size >= SHARED_FROM,
+            shared=needs_threads(policy.size),
         )
     ):
         return policy

@@ -408,8 +408,8 @@ def test_help_names_the_commands():
     [
         (["griddworld"], ["no model named 'griddworld'", "did you mean gridworld?"]),
         (["zzz"], ["no model named 'zzz'", "bandit, chain"]),
-        (["chain", "--discount", "1.5"], ["discount must be between 0 and 1", "1.5"]),
-        (["chain", "--discount", "nan"], ["discount must be between 0 and 1"]),
+        (["chain", "--discount", "1.5"], ["discount must be a number in [0, 1]", "1.5"]),
+        (["chain", "--discount", "nan"], ["discount must be a number in [0, 1]"]),
         (["chain", "--discount", "1"], ["no policy ends the episode from state 0"]),
         (["chain", "-p", "lenght=7"], ["no parameter 'lenght'", "n_states=5"]),
         (["chain", "-p", "n_state=7"], ["no parameter 'n_state'", "did you mean n_states?"]),

@@ -300,12 +300,12 @@ def _mapped(parts):
 
 def _in_blocks(store, pairs_per_block):
     def stored(parts):
-        whole = transitions.PAIRS_PER_BLOCK
-        transitions.PAIRS_PER_BLOCK = pairs_per_block
+        whole = transitions.MAX_PAIRS_PER_BLOCK
+        transitions.MAX_PAIRS_PER_BLOCK = pairs_per_block
         try:
             return store(parts)
         finally:
-            transitions.PAIRS_PER_BLOCK = whole
+            transitions.MAX_PAIRS_PER_BLOCK = whole
 
     return stored
 

@@ -14,7 +14,7 @@ SOME = ("none", "KL, everything per state", "Tsallis, sparse")
 @pytest.fixture
 def threads(monkeypatch):
     """Sets the number of threads, from now on for models of any size."""
-    monkeypatch.setattr(transitions, "SHARED_FROM", 0)
+    monkeypatch.setattr(transitions, "MIN_ENTRIES_FOR_THREADS", 0)
     before = rm.get_num_threads()
     yield rm.set_num_threads
     rm.set_num_threads(before)
@@ -29,7 +29,7 @@ def results(mdp, regularizer):
     yield from (
         mdp.transitions.row_sums(),
         mdp.transitions.policy_matrix(policy),
-        mdp.transitions.chain(policy) @ value,
+        mdp.transitions.policy_operator(policy) @ value,
     )
     yield rm.bellman.q_values(mdp, value)
     yield rm.bellman.backup(mdp, regularizer, value)

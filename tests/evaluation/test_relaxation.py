@@ -6,7 +6,8 @@ import pytest
 import regmdp as rm
 from regmdp.evaluation import Chain, Direct, Exact
 from regmdp.evaluation.relaxation import SWEEPS, relax
-from regmdp.mdp.policy_rows import MixedRows, StackedRows
+from regmdp.mdp.policy_rows import StackedRows
+from regmdp.mdp.sparse_transitions import MixedRows
 
 
 def chain_of(mdp, *, pure=False):

@@ -165,7 +165,7 @@ def test_arrays_that_are_no_model(tmp_path):
         ({"P": P[:, :1]}, "P"),
         ({"R": np.ones(7)}, "R has shape"),
         ({"discount": np.ones(2)}, "discount"),
-        ({"discount": 1.5}, "between 0 and 1"),
+        ({"discount": 1.5}, r"in \[0, 1\]"),
         ({"R": np.array([["a", "b"], ["c", "d"]])}, "x.npz"),
         ({"initial": np.ones(2)}, "initial sums to 2"),
     ):

@@ -156,16 +156,16 @@ def test_rewards_must_be_finite(make, value):
 @pytest.mark.parametrize("value", [-0.1, 1.0000001, 99, np.nan, np.inf])
 def test_the_discount_is_between_0_and_1(make, value):
     with pytest.raises(
-        rm.ModelError, match=rf"discount must be between 0 and 1, not {float(value)!r}"
+        rm.ModelError, match=rf"discount must be a number in \[0, 1\], not {value!r}"
     ):
         make(P, discount=value)
-    with pytest.raises(rm.ModelError, match="discount must be between 0 and 1"):
+    with pytest.raises(rm.ModelError, match=r"discount must be a number in \[0, 1\]"):
         make(P).with_discount(value)
 
 
 @pytest.mark.parametrize("value", ["much", None, [0.5, 0.5]])
 def test_the_discount_is_a_number(value):
-    with pytest.raises(rm.ModelError, match="discount must be a number between 0 and 1, not"):
+    with pytest.raises(rm.ModelError, match=r"discount must be a number in \[0, 1\], not"):
         as_discount(value)
 
 
@@ -201,8 +201,8 @@ def test_shapes_of_action_matrices():
     with pytest.raises(
         rm.ModelError,
         match=(
-            r"from_action_matrices got 1 matrices for rewards of shape \(S, A\) = \(3, 2\); it takes one an "
-            r"action"
+            r"from_action_matrices got 1 matrices for rewards of shape \(S, A\) = \(3, 2\); give one "
+            r"matrix for each action"
         ),
     ):
         rm.MDP.from_action_matrices([P[:, 0]], R, 0.9)
@@ -232,7 +232,7 @@ def test_shapes_of_rewards():
         dense(P).with_rewards(R.T.copy())
     with pytest.raises(
         rm.ModelError,
-        match=r"rewards has shape \(5,\), but there are 6 pairs; give one number a pair",
+        match=r"rewards has shape \(5,\), but there are 6 pairs; give one number for each pair",
     ):
         pairs(P, R).from_pairs([0, 0, 1, 1, 2, 2], [0, 1] * 3, P.reshape(6, 3), np.zeros(5), 0.9)
 

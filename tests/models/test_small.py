@@ -38,7 +38,7 @@ def test_chain_has_the_documented_value(n_states, distraction, discount):
             {"distraction": 1.5},
             "distraction is a probability, so it must lie between 0 and 1, not 1.5",
         ),
-        ({"discount": 1.5}, "discount must be between 0 and 1"),
+        ({"discount": 1.5}, r"discount must be a number in \[0, 1\]"),
     ],
 )
 def test_chain_refuses(parameters, message):

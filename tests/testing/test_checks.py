@@ -318,7 +318,7 @@ def broken_model(**wrong):
     rng = np.random.default_rng(0)
     mdp = rm.MDP(rng.dirichlet(np.ones(4), size=(4, 3)), rng.normal(size=(4, 3)), 0.9)
     kind = type("Broken", (DenseTransitions,), wrong)
-    storage = kind(np.stack(list(mdp.transitions.stored())))
+    storage = kind(np.stack(list(mdp.transitions.iterate_arrays())))
     mdp.__dict__["transitions"] = storage
     return mdp
 

@@ -22,6 +22,7 @@ __all__ = [
     "Float",
     "Int",
     "Shaped",
+    "SparseArray",
     "array_namespace",
     "assign",
     "freeze",
@@ -40,6 +41,15 @@ if TYPE_CHECKING:
 
     #: An array; where regularizers, improvements and certificates are evaluated in JAX, one of JAX.
     Array: TypeAlias = np.ndarray[Any, Any]
+
+    class SparseArray(Protocol):
+        """A sparse array or matrix of SciPy."""
+
+        @property
+        def shape(self) -> Any: ...
+
+        def tocsr(self, copy: bool = ...) -> Any: ...
+
     #: Real numbers that numpy.asarray makes an array of: a number, an array, or a nested list.
     ArrayLike: TypeAlias = (
         float
@@ -50,7 +60,7 @@ if TYPE_CHECKING:
         | Sequence[Sequence[Sequence[float]]]
     )
 else:
-    Array = ArrayLike = Any
+    Array = ArrayLike = SparseArray = Any
 
 #: Largest relative error of one correctly rounded double-precision operation, 2^-53.
 UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2

@@ -38,7 +38,7 @@ class Chain:
     def of(cls, mdp: MDP, policy: Float[Array, "S A"]) -> Chain:
         """Return the chain of a policy."""
         return cls(
-            mdp.transitions.chain(policy),
+            mdp.transitions.policy_operator(policy),
             mdp.discount,
             np.inf if mdp.terminates else mdp.mass_error,
         )

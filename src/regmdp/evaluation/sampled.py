@@ -42,17 +42,17 @@ class RunBatch(TiledProcess):
     count: int
     size: int
     streams: RandomStreams
+    _simulator: Simulator | None
 
     def __init__(self, source: DecisionProcess, streams: RandomStreams) -> None:
         super().__init__(source, len(streams))
-        fields = self._fields
-        fields["source"], fields["streams"], fields["count"], fields["size"] = (
-            source,
-            streams,
-            len(streams),
-            source.n_states,
+        self._set_attributes(
+            source=source,
+            streams=streams,
+            count=len(streams),
+            size=source.n_states,
+            _simulator=as_simulator(source) if isinstance(source, MDP | Simulator) else None,
         )
-        fields["_simulator"] = as_simulator(source) if isinstance(source, MDP | Simulator) else None
 
     @property
     def simulator(self) -> Simulator:
@@ -61,13 +61,12 @@ class RunBatch(TiledProcess):
         Raises:
             SampleError: if it is not one.
         """
-        found = self._fields["_simulator"]
-        if found is None:
+        if self._simulator is None:
             raise SampleError(
                 "this evaluation draws any state and action, which needs an MDP or a simulator, "
                 f"not {type(self.source).__name__}"
             )
-        return found
+        return self._simulator
 
     @property
     def mdp(self) -> MDP:

@@ -22,15 +22,9 @@ import scipy.sparse as sp
 from regmdp._internal.arrays import UNIT_ROUNDOFF
 from regmdp._internal.errors import FormatError, ModelError
 from regmdp.mdp import MDP
-from regmdp.mdp.transitions import (
-    SparseTransitions,
-    StorageInfo,
-    block_of,
-    combine_hashes,
-    hash_arrays,
-    state_blocks,
-    with_empty_last_row,
-)
+from regmdp.mdp.model_data import ModelData, check_initial, make_space
+from regmdp.mdp.sparse_transitions import SparseTransitions, append_empty_row, extract_block
+from regmdp.mdp.transitions import StorageInfo, combine_hashes, hash_arrays, state_blocks
 from regmdp.mdp.validation import MASS_TOLERANCE, as_discount
 
 __all__ = ["ModelWriter", "open_mapped", "save_mapped"]
@@ -193,7 +187,7 @@ class ModelWriter:
                 )
         self._check(rows, np.where(exists, rewards, 0.0), exists, ends, states.start)
         if not exists.all():
-            rows = with_empty_last_row(rows)[np.where(exists.ravel(), np.arange(exists.size), -1)]
+            rows = append_empty_row(rows)[np.where(exists.ravel(), np.arange(exists.size), -1)]
         self._tables["rewards"][states] = np.where(exists, rewards, 0.0)
         for name, table, plain in (
             ("available", exists, True),
@@ -276,7 +270,7 @@ class ModelWriter:
             )
             size = (block.stop - block.start) * n_actions
             self._waiting = [rows[size:]] if rows.shape[0] > size else []
-            chosen = block_of(rows, np.arange(size).reshape(-1, n_actions))
+            chosen = extract_block(rows, np.arange(size).reshape(-1, n_actions))
             parts = (chosen.data, chosen.indices, chosen.indptr)
             arrays = [
                 np.ascontiguousarray(part, dtype=kind)
@@ -405,29 +399,31 @@ def open_mapped(path: str | PathLike[str]) -> MDP:
         shape = int(meta["shape"][0]), int(meta["shape"][1])
         blocks = _MappedBlocks(folder, shape, [int(stored) for stored in meta["stored"]])
         _check_sizes(folder, shape, meta["stored"])
-        known = StorageInfo(int(meta["branching"]), sum(meta["stored"]), str(meta["digest"]))
-        transitions = SparseTransitions(blocks, *shape, known=known, storage="mapped")
+        info = StorageInfo(int(meta["branching"]), sum(meta["stored"]), str(meta["digest"]))
+        transitions = SparseTransitions(blocks, *shape, info=info, storage="mapped")
         tables = {
             name: np.load(folder / f"{name}.npy", mmap_mode="r")
             for name in TABLES
             if (folder / f"{name}.npy").exists()
         }
         initial = np.load(folder / "initial.npy") if (folder / "initial.npy").exists() else None
-        mdp = MDP.__new__(MDP)
-        mdp._set(
-            transitions,
-            tables["rewards"],
-            meta["discount"],
-            initial,
+        space = make_space(
             tables.get("available", np.broadcast_to(True, shape)),
-            tables.get("termination", np.broadcast_to(0.0, shape)),
             meta["state_labels"],
             meta["action_labels"],
+        )
+        data = ModelData(
+            space,
+            as_discount(meta["discount"]),
+            check_initial(space, initial),
+            transitions,
+            tables["rewards"],
+            tables.get("termination", np.broadcast_to(0.0, shape)),
             float(meta["mass_error"]),
         )
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise FormatError(f"{folder} is not a mapped model, or it is damaged: {error}") from error
-    return mdp
+    return MDP.from_checked(data)
 
 
 def _check_sizes(folder: Path, shape: tuple[int, int], stored: list[int]) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float, Int
 from regmdp._internal.errors import MissingExtraError, ModelError, SampleError
-from regmdp.mdp.validation import checked_initial, set_outline
+from regmdp.mdp.model_data import check_initial, check_space
+from regmdp.mdp.validation import as_discount
 from regmdp.samples import EpisodicProcess, RandomStreams, Rollout, Step
 
 __all__ = ["Environment", "VectorRollout", "from_vector_env"]
@@ -40,8 +41,8 @@ class Environment(EpisodicProcess):
         self.first_state, n_states = _discrete(env, "observation")
         self.first_action, n_actions = _discrete(env, "action")
         self.n_envs = int(env.num_envs)
-        set_outline(self, (n_states, n_actions), discount, available, state_labels, action_labels)
-        self.initial = checked_initial(self, initial)
+        space = check_space((n_states, n_actions), available, state_labels, action_labels)
+        super().__init__(space, as_discount(discount), check_initial(space, initial))
 
     def __repr__(self) -> str:
         return (

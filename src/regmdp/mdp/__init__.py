@@ -1,14 +1,17 @@
-"""The model: states, actions, transitions, rewards, and how an episode ends."""
+"""The model: states, actions, transitions, rewards, and how an episode terminates."""
 
-from regmdp.mdp.decision_process import DecisionProcess, TiledProcess
+from regmdp.mdp.decision_process import DecisionProcess, StateActionSpace, TiledProcess
+from regmdp.mdp.dense_transitions import DenseTransitions
 from regmdp.mdp.mdp import MDP, initial_value
-from regmdp.mdp.transitions import DenseTransitions, SparseTransitions, Transitions
+from regmdp.mdp.sparse_transitions import SparseTransitions
+from regmdp.mdp.transitions import Transitions
 
 __all__ = [
     "MDP",
     "DecisionProcess",
     "DenseTransitions",
     "SparseTransitions",
+    "StateActionSpace",
     "TiledProcess",
     "Transitions",
     "initial_value",

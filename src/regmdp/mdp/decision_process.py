@@ -1,22 +1,67 @@
-"""What a policy needs to know of a model: its states, its actions, and how the future counts; not where actions lead."""
+"""States, actions and discount: what a policy needs to know of a model."""
 
 from __future__ import annotations
 
 from abc import ABC
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 
 from regmdp._internal.arrays import Bool, Float, freeze
 
-__all__ = ["DecisionProcess", "TiledProcess"]
+__all__ = ["DecisionProcess", "StateActionSpace", "TiledProcess"]
+
+
+@dataclass(frozen=True, eq=False)
+class StateActionSpace:
+    """The states and the actions of a process.
+
+    Args:
+        available: (S, A) mask of the actions that exist in each state.
+        state_labels: S names, or None.
+        action_labels: A names, or None.
+    """
+
+    available: Bool[np.ndarray, "S A"]
+    state_labels: tuple[str, ...] | None = None
+    action_labels: tuple[str, ...] | None = None
+
+    @property
+    def n_states(self) -> int:
+        """The number of states, S."""
+        return self.available.shape[0]
+
+    @property
+    def n_actions(self) -> int:
+        """The number of actions, A."""
+        return self.available.shape[1]
+
+    @cached_property
+    def all_available(self) -> bool:
+        """Whether every action exists in every state."""
+        return bool(self.available.all())
+
+    @cached_property
+    def terminal(self) -> Bool[np.ndarray, " S"]:
+        """(S,) mask of the states without an action."""
+        return freeze(np.logical_not(np.any(self.available, axis=1)))
+
+    def describe(self, state: int, action: int | None = None) -> str:
+        """Name a state, or a state-action pair, as errors and summaries do."""
+        return _describe(self.state_labels, self.action_labels, state, action)
 
 
 class DecisionProcess(ABC):
-    """States, actions and discount, whatever the transitions are, known or only sampled.
+    """States, actions and discount of a process whose transitions are known, or only sampled.
+
+    Args:
+        space: States and actions.
+        discount: γ.
+        initial: (S,) distribution of the first state.
 
     Attributes:
+        space: States and actions.
         n_states: S.
         n_actions: A.
         discount: γ.
@@ -28,6 +73,7 @@ class DecisionProcess(ABC):
         action_labels: A names, or None.
     """
 
+    space: StateActionSpace
     n_states: int
     n_actions: int
     discount: float
@@ -38,40 +84,63 @@ class DecisionProcess(ABC):
     state_labels: tuple[str, ...] | None = None
     action_labels: tuple[str, ...] | None = None
 
-    @property
-    def _fields(self) -> Any:
-        """The attributes by name, for frozen objects to set theirs when they are made."""
-        return self.__dict__
+    def __init__(
+        self, space: StateActionSpace, discount: float, initial: Float[np.ndarray, " S"]
+    ) -> None:
+        self._set_attributes(
+            space=space,
+            n_states=space.n_states,
+            n_actions=space.n_actions,
+            discount=discount,
+            initial=initial,
+            available=space.available,
+            terminal=space.terminal,
+            all_available=space.all_available,
+            state_labels=space.state_labels,
+            action_labels=space.action_labels,
+        )
+
+    def _set_attributes(self, **attributes: object) -> None:
+        """Set attributes of a new object, including one that is immutable from then on."""
+        vars(self).update(attributes)
 
     def describe(self, state: int, action: int | None = None) -> str:
         """Name a state, or a state-action pair, as errors and summaries do."""
-        text = f"state {int(state)}"
-        if self.state_labels is not None:
-            text += f" ({self.state_labels[int(state)]})"
-        if action is not None:
-            text += f", action {int(action)}"
-            if self.action_labels is not None:
-                text += f" ({self.action_labels[int(action)]})"
-        return text
+        return _describe(self.state_labels, self.action_labels, state, action)
+
+
+def _describe(
+    state_labels: tuple[str, ...] | None,
+    action_labels: tuple[str, ...] | None,
+    state: int,
+    action: int | None,
+) -> str:
+    text = f"state {int(state)}"
+    if state_labels is not None:
+        text += f" ({state_labels[int(state)]})"
+    if action is not None:
+        text += f", action {int(action)}"
+        if action_labels is not None:
+            text += f" ({action_labels[int(action)]})"
+    return text
 
 
 @dataclass(frozen=True, eq=False, init=False)
 class TiledProcess(DecisionProcess):
-    """Several copies of a frame side by side, one for each of several independent runs: state s of run i is ``i * S + s``.
+    """Copies of a process side by side, one a run: state s of run i is ``i * S + s``.
 
     Args:
-        frame: What is copied.
-        count: How many copies.
+        process: The process to copy.
+        count: The number of copies.
     """
 
-    def __init__(self, frame: DecisionProcess, count: int) -> None:
-        fields = self._fields
-        fields["n_states"], fields["n_actions"] = frame.n_states * count, frame.n_actions
-        fields["discount"], fields["all_available"] = frame.discount, frame.all_available
-        fields["initial"] = freeze(np.tile(frame.initial, count) / count)
-        fields["terminal"] = freeze(np.tile(frame.terminal, count))
-        fields["available"] = (
-            np.broadcast_to(True, (self.n_states, self.n_actions))
-            if frame.all_available
-            else freeze(np.tile(frame.available, (count, 1)))
+    def __init__(self, process: DecisionProcess, count: int) -> None:
+        if process.all_available:
+            available = np.broadcast_to(True, (process.n_states * count, process.n_actions))
+        else:
+            available = freeze(np.tile(process.available, (count, 1)))
+        super().__init__(
+            StateActionSpace(available),
+            process.discount,
+            freeze(np.tile(process.initial, count) / count),
         )

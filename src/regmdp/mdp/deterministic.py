@@ -1,4 +1,4 @@
-"""Deterministic policies, of which only the actions are stored."""
+"""Deterministic policies, stored as one action for each state."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Float, Int, assign
 
-__all__ = ["DeterministicPolicy", "actions_of"]
+__all__ = ["DeterministicPolicy", "find_actions"]
 
 
 class DeterministicPolicy:
     """A policy that takes one action in each state.
 
-    NumPy takes it for the (S, A) array of its probabilities.
+    NumPy reads it as the (S, A) array of its probabilities.
 
     Args:
         actions: (S,) action of each state, -1 where there is none.
@@ -51,21 +51,20 @@ class DeterministicPolicy:
         )
 
 
-def actions_of(policy: Float[Array, "S A"]) -> Int[np.ndarray, " S"] | None:
-    """(S, A) policy -> (S,) the action of each state, -1 if it has none; None if some state mixes actions.
+def find_actions(policy: Float[Array, "S A"]) -> Int[np.ndarray, " S"] | None:
+    """(S, A) policy -> (S,) its actions, -1 in states without one; None if it is stochastic.
 
-    >>> actions_of(np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]))
+    >>> find_actions(np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]))
     array([ 1,  0, -1])
-    >>> actions_of(np.array([[0.5, 0.5], [1.0, 0.0]])) is None
+    >>> find_actions(np.array([[0.5, 0.5], [1.0, 0.0]])) is None
     True
     """
     if isinstance(policy, DeterministicPolicy):
         return policy.actions
     policy = np.asarray(policy)
-    # as many entries as there are ones, and at most one of them a row: nothing else is positive
-    some = np.max(policy, axis=-1) == 1.0
-    if np.count_nonzero(policy != 0.0) != np.count_nonzero(some):
+    # deterministic: as many positive entries as rows whose largest entry is 1
+    has_one = np.max(policy, axis=-1) == 1.0
+    if np.count_nonzero(policy != 0.0) != np.count_nonzero(has_one):
         return None
-    return np.where(some, policy @ np.arange(policy.shape[-1], dtype=np.float64), -1.0).astype(
-        np.intp
-    )
+    actions = policy @ np.arange(policy.shape[-1], dtype=np.float64)
+    return np.where(has_one, actions, -1.0).astype(np.intp)

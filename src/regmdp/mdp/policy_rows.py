@@ -1,10 +1,9 @@
-"""The transition matrix of a policy as an operator, for where one matrix would not pay."""
+"""The transition matrix of a policy as an operator, where one matrix would not pay."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy
@@ -12,14 +11,11 @@ import scipy
 from regmdp._internal import threads
 from regmdp._internal.arrays import Array, Float, Int, assign
 
-if TYPE_CHECKING:
-    from regmdp.mdp.transitions import Transitions
-
-__all__ = ["MixedRows", "PolicyRows", "StackedRows", "column_indices", "stack_rows"]
+__all__ = ["PolicyRows", "StackedRows", "column_indices", "stack_rows"]
 
 
 class PolicyRows(ABC):
-    """The (S, S) matrix P_π of a policy as an operator, for where storing it as one matrix would not pay."""
+    """The (S, S) matrix P_π of a policy as an operator."""
 
     shape: tuple[int, int]
 
@@ -33,41 +29,11 @@ class PolicyRows(ABC):
 
     @abstractmethod
     def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
-        """(k,) states -> (n,) the states that one step from any of them may lead to, and perhaps some others."""
-
-
-class MixedRows(PolicyRows):
-    """The rows of the actions are mixed after the product, not before.
-
-    Where policies are stochastic and the successors of different actions differ, a merged matrix
-    has as many entries as the model, and making it costs more than many products.
-    """
-
-    def __init__(self, transitions: Transitions, policy: Float[Array, "S A"]) -> None:
-        self._transitions, self._policy = transitions, policy
-        self.shape = (transitions.n_states, transitions.n_states)
-
-    def __matmul__(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
-        out = np.empty(self.shape[0])
-        transitions, policy = self._transitions, self._policy
-        threads.parallel_map(
-            transitions.blocks,
-            lambda block: assign(
-                block, (out, np.sum(policy[block] * transitions.matvec(value, block), axis=-1))
-            ),
-            shared=transitions.shared,
-        )
-        return out
-
-    def to_matrix(self) -> Array:
-        return self._transitions.policy_matrix(self._policy)
-
-    def successors(self, states: Int[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
-        return self._transitions.successors(states)
+        """(k,) states -> (n,) their possible next states, and perhaps others."""
 
 
 class StackedRows(PolicyRows):
-    """The rows of a matrix stay in blocks, which threads share if it is large."""
+    """The rows of a matrix in blocks, on which several threads work if it is large."""
 
     def __init__(
         self, blocks: Sequence[slice], matrices: Sequence[scipy.sparse.csr_array], *, shared: bool
@@ -90,7 +56,7 @@ class StackedRows(PolicyRows):
             (states[(states >= block.start) & (states < block.stop)] - block.start, matrix)
             for block, matrix in self._parts
         )
-        return np.concatenate([column_indices(matrix, some) for some, matrix in inside])
+        return np.concatenate([column_indices(matrix, rows) for rows, matrix in inside])
 
 
 def column_indices(
@@ -105,8 +71,6 @@ def column_indices(
 
 def stack_rows(parts: Sequence[scipy.sparse.csr_array]) -> scipy.sparse.csr_array:
     """Return the rows of all blocks as one matrix."""
-    return (
-        parts[0]
-        if len(parts) == 1
-        else scipy.sparse.csr_array(scipy.sparse.vstack(parts, format="csr"))
-    )
+    if len(parts) == 1:
+        return parts[0]
+    return scipy.sparse.csr_array(scipy.sparse.vstack(parts, format="csr"))

@@ -1,7 +1,7 @@
-"""The graph of an undiscounted model: from where episodes can end, and where they can go on for ever.
+"""The graph of an undiscounted model: where episodes can terminate, and where they need not.
 
-All functions take ``allowed``, a (S, A) mask of the pairs that may be used, and look only at which
-probabilities are positive.
+All functions take ``allowed``, a (S, A) mask of the pairs that may be used. Only the positions of
+the positive probabilities matter.
 """
 
 from __future__ import annotations
@@ -29,9 +29,17 @@ def count_reachable(
     n_states: int,
     state: int,
     steps: int,
-    enough: int,
+    limit: int,
 ) -> int:
-    """Return how many states a few steps from one of them lead to, itself included; it stops counting when there are enough."""
+    """Return the number of states within a few steps of one, itself included.
+
+    Args:
+        successors: Returns the next states of some states.
+        n_states: S.
+        state: The first state.
+        steps: The number of steps.
+        limit: The count stops once it has reached this.
+    """
     known = np.zeros(n_states, dtype=np.bool_)
     frontier = np.array([state])
     known[frontier] = True
@@ -39,29 +47,29 @@ def count_reachable(
     for _ in range(steps):
         ahead = np.zeros(n_states, dtype=np.bool_)
         ahead[successors(frontier)] = True
-        frontier = np.flatnonzero(ahead & ~known)[:enough]
+        frontier = np.flatnonzero(ahead & ~known)[:limit]
         known[frontier] = True
         count += frontier.size
-        if count >= enough or not frontier.size:
+        if count >= limit or not frontier.size:
             break
     return count
 
 
 def find_non_terminating_states(mdp: MDP, allowed: Bool[Array, "S A"]) -> Bool[np.ndarray, " S"]:
-    """Return the (S,) states from which the allowed pairs cannot reach the end of the episode.
+    """Return (S,) bool: the states from which the allowed pairs cannot terminate the episode.
 
-    If there are none, the policy that uses all allowed pairs ends with probability 1 from
-    everywhere.
+    If there are none, the policy that uses all allowed pairs terminates with probability 1 from
+    every state.
     """
     reached, _ = _search_back(mdp, np.asarray(allowed))
     return ~reached
 
 
 def find_terminating_policy(mdp: MDP, allowed: Bool[Array, "S A"]) -> Int[np.ndarray, " S"]:
-    """Return (S,) actions, chosen among the allowed ones, under which the episode ends with probability 1.
+    """Return (S,) allowed actions under which the episode terminates with probability 1.
 
-    Each state gets the action that starts a shortest path to the end. It is -1 in terminal states,
-    and in states from which the allowed pairs cannot reach the end.
+    Each state gets the first action of a shortest path to the end; -1 in terminal states, and in
+    states from which the allowed pairs cannot terminate the episode.
     """
     allowed = np.asarray(allowed)
     _, towards = _search_back(mdp, allowed)
@@ -80,7 +88,11 @@ def find_terminating_policy(mdp: MDP, allowed: Bool[Array, "S A"]) -> Int[np.nda
 def _search_back(
     mdp: MDP, allowed: Bool[np.ndarray, "S A"]
 ) -> tuple[Bool[np.ndarray, " S"], Int[np.ndarray, " S"]]:
-    """Search backwards from the end: which states reach it, and each state's next one on a shortest path (S is the end)."""
+    """Search backwards from the end of the episode, which is node S.
+
+    Returns:
+        (S,) bool, the states that reach the end; and (S,) the next node of each on a shortest path.
+    """
     end = mdp.n_states
     graph = _state_graph(mdp.transitions.to_csr(), allowed)
     leads_out = mdp.terminal | (allowed & (np.asarray(mdp.termination) > 0)).any(axis=1)
@@ -90,9 +102,8 @@ def _search_back(
     backwards = scipy.sparse.csr_array(
         (np.ones(source.size, dtype=np.int8), (source, target)), shape=(end + 1, end + 1)
     )
-    from scipy.sparse.csgraph import (
-        breadth_first_order,  # slow to import, and for undiscounted models only
-    )
+    # slow to import, and needed for undiscounted models only
+    from scipy.sparse.csgraph import breadth_first_order
 
     order, predecessor = breadth_first_order(
         backwards, end, directed=True, return_predecessors=True
@@ -119,12 +130,12 @@ def _state_graph(
 
 @dataclass(frozen=True)
 class EndComponents:
-    """Maximal end components: sets of states that some policy never leaves, and never ends in.
+    """Maximal end components: sets of states that some policy never leaves, without terminating.
 
     Attributes:
         component: (S,) number of the state's component, or -1 if it is in none.
-        pairs: (S, A) pairs that stay inside the component of their state.
-        count: How many components there are.
+        pairs: (S, A) mask of the pairs that stay inside the component of their state.
+        count: The number of components.
     """
 
     component: Int[np.ndarray, " S"]
@@ -135,12 +146,11 @@ class EndComponents:
 def find_end_components(mdp: MDP, allowed: Bool[Array, "S A"]) -> EndComponents:
     """Decompose the allowed pairs into maximal end components.
 
-    Strongly connected components are computed again and again, each time without the pairs that may
+    Strongly connected components are computed repeatedly, each time without the pairs that may
     leave theirs, until no pair does (de Alfaro 1997, chapter 3).
     """
-    from scipy.sparse.csgraph import (
-        connected_components,  # slow to import, and for undiscounted models only
-    )
+    # slow to import, and needed for undiscounted models only
+    from scipy.sparse.csgraph import connected_components
 
     n_states, n_actions = mdp.n_states, mdp.n_actions
     alive = np.array(np.asarray(allowed) & (np.asarray(mdp.termination) == 0), order="C")
@@ -165,7 +175,7 @@ def find_end_components(mdp: MDP, allowed: Bool[Array, "S A"]) -> EndComponents:
 
 
 def _remove_dead_ends(alive: Bool[np.ndarray, "S A"], into: scipy.sparse.csc_array) -> None:
-    """Remove, in place, every pair that may lead to a state without pairs, level by level."""
+    """Remove in place every pair that may lead to a state without pairs, level by level."""
     n_actions = alive.shape[1]
     flat = alive.reshape(-1)
     count = alive.sum(axis=1)

@@ -1,25 +1,38 @@
-"""Checks of a model's data.
+"""Conversion of the arrays that a model is made of, with checks of their shapes and indices.
 
-Every message names the first offending place, how many there are, and what to do.
+Every message names the first wrong place, how many there are, and what to do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import scipy
 
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Bool, Float, Int, freeze
+from regmdp._internal.arrays import Bool, Float, Int
+from regmdp._internal.checks import check_number
 from regmdp._internal.errors import ModelError
-from regmdp.mdp.decision_process import DecisionProcess
 
-if TYPE_CHECKING:
-    from regmdp.mdp.mdp import MDP
+__all__ = [
+    "MASS_TOLERANCE",
+    "Pairs",
+    "Shape",
+    "as_action_matrices",
+    "as_available",
+    "as_dense",
+    "as_discount",
+    "as_floats",
+    "as_labels",
+    "as_pairs",
+    "as_rewards",
+    "as_rows",
+    "count_columns",
+]
 
-#: How far a row of probabilities may be from summing to 1.
+#: Largest difference from 1 of the sum of a row of probabilities.
 MASS_TOLERANCE = 1e-9
 
 Shape = tuple[int, int]
@@ -27,50 +40,47 @@ Shape = tuple[int, int]
 
 @dataclass(frozen=True)
 class Pairs:
-    """(K,) states and actions of a list of pairs."""
+    """A list of K state-action pairs.
+
+    Attributes:
+        state: (K,) state of each pair.
+        action: (K,) action of each pair.
+        n_actions: A.
+    """
 
     state: Int[np.ndarray, " K"]
     action: Int[np.ndarray, " K"]
     n_actions: int
 
-    def scatter(self, name: str, values: Any, shape: Shape) -> Float[np.ndarray, "S A"]:
+    def scatter(self, name: str, values: object, shape: Shape) -> Float[np.ndarray, "S A"]:
         """(K,) values -> (S, A), 0 where no pair is listed."""
-        values = _floats(name, values)
+        values = as_floats(name, values)
         if values.shape != self.state.shape:
             raise ModelError(
                 f"{name} has shape {values.shape}, but there are {self.state.size} pairs; give one "
-                "number a pair"
+                "number for each pair"
             )
         table = np.zeros(shape, order="F")
         table[self.state, self.action] = values
         return table
 
 
-def _floats(name: str, values: Any) -> np.ndarray:
+def as_floats(name: str, values: object) -> np.ndarray:
+    """Return an array of doubles."""
     try:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ModelError(f"{name} is not an array of numbers: {error}") from None
 
 
-def _first(bad: np.ndarray) -> tuple[int, ...]:
-    return tuple(int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
-
-
-def as_discount(discount: Any) -> float:
+def as_discount(discount: object) -> float:
     """Return γ as a float in [0, 1]."""
-    try:
-        value = float(discount)
-    except (TypeError, ValueError):
-        raise ModelError(f"discount must be a number between 0 and 1, not {discount!r}") from None
-    if not 0.0 <= value <= 1.0:
-        raise ModelError(f"discount must be between 0 and 1, not {value!r}")
-    return value
+    return check_number("discount", discount, 0.0, 1.0, error=ModelError)
 
 
-def as_rewards(rewards: Any, shape: Shape | None = None) -> Float[np.ndarray, "S A"]:
+def as_rewards(rewards: object, shape: Shape | None = None) -> Float[np.ndarray, "S A"]:
     """Return (S, A) rewards as a new action-major array."""
-    rewards = _floats("rewards", rewards)
+    rewards = as_floats("rewards", rewards)
     if rewards.ndim != 2 or 0 in rewards.shape:
         hint = (
             "; average over the successor first: (P * R).sum(axis=-1)" if rewards.ndim == 3 else ""
@@ -81,7 +91,7 @@ def as_rewards(rewards: Any, shape: Shape | None = None) -> Float[np.ndarray, "S
     return np.array(rewards, order="F")
 
 
-def as_available(available: Any, shape: Shape) -> Bool[np.ndarray, "S A"]:
+def as_available(available: object, shape: Shape) -> Bool[np.ndarray, "S A"]:
     """Return the (S, A) mask of available actions."""
     if available is None:
         return np.broadcast_to(True, shape)
@@ -98,14 +108,14 @@ def as_available(available: Any, shape: Shape) -> Bool[np.ndarray, "S A"]:
     return available
 
 
-def as_dense(transitions: Any, shape: Shape) -> Float[np.ndarray, "S A S"]:
+def as_dense(transitions: object, shape: Shape) -> Float[np.ndarray, "S A S"]:
     """Return dense transitions, their shape checked against the rewards'."""
-    transitions = _floats("transitions", transitions)
+    transitions = as_floats("transitions", transitions)
     expected = (*shape, shape[0])
     if transitions.shape != expected:
         hint = ""
         if transitions.shape == (shape[1], shape[0], shape[0]):
-            hint = "; for one (S, S) matrix an action use MDP.from_action_matrices"
+            hint = "; for (S, S) matrices, one for each action, use MDP.from_action_matrices"
         raise ModelError(
             f"transitions must have shape (S, A, S) = {expected} to go with the rewards, not "
             f"{transitions.shape}{hint}"
@@ -117,15 +127,15 @@ def as_action_matrices(matrices: Any, shape: Shape) -> list[Any]:
     """Return A matrices, their number and shapes checked against the rewards'."""
     if scipy.sparse.issparse(matrices):
         raise ModelError(
-            "from_action_matrices takes a sequence of A matrices of shape (S, S); a single sparse (S·A, S) "
-            "array goes to MDP(...)"
+            "from_action_matrices takes a sequence of A matrices of shape (S, S); for a single "
+            "sparse (S·A, S) array use MDP(...)"
         )
     matrices = list(matrices)
     n_states, n_actions = shape
     if len(matrices) != n_actions:
         raise ModelError(
-            f"from_action_matrices got {len(matrices)} matrices for rewards of shape (S, A) = {shape}; it "
-            "takes one an action"
+            f"from_action_matrices got {len(matrices)} matrices for rewards of shape (S, A) = "
+            f"{shape}; give one matrix for each action"
         )
     for action, matrix in enumerate(matrices):
         if np.shape(matrix) != (n_states, n_states):
@@ -134,16 +144,16 @@ def as_action_matrices(matrices: Any, shape: Shape) -> list[Any]:
                 f"{np.shape(matrix)}"
             )
         if not scipy.sparse.issparse(matrix):
-            matrices[action] = _floats(f"the matrix of action {action}", matrix)
+            matrices[action] = as_floats(f"the matrix of action {action}", matrix)
     return matrices
 
 
 def as_rows(
     rows: Any, expected: Shape, shape: Shape, pairs: Pairs | None = None
 ) -> scipy.sparse.csr_array:
-    """Return (K, S) rows in canonical CSR form: no duplicates, no stored zeros, indices within range."""
+    """Return (K, S) rows in canonical CSR form: no duplicates, no stored zeros, valid indices."""
     if not scipy.sparse.issparse(rows):
-        rows = _floats("transitions", rows)
+        rows = as_floats("transitions", rows)
     if tuple(rows.shape) == (*shape, shape[0]) and scipy.sparse.issparse(rows):
         rows = rows.reshape(expected)
     if tuple(rows.shape) != expected:
@@ -160,8 +170,13 @@ def as_rows(
     return rows
 
 
+def count_columns(rows: Any) -> int:
+    """Return the number of columns of a dense or sparse array."""
+    return int(np.shape(rows)[-1])
+
+
 def _check_indices(rows: Any) -> None:
-    """SciPy does not check the indices of a compressed matrix built from its parts."""
+    """Check the indices of a compressed matrix: SciPy does not, if it is built from its parts."""
     indices = getattr(rows, "indices", None)
     if indices is None:
         return
@@ -230,135 +245,3 @@ def as_labels(name: str, labels: Sequence[str] | None, count: int) -> tuple[str,
     if len(labels) != count:
         raise ModelError(f"{name} has {len(labels)} names, but there are {count} of them to name")
     return labels
-
-
-def checked_rewards(mdp: MDP, rewards: Float[np.ndarray, "S A"]) -> Float[np.ndarray, "S A"]:
-    """Check that the rewards of available pairs are finite; the others become 0."""
-    if not mdp.all_available:
-        rewards[~mdp.available] = 0.0
-    bad = ~np.isfinite(rewards)
-    if bad.any():
-        where = _first(bad)
-        raise ModelError(
-            f"rewards: {mdp.describe(*where)} has {rewards[where]}; {_of(bad, mdp)} are not "
-            "finite; an action that must not be taken is marked with available=False, not with -inf"
-        )
-    return freeze(rewards)
-
-
-def checked_termination(mdp: MDP, termination: Any) -> Float[np.ndarray, "S A"]:
-    """Check the (S, A) termination probabilities; those of unavailable pairs become 0."""
-    shape = (mdp.n_states, mdp.n_actions)
-    if termination is None:
-        return np.broadcast_to(0.0, shape)
-    termination = np.array(_floats("termination", termination), order="F")
-    if termination.shape != shape:
-        raise ModelError(
-            f"termination must have the shape of the rewards, {shape}, not {termination.shape}"
-        )
-    if not mdp.all_available:
-        termination[~mdp.available] = 0.0
-    bad = ~((termination >= 0) & (termination <= 1 + MASS_TOLERANCE))
-    if bad.any():
-        where = _first(bad)
-        raise ModelError(
-            f"termination: {mdp.describe(*where)} has {termination[where]}; {_of(bad, mdp)} are "
-            "not probabilities"
-        )
-    if not termination.any():
-        return np.broadcast_to(0.0, shape)
-    return freeze(termination)
-
-
-def checked_mass(mdp: MDP) -> float:
-    """Check that rows are probabilities and sum to 1 with their termination; return a bound on how far they are from it."""
-    transitions = mdp.transitions
-    low = min(
-        (
-            float(array.min(initial=0.0))
-            for array in transitions.stored()
-            if array.dtype == np.float64
-        ),
-        default=0.0,
-    )
-    sums = transitions.row_sums()
-    if low < 0 or not np.isfinite(sums).all():
-        raise ModelError(_bad_probability(mdp))
-    sums += mdp.termination
-    error = np.where(mdp.available, np.abs(sums - 1.0), 0.0)
-    bad = error > MASS_TOLERANCE
-    if bad.any():
-        where = _first(bad)
-        ends = float(mdp.termination[where])
-        raise ModelError(
-            f"transitions: the row of {mdp.describe(*where)} sums to {sums[where] - ends:.12g}"
-            + (f" (with termination {ends:.12g}, {sums[where]:.12g})" if ends else "")
-            + (
-                f", not to 1 within {MASS_TOLERANCE:g}; {_of(bad, mdp)} are off; normalise the "
-                "rows, put the probability that the episode ends into termination=, or mark pairs "
-                "that do not exist with available="
-            )
-        )
-    return float(error.max()) + (transitions.branching + 2) * 2 * UNIT_ROUNDOFF
-
-
-def _bad_probability(mdp: MDP) -> str:
-    """Find the first probability that is negative, NaN or infinite, and say where it is."""
-    rows = mdp.transitions.to_csr()
-    with np.errstate(invalid="ignore"):
-        bad = ~((rows.data >= 0) & np.isfinite(rows.data))
-    entry = int(np.argmax(bad))
-    row = int(np.searchsorted(rows.indptr, entry, side="right")) - 1
-    pair = mdp.describe(*divmod(row, mdp.n_actions))
-    target = mdp.describe(int(rows.indices[entry]))
-    return (
-        f"transitions: from {pair} to {target} the probability is {rows.data[entry]}; "
-        f"{int(np.count_nonzero(bad))} entries are negative, NaN or infinite"
-    )
-
-
-def checked_initial(frame: DecisionProcess, initial: Any) -> Float[np.ndarray, " S"]:
-    """Check the initial distribution, or make the default: uniform over the states that are not terminal."""
-    if initial is None:
-        return freeze(np.where(frame.terminal, 0.0, 1.0) / np.count_nonzero(~frame.terminal))
-    initial = np.array(_floats("initial", initial))
-    if initial.shape != (frame.n_states,):
-        raise ModelError(f"initial must have shape (S,) = ({frame.n_states},), not {initial.shape}")
-    bad = ~((initial >= 0) & np.isfinite(initial))
-    if bad.any():
-        state = int(np.argmax(bad))
-        raise ModelError(
-            f"initial: {frame.describe(state)} has {initial[state]}; {int(np.count_nonzero(bad))} "
-            "entries are not probabilities"
-        )
-    if abs(initial.sum() - 1.0) > MASS_TOLERANCE:
-        raise ModelError(
-            f"initial sums to {initial.sum():.12g}, not to 1 within {MASS_TOLERANCE:g}; normalise "
-            "it"
-        )
-    return freeze(initial)
-
-
-def set_outline(
-    frame: DecisionProcess,
-    shape: Shape,
-    discount: Any,
-    available: Any,
-    state_labels: Sequence[str] | None,
-    action_labels: Sequence[str] | None,
-) -> None:
-    """Check all that a frame of S states and A actions consists of, but its initial distribution, and give it to it."""
-    frame.n_states, frame.n_actions = shape
-    frame.discount = as_discount(discount)
-    frame.available = freeze(as_available(available, shape))
-    frame.all_available = bool(frame.available.all())
-    frame.terminal = freeze(np.logical_not(np.any(frame.available, axis=1)))
-    frame.state_labels = as_labels("state_labels", state_labels, shape[0])
-    frame.action_labels = as_labels("action_labels", action_labels, shape[1])
-
-
-def _of(bad: np.ndarray, mdp: MDP) -> str:
-    return (
-        f"{int(np.count_nonzero(bad)):,} of {int(np.count_nonzero(mdp.available)):,} available "
-        "pairs"
-    )

@@ -10,7 +10,7 @@ import numpy as np
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SampleError, SolverError
 from regmdp.certificates import check_confidence
-from regmdp.mdp import MDP, DecisionProcess
+from regmdp.mdp import MDP, DecisionProcess, StateActionSpace
 from regmdp.mdp.validation import as_discount
 from regmdp.off_policy.episodes import Episodes
 from regmdp.off_policy.estimators import ESTIMATORS, EstimationProblem
@@ -82,13 +82,8 @@ class _UnknownProcess(DecisionProcess):
     """A frame of which nothing is known but its size."""
 
     def __init__(self, shape: tuple[int, int], discount: float) -> None:
-        (self.n_states, self.n_actions), self.discount = shape, discount
-        self.initial = np.full(shape[0], 1.0 / shape[0])
-        self.available, self.terminal = (
-            np.ones(shape, dtype=np.bool_),
-            np.zeros(shape[0], dtype=np.bool_),
-        )
-        self.all_available = True
+        space = StateActionSpace(np.broadcast_to(True, shape))
+        super().__init__(space, discount, np.full(shape[0], 1.0 / shape[0]))
 
 
 def estimate_value(

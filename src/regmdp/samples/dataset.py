@@ -10,7 +10,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Bool, Float, Int, freeze
 from regmdp._internal.errors import SampleError
-from regmdp.mdp import DecisionProcess
+from regmdp.mdp import DecisionProcess, StateActionSpace
 from regmdp.samples.simulator import as_simulator, draw_categorical
 from regmdp.samples.streams import RandomStreams
 
@@ -234,7 +234,7 @@ class Dataset:
         }
         return replace(self, **kept)._frozen()
 
-    def require_fit(self, frame: DecisionProcess) -> None:
+    def require_fit(self, frame: DecisionProcess | StateActionSpace) -> None:
         """Check that the data are of a model with these states, actions and available pairs.
 
         Raises:

@@ -12,7 +12,8 @@ import scipy
 from regmdp._internal.arrays import Bool, Float, Int
 from regmdp._internal.errors import SampleError
 from regmdp.mdp import MDP, DecisionProcess
-from regmdp.mdp.validation import checked_initial, set_outline
+from regmdp.mdp.model_data import check_initial, check_space
+from regmdp.mdp.validation import as_discount
 from regmdp.samples.dataset import Dataset
 
 __all__ = ["OfflineMDP"]
@@ -84,13 +85,14 @@ class OfflineMDP(DecisionProcess):
             data.n_actions if n_actions is None else int(n_actions),
         )
         self.data = data
-        set_outline(self, shape, discount, available, state_labels, action_labels)
-        data.require_fit(self)
+        space = check_space(shape, available, state_labels, action_labels)
+        discount = as_discount(discount)
+        data.require_fit(space)
         self._begun = initial is not None or data.episode is not None
         if initial is None and data.episode is not None:
             first = np.diff(data.episode, prepend=data.episode[0] - 1) > 0
             initial = np.bincount(data.state[first], minlength=shape[0]) / np.count_nonzero(first)
-        self.initial = checked_initial(self, initial)
+        super().__init__(space, discount, check_initial(space, initial))
 
     @classmethod
     def like(cls, frame: DecisionProcess, data: Dataset) -> OfflineMDP:

@@ -11,7 +11,8 @@ import numpy as np
 from regmdp._internal.arrays import Array, Float, Int, Shaped
 from regmdp._internal.errors import SampleError
 from regmdp.mdp import MDP, DecisionProcess
-from regmdp.mdp.validation import checked_initial, set_outline
+from regmdp.mdp.model_data import check_initial, check_space
+from regmdp.mdp.validation import as_discount
 from regmdp.samples.streams import RandomStreams
 from regmdp.samples.transition_sampler import TransitionSampler
 
@@ -87,13 +88,7 @@ class TableSimulator(Simulator):
 
     def __init__(self, mdp: MDP) -> None:
         self.mdp = mdp
-        self.n_states, self.n_actions, self.discount = mdp.n_states, mdp.n_actions, mdp.discount
-        self.initial, self.available, self.terminal = mdp.initial, mdp.available, mdp.terminal
-        self.all_available, self.state_labels, self.action_labels = (
-            mdp.all_available,
-            mdp.state_labels,
-            mdp.action_labels,
-        )
+        super().__init__(mdp.space, mdp.discount, mdp.initial)
         self.table = TransitionSampler(mdp)
         self._rewards = np.where(mdp.available, mdp.rewards, 0.0).ravel()
         self.lowest_reward = self.highest_reward = mdp.rewards
@@ -162,8 +157,8 @@ class UserSimulator(Simulator):
                 f"there must be at least one state and one action, not {shape[0]} and {shape[1]}"
             )
         self._sample = sample
-        set_outline(self, shape, discount, available, state_labels, action_labels)
-        self.initial = checked_initial(self, initial)
+        space = check_space(shape, available, state_labels, action_labels)
+        super().__init__(space, as_discount(discount), check_initial(space, initial))
         low, high = (
             (-np.inf, np.inf)
             if reward_range is None

@@ -301,7 +301,7 @@ def _frozen(mdp: MDP) -> None:
     }
     named |= {
         f"array {number} of the transitions": array
-        for number, array in enumerate(mdp.transitions.stored())
+        for number, array in enumerate(mdp.transitions.iterate_arrays())
     }
     for name, array in named.items():
         require(not array.flags.writeable, f"{name} can be written to")
