@@ -1,0 +1,106 @@
+"""The types that users' type checkers see, without what the project is developed with."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+PAGE = Path(__file__).with_name("page.py")
+PACKAGE = Path(__file__).resolve().parents[2] / "src" / "regmdp"
+
+
+def installed_with(name, known):
+    """Return the names of the distributions that one needs without extras, with its own."""
+    if name not in known:
+        known.add(name)
+        for line in distribution(name).requires or []:
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                installed_with(requirement.name.lower(), known)
+    return known
+
+
+@pytest.fixture(scope="module")
+def interpreter(tmp_path_factory):
+    """Return the Python of an environment that holds the library and what it needs, no extra."""
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "regmdp").symlink_to(PACKAGE)
+    for name in installed_with("regmdp", set()) - {"regmdp"}:
+        files = distribution(name).files or []
+        for top in {file.parts[0] for file in files if file.parts[0] not in ("..", "__pycache__")}:
+            place = packages / top
+            if not place.exists():
+                place.symlink_to(distribution(name).locate_file(top))
+    assert not list(packages.glob("jax")), "jax is an extra"
+    return folder / "bin" / "python"
+
+
+def expected_from_page():
+    """Return the numbers of the lines with errors, and the types by the numbers of their lines."""
+    lines = list(enumerate(PAGE.read_text(encoding="utf-8").splitlines(), 1))
+    errors = {number for number, line in lines if line.endswith("# error")}
+    types = {number: line.split("# type: ")[1] for number, line in lines if "# type: " in line}
+    return errors, types
+
+
+def run(command, tmp_path):
+    # what an environment variable would add to the path is not in the user's environment
+    environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=300, cwd=tmp_path, env=environment
+    ).stdout
+
+
+def read_pyright(output):
+    found = json.loads(output)["generalDiagnostics"]
+    by_line = [(item["range"]["start"]["line"] + 1, item) for item in found]
+    errors = {line for line, item in by_line if item["severity"] == "error"}
+    return errors, {
+        line: re.findall(r'Type of ".*" is "(.*)"', item["message"])[0]
+        for line, item in by_line
+        if item["severity"] == "information"
+    }
+
+
+def read_mypy(output):
+    errors, types = set(), {}
+    for line in output.splitlines():
+        match = re.match(r"\S*page\.py:(\d+): (error|note): (.*)", line)
+        if match and match[2] == "error":
+            errors.add(int(match[1]))
+        elif match and "Revealed type" in match[3]:
+            types[int(match[1])] = match[3]
+    return errors, types
+
+
+def commands(interpreter):
+    return {
+        "pyright": (
+            [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", interpreter, PAGE],
+            read_pyright,
+        ),
+        "mypy": (
+            [sys.executable, "-m", "mypy", "--python-executable", interpreter, PAGE],
+            read_mypy,
+        ),
+    }
+
+
+@pytest.mark.parametrize("checker", ["pyright", "mypy"])
+def test_type_checkers_see_arrays_and_find_wrong_arguments(checker, interpreter, tmp_path):
+    command, read = commands(interpreter)[checker]
+    output = run(list(map(str, command)), tmp_path)
+    found, revealed = read(output)
+    errors, types = expected_from_page()
+    assert found == errors, output
+    assert set(revealed) == set(types)
+    wrong = {line: revealed[line] for line, kind in types.items() if kind not in revealed[line]}
+    assert not wrong
