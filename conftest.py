@@ -1,17 +1,30 @@
 """The two tiers of the tests, and the check of shapes and types at run time.
 
+``pytest`` alone runs the quick tier: what is not marked ``slow``. ``pytest --full`` runs every test
+and every docstring example, and checks the annotated shapes and types of every call.
+
 It lies in the root because pytest loads it before it imports anything of ``src`` or ``tests``,
 whichever of them it is asked to run.
 """
 
 import doctest
 import inspect
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "tests"))
+ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+#: Docstring examples that take long; a docstring has no place for a mark.
+SLOW_EXAMPLES = {"learn_many", "TRPO", "OnPolicyMDPO", "Adapted"}
+
+# What JAX has compiled is kept for the next run, here and in the processes that tests start.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 def pytest_addoption(parser):
@@ -19,7 +32,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--full",
         action="store_true",
-        help="run everything: slow cases and every seed too, with shapes and types checked at run time",
+        help="run everything, every seed, with shapes and types checked at run time",
     )
     parser.addoption(
         "--check-types",
@@ -31,12 +44,27 @@ def pytest_addoption(parser):
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
     """Install the check of shapes and types before anything of the library is imported."""
+    config.addinivalue_line("markers", "slow: left out unless pytest is called with --full")
     if config.getoption("--full") or config.getoption("--check-types"):
         from jaxtyping import install_import_hook
 
         if "regmdp" in sys.modules:
             raise RuntimeError("regmdp was imported before its shapes and types could be checked")
         install_import_hook("regmdp", "typechecker.typechecker")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what is slow, unless everything is asked for, or this test by its name."""
+    if config.getoption("--full") or any("::" in argument for argument in config.args):
+        return
+    config.hook.pytest_deselected(items=[item for item in items if _is_slow(item)])
+    items[:] = [item for item in items if not _is_slow(item)]
+
+
+def _is_slow(item):
+    if isinstance(item, pytest.DoctestItem):
+        return item.name.rpartition(".")[2] in SLOW_EXAMPLES
+    return item.get_closest_marker("slow") is not None
 
 
 # A checked function is wrapped, so doctest takes it for one of jaxtyping's and would silently leave

@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 import truth
 from mpmath import mp, mpf
+from tiers import tiered
 
 import regmdp as rm
 from regmdp.certificates import require_bounded
@@ -182,7 +183,7 @@ def test_a_loop_that_costs_makes_the_exit_the_optimum():
     truth.assert_covers(solution.certificate, [1.0], [mpf(-5)], [mpf(-5)])
 
 
-@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("seed", tiered(range(120), 16))
 def test_loops_of_reward_zero_with_several_exits(seed):
     # lakes: moving is free, and slips; exits pay or cost. Rows are multiples of 1/8, so they sum to
     # exactly 1
@@ -272,7 +273,7 @@ def test_frozen_lake():
 # ---- other loops ----
 
 
-@pytest.mark.parametrize("seed", range(80))
+@pytest.mark.parametrize("seed", tiered(range(80), 12))
 def test_mazes_where_every_step_costs(seed):
     rng = np.random.default_rng(seed)
     S, A = int(rng.integers(2, 5)), int(rng.integers(2, 4))
@@ -467,7 +468,7 @@ def test_chains_that_one_may_give_up(length):
     assert np.all((solution.certificate.lower <= optimum) & (optimum <= solution.certificate.upper))
 
 
-@pytest.mark.parametrize("length", [1000, 50_000])
+@pytest.mark.parametrize("length", tiered([1000, 50_000], 1))
 def test_long_chains(length):
     index = np.arange(length)
     rows = sp.csr_array((np.ones(length - 1), (index[:-1], index[1:])), shape=(length, length))
@@ -625,7 +626,7 @@ def test_an_interruption_during_an_iteration_returns_the_one_before():
         rm.algorithms.ModifiedPolicyIteration(),
     ],
 )
-@pytest.mark.parametrize("seed", [1, 3, 4, 7, 9, 15, 17, 23, 25, 31])
+@pytest.mark.parametrize("seed", tiered([1, 3, 4, 7, 9, 15, 17, 23, 25, 31], 3))
 @pytest.mark.parametrize("tol", [1e-30, 5e-324])
 def test_a_tolerance_below_rounding_ends_with_the_bound_that_was_reached(algorithm, seed, tol):
     problem = truth.problem(seed)
@@ -668,7 +669,7 @@ def test_the_search_for_gains_leaves_open_what_it_cannot_decide():
 
 
 @pytest.mark.parametrize("unit", [2.0**-200, 2.0**-50, 2.0**200])
-@pytest.mark.parametrize("seed", [5, 6, 15, 31, 39, 55, 79])
+@pytest.mark.parametrize("seed", tiered([5, 6, 15, 31, 39, 55, 79], 3))
 def test_the_unit_of_the_rewards_does_not_matter(seed, unit):
     # a power of 2 changes no digit of any number
     problem = truth.problem(seed)

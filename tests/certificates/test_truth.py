@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import truth
 from mpmath import mpf
+from tiers import tiered
 
 import regmdp as rm
 
@@ -23,7 +24,7 @@ def size(problem):
     return problem.reward_scale + float(max(abs(x) for x in problem.optimum))
 
 
-@pytest.mark.parametrize("seed", PROBLEMS)
+@pytest.mark.parametrize("seed", tiered(PROBLEMS, 32))
 def test_solutions_are_certified_by_intervals_that_contain_the_truth(seed):
     problem = truth.problem(seed)
     mdp, regularizer = problem.mdp(), problem.regularizer()
@@ -40,7 +41,7 @@ def test_solutions_are_certified_by_intervals_that_contain_the_truth(seed):
     assert solution.certificate.initial_gap <= 1.1e-8 * size(problem)
 
 
-@pytest.mark.parametrize("seed", PROBLEMS)
+@pytest.mark.parametrize("seed", tiered(PROBLEMS, 32))
 def test_runs_that_were_cut_short_are_certified_by_intervals_that_contain_the_truth(seed):
     problem = truth.problem(seed)
     mdp, regularizer = problem.mdp(), problem.regularizer()
@@ -57,7 +58,7 @@ def test_runs_that_were_cut_short_are_certified_by_intervals_that_contain_the_tr
     assert solution.iterations <= seed % 23
 
 
-@pytest.mark.parametrize("seed", PROBLEMS)
+@pytest.mark.parametrize("seed", tiered(PROBLEMS, 32))
 def test_anything_at_all_is_judged_by_an_interval_that_contains_the_truth(seed):
     problem = truth.problem(seed)
     mdp, regularizer = problem.mdp(), problem.regularizer()
@@ -85,7 +86,7 @@ def test_anything_at_all_is_judged_by_an_interval_that_contains_the_truth(seed):
         truth.assert_covers(certificate, problem.initial, problem.optimum, problem.value_of(greedy))
 
 
-@pytest.mark.parametrize("seed", PROBLEMS)
+@pytest.mark.parametrize("seed", tiered(PROBLEMS, 32))
 def test_policies_are_evaluated_between_bounds_that_contain_their_value(seed):
     problem = truth.problem(seed)
     mdp, regularizer = problem.mdp(), problem.regularizer()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import truth
 from mpmath import mpf
+from tiers import tiered
 
 import regmdp as rm
 from regmdp import bellman
@@ -56,7 +57,7 @@ def scale(problem):
 # ---- wrong policies and values ----
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", tiered(SEEDS, 8))
 def test_a_wrong_policy_is_certified_as_wrong_as_it_is(seed):
     problem = truth.problem(seed)
     mdp, regularizer = problem.mdp(), problem.regularizer()
@@ -72,7 +73,7 @@ def test_a_wrong_policy_is_certified_as_wrong_as_it_is(seed):
             assert certificate.gap >= error
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", tiered(SEEDS, 8))
 def test_a_method_that_returns_a_wrong_policy_has_not_converged(seed):
     problem = truth.problem(seed)
     mdp, regularizer = problem.mdp(), problem.regularizer()
@@ -168,7 +169,7 @@ def foreign(rng, size):
 
 
 @pytest.mark.parametrize("corruption", [biased, flattering, foreign])
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", tiered(SEEDS, 8))
 def test_a_corrupted_backup_is_not_vouched_for(seed, corruption):
     problem = truth.problem(seed)
     mdp, regularizer = problem.mdp(), problem.regularizer()
@@ -229,7 +230,7 @@ def test_a_backup_that_adds_too_much_is_caught_by_the_certificate(monkeypatch, b
         np.testing.assert_allclose(solution.value, optimum, atol=2e-8)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", tiered(SEEDS, 8))
 def test_the_solution_of_another_model_is_judged_by_this_one(seed):
     problem = truth.problem(seed)
     mdp, regularizer = problem.mdp(), problem.regularizer()

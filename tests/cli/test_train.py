@@ -26,6 +26,7 @@ def run(monkeypatch, capsys, tmp_path):
     return invoke
 
 
+@pytest.mark.slow
 def test_it_learns_judges_saves_logs_and_draws(run, tmp_path):
     options = (
         "--algorithm",

@@ -156,6 +156,12 @@ REGULARIZERS |= {
     "convex": lambda shape, rng: rm.Convex(*_alike(shape, rng), temperature=0.5),
 }
 
+#: What the quick tier tries where it cannot try them all: a sum over actions of each kind, one that couples them, limits, a sum.
+SOME_REGULARIZERS = (
+    "none", "Shannon", "KL, everything per state", "Tsallis, sparse", "squared norm", "log barrier", "weighted ℓ1", "cap", "Rényi",
+    "box", "Shannon and KL", "a user's own",
+)  # fmt: skip
+
 # ---- algorithms: to an algorithm ----
 
 ALGORITHMS = {

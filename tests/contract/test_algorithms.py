@@ -1,12 +1,18 @@
 import numpy as np
 import pytest
 from contract.lists import ALGORITHMS, MODELS, SAMPLED, TOLERANCES
+from tiers import tiered
 
 import regmdp as rm
 from regmdp.testing import check_algorithm
 
+SOME = (
+    "value iteration", "modified policy iteration", "policy iteration", "soft policy iteration", "natural policy gradient",
+    "policy mirror descent, geometric steps", "generalized policy mirror descent", "homotopic policy mirror descent",
+)  # fmt: skip
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+
+@pytest.mark.parametrize("name", tiered(ALGORITHMS, SOME))
 def test_algorithm(name):
     # other models for each
     seed = list(ALGORITHMS).index(name)
@@ -15,7 +21,9 @@ def test_algorithm(name):
     )
 
 
-@pytest.mark.parametrize("model", ["discounted", "labelled, with terminal states", "ending"])
+@pytest.mark.parametrize(
+    "model", tiered(["discounted", "labelled, with terminal states", "ending"], ["ending"])
+)
 @pytest.mark.parametrize("name", SAMPLED)
 def test_sampled_algorithm(name, model):
     """Every run is that of its generator alone, and ends with a policy."""

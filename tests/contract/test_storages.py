@@ -5,13 +5,17 @@ from functools import cache
 import numpy as np
 import pytest
 from contract.lists import MODELS, REGULARIZERS, STORAGES
+from tiers import tiered
 
 import regmdp as rm
 from regmdp.certificates import backup_error
 from regmdp.testing import check_mdp
 
-each_model = pytest.mark.parametrize("model", MODELS)
-each_storage = pytest.mark.parametrize("storage", STORAGES)
+each_model = pytest.mark.parametrize("model", tiered(MODELS, ("masked", "undiscounted", "tied")))
+each_storage = pytest.mark.parametrize(
+    "storage",
+    tiered(STORAGES, ("dense, blocks", "sparse", "from_ass", "from_pairs, blocks", "mapped")),
+)
 
 
 @cache

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from contract.lists import ALGORITHMS, MODELS, REGULARIZERS, STORAGES
+from tiers import tiered
 
 import regmdp as rm
 from regmdp.mdp import transitions
@@ -51,7 +52,7 @@ def dense(result):
     return result.toarray() if hasattr(result, "toarray") else np.asarray(result)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", tiered(MODELS, ("masked", "undiscounted")))
 @pytest.mark.parametrize("storage", BLOCKS)
 def test_results_are_the_same_bit_for_bit(model, storage, threads):
     mdp = STORAGES[storage](MODELS[model](np.random.default_rng(0)))

@@ -275,6 +275,7 @@ def test_actor_critic_takes_the_gradient_of_the_logarithm(mdp):
     )
 
 
+@pytest.mark.slow
 def test_the_policy_of_a_network_gets_a_certificate():
     env = rm.io.from_gymnasium("FrozenLake-v1", discount=0.95)
     mdp = env[0] if isinstance(env, tuple) else env

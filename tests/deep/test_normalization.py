@@ -51,6 +51,7 @@ def test_before_anything_was_seen_observations_are_as_they_are_and_far_ones_are_
     )
 
 
+@pytest.mark.slow
 def test_the_temperature_stays_in_the_unit_of_the_rewards():
     options = {"copies": 2, "horizon": 64, "normalize": True, "seed": 0}
     one = TRPO("CartPole-v1", regularizer=rm.Shannon(0.5), **options).learn(512)
@@ -79,6 +80,7 @@ def test_a_file_of_one_who_did_not_normalise_is_refused_by_one_who_does(tmp_path
         A2C.load(tmp_path / "learner.npz", normalize=False)
 
 
+@pytest.mark.slow
 def test_workers_share_what_they_have_seen():
     learner = A3C("CartPole-v1", workers=2, normalize=True, seed=0).learn(2_000)
     count = learner._normalizer.moments[0]

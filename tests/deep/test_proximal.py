@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from regmdp.deep import MDPO, Adapted, OnPolicyMDPO
 from regmdp.deep.proximal import first_step_size, next_step_size
@@ -32,6 +33,7 @@ def test_an_adapted_one_grows_below_its_radius_shrinks_above_and_is_still_there(
         np.testing.assert_allclose(float(after) / 2.0, factor, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_policies_keep_to_the_radius_on_average():
     heard = []
     learner = OnPolicyMDPO("CartPole-v1", step_size=Adapted(radius=0.01), seed=0)
@@ -39,6 +41,7 @@ def test_policies_keep_to_the_radius_on_average():
     assert 0.5 < np.mean(heard[10:]) / 0.01 < 2.0
 
 
+@pytest.mark.slow
 def test_a_function_of_k_is_followed():
     heard = []
     learner = OnPolicyMDPO(

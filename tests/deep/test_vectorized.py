@@ -54,6 +54,7 @@ def test_first_states_are_drawn_as_gymnasium_draws_them(dynamics):
     np.testing.assert_allclose(ours.std(axis=0), theirs.std(axis=0), rtol=0.15)
 
 
+@pytest.mark.slow
 def test_each_of_many_runs_is_that_of_its_seed_whoever_runs_beside_it():
     learner = A2C("CartPole-v1", copies=4)
     together = learn_many(learner, CARTPOLE, seeds=[3, 4], steps=400)
@@ -69,6 +70,7 @@ def test_each_of_many_runs_is_that_of_its_seed_whoever_runs_beside_it():
     assert together.steps.tolist() == list(range(20, 401, 20))
 
 
+@pytest.mark.slow
 def test_many_runs_learn():
     runs = learn_many(A2C("CartPole-v1"), CARTPOLE, seeds=range(3), steps=60_000)
     at_first, at_last = (

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from data import folder
+from tiers import tiered
 from typer.testing import CliRunner
 
 from regmdp.cli import app
@@ -22,9 +23,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DATA = ("rust_bus", "sioux_falls")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
-each_page = pytest.mark.parametrize(
-    "page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES]
-)
+IDS = [str(page.relative_to(ROOT)) for page in PAGES]
+each_page = pytest.mark.parametrize("page", PAGES, ids=IDS)
 
 
 class Block(NamedTuple):
@@ -121,7 +121,16 @@ def run_commands(block: Block) -> str:
     return "\n".join(problems)
 
 
-@each_page
+#: Those whose examples take long.
+SLOW = {
+    ROOT / "docs" / name
+    for name in ("deep.md", "sampling.md", "tutorials/frontier.md", "tutorials/inverse.md")
+}
+
+
+@pytest.mark.parametrize(
+    "page", tiered(PAGES, [page for page in PAGES if page not in SLOW]), ids=IDS
+)
 def test_blocks_run(page, tmp_path, monkeypatch):
     # one namespace and one folder a page: later blocks use what earlier ones made
     monkeypatch.chdir(tmp_path)

@@ -193,6 +193,7 @@ LIMITED = """
     not sys.platform.startswith("linux"), reason="the limit on the address space is Linux's"
 )
 @pytest.mark.parametrize("kind", ["hard", "soft"])
+@pytest.mark.slow
 def test_a_model_larger_than_the_address_space_is_solved(tmp_path, kind):
     mdp = rm.models.garnet(100_000, 10, 30, rng=0, discount=0.9)
     rm.io.save_mapped(mdp, tmp_path / "model")

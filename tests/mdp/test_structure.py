@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from tiers import tiered
 
 import regmdp as rm
 from regmdp.mdp.structure import (
@@ -83,7 +84,7 @@ def can_end(mdp, allowed, start):
     )
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", tiered(SEEDS, 20))
 def test_end_components_are_the_maximal_sets_that_can_be_held_for_ever(seed):
     mdp, allowed = random_model(seed)
     components = find_end_components(mdp, allowed)
@@ -101,14 +102,14 @@ def test_end_components_are_the_maximal_sets_that_can_be_held_for_ever(seed):
     assert np.all((components.component >= 0) == pairs.any(axis=1))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", tiered(SEEDS, 20))
 def test_states_that_never_end_are_those_from_which_no_path_ends(seed):
     mdp, allowed = random_model(seed)
     expected = [not can_end(mdp, allowed, s) for s in range(mdp.n_states)]
     np.testing.assert_array_equal(find_non_terminating_states(mdp, allowed), expected)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", tiered(SEEDS, 20))
 def test_the_ending_policy_ends_from_wherever_any_policy_does(seed):
     mdp, allowed = random_model(seed)
     actions = find_terminating_policy(mdp, allowed)
@@ -125,7 +126,7 @@ def test_the_ending_policy_ends_from_wherever_any_policy_does(seed):
         assert can_end(mdp, chosen, s)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", tiered(SEEDS, 20))
 def test_if_every_state_can_end_the_ending_policy_ends_from_all_of_them(seed):
     mdp, allowed = random_model(seed)
     if find_non_terminating_states(mdp, allowed).any():

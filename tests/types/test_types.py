@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -12,17 +13,19 @@ import pytest
 from packaging.requirements import Requirement
 
 PAGE = Path(__file__).with_name("page.py")
-PACKAGE = Path(__file__).resolve().parents[2] / "src" / "regmdp"
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def installed_with(name, known):
-    """Return the names of the distributions that one needs without extras, with its own."""
-    if name not in known:
-        known.add(name)
-        for line in distribution(name).requires or []:
-            requirement = Requirement(line)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                installed_with(requirement.name.lower(), known)
+def needed():
+    """Return the names of the distributions that the library needs, without any extra."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    left, known = list(project["dependencies"]), set()
+    while left:
+        requirement = Requirement(left.pop())
+        marker = requirement.marker
+        if requirement.name not in known and (marker is None or marker.evaluate({"extra": ""})):
+            known.add(requirement.name)
+            left += distribution(requirement.name).requires or []
     return known
 
 
@@ -32,8 +35,8 @@ def interpreter(tmp_path_factory):
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     (packages,) = folder.glob("lib/python*/site-packages")
-    (packages / "regmdp").symlink_to(PACKAGE)
-    for name in installed_with("regmdp", set()) - {"regmdp"}:
+    (packages / "regmdp").symlink_to(ROOT / "src" / "regmdp")
+    for name in needed():
         files = distribution(name).files or []
         for top in {file.parts[0] for file in files if file.parts[0] not in ("..", "__pycache__")}:
             place = packages / top
@@ -47,7 +50,7 @@ def expected_from_page():
     """Return the numbers of the lines with errors, and the types by the numbers of their lines."""
     lines = list(enumerate(PAGE.read_text(encoding="utf-8").splitlines(), 1))
     errors = {number for number, line in lines if line.endswith("# error")}
-    types = {number: line.split("# type: ")[1] for number, line in lines if "# type: " in line}
+    types = {number: line.split("# type: ")[1] for number, line in lines if line.startswith("reveal_type")}
     return errors, types
 
 
@@ -55,7 +58,13 @@ def run(command, tmp_path):
     # what an environment variable would add to the path is not in the user's environment
     environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=300, cwd=tmp_path, env=environment
+        command,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=tmp_path,
+        env=environment,
+        check=False,
     ).stdout
 
 

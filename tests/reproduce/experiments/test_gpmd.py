@@ -214,6 +214,7 @@ def result():
     return gpmd.run(TINY, silent)
 
 
+@pytest.mark.slow
 def test_a_small_run(result):
     assert [check.claim for check in result.checks if not check.passed] == []
     assert len(result.checks) == 4
@@ -224,6 +225,7 @@ def test_a_small_run(result):
     np.testing.assert_allclose(first, np.broadcast_to(first[:, :1, :1], first.shape), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_figure_can_be_drawn(result):
     from regmdp import plots
 

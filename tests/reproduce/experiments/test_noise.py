@@ -132,6 +132,7 @@ def result():
     return noise.run(TINY, silent)
 
 
+@pytest.mark.slow
 def test_a_small_run(result):
     failed = [f"{check.claim}: {check.measured}" for check in result.checks if not check.passed]
     assert failed == []
@@ -145,6 +146,7 @@ def test_a_small_run(result):
 @pytest.mark.parametrize(
     ("name", "panels"), [("floor-against-error", 4), ("floor-against-step", 2)]
 )
+@pytest.mark.slow
 def test_the_figures_can_be_drawn(result, name, panels):
     from regmdp import plots
 

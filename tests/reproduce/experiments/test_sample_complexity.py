@@ -189,6 +189,7 @@ def result():
     return sample_complexity.run(TINY, silent)
 
 
+@pytest.mark.slow
 def test_a_small_run(result):
     samples, tried = result.tables["samples"], result.tables["tried"]
     # two points of two sweeps with two methods, on the two loops and on two random models
@@ -202,6 +203,7 @@ def test_a_small_run(result):
     assert result.checks[-1].passed  # the others would need more runs
 
 
+@pytest.mark.slow
 def test_the_figure_can_be_drawn(result):
     from regmdp import plots
 
@@ -211,6 +213,7 @@ def test_the_figure_can_be_drawn(result):
     assert len(drawn.axes) == 4
 
 
+@pytest.mark.slow
 def test_progress_reaches_the_end():
     told = []
     settings = replace(TINY, models=1, runs=10, fresh_runs=10)

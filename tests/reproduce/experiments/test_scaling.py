@@ -116,6 +116,7 @@ def result():
     return scaling.run(TINY, lambda fraction, text: None)
 
 
+@pytest.mark.slow
 def test_a_small_run(result):
     assert [check.claim for check in result.checks if not check.passed] == []
     table = result.tables["scaling"]
@@ -125,6 +126,7 @@ def test_a_small_run(result):
     assert result.tables["smaller-steps"]["step"][0] < result.tables["smaller-steps"]["step"][1]
 
 
+@pytest.mark.slow
 def test_the_figure_can_be_drawn(result):
     from regmdp import plots
 
@@ -134,6 +136,7 @@ def test_the_figure_can_be_drawn(result):
     assert len(drawn.axes) == 3
 
 
+@pytest.mark.slow
 def test_what_grows_is_noticed(result):
     table = {name: column.copy() for name, column in result.tables["scaling"].items()}
     natural = (table["method"] == "NPG") & (table["grows"] == "states")

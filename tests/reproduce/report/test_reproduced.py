@@ -14,6 +14,8 @@ import pytest
 from regmdp.reproduce.experiments import EXPERIMENTS
 from regmdp.reproduce.records import Record
 
+pytestmark = pytest.mark.slow
+
 #: Continuous integration sets it: there the browser has to be found.
 REQUIRED = "REGMDP_REQUIRE_BROWSER"
 
