@@ -50,7 +50,11 @@ def expected_from_page():
     """Return the numbers of the lines with errors, and the types by the numbers of their lines."""
     lines = list(enumerate(PAGE.read_text(encoding="utf-8").splitlines(), 1))
     errors = {number for number, line in lines if line.endswith("# error")}
-    types = {number: line.split("# type: ")[1] for number, line in lines if line.startswith("reveal_type")}
+    types = {
+        number: line.split("# type: ")[1]
+        for number, line in lines
+        if line.startswith("reveal_type")
+    }
     return errors, types
 
 
