@@ -14,7 +14,10 @@ from regmdp.testing import check_mdp
 each_model = pytest.mark.parametrize("model", tiered(MODELS, ("masked", "undiscounted", "tied")))
 each_storage = pytest.mark.parametrize(
     "storage",
-    tiered(STORAGES, ("dense, blocks", "sparse", "from_action_matrices", "from_pairs, blocks", "mapped")),
+    tiered(
+        STORAGES,
+        ("dense, blocks", "sparse", "from_action_matrices", "from_pairs, blocks", "mapped"),
+    ),
 )
 
 
