@@ -197,8 +197,8 @@ def test_pairs_never_seen_are_named():
     source = OfflineMDP(logged(), 0.9, available=available, **labels)
     assert repr(source) == "OfflineMDP(400 transitions, 5 of 7 available pairs seen, discount 0.9)"
     message = (
-        r"state 1 \(east\), action 1 \(go\) was never seen in the log; 2 of 7 available pairs were "
-        r"not: .*restrict_to_seen"
+        r"state 1 \(east\), action 1 \(go\) does not occur in the log; 2 of 7 available pairs are "
+        r"missing: .*restrict_to_seen"
     )
     for evaluation in (CertaintyEquivalence(), OfflineTD(5)):
         algorithm = rm.algorithms.PolicyIteration(evaluation)
@@ -249,7 +249,7 @@ def test_states_in_which_nothing_was_logged_must_not_be_reached():
     data = Dataset.from_columns(columns)
     with pytest.raises(
         rm.SampleError,
-        match=r"state 1 is reached in the log, but no action .* 2 of 3 states are like that",
+        match=r"state 1 is reached in the log, but no action .* so in 2 of 3 states",
     ):
         OfflineMDP(data, 0.5).restrict_to_seen()
     # a state that is known to be terminal may be
@@ -303,7 +303,7 @@ def test_data_that_do_not_fit_are_refused():
     with pytest.raises(rm.SampleError, match="not available in that state"):
         OfflineMDP(logged(), 0.9, available=AVAILABLE & [True, False])
     with pytest.raises(
-        rm.SampleError, match="the data speak of 4 states and 2 actions, the model of 3 and 2"
+        rm.SampleError, match="the data have 4 states and 2 actions, the model 3 and 2"
     ):
         OfflineMDP(logged(), 0.9, n_states=3)
     for evaluation in (CertaintyEquivalence(), OfflineTD(1)):

@@ -89,7 +89,7 @@ def test_the_mean_of_the_empirical_rows_is_the_row(policy):
     simulator = TableSimulator(GARNET)
     runs, samples = 300, 40
     pairs = np.arange(GARNET.rewards.size)
-    transition, frequency = simulator.table.frequencies(
+    transition, frequency = simulator.sampler.draw_frequencies(
         pairs, samples, RandomStreams(generators(runs))
     )
     rows = GARNET.to_array().reshape(-1, GARNET.n_states)

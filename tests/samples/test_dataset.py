@@ -31,7 +31,10 @@ def changed(name, row, value):
             "no column 'reward'; there are",
         ),
         ({"state": [0]}, r"no column 'action' \(3 are missing"),
-        (changed("reward", 2, np.nan), "row 2: reward is nan, which is not finite; 1 of 4 rows"),
+        (
+            changed("reward", 2, np.nan),
+            "row 2: reward is nan, which is not finite; 1 of 4 rows is wrong",
+        ),
         (changed("state", 1, -1), "row 1: state is -1"),
         (changed("action", 3, 0.5), "row 3: action is 0.5"),
         (changed("probability", 0, 0.0), "row 0: probability is 0.0, which is impossible"),
@@ -65,12 +68,12 @@ def test_what_is_wrong_is_named(columns, message):
 
 def test_numbers_beyond_the_model_are_named():
     with pytest.raises(
-        rm.SampleError, match="row 0: action is 1, which is too large: they run from 0 to 0"
+        rm.SampleError, match="row 0: action is 1, which is too large: the largest is 0"
     ):
         Dataset.from_columns(GOOD, n_actions=1)
     data = Dataset.from_columns(GOOD)
     with pytest.raises(
-        rm.SampleError, match="the data speak of 2 states and 2 actions, the model of 1 and 3"
+        rm.SampleError, match="the data have 2 states and 2 actions, the model 1 and 3"
     ):
         data.require_fit(rm.models.bandit())
 
@@ -91,7 +94,7 @@ def test_pairs_are_drawn_equally_often():
     mdp = rm.models.forest(5)
     data = Dataset.from_pairs(mdp, 7, np.random.default_rng(0))
     assert np.array_equal(data.counts, np.where(mdp.available, 7, 0))
-    with pytest.raises(rm.SampleError, match="at least 1"):
+    with pytest.raises(rm.SampleError, match="samples must be an integer, 1 or more"):
         Dataset.from_pairs(mdp, 0, np.random.default_rng(0))
 
 

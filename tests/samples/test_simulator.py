@@ -40,7 +40,7 @@ def broken(column, row, value):
     [
         (
             broken(1, 1, np.nan),
-            r"row 1 .* state 1, action 1: the reward is nan; 1 of 3 rows are wrong",
+            r"row 1 .* state 1, action 1: the reward is nan; 1 of 3 rows is wrong",
         ),
         (broken(1, 2, -np.inf), r"row 2 .* the reward is -inf"),
         (
@@ -56,7 +56,7 @@ def broken(column, row, value):
         (lambda s, a, rng: s, r"must return \(next_state, reward\)"),
         (
             lambda s, a, rng: (s[:1], np.ones(3)),
-            r"asked for 3 rows and returned next_state of shape \(1,\)",
+            r"called with 3 rows and returned next_state of shape \(1,\)",
         ),
         (
             lambda s, a, rng: (s, ["x"] * 3),
@@ -100,7 +100,7 @@ def test_options(options, message):
 
 
 def test_what_is_no_source():
-    with pytest.raises(rm.SampleError, match="is a regmdp.MDP or a simulator"):
+    with pytest.raises(rm.SampleError, match="from a regmdp.MDP or a simulator"):
         as_simulator("model")
     with pytest.raises(rm.SampleError, match="must be a function"):
         UserSimulator(3, 1, 1, 0.9)

@@ -36,8 +36,8 @@ def test_several_dimensions_are_filled_in_order():
     ("given", "message"),
     [
         ([], "at least one random generator"),
-        ([3], "comes from numpy.random.Generator objects"),
-        ([np.random], "comes from numpy.random.Generator objects"),
+        ([3], "come from numpy.random.Generator objects"),
+        ([np.random], "come from numpy.random.Generator objects"),
     ],
 )
 def test_what_is_no_generator_is_refused(given, message):

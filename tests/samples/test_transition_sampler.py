@@ -90,13 +90,13 @@ def test_a_pair_that_may_end_ends_as_often_as_it_may():
 
 def test_frequencies_by_counting_are_those_of_drawing():
     mdp = rm.models.garnet(20, 3, 4, rng=np.random.default_rng(1))
-    table, pairs, samples = TransitionSampler(mdp), np.array([0, 5, 17, 59]), 37
-    transition, frequency = table.frequencies(
+    sampler, pairs, samples = TransitionSampler(mdp), np.array([0, 5, 17, 59]), 37
+    transition, frequency = sampler.draw_frequencies(
         pairs, samples, RandomStreams([np.random.default_rng(2), np.random.default_rng(3)])
     )
     for row, seed in zip(frequency, (2, 3), strict=True):
         pair = np.repeat(pairs, samples)
-        next_state, terminated = table.draw(pair, np.random.default_rng(seed).random(pair.size))
+        next_state, terminated = sampler.draw(pair, np.random.default_rng(seed).random(pair.size))
         assert not terminated.any()
         dense = np.zeros(60 * 20)
         dense[transition] = row

@@ -179,7 +179,7 @@ def empirical(simulator: Simulator, streams: RandomStreams, samples: int) -> Emp
     n_states, size, runs = simulator.n_states, simulator.available.size, len(streams)
     pairs = np.flatnonzero(simulator.available.ravel())
     if isinstance(simulator, TableSimulator):
-        transition, frequency = simulator.table.frequencies(pairs, samples, streams)
+        transition, frequency = simulator.sampler.draw_frequencies(pairs, samples, streams)
         # the rewards of a table are the same every time
         rewards = np.broadcast_to(
             np.where(simulator.available, simulator.mdp.rewards, 0.0).ravel(), (runs, size)
@@ -204,7 +204,7 @@ def empirical(simulator: Simulator, streams: RandomStreams, samples: int) -> Emp
 def _asked(
     simulator: Simulator, pairs: Int[Array, " p"], streams: RandomStreams, samples: int
 ) -> tuple[Float[np.ndarray, "N SA"], Int[np.ndarray, " k"], Float[np.ndarray, "N k"]]:
-    """Draw from any simulator: the mean rewards, and what :meth:`TransitionSampler.frequencies` returns."""
+    """Draw from any simulator: the mean rewards, and what :meth:`TransitionSampler.draw_frequencies` returns."""
     n_states, runs = simulator.n_states, len(streams)
     rewards, codes = np.zeros((runs, simulator.available.size)), [[] for _ in range(runs)]
     step = max(1, TOGETHER // (pairs.size * runs))

@@ -1,4 +1,4 @@
-"""Following policies: episodes that are walked step by step, many of them side by side."""
+"""Following policies step by step, in several episodes at once."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Step(NamedTuple):
     """One step of N · M episodes.
 
     Attributes:
-        next_state: (N, M) where the step led; meaningless where the episode ended.
-        reward: (N, M) what it was paid.
-        terminated: (N, M) whether the episode ended with it, for good.
-        truncated: (N, M) whether it was cut off after it, though it might have gone on from
+        next_state: (N, M) next states; meaningless where the episode terminated.
+        reward: (N, M) rewards.
+        terminated: (N, M) whether the episode ended with this step: what follows has value 0.
+        truncated: (N, M) whether the episode was cut off after it; it could have continued from
             ``next_state``.
     """
 
@@ -34,14 +34,14 @@ class Step(NamedTuple):
 
 
 class Rollout(ABC):
-    """M episodes in each of N runs. After its last step an episode begins anew.
+    """M episodes in each of N runs. After its last step an episode is followed by a new one.
 
     Attributes:
-        state: (N, M) where they are.
-        steps: Number of steps that each of them has made.
-        resetting: (N, M) which of them will not act in the next step, but only begin anew:
-            environments may take a step for it. What that step gives for them means nothing, and it
-            is marked as cut. None if none ever does.
+        state: (N, M) current states.
+        steps: Number of steps made in each place.
+        resetting: (N, M) whether the next step only starts a new episode, whatever the action:
+            vector environments may take a step for it. The result of that step means nothing, and
+            it is marked as truncated. None if there are no such steps.
     """
 
     state: Int[np.ndarray, "N M"]
@@ -54,55 +54,53 @@ class Rollout(ABC):
 
 
 class EpisodicProcess(DecisionProcess):
-    """A source of samples that can only be followed, not asked for any state and action: an environment.
+    """A process that can be run but not sampled at any state and action: an environment.
 
     Attributes:
-        n_envs: M, if there can only be so many episodes side by side; None if any number will do.
+        n_envs: M, if the number of parallel episodes is fixed; None if it is not.
     """
 
     n_envs: int | None = None
 
     @abstractmethod
     def start_rollout(self, count: int, streams: RandomStreams) -> Rollout:
-        """Begin M episodes in each run."""
+        """Start M episodes in each run."""
 
 
 class SimulatedRollout(Rollout):
-    """Episodes of a simulator, which begin in its initial distribution.
+    """Episodes of a simulator, started from its initial distribution.
 
-    Those that would be over at once are left out.
+    Episodes that would start in a terminal state are not drawn.
 
     Args:
         simulator: The simulator.
         count: M.
-        streams: One stream a run.
+        streams: One stream for each run.
 
     Raises:
-        SampleError: if all episodes would be.
+        SampleError: if all episodes would start in a terminal state.
     """
 
     def __init__(self, simulator: Simulator, count: int, streams: RandomStreams) -> None:
-        # a simulator may draw from the generators itself: where episodes begin is drawn from others
-        self._simulator, self._outcomes, self._starts = (
-            simulator,
-            streams.branch(),
-            streams.branch(),
-        )
+        # a simulator may draw from the generators itself, so first states are drawn from others
+        self._simulator = simulator
+        self._outcomes, self._starts = streams.branch(), streams.branch()
         self._initial = np.where(simulator.terminal, 0.0, simulator.initial)
         if not self._initial.any():
             raise SampleError(
                 "every episode begins in a terminal state and has no step; give another initial "
                 "distribution"
             )
-        self.state, self.steps = self._begin(count), 0
+        self.state, self.steps = self._draw_starts(count), 0
 
     def step(self, action: Int[Array, "N M"]) -> Step:
         next_state, reward, terminated = self._simulator.draw(self.state, action, self._outcomes)
-        # each run draws for each episode, whether it ended or not: what it draws next does not
-        # depend on the others
-        anew = self._begin(action.shape[1])
-        self.state, self.steps = np.where(terminated, anew, next_state), self.steps + 1
+        # a start is drawn for each episode, terminated or not, so that the numbers that a run draws
+        # do not depend on the other runs
+        starts = self._draw_starts(action.shape[1])
+        self.state, self.steps = np.where(terminated, starts, next_state), self.steps + 1
         return Step(next_state, reward, terminated, np.zeros(terminated.shape, dtype=np.bool_))
 
-    def _begin(self, count: int) -> Int[np.ndarray, "N M"]:
+    def _draw_starts(self, count: int) -> Int[np.ndarray, "N M"]:
+        """Draw first states for M episodes in each run."""
         return draw_categorical(self._initial, self._starts.uniform(count))

@@ -1,14 +1,15 @@
-"""Simulators: models of which only samples are known."""
+"""Simulators: models known only by their samples."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, Float, Int, Shaped
+from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, Int
+from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import SampleError
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.model_data import check_initial, check_space
@@ -26,41 +27,49 @@ __all__ = [
 ]
 
 
+#: A user's function: (n,) states and actions, and a generator -> next states, rewards, and, if
+#: episodes end, whether they did.
+SampleFunction: TypeAlias = Callable[
+    [np.ndarray, np.ndarray, np.random.Generator],
+    "tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike]",
+]
+
+
 class Outcome(NamedTuple):
-    """What came of some actions, arrays of one shape.
+    """Results of some actions, arrays of one shape.
 
     Attributes:
-        next_state: Where they led; meaningless where the episode ended.
-        reward: What they were paid.
-        terminated: Whether the episode ended with them, also because a terminal state was reached.
+        next_state: Next states; meaningless where the episode terminated.
+        reward: Rewards.
+        terminated: Whether the episode ended, also because a terminal state was reached.
     """
 
     next_state: Int[Array, "*n"]
     reward: Float[Array, "*n"]
-    terminated: Shaped[Array, "*n"]
+    terminated: Bool[Array, "*n"]
 
 
 class Simulator(DecisionProcess):
-    """A model that can be asked what comes of any action in any state: a generative model.
+    """A generative model: next state and reward can be sampled for any state and action.
 
     Attributes:
-        lowest_reward: (S, A) or a number: no sampled reward is lower; -inf if nothing is known.
-        highest_reward: (S, A) or a number: none is higher.
+        lowest_reward: (S, A) or a number: lower bound on sampled rewards; -inf if none is known.
+        highest_reward: (S, A) or a number: upper bound on them.
     """
 
-    lowest_reward: Any
-    highest_reward: Any
+    lowest_reward: float | Float[np.ndarray, "S A"]
+    highest_reward: float | Float[np.ndarray, "S A"]
 
     @abstractmethod
     def draw(
         self, state: Int[Array, "N *n"], action: Int[Array, "N *n"], streams: RandomStreams
     ) -> Outcome:
-        """(N, …) states and actions of N runs -> what comes of them, each run drawing from its own stream."""
+        """(N, …) states and actions of N runs -> results, drawn from the stream of each run."""
 
     def sample(
         self, state: Int[Array, " n"], action: Int[Array, " n"], rng: np.random.Generator
     ) -> Outcome:
-        """(n,) states and actions -> what comes of them."""
+        """(n,) states and actions -> their results."""
         outcome = self.draw(np.asarray(state)[None], np.asarray(action)[None], RandomStreams([rng]))
         return Outcome(*(array[0] for array in outcome))
 
@@ -70,9 +79,9 @@ class Simulator(DecisionProcess):
 
 
 class TableSimulator(Simulator):
-    """A simulator made of a model whose transition probabilities are known.
+    """A simulator of a model whose transition probabilities are known.
 
-    Rewards are the expected ones, without noise.
+    Rewards are expected rewards, without noise.
 
     Args:
         mdp: The model.
@@ -89,7 +98,7 @@ class TableSimulator(Simulator):
     def __init__(self, mdp: MDP) -> None:
         self.mdp = mdp
         super().__init__(mdp.space, mdp.discount, mdp.initial)
-        self.table = TransitionSampler(mdp)
+        self.sampler = TransitionSampler(mdp)
         self._rewards = np.where(mdp.available, mdp.rewards, 0.0).ravel()
         self.lowest_reward = self.highest_reward = mdp.rewards
 
@@ -97,16 +106,16 @@ class TableSimulator(Simulator):
         self, state: Int[Array, "N *n"], action: Int[Array, "N *n"], streams: RandomStreams
     ) -> Outcome:
         pair = np.asarray(state) * self.n_actions + action
-        next_state, terminated = self.table.draw(pair, streams.uniform(*pair.shape[1:]))
+        next_state, terminated = self.sampler.draw(pair, streams.uniform(*pair.shape[1:]))
         return Outcome(next_state, self._rewards[pair], terminated)
 
 
 class UserSimulator(Simulator):
-    """A simulator made of a function of the user's own.
+    """A simulator made of a user's function.
 
     Args:
-        sample: ``sample(state, action, rng)``, from (n,) states and (n,) actions to the (n,) next
-            states, (n,) rewards and, if episodes end, (n,) bool whether this one did.
+        sample: ``sample(state, action, rng)``: (n,) states and (n,) actions -> (n,) next states,
+            (n,) rewards and, if episodes end, (n,) bool: whether this one did.
         n_states: S.
         n_actions: A.
         discount: γ.
@@ -114,13 +123,12 @@ class UserSimulator(Simulator):
             not terminal.
         available: (S, A) bool, the actions that exist; by default all. A state without any is
             terminal: its episode has ended.
-        reward_range: The lowest and the highest reward there can be, if that is known: bounds in
-            probability need it.
+        reward_range: Lowest and highest possible reward, if known; bounds from samples need it.
         state_labels: S names, used in errors.
         action_labels: A names.
 
     Raises:
-        SampleError: when it is drawn from, if the function returns something else; the message
+        SampleError: when samples are drawn, if the function returns anything else; the message
             names the first such row.
 
     Examples:
@@ -138,13 +146,13 @@ class UserSimulator(Simulator):
 
     def __init__(
         self,
-        sample: Any,
+        sample: SampleFunction,
         n_states: int,
         n_actions: int,
         discount: float,
         *,
-        initial: Any = None,
-        available: Any = None,
+        initial: ArrayLike | None = None,
+        available: ArrayLike | None = None,
         reward_range: tuple[float, float] | None = None,
         state_labels: Sequence[str] | None = None,
         action_labels: Sequence[str] | None = None,
@@ -174,75 +182,78 @@ class UserSimulator(Simulator):
         self, state: Int[Array, "N *n"], action: Int[Array, "N *n"], streams: RandomStreams
     ) -> Outcome:
         runs = [
-            self._drawn(s.ravel(), a.ravel(), rng)
-            for s, a, rng in zip(state, action, streams.separate, strict=True)
+            self._draw_run(s.ravel(), a.ravel(), rng)
+            for s, a, rng in zip(state, action, streams.user_generators, strict=True)
         ]
         shape = np.shape(state)
         return Outcome(*(np.stack(column).reshape(shape) for column in zip(*runs, strict=True)))
 
-    def _drawn(
+    def _draw_run(
         self, state: np.ndarray, action: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, ...]:
-        """(n,) states and actions of one run -> the checked arrays that the user's function returns."""
-        returned = self._sample(state, action, rng)
-        if not isinstance(returned, tuple | list) or len(returned) not in (2, 3):
-            raise SampleError(
-                "sample must return (next_state, reward) or (next_state, reward, terminated), arrays of "
-                "one entry a row"
-            )
-        try:
-            given = np.asarray(returned[0])
-            columns = [given.astype(np.int64), np.asarray(returned[1], dtype=np.float64)]
-        except (TypeError, ValueError):
-            raise SampleError(
-                "sample must return integers for next_state and numbers for reward"
-            ) from None
-        columns.append(
-            np.asarray(returned[2], dtype=np.bool_)
-            if len(returned) == 3
-            else np.zeros(state.shape, dtype=np.bool_)
-        )
-        for name, column in zip(("next_state", "reward", "terminated"), columns, strict=True):
-            if column.shape != state.shape:
-                raise SampleError(
-                    f"sample was asked for {state.size} rows and returned {name} of shape "
-                    f"{column.shape}"
-                )
-        next_state, reward, terminated = columns
+        """(n,) states and actions of one run -> the checked results of the user's function."""
+        given, reward, terminated = self._read(self._sample(state, action, rng), state.shape)
+        next_state = given.astype(np.int64)
         self._refuse(~np.isfinite(reward), state, action, reward, "the reward")
-        unknown = (
-            (next_state < 0) | (next_state >= self.n_states) | (given != next_state)
-        ) & ~terminated
+        unknown = (next_state < 0) | (next_state >= self.n_states) | (given != next_state)
         self._refuse(
-            unknown,
+            unknown & ~terminated,
             state,
             action,
             given,
             f"the next state, which must be an integer from 0 to {self.n_states - 1},",
         )
         outside = (reward < self.lowest_reward) | (reward > self.highest_reward)
-        span = (
-            f"the reward, outside of reward_range ({self.lowest_reward:g}, "
-            f"{self.highest_reward:g}),"
-        )
-        self._refuse(outside, state, action, reward, span)
+        limits = f"({self.lowest_reward:g}, {self.highest_reward:g})"
+        what = f"the reward, outside of reward_range {limits},"
+        self._refuse(outside, state, action, reward, what)
         next_state = np.where(terminated, state, next_state)
         return next_state, reward, terminated | self.terminal[next_state]
+
+    @staticmethod
+    def _read(returned: object, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+        """Return what the function returned as three arrays of one shape."""
+        if not isinstance(returned, tuple | list) or len(returned) not in (2, 3):
+            raise SampleError(
+                "sample must return (next_state, reward) or (next_state, reward, terminated), "
+                "arrays with one entry for each row"
+            )
+        try:
+            next_state = np.asarray(returned[0])
+            next_state.astype(np.int64)
+            reward = np.asarray(returned[1], dtype=np.float64)
+        except (TypeError, ValueError):
+            raise SampleError(
+                "sample must return integers for next_state and numbers for reward"
+            ) from None
+        if len(returned) == 3:
+            terminated = np.asarray(returned[2], dtype=np.bool_)
+        else:
+            terminated = np.zeros(shape, dtype=np.bool_)
+        columns = (next_state, reward, terminated)
+        for name, column in zip(("next_state", "reward", "terminated"), columns, strict=True):
+            if column.shape != shape:
+                raise SampleError(
+                    f"sample was called with {shape[0]} rows and returned {name} of shape "
+                    f"{column.shape}"
+                )
+        return columns
 
     def _refuse(
         self, bad: np.ndarray, state: np.ndarray, action: np.ndarray, values: np.ndarray, what: str
     ) -> None:
+        """Raise an error that names the first bad row, if there is one."""
         if bad.any():
-            row = int(np.argmax(bad))
-            where = self.describe(int(state[row]), int(action[row]))
-            raise SampleError(
-                f"row {row} of what sample returned for {where}: {what} is {values[row]}; "
-                f"{int(np.count_nonzero(bad))} of {bad.size} rows are wrong"
-            )
+
+            def describe(row: int) -> str:
+                where = self.describe(int(state[row]), int(action[row]))
+                return f"row {row} of what sample returned for {where}: {what} is {values[row]}"
+
+            raise SampleError(describe_first(bad, describe, "rows"))
 
 
-def as_simulator(source: Any) -> Simulator:
-    """Return a model as a simulator; a simulator as it is.
+def as_simulator(source: object) -> Simulator:
+    """Return the simulator of a model; a simulator is returned unchanged.
 
     Raises:
         SampleError: if it is neither.
@@ -251,7 +262,7 @@ def as_simulator(source: Any) -> Simulator:
         return TableSimulator(source)
     if not isinstance(source, Simulator):
         raise SampleError(
-            "a model to draw samples from is a regmdp.MDP or a simulator from regmdp.samples, not "
+            "samples are drawn from a regmdp.MDP or a simulator from regmdp.samples, not from "
             f"{source!r}"
         )
     return source
@@ -260,16 +271,17 @@ def as_simulator(source: Any) -> Simulator:
 def draw_categorical(
     distribution: Float[Array, "*batch A"], uniform: Float[Array, "*n"]
 ) -> Int[np.ndarray, "*n"]:
-    """(…, A) distributions and uniform numbers that broadcast against (…) -> numbers of entries, by the inverse of the sums.
+    """(…, A) distributions, and uniform numbers that broadcast with (…) -> indices of entries.
 
     >>> draw_categorical(np.array([0.5, 0.0, 0.5]), np.array([0.1, 0.5, 0.9]))
     array([0, 2, 2])
     """
+    # inversion of the cumulative sums
     sums = np.cumsum(distribution, axis=-1)
     if sums.ndim == 1:
-        drawn = np.searchsorted(sums, uniform * sums[-1], side="right")
+        entry = np.searchsorted(sums, uniform * sums[-1], side="right")
     else:
-        drawn = np.sum(sums <= (uniform * sums[..., -1])[..., None], axis=-1)
+        entry = np.sum(sums <= (uniform * sums[..., -1])[..., None], axis=-1)
     # rounding may lead past the last entry with positive probability
     last = distribution.shape[-1] - 1 - np.argmax(distribution[..., ::-1] > 0, axis=-1)
-    return np.minimum(drawn, last)
+    return np.minimum(entry, last)

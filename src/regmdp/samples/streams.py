@@ -1,11 +1,10 @@
-"""Independent streams of random numbers, one for each of several runs that are computed together."""
+"""Independent streams of random numbers, one for each run of a batch."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -14,18 +13,18 @@ from regmdp._internal.errors import SampleError
 
 __all__ = ["RandomStreams"]
 
-#: Doubles that are drawn ahead, for all runs together: 8 MiB.
-AHEAD = 1 << 20
+#: Doubles that are drawn in advance, for all runs together: 8 MiB.
+BUFFERED_DOUBLES = 1 << 20
 
 
 class RandomStreams:
-    """N streams of uniform random numbers, each from a generator of its own.
+    """N streams of uniform random numbers, each from its own generator.
 
     A run draws the same numbers whether it is computed alone or together with others. Drawing
-    changes the generators: a few numbers more than were used may have been taken from them.
+    changes the generators: they may have produced more numbers than were used.
 
     Args:
-        generators: One a run.
+        generators: One for each run.
 
     Examples:
         >>> import numpy as np
@@ -35,35 +34,35 @@ class RandomStreams:
         True
     """
 
-    def __init__(self, generators: Sequence[Any]) -> None:
+    def __init__(self, generators: Sequence[np.random.Generator]) -> None:
         self.generators = tuple(generators)
         if not self.generators:
             raise SampleError("at least one random generator is needed")
         wrong = [g for g in self.generators if not isinstance(g, np.random.Generator)]
         if wrong:
             raise SampleError(
-                "randomness comes from numpy.random.Generator objects, as "
+                "random numbers come from numpy.random.Generator objects, such as "
                 f"numpy.random.default_rng(0), not {wrong[0]!r}"
             )
         if len({id(g) for g in self.generators}) != len(self.generators):
             raise SampleError(
-                "the runs must not share a generator; make one each, as with rng.spawn(n)"
+                "the runs must not share a generator; make one for each, as with rng.spawn(n)"
             )
-        self._ahead = np.empty((len(self.generators), 0))
+        self._buffer = np.empty((len(self.generators), 0))
 
     def __len__(self) -> int:
         return len(self.generators)
 
     @cached_property
-    def separate(self) -> tuple[np.random.Generator, ...]:
-        """One more generator for each run, for what draws in its own way, and not uniform numbers from here."""
+    def user_generators(self) -> tuple[np.random.Generator, ...]:
+        """One more generator for each run, for a user's function that draws from it as it likes."""
         return tuple(generator.spawn(1)[0] for generator in self.generators)
 
     def branch(self) -> RandomStreams:
-        """Return new streams, each begun from numbers of the old one.
+        """Return new streams, each seeded with numbers of the old one.
 
-        How much is drawn from them then matters to nobody else: runs may go on for different times,
-        and a simulator may draw from the generators itself.
+        How many numbers are drawn from them does not change what the old ones return: runs may
+        have different lengths, and a simulator may draw from the generators itself.
         """
         words = (self.uniform(4) * 2.0**32).astype(np.uint32)
         return RandomStreams([np.random.default_rng(seed) for seed in words])
@@ -73,13 +72,13 @@ class RandomStreams:
         size = math.prod(shape)
         if len(self) == 1:
             return self.generators[0].random((1, *shape))
-        have = self._ahead.shape[1]
-        if size > have:
-            new = max(size - have, AHEAD // len(self))
-            drawn = np.empty((len(self), have + new))
-            drawn[:, :have] = self._ahead
-            for generator, row in zip(self.generators, drawn, strict=True):
-                generator.random(out=row[have:])
-            self._ahead = drawn
-        taken, self._ahead = self._ahead[:, :size], self._ahead[:, size:]
+        buffered = self._buffer.shape[1]
+        if size > buffered:
+            new = max(size - buffered, BUFFERED_DOUBLES // len(self))
+            numbers = np.empty((len(self), buffered + new))
+            numbers[:, :buffered] = self._buffer
+            for generator, row in zip(self.generators, numbers, strict=True):
+                generator.random(out=row[buffered:])
+            self._buffer = numbers
+        taken, self._buffer = self._buffer[:, :size], self._buffer[:, size:]
         return taken.reshape(len(self), *shape)

@@ -1,8 +1,8 @@
-"""Sampling successors from a table of probabilities, by indexed search.
+"""Sampling next states from transition probabilities, by indexed search.
 
-For each pair the sums of its probabilities are searched for a uniform number u. A row of L entries
-has a guide of L entries, which says where to begin for u in [j/L, (j+1)/L): fewer than two
-comparisons are needed on average, whatever L is.
+For each pair, the cumulative sums of its probabilities are searched for a uniform number u. A row
+of L entries has a guide of L entries: where the search begins for u in [j/L, (j+1)/L). It takes
+fewer than two comparisons on average, whatever L is.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from regmdp.samples.streams import RandomStreams
 
 __all__ = ["TransitionSampler"]
 
-#: Samples that are drawn at a time, so that the temporaries stay in the cache.
-BLOCK = 1 << 14
+#: Samples that are drawn at a time, so that the temporary arrays stay in the cache.
+BLOCK_SIZE = 1 << 14
 
 
 class TransitionSampler:
-    """The successors of all pairs of a model, ready to be drawn from.
+    """Draws next states for the pairs of a model.
 
     Args:
         mdp: The model. Pair (s, a) has the number ``s * A + a``.
@@ -34,7 +34,7 @@ class TransitionSampler:
         self._n_states = mdp.n_states
         rows = mdp.transitions.to_csr()
         rows.eliminate_zeros()
-        # a pair that does not exist is the end
+        # a pair that is not available ends the episode
         ends = np.where(mdp.available, mdp.termination, 1.0).ravel()
         length = np.diff(rows.indptr) + (ends > 0)
         start = np.concatenate(([0], np.cumsum(length)))
@@ -46,7 +46,7 @@ class TransitionSampler:
         weight[place], successor[place] = rows.data, rows.indices
         weight[start[1:][ends > 0] - 1] = ends[ends > 0]
         total = np.bincount(pair, weight, minlength=length.size)
-        sums = _row_sums(weight, start) / total[pair]
+        sums = _cumulate_rows(weight, start) / total[pair]
         sums[start[1:] - 1] = 1.0
         self._start, self._length, self._sums = start[:-1], length.astype(np.float64), sums
         self._terminated = (successor < 0) | np.where(successor < 0, False, mdp.terminal[successor])
@@ -54,12 +54,12 @@ class TransitionSampler:
             np.where(successor < 0, pair // mdp.n_actions, successor),
             pair,
         )
-        self._guide = _guide(sums, start, length, pair)
+        self._guide = _make_guide(sums, start, length, pair)
 
-    def _entries(
+    def _draw_entries(
         self, pair: Int[Array, " n"], uniform: Float[Array, " n"]
     ) -> Int[np.ndarray, " n"]:
-        """(n,) pairs and uniform numbers -> (n,) numbers of the stored entries that are drawn."""
+        """(n,) pairs and uniform numbers -> (n,) indices of the stored entries drawn."""
         place = (uniform * self._length[pair]).astype(np.int64)
         place += self._start[pair]
         entry = self._guide[place]
@@ -72,42 +72,41 @@ class TransitionSampler:
     def draw(
         self, pair: Int[Array, "*n"], uniform: Float[Array, "*n"]
     ) -> tuple[Int[np.ndarray, "*n"], Bool[np.ndarray, "*n"]]:
-        """Arrays of pairs and uniform numbers -> next states, and whether the episode ended."""
+        """Arrays of pairs and uniform numbers -> next states, and whether the episodes end."""
         flat, u = np.ravel(pair), np.ravel(uniform)
         next_state, terminated = (
             np.empty(flat.shape, dtype=np.int64),
             np.empty(flat.shape, dtype=np.bool_),
         )
-        for first in range(0, flat.size, BLOCK):
-            block = slice(first, first + BLOCK)
-            entry = self._entries(flat[block], u[block])
+        for first in range(0, flat.size, BLOCK_SIZE):
+            block = slice(first, first + BLOCK_SIZE)
+            entry = self._draw_entries(flat[block], u[block])
             next_state[block], terminated[block] = self._successor[entry], self._terminated[entry]
         return next_state.reshape(pair.shape), terminated.reshape(pair.shape)
 
-    def frequencies(
+    def draw_frequencies(
         self, pairs: Int[Array, " p"], samples: int, streams: RandomStreams
     ) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, "N k"]]:
-        """Draw each of some pairs a number of times in each run.
+        """Draw each of some pairs a number of times in each run, and count the next states.
 
         Args:
             pairs: (p,) pairs.
-            samples: How often each is drawn.
+            samples: Number of samples of each.
             streams: N streams.
 
         Returns:
             (k,) transitions from a pair to a next state, ``pair * S + next_state``, and their
-            (N, k) frequencies. The end of an episode, and the step into a terminal state, are left
-            out.
+            (N, k) frequencies. Ends of episodes and steps into terminal states are not counted.
         """
         runs, total = len(streams), self._sums.size
         counts = np.zeros(runs * total)
-        # pair after pair, whatever the size of a block is: so a run does not depend on how many
-        # there are
-        size = max(1, BLOCK // runs)
+        # in the order of the pairs, whatever the size of a block: so what a run draws does not
+        # depend on the number of runs
+        size = max(1, BLOCK_SIZE // runs)
         offset = (np.arange(runs) * total)[:, None]
         for first in range(0, pairs.size * samples, size):
             drawn = pairs[np.arange(first, min(first + size, pairs.size * samples)) // samples]
-            entry = self._entries(np.tile(drawn, runs), streams.uniform(drawn.size).ravel())
+            entry = self._draw_entries(np.tile(drawn, runs), streams.uniform(drawn.size).ravel())
             if runs == 1:
                 low, high = int(entry.min()), int(entry.max()) + 1
                 counts[low:high] += np.bincount(entry - low, minlength=high - low)
@@ -119,10 +118,10 @@ class TransitionSampler:
         )[:, kept] / samples
 
 
-def _row_sums(
+def _cumulate_rows(
     weight: Float[np.ndarray, " n"], start: Int[np.ndarray, " m"]
 ) -> Float[np.ndarray, " n"]:
-    """Return the running sums within each row; rows of one length are summed together."""
+    """Return the cumulative sums within each row; rows of one length are summed together."""
     sums = np.empty_like(weight)
     length = np.diff(start)
     for size in np.unique(length[length > 0]):
@@ -131,16 +130,16 @@ def _row_sums(
     return sums
 
 
-def _guide(
+def _make_guide(
     sums: Float[np.ndarray, " n"],
     start: Int[np.ndarray, " m"],
     length: Int[np.ndarray, " p"],
     pair: Int[np.ndarray, " n"],
 ) -> Int[np.ndarray, " n"]:
-    """Return, for the j-th entry of a row of L, the first entry of the row whose sum exceeds j/L."""
+    """Return for entry j of a row of L the first entry of the row whose sum exceeds j/L."""
     offset, size = start[:-1][pair], length[pair]
-    # the row of a number u ≥ c has come past an entry whose sum is c: true of every u for which the
-    # product uL, rounded, reaches the next integer after cL, rounded alike
+    # the search for u ≥ c passes an entry whose sum is c: so it does for every u for which the
+    # rounded product uL reaches the next integer after the rounded cL
     passed = (sums * size).astype(np.int64) + 1
     inside = passed < size
     counts = np.bincount((offset + passed)[inside], minlength=sums.size)
