@@ -55,7 +55,7 @@ def test_the_numbers_of_states_add_up(chain):
     np.testing.assert_allclose(chain.lumped().initial, chain.copies / chain.size)
 
 
-def test_the_lumped_chain_is_the_full_one_seen_from_afar():
+def test_the_lumped_chain_has_the_values_of_the_full_one():
     chain = ExponentialChain(150, horizon=4)
     lumped, full = chain.lumped(), chain.full()
     of = np.repeat(np.arange(chain.copies.size), chain.copies)
@@ -82,17 +82,17 @@ def test_the_named_model_is_the_lumped_chain():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"horizon": 2}, "horizon must be at least 3, not 2"),
-        ({"size": 0}, "size must be at least 1"),
-        ({"size": 15}, "size = 15 is too few for a horizon of 6: a class would have 0 states"),
-        ({"boosters": 1.0}, "is too few for a horizon of 6"),
-        ({"boosters": -0.1}, "boosters is a probability"),
-        ({"discount": 1.0}, "discount must be between 0 and 1, both left out, not 1.0"),
-        ({"discount": 0.0}, "discount must be between 0 and 1"),
-        ({"leak": 0.0}, "leak must be more than 0 and at most 1/6"),
-        ({"leak": 0.2}, "leak must be more than 0 and at most 1/6, not 0.2"),
+        ({"horizon": 2}, "horizon must be an integer, 3 or more, not 2"),
+        ({"size": 0}, "size must be an integer, 1 or more"),
+        ({"size": 15}, "size = 15 is too small for a horizon of 6: a class would have 0 states"),
+        ({"boosters": 1.0}, "is too small for a horizon of 6"),
+        ({"boosters": -0.1}, r"boosters must be a number in \[0, 1\]"),
+        ({"discount": 1.0}, r"discount must be a number in \(0, 1\), not 1.0"),
+        ({"discount": 0.0}, r"discount must be a number in \(0, 1\)"),
+        ({"leak": 0.0}, r"leak must be a number in \(0, 0.166667\]"),
+        ({"leak": 0.2}, r"leak must be a number in \(0, 0.166667\], not 0.2"),
     ],
 )
-def test_what_makes_no_chain_is_refused(parameters, message):
+def test_rejects_parameters_out_of_range(parameters, message):
     with pytest.raises(rm.ModelError, match=message):
         rm.models.exponential_chain(**{"size": 10**4, **parameters})

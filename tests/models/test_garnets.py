@@ -63,11 +63,11 @@ def test_value_agrees_with_textbook_value_iteration():
             {"n_states": 3, "branching": 4},
             "branching is 4, but a pair cannot have more distinct successors than the 3 states",
         ),
-        ({"branching": 0}, "branching must be at least 1"),
-        ({"n_actions": 0}, "n_actions must be at least 1"),
-        ({"rng": -1}, "rng must be at least 0"),
+        ({"branching": 0}, "branching must be an integer, 1 or more"),
+        ({"n_actions": 0}, "n_actions must be an integer, 1 or more"),
+        ({"rng": -1}, "rng must be an integer, 0 or more"),
     ],
 )
-def test_refuses(parameters, message):
+def test_rejects_parameters_out_of_range(parameters, message):
     with pytest.raises(rm.ModelError, match=message):
         rm.models.garnet(**parameters)

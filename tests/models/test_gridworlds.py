@@ -14,7 +14,7 @@ def test_russell_norvig_has_the_values_of_the_book():
     assert mdp.initial @ optimal_value(mdp) == pytest.approx(0.705, abs=5e-4)
 
 
-def test_open_grid_without_slip_is_worth_the_distance():
+def test_value_on_an_open_grid_without_slip_depends_on_the_distance():
     mdp = rm.models.gridworld(
         4, 6, walls="open", slip=0.0, goal=(1, 2), goal_reward=2.0, discount=0.9
     )
@@ -24,7 +24,7 @@ def test_open_grid_without_slip_is_worth_the_distance():
     np.testing.assert_allclose(optimal_value(mdp), expected.ravel(), rtol=1e-12)
 
 
-def test_slip_goes_to_either_side_and_walls_stop():
+def test_slip_moves_to_either_side_and_walls_block():
     # cells 0 1 / # 2: from 1, down goes to 2, sideways to 0 or against the border
     mdp = rm.models.gridworld_from_drawing("S.\n#G", slip=0.2, step_reward=-1.0, goal_reward=10.0)
     P = mdp.to_array()
@@ -38,12 +38,12 @@ def test_slip_goes_to_either_side_and_walls_stop():
     assert mdp.initial.tolist() == [1.0, 0.0, 0.0]
 
 
-def test_slip_of_one_never_goes_ahead():
+def test_slip_of_one_never_moves_ahead():
     mdp = rm.models.gridworld(3, 3, walls="open", slip=1.0)
     np.testing.assert_allclose(mdp.to_array()[4, 0], np.array([0, 0, 0, 0.5, 0, 0.5, 0, 0, 0]))
 
 
-def test_several_starts_are_equally_likely_and_none_means_anywhere():
+def test_initial_distribution_is_uniform_over_starts_or_free_cells():
     assert rm.models.gridworld_from_drawing("SSG").initial.tolist() == [0.5, 0.5, 0.0]
     assert rm.models.gridworld_from_drawing("..T").initial.tolist() == [0.5, 0.5, 0.0]
 
@@ -69,7 +69,7 @@ def test_mazes_differ_with_the_seed():
     np.testing.assert_array_equal(rm.models.maze(9, 9, rng=1), rm.models.maze(9, 9, rng=generator))
 
 
-def test_cells_are_named_unless_there_are_very_many():
+def test_cells_are_named_up_to_a_limit():
     assert (
         rm.models.gridworld(3, 3, walls="open").describe(5, 3)
         == "state 5 (row 1, column 2), action 3 (left)"
@@ -84,8 +84,8 @@ def test_a_large_grid_is_built_from_whole_arrays():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"slip": 1.1}, "slip is a probability"),
-        ({"height": 0}, "height must be at least 1"),
+        ({"slip": 1.1}, r"slip must be a number in \[0, 1\]"),
+        ({"height": 0}, "height must be an integer, 1 or more"),
         ({"height": 1, "width": 1}, "walls leave 1 free cells"),
         ({"walls": "roms"}, "walls is 'roms'; it must be one of open, rooms, maze"),
         (
@@ -99,10 +99,10 @@ def test_a_large_grid_is_built_from_whole_arrays():
             "start is row 11, column 0, outside the grid of 11 rows and 11 columns",
         ),
         ({"start": (0, 0), "goal": (0, 0)}, "start and goal are the same cell"),
-        ({"step_reward": float("inf")}, "step_reward must be finite"),
+        ({"step_reward": float("inf")}, "step_reward must be a finite number"),
     ],
 )
-def test_gridworld_refuses(parameters, message):
+def test_gridworld_rejects_bad_parameters(parameters, message):
     with pytest.raises(rm.ModelError, match=message):
         rm.models.gridworld(**parameters)
 
@@ -116,6 +116,6 @@ def test_gridworld_refuses(parameters, message):
         ("GT", "no free cell"),
     ],
 )
-def test_drawing_refuses(drawing, message):
+def test_gridworld_rejects_bad_drawings(drawing, message):
     with pytest.raises(rm.ModelError, match=message):
         rm.models.gridworld_from_drawing(drawing)

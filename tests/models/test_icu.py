@@ -25,7 +25,7 @@ def test_sizes_and_structure(mdp):
     assert mdp.action_labels[24] == "fluids 4, vasopressors 4"
 
 
-def test_the_reward_is_the_probability_of_surviving_now(mdp):
+def test_the_reward_is_the_probability_of_survival(mdp):
     P = mdp.to_array()
     np.testing.assert_allclose(mdp.rewards[:713], P[:713, :, 714], rtol=1e-14, atol=0)
 
@@ -57,7 +57,7 @@ def test_the_package_itself_is_not_imported():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_without_the_package_the_error_says_how_to_get_it(monkeypatch):
+def test_the_error_without_the_package_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(rm.MissingExtraError, match=r"python -m pip install 'regmdp\[icu\]'"):
         rm.models.icu_sepsis()
@@ -66,7 +66,7 @@ def test_without_the_package_the_error_says_how_to_get_it(monkeypatch):
 def test_a_package_without_its_data(monkeypatch, tmp_path):
     spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
-    with pytest.raises(rm.FormatError, match="dynamics.npz is not the data file"):
+    with pytest.raises(rm.FormatError, match="dynamics.npz is not the expected data file"):
         rm.models.icu_sepsis_expert()
     (tmp_path / "envs" / "assets").mkdir(parents=True)
     np.savez(tmp_path / "envs" / "assets" / "dynamics.npz", expert_policy=np.ones((2, 2)))

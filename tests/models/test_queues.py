@@ -32,7 +32,7 @@ def test_a_threshold_is_optimal(parameters):
     np.testing.assert_allclose(np.max(candidates, axis=0), value, rtol=1e-9, atol=1e-9)
 
 
-def test_transitions_of_the_corners():
+def test_transitions_of_a_small_queue():
     mdp = rm.models.queue(2, arrival=0.4, service=0.5)
     P = mdp.to_array()
     np.testing.assert_allclose(P[0], [[1.0, 0.0, 0.0], [0.6, 0.4, 0.0]])
@@ -42,22 +42,22 @@ def test_transitions_of_the_corners():
     np.testing.assert_allclose(mdp.rewards, [[0.0, 2.0], [-0.1, 1.9], [-0.2, 0.0]])
 
 
-def test_rates_may_fill_the_period():
+def test_arrival_and_service_may_sum_to_one():
     assert rm.models.queue(3, arrival=0.7, service=0.3).to_array().min() == 0.0
 
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"capacity": 0}, "capacity must be at least 1"),
+        ({"capacity": 0}, "capacity must be an integer, 1 or more"),
         (
             {"arrival": 0.7, "service": 0.5},
             "arrival \\+ service is 1.2.*must not exceed 1; make the periods shorter",
         ),
-        ({"arrival": -0.1}, "arrival is a probability"),
-        ({"holding": float("nan")}, "holding must be finite"),
+        ({"arrival": -0.1}, r"arrival must be a number in \[0, 1\]"),
+        ({"holding": float("nan")}, "holding must be a finite number"),
     ],
 )
-def test_refuses(parameters, message):
+def test_rejects_parameters_out_of_range(parameters, message):
     with pytest.raises(rm.ModelError, match=message):
         rm.models.queue(**parameters)

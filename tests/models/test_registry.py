@@ -6,7 +6,7 @@ CATALOGUE = rm.models.list_models()
 
 
 @pytest.mark.parametrize("model", CATALOGUE, ids=lambda model: model.name)
-def test_the_catalogue_tells_the_truth(model):
+def test_the_catalogue_describes_the_models(model):
     mdp = rm.models.build_model(model.name)
     assert (mdp.n_states, mdp.n_actions, mdp.discount) == (
         model.n_states,
@@ -45,19 +45,19 @@ def test_only_icu_sepsis_needs_an_extra():
         ("sepsis", "icu-sepsis"),
     ],
 )
-def test_an_unknown_name_is_answered_with_the_nearest(name, near):
+def test_an_unknown_name_suggests_the_nearest(name, near):
     with pytest.raises(
         rm.ModelError, match=f"there is no model named '{name}'; did you mean {near}"
     ):
         rm.models.build_model(name)
 
 
-def test_a_name_like_none_is_answered_with_all():
+def test_a_name_unlike_all_others_lists_the_models():
     with pytest.raises(rm.ModelError, match="'zzz'. The models are bandit, chain, "):
         rm.models.build_model("zzz")
 
 
-def test_an_unknown_parameter_is_answered_with_those_there_are():
+def test_an_unknown_parameter_lists_the_parameters():
     with pytest.raises(
         rm.ModelError,
         match="chain has no parameter 'states'; did you mean n_states.*It takes n_states=5, dist",

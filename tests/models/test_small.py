@@ -6,7 +6,7 @@ import regmdp as rm
 
 
 @pytest.mark.parametrize("discount", [0.0, 0.5, 0.99])
-def test_bandit_is_worth_its_best_arm_for_ever(discount):
+def test_bandit_has_the_value_of_its_best_arm(discount):
     mdp = rm.models.bandit(discount=discount)
     assert (mdp.n_states, mdp.n_actions) == (1, 3)
     np.testing.assert_allclose(optimal_value(mdp), 1.0 / (1.0 - discount), rtol=1e-12)
@@ -15,7 +15,7 @@ def test_bandit_is_worth_its_best_arm_for_ever(discount):
 def test_bandit_needs_arms_with_finite_rewards():
     with pytest.raises(rm.ModelError, match="at least one arm"):
         rm.models.bandit(())
-    with pytest.raises(rm.ModelError, match="reward 1 must be finite, not nan"):
+    with pytest.raises(rm.ModelError, match="reward 1 must be a finite number, not nan"):
         rm.models.bandit((1.0, float("nan")))
 
 
@@ -33,26 +33,26 @@ def test_chain_has_the_documented_value(n_states, distraction, discount):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"n_states": 0}, "n_states must be at least 1, not 0"),
+        ({"n_states": 0}, "n_states must be an integer, 1 or more, not 0"),
         (
             {"distraction": 1.5},
-            "distraction is a probability, so it must lie between 0 and 1, not 1.5",
+            r"distraction must be a number in \[0, 1\], not 1.5",
         ),
         ({"discount": 1.5}, r"discount must be a number in \[0, 1\]"),
     ],
 )
-def test_chain_refuses(parameters, message):
+def test_chain_rejects_parameters_out_of_range(parameters, message):
     with pytest.raises(rm.ModelError, match=message):
         rm.models.chain(**parameters)
 
 
-def test_forest_has_the_value_worked_out_in_its_docstring():
+def test_forest_has_the_documented_value():
     np.testing.assert_allclose(
         optimal_value(rm.models.forest()), [26.244, 29.484, 33.484], rtol=1e-12
     )
 
 
-def test_forest_is_that_of_pymdptoolbox():
+def test_forest_matches_pymdptoolbox():
     # mdptoolbox.example.forest() of pymdptoolbox 4.0b3
     mdp = rm.models.forest()
     wait, cut = (matrix.toarray() for matrix in mdp.to_action_matrices())
@@ -70,11 +70,11 @@ def test_forest_of_two_classes_and_certain_fire():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"n_states": 1}, "n_states must be at least 2"),
-        ({"p": -0.1}, "p is a probability"),
-        ({"r1": float("inf")}, "r1 must be finite"),
+        ({"n_states": 1}, "n_states must be an integer, 2 or more"),
+        ({"p": -0.1}, r"p must be a number in \[0, 1\]"),
+        ({"r1": float("inf")}, "r1 must be a finite number"),
     ],
 )
-def test_forest_refuses(parameters, message):
+def test_forest_rejects_parameters_out_of_range(parameters, message):
     with pytest.raises(rm.ModelError, match=message):
         rm.models.forest(**parameters)

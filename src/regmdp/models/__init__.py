@@ -1,7 +1,7 @@
-"""Named models with known answers.
+"""Named models, most of them with known optimal values.
 
-Each is a function that returns an :class:`~regmdp.mdp.MDP`; :func:`build_model` finds it by the name it
-has on the command line. Route choice on road networks is in :mod:`regmdp.routes`.
+Each is a function that returns an :class:`~regmdp.mdp.MDP`; :func:`build_model` calls it by its
+name on the command line. Route choice on road networks is in :mod:`regmdp.routes`.
 """
 
 from regmdp.models.exponential import ExponentialChain, exponential_chain

@@ -8,54 +8,57 @@ import numpy as np
 import scipy.sparse as sp
 
 from regmdp._internal.arrays import Float
+from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import ModelError
 from regmdp.mdp import MDP
-from regmdp.models._checks import count, probability
 
 __all__ = ["ExponentialChain", "exponential_chain"]
 
 
 @dataclass(frozen=True)
 class ExponentialChain:
-    r"""A chain on which softmax policy gradient, started uniformly, needs exponentially many iterations.
+    r"""A chain on which softmax policy gradient takes exponential time from the uniform policy.
 
-    Its states are few in kind and many in number. With \(\tau_s = \tfrac12\gamma^{2s/3}\),
-    \(r_s = \tfrac12\gamma^{2s/3+5/6}\) and \(p = c_p(1-\gamma)\):
+    It has a few classes of states, some of them with many states. With
+    \(\tau_s = \tfrac12\gamma^{2s/3}\), \(r_s = \tfrac12\gamma^{2s/3+5/6}\) and \(p = c_p(1-\gamma)\):
 
-    ==================  ==================================  ==========================  ==========================================
+    ==================  ==================================  ==========================  ============================
     state               action 0                            action 1                    action 2
-    ==================  ==================================  ==========================  ==========================================
+    ==================  ==================================  ==========================  ============================
     end                 0, stay
     buffer 1            \(-\gamma^2\), to end               \(+\gamma^2\), to end
     buffer 2            \(-\gamma^4\), to end               \(+\gamma^4\), to end
-    primary s = 3..H    \(r_s+\gamma^2p\tau_{s-2}\), end    0, to adjoint s - 1         \(r_s\), to adjoint s - 2 with p, else end
+    primary s = 3..H    \(r_s+\gamma^2p\tau_{s-2}\), end    0, to adjoint s - 1         \(r_s\), to adjoint s - 2 *
     adjoint s = 1..H    \(\gamma\tau_s\), to end            0, to primary or buffer s
     booster of x        0, to x
-    ==================  ==================================  ==========================  ==========================================
+    ==================  ==================================  ==========================  ============================
+
+    (*) with probability p, else to end.
 
     Action 1 is optimal everywhere, and \(V^*(s) = \gamma^{2s}\),
-    \(V^*(\text{adjoint } s) = \gamma^{2s+1}\). But in primary s it looks worse than action 0 until
-    adjoint s - 1 has learned, and until then its probability falls, so that it takes the longer to
-    come up again: each state waits for the one before it, and each wait is a power of the one
-    before.
+    \(V^*(\text{adjoint } s) = \gamma^{2s+1}\). In primary s, however, its action value is below
+    that of action 0 until adjoint s - 1 has learned; until then its probability falls, so that it
+    takes longer to rise again. Each state waits for the one before it, and each waiting time is a
+    power of the one before.
 
-    What makes it so slow is the number of states: the buffers and boosters are classes of many
-    copies, which all behave alike, for they start alike. :meth:`lumped` has one state for each
-    class. Values, occupancies and natural gradients are those of the full model; a gradient with
-    respect to the logits of one copy is that of its class divided by the number of copies.
+    The slowness comes from the number of states: the buffers and boosters are classes of many
+    states with the same initial policy and the same dynamics. :meth:`lumped` has one state for each
+    class. Its values, occupancies and natural gradients are those of the full model; a gradient
+    with respect to the logits of one state is that of its class divided by the number of its
+    states.
 
-    The paper's own numerical constants could not be read in the copy at hand: the construction
-    follows its plan, the constants are a reconstruction.
+    The construction is that of the paper; its numerical constants were not legible in the copy that
+    was used and are reconstructed.
 
     Args:
-        size: S, the number of states in full.
+        size: S, the number of states of the full model.
         horizon: H, at least 3.
         discount: γ; slow for γ^{2H} ≥ 2/3.
         leak: c_p, at most 1/6.
-        boosters: The share of the states that are boosters.
+        boosters: The fraction of the states that are boosters.
 
     Raises:
-        ModelError: if a parameter is out of its range, or the states are too few.
+        ModelError: if a parameter is out of its range, or there are too few states.
 
     Examples:
         >>> chain = ExponentialChain(10**8)
@@ -76,19 +79,15 @@ class ExponentialChain:
     boosters: float = 7 / 12
 
     def __post_init__(self) -> None:
-        count("horizon", self.horizon, 3)
-        probability("boosters", self.boosters)
-        if not 0.0 < self.discount < 1.0:
-            raise ModelError(
-                f"discount must be between 0 and 1, both left out, not {self.discount!r}"
-            )
-        if not 0.0 < self.leak <= 1 / 6:
-            raise ModelError(f"leak must be more than 0 and at most 1/6, not {self.leak!r}")
-        count("size", self.size)
+        check_integer("horizon", self.horizon, 3, error=ModelError)
+        check_number("boosters", self.boosters, 0.0, 1.0, error=ModelError)
+        check_number("discount", self.discount, above=0.0, below=1.0, error=ModelError)
+        check_number("leak", self.leak, above=0.0, maximum=1 / 6, error=ModelError)
+        check_integer("size", self.size, error=ModelError)
         fewest = int(min(self.copies))
         if fewest < 1:
             raise ModelError(
-                f"size = {self.size:,} is too few for a horizon of {self.horizon}: a class would "
+                f"size = {self.size:,} is too small for a horizon of {self.horizon}: a class would "
                 f"have {fewest} states"
             )
 
@@ -108,22 +107,22 @@ class ExponentialChain:
         return np.array([1, buffers // 2, buffers - buffers // 2, *[1] * links, *[booster] * links])
 
     def target(self, s: int) -> float:
-        """Return τ_s, the value that state s has to pass for its adjoint to prefer it."""
+        """Return τ_s, the value of state s above which its adjoint prefers it."""
         return 0.5 * self.discount ** (2 * s / 3)
 
     def lumped(self) -> MDP:
-        """Return the model of the classes, which starts in each with the share of the states that are in it."""
+        """Return the model of the classes; it starts in each with its fraction of the states."""
         transitions, rewards, available = self._arrays()
         return self._model(transitions, rewards, available, self.copies / self.size, self.kinds)
 
     def full(self) -> MDP:
-        """Return the model of all states, which starts in each of them with the same probability.
+        """Return the model of all states, with a uniform initial distribution.
 
-        Its states are those of the lumped model, each repeated as often as there are copies.
+        Its states are those of the lumped model, each repeated as often as its class has states.
         """
         transitions, rewards, available = self._arrays()
         of = np.repeat(np.arange(self.copies.size), self.copies)
-        # what leads to a class leads to each of its copies alike
+        # a transition to a class leads to each of its states with the same probability
         spread = sp.csr_array(
             (1.0 / self.copies[of], (of, np.arange(self.size))), shape=(self.copies.size, self.size)
         )
@@ -151,7 +150,7 @@ class ExponentialChain:
         )
 
     def _arrays(self) -> tuple[list[sp.csr_array], Float[np.ndarray, "n 3"], np.ndarray]:
-        """Return the transitions, one (n, n) matrix an action, the rewards, and which actions there are."""
+        """Return one (n, n) matrix for each action, the (n, 3) rewards and available actions."""
         kinds, gamma, p = self.kinds, self.discount, self.leak * (1.0 - self.discount)
         place = {kind: number for number, kind in enumerate(kinds)}
         matrices = [sp.lil_array((len(kinds), len(kinds))) for _ in range(3)]
@@ -189,23 +188,23 @@ def exponential_chain(
     boosters: float = 7 / 12,
     discount: float = 0.97,
 ) -> MDP:
-    """Return a chain on which softmax policy gradient takes exponential time, with one state for each class of alike ones.
+    """Return a chain on which softmax policy gradient takes exponential time.
 
-    See :class:`ExponentialChain`, whose :meth:`~ExponentialChain.lumped` model it is. Any other
-    method solves it at once.
+    It is :meth:`ExponentialChain.lumped`, with one state for each class. Other methods solve it in
+    a few iterations.
 
     Args:
-        size: S, the number of states in full.
+        size: S, the number of states of the full model.
         horizon: H, at least 3.
-        leak: c_p, more than 0 and at most 1/6.
-        boosters: The share of the states that are boosters.
+        leak: c_p, 0 < c_p ≤ 1/6.
+        boosters: The fraction of the states that are boosters.
         discount: γ.
 
     Returns:
         A model of 4H - 1 states and up to 3 actions.
 
     Raises:
-        ModelError: if a parameter is out of its range, or the states are too few.
+        ModelError: if a parameter is out of its range, or there are too few states.
 
     Examples:
         >>> import regmdp as rm

@@ -6,14 +6,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from regmdp._internal.arrays import Int
+from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import ModelError
 from regmdp.mdp import MDP
-from regmdp.models._checks import count
 
 __all__ = ["garnet"]
 
-#: Numbers drawn at a time where whole rows of length S are needed.
-CHUNK = 1 << 22
+#: Largest number of random numbers drawn at a time for whole rows of length S.
+MAX_DRAWS = 1 << 22
 
 
 def garnet(
@@ -24,11 +24,11 @@ def garnet(
     rng: int | np.random.Generator = 0,
     discount: float = 0.95,
 ) -> MDP:
-    r"""Return a Garnet (generalized average reward non-stationary environment test bench): a random model.
+    r"""Return a Garnet, a random model.
 
-    Each pair has b distinct successors, every set of b states being equally likely. Their
-    probabilities are the gaps between b - 1 sorted uniform numbers in [0, 1], so they are uniform
-    on the simplex. Rewards are standard normal.
+    The name stands for generalized average reward non-stationary environment test bench. Each pair
+    has b distinct successors; all sets of b states are equally likely. Their probabilities are the
+    gaps between b - 1 sorted uniform numbers in [0, 1], so they are uniform on the simplex. Rewards are standard normal.
 
     Args:
         n_states: S.
@@ -39,8 +39,7 @@ def garnet(
         discount: γ.
 
     Returns:
-        A model of S states and A actions: sparse, or dense where a row has more than a quarter of
-        the states.
+        A model of S states and A actions: sparse, or dense if b > S / 4.
 
     Raises:
         ModelError: if a parameter is out of its range.
@@ -56,18 +55,18 @@ def garnet(
         Bhatnagar, Sutton, Ghavamzadeh and Lee, Natural actor-critic algorithms, Automatica
         45, 2009.
     """
-    n_states = count("n_states", n_states)
-    n_actions = count("n_actions", n_actions)
-    branching = count("branching", branching)
+    n_states = check_integer("n_states", n_states, error=ModelError)
+    n_actions = check_integer("n_actions", n_actions, error=ModelError)
+    branching = check_integer("branching", branching, error=ModelError)
     if branching > n_states:
         raise ModelError(
             f"branching is {branching}, but a pair cannot have more distinct successors than the "
             f"{n_states} states"
         )
     if not isinstance(rng, np.random.Generator):
-        rng = np.random.default_rng(count("rng", rng, 0))
+        rng = np.random.default_rng(check_integer("rng", rng, 0, error=ModelError))
     n_pairs = n_states * n_actions
-    successors = _distinct(rng, n_pairs, n_states, branching)
+    successors = _draw_subsets(rng, n_pairs, n_states, branching)
     cuts = np.empty((n_pairs, branching + 1))
     cuts[:, 0], cuts[:, -1] = 0.0, 1.0
     cuts[:, 1:-1] = rng.random((n_pairs, branching - 1))
@@ -82,20 +81,20 @@ def garnet(
     return MDP(rows, rewards, discount)
 
 
-def _distinct(
+def _draw_subsets(
     rng: np.random.Generator, n_rows: int, n_states: int, size: int
 ) -> Int[np.ndarray, "K b"]:
-    """Draw (K, b) sorted states, the b in a row being a uniformly random subset."""
+    """Draw (K, b) sorted states: each row is a uniformly random subset."""
     if size * size > 4 * n_states:
-        # the b smallest of S random numbers; linear in S, where the other way is quadratic in b
+        # the b smallest of S random numbers: linear in S; the other branch is quadratic in b
         drawn = np.empty((n_rows, size), dtype=np.int32)
-        step = max(1, CHUNK // n_states)
+        step = max(1, MAX_DRAWS // n_states)
         for start in range(0, n_rows, step):
             keys = rng.random((min(step, n_rows - start), n_states))
             drawn[start : start + step] = np.argpartition(keys, size - 1, axis=1)[:, :size]
     else:
-        # Floyd's algorithm for all rows at once: draw up to ``top``; what was drawn before is
-        # replaced by ``top``
+        # Floyd's algorithm for all rows at once: draw a number up to ``top``; replace it by ``top``
+        # if it was drawn before
         columns = np.empty((size, n_rows), dtype=np.int32)
         for column in range(size):
             top = n_states - size + column

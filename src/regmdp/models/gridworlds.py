@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from regmdp._internal.arrays import Bool, Float
+from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import ModelError
 from regmdp.mdp import MDP
-from regmdp.models._checks import count, finite, probability
 
 __all__ = ["gridworld", "gridworld_from_drawing", "maze", "rooms", "russell_norvig"]
 
-#: Row and column steps of the four actions, clockwise, so that the neighbours of an action in this
-#: list are perpendicular to it.
-STEPS = ((-1, 0), (0, 1), (1, 0), (0, -1))
+#: Row and column steps of the four actions, clockwise: neighbours in this list are perpendicular.
+DIRECTIONS = ((-1, 0), (0, 1), (1, 0), (0, -1))
 ACTIONS = ("up", "right", "down", "left")
 LAYOUTS = ("open", "rooms", "maze")
-#: Cells are named only up to this many.
-MOST_LABELS = 10_000
+#: Largest number of cells that get names.
+MAX_LABELS = 10_000
 
 
 def gridworld(
     height: int = 11,
     width: int = 11,
     *,
-    walls: Any = "rooms",
+    walls: Bool[np.ndarray, "H W"] | Literal["open", "rooms", "maze"] = "rooms",
     start: tuple[int, int] | None = None,
     goal: tuple[int, int] | None = None,
     slip: float = 0.2,
@@ -40,9 +39,10 @@ def gridworld(
     r"""Return a gridworld with walls and slip.
 
     A move goes in its direction with probability 1 - slip, and to either side of it with
-    probability slip / 2 each. Who runs into a wall or the border stays. Every move pays the step
-    reward, entering the goal pays the goal reward on top, and there the episode ends. The states
-    are the cells that are not walls, row by row; :func:`gridworld_from_drawing` takes a picture.
+    probability slip / 2 each. A move into a wall or the border leaves the state unchanged. Every
+    move pays the step reward; entering the goal also pays the goal reward and ends the episode. The
+    states are the cells that are not walls, row by row. :func:`gridworld_from_drawing` reads a
+    drawing.
 
     On an open grid without slip, if γ < 1 and the step reward is 0, the value of a cell d ≥ 1 steps
     from the goal is γ^{d-1} times the goal reward.
@@ -69,12 +69,14 @@ def gridworld(
     Examples:
         >>> import regmdp as rm
         >>> rm.models.gridworld()
-        MDP(104 states, 4 actions, 1,198 transitions (sparse), 412 available pairs, 1 terminal, discount 0.99)
+        MDP(104 states, 4 actions, 1,198 transitions (sparse), 412 available pairs, 1 terminal,
+            discount 0.99)
         >>> mdp = rm.models.gridworld(100, 100, walls=rm.models.maze(100, 100, rng=1))
         >>> mdp.describe(0, 1)
         'state 0 (row 0, column 0), action 1 (right)'
     """
-    height, width = count("height", height), count("width", width)
+    height = check_integer("height", height, error=ModelError)
+    width = check_integer("width", width, error=ModelError)
     walls = _as_walls(walls, height, width)
     free = np.flatnonzero(~walls.ravel())
     if free.size < 2:
@@ -86,7 +88,7 @@ def gridworld(
     if start_cell == goal_cell:
         raise ModelError("start and goal are the same cell; choose another start= or goal=")
     entry = np.zeros((height, width))
-    entry.flat[goal_cell] = finite("goal_reward", goal_reward)
+    entry.flat[goal_cell] = check_number("goal_reward", goal_reward, error=ModelError)
     ends = np.zeros((height, width), dtype=np.bool_)
     ends.flat[goal_cell] = True
     initial = np.zeros((height, width))
@@ -103,12 +105,12 @@ def gridworld_from_drawing(
     step_reward: float = 0.0,
     discount: float = 0.99,
 ) -> MDP:
-    """Return the gridworld of a drawing, one line of text a row.
+    """Return the gridworld of a drawing, one line of text for each row.
 
     Args:
-        drawing: ``.`` is a free cell, ``#`` a wall, ``G`` a goal and ``T`` a trap, which both end
-            the episode, ``S`` a start. Of several starts all are equally likely; without any, all
-            cells are that do not end the episode.
+        drawing: ``.`` is a free cell, ``#`` a wall, ``S`` a start; ``G``, a goal, and ``T``, a
+            trap, end the episode. The initial distribution is uniform over the starts; without any,
+            over the cells that do not end the episode.
         slip: As for :func:`gridworld`; so are the other parameters.
         goal_reward: Paid on entering a goal.
         trap_reward: Paid on entering a trap.
@@ -147,8 +149,8 @@ def gridworld_from_drawing(
     ends = (cells == "G") | (cells == "T")
     if not ((cells == ".") | (cells == "S")).any():
         raise ModelError("the drawing has no free cell to start from: it needs a . or an S")
-    entry = np.where(cells == "G", finite("goal_reward", goal_reward), 0.0)
-    entry[cells == "T"] = finite("trap_reward", trap_reward)
+    entry = np.where(cells == "G", check_number("goal_reward", goal_reward, error=ModelError), 0.0)
+    entry[cells == "T"] = check_number("trap_reward", trap_reward, error=ModelError)
     starts = (cells == "S").astype(np.float64)
     initial = starts / starts.sum() if starts.any() else None
     return _assemble(cells == "#", ends, entry, initial, slip, step_reward, discount)
@@ -163,8 +165,8 @@ def russell_norvig(*, slip: float = 0.2, step_reward: float = -0.04, discount: f
         0.762   wall  0.660    -1
         0.705  0.655  0.611  0.388
 
-    The book pays the reward of a terminal state in it; here it is paid on entering, so terminal
-    states are worth 0 and the values of the others are the same.
+    The book pays the reward of a terminal state in that state. Here it is paid on entering, so
+    terminal states have value 0; the values of the others are the same.
 
     Args:
         slip: Probability of going sideways.
@@ -177,7 +179,8 @@ def russell_norvig(*, slip: float = 0.2, step_reward: float = -0.04, discount: f
     Examples:
         >>> import regmdp as rm
         >>> rm.models.russell_norvig()
-        MDP(11 states, 4 actions, 96 transitions (sparse), 36 available pairs, 2 terminal, discount 1)
+        MDP(11 states, 4 actions, 96 transitions (sparse), 36 available pairs, 2 terminal,
+            discount 1)
 
     Reference:
         Russell and Norvig, Artificial Intelligence: A Modern Approach, 3rd edition, 2010, figure
@@ -192,7 +195,7 @@ def russell_norvig(*, slip: float = 0.2, step_reward: float = -0.04, discount: f
 
 
 def rooms(height: int, width: int) -> Bool[np.ndarray, "H W"]:
-    r"""Return the (H, W) walls of four rooms with four doors; a side shorter than 5 is not divided.
+    r"""Return the (H, W) walls of four rooms with four doors; sides shorter than 5 stay undivided.
 
     >>> import regmdp as rm
     >>> print(
@@ -206,7 +209,8 @@ def rooms(height: int, width: int) -> Bool[np.ndarray, "H W"]:
     _______
     ___#___
     """
-    height, width = count("height", height), count("width", width)
+    height = check_integer("height", height, error=ModelError)
+    width = check_integer("width", width, error=ModelError)
     walls = np.zeros((height, width), dtype=np.bool_)
     across, down = height // 2, width // 2
     if height >= 5:
@@ -221,9 +225,9 @@ def rooms(height: int, width: int) -> Bool[np.ndarray, "H W"]:
 
 
 def maze(height: int, width: int, *, rng: int | np.random.Generator = 0) -> Bool[np.ndarray, "H W"]:
-    """Return the (H, W) walls of a random maze, in which exactly one way leads from any free cell to any other.
+    """Return the (H, W) walls of a random maze with exactly one path between any two free cells.
 
-    The cells with even row and column are free. Between them passages are opened along a spanning
+    The cells with even row and column are free. Passages between them are opened along a spanning
     tree that is minimal for random weights (Kruskal's algorithm).
 
     Args:
@@ -236,9 +240,10 @@ def maze(height: int, width: int, *, rng: int | np.random.Generator = 0) -> Bool
         >>> rm.models.maze(4, 5, rng=0).shape
         (4, 5)
     """
-    height, width = count("height", height), count("width", width)
+    height = check_integer("height", height, error=ModelError)
+    width = check_integer("width", width, error=ModelError)
     if not isinstance(rng, np.random.Generator):
-        rng = np.random.default_rng(count("rng", rng, 0))
+        rng = np.random.default_rng(check_integer("rng", rng, 0, error=ModelError))
     cells = np.arange(((height + 1) // 2) * ((width + 1) // 2)).reshape(
         (height + 1) // 2, (width + 1) // 2
     )
@@ -257,7 +262,7 @@ def maze(height: int, width: int, *, rng: int | np.random.Generator = 0) -> Bool
     return walls
 
 
-def _as_walls(walls: Any, height: int, width: int) -> Bool[np.ndarray, "H W"]:
+def _as_walls(walls: object, height: int, width: int) -> Bool[np.ndarray, "H W"]:
     if isinstance(walls, str):
         if walls not in LAYOUTS:
             raise ModelError(
@@ -304,17 +309,27 @@ def _assemble(
     step_reward: float,
     discount: float,
 ) -> MDP:
-    """Build the model: where walls are, which cells end the episode, what entering a cell pays, where it starts."""
-    slip, step_reward = probability("slip", slip), finite("step_reward", step_reward)
+    """Build the model of a grid.
+
+    Args:
+        walls: Which cells are walls.
+        ends: Which cells end the episode.
+        entry: Reward of entering each cell.
+        initial: Distribution of the first cell, or None for the default.
+        slip: Probability of going sideways.
+        step_reward: Paid on every move.
+        discount: γ.
+    """
+    slip = check_number("slip", slip, 0.0, 1.0, error=ModelError)
+    step_reward = check_number("step_reward", step_reward, error=ModelError)
     row, column = np.nonzero(~walls)
     n_states = row.size
-    number = np.full(
-        (walls.shape[0] + 2, walls.shape[1] + 2), -1, dtype=np.int32
-    )  # a border, so that no step leaves the array
+    # with a border, so that no step leaves the array
+    number = np.full((walls.shape[0] + 2, walls.shape[1] + 2), -1, dtype=np.int32)
     number[row + 1, column + 1] = np.arange(n_states)
     stay = np.arange(n_states, dtype=np.int32)
     lands = np.empty((n_states, 4), dtype=np.int32)
-    for action, (down, right) in enumerate(STEPS):
+    for action, (down, right) in enumerate(DIRECTIONS):
         cell = number[row + 1 + down, column + 1 + right]
         lands[:, action] = np.where(cell < 0, stay, cell)
     successors = np.stack((lands, np.roll(lands, 1, axis=1), np.roll(lands, -1, axis=1)), axis=-1)
@@ -326,7 +341,7 @@ def _assemble(
         shape=(4 * n_states, n_states),
     )
     labels = None
-    if n_states <= MOST_LABELS:
+    if n_states <= MAX_LABELS:
         labels = [
             f"row {r}, column {c}" for r, c in zip(row.tolist(), column.tolist(), strict=True)
         ]

@@ -14,7 +14,7 @@ from regmdp.mdp import MDP
 
 __all__ = ["ICU_NOTICE", "icu_sepsis", "icu_sepsis_expert"]
 
-#: What a program that shows results of this model has to show with them.
+#: Notice that has to be shown with results of this model.
 ICU_NOTICE = (
     "ICU-Sepsis (Choudhary, Gupta and Thomas 2024) is for research only. It is not a medical "
     "device, and nothing computed from it may guide the treatment of a patient."
@@ -29,12 +29,12 @@ def icu_sepsis(*, discount: float = 1.0) -> MDP:
 
     For research only, not for clinical use.
 
-    States 0 to 712 are clusters of patients' measurements over four hours; then come death,
-    survival, and the state after both, which are terminal. An action is a level of intravenous
-    fluids and a level of vasopressors, 0 for none and 1 to 4 for the quartiles of what was given:
-    action 5i + j is fluids i and vasopressors j. Survival pays 1 and death 0, so that without
-    discount a value is a probability of survival. All actions are available everywhere: what
-    clinicians rarely did in a state has the mean of the rows of what they did.
+    States 0 to 712 are clusters of patients' measurements over four hours. The last three states
+    are terminal: death, survival, and the state after both. An action is a level of intravenous
+    fluids and a level of vasopressors, 0 for none and 1 to 4 for the quartiles of the doses given:
+    action 5i + j is fluids i and vasopressors j. Survival pays 1 and death 0, so that undiscounted
+    values are probabilities of survival. All actions are available everywhere: actions that
+    clinicians rarely took in a state have the mean of the rows of the actions that they took.
 
     Known values from the initial distribution, undiscounted: 0.8751 for the best policy (0.88 in
     the paper, by simulation), 0.7818 for the clinicians' (0.78), 0.7801 for the uniform policy
@@ -60,7 +60,7 @@ def icu_sepsis(*, discount: float = 1.0) -> MDP:
         Choudhary, Gupta and Thomas, ICU-Sepsis: a benchmark MDP built from real medical data,
         Reinforcement Learning Conference, 2024, with data from MIMIC-III (Johnson et al. 2016).
     """
-    data = _read("tx_mat", "r_mat", "d_0")
+    data = _read_arrays("tx_mat", "r_mat", "d_0")
     probabilities, rewards, initial = data["tx_mat"], data["r_mat"], data["d_0"]
     n_states, n_actions, _ = probabilities.shape
     live = np.arange(n_states) < N_PATIENT_STATES
@@ -81,9 +81,9 @@ def icu_sepsis(*, discount: float = 1.0) -> MDP:
 
 
 def icu_sepsis_expert() -> Float[np.ndarray, "S A"]:
-    """Return the (716, 25) policy that the authors of ICU-Sepsis estimated for the clinicians.
+    """Return the (716, 25) policy of the clinicians, as the authors of ICU-Sepsis estimated it.
 
-    The rows of the three terminal states are 0. Actions that clinicians took too rarely have
+    The rows of the three terminal states are 0. Actions that clinicians rarely took have
     probability exactly 0.
 
     Raises:
@@ -96,12 +96,12 @@ def icu_sepsis_expert() -> Float[np.ndarray, "S A"]:
         >>> round(float(mdp.initial @ rm.evaluate(mdp, expert).value), 4)
         0.7818
     """
-    policy = _read("expert_policy")["expert_policy"]
+    policy = _read_arrays("expert_policy")["expert_policy"]
     policy[N_PATIENT_STATES:] = 0.0
     return policy
 
 
-def _read(*names: str) -> dict[str, np.ndarray]:
+def _read_arrays(*names: str) -> dict[str, np.ndarray]:
     """Read arrays from the package's data file.
 
     The package itself is not imported: that would import the unmaintained gym, which writes to the
@@ -120,8 +120,8 @@ def _read(*names: str) -> dict[str, np.ndarray]:
                 arrays[name] = archive[name]
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise FormatError(
-            f"{path} is not the data file of icu-sepsis that was expected ({error}); install "
-            "version 2.0 or newer again"
+            f"{path} is not the expected data file of icu-sepsis ({error}); reinstall version 2.0 "
+            "or newer"
         ) from error
     for name, array in arrays.items():
         shape = shapes.get(name, (n_states, n_actions, n_states))

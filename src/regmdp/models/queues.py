@@ -1,13 +1,13 @@
-"""Queues."""
+"""Queues with admission control."""
 
 from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
 
+from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import ModelError
 from regmdp.mdp import MDP
-from regmdp.models._checks import count, finite, probability
 
 __all__ = ["queue"]
 
@@ -23,19 +23,20 @@ def queue(
 ) -> MDP:
     r"""Return a single-server queue with admission control.
 
-    The state x is the number of customers in the system. In every period one customer arrives
+    The state x is the number of customers in the system. In each period one customer arrives
     (probability λ), or the one in service leaves (μ, if there is one), or nothing happens. The
-    action says whether an arriving customer is let in, which pays R; every customer costs h per
-    period.
+    action admits or rejects an arriving customer. An admitted customer pays R; each customer costs
+    h per period.
 
     .. math::
         r(x, \text{reject}) = -h x, \qquad r(x, \text{admit}) = \lambda R - h x
 
-    When the system is full, *admit* is not available. It is optimal to admit up to a threshold.
-    With capacity 1, and if it is optimal to admit,
+    If the system is full, *admit* is unavailable. Admitting up to a threshold is optimal. With
+    capacity 1, and if it is optimal to admit,
 
     .. math::
-        V^*(0) = \frac{(1 - \gamma (1 - \mu)) \lambda R - \gamma \lambda h}{(1 - \gamma)(1 - \gamma (1 - \lambda - \mu))}.
+        V^*(0) = \frac{(1 - \gamma (1 - \mu)) \lambda R - \gamma \lambda h}
+        {(1 - \gamma)(1 - \gamma (1 - \lambda - \mu))}.
 
     Args:
         capacity: Largest number of customers, at least 1; S = capacity + 1.
@@ -46,7 +47,7 @@ def queue(
         discount: γ per period.
 
     Returns:
-        A model of capacity + 1 states and 2 actions, *reject* and *admit*, that starts empty.
+        A model of capacity + 1 states and 2 actions, *reject* and *admit*, starting empty.
 
     Raises:
         ModelError: if a parameter is out of its range.
@@ -65,16 +66,17 @@ def queue(
         shows that a threshold is optimal. Here time is discrete; a continuous-time queue becomes
         one by uniformization.
     """
-    capacity = count("capacity", capacity)
-    arrival = probability("arrival", arrival)
-    service = probability("service", service)
+    capacity = check_integer("capacity", capacity, error=ModelError)
+    arrival = check_number("arrival", arrival, 0.0, 1.0, error=ModelError)
+    service = check_number("service", service, 0.0, 1.0, error=ModelError)
     if arrival + service > 1.0 + 1e-12:
         raise ModelError(
             f"arrival + service is {arrival + service:.12g}, but at most one of the two happens in "
-            "a period, so it must not exceed 1; make the periods shorter: divide both by the same "
-            "number"
+            "a period, so it must not exceed 1; make the periods shorter by dividing both by the "
+            "same number"
         )
-    reward, holding = finite("reward", reward), finite("holding", holding)
+    reward = check_number("reward", reward, error=ModelError)
+    holding = check_number("holding", holding, error=ModelError)
     n_states = capacity + 1
     customers = np.arange(n_states)
     shrinks = np.where(customers > 0, service, 0.0)

@@ -1,4 +1,4 @@
-"""The list of named models."""
+"""Registry of named models."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class NamedModel:
     """A model with a name.
 
     Attributes:
-        name: As on the command line.
-        builder: Returns the model; all its parameters have defaults.
+        name: Name on the command line.
+        builder: Function that returns the model; all its parameters have defaults.
         description: One line.
         n_states: S with the default parameters.
         n_actions: A with the default parameters.
         discount: γ with the default parameters.
-        answer: What is known about its optimum.
-        notice: What has to be shown with results, or an empty string.
-        extra: The extra to install for it, or an empty string.
-        episode: What an episode is called.
+        answer: Known facts about the optimum.
+        notice: Notice to show with results, or an empty string.
+        extra: The extra that it needs, or an empty string.
+        episode: Noun for an episode.
         references: Policies that come with the model, by name.
     """
 
@@ -68,7 +68,7 @@ _MODELS = {
         NamedModel(
             "chain",
             chain,
-            "Walk to the far end of a chain, where the reward is",
+            "Walk to the far end of a chain for a reward",
             5,
             2,
             0.9,
@@ -77,7 +77,7 @@ _MODELS = {
         NamedModel(
             "exponential-chain",
             exponential_chain,
-            "Softmax policy gradient takes exponential time, nothing else does",
+            "Softmax policy gradient takes exponential time, other methods do not",
             23,
             3,
             0.97,
@@ -86,7 +86,7 @@ _MODELS = {
         NamedModel(
             "forest",
             forest,
-            "Let a forest grow or cut it, before it burns",
+            "Let a forest grow, or cut it before it burns",
             3,
             2,
             0.9,
@@ -142,7 +142,8 @@ def model_names() -> tuple[str, ...]:
 
     >>> import regmdp as rm
     >>> rm.models.model_names()
-    ('bandit', 'chain', 'exponential-chain', 'forest', 'garnet', 'gridworld', 'icu-sepsis', 'queue', 'russell-norvig')
+    ('bandit', 'chain', 'exponential-chain', 'forest', 'garnet', 'gridworld',
+     'icu-sepsis', 'queue', 'russell-norvig')
     """
     return tuple(_MODELS)
 
@@ -162,7 +163,7 @@ def list_models() -> tuple[NamedModel, ...]:
 
 
 def find_model(name: str) -> NamedModel:
-    """Return the entry of this name.
+    """Return the entry of a named model.
 
     Raises:
         ModelError: if there is none; the message names the nearest ones.
@@ -182,15 +183,15 @@ def find_model(name: str) -> NamedModel:
 
 
 def build_model(name: str, /, **parameters: Any) -> MDP:
-    """Build the model of this name.
+    """Build a named model.
 
     Args:
         name: One of :func:`model_names`.
-        **parameters: Parameters of its builder; what is left out has its default.
+        **parameters: Parameters of its builder; the others keep their defaults.
 
     Raises:
-        ModelError: if there is no such model, or it has no such parameter; the message names the
-            nearest ones. Or if the value of a parameter is out of its range.
+        ModelError: if there is no such model or parameter (the message names the nearest ones), or
+            a value is out of its range.
 
     Examples:
         >>> import regmdp as rm
@@ -199,7 +200,7 @@ def build_model(name: str, /, **parameters: Any) -> MDP:
         >>> rm.models.build_model("griddworld")
         Traceback (most recent call last):
         ...
-        regmdp.ModelError: there is no model named 'griddworld'; did you mean gridworld? The models are ...
+        regmdp.ModelError: there is no model named 'griddworld'; did you mean gridworld? ...
     """
     model = find_model(name)
     allowed = model.parameters
@@ -214,7 +215,7 @@ def build_model(name: str, /, **parameters: Any) -> MDP:
 
 
 def _nearest(word: str, words: tuple[str, ...]) -> str:
-    """End a sentence with the words most like this one."""
+    """Return the end of a sentence that suggests the most similar words."""
     near = difflib.get_close_matches(word.lower().replace("_", "-"), words, n=3, cutoff=0.5)
     near = near or difflib.get_close_matches(word, words, n=3, cutoff=0.5)
     return f"; did you mean {' or '.join(near)}? " if near else ". "

@@ -1,4 +1,4 @@
-"""Models small enough to be solved by hand."""
+"""Models with closed-form solutions."""
 
 from __future__ import annotations
 
@@ -7,29 +7,30 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.sparse as sp
 
+from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import ModelError
 from regmdp.mdp import MDP
-from regmdp.models._checks import count, finite, probability
 
 __all__ = ["bandit", "chain", "forest"]
 
-#: States are named only up to this many.
-MOST_LABELS = 10_000
+#: Largest number of states that get names.
+MAX_LABELS = 10_000
 
 
 def bandit(rewards: Sequence[float] = (1.0, 0.9, 0.1), *, discount: float = 0.0) -> MDP:
-    r"""Return a bandit: one state, and an action for every arm.
+    r"""Return a bandit: one state, and one action for each arm.
 
     .. math::
         V^* = \frac{1}{1 - \gamma} \max_a r_a, \qquad
-        V^*_\tau = \frac{\tau}{1 - \gamma} \log \sum_a e^{r_a / \tau}, \quad \pi_a \propto e^{r_a / \tau}
+        V^*_\tau = \frac{\tau}{1 - \gamma} \log \sum_a e^{r_a / \tau}, \quad
+        \pi_a \propto e^{r_a / \tau}
 
     without a regularizer, and with the negative entropy at temperature τ. The policy does not
-    depend on γ, for every arm leads back to the same state.
+    depend on γ, because every arm leads back to the same state.
 
     Args:
-        rewards: A expected rewards, one an arm.
-        discount: γ; with 0 the arm is pulled once.
+        rewards: A expected rewards, one for each arm.
+        discount: γ; 0 means a single pull.
 
     Returns:
         A model of 1 state and A actions.
@@ -48,9 +49,12 @@ def bandit(rewards: Sequence[float] = (1.0, 0.9, 0.1), *, discount: float = 0.0)
         Mei, Xiao, Szepesvári and Schuurmans, On the global convergence rates of softmax policy
         gradient methods, ICML 2020, uses the three arms (1, 0.9, 0.1) in its figures.
     """
-    arms = [finite(f"reward {arm}", reward) for arm, reward in enumerate(rewards)]
+    arms = [
+        check_number(f"reward {arm}", reward, error=ModelError)
+        for arm, reward in enumerate(rewards)
+    ]
     if not arms:
-        raise ModelError("rewards is empty; a bandit needs at least one arm")
+        raise ModelError("rewards is empty; give the reward of at least one arm")
     return MDP(
         np.ones((1, len(arms), 1)),
         np.array([arms]),
@@ -61,7 +65,7 @@ def bandit(rewards: Sequence[float] = (1.0, 0.9, 0.1), *, discount: float = 0.0)
 
 
 def chain(n_states: int = 5, *, distraction: float = 0.0, discount: float = 0.9) -> MDP:
-    r"""Return a chain whose reward lies at the far end.
+    r"""Return a chain with its reward at the far end.
 
     In state i < n - 1 *forward* leads to i + 1 and pays nothing; in the last state it stays and
     pays 1. *Back* leads from everywhere to state 0 and pays the distraction d. For γ < 1,
@@ -69,9 +73,9 @@ def chain(n_states: int = 5, *, distraction: float = 0.0, discount: float = 0.9)
     .. math::
         V^*(i) = \frac{\max(\gamma^{n - 1 - i}, d)}{1 - \gamma},
 
-    which solves the optimality equation: if d ≥ γ^{n-1}, *back* is worth d / (1 - γ) and *forward*
-    max(γ^{n-1-i}, γd) / (1 - γ); otherwise *back* is worth at most γ^{n-1} / (1 - γ), and *forward*
-    γ^{n-1-i} / (1 - γ).
+    which solves the optimality equation: if d ≥ γ^{n-1}, *back* has the value d / (1 - γ) and
+    *forward* max(γ^{n-1-i}, γd) / (1 - γ); otherwise *back* has at most the value
+    γ^{n-1} / (1 - γ), and *forward* γ^{n-1-i} / (1 - γ).
 
     Args:
         n_states: S, at least 1.
@@ -79,7 +83,7 @@ def chain(n_states: int = 5, *, distraction: float = 0.0, discount: float = 0.9)
         discount: γ.
 
     Returns:
-        A model of S states and 2 actions, *back* and *forward*, that starts in state 0.
+        A model of S states and 2 actions, *back* and *forward*, starting in state 0.
 
     Raises:
         ModelError: if a parameter is out of its range.
@@ -93,8 +97,8 @@ def chain(n_states: int = 5, *, distraction: float = 0.0, discount: float = 0.9)
         >>> rm.solve(rm.models.chain(3, distraction=0.95)).value.round(6)
         array([ 9.5,  9.5, 10. ])
     """
-    n_states = count("n_states", n_states)
-    distraction = probability("distraction", distraction)
+    n_states = check_integer("n_states", n_states, error=ModelError)
+    distraction = check_number("distraction", distraction, 0.0, 1.0, error=ModelError)
     state = np.arange(n_states)
     successor = np.column_stack((np.zeros_like(state), np.minimum(state + 1, n_states - 1)))
     rows = sp.csr_array(
@@ -116,20 +120,19 @@ def chain(n_states: int = 5, *, distraction: float = 0.0, discount: float = 0.9)
 def forest(
     n_states: int = 3, *, r1: float = 4.0, r2: float = 2.0, p: float = 0.1, discount: float = 0.9
 ) -> MDP:
-    r"""Return the forest of the MDP toolboxes: wait for old trees, or cut.
+    r"""Return the forest of the MDP toolboxes: wait until the trees are old, or cut.
 
-    State i is the age class. *Wait* leads to the next class, the oldest staying what it is, but
-    with probability p a fire burns the forest down to class 0; it pays r1 in the oldest class and
-    nothing elsewhere. *Cut* leads to class 0 and pays nothing there, r2 in the oldest class, and 1
-    in between.
+    State i is the age class. *Wait* leads to the next class (the oldest class stays the same), or
+    with probability p, a fire, to class 0. It pays r1 in the oldest class and 0 elsewhere. *Cut*
+    leads to class 0. It pays 0 in class 0, r2 in the oldest class, and 1 in between.
 
-    With the default parameters it is optimal to wait always:
+    With the default parameters waiting is always optimal:
 
     .. math::
         V_2 = 4 + V_1, \qquad V_1 = 0.09 V_0 + 0.81 V_2, \qquad 0.91 V_0 = 0.81 V_1,
 
-    so V = (26.244, 29.484, 33.484). Cutting instead, once, is worth 0.9 V_0 = 23.6196, 1 + 23.6196
-    and 2 + 23.6196: less in every class.
+    so V = (26.244, 29.484, 33.484). Cutting once, then waiting, has the values 0.9 V_0 = 23.6196,
+    1 + 23.6196 and 2 + 23.6196, which are smaller in every class.
 
     Args:
         n_states: S, at least 2, the number of age classes.
@@ -158,8 +161,8 @@ def forest(
         stochastic dynamic programming problems, Ecography 37, 2014; its function
         ``mdp_example_forest``.
     """
-    n_states = count("n_states", n_states, 2)
-    p = probability("p", p)
+    n_states = check_integer("n_states", n_states, 2, error=ModelError)
+    p = check_number("p", p, 0.0, 1.0, error=ModelError)
     oldest = n_states - 1
     older = np.minimum(np.arange(n_states) + 1, oldest)
     burnt = np.zeros(n_states, dtype=np.int64)
@@ -169,6 +172,9 @@ def forest(
     rows = sp.csr_array(sp.coo_array((weight, (row, successor)), shape=(2 * n_states, n_states)))
     rewards = np.zeros((n_states, 2))
     rewards[1:, 1] = 1.0
-    rewards[oldest] = finite("r1", r1), finite("r2", r2)
-    labels = [f"age {age}" for age in range(n_states)] if n_states <= MOST_LABELS else None
+    rewards[oldest] = (
+        check_number("r1", r1, error=ModelError),
+        check_number("r2", r2, error=ModelError),
+    )
+    labels = [f"age {age}" for age in range(n_states)] if n_states <= MAX_LABELS else None
     return MDP(rows, rewards, discount, state_labels=labels, action_labels=["wait", "cut"])
