@@ -182,7 +182,7 @@ def test_a_callback_that_returns_false_stops_the_runs():
         ({"max_iterations": -1}, "iterations must be an integer"),
         ({"max_iterations": 2.5}, "iterations must be an integer"),
         ({"rng": []}, "at least one random generator"),
-        ({"rng": [1, 2]}, "comes from numpy.random.Generator objects"),
+        ({"rng": [1, 2]}, "come from numpy.random.Generator objects"),
         ({"start": np.ones((6, 3))}, "the policy sums to 3"),
         ({"regularizer": "entropy"}, "must be a regmdp.Regularizer"),
         ({"source": "FrozenLake-v1"}, "drawn from an MDP, a simulator"),

@@ -121,7 +121,7 @@ def learn(
             "for logged data regmdp.samples.OfflineMDP"
         )
     single = check_regularizer(source, regularizer)
-    trials = RunBatch(source, RandomStreams(rng if isinstance(rng, list | tuple) else [rng]))
+    trials = RunBatch(source, RandomStreams(rng if isinstance(rng, Sequence) else [rng]))
     policy = (
         None if start is None else np.tile(check_policy(source, start, single), (trials.count, 1))
     )
@@ -133,7 +133,7 @@ def learn(
     proceed = as_callback(callback)
     seen = 0
 
-    def look(state: State) -> Status | None:
+    def observe(state: State) -> Status | None:
         nonlocal seen
         assert state.estimate is not None
         measures = {"samples": state.estimate.samples}
@@ -145,7 +145,9 @@ def learn(
         return None
 
     first = algorithm.init(trials, regularizer, Start(policy=policy))
-    state, status = run_loop(first, lambda state: algorithm.step(trials, regularizer, state), look)
+    state, status = run_loop(
+        first, lambda state: algorithm.step(trials, regularizer, state), observe
+    )
     assert state.estimate is not None
     return LearningResult(
         policy=freeze(trials.split(algorithm.policy(trials, regularizer, state))),

@@ -1,4 +1,4 @@
-"""Array namespaces, shape annotations and the few array helpers that every layer shares.
+"""Array namespaces, shape annotations and array functions for all layers.
 
 Shape annotations such as ``Float[Array, "S A"]`` are jaxtyping's: a type checker reads the type of
 the array, and the tests check shapes and dtypes at run time.
@@ -67,7 +67,10 @@ UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2
 
 
 def array_namespace(*arrays: Any) -> Any:
-    """Return the array API namespace of the arrays; numbers do not count, nor NumPy's arrays beside those of another library."""
+    """Return the array API namespace of the arrays.
+
+    Numbers are ignored, and so are NumPy arrays next to arrays of another library.
+    """
     found = [
         array
         for array in arrays
@@ -77,7 +80,7 @@ def array_namespace(*arrays: Any) -> Any:
 
 
 def is_traced(*arrays: Any) -> bool:
-    """Whether some of the arrays stand for values that JAX does not know yet, while it compiles or differentiates."""
+    """Whether some of the arrays are JAX tracers, without values while JAX compiles."""
     jax = sys.modules.get("jax")
     return jax is not None and any(isinstance(array, jax.core.Tracer) for array in arrays)
 
@@ -85,9 +88,9 @@ def is_traced(*arrays: Any) -> bool:
 def repeat_while(
     step: Callable[[Any], Any], going: Callable[[Any], Array], state: tuple[Array, ...], limit: int
 ) -> tuple[Array, ...]:
-    """Repeat a step from some arrays to others like them while a (…) mask has an entry left, but not more often than a limit.
+    """Repeat a step from arrays to arrays while a (…) mask has a true entry, up to a limit.
 
-    Where the arrays are traced by JAX, the loop becomes part of what it compiles.
+    If the arrays are traced by JAX, the loop is compiled.
 
     >>> repeat_while(
     ...     lambda state: (state[0] / 2,), lambda state: state[0] > 1, (np.array([8.0]),), 100
@@ -97,17 +100,17 @@ def repeat_while(
     for count in range(limit):
         left = going(state)
         if is_traced(left):
-            return _compiled(step, going, state, limit - count)
+            return _repeat_compiled(step, going, state, limit - count)
         if not bool(array_namespace(left).any(left)):
             break
         state = step(state)
     return state
 
 
-def _compiled(
+def _repeat_compiled(
     step: Callable[[Any], Any], going: Callable[[Any], Array], state: tuple[Array, ...], limit: int
 ) -> tuple[Array, ...]:
-    """Repeat a step in a loop of JAX's own."""
+    """Repeat a step in a loop of JAX."""
     import jax  # which made the arrays
 
     _, state = jax.lax.while_loop(
@@ -119,7 +122,7 @@ def _compiled(
 
 
 def unit_roundoff(array: Array) -> float:
-    """Return the largest relative error of one correctly rounded operation on numbers like those of an array.
+    """Return the largest relative rounding error of one operation in the dtype of an array.
 
     >>> unit_roundoff(np.zeros(3)) == UNIT_ROUNDOFF
     True
@@ -146,7 +149,7 @@ def one_hot(actions: Int[Array, "*batch"], n_actions: int) -> Float[Array, "*bat
 
 
 def assign(where: Any, *parts: tuple[np.ndarray, np.ndarray]) -> None:
-    """Write parts, such as what was found for a block of states, into the arrays of all.
+    """Write the results of a block of states into the arrays of all states.
 
     >>> whole = np.zeros(3)
     >>> assign(slice(1, 3), (whole, np.array([1.0, 2.0])))

@@ -1,4 +1,4 @@
-"""The exceptions. Every one says what is wrong, where, how many, and what to do."""
+"""Exceptions. Each message says what is wrong, where, how many, and what to do."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ImproperPolicyError(RegmdpError, ValueError):
 
 
 class UnboundedError(RegmdpError, ValueError):
-    """Undiscounted model: some policy collects without limit, so there is no optimum."""
+    """Undiscounted model: the value of some policy is unbounded, so there is no optimum."""
 
 
 class FormatError(RegmdpError, ValueError):

@@ -1,4 +1,4 @@
-"""Files: arrays and a little JSON in one ``.npz``, never a pickle, and replaced whole or not at all."""
+"""Files of arrays and JSON in one ``.npz``, without pickles, replaced whole or not at all."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FORMAT = 1
 
 
 def require_file(path: str | PathLike[str]) -> Path:
-    """Return the path of a file that is there."""
+    """Return the path of a file, after checking that it exists."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
@@ -78,9 +78,8 @@ def read_arrays(
             arrays = {name: archive[name] for name in archive.files}
         meta = json.loads(str(arrays.pop("meta")))
         found, layout = meta.pop("kind"), meta.pop("format")
-    except (
-        Exception
-    ) as error:  # zipfile, zlib, json and NumPy each have their own for a damaged file
+    # zipfile, zlib, json and NumPy each raise their own exceptions for a damaged file
+    except Exception as error:
         raise FormatError(f"{path} is not a regmdp file, or it is damaged: {error}") from error
     if found != kind:
         raise FormatError(f"{path} holds a {found}, not a {kind}")

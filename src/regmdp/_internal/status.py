@@ -1,4 +1,4 @@
-"""How a run ended, in sentences."""
+"""Termination statuses and their messages."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Status(Enum):
         "certificate"
     )
     NOT_ATTAINED = (
-        "not attained: going round a loop of reward 0 for ever is worth more than any way of "
-        "ending the episode, so no policy that ends is optimal"
+        "not attained: staying in a loop of reward 0 has a larger value than any way of ending the "
+        "episode, so no policy that ends is optimal"
     )
     UNBOUNDED_ABOVE = (
-        "no upper bound: some policy may go on for ever without losing reward, so nothing could be "
-        "proved above the optimum; the bounds on this policy's own value hold"
+        "no upper bound: some policy may never terminate and lose no reward, so no upper bound on "
+        "the optimum was found; the bounds on this policy's own value hold"
     )
     STALLED = (
         "stalled: the iterates stopped improving before the gap could be certified; the gap is the "

@@ -1,6 +1,6 @@
-"""Threads over blocks: the one place where work is shared out among the cores.
+"""Threads over blocks of states.
 
-NumPy and SciPy let go of the interpreter's lock inside their loops, so that plain threads keep
+NumPy and SciPy release the interpreter's lock inside their loops, so that plain threads keep
 several cores busy. The blocks do not depend on each other and each writes its own part of the
 result: the number of threads never changes a bit of it.
 """
@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any, TypeVar
 
+from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SolverError
 
 __all__ = ["get_num_threads", "parallel_map", "set_num_threads"]
@@ -26,7 +27,7 @@ VARIABLE = "REGMDP_NUM_THREADS"
 
 
 class _WorkerPool:
-    """The threads that help the caller, started when they are first needed."""
+    """The threads beside the calling one, started when they are first needed."""
 
     def __init__(self) -> None:
         self.size: int | None = None
@@ -37,14 +38,14 @@ class _WorkerPool:
             self.pool = ThreadPoolExecutor(max(count, 1), thread_name_prefix="regmdp")
         return self.pool
 
-    def dismiss(self) -> None:
-        """Forget the threads; a forked process does not inherit them."""
+    def discard(self) -> None:
+        """Drop the threads; a forked process does not inherit them."""
         self.pool = None
 
 
 _pool = _WorkerPool()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.dismiss)
+    os.register_at_fork(after_in_child=_pool.discard)
 
 
 def get_num_threads() -> int:
@@ -65,7 +66,7 @@ def get_num_threads() -> int:
     return _pool.size
 
 
-def set_num_threads(count: Any) -> None:
+def set_num_threads(count: int) -> None:
     """Set how many threads work on one model, from the next operation on.
 
     Results do not depend on it, to the last bit.
@@ -87,23 +88,22 @@ def set_num_threads(count: Any) -> None:
         1
         >>> rm.set_num_threads(before)
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise SolverError(f"the number of threads must be an integer, 1 or more, not {count!r}")
+    count = check_integer("the number of threads", count)
     if count != _pool.size and _pool.pool is not None:
         _pool.pool.shutdown(wait=True)
-        _pool.dismiss()
+        _pool.discard()
     _pool.size = count
 
 
 def parallel_map(
     items: Sequence[Item], work: Callable[[Item], Result], *, shared: bool = True
 ) -> list[Result]:
-    """Apply some work to each item, on several threads if it may be shared, and return the results in the order of the items.
+    """Apply a function to each item, on several threads, and return the results in order.
 
     Args:
-        items: What to work on.
-        work: What to do; with items of its own it must not depend on the order.
-        shared: Whether the work is enough to pay for waking other threads.
+        items: The items.
+        work: Called with one item; calls must not depend on each other.
+        shared: Whether there is enough work to use other threads.
     """
     threads = min(get_num_threads(), len(items)) if shared else 1
     if threads <= 1:
@@ -121,7 +121,7 @@ def parallel_map(
     finally:
         todo.clear()  # if the work failed here, the others need not go on
         for helper in helpers:
-            if not helper.cancel():  # one that never started has nothing to tell
+            if not helper.cancel():  # one that never started has no result
                 helper.result()
     return results
 
@@ -129,7 +129,7 @@ def parallel_map(
 def _take(
     todo: deque[int], items: Sequence[Any], work: Callable[[Any], Any], results: list[Any]
 ) -> None:
-    """Do what is still to do, one item after the other, as long as there is one."""
+    """Apply the function to the remaining items, until there is none."""
     while True:
         try:
             index = todo.popleft()

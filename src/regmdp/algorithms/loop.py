@@ -1,4 +1,4 @@
-"""The one loop: initialise, step, look at the residual, certify when it seems worth it, stop.
+"""The loop: initialise, step, measure the residual, certify when it is small, stop.
 
 It prints nothing and writes nothing; it calls back with an event after each iteration.
 """
@@ -9,7 +9,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from regmdp._internal.status import Status
 from regmdp.certificates import Bounds, Certificate, backup_error, bound_values
 from regmdp.evaluation import Estimate
 from regmdp.mdp import MDP, initial_value
+from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.policies import check_policy, require_ending
 from regmdp.problem import check_value
 from regmdp.regularizers import Regularizer
@@ -39,7 +39,7 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """Where a method starts: a (S,) value, or a (S, A) policy, or both, or neither."""
+    """Start of a method: a (S,) value, a (S, A) policy, both, or neither."""
 
     value: Float[np.ndarray, " S"] | None = None
     policy: Float[np.ndarray, "S A"] | None = None
@@ -56,10 +56,10 @@ class State:
             None if the method keeps none.
         improved: The improved (S, A) policy that the next iteration evaluates, perhaps only its
             actions; or None.
-        dual: (S, A) the dual variable of the policy ahead, up to a constant for each state; None if
+        dual: (S, A) the dual variable of the next policy, up to a constant for each state; None if
             the method keeps none.
         iteration: Number of steps that led here.
-        step: The step size that made the policy ahead; None if the method has none.
+        step: The step size that made the next policy; None if the method has none.
         estimate: What the evaluation gave if it drew samples; then all arrays hold the states of
             all runs, (N·S,). Or None.
     """
@@ -80,12 +80,12 @@ class State:
 
     @property
     def next_policy(self) -> Float[np.ndarray, "S A"] | None:
-        """(S, A) the improved policy that the next iteration evaluates; None if the method keeps none."""
+        """(S, A) the policy that the next iteration evaluates; None if the method keeps none."""
         return None if self.improved is None else np.asarray(self.improved)
 
 
 class Algorithm(ABC):
-    """A method: where it starts, one iteration, and the policy that an iterate stands for.
+    """A method: its start, one iteration, and the policy of an iterate.
 
     Immutable.
     """
@@ -100,7 +100,7 @@ class Algorithm(ABC):
 
     @abstractmethod
     def policy(self, mdp: MDP, regularizer: Regularizer, state: State) -> Float[Array, "S A"]:
-        """Return the (S, A) policy that this iterate stands for."""
+        """Return the (S, A) policy of this iterate."""
 
     @abstractmethod
     def check(self, mdp: MDP, regularizer: Regularizer) -> None:
@@ -144,7 +144,15 @@ class Recorder:
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """(n,) records of a run, one for each iteration and one for the start: see :class:`Event`."""
+    """(n,) records of a run, one for each iteration and one for the start.
+
+    Attributes:
+        iteration: Number of iterations done.
+        residual: Largest |T V - V|, in the unit of the rewards.
+        gap: Predicted bound on the policy's distance from the optimum.
+        value: Value from the initial distribution.
+        seconds: Time since the start.
+    """
 
     iteration: np.ndarray
     residual: np.ndarray
@@ -153,7 +161,7 @@ class History:
     seconds: np.ndarray
 
     @classmethod
-    def of(cls, records: list[tuple[int, float, float, float, float]]) -> History:
+    def from_records(cls, records: list[tuple[int, float, float, float, float]]) -> History:
         """Collect the records of a run."""
         return cls(*(freeze(np.array(column)) for column in zip(*records, strict=True)))
 
@@ -163,7 +171,7 @@ class History:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """How a run ended."""
+    """Result of a run."""
 
     policy: Float[np.ndarray, "S A"]
     value: Float[np.ndarray, " S"]
@@ -172,8 +180,8 @@ class Run:
     history: History
 
 
-class _Progress:
-    """The prediction of the gap from the residual, corrected by each certificate, and the signs that nothing more will come."""
+class _GapPrediction:
+    """The gap as predicted from the residual, corrected by certificates, and signs of the end."""
 
     def __init__(self, mdp: MDP, regularizer: Regularizer, patience: int) -> None:
         self._mdp, self._regularizer, self._patience = mdp, regularizer, patience
@@ -182,7 +190,7 @@ class _Progress:
         self._factor = 1.0 / (1.0 - mdp.discount) if mdp.discount < 1.0 else 1.0
         self._best, self._since = np.inf, 0
 
-    def look(self, state: State) -> None:
+    def measure(self, state: State) -> None:
         """Measure T V - V."""
         difference = state.backup - state.value
         low, high = float(difference.min()), float(difference.max())
@@ -201,22 +209,73 @@ class _Progress:
         """The predicted gap."""
         return self._factor * (self.size + 2.0 * self.floor)
 
-    def failed(self, gap: float) -> None:
-        """Learn from a certificate that did not reach the tolerance."""
+    def correct(self, gap: float) -> None:
+        """Adapt the prediction to a certified gap that missed the tolerance."""
         if np.isfinite(gap):
             self._factor = max(self._factor, 1.01 * gap / (self.size + 2.0 * self.floor))
 
     @property
-    def at_rounding(self) -> bool:
-        """Whether the residual is as small as rounding lets it be seen, and no longer comes down."""
-        return self.size <= 4.0 * self.floor and (
+    def final_status(self) -> Status | None:
+        """Why no smaller residual can be expected; None if one can."""
+        at_rounding = self.size <= 4.0 * self.floor and (
             self._since >= 5 or self.size <= 0.05 * self.floor
         )
+        if at_rounding:
+            return Status.ROUNDING_LIMIT
+        return Status.STALLED if self._since >= self._patience else None
 
-    @property
-    def stalled(self) -> bool:
-        """Whether the residual has not come down for long."""
-        return self._since >= self._patience
+
+class _Monitor:
+    """What is done at each iterate: measure, record, call back, certify, and decide when to stop."""
+
+    def __init__(
+        self,
+        mdp: MDP,
+        regularizer: Regularizer,
+        algorithm: Algorithm,
+        tol: float,
+        max_iterations: int,
+        callback: CallbackLike,
+    ) -> None:
+        self._mdp, self._regularizer, self._algorithm = mdp, regularizer, algorithm
+        self._tol, self._max_iterations = tol, max_iterations
+        self._proceed, self._begin = as_callback(callback), time.perf_counter()
+        self._prediction = _GapPrediction(mdp, regularizer, algorithm.patience(mdp))
+        self._certified: tuple[State, Float[np.ndarray, "S A"], Certificate] | None = None
+        self.records: list[tuple[int, float, float, float, float]] = []
+
+    def observe(self, state: State) -> Status | None:
+        """Measure and report an iterate; return why the run stops, or None to go on."""
+        prediction, iteration = self._prediction, len(self.records)
+        prediction.measure(state)
+        value, seconds = initial_value(self._mdp, state.value), time.perf_counter() - self._begin
+        self.records.append((iteration, prediction.residual, prediction.gap, value, seconds))
+        measures = {"residual": prediction.residual, "gap": prediction.gap, "value": value}
+        if not self._proceed(Event(iteration, seconds, measures, state)):
+            return Status.STOPPED
+        status = self._certify_if_due(state) if self._tol > 0.0 else None
+        return status or (Status.ITERATION_LIMIT if iteration >= self._max_iterations else None)
+
+    def certify(self, state: State) -> tuple[Float[np.ndarray, "S A"], Certificate]:
+        """Return the policy of an iterate, with its certificate."""
+        if self._certified is None or self._certified[0] is not state:
+            policy = self._algorithm.policy(self._mdp, self._regularizer, state)
+            found = check_and_certify(self._mdp, self._regularizer, policy, state.value)
+            self._certified = (state, *found)
+        return self._certified[1:]
+
+    def _certify_if_due(self, state: State) -> Status | None:
+        """Certify an iterate if it may meet the tolerance, or none better can be expected."""
+        final = self._prediction.final_status
+        if self._prediction.gap > self._tol and final is None:
+            return None
+        _, certificate = self.certify(state)
+        if certificate.gap <= self._tol:
+            return Status.CONVERGED
+        if final is not None:
+            return certificate.limit or final
+        self._prediction.correct(certificate.gap)
+        return None
 
 
 def iterate(
@@ -234,74 +293,36 @@ def iterate(
     With ``tol=0`` exactly ``max_iterations`` iterations are made. A KeyboardInterrupt, during an
     iteration or in a callback, ends the run with the last complete iterate.
     """
-    proceed = as_callback(callback)
-    begin = time.perf_counter()
+    monitor = _Monitor(mdp, regularizer, algorithm, tol, max_iterations, callback)
     first = algorithm.init(mdp, regularizer, start)
-    progress = _Progress(mdp, regularizer, algorithm.patience(mdp))
-    records: list[tuple[int, float, float, float, float]] = []
-    known: tuple[Float[np.ndarray, "S A"], Certificate] | None = None
-
-    def certified(state: State) -> tuple[Float[np.ndarray, "S A"], Certificate]:
-        return check_and_certify(
-            mdp, regularizer, algorithm.policy(mdp, regularizer, state), state.value
-        )
-
-    def look(state: State) -> Status | None:
-        nonlocal known
-        known = None
-        progress.look(state)
-        seconds = time.perf_counter() - begin
-        records.append(
-            (
-                len(records),
-                progress.residual,
-                progress.gap,
-                initial_value(mdp, state.value),
-                seconds,
-            )
-        )
-        measures = {"residual": progress.residual, "gap": progress.gap, "value": records[-1][3]}
-        if not proceed(Event(len(records) - 1, seconds, measures, state)):
-            return Status.STOPPED
-        if tol > 0.0:
-            resigned = progress.at_rounding or progress.stalled
-            if progress.gap <= tol or resigned:
-                known = certified(state)
-                certificate = known[1]
-                if certificate.gap <= tol:
-                    return Status.CONVERGED
-                if resigned:
-                    return certificate.limit or (
-                        Status.ROUNDING_LIMIT if progress.at_rounding else Status.STALLED
-                    )
-                progress.failed(certificate.gap)
-        return Status.ITERATION_LIMIT if len(records) > max_iterations else None
-
-    state, status = run_loop(first, lambda state: algorithm.step(mdp, regularizer, state), look)
-    policy, certificate = known or certified(state)
+    state, status = run_loop(
+        first, lambda state: algorithm.step(mdp, regularizer, state), monitor.observe
+    )
+    policy, certificate = monitor.certify(state)
     if status is Status.ITERATION_LIMIT and tol > 0.0 and certificate.gap <= tol:
         status = Status.CONVERGED  # the prediction was too cautious
-    # an iterate may be off by a constant that its span does not see; what the certificate says of
-    # the policy's value is better
+    # an iterate may be off by a constant, which does not change its span; the bounds on the
+    # policy's value are better
     value = (
         state.value
         if tol == 0.0
         else np.clip(state.value, certificate.policy_lower, certificate.policy_upper)
     )
-    return Run(freeze(policy), freeze(value), certificate, status, History.of(records))
+    history = History.from_records(monitor.records)
+    return Run(freeze(policy), freeze(value), certificate, status, history)
 
 
 def run_loop(
-    first: State, step: Callable[[State], State], look: Callable[[State], Status | None]
+    first: State, step: Callable[[State], State], observe: Callable[[State], Status | None]
 ) -> tuple[State, Status]:
-    """Step until something says stop: what looks at each iterate, Ctrl-C, or an equation without a solution.
+    """Step until the observer returns a status, Ctrl-C, or an equation without a solution.
 
     Returns:
         The last complete iterate, and why it is the last.
     """
     state = first
     try:
-        while (status := look(state)) is None:
+        while (status := observe(state)) is None:
             state = step(state)
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
@@ -311,20 +332,22 @@ def run_loop(
 
 
 def check_and_certify(
-    mdp: MDP, regularizer: Regularizer, policy: Any, value: Any
+    mdp: MDP,
+    regularizer: Regularizer,
+    policy: Float[Array, "S A"] | DeterministicPolicy,
+    value: Float[Array, " S"],
 ) -> tuple[Float[np.ndarray, "S A"], Certificate]:
-    """Check the policy that a method ends with, and return it with its certificate, with a (S,) value as the witness."""
-    policy, value = check_policy(mdp, policy, regularizer), check_value(mdp, value)
+    """Check the last policy of a method, and certify it with a (S,) value as the witness."""
+    checked, witness = check_policy(mdp, policy, regularizer), check_value(mdp, value)
     try:
-        require_ending(mdp, policy)
+        require_ending(mdp, checked)
     except ImproperPolicyError:
-        # an iterate on the way may stand for a policy that never ends: nothing bounds its value,
-        # but V* is bounded all the same
-        bounds = bound_values(mdp, regularizer, None, value)
-        nothing = np.full(mdp.n_states, np.inf)
+        # an intermediate policy may never terminate; its value is then unbounded, V* is not
+        bounds = bound_values(mdp, regularizer, None, witness)
+        infinite = np.full(mdp.n_states, np.inf)
         bounds = Bounds(
-            bounds.lower, bounds.upper, -nothing, nothing, bounds.limit or Status.STALLED
+            bounds.lower, bounds.upper, -infinite, infinite, bounds.limit or Status.STALLED
         )
     else:
-        bounds = bound_values(mdp, regularizer, policy, value)
-    return policy, Certificate.from_bounds(mdp.initial, bounds)
+        bounds = bound_values(mdp, regularizer, checked, witness)
+    return checked, Certificate.from_bounds(mdp.initial, bounds)
