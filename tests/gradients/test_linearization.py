@@ -397,7 +397,7 @@ def test_any_evaluation_and_storage_gives_the_same(evaluation, storage):
         (Perturbation(reference=np.zeros(3)), "the reference cannot change: Shannon has none"),
         (
             Perturbation(transitions=np.zeros((3, 3))),
-            r"what belongs to transitions must have shape \(S, A, S\) = \(1, 3, 1\)",
+            r"an array over transitions must have shape \(S, A, S\) = \(1, 3, 1\)",
         ),
     ],
 )
@@ -466,13 +466,13 @@ def test_parameters_of_rewards_and_of_the_whole_model():
         ),
         (
             lambda mdp: rm.gradients.ModelFunction(lambda x: x, lambda x: x).model(np.zeros(1)),
-            "the function gives rewards alone",
+            "the function returns rewards, so the model is needed too",
         ),
         (
             lambda mdp: rm.gradients.ModelFunction(lambda x: mdp, lambda x: []).perturbations(
                 np.zeros(1)
             ),
-            "the derivative must give one Perturbation for each of the 1 parameters",
+            "the derivative must return one Perturbation for each of the 1 parameters",
         ),
     ],
 )

@@ -1,17 +1,17 @@
-"""Derivatives through a solution: of the optimal value, the action values and the policy, with respect to all that made them."""
+"""Derivatives through a solution: of V*, Q* and π* with respect to all data of the problem."""
 
 from regmdp.gradients.accuracy import Accuracy
 from regmdp.gradients.errors import GradientErrors
 from regmdp.gradients.gradient import Gradient
 from regmdp.gradients.linearization import Linearization, linearize
-from regmdp.gradients.parameters import (
+from regmdp.gradients.low_rank import LowRankGradient
+from regmdp.gradients.objective import ValueAndGradient, value_and_gradient
+from regmdp.gradients.parametric_models import (
     ModelFunction,
     ParametricModel,
     RewardFeatures,
-    ValueAndGradient,
-    value_and_gradient,
 )
-from regmdp.gradients.perturbations import Derivative, LowRankGradient, Perturbation
+from regmdp.gradients.perturbations import Derivative, Perturbation
 
 __all__ = [
     "Accuracy",

@@ -1,4 +1,4 @@
-"""The derivative of one number with respect to everything that a problem is made of."""
+"""The derivative of one number with respect to all data of a problem."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._internal.arrays import ArrayLike, Float
+from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SolverError
 from regmdp.gradients.errors import Cotangent, GradientErrors
-from regmdp.gradients.perturbations import LowRankGradient, Perturbation, check_array
+from regmdp.gradients.low_rank import LowRankGradient
+from regmdp.gradients.perturbations import Perturbation
+from regmdp.gradients.shapes import check_array
 
 __all__ = ["Gradient"]
 
 
 @dataclass(frozen=True, eq=False)
 class Gradient:
-    r"""The derivative of one number, such as V*(ρ), with respect to everything that a problem is made of.
+    r"""The derivative of one number, such as V*(ρ), with respect to all data of a problem.
 
     Attributes:
         rewards: (S, A) with respect to r(s, a). For V*(ρ) that is the expected discounted number of
@@ -24,30 +26,34 @@ class Gradient:
         temperature: With respect to τ: a number, or (S,) where the temperature has one entry per
             state.
         discount: With respect to γ.
-        reference: (S, A) or (A,) with respect to the probabilities of the reference of KL, each by
-            itself; None without one.
-        transitions: With respect to P(t|s,a), where what is added there is taken from the end of
-            the episode.
+        reference: (S, A) or (A,) with respect to each probability of the reference of KL by itself;
+            None without one.
+        transitions: With respect to P(t|s,a); the probability that the episode ends changes by
+            minus as much.
+        cotangent: The function whose gradient it is, for its errors; None if they are not known.
     """
 
     rewards: Float[np.ndarray, "S A"]
-    temperature: ArrayLike
+    temperature: float | Float[np.ndarray, " S"]
     discount: float
     reference: Float[np.ndarray, "..."] | None
     transitions: LowRankGradient
-    _weights: Cotangent | None
+    cotangent: Cotangent | None
 
     @property
     def errors(self) -> GradientErrors:
-        """Bounds on the errors, from how far the solution is from the optimum, rounding included; infinite if none are known."""
-        return (
-            GradientErrors(np.inf, np.inf, np.inf)
-            if self._weights is None
-            else self._weights.errors
-        )
+        """Bounds on the errors, from the distance of the solution from the optimum and rounding.
 
-    def directional_error(self, change: Perturbation) -> float:
-        """Bound the error of the derivative in a direction: sharper than what `errors` give, and at the cost of one solve.
+        They are infinite if none are known.
+        """
+        if self.cotangent is None:
+            return GradientErrors(np.inf, np.inf, np.inf)
+        return self.cotangent.errors
+
+    def directional_error(self, perturbation: Perturbation) -> float:
+        """Bound the error of the directional derivative, at the cost of one solve.
+
+        The bound is sharper than what `errors` give.
 
         Examples:
             >>> import regmdp as rm
@@ -56,48 +62,37 @@ class Gradient:
             >>> gradient.directional_error(rm.gradients.Perturbation(discount=1.0)) < 1e-8
             True
         """
-        return np.inf if self._weights is None else self._weights.directional_error(change)
+        return np.inf if self.cotangent is None else self.cotangent.directional_error(perturbation)
 
-    def directional_derivative(self, change: Perturbation) -> float:
-        """Return the derivative in a direction.
+    def directional_derivative(self, perturbation: Perturbation) -> float:
+        """Return the derivative along a perturbation.
 
         Examples:
             >>> import regmdp as rm
             >>> mdp, soft = rm.models.bandit(), rm.Shannon(temperature=1.0)
             >>> gradient = rm.gradients.linearize(mdp, soft, rm.solve(mdp, soft)).gradient()
-            >>> round(
-            ...     gradient.directional_derivative(rm.gradients.Perturbation(temperature=1.0)), 6
-            ... )  # the entropy of the policy
+            >>> warmer = rm.gradients.Perturbation(temperature=1.0)
+            >>> round(gradient.directional_derivative(warmer), 6)  # the entropy of the policy
             1.03531
         """
         total = 0.0
-        if change.rewards is not None:
-            total += float(
-                np.sum(
-                    self.rewards
-                    * check_array("a change of rewards", change.rewards, self.rewards.shape)
-                )
-            )
-        if change.temperature is not None:
-            step = check_array(
-                "a change of the temperature", change.temperature, np.shape(self.temperature), ()
-            )
-            total += float(np.sum(self.temperature * step))
-        if change.discount is not None:
-            total += self.discount * float(change.discount)
-        if change.reference is not None:
+        if perturbation.rewards is not None:
+            change = check_array("a change of rewards", perturbation.rewards, self.rewards.shape)
+            total += float(np.sum(self.rewards * change))
+        if perturbation.temperature is not None:
+            shape = np.shape(self.temperature)
+            change = check_array("a change of the temperature", perturbation.temperature, shape, ())
+            total += float(np.sum(self.temperature * change))
+        if perturbation.discount is not None:
+            total += self.discount * float(perturbation.discount)
+        if perturbation.reference is not None:
             if self.reference is None:
                 raise SolverError("the reference cannot change: the regularizer has none")
-            total += float(
-                np.sum(
-                    self.reference
-                    * check_array(
-                        "a change of the reference", change.reference, self.reference.shape
-                    )
-                )
-            )
-        if change.transitions is not None:
-            total += self.transitions.directional_derivative(change.transitions)
+            shape = self.reference.shape
+            change = check_array("a change of the reference", perturbation.reference, shape)
+            total += float(np.sum(self.reference * change))
+        if perturbation.transitions is not None:
+            total += self.transitions.directional_derivative(perturbation.transitions)
         return total
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
-r"""The reference policy of a Kullback-Leibler divergence, as far as derivatives see it.
+r"""The reference policy of a Kullback-Leibler divergence, and derivatives with respect to it.
 
-In \(\langle p, Q \rangle - \tau \sum_a p_a \log(p_a/\bar p_a)\) a logarithm of the reference, times
-τ, acts as a reward does.
+In \(\langle p, Q \rangle - \tau \sum_a p_a \log(p_a/\bar p_a)\) the logarithm of the reference,
+times τ, acts as a reward.
 """
 
 from __future__ import annotations
@@ -9,15 +9,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from regmdp._internal.arrays import Array, Float
+from regmdp.gradients.perturbations import Derivative, Perturbation
 from regmdp.regularizers import KL, Regularizer, Sum
-
-if TYPE_CHECKING:
-    from regmdp.gradients.perturbations import Derivative, Perturbation
 
 __all__ = ["KLReference", "find_kl_reference"]
 
@@ -40,65 +37,100 @@ class KLReference(ABC):
     policy: Float[np.ndarray, "S A"]
     ratio: Float[np.ndarray, "S A"]
 
-    def gain(self, change: Array) -> Float[np.ndarray, " S"]:
-        """(S, A) or (A,) change -> (S,) by how much the divergence falls in each state, for the same policy."""
+    def divergence_decrease(self, change: Array) -> Float[np.ndarray, " S"]:
+        """(S, A) or (A,) change -> (S,) decrease of the divergence of the same policy."""
         return np.sum(self.ratio * change, axis=1)
 
     @abstractmethod
-    def moved(self, change: Array, tangent: Callable[[Array], Array]) -> Float[np.ndarray, "S A"]:
-        """Return how the policy moves with the reference if the action values stay."""
-
-    @abstractmethod
-    def pulled(self, of_policy: Array, through: Array) -> Float[np.ndarray, "S A"]:
-        """Return the transpose of :meth:`moved`, given what `of_policy` gives as a weight of action values."""
-
-    @abstractmethod
-    def change_of_ratio(
-        self, derivative: Derivative, change: Perturbation
+    def policy_change(
+        self, change: Array, policy_jvp: Callable[[Array], Array]
     ) -> Float[np.ndarray, "S A"]:
-        """Return how the ratio changes."""
+        """Return the change of the policy for a change of the reference at fixed action values.
+
+        Args:
+            change: (S, A) or (A,).
+            policy_jvp: The change of the policy for an (S, A) change of the action values.
+        """
 
     @abstractmethod
-    def error_of_ratio(
-        self, errors: Float[np.ndarray, " S"], of_policy: Float[np.ndarray, " S"]
+    def policy_change_transposed(
+        self, of_policy: Float[np.ndarray, "S A"], of_q: Float[np.ndarray, "S A"]
     ) -> Float[np.ndarray, "S A"]:
-        """Bound the error of the ratio, for (S,) bounds on those of Q - V and, in the ℓ1 norm, of the policy."""
+        """Return the transpose of :meth:`policy_change`.
+
+        Args:
+            of_policy: (S, A) weights of the policy.
+            of_q: (S, A) the same as weights of action values.
+        """
+
+    @abstractmethod
+    def ratio_change(
+        self, derivative: Derivative, perturbation: Perturbation
+    ) -> Float[np.ndarray, "S A"]:
+        """Return the change of the ratio along a perturbation."""
+
+    @abstractmethod
+    def ratio_error(
+        self, q_error: Float[np.ndarray, " S"], policy_error: Float[np.ndarray, " S"]
+    ) -> Float[np.ndarray, "S A"]:
+        """Bound the error of the ratio.
+
+        Args:
+            q_error: (S,) bound on the error of Q - V.
+            policy_error: (S,) bound on the ℓ1 error of the policy.
+        """
 
     def gradient(
         self,
         visits: Float[np.ndarray, " S"],
         of_policy: Float[np.ndarray, "S A"] | None,
-        through: Float[np.ndarray, "S A"],
+        of_q: Float[np.ndarray, "S A"],
     ) -> Array:
-        """Return the gradient, for the (S,) weights of states, and the (S, A) weights of the policy."""
-        whole = self.ratio * (visits * self.temperature)[:, None]
-        return self.shaped(whole if of_policy is None else whole + self.pulled(of_policy, through))
+        """Return the gradient of a function of V, Q and π with respect to the reference.
 
-    def second(
+        Args:
+            visits: (S,) weights of the states.
+            of_policy: (S, A) weights of the policy; None if there are none.
+            of_q: (S, A) the same as weights of action values.
+        """
+        whole = self.ratio * (visits * self.temperature)[:, None]
+        if of_policy is not None:
+            whole = whole + self.policy_change_transposed(of_policy, of_q)
+        return self.sum_to_shape(whole)
+
+    def gradient_change(
         self,
         visits: Float[np.ndarray, " S"],
-        more: Float[np.ndarray, " S"],
+        visits_change: Float[np.ndarray, " S"],
         derivative: Derivative,
-        change: Perturbation,
+        perturbation: Perturbation,
     ) -> Array:
-        """Return how the gradient of a function of values changes, where the weights of states change by (S,) `more`."""
-        warmer = 0.0 if change.temperature is None else self.share * np.asarray(change.temperature)
-        weight = more * self.temperature + visits * warmer
-        of_ratio = self.change_of_ratio(derivative, change)
-        return self.shaped(
-            self.ratio * weight[:, None] + of_ratio * (visits * self.temperature)[:, None]
+        """Return the change of the gradient of a function of V and Q along a perturbation.
+
+        Args:
+            visits: (S,) weights of the states.
+            visits_change: (S,) their change.
+            derivative: The change of the solution.
+            perturbation: The direction.
+        """
+        weight = visits_change * self.temperature
+        if perturbation.temperature is not None:
+            weight = weight + visits * self.share * np.asarray(perturbation.temperature)
+        ratio_change = self.ratio_change(derivative, perturbation)
+        return self.sum_to_shape(
+            self.ratio * weight[:, None] + ratio_change * (visits * self.temperature)[:, None]
         )
 
-    def shaped(self, whole: Float[np.ndarray, "S A"]) -> Array:
-        """Return (S, A) derivatives in the shape of the reference."""
-        return whole if len(self.shape) == 2 else whole.sum(axis=0)
+    def sum_to_shape(self, derivatives: Float[np.ndarray, "S A"]) -> Array:
+        """Return (S, A) derivatives in the shape of the reference, summed over shared entries."""
+        return derivatives if len(self.shape) == 2 else derivatives.sum(axis=0)
 
 
 @dataclass(frozen=True, eq=False)
 class _PureKL(KLReference):
     r"""The regularizer is the KL: π = p̄ exp((Q - V)/τ).
 
-    Where p̄ is 0, the ratio is what it would be next to 0.
+    Where p̄ is 0, the ratio is its limit for p̄ → 0.
 
     Attributes:
         log_ratio: (S, A) (Q - V)/τ.
@@ -106,31 +138,32 @@ class _PureKL(KLReference):
 
     log_ratio: Float[np.ndarray, "S A"]
 
-    def moved(self, change: Array, tangent: Callable[[Array], Array]) -> Float[np.ndarray, "S A"]:
-        along = self.ratio * change
-        return along - self.policy * along.sum(axis=1, keepdims=True)
+    def policy_change(
+        self, change: Array, policy_jvp: Callable[[Array], Array]
+    ) -> Float[np.ndarray, "S A"]:
+        unnormalised = self.ratio * change
+        return unnormalised - self.policy * unnormalised.sum(axis=1, keepdims=True)
 
-    def pulled(self, of_policy: Array, through: Array) -> Float[np.ndarray, "S A"]:
+    def policy_change_transposed(
+        self, of_policy: Float[np.ndarray, "S A"], of_q: Float[np.ndarray, "S A"]
+    ) -> Float[np.ndarray, "S A"]:
         return self.ratio * (of_policy - np.sum(self.policy * of_policy, axis=1, keepdims=True))
 
-    def change_of_ratio(
-        self, derivative: Derivative, change: Perturbation
+    def ratio_change(
+        self, derivative: Derivative, perturbation: Perturbation
     ) -> Float[np.ndarray, "S A"]:
-        moved = derivative.q - derivative.value[:, None]
-        if change.temperature is not None:
-            moved = (
-                moved
-                - self.log_ratio
-                * np.broadcast_to(np.asarray(change.temperature), moved.shape[:1])[:, None]
-            )
-        warm = self.temperature > 0
-        return self.ratio * moved / np.where(warm, self.temperature, 1.0)[:, None]
+        change = derivative.q - derivative.value[:, None]
+        if perturbation.temperature is not None:
+            heating = np.broadcast_to(np.asarray(perturbation.temperature), change.shape[:1])
+            change = change - self.log_ratio * heating[:, None]
+        tau = np.where(self.temperature > 0, self.temperature, 1.0)
+        return self.ratio * change / tau[:, None]
 
-    def error_of_ratio(
-        self, errors: Float[np.ndarray, " S"], of_policy: Float[np.ndarray, " S"]
+    def ratio_error(
+        self, q_error: Float[np.ndarray, " S"], policy_error: Float[np.ndarray, " S"]
     ) -> Float[np.ndarray, "S A"]:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            relative = np.where(errors > 0, np.expm1(errors / self.temperature), 0.0)
+            relative = np.where(q_error > 0, np.expm1(q_error / self.temperature), 0.0)
             return np.where(self.ratio > 0, self.ratio * relative[:, None], 0.0)
 
 
@@ -144,62 +177,71 @@ class _KLInSum(KLReference):
 
     inverse: Float[np.ndarray, "S A"]
 
-    def moved(self, change: Array, tangent: Callable[[Array], Array]) -> Float[np.ndarray, "S A"]:
-        return tangent(self.temperature[:, None] * self.inverse * change)
-
-    def pulled(self, of_policy: Array, through: Array) -> Float[np.ndarray, "S A"]:
-        return self.temperature[:, None] * self.inverse * through
-
-    def change_of_ratio(
-        self, derivative: Derivative, change: Perturbation
+    def policy_change(
+        self, change: Array, policy_jvp: Callable[[Array], Array]
     ) -> Float[np.ndarray, "S A"]:
-        moved = self.inverse * derivative.policy
-        return (
-            moved
-            if change.reference is None
-            else moved - self.ratio * self.inverse * change.reference
-        )
+        return policy_jvp(self.temperature[:, None] * self.inverse * change)
 
-    def error_of_ratio(
-        self, errors: Float[np.ndarray, " S"], of_policy: Float[np.ndarray, " S"]
+    def policy_change_transposed(
+        self, of_policy: Float[np.ndarray, "S A"], of_q: Float[np.ndarray, "S A"]
     ) -> Float[np.ndarray, "S A"]:
-        return self.inverse * of_policy[:, None]
+        return self.temperature[:, None] * self.inverse * of_q
+
+    def ratio_change(
+        self, derivative: Derivative, perturbation: Perturbation
+    ) -> Float[np.ndarray, "S A"]:
+        change = self.inverse * derivative.policy
+        if perturbation.reference is None:
+            return change
+        return change - self.ratio * self.inverse * perturbation.reference
+
+    def ratio_error(
+        self, q_error: Float[np.ndarray, " S"], policy_error: Float[np.ndarray, " S"]
+    ) -> Float[np.ndarray, "S A"]:
+        return self.inverse * policy_error[:, None]
 
 
 def find_kl_reference(
     regularizer: Regularizer, policy: Float[np.ndarray, "S A"], advantage: Float[np.ndarray, "S A"]
 ) -> KLReference | None:
-    """Return the reference of a regularizer that has just one, for the (S, A) Q - V of its optimal policy; None for others.
+    """Return the reference of the one KL in a regularizer; None if it has none, or several.
 
-    At unavailable pairs Q - V is -inf.
+    Args:
+        regularizer: The regularizer.
+        policy: (S, A) its optimal policy.
+        advantage: (S, A) Q - V of that policy; -inf at unavailable pairs.
     """
-    whole: Any = np.asarray(regularizer.temperature) if isinstance(regularizer, Sum) else 1.0
     parts = regularizer.parts if isinstance(regularizer, Sum) else (regularizer,)
-    found = [part for part in parts if isinstance(part, KL)]
-    if len(found) != 1:
+    divergences = [part for part in parts if isinstance(part, KL)]
+    if len(divergences) != 1:
         return None
     n_states = policy.shape[:1]
-    own = np.asarray(found[0].temperature)
-    tau = np.broadcast_to(whole * own, n_states)
-    reference = np.broadcast_to(found[0].reference, policy.shape)
+    share = np.asarray(divergences[0].temperature)
+    reference = np.broadcast_to(divergences[0].reference, policy.shape)
     inverse = np.where(reference > 0, 1.0 / np.where(reference > 0, reference, 1.0), 0.0)
     if isinstance(regularizer, Sum):
+        tau = np.broadcast_to(np.asarray(regularizer.temperature) * share, n_states)
         return _KLInSum(
-            found[0].reference.shape,
-            tau,
-            np.broadcast_to(own, n_states),
-            policy,
-            policy * inverse,
-            inverse,
+            shape=np.shape(divergences[0].reference),
+            temperature=tau,
+            share=np.broadcast_to(share, n_states),
+            policy=policy,
+            ratio=policy * inverse,
+            inverse=inverse,
         )
+    tau = np.broadcast_to(share, n_states)
     # at temperature 0, and in terminal states, the divergence makes no difference
     used = (tau > 0)[:, None] & np.any(policy > 0, axis=1, keepdims=True) & np.isfinite(advantage)
-    logarithm = np.where(
-        used, np.where(used, advantage, 0.0) / np.where(tau > 0, tau, 1.0)[:, None], 0.0
+    safe_tau = np.where(tau > 0, tau, 1.0)[:, None]
+    log_ratio = np.where(used, np.where(used, advantage, 0.0) / safe_tau, 0.0)
+    # the limit overflows where only a reference of 0 excludes a much better action
+    with np.errstate(over="ignore"):
+        limit = np.where(used, np.exp(log_ratio), 0.0)
+    return _PureKL(
+        shape=np.shape(divergences[0].reference),
+        temperature=tau,
+        share=np.ones(n_states),
+        policy=policy,
+        ratio=np.where(reference > 0, policy * inverse, limit),
+        log_ratio=log_ratio,
     )
-    with np.errstate(
-        over="ignore"
-    ):  # where only a reference of 0 keeps a much better action out, that is what it is
-        limit = np.where(used, np.exp(logarithm), 0.0)
-    ratio = np.where(reference > 0, policy * inverse, limit)
-    return _PureKL(found[0].reference.shape, tau, np.ones(n_states), policy, ratio, logarithm)

@@ -10,7 +10,7 @@ from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SolverError
 from regmdp.bellman import expected_values
 from regmdp.gradients import RewardFeatures
-from regmdp.gradients.perturbations import transition_rows
+from regmdp.gradients.shapes import as_transition_rows
 from regmdp.mdp import MDP
 
 __all__ = ["expected_features"]
@@ -69,7 +69,7 @@ def expected_features(
     if len(transition):
         rows = mdp.transitions.to_csr()
         expected = [
-            np.asarray(rows.multiply(transition_rows(one, mdp.rewards.shape)).sum(axis=1))
+            np.asarray(rows.multiply(as_transition_rows(one, mdp.rewards.shape)).sum(axis=1))
             for one in transition
         ]
         parts.append(np.stack([column.reshape(mdp.rewards.shape) for column in expected], axis=2))

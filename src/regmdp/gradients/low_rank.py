@@ -1,0 +1,56 @@
+"""The gradient with respect to the transition probabilities, as a sum of products."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from regmdp._internal.arrays import Float, Int
+from regmdp.gradients.shapes import TransitionLike, as_transition_rows
+
+__all__ = ["LowRankGradient"]
+
+
+@dataclass(frozen=True, eq=False)
+class LowRankGradient:
+    r"""Gradient with respect to transition probabilities, never stored in full.
+
+    It is the linear function \(\sum_i \sum_{s,a,t} w_i(s,a) P(t|s,a) v_i(t)\).
+
+    Attributes:
+        parts: (S, A) weights w and (S,) values v.
+    """
+
+    parts: tuple[tuple[Float[np.ndarray, "S A"], Float[np.ndarray, " S"]], ...]
+
+    def directional_derivative(self, transitions: TransitionLike) -> float:
+        """Return the derivative along a change of the transitions.
+
+        Args:
+            transitions: (S, A, S), or a sparse (S·A, S).
+        """
+        rows = as_transition_rows(transitions, self.parts[0][0].shape)
+        return float(
+            sum(
+                np.sum(weights * (rows @ values).reshape(weights.shape))
+                for weights, values in self.parts
+            )
+        )
+
+    def at(
+        self,
+        state: int | Int[np.ndarray, "..."],
+        action: int | Int[np.ndarray, "..."],
+        successor: int | Int[np.ndarray, "..."],
+    ) -> np.ndarray:
+        """Return the derivatives with respect to single probabilities P(t|s,a).
+
+        Args:
+            state: s, an integer or an array; the three broadcast.
+            action: a.
+            successor: t.
+        """
+        return np.asarray(
+            sum(weights[state, action] * values[successor] for weights, values in self.parts)
+        )
