@@ -70,7 +70,7 @@ class FixedPoint:
 
     @cached_property
     def h(self) -> Float[np.ndarray, " S"]:
-        """(S,) values h(π); 0 where the temperature is 0 and in terminal states."""
+        """(S,) regularizer of the policy; 0 where the temperature is 0 and in terminal states."""
         used = (self.temperature > 0) & ~self.mdp.terminal
         with np.errstate(invalid="ignore"):
             return np.where(used, self.regularizer.value(self.policy, self.available), 0.0)

@@ -182,7 +182,8 @@ class Linearization:
     ) -> Gradient:
         r"""Return the gradient of a linear function of V*, Q* and π*.
 
-        The function is \(\langle c, V^* \rangle + \langle g, Q^* \rangle + \langle k, \pi^* \rangle\).
+        The function is
+        \(\langle c, V^* \rangle + \langle g, Q^* \rangle + \langle k, \pi^* \rangle\).
         It takes one solve with the transpose, for any number of parameters.
 
         Args:
