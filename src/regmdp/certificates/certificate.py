@@ -1,21 +1,31 @@
-"""The certificate: how far from optimal an answer can be, whoever gave it."""
+"""Certificates: bounds on the optimal value and on the loss of a policy."""
 
 from __future__ import annotations
 
 import decimal
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Float, freeze
 from regmdp._internal.status import Status
 
-__all__ = ["Bounds", "Certificate"]
+__all__ = ["Bounds", "Certificate", "CertifiedBounds"]
 
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """(S,) bounds on the optimal value and on the value of one policy, and what keeps them from being tighter, if known."""
+    """(S,) bounds on the optimal value and on the value of one policy.
+
+    Attributes:
+        lower: (S,) lower bound on the optimal value.
+        upper: (S,) upper bound on the optimal value.
+        policy_lower: (S,) lower bound on the value of the policy.
+        policy_upper: (S,) upper bound on the value of the policy.
+        limit: What keeps the bounds from being tighter, if known.
+    """
 
     lower: Float[np.ndarray, " S"]
     upper: Float[np.ndarray, " S"]
@@ -24,7 +34,7 @@ class Bounds:
     limit: Status | None = None
 
     def intersection(self, other: Bounds) -> Bounds:
-        """Return the tighter of two bounds on the same things, state by state."""
+        """Return the tighter of two bounds on the same values, state by state."""
         return Bounds(
             lower=np.maximum(self.lower, other.lower),
             upper=np.minimum(self.upper, other.upper),
@@ -35,13 +45,71 @@ class Bounds:
 
 
 @dataclass(frozen=True, eq=False)
-class Certificate:
-    """Bounds that hold, floating-point rounding included: lower ≤ V* ≤ upper and V* - V^π ≤ gap.
+class CertifiedBounds(ABC):
+    """The bounds of any certificate: lower ≤ V* ≤ upper and V* - V^π ≤ gap.
 
     Attributes:
         lower: (S,) lower bound on the optimal value, in the unit of the rewards.
         upper: (S,) upper bound on the optimal value.
-        policy_lower: (S,) lower bound on the value of the policy that was judged.
+        policy_lower: (S,) lower bound on the value of the certified policy.
+        policy_upper: (S,) upper bound on it.
+        gap: Bound on V* - V^π in the worst state.
+        worst_state: The state where that bound is largest.
+        initial_lower: Lower bound on the optimal value from the initial distribution ρ.
+        initial_upper: Upper bound on it.
+        initial_gap: Bound on V*(ρ) - V^π(ρ).
+    """
+
+    lower: Float[np.ndarray, " S"]
+    upper: Float[np.ndarray, " S"]
+    policy_lower: Float[np.ndarray, " S"]
+    policy_upper: Float[np.ndarray, " S"]
+    gap: float
+    worst_state: int
+    initial_lower: float
+    initial_upper: float
+    initial_gap: float
+
+    @abstractmethod
+    def __repr__(self) -> str: ...
+
+    def _summary(self, digits: int) -> str:
+        """Return the gaps and the optimal value from ρ, the latter with so many digits."""
+        low = format_bound(self.initial_lower, digits, -1)
+        high = format_bound(self.initial_upper, digits, 1)
+        gap, initial_gap = format_bound(self.gap, 3, 1), format_bound(self.initial_gap, 3, 1)
+        return (
+            f"gap ≤ {gap}; from the initial distribution {low} ≤ V* ≤ {high}, gap ≤ {initial_gap}"
+        )
+
+
+def summarize_bounds(initial: Float[np.ndarray, " S"], bounds: Bounds) -> dict[str, Any]:
+    """Return the attributes of :class:`CertifiedBounds` for an initial distribution ρ."""
+    with np.errstate(invalid="ignore"):
+        distance = bounds.upper - bounds.policy_lower
+    # inf - inf is an unknown distance
+    distance = np.where(np.isnan(distance), np.inf, distance) * (1.0 + 2 * UNIT_ROUNDOFF)
+    return {
+        "lower": freeze(bounds.lower),
+        "upper": freeze(bounds.upper),
+        "policy_lower": freeze(bounds.policy_lower),
+        "policy_upper": freeze(bounds.policy_upper),
+        "gap": float(distance.max()),
+        "worst_state": int(distance.argmax()),
+        "initial_lower": _bound_expectation(initial, bounds.lower, -1),
+        "initial_upper": _bound_expectation(initial, bounds.upper, 1),
+        "initial_gap": _bound_expectation(initial, distance, 1),
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate(CertifiedBounds):
+    """Bounds that hold with rounding errors included: lower ≤ V* ≤ upper and V* - V^π ≤ gap.
+
+    Attributes:
+        lower: (S,) lower bound on the optimal value, in the unit of the rewards.
+        upper: (S,) upper bound on the optimal value.
+        policy_lower: (S,) lower bound on the value of the certified policy.
         policy_upper: (S,) upper bound on it.
         gap: Bound on V* - V^π in the worst state.
         worst_state: The state where that bound is largest.
@@ -58,75 +126,34 @@ class Certificate:
         (True, 0.1)
     """
 
-    lower: Float[np.ndarray, " S"]
-    upper: Float[np.ndarray, " S"]
-    policy_lower: Float[np.ndarray, " S"]
-    policy_upper: Float[np.ndarray, " S"]
-    gap: float
-    worst_state: int
-    initial_lower: float
-    initial_upper: float
-    initial_gap: float
     limit: Status | None = None
 
     @classmethod
     def from_bounds(cls, initial: Float[np.ndarray, " S"], bounds: Bounds) -> Certificate:
-        """Summarize per-state bounds for an initial distribution ρ."""
-        with np.errstate(invalid="ignore"):
-            distance = bounds.upper - bounds.policy_lower
-        # inf - inf knows nothing
-        distance = np.where(np.isnan(distance), np.inf, distance) * (1.0 + 2 * UNIT_ROUNDOFF)
-        return cls(
-            lower=freeze(bounds.lower),
-            upper=freeze(bounds.upper),
-            policy_lower=freeze(bounds.policy_lower),
-            policy_upper=freeze(bounds.policy_upper),
-            gap=float(distance.max()),
-            worst_state=int(distance.argmax()),
-            initial_lower=_expectation_bound(initial, bounds.lower, -1),
-            initial_upper=_expectation_bound(initial, bounds.upper, 1),
-            initial_gap=_expectation_bound(initial, distance, 1),
-            limit=bounds.limit,
-        )
+        """Summarize (S,) bounds for an initial distribution ρ."""
+        return cls(**summarize_bounds(initial, bounds), limit=bounds.limit)
 
     def __repr__(self) -> str:
-        low, high = (
-            format_bound(self.initial_lower, 13, -1),
-            format_bound(self.initial_upper, 13, 1),
-        )
-        gap, initial_gap = format_bound(self.gap, 3, 1), format_bound(self.initial_gap, 3, 1)
-        return (
-            f"Certificate(gap ≤ {gap}; from the initial distribution {low} ≤ V* ≤ {high}, gap ≤ "
-            f"{initial_gap})"
-        )
+        return f"Certificate({self._summary(13)})"
 
     def lines(self, worst_state: str) -> list[tuple[str, str]]:
-        """Return what a person wants to know as (name, text) pairs; the numbers shown are bounds like those they stand for.
+        """Return a summary as (name, text) pairs, in which every number is rounded to the safe side.
 
         Args:
             worst_state: The name of the worst state.
         """
+        low = format_bound(self.initial_lower, 13, -1)
+        high = format_bound(self.initial_upper, 13, 1)
         worst, initial = format_bound(self.gap, 3, 1), format_bound(self.initial_gap, 3, 1)
-        return [
-            (
-                "optimum",
-                (
-                    f"between {format_bound(self.initial_lower, 13, -1)} and "
-                    f"{format_bound(self.initial_upper, 13, 1)}"
-                ),
-            ),
-            (
-                "gap",
-                (
-                    f"at most {worst} in {worst_state}, the worst, and {initial} from the initial "
-                    "distribution"
-                ),
-            ),
-        ]
+        gap = (
+            f"at most {worst} in {worst_state}, the worst, and {initial} from the initial "
+            "distribution"
+        )
+        return [("optimum", f"between {low} and {high}"), ("gap", gap)]
 
 
-def format_bound(bound: float, digits: int, direction: int) -> str:
-    """Write a bound with so many digits, rounded outwards: down if the direction is -1, up if it is 1.
+def format_bound(bound: float, digits: int, direction: Literal[-1, 1]) -> str:
+    """Return a bound in decimal digits, rounded down if the direction is -1, up if it is 1.
 
     >>> (
     ...     format_bound(1.0000000000000002, 13, 1),
@@ -142,12 +169,12 @@ def format_bound(bound: float, digits: int, direction: int) -> str:
     return f"{rounded:f}" if 1e-4 <= abs(rounded) < 1e9 or rounded == 0 else f"{rounded:e}"
 
 
-def _expectation_bound(
-    initial: Float[np.ndarray, " S"], bound: Float[np.ndarray, " S"], direction: int
+def _bound_expectation(
+    initial: Float[np.ndarray, " S"], bound: Float[np.ndarray, " S"], direction: Literal[-1, 1]
 ) -> float:
-    """Return ρ · bound, moved outwards by the rounding of the sum; states that ρ never draws do not count."""
-    drawn = initial > 0
-    weights, values = initial[drawn] / initial[drawn].sum(), bound[drawn]
+    """Bound ρ · bound from above or below, rounding included; states of probability 0 do not count."""
+    possible = initial > 0
+    weights, values = initial[possible] / initial[possible].sum(), bound[possible]
     if not np.isfinite(values).all():
         return direction * np.inf
     slack = 2 * (values.size + 4) * UNIT_ROUNDOFF * float(weights @ np.abs(values))

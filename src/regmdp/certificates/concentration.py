@@ -1,32 +1,36 @@
-"""How far the mean of independent bounded samples may be from what is expected: radii of intervals that hold at any sample size."""
+"""Concentration inequalities: radii of confidence intervals that hold at any sample size."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
-from regmdp._internal.errors import SolverError
+from regmdp._internal.checks import check_number
 
 __all__ = [
     "RADII",
+    "Inequality",
     "check_confidence",
     "empirical_bernstein_radius",
     "enough_samples",
     "hoeffding_radius",
 ]
 
+Inequality: TypeAlias = Literal["empirical-bernstein", "hoeffding"]
+
 
 def hoeffding_radius(
     count: ArrayLike, width: ArrayLike, delta: ArrayLike, *, sides: int = 2
 ) -> Float[np.ndarray, "*n"]:
-    r"""(…) numbers of samples, widths of their range and δ -> (…) \(R \sqrt{\log(k/\delta) / (2n)}\) for an interval of k sides.
+    r"""Return \(R \sqrt{\log(k/\delta) / (2n)}\), for an interval of k sides; all arrays broadcast.
 
     Args:
         count: n ≥ 1; where it is smaller, the radius is infinite.
-        width: R, highest minus lowest value there can be, in the unit of the samples.
-        delta: δ, the probability with which the interval may miss the expectation.
+        width: R, highest minus lowest possible value, in the unit of the samples.
+        delta: δ, bound on the probability that the interval misses the expectation.
         sides: 2 for an interval around the mean, 1 for one of its ends alone.
 
     Examples:
@@ -48,19 +52,19 @@ def hoeffding_radius(
 def empirical_bernstein_radius(
     count: ArrayLike, variance: ArrayLike, width: ArrayLike, delta: ArrayLike, *, sides: int = 2
 ) -> Float[np.ndarray, "*n"]:
-    r"""(…) numbers of samples, sample variances, widths and δ -> (…) \(\sqrt{2 v L / n} + 7 R L / (3 (n-1))\).
+    r"""Return \(\sqrt{2 v L / n} + 7 R L / (3 (n-1))\); all arrays broadcast.
 
     One side needs Bernstein's inequality and a bound on the variance, δ/2 each, so L = log(2/δ):
     this is the theorem. Both sides need Bernstein's twice and the bound on the variance once, δ/3
-    each, so L = log(3/δ). Where the samples hardly vary this is much shorter than Hoeffding's
-    radius; where they do not it is about as long.
+    each, so L = log(3/δ). For samples of small variance this is much shorter than Hoeffding's
+    radius; otherwise about as long.
 
     Args:
         count: n ≥ 2; where it is smaller, the radius is infinite.
         variance: v, the sample variance with n - 1 in the denominator, in the squared unit of the
             samples.
-        width: R, highest minus lowest value there can be, in the unit of the samples.
-        delta: δ, the probability with which the interval may miss the expectation.
+        width: R, highest minus lowest possible value, in the unit of the samples.
+        delta: δ, bound on the probability that the interval misses the expectation.
         sides: 2 for an interval around the mean, 1 for one of its ends alone.
 
     Examples:
@@ -82,13 +86,13 @@ def empirical_bernstein_radius(
     return np.where(known, radius, np.inf)
 
 
-def enough_samples(bound: str, delta: float) -> int:
-    """Return a number of samples with which the two-sided interval is shorter than the range, however much the samples vary.
+def enough_samples(inequality: Inequality, delta: float) -> int:
+    """Return a number of samples whose two-sided interval is always shorter than the range.
 
     >>> enough_samples("hoeffding", 0.05), enough_samples("empirical-bernstein", 0.05)
     (8, 38)
     """
-    if bound == "hoeffding":
+    if inequality == "hoeffding":
         return int(np.floor(2.0 * np.log(2.0 / delta))) + 1
     # the sample variance is at most R² n / (4 (n-1)): with x = √(L/(n-1)) this is x/√2 + 7x²/3 <
     # 1/2
@@ -96,27 +100,17 @@ def enough_samples(bound: str, delta: float) -> int:
     return int(np.floor(1.0 + np.log(3.0 / delta) / root**2)) + 1
 
 
-#: What the bounds are called, and the radius of each from (n, variance, R, δ).
-RADII = {
+#: The radius from (n, variance, R, δ) by the name of the inequality.
+RADII: dict[Inequality, Callable[..., Float[np.ndarray, "*n"]]] = {
     "empirical-bernstein": empirical_bernstein_radius,
     "hoeffding": lambda count, _variance, width, delta: hoeffding_radius(count, width, delta),
 }
 
 
-def check_confidence(confidence: Any) -> float:
-    """Return a confidence that is more than 0 and less than 1.
+def check_confidence(confidence: object) -> float:
+    """Return a confidence as a float.
 
     Raises:
-        SolverError: if it is not.
+        SolverError: if it is not a number strictly between 0 and 1.
     """
-    try:
-        number = float(confidence)
-    except (TypeError, ValueError):
-        raise SolverError(
-            f"the confidence must be a number between 0 and 1, not {confidence!r}"
-        ) from None
-    if not 0.0 < number < 1.0:
-        raise SolverError(
-            f"the confidence must be more than 0 and less than 1, as 0.95, not {confidence}"
-        )
-    return number
+    return check_number("confidence", confidence, above=0.0, below=1.0)
