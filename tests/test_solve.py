@@ -358,7 +358,7 @@ def lazy_garnet():
         (
             rm.models.gridworld(30, 30),
             "policy iteration",
-            "sweeps converge slowly, by a factor of 0.92 each, so it starts from",
+            "sweeps converge slowly, by a factor of 0.92 each, so it is warm-started",
         ),
         (rm.models.gridworld().with_discount(1.0), "policy iteration", "undiscounted"),
     ],

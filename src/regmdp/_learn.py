@@ -27,7 +27,7 @@ __all__ = ["LearningResult", "learn"]
 
 @dataclass(frozen=True, eq=False)
 class LearningResult:
-    """What N runs have learned.
+    """Result of N runs of a method that draws samples.
 
     Attributes:
         policy: (N, S, A) their policies.
@@ -53,7 +53,10 @@ class LearningResult:
 
     def __repr__(self) -> str:
         runs = f"{len(self):,} run{'' if len(self) == 1 else 's'}"
-        return f"LearningResult({runs} of {self.iterations:,} iterations and {self.samples:,} samples each)"
+        return (
+            f"LearningResult({runs} of {self.iterations:,} iterations and {self.samples:,} samples "
+            "each)"
+        )
 
 
 def learn(

@@ -1,13 +1,12 @@
-"""What a policy is, as an array, and the checks on one that comes from outside."""
+"""Policies as arrays: the uniform policy, and checks of policies given by users."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 from regmdp._internal import threads
-from regmdp._internal.arrays import Array, Float
+from regmdp._internal.arrays import Array, ArrayLike, Float
+from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import (
     ImproperPolicyError,
     InfeasibleError,
@@ -26,10 +25,10 @@ __all__ = ["check_policy", "require_ending", "require_feasible", "uniform_policy
 def uniform_policy(
     mdp: DecisionProcess, regularizer: Regularizer | None = None
 ) -> Float[np.ndarray, "S A"]:
-    """Return the (S, A) policy that takes all actions alike: the available ones, among those that the regularizer allows.
+    """Return the (S, A) uniform policy over the available actions that the regularizer allows.
 
-    Where the regularizer is infinite at this policy, because it limits probabilities, every action
-    stands at the same fraction between its limits instead.
+    If the regularizer limits probabilities and is infinite at this policy, the probability of each
+    action is instead the same fraction of the way from its lower to its upper limit.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -55,14 +54,16 @@ def permitted(mdp: DecisionProcess, regularizer: Regularizer | None) -> np.ndarr
 
 
 def check_policy(
-    mdp: DecisionProcess, policy: Any, regularizer: Regularizer | None = None
+    mdp: DecisionProcess,
+    policy: ArrayLike | DeterministicPolicy,
+    regularizer: Regularizer | None = None,
 ) -> Float[np.ndarray, "S A"]:
-    """Check a policy from outside, and return it with rows that sum to 1 as exactly as doubles can.
+    """Check a policy, and return it with rows that sum to 1 as exactly as doubles can.
 
     Args:
         mdp: The model.
         policy: (S, A) probabilities, rows summing to 1 within 1e-9; or (S,) integers, the action of
-            each state. What stands in the rows of terminal states does not matter.
+            each state. Rows of terminal states are ignored.
         regularizer: If given, the policy must lie where it is finite.
 
     Raises:
@@ -72,22 +73,22 @@ def check_policy(
     shape = (mdp.n_states, mdp.n_actions)
     live = ~mdp.terminal
     if policy.ndim == 1 and np.issubdtype(policy.dtype, np.integer):
-        policy = np.asarray(_of_actions(mdp, policy))
+        policy = np.asarray(_read_actions(mdp, policy))
     else:
-        policy = _of_probabilities(mdp, policy)
+        policy = _read_probabilities(mdp, policy)
     blocks = state_blocks(*shape)
     if all(
         threads.parallel_map(
             blocks,
-            lambda states: _normalised(mdp, regularizer, policy, states),
+            lambda states: _normalise_rows(mdp, regularizer, policy, states),
             shared=needs_threads(policy.size),
         )
     ):
         return policy
-    _refuse(mdp, ~((policy >= 0) & np.isfinite(policy)), policy, "which is not a probability")
-    _refuse(mdp, (policy > 0) & ~mdp.available, policy, "but that action is not available")
+    _require_none(mdp, ~((policy >= 0) & np.isfinite(policy)), policy, "which is not a probability")
+    _require_none(mdp, (policy > 0) & ~mdp.available, policy, "but that action is not available")
     if regularizer is not None:
-        _refuse(
+        _require_none(
             mdp,
             (policy > 0) & ~permitted(mdp, regularizer),
             policy,
@@ -96,31 +97,41 @@ def check_policy(
     sums = policy.sum(axis=1)
     bad = live & (np.abs(sums - 1.0) > 1e-9)
     if bad.any():
-        state = int(np.argmax(bad))
         raise PolicyError(
-            f"the policy sums to {sums[state]:.12g} in {mdp.describe(state)}, not to 1; "
-            f"{int(np.count_nonzero(bad))} of {int(np.count_nonzero(live))} states are off; "
-            "normalise the rows"
+            describe_first(
+                bad,
+                lambda state: (
+                    f"the policy sums to {sums[state]:.12g} in {mdp.describe(state)}, not to 1"
+                ),
+                "states",
+                "normalise the rows",
+                of=int(np.count_nonzero(live)),
+            )
         )
     if regularizer is not None:
         infinite = ~np.isfinite(regularizer.cost(policy, mdp.available))
         if infinite.any():
-            state = int(np.argmax(infinite))
             raise PolicyError(
-                f"the regularizer is infinite at the policy of {mdp.describe(state)}: its value "
-                f"would be -∞; {int(np.count_nonzero(infinite))} states are like that; give every "
-                "action some probability"
+                describe_first(
+                    infinite,
+                    lambda state: (
+                        f"the regularizer is infinite at the policy of {mdp.describe(state)}: its "
+                        "value would be -∞"
+                    ),
+                    "states",
+                    "give every action some probability",
+                )
             )
-    raise AssertionError("a block was refused for no reason that the whole shows")
+    raise AssertionError("a block of rows is invalid, but no row of the whole policy is")
 
 
-def _normalised(
+def _normalise_rows(
     mdp: DecisionProcess,
     regularizer: Regularizer | None,
     policy: Float[np.ndarray, "S A"],
     states: slice,
 ) -> bool:
-    """Divide some rows of a policy by their sums, in place, if they are as they must be; return whether they are."""
+    """Divide rows of a policy by their sums, in place, if they are valid; return whether."""
     p, live = policy[states], ~mdp.terminal[states]
     allowed = None if mdp.all_available else mdp.available[states]
     sums = p.sum(axis=1)
@@ -137,7 +148,7 @@ def _normalised(
     )
 
 
-def _of_probabilities(mdp: DecisionProcess, policy: np.ndarray) -> np.ndarray:
+def _read_probabilities(mdp: DecisionProcess, policy: np.ndarray) -> np.ndarray:
     shape = (mdp.n_states, mdp.n_actions)
     if policy.shape != shape:
         raise PolicyError(
@@ -153,7 +164,7 @@ def _of_probabilities(mdp: DecisionProcess, policy: np.ndarray) -> np.ndarray:
     return policy
 
 
-def _of_actions(mdp: DecisionProcess, actions: np.ndarray) -> DeterministicPolicy:
+def _read_actions(mdp: DecisionProcess, actions: np.ndarray) -> DeterministicPolicy:
     if actions.shape != (mdp.n_states,):
         raise PolicyError(
             f"a policy of action numbers must have shape (S,) = ({mdp.n_states},), not "
@@ -162,28 +173,38 @@ def _of_actions(mdp: DecisionProcess, actions: np.ndarray) -> DeterministicPolic
     actions = np.where(mdp.terminal, 0, actions)
     bad = (actions < 0) | (actions >= mdp.n_actions)
     if bad.any():
-        state = int(np.argmax(bad))
         raise PolicyError(
-            f"the policy takes action {int(actions[state])} in {mdp.describe(state)}, but actions "
-            f"run from 0 to {mdp.n_actions - 1}; {int(np.count_nonzero(bad))} states are off"
+            describe_first(
+                bad,
+                lambda state: (
+                    f"the policy takes action {int(actions[state])} in {mdp.describe(state)}, but "
+                    f"actions run from 0 to {mdp.n_actions - 1}"
+                ),
+                "states",
+            )
         )
     return DeterministicPolicy(np.where(mdp.terminal, -1, actions), mdp.n_actions)
 
 
-def _refuse(mdp: DecisionProcess, bad: np.ndarray, policy: np.ndarray, why: str) -> None:
+def _require_none(mdp: DecisionProcess, bad: np.ndarray, policy: np.ndarray, why: str) -> None:
     if bad.any():
-        state, action = (int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
         raise PolicyError(
-            f"the policy gives {mdp.describe(state, action)} probability "
-            f"{policy[state, action]:.6g}, {why}; {int(np.count_nonzero(bad))} entries are wrong"
+            describe_first(
+                bad,
+                lambda state, action: (
+                    f"the policy gives {mdp.describe(state, action)} probability "
+                    f"{policy[state, action]:.6g}, {why}"
+                ),
+                "entries",
+            )
         )
 
 
 def require_feasible(mdp: MDP, regularizer: Regularizer | None = None) -> None:
     """Undiscounted model: check that from every state some permitted policy ends the episode.
 
-    If the regularizer limits probabilities, which policies end is more than a matter of which pairs
-    are permitted: then all of them have to end.
+    If the regularizer limits probabilities, the permitted pairs do not say which policies end: then
+    all policies have to end.
 
     Raises:
         InfeasibleError: naming the first state from which none does.
@@ -195,16 +216,16 @@ def require_feasible(mdp: MDP, regularizer: Regularizer | None = None) -> None:
         loops = find_end_components(mdp, permitted(mdp, regularizer)).component >= 0
         if loops.any():
             raise RegularizerError(
-                f"{type(regularizer).__name__} limits probabilities, and in an undiscounted model "
-                "that is treated only where every policy ends the episode; from "
-                f"{mdp.describe(int(np.argmax(loops)))} one may go on for ever (states like that: "
+                f"{type(regularizer).__name__} limits probabilities, which in an undiscounted "
+                "model requires that every policy ends the episode; from "
+                f"{mdp.describe(int(np.argmax(loops)))} one may never end it (such states: "
                 f"{int(np.count_nonzero(loops))}); use a discount below 1"
             )
     stuck = find_non_terminating_states(mdp, permitted(mdp, regularizer))
     if stuck.any():
         state = int(np.argmax(stuck))
         raise InfeasibleError(
-            f"no policy ends the episode from {mdp.describe(state)} (states like that: "
+            f"no policy ends the episode from {mdp.describe(state)} (such states: "
             f"{int(np.count_nonzero(stuck))}), and the model is not discounted; use a discount "
             "below 1, or mark where episodes end: termination= on transitions, or available=False "
             "for every action of a terminal state"
@@ -224,7 +245,7 @@ def require_ending(mdp: MDP, policy: Float[Array, "S A"]) -> None:
         require_feasible(mdp)
         state = int(np.argmax(stuck))
         raise ImproperPolicyError(
-            f"this policy does not end the episode from {mdp.describe(state)} (states like that: "
+            f"this policy does not end the episode from {mdp.describe(state)} (such states: "
             f"{int(np.count_nonzero(stuck))}), and the model is not discounted; other policies do "
             "end it"
         )

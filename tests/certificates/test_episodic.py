@@ -1,4 +1,4 @@
-"""γ = 1: verdicts that are never confused, and bounds that hold where episodes may go on for ever."""
+"""γ = 1: verdicts that are never confused, and bounds that hold where episodes may never end."""
 
 import warnings
 from fractions import Fraction

@@ -29,13 +29,13 @@ __all__ = ["ModifiedPolicyIteration", "PolicyIteration", "PolicyOptimization", "
 
 AnyEvaluation = Evaluation | SampledEvaluation
 
-#: An evaluation stops at this fraction of the residual it is to remove: more accuracy would be
-#: wasted on a policy about to change.
+#: An evaluation stops at this fraction of the residual that it removes: more accuracy would be
+#: wasted on a policy that changes next.
 FORCING = 1e-2
-#: The least of such fractions.
-FORCING_AT_LEAST = 1e-5
+#: The smallest such fraction.
+SMALLEST_FORCING = 1e-5
 #: Iterations that a method with small steps may make without progress.
-PLATEAU = 100_000
+PATIENCE_OF_SMALL_STEPS = 100_000
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class ValueIteration(Algorithm):
     name = "value iteration"
 
     def check(self, mdp: MDP, regularizer: Regularizer) -> None:
-        """Take every problem."""
+        """Accept every problem."""
 
     def init(self, mdp: MDP, regularizer: Regularizer, start: Start) -> State:
         value = np.zeros(mdp.n_states) if start.value is None else start.value
@@ -80,8 +80,8 @@ class ValueIteration(Algorithm):
 class PolicyOptimization(Algorithm):
     """An evaluation and an improvement in turn: π ← improve(π, V), V ← evaluate(π).
 
-    It starts from the given policy, or from the uniform one; or, where the improvement remembers
-    nothing, from the given value.
+    It starts from the given policy, or from the uniform one; or, where the improvement keeps no
+    dual variable, from the given value.
 
     Args:
         evaluation: From a policy to a value, exactly or by sweeps; or to estimated action values,
@@ -113,7 +113,7 @@ class PolicyOptimization(Algorithm):
 
     def patience(self, mdp: DecisionProcess) -> int:
         if not self.improvement.memoryless:
-            return PLATEAU  # gradient methods may creep for long
+            return PATIENCE_OF_SMALL_STEPS  # gradient methods may be slow for long
         return 100 if self._exact and mdp.discount < 1.0 else 1000 + 2 * mdp.n_states
 
     def init(self, mdp: DecisionProcess, regularizer: Regularizer, start: Start) -> State:
@@ -125,12 +125,12 @@ class PolicyOptimization(Algorithm):
         ):
             candidate = Candidate(start.value, policy, dual)
             improved = self.improvement(mdp, regularizer, candidate)
-            if mdp.discount < 1.0 or not self._exact or not _never_ends(mdp, improved.policy):
+            if mdp.discount < 1.0 or not self._exact or not _never_terminates(mdp, improved.policy):
                 return _state(candidate, improved, None)
-            # the policy that is greedy for this value goes on for ever and has no value: start as
-            # if none was given
+            # the policy that is greedy for this value never terminates and has no value: start
+            # without the given value
         guess = np.zeros(mdp.n_states) if start.value is None else start.value
-        return self._look_ahead(mdp, regularizer, Candidate(guess, policy, dual), 0.0)
+        return self._evaluate_and_improve(mdp, regularizer, Candidate(guess, policy, dual), 0.0)
 
     def step(self, mdp: DecisionProcess, regularizer: Regularizer, state: State) -> State:
         assert state.improved is not None
@@ -144,7 +144,7 @@ class PolicyOptimization(Algorithm):
         ):
             assert isinstance(mdp, MDP)
             accuracy = forcing(mdp, regularizer, size) * size
-            # a greedy improvement has no use for the system, which may be as large as half of the
+            # a greedy improvement does not need the system, which may be as large as half of the
             # model
             candidate = replace(
                 candidate,
@@ -153,13 +153,14 @@ class PolicyOptimization(Algorithm):
             return _state(
                 candidate, self.improvement(mdp, regularizer, candidate), candidate.policy
             )
-        return self._look_ahead(mdp, regularizer, candidate, FORCING * size, state.estimate)
+        return self._evaluate_and_improve(
+            mdp, regularizer, candidate, FORCING * size, state.estimate
+        )
 
     def policy(
         self, mdp: DecisionProcess, regularizer: Regularizer, state: State
     ) -> Float[Array, "S A"]:
-        # an inexact value is not that of the policy that made it: the policy ahead is the better
-        # one
+        # an inexact value is not that of its policy: the next policy is the better one
         policy = state.evaluated if self._exact and state.evaluated is not None else state.improved
         assert policy is not None
         return policy
@@ -181,7 +182,7 @@ class PolicyOptimization(Algorithm):
     def _exact(self) -> bool:
         return isinstance(self.evaluation, Evaluation) and self.evaluation.exact
 
-    def _look_ahead(
+    def _evaluate_and_improve(
         self,
         mdp: DecisionProcess,
         regularizer: Regularizer,
@@ -189,7 +190,7 @@ class PolicyOptimization(Algorithm):
         accuracy: float,
         before: Estimate | None = None,
     ) -> State:
-        """Evaluate a policy, from a guess at its value or the estimate of the one before it, and improve it."""
+        """Evaluate a policy, from a guess or the previous estimate, and improve it."""
         evaluation, policy, guess = self.evaluation, candidate.policy, candidate.value
         if isinstance(evaluation, SampledEvaluation):
             assert isinstance(mdp, RunBatch)
@@ -210,26 +211,26 @@ class PolicyOptimization(Algorithm):
                 candidate, value=evaluation(mdp, regularizer, policy, guess, accuracy)
             )
         improved = self.improvement(mdp, regularizer, candidate)
-        # a value that only approximates the policy's is, with the greedy improvement, a value alone
+        # with the greedy improvement, a value that only approximates the policy's stands alone
         alone = self.improvement.memoryless and not evaluation.exact
         return _state(candidate, improved, None if alone else candidate.policy)
 
 
 def forcing(mdp: MDP, regularizer: Regularizer, residual: float) -> float:
-    r"""Return the fraction of the residual to which a Newton step is worth solving.
+    r"""Return the fraction of the residual to which a Newton step should be solved.
 
-    A greedy policy whose scores move by δ/τ makes an error of the order δ²/τ: that much of the
-    residual δ a step leaves anyway. Without a temperature a policy takes one action of A, its
-    sweeps cost the A-th part of one over the model, and as long as A of them, each good for a
-    factor of about 2, still gain something, they are the cheaper ones.
+    A greedy policy whose scores change by δ/τ makes an error of the order δ²/τ: a step leaves that
+    much of the residual δ in any case. Without a temperature, a policy takes one action of A and a
+    sweep of it costs the A-th part of a sweep of the model; sweeps of the policy are cheaper as
+    long as A of them, each reducing the residual by a factor of about 2, still reduce it.
     """
     temperature = regularizer.max_temperature
     left = residual / (2.0 * temperature) if temperature > 0.0 else 2.0**-mdp.n_actions
-    return min(FORCING, max(FORCING_AT_LEAST, left))
+    return min(FORCING, max(SMALLEST_FORCING, left))
 
 
-def _never_ends(mdp: DecisionProcess, policy: Float[Array, "S A"]) -> bool:
-    """Whether a policy of an undiscounted model goes on for ever from some state."""
+def _never_terminates(mdp: DecisionProcess, policy: Float[Array, "S A"]) -> bool:
+    """Whether a policy of an undiscounted model never terminates from some state."""
     return isinstance(mdp, MDP) and bool(
         find_non_terminating_states(mdp, np.asarray(policy) > 0).any()
     )
@@ -260,8 +261,7 @@ def PolicyIteration(evaluation: AnyEvaluation | None = None) -> PolicyOptimizati
 
     Args:
         evaluation: By default :class:`regmdp.evaluation.Exact`, which chooses between a
-            factorization and Krylov iterations; one that draws samples needs a random generator in
-            ``solve``.
+            factorization and Krylov iterations.
 
     Examples:
         >>> import regmdp as rm

@@ -84,10 +84,11 @@ def SoftActorCritic(
         updates: Minibatches of an iteration.
         batch_size: Transitions of a minibatch.
         buffer_size: Transitions kept in each run.
-        step_size: α of the critic, a number in (0, 1], ``RescaledLinearRate()`` or ``PolynomialRate(power)``.
-        actor_step_size: η of the actor, which then makes steps of generalized policy mirror descent; None for
-            the greedy policy itself, to which the projection of the paper comes down where policies
-            are tables.
+        step_size: α of the critic, a number in (0, 1], ``RescaledLinearRate()`` or
+            ``PolynomialRate(power)``.
+        actor_step_size: η of the actor, which then makes steps of generalized policy mirror
+            descent; None for the greedy policy itself, to which the projection of the paper comes
+            down where policies are tables.
         n_envs: Walks side by side in each run.
         exploration: Share of the uniform policy in the one that is followed. With 0 the regularizer
             has to see to it that everything is tried.

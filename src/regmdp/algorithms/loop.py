@@ -226,7 +226,7 @@ class _GapPrediction:
 
 
 class _Monitor:
-    """What is done at each iterate: measure, record, call back, certify, and decide when to stop."""
+    """Monitor of a run: measures, records, calls back, certifies, and decides when to stop."""
 
     def __init__(
         self,

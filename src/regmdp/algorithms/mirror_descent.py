@@ -24,19 +24,19 @@ def PMD(
     lookahead: int = 1,
     evaluation: AnyEvaluation | None = None,
 ) -> PolicyOptimization:
-    r"""Policy mirror descent, \(\pi^+ = \arg\max_p \langle Q, p \rangle - \tau h(p) - D(p, \pi)/\eta\), for any regularizer h.
+    r"""Policy mirror descent for any regularizer h.
 
-    D is the Kullback-Leibler divergence unless another mirror map is given. With τ > 0 and a
-    constant step it converges linearly; without a regularizer it does with geometric or adaptive
-    steps.
+    \(\pi^+ = \arg\max_p \langle Q, p \rangle - \tau h(p) - D(p, \pi)/\eta\), where D is the
+    Kullback-Leibler divergence unless another mirror map is given. With τ > 0 and a constant step
+    it converges linearly; without a regularizer it does with geometric or adaptive steps.
 
     Args:
         step_size: η > 0, a number or a step size object: ``Constant``, ``Geometric``, ``Adaptive``.
         mirror: The mirror map, a regularizer whose Bregman divergence D is; by default Shannon's,
-            for KL. Its temperature plays no part. ``SquaredL2(1.0)`` makes the steps projections.
+            for KL. Its temperature is ignored. ``SquaredL2(1.0)`` makes the steps projections.
         lookahead: h ≥ 1, with action values \(r + \gamma P T^{h-1} V\).
-        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a
-            random generator in ``solve``.
+        evaluation: How policies are evaluated; exactly by default. With one that draws samples
+            the method is run by :func:`regmdp.learn`.
 
     Examples:
         >>> import regmdp as rm
@@ -73,8 +73,8 @@ def GPMD(
             by 1 - γ.
         accuracy: If positive, each subproblem is solved only to this gap of its objective, in the
             unit of the rewards.
-        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a
-            random generator in ``solve``.
+        evaluation: How policies are evaluated; exactly by default. With one that draws samples
+            the method is run by :func:`regmdp.learn`.
 
     Examples:
         >>> import regmdp as rm
@@ -98,17 +98,20 @@ def GPMD(
 def HomotopicPMD(
     step_size: float | StepSize | None = None, evaluation: AnyEvaluation | None = None
 ) -> PolicyOptimization:
-    r"""Homotopic policy mirror descent, for the problem without a regularizer: to the optimal policy of maximum entropy.
+    r"""Homotopic policy mirror descent: converges to the optimal policy of maximum entropy.
+
+    For problems without a regularizer.
 
     \(\log \pi^+ = \gamma (\log \pi + \eta_k Q) + (1-\gamma) \log \pi_0\) with π_0 uniform.
 
     Args:
         step_size: η_k; by default ``Homotopic()``, γ^(-2(k+1)).
-        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a
-            random generator in ``solve``.
+        evaluation: How policies are evaluated; exactly by default. With one that draws samples
+            the method is run by :func:`regmdp.learn`.
 
     Examples:
-        Two of three actions are best; the limit takes both alike, wherever it starts:
+        Two of three actions are optimal; the limit takes both with equal probability, from any
+        start:
 
         >>> import numpy as np, regmdp as rm
         >>> mdp = rm.MDP(np.ones((1, 3, 1)), np.array([[1.0, 1.0, 0.0]]), discount=0.5)

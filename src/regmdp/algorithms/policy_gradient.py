@@ -1,4 +1,4 @@
-"""Gradient methods on the policy: softmax policy gradient, natural policy gradient, soft policy iteration."""
+"""Softmax policy gradient, natural policy gradient and soft policy iteration."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ __all__ = ["NPG", "FisherNPG", "SoftPolicyIteration", "SoftmaxPG"]
 def SoftmaxPG(
     step_size: float | StepSize, evaluation: AnyEvaluation | None = None
 ) -> PolicyOptimization:
-    r"""Softmax policy gradient: gradient ascent on the logits, with exact gradients of the value from ρ.
+    r"""Softmax policy gradient: gradient ascent on the logits, with exact gradients of V(ρ).
 
     With Shannon it is entropy-regularized policy gradient; any h that is finite in the interior of
-    the simplex will do. It may take a time exponential in the horizon, and it improves only states
-    that ρ reaches.
+    the simplex is allowed. The number of iterations may be exponential in the horizon, and only
+    states that are reached from ρ improve.
 
     Args:
         step_size: η > 0, a number, ``Maximum()`` for the inverse of the smoothness constant, or
             another step size object.
-        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a
-            random generator in ``solve``.
+        evaluation: How policies are evaluated; exactly by default. With one that draws samples
+            the method is run by :func:`regmdp.learn`.
 
     Examples:
         >>> import regmdp as rm
@@ -53,17 +53,17 @@ def SoftmaxPG(
 
 
 def NPG(step_size: float | StepSize, evaluation: AnyEvaluation | None = None) -> PolicyOptimization:
-    r"""Natural policy gradient, \(\pi^+ \propto \pi^{1-\eta\tau/(1-\gamma)} \exp(\eta Q/(1-\gamma))\), in closed form.
+    r"""Natural policy gradient in closed form.
 
-    Without a regularizer, with Shannon, or with KL. Its rate does not depend on the size of the
-    model: with τ > 0 the error shrinks by 1 - ητ an iteration. At its largest step size it is soft
-    policy iteration.
+    \(\pi^+ \propto \pi^{1-\eta\tau/(1-\gamma)} \exp(\eta Q/(1-\gamma))\), without a regularizer,
+    with Shannon, or with KL. Its rate does not depend on the size of the model: with τ > 0 the
+    error shrinks by 1 - ητ an iteration. At its largest step size it is soft policy iteration.
 
     Args:
         step_size: η, a number or a step size object, with 0 < η ≤ (1-γ)/τ; any η > 0 without a
             regularizer.
-        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a
-            random generator in ``solve``.
+        evaluation: How policies are evaluated; exactly by default. With one that draws samples
+            the method is run by :func:`regmdp.learn`.
 
     Examples:
         >>> import regmdp as rm
@@ -73,7 +73,7 @@ def NPG(step_size: float | StepSize, evaluation: AnyEvaluation | None = None) ->
         >>> rm.solve(mdp, rm.Shannon(0.1), rm.algorithms.NPG(step_size=2.0))
         Traceback (most recent call last):
         ...
-        regmdp.SolverError: the step size must be in (0, (1-γ)/τ] = (0, 1], not 2; the largest is Maximum()
+        regmdp.SolverError: the step size must be in (0, (1-γ)/τ] = (0, 1], not 2; ...
 
     References:
         Kakade 2001, NIPS; Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), Theorem 16; Cen, Cheng,
@@ -87,15 +87,16 @@ def NPG(step_size: float | StepSize, evaluation: AnyEvaluation | None = None) ->
 def FisherNPG(
     step_size: float | StepSize, evaluation: AnyEvaluation | None = None
 ) -> PolicyOptimization:
-    r"""Natural policy gradient as it is written, \(\theta \leftarrow \theta + \eta F_\rho^\dagger \nabla_\theta V^\pi(\rho)\).
+    r"""Natural policy gradient by the Fisher matrix, for teaching and for checks.
 
-    The same policies as :func:`NPG` wherever ρ reaches all states, at the cost of a pseudo-inverse
-    for each state: for teaching and for checking.
+    \(\theta \leftarrow \theta + \eta F_\rho^\dagger \nabla_\theta V^\pi(\rho)\). It makes the same
+    policies as :func:`NPG` if all states are reached from ρ, at the cost of a pseudo-inverse for
+    each state.
 
     Args:
         step_size: η, a number or a step size object, with 0 < η ≤ (1-γ)/τ.
-        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a
-            random generator in ``solve``.
+        evaluation: How policies are evaluated; exactly by default. With one that draws samples
+            the method is run by :func:`regmdp.learn`.
 
     Examples:
         >>> import regmdp as rm
@@ -117,15 +118,15 @@ def FisherNPG(
 def SoftPolicyIteration(
     step_size: float = 1.0, evaluation: AnyEvaluation | None = None
 ) -> PolicyOptimization:
-    r"""Soft policy iteration, \(\pi \leftarrow (1-\beta) \pi + \beta \nabla h^*(Q/\tau)\), for any regularizer.
+    r"""Soft policy iteration for any regularizer.
 
-    At β = 1 it is regularized policy iteration, quadratic near the optimum; below, it is
-    conservative policy iteration.
+    \(\pi \leftarrow (1-\beta) \pi + \beta \nabla h^*(Q/\tau)\). At β = 1 it is regularized policy
+    iteration, quadratic near the optimum; below, it is conservative policy iteration.
 
     Args:
         step_size: β, a number with 0 < β ≤ 1.
-        evaluation: How policies are evaluated; exactly by default. One that draws samples needs a
-            random generator in ``solve``.
+        evaluation: How policies are evaluated; exactly by default. With one that draws samples
+            the method is run by :func:`regmdp.learn`.
 
     Examples:
         >>> import regmdp as rm

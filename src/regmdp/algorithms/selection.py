@@ -17,24 +17,23 @@ from regmdp.regularizers import Regularizer, Unregularized
 
 __all__ = ["choose"]
 
-#: Sweeps are made while each shrinks the residual by this factor at least, as seen over the last
-#: few of them.
-FAST, PROBED = 0.9, 4
-#: They go on until the residual is this fraction of the first, but not for more sweeps than that.
-FIRST, SWEEPS = 0.05, 40
-#: The least 1 - γ of a far-sighted walk: linear systems lose digits in proportion.
-SHORTEST = 1e-10
+#: Sweeps are made while each reduces the residual by this factor at least, measured over the last
+#: AVERAGED_SWEEPS of them.
+FAST_RATE, AVERAGED_SWEEPS = 0.9, 4
+#: They end when the residual is this fraction of the first one, or after MAX_SWEEPS.
+RESIDUAL_REDUCTION, MAX_SWEEPS = 0.05, 40
+#: Smallest 1 - γ of a warm start: linear systems lose digits in proportion.
+SMALLEST_ONE_MINUS_DISCOUNT = 1e-10
 NEWTON = "policy iteration is Newton's method and needs few iterations"
 
 
 def choose(mdp: MDP, regularizer: Regularizer, start: Start) -> tuple[Algorithm, Start, str]:
     """Return a method for the problem, where to start it, and why.
 
-    It is always Newton's method; what is looked at first decides where it starts. Where sweeps of
-    value iteration from 0 converge fast, a few of them lead near the optimum. Elsewhere they see no
-    reward from most states, and the value of the uniform policy, which tries everything, leads
-    nearer; where episodes end and nothing regularizes, of a uniform policy that looks farther ahead
-    than the discount does.
+    The method is always Newton's; first measurements decide where it starts. If sweeps of value
+    iteration from 0 converge fast, a few of them lead near the optimum. Otherwise they find no
+    reward from most states, and the value of the uniform policy is nearer; if episodes end and
+    there is no regularizer, its value for a larger discount.
     """
     method = PolicyIteration()
     if mdp.discount == 1.0:
@@ -56,12 +55,18 @@ def choose(mdp: MDP, regularizer: Regularizer, start: Start) -> tuple[Algorithm,
     return (
         method,
         Start(value=warm_start_value(mdp, regularizer)),
-        f"{why}, so it starts from a far-sighted walk; {NEWTON}",
+        f"{why}, so it is warm-started with a larger discount; {NEWTON}",
     )
 
 
 class _SweepResult(NamedTuple):
-    """Where sweeps from 0 have led: (S,) value, the factor by which one shrinks the residual, and whether they went far enough."""
+    """Result of sweeps from 0.
+
+    Attributes:
+        value: (S,) value.
+        rate: Factor by which a sweep reduces the residual.
+        done: Whether the residual was reduced enough.
+    """
 
     value: Float[np.ndarray, " S"]
     rate: float
@@ -69,9 +74,9 @@ class _SweepResult(NamedTuple):
 
 
 def _sweep(mdp: MDP, regularizer: Regularizer) -> _SweepResult:
-    """Iterate values, V ← T V, while that converges fast, with what all states have in common taken out of account."""
+    """Iterate V ← T V while it converges fast, up to a constant shift (span seminorm)."""
     value, sizes, rate = np.zeros(mdp.n_states), [], 1.0
-    for count in range(1, SWEEPS + 1):
+    for count in range(1, MAX_SWEEPS + 1):
         backup = (
             bellman.backup(mdp, regularizer, value)
             if sizes
@@ -83,11 +88,11 @@ def _sweep(mdp: MDP, regularizer: Regularizer) -> _SweepResult:
         sizes.append(max(high - middle, middle - low))
         value = backup + mdp.discount / (1.0 - mdp.discount) * middle
         if count > 1:
-            back = min(count - 1, PROBED)
+            back = min(count - 1, AVERAGED_SWEEPS)
             rate = (sizes[-1] / sizes[-1 - back]) ** (1 / back) if sizes[-1] else 0.0
-        if sizes[-1] <= FIRST * sizes[0]:
+        if sizes[-1] <= RESIDUAL_REDUCTION * sizes[0]:
             return _SweepResult(value, rate, done=True)
-        if count > PROBED and rate > FAST:
+        if count > AVERAGED_SWEEPS and rate > FAST_RATE:
             break
     return _SweepResult(value, rate, done=False)
 
@@ -95,12 +100,12 @@ def _sweep(mdp: MDP, regularizer: Regularizer) -> _SweepResult:
 def warm_start_value(mdp: MDP, regularizer: Regularizer) -> np.ndarray:
     r"""Return the (S,) value of the uniform policy for the discount \(1 - (1-\gamma)^2/2\).
 
-    A walk at random gets n steps away in n² steps. What it finds there counts
-    \(e^{-n\sqrt{2(1-\gamma)}}\), which far from an end is less than what a double can add to
-    anything. With this discount it is \(e^{-n(1-\gamma)}\), as for a policy that goes straight
-    there, and so what it tells of the way reaches as far as that policy does.
+    A random walk takes n² steps to a state at distance n, whose reward is then discounted by
+    \(e^{-n\sqrt{2(1-\gamma)}}\), less than the precision of a double far from the goal. With this
+    discount it is \(e^{-n(1-\gamma)}\), as for a policy that takes the shortest way, so the value
+    ranks actions in all states that such a policy reaches.
     """
-    discount = 1.0 - max((1.0 - mdp.discount) ** 2 / 2.0, SHORTEST)
+    discount = 1.0 - max((1.0 - mdp.discount) ** 2 / 2.0, SMALLEST_ONE_MINUS_DISCOUNT)
     return Exact()(
         mdp.with_discount(discount),
         Unregularized(),

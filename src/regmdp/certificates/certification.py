@@ -82,7 +82,7 @@ def bound_values(
     policy: Float[Array, "S A"] | None,
     value: Float[Array, " S"],
 ) -> Bounds:
-    """Bound the optimum and the value of a checked policy, or of the greedy one, with a (S,) value as the only witness."""
+    """Bound the optimum and the value of a checked or the greedy policy from a (S,) value."""
     if mdp.discount < 1.0:
         return discounted_bounds(mdp, regularizer, policy, value)
     return episodic_bounds(mdp, regularizer, policy, value)
@@ -110,8 +110,8 @@ class PolicyEvaluation:
     def __repr__(self) -> str:
         width = float(np.max(self.upper - self.lower))
         return (
-            f"PolicyEvaluation(from the initial distribution {self.initial_value:.12g}; bounds at most "
-            f"{width:.3g} apart)"
+            f"PolicyEvaluation(from the initial distribution {self.initial_value:.12g}; bounds at "
+            f"most {width:.3g} apart)"
         )
 
 
