@@ -160,9 +160,7 @@ def test_this_policy_does_not_end(maze):
     ):
         with pytest.raises(rm.ImproperPolicyError, match=message):
             use([0, 1, 0, 0])
-    with pytest.raises(
-        rm.ImproperPolicyError, match=r"from state 0 \(hall\) \(such states: 1\)"
-    ):
+    with pytest.raises(rm.ImproperPolicyError, match=r"from state 0 \(hall\) \(such states: 1\)"):
         rm.evaluate(mdp, [1, 0, 0, 0])
     np.testing.assert_allclose(rm.evaluate(mdp, [0, 0, 0, 0]).value, [-2, -1, 0, 0], rtol=1e-14)
     # what a regularizer forbids does not end an episode either
