@@ -37,7 +37,7 @@ class Wrong(Improvement):
 def passed_off(mdp, regularizer, right, rule, iterations, start=None):
     """The iterates of the wrong rule, with exact values, under the name of the right algorithm."""
     wrong = PolicyOptimization(Exact(), Wrong(rule, right.improvement))
-    run = rm.theory.trace(mdp, regularizer, wrong, iterations=iterations, start=start)
+    run = rm.theory.trace(mdp, regularizer, wrong, max_iterations=iterations, start=start)
     return rm.theory.Trace(mdp, run.regularizer, right, run.states)
 
 

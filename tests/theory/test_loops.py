@@ -27,7 +27,7 @@ def start_of(mdp, seed):
 
 
 def agree(mdp, regularizer, algorithm, loop, start):
-    run = rm.theory.trace(mdp, regularizer, algorithm, iterations=STEPS, start=start)
+    run = rm.theory.trace(mdp, regularizer, algorithm, max_iterations=STEPS, start=start)
     pairs = list(loop)
     assert len(pairs) == len(run.states)
     for k, (policy, value) in enumerate(pairs):

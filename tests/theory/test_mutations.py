@@ -36,7 +36,7 @@ def violated(report, name):
 
 def honest(mdp, regularizer, algorithm, iterations, start=None):
     report = rm.theory.check(
-        rm.theory.trace(mdp, regularizer, algorithm, iterations=iterations, start=start)
+        rm.theory.trace(mdp, regularizer, algorithm, max_iterations=iterations, start=start)
     )
     assert report.holds, str(report)
     return report
@@ -134,7 +134,7 @@ def test_values_without_what_the_regularizer_costs(name):
     right = algorithms.NPG(0.05)
     honest(GARNET, rm.Shannon(1.0), right, 5)
     wrong = algorithms.PolicyOptimization(mutants.WrongEvaluation(), right.improvement)
-    run = rm.theory.trace(GARNET, rm.Shannon(1.0), wrong, iterations=5)
+    run = rm.theory.trace(GARNET, rm.Shannon(1.0), wrong, max_iterations=5)
     violated(rm.theory.check(rm.theory.Trace(GARNET, run.regularizer, right, run.states)), name)
 
 
@@ -173,7 +173,7 @@ def test_a_lookahead_that_does_not_look_ahead():
     right = algorithms.PMD(algorithms.Adaptive(1e-6), lookahead=4)
     honest(mdp, None, right, 8, start)
     shallow = rm.theory.trace(
-        mdp, None, algorithms.PMD(algorithms.Adaptive(1e-6)), iterations=8, start=start
+        mdp, None, algorithms.PMD(algorithms.Adaptive(1e-6)), max_iterations=8, start=start
     )
     violated(
         rm.theory.check(rm.theory.Trace(mdp, shallow.regularizer, right, shallow.states)),
@@ -248,7 +248,7 @@ def test_value_iteration_that_goes_half_of_the_way():
     mdp = rm.models.chain(5, discount=0.5)
     right = algorithms.ValueIteration()
     honest(mdp, None, right, 10)
-    run = rm.theory.trace(mdp, None, mutants.Half(), iterations=10)
+    run = rm.theory.trace(mdp, None, mutants.Half(), max_iterations=10)
     violated(
         rm.theory.check(rm.theory.Trace(mdp, run.regularizer, right, run.states)), "value iteration"
     )

@@ -21,7 +21,7 @@ SHANNON = rm.Shannon(0.2)
 
 
 def run_of(regularizer, algorithm, mdp=MDP, **keywords):
-    return rm.theory.trace(mdp, regularizer, algorithm, **{"iterations": 3, **keywords})
+    return rm.theory.trace(mdp, regularizer, algorithm, **{"max_iterations": 3, **keywords})
 
 
 def comparison(kind, measured, predicted, slack=0.0):
@@ -115,7 +115,7 @@ def test_looking_up_a_statement():
 
 
 def test_a_violation_is_found_where_it_is():
-    run = run_of(SHANNON, algorithms.NPG(0.1), iterations=6)
+    run = run_of(SHANNON, algorithms.NPG(0.1), max_iterations=6)
     states = list(run.states)
     states[4] = dataclasses.replace(states[4], value=states[4].value + 0.1)
     report = rm.theory.check(rm.theory.Trace(MDP, run.regularizer, run.algorithm, tuple(states)))
@@ -144,7 +144,7 @@ def test_a_statement_of_ones_own():
     assert report.holds
     assert [comparison.name for comparison in report.comparisons] == ["the error shrinks"]
     assert (
-        rm.theory.check(run_of(SHANNON, algorithms.NPG(0.1), iterations=0), [own])
+        rm.theory.check(run_of(SHANNON, algorithms.NPG(0.1), max_iterations=0), [own])
         .not_applicable[0]
         .reason
         == "no iteration was made"
@@ -173,7 +173,7 @@ def test_the_rules_of_step_sizes_are_followed():
         algorithms.PMD(algorithms.Adaptive(0.5), lookahead=3),
         algorithms.HomotopicPMD(),
     ):
-        run = run_of(None, algorithm, iterations=6)
+        run = run_of(None, algorithm, max_iterations=6)
         np.testing.assert_allclose(
             run.step_sizes, [state.step for state in run.states[:-1]], rtol=1e-12
         )
@@ -181,7 +181,7 @@ def test_the_rules_of_step_sizes_are_followed():
 
 def test_a_start_and_a_run_of_no_iteration():
     start = np.random.default_rng(0).dirichlet(np.ones(3), size=5)
-    run = run_of(SHANNON, algorithms.GPMD(1.0), iterations=0, start=start)
+    run = run_of(SHANNON, algorithms.GPMD(1.0), max_iterations=0, start=start)
     np.testing.assert_allclose(run.policies, start[None])
     report = rm.theory.check(run)
     assert report.holds
@@ -195,13 +195,13 @@ def test_every_algorithm_without_an_iteration():
         algorithms.SoftmaxPG(0.001),
         algorithms.ValueIteration(),
     ):
-        assert not rm.theory.check(run_of(SHANNON, algorithm, iterations=0)).violations
+        assert not rm.theory.check(run_of(SHANNON, algorithm, max_iterations=0)).violations
     for algorithm in (
         algorithms.NPG(0.1),
         algorithms.HomotopicPMD(),
         algorithms.PMD(algorithms.Geometric()),
     ):
-        assert not rm.theory.check(run_of(None, algorithm, iterations=0)).violations
+        assert not rm.theory.check(run_of(None, algorithm, max_iterations=0)).violations
 
 
 def test_the_repr_of_a_trace_says_what_was_run():
@@ -302,7 +302,7 @@ def test_a_state_that_is_never_visited_is_never_improved_by_the_fisher_matrix():
 def test_probabilities_too_small_for_doubles():
     # log π is far below what a double holds of π; the statements hold on
     mdp = rm.models.bandit((1.0, 0.0), discount=0.5)
-    report = rm.theory.check(run_of(rm.Shannon(1e-3), algorithms.NPG(400.0), mdp, iterations=8))
+    report = rm.theory.check(run_of(rm.Shannon(1e-3), algorithms.NPG(400.0), mdp, max_iterations=8))
     assert report.holds, str(report)
     assert report["error of log π"].measured[-1] < 1e4
 

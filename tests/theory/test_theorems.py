@@ -43,7 +43,7 @@ def start_of(data, mdp, regularizer):
 
 def held(mdp, regularizer, algorithm, names, *, start=None, iterations=ITERATIONS):
     """Hold a run against the theory; the names are what has to apply at least."""
-    run = rm.theory.trace(mdp, regularizer, algorithm, iterations=iterations, start=start)
+    run = rm.theory.trace(mdp, regularizer, algorithm, max_iterations=iterations, start=start)
     report = rm.theory.check(run)
     assert report.holds, str(report)
     assert set(names) <= {comparison.name for comparison in report.comparisons}, str(report)

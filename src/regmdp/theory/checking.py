@@ -49,14 +49,16 @@ def check(run: Trace, statements: Iterable[Statement] = STATEMENTS) -> Report:
     Examples:
         >>> import regmdp as rm
         >>> mdp = rm.models.garnet(5, 3, 2, discount=0.8)
-        >>> run = rm.theory.trace(mdp, rm.Shannon(0.1), rm.algorithms.NPG(0.5), iterations=20)
+        >>> run = rm.theory.trace(mdp, rm.Shannon(0.1), rm.algorithms.NPG(0.5), max_iterations=20)
         >>> report = rm.theory.check(run)
         >>> report
         Report(..., 0 violated, ... do not apply)
 
         The iterates of a method with half the step size, passed off as those of this one:
 
-        >>> slower = rm.theory.trace(mdp, rm.Shannon(0.1), rm.algorithms.NPG(0.25), iterations=20)
+        >>> slower = rm.theory.trace(
+        ...     mdp, rm.Shannon(0.1), rm.algorithms.NPG(0.25), max_iterations=20
+        ... )
         >>> claimed = rm.theory.Trace(mdp, run.regularizer, run.algorithm, slower.states)
         >>> rm.theory.check(claimed).holds
         False

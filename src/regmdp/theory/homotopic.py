@@ -97,7 +97,7 @@ def homotopic_pmd_gap_bound(
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp = rm.models.garnet(5, 3, 2, discount=0.5)
-        >>> run = rm.theory.trace(mdp, None, rm.algorithms.HomotopicPMD(), iterations=6)
+        >>> run = rm.theory.trace(mdp, None, rm.algorithms.HomotopicPMD(), max_iterations=6)
         >>> bound = rm.theory.homotopic_pmd_gap_bound(mdp, step_sizes=run.step_sizes)
         >>> bool(np.all((run.optimum.value - run.values) @ run.optimum.stationary <= bound))
         True
@@ -163,7 +163,7 @@ def homotopic_pmd_policy_bound(
         >>> mdp = rm.MDP(np.ones((1, 3, 1)), np.array([[1.0, 1.0, 0.0]]), discount=0.5)
         >>> start = np.array([[0.8, 0.1, 0.1]])
         >>> run = rm.theory.trace(
-        ...     mdp, None, rm.algorithms.HomotopicPMD(), iterations=8, start=start
+        ...     mdp, None, rm.algorithms.HomotopicPMD(), max_iterations=8, start=start
         ... )
         >>> errors = np.abs(run.optimum.q - run.q).max(axis=(1, 2))
         >>> bound = rm.theory.homotopic_pmd_policy_bound(

@@ -217,7 +217,7 @@ def monotone_improvement(
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, shannon = rm.models.garnet(5, 3, 2), rm.Shannon(0.1)
-        >>> run = rm.theory.trace(mdp, shannon, rm.algorithms.NPG(step_size=0.2), iterations=1)
+        >>> run = rm.theory.trace(mdp, shannon, rm.algorithms.NPG(step_size=0.2), max_iterations=1)
         >>> gained = run.values_from_start[1] - run.values_from_start[0]
         >>> predicted = rm.theory.monotone_improvement(
         ...     mdp, shannon, rm.uniform_policy(mdp), step_size=0.2
@@ -229,7 +229,7 @@ def monotone_improvement(
         Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Lemma 1 ("performance
         improvement").
     """
-    run = trace(mdp, regularizer, NPG(step_size), iterations=1, start=policy)
+    run = trace(mdp, regularizer, NPG(step_size), max_iterations=1, start=policy)
     return float(_gain(as_exact_dual_averaging(run), 0) @ run.visits[1])
 
 

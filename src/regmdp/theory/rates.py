@@ -76,7 +76,7 @@ def entropy_npg_bounds(
         >>> import numpy as np, regmdp as rm
         >>> mdp, shannon = rm.models.garnet(5, 3, 2, discount=0.8), rm.Shannon(0.1)
         >>> bounds = rm.theory.entropy_npg_bounds(mdp, shannon, step_size=1.0, iterations=3)
-        >>> run = rm.theory.trace(mdp, shannon, rm.algorithms.NPG(step_size=1.0), iterations=3)
+        >>> run = rm.theory.trace(mdp, shannon, rm.algorithms.NPG(step_size=1.0), max_iterations=3)
         >>> bool(np.all(np.max(np.abs(run.optimum.value - run.values), axis=1) <= bounds.value))
         True
         >>> (bounds.q[2:] / bounds.q[1:-1]).round(6)

@@ -181,7 +181,7 @@ class Report:
         >>> import regmdp as rm
         >>> mdp = rm.models.garnet(5, 3, 2, discount=0.8)
         >>> report = rm.theory.check(
-        ...     rm.theory.trace(mdp, rm.Shannon(0.1), rm.algorithms.NPG(0.5), iterations=20)
+        ...     rm.theory.trace(mdp, rm.Shannon(0.1), rm.algorithms.NPG(0.5), max_iterations=20)
         ... )
         >>> report.holds, len(report.violations)
         (True, 0)

@@ -226,7 +226,7 @@ def trace(
     regularizer: Regularizer | None,
     algorithm: Algorithm,
     *,
-    iterations: int,
+    max_iterations: int,
     start: Any = None,
 ) -> Trace:
     """Run a method for a number of iterations, and keep them all.
@@ -235,7 +235,7 @@ def trace(
         mdp: The model, γ < 1.
         regularizer: The regularizer, or None.
         algorithm: The method.
-        iterations: How many iterations to make.
+        max_iterations: Number of iterations; fewer only if the method stops by itself.
         start: What :func:`regmdp.solve` takes: by default the uniform policy.
 
     Returns:
@@ -244,7 +244,7 @@ def trace(
     Examples:
         >>> import regmdp as rm
         >>> run = rm.theory.trace(
-        ...     rm.models.chain(5), rm.Shannon(0.1), rm.algorithms.NPG(0.5), iterations=10
+        ...     rm.models.chain(5), rm.Shannon(0.1), rm.algorithms.NPG(0.5), max_iterations=10
         ... )
         >>> run.iterations, run.policies.shape
         (10, (11, 5, 2))
@@ -256,7 +256,7 @@ def trace(
         regularizer,
         algorithm,
         tol=0.0,
-        max_iterations=iterations,
+        max_iterations=max_iterations,
         start=start,
         callback=recorder,
     )

@@ -73,7 +73,7 @@ def linear_system(
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, shannon = rm.models.garnet(5, 3, 2, discount=0.8), rm.Shannon(0.1)
-        >>> run = rm.theory.trace(mdp, shannon, rm.algorithms.GPMD(step_size=2.0), iterations=4)
+        >>> run = rm.theory.trace(mdp, shannon, rm.algorithms.GPMD(step_size=2.0), max_iterations=4)
         >>> system = rm.theory.linear_system(mdp, shannon, run.q, step_size=2.0)
         >>> bool(np.all(system.errors <= system.bounds + 1e-12))
         True

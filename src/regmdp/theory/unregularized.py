@@ -179,7 +179,7 @@ def adaptive_pmd_bound(
         >>> import regmdp as rm
         >>> mdp = rm.models.chain(5)
         >>> algorithm = rm.algorithms.PMD(rm.algorithms.Adaptive(0.1), lookahead=2)
-        >>> run = rm.theory.trace(mdp, None, algorithm, iterations=10)
+        >>> run = rm.theory.trace(mdp, None, algorithm, max_iterations=10)
         >>> bound = rm.theory.adaptive_pmd_bound(mdp, initial=0.1, iterations=10, lookahead=2)
         >>> bool((run.optimum.value - run.values).max(axis=1)[10] <= bound[10])
         True

@@ -227,7 +227,7 @@ def test_progress_reaches_the_end():
 def test_half_the_step_passed_off_as_the_whole_is_noticed():
     mdp = runs.random_model(TINY.shape, TINY)
     regularizer, step = rm.Shannon(TINY.temperature), 0.5 * (1 - mdp.discount) / TINY.temperature
-    slower = rm.theory.trace(mdp, regularizer, rm.algorithms.NPG(step / 2), iterations=20)
+    slower = rm.theory.trace(mdp, regularizer, rm.algorithms.NPG(step / 2), max_iterations=20)
     claimed = rm.theory.Trace(mdp, regularizer, rm.algorithms.NPG(step), slower.states)
     one = runs.soft_run(mdp, 0.5, TINY)._replace(report=rm.theory.check(claimed))
     assert [check.passed for check in npg._soft_checks([one])] == [False, True]

@@ -113,7 +113,7 @@ class Newton(NamedTuple):
 
 def plain_run(problem: str, mdp: MDP, step: float, iterations: int) -> Plain:
     """Run natural policy gradient without entropy from the uniform policy."""
-    run = theory.trace(mdp, None, NPG(step), iterations=iterations)
+    run = theory.trace(mdp, None, NPG(step), max_iterations=iterations)
     statements = [statement for statement in theory.STATEMENTS if statement.name == "sublinear gap"]
     bound = theory.npg_bound(mdp, step_size=step, iterations=iterations, optimum=run.optimum)
     gap = mdp.initial @ run.optimum.value - run.values_from_start
@@ -124,7 +124,7 @@ def soft_run(mdp: MDP, share: float, settings: Settings) -> Soft:
     """Run entropy-regularized natural policy gradient from the uniform policy."""
     regularizer, n = Shannon(settings.temperature), settings.soft_iterations
     step = share * (1.0 - mdp.discount) / settings.temperature
-    run = theory.trace(mdp, regularizer, NPG(step), iterations=n)
+    run = theory.trace(mdp, regularizer, NPG(step), max_iterations=n)
     best = run.optimum
     log_best = log_softmax(best.q / settings.temperature, axis=-1)
     errors = {
@@ -148,7 +148,9 @@ def newton_run(shape: tuple[int, int, int, float], settings: Settings) -> Newton
     """Run soft policy iteration from the uniform policy."""
     n_states, n_actions, horizon, temperature = shape
     mdp, regularizer = random_model((n_states, n_actions, horizon), settings), Shannon(temperature)
-    run = theory.trace(mdp, regularizer, NPG(Maximum()), iterations=settings.quadratic_iterations)
+    run = theory.trace(
+        mdp, regularizer, NPG(Maximum()), max_iterations=settings.quadratic_iterations
+    )
     name = f"S = {n_states}, γ = {mdp.discount:g}, τ = {temperature:g}"
     gap, noise = gap_without_cancellation(run)
     return Newton(
