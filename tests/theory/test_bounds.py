@@ -406,7 +406,7 @@ def test_no_stationary_distribution_where_episodes_end():
         ),
         (
             lambda: rm.theory.gpmd_bounds(MDP, rm.Shannon(0.0), step_size=1.0, iterations=1),
-            "one positive",
+            "the same positive temperature",
         ),
         (
             lambda: rm.theory.newton_constant(MDP, rm.WeightedL1(np.ones(3), 1.0)),
@@ -432,7 +432,7 @@ def test_no_stationary_distribution_where_episodes_end():
         ),
         (
             lambda: rm.theory.homotopic_pmd_gap_bound(MDP, step_sizes=np.array([2.0, 1.0])),
-            "must not shrink",
+            "must not decrease",
         ),
     ],
 )

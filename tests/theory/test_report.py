@@ -90,7 +90,7 @@ def test_a_report_without_statements_does_not_hold():
     report = rm.theory.check(run_of(None, algorithms.ModifiedPolicyIteration(3)))
     assert not report.comparisons
     assert not report.holds
-    assert "nothing that is proved here applies" in str(report)
+    assert "no statement applies to this run" in str(report)
 
 
 def test_what_does_not_apply_is_not_listed_as_held():
@@ -100,13 +100,13 @@ def test_what_does_not_apply_is_not_listed_as_held():
     assert not held & left
     assert held | left == {statement.name for statement in rm.theory.STATEMENTS}
     assert {"error of Q", "gap by divergence", "exponential gap"} <= left
-    assert "gap by divergence" not in str(report).split("says nothing of this run")[0]
+    assert "gap by divergence" not in str(report).split("does not apply to this run")[0]
 
 
 def test_looking_up_a_statement():
     report = rm.theory.check(run_of(SHANNON, algorithms.NPG(0.1)))
     assert report["error of Q"].holds
-    with pytest.raises(KeyError, match="says nothing of this run: its steps are not greedy"):
+    with pytest.raises(KeyError, match="does not apply to this run: its steps are not greedy"):
         report["quadratic convergence"]
     with pytest.raises(
         KeyError, match="there is no statement 'theorem 5'; there are: evaluation, "
@@ -250,27 +250,27 @@ def test_undiscounted_models_are_refused():
             None,
             algorithms.PMD(1.0, mirror=rm.SquaredL2(1.0)),
             "sublinear gap",
-            "is no dual averaging",
+            "is not dual averaging",
         ),
         (SHANNON, algorithms.NPG(0.1), "sublinear gap", "there is a regularizer"),
         (
             SHANNON,
             algorithms.SoftmaxPG(1.0),
             "ascent",
-            "its steps are longer than the inverse of the smoothness",
+            "its steps are longer than the inverse of the smoothness constant",
         ),
         (rm.SquaredL2(1.0), algorithms.SoftmaxPG(0.001), "ascent", "the smoothness is known"),
         (
             None,
             algorithms.SoftmaxPG(algorithms.Maximum()),
             "exponential gap",
-            "there is no entropy to help",
+            "there is no entropy",
         ),
         (
             None,
             algorithms.PMD(algorithms.Adaptive(1.0), lookahead=2),
             "potential",
-            "it looks several steps ahead",
+            "it uses a lookahead of several steps",
         ),
         (
             None,
@@ -293,7 +293,7 @@ def test_a_state_that_is_never_visited_is_never_improved_by_the_fisher_matrix():
     report = rm.theory.check(run_of(SHANNON, algorithms.FisherNPG(0.5), mdp))
     assert {left.name: left.reason for left in report.not_applicable}[
         "error of Q"
-    ] == "some state is never visited, and so never improved"
+    ] == "some state is never visited, and therefore never improved"
     assert report["evaluation"].holds
     everywhere = rm.theory.check(run_of(rm.Shannon(1.0), algorithms.FisherNPG(0.1)))
     assert everywhere["error of Q"].holds

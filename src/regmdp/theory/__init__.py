@@ -1,4 +1,4 @@
-"""The theory as code: what is proved of a method, held against a run of it."""
+"""Theorems and identities as functions, and their comparison with runs of the methods."""
 
 from regmdp.theory.checking import STATEMENTS, check
 from regmdp.theory.dual_averaging import DualAveragingRun, as_dual_averaging
@@ -36,11 +36,11 @@ from regmdp.theory.report import (
     NotApplicable,
     NotApplicableError,
     Report,
-    Statement,
     UpperBound,
 )
 from regmdp.theory.runs import Trace, trace
 from regmdp.theory.softmax import smoothness_constant, softmax_pg_bound
+from regmdp.theory.statements import Statement
 from regmdp.theory.steps import LinearSystem, linear_system, mirror_descent_gap_bound
 from regmdp.theory.unregularized import (
     adaptive_pmd_bound,

@@ -1,4 +1,4 @@
-"""Holding a run against all that is proved of its method."""
+"""Comparison of a run with all statements about its method."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from regmdp.theory import (
     steps,
     unregularized,
 )
-from regmdp.theory.report import Comparison, NotApplicable, NotApplicableError, Report, Statement
+from regmdp.theory.report import Comparison, NotApplicable, NotApplicableError, Report
 from regmdp.theory.runs import Trace
+from regmdp.theory.statements import Statement
 
 __all__ = ["STATEMENTS", "check"]
 
-#: All statements, in the order in which a report has them.
+#: All statements, in the order of a report.
 STATEMENTS: tuple[Statement, ...] = (
     *identities.STATEMENTS,
     *linear_rates.STATEMENTS,
@@ -31,20 +32,20 @@ STATEMENTS: tuple[Statement, ...] = (
 
 
 def check(run: Trace, statements: Iterable[Statement] = STATEMENTS) -> Report:
-    """Hold a run against the theorems and identities that apply to its method, at every iteration.
+    """Compare a run at every iteration with the theorems and identities about its method.
 
-    Each statement is looked up by what the method is, its parameters and the regularizer. What is
-    measured may exceed what is predicted by rounding only, whose bound is computed for the run: the
-    certified errors of the optimum and of the values, and the errors of the steps as far as the
-    theorem carries them on.
+    Whether a statement applies depends on the method, its parameters and the regularizer. Measured
+    values may exceed predicted ones by rounding only. The bound on rounding is computed for the
+    run: the certified errors of the optimum and of the values, and the errors of the steps as the
+    theorem propagates them.
 
     Args:
-        run: From :func:`trace`, or made of somebody else's iterates.
-        statements: What to hold it against; by default everything there is.
+        run: From :func:`trace`, or built from recorded iterates.
+        statements: Statements to check; the default is all of them.
 
     Returns:
-        The report. ``str(report)`` shows measured and predicted where they come closest, and where
-        a statement is violated.
+        The report. ``str(report)`` shows the measured and the predicted value where they are
+        closest, and where a statement is violated.
 
     Examples:
         >>> import regmdp as rm
@@ -54,7 +55,7 @@ def check(run: Trace, statements: Iterable[Statement] = STATEMENTS) -> Report:
         >>> report
         Report(..., 0 violated, ... do not apply)
 
-        The iterates of a method with half the step size, passed off as those of this one:
+        Iterates of the method with half the step size violate the statements:
 
         >>> slower = rm.theory.trace(
         ...     mdp, rm.Shannon(0.1), rm.algorithms.NPG(0.25), max_iterations=20

@@ -1,7 +1,8 @@
-r"""A run as dual averaging, the form that natural policy gradient and the mirror descents have in common.
+r"""A run as dual averaging, the common form of natural policy gradient and mirror descent.
 
 .. math::
-    \xi^+ = \frac{\xi + \eta Q}{1 + \eta \tau}, \qquad \pi = \nabla h^*(\xi), \qquad \alpha = \frac{1}{1 + \eta \tau}
+    \xi^+ = \frac{\xi + \eta Q}{1 + \eta \tau}, \qquad \pi = \nabla h^*(\xi), \qquad
+    \alpha = \frac{1}{1 + \eta \tau}
 
 Without a regularizer τ = 0, and h is the mirror map. Natural policy gradient with step size η in
 the unit of its own theory has \(1/\eta_\mathrm{MD} = (1-\gamma)/\eta - \tau\) here; a greedy step
@@ -44,20 +45,20 @@ __all__ = [
 ]
 
 
-#: Probabilities above which a pseudo-inverse of the Fisher matrix is good to a few digits.
-INVERTIBLE = 1e-8
+#: Smallest probability for which a pseudo-inverse of the Fisher matrix has a few correct digits.
+MIN_INVERTIBLE_PROBABILITY = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
 class DualAveragingRun:
-    """A run as dual averaging.
+    """A run viewed as dual averaging.
 
     Attributes:
         run: The run.
-        mirror: The regularizer, or mirror map, whose greedy policies the policies are.
+        mirror: The regularizer or mirror map h with π = ∇h*(ξ).
         temperature: (S,) τ, 0 without a regularizer.
         inverse_steps: (n,) 1/η_k in the form of this module.
-        subproblem_gap: How far from its maximum the objective of a step may be; 0 if steps are
+        subproblem_gap: Largest distance of the objective of a step from its maximum; 0 if steps are
             exact.
     """
 
@@ -69,15 +70,15 @@ class DualAveragingRun:
 
     @cached_property
     def duals(self) -> Float[np.ndarray, "m S A"]:
-        """(n + 1, S, A) dual variables ξ_k, up to a constant for each state; -inf at pairs that are not permitted."""
+        """(n + 1, S, A) dual variables ξ_k, up to a constant per state; -inf at forbidden pairs."""
         found = dual_variables(self.run, self.mirror)
-        # what a greedy step starts from has no weight
+        # the initial dual variable of a greedy step has weight 0
         used = np.concatenate(
             [self.inverse_steps[:1] > 0.0, np.ones(len(found) - 1, dtype=np.bool_)]
         )
         if np.any(self.run.allowed & (found[used] <= LOWEST)):
             raise NotApplicableError(
-                "its steps are too long for its dual variables to be kept in doubles"
+                "its steps are so long that its dual variables overflow double precision"
             )
         return found
 
@@ -91,24 +92,27 @@ class DualAveragingRun:
 
     @cached_property
     def noise(self) -> Float[np.ndarray, " n"]:
-        """(n,) bound on the error of Q_k that does to π_{k+1} what rounding did: of the action values, the duals and the policy."""
+        """(n,) bound on the error of Q_k that has the effect of rounding on π_{k+1}.
+
+        It includes the rounding of the action values, the dual variables and the policy.
+        """
         run = self.run
         n_actions = run.mdp.n_actions
         errors = []
         for k, inverse in enumerate(self.inverse_steps):
             total = inverse + float(np.max(self.temperature))
             spread = float(np.max(-subtract_best(run.q[k], run.allowed)))
-            kept = _largest(self.duals[k]) * inverse if inverse > 0 else 0.0
-            of_dual = 16 * UNIT_ROUNDOFF * (spread + kept + total * (n_actions + 8))
+            carried = _largest_finite(self.duals[k]) * inverse if inverse > 0 else 0.0
+            of_dual = 16 * UNIT_ROUNDOFF * (spread + carried + total * (n_actions + 8))
             of_policy = 2 * total * self.mirror.rounding(n_actions)
             of_value = run.mdp.discount * run.value_error[k] + backup_error(
                 run.mdp, run.regularizer, run.values[k]
             )
-            errors.append(of_value + of_dual + of_policy + self._of_inverse(k, spread))
+            errors.append(of_value + of_dual + of_policy + self._bound_inverse_rounding(k, spread))
         return np.array(errors)
 
-    def _of_inverse(self, iterate: int, spread: float) -> float:
-        """Bound what a pseudo-inverse of the Fisher matrix may be off: its condition goes with the least probability."""
+    def _bound_inverse_rounding(self, iterate: int, spread: float) -> float:
+        """Bound the error of the pseudo-inverse of the Fisher matrix."""
         if not isinstance(self.run.improvement, FisherNaturalGradient):
             return 0.0
         least = float(np.min(np.where(self.run.allowed, self.run.policies[iterate], 1.0)))
@@ -116,15 +120,15 @@ class DualAveragingRun:
 
     @property
     def weights(self) -> Float[np.ndarray, " n"]:
-        """(n,) α_k = 1/(1 + η_k τ), the weight of the old dual variable; the largest of all states."""
+        """(n,) weights α_k = 1/(1 + η_k τ) of the previous dual variable, maximal over states."""
         total = self.inverse_steps + float(np.min(self.temperature))
         return np.where(total > 0, self.inverse_steps / np.where(total > 0, total, 1.0), 1.0)
 
     def require_constant_step(self) -> float:
-        """Return η if it is the same in all iterations, ∞ for greedy steps, and τ > 0 in all states alike.
+        """Return η if it is constant, ∞ for greedy steps, and τ > 0 is equal in all states.
 
         Raises:
-            Inapplicable: if it is not.
+            NotApplicableError: otherwise.
         """
         if not uniform_temperature(self.run.regularizer) > 0.0:
             raise NotApplicableError("there is no regularizer, or its temperature is 0")
@@ -140,7 +144,7 @@ def as_exact_dual_averaging(run: Trace) -> DualAveragingRun:
     """Return a run as dual averaging with exact steps.
 
     Raises:
-        Inapplicable: if its algorithm is not a form of it, or its steps are inexact.
+        NotApplicableError: if the algorithm is not dual averaging, or its steps are inexact.
     """
     view = as_dual_averaging(run)
     if view.subproblem_gap > 0.0:
@@ -153,11 +157,11 @@ def as_dual_averaging(run: Trace) -> DualAveragingRun:
     """Return a run as dual averaging.
 
     Raises:
-        Inapplicable: if its algorithm is not a form of it.
+        NotApplicableError: if the algorithm is not dual averaging.
     """
     require_exact(run)
     if run.lookahead != 1:
-        raise NotApplicableError("it looks several steps ahead")
+        raise NotApplicableError("it uses a lookahead of several steps")
     regularizer, improvement = run.regularizer, run.improvement
     temperature = np.broadcast_to(
         np.asarray(regularizer.temperature, dtype=np.float64), (run.mdp.n_states,)
@@ -173,18 +177,20 @@ def as_dual_averaging(run: Trace) -> DualAveragingRun:
             if isinstance(improvement, FisherNaturalGradient):
                 if isinstance(regularizer, KL):
                     raise NotApplicableError(
-                        "natural gradients by the Fisher matrix are followed for Shannon entropy "
+                        "natural gradients by the Fisher matrix are checked for Shannon entropy "
                         "only"
                     )
                 if not np.all(run.visits[:, ~run.mdp.terminal] > 0.0):
-                    raise NotApplicableError("some state is never visited, and so never improved")
-                if not np.all(run.policies[:, run.allowed] > INVERTIBLE):
                     raise NotApplicableError(
-                        "some probability is too small for the Fisher matrix to be inverted in "
-                        "doubles"
+                        "some state is never visited, and therefore never improved"
+                    )
+                if not np.all(run.policies[:, run.allowed] > MIN_INVERTIBLE_PROBABILITY):
+                    raise NotApplicableError(
+                        "some probability is too small to invert the Fisher matrix in double "
+                        "precision"
                     )
             uniform = uniform_temperature(regularizer)
-            # 0 at the end of the range, where rounding may leave a little less
+            # 0 at the largest step, where rounding may give a negative number
             inverse = np.maximum((1.0 - run.mdp.discount) / run.step_sizes - uniform, 0.0)
             mirror = Shannon(temperature=1.0) if plain else regularizer
             return DualAveragingRun(run, mirror, temperature, inverse)
@@ -198,7 +204,7 @@ def as_dual_averaging(run: Trace) -> DualAveragingRun:
             return DualAveragingRun(run, regularizer, temperature, 1.0 / run.step_sizes)
         case _:
             raise NotApplicableError(
-                f"{run.algorithm.name} with {type(regularizer).__name__} is no dual averaging"
+                f"{run.algorithm.name} with {type(regularizer).__name__} is not dual averaging"
             )
 
 
@@ -206,19 +212,19 @@ def as_dual_averaging(run: Trace) -> DualAveragingRun:
 def as_mirror_descent(run: Trace) -> DualAveragingRun:
     """Return a run as mirror descent with exact steps: dual averaging, or proximal steps.
 
-    Of a proximal step in a divergence that is not the regularizer's, the temperature plays no part
-    in what is proved here: it is 0.
+    For a proximal step in another divergence than that of the regularizer, the statements do not
+    use the temperature: it is set to 0.
 
     Raises:
-        Inapplicable: if it is neither.
+        NotApplicableError: if the run is neither.
     """
     improvement = run.improvement
     if isinstance(improvement, MirrorDescent) and run.lookahead == 1:
         require_exact(run)
-        own = isinstance(run.regularizer, Shannon | KL | Unregularized) and isinstance(
+        averages = isinstance(run.regularizer, Shannon | KL | Unregularized) and isinstance(
             improvement.potential, Shannon
         )
-        if not own and not (
+        if not averages and not (
             isinstance(run.regularizer, Unregularized) and improvement.potential.steep
         ):
             return DualAveragingRun(
@@ -228,10 +234,10 @@ def as_mirror_descent(run: Trace) -> DualAveragingRun:
 
 
 def require_exact(run: Trace) -> None:
-    """Check that the run is a sequence of policies with their exact values.
+    """Check that the run consists of policies with their exact values.
 
     Raises:
-        Inapplicable: if it is not.
+        NotApplicableError: if it does not.
     """
     if not isinstance(run.algorithm, PolicyOptimization) or not run.algorithm.evaluation.exact:
         raise NotApplicableError("its policies are not evaluated exactly")
@@ -239,10 +245,10 @@ def require_exact(run: Trace) -> None:
 
 
 def uniform_temperature(regularizer: Regularizer) -> float:
-    """Return the temperature if it is the same in all states.
+    """Return the temperature if it is equal in all states.
 
     Raises:
-        Inapplicable: if it is not.
+        NotApplicableError: if it is not.
     """
     values = np.asarray(regularizer.temperature, dtype=np.float64)
     if np.any(values != values.flat[0]):
@@ -251,18 +257,18 @@ def uniform_temperature(regularizer: Regularizer) -> float:
 
 
 def dual_variables(run: Trace, mirror: Regularizer) -> Float[np.ndarray, "n S A"]:
-    """Return the (n + 1, S, A) dual variables ξ_k of a run, as its mirror map has them.
+    """Return the (n + 1, S, A) dual variables ξ_k of a run for its mirror map.
 
-    With the entropies they are logarithms of the policies, which the run has to be true to;
-    elsewhere those that it kept, and after a greedy step the action values divided by the
+    For the entropies they are logarithms of the policies, so that they cannot differ from them.
+    Otherwise they are the recorded ones, or after a greedy step the action values divided by the
     temperature.
     """
     if isinstance(mirror, Shannon | KL):
-        kept = [None, *_kept(run)]
-        return np.stack([log_policy(run, mirror, k, dual) for k, dual in enumerate(kept)])
+        recorded = [None, *_recorded_duals(run)]
+        return np.stack([log_policy(run, mirror, k, dual) for k, dual in enumerate(recorded)])
     improvement = run.improvement
     if isinstance(improvement, MirrorDescent) and not mirror.steep:
-        # a projection starts from the policy, not from what has been averaged
+        # a projection starts from the policy, not from the average
         return np.stack(
             [
                 np.asarray(improvement.initial_dual(run.mdp, run.regularizer, policy))
@@ -271,13 +277,13 @@ def dual_variables(run: Trace, mirror: Regularizer) -> Float[np.ndarray, "n S A"
         )
     first = improvement.initial_dual(run.mdp, run.regularizer, run.policies[0])
     if first is None:
-        # a greedy step does not depend on where it starts
+        # a greedy step does not depend on the previous policy
         first = normalise_dual(np.zeros(run.allowed.shape), run.allowed)
-    return np.stack([first, *_kept(run)])
+    return np.stack([first, *_recorded_duals(run)])
 
 
-def _kept(run: Trace) -> list[Float[np.ndarray, "S A"]]:
-    """Return the dual variables of all policies but the first, as the run kept them, or of a greedy step Q/τ."""
+def _recorded_duals(run: Trace) -> list[Float[np.ndarray, "S A"]]:
+    """Return the recorded dual variables of all policies but the first, or Q/τ of greedy steps."""
     tau = np.asarray(run.regularizer.temperature)[..., None]
     return [
         normalise_dual(subtract_best(run.q[k], run.allowed) / tau, run.allowed)
@@ -290,10 +296,10 @@ def _kept(run: Trace) -> list[Float[np.ndarray, "S A"]]:
 def log_policy(
     run: Trace, mirror: Regularizer, iterate: int, dual: Array | None
 ) -> Float[np.ndarray, "S A"]:
-    """(S, A) log π_k, or log π_k/p0 for KL; -inf at pairs that are not permitted, 0 in terminal states.
+    """(S, A) log π_k, or log π_k/p0 for KL; -inf at forbidden pairs, 0 in terminal states.
 
-    Where a probability is too small for a double, its logarithm is taken from the dual variable
-    that the run kept.
+    The logarithm of a probability below the range of doubles is taken from the recorded dual
+    variable.
     """
     policy = run.policies[iterate]
     small = policy < 1e-290
@@ -302,7 +308,7 @@ def log_policy(
         if isinstance(mirror, KL):
             logarithm = logarithm - np.where(run.allowed, mirror._log_reference, 0.0)
     if dual is not None:
-        # a dual variable is the logarithm up to a constant, known from the most probable action
+        # a dual variable is the logarithm up to a constant, which the most probable action gives
         best = np.argmax(policy, axis=-1)[..., None]
         shift = np.take_along_axis(logarithm, best, axis=-1) - np.take_along_axis(
             np.asarray(dual), best, axis=-1
@@ -317,12 +323,12 @@ def bregman_divergence(
     dual: Float[Array, "S A"],
     allowed: Bool[Array, "S A"],
 ) -> Float[np.ndarray, " S"]:
-    r"""(S, A) policy p and dual variable ξ of another one, q -> (S,) \(D_h(p, q; \xi) = h(p) + h^*(\xi) - \langle \xi, p \rangle\).
+    r"""(S, A) policy p, dual variable ξ of a policy q -> (S,) divergence D_h(p, q; ξ).
 
-    For q = ∇h*(ξ) this is h(p) - h(q) - ⟨ξ, p - q⟩, the Bregman divergence; for Shannon and KL it
-    is KL(p‖q). It is 0 in terminal states.
+    It is \(h(p) + h^*(\xi) - \langle \xi, p \rangle\). For q = ∇h*(ξ) this is h(p) - h(q) - ⟨ξ, p -
+    q⟩, the Bregman divergence; for Shannon and KL it is KL(p‖q). It is 0 in terminal states.
     """
-    live = allowed.any(axis=-1)
+    live = np.any(allowed, axis=-1)
     policy = np.asarray(policy)
     inner = np.sum(np.where(policy > 0, policy * np.where(policy > 0, dual, 0.0), 0.0), axis=-1)
     scores = np.where(live[:, None], dual, 0.0)
@@ -331,5 +337,6 @@ def bregman_divergence(
     )
 
 
-def _largest(dual: Array) -> float:
+def _largest_finite(dual: Array) -> float:
+    """Return the largest absolute value among the finite entries."""
     return float(np.max(np.abs(np.where(np.isfinite(dual), dual, 0.0)), initial=0.0))

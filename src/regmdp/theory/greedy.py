@@ -1,17 +1,16 @@
-"""Greedy steps: value iteration, policy iteration and what is averaged with it."""
+"""Greedy steps: value iteration, policy iteration and averaged policy iteration."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from regmdp._internal.arrays import Float
+from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import SolverError
 from regmdp.algorithms import ValueIteration
 from regmdp.certificates import backup_error
 from regmdp.improvement import Greedy, Mixture
 from regmdp.mdp import MDP
+from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.regularizers import KL, Regularizer, Shannon
 from regmdp.theory.dual_averaging import (
     DualAveragingRun,
@@ -22,8 +21,9 @@ from regmdp.theory.dual_averaging import (
 from regmdp.theory.initial_policy import evaluate_start, require_positive_temperature
 from regmdp.theory.linear_rates import bound_q_rounding
 from regmdp.theory.optima import Optimum, compute_optimum, sup_norm
-from regmdp.theory.report import ComparedValues, NotApplicableError, Statement, UpperBound
+from regmdp.theory.report import ComparedValues, NotApplicableError, UpperBound
 from regmdp.theory.runs import Trace
+from regmdp.theory.statements import Statement
 
 __all__ = ["STATEMENTS", "averaged_policy_iteration_bound", "newton_constant", "quadratic_constant"]
 
@@ -31,13 +31,13 @@ NO_STATIONARY = "episodes end, so the optimal policy has no stationary distribut
 
 
 def quadratic_constant(mdp: MDP, regularizer: Regularizer, optimum: Optimum | None = None) -> float:
-    r"""Return c with x_{t+1} ≤ c x_t² for soft policy iteration near the optimum, x_t = V*(ν*) - V_t(ν*).
+    r"""Return c with x_{t+1} ≤ c x_t² for soft policy iteration near the optimum.
 
     .. math::
         c = \frac{4 \gamma^2}{(1-\gamma) \tau} \left\| \frac{1}{\nu^*} \right\|_\infty
 
-    Near means \(\|\log \pi_{t+1} - \log \pi^*\|_\infty \le 1\). The bound is loose: ‖1/ν*‖ is at
-    least S. :func:`newton_constant` needs neither.
+    where x_t = V*(ν*) - V_t(ν*). Near means \(\|\log \pi_{t+1} - \log \pi^*\|_\infty \le 1\). The
+    bound is loose, because ‖1/ν*‖ ≥ S. :func:`newton_constant` has neither limitation.
 
     Args:
         mdp: The model, γ < 1.
@@ -45,7 +45,7 @@ def quadratic_constant(mdp: MDP, regularizer: Regularizer, optimum: Optimum | No
         optimum: The optimum, if it is known.
 
     Returns:
-        c, in 1/(unit of the rewards); ∞ where π* does not return to some state.
+        c, in 1/(unit of the rewards); ∞ if π* does not return to some state.
 
     Raises:
         SolverError: if episodes end, so that there is no ν*.
@@ -67,16 +67,18 @@ def quadratic_constant(mdp: MDP, regularizer: Regularizer, optimum: Optimum | No
 
 
 def newton_constant(mdp: MDP, regularizer: Regularizer) -> float:
-    r"""Return c with \(\|V^* - V_{t+1}\|_\infty \le c \|V^* - V_t\|_\infty^2\) for regularized policy iteration, from anywhere.
+    r"""Return c of the global quadratic convergence of regularized policy iteration.
 
     .. math::
+        \|V^* - V_{t+1}\|_\infty \le c \|V^* - V_t\|_\infty^2, \qquad
         c = \frac{\gamma^2}{8 \mu \tau (1-\gamma)}
 
-    For h that is μ-strongly convex in ℓ1. By the gap identity \(V^* - V_{t+1}\) is the expected
-    sum, over 1/(1-γ) visits, of \(\tau D_h(\pi_{t+1}, \pi^*) = \tau D_{h^*}(Q^*/\tau, Q_t/\tau)\).
-    As h* is 1/μ-smooth in the sup norm, and does not see constants, that is at most
-    \(\frac{1}{2\mu\tau} (\frac12 \mathrm{span}(Q^* - Q_t))^2\). And Q* - Q_t lies between 0 and
-    γ‖V* - V_t‖.
+    for any h that is μ-strongly convex in ℓ1, from any policy. By the gap identity
+    \(V^* - V_{t+1}\) is the expected sum, over 1/(1-γ) visits, of
+    \(\tau D_h(\pi_{t+1}, \pi^*) = \tau D_{h^*}(Q^*/\tau, Q_t/\tau)\).
+    As h* is 1/μ-smooth in the sup norm, and its divergence is invariant to constants, this is at
+    most \(\frac{1}{2\mu\tau} (\frac12 \mathrm{span}(Q^* - Q_t))^2\). And Q* - Q_t lies between 0
+    and γ‖V* - V_t‖.
 
     Args:
         mdp: The model, γ < 1.
@@ -94,8 +96,8 @@ def newton_constant(mdp: MDP, regularizer: Regularizer) -> float:
     modulus = regularizer.strong_convexity(mdp.n_actions)
     if not modulus > 0.0:
         raise SolverError(
-            f"{type(regularizer).__name__} is not known to be strongly convex, which this bound "
-            "needs"
+            f"{type(regularizer).__name__} is not known to be strongly convex, as this bound "
+            "requires"
         )
     return mdp.discount**2 / (
         8.0 * modulus * require_positive_temperature(regularizer) * (1.0 - mdp.discount)
@@ -108,16 +110,16 @@ def averaged_policy_iteration_bound(
     *,
     share: float,
     iterations: int,
-    start: Any = None,
+    start: ArrayLike | DeterministicPolicy | None = None,
     optimum: Optimum | None = None,
 ) -> Float[np.ndarray, " n"]:
-    r"""Bound ‖V* - V_t‖ of policy iteration, and of π ← (1-β) π + β ∇h*(Q/τ), for any regularizer or none.
+    r"""Bound ‖V* - V_t‖ of averaged policy iteration, π ← (1-β) π + β ∇h*(Q/τ).
 
     .. math::
         \|V^* - V_{t+1}\|_\infty \le (1 - \beta (1 - \gamma)) \|V^* - V_t\|_\infty
 
-    As h is convex, one step of the new policy on V is worth at least (1-β) V + β TV ≥ V, and the
-    policy itself is worth no less.
+    for any regularizer or none. As h is convex, one backup of V under the new policy is at least
+    (1-β) V + β TV ≥ V, and the value of the policy is at least as large.
 
     Args:
         mdp: The model, γ < 1.
@@ -147,10 +149,10 @@ def averaged_policy_iteration_bound(
     return gap * (1.0 - share * (1.0 - mdp.discount)) ** np.arange(iterations + 1)
 
 
-# ---- held against runs ----
+# ---- comparison with runs ----
 
 
-def _value_iteration(run: Trace) -> ComparedValues:
+def _compare_value_iteration(run: Trace) -> ComparedValues:
     if not isinstance(run.algorithm, ValueIteration):
         raise NotApplicableError("it is not value iteration")
     gap = np.max(np.abs(run.optimum.value - run.values), axis=1, initial=0.0)
@@ -165,7 +167,7 @@ def _value_iteration(run: Trace) -> ComparedValues:
     )
 
 
-def _greedy_view(run: Trace) -> DualAveragingRun:
+def _as_greedy_steps(run: Trace) -> DualAveragingRun:
     view = as_exact_dual_averaging(run)
     view.require_constant_step()
     if np.any(view.inverse_steps > 0.0):
@@ -173,8 +175,8 @@ def _greedy_view(run: Trace) -> DualAveragingRun:
     return view
 
 
-def _quadratic(run: Trace) -> ComparedValues:
-    view = _greedy_view(run)
+def _compare_quadratic(run: Trace) -> ComparedValues:
+    view = _as_greedy_steps(run)
     if not isinstance(run.regularizer, Shannon | KL):
         raise NotApplicableError("the regularizer is neither Shannon nor KL")
     nu = run.optimum.stationary
@@ -194,7 +196,7 @@ def _quadratic(run: Trace) -> ComparedValues:
         + 1
     )
     if near.size == 0:
-        raise NotApplicableError("it never comes near the optimum")
+        raise NotApplicableError("no iterate is near the optimum")
     error = run.value_error + run.optimum.error
     slack = (
         error[near]
@@ -207,8 +209,8 @@ def _quadratic(run: Trace) -> ComparedValues:
     return ComparedValues(near, gap[near], constant * gap[near - 1] ** 2, slack)
 
 
-def _newton(run: Trace) -> ComparedValues:
-    view = _greedy_view(run)
+def _compare_newton(run: Trace) -> ComparedValues:
+    view = _as_greedy_steps(run)
     if not run.regularizer.strong_convexity(run.mdp.n_actions) > 0.0:
         raise NotApplicableError(
             f"{type(run.regularizer).__name__} is not known to be strongly convex"
@@ -216,8 +218,7 @@ def _newton(run: Trace) -> ComparedValues:
     constant = newton_constant(run.mdp, run.regularizer)
     gap = np.max(np.abs(run.optimum.value - run.values), axis=1, initial=0.0)
     error = run.value_error + run.optimum.error
-    # a step on Q* - Q_t that is off by the noise: the square grows by the product, besides what the
-    # policy loses by itself
+    # the noise changes Q* - Q_t: the square grows by the product, besides the loss of the policy
     modulus, tau = (
         run.regularizer.strong_convexity(run.mdp.n_actions),
         uniform_temperature(run.regularizer),
@@ -230,17 +231,17 @@ def _newton(run: Trace) -> ComparedValues:
     )
 
 
-def _averaged_step(run: Trace) -> ComparedValues:
+def _compare_averaged_step(run: Trace) -> ComparedValues:
     require_exact(run)
     if run.lookahead != 1:
-        raise NotApplicableError("it looks several steps ahead")
+        raise NotApplicableError("it uses a lookahead of several steps")
     match run.improvement:
         case Greedy():
             share = 1.0
         case Mixture(share=share):
             pass
         case _:
-            raise NotApplicableError("its policies are not mixed with greedy ones")
+            raise NotApplicableError("its policies are not averages with greedy policies")
     gap = np.max(np.abs(run.optimum.value - run.values), axis=1, initial=0.0)
     error = run.value_error + run.optimum.error
     rounding = error[1:] + error[:-1] + 4.0 / (1.0 - run.mdp.discount) * bound_q_rounding(run)[:-1]
@@ -257,19 +258,19 @@ STATEMENTS = (
         "value iteration",
         "‖V* - TV‖ ≤ γ ‖V* - V‖: Puterman 1994, section 6.3",
         UpperBound,
-        _value_iteration,
+        _compare_value_iteration,
     ),
     Statement(
         "averaged step",
         "1 - β(1-γ): see averaged_policy_iteration_bound",
         UpperBound,
-        _averaged_step,
+        _compare_averaged_step,
     ),
-    Statement("quadratic convergence", "see newton_constant", UpperBound, _newton),
+    Statement("quadratic convergence", "see newton_constant", UpperBound, _compare_newton),
     Statement(
         "quadratic convergence from ν*",
         "Cen et al. 2022, Theorem 3, where π is near π*",
         UpperBound,
-        _quadratic,
+        _compare_quadratic,
     ),
 )

@@ -1,4 +1,4 @@
-r"""Homotopic policy mirror descent: how fast it comes to the optimum, and to which of the optimal policies.
+r"""Homotopic policy mirror descent: rate of convergence, and the limit policy.
 
 With π_0 uniform and \(\log \pi_{k+1} = \gamma (\log \pi_k + \eta_k Q_k) + (1-\gamma) \log \pi_0\),
 up to constants.
@@ -6,23 +6,23 @@ up to constants.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Float
 from regmdp._internal.errors import SolverError
 from regmdp.improvement import HomotopicMirrorDescent
 from regmdp.improvement.base import subtract_best
 from regmdp.improvement.dual_variables import dual_from_policy
 from regmdp.mdp import MDP
+from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.regularizers import Shannon
 from regmdp.theory.dual_averaging import bregman_divergence, dual_variables, require_exact
 from regmdp.theory.initial_policy import evaluate_start
 from regmdp.theory.linear_rates import bound_q_rounding
 from regmdp.theory.optima import Optimum, compute_optimum, sup_norm
-from regmdp.theory.report import ComparedValues, NotApplicableError, Statement, UpperBound
+from regmdp.theory.report import ComparedValues, NotApplicableError, UpperBound
 from regmdp.theory.runs import Trace, cached_on_run
+from regmdp.theory.statements import Statement
 
 __all__ = [
     "STATEMENTS",
@@ -31,14 +31,15 @@ __all__ = [
     "maximum_entropy_policy",
 ]
 
-ENTROPY = Shannon(temperature=1.0)
+#: The mirror map of homotopic policy mirror descent.
+MIRROR_MAP = Shannon(temperature=1.0)
 
 
 def maximum_entropy_policy(mdp: MDP, optimum: Optimum | None = None) -> Float[np.ndarray, "S A"]:
-    """Return the (S, A) optimal policy of the greatest entropy: in each state it takes all optimal actions alike.
+    """Return the (S, A) optimal policy of maximal entropy: uniform over all optimal actions.
 
-    It is where homotopic policy mirror descent goes. Actions count as equally good if their values
-    differ by less than the bound on the error of Q*.
+    It is the limit of homotopic policy mirror descent. Actions count as equally good if their
+    values differ by less than the bound on the error of Q*.
 
     Args:
         mdp: The model, γ < 1.
@@ -54,38 +55,44 @@ def maximum_entropy_policy(mdp: MDP, optimum: Optimum | None = None) -> Float[np
         Li, Lan & Zhao 2022, "Homotopic policy mirror descent: policy convergence, implicit
         regularization, and improved sample complexity", on the limit of the last iterate.
     """
-    best = _best_actions(compute_optimum(mdp) if optimum is None else optimum)
+    best = _find_best_actions(compute_optimum(mdp) if optimum is None else optimum)
     return best / np.maximum(best.sum(axis=1, keepdims=True), 1.0)
 
 
-def _best_actions(optimum: Optimum) -> Float[np.ndarray, "S A"]:
+def _find_best_actions(optimum: Optimum) -> Float[np.ndarray, "S A"]:
     """(S, A) 1 at the best actions, 0 elsewhere."""
     shortfall = -subtract_best(optimum.q, optimum.allowed)
     return np.where(optimum.allowed & (shortfall <= 4.0 * optimum.q_error), 1.0, 0.0)
 
 
 def homotopic_pmd_gap_bound(
-    mdp: MDP, *, step_sizes: Float[Array, " n"], start: Any = None, optimum: Optimum | None = None
+    mdp: MDP,
+    *,
+    step_sizes: Float[Array, " n"],
+    start: ArrayLike | DeterministicPolicy | None = None,
+    optimum: Optimum | None = None,
 ) -> Float[np.ndarray, " m"]:
-    r"""Bound V*(ν*) - V_k(ν*) of homotopic policy mirror descent, ν* stationary under an optimal policy.
+    r"""Bound V*(ν*) - V_k(ν*) of homotopic policy mirror descent.
 
     .. math::
-        V^*(\nu^*) - V_k(\nu^*) \le \Phi_k, \qquad \Phi_{k+1} = \gamma \Phi_k + \frac{(2-\gamma) \log A}{\gamma \eta_k}, \qquad
-        \gamma \Phi_0 = \gamma (V^*(\nu^*) - V_0(\nu^*)) + \frac{1}{\eta_0} E_{\nu^*} KL(\pi^* \| \pi_0)
+        V^*(\nu^*) - V_k(\nu^*) \le \Phi_k, \qquad
+        \Phi_{k+1} = \gamma \Phi_k + \frac{(2-\gamma) \log A}{\gamma \eta_k}, \qquad
+        \gamma \Phi_0
+        = \gamma (V^*(\nu^*) - V_0(\nu^*)) + \frac{1}{\eta_0} E_{\nu^*} KL(\pi^* \| \pi_0)
 
-    With η_k = γ^(-2(k+1)) it is at most
+    where ν* is stationary under an optimal policy. With η_k = γ^(-2(k+1)) it is at most
     \(\gamma^k (V^*(\nu^*) - V_0(\nu^*) + \gamma \log A + \frac{2-\gamma}{1-\gamma} \log A)\).
 
-    The step is one of mirror descent on the problem with the regularizer τ_k KL(·‖π_0), τ_k =
-    (1-γ)/(γη_k). Its three points give under ν*
+    The step is a step of mirror descent on the problem with the regularizer τ_k KL(·‖π_0), τ_k =
+    (1-γ)/(γη_k). Its three-point identity gives under ν*
     \((1-\gamma) \delta_k \le \delta_k - \delta_{k+1} + \frac{1}{\eta_k} (D_k - D_{k+1}/\gamma)\),
-    but for what that regularizer costs, \(\tau_k \log A \, (1 + \frac{1}{1-\gamma})\) at most; and
+    up to the cost of that regularizer, at most \(\tau_k \log A \, (1 + \frac{1}{1-\gamma})\); and
     the steps do not shrink.
 
     Args:
         mdp: The model, 0 < γ < 1.
         step_sizes: (n,) η_k, not decreasing.
-        start: (S, A) the first policy; by default uniform.
+        start: (S, A) π_0; by default uniform.
         optimum: The optimum, if it is known.
 
     Returns:
@@ -104,25 +111,26 @@ def homotopic_pmd_gap_bound(
 
     References:
         Li, Lan & Zhao 2022, "Homotopic policy mirror descent", Theorem 3.1, has a bound of this
-        form. Ours is proved above.
+        form. This one is proved above.
     """
     if not mdp.discount > 0.0:
         raise SolverError("homotopic steps need a discount above 0")
     step_sizes = np.asarray(step_sizes, dtype=np.float64)
     if np.any(np.diff(step_sizes) < 0.0):
-        raise SolverError("the steps must not shrink")
+        raise SolverError("the step sizes must not decrease")
     first = evaluate_start(mdp, None, start, optimum)
     nu = first.optimum.stationary
     if nu is None:
         raise SolverError("the optimal policy has no stationary distribution, because episodes end")
-    dual = dual_from_policy(mdp, first.optimum.regularizer, ENTROPY, first.policy)
+    dual = dual_from_policy(mdp, first.optimum.regularizer, MIRROR_MAP, first.policy)
     bound = float(nu @ (first.optimum.value - first.value))
     bounds = [bound]
     cost = (2.0 - mdp.discount) * np.log(mdp.n_actions) / mdp.discount
     for k, step in enumerate(step_sizes):
         if k == 0:
             bound += float(
-                nu @ bregman_divergence(ENTROPY, first.optimum.policy, dual, first.optimum.allowed)
+                nu
+                @ bregman_divergence(MIRROR_MAP, first.optimum.policy, dual, first.optimum.allowed)
             ) / (mdp.discount * step)
         bound = mdp.discount * bound + cost / step
         bounds.append(bound)
@@ -134,25 +142,25 @@ def homotopic_pmd_policy_bound(
     *,
     step_sizes: Float[Array, " n"],
     errors: Float[Array, " m"],
-    start: Any = None,
+    start: ArrayLike | DeterministicPolicy | None = None,
     optimum: Optimum | None = None,
 ) -> Float[np.ndarray, " m"]:
-    r"""Bound the distance of homotopic policy mirror descent from the optimal policy of the greatest entropy, in ℓ1, worst state.
+    r"""Bound the distance of homotopic PMD from its limit, in ℓ1, in the worst state.
 
-    The logarithm of the odds of two actions obeys
-    \(L_{k+1} = \gamma (L_k + \eta_k (Q_k(a) - Q_k(b)))\). With e_k ≥ ‖Q* - Q_k‖ and Q_k ≤ Q* it
-    stays, between two optimal actions, within \(\lambda_{k+1} = \gamma (\lambda_k + \eta_k e_k)\),
-    and between another action and an optimal one below \(\gamma (L_k - \eta_k (\Delta_a - e_k))\),
-    where Δ_a is what the action falls short. The distance is then at most
-    \(2m + 2 (1 - e^{-\lambda})\), m being what such odds leave to actions that are not optimal. It
-    is a bound in terms of what the run did to the values; that λ → 0 is the theorem of Li, Lan &
-    Zhao.
+    The limit is the optimal policy of maximal entropy. The logarithm of the odds of two actions
+    obeys \(L_{k+1} = \gamma (L_k + \eta_k (Q_k(a) - Q_k(b)))\). With e_k ≥ ‖Q* - Q_k‖ and Q_k ≤ Q*
+    it stays, between two optimal actions, within
+    \(\lambda_{k+1} = \gamma (\lambda_k + \eta_k e_k)\), and between another action and an optimal
+    one below \(\gamma (L_k - \eta_k (\Delta_a - e_k))\), where Δ_a is the gap of the action. The
+    distance is then at most \(2m + 2 (1 - e^{-\lambda})\), where m is the probability of actions
+    that are not optimal under such odds. The bound depends on the values of the run; that λ → 0 is
+    the theorem of Li, Lan & Zhao.
 
     Args:
         mdp: The model, γ < 1.
         step_sizes: (n,) η_k.
         errors: (n + 1,) bounds on ‖Q* - Q_k‖ in the sup norm.
-        start: (S, A) the first policy; by default uniform.
+        start: (S, A) π_0; by default uniform.
         optimum: The optimum, if it is known.
 
     Returns:
@@ -181,10 +189,10 @@ def homotopic_pmd_policy_bound(
     """
     first = evaluate_start(mdp, None, start, optimum)
     allowed, discount = first.optimum.allowed, mdp.discount
-    best = _best_actions(first.optimum) > 0
+    best = _find_best_actions(first.optimum) > 0
     shortfall = -subtract_best(first.optimum.q, allowed)
     dual = np.where(
-        allowed, dual_from_policy(mdp, first.optimum.regularizer, ENTROPY, first.policy), 0.0
+        allowed, dual_from_policy(mdp, first.optimum.regularizer, MIRROR_MAP, first.policy), 0.0
     )
     lowest = np.min(np.where(best, dual, np.inf), axis=1, initial=np.inf, keepdims=True)
     spread = np.where(best, dual - lowest, 0.0).max(axis=1)  # (S,) λ
@@ -206,31 +214,31 @@ def homotopic_pmd_policy_bound(
     return np.array(bounds)
 
 
-# ---- held against runs ----
+# ---- comparison with runs ----
 
 
-def _homotopic(run: Trace) -> None:
+def _require_homotopic(run: Trace) -> None:
     require_exact(run)
     if not isinstance(run.improvement, HomotopicMirrorDescent):
-        raise NotApplicableError("it is not homotopic")
+        raise NotApplicableError("it is not homotopic mirror descent")
     if not run.mdp.discount > 0.0:
         raise NotApplicableError("the discount is 0")
 
 
-def _gap(run: Trace) -> ComparedValues:
-    _homotopic(run)
+def _compare_gap(run: Trace) -> ComparedValues:
+    _require_homotopic(run)
     nu = run.optimum.stationary
     if nu is None:
         raise NotApplicableError(
             "episodes end, so the optimal policy has no stationary distribution"
         )
     if np.any(np.diff(run.step_sizes) < 0.0):
-        raise NotApplicableError("its steps shrink")
+        raise NotApplicableError("its step sizes decrease")
     bound = homotopic_pmd_gap_bound(
         run.mdp, step_sizes=run.step_sizes, start=run.policies[0], optimum=run.optimum
     )
     horizon = 1.0 / (1.0 - run.mdp.discount)
-    logs = _logarithms(run)
+    logs = _largest_logarithms(run)
     of_steps = float(np.max(logs[1:] / run.step_sizes, initial=0.0)) * 16 * UNIT_ROUNDOFF
     noise = (
         float(np.max(bound_q_rounding(run)))
@@ -243,8 +251,8 @@ def _gap(run: Trace) -> ComparedValues:
     )
 
 
-def _policy(run: Trace) -> ComparedValues:
-    _homotopic(run)
+def _compare_policy(run: Trace) -> ComparedValues:
+    _require_homotopic(run)
     errors = sup_norm(run.optimum.q - run.q, run.allowed) + bound_q_rounding(run)
     bound = homotopic_pmd_policy_bound(
         run.mdp,
@@ -255,15 +263,15 @@ def _policy(run: Trace) -> ComparedValues:
     )
     limit = maximum_entropy_policy(run.mdp, run.optimum)
     measured = np.max(np.sum(np.abs(run.policies - limit), axis=2), axis=1)
-    logs = _logarithms(run)
+    logs = _largest_logarithms(run)
     slack = 64 * UNIT_ROUNDOFF * (run.mdp.n_actions + 8 + np.minimum(logs, 745.0))
     return ComparedValues(np.arange(run.iterations + 1), measured, bound, slack)
 
 
 @cached_on_run
-def _logarithms(run: Trace) -> Float[np.ndarray, " m"]:
-    """(n + 1,) the largest |log π_k|."""
-    found = dual_variables(run, ENTROPY)
+def _largest_logarithms(run: Trace) -> Float[np.ndarray, " m"]:
+    """(n + 1,) largest |log π_k|."""
+    found = dual_variables(run, MIRROR_MAP)
     return np.max(np.abs(np.where(np.isfinite(found), found, 0.0)), axis=(1, 2))
 
 
@@ -272,12 +280,12 @@ STATEMENTS = (
         "homotopic gap",
         "γ^k: Li, Lan & Zhao 2022, with the constants of homotopic_pmd_gap_bound",
         UpperBound,
-        _gap,
+        _compare_gap,
     ),
     Statement(
         "homotopic limit",
-        "Li, Lan & Zhao 2022: to the optimal policy of the greatest entropy",
+        "Li, Lan & Zhao 2022: to the optimal policy of maximal entropy",
         UpperBound,
-        _policy,
+        _compare_policy,
     ),
 )

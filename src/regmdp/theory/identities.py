@@ -1,23 +1,22 @@
-r"""Identities: they hold exactly, so every departure from them is an error, or rounding.
+r"""Identities: they hold exactly, up to rounding.
 
-With visits \(\rho^\top (I - \gamma P_\pi)^{-1}\), which are d_ρ/(1-γ), nothing in them needs that
-episodes never end.
+They use visits \(\rho^\top (I - \gamma P_\pi)^{-1}\), which are d_ρ/(1-γ), and so they also hold if
+episodes end.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from regmdp import bellman
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Float
 from regmdp._internal.errors import SolverError
 from regmdp.algorithms import NPG
 from regmdp.certificates import evaluate
 from regmdp.evaluation import visits
 from regmdp.improvement.base import subtract_best
 from regmdp.mdp import MDP
+from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.policies import check_policy
 from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
@@ -28,8 +27,9 @@ from regmdp.theory.dual_averaging import (
     require_exact,
 )
 from regmdp.theory.optima import Optimum, compute_optimum
-from regmdp.theory.report import ComparedValues, Identity, NotApplicableError, Statement, UpperBound
+from regmdp.theory.report import ComparedValues, Identity, NotApplicableError, UpperBound
 from regmdp.theory.runs import Trace, trace
+from regmdp.theory.statements import Statement
 
 __all__ = [
     "STATEMENTS",
@@ -39,24 +39,28 @@ __all__ = [
     "three_point_identity",
 ]
 
-#: Relative tolerance of an identity, on the scale of its terms.
-RELATIVE = 1e-9
+#: Tolerance of an identity, relative to the magnitude of its terms.
+IDENTITY_TOLERANCE = 1e-9
 
 
 def performance_difference(
-    mdp: MDP, regularizer: Regularizer | None, policy: Any, other: Any
+    mdp: MDP,
+    regularizer: Regularizer | None,
+    policy: ArrayLike | DeterministicPolicy,
+    other: ArrayLike | DeterministicPolicy,
 ) -> float:
     r"""Return V^π(ρ) - V^π'(ρ) by the regularized performance difference lemma.
 
     .. math::
-        V^\pi(\rho) - V^{\pi'}(\rho) = \frac{1}{1-\gamma} E_{s \sim d_\rho^\pi} \left[ \langle Q^{\pi'}(s), \pi(s) - \pi'(s) \rangle
-        - \tau h(\pi(s)) + \tau h(\pi'(s)) \right]
+        V^\pi(\rho) - V^{\pi'}(\rho)
+        = \frac{1}{1-\gamma} E_{s \sim d_\rho^\pi} \left[
+        \langle Q^{\pi'}(s), \pi(s) - \pi'(s) \rangle - \tau h(\pi(s)) + \tau h(\pi'(s)) \right]
 
     Args:
         mdp: The model.
         regularizer: The regularizer, or None.
-        policy: (S, A) or (S,) π, whose visits count.
-        other: (S, A) or (S,) π', whose action values count.
+        policy: (S, A) or (S,) π, whose visits are used.
+        other: (S, A) or (S,) π', whose action values are used.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -73,8 +77,8 @@ def performance_difference(
 
     References:
         Kakade & Langford 2002, ICML, Lemma 6.1, without a regularizer; Lan 2023, Mathematical
-        Programming 198, with one. Where the right side is printed with π^(t+1) in place of π, that
-        is a misprint.
+        Programming 198, with one. The right side is sometimes printed with π^(t+1) instead of π;
+        this is an erratum.
     """
     regularizer = check_regularizer(mdp, regularizer)
     one, two = check_policy(mdp, policy, regularizer), check_policy(mdp, other, regularizer)
@@ -83,16 +87,20 @@ def performance_difference(
 
 
 def gap_by_divergence(
-    mdp: MDP, regularizer: Regularizer, policy: Any, optimum: Optimum | None = None
+    mdp: MDP,
+    regularizer: Regularizer,
+    policy: ArrayLike | DeterministicPolicy,
+    optimum: Optimum | None = None,
 ) -> float:
-    r"""Return V*(ρ) - V^π(ρ) by its identity with a divergence from the optimal policy.
+    r"""Return V*(ρ) - V^π(ρ), computed as a divergence from the optimal policy.
 
     .. math::
-        V^*(\rho) - V^\pi(\rho) = \frac{\tau}{1-\gamma} E_{s \sim d_\rho^\pi} D_h(\pi(s), \pi^*(s); Q^*(s)/\tau)
+        V^*(\rho) - V^\pi(\rho)
+        = \frac{\tau}{1-\gamma} E_{s \sim d_\rho^\pi} D_h(\pi(s), \pi^*(s); Q^*(s)/\tau)
 
     For Shannon and KL the divergence is KL(π(s)‖π*(s)), as in the literature. For other h it is the
-    Bregman divergence with the subgradient Q*/τ of h at π*: the performance difference lemma, from
-    the optimum, says no more than that.
+    Bregman divergence with the subgradient Q*/τ of h at π*. The identity is the performance
+    difference lemma for the optimum.
 
     Args:
         mdp: The model, γ < 1.
@@ -125,11 +133,11 @@ def gap_by_divergence(
         )
     optimum = compute_optimum(mdp, regularizer) if optimum is None else optimum
     policy = check_policy(mdp, policy, regularizer)
-    return float(visits(mdp, policy) @ _shortfall(optimum, policy))
+    return float(visits(mdp, policy) @ _weighted_divergence(optimum, policy))
 
 
-def _shortfall(optimum: Optimum, policy: Float[Array, "S A"]) -> Float[np.ndarray, " S"]:
-    """(S, A) policy -> (S,) τ D_h(π, π*; Q*/τ); for Shannon and KL as τ KL(π‖π*)."""
+def _weighted_divergence(optimum: Optimum, policy: Float[Array, "S A"]) -> Float[np.ndarray, " S"]:
+    """(S, A) policy -> (S,) τ D_h(π, π*; Q*/τ); τ KL(π‖π*) for Shannon and KL."""
     regularizer, allowed = optimum.regularizer, optimum.allowed
     tau = np.broadcast_to(np.asarray(regularizer.temperature, dtype=np.float64), allowed.shape[:1])
     dual = np.where(allowed, subtract_best(optimum.q, allowed) / tau[:, None], -np.inf)
@@ -148,13 +156,14 @@ def three_point_identity(
     comparator: Float[Array, "S A"],
     allowed: Array,
 ) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"]]:
-    r"""Return both sides, (S,) each, of the three-point identity of a step of mirror descent, for any distribution p.
+    r"""Return both (S,) sides of the three-point identity of a step of mirror descent.
 
     .. math::
         \langle Q, \pi^+ - p \rangle - \tau h(\pi^+) + \tau h(p)
-        = \left( \tfrac{1}{\eta} + \tau \right) D(p, \pi^+) + \tfrac{1}{\eta} D(\pi^+, \pi) - \tfrac{1}{\eta} D(p, \pi)
+        = \left( \tfrac{1}{\eta} + \tau \right) D(p, \pi^+)
+        + \tfrac{1}{\eta} D(\pi^+, \pi) - \tfrac{1}{\eta} D(p, \pi)
 
-    This is the usual form divided by η, so that η = ∞ is allowed.
+    for any distribution p. This is the usual form divided by η, so that η = ∞ is allowed.
 
     Args:
         regularizer: The regularizer h, or the mirror map where τ = 0.
@@ -169,7 +178,7 @@ def three_point_identity(
 
     References:
         Chen & Teboulle 1993, SIAM Journal on Optimization 3(3), section 3; Lan 2023, Mathematical
-        Programming 198. It is an identity, not only an inequality, because h is the mirror map:
+        Programming 198. It is an identity instead of an inequality because h is the mirror map:
         Zhan et al. 2023, SIAM Journal on Optimization 33(2).
     """
     tau = np.asarray(temperature)
@@ -184,33 +193,40 @@ def three_point_identity(
     )
     right = (inverse_step + tau) * bregman_divergence(regularizer, comparator, after, allowed)
     if inverse_step > 0.0:
-        moved = bregman_divergence(regularizer, policy, before, allowed) - bregman_divergence(
+        difference = bregman_divergence(regularizer, policy, before, allowed) - bregman_divergence(
             regularizer, comparator, before, allowed
         )
-        right = right + inverse_step * moved
+        right = right + inverse_step * difference
     live = np.asarray(allowed).any(axis=-1)
     return np.where(live, left, 0.0), np.where(live, right, 0.0)
 
 
 def monotone_improvement(
-    mdp: MDP, regularizer: Regularizer | None, policy: Any, *, step_size: float
+    mdp: MDP,
+    regularizer: Regularizer | None,
+    policy: ArrayLike | DeterministicPolicy,
+    *,
+    step_size: float,
 ) -> float:
-    r"""Return V^{π⁺}(ρ) - V^π(ρ) for a step of entropy-regularized natural policy gradient, by its identity with divergences.
+    r"""Return V^{π⁺}(ρ) - V^π(ρ) of a step of entropy-regularized natural policy gradient.
 
     .. math::
         V^+(\rho) - V(\rho) = E_{s \sim d_\rho^{\pi^+}} \left[
-        \left( \tfrac{1}{\eta} - \tfrac{\tau}{1-\gamma} \right) KL(\pi^+ \| \pi) + \tfrac{1}{\eta} KL(\pi \| \pi^+) \right]
+        \left( \tfrac{1}{\eta} - \tfrac{\tau}{1-\gamma} \right) KL(\pi^+ \| \pi)
+        + \tfrac{1}{\eta} KL(\pi \| \pi^+) \right]
 
     With the step size of mirror descent, \(1/\eta_\mathrm{MD} = (1-\gamma)/\eta - \tau\), the same
-    holds for any h with its Bregman divergence, which is how :func:`check` holds it against runs:
+    holds for any h with its Bregman divergence; :func:`check` compares this form with runs:
 
     .. math::
-        V^+(\rho) - V(\rho) = \frac{1}{1-\gamma} E_{s \sim d_\rho^{\pi^+}} \left[ \tfrac{1}{\eta_\mathrm{MD}} D(\pi^+, \pi)
+        V^+(\rho) - V(\rho)
+        = \frac{1}{1-\gamma} E_{s \sim d_\rho^{\pi^+}}
+        \left[ \tfrac{1}{\eta_\mathrm{MD}} D(\pi^+, \pi)
         + \left( \tfrac{1}{\eta_\mathrm{MD}} + \tau \right) D(\pi, \pi^+) \right]
 
     Args:
         mdp: The model, γ < 1.
-        regularizer: Shannon or KL, or None, which is τ = 0.
+        regularizer: Shannon or KL, or None for τ = 0.
         policy: (S, A) π, positive at every permitted pair.
         step_size: η of natural policy gradient, 0 < η ≤ (1-γ)/τ.
 
@@ -230,10 +246,10 @@ def monotone_improvement(
         improvement").
     """
     run = trace(mdp, regularizer, NPG(step_size), max_iterations=1, start=policy)
-    return float(_gain(as_exact_dual_averaging(run), 0) @ run.visits[1])
+    return float(_step_step_gain(as_exact_dual_averaging(run), 0) @ run.visits[1])
 
 
-def _gain(view: DualAveragingRun, iterate: int) -> Float[np.ndarray, " S"]:
+def _step_step_gain(view: DualAveragingRun, iterate: int) -> Float[np.ndarray, " S"]:
     """Return (S,) (1/η) D(π⁺, π) + (1/η + τ) D(π, π⁺) of one step."""
     run, inverse = view.run, view.inverse_steps[iterate]
     back = bregman_divergence(
@@ -247,38 +263,38 @@ def _gain(view: DualAveragingRun, iterate: int) -> Float[np.ndarray, " S"]:
     return gain
 
 
-# ---- held against runs ----
+# ---- comparison with runs ----
 
 
-def _evaluation(run: Trace) -> ComparedValues:
+def _compare_evaluation(run: Trace) -> ComparedValues:
     require_exact(run)
-    allowed, rounding = run.accuracy
+    allowed, rounding = run.evaluation_errors
     return ComparedValues(np.arange(run.iterations + 1), run.certified_error, allowed, rounding)
 
 
-def _scale(run: Trace, iterate: int) -> float:
-    """Return the magnitude of what is added up in an identity between V_k and V_{k+1}, for a visit."""
+def _identity_scale(run: Trace, iterate: int) -> float:
+    """Return the magnitude of the terms of an identity between V_k and V_{k+1}, per visit."""
     cost = np.abs(run.cost(run.policies[iterate])) + np.abs(run.cost(run.policies[iterate + 1]))
     return float(
         np.max(np.abs(run.values[iterate]) + np.max(np.abs(run.q[iterate]), axis=1) + cost)
     )
 
 
-def _performance_difference(run: Trace) -> ComparedValues:
+def _compare_performance_difference(run: Trace) -> ComparedValues:
     require_exact(run)
     steps = np.arange(run.iterations)
     start = run.values_from_start
     gained = np.array(
         [run.visits[k + 1] @ run.step_gain(run.policies[k + 1], k) for k in range(run.iterations)]
     )
-    scale = np.array([_scale(run, k) for k in range(run.iterations)])
+    scale = np.array([_identity_scale(run, k) for k in range(run.iterations)])
     rounding = (
         run.value_error[1:] + (1.0 + 2.0 * np.sum(run.visits[1:], axis=1)) * run.value_error[:-1]
     )
-    return ComparedValues(steps + 1, np.diff(start), gained, RELATIVE * scale + rounding)
+    return ComparedValues(steps + 1, np.diff(start), gained, IDENTITY_TOLERANCE * scale + rounding)
 
 
-def _gap(run: Trace) -> ComparedValues:
+def _compare_gap(run: Trace) -> ComparedValues:
     require_exact(run)
     if not np.all(np.asarray(run.regularizer.temperature) > 0.0):
         raise NotApplicableError("there is no regularizer, or its temperature is 0 somewhere")
@@ -286,21 +302,26 @@ def _gap(run: Trace) -> ComparedValues:
     gap = run.mdp.initial @ run.optimum.value - run.values_from_start
     predicted = np.array(
         [
-            often @ _shortfall(run.optimum, p)
-            for often, p in zip(run.visits, run.policies, strict=True)
+            visits_k @ _weighted_divergence(run.optimum, p)
+            for visits_k, p in zip(run.visits, run.policies, strict=True)
         ]
     )
     count = np.sum(run.visits, axis=1)
     rounding = (
-        run.optimum.error + run.value_error + count * (run.optimum.q_error + _shortfall_error(run))
+        run.optimum.error
+        + run.value_error
+        + count * (run.optimum.q_error + _bound_divergence_rounding(run))
     )
     return ComparedValues(
-        every, gap, predicted, RELATIVE * np.maximum(np.abs(gap), np.abs(predicted)) + rounding
+        every,
+        gap,
+        predicted,
+        IDENTITY_TOLERANCE * np.maximum(np.abs(gap), np.abs(predicted)) + rounding,
     )
 
 
-def _shortfall_error(run: Trace) -> float:
-    """Bound the rounding of one τ D_h(π, π*; Q*/τ)."""
+def _bound_divergence_rounding(run: Trace) -> float:
+    """Bound the rounding error of one τ D_h(π, π*; Q*/τ)."""
     tau, n_actions = run.regularizer.max_temperature, run.mdp.n_actions
     spread = float(np.max(-subtract_best(run.optimum.q, run.allowed)))
     return (
@@ -308,7 +329,7 @@ def _shortfall_error(run: Trace) -> float:
     )
 
 
-def _three_point(run: Trace) -> ComparedValues:
+def _compare_three_point(run: Trace) -> ComparedValues:
     view = as_exact_dual_averaging(run)
     steps = np.arange(run.iterations)
     measured, predicted, slack = np.empty(steps.size), np.empty(steps.size), np.empty(steps.size)
@@ -344,7 +365,11 @@ def _three_point(run: Trace) -> ComparedValues:
                 np.nan_to_num(np.abs(left - right) / np.where(scale > 0, scale, 1.0), nan=np.inf)
             )
         )
-        measured[k], predicted[k], slack[k] = left[worst], right[worst], RELATIVE * scale[worst]
+        measured[k], predicted[k], slack[k] = (
+            left[worst],
+            right[worst],
+            IDENTITY_TOLERANCE * scale[worst],
+        )
     rounding = 4 * (
         view.noise
         + (view.inverse_steps + run.regularizer.max_temperature)
@@ -353,23 +378,25 @@ def _three_point(run: Trace) -> ComparedValues:
     return ComparedValues(steps + 1, measured, predicted, slack + rounding)
 
 
-def _monotone_improvement(run: Trace) -> ComparedValues:
+def _compare_monotone_improvement(run: Trace) -> ComparedValues:
     view = as_exact_dual_averaging(run)
     steps = np.arange(run.iterations)
     gained = np.diff(run.values_from_start)
-    predicted = np.array([run.visits[k + 1] @ _gain(view, k) for k in range(run.iterations)])
+    predicted = np.array(
+        [run.visits[k + 1] @ _step_step_gain(view, k) for k in range(run.iterations)]
+    )
     count = np.sum(run.visits[1:], axis=1)
-    rounding = run.value_error[1:] + run.value_error[:-1] + 4 * count * _step_error(view)
+    rounding = run.value_error[1:] + run.value_error[:-1] + 4 * count * _bound_step_rounding(view)
     return ComparedValues(
         steps + 1,
         gained,
         predicted,
-        RELATIVE * np.maximum(np.abs(gained), np.abs(predicted)) + rounding,
+        IDENTITY_TOLERANCE * np.maximum(np.abs(gained), np.abs(predicted)) + rounding,
     )
 
 
-def _step_error(view: DualAveragingRun) -> Float[np.ndarray, " n"]:
-    """(n,) bound on the rounding of both sides of an identity of one step, in one state."""
+def _bound_step_rounding(view: DualAveragingRun) -> Float[np.ndarray, " n"]:
+    """(n,) bound on the rounding error of both sides of a one-step identity in a state."""
     n_actions = view.run.mdp.n_actions
     total = view.inverse_steps + view.run.regularizer.max_temperature
     return view.noise + total * (2 * view.mirror.rounding(n_actions))
@@ -380,22 +407,27 @@ STATEMENTS = (
         "evaluation",
         "V = (I - γP)⁻¹(r - τh): the values are those of the policies",
         UpperBound,
-        _evaluation,
+        _compare_evaluation,
     ),
     Statement(
         "performance difference",
         "Kakade & Langford 2002, Lemma 6.1, with a regularizer",
         Identity,
-        _performance_difference,
+        _compare_performance_difference,
     ),
     Statement(
         "gap by divergence",
         "Mei et al. 2020, Lemma 26: τ/(1-γ) E KL(π‖π*), for Shannon and KL",
         Identity,
-        _gap,
+        _compare_gap,
     ),
     Statement(
-        "three points", "Chen & Teboulle 1993; Lan 2023; Zhan et al. 2023", Identity, _three_point
+        "three points",
+        "Chen & Teboulle 1993; Lan 2023; Zhan et al. 2023",
+        Identity,
+        _compare_three_point,
     ),
-    Statement("monotone improvement", "Cen et al. 2022, Lemma 1", Identity, _monotone_improvement),
+    Statement(
+        "monotone improvement", "Cen et al. 2022, Lemma 1", Identity, _compare_monotone_improvement
+    ),
 )

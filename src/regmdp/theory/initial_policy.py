@@ -1,17 +1,17 @@
-"""Where a run starts, and how far that is from the optimum: the constants of the rates."""
+"""The initial policy of a run and its distance from the optimum: the constants of the rates."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from regmdp._internal.arrays import Float
+from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import SolverError
 from regmdp.evaluation import Exact
 from regmdp.improvement.dual_variables import dual_from_policy
 from regmdp.mdp import MDP
+from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.policies import check_policy, uniform_policy
 from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
@@ -22,13 +22,13 @@ __all__ = ["InitialPolicy", "evaluate_start", "mirror_descent_step", "require_po
 
 @dataclass(frozen=True, eq=False)
 class InitialPolicy:
-    """The first policy of a run, and the optimum.
+    """The initial policy of a run, its values, and the optimum.
 
     Attributes:
         optimum: The optimum.
         policy: (S, A) π_0.
         value: (S,) V_0.
-        q: (S, A) Q_0; 0 at pairs that are not permitted.
+        q: (S, A) Q_0; 0 at forbidden pairs.
     """
 
     optimum: Optimum
@@ -42,7 +42,7 @@ class InitialPolicy:
         return float(sup_norm(self.optimum.q - self.q, self.optimum.allowed))
 
     def dual_distance(self) -> float:
-        r"""Return \(\|Q^* - \tau \xi_0\|\) in the sup norm, with the constants for which h*(ξ_0) = h*(Q*/τ).
+        r"""Return \(\|Q^* - \tau \xi_0\|\) in the sup norm, for the ξ_0 with h*(ξ_0) = h*(Q*/τ).
 
         For Shannon and KL it is τ‖log π* - log π_0‖.
         """
@@ -54,9 +54,12 @@ class InitialPolicy:
 
 
 def evaluate_start(
-    mdp: MDP, regularizer: Regularizer | None, start: Any, optimum: Optimum | None
+    mdp: MDP,
+    regularizer: Regularizer | None,
+    start: ArrayLike | DeterministicPolicy | None,
+    optimum: Optimum | None,
 ) -> InitialPolicy:
-    """Evaluate the start: a (S, A) policy or (S,) actions; by default the uniform policy."""
+    """Evaluate the initial policy: (S, A) probabilities or (S,) actions; by default uniform."""
     regularizer = check_regularizer(mdp, regularizer)
     optimum = compute_optimum(mdp, regularizer) if optimum is None else optimum
     policy = (
@@ -67,7 +70,7 @@ def evaluate_start(
 
 
 def scale_dual(optimum: Optimum, dual: Float[np.ndarray, "S A"]) -> Float[np.ndarray, "S A"]:
-    """(S, A) dual variable ξ, up to constants -> (S, A) τξ with h*(ξ) = h*(Q*/τ); 0 at pairs that are not permitted."""
+    """(S, A) ξ up to constants -> (S, A) τξ with h*(ξ) = h*(Q*/τ); 0 at forbidden pairs."""
     regularizer, allowed = optimum.regularizer, optimum.allowed
     tau = np.broadcast_to(np.asarray(regularizer.temperature, dtype=np.float64), allowed.shape[:1])
     scores = np.where(allowed.any(axis=-1, keepdims=True), dual, 0.0)
@@ -78,7 +81,7 @@ def scale_dual(optimum: Optimum, dual: Float[np.ndarray, "S A"]) -> Float[np.nda
 
 
 def require_positive_temperature(regularizer: Regularizer) -> float:
-    """Return the temperature, the same in all states and positive.
+    """Return the temperature, if it is positive and the same in all states.
 
     Raises:
         SolverError: if it is not.
@@ -86,14 +89,14 @@ def require_positive_temperature(regularizer: Regularizer) -> float:
     values = np.asarray(regularizer.temperature, dtype=np.float64)
     if np.any(values != values.flat[0]) or not values.flat[0] > 0.0:
         raise SolverError(
-            "this theorem needs one positive temperature for all states, not "
+            "this theorem needs the same positive temperature in all states, not "
             f"{regularizer.temperature!r}"
         )
     return float(values.flat[0])
 
 
 def mirror_descent_step(mdp: MDP, regularizer: Regularizer, step_size: float) -> float:
-    r"""Return the step size of mirror descent that makes the same step as natural policy gradient with step size η.
+    r"""Return the step size of mirror descent that equals natural policy gradient with step size η.
 
     .. math::
         \eta_\mathrm{MD} = \frac{\eta}{1 - \gamma - \eta \tau}, \qquad
@@ -116,7 +119,7 @@ def mirror_descent_step(mdp: MDP, regularizer: Regularizer, step_size: float) ->
     References:
         Cen et al. 2022, Operations Research 70(4); Zhan et al. 2023, SIAM Journal on Optimization
         33(2). The exponents are α and 1 - α = ητ/(1-γ); where they are printed as 1 - ητ and ητ,
-        that is a misprint.
+        this is an erratum.
     """
     tau = float(np.max(np.asarray(regularizer.temperature)))
     left = (1.0 - mdp.discount) / step_size - tau

@@ -1,4 +1,4 @@
-"""Dual averaging with a constant step size, held against its linear rates."""
+"""Linear rates of dual averaging with a constant step size, compared with runs."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from regmdp.theory.rates import (
     entropy_npg_bounds,
     gpmd_bounds,
 )
-from regmdp.theory.report import ComparedValues, NotApplicableError, Statement, UpperBound
+from regmdp.theory.report import ComparedValues, NotApplicableError, UpperBound
 from regmdp.theory.runs import Trace, cached_on_run
+from regmdp.theory.statements import Statement
 
 __all__ = ["STATEMENTS", "bound_q_rounding", "bound_rounding_floor"]
 
 
 @cached_on_run
 def bound_q_rounding(run: Trace) -> Float[np.ndarray, " n"]:
-    """(n + 1,) bound on the error of Q* - Q_k as computed."""
-    own = [backup_error(run.mdp, run.regularizer, value) for value in run.values]
-    return run.optimum.q_error + run.mdp.discount * run.value_error + np.array(own)
+    """(n + 1,) bound on the rounding error of the computed Q* - Q_k."""
+    errors = [backup_error(run.mdp, run.regularizer, value) for value in run.values]
+    return run.optimum.q_error + run.mdp.discount * run.value_error + np.array(errors)
 
 
 def bound_rounding_floor(view: DualAveragingRun) -> float:
-    r"""Return the floor C_2 of inexact dual averaging with the rounding of the steps for its error δ.
+    r"""Bound the error floor due to rounding: C_2 of inexact dual averaging with rounding as δ.
 
     It is \(\frac{1}{1-\gamma} (2\delta + \frac{\gamma\delta^2}{2\mu\tau(1-\gamma)})\), or without
     strong convexity the one with 1/(1-α).
@@ -46,8 +47,8 @@ def bound_rounding_floor(view: DualAveragingRun) -> float:
     return (2.0 + 2.0 * discount / gain) * error / (1.0 - discount)
 
 
-class _Held(NamedTuple):
-    """A run, what bounds it, and the floor of rounding."""
+class _RatedRun(NamedTuple):
+    """A run as dual averaging, its rates, and the error floor due to rounding."""
 
     view: DualAveragingRun
     rates: GPMDBounds
@@ -55,22 +56,23 @@ class _Held(NamedTuple):
 
 
 @cached_on_run
-def _held(run: Trace) -> _Held:
+def _rate_run(run: Trace) -> _RatedRun:
+    """Compute the rates of a run."""
     view = as_dual_averaging(run)
     rates = gpmd_bounds(
         run.mdp, run.regularizer, step_size=view.require_constant_step(), iterations=run.iterations,
         subproblem_gap=view.subproblem_gap, start=run.policies[0], optimum=run.optimum,
     )  # fmt: skip
-    return _Held(view, rates, bound_rounding_floor(view))
+    return _RatedRun(view, rates, bound_rounding_floor(view))
 
 
-def _later(
+def _skip_initial(
     run: Trace,
     measured: Float[np.ndarray, " n"],
     predicted: Float[np.ndarray, " n"],
     slack: np.ndarray,
 ) -> ComparedValues:
-    """Leave the start out, of which nothing is said."""
+    """Return the compared values without the initial iterate, to which the rates do not apply."""
     return ComparedValues(
         np.arange(1, run.iterations + 1),
         measured[1:],
@@ -79,47 +81,47 @@ def _later(
     )
 
 
-def _error_of_q(run: Trace) -> ComparedValues:
-    held = _held(run)
+def _compare_q_error(run: Trace) -> ComparedValues:
+    rated = _rate_run(run)
     measured = sup_norm(run.optimum.q - run.q, run.allowed)
-    return _later(
-        run, measured, held.rates.q, run.mdp.discount * held.floor + bound_q_rounding(run)
+    return _skip_initial(
+        run, measured, rated.rates.q, run.mdp.discount * rated.floor + bound_q_rounding(run)
     )
 
 
-def _error_of_value(run: Trace) -> ComparedValues:
-    held = _held(run)
+def _compare_value_error(run: Trace) -> ComparedValues:
+    rated = _rate_run(run)
     measured = np.max(np.abs(run.optimum.value - run.values), axis=1, initial=0.0)
-    slack = (2.0 + run.mdp.discount) * held.floor + run.optimum.error + run.value_error
-    return _later(run, measured, held.rates.value, slack)
+    slack = (2.0 + run.mdp.discount) * rated.floor + run.optimum.error + run.value_error
+    return _skip_initial(run, measured, rated.rates.value, slack)
 
 
-def _error_of_policy(run: Trace) -> ComparedValues:
-    held = _held(run)
+def _compare_policy_error(run: Trace) -> ComparedValues:
+    rated = _rate_run(run)
     regularizer, n_actions = run.regularizer, run.mdp.n_actions
     modulus, tau = regularizer.strong_convexity(n_actions), uniform_temperature(regularizer)
     if not modulus > 0.0:
         raise NotApplicableError(f"{type(regularizer).__name__} is not known to be strongly convex")
     measured = np.max(np.sum(np.abs(run.optimum.policy - run.policies), axis=2), axis=1)
-    slack = (held.floor + run.optimum.q_error) / (modulus * tau) + 64 * (
+    slack = (rated.floor + run.optimum.q_error) / (modulus * tau) + 64 * (
         n_actions + 8
     ) * UNIT_ROUNDOFF / modulus
-    return _later(run, measured, held.rates.policy, np.array([slack]))
+    return _skip_initial(run, measured, rated.rates.policy, np.array([slack]))
 
 
-def _error_of_log_policy(run: Trace) -> ComparedValues:
+def _compare_log_policy_error(run: Trace) -> ComparedValues:
     view = as_dual_averaging(run)
     if not isinstance(run.regularizer, Shannon | KL) or not isinstance(view.mirror, Shannon | KL):
         raise NotApplicableError("the regularizer is neither Shannon nor KL")
     if view.subproblem_gap > 0.0:
         raise NotApplicableError("its subproblems are solved inexactly")
     step, tau = view.require_constant_step(), uniform_temperature(run.regularizer)
-    # the step size of natural policy gradient that makes the same steps
-    own = (1.0 - run.mdp.discount) / (1.0 / step + tau)
+    # the step size of natural policy gradient with the same steps
+    npg_step = (1.0 - run.mdp.discount) / (1.0 / step + tau)
     bound = entropy_npg_bounds(
         run.mdp,
         run.regularizer,
-        step_size=own,
+        step_size=npg_step,
         iterations=run.iterations,
         start=run.policies[0],
         optimum=run.optimum,
@@ -132,7 +134,7 @@ def _error_of_log_policy(run: Trace) -> ComparedValues:
     slack = 2.0 * (bound_rounding_floor(view) + run.optimum.q_error) / tau + 16 * UNIT_ROUNDOFF * (
         largest + run.mdp.n_actions + 8
     )
-    return _later(run, measured, bound, slack)
+    return _skip_initial(run, measured, bound, slack)
 
 
 STATEMENTS = (
@@ -140,14 +142,18 @@ STATEMENTS = (
         "error of Q",
         "Cen et al. 2022, Theorem 1; Zhan et al. 2023, Theorems 1 and 3",
         UpperBound,
-        _error_of_q,
+        _compare_q_error,
     ),
     Statement(
         "error of V",
         "Zhan et al. 2023, Theorems 1 and 3; Cen et al. 2022, Theorem 1, has 3 for γ + 2",
         UpperBound,
-        _error_of_value,
+        _compare_value_error,
     ),
-    Statement("error of π", "Zhan et al. 2023, Theorems 1 and 3", UpperBound, _error_of_policy),
-    Statement("error of log π", "Cen et al. 2022, Theorem 1", UpperBound, _error_of_log_policy),
+    Statement(
+        "error of π", "Zhan et al. 2023, Theorems 1 and 3", UpperBound, _compare_policy_error
+    ),
+    Statement(
+        "error of log π", "Cen et al. 2022, Theorem 1", UpperBound, _compare_log_policy_error
+    ),
 )

@@ -1,4 +1,4 @@
-"""The optimum that a run is measured against, as exactly as doubles give it."""
+"""The optimum to which runs are compared, computed to the limit of rounding."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy.sparse as sp
 
 from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
@@ -21,12 +22,12 @@ from regmdp.regularizers import Regularizer
 
 __all__ = ["Optimum", "action_values", "compute_optimum", "stationary_distribution", "sup_norm"]
 
-#: A tolerance that no gap is below: the solver stops at the limit of rounding.
-LEAST = float(np.finfo(np.float64).tiny)
-#: States up to which a stationary distribution is found by least squares; above, by following the
-#: chain.
-DENSE = 1000
-SWEEPS = 20_000
+#: Tolerance of the solver: no gap is smaller, so it stops at the limit of rounding.
+SMALLEST_TOLERANCE = float(np.finfo(np.float64).tiny)
+#: Largest number of states for which a stationary distribution is found by least squares; larger
+#: models use power iterations, at most this many.
+MAX_STATES_LEAST_SQUARES = 1000
+MAX_POWER_ITERATIONS = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +38,8 @@ class Optimum:
         mdp: The model.
         regularizer: The regularizer.
         value: (S,) V* as computed.
-        error: Certified bound on its distance from the true V* in the worst state.
-        q: (S, A) Q* = r + γ P V*; 0 at pairs that are not permitted.
+        error: Certified bound on its distance from the exact V* in the worst state.
+        q: (S, A) Q* = r + γ P V*; 0 at forbidden pairs.
         policy: (S, A) π*, the regularized greedy policy for Q*.
     """
 
@@ -51,17 +52,17 @@ class Optimum:
 
     @cached_property
     def allowed(self) -> Bool[np.ndarray, "S A"]:
-        """(S, A) the permitted pairs: those that are available, where h is finite."""
+        """(S, A) mask of the permitted pairs: available, with finite h."""
         return np.asarray(permitted(self.mdp, self.regularizer))
 
     @cached_property
     def stationary(self) -> Float[np.ndarray, " S"] | None:
-        """(S,) a distribution ν* that π* leaves as it is; None where there is none because episodes end."""
+        """(S,) stationary distribution ν* of π*; None if there is none because episodes end."""
         return stationary_distribution(self.mdp, self.policy)
 
     @cached_property
     def stationarity_error(self) -> float:
-        """How far ν* is from what one step of π* makes of it, in the ℓ1 norm: rounding."""
+        """‖ν*P_π* - ν*‖ in the ℓ1 norm: the rounding error of ν*."""
         if self.stationary is None:
             return 0.0
         return float(
@@ -81,13 +82,13 @@ def compute_optimum(mdp: MDP, regularizer: Regularizer | None = None) -> Optimum
 
     Args:
         mdp: The model, γ < 1.
-        regularizer: The regularizer; none by default.
+        regularizer: The regularizer, or None.
 
     Returns:
         The optimum and a certified bound on its error.
 
     Raises:
-        SolverError: if γ = 1: the rates are all in 1/(1-γ).
+        SolverError: if γ = 1, because all rates contain 1/(1-γ).
 
     Examples:
         >>> import regmdp as rm
@@ -98,9 +99,9 @@ def compute_optimum(mdp: MDP, regularizer: Regularizer | None = None) -> Optimum
     regularizer = check_regularizer(mdp, regularizer)
     if not mdp.discount < 1.0:
         raise SolverError(
-            "the theory of rates is one of discounted models: the discount must be below 1"
+            "the rates are proved for discounted models only: the discount must be below 1"
         )
-    solution = solve(mdp, regularizer, PolicyIteration(), tol=LEAST)
+    solution = solve(mdp, regularizer, PolicyIteration(), tol=SMALLEST_TOLERANCE)
     value, certificate = solution.value, solution.certificate
     error = float(
         np.max(np.maximum(certificate.upper - value, value - certificate.lower), initial=0.0)
@@ -112,14 +113,14 @@ def compute_optimum(mdp: MDP, regularizer: Regularizer | None = None) -> Optimum
 def action_values(
     mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]
 ) -> Float[np.ndarray, "S A"]:
-    """(S,) value -> (S, A) action values r + γ P V; 0 at pairs that are not permitted, which play no part."""
+    """(S,) value -> (S, A) action values r + γ P V; 0 at forbidden pairs."""
     return np.where(permitted(mdp, regularizer), bellman.q_values(mdp, value), 0.0)
 
 
 def sup_norm(
     difference: Float[Array, "*batch S A"], allowed: Bool[Array, "S A"]
 ) -> Float[np.ndarray, "*batch"]:
-    """(…, S, A) -> (…) the largest absolute value over the permitted pairs."""
+    """(…, S, A) -> (…) largest absolute value over the permitted pairs."""
     return np.asarray(
         np.max(np.abs(np.where(allowed, difference, 0.0)), axis=(-2, -1), initial=0.0)
     )
@@ -128,10 +129,11 @@ def sup_norm(
 def stationary_distribution(
     mdp: MDP, policy: Float[Array, "S A"]
 ) -> Float[np.ndarray, " S"] | None:
-    r"""Return a (S,) distribution with \(\nu P_\pi = \nu\); None where there is none because episodes end.
+    r"""Return a (S,) distribution with \(\nu P_\pi = \nu\), or None if there is none.
 
-    If the chain of the policy has several recurrent classes, the distribution has a share in each
-    of them. None, too, stands for a large chain that mixes too slowly for it to be found.
+    There is none if episodes end. If the chain of the policy has several recurrent classes, the
+    distribution is positive on each of them. None is also returned for a large chain that mixes too
+    slowly.
 
     Args:
         mdp: The model.
@@ -144,31 +146,35 @@ def stationary_distribution(
         array([0.5 , 0.25, 0.25])
     """
     chain = Chain.of(mdp, np.asarray(policy)).matrix
-    found = _by_least_squares(chain) if mdp.n_states <= DENSE else _by_powers(chain, ~mdp.terminal)
+    found = (
+        _solve_stationary(chain)
+        if mdp.n_states <= MAX_STATES_LEAST_SQUARES
+        else _iterate_stationary(chain, ~mdp.terminal)
+    )
     if np.any(found < 0.0) or not found.sum() > 0.0:
         return None
     distribution = found / found.sum()
     return distribution if np.sum(np.abs(chain.T @ distribution - distribution)) <= 1e-10 else None
 
 
-def _by_least_squares(chain: Array) -> Float[np.ndarray, " S"]:
-    """Solve ν P = ν, Σν = 1: the solution of least norm gives every recurrent class a positive share."""
-    matrix = chain.toarray() if hasattr(chain, "toarray") else np.asarray(chain)
+def _solve_stationary(chain: Array) -> Float[np.ndarray, " S"]:
+    """Solve ν P = ν, Σν = 1 with minimal norm: it is positive on every recurrent class."""
+    matrix = sp.csr_array(chain).toarray() if sp.issparse(chain) else np.asarray(chain)
     n = matrix.shape[0]
     system = np.vstack([matrix.T - np.eye(n), np.ones((1, n))])
-    goal = np.zeros(n + 1)
-    goal[-1] = 1.0
-    found = np.linalg.lstsq(system, goal, rcond=None)[0]
+    right_side = np.zeros(n + 1)
+    right_side[-1] = 1.0
+    found = np.linalg.lstsq(system, right_side, rcond=None)[0]
     noise = 1e3 * n * UNIT_ROUNDOFF * max(1.0, float(np.max(np.abs(found))))
     return np.where(np.abs(found) <= noise, 0.0, found)
 
 
-def _by_powers(chain: Array, live: Bool[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
-    """Follow the chain, lazily so that it does not oscillate, until it no longer moves."""
+def _iterate_stationary(chain: Array, live: Bool[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
+    """Apply the lazy chain, which cannot oscillate, until the distribution is constant."""
     distribution = live / max(np.count_nonzero(live), 1)
-    for _ in range(SWEEPS):
+    for _ in range(MAX_POWER_ITERATIONS):
         moved = 0.5 * (distribution + chain.T @ distribution)
-        moved = moved / max(float(moved.sum()), LEAST)
+        moved = moved / max(float(moved.sum()), SMALLEST_TOLERANCE)
         done = np.sum(np.abs(moved - distribution)) <= 1e-14
         distribution = moved
         if done:

@@ -1,18 +1,18 @@
 r"""Linear rates of regularized policy optimization: dual averaging with a constant step size.
 
-Index t of a returned array bounds iterate t. What a theorem states of iterate t + 1 is at index t +
-1; index 0 is ∞.
+Index t of a returned array bounds iterate t. Theorems bound iterate t + 1, so that index 0 is ∞.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from regmdp._internal.arrays import Float
+from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import SolverError
 from regmdp.mdp import MDP
+from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.regularizers import KL, Regularizer, Shannon
 from regmdp.theory.initial_policy import evaluate_start, require_positive_temperature
 from regmdp.theory.optima import Optimum
@@ -37,7 +37,7 @@ class EntropyNPGBounds(NamedTuple):
 
 
 class GPMDBounds(NamedTuple):
-    """(n + 1,) bounds on the errors of Q_t and V_t in the sup norm, and of π_t in the ℓ1 norm of the worst state."""
+    """(n + 1,) bounds on the errors of Q_t and V_t (sup norm) and π_t (ℓ1, worst state)."""
 
     q: Float[np.ndarray, " n"]
     value: Float[np.ndarray, " n"]
@@ -50,7 +50,7 @@ def entropy_npg_bounds(
     *,
     step_size: float,
     iterations: int,
-    start: Any = None,
+    start: ArrayLike | DeterministicPolicy | None = None,
     optimum: Optimum | None = None,
 ) -> EntropyNPGBounds:
     r"""Bound the errors of entropy-regularized natural policy gradient with exact evaluation.
@@ -59,7 +59,8 @@ def entropy_npg_bounds(
         \|Q^* - Q_{t+1}\|_\infty \le \gamma C_1 (1 - \eta\tau)^t, \quad
         \|V^* - V_{t+1}\|_\infty \le 3 C_1 (1 - \eta\tau)^t, \quad
         \|\log \pi^* - \log \pi_{t+1}\|_\infty \le \tfrac{2 C_1}{\tau} (1 - \eta\tau)^t, \\
-        C_1 = \|Q^* - Q_0\|_\infty + 2 \tau \alpha \|\log \pi^* - \log \pi_0\|_\infty, \qquad \alpha = 1 - \frac{\eta\tau}{1-\gamma}
+        C_1 = \|Q^* - Q_0\|_\infty + 2 \tau \alpha \|\log \pi^* - \log \pi_0\|_\infty, \qquad
+        \alpha = 1 - \frac{\eta\tau}{1-\gamma}
 
     Args:
         mdp: The model, γ < 1.
@@ -84,16 +85,18 @@ def entropy_npg_bounds(
 
     References:
         Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Theorem 1, for Shannon. The
-        same proof covers KL, where log π/p0 stands in place of log π.
+        same proof covers KL, where log π is replaced by log π/p0.
     """
     _require_entropy(regularizer)
     tau = require_positive_temperature(regularizer)
     first = evaluate_start(mdp, regularizer, start, optimum)
-    weight = _weight(mdp, tau, step_size)
+    weight = _averaging_weight(mdp, tau, step_size)
     constant = first.q_distance + (2.0 * weight * first.dual_distance() if weight > 0.0 else 0.0)
-    errors = constant * _powers(1.0 - step_size * tau, iterations)
+    errors = constant * _geometric_decay(1.0 - step_size * tau, iterations)
     return EntropyNPGBounds(
-        _later(mdp.discount * errors), _later(3.0 * errors), _later(2.0 / tau * errors)
+        _prepend_infinity(mdp.discount * errors),
+        _prepend_infinity(3.0 * errors),
+        _prepend_infinity(2.0 / tau * errors),
     )
 
 
@@ -104,17 +107,17 @@ def inexact_entropy_npg_bounds(
     step_size: float,
     iterations: int,
     error: float,
-    start: Any = None,
+    start: ArrayLike | DeterministicPolicy | None = None,
     optimum: Optimum | None = None,
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    r"""Bound the error of Q_t under entropy-regularized natural policy gradient, where \(\|\hat Q_t - Q_t\|_\infty \le \delta\).
+    r"""Bound the error of Q_t of entropy-regularized NPG with inexact evaluation.
 
     .. math::
         \|Q^* - Q_{t+1}\|_\infty \le \gamma \left[ (1 - \eta\tau)^t C_1 + C_2 \right],
         \qquad C_2 = \frac{2\delta}{1-\gamma} \left( 1 + \frac{\gamma}{\eta\tau} \right)
 
-    and the same with the floor of :func:`sharp_inexact_floor` in place of γ C_2, which has no
-    1/(ητ).
+    if \(\|\hat Q_t - Q_t\|_\infty \le \delta\), and the same with the floor of
+    :func:`sharp_inexact_floor` instead of γ C_2, which does not contain 1/(ητ).
 
     Args:
         mdp: The model, γ < 1.
@@ -140,13 +143,13 @@ def inexact_entropy_npg_bounds(
     References:
         Cen et al. 2022, Operations Research 70(4), Theorem 2. The second bound is proved with the
         linear system of :func:`linear_system`, to which the noise adds (1-α)δ and, because a noisy
-        step loses no more than (1-α)δ²/(2τ), a floor.
+        step loses at most (1-α)δ²/(2τ), a floor.
     """
     exact = entropy_npg_bounds(
         mdp, regularizer, step_size=step_size, iterations=iterations, start=start, optimum=optimum
     ).q
     tau = require_positive_temperature(regularizer)
-    weight = _weight(mdp, tau, step_size)
+    weight = _averaging_weight(mdp, tau, step_size)
     published = mdp.discount * inexact_floor(mdp.discount, weight, evaluation_error=error)
     return exact + published, exact + sharp_inexact_floor(mdp.discount, tau, error)
 
@@ -159,10 +162,10 @@ def gpmd_bounds(
     iterations: int,
     evaluation_error: float = 0.0,
     subproblem_gap: float = 0.0,
-    start: Any = None,
+    start: ArrayLike | DeterministicPolicy | None = None,
     optimum: Optimum | None = None,
 ) -> GPMDBounds:
-    r"""Bound the errors of generalized policy mirror descent, for any convex h, exact or not.
+    r"""Bound the errors of exact or inexact generalized policy mirror descent, for any convex h.
 
     .. math::
         \|Q^* - Q_{k+1}\|_\infty \le \gamma \left( C_1 \kappa^k + C_2 \right), \quad
@@ -172,8 +175,9 @@ def gpmd_bounds(
         C_1 = \|Q^* - Q_0\|_\infty + 2 \alpha \|Q^* - \tau \xi_0\|_\infty
 
     C_2 is :func:`inexact_floor`, 0 if evaluation and subproblems are exact. With a gap e2 of the
-    subproblems V gets (1-α) e2 more, and the policy \(\sqrt{2 (1-\alpha) e_2/(\mu\tau)}\). The
-    bound on the policy is ∞ unless h is μ-strongly convex in ℓ1.
+    subproblems the bound on V increases by (1-α) e2, and that on the policy by
+    \(\sqrt{2 (1-\alpha) e_2/(\mu\tau)}\). The bound on the policy is ∞ unless h is μ-strongly
+    convex in ℓ1.
 
     Args:
         mdp: The model, γ < 1.
@@ -181,7 +185,7 @@ def gpmd_bounds(
         step_size: η > 0 of mirror descent; ``inf`` is regularized policy iteration.
         iterations: n.
         evaluation_error: e1 with ‖Q̂ - Q‖ ≤ e1 in the sup norm, in the unit of the rewards.
-        subproblem_gap: e2, how far the objective ⟨Q, p⟩ - τh(p) - D(p, π)/η may be from its
+        subproblem_gap: e2, largest distance of the objective ⟨Q, p⟩ - τh(p) - D(p, π)/η from its
             maximum.
         start: (S, A) π_0; by default uniform.
         optimum: The optimum, if it is known.
@@ -198,8 +202,8 @@ def gpmd_bounds(
 
     References:
         Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), Theorem 1
-        (exact) and Theorem 3 (inexact). The constants for each state, up to which ξ_0 is free, are
-        those for which h*(ξ_0) = h*(Q*/τ).
+        (exact) and Theorem 3 (inexact). ξ_0 is defined up to a constant per state, chosen such that
+        h*(ξ_0) = h*(Q*/τ).
     """
     tau = require_positive_temperature(regularizer)
     first = evaluate_start(mdp, regularizer, start, optimum)
@@ -208,7 +212,9 @@ def gpmd_bounds(
     floor = inexact_floor(
         mdp.discount, weight, evaluation_error=evaluation_error, subproblem_gap=subproblem_gap
     )
-    errors = constant * _powers(1.0 - (1.0 - weight) * (1.0 - mdp.discount), iterations) + floor
+    errors = (
+        constant * _geometric_decay(1.0 - (1.0 - weight) * (1.0 - mdp.discount), iterations) + floor
+    )
     modulus = regularizer.strong_convexity(mdp.n_actions)
     missed = (1.0 - weight) * subproblem_gap
     policy = (
@@ -217,16 +223,16 @@ def gpmd_bounds(
         else np.full_like(errors, np.inf)
     )
     return GPMDBounds(
-        _later(mdp.discount * errors),
-        _later((mdp.discount + 2.0) * errors + missed),
-        _later(policy),
+        _prepend_infinity(mdp.discount * errors),
+        _prepend_infinity((mdp.discount + 2.0) * errors + missed),
+        _prepend_infinity(policy),
     )
 
 
 def inexact_floor(
     discount: float, weight: float, *, evaluation_error: float = 0.0, subproblem_gap: float = 0.0
 ) -> float:
-    r"""Return the floor C_2 below which inexact dual averaging need not come; γ C_2 is that of Q.
+    r"""Return the error floor C_2 of inexact dual averaging; γ C_2 is that of Q.
 
     .. math::
         C_2 = \frac{1}{1-\gamma} \left[ \left( 2 + \frac{2\gamma}{(1-\gamma)(1-\alpha)} \right) e_1
@@ -253,8 +259,8 @@ def inexact_floor(
     if evaluation_error == 0.0 and subproblem_gap == 0.0:
         return 0.0
     gain = (1.0 - discount) * (1.0 - weight)
-    carried = 2.0 * discount / gain if discount > 0.0 else 0.0
-    return ((2.0 + carried) * evaluation_error + (1.0 + carried) * subproblem_gap) / (
+    propagated = 2.0 * discount / gain if discount > 0.0 else 0.0
+    return ((2.0 + propagated) * evaluation_error + (1.0 + propagated) * subproblem_gap) / (
         1.0 - discount
     )
 
@@ -262,10 +268,11 @@ def inexact_floor(
 def sharp_inexact_floor(
     discount: float, temperature: float, error: float, modulus: float = 1.0
 ) -> float:
-    r"""Return the floor of the error of Q under noise, without the factor 1/(ητ).
+    r"""Return an error floor of Q for inexact evaluation, without the factor 1/(ητ).
 
     .. math::
-        \frac{\gamma}{1-\gamma} \left( 2\delta + \frac{\gamma \delta^2}{2 \mu \tau (1-\gamma)} \right)
+        \frac{\gamma}{1-\gamma} \left( 2\delta
+        + \frac{\gamma \delta^2}{2 \mu \tau (1-\gamma)} \right)
 
     With \(\delta \le \frac{1-\gamma}{\gamma} \min\{\epsilon/4, \sqrt{\epsilon\tau}/2\}\) it is at
     most 5ε/8, for μ = 1.
@@ -274,7 +281,7 @@ def sharp_inexact_floor(
         discount: γ.
         temperature: τ > 0.
         error: δ, in the unit of the rewards.
-        modulus: μ, that of strong convexity of h in ℓ1; 1 for Shannon and KL.
+        modulus: μ, modulus of strong convexity of h in ℓ1; 1 for Shannon and KL.
 
     Examples:
         >>> import regmdp as rm
@@ -285,8 +292,8 @@ def sharp_inexact_floor(
 
     References:
         A refinement of Cen et al. 2022, Operations Research 70(4), Theorem 2. The gain of a step is
-        at least \(\langle Q, \pi^+ - \pi \rangle\) less noise, D(π⁺, π)/η + (1/η + τ) D(π, π⁺) -
-        δ‖π⁺ - π‖_1 ≥ -(1-α)δ²/(2μτ), in place of -2δ; so Q - τξ does not fall below -(δ +
+        at least \(\langle Q, \pi^+ - \pi \rangle\) minus noise, D(π⁺, π)/η + (1/η + τ) D(π, π⁺) -
+        δ‖π⁺ - π‖_1 ≥ -(1-α)δ²/(2μτ), instead of -2δ; so Q - τξ does not fall below -(δ +
         γδ²/(2μτ(1-γ))).
     """
     return (
@@ -296,18 +303,23 @@ def sharp_inexact_floor(
     )
 
 
-def _powers(rate: float, iterations: int) -> Float[np.ndarray, " n"]:
-    """Return (n,) rate^t for iterate t + 1."""
-    # at the end of the range 1 - ητ = γ, and rounding may leave a little less than 0 where γ = 0
+def _geometric_decay(rate: float, iterations: int) -> Float[np.ndarray, " n"]:
+    """Return (n,) rate^t, the decay for iterate t + 1."""
+    # at the largest step 1 - ητ = γ, and rounding may give a negative number if γ = 0
     return max(rate, 0.0) ** np.arange(iterations)
 
 
-def _later(bounds: Float[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:
-    """(n,) bounds on the iterates after the start -> (n + 1,) with ∞ for the start."""
+def _prepend_infinity(bounds: Float[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:
+    """(n,) bounds on iterates 1 … n -> (n + 1,) with ∞ for iterate 0."""
     return np.concatenate([[np.inf], bounds])
 
 
-def _weight(mdp: MDP, tau: float, step_size: float) -> float:
+def _averaging_weight(mdp: MDP, tau: float, step_size: float) -> float:
+    """Return α = 1 - ητ/(1-γ) of natural policy gradient.
+
+    Raises:
+        SolverError: if the step size is outside of (0, (1-γ)/τ].
+    """
     largest = (1.0 - mdp.discount) / tau
     if not 0.0 < step_size <= largest * (1.0 + 1e-12):
         raise SolverError(
@@ -317,6 +329,7 @@ def _weight(mdp: MDP, tau: float, step_size: float) -> float:
 
 
 def _require_entropy(regularizer: Regularizer) -> None:
+    """Check that the regularizer is Shannon or KL."""
     if not isinstance(regularizer, Shannon | KL):
         raise SolverError(
             f"this theorem is about Shannon and KL, not {type(regularizer).__name__}; see "

@@ -1,11 +1,10 @@
-"""What the theory predicts laid against what a run did."""
+"""Comparisons of predicted and measured values, and the report of a run."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -18,26 +17,25 @@ __all__ = [
     "NotApplicable",
     "NotApplicableError",
     "Report",
-    "Statement",
     "UpperBound",
 ]
 
 
 class NotApplicableError(Exception):
-    """Raised by a statement that says nothing of a run; the message is the reason."""
+    """Raised by a statement that does not apply to a run; the message is the reason."""
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison(ABC):
-    """One statement of the theory, number against number.
+    """Comparison of one statement with a run, number by number.
 
     Attributes:
-        name: What is stated.
-        source: Where it is from.
-        iteration: (n,) the iterates it speaks of.
-        measured: (n,) what the run did.
-        predicted: (n,) what the theory says.
-        slack: (n,) what rounding may add, computed for this run.
+        name: Name of the statement.
+        source: Reference.
+        iteration: (n,) iterations that are compared.
+        measured: (n,) measured values.
+        predicted: (n,) predicted values.
+        slack: (n,) bound on rounding, computed for this run.
     """
 
     name: str
@@ -47,17 +45,17 @@ class Comparison(ABC):
     predicted: Float[np.ndarray, " n"]
     slack: Float[np.ndarray, " n"]
 
-    #: The relation that is stated, and its opposite.
+    #: Sign of the stated relation, and of its violation.
     signs: ClassVar[tuple[str, str]]
 
     @property
     @abstractmethod
     def excess(self) -> Float[np.ndarray, " n"]:
-        """(n,) by how much the statement is missed, rounding set aside; not positive where it holds, NaN where it is undecided."""
+        """(n,) amount of violation beyond rounding: ≤ 0 where it holds, NaN where undecided."""
 
     @property
     def violated(self) -> Int[np.ndarray, " m"]:
-        """(m,) the iterations at which the statement is false, or undecided because something is not a number."""
+        """(m,) iterations at which the statement is false, or undecided because of NaN."""
         return self.iteration[~(self.excess <= 0.0)]
 
     @property
@@ -67,14 +65,14 @@ class Comparison(ABC):
 
     @property
     def tightest(self) -> int:
-        """Index of the iteration at which the statement is missed by most, or is closest to being missed."""
+        """Index of the iteration with the largest violation, or the smallest margin."""
         distance = np.abs(self.predicted) + self.slack
         with np.errstate(invalid="ignore", divide="ignore"):
             share = np.where(
                 distance > 0, self.excess / np.where(distance > 0, distance, 1.0), self.excess
             )
         wrong = ~(self.excess <= 0.0)
-        # what is violated comes before what is not, and what is not a number before everything
+        # NaN first, then violations, then valid entries
         return int(
             np.argmax(
                 np.where(np.isnan(share), np.inf, np.where(wrong, 2.0 + np.abs(share), share))
@@ -109,7 +107,7 @@ class UpperBound(Comparison):
     def excess(self) -> Float[np.ndarray, " n"]:
         with np.errstate(invalid="ignore"):
             excess = self.measured - self.predicted - self.slack
-        # a bound of ∞ is met by everything, but not by what is not a number
+        # every finite or infinite value meets an infinite bound; NaN does not
         return np.where(np.isposinf(self.predicted) & ~np.isnan(self.measured), -np.inf, excess)
 
 
@@ -126,7 +124,7 @@ class Identity(Comparison):
 
 
 class ComparedValues(NamedTuple):
-    """What a statement says of a run: see :class:`Comparison`."""
+    """Measured and predicted values of a statement for a run: see :class:`Comparison`."""
 
     iteration: Int[np.ndarray, " n"]
     measured: Float[np.ndarray, " n"]
@@ -135,34 +133,8 @@ class ComparedValues(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Statement:
-    """A theorem, or an identity, that can be held against a run.
-
-    Attributes:
-        name: What is stated.
-        source: Where it is from.
-        kind: :class:`UpperBound` or :class:`Identity`.
-        measure: From a :class:`Trace` to what is stated of it; raises :class:`NotApplicableError` with
-            the reason where that is nothing.
-    """
-
-    name: str
-    source: str
-    kind: type[Comparison]
-    measure: Callable[[Any], ComparedValues]
-
-    def compare(self, run: Any) -> Comparison:
-        """Hold it against a run.
-
-        Raises:
-            Inapplicable: if it says nothing of the run.
-        """
-        return self.kind(self.name, self.source, *self.measure(run))
-
-
-@dataclass(frozen=True)
 class NotApplicable:
-    """A statement that says nothing of a run, and why."""
+    """A statement that does not apply to a run, with the reason."""
 
     name: str
     reason: str
@@ -170,12 +142,13 @@ class NotApplicable:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """All that the theory says of a run, held against it.
+    """Comparison of a run with all statements.
 
     Attributes:
-        run: The run in a line.
+        run: Description of the run.
         comparisons: The statements that apply.
-        left_out: Those that do not, with the reasons: they are neither true nor false of this run.
+        not_applicable: The statements that do not apply, with the reasons. They count neither as
+            true nor as false.
 
     Examples:
         >>> import regmdp as rm
@@ -195,26 +168,26 @@ class Report:
 
     @property
     def violations(self) -> tuple[Comparison, ...]:
-        """The statements that are false of the run."""
+        """The statements that the run violates."""
         return tuple(comparison for comparison in self.comparisons if not comparison.holds)
 
     @property
     def holds(self) -> bool:
-        """Whether there is a statement that applies, and all that do are true."""
+        """Whether at least one statement applies, and all that apply are true."""
         return bool(self.comparisons) and not self.violations
 
     def __getitem__(self, name: str) -> Comparison:
-        """Return the statement of this name.
+        """Return the comparison of the statement with this name.
 
         Raises:
-            KeyError: if there is none, or it says nothing of the run; the message has the reason.
+            KeyError: if there is no such statement, or it does not apply; with the reason.
         """
         for comparison in self.comparisons:
             if comparison.name == name:
                 return comparison
         for left in self.not_applicable:
             if left.name == name:
-                raise KeyError(f"{name!r} says nothing of this run: {left.reason}")
+                raise KeyError(f"{name!r} does not apply to this run: {left.reason}")
         raise KeyError(
             f"there is no statement {name!r}; there are: "
             f"{', '.join(c.name for c in self.comparisons)}"
@@ -225,9 +198,9 @@ class Report:
         for comparison in self.comparisons:
             lines += [f"  {comparison}", f"            {comparison.source}"]
         if not self.comparisons:
-            lines.append("  nothing that is proved here applies to this run")
+            lines.append("  no statement applies to this run")
         if self.not_applicable:
-            lines.append("  says nothing of this run")
+            lines.append("  does not apply to this run")
             reasons = dict.fromkeys(left.reason for left in self.not_applicable)
             for reason in reasons:
                 names = ", ".join(

@@ -1,4 +1,4 @@
-"""A run, kept whole, with what the statements of the theory are about."""
+"""A recorded run, with the quantities that the statements compare."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from regmdp import bellman
-from regmdp._internal.arrays import Array, Bool, Float
+from regmdp._internal.arrays import Array, ArrayLike, Bool, Float
 from regmdp._solve import solve
 from regmdp.algorithms import Algorithm, PolicyOptimization, Recorder, State
 from regmdp.algorithms.iteration import FORCING
@@ -20,9 +20,11 @@ from regmdp.evaluation import visits
 from regmdp.improvement import Candidate, Improvement, Lookahead, StepSizeImprovement
 from regmdp.improvement.base import subtract_best
 from regmdp.mdp import MDP
+from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.policies import permitted
 from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
+from regmdp.solution import Solution
 from regmdp.theory.optima import Optimum, action_values, compute_optimum
 from regmdp.theory.report import NotApplicableError
 
@@ -33,19 +35,19 @@ Cached = TypeVar("Cached")
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """A run and the problem it was made on.
+    """A run with its problem.
 
-    Nothing else is taken from the algorithm than what it is and its parameters: the optimum, the
-    action values and the errors of rounding are computed here.
+    Only the kind and the parameters of the algorithm are used. The optimum, the action values and
+    the rounding errors are computed here.
 
     Attributes:
         mdp: The model, γ < 1.
         regularizer: The regularizer; ``Unregularized()`` if there is none.
-        algorithm: The method of which the iterates are said to be.
-        states: The n + 1 iterates, from the start on.
+        algorithm: The method that is said to have made the iterates.
+        states: The n + 1 iterates, including the initial one.
 
     Examples:
-        :func:`trace` makes one. From iterates that were recorded:
+        :func:`trace` makes one. From recorded iterates:
 
         >>> import regmdp as rm
         >>> mdp, shannon, algorithm = rm.models.chain(5), rm.Shannon(0.1), rm.algorithms.NPG(0.5)
@@ -72,27 +74,27 @@ class Trace:
 
     @cached_property
     def optimum(self) -> Optimum:
-        """The optimum of the problem, to the limit of rounding, with a bound on its error."""
+        """The optimum to the limit of rounding, with a bound on its error."""
         return compute_optimum(self.mdp, self.regularizer)
 
     @cached_property
     def allowed(self) -> Bool[np.ndarray, "S A"]:
-        """(S, A) the permitted pairs."""
+        """(S, A) mask of the permitted pairs."""
         return np.asarray(permitted(self.mdp, self.regularizer))
 
     @property
     def improvement(self) -> Improvement:
-        """The improvement of the algorithm, that under a lookahead included."""
+        """The improvement of the algorithm, without its lookahead if it has one."""
         if not isinstance(self.algorithm, PolicyOptimization):
             raise NotApplicableError(
-                f"{self.algorithm.name} is not made of an evaluation and an improvement"
+                f"{self.algorithm.name} does not consist of an evaluation and an improvement"
             )
         improvement = self.algorithm.improvement
         return improvement.improvement if isinstance(improvement, Lookahead) else improvement
 
     @property
     def lookahead(self) -> int:
-        """The depth of the lookahead, 1 if there is none."""
+        """Depth of the lookahead, 1 if there is none."""
         improvement = (
             self.algorithm.improvement if isinstance(self.algorithm, PolicyOptimization) else None
         )
@@ -100,32 +102,32 @@ class Trace:
 
     @cached_property
     def values(self) -> Float[np.ndarray, "n S"]:
-        """(n + 1, S) the values V_k."""
+        """(n + 1, S) values V_k."""
         return np.stack([state.value for state in self.states])
 
     @cached_property
     def policies(self) -> Float[np.ndarray, "n S A"]:
-        """(n + 1, S, A) the policies π_k whose values they are.
+        """(n + 1, S, A) policies π_k with the values V_k.
 
         Raises:
-            Inapplicable: if the values are not those of policies.
+            NotApplicableError: if the values are not those of policies.
         """
         policies = [state.policy for state in self.states]
         if any(policy is None for policy in policies):
-            raise NotApplicableError("its values are not those of its policies")
+            raise NotApplicableError("its values are not the values of its policies")
         return np.stack([np.asarray(policy) for policy in policies])
 
     @cached_property
     def q(self) -> Float[np.ndarray, "n S A"]:
-        """(n + 1, S, A) action values r + γ P V_k; 0 at pairs that are not permitted."""
+        """(n + 1, S, A) action values r + γ P V_k; 0 at forbidden pairs."""
         return np.stack([action_values(self.mdp, self.regularizer, value) for value in self.values])
 
     @cached_property
-    def accuracy(self) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-        """(n + 1,) the error that an exact evaluation may leave in V_k, and (n + 1,) what rounding may add.
+    def evaluation_errors(self) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+        """(n + 1,) error that an exact evaluation may leave in V_k, and (n + 1,) rounding on top.
 
-        An evaluation by iterations stops at a fraction of the residual before it, a factorization
-        does not.
+        An iterative evaluation stops at a fraction of the previous residual; a factorization has no
+        such error.
         """
         horizon = 1.0 / (1.0 - self.mdp.discount)
         backups = [self.regularizer.maximum(q, self.mdp.available) for q in self.q[:-1]]
@@ -142,12 +144,15 @@ class Trace:
 
     @property
     def value_error(self) -> Float[np.ndarray, " n"]:
-        """(n + 1,) the certified error of V_k, as far as an exact evaluation may leave it: wrong values are not excused."""
-        return np.minimum(self.certified_error, sum(self.accuracy))
+        """(n + 1,) certified error of V_k, at most that of an exact evaluation.
+
+        The limit ensures that wrong values are not excused as inaccurate ones.
+        """
+        return np.minimum(self.certified_error, sum(self.evaluation_errors))
 
     @cached_property
     def certified_error(self) -> Float[np.ndarray, " n"]:
-        """(n + 1,) certified distance between V_k and the value of π_k, in the worst state."""
+        """(n + 1,) certified distance of V_k from the value of π_k, in the worst state."""
         errors = []
         for policy, value in zip(self.policies, self.values, strict=True):
             bounds = discounted_bounds(self.mdp, self.regularizer, policy, value)
@@ -161,7 +166,10 @@ class Trace:
 
     @cached_property
     def step_sizes(self) -> Float[np.ndarray, " n"]:
-        """(n,) the step sizes η_k, in the unit of the method, as its rule has them: not as the run reports them."""
+        """(n,) step sizes η_k in the unit of the method, computed by its rule.
+
+        Step sizes reported by the run are not used.
+        """
         improvement = self.improvement
         if not isinstance(improvement, StepSizeImprovement):
             raise NotApplicableError(f"{self.algorithm.name} has no step size")
@@ -194,12 +202,12 @@ class Trace:
         return np.asarray(self.regularizer.cost(policy, self.mdp.available))
 
     def step_gain(self, policy: Float[Array, "S A"], iterate: int) -> Float[np.ndarray, " S"]:
-        """(S, A) policy -> (S,) ⟨Q_k, π - π_k⟩ - τh(π) + τh(π_k), what one step of it gains on π_k."""
-        own = self.policies[iterate]
+        """(S, A) policy -> (S,) gain of one step over π_k: ⟨Q_k, π - π_k⟩ - τh(π) + τh(π_k)."""
+        current = self.policies[iterate]
         difference = np.sum(
-            (np.asarray(policy) - own) * subtract_best(self.q[iterate], self.allowed), axis=-1
+            (np.asarray(policy) - current) * subtract_best(self.q[iterate], self.allowed), axis=-1
         )
-        return difference - self.cost(policy) + self.cost(own)
+        return difference - self.cost(policy) + self.cost(current)
 
     def __repr__(self) -> str:
         return (
@@ -227,16 +235,16 @@ def trace(
     algorithm: Algorithm,
     *,
     max_iterations: int,
-    start: Any = None,
+    start: Solution | ArrayLike | DeterministicPolicy | None = None,
 ) -> Trace:
-    """Run a method for a number of iterations, and keep them all.
+    """Run a method and record all iterates.
 
     Args:
         mdp: The model, γ < 1.
         regularizer: The regularizer, or None.
         algorithm: The method.
         max_iterations: Number of iterations; fewer only if the method stops by itself.
-        start: What :func:`regmdp.solve` takes: by default the uniform policy.
+        start: Initial policy or solution, as for :func:`regmdp.solve`; the default is uniform.
 
     Returns:
         The run.

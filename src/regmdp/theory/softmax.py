@@ -1,28 +1,29 @@
 r"""Softmax policy gradient, with Shannon entropy or without.
 
-R is the range of the rewards, 1 in the literature, and β = (8R + τ(4 + 8 log A))/(1-γ)³ the
-smoothness of V(ρ) in the logits.
+R is the range of the rewards, 1 in the literature, and β = (8R + τ(4 + 8 log A))/(1-γ)³ is the
+smoothness constant of V(ρ) in the logits.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Float
 from regmdp._internal.errors import SolverError
 from regmdp.evaluation import occupancy
 from regmdp.improvement import SoftmaxGradient, advantage
 from regmdp.mdp import MDP
+from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.regularizers import Regularizer, Shannon, Unregularized
 from regmdp.theory.dual_averaging import require_exact, uniform_temperature
 from regmdp.theory.initial_policy import evaluate_start, require_positive_temperature
 from regmdp.theory.linear_rates import bound_q_rounding
 from regmdp.theory.optima import Optimum
-from regmdp.theory.report import ComparedValues, NotApplicableError, Statement, UpperBound
+from regmdp.theory.report import ComparedValues, NotApplicableError, UpperBound
 from regmdp.theory.runs import Trace
+from regmdp.theory.statements import Statement
 from regmdp.theory.steps import distribution_mismatch
 from regmdp.theory.unregularized import reward_range
 
@@ -30,7 +31,10 @@ __all__ = ["STATEMENTS", "smoothness_constant", "softmax_pg_bound"]
 
 
 def smoothness_constant(mdp: MDP, regularizer: Regularizer | None = None) -> float:
-    r"""Return the smoothness constant of V(ρ) in the logits, \(\beta = \frac{8R + \tau(4 + 8 \log A)}{(1-\gamma)^3}\).
+    r"""Return the smoothness constant β of V(ρ) in the logits.
+
+    .. math::
+        \beta = \frac{8R + \tau(4 + 8 \log A)}{(1-\gamma)^3}
 
     Args:
         mdp: The model, γ < 1.
@@ -60,28 +64,28 @@ def smoothness_constant(mdp: MDP, regularizer: Regularizer | None = None) -> flo
 def softmax_pg_bound(
     mdp: MDP,
     regularizer: Regularizer,
-    smallest: Float[Array, " n"],
+    smallest_probabilities: Float[Array, " n"],
     *,
     step_size: float | None = None,
-    start: Any = None,
+    start: ArrayLike | DeterministicPolicy | None = None,
     optimum: Optimum | None = None,
 ) -> Float[np.ndarray, " m"]:
     r"""Bound V*(ρ) - V_t(ρ) of entropy-regularized softmax policy gradient.
 
     .. math::
-        V^*(\rho) - V_t(\rho) \le (V^*(\rho) - V_0(\rho)) \exp\left( - \frac{\eta \tau (1-\gamma)}{S}
+        V^*(\rho) - V_t(\rho)
+        \le (V^*(\rho) - V_0(\rho)) \exp\left( - \frac{\eta \tau (1-\gamma)}{S}
         \left\| \frac{d_\rho^{\pi^*}}{\rho} \right\|_\infty^{-1} \min_s \rho(s)
         \left( \inf_{k < t} \min_{s,a} \pi_k(a|s) \right)^2 t \right)
 
     for η ≤ 1/β. At η = 1/β this is the published theorem: ητ(1-γ) = (1-γ)⁴/(8R/τ + 4 + 8 log A). It
-    is very loose, and hardly says more than that the gap shrinks; it takes a step uphill to violate
-    it. Held against runs beside it is the ascent of each step, V_{t+1}(ρ) ≥ V_t(ρ) + (η/2)
-    ‖∇V_t(ρ)‖², from which it is proved.
+    is so loose that only a run whose gap grows violates it. :func:`check` also tests the ascent of
+    each step, V_{t+1}(ρ) ≥ V_t(ρ) + (η/2) ‖∇V_t(ρ)‖², from which it is proved.
 
     Args:
         mdp: The model, γ < 1.
         regularizer: Shannon, with one temperature τ > 0.
-        smallest: (n,) the smallest probability of a permitted pair under π_k, for k < n.
+        smallest_probabilities: (n,) smallest probability of a permitted pair under π_k, k < n.
         step_size: η ≤ 1/β; by default 1/β.
         start: (S, A) π_0; by default uniform.
         optimum: The optimum, if it is known.
@@ -117,14 +121,14 @@ def softmax_pg_bound(
         if far < np.inf
         else 0.0
     )
-    least = np.minimum.accumulate(np.asarray(smallest, dtype=np.float64))
+    least = np.minimum.accumulate(np.asarray(smallest_probabilities, dtype=np.float64))
     return gap * np.exp(-rate * np.concatenate([[0.0], least**2 * np.arange(1, least.size + 1)]))
 
 
-# ---- held against runs ----
+# ---- comparison with runs ----
 
 
-def _smooth_steps(run: Trace) -> None:
+def _require_smooth_steps(run: Trace) -> None:
     require_exact(run)
     if not isinstance(run.improvement, SoftmaxGradient) or run.lookahead != 1:
         raise NotApplicableError("it is not softmax policy gradient")
@@ -133,11 +137,11 @@ def _smooth_steps(run: Trace) -> None:
             "the smoothness is known without a regularizer and with Shannon only"
         )
     if np.any(run.step_sizes * smoothness_constant(run.mdp, run.regularizer) > 1.0 + 1e-12):
-        raise NotApplicableError("its steps are longer than the inverse of the smoothness")
+        raise NotApplicableError("its steps are longer than the inverse of the smoothness constant")
 
 
-def _noise(run: Trace) -> Float[np.ndarray, " n"]:
-    """(n,) what the rounding of a step may do to the value, from any state."""
+def _bound_step_rounding(run: Trace) -> Float[np.ndarray, " n"]:
+    """(n,) bound on the effect of the rounding of a step on the value, from any state."""
     horizon = 1.0 / (1.0 - run.mdp.discount)
     spread = np.max(
         np.abs(run.q), axis=(1, 2)
@@ -154,22 +158,22 @@ def _noise(run: Trace) -> Float[np.ndarray, " n"]:
     )
 
 
-def _ascent(run: Trace) -> ComparedValues:
-    _smooth_steps(run)
+def _compare_ascent(run: Trace) -> ComparedValues:
+    _require_smooth_steps(run)
     values, squares = run.values_from_start, np.empty(run.iterations)
     for k in range(run.iterations):
         soft = advantage(run.regularizer, run.policies[k], run.q[k], run.mdp.available)
         squares[k] = np.sum((run.visits[k][:, None] * run.policies[k] * soft) ** 2)
     steps = np.arange(1, run.iterations + 1)
     return ComparedValues(
-        steps, values[:-1] + 0.5 * run.step_sizes * squares, values[1:], _noise(run)
+        steps, values[:-1] + 0.5 * run.step_sizes * squares, values[1:], _bound_step_rounding(run)
     )
 
 
-def _gap(run: Trace) -> ComparedValues:
-    _smooth_steps(run)
+def _compare_gap(run: Trace) -> ComparedValues:
+    _require_smooth_steps(run)
     if not isinstance(run.regularizer, Shannon) or not uniform_temperature(run.regularizer) > 0.0:
-        raise NotApplicableError("there is no entropy to help")
+        raise NotApplicableError("there is no entropy")
     smallest = np.min(np.where(run.allowed, run.policies[:-1], 1.0), axis=(1, 2))
     step = float(np.min(run.step_sizes, initial=np.inf))
     bound = softmax_pg_bound(
@@ -181,7 +185,11 @@ def _gap(run: Trace) -> ComparedValues:
         optimum=run.optimum,
     )
     gap = run.mdp.initial @ run.optimum.value - run.values_from_start
-    slack = run.optimum.error + run.value_error + np.concatenate([[0.0], np.cumsum(_noise(run))])
+    slack = (
+        run.optimum.error
+        + run.value_error
+        + np.concatenate([[0.0], np.cumsum(_bound_step_rounding(run))])
+    )
     return ComparedValues(np.arange(run.iterations + 1), gap, bound, slack)
 
 
@@ -190,7 +198,7 @@ STATEMENTS = (
         "ascent",
         "V⁺(ρ) ≥ V(ρ) + (η/2) ‖∇V‖² for η ≤ 1/β: Mei et al. 2020, Lemmas 7 and 14",
         UpperBound,
-        _ascent,
+        _compare_ascent,
     ),
-    Statement("exponential gap", "Mei et al. 2020, Theorem 6", UpperBound, _gap),
+    Statement("exponential gap", "Mei et al. 2020, Theorem 6", UpperBound, _compare_gap),
 )

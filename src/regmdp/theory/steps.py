@@ -1,18 +1,19 @@
-r"""What one step of mirror descent does: linear systems and potentials.
+r"""Statements about one step of mirror descent: linear systems and potentials.
 
-These statements are about each step by itself, and so are the sharpest that there are.
+They compare each iterate with the previous one, and therefore are the sharpest statements.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Float
 from regmdp._internal.errors import SolverError
 from regmdp.improvement.dual_variables import dual_from_policy
 from regmdp.mdp import MDP
+from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.regularizers import Regularizer
 from regmdp.theory.dual_averaging import (
     as_exact_dual_averaging,
@@ -23,8 +24,9 @@ from regmdp.theory.dual_averaging import (
 from regmdp.theory.initial_policy import evaluate_start, require_positive_temperature, scale_dual
 from regmdp.theory.linear_rates import bound_q_rounding
 from regmdp.theory.optima import Optimum, sup_norm
-from regmdp.theory.report import ComparedValues, NotApplicableError, Statement, UpperBound
+from regmdp.theory.report import ComparedValues, NotApplicableError, UpperBound
 from regmdp.theory.runs import Trace, cached_on_run
+from regmdp.theory.statements import Statement
 
 __all__ = [
     "STATEMENTS",
@@ -36,7 +38,12 @@ __all__ = [
 
 
 class LinearSystem(NamedTuple):
-    """(n + 1, 2) errors x_t = (‖Q* - Q_t‖, ‖Q* - τξ_t‖) of a run, and (n + 1, 2) bounds on them from x_{t-1}; ∞ for the start."""
+    """Errors of a run, and bounds on them from the previous errors.
+
+    Attributes:
+        errors: (n + 1, 2) errors x_t = (‖Q* - Q_t‖, ‖Q* - τξ_t‖).
+        bounds: (n + 1, 2) bounds on x_t from x_{t-1}; ∞ for t = 0.
+    """
 
     errors: Float[np.ndarray, "n 2"]
     bounds: Float[np.ndarray, "n 2"]
@@ -48,10 +55,10 @@ def linear_system(
     q: Float[Array, "n S A"],
     *,
     step_size: float,
-    start: Any = None,
+    start: ArrayLike | DeterministicPolicy | None = None,
     optimum: Optimum | None = None,
 ) -> LinearSystem:
-    r"""Return the errors of a run and what the linear system of rank 1 makes of those before.
+    r"""Return the errors of a run, and their bounds by a linear system of rank 1.
 
     .. math::
         x_{t+1} \le A x_t + \gamma \alpha^{t+1} y, \qquad
@@ -60,7 +67,7 @@ def linear_system(
     A has the eigenvalue γ(1-α) + α, 1 - ητ in the unit of natural policy gradient, and 0. For
     Shannon \(\tau\xi_t\) stands for \(\tau \log \xi_t\) of the literature, where
     \(\xi_0 = \|\exp(Q^*/\tau)\|_1 \pi_0\) and
-    \(\xi_{t+1} = \xi_t^\alpha \exp((1-\alpha) Q_t/\tau)\), which is not normalised.
+    \(\xi_{t+1} = \xi_t^\alpha \exp((1-\alpha) Q_t/\tau)\), not normalised.
 
     Args:
         mdp: The model, γ < 1.
@@ -111,19 +118,21 @@ def mirror_descent_gap_bound(
     *,
     step_size: float,
     iterations: int,
-    start: Any = None,
+    start: ArrayLike | DeterministicPolicy | None = None,
     optimum: Optimum | None = None,
 ) -> Float[np.ndarray, " n"]:
     r"""Bound V*(ρ) - V_t(ρ) of regularized mirror descent by the contraction of a potential.
 
     .. math::
-        V^*(\rho) - V_t(\rho) \le \left\| \frac{\rho}{\nu^*} \right\|_\infty \max\{\gamma, \alpha\}^t \, C_2, \qquad
-        C_2 = V^*(\nu^*) - V_0(\nu^*) + \left( \tfrac{1}{\eta} + \tau \right) E_{\nu^*} D_h(\pi^*, \pi_0)
+        V^*(\rho) - V_t(\rho)
+        \le \left\| \frac{\rho}{\nu^*} \right\|_\infty \max\{\gamma, \alpha\}^t \, C_2, \qquad
+        C_2 = V^*(\nu^*) - V_0(\nu^*) + \left( \tfrac{1}{\eta}
+        + \tau \right) E_{\nu^*} D_h(\pi^*, \pi_0)
 
-    ν* is stationary under π*. The potential, of which C_2 is the first value, itself shrinks by
-    max{γ, α} in each step. In the unit of natural policy gradient α = 1 - ητ/(1-γ) and 1/η + τ is
-    (1-γ)/η, with η its step size: see :func:`mirror_descent_step`. For greedy steps, α = 0, the divergence
-    of the start plays no part and is left out of C_2.
+    ν* is stationary under π*. The potential, whose initial value is C_2, shrinks by max{γ, α} in
+    each step. In the unit of natural policy gradient α = 1 - ητ/(1-γ) and 1/η + τ is (1-γ)/η, with
+    η its step size: see :func:`mirror_descent_step`. For greedy steps, α = 0, C_2 does not contain
+    the divergence.
 
     Args:
         mdp: The model, γ < 1.
@@ -134,7 +143,7 @@ def mirror_descent_gap_bound(
         optimum: The optimum, if it is known.
 
     Returns:
-        Bounds for t = 0 … n; ∞ where π* does not return to some state that ρ draws.
+        Bounds for t = 0 … n; ∞ if π* does not return to some state with ρ > 0.
 
     Raises:
         SolverError: if episodes end, so that there is no ν*.
@@ -149,11 +158,11 @@ def mirror_descent_gap_bound(
 
     References:
         Lan 2023, Mathematical Programming 198, Theorem 1; Cen et al. 2022, Operations Research
-        70(4); Zhan et al. 2023, SIAM Journal on Optimization 33(2), for any h. Slips that are in
-        print: the factor in the proof is \(\|d^{\pi^*}/d^{(t+1)}\|_\infty^{-1}\), and the step
-        after adding and subtracting is ≥; the iterations grow like log(‖ρ/ν*‖ · error/ε), not like
-        a product of logarithms. That PMD needs h + H convex is meant as strong convexity relative
-        to KL, of which any modulus above 0 is enough.
+        70(4); Zhan et al. 2023, SIAM Journal on Optimization 33(2), for any h. Errata: the factor
+        in the proof is \(\|d^{\pi^*}/d^{(t+1)}\|_\infty^{-1}\), and the step after adding and
+        subtracting is ≥; the iterations grow like log(‖ρ/ν*‖ · error/ε), not like a product of
+        logarithms. The condition that PMD needs h + H convex means strong convexity relative to KL,
+        for which any modulus above 0 is enough.
     """
     tau = require_positive_temperature(regularizer)
     first = evaluate_start(mdp, regularizer, start, optimum)
@@ -174,17 +183,17 @@ def mirror_descent_gap_bound(
 
 
 def distribution_mismatch(rho: Float[Array, " S"], nu: Float[Array, " S"]) -> float:
-    """(S,) and (S,) distributions -> ‖ρ/ν‖ in the sup norm, where 0/0 is 0."""
+    """(S,) and (S,) distributions -> ‖ρ/ν‖ in the sup norm, with 0/0 = 0."""
     rho, nu = np.asarray(rho), np.asarray(nu)
     if np.any((rho > 0.0) & ~(nu > 0.0)):
         return float(np.inf)
     return float(np.max(np.where(rho > 0.0, rho / np.where(nu > 0.0, nu, 1.0), 0.0)))
 
 
-# ---- held against runs ----
+# ---- comparison with runs ----
 
 
-def _linear_system(run: Trace) -> ComparedValues:
+def _compare_linear_system(run: Trace) -> ComparedValues:
     view = as_exact_dual_averaging(run)
     step = view.require_constant_step()
     system = linear_system(
@@ -194,27 +203,27 @@ def _linear_system(run: Trace) -> ComparedValues:
     steps = np.arange(1, run.iterations + 1)
     worse = np.argmax(over, axis=1)
     row = np.arange(run.iterations)
-    # Q_t - τξ_t falls short of its bound by what a noisy step may lose, carried on with weight α
+    # the loss of a noisy step in Q_t - τξ_t is propagated with weight α
     gain = max(float(1.0 - np.max(view.weights)), UNIT_ROUNDOFF)
     error = float(np.max(view.noise, initial=0.0))
-    carried = error * (1.0 + 2.0 * run.mdp.discount / ((1.0 - run.mdp.discount) * gain))
-    slack = 2.0 * bound_q_rounding(run)[1:] + carried
+    propagated = error * (1.0 + 2.0 * run.mdp.discount / ((1.0 - run.mdp.discount) * gain))
+    slack = 2.0 * bound_q_rounding(run)[1:] + propagated
     return ComparedValues(
         steps, system.errors[1:][row, worse], system.bounds[1:][row, worse], slack
     )
 
 
 class _Potential(NamedTuple):
-    """(n + 1,) V*(ν*) - V_k(ν*) and E D(π*, π_k), (n,) its weight after each step, and (n,) what rounding adds."""
+    """(n + 1,) V*(ν*) - V_k(ν*), (n + 1, S) D(π*, π_k), (S,) ν*, and (n,) bounds on rounding."""
 
     gap: Float[np.ndarray, " m"]
-    far: Float[np.ndarray, "m S"]
+    divergence: Float[np.ndarray, "m S"]
     stationary: Float[np.ndarray, " S"]
     slack: Float[np.ndarray, " n"]
 
 
 @cached_on_run
-def _potential(run: Trace) -> _Potential:
+def _measure_potential(run: Trace) -> _Potential:
     view = as_mirror_descent(run)
     nu = run.optimum.stationary
     if nu is None:
@@ -230,58 +239,60 @@ def _potential(run: Trace) -> _Potential:
     )
     of_far = 4.0 * view.mirror.rounding(n_actions) + 8.0 * (n_actions + 4) * UNIT_ROUNDOFF * logs
     inverse = view.inverse_steps
-    weighed = (inverse + run.regularizer.max_temperature) * of_far[1:] + np.where(
+    weighted = (inverse + run.regularizer.max_temperature) * of_far[1:] + np.where(
         inverse > 0, inverse * of_far[:-1], 0.0
     )
-    unsteady = run.optimum.stationarity_error * horizon * np.max(np.abs(difference), axis=1)[:-1]
-    own = run.value_error[1:] + run.value_error[:-1] + 4.0 * run.optimum.error
+    of_stationary = (
+        run.optimum.stationarity_error * horizon * np.max(np.abs(difference), axis=1)[:-1]
+    )
+    of_values = run.value_error[1:] + run.value_error[:-1] + 4.0 * run.optimum.error
     return _Potential(
         difference @ nu,
         view.divergence_to_optimum,
         nu,
-        own + weighed + unsteady + 8.0 * horizon * view.noise,
+        of_values + weighted + of_stationary + 8.0 * horizon * view.noise,
     )
 
 
-def _potential_step(run: Trace) -> ComparedValues:
+def _compare_potential(run: Trace) -> ComparedValues:
     view = as_mirror_descent(run)
-    potential = _potential(run)
+    potential = _measure_potential(run)
     after = np.array(
         [
             potential.gap[k + 1]
-            + potential.stationary @ ((inverse + view.temperature) * potential.far[k + 1])
+            + potential.stationary @ ((inverse + view.temperature) * potential.divergence[k + 1])
             for k, inverse in enumerate(view.inverse_steps)
         ]
     )
     before = np.array(
         [
             run.mdp.discount * potential.gap[k]
-            + (inverse * (potential.stationary @ potential.far[k]) if inverse > 0.0 else 0.0)
+            + (inverse * (potential.stationary @ potential.divergence[k]) if inverse > 0.0 else 0.0)
             for k, inverse in enumerate(view.inverse_steps)
         ]
     )
     return ComparedValues(np.arange(1, run.iterations + 1), after, before, potential.slack)
 
 
-def _contraction(run: Trace) -> ComparedValues:
+def _compare_contraction(run: Trace) -> ComparedValues:
     view = as_exact_dual_averaging(run)
     step, tau = view.require_constant_step(), uniform_temperature(run.regularizer)
     if not step < np.inf:
         raise NotApplicableError(
-            "its steps are greedy: see the error of Q, and the potential step by step"
+            "its steps are greedy: see the error of Q, and the potential of each step"
         )
-    potential = _potential(run)
-    level = potential.gap + (1.0 / step + tau) * (potential.far @ potential.stationary)
+    potential = _measure_potential(run)
+    level = potential.gap + (1.0 / step + tau) * (potential.divergence @ potential.stationary)
     rate = max(run.mdp.discount, float(np.max(view.weights)))
     return ComparedValues(
         np.arange(1, run.iterations + 1), level[1:], rate * level[:-1], potential.slack
     )
 
 
-def _gap_from_start(run: Trace) -> ComparedValues:
+def _compare_gap_from_start(run: Trace) -> ComparedValues:
     view = as_exact_dual_averaging(run)
     step = view.require_constant_step()
-    potential = _potential(run)
+    potential = _measure_potential(run)
     far = distribution_mismatch(run.mdp.initial, potential.stationary)
     if not far < np.inf:
         raise NotApplicableError(
@@ -306,21 +317,27 @@ def _gap_from_start(run: Trace) -> ComparedValues:
 
 STATEMENTS = (
     Statement(
-        "linear system", "Cen et al. 2022, Theorem 1; Zhan et al. 2023", UpperBound, _linear_system
+        "linear system",
+        "Cen et al. 2022, Theorem 1; Zhan et al. 2023",
+        UpperBound,
+        _compare_linear_system,
     ),
     Statement(
         "potential",
         "gap(ν*) + (1/η + τ) E D(π*, π⁺) ≤ γ gap(ν*) + E D(π*, π)/η: Lan 2023",
         UpperBound,
-        _potential_step,
+        _compare_potential,
     ),
     Statement(
         "contraction of the potential",
         "by max{γ, α}: Lan 2023, Theorem 1; Zhan et al. 2023",
         UpperBound,
-        _contraction,
+        _compare_contraction,
     ),
     Statement(
-        "gap from the start", "Lan 2023, Theorem 1; Cen et al. 2022", UpperBound, _gap_from_start
+        "gap from the start",
+        "Lan 2023, Theorem 1; Cen et al. 2022",
+        UpperBound,
+        _compare_gap_from_start,
     ),
 )

@@ -6,16 +6,16 @@ Index t of a returned array bounds iterate t.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
-from regmdp._internal.arrays import Float
+from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import SolverError
 from regmdp.evaluation import occupancy
 from regmdp.improvement import Adaptive, MirrorDescent
 from regmdp.improvement.dual_variables import dual_from_policy
 from regmdp.mdp import MDP
+from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.regularizers import Regularizer, Shannon
 from regmdp.theory.dual_averaging import (
     DualAveragingRun,
@@ -27,8 +27,9 @@ from regmdp.theory.dual_averaging import (
 from regmdp.theory.initial_policy import InitialPolicy, evaluate_start
 from regmdp.theory.linear_rates import bound_q_rounding
 from regmdp.theory.optima import Optimum
-from regmdp.theory.report import ComparedValues, NotApplicableError, Statement, UpperBound
+from regmdp.theory.report import ComparedValues, NotApplicableError, UpperBound
 from regmdp.theory.runs import Trace
+from regmdp.theory.statements import Statement
 from regmdp.theory.steps import distribution_mismatch
 
 __all__ = [
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 #: The mirror map of natural policy gradient.
-ENTROPY = Shannon(temperature=1.0)
+KL_MIRROR_MAP = Shannon(temperature=1.0)
 
 
 def npg_bound(
@@ -48,17 +49,18 @@ def npg_bound(
     *,
     step_size: float,
     iterations: int,
-    start: Any = None,
+    start: ArrayLike | DeterministicPolicy | None = None,
     optimum: Optimum | None = None,
 ) -> Float[np.ndarray, " n"]:
-    r"""Bound V*(ρ) - V_t(ρ) of natural policy gradient without a regularizer, for any step size η > 0.
+    r"""Bound V*(ρ) - V_t(ρ) of natural policy gradient without a regularizer.
 
     .. math::
-        V^*(\rho) - V_t(\rho) \le \frac{1}{t} \left( \frac{D}{\eta} + \frac{R}{(1-\gamma)^2} \right), \qquad
+        V^*(\rho) - V_t(\rho)
+        \le \frac{1}{t} \left( \frac{D}{\eta} + \frac{R}{(1-\gamma)^2} \right), \qquad
         D = E_{s \sim d_\rho^{\pi^*}} KL(\pi^*(s) \| \pi_0(s))
 
-    R is the range of the rewards. As published, R = 1, the start is uniform, and log A stands for
-    D, which is never larger then.
+    for any step size η > 0, where R is the range of the rewards. The published theorem has R = 1, a
+    uniform π_0, and log A ≥ D instead of D.
 
     Args:
         mdp: The model, γ < 1.
@@ -78,13 +80,14 @@ def npg_bound(
         True
 
     References:
-        Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), Theorem 16, in whose proof D stands before
-        it is bounded by log A.
+        Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), Theorem 16, whose proof contains D
+        before it is bounded by log A.
     """
     first = evaluate_start(mdp, None, start, optimum)
     low, high = reward_range(mdp)
     constant = (
-        _start_divergence(first, ENTROPY) / step_size + (high - low) / (1.0 - mdp.discount) ** 2
+        _start_divergence(first, KL_MIRROR_MAP) / step_size
+        + (high - low) / (1.0 - mdp.discount) ** 2
     )
     return np.concatenate([[np.inf], constant / np.arange(1, iterations + 1)])
 
@@ -94,21 +97,24 @@ def geometric_pmd_bound(
     *,
     initial: float,
     iterations: int,
-    mirror: Regularizer = ENTROPY,
-    start: Any = None,
+    mirror: Regularizer = KL_MIRROR_MAP,
+    start: ArrayLike | DeterministicPolicy | None = None,
     optimum: Optimum | None = None,
 ) -> Float[np.ndarray, " n"]:
-    r"""Bound V*(ρ) - V_k(ρ) of mirror descent without a regularizer, with steps that grow by 1/γ or more.
+    r"""Bound V*(ρ) - V_k(ρ) of unregularized mirror descent with geometrically growing steps.
 
     .. math::
-        V^*(\rho) - V_k(\rho) \le \left( 1 - \frac{1}{\vartheta} \right)^k \left( V^*(\rho) - V_0(\rho)
+        V^*(\rho) - V_k(\rho)
+        \le \left( 1 - \frac{1}{\vartheta} \right)^k \left( V^*(\rho) - V_0(\rho)
         + \frac{D}{(1-\gamma) (\vartheta - 1) \eta_0} \right), \qquad
         \vartheta = \frac{1}{1-\gamma} \left\| \frac{d_\rho^{\pi^*}}{\rho} \right\|_\infty
 
-    D is the divergence of :func:`npg_bound`, that of the mirror map. With rewards in [0, 1]
-    and \(\eta_0 \ge \frac{1-\gamma}{\gamma} D\) the bracket is at most 2/(1-γ), as it is usually
-    stated. The potential, the gap plus \(D_k/((1-\gamma)(\vartheta-1)\eta_k)\), itself shrinks by
-    1 - 1/ϑ in each step.
+    for steps that grow by 1/γ or more. D is the divergence of :func:`npg_bound`, for the mirror
+    map.
+    With rewards in [0, 1]
+    and \(\eta_0 \ge \frac{1-\gamma}{\gamma} D\) the bracket is at most 2/(1-γ), the usual
+    form. The potential, the gap plus \(D_k/((1-\gamma)(\vartheta-1)\eta_k)\), shrinks by 1 - 1/ϑ
+    in each step.
 
     Args:
         mdp: The model, 0 < γ < 1.
@@ -119,7 +125,7 @@ def geometric_pmd_bound(
         optimum: The optimum, if it is known.
 
     Returns:
-        Bounds for k = 0 … n; ∞ where π* reaches states that ρ does not draw.
+        Bounds for k = 0 … n; ∞ if π* reaches states with ρ = 0.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -129,8 +135,8 @@ def geometric_pmd_bound(
         array([0.7143, 0.7143, 0.7143])
 
     References:
-        Xiao 2022, JMLR 23(282), Theorem 10. Steps have to grow by ϑ/(ϑ-1), for which 1/γ is enough
-        where no episode ends.
+        Xiao 2022, JMLR 23(282), Theorem 10. Steps must grow by ϑ/(ϑ-1), for which 1/γ is enough if
+        episodes do not end.
     """
     first = evaluate_start(mdp, None, start, optimum)
     theta = _mismatch_ratio(first.optimum)
@@ -150,22 +156,23 @@ def adaptive_pmd_bound(
     initial: float,
     iterations: int,
     lookahead: int = 1,
-    start: Any = None,
+    start: ArrayLike | DeterministicPolicy | None = None,
     optimum: Optimum | None = None,
 ) -> Float[np.ndarray, " n"]:
     r"""Bound ‖V* - V_k‖ of mirror descent with adaptive steps and an h-step lookahead.
 
     .. math::
-        \|V^* - V_k\|_\infty \le \gamma^{hk} \left( \|V^* - V_0\|_\infty + \frac{c_0}{(1-\gamma)^2} \right), \qquad
+        \|V^* - V_k\|_\infty
+        \le \gamma^{hk} \left( \|V^* - V_0\|_\infty + \frac{c_0}{(1-\gamma)^2} \right), \qquad
         \eta_k \ge \max_s \min_p \frac{D(p, \pi_k(s))}{c_k}, \quad c_k = \gamma^{2h(k+1)} c_0
 
     where p runs through the greedy distributions for \(Q_h = r + \gamma P T^{h-1} V_k\). A step is
-    then within c_k of a greedy one, so that ‖V* - V_{k+1}‖ ≤ γ^h ‖V* - V_k‖ + c_k/(1-γ); which does
-    not need that there is no regularizer.
+    then within c_k of a greedy step, so that ‖V* - V_{k+1}‖ ≤ γ^h ‖V* - V_k‖ + c_k/(1-γ). This also
+    holds with a regularizer.
 
     Args:
         mdp: The model, γ < 1.
-        regularizer: The regularizer; none in the literature.
+        regularizer: The regularizer, or None as in the literature.
         initial: c_0, in the unit of the rewards.
         iterations: n.
         lookahead: h.
@@ -195,7 +202,7 @@ def adaptive_pmd_bound(
 
 
 def reward_range(mdp: MDP) -> tuple[float, float]:
-    """Return the smallest and the largest reward, with the 0 that is paid after the end of an episode, if any ends.
+    """Return the smallest and the largest reward, including 0 if episodes end.
 
     Examples:
         >>> import regmdp as rm
@@ -208,37 +215,37 @@ def reward_range(mdp: MDP) -> tuple[float, float]:
 
 
 def _start_divergence(first: InitialPolicy, mirror: Regularizer) -> float:
-    """Return the divergence of π* from the start, where π* goes."""
+    """Return the divergence of π* from π_0, averaged over the visits of π*."""
     optimum = first.optimum
     visited = occupancy(optimum.mdp, optimum.policy)
     try:
         dual = dual_from_policy(optimum.mdp, optimum.regularizer, mirror, first.policy)
-    except SolverError:  # on the boundary, where the method cannot start
+    except SolverError:  # π_0 is on the boundary, where the method cannot start
         return math.inf
     return float(visited @ bregman_divergence(mirror, optimum.policy, dual, optimum.allowed))
 
 
 def _mismatch_ratio(optimum: Optimum) -> float:
-    """Return ϑ."""
+    """Return ϑ = ‖d_ρ^π*/ρ‖/(1-γ)."""
     return distribution_mismatch(occupancy(optimum.mdp, optimum.policy), optimum.mdp.initial) / (
         1.0 - optimum.mdp.discount
     )
 
 
-# ---- held against runs ----
+# ---- comparison with runs ----
 
 
-def _plain(run: Trace) -> None:
+def _require_unregularized(run: Trace) -> None:
     if run.regularizer.max_temperature > 0.0:
         raise NotApplicableError("there is a regularizer")
 
 
-def _gap(run: Trace) -> Float[np.ndarray, " n"]:
+def _gap_from_initial(run: Trace) -> Float[np.ndarray, " n"]:
     return run.mdp.initial @ run.optimum.value - run.values_from_start
 
 
-def _accumulated(run: Trace, view: DualAveragingRun) -> Float[np.ndarray, " n"]:
-    """(n + 1,) what rounding may add to a gap from ρ: to each step by itself, and then over the horizon."""
+def _accumulate_rounding(run: Trace, view: DualAveragingRun) -> Float[np.ndarray, " n"]:
+    """(n + 1,) bound on the accumulated rounding in a gap from ρ."""
     horizon = 1.0 / (1.0 - run.mdp.discount)
     noise = float(np.max(view.noise, initial=0.0))
     return (
@@ -246,11 +253,11 @@ def _accumulated(run: Trace, view: DualAveragingRun) -> Float[np.ndarray, " n"]:
     )
 
 
-def _natural_gradient(run: Trace) -> ComparedValues:
+def _compare_npg(run: Trace) -> ComparedValues:
     view = as_exact_dual_averaging(run)
-    _plain(run)
+    _require_unregularized(run)
     if not isinstance(view.mirror, Shannon):
-        raise NotApplicableError("its divergence is not that of Kullback and Leibler")
+        raise NotApplicableError("its divergence is not the Kullback-Leibler divergence")
     if run.iterations == 0:
         raise NotApplicableError("no iteration was made")
     inverse = view.inverse_steps
@@ -264,27 +271,27 @@ def _natural_gradient(run: Trace) -> ComparedValues:
         start=run.policies[0],
         optimum=run.optimum,
     )
-    gap, slack = _gap(run), _accumulated(run, view)
+    gap, slack = _gap_from_initial(run), _accumulate_rounding(run, view)
     return ComparedValues(np.arange(1, run.iterations + 1), gap[1:], bound[1:], slack[1:])
 
 
-def _geometric(run: Trace) -> ComparedValues:
+def _compare_geometric(run: Trace) -> ComparedValues:
     view = as_mirror_descent(run)
-    _plain(run)
+    _require_unregularized(run)
     theta = _mismatch_ratio(run.optimum)
     if not theta < np.inf:
-        raise NotApplicableError(
-            "the optimal policy reaches states that the initial distribution does not draw"
-        )
+        raise NotApplicableError("the optimal policy reaches states with initial probability 0")
     if not theta > 1.0 + 1e-12 or run.iterations == 0:
-        raise NotApplicableError("there is nothing to be gained by iterating")
+        raise NotApplicableError("the gap cannot shrink, or no iteration was made")
     growth = view.inverse_steps[:-1] / np.maximum(view.inverse_steps[1:], 1e-300)
     grows = growth >= theta / (theta - 1.0) * (1.0 - 1e-12)
     last = (
         int(np.argmin(np.append(grows, False))) + 1
-    )  # the bound is about the iterates up to the first step that grew too little
+    )  # the bound holds up to the first step that grew too little
     if last < min(2, run.iterations):
-        raise NotApplicableError("its step sizes do not grow by ϑ/(ϑ-1), 1/γ where no episode ends")
+        raise NotApplicableError(
+            "its step sizes do not grow by ϑ/(ϑ-1), which is 1/γ if episodes do not end"
+        )
     bound = geometric_pmd_bound(
         run.mdp,
         initial=1.0 / float(view.inverse_steps[0]),
@@ -293,12 +300,12 @@ def _geometric(run: Trace) -> ComparedValues:
         start=run.policies[0],
         optimum=run.optimum,
     )
-    slack = theta * _accumulated(run, view)
+    slack = theta * _accumulate_rounding(run, view)
     every = np.arange(last + 1)
-    return ComparedValues(every, _gap(run)[every], bound[every], slack[every])
+    return ComparedValues(every, _gap_from_initial(run)[every], bound[every], slack[every])
 
 
-def _adaptive(run: Trace) -> ComparedValues:
+def _compare_adaptive(run: Trace) -> ComparedValues:
     require_exact(run)
     improvement = run.improvement
     if not isinstance(improvement, MirrorDescent) or not isinstance(
@@ -320,9 +327,12 @@ def _adaptive(run: Trace) -> ComparedValues:
 
 
 STATEMENTS = (
-    Statement("sublinear gap", "Agarwal et al. 2021, Theorem 16", UpperBound, _natural_gradient),
-    Statement("growing steps", "Xiao 2022, Theorem 10", UpperBound, _geometric),
+    Statement("sublinear gap", "Agarwal et al. 2021, Theorem 16", UpperBound, _compare_npg),
+    Statement("growing steps", "Xiao 2022, Theorem 10", UpperBound, _compare_geometric),
     Statement(
-        "adaptive steps", "Johnson et al. 2023; Protopapas & Barakat 2024", UpperBound, _adaptive
+        "adaptive steps",
+        "Johnson et al. 2023; Protopapas & Barakat 2024",
+        UpperBound,
+        _compare_adaptive,
     ),
 )
