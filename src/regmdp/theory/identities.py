@@ -246,10 +246,10 @@ def monotone_improvement(
         improvement").
     """
     run = trace(mdp, regularizer, NPG(step_size), max_iterations=1, start=policy)
-    return float(_step_step_gain(as_exact_dual_averaging(run), 0) @ run.visits[1])
+    return float(_step_gain(as_exact_dual_averaging(run), 0) @ run.visits[1])
 
 
-def _step_step_gain(view: DualAveragingRun, iterate: int) -> Float[np.ndarray, " S"]:
+def _step_gain(view: DualAveragingRun, iterate: int) -> Float[np.ndarray, " S"]:
     """Return (S,) (1/η) D(π⁺, π) + (1/η + τ) D(π, π⁺) of one step."""
     run, inverse = view.run, view.inverse_steps[iterate]
     back = bregman_divergence(
@@ -383,7 +383,7 @@ def _compare_monotone_improvement(run: Trace) -> ComparedValues:
     steps = np.arange(run.iterations)
     gained = np.diff(run.values_from_start)
     predicted = np.array(
-        [run.visits[k + 1] @ _step_step_gain(view, k) for k in range(run.iterations)]
+        [run.visits[k + 1] @ _step_gain(view, k) for k in range(run.iterations)]
     )
     count = np.sum(run.visits[1:], axis=1)
     rounding = run.value_error[1:] + run.value_error[:-1] + 4 * count * _bound_step_rounding(view)
