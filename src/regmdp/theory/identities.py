@@ -382,9 +382,7 @@ def _compare_monotone_improvement(run: Trace) -> ComparedValues:
     view = as_exact_dual_averaging(run)
     steps = np.arange(run.iterations)
     gained = np.diff(run.values_from_start)
-    predicted = np.array(
-        [run.visits[k + 1] @ _step_gain(view, k) for k in range(run.iterations)]
-    )
+    predicted = np.array([run.visits[k + 1] @ _step_gain(view, k) for k in range(run.iterations)])
     count = np.sum(run.visits[1:], axis=1)
     rounding = run.value_error[1:] + run.value_error[:-1] + 4 * count * _bound_step_rounding(view)
     return ComparedValues(
