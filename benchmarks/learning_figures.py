@@ -1,10 +1,9 @@
-"""The figures of docs/learning.md: learning curves, ours and the peer's, and what the choice of h
-does to a learned policy.
+"""The figures of docs/learning.md: learning curves, and policies for several regularizers.
 
 Run it with: python benchmarks/learning_figures.py docs/learning
 
-The curves are drawn from what benchmarks/learning.py has run. The four policies are learned anew,
-which takes some minutes.
+The curves are made from the results of benchmarks/learning.py. The four policies are trained for
+the figure, which takes some minutes.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from typing import Any
 
 import numpy as np
 from learners.tasks import TASKS
-from learning import RUNS, interquartile, interval, read, runs_of
+from learning import RUNS, bootstrap_interval, interquartile_mean, read, runs_of
 
 import regmdp as rm
 from regmdp import plots
 from regmdp.deep import SAC
 
-#: What is drawn, in this order.
-DRAWN = {
+#: Tasks with a curve, in this order.
+TITLES = {
     "trpo-cartpole": "TRPO, CartPole",
     "a2c-acrobot": "A2C, Acrobot",
     "sac-pendulum": "SAC, Pendulum",
@@ -32,8 +31,8 @@ DRAWN = {
 }
 NAMES = {"regmdp": "regmdp", "sb3": "Stable-Baselines3"}
 
-#: h of the policies that are learned.
-CHOICES = {
+#: h of the four policies.
+REGULARIZERS = {
     "Shannon": rm.Shannon(1.0),
     "Tsallis, q = 3/2": rm.Tsallis(1.5, 1.0),
     "squared norm": rm.SquaredL2(1.0),
@@ -42,30 +41,33 @@ CHOICES = {
 
 
 def main() -> None:
-    """Draw both figures."""
+    """Write both figures."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path, help="where to write them")
-    parser.add_argument("--runs", type=Path, default=RUNS, help="what was run")
-    parser.add_argument("--only", choices=("curves", "policies"), help="one of them")
+    parser.add_argument("folder", type=Path, help="folder of the figures")
+    parser.add_argument("--runs", type=Path, default=RUNS, help="file of the results")
+    parser.add_argument("--only", choices=("curves", "policies"), help="write only one of them")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     with plots.style():
-        for name, draw in (("curves", lambda: _curves(options.runs)), ("policies", _policies)):
+        for name, draw in (
+            ("curves", lambda: _plot_curves(options.runs)),
+            ("policies", _plot_policies),
+        ):
             if options.only in (None, name):
                 (options.folder / f"{name}.svg").write_text(
                     plots.to_svg(draw()) + "\n", encoding="utf-8"
                 )
 
 
-def _curves(path: Path) -> Any:
+def _plot_curves(path: Path) -> Any:
     done = read(path)
-    shown = [name for name in DRAWN if all(runs_of(done, name, who) for who in NAMES)]
+    shown = [name for name in TITLES if all(runs_of(done, name, who) for who in NAMES)]
     figure, axes = plots.subplots(-(-len(shown) // 3), 3, height=2.9 * -(-len(shown) // 3))
     for one, name in zip(axes.flat, shown, strict=False):
         for number, (who, label) in enumerate(NAMES.items()):
-            _curve(
+            _plot_curve(
                 one,
                 [run["curve"] for run in runs_of(done, name, who)],
                 TASKS[name].steps,
@@ -80,16 +82,17 @@ def _curves(path: Path) -> Any:
         one.locator_params(axis="x", nbins=4)
     for one in axes.flat[len(shown) :]:
         one.set_axis_off()
-    plots.add_panel_titles(axes.flat[: len(shown)], [DRAWN[name] for name in shown])
+    plots.add_panel_titles(axes.flat[: len(shown)], [TITLES[name] for name in shown])
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
-def _curve(
+def _plot_curve(
     axes: Any, curves: list[list[float | None]], steps: int, number: int, label: str
 ) -> None:
-    """Draw the interquartile mean over the runs and its bootstrap interval; a stretch without an
-    end of an episode is bridged.
+    """Draw the interquartile mean over the runs and its bootstrap interval.
+
+    Parts without the end of an episode are interpolated.
     """
     ends = steps / len(curves[0]) * np.arange(1, len(curves[0]) + 1)
     filled = []
@@ -97,33 +100,33 @@ def _curve(
         values = np.array(curve, dtype=np.float64)
         known = np.isfinite(values)
         filled.append(np.interp(ends, ends[known], values[known]))
-    low, high = interval(filled)
+    low, high = bootstrap_interval(filled)
     axes.fill_between(ends, low, high, color=plots.COLORS[number], alpha=0.2, linewidth=0)
-    plots.draw_curve(axes, ends, interquartile(filled), number, label)
+    plots.draw_curve(axes, ends, interquartile_mean(filled), number, label)
 
 
-def _policies() -> Any:
+def _plot_policies() -> Any:
     figure, axes = plots.subplots(2, 2, height=7.0, sharex=True, sharey=True)
     angle, speed = np.meshgrid(np.linspace(-0.2, 0.2, 81), np.linspace(-1.5, 1.5, 81))
     observations = np.zeros((angle.size, 4))
     observations[:, 2], observations[:, 3] = angle.ravel(), speed.ravel()
     titles = []
-    for one, (name, regularizer) in zip(axes.flat, CHOICES.items(), strict=True):
+    for one, (name, regularizer) in zip(axes.flat, REGULARIZERS.items(), strict=True):
         learner = SAC("CartPole-v1", regularizer=regularizer, seed=0).learn(30_000)
         policy = learner.policy(observations)
         grid = (np.degrees(angle), speed)
-        drawn = one.contourf(
+        contours = one.contourf(
             *grid, policy[:, 1].reshape(angle.shape), levels=np.linspace(0.0, 1.0, 11), cmap="RdBu"
         )
-        sure = np.any(policy == 0.0, axis=1).reshape(angle.shape)
-        one.contourf(*grid, sure, levels=[0.5, 1.5], colors="none", hatches=["...."])
+        excluded = np.any(policy == 0.0, axis=1).reshape(angle.shape)
+        one.contourf(*grid, excluded, levels=[0.5, 1.5], colors="none", hatches=["...."])
         titles.append(f"{name}: returns of {learner.evaluate(20, seed=1000).sampled.mean():.0f}")
     for one in axes[1]:
         one.set_xlabel("angle of the pole, degrees")
     for one in axes[:, 0]:
         one.set_ylabel("angular speed, 1/s")
     plots.add_panel_titles(axes, titles)
-    figure.colorbar(drawn, ax=axes, label="probability of a push to the right", shrink=0.6)
+    figure.colorbar(contours, ax=axes, label="probability of a push to the right", shrink=0.6)
     return figure
 
 

@@ -1,5 +1,6 @@
-"""What is learned: environment, steps, and the options of both sides. The peer's are those of RL
-Zoo.
+"""Tasks: environment, steps, and options of both libraries.
+
+The options of Stable-Baselines3 are those of RL Zoo.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ class Task:
 
     Attributes:
         env: The environment.
-        steps: Steps that may be taken.
-        method: Our method.
-        options: Its options; "regularizer" as a name and its arguments.
-        peer: The peer's method, or None if it has none.
+        steps: Steps of the run.
+        method: Class of regmdp.
+        options: Its options; "regularizer" is a name and arguments, a network those of `mlp`.
+        peer: Class of Stable-Baselines3, or None if it has none.
         peer_options: Its options; "n_envs" is the number of copies.
     """
 
@@ -39,12 +40,12 @@ TRPO_CARTPOLE = {
     "n_critic_updates": 20,
     "learning_rate": 1e-3,
 }
-OURS_TRPO_CARTPOLE = {
-    "copies": 2,
+REGMDP_TRPO_CARTPOLE = {
+    "n_envs": 2,
     "horizon": 512,
-    "minibatch": 512,
+    "batch_size": 512,
     "damping": 1e-3,
-    "trace": 0.98,
+    "gae_lambda": 0.98,
     "critic_epochs": 20,
 }
 TRPO_MUJOCO = {
@@ -59,20 +60,21 @@ TRPO_MUJOCO = {
     "n_critic_updates": 20,
     "learning_rate": 1e-3,
 }
-OURS_A2C_ACROBOT = {"copies": 16, "normalize": True, "regularizer": ("Shannon", 0.0)}
+REGMDP_A2C_ACROBOT = {"n_envs": 16, "normalize": True, "regularizer": ("Shannon", 0.0)}
 A2C_ACROBOT = {"normalize": True, "n_envs": 16, "ent_coef": 0.0}
-#: Ours for MuJoCo, as RL Zoo's. Stable-Baselines3 takes the mean of the divergence over the d
-#: numbers of an action, so that its radius 0.01 and its damping 0.1 are d times as much.
-OURS_MUJOCO = {
+#: Options of regmdp equal to those of RL Zoo. Stable-Baselines3 takes the mean of the divergence
+#: over the d dimensions of an action, so that its limit 0.01 and its damping 0.1 are d times as
+#: large here.
+REGMDP_MUJOCO = {
     "normalize": True,
-    "copies": 2,
+    "n_envs": 2,
     "horizon": 1024,
-    "conjugate_steps": 25,
+    "conjugate_gradient_steps": 25,
     "critic_epochs": 20,
-    "minibatch": 128,
+    "batch_size": 128,
 }
-OURS_HOPPER = {**OURS_MUJOCO, "radius": 0.03, "damping": 0.3}
-OURS_WALKER = {**OURS_MUJOCO, "radius": 0.06, "damping": 0.6}
+REGMDP_HOPPER = {**REGMDP_MUJOCO, "max_kl": 0.03, "damping": 0.3}
+REGMDP_WALKER = {**REGMDP_MUJOCO, "max_kl": 0.06, "damping": 0.6}
 SAC_MOUNTAIN_CAR = {
     "learning_rate": 3e-4,
     "buffer_size": 50_000,
@@ -86,43 +88,45 @@ SAC_MOUNTAIN_CAR = {
     "use_sde": True,
     "policy_kwargs": {"log_std_init": -3.67, "net_arch": [64, 64]},
 }
-#: Ours for the car: RL Zoo's, with noise that persists in place of noise that depends on the state.
-OURS_MOUNTAIN_CAR = {
-    "rate": 3e-4,
-    "memory": 50_000,
-    "minibatch": 512,
+#: Options of RL Zoo, with persistent noise instead of state-dependent noise.
+REGMDP_MOUNTAIN_CAR = {
+    "learning_rate": 3e-4,
+    "buffer_size": 50_000,
+    "batch_size": 512,
     "regularizer": ("Shannon", 0.1),
-    "together": 32,
+    "train_freq": 32,
     "discount": 0.9999,
-    "follow": 0.01,
-    "warmup": 1_000,
-    "persistence": 0.98,
+    "polyak": 0.01,
+    "learning_starts": 1_000,
+    "noise_persistence": 0.98,
 }
 SAC_MUJOCO = {"learning_starts": 10_000}
-OURS_SAC_MUJOCO = {
-    "rate": 3e-4,
-    "memory": 1_000_000,
-    "minibatch": 256,
-    "follow": 0.005,
-    "warmup": 10_000,
-    "network": {"hidden": (256, 256), "activation": "relu", "last": 0.01},
+REGMDP_SAC_MUJOCO = {
+    "learning_rate": 3e-4,
+    "buffer_size": 1_000_000,
+    "batch_size": 256,
+    "polyak": 0.005,
+    "learning_starts": 10_000,
+    "network": {"hidden": (256, 256), "activation": "relu", "output_scale": 0.01},
     "critic": {"hidden": (256, 256), "activation": "relu"},
 }
-#: As the peer's, for a race: the same networks, rates and numbers of transitions in a step.
-OURS_SAC_RACE = {**OURS_SAC_MUJOCO, "warmup": 100}
-NARROW = {"network": {"activation": "relu", "last": 0.01}, "critic": {"activation": "relu"}}
+#: Equal on both sides for a race: networks, learning rates and transitions in a step.
+REGMDP_SAC_RACE = {**REGMDP_SAC_MUJOCO, "learning_starts": 100}
+NARROW = {"network": {"activation": "relu", "output_scale": 0.01}, "critic": {"activation": "relu"}}
 
 TASKS = {
-    "trpo-cartpole": Task("CartPole-v1", 50_000, "TRPO", {"trace": 0.98}, "TRPO", TRPO_CARTPOLE),
+    "trpo-cartpole": Task(
+        "CartPole-v1", 50_000, "TRPO", {"gae_lambda": 0.98}, "TRPO", TRPO_CARTPOLE
+    ),
     "a2c-cartpole": Task("CartPole-v1", 500_000, "A2C", {}, "A2C", {"n_envs": 8, "ent_coef": 0.0}),
     "a3c-cartpole": Task("CartPole-v1", 200_000, "A3C", {"workers": 2}),
-    "a2c-acrobot": Task("Acrobot-v1", 500_000, "A2C", OURS_A2C_ACROBOT, "A2C", A2C_ACROBOT),
+    "a2c-acrobot": Task("Acrobot-v1", 500_000, "A2C", REGMDP_A2C_ACROBOT, "A2C", A2C_ACROBOT),
     "a3c-acrobot": Task("Acrobot-v1", 500_000, "A3C", {"workers": 2}),
     "mdpo-on-policy-cartpole": Task("CartPole-v1", 50_000, "OnPolicyMDPO", {}),
     "sac-pendulum": Task("Pendulum-v1", 20_000, "SAC", {}, "SAC", {"learning_rate": 1e-3}),
     "sac-pendulum-10k": Task("Pendulum-v1", 10_000, "SAC", {}, "SAC", {"learning_rate": 1e-3}),
     "sac-mountain-car": Task(
-        "MountainCarContinuous-v0", 50_000, "SAC", OURS_MOUNTAIN_CAR, "SAC", SAC_MOUNTAIN_CAR
+        "MountainCarContinuous-v0", 50_000, "SAC", REGMDP_MOUNTAIN_CAR, "SAC", SAC_MOUNTAIN_CAR
     ),
     "sac-cartpole": Task("CartPole-v1", 20_000, "SAC", {"regularizer": ("Shannon", 0.3)}),
     "tsallis-sac-cartpole": Task(
@@ -136,26 +140,26 @@ TASKS = {
     "kl-gpmd-cartpole": Task(
         "CartPole-v1", 50_000, "GPMD", {"regularizer": ("KL", (0.3, 0.7), 0.3)}
     ),
-    "trpo-hopper": Task("Hopper-v5", 1_000_000, "TRPO", OURS_HOPPER, "TRPO", TRPO_MUJOCO),
-    "trpo-walker": Task("Walker2d-v5", 1_000_000, "TRPO", OURS_WALKER, "TRPO", TRPO_MUJOCO),
-    "sac-hopper": Task("Hopper-v5", 200_000, "SAC", OURS_SAC_MUJOCO, "SAC", SAC_MUJOCO),
-    "sac-cheetah": Task("HalfCheetah-v5", 200_000, "SAC", OURS_SAC_MUJOCO, "SAC", SAC_MUJOCO),
+    "trpo-hopper": Task("Hopper-v5", 1_000_000, "TRPO", REGMDP_HOPPER, "TRPO", TRPO_MUJOCO),
+    "trpo-walker": Task("Walker2d-v5", 1_000_000, "TRPO", REGMDP_WALKER, "TRPO", TRPO_MUJOCO),
+    "sac-hopper": Task("Hopper-v5", 200_000, "SAC", REGMDP_SAC_MUJOCO, "SAC", SAC_MUJOCO),
+    "sac-cheetah": Task("HalfCheetah-v5", 200_000, "SAC", REGMDP_SAC_MUJOCO, "SAC", SAC_MUJOCO),
 }
 
-#: Short runs with the same settings on both sides, for their speed alone.
+#: Short runs with the same options of both libraries, for their speed only.
 RACES = {
     "race-trpo-cartpole": Task(
-        "CartPole-v1", 50_000, "TRPO", OURS_TRPO_CARTPOLE, "TRPO", TRPO_CARTPOLE
+        "CartPole-v1", 50_000, "TRPO", REGMDP_TRPO_CARTPOLE, "TRPO", TRPO_CARTPOLE
     ),
-    "race-trpo-hopper": Task("Hopper-v5", 50_000, "TRPO", OURS_HOPPER, "TRPO", TRPO_MUJOCO),
+    "race-trpo-hopper": Task("Hopper-v5", 50_000, "TRPO", REGMDP_HOPPER, "TRPO", TRPO_MUJOCO),
     "race-sac-64": Task(
         "Pendulum-v1",
         10_000,
         "SAC",
-        {**OURS_SAC_RACE, **NARROW},
+        {**REGMDP_SAC_RACE, **NARROW},
         "SAC",
         {"policy_kwargs": {"net_arch": [64, 64]}},
     ),
-    "race-sac-256": Task("Pendulum-v1", 5_000, "SAC", OURS_SAC_RACE, "SAC", {}),
+    "race-sac-256": Task("Pendulum-v1", 5_000, "SAC", REGMDP_SAC_RACE, "SAC", {}),
     "race-a3c-cartpole": Task("CartPole-v1", 200_000, "A3C", {"workers": 2}),
 }

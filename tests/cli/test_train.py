@@ -1,4 +1,4 @@
-"""``regmdp train`` as a user meets it."""
+"""``regmdp train`` from a user's side."""
 
 import json
 import sys
@@ -19,15 +19,15 @@ def run(monkeypatch, capsys, tmp_path):
 
     def invoke(*arguments):
         monkeypatch.setattr(sys, "argv", ["regmdp", "train", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as exit_info:
             main()
-        return ended.value.code or 0, *capsys.readouterr()
+        return exit_info.value.code or 0, *capsys.readouterr()
 
     return invoke
 
 
 @pytest.mark.slow
-def test_it_learns_judges_saves_logs_and_draws(run, tmp_path):
+def test_it_learns_evaluates_saves_logs_and_plots(run, tmp_path):
     options = (
         "--algorithm",
         "a2c",
@@ -78,7 +78,7 @@ def test_it_learns_judges_saves_logs_and_draws(run, tmp_path):
     np.testing.assert_array_equal(learner.learn(400).policy(np.zeros((1, 4))), resumed)
 
 
-def test_seconds_are_those_of_the_whole_command(run, tmp_path):
+def test_seconds_count_from_the_start_of_the_command(run, tmp_path):
     code, _, err = run("CartPole-v1", "--steps", "12000", "--episodes", "1", "--log", "log.jsonl")
     assert code == 0, err
     seconds = [
@@ -112,7 +112,7 @@ def test_it_writes_for_tensorboard_and_normalises(run, tmp_path):
     [
         (
             ("CartPole-v1", "--algorithm", "sac", "--normalize"),
-            "--normalize is for methods without a memory",
+            "--normalize is for on-policy methods",
         ),
         (("CartPole-v1", "--temperature", "0.1"), "--regularizer and --temperature go together"),
         (
@@ -128,7 +128,7 @@ def test_it_writes_for_tensorboard_and_normalises(run, tmp_path):
         (("NoSuchThing-v0",), "NoSuchThing"),
     ],
 )
-def test_what_cannot_be_is_said_in_one_line(run, arguments, message):
+def test_errors_are_one_line(run, arguments, message):
     code, out, err = run(*arguments)
     assert code == 1
     assert err.startswith("error: ")
@@ -136,15 +136,24 @@ def test_what_cannot_be_is_said_in_one_line(run, arguments, message):
     assert "Traceback" not in out + err
 
 
-def test_an_interrupt_saves_what_was_learned(run, tmp_path, monkeypatch):
-    before = A2C._iterate
+@pytest.mark.parametrize(
+    ("option", "nearest"), [("--gamma", "--discount"), ("--tau=0.1", "--temperature")]
+)
+def test_unknown_option_names_the_nearest_one(run, option, nearest):
+    code, _, err = run("CartPole-v1", option, "0.9")
+    assert code == 2
+    assert f"unknown option {option.partition('=')[0]}; did you mean {nearest}" in err
 
-    def interrupted(self):
+
+def test_interrupt_saves_what_was_learned(run, tmp_path, monkeypatch):
+    iterate = A2C._iterate
+
+    def interrupt(self):
         if self.steps >= 80:
             raise KeyboardInterrupt
-        return before(self)
+        return iterate(self)
 
-    monkeypatch.setattr(A2C, "_iterate", interrupted)
+    monkeypatch.setattr(A2C, "_iterate", interrupt)
     code, out, _ = run("CartPole-v1", "--algorithm", "a2c", "-o", "learner.npz", "--episodes", "1")
     assert code == 130
     assert "saved" in out

@@ -1,4 +1,4 @@
-"""On a table with one-hot features the networks' methods are the tables' methods."""
+"""With one-hot observations the deep methods are equal to the tabular methods."""
 
 from dataclasses import replace
 
@@ -9,19 +9,19 @@ import pytest
 
 import regmdp as rm
 from regmdp.deep import A2C, GPMD, MDPO, SAC, TRPO, OnPolicyMDPO, Simplex, mlp
-from regmdp.deep.actor_critic import loss_of
+from regmdp.deep.actor_critic import actor_critic_loss
 from regmdp.deep.mirror_descent import dual_step
 from regmdp.deep.natural_gradient import conjugate_gradient, fisher_product
-from regmdp.deep.off_policy import Seen, bonus
+from regmdp.deep.off_policy import PolicyBatch, munchausen_bonus
 from regmdp.deep.on_policy import Batch
-from regmdp.deep.on_policy_mirror_descent import loss_of as mirror_loss
+from regmdp.deep.on_policy_mirror_descent import mirror_descent_loss
 from regmdp.deep.replay import Transitions
 
 TEMPERATURE = 0.2
 
 
 @pytest.fixture(autouse=True)
-def doubles():
+def double_precision():
     with jax.enable_x64(True):
         yield
 
@@ -31,22 +31,22 @@ def mdp():
     return rm.models.garnet(6, 3, 4, rng=0, discount=0.8)
 
 
-def table(values):
-    """Return the parameters of a linear network that gives these (S, K) numbers for one-hot states."""
+def linear_params(values):
+    """Return parameters of a linear network with these (S, K) outputs for one-hot states."""
     values = jnp.asarray(values)
     return [(values, jnp.zeros(values.shape[1]))]
 
 
-def states(mdp):
+def one_hot_states(mdp):
     return jnp.eye(mdp.n_states)
 
 
-def tabular(kind, mdp, regularizer, **options):
+def make_tabular(kind, mdp, regularizer, **options):
     return kind(
         lambda: rm.io.to_gymnasium(mdp, max_steps=20),
         regularizer=regularizer,
         discount=mdp.discount,
-        network=mlp((), last=0.01),
+        network=mlp((), output_scale=0.01),
         critic=mlp(()),
         **options,
     )
@@ -55,7 +55,7 @@ def tabular(kind, mdp, regularizer, **options):
 @pytest.mark.parametrize(
     "regularizer", [rm.Shannon(TEMPERATURE), rm.Tsallis(1.5, TEMPERATURE)], ids=repr
 )
-def test_a_dual_step_is_that_of_generalized_policy_mirror_descent(mdp, regularizer):
+def test_dual_step_equals_tabular_gpmd(mdp, regularizer):
     step_size = 2.0
     recorder = rm.algorithms.Recorder()
     algorithm = rm.algorithms.GPMD(step_size=step_size)
@@ -67,7 +67,7 @@ def test_a_dual_step_is_that_of_generalized_policy_mirror_descent(mdp, regulariz
         np.testing.assert_allclose(np.asarray(simplex.policy(xi)), after.next_policy, atol=1e-6)
 
 
-def test_the_natural_direction_is_the_advantage_as_in_natural_policy_gradient(mdp):
+def test_natural_direction_equals_tabular_natural_policy_gradient(mdp):
     rng = np.random.default_rng(0)
     xi = jnp.asarray(rng.normal(size=(mdp.n_states, mdp.n_actions)))
     simplex = Simplex(rm.Shannon(0.0))
@@ -110,25 +110,30 @@ def test_the_natural_direction_is_the_advantage_as_in_natural_policy_gradient(md
     [rm.Shannon(TEMPERATURE), rm.Tsallis(1.5, TEMPERATURE), rm.SquaredL2(TEMPERATURE)],
     ids=repr,
 )
-def test_the_fixed_point_of_sac_is_the_regularized_optimum(mdp, regularizer):
+def test_fixed_point_of_sac_is_the_regularized_optimum(mdp, regularizer):
     solution = rm.solve(mdp, regularizer, tol=1e-12)
     q = rm.bellman.q_values(mdp, solution.value)
-    learner = tabular(SAC, mdp, regularizer)
-    policy, critics = {"network": table(q / TEMPERATURE)}, [table(q), table(q)]
-    mean, h = learner.expected(policy, critics, states(mdp), jax.random.key(0))
+    learner = make_tabular(SAC, mdp, regularizer)
+    policy, critics = (
+        {"network": linear_params(q / TEMPERATURE)},
+        [linear_params(q), linear_params(q)],
+    )
+    mean, h = learner.expected_values(policy, critics, one_hot_states(mdp), jax.random.key(0))
     np.testing.assert_allclose(np.asarray(mean - TEMPERATURE * h), solution.value, atol=1e-6)
-    seen = Seen(states(mdp), TEMPERATURE, jax.random.key(0))
+    batch = PolicyBatch(one_hot_states(mdp), TEMPERATURE, jax.random.key(0))
 
     def loss(policy):
-        return learner.policy_loss(policy, {"critics": critics}, seen)
+        return learner.policy_loss(policy, {"critics": critics}, batch)
 
     gradient = jax.grad(loss)(policy)["network"][0][0]
     np.testing.assert_allclose(np.asarray(gradient), 0.0, atol=1e-9)
-    elsewhere = jax.grad(loss)({"network": table(0.5 * q / TEMPERATURE)})["network"][0][0]
-    assert np.max(np.abs(np.asarray(elsewhere))) > 1e-4
+    other_gradient = jax.grad(loss)({"network": linear_params(0.5 * q / TEMPERATURE)})["network"][
+        0
+    ][0]
+    assert np.max(np.abs(np.asarray(other_gradient))) > 1e-4
 
 
-@pytest.mark.parametrize("share", [0.3, 0.9])
+@pytest.mark.parametrize("alpha", [0.3, 0.9])
 @pytest.mark.parametrize(
     "regularizer",
     [
@@ -138,45 +143,49 @@ def test_the_fixed_point_of_sac_is_the_regularized_optimum(mdp, regularizer):
     ],
     ids=["Shannon", "Tsallis", "KL"],
 )
-def test_the_fixed_point_with_a_munchausen_term_is_the_optimum_at_a_lower_temperature(
-    mdp, regularizer, share
-):
-    lower = replace(regularizer, temperature=(1 - share) * TEMPERATURE)
-    solution = rm.solve(mdp, lower, tol=1e-12)
+def test_fixed_point_with_munchausen_is_the_optimum_at_a_lower_temperature(mdp, regularizer, alpha):
+    cooler = replace(regularizer, temperature=(1 - alpha) * TEMPERATURE)
+    solution = rm.solve(mdp, cooler, tol=1e-12)
     simplex = Simplex(regularizer)
     # with ξ = q~/((1-α)τ) for the action values q~ of that optimum, q = q~ + α τ (ξ - h*(ξ)) must
-    # reproduce itself
-    xi = jnp.asarray(rm.bellman.q_values(mdp, solution.value) / ((1 - share) * TEMPERATURE))
-    xi = xi - share * simplex.conjugate(xi)[:, None]
+    # be a fixed point
+    xi = jnp.asarray(rm.bellman.q_values(mdp, solution.value) / ((1 - alpha) * TEMPERATURE))
+    xi = xi - alpha * simplex.conjugate(xi)[:, None]
     q = TEMPERATURE * xi
-    learner = tabular(SAC, mdp, regularizer, munchausen=share, lowest=-1e6)
+    learner = make_tabular(SAC, mdp, regularizer, munchausen=alpha, munchausen_clip=-1e6)
     pairs = np.indices((mdp.n_states, mdp.n_actions)).reshape(2, -1)
-    nothing = jnp.zeros(pairs.shape[1])
-    drawn = Transitions(
-        states(mdp)[pairs[0]], jnp.asarray(pairs[1]), nothing, states(mdp)[pairs[0]], nothing
+    zeros = jnp.zeros(pairs.shape[1])
+    batch = Transitions(
+        one_hot_states(mdp)[pairs[0]],
+        jnp.asarray(pairs[1]),
+        zeros,
+        one_hot_states(mdp)[pairs[0]],
+        zeros,
     )
-    policy = {"network": table(xi)}
-    added = np.asarray(bonus(learner, policy, drawn, TEMPERATURE)).reshape(q.shape)
-    mean, h = learner.expected(policy, [table(q), table(q)], states(mdp), jax.random.key(0))
-    again = rm.bellman.q_values(mdp, np.asarray(mean - TEMPERATURE * h)) + added
-    np.testing.assert_allclose(again, np.asarray(q), atol=1e-6)
+    policy = {"network": linear_params(xi)}
+    bonus = np.asarray(munchausen_bonus(learner, policy, batch, TEMPERATURE)).reshape(q.shape)
+    mean, h = learner.expected_values(
+        policy, [linear_params(q), linear_params(q)], one_hot_states(mdp), jax.random.key(0)
+    )
+    updated = rm.bellman.q_values(mdp, np.asarray(mean - TEMPERATURE * h)) + bonus
+    np.testing.assert_allclose(updated, np.asarray(q), atol=1e-6)
     np.testing.assert_allclose(np.asarray(simplex.policy(xi)), solution.policy, atol=1e-6)
-    cut = tabular(SAC, mdp, regularizer, munchausen=share, lowest=-1e-3)
-    assert np.min(np.asarray(bonus(cut, policy, drawn, TEMPERATURE))) == pytest.approx(
-        -1e-3 * share
-    )
+    clipped = make_tabular(SAC, mdp, regularizer, munchausen=alpha, munchausen_clip=-1e-3)
+    assert np.min(
+        np.asarray(munchausen_bonus(clipped, policy, batch, TEMPERATURE))
+    ) == pytest.approx(-1e-3 * alpha)
 
 
 @pytest.mark.parametrize("temperature", [0.0, TEMPERATURE])
-def test_on_policy_mirror_descent_ends_at_the_mirror_step(mdp, temperature):
+def test_minimiser_of_on_policy_mirror_descent_is_the_mirror_step(mdp, temperature):
     step_size, unit = 0.7, 3.0
-    learner = tabular(OnPolicyMDPO, mdp, rm.Shannon(temperature))
+    learner = make_tabular(OnPolicyMDPO, mdp, rm.Shannon(temperature))
     advantage = np.random.default_rng(0).normal(size=(mdp.n_states, mdp.n_actions))
     advantage -= advantage.mean(axis=-1, keepdims=True)  # of the uniform policy
     pairs = np.indices(advantage.shape).reshape(2, -1)
     zero = jnp.zeros((pairs.shape[1], mdp.n_actions))
     batch = Batch(
-        states(mdp)[pairs[0]],
+        one_hot_states(mdp)[pairs[0]],
         jnp.asarray(pairs[1]),
         zero,
         jnp.asarray(advantage.ravel()),
@@ -186,16 +195,17 @@ def test_on_policy_mirror_descent_ends_at_the_mirror_step(mdp, temperature):
     deviation = advantage.std() + 1e-8
     # argmax ⟨A, p⟩/σ - τ h(p)/(σ u) - D(p, uniform)/η
     xi = advantage / deviation / (1 / step_size + temperature / (deviation * unit))
-    gradient = jax.grad(lambda policy: mirror_loss(learner, policy, step_size, batch))
+    gradient = jax.grad(lambda policy: mirror_descent_loss(learner, policy, step_size, batch))
     np.testing.assert_allclose(
-        np.asarray(gradient({"network": table(xi)})["network"][0][0]), 0.0, atol=1e-9
+        np.asarray(gradient({"network": linear_params(xi)})["network"][0][0]), 0.0, atol=1e-9
     )
     assert (
-        np.max(np.abs(np.asarray(gradient({"network": table(0.5 * xi)})["network"][0][0]))) > 1e-4
+        np.max(np.abs(np.asarray(gradient({"network": linear_params(0.5 * xi)})["network"][0][0])))
+        > 1e-4
     )
 
 
-def test_tsallis_with_q_near_1_is_shannon():
+def test_tsallis_with_q_near_1_equals_shannon():
     xi = jnp.asarray(np.random.default_rng(0).normal(size=(5, 4)))
     near, shannon = Simplex(rm.Tsallis(1.0 + 1e-8, 0.1)), Simplex(rm.Shannon(0.1))
     np.testing.assert_allclose(
@@ -206,16 +216,16 @@ def test_tsallis_with_q_near_1_is_shannon():
     )
 
 
-def test_mirror_descent_with_a_step_without_end_is_soft_actor_critic(mdp):
+def test_mdpo_with_a_very_large_step_size_equals_sac(mdp):
     regularizer = rm.Shannon(TEMPERATURE)
-    soft = tabular(SAC, mdp, regularizer)
-    mirror = tabular(MDPO, mdp, regularizer, step_size=1e12)
-    short = tabular(MDPO, mdp, regularizer, step_size=0.1)
+    soft = make_tabular(SAC, mdp, regularizer)
+    mirror = make_tabular(MDPO, mdp, regularizer, step_size=1e12)
+    short = make_tabular(MDPO, mdp, regularizer, step_size=0.1)
     rng = np.random.default_rng(0)
     policy, anchor, *critics = (
-        table(rng.normal(size=(mdp.n_states, mdp.n_actions))) for _ in range(4)
+        linear_params(rng.normal(size=(mdp.n_states, mdp.n_actions))) for _ in range(4)
     )
-    seen = Seen(states(mdp), TEMPERATURE, jax.random.key(0))
+    batch = PolicyBatch(one_hot_states(mdp), TEMPERATURE, jax.random.key(0))
     state = {"critics": critics, "anchor": {"network": anchor}}
     gradients = [
         jax.grad(
@@ -224,7 +234,7 @@ def test_mirror_descent_with_a_step_without_end_is_soft_actor_critic(mdp):
                 {**state, "step_size": learner._state["step_size"]}
                 if learner is not soft
                 else state,
-                seen,
+                batch,
             )
         )({"network": policy})["network"][0][0]
         for learner in (soft, mirror, short)
@@ -233,50 +243,54 @@ def test_mirror_descent_with_a_step_without_end_is_soft_actor_critic(mdp):
     assert np.max(np.abs(np.asarray(gradients[2] - gradients[0]))) > 1e-3
 
 
-def test_a_dual_fit_on_a_table_ends_at_the_dual_step(mdp):
-    learner = tabular(GPMD, mdp, rm.Shannon(TEMPERATURE), step_size=3.0)
+def test_minimiser_of_gpmd_loss_is_the_dual_step(mdp):
+    learner = make_tabular(GPMD, mdp, rm.Shannon(TEMPERATURE), step_size=3.0)
     rng = np.random.default_rng(0)
     anchor, q = rng.normal(size=(2, mdp.n_states, mdp.n_actions))
     state = {
-        "critics": [table(q), table(q)],
-        "anchor": {"network": table(anchor)},
+        "critics": [linear_params(q), linear_params(q)],
+        "anchor": {"network": linear_params(anchor)},
         "step_size": 3.0,
     }
-    seen = Seen(states(mdp), TEMPERATURE, jax.random.key(0))
+    batch = PolicyBatch(one_hot_states(mdp), TEMPERATURE, jax.random.key(0))
     target = np.asarray(dual_step(jnp.asarray(anchor), jnp.asarray(q), TEMPERATURE, 3.0))
-    assert float(learner.policy_loss({"network": table(target)}, state, seen)) < 1e-20
+    assert float(learner.policy_loss({"network": linear_params(target)}, state, batch)) < 1e-20
     assert (
         float(
             learner.policy_loss(
-                {"network": table(target + rng.normal(size=(mdp.n_states, 1)))}, state, seen
+                {"network": linear_params(target + rng.normal(size=(mdp.n_states, 1)))},
+                state,
+                batch,
             )
         )
         < 1e-20
     )
-    assert float(learner.policy_loss({"network": table(anchor)}, state, seen)) > 1e-4
+    assert float(learner.policy_loss({"network": linear_params(anchor)}, state, batch)) > 1e-4
 
 
-def test_actor_critic_takes_the_gradient_of_the_logarithm(mdp):
-    learner = tabular(A2C, mdp, rm.Shannon(0.0), critic_weight=0.0, copies=2)
-    batch = learner._collected()
+def test_actor_critic_gradient_is_the_score_function_gradient(mdp):
+    learner = make_tabular(A2C, mdp, rm.Shannon(0.0), critic_weight=0.0, n_envs=2)
+    batch = learner._collect()
     networks = {"policy": learner._state["policy"], "critic": learner._state["critic"]}
 
     def surrogate(policy):
-        logarithm = jax.nn.log_softmax(learner._xi(policy, batch.observation))
+        logarithm = jax.nn.log_softmax(learner._compute_xi(policy, batch.observation))
         return -jnp.mean(
             jnp.take_along_axis(logarithm, batch.action[:, None], axis=-1)[:, 0] * batch.advantage
         )
 
-    ours = jax.grad(lambda networks: loss_of(learner, networks, batch))(networks)["policy"]
+    gradient = jax.grad(lambda networks: actor_critic_loss(learner, networks, batch))(networks)[
+        "policy"
+    ]
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(np.asarray(a), np.asarray(b), atol=1e-6),
-        ours,
+        gradient,
         jax.grad(surrogate)(networks["policy"]),
     )
 
 
 @pytest.mark.slow
-def test_the_policy_of_a_network_gets_a_certificate():
+def test_network_policy_can_be_certified():
     env = rm.io.from_gymnasium("FrozenLake-v1", discount=0.95)
     mdp = env[0] if isinstance(env, tuple) else env
     learner = TRPO("FrozenLake-v1", discount=0.95, seed=0).learn(1024)

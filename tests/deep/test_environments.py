@@ -1,4 +1,4 @@
-"""Environments: where transitions really lead, and what is said of bad ones."""
+"""Environments: successors at the end of episodes, advantages, and errors of bad environments."""
 
 import gymnasium
 import numpy as np
@@ -9,7 +9,7 @@ from regmdp.deep import A2C, SAC, TRPO, Environments, Gaussian, generalized_adva
 
 
 class Corridor(gymnasium.Env):
-    """Counts its steps; ends after ``ends``, is cut off after ``cut``."""
+    """Counts its steps; terminates after ``ends`` of them, is truncated after ``cut``."""
 
     def __init__(self, ends=None, cut=None, bad=None, observation_space=None, action_space=None):
         self.observation_space = observation_space or gymnasium.spaces.Box(-np.inf, np.inf, (1,))
@@ -19,15 +19,15 @@ class Corridor(gymnasium.Env):
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
         self.count = 0
-        return self._seen(), {}
+        return self._observe(), {}
 
     def step(self, action):
         self.taken.append(action)
         self.count += 1
         reward = np.nan if self.bad == "reward" and self.count == 3 else 1.0
-        return self._seen(), reward, self.count == self.ends, self.count == self.cut, {}
+        return self._observe(), reward, self.count == self.ends, self.count == self.cut, {}
 
-    def _seen(self):
+    def _observe(self):
         return np.array(
             [np.nan if self.bad == "observation" and self.count == 2 else self.count],
             dtype=np.float32,
@@ -39,23 +39,21 @@ def run(environments, steps):
     return [environments.step(np.zeros(environments.count, dtype=int)) for _ in range(steps)]
 
 
-def test_at_an_end_the_successor_is_the_last_observation_not_the_next_first_one():
+def test_successor_at_an_end_is_the_last_observation_of_the_episode():
     steps = run(Environments(lambda: Corridor(ends=2), 2), 3)
     assert [step.successor[0, 0] for step in steps] == [1, 2, 1]
     assert [step.observation[0, 0] for step in steps] == [1, 0, 1]
     assert [bool(step.terminated[0]) for step in steps] == [False, True, False]
 
 
-def test_discrete_actions_may_begin_anywhere():
+def test_discrete_actions_may_start_at_any_number():
     environments = Environments(Corridor, 1)
     run(environments, 1)
     assert environments._copies.envs[0].taken == [5]
 
 
 @pytest.mark.parametrize(("ends", "cut", "last"), [(2, None, 0.0), (None, 2, 7.0)])
-def test_a_terminated_episode_is_worth_nothing_further_and_a_truncated_one_its_successor(
-    ends, cut, last
-):
+def test_value_after_the_end_is_0_if_terminated_and_the_successors_if_truncated(ends, cut, last):
     steps = run(Environments(lambda: Corridor(ends=ends, cut=cut), 1), 4)
     reward, terminated, truncated = (
         np.stack([getattr(step, name) for step in steps])
@@ -67,7 +65,7 @@ def test_a_terminated_episode_is_worth_nothing_further_and_a_truncated_one_its_s
     np.testing.assert_allclose(found.target[:, 0], expected * 2)
 
 
-def test_traces_shorten_what_is_summed():
+def test_gae_lambda_discounts_later_errors():
     rng = np.random.default_rng(0)
     reward, value, after = rng.normal(size=(3, 6, 2))
     ends = rng.random((6, 2)) < 0.3
@@ -86,7 +84,7 @@ def test_traces_shorten_what_is_summed():
         ("observation", "an observation with nan as number 0 at step 2"),
     ],
 )
-def test_what_is_no_number_is_reported(bad, message):
+def test_nan_from_the_environment_is_reported(bad, message):
     with pytest.raises(rm.SampleError, match=message):
         run(Environments(lambda: Corridor(bad=bad), 1), 4)
 
@@ -122,7 +120,7 @@ def test_a_regularizer_without_a_continuous_form_is_refused(kind):
 
 
 @pytest.mark.parametrize("q", [1.0, 1.5, 2.0])
-def test_regularizers_of_a_normal_distribution_are_its_integrals(q):
+def test_regularizers_of_a_normal_distribution_equal_integrals(q):
     from scipy.integrate import quad
     from scipy.stats import norm
 
@@ -143,6 +141,6 @@ def test_regularizers_of_a_normal_distribution_are_its_integrals(q):
     )
 
 
-def test_an_environment_that_is_no_name_and_no_function_is_refused():
+def test_environment_that_is_neither_name_nor_function_is_refused():
     with pytest.raises(rm.SolverError, match="a name or a function that makes one"):
         A2C(3)

@@ -1,4 +1,4 @@
-"""Learners as their users have them: they learn, say how well, stop when told, and lose nothing."""
+"""Learners from a user's side: training, evaluation, callbacks, files, errors and workers."""
 
 import os
 import signal
@@ -9,26 +9,37 @@ import pytest
 from tiers import tiered
 
 import regmdp as rm
-from regmdp.deep import A2C, A3C, GPMD, MDPO, SAC, TRPO, Adapted, OnPolicyMDPO, equinox, mlp
+from regmdp.deep import (
+    A2C,
+    A3C,
+    GPMD,
+    MDPO,
+    SAC,
+    TRPO,
+    AdaptiveStepSize,
+    OnPolicyMDPO,
+    from_equinox,
+    mlp,
+)
 
-SHORT = {
-    TRPO: {"horizon": 32, "copies": 2},
-    A2C: {"horizon": 8, "copies": 2},
-    OnPolicyMDPO: {"horizon": 32, "copies": 2, "minibatch": 32, "epochs": 2},
-    SAC: {"warmup": 32, "minibatch": 16},
-    MDPO: {"warmup": 32, "minibatch": 16, "refresh": 10},
-    GPMD: {"warmup": 32, "minibatch": 16, "refresh": 10},
+SMALL = {
+    TRPO: {"horizon": 32, "n_envs": 2},
+    A2C: {"horizon": 8, "n_envs": 2},
+    OnPolicyMDPO: {"horizon": 32, "n_envs": 2, "batch_size": 32, "epochs": 2},
+    SAC: {"learning_starts": 32, "batch_size": 16},
+    MDPO: {"learning_starts": 32, "batch_size": 16, "anchor_interval": 10},
+    GPMD: {"learning_starts": 32, "batch_size": 16, "anchor_interval": 10},
 }
 
 
-def short(kind, env="CartPole-v1", **options):
-    return kind(env, **{**SHORT[kind], **options})
+def make_small(kind, env="CartPole-v1", **options):
+    return kind(env, **{**SMALL[kind], **options})
 
 
-@pytest.mark.parametrize("kind", tiered(SHORT, (A2C, SAC, GPMD)))
-def test_the_same_seed_gives_the_same_numbers_and_another_does_not(kind):
+@pytest.mark.parametrize("kind", tiered(SMALL, (A2C, SAC, GPMD)))
+def test_numbers_depend_on_the_seed_only(kind):
     observations = np.random.default_rng(0).normal(size=(5, 4))
-    policies = [short(kind, seed=seed).learn(200).policy(observations) for seed in (1, 1, 2)]
+    policies = [make_small(kind, seed=seed).learn(200).policy(observations) for seed in (1, 1, 2)]
     np.testing.assert_array_equal(policies[0], policies[1])
     assert np.max(np.abs(policies[0] - policies[2])) > 1e-6
     np.testing.assert_allclose(policies[0].sum(axis=1), 1.0, atol=1e-12)
@@ -37,7 +48,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_does_not(kind):
 @pytest.mark.parametrize(
     ("kind", "regularizer"),
     tiered(
-        [(kind, rm.Tsallis(1.5, 0.05)) for kind in SHORT]
+        [(kind, rm.Tsallis(1.5, 0.05)) for kind in SMALL]
         + [
             (TRPO, rm.SquaredL2(0.05)),
             (SAC, rm.KL(np.array([0.3, 0.7]), 0.05)),
@@ -46,15 +57,15 @@ def test_the_same_seed_gives_the_same_numbers_and_another_does_not(kind):
         lambda case: case[0] is A2C or isinstance(case[1], rm.KL),
     ),
 )
-def test_any_method_takes_any_regularizer(kind, regularizer):
-    learner = short(kind, regularizer=regularizer).learn(200)
+def test_methods_learn_with_any_regularizer(kind, regularizer):
+    learner = make_small(kind, regularizer=regularizer).learn(200)
     assert np.isfinite(learner.policy(np.zeros((1, 4)))).all()
     assert all(np.isfinite(np.asarray(leaf)).all() for leaf in _leaves(learner._state))
 
 
 @pytest.mark.parametrize("kind", tiered([TRPO, A2C, OnPolicyMDPO, SAC], (A2C, SAC)))
 def test_continuous_actions(kind):
-    learner = short(kind, "Pendulum-v1", regularizer=rm.Shannon(0.1)).learn(200)
+    learner = make_small(kind, "Pendulum-v1", regularizer=rm.Shannon(0.1)).learn(200)
     action = learner.predict(np.array([1.0, 0.0, 0.0]))
     assert action.shape == (1,)
     assert action.dtype == np.float32
@@ -64,9 +75,9 @@ def test_continuous_actions(kind):
         learner.policy(np.zeros((1, 3)))
 
 
-@pytest.mark.parametrize("kind", tiered(SHORT, (A2C, GPMD)))
-def test_what_is_saved_is_read_back(kind, tmp_path):
-    learner = short(kind, seed=4, regularizer=rm.Tsallis(1.5, 0.1)).learn(150)
+@pytest.mark.parametrize("kind", tiered(SMALL, (A2C, GPMD)))
+def test_saved_learner_is_read_back(kind, tmp_path):
+    learner = make_small(kind, seed=4, regularizer=rm.Tsallis(1.5, 0.1)).learn(150)
     learner.save(tmp_path / "learner.npz")
     other = kind.load(tmp_path / "learner.npz")
     observations = np.random.default_rng(0).normal(size=(5, 4))
@@ -75,33 +86,33 @@ def test_what_is_saved_is_read_back(kind, tmp_path):
     assert (other.regularizer.q, other.regularizer.temperature) == (1.5, 0.1)
 
 
-def test_learners_with_other_options_are_compiled_apart():
-    one, alike = short(A2C, seed=1), short(A2C, seed=2)
+def test_learners_are_equal_if_all_options_but_the_seed_are():
+    one, same = make_small(A2C, seed=1), make_small(A2C, seed=2)
     others = [
-        short(A2C, discount=0.5),
-        short(A2C, soft=True),
-        short(A2C, regularizer=rm.Shannon(0.0)),
-        short(A2C, network=mlp((8,))),
+        make_small(A2C, discount=0.5),
+        make_small(A2C, soft=True),
+        make_small(A2C, regularizer=rm.Shannon(0.0)),
+        make_small(A2C, network=mlp((8,))),
     ]
-    assert one == alike
-    assert hash(one) == hash(alike)
-    assert all(one != other for other in [*others, short(A2C, "Acrobot-v1"), short(TRPO)])
+    assert one == same
+    assert hash(one) == hash(same)
+    assert all(one != other for other in [*others, make_small(A2C, "Acrobot-v1"), make_small(TRPO)])
 
 
 @pytest.mark.parametrize(
     ("kind", "options"),
     tiered(
-        [(kind, {}) for kind in SHORT]
+        [(kind, {}) for kind in SMALL]
         + [
             (A2C, {"normalize": True}),
-            (MDPO, {"step_size": Adapted(0.01)}),
-            (SAC, {"persistence": 0.9}),
+            (MDPO, {"step_size": AdaptiveStepSize(0.01)}),
+            (SAC, {"noise_persistence": 0.9}),
         ],
         lambda case: case[0] in (A2C, SAC, GPMD) and not case[1],
     ),
 )
-def test_after_a_checkpoint_the_numbers_are_those_of_one_who_resumes_there(kind, options, tmp_path):
-    learner = short(kind, seed=4, **options).learn(150)
+def test_learner_loaded_from_a_checkpoint_gives_the_same_numbers(kind, options, tmp_path):
+    learner = make_small(kind, seed=4, **options).learn(150)
     learner.checkpoint(tmp_path / "learner.npz")
     observations = np.random.default_rng(0).normal(size=(5, 4))
     resumed = kind.load(tmp_path / "learner.npz").learn(100)
@@ -110,45 +121,74 @@ def test_after_a_checkpoint_the_numbers_are_those_of_one_who_resumes_there(kind,
     )
 
 
-def test_a_file_of_another_method_or_another_environment_is_refused(tmp_path):
-    short(A2C).learn(16).save(tmp_path / "learner.npz")
+def test_file_of_another_method_or_environment_is_refused(tmp_path):
+    make_small(A2C).learn(16).save(tmp_path / "learner.npz")
     with pytest.raises(
-        rm.FormatError, match="holds what advantage actor-critic learned, not trust region"
+        rm.FormatError, match="holds a learner of advantage actor-critic, not of trust region"
     ):
         TRPO.load(tmp_path / "learner.npz")
     with pytest.raises(rm.FormatError, match="does not fit the environment"):
         A2C.load(tmp_path / "learner.npz", env="Acrobot-v1")
-    short(A2C, lambda: rm.io.to_gymnasium(rm.models.chain(3), max_steps=9)).save(
+    make_small(A2C, lambda: rm.io.to_gymnasium(rm.models.chain(3), max_steps=9)).save(
         tmp_path / "own.npz"
     )
-    with pytest.raises(rm.FormatError, match="cannot hold env: give what it was learned with"):
+    with pytest.raises(
+        rm.FormatError, match="cannot hold env: give what the learner was made with"
+    ):
         A2C.load(tmp_path / "own.npz")
-    short(MDPO, step_size=lambda count: 1.0 / (1.0 + count)).save(tmp_path / "own.npz")
+    make_small(MDPO, step_size=lambda count: 1.0 / (1.0 + count)).save(tmp_path / "own.npz")
     with pytest.raises(rm.FormatError, match="cannot hold step_size"):
         MDPO.load(tmp_path / "own.npz")
 
 
-def test_an_interrupt_keeps_what_was_learned():
-    def stop(progress):
-        if progress.steps >= 100:
+def test_integers_of_numpy_are_saved(tmp_path):
+    make_small(A2C, seed=np.int64(3), horizon=np.int32(4)).save(tmp_path / "learner.npz")
+    learner = A2C.load(tmp_path / "learner.npz")
+    assert (learner.seed, learner.horizon) == (3, 4)
+
+
+def test_file_of_another_version_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("regmdp.deep.checkpoints.VERSION", 1)
+    make_small(A2C).save(tmp_path / "learner.npz")
+    monkeypatch.undo()
+    with pytest.raises(rm.FormatError, match="holds a learner of version 1.*train it again"):
+        A2C.load(tmp_path / "learner.npz")
+
+
+def test_interrupt_keeps_what_was_learned():
+    def interrupt(event):
+        if event.measures["steps"] >= 100:
             raise KeyboardInterrupt
 
-    learner = short(A2C).learn(10_000, callback=stop)
-    assert learner.interrupted
+    learner = make_small(A2C).learn(10_000, callback=interrupt)
+    assert learner.status is rm.Status.INTERRUPTED
     assert 100 <= learner.steps < 200
 
 
-def test_listeners_hear_of_steps_returns_and_measures():
-    heard = []
-    short(TRPO).learn(256, callback=[heard.append])
-    assert [event.steps for event in heard] == [64, 128, 192, 256]
-    assert heard[-1].episodes > 0
-    assert heard[-1].mean_return > 5.0
-    assert heard[-1].measures["divergence"] <= 0.01 * (1 + 1e-4)
+def test_events_report_steps_returns_and_measures():
+    events = []
+    learner = make_small(TRPO)
+    assert learner.status is None
+    learner.learn(256, callback=[events.append])
+    assert learner.status is rm.Status.STEP_LIMIT
+    assert [event.measures["steps"] for event in events] == [64, 128, 192, 256]
+    assert [event.iteration for event in events] == [1, 2, 3, 4]
+    assert 0.0 < events[0].seconds <= events[-1].seconds
+    assert all(event.state is learner for event in events)
+    assert events[-1].measures["episodes"] > 0
+    assert events[-1].measures["mean_return"] > 5.0
+    assert events[-1].measures["divergence"] <= 0.01 * (1 + 1e-4)
 
 
-def test_an_action_is_drawn_with_the_generator_of_whoever_asks():
-    learner = short(A2C, seed=0)
+def test_callback_that_returns_false_stops_the_run():
+    learner = make_small(A2C).learn(10_000, callback=lambda event: event.measures["steps"] < 100)
+    assert learner.status is rm.Status.STOPPED
+    assert 100 <= learner.steps < 200
+    assert learner.learn(50).status is rm.Status.STEP_LIMIT
+
+
+def test_predict_draws_with_the_given_generator():
+    learner = make_small(A2C, seed=0)
     observation = np.zeros(4)
     with pytest.raises(rm.SolverError, match="give a random generator"):
         learner.predict(observation, greedy=False)
@@ -157,37 +197,64 @@ def test_an_action_is_drawn_with_the_generator_of_whoever_asks():
         for seed in range(20)
     }
     assert drawn == {0, 1}
-    # and what is learned afterwards does not depend on it
+    # later learning does not depend on it
     np.testing.assert_array_equal(
         learner.learn(64).policy(observation[None]),
-        short(A2C, seed=0).learn(64).policy(observation[None]),
+        make_small(A2C, seed=0).learn(64).policy(observation[None]),
     )
 
 
-def test_greedy_and_sampled_returns_are_both_said():
-    returns = short(TRPO).evaluate(3)
+def test_greedy_and_sampled_returns_are_both_evaluated():
+    returns = make_small(TRPO).evaluate(3)
     assert returns.greedy.shape == returns.sampled.shape == (3,)
     assert "greedy" in repr(returns)
     assert "sampled" in repr(returns)
 
 
-def test_a_module_of_equinox_is_a_network():
+def test_equinox_module_is_a_network():
     eqx = pytest.importorskip("equinox")
-    network = equinox(lambda key, inputs, outputs: eqx.nn.MLP(inputs, outputs, 16, 1, key=key))
-    learner = short(A2C, network=network).learn(32)
+    network = from_equinox(lambda key, inputs, outputs: eqx.nn.MLP(inputs, outputs, 16, 1, key=key))
+    learner = make_small(A2C, network=network).learn(32)
     assert learner.policy(np.zeros((2, 4))).shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "nearest"),
+    [
+        (TRPO, "gamma", "'discount'"),
+        (TRPO, "n_steps", "'horizon'"),
+        (TRPO, "gae_lamda", "'gae_lambda'"),
+        (TRPO, "lr", "'critic_learning_rate'"),
+        (TRPO, "learning_rate", "'critic_learning_rate'"),
+        (A2C, "lr", "'learning_rate'"),
+        (A2C, "temperature", r"'regularizer=Shannon\(temperature=…\)'"),
+        (SAC, "tau", r"'polyak' or 'regularizer=Shannon\(temperature=…\)'"),
+        (SAC, "ent_coef", r"'regularizer=Shannon\(temperature=…\)'"),
+    ],
+)
+def test_unknown_option_names_the_nearest_one(kind, name, nearest):
+    message = rf"unknown option '{name}' of {kind.__name__}; did you mean {nearest}\?"
+    with pytest.raises(rm.SolverError, match=message):
+        kind("CartPole-v1", **{name: 0.5})
+
+
+def test_option_without_a_near_one_names_all():
+    with pytest.raises(
+        rm.SolverError, match="unknown option 'xyz' of A2C; the options are critic, "
+    ):
+        A2C("CartPole-v1", xyz=1)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"discount": 1.0}, "the discount must be at least 0 and less than 1"),
-        ({"copies": 0}, "the number of copies of the environment"),
-        ({"horizon": 0}, "the horizon must be an integer, 1 or more"),
-        ({"trace": 1.5}, "the trace λ must be between 0 and 1"),
-        ({"radius": 0.0}, "radius must be a number above 0"),
+        ({"discount": 1.0}, r"the discount must be a number in \[0, 1\), not 1.0"),
+        ({"n_envs": 0}, "n_envs must be an integer, 1 or more, not 0"),
+        ({"horizon": 0}, "horizon must be an integer, 1 or more"),
+        ({"gae_lambda": 1.5}, r"gae_lambda must be a number in \[0, 1\], not 1.5"),
+        ({"max_kl": 0.0}, "max_kl must be a finite number above 0"),
         ({"critic_epochs": 0}, "critic_epochs must be an integer, 1 or more"),
-        ({"halvings": -1}, "halvings must be an integer, 0 or more"),
+        ({"line_search_steps": -1}, "line_search_steps must be an integer, 0 or more"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):
@@ -198,24 +265,24 @@ def test_options_out_of_range_are_refused(options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"persistence": 1.0}, "persistence must be at least 0 and less than 1"),
-        ({"munchausen": 1.0}, "munchausen must be at least 0 and less than 1"),
-        ({"follow": 0.0}, "follow must be more than 0"),
-        ({"warmup": -1}, "warmup must be an integer, 0 or more"),
-        ({"refresh": 0}, "refresh must be an integer, 1 or more"),
+        ({"noise_persistence": 1.0}, r"noise_persistence must be a number in \[0, 1\)"),
+        ({"munchausen": 1.0}, r"munchausen must be a number in \[0, 1\)"),
+        ({"polyak": 0.0}, r"polyak must be a number in \(0, 1\]"),
+        ({"learning_starts": -1}, "learning_starts must be an integer, 0 or more"),
+        ({"anchor_interval": 0}, "anchor_interval must be an integer, 1 or more"),
         ({"step_size": 0.0}, "the step size must be a number above 0"),
         (
-            {"step_size": Adapted(-1.0)},
-            "the radius of an adapted step size must be a number above 0",
+            {"step_size": AdaptiveStepSize(-1.0)},
+            "target_kl of the adaptive step size must be a finite number above 0",
         ),
     ],
 )
-def test_options_of_methods_with_a_memory_out_of_range_are_refused(options, message):
+def test_options_of_off_policy_methods_out_of_range_are_refused(options, message):
     with pytest.raises(rm.SolverError, match=message):
         MDPO("CartPole-v1", **options)
 
 
-def test_what_is_for_discrete_actions_is_refused_for_others():
+def test_methods_for_discrete_actions_refuse_continuous_ones():
     with pytest.raises(rm.SolverError, match="munchausen is for discrete actions"):
         SAC("Pendulum-v1", munchausen=0.5)
     with pytest.raises(
@@ -225,29 +292,29 @@ def test_what_is_for_discrete_actions_is_refused_for_others():
         MDPO("Pendulum-v1")
 
 
-def test_the_temperature_over_continuous_actions_is_adapted_unless_a_regularizer_is_given():
-    assert SAC("Pendulum-v1").adapt == 1.0
-    assert SAC("Pendulum-v1", regularizer=rm.Shannon(0.1)).adapt is None
-    assert SAC("Pendulum-v1", adapt=0.5).adapt == 0.5
-    assert SAC("CartPole-v1").adapt is None
+def test_temperature_over_continuous_actions_is_adapted_unless_a_regularizer_is_given():
+    assert SAC("Pendulum-v1").target_entropy == -1.0
+    assert SAC("Pendulum-v1", regularizer=rm.Shannon(0.1)).target_entropy is None
+    assert SAC("Pendulum-v1", target_entropy=-0.5).target_entropy == -0.5
+    assert SAC("CartPole-v1").target_entropy is None
 
 
-# ---- that they learn ----
+# ---- learning ----
 
 
 @pytest.mark.slow
-def test_a_trust_region_balances_a_pole():
+def test_trpo_balances_a_pole():
     returns = TRPO("CartPole-v1", seed=0).learn(30_000).evaluate(10)
     assert np.median(returns.greedy) >= 400.0
 
 
 @pytest.mark.slow
-def test_soft_actor_critic_swings_a_pendulum_up():
+def test_sac_swings_a_pendulum_up():
     returns = SAC("Pendulum-v1", seed=0).learn(8_000).evaluate(10)
-    assert returns.greedy.mean() >= -250.0  # a policy that does nothing gets about -1,200
+    assert returns.greedy.mean() >= -250.0  # a torque of 0 gets about -1,200
 
 
-def test_networks_say_what_is_wrong():
+def test_invalid_networks_are_refused():
     with pytest.raises(rm.SolverError, match="hidden layers are numbers of units"):
         mlp((0,))
     with pytest.raises(rm.SolverError, match="the activation must be one of tanh, relu"):
@@ -258,7 +325,7 @@ def test_networks_say_what_is_wrong():
 
 
 @pytest.mark.slow
-def test_workers_learn_together():
+def test_workers_share_parameters():
     learner = A3C("CartPole-v1", workers=2, seed=0)
     before = learner.policy(np.zeros((1, 4)))
     learner.learn(2_000)
@@ -268,11 +335,19 @@ def test_workers_learn_together():
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_ends_the_training_with_its_cause_and_what_was_learned_is_kept():
+def test_callback_that_returns_false_stops_the_workers():
+    learner = A3C("CartPole-v1", workers=1, seed=0)
+    learner.learn(10_000_000, callback=lambda event: event.measures["steps"] < 100)
+    assert learner.status is rm.Status.STOPPED
+    assert 100 <= learner.steps < 10_000_000
+
+
+@pytest.mark.slow
+def test_killed_worker_ends_training_and_what_was_learned_is_kept():
     learner = A3C("CartPole-v1", workers=2, seed=0)
     killed = []
 
-    def kill(progress):
+    def kill(event):
         if not killed:
             children = [
                 int(name)
@@ -290,7 +365,7 @@ def test_a_worker_that_dies_ends_the_training_with_its_cause_and_what_was_learne
     assert not any(_is_worker(int(name)) for name in os.listdir("/proc") if name.isdigit())
 
 
-def test_a_worker_whose_environment_fails_says_why():
+def test_worker_reports_an_error_of_its_environment():
     learner = A3C("CartPole-v1", workers=1, seed=0)
     learner.env = "NoSuchThing-v0"
     with pytest.raises(
@@ -299,18 +374,18 @@ def test_a_worker_whose_environment_fails_says_why():
         learner.learn(100)
 
 
-def test_a_function_that_cannot_be_sent_to_workers_is_refused():
+def test_function_that_cannot_be_sent_to_workers_is_refused():
     learner = A3C(lambda: rm.io.to_gymnasium(rm.models.chain(3), max_steps=9), workers=1)
-    with pytest.raises(rm.SolverError, match="the workers cannot be told what to do"):
+    with pytest.raises(rm.SolverError, match="the options cannot be sent to the workers"):
         learner.learn(100)
 
 
 def _is_worker(process):
     try:
-        with open(f"/proc/{process}/stat") as stat, open(f"/proc/{process}/cmdline") as words:
+        with open(f"/proc/{process}/stat") as stat, open(f"/proc/{process}/cmdline") as command:
             return (
                 int(stat.read().rsplit(")", 1)[1].split()[1]) == os.getpid()
-                and "regmdp.deep.worker" in words.read()
+                and "regmdp.deep.worker" in command.read()
             )
     except OSError:
         return False

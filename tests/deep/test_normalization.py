@@ -1,6 +1,4 @@
-"""Normalised observations and values: moments are those of what was seen, and the problem stays the
-same.
-"""
+"""Normalised observations and values: moments, units, and the same problem."""
 
 import gymnasium
 import numpy as np
@@ -12,7 +10,7 @@ from regmdp.deep.normalization import Normalizer
 
 
 class Scaled(gymnasium.Wrapper):
-    """CartPole with rewards times 1000."""
+    """CartPole with rewards multiplied by 1000."""
 
     def __init__(self):
         super().__init__(gymnasium.make("CartPole-v1"))
@@ -22,7 +20,7 @@ class Scaled(gymnasium.Wrapper):
         return observation, 1000.0 * reward, terminated, truncated, info
 
 
-def test_moments_are_those_of_all_that_was_seen():
+def test_moments_equal_those_of_all_samples():
     rng = np.random.default_rng(0)
     observations = 1e3 + rng.normal(size=(4, 30, 2, 3)) * np.array([1e-2, 1.0, 50.0])
     rewards, ended = rng.normal(size=(4, 30, 2)), rng.random((4, 30, 2)) < 0.1
@@ -31,7 +29,7 @@ def test_moments_are_those_of_all_that_was_seen():
         running = normalizer.add(*part, running)
     flat = observations.reshape(-1, 3)
     np.testing.assert_allclose(
-        normalizer.seen(flat),
+        normalizer.normalize(flat),
         np.clip((flat - flat.mean(0)) / flat.std(0), -10, 10),
         rtol=1e-3,
         atol=1e-4,
@@ -45,15 +43,15 @@ def test_moments_are_those_of_all_that_was_seen():
     np.testing.assert_allclose(running, carried)
 
 
-def test_before_anything_was_seen_observations_are_as_they_are_and_far_ones_are_cut_off():
+def test_without_samples_observations_are_only_clipped():
     np.testing.assert_allclose(
-        Normalizer(2, 0.9).seen(np.array([[0.5, -400.0]])), [[0.5, -10.0]], rtol=1e-6
+        Normalizer(2, 0.9).normalize(np.array([[0.5, -400.0]])), [[0.5, -10.0]], rtol=1e-6
     )
 
 
 @pytest.mark.slow
-def test_the_temperature_stays_in_the_unit_of_the_rewards():
-    options = {"copies": 2, "horizon": 64, "normalize": True, "seed": 0}
+def test_temperature_is_in_the_unit_of_the_rewards():
+    options = {"n_envs": 2, "horizon": 64, "normalize": True, "seed": 0}
     one = TRPO("CartPole-v1", regularizer=rm.Shannon(0.5), **options).learn(512)
     thousand = TRPO(Scaled, regularizer=rm.Shannon(500.0), **options).learn(512)
     observations = np.random.default_rng(0).normal(size=(20, 4))
@@ -62,7 +60,7 @@ def test_the_temperature_stays_in_the_unit_of_the_rewards():
     assert np.max(np.abs(other.policy(observations) - one.policy(observations))) > 1e-2
 
 
-def test_what_is_saved_knows_what_was_seen(tmp_path):
+def test_saved_learner_contains_the_moments(tmp_path):
     learner = A2C("CartPole-v1", normalize=True, seed=1).learn(400)
     learner.save(tmp_path / "learner.npz")
     other = A2C.load(tmp_path / "learner.npz")
@@ -71,17 +69,19 @@ def test_what_is_saved_knows_what_was_seen(tmp_path):
     np.testing.assert_array_equal(other._normalizer.moments, learner._normalizer.moments)
 
 
-def test_a_file_of_one_who_did_not_normalise_is_refused_by_one_who_does(tmp_path):
-    A2C("CartPole-v1", copies=2).save(tmp_path / "learner.npz")
+def test_file_with_other_normalisation_is_refused(tmp_path):
+    A2C("CartPole-v1", n_envs=2).save(tmp_path / "learner.npz")
     with pytest.raises(rm.FormatError, match="holds no moments of observations"):
         A2C.load(tmp_path / "learner.npz", normalize=True)
-    A2C("CartPole-v1", copies=2, normalize=True).save(tmp_path / "learner.npz")
-    with pytest.raises(rm.FormatError, match="holds moments, of which"):
+    A2C("CartPole-v1", n_envs=2, normalize=True).save(tmp_path / "learner.npz")
+    with pytest.raises(
+        rm.FormatError, match="holds moments, which advantage actor-critic does not use"
+    ):
         A2C.load(tmp_path / "learner.npz", normalize=False)
 
 
 @pytest.mark.slow
-def test_workers_share_what_they_have_seen():
+def test_workers_share_moments():
     learner = A3C("CartPole-v1", workers=2, normalize=True, seed=0).learn(2_000)
     count = learner._normalizer.moments[0]
     assert 500 < count <= learner.steps + 1

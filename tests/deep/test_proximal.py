@@ -1,26 +1,26 @@
-"""Step sizes of mirror descent: numbers, functions of k, and those that keep to a radius."""
+"""Step sizes of mirror descent: numbers, functions of k, and adaptive ones."""
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from regmdp.deep import MDPO, Adapted, OnPolicyMDPO
-from regmdp.deep.proximal import first_step_size, next_step_size
+from regmdp.deep import MDPO, AdaptiveStepSize, OnPolicyMDPO
+from regmdp.deep.proximal import initial_step_size, next_step_size
 
 
-def test_a_number_stays_and_a_function_is_asked():
-    assert float(next_step_size(3.0, first_step_size(3.0), jnp.int32(7), jnp.float32(9.0))) == 3.0
+def test_number_is_constant_and_function_is_called():
+    assert float(next_step_size(3.0, initial_step_size(3.0), jnp.int32(7), jnp.float32(9.0))) == 3.0
 
     def falling(count):
         return 1.0 / (1.0 + count)
 
-    assert float(first_step_size(falling)) == 1.0
+    assert float(initial_step_size(falling)) == 1.0
     assert float(next_step_size(falling, jnp.float32(1.0), jnp.int32(3), jnp.float32(9.0))) == 0.25
 
 
-def test_an_adapted_one_grows_below_its_radius_shrinks_above_and_is_still_there():
-    size = Adapted(radius=0.1, start=2.0, rate=0.5)
-    now = first_step_size(size)
+def test_adaptive_step_size_grows_below_its_target_and_shrinks_above():
+    size = AdaptiveStepSize(target_kl=0.1, initial=2.0, learning_rate=0.5)
+    now = initial_step_size(size)
     assert float(now) == 2.0
     for divergence, factor in (
         (0.1, 1.0),
@@ -34,27 +34,27 @@ def test_an_adapted_one_grows_below_its_radius_shrinks_above_and_is_still_there(
 
 
 @pytest.mark.slow
-def test_policies_keep_to_the_radius_on_average():
-    heard = []
-    learner = OnPolicyMDPO("CartPole-v1", step_size=Adapted(radius=0.01), seed=0)
-    learner.learn(30_000, callback=[lambda progress: heard.append(progress.measures["divergence"])])
-    assert 0.5 < np.mean(heard[10:]) / 0.01 < 2.0
+def test_mean_divergence_is_near_the_target():
+    reported = []
+    learner = OnPolicyMDPO("CartPole-v1", step_size=AdaptiveStepSize(target_kl=0.01), seed=0)
+    learner.learn(30_000, callback=[lambda event: reported.append(event.measures["divergence"])])
+    assert 0.5 < np.mean(reported[10:]) / 0.01 < 2.0
 
 
 @pytest.mark.slow
-def test_a_function_of_k_is_followed():
-    heard = []
+def test_function_of_k_sets_the_step_sizes():
+    reported = []
     learner = OnPolicyMDPO(
-        "CartPole-v1", step_size=lambda count: 1.0 / (1.0 + count), horizon=32, copies=2, epochs=1
+        "CartPole-v1", step_size=lambda count: 1.0 / (1.0 + count), horizon=32, n_envs=2, epochs=1
     )
-    learner.learn(256, callback=[lambda progress: heard.append(progress.measures["step size"])])
-    np.testing.assert_allclose(heard, [1.0, 1 / 2, 1 / 3, 1 / 4], rtol=1e-6)
-    remembering = MDPO(
+    learner.learn(256, callback=[lambda event: reported.append(event.measures["step_size"])])
+    np.testing.assert_allclose(reported, [1.0, 1 / 2, 1 / 3, 1 / 4], rtol=1e-6)
+    off_policy = MDPO(
         "CartPole-v1",
         step_size=lambda count: 1.0 / (1.0 + count),
-        warmup=16,
-        minibatch=8,
-        refresh=10,
+        learning_starts=16,
+        batch_size=8,
+        anchor_interval=10,
     ).learn(40)
-    assert int(remembering._state["count"]) == 32
-    np.testing.assert_allclose(float(remembering._state["step_size"]), 1 / 4, rtol=1e-6)
+    assert int(off_policy._state["count"]) == 32
+    np.testing.assert_allclose(float(off_policy._state["step_size"]), 1 / 4, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Regularizers on JAX arrays: the same numbers, compiled, mapped and differentiated."""
+"""Regularizers on JAX arrays: equal to NumPy when compiled, mapped and differentiated."""
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,7 @@ COUPLED = {
     "Renyi": rm.Renyi(0.5, 0.3),
     "Shannon + KL": rm.Shannon(0.3) + rm.KL(np.full(5, 0.2), 0.1),
 }
-#: Whose greedy policies JAX calls NumPy for.
+#: Regularizers whose greedy policies are computed with NumPy, in a callback.
 CALLED = {"Renyi + SquaredL2": rm.Renyi(0.3, 0.3) + rm.SquaredL2(0.2)}
 SMOOTH = SEPARABLE | COUPLED | CALLED
 ALL = SEPARABLE | COUPLED | OTHERS
@@ -47,7 +47,7 @@ QUICK = (
 
 
 @pytest.fixture(autouse=True)
-def doubles():
+def double_precision():
     with jax.enable_x64(True):
         yield
 
@@ -59,24 +59,24 @@ def scores():
 
 @pytest.mark.parametrize("method", ["greedy", "conjugate", "maximum", "value"])
 @pytest.mark.parametrize("name", tiered(ALL, QUICK))
-def test_every_regularizer_gives_the_same_numbers_on_jax_arrays(name, method, scores):
+def test_regularizers_give_the_same_numbers_on_jax_arrays(name, method, scores):
     regularizer = ALL[name]
     function = getattr(regularizer, method)
     given = np.asarray(regularizer.greedy(scores)) if method == "value" else scores
     expected = np.asarray(function(given))
-    every_way = (
+    transformed_functions = (
         (function, jax.jit(function), jax.vmap(function))
         if method in ("greedy", "conjugate")
         else (jax.jit(function),)
     )
-    for transformed in every_way:
+    for transformed in transformed_functions:
         np.testing.assert_allclose(
             np.asarray(transformed(jnp.asarray(given))), expected, rtol=1e-12, atol=1e-12
         )
 
 
 @pytest.mark.parametrize("name", tiered(SMOOTH, ("Shannon", "SquaredL2", "Tsallis 1.5", "KL")))
-def test_the_gradient_of_the_conjugate_is_the_greedy_policy(name, scores):
+def test_gradient_of_the_conjugate_is_the_greedy_policy(name, scores):
     simplex = Simplex(SMOOTH[name])
     expected = SMOOTH[name].greedy(scores)
     gradient = jax.jit(jax.vmap(jax.grad(simplex.conjugate)))(jnp.asarray(scores))
@@ -84,7 +84,7 @@ def test_the_gradient_of_the_conjugate_is_the_greedy_policy(name, scores):
 
 
 @pytest.mark.parametrize("name", tiered(SMOOTH, ("Shannon", "SquaredL2", "Tsallis 1.5", "KL")))
-def test_the_derivative_of_the_policy_is_what_differences_say(name, scores):
+def test_derivative_of_the_policy_equals_finite_differences(name, scores):
     simplex, regularizer = Simplex(SMOOTH[name]), SMOOTH[name]
     direction = np.random.default_rng(1).normal(size=scores.shape)
     step = 1e-6
@@ -92,21 +92,21 @@ def test_the_derivative_of_the_policy_is_what_differences_say(name, scores):
         regularizer.greedy(scores + step * direction)
         - regularizer.greedy(scores - step * direction)
     ) / (2 * step)
-    _, moved = jax.jvp(simplex.policy, (jnp.asarray(scores),), (jnp.asarray(direction),))
-    np.testing.assert_allclose(np.asarray(moved), differences, atol=2e-8)
+    _, tangent = jax.jvp(simplex.policy, (jnp.asarray(scores),), (jnp.asarray(direction),))
+    np.testing.assert_allclose(np.asarray(tangent), differences, atol=2e-8)
     np.testing.assert_allclose(
         np.asarray(simplex.curvature(jnp.asarray(scores), jnp.asarray(direction))),
-        moved,
+        tangent,
         atol=1e-14,
     )
-    _, back = jax.vjp(simplex.policy, jnp.asarray(scores))
+    _, pullback = jax.vjp(simplex.policy, jnp.asarray(scores))
     np.testing.assert_allclose(
-        np.asarray(back(jnp.asarray(direction))[0]), differences, atol=2e-8
+        np.asarray(pullback(jnp.asarray(direction))[0]), differences, atol=2e-8
     )  # it is symmetric
 
 
 @pytest.mark.parametrize("name", tiered(SMOOTH, ("Shannon", "SquaredL2", "Tsallis 1.5", "KL")))
-def test_value_and_divergence_in_terms_of_scores_are_those_of_policies(name, scores):
+def test_value_and_divergence_of_scores_equal_those_of_policies(name, scores):
     simplex, regularizer = Simplex(SMOOTH[name]), SMOOTH[name]
     other = scores[::-1] * 0.5
     p, q = regularizer.greedy(scores), regularizer.greedy(other)
@@ -127,34 +127,34 @@ def test_value_and_divergence_in_terms_of_scores_are_those_of_policies(name, sco
 @pytest.mark.parametrize(
     "name", tiered(["Shannon", "SquaredL2", "Tsallis 1.3", "Tsallis 1.5", "KL", "Renyi"], 2)
 )
-def test_derivatives_are_finite_far_out_and_on_the_boundary_in_single_precision(name):
+def test_derivatives_are_finite_for_extreme_scores_in_single_precision(name):
     simplex = Simplex(SMOOTH[name])
     xi = jnp.array(
         [[0.0, -1e4, 3.0, 1e3, 1e3], [0.0, 0.0, 0.0, 0.0, 0.0], [1e5, -1e5, 0.0, 1.0, 2.0]],
         dtype=jnp.float32,
     )
 
-    def everything(xi):
+    def sum_of_all(xi):
         return (
             jnp.sum(simplex.value(xi))
             + jnp.sum(simplex.divergence(xi, xi[::-1]))
             + jnp.sum(simplex.policy(xi)[:, 1])
         )
 
-    value, gradient = jax.jit(jax.value_and_grad(everything))(xi)
+    value, gradient = jax.jit(jax.value_and_grad(sum_of_all))(xi)
     assert np.isfinite(value)
     assert np.isfinite(gradient).all()
     np.testing.assert_allclose(np.asarray(simplex.policy(xi)).sum(axis=-1), 1.0, atol=1e-5)
 
 
-def test_a_regularizer_written_for_numpy_alone_is_called_from_within(scores):
-    own = rm.Separable(
+def test_regularizer_written_for_numpy_is_called_by_jax(scores):
+    custom = rm.Separable(
         lambda p: p * np.log(np.maximum(p, 1e-300)),
         lambda p: 1.0 + np.log(np.maximum(p, 1e-300)),
         temperature=1.0,
     )
     shannon = Simplex(rm.Shannon(1.0))
-    gradient = jax.jit(jax.vmap(jax.grad(Simplex(own).conjugate)))(jnp.asarray(scores))
+    gradient = jax.jit(jax.vmap(jax.grad(Simplex(custom).conjugate)))(jnp.asarray(scores))
     np.testing.assert_allclose(
         np.asarray(gradient), np.asarray(shannon.policy(jnp.asarray(scores))), atol=1e-8
     )
@@ -168,12 +168,12 @@ def test_a_regularizer_written_for_numpy_alone_is_called_from_within(scores):
         (rm.Shannon(np.array([0.1, 0.2])), "for each of 2 states, but a network sees observations"),
     ],
 )
-def test_what_networks_cannot_be_trained_with_is_refused(regularizer, message):
+def test_unsuitable_regularizers_are_refused(regularizer, message):
     with pytest.raises(rm.RegularizerError, match=message):
         Simplex(regularizer)
 
 
-def test_what_jax_cannot_differentiate_is_refused():
+def test_regularizer_that_jax_cannot_differentiate_is_refused():
     convex = rm.Convex(lambda p: np.sum(p * p, axis=-1), lambda p: 2 * p, 1.0)
     with pytest.raises(
         rm.RegularizerError,

@@ -21,6 +21,7 @@ class Status(Enum):
         "iteration limit: the allowed number of iterations was used up; the gap is the bound that "
         "was reached"
     )
+    STEP_LIMIT = "step limit: the requested number of environment steps was taken"
     ROUNDING_LIMIT = (
         "rounding limit: the tolerance is below what double-precision rounding lets this model "
         "certify; the gap is the bound that was reached"

@@ -23,7 +23,7 @@ from regmdp.cli.experiments import reproduce
 from regmdp.cli.frontier import frontier
 from regmdp.cli.problem import Problem
 from regmdp.cli.progress import ProgressLine, show_rows
-from regmdp.cli.train import train
+from regmdp.cli.train import TrainCommand, train
 
 __all__ = ["app", "main"]
 
@@ -258,7 +258,7 @@ def list_models(
 app.command()(convert)
 app.command()(frontier)
 app.command()(reproduce)
-app.command()(train)
+app.command(cls=TrainCommand)(train)
 
 
 def _as_typed(default: Any) -> str:

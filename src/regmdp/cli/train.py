@@ -1,9 +1,10 @@
-"""``regmdp train``: teach a network, with progress, a log, checkpoints and a curve."""
+"""``regmdp train``: train a network, with progress, a log, checkpoints and a curve."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from enum import StrEnum
@@ -13,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 from rich.console import Console
+from typer.core import TyperCommand
 
 import regmdp as rm
 from regmdp.cli import choices
@@ -20,16 +22,16 @@ from regmdp.cli.exit_codes import INTERRUPTED
 from regmdp.cli.progress import Line, show_rows
 
 if TYPE_CHECKING:
-    from regmdp.deep import Learner, Progress
+    from regmdp.deep import EpisodeReturns, Learner
 
-__all__ = ["train"]
+__all__ = ["TrainCommand", "train"]
 
 #: Steps between checkpoints.
-EVERY = 10_000
+CHECKPOINT_STEPS = 10_000
 
 
 class Method(StrEnum):
-    """What --algorithm takes."""
+    """Values of --algorithm."""
 
     trpo = "trpo"
     a2c = "a2c"
@@ -40,12 +42,35 @@ class Method(StrEnum):
     on_policy_mdpo = "on-policy-mdpo"
 
 
-#: The classes of those whose names are not their methods' in capitals.
+#: Classes whose names are not the method's in capitals.
 CLASSES = {Method.on_policy_mdpo: "OnPolicyMDPO"}
 
 
+class TrainCommand(TyperCommand):
+    """A command that suggests the nearest option for one of another library, as --gamma."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Parse the arguments, after a check of the names of the options."""
+        options = [option for param in self.get_params(ctx) for option in param.opts]
+        known = {option.lstrip("-").replace("-", "_"): option for option in options}
+        for argument in args:
+            option = argument.partition("=")[0]
+            if option.startswith("--") and option not in ("--", *options):
+                nearest = _find_nearest(option, known)
+                if nearest:
+                    ctx.fail(f"unknown option {option}; did you mean {' or '.join(nearest)}?")
+        return super().parse_args(ctx, args)
+
+
+def _find_nearest(option: str, known: dict[str, str]) -> list[str]:
+    from regmdp.deep.options import find_nearest  # needs an extra
+
+    name = option.lstrip("-").replace("-", "_")
+    return [known[nearest] for nearest in find_nearest(name, known)]
+
+
 def train(
-    env: Annotated[str, typer.Argument(help="A Gymnasium environment, as CartPole-v1.")],
+    env: Annotated[str, typer.Argument(help="A Gymnasium environment, such as CartPole-v1.")],
     algorithm: Annotated[Method, typer.Option(help="Method.")] = Method.trpo,
     steps: Annotated[
         int, typer.Option(help="Steps to take, counted over all copies of the environment.")
@@ -65,39 +90,36 @@ def train(
         bool,
         typer.Option(
             "--normalize",
-            help="Have networks see observations of mean 0 and deviation 1; not with a memory.",
+            help="Normalise observations and values; for on-policy methods (trpo, a2c, …).",
         ),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    episodes: Annotated[int, typer.Option(help="Episodes to judge the policy by at the end.")] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
+    episodes: Annotated[int, typer.Option(help="Episodes that evaluate the final policy.")] = 20,
     resume: Annotated[
         Path | None,
-        typer.Option(help="A saved learner to go on from; the other options are its own then."),
+        typer.Option(help="A saved learner to continue, with its own options."),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Where to save what is learned, every 10,000 steps."),
+        typer.Option("--output", "-o", help="File for the learner, written every 10,000 steps."),
     ] = None,
     log: Annotated[
-        Path | None, typer.Option(help="File for one line of JSON an iteration.")
+        Path | None, typer.Option(help="File for one line of JSON per iteration.")
     ] = None,
     curve: Annotated[
-        Path | None, typer.Option(help="SVG file for the returns over the steps.")
+        Path | None, typer.Option(help="SVG file for a plot of the returns against the steps.")
     ] = None,
     tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard.")] = None,
 ) -> None:
-    """Train a network in an environment, and say how well its policy does.
+    """Train a network in an environment, and evaluate its policy.
 
-    Exit code: 0, 130 if interrupted (what was learned is saved all the same), 1 on an error.
+    Exit code: 0, 130 if interrupted (the learner is saved too), 1 on an error.
     """
-    from regmdp import deep  # which needs an extra
+    from regmdp import deep  # needs an extra
 
     out = Console()
-    kind = getattr(deep, CLASSES.get(algorithm, algorithm.upper()))
     path = output or Path(f"{env.replace('/', '-')}-{algorithm}.npz")
-    for file in (path, log, curve):
-        if file is not None and not file.parent.is_dir():
-            raise FileNotFoundError(f"cannot write {file}: there is no folder {file.parent}")
+    _check_folders(path, log, curve)
     options: dict[str, Any] = {"seed": seed, "discount": discount}
     if (regularizer is None) != (temperature is None):
         raise rm.SolverError(
@@ -106,10 +128,11 @@ def train(
         )
     if regularizer is not None and temperature is not None:
         options["regularizer"] = choices.regularizer(regularizer, temperature)
+    kind = getattr(deep, CLASSES.get(algorithm, algorithm.upper()))
     if normalize:
         if not issubclass(kind, deep.OnPolicy):
             raise rm.SolverError(
-                f"--normalize is for methods without a memory, as trpo and a2c, not for {algorithm}"
+                f"--normalize is for on-policy methods, such as trpo and a2c, not for {algorithm}"
             )
         options["normalize"] = True
     learner: Learner = kind.load(resume) if resume else kind(env, **options)
@@ -121,64 +144,90 @@ def train(
             ("regularizer", repr(learner.regularizer)),
         ],
     )
-    heard: list[tuple[int, float]] = []
-    begin = time.perf_counter()
     with ExitStack() as stack:
         line = stack.enter_context(Line(Console(stderr=True)))
-        listeners = (
-            [] if tensorboard is None else [stack.enter_context(deep.TensorBoard(tensorboard))]
-        )
-        lines = None if log is None else stack.enter_context(open(log, "a", encoding="utf-8"))
-
-        def hear(progress: Progress) -> None:
-            progress = replace(progress, seconds=time.perf_counter() - begin)
-            heard.append((progress.steps, progress.mean_return))
-            line.show(
-                f"{progress.steps:,} steps   {progress.episodes:,} episodes   return "
-                f"{progress.mean_return:.6g}   {progress.seconds:.1f} s"
-            )
-            if lines is not None:
-                _write(lines, progress)
-
-        until = learner.steps + steps
-        while learner.steps < until and not learner.interrupted:
-            learner.learn(min(EVERY, until - learner.steps), callback=[hear, *listeners])
-            learner.checkpoint(path)
-    returns = learner.evaluate(episodes)
-    rows = [
-        ("steps", f"{learner.steps:,}"),
-        ("greedy", _summary(returns.greedy)),
-        ("sampled", _summary(returns.sampled)),
-        ("saved", str(path)),
-    ]
+        log_file = None if log is None else stack.enter_context(open(log, "a", encoding="utf-8"))
+        monitor = _Monitor(line, log_file)
+        callbacks: list[Callable[[rm.Event], object]] = [monitor]
+        if tensorboard is not None:
+            callbacks.append(stack.enter_context(deep.TensorBoard(tensorboard)))
+        _learn_with_checkpoints(learner, steps, callbacks, path)
+    rows = _describe_result(learner, learner.evaluate(episodes), path)
     if curve is not None:
-        _draw(curve, heard)
+        _write_curve(curve, monitor.curve)
         rows.append(("curve", str(curve)))
     show_rows(out, rows)
-    if learner.interrupted:
+    if learner.status is rm.Status.INTERRUPTED:
         raise typer.Exit(INTERRUPTED)
 
 
-def _write(lines: IO[str], progress: Progress) -> None:
-    mean = None if np.isnan(progress.mean_return) else progress.mean_return
-    said = {
-        "steps": progress.steps,
-        "episodes": progress.episodes,
-        "mean_return": mean,
-        "seconds": round(progress.seconds, 3),
-    }
-    lines.write(json.dumps(said | progress.measures) + "\n")
-    lines.flush()
+class _Monitor:
+    """A callback that shows a line, writes a log, and keeps the curve of returns.
+
+    The seconds of its events count from the start of the command, over all calls of ``learn``.
+    """
+
+    def __init__(self, line: Line, log: IO[str] | None) -> None:
+        self._line, self._log = line, log
+        self._begin = time.perf_counter()
+        self.curve: list[tuple[float, float]] = []
+
+    def __call__(self, event: rm.Event) -> None:
+        event = replace(event, seconds=time.perf_counter() - self._begin)
+        steps, mean = event.measures["steps"], event.measures["mean_return"]
+        self.curve.append((steps, mean))
+        self._line.show(
+            f"{steps:,} steps   {event.measures['episodes']:,} episodes   return {mean:.6g}   "
+            f"{event.seconds:.1f} s"
+        )
+        if self._log is not None:
+            record = {
+                **event.measures,
+                "mean_return": None if np.isnan(mean) else mean,
+                "seconds": round(event.seconds, 3),
+            }
+            self._log.write(json.dumps(record) + "\n")
+            self._log.flush()
 
 
-def _summary(returns: np.ndarray) -> str:
+def _check_folders(*files: Path | None) -> None:
+    """Raise FileNotFoundError if a file cannot be written because its folder does not exist."""
+    for file in files:
+        if file is not None and not file.parent.is_dir():
+            raise FileNotFoundError(f"cannot write {file}: there is no folder {file.parent}")
+
+
+def _learn_with_checkpoints(
+    learner: Learner, steps: int, callbacks: list[Callable[[rm.Event], object]], path: Path
+) -> None:
+    """Learn for some steps, and save the learner now and then."""
+    end = learner.steps + steps
+    while learner.steps < end and learner.status is not rm.Status.INTERRUPTED:
+        learner.learn(min(CHECKPOINT_STEPS, end - learner.steps), callback=callbacks)
+        learner.checkpoint(path)
+
+
+def _describe_result(
+    learner: Learner, returns: EpisodeReturns, path: Path
+) -> list[tuple[str, str]]:
+    """Return the rows of the summary."""
+    return [
+        ("steps", f"{learner.steps:,}"),
+        ("greedy", _describe_returns(returns.greedy)),
+        ("sampled", _describe_returns(returns.sampled)),
+        ("saved", str(path)),
+    ]
+
+
+def _describe_returns(returns: np.ndarray) -> str:
     return f"return {returns.mean():.6g} ± {returns.std():.3g} over {returns.size} episodes"
 
 
-def _draw(path: Path, heard: list[tuple[int, float]]) -> None:
-    from regmdp import plots  # which needs an extra
+def _write_curve(path: Path, curve: list[tuple[float, float]]) -> None:
+    """Write a plot of the returns against the steps as SVG."""
+    from regmdp import plots  # needs an extra
 
-    steps, returns = np.array(heard, dtype=np.float64).reshape(-1, 2).T
+    steps, returns = np.array(curve, dtype=np.float64).reshape(-1, 2).T
     with plots.style():
         figure, axes = plots.subplots()
         plots.draw_curve(axes, steps, returns, 0)

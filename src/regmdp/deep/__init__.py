@@ -1,4 +1,4 @@
-"""Beyond tables: the same regularizers and improvements with networks, on JAX and Gymnasium.
+"""Deep reinforcement learning: the same regularizers with networks, on JAX and Gymnasium.
 
 Needs the extra ``deep``.
 """
@@ -7,21 +7,21 @@ from regmdp.deep import _extra  # noqa: F401 - first
 from regmdp.deep.actor_critic import A2C
 from regmdp.deep.advantages import Advantages, generalized_advantages
 from regmdp.deep.asynchronous import A3C
-from regmdp.deep.dynamics import CARTPOLE, PENDULUM, Dynamics, Moved
-from regmdp.deep.environments import Environments, Steps
-from regmdp.deep.heads import Categorical, Gaussian, Head, Squashed
-from regmdp.deep.learner import Learner, Progress, Returns
+from regmdp.deep.dynamics import CARTPOLE, PENDULUM, Dynamics, DynamicsStep
+from regmdp.deep.environments import Environments, EnvironmentStep
+from regmdp.deep.heads import Categorical, Gaussian, Head, SquashedGaussian
+from regmdp.deep.learner import EpisodeReturns, Learner
 from regmdp.deep.mirror_descent import GPMD, MDPO
-from regmdp.deep.networks import Network, equinox, mlp
+from regmdp.deep.networks import NetworkFunctions, from_equinox, mlp
 from regmdp.deep.off_policy import OffPolicy
 from regmdp.deep.on_policy import OnPolicy
 from regmdp.deep.on_policy_mirror_descent import OnPolicyMDPO
-from regmdp.deep.proximal import Adapted
+from regmdp.deep.proximal import AdaptiveStepSize
 from regmdp.deep.simplex import Simplex
 from regmdp.deep.soft_actor_critic import SAC
 from regmdp.deep.tensorboard import TensorBoard
 from regmdp.deep.trpo import TRPO
-from regmdp.deep.vectorized import Runs, learn_many
+from regmdp.deep.vectorized import TrainingRuns, train_vectorized
 
 __all__ = [
     "A2C",
@@ -32,28 +32,27 @@ __all__ = [
     "PENDULUM",
     "SAC",
     "TRPO",
-    "Adapted",
+    "AdaptiveStepSize",
     "Advantages",
     "Categorical",
     "Dynamics",
+    "DynamicsStep",
+    "EnvironmentStep",
     "Environments",
+    "EpisodeReturns",
     "Gaussian",
     "Head",
     "Learner",
-    "Moved",
-    "Network",
+    "NetworkFunctions",
     "OffPolicy",
     "OnPolicy",
     "OnPolicyMDPO",
-    "Progress",
-    "Returns",
-    "Runs",
     "Simplex",
-    "Squashed",
-    "Steps",
+    "SquashedGaussian",
     "TensorBoard",
-    "equinox",
+    "TrainingRuns",
+    "from_equinox",
     "generalized_advantages",
-    "learn_many",
     "mlp",
+    "train_vectorized",
 ]

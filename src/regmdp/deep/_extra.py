@@ -1,4 +1,4 @@
-"""Says what to install where a package is missing, before anything is imported that needs it."""
+"""Check that the packages of the extra ``deep`` are installed, before any module imports them."""
 
 from importlib.util import find_spec
 

@@ -4,36 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from regmdp._internal.arrays import Array
+from regmdp._internal.checks import check_number
 from regmdp.deep.on_policy import Batch, OnPolicy
-from regmdp.deep.options import require_positive
+from regmdp.deep.options import check_positive_numbers
+from regmdp.deep.types import JaxArray, Params
 from regmdp.regularizers import Regularizer, Shannon
 
-__all__ = ["A2C"]
+__all__ = ["A2C", "actor_critic_loss", "take_gradient_step"]
 
 
 @dataclass(eq=False)
 class A2C(OnPolicy):
     r"""Advantage actor-critic: one gradient step on n-step returns, then new ones.
 
-    Minimised is
-    \(-E[\frac{\pi(a|s)}{\pi_k(a|s)} A(s, a)] + \tau E[h(\pi(s))] + c\, E[(V(s) - R)^2]\), whose
-    gradient at \(\pi = \pi_k\) is that of the paper's section 4, with the ratio in place of the
-    logarithm, which a probability of 0 would make infinite. As in the paper the regularizer is a
-    bonus in what is minimised, not part of the values; ``soft=True`` makes it one.
+    The loss is
+    \(-E[\frac{\pi(a|s)}{\pi_k(a|s)} A(s, a)] + \tau E[h(\pi(s))] + c\, E[(V(s) - R)^2]\). At
+    \(\pi = \pi_k\) its gradient is that of the paper's section 4; the ratio replaces the logarithm,
+    which is infinite where a probability is 0. As in the paper the regularizer is a term of the
+    loss, not part of the values; ``soft=True`` makes it part of them.
 
-    Departures: the two networks share no layers; copies of the environment take their steps
-    together, in one process.
+    Departures: the two networks share no layers; the copies of the environment run in one process.
+
+    The measure of an iteration is ``loss``.
 
     Args:
-        rate: Learning rate (RMSProp with decay 0.99).
-        largest: Norm at which gradients are cut off.
+        learning_rate: Learning rate (RMSProp with decay 0.99).
+        max_grad_norm: Norm to which larger gradients are clipped.
         critic_weight: c.
 
     Examples:
@@ -48,39 +50,43 @@ class A2C(OnPolicy):
 
     regularizer: Regularizer = field(default_factory=lambda: Shannon(0.01))
     horizon: int = 5
-    trace: float = 1.0
+    gae_lambda: float = 1.0
     soft: bool = False
-    rate: float = 7e-4
-    largest: float = 0.5
+    learning_rate: float = 7e-4
+    max_grad_norm: float = 0.5
     critic_weight: float = 0.5
 
     name: ClassVar[str] = "advantage actor-critic"
 
     def __post_init__(self) -> None:
-        for option in ("rate", "largest"):
-            require_positive(option, getattr(self, option))
-        self._descent = optax.chain(
-            optax.clip_by_global_norm(self.largest),
-            optax.rmsprop(self.rate, decay=0.99, eps=1e-5, eps_in_sqrt=False),
+        check_positive_numbers(self, "learning_rate", "max_grad_norm")
+        self.critic_weight = check_number("critic_weight", self.critic_weight)
+        self._optimizer = optax.chain(
+            optax.clip_by_global_norm(self.max_grad_norm),
+            optax.rmsprop(self.learning_rate, decay=0.99, eps=1e-5, eps_in_sqrt=False),
         )
         super().__post_init__()
 
-    def _begun(self, key: Array) -> Any:
-        for_policy, for_critic = jax.random.split(key)
-        networks = {
-            "policy": self._new_policy(for_policy),
-            "critic": self.critic.init(for_critic, self.environments.n_inputs, 1),
+    def _init_state(self, key: JaxArray) -> Params:
+        networks = self._init_networks(key)
+        return {**networks, "optimizer": self._optimizer.init(networks)}
+
+    def _init_networks(self, key: JaxArray) -> Params:
+        """Return initial parameters of the policy and of the critic."""
+        policy_key, critic_key = jax.random.split(key)
+        return {
+            "policy": self._init_policy(policy_key),
+            "critic": self.critic.init(critic_key, self.environments.n_inputs, 1),
         }
-        return {**networks, "descent": self._descent.init(networks)}
 
     def _iterate(self) -> dict[str, float]:
-        self._state, loss = stepped(self._design, self._state, self._collected())
+        self._state, loss = take_gradient_step(self._static, self._state, self._collect())
         return {"loss": float(loss)}
 
 
-def loss_of(learner: A2C, networks: Any, batch: Batch) -> Array:
-    """Return what is minimised."""
-    xi = learner._xi(networks["policy"], batch.observation)
+def actor_critic_loss(learner: A2C, networks: Params, batch: Batch) -> JaxArray:
+    """Return the loss of both networks."""
+    xi = learner._compute_xi(networks["policy"], batch.observation)
     value = learner.critic.apply(networks["critic"], batch.observation)[:, 0]
     gain = jnp.mean(
         learner.head.ratio(xi, jax.lax.stop_gradient(xi), batch.action) * batch.advantage
@@ -90,9 +96,9 @@ def loss_of(learner: A2C, networks: Any, batch: Batch) -> Array:
 
 
 @partial(jax.jit, static_argnums=0)
-def stepped(learner: A2C, state: Any, batch: Batch) -> tuple[Any, Array]:
-    """Return everything after one gradient step, and the loss before."""
+def take_gradient_step(learner: A2C, state: Params, batch: Batch) -> tuple[Params, JaxArray]:
+    """Return the training state after one gradient step, and the loss before."""
     networks = {"policy": state["policy"], "critic": state["critic"]}
-    loss, gradient = jax.value_and_grad(partial(loss_of, learner))(networks, batch)
-    updates, descent = learner._descent.update(gradient, state["descent"], networks)
-    return {**optax.apply_updates(networks, updates), "descent": descent}, loss
+    loss, gradient = jax.value_and_grad(partial(actor_critic_loss, learner))(networks, batch)
+    updates, optimizer = learner._optimizer.update(gradient, state["optimizer"], networks)
+    return {**optax.apply_updates(networks, updates), "optimizer": optimizer}, loss

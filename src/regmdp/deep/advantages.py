@@ -1,4 +1,4 @@
-"""Advantages and returns of what was collected, over episodes that end and episodes that are cut off."""
+"""Advantages and targets of collected steps, at terminated and at truncated episodes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Advantages", "generalized_advantages"]
 
 
 class Advantages(NamedTuple):
-    """What T steps of N copies tell: (T, N) advantages of the actions taken, and (T, N) targets for the values."""
+    """(T, N) advantages of the actions taken, and (T, N) targets of the values."""
 
     advantage: Float[np.ndarray, "T N"]
     target: Float[np.ndarray, "T N"]
@@ -25,27 +25,27 @@ def generalized_advantages(
     terminated: Bool[np.ndarray, "T N"],
     truncated: Bool[np.ndarray, "T N"],
     discount: float,
-    trace: float,
+    gae_lambda: float,
 ) -> Advantages:
-    r"""Sum errors, \(A_t = \sum_l (\gamma\lambda)^l \delta_{t+l}\) with \(\delta = r + \gamma V' - V\), to an episode's end.
+    r"""Return \(A_t = \sum_l (\gamma\lambda)^l \delta_{t+l}\) with \(\delta = r + \gamma V' - V\).
 
-    A terminated episode has no value after its end. One that is cut off has that of the successor:
-    only the sum stops there. With λ = 1 the targets are n-step returns, n the number of steps to
-    the end of what was collected.
+    The sum stops at the end of an episode. The value after a terminated episode is 0; the value
+    after a truncated one is that of the successor. With λ = 1 the targets are n-step returns, where
+    n is the number of steps to the end of the collected ones.
 
     Args:
-        reward: (T, N) rewards, the regularizer's cost taken off if it is part of the values.
+        reward: (T, N) rewards, less the regularizer's cost if it is part of the values.
         value: (T, N) V where the actions were taken.
-        successor_value: (T, N) V where they led.
-        terminated: (T, N) whether the episode ended there.
-        truncated: (T, N) whether it was cut off there.
+        successor_value: (T, N) V of the successors.
+        terminated: (T, N) whether the episode terminated.
+        truncated: (T, N) whether it was truncated.
         discount: γ.
-        trace: λ.
+        gae_lambda: λ.
 
     Examples:
         >>> one, no = np.ones((2, 1)), np.zeros((2, 1), dtype=bool)
         >>> generalized_advantages(
-        ...     one, 0 * one, 5 * one, no, no, discount=0.5, trace=1.0
+        ...     one, 0 * one, 5 * one, no, no, discount=0.5, gae_lambda=1.0
         ... ).target.ravel()
         array([5.25, 3.5 ])
 
@@ -54,10 +54,10 @@ def generalized_advantages(
         using generalized advantage estimation", equation 16.
     """
     error = reward + discount * np.where(terminated, 0.0, successor_value) - value
-    keep = discount * trace * ~(terminated | truncated)
+    weight = discount * gae_lambda * ~(terminated | truncated)
     advantage = np.empty_like(error)
-    carried = np.zeros(error.shape[1])
+    following = np.zeros(error.shape[1])
     for step in reversed(range(error.shape[0])):
-        carried = error[step] + keep[step] * carried
-        advantage[step] = carried
+        following = error[step] + weight[step] * following
+        advantage[step] = following
     return Advantages(advantage, advantage + value)

@@ -1,4 +1,4 @@
-"""Asynchronous advantage actor-critic: worker processes that share parameters and the statistics of their descent."""
+"""Asynchronous advantage actor-critic: worker processes that share parameters without locks."""
 
 from __future__ import annotations
 
@@ -8,55 +8,63 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from regmdp._internal.arrays import Array
+from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SolverError
-from regmdp.deep.actor_critic import A2C, loss_of
-from regmdp.deep.networks import Network, in_numpy, mlp
+from regmdp._internal.events import CallbackLike
+from regmdp._internal.status import Status
+from regmdp.deep.actor_critic import A2C, actor_critic_loss
+from regmdp.deep.learner import Reporter
+from regmdp.deep.networks import NetworkFunctions, convert_to_numpy, mlp
 from regmdp.deep.on_policy import Batch
-from regmdp.deep.options import require_count
+from regmdp.deep.options import check_integers
+from regmdp.deep.types import JaxArray, Params
 
-__all__ = ["A3C", "work"]
+__all__ = ["A3C", "run_worker"]
 
 AnyA3C = TypeVar("AnyA3C", bound="A3C")
 
-#: Seconds between two looks of the process that waits, and those a worker gets to stop by itself.
-PAUSE, PATIENCE = 0.05, 30.0
-#: Decay and smallest denominator of the shared RMSProp.
-DECAY, LEAST = 0.99, 1e-5
+#: Seconds between two checks of the workers, and seconds they have to stop by themselves.
+POLL_SECONDS, JOIN_SECONDS = 0.05, 30.0
+
+#: Decay of the shared RMSProp, and the number added below its root.
+RMSPROP_DECAY, RMSPROP_EPSILON = 0.99, 1e-5
 
 
 @dataclass(eq=False)
 class A3C(A2C):
-    """Asynchronous advantage actor-critic: workers step and learn on their own, and write to the same parameters without locks.
+    """Asynchronous advantage actor-critic: workers update shared parameters without locks.
 
-    Each worker is a process with an environment of its own. It copies the shared parameters, acts
-    for a stretch, and moves the shared ones along its gradient with shared RMSProp statistics
-    (section 4 and algorithm S3 of the paper). What they know of observations and returns, by which
-    both are normalised unless ``normalize=False``, they share in the same way. What comes out
-    depends on who was first: the same seed does not give the same numbers, unless there is one
-    worker.
+    Each worker is a process with its own environment. It copies the shared parameters, collects
+    steps, and moves the shared parameters along its gradient with shared RMSProp statistics
+    (section 4 and algorithm S3 of the paper). The moments of observations and returns, by which
+    both are normalised unless ``normalize=False``, are shared in the same way. The result depends
+    on the order of the updates: with two or more workers the same seed does not give the same
+    numbers.
 
-    A worker that dies ends the training with its last words; what was learned until then is kept.
+    Events are reported at regular times, with the measures of :meth:`Learner.learn`. If a worker
+    fails, training ends with an error that shows the last line it wrote; what was learned until
+    then is kept.
 
     Args:
-        workers: Processes.
+        workers: Number of processes.
 
     References:
         Mnih, Badia, Mirza, Graves, Harley, Lillicrap, Silver & Kavukcuoglu 2016, ICML,
         "Asynchronous methods for deep reinforcement learning".
     """
 
-    copies: int = 1
+    n_envs: int = 1
     horizon: int = 20
     normalize: bool = True
     workers: int = 2
@@ -64,192 +72,228 @@ class A3C(A2C):
     name: ClassVar[str] = "asynchronous advantage actor-critic"
 
     def __post_init__(self) -> None:
-        require_count("the number of workers", self.workers)
+        check_integers(self, "workers")
         super().__post_init__()
 
-    def _begun(self, key: Array) -> Any:
-        begun = super()._begun(key)
-        del begun["descent"]
-        return {**begun, "squares": np.zeros(ravel_pytree(begun)[0].size, dtype=np.float32)}
-
-    def learn(self: AnyA3C, steps: int, *, callback: Any = ()) -> AnyA3C:
-        """Let the workers take at least so many more steps together."""
-        require_count("the number of steps", steps, least=0)
-        callbacks, begin, before, self.interrupted = (
-            (callback,) if callable(callback) else tuple(callback),
-            time.perf_counter(),
-            self.steps,
-            False,
-        )
-        networks = {"policy": self._state["policy"], "critic": self._state["critic"]}
-        flat, unravel = ravel_pytree(networks)
+    def learn(self: AnyA3C, steps: int, *, callback: CallbackLike = None) -> AnyA3C:
+        """Let the workers take at least so many more steps in total."""
+        steps = check_integer("steps", steps, minimum=0)
+        reporter = Reporter(self, callback)
+        steps_before, self.status = self.steps, None
         with tempfile.TemporaryDirectory(prefix="regmdp-a3c-") as name:
-            shared = _Shared.made(Path(name), flat.size, self.environments.n_inputs, self.workers)
-            shared.params[:], shared.squares[:] = flat, self._state["squares"]
-            if self._normalizer is not None:
-                shared.moments[:] = self._normalizer.moments
-            crew = _WorkerPool(
-                self, Path(name), [int(self._rng.integers(2**31)) for _ in range(self.workers)]
-            )
+            shared, unravel = self._share_state(Path(name))
+            seeds = [int(self._rng.integers(2**31)) for _ in range(self.workers)]
+            pool = _WorkerPool(self, Path(name), seeds)
+
+            def update_progress() -> None:
+                self.steps = steps_before + int(shared.steps.sum())
+                self.environments.returns += pool.read_new_returns()
+
             try:
                 while shared.steps.sum() < steps:
-                    crew.check()
-                    time.sleep(PAUSE)
-                    if callbacks and shared.steps.sum():
-                        self.steps = before + int(shared.steps.sum())
-                        self.environments.returns += crew.new_returns()
-                        self._tell(callbacks, begin, {})
+                    pool.check()
+                    time.sleep(POLL_SECONDS)
+                    if shared.steps.sum():
+                        update_progress()
+                        if not reporter.report({}):
+                            self.status = Status.STOPPED
+                            break
+                else:
+                    self.status = Status.STEP_LIMIT
             except KeyboardInterrupt:
-                self.interrupted = True
+                self.status = Status.INTERRUPTED
             finally:
                 shared.stop[0] = 1
-                crew.ended()
-                self._state = {
-                    **unravel(jnp.asarray(shared.params)),
-                    "squares": shared.squares.copy(),
-                }
+                pool.join()
+                networks = unravel(jnp.asarray(shared.params))
+                self._state = {**networks, "squared_gradients": shared.squared_gradients.copy()}
                 if self._normalizer is not None:
                     self._normalizer.moments = shared.moments.copy()
-                self.steps = before + int(shared.steps.sum())
-                self.environments.returns += crew.new_returns()
+                update_progress()
         return self
 
+    def _init_state(self, key: JaxArray) -> Params:
+        networks = self._init_networks(key)
+        size = ravel_pytree(networks)[0].size
+        return {**networks, "squared_gradients": np.zeros(size, dtype=np.float32)}
 
-class _Shared:
-    """The memory that all processes see: a file that each maps."""
+    def _share_state(self, folder: Path) -> tuple[_SharedArrays, Any]:
+        """Return shared arrays with the training state, and the function that makes parameters."""
+        networks = {"policy": self._state["policy"], "critic": self._state["critic"]}
+        flat, unravel = ravel_pytree(networks)
+        shared = _SharedArrays(folder, flat.size, self.environments.n_inputs, self.workers, "w+")
+        shared.params[:] = flat
+        shared.squared_gradients[:] = self._state["squared_gradients"]
+        if self._normalizer is not None:
+            shared.moments[:] = self._normalizer.moments
+        return shared, unravel
 
-    def __init__(self, folder: Path, size: int, n_inputs: int, workers: int, mode: Any) -> None:
-        at = partial(np.memmap, mode=mode)
-        self.params = at(folder / "params", dtype=np.float32, shape=(size,))
-        self.squares = at(folder / "squares", dtype=np.float32, shape=(size,))
-        self.moments = at(folder / "moments", dtype=np.float64, shape=(1 + 2 * (n_inputs + 1),))
-        self.steps = at(folder / "steps", dtype=np.int64, shape=(workers,))
-        self.stop = at(folder / "stop", dtype=np.int8, shape=(1,))
 
-    @classmethod
-    def made(cls, folder: Path, size: int, n_inputs: int, workers: int) -> _Shared:
-        """Make it, all zeros."""
-        return cls(folder, size, n_inputs, workers, "w+")
+class _SharedArrays:
+    """Arrays that all processes share: files that each maps into its memory.
+
+    Args:
+        folder: Folder of the files.
+        size: Number of parameters.
+        n_inputs: Length of an observation.
+        workers: Number of workers.
+        mode: "w+" to create them, all zeros; "r+" to open them.
+    """
+
+    def __init__(
+        self, folder: Path, size: int, n_inputs: int, workers: int, mode: Literal["w+", "r+"]
+    ) -> None:
+        self.params = np.memmap(folder / "params", np.float32, mode, shape=(size,))
+        self.squared_gradients = np.memmap(
+            folder / "squared_gradients", np.float32, mode, shape=(size,)
+        )
+        self.moments = np.memmap(
+            folder / "moments", np.float64, mode, shape=(1 + 2 * (n_inputs + 1),)
+        )
+        self.steps = np.memmap(folder / "steps", np.int64, mode, shape=(workers,))
+        self.stop = np.memmap(folder / "stop", np.int8, mode, shape=(1,))
 
 
 class _WorkerPool:
-    """The worker processes, and what they say."""
+    """The worker processes, and the files they write.
 
-    def __init__(self, learner: A3C, folder: Path, seeds: list[int]) -> None:
-        self._folder, self._read = folder, [0] * len(seeds)
+    Raises:
+        SolverError: if the options of the learner cannot be pickled.
+    """
+
+    def __init__(self, learner: A3C, folder: Path, seeds: Sequence[int]) -> None:
+        self._folder, self._n_read = folder, [0] * len(seeds)
         try:
-            job = pickle.dumps((type(learner), _sendable(learner)))
+            task = pickle.dumps((type(learner), _encode_options(learner)))
         except Exception as error:
             raise SolverError(
-                f"the workers cannot be told what to do: {error}; give an environment's name, or a "
-                "function of a module that can be imported"
+                f"the options cannot be sent to the workers: {error}; give an environment's name, "
+                "or a function of a module that can be imported"
             ) from error
-        # a thread for each process, or they wait for one another
-        threads = {
+        # one thread for each process, or they wait for one another
+        environment = {
+            **os.environ,
             "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
             "OPENBLAS_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
         }
-        self._workers = []
+        self._processes = []
         for index, seed in enumerate(seeds):
             arguments = [str(folder), str(index), str(len(seeds)), str(seed)]
-            with open(folder / f"words{index}", "wb") as words:
+            with open(self._errors_path(index), "wb") as errors:
                 process = subprocess.Popen(
                     [sys.executable, "-m", "regmdp.deep.worker", *arguments],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
-                    stderr=words,
-                    env={**os.environ, **threads},
+                    stderr=errors,
+                    env=environment,
                 )
             assert process.stdin is not None
             try:
-                process.stdin.write(job)
+                process.stdin.write(task)
                 process.stdin.close()
             except BrokenPipeError:
-                pass  # it died at once: `check` says why
-            self._workers.append(process)
+                pass  # it ended at once: `check` reports why
+            self._processes.append(process)
 
     def check(self) -> None:
-        """Raise what went wrong if a worker has ended though nobody told it to."""
-        for index, process in enumerate(self._workers):
+        """Raise SolverError if a worker has ended."""
+        for index, process in enumerate(self._processes):
             if process.poll() is not None:
-                words = (
-                    (self._folder / f"words{index}")
-                    .read_text(errors="replace")
-                    .strip()
-                    .splitlines()
-                )
-                last = words[-1] if words else "it said nothing"
+                lines = self._errors_path(index).read_text(errors="replace").strip().splitlines()
                 raise SolverError(
-                    f"worker {index + 1} of {len(self._workers)} ended with exit status "
-                    f"{process.returncode}: {last}; what was learned until then is kept"
+                    f"worker {index + 1} of {len(self._processes)} ended with exit status "
+                    f"{process.returncode}: {lines[-1] if lines else 'it wrote no message'}; what "
+                    "was learned until then is kept"
                 )
 
-    def ended(self) -> None:
-        """Wait until all have stopped, and stop those that do not."""
-        until = time.monotonic() + PATIENCE
-        for process in self._workers:
+    def join(self) -> None:
+        """Wait until all workers have stopped, and kill those that do not."""
+        end = time.monotonic() + JOIN_SECONDS
+        for process in self._processes:
             try:
-                process.wait(max(until - time.monotonic(), 0.1))
+                process.wait(max(end - time.monotonic(), 0.1))
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
 
-    def new_returns(self) -> list[float]:
-        """Return the returns of the episodes that have ended since the last time, worker by worker."""
+    def read_new_returns(self) -> list[float]:
+        """Return the returns of episodes that have ended since the last call, by worker."""
         found: list[float] = []
-        for index in range(len(self._workers)):
-            path = self._folder / f"returns{index}"
+        for index, n_read in enumerate(self._n_read):
+            path = _returns_path(self._folder, index)
             if path.exists():
-                new = np.fromfile(path, dtype=np.float64, offset=8 * self._read[index])
-                self._read[index] += new.size
+                new = np.fromfile(path, dtype=np.float64, offset=8 * n_read)
+                self._n_read[index] += new.size
                 found += new.tolist()
         return found
 
+    def _errors_path(self, index: int) -> Path:
+        return self._folder / f"errors{index}"
 
-def _sendable(learner: A3C) -> dict[str, Any]:
-    """Return the options of a learner, networks by their specification."""
-    options = {item.name: getattr(learner, item.name) for item in fields(learner) if item.init}
+
+def _returns_path(folder: Path, index: int) -> Path:
+    return folder / f"returns{index}"
+
+
+def _encode_options(learner: A3C) -> dict[str, Any]:
+    """Return the options of a learner, with networks by their specification."""
+    options = {name: getattr(learner, name) for name in learner._option_names()}
     return {
-        name: value.spec if isinstance(value, Network) and value.spec else value
+        name: value.spec if isinstance(value, NetworkFunctions) and value.spec else value
         for name, value in options.items()
     }
 
 
-def work(job: bytes, folder: Path, index: int, workers: int, seed: int) -> None:
-    """Be a worker: act, and move the shared parameters, until it is time to stop or nobody is left who would say so."""
-    kind, options = pickle.loads(job)
+def run_worker(task: bytes, folder: Path, index: int, workers: int, seed: int) -> None:
+    """Worker loop: collect and update the shared parameters until stopped or the parent exits.
+
+    Args:
+        task: The pickled class and options of the learner.
+        folder: Folder of the shared arrays.
+        index: Number of this worker, from 0.
+        workers: Number of workers.
+        seed: Seed of this worker.
+    """
+    kind, options = pickle.loads(task)
     networks = {
         name: mlp(**value) if isinstance(value, dict) else value for name, value in options.items()
     }
-    learner = kind(**{**networks, "seed": seed})
+    learner: A3C = kind(**{**networks, "seed": seed})
     flat, unravel = ravel_pytree(
         {"policy": learner._state["policy"], "critic": learner._state["critic"]}
     )
-    shared = _Shared(folder, flat.size, learner.environments.n_inputs, workers, "r+")
-    parent, told = os.getppid(), 0
-    with open(folder / f"returns{index}", "ab") as returns:
+    shared = _SharedArrays(folder, flat.size, learner.environments.n_inputs, workers, "r+")
+    parent, n_written = os.getppid(), 0
+    with open(_returns_path(folder, index), "ab") as file:
         while not shared.stop[0] and os.getppid() == parent:
-            learner._state = in_numpy(unravel(jnp.asarray(shared.params)))
-            if learner._normalizer is not None:
-                learner._normalizer.moments = shared.moments.copy()
-            batch = learner._collected()
-            if learner._normalizer is not None:
-                shared.moments[:] = learner._normalizer.moments
-            gradient = np.asarray(_gradient(learner._design, learner._state, batch))
-            shared.squares[:] = DECAY * shared.squares + (1.0 - DECAY) * gradient * gradient
-            shared.params[:] = shared.params - learner.rate * gradient / np.sqrt(
-                shared.squares + LEAST
-            )
-            shared.steps[index] += learner.horizon * learner.copies
-            np.asarray(learner.environments.returns[told:]).tofile(returns)
-            told = len(learner.environments.returns)
-            returns.flush()
+            learner._state = convert_to_numpy(unravel(jnp.asarray(shared.params)))
+            _update_shared(learner, shared)
+            shared.steps[index] += learner.horizon * learner.n_envs
+            np.asarray(learner.environments.returns[n_written:]).tofile(file)
+            n_written = len(learner.environments.returns)
+            file.flush()
+
+
+def _update_shared(learner: A3C, shared: _SharedArrays) -> None:
+    """Collect a batch, and update the shared moments, statistics and parameters with it."""
+    if learner._normalizer is not None:
+        learner._normalizer.moments = shared.moments.copy()
+    batch = learner._collect()
+    if learner._normalizer is not None:
+        shared.moments[:] = learner._normalizer.moments
+    gradient = np.asarray(_compute_gradient(learner._static, learner._state, batch))
+    shared.squared_gradients[:] = (
+        RMSPROP_DECAY * shared.squared_gradients + (1.0 - RMSPROP_DECAY) * gradient * gradient
+    )
+    shared.params[:] = shared.params - learner.learning_rate * gradient / np.sqrt(
+        shared.squared_gradients + RMSPROP_EPSILON
+    )
 
 
 @partial(jax.jit, static_argnums=0)
-def _gradient(learner: A3C, networks: Any, batch: Batch) -> Array:
-    """Return the gradient of the loss, cut off at the largest norm, in a row."""
-    gradient, _ = ravel_pytree(jax.grad(partial(loss_of, learner))(networks, batch))
+def _compute_gradient(learner: A3C, networks: Params, batch: Batch) -> JaxArray:
+    """Return the gradient of the loss as one array, clipped to the largest norm."""
+    gradient, _ = ravel_pytree(jax.grad(partial(actor_critic_loss, learner))(networks, batch))
     norm = jnp.sqrt(jnp.sum(jnp.square(gradient)))
-    return gradient * jnp.minimum(1.0, learner.largest / jnp.maximum(norm, 1e-12))
+    return gradient * jnp.minimum(1.0, learner.max_grad_norm / jnp.maximum(norm, 1e-12))

@@ -1,112 +1,140 @@
-"""Learners in files: what was learned, the random generator, and the options; never a pickle."""
+"""Checkpoints: training state, random generator and options in a file, never a pickle."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from regmdp import regularizers
 from regmdp._internal.errors import FormatError
 from regmdp._internal.files import read_arrays, write_arrays
-from regmdp.deep.networks import Network, mlp
-from regmdp.deep.proximal import Adapted
+from regmdp.deep.networks import NetworkFunctions, mlp
+from regmdp.deep.proximal import AdaptiveStepSize
 from regmdp.regularizers import Regularizer
 
-if TYPE_CHECKING:
-    from regmdp.deep.learner import Learner
-
-__all__ = ["option_as_json", "read_learner", "write_learner"]
+__all__ = ["Snapshot", "convert_option_to_json", "read_snapshot", "write_snapshot"]
 
 KIND = "learner"
-#: Options that may be functions or classes of one's own, which a file cannot hold.
-OWN = ("env", "network", "critic", "regularizer", "step_size")
+
+#: Version of the option names and of the arrays in a file; other versions are refused.
+VERSION = 2
+
+#: Beginnings of the names of arrays in a file: leaves of the training state, and all others.
+LEAF, OTHER = "leaf", "other "
 
 
-def write_learner(path: str | PathLike[str], learner: Learner) -> None:
-    """Write a learner to a file."""
-    leaves = jax.tree.leaves(learner._state)
-    options = {item.name: option_as_json(getattr(learner, item.name)) for item in fields(learner)}
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A learner as plain data.
+
+    Attributes:
+        method: Name of the method.
+        options: Options by name, those that a file can hold.
+        leaves: Arrays of the training state, in the order of JAX.
+        others: Other arrays by name, such as a replay buffer.
+        steps: Steps taken.
+        returns: Returns of the episodes that have ended.
+        generator: State of the random generator.
+    """
+
+    method: str
+    options: dict[str, Any]
+    leaves: Sequence[np.ndarray]
+    others: dict[str, np.ndarray]
+    steps: int
+    returns: list[float]
+    generator: Mapping[str, Any]
+
+
+def write_snapshot(path: str | PathLike[str], snapshot: Snapshot) -> None:
+    """Write a snapshot to a file."""
+    encoded = {name: convert_option_to_json(value) for name, value in snapshot.options.items()}
     meta = {
-        "method": learner.name,
-        "options": {name: value for name, value in options.items() if value is not None},
-        "steps": learner.steps,
-        "returns": learner.environments.returns,
-        "generator": learner._rng.bit_generator.state,
+        "version": VERSION,
+        "method": snapshot.method,
+        "options": {name: value for name, value in encoded.items() if value is not None},
+        "steps": snapshot.steps,
+        "returns": snapshot.returns,
+        "generator": snapshot.generator,
     }
-    arrays = {f"leaf{index}": np.asarray(leaf) for index, leaf in enumerate(leaves)}
-    arrays |= {f"kept {name}": array for name, array in learner._remembered().items()}
+    arrays = {f"{LEAF}{index}": leaf for index, leaf in enumerate(snapshot.leaves)}
+    arrays |= {f"{OTHER}{name}": array for name, array in snapshot.others.items()}
     write_arrays(path, KIND, arrays, meta)
 
 
-def read_learner(kind: Any, path: str | PathLike[str], given: dict[str, Any]) -> Any:
-    """Read a learner from a file."""
+def read_snapshot(path: str | PathLike[str], method: str) -> Snapshot:
+    """Read a snapshot of a method from a file.
+
+    Raises:
+        FormatError: if the file is damaged, of another method, or of another version.
+    """
     arrays, meta = read_arrays(path, KIND)
-    if meta.get("method") != kind.name:
-        raise FormatError(f"{path} holds what {meta.get('method')} learned, not {kind.name}")
-    options = {name: _meant(value) for name, value in meta["options"].items()} | given
-    missing = [name for name in OWN if name in _names(kind) and name not in options]
-    if missing:
+    version = meta.get("version", 1)
+    if version != VERSION:
         raise FormatError(
-            f"{path} cannot hold {' and '.join(missing)}: give what it was learned with, "
-            f"load(path, {missing[0]}=…)"
+            f"{path} holds a learner of version {version}, whose options have other names; this "
+            f"release of regmdp reads version {VERSION}: train it again, or read it with the "
+            "release that wrote it"
         )
-    learner = kind(**options)
-    leaves, structure = jax.tree.flatten(learner._state)
-    found = [arrays.get(f"leaf{index}") for index in range(len(leaves))]
-    remembered = {
-        name.removeprefix("kept "): array
-        for name, array in arrays.items()
-        if name.startswith("kept ")
+    if meta.get("method") != method:
+        raise FormatError(f"{path} holds a learner of {meta.get('method')}, not of {method}")
+    others = {
+        name.removeprefix(OTHER): arrays.pop(name)
+        for name in list(arrays)
+        if name.startswith(OTHER)
     }
-    if len(arrays) - len(remembered) != len(leaves) or any(
-        new is None or new.shape != old.shape for new, old in zip(found, leaves, strict=True)
-    ):
-        raise FormatError(
-            f"{path} does not fit the environment or the networks: its arrays have other shapes"
-        )
-    learner._state = jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in found])
-    learner._recall(remembered)
-    learner.steps = meta["steps"]
-    learner.environments.returns = meta["returns"]
-    learner._rng.bit_generator.state = meta["generator"]
-    learner._observation = learner._reset()
-    return learner
+    names = [f"{LEAF}{index}" for index in range(len(arrays))]
+    if set(names) != set(arrays):
+        raise FormatError(f"{path} is damaged: the arrays of the training state are not complete")
+    return Snapshot(
+        method,
+        {name: _convert_option_from_json(value) for name, value in meta["options"].items()},
+        [arrays[name] for name in names],
+        others,
+        meta["steps"],
+        meta["returns"],
+        meta["generator"],
+    )
 
 
-def _names(kind: type) -> set[str]:
-    return {item.name for item in fields(kind)}
-
-
-def option_as_json(option: Any) -> Any:
-    """Return an option as JSON can say it, or None."""
-    if isinstance(option, Network):
+def convert_option_to_json(option: object) -> Any:
+    """Return an option as JSON, or None if JSON cannot hold it."""
+    if isinstance(option, NetworkFunctions):
         return None if option.spec is None else {"mlp": option.spec}
-    if isinstance(option, Adapted):
-        return {"adapted": option._asdict()}
+    if isinstance(option, AdaptiveStepSize):
+        return {"adaptive": option._asdict()}
     if isinstance(option, Regularizer):
-        if type(option) is not getattr(regularizers, type(option).__name__, None):
-            return None
-        values = {item.name: getattr(option, item.name) for item in fields(option) if item.init}  # type: ignore[arg-type]
-        return {
-            "regularizer": type(option).__name__,
-            **{name: np.asarray(value).tolist() for name, value in values.items()},
-        }
+        return _convert_regularizer_to_json(option)
     return option if isinstance(option, str | int | float) else None
 
 
-def _meant(said: Any) -> Any:
-    """Return the option that JSON says."""
-    if not isinstance(said, dict):
-        return said
-    if "mlp" in said:
-        return mlp(**said["mlp"])
-    if "adapted" in said:
-        return Adapted(**said["adapted"])
-    return getattr(regularizers, said["regularizer"])(
-        **{name: value for name, value in said.items() if name != "regularizer"}
-    )
+def _convert_regularizer_to_json(regularizer: Regularizer) -> dict[str, Any] | None:
+    """Return a regularizer of the library as JSON, and None for any other."""
+    kind = type(regularizer)
+    if kind is not getattr(regularizers, kind.__name__, None):
+        return None
+    values = {
+        item.name: getattr(regularizer, item.name)
+        for item in fields(regularizer)  # type: ignore[arg-type]
+        if item.init
+    }
+    return {
+        "regularizer": kind.__name__,
+        **{name: np.asarray(value).tolist() for name, value in values.items()},
+    }
+
+
+def _convert_option_from_json(value: Any) -> Any:
+    """Return the option that :func:`convert_option_to_json` converted."""
+    if not isinstance(value, dict):
+        return value
+    if "mlp" in value:
+        return mlp(**value["mlp"])
+    if "adaptive" in value:
+        return AdaptiveStepSize(**value["adaptive"])
+    arguments = {name: argument for name, argument in value.items() if name != "regularizer"}
+    return getattr(regularizers, value["regularizer"])(**arguments)

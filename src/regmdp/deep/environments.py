@@ -1,30 +1,30 @@
-"""TiledProcess of a Gymnasium environment, step by step, with the successor that each transition really led to."""
+"""Copies of a Gymnasium environment, stepped together, with the true successor of each step."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import gymnasium
 import numpy as np
 
-from regmdp._internal.arrays import Bool, Float
+from regmdp._internal.arrays import ArrayLike, Bool, Float
 from regmdp._internal.errors import SampleError, SolverError
+from regmdp.deep.types import ActionSpace, EnvironmentLike, ObservationSpace
 
-__all__ = ["Environments", "Steps"]
+__all__ = ["EnvironmentStep", "Environments"]
 
 
-class Steps(NamedTuple):
-    """One step of N copies.
+class EnvironmentStep(NamedTuple):
+    """One step of N copies of an environment.
 
     Attributes:
-        observation: (N, inputs) what to act on next: after an end, the first observation of the
-            next episode.
+        observation: (N, inputs) where the next actions are taken: after the end of an episode, the
+            first observation of the next one.
         reward: (N,) rewards.
-        terminated: (N,) whether the episode ended: its value from here on is 0.
-        truncated: (N,) whether it was only cut off: its value from here on is that of the
-            successor.
-        successor: (N, inputs) where the step led, also at an end.
+        terminated: (N,) whether the episode terminated: the value from here on is 0.
+        truncated: (N,) whether it was truncated: the value from here on is that of the successor.
+        successor: (N, inputs) observation after the step, also at the end of an episode.
     """
 
     observation: Float[np.ndarray, "N inputs"]
@@ -42,69 +42,61 @@ class Environments:
         count: N.
 
     Raises:
-        SolverError: if a space is of another kind.
+        SolverError: if the environment does not exist, or a space is of another kind.
     """
 
-    def __init__(self, env: Any, count: int) -> None:
-        make: Any = partial(_named, env) if isinstance(env, str) else env
+    def __init__(self, env: EnvironmentLike, count: int) -> None:
+        make = partial(_make_environment, env) if isinstance(env, str) else env
         if not callable(make):
             raise SolverError(
                 f"the environment must be a name or a function that makes one, not {env!r}"
             )
-        makers: Any = [make] * count
         self._copies = gymnasium.vector.SyncVectorEnv(
-            makers, autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP
+            [make] * count, autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP
         )
         self.count = count
-        self.space: Any = self._copies.single_observation_space
-        self.actions: Any = self._copies.single_action_space
-        self.n_inputs = _inputs(self.space)
-        discrete, box = (
-            isinstance(self.actions, kind)
-            for kind in (gymnasium.spaces.Discrete, gymnasium.spaces.Box)
+        self.space = _check_observation_space(self._copies.single_observation_space)
+        self.actions = _check_action_space(self._copies.single_action_space)
+        self.n_inputs = (
+            int(self.space.n)
+            if isinstance(self.space, gymnasium.spaces.Discrete)
+            else int(np.prod(self.space.shape))
         )
-        if not discrete and not (
-            box and len(self.actions.shape or ()) == 1 and np.isfinite(self.actions.low).all()
-        ):
-            raise SolverError(
-                f"actions must be discrete, or a vector in a finite box, not {self.actions}"
-            )
         self.returns: list[float] = []
-        self._running = np.zeros(count)
+        self._running_returns = np.zeros(count)
         self._steps = 0
 
     def reset(self, seed: int) -> Float[np.ndarray, "N inputs"]:
-        """Begin new episodes and return their (N, inputs) first observations."""
-        self._running[:] = 0.0
+        """Start new episodes and return their (N, inputs) first observations."""
+        self._running_returns[:] = 0.0
         observation, _ = self._copies.reset(seed=seed)
-        return self._checked(observation)
+        return self._encode_and_check(observation)
 
-    def step(self, actions: np.ndarray) -> Steps:
-        """Take an action in each copy; where an episode ends the next one begins."""
+    def step(self, actions: np.ndarray) -> EnvironmentStep:
+        """Take an action in each copy; a copy whose episode ends starts the next one."""
         if isinstance(self.actions, gymnasium.spaces.Discrete):
             actions = actions + self.actions.start
         observation, reward, terminated, truncated, info = self._copies.step(actions)
         self._steps += self.count
+        reward = np.asarray(reward, dtype=np.float64)
         if not np.isfinite(reward).all():
             raise SampleError(
                 f"the environment gave a reward of {reward[~np.isfinite(reward)][0]} at step "
                 f"{self._steps}"
             )
-        observation = self._checked(observation)
+        observation = self._encode_and_check(observation)
         successor, ended = observation, terminated | truncated
-        self._running += reward
+        self._running_returns += reward
         if ended.any():
             successor = observation.copy()
             final = np.stack([info["final_obs"][copy] for copy in np.flatnonzero(ended)])
-            successor[ended] = self._checked(final)
-            self.returns.extend(self._running[ended].tolist())
-            self._running[ended] = 0.0
-        return Steps(
-            observation, np.asarray(reward, dtype=np.float64), terminated, truncated, successor
-        )
+            successor[ended] = self._encode_and_check(final)
+            self.returns.extend(self._running_returns[ended].tolist())
+            self._running_returns[ended] = 0.0
+        return EnvironmentStep(observation, reward, terminated, truncated, successor)
 
-    def encode(self, observations: Any) -> Float[np.ndarray, "N inputs"]:
-        """(N, …) observations -> (N, inputs) what networks see: numbers in a row, and a 1 among zeros for one of n."""
+    def encode(self, observations: ArrayLike) -> Float[np.ndarray, "N inputs"]:
+        """(N, …) observations -> (N, inputs) numbers: a flattened box, or a one-hot row of n."""
         observations = np.asarray(observations)
         if isinstance(self.space, gymnasium.spaces.Discrete):
             return (observations[..., None] - self.space.start == np.arange(self.space.n)).astype(
@@ -116,7 +108,7 @@ class Environments:
         """Close all copies."""
         self._copies.close()
 
-    def _checked(self, observations: np.ndarray) -> Float[np.ndarray, "N inputs"]:
+    def _encode_and_check(self, observations: np.ndarray) -> Float[np.ndarray, "N inputs"]:
         encoded = self.encode(observations)
         if not np.isfinite(encoded).all():
             copy, number = (int(i) for i in np.argwhere(~np.isfinite(encoded))[0])
@@ -127,7 +119,7 @@ class Environments:
         return encoded
 
 
-def _named(name: str) -> gymnasium.Env:
+def _make_environment(name: str) -> gymnasium.Env:
     """Make an environment by its name."""
     try:
         return gymnasium.make(name)
@@ -135,13 +127,24 @@ def _named(name: str) -> gymnasium.Env:
         raise SolverError(f"there is no environment {name!r}: {error}") from error
 
 
-def _inputs(space: Any) -> int:
-    """Return the numbers in one observation."""
-    if isinstance(space, gymnasium.spaces.Discrete):
-        return int(space.n)
-    if isinstance(space, gymnasium.spaces.Box):
-        return int(np.prod(space.shape))
+def _check_observation_space(space: gymnasium.Space) -> ObservationSpace:
+    """Return the space of observations if networks can read them."""
+    if isinstance(space, gymnasium.spaces.Discrete | gymnasium.spaces.Box):
+        return space
     raise SolverError(
         f"observations must be numbers in a box, or one of n, not {space}; wrap the environment to "
         "flatten them"
     )
+
+
+def _check_action_space(space: gymnasium.Space) -> ActionSpace:
+    """Return the space of actions if there are policies over it."""
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return space
+    if (
+        isinstance(space, gymnasium.spaces.Box)
+        and len(space.shape) == 1
+        and np.isfinite([space.low, space.high]).all()
+    ):
+        return space
+    raise SolverError(f"actions must be discrete, or a vector in a finite box, not {space}")

@@ -1,85 +1,89 @@
-"""Methods that improve their policy in steps of their own, and fit the network of the values to what was collected."""
+"""On-policy methods that update the policy and the network of the values separately."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
-from regmdp._internal.arrays import Array
 from regmdp.deep.on_policy import Batch, OnPolicy
-from regmdp.deep.options import require_count, require_positive
+from regmdp.deep.options import check_integers, check_positive_numbers
+from regmdp.deep.types import JaxArray, Params
 
-__all__ = ["FittedValues", "gain_of"]
+__all__ = ["FittedValues", "surrogate_gain"]
 
 
 @dataclass(eq=False)
 class FittedValues(OnPolicy):
-    """Improve the policy with what was collected, then fit the values to it by regression.
+    """Improve the policy with a batch, then fit the values to its targets by regression.
+
+    Measures of an iteration: ``critic_error`` (mean squared error of the values before they are
+    fitted), and those of the policy's improvement.
 
     Args:
-        critic_rate: Learning rate (Adam) of the network of the values.
-        critic_epochs: How often it sees what was collected.
-        minibatch: Steps that are looked at together.
+        critic_learning_rate: Learning rate (Adam) of the network of the values.
+        critic_epochs: Passes over the batch to fit the values.
+        batch_size: Steps in a minibatch.
     """
 
-    critic_rate: float = 1e-3
+    critic_learning_rate: float = 1e-3
     critic_epochs: int = 10
-    minibatch: int = 128
+    batch_size: int = 128
 
     def __post_init__(self) -> None:
-        require_positive("critic_rate", self.critic_rate)
-        require_count("critic_epochs", self.critic_epochs)
-        require_count("minibatch", self.minibatch)
-        self._adam = optax.adam(self.critic_rate)
+        check_positive_numbers(self, "critic_learning_rate")
+        check_integers(self, "critic_epochs", "batch_size")
+        self._critic_optimizer = optax.adam(self.critic_learning_rate)
         super().__post_init__()
 
     @abstractmethod
-    def _begun_policy(self, key: Array) -> Any:
-        """Return the part of the state that :meth:`_improved` changes, with the policy's parameters under "policy"."""
+    def _init_policy_state(self, key: JaxArray) -> Params:
+        """Return the part of the training state that :meth:`_improve` changes, "policy" in it."""
 
     @abstractmethod
-    def _improved(self, state: Any, batch: Batch) -> tuple[Any, dict[str, Array]]:
-        """Return that part after an improvement, and what is to be said of it."""
+    def _improve(self, state: Params, batch: Batch) -> tuple[Params, dict[str, JaxArray]]:
+        """Return that part after an improvement, and measures by name."""
 
-    def _begun(self, key: Array) -> Any:
-        for_policy, for_critic = jax.random.split(key)
-        critic = self.critic.init(for_critic, self.environments.n_inputs, 1)
-        return {**self._begun_policy(for_policy), "critic": critic, "adam": self._adam.init(critic)}
-
-    def _iterate(self) -> dict[str, float]:
-        batch = self._collected()
-        kept = {name: part for name, part in self._state.items() if name not in ("critic", "adam")}
-        improved, measures = self._improved(kept, batch)
-        indices = self._shuffled(batch.target.shape[0], self.critic_epochs)
-        critic, adam, error = _fitted(
-            self._design, self._state["critic"], self._state["adam"], batch, indices
-        )
-        self._state = {**improved, "critic": critic, "adam": adam}
+    def _init_state(self, key: JaxArray) -> Params:
+        policy_key, critic_key = jax.random.split(key)
+        critic = self.critic.init(critic_key, self.environments.n_inputs, 1)
         return {
-            **{name: float(value) for name, value in measures.items()},
-            "critic error": float(error),
+            **self._init_policy_state(policy_key),
+            "critic": critic,
+            "critic_optimizer": self._critic_optimizer.init(critic),
         }
 
-    def _shuffled(self, size: int, epochs: int) -> np.ndarray:
-        """Return (n, minibatch) indices that go through everything a few times."""
-        minibatch = min(self.minibatch, size)
+    def _iterate(self) -> dict[str, float]:
+        batch = self._collect()
+        state = dict(self._state)
+        critic, optimizer = state.pop("critic"), state.pop("critic_optimizer")
+        improved, measures = self._improve(state, batch)
+        indices = self._shuffle_indices(batch.target.shape[0], self.critic_epochs)
+        critic, optimizer, error = _fit_critic(self._static, critic, optimizer, batch, indices)
+        self._state = {**improved, "critic": critic, "critic_optimizer": optimizer}
+        return {
+            **{name: float(value) for name, value in measures.items()},
+            "critic_error": float(error),
+        }
+
+    def _shuffle_indices(self, size: int, epochs: int) -> np.ndarray:
+        """Return (n, batch size) indices of the minibatches of some passes over a batch."""
+        batch_size = min(self.batch_size, size)
         orders = [
-            self._rng.permutation(size)[: size // minibatch * minibatch] for _ in range(epochs)
+            self._rng.permutation(size)[: size // batch_size * batch_size] for _ in range(epochs)
         ]
-        return np.concatenate(orders).reshape(-1, minibatch)
+        return np.concatenate(orders).reshape(-1, batch_size)
 
 
-def gain_of(learner: OnPolicy, xi: Array, batch: Batch) -> Array:
-    r"""(N, K) ξ of a policy where a batch was collected -> \(E[\frac{\pi}{\pi_k} A] - \tau E[h(\pi)]\) in deviations of A.
+def surrogate_gain(learner: OnPolicy, xi: JaxArray, batch: Batch) -> JaxArray:
+    r"""(N, K) ξ of a policy at a batch -> \(E[\frac{\pi}{\pi_k} A] - \tau E[h(\pi)]\).
 
-    In that unit numbers are of order 1, whatever the rewards are.
+    The unit is the standard deviation of A, so that numbers are of order 1 for any rewards.
     """
     unit = jnp.std(batch.advantage) + 1e-8
     advantage = (batch.advantage - jnp.mean(batch.advantage)) / unit
@@ -88,20 +92,22 @@ def gain_of(learner: OnPolicy, xi: Array, batch: Batch) -> Array:
 
 
 @partial(jax.jit, static_argnums=0)
-def _fitted(
-    learner: FittedValues, critic: Any, adam: Any, batch: Batch, indices: Array
-) -> tuple[Any, Any, Array]:
-    """Fit the values to their targets, minibatch by minibatch, and return the mean squared error before."""
+def _fit_critic(
+    learner: FittedValues, critic: Params, optimizer: Params, batch: Batch, indices: JaxArray
+) -> tuple[Params, Params, JaxArray]:
+    """Fit the values to their targets by minibatches; return the mean squared error before."""
 
-    def loss(critic: Any, rows: Array) -> Array:
+    def loss(critic: Params, rows: JaxArray) -> JaxArray:
         value = learner.critic.apply(critic, batch.observation[rows])[:, 0]
         return jnp.mean(jnp.square(value - batch.target[rows]))
 
-    def step(state: tuple[Any, Any], rows: Array) -> tuple[tuple[Any, Any], Array]:
-        critic, adam = state
+    def step(
+        state: tuple[Params, Params], rows: JaxArray
+    ) -> tuple[tuple[Params, Params], JaxArray]:
+        critic, optimizer = state
         error, gradient = jax.value_and_grad(loss)(critic, rows)
-        updates, adam = learner._adam.update(gradient, adam)
-        return (optax.apply_updates(critic, updates), adam), error
+        updates, optimizer = learner._critic_optimizer.update(gradient, optimizer)
+        return (optax.apply_updates(critic, updates), optimizer), error
 
-    (critic, adam), errors = jax.lax.scan(step, (critic, adam), indices)
-    return critic, adam, errors[0]
+    (critic, optimizer), errors = jax.lax.scan(step, (critic, optimizer), indices)
+    return critic, optimizer, errors[0]

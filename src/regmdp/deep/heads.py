@@ -1,10 +1,9 @@
-r"""What a network's outputs ξ mean as a distribution over actions: ∇h*(ξ) over discrete ones, a Gaussian in a box."""
+r"""Distributions over actions with parameters ξ: ∇h*(ξ) over discrete ones, Gaussians in a box."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any
 
 import gymnasium
 import jax
@@ -12,65 +11,73 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import ndtr
 
-from regmdp._internal.arrays import Array, Float, Int, array_namespace
+from regmdp._internal.arrays import Float, Int, array_namespace
 from regmdp._internal.errors import RegularizerError
 from regmdp.deep.simplex import Simplex
+from regmdp.deep.types import ActionSpace, AnyArray, JaxArray
 from regmdp.regularizers import Regularizer, Shannon, Tsallis
 
-__all__ = ["Categorical", "Gaussian", "Head", "Squashed", "head_for"]
+__all__ = ["Categorical", "Gaussian", "Head", "SquashedGaussian", "make_head"]
 
 
 class Head(ABC):
-    """A family of distributions over actions, each named by an (…, K) array ξ, with the regularizer h in its terms."""
+    """A family of distributions over actions with (…, K) parameters ξ, and h as a function of ξ."""
 
     #: K.
     n_outputs: int
-    #: Numbers that an action is drawn with.
+    #: Standard normal numbers from which an action is drawn.
     n_noise: int
     #: τ.
     temperature: float
 
     @abstractmethod
-    def drawn_with(self, xi: Float[Array, "N K"], noise: Float[Array, "N n"]) -> Any:
-        """(N, K) ξ and (N, n) standard normal numbers -> N actions drawn from ξ: a function of both."""
+    def draw_from_noise(
+        self, xi: Float[AnyArray, "N K"], noise: Float[AnyArray, "N n"]
+    ) -> AnyArray:
+        """(N, K) ξ and (N, n) standard normal numbers -> N actions, a function of both."""
 
     def sample(self, rng: np.random.Generator, xi: Float[np.ndarray, "N K"]) -> np.ndarray:
-        """(N, K) ξ -> N actions drawn from them."""
-        return np.asarray(self.drawn_with(xi, rng.standard_normal((xi.shape[0], self.n_noise))))
+        """(N, K) ξ -> N actions drawn from their distributions."""
+        noise = rng.standard_normal((xi.shape[0], self.n_noise))
+        return np.asarray(self.draw_from_noise(xi, noise))
 
     @abstractmethod
     def mode(self, xi: Float[np.ndarray, "N K"]) -> np.ndarray:
-        """(N, K) ξ -> N actions, the likeliest of each."""
+        """(N, K) ξ -> N actions, the most probable of each."""
 
-    def anything(self, noise: Float[np.ndarray, "N n"]) -> np.ndarray:
-        """(N, n) standard normal numbers -> N actions drawn from a distribution that tries everything."""
-        return self.drawn_with(np.zeros((noise.shape[0], self.n_outputs), dtype=np.float32), noise)
+    def draw_initial(self, noise: Float[np.ndarray, "N n"]) -> np.ndarray:
+        """(N, n) standard normal numbers -> N actions of a broad distribution, to explore with."""
+        xi = np.zeros((noise.shape[0], self.n_outputs), dtype=np.float32)
+        return np.asarray(self.draw_from_noise(xi, noise))
 
-    def done(self, actions: Any) -> Any:
-        """Return what an environment gets for some actions."""
+    def scale_to_space(self, actions: AnyArray) -> AnyArray:
+        """N actions -> N points of the environment's action space."""
         return actions
 
     @abstractmethod
     def ratio(
-        self, xi: Float[Array, "*batch K"], before: Float[Array, "*batch K"], actions: Array
-    ) -> Float[Array, "*batch"]:
-        """(…, K) ξ, (…, K) ξ that actions were drawn from -> (…) how many times likelier they are with the first."""
+        self,
+        xi: Float[JaxArray, "*batch K"],
+        old_xi: Float[JaxArray, "*batch K"],
+        actions: JaxArray,
+    ) -> Float[JaxArray, "*batch"]:
+        """(…, K) ξ and (…, K) ξ at the time of the draw -> (…) likelihood ratio of the actions."""
 
     @abstractmethod
-    def value(self, xi: Float[Array, "*batch K"]) -> Float[Array, "*batch"]:
+    def value(self, xi: Float[JaxArray, "*batch K"]) -> Float[JaxArray, "*batch"]:
         """(…, K) ξ -> (…) h."""
 
     @abstractmethod
     def divergence(
-        self, from_xi: Float[Array, "*batch K"], xi: Float[Array, "*batch K"]
-    ) -> Float[Array, "*batch"]:
+        self, from_xi: Float[JaxArray, "*batch K"], xi: Float[JaxArray, "*batch K"]
+    ) -> Float[JaxArray, "*batch"]:
         """(…, K) ξ of p and (…, K) ξ of π -> (…) D(p, π; ξ)."""
 
     @abstractmethod
     def curvature(
-        self, xi: Float[Array, "*batch K"], direction: Float[Array, "*batch K"]
-    ) -> Float[Array, "*batch K"]:
-        """(…, K) ξ and (…, K) directions -> (…, K) the second derivative of D(p, π; ξ) in ξ, where they agree, times those."""
+        self, xi: Float[JaxArray, "*batch K"], direction: Float[JaxArray, "*batch K"]
+    ) -> Float[JaxArray, "*batch K"]:
+        """(…, K) ξ and (…, K) v -> (…, K) Hessian of D(p, π; ξ) in ξ at p = π, times v."""
 
 
 class Categorical(Head):
@@ -78,21 +85,21 @@ class Categorical(Head):
 
     def __init__(self, regularizer: Regularizer, n_actions: int) -> None:
         self.simplex = Simplex(regularizer)
-        self.simplex.require_derivatives(n_actions)
+        self.simplex.check_differentiable(n_actions)
         self.n_outputs, self.n_noise, self.temperature = n_actions, 1, self.simplex.temperature
 
-    def probabilities(self, xi: Float[np.ndarray, "N A"]) -> Float[np.ndarray, "N A"]:
+    def probabilities(self, xi: Float[AnyArray, "N A"]) -> Float[np.ndarray, "N A"]:
         """(N, A) ξ -> (N, A) probabilities, in double precision."""
         return np.asarray(self.simplex.regularizer.greedy(np.asarray(xi, dtype=np.float64)))
 
-    def drawn_with(
-        self, xi: Float[Array, "N A"], noise: Float[Array, "N n"]
+    def draw_from_noise(
+        self, xi: Float[AnyArray, "N A"], noise: Float[AnyArray, "N n"]
     ) -> Int[np.ndarray, " N"]:
         cumulative = np.cumsum(self.probabilities(xi), axis=-1)
-        # the last sum is 1 only up to rounding, and an action of probability 0 is never drawn
-        last = cumulative[:, -1:]
+        # the last sum is 1 only up to rounding, and an action of probability 0 must not be drawn
+        total = cumulative[:, -1:]
         return np.sum(
-            cumulative <= np.minimum(ndtr(noise) * last, np.nextafter(last, 0.0)), axis=-1
+            cumulative <= np.minimum(ndtr(noise) * total, np.nextafter(total, 0.0)), axis=-1
         )
 
     def mode(self, xi: Float[np.ndarray, "N A"]) -> Int[np.ndarray, " N"]:
@@ -100,61 +107,64 @@ class Categorical(Head):
 
     def ratio(
         self,
-        xi: Float[Array, "*batch A"],
-        before: Float[Array, "*batch A"],
-        actions: Int[Array, "*batch"],
-    ) -> Float[Array, "*batch"]:
+        xi: Float[JaxArray, "*batch A"],
+        old_xi: Float[JaxArray, "*batch A"],
+        actions: Int[JaxArray, "*batch"],
+    ) -> Float[JaxArray, "*batch"]:
         index = actions[..., None]
-        chosen, old = (
+        new, old = (
             jnp.take_along_axis(self.simplex.policy(each), index, axis=-1)[..., 0]
-            for each in (xi, before)
+            for each in (xi, old_xi)
         )
-        return chosen / jnp.maximum(old, jnp.finfo(old.dtype).tiny)
+        return new / jnp.maximum(old, jnp.finfo(old.dtype).tiny)
 
-    def value(self, xi: Float[Array, "*batch A"]) -> Float[Array, "*batch"]:
+    def value(self, xi: Float[JaxArray, "*batch A"]) -> Float[JaxArray, "*batch"]:
         return self.simplex.value(xi)
 
     def divergence(
-        self, from_xi: Float[Array, "*batch A"], xi: Float[Array, "*batch A"]
-    ) -> Float[Array, "*batch"]:
+        self, from_xi: Float[JaxArray, "*batch A"], xi: Float[JaxArray, "*batch A"]
+    ) -> Float[JaxArray, "*batch"]:
         return self.simplex.divergence(from_xi, xi)
 
     def curvature(
-        self, xi: Float[Array, "*batch A"], direction: Float[Array, "*batch A"]
-    ) -> Float[Array, "*batch A"]:
+        self, xi: Float[JaxArray, "*batch A"], direction: Float[JaxArray, "*batch A"]
+    ) -> Float[JaxArray, "*batch A"]:
         return self.simplex.curvature(xi, direction)
 
 
-class _InBox(Head):
-    """Distributions over the points of a box, given by d means and d logarithms of deviations, ξ; a unit is half of the box."""
+class _BoxHead(Head):
+    """Distributions in a box with parameters ξ: d means and d logarithms of deviations.
+
+    The unit of an action is half the width of the box.
+    """
 
     def __init__(self, regularizer: Regularizer, space: gymnasium.spaces.Box) -> None:
-        self._q, self.temperature = _entropic(regularizer)
+        self._q, self.temperature = _read_entropy(regularizer)
         self._low, self._high = space.low, space.high
         self.n_noise = int(np.prod(space.shape))
         self.n_outputs = 2 * self.n_noise
 
-    def done(self, actions: Any) -> Any:
-        """(N, d) actions -> (N, d) points of the box; what lies outside of it is cut off."""
+    def scale_to_space(self, actions: AnyArray) -> AnyArray:
+        """(N, d) actions -> (N, d) points of the box; actions outside it are clipped."""
         xp = array_namespace(actions)
         middle, half = 0.5 * (self._high + self._low), 0.5 * (self._high - self._low)
         return xp.clip(middle + half * actions, self._low, self._high).astype(self._low.dtype)
 
 
-class Gaussian(_InBox):
-    r"""Normal distributions of d independent actions, ξ the d means and the d logarithms of the deviations.
+class Gaussian(_BoxHead):
+    r"""Normal distributions of d independent actions, ξ the d means and d logarithms of deviations.
 
-    Shannon's h is the negative differential entropy, Tsallis' has the closed form
-    \(\int p^q = \prod_i (2\pi\sigma_i^2)^{(1-q)/2} / \sqrt q\). The divergence is Kullback and
-    Leibler's in either case: it is the natural one of a family given by means and deviations.
+    Shannon's h is the negative differential entropy. Tsallis' has the closed form
+    \(\int p^q = \prod_i (2\pi\sigma_i^2)^{(1-q)/2} / \sqrt q\). The divergence is the
+    Kullback-Leibler one for both: it is the natural one of a family given by means and deviations.
 
     Raises:
         RegularizerError: if h has no closed form for a Gaussian, or is not the same in every state.
     """
 
-    def drawn_with(
-        self, xi: Float[Array, "N K"], noise: Float[Array, "N n"]
-    ) -> Float[Array, "N d"]:
+    def draw_from_noise(
+        self, xi: Float[AnyArray, "N K"], noise: Float[AnyArray, "N n"]
+    ) -> Float[AnyArray, "N d"]:
         xp = array_namespace(xi)
         mean, log_deviation = xi[..., : self.n_noise], xi[..., self.n_noise :]
         return mean + xp.exp(log_deviation) * noise
@@ -164,13 +174,13 @@ class Gaussian(_InBox):
 
     def ratio(
         self,
-        xi: Float[Array, "*batch K"],
-        before: Float[Array, "*batch K"],
-        actions: Float[Array, "*batch d"],
-    ) -> Float[Array, "*batch"]:
-        return jnp.exp(self._log_density(xi, actions) - self._log_density(before, actions))
+        xi: Float[JaxArray, "*batch K"],
+        old_xi: Float[JaxArray, "*batch K"],
+        actions: Float[JaxArray, "*batch d"],
+    ) -> Float[JaxArray, "*batch"]:
+        return jnp.exp(self._log_density(xi, actions) - self._log_density(old_xi, actions))
 
-    def value(self, xi: Float[Array, "*batch K"]) -> Float[Array, "*batch"]:
+    def value(self, xi: Float[JaxArray, "*batch K"]) -> Float[JaxArray, "*batch"]:
         _, log_deviation = jnp.split(xi, 2, axis=-1)
         constant = 0.5 * math.log(2.0 * math.pi)
         if self._q == 1.0:
@@ -181,101 +191,101 @@ class Gaussian(_InBox):
         return jnp.expm1(power) / (self._q - 1.0)
 
     def divergence(
-        self, from_xi: Float[Array, "*batch K"], xi: Float[Array, "*batch K"]
-    ) -> Float[Array, "*batch"]:
+        self, from_xi: Float[JaxArray, "*batch K"], xi: Float[JaxArray, "*batch K"]
+    ) -> Float[JaxArray, "*batch"]:
         mean, log_deviation = jnp.split(xi, 2, axis=-1)
         from_mean, from_log = jnp.split(from_xi, 2, axis=-1)
-        apart = log_deviation - from_log
-        moved = 0.5 * jnp.square((mean - from_mean) * jnp.exp(-log_deviation))
-        return jnp.sum(apart + 0.5 * jnp.expm1(-2.0 * apart) + moved, axis=-1)
+        log_ratio = log_deviation - from_log
+        shift = 0.5 * jnp.square((mean - from_mean) * jnp.exp(-log_deviation))
+        return jnp.sum(log_ratio + 0.5 * jnp.expm1(-2.0 * log_ratio) + shift, axis=-1)
 
     def curvature(
-        self, xi: Float[Array, "*batch K"], direction: Float[Array, "*batch K"]
-    ) -> Float[Array, "*batch K"]:
+        self, xi: Float[JaxArray, "*batch K"], direction: Float[JaxArray, "*batch K"]
+    ) -> Float[JaxArray, "*batch K"]:
         _, log_deviation = jnp.split(xi, 2, axis=-1)
         of_mean, of_log = jnp.split(direction, 2, axis=-1)
         return jnp.concatenate([of_mean * jnp.exp(-2.0 * log_deviation), 2.0 * of_log], axis=-1)
 
-    def _log_density(self, xi: Array, actions: Array) -> Array:
+    def _log_density(self, xi: JaxArray, actions: JaxArray) -> JaxArray:
         mean, log_deviation = jnp.split(xi, 2, axis=-1)
-        apart = (actions - mean) * jnp.exp(-log_deviation)
+        standardized = (actions - mean) * jnp.exp(-log_deviation)
         return -jnp.sum(
-            0.5 * jnp.square(apart) + log_deviation + 0.5 * math.log(2.0 * math.pi), axis=-1
+            0.5 * jnp.square(standardized) + log_deviation + 0.5 * math.log(2.0 * math.pi), axis=-1
         )
 
 
-class Squashed(_InBox):
-    r"""Actions tanh(u) in the box, u normal with d means and d logarithms of deviations that a network gives for each state.
+class SquashedGaussian(_BoxHead):
+    r"""Actions tanh(u) with u normal, ξ the d means and d logarithms of deviations of u.
 
-    h is the expectation of (p^{q-1} - 1)/(q - 1), or of log p for Shannon's, and is estimated by
-    the action that is drawn.
+    h is the expectation of (p^{q-1} - 1)/(q - 1), or of log p for Shannon's entropy; it is
+    estimated from the action drawn.
     """
 
-    #: Between these the logarithms of the deviations are kept.
-    LEAST, MOST = -5.0, 2.0
+    #: Limits of the logarithms of deviations.
+    MIN_LOG_DEVIATION, MAX_LOG_DEVIATION = -5.0, 2.0
 
-    def drawn_with(
-        self, xi: Float[Array, "N K"], noise: Float[Array, "N n"]
+    def draw_from_noise(
+        self, xi: Float[AnyArray, "N K"], noise: Float[AnyArray, "N n"]
     ) -> Float[np.ndarray, "N d"]:
-        mean, log_deviation = np.split(xi, 2, axis=-1)
-        return np.tanh(mean + np.exp(np.clip(log_deviation, self.LEAST, self.MOST)) * noise)
+        mean, log_deviation = np.split(np.asarray(xi), 2, axis=-1)
+        clipped = np.clip(log_deviation, self.MIN_LOG_DEVIATION, self.MAX_LOG_DEVIATION)
+        return np.tanh(mean + np.exp(clipped) * noise)
 
-    def anything(self, noise: Float[np.ndarray, "N n"]) -> Float[np.ndarray, "N d"]:
+    def draw_initial(self, noise: Float[np.ndarray, "N n"]) -> Float[np.ndarray, "N d"]:
         return 2.0 * ndtr(noise) - 1.0
 
     def mode(self, xi: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N d"]:
         return np.tanh(xi[..., : self.n_noise])
 
-    def drawn(
-        self, key: Array, xi: Float[Array, "*batch K"]
-    ) -> tuple[Float[Array, "*batch d"], Float[Array, "*batch"]]:
-        """(…, K) ξ -> (…, d) actions drawn so that derivatives go through them, and what each says of h, (…)."""
+    def draw_differentiable(
+        self, key: JaxArray, xi: Float[JaxArray, "*batch K"]
+    ) -> tuple[Float[JaxArray, "*batch d"], Float[JaxArray, "*batch"]]:
+        """(…, K) ξ -> (…, d) reparameterized actions, and (…) the estimate of h from each."""
         mean, log_deviation = jnp.split(xi, 2, axis=-1)
-        log_deviation = jnp.clip(log_deviation, self.LEAST, self.MOST)
+        log_deviation = jnp.clip(log_deviation, self.MIN_LOG_DEVIATION, self.MAX_LOG_DEVIATION)
         noise = jax.random.normal(key, mean.shape)
         u = mean + jnp.exp(log_deviation) * noise
         log_density = -0.5 * jnp.square(noise) - log_deviation - 0.5 * math.log(2.0 * math.pi)
         # log(1 - tanh² u) without cancellation
-        squeezed = 2.0 * (math.log(2.0) - u - jax.nn.softplus(-2.0 * u))
-        logarithm = jnp.sum(log_density - squeezed, axis=-1)
+        log_slope = 2.0 * (math.log(2.0) - u - jax.nn.softplus(-2.0 * u))
+        logarithm = jnp.sum(log_density - log_slope, axis=-1)
         if self._q == 1.0:
             return jnp.tanh(u), logarithm
         return jnp.tanh(u), jnp.expm1((self._q - 1.0) * logarithm) / (self._q - 1.0)
 
-    def ratio(self, xi: Array, before: Array, actions: Array) -> Array:
-        raise _no_closed_form("likelihood ratios")
+    def ratio(self, xi: JaxArray, old_xi: JaxArray, actions: JaxArray) -> JaxArray:
+        raise _closed_form_error("likelihood ratios")
 
-    def value(self, xi: Array) -> Array:
-        raise _no_closed_form("a regularizer")
+    def value(self, xi: JaxArray) -> JaxArray:
+        raise _closed_form_error("regularizers")
 
-    def divergence(self, from_xi: Array, xi: Array) -> Array:
-        raise _no_closed_form("a divergence")
+    def divergence(self, from_xi: JaxArray, xi: JaxArray) -> JaxArray:
+        raise _closed_form_error("divergences")
 
-    def curvature(self, xi: Array, direction: Array) -> Array:
-        raise _no_closed_form("a divergence")
+    def curvature(self, xi: JaxArray, direction: JaxArray) -> JaxArray:
+        raise _closed_form_error("divergences")
 
 
-def _entropic(regularizer: Regularizer) -> tuple[float, float]:
-    """Return q and τ of a regularizer that normal distributions have a closed form of."""
+def _read_entropy(regularizer: Regularizer) -> tuple[float, float]:
+    """Return q and τ of a regularizer that has a closed form for normal distributions."""
     if not isinstance(regularizer, Shannon | Tsallis):
         raise RegularizerError(
             f"{type(regularizer).__name__} has no closed form for normal distributions of "
-            "continuous actions; take Shannon or Tsallis"
+            "continuous actions; use Shannon or Tsallis"
         )
     if regularizer.n_states is not None:
         raise RegularizerError(
             "a network sees observations, not states: give the regularizer one temperature"
         )
-    return (regularizer.q if isinstance(regularizer, Tsallis) else 1.0), float(
-        regularizer.max_temperature
-    )
+    q = regularizer.q if isinstance(regularizer, Tsallis) else 1.0
+    return q, float(regularizer.max_temperature)
 
 
-def _no_closed_form(what: str) -> RegularizerError:
+def _closed_form_error(what: str) -> RegularizerError:
     return RegularizerError(f"{what} of squashed normal distributions have no closed form")
 
 
-def head_for(regularizer: Regularizer, space: Any) -> Head:
+def make_head(regularizer: Regularizer, space: ActionSpace) -> Head:
     """Return the family of distributions for a space of actions."""
     if isinstance(space, gymnasium.spaces.Discrete):
         return Categorical(regularizer, int(space.n))

@@ -1,4 +1,4 @@
-"""What all methods have in common: environments, a policy that acts, episodes to judge it by, and files."""
+"""Base class of all methods: environments, a policy that acts, evaluation, and checkpoints."""
 
 from __future__ import annotations
 
@@ -6,54 +6,53 @@ import copy
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
 from os import PathLike
 from typing import Any, ClassVar, TypeVar
 
+import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regmdp._internal.arrays import Array, Float
+from regmdp._internal.arrays import ArrayLike, Float
+from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import FormatError, SolverError
-from regmdp.deep.checkpoints import option_as_json, read_learner, write_learner
+from regmdp._internal.events import CallbackLike, Event, as_callback
+from regmdp._internal.status import Status
+from regmdp.deep.checkpoints import (
+    Snapshot,
+    convert_option_to_json,
+    read_snapshot,
+    write_snapshot,
+)
 from regmdp.deep.environments import Environments
-from regmdp.deep.heads import Categorical, Gaussian, Head, head_for
-from regmdp.deep.networks import Network, in_numpy, mlp
-from regmdp.deep.options import require_count
+from regmdp.deep.heads import Categorical, Gaussian, Head, make_head
+from regmdp.deep.networks import NetworkFunctions, convert_to_numpy, mlp
+from regmdp.deep.options import check_integers, check_names
+from regmdp.deep.types import AnyArray, EnvironmentLike, JaxArray, Params
 from regmdp.regularizers import Regularizer, Shannon
 
-__all__ = ["Learner", "Progress", "Returns"]
+__all__ = ["EpisodeReturns", "Learner", "Reporter"]
 
 AnyLearner = TypeVar("AnyLearner", bound="Learner")
 
-#: Episodes whose mean return a listener is told.
-RECENT = 100
+#: Number of the last episodes whose mean return is reported.
+RETURN_WINDOW = 100
 
-
-@dataclass(frozen=True)
-class Progress:
-    """What a listener is told after each iteration.
-
-    Attributes:
-        steps: Steps taken in the environments so far.
-        seconds: Time since this call of ``learn`` began.
-        episodes: Episodes that have ended.
-        mean_return: Mean undiscounted return of the last 100 of them; NaN if none has.
-        measures: What the method has to say of the iteration.
-    """
-
-    steps: int
-    seconds: float
-    episodes: int
-    mean_return: float
-    measures: dict[str, float]
+#: Options that may be functions or classes of the user, which a file cannot hold.
+OBJECT_OPTIONS = ("env", "network", "critic", "regularizer", "step_size")
 
 
 @dataclass(frozen=True, eq=False)
-class Returns:
-    """Undiscounted returns of episodes, (n,) with the likeliest action in each state and (n,) with actions drawn."""
+class EpisodeReturns:
+    """Undiscounted returns of episodes, with the most probable actions and with drawn ones.
+
+    Attributes:
+        greedy: (n,) returns with the most probable action in each state.
+        sampled: (n,) returns with actions drawn from the policy.
+    """
 
     greedy: Float[np.ndarray, " n"]
     sampled: Float[np.ndarray, " n"]
@@ -63,209 +62,253 @@ class Returns:
         both = ", ".join(
             f"{name} {returns.mean():.6g} ± {returns.std():.3g}" for name, returns in named
         )
-        return f"Returns({both}; {self.greedy.size} episodes each)"
+        return f"EpisodeReturns({both}; {self.greedy.size} episodes each)"
 
 
 @dataclass(eq=False)
 class Learner(ABC):
-    """A method with its networks and its environments: made once, then taught by :meth:`learn` as often as one likes.
+    """A method with its networks and its environments, trained by calls of :meth:`learn`.
 
     Args:
-        env: The name of a Gymnasium environment, or a function that makes one; observations are
-            boxes or one of n, actions discrete or a vector in a finite box.
+        env: The name of a Gymnasium environment, or a function that makes one. Observations are
+            boxes or one of n; actions are discrete or a vector in a finite box.
         regularizer: h and τ. The network's outputs are dual variables ξ, the policy is ∇h*(ξ), and
-            τ h is what it costs.
-        seed: Of everything random. The same seed gives the same numbers on the same machine.
+            its cost is τ h.
+        seed: Seed of all random numbers. The same seed gives the same numbers on the same machine.
         discount: γ, from 0 to less than 1.
-        copies: TiledProcess of the environment that take their steps together.
-        network: Of the policy.
+        n_envs: Copies of the environment, which take their steps together.
+        network: Network of the policy.
+
+    Attributes:
+        steps: Steps taken in the environments, over all copies.
+        status: Why the last call of :meth:`learn` ended: ``STEP_LIMIT``, ``STOPPED`` by a callback,
+            or ``INTERRUPTED``; None before the first.
 
     Raises:
-        SolverError: if an option is out of range, or a space of another kind.
-        RegularizerError: if the regularizer is none that networks are trained with.
+        SolverError: if an option is unknown or out of range, or a space is of another kind.
+        RegularizerError: if networks cannot be trained with the regularizer.
     """
 
-    env: str | Callable[[], Any]
+    env: EnvironmentLike
     _: KW_ONLY
     regularizer: Regularizer = field(default_factory=lambda: Shannon(0.0))
     seed: int = 0
     discount: float = 0.99
-    copies: int = 8
-    network: Network = field(default_factory=lambda: mlp(last=0.01))
+    n_envs: int = 8
+    network: NetworkFunctions = field(default_factory=lambda: mlp(output_scale=0.01))
 
     #: The name in files and summaries.
     name: ClassVar[str]
 
+    def __new__(cls, *_arguments: Any, **options: Any):
+        """Check the names of the options, before the dataclass reads them."""
+        check_names(cls.__name__, options, cls._option_names())
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
-        if not 0.0 <= self.discount < 1.0:
-            raise SolverError(
-                f"the discount must be at least 0 and less than 1, not {self.discount!r}"
-            )
-        require_count("the number of copies of the environment", self.copies)
-        self.environments = Environments(self.env, self.copies)
-        self.head = self._head()
-        self._identity = self._said()
-        # what is compiled is kept for as long as the program runs: it holds this copy and not the
-        # environments, nor a memory
-        self._design = copy.copy(self)
-        del self._design.environments
+        self.discount = check_number("the discount", self.discount, 0.0, below=1.0)
+        check_integers(self, "seed", minimum=0)
+        check_integers(self, "n_envs")
+        self.environments = Environments(self.env, self.n_envs)
+        self.head = self._make_head()
+        self._compilation_key = self._make_compilation_key()
+        # compiled functions live as long as the program and keep their arguments: they are given
+        # this copy, without the environments and the replay buffer
+        self._static = copy.copy(self)
+        del self._static.environments
         self.steps = 0
-        self.interrupted = False
+        self.status: Status | None = None
         self._rng = np.random.default_rng(self.seed)
-        self._state = self._begun(jax.random.key(int(self._rng.integers(2**31))))
+        self._state = self._init_state(jax.random.key(int(self._rng.integers(2**31))))
         self._observation = self._reset()
 
     def __eq__(self, other: object) -> bool:
-        """Whether both have the same options but for the seed, so that what was compiled for one serves the other."""
-        return isinstance(other, Learner) and self._identity == other._identity
+        """Whether both have the same options except the seed, and so share compiled functions."""
+        return isinstance(other, Learner) and self._compilation_key == other._compilation_key
 
     def __hash__(self) -> int:
-        return hash(self._identity)
+        return hash(self._compilation_key)
 
-    # ---- what a method is ----
+    # ---- to be defined by a method ----
 
     @abstractmethod
-    def _begun(self, key: Array) -> Any:
-        """Return what is learned, as it is at the start: a pytree of arrays with the policy's parameters under "policy"."""
+    def _init_state(self, key: JaxArray) -> Params:
+        """Return the initial training state, with the policy's parameters under "policy"."""
 
     @abstractmethod
     def _iterate(self) -> dict[str, float]:
-        """Take some steps in the environments, learn from them, and say what happened."""
+        """Take some steps in the environments, learn from them, and return measures by name."""
 
-    # ---- for those who use it ----
+    # ---- public ----
 
-    def learn(self: AnyLearner, steps: int, *, callback: Any = ()) -> AnyLearner:
+    def learn(self: AnyLearner, steps: int, *, callback: CallbackLike = None) -> AnyLearner:
         """Take at least so many more steps in the environments, and learn from them.
 
-        Ctrl-C, or a KeyboardInterrupt from a callback, ends it after the last complete iteration,
-        and sets ``interrupted``.
+        After each iteration the callback gets an :class:`~regmdp.Event` with the measures ``steps``
+        (taken so far), ``episodes`` (that have ended), ``mean_return`` (undiscounted, of the last
+        100 episodes; NaN before the first has ended) and the method's own; its state is the
+        learner. If the callback returns False, or on Ctrl-C or a KeyboardInterrupt from a callback,
+        the call returns after the last complete iteration; ``status`` says why.
 
         Args:
-            steps: Steps, counted over all copies.
-            callback: Functions called with a :class:`Progress` after each iteration.
+            steps: Steps, counted over all copies of the environment.
+            callback: A function that is called with an event after each iteration, or several.
         """
-        require_count("the number of steps", steps, least=0)
-        callbacks = (callback,) if callable(callback) else tuple(callback)
-        begin, until, self.interrupted = time.perf_counter(), self.steps + steps, False
+        end = self.steps + check_integer("steps", steps, minimum=0)
+        reporter = Reporter(self, callback)
+        self.status = None
         try:
-            while self.steps < until:
-                self._tell(callbacks, begin, self._iterate())
+            while self.steps < end:
+                if not reporter.report(self._iterate()):
+                    self.status = Status.STOPPED
+                    return self
         except KeyboardInterrupt:
-            self.interrupted = True
+            self.status = Status.INTERRUPTED
+        else:
+            self.status = Status.STEP_LIMIT
         return self
 
     def predict(
-        self, observation: Any, *, greedy: bool = True, rng: np.random.Generator | None = None
-    ) -> Any:
-        """Return the action for one observation: the likeliest, or one that is drawn with a generator."""
+        self,
+        observation: ArrayLike,
+        *,
+        greedy: bool = True,
+        rng: np.random.Generator | None = None,
+    ) -> int | np.ndarray:
+        """Return the most probable action for one observation, or one drawn with a generator."""
         if not greedy and rng is None:
             raise SolverError(
                 "to draw an action give a random generator: predict(observation, greedy=False, "
                 "rng=…)"
             )
-        actions = self._chosen(self._xi_at(np.asarray(observation)[None]), None if greedy else rng)
-        action = actions[0]
-        return (
-            int(action + self.environments.actions.start)
-            if isinstance(self.head, Categorical)
-            else action
-        )
+        xi = self._compute_xi_at(np.asarray(observation)[None])
+        action = self._choose_actions(xi, None if greedy else rng)[0]
+        space = self.environments.actions
+        return int(action + space.start) if isinstance(space, gymnasium.spaces.Discrete) else action
 
-    def policy(self, observations: Any) -> Float[np.ndarray, "N A"]:
-        """(N, …) observations -> (N, A) probabilities of discrete actions: of all states, a policy that can be certified."""
+    def policy(self, observations: ArrayLike) -> Float[np.ndarray, "N A"]:
+        """(N, …) observations -> (N, A) probabilities of discrete actions.
+
+        With the observations of all states it is a policy for :func:`~regmdp.certify`.
+
+        Raises:
+            SolverError: if actions are continuous.
+        """
         if not isinstance(self.head, Categorical):
-            raise SolverError("actions are continuous, so a policy is no table of probabilities")
-        return self.head.probabilities(self._xi_at(observations))
+            raise SolverError("actions are continuous, so a policy is not a table of probabilities")
+        return self.head.probabilities(self._compute_xi_at(observations))
 
-    def evaluate(self, episodes: int = 10, *, seed: int = 0) -> Returns:
-        """Play so many episodes with the likeliest actions, and as many with actions drawn, in environments of their own."""
-        require_count("the number of episodes", episodes)
-        return Returns(
-            *(self._played(episodes, seed, rng) for rng in (None, np.random.default_rng(seed)))
+    def evaluate(self, episodes: int = 10, *, seed: int = 0) -> EpisodeReturns:
+        """Play so many episodes with the most probable actions, and as many with drawn actions."""
+        episodes = check_integer("episodes", episodes)
+        return EpisodeReturns(
+            self._play_episodes(episodes, seed, None),
+            self._play_episodes(episodes, seed, np.random.default_rng(seed)),
         )
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write what was learned, and the options, to a file."""
-        write_learner(path, self)
+        """Write the training state and the options to a file."""
+        write_snapshot(
+            path,
+            Snapshot(
+                self.name,
+                {name: getattr(self, name) for name in self._option_names()},
+                [np.asarray(leaf) for leaf in jax.tree.leaves(self._state)],
+                self._get_other_arrays(),
+                self.steps,
+                self.environments.returns,
+                self._rng.bit_generator.state,
+            ),
+        )
 
     def checkpoint(self, path: str | PathLike[str]) -> None:
-        """Save, and begin new episodes, as a learner that is read back does: from here on both give the same numbers."""
+        """Save, and start new episodes, so that this learner and a loaded one continue equally."""
         self.save(path)
         self._observation = self._reset()
 
     @classmethod
     def load(cls: type[AnyLearner], path: str | PathLike[str], **options: Any) -> AnyLearner:
-        """Read back what :meth:`save` wrote; learning goes on from there with new episodes.
+        """Return the learner of a file written by :meth:`save`; it continues with new episodes.
 
         Args:
             path: The file.
-            options: What a file cannot hold, as a function that makes the environment, or a network
-                that is no ``mlp``.
+            options: Those that a file cannot hold, such as a function that makes the environment,
+                or a network other than ``mlp``.
 
         Raises:
-            FormatError: if the file is damaged, or of another method, or does not fit the
+            FormatError: if the file is damaged, of another method or version, or does not fit the
                 environment.
         """
-        return read_learner(cls, path, options)
+        snapshot = read_snapshot(path, cls.name)
+        given = snapshot.options | options
+        names = cls._option_names()
+        missing = [name for name in OBJECT_OPTIONS if name in names and name not in given]
+        if missing:
+            raise FormatError(
+                f"{path} cannot hold {' and '.join(missing)}: give what the learner was made with, "
+                f"load(path, {missing[0]}=…)"
+            )
+        learner = cls(**given)
+        learner._restore(snapshot, path)
+        return learner
 
     # ---- for methods ----
 
     @property
-    def _state(self) -> Any:
-        """What is learned."""
-        return self._learned
+    def _state(self) -> Params:
+        """The training state: parameters, optimizer states, and what else a method needs."""
+        return self._training_state
 
     @_state.setter
-    def _state(self, learned: Any) -> None:
-        self._learned, self._acting = learned, in_numpy(learned["policy"])
+    def _state(self, state: Params) -> None:
+        self._training_state, self._acting_params = state, convert_to_numpy(state["policy"])
 
-    def _tell(
-        self,
-        callbacks: tuple[Callable[[Progress], object], ...],
-        begin: float,
-        measures: dict[str, float],
-    ) -> None:
-        """Tell the listeners how far it is."""
-        recent = self.environments.returns[-RECENT:]
-        mean = float(np.mean(recent)) if recent else float("nan")
-        event = Progress(
-            self.steps, time.perf_counter() - begin, len(self.environments.returns), mean, measures
-        )
-        for callback in callbacks:
-            callback(event)
+    @classmethod
+    def _option_names(cls) -> list[str]:
+        return [item.name for item in fields(cls)]
 
-    def _said(self) -> tuple:
-        """Return all that the compiled functions depend on."""
-        options = (
-            (item.name, getattr(self, item.name))
-            for item in fields(self)
-            if item.name not in ("env", "seed")
-        )
-        said = tuple(
-            (
-                name,
-                id(value) if option_as_json(value) is None else json.dumps(option_as_json(value)),
+    def _make_compilation_key(self) -> tuple[object, ...]:
+        """Return everything on which the compiled functions depend."""
+        options = []
+        for name in self._option_names():
+            if name not in ("env", "seed"):
+                value = getattr(self, name)
+                encoded = convert_option_to_json(value)
+                options.append((name, id(value) if encoded is None else json.dumps(encoded)))
+        spaces = self.environments.n_inputs, str(self.environments.actions)
+        return type(self), *spaces, tuple(options)
+
+    def _restore(self, snapshot: Snapshot, path: str | PathLike[str]) -> None:
+        """Continue from a snapshot, with new episodes."""
+        leaves, structure = jax.tree.flatten(self._state)
+        if [np.shape(leaf) for leaf in leaves] != [leaf.shape for leaf in snapshot.leaves]:
+            raise FormatError(
+                f"{path} does not fit the environment or the networks: its arrays have other shapes"
             )
-            for name, value in options
-        )
-        return type(self), self.environments.n_inputs, str(self.environments.actions), said
+        self._state = jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in snapshot.leaves])
+        self._restore_other_arrays(dict(snapshot.others))
+        self.steps = snapshot.steps
+        self.environments.returns = snapshot.returns
+        self._rng.bit_generator.state = snapshot.generator
+        self._observation = self._reset()
 
-    def _remembered(self) -> dict[str, np.ndarray]:
-        """Return arrays that a file needs beside what is learned."""
+    def _get_other_arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays that a file needs besides the training state."""
         return {}
 
-    def _recall(self, remembered: dict[str, np.ndarray]) -> None:
-        """Take back what :meth:`_remembered` gave."""
-        if remembered:
+    def _restore_other_arrays(self, arrays: dict[str, np.ndarray]) -> None:
+        """Restore the arrays that :meth:`_get_other_arrays` returned."""
+        if arrays:
             raise FormatError(
-                f"the file holds {', '.join(remembered)}, of which {self.name} knows nothing"
+                f"the file holds {', '.join(arrays)}, which {self.name} does not use with these "
+                "options"
             )
 
-    def _head(self) -> Head:
-        return head_for(self.regularizer, self.environments.actions)
+    def _make_head(self) -> Head:
+        return make_head(self.regularizer, self.environments.actions)
 
-    def _new_policy(self, key: Array) -> Any:
-        """Return parameters of the policy to begin with."""
+    def _init_policy(self, key: JaxArray) -> Params:
+        """Return initial parameters of the policy."""
         if isinstance(self.head, Gaussian):
             size = self.head.n_outputs // 2
             return {
@@ -274,46 +317,76 @@ class Learner(ABC):
             }
         return {"network": self.network.init(key, self.environments.n_inputs, self.head.n_outputs)}
 
-    def _xi(self, params: Any, observations: Array) -> Array:
-        """Return (N, K) ξ for (N, inputs) observations; on NumPy's arrays if both are."""
+    def _compute_xi(self, params: Params, observations: AnyArray) -> JaxArray:
+        """Return (N, K) ξ for (N, inputs) observations; a NumPy array if all arrays are NumPy's."""
         outputs = self.network.apply(params["network"], observations)
         if "log_deviation" not in params:
             return outputs
-        xp = np if isinstance(outputs, np.ndarray) else jnp
+        xp: Any = np if isinstance(outputs, np.ndarray) else jnp
         return xp.concatenate(
             [outputs, xp.broadcast_to(params["log_deviation"], outputs.shape)], axis=-1
         )
 
+    def _compute_acting_xi(self, observations: np.ndarray) -> np.ndarray:
+        """Return (N, K) ξ for (N, inputs) observations, with NumPy."""
+        return np.asarray(self._compute_xi(self._acting_params, self._normalize(observations)))
+
+    def _compute_xi_at(self, observations: ArrayLike) -> np.ndarray:
+        """Return (N, K) ξ for (N, …) observations of the environment."""
+        return self._compute_acting_xi(self.environments.encode(observations))
+
     def _act(self) -> tuple[np.ndarray, np.ndarray]:
         """Return (N, K) ξ for the present observations, and N actions drawn from them."""
-        xi = np.asarray(self._xi(self._acting, self._seen(self._observation)))
+        xi = self._compute_acting_xi(self._observation)
         return xi, self.head.sample(self._rng, xi)
 
-    def _seen(self, observations: np.ndarray) -> np.ndarray:
-        """(…, inputs) observations -> (…, inputs) what networks see of them."""
+    def _normalize(self, observations: np.ndarray) -> np.ndarray:
+        """(…, inputs) observations -> (…, inputs) inputs of the networks."""
         return observations
 
     def _reset(self) -> np.ndarray:
+        """Start new episodes and return their first observations."""
         return self.environments.reset(int(self._rng.integers(2**31)))
 
-    def _xi_at(self, observations: Any) -> np.ndarray:
-        return np.asarray(
-            self._xi(self._acting, self._seen(self.environments.encode(observations)))
-        )
+    def _choose_actions(self, xi: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        """(N, K) ξ -> N actions for the environment: the most probable, or drawn."""
+        actions = self.head.mode(xi) if rng is None else self.head.sample(rng, xi)
+        return np.asarray(self.head.scale_to_space(actions))
 
-    def _chosen(self, xi: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-        return self.head.done(self.head.mode(xi) if rng is None else self.head.sample(rng, xi))
-
-    def _played(self, episodes: int, seed: int, rng: np.random.Generator | None) -> np.ndarray:
-        """Return the (n,) returns of the first episode of each of n copies."""
+    def _play_episodes(
+        self, episodes: int, seed: int, rng: np.random.Generator | None
+    ) -> np.ndarray:
+        """Return the (n,) returns of the first episode of each of n copies of the environment."""
         copies = Environments(self.env, episodes)
         observation = copies.reset(seed)
         total, playing = np.zeros(episodes), np.ones(episodes, dtype=np.bool_)
         while playing.any():
-            xi = np.asarray(self._xi(self._acting, self._seen(observation)))
-            step = copies.step(self._chosen(xi, rng))
+            step = copies.step(self._choose_actions(self._compute_acting_xi(observation), rng))
             total += np.where(playing, step.reward, 0.0)
             playing &= ~(step.terminated | step.truncated)
             observation = step.observation
         copies.close()
         return total
+
+
+class Reporter:
+    """Reports the iterations of one call of ``learn`` to its callback."""
+
+    def __init__(self, learner: Learner, callback: CallbackLike) -> None:
+        self._learner, self._callback = learner, as_callback(callback)
+        self._begin = time.perf_counter()
+        self._iteration = 0
+
+    def report(self, measures: Mapping[str, float]) -> bool:
+        """Report an iteration with the method's own measures; return whether to go on."""
+        self._iteration += 1
+        returns = self._learner.environments.returns
+        recent = returns[-RETURN_WINDOW:]
+        measures = {
+            "steps": self._learner.steps,
+            "episodes": len(returns),
+            "mean_return": float(np.mean(recent)) if recent else float("nan"),
+            **measures,
+        }
+        seconds = time.perf_counter() - self._begin
+        return self._callback(Event(self._iteration, seconds, measures, self._learner))

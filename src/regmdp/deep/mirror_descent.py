@@ -1,80 +1,82 @@
-r"""Mirror descent with networks and a memory: MDPO in the policy, GPMD in its dual variable.
+r"""Off-policy mirror descent with networks: MDPO for the policy, GPMD for its dual variable.
 
-They and soft actor-critic differ in one line, what the policy's network minimises:
+They and soft actor-critic differ in the loss of the policy's network:
 
-========  =======================================================  ==========================================
-method    of each remembered state                                  in the tables
-========  =======================================================  ==========================================
-SAC       τ h(π) - ⟨π, Q⟩                                           the greedy policy, projected on the network
-MDPO      τ h(π) - ⟨π, Q⟩ + D(π, π_k; ξ_k)/η                        mirror descent
-GPMD      ‖ξ - (α ξ_k + (1-α) Q/τ)‖², with α = 1/(1 + ητ)           dual averaging
-========  =======================================================  ==========================================
+========  ==================================================  ==============================
+method    loss at each observation of the replay buffer       for a table
+========  ==================================================  ==============================
+SAC       τ h(π) - ⟨π, Q⟩                                      the greedy policy, projected
+MDPO      τ h(π) - ⟨π, Q⟩ + D(π, π_k; ξ_k)/η                   mirror descent
+GPMD      ‖ξ - (α ξ_k + (1-α) Q/τ)‖², with α = 1/(1 + ητ)      dual averaging
+========  ==================================================  ==============================
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
-from regmdp._internal.arrays import Array
 from regmdp._internal.errors import SolverError
 from regmdp.deep.heads import Categorical, Head
-from regmdp.deep.off_policy import OffPolicy, Seen
-from regmdp.deep.options import require_count
-from regmdp.deep.proximal import StepSize, first_step_size, next_step_size, require_step_size
+from regmdp.deep.off_policy import OffPolicy, PolicyBatch
+from regmdp.deep.options import check_integers
+from regmdp.deep.proximal import StepSize, check_step_size, initial_step_size, next_step_size
+from regmdp.deep.types import JaxArray, Params
 from regmdp.regularizers import Regularizer, Shannon
 
-__all__ = ["GPMD", "MDPO", "Anchored", "dual_step"]
+__all__ = ["GPMD", "MDPO", "AnchoredOffPolicy", "dual_step"]
 
 
 @dataclass(eq=False)
-class Anchored(OffPolicy):
-    """Methods whose new policy stays near the one before, π_k, which is replaced from time to time.
+class AnchoredOffPolicy(OffPolicy):
+    """Off-policy methods that keep the policy near an earlier one π_k, the anchor.
 
     Args:
-        step_size: η, in the unit of h over that of the rewards; a function of k, or
-            :class:`Adapted`.
-        refresh: Learning steps after which the policy becomes the next π_k.
+        step_size: η, in the unit of h over that of the rewards; a number, a function of k, or
+            :class:`AdaptiveStepSize`.
+        anchor_interval: Learning steps after which the policy becomes the next π_k.
     """
 
     regularizer: Regularizer = field(default_factory=lambda: Shannon(0.1))
     step_size: StepSize = 1.0
-    refresh: int = 100
+    anchor_interval: int = 100
 
     def __post_init__(self) -> None:
-        require_step_size(self.step_size)
-        require_count("refresh", self.refresh)
+        self.step_size = check_step_size(self.step_size)
+        check_integers(self, "anchor_interval")
         super().__post_init__()
 
-    def anchored(self, state: Any, seen: Seen) -> Any:
+    def update_anchor(self, state: Params, batch: PolicyBatch) -> Params:
         count = state["count"] + 1
-        xi, before = (self._xi(state[name], seen.observation) for name in ("policy", "anchor"))
-        divergence = jnp.mean(self.head.divergence(xi, before))
+        xi, anchor_xi = (
+            self._compute_xi(state[name], batch.observation) for name in ("policy", "anchor")
+        )
         step_size = next_step_size(
-            self.step_size, state["step_size"], count // self.refresh, divergence
+            self.step_size,
+            state["step_size"],
+            count // self.anchor_interval,
+            jnp.mean(self.head.divergence(xi, anchor_xi)),
         )
-        ends = {"anchor": state["policy"], "step_size": step_size}
-        now = count % self.refresh == 0
-        renewed = jax.tree.map(
-            lambda old, new: jnp.where(now, new, old), {name: state[name] for name in ends}, ends
-        )
-        return {**state, **renewed, "count": count}
+        old = {name: state[name] for name in ("anchor", "step_size")}
+        new = {"anchor": state["policy"], "step_size": step_size}
+        is_due = count % self.anchor_interval == 0
+        updated = jax.tree.map(lambda old, new: jnp.where(is_due, new, old), old, new)
+        return {**state, **updated, "count": count}
 
-    def _begun(self, key: Array) -> Any:
-        begun = super()._begun(key)
-        anchor = jax.tree.map(jnp.copy, begun["policy"])
+    def _init_state(self, key: JaxArray) -> Params:
+        state = super()._init_state(key)
         return {
-            **begun,
-            "anchor": anchor,
-            "step_size": first_step_size(self.step_size),
+            **state,
+            "anchor": jax.tree.map(jnp.copy, state["policy"]),
+            "step_size": initial_step_size(self.step_size),
             "count": jnp.zeros((), jnp.int32),
         }
 
-    def _head(self) -> Head:
-        head = super()._head()
+    def _make_head(self) -> Head:
+        head = super()._make_head()
         if not isinstance(head, Categorical):
             raise SolverError(
                 f"off-policy {self.name} is for discrete actions: the dual variable of a "
@@ -84,8 +86,8 @@ class Anchored(OffPolicy):
 
 
 @dataclass(eq=False)
-class MDPO(Anchored):
-    r"""Mirror descent policy optimization, off-policy: what SAC minimises and the divergence from the policy π_k before, over η.
+class MDPO(AnchoredOffPolicy):
+    r"""Off-policy mirror descent policy optimization: SAC's loss plus D(π, π_k; ξ_k)/η.
 
     References:
         Tomar, Shani, Efroni & Ghavamzadeh 2022, ICLR, "Mirror descent policy optimization",
@@ -94,20 +96,21 @@ class MDPO(Anchored):
 
     name: ClassVar[str] = "mirror descent policy optimization"
 
-    def policy_loss(self, policy: Any, state: Any, seen: Seen) -> Array:
-        mean, h = self.expected(policy, state["critics"], seen.observation, seen.key)
-        xi, before = (self._xi(each, seen.observation) for each in (policy, state["anchor"]))
-        return jnp.mean(
-            seen.temperature * h - mean + self.head.divergence(xi, before) / state["step_size"]
+    def policy_loss(self, policy: Params, state: Params, batch: PolicyBatch) -> JaxArray:
+        mean, h = self.expected_values(policy, state["critics"], batch.observation, batch.key)
+        xi, anchor_xi = (
+            self._compute_xi(params, batch.observation) for params in (policy, state["anchor"])
         )
+        proximal = self.head.divergence(xi, anchor_xi) / state["step_size"]
+        return jnp.mean(batch.temperature * h - mean + proximal)
 
 
 @dataclass(eq=False)
-class GPMD(Anchored):
-    r"""Generalized policy mirror descent with networks: the dual variable ξ is fitted to α ξ_k + (1-α) Q/τ.
+class GPMD(AnchoredOffPolicy):
+    r"""Generalized policy mirror descent with networks: ξ is fitted to α ξ_k + (1-α) Q/τ.
 
-    With η the step size α is 1/(1 + ητ); both sides are taken without what all actions have in
-    common, on which the policy does not depend. On a table this is GPMD to the last digit.
+    α is 1/(1 + ητ) with the step size η. Both sides are compared up to a constant over the actions,
+    on which the policy does not depend. For a table this is GPMD, up to rounding.
 
     References:
         Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), "Policy mirror
@@ -127,18 +130,22 @@ class GPMD(Anchored):
                 "is Q/τ"
             )
 
-    def policy_loss(self, policy: Any, state: Any, seen: Seen) -> Array:
-        xi, before = (self._xi(each, seen.observation) for each in (policy, state["anchor"]))
-        q = self._smaller(state["critics"], seen.observation)
-        apart = _centred(xi - dual_step(before, q, seen.temperature, state["step_size"]))
-        return jnp.mean(jnp.square(seen.temperature * apart))
+    def policy_loss(self, policy: Params, state: Params, batch: PolicyBatch) -> JaxArray:
+        xi, anchor_xi = (
+            self._compute_xi(params, batch.observation) for params in (policy, state["anchor"])
+        )
+        q = self._smaller_values(state["critics"], batch.observation)
+        target = dual_step(anchor_xi, q, batch.temperature, state["step_size"])
+        return jnp.mean(jnp.square(batch.temperature * _subtract_mean(xi - target)))
 
 
-def dual_step(xi: Array, q: Array, temperature: Array | float, step_size: Array | float) -> Array:
+def dual_step(
+    xi: JaxArray, q: JaxArray, temperature: JaxArray | float, step_size: JaxArray | float
+) -> JaxArray:
     """(…, A) ξ_k and (…, A) Q -> (…, A) α ξ_k + (1-α) Q/τ with α = 1/(1 + ητ)."""
-    keep = 1.0 / (1.0 + step_size * temperature)
-    return keep * xi + (1.0 - keep) / temperature * q
+    alpha = 1.0 / (1.0 + step_size * temperature)
+    return alpha * xi + (1.0 - alpha) / temperature * q
 
 
-def _centred(xi: Array) -> Array:
+def _subtract_mean(xi: JaxArray) -> JaxArray:
     return xi - jnp.mean(xi, axis=-1, keepdims=True)

@@ -1,4 +1,4 @@
-r"""Natural steps: the direction \(F^{-1} g\) by conjugate gradients, and as far along it as a divergence allows."""
+r"""Natural steps: the direction \(F^{-1} g\) by conjugate gradients, and a line search along it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from regmdp._internal.arrays import Array, Float
+from regmdp._internal.arrays import Float
+from regmdp.deep.types import JaxArray
 
-__all__ = ["Searched", "conjugate_gradient", "fisher_product", "line_search"]
+__all__ = ["LineSearchResult", "conjugate_gradient", "fisher_product", "line_search"]
 
 
 def fisher_product(
-    outputs: Callable[[Float[Array, " n"]], Array],
-    curvature: Callable[[Array, Array], Array],
-    params: Float[Array, " n"],
-    direction: Float[Array, " n"],
-) -> Float[Array, " n"]:
-    r"""Return \(J^\top \nabla^2 h^*(\xi)\, J v / N\), with J the Jacobian of N states' outputs ξ in the n parameters.
+    outputs: Callable[[Float[JaxArray, " n"]], JaxArray],
+    curvature: Callable[[JaxArray, JaxArray], JaxArray],
+    params: Float[JaxArray, " n"],
+    direction: Float[JaxArray, " n"],
+) -> Float[JaxArray, " n"]:
+    r"""Return \(J^\top \nabla^2 h^*(\xi)\, J v / N\) for the Jacobian J of N states' outputs ξ.
 
-    That is Fisher's matrix of the policy times v, and for other h than Shannon's what takes its
-    place. No second derivative of the network is needed.
+    For Shannon's entropy this is the Fisher matrix of the policy times v; for another h, the
+    Hessian of its divergence. It needs no second derivative of the network.
 
     Args:
         outputs: From (n,) parameters to (N, K) ξ.
@@ -35,58 +36,70 @@ def fisher_product(
         Schulman, Levine, Moritz, Jordan & Abbeel 2015, ICML, "Trust region policy optimization",
         appendix C.1.
     """
-    xi, moved = jax.jvp(outputs, (params,), (direction,))
-    (back,) = jax.vjp(outputs, params)[1](curvature(xi, moved))
-    return back / xi.shape[0]
+    xi, tangent = jax.jvp(outputs, (params,), (direction,))
+    (product,) = jax.vjp(outputs, params)[1](curvature(xi, tangent))
+    return product / xi.shape[0]
 
 
 def conjugate_gradient(
-    product: Callable[[Float[Array, " n"]], Float[Array, " n"]], b: Float[Array, " n"], steps: int
-) -> Float[Array, " n"]:
-    """(n,) b -> (n,) about F⁻¹ b, where ``product`` is F times its argument, positive definite."""
-    return jax.scipy.sparse.linalg.cg(product, b, maxiter=steps, tol=1e-10)[0]
+    product: Callable[[Float[JaxArray, " n"]], Float[JaxArray, " n"]],
+    b: Float[JaxArray, " n"],
+    max_iterations: int,
+) -> Float[JaxArray, " n"]:
+    """(n,) b -> (n,) approximate F⁻¹ b, where ``product`` multiplies by a positive definite F."""
+    return jax.scipy.sparse.linalg.cg(product, b, maxiter=max_iterations, tol=1e-10)[0]
 
 
-class Searched(NamedTuple):
-    """Where a line search ended: (n,) parameters, the share of the step, 0 if none was accepted, what was gained, and D."""
+class LineSearchResult(NamedTuple):
+    """Result of a line search.
 
-    params: Array
-    share: Array
-    gain: Array
-    divergence: Array
+    Attributes:
+        params: (n,) parameters.
+        step_fraction: Fraction of the first step that was taken; 0 if none was accepted.
+        gain: Increase of the objective.
+        divergence: Divergence from the parameters before.
+    """
+
+    params: JaxArray
+    step_fraction: JaxArray
+    gain: JaxArray
+    divergence: JaxArray
 
 
 def line_search(
-    assess: Callable[[Float[Array, " n"]], tuple[Array, Array]],
-    params: Float[Array, " n"],
-    step: Float[Array, " n"],
-    radius: float,
-    halvings: int,
-) -> Searched:
-    """Halve a step until it gains something and stays within the radius; if it never does, the parameters are as they were.
+    assess: Callable[[Float[JaxArray, " n"]], tuple[JaxArray, JaxArray]],
+    params: Float[JaxArray, " n"],
+    step: Float[JaxArray, " n"],
+    max_divergence: float,
+    max_halvings: int,
+) -> LineSearchResult:
+    """Halve a step until it has a gain and a small enough divergence; if none has, take no step.
 
     Args:
         assess: From (n,) parameters to the gain over the present ones and the divergence from them.
         params: (n,) the present parameters.
         step: (n,) step to try first.
-        radius: The largest divergence allowed.
-        halvings: How often to halve.
+        max_divergence: The largest divergence allowed.
+        max_halvings: The largest number of halvings.
     """
 
-    def attempt(state: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+    def attempt(
+        state: tuple[JaxArray, JaxArray, JaxArray, JaxArray],
+    ) -> tuple[JaxArray, JaxArray, JaxArray, JaxArray]:
         count, *_ = state
         gain, divergence = assess(params + 0.5**count * step)
-        return count + 1, jnp.isfinite(gain) & (gain > 0) & (divergence <= radius), gain, divergence
+        accepted = jnp.isfinite(gain) & (gain > 0) & (divergence <= max_divergence)
+        return count + 1, accepted, gain, divergence
 
-    nothing = jnp.zeros((), params.dtype)
-    first = (jnp.zeros((), jnp.int32), jnp.zeros((), bool), nothing, nothing)
+    zero = jnp.zeros((), params.dtype)
+    first = (jnp.zeros((), jnp.int32), jnp.zeros((), bool), zero, zero)
     count, accepted, gain, divergence = jax.lax.while_loop(
-        lambda state: ~state[1] & (state[0] <= halvings), attempt, first
+        lambda state: ~state[1] & (state[0] <= max_halvings), attempt, first
     )
-    share = jnp.where(accepted, 0.5 ** (count - 1.0), 0.0)
-    return Searched(
-        jnp.where(accepted, params + share * step, params),
-        share,
+    fraction = jnp.where(accepted, 0.5 ** (count - 1.0), 0.0)
+    return LineSearchResult(
+        jnp.where(accepted, params + fraction * step, params),
+        fraction,
         jnp.where(accepted, gain, 0.0),
         jnp.where(accepted, divergence, 0.0),
     )

@@ -1,4 +1,4 @@
-"""Networks as pairs of functions, ``init`` and ``apply``: a small perceptron of our own, and modules of Equinox."""
+"""Networks as pairs of functions, ``init`` and ``apply``: a perceptron, and modules of Equinox."""
 
 from __future__ import annotations
 
@@ -11,45 +11,48 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regmdp._internal.arrays import Array, Float, array_namespace
+from regmdp._internal.arrays import Float, array_namespace
 from regmdp._internal.errors import MissingExtraError, SolverError
+from regmdp.deep.types import AnyArray, JaxArray, Params
 
-__all__ = ["Network", "equinox", "mlp"]
+__all__ = ["NetworkFunctions", "convert_to_numpy", "from_equinox", "mlp"]
 
 
-class Network(NamedTuple):
-    """A function with parameters.
+class NetworkFunctions(NamedTuple):
+    """A network as functions of its parameters.
 
     Attributes:
         init: From a JAX random key, the number of inputs and that of outputs to parameters, a
             pytree of arrays.
         apply: From parameters and (…, inputs) arrays to (…, outputs) arrays.
-        spec: The arguments of :func:`mlp` if it is one; then a file can say what it is.
+        spec: The arguments of :func:`mlp` if it was made by that; a file can hold these.
     """
 
-    init: Callable[[Array, int, int], Any]
-    apply: Callable[[Any, Array], Array]
+    init: Callable[[JaxArray, int, int], Params]
+    apply: Callable[[Params, Any], JaxArray]
     spec: dict[str, Any] | None = None
 
 
-#: What may stand between layers.
-ACTIVATIONS: dict[str, Callable[[Any, Array], Array]] = {
+#: Activation functions, of an array namespace and an array.
+ACTIVATIONS: dict[str, Callable[[Any, AnyArray], AnyArray]] = {
     "tanh": lambda xp, x: xp.tanh(x),
     "relu": lambda xp, x: xp.maximum(x, 0.0),
 }
 
 
-def mlp(hidden: Sequence[int] = (64, 64), activation: str = "tanh", last: float = 1.0) -> Network:
-    """Return a perceptron with orthogonal weights, which runs on NumPy's arrays as well as on JAX's.
+def mlp(
+    hidden: Sequence[int] = (64, 64), activation: str = "tanh", output_scale: float = 1.0
+) -> NetworkFunctions:
+    """Return a perceptron with orthogonal initial weights, which runs on NumPy's and JAX's arrays.
 
     Args:
         hidden: Units of each hidden layer; none for a linear function.
         activation: "tanh" or "relu".
-        last: Scale of the last layer's weights at the start; small ones begin near the uniform
-            policy.
+        output_scale: Scale of the initial weights of the output layer; a small one starts near the
+            uniform policy.
 
     Raises:
-        SolverError: if a layer or the activation is none.
+        SolverError: if a layer or the activation is invalid.
 
     Examples:
         >>> import jax, numpy as np
@@ -58,26 +61,28 @@ def mlp(hidden: Sequence[int] = (64, 64), activation: str = "tanh", last: float 
         >>> network.apply(params, np.zeros((5, 3))).shape
         (5, 2)
     """
-    return _perceptron(tuple(hidden), activation, last)
+    return _make_perceptron(tuple(hidden), activation, output_scale)
 
 
 @cache
-def _perceptron(sizes: tuple[int, ...], activation: str, last: float) -> Network:
-    """Return the same network for the same arguments, so that what was compiled with one serves all."""
+def _make_perceptron(
+    sizes: tuple[int, ...], activation: str, output_scale: float
+) -> NetworkFunctions:
+    """Return the same network for the same arguments, so that compiled functions are shared."""
     if not all(isinstance(size, int) and size >= 1 for size in sizes):
         raise SolverError(f"hidden layers are numbers of units, 1 or more, not {sizes!r}")
     if activation not in ACTIVATIONS:
         raise SolverError(
             f"the activation must be one of {', '.join(ACTIVATIONS)}, not {activation!r}"
         )
-    bend = ACTIVATIONS[activation]
+    activate = ACTIVATIONS[activation]
     gain = math.sqrt(2.0)
 
-    def init(key: Array, inputs: int, outputs: int) -> list[tuple[Array, Array]]:
+    def init(key: JaxArray, inputs: int, outputs: int) -> list[tuple[JaxArray, JaxArray]]:
         layers = []
         widths = (inputs, *sizes, outputs)
         for index, layer_key in enumerate(jax.random.split(key, len(widths) - 1)):
-            scale = gain if index < len(sizes) else last
+            scale = gain if index < len(sizes) else output_scale
             weights = jax.nn.initializers.orthogonal(scale)(
                 layer_key, widths[index : index + 2], jnp.float32
             )
@@ -85,18 +90,19 @@ def _perceptron(sizes: tuple[int, ...], activation: str, last: float) -> Network
         return layers
 
     def apply(
-        params: list[tuple[Array, Array]], x: Float[Array, "*batch inputs"]
-    ) -> Float[Array, "*batch outputs"]:
+        params: list[tuple[JaxArray, JaxArray]], x: Float[Any, "*batch inputs"]
+    ) -> Float[JaxArray, "*batch outputs"]:
         xp = array_namespace(x, params[0][0])
         for weights, bias in params[:-1]:
-            x = bend(xp, x @ weights + bias)
+            x = activate(xp, x @ weights + bias)
         weights, bias = params[-1]
         return x @ weights + bias
 
-    return Network(init, apply, {"hidden": list(sizes), "activation": activation, "last": last})
+    spec = {"hidden": list(sizes), "activation": activation, "output_scale": output_scale}
+    return NetworkFunctions(init, apply, spec)
 
 
-def equinox(make: Callable[[Array, int, int], Any]) -> Network:
+def from_equinox(make: Callable[[JaxArray, int, int], Any]) -> NetworkFunctions:
     """Return an Equinox module as a network.
 
     Args:
@@ -110,32 +116,36 @@ def equinox(make: Callable[[Array, int, int], Any]) -> Network:
         import equinox as eqx
     except ImportError:
         raise MissingExtraError("equinox", "deep") from None
-    fixed: dict[tuple[int, int], Any] = {}
+    static_parts: dict[tuple[int, int], Any] = {}
 
-    def init(key: Array, inputs: int, outputs: int) -> Any:
-        params, fixed[inputs, outputs] = eqx.partition(make(key, inputs, outputs), eqx.is_array)
+    def init(key: JaxArray, inputs: int, outputs: int) -> Params:
+        params, static_parts[inputs, outputs] = eqx.partition(
+            make(key, inputs, outputs), eqx.is_array
+        )
         return params
 
-    def apply(params: Any, x: Array) -> Array:
+    def apply(params: Params, x: AnyArray) -> JaxArray:
         module = next(
-            eqx.combine(params, static) for static in fixed.values() if _alike(static, params)
+            eqx.combine(params, static)
+            for static in static_parts.values()
+            if _have_same_structure(static, params)
         )
         return jnp.vectorize(module, signature="(i)->(o)")(jnp.asarray(x))
 
-    return Network(init, apply)
+    return NetworkFunctions(init, apply)
 
 
-def _alike(static: Any, params: Any) -> bool:
-    """Whether these are the two halves of one module."""
+def _have_same_structure(static: Any, params: Params) -> bool:
+    """Whether these are the two parts of one module."""
     return jax.tree.structure(static, is_leaf=_is_none) == jax.tree.structure(
         params, is_leaf=_is_none
     )
 
 
-def _is_none(leaf: Any) -> bool:
+def _is_none(leaf: object) -> bool:
     return leaf is None
 
 
-def in_numpy(params: Any) -> Any:
-    """Return parameters as NumPy's arrays, for what runs one step at a time: there a call of JAX takes longer than its work."""
+def convert_to_numpy(params: Params) -> Params:
+    """Return parameters as NumPy arrays, which are faster where steps are computed one by one."""
     return jax.tree.map(np.asarray, params)

@@ -1,4 +1,4 @@
-"""Observations of mean 0 and deviation 1, and a unit of returns, from what has been seen so far."""
+"""Running moments of observations and returns, which normalise what networks see."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from regmdp._internal.arrays import Bool, Float
 
 __all__ = ["Normalizer"]
 
-#: Where normalised observations are cut off.
-FARTHEST = 10.0
+#: Normalised observations are clipped to this many standard deviations.
+MAX_DEVIATIONS = 10.0
 
 
 class Normalizer:
-    """Running means and deviations of each number in an observation, and of discounted returns.
+    """Running means and deviations of each entry of an observation, and of discounted returns.
 
     Args:
-        n_inputs: Numbers in an observation.
+        n_inputs: Length of an observation.
         discount: γ.
     """
 
@@ -25,18 +25,18 @@ class Normalizer:
         self._discount = discount
         self._moments = RunningMeanStd(epsilon=0.0, shape=(n_inputs + 1,))
 
-    def seen(
+    def normalize(
         self, observations: Float[np.ndarray, "*batch inputs"]
     ) -> Float[np.ndarray, "*batch inputs"]:
-        """(…, inputs) observations -> (…, inputs) centred, in units of their deviations."""
+        """(…, inputs) observations -> (…, inputs) less their means, over their deviations."""
         deviation = np.sqrt(self._moments.var[:-1] + 1e-8)
         return np.clip(
-            (observations - self._moments.mean[:-1]) / deviation, -FARTHEST, FARTHEST
+            (observations - self._moments.mean[:-1]) / deviation, -MAX_DEVIATIONS, MAX_DEVIATIONS
         ).astype(np.float32)
 
     @property
     def unit(self) -> float:
-        """The deviation of discounted returns."""
+        """Standard deviation of discounted returns."""
         return float(np.sqrt(self._moments.var[-1]) + 1e-8)
 
     def add(
@@ -46,16 +46,16 @@ class Normalizer:
         ended: Bool[np.ndarray, "T N"],
         running: Float[np.ndarray, " N"],
     ) -> Float[np.ndarray, " N"]:
-        """Take in T steps of N copies.
+        """Update the moments with T steps of N copies of the environment.
 
         Args:
-            observations: (T, N, inputs) where actions were taken.
-            rewards: (T, N) what they gave.
+            observations: (T, N, inputs) observations where actions were taken.
+            rewards: (T, N) rewards.
             ended: (T, N) whether an episode ended there.
-            running: (N,) discounted returns of the episodes until then.
+            running: (N,) discounted returns of the current episodes before these steps.
 
         Returns:
-            (N,) those of the episodes that still run.
+            (N,) discounted returns of the current episodes after these steps.
         """
         returns = np.empty_like(rewards)
         for step, reward in enumerate(rewards):
@@ -70,7 +70,7 @@ class Normalizer:
 
     @property
     def moments(self) -> Float[np.ndarray, " k"]:
-        """(k,) count, means and variances, as a file or another process keeps them."""
+        """(k,) count, means and variances, for a file or another process."""
         return np.concatenate([[self._moments.count], self._moments.mean, self._moments.var])
 
     @moments.setter

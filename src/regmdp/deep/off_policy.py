@@ -1,4 +1,4 @@
-"""Methods that learn from a memory: twin action values of the regularized problem, and a policy that follows them."""
+"""Off-policy methods: a replay buffer, twin regularized action values, and a policy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import gymnasium
 import jax
@@ -14,280 +14,292 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from regmdp._internal.arrays import Array
+from regmdp._internal.checks import check_number
 from regmdp._internal.errors import SolverError
-from regmdp.deep.heads import Categorical, Head, Squashed
+from regmdp.deep.heads import Categorical, Head, SquashedGaussian
 from regmdp.deep.learner import Learner
-from regmdp.deep.networks import Network, mlp
-from regmdp.deep.options import require_count, require_positive
-from regmdp.deep.replay import Memory, Transitions
+from regmdp.deep.networks import NetworkFunctions, mlp
+from regmdp.deep.options import check_integers, check_positive_numbers
+from regmdp.deep.replay import ReplayBuffer, Transitions
+from regmdp.deep.types import JaxArray, Params
 
-__all__ = ["OffPolicy", "Seen", "bonus"]
+__all__ = ["OffPolicy", "PolicyBatch", "munchausen_bonus"]
 
 
-class Seen(NamedTuple):
-    """A minibatch as the policy's loss sees it: (N, inputs) observations, the temperature, and a random key."""
+class PolicyBatch(NamedTuple):
+    """Arguments of the policy's loss: (N, inputs) observations, the temperature, a random key."""
 
-    observation: Array
-    temperature: Array | float
-    key: Array
+    observation: JaxArray
+    temperature: JaxArray | float
+    key: JaxArray
 
 
 @dataclass(eq=False)
 class OffPolicy(Learner):
-    r"""Act, remember, and learn from what is remembered, one minibatch for each step taken.
+    r"""Store transitions in a replay buffer, and learn from one minibatch for each step taken.
 
-    The action values are those of the regularized problem: the target is
-    \(r + \gamma (\langle \pi, Q \rangle - \tau h(\pi))\) at the successor, with the smaller of two
-    networks' Q, each of which follows slowly behind the one that learns.
+    The action values are those of the regularized problem: the target is \(r + \gamma (\langle \pi,
+    Q \rangle - \tau h(\pi))\) at the successor, with the smaller Q of two target networks, which
+    follow the learning networks slowly.
+
+    Measures of an iteration: ``critic_error`` (mean squared error of the action values), ``h``
+    (mean of h over the minibatches) and ``temperature``.
 
     Args:
-        critic: Of the action values.
-        rate: Learning rate (Adam) of all networks.
-        minibatch: Transitions looked at in a step.
-        memory: Transitions remembered.
-        warmup: Steps taken at random before learning begins.
-        together: Iterations after which as many learning steps follow in one go: it saves the way
-            in and out of JAX.
-        follow: Share of the difference by which the slow networks follow in a step. What is learned
-            of the end of a long episode comes back through about 1/(1-γ) of these times 1/follow
-            steps: with 0.005 it takes most of 20,000 steps.
-        persistence: How much of the noise that actions are drawn with stays from one step to the
-            next, ρ: the noise is \(\rho \epsilon + \sqrt{1 - \rho^2} \epsilon'\), so that each
-            action has the policy's distribution whatever ρ is. Where nothing comes of trembling, as
-            with a car in a valley, take 0.9 or more.
-        adapt: Mean of h that the temperature is adapted to, usually d for d continuous actions;
-            None keeps the temperature.
-        munchausen: Share α of \(\tau (\xi_a - h^*(\xi))\), for Shannon's entropy of
-            \(\tau \log \pi(a)\), that is added to the reward of action a: the proximal term of
-            mirror descent inside the target. What is learned then is the optimum with the
-            temperature (1-α)τ, for any h.
-        lowest: Where that is cut off below.
+        critic: Network of the action values.
+        learning_rate: Learning rate (Adam) of all networks.
+        batch_size: Transitions in a minibatch.
+        buffer_size: Transitions in the replay buffer; a new one overwrites the oldest.
+        learning_starts: Steps taken at random before learning starts.
+        train_freq: Iterations between two calls of the compiled learning steps, of which as many
+            then follow at once: fewer calls take less time.
+        polyak: Fraction of the difference by which target networks move towards the learning ones
+            in each step. The effect of a late reward on the first values of an episode takes about
+            1/(1-γ) times 1/polyak steps: with 0.005, most of 20,000.
+        noise_persistence: ρ. The noise ε of an action becomes
+            \(\rho \epsilon + \sqrt{1 - \rho^2} \epsilon'\) in the next step, so that each action
+            has the policy's distribution for any ρ. If uncorrelated noise does not explore, as in
+            MountainCar, use 0.9 or more.
+        target_entropy: Mean of -h to which the temperature is adapted, usually -d for d continuous
+            actions; None keeps the temperature fixed.
+        munchausen: α. The term \(\alpha \tau (\xi_a - h^*(\xi))\), for Shannon's entropy
+            \(\alpha \tau \log \pi(a)\), is added to the reward of action a: the proximal term of
+            mirror descent inside the target. For any h the solution is then the optimum with
+            temperature (1-α)τ.
+        munchausen_clip: Lower limit of that term before it is multiplied by α.
 
     References:
         Vieillard, Pietquin & Geist 2020, NeurIPS, "Munchausen reinforcement learning", equation 2
         and section 3.
     """
 
-    copies: int = 1
-    critic: Network = field(default_factory=lambda: mlp((64, 64), "relu"))
-    network: Network = field(default_factory=lambda: mlp((64, 64), "relu", last=0.01))
-    rate: float = 1e-3
-    minibatch: int = 128
-    memory: int = 100_000
-    warmup: int = 1_000
-    together: int = 8
-    follow: float = 0.02
-    persistence: float = 0.0
-    adapt: float | None = None
+    n_envs: int = 1
+    critic: NetworkFunctions = field(default_factory=lambda: mlp((64, 64), "relu"))
+    network: NetworkFunctions = field(
+        default_factory=lambda: mlp((64, 64), "relu", output_scale=0.01)
+    )
+    learning_rate: float = 1e-3
+    batch_size: int = 128
+    buffer_size: int = 100_000
+    learning_starts: int = 1_000
+    train_freq: int = 8
+    polyak: float = 0.02
+    noise_persistence: float = 0.0
+    target_entropy: float | None = None
     munchausen: float = 0.0
-    lowest: float = -1.0
+    munchausen_clip: float = -1.0
 
     def __post_init__(self) -> None:
-        for option in ("minibatch", "memory", "together"):
-            require_count(option, getattr(self, option))
-        require_count("warmup", self.warmup, least=0)
-        require_positive("rate", self.rate)
-        if not 0.0 < self.follow <= 1.0:
-            raise SolverError(f"follow must be more than 0 and at most 1, not {self.follow!r}")
-        if not 0.0 <= self.persistence < 1.0:
-            raise SolverError(
-                f"persistence must be at least 0 and less than 1, not {self.persistence!r}"
-            )
-        if not 0.0 <= self.munchausen < 1.0:
-            raise SolverError(
-                f"munchausen must be at least 0 and less than 1, not {self.munchausen!r}"
-            )
-        self._adam = optax.adam(self.rate)
+        check_integers(self, "batch_size", "buffer_size", "train_freq")
+        check_integers(self, "learning_starts", minimum=0)
+        check_positive_numbers(self, "learning_rate")
+        self.polyak = check_number("polyak", self.polyak, above=0.0, maximum=1.0)
+        for name in ("noise_persistence", "munchausen"):
+            setattr(self, name, check_number(name, getattr(self, name), 0.0, below=1.0))
+        self.munchausen_clip = check_number("munchausen_clip", self.munchausen_clip)
+        if self.target_entropy is not None:
+            self.target_entropy = check_number("target_entropy", self.target_entropy)
+        self._optimizer = optax.adam(self.learning_rate)
         super().__post_init__()
         if self.munchausen and not isinstance(self.head, Categorical):
             raise SolverError(
-                "munchausen is for discrete actions: of continuous ones there is no ξ_a"
+                "munchausen is for discrete actions: continuous actions have no dual variable ξ_a"
             )
-        self._memory = Memory(
-            self.memory, self.environments.n_inputs, self.head.anything(self._noise)[0]
+        self._buffer = ReplayBuffer(
+            self.buffer_size, self.environments.n_inputs, self.head.draw_initial(self._noise)[0]
         )
         self._key = jax.random.key(int(self._rng.integers(2**31)))
 
-    # ---- what a method is ----
+    # ---- to be defined by a method ----
 
     @abstractmethod
-    def policy_loss(self, policy: Any, state: Any, seen: Seen) -> Array:
-        """Return what the policy's network minimises, for one minibatch."""
+    def policy_loss(self, policy: Params, state: Params, batch: PolicyBatch) -> JaxArray:
+        """Return the loss of the policy's network for one minibatch."""
 
-    def anchored(self, state: Any, seen: Seen) -> Any:
-        """Return the state after a step, with a new policy π_k if its time has come."""
+    def update_anchor(self, state: Params, batch: PolicyBatch) -> Params:
+        """Return the training state after a learning step, with a new π_k if it is due."""
         return state
 
-    # ---- what they share ----
+    # ---- common to the methods ----
 
-    def _remembered(self) -> dict[str, np.ndarray]:
-        return {**self._memory.arrays(), "key": np.asarray(jax.random.key_data(self._key))}
+    def expected_values(
+        self, policy: Params, critics: list[Params], observation: JaxArray, key: JaxArray
+    ) -> tuple[JaxArray, JaxArray]:
+        """Return (N,) ⟨π, Q⟩ with the smaller Q, and (N,) h of a policy.
 
-    def _recall(self, remembered: dict[str, np.ndarray]) -> None:
-        self._key = jax.random.wrap_key_data(jnp.asarray(remembered.pop("key")))
-        self._memory.fill(remembered)
-
-    def expected(
-        self, policy: Any, critics: Any, observation: Array, key: Array
-    ) -> tuple[Array, Array]:
-        """Return (N,) ⟨π, Q⟩, with the smaller Q, and (N,) h of a policy: exactly, or with one action drawn from it."""
-        xi = self._xi(policy, observation)
+        Both are exact for discrete actions, and estimated from one drawn action for continuous
+        ones.
+        """
+        xi = self._compute_xi(policy, observation)
         if isinstance(self.head, Categorical):
-            return jnp.sum(
-                self.head.simplex.policy(xi) * self._smaller(critics, observation), axis=-1
-            ), self.head.value(xi)
-        assert isinstance(self.head, Squashed)
-        action, h = self.head.drawn(key, xi)
+            q = self._smaller_values(critics, observation)
+            return jnp.sum(self.head.simplex.policy(xi) * q, axis=-1), self.head.value(xi)
+        assert isinstance(self.head, SquashedGaussian)
+        action, h = self.head.draw_differentiable(key, xi)
         return jnp.min(self._values(critics, observation, action), axis=0), h
 
-    def _smaller(self, critics: Any, observation: Array) -> Array:
-        """Return (N, A) the smaller action values of discrete actions."""
+    def temperature(self, networks: Params) -> JaxArray | float:
+        """Return τ."""
+        if self.target_entropy is None:
+            return self.head.temperature
+        return jnp.exp(networks["log_temperature"])
+
+    def _smaller_values(self, critics: list[Params], observation: JaxArray) -> JaxArray:
+        """Return the (N, A) smaller action values of discrete actions."""
         return jnp.min(
             jnp.stack([self.critic.apply(critic, observation) for critic in critics]), axis=0
         )
 
-    def _values(self, critics: Any, observation: Array, action: Array) -> Array:
+    def _values(self, critics: list[Params], observation: JaxArray, action: JaxArray) -> JaxArray:
         """Return the (2, N) action values of actions."""
         if isinstance(self.head, Categorical):
             index = action[:, None]
-            return jnp.stack(
-                [
-                    jnp.take_along_axis(self.critic.apply(critic, observation), index, axis=-1)[
-                        :, 0
-                    ]
-                    for critic in critics
-                ]
-            )
-        both = jnp.concatenate([observation, action], axis=-1)
-        return jnp.stack([self.critic.apply(critic, both)[:, 0] for critic in critics])
+            q = [self.critic.apply(critic, observation) for critic in critics]
+            return jnp.stack([jnp.take_along_axis(each, index, axis=-1)[:, 0] for each in q])
+        inputs = jnp.concatenate([observation, action], axis=-1)
+        return jnp.stack([self.critic.apply(critic, inputs)[:, 0] for critic in critics])
 
-    def temperature(self, networks: Any) -> Array | float:
-        """Return τ."""
-        return self.head.temperature if self.adapt is None else jnp.exp(networks["log_temperature"])
+    def _get_other_arrays(self) -> dict[str, np.ndarray]:
+        return {**self._buffer.to_arrays(), "key": np.asarray(jax.random.key_data(self._key))}
 
-    def _head(self) -> Head:
+    def _restore_other_arrays(self, arrays: dict[str, np.ndarray]) -> None:
+        self._key = jax.random.wrap_key_data(jnp.asarray(arrays.pop("key")))
+        self._buffer.restore(arrays)
+
+    def _make_head(self) -> Head:
         actions = self.environments.actions
         if isinstance(actions, gymnasium.spaces.Box):
-            return Squashed(self.regularizer, actions)
-        return super()._head()
+            return SquashedGaussian(self.regularizer, actions)
+        return super()._make_head()
 
     def _reset(self) -> np.ndarray:
-        self._noise = self._rng.standard_normal((self.copies, self.head.n_noise))
+        self._noise = self._rng.standard_normal((self.n_envs, self.head.n_noise))
         return super()._reset()
 
-    def _drawn(self) -> np.ndarray:
-        """Return an action for each copy: of the policy, and of any kind before learning begins."""
+    def _draw_actions(self) -> np.ndarray:
+        """Return an action for each copy: of the policy, or a random one before learning starts."""
         new = self._rng.standard_normal(self._noise.shape)
-        self._noise = self.persistence * self._noise + math.sqrt(1.0 - self.persistence**2) * new
-        if self.steps < self.warmup:
-            return self.head.anything(self._noise)
-        return self.head.drawn_with(
-            np.asarray(self._xi(self._acting, self._observation)), self._noise
-        )
+        kept = self.noise_persistence
+        self._noise = kept * self._noise + math.sqrt(1.0 - kept**2) * new
+        if self.steps < self.learning_starts:
+            return self.head.draw_initial(self._noise)
+        xi = self._compute_acting_xi(self._observation)
+        return np.asarray(self.head.draw_from_noise(xi, self._noise))
 
-    def _critic_size(self) -> tuple[int, int]:
+    def _critic_sizes(self) -> tuple[int, int]:
+        """Return the numbers of inputs and outputs of a critic."""
         inputs = self.environments.n_inputs
-        return (
-            (inputs, self.head.n_outputs)
-            if isinstance(self.head, Categorical)
-            else (inputs + self.head.n_noise, 1)
-        )
+        if isinstance(self.head, Categorical):
+            return inputs, self.head.n_outputs
+        return inputs + self.head.n_noise, 1
 
-    def _begun(self, key: Array) -> Any:
-        for_policy, *for_critics = jax.random.split(key, 3)
-        inputs, outputs = self._critic_size()
-        critics = [self.critic.init(each, inputs, outputs) for each in for_critics]
-        start = jnp.log(jnp.float32(self.head.temperature or 1.0))
+    def _init_state(self, key: JaxArray) -> Params:
+        policy_key, *critic_keys = jax.random.split(key, 3)
+        inputs, outputs = self._critic_sizes()
+        critics = [self.critic.init(each, inputs, outputs) for each in critic_keys]
         networks = {
-            "policy": self._new_policy(for_policy),
+            "policy": self._init_policy(policy_key),
             "critics": critics,
-            "log_temperature": start,
+            "log_temperature": jnp.log(jnp.float32(self.head.temperature or 1.0)),
         }
         return {
             **networks,
-            "slow": jax.tree.map(jnp.copy, critics),
-            "adam": self._adam.init(networks),
+            "target_critics": jax.tree.map(jnp.copy, critics),
+            "optimizer": self._optimizer.init(networks),
         }
 
     def _iterate(self) -> dict[str, float]:
-        for _ in range(self.together):
-            actions = self._drawn()
-            taken = self.environments.step(self.head.done(actions))
-            self._memory.add(self._observation, actions, taken)
-            self._observation = taken.observation
-        self.steps += self.together * self.copies
-        if self.steps < self.warmup:
+        for _ in range(self.train_freq):
+            actions = self._draw_actions()
+            step = self.environments.step(np.asarray(self.head.scale_to_space(actions)))
+            self._buffer.add(self._observation, actions, step)
+            self._observation = step.observation
+        self.steps += self.train_freq * self.n_envs
+        if self.steps < self.learning_starts:
             return {}
         self._key, key = jax.random.split(self._key)
-        drawn = self._memory.drawn(self._rng, (self.together * self.copies, self.minibatch))
-        self._state, measures = learned(self._design, self._state, drawn, key)
+        batches = self._buffer.sample(self._rng, (self.train_freq * self.n_envs, self.batch_size))
+        self._state, measures = run_learning_steps(self._static, self._state, batches, key)
         return {name: float(value) for name, value in measures.items()}
 
 
 @partial(jax.jit, static_argnums=0)
-def learned(
-    learner: OffPolicy, state: Any, drawn: Transitions, key: Array
-) -> tuple[Any, dict[str, Array]]:
-    """Make one learning step for each of the (n, minibatch) transitions, and return the state after the last."""
-    keys = jax.random.split(key, drawn.reward.shape[0])
+def run_learning_steps(
+    learner: OffPolicy, state: Params, batches: Transitions[JaxArray], key: JaxArray
+) -> tuple[Params, dict[str, JaxArray]]:
+    """Take one learning step for each of n minibatches; return the last state and mean measures."""
+    keys = jax.random.split(key, batches.reward.shape[0])
     state, measures = jax.lax.scan(
-        lambda state, part: _step(learner, state, *part), state, (drawn, keys)
+        lambda state, part: _take_learning_step(learner, state, *part), state, (batches, keys)
     )
     return state, {name: jnp.mean(values) for name, values in measures.items()}
 
 
-def _step(
-    learner: OffPolicy, state: Any, drawn: Transitions, key: Array
-) -> tuple[Any, dict[str, Array]]:
-    for_target, for_policy = jax.random.split(key)
+def _take_learning_step(
+    learner: OffPolicy, state: Params, batch: Transitions[JaxArray], key: JaxArray
+) -> tuple[Params, dict[str, JaxArray]]:
+    """Update all networks with one minibatch."""
+    target_key, policy_key = jax.random.split(key)
     networks = {name: state[name] for name in ("policy", "critics", "log_temperature")}
     temperature = jax.lax.stop_gradient(learner.temperature(networks))
-    mean, h = learner.expected(state["policy"], state["slow"], drawn.successor, for_target)
-    reward = (
-        drawn.reward + bonus(learner, state["policy"], drawn, temperature)
-        if learner.munchausen
-        else drawn.reward
-    )
-    target = reward + learner.discount * (1.0 - drawn.terminated) * (mean - temperature * h)
-    present = learner.expected(state["policy"], state["slow"], drawn.observation, for_policy)[1]
+    target = _compute_targets(learner, state, batch, temperature, target_key)
+    policy_batch = PolicyBatch(batch.observation, temperature, policy_key)
+    h = learner.expected_values(
+        state["policy"], state["target_critics"], policy_batch.observation, policy_key
+    )[1]
 
-    def loss(networks: Any) -> tuple[Array, dict[str, Array]]:
-        error = jnp.mean(
-            jnp.square(
-                learner._values(networks["critics"], drawn.observation, drawn.action) - target
-            ),
-            axis=1,
-        )
+    def loss(networks: Params) -> tuple[JaxArray, dict[str, JaxArray]]:
+        value = learner._values(networks["critics"], policy_batch.observation, batch.action)
+        error = jnp.mean(jnp.square(value - target), axis=1)
         fixed = {**state, "critics": jax.lax.stop_gradient(networks["critics"])}
-        policy = learner.policy_loss(
-            networks["policy"], fixed, Seen(drawn.observation, temperature, for_policy)
-        )
-        adapted = 0.0
-        if learner.adapt is not None:
-            adapted = jnp.exp(networks["log_temperature"]) * (learner.adapt - jnp.mean(present))
+        policy_loss = learner.policy_loss(networks["policy"], fixed, policy_batch)
+        temperature_loss = 0.0
+        if learner.target_entropy is not None:
+            excess = -jnp.mean(h) - learner.target_entropy
+            temperature_loss = jnp.exp(networks["log_temperature"]) * excess
         measures = {
-            "critic error": jnp.mean(error),
-            "h": jnp.mean(present),
+            "critic_error": jnp.mean(error),
+            "h": jnp.mean(h),
             "temperature": jnp.float32(temperature),
         }
-        return 0.5 * jnp.sum(error) + policy + adapted, measures
+        return 0.5 * jnp.sum(error) + policy_loss + temperature_loss, measures
 
     (_, measures), gradient = jax.value_and_grad(loss, has_aux=True)(networks)
-    updates, adam = learner._adam.update(gradient, state["adam"])
+    updates, optimizer = learner._optimizer.update(gradient, state["optimizer"])
     networks = optax.apply_updates(networks, updates)
-    slow = jax.tree.map(
-        lambda old, new: old + learner.follow * (new - old), state["slow"], networks["critics"]
+    target_critics = jax.tree.map(
+        lambda old, new: old + learner.polyak * (new - old),
+        state["target_critics"],
+        networks["critics"],
     )
-    after = {**state, **networks, "slow": slow, "adam": adam}
-    return learner.anchored(after, Seen(drawn.observation, temperature, for_policy)), measures
+    after = {**state, **networks, "target_critics": target_critics, "optimizer": optimizer}
+    return learner.update_anchor(after, policy_batch), measures
 
 
-def bonus(learner: OffPolicy, policy: Any, drawn: Transitions, temperature: Array | float) -> Array:
-    """Return the (N,) Munchausen terms, what is added to the rewards of the actions taken."""
+def _compute_targets(
+    learner: OffPolicy,
+    state: Params,
+    batch: Transitions[JaxArray],
+    temperature: JaxArray | float,
+    key: JaxArray,
+) -> JaxArray:
+    """Return the (N,) targets of the action values."""
+    mean, h = learner.expected_values(
+        state["policy"], state["target_critics"], batch.successor, key
+    )
+    reward = batch.reward
+    if learner.munchausen:
+        reward = reward + munchausen_bonus(learner, state["policy"], batch, temperature)
+    return reward + learner.discount * (1.0 - batch.terminated) * (mean - temperature * h)
+
+
+def munchausen_bonus(
+    learner: OffPolicy, policy: Params, batch: Transitions[JaxArray], temperature: JaxArray | float
+) -> JaxArray:
+    """Return the (N,) Munchausen terms, which are added to the rewards of the actions taken."""
     assert isinstance(learner.head, Categorical)
-    xi = learner._xi(policy, drawn.observation)
-    taken = jnp.take_along_axis(xi, drawn.action[:, None], axis=-1)[:, 0]
+    xi = learner._compute_xi(policy, batch.observation)
+    taken = jnp.take_along_axis(xi, batch.action[:, None], axis=-1)[:, 0]
     return learner.munchausen * jnp.maximum(
-        temperature * (taken - learner.head.simplex.conjugate(xi)), learner.lowest
+        temperature * (taken - learner.head.simplex.conjugate(xi)), learner.munchausen_clip
     )

@@ -1,157 +1,192 @@
-"""Methods that learn from what their policy has just done: a stretch of steps in each copy, and a network for the values."""
+"""On-policy methods: they collect steps with the present policy, and estimate advantages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regmdp._internal.arrays import Array
-from regmdp._internal.errors import FormatError, SolverError
+from regmdp._internal.checks import check_number
+from regmdp._internal.errors import FormatError
 from regmdp.deep.advantages import generalized_advantages
 from regmdp.deep.learner import Learner
-from regmdp.deep.networks import Network, mlp
+from regmdp.deep.networks import NetworkFunctions, mlp
 from regmdp.deep.normalization import Normalizer
-from regmdp.deep.options import require_count
+from regmdp.deep.options import check_integers
+from regmdp.deep.types import JaxArray, Params
 
 __all__ = ["Batch", "OnPolicy"]
 
 
 class Batch(NamedTuple):
-    """What was collected, the T steps of N copies in a row.
+    """T collected steps of N copies of the environment, in one dimension.
 
     Attributes:
         observation: (T·N, inputs) where the actions were taken.
         action: (T·N, …) the actions.
-        xi: (T·N, K) ξ that they were drawn from.
-        advantage: (T·N,) how much better they were than the policy, in units.
-        target: (T·N,) what the values should be, in units.
-        unit: That of the values, in rewards.
+        xi: (T·N, K) ξ from which they were drawn.
+        advantage: (T·N,) advantages of the actions, in units.
+        target: (T·N,) targets of the values, in units.
+        unit: The unit of the values, in rewards.
     """
 
-    observation: Array
-    action: Array
-    xi: Array
-    advantage: Array
-    target: Array
-    unit: Array | float
+    observation: JaxArray
+    action: JaxArray
+    xi: JaxArray
+    advantage: JaxArray
+    target: JaxArray
+    unit: JaxArray | float
+
+
+class _Rollout(NamedTuple):
+    """T collected steps of N copies of the environment, as (T, N, …) arrays of NumPy."""
+
+    observation: np.ndarray
+    action: np.ndarray
+    xi: np.ndarray
+    reward: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+    successor: np.ndarray
 
 
 @dataclass(eq=False)
 class OnPolicy(Learner):
-    r"""Collect T steps in each of N copies, estimate advantages, learn from them, forget them.
+    r"""Collect T steps in each of N copies, estimate advantages, learn from them once.
 
     Args:
         horizon: T.
-        trace: λ of the advantages; 1 for n-step returns.
-        soft: Whether the regularizer's cost τ h is part of the values, as in the theory; otherwise
-            only the present policy's is taken off what is maximised, which is what most
+        gae_lambda: λ of the advantages; 1 for n-step returns.
+        soft: Whether the regularizer's cost τ h is part of the values, as in the theory. If not,
+            only that of the present policy is subtracted from the objective, which most
             implementations call an entropy bonus.
-        critic: The network of the values.
-        normalize: Whether networks see observations of mean 0 and deviation 1, cut off at 10
-            deviations, and values in the unit of the deviation of discounted returns, as far as
-            they are known. The problem is the same: the temperature stays in the unit of the
-            rewards. What is known changes between two stretches, and the policy a little with it.
+        critic: Network of the values.
+        normalize: Whether networks see observations of mean 0 and deviation 1, clipped at 10
+            deviations, and values in the unit of the deviation of discounted returns, both
+            estimated from the steps so far. The problem is the same: the temperature is in the unit
+            of the rewards. The estimates change with each collection, and the policy slightly with
+            them.
     """
 
     horizon: int = 128
-    trace: float = 0.95
+    gae_lambda: float = 0.95
     soft: bool = True
-    critic: Network = field(default_factory=mlp)
+    critic: NetworkFunctions = field(default_factory=mlp)
     normalize: bool = False
 
     def __post_init__(self) -> None:
-        require_count("the horizon", self.horizon)
-        if not 0.0 <= self.trace <= 1.0:
-            raise SolverError(f"the trace λ must be between 0 and 1, not {self.trace!r}")
+        check_integers(self, "horizon")
+        self.gae_lambda = check_number("gae_lambda", self.gae_lambda, 0.0, 1.0)
         super().__post_init__()
         self._normalizer = (
             Normalizer(self.environments.n_inputs, self.discount) if self.normalize else None
         )
 
-    def _seen(self, observations: np.ndarray) -> np.ndarray:
-        return observations if self._normalizer is None else self._normalizer.seen(observations)
+    def _normalize(self, observations: np.ndarray) -> np.ndarray:
+        return (
+            observations if self._normalizer is None else self._normalizer.normalize(observations)
+        )
 
     def _reset(self) -> np.ndarray:
-        self._running = np.zeros(
-            self.copies
-        )  # discounted returns of the episodes that are being played
+        self._running_returns = np.zeros(self.n_envs)  # discounted, of the current episodes
         return super()._reset()
 
-    def _remembered(self) -> dict[str, np.ndarray]:
+    def _get_other_arrays(self) -> dict[str, np.ndarray]:
         return {} if self._normalizer is None else {"moments": self._normalizer.moments}
 
-    def _recall(self, remembered: dict[str, np.ndarray]) -> None:
+    def _restore_other_arrays(self, arrays: dict[str, np.ndarray]) -> None:
         if self._normalizer is not None:
-            if "moments" not in remembered:
+            if "moments" not in arrays:
                 raise FormatError(
-                    "the file holds no moments of observations: what it holds was learned without "
+                    "the file holds no moments of observations: its learner was trained without "
                     "normalize=True"
                 )
-            self._normalizer.moments = remembered.pop("moments")
-        super()._recall(remembered)
+            self._normalizer.moments = arrays.pop("moments")
+        super()._restore_other_arrays(arrays)
 
-    def _collected(self) -> Batch:
-        """Act for T steps, and return what came of it."""
-        shape = (self.horizon, self.copies)
+    def _collect(self) -> Batch:
+        """Take T steps in each copy, and return them with advantages and targets."""
+        rollout = self._roll_out()
+        inputs = self._normalize(rollout.observation)
+        values, successor_values, costs = (
+            np.asarray(part, dtype=np.float64)
+            for part in _evaluate_rollout(
+                self._static,
+                self._state["critic"],
+                inputs,
+                self._normalize(rollout.successor),
+                rollout.xi,
+            )
+        )
+        reward, unit = rollout.reward - costs if self.soft else rollout.reward, 1.0
+        if self._normalizer is not None:
+            self._running_returns = self._normalizer.add(
+                rollout.observation,
+                reward,
+                rollout.terminated | rollout.truncated,
+                self._running_returns,
+            )
+            unit = self._normalizer.unit
+        advantages = generalized_advantages(
+            reward / unit,
+            values,
+            successor_values,
+            rollout.terminated,
+            rollout.truncated,
+            self.discount,
+            self.gae_lambda,
+        )
+        parts = (
+            _flatten(part)
+            for part in (
+                inputs,
+                rollout.action,
+                rollout.xi,
+                advantages.advantage,
+                advantages.target,
+            )
+        )
+        return Batch(*parts, unit=jnp.float32(unit))
+
+    def _roll_out(self) -> _Rollout:
+        """Take T steps in each copy with the present policy."""
+        shape = (self.horizon, self.n_envs)
         observations = np.empty((*shape, self.environments.n_inputs), dtype=np.float32)
         successors = np.empty_like(observations)
-        xis = np.empty((*shape, self.head.n_outputs), dtype=np.float32)
-        rewards, terminated, truncated = (
-            np.empty(shape),
-            np.empty(shape, dtype=np.bool_),
-            np.empty(shape, dtype=np.bool_),
-        )
+        xi = np.empty((*shape, self.head.n_outputs), dtype=np.float32)
+        rewards = np.empty(shape)
+        terminated, truncated = np.empty(shape, dtype=np.bool_), np.empty(shape, dtype=np.bool_)
         actions = []
         for step in range(self.horizon):
             observations[step] = self._observation
-            xis[step], chosen = self._act()
-            actions.append(chosen)
-            taken = self.environments.step(self.head.done(chosen))
-            rewards[step], terminated[step], truncated[step] = (
-                taken.reward,
-                taken.terminated,
-                taken.truncated,
-            )
-            successors[step], self._observation = taken.successor, taken.observation
-        self.steps += self.horizon * self.copies
-        seen = self._seen(observations)
-        values, successor_values, costs = (
-            np.asarray(part, dtype=np.float64)
-            for part in _looked(
-                self._design, self._state["critic"], seen, self._seen(successors), xis
-            )
+            xi[step], action = self._act()
+            actions.append(action)
+            taken = self.environments.step(np.asarray(self.head.scale_to_space(action)))
+            rewards[step], successors[step] = taken.reward, taken.successor
+            terminated[step], truncated[step] = taken.terminated, taken.truncated
+            self._observation = taken.observation
+        self.steps += self.horizon * self.n_envs
+        return _Rollout(
+            observations, np.asarray(actions), xi, rewards, terminated, truncated, successors
         )
-        paid, unit = rewards - costs if self.soft else rewards, 1.0
-        if self._normalizer is not None:
-            self._running = self._normalizer.add(
-                observations, paid, terminated | truncated, self._running
-            )
-            unit = self._normalizer.unit
-        estimated = generalized_advantages(
-            paid / unit, values, successor_values, terminated, truncated, self.discount, self.trace
-        )
-        flat = [
-            np.asarray(part).reshape(-1, *np.shape(part)[2:])
-            for part in (seen, actions, xis, *estimated)
-        ]
-        arrays = (
-            jnp.asarray(part if part.dtype.kind == "i" else part.astype(np.float32))
-            for part in flat
-        )
-        return Batch(*arrays, unit=jnp.float32(unit))
+
+
+def _flatten(part: np.ndarray) -> JaxArray:
+    """(T, N, …) array -> (T·N, …) array of JAX, integer or single precision."""
+    flat = part.reshape(-1, *part.shape[2:])
+    return jnp.asarray(flat if flat.dtype.kind == "i" else flat.astype(np.float32))
 
 
 @partial(jax.jit, static_argnums=0)
-def _looked(
-    learner: OnPolicy, critic: Any, observations: Array, successors: Array, xis: Array
-) -> tuple[Array, Array, Array]:
-    """Return the (T, N) values of observations and successors, and the costs τ h of the policies."""
+def _evaluate_rollout(
+    learner: OnPolicy, critic: Params, observations: JaxArray, successors: JaxArray, xi: JaxArray
+) -> tuple[JaxArray, JaxArray, JaxArray]:
+    """Return the (T, N) values of observations, those of successors, and costs τ h."""
     value, successor_value = (
-        learner.critic.apply(critic, each)[..., 0] for each in (observations, successors)
+        learner.critic.apply(critic, inputs)[..., 0] for inputs in (observations, successors)
     )
-    return value, successor_value, learner.head.temperature * learner.head.value(xis)
+    return value, successor_value, learner.head.temperature * learner.head.value(xi)

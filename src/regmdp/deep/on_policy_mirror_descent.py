@@ -1,44 +1,51 @@
-"""Mirror descent policy optimization with what the policy has just done."""
+"""On-policy mirror descent policy optimization."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from regmdp._internal.arrays import Array
-from regmdp.deep.fitted_values import FittedValues, gain_of
+from regmdp.deep.fitted_values import FittedValues, surrogate_gain
 from regmdp.deep.on_policy import Batch
-from regmdp.deep.options import require_count, require_positive
-from regmdp.deep.proximal import StepSize, first_step_size, next_step_size, require_step_size
+from regmdp.deep.options import check_integers, check_positive_numbers
+from regmdp.deep.proximal import StepSize, check_step_size, initial_step_size, next_step_size
+from regmdp.deep.types import JaxArray, Params
 
-__all__ = ["OnPolicyMDPO"]
+__all__ = ["OnPolicyMDPO", "mirror_descent_loss"]
 
 
 @dataclass(eq=False)
 class OnPolicyMDPO(FittedValues):
-    r"""Mirror descent policy optimization: gradient steps on what TRPO maximises, with the divergence as a cost and not a limit.
+    r"""Mirror descent policy optimization: TRPO's objective with the divergence as a penalty.
 
-    Minimised, over what was collected with π_k, is
+    The loss over steps collected with π_k is
     \(E[D(\pi, \pi_k; \xi_k)]/\eta - E[\frac{\pi(a|s)}{\pi_k(a|s)} A(s, a)] + \tau E[h(\pi(s))]\),
-    equation 10 of the paper, by some passes of Adam over minibatches.
+    equation 10 of the paper, minimised by some passes of Adam over minibatches.
 
-    Departures: advantages are counted in their deviations, and η with them; h may be any of the
-    regularizers, and its cost is part of the values.
+    Departures: the unit of advantages, and with it that of η, is their standard deviation; h may be
+    any of the regularizers, and its cost is part of the values.
+
+    Measures of an iteration, besides ``critic_error``: ``divergence`` (mean), ``gain`` (increase of
+    the objective in deviations of the advantages) and ``step_size``.
 
     Args:
-        step_size: η; a function of k, as the paper's that falls to 0, or :class:`Adapted`.
-        rate: Learning rate (Adam) of the policy.
-        epochs: Passes over what was collected.
-        largest: Norm at which gradients are cut off.
+        step_size: η; a number, a function of k, as in the paper, where it falls to 0, or
+            :class:`AdaptiveStepSize`.
+        learning_rate: Learning rate (Adam) of the policy.
+        epochs: Passes over the batch to improve the policy.
+        max_grad_norm: Norm to which larger gradients are clipped.
 
     Examples:
-        >>> from regmdp.deep import Adapted, OnPolicyMDPO
-        >>> OnPolicyMDPO("CartPole-v1", step_size=Adapted(radius=0.02), seed=0).learn(1_000).steps
+        >>> from regmdp.deep import AdaptiveStepSize, OnPolicyMDPO
+        >>> learner = OnPolicyMDPO(
+        ...     "CartPole-v1", step_size=AdaptiveStepSize(target_kl=0.02), seed=0
+        ... )
+        >>> learner.learn(1_000).steps
         1024
 
     References:
@@ -47,64 +54,73 @@ class OnPolicyMDPO(FittedValues):
     """
 
     step_size: StepSize = 3.0
-    rate: float = 1e-3
+    learning_rate: float = 1e-3
     epochs: int = 10
-    largest: float = 0.5
+    max_grad_norm: float = 0.5
 
     name: ClassVar[str] = "on-policy mirror descent policy optimization"
 
     def __post_init__(self) -> None:
-        require_step_size(self.step_size)
-        for option in ("rate", "largest"):
-            require_positive(option, getattr(self, option))
-        require_count("epochs", self.epochs)
-        self._descent = optax.chain(optax.clip_by_global_norm(self.largest), optax.adam(self.rate))
+        self.step_size = check_step_size(self.step_size)
+        check_positive_numbers(self, "learning_rate", "max_grad_norm")
+        check_integers(self, "epochs")
+        self._optimizer = optax.chain(
+            optax.clip_by_global_norm(self.max_grad_norm), optax.adam(self.learning_rate)
+        )
         super().__post_init__()
 
-    def _begun_policy(self, key: Array) -> Any:
-        policy = self._new_policy(key)
-        step_size = first_step_size(self.step_size)
+    def _init_policy_state(self, key: JaxArray) -> Params:
+        policy = self._init_policy(key)
         return {
             "policy": policy,
-            "descent": self._descent.init(policy),
-            "step_size": step_size,
+            "optimizer": self._optimizer.init(policy),
+            "step_size": initial_step_size(self.step_size),
             "count": jnp.zeros((), jnp.int32),
         }
 
-    def _improved(self, state: Any, batch: Batch) -> tuple[Any, dict[str, Array]]:
-        return _descended(
-            self._design, state, batch, self._shuffled(batch.target.shape[0], self.epochs)
-        )
+    def _improve(self, state: Params, batch: Batch) -> tuple[Params, dict[str, JaxArray]]:
+        indices = self._shuffle_indices(batch.target.shape[0], self.epochs)
+        return _descend(self._static, state, batch, indices)
 
 
-def loss_of(learner: OnPolicyMDPO, policy: Any, step_size: Array | float, batch: Batch) -> Array:
-    """Return what is minimised."""
-    xi = learner._xi(policy, batch.observation)
-    return jnp.mean(learner.head.divergence(xi, batch.xi)) / step_size - gain_of(learner, xi, batch)
+def mirror_descent_loss(
+    learner: OnPolicyMDPO, policy: Params, step_size: JaxArray | float, batch: Batch
+) -> JaxArray:
+    """Return the loss of the policy."""
+    xi = learner._compute_xi(policy, batch.observation)
+    proximal = jnp.mean(learner.head.divergence(xi, batch.xi)) / step_size
+    return proximal - surrogate_gain(learner, xi, batch)
 
 
 @partial(jax.jit, static_argnums=0)
-def _descended(
-    learner: OnPolicyMDPO, state: Any, batch: Batch, indices: Array
-) -> tuple[Any, dict[str, Array]]:
-    """Return the policy and what belongs to it after some passes over a batch, and how far it went."""
+def _descend(
+    learner: OnPolicyMDPO, state: Params, batch: Batch, indices: JaxArray
+) -> tuple[Params, dict[str, JaxArray]]:
+    """Return the policy's training state after some passes over a batch, and measures."""
 
-    def step(carried: tuple[Any, Any], rows: Array) -> tuple[tuple[Any, Any], None]:
-        policy, descent = carried
-        part = Batch(*(each[rows] for each in batch[:-1]), unit=batch.unit)
-        gradient = jax.grad(lambda policy: loss_of(learner, policy, state["step_size"], part))(
-            policy
+    def step(carried: tuple[Params, Params], rows: JaxArray) -> tuple[tuple[Params, Params], None]:
+        policy, optimizer = carried
+        part = Batch(
+            batch.observation[rows],
+            batch.action[rows],
+            batch.xi[rows],
+            batch.advantage[rows],
+            batch.target[rows],
+            unit=batch.unit,
         )
-        updates, descent = learner._descent.update(gradient, descent, policy)
-        return (optax.apply_updates(policy, updates), descent), None
+        gradient = jax.grad(
+            lambda policy: mirror_descent_loss(learner, policy, state["step_size"], part)
+        )(policy)
+        updates, optimizer = learner._optimizer.update(gradient, optimizer, policy)
+        return (optax.apply_updates(policy, updates), optimizer), None
 
-    (policy, descent), _ = jax.lax.scan(step, (state["policy"], state["descent"]), indices)
-    xi = learner._xi(policy, batch.observation)
+    (policy, optimizer), _ = jax.lax.scan(step, (state["policy"], state["optimizer"]), indices)
+    xi = learner._compute_xi(policy, batch.observation)
     divergence, count = jnp.mean(learner.head.divergence(xi, batch.xi)), state["count"] + 1
     step_size = next_step_size(learner.step_size, state["step_size"], count, divergence)
-    after = {"policy": policy, "descent": descent, "step_size": step_size, "count": count}
+    after = {"policy": policy, "optimizer": optimizer, "step_size": step_size, "count": count}
     return after, {
         "divergence": divergence,
-        "gain": gain_of(learner, xi, batch),
-        "step size": state["step_size"],
+        "gain": surrogate_gain(learner, xi, batch),
+        "step_size": state["step_size"],
     }

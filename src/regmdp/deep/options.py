@@ -1,21 +1,105 @@
-"""Options that must be counts, or positive."""
+"""Checks of a learner's options: their values, and their names."""
 
 from __future__ import annotations
 
-from typing import Any
+import difflib
+from collections.abc import Collection, Iterable
 
+from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import SolverError
 
-__all__ = ["require_count", "require_positive"]
+__all__ = ["check_integers", "check_names", "check_positive_numbers"]
+
+#: Option names of other libraries and of papers, and the names that mean the same here.
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "alpha": ("regularizer", "munchausen"),
+    "backtrack_iters": ("line_search_steps",),
+    "cg_damping": ("damping",),
+    "cg_iters": ("conjugate_gradient_steps",),
+    "cg_max_steps": ("conjugate_gradient_steps",),
+    "critic_lr": ("critic_learning_rate",),
+    "delta": ("max_kl",),
+    "ent_coef": ("temperature", "regularizer"),
+    "entropy_coef": ("temperature", "regularizer"),
+    "environment": ("env",),
+    "eta": ("step_size",),
+    "gamma": ("discount",),
+    "gradient_steps": ("train_freq",),
+    "lam": ("gae_lambda",),
+    "lambda_": ("gae_lambda",),
+    "line_search_max_iter": ("line_search_steps",),
+    "lr": ("learning_rate", "critic_learning_rate"),
+    "max_norm": ("max_grad_norm",),
+    "memory": ("buffer_size",),
+    "minibatch": ("batch_size",),
+    "minibatch_size": ("batch_size",),
+    "n_critic_updates": ("critic_epochs",),
+    "n_epochs": ("epochs", "critic_epochs"),
+    "n_steps": ("horizon",),
+    "n_workers": ("workers",),
+    "noise": ("noise_persistence",),
+    "num_envs": ("n_envs",),
+    "num_epochs": ("epochs", "critic_epochs"),
+    "num_steps": ("horizon",),
+    "policy": ("network",),
+    "random_state": ("seed",),
+    "rate": ("learning_rate", "critic_learning_rate"),
+    "replay_size": ("buffer_size",),
+    "rng": ("seed",),
+    "start_steps": ("learning_starts",),
+    "target_kl": ("max_kl",),
+    "tau": ("polyak", "temperature", "regularizer"),
+    "temperature": ("regularizer",),
+    "update_every": ("train_freq",),
+    "value_network": ("critic",),
+    "vf_coef": ("critic_weight",),
+    "warmup": ("learning_starts",),
+}
+
+#: What the message shows where the name alone does not say how to use the option.
+HINTS = {"regularizer": "regularizer=Shannon(temperature=…)"}
 
 
-def require_count(what: str, value: Any, least: int = 1) -> None:
-    """Raise SolverError unless a value is an integer, and at least so much."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise SolverError(f"{what} must be an integer, {least} or more, not {value!r}")
+def check_names(method: str, given: Iterable[str], known: Collection[str]) -> None:
+    """Raise SolverError for the first unknown option, with the known ones that are nearest.
+
+    Examples:
+        >>> check_names("TRPO", ["gamma"], ["discount", "horizon"])
+        Traceback (most recent call last):
+        regmdp.SolverError: unknown option 'gamma' of TRPO; did you mean 'discount'?
+    """
+    for name in given:
+        if name not in known:
+            nearest = [repr(HINTS.get(option, option)) for option in find_nearest(name, known)]
+            advice = (
+                f"did you mean {' or '.join(nearest)}?"
+                if nearest
+                else f"the options are {', '.join(sorted(known))}"
+            )
+            raise SolverError(f"unknown option {name!r} of {method}; {advice}")
 
 
-def require_positive(what: str, value: Any) -> None:
-    """Raise SolverError unless a value is a number above 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0.0:
-        raise SolverError(f"{what} must be a number above 0, not {value!r}")
+def find_nearest(name: str, known: Collection[str]) -> list[str]:
+    """Return the known options that mean the same as a name, or else the one spelled most alike."""
+    synonyms = [option for option in SYNONYMS.get(name.lower(), ()) if option in known]
+    return synonyms or difflib.get_close_matches(name.lower(), known, n=1)
+
+
+def check_integers(owner: object, *names: str, minimum: int = 1) -> None:
+    """Check that attributes are integers, and make them Python's, which files can hold.
+
+    Raises:
+        SolverError: if one is not an integer, or less than the minimum.
+    """
+    for name in names:
+        setattr(owner, name, check_integer(name, getattr(owner, name), minimum))
+
+
+def check_positive_numbers(owner: object, *names: str) -> None:
+    """Check that attributes are finite numbers above 0, and make them Python's.
+
+    Raises:
+        SolverError: if one is not.
+    """
+    for name in names:
+        setattr(owner, name, check_number(name, getattr(owner, name), above=0.0))

@@ -1,78 +1,101 @@
-r"""How far a new policy may be from the one before: the step size η of \(D(\pi, \pi_k; \xi_k)/\eta\)."""
+r"""Step sizes η of the proximal term \(D(\pi, \pi_k; \xi_k)/\eta\)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 
-from regmdp._internal.arrays import Array
+from regmdp._internal.checks import check_number
 from regmdp._internal.errors import SolverError
-from regmdp.deep.options import require_positive
+from regmdp.deep.types import JaxArray
 
-__all__ = ["Adapted", "StepSize", "first_step_size", "next_step_size", "require_step_size"]
+__all__ = [
+    "AdaptiveStepSize",
+    "StepSize",
+    "check_step_size",
+    "initial_step_size",
+    "next_step_size",
+]
 
 
-class Adapted(NamedTuple):
-    r"""A step size that is adapted until the mean divergence of each new policy from the one before is a given one.
+class AdaptiveStepSize(NamedTuple):
+    r"""A step size that keeps the mean divergence between successive policies near a target.
 
-    1/η is the multiplier of the constraint \(E[D(\pi_{k+1}, \pi_k)] \le \delta\), and is found by
-    dual ascent, in its logarithm.
+    1/η is the multiplier of the constraint \(E[D(\pi_{k+1}, \pi_k)] \le \delta\); it is found by
+    dual ascent on its logarithm.
 
     Attributes:
-        radius: δ.
-        start: η to begin with.
-        rate: Of the ascent; η changes by a factor of at most e to this power at a time.
+        target_kl: δ, a Kullback-Leibler divergence for Shannon's entropy.
+        initial: The first η.
+        learning_rate: Of the ascent; η changes by a factor of at most e to this power in a step.
 
     Examples:
-        >>> from regmdp.deep import MDPO, Adapted
-        >>> MDPO("CartPole-v1", step_size=Adapted(radius=0.01), warmup=64, refresh=10).learn(
-        ...     100
-        ... ).steps
+        >>> from regmdp.deep import MDPO, AdaptiveStepSize
+        >>> learner = MDPO(
+        ...     "CartPole-v1",
+        ...     step_size=AdaptiveStepSize(target_kl=0.01),
+        ...     learning_starts=64,
+        ...     anchor_interval=10,
+        ... )
+        >>> learner.learn(100).steps
         104
     """
 
-    radius: float
-    start: float = 1.0
-    rate: float = 0.5
+    target_kl: float
+    initial: float = 1.0
+    learning_rate: float = 0.5
 
 
-#: A number, a function of k that gives the one of the k-th policy (JAX compiles it), or one that is
-#: adapted.
-StepSize: TypeAlias = float | Callable[[Array], Any] | Adapted
+#: A number; a function of k that returns the one of the k-th policy, which JAX compiles; or an
+#: adaptive one.
+StepSize: TypeAlias = float | Callable[[JaxArray], float | JaxArray] | AdaptiveStepSize
 
 
-def require_step_size(step_size: Any) -> None:
-    """Raise SolverError unless it is one."""
-    if isinstance(step_size, Adapted):
-        for name, value in step_size._asdict().items():
-            require_positive(f"the {name} of an adapted step size", value)
-    elif not callable(step_size) and (
-        not isinstance(step_size, int | float) or not step_size > 0.0
-    ):
-        raise SolverError(
-            f"the step size must be a number above 0, a function of k or Adapted, not {step_size!r}"
+def check_step_size(step_size: StepSize) -> StepSize:
+    """Return a step size with its numbers as Python's floats.
+
+    Raises:
+        SolverError: if it is of another kind, or a number in it is not above 0.
+    """
+    if isinstance(step_size, AdaptiveStepSize):
+        return AdaptiveStepSize(
+            **{
+                name: check_number(f"{name} of the adaptive step size", value, above=0.0)
+                for name, value in step_size._asdict().items()
+            }
         )
+    if callable(step_size):
+        return step_size
+    try:
+        return check_number("the step size", step_size, above=0.0, finite=False)
+    except SolverError:
+        raise SolverError(
+            "the step size must be a number above 0, a function of k or an AdaptiveStepSize, not "
+            f"{step_size!r}"
+        ) from None
 
 
-def first_step_size(step_size: StepSize) -> Array:
+def initial_step_size(step_size: StepSize) -> JaxArray:
     """Return η of the first step."""
-    if isinstance(step_size, Adapted):
-        return jnp.float32(step_size.start)
+    if isinstance(step_size, AdaptiveStepSize):
+        return jnp.float32(step_size.initial)
     return jnp.float32(step_size(jnp.int32(0)) if callable(step_size) else step_size)
 
 
-def next_step_size(step_size: StepSize, present: Array, count: Array, divergence: Array) -> Array:
+def next_step_size(
+    step_size: StepSize, present: JaxArray, count: JaxArray, divergence: JaxArray
+) -> JaxArray:
     """Return η of the next step.
 
     Args:
-        step_size: What says so.
+        step_size: The step size of the method.
         present: η of the step before.
         count: k of the next step.
         divergence: Mean divergence of the step before.
     """
-    if isinstance(step_size, Adapted):
-        apart = jnp.clip(1.0 - divergence / step_size.radius, -1.0, 1.0)
-        return present * jnp.exp(step_size.rate * apart)
+    if isinstance(step_size, AdaptiveStepSize):
+        error = jnp.clip(1.0 - divergence / step_size.target_kl, -1.0, 1.0)
+        return present * jnp.exp(step_size.learning_rate * error)
     return jnp.float32(step_size(count)) if callable(step_size) else present

@@ -1,71 +1,77 @@
-"""The memory of methods that learn from what any policy did."""
+"""The replay buffer of off-policy methods."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from regmdp._internal.arrays import Array
-from regmdp.deep.environments import Steps
+from regmdp.deep.environments import EnvironmentStep
 
-__all__ = ["Memory", "Transitions"]
+__all__ = ["ReplayBuffer", "Transitions"]
 
-
-class Transitions(NamedTuple):
-    """n remembered transitions: (n, inputs) observations, n actions, (n,) rewards, (n, inputs) successors, (n,) terminated."""
-
-    observation: Array
-    action: Array
-    reward: Array
-    successor: Array
-    terminated: Array
+T = TypeVar("T")
 
 
-class Memory:
-    """The last transitions, up to a number of them; the oldest are overwritten.
+class Transitions(NamedTuple, Generic[T]):
+    """n transitions, as arrays of type T.
 
-    A cut-off episode is not a terminated one.
-
-    Args:
-        size: How many are kept.
-        n_inputs: Numbers in an observation.
-        action: An action, for its shape and kind.
+    Attributes:
+        observation: (n, inputs) observations.
+        action: n actions.
+        reward: (n,) rewards.
+        successor: (n, inputs) observations of the successors.
+        terminated: (n,) 1 where the episode terminated, which a truncated one did not.
     """
 
-    def __init__(self, size: int, n_inputs: int, action: Any) -> None:
-        self.size, self.count, self._next = size, 0, 0
-        self._kept = Transitions(
-            np.empty((size, n_inputs), dtype=np.float32),
-            np.empty(
-                (size, *action.shape), dtype=np.int32 if action.dtype.kind == "i" else np.float32
-            ),
-            np.empty(size, dtype=np.float32),
-            np.empty((size, n_inputs), dtype=np.float32),
-            np.empty(size, dtype=np.float32),
-        )
+    observation: T
+    action: T
+    reward: T
+    successor: T
+    terminated: T
 
-    def add(self, observation: np.ndarray, action: np.ndarray, steps: Steps) -> None:
-        """Remember one step of N copies."""
+
+class ReplayBuffer:
+    """The last transitions, up to a given number; a new one overwrites the oldest.
+
+    Args:
+        size: The largest number of transitions.
+        n_inputs: Length of an observation.
+        action: An action, for its shape and dtype.
+    """
+
+    def __init__(self, size: int, n_inputs: int, action: np.ndarray) -> None:
+        self.size, self.count, self._next = size, 0, 0
+        dtype = np.int32 if action.dtype.kind == "i" else np.float32
+        self._arrays = {
+            "observation": np.empty((size, n_inputs), dtype=np.float32),
+            "action": np.empty((size, *action.shape), dtype=dtype),
+            "reward": np.empty(size, dtype=np.float32),
+            "successor": np.empty((size, n_inputs), dtype=np.float32),
+            "terminated": np.empty(size, dtype=np.float32),
+        }
+
+    def add(self, observation: np.ndarray, action: np.ndarray, step: EnvironmentStep) -> None:
+        """Add one step of N copies of the environment."""
         where = (self._next + np.arange(observation.shape[0])) % self.size
-        new = (observation, action, steps.reward, steps.successor, steps.terminated)
-        for kept, part in zip(self._kept, new, strict=True):
-            kept[where] = part
+        new = Transitions(observation, action, step.reward, step.successor, step.terminated)
+        for name, part in new._asdict().items():
+            self._arrays[name][where] = part
         self._next = int(where[-1] + 1) % self.size
         self.count = min(self.count + observation.shape[0], self.size)
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return all that is remembered, for a file."""
-        kept = {name: array[: self.count] for name, array in self._kept._asdict().items()}
-        return {**kept, "next": np.array(self._next)}
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the contents as arrays, for a file."""
+        arrays = {name: array[: self.count] for name, array in self._arrays.items()}
+        return {**arrays, "next": np.array(self._next)}
 
-    def fill(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back what :meth:`arrays` gave."""
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Restore what :meth:`to_arrays` returned."""
         self._next, self.count = int(arrays["next"]), arrays["reward"].shape[0]
-        for name, array in self._kept._asdict().items():
+        for name, array in self._arrays.items():
             array[: self.count] = arrays[name]
 
-    def drawn(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Transitions:
-        """Draw transitions with replacement; each of its arrays begins with the shape."""
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Transitions[np.ndarray]:
+        """Draw transitions with replacement; the given shape comes first in each array."""
         where = rng.integers(self.count, size=shape)
-        return Transitions(*(kept[where] for kept in self._kept))
+        return Transitions(**{name: array[where] for name, array in self._arrays.items()})

@@ -1,24 +1,25 @@
-r"""A regularizer of discrete actions on JAX arrays: π = ∇h*(ξ), h* and the divergence, with derivatives.
+r"""A regularizer of discrete actions on JAX arrays: π = ∇h*(ξ), h* and the divergence.
 
-A network gives scores ξ, the dual variable; the policy is \(\nabla h^*(\xi)\). Everything is said
-in ξ: the divergence is of Fenchel and Young's form,
-\(D(p, \pi; \xi) = h(p) + h^*(\xi) - \langle p, \xi \rangle\), so that neither ∇h(p), infinite on
-the boundary of the simplex, nor log p, which makes gradients NaN where a softmax underflows, is
-ever needed.
+A network gives scores ξ, the dual variable, and the policy is \(\nabla h^*(\xi)\). Every function
+takes ξ: the divergence is the Fenchel-Young one,
+\(D(p, \pi; \xi) = h(p) + h^*(\xi) - \langle p, \xi \rangle\). It needs neither ∇h(p), which is
+infinite on the boundary of the simplex, nor log p, whose gradient is NaN where a softmax
+underflows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Protocol, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regmdp._internal.arrays import Array, Float
+from regmdp._internal.arrays import Float
 from regmdp._internal.errors import RegularizerError
+from regmdp.deep.types import AnyArray, JaxArray
 from regmdp.regularizers import (
     Regularizer,
     SeparableRegularizer,
@@ -29,19 +30,32 @@ from regmdp.regularizers import (
 __all__ = ["Simplex"]
 
 
-class Simplex:
-    r"""The distributions over A actions with a regularizer h, as functions that JAX compiles, differentiates and maps.
+class _JaxRegularizer(Protocol):
+    """The methods of a regularizer, called with JAX arrays; the last is a separable one's."""
 
-    Derivatives follow from h alone: \(\nabla h^* = \pi\), and for a sum over actions
-    \(\sum_a \varphi_a(p_a)\) is \(\nabla^2 h^*(\xi) = \mathrm{diag}(s) - s s^\top / \sum s\) with
-    \(s_a = 1/\varphi''(\pi_a)\), 0 where π is. For other h it is the inverse of \(\nabla^2 h(\pi)\)
-    on the directions that π can move in. The algorithms behind h* are never differentiated.
+    def value(self, p: JaxArray) -> JaxArray: ...
+
+    def greedy(self, y: JaxArray) -> JaxArray: ...
+
+    def conjugate(self, y: JaxArray) -> JaxArray: ...
+
+    def inverse_second_derivative(self, p: JaxArray) -> JaxArray: ...
+
+
+class Simplex:
+    r"""Distributions over A actions with a regularizer h, as functions that JAX can transform.
+
+    Their derivatives follow from h: \(\nabla h^* = \pi\), and for a sum over actions
+    \(\sum_a \varphi_a(p_a)\), \(\nabla^2 h^*(\xi) = \mathrm{diag}(s) - s s^\top / \sum s\) with
+    \(s_a = 1/\varphi''(\pi_a)\), which is 0 where π is. For another h it is the inverse of
+    \(\nabla^2 h(\pi)\) on the directions in which π can move. The algorithms that evaluate h* are
+    not differentiated.
 
     Args:
         regularizer: h, the same in every state.
 
     Raises:
-        RegularizerError: if h is not the same in every state.
+        RegularizerError: if h is not the same in every state, limits probabilities, or is none.
 
     Examples:
         >>> import jax, jax.numpy as jnp, regmdp as rm
@@ -56,7 +70,7 @@ class Simplex:
         if isinstance(regularizer, Unregularized):
             raise RegularizerError(
                 "without a regularizer a policy is an argmax, which has no derivative; for softmax "
-                "policies whose entropy costs nothing take Shannon(temperature=0.0)"
+                "policies without an entropy term use Shannon(temperature=0.0)"
             )
         if regularizer.n_states is not None:
             raise RegularizerError(
@@ -66,13 +80,15 @@ class Simplex:
             )
         if regularizer.probability_bounds is not None:
             raise RegularizerError(
-                f"{type(regularizer).__name__} limits probabilities, which networks do not keep to"
+                f"{type(regularizer).__name__} limits probabilities, which the policy of a network "
+                "cannot satisfy"
             )
         self.regularizer = regularizer
+        self._on_jax = cast(_JaxRegularizer, regularizer)
         self.temperature = float(regularizer.max_temperature)
-        self._compiled: dict[int, bool] = {}
+        self._compilable: dict[int, bool] = {}
 
-    def require_derivatives(self, n_actions: int) -> None:
+    def check_differentiable(self, n_actions: int) -> None:
         """Raise RegularizerError if h is neither a sum over actions nor differentiable by JAX."""
         if isinstance(self.regularizer, SeparableRegularizer):
             return
@@ -80,51 +96,55 @@ class Simplex:
             jax.eval_shape(
                 jax.hessian(self.regularizer.value), jax.ShapeDtypeStruct((n_actions,), jnp.float32)
             )
-        except Exception as error:  # whatever an array that is not NumPy's may lead to
+        except Exception as error:  # any error that a function written for NumPy may raise
             raise RegularizerError(
                 f"{type(self.regularizer).__name__} is not a sum over actions, and JAX cannot "
-                "differentiate its value: write it with the functions of jax.numpy, or take "
+                "differentiate its value: write it with the functions of jax.numpy, or use "
                 "Separable if it is such a sum"
             ) from error
 
-    def policy(self, xi: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
-        """(…, A) ξ -> (…, A) the distribution ∇h*(ξ)."""
+    def policy(self, xi: Float[JaxArray, "*batch A"]) -> Float[JaxArray, "*batch A"]:
+        """(…, A) ξ -> (…, A) distribution ∇h*(ξ)."""
         return _policy(self, xi)
 
-    def conjugate(self, xi: Float[Array, "*batch A"]) -> Float[Array, "*batch"]:
+    def conjugate(self, xi: Float[JaxArray, "*batch A"]) -> Float[JaxArray, "*batch"]:
         """(…, A) ξ -> (…) h*(ξ)."""
         return _conjugate(self, xi)
 
-    def value(self, xi: Float[Array, "*batch A"]) -> Float[Array, "*batch"]:
+    def value(self, xi: Float[JaxArray, "*batch A"]) -> Float[JaxArray, "*batch"]:
         """(…, A) ξ -> (…) h at the policy of ξ, which is ⟨π, ξ⟩ - h*(ξ)."""
-        below = _below(xi)
-        return jnp.sum(self.policy(below) * below, axis=-1) - self.conjugate(below)
+        shifted = _shift_maximum_to_zero(xi)
+        return jnp.sum(self.policy(shifted) * shifted, axis=-1) - self.conjugate(shifted)
 
     def divergence(
-        self, from_xi: Float[Array, "*batch A"], xi: Float[Array, "*batch A"]
-    ) -> Float[Array, "*batch"]:
-        """(…, A) ξ of a policy p and (…, A) ξ -> (…) D(p, π; ξ) = h(p) + h*(ξ) - ⟨p, ξ⟩, not negative, 0 where p is ∇h*(ξ).
+        self, from_xi: Float[JaxArray, "*batch A"], xi: Float[JaxArray, "*batch A"]
+    ) -> Float[JaxArray, "*batch"]:
+        """(…, A) ξ of p and (…, A) ξ -> (…) D(p, π; ξ) = h(p) + h*(ξ) - ⟨p, ξ⟩.
 
-        With Shannon's entropy it is the Kullback-Leibler divergence of p from the policy of ξ.
+        It is at least 0, and 0 where p is ∇h*(ξ). For Shannon's entropy it is the Kullback-Leibler
+        divergence of p from the policy of ξ.
         """
-        below = _below(xi)
+        shifted = _shift_maximum_to_zero(xi)
         difference = (
             self.value(from_xi)
-            + self.conjugate(below)
-            - jnp.sum(self.policy(from_xi) * below, axis=-1)
+            + self.conjugate(shifted)
+            - jnp.sum(self.policy(from_xi) * shifted, axis=-1)
         )
         return jnp.maximum(difference, 0.0)
 
     def curvature(
-        self, xi: Float[Array, "*batch A"], direction: Float[Array, "*batch A"]
-    ) -> Float[Array, "*batch A"]:
-        r"""(…, A) ξ and (…, A) direction -> (…, A) \(\nabla^2 h^*(\xi)\) times it: Fisher's matrix of a softmax policy."""
-        return _moved(self, self.policy(xi), direction)
+        self, xi: Float[JaxArray, "*batch A"], direction: Float[JaxArray, "*batch A"]
+    ) -> Float[JaxArray, "*batch A"]:
+        r"""(…, A) ξ and (…, A) v -> (…, A) \(\nabla^2 h^*(\xi) v\).
 
-    def _native(self, xi: Array) -> bool:
-        """Whether JAX can compile the regularizer; it was written for any array library, but one's own may be NumPy's."""
+        For a softmax policy this is its Fisher matrix times v.
+        """
+        return _policy_tangent(self, self.policy(xi), direction)
+
+    def _runs_on_jax(self, xi: JaxArray) -> bool:
+        """Whether JAX can compile the regularizer; a user's own may be written for NumPy only."""
         n_actions = xi.shape[-1]
-        if n_actions not in self._compiled:
+        if n_actions not in self._compilable:
             try:
                 jax.eval_shape(
                     self.regularizer.greedy, jax.ShapeDtypeStruct((2, n_actions), xi.dtype)
@@ -132,82 +152,86 @@ class Simplex:
                 jax.eval_shape(
                     self.regularizer.conjugate, jax.ShapeDtypeStruct((2, n_actions), xi.dtype)
                 )
-                self._compiled[n_actions] = True
-            except Exception:  # whatever an array that is not NumPy's may lead to
-                self._compiled[n_actions] = False
-        return self._compiled[n_actions]
+                self._compilable[n_actions] = True
+            except Exception:  # any error that a function written for NumPy may raise
+                self._compilable[n_actions] = False
+        return self._compilable[n_actions]
 
 
-def _called(function: Any, xi: Array, shape: tuple[int, ...]) -> Array:
-    """Call a function of NumPy arrays from inside what JAX compiles."""
+def _call_numpy(
+    function: Callable[[np.ndarray], np.ndarray], xi: JaxArray, shape: tuple[int, ...]
+) -> JaxArray:
+    """Call a function of NumPy arrays from inside a function that JAX compiles."""
     result = jax.ShapeDtypeStruct(shape, xi.dtype)
     return jax.pure_callback(
-        partial(_in_doubles, function), result, xi, vmap_method="broadcast_all"
+        partial(_call_in_double, function), result, xi, vmap_method="broadcast_all"
     )
 
 
-def _in_doubles(function: Any, xi: Any) -> np.ndarray:
+def _call_in_double(function: Callable[[np.ndarray], np.ndarray], xi: AnyArray) -> np.ndarray:
+    """Call a function in double precision and return its result in the precision of ξ."""
     xi = np.asarray(xi)
     return np.asarray(function(np.asarray(xi, dtype=np.float64)), dtype=xi.dtype)
 
 
-def _below(xi: Array) -> Array:
-    """Return scores with maximum 0, of the same policy."""
+def _shift_maximum_to_zero(xi: JaxArray) -> JaxArray:
+    """Return scores of the same policy with maximum 0."""
     return xi - jax.lax.stop_gradient(jnp.max(xi, axis=-1, keepdims=True))
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _policy(simplex: Simplex, xi: Array) -> Array:
-    below = _below(xi)
-    if simplex._native(xi):
-        return simplex.regularizer.greedy(below).astype(xi.dtype)
-    return _called(simplex.regularizer.greedy, below, xi.shape)
+def _policy(simplex: Simplex, xi: JaxArray) -> JaxArray:
+    shifted = _shift_maximum_to_zero(xi)
+    if simplex._runs_on_jax(xi):
+        return jnp.asarray(simplex._on_jax.greedy(shifted), dtype=xi.dtype)
+    return _call_numpy(simplex.regularizer.greedy, shifted, xi.shape)
 
 
 @_policy.defjvp
-def _policy_moves(
-    simplex: Simplex, primals: tuple[Array], tangents: tuple[Array]
-) -> tuple[Array, Array]:
+def _policy_jvp(
+    simplex: Simplex, primals: tuple[JaxArray], tangents: tuple[JaxArray]
+) -> tuple[JaxArray, JaxArray]:
     p = _policy(simplex, *primals)
-    return p, _moved(simplex, p, *tangents)
+    return p, _policy_tangent(simplex, p, *tangents)
 
 
-def _moved(simplex: Simplex, p: Array, direction: Array) -> Array:
-    """Return how far the policy p moves if ξ moves in a direction."""
+def _policy_tangent(simplex: Simplex, p: JaxArray, direction: JaxArray) -> JaxArray:
+    """Return the derivative of the policy p as ξ moves in a direction."""
     if not isinstance(simplex.regularizer, SeparableRegularizer):
         flat = jax.lax.stop_gradient(p).reshape(-1, p.shape[-1])
-        inverse = jax.vmap(partial(_inverse, simplex.regularizer.value))(flat).reshape(
+        inverse = jax.vmap(partial(_inverse_hessian, simplex._on_jax.value))(flat).reshape(
             *p.shape, p.shape[-1]
         )
         return jnp.sum(inverse * direction[..., None, :], axis=-1)
-    return diagonal_hessian_product(simplex.regularizer.inverse_second_derivative(p), direction)
+    product = cast(Callable[[JaxArray, JaxArray], JaxArray], diagonal_hessian_product)
+    return product(simplex._on_jax.inverse_second_derivative(p), direction)
 
 
-def _inverse(value: Callable[[Array], Array], p: Array) -> Array:
-    """(A,) distribution -> (A, A) the inverse of ∇²h(p) on directions of sum 0 over the actions whose probability is not 0."""
-    used = p > 0
+def _inverse_hessian(value: Callable[[JaxArray], JaxArray], p: JaxArray) -> JaxArray:
+    """(A,) p -> (A, A) inverse of ∇²h(p) on directions of sum 0 over actions with p > 0."""
+    support = p > 0
     hessian = jax.hessian(value)(p)
-    # probabilities near 0 make curvatures of all sizes: the matrix that is solved has ones on its
-    # diagonal
-    unit = jnp.sqrt(jnp.where(used, jnp.diagonal(hessian), 1.0))
-    both = used[:, None] & used
-    scaled = jnp.where(both, hessian / (unit[:, None] * unit), jnp.eye(p.size, dtype=p.dtype))
-    inverse = jnp.where(both, jnp.linalg.inv(scaled) / (unit[:, None] * unit), 0.0)
-    evenly = jnp.sum(inverse, axis=-1)
-    return inverse - evenly[:, None] * evenly / jnp.sum(evenly)
+    # probabilities near 0 make second derivatives of very different sizes: the matrix that is
+    # inverted is scaled to have ones on its diagonal
+    scale = jnp.sqrt(jnp.where(support, jnp.diagonal(hessian), 1.0))
+    both = support[:, None] & support
+    scaled = jnp.where(both, hessian / (scale[:, None] * scale), jnp.eye(p.size, dtype=p.dtype))
+    inverse = jnp.where(both, jnp.linalg.inv(scaled) / (scale[:, None] * scale), 0.0)
+    row_sums = jnp.sum(inverse, axis=-1)
+    return inverse - row_sums[:, None] * row_sums / jnp.sum(row_sums)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _conjugate(simplex: Simplex, xi: Array) -> Array:
-    below = _below(xi)
-    top = jnp.max(xi, axis=-1)
-    if simplex._native(xi):
-        return top + simplex.regularizer.conjugate(below).astype(xi.dtype)
-    return top + _called(simplex.regularizer.conjugate, below, xi.shape[:-1])
+def _conjugate(simplex: Simplex, xi: JaxArray) -> JaxArray:
+    shifted = _shift_maximum_to_zero(xi)
+    maximum = jnp.max(xi, axis=-1)
+    if simplex._runs_on_jax(xi):
+        return maximum + jnp.asarray(simplex._on_jax.conjugate(shifted), dtype=xi.dtype)
+    return maximum + _call_numpy(simplex.regularizer.conjugate, shifted, xi.shape[:-1])
 
 
 @_conjugate.defjvp
-def _conjugate_moves(
-    simplex: Simplex, primals: tuple[Array], tangents: tuple[Array]
-) -> tuple[Array, Array]:
+def _conjugate_jvp(
+    simplex: Simplex, primals: tuple[JaxArray], tangents: tuple[JaxArray]
+) -> tuple[JaxArray, JaxArray]:
     return _conjugate(simplex, *primals), jnp.sum(_policy(simplex, *primals) * tangents[0], axis=-1)

@@ -3,38 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax.numpy as jnp
 
-from regmdp._internal.arrays import Array
-from regmdp.deep.heads import Head, Squashed
-from regmdp.deep.off_policy import OffPolicy, Seen
+from regmdp.deep.heads import Head, SquashedGaussian
+from regmdp.deep.off_policy import OffPolicy, PolicyBatch
+from regmdp.deep.types import JaxArray, Params
 from regmdp.regularizers import Regularizer, Shannon
 
 __all__ = ["SAC"]
 
-#: The regularizer if none is given; over continuous actions its temperature is only where the
-#: adapted one begins.
-AUTOMATIC = Shannon(0.1)
+#: The default regularizer. Over continuous actions its temperature is the initial value of the
+#: adapted one.
+DEFAULT_REGULARIZER = Shannon(0.1)
 
 
 @dataclass(eq=False)
 class SAC(OffPolicy):
-    r"""Soft actor-critic, for any regularizer: the policy is the projection of the greedy one, ∇h*(Q/τ), on the network.
+    r"""Soft actor-critic, for any regularizer: ∇h*(Q/τ), projected on the network.
 
-    Minimised is \(E[\tau h(\pi(s)) - \langle \pi(s), Q(s) \rangle]\): equation 7 of the paper,
-    exactly over discrete actions and with a reparameterized draw over continuous ones, squashed
-    into the box by tanh (appendix C). With ``adapt`` the temperature follows equation 18 of the
-    second paper, so that the mean of h approaches that number; over d continuous actions it is d
-    unless a regularizer is given.
+    The loss is \(E[\tau h(\pi(s)) - \langle \pi(s), Q(s) \rangle]\), equation 7 of the paper: exact
+    over discrete actions, and with a reparameterized action, squashed into the box by tanh
+    (appendix C), over continuous ones. With ``target_entropy`` the temperature follows equation 18
+    of the second paper, so that the mean of -h approaches that number; over d continuous actions
+    the default is -d unless a regularizer is given.
 
     Departures: h may be any of the regularizers, over continuous actions Shannon's or Tsallis'; one
     optimizer for all networks.
 
     Examples:
         >>> from regmdp.deep import SAC
-        >>> SAC("CartPole-v1", seed=0, warmup=100).learn(200).steps
+        >>> SAC("CartPole-v1", seed=0, learning_starts=100).learn(200).steps
         200
 
     References:
@@ -44,16 +44,17 @@ class SAC(OffPolicy):
         1910.07207, "Soft actor-critic for discrete action settings".
     """
 
-    regularizer: Regularizer = field(default_factory=lambda: AUTOMATIC)
+    regularizer: Regularizer = field(default_factory=lambda: DEFAULT_REGULARIZER)
 
     name: ClassVar[str] = "soft actor-critic"
 
-    def policy_loss(self, policy: Any, state: Any, seen: Seen) -> Array:
-        mean, h = self.expected(policy, state["critics"], seen.observation, seen.key)
-        return jnp.mean(seen.temperature * h - mean)
+    def policy_loss(self, policy: Params, state: Params, batch: PolicyBatch) -> JaxArray:
+        mean, h = self.expected_values(policy, state["critics"], batch.observation, batch.key)
+        return jnp.mean(batch.temperature * h - mean)
 
-    def _head(self) -> Head:
-        head = super()._head()
-        if self.regularizer is AUTOMATIC and self.adapt is None and isinstance(head, Squashed):
-            self.adapt = float(head.n_noise)
+    def _make_head(self) -> Head:
+        head = super()._make_head()
+        is_default = self.regularizer is DEFAULT_REGULARIZER and self.target_entropy is None
+        if is_default and isinstance(head, SquashedGaussian):
+            self.target_entropy = -float(head.n_noise)
         return head

@@ -1,4 +1,4 @@
-"""What a learner says of itself, in files that TensorBoard shows."""
+"""A callback that writes files for TensorBoard."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from regmdp._internal.errors import MissingExtraError
-from regmdp.deep.learner import Progress
+from regmdp._internal.events import Event
 
 __all__ = ["TensorBoard"]
 
@@ -16,10 +16,12 @@ AnyTensorBoard = TypeVar("AnyTensorBoard", bound="TensorBoard")
 
 
 class TensorBoard:
-    """A listener that writes returns, episodes and measures over the steps; close it, or use it with ``with``.
+    """A callback of learners that writes each measure against the steps.
+
+    Close it at the end, or use it with ``with``.
 
     Args:
-        folder: Where to write; one folder for each run.
+        folder: Folder of the files; use one for each run.
 
     Raises:
         MissingExtraError: if tensorboardX is not installed.
@@ -38,20 +40,16 @@ class TensorBoard:
             raise MissingExtraError("tensorboardX", "tensorboard") from None
         self._writer = SummaryWriter(str(folder))
 
-    def __call__(self, progress: Progress) -> None:
-        """Write what is said."""
-        said = {
-            "return": progress.mean_return,
-            "episodes": progress.episodes,
-            "seconds": progress.seconds,
-            **progress.measures,
-        }
-        for name, value in said.items():
+    def __call__(self, event: Event) -> None:
+        """Write the measures of an event of a learner."""
+        measures = {**event.measures, "seconds": event.seconds}
+        steps = int(measures.pop("steps"))
+        for name, value in measures.items():
             if math.isfinite(value):
-                self._writer.add_scalar(name.replace(" ", "_"), value, progress.steps)
+                self._writer.add_scalar(name, value, steps)
 
     def close(self) -> None:
-        """Write all that is left, and close the files."""
+        """Write all buffered values and close the files."""
         self._writer.close()
 
     def __enter__(self: AnyTensorBoard) -> AnyTensorBoard:
@@ -61,6 +59,6 @@ class TensorBoard:
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        trace: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()

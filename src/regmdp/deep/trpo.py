@@ -4,42 +4,51 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from regmdp._internal.arrays import Array
-from regmdp.deep.fitted_values import FittedValues, gain_of
-from regmdp.deep.natural_gradient import Searched, conjugate_gradient, fisher_product, line_search
+from regmdp._internal.checks import check_number
+from regmdp.deep.fitted_values import FittedValues, surrogate_gain
+from regmdp.deep.natural_gradient import (
+    LineSearchResult,
+    conjugate_gradient,
+    fisher_product,
+    line_search,
+)
 from regmdp.deep.on_policy import Batch
-from regmdp.deep.options import require_count, require_positive
+from regmdp.deep.options import check_integers, check_positive_numbers
+from regmdp.deep.types import JaxArray, Params
 
-__all__ = ["TRPO"]
+__all__ = ["TRPO", "take_trust_region_step"]
 
 
 @dataclass(eq=False)
 class TRPO(FittedValues):
-    r"""Trust region policy optimization: a natural step as far as the divergence from the old policy allows.
+    r"""Trust region policy optimization: a natural step within a trust region.
 
-    Maximised is \(E[\frac{\pi(a|s)}{\pi_k(a|s)} A(s, a)] - \tau E[h(\pi(s))]\) subject to
+    The objective is \(E[\frac{\pi(a|s)}{\pi_k(a|s)} A(s, a)] - \tau E[h(\pi(s))]\) subject to
     \(E[D(\pi_k, \pi; \xi)] \le \delta\), equation 14 of the paper with the divergence of the
-    regularizer in place of the Kullback-Leibler one, which it is for Shannon's. The direction comes
-    from conjugate gradients on products with Fisher's matrix (appendix C), its length from δ, and
-    it is halved until the objective grows and the divergence is within δ. If it never does, the
-    parameters are those before.
+    regularizer, which for Shannon's entropy is the Kullback-Leibler one. Conjugate gradients on
+    products with the Fisher matrix (appendix C) give the direction of the step, δ its length. The
+    step is halved until the objective grows and the divergence is at most δ; if this never happens,
+    the parameters do not change.
 
-    Departures: advantages are generalized ones, with a network for the values; h may be any of the
-    regularizers, and its cost is part of the values. Without a temperature it is the paper's. With
-    ``halvings=0`` it is natural policy gradient with a step of a given length, which is refused
-    where it would leave the trust region.
+    Departures: the advantages are generalized ones, with a network for the values; h may be any of
+    the regularizers, and its cost is part of the values. With temperature 0 it is the paper's
+    method. With ``line_search_steps=0`` it is natural policy gradient with a step of a given
+    length, which is rejected if it would leave the trust region.
+
+    Measures of an iteration, besides ``critic_error``: ``divergence``, ``gain`` (increase of the
+    objective in deviations of the advantages) and ``step_fraction`` (0 if no step was accepted).
 
     Args:
-        radius: δ.
-        damping: Added to Fisher's matrix, in units of its own.
-        conjugate_steps: Conjugate gradient iterations.
-        halvings: How often a step is halved before it is given up.
+        max_kl: δ, a Kullback-Leibler divergence for Shannon's entropy.
+        damping: Multiple of the identity that is added to the Fisher matrix.
+        conjugate_gradient_steps: Iterations of conjugate gradients.
+        line_search_steps: Halvings after which a step is rejected.
 
     Examples:
         >>> import regmdp as rm
@@ -54,56 +63,60 @@ class TRPO(FittedValues):
         Schulman, Levine, Moritz, Jordan & Abbeel 2015, ICML, "Trust region policy optimization".
     """
 
-    radius: float = 0.01
+    max_kl: float = 0.01
     damping: float = 0.1
-    conjugate_steps: int = 15
-    halvings: int = 10
+    conjugate_gradient_steps: int = 15
+    line_search_steps: int = 10
 
     name: ClassVar[str] = "trust region policy optimization"
 
     def __post_init__(self) -> None:
-        require_positive("radius", self.radius)
-        require_count("conjugate_steps", self.conjugate_steps)
-        require_count("halvings", self.halvings, least=0)
+        check_positive_numbers(self, "max_kl")
+        self.damping = check_number("damping", self.damping, 0.0)
+        check_integers(self, "conjugate_gradient_steps")
+        check_integers(self, "line_search_steps", minimum=0)
         super().__post_init__()
 
-    def _begun_policy(self, key: Array) -> Any:
-        return {"policy": self._new_policy(key)}
+    def _init_policy_state(self, key: JaxArray) -> Params:
+        return {"policy": self._init_policy(key)}
 
-    def _improved(self, state: Any, batch: Batch) -> tuple[Any, dict[str, Array]]:
-        policy, searched = improved(self._design, state["policy"], batch)
+    def _improve(self, state: Params, batch: Batch) -> tuple[Params, dict[str, JaxArray]]:
+        policy, result = take_trust_region_step(self._static, state["policy"], batch)
         measures = {
-            "divergence": searched.divergence,
-            "gain": searched.gain,
-            "share of the step": searched.share,
+            "divergence": result.divergence,
+            "gain": result.gain,
+            "step_fraction": result.step_fraction,
         }
         return {"policy": policy}, measures
 
 
 @partial(jax.jit, static_argnums=0)
-def improved(learner: TRPO, policy: Any, batch: Batch) -> tuple[Any, Searched]:
-    """Return the parameters after one step, and what the line search found."""
+def take_trust_region_step(
+    learner: TRPO, policy: Params, batch: Batch
+) -> tuple[Params, LineSearchResult]:
+    """Return the policy's parameters after one step, and the result of the line search."""
     params, unravel = ravel_pytree(policy)
 
-    def outputs(params: Array) -> Array:
-        return learner._xi(unravel(params), batch.observation)
+    def outputs(params: JaxArray) -> JaxArray:
+        return learner._compute_xi(unravel(params), batch.observation)
 
-    def objective(params: Array) -> Array:
-        return gain_of(learner, outputs(params), batch)
+    def objective(params: JaxArray) -> JaxArray:
+        return surrogate_gain(learner, outputs(params), batch)
 
-    def assess(candidate: Array) -> tuple[Array, Array]:
-        return objective(candidate) - now, jnp.mean(
-            learner.head.divergence(batch.xi, outputs(candidate))
-        )
+    def assess(candidate: JaxArray) -> tuple[JaxArray, JaxArray]:
+        divergence = learner.head.divergence(batch.xi, outputs(candidate))
+        return objective(candidate) - present, jnp.mean(divergence)
 
-    def product(direction: Array) -> Array:
+    def product(direction: JaxArray) -> JaxArray:
         return (
             fisher_product(outputs, learner.head.curvature, params, direction)
             + learner.damping * direction
         )
 
-    now, gradient = jax.value_and_grad(objective)(params)
-    direction = conjugate_gradient(product, gradient, learner.conjugate_steps)
-    length = jnp.sqrt(2.0 * learner.radius / jnp.maximum(direction @ product(direction), 1e-20))
-    searched = line_search(assess, params, length * direction, learner.radius, learner.halvings)
-    return unravel(searched.params), searched
+    present, gradient = jax.value_and_grad(objective)(params)
+    direction = conjugate_gradient(product, gradient, learner.conjugate_gradient_steps)
+    length = jnp.sqrt(2.0 * learner.max_kl / jnp.maximum(direction @ product(direction), 1e-20))
+    result = line_search(
+        assess, params, length * direction, learner.max_kl, learner.line_search_steps
+    )
+    return unravel(result.params), result

@@ -1,197 +1,211 @@
-"""Many runs as one computation: the environment, the networks and the learning, compiled whole and mapped over seeds."""
+"""Vectorized training: environment, networks and learning compiled, and mapped over seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from regmdp._internal.arrays import Array, Float
+from regmdp._internal.arrays import Float
+from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SolverError
-from regmdp.deep.actor_critic import A2C, stepped
+from regmdp.deep.actor_critic import A2C, take_gradient_step
 from regmdp.deep.dynamics import Dynamics
 from regmdp.deep.heads import Categorical, Head
 from regmdp.deep.on_policy import Batch
+from regmdp.deep.types import JaxArray, Params
 
-__all__ = ["Runs", "learn_many"]
+__all__ = ["TrainingRuns", "train_vectorized"]
 
 
-class Runs(NamedTuple):
-    """What N runs learned.
+class TrainingRuns(NamedTuple):
+    """Results of N runs.
 
     Attributes:
-        state: What each learned, a pytree of arrays that begin with N.
+        state: Their training states, a pytree of arrays whose first dimension is N.
         returns: (N, iterations) mean return of the episodes that ended in an iteration; NaN where
             none did.
-        steps: (iterations,) steps that each run had taken.
+        steps: (iterations,) steps taken by each run after an iteration.
     """
 
-    state: Any
+    state: Params
     returns: Float[np.ndarray, "N iterations"]
     steps: np.ndarray
 
 
-class _Playing(NamedTuple):
-    """Where the copies of one run are: their states, the steps and the return of their episodes so far."""
+class _EpisodeState(NamedTuple):
+    """Copies of the environment in one run: states, and steps and returns of their episodes."""
 
-    state: Array
-    age: Array
-    total: Array
+    state: JaxArray
+    age: JaxArray
+    total: JaxArray
 
 
-def learn_many(learner: A2C, dynamics: Dynamics, seeds: Sequence[int], steps: int) -> Runs:
-    """Train a method once for each seed, all at the same time, in an environment that is a function.
+class _Transition(NamedTuple):
+    """One step of all copies; the first dimension of each array is their number.
+
+    ``ended`` is whether the episode terminated or was truncated, ``total`` its return so far.
+    """
+
+    observation: JaxArray
+    action: JaxArray
+    xi: JaxArray
+    reward: JaxArray
+    successor: JaxArray
+    terminated: JaxArray
+    ended: JaxArray
+    total: JaxArray
+
+
+def train_vectorized(
+    learner: A2C, dynamics: Dynamics, seeds: Sequence[int], steps: int
+) -> TrainingRuns:
+    """Train a method once for each seed, all at the same time, in an environment written in JAX.
 
     Args:
-        learner: The method and its options; it is not changed.
+        learner: The method and its options; it does not change.
         dynamics: The environment.
-        seeds: Of the runs.
-        steps: Steps that each takes at least.
+        seeds: Seeds of the runs.
+        steps: Steps that each run takes at least.
 
     Raises:
         SolverError: if the learner normalises observations, or there is no seed.
 
     Examples:
-        >>> from regmdp.deep import A2C, CARTPOLE, learn_many
-        >>> runs = learn_many(A2C("CartPole-v1", copies=4), CARTPOLE, seeds=[0, 1, 2], steps=400)
+        >>> from regmdp.deep import A2C, CARTPOLE, train_vectorized
+        >>> learner = A2C("CartPole-v1", n_envs=4)
+        >>> runs = train_vectorized(learner, CARTPOLE, seeds=[0, 1, 2], steps=400)
         >>> runs.returns.shape, int(runs.steps[-1])
         ((3, 20), 400)
     """
+    steps = check_integer("steps", steps)
     if learner.normalize:
         raise SolverError(
-            "many runs at once do not normalise observations: the dynamics say what networks see"
+            "vectorized training does not normalise observations: use normalize=False, or scale "
+            "them in the dynamics"
         )
     if not len(seeds):
-        raise SolverError("there is no seed, so there is nothing to run")
-    each = learner.horizon * learner.copies
-    iterations = -(-steps // each)
+        raise SolverError("there is no seed: give at least one")
+    steps_per_iteration = learner.horizon * learner.n_envs
+    iterations = -(-steps // steps_per_iteration)
     keys = jax.vmap(jax.random.key)(jnp.asarray(seeds))
-    begun = jax.vmap(learner._begun)(keys)
-    state, returns = _learned(learner._design, dynamics, iterations, begun, keys)
-    return Runs(state, np.asarray(returns), each * np.arange(1, iterations + 1))
+    initial = jax.vmap(learner._init_state)(keys)
+    state, returns = _train_all(learner._static, dynamics, iterations, initial, keys)
+    return TrainingRuns(
+        state, np.asarray(returns), steps_per_iteration * np.arange(1, iterations + 1)
+    )
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _learned(
-    learner: A2C, dynamics: Dynamics, iterations: int, begun: Any, keys: Array
-) -> tuple[Any, Array]:
-    """Return what all runs learned and the returns on the way."""
+def _train_all(
+    learner: A2C, dynamics: Dynamics, iterations: int, initial: Params, keys: JaxArray
+) -> tuple[Params, JaxArray]:
+    """Return the training states of all runs, and the mean returns in each iteration."""
 
-    def run(begun: Any, key: Array) -> tuple[Any, Array]:
-        first, later = jax.random.split(key)
-        fresh = jax.vmap(dynamics.reset)(jax.random.split(first, learner.copies))
-        playing = _Playing(fresh, jnp.zeros(learner.copies, jnp.int32), jnp.zeros(learner.copies))
+    def train(state: Params, key: JaxArray) -> tuple[Params, JaxArray]:
+        reset_key, iterations_key = jax.random.split(key)
+        fresh = jax.vmap(dynamics.reset)(jax.random.split(reset_key, learner.n_envs))
+        episodes = _EpisodeState(
+            fresh, jnp.zeros(learner.n_envs, jnp.int32), jnp.zeros(learner.n_envs)
+        )
         (state, _), returns = jax.lax.scan(
-            lambda carried, key: _iterated(learner, dynamics, *carried, key),
-            (begun, playing),
-            jax.random.split(later, iterations),
+            lambda carried, key: _iterate(learner, dynamics, *carried, key),
+            (state, episodes),
+            jax.random.split(iterations_key, iterations),
         )
         return state, returns
 
-    return jax.vmap(run)(begun, keys)
+    return jax.vmap(train)(initial, keys)
 
 
-def _iterated(
-    learner: A2C, dynamics: Dynamics, state: Any, playing: _Playing, key: Array
-) -> tuple[tuple[Any, _Playing], Array]:
-    """Collect and learn once, and return the mean return of the episodes that ended."""
-    playing, taken = jax.lax.scan(
-        partial(_stepped, learner, dynamics, state["policy"]),
-        playing,
+def _iterate(
+    learner: A2C, dynamics: Dynamics, state: Params, episodes: _EpisodeState, key: JaxArray
+) -> tuple[tuple[Params, _EpisodeState], JaxArray]:
+    """Collect and learn once; return the mean return of the episodes that ended."""
+    episodes, taken = jax.lax.scan(
+        partial(_step_copies, learner, dynamics, state["policy"]),
+        episodes,
         jax.random.split(key, learner.horizon),
     )
     value, successor_value = (
-        learner.critic.apply(state["critic"], each)[..., 0]
-        for each in (taken.seen, taken.successor)
+        learner.critic.apply(state["critic"], inputs)[..., 0]
+        for inputs in (taken.observation, taken.successor)
     )
     cost = learner.head.temperature * learner.head.value(taken.xi) if learner.soft else 0.0
-    advantage = summed_errors(
+    advantage = scan_advantages(
         learner, taken.reward - cost, value, successor_value, taken.terminated, taken.ended
     )
-    parts = (taken.seen, taken.action, taken.xi, advantage, advantage + value)
-    state, _ = stepped(
-        learner, state, Batch(*(part.reshape(-1, *part.shape[2:]) for part in parts), unit=1.0)
-    )
+    parts = (taken.observation, taken.action, taken.xi, advantage, advantage + value)
+    batch = Batch(*(part.reshape(-1, *part.shape[2:]) for part in parts), unit=1.0)
+    state, _ = take_gradient_step(learner, state, batch)
     count = jnp.sum(taken.ended)
-    mean = jnp.where(
-        count > 0,
-        jnp.sum(jnp.where(taken.ended, taken.total, 0.0)) / jnp.maximum(count, 1),
-        jnp.nan,
-    )
-    return (state, playing), mean
+    total = jnp.sum(jnp.where(taken.ended, taken.total, 0.0))
+    mean = jnp.where(count > 0, total / jnp.maximum(count, 1), jnp.nan)
+    return (state, episodes), mean
 
 
-def summed_errors(
+def scan_advantages(
     learner: A2C,
-    reward: Array,
-    value: Array,
-    successor_value: Array,
-    terminated: Array,
-    ended: Array,
-) -> Array:
-    """Return the (T, N) advantages that :func:`~regmdp.deep.generalized_advantages` returns, by JAX.
+    reward: JaxArray,
+    value: JaxArray,
+    successor_value: JaxArray,
+    terminated: JaxArray,
+    ended: JaxArray,
+) -> JaxArray:
+    """Return the (T, N) advantages of :func:`~regmdp.deep.generalized_advantages`, with JAX.
 
     Args:
-        learner: Whose discount and trace they have.
-        reward: (T, N) rewards, with the cost taken off.
+        learner: A learner with the discount and λ.
+        reward: (T, N) rewards, less the regularizer's cost if it is part of the values.
         value: (T, N) V where the actions were taken.
-        successor_value: (T, N) V where they led.
-        terminated: (T, N) whether the episode ended there.
-        ended: (T, N) whether it ended or was cut off there.
+        successor_value: (T, N) V of the successors.
+        terminated: (T, N) whether the episode terminated.
+        ended: (T, N) whether it terminated or was truncated.
     """
     error = reward + learner.discount * jnp.where(terminated, 0.0, successor_value) - value
-    keep = learner.discount * learner.trace * ~ended
+    weight = learner.discount * learner.gae_lambda * ~ended
 
-    def summed(carried: Array, part: tuple[Array, Array]) -> tuple[Array, Array]:
-        carried = part[0] + part[1] * carried
-        return carried, carried
+    def add_step(following: JaxArray, part: tuple[JaxArray, JaxArray]) -> tuple[JaxArray, JaxArray]:
+        error, weight = part
+        advantage = error + weight * following
+        return advantage, advantage
 
-    return jax.lax.scan(summed, jnp.zeros_like(error[0]), (error, keep), reverse=True)[1]
-
-
-class _Taken(NamedTuple):
-    """One step of all copies, each array beginning with their number."""
-
-    seen: Array
-    action: Array
-    xi: Array
-    reward: Array
-    successor: Array
-    terminated: Array
-    ended: Array
-    total: Array
+    return jax.lax.scan(add_step, jnp.zeros_like(error[0]), (error, weight), reverse=True)[1]
 
 
-def _drawn(head: Head, key: Array, xi: Array) -> Array:
-    """(N, K) ξ -> N actions drawn from them."""
-    if not isinstance(head, Categorical):
-        return head.drawn_with(xi, jax.random.normal(key, (xi.shape[0], head.n_noise)))
-    cumulative = jnp.cumsum(head.simplex.policy(xi), axis=-1)
-    return jnp.sum(
-        cumulative <= jax.random.uniform(key, (xi.shape[0], 1)) * cumulative[:, -1:], axis=-1
-    )
-
-
-def _stepped(
-    learner: A2C, dynamics: Dynamics, policy: Any, playing: _Playing, key: Array
-) -> tuple[_Playing, _Taken]:
-    """Take one step in all copies; where an episode ends the next one begins."""
-    for_action, for_reset = jax.random.split(key)
-    seen = jax.vmap(dynamics.observe)(playing.state)
-    xi = learner._xi(policy, seen)
-    action = _drawn(learner.head, for_action, xi)
-    moved = jax.vmap(dynamics.step)(playing.state, learner.head.done(action))
-    age, total = playing.age + 1, playing.total + moved.reward
-    ended = moved.terminated | (age >= dynamics.limit)
-    fresh = jax.vmap(dynamics.reset)(jax.random.split(for_reset, learner.copies))
-    after = _Playing(
-        jnp.where(ended[:, None], fresh, moved.state),
+def _step_copies(
+    learner: A2C, dynamics: Dynamics, policy: Params, episodes: _EpisodeState, key: JaxArray
+) -> tuple[_EpisodeState, _Transition]:
+    """Take one step in all copies; a copy whose episode ends starts the next one."""
+    action_key, reset_key = jax.random.split(key)
+    observation = jax.vmap(dynamics.observe)(episodes.state)
+    xi = learner._compute_xi(policy, observation)
+    action = _draw_actions(learner.head, action_key, xi)
+    applied = jnp.asarray(learner.head.scale_to_space(action))
+    after = jax.vmap(dynamics.step)(episodes.state, applied)
+    age, total = episodes.age + 1, episodes.total + after.reward
+    ended = after.terminated | (age >= dynamics.max_steps)
+    fresh = jax.vmap(dynamics.reset)(jax.random.split(reset_key, learner.n_envs))
+    following = _EpisodeState(
+        jnp.where(ended[:, None], fresh, after.state),
         jnp.where(ended, 0, age),
         jnp.where(ended, 0.0, total),
     )
-    successor = jax.vmap(dynamics.observe)(moved.state)
-    return after, _Taken(seen, action, xi, moved.reward, successor, moved.terminated, ended, total)
+    successor = jax.vmap(dynamics.observe)(after.state)
+    return following, _Transition(
+        observation, action, xi, after.reward, successor, after.terminated, ended, total
+    )
+
+
+def _draw_actions(head: Head, key: JaxArray, xi: JaxArray) -> JaxArray:
+    """(N, K) ξ -> N actions drawn from their distributions."""
+    if not isinstance(head, Categorical):
+        noise = jax.random.normal(key, (xi.shape[0], head.n_noise))
+        return jnp.asarray(head.draw_from_noise(xi, noise))
+    cumulative = jnp.cumsum(head.simplex.policy(xi), axis=-1)
+    uniform = jax.random.uniform(key, (xi.shape[0], 1))
+    return jnp.sum(cumulative <= uniform * cumulative[:, -1:], axis=-1)

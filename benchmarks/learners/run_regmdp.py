@@ -1,4 +1,4 @@
-"""One run of ours: python ours.py TASK SEED [STEPS]; the last line is a record in JSON."""
+"""One run of regmdp: run_regmdp.py TASK SEED [STEPS]; the last line is a record in JSON."""
 
 import json
 import sys
@@ -25,7 +25,8 @@ learner = getattr(deep, task.method)(task.env, seed=seed, **options)
 curve = Curve(steps)
 begin = time.perf_counter()
 learner.learn(
-    steps, callback=[lambda progress: curve.add(progress.steps, learner.environments.returns)]
+    steps,
+    callback=lambda event: curve.add(int(event.measures["steps"]), learner.environments.returns),
 )
 seconds = time.perf_counter() - begin
 returns = learner.evaluate(20, seed=1000)

@@ -1,4 +1,4 @@
-"""One run of Stable-Baselines3: python sb3.py TASK SEED [STEPS]; the last line is a record in JSON."""
+"""One run of Stable-Baselines3: run_sb3.py TASK SEED [STEPS]; it ends with a record in JSON."""
 
 import json
 import sys
@@ -15,8 +15,8 @@ from stable_baselines3.common.vec_env import VecNormalize
 from tasks import RACES, TASKS
 
 
-class Listener(BaseCallback):
-    """Enters the returns of the episodes in a curve."""
+class CurveCallback(BaseCallback):
+    """Adds the returns of the episodes to a curve."""
 
     def __init__(self, curve: Curve) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ kind = getattr(stable_baselines3, task.peer, None) or getattr(sb3_contrib, task.
 model = kind("MlpPolicy", copies, seed=seed, device="cpu", **options)
 curve = Curve(steps)
 begin = time.perf_counter()
-model.learn(steps, callback=Listener(curve))
+model.learn(steps, callback=CurveCallback(curve))
 seconds = time.perf_counter() - begin
 fresh = make_vec_env(task.env, n_envs=1, seed=1000)
 if normalize:
