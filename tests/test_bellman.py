@@ -1,4 +1,4 @@
-"""The operators against einsum on dense arrays, and the laws they obey."""
+"""The Bellman operators against einsum on dense arrays, and their algebraic properties."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ each_regularizer = pytest.mark.parametrize(
 )
 
 
-def q_of(mdp, value):
+def dense_q_values(mdp, value):
     P, r, discount, available = parts(mdp)
     return np.where(available, r + discount * np.einsum("sat,t->sa", P, value), -np.inf)
 
@@ -42,14 +42,14 @@ def test_q_values(mdp):
     value = np.random.default_rng(1).normal(size=10)
     kept = value.copy()
     q = rm.bellman.q_values(mdp, value)
-    np.testing.assert_allclose(q, q_of(mdp, value), rtol=1e-14)
+    np.testing.assert_allclose(q, dense_q_values(mdp, value), rtol=1e-14)
     np.testing.assert_array_equal(value, kept)
     assert q.flags.f_contiguous
 
 
-def test_backup_is_the_formula_of_each_regularizer(mdp):
+def test_backup_matches_the_formula_of_each_regularizer(mdp):
     value = np.random.default_rng(1).normal(size=10)
-    q, live = q_of(mdp, value), ~mdp.terminal
+    q, live = dense_q_values(mdp, value), ~mdp.terminal
     np.testing.assert_allclose(
         rm.bellman.backup(mdp, None, value), np.where(live, q.max(axis=1), 0.0), rtol=1e-14
     )
@@ -79,7 +79,7 @@ def test_greedy_attains_the_backup(mdp, regularizer):
 
 
 @each_regularizer
-def test_no_policy_has_more_than_the_backup(mdp, regularizer):
+def test_backup_bounds_every_policy_backup(mdp, regularizer):
     rng = np.random.default_rng(2)
     value = rng.normal(size=10)
     best = rm.bellman.backup(mdp, regularizer, value)
@@ -104,15 +104,15 @@ def test_policy_backup_and_expected_rewards(mdp, regularizer):
     )
 
 
-def test_forbidden_policies_are_worth_minus_infinity(mdp):
+def test_policy_backup_is_minus_infinity_outside_the_domain(mdp):
     policy = np.where(mdp.available, np.array([0.0, 1.0, 0.0, 0.0]), 0.0)
     state = int(np.flatnonzero(mdp.available[:, 3])[0])
     policy[state] = [0, 0, 0, 1]
-    worth = rm.bellman.policy_backup(mdp, REGULARIZERS[3], policy, np.zeros(10))
-    np.testing.assert_array_equal(np.isneginf(worth), np.arange(10) == state)
+    values = rm.bellman.policy_backup(mdp, REGULARIZERS[3], policy, np.zeros(10))
+    np.testing.assert_array_equal(np.isneginf(values), np.arange(10) == state)
 
 
-def test_regularizers_of_a_state_stay_with_it_across_blocks(monkeypatch):
+def test_blocks_use_the_regularizers_of_their_states(monkeypatch):
     value, tau = np.linspace(-1, 1, 50), np.geomspace(1e-3, 10, 50)
     mdp = rm.models.garnet(50, 3, 4, rng=3)
     whole = rm.bellman.backup(mdp, rm.Shannon(temperature=tau), value)
@@ -124,7 +124,7 @@ def test_regularizers_of_a_state_stay_with_it_across_blocks(monkeypatch):
     )
 
 
-def test_without_a_regularizer_an_improvement_keeps_the_first_of_the_best_actions(mdp):
+def test_unregularized_improvement_takes_the_first_of_the_best_actions(mdp):
     value = np.round(np.random.default_rng(2).normal(size=10), 1)
     best, policy = rm.bellman.improve(mdp, rm.Unregularized(), value)
     q = rm.bellman.q_values(mdp, value)
@@ -137,7 +137,7 @@ def test_without_a_regularizer_an_improvement_keeps_the_first_of_the_best_action
     np.testing.assert_allclose(rm.bellman.policy_backup(mdp, None, policy, value), best, rtol=1e-14)
 
 
-def test_ties_go_to_the_first_action_and_masked_ones_never_win():
+def test_ties_go_to_the_first_available_action():
     q = np.asfortranarray([[1.0, 2.0, 2.0], [5.0, 0.0, 0.0], [0.0, 0.0, 0.0], [9.0, -3.0, 9.0]])
     available = np.array(
         [[True, True, True], [False, True, True], [False, False, False], [False, True, False]]
@@ -152,7 +152,7 @@ def test_ties_go_to_the_first_action_and_masked_ones_never_win():
 
 
 @each_regularizer
-def test_the_first_backup_is_that_of_nothing(mdp, regularizer):
+def test_backup_of_zero(mdp, regularizer):
     expected = rm.bellman.backup(mdp, regularizer, np.zeros(10))
     np.testing.assert_array_equal(
         rm.bellman.backup_of_zero(mdp, regularizer or rm.Unregularized()), expected

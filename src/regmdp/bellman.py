@@ -5,8 +5,8 @@ r"""The regularized Bellman operators, block by block.
     (T V)(s) = \max_p \langle p, Q(s) \rangle - \tau h(p), \qquad
     (T_\pi V)(s) = \langle \pi(s), Q(s) \rangle - \tau h(\pi(s))
 
-Both are monotone, and adding a constant c to V adds γc. No temporary is larger than a block, and
-threads share the blocks.
+Both are monotone, and adding a constant c to V adds γc. Several threads work on blocks of states;
+no temporary array is larger than a block.
 """
 
 from __future__ import annotations
@@ -38,7 +38,14 @@ __all__ = [
 
 
 class Block(NamedTuple):
-    """The states of one block, with what a backup needs of them."""
+    """The states of one block, and the data that a backup needs.
+
+    Attributes:
+        states: The states.
+        q: Action values.
+        available: Mask of the available actions; None if all are.
+        regularizer: The regularizer of these states.
+    """
 
     states: slice
     q: Float[np.ndarray, "b A"]
@@ -50,11 +57,11 @@ class Block(NamedTuple):
         return self.regularizer.maximum(self.q, self.available)
 
     def maximiser(self) -> Float[np.ndarray, "b A"]:
-        """Return the policy that attains it."""
+        """Return the policy that attains the maximum."""
         return self.regularizer.maximiser(self.q, self.available)
 
     def policy_value(self, policy: Float[Array, "S A"]) -> Float[np.ndarray, " b"]:
-        """Return the regularized value of a policy of all states, in these."""
+        """(S, A) policy -> (b,) its regularized values in the states of the block."""
         p = np.asarray(policy[self.states])
         return expectation(p, self.q) - self.regularizer.cost(p, self.available)
 
@@ -65,10 +72,10 @@ Result = TypeVar("Result")
 def map_blocks(
     mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"], work: Callable[[Block], Result]
 ) -> list[Result]:
-    """(S,) value -> what some work makes of its action values, one cache-sized block of states at a time.
+    """(S,) value -> the results of a function of its action values, block by block.
 
-    Threads share the blocks, so the work must not depend on their order, and write only what
-    belongs to its states.
+    Several threads call the function, so it must not depend on the order of the blocks, and must
+    write only the entries of its own states.
     """
     transitions = mdp.transitions
     return threads.parallel_map(
@@ -93,7 +100,7 @@ def make_block(
 def iterate_blocks(
     frame: DecisionProcess, regularizer: Regularizer, q: Float[Array, "S A"]
 ) -> Iterator[Block]:
-    """(S, A) action values -> the same, one cache-sized block of states after the other."""
+    """(S, A) action values -> their cache-sized blocks of states, in order."""
     for states in state_blocks(frame.n_states, frame.n_actions):
         available = None if frame.all_available else frame.available[states]
         yield Block(states, np.asfortranarray(q[states]), available, regularizer.at(states))
@@ -117,7 +124,7 @@ def q_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S A"]:
 
 
 def expected_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S A"]:
-    """(S,) value -> (S, A) its expectation after one step, P V; 0 at unavailable pairs.
+    """(S,) value V -> (S, A) P V, its expectation after one step; 0 at unavailable pairs.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -137,7 +144,9 @@ def expected_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S
 
 
 def next_state_weights(mdp: MDP, weights: Float[Array, "S A"]) -> Float[np.ndarray, " S"]:
-    r"""(S, A) weights of pairs -> (S,) what reaches each state, \(\sum_{s,a} w(s,a) P(t|s,a)\): the transpose of P V.
+    r"""(S, A) weights w -> (S,) weights of the next states, \(\sum_{s,a} w(s,a) P(t|s,a)\).
+
+    The transpose of :func:`expected_values`.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -178,16 +187,16 @@ def backup(
 
 
 def backup_of_zero(mdp: MDP, regularizer: Regularizer) -> Float[np.ndarray, " S"]:
-    """Return (S,) T 0, the largest regularized reward of one step, for which the transitions need not be looked at."""
+    """Return (S,) T 0, the largest regularized reward of one step, without reading transitions."""
     out = np.empty(mdp.n_states)
-    _over_rewards(mdp, regularizer, lambda block: assign(block.states, (out, block.maximum())))
+    _map_reward_blocks(mdp, regularizer, lambda block: assign(block.states, (out, block.maximum())))
     return out
 
 
 def residual(
     mdp: MDP, regularizer: Regularizer | None, value: Float[Array, " S"]
 ) -> Float[np.ndarray, " S"]:
-    """(S,) value V -> (S,) T V - V, which is 0 at the optimum and nowhere else if γ < 1."""
+    """(S,) value V -> (S,) T V - V. If γ < 1, it is 0 only at the optimal value."""
     return backup(mdp, regularizer, value) - np.asarray(value)
 
 
@@ -211,7 +220,7 @@ def greedy(
 def improve(
     mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]
 ) -> tuple[Float[np.ndarray, " S"], Float[Array, "S A"]]:
-    """Return what :func:`greedy` does, but where nothing regularizes only the actions of the policy."""
+    """Return the result of :func:`greedy`, without a regularizer as a deterministic policy."""
     best = np.empty(mdp.n_states)
     if isinstance(regularizer, Unregularized):
         actions = np.empty(mdp.n_states, dtype=np.int32)
@@ -242,7 +251,7 @@ def policy_backup(
     policy: Float[Array, "S A"],
     value: Float[Array, " S"],
 ) -> Float[np.ndarray, " S"]:
-    """(S, A) policy and (S,) value V -> (S,) T_π V; -inf where τ > 0 and h is infinite at the policy."""
+    """(S, A) policy π and (S,) value V -> (S,) T_π V; -inf where τ > 0 and h(π) is infinite."""
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)
     map_blocks(
@@ -257,8 +266,8 @@ def policy_backup(
 def expectation(p: Float[Array, "*batch A"], q: Float[Array, "*batch A"]) -> Float[Array, "*batch"]:
     """(…, A) distributions and (…, A) values -> (…) ⟨p, q⟩, or 0 where p is 0 everywhere.
 
-    The sum is taken relative to the largest value: that p sums to 1 only up to rounding then hardly
-    matters.
+    The largest value is subtracted before the sum: the rounding error of the sum of p then has
+    little effect.
     """
     xp = array_namespace(p, q)
     top = xp.max(q, axis=-1, keepdims=True)
@@ -269,27 +278,27 @@ def expectation(p: Float[Array, "*batch A"], q: Float[Array, "*batch A"]) -> Flo
 def expected_rewards(
     mdp: MDP, regularizer: Regularizer | None, policy: Float[Array, "S A"]
 ) -> Float[np.ndarray, " S"]:
-    """(S, A) policy -> (S,) reward of one step, ⟨π, r⟩ - τ h(π)."""
+    """(S, A) policy -> (S,) regularized reward of one step, ⟨π, r⟩ - τ h(π)."""
     regularizer = regularizer or Unregularized()
     out = np.empty(mdp.n_states)
-    _over_rewards(
+    _map_reward_blocks(
         mdp, regularizer, lambda block: assign(block.states, (out, block.policy_value(policy)))
     )
     return out
 
 
-def _over_rewards(mdp: MDP, regularizer: Regularizer, work: Callable[[Block], None]) -> None:
-    """Do some work with the rewards of the next step as action values, block by block."""
+def _map_reward_blocks(mdp: MDP, regularizer: Regularizer, work: Callable[[Block], None]) -> None:
+    """Call a function of the blocks whose action values are the rewards of one step."""
     transitions = mdp.transitions
     threads.parallel_map(
         transitions.blocks,
-        lambda states: work(_rewards_at(mdp, regularizer, states)),
+        lambda states: work(_make_reward_block(mdp, regularizer, states)),
         shared=transitions.shared,
     )
 
 
-def _rewards_at(mdp: MDP, regularizer: Regularizer, states: slice) -> Block:
-    """Return the rewards of the next step as action values."""
+def _make_reward_block(mdp: MDP, regularizer: Regularizer, states: slice) -> Block:
+    """Return a block whose action values are the rewards of one step."""
     return Block(
         states,
         mdp.rewards[states],

@@ -25,7 +25,7 @@ def test_a_model_is_immutable(mdp):
 
 
 @pytest.mark.parametrize("store", [np.array, lambda P: sp.csr_array(np.reshape(P, (4, 2)))])
-def test_a_model_has_its_own_copy(store):
+def test_a_model_copies_its_arrays(store):
     rows, rewards, initial = store(P), R.copy(), np.array([0.5, 0.5])
     available, ending = np.ones((2, 2), dtype=bool), np.zeros((2, 2))
     mdp = rm.MDP(rows, rewards, 0.9, initial=initial, available=available, termination=ending)
@@ -39,7 +39,7 @@ def test_a_model_has_its_own_copy(store):
     assert type(mdp).digest.func(mdp) == digest
 
 
-def test_with_leaves_the_old_one_as_it_is(mdp):
+def test_with_methods_leave_the_model_unchanged(mdp):
     assert mdp.digest
     other = mdp.with_discount(0.5)
     assert (mdp.discount, other.discount) == (0.9, 0.5)
@@ -52,7 +52,7 @@ def test_with_leaves_the_old_one_as_it_is(mdp):
     assert other.state_labels == mdp.state_labels
 
 
-def test_with_available_only_takes_away(mdp):
+def test_with_available_only_removes_actions(mdp):
     other = mdp.with_available([[True, False], [False, False]])
     np.testing.assert_array_equal(other.terminal, [False, True])
     assert not other.to_array()[1].any()
@@ -84,8 +84,8 @@ def test_the_initial_distribution_is_uniform_over_the_states_that_are_not_termin
     np.testing.assert_allclose(mdp.initial, [1 / 3, 0, 1 / 3, 1 / 3])
 
 
-def test_axis_orders_are_named_not_guessed():
-    # S = A, so the shapes say nothing
+def test_axis_orders_are_never_guessed():
+    # S = A, so the shapes do not tell the axes apart
     by_state, by_action = rm.MDP(P, R, 0.9), rm.MDP.from_action_matrices(P, R, 0.9)
     np.testing.assert_array_equal(by_state.to_array(), P)
     np.testing.assert_array_equal(by_action.to_array(), P.transpose(1, 0, 2))
@@ -94,7 +94,7 @@ def test_axis_orders_are_named_not_guessed():
     )
 
 
-def test_pairs_are_those_of_the_list():
+def test_from_pairs():
     mdp = rm.MDP.from_pairs(
         [2, 0, 0], [1, 0, 2], np.eye(3), [5.0, 6.0, 7.0], 0.5, termination=[0.0, 0.0, 0.0]
     )
@@ -128,7 +128,7 @@ def test_sizes_and_repr(mdp):
     assert rm.MDP(P, R, 0.9).describe(1, 0) == "state 1, action 0"
 
 
-def test_anything_that_is_an_array_will_do():
+def test_accepts_lists_and_other_dtypes():
     mdp = rm.MDP(P.tolist(), R.astype(int).tolist(), 1, available=np.ones((2, 2), int))
     np.testing.assert_array_equal(mdp.to_array(), P)
     assert mdp.rewards.dtype == np.float64

@@ -1,4 +1,4 @@
-"""The graph of a model against brute force: every set of states, every policy."""
+"""The graph of a model against brute force over sets of states and policies."""
 
 import itertools
 
@@ -39,7 +39,7 @@ def random_model(seed):
 
 
 def closed_pairs(mdp, allowed, states):
-    """The allowed pairs that surely lead from these states back into them."""
+    """The allowed pairs that lead from these states into them with probability 1."""
     P = mdp.to_array()
     outside = [t for t in range(mdp.n_states) if t not in states]
     stays = allowed & (np.asarray(mdp.termination) == 0) & (P[..., outside] == 0).all(axis=-1)
@@ -60,9 +60,7 @@ def reachable(mdp, pairs, start):
 
 
 def components_by_enumeration(mdp, allowed):
-    """The maximal ones among the sets of states that can be held for ever and within which every
-    state reaches every other.
-    """
+    """The maximal closed sets of states in which every state reaches every other."""
     found = []
     for size in range(mdp.n_states, 0, -1):
         for states in map(set, itertools.combinations(range(mdp.n_states), size)):
@@ -77,7 +75,7 @@ def components_by_enumeration(mdp, allowed):
     return found
 
 
-def can_end(mdp, allowed, start):
+def can_terminate(mdp, allowed, start):
     return any(
         mdp.terminal[s] or (allowed[s] & (np.asarray(mdp.termination)[s] > 0)).any()
         for s in reachable(mdp, allowed, start)
@@ -85,7 +83,7 @@ def can_end(mdp, allowed, start):
 
 
 @pytest.mark.parametrize("seed", tiered(SEEDS, 20))
-def test_end_components_are_the_maximal_sets_that_can_be_held_for_ever(seed):
+def test_end_components_are_the_maximal_closed_connected_sets(seed):
     mdp, allowed = random_model(seed)
     components = find_end_components(mdp, allowed)
     expected = components_by_enumeration(mdp, allowed)
@@ -103,31 +101,31 @@ def test_end_components_are_the_maximal_sets_that_can_be_held_for_ever(seed):
 
 
 @pytest.mark.parametrize("seed", tiered(SEEDS, 20))
-def test_states_that_never_end_are_those_from_which_no_path_ends(seed):
+def test_non_terminating_states_have_no_path_to_the_end(seed):
     mdp, allowed = random_model(seed)
-    expected = [not can_end(mdp, allowed, s) for s in range(mdp.n_states)]
+    expected = [not can_terminate(mdp, allowed, s) for s in range(mdp.n_states)]
     np.testing.assert_array_equal(find_non_terminating_states(mdp, allowed), expected)
 
 
 @pytest.mark.parametrize("seed", tiered(SEEDS, 20))
-def test_the_ending_policy_ends_from_wherever_any_policy_does(seed):
+def test_the_terminating_policy_terminates_where_some_policy_does(seed):
     mdp, allowed = random_model(seed)
     actions = find_terminating_policy(mdp, allowed)
     chosen = np.zeros(allowed.shape, dtype=bool)
     for s in range(mdp.n_states):
-        if mdp.terminal[s] or not can_end(mdp, allowed, s):
+        if mdp.terminal[s] or not can_terminate(mdp, allowed, s):
             assert actions[s] == -1
         else:
             assert allowed[s, actions[s]]
             chosen[s, actions[s]] = True
     for s in np.flatnonzero(actions >= 0):
-        # it reaches the end from every state that it visits, so it ends with probability 1 in a
-        # finite model; but a chance of going where no policy ends cannot always be avoided
-        assert can_end(mdp, chosen, s)
+        # it reaches the end from every state that it visits, so in a finite model it terminates
+        # with probability 1; states where no policy terminates cannot always be avoided
+        assert can_terminate(mdp, chosen, s)
 
 
 @pytest.mark.parametrize("seed", tiered(SEEDS, 20))
-def test_if_every_state_can_end_the_ending_policy_ends_from_all_of_them(seed):
+def test_the_terminating_policy_terminates_everywhere_if_possible(seed):
     mdp, allowed = random_model(seed)
     if find_non_terminating_states(mdp, allowed).any():
         return
@@ -138,7 +136,7 @@ def test_if_every_state_can_end_the_ending_policy_ends_from_all_of_them(seed):
     assert np.max(np.abs(np.linalg.eigvals(chain))) < 1.0
 
 
-def test_the_ending_policy_takes_a_shortest_path():
+def test_the_terminating_policy_takes_a_shortest_path():
     # from 0, action 0 goes round by 1, action 1 goes to 2 at once; 2 ends
     P = np.zeros((3, 2, 3))
     P[0, 0, 1] = P[0, 1, 2] = P[1, :, 2] = 1.0
@@ -157,7 +155,7 @@ def test_a_successor_is_found_however_small_its_probability():
 
 
 @pytest.mark.parametrize("n_actions", [255, 256, 257, 512])
-def test_many_actions_that_lead_to_the_same_state_are_all_seen(n_actions):
+def test_many_actions_with_the_same_successor_are_all_counted(n_actions):
     P = np.zeros((3, n_actions, 3))
     P[0, :, 1] = P[1, :, 0] = P[2, :, 0] = 1.0
     termination = np.zeros((3, n_actions))
@@ -167,7 +165,7 @@ def test_many_actions_that_lead_to_the_same_state_are_all_seen(n_actions):
     assert find_end_components(mdp, mdp.available).component.tolist() == [0, 0, -1]
 
 
-def test_a_long_chain_is_followed_to_its_end():
+def test_a_long_chain_reaches_its_end():
     n = 5000
     rows = sp.csr_array((np.ones(n - 1), (np.arange(n - 1), np.arange(1, n))), shape=(n, n))
     termination = np.zeros((n, 1))
@@ -178,7 +176,7 @@ def test_a_long_chain_is_followed_to_its_end():
     np.testing.assert_array_equal(find_terminating_policy(mdp, mdp.available), 0)
 
 
-def test_the_number_of_components_does_not_depend_on_the_number_of_actions_inside():
+def test_components_with_several_actions_inside_are_counted_once():
     # two rings of three states; each state may also step to the other ring only from state 0
     n, P = 6, np.zeros((6, 3, 6))
     for s in range(n):

@@ -1,4 +1,4 @@
-"""What bad data get: an error that names the place, counts, and says what to do."""
+"""Errors for bad data name the place and the number of wrong entries, and say what to do."""
 
 import numpy as np
 import pytest
@@ -37,26 +37,26 @@ def pairs(P, r=R, discount=0.9, **keywords):
     )
 
 
-each_way_in = pytest.mark.parametrize("make", [dense, sparse, by_action, pairs])
+each_constructor = pytest.mark.parametrize("make", [dense, sparse, by_action, pairs])
 
 
-def changed(array, place, value):
+def with_entry(array, place, value):
     array = np.array(array, dtype=np.float64)
     array[place] = value
     return array
 
 
-@each_way_in
-def test_good_data_pass(make):
+@each_constructor
+def test_accepts_good_data(make):
     assert make(P, **LABELS).n_states == 3
 
 
 # ---- rows ----
 
 
-@each_way_in
+@each_constructor
 def test_rows_that_do_not_sum_to_1(make):
-    bad = changed(changed(P, (1, 0, 1), 0.3), (2, 1, 1), 0.5)
+    bad = with_entry(with_entry(P, (1, 0, 1), 0.3), (2, 1, 1), 0.5)
     with pytest.raises(
         rm.ModelError,
         match=(
@@ -74,14 +74,14 @@ def test_rows_that_do_not_sum_to_1(make):
         make(bad, **LABELS)
 
 
-@each_way_in
+@each_constructor
 def test_rows_may_be_off_by_rounding(make):
-    assert 1e-10 <= make(changed(P, (0, 1, 2), 1.0 - 1e-10)).mass_error < 1e-9
+    assert 1e-10 <= make(with_entry(P, (0, 1, 2), 1.0 - 1e-10)).mass_error < 1e-9
     with pytest.raises(rm.ModelError, match=r"sums to 0\.999999998, not to 1"):
-        make(changed(P, (0, 1, 2), 1.0 - 2e-9))
+        make(with_entry(P, (0, 1, 2), 1.0 - 2e-9))
 
 
-@each_way_in
+@each_constructor
 @pytest.mark.parametrize("value", [-0.5, np.nan, np.inf, -np.inf])
 def test_entries_that_are_not_probabilities(make, value):
     message = (
@@ -89,40 +89,40 @@ def test_entries_that_are_not_probabilities(make, value):
         r"1 entries are negative"
     )
     with pytest.raises(rm.ModelError, match=message):
-        make(changed(P, (1, 0, 2), value), **LABELS)
+        make(with_entry(P, (1, 0, 2), value), **LABELS)
 
 
-@each_way_in
-def test_a_negative_entry_does_not_hide_behind_the_sum(make):
+@each_constructor
+def test_a_negative_entry_is_found_though_the_row_sums_to_1(make):
     with pytest.raises(
         rm.ModelError,
         match=r"from state 1, action 0 to state 0 the probability is -0\.25; 1 entries",
     ):
-        make(changed(changed(P, (1, 0, 0), -0.25), (1, 0, 1), 0.75))
+        make(with_entry(with_entry(P, (1, 0, 0), -0.25), (1, 0, 1), 0.75))
 
 
 @pytest.mark.parametrize("make", [dense, sparse, by_action])
 def test_rows_of_unavailable_pairs_do_not_matter(make):
     available = np.array([[True, True], [False, True], [True, True]])
-    bad = changed(P, (1, 0), np.nan)
-    mdp = make(bad, changed(R, (1, 0), -np.inf), available=available)
+    bad = with_entry(P, (1, 0), np.nan)
+    mdp = make(bad, with_entry(R, (1, 0), -np.inf), available=available)
     assert not mdp.to_array()[1, 0].any()
     assert mdp.rewards[1, 0] == 0.0
 
 
-def test_termination_counts_in_the_sum():
+def test_termination_is_part_of_the_sum():
     ending = np.array([[0.0, 0.0], [0.5, 0.0], [0.0, 0.0]])
     with pytest.raises(
         rm.ModelError,
         match=r"row of state 1, action 0 sums to 1 \(with termination 0\.5, 1\.5\), not to 1",
     ):
         dense(P, termination=ending)
-    assert dense(changed(P, (1, 0, 2), 0.0), termination=ending).terminates
+    assert dense(with_entry(P, (1, 0, 2), 0.0), termination=ending).terminates
 
 
 @pytest.mark.parametrize("value", [-0.25, 1.5, np.nan])
 def test_termination_must_be_a_probability(value):
-    ending = changed(np.zeros((3, 2)), (2, 1), value)
+    ending = with_entry(np.zeros((3, 2)), (2, 1), value)
     with pytest.raises(
         rm.ModelError,
         match=(
@@ -135,10 +135,10 @@ def test_termination_must_be_a_probability(value):
 # ---- rewards ----
 
 
-@each_way_in
+@each_constructor
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_rewards_must_be_finite(make, value):
-    bad = changed(changed(R, (1, 1), value), (2, 0), value)
+    bad = with_entry(with_entry(R, (1, 1), value), (2, 0), value)
     message = (
         rf"rewards: state 1 \(green\), action 1 \(stay\) has {value}; 2 of 6 available pairs are "
         r"not finite; .*available=False"
@@ -152,7 +152,7 @@ def test_rewards_must_be_finite(make, value):
 # ---- the discount ----
 
 
-@each_way_in
+@each_constructor
 @pytest.mark.parametrize("value", [-0.1, 1.0000001, 99, np.nan, np.inf])
 def test_the_discount_is_between_0_and_1(make, value):
     with pytest.raises(
@@ -176,7 +176,8 @@ def test_shapes_of_dense_transitions():
     with pytest.raises(
         rm.ModelError,
         match=(
-            r"transitions must have shape \(S, A, S\) = \(3, 2, 3\) .* not \(2, 3, 3\); .*from_action_matrices"
+            r"transitions must have shape \(S, A, S\) = \(3, 2, 3\) .* not \(2, 3, 3\); "
+            r".*from_action_matrices"
         ),
     ):
         dense(np.transpose(P, (1, 0, 2)))
@@ -201,8 +202,8 @@ def test_shapes_of_action_matrices():
     with pytest.raises(
         rm.ModelError,
         match=(
-            r"from_action_matrices got 1 matrices for rewards of shape \(S, A\) = \(3, 2\); give one "
-            r"matrix for each action"
+            r"from_action_matrices got 1 matrices for rewards of shape "
+            r"\(S, A\) = \(3, 2\); give one matrix for each action"
         ),
     ):
         rm.MDP.from_action_matrices([P[:, 0]], R, 0.9)
@@ -237,7 +238,7 @@ def test_shapes_of_rewards():
         pairs(P, R).from_pairs([0, 0, 1, 1, 2, 2], [0, 1] * 3, P.reshape(6, 3), np.zeros(5), 0.9)
 
 
-def test_shapes_of_the_rest():
+def test_shapes_of_the_other_arrays():
     with pytest.raises(
         rm.ModelError, match=r"available must have the shape of the rewards, \(3, 2\), not \(2, 3\)"
     ):
@@ -264,7 +265,7 @@ def test_shapes_of_the_rest():
 
 
 @pytest.mark.parametrize("value", [-0.5, np.nan, np.inf])
-def test_the_initial_distribution_is_one(value):
+def test_initial_must_be_a_distribution(value):
     with pytest.raises(
         rm.ModelError,
         match=rf"initial: state 1 \(green\) has {value}; 1 entries are not probabilities",
@@ -318,7 +319,7 @@ def test_pairs_listed_twice():
         rm.MDP.from_pairs([0, 1, 1, 1], [0, 0, 0, 0], P.reshape(6, 3)[:4], np.zeros(4), 0.9)
 
 
-def test_pairs_that_are_none():
+def test_lists_of_pairs_that_are_not_valid():
     with pytest.raises(rm.ModelError, match="no state-action pair is listed"):
         rm.MDP.from_pairs(np.zeros(0, int), np.zeros(0, int), np.zeros((0, 3)), np.zeros(0), 0.9)
     with pytest.raises(rm.ModelError, match="state must be a 1-D array of integers, not float64"):

@@ -20,18 +20,20 @@ class ExponentialChain:
     r"""A chain on which softmax policy gradient takes exponential time from the uniform policy.
 
     It has a few classes of states, some of them with many states. With
-    \(\tau_s = \tfrac12\gamma^{2s/3}\), \(r_s = \tfrac12\gamma^{2s/3+5/6}\) and \(p = c_p(1-\gamma)\):
+    \(\tau_s = \tfrac12\gamma^{2s/3}\), \(r_s = \tfrac12\gamma^{2s/3+5/6}\),
+    \(p = c_p(1-\gamma)\) and \(u_s = r_s+\gamma^2p\tau_{s-2}\), primary states s = 3..H and adjoint
+    states s = 1..H:
 
-    ==================  ==================================  ==========================  ============================
-    state               action 0                            action 1                    action 2
-    ==================  ==================================  ==========================  ============================
-    end                 0, stay
-    buffer 1            \(-\gamma^2\), to end               \(+\gamma^2\), to end
-    buffer 2            \(-\gamma^4\), to end               \(+\gamma^4\), to end
-    primary s = 3..H    \(r_s+\gamma^2p\tau_{s-2}\), end    0, to adjoint s - 1         \(r_s\), to adjoint s - 2 *
-    adjoint s = 1..H    \(\gamma\tau_s\), to end            0, to primary or buffer s
-    booster of x        0, to x
-    ==================  ==================================  ==========================  ============================
+    ==============  ========================  =========================  ===========================
+    state           action 0                  action 1                   action 2
+    ==============  ========================  =========================  ===========================
+    end             0, stay
+    buffer 1        \(-\gamma^2\), to end     \(+\gamma^2\), to end
+    buffer 2        \(-\gamma^4\), to end     \(+\gamma^4\), to end
+    primary 3..H    \(u_s\), to end           0, to adjoint s - 1        \(r_s\), to adjoint s - 2 *
+    adjoint 1..H    \(\gamma\tau_s\), to end  0, to primary or buffer s
+    booster of x    0, to x
+    ==============  ========================  =========================  ===========================
 
     (*) with probability p, else to end.
 

@@ -28,7 +28,8 @@ def garnet(
 
     The name stands for generalized average reward non-stationary environment test bench. Each pair
     has b distinct successors; all sets of b states are equally likely. Their probabilities are the
-    gaps between b - 1 sorted uniform numbers in [0, 1], so they are uniform on the simplex. Rewards are standard normal.
+    gaps between b - 1 sorted uniform numbers in [0, 1], so they are uniform on the simplex.
+    Rewards are standard normal.
 
     Args:
         n_states: S.
