@@ -1,6 +1,4 @@
-"""Estimators against each other, against the truth, and against differences; and data that are
-refused.
-"""
+"""Estimators compared with each other, with the truth and with differences, and invalid data."""
 
 import numpy as np
 import pytest
@@ -48,7 +46,7 @@ def fit(panel):
     return choice.nested_fixed_point(engines(), panel)
 
 
-def test_the_truth_is_found(fit):
+def test_the_true_parameters_are_estimated(fit):
     errors = fit.standard_errors()
     assert fit.converged
     for name, true in TRUTH.items():
@@ -71,7 +69,7 @@ def test_all_estimators_agree(fit, panel):
     assert np.all(np.abs(quick.vector - fit.vector) < 3.0 * errors)
 
 
-def test_a_function_gives_what_linear_utilities_give(fit, panel):
+def test_a_utility_function_agrees_with_linear_utilities(fit, panel):
     other = choice.nested_fixed_point(as_function(engines()), panel)
     assert other.parameters["replacement"] == pytest.approx(fit.parameters["replacement"], rel=1e-6)
     assert np.exp(other.parameters["log wear"]) == pytest.approx(fit.parameters["wear"], rel=1e-6)
@@ -119,7 +117,7 @@ def test_errors_of_the_likelihood_are_bounds(panel):
     rough = choice.ChoiceSolution(
         model, solution.parameters, solution.mdp, solution.regularizer, solution.mdp_solution
     )
-    vars(rough)["linear"] = linear
+    vars(rough)["linear"] = linear  # in place of the linearization at the solution
     rough = choice.Likelihood(rough, panel)
     assert 0 < abs(rough.choices - exact.choices) <= rough.choices_error
     assert np.all(np.abs(rough.gradient - exact.gradient) <= rough.gradient_error)
@@ -127,28 +125,28 @@ def test_errors_of_the_likelihood_are_bounds(panel):
     assert np.all(exact.gradient_error < 1e-4)
 
 
-def test_standard_errors_of_all_kinds_are_alike_where_the_model_is_right(fit, panel):
+def test_all_standard_errors_agree_if_the_model_is_correct(fit, panel):
     kinds = {
         kind: np.array(list(fit.standard_errors(kind).values()))
         for kind in ("information", "opg", "sandwich", "cluster")
     }
-    drawn = choice.bootstrap(
+    resampled = choice.bootstrap(
         lambda panel: choice.nested_fixed_point(engines(), panel, start=fit.vector[:2]),
         panel, replications=40, rng=np.random.default_rng(2),
     )  # fmt: skip
-    kinds["bootstrap"] = np.array(list(drawn.standard_errors().values()))
+    kinds["bootstrap"] = np.array(list(resampled.standard_errors().values()))
     for errors in kinds.values():
         assert np.all(np.abs(np.log(errors / kinds["information"])) < 0.4)
-    low, high = drawn.intervals()["wear"]
+    low, high = resampled.intervals()["wear"]
     assert low < fit.parameters["wear"] < high
 
 
-def test_estimates_in_two_steps_are_less_sure_than_together(fit, panel):
+def test_two_step_estimates_have_larger_variances_than_joint_ones(fit, panel):
     joint = choice.full_maximum_likelihood(engines(), panel)
     assert np.all(np.diag(joint.covariance()) <= np.diag(fit.covariance()) * (1.0 + 1e-2))
 
 
-def test_the_summary_says_what_a_statistician_looks_for(fit):
+def test_the_summary_has_the_usual_parts(fit):
     text = fit.summary()
     for part in (
         "12,000 choices of 300 individuals",
@@ -211,17 +209,56 @@ def test_transitions_from_frequencies(panel, fit):
         choice.transition_frequencies(small, np.ones((12, 2), dtype=bool))
 
 
-def test_an_interrupted_search_keeps_the_best(panel):
-    def stop(likelihood):
-        seen.append(likelihood)
-        if len(seen) == 4:
+@pytest.mark.parametrize("status", [rm.Status.STOPPED, rm.Status.INTERRUPTED])
+@pytest.mark.parametrize(
+    "estimator",
+    [choice.nested_fixed_point, choice.full_maximum_likelihood],
+    ids=lambda f: f.__name__,
+)
+def test_a_stopped_search_returns_the_best_parameters(panel, estimator, status):
+    def stop(event):
+        events.append(event)
+        if len(events) == 4 and status is rm.Status.INTERRUPTED:
             raise KeyboardInterrupt
+        return len(events) < 4
 
-    seen = []
-    fit = choice.nested_fixed_point(engines(), panel, callback=stop)
+    events = []
+    fit = estimator(engines(), panel, callback=stop)
+    assert fit.status is status
     assert not fit.converged
-    assert "interrupted" in fit.status
-    assert fit.likelihood.choices == max(likelihood.choices for likelihood in seen)
+    assert fit.message.startswith(f"{status.word}: these are the best parameters")
+    assert len(events) == 4  # also if the first stage of the joint estimation was stopped
+    assert fit.likelihood.choices == max(event.state.choices for event in events)
+
+
+def test_a_callback_receives_the_points_of_both_stages(panel):
+    events = []
+    fit = choice.full_maximum_likelihood(engines(), panel, callback=events.append)
+    assert [event.iteration for event in events] == list(range(fit.iterations))
+    seconds = [event.seconds for event in events]
+    assert seconds == sorted(seconds)
+    first, last = events[0], events[-1]
+    assert first.measures["log_likelihood"] == first.state.choices
+    assert first.measures["gradient"] == pytest.approx(
+        np.linalg.norm(first.state.gradient[:2]), rel=1e-12
+    )
+    assert last.measures["log_likelihood"] == last.state.total
+    assert last.measures["gradient"] < 1e-3 * first.measures["gradient"]
+
+
+def test_a_stopped_joint_search_returns_joint_estimates(panel):
+    def stop(event):
+        events.append(event)
+        return bool(event.state.solution.parameters[2] == start.solution.parameters[2])
+
+    events = []
+    start = choice.Likelihood.from_parameters(
+        engines(), panel, choice.nested_fixed_point(engines(), panel).vector
+    )
+    fit = choice.full_maximum_likelihood(engines(), panel, callback=stop)
+    assert fit.status is rm.Status.STOPPED
+    assert fit.method == "full likelihood"
+    assert fit.joint
 
 
 @pytest.mark.parametrize(
@@ -241,7 +278,7 @@ def test_an_interrupted_search_keeps_the_best(panel):
         ),
     ],
 )
-def test_a_panel_that_does_not_fit_is_refused(columns, message):
+def test_a_panel_that_does_not_fit_the_model_is_refused(columns, message):
     with pytest.raises(rm.SampleError, match=message):
         choice.nested_fixed_point(engines(), choice.Panel(*columns))
 
@@ -263,7 +300,7 @@ def test_a_panel_that_does_not_fit_is_refused(columns, message):
         (([0, 0], [0, 1], [0, 0], [0]), "choice must be 2 integers"),
     ],
 )
-def test_a_panel_that_is_none_is_refused(columns, message):
+def test_an_invalid_panel_is_refused(columns, message):
     with pytest.raises(rm.SampleError, match=message):
         choice.Panel(*columns)
 
@@ -275,35 +312,38 @@ def test_a_choice_outside_the_set_is_refused():
     limited = choice.ChoiceModel(model.utilities, model.transitions, 0.95, available=available)
     with pytest.raises(
         rm.SampleError,
-        match="row 0 has choice 1 in state 0, which is not in the choice set there; 1 rows",
+        match="row 0 has choice 1 in state 0, which is not in the choice set there; 1 of 2 rows",
     ):
         choice.nested_fixed_point(limited, choice.Panel([0, 0], [0, 1], [0, 0], [1, 0]))
 
 
-def test_a_state_that_was_never_visited_is_named():
+def test_an_unvisited_state_is_named():
     few = choice.Panel([0] * 4, [0, 1, 2, 3], [0, 1, 3, 3], [0, 0, 0, 0])
     with pytest.raises(
         rm.SampleError,
-        match="state 2 was never visited, so its choice frequencies are not known; 9 of 12 states",
+        match=(
+            "state 2 was never visited, so its choice frequencies are not known; "
+            "9 of 12 states are wrong; give choice probabilities"
+        ),
     ):
         choice.hotz_miller(engines(), few)
 
 
-def test_parameters_that_the_data_do_not_tell_are_named(panel):
+def test_unidentified_parameters_are_named(panel):
     features = np.zeros((12, 2, 2))
     features[:, 1, :] = -1.0
     twice = choice.ChoiceModel(
         choice.LinearUtilities(features, ["one", "other"]), engines().transitions, 0.95
     )
-    with pytest.raises(rm.SampleError, match="the data do not tell one, other apart"):
+    with pytest.raises(rm.SampleError, match="the data do not identify one, other separately"):
         choice.nested_fixed_point(twice, panel).standard_errors()
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: engines(discount=1.0), "the discount factor must be at least 0 and below 1"),
-        (lambda: engines().solve({"replacement": 1.0}), "missing is the parameter"),
+        (lambda: engines(discount=1.0), "discount must be a number in \\[0, 1\\), not 1.0"),
+        (lambda: engines().solve({"replacement": 1.0}), "the parameter 'increment 0' is missing"),
         (
             lambda: engines().solve([1.0, np.nan, 0.5, 0.3]),
             "the parameters must be 4 finite numbers",
@@ -318,7 +358,7 @@ def test_parameters_that_the_data_do_not_tell_are_named(panel):
             lambda: choice.simulate(
                 engines().solve(TRUTH), individuals=0, periods=1, rng=np.random.default_rng(0)
             ),
-            "there must be individuals",
+            "individuals must be an integer, 1 or more, not 0",
         ),
     ],
 )

@@ -1,8 +1,8 @@
-"""Dynamic discrete choice: estimating what people want from what they choose, and what they would choose elsewhere.
+"""Dynamic discrete choice: estimation of utilities from observed choices, and counterfactuals.
 
 The model is an entropy-regularized Markov decision process, in the words of economics: states,
 choices, flow utilities, a discount factor, a scale, conditional choice probabilities and inclusive
-values. See :class:`ChoiceModel` for which word is which.
+values. See :class:`ChoiceModel` for the correspondence.
 """
 
 from regmdp.applications.choice.conditional_choices import (
@@ -17,6 +17,7 @@ from regmdp.applications.choice.counterfactuals import (
     long_run_shares,
 )
 from regmdp.applications.choice.estimates import Estimates, LikelihoodRatio, likelihood_ratio_test
+from regmdp.applications.choice.figures import draw_counterfactual
 from regmdp.applications.choice.likelihood import Likelihood
 from regmdp.applications.choice.maximum_likelihood import (
     full_maximum_likelihood,
@@ -55,6 +56,7 @@ __all__ = [
     "choice_frequencies",
     "counterfactual",
     "delta_method",
+    "draw_counterfactual",
     "full_maximum_likelihood",
     "hotz_miller",
     "likelihood_ratio_test",

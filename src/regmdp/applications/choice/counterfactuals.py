@@ -1,19 +1,22 @@
-"""What people would choose if something were otherwise: the model, solved at other parameters, and how sure that is."""
+"""Counterfactuals: the model solved at other parameters, and standard errors of its results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, Float
+from regmdp._internal.arrays import ArrayLike, Float, Shaped
 from regmdp._internal.errors import SampleError
+from regmdp.applications.choice.covariance import CovarianceKind
 from regmdp.applications.choice.estimates import Estimates
 from regmdp.applications.choice.model import ChoiceModel, ChoiceSolution
 
-__all__ = ["Counterfactual", "counterfactual", "delta_method"]
+__all__ = ["Counterfactual", "counterfactual", "delta_method", "long_run_shares"]
+
+#: Step of the differences of the delta method, in standard errors.
+DIFFERENCE_STEP = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,8 +24,8 @@ class Counterfactual:
     """A model at the estimates, and at other parameters, or another model.
 
     Attributes:
-        before: ChoiceSolution at the estimates.
-        after: ChoiceSolution otherwise.
+        before: The solution at the estimates.
+        after: The solution after the change.
     """
 
     before: ChoiceSolution
@@ -30,18 +33,20 @@ class Counterfactual:
 
     @property
     def shares(self) -> tuple[Float[np.ndarray, " A"], Float[np.ndarray, " A"]]:
-        """(A,) how often each choice is made in the long run, before and after."""
+        """(A,) long-run shares of the choices, before and after."""
         return long_run_shares(self.before), long_run_shares(self.after)
 
     @property
     def gain(self) -> Float[np.ndarray, " S"]:
-        """(S,) by how much the inclusive value rises: what the change is worth to who is in a state, in units of utility."""
+        """(S,) increase of the inclusive value by the change, in units of utility."""
         return self.after.inclusive_value - self.before.inclusive_value
 
     def summary(self) -> str:
-        """Return how often each choice is made in the long run, before and after."""
+        """Return a table of the long-run shares of the choices, before and after."""
         before, after = self.shares
-        names = self.before.model.choices or [f"choice {number}" for number in range(before.size)]
+        names: Sequence[str] = self.before.model.choices or [
+            f"choice {number}" for number in range(before.size)
+        ]
         width = max(8, *(len(name) for name in names))
         lines = [
             f"{'in the long run':<{max(width, 15)}} {'before':>10} {'after':>10} {'change':>9}"
@@ -58,7 +63,7 @@ def counterfactual(
     *,
     model: ChoiceModel | None = None,
 ) -> Counterfactual:
-    """Solve the model as it would be if something changed that people know of.
+    """Solve the model after a change that people know of.
 
     Args:
         estimates: The estimates.
@@ -96,17 +101,22 @@ def counterfactual(
 
 
 def long_run_shares(solution: ChoiceSolution) -> Float[np.ndarray, " A"]:
-    """Return (A,) how often each choice is made in the long run."""
+    """Return the (A,) long-run shares of the choices."""
     return solution.stationary_distribution() @ solution.probabilities
 
 
 def delta_method(
-    function: Callable[[ChoiceSolution], Any], estimates: Estimates, *, kind: str = "information"
-) -> tuple[Array, Array]:
-    """Return a function of the solved model at the estimates, and its standard error, by the delta method.
+    function: Callable[[ChoiceSolution], ArrayLike],
+    estimates: Estimates,
+    *,
+    kind: CovarianceKind = "information",
+) -> tuple[Shaped[np.ndarray, "..."], Shaped[np.ndarray, "..."]]:
+    """Return a function of the solution at the estimates, and its standard error.
+
+    The standard error is that of the delta method, with derivatives by central differences.
 
     Args:
-        function: From a solved model to a number or an array.
+        function: From a solution of the model to a number or an array.
         estimates: The estimates.
         kind: As for :meth:`Estimates.covariance`.
 
@@ -127,21 +137,16 @@ def delta_method(
         True
     """
     vector, covariance = estimates.vector, estimates.covariance(kind)
+    model, start = estimates.model, estimates.solution.mdp_solution
     slopes = []
     for number in range(vector.size):
         step = np.zeros(vector.size)
-        step[number] = 1e-4 * np.sqrt(covariance[number, number])
-        ahead, behind = (
-            np.asarray(
-                function(
-                    estimates.model.solve(
-                        vector + sign * step, start=estimates.solution.mdp_solution
-                    )
-                )
-            )
+        step[number] = DIFFERENCE_STEP * np.sqrt(covariance[number, number])
+        after, before = (
+            np.asarray(function(model.solve(vector + sign * step, start=start)))
             for sign in (1.0, -1.0)
         )
-        slopes.append((ahead - behind) / (2.0 * step[number]))
+        slopes.append((after - before) / (2.0 * step[number]))
     jacobian = np.array(slopes)
     variance = np.einsum("k...,kl,l...->...", jacobian, covariance, jacobian)
     return np.asarray(function(estimates.solution)), np.sqrt(np.maximum(variance, 0.0))

@@ -1,25 +1,29 @@
 r"""The covariance of estimates, from the equations that they solve.
 
-Estimates make the sum of some scores 0. With M the covariance of that sum and H how it changes with
-the parameters, their covariance is \(H^{-1} M H^{-\top}\). If the model is right, both can be told
-from second derivatives, or both from products of scores.
+At the estimates the sum of some scores is 0. With M the covariance of that sum and H its derivative
+with respect to the parameters, the covariance of the estimates is \(H^{-1} M H^{-\top}\). If the
+model is correct, both follow from second derivatives, or both from products of scores.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from regmdp._internal.arrays import Float
+from regmdp._internal.arrays import Float, Int
+from regmdp._internal.checks import check_option
 from regmdp._internal.errors import SampleError
 from regmdp.applications._coefficient_table import inverse_information
 from regmdp.applications.choice.likelihood import Likelihood
 
-__all__ = ["KINDS", "covariance"]
+__all__ = ["COVARIANCE_KINDS", "CovarianceKind", "estimate_covariance"]
 
-#: Ways to estimate a covariance, and how a summary calls them.
-KINDS = {
+#: A way to estimate a covariance.
+CovarianceKind: TypeAlias = Literal["information", "opg", "sandwich", "cluster"]
+
+#: The ways to estimate a covariance, and their descriptions in a summary.
+COVARIANCE_KINDS: dict[CovarianceKind, str] = {
     "information": "from the information matrix",
     "opg": "from the outer product of the gradients",
     "sandwich": "robust (sandwich)",
@@ -28,82 +32,84 @@ KINDS = {
 
 
 class _Equations(NamedTuple):
-    """The scores whose sums the estimates make 0, and minus the derivatives of these, from second derivatives and from products."""
+    """Estimating equations: their (N, K) scores, and two estimates of minus their derivative.
+
+    One is from second derivatives, the other from products of scores.
+    """
 
     scores: Float[np.ndarray, "N K"]
     by_derivatives: Float[np.ndarray, "K K"]
     by_products: Float[np.ndarray, "K K"]
 
 
-def covariance(likelihood: Likelihood, kind: str, *, joint: bool) -> Float[np.ndarray, "K K"]:
+def estimate_covariance(
+    likelihood: Likelihood, kind: CovarianceKind, *, joint: bool
+) -> Float[np.ndarray, "K K"]:
     """Return the (K, K) covariance of estimates.
 
     Args:
         likelihood: The likelihood at the estimates.
-        kind: One of `KINDS`.
-        joint: Whether choices and transitions were estimated together; else the transitions
-            first.
+        kind: One of `COVARIANCE_KINDS`.
+        joint: Whether choices and transitions were estimated together; else the transitions first.
 
     Raises:
-        SampleError: if there is no such kind, or the data do not tell some parameter.
+        SampleError: if there is no such kind, or the data do not identify some parameter.
 
     References:
         Murphy & Topel 1985, Journal of Business & Economic Statistics 3(4), for estimates in two
         steps; White 1982, Econometrica 50(1); Berndt, Hall, Hall & Hausman 1974.
     """
-    if kind not in KINDS:
-        raise SampleError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
-    equations = _joint(likelihood) if joint else _in_two_steps(likelihood)
+    check_option("kind", kind, COVARIANCE_KINDS, error=SampleError)
+    equations = _joint_equations(likelihood) if joint else _two_step_equations(likelihood)
     slope = equations.by_products if kind == "opg" else equations.by_derivatives
     if kind in ("information", "opg"):
-        # the scores of the second step have nothing in common with those of the first, given the
-        # states
-        noise = slope if joint else _blocks(slope, likelihood.solution.model.n_utility_parameters)
+        # given the states, the scores of the second step are uncorrelated with those of the first
+        first = likelihood.solution.model.n_utility_parameters
+        noise = slope if joint else _diagonal_blocks(slope, first)
     else:
-        scores = (
-            _summed(equations.scores, likelihood.panel.individual)
-            if kind == "cluster"
-            else equations.scores
-        )
+        scores = equations.scores
+        if kind == "cluster":
+            scores = _sum_by_individual(scores, likelihood.panel.individual)
         noise = scores.T @ scores
     inverse = inverse_information(slope, likelihood.solution.model.names)
     return inverse @ noise @ inverse.T
 
 
-def _joint(likelihood: Likelihood) -> _Equations:
+def _joint_equations(likelihood: Likelihood) -> _Equations:
+    """Return the equations of all parameters together."""
     scores = likelihood.scores
     return _Equations(scores, -likelihood.hessian, scores.T @ scores)
 
 
-def _in_two_steps(likelihood: Likelihood) -> _Equations:
-    """Return the equations of transitions estimated by themselves, and of utilities given these."""
+def _two_step_equations(likelihood: Likelihood) -> _Equations:
+    """Return the equations of the transitions alone, and of the utilities given these."""
     model, panel = likelihood.solution.model, likelihood.panel
-    first, phi = (
-        model.n_utility_parameters,
-        likelihood.solution.parameters[model.n_utility_parameters :],
-    )
-    own = np.zeros_like(likelihood.scores)
-    own[panel.consecutive + 1, first:] = model.transitions.scores(panel, phi)
-    choices = likelihood.scores - own
-    scores = np.column_stack((choices[:, :first], own[:, first:]))
-    by_derivatives, by_products = -likelihood.choice_hessian, choices.T @ choices
-    for slope, of_transitions in (
+    first = model.n_utility_parameters
+    phi = likelihood.solution.parameters[first:]
+    of_transitions = np.zeros_like(likelihood.scores)
+    of_transitions[panel.consecutive + 1, first:] = model.transitions.scores(panel, phi)
+    of_choices = likelihood.scores - of_transitions
+    scores = np.column_stack((of_choices[:, :first], of_transitions[:, first:]))
+    by_derivatives, by_products = -likelihood.choice_hessian, of_choices.T @ of_choices
+    for slope, own in (
         (by_derivatives, -model.transitions.hessian(panel, phi)),
-        (by_products, own.T @ own),
+        (by_products, of_transitions[:, first:].T @ of_transitions[:, first:]),
     ):
         slope[first:, :first] = 0.0
-        slope[first:, first:] = of_transitions[-phi.size :, -phi.size :] if phi.size else 0.0
+        slope[first:, first:] = own
     return _Equations(scores, by_derivatives, by_products)
 
 
-def _blocks(matrix: Float[np.ndarray, "K K"], first: int) -> Float[np.ndarray, "K K"]:
+def _diagonal_blocks(matrix: Float[np.ndarray, "K K"], first: int) -> Float[np.ndarray, "K K"]:
     """Return only the blocks of the first parameters and of the others."""
     blocks = np.zeros_like(matrix)
     blocks[:first, :first], blocks[first:, first:] = matrix[:first, :first], matrix[first:, first:]
     return blocks
 
 
-def _summed(scores: Float[np.ndarray, "N K"], individual: np.ndarray) -> Float[np.ndarray, "n K"]:
-    """Sum up what belongs to one individual."""
+def _sum_by_individual(
+    scores: Float[np.ndarray, "N K"], individual: Int[np.ndarray, " N"]
+) -> Float[np.ndarray, "n K"]:
+    """Return the (n, K) sums of the scores of each individual."""
     _, group = np.unique(individual, return_inverse=True)
     return np.array([np.bincount(group, column) for column in scores.T]).T

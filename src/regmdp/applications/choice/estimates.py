@@ -1,4 +1,4 @@
-"""What an estimation gives: parameters, their uncertainty, and how they were found."""
+"""Estimated parameters, their covariance, and a likelihood-ratio test."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ import numpy as np
 
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SampleError
+from regmdp._internal.status import Status
 from regmdp.applications._coefficient_table import coefficient_table
-from regmdp.applications.choice.covariance import KINDS, covariance
+from regmdp.applications.choice.covariance import (
+    COVARIANCE_KINDS,
+    CovarianceKind,
+    estimate_covariance,
+)
 from regmdp.applications.choice.likelihood import Likelihood
 from regmdp.applications.choice.model import ChoiceModel, ChoiceSolution
 from regmdp.applications.choice.panel import Panel
@@ -24,22 +29,27 @@ class Estimates:
 
     Attributes:
         likelihood: The likelihood at the estimates, with the solved model and the panel.
-        method: How they were found.
+        method: The estimator.
         joint: Whether choices and transitions were estimated together; else the transitions
             first.
-        status: How the search ended, in a sentence.
-        converged: Whether the gradient came down to the tolerance.
-        iterations: Number of times the model was solved.
-        seconds: Time that it took.
+        status: How the search ended.
+        message: The same in a sentence, with the distance from the maximum.
+        iterations: Number of times that the model was solved.
+        seconds: Time taken.
     """
 
     likelihood: Likelihood
     method: str
     joint: bool
-    status: str
-    converged: bool
+    status: Status
+    message: str
     iterations: int
     seconds: float
+
+    @property
+    def converged(self) -> bool:
+        """Whether the search converged."""
+        return self.status.ok
 
     @property
     def model(self) -> ChoiceModel:
@@ -71,36 +81,35 @@ class Estimates:
         """The log-likelihood of choices and transitions together."""
         return self.likelihood.total
 
-    def covariance(self, kind: str = "information") -> Float[np.ndarray, "K K"]:
+    def covariance(self, kind: CovarianceKind = "information") -> Float[np.ndarray, "K K"]:
         """Return the (K, K) covariance of the estimates.
 
-        Where the transitions were estimated first, their uncertainty is carried into that of the
-        utilities (Murphy & Topel 1985).
+        If the transitions were estimated first, the covariance of the utilities includes their
+        uncertainty (Murphy & Topel 1985).
 
         Args:
             kind: "information", the inverse of the negative Hessian; "opg", that of the outer
-                product of the gradients; "sandwich", both; or "cluster", the same with what belongs
-                to an individual summed up first.
+                product of the gradients; "sandwich", both; or "cluster", the same with the scores
+                of each individual summed first.
 
         Raises:
-            SampleError: if there is no such kind, or the data do not tell some parameter.
+            SampleError: if there is no such kind, or the data do not identify some parameter.
         """
-        return covariance(self.likelihood, kind, joint=self.joint)
+        return estimate_covariance(self.likelihood, kind, joint=self.joint)
 
-    def standard_errors(self, kind: str = "information") -> dict[str, float]:
+    def standard_errors(self, kind: CovarianceKind = "information") -> dict[str, float]:
         """Return the standard errors by name: see :meth:`covariance`."""
         variances = np.maximum(np.diag(self.covariance(kind)), 0.0)
         return dict(zip(self.model.names, np.sqrt(variances).tolist(), strict=True))
 
-    def summary(self, kind: str = "information") -> str:
-        """Return what a person wants to know, with a table of the estimates and 95 % confidence intervals."""
-        likelihood = self.likelihood
-        errors = self.standard_errors(kind)
-        how = (
-            "choices and transitions together" if self.joint else "transitions first, then choices"
-        )
+    def summary(self, kind: CovarianceKind = "information") -> str:
+        """Return the method, the data, the fit and a table with 95 % confidence intervals."""
+        likelihood, errors = self.likelihood, self.standard_errors(kind)
+        order = "choices and transitions together"
+        if not self.joint:
+            order = "transitions first, then choices"
         lines = [
-            ("method", f"{self.method}, {how}"),
+            ("method", f"{self.method}, {order}"),
             (
                 "data",
                 f"{self.panel.n_choices:,} choices of {self.panel.individuals.size:,} individuals",
@@ -108,14 +117,12 @@ class Estimates:
             ("discount", f"{self.model.discount:g}"),
             (
                 "likelihood",
-                (
-                    f"log {likelihood.total:.3f}: choices {likelihood.choices:.3f}, transitions "
-                    f"{likelihood.transitions:.3f}"
-                ),
+                f"log {likelihood.total:.3f}: choices {likelihood.choices:.3f}, transitions "
+                f"{likelihood.transitions:.3f}",
             ),
-            ("", f"solving the model moves it by no more than {likelihood.choices_error:.1e}"),
-            ("status", f"{self.status}, {self.iterations} solutions in {self.seconds:.2f} s"),
-            ("std. errors", KINDS[kind]),
+            ("", f"solving the model changes it by {likelihood.choices_error:.1e} at most"),
+            ("status", f"{self.message}, {self.iterations} solutions in {self.seconds:.2f} s"),
+            ("std. errors", COVARIANCE_KINDS[kind]),
         ]
         table = coefficient_table(
             self.model.names, self.vector.tolist(), [errors[name] for name in self.model.names]
@@ -128,7 +135,13 @@ class Estimates:
 
 
 class LikelihoodRatio(NamedTuple):
-    """A likelihood-ratio test: the statistic, its degrees of freedom, and how probable a larger one is if the restriction holds."""
+    """A likelihood-ratio test.
+
+    Attributes:
+        statistic: Twice the difference of the log-likelihoods.
+        degrees_of_freedom: The difference of the numbers of parameters.
+        p_value: Probability of a larger statistic if the restriction holds.
+    """
 
     statistic: float
     degrees_of_freedom: int
@@ -136,7 +149,7 @@ class LikelihoodRatio(NamedTuple):
 
 
 def likelihood_ratio_test(restricted: Estimates, general: Estimates) -> LikelihoodRatio:
-    """Test a restriction by how much it costs in likelihood.
+    """Test a restriction by the difference that it makes to the log-likelihood.
 
     Args:
         restricted: Estimates of a model that is a special case.

@@ -1,4 +1,4 @@
-"""The log-likelihood of a panel, its derivatives, and the errors that solving the model may cause in them."""
+"""The log-likelihood of a panel, its derivatives, and bounds on their errors from the solution."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from functools import cached_property
 import numpy as np
 
 from regmdp._internal.arrays import Float
-from regmdp.applications.choice.model import ChoiceModel, ChoiceSolution
+from regmdp.applications.choice.model import ChoiceModel, ChoiceSolution, ParametersLike
 from regmdp.applications.choice.panel import Panel
 from regmdp.applications.choice.utilities import LinearUtilities
-from regmdp.gradients import Gradient
+from regmdp.gradients import Gradient, Perturbation
 from regmdp.solution import Solution
 
 __all__ = ["Likelihood"]
 
-#: Relative step for differences of gradients, where utilities are not linear.
-STEP = 1e-5
+#: Step of differences of gradients, relative to the parameter, if utilities are not linear; and the
+#: size from which a parameter counts as that large.
+RELATIVE_STEP, MIN_PARAMETER_SIZE = 1e-5, 1e-2
 
 
 @dataclass(frozen=True, eq=False)
 class Likelihood:
-    r"""The likelihood of a panel under a solved model: of the choices, given the states, and of the states.
+    r"""The log-likelihood of a panel under a solved model: of the choices and of the transitions.
 
     The logarithm of a choice probability is (Q - V)/σ, so the log-likelihood of all choices is
     linear in Q and V: one transposed solve gives its gradient with respect to all parameters.
 
     Attributes:
-        solution: The model, solved at some parameters.
+        solution: The model, solved at given parameters.
         panel: The observations.
     """
 
@@ -37,14 +38,18 @@ class Likelihood:
 
     @classmethod
     def from_parameters(
-        cls, model: ChoiceModel, panel: Panel, parameters: object, start: Solution | None = None
+        cls,
+        model: ChoiceModel,
+        panel: Panel,
+        parameters: ParametersLike,
+        start: Solution | None = None,
     ) -> Likelihood:
-        """Solve the model at some parameters."""
+        """Solve the model at given parameters, from the solution at others if there is one."""
         return cls(model.solve(parameters, start=start), panel)
 
     @cached_property
     def counts(self) -> Float[np.ndarray, "S A"]:
-        """(S, A) how often each choice was made in each state."""
+        """(S, A) number of times that each choice was made in each state."""
         return self.panel.count_choices(*self.solution.mdp.rewards.shape)
 
     @property
@@ -55,7 +60,7 @@ class Likelihood:
 
     @property
     def choices_error(self) -> float:
-        """Bound on the error of that which the inner solution may cause."""
+        """Bound on the error that the inner solution causes in :attr:`choices`."""
         return float(self.counts.sum()) * self.solution.log_probability_error
 
     @cached_property
@@ -70,93 +75,93 @@ class Likelihood:
 
     @cached_property
     def adjoint(self) -> Gradient:
-        """The gradient of the log-likelihood of the choices with respect to all data of the decision process."""
+        """The gradient of :attr:`choices` with respect to the data of the decision process."""
         weights = self.counts / self.solution.model.scale
         return self.solution.linear.gradient(value=-weights.sum(axis=1), q=weights)
 
     @cached_property
     def gradient(self) -> Float[np.ndarray, " K"]:
-        """(K,) gradient of the log-likelihood of the choices."""
-        return np.array(
-            [
-                self.adjoint.directional_derivative(change)
-                for change in self.solution.model.changes(self.solution.parameters)
-            ]
-        )
+        """(K,) gradient of :attr:`choices`."""
+        return np.array([self.adjoint.directional_derivative(d) for d in self._perturbations])
 
     @cached_property
     def gradient_error(self) -> Float[np.ndarray, " K"]:
-        """(K,) bounds on the errors of the gradient that the inner solution may cause."""
-        changes = self.solution.model.changes(self.solution.parameters)
-        return np.array([self.adjoint.directional_error(change) for change in changes])
+        """(K,) bounds on the errors that the inner solution causes in :attr:`gradient`."""
+        return np.array([self.adjoint.directional_error(d) for d in self._perturbations])
 
     @property
     def full_gradient(self) -> Float[np.ndarray, " K"]:
-        """(K,) gradient of the log-likelihood of choices and transitions together."""
-        return self.gradient + self._padded(self._transition_scores.sum(axis=0))
+        """(K,) gradient of :attr:`total`."""
+        of_transitions = np.zeros(self.gradient.size)
+        of_transitions[self.solution.model.n_utility_parameters :] = self._transition_scores.sum(
+            axis=0
+        )
+        return self.gradient + of_transitions
 
     @cached_property
     def scores(self) -> Float[np.ndarray, "N K"]:
-        """(N, K) what each row contributes to the full gradient: its choice, and how its state followed the one before."""
-        panel = self.panel
-        scores = np.where(
-            panel.counted[:, None],
-            self.solution.log_probability_derivatives[:, panel.state, panel.choice].T,
-            0.0,
-        )
-        scores[panel.consecutive + 1, self.solution.model.n_utility_parameters :] += (
-            self._transition_scores
-        )
+        """(N, K) contribution of each row to the full gradient.
+
+        A row contributes by its choice, and by the transition from the row before.
+        """
+        panel, slopes = self.panel, self.solution.log_probability_derivatives
+        scores = np.where(panel.counted[:, None], slopes[:, panel.state, panel.choice].T, 0.0)
+        first = self.solution.model.n_utility_parameters
+        scores[panel.consecutive + 1, first:] += self._transition_scores
         return scores
 
     @cached_property
     def choice_hessian(self) -> Float[np.ndarray, "K K"]:
-        """(K, K) second derivative of the log-likelihood of the choices."""
-        model, vector = self.solution.model, self.solution.parameters
-        if not isinstance(model.utilities, LinearUtilities):
-            return self._hessian_by_differences()
-        weights = self.counts / model.scale
-        changes = model.changes(vector)
-        rows = []
-        for change in changes:
-            moved = self.solution.linear.hessian_vector_product(
-                change, value=-weights.sum(axis=1), q=weights
-            )
-            rows.append([moved.directional_derivative(other) for other in changes])
-        hessian = np.array(rows).reshape(vector.size, vector.size)
+        """(K, K) second derivative of :attr:`choices`."""
+        linear_in_theta = isinstance(self.solution.model.utilities, LinearUtilities)
+        rows = self._hessian_rows() if linear_in_theta else self._differences_of_gradients()
+        size = self.solution.parameters.size
+        hessian = np.array(rows).reshape(size, size)
         return 0.5 * (hessian + hessian.T)
 
     @property
     def hessian(self) -> Float[np.ndarray, "K K"]:
-        """(K, K) second derivative of the log-likelihood of choices and transitions together."""
+        """(K, K) second derivative of :attr:`total`."""
         whole = self.choice_hessian.copy()
         first = self.solution.model.n_utility_parameters
         whole[first:, first:] += self.solution.model.transitions.hessian(self.panel, self._phi)
         return whole
 
-    def _hessian_by_differences(self) -> Float[np.ndarray, "K K"]:
+    def _hessian_rows(self) -> list[list[float]]:
+        """Return the second derivative row by row, for linear utilities."""
+        weights = self.counts / self.solution.model.scale
+        rows = []
+        for perturbation in self._perturbations:
+            row = self.solution.linear.hessian_vector_product(
+                perturbation, value=-weights.sum(axis=1), q=weights
+            )
+            rows.append([row.directional_derivative(other) for other in self._perturbations])
+        return rows
+
+    def _differences_of_gradients(self) -> list[Float[np.ndarray, " K"]]:
+        """Return the second derivative column by column, by central differences."""
         model, vector = self.solution.model, self.solution.parameters
         columns = []
         for number in range(vector.size):
             step = np.zeros(vector.size)
-            step[number] = STEP * max(abs(vector[number]), 1e-2)
-            ahead, behind = (
+            step[number] = RELATIVE_STEP * max(abs(vector[number]), MIN_PARAMETER_SIZE)
+            after, before = (
                 Likelihood.from_parameters(
                     model, self.panel, vector + sign * step, self.solution.mdp_solution
                 ).gradient
                 for sign in (1.0, -1.0)
             )
-            columns.append((ahead - behind) / (2.0 * step[number]))
-        hessian = np.array(columns).reshape(vector.size, vector.size)
-        return 0.5 * (hessian + hessian.T)
+            columns.append((after - before) / (2.0 * step[number]))
+        return columns
 
     @property
     def _phi(self) -> Float[np.ndarray, " J"]:
         return self.solution.parameters[self.solution.model.n_utility_parameters :]
 
     @cached_property
+    def _perturbations(self) -> list[Perturbation]:
+        return self.solution.model.perturbations(self.solution.parameters)
+
+    @cached_property
     def _transition_scores(self) -> Float[np.ndarray, "m J"]:
         return self.solution.model.transitions.scores(self.panel, self._phi)
-
-    def _padded(self, of_phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, " K"]:
-        return np.concatenate((np.zeros(self.solution.model.n_utility_parameters), of_phi))

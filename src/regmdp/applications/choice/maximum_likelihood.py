@@ -1,16 +1,19 @@
-"""Maximum likelihood: the model is solved at every step of a search over its parameters (Rust's nested fixed point)."""
+"""Maximum likelihood: a search over the parameters that solves the model at each point."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from regmdp._internal.arrays import Float
+from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import SampleError
+from regmdp._internal.events import CallbackLike
+from regmdp._internal.status import Status
+from regmdp.applications._minimization import Objective, Search
 from regmdp.applications.choice.estimates import Estimates
 from regmdp.applications.choice.likelihood import Likelihood
 from regmdp.applications.choice.model import ChoiceModel
@@ -18,31 +21,35 @@ from regmdp.applications.choice.panel import Panel
 
 __all__ = ["full_maximum_likelihood", "nested_fixed_point"]
 
-#: Distance from the maximum, in standard errors, at which a search ends, and within which it has
-#: found the maximum.
-GOAL, FOUND = 1e-9, 1e-3
-#: The most points that SciPy looks at, and the most of Newton's steps that follow.
-MAX_ITERATIONS, STEPS = 500, 20
+#: Newton's decrement, in standard errors, at which a search ends.
+TARGET_DECREMENT = 1e-9
+#: Bound on the distance from the maximum, in standard errors, below which a search has converged.
+CONVERGED_DISTANCE = 1e-3
+#: Limits for SciPy's iterations, and for the Newton steps after them.
+MAX_ITERATIONS, MAX_NEWTON_STEPS = 500, 20
 
 
 def nested_fixed_point(
     model: ChoiceModel,
     panel: Panel,
     *,
-    start: Any = None,
-    callback: Callable[[Likelihood], object] | None = None,
+    start: ArrayLike | None = None,
+    callback: CallbackLike = None,
 ) -> Estimates:
-    """Estimate the transitions from how states follow each other, then the utilities by the likelihood of the choices.
+    """Estimate the transitions from observed transitions, then the utilities from the choices.
 
-    SciPy's trust-region method searches with exact first and second derivatives, and Newton's steps
-    finish. Neither asks for a smaller gradient than the certified error of the inner solutions
-    allows. Ctrl-C ends the search with the best so far.
+    SciPy's trust-region method searches with exact first and second derivatives, and Newton steps
+    follow. The gradient need not become smaller than the certified error that the inner solutions
+    cause in it. Ctrl-C ends the search with the best parameters so far.
 
     Args:
         model: The model.
         panel: The observations.
-        start: Utility parameters to start from, (K,); 0 by default.
-        callback: Is told the likelihood at each point where the model was solved.
+        start: (K,) utility parameters to start from; 0 by default.
+        callback: Called with an :class:`~regmdp.Event` at each point where the model is solved;
+            returning False stops the search. The ``measures`` are ``log_likelihood`` (of the
+            choices) and ``gradient``, the norm of its gradient; the ``state`` is the
+            :class:`Likelihood`.
 
     Returns:
         The estimates.
@@ -72,45 +79,35 @@ def nested_fixed_point(
         Rust 1987, Econometrica 55(5); Rust 1988, SIAM Journal on Control and Optimization 26(5),
         "Maximum likelihood estimation of discrete control processes".
     """
-    begin = time.perf_counter()
+    started = time.perf_counter()
     model.require_fit(panel)
     phi = model.transitions.estimate(panel)
-    first = (
-        np.zeros(model.n_utility_parameters) if start is None else np.array(start, dtype=np.float64)
-    )
-    if first.shape != (model.n_utility_parameters,):
-        raise SampleError(
-            f"start must be {model.n_utility_parameters} numbers, for {', '.join(model.utilities.names)}, not "
-            f"{start!r}"
-        )
-    search = _Search(
-        model,
-        panel,
-        lambda theta: (np.concatenate((theta, phi)), np.eye(len(model.names))[:, : theta.size]),
-        callback,
-        full=False,
-    )
-    return search.run(first, "nested fixed point", begin)
+    first = np.zeros(model.n_utility_parameters) if start is None else _check_start(model, start)
+    objective = _ChoiceObjective(model, panel, phi)
+    return _maximize(objective, first, "nested fixed point", callback, started)
 
 
 def full_maximum_likelihood(
     model: ChoiceModel,
     panel: Panel,
     *,
-    start: Any = None,
-    callback: Callable[[Likelihood], object] | None = None,
+    start: ArrayLike | None = None,
+    callback: CallbackLike = None,
 ) -> Estimates:
-    """Estimate utilities and transitions together, by the likelihood of choices and transitions.
+    """Estimate utilities and transitions together, from the likelihood of choices and transitions.
 
-    What people expect of the transitions shows in what they choose, so the choices tell something
-    of them, too.
+    Choices depend on the transitions that people expect, so they hold information on these as well.
 
     Args:
         model: The model.
         panel: The observations.
-        start: Utility parameters to start from; by default those of :func:`nested_fixed_point`,
-            which is run first.
-        callback: Is told the likelihood at each point where the model was solved.
+        start: (K,) utility parameters to start from; by default those of
+            :func:`nested_fixed_point`, which is run first. If it is stopped or interrupted, so is
+            the whole search.
+        callback: Called with an :class:`~regmdp.Event` at each point where the model is solved;
+            returning False stops the search. The ``measures`` are ``log_likelihood`` (of choices
+            and transitions; of the choices in the first stage) and ``gradient``, the norm of its
+            gradient; the ``state`` is the :class:`Likelihood`.
 
     Returns:
         The estimates.
@@ -121,160 +118,189 @@ def full_maximum_likelihood(
     Reference:
         Rust 1987, Econometrica 55(5), equation 4.5 and Table IX.
     """
-    begin = time.perf_counter()
+    started, method, n_earlier = time.perf_counter(), "full likelihood", 0
     if start is None:
-        start = nested_fixed_point(model, panel, callback=callback).vector[
-            : model.n_utility_parameters
-        ]
+        first_stage = nested_fixed_point(model, panel, callback=callback)
+        if first_stage.status in (Status.STOPPED, Status.INTERRUPTED):
+            return replace(first_stage, method=method, joint=True)
+        theta = first_stage.vector[: model.n_utility_parameters]
+        n_earlier = first_stage.iterations
+    else:
+        theta = _check_start(model, start)
     model.require_fit(panel)
     free = model.transitions.to_free(model.transitions.estimate(panel))
-    first = np.concatenate((np.asarray(start, dtype=np.float64), free))
-    return _Search(model, panel, lambda point: _natural(model, point), callback, full=True).run(
-        first, "full likelihood", begin
-    )
+    first = np.concatenate((theta, free))
+    return _maximize(_JointObjective(model, panel), first, method, callback, started, n_earlier)
 
 
-def _natural(
-    model: ChoiceModel, point: Float[np.ndarray, " K"]
-) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, "K K"]]:
-    """Return the parameters that a point of the search stands for, and their derivative."""
-    n_utility_parameters = model.n_utility_parameters
-    phi, slope = model.transitions.from_free(point[n_utility_parameters:])
-    jacobian = np.eye(point.size)
-    jacobian[n_utility_parameters:, n_utility_parameters:] = slope
-    return np.concatenate((point[:n_utility_parameters], phi)), jacobian
+class _Evaluation(NamedTuple):
+    """The likelihood at a point of a search, and the (K, P) derivative of its parameters."""
+
+    likelihood: Likelihood
+    jacobian: Float[np.ndarray, "K P"]
 
 
-@dataclass(eq=False)
-class _Search:
-    """The objective of a search, minus the log-likelihood, with what was found at the last point and at the best."""
+@dataclass(frozen=True, eq=False)
+class _LikelihoodObjective(Objective[_Evaluation]):
+    """Minus a log-likelihood, as a function of (P,) points that a search may choose freely."""
 
     model: ChoiceModel
     panel: Panel
-    parameters: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-    callback: Callable[[Likelihood], object] | None
-    full: bool
-    count: int = 0
-    _point: Any = None
-    _last: Any = None
-    _best: Any = field(default=None)
 
-    def run(self, first: Float[np.ndarray, " K"], method: str, begin: float) -> Estimates:
-        """Search from a first point."""
-        from scipy.optimize import minimize  # slow to import
+    #: Whether the transitions are estimated as well.
+    joint: ClassVar[bool]
 
-        try:
-            point = first
-            if point.size:
-                options = {"gtol": self._reach(point), "maxiter": MAX_ITERATIONS}
-                found = minimize(
-                    self.value,
-                    point,
-                    jac=self.gradient,
-                    hess=self.hessian,
-                    method="trust-exact",
-                    options=options,
-                )
-                point = self._polished(found.x)
-            likelihood, _ = self._at(point)
-            distance = self._distance(point)
-            converged = distance <= FOUND
-            status = (
-                f"{'converged' if converged else 'not converged'}: {distance:.1e} standard errors "
-                "from the maximum, at most"
-            )
-        except KeyboardInterrupt:
-            likelihood, converged = self._best, False
-            if likelihood is None:
-                raise
-            status = "interrupted: these are the best parameters that were tried, not estimates"
-        return Estimates(
-            likelihood,
-            method,
-            self.full,
-            status,
-            converged,
-            self.count,
-            time.perf_counter() - begin,
+    @abstractmethod
+    def parameters(
+        self, point: Float[np.ndarray, " P"]
+    ) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, "K P"]]:
+        """(P,) point -> (K,) parameters of the model, and their (K, P) derivative."""
+
+    def evaluate(self, point: Float[np.ndarray, " P"], previous: _Evaluation | None) -> _Evaluation:
+        vector, jacobian = self.parameters(point)
+        start = None if previous is None else previous.likelihood.solution.mdp_solution
+        likelihood = Likelihood.from_parameters(self.model, self.panel, vector, start)
+        return _Evaluation(likelihood, jacobian)
+
+    def gradient_error(self, evaluation: _Evaluation) -> Float[np.ndarray, " P"]:
+        """Return (P,) bounds on the errors of the gradient."""
+        return np.abs(evaluation.jacobian.T) @ evaluation.likelihood.gradient_error
+
+    def measures(self, evaluation: _Evaluation, value: float) -> dict[str, float]:
+        return {"log_likelihood": -value}
+
+    def state(self, evaluation: _Evaluation) -> Likelihood:
+        return evaluation.likelihood
+
+
+@dataclass(frozen=True, eq=False)
+class _ChoiceObjective(_LikelihoodObjective):
+    """Minus the log-likelihood of the choices, as a function of the utility parameters."""
+
+    phi: Float[np.ndarray, " J"]
+
+    joint = False
+
+    def parameters(
+        self, point: Float[np.ndarray, " P"]
+    ) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, "K P"]]:
+        vector = np.concatenate((point, self.phi))
+        return vector, np.eye(vector.size)[:, : point.size]
+
+    def value(self, evaluation: _Evaluation) -> float:
+        return -evaluation.likelihood.choices
+
+    def gradient(self, evaluation: _Evaluation) -> Float[np.ndarray, " P"]:
+        return -evaluation.jacobian.T @ evaluation.likelihood.gradient
+
+    def hessian(self, evaluation: _Evaluation) -> Float[np.ndarray, "P P"]:
+        jacobian = evaluation.jacobian
+        return -jacobian.T @ evaluation.likelihood.choice_hessian @ jacobian
+
+
+@dataclass(frozen=True, eq=False)
+class _JointObjective(_LikelihoodObjective):
+    """Minus the log-likelihood of choices and transitions.
+
+    A point holds the utility parameters and the unconstrained ones of the transitions.
+    """
+
+    joint = True
+
+    def parameters(
+        self, point: Float[np.ndarray, " P"]
+    ) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, "K P"]]:
+        first = self.model.n_utility_parameters
+        phi, slope = self.model.transitions.from_free(point[first:])
+        jacobian = np.eye(point.size)
+        jacobian[first:, first:] = slope
+        return np.concatenate((point[:first], phi)), jacobian
+
+    def value(self, evaluation: _Evaluation) -> float:
+        return -evaluation.likelihood.total
+
+    def gradient(self, evaluation: _Evaluation) -> Float[np.ndarray, " P"]:
+        return -evaluation.jacobian.T @ evaluation.likelihood.full_gradient
+
+    def hessian(self, evaluation: _Evaluation) -> Float[np.ndarray, "P P"]:
+        """Return the second derivative, without the curvature of the parameters in the point.
+
+        The missing term is 0 at the maximum.
+        """
+        jacobian = evaluation.jacobian
+        return -jacobian.T @ evaluation.likelihood.hessian @ jacobian
+
+
+def _maximize(
+    objective: _LikelihoodObjective,
+    first: Float[np.ndarray, " P"],
+    method: str,
+    callback: CallbackLike,
+    started: float,
+    n_earlier: int = 0,
+) -> Estimates:
+    """Maximise a likelihood from a first point, and bound the distance from the maximum."""
+    search = Search(objective, callback, started=started, n_earlier=n_earlier)
+
+    def is_exact(point: Float[np.ndarray, " P"]) -> bool:
+        error = objective.gradient_error(search.evaluate(point))
+        return bool(np.all(np.abs(search.gradient(point)) <= error))
+
+    def minimize() -> tuple[Float[np.ndarray, " P"], Status | None]:
+        if not first.size:
+            return first, None
+        tolerance = _gradient_tolerance(objective, search.evaluate(first))
+        point, status = search.minimize(first, "trust-exact", tolerance, MAX_ITERATIONS)
+        point = search.polish(
+            point, goal=TARGET_DECREMENT, max_steps=MAX_NEWTON_STEPS, is_exact=is_exact
         )
+        return point, status
 
-    def _polished(self, point: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
-        """Go on by Newton's steps, while the gradient is larger than its error and they lead nearer to the maximum."""
-        distance = self._decrement(point)
-        for _ in range(STEPS):
-            if distance <= GOAL or np.all(np.abs(self.gradient(point)) <= self._error(point)):
-                break
-            further = point - self._solved(point, self.gradient(point))
-            nearer = self._decrement(further)
-            if not nearer < distance:
-                break
-            point, distance = further, nearer
-        return point
+    found = search.run(minimize)
+    status = found.status or Status.STALLED
+    if status in (Status.STOPPED, Status.INTERRUPTED):
+        message = f"{status.word}: these are the best parameters that were tried, not estimates"
+    else:
+        error = objective.gradient_error(found.evaluation)
+        distance = _bound_distance(search, found.point, error)
+        status = Status.CONVERGED if distance <= CONVERGED_DISTANCE else status
+        word = "converged" if status.ok else "not converged"
+        message = f"{word}: {distance:.1e} standard errors from the maximum, at most"
+    return Estimates(
+        found.evaluation.likelihood,
+        method,
+        objective.joint,
+        status,
+        message,
+        search.n_evaluations,
+        time.perf_counter() - started,
+    )
 
-    def _distance(self, point: Float[np.ndarray, " K"]) -> float:
-        """Bound how far the maximum is, in standard errors, from the gradient and its error."""
-        if not point.size:
-            return 0.0
-        error = self._error(point)
-        return self._decrement(point) + float(
-            np.sqrt(max(error @ np.abs(self._solved(point, np.diag(error))).sum(axis=1), 0.0))
+
+def _gradient_tolerance(objective: _LikelihoodObjective, evaluation: _Evaluation) -> float:
+    """Return the norm of the gradient to ask of SciPy.
+
+    It is small beside the sampling noise of the gradient, and not below its error.
+    """
+    noise = float(np.linalg.norm(evaluation.likelihood.scores @ evaluation.jacobian))
+    return max(1e-6 * noise, float(np.linalg.norm(objective.gradient_error(evaluation))))
+
+
+def _bound_distance(
+    search: Search[_Evaluation], point: Float[np.ndarray, " P"], error: Float[np.ndarray, " P"]
+) -> float:
+    """Bound the distance from the maximum, in standard errors, from the gradient and its error."""
+    if not point.size:
+        return 0.0
+    lengths = np.abs(search.inverse_hessian(point) @ np.diag(error)).sum(axis=1)
+    return search.newton_step(point).decrement + float(np.sqrt(max(error @ lengths, 0.0)))
+
+
+def _check_start(model: ChoiceModel, start: ArrayLike) -> Float[np.ndarray, " K"]:
+    first = np.array(start, dtype=np.float64)
+    if first.shape != (model.n_utility_parameters,):
+        raise SampleError(
+            f"start must be {model.n_utility_parameters} numbers, for "
+            f"{', '.join(model.utilities.names)}, not {start!r}"
         )
-
-    def _decrement(self, point: Float[np.ndarray, " K"]) -> float:
-        """Return Newton's decrement, which is how far it is to the maximum, in standard errors, as far as can be seen."""
-        gradient = self.gradient(point)
-        square = float(gradient @ self._solved(point, gradient))
-        return float(np.sqrt(square)) if square >= 0.0 else np.inf
-
-    def _solved(self, point: Float[np.ndarray, " K"], right: np.ndarray) -> np.ndarray:
-        """Return the inverse of the second derivative times something; of as much of it as the data tell."""
-        return np.linalg.pinv(self.hessian(point), rcond=1e-14, hermitian=True) @ right
-
-    def _reach(self, point: Float[np.ndarray, " K"]) -> float:
-        """Return the norm of the gradient to ask SciPy for: small against its noise, and not below its error."""
-        likelihood, jacobian = self._at(point)
-        noise = np.linalg.norm(likelihood.scores @ jacobian)
-        return max(1e-6 * float(noise), float(np.linalg.norm(self._error(point))))
-
-    def _error(self, point: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
-        likelihood, jacobian = self._at(point)
-        return np.abs(jacobian.T) @ likelihood.gradient_error
-
-    def value(self, point: Float[np.ndarray, " K"]) -> float:
-        """Return minus the log-likelihood."""
-        likelihood, _ = self._at(point)
-        return -(likelihood.total if self.full else likelihood.choices)
-
-    def gradient(self, point: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
-        """Return its gradient."""
-        likelihood, jacobian = self._at(point)
-        return -jacobian.T @ (likelihood.full_gradient if self.full else likelihood.gradient)
-
-    def hessian(self, point: Float[np.ndarray, " K"]) -> Float[np.ndarray, "K K"]:
-        """Return its second derivative; of how probabilities depend on what is searched over, only the first derivative counts."""
-        likelihood, jacobian = self._at(point)
-        return (
-            -jacobian.T
-            @ (likelihood.hessian if self.full else likelihood.choice_hessian)
-            @ jacobian
-        )
-
-    def _at(self, point: Float[np.ndarray, " K"]) -> tuple[Likelihood, np.ndarray]:
-        if self._point is None or not np.array_equal(point, self._point):
-            vector, jacobian = self.parameters(np.asarray(point))
-            start = None if self._last is None else self._last.solution.mdp_solution
-            self._last, self._jacobian = (
-                Likelihood.from_parameters(self.model, self.panel, vector, start),
-                jacobian,
-            )
-            self._point = np.array(point)
-            self.count += 1
-            if self._best is None or self.worth(self._last) > self.worth(self._best):
-                self._best = self._last
-            if self.callback is not None:
-                self.callback(self._last)
-        return self._last, self._jacobian
-
-    def worth(self, likelihood: Likelihood) -> float:
-        """Return the likelihood that is maximised."""
-        return likelihood.total if self.full else likelihood.choices
+    return first

@@ -1,15 +1,17 @@
-"""The dynamic discrete choice model: what people choose who look ahead, and differ in what the observer does not see."""
+"""The dynamic discrete choice model, and its solution at given parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
+import scipy.sparse as sp
 
-from regmdp._internal.arrays import Float
+from regmdp._internal.arrays import ArrayLike, Bool, Float
+from regmdp._internal.checks import check_number
 from regmdp._internal.errors import SampleError
 from regmdp._solve import solve
 from regmdp.applications.choice.panel import Panel
@@ -24,15 +26,21 @@ __all__ = ["ChoiceModel", "ChoiceSolution"]
 
 #: Certified accuracy of the inclusive values, in the unit of the utilities, if doubles allow it.
 TOL = 1e-10
+#: Change of an entry below which the powers of a transition matrix have converged, and a limit for
+#: how often it is squared.
+CONVERGED_POWER, MAX_SQUARINGS = 1e-15, 60
+
+#: Parameters of a choice model: numbers by name, or (K,) numbers in the order of its `names`.
+ParametersLike: TypeAlias = Mapping[str, float] | ArrayLike
 
 
 @dataclass(frozen=True, eq=False)
 class ChoiceModel:
-    r"""A dynamic discrete choice model with logit errors, which is an entropy-regularized Markov decision process.
+    r"""A dynamic discrete choice model with logit errors: an entropy-regularized decision process.
 
     In state s the choice a gives the flow utility u(s, a) and an unobserved part, independent over
-    choices and periods, of extreme value distribution with a scale σ. Choices look ahead with a
-    discount factor. In the words of this library: the utilities are rewards, the scale is the
+    choices and periods, of extreme value distribution with a scale σ. Later utilities are
+    discounted. In the words of this library: the utilities are rewards, the scale is the
     temperature of Shannon's entropy, the inclusive value
     \(V(s) = \sigma \log \sum_a e^{Q(s,a)/\sigma}\) is the regularized optimal value, and the
     conditional choice probabilities \(e^{(Q(s,a) - V(s))/\sigma}\) are its policy. (With unobserved
@@ -43,12 +51,13 @@ class ChoiceModel:
         utilities: How the flow utilities depend on parameters.
         transitions: How states follow each other.
         discount: The discount factor, below 1.
-        scale: σ; only utilities in its unit can be told from choices.
-        available: (S, A) bool, the choice sets; by default every choice is in all.
+        scale: σ; choices identify the utilities only in its unit.
+        available: (S, A) bool, the choice sets; by default all choices are in each.
         choices: Names of the choices.
 
     Raises:
-        SampleError: if parameters of utilities and transitions have the same name.
+        SampleError: if parameters of utilities and transitions have the same name, or the discount
+            factor or the scale is out of range.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -61,7 +70,7 @@ class ChoiceModel:
         ...     discount=0.95,
         ... )
         >>> solution = model.solve({"replacement": 2.0, "wear": 0.5, "increment 0": 0.3})
-        >>> solution.probabilities[:, 1].round(3)  # to replace, state by state
+        >>> solution.probabilities[:, 1].round(3)  # of a replacement, state by state
         array([0.119, 0.289, 0.486, 0.653, 0.764])
 
     References:
@@ -73,7 +82,7 @@ class ChoiceModel:
     transitions: ExogenousTransitions
     discount: float
     scale: float = 1.0
-    available: Any = None
+    available: ArrayLike | None = None
     choices: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
@@ -82,12 +91,8 @@ class ChoiceModel:
             raise SampleError(
                 f"utilities and transitions both have a parameter {sorted(shared)[0]!r}; rename one"
             )
-        if not 0.0 <= self.discount < 1.0:
-            raise SampleError(
-                f"the discount factor must be at least 0 and below 1, not {self.discount}"
-            )
-        if not 0.0 < self.scale < np.inf:
-            raise SampleError(f"the scale must be positive, not {self.scale}")
+        check_number("discount", self.discount, 0.0, below=1.0, error=SampleError)
+        check_number("scale", self.scale, above=0.0, error=SampleError)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,8 +104,16 @@ class ChoiceModel:
         """The number of parameters of the utilities."""
         return len(self.utilities.names)
 
-    def mdp(self, parameters: Any) -> MDP:
-        """Return the decision process at some parameters: a mapping of names to numbers, or (K,) numbers."""
+    @cached_property
+    def choice_sets(self) -> Bool[np.ndarray, "S A"]:
+        """(S, A) mask of the choices that are available in each state."""
+        if self.available is not None:
+            return np.asarray(self.available, dtype=np.bool_)
+        shape = self.utilities.values(np.zeros(self.n_utility_parameters)).shape
+        return np.ones(shape, dtype=np.bool_)
+
+    def mdp(self, parameters: ParametersLike) -> MDP:
+        """Return the decision process at given parameters, by name or as (K,) numbers."""
         theta, phi = self.split(parameters)
         return MDP(
             self.transitions.rows(phi),
@@ -110,8 +123,8 @@ class ChoiceModel:
             action_labels=self.choices,
         )
 
-    def solve(self, parameters: Any, *, start: Solution | None = None) -> ChoiceSolution:
-        """Solve the model at some parameters.
+    def solve(self, parameters: ParametersLike, *, start: Solution | None = None) -> ChoiceSolution:
+        """Solve the model at given parameters.
 
         Args:
             parameters: A mapping of names to numbers, or (K,) numbers in the order of `names`.
@@ -127,21 +140,10 @@ class ChoiceModel:
             self, vector, mdp, regularizer, solve(mdp, regularizer, tol=TOL, start=start)
         )
 
-    def vector(self, parameters: Any) -> Float[np.ndarray, " K"]:
+    def vector(self, parameters: ParametersLike) -> Float[np.ndarray, " K"]:
         """Return parameters as (K,) numbers in the order of `names`."""
-        if isinstance(parameters, dict):
-            wrong = sorted(set(parameters) ^ set(self.names))
-            if wrong:
-                kind = (
-                    "there is no parameter"
-                    if wrong[0] in parameters
-                    else "missing is the parameter"
-                )
-                raise SampleError(
-                    f"{kind} {wrong[0]!r}; the parameters are {', '.join(self.names)}"
-                )
-            parameters = [parameters[name] for name in self.names]
-        vector = np.array(parameters, dtype=np.float64)
+        numbers = self._sort(parameters) if isinstance(parameters, Mapping) else parameters
+        vector = np.array(numbers, dtype=np.float64)
         if vector.shape != (len(self.names),) or not np.isfinite(vector).all():
             raise SampleError(
                 f"the parameters must be {len(self.names)} finite numbers, for "
@@ -149,18 +151,30 @@ class ChoiceModel:
             )
         return vector
 
-    def split(self, parameters: Any) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, " J"]]:
+    def _sort(self, parameters: Mapping[str, float]) -> list[float]:
+        """Return the numbers in the order of `names`."""
+        wrong = sorted(set(parameters) ^ set(self.names))
+        if wrong:
+            problem = f"there is no parameter {wrong[0]!r}"
+            if wrong[0] not in parameters:
+                problem = f"the parameter {wrong[0]!r} is missing"
+            raise SampleError(f"{problem}; the parameters are {', '.join(self.names)}")
+        return [parameters[name] for name in self.names]
+
+    def split(
+        self, parameters: ParametersLike
+    ) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, " J"]]:
         """Return the parameters of the utilities, and those of the transitions."""
         vector = self.vector(parameters)
         return vector[: self.n_utility_parameters], vector[self.n_utility_parameters :]
 
-    def changes(self, parameters: Any) -> list[Perturbation]:
-        """Return how the decision process changes with each parameter."""
+    def perturbations(self, parameters: ParametersLike) -> list[Perturbation]:
+        """Return the derivative of the decision process with respect to each parameter."""
         theta, phi = self.split(parameters)
         slopes = self.utilities.derivative(theta)
         return [
             *(Perturbation(rewards=slopes[:, :, number]) for number in range(theta.size)),
-            *(Perturbation(transitions=change) for change in self.transitions.derivatives(phi)),
+            *(Perturbation(transitions=rows) for rows in self.transitions.derivatives(phi)),
         ]
 
     def require_fit(self, panel: Panel) -> None:
@@ -169,18 +183,12 @@ class ChoiceModel:
         Raises:
             SampleError: naming the first row that is not.
         """
-        values = self.utilities.values(np.zeros(self.n_utility_parameters))
-        available = (
-            np.ones(values.shape, dtype=np.bool_)
-            if self.available is None
-            else np.asarray(self.available, dtype=np.bool_)
-        )
-        panel.require_fit(available)
+        panel.require_fit(self.choice_sets)
 
 
 @dataclass(frozen=True, eq=False)
 class ChoiceSolution:
-    """A choice model, solved at some parameters.
+    """A choice model, solved at given parameters.
 
     Attributes:
         model: The model.
@@ -203,7 +211,7 @@ class ChoiceSolution:
 
     @property
     def inclusive_value(self) -> Float[np.ndarray, " S"]:
-        """(S,) V, the expected largest utility of a period and all that follow, in the unit of the utilities."""
+        """(S,) V, the expected largest total of this utility and the discounted later ones."""
         return self.mdp_solution.value
 
     @cached_property
@@ -213,39 +221,34 @@ class ChoiceSolution:
 
     @cached_property
     def log_probabilities(self) -> Float[np.ndarray, "S A"]:
-        """(S, A) logarithms of the choice probabilities, right even where these are too small for a double."""
+        """(S, A) logarithms of the choice probabilities, also where these underflow."""
         with np.errstate(invalid="ignore"):
             found = (self.linear.q - self.linear.backup[:, None]) / self.model.scale
         return np.where(self.mdp.available, found, -np.inf)
 
     @property
     def log_probability_error(self) -> float:
-        """Bound on the error of every logarithm of a choice probability that the inner solution may cause."""
+        """Bound on the error that the inner solution causes in a log probability."""
         return 2.0 * self.linear.accuracy.value / self.model.scale
 
     @cached_property
     def log_probability_derivatives(self) -> Float[np.ndarray, "K S A"]:
-        """(K, S, A) derivatives of the logarithms with respect to the parameters."""
-        found = []
-        for change in self.model.changes(self.parameters):
-            moved = self.linear.derivative(change)
-            found.append(
-                np.where(
-                    self.mdp.available, (moved.q - moved.value[:, None]) / self.model.scale, 0.0
-                )
-            )
-        return np.array(found).reshape(-1, *self.mdp.rewards.shape)
+        """(K, S, A) derivatives of the log probabilities with respect to the parameters."""
+        slopes = []
+        for perturbation in self.model.perturbations(self.parameters):
+            derivative = self.linear.derivative(perturbation)
+            slope = (derivative.q - derivative.value[:, None]) / self.model.scale
+            slopes.append(np.where(self.mdp.available, slope, 0.0))
+        return np.array(slopes).reshape(-1, *self.mdp.rewards.shape)
 
     def stationary_distribution(self) -> Float[np.ndarray, " S"]:
-        """Return the (S,) share of time that people spend in each state in the long run, from where the model starts."""
+        """Return the (S,) long-run shares of time in the states, from the initial distribution."""
         chain = self.mdp.transitions.policy_matrix(self.probabilities)
-        matrix = chain.toarray() if hasattr(chain, "toarray") else np.asarray(chain)
-        mixed = 0.5 * (matrix + np.eye(len(matrix)))
-        # squared again and again, a chain that rests half of the time forgets when it began, and in
-        # the end where
-        for _ in range(60):
-            last, mixed = mixed, mixed @ mixed
-            mixed /= mixed.sum(axis=1, keepdims=True)
-            if np.max(np.abs(mixed - last)) <= 1e-15:
+        power = 0.5 * (sp.csr_array(chain).toarray() + np.eye(self.mdp.n_states))
+        # A chain that stays where it is half of the time is aperiodic: its powers converge.
+        for _ in range(MAX_SQUARINGS):
+            last, power = power, power @ power
+            power /= power.sum(axis=1, keepdims=True)
+            if np.max(np.abs(power - last)) <= CONVERGED_POWER:
                 break
-        return self.mdp.initial @ mixed
+        return self.mdp.initial @ power

@@ -1,32 +1,39 @@
-"""Observed choices: who was where, when, and what was chosen."""
+"""Observed choices of individuals over time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Final
 
 import numpy as np
 
-from regmdp._internal.arrays import ArrayLike, Bool, Int, freeze
+from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
+from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import SampleError
 
 __all__ = ["Panel"]
 
 
-@dataclass(frozen=True, eq=False)
 class Panel:
-    """Choices of individuals over consecutive periods, one row for each, sorted by individual and period.
+    """Choices of individuals over consecutive periods: rows sorted by individual and period.
 
     Args:
-        individual: (N,) whose row it is: any numbers.
+        individual: (N,) the individual of the row: any integers.
         period: (N,) integers that rise by 1 from row to row of the same individual.
         state: (N,) state numbers.
         choice: (N,) choice numbers.
         counted: (N,) bool, the rows whose choice enters the likelihood; by default all. The others
-            tell how states follow.
-        increment: (N,) by how much the state has risen since the row before, where that is known
-            better than the state tells; it is not looked at in the first row of an individual.
+            only show transitions.
+        increment: (N,) increase of the state since the row before, where it is known more exactly
+            than the states show. It is ignored in the first row of an individual.
+
+    Attributes:
+        individual: (N,) individuals.
+        period: (N,) periods.
+        state: (N,) states.
+        choice: (N,) choices.
+        counted: (N,) mask of the rows whose choice enters the likelihood.
+        increment: (N,) increases of the state, or None.
 
     Raises:
         SampleError: if something does not fit together; the message names the row.
@@ -41,48 +48,30 @@ class Panel:
         regmdp.SampleError: there is a gap before row 1: individual 7 goes from period 0 to 2; ...
     """
 
-    individual: ArrayLike
-    period: ArrayLike
-    state: ArrayLike
-    choice: ArrayLike
-    counted: ArrayLike = None
-    increment: ArrayLike = None
-
-    def __post_init__(self) -> None:
-        size = np.size(self.state)
+    def __init__(
+        self,
+        individual: ArrayLike,
+        period: ArrayLike,
+        state: ArrayLike,
+        choice: ArrayLike,
+        counted: ArrayLike | None = None,
+        increment: ArrayLike | None = None,
+    ) -> None:
+        size = np.size(np.asarray(state))
         if size == 0:
             raise SampleError("there are no observations")
-        for name in ("individual", "period", "state", "choice", "increment"):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, freeze(_integers(name, getattr(self, name), size)))
-        counted = np.ones(size, dtype=np.bool_) if self.counted is None else np.array(self.counted)
-        if counted.dtype != np.bool_ or counted.shape != (size,):
-            raise SampleError(f"counted must be {size} booleans, one for each row")
-        object.__setattr__(self, "counted", freeze(counted))
-        for name in ("state", "choice"):
-            _refuse(getattr(self, name) < 0, getattr(self, name), f"a negative {name}")
-        follows = self.individual[1:] == self.individual[:-1]
-        gap = follows & (np.diff(self.period) != 1)
-        if gap.any():
-            row = int(np.argmax(gap)) + 1
-            raise SampleError(
-                f"there is a gap before row {row}: individual {self.individual[row]} goes from "
-                f"period {self.period[row - 1]} to {self.period[row]}; "
-                f"{int(np.count_nonzero(gap))} rows are like that; sort by individual and period, "
-                "and give what comes after a gap another individual number"
-            )
-        starts = self.individual[np.flatnonzero(np.concatenate(([True], ~follows)))]
-        twice = (
-            np.setdiff1d(starts, np.unique(starts))
-            if starts.size == np.unique(starts).size
-            else _repeated(starts)
+        self.individual: Final = _read_integers("individual", individual, size)
+        self.period: Final = _read_integers("period", period, size)
+        self.state: Final = _read_integers("state", state, size)
+        self.choice: Final = _read_integers("choice", choice, size)
+        self.counted: Final = _read_mask(counted, size)
+        self.increment: Final = (
+            None if increment is None else _read_integers("increment", increment, size)
         )
-        if twice.size:
-            row = int(np.flatnonzero(self.individual == twice[0])[0])
-            raise SampleError(
-                f"the rows of individual {twice[0]}, from row {row} on, are not together; "
-                f"{twice.size} individuals are like that; sort by individual and period"
-            )
+        for name, column in (("state", self.state), ("choice", self.choice)):
+            _require_none(column < 0, column, f"a negative {name}")
+        _require_consecutive(self.individual, self.period)
+        _require_together(self.individual, self.individuals)
 
     def __len__(self) -> int:
         return self.state.size
@@ -94,74 +83,82 @@ class Panel:
 
     @cached_property
     def individuals(self) -> Int[np.ndarray, " n"]:
-        """(n,) the individuals, in the order in which they come."""
-        return self.individual[
-            np.flatnonzero(np.concatenate(([True], np.diff(self.individual) != 0)))
-        ]
+        """(n,) the individuals, in the order of their rows."""
+        is_first = np.concatenate(([True], np.diff(self.individual) != 0))
+        return self.individual[np.flatnonzero(is_first)]
 
     @cached_property
     def consecutive(self) -> Int[np.ndarray, " m"]:
         """(m,) the rows that another row of the same individual follows."""
         return np.flatnonzero(self.individual[1:] == self.individual[:-1])
 
-    def count_choices(self, n_states: int, n_actions: int) -> np.ndarray:
-        """Return (S, A) how often each choice that counts was made in each state."""
-        pair = self.state[self.counted] * n_actions + self.choice[self.counted]
-        return (
-            np.bincount(pair, minlength=n_states * n_actions)
-            .reshape(n_states, n_actions)
-            .astype(np.float64)
-        )
+    def count_choices(self, n_states: int, n_choices: int) -> Float[np.ndarray, "S A"]:
+        """Return the (S, A) number of times that each choice was made in each state.
+
+        Only rows that enter the likelihood count.
+        """
+        pair = self.state[self.counted] * n_choices + self.choice[self.counted]
+        counts = np.bincount(pair, minlength=n_states * n_choices)
+        return counts.reshape(n_states, n_choices).astype(np.float64)
 
     def require_fit(self, available: Bool[np.ndarray, "S A"]) -> None:
-        """Check that all states and choices are those of a model with this (S, A) mask of available choices.
+        """Check that a model with this (S, A) mask of choice sets has all states and choices.
 
         Raises:
-            SampleError: naming the first row where they are not.
+            SampleError: naming the first row where it has not.
         """
         n_states, n_choices = available.shape
-        _refuse(
-            self.state >= n_states,
-            self.state,
-            f"a state, and the model has states 0 to {n_states - 1}",
-        )
-        _refuse(
-            self.choice >= n_choices,
-            self.choice,
-            f"a choice, and the model has choices 0 to {n_choices - 1}",
-        )
+        states = f"a state, and the model has states 0 to {n_states - 1}"
+        _require_none(self.state >= n_states, self.state, states)
+        choices = f"a choice, and the model has choices 0 to {n_choices - 1}"
+        _require_none(self.choice >= n_choices, self.choice, choices)
         outside = ~available[self.state, self.choice]
         if outside.any():
-            row = int(np.argmax(outside))
             raise SampleError(
-                f"row {row} has choice {self.choice[row]} in state {self.state[row]}, which is not "
-                f"in the choice set there; {int(np.count_nonzero(outside))} rows are like that"
+                describe_first(
+                    outside,
+                    lambda row: (
+                        f"row {row} has choice {self.choice[row]} in state {self.state[row]}, "
+                        "which is not in the choice set there"
+                    ),
+                    "rows",
+                )
             )
 
-    def subset(self, individuals: Any) -> Panel:
-        """Return the rows of some individuals, those named twice twice, as other individuals: numbered anew from 0."""
-        starts = {int(who): row for row, who in reversed(list(enumerate(self.individual)))}
-        sizes = dict(zip(*np.unique(self.individual, return_counts=True), strict=True))
-        parts = [
-            np.arange(starts[int(who)], starts[int(who)] + sizes[int(who)]) for who in individuals
-        ]
+    def subset(self, individuals: ArrayLike) -> Panel:
+        """Return the rows of some individuals, numbered anew from 0.
+
+        An individual that is named twice becomes two.
+
+        Raises:
+            SampleError: if an individual is not in the panel.
+        """
+        chosen = np.atleast_1d(np.asarray(individuals))
+        unknown = ~np.isin(chosen, self.individuals)
+        if unknown.any():
+            raise SampleError(f"there is no individual {chosen[unknown][0]} in the panel")
+        values, first, sizes = np.unique(self.individual, return_index=True, return_counts=True)
+        place = np.searchsorted(values, chosen)
+        parts = [int(first[i]) + np.arange(int(sizes[i])) for i in place]
         rows = np.concatenate(parts)
-        taken = {
-            field.name: getattr(self, field.name)[rows]
-            for field in fields(self)
-            if getattr(self, field.name) is not None
-        }
-        taken["individual"] = np.repeat(np.arange(len(parts)), [part.size for part in parts])
-        return replace(self, **taken)
+        return Panel(
+            np.repeat(np.arange(len(parts)), sizes[place]),
+            self.period[rows],
+            self.state[rows],
+            self.choice[rows],
+            self.counted[rows],
+            None if self.increment is None else self.increment[rows],
+        )
 
     def __repr__(self) -> str:
         return f"Panel({self.n_choices:,} choices of {self.individuals.size:,} individuals)"
 
 
-def _integers(name: str, values: Any, size: int) -> np.ndarray:
+def _read_integers(name: str, values: ArrayLike, size: int) -> Int[np.ndarray, " N"]:
+    """Return a column of integers."""
     try:
-        found = np.array(values)
-        numbers = found.astype(np.int64)
+        given = np.array(values)
+        numbers = given.astype(np.int64)
     except (TypeError, ValueError, OverflowError):
         raise SampleError(f"{name} must be {size} integers") from None
     if numbers.shape != (size,):
@@ -169,25 +166,51 @@ def _integers(name: str, values: Any, size: int) -> np.ndarray:
             f"{name} must be {size} integers, one for each row, not an array of shape "
             f"{numbers.shape}"
         )
-    wrong = numbers != found
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise SampleError(
-            f"row {row} has {found[row]} as {name}, which is not an integer; "
-            f"{int(np.count_nonzero(wrong))} rows are like that"
-        )
-    return numbers
+    _require_none(numbers != given, given, f"{name}, which is not an integer")
+    return freeze(numbers)
 
 
-def _refuse(bad: np.ndarray, values: np.ndarray, what: str) -> None:
+def _read_mask(values: ArrayLike | None, size: int) -> Bool[np.ndarray, " N"]:
+    """Return a column of booleans; all True by default."""
+    mask = np.ones(size, dtype=np.bool_) if values is None else np.array(values)
+    if mask.dtype != np.bool_ or mask.shape != (size,):
+        raise SampleError(f"counted must be {size} booleans, one for each row")
+    return freeze(mask)
+
+
+def _require_none(bad: Bool[np.ndarray, " N"], values: np.ndarray, problem: str) -> None:
+    """Check that no row is marked as bad."""
     if bad.any():
-        row = int(np.argmax(bad))
         raise SampleError(
-            f"row {row} has {values[row]} as {what}; {int(np.count_nonzero(bad))} rows are like "
-            "that"
+            describe_first(bad, lambda row: f"row {row} has {values[row]} as {problem}", "rows")
         )
 
 
-def _repeated(starts: np.ndarray) -> np.ndarray:
-    values, counts = np.unique(starts, return_counts=True)
-    return values[counts > 1]
+def _require_consecutive(individual: Int[np.ndarray, " N"], period: Int[np.ndarray, " N"]) -> None:
+    """Check that the periods of an individual have no gaps."""
+    gap = (individual[1:] == individual[:-1]) & (np.diff(period) != 1)
+    if gap.any():
+        raise SampleError(
+            describe_first(
+                np.concatenate(([False], gap)),
+                lambda row: (
+                    f"there is a gap before row {row}: individual {individual[row]} goes from "
+                    f"period {period[row - 1]} to {period[row]}"
+                ),
+                "rows",
+                "sort by individual and period, and give the rows after a gap another individual "
+                "number",
+            )
+        )
+
+
+def _require_together(individual: Int[np.ndarray, " N"], runs: Int[np.ndarray, " n"]) -> None:
+    """Check that the rows of an individual are together: that it has one run of rows."""
+    values, counts = np.unique(runs, return_counts=True)
+    split = values[counts > 1]
+    if split.size:
+        row = int(np.flatnonzero(individual == split[0])[0])
+        raise SampleError(
+            f"the rows of individual {split[0]}, from row {row} on, are not together; "
+            f"{split.size} of {values.size} individuals are split; sort by individual and period"
+        )

@@ -1,4 +1,4 @@
-"""Standard errors by drawing the individuals of a panel again and again."""
+"""Bootstrap: estimates from resampled panels."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import Float
+from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import SampleError
 from regmdp.applications.choice.estimates import Estimates
 from regmdp.applications.choice.panel import Panel
@@ -21,20 +22,25 @@ class Bootstrap:
 
     Attributes:
         names: The names of the K parameters.
-        estimates: (B, K) the estimates; as many rows as were finished.
-        failed: How many drawn panels did not tell all parameters.
+        estimates: (B, K) the estimates of the replications that were finished.
+        n_failed: Number of resampled panels that could not be estimated from.
     """
 
     names: tuple[str, ...]
     estimates: Float[np.ndarray, "B K"]
-    failed: int
+    n_failed: int
 
     def standard_errors(self) -> dict[str, float]:
         """Return the standard deviations of the estimates by name."""
         return dict(zip(self.names, np.std(self.estimates, axis=0, ddof=1).tolist(), strict=True))
 
     def intervals(self, confidence: float = 0.95) -> dict[str, tuple[float, float]]:
-        """Return intervals between quantiles of the estimates, by name."""
+        """Return intervals between quantiles of the estimates, by name.
+
+        Args:
+            confidence: Share of the estimates between the two, in (0, 1).
+        """
+        check_number("confidence", confidence, above=0.0, below=1.0, error=SampleError)
         tail = 0.5 * (1.0 - confidence)
         low, high = np.quantile(self.estimates, [tail, 1.0 - tail], axis=0)
         return dict(zip(self.names, zip(low.tolist(), high.tolist(), strict=True), strict=True))
@@ -47,13 +53,13 @@ def bootstrap(
     replications: int,
     rng: np.random.Generator,
 ) -> Bootstrap:
-    """Estimate again from panels of individuals drawn with replacement.
+    """Repeat an estimation on panels of individuals drawn with replacement.
 
-    Ctrl-C keeps what is finished.
+    Ctrl-C ends it with the replications that are finished.
 
     Args:
         estimator: From a panel to estimates, such as
-            ``lambda panel: nested_fixed_point(model, panel)``.
+            ``lambda resampled: nested_fixed_point(model, resampled)``.
         panel: The observations.
         replications: B, at least 2.
         rng: The random generator.
@@ -71,7 +77,7 @@ def bootstrap(
         ...     model.solve([1.0]), individuals=300, periods=1, rng=np.random.default_rng(0)
         ... )
         >>> again = rm.choice.bootstrap(
-        ...     lambda panel: rm.choice.nested_fixed_point(model, panel),
+        ...     lambda resampled: rm.choice.nested_fixed_point(model, resampled),
         ...     panel,
         ...     replications=50,
         ...     rng=np.random.default_rng(1),
@@ -79,28 +85,27 @@ def bootstrap(
         >>> 0.08 < again.standard_errors()["liking"] < 0.2
         True
     """
-    if replications < 2:
-        raise SampleError(f"there must be at least 2 replications, not {replications}")
-    found: list[np.ndarray] = []
+    check_integer("replications", replications, 2, error=SampleError)
+    vectors: list[np.ndarray] = []
     names: tuple[str, ...] = ()
-    failed = 0
+    n_failed = 0
     individuals = panel.individuals
     try:
         for _ in range(replications):
-            drawn = panel.subset(rng.choice(individuals, size=individuals.size))
+            resampled = panel.subset(rng.choice(individuals, size=individuals.size))
             try:
-                estimates = estimator(drawn)
+                estimates = estimator(resampled)
             except SampleError:
-                failed += 1
+                n_failed += 1
                 continue
             names = estimates.model.names
-            found.append(estimates.vector)
+            vectors.append(estimates.vector)
     except KeyboardInterrupt:
-        if len(found) < 2:
+        if len(vectors) < 2:
             raise
-    if len(found) < 2:
+    if len(vectors) < 2:
         raise SampleError(
-            f"{failed} of {replications} drawn panels could not be estimated from; the panel has "
-            "too few individuals"
+            f"{n_failed} of {replications} resampled panels could not be estimated from; the panel "
+            "has too few individuals"
         )
-    return Bootstrap(names, np.array(found), failed)
+    return Bootstrap(names, np.array(vectors), n_failed)

@@ -1,6 +1,6 @@
-"""Rust's (1987) study of when to replace the engines of buses: the files with the odometer readings, and the model.
+"""Rust's (1987) bus engine replacement: the files of odometer readings, and the model.
 
-The files are those that Rust published. They are not part of this package: say where they lie.
+The files are those that Rust published. They are not part of this package.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from regmdp._internal.arrays import Int
+from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import FormatError, SampleError
 from regmdp._internal.files import require_file
 from regmdp.applications.choice.model import ChoiceModel
@@ -19,16 +21,16 @@ from regmdp.applications.choice.panel import Panel
 from regmdp.applications.choice.transitions import Increments
 from regmdp.applications.choice.utilities import LinearUtilities
 
-__all__ = ["BUS_GROUPS", "bus_engine_model", "read_buses"]
+__all__ = ["BUS_GROUPS", "BusGroup", "bus_engine_model", "read_buses"]
 
 
 class BusGroup(NamedTuple):
     """A file of buses of one kind.
 
     Attributes:
-        file: Its name.
-        rows: Numbers for each bus, the first 11 of which say what bus it is.
-        buses: How many there are.
+        file: Name of the file.
+        rows: Numbers for each bus; the first 11 describe the bus.
+        buses: Number of buses.
     """
 
     file: str
@@ -43,51 +45,51 @@ BUS_GROUPS = {
     3: BusGroup("t8h203.asc", 81, 48),
     4: BusGroup("a530875.asc", 128, 37),
 }
-#: Numbers before the readings, and which of them are the readings at which the engine was replaced,
-#: 0 if it was not.
-HEADER, REPLACED = 11, (5, 8)
-#: Miles that the states reach up to.
-MILES = 450_000
+#: Number of rows before the readings.
+HEADER_ROWS = 11
+#: The rows of the readings at which an engine was replaced; 0 if it was not.
+REPLACEMENT_ROWS = (5, 8)
+#: Upper end of the last bin, in miles.
+MAX_MILES = 450_000
 
 
 def read_buses(
     folder: str | PathLike[str], groups: Sequence[int] = (1, 2, 3, 4), *, n_bins: int = 90
 ) -> Panel:
-    """Read the monthly odometer readings of Rust's buses as choices: 0 keeps the engine of a bus, 1 replaces it.
+    """Read the monthly odometer readings of Rust's buses as choices: 0 keeps an engine, 1 replaces.
 
-    The state is the mileage since the last replacement in bins of equal size, up to 450,000 miles:
-    a mileage on the edge of two belongs to the lower one. The first month of a bus only says where
-    it starts. In the month after a replacement the state has risen by the bins that the new engine
-    has run, a part of one counted as one: so Rust's numbers come out.
+    The state is the mileage since the last replacement in bins of equal size, up to 450,000 miles.
+    A mileage at the edge of two bins belongs to the lower one. The first month of a bus only gives
+    its first state. In the month after a replacement the state has risen by the number of bins that
+    the new engine has begun, as in Rust's data.
 
     Args:
-        folder: Where the files ``g870.asc``, ``rt50.asc``, ``t8h203.asc`` and ``a530875.asc`` lie.
-        groups: Which of the groups 1 to 4.
-        n_bins: Into how many bins the mileage is cut; 90 are 5,000 miles each.
+        folder: The folder of ``g870.asc``, ``rt50.asc``, ``t8h203.asc`` and ``a530875.asc``.
+        groups: Some of the groups 1 to 4.
+        n_bins: Number of bins; 90 are 5,000 miles each.
 
     Returns:
         A panel whose individuals are the numbers of the buses.
 
     Raises:
-        FileNotFoundError: if a file is not there.
-        FormatError: if a file is cut short, or a line is not a number that belongs there; the
-            message names the line.
+        FileNotFoundError: if a file is missing.
+        FormatError: if a file is truncated, or a line is not a valid number; the message names the
+            line.
 
     Reference:
         Rust 1987, Econometrica 55(5), "Optimal replacement of GMC bus engines: an empirical model
         of Harold Zurcher".
     """
-    if n_bins < 2:
-        raise SampleError(f"there must be at least 2 bins, not {n_bins}")
+    check_integer("n_bins", n_bins, 2, error=SampleError)
     unknown = [group for group in groups if group not in BUS_GROUPS]
     if unknown or not groups:
         raise SampleError(
             f"there are groups {', '.join(map(str, BUS_GROUPS))}, not {unknown or 'none'}"
         )
     parts = [
-        _bus(column, n_bins)
+        _convert_bus(column, n_bins)
         for group in groups
-        for column in _columns(Path(folder) / BUS_GROUPS[group].file, BUS_GROUPS[group])
+        for column in _read_columns(Path(folder) / BUS_GROUPS[group].file, BUS_GROUPS[group])
     ]
     individual, period, state, choice, increment = (
         np.concatenate(arrays) for arrays in zip(*parts, strict=True)
@@ -95,7 +97,7 @@ def read_buses(
     return Panel(individual, period, state, choice, counted=period > 0, increment=increment)
 
 
-def _columns(path: Path, group: BusGroup) -> np.ndarray:
+def _read_columns(path: Path, group: BusGroup) -> Int[np.ndarray, "buses rows"]:
     """Return the (buses, rows) numbers of a file."""
     lines = require_file(path).read_text(encoding="ascii", errors="replace").split("\n")
     numbers = []
@@ -110,50 +112,56 @@ def _columns(path: Path, group: BusGroup) -> np.ndarray:
             ) from None
     expected = group.rows * group.buses
     if len(numbers) != expected:
-        what = "cut short" if len(numbers) < expected else "too long"
+        problem = "truncated" if len(numbers) < expected else "too long"
         raise FormatError(
-            f"{path} is {what}: it ends at line {len(numbers)}, in bus "
+            f"{path} is {problem}: it ends at line {len(numbers)}, in bus "
             f"{len(numbers) // group.rows + 1} of {group.buses}, but {group.buses} buses with "
             f"{group.rows} numbers each make {expected} lines"
         )
     columns = np.array(numbers).reshape(group.buses, group.rows)
-    falls = np.diff(columns[:, HEADER:], axis=1) < 0
-    if falls.any() or (columns < 0).any():
-        bus, month = (int(i) for i in np.argwhere(falls if falls.any() else columns < 0)[0])
-        row = month + (HEADER + 1 if falls.any() else 0)
-        what = (
-            "the odometer reads less than the month before" if falls.any() else "a negative number"
-        )
-        raise FormatError(
-            f"{path}, line {bus * group.rows + row + 1}: {what}, {columns[bus, row]}, in bus "
-            f"{columns[bus, 0]}"
-        )
+    _check_columns(path, columns)
     return columns
 
 
-def _bus(column: np.ndarray, n_bins: int) -> tuple[np.ndarray, ...]:
+def _check_columns(path: Path, columns: Int[np.ndarray, "buses rows"]) -> None:
+    """Check that no odometer runs backwards and no number is negative."""
+    falls = np.zeros(columns.shape, dtype=np.bool_)
+    falls[:, HEADER_ROWS + 1 :] = np.diff(columns[:, HEADER_ROWS:], axis=1) < 0
+    for bad, problem in (
+        (falls, "the odometer reads less than the month before"),
+        (columns < 0, "a negative number"),
+    ):
+        if bad.any():
+            bus, row = (int(i) for i in np.argwhere(bad)[0])
+            raise FormatError(
+                f"{path}, line {bus * columns.shape[1] + row + 1}: {problem}, "
+                f"{columns[bus, row]}, in bus {columns[bus, 0]}"
+            )
+
+
+def _convert_bus(column: Int[np.ndarray, " rows"], n_bins: int) -> tuple[np.ndarray, ...]:
     """Return individual, period, state, choice and increment of a bus, month by month."""
-    odometer, number = column[HEADER:], column[0]
-    replaced = [column[row] for row in REPLACED if column[row] > 0]
-    engine = np.sum(
-        [odometer >= reading for reading in replaced], axis=0, dtype=np.int64
-    ) + np.zeros(odometer.size, np.int64)
-    since = odometer - np.array([0, *replaced])[engine]
-    # how many bins have been begun, in whole numbers: miles n_bins / MILES, rounded up
-    begun = -(-since * n_bins // MILES)
-    state = np.maximum(begun - 1, 0)
-    renewed = np.diff(engine) > 0
-    increment = np.concatenate(([0], np.where(renewed, begun[1:], np.diff(state))))
-    if (state >= n_bins).any():
+    odometer, number = column[HEADER_ROWS:], column[0]
+    readings = np.array(
+        [column[row] for row in REPLACEMENT_ROWS if column[row] > 0], dtype=np.int64
+    )
+    engine = np.count_nonzero(odometer[:, None] >= readings, axis=1)
+    mileage = odometer - np.concatenate(([0], readings))[engine]
+    if (mileage > MAX_MILES).any():
         raise FormatError(
-            f"bus {number} has run {int(since.max()):,} miles with one engine, more than the "
-            f"{MILES:,} that states reach"
+            f"bus {number} has run {int(mileage.max()):,} miles with one engine, more than the "
+            f"{MAX_MILES:,} of the last bin"
         )
+    # number of bins begun, in integers: mileage n_bins / MAX_MILES, rounded up
+    begun = -(-mileage * n_bins // MAX_MILES)
+    state = np.maximum(begun - 1, 0)
+    replaced = np.diff(engine) > 0
+    increment = np.concatenate(([0], np.where(replaced, begun[1:], np.diff(state))))
     return (
         np.full(odometer.size, number),
         np.arange(odometer.size),
         state,
-        np.append(renewed, False).astype(np.int64),
+        np.append(replaced, False).astype(np.int64),
         increment,
     )
 
@@ -161,14 +169,14 @@ def _bus(column: np.ndarray, n_bins: int) -> tuple[np.ndarray, ...]:
 def bus_engine_model(
     *, n_bins: int = 90, discount: float = 0.9999, n_increments: int = 3, unit: float = 1e-3
 ) -> ChoiceModel:
-    r"""Return Rust's model: keeping an engine costs \(0.001\,\theta_{11} x\) at bin x, replacing it costs RC.
+    r"""Return Rust's model: an engine costs \(0.001\,\theta_{11} x\) in bin x, a new one RC.
 
     Args:
         n_bins: Number of states.
         discount: β.
-        n_increments: By how many bins, less one, the mileage may rise in a month; 3 with 90 bins, 5
-            with 175.
-        unit: The 0.001.
+        n_increments: Number of possible increments of the bin in a month, 0 included; 3 with 90
+            bins, 6 with 175.
+        unit: The factor 0.001.
 
     Returns:
         A model with the parameters ``RC``, ``theta11`` and one probability for each increment but

@@ -1,16 +1,16 @@
-"""How states follow each other, and how that is estimated from a panel, apart from the choices."""
+"""Transition probabilities with their own parameters, estimated from observed transitions."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._internal.arrays import ArrayLike, Bool, Float, Int
+from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
+from regmdp._internal.checks import check_integer, describe_first
 from regmdp._internal.errors import SampleError
 from regmdp.applications.choice.panel import Panel
 
@@ -18,9 +18,12 @@ __all__ = ["ExogenousTransitions", "Increments", "KnownTransitions", "transition
 
 
 class ExogenousTransitions(ABC):
-    """Transition probabilities with parameters φ that choices do not tell about, other than through what people expect."""
+    """Transition probabilities with parameters φ that no utility depends on.
 
-    #: The names of the parameters φ, of which there may be none.
+    Choices depend on φ only through expectations.
+    """
+
+    #: The names of the J parameters φ; J may be 0.
     names: Sequence[str]
 
     @abstractmethod
@@ -33,39 +36,44 @@ class ExogenousTransitions(ABC):
 
     @abstractmethod
     def estimate(self, panel: Panel) -> Float[np.ndarray, " J"]:
-        """Return the (J,) φ that makes the observed transitions most likely."""
+        """Return the (J,) φ that maximises the likelihood of the observed transitions."""
 
     @abstractmethod
     def log_likelihoods(
         self, panel: Panel, phi: Float[np.ndarray, " J"]
     ) -> Float[np.ndarray, " m"]:
-        """Return the (m,) logarithms of the probabilities of the transitions from the rows `Panel.consecutive`."""
+        """Return the (m,) log probabilities of the transitions from rows `Panel.consecutive`."""
 
     @abstractmethod
     def scores(self, panel: Panel, phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, "m J"]:
-        """Return the (m, J) derivatives of these."""
+        """Return the (m, J) derivatives of :meth:`log_likelihoods`."""
 
     @abstractmethod
     def hessian(self, panel: Panel, phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, "J J"]:
-        """Return the (J, J) second derivative of their sum."""
+        """Return the (J, J) second derivative of the sum of :meth:`log_likelihoods`."""
 
     @abstractmethod
     def from_free(
         self, free: Float[np.ndarray, " J"]
     ) -> tuple[Float[np.ndarray, " J"], Float[np.ndarray, "J J"]]:
-        """(J,) any numbers -> (J,) φ that is allowed, and the (J, J) derivative of it: what an optimizer moves."""
+        """(J,) unconstrained parameters, for a search -> (J,) φ, and its (J, J) derivative."""
 
     @abstractmethod
     def to_free(self, phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, " J"]:
-        """Return the numbers that :meth:`from_free` makes φ of."""
+        """(J,) φ -> (J,) unconstrained parameters: the inverse of :meth:`from_free`."""
 
 
-@dataclass(frozen=True, eq=False)
 class KnownTransitions(ExogenousTransitions):
     """Transitions that are known, or were estimated before: see :func:`transition_frequencies`.
 
     Args:
         probabilities: (S, A, S), or a sparse (S·A, S) whose row ``s * A + a`` belongs to (s, a).
+
+    Attributes:
+        probabilities: The sparse (S·A, S).
+
+    Raises:
+        SampleError: if the shape is another.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -73,20 +81,12 @@ class KnownTransitions(ExogenousTransitions):
         (2, 1)
     """
 
-    probabilities: Any
     names = ()
 
-    def __post_init__(self) -> None:
-        given = self.probabilities
-        if not sp.issparse(given):
-            given = np.asarray(given, dtype=np.float64)
-            if given.ndim != 3 or given.shape[0] != given.shape[2]:
-                raise SampleError(
-                    "the probabilities must have shape (S, A, S), or be sparse (S·A, S), not "
-                    f"{given.shape}"
-                )
-            given = given.reshape(-1, given.shape[2])
-        object.__setattr__(self, "probabilities", sp.csr_array(given))
+    def __init__(self, probabilities: ArrayLike | sp.sparray | sp.spmatrix) -> None:
+        self.probabilities: Final[sp.csr_array] = sp.csr_array(
+            probabilities if sp.issparse(probabilities) else _flatten(probabilities)
+        )
 
     def rows(self, phi: Float[np.ndarray, " J"]) -> sp.csr_array:
         return self.probabilities
@@ -101,17 +101,22 @@ class KnownTransitions(ExogenousTransitions):
         self, panel: Panel, phi: Float[np.ndarray, " J"]
     ) -> Float[np.ndarray, " m"]:
         before = panel.consecutive
-        n_choices = self.probabilities.shape[0] // self.probabilities.shape[1]
-        rows = panel.state[before] * n_choices + panel.choice[before]
-        found = np.asarray(self.probabilities[rows, panel.state[before + 1]]).ravel()
-        if (found <= 0).any():
-            first = before[int(np.argmax(found <= 0))]
+        n_pairs, n_states = self.probabilities.shape
+        rows = panel.state[before] * (n_pairs // n_states) + panel.choice[before]
+        p = np.asarray(self.probabilities[rows, panel.state[before + 1]]).ravel()
+        if (p <= 0).any():
             raise SampleError(
-                f"row {first + 1} is in state {panel.state[first + 1]} after choice "
-                f"{panel.choice[first]} in state {panel.state[first]}, which has probability 0; "
-                f"{int(np.count_nonzero(found <= 0))} rows are like that"
+                describe_first(
+                    p <= 0,
+                    lambda place: (
+                        f"row {before[place] + 1} is in state {panel.state[before[place] + 1]} "
+                        f"after choice {panel.choice[before[place]]} in state "
+                        f"{panel.state[before[place]]}, which has probability 0"
+                    ),
+                    "transitions",
+                )
             )
-        return np.log(found)
+        return np.log(p)
 
     def scores(self, panel: Panel, phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, "m J"]:
         return np.zeros((panel.consecutive.size, 0))
@@ -128,15 +133,22 @@ class KnownTransitions(ExogenousTransitions):
         return np.zeros(0)
 
 
-@dataclass(frozen=True, eq=False)
 class Increments(ExogenousTransitions):
-    r"""States that rise by 0, 1, …, J with probabilities \(\phi_0, \ldots, \phi_J\), from where a choice has set them.
+    r"""States that rise by 0, 1, …, J with probabilities \(\phi_0, \ldots, \phi_J\).
 
-    Beyond the last state they stay there. The last probability is what the others leave.
+    They rise from a state that the choice sets, and stay in the last state. The last probability is
+    1 minus the others.
 
     Args:
         start: (S, A) the state from which it rises: s itself, or 0 after a replacement.
-        n_increments: J + 1.
+        n_increments: J + 1, at least 2.
+
+    Attributes:
+        start: (S, A) as given.
+        n_increments: As given.
+
+    Raises:
+        SampleError: if the start holds anything but state numbers.
 
     Examples:
         Three states; choice 1 goes back to the first.
@@ -152,49 +164,46 @@ class Increments(ExogenousTransitions):
         Rust 1987, Econometrica 55(5), equation 4.5.
     """
 
-    start: ArrayLike
-    n_increments: int
-
-    def __post_init__(self) -> None:
-        start = np.array(self.start)
+    def __init__(self, start: ArrayLike, n_increments: int) -> None:
+        states = np.array(start)
         if (
-            start.ndim != 2
-            or start.dtype.kind not in "iu"
-            or (start < 0).any()
-            or (start >= len(start)).any()
+            states.ndim != 2
+            or states.dtype.kind not in "iu"
+            or (states < 0).any()
+            or (states >= len(states)).any()
         ):
-            raise SampleError("start must be (S, A) state numbers")
-        if self.n_increments < 2:
-            raise SampleError(f"there must be at least 2 increments, not {self.n_increments}")
-        object.__setattr__(self, "start", start)
-
-    @property
-    def names(self) -> Sequence[str]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return tuple(f"increment {step}" for step in range(self.n_increments - 1))
+            raise SampleError(
+                "start must be an (S, A) array of state numbers from 0 to S - 1, not an array of "
+                f"{states.dtype} of shape {states.shape}"
+            )
+        self.start: Final[Int[np.ndarray, "S A"]] = freeze(states)
+        self.n_increments: Final = check_integer("n_increments", n_increments, 2, error=SampleError)
+        self.names = tuple(f"increment {step}" for step in range(self.n_increments - 1))
 
     def rows(self, phi: Float[np.ndarray, " J"]) -> sp.csr_array:
-        return self._mixed(np.append(phi, 1.0 - phi.sum()))
+        return self._mix(np.append(phi, 1.0 - phi.sum()))
 
     def derivatives(self, phi: Float[np.ndarray, " J"]) -> list[sp.csr_array]:
-        return [self._mixed(np.append(unit, -1.0)) for unit in np.eye(self.n_increments - 1)]
+        return [self._mix(np.append(unit, -1.0)) for unit in np.eye(self.n_increments - 1)]
 
-    def _mixed(self, weights: Float[np.ndarray, " I"]) -> sp.csr_array:
+    def _mix(self, weights: Float[np.ndarray, " I"]) -> sp.csr_array:
+        """Return the (S·A, S) matrix with these weights at the increments."""
         n_states, n_pairs = len(self.start), self.start.size
         reached = np.minimum(
             self.start.ravel()[:, None] + np.arange(self.n_increments), n_states - 1
         )
         row = np.repeat(np.arange(n_pairs), self.n_increments)
-        made = sp.coo_array(
+        matrix = sp.coo_array(
             (np.tile(weights, n_pairs), (row, reached.ravel())), shape=(n_pairs, n_states)
         )
-        return sp.csr_array(made)
+        return sp.csr_array(matrix)
 
     def estimate(self, panel: Panel) -> Float[np.ndarray, " J"]:
-        counts = np.bincount(self._steps(panel), minlength=self.n_increments)
+        counts = np.bincount(self._observed_increments(panel), minlength=self.n_increments)
         if (counts == 0).any():
             raise SampleError(
-                f"no state has ever risen by {int(np.argmax(counts == 0))}, so its probability "
-                f"cannot be told; there are {self.n_increments} increments: take fewer"
+                f"no state has risen by {int(np.argmax(counts == 0))}, so the probability of that "
+                f"cannot be estimated; there are {self.n_increments} increments: take fewer"
             )
         return counts[:-1] / counts.sum()
 
@@ -202,22 +211,23 @@ class Increments(ExogenousTransitions):
         self, panel: Panel, phi: Float[np.ndarray, " J"]
     ) -> Float[np.ndarray, " m"]:
         with np.errstate(divide="ignore"):
-            return np.log(np.append(phi, 1.0 - phi.sum()))[self._steps(panel)]
+            return np.log(np.append(phi, 1.0 - phi.sum()))[self._observed_increments(panel)]
 
     def scores(self, panel: Panel, phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, "m J"]:
         each = np.vstack((np.diag(1.0 / phi), np.full(phi.size, -1.0 / (1.0 - phi.sum()))))
-        return each[self._steps(panel)]
+        return each[self._observed_increments(panel)]
 
     def hessian(self, panel: Panel, phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, "J J"]:
-        counts = np.bincount(self._steps(panel), minlength=self.n_increments)
+        counts = np.bincount(self._observed_increments(panel), minlength=self.n_increments)
         return -np.diag(counts[:-1] / phi**2) - counts[-1] / (1.0 - phi.sum()) ** 2
 
-    def _steps(self, panel: Panel) -> Int[np.ndarray, " m"]:
+    def _observed_increments(self, panel: Panel) -> Int[np.ndarray, " m"]:
+        """Return by how much the state rises after each of the rows `Panel.consecutive`."""
         before = panel.consecutive
         if before.size == 0:
             raise SampleError(
-                "no row of the panel follows another, so nothing is known of how states follow "
-                "each other"
+                "no row of the panel follows another of the same individual, so it shows no "
+                "transitions"
             )
         if panel.increment is not None:
             steps = panel.increment[before + 1]
@@ -225,11 +235,15 @@ class Increments(ExogenousTransitions):
             steps = panel.state[before + 1] - self.start[panel.state[before], panel.choice[before]]
         bad = (steps < 0) | (steps >= self.n_increments)
         if bad.any():
-            row = int(before[int(np.argmax(bad))]) + 1
             raise SampleError(
-                f"in row {row} the state has risen by {steps[int(np.argmax(bad))]} since the row "
-                f"before, and it may rise by 0 to {self.n_increments - 1}; "
-                f"{int(np.count_nonzero(bad))} rows are like that"
+                describe_first(
+                    bad,
+                    lambda place: (
+                        f"in row {before[place] + 1} the state has risen by {steps[place]} since "
+                        f"the row before, and it may rise by 0 to {self.n_increments - 1}"
+                    ),
+                    "transitions",
+                )
             )
         return steps
 
@@ -245,7 +259,7 @@ class Increments(ExogenousTransitions):
 
 
 def transition_frequencies(panel: Panel, available: Bool[np.ndarray, "S A"]) -> KnownTransitions:
-    """Return the transitions that were observed, as probabilities, for every pair of the (S, A) mask.
+    """Return the observed frequencies of the transitions, for every pair of the (S, A) mask.
 
     Raises:
         SampleError: naming the first pair after which nothing was observed.
@@ -253,9 +267,8 @@ def transition_frequencies(panel: Panel, available: Bool[np.ndarray, "S A"]) -> 
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> panel = rm.choice.Panel([0, 0, 0], [0, 1, 2], [0, 1, 0], [0, 0, 0])
-        >>> rm.choice.transition_frequencies(
-        ...     panel, np.ones((2, 1), dtype=bool)
-        ... ).probabilities.toarray()
+        >>> known = rm.choice.transition_frequencies(panel, np.ones((2, 1), dtype=bool))
+        >>> known.probabilities.toarray()
         array([[0., 1.],
                [1., 0.]])
     """
@@ -263,19 +276,29 @@ def transition_frequencies(panel: Panel, available: Bool[np.ndarray, "S A"]) -> 
     n_states, n_choices = available.shape
     before = panel.consecutive
     pair = panel.state[before] * n_choices + panel.choice[before]
-    counts = sp.csr_array(
-        sp.coo_array(
-            (np.ones(before.size), (pair, panel.state[before + 1])),
-            shape=(available.size, n_states),
-        )
-    )
+    entries = (np.ones(before.size), (pair, panel.state[before + 1]))
+    counts = sp.csr_array(sp.coo_array(entries, shape=(available.size, n_states)))
     visits = np.asarray(counts.sum(axis=1)).ravel()
-    never = available.ravel() & (visits == 0)
+    never = available & (visits.reshape(available.shape) == 0)
     if never.any():
-        state, choice = divmod(int(np.argmax(never)), n_choices)
         raise SampleError(
-            f"nothing was observed after choice {choice} in state {state}, so its transitions "
-            f"cannot be told from frequencies; {int(np.count_nonzero(never))} pairs are like that; "
-            "say them, or how they depend on a few parameters"
+            describe_first(
+                never,
+                lambda state, choice: (
+                    f"nothing was observed after choice {choice} in state {state}"
+                ),
+                "pairs",
+                "give their transitions, or a model of them with a few parameters",
+            )
         )
     return KnownTransitions(sp.csr_array(sp.diags_array(1.0 / np.maximum(visits, 1.0)) @ counts))
+
+
+def _flatten(probabilities: ArrayLike) -> Float[np.ndarray, "SA S"]:
+    """(S, A, S) -> (S·A, S)."""
+    given = np.asarray(probabilities, dtype=np.float64)
+    if given.ndim != 3 or given.shape[0] != given.shape[2]:
+        raise SampleError(
+            f"the probabilities must have shape (S, A, S), or be sparse (S·A, S), not {given.shape}"
+        )
+    return given.reshape(-1, given.shape[2])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
 import numpy as np
 
@@ -30,14 +30,21 @@ class Utilities(ABC):
         """(K,) θ -> (S, A, K) derivatives of the utilities."""
 
 
-@dataclass(frozen=True, eq=False)
 class LinearUtilities(Utilities):
-    r"""Utilities that are linear in the parameters, \(u(s, a) = b(s, a) + \sum_k \theta_k x_k(s, a)\).
+    r"""Utilities linear in the parameters, \(u(s, a) = b(s, a) + \sum_k \theta_k x_k(s, a)\).
 
     Args:
         features: (S, A, K) x.
         names: The names of the K parameters.
         base: (S, A) b; 0 by default.
+
+    Attributes:
+        features: (S, A, K) x.
+        names: The names.
+        base: (S, A) b.
+
+    Raises:
+        SampleError: if the features are not finite numbers of this shape, or the names do not fit.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -47,29 +54,34 @@ class LinearUtilities(Utilities):
                [-3.]])
     """
 
-    features: ArrayLike
-    names: Sequence[str]
-    base: ArrayLike = 0.0
-
-    def __post_init__(self) -> None:
-        features = np.array(self.features, dtype=np.float64)
-        if features.ndim != 3 or not np.isfinite(features).all():
+    def __init__(self, features: ArrayLike, names: Sequence[str], base: ArrayLike = 0.0) -> None:
+        x = np.array(features, dtype=np.float64)
+        if x.ndim != 3 or not np.isfinite(x).all():
             raise SampleError(
-                "the features must be finite numbers of shape (S, A, K), and not of shape "
-                f"{features.shape}"
+                f"the features must be finite numbers of shape (S, A, K), not {x.shape}"
             )
-        if len(self.names) != features.shape[2] or len(set(self.names)) != len(self.names):
+        if len(names) != x.shape[2] or len(set(names)) != len(names):
             raise SampleError(
-                f"{features.shape[2]} parameters need as many different names, not "
-                f"{list(self.names)}"
+                f"{x.shape[2]} parameters need as many different names, not {list(names)}"
             )
-        object.__setattr__(self, "features", freeze(features))
+        b = np.asarray(base, dtype=np.float64)
+        if b.shape not in ((), x.shape[:2]) or not np.isfinite(b).all():
+            raise SampleError(
+                f"the base must be finite numbers of shape {x.shape[:2]}, not {b.shape}"
+            )
+        self.features: Final[Float[np.ndarray, "S A K"]] = freeze(x)
+        self.names = tuple(names)
+        self.base: Final[Float[np.ndarray, "S A"]] = np.broadcast_to(b.copy(), x.shape[:2])
 
     def values(self, theta: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A"]:
         return self.base + self.features @ theta
 
     def derivative(self, theta: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A K"]:
         return self.features
+
+    def __repr__(self) -> str:
+        n_states, n_choices, _ = self.features.shape
+        return f"LinearUtilities({', '.join(self.names)}; {n_states} states, {n_choices} choices)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,19 +104,20 @@ class UtilityFunction(Utilities):
         array([-1., -1.])
     """
 
-    function: Callable[[Float[np.ndarray, " K"]], Any]
-    jacobian: Callable[[Float[np.ndarray, " K"]], Any]
+    function: Callable[[Float[np.ndarray, " K"]], ArrayLike]
+    jacobian: Callable[[Float[np.ndarray, " K"]], ArrayLike]
     names: Sequence[str]
 
     def values(self, theta: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A"]:
-        return _finite("utilities", self.function(theta), 2)
+        return _check_finite("utilities", self.function(theta), 2)
 
     def derivative(self, theta: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A K"]:
-        return _finite("derivatives of the utilities", self.jacobian(theta), 3)
+        return _check_finite("derivatives of the utilities", self.jacobian(theta), 3)
 
 
-def _finite(what: str, made: Any, ndim: int) -> np.ndarray:
-    array = np.asarray(made, dtype=np.float64)
+def _check_finite(what: str, values: ArrayLike, ndim: int) -> np.ndarray:
+    """Return what a function gave as an array, if it has the right shape and finite entries."""
+    array = np.asarray(values, dtype=np.float64)
     if array.ndim != ndim or not np.isfinite(array).all():
         shape = "(S, A)" if ndim == 2 else "(S, A, K)"
         raise SampleError(
