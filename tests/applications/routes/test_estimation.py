@@ -144,7 +144,7 @@ def test_features_that_say_the_same_are_named(drawn):
     _, model, _, trips = drawn
     length = routes.link_attribute(model.network, "length")
     twice = routes.LinkFeatures(model.network, {"length": length, "half": 0.5 * length})
-    with pytest.raises(rm.SampleError, match="the data do not tell length, half apart"):
+    with pytest.raises(rm.SampleError, match="the data do not identify length, half separately"):
         routes.estimate(twice, trips).standard_errors()
 
 

@@ -61,16 +61,16 @@ def draw_counterfactual(
     number, title = _find_choice(counterfactual.before, choice)
     n_states = counterfactual.before.mdp.n_states
     x = np.arange(n_states) if states is None else np.asarray(states, dtype=np.float64)
-    figure, (left, right) = plots.figure(1, 2)
+    figure, (left, right) = plots.subplots(1, 2)
     for index, (solution, name) in enumerate(zip(solutions, names, strict=True)):
-        plots.curve(left, x, solution.probabilities[:, number], index, name)
-        plots.curve(right, x, solution.stationary_distribution(), index, name)
+        plots.draw_curve(left, x, solution.probabilities[:, number], index, name)
+        plots.draw_curve(right, x, solution.stationary_distribution(), index, name)
     left.set_title(f"probability of “{title}”")
     right.set_title("share of time, in the long run")
     for axes in (left, right):
         axes.set_xlabel(label)
         axes.set_ylim(0, None)
-    plots.legend(right)
+    plots.add_legend(right)
     return figure
 
 
