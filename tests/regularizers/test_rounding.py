@@ -208,6 +208,6 @@ def test_caps_that_leave_less_than_rounding_are_an_error():
     tight = rm.CapBarrier(EVERYTHING, np.array([0.5, 0.25 * (1 + 1e-12), 0.3]), temperature=1.0)
     with pytest.raises(
         rm.RegularizerError,
-        match=r"all actions of state 1 are capped, and the caps sum to 1 \+1e-12.*; 1 states",
+        match=r"all actions of state 1 are capped, and the caps sum to 1 \+1e-12.*; 1 of 3 states",
     ):
         tight.check(available)

@@ -186,7 +186,10 @@ def _as_float(value: object) -> float | None:
     if isinstance(value, Real):
         return float(value)
     if hasattr(value, "dtype"):
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except TypeError:  # an array that JAX traces
+            return None
         return float(array) if array.ndim == 0 and array.dtype.kind in "iuf" else None
     return None
 

@@ -1,37 +1,38 @@
-"""Greedy distributions of regularizers without a formula, or an error if they cannot be found."""
+"""Greedy distributions of regularizers without a formula, with checked accuracy."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
+from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import RegularizerError
-from regmdp.regularizers._interior import LOWEST, maximise
+from regmdp.regularizers._interior import MIN_SCORE, maximise
+from regmdp.regularizers._parameters import PerState
 from regmdp.regularizers._probability_bounds import ProbabilityBounds, rounding_slack
-from regmdp.regularizers._smooth import Smooth
-from regmdp.regularizers.base import Regularizer, inner
+from regmdp.regularizers._smooth import WeightedSum
+from regmdp.regularizers.base import Regularizer, inner_product
 from regmdp.regularizers.separable import SeparableRegularizer
 
 __all__ = ["ACCURACY", "maximise_numerically"]
 
-#: How far greedy distributions may be from the maximum, in units of the number of actions and the
-#: size of h.
+#: Largest distance of greedy distributions from the maximum, per action and unit of the magnitude
+#: of h.
 ACCURACY = 1e-11
 
-#: Actions this far below the best have no probability, if h is not so steep there that it makes a
-#: difference.
-FAR = 1e9
+#: Actions with scores this far below the marginal one get their lower bound, if h permits it.
+MAX_SCORE_BELOW = 1e9
 
-#: Actions this far above those between which it is decided have all that they may have.
-FARTHEST = 1e60
+#: Actions with scores this far above the marginal one get their upper bound, if h permits it.
+MAX_SCORE_ABOVE = 1e60
 
-#: How much of the accuracy may be lost by that.
-SLIGHT = 0.1
+#: Largest fraction of the accuracy that fixing such actions may cost.
+SCREENING_SHARE = 0.1
 
 
 def maximise_numerically(
     whole: Regularizer,
-    parts: tuple[tuple[Array, Regularizer], ...],
+    parts: tuple[tuple[PerState, Regularizer], ...],
     y: Float[Array, "*batch A"],
     available: Bool[Array, "*batch A"] | None,
     rest: Regularizer | None = None,
@@ -39,15 +40,14 @@ def maximise_numerically(
     """Return the greedy distributions of a weighted sum of regularizers.
 
     Args:
-        whole: The sum: what it says of its limits and of its rounding error is kept.
-        parts: The weights, and the regularizers.
+        whole: The sum, whose bounds on probabilities and rounding error apply.
+        parts: The weights and the regularizers.
         y: (…, A) scores, of one state or of several.
         available: (…, A) mask of the actions in the domain.
-        rest: The sum of those parts that have a greedy distribution in closed form, if there are
-            any.
+        rest: The sum of the parts with a greedy distribution in closed form, if there are any.
 
     Raises:
-        RegularizerError: if the maximum is not reached to within the rounding error.
+        RegularizerError: if the distance from the maximum may exceed the rounding error.
     """
     scores = np.asarray(y).reshape(-1, y.shape[-1])
     allowed = (
@@ -55,121 +55,131 @@ def maximise_numerically(
         if available is None
         else np.asarray(available).reshape(scores.shape)
     )
-    # a state without actions is a terminal one: any distribution will do
+    # a state without actions is terminal: its distribution is not used
     allowed = allowed | ~allowed.any(axis=1, keepdims=True)
-    claim = whole.rounding(scores.shape[1])
-    limits = (whole.probability_bounds or ProbabilityBounds(0.0, 1.0)).broadcast(
+    tolerance = whole.rounding(scores.shape[1])
+    bounds = (whole.probability_bounds or ProbabilityBounds(0.0, 1.0)).broadcast(
         scores.shape, allowed, scores
     )
-    scores = _relative(scores, limits, allowed)
-    limits = _screened(whole, scores, limits, allowed, SLIGHT * claim)
-    smooth = Smooth(parts, allowed & (np.asarray(limits.upper) > 0))
-    p, gap = maximise(smooth, scores, limits, np.full(len(scores), 1e-3 * claim))
+    scores = _subtract_marginal(scores, bounds, allowed)
+    bounds = _fix_distant_actions(whole, scores, bounds, allowed, SCREENING_SHARE * tolerance)
+    function = WeightedSum(parts, allowed & (bounds.upper > 0))
+    p, gap = maximise(function, scores, bounds, np.full(len(scores), 1e-3 * tolerance))
     if rest is not None:
-        p, gap = _sharpened(smooth, rest, p, scores, allowed)
-    else:  # scores that were taken to be higher than they are
-        gap = gap + inner(p, np.maximum(LOWEST - scores, 0.0))
-    # what the scores' own rounding does to the bound
+        p, gap = _refine_by_tangent(function, rest, p, scores, allowed)
+    else:  # `maximise` raises scores to MIN_SCORE
+        gap = gap + inner_product(p, np.maximum(MIN_SCORE - scores, 0.0))
+    # the error of the bound due to the rounding of the scores
     far = np.where(p > 0, np.abs(scores), 0.0)
     size = np.sum(p * far, axis=1) if whole.probability_bounds is None else np.max(far, axis=1)
     noise = 16 * (scores.shape[1] + 4) * UNIT_ROUNDOFF * size
-    bad = ~(gap + SLIGHT * claim <= claim + noise)
+    bad = ~(gap + SCREENING_SHARE * tolerance <= tolerance + noise)
     if bad.any():
-        row = int(np.argmax(bad))
         raise RegularizerError(
-            f"the greedy distribution of {type(whole).__name__} is only known to be within "
-            f"{gap[row]:.3g} of the maximum, not within {claim:.3g}, at the scores {scores[row]}; "
-            f"{int(np.count_nonzero(bad))} of {len(bad)} states are like that; check with "
-            "regmdp.testing.check_regularizer that it is convex and its gradient right"
+            describe_first(
+                bad,
+                lambda row: (
+                    f"the greedy distribution of {type(whole).__name__} is only known to be within "
+                    f"{gap[row]:.3g} of the maximum, not within {tolerance:.3g}, at the scores "
+                    f"{scores[row]}"
+                ),
+                "states",
+                "check with regmdp.testing.check_regularizer that it is convex and its gradient "
+                "right",
+            )
         )
     return p.reshape(y.shape)
 
 
-def _relative(
-    scores: Float[np.ndarray, "N A"], limits: ProbabilityBounds, allowed: Bool[np.ndarray, "N A"]
+def _subtract_marginal(
+    scores: Float[np.ndarray, "N A"], bounds: ProbabilityBounds, allowed: Bool[np.ndarray, "N A"]
 ) -> Float[np.ndarray, "N A"]:
-    """Return the (N, A) scores less that of the last action to get anything if h were 0: it is near there that h decides.
+    """Return the (N, A) scores minus that of the last action with probability if h were 0.
 
-    So nothing is lost by how far other actions are from it.
+    Scores close to it matter most, so their differences have to be accurate.
     """
     scores = np.where(allowed, scores, -np.inf)
     top = np.max(scores, axis=1, keepdims=True)
-    given = np.asarray(limits.linear_maximiser(scores)) - np.asarray(limits.lower) > rounding_slack(
-        scores.shape[1]
-    )
+    given = bounds.linear_maximiser(scores) - bounds.lower > rounding_slack(scores.shape[1])
     last = np.min(np.where(given, scores, top), axis=1, keepdims=True)
     return np.where(allowed, scores - np.where(last > -np.inf, last, top), -np.inf)
 
 
-def _screened(
+def _fix_distant_actions(
     whole: Regularizer,
     scores: Float[np.ndarray, "N A"],
-    limits: ProbabilityBounds,
+    bounds: ProbabilityBounds,
     allowed: Bool[np.ndarray, "N A"],
-    slight: float,
+    max_fall: float,
 ) -> ProbabilityBounds:
-    """Return the limits, and put those actions on one of them that are too far from where it is decided for h to matter.
+    """Return bounds that fix actions with scores too far from the marginal one for h to matter.
 
-    An action that is D below that point costs t D if it has the probability t. If h falls by less
-    than that when such actions get the probability 1/D, it is convex, so that they have less; and
-    if h falls by no more than ``slight``, they gain no more.
+    An action with a score D below the marginal one costs t D if it has the probability t. If h
+    falls by less than that when such actions get the probability 1/D, they have less, as h is
+    convex; and if h falls by at most ``max_fall``, they gain at most that.
 
     Args:
         whole: h.
-        scores: (N, A) scores relative to that point, -inf at actions that are not allowed.
-        limits: (N, A) limits.
+        scores: (N, A) scores relative to the marginal one, -inf at actions that are not allowed.
+        bounds: (N, A) bounds on probabilities.
         allowed: (N, A) mask.
-        slight: What h may fall by.
+        max_fall: Largest fall of h.
     """
-    lower, upper = np.asarray(limits.lower), np.asarray(limits.upper)
-    low, high = allowed & (scores < -FAR), allowed & (scores > FARTHEST)
+    lower, upper = bounds.lower, bounds.upper
+    low, high = allowed & (scores < -MAX_SCORE_BELOW), allowed & (scores > MAX_SCORE_ABOVE)
     if not (low.any() or high.any()):
-        return limits
+        return bounds
     screened = ProbabilityBounds(np.where(high, upper, lower), np.where(low, lower, upper))
-    centre = np.asarray(screened.centre())
+    centre = screened.centre()
     little = np.where(low, 1.0 / np.where(low, -scores, 1.0), 0.0)
     with np.errstate(invalid="ignore"):
         value = whole.value(centre, allowed)
         fall = value - whole.value(
             centre * (1.0 - little.sum(axis=1, keepdims=True)) + little, allowed
         )
-    possible = (np.isfinite(value) & (fall <= slight))[:, None]
+    possible = (np.isfinite(value) & (fall <= max_fall))[:, None]
     return ProbabilityBounds(
         np.where(possible, screened.lower, lower), np.where(possible, screened.upper, upper)
     )
 
 
-def _sharpened(
-    smooth: Smooth,
+def _refine_by_tangent(
+    function: WeightedSum,
     rest: Regularizer,
     p: Float[np.ndarray, "N A"],
     scores: Float[np.ndarray, "N A"],
     allowed: Bool[np.ndarray, "N A"],
 ) -> tuple[Float[np.ndarray, "N A"], Float[np.ndarray, " N"]]:
-    """Put the tangent at p in place of what has no closed form, and return the better of p and of the maximum with the tangent.
+    """Replace the parts without a closed form by their tangent at p; return the better maximiser.
 
-    The bounds are those that the tangent gives: with g for what has a closed form, and z for the
-    slope of the rest, g*(y - z) + g(p) - ⟨p, y - z⟩.
+    Compared are p and the maximiser with the tangent, by the bounds on their distances from the
+    maximum: with g for the parts in closed form and z for the gradient of the others,
+    g*(y - z) + g(p) - ⟨p, y - z⟩.
+
+    Returns:
+        The (N, A) distributions, and (N,) bounds on their distances from the maximum.
     """
-    best, least = p, np.full(len(p), np.inf)
+    best, gap = p, np.full(len(p), np.inf)
     for _ in range(2):
-        gradients = smooth.gradients(p)
+        gradients = function.gradients(p)
         kept = [
             np.zeros(p.shape) if isinstance(part, SeparableRegularizer) else gradient
-            for (_, part), gradient in zip(smooth.parts, gradients, strict=True)
+            for (_, part), gradient in zip(function.parts, gradients, strict=True)
         ]
-        left = np.where(allowed, scores - np.where(allowed, smooth.total(kept), 0.0), -np.inf)
+        left = np.where(
+            allowed, scores - np.where(allowed, function.weighted_sum(kept), 0.0), -np.inf
+        )
         top = np.max(left, axis=1, keepdims=True)
         left = np.where(allowed, left - top, -np.inf)
         with np.errstate(invalid="ignore"):
-            lacking = (
+            loss = (
                 rest.conjugate(left, allowed)
                 + rest.value(p, allowed)
-                - inner(p, left)
-                + smooth.unsure(p, gradients)
+                - inner_product(p, left)
+                + function.tangent_error(p, gradients)
             )
-        lacking = np.where(np.isfinite(lacking), np.maximum(lacking, 0.0), np.inf)
-        better = lacking < least
-        best, least = np.where(better[:, None], p, best), np.where(better, lacking, least)
+        loss = np.where(np.isfinite(loss), np.maximum(loss, 0.0), np.inf)
+        better = loss < gap
+        best, gap = np.where(better[:, None], p, best), np.where(better, loss, gap)
         p = rest.greedy(left, allowed)
-    return best, least
+    return best, gap

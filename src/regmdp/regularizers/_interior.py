@@ -1,13 +1,12 @@
-r"""The greedy distribution of any smooth convex function, with a bound on what is lacking.
+r"""Greedy distributions of smooth convex functions, with bounds on the distance from the maximum.
 
-The method is Newton's on the conditions of optimality, with a barrier at the limits that fades away
-(primal-dual interior points: Wright 1997, *Primal-Dual Interior-Point Methods*). It is slow and
-general.
-What counts is the bound at the end, which holds for every convex function, however the point was
-found:
+A primal-dual interior-point method (Wright 1997, *Primal-Dual Interior-Point Methods*): Newton's
+method on the conditions of optimality, with a decreasing barrier at the bounds on probabilities. It
+is slow and general. The returned bound holds at any point, for every convex function h:
 
 .. math::
-    \max_{p'} f(p') - f(p) \le \max_{p'} \langle p' - p, \nabla f(p) \rangle, \qquad f(p) = \langle p, y \rangle - h(p)
+    \max_{p'} f(p') - f(p) \le \max_{p'} \langle p' - p, \nabla f(p) \rangle, \qquad
+    f(p) = \langle p, y \rangle - h(p)
 """
 
 from __future__ import annotations
@@ -16,136 +15,145 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Float
 from regmdp.regularizers._probability_bounds import ProbabilityBounds
-from regmdp.regularizers._smooth import Smooth
+from regmdp.regularizers._smooth import WeightedSum
 
-__all__ = ["LOWEST", "maximise"]
+__all__ = ["MIN_SCORE", "maximise"]
 
-#: Newton steps; a well-behaved function needs about twenty.
-STEPS = 400
+#: Maximal number of Newton steps; a well-conditioned function needs about twenty.
+MAX_STEPS = 400
 
-#: Steps without progress in any row, after which what is there is as good as rounding allows.
-PATIENCE = 20
+#: Number of steps without progress in any row after which the search stops.
+MAX_IDLE_STEPS = 20
 
-#: A probability does not come closer to a limit than to this fraction of its distance in one step.
-CLOSEST = 1e-3
+#: One step leaves a probability at least this fraction of its distance from a bound.
+MIN_DISTANCE_FRACTION = 1e-3
 
-#: Scores are taken to be at least this.
-LOWEST = -1e100
+#: Maximal number of halvings of a step.
+MAX_HALVINGS = 60
 
-#: Smallest distance to a limit.
-LEAST = 1e-300
+#: Lower scores are raised to this.
+MIN_SCORE = -1e100
+
+#: Smallest distance from a bound.
+MIN_DISTANCE = 1e-300
 
 
 def maximise(
-    function: Smooth,
+    function: WeightedSum,
     y: Float[np.ndarray, "N A"],
-    limits: ProbabilityBounds,
+    bounds: ProbabilityBounds,
     goal: Float[np.ndarray, " N"],
 ) -> tuple[Float[np.ndarray, "N A"], Float[np.ndarray, " N"]]:
-    """Maximise ⟨p, y⟩ - h(p) in each row, over the distributions within limits.
+    """Maximise ⟨p, y⟩ - h(p) in each row, over the distributions between bounds.
 
     Args:
         function: h.
         y: (N, A) scores, -inf at actions that are not allowed.
-        limits: (N, A) limits, 0 and 0 at actions that are not allowed.
-        goal: (N,) how far from the maximum a row may be left.
+        bounds: (N, A) bounds on probabilities, 0 and 0 at actions that are not allowed.
+        goal: (N,) distance from the maximum at which a row is solved.
 
     Returns:
-        The (N, A) distributions, and (N,) bounds on how far below the maximum each is.
+        The (N, A) distributions, and (N,) bounds on their distances from the maximum.
     """
     with np.errstate(all="ignore"):
-        return _Search(function, y, limits, goal).run()
+        return _InteriorPointSearch(function, y, bounds, goal).run()
 
 
-class _Search:
-    """The state of a search.
+class _InteriorPointSearch:
+    """The iterate of the interior-point method.
 
     Attributes:
-        p: (N, A) the point; free actions lie strictly between their limits.
-        below, above: (N, A) prices of the lower and of the upper limits.
+        p: (N, A) the point; free actions are strictly between their bounds.
+        below, above: (N, A) multipliers of the lower and of the upper bounds.
         level: (N,) the multiplier of the condition that the probabilities sum to 1.
     """
 
-    def __init__(self, function: Smooth, y: Array, limits: ProbabilityBounds, goal: Array) -> None:
-        self.function, self.limits, self.goal = function, limits, goal
-        # that no probability exceeds 1 need not be said: they sum to 1
-        self.lower, self.upper = (
-            np.asarray(limits.lower),
-            np.where(np.asarray(limits.upper) < 1.0, limits.upper, 2.0),
-        )
+    def __init__(
+        self, function: WeightedSum, y: Array, bounds: ProbabilityBounds, goal: Array
+    ) -> None:
+        self.function, self.bounds, self.goal = function, bounds, goal
+        self.lower = bounds.lower
+        # the upper bound 1 is redundant: the probabilities sum to 1
+        self.upper = np.where(bounds.upper < 1.0, bounds.upper, 2.0)
         self.free = self.upper - self.lower > 1e-14
-        self.y = np.where(self.upper > 0, np.maximum(y, LOWEST), 0.0)
-        self.p = np.where(self.free, np.asarray(limits.centre()), self.lower)
-        # an action far below the best has about that price for its limit; others have one of the
-        # scale of the gradient
-        rise = self._rise(self.p)
-        short = np.max(rise, axis=1, keepdims=True, where=self.free, initial=-np.inf) - np.where(
-            self.free, rise, 0.0
-        )
+        self.y = np.where(self.upper > 0, np.maximum(y, MIN_SCORE), 0.0)
+        self.p = np.where(self.free, bounds.centre(), self.lower)
+        # the multiplier of an action far below the best is about that distance; those of others
+        # have the scale of the gradient
+        gradient = self._objective_gradient(self.p)
+        short = np.max(
+            gradient, axis=1, keepdims=True, where=self.free, initial=-np.inf
+        ) - np.where(self.free, gradient, 0.0)
         spread = np.max(short, axis=1, keepdims=True, where=self.free, initial=0.0)
-        change = np.max(np.abs(rise - self.y), axis=1, keepdims=True, where=self.free, initial=0.0)
-        scale = np.maximum(np.where(change > 0, np.minimum(change, spread), 1e-3 * spread), LEAST)
+        change = np.max(
+            np.abs(gradient - self.y), axis=1, keepdims=True, where=self.free, initial=0.0
+        )
+        scale = np.maximum(
+            np.where(change > 0, np.minimum(change, spread), 1e-3 * spread), MIN_DISTANCE
+        )
         self.below = np.where(self.free, short + scale, 0.0)
         self.above = np.where(self.free, np.broadcast_to(spread + scale, short.shape), 0.0)
         self.level = np.zeros(len(y))
 
-    def _rise(self, p: Array) -> Array:
+    def _objective_gradient(self, p: Array) -> Array:
         """Return the gradient of ⟨p, y⟩ - h(p), 0 at fixed actions."""
         slope = self.function.gradient(p)
         return np.where(self.upper > 0, self.y - np.where(self.upper > 0, slope, 0.0), 0.0)
 
     def run(self) -> tuple[Array, Array]:
         best, gap = self.p, np.full(len(self.y), np.inf)
-        rise = self._rise(self.p)
+        gradient = self._objective_gradient(self.p)
         share = np.full(len(self.y), 0.1)
         before, idle = gap, 0
-        for _ in range(STEPS):
-            for p in (self.p, self._on_limits()):
-                lacking = self._lacking(p)
-                better = lacking < gap
-                best, gap = np.where(better[:, None], p, best), np.where(better, lacking, gap)
+        for _ in range(MAX_STEPS):
+            for p in (self.p, self._snap_to_bounds()):
+                loss = self._bound_loss(p)
+                better = loss < gap
+                best, gap = np.where(better[:, None], p, best), np.where(better, loss, gap)
             low, high = self._distances(self.p)
-            fading = np.sum(np.where(self.free, self.below * low + self.above * high, 0.0), axis=1)
-            progress = np.any((gap > self.goal) & ((gap < 0.9 * before) | (fading > 0.1 * gap)))
+            slackness = np.sum(
+                np.where(self.free, self.below * low + self.above * high, 0.0), axis=1
+            )
+            progress = np.any((gap > self.goal) & ((gap < 0.9 * before) | (slackness > 0.1 * gap)))
             idle = 0 if progress else idle + 1
             if np.all((gap <= self.goal) | ~self.free.any(axis=1)) or (
-                idle > PATIENCE and np.isfinite(gap).all()
+                idle > MAX_IDLE_STEPS and np.isfinite(gap).all()
             ):
                 break
             before = np.where(gap < 0.9 * before, gap, before)
-            rise, share = self._step(rise, share)
-        # a point inside may be closer to a limit than the least distance
+            gradient, share = self._step(gradient, share)
+        # a point inside may be closer to a bound than MIN_DISTANCE
         return np.clip(best, self.lower, self.upper), np.where(self.free.any(axis=1), gap, 0.0)
 
-    def _lacking(self, p: Array) -> Array:
-        """Return the bound on how far ⟨p, y⟩ - h(p) is below its maximum."""
+    def _bound_loss(self, p: Array) -> Array:
+        """Bound the distance of ⟨p, y⟩ - h(p) from its maximum."""
         gradients = self.function.gradients(p)
-        rise = np.where(self.upper > 0, self.y - self.function.total(gradients), -np.inf)
-        relative = rise - np.max(rise, axis=1, keepdims=True)
-        most = self.limits.linear_maximiser(relative)
-        lacking = np.sum(
+        gradient = np.where(self.upper > 0, self.y - self.function.weighted_sum(gradients), -np.inf)
+        relative = gradient - np.max(gradient, axis=1, keepdims=True)
+        most = self.bounds.linear_maximiser(relative)
+        loss = np.sum(
             (most - p) * np.where(most == p, 0.0, relative), axis=1
-        ) + self.function.unsure(p, gradients)
+        ) + self.function.tangent_error(p, gradients)
         wrong = (
-            np.isnan(lacking)
-            | np.any(rise == np.inf, axis=1)
-            | ~self.limits.contains(p)
+            np.isnan(loss)
+            | np.any(gradient == np.inf, axis=1)
+            | ~self.bounds.contains(p)
             | (np.abs(p.sum(axis=1) - 1.0) > 1e-13)
         )
-        return np.where(wrong, np.inf, np.maximum(lacking, 0.0))
+        return np.where(wrong, np.inf, np.maximum(loss, 0.0))
 
-    def _on_limits(self) -> Array:
-        """Return the point with those probabilities put on a limit that are closer to it than the limit's price warrants."""
+    def _snap_to_bounds(self) -> Array:
+        """Move probabilities onto bounds whose multipliers are larger than the distances."""
         low, high = self.p - self.lower, self.upper - self.p
-        scale = np.maximum(np.max(self.below + self.above, axis=1, keepdims=True), LEAST)
+        scale = np.maximum(np.max(self.below + self.above, axis=1, keepdims=True), MIN_DISTANCE)
         down, up = self.free & (self.below > low * scale), self.free & (self.above > high * scale)
         moved = np.where(down, self.lower, np.where(up, self.upper, self.p))
         rest = 1.0 - moved.sum(axis=1, keepdims=True)
         room = np.where(self.free & ~down & ~up, np.minimum(low, high), 0.0)
-        return moved + rest * room / np.maximum(room.sum(axis=1, keepdims=True), LEAST)
+        return moved + rest * room / np.maximum(room.sum(axis=1, keepdims=True), MIN_DISTANCE)
 
-    def _step(self, rise: Array, share: Array) -> tuple[Array, Array]:
-        """Take one Newton step, and return the gradient there and the fraction of the barrier that is to remain."""
+    def _step(self, gradient: Array, share: Array) -> tuple[Array, Array]:
+        """Take one Newton step; return the gradient there and the next fraction of the barrier."""
         low, high = self._distances(self.p)
         count = 2.0 * np.maximum(self.free.sum(axis=1), 1)
         barrier = (
@@ -156,27 +164,53 @@ class _Search:
         size = np.where(self.free, np.minimum(low, high), 0.0)
         push = np.where(self.free, barrier[:, None] * (1.0 / low - 1.0 / high), 0.0)
         own = np.where(self.free, size * (self.below / low + self.above / high) * size, 1.0)
-        step, level = self._newton(size, own, size * (rise + push))
+        step, level = self._newton(size, own, size * (gradient + push))
         step *= size
         below = np.where(self.free, barrier[:, None] / low - self.below * step / low, 0.0)
         above = np.where(self.free, barrier[:, None] / high + self.above * step / high, 0.0)
-        length = _longest(np.where(step < 0, low, high), np.abs(step), self.free)
-        climb = np.sum(step * (rise + push), axis=1)
-        p, after = self.p, rise
-        for _ in range(60):
+        length = _max_step_length(np.where(step < 0, low, high), np.abs(step), self.free)
+        climb = np.sum(step * (gradient + push), axis=1)
+        p, after, length = self._line_search(step, length, climb, barrier)
+        p = np.where(self.free & np.isfinite(after), p, self.p)
+        # the rounding error of the sum
+        p += (
+            np.where(self.free, size, 0.0)
+            * ((1.0 - p.sum(axis=1)) / np.maximum(size.sum(axis=1), MIN_DISTANCE))[:, None]
+        )
+        self.p = p
+        below, above = below - self.below, above - self.above
+        dual = np.minimum(
+            _max_step_length(self.below, -below, self.free),
+            _max_step_length(self.above, -above, self.free),
+        )
+        self.below = self.below + dual[:, None] * below
+        self.above = self.above + dual[:, None] * above
+        self.level = level
+        return self._objective_gradient(p), np.where(
+            np.minimum(length, dual) > 0.9, 0.01, np.where(length > 0.3, 0.2, 0.7)
+        )
+
+    def _line_search(
+        self, step: Array, length: Array, climb: Array, barrier: Array
+    ) -> tuple[Array, Array, Array]:
+        """Halve (N,) step lengths until the objective with the barrier no longer falls steeply.
+
+        Args:
+            step: (N, A) Newton step.
+            length: (N,) fractions of it to try first.
+            climb: (N,) derivative of the objective with the barrier along the step.
+            barrier: (N,) weight of the barrier.
+
+        Returns:
+            The (N, A) points, the (N, A) gradients there, and the (N,) lengths.
+        """
+        p, after = self.p, np.zeros(self.p.shape)
+        for _ in range(MAX_HALVINGS):
             p = np.where(self.free, self.p + length[:, None] * step, self.lower)
-            after = self._rise(p)
-            low_after, high_after = self._distances(p)
-            left = np.sum(
-                step
-                * (
-                    after
-                    + np.where(
-                        self.free, barrier[:, None] * (1.0 / low_after - 1.0 / high_after), 0.0
-                    )
-                ),
-                axis=1,
-            )
+            after = self._objective_gradient(p)
+            low, high = self._distances(p)
+            push = np.where(self.free, barrier[:, None] * (1.0 / low - 1.0 / high), 0.0)
+            left = np.sum(step * (after + push), axis=1)
             # along the line the derivative falls; where it is as negative as it was positive, the
             # step was too long
             good = np.isfinite(left) & (
@@ -185,37 +219,20 @@ class _Search:
             if np.all(good):
                 break
             length = np.where(good, length, 0.5 * length)
-        p = np.where(self.free & np.isfinite(after), p, self.p)
-        # what rounding does to the sum
-        p += (
-            np.where(self.free, size, 0.0)
-            * ((1.0 - p.sum(axis=1)) / np.maximum(size.sum(axis=1), LEAST))[:, None]
-        )
-        self.p = p
-        below, above = below - self.below, above - self.above
-        dual = np.minimum(
-            _longest(self.below, -below, self.free), _longest(self.above, -above, self.free)
-        )
-        self.below = self.below + dual[:, None] * below
-        self.above = self.above + dual[:, None] * above
-        self.level = level
-        return self._rise(p), np.where(
-            np.minimum(length, dual) > 0.9, 0.01, np.where(length > 0.3, 0.2, 0.7)
-        )
+        return p, after, length
 
     def _distances(self, p: Array) -> tuple[Array, Array]:
-        return np.maximum(p - self.lower, LEAST), np.maximum(self.upper - p, LEAST)
+        return np.maximum(p - self.lower, MIN_DISTANCE), np.maximum(self.upper - p, MIN_DISTANCE)
 
     def _newton(self, size: Array, own: Array, force: Array) -> tuple[Array, Array]:
         """Solve for the step in units of ``size``, and for the level."""
         n_actions = size.shape[1]
         diagonal = np.arange(n_actions)
-        curvature = self.function.curvature(self.p, size)
-        # differences may be wrong by more than what is there; without them the barrier is still
-        # curved
+        curvature = self.function.hessian(self.p, size)
+        # the error of differences may exceed the curvature; the barrier is curved without them
         curvature[:, diagonal, diagonal] = np.maximum(curvature[:, diagonal, diagonal], 0.0) + own
         unit = 1.0 / np.sqrt(np.maximum(curvature[:, diagonal, diagonal], 1e-290))
-        # of a convex function no entry is larger than the 1 on the diagonal
+        # for a convex function no entry is larger than the 1 on the diagonal
         matrix = np.clip(np.nan_to_num(unit[:, :, None] * curvature * unit[:, None, :]), -1.0, 1.0)
         matrix[:, diagonal, diagonal] = 1.0 + 1e-13
         sides = np.stack((unit * force, unit * size), axis=2)
@@ -231,8 +248,8 @@ class _Search:
         return solved[:, :, 0] - level[:, None] * solved[:, :, 1], level
 
 
-def _longest(room: Array, step: Array, free: Array) -> Float[np.ndarray, " N"]:
-    """Return how much of a (N, A) step towards 0 can be taken before any (N, A) room is used up, 1 at most."""
+def _max_step_length(room: Array, step: Array, free: Array) -> Float[np.ndarray, " N"]:
+    """Return (N,) fractions of (N, A) steps, at most 1, that leave some of the (N, A) room."""
     moving = free & (step > 0)
     share = np.where(moving, room / np.where(moving, step, 1.0), np.inf)
-    return np.minimum(1.0, (1.0 - CLOSEST) * np.min(share, axis=1))
+    return np.minimum(1.0, (1.0 - MIN_DISTANCE_FRACTION) * np.min(share, axis=1))

@@ -1,4 +1,4 @@
-"""Roots of one-dimensional equations, one a state, all at once."""
+"""Roots of one-dimensional equations, one per state, solved together."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from regmdp._internal.arrays import (
 
 __all__ = ["find_decreasing_root", "normalise_root", "solve_probabilities"]
 
-#: Steps after which a root is taken as it is; bisection alone needs fewer to leave no double inside
-#: a bounded bracket.
-STEPS = 200
+#: Maximal number of steps; bisection alone needs fewer to reduce a bounded bracket to two
+#: neighbouring doubles.
+MAX_STEPS = 200
 
-#: Probabilities whose sum is as close to 1 as this follow their tangents for the rest of the way.
-CLOSE = 1e-9
+#: If the sum of probabilities is this close to 1, one Newton step corrects it.
+SUM_TOLERANCE = 1e-9
 
 
 def find_decreasing_root(
@@ -31,70 +31,69 @@ def find_decreasing_root(
     high: Float[Array, "*batch"],
     tolerance: float,
 ) -> Float[Array, "*batch"]:
-    """Return where decreasing functions cross 0, by Newton's method, with bisection wherever it would leave the bracket.
+    """Find roots of decreasing functions by Newton's method, safeguarded by bisection.
 
     Args:
         function: From (…) arguments to (…) values and (…) slopes.
         low: (…) points where the functions are not negative, or only by rounding.
         high: (…) points where they are not positive, or only by rounding.
-        tolerance: Distance from 0 that is as good as 0.
+        tolerance: Largest |value| that counts as 0.
 
     Returns:
-        The (…) roots, or, where no double is one, those next to them.
+        The (…) roots, up to rounding.
     """
     xp = array_namespace(low, high)
-    # there is no slope before the first one: at a distance of 0 it does not count
-    first = _Search(low, high, low, low, low, xp.ones(low.shape, dtype=xp.bool))
-    return _Search(
-        *repeat_while(partial(_narrowed, function, tolerance), _left, first, STEPS)
+    # the first step has no earlier slope: at a distance of 0 it is ignored
+    first = _RootBracket(low, high, low, low, low, xp.ones(low.shape, dtype=xp.bool))
+    return _RootBracket(
+        *repeat_while(partial(_narrow_bracket, function, tolerance), _is_open, first, MAX_STEPS)
     ).point
 
 
-class _Search(NamedTuple):
-    """A bracket, the point that is looked at, the one before it with the slope there, and whether to go on; each (…)."""
+class _RootBracket(NamedTuple):
+    """A bracket, the current point, the last one with its slope, and whether to go on; all (…)."""
 
     low: Array
     high: Array
     point: Array
     before: Array
     slope_before: Array
-    left: Array
+    open: Array
 
 
-def _narrowed(
-    function: Callable[[Array], tuple[Array, Array]], tolerance: float, search: _Search
-) -> _Search:
+def _narrow_bracket(
+    function: Callable[[Array], tuple[Array, Array]], tolerance: float, bracket: _RootBracket
+) -> _RootBracket:
     """Narrow the bracket down by one step."""
-    low, high, point, before, slope_before, _ = search
+    low, high, point, before, slope_before, _ = bracket
     xp = array_namespace(low, high)
     value, slope = function(point)
     low, high = xp.where(value >= 0, point, low), xp.where(value <= 0, point, high)
-    middle = _middle(low, high)
+    middle = _midpoint(low, high)
     usable = slope < 0
     step = -value / xp.where(usable, slope, -1.0)
-    still = usable & (xp.abs(step) <= unit_roundoff(point) * xp.abs(point))
-    found = still | (xp.abs(value) <= tolerance) | (middle <= low) | (middle >= high)
-    newton = point + _bent(step, slope, point - before, slope - slope_before)
+    settled = usable & (xp.abs(step) <= unit_roundoff(point) * xp.abs(point))
+    found = settled | (xp.abs(value) <= tolerance) | (middle <= low) | (middle >= high)
+    newton = point + _correct_newton_step(step, slope, point - before, slope - slope_before)
     moved = xp.where(usable & (newton > low) & (newton < high), newton, middle)
-    return _Search(low, high, xp.where(found, point, moved), point, slope, ~found)
+    return _RootBracket(low, high, xp.where(found, point, moved), point, slope, ~found)
 
 
-def _left(state: _Search) -> Array:
-    return state.left
+def _is_open(state: _RootBracket) -> Array:
+    return state.open
 
 
-def _middle(low: Array, high: Array) -> Array:
-    """Return a point between: the mean, or, where a bracket spans orders of magnitude, about the mean order."""
+def _midpoint(low: Array, high: Array) -> Array:
+    """Return the mean, or about the geometric mean if the bracket spans orders of magnitude."""
     xp = array_namespace(low, high)
     wide = high - low > 4.0 + 0.75 * xp.maximum(xp.abs(low), xp.abs(high))
     return xp.where(wide, xp.sinh(0.5 * (xp.asinh(low) + xp.asinh(high))), 0.5 * low + 0.5 * high)
 
 
-def _bent(step: Array, slope: Array, moved: Array, steeper: Array) -> Array:
-    """Return the step to 0 of b - k log(x + c) that has the same slope here, and had that of the step before there.
+def _correct_newton_step(step: Array, slope: Array, moved: Array, steeper: Array) -> Array:
+    """Return the step to the root of b - k log(x + c) with the same slopes here and a step before.
 
-    Newton's step would be too short for a function like this, and such is the logarithm of p = (x +
-    c)^-k.
+    Newton's step is too short for this form, which log p has if p = (x + c)^-k.
     """
     xp = array_namespace(step)
     bent = (steeper != 0) & (moved != 0)
@@ -114,8 +113,8 @@ def solve_probabilities(
 ) -> Float[Array, "*batch A"]:
     """Return the probabilities p(λ), decreasing in λ, for the λ at which they sum to 1.
 
-    Where no double does that, because some p is all but vertical there, two close to it are mixed
-    so that the sum is right.
+    Where they sum to 1 at no double, because some p is nearly vertical there, the probabilities at
+    two neighbouring λ are mixed.
 
     Args:
         function: From (…) λ to (…, A) probabilities and (…, A) minus their derivatives.
@@ -128,7 +127,7 @@ def solve_probabilities(
     def surplus(multiplier: Array) -> tuple[Array, Array]:
         p, slope = function(multiplier)
         total = xp.sum(p, axis=-1)
-        # the logarithm of the sum of exponentials is straight
+        # the logarithm of a sum of exponentials is nearly linear
         return xp.log(xp.maximum(total, 1e-300)), -xp.sum(slope, axis=-1) / xp.maximum(
             total, 1e-300
         )
@@ -143,7 +142,7 @@ def solve_probabilities(
 def normalise_root(
     function: Callable[[Array], tuple[Array, Array]], root: Float[Array, "*batch"], n_actions: int
 ) -> Float[Array, "*batch A"]:
-    """Return the probabilities p(λ) for a λ at which they sum to 1 up to rounding, with that rounding mended."""
+    """Return the probabilities p(λ) for a λ at which they nearly sum to 1, normalised."""
     xp = array_namespace(root)
     roundoff = unit_roundoff(root)
     p, slope = function(root)
@@ -151,7 +150,7 @@ def normalise_root(
         xp.sum(p, axis=-1, keepdims=True) - 1.0,
         xp.sum(slope, axis=-1, keepdims=True),
     )
-    near = xp.abs(excess) <= max(CLOSE, 1000 * roundoff)
+    near = xp.abs(excess) <= max(SUM_TOLERANCE, 1000 * roundoff)
     moved = xp.maximum(p - excess * slope / xp.where(steepness > 0, steepness, 1.0), 0.0)
     p = xp.where(near & (xp.abs(excess) > n_actions * roundoff), moved, p)
     if is_traced(near) or not bool(xp.all(near)):

@@ -1,4 +1,4 @@
-"""The logarithmic barrier: every action keeps a probability in proportion to how little is lost by it."""
+"""The logarithmic barrier of the simplex."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import math
 from dataclasses import dataclass
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._internal.fields import set_fields
+from regmdp.regularizers._parameters import PerState, check_temperature
 from regmdp.regularizers._roots import solve_probabilities
-from regmdp.regularizers.base import check_temperature
-from regmdp.regularizers.separable import Derivatives, SeparableRegularizer, log
+from regmdp.regularizers.separable import Derivatives, SeparableRegularizer, bound_scores_below, log
 
-__all__ = ["LogBarrier", "finite"]
+__all__ = ["LogBarrier"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class LogBarrier(SeparableRegularizer):
     r"""Logarithmic barrier of the simplex, \(h(p) = -\sum_a \log p_a\) over the available actions.
 
     The greedy policy is \(p_a = 1/(\lambda - y_a)\): inverse-gap weighting. h has no upper bound,
-    and a deterministic policy is worth -∞ unless the temperature is 0.
+    and the value of a deterministic policy is -∞ unless the temperature is 0.
 
     Args:
         temperature: τ ≥ 0, a number or one per state, in the unit of the rewards.
@@ -34,16 +35,16 @@ class LogBarrier(SeparableRegularizer):
         convergence".
     """
 
-    temperature: ArrayLike
+    temperature: PerState
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "temperature", check_temperature(self.temperature))
+    def __init__(self, temperature: ArrayLike) -> None:
+        set_fields(self, temperature=check_temperature(temperature))
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         return -log(p)
 
     def derivatives(
-        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+        self, p: Float[Array, "*batch A"], log_p: Float[Array, "*batch A"]
     ) -> Derivatives:
         xp = array_namespace(p)
         inverse = xp.where(p > 0, 1.0 / xp.where(p > 0, p, 1.0), xp.inf)
@@ -53,7 +54,7 @@ class LogBarrier(SeparableRegularizer):
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
-        y = finite(y, available)
+        y = bound_scores_below(y, available)
         below = xp.max(y, axis=-1, keepdims=True) - y
 
         def inverse_gaps(multiplier: Array) -> tuple[Array, Array]:
@@ -66,7 +67,7 @@ class LogBarrier(SeparableRegularizer):
     def conjugate(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch"]:
-        return super().conjugate(finite(y, available), available)
+        return super().conjugate(bound_scores_below(y, available), available)
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         # n log n if all n actions are available, less with fewer, and 0 with one
@@ -78,13 +79,3 @@ class LogBarrier(SeparableRegularizer):
     def magnitude(self, n_actions: int) -> float:
         # the logarithm of a positive double is at least log 2^-1074
         return 745.0 * n_actions
-
-
-def finite(y: Array, available: Array | None) -> Array:
-    """Keep the scores of available actions finite: however low they are, such an action has some probability."""
-    xp = array_namespace(y)
-    finite = xp.maximum(y, -1e300)
-    if available is None:
-        return finite
-    # a state without actions is a terminal one: its scores only have to stay numbers
-    return xp.where(available | ~xp.any(available, axis=-1, keepdims=True), finite, -xp.inf)

@@ -1,28 +1,30 @@
-"""Lower and upper limits on the probabilities of actions."""
+"""Lower and upper bounds on the probabilities of actions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._internal.checks import check_number, describe_first
 from regmdp._internal.errors import RegularizerError
+from regmdp._internal.fields import set_fields
+from regmdp.regularizers._parameters import PerState, read_only, require_shape
 from regmdp.regularizers._probability_bounds import ProbabilityBounds, rounding_slack
-from regmdp.regularizers.base import require_shape
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["Box"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Box(SeparableRegularizer):
-    r"""Limits on probabilities, lower ≤ p ≤ upper: h is 0 between them and infinite outside.
+    r"""Bounds on probabilities, lower ≤ p ≤ upper: h is 0 between them and infinite outside.
 
-    The greedy policy gives every action its lower limit, and the rest to the best actions in turn,
-    up to their upper limits. An action that is not available has probability 0 whatever its limits.
-    In a sum, as in ``Shannon(0.1) + Box(0.05, 0.6)``, it limits the policies of the other parts.
+    The greedy policy gives every action its lower bound, and the rest to the best actions in turn,
+    up to their upper bounds. An action that is not available has probability 0 whatever its bounds.
+    In a sum, as in ``Shannon(0.1) + Box(0.05, 0.6)``, it restricts the policies of the other parts.
     There is no temperature: any multiple of h is h.
 
     Args:
@@ -30,9 +32,9 @@ class Box(SeparableRegularizer):
         upper: Largest probabilities, likewise.
 
     Raises:
-        RegularizerError: if a limit is not in [0, 1], a lower limit is above the upper one, the
-            lower limits of a state sum to more than 1, or the upper ones to less. Upper limits that
-            are all 0 in a state stand for a terminal state.
+        RegularizerError: if a bound is not in [0, 1], a lower bound is above the upper one, the
+            lower bounds of a state sum to more than 1, or the upper ones to less. Upper bounds that
+            are all 0 in a state mark it as terminal.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -44,21 +46,20 @@ class Box(SeparableRegularizer):
 
     References:
         Givan, Leach & Dean 2000, Artificial Intelligence 122, "Bounded-parameter Markov decision
-        processes": the order in which the limits are filled.
+        processes": the order in which the bounds are filled.
     """
 
-    lower: ArrayLike
-    upper: ArrayLike
+    lower: float | Array
+    upper: float | Array
 
     #: Any multiple of 0 and ∞ is the same.
-    temperature: ArrayLike = field(default=1.0, init=False, repr=False)
+    temperature: PerState = field(default=1.0, init=False, repr=False)
 
     state_fields: ClassVar[dict[str, int]] = {"lower": 2, "upper": 2}
 
-    def __post_init__(self) -> None:
-        for name in ("lower", "upper"):
-            object.__setattr__(self, name, _check_limit(name, getattr(self, name)))
-        _require_room(np.asarray(self.lower), np.asarray(self.upper))
+    def __init__(self, lower: ArrayLike, upper: ArrayLike) -> None:
+        set_fields(self, lower=_check_bound("lower", lower), upper=_check_bound("upper", upper))
+        _require_compatible(np.asarray(self.lower), np.asarray(self.upper))
 
     @property
     def probability_bounds(self) -> ProbabilityBounds:
@@ -72,14 +73,14 @@ class Box(SeparableRegularizer):
         )
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
-        # between the limits; what is outside, `value` and `limits` say
+        # between the bounds; `value` is infinite outside
         return array_namespace(p).zeros(p.shape)
 
     def derivatives(
-        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+        self, p: Float[Array, "*batch A"], log_p: Float[Array, "*batch A"]
     ) -> Derivatives:
-        nothing = array_namespace(p).zeros(p.shape)
-        return Derivatives(nothing, nothing, nothing)
+        zeros = array_namespace(p).zeros(p.shape)
+        return Derivatives(zeros, zeros, zeros)
 
     def greedy(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
@@ -105,85 +106,86 @@ class Box(SeparableRegularizer):
         super().check(available)
         for name in ("lower", "upper"):
             if np.ndim(getattr(self, name)):
-                require_shape(f"the {name} limits", getattr(self, name), available)
+                require_shape(f"the {name} bounds", getattr(self, name), available)
         self.require_feasible(available)
 
     def __repr__(self) -> str:
         shown = (
-            repr(limit) if np.ndim(limit) == 0 else f"of shape {np.shape(limit)}"
-            for limit in (self.lower, self.upper)
+            repr(bound) if np.ndim(bound) == 0 else f"of shape {np.shape(bound)}"
+            for bound in (self.lower, self.upper)
         )
         return "Box(lower={}, upper={})".format(*shown)
 
 
-def _check_limit(name: str, limit: Any) -> float | np.ndarray:
+def _check_bound(name: str, bound: ArrayLike) -> float | Array:
+    """Return a bound as a float, or as a read-only (A,) or (S, A) array, in [0, 1]."""
     try:
-        values = np.array(limit, dtype=np.float64, order="F")
+        values = np.array(bound, order="F")
+        single = values.ndim == 0
+        values = values if single else values.astype(np.float64)
     except (TypeError, ValueError):
         raise RegularizerError(
-            f"{name} must be a number, or an array of shape (A,) or (S, A), not {limit!r}"
+            f"{name} must be a number, or an array of shape (A,) or (S, A), not {bound!r}"
         ) from None
+    if single:
+        return check_number(name, bound, 0.0, 1.0, error=RegularizerError)
     if values.ndim > 2 or values.size == 0:
         raise RegularizerError(
             f"{name} must be a number, or have shape (A,) or (S, A), not {values.shape}"
         )
     bad = ~((values >= 0) & (values <= 1))
     if bad.any():
-        where = tuple(int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
-        place = (
-            f" at {where}; {int(np.count_nonzero(bad))} entries are wrong" if values.ndim else ""
-        )
         raise RegularizerError(
-            f"{name} limits are probabilities, between 0 and 1, and not {values[where]}{place}"
+            describe_first(
+                bad,
+                lambda *at: f"{name} must be between 0 and 1, not {values[at]} at {at}",
+                "entries",
+            )
         )
-    if values.ndim == 0:
-        return float(values)
-    values.flags.writeable = False
-    return values
+    return read_only(values)
 
 
-def _require_room(lower: np.ndarray, upper: np.ndarray) -> None:
-    """Check that some distribution is within the limits in every state, as far as that can be said without a model."""
+def _require_compatible(lower: np.ndarray, upper: np.ndarray) -> None:
+    """Check that the bounds permit a distribution in every state, whatever is available."""
     try:
         lower, upper = np.broadcast_arrays(lower, upper)
     except ValueError:
         raise RegularizerError(
-            f"the limits do not fit together: lower has shape {lower.shape}, upper {upper.shape}"
+            f"the bounds do not fit together: lower has shape {lower.shape}, upper {upper.shape}"
         ) from None
     crossed = lower > upper
     if crossed.any():
-        where = tuple(int(i) for i in np.unravel_index(np.argmax(crossed), crossed.shape))
-        place = (
-            f" at {where}; {int(np.count_nonzero(crossed))} pairs are like that"
-            if crossed.ndim
-            else ""
-        )
         raise RegularizerError(
-            f"the lower limit, {lower[where]}, is above the upper limit, {upper[where]}{place}"
+            describe_first(
+                crossed,
+                lambda *at: (
+                    f"the lower bound, {lower[at]}, is above the upper bound, {upper[at]}"
+                    + (f", at {at}" if at else "")
+                ),
+                "entries",
+            )
         )
     if lower.ndim == 0:
         return
-    rounding = rounding_slack(lower.shape[-1])
-    for sums, wrong, what in (
-        (
-            lower.sum(axis=-1),
-            lambda total: total > 1.0 + rounding,
-            "more than 1: no policy is within the lower limits",
-        ),
-        # the row of a terminal state may be empty
-        (
-            upper.sum(axis=-1),
-            lambda total: (total < 1.0 - rounding) & (total > 0),
-            "less than 1: no policy is within the upper limits",
-        ),
-    ):
-        bad = np.atleast_1d(wrong(sums))
-        if bad.any():
-            row = int(np.argmax(bad))
-            where = f"of state {row} " if lower.ndim == 2 else ""
-            count = (
-                f"; {int(np.count_nonzero(bad))} states are like that" if lower.ndim == 2 else ""
+    slack = rounding_slack(lower.shape[-1])
+    least, most = np.atleast_1d(lower.sum(axis=-1)), np.atleast_1d(upper.sum(axis=-1))
+    _require_sum("lower", least, least > 1.0 + slack, "more than 1", lower.ndim == 2)
+    # the row of a terminal state may be empty
+    _require_sum("upper", most, (most < 1.0 - slack) & (most > 0), "less than 1", lower.ndim == 2)
+
+
+def _require_sum(
+    name: str, sums: np.ndarray, bad: np.ndarray, reason: str, per_state: bool
+) -> None:
+    """Refuse bounds whose sums permit no distribution."""
+    if bad.any():
+        raise RegularizerError(
+            describe_first(
+                bad,
+                lambda row: (
+                    f"the {name} bounds{f' of state {row}' if per_state else ''} sum to "
+                    f"{sums[row]:.12g}, {reason}: no policy is between the bounds"
+                ),
+                "states",
             )
-            raise RegularizerError(
-                f"the limits {where}sum to {np.atleast_1d(sums)[row]:.12g}, {what}{count}"
-            )
+        )

@@ -1,10 +1,10 @@
-"""A barrier below caps on probabilities: actions that must not be taken too often."""
+"""A logarithmic barrier below caps on the probabilities of some actions."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,25 +17,33 @@ from regmdp._internal.arrays import (
     array_namespace,
     one_hot,
 )
+from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import RegularizerError
+from regmdp._internal.fields import set_fields
+from regmdp.regularizers._parameters import (
+    PerState,
+    check_per_state,
+    check_temperature,
+    read_only,
+    require_shape,
+)
 from regmdp.regularizers._probability_bounds import ProbabilityBounds
 from regmdp.regularizers._roots import solve_probabilities
-from regmdp.regularizers.base import check_per_state, check_temperature, require_shape
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["CapBarrier"]
 
-#: Where all actions are capped, the caps have to sum to more than 1 by more than this.
-ROOM = 1e-9
+#: Where all actions are capped, the caps must sum to more than 1 plus this.
+MIN_SPARE_PROBABILITY = 1e-9
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class CapBarrier(SeparableRegularizer):
-    r"""Logarithmic barrier below a cap, \(h(p) = -\sum_{a \in \Phi} \log(b - p_a)\) over the available actions of a set Φ.
+    r"""Logarithmic barrier below a cap, \(h(p) = -\sum_{a \in \Phi} \log(b - p_a)\).
 
-    The capped actions keep a probability below b, whatever they are worth. The greedy policy gives
-    them \(p_a = [b - 1/(y_a - \lambda)]_+\), and to the best of the others what is left. At
-    temperature 0 the barrier is gone and the cap remains: p ≤ b.
+    The sum is over the available actions of a set Φ, whose probabilities stay below b. The greedy
+    policy gives them \(p_a = [b - 1/(y_a - \lambda)]_+\), and the rest to the best of the other
+    actions. At temperature 0 only the cap remains: p ≤ b.
 
     Args:
         mask: (S, A) or (A,) True at the capped actions, Φ.
@@ -43,9 +51,8 @@ class CapBarrier(SeparableRegularizer):
         temperature: τ ≥ 0, a number or one per state, in the unit of the rewards.
 
     Raises:
-        RegularizerError: if the mask is not boolean, or a cap is not positive; later, if all
-            actions of a state are capped, and the caps sum to no more than 1, or to less than 1e-9
-            more.
+        RegularizerError: if the mask is not boolean, or a cap is not positive; in ``check``, if all
+            actions of a state are capped and the caps sum to less than 1 + 1e-9.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -59,16 +66,19 @@ class CapBarrier(SeparableRegularizer):
         convergence", section 1: constraints by barriers.
     """
 
-    mask: ArrayLike
-    cap: ArrayLike
-    temperature: ArrayLike
+    mask: Array
+    cap: PerState
+    temperature: PerState
 
     state_fields: ClassVar[dict[str, int]] = {"temperature": 1, "mask": 2, "cap": 1}
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "mask", _check_mask(self.mask))
-        object.__setattr__(self, "cap", check_per_state("cap", self.cap, positive=True))
-        object.__setattr__(self, "temperature", check_temperature(self.temperature))
+    def __init__(self, mask: ArrayLike, cap: ArrayLike, temperature: ArrayLike) -> None:
+        set_fields(
+            self,
+            mask=_check_mask(mask),
+            cap=check_per_state("cap", cap, positive=True),
+            temperature=check_temperature(temperature),
+        )
 
     @property
     def probability_bounds(self) -> ProbabilityBounds:
@@ -83,17 +93,17 @@ class CapBarrier(SeparableRegularizer):
         return xp.where(below > 0, -xp.log(xp.where(below > 0, below, 1.0)), xp.inf)
 
     def derivatives(
-        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+        self, p: Float[Array, "*batch A"], log_p: Float[Array, "*batch A"]
     ) -> Derivatives:
         xp = array_namespace(p)
         below = xp.asarray(self.cap)[..., None] - p
-        slope = xp.where(below > 0, 1.0 / xp.where(below > 0, below, 1.0), xp.inf)
-        ratio = p * slope
-        stretch = ratio * slope
+        first = xp.where(below > 0, 1.0 / xp.where(below > 0, below, 1.0), xp.inf)
+        ratio = p * first
+        first_dlog = ratio * first
         return Derivatives(
             *(
                 xp.where(self.mask, part, 0.0)
-                for part in (slope, stretch, stretch * (1.0 + 2.0 * ratio))
+                for part in (first, first_dlog, first_dlog * (1.0 + 2.0 * ratio))
             )
         )
 
@@ -102,13 +112,13 @@ class CapBarrier(SeparableRegularizer):
     ) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
         n_actions = y.shape[-1]
-        limits = self.probability_bounds.broadcast(y.shape, available, y)
-        allowed = limits.upper > 0
+        bounds = self.probability_bounds.broadcast(y.shape, available, y)
+        allowed = bounds.upper > 0
         capped = allowed & self.mask
         cap = xp.asarray(self.cap)[..., None]
-        # relative to the action at which the caps are used up, so that nothing is lost by how far
-        # others are from it
-        middle, total = limits.marginal(xp.where(allowed, y, -xp.inf))
+        # relative to the action at which the caps are used up, so that scores far from it cost no
+        # accuracy
+        middle, total = bounds.marginal(xp.where(allowed, y, -xp.inf))
         y = xp.where(allowed, y - middle[..., None], -xp.inf)
         free = xp.where(allowed & ~capped, y, -xp.inf)
         best_free = xp.max(free, axis=-1)
@@ -126,11 +136,11 @@ class CapBarrier(SeparableRegularizer):
         at_best = within(xp.where(some_free, best_free, 0.0))[0]
         left = 1.0 - xp.sum(at_best, axis=-1)
         plateau = some_free & (left >= 0)
-        # all that come before the marginal one, and it, have at least cap - 1/x at λ = -x
+        # the actions up to the marginal one have at least cap - 1/x at λ = -x
         count = xp.sum(xp.astype(capped & (y >= 0), xp.float64), axis=-1)
         spare = xp.maximum(total - 1.0, UNIT_ROUNDOFF)
         low = xp.maximum(best_free, -count / spare)
-        centre = limits.centre()
+        centre = bounds.centre()
         high = xp.max(
             xp.where(capped, y - 1.0 / xp.where(capped, cap - centre, 1.0), -xp.inf), axis=-1
         )
@@ -152,12 +162,12 @@ class CapBarrier(SeparableRegularizer):
 
     def rounding(self, n_actions: int) -> float:
         # if n actions are available, and all are capped, h has a slope of about n/(nb - 1), which
-        # meets the rounding of Σ p
+        # multiplies the rounding error of Σ p
         n_capped = np.arange(
             1, min(n_actions, int(np.max(np.sum(np.asarray(self.mask), axis=-1)))) + 1
         )
         spare = np.asarray(self.cap)[..., None] * n_capped - 1.0
-        room = spare > ROOM
+        room = spare > MIN_SPARE_PROBABILITY
         slope = np.max(np.where(room, n_capped / np.where(room, spare, 1.0), 0.0), initial=0.0)
         return super().rounding(n_actions) + float(slope) * (n_actions + 4) * UNIT_ROUNDOFF
 
@@ -171,14 +181,18 @@ class CapBarrier(SeparableRegularizer):
             & available.any(axis=1)
             & (np.asarray(self.temperature) > 0)
         )
-        crowded &= spare <= ROOM
+        crowded &= spare <= MIN_SPARE_PROBABILITY
         if crowded.any():
-            state = int(np.argmax(crowded))
             raise RegularizerError(
-                f"all actions of state {state} are capped, and the caps sum to 1 "
-                f"{spare[state]:+.3g}, which leaves policies less than rounding can resolve; "
-                f"{int(np.count_nonzero(crowded))} states are like that; raise the cap, or leave "
-                "an action without one"
+                describe_first(
+                    crowded,
+                    lambda state: (
+                        f"all actions of state {state} are capped, and the caps sum to 1 "
+                        f"{spare[state]:+.3g}, less than 1 + {MIN_SPARE_PROBABILITY:g}"
+                    ),
+                    "states",
+                    "raise the cap, or leave an action without one",
+                )
             )
 
     def __repr__(self) -> str:
@@ -188,12 +202,12 @@ class CapBarrier(SeparableRegularizer):
         )
 
 
-def _check_mask(mask: Any) -> np.ndarray:
-    mask = np.array(mask, order="F")
-    if mask.dtype != np.bool_ or mask.ndim not in (1, 2):
+def _check_mask(mask: ArrayLike) -> np.ndarray:
+    """Return a boolean mask as a read-only array."""
+    values = np.array(mask, order="F")
+    if values.dtype != np.bool_ or values.ndim not in (1, 2):
         raise RegularizerError(
-            f"the mask must be a boolean array of shape (S, A) or (A,), not {mask.dtype} of "
-            f"{mask.shape}"
+            f"the mask must be a boolean array of shape (S, A) or (A,), not {values.dtype} of "
+            f"{values.shape}"
         )
-    mask.flags.writeable = False
-    return mask
+    return read_only(values)

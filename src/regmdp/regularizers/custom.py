@@ -1,34 +1,37 @@
-"""Regularizers from functions of a user's own."""
+"""Regularizers from user-defined functions."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float
 from regmdp._internal.errors import RegularizerError
-from regmdp.regularizers._allocate import Terms, allocate
+from regmdp._internal.fields import copy_with, set_fields
+from regmdp.regularizers._allocate import SeparableTerms, allocate
 from regmdp.regularizers._generic import ACCURACY, maximise_numerically
+from regmdp.regularizers._parameters import PerState, check_temperature, read_only
 from regmdp.regularizers._probability_bounds import ProbabilityBounds
-from regmdp.regularizers.barrier import finite
-from regmdp.regularizers.base import Regularizer, check_temperature
-from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
+from regmdp.regularizers.base import Regularizer
+from regmdp.regularizers.separable import (
+    Derivatives,
+    SeparableRegularizer,
+    bound_scores_below,
+)
 
 __all__ = ["Convex", "Separable"]
 
-#: Relative size of the differences that stand for derivatives in log p.
-DIFFERENCE = 1e-4
+#: Relative step in p of the differences that approximate derivatives in log p.
+DIFFERENCE_STEP = 1e-4
 
 #: The smallest normal double.
-LEAST = float(np.finfo(np.float64).tiny)
+TINY = float(np.finfo(np.float64).tiny)
 
 
 class FunctionRegularizer(Regularizer):
-    """A regularizer from functions of a user's own, which may have parameters with one entry per state.
+    """A regularizer from user-defined functions, which may have parameters per state.
 
     Attributes:
         parameters: Arrays with one entry per state in their first axis, (S, ...), of at least two
@@ -36,27 +39,19 @@ class FunctionRegularizer(Regularizer):
     """
 
     parameters: Mapping[str, Array]
-    #: What `bounds` has found for some numbers of actions.
+    #: Results of `bounds` by number of actions.
     _bounds: dict[int, tuple[float, float]]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "temperature", check_temperature(self.temperature))
-        object.__setattr__(self, "parameters", _check_parameters(self.parameters))
 
     @property
     def n_states(self) -> int | None:
         return next((len(array) for array in self.parameters.values()), super().n_states)
 
-    def at(self, states: Any) -> Regularizer:
+    def at(self, states: int | slice | np.ndarray) -> Regularizer:
         part = super().at(states)
         if not self.parameters:
             return part
-        part = copy.copy(part)
-        object.__setattr__(
-            part, "parameters", {name: array[states] for name, array in self.parameters.items()}
-        )
-        object.__setattr__(part, "_bounds", {})
-        return part
+        parameters = {name: array[states] for name, array in self.parameters.items()}
+        return copy_with(part, parameters=parameters, _bounds={})
 
     def check(self, available: Bool[Array, "S A"]) -> None:
         super().check(available)
@@ -69,13 +64,13 @@ class FunctionRegularizer(Regularizer):
                 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Separable(FunctionRegularizer, SeparableRegularizer):
-    r"""Sum over actions of a convex function of one's own, \(h(p) = \sum_a \varphi(p_a)\).
+    r"""Sum over actions of a user-defined convex function, \(h(p) = \sum_a \varphi(p_a)\).
 
     The greedy policy solves \(\varphi'(p_a) = y_a - \lambda\), one equation in one unknown for each
-    state. Whether φ is convex, and the slope its derivative,
-    :func:`regmdp.testing.check_regularizer` says.
+    state. :func:`regmdp.testing.check_regularizer` tests whether φ is convex and the slope its
+    derivative.
 
     Args:
         phi: From an array of probabilities, 0 and 1 included, to φ, elementwise; it may be infinite
@@ -84,8 +79,8 @@ class Separable(FunctionRegularizer, SeparableRegularizer):
         temperature: τ ≥ 0, a number or one per state, in the unit of the rewards per unit of φ.
         curvature: The same for φ''; if it is not given, differences of the slope are used.
         parameters: Arrays with one entry per state in their first axis, (S,) or (S, A). The
-            functions get them as keyword arguments, cut to the states at hand and with two
-            dimensions, so that they combine with (S, A) probabilities.
+            functions get them as keyword arguments, for the states of p and with two dimensions,
+            so that they combine with (S, A) probabilities.
 
     Raises:
         RegularizerError: if a parameter does not have one entry per state.
@@ -106,45 +101,60 @@ class Separable(FunctionRegularizer, SeparableRegularizer):
 
     phi: Callable[..., Array]
     slope: Callable[..., Array]
-    temperature: ArrayLike
-    curvature: Callable[..., Array] | None = None
-    parameters: Mapping[str, Array] = field(default_factory=dict)
-    _bounds: dict[int, tuple[float, float]] = field(default_factory=dict, init=False, repr=False)
+    temperature: PerState
+    curvature: Callable[..., Array] | None
+    parameters: Mapping[str, Array]
+    _bounds: dict[int, tuple[float, float]] = field(init=False, repr=False)
+
+    def __init__(
+        self,
+        phi: Callable[..., Array],
+        slope: Callable[..., Array],
+        temperature: ArrayLike,
+        curvature: Callable[..., Array] | None = None,
+        parameters: Mapping[str, ArrayLike] | None = None,
+    ) -> None:
+        set_fields(
+            self,
+            phi=phi,
+            slope=slope,
+            temperature=check_temperature(temperature),
+            curvature=curvature,
+            parameters=_check_parameters(parameters or {}),
+            _bounds={},
+        )
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         with np.errstate(all="ignore"):
             found = self._call(self.phi, p)
-            # p log p, say, is not a number at 0, and what it is close to 0 is its limit
-            return np.where(np.isnan(found), self._call(self.phi, np.maximum(p, LEAST)), found)
+            # p log p, for example, is NaN at 0; its value close to 0 is its limit
+            return np.where(np.isnan(found), self._call(self.phi, np.maximum(p, TINY)), found)
 
     def derivatives(
-        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+        self, p: Float[Array, "*batch A"], log_p: Float[Array, "*batch A"]
     ) -> Derivatives:
         with np.errstate(all="ignore"):
-            slope = self._call(self.slope, p)
+            first = self._call(self.slope, p)
             if self.curvature is not None:
-                stretch = p * self._call(self.curvature, p)
-                ahead = p * (1.0 + DIFFERENCE)
-                return Derivatives(
-                    slope,
-                    stretch,
-                    (ahead * self._call(self.curvature, ahead) - stretch) / DIFFERENCE,
-                )
-            # to 1 and not beyond
+                first_dlog = p * self._call(self.curvature, p)
+                ahead = p * (1.0 + DIFFERENCE_STEP)
+                change = ahead * self._call(self.curvature, ahead) - first_dlog
+                return Derivatives(first, first_dlog, change / DIFFERENCE_STEP)
+            # at most to 1
             ahead, behind = (
-                np.minimum(p * (1.0 + DIFFERENCE), np.maximum(p, 1.0)),
-                p * (1.0 - DIFFERENCE),
+                np.minimum(p * (1.0 + DIFFERENCE_STEP), np.maximum(p, 1.0)),
+                p * (1.0 - DIFFERENCE_STEP),
             )
             up, down = np.log(ahead / p), np.log(p / behind)
             rise, fall = (
-                self._call(self.slope, ahead) - slope,
-                slope - self._call(self.slope, behind),
+                self._call(self.slope, ahead) - first,
+                first - self._call(self.slope, behind),
             )
-            one_sided = up < 0.5 * DIFFERENCE
-            stretch = np.where(one_sided, fall / down, (rise + fall) / (up + down))
+            one_sided = up < 0.5 * DIFFERENCE_STEP
+            first_dlog = np.where(one_sided, fall / down, (rise + fall) / (up + down))
             return Derivatives(
-                slope,
-                stretch,
+                first,
+                first_dlog,
                 np.where(one_sided, 0.0, 2.0 * (rise / up - fall / down) / (up + down)),
             )
 
@@ -152,48 +162,47 @@ class Separable(FunctionRegularizer, SeparableRegularizer):
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
         barrier = self.barrier
-        limits = ProbabilityBounds(0.0, 1.0).broadcast(y.shape, available, y)
+        bounds = ProbabilityBounds(0.0, 1.0).broadcast(y.shape, available, y)
         return allocate(
-            Terms(self.derivatives, barrier),
-            finite(y, available) if barrier else y,
-            limits,
-            limited=False,
+            SeparableTerms(self.derivatives, barrier),
+            bound_scores_below(y, available) if barrier else y,
+            bounds,
+            bounded=False,
         )
 
     def conjugate(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch"]:
-        return super().conjugate(finite(y, available) if self.barrier else y, available)
+        y = bound_scores_below(y, available) if self.barrier else y
+        return super().conjugate(y, available)
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         if n_actions not in self._bounds:
             shape = (self.n_states or 1, n_actions)
-            # where fewer actions are available, the terms of the others are left out
-            nothing = np.maximum(self.terms(np.zeros(shape)), 0.0)
+            # where fewer actions are available, the terms of the others are omitted
+            at_zero = np.maximum(self.terms(np.zeros(shape)), 0.0)
             others = (
                 np.full(shape, np.inf)
-                if np.isinf(nothing).any()
-                else nothing.sum(axis=1, keepdims=True) - nothing
+                if np.isinf(at_zero).any()
+                else at_zero.sum(axis=1, keepdims=True) - at_zero
             )
             high = self.terms(np.ones(shape)) + (others if n_actions > 1 else 0.0)
             with np.errstate(invalid="ignore"):
-                low = self.value(self.greedy(np.zeros(shape))) - nothing.sum(axis=1)
+                low = self.value(self.greedy(np.zeros(shape))) - at_zero.sum(axis=1)
             low = np.where(
-                np.isfinite(low), low, np.minimum(self._smallest(shape), 0.0).sum(axis=1)
+                np.isfinite(low), low, np.minimum(self._min_terms(shape), 0.0).sum(axis=1)
             )
-            # the minimum of what is not convex may not be found, and `check_regularizer` is to say
-            # what it is
+            # the minimum of a function that is not convex may not be found, which
+            # `check_regularizer` reports
             self._bounds[n_actions] = min(float(low.min()), float(high.max())), float(high.max())
         return self._bounds[n_actions]
 
     def magnitude(self, n_actions: int) -> float:
         low, high = self.bounds(n_actions)
-        largest = (
-            float(np.max(np.abs(self.terms(self._nothing() + LEAST)))) if np.isinf(high) else 0.0
-        )
+        largest = float(np.max(np.abs(self.terms(self._zeros() + TINY)))) if np.isinf(high) else 0.0
         return max(abs(low), abs(high) if np.isfinite(high) else 1.0) + n_actions * largest
 
-    def _smallest(self, shape: tuple[int, int]) -> Float[np.ndarray, "S A"]:
+    def _min_terms(self, shape: tuple[int, int]) -> Float[np.ndarray, "S A"]:
         """Return the (S, A) smallest values of φ, where its slope changes sign."""
         low, high = np.zeros(shape), np.ones(shape)
         for _ in range(60):
@@ -205,43 +214,45 @@ class Separable(FunctionRegularizer, SeparableRegularizer):
     def _call(self, function: Callable[..., Array], p: Array) -> Array:
         return np.asarray(function(p, **self.parameters), dtype=np.float64) + np.zeros(p.shape)
 
-    def _nothing(self) -> Float[np.ndarray, "*batch A"]:
+    def _zeros(self) -> Float[np.ndarray, "*batch A"]:
         return np.zeros(
             np.broadcast_shapes((1,), *(array.shape for array in self.parameters.values()))
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Convex(FunctionRegularizer):
-    r"""Any convex, differentiable function h of one's own, by its value and gradient.
+    r"""A user-defined convex, differentiable function h, given by its value and gradient.
 
-    Greedy policies are found by a general method: some ten to thirty Newton steps for each call,
-    with differences of gradients. That is slow; where h is a sum over actions, :class:`Separable`
-    is the one to take. How far each is from the maximum is bounded by
-    \(\max_{p'} \langle p' - p, y - \nabla h(p) \rangle\), whatever the method did.
+    Greedy policies are found by a general method: about ten to thirty Newton steps for each call,
+    with differences of gradients. That is slow; where h is a sum over actions, use
+    :class:`Separable`. The distance of each from the maximum is bounded by
+    \(\max_{p'} \langle p' - p, y - \nabla h(p) \rangle\).
 
     Args:
         function: From (S, A) distributions, with zeros in them, to (S,) values of h, finite
             wherever the temperature matters.
-        gradient: From (S, A) points with positive entries, whose sum may differ from 1 by a little,
-            to the (S, A) gradient. It has to be that of a convex function there, too: a multiple of
-            (Σ p - 1)² may be added to one that is not.
+        gradient: From (S, A) points with positive entries, whose sum may differ slightly from 1,
+            to the (S, A) gradient. h must be convex at such points as well: if it is not, add a
+            multiple of (Σ p - 1)².
         temperature: τ ≥ 0, a number or one per state, in the unit of the rewards per unit of h.
         parameters: Arrays with one entry per state in their first axis; the functions get them as
-            keyword arguments, cut to the states at hand.
+            keyword arguments, for the states of p.
 
     Raises:
-        RegularizerError: if a parameter does not have one entry per state; later, if a greedy
-            policy cannot be found to within what :meth:`rounding` says, as where h is not convex or
-            ``gradient`` not its gradient.
+        RegularizerError: if a parameter does not have one entry per state; in ``greedy``, if the
+            error of a policy may exceed :meth:`rounding`, as where h is not convex or ``gradient``
+            not its gradient.
 
     Examples:
-        Actions that are alike, so that it costs less to spread over different ones:
+        Similar actions, so that it costs less to spread over different ones:
 
         >>> import numpy as np, regmdp as rm
-        >>> alike = np.array([[1.0, 0.9, 0.0], [0.9, 1.0, 0.0], [0.0, 0.0, 1.0]])
+        >>> similarity = np.array([[1.0, 0.9, 0.0], [0.9, 1.0, 0.0], [0.0, 0.0, 1.0]])
         >>> spread = rm.Convex(
-        ...     lambda p: 0.5 * np.sum(p * (p @ alike), axis=-1), lambda p: p @ alike, temperature=1.0
+        ...     lambda p: 0.5 * np.sum(p * (p @ similarity), axis=-1),
+        ...     lambda p: p @ similarity,
+        ...     temperature=1.0,
         ... )
         >>> spread.maximiser(np.zeros((1, 3))).round(4)
         array([[0.2564, 0.2564, 0.4872]])
@@ -252,9 +263,25 @@ class Convex(FunctionRegularizer):
 
     function: Callable[..., Array]
     gradient: Callable[..., Array]
-    temperature: ArrayLike
-    parameters: Mapping[str, Array] = field(default_factory=dict)
-    _bounds: dict[int, tuple[float, float]] = field(default_factory=dict, init=False, repr=False)
+    temperature: PerState
+    parameters: Mapping[str, Array]
+    _bounds: dict[int, tuple[float, float]] = field(init=False, repr=False)
+
+    def __init__(
+        self,
+        function: Callable[..., Array],
+        gradient: Callable[..., Array],
+        temperature: ArrayLike,
+        parameters: Mapping[str, ArrayLike] | None = None,
+    ) -> None:
+        set_fields(
+            self,
+            function=function,
+            gradient=gradient,
+            temperature=check_temperature(temperature),
+            parameters=_check_parameters(parameters or {}),
+            _bounds={},
+        )
 
     def value(
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
@@ -279,24 +306,24 @@ class Convex(FunctionRegularizer):
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         if n_actions not in self._bounds:
-            nothing = np.zeros((self.n_states or 1, n_actions))
-            high = max(float(np.max(self.value(nothing + vertex))) for vertex in np.eye(n_actions))
+            zeros = np.zeros((self.n_states or 1, n_actions))
+            high = max(float(np.max(self.value(zeros + vertex))) for vertex in np.eye(n_actions))
             try:
-                lowest = float(np.min(-self.conjugate(nothing))) - self.rounding(n_actions)
+                lowest = float(np.min(-self.conjugate(zeros))) - self.rounding(n_actions)
             except RegularizerError:
-                lowest = self._tangent(n_actions)
-            # the minimum of what is not convex may not be found, and `check_regularizer` is to say
-            # what it is
+                lowest = self._min_tangent(n_actions)
+            # the minimum of a function that is not convex may not be found, which
+            # `check_regularizer` reports
             self._bounds[n_actions] = min(lowest, high), high
         return self._bounds[n_actions]
 
     def magnitude(self, n_actions: int) -> float:
-        low, nothing = self._tangent(n_actions), np.zeros((self.n_states or 1, n_actions))
-        high = max(float(np.max(self.value(nothing + vertex))) for vertex in np.eye(n_actions))
+        low, zeros = self._min_tangent(n_actions), np.zeros((self.n_states or 1, n_actions))
+        high = max(float(np.max(self.value(zeros + vertex))) for vertex in np.eye(n_actions))
         return max(abs(low), abs(high)) if np.isfinite(high) else abs(low) + 1.0
 
-    def _tangent(self, n_actions: int) -> float:
-        """Return the smallest value of the tangent at the centre of the simplex: h is above it."""
+    def _min_tangent(self, n_actions: int) -> float:
+        """Return the minimum of the tangent at the centre of the simplex, a lower bound on h."""
         centre = np.full((self.n_states or 1, n_actions), 1.0 / n_actions)
         slope = self.subgradient(centre)
         return float(np.min(self.value(centre) + np.min(slope, axis=1) - np.mean(slope, axis=1)))
@@ -305,19 +332,18 @@ class Convex(FunctionRegularizer):
         return ACCURACY * n_actions * (1.0 + self.magnitude(n_actions))
 
 
-def _check_parameters(parameters: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Return the parameters as read-only arrays of at least two dimensions, the first of them states."""
+def _check_parameters(parameters: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
+    """Return the parameters as read-only arrays (S, …) of at least two dimensions."""
     checked = {}
     for name, given in parameters.items():
         array = np.array(given)
         if array.ndim == 0:
             raise RegularizerError(
-                f"the parameter {name} must be an array with one entry per state; put a number "
+                f"the parameter {name} must be an array with one entry per state; put constants "
                 "into the functions"
             )
         array = array[:, None] if array.ndim == 1 else array
-        array.flags.writeable = False
-        checked[name] = array
+        checked[name] = read_only(array)
     sizes = {name: len(array) for name, array in checked.items()}
     if len(set(sizes.values())) > 1:
         raise RegularizerError(f"the parameters have different numbers of states: {sizes}")

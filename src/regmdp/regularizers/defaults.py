@@ -1,50 +1,100 @@
-"""What can be derived of a regularizer from its ``value`` and ``greedy`` alone: slowly, but right."""
+"""Default methods of regularizers, computed numerically from ``value`` and ``greedy`` alone."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float
 
-if TYPE_CHECKING:
-    from regmdp.regularizers.base import Regularizer
+__all__ = ["ConvexFunction", "bounds", "hessian_vector_product", "subgradient"]
+
+#: Step in the scores for differences of greedy distributions, which vary on a scale of about 1.
+DIFFERENCE_STEP = 2e-3
 
 
-def bounds(regularizer: Regularizer, n_actions: int) -> tuple[float, float]:
-    """Bound h on the simplex: its minimum is at the greedy distribution of equal scores, its maximum at a vertex."""
+class ConvexFunction(Protocol):
+    """What the defaults need of a regularizer; see :class:`regmdp.Regularizer` for the methods."""
+
+    def value(
+        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch"]: ...
+
+    def greedy(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch A"]: ...
+
+    def conjugate(
+        self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch"]: ...
+
+    def at(self, states: slice) -> ConvexFunction: ...
+
+
+def bounds(function: ConvexFunction, n_actions: int) -> tuple[float, float]:
+    """Bound h on the simplex: it is smallest at greedy(0), and largest at a vertex."""
     vertices = np.eye(n_actions)
-    lowest = regularizer.value(regularizer.greedy(np.zeros((1, n_actions))))
-    return float(lowest[0]), float(np.max(regularizer.value(vertices)))
+    lowest = function.value(function.greedy(np.zeros((1, n_actions))))
+    return float(lowest[0]), float(np.max(function.value(vertices)))
 
 
 def subgradient(
-    regularizer: Regularizer, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None
+    function: ConvexFunction, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None
 ) -> Float[np.ndarray, "*batch A"]:
-    """Find scores whose greedy distribution is p, by minimising h*(y) - ⟨p, y⟩, whose gradient is greedy(y) - p."""
-    from scipy.optimize import minimize  # slow to import, and rarely needed
-
+    """Find scores y whose greedy distribution is p, by minimising h*(y) - ⟨p, y⟩ (BFGS)."""
     p = np.asarray(p)
     out = np.full(p.shape, -np.inf)
     for where in np.ndindex(p.shape[:-1]):
         # the first axis is states if there is one
-        single = regularizer.at(slice(where[0], where[0] + 1)) if where else regularizer
+        single = function.at(slice(where[0], where[0] + 1)) if where else function
         mask = (
             np.ones(p.shape[-1:], dtype=np.bool_)
             if available is None
             else np.broadcast_to(available, p.shape)[where]
         )
-        row = p[where]
-
-        def dual(free: np.ndarray, single=single, mask=mask, row=row) -> tuple[float, np.ndarray]:
-            scores = np.full((1, row.size), -np.inf)
-            scores[0, mask] = free
-            gradient = single.greedy(scores, mask[None])[0] - row
-            return float(single.conjugate(scores, mask[None])[0] - row[mask] @ free), gradient[mask]
-
-        found = minimize(
-            dual, np.zeros(np.count_nonzero(mask)), jac=True, method="BFGS", options={"gtol": 1e-12}
-        )
-        out[where][mask] = found.x - found.x.max()
+        out[where][mask] = _minimise_dual(single, p[where], mask)
     return out
+
+
+def _minimise_dual(
+    function: ConvexFunction, p: Float[np.ndarray, " A"], mask: Bool[np.ndarray, " A"]
+) -> Float[np.ndarray, " n"]:
+    """(A,) distribution -> the scores of the n actions of the mask, with maximum 0."""
+    from scipy.optimize import minimize  # slow to import, and rarely needed
+
+    def dual(free: np.ndarray) -> tuple[float, np.ndarray]:
+        scores = np.full((1, p.size), -np.inf)
+        scores[0, mask] = free
+        gradient = function.greedy(scores, mask[None])[0] - p
+        return float(function.conjugate(scores, mask[None])[0] - p[mask] @ free), gradient[mask]
+
+    found = minimize(
+        dual, np.zeros(np.count_nonzero(mask)), jac=True, method="BFGS", options={"gtol": 1e-12}
+    )
+    return found.x - found.x.max()
+
+
+def hessian_vector_product(
+    function: ConvexFunction,
+    y: Float[Array, "*batch A"],
+    direction: Float[Array, "*batch A"],
+    available: Bool[Array, "*batch A"] | None,
+) -> Float[np.ndarray, "*batch A"]:
+    """Central differences of greedy distributions, extrapolated from two steps (Richardson)."""
+    y, direction = np.asarray(y), np.asarray(direction)
+    free = np.isfinite(y) if available is None else np.isfinite(y) & available
+    high = np.max(np.where(free, direction, -np.inf), axis=-1, keepdims=True)
+    low = np.min(np.where(free, direction, np.inf), axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # where no action is free
+        size, middle = 0.5 * (high - low), 0.5 * (high + low)
+    some = np.isfinite(size) & (size > 0)
+    unit = np.where(
+        free & some, (direction - np.where(some, middle, 0.0)) / np.where(some, size, 1.0), 0.0
+    )
+    fine, coarse = (
+        (function.greedy(y + step * unit, available) - function.greedy(y - step * unit, available))
+        / (2 * step)
+        for step in (0.5 * DIFFERENCE_STEP, DIFFERENCE_STEP)
+    )
+    return np.where(some, size, 0.0) * (4.0 * np.asarray(fine) - np.asarray(coarse)) / 3.0

@@ -1,23 +1,25 @@
-"""Shannon entropy and the divergence from a reference policy: greedy policies are softmax."""
+"""Shannon entropy and the Kullback-Leibler divergence from a reference policy."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import PolicyError, RegularizerError
-from regmdp.regularizers.base import check_temperature, require_shape
+from regmdp._internal.fields import set_fields
+from regmdp.regularizers._parameters import PerState, check_temperature, read_only, require_shape
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer, log
 
 __all__ = ["KL", "Shannon"]
 
 
 def _softmax(y: Array) -> tuple[Array, Array]:
-    """(…, A) scores -> (…) log of the sum of their exponentials, and (…, A) exponentials over their sum."""
+    """(…, A) scores -> (…) log of the sum of their exponentials, and (…, A) their softmax."""
     xp = array_namespace(y)
     top = xp.max(y, axis=-1, keepdims=True)
     weights = xp.exp(y - top)
@@ -31,9 +33,9 @@ def _logsumexp(y: Array) -> Array:
     return top[..., 0] + xp.log(xp.sum(xp.exp(y - top), axis=-1))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Shannon(SeparableRegularizer):
-    r"""Negative Shannon entropy, \(h(p) = \sum_a p_a \log p_a\): the entropy of the policy is rewarded.
+    r"""Negative Shannon entropy, \(h(p) = \sum_a p_a \log p_a\).
 
     The conjugate is logsumexp and the greedy policy is softmax(q/τ): logit choice, maximum-entropy
     reinforcement learning.
@@ -54,20 +56,20 @@ class Shannon(SeparableRegularizer):
         natural policy gradient methods with entropy regularization".
     """
 
-    temperature: ArrayLike
+    temperature: PerState
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "temperature", check_temperature(self.temperature))
+    def __init__(self, temperature: ArrayLike) -> None:
+        set_fields(self, temperature=check_temperature(temperature))
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         xp = array_namespace(p)
         return p * xp.log(xp.where(p > 0, p, 1.0))
 
     def derivatives(
-        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+        self, p: Float[Array, "*batch A"], log_p: Float[Array, "*batch A"]
     ) -> Derivatives:
         xp = array_namespace(p)
-        return Derivatives(logarithm, xp.ones(p.shape), xp.zeros(p.shape))
+        return Derivatives(log_p, xp.ones(p.shape), xp.zeros(p.shape))
 
     def greedy(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
@@ -86,11 +88,11 @@ class Shannon(SeparableRegularizer):
         return 1.0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class KL(SeparableRegularizer):
-    r"""Kullback-Leibler divergence from a reference policy p0, \(h(p) = \sum_a p_a \log(p_a / p^0_a)\).
+    r"""Kullback-Leibler divergence from a reference, \(h(p) = \sum_a p_a \log(p_a / p^0_a)\).
 
-    An action to which the reference gives probability 0 is forbidden. The greedy policy is
+    An action to which the reference p0 gives probability 0 is forbidden. The greedy policy is
     proportional to p0 exp(q/τ).
 
     Args:
@@ -110,17 +112,20 @@ class KL(SeparableRegularizer):
         array([inf])
     """
 
-    reference: ArrayLike
-    temperature: ArrayLike
+    reference: Array
+    temperature: PerState
     _log_reference: Array = field(init=False, repr=False)
 
     state_fields: ClassVar[dict[str, int]] = {"temperature": 1, "reference": 2, "_log_reference": 2}
 
-    def __post_init__(self) -> None:
-        reference = _check_reference(self.reference)
-        object.__setattr__(self, "reference", reference)
-        object.__setattr__(self, "temperature", check_temperature(self.temperature))
-        object.__setattr__(self, "_log_reference", log(reference))
+    def __init__(self, reference: ArrayLike, temperature: ArrayLike) -> None:
+        checked = _check_reference(reference)
+        set_fields(
+            self,
+            reference=checked,
+            temperature=check_temperature(temperature),
+            _log_reference=log(checked),
+        )
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         xp = array_namespace(p)
@@ -129,11 +134,11 @@ class KL(SeparableRegularizer):
         return xp.where(used, p * ratio, 0.0)
 
     def derivatives(
-        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+        self, p: Float[Array, "*batch A"], log_p: Float[Array, "*batch A"]
     ) -> Derivatives:
         xp = array_namespace(p)
-        slope = logarithm - self.log_reference
-        return Derivatives(slope, xp.ones(p.shape), xp.zeros(p.shape))
+        first = log_p - self.log_reference
+        return Derivatives(first, xp.ones(p.shape), xp.zeros(p.shape))
 
     @property
     def log_reference(self) -> Float[Array, "S A"] | Float[Array, " A"]:
@@ -154,13 +159,12 @@ class KL(SeparableRegularizer):
     def _weighted(self, y: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
         weighted = y + self._log_reference
-        # a row that the reference leaves empty belongs to a terminal state: keep the arithmetic
-        # finite
+        # an empty row of the reference belongs to a terminal state: keep the arithmetic finite
         return xp.where(xp.any(weighted > -xp.inf, axis=-1, keepdims=True), weighted, 0.0)
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         smallest = float(np.min(self.reference[self.reference > 0]))
-        # where the mask of available actions takes mass away from the reference, h only grows
+        # where the mask removes actions of the reference, h only grows
         return 0.0, math.log(1.0 / smallest)
 
     def strong_convexity(self, n_actions: int) -> float:
@@ -181,37 +185,50 @@ class KL(SeparableRegularizer):
         uncovered = available.any(axis=1) & ~(available & (self.reference > 0)).any(axis=1)
         if uncovered.any():
             raise RegularizerError(
-                f"the reference gives every available action of state {int(np.argmax(uncovered))} "
-                f"probability 0, so no policy is allowed there; {int(np.count_nonzero(uncovered))} "
-                "states are not covered; give some available action weight"
+                describe_first(
+                    uncovered,
+                    lambda state: (
+                        f"the reference gives every available action of state {state} probability "
+                        "0, so no policy is allowed there"
+                    ),
+                    "states",
+                    "give some available action a positive probability",
+                )
             )
 
     def __repr__(self) -> str:
         return f"KL(reference of shape {self.reference.shape}, temperature={self.temperature!r})"
 
 
-def _check_reference(reference: Any) -> np.ndarray:
+def _check_reference(reference: ArrayLike) -> np.ndarray:
+    """Return a reference policy as a read-only array."""
     try:
-        reference = np.array(reference, dtype=np.float64, order="F")
+        values = np.array(reference, dtype=np.float64, order="F")
     except (TypeError, ValueError):
         raise PolicyError("the reference is not an array of probabilities") from None
-    if reference.ndim not in (1, 2) or reference.size == 0:
-        raise PolicyError(f"the reference must have shape (S, A) or (A,), not {reference.shape}")
-    bad = ~((reference >= 0) & np.isfinite(reference))
+    if values.ndim not in (1, 2) or values.size == 0:
+        raise PolicyError(f"the reference must have shape (S, A) or (A,), not {values.shape}")
+    bad = ~((values >= 0) & np.isfinite(values))
     if bad.any():
-        where = tuple(int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
         raise PolicyError(
-            f"the reference has {reference[where]} at {where}; {int(np.count_nonzero(bad))} "
-            "entries are not probabilities"
+            describe_first(
+                bad,
+                lambda *where: (
+                    f"the reference has {values[where]} at {where}, which is not a probability"
+                ),
+                "entries",
+            )
         )
-    sums = reference.sum(axis=-1)
-    # a row of zeros is that of a terminal state; whether it is one, `check` sees
-    wrong = np.atleast_1d((np.abs(sums - 1.0) > 1e-9) & (sums != 0))
+    sums: np.ndarray = np.atleast_1d(values.sum(axis=-1))
+    # a row of zeros belongs to a terminal state, which `check` verifies
+    wrong = (np.abs(sums - 1.0) > 1e-9) & (sums != 0)
     if wrong.any():
-        row = int(np.argmax(wrong))
         raise PolicyError(
-            f"row {row} of the reference sums to {np.atleast_1d(sums)[row]:.12g}, not to 1; "
-            f"{int(np.count_nonzero(wrong))} rows are off; normalise them"
+            describe_first(
+                wrong,
+                lambda row: f"row {row} of the reference sums to {sums[row]:.12g}, not to 1",
+                "rows",
+                "normalise them",
+            )
         )
-    reference.flags.writeable = False
-    return reference
+    return read_only(values)

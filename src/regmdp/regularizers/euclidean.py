@@ -1,17 +1,18 @@
-"""The squared Euclidean norm: greedy policies are sparse."""
+"""The squared Euclidean norm, whose greedy policies are sparse."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
-from regmdp.regularizers.base import check_temperature
+from regmdp._internal.fields import set_fields
+from regmdp.regularizers._parameters import PerState, check_temperature
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["SquaredL2"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class SquaredL2(SeparableRegularizer):
     r"""Half the squared Euclidean norm, \(h(p) = \tfrac12 \sum_a p_a^2\).
 
@@ -30,16 +31,16 @@ class SquaredL2(SeparableRegularizer):
         Martins & Astudillo 2016, ICML, "From softmax to sparsemax", Algorithm 1.
     """
 
-    temperature: ArrayLike
+    temperature: PerState
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "temperature", check_temperature(self.temperature))
+    def __init__(self, temperature: ArrayLike) -> None:
+        set_fields(self, temperature=check_temperature(temperature))
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         return 0.5 * p * p
 
     def derivatives(
-        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+        self, p: Float[Array, "*batch A"], log_p: Float[Array, "*batch A"]
     ) -> Derivatives:
         return Derivatives(p, p, p)
 
@@ -47,7 +48,7 @@ class SquaredL2(SeparableRegularizer):
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
-        # an action more than 1 below the best gets nothing, however far below it is
+        # an action more than 1 below the best has probability 0, however far below it is
         y = xp.maximum(y - xp.max(y, axis=-1, keepdims=True), -2.0)
         descending = -xp.sort(-y, axis=-1)
         rank = xp.arange(1, y.shape[-1] + 1, dtype=y.dtype)

@@ -9,13 +9,14 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace, one_hot
 from regmdp._internal.errors import RegularizerError
-from regmdp.regularizers.base import check_temperature, require_shape
+from regmdp._internal.fields import set_fields
+from regmdp.regularizers._parameters import PerState, check_temperature, read_only, require_shape
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["WeightedL1"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class WeightedL1(SeparableRegularizer):
     r"""Weighted ℓ1 norm, \(h(p) = \sum_a w_a p_a\): a price on actions.
 
@@ -36,29 +37,24 @@ class WeightedL1(SeparableRegularizer):
         array([0., 1.])
     """
 
-    weights: ArrayLike
-    temperature: ArrayLike
+    weights: Array
+    temperature: PerState
 
     state_fields: ClassVar[dict[str, int]] = {"temperature": 1, "weights": 2}
 
-    def __post_init__(self) -> None:
-        weights = np.array(self.weights, dtype=np.float64, order="F")
-        if weights.ndim not in (1, 2) or not np.isfinite(weights).all():
-            raise RegularizerError(
-                f"the weights must be finite numbers of shape (S, A) or (A,), not {self.weights!r}"
-            )
-        weights.flags.writeable = False
-        object.__setattr__(self, "weights", weights)
-        object.__setattr__(self, "temperature", check_temperature(self.temperature))
+    def __init__(self, weights: ArrayLike, temperature: ArrayLike) -> None:
+        set_fields(
+            self, weights=_check_weights(weights), temperature=check_temperature(temperature)
+        )
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         return p * self.weights
 
     def derivatives(
-        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+        self, p: Float[Array, "*batch A"], log_p: Float[Array, "*batch A"]
     ) -> Derivatives:
-        nothing = 0.0 * p
-        return Derivatives(nothing + self.weights, nothing, nothing)
+        zero = 0.0 * p
+        return Derivatives(zero + self.weights, zero, zero)
 
     def greedy(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
@@ -77,3 +73,16 @@ class WeightedL1(SeparableRegularizer):
     def check(self, available: Bool[Array, "S A"]) -> None:
         super().check(available)
         require_shape("the weights", self.weights, available)
+
+
+def _check_weights(weights: ArrayLike) -> np.ndarray:
+    """Return weights as a read-only array."""
+    try:
+        values = np.array(weights, dtype=np.float64, order="F")
+    except (TypeError, ValueError):
+        values = np.full(1, np.nan)
+    if values.ndim not in (1, 2) or not np.isfinite(values).all():
+        raise RegularizerError(
+            f"the weights must be finite numbers of shape (S, A) or (A,), not {weights!r}"
+        )
+    return read_only(values)

@@ -13,11 +13,20 @@ from regmdp.regularizers._hessians import diagonal_hessian_product
 from regmdp.regularizers._probability_bounds import ProbabilityBounds, rounding_slack
 from regmdp.regularizers.base import Regularizer
 
-__all__ = ["Derivatives", "SeparableRegularizer", "inverse_second_derivative_within", "log"]
+__all__ = [
+    "Derivatives",
+    "SeparableRegularizer",
+    "bound_scores_below",
+    "inverse_second_derivative_within",
+    "log",
+]
+
+#: Scores of available actions are raised to this, so that the arithmetic stays finite.
+MIN_SCORE = -1e300
 
 
 class Derivatives(NamedTuple):
-    """How steep functions φ of probabilities are, each (…, A).
+    """First derivative of functions φ of probabilities, and its derivatives in log p; all (…, A).
 
     Attributes:
         first: φ'(p), up to a constant for each state.
@@ -33,8 +42,8 @@ class Derivatives(NamedTuple):
 class SeparableRegularizer(Regularizer):
     r"""A regularizer \(h(p) = \sum_a \varphi_a(p_a)\), with each φ convex.
 
-    Sums of such regularizers have greedy policies that take the root of one equation in one
-    unknown: see :class:`Sum`.
+    The greedy policy of a sum of such regularizers is the root of one equation in one unknown for
+    each state: see :class:`Sum`.
     """
 
     @abstractmethod
@@ -43,7 +52,7 @@ class SeparableRegularizer(Regularizer):
 
     @abstractmethod
     def derivatives(
-        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+        self, p: Float[Array, "*batch A"], log_p: Float[Array, "*batch A"]
     ) -> Derivatives:
         """(…, A) probabilities and their logarithms -> φ' and its derivatives in log p."""
 
@@ -64,12 +73,15 @@ class SeparableRegularizer(Regularizer):
     def inverse_second_derivative(
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
-        """(…, A) distributions -> (…, A) 1/φ''(p): 0 where p is 0 or at a limit, infinite where φ is linear."""
+        """(…, A) distributions -> (…, A) 1/φ''(p).
+
+        It is 0 where p is 0 or at a bound, and infinite where φ is linear.
+        """
         return inverse_second_derivative_within(
             self.probability_bounds,
             p,
             available,
-            lambda inside, logarithm: self.derivatives(inside, logarithm).first_dlog,
+            lambda inside, log_inside: self.derivatives(inside, log_inside).first_dlog,
         )
 
     def hessian_vector_product(
@@ -78,22 +90,21 @@ class SeparableRegularizer(Regularizer):
         direction: Float[Array, "*batch A"],
         available: Bool[Array, "*batch A"] | None = None,
     ) -> Float[Array, "*batch A"]:
-        return diagonal_hessian_product(
-            self.inverse_second_derivative(self.greedy(y, available), available), direction
-        )
+        p = self.greedy(y, available)
+        return diagonal_hessian_product(self.inverse_second_derivative(p, available), direction)
 
     @property
     def steep(self) -> bool:
-        nothing = self._nothing()
-        return bool(np.all(np.asarray(self.derivatives(nothing, log(nothing)).first) == -np.inf))
+        zeros = self._zeros()
+        return bool(np.all(np.asarray(self.derivatives(zeros, log(zeros)).first) == -np.inf))
 
     @property
     def barrier(self) -> bool:
         """Whether some φ is infinite at 0, so that no probability may be 0."""
-        return bool(np.any(np.isinf(np.asarray(self.terms(self._nothing())))))
+        return bool(np.any(np.isinf(np.asarray(self.terms(self._zeros())))))
 
-    def _nothing(self) -> Float[np.ndarray, "*batch A"]:
-        """Return zeros of the shape of the fields, to look at φ there."""
+    def _zeros(self) -> Float[np.ndarray, "*batch A"]:
+        """Return probabilities 0 of the shape of the fields, at which to evaluate φ."""
         shapes: list[tuple[int, ...]] = [(1,)]
         for name, ndim in self.state_fields.items():
             shape = np.shape(getattr(self, name))
@@ -103,25 +114,28 @@ class SeparableRegularizer(Regularizer):
 
 
 def inverse_second_derivative_within(
-    limits: ProbabilityBounds | None,
+    bounds: ProbabilityBounds | None,
     p: Float[Array, "*batch A"],
     available: Bool[Array, "*batch A"] | None,
-    stretch: Callable[[Array, Array], Array],
+    first_dlog: Callable[[Array, Array], Array],
 ) -> Float[Array, "*batch A"]:
-    """Return (…, A) p over its stretch, 1/φ''(p), where p is positive and strictly within the limits, and 0 elsewhere."""
+    """(…, A) distributions -> (…, A) 1/φ''(p) where p is strictly between its bounds, else 0.
+
+    Args:
+        bounds: The bounds on probabilities; None if they are 0 and 1.
+        p: (…, A) distributions.
+        available: (…, A) mask, or None.
+        first_dlog: From p and log p to p φ''(p).
+    """
     xp = array_namespace(p)
     inside = p > 0
-    if limits is not None:
-        over = limits.broadcast(p.shape, available, p)
-        inside = (
-            inside
-            & (p > over.lower + rounding_slack(p.shape[-1]))
-            & (p < over.upper - rounding_slack(p.shape[-1]))
-        )
-    within = xp.where(inside, p, 1.0)
-    found = stretch(within, xp.log(within))
+    if bounds is not None:
+        wide, slack = bounds.broadcast(p.shape, available, p), rounding_slack(p.shape[-1])
+        inside = inside & (p > wide.lower + slack) & (p < wide.upper - slack)
+    safe = xp.where(inside, p, 1.0)
+    found = first_dlog(safe, xp.log(safe))
     curved = found > 0
-    inverse = xp.where(curved, within / xp.where(curved, found, 1.0), xp.inf)
+    inverse = xp.where(curved, safe / xp.where(curved, found, 1.0), xp.inf)
     return xp.astype(xp.where(inside, inverse, 0.0), p.dtype)
 
 
@@ -129,3 +143,13 @@ def log(p: Array) -> Array:
     """Logarithm with log 0 = -inf and no warning."""
     xp = array_namespace(p)
     return xp.where(p > 0, xp.log(xp.where(p > 0, p, 1.0)), -xp.inf)
+
+
+def bound_scores_below(y: Array, available: Array | None) -> Array:
+    """Return scores that are finite for available actions, which a barrier gives probability."""
+    xp = array_namespace(y)
+    bounded = xp.maximum(y, MIN_SCORE)
+    if available is None:
+        return bounded
+    # a state without actions is terminal: its scores only have to be numbers
+    return xp.where(available | ~xp.any(available, axis=-1, keepdims=True), bounded, -xp.inf)

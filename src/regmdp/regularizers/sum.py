@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
-from regmdp.regularizers._allocate import Terms, allocate
+from regmdp._internal.fields import copy_with, set_fields
+from regmdp.regularizers._allocate import SeparableTerms, allocate
 from regmdp.regularizers._generic import ACCURACY, maximise_numerically
 from regmdp.regularizers._hessians import diagonal_hessian_product, rank_one_hessian_product
+from regmdp.regularizers._parameters import PerState, check_temperature
 from regmdp.regularizers._probability_bounds import ProbabilityBounds
 from regmdp.regularizers._smooth import is_differentiable
-from regmdp.regularizers.barrier import finite
-from regmdp.regularizers.base import Regularizer, check_temperature, with_temperature
+from regmdp.regularizers.base import Regularizer, with_temperature
 from regmdp.regularizers.entropy import KL, Shannon
 from regmdp.regularizers.linear import WeightedL1
 from regmdp.regularizers.renyi import Renyi, allocate_with_renyi
 from regmdp.regularizers.separable import (
     Derivatives,
     SeparableRegularizer,
+    bound_scores_below,
     inverse_second_derivative_within,
 )
 from regmdp.regularizers.unregularized import Unregularized
@@ -29,9 +30,11 @@ from regmdp.regularizers.unregularized import Unregularized
 __all__ = ["Sum"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Sum(Regularizer):
-    r"""Sum of regularizers with their temperatures, \(h(p) = \sum_i \tau_i h_i(p)\): what ``+`` makes of them.
+    r"""Sum of regularizers with their temperatures, \(h(p) = \sum_i \tau_i h_i(p)\).
+
+    The operator ``+`` makes it.
 
     Args:
         parts: The regularizers, each with its own temperature.
@@ -45,50 +48,45 @@ class Sum(Regularizer):
     """
 
     parts: tuple[Regularizer, ...]
-    temperature: ArrayLike = 1.0
+    temperature: PerState
 
-    def __post_init__(self) -> None:
+    def __init__(self, parts: Iterable[Regularizer], temperature: ArrayLike = 1.0) -> None:
         flat: list[Regularizer] = []
-        for part in self.parts:
-            flat += _scaled(part) if isinstance(part, Sum) else [part]
-        object.__setattr__(self, "parts", tuple(flat))
-        object.__setattr__(self, "temperature", check_temperature(self.temperature))
+        for part in parts:
+            flat += _scale_parts(part) if isinstance(part, Sum) else [part]
+        set_fields(self, parts=tuple(flat), temperature=check_temperature(temperature))
 
     def value(
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch"]:
-        return _total(part.cost(p, available) for part in self.parts)
+        return _add_up(part.cost(p, available) for part in self.parts)
 
     def greedy(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
-        single = self._single()
+        single = self._as_single()
         if single is not None:
             regularizer, price = single
             return regularizer.maximiser(y - price, available)
-        if not self._is_closed:
+        if not self._has_closed_form:
             separable = tuple(part for part in self.parts if isinstance(part, SeparableRegularizer))
-            parts = tuple((part.temperature, part) for part in self._curved())
+            parts = tuple((part.temperature, part) for part in self._active_parts())
             return maximise_numerically(
                 self, parts, y, available, rest=Sum(separable) if separable else None
             )
-        y = self._finite(y, available)
-        limits = (self.probability_bounds or ProbabilityBounds(0.0, 1.0)).broadcast(
-            y.shape, available, y
-        )
-        renyis = [part for part in self._curved() if isinstance(part, Renyi)]
+        y, terms, bounds = self._bound_scores(y, available), self._terms(), self.probability_bounds
+        wide = (bounds or ProbabilityBounds(0.0, 1.0)).broadcast(y.shape, available, y)
+        renyis = [part for part in self._active_parts() if isinstance(part, Renyi)]
         if renyis:
-            return allocate_with_renyi(
-                renyis[0], self._terms(), y, limits, limited=self.probability_bounds is not None
-            )
-        return allocate(self._terms(), y, limits, limited=self.probability_bounds is not None)
+            return allocate_with_renyi(renyis[0], terms, y, wide, bounded=bounds is not None)
+        return allocate(terms, y, wide, bounded=bounds is not None)
 
     def conjugate(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch"]:
-        single = self._single()
+        single = self._as_single()
         if single is None:
-            return super().conjugate(self._finite(y, available), available)
+            return super().conjugate(self._bound_scores(y, available), available)
         regularizer, price = single
         return regularizer.maximum(y - price, available)
 
@@ -98,34 +96,34 @@ class Sum(Regularizer):
         direction: Float[Array, "*batch A"],
         available: Bool[Array, "*batch A"] | None = None,
     ) -> Float[Array, "*batch A"]:
-        single = self._single()
+        single = self._as_single()
         if single is not None:
             regularizer, price = single
             return regularizer.maximiser_jvp(y - price, direction, available)
-        if not self._is_closed:
+        if not self._has_closed_form:
             return super().hessian_vector_product(y, direction, available)
         p = self.greedy(y, available)
-        spread = inverse_second_derivative_within(
+        terms = self._terms()
+        inverse = inverse_second_derivative_within(
             self.probability_bounds,
             p,
             available,
-            lambda within, logarithm: self._terms().derivatives(within, logarithm).first_dlog,
+            lambda inside, log_inside: terms.derivatives(inside, log_inside).first_dlog,
         )
-        for part in self._curved():
+        for part in self._active_parts():
             if isinstance(part, Renyi):
                 tau = array_namespace(p).asarray(part.temperature)[..., None]
-                own, slope, weight = part.second_derivatives(p)
-                return rank_one_hessian_product(
-                    _both(spread, own, tau), slope, tau * weight, direction
-                )
-        return diagonal_hessian_product(spread, direction)
+                inverse_renyi, vector, weight = part.second_derivatives(p)
+                inverse = _invert_sum(inverse, inverse_renyi, tau)
+                return rank_one_hessian_product(inverse, vector, tau * weight, direction)
+        return diagonal_hessian_product(inverse, direction)
 
-    def _finite(self, y: Array, available: Array | None) -> Array:
-        """Keep the scores finite if every action has some probability, however low they are."""
-        return finite(y, available) if self._terms().barrier else y
+    def _bound_scores(self, y: Array, available: Array | None) -> Array:
+        """Make the scores finite if a barrier gives every available action some probability."""
+        return bound_scores_below(y, available) if self._terms().barrier else y
 
-    def _single(self) -> tuple[Regularizer, Array] | None:
-        """Return a single regularizer and a price on actions that the sum amounts to, if it does."""
+    def _as_single(self) -> tuple[Regularizer, Array] | None:
+        """Return one regularizer and prices of actions that are equal to the sum, if they exist."""
         if self.probability_bounds is not None:
             return None
         price, entropy, others = np.zeros(1), np.zeros(()), []
@@ -145,39 +143,45 @@ class Sum(Regularizer):
             return None
         return (others[0] if others else Unregularized()), price
 
-    def _curved(self) -> list[Regularizer]:
-        """Return the parts with a positive temperature anywhere."""
+    def _active_parts(self) -> list[Regularizer]:
+        """Return the parts with a positive temperature in some state."""
         return [part for part in self.parts if part.max_temperature > 0]
 
     @property
-    def _is_closed(self) -> bool:
-        """Whether at most one part is not a sum over actions, and that a Rényi entropy."""
-        others = [part for part in self._curved() if not isinstance(part, SeparableRegularizer)]
+    def _has_closed_form(self) -> bool:
+        """Whether all parts are sums over actions, except for at most one Rényi entropy."""
+        others = [
+            part for part in self._active_parts() if not isinstance(part, SeparableRegularizer)
+        ]
         return not others or (len(others) == 1 and isinstance(others[0], Renyi))
 
-    def _separable(self) -> list[SeparableRegularizer]:
-        return [part for part in self._curved() if isinstance(part, SeparableRegularizer)]
+    def _terms(self) -> SeparableTerms:
+        """Return the sum of the active parts that are sums over actions."""
+        parts = [
+            (np.asarray(part.temperature)[..., None], part)
+            for part in self._active_parts()
+            if isinstance(part, SeparableRegularizer)
+        ]
 
-    def _terms(self) -> Terms:
-        parts = [(np.asarray(part.temperature)[..., None], part) for part in self._separable()]
-
-        def derivatives(p: Array, logarithm: Array) -> Derivatives:
-            found = [(tau, part.derivatives(p, logarithm)) for tau, part in parts]
+        def derivatives(p: Array, log_p: Array) -> Derivatives:
+            found = [(tau, part.derivatives(p, log_p)) for tau, part in parts]
             return Derivatives(
-                *(_total(_times(tau, of_part[i]) for tau, of_part in found) for i in range(3))
+                *(_add_up(_scale(tau, of_part[i]) for tau, of_part in found) for i in range(3))
             )
 
-        return Terms(derivatives, any(part.barrier for _, part in parts))
+        return SeparableTerms(derivatives, any(part.barrier for _, part in parts))
 
     def subgradient(
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
         xp = array_namespace(p)
-        slopes = (
+        subgradients = (
             (xp.asarray(part.temperature)[..., None], part.subgradient(p, available))
             for part in self.parts
         )
-        return _total(tau * xp.where(tau > 0, slope, 0.0) for tau, slope in slopes)
+        return _add_up(
+            tau * xp.where(tau > 0, subgradient, 0.0) for tau, subgradient in subgradients
+        )
 
     def domain(self, available: Bool[Array, "*batch A"] | None) -> Bool[Array, "*batch A"] | None:
         for part in self.parts:
@@ -188,12 +192,9 @@ class Sum(Regularizer):
     def probability_bounds(self) -> ProbabilityBounds | None:
         found = None
         for part in self.parts:
-            if part.probability_bounds is not None:
-                found = (
-                    part.probability_bounds
-                    if found is None
-                    else found.intersection(part.probability_bounds)
-                )
+            bounds = part.probability_bounds
+            if bounds is not None:
+                found = bounds if found is None else found.intersection(bounds)
         return found
 
     @property
@@ -201,12 +202,10 @@ class Sum(Regularizer):
         found = (part.n_states for part in self.parts)
         return next((number for number in found if number is not None), super().n_states)
 
-    def at(self, states: Any) -> Regularizer:
-        part = super().at(states)
-        if any(inner.at(states) is not inner for inner in self.parts):
-            part = copy.copy(part)
-            object.__setattr__(part, "parts", tuple(inner.at(states) for inner in self.parts))
-        return part
+    def at(self, states: int | slice | np.ndarray) -> Regularizer:
+        whole, parts = super().at(states), tuple(part.at(states) for part in self.parts)
+        changed = any(new is not old for new, old in zip(parts, self.parts, strict=True))
+        return copy_with(whole, parts=parts) if changed else whole
 
     def check(self, available: Bool[Array, "S A"]) -> None:
         super().check(available)
@@ -239,49 +238,52 @@ class Sum(Regularizer):
         return sum(part.max_temperature * part.magnitude(n_actions) for part in self.parts)
 
     def rounding(self, n_actions: int) -> float:
-        own = sum(part.max_temperature * part.rounding(n_actions) for part in self.parts)
-        own += (len(self.parts) + 1) * UNIT_ROUNDOFF * self.magnitude(n_actions)
-        if self._single() is not None or self._is_closed:
-            return own
+        error = sum(part.max_temperature * part.rounding(n_actions) for part in self.parts)
+        error += (len(self.parts) + 1) * UNIT_ROUNDOFF * self.magnitude(n_actions)
+        if self._as_single() is not None or self._has_closed_form:
+            return error
         scale = sum(part.max_temperature * (1.0 + part.magnitude(n_actions)) for part in self.parts)
-        differentiable = all(is_differentiable(part) for part in self._curved())
-        return own + (ACCURACY if differentiable else 1e2 * ACCURACY) * n_actions * scale
+        differentiable = all(is_differentiable(part) for part in self._active_parts())
+        return error + (ACCURACY if differentiable else 1e2 * ACCURACY) * n_actions * scale
 
     def __repr__(self) -> str:
         text = " + ".join(repr(part) for part in self.parts)
-        return (
-            text
-            if np.ndim(self.temperature) == 0 and self.temperature == 1.0
-            else f"{self.temperature!r} * ({text})"
-        )
+        return text if _is_one(self.temperature) else f"{self.temperature!r} * ({text})"
 
 
-def _scaled(whole: Sum) -> list[Regularizer]:
+Regularizer.make_sum = Sum
+
+
+def _is_one(temperature: PerState) -> bool:
+    return np.ndim(temperature) == 0 and bool(temperature == 1.0)
+
+
+def _scale_parts(whole: Sum) -> list[Regularizer]:
     """Return the parts of a sum, each with the sum's temperature times its own."""
-    tau = np.asarray(whole.temperature)
-    if np.ndim(tau) == 0 and tau == 1.0:
+    if _is_one(whole.temperature):
         return list(whole.parts)
+    tau = np.asarray(whole.temperature)
     return [with_temperature(part, tau * np.asarray(part.temperature)) for part in whole.parts]
 
 
-def _both(spread: Array, other: Array, tau: Array) -> Array:
-    """Return the inverse of the sum of two diagonal second derivatives, given their inverses, the second times τ."""
-    xp = array_namespace(spread)
-    free = (spread > 0) & (other > 0)
+def _invert_sum(inverse: Array, other: Array, tau: Array) -> Array:
+    """Return 1/(1/s + τ/t), given inverses s and t of diagonal second derivatives."""
+    xp = array_namespace(inverse)
+    free = (inverse > 0) & (other > 0)
     safe = xp.where(free, other, 1.0)
-    total = tau + safe / xp.where(free, spread, 1.0)
+    total = tau + safe / xp.where(free, inverse, 1.0)
     return xp.where(free, xp.where(total > 0, safe / xp.where(total > 0, total, 1.0), xp.inf), 0.0)
 
 
-def _times(tau: Array, field: Array) -> Array:
+def _scale(tau: Array, field: Array) -> Array:
     """Return τ · field, 0 where τ is 0."""
     xp = array_namespace(tau, field)
     return tau * field if bool(xp.all(tau > 0)) else tau * xp.where(tau > 0, field, 0.0)
 
 
-def _total(items: Any) -> Any:
-    items = iter(items)
-    total = next(items)
-    for item in items:
-        total = total + item
-    return total
+def _add_up(arrays: Iterable[Array]) -> Array:
+    """Return the sum of arrays, of which there is at least one."""
+    first, *others = arrays
+    for array in others:
+        first = first + array
+    return first

@@ -1,29 +1,30 @@
-"""Tsallis entropies: from heavy tails over Shannon's softmax to sparse policies."""
+"""Tsallis entropies: heavy-tailed, softmax or sparse greedy policies."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._internal.checks import check_number
 from regmdp._internal.errors import RegularizerError
+from regmdp._internal.fields import set_fields
+from regmdp.regularizers._parameters import PerState, check_temperature
 from regmdp.regularizers._roots import normalise_root, solve_probabilities
-from regmdp.regularizers.base import check_temperature
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["Tsallis"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Tsallis(SeparableRegularizer):
-    r"""Negative Tsallis entropy, \(h(p) = (\sum_a p_a^q - 1)/(q - 1)\), for any q > 0; q = 1 is Shannon's.
+    r"""Negative Tsallis entropy, \(h(p) = (\sum_a p_a^q - 1)/(q - 1)\), q > 0; q = 1 is Shannon's.
 
     With q > 1 the greedy policy is sparse: actions far from the best get probability 0. With q < 1
-    it has heavier tails than softmax. Everything is computed with
-    \(\log_q p = (p^{q-1} - 1)/(q - 1)\), which loses nothing near q = 1. The α-entmax convention,
+    it has heavier tails than softmax. All formulas use \(\log_q p = (p^{q-1} - 1)/(q - 1)\), which
+    is accurate near q = 1. The α-entmax convention,
     \((\sum p^\alpha - 1)/(\alpha(\alpha - 1))\), is this with q = α and the temperature divided
     by α.
 
@@ -49,32 +50,35 @@ class Tsallis(SeparableRegularizer):
     """
 
     q: float
-    temperature: ArrayLike
+    temperature: PerState
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "q", check_positive("q", self.q))
-        object.__setattr__(self, "temperature", check_temperature(self.temperature))
+    def __init__(self, q: float, temperature: ArrayLike) -> None:
+        set_fields(
+            self,
+            q=check_number("q", q, above=0.0, error=RegularizerError),
+            temperature=check_temperature(temperature),
+        )
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         xp = array_namespace(p)
-        return p * self._deformed(xp.log(xp.where(p > 0, p, 1.0)))
+        return p * self._deformed_log(xp.log(xp.where(p > 0, p, 1.0)))
 
     def derivatives(
-        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+        self, p: Float[Array, "*batch A"], log_p: Float[Array, "*batch A"]
     ) -> Derivatives:
         xp = array_namespace(p)
         if self.q == 1.0:
-            return Derivatives(logarithm, xp.ones(p.shape), xp.zeros(p.shape))
+            return Derivatives(log_p, xp.ones(p.shape), xp.zeros(p.shape))
         power = self.q - 1.0
         with np.errstate(over="ignore"):  # -inf is right where p is too small for a double
-            excess = xp.expm1(power * logarithm)
+            excess = xp.expm1(power * log_p)
             stretch = self.q * (1.0 + excess)
             return Derivatives(self.q / power * excess, stretch, power * stretch)
 
     def greedy(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
-        r"""Return the distribution with \(q \log_q p_a = y_a - \mu\) where that has a solution, and 0 elsewhere."""
+        r"""Solve \(q \log_q p_a = y_a - \mu\); where that has no solution, p is 0."""
         xp = array_namespace(y)
         y = y - xp.max(y, axis=-1, keepdims=True)
         if self.q == 1.5:
@@ -83,28 +87,28 @@ class Tsallis(SeparableRegularizer):
             )
         zero = xp.zeros(y.shape[:-1], dtype=y.dtype)
         # at μ = 0 the best action alone has probability 1; at the upper end all have at most 1/A
-        high = zero - self.q * self._logarithm_of_number(1.0 / y.shape[-1])
+        high = zero - self.q * self._deformed_log_of_number(1.0 / y.shape[-1])
         return solve_probabilities(
             lambda mu: self._exponential(y - mu[..., None]), zero, high, y.shape[-1]
         )
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
-        return self._logarithm_of_number(1.0 / n_actions), 0.0
+        return self._deformed_log_of_number(1.0 / n_actions), 0.0
 
     def strong_convexity(self, n_actions: int) -> float:
         if self.q > 2.0:
             return 0.0
         return self.q * n_actions ** (1.0 - self.q) if self.q > 1.0 else self.q
 
-    def _deformed(self, logarithm: Array) -> Array:
+    def _deformed_log(self, log_p: Array) -> Array:
         """Return log_q p, given log p."""
         if self.q == 1.0:
-            return logarithm
-        xp = array_namespace(logarithm)
+            return log_p
+        xp = array_namespace(log_p)
         with np.errstate(over="ignore"):  # -inf is right where p is too small for a double
-            return xp.expm1((self.q - 1.0) * logarithm) / (self.q - 1.0)
+            return xp.expm1((self.q - 1.0) * log_p) / (self.q - 1.0)
 
-    def _logarithm_of_number(self, p: float) -> float:
+    def _deformed_log_of_number(self, p: float) -> float:
         return (
             math.log(p)
             if self.q == 1.0
@@ -141,7 +145,7 @@ def _threshold(y: Float[Array, "*batch A"]) -> Float[Array, "*batch"]:
     few z (Peters, Niculae & Martins 2019, Algorithm 2).
     """
     xp = array_namespace(y)
-    # an action more than 1 below the best gets nothing, however far below it is
+    # an action more than 1 below the best has probability 0, however far below it is
     z = -xp.sort(-xp.maximum(y / 3.0, -2.0), axis=-1)
     rank = xp.arange(1, y.shape[-1] + 1, dtype=y.dtype)
     mean = xp.cumulative_sum(z, axis=-1) / rank
@@ -149,14 +153,3 @@ def _threshold(y: Float[Array, "*batch A"]) -> Float[Array, "*batch"]:
     t = mean - xp.sqrt(xp.maximum((1.0 - spread) / rank, 0.0))
     size = xp.count_nonzero((t <= z) & (spread <= 1.0), axis=-1, keepdims=True)
     return 3.0 * (xp.take_along_axis(t, size - 1, axis=-1)[..., 0] + 1.0)
-
-
-def check_positive(name: str, number: Any) -> float:
-    """Return a parameter as a positive, finite float."""
-    try:
-        value = float(number)
-    except (TypeError, ValueError):
-        raise RegularizerError(f"{name} must be a positive number, not {number!r}") from None
-    if not (value > 0.0 and math.isfinite(value)):
-        raise RegularizerError(f"{name} must be positive and finite, not {value}")
-    return value

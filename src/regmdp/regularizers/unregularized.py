@@ -15,7 +15,7 @@ __all__ = ["Unregularized"]
 
 @dataclass(frozen=True, eq=False)
 class Unregularized(SeparableRegularizer):
-    """h = 0: the greedy policy takes the first of the best actions.
+    """No regularizer, h = 0: the greedy policy takes the first of the best actions.
 
     ``solve`` uses it when no regularizer is given.
 
@@ -25,19 +25,16 @@ class Unregularized(SeparableRegularizer):
         array([0., 1., 0.])
     """
 
-    @property
-    def temperature(self) -> float:
-        """0."""
-        return 0.0
+    temperature = 0.0
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         return array_namespace(p).zeros(p.shape)
 
     def derivatives(
-        self, p: Float[Array, "*batch A"], logarithm: Float[Array, "*batch A"]
+        self, p: Float[Array, "*batch A"], log_p: Float[Array, "*batch A"]
     ) -> Derivatives:
-        nothing = array_namespace(p).zeros(p.shape)
-        return Derivatives(nothing, nothing, nothing)
+        zeros = array_namespace(p).zeros(p.shape)
+        return Derivatives(zeros, zeros, zeros)
 
     def greedy(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
@@ -45,7 +42,7 @@ class Unregularized(SeparableRegularizer):
         xp = array_namespace(y)
         best = y == xp.max(y, axis=-1, keepdims=True)
         if y.ndim > 1 and not is_traced(y) and xp.count_nonzero(best) == math.prod(y.shape[:-1]):
-            return xp.astype(best, xp.float64)  # nowhere a tie
+            return xp.astype(best, xp.float64)  # there are no ties
         return one_hot(xp.argmax(y, axis=-1), y.shape[-1])
 
     def conjugate(
@@ -56,7 +53,9 @@ class Unregularized(SeparableRegularizer):
     def best(
         self, q: Float[np.ndarray, "b A"], available: Bool[np.ndarray, "b A"] | None
     ) -> tuple[Float[np.ndarray, " b"], Int[np.ndarray, " b"]]:
-        """(b, A) values -> (b,) the largest of each state, and the first action that has it: 0 and -1 where none is available.
+        """(b, A) values -> (b,) the largest value of each state, and the first action that has it.
+
+        They are 0 and -1 where no action is available.
 
         Examples:
             >>> import numpy as np, regmdp as rm

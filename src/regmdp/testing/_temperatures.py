@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
+from regmdp._internal.fields import copy_with
 from regmdp.regularizers import Regularizer
 from regmdp.testing._points import Points, inner, require_distributions
 from regmdp.testing._require import fail_on_warnings, format_array, require_nonpositive
@@ -46,9 +46,7 @@ def _with_temperatures(
         10.0 ** rng.uniform(-12, 4, size=n_states),
         np.where(np.arange(n_states) % 2, 0.0, 0.5),
     ):
-        other = copy.copy(regularizer)
-        object.__setattr__(other, "temperature", temperature)
-        yield other
+        yield copy_with(regularizer, temperature=temperature)
 
 
 def _tempered(points: Points, q: Float[np.ndarray, "N A"], what: str) -> None:

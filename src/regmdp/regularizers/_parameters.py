@@ -1,0 +1,84 @@
+"""Checks of the parameters of regularizers: numbers, one number per state, fields over actions."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+
+from regmdp._internal.arrays import Array, ArrayLike, Bool
+from regmdp._internal.checks import check_number, describe_first
+from regmdp._internal.errors import RegularizerError
+
+__all__ = ["PerState", "check_per_state", "check_temperature", "read_only", "require_shape"]
+
+#: A number, or an array with one number per state, (S,).
+PerState: TypeAlias = float | Array
+
+
+def check_temperature(temperature: ArrayLike) -> PerState:
+    """Return τ ≥ 0 as a float or a read-only (S,) array.
+
+    Raises:
+        RegularizerError: if a temperature is negative, infinite or not a number.
+    """
+    return check_per_state("temperature", temperature, positive=False)
+
+
+def check_per_state(name: str, given: ArrayLike, *, positive: bool) -> PerState:
+    """Return a parameter as a float or a read-only (S,) array.
+
+    Args:
+        name: Its name, for messages.
+        given: The parameter.
+        positive: Whether 0 is refused as well.
+
+    Raises:
+        RegularizerError: if a value is negative, infinite or not a number.
+    """
+    try:
+        values = np.array(given)
+        single = values.ndim == 0
+        values = values if single else values.astype(np.float64)
+    except (TypeError, ValueError):
+        raise RegularizerError(f"{name} must be a number or one per state, not {given!r}") from None
+    if single:
+        return check_number(
+            name,
+            given,
+            minimum=None if positive else 0.0,
+            above=0.0 if positive else None,
+            error=RegularizerError,
+        )
+    if values.ndim > 1:
+        raise RegularizerError(f"{name} must be a number or have shape (S,), not {values.shape}")
+    bad = ~((values > 0 if positive else values >= 0) & np.isfinite(values))
+    if bad.any():
+        needed = "positive and finite" if positive else "finite and 0 or more"
+        raise RegularizerError(
+            describe_first(
+                bad,
+                lambda state: f"{name} of state {state} must be {needed}, not {values[state]}",
+                "states",
+            )
+        )
+    return read_only(values)
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """Return the array itself, which can no longer be written to."""
+    array.flags.writeable = False
+    return array
+
+
+def require_shape(name: str, field: np.ndarray, available: Bool[Array, "S A"]) -> None:
+    """Check that a field over actions, or states and actions, has the shape of a model.
+
+    Raises:
+        RegularizerError: if its shape is neither (S, A) nor (A,).
+    """
+    if field.shape not in (available.shape, available.shape[1:]):
+        raise RegularizerError(
+            f"{name} must have the model's shape (S, A) = {available.shape} or (A,), not "
+            f"{field.shape}"
+        )
