@@ -392,7 +392,7 @@ REFUSALS = {
     "confidence": (
         lambda: refuse(confidence=95),
         rm.SolverError,
-        "more than 0 and less than 1, as 0.95, not 95",
+        r"confidence must be a number in \(0, 1\), not 95",
     ),
     "horizon": (lambda: refuse(horizon=0), rm.SolverError, "at least 1 step, not 0"),
     "unseen": (lambda: refuse(unseen=2.0), rm.SolverError, "a share between 0 and 1, not 2.0"),

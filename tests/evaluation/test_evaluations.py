@@ -70,7 +70,7 @@ def test_undiscounted_with_terminal_states(solver):
 @pytest.mark.parametrize("sparse", [True, False], ids=["sparse", "dense"])
 def test_systems_solve_both_ways(solver, sparse):
     mdp = garnet(0.99, sparse=sparse)
-    chain = Chain.of(mdp, some_policy(mdp))
+    chain = Chain.from_policy(mdp, some_policy(mdp))
     system = solver.prepare(chain)
     assert isinstance(system, System)
     matrix = np.eye(60) - 0.99 * (
@@ -189,7 +189,7 @@ def test_a_good_guess_costs_one_product():
     mdp = garnet(0.99, sparse=True)
     policy = some_policy(mdp)
     rewards = rm.bellman.expected_rewards(mdp, None, policy)
-    counter = Counter(Chain.of(mdp, policy).matrix)
+    counter = Counter(Chain.from_policy(mdp, policy).matrix)
     system = Krylov().prepare(Chain(counter, 0.99))
     value = system.solve(rewards, np.zeros(60), 1e-6)
     assert counter.products > 5
@@ -204,7 +204,7 @@ def test_accuracy_is_reached_and_not_much_more_work_is_done():
     rewards = rm.bellman.expected_rewards(mdp, None, policy)
     products = []
     for accuracy in (1e-2, 1e-6, 0.0):
-        counter = Counter(Chain.of(mdp, policy).matrix)
+        counter = Counter(Chain.from_policy(mdp, policy).matrix)
         chain = Chain(counter, 0.999)
         value = Krylov().prepare(chain).solve(rewards, np.zeros(60), accuracy)
         products.append(counter.products)

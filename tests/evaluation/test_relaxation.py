@@ -13,7 +13,7 @@ from regmdp.mdp.sparse_transitions import MixedRows
 def chain_of(mdp, *, pure=False):
     rng = np.random.default_rng(0)
     policy = rng.dirichlet(np.ones(mdp.n_actions), size=mdp.n_states)
-    return Chain.of(mdp, np.eye(mdp.n_actions)[policy.argmax(axis=1)] if pure else policy)
+    return Chain.from_policy(mdp, np.eye(mdp.n_actions)[policy.argmax(axis=1)] if pure else policy)
 
 
 def exact(chain, b):

@@ -1,4 +1,4 @@
-"""Certificates: from a model, a regularizer and any candidate to bounds that hold."""
+"""Certificates: valid bounds from a model, a regularizer and any candidate."""
 
 from regmdp.certificates.certificate import Bounds, Certificate
 from regmdp.certificates.certification import (

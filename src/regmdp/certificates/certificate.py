@@ -137,7 +137,7 @@ class Certificate(CertifiedBounds):
         return f"Certificate({self._summary(13)})"
 
     def lines(self, worst_state: str) -> list[tuple[str, str]]:
-        """Return a summary as (name, text) pairs, in which every number is rounded to the safe side.
+        """Return a summary as (name, text) pairs; all numbers are rounded to the safe side.
 
         Args:
             worst_state: The name of the worst state.
@@ -172,7 +172,7 @@ def format_bound(bound: float, digits: int, direction: Literal[-1, 1]) -> str:
 def _bound_expectation(
     initial: Float[np.ndarray, " S"], bound: Float[np.ndarray, " S"], direction: Literal[-1, 1]
 ) -> float:
-    """Bound ρ · bound from above or below, rounding included; states of probability 0 do not count."""
+    """Bound ρ · bound, rounding included; states of probability 0 do not count."""
     possible = initial > 0
     weights, values = initial[possible] / initial[possible].sum(), bound[possible]
     if not np.isfinite(values).all():

@@ -1,8 +1,8 @@
 r"""Bounds from one sweep, for γ < 1.
 
-With d = T V - V, every optimal value lies between T V + γ/(1-γ) min d and T V + γ/(1-γ) max d; with
-T_π for T the same bounds hold for the value of π. Rows that sum to 1 only up to ε, and the rounding
-e of the sweep, are carried along outwards.
+With d = T V - V, the optimal value lies between T V + γ/(1-γ) min d and T V + γ/(1-γ) max d; with
+T_π for T the same bounds hold for the value of π. The bounds are widened for rows that sum to 1
+only up to ε and for the rounding error e of the sweep.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def discounted_bounds(
 ) -> Bounds:
     """Bound the optimal value, and the value of the policy, from one sweep over any (S,) value.
 
-    Without a policy, the one judged is the greedy one.
+    Without a policy, that of the greedy policy.
     """
     best, own, spread = _sweep(mdp, regularizer, policy, value)
     error = backup_error(mdp, regularizer, value, spread)
@@ -38,10 +38,10 @@ def discounted_bounds(
     lower = best - error + _shift(mdp, float(gain.min()) - error, above=False)
     policy_lower = own - error + _shift(mdp, float(drift.min()) - error, above=False)
     return Bounds(
-        lower=_outward(mdp, np.maximum(lower, policy_lower), -1),
-        upper=_outward(mdp, upper, 1),
-        policy_lower=_outward(mdp, policy_lower, -1),
-        policy_upper=_outward(mdp, np.minimum(upper, policy_upper), 1),
+        lower=_widen(mdp, np.maximum(lower, policy_lower), -1),
+        upper=_widen(mdp, upper, 1),
+        policy_lower=_widen(mdp, policy_lower, -1),
+        policy_upper=_widen(mdp, np.minimum(upper, policy_upper), 1),
     )
 
 
@@ -51,21 +51,21 @@ def _sweep(
     policy: Float[Array, "S A"] | None,
     value: Float[Array, " S"],
 ) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"], float]:
-    """Return (S,) T V, (S,) T_π V and the largest spread of the action values of a state, from one pass over the model."""
+    """Return (S,) T V, (S,) T_π V and the largest spread of action values of a state."""
     best, own = np.empty(mdp.n_states), np.empty(mdp.n_states)
     spreads = bellman.map_blocks(
-        mdp, regularizer, value, lambda block: _look_at(block, policy, best, own)
+        mdp, regularizer, value, lambda block: _sweep_block(block, policy, best, own)
     )
     return best, own, max(spreads)
 
 
-def _look_at(
+def _sweep_block(
     block: Block,
     policy: Float[Array, "S A"] | None,
     best: Float[np.ndarray, " S"],
     own: Float[np.ndarray, " S"],
 ) -> float:
-    """Write T V and T_π V of the states of a block, and return the largest spread of their action values."""
+    """Write T V and T_π V of a block, and return the largest spread of its action values."""
     states, q, available, part = block
     p = block.maximiser() if policy is None else policy[states]
     assign(
@@ -75,9 +75,9 @@ def _look_at(
 
 
 def _shift(mdp: MDP, extreme: float, *, above: bool) -> float:
-    """Return γσ/(1-γσ) times an extreme of T V - V, where σ is the row sum, within ε of 1, that makes the bound safe."""
+    """Return γσ/(1-γσ) times an extreme of T V - V, for the worst row sum |σ - 1| ≤ ε."""
     if mdp.terminates:
-        # the end of the episode is one more state, whose value 0 is exact: its T V - V is 0
+        # the end of the episode is one more state, with the exact value 0: its T V - V is 0
         extreme = max(extreme, 0.0) if above else min(extreme, 0.0)
     outward = (extreme > 0) == above
     epsilon = mdp.mass_error if outward else -mdp.mass_error
@@ -89,6 +89,6 @@ def _shift(mdp: MDP, extreme: float, *, above: bool) -> float:
     return shift * (1.0 + 8 * UNIT_ROUNDOFF if outward else 1.0 - 8 * UNIT_ROUNDOFF)
 
 
-def _outward(mdp: MDP, bound: Float[np.ndarray, " S"], direction: int) -> Float[np.ndarray, " S"]:
-    """Move a bound outwards by the rounding of the few sums that made it; the value of a terminal state is 0 exactly."""
+def _widen(mdp: MDP, bound: Float[np.ndarray, " S"], direction: int) -> Float[np.ndarray, " S"]:
+    """Move a (S,) bound outwards by the rounding of its last sums; terminal states have value 0."""
     return np.where(mdp.terminal, 0.0, bound + direction * 4 * UNIT_ROUNDOFF * np.abs(bound))

@@ -1,17 +1,17 @@
 r"""Bounds for γ = 1, where episodes end.
 
-**Below.** If a policy π ends with probability 1 and T_π L ≥ L, then L ≤ V^π: iterate, and what is
-left of L vanishes.
+**Lower bounds.** If a policy π ends with probability 1 and T_π L ≥ L, then L ≤ V^π: iterating T_π,
+the contribution of L vanishes.
 
-**Above.** If T U < U strictly in every state that is not terminal, then U ≥ V^π for every policy,
-whether it ends or not: each step loses at least some δ > 0 against U, so a policy that goes on for
-ever is worth -∞, and for one that ends what is left of U vanishes. Such a U is the optimal value of
-the model in which every step is paid a little more; policy iteration finds it.
+**Upper bounds.** If T U < U strictly in every state that is not terminal, then U ≥ V^π for every
+policy, whether it ends or not: each step loses at least some δ > 0 against U, so a policy that
+never ends has value -∞, and for one that ends the contribution of U vanishes. Such a U is the
+optimal value of the model in which every step earns a small bonus; policy iteration finds it.
 
-**Loops of reward 0.** If some policy can go round for ever in pairs of reward exactly 0, no U is
-strict there. All states of such an end component have the same optimal value, and staying is
-worth 0. So one number U ≥ 0 for the whole component, strict against all pairs that leave it, is
-enough: a policy either makes infinitely many strict steps, or ends, or stays where U ≥ 0.
+**Loops of reward 0.** If some policy can stay in pairs of reward exactly 0, no U is strict there.
+All states of such an end component have the same optimal value, and staying has value 0. So one
+number U ≥ 0 for the whole component, strict for all pairs that leave it, is enough: a policy either
+makes infinitely many strict steps, or ends, or stays where U ≥ 0.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from regmdp.regularizers import Regularizer
 
 __all__ = ["episodic_bounds", "policy_bounds"]
 
-#: Policy iterations that may go into one attempt at an upper bound.
-POLICY_STEPS = 40
+#: Largest number of policy iterations in one attempt at an upper bound.
+MAX_POLICY_ITERATIONS = 40
 
 
 def episodic_bounds(
@@ -46,9 +46,9 @@ def episodic_bounds(
     policy: Float[Array, "S A"] | None,
     value: Float[Array, " S"],
 ) -> Bounds:
-    """Bound the optimal value and that of a policy which ends the episode; without a policy, of a greedy one.
+    """Bound the optimal value, and the value of a policy that ends the episode.
 
-    The (S,) value is only where the search for bounds starts.
+    Without a policy, that of a greedy one. The search for bounds starts from the (S,) value.
     """
     if policy is None:
         policy = np.asarray(greedy_policy(mdp, regularizer, value).policy)
@@ -56,24 +56,24 @@ def episodic_bounds(
             policy = uniform_policy(mdp, regularizer)
     everywhere = np.full(mdp.n_states, np.inf)
     try:
-        ending = _Ending.of(mdp, regularizer, policy, value)
+        ending = _EndingPolicy.evaluate(mdp, regularizer, policy, value)
     except SingularError:
         return Bounds(-everywhere, everywhere, -everywhere, everywhere, Status.STALLED)
-    policy_lower, policy_upper = ending.between(mdp, regularizer)
-    upper, limit = _upper(mdp, regularizer, ending)
+    policy_lower, policy_upper = ending.bound_value(mdp, regularizer)
+    upper, limit = _find_upper_bound(mdp, regularizer, ending)
     return Bounds(policy_lower, upper, policy_lower, np.minimum(upper, policy_upper), limit)
 
 
 def policy_bounds(
     mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"], value: Float[Array, " S"]
 ) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"]]:
-    """Return (S,) lower and upper bounds on the value of a policy that ends; the (S,) value is where the search starts."""
-    return _Ending.of(mdp, regularizer, policy, value).between(mdp, regularizer)
+    """Return (S,) bounds on the value of a policy that ends, found from a (S,) value."""
+    return _EndingPolicy.evaluate(mdp, regularizer, policy, value).bound_value(mdp, regularizer)
 
 
 @dataclass(frozen=True, eq=False)
-class _Ending:
-    """A policy that ends, with its (S,) value and (S,) expected number of steps to the end, both as computed."""
+class _EndingPolicy:
+    """A policy that ends, with its computed (S,) value and (S,) expected number of steps."""
 
     policy: Float[np.ndarray, "S A"]
     value: Float[np.ndarray, " S"]
@@ -81,23 +81,23 @@ class _Ending:
     chain: Chain
 
     @classmethod
-    def of(
+    def evaluate(
         cls,
         mdp: MDP,
         regularizer: Regularizer,
         policy: Float[Array, "S A"],
         guess: Float[Array, " S"],
-    ) -> _Ending:
-        chain = Chain.of(mdp, policy)
+    ) -> _EndingPolicy:
+        chain = Chain.from_policy(mdp, policy)
         system = Exact().prepare(chain)
         value = system.solve(bellman.expected_rewards(mdp, regularizer, policy), guess)
         one = np.where(mdp.terminal, 0.0, 1.0)
         return cls(policy, value, system.solve(one, one), chain)
 
     def has_value(self, mdp: MDP) -> bool:
-        """Whether the rows as stored, which may sum to a little more than 1, let the episode end in finite expected time.
+        """Whether the stored rows, which may sum to more than 1, end in finite expected time.
 
-        Steps w ≥ 0 with w ≥ P_π w + ½ show that I - P_π has an inverse, and that it is not
+        Steps w ≥ 0 with w ≥ P_π w + ½ prove that I - P_π has an inverse, and that it is not
         negative.
         """
         terms = min(mdp.n_states, mdp.n_actions * mdp.transitions.branching) + mdp.n_actions
@@ -105,18 +105,18 @@ class _Ending:
         left = self.steps - self.chain.matrix @ self.steps - error
         return bool(np.all(self.steps >= 0.0) and np.all(left[~mdp.terminal] >= 0.5))
 
-    def between(
+    def bound_value(
         self, mdp: MDP, regularizer: Regularizer
     ) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"]]:
-        """Return bounds on the value of the policy, V ∓ c steps for a c that the backups of the bounds themselves confirm."""
-        nothing = np.where(mdp.terminal, 0.0, np.inf)
+        """Return bounds V ∓ c steps on the value of the policy; their backups confirm c."""
+        unbounded = np.where(mdp.terminal, 0.0, np.inf)
         if not self.has_value(mdp):
-            return -nothing, nothing
+            return -unbounded, unbounded
         drift = bellman.policy_backup(mdp, regularizer, self.policy, self.value) - self.value
         margin = 2.0 * (float(np.max(np.abs(drift))) + backup_error(mdp, regularizer, self.value))
         bounds = []
         for sign in (-1.0, 1.0):
-            bound = sign * nothing
+            bound = sign * unbounded
             for widening in (1.0, 4.0, 64.0, 4096.0):
                 candidate = self.value + sign * widening * margin * self.steps
                 if not np.isfinite(candidate).all():
@@ -130,19 +130,20 @@ class _Ending:
         return bounds[0], bounds[1]
 
 
-def _upper(
-    mdp: MDP, regularizer: Regularizer, ending: _Ending
+def _find_upper_bound(
+    mdp: MDP, regularizer: Regularizer, ending: _EndingPolicy
 ) -> tuple[Float[np.ndarray, " S"], Status | None]:
-    """Return an upper bound on the optimal value, +inf where none is found, and what stands in the way of a small gap."""
-    loops = _loops_of_reward_zero(mdp, regularizer)
+    """Return an upper bound on the optimal value, +∞ if none is found, and its limit."""
+    loops = _find_zero_reward_loops(mdp, regularizer)
     model, policy, value = (
-        (mdp, ending.policy, ending.value) if loops is None else _with_rest(mdp, loops, ending)
+        (mdp, ending.policy, ending.value)
+        if loops is None
+        else _add_stop_action(mdp, loops, ending)
     )
-    # policy iteration removes what the candidate lacks, so the pay has to cover no more than
-    # rounding
-    least = backup_error(model, regularizer, value) + _excess(model, value)
+    # policy iteration removes the error of the candidate, so the bonus has to cover only rounding
+    least = backup_error(model, regularizer, value) + _mass_slack(model, value)
     for widening in (8.0, 128.0, 2048.0, 32768.0, 2.0**20, 2.0**25):
-        found = _above(model, regularizer, policy, value, widening * least, loops)
+        found = _solve_with_bonus(model, regularizer, policy, value, widening * least, loops)
         if found is not None:
             upper, final = found
             rests = loops is not None and np.any(final[:, -1] > 0)
@@ -150,78 +151,82 @@ def _upper(
     return np.where(mdp.terminal, 0.0, np.inf), Status.UNBOUNDED_ABOVE
 
 
-def _above(
+def _solve_with_bonus(
     model: MDP,
     regularizer: Regularizer,
     policy: Float[np.ndarray, "S A"],
     value: Float[np.ndarray, " S"],
-    pay: float,
+    bonus: float,
     loops: EndComponents | None,
 ) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, "S A"]] | None:
-    """Solve the model in which every step, but those of the loops, is paid more; return its value if it is a bound."""
+    """Solve the model with a bonus outside the loops; return value and policy if it is a bound."""
     rewards = (
-        model.rewards + pay if loops is None else model.rewards + pay * ~_padded(loops.pairs, model)
+        model.rewards + bonus
+        if loops is None
+        else model.rewards + bonus * ~_pad_actions(loops.pairs, model)
     )
-    paid = model.with_rewards(rewards)
+    raised = model.with_rewards(rewards)
     before = np.full(model.n_states, np.inf)
-    for _ in range(POLICY_STEPS):
+    for _ in range(MAX_POLICY_ITERATIONS):
         try:
-            system = Exact().prepare(Chain.of(paid, policy))
+            system = Exact().prepare(Chain.from_policy(raised, policy))
         except SingularError:
             return None
-        value = system.solve(bellman.expected_rewards(paid, regularizer, policy), value, pay / 64)
-        upper = _lifted(model, value, loops)
+        value = system.solve(
+            bellman.expected_rewards(raised, regularizer, policy), value, bonus / 64
+        )
+        upper = _level_loops(model, value, loops)
         if not np.isfinite(upper).all():
             return None
-        if _is_above(model, regularizer, upper, loops):
+        if _is_upper_bound(model, regularizer, upper, loops):
             return upper, policy
-        if np.max(np.abs(value - before)) <= backup_error(paid, regularizer, value):
-            return None  # policy iteration has ended, and this pay is too small
+        if np.max(np.abs(value - before)) <= backup_error(raised, regularizer, value):
+            return None  # policy iteration has ended, and this bonus is too small
         before = value
-        policy = np.asarray(greedy_policy(paid, regularizer, value).policy)
-        if find_non_terminating_states(paid, policy > 0).any():
+        policy = np.asarray(greedy_policy(raised, regularizer, value).policy)
+        if find_non_terminating_states(raised, policy > 0).any():
             return None
     return None
 
 
-def _is_above(
+def _is_upper_bound(
     model: MDP,
     regularizer: Regularizer,
     upper: Float[np.ndarray, " S"],
     loops: EndComponents | None,
 ) -> bool:
-    """Whether every state that is not terminal loses strictly against U, by more than the rounding of the check."""
-    error = backup_error(model, regularizer, upper) + _excess(model, upper)
+    """Whether T U < U in every state that is not terminal, by more than rounding."""
+    error = backup_error(model, regularizer, upper) + _mass_slack(model, upper)
     if loops is None:
         after = bellman.backup(model, regularizer, upper)
     else:
-        q = np.where(_padded(loops.pairs, model), -np.inf, bellman.q_values(model, upper))
+        q = np.where(_pad_actions(loops.pairs, model), -np.inf, bellman.q_values(model, upper))
         after = q.max(axis=1)
     live = ~model.terminal
     return bool(np.all(after[live] + error * (1 + 4 * UNIT_ROUNDOFF) < upper[live]))
 
 
-def _excess(model: MDP, upper: Float[np.ndarray, " S"]) -> float:
-    """Return what a strict step has to lose beyond rounding because rows may sum to 1 + ε as stored: ε max(-U).
+def _mass_slack(model: MDP, upper: Float[np.ndarray, " S"]) -> float:
+    """Return the slack of T U < U for stored rows that sum to 1 + ε: ε max(-U).
 
-    Along a policy that never ends the total weight of n steps may grow to 1 + ε times their sum,
-    and a negative U with it.
+    Under a policy that never ends, the total weight of a step may be 1 + ε times that of the step
+    before, and a negative U grows with it.
     """
     return model.mass_error * max(0.0, -float(upper.min()))
 
 
-def _loops_of_reward_zero(mdp: MDP, regularizer: Regularizer) -> EndComponents | None:
-    """Return the end components made of pairs with reward exactly 0, if no regularizer changes what they pay."""
+def _find_zero_reward_loops(mdp: MDP, regularizer: Regularizer) -> EndComponents | None:
+    """Return the end components of pairs with reward exactly 0, if there is no regularizer."""
     if regularizer.max_temperature > 0.0 or regularizer.domain(None) is not None:
         return None
     loops = find_end_components(mdp, mdp.available & (mdp.rewards == 0.0))
     return loops if loops.count else None
 
 
-def _with_rest(
-    mdp: MDP, loops: EndComponents, ending: _Ending
+def _add_stop_action(
+    mdp: MDP, loops: EndComponents, ending: _EndingPolicy
 ) -> tuple[MDP, Float[np.ndarray, "S A"], Float[np.ndarray, " S"]]:
-    """Add an action that ends the episode with reward 0 wherever one could loop for ever: it is worth the same."""
+    """Add an action to the loops that ends the episode with reward 0, the value of staying."""
     state, action, rows, rewards = mdp.to_pairs()
     inside = np.flatnonzero(loops.component >= 0)
     count = inside.size
@@ -239,15 +244,15 @@ def _with_rest(
     return model, policy, ending.value
 
 
-def _padded(pairs: Bool[np.ndarray, "S A"], model: MDP) -> Bool[np.ndarray, "S B"]:
-    """Give a mask of pairs the model's additional actions."""
+def _pad_actions(pairs: Bool[np.ndarray, "S A"], model: MDP) -> Bool[np.ndarray, "S B"]:
+    """Extend a mask of pairs by the model's additional actions."""
     return np.pad(pairs, ((0, 0), (0, model.n_actions - pairs.shape[1])))
 
 
-def _lifted(
+def _level_loops(
     model: MDP, value: Float[np.ndarray, " S"], loops: EndComponents | None
 ) -> Float[np.ndarray, " S"]:
-    """Give all states of a loop the largest value among them, so that moving inside it changes nothing, not even by rounding."""
+    """Set all states of a loop to their largest value, so that moves inside it change nothing."""
     value = np.where(model.terminal, 0.0, value)
     if loops is None:
         return value

@@ -1,4 +1,4 @@
-"""Undiscounted models in which some policy collects without limit."""
+"""Detection of undiscounted models with unbounded value."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from regmdp.regularizers import Regularizer
 
 __all__ = ["require_bounded"]
 
-#: Sweeps after which the question is left open; the certificate then says whether the model could
-#: be solved.
-SWEEPS = 500
+#: Sweeps after which the question is left open; the certificate then shows whether the model was
+#: solved.
+MAX_SWEEPS = 500
 
 
 def require_bounded(mdp: MDP, regularizer: Regularizer) -> None:
-    r"""Undiscounted model: check that no policy can be seen to gain reward, or entropy, without limit by never ending.
+    r"""Undiscounted model: check that no policy is found that gains without bound by never ending.
 
     Inside an end component any V gives \(\min(TV - V) \le g \le \max(TV - V)\) for the best average
-    reward g of a policy that stays (Puterman 1994, theorem 8.5.5). Relative value iteration narrows
-    this down until the sign of g is sure.
+    gain g, reward or entropy, of a policy that stays (Puterman 1994, theorem 8.5.5). Relative value
+    iteration narrows the interval until the sign of g is certain.
 
     Raises:
         UnboundedError: if g > 0 for some component, naming a state of it.
@@ -37,10 +37,10 @@ def require_bounded(mdp: MDP, regularizer: Regularizer) -> None:
     inside = components.component >= 0
     label = components.component[inside]
     stay = mdp.with_available(components.pairs)
-    _refuse_free_loops(mdp, regularizer, components)
+    _refuse_entropy_loops(mdp, regularizer, components)
     value = np.zeros(mdp.n_states)
     undecided = np.ones(components.count, dtype=np.bool_)
-    for _ in range(SWEEPS):
+    for _ in range(MAX_SWEEPS):
         gain = (bellman.backup(stay, regularizer, value) - value)[inside]
         error = backup_error(stay, regularizer, value)
         low, high = np.full(components.count, np.inf), np.full(components.count, -np.inf)
@@ -51,10 +51,9 @@ def require_bounded(mdp: MDP, regularizer: Regularizer) -> None:
             state = int(np.flatnonzero(components.component == component)[0])
             raise UnboundedError(
                 f"there is no optimum: from {mdp.describe(state)} some policy never ends the "
-                f"episode and gains at least {low[component]:.6g} a step for ever, reward and "
-                "regularizer together (sets of states like that: "
-                f"{int(np.count_nonzero(low > 0))}); use a discount below 1, a lower temperature, "
-                "or a step cost"
+                f"episode and gains at least {low[component]:.6g} in each step, reward and "
+                f"regularizer together; there are {int(np.count_nonzero(low > 0))} such sets of "
+                "states; use a discount below 1, a lower temperature, or a step cost"
             )
         undecided &= high > 0
         if not undecided.any():
@@ -67,12 +66,12 @@ def require_bounded(mdp: MDP, regularizer: Regularizer) -> None:
         value[inside] -= centre[label]
 
 
-def _refuse_free_loops(mdp: MDP, regularizer: Regularizer, components: EndComponents) -> None:
-    r"""Refuse loops of reward 0 where a steep regularizer charges nothing for a pure action, as entropy does not.
+def _refuse_entropy_loops(mdp: MDP, regularizer: Regularizer, components: EndComponents) -> None:
+    r"""Refuse loops of reward 0 if a steep regularizer costs nothing at pure actions, as entropy.
 
-    With a way out worth c the value of such a loop would solve
-    \(V = \tau \log(e^{V/\tau} + e^{c/\tau})\), which has no solution: leaving ever more rarely
-    collects ever more entropy.
+    With an exit of value c the value of such a loop would solve
+    \(V = \tau \log(e^{V/\tau} + e^{c/\tau})\), which has no solution: the less often a policy
+    leaves, the more entropy it collects.
     """
     pure_is_free = regularizer.steep and regularizer.bounds(mdp.n_actions)[1] <= 0.0
     if not pure_is_free or not np.all(np.asarray(regularizer.temperature) > 0.0):
@@ -81,8 +80,8 @@ def _refuse_free_loops(mdp: MDP, regularizer: Regularizer, components: EndCompon
     if loops.count:
         state = int(np.argmax(loops.component >= 0))
         raise UnboundedError(
-            f"there is no optimum: around {mdp.describe(state)} some policy goes in a loop of "
-            "reward 0, and the regularizer pays for leaving it ever more rarely (sets of states "
-            f"like that: {loops.count}); use a discount below 1, a step cost, or a divergence from "
-            "a policy that ends the episode (KL) in place of the entropy"
+            f"there is no optimum: around {mdp.describe(state)} there is a loop of reward 0, and "
+            "the less often a policy leaves it, the more entropy it collects; there are "
+            f"{loops.count} such sets of states; use a discount below 1, a step cost, or the "
+            "divergence from a policy that ends the episode (KL) instead of the entropy"
         )

@@ -1,4 +1,4 @@
-"""How far a computed backup may be from the exact one, because doubles round."""
+"""Bounds on the rounding error of a Bellman backup."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ __all__ = ["backup_error"]
 def backup_error(
     mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"], spread: float = np.inf
 ) -> float:
-    """Bound the error of one entry of T V or T_π V as computed, for a (S,) value and a policy normalised to rounding.
+    """Bound the rounding error of T V or T_π V, for a (S,) value and a normalised policy.
 
     Args:
         mdp: The model.
         regularizer: The regularizer.
         value: (S,) V.
-        spread: Largest difference between the values of two actions of one state, if it is known:
-            sums over actions are taken relative to the best one, and round relative to this.
+        spread: Largest difference between the values of two actions of one state, if known: sums
+            over actions are taken relative to the best one, and round relative to this.
 
-    A sum of k products is off by at most k u times the sum of their absolute values, in whatever
-    order it is computed (Higham 2002, *Accuracy and Stability of Numerical Algorithms*, section
+    The error of a sum of k products is at most k u times the sum of their absolute values, in any
+    order of summation (Higham 2002, *Accuracy and Stability of Numerical Algorithms*, section
     3.1); h and h* bound their own errors.
     """
     k, n_actions = mdp.transitions.branching, mdp.n_actions
     tau = regularizer.max_temperature
     scale = mdp.reward_bound + mdp.discount * (1.0 + mdp.mass_error) * float(np.max(np.abs(value)))
     of_q = (k + 2) * UNIT_ROUNDOFF * scale + (k + 1) * np.finfo(np.float64).tiny
-    # where probabilities have limits, bad actions keep theirs, and a policy may leave them by a
+    # with limits on probabilities, bad actions keep theirs, and a policy may violate them by the
     # rounding of each
     share = 2 if regularizer.probability_bounds is None else 16
     of_policy = share * (n_actions + 4) * UNIT_ROUNDOFF * min(spread, 2 * scale)

@@ -34,7 +34,7 @@ class Knowledge:
     may_terminate: bool
 
     @classmethod
-    def of(
+    def from_source(
         cls,
         source: DecisionProcess,
         reward_range: RewardRange | None,

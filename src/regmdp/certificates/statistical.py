@@ -40,7 +40,7 @@ __all__ = ["StatisticalCertificate", "certify_from_samples"]
 
 @dataclass(frozen=True, eq=False)
 class StatisticalCertificate(CertifiedBounds):
-    """Bounds that all hold with probability at least ``confidence``: lower ≤ V* ≤ upper, V* - V^π ≤ gap.
+    """Bounds that hold with probability ``confidence``: lower ≤ V* ≤ upper, V* - V^π ≤ gap.
 
     The probability is over the samples: of many certificates, each from its own samples, at most a
     fraction of 1 - confidence is wrong.
@@ -174,7 +174,7 @@ def certify_from_samples(
     regularizer = check_regularizer(source, regularizer)
     witness = np.where(source.terminal, 0.0, check_value(source, value))
     candidate = None if policy is None else check_policy(source, policy, regularizer)
-    knowledge = Knowledge.of(source, reward_range, may_terminate)
+    knowledge = Knowledge.from_source(source, reward_range, may_terminate)
     if data is None:
         data, counts = _draw(source, samples, rng), "fixed"
     elif samples is not None or rng is not None:

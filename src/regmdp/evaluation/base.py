@@ -35,7 +35,7 @@ class Chain:
     leak: float = np.inf
 
     @classmethod
-    def of(cls, mdp: MDP, policy: Float[Array, "S A"]) -> Chain:
+    def from_policy(cls, mdp: MDP, policy: Float[Array, "S A"]) -> Chain:
         """Return the chain of a policy."""
         return cls(
             mdp.transitions.policy_operator(policy),
@@ -110,4 +110,4 @@ def equation(
             f"the value of the policy in {mdp.describe(int(np.argmin(rewards)))} is -∞: the "
             "regularizer is infinite there; take smaller steps"
         )
-    return Chain.of(mdp, policy), rewards
+    return Chain.from_policy(mdp, policy), rewards

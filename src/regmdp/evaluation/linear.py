@@ -86,7 +86,7 @@ class LinearEvaluation(Evaluation):
             residual: (S,) T V - V.
             accuracy: Residual in the sup norm that is good enough.
         """
-        return value + self.prepare(Chain.of(mdp, policy)).solve(
+        return value + self.prepare(Chain.from_policy(mdp, policy)).solve(
             residual, np.zeros_like(value), accuracy
         )
 

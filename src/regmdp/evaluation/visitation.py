@@ -38,7 +38,9 @@ def visits(mdp: MDP, policy: Any) -> Float[np.ndarray, " S"]:
         array([2.])
     """
     checked: Float[Array, "S A"] = Problem.check(mdp).check_policy(policy)
-    return np.maximum(Exact().prepare(Chain.of(mdp, checked)).solve_transposed(mdp.initial), 0.0)
+    return np.maximum(
+        Exact().prepare(Chain.from_policy(mdp, checked)).solve_transposed(mdp.initial), 0.0
+    )
 
 
 def occupancy(mdp: MDP, policy: Any) -> Float[np.ndarray, " S"]:

@@ -79,7 +79,7 @@ def linearize(
         require_feasible(mdp, regularizer)
         require_bounded(mdp, regularizer)
         require_ending(mdp, policy)
-    system = (evaluation or Exact()).prepare(Chain.of(mdp, policy))
+    system = (evaluation or Exact()).prepare(Chain.from_policy(mdp, policy))
     return Linearization(
         FixedPoint(mdp, regularizer, freeze(value), freeze(backup), freeze(policy), system)
     )

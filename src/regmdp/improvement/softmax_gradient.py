@@ -245,7 +245,7 @@ def _known(mdp: DecisionProcess) -> MDP:
 
 def _visits(mdp: DecisionProcess, candidate: Candidate) -> Float[np.ndarray, " S"]:
     """Return the (S,) expected discounted number of visits to each state under the policy."""
-    system = candidate.system or Exact().prepare(Chain.of(_known(mdp), candidate.policy))
+    system = candidate.system or Exact().prepare(Chain.from_policy(_known(mdp), candidate.policy))
     return np.maximum(system.solve_transposed(mdp.initial), 0.0)
 
 

@@ -67,7 +67,7 @@ class Optimum:
             return 0.0
         return float(
             np.sum(
-                np.abs(Chain.of(self.mdp, self.policy).matrix.T @ self.stationary - self.stationary)
+                np.abs(Chain.from_policy(self.mdp, self.policy).matrix.T @ self.stationary - self.stationary)
             )
         )
 
@@ -145,7 +145,7 @@ def stationary_distribution(
         >>> rm.theory.stationary_distribution(mdp, rm.uniform_policy(mdp)).round(6)
         array([0.5 , 0.25, 0.25])
     """
-    chain = Chain.of(mdp, np.asarray(policy)).matrix
+    chain = Chain.from_policy(mdp, np.asarray(policy)).matrix
     found = (
         _solve_stationary(chain)
         if mdp.n_states <= MAX_STATES_LEAST_SQUARES

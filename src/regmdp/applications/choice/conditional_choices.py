@@ -250,7 +250,7 @@ class _PseudoLikelihood:
     def logit(self, p: Float[np.ndarray, "S A"]) -> _Logit:
         """Evaluate (S, A) choice probabilities P, for all utilities with one factorization."""
         mdp, scale = self.mdp, self.model.scale
-        system = Exact().prepare(Chain.of(mdp, p))
+        system = Exact().prepare(Chain.from_policy(mdp, p))
         base = np.where(mdp.available, self.utilities.values(self.start), 0.0)
         features = np.where(mdp.available[..., None], self.utilities.features, 0.0)
         flows = np.concatenate((base[..., None], features), axis=2)
