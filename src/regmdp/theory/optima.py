@@ -67,7 +67,10 @@ class Optimum:
             return 0.0
         return float(
             np.sum(
-                np.abs(Chain.from_policy(self.mdp, self.policy).matrix.T @ self.stationary - self.stationary)
+                np.abs(
+                    Chain.from_policy(self.mdp, self.policy).matrix.T @ self.stationary
+                    - self.stationary
+                )
             )
         )
 
