@@ -54,8 +54,9 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out what is slow, unless everything is asked for, or this test by its name."""
-    if config.getoption("--full") or any("::" in argument for argument in config.args):
+    """Leave out what is slow, unless it is asked for: everything, by a mark, or by its name."""
+    named = any("::" in argument for argument in config.args)
+    if config.getoption("--full") or config.getoption("-m") or named:
         return
     config.hook.pytest_deselected(items=[item for item in items if _is_slow(item)])
     items[:] = [item for item in items if not _is_slow(item)]
