@@ -8,7 +8,7 @@ from data import folder
 
 import regmdp as rm
 from regmdp.applications import routes
-from regmdp.applications.routes.estimation import information_and_scores
+from regmdp.applications.routes.information import information_and_scores
 
 TRUTH = np.array([-1.0, -2.0, -0.3])
 
@@ -64,7 +64,7 @@ def test_parameters_are_found_again(drawn):
         assert np.all(
             np.abs(np.log(np.array(list(found.standard_errors(kind).values())) / errors)) < 0.25
         )
-    with pytest.raises(rm.SampleError, match="kind must be information, opg or sandwich"):
+    with pytest.raises(rm.SampleError, match="kind must be 'information', 'opg' or 'sandwich'"):
         found.covariance("other")
     text = found.summary()
     for part in ("1,500 trips", "length", "U-turn", "std. error", "spectral radius", "converged"):

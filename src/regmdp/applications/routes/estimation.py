@@ -1,27 +1,25 @@
-r"""Estimating what travellers want from the routes they took.
-
-The log-likelihood is concave where the value is finite, and its second derivative is minus the
-covariance of what a route sums up to: with u = ∂V/∂β, the surprise of a step is
-\(\delta = x(a|k) + u(a) - u(k)\), and what the steps of a route add are uncorrelated.
-"""
+"""Maximum-likelihood estimation of a recursive logit from observed routes."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
-from regmdp._internal.arrays import ArrayLike, Float, Int
+from regmdp._internal.arrays import ArrayLike, Float
+from regmdp._internal.checks import check_option
 from regmdp._internal.errors import ModelError, SampleError, UnboundedError
 from regmdp._internal.events import CallbackLike
 from regmdp._internal.status import Status
 from regmdp.applications._coefficient_table import coefficient_table, inverse_information
 from regmdp.applications._minimization import Objective, Search
 from regmdp.applications.routes.features import LinkFeatures
+from regmdp.applications.routes.information import information_and_scores
 from regmdp.applications.routes.likelihood import log_likelihood, log_likelihood_gradient
+from regmdp.applications.routes.network import require_same_network
 from regmdp.applications.routes.recursive_logit import RecursiveLogit
 from regmdp.applications.routes.trips import Trips
 
@@ -30,8 +28,11 @@ __all__ = ["RouteEstimates", "estimate"]
 #: Newton's decrement, in standard errors, at which a search ends, and below which it has converged.
 TARGET_DECREMENT, CONVERGED_DECREMENT = 1e-8, 1e-4
 MAX_ITERATIONS, MAX_NEWTON_STEPS = 200, 10
-#: How often the first guess may be doubled until values are finite.
-DOUBLINGS = 40
+#: Most times that the first guess is doubled to make the value finite.
+MAX_DOUBLINGS = 40
+
+#: Kinds of covariances of the estimates.
+CovarianceKind = Literal["information", "opg", "sandwich"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +46,8 @@ class RouteEstimates:
             error of the maximum.
         message: The same in a sentence, with the distance.
         iterations: Number of parameters that were tried.
-        infeasible: How many of these had an infinite value.
-        seconds: Time that it took.
+        infeasible: Number of these that had an infinite value.
+        seconds: Time of the search.
     """
 
     model: RecursiveLogit
@@ -82,59 +83,43 @@ class RouteEstimates:
         """(n, K) derivative of the logarithm of the probability of each trip."""
         return information_and_scores(self.model, self.trips)[1]
 
-    def covariance(self, kind: str = "information") -> Float[np.ndarray, "K K"]:
+    def covariance(self, kind: CovarianceKind = "information") -> Float[np.ndarray, "K K"]:
         """Return the (K, K) covariance of the estimates.
 
         Args:
             kind: "information", the inverse of the information; "opg", that of the outer product of
                 the scores of the trips; or "sandwich", both, which holds where trips are
-                independent but the model is not quite right.
+                independent but the model is misspecified.
 
         Raises:
-            SampleError: if there is no such kind, or the trips do not tell some parameter.
+            SampleError: if there is no such kind, or the trips do not identify some parameter.
         """
+        check_option("kind", kind, ("information", "opg", "sandwich"), error=SampleError)
         names = self.model.features.names
         outer = self.scores.T @ self.scores
         if kind == "information":
             return inverse_information(self.information, names)
         if kind == "opg":
             return inverse_information(outer, names)
-        if kind == "sandwich":
-            inverse = inverse_information(self.information, names)
-            return inverse @ outer @ inverse
-        raise SampleError(f"kind must be information, opg or sandwich, not {kind!r}")
+        inverse = inverse_information(self.information, names)
+        return inverse @ outer @ inverse
 
-    def standard_errors(self, kind: str = "information") -> dict[str, float]:
+    def standard_errors(self, kind: CovarianceKind = "information") -> dict[str, float]:
         """Return the standard errors by name: see :meth:`covariance`."""
-        return dict(
-            zip(
-                self.model.features.names,
-                np.sqrt(np.diag(self.covariance(kind))).tolist(),
-                strict=True,
-            )
-        )
+        errors = np.sqrt(np.diag(self.covariance(kind)))
+        return dict(zip(self.model.features.names, errors.tolist(), strict=True))
 
-    def summary(self, kind: str = "information") -> str:
-        """Return what a person wants to know, with a table of the estimates and intervals of 95 % confidence."""
+    def summary(self, kind: CovarianceKind = "information") -> str:
+        """Return a summary with a table of the estimates and their 95 % confidence intervals."""
         errors = self.standard_errors(kind)
+        per_trip = self.log_likelihood / len(self.trips)
+        search = f"{self.iterations} tried, {self.infeasible} infeasible, {self.seconds:.2f} s"
         lines = [
             ("method", "recursive logit, maximum likelihood"),
             ("data", f"{len(self.trips):,} trips over {self.trips.links.size:,} links"),
-            (
-                "likelihood",
-                (
-                    f"log {self.log_likelihood:.3f}, {self.log_likelihood / len(self.trips):.4f} a "
-                    "trip"
-                ),
-            ),
+            ("likelihood", f"log {self.log_likelihood:.3f}, {per_trip:.4f} a trip"),
             ("radius", f"the spectral radius of exp(v / scale) is {self.model.spectral_radius()}"),
-            (
-                "status",
-                (
-                    f"{self.message}; {self.iterations} tried, {self.infeasible} infeasible, "
-                    f"{self.seconds:.2f} s"
-                ),
-            ),
+            ("status", f"{self.message}; {search}"),
             ("std. errors", kind),
         ]
         table = coefficient_table(
@@ -158,15 +143,15 @@ def estimate(
     """Estimate the parameters of a recursive logit from observed routes, by maximum likelihood.
 
     SciPy's trust-region method searches with exact first and second derivatives. Where the value is
-    infinite the likelihood is 0, so that the region shrinks and the search comes back; no penalty
-    stands in for it. Ctrl-C ends it with the last parameters.
+    infinite the likelihood is 0, without any penalty term: the trust region shrinks and the search
+    returns to feasible parameters. Ctrl-C ends it with the best parameters that were tried.
 
     Args:
         features: The columns of the utility.
-        trips: What was observed.
+        trips: The observed routes.
         start: (K,) parameters to start from, with a finite value; by default the same cost for each
-            feature, doubled until it is.
-        scale: μ; only parameters over the scale can be told from routes.
+            feature, doubled until the value is finite.
+        scale: μ; routes identify only the parameters over the scale.
         callback: Called with an :class:`~regmdp.Event` at each set of parameters with a finite
             value; returning False stops the search. The ``measures`` are ``log_likelihood`` and
             ``gradient``, the norm of its gradient; the ``state`` is the model.
@@ -193,10 +178,9 @@ def estimate(
         Fosgerau, Frejinger and Karlström 2013, Transportation Research Part B 56, section 4.
     """
     begin = time.perf_counter()
-    if trips.network is not features.network:
-        raise ModelError("the features and the trips are of different networks; build both on one")
+    require_same_network("the features and the trips", features.network, trips.network)
     first = (
-        _first(features, scale)
+        _find_start(features, scale)
         if start is None
         else np.atleast_1d(np.array(start, dtype=np.float64))
     )
@@ -228,91 +212,17 @@ def estimate(
     )
 
 
-def information_and_scores(
-    model: RecursiveLogit, trips: Trips
-) -> tuple[Float[np.ndarray, "K K"], Float[np.ndarray, "n K"]]:
-    """Return the (K, K) information of the trips and the (n, K) scores of each."""
-    network, x = model.network, model.features.matrix
-    n, last, k = network.n_link_pairs, network.n_links, model.features.n_features
-    before, after = network.pair_state, network.pair_link
-    nodes, column = np.unique(trips.destination, return_inverse=True)
-    scores = np.asarray((trips.counts() @ x).toarray(), dtype=np.float64)
-    information = np.zeros((k, k))
-    columns = [np.asarray(x[:, [number]].toarray()).ravel() for number in range(k)]
-    for block in model.blocks(nodes):
-        log_z = np.concatenate((block.log_z, model.origins(block.log_z)))
-        # M has its entries in the order of the pairs, which all are there
-        slopes = []
-        for values in columns:
-            right = np.zeros_like(block.z)
-            np.add.at(
-                right,
-                before[:n],
-                (block.factor.weights.data * values[:n])[:, None] * block.z[after[:n]],
-            )
-            slopes.append(block.factor.solve(right) * block.inverse)
-        slope = np.stack(slopes, axis=2)
-        for place, which in enumerate(block.columns):
-            mine = column == which
-            top = log_z[:, place]
-            usable = np.isfinite(top[before]) & np.isfinite(top[after])
-            chosen = np.where(
-                usable,
-                np.exp(
-                    np.where(
-                        usable, model.utility / model.scale + top[after] - top[before], -np.inf
-                    )
-                ),
-                0.0,
-            )
-            u = np.concatenate((slope[:, place], np.zeros((network.n_nodes, k))))
-            ahead = np.stack(columns, axis=1) + u[after]
-            np.add.at(u, before[n:], chosen[n:, None] * ahead[n:])
-            scores[mine] -= u[last + trips.origin[mine]]
-            surprise = ahead - u[before]
-            flow = _flows(
-                model,
-                block,
-                place,
-                chosen,
-                np.bincount(trips.origin[mine], minlength=network.n_nodes),
-            )
-            information += surprise.T @ (flow[:, None] * surprise)
-            ends = np.flatnonzero(network.end == nodes[which])
-            inflow = np.bincount(after, weights=flow, minlength=last)[ends]
-            arriving = inflow * np.exp(-top[ends])
-            information += u[ends].T @ (arriving[:, None] * u[ends])
-    return information / model.scale**2, scores / model.scale
+def _find_start(features: LinkFeatures, scale: float) -> Float[np.ndarray, " K"]:
+    """Return parameters that cost the same for each feature, in units of its mean.
 
-
-def _flows(
-    model: RecursiveLogit,
-    block: Any,
-    place: int,
-    chosen: Float[np.ndarray, " P"],
-    leaving: Int[np.ndarray, " N"],
-) -> Float[np.ndarray, " P"]:
-    """Return the (P,) travellers on every pair to one destination, of those that leave each node."""
-    network = model.network
-    n, last = network.n_link_pairs, network.n_links
-    before, after = network.pair_state, network.pair_link
-    flow = np.zeros(network.n_pairs)
-    flow[n:] = leaving[before[n:] - last] * chosen[n:]
-    inflow = np.bincount(after[n:], weights=flow[n:], minlength=last)
-    adjoint = block.factor.solve_transposed((inflow * block.inverse[:, place])[:, None])[:, 0]
-    flow[:n] = block.factor.weights.data * adjoint[before[:n]] * block.z[after[:n], place]
-    return flow
-
-
-def _first(features: LinkFeatures, scale: float) -> Float[np.ndarray, " K"]:
-    """Return the same cost for each feature, in units of its mean, large enough for values to be finite."""
+    They are large enough for the value to be finite.
+    """
     matrix = features.matrix
-    size = np.asarray(abs(matrix).sum(axis=0)).ravel() / np.maximum(
-        np.asarray((matrix != 0).sum(axis=0)).ravel(), 1
-    )
+    n_entries = np.asarray((matrix != 0).sum(axis=0)).ravel()
+    size = np.asarray(abs(matrix).sum(axis=0)).ravel() / np.maximum(n_entries, 1)
     sign = np.sign(np.asarray(matrix.sum(axis=0)).ravel())
     unit = np.where(size > 0, -sign / np.where(size > 0, size, 1.0), 0.0) * scale
-    for doubling in range(DOUBLINGS):
+    for doubling in range(MAX_DOUBLINGS):
         try:
             RecursiveLogit(features, 2.0**doubling * unit, scale).values([0])
         except UnboundedError:
@@ -321,7 +231,7 @@ def _first(features: LinkFeatures, scale: float) -> Float[np.ndarray, " K"]:
             break
         return 2.0**doubling * unit
     raise SampleError(
-        "no parameters with a finite value were found to start from: say some, start=…"
+        "no parameters with a finite value were found to start from; give some, start=…"
     )
 
 

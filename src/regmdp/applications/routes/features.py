@@ -1,9 +1,8 @@
-"""What a traveller sees of a next link: the columns of a linear utility."""
+"""Features of the next link: the columns of a linear utility."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,8 +13,8 @@ from regmdp.applications.routes.network import RoadNetwork
 
 __all__ = ["LinkFeatures", "constant", "left_turns", "link_attribute", "link_constants", "u_turns"]
 
-#: A change of direction between these is a left turn; a sharper one goes back.
-LEFT = (np.deg2rad(40.0), np.deg2rad(177.0))
+#: Smallest and largest change of direction of a left turn, in radians.
+LEFT_TURN_ANGLES = (np.deg2rad(40.0), np.deg2rad(177.0))
 
 
 class LinkFeatures:
@@ -24,7 +23,7 @@ class LinkFeatures:
     The utility of going on along link a is linear in the parameters, v(a|k) = Σ_j β_j x_j(a|k).
 
     Attributes:
-        network: Whose pairs.
+        network: The network.
         names: K names of the columns.
         matrix: (P, K) sparse.
 
@@ -46,11 +45,11 @@ class LinkFeatures:
                [1., 1.]])
     """
 
-    def __init__(self, network: RoadNetwork, columns: Mapping[str, ArrayLike]) -> None:
-        """Put columns together.
+    def __init__(self, network: RoadNetwork, columns: Mapping[str, ArrayLike | sp.sparray]) -> None:
+        """Join columns.
 
         Args:
-            network: Whose pairs.
+            network: The network.
             columns: Name -> (P,) finite numbers, dense or a sparse (P, 1) column.
 
         Raises:
@@ -59,12 +58,12 @@ class LinkFeatures:
         """
         if not columns:
             raise ModelError(
-                "there is no feature; a utility needs at least one, such as link_attribute(network, "
-                "'length')"
+                "there is no feature; a utility needs at least one, such as "
+                "link_attribute(network, 'length')"
             )
         self.network, self.names = network, tuple(columns)
         parts = [_as_column(name, values, network.n_pairs) for name, values in columns.items()]
-        self.matrix: Any = sp.csr_array(sp.hstack(parts))
+        self.matrix = sp.csr_array(sp.hstack(parts))
 
     @property
     def n_features(self) -> int:
@@ -79,7 +78,7 @@ def link_attribute(network: RoadNetwork, attribute: str) -> Float[np.ndarray, " 
     """(P,) an attribute of the next link, such as its length.
 
     Args:
-        network: Whose pairs.
+        network: The network.
         attribute: One of the names in network.attributes.
     """
     if attribute not in network.attributes:
@@ -91,42 +90,48 @@ def link_attribute(network: RoadNetwork, attribute: str) -> Float[np.ndarray, " 
 
 
 def constant(network: RoadNetwork) -> Float[np.ndarray, " P"]:
-    """(P,) 1 everywhere: the number of links of a route, so its parameter is a price on every crossing."""
+    """(P,) 1 everywhere: it counts the links of a route, so its parameter is a cost per link."""
     return np.ones(network.n_pairs)
 
 
 def u_turns(network: RoadNetwork) -> Float[np.ndarray, " P"]:
-    """(P,) 1 where the next link leads back to the node at which the last one began."""
+    """(P,) 1 where the next link ends at the node at which the last one began."""
     turns = np.zeros(network.n_pairs)
-    before, after = _links(network)
+    before, after = _link_pairs(network)
     turns[: before.size] = network.start[before] == network.end[after]
     return turns
 
 
 def left_turns(network: RoadNetwork) -> Float[np.ndarray, " P"]:
-    """(P,) 1 where the direction turns left by more than 40° and less than 177°, which needs coordinates.
+    """(P,) 1 where the direction turns left by more than 40° and less than 177°.
+
+    Args:
+        network: A network with coordinates.
+
+    Raises:
+        ModelError: if it has none.
 
     Reference:
         Fosgerau, Frejinger and Karlström, A link based network route choice model with unrestricted
-        choice set, Transportation Research Part B 56, 2013, section 4, has the same angles.
+        choice set, Transportation Research Part B 56, 2013, section 4 (the same angles).
     """
     if network.coordinates is None:
         raise ModelError("left turns need coordinates; give the network those of its nodes")
     turns = np.zeros(network.n_pairs)
-    before, after = _links(network)
+    before, after = _link_pairs(network)
     along = network.coordinates[network.end] - network.coordinates[network.start]
     first, second = along[before], along[after]
     cross = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
     angle = np.arctan2(cross, (first * second).sum(axis=1))
-    turns[: before.size] = (angle > LEFT[0]) & (angle < LEFT[1])
+    turns[: before.size] = (angle > LEFT_TURN_ANGLES[0]) & (angle < LEFT_TURN_ANGLES[1])
     return turns
 
 
-def link_constants(network: RoadNetwork, links: ArrayLike) -> dict[str, Any]:
-    """Name -> (P, 1) sparse column of 1 where the next link is this one, for each of some links.
+def link_constants(network: RoadNetwork, links: ArrayLike) -> dict[str, sp.csr_array]:
+    """Name -> (P, 1) sparse column of 1 where the next link is this one, for each given link.
 
     Args:
-        network: Whose pairs.
+        network: The network.
         links: (n,) numbers of links.
 
     Examples:
@@ -143,20 +148,20 @@ def link_constants(network: RoadNetwork, links: ArrayLike) -> dict[str, Any]:
     return columns
 
 
-def _links(network: RoadNetwork) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+def _link_pairs(network: RoadNetwork) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
     """Return both links of the pairs that begin with a link."""
     n = network.n_link_pairs
     return network.pair_state[:n], network.pair_link[:n]
 
 
-def _as_column(name: str, values: Any, n_pairs: int) -> Any:
+def _as_column(name: str, values: ArrayLike | sp.sparray, n_pairs: int) -> sp.csr_array:
     if sp.issparse(values):
         column = sp.csr_array(values)
     else:
         array = np.asarray(values, dtype=np.float64)
         if array.shape != (n_pairs,):
             raise ModelError(
-                f"feature {name!r} has shape {array.shape}; it needs one number a pair, "
+                f"feature {name!r} has shape {array.shape}; it needs one number for each pair, "
                 f"({n_pairs},)"
             )
         column = sp.csr_array(array[:, None])

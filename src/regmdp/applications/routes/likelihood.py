@@ -1,11 +1,14 @@
-"""Expected flows, and the likelihood of observed routes with its exact gradient: one transposed solve for all destinations."""
+"""Expected flows, and the likelihood of observed routes with its exact gradient.
+
+They take one transposed solve for all destinations.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from regmdp._internal.arrays import Float
-from regmdp._internal.errors import ModelError
+from regmdp.applications.routes.network import require_same_network
 from regmdp.applications.routes.recursive_logit import RecursiveLogit
 from regmdp.applications.routes.trips import Demand, Trips
 
@@ -15,34 +18,36 @@ __all__ = ["link_flows", "log_likelihood", "log_likelihood_gradient", "pair_flow
 def pair_flows(model: RecursiveLogit, demand: Demand) -> Float[np.ndarray, " P"]:
     r"""(P,) expected travellers on every pair, to all destinations together.
 
-    With G = F / z the flows F of one destination solve :math:`(I - M^\top) G = h`, h being what
-    enters from the origins over z.
+    With G = F / z the flows F of one destination solve :math:`(I - M^\top) G = h`, where h is the
+    flow from the origins over z.
 
     Args:
-        model: How they choose.
-        demand: Who goes where.
+        model: The model of their choices.
+        demand: The travellers of each pair of origin and destination.
 
     Raises:
         UnboundedError: if the value is infinite.
         ModelError: if the demand is of another network.
     """
     network = model.network
-    _same(model, demand)
+    require_same_network("the model and the demand", network, demand.network)
     flows = np.zeros(network.n_pairs)
     nodes, column = np.unique(demand.destination, return_inverse=True)
-    n, last = network.n_link_pairs, network.n_links
+    n = network.n_link_pairs
     before, after = network.pair_state[:n], network.pair_link[:n]
-    for block in model.blocks(nodes):
+    origin, first = network.pair_state[n:] - network.n_links, network.pair_link[n:]
+    for block in model.solve_blocks(nodes):
         log_z = block.log_z
-        origins = model.origins(log_z)
+        origin_log_z = model.origin_log_z(log_z)
+        # travellers that leave each node to each destination of the block
         leaving = np.zeros((network.n_nodes, block.columns.size))
         place = np.full(nodes.size, -1)
         place[block.columns] = np.arange(block.columns.size)
         mine = place[column] >= 0
         np.add.at(leaving, (demand.origin[mine], place[column[mine]]), demand.flow[mine])
-        out, first = network.pair_state[n:] - last, network.pair_link[n:]
-        top = np.where(np.isfinite(origins), origins, 0.0)[out]
-        entering = leaving[out] * np.exp(model.utility[n:, None] / model.scale + log_z[first] - top)
+        finite = np.where(np.isfinite(origin_log_z), origin_log_z, 0.0)
+        exponent = model.utility[n:, None] / model.scale + log_z[first] - finite[origin]
+        entering = leaving[origin] * np.exp(exponent)
         flows[n:] += entering.sum(axis=1)
         inflow = np.zeros_like(log_z)
         np.add.at(inflow, first, entering)
@@ -73,20 +78,15 @@ def link_flows(model: RecursiveLogit, demand: Demand) -> Float[np.ndarray, " L"]
 
 
 def log_likelihood(model: RecursiveLogit, trips: Trips) -> float:
-    """Return the log of the probability of all trips, from their origins to their destinations."""
-    _same(model, trips)
+    """Return the logarithm of the probability of all trips, given origins and destinations."""
+    require_same_network("the model and the trips", model.network, trips.network)
     nodes, column = np.unique(trips.destination, return_inverse=True)
     value = model.values(nodes)[model.network.n_links + trips.origin, column]
     return float((model.utility[trips.pairs].sum() - value.sum()) / model.scale)
 
 
 def log_likelihood_gradient(model: RecursiveLogit, trips: Trips) -> Float[np.ndarray, " K"]:
-    """(K,) exact gradient of the log-likelihood: what was observed of each feature less what the model expects, over the scale."""
-    _same(model, trips)
+    """(K,) exact gradient: sums of the observed features minus expected ones, over the scale."""
+    require_same_network("the model and the trips", model.network, trips.network)
     observed = np.bincount(trips.pairs, minlength=model.network.n_pairs)
     return model.features.matrix.T @ (observed - pair_flows(model, trips.demand())) / model.scale
-
-
-def _same(model: RecursiveLogit, data: Demand | Trips) -> None:
-    if data.network is not model.network:
-        raise ModelError("the model and the data are of different networks; build both on one")

@@ -1,4 +1,4 @@
-"""Maps of networks; they need matplotlib, which the extra ``plots`` brings."""
+"""Maps of networks; they need matplotlib, from the extra ``plots``."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ __all__ = ["draw_flows"]
 
 
 def draw_flows(network: RoadNetwork, flows: ArrayLike, label: str = "travellers") -> Any:
-    """Draw a map of a network whose links are as wide and as dark as what flows along them, each on its right-hand side.
+    """Draw a map of a network: the larger its flow, the wider and darker a link.
+
+    The two directions of a street lie side by side, each on its right-hand side.
 
     Args:
         network: A network with coordinates.
         flows: (L,) flow of each link.
-        label: What that is, with its unit.
+        label: What flows, with its unit.
 
     Returns:
         A matplotlib figure; draw it within ``plots.style()``, and write it with ``plots.to_svg``.
@@ -41,7 +43,7 @@ def draw_flows(network: RoadNetwork, flows: ArrayLike, label: str = "travellers"
     size = np.asarray(flows, dtype=np.float64)
     if network.coordinates is None:
         raise ModelError(
-            "the network has no coordinates to draw it with; give it some, RoadNetwork(…, "
+            "the network has no coordinates to draw it with; give some, RoadNetwork(…, "
             "coordinates=…)"
         )
     if size.shape != (network.n_links,) or not np.isfinite(size).all() or (size < 0).any():

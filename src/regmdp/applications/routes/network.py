@@ -1,10 +1,9 @@
-"""A road network: links, nodes, what is known of each link, and the pairs of links that follow each other."""
+"""A road network: nodes, links with their attributes, and the pairs of consecutive links."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,7 +12,7 @@ from scipy.sparse import csgraph
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
 from regmdp._internal.errors import ModelError
 
-__all__ = ["RoadNetwork", "expand"]
+__all__ = ["RoadNetwork", "concatenate_ranges", "require_same_network"]
 
 
 class RoadNetwork:
@@ -21,7 +20,7 @@ class RoadNetwork:
 
     A traveller's state is the link travelled last, or at first the origin node. So there are S =
     L + N states: state k < L is link k, and state L + n is "about to leave node n". From a state
-    one goes on along any link that begins where it ends. These **pairs** (state, next link) are
+    one can take any link that begins where it ends. These **pairs** (state, next link) are
     numbered 0 … P - 1, sorted by state and, within a state, by link; features and utilities are
     arrays over the pairs. Several links may join the same two nodes.
 
@@ -35,7 +34,7 @@ class RoadNetwork:
         pair_start: (S + 1,) the pairs of state s are pair_start[s] … pair_start[s + 1] - 1.
         pair_state: (P,) state of each pair.
         pair_link: (P,) next link of each pair.
-        slot: (L,) how many links with a smaller number begin at the same node.
+        slot: (L,) number of links with a smaller number that begin at the same node.
 
     Examples:
         >>> from regmdp.applications import routes
@@ -58,8 +57,8 @@ class RoadNetwork:
         attributes: Mapping[str, ArrayLike] | None = None,
         *,
         coordinates: ArrayLike | None = None,
-        node_names: Sequence[Any] | None = None,
-        link_names: Sequence[Any] | None = None,
+        node_names: Sequence[object] | None = None,
+        link_names: Sequence[object] | None = None,
     ) -> None:
         """Build and check a network.
 
@@ -67,14 +66,14 @@ class RoadNetwork:
             start: (L,) node at which each link begins, numbered from 0.
             end: (L,) node at which it ends.
             attributes: Name -> (L,) finite numbers; "length" must not be negative.
-            coordinates: (N, 2) x to the right, y upwards.
+            coordinates: (N, 2) x to the right and y upwards.
             node_names: N names; by default the numbers. Without names or coordinates the last node
                 is the largest that a link has.
             link_names: L names; by default the numbers.
 
         Raises:
-            ModelError: if something is inconsistent; it names the first link concerned, and how
-                many there are.
+            ModelError: if something is inconsistent; it names the first such link, and how many
+                there are.
         """
         self.start, self.end = _as_nodes("start", start), _as_nodes("end", end)
         if self.start.shape != self.end.shape:
@@ -86,29 +85,26 @@ class RoadNetwork:
             raise ModelError("a network needs at least one link")
         self.link_names = _as_names("link", link_names, self.start.size)
         self.coordinates = None if coordinates is None else _as_coordinates(coordinates)
-        known = (
-            len(node_names)
-            if node_names is not None
-            else None
-            if self.coordinates is None
-            else len(self.coordinates)
-        )
-        self.node_names = _as_names(
-            "node", node_names, known or int(max(self.start.max(), self.end.max())) + 1
-        )
+        if node_names is not None:
+            n_nodes = len(node_names)
+        elif self.coordinates is not None:
+            n_nodes = len(self.coordinates)
+        else:
+            n_nodes = int(max(self.start.max(), self.end.max())) + 1
+        self.node_names = _as_names("node", node_names, n_nodes)
         if self.coordinates is not None and len(self.coordinates) != self.n_nodes:
             raise ModelError(
                 f"there are {self.n_nodes} node names, but coordinates of {len(self.coordinates)} "
                 "nodes"
             )
         for name, nodes in (("start", self.start), ("end", self.end)):
-            self._refuse(
+            self._refuse_links(
                 nodes >= self.n_nodes,
                 f"{name}s at a node that does not exist: there are {self.n_nodes}, numbered from 0",
             )
         given = {} if attributes is None else attributes
         self.attributes = {name: self._as_attribute(name, values) for name, values in given.items()}
-        self.pair_start, self.pair_state, self.pair_link, self.slot = _pairs(
+        self.pair_start, self.pair_state, self.pair_link, self.slot = _find_pairs(
             self.start, self.end, self.n_nodes
         )
 
@@ -134,7 +130,7 @@ class RoadNetwork:
 
     @property
     def n_link_pairs(self) -> int:
-        """How many pairs begin with a link; they come first, and those that begin with an origin after them."""
+        """Number of pairs that begin with a link; they precede those that begin with an origin."""
         return int(self.pair_start[self.n_links])
 
     @cached_property
@@ -145,7 +141,7 @@ class RoadNetwork:
     def _link_index(self) -> dict[str, int]:
         return {name: index for index, name in enumerate(self.link_names)}
 
-    def node(self, name: Any) -> int:
+    def node(self, name: object) -> int:
         """Return the number of the node with this name.
 
         >>> from regmdp.applications import routes
@@ -159,7 +155,7 @@ class RoadNetwork:
             )
         return self._node_index[str(name)]
 
-    def link(self, name: Any) -> int:
+    def link(self, name: object) -> int:
         """Return the number of the link with this name."""
         if str(name) not in self._link_index:
             raise ModelError(
@@ -176,7 +172,9 @@ class RoadNetwork:
         )
 
     def can_reach(self, destinations: Int[np.ndarray, " D"]) -> Bool[np.ndarray, "N D"]:
-        """Whether one can go from each node to each of these nodes; from a node to itself always.
+        """(N, D) whether a route leads from each node to each destination.
+
+        Every node reaches itself.
 
         Args:
             destinations: (D,) nodes.
@@ -188,42 +186,39 @@ class RoadNetwork:
         """
         if self._connected:
             return np.ones((self.n_nodes, destinations.size), dtype=np.bool_)
-        backwards = sp.csr_array(
+        reversed_graph = sp.csr_array(
             (np.ones(self.n_links), (self.end, self.start)), shape=(self.n_nodes, self.n_nodes)
         )
-        found = np.zeros((self.n_nodes, destinations.size), dtype=np.bool_)
+        reached = np.zeros((self.n_nodes, destinations.size), dtype=np.bool_)
         for column, node in enumerate(destinations.tolist()):
-            found[
-                csgraph.breadth_first_order(backwards, node, return_predecessors=False), column
-            ] = True
-        return found
+            nodes = csgraph.breadth_first_order(reversed_graph, node, return_predecessors=False)
+            reached[nodes, column] = True
+        return reached
 
     @cached_property
     def _connected(self) -> bool:
-        """Whether one can go from every node to every other."""
+        """Whether a route leads from every node to every other."""
         graph = sp.csr_array(
             (np.ones(self.n_links), (self.start, self.end)), shape=(self.n_nodes, self.n_nodes)
         )
-        return (
-            csgraph.connected_components(
-                graph, directed=True, connection="strong", return_labels=False
-            )
-            == 1
+        n_parts = csgraph.connected_components(
+            graph, directed=True, connection="strong", return_labels=False
         )
+        return n_parts == 1
 
     def _as_attribute(self, name: str, values: ArrayLike) -> Float[np.ndarray, " L"]:
         array = np.array(values, dtype=np.float64)
         if array.shape != (self.n_links,):
             raise ModelError(
-                f"attribute {name!r} has shape {array.shape}; it needs one number a link, "
+                f"attribute {name!r} has shape {array.shape}; it needs one number for each link, "
                 f"({self.n_links},)"
             )
-        self._refuse(~np.isfinite(array), f"has no finite {name}")
+        self._refuse_links(~np.isfinite(array), f"has no finite {name}")
         if name == "length":
-            self._refuse(array < 0, "has a negative length")
+            self._refuse_links(array < 0, "has a negative length")
         return freeze(array)
 
-    def _refuse(self, bad: Bool[np.ndarray, " L"], what: str) -> None:
+    def _refuse_links(self, bad: Bool[np.ndarray, " L"], what: str) -> None:
         if bad.any():
             first = self.link_names[int(bad.argmax())]
             raise ModelError(f"link {first} {what} ({int(bad.sum())} of {self.n_links} links)")
@@ -233,23 +228,35 @@ class RoadNetwork:
         return f"RoadNetwork({self.n_links:,} links, {self.n_nodes:,} nodes, attributes: {names})"
 
 
-def expand(first: Int[np.ndarray, " n"], count: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
+def require_same_network(things: str, network: RoadNetwork, other: RoadNetwork) -> None:
+    """Check that two objects are of one network.
+
+    Raises:
+        ModelError: if they are not.
+    """
+    if other is not network:
+        raise ModelError(f"{things} are of different networks; build both on one")
+
+
+def concatenate_ranges(
+    first: Int[np.ndarray, " n"], count: Int[np.ndarray, " n"]
+) -> Int[np.ndarray, " m"]:
     """Return first[0], first[0] + 1, …, count[0] numbers, and so on for every range.
 
-    >>> expand(np.array([5, 0]), np.array([2, 3]))
+    >>> concatenate_ranges(np.array([5, 0]), np.array([2, 3]))
     array([5, 6, 0, 1, 2])
     """
     before = np.cumsum(count) - count
     return np.arange(count.sum()) + np.repeat(first - before, count)
 
 
-def _pairs(
+def _find_pairs(
     start: Int[np.ndarray, " L"], end: Int[np.ndarray, " L"], n_nodes: int
 ) -> tuple[np.ndarray, ...]:
-    """Return where the pairs of each state begin, the state and the link of each, and the place of each link among its node's."""
+    """Return ``pair_start``, ``pair_state``, ``pair_link`` and ``slot`` of a network."""
     leaving = np.argsort(start, kind="stable")
     first = np.searchsorted(start[leaving], np.arange(n_nodes + 1))
-    node = np.concatenate((end, np.arange(n_nodes)))  # where each state is
+    node = np.concatenate((end, np.arange(n_nodes)))  # of each state
     count = np.diff(first)[node]
     pair_start = np.concatenate(([0], np.cumsum(count)))
     slot = np.empty_like(start)
@@ -257,7 +264,7 @@ def _pairs(
     parts = (
         pair_start,
         np.repeat(np.arange(node.size), count),
-        leaving[expand(first[node], count)],
+        leaving[concatenate_ranges(first[node], count)],
         slot,
     )
     return tuple(freeze(part) for part in parts)
@@ -277,7 +284,7 @@ def _as_nodes(name: str, nodes: ArrayLike) -> Int[np.ndarray, " L"]:
     return freeze(array.astype(np.int64))
 
 
-def _as_names(kind: str, names: Sequence[Any] | None, n: int) -> tuple[str, ...]:
+def _as_names(kind: str, names: Sequence[object] | None, n: int) -> tuple[str, ...]:
     if names is None:
         return tuple(str(number) for number in range(n))
     strings = tuple(str(name) for name in names)
@@ -286,9 +293,7 @@ def _as_names(kind: str, names: Sequence[Any] | None, n: int) -> tuple[str, ...]
     seen: set[str] = set()
     for name in strings:
         if name in seen:
-            raise ModelError(
-                f"{kind} {name!r} is there twice; every {kind} needs a name of its own"
-            )
+            raise ModelError(f"{kind} {name!r} is there twice; every {kind} needs a different name")
         seen.add(name)
     return strings
 
@@ -297,7 +302,7 @@ def _as_coordinates(coordinates: ArrayLike) -> Float[np.ndarray, "N 2"]:
     array = np.array(coordinates, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] != 2:
         raise ModelError(
-            f"coordinates have shape {array.shape}; they need x and y of every node, (N, 2)"
+            f"coordinates have shape {array.shape}; they must be x and y of every node, (N, 2)"
         )
     bad = ~np.isfinite(array).all(axis=1)
     if bad.any():

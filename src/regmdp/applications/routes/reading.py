@@ -1,6 +1,6 @@
 """Networks, trips and demand from CSV files.
 
-What is wrong in one is reported with its row, the line of names being row 1.
+Errors name the row; the line of column names is row 1.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["RouteData", "read_demand", "read_folder", "read_network", "read_trip
 
 
 class RouteData(NamedTuple):
-    """What a folder holds: a network, the trips observed in it, and the demand."""
+    """The contents of a folder: a network, the trips observed in it, and the demand."""
 
     network: RoadNetwork
     trips: Trips
@@ -33,11 +33,11 @@ def read_folder(folder: str | PathLike[str], trips: str = "data_G0.csv") -> Rout
     """Read link.csv, node.csv, od.csv and a file of trips from a folder.
 
     Args:
-        folder: Where they lie.
+        folder: The folder.
         trips: Name of the file of trips.
 
     Raises:
-        FormatError: if a file is wrong; it says which, and the row.
+        FormatError: if a file is wrong, with its name and the row.
     """
     folder = Path(folder)
     network = read_network(folder / "link.csv", folder / "node.csv")
@@ -47,59 +47,69 @@ def read_folder(folder: str | PathLike[str], trips: str = "data_G0.csv") -> Rout
 
 
 def read_network(links: str | PathLike[str], nodes: str | PathLike[str]) -> RoadNetwork:
-    """Read links (columns fid, O, D, length; any others become attributes) and nodes (fid, x, y)."""
-    names, places = [], []
+    """Read a network.
+
+    Args:
+        links: A CSV file with the columns fid, O, D and length; others become attributes.
+        nodes: A CSV file with the columns fid, x and y.
+
+    Raises:
+        FormatError: if a file is wrong, with its name and the row.
+    """
     number: dict[str, int] = {}
-    for where, row in _rows(nodes, ("fid", "x", "y")):
-        if row["fid"] in number:
-            raise FormatError(f"{where}: node {row['fid']} is there twice")
-        number[row["fid"]] = len(names)
-        names.append(row["fid"])
-        places.append((_number(where, row, "x"), _number(where, row, "y")))
-    seen, start, end = [], [], []
-    known: set[str] = set()
+    places: list[tuple[float, float]] = []
+    for where, row in _read_rows(nodes, ("fid", "x", "y")):
+        _add_name(where, "node", row["fid"], number)
+        places.append((_parse_number(where, row, "x"), _parse_number(where, row, "y")))
+    start, end = [], []
+    link_number: dict[str, int] = {}
     attributes: dict[str, list[float]] = {}
-    for where, row in _rows(links, ("fid", "O", "D", "length")):
-        if row["fid"] in known:
-            raise FormatError(f"{where}: link {row['fid']} is there twice")
-        known.add(row["fid"])
-        seen.append(row["fid"])
-        start.append(_find(where, "node", row["O"], number))
-        end.append(_find(where, "node", row["D"], number))
+    for where, row in _read_rows(links, ("fid", "O", "D", "length")):
+        _add_name(where, "link", row["fid"], link_number)
+        start.append(_look_up(where, "node", row["O"], number))
+        end.append(_look_up(where, "node", row["D"], number))
         for name in row.keys() - {"fid", "O", "D"}:
-            attributes.setdefault(name, []).append(_number(where, row, name))
+            attributes.setdefault(name, []).append(_parse_number(where, row, name))
         if attributes["length"][-1] < 0:
             raise FormatError(f"{where}: link {row['fid']} has the negative length {row['length']}")
-    if not seen or not names:
-        raise FormatError(
-            f"{links if names else nodes}: there is no row below the names of the columns"
-        )
+    for file, rows in ((nodes, number), (links, link_number)):
+        if not rows:
+            raise FormatError(f"{file}: there is no row below the names of the columns")
     return RoadNetwork(
         start,
         end,
         dict(sorted(attributes.items())),
         coordinates=places,
-        node_names=names,
-        link_names=seen,
+        node_names=list(number),
+        link_names=list(link_number),
     )
 
 
 def read_trips(file: str | PathLike[str], network: RoadNetwork) -> Trips:
-    """Read trips (columns trip_id, link_id): the rows of a trip follow each other, its links in the order of travel."""
+    """Read trips.
+
+    Args:
+        file: A CSV file with the columns trip_id and link_id; the rows of a trip are consecutive,
+            its links in the order of travel.
+        network: The network.
+
+    Raises:
+        FormatError: if the file is wrong, with the row.
+    """
     number = {name: index for index, name in enumerate(network.link_names)}
     links: list[int] = []
     offsets: list[int] = []
     trips: dict[str, None] = {}
     last = None
-    for where, row in _rows(file, ("trip_id", "link_id")):
+    for where, row in _read_rows(file, ("trip_id", "link_id")):
         if not row["link_id"]:
             raise FormatError(f"{where}: trip {row['trip_id']} is empty: there is no link_id")
-        link = _find(where, "link", row["link_id"], number)
+        link = _look_up(where, "link", row["link_id"], number)
         if row["trip_id"] != last:
             if row["trip_id"] in trips:
                 raise FormatError(
-                    f"{where}: trip {row['trip_id']} goes on after another; the rows of a trip "
-                    "must follow each other"
+                    f"{where}: trip {row['trip_id']} continues after another; the rows of a trip "
+                    "must be consecutive"
                 )
             trips[row["trip_id"]] = None
             offsets.append(len(links))
@@ -116,12 +126,21 @@ def read_trips(file: str | PathLike[str], network: RoadNetwork) -> Trips:
 
 
 def read_demand(file: str | PathLike[str], network: RoadNetwork) -> Demand:
-    """Read demand (columns origin, destination, flow); rows without flow are left out."""
+    """Read demand.
+
+    Args:
+        file: A CSV file with the columns origin, destination and flow; rows with flow 0 are
+            skipped.
+        network: The network.
+
+    Raises:
+        FormatError: if the file is wrong, with the row.
+    """
     number = {name: index for index, name in enumerate(network.node_names)}
     entries = []
-    for where, row in _rows(file, ("origin", "destination", "flow")):
-        ends = [_find(where, "node", row[name], number) for name in ("origin", "destination")]
-        flow = _number(where, row, "flow")
+    for where, row in _read_rows(file, ("origin", "destination", "flow")):
+        ends = [_look_up(where, "node", row[name], number) for name in ("origin", "destination")]
+        flow = _parse_number(where, row, "flow")
         if flow != 0:
             try:
                 Demand(network, [ends[0]], [ends[1]], [flow])
@@ -136,8 +155,10 @@ def read_demand(file: str | PathLike[str], network: RoadNetwork) -> Demand:
     return Demand(network, list(origin), list(destination), list(flows))
 
 
-def _rows(file: str | PathLike[str], needed: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
-    """Return the place and the fields of each row."""
+def _read_rows(
+    file: str | PathLike[str], needed: tuple[str, ...]
+) -> list[tuple[str, dict[str, str]]]:
+    """Return where each row is, and its fields."""
     with open(require_file(file), newline="", encoding="utf-8-sig") as text:
         reader = csv.DictReader(text)
         missing = [name for name in needed if name not in (reader.fieldnames or ())]
@@ -150,22 +171,29 @@ def _rows(file: str | PathLike[str], needed: tuple[str, ...]) -> list[tuple[str,
         for row in reader:
             where = f"{file}, row {reader.line_num}"
             if None in row or None in row.values():
-                raise FormatError(f"{where}: it has not as many fields as row 1")
+                raise FormatError(f"{where}: it has another number of fields than row 1")
             found.append((where, {name: field.strip() for name, field in row.items()}))
     return found
 
 
-def _number(where: str, row: dict[str, str], name: str) -> float:
+def _parse_number(where: str, row: dict[str, str], name: str) -> float:
     try:
         value = float(row[name])
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise FormatError(f"{where}: {name} is {row[name]!r}, which is no finite number")
+        raise FormatError(f"{where}: {name} is {row[name]!r}, which is not a finite number")
     return value
 
 
-def _find(where: str, kind: str, name: str, number: dict[str, int]) -> int:
+def _look_up(where: str, kind: str, name: str, number: dict[str, int]) -> int:
     if name not in number:
         raise FormatError(f"{where}: {kind} {name!r} does not exist")
     return number[name]
+
+
+def _add_name(where: str, kind: str, name: str, number: dict[str, int]) -> None:
+    """Give the next number to a name, which must be new."""
+    if name in number:
+        raise FormatError(f"{where}: {kind} {name} is there twice")
+    number[name] = len(number)

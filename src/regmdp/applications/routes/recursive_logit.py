@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from regmdp._internal.arrays import ArrayLike, Float, Int, freeze
+from regmdp._internal.checks import check_number
 from regmdp._internal.errors import ModelError
+from regmdp.applications.routes.factorization import (
+    ScaledFactorization,
+    factorize_feasible,
+    log_radius,
+)
 from regmdp.applications.routes.features import LinkFeatures
 from regmdp.applications.routes.linear_systems import (
-    Block,
-    Factor,
-    feasible,
-    log_radius,
-    segments,
-    solve,
+    DestinationBlock,
+    segment_logsumexp,
+    solve_destinations,
 )
-from regmdp.applications.routes.spectral import Radius
+from regmdp.applications.routes.spectral import LogRadiusBounds
 from regmdp.mdp import MDP
 
 __all__ = ["RecursiveLogit"]
 
 
 class RecursiveLogit:
-    r"""Travellers who choose link after link, each by a logit over what lies ahead.
+    r"""Travellers who choose each next link by a logit over its utility and the value after it.
 
     .. math::
-        V(k) = \mu \log\Big( \sum_a e^{(v(a|k) + V(a)) / \mu} + 1[k \text{ ends at the destination}] \Big)
+        V(k) = \mu \log\Big( \sum_a e^{(v(a|k) + V(a)) / \mu}
+            + 1[k \text{ ends at the destination}] \Big)
 
     with v linear in the parameters and μ the scale: the entropy-regularized optimum without
     discount, at temperature μ.
@@ -57,10 +60,10 @@ class RecursiveLogit:
     """
 
     def __init__(self, features: LinkFeatures, parameters: ArrayLike, scale: float = 1.0) -> None:
-        """Check parameters; whether the value is finite is found when it is first asked for.
+        """Check parameters; whether the value is finite is checked when it is first computed.
 
         Raises:
-            ModelError: if there is not one finite parameter a feature, or the scale is not
+            ModelError: if there is not one finite parameter for each feature, or the scale is not
                 positive.
         """
         self.features, self.network = features, features.network
@@ -73,9 +76,7 @@ class RecursiveLogit:
                 f"parameters must be {features.n_features} finite numbers, one for each of "
                 f"{', '.join(features.names)}"
             )
-        self.scale = float(scale)
-        if not 0.0 < self.scale < np.inf:
-            raise ModelError(f"scale must be positive and finite, not {self.scale}")
+        self.scale = check_number("scale", scale, above=0.0, error=ModelError)
 
     @cached_property
     def utility(self) -> Float[np.ndarray, " P"]:
@@ -83,31 +84,33 @@ class RecursiveLogit:
         return self.features.matrix @ self.parameters
 
     @cached_property
-    def _common(self) -> tuple[Factor, Float[np.ndarray, " L"]]:
-        return feasible(self.network, self.utility / self.scale)
+    def _factorization(self) -> tuple[ScaledFactorization, Float[np.ndarray, " L"]]:
+        return factorize_feasible(self.network, self.utility / self.scale)
 
-    def spectral_radius(self) -> Radius:
-        """Return bounds on the logarithm of the spectral radius of M = exp(v / μ), which is below 0 if the value is finite."""
+    def spectral_radius(self) -> LogRadiusBounds:
+        """Bound log of the spectral radius of M = exp(v / μ): below 0 if the value is finite."""
         return log_radius(self.network, self.utility / self.scale)
 
     def values(self, destinations: ArrayLike) -> Float[np.ndarray, "S D"]:
-        """(S, D) expected utility to each destination from each link and origin; -∞ where it cannot be reached.
+        """(S, D) expected utility from each link and origin to each destination; -∞ if unreachable.
 
         Args:
             destinations: (D,) nodes.
 
         Raises:
-            UnboundedError: if the value is infinite; it says the spectral radius.
+            UnboundedError: if the value is infinite, with the spectral radius.
             ModelError: if a destination does not exist.
         """
-        nodes = self._as_nodes(destinations)
+        nodes = self._check_nodes(destinations)
         inner = np.empty((self.network.n_links, nodes.size))
-        for block in self.blocks(nodes):
+        for block in self.solve_blocks(nodes):
             inner[:, block.columns] = block.log_z
-        return self.scale * np.concatenate((inner, self.origins(inner)))
+        return self.scale * np.concatenate((inner, self.origin_log_z(inner)))
 
     def probabilities(self, destination: int) -> sp.csr_array:
-        """(S, L + 1) sparse probabilities of the next link, the last column that of arriving; a row of 0 where one cannot arrive.
+        """(S, L + 1) sparse probabilities of the next link, and of arrival in the last column.
+
+        Rows of states from which the destination cannot be reached are 0.
 
         Args:
             destination: A node.
@@ -126,7 +129,7 @@ class RecursiveLogit:
         return sp.csr_array((entries, where), shape=(network.n_states, network.n_links + 1))
 
     def mdp(self, destination: int) -> MDP:
-        """Return the model that Shannon(temperature=scale) solves to the same values, with the library's certificate.
+        """Return the MDP that has the same values with Shannon(temperature=scale).
 
         Its states are those from which the destination can be reached, in the order of the network,
         and the last is arrival.
@@ -135,28 +138,27 @@ class RecursiveLogit:
             destination: A node.
         """
         network = self.network
-        nodes = self._as_nodes([destination])
-        at = np.concatenate((network.end, np.arange(network.n_nodes)))
-        ahead = network.can_reach(nodes)[network.end, 0]
-        usable = ahead[network.pair_link]
+        nodes = self._check_nodes([destination])
+        reached = network.can_reach(nodes)[network.end, 0]
+        usable = reached[network.pair_link]
         ends = np.flatnonzero(network.end == destination)
         kept = np.zeros(network.n_states, dtype=np.bool_)
         kept[network.pair_state[usable]] = True
         kept[ends] = True
         number = np.cumsum(kept) - 1
-        arrival = int(kept.sum())
-        last = int(network.slot.max()) + 1
+        arrival, arrive = int(kept.sum()), int(network.slot.max()) + 1  # a state and an action
+        links = network.pair_link[usable]
         state = number[np.concatenate((network.pair_state[usable], ends))]
-        action = np.concatenate((network.slot[network.pair_link[usable]], np.full(ends.size, last)))
-        follows = np.concatenate((number[network.pair_link[usable]], np.full(ends.size, arrival)))
+        action = np.concatenate((network.slot[links], np.full(ends.size, arrive)))
+        successor = np.concatenate((number[links], np.full(ends.size, arrival)))
         rows = sp.csr_array(
-            (np.ones(state.size), follows, np.arange(state.size + 1)),
+            (np.ones(state.size), successor, np.arange(state.size + 1)),
             shape=(state.size, arrival + 1),
         )
         rewards = np.concatenate((self.utility[usable], np.zeros(ends.size)))
         names = [
             *map(network.describe, range(network.n_links)),
-            *(f"origin {network.node_names[node]}" for node in at[network.n_links :]),
+            *(f"origin {name}" for name in network.node_names),
         ]
         labels = [*(names[index] for index in np.flatnonzero(kept)), "arrived"]
         return MDP.from_pairs(
@@ -166,21 +168,23 @@ class RecursiveLogit:
             rewards,
             1.0,
             n_states=arrival + 1,
-            n_actions=last + 1,
+            n_actions=arrive + 1,
             state_labels=labels,
         )
 
-    def blocks(self, nodes: Int[np.ndarray, " D"]) -> list[Block]:
-        """Return what was solved for destinations, in the units it was solved in."""
-        return solve(self.network, self.utility / self.scale, nodes, self._common)
+    def solve_blocks(self, nodes: Int[np.ndarray, " D"]) -> list[DestinationBlock]:
+        """Solve for destinations; return the solutions in their units."""
+        return solve_destinations(
+            self.network, self.utility / self.scale, nodes, self._factorization
+        )
 
-    def origins(self, inner: Float[np.ndarray, "L D"]) -> Float[np.ndarray, "N D"]:
-        """Return log z of the origins from that of the links."""
+    def origin_log_z(self, inner: Float[np.ndarray, "L D"]) -> Float[np.ndarray, "N D"]:
+        """Return log z of the origins, from that of the links."""
         network, n = self.network, self.network.n_link_pairs
         ahead = self.utility[n:, None] / self.scale + inner[network.pair_link[n:]]
-        return segments(ahead, network.pair_start[network.n_links :] - n)
+        return segment_logsumexp(ahead, network.pair_start[network.n_links :] - n)
 
-    def _as_nodes(self, nodes: Any) -> Int[np.ndarray, " D"]:
+    def _check_nodes(self, nodes: ArrayLike) -> Int[np.ndarray, " D"]:
         array = np.atleast_1d(np.asarray(nodes))
         if (
             array.ndim != 1

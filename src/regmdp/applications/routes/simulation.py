@@ -1,10 +1,11 @@
-"""Routes drawn from a recursive logit."""
+"""Simulation of routes by a recursive logit."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from regmdp._internal.errors import ModelError
+from regmdp.applications.routes.network import require_same_network
 from regmdp.applications.routes.recursive_logit import RecursiveLogit
 from regmdp.applications.routes.trips import Demand, Trips
 
@@ -12,11 +13,11 @@ __all__ = ["simulate_trips"]
 
 
 def simulate_trips(model: RecursiveLogit, demand: Demand, *, rng: np.random.Generator) -> Trips:
-    """Draw a route for every traveller of a demand, whose flows are whole numbers.
+    """Draw a route for every traveller of a demand.
 
     Args:
-        model: How they choose.
-        demand: Who goes where.
+        model: The model of their choices.
+        demand: The travellers of each pair of origin and destination, whole numbers.
         rng: The random generator.
 
     Raises:
@@ -39,30 +40,29 @@ def simulate_trips(model: RecursiveLogit, demand: Demand, *, rng: np.random.Gene
         Trips(4 trips, 7 links travelled, 1 pairs of origin and destination)
     """
     network = model.network
-    if demand.network is not network:
-        raise ModelError("the model and the demand are of different networks; build both on one")
+    require_same_network("the model and the demand", network, demand.network)
     counts = demand.flow.astype(np.int64)
     if np.any(counts != demand.flow):
         entry = int(np.argmax(counts != demand.flow))
         raise ModelError(
             f"entry {entry} of the demand has {demand.flow[entry]:g} travellers; routes are drawn "
-            "for whole ones"
+            "for whole numbers of them"
         )
     origin, destination = np.repeat(demand.origin, counts), np.repeat(demand.destination, counts)
     routes: list[list[int]] = [[] for _ in range(origin.size)]
-    for node in np.unique(destination):
-        rows = model.probabilities(int(node))
-        level = np.concatenate(([0.0], np.cumsum(rows.data)))
-        who = np.flatnonzero(destination == node)
-        state = network.n_links + origin[who]
-        while who.size:
+    for node in np.unique(destination).tolist():
+        rows = model.probabilities(node)
+        cumulative = np.concatenate(([0.0], np.cumsum(rows.data)))
+        travellers = np.flatnonzero(destination == node)
+        state = network.n_links + origin[travellers]
+        while travellers.size:
             first, last = rows.indptr[state], rows.indptr[state + 1]
-            drawn = level[first] + rng.random(who.size) * (level[last] - level[first])
-            link = rows.indices[
-                np.clip(np.searchsorted(level, drawn, side="right") - 1, first, last - 1)
-            ]
-            going = link < network.n_links
-            who, state = who[going], link[going]
-            for traveller, taken in zip(who.tolist(), state.tolist(), strict=True):
+            width = cumulative[last] - cumulative[first]
+            level = cumulative[first] + rng.random(travellers.size) * width
+            entry = np.searchsorted(cumulative, level, side="right") - 1
+            link = rows.indices[np.clip(entry, first, last - 1)]
+            travelling = link < network.n_links
+            travellers, state = travellers[travelling], link[travelling]
+            for traveller, taken in zip(travellers.tolist(), state.tolist(), strict=True):
                 routes[traveller].append(taken)
     return Trips.from_sequences(network, routes)

@@ -1,4 +1,4 @@
-"""The spectral radius of a nonnegative matrix, between two bounds that hold.
+"""The spectral radius of a nonnegative matrix, between two rigorous bounds.
 
 For a nonnegative matrix M and any x ≥ 0, x ≠ 0, with Mx ≥ c x, the spectral radius is at least c;
 for x > 0 with Mx ≤ c x it is at most c (Collatz and Wielandt). The vectors come from Noda's inverse
@@ -7,7 +7,7 @@ iteration, which keeps them positive and converges quadratically.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,16 +16,17 @@ from scipy.sparse.linalg import splu
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
 
-__all__ = ["Radius", "factorize", "spectral_radius"]
+__all__ = ["LogRadiusBounds", "SparseFactors", "factorize", "spectral_radius"]
 
-#: Below this a component of an eigenvector may have lost what underflowed; bounds from below leave
-#: it out.
-HEALTHY = 1e-200
-#: The two bounds are brought this close to each other, relatively, if rounding allows.
+#: Smallest component of an eigenvector that lower bounds use; smaller ones may have underflowed.
+MIN_COMPONENT = 1e-200
+#: Relative distance of the two bounds at which the iteration ends, if rounding allows.
 TOLERANCE = 1e-12
+#: Most iterations on one irreducible part.
+MAX_ITERATIONS = 60
 
 
-class Radius(NamedTuple):
+class LogRadiusBounds(NamedTuple):
     """Bounds on the logarithm of a spectral radius, rounding included."""
 
     lower: float
@@ -36,12 +37,20 @@ class Radius(NamedTuple):
         return f"between {low:.9g} and {high:.9g}"
 
 
-def factorize(matrix: sp.csr_array, diagonal: float = 1.0) -> Any:
-    """Return SuperLU's factors of diagonal · I - matrix, pivots on the diagonal.
+class SparseFactors(Protocol):
+    """LU factors of a sparse matrix, as SciPy's SuperLU returns them."""
 
-    Where matrix ≥ 0 and its spectral radius is below the diagonal, elimination without exchanging
-    rows adds numbers of one sign only, but for the pivots. So solutions with right-hand sides ≥ 0
-    are accurate in every component, however small.
+    def solve(self, rhs: np.ndarray, trans: str = "N") -> np.ndarray:
+        """Return the solution for right-hand sides; of the transposed system for "T"."""
+        ...
+
+
+def factorize(matrix: sp.csr_array, diagonal: float = 1.0) -> SparseFactors:
+    """Return SuperLU's factors of diagonal · I - matrix, with pivots on the diagonal.
+
+    If matrix ≥ 0 and its spectral radius is below the diagonal, elimination without row exchanges
+    adds numbers of one sign only, except for the pivots. Solutions with right-hand sides ≥ 0 are
+    therefore accurate in every component, however small.
     """
     identity = sp.eye_array(matrix.shape[0], format="csr")
     system = sp.csc_array(diagonal * identity - matrix)
@@ -49,12 +58,12 @@ def factorize(matrix: sp.csr_array, diagonal: float = 1.0) -> Any:
     return splu(system, permc_spec="MMD_ATA", diag_pivot_thresh=0.0)
 
 
-def spectral_radius(matrix: sp.csr_array, log_scale: float = 0.0) -> Radius:
+def spectral_radius(matrix: sp.csr_array, log_scale: float = 0.0) -> LogRadiusBounds:
     """Bound the logarithm of the spectral radius of exp(log_scale) · matrix.
 
     Args:
         matrix: (n, n) nonnegative, of entries up to about 1.
-        log_scale: A factor that need not be representable.
+        log_scale: Logarithm of a factor that need not be representable.
 
     Examples:
         >>> bounds = spectral_radius(sp.csr_array([[0.0, 4.0], [1.0, 0.0]]))
@@ -66,35 +75,35 @@ def spectral_radius(matrix: sp.csr_array, log_scale: float = 0.0) -> Radius:
     lower, upper = -np.inf, -np.inf
     n_parts, part = csgraph.connected_components(matrix, directed=True, connection="strong")
     order = np.argsort(part, kind="stable")
-    bounds = np.searchsorted(part[order], np.arange(n_parts + 1))
-    sizes = np.diff(bounds)
+    starts = np.searchsorted(part[order], np.arange(n_parts + 1))
+    sizes = np.diff(starts)
     diagonal = matrix.diagonal()
-    alone = diagonal[order[bounds[:-1]]][sizes == 1]
-    if (alone > 0).any():
-        lower = upper = float(np.log(alone.max()))
+    single = diagonal[order[starts[:-1]]][sizes == 1]
+    if (single > 0).any():
+        lower = upper = float(np.log(single.max()))
     for number in np.flatnonzero(sizes > 1).tolist():
-        members = order[bounds[number] : bounds[number + 1]]
-        low, high = _irreducible(sp.csr_array(matrix[members][:, members]))
+        members = order[starts[number] : starts[number + 1]]
+        low, high = _bound_irreducible(sp.csr_array(matrix[members][:, members]))
         lower, upper = max(lower, low), max(upper, high)
-    return Radius(lower + log_scale, upper + log_scale)
+    return LogRadiusBounds(lower + log_scale, upper + log_scale)
 
 
-def _irreducible(matrix: sp.csr_array) -> tuple[float, float]:
+def _bound_irreducible(matrix: sp.csr_array) -> tuple[float, float]:
     """Bound the logarithm of the spectral radius by Noda's iteration."""
     x = np.ones(matrix.shape[0])
     low, high = _collatz_wielandt(matrix, x)
-    for _ in range(60):
+    for _ in range(MAX_ITERATIONS):
         if high - low <= TOLERANCE * high:
             break
         try:
             y = factorize(matrix, high).solve(x)
-        except RuntimeError:  # the bound is the radius, to the last bit
+        except RuntimeError:  # the upper bound is the radius, to the last bit
             break
         if not np.isfinite(y).all() or not (y > 0).any():
             break
         x = np.maximum(y / y.max(), 0.0)
-        found = _collatz_wielandt(matrix, x)
-        before, low, high = (low, high), max(low, found[0]), min(high, found[1])
+        next_low, next_high = _collatz_wielandt(matrix, x)
+        before, low, high = (low, high), max(low, next_low), min(high, next_high)
         if (low, high) == before:
             break
     with np.errstate(divide="ignore"):
@@ -102,10 +111,10 @@ def _irreducible(matrix: sp.csr_array) -> tuple[float, float]:
 
 
 def _collatz_wielandt(matrix: sp.csr_array, x: Float[np.ndarray, " n"]) -> tuple[float, float]:
-    """Return the largest c with Mx ≥ c x and the smallest with Mx ≤ c x, less and more than which rounding cannot make them."""
+    """Return the largest c with Mx ≥ c x and the smallest with Mx ≤ c x, rounded outwards."""
     rounding = UNIT_ROUNDOFF * (4.0 + np.diff(matrix.indptr).max())
-    healthy = x > HEALTHY
-    kept = np.where(healthy, x, 0.0)
-    low = float(((matrix @ kept)[healthy] / x[healthy]).min())
-    high = float(((matrix @ x) / x).max()) if healthy.all() else np.inf
+    reliable = x > MIN_COMPONENT
+    kept = np.where(reliable, x, 0.0)
+    low = float(((matrix @ kept)[reliable] / x[reliable]).min())
+    high = float(((matrix @ x) / x).max()) if reliable.all() else np.inf
     return low * (1.0 - rounding), high * (1.0 + rounding)

@@ -1,26 +1,25 @@
-"""Observed routes, and demand between nodes."""
+"""Observed routes, and travel demand between nodes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from regmdp._internal.arrays import ArrayLike, Int, freeze
 from regmdp._internal.errors import ModelError, SampleError
-from regmdp.applications.routes.network import RoadNetwork, expand
+from regmdp.applications.routes.network import RoadNetwork, concatenate_ranges
 
 __all__ = ["Demand", "Trips"]
 
 
 class Trips:
-    """Routes that were travelled: each a list of links, every one beginning where the one before ends.
+    """Observed routes: each a list of links, every link beginning where the one before ends.
 
     Attributes:
-        network: Where.
+        network: The network.
         links: (T,) the links of all trips, one trip after the other.
         offsets: (n + 1,) trip i is links[offsets[i]:offsets[i + 1]].
         names: n names.
@@ -36,7 +35,7 @@ class Trips:
         >>> routes.Trips.from_sequences(network, [[0, 2]])
         Traceback (most recent call last):
             ...
-        regmdp.SampleError: trip 0, step 2: link 0 (0 → 1) ends at node 1, but link 2 (0 → 2) begins at node 0
+        regmdp.SampleError: trip 0, step 2: link 0 (0 → 1) ends at node 1, but link 2 ... at node 0
     """
 
     def __init__(
@@ -44,64 +43,32 @@ class Trips:
         network: RoadNetwork,
         links: Int[np.ndarray, " T"],
         offsets: Int[np.ndarray, " n1"],
-        names: Sequence[Any] | None = None,
+        names: Sequence[object] | None = None,
     ) -> None:
         """Check trips that are stored one after the other.
 
         Raises:
-            SampleError: if there is no trip, one is empty, or its links do not exist or do not
-                join.
+            SampleError: if there is no trip, one is empty, or its links do not exist or are not
+                connected.
         """
         self.network = network
         self.links, self.offsets = freeze(links.astype(np.int64)), freeze(offsets.astype(np.int64))
-        n = offsets.size - 1
-        self.names = tuple(str(name) for name in (range(n) if names is None else names))
-        if n < 1:
-            raise SampleError("there is no trip")
-        if (
-            offsets[0] != 0
-            or offsets[-1] != links.size
-            or (np.diff(offsets) < 0).any()
-            or len(self.names) != n
-        ):
-            raise SampleError(
-                f"offsets must rise from 0 to the number of links, {links.size}, with one name a "
-                "trip"
-            )
-        empty = np.diff(offsets) == 0
-        if empty.any():
-            raise SampleError(
-                f"trip {self.names[int(empty.argmax())]} is empty ({int(empty.sum())} of {n} trips)"
-            )
-        wrong = (links < 0) | (links >= network.n_links)
-        if wrong.any():
-            where = self._where(int(wrong.argmax()))
-            raise SampleError(
-                f"{where}: there is no link number {links[wrong][0]}; there are {network.n_links}, "
-                "numbered from 0"
-            )
-        gap = network.end[self.links[:-1]] != network.start[self.links[1:]]
-        gap[self.offsets[1:-1] - 1] = False
-        if gap.any():
-            at = int(gap.argmax())
-            last, following = int(links[at]), int(links[at + 1])
-            raise SampleError(
-                f"{self._where(at + 1)}: {network.describe(last)} ends at node "
-                f"{network.node_names[network.end[last]]}, but {network.describe(following)} "
-                f"begins at node {network.node_names[network.start[following]]}"
-            )
+        numbers = range(offsets.size - 1)
+        self.names = tuple(str(name) for name in (numbers if names is None else names))
+        self._check_offsets()
+        self._check_links()
 
     @classmethod
     def from_sequences(
         cls,
         network: RoadNetwork,
         sequences: Sequence[ArrayLike],
-        names: Sequence[Any] | None = None,
+        names: Sequence[object] | None = None,
     ) -> Trips:
         """Build trips from lists of link numbers, one list a trip.
 
         Args:
-            network: Where.
+            network: The network.
             sequences: n lists of links.
             names: n names; by default the numbers.
         """
@@ -138,18 +105,57 @@ class Trips:
 
     @cached_property
     def pairs(self) -> Int[np.ndarray, " T"]:
-        """(T,) the pairs of the network that were chosen, in order: first the pair of the origin and the first link."""
+        """(T,) the chosen pairs, in order; the first of a trip begins with its origin."""
         state = np.concatenate(([0], self.links[:-1]))
         state[self.offsets[:-1]] = self.network.n_links + self.origin
         return self.network.pair_start[state] + self.network.slot[self.links]
 
-    def _where(self, at: int) -> str:
-        """Name the trip and the step, counted from 1, of a place in links."""
+    def _check_offsets(self) -> None:
+        """Check that the links are divided into trips that are not empty."""
+        counts = np.diff(self.offsets)
+        if counts.size < 1:
+            raise SampleError("there is no trip")
+        first, last = self.offsets[0], self.offsets[-1]
+        ordered = first == 0 and last == self.links.size and (counts >= 0).all()
+        if not ordered or len(self.names) != counts.size:
+            raise SampleError(
+                f"offsets must rise from 0 to the number of links, {self.links.size}, with one "
+                "name for each trip"
+            )
+        empty = counts == 0
+        if empty.any():
+            raise SampleError(
+                f"trip {self.names[int(empty.argmax())]} is empty ({int(empty.sum())} of "
+                f"{counts.size} trips)"
+            )
+
+    def _check_links(self) -> None:
+        """Check that the links exist, and that each begins where the one before ends."""
+        network, links = self.network, self.links
+        wrong = (links < 0) | (links >= network.n_links)
+        if wrong.any():
+            raise SampleError(
+                f"{self._describe_step(int(wrong.argmax()))}: there is no link number "
+                f"{links[wrong][0]}; there are {network.n_links}, numbered from 0"
+            )
+        gap = network.end[links[:-1]] != network.start[links[1:]]
+        gap[self.offsets[1:-1] - 1] = False
+        if gap.any():
+            index = int(gap.argmax())
+            last, following = int(links[index]), int(links[index + 1])
+            raise SampleError(
+                f"{self._describe_step(index + 1)}: {network.describe(last)} ends at node "
+                f"{network.node_names[network.end[last]]}, but {network.describe(following)} "
+                f"begins at node {network.node_names[network.start[following]]}"
+            )
+
+    def _describe_step(self, at: int) -> str:
+        """Name the trip and the step, counted from 1, of an index into ``links``."""
         trip = int(np.searchsorted(self.offsets, at, side="right")) - 1
         return f"trip {self.names[trip]}, step {at - int(self.offsets[trip]) + 1}"
 
-    def counts(self) -> sp.csr_array:
-        """Return how often each trip takes each pair, sparse, of shape (n, P)."""
+    def pair_counts(self) -> sp.csr_array:
+        """Return the (n, P) sparse counts of each pair in each trip."""
         return sp.csr_array(
             (np.ones(self.links.size), self.pairs, self.offsets),
             shape=(len(self), self.network.n_pairs),
@@ -163,7 +169,7 @@ class Trips:
         return Demand(self.network, ends[0], ends[1], count.astype(np.float64))
 
     def select(self, which: Int[np.ndarray, " m"]) -> Trips:
-        """Return some of the trips, or some of them several times, as a bootstrap needs it.
+        """Return a selection of the trips, with repetitions, as a bootstrap needs it.
 
         Args:
             which: (m,) numbers of trips.
@@ -172,20 +178,20 @@ class Trips:
         offsets = np.concatenate(([0], np.cumsum(count)))
         return Trips(
             self.network,
-            self.links[expand(self.offsets[which], count)],
+            self.links[concatenate_ranges(self.offsets[which], count)],
             offsets,
             [self.names[i] for i in which.tolist()],
         )
 
 
 class Demand:
-    """How many travellers go from where to where.
+    """Numbers of travellers between pairs of nodes.
 
     Attributes:
-        network: Where.
+        network: The network.
         origin: (m,) nodes.
         destination: (m,) nodes.
-        flow: (m,) travellers, in whatever unit; flows come out in the same.
+        flow: (m,) travellers, in any unit; computed flows are in the same.
 
     Examples:
         >>> from regmdp.applications import routes
@@ -200,8 +206,8 @@ class Demand:
         """Check a demand.
 
         Raises:
-            ModelError: if a node does not exist, a flow is negative, somebody wants to go where
-                they are, or cannot get there.
+            ModelError: if a node does not exist, a flow is negative, or a destination is the origin
+                or cannot be reached from it.
         """
         self.network = network
         self.origin, self.destination = (
@@ -220,21 +226,23 @@ class Demand:
         for name, nodes in (("origin", self.origin), ("destination", self.destination)):
             if nodes.size and not np.issubdtype(nodes.dtype, np.integer):
                 raise ModelError(f"{name} must be node numbers, not an array of {nodes.dtype}")
-            self._refuse((nodes < 0) | (nodes >= network.n_nodes), f"a {name} that does not exist")
+            self._refuse_entries(
+                (nodes < 0) | (nodes >= network.n_nodes), f"a {name} that does not exist"
+            )
         self.origin, self.destination, self.flow = (
             freeze(self.origin),
             freeze(self.destination),
             freeze(self.flow),
         )
-        self._refuse(
+        self._refuse_entries(
             ~np.isfinite(self.flow) | (self.flow < 0), "a flow that is negative or not finite"
         )
-        self._refuse(
+        self._refuse_entries(
             self.origin == self.destination,
             "a destination that is the origin; leave such travellers out",
         )
         nodes, column = np.unique(self.destination, return_inverse=True)
-        self._refuse(
+        self._refuse_entries(
             ~network.can_reach(nodes)[self.origin, column],
             "a destination that cannot be reached from the origin",
         )
@@ -248,11 +256,11 @@ class Demand:
             "destination)"
         )
 
-    def _refuse(self, bad: np.ndarray, what: str) -> None:
+    def _refuse_entries(self, bad: np.ndarray, problem: str) -> None:
         if bad.any():
             at = int(bad.argmax())
             ends = f"from node {self.origin[at]} to node {self.destination[at]}"
             raise ModelError(
-                f"entry {at} of the demand, {ends}, has {what} ({int(bad.sum())} of {bad.size} "
+                f"entry {at} of the demand, {ends}, has {problem} ({int(bad.sum())} of {bad.size} "
                 "entries)"
             )
