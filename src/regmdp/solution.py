@@ -1,4 +1,4 @@
-"""The result of a solve: data and where they came from. It never solves again."""
+"""The result of a solve: data and their provenance. It never solves again."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ BOUNDS = ("lower", "upper", "policy_lower", "policy_upper")
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a solution came from.
+    """Origin of a solution.
 
     Attributes:
         problem: The model in a line.
         regularizer: The regularizer in a line.
         algorithm: The method.
-        reason: Why that method, if it was chosen automatically.
+        reason: Why that method was chosen, if it was chosen automatically.
         options: The other arguments of ``solve``.
         model_digest: SHA-256 of the model's data.
         worst_state: The name of the state where the certified gap is largest.
@@ -40,7 +40,7 @@ class Provenance:
     regularizer: str
     algorithm: str
     reason: str = ""
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, object] = field(default_factory=dict)
     model_digest: str = ""
     worst_state: str = ""
     versions: dict[str, str] = field(default_factory=dict)
@@ -53,9 +53,9 @@ class Solution:
     Attributes:
         policy: (S, A) probabilities; rows of terminal states are 0.
         value: (S,) value of the policy, within its certified bounds, in the unit of the rewards;
-            with ``tol=0`` that of the last iterate as it is.
-        certificate: Bounds on the optimal value and on how far the policy is from it.
-        status: How the run ended.
+            with ``tol=0`` the last iterate, unchanged.
+        certificate: Bounds on the optimal value and on the gap of the policy.
+        status: Why the run ended.
         history: Residual, predicted gap, value from ρ and time, per iteration.
         initial: (S,) the initial distribution ρ.
         provenance: Model, regularizer, method, options and versions.
@@ -71,7 +71,7 @@ class Solution:
 
     @property
     def iterations(self) -> int:
-        """Number of iterations that were made."""
+        """Number of iterations."""
         return int(self.history.iteration[-1]) if len(self.history) else 0
 
     @property
@@ -85,7 +85,7 @@ class Solution:
         return float(self.initial @ self.value)
 
     def summary(self) -> str:
-        """Return what a person wants to know, in a few lines.
+        """Return the result in a few lines of text.
 
         Examples:
             >>> import regmdp as rm
@@ -93,10 +93,10 @@ class Solution:
             problem      MDP(1 state, 3 actions, 3 transitions (dense), discount 0)
             regularizer  none
             method       policy iteration, 1 iteration in ... s
-                         small model, discount 0: policy iteration is Newton's method and needs few iterations
+                         small model, discount 0: policy iteration is Newton's method ...
             value        1 from the initial distribution
             optimum      between 0.9999999999999 and 1.000000000001
-            gap          at most ... in state 0 (bandit), the worst, and ... from the initial distribution
+            gap          at most ... in state 0 (bandit), the worst, and ...
             status       converged: the certified gap is within the tolerance
         """
         return "\n".join(f"{name:<12} {text}" for name, text in self.lines())
@@ -104,17 +104,11 @@ class Solution:
     def lines(self) -> list[tuple[str, str]]:
         """Return the summary as (name, text) pairs."""
         provenance = self.provenance
-        plural = "" if self.iterations == 1 else "s"
+        count = f"{self.iterations:,} iteration" + ("" if self.iterations == 1 else "s")
         rows = [
             ("problem", provenance.problem),
             ("regularizer", provenance.regularizer),
-            (
-                "method",
-                (
-                    f"{provenance.algorithm}, {self.iterations:,} iteration{plural} in "
-                    f"{self.seconds:.3g} s"
-                ),
-            ),
+            ("method", f"{provenance.algorithm}, {count} in {self.seconds:.3g} s"),
         ]
         if provenance.reason:
             rows.append(("", provenance.reason))
@@ -126,7 +120,9 @@ class Solution:
         ]
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the solution to a ``.npz`` file, first under a temporary name, so that a crash leaves an old file whole.
+        """Write the solution to a ``.npz`` file, whole or not at all.
+
+        It is written under a temporary name first: a crash leaves an old file as it was.
 
         Args:
             path: Where to write.

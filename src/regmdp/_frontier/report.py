@@ -53,7 +53,7 @@ def format_point(
 
 
 def align_columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a table, the first column aligned to the left, the others to the right."""
+    """Return the lines of a table; the first column is aligned left, the others right."""
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = []
     for first, *others in rows:
@@ -77,7 +77,7 @@ def describe_half_gain(largest_gain: float, divergence: tuple[float, float]) -> 
 
 
 def format_csv(columns: Mapping[str, Float[np.ndarray, " n"]], statuses: Sequence[Status]) -> str:
-    """Return the columns and the statuses as CSV, one line a point; the numbers read back exactly."""
+    """Return columns and statuses as CSV, one line a point; numbers read back exactly."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*columns, "status"])

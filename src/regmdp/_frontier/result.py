@@ -91,7 +91,10 @@ class Frontier:
 
     @property
     def optimum_upper(self) -> Float[np.ndarray, " n"]:
-        """(n,) certified upper bound U_τ on the regularized optimum; of the reference on its value."""
+        """(n,) certified upper bound U_τ on the regularized optimum.
+
+        For the reference it is that on its value.
+        """
         bounds = (solution.certificate.initial_upper for solution in self.solutions)
         return np.array([self.value_upper[0], *bounds])
 
@@ -121,7 +124,9 @@ class Frontier:
         return self.upper(self.divergence_upper)
 
     def upper(self, divergence: ArrayLike) -> Float[np.ndarray, "*shape"]:
-        """Upper bound on the value of any policy within the given KL divergence: min over τ of U_τ + τ D.
+        """Return an upper bound on the value of any policy within the given KL divergence.
+
+        It is the minimum over τ of U_τ + τ D.
 
         Args:
             divergence: One or several D, in nats; any shape.
@@ -135,7 +140,9 @@ class Frontier:
         return np.asarray(np.where(nats == 0.0, np.minimum(bound, self.value_upper[0]), bound))
 
     def lower(self, divergence: ArrayLike) -> Float[np.ndarray, "*shape"]:
-        """Value that some policy within the given KL divergence attains: the concave hull of the points.
+        """Return a value that some policy within the given KL divergence attains.
+
+        It is that of the concave hull of the points.
 
         Args:
             divergence: One or several D, in nats; any shape.

@@ -70,7 +70,9 @@ def frontier(
         ),
     ] = None,
 ) -> None:
-    """Compute the trade-off between value and divergence from a reference policy, with certified bounds.
+    """Compute the trade-off between value and divergence from a reference policy.
+
+    The bounds hold for every policy.
 
     Exit code: 0 if the tolerance was met at every temperature, 3 if not, 130 if interrupted (the
     finished points are shown and saved), 1 on an error.
@@ -123,7 +125,7 @@ def _reference(problem: Problem) -> object:
 
 
 def _prepare(folder: Path) -> None:
-    """Make the folder, and find out that what draws is missing before the computation, not after it."""
+    """Make the folder, and import the drawing libraries before the computation starts."""
     for name in ("plots", "reproduce.report"):
         import_module(f"regmdp.{name}")
     if not folder.parent.is_dir():
