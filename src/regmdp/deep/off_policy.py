@@ -225,7 +225,7 @@ class OffPolicy(Learner):
 
 @partial(jax.jit, static_argnums=0)
 def run_learning_steps(
-    learner: OffPolicy, state: Params, batches: Transitions[JaxArray], key: JaxArray
+    learner: OffPolicy, state: Params, batches: Transitions, key: JaxArray
 ) -> tuple[Params, dict[str, JaxArray]]:
     """Take one learning step for each of n minibatches; return the last state and mean measures."""
     keys = jax.random.split(key, batches.reward.shape[0])
@@ -236,7 +236,7 @@ def run_learning_steps(
 
 
 def _take_learning_step(
-    learner: OffPolicy, state: Params, batch: Transitions[JaxArray], key: JaxArray
+    learner: OffPolicy, state: Params, batch: Transitions, key: JaxArray
 ) -> tuple[Params, dict[str, JaxArray]]:
     """Update all networks with one minibatch."""
     target_key, policy_key = jax.random.split(key)
@@ -279,7 +279,7 @@ def _take_learning_step(
 def _compute_targets(
     learner: OffPolicy,
     state: Params,
-    batch: Transitions[JaxArray],
+    batch: Transitions,
     temperature: JaxArray | float,
     key: JaxArray,
 ) -> JaxArray:
@@ -294,7 +294,7 @@ def _compute_targets(
 
 
 def munchausen_bonus(
-    learner: OffPolicy, policy: Params, batch: Transitions[JaxArray], temperature: JaxArray | float
+    learner: OffPolicy, policy: Params, batch: Transitions, temperature: JaxArray | float
 ) -> JaxArray:
     """Return the (N,) Munchausen terms, which are added to the rewards of the actions taken."""
     assert isinstance(learner.head, Categorical)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from regmdp.deep.environments import EnvironmentStep
+from regmdp.deep.types import JaxArray
 
 __all__ = ["ReplayBuffer", "Transitions"]
 
-T = TypeVar("T")
 
-
-class Transitions(NamedTuple, Generic[T]):
-    """n transitions, as arrays of type T.
+class Transitions(NamedTuple):
+    """n transitions.
 
     Attributes:
         observation: (n, inputs) observations.
@@ -24,11 +24,11 @@ class Transitions(NamedTuple, Generic[T]):
         terminated: (n,) 1 where the episode terminated, which a truncated one did not.
     """
 
-    observation: T
-    action: T
-    reward: T
-    successor: T
-    terminated: T
+    observation: JaxArray
+    action: JaxArray
+    reward: JaxArray
+    successor: JaxArray
+    terminated: JaxArray
 
 
 class ReplayBuffer:
@@ -54,8 +54,14 @@ class ReplayBuffer:
     def add(self, observation: np.ndarray, action: np.ndarray, step: EnvironmentStep) -> None:
         """Add one step of N copies of the environment."""
         where = (self._next + np.arange(observation.shape[0])) % self.size
-        new = Transitions(observation, action, step.reward, step.successor, step.terminated)
-        for name, part in new._asdict().items():
+        new = {
+            "observation": observation,
+            "action": action,
+            "reward": step.reward,
+            "successor": step.successor,
+            "terminated": step.terminated,
+        }
+        for name, part in new.items():
             self._arrays[name][where] = part
         self._next = int(where[-1] + 1) % self.size
         self.count = min(self.count + observation.shape[0], self.size)
@@ -71,7 +77,9 @@ class ReplayBuffer:
         for name, array in self._arrays.items():
             array[: self.count] = arrays[name]
 
-    def sample(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Transitions[np.ndarray]:
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Transitions:
         """Draw transitions with replacement; the given shape comes first in each array."""
         where = rng.integers(self.count, size=shape)
-        return Transitions(**{name: array[where] for name, array in self._arrays.items()})
+        return Transitions(
+            **{name: jnp.asarray(array[where]) for name, array in self._arrays.items()}
+        )

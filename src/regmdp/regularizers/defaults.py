@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -14,6 +14,7 @@ __all__ = ["ConvexFunction", "bounds", "hessian_vector_product", "subgradient"]
 DIFFERENCE_STEP = 2e-3
 
 
+@runtime_checkable
 class ConvexFunction(Protocol):
     """What the defaults need of a regularizer; see :class:`regmdp.Regularizer` for the methods."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -22,6 +22,7 @@ _REQUIRED = ("state", "action", "reward", "next_state")
 _OPTIONAL = ("terminated", "probability", "episode")
 
 
+@runtime_checkable
 class Columns(Protocol):
     """Columns by name, as a dictionary of arrays, a data frame or a structured array has them."""
 

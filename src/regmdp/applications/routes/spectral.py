@@ -7,7 +7,7 @@ iteration, which keeps them positive and converges quadratically.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import scipy.sparse as sp
@@ -37,6 +37,7 @@ class LogRadiusBounds(NamedTuple):
         return f"between {low:.9g} and {high:.9g}"
 
 
+@runtime_checkable
 class SparseFactors(Protocol):
     """LU factors of a sparse matrix, as SciPy's SuperLU returns them."""
 
