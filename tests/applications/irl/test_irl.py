@@ -1,9 +1,10 @@
-"""Rewards that are found again, what cannot be told of them, and demonstrations that are refused."""
+"""Recovery and identification of rewards, and invalid demonstrations."""
 
 import numpy as np
 import pytest
 
 import regmdp as rm
+from regmdp.applications._minimization import Search
 from regmdp.applications.irl import (
     Demonstrations,
     expected_features,
@@ -16,9 +17,7 @@ from regmdp.gradients import ModelFunction
 
 
 def grid(discount=0.95):
-    """A small gridworld whose steps are known to cost something, and features: a muddy column, a
-    row with a view, going up.
-    """
+    """A small gridworld with a known cost of a step, and features: a column, a row, the action up."""
     mdp = rm.models.gridworld(5, 5, walls="open", slip=0.1, discount=discount)
     names = [mdp.describe(state) for state in range(mdp.n_states)]
     cells = np.array([["column 2" in name, "row 1" in name] for name in names], dtype=float)
@@ -33,7 +32,7 @@ def grid(discount=0.95):
     "regularizer",
     [rm.Shannon(0.3), rm.KL(np.array([0.4, 0.3, 0.2, 0.1]), 0.3), rm.Tsallis(1.5, 0.3)],
 )
-def test_the_reward_of_a_known_policy_is_found_again(discount, regularizer):
+def test_the_reward_of_a_known_policy_is_recovered(discount, regularizer):
     mdp, features, theta = grid(discount)
     expert = rm.solve(features.model(theta), regularizer, tol=1e-12).policy
     found = match_features(features, Demonstrations.from_policy(mdp, expert), regularizer)
@@ -44,7 +43,7 @@ def test_the_reward_of_a_known_policy_is_found_again(discount, regularizer):
 
 
 @pytest.mark.parametrize("fit", [match_features, maximize_likelihood])
-def test_the_reward_is_found_from_trajectories(fit):
+def test_the_reward_is_estimated_from_trajectories(fit):
     mdp, features, theta = grid(1.0)
     soft = rm.Shannon(0.3)
     expert = rm.solve(features.model(theta), soft, tol=1e-12).policy
@@ -57,7 +56,7 @@ def test_the_reward_is_found_from_trajectories(fit):
 
 
 def walk(mdp, policy, rng):
-    """One episode, until it ends."""
+    """Simulate one episode."""
     rows, state = mdp.transitions.to_csr(), int(rng.choice(mdp.n_states, p=mdp.initial))
     states, actions = [state], []
     while not mdp.terminal[state]:
@@ -70,7 +69,7 @@ def walk(mdp, policy, rng):
 
 
 @pytest.mark.parametrize("fit", [match_features, maximize_likelihood])
-def test_a_function_does_what_features_do(fit):
+def test_a_reward_function_agrees_with_features(fit):
     mdp, features, theta = grid()
     soft = rm.Shannon(0.3)
     seen = Demonstrations.from_policy(mdp, rm.solve(features.model(theta), soft, tol=1e-12).policy)
@@ -91,7 +90,8 @@ def test_a_function_does_what_features_do(fit):
 def test_derivatives_are_those_of_the_objective(fit, discount):
     mdp, features, theta = grid(discount)
     seen = Demonstrations.from_policy(mdp, rm.uniform_policy(mdp))
-    objective = fit(features, seen, rm.KL(np.array([0.1, 0.2, 0.3, 0.4]), 0.3), ridge=0.1).objective
+    estimate = fit(features, seen, rm.KL(np.array([0.1, 0.2, 0.3, 0.4]), 0.3), ridge=0.1)
+    objective = Search(estimate.objective)
     steps = 1e-5 * np.eye(3)
     slope = [
         (objective.value(theta + step) - objective.value(theta - step)) / 2e-5 for step in steps
@@ -100,24 +100,24 @@ def test_derivatives_are_those_of_the_objective(fit, discount):
     assert np.allclose(gradient, slope, rtol=1e-5, atol=1e-6 * np.max(np.abs(gradient)))
     for step in steps:
         difference = (objective.gradient(theta + step) - objective.gradient(theta - step)) / 2e-5
-        exact = objective.product(theta, step / 1e-5)
+        exact = objective.hessian_product(theta, step / 1e-5)
         assert np.allclose(exact, difference, rtol=1e-4, atol=1e-5 * np.max(np.abs(exact)))
 
 
-def test_shaping_cannot_be_told():
+def test_shaping_is_not_identified():
     mdp, features, theta = grid()
     soft = rm.Shannon(0.3)
     everything = expected_features(mdp, pair=np.eye(mdp.n_states * 4).reshape(mdp.n_states, 4, -1))
     seen = Demonstrations.from_policy(mdp, rm.solve(features.model(theta), soft, tol=1e-12).policy)
     found = match_features(everything, seen, soft, ridge=1e-6)
     identification = identify(found)
-    # one for each state that is not terminal, whose value may be anything; the terminal state's
-    # rewards do not count
+    # one for each state that is not terminal, whose value is arbitrary, and the four rewards of the
+    # terminal state, which have no effect
     assert identification.unidentified.shape[1] == identification.n_shaping == 24 + 4
-    assert "no demonstrations can tell them" in identification.summary()
+    assert "no demonstrations can identify them" in identification.summary()
 
 
-def test_what_nobody_visited_is_not_told():
+def test_unvisited_states_are_not_identified():
     mdp = rm.models.gridworld(4, 4, walls="open", slip=0.0, discount=0.9)
     start = np.zeros(16)
     start[0] = 1.0
@@ -130,13 +130,15 @@ def test_what_nobody_visited_is_not_told():
     seen = Demonstrations.from_policy(mdp.with_initial(start), right_and_down)
     features = expected_features(
         mdp, state=np.eye(16)[:, [0, 6]]
-    )  # nobody who begins at 5 comes to 0
+    )  # state 0 cannot be reached from state 5
     identification = identify(match_features(features, seen, barred, ridge=1e-6))
     assert identification.n_identified == 1
-    assert identification.n_shaping == 1  # and from 0 every way leads away, whatever it pays
+    assert (
+        identification.n_shaping == 1
+    )  # all actions leave state 0, so its reward changes no policy
 
 
-def test_the_likelihood_tells_nothing_of_states_that_were_not_seen():
+def test_the_likelihood_does_not_identify_rewards_of_other_states():
     mdp, soft = rm.models.chain(4), rm.Shannon(0.5)
     seen = Demonstrations.from_trajectories(
         mdp, [(np.array([0]), np.array([action])) for action in (0, 0, 1)]
@@ -144,13 +146,13 @@ def test_the_likelihood_tells_nothing_of_states_that_were_not_seen():
     everything = expected_features(mdp, pair=np.eye(8).reshape(4, 2, 8))
     found = maximize_likelihood(everything, seen, soft, ridge=1e-6)
     identification = identify(found)
-    # two actions in the one state that was seen: one number is told
+    # two actions in the one state with demonstrations: one number is identified
     assert (identification.n_identified, identification.n_shaping) == (1, 4)
-    assert "3 change the policy only where nobody was seen" in identification.summary()
+    assert "3 change the policy only in states without demonstrations" in identification.summary()
     assert found.log_likelihood == pytest.approx(2 * np.log(2 / 3) + np.log(1 / 3), abs=1e-3)
 
 
-def test_all_rewards_of_a_policy():
+def test_a_policy_has_one_reward_for_each_value():
     mdp, features, theta = grid()
     for regularizer in (rm.Shannon(0.3), rm.Tsallis(1.2, 0.3), rm.LogBarrier(0.1)):
         policy = rm.solve(features.model(theta), regularizer, tol=1e-12).policy
@@ -161,7 +163,7 @@ def test_all_rewards_of_a_policy():
         assert np.allclose(again.policy, policy, atol=1e-7)
 
 
-def test_no_finite_reward_makes_a_softmax_avoid_an_action():
+def test_a_policy_that_no_finite_reward_explains_is_refused():
     mdp = rm.models.bandit()
     with pytest.raises(
         rm.SolverError, match="no finite reward makes a policy optimal that gives .* probability 0"
@@ -169,7 +171,7 @@ def test_no_finite_reward_makes_a_softmax_avoid_an_action():
         reward_with_value(mdp, np.array([[0.5, 0.5, 0.0]]), np.zeros(1), rm.Shannon(1.0))
 
 
-def test_datasets_and_occupancies_are_demonstrations_too():
+def test_demonstrations_from_datasets_and_occupancies():
     mdp, features, theta = grid(1.0)
     policy = rm.solve(features.model(theta), rm.Shannon(0.3), tol=1e-12).policy
     exact = Demonstrations.from_policy(mdp, policy)
@@ -204,15 +206,15 @@ def test_datasets_and_occupancies_are_demonstrations_too():
             [([0, 1, 3], [1, 1, 1])],
             (
                 r"trajectory 0, step 2: state 1 .* does not lead to state 3 in the model; 1 "
-                r"transitions"
+                r"of 2 transitions is wrong; check"
             ),
         ),
-        ([([24], [0])], "trajectory 0, step 0: state 24 .* is not available; 1 steps"),
-        ([([0.5], [0])], "the states of trajectory 0 must be whole numbers in a row"),
+        ([([24], [0])], "trajectory 0, step 0: state 24 .* is not available"),
+        ([([0.5], [0])], "the states of trajectory 0 must be a one-dimensional array of integers"),
         ([3], "trajectory 0 must be a pair"),
     ],
 )
-def test_trajectories_that_cannot_be_are_refused(trajectories, message):
+def test_invalid_trajectories_are_refused(trajectories, message):
     mdp, _, _ = grid()
     pairs = [
         one
@@ -227,7 +229,7 @@ def test_trajectories_that_cannot_be_are_refused(trajectories, message):
         Demonstrations.from_trajectories(mdp, pairs)
 
 
-def test_features_of_successors_count_by_their_expectation():
+def test_features_of_successors_become_expectations():
     mdp, _, _ = grid()
     rng = np.random.default_rng(0)
     of_next, of_all = (
@@ -249,12 +251,12 @@ def test_features_of_successors_count_by_their_expectation():
 def test_an_occupancy_that_does_not_balance_is_refused():
     mdp, _, _ = grid()
     with pytest.raises(
-        rm.SampleError, match=r"leave state 19 .* and .* enter it; 24 states do not balance"
+        rm.SampleError, match=r"leave state 0 .* and .* enter it, .*; 24 of 25 states are wrong"
     ):
         Demonstrations.from_occupancy(mdp, np.where(mdp.available, 1.0, 0.0))
 
 
-def test_the_likelihood_needs_probabilities():
+def test_the_likelihood_needs_positive_probabilities():
     mdp, features, _ = grid()
     seen = Demonstrations.from_policy(mdp, rm.uniform_policy(mdp))
     with pytest.raises(rm.RegularizerError, match="needs Shannon or KL"):
@@ -265,17 +267,36 @@ def test_the_likelihood_needs_probabilities():
         maximize_likelihood(features, seen, rm.KL(np.array([0.5, 0.5, 0.0, 0.0]), 0.3))
 
 
-def test_an_interrupted_search_keeps_the_best():
-    def stop(theta, worth):
-        seen.append(worth)
-        if len(seen) == 3:
+@pytest.mark.parametrize("status", [rm.Status.STOPPED, rm.Status.INTERRUPTED])
+@pytest.mark.parametrize("fit", [match_features, maximize_likelihood])
+def test_a_stopped_search_returns_the_best_parameters(fit, status):
+    def stop(event):
+        events.append(event)
+        if len(events) == 3 and status is rm.Status.INTERRUPTED:
             raise KeyboardInterrupt
+        return len(events) < 3
 
-    seen = []
+    events = []
     mdp, features, theta = grid()
     expert = rm.solve(features.model(theta), rm.Shannon(0.3)).policy
-    found = match_features(
-        features, Demonstrations.from_policy(mdp, expert), rm.Shannon(0.3), callback=stop
-    )
+    demonstrations = Demonstrations.from_policy(mdp, expert)
+    found = fit(features, demonstrations, rm.Shannon(0.3), callback=stop)
+    assert found.status is status
     assert not found.converged
-    assert "interrupted" in found.status
+    assert found.message.startswith(f"{status.word}: the gradient's norm is")
+    best = min(events, key=lambda event: event.measures["objective"])
+    assert np.array_equal(found.theta, best.state.theta)
+    assert best.measures["gradient"] == pytest.approx(np.linalg.norm(found.gradient))
+
+
+def test_events_of_the_likelihood_have_its_logarithm():
+    mdp, features, _ = grid()
+    demonstrations = Demonstrations.from_policy(mdp, rm.uniform_policy(mdp))
+    events = []
+    found = maximize_likelihood(
+        features, demonstrations, rm.Shannon(0.3), ridge=0.1, callback=events.append
+    )
+    best = min(events, key=lambda event: event.measures["objective"])
+    assert best.measures["log_likelihood"] == pytest.approx(found.log_likelihood, abs=1e-8)
+    ridge = 0.05 * float(best.state.theta @ best.state.theta)
+    assert best.measures["objective"] == pytest.approx(ridge - found.log_likelihood, abs=1e-8)

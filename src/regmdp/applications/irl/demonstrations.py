@@ -1,14 +1,15 @@
-"""What a demonstrator did: trajectories, a policy, or how often each action was taken in each state."""
+"""Demonstrations: trajectories, a policy, or an occupancy."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
-from regmdp._internal.arrays import Float, freeze
+from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
+from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import SampleError
 from regmdp.bellman import next_state_weights
 from regmdp.evaluation import visits
@@ -21,26 +22,26 @@ __all__ = ["Demonstrations"]
 
 @dataclass(frozen=True, eq=False)
 class Demonstrations:
-    """Demonstrations, as far as inverse reinforcement learning sees them.
+    """Demonstrations of an unknown policy, as counts and discounted counts of state-action pairs.
 
     Attributes:
-        mdp: The model in which they were made; its rewards do not count.
+        mdp: The model in which they were made; its rewards are ignored.
         occupancy: (S, A) expected discounted number of times that each action is taken in each
             state, in one demonstration.
-        counts: (S, A) how often each action was seen in each state; the occupancy, where a policy
-            was given.
-        initial: (S,) where demonstrations begin.
-        size: How many actions were seen; infinite where a policy was given.
+        counts: (S, A) number of times that each action was taken in each state; the occupancy, if a
+            policy was given.
+        initial: (S,) distribution of the first state.
+        size: Number of actions; infinite if a policy was given.
 
     Examples:
         >>> import regmdp as rm
         >>> mdp = rm.models.chain(3)
         >>> rm.irl.Demonstrations.from_trajectories(mdp, [([0, 1, 2], [1, 1, 0]), ([0, 0], [0, 1])])
-        Demonstrations(5 actions seen)
+        Demonstrations(5 actions)
         >>> rm.irl.Demonstrations.from_trajectories(mdp, [([0, 2], [1, 1])])
         Traceback (most recent call last):
             ...
-        regmdp.SampleError: trajectory 0, step 1: state 0, action 1 ... does not lead to state 2 in the model; ...
+        regmdp.SampleError: trajectory 0, step 1: state 0, action 1 ... does not lead to state 2 ...
     """
 
     mdp: MDP
@@ -50,11 +51,14 @@ class Demonstrations:
     size: float
 
     @classmethod
-    def from_trajectories(cls, mdp: MDP, trajectories: Sequence[Any]) -> Demonstrations:
-        """Take trajectories: pairs of the states and the actions, one action for each state but perhaps the last.
+    def from_trajectories(
+        cls, mdp: MDP, trajectories: Sequence[tuple[ArrayLike, ArrayLike]]
+    ) -> Demonstrations:
+        """Count the actions of trajectories, each a pair of its states and its actions.
 
-        What came after the end of a trajectory does not count, so where one was cut off, and not
-        ended, feature matching sees too little of it; the likelihood does not mind.
+        A trajectory has one action for each state, or for each but the last. Nothing is assumed
+        after its end. So feature matching underestimates the features if trajectories were
+        truncated; the likelihood of the actions does not.
 
         Args:
             mdp: The model.
@@ -62,63 +66,28 @@ class Demonstrations:
 
         Raises:
             SampleError: if there is none, a state or action does not exist, an action is not
-                available, or does not lead to the state that follows; the message names the
-                trajectory and the step.
+                available, or does not lead to the next state; the message names the trajectory and
+                the step.
         """
-        counts, occupancy = (np.zeros(mdp.rewards.shape) for _ in range(2))
-        initial = np.zeros(mdp.n_states)
         if not len(trajectories):
             raise SampleError("there are no demonstrations")
-        before, action, after, place = [], [], [], []
-        for number, trajectory in enumerate(trajectories):
-            try:
-                states, actions = trajectory
-            except (TypeError, ValueError):
-                raise SampleError(
-                    f"trajectory {number} must be a pair of its states and its actions"
-                ) from None
-            states, actions = (
-                _integers(number, "states", states),
-                _integers(number, "actions", actions),
-            )
-            if actions.size == 0 or states.size not in (actions.size, actions.size + 1):
-                raise SampleError(
-                    f"trajectory {number} has {states.size} states and {actions.size} actions; "
-                    "there must be an action for each state but perhaps the last"
-                )
-            _inside(number, "state", states, mdp.n_states)
-            _inside(number, "action", actions, mdp.n_actions)
-            lacking = ~mdp.available[states[: actions.size], actions]
-            if lacking.any():
-                step = int(np.argmax(lacking))
-                raise SampleError(
-                    f"trajectory {number}, step {step}: "
-                    f"{mdp.describe(int(states[step]), int(actions[step]))} is not available; "
-                    f"{int(np.count_nonzero(lacking))} steps of it are like that"
-                )
-            np.add.at(counts, (states[: actions.size], actions), 1.0)
-            np.add.at(
-                occupancy,
-                (states[: actions.size], actions),
-                mdp.discount ** np.arange(actions.size),
-            )
+        read = [_read_trajectory(mdp, number, one) for number, one in enumerate(trajectories)]
+        _require_possible(mdp, read)
+        counts, occupancy = (np.zeros(mdp.rewards.shape) for _ in range(2))
+        initial = np.zeros(mdp.n_states)
+        for states, actions in read:
+            pairs = (states[: actions.size], actions)
+            np.add.at(counts, pairs, 1.0)
+            np.add.at(occupancy, pairs, mdp.discount ** np.arange(actions.size))
             initial[states[0]] += 1.0
-            followed = states.size - 1
-            before.append(states[:followed])
-            action.append(actions[:followed])
-            after.append(states[1:])
-            place += [(number, step) for step in range(followed)]
-        _require_possible(
-            mdp, np.concatenate(before), np.concatenate(action), np.concatenate(after), place
-        )
-        n = len(trajectories)
+        n = len(read)
         return cls(
             mdp, freeze(occupancy / n), freeze(counts), freeze(initial / n), float(counts.sum())
         )
 
     @classmethod
-    def from_policy(cls, mdp: MDP, policy: Any) -> Demonstrations:
-        """Take a known policy, followed from the model's initial distribution.
+    def from_policy(cls, mdp: MDP, policy: ArrayLike) -> Demonstrations:
+        """Take a known policy, from the model's initial distribution.
 
         Args:
             mdp: The model.
@@ -129,38 +98,52 @@ class Demonstrations:
         return cls(mdp, freeze(occupancy), freeze(occupancy), mdp.initial, np.inf)
 
     @classmethod
-    def from_occupancy(cls, mdp: MDP, occupancy: Any, *, tolerance: float = 1e-6) -> Demonstrations:
-        """Take how often each action is taken in each state, discounted, from the model's initial distribution on.
+    def from_occupancy(
+        cls, mdp: MDP, occupancy: ArrayLike, *, tolerance: float = 1e-6
+    ) -> Demonstrations:
+        """Take an occupancy, from the model's initial distribution.
 
         Args:
             mdp: The model.
-            occupancy: (S, A) expected discounted number of times.
-            tolerance: By how much the flow through a state may fail to balance.
+            occupancy: (S, A) expected discounted number of times that each action is taken in each
+                state.
+            tolerance: Largest difference of the flows into and out of a state.
 
         Raises:
-            SampleError: if these are no such numbers: negative, at unavailable pairs, or what
-                leaves a state is not what enters it.
+            SampleError: if it is no occupancy: it is negative, positive at unavailable pairs, or
+                the flows do not balance.
         """
-        weights = np.asarray(occupancy, dtype=np.float64)
+        weights = np.array(occupancy, dtype=np.float64)
         if weights.shape != mdp.rewards.shape:
             raise SampleError(
                 f"the occupancy must have shape {mdp.rewards.shape}, not {weights.shape}"
             )
         bad = ~np.isfinite(weights) | (weights < 0) | ((weights > 0) & ~mdp.available)
         if bad.any():
-            state, action = (int(i) for i in np.argwhere(bad)[0])
             raise SampleError(
-                f"the occupancy of {mdp.describe(state, action)} is {weights[state, action]}, "
-                "which cannot be"
+                describe_first(
+                    bad,
+                    lambda state, action: (
+                        f"the occupancy of {mdp.describe(state, action)} is "
+                        f"{weights[state, action]}; it must be finite, not negative, and 0 at "
+                        "unavailable pairs"
+                    ),
+                    "pairs",
+                )
             )
+        leaving = weights.sum(axis=1)
         entering = mdp.initial + mdp.discount * next_state_weights(mdp, weights)
-        off = np.where(mdp.terminal, 0.0, np.abs(weights.sum(axis=1) - entering))
-        if off.max() > tolerance:
-            state = int(np.argmax(off))
+        unbalanced = ~mdp.terminal & (np.abs(leaving - entering) > tolerance)
+        if unbalanced.any():
             raise SampleError(
-                f"{weights[state].sum():.6g} leave {mdp.describe(state)} and {entering[state]:.6g} "
-                f"enter it; {int(np.count_nonzero(off > tolerance))} states do not balance, so "
-                "this is no occupancy of the model"
+                describe_first(
+                    unbalanced,
+                    lambda state: (
+                        f"{leaving[state]:.6g} leave {mdp.describe(state)} and "
+                        f"{entering[state]:.6g} enter it, so this is no occupancy of the model"
+                    ),
+                    "states",
+                )
             )
         return cls(mdp, freeze(weights), freeze(weights), mdp.initial, np.inf)
 
@@ -173,13 +156,12 @@ class Demonstrations:
             data: With a column of episodes.
 
         Raises:
-            SampleError: if it has none, or the rows of an episode do not follow each other in the
-                model.
+            SampleError: if it has none, or the model does not allow the transitions of an episode.
         """
         data.require_fit(mdp)
         if data.episode is None:
             raise SampleError(
-                "the dataset has no column 'episode', so it is not known where demonstrations begin"
+                "the dataset has no column 'episode', which shows where demonstrations begin"
             )
         cuts = np.flatnonzero(np.diff(data.episode)) + 1
         trajectories = []
@@ -192,54 +174,100 @@ class Demonstrations:
 
     @property
     def policy(self) -> Float[np.ndarray, "S A"]:
-        """(S, A) how often each action was taken in each state, as probabilities; 0 in states that were never seen."""
+        """(S, A) frequencies of the actions in each state; 0 in states without demonstrations."""
         total = self.counts.sum(axis=1, keepdims=True)
         return self.counts / np.where(total > 0, total, 1.0)
 
     def __repr__(self) -> str:
-        return f"Demonstrations({'of a policy' if np.isinf(self.size) else f'{self.size:,.0f} actions seen'})"
+        size = "from a policy" if np.isinf(self.size) else f"{self.size:,.0f} actions"
+        return f"Demonstrations({size})"
 
 
-def _integers(number: int, what: str, values: Any) -> np.ndarray:
+class _Trajectory(NamedTuple):
+    """(T,) or (T + 1,) states and (T,) actions."""
+
+    states: Int[np.ndarray, " N"]
+    actions: Int[np.ndarray, " T"]
+
+
+def _read_trajectory(mdp: MDP, number: int, trajectory: tuple[ArrayLike, ArrayLike]) -> _Trajectory:
+    """Return a trajectory whose states and actions exist."""
+    try:
+        first, second = trajectory
+    except (TypeError, ValueError):
+        raise SampleError(
+            f"trajectory {number} must be a pair of its states and its actions"
+        ) from None
+    states = _read_integers(number, "states", first)
+    actions = _read_integers(number, "actions", second)
+    if actions.size == 0 or states.size not in (actions.size, actions.size + 1):
+        raise SampleError(
+            f"trajectory {number} has {states.size} states and {actions.size} actions; there must "
+            "be an action for each state, or for each but the last"
+        )
+    _require_range(number, "state", states, mdp.n_states)
+    _require_range(number, "action", actions, mdp.n_actions)
+    _require_steps(
+        number,
+        ~mdp.available[states[: actions.size], actions],
+        lambda step: f"{mdp.describe(int(states[step]), int(actions[step]))} is not available",
+    )
+    return _Trajectory(states, actions)
+
+
+def _read_integers(number: int, name: str, values: ArrayLike) -> Int[np.ndarray, " N"]:
     array = np.asarray(values)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise SampleError(
-            f"the {what} of trajectory {number} must be whole numbers in a row, not {array.dtype} "
-            f"of shape {array.shape}"
+            f"the {name} of trajectory {number} must be a one-dimensional array of integers, not "
+            f"{array.dtype} of shape {array.shape}"
         )
     return array
 
 
-def _inside(number: int, what: str, values: np.ndarray, count: int) -> None:
-    bad = (values < 0) | (values >= count)
+def _require_range(number: int, name: str, values: Int[np.ndarray, " N"], count: int) -> None:
+    """Check that states or actions exist."""
+    _require_steps(
+        number,
+        (values < 0) | (values >= count),
+        lambda step: f"there is no {name} {values[step]}; they run from 0 to {count - 1}",
+    )
+
+
+def _require_steps(
+    number: int, bad: Bool[np.ndarray, " N"], describe: Callable[[int], str]
+) -> None:
+    """Check that no step of a trajectory is marked as bad."""
     if bad.any():
         raise SampleError(
-            f"trajectory {number}, step {int(np.argmax(bad))}: there is no {what} "
-            f"{values[bad][0]}; they run from 0 to {count - 1}"
+            describe_first(
+                bad, lambda step: f"trajectory {number}, step {step}: {describe(step)}", "steps"
+            )
         )
 
 
-def _require_possible(
-    mdp: MDP,
-    before: np.ndarray,
-    action: np.ndarray,
-    after: np.ndarray,
-    place: list[tuple[int, int]],
-) -> None:
+def _require_possible(mdp: MDP, trajectories: Sequence[_Trajectory]) -> None:
     """Check that the model allows every transition."""
+    lengths = [states.size - 1 for states, _ in trajectories]
+    state = np.concatenate([states[:-1] for states, _ in trajectories])
+    action = np.concatenate([actions[: states.size - 1] for states, actions in trajectories])
+    successor = np.concatenate([states[1:] for states, _ in trajectories])
+    if not state.size:
+        return
     rows = mdp.transitions.to_csr()
-    found = (
-        np.asarray(rows[before * mdp.n_actions + action, after]).ravel()
-        if before.size
-        else np.zeros(0)
-    )
-    impossible = found <= 0
-    if impossible.any():
-        first = int(np.argmax(impossible))
-        number, step = place[first]
-        where = mdp.describe(int(before[first]), int(action[first]))
+    p = np.asarray(rows[state * mdp.n_actions + action, successor]).ravel()
+    if (p <= 0).any():
+        number = np.repeat(np.arange(len(lengths)), lengths)
+        step = np.concatenate([np.arange(length) for length in lengths])
         raise SampleError(
-            f"trajectory {number}, step {step + 1}: {where} does not lead to state {after[first]} "
-            f"in the model; {int(np.count_nonzero(impossible))} transitions are like that: is "
-            "something missing between them?"
+            describe_first(
+                p <= 0,
+                lambda place: (
+                    f"trajectory {number[place]}, step {step[place] + 1}: "
+                    f"{mdp.describe(int(state[place]), int(action[place]))} does not lead to state "
+                    f"{successor[place]} in the model"
+                ),
+                "transitions",
+                "check that no states are missing between them",
+            )
         )

@@ -1,20 +1,20 @@
-r"""What demonstrations cannot tell of a reward.
+r"""Identification: which directions of a reward the demonstrations determine.
 
 Two rewards have the same optimal policy everywhere exactly if they differ by
-\(f(s) - \gamma \sum_t P(t|s,a) f(t)\) for some f: whatever happens between two visits, f cancels.
-Nor can anything be told of states to which nobody ever goes.
+\(f(s) - \gamma \sum_t P(t|s,a) f(t)\) for some f: between two visits, f cancels. Nor are rewards
+identified in states that are never visited.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from regmdp._internal.arrays import Float
+from regmdp._internal.arrays import ArrayLike, Float
+from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import SolverError
-from regmdp.applications.irl.fit import RewardEstimate
+from regmdp.applications.irl.estimates import RewardEstimate
 from regmdp.bellman import expected_values
 from regmdp.gradients import Perturbation, RewardFeatures
 from regmdp.mdp import MDP
@@ -24,24 +24,22 @@ from regmdp.regularizers import Regularizer
 
 __all__ = ["Identification", "identify", "reward_with_value"]
 
-#: A direction counts as not told if its curvature is below this part of the largest.
-FLAT = 1e-9
-#: A policy that moves by less than this, for a change of the reward by a temperature, does not
-#: move.
-STILL = 1e-6
+#: Largest curvature of an unidentified direction, relative to that of the first direction.
+MAX_UNIDENTIFIED_CURVATURE = 1e-9
+#: Largest change of a policy that counts as none, for a change of the reward by one temperature.
+MAX_UNCHANGED = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
 class Identification:
-    """Which parameters of a reward the demonstrations tell.
+    """The directions of a reward that demonstrations identify.
 
     Attributes:
-        curvature: (K,) information along the directions, the largest first: how sharply each is
-            told.
-        directions: (K, K) the directions, a column each, in the parameters.
-        n_identified: How many of them the demonstrations tell.
-        n_shaping: How many of the others no demonstration in this model could tell: the optimal
-            policy is the same everywhere.
+        curvature: (K,) information along the directions, the largest first.
+        directions: (K, K) orthonormal directions of the parameters, a column each.
+        n_identified: Number of directions that the demonstrations identify: the first ones.
+        n_shaping: Number of the others that no demonstrations in this model identify, because the
+            optimal policy is the same everywhere.
     """
 
     curvature: Float[np.ndarray, " K"]
@@ -51,40 +49,39 @@ class Identification:
 
     @property
     def unidentified(self) -> Float[np.ndarray, "K U"]:
-        """(K, U) directions in which the reward may be moved without anything to see, a column each."""
+        """(K, U) unidentified directions, a column each."""
         return self.directions[:, self.n_identified :]
 
     def summary(self) -> str:
-        """Return it in words."""
+        """Return the numbers of directions, in words."""
         count = self.curvature.size
         if self.n_identified == count:
-            sharpest, least = self.curvature[0], self.curvature[-1]
+            ratio = self.curvature[0] / self.curvature[-1]
             return (
-                f"all {count} directions of the reward are told, the least sharply "
-                f"{sharpest / least:.1e} times less than the first"
+                f"all {count} directions of the reward are identified, the last one with "
+                f"{ratio:.1e} times less information than the first"
             )
+        n_others = count - self.n_identified
         lines = [
-            (
-                f"{self.n_identified} of {count} directions of the reward are told; {count - self.n_identified} "
-                "are not:"
-            )
+            f"{self.n_identified} of {count} directions of the reward are identified; {n_others} "
+            "are not:"
         ]
         if self.n_shaping:
             lines.append(
-                f"- {self.n_shaping} leave the optimal policy as it is in every state: no "
-                "demonstrations can tell them"
+                f"- {self.n_shaping} do not change the optimal policy in any state: no "
+                "demonstrations can identify them"
             )
-        unseen = count - self.n_identified - self.n_shaping
-        if unseen:
+        n_unvisited = n_others - self.n_shaping
+        if n_unvisited:
             lines.append(
-                f"- {unseen} change the policy only where nobody was seen: demonstrations from "
-                "elsewhere would tell them"
+                f"- {n_unvisited} change the policy only in states without demonstrations: "
+                "demonstrations there would identify them"
             )
         return "\n".join(lines)
 
 
 def identify(estimate: RewardEstimate) -> Identification:
-    """Return which directions of a linear reward the demonstrations tell, and why they do not tell the others.
+    """Return which directions of a linear reward the demonstrations identify, and which can be.
 
     Args:
         estimate: A reward with features.
@@ -102,8 +99,8 @@ def identify(estimate: RewardEstimate) -> Identification:
         >>> print(
         ...     rm.irl.identify(found).summary()
         ... )  # a constant added to all states changes nothing
-        3 of 4 directions of the reward are told; 1 are not:
-        - 1 leave the optimal policy as it is in every state: no demonstrations can tell them
+        3 of 4 directions of the reward are identified; 1 are not:
+        - 1 do not change the optimal policy in any state: no demonstrations can identify them
 
     References:
         Ng, Harada & Russell 1999, ICML, "Policy invariance under reward transformations"; Cao,
@@ -111,48 +108,47 @@ def identify(estimate: RewardEstimate) -> Identification:
     """
     parameters, linear = estimate.parameters, estimate.linearization
     if not isinstance(parameters, RewardFeatures):
-        raise SolverError("which parameters are told is known for rewards that are linear in them")
+        raise SolverError("identification needs a reward that is linear in its parameters")
     curvature, directions = np.linalg.eigh(estimate.information)
     curvature, directions = np.maximum(curvature[::-1], 0.0), directions[:, ::-1]
-    n_identified = int(
-        np.count_nonzero(curvature > FLAT * max(float(curvature[0]), np.finfo(float).tiny))
-    )
+    largest = max(float(curvature[0]), float(np.finfo(float).tiny))
+    n_identified = int(np.count_nonzero(curvature > MAX_UNIDENTIFIED_CURVATURE * largest))
     scale = float(np.max(np.asarray(linear.regularizer.temperature)))
-    moves = []
+    changes = []
     for direction in directions[:, n_identified:].T:
         rewards = parameters.combine(direction)
         size = float(np.max(np.abs(rewards)))
-        change = Perturbation(rewards=scale / size * rewards) if size > 0 else Perturbation()
-        moves.append(linear.derivative(change).policy.ravel())
-    # directions that are not told may be mixed with each other: it counts in how many ways the
-    # policy moves, if at all
-    moving = (
-        int(np.count_nonzero(np.linalg.svd(np.array(moves), compute_uv=False) > STILL))
-        if moves
-        else 0
-    )
-    n_shaping = len(moves) - moving
-    return Identification(curvature, directions, n_identified, n_shaping)
+        if size > 0:
+            rewards = scale / size * rewards
+        changes.append(linear.derivative(Perturbation(rewards=rewards)).policy.ravel())
+    # The basis of the unidentified directions is arbitrary, so the rank of the changes counts.
+    n_changes = 0
+    if changes:
+        singular_values = np.linalg.svd(np.array(changes), compute_uv=False)
+        n_changes = int(np.count_nonzero(singular_values > MAX_UNCHANGED))
+    return Identification(curvature, directions, n_identified, len(changes) - n_changes)
 
 
 def reward_with_value(
-    mdp: MDP, policy: Any, value: Any, regularizer: Regularizer
+    mdp: MDP, policy: ArrayLike, value: ArrayLike, regularizer: Regularizer
 ) -> Float[np.ndarray, "S A"]:
-    r"""Return the (S, A) reward for which a policy is optimal and has a given value: as the value varies, all there are.
+    r"""Return the (S, A) reward for which a policy is optimal and has a given value.
+
+    All rewards with this optimal policy are of this form, one for each value.
 
     With ξ a subgradient of h at the policy,
     \(Q = V + \tau h(\pi) + \tau (\xi - \langle \pi, \xi \rangle)\), and r = Q - γ P V. With
     Shannon's entropy that is V + τ log π - γ P V.
 
     Args:
-        mdp: The model; its rewards do not count.
+        mdp: The model; its rewards are ignored.
         policy: (S, A) the policy, positive where the regularizer is infinitely steep.
         value: (S,) any value, 0 in terminal states.
         regularizer: The regularizer.
 
     Raises:
-        SolverError: if no finite reward makes the policy optimal: it never takes an action which it
-            would have to.
+        SolverError: if no finite reward makes the policy optimal: it never takes an action that
+            every optimal policy takes.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -173,11 +169,15 @@ def reward_with_value(
     available = None if mdp.all_available else mdp.available
     slope = np.where(mdp.available, regularizer.subgradient(p, available), 0.0)
     if not np.isfinite(slope).all():
-        state, action = (int(i) for i in np.argwhere(~np.isfinite(slope))[0])
         raise SolverError(
-            f"no finite reward makes a policy optimal that gives {mdp.describe(state, action)} "
-            f"probability {p[state, action]:g}; {int(np.count_nonzero(~np.isfinite(slope)))} pairs "
-            "are like that"
+            describe_first(
+                ~np.isfinite(slope),
+                lambda state, action: (
+                    "no finite reward makes a policy optimal that gives "
+                    f"{mdp.describe(state, action)} probability {p[state, action]:g}"
+                ),
+                "pairs",
+            )
         )
     cost = np.where(mdp.terminal, 0.0, regularizer.cost(p, available))[:, None]
     q = v[:, None] + cost + tau * (slope - np.sum(p * slope, axis=1, keepdims=True))
