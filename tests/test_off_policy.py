@@ -61,7 +61,7 @@ SOME = pieces(LOG, 200)[0]
 
 def estimate(data, method, mdp=MDP, policy=TARGET, **keywords):
     return rm.off_policy.estimate_value(
-        data, policy, **{"frame": mdp, "method": method, "interval": "normal", **keywords}
+        data, policy, **{"process": mdp, "method": method, "interval": "normal", **keywords}
     )
 
 
@@ -131,7 +131,7 @@ def test_the_model_is_judged_by_episodes_that_it_was_not_made_from():
     data, policy = log(mdp, 6000, rm.uniform_policy(mdp)), np.tile([0.2, 0.8], (40, 1))
     values = np.array(
         [
-            estimate(some, "doubly-robust", mdp, policy, unseen=1.0).value
+            estimate(some, "doubly-robust", mdp, policy, max_unseen=1.0).value
             for some in pieces(data, 40)
         ]
     )
@@ -233,7 +233,7 @@ def test_clipped_bounds_miss_as_seldom_as_the_inequality_says():
     """
     rng = np.random.default_rng(1)
     missed = [
-        intervals._clipped_lower(coins, 0.5) > 0.5
+        intervals._bound_clipped_mean(coins, 0.5) > 0.5
         for coins in (rng.random((1000, 2200)) < 0.5).astype(float)
     ]
     assert 0.01 < np.mean(missed) < 0.06
@@ -242,19 +242,19 @@ def test_clipped_bounds_miss_as_seldom_as_the_inequality_says():
 def test_clipping_pays_where_single_episodes_weigh_much():
     rng = np.random.default_rng(2)
     totals = np.exp(2.0 * rng.standard_normal(20_000) - 2.0)
-    bound = intervals._clipped_lower(totals, 0.05)
-    rest = totals[np.arange(totals.size) % intervals.CHOOSING != 0]
+    bound = intervals._bound_clipped_mean(totals, 0.05)
+    rest = totals[np.arange(totals.size) % intervals.SELECTION_STRIDE != 0]
     whole = rest.mean() - rm.certificates.empirical_bernstein_radius(
         rest.size, rest.var(), rest.max(), 0.05, sides=1
     )
     assert max(whole, 0.5) < bound < 1.0
-    assert intervals._clipped_lower(np.zeros(50), 0.05) == 0.0
+    assert intervals._bound_clipped_mean(np.zeros(50), 0.05) == 0.0
 
 
 def test_what_the_choice_of_the_threshold_did_not_see_is_clipped():
     totals = np.ones(2000)
     totals[5::10] = 1e6
-    assert 0.9 < intervals._clipped_lower(totals, 0.05) < 10.0
+    assert 0.9 < intervals._bound_clipped_mean(totals, 0.05) < 10.0
 
 
 @pytest.mark.parametrize("interval", ["normal", "finite-sample"])
@@ -297,7 +297,7 @@ def test_without_support_only_the_finite_sample_interval_holds():
             policy,
             interval=interval,
             reward_range=(0, 1),
-            unseen=0.4,
+            max_unseen=0.4,
         )
         for interval in ("finite-sample", "normal")
     )
@@ -348,7 +348,7 @@ def refuse(data=SOME, policy=TARGET, **keywords):
     """Call the function without the run-time checks of the tests: what is wrong has to be refused
     by the library.
     """
-    return UNCHECKED(data, policy, **{"frame": MDP, "interval": "normal", **keywords})
+    return UNCHECKED(data, policy, **{"process": MDP, "interval": "normal", **keywords})
 
 
 def without(name):
@@ -366,7 +366,7 @@ REFUSALS = {
     "probability": (
         lambda: refuse(without("probability")),
         rm.SampleError,
-        "no column 'probability'.*how likely",
+        "no column 'probability'.*probabilities of the logged actions",
     ),
     "episode": (
         lambda: refuse(without("episode")),
@@ -378,11 +378,15 @@ REFUSALS = {
         rm.SampleError,
         "must be a regmdp.samples.Dataset, not dict",
     ),
-    "no discount": (lambda: refuse(frame=None), rm.SolverError, "give the discount, or a frame"),
+    "no discount": (
+        lambda: refuse(process=None),
+        rm.SolverError,
+        "give the discount, or a process",
+    ),
     "method": (
         lambda: refuse(method="guess"),
         rm.SolverError,
-        "method must be one of .*'doubly-robust'.*not 'guess'",
+        "method must be 'doubly-robust', .*not 'guess'",
     ),
     "interval": (
         lambda: refuse(interval="wide"),
@@ -394,8 +398,12 @@ REFUSALS = {
         rm.SolverError,
         r"confidence must be a number in \(0, 1\), not 95",
     ),
-    "horizon": (lambda: refuse(horizon=0), rm.SolverError, "at least 1 step, not 0"),
-    "unseen": (lambda: refuse(unseen=2.0), rm.SolverError, "a share between 0 and 1, not 2.0"),
+    "horizon": (lambda: refuse(horizon=0), rm.SolverError, "horizon must be an integer, 1 or more, not 0"),
+    "unseen": (
+        lambda: refuse(max_unseen=2.0),
+        rm.SolverError,
+        r"max_unseen must be a number in \[0, 1\], not 2.0",
+    ),
     "regularizer": (
         lambda: refuse(regularizer=0.1),
         rm.SolverError,
@@ -452,12 +460,12 @@ def test_a_pair_that_the_data_never_contain_is_named():
     data = log(MDP, 500, np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0], [0.0, 0.0]]))
     message = (
         r"the policy gives state 0, action 1 probability 0.3, and the data, which visit that state "
-        r"\d+ times, never contain it.*the data cannot say \(2 pairs in 2 states are like that, "
-        r"[\d.]+ % of the policy's discounted steps\)"
+        r"\d+ times, never contain it.*; 2 pairs in 2 states are missing, "
+        r"[\d.]+ % of the policy's discounted steps;"
     )
     with pytest.raises(rm.SampleError, match=message):
         estimate(data, "weighted")
-    assert estimate(data, "weighted", unseen=0.6).episodes == 500
+    assert estimate(data, "weighted", max_unseen=0.6).episodes == 500
     # states that the policy never comes to do not matter
     avoiding = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5], [0.0, 0.0]])
     only = data.subset(np.isin(data.episode, np.unique(data.episode[data.state == 1])))
@@ -468,7 +476,7 @@ def test_too_few_episodes_in_effect():
     greedy = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
     with pytest.raises(
         rm.SampleError,
-        match=r"30 episodes .* worth \d\.\d of the policy .* 10 are the least; .*horizon=",
+        match=r"number of episodes is \d\.\d of 30, less than 10; .*horizon=",
     ):
         estimate(pieces(LOG, 30)[0], "weighted", policy=greedy)
 
@@ -479,9 +487,7 @@ def test_weights_that_overflow_are_refused():
 
     simulator = UserSimulator(sample, 1, 2, 0.99, reward_range=(0, 1))
     data = log(simulator, 20, np.array([[0.999, 0.001]]), steps=200)
-    with pytest.raises(
-        rm.SampleError, match=r"row \d+: up to here the policy is e\^\d+ times likelier"
-    ):
+    with pytest.raises(rm.SampleError, match=r"row \d+: the importance weight reaches e\^\d+"):
         estimate(
             Dataset.from_columns(
                 {
@@ -500,18 +506,18 @@ def test_weights_that_overflow_are_refused():
 
 
 def test_repr_says_it_all():
-    text = repr(rm.off_policy.estimate_value(truncated(), TARGET, frame=MDP, reward_range=RANGE))
+    text = repr(rm.off_policy.estimate_value(truncated(), TARGET, process=MDP, reward_range=RANGE))
     for part in (
         "finite-sample interval",
         "with confidence 0.95",
         "doubly-robust from 50 episodes",
         "of them cut off",
-        "worth",
+        "effectively",
     ):
         assert part in text
 
 
-def test_without_a_frame_all_actions_exist():
+def test_without_a_process_all_actions_exist():
     data = without("nothing")
     policy = np.array(TARGET)
     policy[3] = 0.5

@@ -1,4 +1,4 @@
-"""Off-policy evaluation: what a policy is worth, from the data of another."""
+"""Off-policy evaluation: the value of a policy, estimated from the data of another."""
 
 from regmdp.off_policy.evaluation import OffPolicyValue, estimate_value
 

@@ -1,14 +1,15 @@
-r"""Estimators: from logged episodes to one number an episode, whose mean estimates the value.
+r"""Estimators: from logged episodes to one number for each, whose mean estimates the value.
 
-Each takes the (n,) rewards of the steps in three versions: as they are, and with the least and the
-most that what was cut off can have been worth. So an estimate is (3, N) totals: of the value, of a
-lower and of an upper bound on it.
+Each uses the (n,) rewards in three versions: as logged, and with the least and the largest possible
+value of the steps after a truncation. So an estimate is (3, N) totals: of the value, of a lower
+bound and of an upper bound on it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 import scipy
@@ -16,20 +17,23 @@ import scipy
 from regmdp._internal.arrays import Float
 from regmdp.off_policy.episodes import Episodes
 
-__all__ = ["ESTIMATORS", "EstimationProblem"]
+__all__ = ["ESTIMATORS", "EstimationProblem", "Method"]
 
-#: Sweeps in which the model of the doubly robust estimator is evaluated, at most: it is unbiased
-#: whatever that gives.
-SWEEPS = 1000
+#: Names of the estimators.
+Method: TypeAlias = Literal["doubly-robust", "importance-sampling", "weighted"]
+
+#: Largest number of sweeps that evaluate the model of the doubly robust estimator, which is
+#: unbiased whatever their result is.
+MAX_SWEEPS = 1000
 
 
 @dataclass(frozen=True, eq=False)
 class EstimationProblem:
-    """What is estimated.
+    """The policy, its costs, and known bounds on values.
 
     Attributes:
         policy: (S, A) π.
-        cost: (S,) τ h(π), what the regularizer takes off each step.
+        cost: (S,) τ h(π), subtracted from the reward of each step.
         discount: γ.
         least: Lower bound on the value of any state; -inf if none is known.
         most: Upper bound on it.
@@ -41,117 +45,123 @@ class EstimationProblem:
     least: float
     most: float
 
-    def after_cut(
+    def estimate_remainder(
         self, episodes: Episodes, estimate: Float[np.ndarray, " n"]
     ) -> Float[np.ndarray, "three n"]:
-        """(n,) estimates of the values of the next states -> (3, n) what is paid, for what was cut off, in the last step."""
+        """(n,) estimated next values -> (3, n) discounted values after truncations."""
         if self.discount == 0.0 or not episodes.truncated.any():
             return np.zeros((3, episodes.number.size))
-        ends = (np.broadcast_to(end, estimate.shape) for end in (self.least, self.most))
-        return np.where(episodes.truncated, self.discount * np.stack([estimate, *ends]), 0.0)
+        bounds = (np.broadcast_to(bound, estimate.shape) for bound in (self.least, self.most))
+        return np.where(episodes.truncated, self.discount * np.stack([estimate, *bounds]), 0.0)
 
 
 def importance_sampling(
     episodes: Episodes, problem: EstimationProblem
 ) -> Float[np.ndarray, "three N"]:
-    """Weight each reward with the probability of the steps up to it, and each cost with that of the steps before it."""
+    """Weight each reward by the ratios up to its step, and each cost by those before its step."""
     data = episodes.data
-    rewards = data.reward + problem.after_cut(episodes, np.zeros(len(data)))
-    terms = episodes.counted * (
-        episodes.weight * rewards - episodes.before * problem.cost[data.state]
+    rewards = data.reward + problem.estimate_remainder(episodes, np.zeros(len(data)))
+    terms = episodes.discounts * (
+        episodes.weight * rewards - episodes.previous_weight * problem.cost[data.state]
     )
-    return np.stack([episodes.totals(version) for version in terms])
+    return np.stack([episodes.sum_by_episode(version) for version in terms])
 
 
-def weighted(episodes: Episodes, problem: EstimationProblem) -> Float[np.ndarray, "three N"]:
-    """Divide by the sum of the weights of each step, not by N: biased, consistent, and of less variance.
+def weighted_importance_sampling(
+    episodes: Episodes, problem: EstimationProblem
+) -> Float[np.ndarray, "three N"]:
+    """Divide by the sum of the weights of each step, not by N: biased, consistent, less variance.
 
     The totals are linearized: their mean is the estimate, and their variance is N times its
     variance as N grows.
     """
     data = episodes.data
-    rewards = data.reward + problem.after_cut(episodes, np.zeros(len(data)))
+    rewards = data.reward + problem.estimate_remainder(episodes, np.zeros(len(data)))
     cost = -problem.cost[data.state]
-    of_action = episodes.per_step(episodes.weight, episodes.final) / episodes.count
+    of_action = episodes.sum_by_step(episodes.weight, episodes.final_weight) / episodes.count
     of_state = np.concatenate(([1.0], of_action[:-1]))
     return np.stack(
         [
-            _normalised(episodes, problem, episodes.weight, version, of_action)
-            + _normalised(episodes, problem, episodes.before, cost, of_state)
+            _linearize(episodes, problem, episodes.weight, version, of_action)
+            + _linearize(episodes, problem, episodes.previous_weight, cost, of_state)
             for version in rewards
         ]
     )
 
 
-def _normalised(
+def _linearize(
     episodes: Episodes,
     problem: EstimationProblem,
     weight: Float[np.ndarray, " n"],
-    paid: Float[np.ndarray, " n"],
+    terms: Float[np.ndarray, " n"],
     mean_weight: Float[np.ndarray, " L"],
 ) -> Float[np.ndarray, " N"]:
-    """Return the (N,) linearized totals of what is paid, with weights that are normalised in each step."""
+    """Return (N,) linearized totals of (n,) terms, with weights normalised in each step."""
     steps = mean_weight.size
-    counted = problem.discount ** np.arange(steps, dtype=np.float64)
+    discounts = problem.discount ** np.arange(steps, dtype=np.float64)
     usable = np.where(mean_weight > 0.0, mean_weight, 1.0)
-    mean = np.bincount(episodes.step, weight * paid, steps) / (episodes.count * usable)
-    of_rows = episodes.counted * weight / usable[episodes.step] * (paid - mean[episodes.step])
-    # an episode that is over is paid 0 in every later step, with the weight that it ended with
-    later = np.concatenate((np.cumsum((counted * mean / usable)[::-1])[::-1], [0.0]))
+    mean = np.bincount(episodes.step, weight * terms, steps) / (episodes.count * usable)
+    of_rows = episodes.discounts * weight / usable[episodes.step] * (terms - mean[episodes.step])
+    # an episode that has ended earns 0 in every later step, with its last weight
+    later = np.concatenate((np.cumsum((discounts * mean / usable)[::-1])[::-1], [0.0]))
     return (
-        float(counted @ mean) + episodes.totals(of_rows) - episodes.final * later[episodes.length]
+        float(discounts @ mean)
+        + episodes.sum_by_episode(of_rows)
+        - episodes.final_weight * later[episodes.length]
     )
 
 
 def doubly_robust(episodes: Episodes, problem: EstimationProblem) -> Float[np.ndarray, "three N"]:
-    """Estimate with a model, and correct it by importance sampling of what the model gets wrong.
+    """Estimate with a model, and correct its errors by importance sampling.
 
-    The model that serves in one half of the episodes is made from the other half.
+    The model used in one half of the episodes is fitted to the other half.
     """
     data = episodes.data
     start = np.cumsum(episodes.length) - episodes.length
     totals = np.empty((3, episodes.count))
     for parity in (0, 1):
-        value, q = _modelled(episodes, problem, episodes.half(1 - parity))
+        value, q = _evaluate_in_model(episodes, problem, episodes.select_half(1 - parity))
         after = np.where(episodes.terminated, 0.0, value[data.next_state])
-        continued = np.where(episodes.truncated, 0.0, problem.discount * after) + problem.after_cut(
-            episodes, after
-        )
+        remainder = np.where(
+            episodes.truncated, 0.0, problem.discount * after
+        ) + problem.estimate_remainder(episodes, after)
         terms = (
-            episodes.counted
+            episodes.discounts
             * episodes.weight
-            * (data.reward + continued - q[data.state, data.action])
+            * (data.reward + remainder - q[data.state, data.action])
         )
-        mine = np.arange(episodes.count) % 2 == parity
+        chosen = np.arange(episodes.count) % 2 == parity
         for version in range(3):
-            totals[version, mine] = (value[data.state[start]] + episodes.totals(terms[version]))[
-                mine
-            ]
+            totals[version, chosen] = (
+                value[data.state[start]] + episodes.sum_by_episode(terms[version])
+            )[chosen]
     return totals
 
 
-def _modelled(
+def _evaluate_in_model(
     episodes: Episodes, problem: EstimationProblem, rows: np.ndarray
 ) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, "S A"]]:
-    """Return the (S,) value and the (S, A) action values of the policy in the model that some of the (n,) rows make.
+    """Return (S,) value and (S, A) action values of the policy in the model of some (n,) rows.
 
-    A pair that they do not contain is given the average reward and the average next state.
+    A pair that does not occur gets the average reward and the average next state.
     """
     data, (n_states, n_actions) = episodes.data, problem.policy.shape
     pair = data.state[rows] * n_actions + data.action[rows]
     count = np.bincount(pair, minlength=n_states * n_actions)
     seen = count > 0
-    often = np.where(seen, count, 1)
+    divisor = np.where(seen, count, 1)
     mean = float(data.reward[rows].mean())
-    reward = np.where(seen, np.bincount(pair, data.reward[rows], count.size) / often, mean)
-    goes_on = ~episodes.terminated[rows]
-    entry = pair[goes_on], data.next_state[rows][goes_on]
-    moves = scipy.sparse.csr_array((1.0 / often[entry[0]], entry), shape=(count.size, n_states))
+    reward = np.where(seen, np.bincount(pair, data.reward[rows], count.size) / divisor, mean)
+    continued = ~episodes.terminated[rows]
+    entry = pair[continued], data.next_state[rows][continued]
+    transitions = scipy.sparse.csr_array(
+        (1.0 / divisor[entry[0]], entry), shape=(count.size, n_states)
+    )
     average = np.bincount(entry[1], minlength=n_states) / pair.size
     value, q = np.zeros(n_states), reward
-    limit = min(SWEEPS, int(episodes.length.max()) if problem.discount >= 1.0 else SWEEPS)
+    limit = min(MAX_SWEEPS, int(episodes.length.max())) if problem.discount >= 1.0 else MAX_SWEEPS
     for _ in range(limit):
-        q = reward + problem.discount * np.where(seen, moves @ value, average @ value)
+        q = reward + problem.discount * np.where(seen, transitions @ value, average @ value)
         after = np.clip(
             np.sum(problem.policy * q.reshape(problem.policy.shape), axis=1) - problem.cost,
             problem.least,
@@ -164,8 +174,8 @@ def _modelled(
 
 
 #: The methods by name.
-ESTIMATORS: dict[str, Callable[[Episodes, EstimationProblem], Float[np.ndarray, "three N"]]] = {
+ESTIMATORS: dict[Method, Callable[[Episodes, EstimationProblem], Float[np.ndarray, "three N"]]] = {
     "doubly-robust": doubly_robust,
     "importance-sampling": importance_sampling,
-    "weighted": weighted,
+    "weighted": weighted_importance_sampling,
 }

@@ -1,19 +1,26 @@
-"""The front door of off-policy evaluation: the checks, the estimate and its interval."""
+"""Off-policy evaluation: checks, estimate and confidence interval."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, TypeAlias
 
 import numpy as np
 
-from regmdp._internal.arrays import Float
+from regmdp._internal.arrays import ArrayLike, Float
+from regmdp._internal.checks import check_integer, check_number, check_option
 from regmdp._internal.errors import SampleError, SolverError
 from regmdp.certificates import check_confidence
-from regmdp.mdp import MDP, DecisionProcess, StateActionSpace
+from regmdp.mdp import DecisionProcess, StateActionSpace
+from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.validation import as_discount
+from regmdp.off_policy.data_checks import (
+    read_reward_range,
+    require_coverage,
+    require_rewards_in_range,
+)
 from regmdp.off_policy.episodes import Episodes
-from regmdp.off_policy.estimators import ESTIMATORS, EstimationProblem
+from regmdp.off_policy.estimators import ESTIMATORS, EstimationProblem, Method
 from regmdp.off_policy.intervals import finite_sample_interval, normal_interval
 from regmdp.policies import check_policy
 from regmdp.problem import check_regularizer
@@ -22,27 +29,30 @@ from regmdp.samples import Dataset
 
 __all__ = ["OffPolicyValue", "estimate_value"]
 
-#: With fewer episodes than that, in effect, neither an estimate nor its error is known.
-FEWEST = 10.0
+#: Least effective number of episodes with which an estimate and its error are meaningful.
+MIN_EFFECTIVE_EPISODES = 10.0
+
+Interval: TypeAlias = Literal["finite-sample", "normal"]
 
 
 @dataclass(frozen=True, eq=False)
 class OffPolicyValue:
-    """What a policy is worth, estimated from episodes of another.
+    """The value of a policy, estimated from episodes of another.
 
     Attributes:
-        value: The estimate of V^π(ρ), in the unit of the rewards; ρ is what the first states of the
-            episodes are drawn from.
+        value: The estimate of V^π(ρ), in the unit of the rewards; ρ is the distribution of the
+            first states of the episodes.
         lower: Lower end of the interval.
         upper: Upper end of it.
-        confidence: With how much confidence V^π(ρ) lies in the interval.
+        confidence: Confidence with which V^π(ρ) lies in the interval.
         method: Name of the estimator.
         interval: "finite-sample", whose confidence holds for any number of episodes; or "normal",
             whose confidence is reached as the number grows.
-        episodes: How many episodes were used.
-        steps: How many steps they have.
-        truncated: How many of them were cut off. What they can have missed is part of the interval.
-        effective_size: How many episodes of the policy itself they are worth, by their weights.
+        episodes: Number of episodes used.
+        steps: Number of their steps.
+        truncated: Number of episodes that were cut off. The interval includes the possible values
+            of their missing steps.
+        effective_size: Effective number of episodes, by their importance weights.
         standard_error: Estimated standard deviation of the estimate.
 
     Examples:
@@ -73,13 +83,12 @@ class OffPolicyValue:
         return (
             f"OffPolicyValue({self.value:.6g}; {self.interval} interval {self.lower:.6g} to "
             f"{self.upper:.6g} with confidence {self.confidence:.12g}; {self.method} from "
-            f"{self.episodes:,} episodes{truncated}, worth {self.effective_size:,.0f} of the policy's "
-            "own)"
+            f"{self.episodes:,} episodes{truncated}, effectively {self.effective_size:,.0f})"
         )
 
 
 class _UnknownProcess(DecisionProcess):
-    """A frame of which nothing is known but its size."""
+    """A process known only by its size: all actions exist in all states."""
 
     def __init__(self, shape: tuple[int, int], discount: float) -> None:
         space = StateActionSpace(np.broadcast_to(True, shape))
@@ -88,68 +97,66 @@ class _UnknownProcess(DecisionProcess):
 
 def estimate_value(
     data: Dataset,
-    policy: Any,
+    policy: ArrayLike | DeterministicPolicy,
     regularizer: Regularizer | None = None,
     *,
     discount: float | None = None,
-    frame: DecisionProcess | None = None,
-    method: str = "doubly-robust",
-    interval: str = "finite-sample",
+    process: DecisionProcess | None = None,
+    method: Method = "doubly-robust",
+    interval: Interval = "finite-sample",
     confidence: float = 0.95,
     reward_range: tuple[float, float] | None = None,
     horizon: int | None = None,
-    unseen: float = 0.0,
+    max_unseen: float = 0.0,
 ) -> OffPolicyValue:
-    r"""Estimate what a policy is worth from episodes of another, whose probabilities were logged.
+    r"""Estimate the value of a policy from episodes of another, whose probabilities were logged.
 
-    With \(w_t = \prod_{k \le t} \pi(a_k|s_k) / b(a_k|s_k)\), b the policy that was followed, the
-    methods are
+    With \(w_t = \prod_{k \le t} \pi(a_k|s_k) / b(a_k|s_k)\) for the behaviour policy b:
 
     - "importance-sampling": the mean over the episodes of
       \(\sum_t \gamma^t (w_t r_t - w_{t-1} \tau h(\pi(s_t)))\). Unbiased.
     - "weighted": the same with the weights of each step divided by their mean. Biased, consistent,
-      of less variance.
+      of smaller variance.
     - "doubly-robust": the mean of
       \(\hat V(s_0) + \sum_t \gamma^t w_t (r_t + \gamma \hat V(s_{t+1}) - \hat Q(s_t, a_t))\). The
-      model behind \(\hat Q\) is made from one half of the episodes and serves in the other, and the
-      other way round, so the estimate is unbiased however bad the model is, and of little variance
-      where it is good.
+      model behind \(\hat Q\) is fitted to one half of the episodes and used in the other, and vice
+      versa, so the estimate is unbiased however bad the model is, and of small variance where the
+      model is good.
 
-    Two intervals are offered. The finite-sample one holds for any number of episodes and any
-    policy, also where the data lack some of what the policy does. It guards against large weights
-    that never occurred, so with fewer than a thousand episodes it may say next to nothing, and it
-    comes from importance sampling, whatever the method. The normal one is Student's for the totals
-    of the episodes, and with the doubly robust method ten to thirty times narrower. But its
-    confidence is reached only as the number of episodes grows: where few episodes carry most of the
-    weight it is missed, and no number computed from the data tells for sure.
+    The finite-sample interval holds for any number of episodes and any policy, even if the data
+    lack some of the policy's actions. It accounts for large weights that did not occur, so with
+    fewer than a thousand episodes it may be too wide to be useful, and it comes from importance
+    sampling, whatever the method. The normal interval is Student's for the totals of the episodes,
+    and with the doubly robust method ten to thirty times narrower. But its confidence is reached
+    only as the number of episodes grows: it is lower where few episodes carry most of the weight,
+    and no number computed from the data reveals this reliably.
 
     Args:
         data: Episodes, with the columns ``episode`` and ``probability``. The episodes must be
             independent of each other.
         policy: (S, A) probabilities, or (S,) action numbers. It must not depend on these data.
-        regularizer: Its cost τ h(π(s)) is taken off the reward of each step; none by default.
-        discount: γ; by default that of the frame. With γ = 1 no episode may have been cut off.
-        frame: A model or simulator, which says which actions there are, which states are terminal,
-            and how to name them; by default all actions exist in all states.
+        regularizer: Its cost τ h(π(s)) is subtracted from the reward of each step; none by default.
+        discount: γ; by default that of the process. With γ = 1 no episode may be truncated.
+        process: A model or simulator: the available actions, the terminal states and their names;
+            by default all actions exist in all states.
         method: "doubly-robust", "importance-sampling" or "weighted".
         interval: "finite-sample", which needs γ < 1 and the range of the rewards, or "normal".
         confidence: Of the interval.
-        reward_range: The lowest and the highest reward there can be. It is needed for the
-            finite-sample interval, and where episodes were cut off: what came after that, at most
-            \(\gamma^t / (1-\gamma)\) times the largest reward of a step from step t on, widens the
-            interval.
-        horizon: Use only the first so many steps of each episode, and treat it as cut off after
-            that. The weights of late steps vary most, so a short horizon may be better.
-        unseen: The share of the policy's discounted steps that may go to pairs which the data,
-            though they visit the state, never contain. About these the data cannot say anything,
-            and no interval accounts for them but the finite-sample one.
+        reward_range: Lowest and highest possible reward. It is needed for the finite-sample
+            interval, and for truncated episodes: their missing steps, from step t on at most
+            \(\gamma^t / (1-\gamma)\) times the largest reward of a step, widen the interval.
+        horizon: Number of steps of each episode to use; it is truncated after them. The weights of
+            late steps vary most, so a short horizon may be better.
+        max_unseen: Largest fraction of the policy's discounted steps that may go to pairs which the
+            data, though they visit the state, never contain. The data say nothing about these, and
+            only the finite-sample interval accounts for them.
 
     Returns:
-        The estimate, its interval, and how many episodes it is worth.
+        The estimate, its interval and the effective number of episodes.
 
     Raises:
-        SampleError: if the data have no episodes or probabilities, do not contain what the policy
-            does, are worth too few episodes, or contradict the range of the rewards.
+        SampleError: if the data have no episodes or probabilities, lack the policy's actions, have
+            too few effective episodes, or contradict the range of the rewards.
         SolverError: if an option is out of its range.
         PolicyError: if the policy is not one, or the regularizer is infinite at it.
 
@@ -160,7 +167,7 @@ def estimate_value(
         ...     mdp, rm.uniform_policy(mdp), 2000, 30, np.random.default_rng(0)
         ... )
         >>> policy = np.array([[0.6, 0.4], [0.6, 0.4], [0.6, 0.4]])
-        >>> result = rm.off_policy.estimate_value(data, policy, frame=mdp, reward_range=(0, 4))
+        >>> result = rm.off_policy.estimate_value(data, policy, process=mdp, reward_range=(0, 4))
         >>> true = rm.evaluate(mdp, policy).initial_value
         >>> bool(result.lower <= true <= result.upper)
         True
@@ -170,43 +177,43 @@ def estimate_value(
         (per-decision importance sampling, plain and weighted); Jiang & Li 2016, ICML, "Doubly
         robust off-policy value evaluation for reinforcement learning", equation 10, here with a
         stationary model and a regularizer; Thomas, Theocharous & Ghavamzadeh 2015, AAAI,
-        "High-confidence off-policy evaluation" (clipping at a threshold that a part of the data
-        chooses, here with the inequality of Maurer & Pontil 2009, theorem 4).
+        "High-confidence off-policy evaluation" (clipping at a threshold chosen by a part of the
+        data, here with the inequality of Maurer & Pontil 2009, theorem 4).
     """
     level = check_confidence(confidence)
-    if method not in ESTIMATORS:
-        raise SolverError(f"method must be one of {sorted(ESTIMATORS)}, not {method!r}")
-    if interval not in ("normal", "finite-sample"):
-        raise SolverError(f"interval must be 'normal' or 'finite-sample', not {interval!r}")
-    if horizon is not None and horizon < 1:
-        raise SolverError(f"horizon must be at least 1 step, not {horizon}")
-    if not 0.0 <= unseen <= 1.0:
-        raise SolverError(f"unseen must be a share between 0 and 1, not {unseen}")
-    where = _frame(data, policy, discount, frame)
-    gamma = where.discount if discount is None else as_discount(discount)
-    data.require_fit(where)
-    regularizer = check_regularizer(where, regularizer)
-    checked = check_policy(where, policy, regularizer)
-    cost = regularizer.cost(checked, where.available)
-    episodes = Episodes.from_data(data, where, checked, gamma, horizon)
-    span = _range(frame, reward_range)
-    _require_in_range(episodes.data, where, span)
-    _require_seen(episodes, where, checked, unseen)
-    live = ~where.terminal
+    method = check_option("method", method, tuple(ESTIMATORS))
+    interval = check_option("interval", interval, ("normal", "finite-sample"))
+    if horizon is not None:
+        check_integer("horizon", horizon)
+    max_unseen = check_number("max_unseen", max_unseen, 0.0, 1.0)
+    known = _find_process(data, policy, discount, process)
+    gamma = known.discount if discount is None else as_discount(discount)
+    data.require_fit(known)
+    regularizer = check_regularizer(known, regularizer)
+    checked = check_policy(known, policy, regularizer)
+    cost = regularizer.cost(checked, known.available)
+    episodes = Episodes.from_data(data, known, checked, gamma, horizon)
+    limits = read_reward_range(known, reward_range)
+    require_rewards_in_range(episodes.data, known, limits)
+    require_coverage(episodes, known, checked, max_unseen)
+    live = ~known.terminal
     costs = float(cost[live].min()), float(cost[live].max())
-    problem = _problem(episodes, checked, cost, costs, gamma, span)
+    problem = _make_problem(episodes, checked, cost, costs, gamma, limits)
     size = episodes.effective_size(gamma)
-    if not size >= FEWEST:
+    if not size >= MIN_EFFECTIVE_EPISODES:
         raise SampleError(
-            f"{episodes.count} episodes of the policy that was followed are worth {size:.1f} of "
-            f"the policy that is evaluated, and {FEWEST:.0f} are the least; log more, evaluate "
-            "fewer steps with horizon=, or a policy nearer to the data's"
+            f"the effective number of episodes is {size:.1f} of {episodes.count}, less than "
+            f"{MIN_EFFECTIVE_EPISODES:.0f}; log more, evaluate fewer steps with horizon=, or a "
+            "policy closer to the behaviour policy"
         )
     totals = ESTIMATORS[method](episodes, problem)
     if interval == "normal":
         lower, upper = normal_interval(totals, level)
     else:
-        lower, upper = _finite_sample(episodes, cost, costs, gamma, span, level)
+        _require_finite_sample_interval(gamma, limits)
+        lower, upper = finite_sample_interval(
+            episodes, cost[episodes.data.state], limits, costs, gamma, level
+        )
     return OffPolicyValue(
         value=float(totals[0].mean()),
         lower=lower,
@@ -222,137 +229,61 @@ def estimate_value(
     )
 
 
-def _frame(
-    data: Any, policy: Any, discount: float | None, frame: DecisionProcess | None
+def _find_process(
+    data: object, policy: object, discount: float | None, process: DecisionProcess | None
 ) -> DecisionProcess:
-    """Return the frame, or one in which all actions exist in all states that the policy or the data know of."""
+    """Return the process, or one of all states and actions of the policy or the data."""
     if not isinstance(data, Dataset):
         raise SampleError(
             f"the data must be a regmdp.samples.Dataset, not {type(data).__name__}; "
             "Dataset.from_columns makes one"
         )
-    if frame is not None:
-        return frame
+    if process is not None:
+        return process
     if discount is None:
-        raise SolverError("give the discount, or a frame that has one")
-    given = np.shape(policy)
+        raise SolverError("give the discount, or a process that has one")
+    given = np.shape(np.asarray(policy))
     shape = (given[0], given[1]) if len(given) == 2 else (data.n_states, data.n_actions)
     return _UnknownProcess(shape, as_discount(discount))
 
 
-def _range(frame: DecisionProcess | None, given: Any) -> tuple[float, float]:
-    """Return the lowest and the highest reward that there can be; infinite if not known."""
-    if given is None:
-        # the rewards of a model are expected ones, which says nothing about what is logged
-        low, high = (
-            getattr(frame, "lowest_reward", -np.inf),
-            getattr(frame, "highest_reward", np.inf),
-        )
-        if frame is None or isinstance(frame, MDP):
-            return -np.inf, np.inf
-        low, high = (
-            np.broadcast_to(end, frame.available.shape)[frame.available] for end in (low, high)
-        )
-        return float(low.min()), float(high.max())
-    try:
-        least, most = (float(end) for end in given)
-    except (TypeError, ValueError):
-        raise SolverError(f"reward_range must be (lowest, highest), not {given!r}") from None
-    if not (np.isfinite(least) and np.isfinite(most) and least <= most):
-        raise SolverError(
-            f"reward_range must be (lowest, highest), two finite numbers, not ({least:g}, {most:g})"
-        )
-    return least, most
-
-
-def _require_in_range(data: Dataset, frame: DecisionProcess, span: tuple[float, float]) -> None:
-    outside = (data.reward < span[0]) | (data.reward > span[1])
-    if outside.any():
-        row = int(np.argmax(outside))
-        where = frame.describe(int(data.state[row]), int(data.action[row]))
-        raise SampleError(
-            f"the reward of {where} is {data.reward[row]:.12g} in row {row} of the steps used, "
-            f"which is outside of reward_range, {span[0]:.12g} to {span[1]:.12g}; "
-            f"{int(np.count_nonzero(outside))} of {len(data)} rows are wrong"
-        )
-
-
-def _require_seen(
-    episodes: Episodes, frame: DecisionProcess, policy: Float[np.ndarray, "S A"], allowed: float
-) -> None:
-    """Check that the data contain what the policy does in the states that they visit."""
-    data = episodes.data
-    count = np.bincount(data.state * policy.shape[1] + data.action, minlength=policy.size).reshape(
-        policy.shape
-    )
-    visits = count.sum(axis=1)
-    missing = (visits > 0)[:, None] & (policy > 0.0) & (count == 0)
-    if not missing.any():
-        return
-    lost = np.sum(np.where(missing, policy, 0.0), axis=1)
-    reached = episodes.counted * episodes.before
-    share = float(reached @ lost[data.state]) / float(reached.sum())
-    if share <= allowed:
-        return
-    state, action = (int(i) for i in np.unravel_index(np.argmax(missing), missing.shape))
-    raise SampleError(
-        f"the policy gives {frame.describe(state, action)} probability "
-        f"{policy[state, action]:.4g}, and the data, which visit that state {visits[state]} times, "
-        "never contain it: what would follow, the data cannot say "
-        f"({int(np.count_nonzero(missing))} pairs in {int(np.count_nonzero(missing.any(axis=1)))} "
-        f"states are like that, {100 * share:.3g} % of the policy's discounted steps); log more, "
-        "evaluate another policy, or leave so large a share out of account with unseen="
-    )
-
-
-def _problem(
+def _make_problem(
     episodes: Episodes,
     policy: Float[np.ndarray, "S A"],
     cost: Float[np.ndarray, " S"],
     costs: tuple[float, float],
     discount: float,
-    span: tuple[float, float],
+    limits: tuple[float, float],
 ) -> EstimationProblem:
-    """Say what is estimated, and between which bounds all values lie."""
+    """Return policy and costs with bounds on all values."""
     truncated = int(np.count_nonzero(episodes.truncated))
     if discount >= 1.0:
         if truncated:
             raise SampleError(
-                f"{truncated} of {episodes.count} episodes were cut off before they ended, and without "
-                "discount what came after that may be worth anything; log whole episodes, or use a "
-                "discount below 1"
+                f"{truncated} of {episodes.count} episodes were cut off before they ended, and "
+                "without discount the value of their missing steps is unbounded; log whole "
+                "episodes, or use a discount below 1"
             )
         return EstimationProblem(policy, cost, discount, -np.inf, np.inf)
-    least, most = (
-        end / (1.0 - discount)
-        for end in (min(span[0] - costs[1], 0.0), max(span[1] - costs[0], 0.0))
-    )
+    least = min(limits[0] - costs[1], 0.0) / (1.0 - discount)
+    most = max(limits[1] - costs[0], 0.0) / (1.0 - discount)
     if truncated and discount > 0.0 and not np.isfinite(most - least):
         raise SampleError(
-            f"{truncated} of {episodes.count} episodes were cut off before they ended, and what came "
-            "after that is bounded only if the range of the rewards is known; give "
-            "reward_range=(lowest, highest)"
+            f"{truncated} of {episodes.count} episodes were cut off before they ended, and the "
+            "value of their missing steps is bounded only if the range of the rewards is known; "
+            "give reward_range=(lowest, highest)"
         )
     return EstimationProblem(policy, cost, discount, least, most)
 
 
-def _finite_sample(
-    episodes: Episodes,
-    cost: Float[np.ndarray, " S"],
-    costs: tuple[float, float],
-    discount: float,
-    span: tuple[float, float],
-    confidence: float,
-) -> tuple[float, float]:
+def _require_finite_sample_interval(discount: float, limits: tuple[float, float]) -> None:
+    """Check that the finite-sample interval is defined."""
     if discount >= 1.0:
         raise SolverError(
             "the finite-sample interval needs a discount below 1; use interval='normal'"
         )
-    if not np.isfinite(span[1] - span[0]):
+    if not np.isfinite(limits[1] - limits[0]):
         raise SampleError(
             "the finite-sample interval needs the range of the rewards; give reward_range=(lowest, "
             "highest), or interval='normal'"
         )
-    return finite_sample_interval(
-        episodes, cost[episodes.data.state], span, costs, discount, confidence
-    )
