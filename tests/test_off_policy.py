@@ -398,7 +398,11 @@ REFUSALS = {
         rm.SolverError,
         r"confidence must be a number in \(0, 1\), not 95",
     ),
-    "horizon": (lambda: refuse(horizon=0), rm.SolverError, "horizon must be an integer, 1 or more, not 0"),
+    "horizon": (
+        lambda: refuse(horizon=0),
+        rm.SolverError,
+        "horizon must be an integer, 1 or more, not 0",
+    ),
     "unseen": (
         lambda: refuse(max_unseen=2.0),
         rm.SolverError,
