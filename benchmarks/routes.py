@@ -1,11 +1,10 @@
-"""Values of many destinations at once, against one after another: what it is worth that one matrix
-serves them all.
+"""Time of values for many destinations at once, which share one matrix, against one by one.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/routes.py
 
-The network is a square of two-way streets. One after another is timed twice: with a new model for
-each destination, so that each has its own factorization, as a loop over a solver for one
-destination has; and on one model, which keeps it.
+The network is a square of two-way streets. One by one is timed twice: with a new model for each
+destination, which factorizes the matrix again, as a loop over a solver for one destination does;
+and with one model, which keeps the factorization.
 """
 
 from __future__ import annotations
@@ -19,62 +18,65 @@ SIDE, DESTINATIONS, REPETITIONS = 50, 100, 5
 PARAMETERS = np.array([-2.0, -2.0])
 
 
-def network():
-    """Return the network and its features."""
+def make_features():
+    """Return the features of a square network."""
     node = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
     across = np.column_stack((node[:, :-1].ravel(), node[:, 1:].ravel()))
     down = np.column_stack((node[:-1].ravel(), node[1:].ravel()))
     pairs = np.concatenate((across, down))
     start, end = np.concatenate((pairs, pairs[:, ::-1])).T
     rng = np.random.default_rng(0)
-    made = routes.RoadNetwork(start, end, {"length": rng.uniform(0.5, 1.5, start.size)})
+    network = routes.RoadNetwork(start, end, {"length": rng.uniform(0.5, 1.5, start.size)})
     return routes.LinkFeatures(
-        made, {"length": routes.link_attribute(made, "length"), "U-turn": routes.u_turns(made)}
+        network,
+        {"length": routes.link_attribute(network, "length"), "U-turn": routes.u_turns(network)},
     )
 
 
-def at_once(features, nodes):
-    """Solve for all of them."""
+def solve_at_once(features, nodes):
+    """Solve for all destinations together."""
     return routes.RecursiveLogit(features, PARAMETERS).values(nodes)
 
 
-def each_anew(features, nodes):
-    """Solve for one after another, each with a model of its own."""
+def solve_with_new_models(features, nodes):
+    """Solve for each destination with a new model."""
     return [routes.RecursiveLogit(features, PARAMETERS).values([node]) for node in nodes]
 
 
-def each_in_turn(features, nodes):
-    """Solve for one after another, with one model."""
+def solve_with_one_model(features, nodes):
+    """Solve for each destination with the same model."""
     model = routes.RecursiveLogit(features, PARAMETERS)
     return [model.values([node]) for node in nodes]
 
 
 def main():
     """Print a table."""
-    features = network()
+    features = make_features()
     nodes = np.random.default_rng(1).choice(SIDE * SIDE, size=DESTINATIONS, replace=False)
-    together = at_once(features, nodes)
-    apart = np.column_stack(each_anew(features, nodes[:5]))
+    joint = solve_at_once(features, nodes)
+    separate = np.column_stack(solve_with_new_models(features, nodes[:5]))
     print(
         f"{features.network}; largest difference between both ways "
-        f"{np.nanmax(np.abs(together[:, :5] - apart)):.1e}"
+        f"{np.nanmax(np.abs(joint[:, :5] - separate)):.1e}"
     )
     print(
-        "| one after another | times, one after another against at once | one after another / at "
-        "once, median of the pairs |"
+        "| one by one | times, one by one against at once | one by one / at once, median of the "
+        "pairs |"
     )
     print("|---|---|---|")
     for name, other in (
-        ("each with its own factorization", each_anew),
-        ("with one factorization", each_in_turn),
+        ("each with its own factorization", solve_with_new_models),
+        ("with one factorization", solve_with_one_model),
     ):
-        timed = timings(features, nodes, other)
+        timed = time_both(features, nodes, other)
         print(f"| {name} | {timed.times()} | {timed.ratio()} |", flush=True)
 
 
-def timings(features, nodes, other):
-    """Time both ways in turn."""
-    return compare(lambda: other(features, nodes), lambda: at_once(features, nodes), REPETITIONS)
+def time_both(features, nodes, other):
+    """Time both methods alternately."""
+    return compare(
+        lambda: other(features, nodes), lambda: solve_at_once(features, nodes), REPETITIONS
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The frontier encloses what policies can do, and survives careless use."""
+"""Frontiers: bounds on values and divergences, early stops, files and bad input."""
 
 import csv
 
@@ -24,25 +24,23 @@ def found(mdp, reference):
     return rm.frontier(mdp, reference)
 
 
-def measured(mdp, reference, policy):
-    """Value and divergence from ρ by a dense linear system, independently of the library's
-    evaluations.
-    """
+def solve_densely(mdp, reference, policy):
+    """Return value and divergence from ρ by a dense linear system, without the library."""
     state, action, rows, rewards = mdp.to_pairs()
-    moves = np.zeros((mdp.n_states, mdp.n_states))
-    np.add.at(moves, state, policy[state, action][:, None] * rows.toarray())
-    earned = np.bincount(state, policy[state, action] * rewards, minlength=mdp.n_states)
+    chain = np.zeros((mdp.n_states, mdp.n_states))
+    np.add.at(chain, state, policy[state, action][:, None] * rows.toarray())
+    rewards_of_policy = np.bincount(state, policy[state, action] * rewards, minlength=mdp.n_states)
     used = policy > 0
-    moved = np.sum(
+    divergence = np.sum(
         np.where(used, policy * np.log(np.where(used, policy, 1.0) / reference), 0.0), axis=1
     )
-    visits = np.linalg.solve(np.eye(mdp.n_states) - mdp.discount * moves.T, mdp.initial)
-    return visits @ earned, visits @ moved
+    visits = np.linalg.solve(np.eye(mdp.n_states) - mdp.discount * chain.T, mdp.initial)
+    return visits @ rewards_of_policy, visits @ divergence
 
 
-def test_points_are_measured_right(mdp, reference, found):
+def test_points_equal_dense_solutions(mdp, reference, found):
     for k, policy in enumerate(found.policies):
-        value, nats = measured(mdp, reference, policy)
+        value, nats = solve_densely(mdp, reference, policy)
         assert found.value_lower[k] - 1e-12 <= value <= found.value_upper[k] + 1e-12
         assert found.divergence_lower[k] - 1e-12 <= nats <= found.divergence_upper[k] + 1e-12
         assert found.value[k] == pytest.approx(value, abs=1e-10)
@@ -51,7 +49,7 @@ def test_points_are_measured_right(mdp, reference, found):
         )
 
 
-def test_from_reference_to_optimum(mdp, found):
+def test_points_go_from_the_reference_to_the_optimum(mdp, found):
     assert found.temperature[0] == np.inf
     assert found.temperature[-1] == 0.0
     assert np.all(np.diff(found.temperature) < 0)
@@ -63,20 +61,19 @@ def test_from_reference_to_optimum(mdp, found):
     assert found.status is rm.Status.CONVERGED
 
 
-def test_no_policy_is_above_the_envelope(mdp, reference, found):
+def test_no_random_policy_is_above_the_upper_bound(mdp, reference, found):
     rng = np.random.default_rng(0)
     for _ in range(200):
         weight = rng.random()
         between = (1 - weight) * reference + weight * found.policies[rng.integers(len(found))]
         noise = rng.dirichlet(np.ones(mdp.n_actions), size=mdp.n_states)
         mixing = rng.choice([0.0, 0.01, 0.3])
-        value, nats = measured(mdp, reference, (1 - mixing) * between + mixing * noise)
+        value, nats = solve_densely(mdp, reference, (1 - mixing) * between + mixing * noise)
         assert value <= found.upper(nats) + 1e-12
 
 
-def test_the_envelope_touches_the_points(found):
-    # each point maximises V - τ D, so what nobody can exceed is what it earns, but for the
-    # certified gap
+def test_the_upper_bound_is_tight_at_the_points(found):
+    # each point maximises V - τ D, so its value is the upper bound, up to the certified gap
     assert np.all(found.ceiling - found.value_lower <= 1e-6)
 
 
@@ -86,12 +83,12 @@ def test_the_hull_is_attained_by_a_stationary_policy(mdp, reference, found):
         0.5 * rm.visits(mdp, first)[:, None] * first
         + 0.5 * rm.visits(mdp, second)[:, None] * second
     )
-    value, nats = measured(mdp, reference, mixed / mixed.sum(axis=1, keepdims=True))
+    value, nats = solve_densely(mdp, reference, mixed / mixed.sum(axis=1, keepdims=True))
     assert value == pytest.approx((found.value[4] + found.value[9]) / 2, abs=1e-9)
     assert nats <= (found.divergence[4] + found.divergence[9]) / 2 + 1e-12
 
 
-def test_the_hull_lies_below_the_envelope_and_is_concave(found):
+def test_the_hull_is_concave_and_below_the_upper_bound(found):
     nats = np.linspace(0.0, 1.5 * found.divergence[-1], 500)
     low, high = found.lower(nats), found.upper(nats)
     assert np.all(low <= high)
@@ -111,13 +108,13 @@ def test_divergence_for_a_gain(found):
     assert found.divergence_for(found.largest_gain + 1.0) == (np.inf, np.inf)
 
 
-def test_at_any_distance_the_optimum_is_the_limit(found):
+def test_without_a_limit_on_the_divergence_the_bound_is_the_optimum(found):
     assert found.upper(np.inf) == pytest.approx(found.value.max(), abs=1e-7)
     assert found.lower(np.inf) <= found.upper(np.inf)
 
 
 def test_a_bandit_in_closed_form():
-    # two actions worth 1 and 0, taken alike at first: p = e^(1/τ) / (1 + e^(1/τ))
+    # rewards 1 and 0, uniform reference: p = e^(1/τ) / (1 + e^(1/τ))
     mdp = rm.MDP.from_pairs([0, 0], [0, 1], np.ones((2, 1)), np.array([1.0, 0.0]), discount=0.0)
     temperatures = np.array([2.0, 0.5, 0.1])
     found = rm.frontier(mdp, np.array([0.5, 0.5]), temperatures)
@@ -129,44 +126,44 @@ def test_a_bandit_in_closed_form():
     assert found.divergence[-1] == pytest.approx(np.log(2))
 
 
-def test_a_reference_without_choice_gains_nothing(mdp):
+def test_a_deterministic_reference_has_no_gain(mdp):
     found = rm.frontier(mdp, np.zeros(mdp.n_states, dtype=int))
     assert len(found) == 2
     assert found.largest_gain == pytest.approx(0.0, abs=1e-9)
     assert "nats" in found.summary()
 
 
-def test_an_episode():
+def test_an_undiscounted_model():
     mdp = rm.models.russell_norvig()
     assert mdp.discount == 1.0
     uniform = rm.uniform_policy(mdp)
     found = rm.frontier(mdp, uniform, [1.0, 0.1])
-    value, nats = measured(mdp, np.where(uniform > 0, uniform, 1.0), found.policies[1])
+    value, nats = solve_densely(mdp, np.where(uniform > 0, uniform, 1.0), found.policies[1])
     assert found.value[1] == pytest.approx(value, abs=1e-9)
     assert found.divergence[1] == pytest.approx(nats, abs=1e-9)
     assert np.all(found.ceiling >= found.value_lower)
 
 
-class StopAt:
-    """Interrupts at the first iteration of a point."""
+class InterruptAtPoint:
+    """Callback that interrupts at the first iteration of a point."""
 
     def __init__(self, point):
-        self.point, self.heard = point, []
+        self.point, self.events = point, []
 
     def __call__(self, event):
-        self.heard.append(event)
+        self.events.append(event)
         if event.measures["points"] == self.point:
             raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("point", [1, 2, 4])
-def test_an_interrupt_keeps_what_is_finished(mdp, reference, point, tmp_path):
-    listener = StopAt(point)
-    found = rm.frontier(mdp, reference, [1.0, 0.3, 0.1], callback=listener)
+def test_an_interrupt_keeps_the_finished_points(mdp, reference, point, tmp_path):
+    interrupt = InterruptAtPoint(point)
+    found = rm.frontier(mdp, reference, [1.0, 0.3, 0.1], callback=interrupt)
     assert not found.complete
     assert found.status is rm.Status.INTERRUPTED
     assert len(found) == point
-    assert listener.heard[-1].measures["total"] == 5
+    assert interrupt.events[-1].measures["total"] == 5
     assert "points are missing" in found.summary()
     assert np.all(found.upper(found.divergence_upper) >= found.value_lower)
     found.save(tmp_path / "found.npz")
@@ -193,7 +190,7 @@ def test_a_point_that_does_not_converge_sets_the_status(mdp, reference):
 
 
 @pytest.mark.parametrize("lacking", ["value_upper", "reference", "solution_0_policy"])
-def test_incomplete_files(found, lacking, tmp_path):
+def test_incomplete_files_are_refused(found, lacking, tmp_path):
     path = tmp_path / "found.npz"
     found.save(path)
     arrays, meta = files.read_arrays(path, "frontier")
@@ -219,9 +216,9 @@ def test_save_load_and_csv(found, tmp_path):
     assert {row["status"] for row in rows} == {"converged"}
 
 
-def test_damaged_files(found, tmp_path):
+def test_damaged_files_are_refused(found, tmp_path):
     path = tmp_path / "found.npz"
-    path.write_bytes(b"not a file of ours")
+    path.write_bytes(b"not a frontier")
     with pytest.raises(rm.FormatError, match="damaged"):
         rm.Frontier.load(path)
     found.solutions[0].save(path)
@@ -241,12 +238,12 @@ def test_damaged_files(found, tmp_path):
         (0.1, "temperatures must be numbers"),
     ],
 )
-def test_wrong_temperatures(mdp, reference, temperatures, message):
+def test_invalid_temperatures_are_refused(mdp, reference, temperatures, message):
     with pytest.raises(rm.SolverError, match=message):
         rm.frontier(mdp, reference, temperatures)
 
 
-def test_wrong_references(mdp, reference):
+def test_invalid_references_are_refused(mdp, reference):
     empty = reference.copy()
     empty[3] = 0.0
     with pytest.raises(rm.PolicyError, match="the policy sums to 0 in state 3, not to 1"):
@@ -257,7 +254,7 @@ def test_wrong_references(mdp, reference):
         rm.frontier(mdp, reference, tol=0.0)
 
 
-def test_wrong_questions(found):
+def test_invalid_divergences_and_gains_are_refused(found):
     with pytest.raises(rm.SolverError, match="0 or more"):
         found.upper(-1.0)
     with pytest.raises(rm.SolverError, match="0 or more"):

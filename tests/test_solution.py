@@ -1,4 +1,4 @@
-"""Results are data: saved, loaded and shown, whole or not at all."""
+"""Solutions: saved, loaded and printed, and damaged files."""
 
 import os
 
@@ -13,9 +13,10 @@ ARRAYS = ("lower", "upper", "policy_lower", "policy_upper")
 NUMBERS = ("gap", "worst_state", "initial_lower", "initial_upper", "initial_gap", "limit")
 
 
-def endless():
-    """Undiscounted, and going round the loop costs nothing: nothing can be proved above the optimum
-    but by a look at the graph.
+def make_free_loop():
+    """Return an undiscounted model with a loop of total reward 0.
+
+    Only its graph can show an upper bound on the optimum.
     """
     P = np.zeros((3, 2, 3))
     P[0, 0, 1] = P[1, 0, 0] = 1.0
@@ -32,13 +33,13 @@ SOLUTIONS = {
     "not converged": lambda: rm.solve(
         rm.models.chain(5), algorithm=rm.algorithms.ValueIteration(), max_iterations=2
     ),
-    "infinite bounds": lambda: rm.solve(endless()),
+    "infinite bounds": lambda: rm.solve(make_free_loop()),
     "exactly three iterations": lambda: rm.solve(rm.models.chain(5), tol=0, max_iterations=3),
 }
 
 
 @pytest.mark.parametrize("name", SOLUTIONS)
-def test_what_is_saved_is_what_is_loaded(name, tmp_path):
+def test_a_loaded_solution_equals_the_saved_one(name, tmp_path):
     solution = SOLUTIONS[name]()
     solution.save(tmp_path / "policy.npz")
     again = rm.Solution.load(tmp_path / "policy.npz")
@@ -62,7 +63,7 @@ def test_what_is_saved_is_what_is_loaded(name, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["policy.npz"]
 
 
-def test_infinite_bounds_are_there_to_be_saved():
+def test_the_case_of_infinite_bounds_has_infinite_bounds():
     solution = SOLUTIONS["infinite bounds"]()
     assert np.isinf(solution.certificate.upper).any()
     assert solution.status is rm.Status.UNBOUNDED_ABOVE
@@ -70,7 +71,7 @@ def test_infinite_bounds_are_there_to_be_saved():
     assert "inf" in solution.summary()
 
 
-def test_a_saved_policy_is_one_that_can_be_certified(tmp_path):
+def test_a_saved_policy_can_be_certified(tmp_path):
     mdp, regularizer = rm.models.garnet(20, 3, 4), rm.Shannon(temperature=0.1)
     solution = rm.solve(mdp, regularizer)
     solution.save(tmp_path / "policy.npz")
@@ -79,7 +80,7 @@ def test_a_saved_policy_is_one_that_can_be_certified(tmp_path):
     assert again.provenance.model_digest == mdp.digest
 
 
-def test_a_solution_cannot_be_written_to():
+def test_a_solution_is_read_only():
     solution = rm.solve(rm.models.chain(3))
     with pytest.raises(AttributeError):
         solution.value = np.zeros(3)
@@ -93,7 +94,7 @@ def test_a_solution_cannot_be_written_to():
             array[...] = 0.0
 
 
-def test_summary_says_what_happened():
+def test_the_summary_states_problem_method_and_status():
     lines = dict(rm.solve(rm.models.garnet(20, 3, 4), rm.Shannon(temperature=0.5)).lines())
     assert lines["problem"].startswith("MDP(20 states, 3 actions")
     assert lines["regularizer"] == "Shannon(temperature=0.5)"
@@ -103,22 +104,22 @@ def test_summary_says_what_happened():
     assert rm.solve(rm.models.chain(3)).provenance.options["tol"] == 1e-8
 
 
-def test_the_worst_state_has_its_name():
-    mdp = rm.MDP(np.eye(2)[:, None, :], [[1.0], [0.0]], 0.9, state_labels=["heaven", "earth"])
-    assert "heaven" in rm.solve(mdp).summary() or "earth" in rm.solve(mdp).summary()
+def test_the_summary_names_the_worst_state():
+    mdp = rm.MDP(np.eye(2)[:, None, :], [[1.0], [0.0]], 0.9, state_labels=["left", "right"])
+    assert "left" in rm.solve(mdp).summary() or "right" in rm.solve(mdp).summary()
 
 
-# ---- certificates as data ----
+# ---- certificates ----
 
 
-def test_a_certificate_of_unknowns_knows_nothing():
+def test_a_certificate_with_infinite_bounds_has_an_infinite_gap():
     inf = np.array([np.inf, 1.0])
     certificate = Certificate.from_bounds(
         np.array([0.0, 1.0]), Bounds(-inf, inf, np.array([-np.inf, 0.0]), inf)
     )
     assert certificate.gap == np.inf
     assert certificate.worst_state == 0
-    # from the second state, where episodes begin, more is known
+    # the bounds of the second state, the initial one, are finite
     assert 1.0 <= certificate.initial_gap <= 1.0 + 1e-14
     assert "inf" in repr(certificate)
     both = Certificate.from_bounds(np.array([1.0, 0.0]), Bounds(-inf, inf, inf, inf))
@@ -135,19 +136,19 @@ def saved(tmp_path):
     return path
 
 
-def test_there_is_no_such_file(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError):
         rm.Solution.load(tmp_path / "missing.npz")
 
 
 @pytest.mark.parametrize("keep", [0, 1, 10, 100, 1000, -1, -100])
-def test_a_file_that_was_cut_off(saved, keep):
+def test_a_truncated_file_is_refused(saved, keep):
     saved.write_bytes(saved.read_bytes()[:keep])
     with pytest.raises(rm.FormatError, match="policy.npz is not a regmdp file, or it is damaged"):
         rm.Solution.load(saved)
 
 
-def test_a_file_in_which_bytes_changed(saved):
+def test_a_file_with_a_changed_byte_is_refused(saved):
     whole = bytearray(saved.read_bytes())
     middle = whole.find(b"policy.npy") + 200
     whole[middle] ^= 0xFF
@@ -156,7 +157,7 @@ def test_a_file_in_which_bytes_changed(saved):
         rm.Solution.load(saved)
 
 
-def test_a_file_that_is_something_else(tmp_path):
+def test_a_file_of_another_kind_is_refused(tmp_path):
     path = tmp_path / "other.npz"
     path.write_text("policy")
     with pytest.raises(rm.FormatError, match="other.npz is not a regmdp file"):
@@ -166,7 +167,7 @@ def test_a_file_that_is_something_else(tmp_path):
         rm.Solution.load(path)
     np.savez(
         path, meta=np.array({"kind": "solution"}, dtype=object)
-    )  # needs a pickle, which could run anything
+    )  # needs a pickle, which could run any code
     with pytest.raises(rm.FormatError, match="other.npz is not a regmdp file"):
         rm.Solution.load(path)
     rm.io.save_model(rm.models.chain(3), path)
@@ -174,7 +175,7 @@ def test_a_file_that_is_something_else(tmp_path):
         rm.Solution.load(path)
 
 
-def test_a_file_of_a_newer_version(saved, monkeypatch):
+def test_a_file_of_a_newer_version_is_refused(saved, monkeypatch):
     monkeypatch.setattr(files, "FORMAT", files.FORMAT + 1)
     rm.solve(rm.models.chain(5)).save(saved)
     monkeypatch.undo()
@@ -183,7 +184,7 @@ def test_a_file_of_a_newer_version(saved, monkeypatch):
 
 
 @pytest.mark.parametrize("lacking", ["policy", "certificate_upper", "history_gap"])
-def test_a_file_that_is_incomplete(saved, lacking):
+def test_an_incomplete_file_is_refused(saved, lacking):
     arrays, meta = files.read_arrays(saved, "solution")
     del arrays[lacking]
     files.write_arrays(saved, "solution", arrays, meta)
@@ -197,7 +198,7 @@ def test_a_file_that_is_incomplete(saved, lacking):
     "error", [OSError("disk full"), KeyboardInterrupt()], ids=["full disk", "Ctrl-C"]
 )
 @pytest.mark.parametrize("when", ["while writing", "before it is moved", "while it is flushed"])
-def test_a_crash_leaves_the_old_file(saved, monkeypatch, error, when):
+def test_a_crash_while_writing_leaves_the_old_file(saved, monkeypatch, error, when):
     before = saved.read_bytes()
 
     def crash(*arguments, **keywords):
@@ -225,6 +226,6 @@ def test_a_crash_leaves_the_old_file(saved, monkeypatch, error, when):
     assert rm.Solution.load(saved).value.size == 7
 
 
-def test_the_folder_must_be_there(tmp_path):
+def test_saving_to_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="cannot write .*policy.npz: there is no folder"):
         rm.solve(rm.models.chain(3)).save(tmp_path / "nowhere" / "policy.npz")

@@ -1,6 +1,4 @@
-"""Derivatives of solutions, for every regularizer, against differences of solutions and against
-complex steps.
-"""
+"""Derivatives of solutions, against differences and complex steps, for every regularizer."""
 
 import numpy as np
 import pytest
@@ -14,22 +12,19 @@ from regmdp.regularizers.base import with_temperature
 
 N_STATES, N_ACTIONS = 5, 3
 SHAPE = (N_STATES, N_ACTIONS)
-#: Those whose greedy distributions are differences or searched for: their derivatives have fewer
-#: digits.
-COARSE = {
+#: Tolerances of regularizers whose greedy policy or its derivative is computed iteratively.
+COARSE_TOLERANCES = {
     "a user's own": 1e-5,
     "separable": 1e-5,
     "separable, parameters per state": 1e-5,
     "convex": 1e-4,
     "Rényi and Shannon": 1e-5,
 }
-WITHOUT = {name for name in REGULARIZERS if "temperature 0" in name}
+AT_TEMPERATURE_0 = {name for name in REGULARIZERS if "temperature 0" in name}
 
 
-def problem(name, temperature, discount, seed=0):
-    """A model in which, at this temperature, the actions of a state are about equally good, and a
-    regularizer.
-    """
+def make_problem(name, temperature, discount, seed=0):
+    """Return a model whose actions are about equally good at a temperature, and a regularizer."""
     rng = np.random.default_rng(seed)
     regularizer = REGULARIZERS[name](SHAPE, rng)
     scale = temperature
@@ -61,7 +56,7 @@ def problem(name, temperature, discount, seed=0):
     return mdp, regularizer, scale, rng
 
 
-def solved(mdp, regularizer):
+def solve_exactly(mdp, regularizer):
     solution = rm.solve(
         mdp, regularizer, rm.algorithms.PolicyIteration(), tol=1e-14, max_iterations=200
     )
@@ -73,17 +68,15 @@ def solved(mdp, regularizer):
     )
 
 
-def direction(mdp, regularizer, scale, rng):
-    """A change of everything that a problem is made of at once, of a size that changes the policy
-    by about as much.
-    """
+def make_direction(mdp, regularizer, scale, rng):
+    """Return a perturbation of all data at once, which changes the policy by order 1."""
     rewards = scale * rng.normal(size=SHAPE)
     rows = mdp.to_array()
     transitions = rng.normal(size=rows.shape) * rows
     transitions -= rows * (
         transitions.sum(axis=-1, keepdims=True) / rows.sum(axis=-1, keepdims=True).clip(1e-9)
     )
-    # in the middle of what is possible
+    # both signs are possible between 0 and 1
     discount = scale * 1e-2 * (1.0 - mdp.discount) if 0.0 < mdp.discount < 1.0 else None
     temperature = reference = None
     if np.all(np.asarray(regularizer.temperature) > 0) and not isinstance(regularizer, rm.Box):
@@ -93,8 +86,8 @@ def direction(mdp, regularizer, scale, rng):
     return Perturbation(rewards, temperature, discount, reference, scale * transitions)
 
 
-def moved(mdp, regularizer, change, step):
-    """The problem, a step further."""
+def move_problem(mdp, regularizer, change, step):
+    """Return the problem after a step along a perturbation."""
     if change.rewards is not None:
         mdp = mdp.with_rewards(mdp.rewards + step * change.rewards)
     if change.discount is not None:
@@ -113,12 +106,12 @@ def moved(mdp, regularizer, change, step):
             regularizer, np.asarray(regularizer.temperature) + step * change.temperature
         )
     if change.reference is not None:
-        regularizer = unnormalised(regularizer, step * change.reference)
+        regularizer = make_unnormalised_kl(regularizer, step * change.reference)
     return mdp, regularizer
 
 
-def unnormalised(regularizer, change):
-    """A KL whose reference need not sum to 1, so that its probabilities can be moved one by one."""
+def make_unnormalised_kl(regularizer, change):
+    """Return a KL whose reference need not sum to 1, so that each probability can change alone."""
     copy = rm.KL.__new__(rm.KL)
     reference = regularizer.reference + change
     with np.errstate(divide="ignore"):
@@ -132,12 +125,13 @@ def unnormalised(regularizer, change):
     return copy
 
 
-def differences(mdp, regularizer, change, step=1e-4):
-    """Differences of solutions, extrapolated."""
+def extrapolate_differences(mdp, regularizer, change, step=1e-4):
+    """Return differences of solutions, extrapolated."""
     found = []
     for size in (step, 2 * step):
         ahead, behind = (
-            solved(*moved(mdp, regularizer, change, sign * size)) for sign in (1.0, -1.0)
+            solve_exactly(*move_problem(mdp, regularizer, change, sign * size))
+            for sign in (1.0, -1.0)
         )
         found.append([(one - other) / (2 * size) for one, other in zip(ahead, behind, strict=True)])
     return [(4.0 * fine - coarse) / 3.0 for fine, coarse in zip(*found, strict=True)]
@@ -151,12 +145,13 @@ def differences(mdp, regularizer, change, step=1e-4):
     ),
 )
 @pytest.mark.parametrize(
-    "name", tiered([name for name in REGULARIZERS if name not in WITHOUT], SOME_REGULARIZERS)
+    "name",
+    tiered([name for name in REGULARIZERS if name not in AT_TEMPERATURE_0], SOME_REGULARIZERS),
 )
 def test_derivatives_are_limits_of_differences(name, discount, temperature):
-    mdp, regularizer, scale, rng = problem(name, temperature, discount)
-    linear = linearize(mdp, regularizer, solved(mdp, regularizer)[0])
-    tolerance = COARSE.get(name, 3e-6)
+    mdp, regularizer, scale, rng = make_problem(name, temperature, discount)
+    linear = linearize(mdp, regularizer, solve_exactly(mdp, regularizer)[0])
+    tolerance = COARSE_TOLERANCES.get(name, 3e-6)
     weight, of_q, of_policy = (
         rng.normal(size=N_STATES),
         rng.normal(size=SHAPE) * mdp.available,
@@ -167,8 +162,8 @@ def test_derivatives_are_limits_of_differences(name, discount, temperature):
         linear.gradient(value=weight, q=of_q),
         linear.gradient(policy=of_policy),
     ]
-    change = direction(mdp, regularizer, scale, rng)
-    value, q, policy = differences(mdp, regularizer, change)
+    change = make_direction(mdp, regularizer, scale, rng)
+    value, q, policy = extrapolate_differences(mdp, regularizer, change)
     exact = linear.derivative(change)
     for one, other, part in (
         (exact.value, value, "value"),
@@ -177,7 +172,7 @@ def test_derivatives_are_limits_of_differences(name, discount, temperature):
     ):
         size = np.max(np.abs(one)) + (1.0 if part == "policy" else scale)
         assert np.max(np.abs(one - other)) <= tolerance * size, part
-    # and what is found backwards is the same
+    # the gradients, computed backwards, are the same
     numbers = [
         mdp.initial @ exact.value,
         weight @ exact.value + np.sum(of_q * exact.q),
@@ -193,28 +188,27 @@ def test_derivatives_are_limits_of_differences(name, discount, temperature):
 
 @pytest.mark.parametrize("discount", [0.9, 1.0])
 @pytest.mark.parametrize(
-    "name", tiered([name for name in REGULARIZERS if name not in WITHOUT], SOME_REGULARIZERS)
+    "name",
+    tiered([name for name in REGULARIZERS if name not in AT_TEMPERATURE_0], SOME_REGULARIZERS),
 )
 def test_second_derivatives_are_limits_of_differences_of_gradients(name, discount):
-    mdp, regularizer, scale, rng = problem(name, 0.3, discount, seed=1)
+    mdp, regularizer, scale, rng = make_problem(name, 0.3, discount, seed=1)
     weight, of_q = rng.normal(size=N_STATES), rng.normal(size=SHAPE) * mdp.available
-    change = direction(mdp, regularizer, scale, rng)
+    change = make_direction(mdp, regularizer, scale, rng)
     gradients, step = [], 1e-4
     for sign in (1.0, -1.0):
-        there = moved(mdp, regularizer, change, sign * step)
-        gradients.append(linearize(*there, solved(*there)[0]).gradient(value=weight, q=of_q))
-    exact = linearize(mdp, regularizer, solved(mdp, regularizer)[0]).hessian_vector_product(
+        there = move_problem(mdp, regularizer, change, sign * step)
+        gradients.append(linearize(*there, solve_exactly(*there)[0]).gradient(value=weight, q=of_q))
+    exact = linearize(mdp, regularizer, solve_exactly(mdp, regularizer)[0]).hessian_vector_product(
         change, value=weight, q=of_q
     )
     ahead, behind = gradients
-    tolerance = max(1e-5, COARSE.get(name, 0.0))
+    tolerance = max(1e-5, COARSE_TOLERANCES.get(name, 0.0))
     for part in ("rewards", "temperature", "discount", "reference"):
         if getattr(exact, part) is not None:
             difference = (np.asarray(getattr(ahead, part)) - np.asarray(getattr(behind, part))) / (
                 2 * step
             )
-            # at temperature 0 the cost of the policy is 0, and has no derivative that would mean
-            # anything
             assert np.allclose(
                 difference,
                 getattr(exact, part),
@@ -232,18 +226,16 @@ def test_second_derivatives_are_limits_of_differences_of_gradients(name, discoun
 
 
 def test_second_derivatives_are_symmetric():
-    mdp, regularizer, scale, rng = problem("KL, one reference", 0.5, 0.95)
-    linear = linearize(mdp, regularizer, solved(mdp, regularizer)[0])
-    one, other = (direction(mdp, regularizer, scale, rng) for _ in range(2))
+    mdp, regularizer, scale, rng = make_problem("KL, one reference", 0.5, 0.95)
+    linear = linearize(mdp, regularizer, solve_exactly(mdp, regularizer)[0])
+    one, other = (make_direction(mdp, regularizer, scale, rng) for _ in range(2))
     assert linear.hessian_vector_product(one).directional_derivative(other) == pytest.approx(
         linear.hessian_vector_product(other).directional_derivative(one), rel=1e-9
     )
 
 
-def soft_value(rewards, rows, discount, temperature, reference, available):
-    """Newton's method on V = τ log Σ p̄ exp(Q/τ), in whatever numbers the arguments are: complex
-    ones carry derivatives.
-    """
+def solve_soft(rewards, rows, discount, temperature, reference, available):
+    """Solve V = τ log Σ p̄ exp(Q/τ) by Newton's method; complex arguments carry derivatives."""
     value = np.zeros(
         len(rewards), dtype=np.result_type(rewards, rows, discount, temperature, reference)
     )
@@ -263,11 +255,11 @@ def soft_value(rewards, rows, discount, temperature, reference, available):
 @pytest.mark.parametrize("discount", [0.9, 0.9999, 1.0])
 @pytest.mark.parametrize("temperature", [1e-3, 0.1, 10.0])
 def test_derivatives_are_those_of_complex_steps(temperature, discount):
-    mdp, regularizer, scale, rng = problem("KL, one reference", temperature, discount)
-    linear = linearize(mdp, regularizer, solved(mdp, regularizer)[0])
-    change = direction(mdp, regularizer, scale, rng)
+    mdp, regularizer, scale, rng = make_problem("KL, one reference", temperature, discount)
+    linear = linearize(mdp, regularizer, solve_exactly(mdp, regularizer)[0])
+    change = make_direction(mdp, regularizer, scale, rng)
     step = 1e-30j
-    value, policy = soft_value(
+    value, policy = solve_soft(
         mdp.rewards + step * change.rewards,
         mdp.to_array() + step * change.transitions,
         mdp.discount + step * (change.discount or 0.0),
@@ -289,11 +281,12 @@ def test_derivatives_are_those_of_complex_steps(temperature, discount):
 
 @pytest.mark.parametrize("discount", [0.9, 1.0])
 @pytest.mark.parametrize(
-    "name", tiered([name for name in REGULARIZERS if name not in WITHOUT], SOME_REGULARIZERS)
+    "name",
+    tiered([name for name in REGULARIZERS if name not in AT_TEMPERATURE_0], SOME_REGULARIZERS),
 )
-def test_errors_bound_what_a_rough_solution_makes_of_gradients(name, discount):
-    mdp, regularizer, scale, rng = problem(name, 0.3, discount, seed=2)
-    exact = linearize(mdp, regularizer, solved(mdp, regularizer)[0])
+def test_errors_bound_the_gradients_of_rough_solutions(name, discount):
+    mdp, regularizer, scale, rng = make_problem(name, 0.3, discount, seed=2)
+    exact = linearize(mdp, regularizer, solve_exactly(mdp, regularizer)[0])
     of_policy = rng.normal(size=SHAPE)
     for size in (1e-9, 1e-4, 1e-2):
         rough = linearize(
@@ -301,7 +294,7 @@ def test_errors_bound_what_a_rough_solution_makes_of_gradients(name, discount):
         )
         for weights in ({}, {"policy": of_policy}):
             one, other = exact.gradient(**weights), rough.gradient(**weights)
-            errors, change = other.errors, direction(mdp, regularizer, scale, rng)
+            errors, change = other.errors, make_direction(mdp, regularizer, scale, rng)
             assert abs(
                 one.directional_derivative(change) - other.directional_derivative(change)
             ) <= other.directional_error(change)
@@ -318,20 +311,20 @@ def test_errors_bound_what_a_rough_solution_makes_of_gradients(name, discount):
 @pytest.mark.parametrize(
     "name", ["Shannon", "Tsallis, sparse", "KL, one reference", "squared norm", "log barrier"]
 )
-def test_errors_are_small_where_the_solution_is_good(name):
-    mdp, regularizer, _, rng = problem(name, 0.3, 0.9)
-    linear = linearize(mdp, regularizer, solved(mdp, regularizer)[0])
+def test_errors_are_small_at_accurate_solutions(name):
+    mdp, regularizer, _, rng = make_problem(name, 0.3, 0.9)
+    linear = linearize(mdp, regularizer, solve_exactly(mdp, regularizer)[0])
     assert linear.gradient().errors.rewards < 1e-7
     assert linear.gradient(policy=rng.normal(size=SHAPE)).errors.rewards < 1e-7
 
 
-def test_an_action_that_the_reference_forbids_has_a_derivative_towards_having_it():
-    mdp, _, _, rng = problem("Shannon", 0.3, 0.9)
+def test_an_action_of_reference_probability_0_has_a_one_sided_derivative():
+    mdp, _, _, rng = make_problem("Shannon", 0.3, 0.9)
     reference = np.array([0.4, 0.6, 0.0])
     regularizer = rm.KL(reference, temperature=0.3)
-    linear = linearize(mdp, regularizer, solved(mdp, regularizer)[0])
+    linear = linearize(mdp, regularizer, solve_exactly(mdp, regularizer)[0])
     change, step = np.array([-0.2, 0.1, 0.3]), 1e-7
-    value, _, policy = solved(mdp, unnormalised(regularizer, step * change))
+    value, _, policy = solve_exactly(mdp, make_unnormalised_kl(regularizer, step * change))
     exact = linear.derivative(Perturbation(reference=change))
     assert np.allclose((value - linear.value) / step, exact.value, rtol=1e-5)
     assert np.allclose((policy - linear.policy) / step, exact.policy, atol=1e-5)
@@ -344,7 +337,7 @@ def test_an_action_that_the_reference_forbids_has_a_derivative_towards_having_it
     ) == pytest.approx(np.sum(weights * exact.policy))
 
 
-def test_a_kink_is_noted():
+def test_kinks_are_reported():
     arms = rm.models.bandit().with_rewards([[1.0, 0.5, 0.0]])
     at_kink, clear = (
         linearize(arms, rm.SquaredL2(tau), rm.solve(arms, rm.SquaredL2(tau), tol=1e-13))
@@ -355,8 +348,7 @@ def test_a_kink_is_noted():
     assert "action 1" in at_kink.note
     assert not clear.kinks.any()
     assert clear.note == ""
-    # with two actions equally good and nothing to choose between them, the value has no derivative
-    # either
+    # with two best actions and no regularizer the value has no derivative either
     tied = linearize(arms.with_rewards([[1.0, 1.0, 0.0]]), None, np.array([1.0]))
     assert tied.kinks.sum() == 2
     assert tied.gradient().errors.rewards > 0.9
@@ -366,7 +358,7 @@ def test_a_kink_is_noted():
     "evaluation", [rm.evaluation.Direct(), rm.evaluation.Krylov(), rm.evaluation.Exact()]
 )
 @pytest.mark.parametrize("storage", ["dense", "sparse"])
-def test_any_evaluation_and_storage_gives_the_same(evaluation, storage):
+def test_all_evaluations_and_storages_agree(evaluation, storage):
     mdp = rm.models.garnet(400, 3, branching=5, discount=0.99)
     if storage == "dense":
         mdp = rm.MDP(mdp.to_array(), mdp.rewards, mdp.discount)
@@ -401,21 +393,21 @@ def test_any_evaluation_and_storage_gives_the_same(evaluation, storage):
         ),
     ],
 )
-def test_what_does_not_fit_is_refused(change, message):
+def test_invalid_perturbations_are_refused(change, message):
     arms, soft = rm.models.bandit(), rm.Shannon(temperature=1.0)
     linear = linearize(arms, soft, rm.solve(arms, soft))
     with pytest.raises(rm.SolverError, match=message):
         linear.derivative(change)
 
 
-def test_there_is_no_derivative_in_a_temperature_of_0():
+def test_temperature_0_has_no_derivative():
     arms = rm.models.bandit()
     linear = linearize(arms, rm.Shannon(temperature=0.0), rm.solve(arms))
     with pytest.raises(rm.RegularizerError, match="at temperature 0 there is no derivative"):
         linear.derivative(Perturbation(temperature=1.0))
 
 
-def test_a_value_from_elsewhere_is_looked_at_before_it_is_differentiated():
+def test_given_values_are_checked():
     stay, leave = np.array([[1.0]]), np.array([[0.0]])
     mdp = rm.MDP(np.stack([stay, leave], axis=1), [[1.0, 0.0]], 1.0, termination=[[0.0, 1.0]])
     with pytest.raises(rm.UnboundedError):
@@ -425,7 +417,7 @@ def test_a_value_from_elsewhere_is_looked_at_before_it_is_differentiated():
 
 
 def test_parameters_of_rewards_and_of_the_whole_model():
-    mdp, regularizer, _, rng = problem("KL, one reference", 0.3, 0.9)
+    mdp, regularizer, _, rng = make_problem("KL, one reference", 0.3, 0.9)
     features = rng.normal(size=(*SHAPE, 2))
     linear = rm.gradients.RewardFeatures(mdp, features)
     theta = np.array([0.3, -0.2])

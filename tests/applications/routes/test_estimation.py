@@ -1,6 +1,4 @@
-"""Parameters that are found again, derivatives against differences, and routes drawn as they should
-be.
-"""
+"""Estimation of recursive logits, derivatives against differences, and simulated routes."""
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from regmdp.applications.routes.information import information_and_scores
 TRUTH = np.array([-1.0, -2.0, -0.3])
 
 
-def grid(side=4):
+def make_grid(side=4):
     """A square of two-way streets of different lengths."""
     rng = np.random.default_rng(0)
     node = np.arange(side * side).reshape(side, side)
@@ -30,7 +28,7 @@ def grid(side=4):
     )
 
 
-def features_of(network):
+def make_features(network):
     columns = {
         "length": routes.link_attribute(network, "length"),
         "U-turn": routes.u_turns(network),
@@ -40,9 +38,9 @@ def features_of(network):
 
 
 @pytest.fixture(scope="module")
-def drawn():
-    network = grid()
-    features = features_of(network)
+def simulated():
+    network = make_grid()
+    features = make_features(network)
     model = routes.RecursiveLogit(features, TRUTH)
     demand = routes.Demand(network, [0, 3, 5, 12], [15, 12, 15, 2], [500.0, 400.0, 300.0, 300.0])
     return (
@@ -53,8 +51,8 @@ def drawn():
     )
 
 
-def test_parameters_are_found_again(drawn):
-    features, _, _, trips = drawn
+def test_estimates_are_close_to_the_true_parameters(simulated):
+    features, _, _, trips = simulated
     found = routes.estimate(features, trips)
     errors = np.array(list(found.standard_errors().values()))
     assert found.converged
@@ -71,8 +69,8 @@ def test_parameters_are_found_again(drawn):
         assert part in text
 
 
-def test_information_and_scores_are_derivatives(drawn):
-    features, model, _, trips = drawn
+def test_information_and_scores_are_derivatives(simulated):
+    features, model, _, trips = simulated
     information, scores = information_and_scores(model, trips)
     steps = 1e-6 * np.eye(3)
     ahead, behind = (
@@ -100,7 +98,7 @@ def test_information_and_scores_are_derivatives(drawn):
 
 
 @pytest.mark.parametrize(("status", "interrupt"), [("STOPPED", False), ("INTERRUPTED", True)])
-def test_a_stopped_search_returns_the_best_parameters(drawn, status, interrupt):
+def test_a_stopped_search_returns_the_best_parameters(simulated, status, interrupt):
     def stop(event):
         events.append(event)
         if len(events) == 3 and interrupt:
@@ -108,7 +106,7 @@ def test_a_stopped_search_returns_the_best_parameters(drawn, status, interrupt):
         return len(events) < 3
 
     events = []
-    features, _, _, trips = drawn
+    features, _, _, trips = simulated
     found = routes.estimate(features, trips, callback=stop)
     assert found.status is rm.Status[status]
     assert not found.converged
@@ -118,7 +116,7 @@ def test_a_stopped_search_returns_the_best_parameters(drawn, status, interrupt):
     assert found.log_likelihood == best.measures["log_likelihood"]
 
 
-def test_sioux_falls():
+def test_estimates_of_sioux_falls():
     data = routes.read_folder(folder("sioux_falls"))
     network = data.network
     features = routes.LinkFeatures(
@@ -127,56 +125,56 @@ def test_sioux_falls():
     )
     found = routes.estimate(features, data.trips)
     assert found.converged
-    # a trial on the way had an infinite value, and the search came back
+    # some parameters that were tried had an infinite value
     assert found.infeasible >= 1
     assert found.parameters["length"] == pytest.approx(-0.3300, abs=1e-4)
     assert found.parameters["U-turn"] == pytest.approx(-3.1318, abs=1e-4)
     assert found.log_likelihood == pytest.approx(-6057.838, abs=1e-3)
 
 
-def test_a_start_with_an_infinite_value_is_refused(drawn):
-    features, _, _, trips = drawn
+def test_a_start_with_an_infinite_value_is_refused(simulated):
+    features, _, _, trips = simulated
     with pytest.raises(rm.UnboundedError, match="the spectral radius of M"):
         routes.estimate(features, trips, start=np.zeros(3))
 
 
-def test_features_that_say_the_same_are_named(drawn):
-    _, model, _, trips = drawn
+def test_collinear_features_are_named(simulated):
+    _, model, _, trips = simulated
     length = routes.link_attribute(model.network, "length")
     twice = routes.LinkFeatures(model.network, {"length": length, "half": 0.5 * length})
     with pytest.raises(rm.SampleError, match="the data do not identify length, half separately"):
         routes.estimate(twice, trips).standard_errors()
 
 
-def test_trips_of_another_network_are_refused(drawn):
-    _, _, _, trips = drawn
+def test_trips_of_another_network_are_refused(simulated):
+    _, _, _, trips = simulated
     with pytest.raises(rm.ModelError, match="different networks"):
-        routes.estimate(features_of(grid()), trips)
+        routes.estimate(make_features(make_grid()), trips)
 
 
-def test_drawn_routes_are_as_many_as_expected(drawn):
-    _, model, demand, trips = drawn
+def test_simulated_flows_equal_expected_flows(simulated):
+    _, model, demand, trips = simulated
     assert len(trips) == 1500
     assert np.all(np.bincount(trips.destination)[[2, 12, 15]] == [300, 400, 800])
     expected = routes.link_flows(model, demand)
-    seen = np.bincount(trips.links, minlength=model.network.n_links)
-    assert np.all(np.abs(seen - expected) < 6.0 * np.sqrt(expected + 1.0))
+    observed = np.bincount(trips.links, minlength=model.network.n_links)
+    assert np.all(np.abs(observed - expected) < 6.0 * np.sqrt(expected + 1.0))
     again = routes.simulate_trips(model, demand, rng=np.random.default_rng(1))
     assert np.array_equal(again.links, trips.links)
 
 
-def test_parts_of_travellers_cannot_be_drawn(drawn):
-    _, model, _, _ = drawn
+def test_fractional_demand_cannot_be_simulated(simulated):
+    _, model, _, _ = simulated
     with pytest.raises(rm.ModelError, match="entry 0 of the demand has 1.5 travellers"):
         routes.simulate_trips(
             model, routes.Demand(model.network, [0], [3], [1.5]), rng=np.random.default_rng(0)
         )
 
 
-def test_a_map_needs_places():
+def test_a_map_needs_coordinates_and_valid_flows():
     from regmdp.applications.routes.maps import draw_flows
 
     with pytest.raises(rm.ModelError, match="no coordinates"):
         draw_flows(routes.RoadNetwork([0], [1]), [1.0])
     with pytest.raises(rm.ModelError, match="flows must be 48 numbers, not negative"):
-        draw_flows(grid(), np.full(48, -1.0))
+        draw_flows(make_grid(), np.full(48, -1.0))

@@ -1,3 +1,5 @@
+"""Likelihood and flows of recursive logits, against dense solves and differences."""
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ def square():
 
 
 def dense_likelihood(features, trips, parameters, scale):
-    """The same from one dense solve a destination, for complex parameters too."""
+    """Return the log-likelihood by one dense solve per destination; parameters may be complex."""
     network = features.network
     v = features.matrix.toarray() @ parameters / scale
     total = v[trips.pairs].sum()
@@ -68,10 +70,10 @@ def test_flows_are_conserved(square):
     balance = np.bincount(network.end, flow, network.n_nodes) - np.bincount(
         network.start, flow, network.n_nodes
     )
-    wanted = np.bincount(demand.destination, demand.flow, 4) - np.bincount(
+    expected = np.bincount(demand.destination, demand.flow, 4) - np.bincount(
         demand.origin, demand.flow, 4
     )
-    np.testing.assert_allclose(balance, wanted, atol=1e-10)
+    np.testing.assert_allclose(balance, expected, atol=1e-10)
 
 
 def test_data_of_another_network_are_refused(square):

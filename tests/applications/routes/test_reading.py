@@ -1,3 +1,5 @@
+"""Networks, trips and demand from CSV files, and the errors that name bad rows."""
+
 import pytest
 from data import folder
 
@@ -10,7 +12,7 @@ TRIPS = "trip_id,link_id\n1,1\n1,2\n2,3\n"
 DEMAND = "origin,destination,flow\na,c,10\na,a,0\n"
 
 
-def test_sioux_falls():
+def test_sioux_falls_is_read():
     network, trips, demand = routes.read_folder(folder("sioux_falls"))
     assert (network.n_links, network.n_nodes, len(trips)) == (76, 24, 2400)
     features = routes.LinkFeatures(

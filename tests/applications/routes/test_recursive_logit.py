@@ -1,3 +1,5 @@
+"""Values of recursive logits against their equation and the solver, and bad input."""
+
 import numpy as np
 import pytest
 
@@ -5,7 +7,7 @@ import regmdp as rm
 from regmdp.applications import routes
 
 
-def grid(n, rng):
+def make_grid(n, rng):
     index = np.arange(n * n).reshape(n, n)
     along = np.concatenate(
         [
@@ -21,7 +23,7 @@ def grid(n, rng):
     )
 
 
-def model(network, parameters=(-2.0, -1.0, -0.3), scale=1.0):
+def make_model(network, parameters=(-2.0, -1.0, -0.3), scale=1.0):
     columns = {
         "length": routes.link_attribute(network, "length"),
         "U-turn": routes.u_turns(network),
@@ -30,31 +32,31 @@ def model(network, parameters=(-2.0, -1.0, -0.3), scale=1.0):
     return routes.RecursiveLogit(routes.LinkFeatures(network, columns), parameters, scale)
 
 
-def chain(n):
+def make_chain(n):
     network = routes.RoadNetwork(np.arange(n), np.arange(1, n + 1), {"length": np.ones(n)})
     return routes.LinkFeatures(network, {"length": routes.link_attribute(network, "length")})
 
 
 @pytest.mark.parametrize("scale", [1e-3, 0.1, 1.0])
-def test_many_destinations_equal_one_at_a_time_and_the_equation(scale):
-    found = model(grid(6, np.random.default_rng(0)), scale=scale)
+def test_values_of_many_destinations_equal_those_of_each_and_solve_the_equation(scale):
+    found = make_model(make_grid(6, np.random.default_rng(0)), scale=scale)
     destinations = np.arange(0, 36, 5)
-    together = found.values(destinations)
-    alone = np.concatenate([found.values([node]) for node in destinations], axis=1)
-    np.testing.assert_allclose(together, alone, rtol=1e-11, atol=1e-12)
+    joint = found.values(destinations)
+    separate = np.concatenate([found.values([node]) for node in destinations], axis=1)
+    np.testing.assert_allclose(joint, separate, rtol=1e-11, atol=1e-12)
     network = found.network
     for column, node in enumerate(destinations):
         for state in range(network.n_states):
             pairs = slice(network.pair_start[state], network.pair_start[state + 1])
-            ahead = (found.utility[pairs] + together[network.pair_link[pairs], column]) / scale
+            ahead = (found.utility[pairs] + joint[network.pair_link[pairs], column]) / scale
             arrived = [0.0] if state < network.n_links and network.end[state] == node else []
             expected = scale * np.logaddexp.reduce([*ahead, *arrived])
-            assert together[state, column] == pytest.approx(expected, rel=1e-9, abs=1e-12)
+            assert joint[state, column] == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize("scale", [0.05, 1.0])
-def test_the_library_solves_it_to_the_same_value(scale):
-    found = model(grid(4, np.random.default_rng(1)), scale=scale)
+def test_the_mdp_has_the_same_values(scale):
+    found = make_model(make_grid(4, np.random.default_rng(1)), scale=scale)
     solution = rm.solve(found.mdp(5), rm.Shannon(temperature=scale), tol=1e-8)
     value = found.values([5])[:, 0]
     assert solution.status.ok
@@ -62,8 +64,8 @@ def test_the_library_solves_it_to_the_same_value(scale):
     assert (value - 1e-12 <= solution.certificate.upper[:-1]).all()
 
 
-def test_long_chain_at_a_small_scale():
-    features = chain(20_000)
+def test_values_of_a_long_chain_at_a_small_scale():
+    features = make_chain(20_000)
     value = routes.RecursiveLogit(features, [-1.0], scale=1e-3).values([20_000, 10_000])
     np.testing.assert_allclose(
         value[:20_000, 0], -np.arange(19_999.0, -1.0, -1.0), rtol=1e-12, atol=1e-12
@@ -72,8 +74,8 @@ def test_long_chain_at_a_small_scale():
 
 
 @pytest.mark.parametrize(("factor", "finite"), [(1.0 - 1e-6, False), (1.0 + 1e-6, True)])
-def test_both_sides_of_the_boundary(factor, finite):
-    # there and back along two links of length 1, two ways each: the spectral radius is 2 exp(-b)
+def test_finiteness_on_both_sides_of_spectral_radius_1(factor, finite):
+    # two parallel links of length 1 in each direction: the spectral radius is 2 exp(-b)
     network = routes.RoadNetwork([0, 0, 1, 1], [1, 1, 0, 0], {"length": np.ones(4)})
     features = routes.LinkFeatures(network, {"length": routes.link_attribute(network, "length")})
     found = routes.RecursiveLogit(features, [-np.log(2.0) * factor])
@@ -90,7 +92,7 @@ def test_both_sides_of_the_boundary(factor, finite):
 
 
 def test_probabilities_sum_to_one():
-    rows = model(grid(5, np.random.default_rng(2))).probabilities(7).sum(axis=1)
+    rows = make_model(make_grid(5, np.random.default_rng(2))).probabilities(7).sum(axis=1)
     np.testing.assert_allclose(rows, 1.0, rtol=1e-10)
 
 
