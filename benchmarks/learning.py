@@ -25,7 +25,7 @@ from learners.tasks import RACES, TASKS
 from scipy import stats
 
 FOLDER = Path(__file__).resolve().parent
-PEERS = ("stable-baselines3", "sb3-contrib", "gymnasium[mujoco]", "torch==2.13.0")
+SB3_PACKAGES = ("stable-baselines3", "sb3-contrib", "gymnasium[mujoco]", "torch==2.13.0")
 LIBRARIES = ("regmdp", "sb3")
 RUNS = FOLDER / "results" / "learning.jsonl"
 
@@ -72,7 +72,7 @@ def main() -> None:
         for seed in range(options.seeds):
             for who in options.library:
                 if (name, who, seed) in done or (
-                    who == "sb3" and {**TASKS, **RACES}[name].peer is None
+                    who == "sb3" and {**TASKS, **RACES}[name].sb3_method is None
                 ):
                     continue
                 print(
@@ -132,7 +132,7 @@ def _make_venv(venv: Path) -> Path:
     python = venv / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *PEERS], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *SB3_PACKAGES], check=True)
     return python
 
 

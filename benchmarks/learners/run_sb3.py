@@ -33,12 +33,12 @@ class CurveCallback(BaseCallback):
 task, seed = {**TASKS, **RACES}[sys.argv[1]], int(sys.argv[2])
 steps = int(sys.argv[3]) if len(sys.argv) > 3 else task.steps
 
-options = dict(task.peer_options)
+options = dict(task.sb3_options)
 copies = make_vec_env(task.env, n_envs=options.pop("n_envs", 1), seed=seed)
 normalize = options.pop("normalize", False)
 if normalize:
     copies = VecNormalize(copies, gamma=options.get("gamma", 0.99))
-kind = getattr(stable_baselines3, task.peer, None) or getattr(sb3_contrib, task.peer)
+kind = getattr(stable_baselines3, task.sb3_method, None) or getattr(sb3_contrib, task.sb3_method)
 model = kind("MlpPolicy", copies, seed=seed, device="cpu", **options)
 curve = Curve(steps)
 begin = time.perf_counter()

@@ -18,16 +18,16 @@ class Task:
         steps: Steps of the run.
         method: Class of regmdp.
         options: Its options; "regularizer" is a name and arguments, a network those of `mlp`.
-        peer: Class of Stable-Baselines3, or None if it has none.
-        peer_options: Its options; "n_envs" is the number of copies.
+        sb3_method: Class of Stable-Baselines3, or None if it has none.
+        sb3_options: Its options; "n_envs" is the number of copies.
     """
 
     env: str
     steps: int
     method: str
     options: dict[str, Any] = field(default_factory=dict)
-    peer: str | None = None
-    peer_options: dict[str, Any] = field(default_factory=dict)
+    sb3_method: str | None = None
+    sb3_options: dict[str, Any] = field(default_factory=dict)
 
 
 TRPO_CARTPOLE = {

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -117,7 +117,7 @@ class A3C(A2C):
         size = ravel_pytree(networks)[0].size
         return {**networks, "squared_gradients": np.zeros(size, dtype=np.float32)}
 
-    def _share_state(self, folder: Path) -> tuple[_SharedArrays, Any]:
+    def _share_state(self, folder: Path) -> tuple[_SharedArrays, Callable[[JaxArray], Params]]:
         """Return shared arrays with the training state, and the function that makes parameters."""
         networks = {"policy": self._state["policy"], "critic": self._state["critic"]}
         flat, unravel = ravel_pytree(networks)

@@ -101,7 +101,7 @@ def read_snapshot(path: str | PathLike[str], method: str) -> Snapshot:
     )
 
 
-def convert_option_to_json(option: object) -> Any:
+def convert_option_to_json(option: object) -> Mapping[str, object] | str | int | float | None:
     """Return an option as JSON, or None if JSON cannot hold it."""
     if isinstance(option, NetworkFunctions):
         return None if option.spec is None else {"mlp": option.spec}

@@ -100,7 +100,7 @@ class Learner(ABC):
     #: The name in files and summaries.
     name: ClassVar[str]
 
-    def __new__(cls, *_arguments: Any, **options: Any):
+    def __new__(cls, *_arguments: object, **options: object):
         """Check the names of the options, before the dataclass reads them."""
         check_names(cls.__name__, options, cls._option_names())
         return super().__new__(cls)
@@ -227,7 +227,7 @@ class Learner(ABC):
         self._observation = self._reset()
 
     @classmethod
-    def load(cls: type[AnyLearner], path: str | PathLike[str], **options: Any) -> AnyLearner:
+    def load(cls: type[AnyLearner], path: str | PathLike[str], **options: object) -> AnyLearner:
         """Return the learner of a file written by :meth:`save`; it continues with new episodes.
 
         Args:
@@ -240,7 +240,7 @@ class Learner(ABC):
                 environment.
         """
         snapshot = read_snapshot(path, cls.name)
-        given = snapshot.options | options
+        given: dict[str, Any] = snapshot.options | options
         names = cls._option_names()
         missing = [name for name in OBJECT_OPTIONS if name in names and name not in given]
         if missing:

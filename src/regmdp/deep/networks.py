@@ -29,7 +29,7 @@ class NetworkFunctions(NamedTuple):
     """
 
     init: Callable[[JaxArray, int, int], Params]
-    apply: Callable[[Params, Any], JaxArray]
+    apply: Callable[[Params, AnyArray], JaxArray]
     spec: dict[str, Any] | None = None
 
 
@@ -102,7 +102,9 @@ def _make_perceptron(
     return NetworkFunctions(init, apply, spec)
 
 
-def from_equinox(make: Callable[[JaxArray, int, int], Any]) -> NetworkFunctions:
+def from_equinox(
+    make: Callable[[JaxArray, int, int], Callable[[JaxArray], JaxArray]],
+) -> NetworkFunctions:
     """Return an Equinox module as a network.
 
     Args:

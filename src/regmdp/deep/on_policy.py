@@ -59,7 +59,7 @@ class OnPolicy(Learner):
     r"""Collect T steps in each of N copies, estimate advantages, learn from them once.
 
     Args:
-        horizon: T.
+        horizon: T, the steps of each copy in an iteration.
         gae_lambda: λ of the advantages; 1 for n-step returns.
         soft: Whether the regularizer's cost τ h is part of the values, as in the theory. If not,
             only that of the present policy is subtracted from the objective, which most
