@@ -172,7 +172,7 @@ def test_what_a_krylov_solver_claims_is_not_trusted(broken, lie, monkeypatch):
 def test_without_a_quick_factorization_it_falls_back_on_sweeps(monkeypatch):
     from regmdp.evaluation import krylov
 
-    monkeypatch.setattr(krylov, "quick_to_factorize", lambda matrix: False)
+    monkeypatch.setattr(krylov, "is_fast_to_factorize", lambda matrix: False)
     monkeypatch.setattr(
         krylov._KrylovSystem, "_bicgstab", lambda self, operator, b, tolerance: np.zeros_like(b)
     )
@@ -292,10 +292,10 @@ def lattice(*sides):
     ],
     ids=["line", "plane", "space", "line with a hub", "dense", "large and dense"],
 )
-def test_what_is_quick_to_factorize(matrix, quick):
-    from regmdp.evaluation.direct import quick_to_factorize
+def test_which_chains_are_fast_to_factorize(matrix, quick):
+    from regmdp.evaluation.direct import is_fast_to_factorize
 
-    assert quick_to_factorize(Chain(matrix, 0.9)) is quick
+    assert is_fast_to_factorize(Chain(matrix, 0.9)) is quick
 
 
 def test_a_banded_factorization_pivots_and_transposes():

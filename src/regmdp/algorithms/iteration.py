@@ -204,7 +204,7 @@ class PolicyOptimization(Algorithm):
             )
         assert isinstance(mdp, MDP)
         if isinstance(evaluation, LinearEvaluation):
-            value, system = evaluation.solved(mdp, regularizer, policy, guess, accuracy)
+            value, system = evaluation.solve_with_system(mdp, regularizer, policy, guess, accuracy)
             candidate = replace(candidate, value=value, system=system)
         else:
             candidate = replace(

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from regmdp import bellman
-from regmdp._internal.arrays import Float
 from regmdp.algorithms.iteration import PolicyIteration
 from regmdp.algorithms.loop import Algorithm, Start
-from regmdp.evaluation.exact import AT_ONCE, Exact
+from regmdp.evaluation.exact import SMALL_SYSTEM, Exact
+from regmdp.evaluation.span_sweeps import sweep_optimality
 from regmdp.mdp import MDP
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import Regularizer, Unregularized
 
 __all__ = ["choose"]
 
-#: Sweeps are made while each reduces the residual by this factor at least, measured over the last
-#: AVERAGED_SWEEPS of them.
-FAST_RATE, AVERAGED_SWEEPS = 0.9, 4
-#: They end when the residual is this fraction of the first one, or after MAX_SWEEPS.
-RESIDUAL_REDUCTION, MAX_SWEEPS = 0.05, 40
 #: Smallest 1 - γ of a warm start: linear systems lose digits in proportion.
 SMALLEST_ONE_MINUS_DISCOUNT = 1e-10
 NEWTON = "policy iteration is Newton's method and needs few iterations"
@@ -40,9 +32,9 @@ def choose(mdp: MDP, regularizer: Regularizer, start: Start) -> tuple[Algorithm,
         return method, start, f"undiscounted: {NEWTON}"
     if start.value is not None or start.policy is not None:
         return method, start, f"discount {mdp.discount:.6g}, from the given start: {NEWTON}"
-    if mdp.n_states <= AT_ONCE:
+    if mdp.n_states <= SMALL_SYSTEM:
         return method, start, f"small model, discount {mdp.discount:.6g}: {NEWTON}"
-    swept = _sweep(mdp, regularizer)
+    swept = sweep_optimality(mdp, regularizer)
     if swept.done:
         return (
             method,
@@ -57,44 +49,6 @@ def choose(mdp: MDP, regularizer: Regularizer, start: Start) -> tuple[Algorithm,
         Start(value=warm_start_value(mdp, regularizer)),
         f"{why}, so it is warm-started with a larger discount; {NEWTON}",
     )
-
-
-class _SweepResult(NamedTuple):
-    """Result of sweeps from 0.
-
-    Attributes:
-        value: (S,) value.
-        rate: Factor by which a sweep reduces the residual.
-        done: Whether the residual was reduced enough.
-    """
-
-    value: Float[np.ndarray, " S"]
-    rate: float
-    done: bool
-
-
-def _sweep(mdp: MDP, regularizer: Regularizer) -> _SweepResult:
-    """Iterate V ← T V while it converges fast, up to a constant shift (span seminorm)."""
-    value, sizes, rate = np.zeros(mdp.n_states), [], 1.0
-    for count in range(1, MAX_SWEEPS + 1):
-        backup = (
-            bellman.backup(mdp, regularizer, value)
-            if sizes
-            else bellman.backup_of_zero(mdp, regularizer)
-        )
-        residual = backup - value
-        high, low = float(residual.max()), float(residual.min())
-        middle = 0.0 if mdp.terminates else 0.5 * (high + low)
-        sizes.append(max(high - middle, middle - low))
-        value = backup + mdp.discount / (1.0 - mdp.discount) * middle
-        if count > 1:
-            back = min(count - 1, AVERAGED_SWEEPS)
-            rate = (sizes[-1] / sizes[-1 - back]) ** (1 / back) if sizes[-1] else 0.0
-        if sizes[-1] <= RESIDUAL_REDUCTION * sizes[0]:
-            return _SweepResult(value, rate, done=True)
-        if count > AVERAGED_SWEEPS and rate > FAST_RATE:
-            break
-    return _SweepResult(value, rate, done=False)
 
 
 def warm_start_value(mdp: MDP, regularizer: Regularizer) -> np.ndarray:

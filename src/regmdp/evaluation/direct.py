@@ -18,32 +18,36 @@ from regmdp.evaluation.linear import LinearEvaluation, System
 from regmdp.mdp.policy_rows import PolicyRows, column_indices
 from regmdp.mdp.structure import count_reachable
 
-__all__ = ["Direct", "quick_to_factorize"]
+__all__ = ["Direct", "is_fast_to_factorize"]
 
-#: Largest chain that is factorized as a dense matrix.
-DENSE_LIMIT = 1200
-#: Most diagonals, besides the main one, of a matrix that is factorized as a banded one in the order
-#: that its states have.
-NARROW = 32
-#: In so many steps a chain in a plane, one square a step, reaches fewer than twice this many
-#: states.
-STEPS, PLANAR = 20, 1000
+#: Number of states up to which a chain is factorized as a dense matrix.
+MAX_DENSE_STATES = 1200
+#: Largest number of diagonals, besides the main one, of a matrix that is factorized as a banded one
+#: without reordering its states.
+MAX_DIAGONALS = 32
+#: Steps of a search for reachable states, and the number of states that marks fast growth: in a
+#: plane, one square per step, fewer than twice as many are reached.
+SEARCH_STEPS, MAX_REACHED = 20, 1000
 
 
 @dataclass(frozen=True)
 class Direct(LinearEvaluation):
-    """LU factorization, dense or banded (LAPACK) or sparse (SuperLU), with one step of iterative refinement.
+    """LU factorization (dense, banded or sparse) with one step of iterative refinement.
 
-    The sparse one is quick where the chain has a small bandwidth in some order (a maze) and
-    hopeless on large random graphs.
+    It is LAPACK's for dense and banded matrices, SuperLU's for sparse ones.
+
+    The sparse one is fast if the chain has a small bandwidth in some order (a maze), and very slow
+    on large random graphs.
     """
 
     def prepare(self, chain: Chain) -> System:
         if not scipy.sparse.issparse(chain.matrix):
             return _DenseFactor(chain)
-        below, above = bands(chain.matrix)
+        below, above = count_diagonals(chain.matrix)
         return (
-            _BandedFactor(chain, below, above) if below + above <= NARROW else _SparseFactor(chain)
+            _BandedFactor(chain, below, above)
+            if below + above <= MAX_DIAGONALS
+            else _SparseFactor(chain)
         )
 
 
@@ -87,8 +91,7 @@ class _BandedFactor(_Factor):
     def __init__(self, chain: Chain, below: int, above: int) -> None:
         super().__init__(chain)
         rows = scipy.sparse.coo_array(chain.matrix)
-        # LAPACK keeps the diagonals one below the other, and wants room for those that pivoting
-        # adds
+        # LAPACK stores the diagonals as rows, with room for those that pivoting adds
         diagonals = np.zeros((2 * below + above + 1, chain.n_states), order="F")
         diagonals[below + above] = 1.0
         row, column = rows.coords
@@ -131,9 +134,8 @@ def _ordering(matrix: scipy.sparse.sparray) -> dict[str, Any]:
     """Return the options for SuperLU.
 
     I - γ P is an M-matrix, whose factorization needs no pivoting. So the order may follow the
-    pattern of P + Pᵀ, which leaves a tree without fill-in and half of it in a plane, and without
-    supernodes a third of the memory is enough. Only a state that very many lead to makes that order
-    slow to find.
+    pattern of P + Pᵀ: a tree then has no fill-in, a plane half of it, and without supernodes a
+    third of the memory is enough. That order is slow to find only if very many states lead to one.
     """
     n = matrix.shape[0]
     if np.bincount(matrix.indices, minlength=n).max() > 10.0 * n**0.5:
@@ -155,48 +157,48 @@ def _singular() -> SingularError:
     )
 
 
-def bands(matrix: scipy.sparse.sparray) -> tuple[int, int]:
-    """Return how many diagonals of a sparse matrix there are below the main one, and above it."""
+def count_diagonals(matrix: scipy.sparse.sparray) -> tuple[int, int]:
+    """Return the numbers of diagonals of a sparse matrix below and above the main one."""
     rows = scipy.sparse.csr_array(matrix)
     ahead = rows.indices - np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
     return max(0, -int(ahead.min(initial=0))), max(0, int(ahead.max(initial=0)))
 
 
-def narrow(chain: Chain) -> bool:
-    """Whether all entries of a sparse chain are near the main diagonal."""
+def is_narrow(chain: Chain) -> bool:
+    """Whether all entries of a sparse chain are close to the main diagonal."""
     if not scipy.sparse.issparse(chain.rows) and not isinstance(chain.rows, PolicyRows):
         return False
-    successors = _successors(chain.rows)
-    # a few rows tell most of the others
+    successors = _make_successors(chain.rows)
+    # a few rows exclude most other chains
     for state in chain.n_states * np.arange(1, 8, 2) // 8:
-        if np.any(np.abs(successors(np.array([state])) - state) > NARROW):
+        if np.any(np.abs(successors(np.array([state])) - state) > MAX_DIAGONALS):
             return False
-    return sum(bands(chain.matrix)) <= NARROW
+    return sum(count_diagonals(chain.matrix)) <= MAX_DIAGONALS
 
 
-def _successors(
+def _make_successors(
     rows: Array | PolicyRows,
 ) -> Callable[[Int[np.ndarray, " k"]], Int[np.ndarray, " n"]]:
-    """Return the function from some states of a sparse chain to those that one step leads to."""
+    """Return a function from states of a sparse chain to the states one step away."""
     if isinstance(rows, PolicyRows):
         return rows.successors
     matrix = scipy.sparse.csr_array(rows)
     return lambda states: column_indices(matrix, states)
 
 
-def quick_to_factorize(chain: Chain) -> bool:
-    """Whether a factorization of I - γ P is expected to be quick.
+def is_fast_to_factorize(chain: Chain) -> bool:
+    """Whether a factorization of I - γ P is expected to be fast.
 
-    What counts is the fill-in, and that depends on how fast the number of states within reach grows
-    with the number of steps: along a line as j, in a plane as j², where nested dissection leaves
+    Its time depends on the fill-in, and that on how fast the number of states within reach grows
+    with the number j of steps: along a line as j; in a plane as j², where nested dissection leaves
     little more than n log n entries; on a random graph exponentially.
     """
     n, rows = chain.n_states, chain.rows
     if not scipy.sparse.issparse(rows) and not isinstance(rows, PolicyRows):
-        return n <= DENSE_LIMIT
-    if narrow(chain):
+        return n <= MAX_DENSE_STATES
+    if is_narrow(chain):
         return True
     return all(
-        count_reachable(_successors(rows), n, start, STEPS, PLANAR) < PLANAR
+        count_reachable(_make_successors(rows), n, start, SEARCH_STEPS, MAX_REACHED) < MAX_REACHED
         for start in (n // 3, 2 * n // 3)
     )

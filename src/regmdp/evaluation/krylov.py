@@ -1,4 +1,4 @@
-"""Krylov iterations for (I - γ P_π) x = b, whose residual is checked, never trusted."""
+"""Krylov iterations for (I - γ P_π) x = b, accepted by their true residual."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Float
 from regmdp.evaluation.base import Chain
-from regmdp.evaluation.direct import Direct, quick_to_factorize
-from regmdp.evaluation.linear import LinearEvaluation, System, floor
+from regmdp.evaluation.direct import Direct, is_fast_to_factorize
+from regmdp.evaluation.linear import LinearEvaluation, System, residual_floor
 
 __all__ = ["Krylov"]
 
-#: A Krylov solution whose residual is within this factor of what was asked is taken: the
-#: certificate says what it is worth.
-TOLERATED = 100.0
+#: A Krylov solution is accepted if its residual exceeds the requested one by at most this factor;
+#: the certificate accounts for it.
+RESIDUAL_TOLERANCE = 100.0
 
 
 @dataclass(frozen=True)
 class Krylov(LinearEvaluation):
-    """BiCGSTAB, then GMRES if that breaks down, then a factorization or plain sweeps: judged by the residual really reached.
+    """BiCGSTAB, then GMRES if that breaks down, then a factorization or plain sweeps.
+
+    The true residual decides which of them is needed.
 
     Args:
-        max_iterations: Iterations of BiCGSTAB, in all, before the next solver takes over.
+        max_iterations: Largest total number of iterations of BiCGSTAB.
 
     References:
         van der Vorst 1992, SIAM J. Sci. Stat. Comput. 13(2); Saad & Schultz 1986, SIAM J. Sci.
@@ -38,6 +40,8 @@ class Krylov(LinearEvaluation):
 
 
 class _KrylovSystem:
+    """(I - γ P_π), solved by Krylov iterations."""
+
     def __init__(self, chain: Chain, max_iterations: int) -> None:
         self._chain = chain
         self._max_iterations = max_iterations
@@ -53,61 +57,64 @@ class _KrylovSystem:
 
     def _solve(self, chain: Chain, b: np.ndarray, value: np.ndarray, accuracy: float) -> np.ndarray:
         n = b.size
-        operator: Any = _solvers().LinearOperator(
+        operator: Any = _import_solvers().LinearOperator(
             (n, n), matvec=lambda x: x - chain.propagate(x), dtype=np.float64
         )
         residual = chain.residual(value, b)
         size = float(np.max(np.abs(residual)))
         for solver, restarts in ((self._bicgstab, 8), (self._gmres, 4)):
             for _ in range(restarts):
-                goal = max(accuracy, floor(value, b))
+                goal = max(accuracy, residual_floor(value, b))
                 if size <= goal:
                     return value
-                # a 2-norm of goal·√n/2 makes a sup norm below goal likely; what was reached is
-                # measured below
+                # a 2-norm of goal·√n/2 makes a sup norm below goal likely, which is measured below
                 correction = solver(
-                    operator, residual, 0.5 * goal * np.sqrt(n) * min(1.0, _spread(residual, size))
+                    operator,
+                    residual,
+                    0.5 * goal * np.sqrt(n) * min(1.0, _flatness(residual, size)),
                 )
                 candidate = value + correction
-                residual_there = chain.residual(candidate, b)
-                size_there = float(np.max(np.abs(residual_there)))
-                if not size_there < 0.9 * size:
+                new_residual = chain.residual(candidate, b)
+                new_size = float(np.max(np.abs(new_residual)))
+                if not new_size < 0.9 * size:
                     break
-                value, residual, size = candidate, residual_there, size_there
-        if size <= TOLERATED * max(accuracy, floor(value, b)):
+                value, residual, size = candidate, new_residual, new_size
+        if size <= RESIDUAL_TOLERANCE * max(accuracy, residual_floor(value, b)):
             return value
-        if quick_to_factorize(chain):
+        if is_fast_to_factorize(chain):
             return Direct().prepare(chain).solve(b, value)
-        return self._sweep(chain, b, value, TOLERATED * accuracy)
+        return self._sweep(chain, b, value, RESIDUAL_TOLERANCE * accuracy)
 
     def _sweep(self, chain: Chain, b: np.ndarray, value: np.ndarray, accuracy: float) -> np.ndarray:
-        """Fall back on the iteration that cannot break down, x ← b + γ P x."""
+        """Iterate x ← b + γ P x, which cannot break down."""
         for _ in range(self._max_iterations):
             residual = chain.residual(value, b)
             value = value + residual
-            if float(np.max(np.abs(residual))) <= max(accuracy, floor(value, b)):
+            if float(np.max(np.abs(residual))) <= max(accuracy, residual_floor(value, b)):
                 break
         return value
 
     def _bicgstab(self, operator: Any, b: np.ndarray, tolerance: float) -> np.ndarray:
         with np.errstate(all="ignore"):  # a breakdown shows in the residual
-            x, _ = _solvers().bicgstab(
+            x, _ = _import_solvers().bicgstab(
                 operator, b, rtol=0.0, atol=tolerance, maxiter=self._max_iterations // 4
             )
         return x
 
     def _gmres(self, operator: Any, b: np.ndarray, tolerance: float) -> np.ndarray:
-        x, _ = _solvers().gmres(operator, b, rtol=0.0, atol=tolerance, restart=50, maxiter=20)
+        x, _ = _import_solvers().gmres(
+            operator, b, rtol=0.0, atol=tolerance, restart=50, maxiter=20
+        )
         return x
 
 
-def _spread(residual: np.ndarray, size: float) -> float:
-    """How evenly a residual is spread: its root mean square over its largest entry."""
+def _flatness(residual: np.ndarray, size: float) -> float:
+    """Root mean square of a residual over its largest entry."""
     return float(np.sqrt(np.mean(residual * residual))) / size
 
 
-def _solvers() -> Any:
-    """Import SciPy's solvers when they are needed: it takes as long as half of this library."""
+def _import_solvers() -> Any:
+    """Import SciPy's solvers when they are needed, since that is slow."""
     import scipy.sparse.linalg
 
     return scipy.sparse.linalg

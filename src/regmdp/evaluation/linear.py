@@ -1,7 +1,7 @@
-"""What it is to evaluate a policy by a linear system, (I - γ P_π) x = b.
+"""Evaluation by a linear system, (I - γ P_π) x = b.
 
-A solver is ``prepare``d for a chain once, and what it returns solves for any number of right-hand
-sides, and for the transpose.
+``prepare`` returns a system for a chain, which solves for any number of right-hand sides, and for
+the transpose.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from regmdp.evaluation.base import Chain, Evaluation, equation
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
 
-__all__ = ["LinearEvaluation", "System", "floor"]
+__all__ = ["LinearEvaluation", "System", "residual_floor"]
 
 
 @runtime_checkable
 class System(Protocol):
-    """(I - γ P_π), made ready for solving."""
+    """(I - γ P_π), prepared for solving."""
 
     def solve(
         self, b: Float[Array, " S"], guess: Float[Array, " S"], accuracy: float = 0.0
     ) -> Float[np.ndarray, " S"]:
-        """(S,) right-hand side -> (S,) x with (I - γ P_π) x = b up to ``accuracy`` in the sup norm."""
+        """(S,) b -> (S,) x with (I - γ P_π) x = b up to ``accuracy`` in the sup norm."""
         ...
 
     def solve_transposed(self, b: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
@@ -51,9 +51,9 @@ class LinearEvaluation(Evaluation):
         guess: Float[Array, " S"],
         accuracy: float = 0.0,
     ) -> Float[np.ndarray, " S"]:
-        return self.solved(mdp, regularizer, policy, guess, accuracy)[0]
+        return self.solve_with_system(mdp, regularizer, policy, guess, accuracy)[0]
 
-    def solved(
+    def solve_with_system(
         self,
         mdp: MDP,
         regularizer: Regularizer,
@@ -61,7 +61,7 @@ class LinearEvaluation(Evaluation):
         guess: Float[Array, " S"],
         accuracy: float = 0.0,
     ) -> tuple[Float[np.ndarray, " S"], System]:
-        """Return a value for the policy, and the system that was solved for it, for whoever has more to solve."""
+        """Return a value for the policy, and the system that was solved for it."""
         chain, rewards = equation(mdp, regularizer, policy)
         system = self.prepare(chain)
         return system.solve(rewards, guess, accuracy), system
@@ -84,13 +84,13 @@ class LinearEvaluation(Evaluation):
             policy: (S, A) the policy, greedy for V.
             value: (S,) V.
             residual: (S,) T V - V.
-            accuracy: Residual in the sup norm that is good enough.
+            accuracy: Sufficient residual in the sup norm.
         """
         return value + self.prepare(Chain.from_policy(mdp, policy)).solve(
             residual, np.zeros_like(value), accuracy
         )
 
 
-def floor(value: Float[np.ndarray, " S"], b: Float[np.ndarray, " S"]) -> float:
-    """Return the residual below which double precision cannot be expected to go."""
+def residual_floor(value: Float[np.ndarray, " S"], b: Float[np.ndarray, " S"]) -> float:
+    """Return the smallest residual that double precision can be expected to reach."""
     return 8 * UNIT_ROUNDOFF * (float(np.max(np.abs(value))) + float(np.max(np.abs(b))))

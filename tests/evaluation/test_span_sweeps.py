@@ -1,11 +1,11 @@
-"""Sweeps in place of a linear solve, and the operators that they multiply with."""
+"""Sweeps instead of a linear solve, and the operators that they multiply with."""
 
 import numpy as np
 import pytest
 
 import regmdp as rm
 from regmdp.evaluation import Chain, Direct, Exact
-from regmdp.evaluation.relaxation import SWEEPS, relax
+from regmdp.evaluation.span_sweeps import MAX_SWEEPS, sweep_policy
 from regmdp.mdp.policy_rows import StackedRows
 from regmdp.mdp.sparse_transitions import MixedRows
 
@@ -26,24 +26,24 @@ def dense(matrix):
 
 @pytest.mark.parametrize("discount", [0.5, 0.99, 1 - 1e-6])
 @pytest.mark.parametrize("accuracy", [1e-2, 1e-6, 1e-10])
-def test_where_a_chain_mixes_the_span_counts_and_not_the_discount(discount, accuracy):
+def test_a_mixing_chain_converges_at_the_rate_of_the_span(discount, accuracy):
     chain = chain_of(rm.models.garnet(500, 3, 8, rng=1, discount=discount))
     b = np.random.default_rng(2).normal(size=500)
-    relaxed = relax(chain, b, np.zeros(500), accuracy)
-    assert relaxed.done
-    assert relaxed.rate < 0.6
-    residual = chain.residual(relaxed.value, b)
-    scale = np.abs(relaxed.value).max()
+    swept = sweep_policy(chain, b, np.zeros(500), accuracy)
+    assert swept.done
+    assert swept.rate < 0.6
+    residual = chain.residual(swept.value, b)
+    scale = np.abs(swept.value).max()
     assert np.abs(residual).max() <= accuracy + 1e-14 * scale
     np.testing.assert_allclose(
-        relaxed.value,
+        swept.value,
         exact(chain, b),
         rtol=0,
         atol=accuracy / (1 - discount) + 1e-15 * scale / (1 - discount),
     )
 
 
-def test_where_episodes_end_nothing_is_taken_out():
+def test_no_shift_is_removed_where_episodes_end():
     mdp = rm.models.garnet(300, 2, 6, rng=1, discount=0.6)
     ending = rm.MDP(
         0.9 * mdp.transitions.to_csr(), mdp.rewards, 0.6, termination=np.full((300, 2), 0.1)
@@ -51,13 +51,13 @@ def test_where_episodes_end_nothing_is_taken_out():
     chain = chain_of(ending)
     assert chain.leak == np.inf
     b = np.ones(300)
-    relaxed = relax(chain, b, np.zeros(300), 1e-8)
-    assert relaxed.done
-    assert relaxed.rate == pytest.approx(0.54, abs=0.02)
-    np.testing.assert_allclose(relaxed.value, exact(chain, b), rtol=0, atol=1e-7)
+    swept = sweep_policy(chain, b, np.zeros(300), 1e-8)
+    assert swept.done
+    assert swept.rate == pytest.approx(0.54, abs=0.02)
+    np.testing.assert_allclose(swept.value, exact(chain, b), rtol=0, atol=1e-7)
 
 
-def test_a_chain_that_mixes_slowly_is_given_up_early():
+def test_sweeps_stop_early_if_a_chain_mixes_slowly():
     mdp = rm.models.gridworld(30, 30, discount=0.999)
     products = []
 
@@ -67,15 +67,15 @@ def test_a_chain_that_mixes_slowly_is_given_up_early():
             return super().propagate(value)
 
     chain = chain_of(mdp)
-    relaxed = relax(
+    swept = sweep_policy(
         Counted(chain.rows, chain.discount, chain.leak),
         np.ones(mdp.n_states),
         np.zeros(mdp.n_states),
         1e-8,
     )
-    assert not relaxed.done
-    assert len(products) < SWEEPS / 4
-    # and where it gave up is not lost: the solver that takes over starts from there
+    assert not swept.done
+    assert len(products) < MAX_SWEEPS / 4
+    # the next solver starts from their result
     value = Exact().prepare(chain).solve(np.ones(mdp.n_states), np.zeros(mdp.n_states))
     np.testing.assert_allclose(
         value,
@@ -84,10 +84,10 @@ def test_a_chain_that_mixes_slowly_is_given_up_early():
     )
 
 
-def test_the_guess_is_not_written_into():
+def test_the_guess_is_not_changed():
     chain = chain_of(rm.models.garnet(300, 2, 6, rng=1))
     guess = np.ones(300)
-    relax(chain, np.zeros(300), guess, 1e-3)
+    sweep_policy(chain, np.zeros(300), guess, 1e-3)
     np.testing.assert_array_equal(guess, 1.0)
 
 
@@ -103,7 +103,7 @@ def test_large_chains_are_operators_that_multiply_like_their_matrix(pure, kind):
     assert chain.rows.shape == chain.matrix.shape
 
 
-def test_rows_that_overlap_are_merged_and_few_are_too():
+def test_overlapping_rows_and_small_models_are_merged():
     assert not isinstance(chain_of(rm.models.gridworld(150, 150)).rows, MixedRows)
     assert not isinstance(chain_of(rm.models.garnet(100, 3, 4)).rows, MixedRows)
 
