@@ -169,11 +169,11 @@ def test_a_callback_that_returns_false_stops_the_runs():
         ),
         (
             {"algorithm": rm.algorithms.PMD(rm.algorithms.Adaptive(1.0), evaluation=SAMPLED)},
-            "would join runs",
+            "runs would not be independent",
         ),
         (
             {"algorithm": rm.algorithms.PMD(1.0, lookahead=2, evaluation=SAMPLED)},
-            "probabilities are known",
+            "known transition probabilities",
         ),
         (
             {"algorithm": rm.algorithms.SoftmaxPG(0.1, evaluation=SAMPLED)},

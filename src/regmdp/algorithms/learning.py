@@ -21,7 +21,7 @@ from regmdp.improvement import (
     PerturbedDescent,
     StepSize,
 )
-from regmdp.improvement.step_sizes import as_step_size
+from regmdp.improvement.step_size_improvement import as_step_size
 
 __all__ = ["SoftActorCritic", "SoftQLearning", "StochasticAPMD", "StochasticPMD"]
 

@@ -12,7 +12,7 @@ from regmdp.improvement import (
     MirrorDescent,
     StepSize,
 )
-from regmdp.improvement.step_sizes import as_step_size
+from regmdp.improvement.step_size_improvement import as_step_size
 from regmdp.regularizers import Regularizer, Shannon
 
 __all__ = ["GPMD", "PMD", "TDPMD", "HomotopicPMD"]

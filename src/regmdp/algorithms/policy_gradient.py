@@ -11,7 +11,7 @@ from regmdp.improvement import (
     SoftmaxGradient,
     StepSize,
 )
-from regmdp.improvement.step_sizes import as_step_size
+from regmdp.improvement.step_size_improvement import as_step_size
 
 __all__ = ["NPG", "FisherNPG", "SoftPolicyIteration", "SoftmaxPG"]
 

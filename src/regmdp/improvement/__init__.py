@@ -6,17 +6,10 @@ from regmdp.improvement.greedy import Greedy, Mixture, greedy_policy
 from regmdp.improvement.homotopic import HomotopicMirrorDescent
 from regmdp.improvement.lookahead import Lookahead
 from regmdp.improvement.mirror_descent import MirrorDescent
-from regmdp.improvement.perturbed import GeometricSteps, PerturbedDescent
+from regmdp.improvement.perturbed import PerturbedDescent
 from regmdp.improvement.softmax_gradient import FisherNaturalGradient, SoftmaxGradient, advantage
-from regmdp.improvement.step_sizes import (
-    Adaptive,
-    Constant,
-    Geometric,
-    Homotopic,
-    Maximum,
-    StepSize,
-    StepSizeImprovement,
-)
+from regmdp.improvement.step_size_improvement import Constant, StepSize, StepSizeImprovement
+from regmdp.improvement.step_sizes import Adaptive, Geometric, GeometricSteps, Homotopic, Maximum
 
 __all__ = [
     "Adaptive",

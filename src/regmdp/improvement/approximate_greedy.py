@@ -1,17 +1,17 @@
-"""The greedy map by an iteration that stops early, for subproblems that are not to be solved exactly."""
+"""The greedy map by an iteration that stops early, for inexact solutions of subproblems."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float
-from regmdp.improvement.base import policy_from_dual
+from regmdp.improvement.dual_variables import policy_from_dual
 from regmdp.regularizers import Regularizer
 
 __all__ = ["maximise_approximately"]
 
-#: Iterations after which the states that have not reached the accuracy get the greedy map itself.
-STEPS = 2000
+#: Iterations after which states that have not reached the accuracy get the exact greedy map.
+MAX_ITERATIONS = 2000
 
 
 def maximise_approximately(
@@ -21,12 +21,12 @@ def maximise_approximately(
     start: Float[Array, "b A"],
     gap: Float[Array, " b"] | Float[Array, ""],
 ) -> Float[np.ndarray, "b A"]:
-    r"""(b, A) scores -> (b, A) distributions whose ⟨p, y⟩ - h(p) is within a gap of the largest.
+    r"""(b, A) scores -> (b, A) distributions whose ⟨p, y⟩ - h(p) is within a gap of the maximum.
 
     Exponentiated gradient ascent, \(p \propto p\, e^{s g}\) with g = y - h'(p), and a step s that
     is halved when the objective falls. It stops at the Frank-Wolfe gap
-    \(\max_a g_a - \langle p, g \rangle\), which bounds the distance from the largest objective, for
-    h is convex.
+    \(\max_a g_a - \langle p, g \rangle\), which bounds the distance from the maximum, since h is
+    convex.
 
     Args:
         regularizer: h, for b states; only its value and subgradient are used.
@@ -44,11 +44,11 @@ def maximise_approximately(
     p = np.array(start)
     goal = np.broadcast_to(gap, y.shape[:1])
     live = mask.any(axis=-1)
-    pace = np.ones(y.shape[:1])
-    worth = _objective(regularizer, p, scores, allowed)
+    size = np.ones(y.shape[:1])
+    objective = _objective(regularizer, p, scores, allowed)
     unsolved = np.zeros_like(live)
-    for _ in range(STEPS):
-        gradient = scores - _finite(regularizer.subgradient(p, allowed), mask)
+    for _ in range(MAX_ITERATIONS):
+        gradient = scores - _finite_subgradient(regularizer.subgradient(p, allowed), mask)
         best = np.max(np.where(mask, gradient, -np.inf), axis=-1, where=mask, initial=-np.inf)
         inner = np.sum(p * gradient, axis=-1)
         unsolved = live & ~(best - inner <= goal)
@@ -56,25 +56,26 @@ def maximise_approximately(
             return p
         with np.errstate(under="ignore", invalid="ignore"):
             moved = p * np.exp(
-                pace[:, None] * np.where(mask, gradient - np.where(live, best, 0.0)[:, None], 0.0)
+                size[:, None] * np.where(mask, gradient - np.where(live, best, 0.0)[:, None], 0.0)
             )
             moved /= np.sum(moved, axis=-1, keepdims=True)
-        there = _objective(regularizer, moved, scores, allowed)
-        better = unsolved & (there > worth)
+        moved_objective = _objective(regularizer, moved, scores, allowed)
+        better = unsolved & (moved_objective > objective)
         p = np.where(better[:, None], moved, p)
-        worth = np.where(better, there, worth)
-        pace = np.where(better, 1.5 * pace, np.where(unsolved, 0.5 * pace, pace))
+        objective = np.where(better, moved_objective, objective)
+        size = np.where(better, 1.5 * size, np.where(unsolved, 0.5 * size, size))
     return np.where(unsolved[:, None], policy_from_dual(regularizer, y, allowed), p)
 
 
 def _objective(
     regularizer: Regularizer, p: Array, y: Array, allowed: Array | None
 ) -> Float[np.ndarray, " b"]:
-    """Return (b,) ⟨p, y⟩ - h(p), -inf where h is infinite or p no distribution."""
+    """Return (b,) ⟨p, y⟩ - h(p), -inf where h is infinite or p not a distribution."""
     with np.errstate(invalid="ignore"):
-        worth = np.sum(p * y, axis=-1) - regularizer.value(p, allowed)
-    return np.where(np.isnan(worth), -np.inf, worth)
+        objective = np.sum(p * y, axis=-1) - regularizer.value(p, allowed)
+    return np.where(np.isnan(objective), -np.inf, objective)
 
 
-def _finite(subgradient: Array, mask: Array) -> Array:
+def _finite_subgradient(subgradient: Array, mask: Array) -> Array:
+    """Return the subgradient without infinite entries; 0 outside the mask."""
     return np.where(mask, np.maximum(subgradient, -1e300), 0.0)

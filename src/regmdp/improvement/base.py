@@ -1,11 +1,11 @@
-"""What an improvement is: from a policy and its action values to a better policy."""
+"""The base class of improvements: from a policy and its action values to a better policy."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -17,21 +17,22 @@ from regmdp.evaluation import System
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.regularizers import Regularizer
 
-__all__ = ["Candidate", "Improvement", "ImprovementResult", "improve_blockwise"]
+__all__ = ["BlockRule", "Candidate", "Improvement", "ImprovementResult", "improve_blockwise"]
 
 Result = TypeVar("Result")
 
-#: Dual variables of permitted actions stay above this, so that the arithmetic with them stays
-#: finite.
-LOWEST = -1e300
+
+#: From a block and the (b, A) mask of its permitted pairs, None for all, to the (b, A) policy and
+#: dual variable.
+BlockRule: TypeAlias = Callable[[Block, Array | None], tuple[Array, Array]]
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """What an improvement starts from.
+    """The policy that an improvement starts from, with its value.
 
     Attributes:
-        value: (S,) value V whose action values r + γ P V it uses.
+        value: (S,) value V; the improvement uses its action values r + γ P V.
         policy: (S, A) the policy to improve on.
         dual: (S, A) its dual variable ξ, -inf at pairs that are not permitted; None if the
             improvement keeps none.
@@ -39,8 +40,7 @@ class Candidate:
         depth: Backups that separate V from the value of the policy, plus one: the depth of the
             lookahead.
         system: The linear system of the policy's evaluation, if one was solved.
-        q: (S, A) estimated action values, which are used in place of those of V; None if V's own
-            are to be used.
+        q: (S, A) estimated action values, used instead of those of V; None to use those of V.
         gradient: (S, A) estimated gradient of the value from ρ with respect to the logits, or None.
     """
 
@@ -53,9 +53,22 @@ class Candidate:
     q: Float[np.ndarray, "S A"] | None = None
     gradient: Float[np.ndarray, "S A"] | None = None
 
+    def require_dual(self) -> Float[np.ndarray, "S A"]:
+        """Return the dual variable.
+
+        Raises:
+            SolverError: if the candidate has none.
+        """
+        if self.dual is None:
+            raise SolverError(
+                "this improvement needs the dual variable of the policy; give the candidate "
+                "dual=improvement.initial_dual(mdp, regularizer, policy)"
+            )
+        return self.dual
+
 
 class ImprovementResult(NamedTuple):
-    """What one look ahead from a value gives.
+    """The result of one improvement.
 
     Attributes:
         backup: (S,) T V.
@@ -73,10 +86,10 @@ class ImprovementResult(NamedTuple):
 class Improvement(ABC):
     """A way to improve a policy.
 
-    Immutable; what it has to remember is the dual variable that it returns.
+    It is immutable: its only memory is the dual variable that it returns.
     """
 
-    #: Whether the improved policy depends on V alone, not on the policy before.
+    #: Whether the improved policy depends on V only, not on the previous policy.
     memoryless: ClassVar[bool] = False
 
     @abstractmethod
@@ -90,7 +103,7 @@ class Improvement(ABC):
         """Check that the improvement is defined for this problem.
 
         Raises:
-            SolverError: if it is not, or a step size is out of its range.
+            SolverError: if it is not, or if a step size is out of its range.
         """
 
     @abstractmethod
@@ -100,7 +113,7 @@ class Improvement(ABC):
         """(S, A) start policy -> (S, A) its dual variable; None if the improvement keeps none.
 
         Raises:
-            SolverError: if the policy has none, because it lies on the boundary of the simplex.
+            SolverError: if the policy is on the boundary of the simplex, and has none.
         """
 
 
@@ -108,17 +121,17 @@ def improve_blockwise(
     mdp: DecisionProcess,
     regularizer: Regularizer,
     candidate: Candidate,
-    rule: Callable[[Block, Bool[Array, "b A"] | None], tuple[Array, Array]],
+    rule: BlockRule,
     step: float | None,
 ) -> ImprovementResult:
-    """Back a candidate's value up, block by block, and apply a rule to the action values of each block.
+    """Back up the value of a candidate, and apply a rule to the action values of each block.
 
     Args:
         mdp: The model.
         regularizer: The regularizer.
         candidate: V, or the estimated action values.
-        rule: From a block, and the (b, A) mask of its permitted pairs, to the (b, A) policy and
-            dual variable there. Threads share the blocks, so it must not depend on their order.
+        rule: From a block and the (b, A) mask of its permitted pairs to the (b, A) policy and dual
+            variable. Threads share the blocks, so it must not depend on their order.
         step: The step size that the rule uses.
     """
     backup = np.empty(mdp.n_states)
@@ -149,7 +162,7 @@ def map_action_values(
     candidate: Candidate,
     work: Callable[[Block], Result],
 ) -> list[Result]:
-    """Apply some work to the action values of a candidate, block by block, in no order."""
+    """Apply a function to the action values of a candidate, block by block, in any order."""
     if candidate.q is not None:
         return [work(block) for block in bellman.iterate_blocks(mdp, regularizer, candidate.q)]
     if not isinstance(mdp, MDP):
@@ -158,38 +171,3 @@ def map_action_values(
             "from samples"
         )
     return bellman.map_blocks(mdp, regularizer, candidate.value, work)
-
-
-def subtract_best(
-    q: Float[Array, "*batch A"], allowed: Bool[Array, "*batch A"] | None
-) -> Float[Array, "*batch A"]:
-    """(…, A) action values -> how far they are below the best permitted one; 0 at the others."""
-    if allowed is None:
-        return q - np.max(q, axis=-1, keepdims=True)
-    top = np.max(np.where(allowed, q, -np.inf), axis=-1, keepdims=True)
-    return np.where(allowed, q - np.where(top > -np.inf, top, 0.0), 0.0)
-
-
-def normalise_dual(
-    dual: Float[Array, "*batch A"], allowed: Bool[Array, "*batch A"] | None
-) -> Float[Array, "*batch A"]:
-    """(…, A) dual variable -> the same with maximum 0 and -inf at pairs that are not permitted; 0 where none is.
-
-    Adding a constant to the dual variable of a state changes nothing.
-    """
-    if allowed is None:
-        return np.maximum(dual - np.max(dual, axis=-1, keepdims=True), LOWEST)
-    masked = np.where(allowed, dual, -np.inf)
-    top = np.max(masked, axis=-1, keepdims=True)
-    some = top > -np.inf
-    return np.where(
-        allowed, np.maximum(masked - np.where(some, top, 0.0), LOWEST), np.where(some, -np.inf, 0.0)
-    )
-
-
-def policy_from_dual(
-    mirror: Regularizer, dual: Float[Array, "*batch A"], allowed: Bool[Array, "*batch A"] | None
-) -> Float[Array, "*batch A"]:
-    """(…, A) dual variable -> (…, A) the policy it stands for, the greedy distribution of the mirror map h."""
-    policy = mirror.greedy(dual, allowed)
-    return policy if allowed is None else np.where(allowed, policy, 0.0)

@@ -1,28 +1,108 @@
-"""Dual variables of start policies, and what problems have to have for them."""
+r"""Dual variables ξ of policies, \(\pi = \nabla \psi^*(\xi)\) for a mirror map ψ.
+
+A constant for each state changes nothing: they are normalised to have maximum 0 in each state.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, Float
+from regmdp._internal.arrays import Array, Bool, Float
+from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import SolverError
-from regmdp.improvement.base import normalise_dual
 from regmdp.mdp import DecisionProcess
 from regmdp.mdp.transitions import state_blocks
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer
 
-__all__ = ["dual_from_policy", "require_discount", "require_interior"]
+__all__ = [
+    "MIN_DUAL",
+    "average_duals",
+    "dual_from_policy",
+    "normalise_dual",
+    "policy_from_dual",
+    "require_interior",
+    "subtract_best",
+]
+
+#: Dual variables of permitted actions are raised to this, so that arithmetic with them is finite.
+MIN_DUAL = -1e300
+
+
+def subtract_best(
+    q: Float[Array, "*batch A"], allowed: Bool[Array, "*batch A"] | None
+) -> Float[Array, "*batch A"]:
+    """(…, A) action values -> (…, A) minus the best permitted one; 0 where not permitted."""
+    if allowed is None:
+        return q - np.max(q, axis=-1, keepdims=True)
+    top = np.max(np.where(allowed, q, -np.inf), axis=-1, keepdims=True)
+    return np.where(allowed, q - np.where(top > -np.inf, top, 0.0), 0.0)
+
+
+def normalise_dual(
+    dual: Float[Array, "*batch A"], allowed: Bool[Array, "*batch A"] | None
+) -> Float[Array, "*batch A"]:
+    """(…, A) dual variable -> the same with maximum 0, and -inf at pairs that are not permitted.
+
+    In states without permitted actions it is 0.
+    """
+    if allowed is None:
+        return np.maximum(dual - np.max(dual, axis=-1, keepdims=True), MIN_DUAL)
+    masked = np.where(allowed, dual, -np.inf)
+    top = np.max(masked, axis=-1, keepdims=True)
+    some = top > -np.inf
+    return np.where(
+        allowed,
+        np.maximum(masked - np.where(some, top, 0.0), MIN_DUAL),
+        np.where(some, -np.inf, 0.0),
+    )
+
+
+def average_duals(
+    dual: Float[Array, "b A"],
+    q: Float[Array, "b A"],
+    allowed: Bool[Array, "b A"] | None,
+    inverse_step: float | Array,
+    temperature: float | Array,
+) -> Float[Array, "b A"]:
+    """(b, A) dual variable and action values -> (b, A) (ξ + ηQ)/(1 + ητ), up to a constant.
+
+    Args:
+        dual: (b, A) ξ.
+        q: (b, A) Q.
+        allowed: (b, A) mask of the permitted pairs, or None.
+        inverse_step: 1/η, a number or (b,); 0 stands for η = ∞.
+        temperature: τ, a number or (b,); not 0 where 1/η is.
+    """
+    inverse = np.asarray(inverse_step, dtype=np.float64)[..., None]
+    total = inverse + np.asarray(temperature)[..., None]
+    kept = inverse / total
+    # -inf is right for an action too far below the best for a double
+    with np.errstate(over="ignore"):
+        # a dual variable of -inf with weight 0 belongs to a pair that is not permitted, and is
+        # masked below
+        moved = subtract_best(q, allowed) / total + np.where(
+            kept > 0, kept * np.where(dual > -np.inf, dual, 0.0), 0.0
+        )
+    return normalise_dual(moved, allowed)
+
+
+def policy_from_dual(
+    mirror: Regularizer, dual: Float[Array, "*batch A"], allowed: Bool[Array, "*batch A"] | None
+) -> Float[Array, "*batch A"]:
+    """(…, A) dual variable -> (…, A) its policy, the greedy distribution of the mirror map."""
+    policy = mirror.greedy(dual, allowed)
+    return policy if allowed is None else np.where(allowed, policy, 0.0)
 
 
 def dual_from_policy(
     mdp: DecisionProcess, regularizer: Regularizer, mirror: Regularizer, policy: Float[Array, "S A"]
 ) -> Float[np.ndarray, "S A"]:
-    """(S, A) policy -> (S, A) a subgradient of the mirror map there, -inf at pairs that are not permitted.
+    """(S, A) policy -> (S, A) subgradient of the mirror map, -inf where not permitted.
 
     Raises:
-        SolverError: if the mirror map is infinitely steep on the boundary of the simplex, and the
-            policy lies there.
+        SolverError: if the mirror map is infinitely steep at the boundary of the simplex, and the
+            policy is on it.
     """
     if mirror.steep:
         require_interior(mdp, regularizer, policy)
@@ -42,20 +122,18 @@ def require_interior(
     Raises:
         SolverError: naming the first pair to which it does not.
     """
-    missing = permitted(mdp, regularizer) & ~(np.asarray(policy) > 0)
+    allowed = permitted(mdp, regularizer)
+    missing = allowed & ~(np.asarray(policy) > 0)
     if missing.any():
-        state, action = (int(i) for i in np.unravel_index(np.argmax(missing), missing.shape))
         raise SolverError(
-            f"the start policy gives {mdp.describe(state, action)} probability 0, and this method "
-            f"multiplies probabilities, so that it would stay 0; {int(np.count_nonzero(missing))} "
-            "pairs are like that; mix the start with the uniform policy"
-        )
-
-
-def require_discount(mdp: DecisionProcess, method: str) -> None:
-    """Check that the model is discounted."""
-    if not mdp.discount < 1.0:
-        raise SolverError(
-            f"{method} needs a discount below 1; for an undiscounted model use policy iteration, "
-            "PMD or GPMD"
+            describe_first(
+                missing,
+                lambda state, action: (
+                    f"the start policy gives {mdp.describe(state, action)} probability 0, which "
+                    "this method would not change, as it multiplies probabilities"
+                ),
+                "pairs",
+                "mix the start with the uniform policy",
+                of=int(np.count_nonzero(allowed)),
+            )
         )

@@ -1,15 +1,15 @@
-"""The greedy improvement, and greedy policies of undiscounted models, which must end the episode."""
+"""The greedy improvement, and greedy policies of undiscounted models, which must terminate."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
+from typing import cast
 
 import numpy as np
 
 from regmdp import bellman
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
-from regmdp._internal.errors import SolverError
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
+from regmdp._internal.checks import check_number
 from regmdp.bellman import Block
 from regmdp.improvement.base import Candidate, Improvement, ImprovementResult, improve_blockwise
 from regmdp.mdp import MDP, DecisionProcess
@@ -23,17 +23,17 @@ __all__ = ["Greedy", "Mixture", "greedy_policy"]
 
 @dataclass(frozen=True)
 class Greedy(Improvement):
-    r"""The regularized greedy policy \(\nabla h^*(Q/\tau)\), as :func:`greedy_policy` makes it."""
+    r"""The regularized greedy policy \(\nabla h^*(Q/\tau)\); see :func:`greedy_policy`."""
 
     memoryless = True
 
     def __call__(
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
     ) -> ImprovementResult:
-        return _best(mdp, regularizer, candidate)
+        return _find_greedy(mdp, regularizer, candidate)
 
     def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
-        """Take every problem."""
+        """Accept every problem."""
 
     def initial_dual(
         self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
@@ -43,7 +43,7 @@ class Greedy(Improvement):
 
 @dataclass(frozen=True)
 class Mixture(Improvement):
-    r"""A step towards the greedy policy, \(\pi \leftarrow (1-\beta) \pi + \beta \nabla h^*(Q/\tau)\).
+    r"""A step towards the greedy policy, \(\pi^+ = (1-\beta) \pi + \beta \nabla h^*(Q/\tau)\).
 
     Args:
         share: β, with 0 < β ≤ 1.
@@ -59,20 +59,14 @@ class Mixture(Improvement):
     share: float
 
     def __post_init__(self) -> None:
-        if (
-            isinstance(self.share, bool)
-            or not isinstance(self.share, Real)
-            or not 0.0 < self.share <= 1.0
-        ):
-            raise SolverError(
-                "the step size of a mixture with the greedy policy must be in (0, 1], not "
-                f"{self.share!r}"
-            )
+        check_number(
+            "the step size of a mixture with the greedy policy", self.share, above=0.0, maximum=1.0
+        )
 
     def __call__(
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
     ) -> ImprovementResult:
-        improved = _best(mdp, regularizer, candidate)
+        improved = _find_greedy(mdp, regularizer, candidate)
         share = float(self.share)
         # at β = 1 this is the greedy policy to the last bit
         return ImprovementResult(
@@ -83,7 +77,7 @@ class Mixture(Improvement):
         )
 
     def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
-        """Take every problem."""
+        """Accept every problem."""
 
     def initial_dual(
         self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
@@ -91,14 +85,14 @@ class Mixture(Improvement):
         """Return None: it keeps no dual variable."""
 
 
-def _best(
+def _find_greedy(
     mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
 ) -> ImprovementResult:
     """Return the greedy policy of a candidate."""
     if isinstance(mdp, MDP) and candidate.q is None:
         return greedy_policy(mdp, regularizer, candidate.value)
 
-    def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
+    def rule(block: Block, allowed: Array | None) -> tuple[Array, Array]:
         return block.regularizer.maximiser(block.q, block.available), np.zeros(block.q.shape)
 
     return improve_blockwise(mdp, regularizer, candidate, rule, None)._replace(dual=None)
@@ -107,11 +101,11 @@ def _best(
 def greedy_policy(
     mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]
 ) -> ImprovementResult:
-    r"""Look one step ahead from a (S,) value to the policy \(\nabla h^*(Q/\tau)\).
+    r"""(S,) value -> the greedy policy \(\nabla h^*(Q/\tau)\).
 
-    If γ = 1 and there is no regularizer, several actions may be as good while some of them go round
-    in circles for ever. Then the policy is chosen among the best actions, up to rounding, so that
-    the episode ends.
+    If γ = 1 and there is no regularizer, some of several best actions may form cycles that never
+    end. Then the policy is chosen among the best actions, up to rounding, so that the episode
+    terminates.
     """
     best, policy = bellman.improve(mdp, regularizer, value)
     if (
@@ -119,24 +113,26 @@ def greedy_policy(
         and regularizer.max_temperature == 0.0
         and regularizer.probability_bounds is None
     ):
-        policy = _ending_greedy(mdp, regularizer, value, best, policy)
+        policy = _find_terminating_greedy(mdp, regularizer, value, best, policy)
     return ImprovementResult(best, policy)
 
 
-def _ending_greedy(
+def _find_terminating_greedy(
     mdp: MDP,
     regularizer: Regularizer,
     value: Float[Array, " S"],
     best: Float[np.ndarray, " S"],
     policy: Float[Array, "S A"],
 ) -> Float[Array, "S A"]:
-    """Return a greedy policy that ends, if there is one among the actions that are best up to a slack as small as will do."""
+    """Return a greedy policy that terminates, within the smallest slack that permits one."""
     allowed = permitted(mdp, regularizer)
     q = bellman.q_values(mdp, value)
     scale = mdp.reward_bound + float(np.max(np.abs(best)))
-    # from a hundred roundings up to half of the digits
+    # from a hundred rounding errors to half of the digits
     for slack in scale * UNIT_ROUNDOFF * 10.0 ** np.arange(2, 9, 2):
         actions = find_terminating_policy(mdp, allowed & (q >= (best - slack)[:, None]))
         if np.all((actions >= 0) | mdp.terminal):
-            return DeterministicPolicy(np.where(mdp.terminal, -1, actions), mdp.n_actions)
+            chosen = DeterministicPolicy(np.where(mdp.terminal, -1, actions), mdp.n_actions)
+            # it has the part of NumPy's interface that users of a policy need
+            return cast("Array", chosen)
     return policy

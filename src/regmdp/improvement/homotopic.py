@@ -1,44 +1,35 @@
-"""Homotopic policy mirror descent: a regularization towards a reference policy that fades away."""
+"""Homotopic policy mirror descent: a vanishing regularization towards a reference policy."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, Bool, Float
+from regmdp._internal.arrays import Array
 from regmdp._internal.errors import SolverError
 from regmdp.bellman import Block
-from regmdp.improvement.base import (
-    Candidate,
-    ImprovementResult,
-    improve_blockwise,
-    normalise_dual,
-    policy_from_dual,
-    subtract_best,
-)
-from regmdp.improvement.dual_variables import dual_from_policy
-from regmdp.improvement.step_sizes import (
-    Homotopic,
+from regmdp.improvement.base import BlockRule, Candidate
+from regmdp.improvement.dual_variables import normalise_dual, policy_from_dual, subtract_best
+from regmdp.improvement.step_size_improvement import (
     StepSize,
     StepSizeImprovement,
-    as_step_size,
     require_finite_step,
 )
+from regmdp.improvement.step_sizes import Homotopic
 from regmdp.mdp import DecisionProcess
 from regmdp.regularizers import Regularizer, Shannon, Unregularized
 
 __all__ = ["HomotopicMirrorDescent"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class HomotopicMirrorDescent(StepSizeImprovement):
-    r"""The step of homotopic policy mirror descent, \(\log \pi^+ = \gamma (\log \pi + \eta_k Q) + (1-\gamma) \log \pi_0\).
+    r"""Homotopic step, \(\log \pi^+ = \gamma (\log \pi + \eta_k Q) + (1-\gamma) \log \pi_0\).
 
     It is a step of entropy-regularized mirror descent with a temperature τ_k for which 1 + η_k τ_k
-    = 1/γ, which fades away as η_k grows. π_0 is uniform over the available actions, which makes the
-    limit the optimal policy of maximum entropy.
+    = 1/γ; the temperature vanishes as η_k grows. π_0 is uniform over the available actions, so the
+    limit is the optimal policy of maximum entropy.
 
     Args:
         step_size: η_k; by default γ^(-2(k+1)).
@@ -48,16 +39,11 @@ class HomotopicMirrorDescent(StepSizeImprovement):
         regularization, and improved sample complexity", Algorithm 1.
     """
 
-    step_size: StepSize = field(default_factory=Homotopic)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "step_size", as_step_size(self.step_size))
+    def __init__(self, step_size: StepSize | float | None = None) -> None:
+        super().__init__(Homotopic() if step_size is None else step_size)
 
     def mirror_map(self, regularizer: Regularizer) -> Regularizer:
         return Shannon(temperature=1.0)
-
-    def max_step_size(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
-        return math.inf
 
     def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
         if not 0.0 < mdp.discount < 1.0:
@@ -72,21 +58,13 @@ class HomotopicMirrorDescent(StepSizeImprovement):
             )
         require_finite_step(self, mdp, regularizer)
 
-    def initial_dual(
-        self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
-    ) -> Float[np.ndarray, "S A"]:
-        return dual_from_policy(mdp, regularizer, self.mirror_map(regularizer), policy)
+    def make_rule(
+        self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate, step: float
+    ) -> BlockRule:
+        dual, mirror = candidate.require_dual(), self.mirror_map(regularizer)
 
-    def __call__(
-        self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
-    ) -> ImprovementResult:
-        dual = candidate.dual
-        assert dual is not None
-        step = self.step_size(mdp, regularizer, candidate, self)
-        mirror = self.mirror_map(regularizer)
-
-        def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
-            # log π_0 is the same for all actions and drops out
+        def rule(block: Block, allowed: Array | None) -> tuple[Array, Array]:
+            # log π_0 is the same for all actions and cancels
             with np.errstate(over="ignore"):
                 moved = step * subtract_best(block.q, allowed) + np.where(
                     dual[block.states] > -np.inf, dual[block.states], 0.0
@@ -94,4 +72,4 @@ class HomotopicMirrorDescent(StepSizeImprovement):
                 moved = normalise_dual(mdp.discount * moved, allowed)
             return policy_from_dual(mirror, moved, allowed), moved
 
-        return improve_blockwise(mdp, regularizer, candidate, rule, step)
+        return rule

@@ -8,6 +8,7 @@ import numpy as np
 
 from regmdp import bellman
 from regmdp._internal.arrays import Array, Float
+from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SolverError
 from regmdp.improvement.base import Candidate, Improvement, ImprovementResult
 from regmdp.mdp import MDP, DecisionProcess
@@ -18,7 +19,7 @@ __all__ = ["Lookahead"]
 
 @dataclass(frozen=True)
 class Lookahead(Improvement):
-    r"""Another improvement, with the action values \(Q_h = r + \gamma P T^{h-1} V\) in place of Q.
+    r"""Another improvement, with the action values \(Q_h = r + \gamma P T^{h-1} V\) instead of Q.
 
     Args:
         improvement: The improvement.
@@ -32,17 +33,14 @@ class Lookahead(Improvement):
     depth: int
 
     def __post_init__(self) -> None:
-        if isinstance(self.depth, bool) or not isinstance(self.depth, int) or self.depth < 1:
-            raise SolverError(
-                f"the depth of a lookahead must be an integer, 1 or more, not {self.depth!r}"
-            )
+        check_integer("the depth of a lookahead", self.depth)
 
     def __call__(
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
     ) -> ImprovementResult:
         if not isinstance(mdp, MDP):
             raise SolverError(
-                "looking several steps ahead needs a model whose transition probabilities are known"
+                "a lookahead of several steps needs a model with known transition probabilities"
             )
         backups = [candidate.value]
         for _ in range(self.depth - 1):

@@ -1,4 +1,4 @@
-r"""Policy mirror descent: a proximal step in the Bregman divergence of a mirror map that need not be the regularizer.
+r"""Policy mirror descent: a proximal step in the Bregman divergence of any mirror map ψ.
 
 .. math::
     \pi^+ = \arg\max_p \langle Q, p \rangle - \tau h(p) - D_\psi(p, \pi)/\eta
@@ -6,29 +6,26 @@ r"""Policy mirror descent: a proximal step in the Bregman divergence of a mirror
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, Bool, Float
+from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.fields import set_fields
 from regmdp.bellman import Block
-from regmdp.improvement.base import (
-    Candidate,
-    ImprovementResult,
-    improve_blockwise,
+from regmdp.improvement.base import BlockRule, Candidate, ImprovementResult
+from regmdp.improvement.dual_variables import (
+    average_duals,
+    dual_from_policy,
     normalise_dual,
     policy_from_dual,
     subtract_best,
 )
-from regmdp.improvement.dual_averaging import average_duals
-from regmdp.improvement.dual_variables import dual_from_policy
 from regmdp.improvement.kl_proximal_step import solve_kl_proximal_step
-from regmdp.improvement.step_sizes import (
+from regmdp.improvement.step_size_improvement import (
     StepSize,
     StepSizeImprovement,
-    as_step_size,
     require_finite_step,
 )
 from regmdp.mdp import DecisionProcess
@@ -38,7 +35,7 @@ from regmdp.regularizers.base import with_temperature
 __all__ = ["MirrorDescent"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class MirrorDescent(StepSizeImprovement):
     r"""The step of policy mirror descent.
 
@@ -47,29 +44,26 @@ class MirrorDescent(StepSizeImprovement):
 
     Args:
         step_size: η > 0, a number or a step size object.
-        potential: The mirror map ψ; its temperature plays no part. By default Shannon's.
+        potential: The mirror map ψ; its temperature is ignored. By default Shannon's.
 
     References:
         Lan 2023, Mathematical Programming 198, "Policy mirror descent for reinforcement learning",
         Algorithm 1; Xiao 2022, JMLR 23(282), section 4.
     """
 
-    step_size: StepSize
-    potential: Regularizer = field(default_factory=lambda: Shannon(temperature=1.0))
+    potential: Regularizer
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "step_size", as_step_size(self.step_size))
-        if not isinstance(self.potential, Regularizer):
+    def __init__(self, step_size: StepSize | float, potential: Regularizer | None = None) -> None:
+        super().__init__(step_size)
+        potential = Shannon(temperature=1.0) if potential is None else potential
+        if not isinstance(potential, Regularizer):
             raise SolverError(
-                f"a mirror map is a regularizer such as SquaredL2(1.0), not {self.potential!r}"
+                f"a mirror map is a regularizer such as SquaredL2(1.0), not {potential!r}"
             )
-        object.__setattr__(self, "potential", with_temperature(self.potential, 1.0))
+        set_fields(self, potential=with_temperature(potential, 1.0))
 
     def mirror_map(self, regularizer: Regularizer) -> Regularizer:
         return self.potential
-
-    def max_step_size(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
-        return math.inf
 
     def check(self, mdp: DecisionProcess, regularizer: Regularizer) -> None:
         self.potential.check(mdp.available)
@@ -83,33 +77,34 @@ class MirrorDescent(StepSizeImprovement):
     def __call__(
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
     ) -> ImprovementResult:
-        divergence = self._divergence(regularizer)
-        if (
-            not divergence.steep
-        ):  # the step starts from the policy, not from the averaged dual variable
-            candidate = replace(
-                candidate, dual=self.initial_dual(mdp, regularizer, candidate.policy)
-            )
-        dual = candidate.dual
-        assert dual is not None
-        step = self.step_size(mdp, regularizer, candidate, self)
-        # without a regularizer, and where its divergence is the mirror map's, the step is one of
-        # dual averaging
+        if not self._divergence(regularizer).steep:
+            # the step starts from the policy, not from the averaged dual variable
+            dual = self.initial_dual(mdp, regularizer, candidate.policy)
+            candidate = replace(candidate, dual=dual)
+        return super().__call__(mdp, regularizer, candidate)
+
+    def make_rule(
+        self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate, step: float
+    ) -> BlockRule:
+        dual, divergence = candidate.require_dual(), self._divergence(regularizer)
+        # without a regularizer, and where its divergence is that of the mirror map, the step is
+        # one of dual averaging
         averaging = isinstance(regularizer, Unregularized) or (
             isinstance(self.potential, Shannon) and isinstance(regularizer, Shannon | KL)
         )
 
-        def rule(block: Block, allowed: Bool[Array, "b A"] | None) -> tuple[Array, Array]:
-            h, psi, xi = block.regularizer, divergence.at(block.states), dual[block.states]
+        def rule(block: Block, allowed: Array | None) -> tuple[Array, Array]:
+            psi, xi = divergence.at(block.states), dual[block.states]
             if averaging:
-                moved = average_duals(xi, block.q, allowed, 1.0 / step, h.temperature)
+                tau = block.regularizer.temperature
+                moved = average_duals(xi, block.q, allowed, 1.0 / step, tau)
                 return policy_from_dual(psi, moved, allowed), moved
-            return _proximal(h, psi, xi, block, allowed, step)
+            return _solve_proximal_step(psi, xi, block, allowed, step)
 
-        return improve_blockwise(mdp, regularizer, candidate, rule, step)
+        return rule
 
     def _divergence(self, regularizer: Regularizer) -> Regularizer:
-        """Return the mirror map, or another one with the same divergence that fits the regularizer better."""
+        """Return the mirror map, or one with the same divergence that fits the regularizer."""
         # p log p and p log(p/p0) differ by a linear function
         return (
             regularizer
@@ -118,22 +113,19 @@ class MirrorDescent(StepSizeImprovement):
         )
 
 
-def _proximal(
-    h: Regularizer,
-    psi: Regularizer,
-    dual: Array,
-    block: Block,
-    allowed: Bool[Array, "b A"] | None,
-    step: float,
+def _solve_proximal_step(
+    psi: Regularizer, dual: Array, block: Block, allowed: Array | None, step: float
 ) -> tuple[Array, Array]:
-    """Solve argmax ⟨ξ + ηQ, p⟩ - ητ h(p) - ψ(p), the greedy map of a sum, and return p and its dual variable ∇ψ(p)."""
+    """Solve p = argmax ⟨ξ + ηQ, p⟩ - ητ h(p) - ψ(p); return p and its dual variable ∇ψ(p)."""
+    h = block.regularizer
     with np.errstate(over="ignore"):
         moved = normalise_dual(
             step * subtract_best(block.q, allowed) + np.where(dual > -np.inf, dual, 0.0), allowed
         )
     factor = step * np.asarray(h.temperature)
     if isinstance(psi, Shannon):
-        p, logarithm = solve_kl_proximal_step(h, moved, block.available, allowed, factor)
-        return p, normalise_dual(logarithm, allowed)
+        p, log_p = solve_kl_proximal_step(h, moved, block.available, allowed, factor)
+        return p, normalise_dual(log_p, allowed)
+    # a greedy map of a sum
     p = (with_temperature(h, factor) + psi).maximiser(moved, block.available)
     return p, normalise_dual(psi.subgradient(p, block.available), allowed)

@@ -1,118 +1,40 @@
-"""Step sizes: constant, the theory's largest, geometric, adaptive, homotopic."""
+"""Step sizes: the theory's largest, geometric, adaptive, homotopic and contracting."""
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any
 
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
+from regmdp._internal.checks import check_number
 from regmdp._internal.errors import SolverError
 from regmdp.bellman import Block
-from regmdp.improvement.base import Candidate, Improvement, map_action_values
+from regmdp.improvement.base import Candidate, map_action_values
+from regmdp.improvement.step_size_improvement import (
+    MAX_STEP_SIZE,
+    Constant,
+    StepSize,
+    StepSizeImprovement,
+)
 from regmdp.mdp import DecisionProcess, TiledProcess
 from regmdp.regularizers import Regularizer, Shannon
 
 __all__ = [
     "Adaptive",
-    "Constant",
     "Geometric",
+    "GeometricSteps",
     "Homotopic",
     "Maximum",
-    "StepSize",
-    "StepSizeImprovement",
-    "as_step_size",
+    "contracting_step_size",
+    "require_proper_discount",
 ]
-
-#: GeometricSamples step sizes stop growing here; the steps are greedy long before.
-LARGEST = 1e250
-
-
-class StepSize(ABC):
-    """A rule that says how far the next improvement goes. Immutable."""
-
-    #: Whether it may exceed any limit, sooner or later.
-    unbounded: bool
-
-    @abstractmethod
-    def check(self, mdp: DecisionProcess) -> None:
-        """Check that the rule is defined for this model.
-
-        Raises:
-            SolverError: if it is not.
-        """
-
-    @abstractmethod
-    def __call__(
-        self,
-        mdp: DecisionProcess,
-        regularizer: Regularizer,
-        candidate: Candidate,
-        improvement: StepSizeImprovement,
-    ) -> float:
-        """Return the step size of the next improvement."""
-
-
-class StepSizeImprovement(Improvement):
-    """An improvement with a step size."""
-
-    step_size: StepSize
-
-    @abstractmethod
-    def mirror_map(self, regularizer: Regularizer) -> Regularizer:
-        """Return the mirror map: its Bregman divergence is what a step is measured by."""
-
-    @abstractmethod
-    def max_step_size(self, mdp: DecisionProcess, regularizer: Regularizer) -> float:
-        """Return the largest step size of the theory; inf if there is none."""
-
-
-@dataclass(frozen=True)
-class Constant(StepSize):
-    """The same step size η in each iteration. A plain number stands for it.
-
-    Args:
-        value: η, positive and finite.
-
-    Examples:
-        >>> import regmdp as rm
-        >>> rm.algorithms.NPG(step_size=0.1).improvement.step_size
-        Constant(value=0.1)
-    """
-
-    value: float
-
-    unbounded = False
-
-    def __post_init__(self) -> None:
-        if not (self.value > 0 and math.isfinite(self.value)):
-            raise SolverError(f"a step size must be positive and finite, not {self.value}")
-        if self.value > LARGEST:
-            raise SolverError(
-                f"a step size must be at most {LARGEST:g}, not {self.value:g}; policy iteration is "
-                "the limit"
-            )
-
-    def check(self, mdp: DecisionProcess) -> None:
-        """Take every model."""
-
-    def __call__(
-        self,
-        mdp: DecisionProcess,
-        regularizer: Regularizer,
-        candidate: Candidate,
-        improvement: StepSizeImprovement,
-    ) -> float:
-        return float(self.value)
 
 
 @dataclass(frozen=True)
 class Maximum(StepSize):
-    """The largest step size for which the method's theorem holds.
+    """The largest step size for which the theory of the method holds.
 
     For entropy-regularized NPG it is (1-γ)/τ, which is soft policy iteration; for GPMD it is ∞,
     which is regularized policy iteration; for softmax policy gradient it is the inverse of the
@@ -128,7 +50,7 @@ class Maximum(StepSize):
     unbounded = False
 
     def check(self, mdp: DecisionProcess) -> None:
-        """Take every model."""
+        """Accept every model."""
 
     def __call__(
         self,
@@ -170,10 +92,8 @@ class Geometric(StepSize):
     def __post_init__(self) -> None:
         if self.initial is not None:
             Constant(self.initial)
-        if self.ratio is not None and not self.ratio >= 1.0:
-            raise SolverError(
-                f"the ratio of a geometric step size must be at least 1, not {self.ratio}"
-            )
+        if self.ratio is not None:
+            check_number("the ratio of a geometric step size", self.ratio, minimum=1.0)
 
     def check(self, mdp: DecisionProcess) -> None:
         if mdp.discount == 1.0 and (self.initial is None or self.ratio is None):
@@ -190,20 +110,22 @@ class Geometric(StepSize):
         improvement: StepSizeImprovement,
     ) -> float:
         gamma = mdp.discount
-        inverse = 1.0 / gamma if gamma > 0 else LARGEST
+        inverse = 1.0 / gamma if gamma > 0 else MAX_STEP_SIZE
         initial = self.initial or min(
-            LARGEST, max((1.0 - gamma) * inverse * math.log(max(mdp.n_actions, 2)), UNIT_ROUNDOFF)
+            MAX_STEP_SIZE,
+            max((1.0 - gamma) * inverse * math.log(max(mdp.n_actions, 2)), UNIT_ROUNDOFF),
         )
         ratio = inverse if self.ratio is None else self.ratio
-        return _capped(math.log(initial) + candidate.iteration * math.log(ratio))
+        return _exp_capped(math.log(initial) + candidate.iteration * math.log(ratio))
 
 
 @dataclass(frozen=True)
 class Adaptive(StepSize):
-    r"""The step size with which policy mirror descent keeps up with policy iteration, \(\eta_k = \max_s D(p_s, \pi_k(s))/c_k\).
+    r"""The step size \(\eta_k = \max_s D(p_s, \pi_k(s))/c_k\) of policy mirror descent.
 
-    Here p_s is the greedy distribution nearest to π_k(s), and \(c_k = \gamma^{2h(k+1)} c_0\) with a
-    lookahead of depth h. Unregularized:
+    With it the method converges at least as fast as policy iteration. Here p_s is the greedy
+    distribution nearest to π_k(s), and \(c_k = \gamma^{2h(k+1)} c_0\) with a lookahead of depth h.
+    Unregularized:
     \(\|V^* - V_k\| \le \gamma^{hk} (\|V^* - V_0\| + c_0/(1-\gamma)^2)\). Growth stops at 1e250.
 
     Args:
@@ -238,8 +160,8 @@ class Adaptive(StepSize):
             )
         if isinstance(mdp, TiledProcess):
             raise SolverError(
-                "adaptive step sizes would join runs that are to be independent; give a number, or "
-                "Geometric"
+                "an adaptive step size depends on all states, so runs would not be independent; "
+                "give a number, or Geometric"
             )
 
     def __call__(
@@ -257,9 +179,9 @@ class Adaptive(StepSize):
         )
         assert dual is not None
         known = np.asarray(dual)
-        far = max(
+        divergence = max(
             map_action_values(
-                mdp, regularizer, candidate, lambda block: _farthest(block, mirror, known)
+                mdp, regularizer, candidate, lambda block: _max_divergence(block, mirror, known)
             )
         )
         gamma = mdp.discount
@@ -267,15 +189,17 @@ class Adaptive(StepSize):
             2
             * candidate.depth
             * (candidate.iteration + 1)
-            * (math.log(gamma) if gamma > 0 else -LARGEST)
+            * (math.log(gamma) if gamma > 0 else -MAX_STEP_SIZE)
         )
-        # with a divergence of 0 any step will do
-        return _capped(math.log(max(far, UNIT_ROUNDOFF)) - math.log(self.initial) - shrinking)
+        # with a divergence of 0 any step size is right
+        return _exp_capped(
+            math.log(max(divergence, UNIT_ROUNDOFF)) - math.log(self.initial) - shrinking
+        )
 
 
-def _farthest(block: Block, mirror: Regularizer, dual: Float[np.ndarray, "S A"]) -> float:
-    """(S, A) dual variable of a policy -> the largest divergence, in a block, of a greedy distribution from that policy."""
-    divergence = _to_greedy(block, mirror.at(block.states), dual[block.states])
+def _max_divergence(block: Block, mirror: Regularizer, dual: Float[np.ndarray, "S A"]) -> float:
+    """(S, A) dual variable of a policy -> the largest divergence of greedy ones in a block."""
+    divergence = _greedy_divergence(block, mirror.at(block.states), dual[block.states])
     live = (
         np.ones(divergence.shape, dtype=np.bool_)
         if block.available is None
@@ -284,22 +208,22 @@ def _farthest(block: Block, mirror: Regularizer, dual: Float[np.ndarray, "S A"])
     return float(np.max(divergence, where=live, initial=0.0))
 
 
-def _to_greedy(
+def _greedy_divergence(
     block: Block, mirror: Regularizer, dual: Float[np.ndarray, "b A"]
 ) -> Float[np.ndarray, " b"]:
-    """(b, A) dual variable of a policy -> (b,) divergence of a greedy distribution from that policy."""
+    """(b, A) dual variable of a policy -> (b,) divergence of a greedy distribution from it."""
     allowed = block.regularizer.domain(block.available)
     if (
         np.ndim(block.regularizer.temperature) == 0
         and block.regularizer.temperature == 0
         and isinstance(mirror, Shannon)
     ):
-        # of the distributions over the best actions the nearest is π_k itself, restricted to them
+        # the nearest distribution over the best actions is π_k, restricted to them
         q = block.q if allowed is None else np.where(allowed, block.q, -np.inf)
         best = np.where(q == np.max(q, axis=-1, keepdims=True), dual, -np.inf)
         return mirror.conjugate(dual) - mirror.conjugate(best)
     greedy = block.regularizer.maximiser(block.q, block.available)
-    inner = np.sum(np.where(greedy > 0, greedy * np.where(greedy > 0, dual, 0.0), 0.0), axis=-1)
+    inner = np.sum(greedy * np.where(greedy > 0, dual, 0.0), axis=-1)
     # D(p, π) = h(p) + h*(ξ) - ⟨p, ξ⟩
     return mirror.value(greedy, allowed) + mirror.conjugate(dual, allowed) - inner
 
@@ -342,75 +266,65 @@ class Homotopic(StepSize):
     ) -> float:
         shrink = math.log(mdp.discount)
         initial = -2 * shrink if self.initial is None else math.log(self.initial)
-        return _capped(initial - 2 * candidate.iteration * shrink)
+        return _exp_capped(initial - 2 * candidate.iteration * shrink)
 
 
-def fixed_step(
-    improvement: StepSizeImprovement, mdp: DecisionProcess, regularizer: Regularizer
-) -> float | None:
-    """Check a step size, and return that of every iteration if it is the same in all: inf where the theory knows no largest one."""
-    improvement.step_size.check(mdp)
-    if improvement.step_size.unbounded:
-        return None
-    nothing = Candidate(np.zeros(mdp.n_states), np.zeros((mdp.n_states, mdp.n_actions)))
-    return improvement.step_size(mdp, regularizer, nothing, improvement)
+@dataclass(frozen=True)
+class GeometricSteps(StepSize):
+    r"""The step size with \(1 + \eta \tau = 1/\gamma\).
+
+    With it the error of policy mirror descent decreases by γ per iteration. If temperatures differ,
+    τ is the smallest.
+
+    Examples:
+        >>> import regmdp as rm
+        >>> algorithm = rm.algorithms.PMD(step_size=rm.algorithms.GeometricSteps())
+        >>> rm.solve(rm.models.chain(5), rm.SquaredL2(0.1), algorithm).status.word
+        'converged'
+
+    References:
+        Lan 2023, Mathematical Programming 198, "Policy mirror descent for reinforcement learning".
+    """
+
+    unbounded = False
+
+    def check(self, mdp: DecisionProcess) -> None:
+        require_proper_discount(mdp)
+
+    def __call__(
+        self,
+        mdp: DecisionProcess,
+        regularizer: Regularizer,
+        candidate: Candidate,
+        improvement: StepSizeImprovement,
+    ) -> float:
+        temperature = float(np.min(regularizer.temperature))
+        if temperature == 0.0:
+            raise SolverError(
+                "the step size with 1 + ητ = 1/γ needs a positive temperature in every state; "
+                "without one, use StochasticAPMD"
+            )
+        return contracting_step_size(mdp.discount, temperature)
 
 
-def require_finite_step(
-    improvement: StepSizeImprovement, mdp: DecisionProcess, regularizer: Regularizer
-) -> None:
-    """Check that the step size is not the largest of a theory that knows none.
+def contracting_step_size(discount: float, temperature: float) -> float:
+    """Return η with 1 + ητ = 1/γ."""
+    return min((1.0 - discount) / (discount * temperature), MAX_STEP_SIZE)
+
+
+def require_proper_discount(mdp: DecisionProcess) -> None:
+    """Check that the discount is neither 0 nor 1.
 
     Raises:
         SolverError: if it is.
     """
-    step = fixed_step(improvement, mdp, regularizer)
-    if step is not None and math.isinf(step):
+    if not 0.0 < mdp.discount < 1.0:
         raise SolverError(
-            "every positive step size is allowed here, so there is no largest one: give a number"
+            "the step size with 1 + ητ = 1/γ needs a discount strictly between 0 and 1, not "
+            f"{mdp.discount:g}"
         )
 
 
-def require_step_within(
-    improvement: StepSizeImprovement, mdp: DecisionProcess, regularizer: Regularizer, formula: str
-) -> None:
-    """Check a step size against the largest one, where that is the end of its range.
-
-    Raises:
-        SolverError: stating the range.
-    """
-    require_finite_step(improvement, mdp, regularizer)
-    largest, step = (
-        improvement.max_step_size(mdp, regularizer),
-        fixed_step(improvement, mdp, regularizer),
-    )
-    if math.isinf(largest) or (step is not None and step <= largest * (1.0 + 1e-12)):
-        return
-    given = (
-        f"{type(improvement.step_size).__name__}, which grows without limit"
-        if step is None
-        else f"{step:.6g}"
-    )
-    raise SolverError(
-        f"the step size must be in (0, {formula}] = (0, {largest:.6g}], not {given}; the largest "
-        "is Maximum()"
-    )
-
-
-def _capped(logarithm: float) -> float:
-    return math.exp(min(logarithm, math.log(LARGEST)))
-
-
-def as_step_size(step_size: Any) -> StepSize:
-    """Return a step size object; a number is a constant one.
-
-    Raises:
-        SolverError: if it is neither, or not positive and finite.
-    """
-    if isinstance(step_size, StepSize):
-        return step_size
-    if isinstance(step_size, bool) or not isinstance(step_size, Real):
-        raise SolverError(
-            f"a step size is a number or a step size object such as Geometric(), not {step_size!r}"
-        )
-    return Constant(float(step_size))
+def _exp_capped(logarithm: float) -> float:
+    """Return the exponential, at most the largest step size."""
+    return math.exp(min(logarithm, math.log(MAX_STEP_SIZE)))

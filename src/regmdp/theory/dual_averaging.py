@@ -27,7 +27,7 @@ from regmdp.improvement import (
     Mixture,
     NaturalGradient,
 )
-from regmdp.improvement.base import LOWEST, normalise_dual, subtract_best
+from regmdp.improvement.dual_variables import MIN_DUAL, normalise_dual, subtract_best
 from regmdp.regularizers import KL, Regularizer, Shannon, Unregularized
 from regmdp.theory.report import NotApplicableError
 from regmdp.theory.runs import Trace, cached_on_run
@@ -76,7 +76,7 @@ class DualAveragingRun:
         used = np.concatenate(
             [self.inverse_steps[:1] > 0.0, np.ones(len(found) - 1, dtype=np.bool_)]
         )
-        if np.any(self.run.allowed & (found[used] <= LOWEST)):
+        if np.any(self.run.allowed & (found[used] <= MIN_DUAL)):
             raise NotApplicableError(
                 "its steps are so long that its dual variables overflow double precision"
             )

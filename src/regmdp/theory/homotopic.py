@@ -11,8 +11,7 @@ import numpy as np
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Float
 from regmdp._internal.errors import SolverError
 from regmdp.improvement import HomotopicMirrorDescent
-from regmdp.improvement.base import subtract_best
-from regmdp.improvement.dual_variables import dual_from_policy
+from regmdp.improvement.dual_variables import dual_from_policy, subtract_best
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.regularizers import Shannon

@@ -14,7 +14,7 @@ from regmdp._internal.errors import SolverError
 from regmdp.algorithms import NPG
 from regmdp.certificates import evaluate
 from regmdp.evaluation import visits
-from regmdp.improvement.base import subtract_best
+from regmdp.improvement.dual_variables import subtract_best
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.policies import check_policy

@@ -18,7 +18,7 @@ from regmdp.certificates import backup_error
 from regmdp.certificates.discounted import discounted_bounds
 from regmdp.evaluation import visits
 from regmdp.improvement import Candidate, Improvement, Lookahead, StepSizeImprovement
-from regmdp.improvement.base import subtract_best
+from regmdp.improvement.dual_variables import subtract_best
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.policies import permitted
