@@ -124,12 +124,12 @@ def learn(
             "for logged data regmdp.samples.OfflineMDP"
         )
     single = check_regularizer(source, regularizer)
-    trials = RunBatch(source, RandomStreams(rng if isinstance(rng, Sequence) else [rng]))
+    batch = RunBatch(source, RandomStreams(rng if isinstance(rng, Sequence) else [rng]))
     policy = (
-        None if start is None else np.tile(check_policy(source, start, single), (trials.count, 1))
+        None if start is None else np.tile(check_policy(source, start, single), (batch.count, 1))
     )
-    regularizer = tile_regularizer(single, source, trials.count)
-    algorithm.check(trials, regularizer)
+    regularizer = tile_regularizer(single, source, batch.count)
+    algorithm.check(batch, regularizer)
     if isinstance(source, MDP):
         require_feasible(source, single)
     begin = time.perf_counter()
@@ -147,15 +147,15 @@ def learn(
         seen += 1
         return None
 
-    first = algorithm.init(trials, regularizer, Start(policy=policy))
+    first = algorithm.init(batch, regularizer, Start(policy=policy))
     state, status = run_loop(
-        first, lambda state: algorithm.step(trials, regularizer, state), observe
+        first, lambda state: algorithm.step(batch, regularizer, state), observe
     )
     assert state.estimate is not None
     return LearningResult(
-        policy=freeze(trials.split(algorithm.policy(trials, regularizer, state))),
-        q=freeze(trials.split(state.estimate.q)),
-        value=freeze(trials.split(state.estimate.value)),
+        policy=freeze(batch.split(algorithm.policy(batch, regularizer, state))),
+        q=freeze(batch.split(state.estimate.q)),
+        value=freeze(batch.split(state.estimate.value)),
         samples=state.estimate.samples,
         iterations=state.iteration,
         error=None if state.estimate.error is None else freeze(state.estimate.error),

@@ -221,7 +221,7 @@ def test_exact_chooses_by_bandwidth():
     from regmdp.evaluation.krylov import _KrylovSystem
 
     def chosen(matrix):
-        return type(Exact()._engine(Chain(matrix, 0.9)))
+        return type(Exact()._prepare_solver(Chain(matrix, 0.9)))
 
     band = sp.diags_array(
         [np.full(4999, 0.5), np.full(4999, 0.5)], offsets=[1, -1], shape=(5000, 5000), format="csr"

@@ -39,9 +39,9 @@ def generators(count, seed=0):
 
 def estimates(evaluation, source, regularizer, policy, runs, seed=0):
     """(N, S, A) estimates, and the transitions of a run."""
-    trials = RunBatch(source, RandomStreams(generators(runs, seed)))
-    estimate = evaluation(trials, regularizer, np.tile(policy, (runs, 1)), None)
-    return trials.split(estimate.q), estimate
+    batch = RunBatch(source, RandomStreams(generators(runs, seed)))
+    estimate = evaluation(batch, regularizer, np.tile(policy, (runs, 1)), None)
+    return batch.split(estimate.q), estimate
 
 
 def deviations(samples, truth):

@@ -74,16 +74,16 @@ def counted(data):
 def estimate(evaluation, source, regularizer, policy, *, iterations=1):
     """(N, S, A) action values of (N, S, A) policies, one a run."""
     runs = len(policy)
-    trials = RunBatch(source, RandomStreams(np.random.default_rng(0).spawn(runs)))
+    batch = RunBatch(source, RandomStreams(np.random.default_rng(0).spawn(runs)))
     after = None
     for _ in range(iterations):
         after = evaluation(
-            trials,
+            batch,
             tile_regularizer(regularizer, source, runs),
             policy.reshape(-1, policy.shape[2]),
             after,
         )
-    return trials.split(after.q), after
+    return batch.split(after.q), after
 
 
 def test_the_empirical_model_is_that_of_the_frequencies():

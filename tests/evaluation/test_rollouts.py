@@ -260,7 +260,7 @@ def test_natural_gradient_is_compatible_function_approximation(regularizer):
         def check(self, source, regularizer):
             pass
 
-        def __call__(self, trials, regularizer, policy, before):
+        def __call__(self, batch, regularizer, policy, before):
             return Estimate(averages, np.zeros(5), 400)
 
     algorithm = rm.algorithms.NPG(step, evaluation=Averages())

@@ -21,11 +21,11 @@ def estimated(evaluation, mdp, regularizer, policy, runs, first=0, source=None):
     """Evaluate one policy in many runs: the estimate, its (N, S, A) action values, and the exact
     ones.
     """
-    trials = RunBatch(mdp if source is None else source, RandomStreams(generators(runs, first)))
+    batch = RunBatch(mdp if source is None else source, RandomStreams(generators(runs, first)))
     estimate = evaluation(
-        trials, tile_regularizer(regularizer, mdp, runs), np.tile(policy, (runs, 1)), None
+        batch, tile_regularizer(regularizer, mdp, runs), np.tile(policy, (runs, 1)), None
     )
-    return estimate, trials.split(estimate.q), rm.evaluate(mdp, policy, regularizer).q
+    return estimate, batch.split(estimate.q), rm.evaluate(mdp, policy, regularizer).q
 
 
 @pytest.fixture

@@ -51,12 +51,12 @@ def generators(count, seed=0):
 
 def estimate(evaluation, source, regularizer, policy, runs, *, q=None, iterations=1, seed=0):
     """(N, S, A) action values after some evaluations of one policy, which start from (S, A) values."""
-    trials = RunBatch(source, RandomStreams(generators(runs, seed)))
+    batch = RunBatch(source, RandomStreams(generators(runs, seed)))
     tiled, parts = np.tile(policy, (runs, 1)), tile_regularizer(regularizer, source, runs)
-    before = None if q is None else Estimate(np.tile(q, (runs, 1)), np.zeros(trials.n_states), 0)
+    before = None if q is None else Estimate(np.tile(q, (runs, 1)), np.zeros(batch.n_states), 0)
     for _ in range(iterations):
-        before = evaluation(trials, parts, tiled, before)
-    return trials.split(before.q), before
+        before = evaluation(batch, parts, tiled, before)
+    return batch.split(before.q), before
 
 
 def true_q(mdp, regularizer, policy):

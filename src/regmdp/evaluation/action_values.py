@@ -12,7 +12,7 @@ from regmdp.evaluation.learning_rates import LearningRate
 from regmdp.evaluation.sampled import Estimate, RunBatch, require_finite_cost, value_of
 from regmdp.regularizers import Regularizer
 
-__all__ = ["ActionValues", "Continuation", "require_target"]
+__all__ = ["ActionValues", "NextStateValue", "require_target"]
 
 Target = Literal["expected", "sampled", "optimal"]
 
@@ -28,11 +28,11 @@ def require_target(target: Any, known: tuple[str, ...]) -> None:
         raise SolverError(f'the target must be {names} or "{known[-1]}", not {target!r}')
 
 
-class Continuation:
+class NextStateValue:
     """What a state is worth to the step that leads there.
 
     Args:
-        trials: The runs.
+        batch: The runs.
         regularizer: The regularizer of the states of all runs.
         policy: (N·S, A) the policies.
         optimal: Whether it is what the best policy makes of the action values there, not what the
@@ -46,18 +46,18 @@ class Continuation:
 
     def __init__(
         self,
-        trials: RunBatch,
+        batch: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
         optimal: bool,
     ) -> None:
         self._regularizer, self._optimal = regularizer, optimal
-        self._available = None if trials.all_available else trials.available
+        self._available = None if batch.all_available else batch.available
         # in rows, so that what is gathered of it is summed in the same order however many runs
         # there are
         self._policy = np.ascontiguousarray(policy)
         self.cost = (
-            np.zeros(trials.n_states)
+            np.zeros(batch.n_states)
             if optimal
             else np.asarray(regularizer.cost(policy, self._available))
         )
@@ -78,10 +78,10 @@ class Continuation:
         available = None if self._available is None else self._available[some]
         return np.asarray(self._regularizer.at(some).maximum(q[some], available))
 
-    def value(self, trials: RunBatch, q: Float[np.ndarray, "NS A"]) -> Float[np.ndarray, " NS"]:
+    def value(self, batch: RunBatch, q: Float[np.ndarray, "NS A"]) -> Float[np.ndarray, " NS"]:
         """(N·S, A) action values -> (N·S,) what all states are worth."""
         if not self._optimal:
-            return value_of(trials, self._regularizer, self._policy, q)
+            return value_of(batch, self._regularizer, self._policy, q)
         return np.asarray(self._regularizer.maximum(q, self._available))
 
 
@@ -89,9 +89,9 @@ class ActionValues:
     """Estimated action values of all runs, which move towards targets; pairs that are hit several times at once, to their mean.
 
     Args:
-        trials: The runs.
+        batch: The runs.
         rate: The learning rate.
-        before: The estimate to start from; None for 0.
+        previous: The estimate to start from; None for 0.
         visits: (N·S·A,) how often each pair was moved before; None for never.
 
     Attributes:
@@ -104,16 +104,16 @@ class ActionValues:
 
     def __init__(
         self,
-        trials: RunBatch,
+        batch: RunBatch,
         rate: LearningRate,
-        before: Estimate | None,
+        previous: Estimate | None,
         visits: Int[np.ndarray, " NSA"] | None = None,
     ) -> None:
-        shape = (trials.n_states, trials.n_actions)
-        self.q = np.zeros(shape) if before is None else np.array(before.q, order="C")
-        self.q[~trials.available] = 0.0
+        shape = (batch.n_states, batch.n_actions)
+        self.q = np.zeros(shape) if previous is None else np.array(previous.q, order="C")
+        self.q[~batch.available] = 0.0
         self.visits = np.zeros(self.q.size, dtype=np.int64) if visits is None else visits.copy()
-        self._flat, self._rate, self._discount = self.q.reshape(-1), rate, trials.discount
+        self._flat, self._rate, self._discount = self.q.reshape(-1), rate, batch.discount
         self._sum, self._hits = np.zeros(self.q.size), np.zeros(self.q.size)
 
     def move(
@@ -148,8 +148,8 @@ class ActionValues:
         return step.reshape(pair.shape), hits.reshape(pair.shape)
 
     def estimate(
-        self, trials: RunBatch, worth: Continuation, samples: int, memory: Any
+        self, batch: RunBatch, next_value: NextStateValue, samples: int, memory: Any
     ) -> Estimate:
         """Return what has been learned."""
-        q = self.q if trials.all_available else np.where(trials.available, self.q, -np.inf)
-        return Estimate(q, worth.value(trials, q), samples, memory=memory)
+        q = self.q if batch.all_available else np.where(batch.available, self.q, -np.inf)
+        return Estimate(q, next_value.value(batch, q), samples, memory=memory)

@@ -34,7 +34,7 @@ class DecayingEntropy:
                 f"the first temperature must be positive and finite, not {self.initial}"
             )
 
-    def check(self, frame: DecisionProcess, regularizer: Regularizer) -> None:
+    def check(self, process: DecisionProcess, regularizer: Regularizer) -> None:
         """Check that there is no regularizer, and that the model is discounted.
 
         Raises:
@@ -49,10 +49,10 @@ class DecayingEntropy:
                 "entropy that vanishes is added where there is no regularizer; with one, use "
                 "StochasticPMD"
             )
-        if not 0.0 < frame.discount < 1.0:
+        if not 0.0 < process.discount < 1.0:
             raise SolverError(
                 "entropy that vanishes in periods needs a discount strictly between 0 and 1, not "
-                f"{frame.discount:g}"
+                f"{process.discount:g}"
             )
 
     def at(self, iteration: int, discount: float) -> Shannon:
@@ -83,13 +83,13 @@ class Perturbed(SampledEvaluation):
 
     def __call__(
         self,
-        trials: RunBatch,
+        batch: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
-        before: Estimate | None,
+        previous: Estimate | None,
     ) -> Estimate:
-        iteration, inner = (0, None) if before is None else before.memory
+        iteration, inner = (0, None) if previous is None else previous.memory
         estimate = self.evaluation(
-            trials, self.perturbation.at(iteration, trials.discount), policy, inner
+            batch, self.perturbation.at(iteration, batch.discount), policy, inner
         )
         return replace(estimate, memory=(iteration + 1, estimate))

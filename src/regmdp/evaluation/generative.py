@@ -107,41 +107,43 @@ class GenerativeModel(SampledEvaluation):
 
     def __call__(
         self,
-        trials: RunBatch,
+        batch: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
-        before: Estimate | None,
+        previous: Estimate | None,
     ) -> Estimate:
-        memory = None if before is None else before.memory
+        memory = None if previous is None else previous.memory
         iteration, kept = (0, None) if memory is None else memory
-        number = samples_at(self.samples, iteration, trials.discount)
-        model = empirical(trials.simulator, trials.streams, number) if kept is None else kept
-        q = model_q(model, trials, regularizer, policy)
-        drawn = (0 if before is None else before.samples) + (model.samples if kept is None else 0)
-        error = self._error(trials, regularizer, number)
+        number = samples_at(self.samples, iteration, batch.discount)
+        model = empirical(batch.simulator, batch.streams, number) if kept is None else kept
+        q = model_q(model, batch, regularizer, policy)
+        drawn = (0 if previous is None else previous.samples) + (
+            model.samples if kept is None else 0
+        )
+        error = self._error(batch, regularizer, number)
         memory = (iteration + 1, model if self.reuse else None)
         return Estimate(
-            q, value_of(trials, regularizer, policy, q), drawn, error=error, memory=memory
+            q, value_of(batch, regularizer, policy, q), drawn, error=error, memory=memory
         )
 
     def _error(
-        self, trials: RunBatch, regularizer: Regularizer, samples: int
+        self, batch: RunBatch, regularizer: Regularizer, samples: int
     ) -> Float[np.ndarray, " N"] | None:
         """Return the (N,) bound on ‖Q̂ - Q‖ that holds with the confidence in one iteration, in each run."""
-        simulator, discount = trials.simulator, trials.discount
+        simulator, discount = batch.simulator, batch.discount
         ends_of = (
             np.broadcast_to(end, simulator.available.shape)
             for end in (simulator.lowest_reward, simulator.highest_reward)
         )
         lowest, highest = (end[simulator.available] for end in ends_of)
         low, high = float(lowest.min()), float(highest.max())
-        least, most = regularizer.bounds(trials.n_actions)
+        least, most = regularizer.bounds(batch.n_actions)
         tau = regularizer.max_temperature
         cost = tau * (most - least) if tau else 0.0
         if discount >= 1.0 or not math.isfinite(high - low) or not math.isfinite(cost):
             return None
         ends = (
-            bool(trials.terminal.any())
+            bool(batch.terminal.any())
             or not isinstance(simulator, TableSimulator)
             or simulator.mdp.terminates
         )
@@ -158,7 +160,7 @@ class GenerativeModel(SampledEvaluation):
             branching = (
                 simulator.mdp.transitions.branching
                 if isinstance(simulator, TableSimulator)
-                else trials.size
+                else batch.size
             )
             spread = min(
                 1.0,
@@ -170,7 +172,7 @@ class GenerativeModel(SampledEvaluation):
         else:
             spread = epsilon
         return np.full(
-            trials.count, (discount * width * spread + noise * epsilon) / (1.0 - discount)
+            batch.count, (discount * width * spread + noise * epsilon) / (1.0 - discount)
         )
 
 
@@ -229,17 +231,17 @@ def _asked(
 
 
 def model_q(
-    model: Empirical, trials: RunBatch, regularizer: Regularizer, policy: Float[Array, "NS A"]
+    model: Empirical, batch: RunBatch, regularizer: Regularizer, policy: Float[Array, "NS A"]
 ) -> Float[np.ndarray, "NS A"]:
     """(N·S, A) policies -> (N·S, A) their action values in the empirical models of the runs; -inf at unavailable pairs."""
-    available = None if trials.all_available else trials.available
-    cost = trials.split(regularizer.cost(policy, available))
-    weights = trials.split(policy)
+    available = None if batch.all_available else batch.available
+    cost = batch.split(regularizer.cost(policy, available))
+    weights = batch.split(policy)
     rewards = model.rewards.reshape(weights.shape)
     expected = np.sum(weights * rewards, axis=-1) - cost
     q = np.empty(weights.shape)
-    for runs, value in _values(model, weights, expected, trials.discount):
-        q[runs] = rewards[runs] + trials.discount * _expectation(model, runs, value).reshape(
+    for runs, value in _values(model, weights, expected, batch.discount):
+        q[runs] = rewards[runs] + batch.discount * _expectation(model, runs, value).reshape(
             weights[runs].shape
         )
     flat = q.reshape(policy.shape)

@@ -27,7 +27,7 @@ class LearningRate(ABC):
         """(…) numbers of earlier moves, and γ -> (…) step sizes in [0, 1]."""
 
     @abstractmethod
-    def check(self, frame: DecisionProcess) -> None:
+    def check(self, process: DecisionProcess) -> None:
         """Check that the rule is defined for this model.
 
         Raises:
@@ -44,7 +44,7 @@ class Fixed(LearningRate):
     def __call__(self, visits: Array, discount: float) -> Float[np.ndarray, "*n"]:
         return np.full(np.shape(visits), self.value)
 
-    def check(self, frame: DecisionProcess) -> None:
+    def check(self, process: DecisionProcess) -> None:
         """Take every model."""
 
 
@@ -67,8 +67,8 @@ class RescaledLinearRate(LearningRate):
     def __call__(self, visits: Array, discount: float) -> Float[np.ndarray, "*n"]:
         return 1.0 / (1.0 + (1.0 - discount) * np.asarray(visits))
 
-    def check(self, frame: DecisionProcess) -> None:
-        if frame.discount == 1.0:
+    def check(self, process: DecisionProcess) -> None:
+        if process.discount == 1.0:
             raise SolverError(
                 "without discount the steps 1/(1 + (1-γ)k) would never become smaller; use "
                 "PolynomialRate"
@@ -106,7 +106,7 @@ class PolynomialRate(LearningRate):
     def __call__(self, visits: Array, discount: float) -> Float[np.ndarray, "*n"]:
         return (1.0 + np.asarray(visits)) ** -float(self.power)
 
-    def check(self, frame: DecisionProcess) -> None:
+    def check(self, process: DecisionProcess) -> None:
         """Take every model."""
 
 
@@ -130,14 +130,14 @@ def as_learning_rate(step_size: Any) -> LearningRate | None:
     return Fixed(float(step_size))
 
 
-def learning_rate(step_size: Any, frame: DecisionProcess) -> LearningRate:
+def learning_rate(step_size: Any, process: DecisionProcess) -> LearningRate:
     """Return the learning rate for a model: ``RescaledLinearRate()`` by default, and ``PolynomialRate()`` if it is not discounted.
 
     Raises:
         SolverError: if the rule is not defined for it.
     """
     rate = as_learning_rate(step_size) or (
-        RescaledLinearRate() if frame.discount < 1.0 else PolynomialRate()
+        RescaledLinearRate() if process.discount < 1.0 else PolynomialRate()
     )
-    rate.check(frame)
+    rate.check(process)
     return rate

@@ -92,21 +92,21 @@ class MonteCarlo(SampledEvaluation):
 
     def __call__(
         self,
-        trials: RunBatch,
+        batch: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
-        before: Estimate | None,
+        previous: Estimate | None,
     ) -> Estimate:
         simulator, runs, n_actions, discount = (
-            trials.simulator,
-            trials.count,
-            trials.n_actions,
-            trials.discount,
+            batch.simulator,
+            batch.count,
+            batch.n_actions,
+            batch.discount,
         )
-        available = None if trials.all_available else trials.available
+        available = None if batch.all_available else batch.available
         cost = regularizer.cost(policy, available)
         require_finite_cost(cost)
-        ours, theirs = trials.streams.branch(), trials.streams.branch()
+        ours, theirs = batch.streams.branch(), batch.streams.branch()
         choose = ActionSampler(policy)
         pairs = np.flatnonzero(simulator.available.ravel())
         jobs = pairs.size * self.episodes
@@ -115,8 +115,8 @@ class MonteCarlo(SampledEvaluation):
         pair, state = np.full(shape, pairs[0]), np.full(shape, pairs[0] // n_actions)
         busy, paid = np.zeros(shape, dtype=np.bool_), np.zeros(shape)
         age, begun = np.zeros(shape, dtype=np.int64), np.zeros((runs, 1), dtype=np.int64)
-        total, drawn = np.zeros(runs * trials.size * n_actions), 0
-        first = np.arange(runs)[:, None] * (trials.size * n_actions)
+        total, drawn = np.zeros(runs * batch.size * n_actions), 0
+        first = np.arange(runs)[:, None] * (batch.size * n_actions)
         while True:
             # whoever has no job takes the next one; job j begins in pair j modulo their number
             job = begun + np.cumsum(~busy, axis=1) - 1
@@ -129,7 +129,7 @@ class MonteCarlo(SampledEvaluation):
             if not busy.any():
                 break
             u, coin = np.moveaxis(ours.uniform(2, shape[1]), 1, 0)
-            row = trials.rows(state)
+            row = batch.rows(state)
             action = np.where(begins, pair % n_actions, choose(row, u))
             outcome = simulator.draw(state, action, theirs)
             income = outcome.reward - np.where(begins, 0.0, cost[row])
@@ -150,5 +150,5 @@ class MonteCarlo(SampledEvaluation):
         q = total.reshape(policy.shape) / self.episodes
         if available is not None:
             q[~available] = -np.inf
-        samples = (0 if before is None else before.samples) + round(drawn / runs)
-        return Estimate(q, value_of(trials, regularizer, policy, q), samples)
+        samples = (0 if previous is None else previous.samples) + round(drawn / runs)
+        return Estimate(q, value_of(batch, regularizer, policy, q), samples)

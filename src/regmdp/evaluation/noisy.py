@@ -63,15 +63,15 @@ class Noisy(SampledEvaluation):
 
     def __call__(
         self,
-        trials: RunBatch,
+        batch: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
-        before: Estimate | None,
+        previous: Estimate | None,
     ) -> Estimate:
-        mdp, size = trials.mdp, trials.size
-        guess = np.zeros(policy.shape[0]) if before is None else before.value
+        mdp, size = batch.mdp, batch.size
+        guess = np.zeros(policy.shape[0]) if previous is None else previous.value
         q = np.empty(policy.shape)
-        for run in range(trials.count):
+        for run in range(batch.count):
             states = slice(run * size, (run + 1) * size)
             value = Exact()(
                 mdp, regularizer.at(states), np.asfortranarray(policy[states]), guess[states]
@@ -79,16 +79,16 @@ class Noisy(SampledEvaluation):
             q[states] = bellman.q_values(mdp, value)
         known = np.isfinite(q)
         q = np.where(
-            known, q + self.delta * self._errors(trials, policy, np.where(known, q, 0.0)), q
+            known, q + self.delta * self._errors(batch, policy, np.where(known, q, 0.0)), q
         )
-        error = np.full(trials.count, float(self.delta))
-        return Estimate(q, value_of(trials, regularizer, policy, q), 0, error=error)
+        error = np.full(batch.count, float(self.delta))
+        return Estimate(q, value_of(batch, regularizer, policy, q), 0, error=error)
 
     def _errors(
-        self, trials: RunBatch, policy: Float[Array, "NS A"], q: Float[Array, "NS A"]
+        self, batch: RunBatch, policy: Float[Array, "NS A"], q: Float[Array, "NS A"]
     ) -> Float[np.ndarray, "NS A"]:
         """Return (N·S, A) errors in [-1, 1]."""
         if self.kind == "adversarial":
             return np.where(q > np.sum(policy * q, axis=1, keepdims=True), -1.0, 1.0)
-        u = trials.streams.uniform(trials.size, trials.n_actions).reshape(q.shape)
+        u = batch.streams.uniform(batch.size, batch.n_actions).reshape(q.shape)
         return 2.0 * u - 1.0 if self.kind == "uniform" else np.where(u < 0.5, -1.0, 1.0)

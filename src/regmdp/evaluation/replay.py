@@ -10,7 +10,7 @@ import numpy as np
 from regmdp._internal.arrays import Array, Bool, Float, Int
 from regmdp._internal.errors import SampleError, SolverError
 from regmdp.evaluation.action_sampler import ActionSampler
-from regmdp.evaluation.action_values import ActionValues, Continuation, require_target
+from regmdp.evaluation.action_values import ActionValues, NextStateValue, require_target
 from regmdp.evaluation.generative import DENSE, Empirical, model_q
 from regmdp.evaluation.learning_rates import LearningRate, as_learning_rate, learning_rate
 from regmdp.evaluation.sampled import (
@@ -65,30 +65,30 @@ class CertaintyEquivalence(SampledEvaluation):
 
     def __call__(
         self,
-        trials: RunBatch,
+        batch: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
-        before: Estimate | None,
+        previous: Estimate | None,
     ) -> Estimate:
         require_finite_cost(
-            regularizer.cost(policy, None if trials.all_available else trials.available)
+            regularizer.cost(policy, None if batch.all_available else batch.available)
         )
-        log = require_log(trials.source)
+        log = require_log(batch.source)
         mdp = log.estimate_model()
         rows = mdp.transitions.to_csr()
-        size = trials.size * trials.n_actions
-        rewards = np.broadcast_to(np.ascontiguousarray(mdp.rewards).ravel(), (trials.count, size))
-        if trials.size <= DENSE:
+        size = batch.size * batch.n_actions
+        rewards = np.broadcast_to(np.ascontiguousarray(mdp.rewards).ravel(), (batch.count, size))
+        if batch.size <= DENSE:
             model = Empirical(
                 rewards,
-                np.broadcast_to(rows.toarray(), (trials.count, size, trials.size)),
+                np.broadcast_to(rows.toarray(), (batch.count, size, batch.size)),
                 (),
                 len(log.data),
             )
         else:
-            model = Empirical(rewards, None, (rows,) * trials.count, len(log.data))
-        q = model_q(model, trials, regularizer, policy)
-        return Estimate(q, value_of(trials, regularizer, policy, q), len(log.data))
+            model = Empirical(rewards, None, (rows,) * batch.count, len(log.data))
+        q = model_q(model, batch, regularizer, policy)
+        return Estimate(q, value_of(batch, regularizer, policy, q), len(log.data))
 
 
 @dataclass(frozen=True)
@@ -148,31 +148,31 @@ class OfflineTD(SampledEvaluation):
 
     def __call__(
         self,
-        trials: RunBatch,
+        batch: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
-        before: Estimate | None,
+        previous: Estimate | None,
     ) -> Estimate:
-        data = require_log(trials.source).data
+        data = require_log(batch.source).data
         optimal = self.target == "optimal"
-        visits = before.memory if before is not None and optimal else None
-        values = ActionValues(trials, learning_rate(self.step_size, trials), before, visits)
-        worth = Continuation(trials, regularizer, policy, optimal)
+        visits = previous.memory if previous is not None and optimal else None
+        values = ActionValues(batch, learning_rate(self.step_size, batch), previous, visits)
+        next_value = NextStateValue(batch, regularizer, policy, optimal)
         next_state = np.where(data.terminated, 0, data.next_state)
         for _ in range(self.updates):
-            which = (trials.streams.uniform(self.batch_size) * len(data)).astype(np.int64)
-            pair = trials.rows(data.state[which]) * trials.n_actions + data.action[which]
-            after = trials.rows(next_state[which])
+            which = (batch.streams.uniform(self.batch_size) * len(data)).astype(np.int64)
+            pair = batch.rows(data.state[which]) * batch.n_actions + data.action[which]
+            after = batch.rows(next_state[which])
             learn_from(
                 values,
-                worth,
-                trials.discount,
+                next_value,
+                batch.discount,
                 pair,
                 data.reward[which],
                 after,
                 data.terminated[which],
             )
-        return values.estimate(trials, worth, len(data), values.visits)
+        return values.estimate(batch, next_value, len(data), values.visits)
 
 
 class ReplayBuffer:
@@ -228,7 +228,7 @@ class ReplayBuffer:
 class _ReplayState:
     """Where the walkers are, what was kept of their way, and (N·S·A,) how often each pair has been moved."""
 
-    walk: Rollout
+    rollout: Rollout
     kept: ReplayBuffer
     visits: Int[np.ndarray, " NSA"]
 
@@ -300,47 +300,49 @@ class ReplayTD(SampledEvaluation):
 
     def __call__(
         self,
-        trials: RunBatch,
+        batch: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
-        before: Estimate | None,
+        previous: Estimate | None,
     ) -> Estimate:
-        memory = None if before is None else before.memory
-        walk = trials.start_rollout(self.n_envs) if memory is None else memory.walk
-        kept = ReplayBuffer(trials.count, self.buffer_size) if memory is None else memory.kept
+        memory = None if previous is None else previous.memory
+        rollout = batch.start_rollout(self.n_envs) if memory is None else memory.rollout
+        kept = ReplayBuffer(batch.count, self.buffer_size) if memory is None else memory.kept
         optimal = self.target == "optimal"
         visits = memory.visits if memory is not None and optimal else None
-        values = ActionValues(trials, learning_rate(self.step_size, trials), before, visits)
-        worth = Continuation(trials, regularizer, policy, optimal)
-        choose = ActionSampler(explored(trials, regularizer, policy, self.exploration))
+        values = ActionValues(batch, learning_rate(self.step_size, batch), previous, visits)
+        next_value = NextStateValue(batch, regularizer, policy, optimal)
+        choose = ActionSampler(explored(batch, regularizer, policy, self.exploration))
         for _ in range(self.steps):
-            row, idle = trials.rows(walk.state), walk.resetting
-            action = choose(row, trials.streams.uniform(self.n_envs))
-            step = walk.step(action)
-            after = trials.rows(np.where(step.terminated, 0, step.next_state))
+            row, idle = batch.rows(rollout.state), rollout.resetting
+            action = choose(row, batch.streams.uniform(self.n_envs))
+            step = rollout.step(action)
+            after = batch.rows(np.where(step.terminated, 0, step.next_state))
             # only environments have idle n_envs, and they allow of one run
             some = slice(None) if idle is None else ~idle[0]
             kept.add(
-                (row * trials.n_actions + action)[:, some],
+                (row * batch.n_actions + action)[:, some],
                 step.reward[:, some],
                 after[:, some],
                 step.terminated[:, some],
             )
-        run = np.arange(trials.count)[:, None]
+        run = np.arange(batch.count)[:, None]
         for _ in range(self.updates):
-            which = (trials.streams.uniform(self.batch_size) * kept.size).astype(np.int64)
+            which = (batch.streams.uniform(self.batch_size) * kept.size).astype(np.int64)
             pair, reward, after, terminated = (
                 column[run, which]
                 for column in (kept.pair, kept.reward, kept.after, kept.terminated)
             )
-            learn_from(values, worth, trials.discount, pair, reward, after, terminated)
-        samples = (0 if before is None else before.samples) + self.steps * self.n_envs
-        return values.estimate(trials, worth, samples, _ReplayState(walk, kept, values.visits))
+            learn_from(values, next_value, batch.discount, pair, reward, after, terminated)
+        samples = (0 if previous is None else previous.samples) + self.steps * self.n_envs
+        return values.estimate(
+            batch, next_value, samples, _ReplayState(rollout, kept, values.visits)
+        )
 
 
 def learn_from(
     values: ActionValues,
-    worth: Continuation,
+    next_value: NextStateValue,
     discount: float,
     pair: Int[np.ndarray, "N n"],
     reward: Float[np.ndarray, "N n"],
@@ -348,7 +350,7 @@ def learn_from(
     terminated: Bool[np.ndarray, "N n"],
 ) -> None:
     """Move the action values of (N, n) pairs towards the targets of (N, n) transitions."""
-    values.move(pair, reward + discount * np.where(terminated, 0.0, worth(values.q, after)))
+    values.move(pair, reward + discount * np.where(terminated, 0.0, next_value(values.q, after)))
 
 
 def require_log(source: DecisionProcess) -> OfflineMDP:

@@ -163,16 +163,14 @@ class Rollouts(SampledEvaluation):
 
     def __call__(
         self,
-        trials: RunBatch,
+        batch: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
-        before: Estimate | None,
+        previous: Estimate | None,
     ) -> Estimate:
-        prices = _prices(trials, regularizer, policy, before)
-        whole = self.horizon is not None or trials.discount == 1.0
-        sums = (
-            self._whole(trials, policy, prices) if whole else self._stopped(trials, policy, prices)
-        )
+        prices = _prices(batch, regularizer, policy, previous)
+        whole = self.horizon is not None or batch.discount == 1.0
+        sums = self._whole(batch, policy, prices) if whole else self._stopped(batch, policy, prices)
         weight, paid = sums.weight.reshape(policy.shape), sums.paid.reshape(policy.shape)
         level = prices.level(policy)
         known = prices.known if self.baseline else np.zeros_like(prices.known)
@@ -180,7 +178,7 @@ class Rollouts(SampledEvaluation):
         push = (
             (paid - weight * (prices.slope + b))
             / self.episodes
-            / (1.0 if whole else 1.0 - trials.discount)
+            / (1.0 if whole else 1.0 - batch.discount)
         )
         gradient = push - policy * push.sum(axis=1, keepdims=True)
 
@@ -191,24 +189,24 @@ class Rollouts(SampledEvaluation):
         mean = np.sum(share * (q - prices.slope), axis=1) / np.where(mass > 0, mass, 1.0)
         still = np.where(known | ~(mass > 0), level, mean)[:, None] + prices.slope
         q = np.where(visited, q, still)
-        if not trials.all_available:
-            q = np.where(trials.available, q, -np.inf)
+        if not batch.all_available:
+            q = np.where(batch.available, q, -np.inf)
         return Estimate(
             q,
-            value_of(trials, regularizer, policy, q),
-            (0 if before is None else before.samples) + round(sums.drawn / trials.count),
+            value_of(batch, regularizer, policy, q),
+            (0 if previous is None else previous.samples) + round(sums.drawn / batch.count),
             gradient=gradient,
             memory=prices.known | visited.any(axis=1),
         )
 
-    def _stopped(self, trials: RunBatch, policy: Float[Array, "NS A"], prices: Prices) -> Sums:
+    def _stopped(self, batch: RunBatch, policy: Float[Array, "NS A"], prices: Prices) -> Sums:
         """Draw one sample an episode, in states distributed as the occupancy."""
-        walkers = _walkers(trials, count_parallel_episodes(self.episodes))
+        walkers = _walkers(batch, count_parallel_episodes(self.episodes))
         choose, ours, discount, n_actions = (
             ActionSampler(policy),
-            trials.streams.branch(),
-            trials.discount,
-            trials.n_actions,
+            batch.streams.branch(),
+            batch.discount,
+            batch.n_actions,
         )
         shape = walkers.state.shape
         phase, begun = np.full(shape, IDLE), np.zeros((shape[0], 1), dtype=np.int64)
@@ -223,16 +221,16 @@ class Rollouts(SampledEvaluation):
             begun += begins.sum(axis=1, keepdims=True)
             state = walkers.state
             phase = np.where(begins, np.where(first < discount, SEARCHING, FOUND), phase)
-            phase = np.where(fresh & trials.terminal[state], IDLE, phase)  # it ended as it began
+            phase = np.where(fresh & batch.terminal[state], IDLE, phase)  # it ended as it began
             if not (phase > IDLE).any() and (begun == self.episodes).all():
                 return Sums(weight, total, drawn)
-            row = trials.rows(state)
+            row = batch.rows(state)
             action = choose(row, u)
             step, acted = walkers.step(action, phase > IDLE)
             drawn += acted
             found = phase == FOUND
             pair = np.where(found, row * n_actions + action, pair)
-            income = _income(trials, prices, step) - np.where(found, 0.0, prices.cost[row])
+            income = _income(batch, prices, step) - np.where(found, 0.0, prices.cost[row])
             paid = np.where(found, income, paid + income)
             over, stops = step.terminated | step.truncated, coin >= discount
             done = (phase >= FOUND) & (over | stops)
@@ -242,24 +240,24 @@ class Rollouts(SampledEvaluation):
             phase = np.where(done | over | (phase == IDLE), IDLE, behind)
             fresh = walkers.renew(step, phase > IDLE)
 
-    def _whole(self, trials: RunBatch, policy: Float[Array, "NS A"], prices: Prices) -> Sums:
+    def _whole(self, batch: RunBatch, policy: Float[Array, "NS A"], prices: Prices) -> Sums:
         """Use every step of every episode, up to the horizon."""
-        choose, discount, n_actions = ActionSampler(policy), trials.discount, trials.n_actions
+        choose, discount, n_actions = ActionSampler(policy), batch.discount, batch.n_actions
         together = min(self.episodes, max(1, KEPT // (self.horizon or 128)))
         weight, total, drawn, finished = np.zeros(policy.size), np.zeros(policy.size), 0, 0
         while finished < self.episodes:
-            walkers, ours = _walkers(trials, together), trials.streams.branch()
+            walkers, ours = _walkers(batch, together), batch.streams.branch()
             width = walkers.state.shape[1]
-            alive = (np.arange(width) < self.episodes - finished) & ~trials.terminal[walkers.state]
+            alive = (np.arange(width) < self.episodes - finished) & ~batch.terminal[walkers.state]
             log: list[tuple[Int[Array, "N M"], Float[Array, "N M"], Bool[Array, "N M"]]] = []
             for t in itertools.count():
                 if not alive.any() or t == self.horizon:
                     break
-                row = trials.rows(walkers.state)
+                row = batch.rows(walkers.state)
                 action = choose(row, ours.uniform(width))
                 step, acted = walkers.step(action, alive)
                 drawn += acted
-                log.append((row * n_actions + action, _income(trials, prices, step), alive))
+                log.append((row * n_actions + action, _income(batch, prices, step), alive))
                 alive = alive & ~(step.terminated | step.truncated)
                 walkers.renew(step, alive)
                 if self.horizon is None:
@@ -296,11 +294,11 @@ class _Walkers(ABC):
 class _Simulated(_Walkers):
     """Walkers of a simulator: whoever is idle begins anew at once."""
 
-    def __init__(self, trials: RunBatch, count: int) -> None:
+    def __init__(self, batch: RunBatch, count: int) -> None:
         self._simulator, self._begin, self._go = (
-            trials.simulator,
-            trials.streams.branch(),
-            trials.streams.branch(),
+            batch.simulator,
+            batch.streams.branch(),
+            batch.streams.branch(),
         )
         self._home = int(np.argmin(self._simulator.terminal))
         self.state = self._simulator.draw_initial_states(self._begin, count)
@@ -332,49 +330,49 @@ class _Simulated(_Walkers):
 class _Walking(_Walkers):
     """Walkers of an environment, which begin anew only when it says so."""
 
-    def __init__(self, trials: RunBatch, count: int) -> None:
-        assert isinstance(trials.source, EpisodicProcess)
-        self._walk = trials.source.start_rollout(
-            trials.source.n_envs or count, trials.streams.branch()
+    def __init__(self, batch: RunBatch, count: int) -> None:
+        assert isinstance(batch.source, EpisodicProcess)
+        self._rollout = batch.source.start_rollout(
+            batch.source.n_envs or count, batch.streams.branch()
         )
-        self.state = self._walk.state
+        self.state = self._rollout.state
 
     def step(self, action: Int[Array, "N M"], busy: Bool[Array, "N M"]) -> tuple[Step, int]:
-        resetting = self._walk.resetting
+        resetting = self._rollout.resetting
         acted = action.size - (0 if resetting is None else int(np.count_nonzero(resetting)))
-        return self._walk.step(action), acted
+        return self._rollout.step(action), acted
 
     def renew(self, step: Step, busy: Bool[Array, "N M"]) -> Bool[np.ndarray, "N M"]:
-        self.state, resetting = self._walk.state, self._walk.resetting
+        self.state, resetting = self._rollout.state, self._rollout.resetting
         over = step.terminated | step.truncated
         return np.asarray(over if resetting is None else over & ~resetting)
 
 
-def _walkers(trials: RunBatch, count: int) -> _Walkers:
+def _walkers(batch: RunBatch, count: int) -> _Walkers:
     """Begin M episodes in each run; an environment may insist on an M of its own."""
     return (
-        _Walking(trials, count)
-        if isinstance(trials.source, EpisodicProcess)
-        else _Simulated(trials, count)
+        _Walking(batch, count)
+        if isinstance(batch.source, EpisodicProcess)
+        else _Simulated(batch, count)
     )
 
 
-def _income(trials: RunBatch, prices: Prices, step: Step) -> Float[np.ndarray, "N M"]:
+def _income(batch: RunBatch, prices: Prices, step: Step) -> Float[np.ndarray, "N M"]:
     """Return the (N, M) rewards, with what would have come after where an episode was cut off."""
     if not step.truncated.any():
         return step.reward
-    rest = prices.value[trials.rows(np.where(step.truncated, step.next_state, 0))]
-    return step.reward + np.where(step.truncated, trials.discount * rest, 0.0)
+    rest = prices.value[batch.rows(np.where(step.truncated, step.next_state, 0))]
+    return step.reward + np.where(step.truncated, batch.discount * rest, 0.0)
 
 
 def _prices(
-    trials: RunBatch,
+    batch: RunBatch,
     regularizer: Regularizer,
     policy: Float[Array, "NS A"],
-    before: Estimate | None,
+    previous: Estimate | None,
 ) -> Prices:
     """Return what the evaluation needs to know besides the samples."""
-    available = None if trials.all_available else trials.available
+    available = None if batch.all_available else batch.available
     cost = regularizer.cost(policy, available)
     require_finite_cost(cost)
     tau = np.broadcast_to(
@@ -383,10 +381,10 @@ def _prices(
     slope = regularizer.subgradient(policy, available)
     # a steep h has no slope where the policy is 0: such a pair is never visited, and it stands
     # behind those that are
-    finite = np.isfinite(slope) & trials.available
+    finite = np.isfinite(slope) & batch.available
     least = np.min(np.where(finite, slope, np.inf), axis=1, keepdims=True)
-    slope = np.where(finite, slope, np.where(trials.available & np.isfinite(least), least, 0.0))
+    slope = np.where(finite, slope, np.where(batch.available & np.isfinite(least), least, 0.0))
     n_states = policy.shape[0]
-    if before is None:
+    if previous is None:
         return Prices(cost, tau * slope, np.zeros(n_states), np.zeros(n_states, dtype=np.bool_))
-    return Prices(cost, tau * slope, before.value, before.memory)
+    return Prices(cost, tau * slope, previous.value, previous.memory)

@@ -46,13 +46,13 @@ class GeometricSamples:
         if self.every is not None:
             require_count("the number of iterations of a period", self.every)
 
-    def check(self, frame: DecisionProcess) -> None:
+    def check(self, process: DecisionProcess) -> None:
         """Check that the periods are defined for this model.
 
         Raises:
             SolverError: if they are not.
         """
-        if self.every is None and not 0.0 < frame.discount < 1.0:
+        if self.every is None and not 0.0 < process.discount < 1.0:
             raise SolverError(
                 "the periods follow from a discount strictly between 0 and 1; for this model give "
                 "every="

@@ -101,12 +101,12 @@ class RunBatch(TiledProcess):
         return np.reshape(array, (self.count, self.size, *np.shape(array)[1:]))
 
 
-def tile_regularizer(regularizer: Regularizer, frame: DecisionProcess, count: int) -> Regularizer:
+def tile_regularizer(regularizer: Regularizer, process: DecisionProcess, count: int) -> Regularizer:
     """Return the regularizer of several copies of a frame."""
     return (
         regularizer
         if regularizer.n_states is None
-        else regularizer.at(np.tile(np.arange(frame.n_states), count))
+        else regularizer.at(np.tile(np.arange(process.n_states), count))
     )
 
 
@@ -154,33 +154,33 @@ class SampledEvaluation(ABC):
     @abstractmethod
     def __call__(
         self,
-        trials: RunBatch,
+        batch: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
-        before: Estimate | None,
+        previous: Estimate | None,
     ) -> Estimate:
         """Estimate the action values of a policy in each run.
 
         Args:
-            trials: The runs.
+            batch: The runs.
             regularizer: The regularizer of the states of all runs.
             policy: (N·S, A) the policies.
-            before: The estimate of the iteration before; None in the first.
+            previous: The estimate of the iteration before; None in the first.
         """
 
 
 def value_of(
-    trials: DecisionProcess,
+    batch: DecisionProcess,
     regularizer: Regularizer,
     policy: Float[Array, "NS A"],
     q: Float[Array, "NS A"],
 ) -> Float[np.ndarray, " NS"]:
     """(N·S, A) policies and action values -> (N·S,) values ⟨π, Q⟩ - τ h(π)."""
-    available = None if trials.all_available else trials.available
+    available = None if batch.all_available else batch.available
     value = np.sum(
         np.where(policy > 0, policy * np.where(policy > 0, q, 0.0), 0.0), axis=-1
     ) - regularizer.cost(policy, available)
-    return np.where(trials.terminal, 0.0, value)
+    return np.where(batch.terminal, 0.0, value)
 
 
 def require_finite_cost(cost: Float[Array, " n"]) -> None:

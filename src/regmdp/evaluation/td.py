@@ -22,7 +22,7 @@ import numpy as np
 from regmdp._internal.arrays import Array, Bool, Float, Int
 from regmdp._internal.errors import SampleError, SolverError
 from regmdp.evaluation.action_sampler import ActionSampler
-from regmdp.evaluation.action_values import ActionValues, Continuation, Target, require_target
+from regmdp.evaluation.action_values import ActionValues, NextStateValue, Target, require_target
 from regmdp.evaluation.learning_rates import LearningRate, as_learning_rate, learning_rate
 from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, require_count
 from regmdp.mdp import MDP, DecisionProcess
@@ -39,7 +39,7 @@ TARGETS = ("expected", "sampled", "optimal")
 class _TDState:
     """Where the walkers are, and (N·S·A,) how often each pair has been moved."""
 
-    walk: Rollout
+    rollout: Rollout
     visits: Int[np.ndarray, " NSA"]
 
 
@@ -138,33 +138,35 @@ class TD(SampledEvaluation):
 
     def __call__(
         self,
-        trials: RunBatch,
+        batch: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
-        before: Estimate | None,
+        previous: Estimate | None,
     ) -> Estimate:
-        memory = None if before is None else before.memory
-        walk = trials.start_rollout(self.n_envs) if memory is None else memory.walk
+        memory = None if previous is None else previous.memory
+        rollout = batch.start_rollout(self.n_envs) if memory is None else memory.rollout
         optimal = self.target == "optimal"
         visits = memory.visits if memory is not None and optimal else None
-        values = ActionValues(trials, learning_rate(self.step_size, trials), before, visits)
-        worth = Continuation(trials, regularizer, policy, optimal)
-        choose = ActionSampler(explored(trials, regularizer, policy, self.exploration))
-        traces = Traces(trials, self.trace_decay, self.n_envs) if self.trace_decay else None
-        discount, n_actions = trials.discount, trials.n_actions
-        row = trials.rows(walk.state)
-        action = choose(row, trials.streams.uniform(self.n_envs))
+        values = ActionValues(batch, learning_rate(self.step_size, batch), previous, visits)
+        next_value = NextStateValue(batch, regularizer, policy, optimal)
+        choose = ActionSampler(explored(batch, regularizer, policy, self.exploration))
+        traces = Traces(batch, self.trace_decay, self.n_envs) if self.trace_decay else None
+        discount, n_actions = batch.discount, batch.n_actions
+        row = batch.rows(rollout.state)
+        action = choose(row, batch.streams.uniform(self.n_envs))
         for _ in range(self.steps):
-            pair, idle = row * n_actions + action, walk.resetting
-            step = walk.step(action)
-            after = trials.rows(np.where(step.terminated, 0, step.next_state))
-            row = trials.rows(walk.state)
-            action = choose(row, trials.streams.uniform(self.n_envs))
-            ahead = worth(values.q, after)
+            pair, idle = row * n_actions + action, rollout.resetting
+            step = rollout.step(action)
+            after = batch.rows(np.where(step.terminated, 0, step.next_state))
+            row = batch.rows(rollout.state)
+            action = choose(row, batch.streams.uniform(self.n_envs))
+            ahead = next_value(values.q, after)
             if self.target == "sampled":
                 # where the episode is cut off, the next action is of another one, and its
                 # expectation stands for it
-                ahead = np.where(step.truncated, ahead, values.q[after, action] - worth.cost[after])
+                ahead = np.where(
+                    step.truncated, ahead, values.q[after, action] - next_value.cost[after]
+                )
             target = step.reward + discount * np.where(step.terminated, 0.0, ahead)
             if traces is None:
                 values.move(pair, target, idle)
@@ -173,12 +175,12 @@ class TD(SampledEvaluation):
                     values,
                     pair,
                     target,
-                    ahead + worth.cost[after],
+                    ahead + next_value.cost[after],
                     step.terminated | step.truncated,
                     idle,
                 )
-        samples = (0 if before is None else before.samples) + self.steps * self.n_envs
-        return values.estimate(trials, worth, samples, _TDState(walk, values.visits))
+        samples = (0 if previous is None else previous.samples) + self.steps * self.n_envs
+        return values.estimate(batch, next_value, samples, _TDState(rollout, values.visits))
 
 
 @dataclass(frozen=True)
@@ -233,43 +235,44 @@ class SynchronousTD(SampledEvaluation):
 
     def __call__(
         self,
-        trials: RunBatch,
+        batch: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
-        before: Estimate | None,
+        previous: Estimate | None,
     ) -> Estimate:
-        simulator, n_actions, discount = trials.simulator, trials.n_actions, trials.discount
-        memory = None if before is None else before.memory
+        simulator, n_actions, discount = batch.simulator, batch.n_actions, batch.discount
+        memory = None if previous is None else previous.memory
         # a simulator may draw from the generators itself: actions are drawn from others
         actions, outcomes = (
-            (trials.streams.branch(), trials.streams.branch())
+            (batch.streams.branch(), batch.streams.branch())
             if memory is None
             else (memory.actions, memory.outcomes)
         )
         optimal = self.target == "optimal"
         visits = memory.visits if memory is not None and optimal else None
-        values = ActionValues(trials, learning_rate(self.step_size, trials), before, visits)
-        worth = Continuation(trials, regularizer, policy, optimal)
+        values = ActionValues(batch, learning_rate(self.step_size, batch), previous, visits)
+        next_value = NextStateValue(batch, regularizer, policy, optimal)
         choose = ActionSampler(policy)
         pairs = np.flatnonzero(simulator.available.ravel())
         state, action = (
-            np.broadcast_to(index, (trials.count, pairs.size))
+            np.broadcast_to(index, (batch.count, pairs.size))
             for index in np.divmod(pairs, n_actions)
         )
-        pair = trials.rows(state) * n_actions + action
+        pair = batch.rows(state) * n_actions + action
         for _ in range(self.sweeps):
             outcome = simulator.draw(state, action, outcomes)
-            after = trials.rows(np.where(outcome.terminated, 0, outcome.next_state))
+            after = batch.rows(np.where(outcome.terminated, 0, outcome.next_state))
             if self.target == "sampled":
                 ahead = (
-                    values.q[after, choose(after, actions.uniform(pairs.size))] - worth.cost[after]
+                    values.q[after, choose(after, actions.uniform(pairs.size))]
+                    - next_value.cost[after]
                 )
             else:
-                ahead = worth(values.q, after)
+                ahead = next_value(values.q, after)
             values.move(pair, outcome.reward + discount * np.where(outcome.terminated, 0.0, ahead))
-        samples = (0 if before is None else before.samples) + self.sweeps * pairs.size
+        samples = (0 if previous is None else previous.samples) + self.sweeps * pairs.size
         return values.estimate(
-            trials, worth, samples, _SynchronousState(values.visits, actions, outcomes)
+            batch, next_value, samples, _SynchronousState(values.visits, actions, outcomes)
         )
 
 
@@ -277,19 +280,19 @@ class Traces:
     """Dutch traces: how far each pair moves when the return of an earlier visit changes, for each walker.
 
     Args:
-        trials: The runs.
+        batch: The runs.
         trace_decay: λ.
         n_envs: M.
     """
 
-    def __init__(self, trials: RunBatch, trace_decay: float, n_envs: int) -> None:
-        pairs = trials.size * trials.n_actions
-        self._shape = (trials.count, pairs)
-        self._fading = trials.discount * trace_decay
-        self._eligible = np.zeros((trials.count, n_envs, pairs))
+    def __init__(self, batch: RunBatch, trace_decay: float, n_envs: int) -> None:
+        pairs = batch.size * batch.n_actions
+        self._shape = (batch.count, pairs)
+        self._fading = batch.discount * trace_decay
+        self._eligible = np.zeros((batch.count, n_envs, pairs))
         self._kept = np.ones(self._shape)
-        self._believed = np.zeros((trials.count, n_envs))
-        self._run, self._walker = np.ogrid[: trials.count, :n_envs]
+        self._believed = np.zeros((batch.count, n_envs))
+        self._run, self._walker = np.ogrid[: batch.count, :n_envs]
 
     def move(
         self,
@@ -354,11 +357,9 @@ def require_walk(source: DecisionProcess) -> None:
 
 
 def explored(
-    trials: RunBatch, regularizer: Regularizer, policy: Float[Array, "NS A"], share: float
+    batch: RunBatch, regularizer: Regularizer, policy: Float[Array, "NS A"], share: float
 ) -> Float[Array, "NS A"]:
     """(N·S, A) policies -> (N·S, A) their mixtures with the uniform one."""
     return (
-        policy
-        if not share
-        else (1.0 - share) * policy + share * uniform_policy(trials, regularizer)
+        policy if not share else (1.0 - share) * policy + share * uniform_policy(batch, regularizer)
     )

@@ -53,19 +53,19 @@ def test_long_episodes_estimate_the_gradient_itself(mdp, policy):
 
 
 def test_many_samples_give_the_exact_gradient(mdp, policy):
-    trials = RunBatch(mdp, RandomStreams([np.random.default_rng(seed) for seed in range(2)]))
-    estimate = PlugIn(300_000)(trials, regularizer(), np.tile(policy, (2, 1)), None)
+    batch = RunBatch(mdp, RandomStreams([np.random.default_rng(seed) for seed in range(2)]))
+    estimate = PlugIn(300_000)(batch, regularizer(), np.tile(policy, (2, 1)), None)
     exact = runs.exact_gradient(mdp, regularizer(), policy)
-    for gradient in trials.split(estimate.gradient):
+    for gradient in batch.split(estimate.gradient):
         assert np.abs(gradient - exact).max() < 5e-3
     assert estimate.samples == 300_000 * policy.size
 
 
 def test_the_variance_of_the_plug_in_gradient_is_its_closed_form(mdp, policy):
     pair, count = 400, 1500
-    trials = RunBatch(mdp, RandomStreams([np.random.default_rng(seed) for seed in range(count)]))
-    estimate = PlugIn(pair)(trials, regularizer(), np.tile(policy, (count, 1)), None)
-    seen = pair * trials.split(estimate.gradient).var(axis=0, ddof=1).sum()
+    batch = RunBatch(mdp, RandomStreams([np.random.default_rng(seed) for seed in range(count)]))
+    estimate = PlugIn(pair)(batch, regularizer(), np.tile(policy, (count, 1)), None)
+    seen = pair * batch.split(estimate.gradient).var(axis=0, ddof=1).sum()
     assert seen == pytest.approx(runs.plug_in_variance(mdp, regularizer(), policy), rel=0.12)
 
 

@@ -197,30 +197,30 @@ class PlugIn(SampledEvaluation):
 
     def __call__(
         self,
-        trials: RunBatch,
+        batch: RunBatch,
         regularizer: Regularizer,
         policy: Float[Array, "NS A"],
         before: Estimate | None,
     ) -> Estimate:
-        model = empirical(trials.simulator, trials.streams, self.samples)
+        model = empirical(batch.simulator, batch.streams, self.samples)
         if model.dense is None:
             raise SampleError(
-                f"this gradient is for small models; this one has {trials.size} states"
+                f"this gradient is for small models; this one has {batch.size} states"
             )
-        available = None if trials.all_available else trials.available
-        q = model_q(model, trials, regularizer, policy)
-        weights = trials.split(policy)
-        rows = model.dense.reshape(*weights.shape, trials.size)
+        available = None if batch.all_available else batch.available
+        q = model_q(model, batch, regularizer, policy)
+        weights = batch.split(policy)
+        rows = model.dense.reshape(*weights.shape, batch.size)
         chain = np.matmul(weights[:, :, None, :], rows)[:, :, 0, :]
-        system = np.eye(trials.size) - trials.discount * chain.transpose(0, 2, 1)
-        initial = trials.initial.reshape(trials.count, trials.size)
+        system = np.eye(batch.size) - batch.discount * chain.transpose(0, 2, 1)
+        initial = batch.initial.reshape(batch.count, batch.size)
         initial = initial / initial.sum(
             axis=1, keepdims=True
         )  # the runs share the probability among them
         often = np.linalg.solve(system, initial[..., None]).reshape(-1, 1)
         drawn = (0 if before is None else before.samples) + model.samples
         gradient = often * policy * advantage(regularizer, policy, q, available)
-        return Estimate(q, value_of(trials, regularizer, policy, q), drawn, gradient=gradient)
+        return Estimate(q, value_of(batch, regularizer, policy, q), drawn, gradient=gradient)
 
 
 def problem(settings: Settings) -> MDP:
@@ -335,7 +335,7 @@ def _estimated(task: Estimating) -> Estimated:
     arm, pair, settings = task
     mdp, regularizer, policy = problem(settings), Shannon(settings.temperature), policy_of(settings)
     place = [settings.seed, ARMS.index(arm), pair]
-    trials = RunBatch(
+    batch = RunBatch(
         mdp, RandomStreams([np.random.default_rng([*place, run]) for run in range(settings.runs)])
     )
     tiled, before = np.tile(policy, (settings.runs, 1)), None
@@ -346,11 +346,11 @@ def _estimated(task: Estimating) -> Estimated:
         evaluation = Rollouts(used, horizon=cut, baseline=arm != PLAIN)
         if arm != PLAIN:
             before = Rollouts(settings.episodes(arm, pair) - used, horizon=cut)(
-                trials, regularizer, tiled, None
+                batch, regularizer, tiled, None
             )
-    estimate = evaluation(trials, regularizer, tiled, before)
+    estimate = evaluation(batch, regularizer, tiled, before)
     assert estimate.gradient is not None
-    errors = trials.split(estimate.gradient) - exact_gradient(mdp, regularizer, policy)
+    errors = batch.split(estimate.gradient) - exact_gradient(mdp, regularizer, policy)
     return Estimated(task, estimate.samples, errors.reshape(settings.runs, -1))
 
 
