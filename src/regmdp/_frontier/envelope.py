@@ -49,7 +49,7 @@ def bound_value_above(
         # at temperature 0 the price is 0, even of an infinite divergence
         price = temperature * divergence if temperature > 0.0 else np.zeros(divergence.shape)
         bound = np.minimum(bound, optimum + price + 4 * UNIT_ROUNDOFF * (abs(optimum) + price))
-    return bound
+    return np.asarray(bound)
 
 
 def least_divergence(

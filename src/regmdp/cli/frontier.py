@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 import regmdp as rm
+from regmdp._internal.arrays import ArrayLike
 from regmdp.cli.exit_codes import INTERRUPTED, NOT_MET
 from regmdp.cli.problem import Problem
 from regmdp.cli.progress import Line, show_rows
@@ -118,7 +119,7 @@ def _numbers(text: str) -> list[float]:
     return numbers
 
 
-def _reference(problem: Problem) -> object:
+def _reference(problem: Problem) -> ArrayLike:
     regularizer = problem.regularizer
     assert isinstance(regularizer, rm.KL)
     return regularizer.reference

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from matplotlib.figure import Figure
 
 from regmdp import plots
 from regmdp._internal.arrays import ArrayLike
@@ -14,7 +13,7 @@ from regmdp.applications.routes.network import RoadNetwork
 __all__ = ["draw_flows"]
 
 
-def draw_flows(network: RoadNetwork, flows: ArrayLike, label: str = "travellers") -> Any:
+def draw_flows(network: RoadNetwork, flows: ArrayLike, label: str = "travellers") -> Figure:
     """Draw a map of a network: the larger its flow, the wider and darker a link.
 
     The two directions of a street lie side by side, each on its right-hand side.
