@@ -72,10 +72,10 @@ def test_with_enough_samples_it_finds_the_optimum():
     assert rm.certify(GARNET, rm.Shannon(0.2), policy=learned.policy[0]).gap < 1e-2
 
 
-def test_the_listener_sees_every_iteration_and_may_stop_it():
+def test_a_callback_is_called_after_every_iteration_and_may_interrupt():
     seen = []
 
-    def listener(event):
+    def interrupt(event):
         seen.append((event.iteration, event.measures["samples"], event.state.next_policy.shape))
         if event.iteration == 3:
             raise KeyboardInterrupt
@@ -86,9 +86,9 @@ def test_the_listener_sees_every_iteration_and_may_stop_it():
         ALGORITHMS["NPG"][1],
         max_iterations=50,
         rng=generators(1, 2),
-        callback=listener,
+        callback=interrupt,
     )
-    assert seen == [(i, 360 * (i + 1), (12, 3)) for i in range(4)]
+    assert seen == [(i, 360 * i, (12, 3)) for i in range(4)]
     assert learned.iterations == 3
     assert learned.status is rm.Status.INTERRUPTED
     shorter = rm.learn(
@@ -101,7 +101,7 @@ def test_it_starts_where_it_is_told():
     start = np.random.default_rng(3).dirichlet(np.ones(3), size=6)
     exact = rm.algorithms.NPG(0.2, evaluation=Noisy(0.0))
     learned = rm.learn(
-        GARNET, rm.Shannon(0.2), exact, max_iterations=0, rng=generators(0, 1), start=start
+        GARNET, rm.Shannon(0.2), exact, max_iterations=1, rng=generators(0, 1), start=start
     )
     expected = rm.solve(
         GARNET, rm.Shannon(0.2), rm.algorithms.NPG(0.2), tol=0, max_iterations=1, start=start
@@ -235,7 +235,7 @@ def test_a_learned_policy_that_never_ends_is_returned_and_bounds_nothing():
         np.array([[[1.0], [0.0]]]), np.array([[0.0, -1.0]]), 1.0, termination=np.array([[0.0, 1.0]])
     )
     algorithm = rm.algorithms.PolicyIteration(Noisy(0.1))
-    result = rm.learn(mdp, None, algorithm, max_iterations=0, rng=generators(*range(8)))
+    result = rm.learn(mdp, None, algorithm, max_iterations=1, rng=generators(*range(8)))
     staying = [k for k in range(8) if result.policy[k, 0, 0] == 1.0]
     assert 0 < len(staying) < 8
     for k in staying:
@@ -246,3 +246,30 @@ def test_a_learned_policy_that_never_ends_is_returned_and_bounds_nothing():
         )
         assert np.array_equal(policy, result.policy[k])
         assert certificate.gap == np.inf
+
+
+@pytest.mark.parametrize("k", [0, 1, 5])
+@pytest.mark.parametrize("name", ["NPG", "PMD", "GPMD", "SoftPolicyIteration"])
+def test_an_iteration_is_one_evaluation_and_one_improvement(name, k):
+    make = getattr(rm.algorithms, name)
+    regularizer = rm.Shannon(0.1)
+    exact = rm.solve(GARNET, regularizer, make(0.1), tol=0, max_iterations=k)
+    noisy = rm.learn(
+        GARNET,
+        regularizer,
+        make(0.1, evaluation=Noisy(0.0)),
+        max_iterations=k,
+        rng=np.random.default_rng(0),
+    )
+    assert noisy.iterations == k
+    np.testing.assert_allclose(noisy.policy[0], exact.policy, atol=1e-12)
+
+
+def test_no_iteration_draws_no_sample():
+    result = rm.learn(
+        GARNET, rm.Shannon(0.1), ALGORITHMS["NPG"][1], max_iterations=0, rng=generators(0, 1)
+    )
+    assert result.samples == result.iterations == 0
+    assert np.isnan(result.q).all()
+    assert np.isnan(result.value).all()
+    assert np.array_equal(result.policy[0], rm.uniform_policy(GARNET))

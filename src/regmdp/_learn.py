@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._internal.arrays import ArrayLike, Float, freeze
+from regmdp._internal.arrays import Array, ArrayLike, Float, freeze
 from regmdp._internal.checks import check_integer
-from regmdp._internal.errors import SampleError, SolverError
+from regmdp._internal.errors import SampleError, SingularError, SolverError
 from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.status import Status
 from regmdp.algorithms import Algorithm, PolicyOptimization, Start, State, run_loop
@@ -31,8 +31,9 @@ class LearningResult:
 
     Attributes:
         policy: (N, S, A) their policies.
-        q: (N, S, A) their last estimates of action values; -inf at unavailable pairs.
-        value: (N, S) their last estimates of values.
+        q: (N, S, A) their last estimates of action values, those of the policies before; -inf at
+            unavailable pairs; NaN if no iteration was made.
+        value: (N, S) their last estimates of values; NaN if no iteration was made.
         samples: Transitions that each has drawn.
         iterations: Iterations that each has made.
         error: (N,) bound on the error of q, with the confidence that the evaluation states; None if
@@ -108,14 +109,9 @@ def learn(
         >>> rm.learn(
         ...     rm.models.chain(5), rm.Shannon(0.1), algorithm, max_iterations=20, rng=generators
         ... )
-        LearningResult(3 runs of 20 iterations and 21,000 samples each)
+        LearningResult(3 runs of 20 iterations and 20,000 samples each)
     """
-    if not isinstance(algorithm, PolicyOptimization) or not algorithm.sampled:
-        given = getattr(algorithm, "name", repr(algorithm))
-        raise SolverError(
-            "learn needs a method whose evaluation draws samples, as NPG(step_size=0.1, "
-            f"evaluation=GenerativeModel(100)); {given} draws none: run it with regmdp.solve"
-        )
+    method = _check_method(algorithm)
     limit = check_integer("max_iterations", max_iterations, 0)
     if not isinstance(source, DecisionProcess):
         raise SampleError(
@@ -128,36 +124,55 @@ def learn(
     policy = (
         None if start is None else np.tile(check_policy(source, start, single), (batch.count, 1))
     )
-    regularizer = tile_regularizer(single, source, batch.count)
-    algorithm.check(batch, regularizer)
+    tiled = tile_regularizer(single, source, batch.count)
+    method.check(batch, tiled)
     if isinstance(source, MDP):
         require_feasible(source, single)
-    begin = time.perf_counter()
-    proceed = as_callback(callback)
-    seen = 0
+    proceed, begin = as_callback(callback), time.perf_counter()
 
     def observe(state: State) -> Status | None:
-        nonlocal seen
-        assert state.estimate is not None
-        measures = {"samples": state.estimate.samples}
-        if not proceed(Event(seen, time.perf_counter() - begin, measures, state)):
+        measures = {"samples": 0 if state.estimate is None else state.estimate.samples}
+        if not proceed(Event(state.iteration, time.perf_counter() - begin, measures, state)):
             return Status.STOPPED
-        if seen == limit:
-            return Status.ITERATION_LIMIT
-        seen += 1
-        return None
+        return Status.ITERATION_LIMIT if state.iteration >= limit else None
 
-    first = algorithm.init(batch, regularizer, Start(policy=policy))
-    state, status = run_loop(
-        first, lambda state: algorithm.step(batch, regularizer, state), observe
+    def step(state: State) -> State:
+        try:
+            return method.step(batch, tiled, state)
+        except SingularError as error:
+            if state.iteration > 0:
+                raise  # the run ends with this iterate
+            raise SolverError(str(error)) from error
+
+    state, status = run_loop(method.init(batch, tiled, Start(policy=policy)), step, observe)
+    return _collect(batch, method.policy(batch, tiled, state), state, status)
+
+
+def _check_method(algorithm: object) -> PolicyOptimization:
+    """Return the method, after checking that it draws samples."""
+    if isinstance(algorithm, PolicyOptimization) and algorithm.sampled:
+        return algorithm
+    given = getattr(algorithm, "name", repr(algorithm))
+    raise SolverError(
+        "learn needs a method whose evaluation draws samples, as NPG(step_size=0.1, "
+        f"evaluation=GenerativeModel(100)); {given} draws none: run it with regmdp.solve"
     )
-    assert state.estimate is not None
+
+
+def _collect(
+    batch: RunBatch, policy: Float[Array, "NS A"], state: State, status: Status
+) -> LearningResult:
+    """Return the result of the runs, each with its own states."""
+    estimate, policies = state.estimate, freeze(batch.split(policy))
+    if estimate is None:
+        nothing = freeze(np.full(policies.shape, np.nan))
+        return LearningResult(policies, nothing, nothing[..., 0], 0, 0, None, status)
     return LearningResult(
-        policy=freeze(batch.split(algorithm.policy(batch, regularizer, state))),
-        q=freeze(batch.split(state.estimate.q)),
-        value=freeze(batch.split(state.estimate.value)),
-        samples=state.estimate.samples,
+        policy=policies,
+        q=freeze(batch.split(estimate.q)),
+        value=freeze(batch.split(estimate.value)),
+        samples=estimate.samples,
         iterations=state.iteration,
-        error=None if state.estimate.error is None else freeze(state.estimate.error),
+        error=None if estimate.error is None else freeze(estimate.error),
         status=status,
     )

@@ -65,7 +65,7 @@ def test_an_actor_with_a_step_size_makes_steps_of_mirror_descent():
     learned = learn(
         algorithm, rm.SquaredL2(0.5), 20, callback=[lambda event: steps.append(event.state.step)]
     )
-    assert set(steps) == {2.0}
+    assert steps == [None] + [2.0] * 20
     assert gaps(learned, rm.SquaredL2(0.5)).mean() < 0.1
 
 
@@ -80,14 +80,12 @@ def test_samples_grow_fourfold_in_each_period():
     learn(
         StochasticPMD(3),
         rm.Shannon(0.5),
-        15,
+        16,
         runs=2,
         callback=[lambda event: drawn.append(event.measures["samples"])],
     )
     pairs = np.count_nonzero(mdp.available)
-    assert (
-        np.diff(drawn, prepend=0).tolist() == [3 * pairs] * 7 + [12 * pairs] * 7 + [48 * pairs] * 2
-    )
+    assert np.diff(drawn).tolist() == [3 * pairs] * 7 + [12 * pairs] * 7 + [48 * pairs] * 2
 
 
 def test_growing_numbers():
@@ -106,9 +104,11 @@ def test_the_bound_on_the_error_follows_the_number_of_samples():
     learn(
         rm.algorithms.PMD(1.0, evaluation=GenerativeModel(GeometricSamples(10, every=1))),
         None,
-        2,
+        3,
         runs=1,
-        callback=[lambda event: bounds.append(event.state.estimate.error[0])],
+        callback=[
+            lambda event: bounds.append(event.state.estimate.error[0]) if event.iteration else None
+        ],
     )
     np.testing.assert_allclose(bounds[1:], np.array(bounds[:-1]) / 2)
 
@@ -124,9 +124,9 @@ def test_stochastic_mirror_descent_uses_its_step_size():
         runs=1,
         callback=[lambda event: states.append(event.state)],
     )
-    assert states[0].step == pytest.approx((1 - discount) / (discount * tau))
+    assert states[1].step == pytest.approx((1 - discount) / (discount * tau))
     policy = rm.uniform_policy(mdp)
-    for state in states:
+    for state in states[1:]:
         q = rm.bellman.q_values(mdp, rm.evaluate(mdp, policy, rm.Shannon(tau)).value)
         logits = discount * np.log(policy) + (1 - discount) * q / tau
         policy = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -140,7 +140,7 @@ def test_the_step_size_is_that_of_the_smallest_temperature():
         StochasticPMD(), REGULARIZERS["squared norm, a temperature per state"], 1, runs=1,
         callback=[lambda event: steps.append(event.state.step)],
     )  # fmt: skip
-    assert steps[0] == pytest.approx(0.2 / (0.8 * 0.2))
+    assert steps[1] == pytest.approx(0.2 / (0.8 * 0.2))
 
 
 def test_stochastic_approximate_mirror_descent_halves_its_entropy():
@@ -155,7 +155,7 @@ def test_stochastic_approximate_mirror_descent_halves_its_entropy():
         callback=[lambda event: states.append(event.state)],
     )
     policy = rm.uniform_policy(mdp)
-    for iteration, state in enumerate(states):
+    for iteration, state in enumerate(states[1:]):
         tau = 0.5 ** (iteration // 7 + 1)
         q = rm.bellman.q_values(mdp, rm.evaluate(mdp, policy, rm.Shannon(tau)).value)
         np.testing.assert_allclose(state.estimate.q, q, atol=1e-10)

@@ -217,8 +217,11 @@ def test_pairs_have_to_be_at_hand():
             np.zeros(1, dtype=bool),
         )
 
+        def __init__(self):
+            pass
+
         def start_rollout(self, count, streams):
-            raise AssertionError("nothing is walked")
+            raise AssertionError("no rollout is started")
 
     with pytest.raises(
         rm.SampleError, match="needs an MDP or a simulator, not Path; Rollouts begin where"

@@ -264,7 +264,7 @@ def test_natural_gradient_is_compatible_function_approximation(regularizer):
             return Estimate(averages, np.zeros(5), 400)
 
     algorithm = rm.algorithms.NPG(step, evaluation=Averages())
-    learned = rm.learn(mdp, regularizer, algorithm, max_iterations=0, rng=rng, start=policy)
+    learned = rm.learn(mdp, regularizer, algorithm, max_iterations=1, rng=rng, start=policy)
     np.testing.assert_allclose(learned.policy[0], moved, atol=1e-12)
     assert np.abs(moved - policy).max() > 0.1
 
@@ -548,6 +548,9 @@ def test_a_log_cannot_be_followed():
             np.ones((1, 1), dtype=bool),
             np.zeros(1, dtype=bool),
         )
+
+        def __init__(self):
+            pass
 
     with pytest.raises(
         rm.SampleError,

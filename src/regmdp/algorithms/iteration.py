@@ -11,7 +11,6 @@ from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SolverError
 from regmdp.algorithms.loop import Algorithm, Start, State
 from regmdp.evaluation import (
-    Estimate,
     Evaluation,
     Exact,
     LinearEvaluation,
@@ -118,11 +117,11 @@ class PolicyOptimization(Algorithm):
 
     def init(self, mdp: DecisionProcess, regularizer: Regularizer, start: Start) -> State:
         policy, dual = self._start(mdp, regularizer, start)
-        if (
-            start.value is not None
-            and not self.sampled
-            and (self.improvement.memoryless or start.policy is None)
-        ):
+        if self.sampled:
+            # an iteration evaluates and improves: before the first, no sample has been drawn
+            zero = np.zeros(mdp.n_states)
+            return State(zero, zero, improved=policy, dual=dual)
+        if start.value is not None and (self.improvement.memoryless or start.policy is None):
             candidate = Candidate(start.value, policy, dual)
             improved = self.improvement(mdp, regularizer, candidate)
             if mdp.discount < 1.0 or not self._exact or not _never_terminates(mdp, improved.policy):
@@ -134,6 +133,8 @@ class PolicyOptimization(Algorithm):
 
     def step(self, mdp: DecisionProcess, regularizer: Regularizer, state: State) -> State:
         assert state.improved is not None
+        if isinstance(self.evaluation, SampledEvaluation):
+            return self._sample_and_improve(mdp, regularizer, state)
         residual = state.backup - state.value
         size = float(np.max(np.abs(residual)))
         candidate = Candidate(state.value, state.improved, state.dual, state.iteration + 1)
@@ -153,9 +154,7 @@ class PolicyOptimization(Algorithm):
             return _state(
                 candidate, self.improvement(mdp, regularizer, candidate), candidate.policy
             )
-        return self._evaluate_and_improve(
-            mdp, regularizer, candidate, FORCING * size, state.estimate
-        )
+        return self._evaluate_and_improve(mdp, regularizer, candidate, FORCING * size)
 
     def policy(
         self, mdp: DecisionProcess, regularizer: Regularizer, state: State
@@ -183,26 +182,12 @@ class PolicyOptimization(Algorithm):
         return isinstance(self.evaluation, Evaluation) and self.evaluation.exact
 
     def _evaluate_and_improve(
-        self,
-        mdp: DecisionProcess,
-        regularizer: Regularizer,
-        candidate: Candidate,
-        accuracy: float,
-        before: Estimate | None = None,
+        self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate, accuracy: float
     ) -> State:
-        """Evaluate a policy, from a guess or the previous estimate, and improve it."""
+        """Evaluate a policy, from a guess at its value, and improve it."""
         evaluation, policy, guess = self.evaluation, candidate.policy, candidate.value
-        if isinstance(evaluation, SampledEvaluation):
-            assert isinstance(mdp, RunBatch)
-            estimate = evaluation(mdp, regularizer, policy, before)
-            candidate = replace(
-                candidate, value=estimate.value, q=estimate.q, gradient=estimate.gradient
-            )
-            return replace(
-                _state(candidate, self.improvement(mdp, regularizer, candidate), policy),
-                estimate=estimate,
-            )
         assert isinstance(mdp, MDP)
+        assert isinstance(evaluation, Evaluation)
         if isinstance(evaluation, LinearEvaluation):
             value, system = evaluation.solve_with_system(mdp, regularizer, policy, guess, accuracy)
             candidate = replace(candidate, value=value, system=system)
@@ -214,6 +199,29 @@ class PolicyOptimization(Algorithm):
         # with the greedy improvement, a value that only approximates the policy's stands alone
         alone = self.improvement.memoryless and not evaluation.exact
         return _state(candidate, improved, None if alone else candidate.policy)
+
+    def _sample_and_improve(
+        self, mdp: DecisionProcess, regularizer: Regularizer, state: State
+    ) -> State:
+        """Estimate the action values of the next policy from samples, and improve it."""
+        assert isinstance(mdp, RunBatch)
+        assert isinstance(self.evaluation, SampledEvaluation)
+        assert state.improved is not None
+        estimate = self.evaluation(mdp, regularizer, state.improved, state.estimate)
+        candidate = Candidate(
+            estimate.value,
+            state.improved,
+            state.dual,
+            state.iteration,
+            q=estimate.q,
+            gradient=estimate.gradient,
+        )
+        improved = self.improvement(mdp, regularizer, candidate)
+        return replace(
+            _state(candidate, improved, state.improved),
+            iteration=state.iteration + 1,
+            estimate=estimate,
+        )
 
 
 def forcing(mdp: MDP, regularizer: Regularizer, residual: float) -> float:

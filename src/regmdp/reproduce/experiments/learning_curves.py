@@ -130,9 +130,7 @@ def track(task: Task) -> Curve:
     mdp, regularizer = problem(task.environment, task.settings)
     method, iterations = algorithm(task)
     marks = set(
-        np.unique(
-            np.geomspace(1, iterations + 1, task.settings.marks).astype(np.int64) - 1
-        ).tolist()
+        np.unique(np.geomspace(1, iterations, task.settings.marks).astype(np.int64)).tolist()
     )
     samples: list[int] = []
     values: list[list[float]] = []

@@ -140,8 +140,8 @@ def track(task: Task) -> Track:
     errors: dict[str, list[Float[np.ndarray, " runs"]]] = {"q": [], "log_policy": []}
 
     def measure(event: Event) -> None:
-        assert event.state.policy is not None
-        policy = event.state.policy.reshape(-1, *mdp.rewards.shape)
+        assert event.state.next_policy is not None
+        policy = event.state.next_policy.reshape(-1, *mdp.rewards.shape)
         q = action_values(mdp, policy, settings.temperature)
         errors["q"].append(np.max(np.abs(best.q - q), axis=(1, 2)))
         errors["log_policy"].append(

@@ -206,7 +206,7 @@ def needed(task: Task) -> Needed:
             n = GRID[index]
             method = NPG(Maximum(), evaluation=GenerativeModel(n, reuse=task.method == REUSED))
             generators = [np.random.default_rng([*place, n, run]) for run in range(runs)]
-            learned = learn(mdp, regularizer, method, max_iterations=count - 1, rng=generators)
+            learned = learn(mdp, regularizer, method, max_iterations=count, rng=generators)
             successes[index] = int(
                 np.count_nonzero(gaps(mdp, best, np.asarray(learned.policy)) <= task.accuracy)
             )

@@ -355,7 +355,7 @@ def _estimated(task: Estimating) -> Estimated:
 
 
 def _learned(task: Learning) -> Track:
-    """Learn many times over, and measure what every policy is worth."""
+    """Learn many times over, and measure the value of every policy."""
     arm, step, settings = task
     mdp, regularizer = problem(settings), Shannon(settings.temperature)
     best = float(mdp.initial @ theory.compute_optimum(mdp, regularizer).value)
@@ -365,18 +365,14 @@ def _learned(task: Learning) -> Track:
         if arm == GENERATIVE
         else Rollouts(settings.episodes(arm, settings.pair), horizon=cut, baseline=arm != PLAIN)
     )
-    samples: list[int] = [0]
+    samples: list[int] = []
     gaps: list[Float[np.ndarray, " seeds"]] = []
 
     def measure(event: Event) -> None:
-        assert event.state.policy is not None
-        gaps.append(
-            best
-            - _values(mdp, event.state.policy.reshape(-1, *mdp.rewards.shape), settings.temperature)
-        )
-        samples.append(
-            int(event.measures["samples"])
-        )  # those for the gradient at this policy: the next one took them
+        assert event.state.next_policy is not None
+        policies = event.state.next_policy.reshape(-1, *mdp.rewards.shape)
+        gaps.append(best - _values(mdp, policies, settings.temperature))
+        samples.append(int(event.measures["samples"]))
 
     place = [settings.seed, len(ARMS) + ARMS.index(arm), round(1e6 * step)]
     learn(
@@ -387,7 +383,7 @@ def _learned(task: Learning) -> Track:
         rng=[np.random.default_rng([*place, run]) for run in range(settings.seeds)],
         callback=measure,
     )
-    return Track(task, np.array(samples[:-1]), np.array(gaps))
+    return Track(task, np.array(samples), np.array(gaps))
 
 
 def exact_gaps(step: float, settings: Settings) -> Float[np.ndarray, " n"]:
