@@ -1,4 +1,4 @@
-r"""The fixed point of a regularized problem, with what its derivatives are made of.
+r"""The fixed point of a regularized problem, and its derivative along a perturbation.
 
 With \(V = T V\) and \(\pi\) the greedy policy, \(dV = (I - \gamma P_\pi)^{-1} b\), where b is the
 change of T V at a fixed V: by the envelope theorem

@@ -38,7 +38,7 @@ class LowRankGradient:
             )
         )
 
-    def at(
+    def entries(
         self,
         state: int | Int[np.ndarray, "..."],
         action: int | Int[np.ndarray, "..."],
@@ -50,6 +50,20 @@ class LowRankGradient:
             state: s, an integer or an array; the three broadcast.
             action: a.
             successor: t.
+
+        Examples:
+            >>> import regmdp as rm
+            >>> mdp, soft = rm.models.chain(3), rm.Shannon(temperature=1.0)
+            >>> gradient = rm.gradients.linearize(mdp, soft, rm.solve(mdp, soft)).gradient()
+            >>> to_last = np.zeros((3, 2, 3))
+            >>> to_last[0, 1, 2] = 1.0
+            >>> bool(
+            ...     np.isclose(
+            ...         gradient.transitions.entries(0, 1, 2),
+            ...         gradient.transitions.directional_derivative(to_last),
+            ...     )
+            ... )
+            True
         """
         return np.asarray(
             sum(weights[state, action] * values[successor] for weights, values in self.parts)
