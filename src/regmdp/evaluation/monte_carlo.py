@@ -59,12 +59,12 @@ class MonteCarlo(SampledEvaluation):
 
     Examples:
         >>> import numpy as np, regmdp as rm
-        >>> algorithm = rm.algorithms.NPG(step_size=0.5, evaluation=rm.evaluation.MonteCarlo(500))
+        >>> algorithm = rm.algorithms.NPG(step_size=0.5, evaluation=rm.evaluation.MonteCarlo(200))
         >>> learned = rm.learn(
         ...     rm.models.chain(5),
         ...     rm.Shannon(0.1),
         ...     algorithm,
-        ...     max_iterations=20,
+        ...     max_iterations=30,
         ...     rng=np.random.default_rng(0),
         ... )
         >>> rm.certify(rm.models.chain(5), rm.Shannon(0.1), policy=learned.policy[0]).gap < 0.1
