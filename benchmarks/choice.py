@@ -1,10 +1,10 @@
-"""Seconds to estimate Rust's model from scratch, group by group: reading the files, the
-transitions, then the utilities.
+"""Seconds to estimate Rust's model from the files, by groups of buses: transitions, then utilities.
 
     python benchmarks/choice.py FOLDER      (with the files of the bus data)
 
-Each is estimated in a fresh process as well, to see what the imports cost. A peer to race against
-is not on the package index: what has the name of the replication package there is something else.
+Each estimation is also timed in a new process, with the imports. There is no other implementation to
+compare with: the replication package is not on the package index, where its name belongs to another
+project.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def maximize_likelihood(
         >>> found = rm.irl.maximize_likelihood(
         ...     rm.irl.expected_features(mdp, state=np.eye(5)[:, 4:]), seen, soft
         ... )
-        >>> bool(found.theta[0] > 0)  # the last state is worth going to
+        >>> bool(found.theta[0] > 0)  # the demonstrator goes to the last state
         True
     """
     check_number("ridge", ridge, 0.0)
