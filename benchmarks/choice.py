@@ -2,9 +2,9 @@
 
     python benchmarks/choice.py FOLDER      (with the files of the bus data)
 
-Each estimation is also timed in a new process, with the imports. There is no other implementation to
-compare with: the replication package is not on the package index, where its name belongs to another
-project.
+Each estimation is also timed in a new process, with the imports. There is no other implementation
+to compare with: the replication package is not on the package index, where its name belongs to
+another project.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ GROUPS = ((1, 2, 3), (4,), (1, 2, 3, 4))
 
 
 def estimate(folder: Path, groups: tuple[int, ...]) -> choice.Estimates:
-    """Read and estimate."""
+    """Read the files and estimate the model."""
     return choice.nested_fixed_point(choice.bus_engine_model(), choice.read_buses(folder, groups))
 
 
 def main(folder: Path) -> None:
-    """Print a table."""
+    """Print a table of the times."""
     print(
         "| groups | seconds, median (least, most) | with the imports, in a new process | models "
         "solved |"

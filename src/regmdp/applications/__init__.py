@@ -1,1 +1,1 @@
-"""Models of choice and behaviour that are estimated from data: ``regmdp.choice``, ``regmdp.irl``, ``regmdp.routes``."""
+"""Models of behaviour that are estimated from data: choice, irl and routes."""

@@ -84,7 +84,8 @@ class NewtonStep(NamedTuple):
     decrement: float
 
 
-class Minimum(NamedTuple, Generic[Evaluation]):
+@dataclass(frozen=True, eq=False)
+class Minimum(Generic[Evaluation]):
     """Where a search ended.
 
     Attributes:
@@ -213,7 +214,7 @@ class Search(Generic[Evaluation]):
     def minimize(
         self, start: Point, method: Method, gradient_tolerance: float, max_iterations: int
     ) -> tuple[Point, Status | None]:
-        """Minimise by one of SciPy's methods, from a (K,) start, until the gradient's norm is small.
+        """Minimise by one of SciPy's methods, from a (K,) start, until the gradient is small.
 
         Returns:
             The (K,) last point, and ITERATION_LIMIT if all iterations were used up, else None.

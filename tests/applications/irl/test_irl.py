@@ -17,7 +17,7 @@ from regmdp.gradients import ModelFunction
 
 
 def grid(discount=0.95):
-    """A small gridworld with a known cost of a step, and features: a column, a row, the action up."""
+    """A small gridworld with a known cost of steps; features of a column, a row and the action up."""
     mdp = rm.models.gridworld(5, 5, walls="open", slip=0.1, discount=discount)
     names = [mdp.describe(state) for state in range(mdp.n_states)]
     cells = np.array([["column 2" in name, "row 1" in name] for name in names], dtype=float)

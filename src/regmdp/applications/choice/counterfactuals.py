@@ -149,4 +149,5 @@ def delta_method(
         slopes.append((after - before) / (2.0 * step[number]))
     jacobian = np.array(slopes)
     variance = np.einsum("k...,kl,l...->...", jacobian, covariance, jacobian)
-    return np.asarray(function(estimates.solution)), np.sqrt(np.maximum(variance, 0.0))
+    errors = np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+    return np.asarray(function(estimates.solution)), errors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -190,7 +190,7 @@ class _Trajectory(NamedTuple):
     actions: Int[np.ndarray, " T"]
 
 
-def _read_trajectory(mdp: MDP, number: int, trajectory: tuple[ArrayLike, ArrayLike]) -> _Trajectory:
+def _read_trajectory(mdp: MDP, number: int, trajectory: Any) -> _Trajectory:
     """Return a trajectory whose states and actions exist."""
     try:
         first, second = trajectory
