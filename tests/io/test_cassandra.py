@@ -64,10 +64,10 @@ def test_matrices_and_keywords(tmp_path):
         (
             "run : worn : worn",
             "run : broken : worn",
-            "line 9: expected a state, which 'broken' is not",
+            "line 9: expected a state, and found 'broken'",
         ),
         ("values: cost\n", "", "expected values: before this"),
-        ("actions:", "observations: 2\nactions:", "line 5: expected a model whose states are seen"),
+        ("actions:", "observations: 2\nactions:", "line 5: expected a model with observed states"),
     ],
 )
 def test_errors_name_the_line(tmp_path, old, new, message):

@@ -111,7 +111,7 @@ def damaged(text, rng):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_damaged_file_is_an_error_with_its_line(case, tmp_path):
+def test_a_damaged_file_is_an_error_that_names_the_line(case, tmp_path):
     name, read, files = CASES[case]
     for other, text in files.items():
         (tmp_path / other).write_text(text, encoding="utf-8")

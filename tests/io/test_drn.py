@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.io import files
+from regmdp.io import formats
 
 ROBOT = """\
 // Exported by storm
@@ -48,9 +48,9 @@ def put(folder, text=ROBOT):
 
 
 def test_what_storm_writes(tmp_path):
-    reading = files.read_with_notes(put(tmp_path), rewards="energy")
+    reading = formats.read_with_notes(put(tmp_path), rewards="energy")
     mdp = reading.mdp
-    assert reading.notes == ("the file has no discount, and 1 is taken",)
+    assert reading.notes == ("the file has no discount; it is 1",)
     assert mdp.action_labels == ("south", "east")
     np.testing.assert_array_equal(mdp.terminal, [False, False, True, True])
     np.testing.assert_array_equal(mdp.rewards[:2], [[2.5, 3.0], [2.0, 0.0]])
@@ -60,23 +60,23 @@ def test_what_storm_writes(tmp_path):
     assert rm.io.read_model(put(tmp_path), rewards="move", discount=0.5).rewards[0, 0] == 1
 
 
-def test_which_of_several_rewards_must_be_said(tmp_path):
+def test_several_reward_models_need_a_choice(tmp_path):
     with pytest.raises(
-        rm.FormatError, match="several reward models; say which with rewards=: move, energy"
+        rm.FormatError, match="several reward models; choose one with rewards=: move, energy"
     ):
         rm.io.read_model(put(tmp_path))
-    with pytest.raises(rm.FormatError, match="no reward model 'money'; there is: move, energy"):
+    with pytest.raises(rm.FormatError, match="no reward model 'money'; it has: move, energy"):
         rm.io.read_model(put(tmp_path), rewards="money")
 
 
-def test_numbers_in_place_of_names_and_no_rewards(tmp_path):
+def test_numbered_actions_and_no_rewards(tmp_path):
     text = re.sub(
         r" \[.*\]", "", ROBOT.replace("move energy", "").replace("east", "1").replace("south", "0")
     )
-    reading = files.read_with_notes(put(tmp_path, text), discount=0.9)
+    reading = formats.read_with_notes(put(tmp_path, text), discount=0.9)
     assert reading.mdp.action_labels is None
     assert reading.mdp.n_actions == 2
-    assert reading.notes == ("there are no rewards: the file has no reward model",)
+    assert reading.notes == ("the file has no rewards; they are 0",)
 
 
 @pytest.mark.parametrize(
@@ -91,28 +91,28 @@ def test_numbers_in_place_of_names_and_no_rewards(tmp_path):
         (
             "@parameters\n",
             "@value_type: double-interval\n@parameters\n",
-            "line 4: expected values that are numbers",
+            "line 4: expected double or rational values",
         ),
         ("@parameters\n", "@parametres\n", "line 4: expected @type.*and found '@parametres'"),
         (
             "@nr_states\n4",
             "@nr_states\n5",
-            r"line 29: the file ends here; 5 states are announced, and 4 are here",
+            r"line 29: the file ends here; the header announces 5 states, but there are 4",
         ),
         (
             "@nr_states\n4",
             "@nr_states\nfour",
-            r"line 9: expected a count, a whole number, and found 'four'",
+            r"line 9: expected a count, an integer, and found 'four'",
         ),
         ("@nr_states\n4\n", "@nr_states\n", r"line 9: expected a number after @nr_states"),
         ("@nr_states\n4\n", "", r"line 10: expected @nr_states before the model"),
         (
             "@nr_choices\n5",
             "@nr_choices\n6",
-            r"line 29: the file ends here; 6 choices are announced, and 5 are here",
+            r"line 29: the file ends here; the header announces 6 choices, but there are 5",
         ),
-        ("@nr_choices\n5", "@nr_choices\n4", r"4 choices are announced, and 5 are here"),
-        ("state 1", "state 2", r"line 21: expected state 1: they come in order"),
+        ("@nr_choices\n5", "@nr_choices\n4", r"the header announces 4 choices, but there are 5"),
+        ("state 1", "state 2", r"line 21: expected state 1: states are in order"),
         (
             "state 0 [0, 2.5]",
             "state 0 [0, 2.5, 1]",
@@ -128,14 +128,14 @@ def test_numbers_in_place_of_names_and_no_rewards(tmp_path):
         (
             "\taction south [1, 0]\n\t\t2 : 1\n",
             "",
-            r"state 1, and it has none|choices are announced",
+            r"state 1 has no action|announces .* choices",
         ),
         (
             "\taction south [1, 0]\n\t\t2 : 1",
             "\t\t2 : 1\n\taction south [1, 0]",
             r"line 22: expected a state or an action",
         ),
-        ("3 : 0.75", "1 : 0.75", r"line 17: this transition is listed twice"),
+        ("3 : 0.75", "1 : 0.75", r"line 17: this transition is repeated"),
         ("3 : 0.75", "4 : 0.75", r"line 17: expected a successor from 0 to 3, and found 4"),
         ("3 : 0.75", "3 0.75", r"line 17: expected a successor and its probability"),
         ("3 : 0.75", "3 : 0.65", r"line 15: the probabilities of state 0, choice 0, sum to 0.9"),
@@ -152,19 +152,19 @@ def test_errors_name_the_line(tmp_path, old, new, message):
         rm.io.read_model(put(tmp_path, ROBOT.replace(old, new, 1)), rewards="energy")
 
 
-def test_cut_off_anywhere_it_is_refused(tmp_path):
+def test_truncated_files_are_errors(tmp_path):
     lines = ROBOT.splitlines(keepends=True)
     for end in range(len(lines)):
         with pytest.raises(rm.FormatError, match=r"robot\.drn"):
             rm.io.read_model(put(tmp_path, "".join(lines[:end])), rewards="energy")
 
 
-def test_what_was_changed_by_hand_after_we_wrote_it(tmp_path):
+def test_files_edited_after_writing_are_errors(tmp_path):
     path = tmp_path / "x.drn"
     rm.io.write_model(rm.models.forest(), path)
     path.write_text(path.read_text().replace("[4.0]", "[5.0]"))
     with pytest.raises(
-        rm.FormatError, match=r"x.drn, line 1: .*something has changed since.*remove it"
+        rm.FormatError, match=r"x.drn, line 1: .*was changed after writing; remove them"
     ):
         rm.io.read_model(path)
     path.write_text(path.read_text().partition("\n")[2])

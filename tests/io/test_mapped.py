@@ -39,7 +39,7 @@ def mapped(mdp, tmp_path):
 @pytest.mark.parametrize(
     "regularizer", [None, rm.Shannon(temperature=0.1)], ids=["hard", "Shannon"]
 )
-def test_the_answer_is_that_of_the_model_in_memory(mdp, mapped, regularizer):
+def test_solutions_match_the_model_in_memory(mdp, mapped, regularizer):
     value = np.random.default_rng(0).normal(size=mdp.n_states)
     keywords = {"available": mdp.available, "termination": mdp.termination}
     in_memory = rm.MDP(mdp.transitions.to_csr(), mdp.rewards, mdp.discount, **keywords)
@@ -53,12 +53,12 @@ def test_the_answer_is_that_of_the_model_in_memory(mdp, mapped, regularizer):
     np.testing.assert_array_equal(ours.policy, theirs.policy)
 
 
-def test_a_mapped_model_is_a_model_like_any_other(mapped):
+def test_mapped_models_pass_the_checks_of_models(mapped):
     if mapped.n_states < 1000:  # dense forms of it are looked at, too
         rm.testing.check_mdp(mapped)
 
 
-def test_the_digest_is_that_of_the_model_in_memory_and_notices_changes(tmp_path):
+def test_the_digest_matches_the_model_in_memory_and_detects_changes(tmp_path):
     mdp = MODELS["garnet"]
     rm.io.save_mapped(mdp, tmp_path / "model")
     mapped = rm.io.open_mapped(tmp_path / "model")
@@ -72,7 +72,7 @@ def test_the_digest_is_that_of_the_model_in_memory_and_notices_changes(tmp_path)
 @pytest.mark.parametrize(
     "sizes", [[300], [1] * 300, [7, 13, 280]], ids=["at once", "one by one", "pieces"]
 )
-def test_it_does_not_matter_in_which_pieces_a_model_is_written(sizes, tmp_path):
+def test_models_may_be_written_in_parts_of_any_size(sizes, tmp_path):
     mdp = MODELS["garnet"]
     rows = mdp.transitions.to_csr()
     with rm.io.ModelWriter(tmp_path / "model", 300, 4, 0.95) as writer:
@@ -128,17 +128,17 @@ def write(path, rows, rewards=None, n_states=2, **keywords):
         ),
     ],
 )
-def test_what_is_no_model_is_refused_and_leaves_nothing(tmp_path, arguments, keywords, message):
+def test_bad_data_are_errors_and_leave_no_files(tmp_path, arguments, keywords, message):
     with pytest.raises(rm.ModelError, match=message):
         write(tmp_path / "model", *arguments, **keywords)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_is_overwritten(tmp_path):
+def test_existing_paths_are_not_overwritten(tmp_path):
     write(tmp_path / "model", [[1, 0], [0, 1]])
     with pytest.raises(
         FileExistsError,
-        match="there is already something at .*model; take another name, or remove it",
+        match="model exists already; choose another name, or remove it",
     ):
         write(tmp_path / "model", [[1, 0], [0, 1]])
     with pytest.raises(FileNotFoundError, match="there is no folder"):
@@ -147,7 +147,7 @@ def test_nothing_is_overwritten(tmp_path):
         rm.io.open_mapped(tmp_path / "nothing")
 
 
-def test_damage_is_noticed(tmp_path):
+def test_damage_is_detected(tmp_path):
     folder = tmp_path / "model"
     write(folder, [[1, 0], [0.5, 0.5]])
     whole = (folder / "model.json").read_text()
@@ -208,10 +208,10 @@ def test_a_model_larger_than_the_address_space_is_solved(tmp_path, kind):
         str(size),
         kind,
     ]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert told.returncode == 0, told.stderr
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stderr
     expected = rm.solve(mdp, rm.Shannon(temperature=0.1) if kind == "soft" else None, tol=1e-6)
-    lines = told.stdout.splitlines()
+    lines = result.stdout.splitlines()
     assert lines[0] == "the model does not fit"
     assert lines[1].split()[0] == "converged"
     assert float(lines[1].split()[1]) == pytest.approx(expected.initial_value, abs=1e-6)

@@ -47,7 +47,7 @@ def test_round_trip(build, tmp_path):
     np.testing.assert_array_equal(back.available, mdp.available)
 
 
-def test_the_file_needs_no_library_to_read(tmp_path):
+def test_the_file_can_be_read_with_numpy_alone(tmp_path):
     mdp, path = rm.models.garnet(5, 3, 4), tmp_path / "model.npz"
     rm.io.save_model(mdp, path)
     with np.load(path, allow_pickle=False) as archive:
@@ -85,7 +85,7 @@ def test_truncated_files(tmp_path, kept):
         rm.io.load_model(path)
 
 
-def test_damaged_files_are_refused_or_read_right(tmp_path):
+def test_damaged_files_are_errors_or_read_correctly(tmp_path):
     # a byte may be one that nothing depends on, such as a date: then the model must be what it was
     path, rng = tmp_path / "model.npz", np.random.default_rng(0)
     whole = saved(path)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.io import files
+from regmdp.io import formats
 
-# a robot on a small map: two choices in some states, named actions, states where it stays for ever
+# a robot on a small map: two choices in some states, named actions, absorbing states
 ROBOT = """\
 # Transitions (MDP)
 5 7 10
@@ -54,9 +54,9 @@ def test_what_prism_writes(tmp_path):
 
 
 def test_without_a_discount_it_is_1(tmp_path):
-    reading = files.read_with_notes(put(tmp_path))
+    reading = formats.read_with_notes(put(tmp_path))
     assert reading.mdp.discount == 1.0
-    assert reading.notes == ("the file has no discount, and 1 is taken",)
+    assert reading.notes == ("the file has no discount; it is 1",)
     # south: 1.4 and then 0, or 0.1 of 2.5; east pays 1 a time until it leaves
     value = rm.solve(reading.mdp).value
     np.testing.assert_allclose(value[[4, 1, 0]], [2.5, 1.25, 2.9166666667], atol=1e-8)
@@ -64,8 +64,8 @@ def test_without_a_discount_it_is_1(tmp_path):
 
 def test_only_the_transitions(tmp_path):
     path = put(tmp_path, lab=None, srew=None, trew=None, sta=None)
-    reading = files.read_with_notes(path, discount=0.9)
-    assert "there are no rewards" in reading.notes[0]
+    reading = formats.read_with_notes(path, discount=0.9)
+    assert "the rewards are 0" in reading.notes[0]
     assert not reading.mdp.rewards.any()
     assert reading.mdp.initial[0] == 1.0
 
@@ -76,7 +76,7 @@ def test_states_without_choices_are_terminal(tmp_path):
     np.testing.assert_array_equal(mdp.terminal, [False, False, True, True, False])
 
 
-def test_names_that_do_not_tell_choices_apart_give_way_to_numbers(tmp_path):
+def test_ambiguous_names_are_replaced_by_numbers(tmp_path):
     for text in (FILES[".tra"].replace("east", "south"), FILES[".tra"].replace(" east", "")):
         mdp = rm.io.read_model(put(tmp_path, tra=text))
         assert mdp.action_labels is None
@@ -118,14 +118,12 @@ def test_several_reward_structures(tmp_path):
             f'# Reward structure "{name}"\n# State rewards\n5 1\n0 {reward}\n'
         )
     with pytest.raises(
-        rm.FormatError, match="several reward structures; say which with rewards=: energy, time"
+        rm.FormatError, match="several reward structures; choose one with rewards=: energy, time"
     ):
         rm.io.read_model(path)
     assert rm.io.read_model(path, rewards="energy").rewards[0, 0] == 2
     assert rm.io.read_model(path, rewards="time").rewards[0, 0] == 1
-    with pytest.raises(
-        rm.FormatError, match="no reward structure 'money' beside it; there is: energy, time"
-    ):
+    with pytest.raises(rm.FormatError, match="no reward structure 'money'; it has: energy, time"):
         rm.io.read_model(path, rewards="money")
 
 
@@ -146,19 +144,29 @@ def test_several_reward_structures(tmp_path):
             ".tra",
             "5 6 10",
             "5 6 11",
-            r"line 12: the file ends here; 11 lines of .* are announced, and 10 are here",
+            r"line 12: the file ends here; the first line announces 11 lines of .*, but there are 10",
         ),
-        (".tra", "5 6 10", "5 6 9", r"line 12: 9 lines of .* are announced, and 10 are here"),
-        (".tra", "5 6 10", "5 7 10", r"line 2: 7 choices are announced, and 6 listed"),
+        (
+            ".tra",
+            "5 6 10",
+            "5 6 9",
+            r"line 12: the first line announces 9 lines of .*, but there are 10",
+        ),
+        (
+            ".tra",
+            "5 6 10",
+            "5 7 10",
+            r"line 2: the first line announces 7 choices, but there are 6",
+        ),
         (".tra", "5 6 10", "4 6 10", r"line 12: expected a state from 0 to 3, and found 4"),
-        (".tra", "5 6 10", "500 6 10", r"line 2: 500 states are announced"),
+        (".tra", "5 6 10", "500 6 10", r"line 2: the first line announces 500 states"),
         (
             ".tra",
             "0.8 south",
             "0.8 north",
             r"line 4: expected the name 'south', as before in this choice, and found 'north'",
         ),
-        (".tra", "0 0 3 0.8", "0 0 1 0.8", r"line 4: this transition is listed twice"),
+        (".tra", "0 0 3 0.8", "0 0 1 0.8", r"line 4: this transition is repeated"),
         (
             ".tra",
             "0 0 3 0.8",
@@ -187,20 +195,25 @@ def test_several_reward_structures(tmp_path):
             ".tra",
             "4 0 3",
             "4 1 3",
-            r"line 12: choices of a state are numbered from 0 on, and one of state 4 is skipped",
+            r"line 12: the choices of a state are .*, but one of state 4 is missing",
         ),
-        (".lab", '0="init" ', "", r"robot.lab, line 3: label 0 is not declared"),
+        (".lab", '0="init" ', "", r"robot.lab, line 3: the first line does not declare label 0"),
         (".lab", "0: 0\n", "", r"line 4: the file ends here; no state has the label 'init'"),
         (".lab", "2: 1 2", "9: 1 2", r"line 4: expected a state from 0 to 4, and found 9"),
-        (".lab", "3: 2", "2: 2", r"line 5: state 2 is listed twice"),
-        (".lab", '"deadlock"', '"init"', r"line 2: a label is declared twice"),
-        (".srew", "5 3", "5 4", r"robot.srew, line 6: the file ends here; 4 lines"),
-        (".srew", "5 3", "6 3", r"line 3: the .tra file has \[5\]"),
-        (".srew", "1 1", "0 1", r"line 5: this is listed twice"),
+        (".lab", "3: 2", "2: 2", r"line 5: state 2 is repeated"),
+        (".lab", '"deadlock"', '"init"', r"line 2: a label is repeated"),
+        (
+            ".srew",
+            "5 3",
+            "5 4",
+            r"robot.srew, line 6: the file ends here; the first line announces 4 lines",
+        ),
+        (".srew", "5 3", "6 3", r"line 3: expected \[5\] states"),
+        (".srew", "1 1", "0 1", r"line 5: this line is repeated"),
         (".srew", "2.5", "much", r"line 6: expected a reward, a finite number, and found 'much'"),
-        (".trew", "5 6 3", "5 7 3", r"robot.trew, line 3: the .tra file has \[5, 6\]"),
-        (".trew", "1 0 2 -1", "1 0 3 -1", r"line 5: there is no such transition"),
-        (".trew", "1 0 2 -1", "1 0 4 -1", r"line 6: this is listed twice"),
+        (".trew", "5 6 3", "5 7 3", r"robot.trew, line 3: expected \[5, 6\] states"),
+        (".trew", "1 0 2 -1", "1 0 3 -1", r"line 5: the .tra file has no such transition"),
+        (".trew", "1 0 2 -1", "1 0 4 -1", r"line 6: this line is repeated"),
         (".sta", "3:(1,0)\n", "", r"robot.sta, line 5: the file ends here; expected 5 states"),
         (".sta", "3:", "4:", r"line 5: expected state 3 and its values"),
     ],
@@ -212,7 +225,7 @@ def test_errors_name_the_line(tmp_path, suffix, old, new, message):
         rm.io.read_model(path)
 
 
-def test_bytes_that_are_no_text(tmp_path):
+def test_bytes_that_are_not_text(tmp_path):
     path = put(tmp_path)
     path.write_bytes(FILES[".tra"].encode() + b"\n\xff")
     with pytest.raises(
@@ -221,17 +234,17 @@ def test_bytes_that_are_no_text(tmp_path):
         rm.io.read_model(path)
 
 
-def test_what_lies_beside_and_belongs_to_something_else(tmp_path):
+def test_metadata_of_another_model_are_errors(tmp_path):
     path = tmp_path / "robot.tra"
     rm.io.write_model(rm.models.forest(), path)
     put(tmp_path)
     with pytest.raises(
-        rm.FormatError, match=r"robot.regmdp.json, line 1: .*changed since.*remove it"
+        rm.FormatError, match=r"robot.regmdp.json, line 1: .*was changed after writing; remove them"
     ):
         rm.io.read_model(path)
 
 
-def test_transitions_cut_off_anywhere_are_refused(tmp_path):
+def test_truncated_transitions_are_errors(tmp_path):
     lines = FILES[".tra"].splitlines(keepends=True)
     for end in range(len(lines)):
         with pytest.raises(rm.FormatError, match=r"robot.tra, line \d+: the file ends here"):

@@ -65,7 +65,7 @@ def test_rewards_in_every_form(convert):
         ((2 * P, R), "sums to 2"),
     ],
 )
-def test_mdptoolbox_refuses(arguments, message):
+def test_mdptoolbox_rejects_bad_arguments(arguments, message):
     with pytest.raises(rm.ModelError, match=message):
         rm.io.from_mdptoolbox(*arguments, 0.9)
 
@@ -85,10 +85,10 @@ def test_mdptoolbox_round_trip_keeps_values(build):
     )
 
 
-def test_mdptoolbox_has_no_masks():
+def test_mdptoolbox_needs_all_actions():
     with pytest.raises(
         rm.ModelError,
-        match=r"state 50, action 1 \(admit\) is not available, and MDPtoolbox.*1 states lack",
+        match=r"state 50, action 1 \(admit\) is not available, but MDPtoolbox.*1 states have",
     ):
         rm.io.to_mdptoolbox(rm.models.queue())
 
@@ -131,13 +131,13 @@ def test_quantecon_round_trip_keeps_values(build):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([[0.0]], [[[1.0]]], 0.9, [0]), "s_indices and a_indices go together"),
+        (([[0.0]], [[[1.0]]], 0.9, [0]), "both s_indices and a_indices, or neither"),
         (([[-np.inf]], [[[1.0]]], 0.9), "available is False everywhere"),
         (([[0.0], [-np.inf]], [[[1.0, 0.0]], [[1.0, 0.0]]], 0.9), "state 1 has no feasible action"),
         (([0.0, 1.0], [[1.0]], 0.9, [0], [0]), "Q has 1 rows, but R has 2"),
         (([0.0], [[1.0]], 0.9, [0, 0], [0, 1]), "s_indices has 2 rows, but R has 1"),
     ],
 )
-def test_quantecon_refuses(arguments, message):
+def test_quantecon_rejects_bad_arguments(arguments, message):
     with pytest.raises(rm.ModelError, match=message):
         rm.io.from_quantecon(*arguments)

@@ -12,7 +12,7 @@ import regmdp as rm
 from regmdp import io
 from regmdp.cli.problem import Problem
 from regmdp.cli.progress import show_rows
-from regmdp.io import files
+from regmdp.io import formats
 
 __all__ = ["convert"]
 
@@ -50,9 +50,9 @@ def convert(
 ) -> None:
     """Write a model in another format, and say what is different in it."""
     out = Console()
-    if files.format_of(target, format).write is None:
+    if formats.find_format(target, format).write is None:
         raise rm.FormatError(
-            f"{target} would be of the format {files.format_of(target, format).name}, which is "
+            f"{target} would be of the format {formats.find_format(target, format).name}, which is "
             "only read"
         )
     if Path(target).exists() and Path(source).exists() and Path(target).samefile(source):
@@ -64,7 +64,7 @@ def convert(
         out,
         [
             ("read", f"{source}: {problem.mdp!r}"),
-            ("written", f"{target}: {files.format_of(target, format).about}"),
+            ("written", f"{target}: {formats.find_format(target, format).about}"),
             *(("note", note) for note in notes),
         ],
     )

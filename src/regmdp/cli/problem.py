@@ -12,7 +12,7 @@ from rich.console import Console
 import regmdp as rm
 from regmdp import io, models
 from regmdp.cli import choices
-from regmdp.io import files
+from regmdp.io import formats
 from regmdp.policies import check_policy
 
 __all__ = ["Problem"]
@@ -49,7 +49,7 @@ class Problem:
     def _model(
         cls, model: str, parameters: dict[str, Any], discount: float | None, normalize: bool
     ) -> Problem:
-        if files.is_file_name(model):
+        if formats.is_file_name(model):
             return cls._file(model, parameters, discount, normalize)
         if normalize:
             raise rm.ModelError(f"--normalize is for model files, which {model} is not")
@@ -83,7 +83,9 @@ class Problem:
                 "a model file takes no --param but rewards=NAME, where it has several rewards"
             )
         rewards = str(parameters["rewards"]) if parameters else None
-        read = files.read_with_notes(path, discount=discount, rewards=rewards, normalize=normalize)
+        read = formats.read_with_notes(
+            path, discount=discount, rewards=rewards, normalize=normalize
+        )
         return cls(read.mdp, Path(path).stem, None, "; ".join(read.notes) or None)
 
     def _regularize(self, name: str, temperature: float | None, reference: str | None) -> None:

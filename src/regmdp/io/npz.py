@@ -1,13 +1,13 @@
-"""Models in files: arrays in one ``.npz``, no pickle."""
+"""Models in ``.npz`` files, without pickles."""
 
 from __future__ import annotations
 
 from os import PathLike
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
+from regmdp._internal.arrays import ArrayLike, SparseArray
 from regmdp._internal.errors import FormatError, ModelError
 from regmdp._internal.files import read_arrays, write_arrays
 from regmdp.mdp import MDP
@@ -15,12 +15,13 @@ from regmdp.mdp import MDP
 __all__ = ["load_model", "save_model"]
 
 KIND = "model"
+#: Names of the arrays of dense and of sparse transitions.
 DENSE = "transitions"
 SPARSE = ("transitions_data", "transitions_indices", "transitions_indptr")
 
 
 def save_model(mdp: MDP, path: str | PathLike[str]) -> None:
-    """Write a model to a ``.npz`` file, first under a temporary name, so that a crash leaves an old file whole.
+    """Write a model to a ``.npz`` file, which is replaced only when the new one is complete.
 
     Sparse transitions stay sparse. The file can be read with ``numpy.load`` alone: dense
     ``transitions`` are (S, A, S); sparse ones are the three arrays of a CSR matrix whose row
@@ -28,7 +29,7 @@ def save_model(mdp: MDP, path: str | PathLike[str]) -> None:
 
     Args:
         mdp: The model.
-        path: Where to write. The name is taken as it is.
+        path: The file; no extension is added to its name.
 
     Examples:
         >>> import tempfile, pathlib, regmdp as rm
@@ -57,20 +58,20 @@ def save_model(mdp: MDP, path: str | PathLike[str]) -> None:
 
 
 def load_model(path: str | PathLike[str]) -> MDP:
-    """Read a model that :func:`save_model` wrote, and check it as if it were new.
+    """Read a model that :func:`save_model` wrote, and check it.
 
     Args:
-        path: Where it is.
+        path: The file.
 
     Raises:
         FormatError: if the file is damaged, incomplete, or not a model.
-        FileNotFoundError: if there is none.
+        FileNotFoundError: if there is no such file.
     """
     arrays, meta = read_arrays(path, KIND)
     try:
         rewards = arrays["rewards"]
         return MDP(
-            _transitions(arrays, rewards.shape),
+            _read_transitions(arrays, rewards.shape),
             rewards,
             meta["discount"],
             initial=arrays["initial"],
@@ -85,7 +86,9 @@ def load_model(path: str | PathLike[str]) -> MDP:
         raise FormatError(f"{path} does not hold a consistent model: {error}") from error
 
 
-def _transitions(arrays: dict[str, np.ndarray], shape: tuple[int, ...]) -> Any:
+def _read_transitions(
+    arrays: dict[str, np.ndarray], shape: tuple[int, ...]
+) -> ArrayLike | SparseArray:
     if DENSE in arrays:
         return arrays[DENSE]
     n_states, n_actions = shape

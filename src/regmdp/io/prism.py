@@ -1,7 +1,7 @@
-"""Explicit models of the model checker PRISM: ``.tra`` with the transitions, and files of the same stem beside it.
+"""Explicit models of the model checker PRISM.
 
-``.lab`` has labels of states, ``.srew`` and ``.trew`` rewards of states and transitions, ``.sta``
-the variables of states.
+Transitions are in a ``.tra`` file. Files with the same stem hold labels of states (``.lab``),
+rewards of states and transitions (``.srew``, ``.trew``) and variables of states (``.sta``).
 """
 
 from __future__ import annotations
@@ -17,22 +17,29 @@ import scipy.sparse as sp
 from regmdp._internal.arrays import Float, Int
 from regmdp._internal.errors import FormatError
 from regmdp._internal.files import replace_atomically, require_file
-from regmdp.io.state_action_files import INITIAL, Choices, Remainder, added, as_choices, as_model
-from regmdp.io.text import Text, read_text
+from regmdp.io.state_action_files import (
+    INITIAL,
+    Choices,
+    Metadata,
+    add_rewards,
+    choices_from_model,
+    model_from_choices,
+)
+from regmdp.io.text_files import Text, read_text
 from regmdp.mdp import MDP
 
 __all__ = ["read_prism", "write_prism"]
 
-COMMENT = "#"
-#: The files whose content a remainder belongs to, and the file that holds it.
-PARTS, REMAINDER = (".tra", ".lab", ".srew", ".trew"), ".regmdp.json"
-LABEL = re.compile(r'\s*(\d+)="([^"]*)"')
-STRUCTURE = re.compile(r'#\s*Reward structure\s+"(.*)"')
+COMMENT_PREFIX = "#"
+#: The files of a model that its metadata belong to, and the file with the metadata.
+MODEL_SUFFIXES, METADATA_SUFFIX = (".tra", ".lab", ".srew", ".trew"), ".regmdp.json"
+LABEL_PATTERN = re.compile(r'\s*(\d+)="([^"]*)"')
+STRUCTURE_PATTERN = re.compile(r'#\s*Reward structure\s+"(.*)"')
 
 
 def write_prism(mdp: MDP, path: Path) -> tuple[str, ...]:
-    """Write a model as ``.tra``, ``.lab``, ``.srew``, ``.trew`` and ``.regmdp.json`` of one stem; return what is different."""
-    choices, remainder, notes = as_choices(mdp)
+    """Write a model to five files with the same stem, and return notes on the differences."""
+    choices, metadata, notes = choices_from_model(mdp)
     rows = choices.rows
     counts = np.diff(rows.indptr)
     state = np.repeat(choices.state, counts).tolist()
@@ -59,27 +66,27 @@ def write_prism(mdp: MDP, path: Path) -> tuple[str, ...]:
             marks.setdefault(s, []).append(index)
     labels += [f"{s}: {' '.join(map(str, marks[s]))}" for s in sorted(marks)]
     contents = [
-        _joined(lines) for lines in (transitions, labels, [f"{choices.n_states} 0"], rewards)
+        _join_lines(lines) for lines in (transitions, labels, [f"{choices.n_states} 0"], rewards)
     ]
-    contents.append(_joined([remainder.sealed(b"".join(contents))]))
-    for suffix, content in zip((*PARTS, REMAINDER), contents, strict=True):
+    contents.append(_join_lines([metadata.to_json(b"".join(contents))]))
+    for suffix, content in zip((*MODEL_SUFFIXES, METADATA_SUFFIX), contents, strict=True):
         replace_atomically(
             path.with_suffix(suffix), lambda file, content=content: file.write(content)
         )
     return notes
 
 
-def _joined(lines: list[str]) -> bytes:
+def _join_lines(lines: list[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
 def read_prism(
     path: Path, *, discount: float | None, rewards: str | None, normalize: bool
 ) -> tuple[MDP, tuple[str, ...]]:
-    """Read a model from ``.tra`` and what lies beside it; return it, and what to say of it."""
-    text = read_text(path, COMMENT)
-    state, number, target, probability, names = _transitions(text)
-    n_states, n_choices, n_transitions = _sizes(text, 3)
+    """Read a model from a ``.tra`` file and those beside it, and return it with notes."""
+    text = read_text(path, COMMENT_PREFIX)
+    state, number, target, probability, names = _read_transitions(text)
+    n_states, n_choices, n_transitions = _read_sizes(text, 3)
     order = np.lexsort((target, number, state))
     state, number, target, probability = (
         state[order],
@@ -91,18 +98,20 @@ def read_prism(
     starts = np.append(True, (state[1:] != state[:-1]) | (number[1:] != number[:-1]))
     twice = np.append(False, ~starts[1:] & (target[1:] == target[:-1]))
     if twice.any():
-        raise text.error(int(index[np.argmax(twice)]), "this transition is listed twice")
+        raise text.error(int(index[np.argmax(twice)]), "this transition is repeated")
     first = np.flatnonzero(starts)
     if first.size != n_choices:
-        raise text.error(0, f"{n_choices} choices are announced, and {first.size} listed")
+        raise text.error(
+            0, f"the first line announces {n_choices} choices, but there are {first.size}"
+        )
     choice_state = state[first]
     skipped = number[first] != np.arange(first.size) - np.searchsorted(choice_state, choice_state)
     if skipped.any():
         line = int(index[first[np.argmax(skipped)]])
         raise text.error(
             line,
-            "choices of a state are numbered from 0 on, and one of state "
-            f"{choice_state[np.argmax(skipped)]} is skipped",
+            "the choices of a state are numbered from 0 without gaps, but one of state "
+            f"{choice_state[np.argmax(skipped)]} is missing",
         )
     choice = np.cumsum(starts) - 1
     named = [names[i] for i in order.tolist()]
@@ -117,21 +126,21 @@ def read_prism(
         (probability, target, np.append(first, n_transitions)), shape=(first.size, n_states)
     )
     notes = []
-    files = _reward_files(path, rewards)
+    files = _find_reward_files(path, rewards)
     if not any(file.exists() for file in files):
-        notes.append("there are no rewards: no .srew or .trew file lies beside it")
-    paid = _rewards(files, rows, choice_state)
-    labels = _labels(path.with_suffix(".lab"), n_states)
-    remainder, state_labels = _remainder(path), None
-    if remainder is None:
-        state_labels = _variables(path.with_suffix(".sta"), n_states)
+        notes.append("there is no .srew or .trew file; the rewards are 0")
+    paid = _read_rewards(files, rows, choice_state)
+    labels = _read_labels(path.with_suffix(".lab"), n_states)
+    metadata, state_labels = _read_metadata(path), None
+    if metadata is None:
+        state_labels = _read_variables(path.with_suffix(".sta"), n_states)
     lines = np.array(text.numbers)[index[first]]
     choices = Choices(choice_state, chosen, rows, paid, labels)
-    if remainder is None and discount is None:
-        notes.append("the file has no discount, and 1 is taken")
-    mdp = as_model(
+    if metadata is None and discount is None:
+        notes.append("the file has no discount; it is 1")
+    mdp = model_from_choices(
         choices,
-        remainder,
+        metadata,
         text,
         lines,
         discount=discount,
@@ -141,7 +150,7 @@ def read_prism(
     return mdp, tuple(notes)
 
 
-def _sizes(text: Text, count: int) -> list[int]:
+def _read_sizes(text: Text, count: int) -> list[int]:
     """Return the numbers of the first line."""
     words = text.lines[0].split() if text.lines else []
     names = ("states", "choices", "transitions") if count == 3 else ("states", "rewards")
@@ -149,20 +158,21 @@ def _sizes(text: Text, count: int) -> list[int]:
         hint = ""
         if count == 3:
             kinds = {2: "a Markov chain", 4: "a model with hidden states"}
-            hint = f"; so begins {kinds[len(words)]}" if len(words) in kinds else ""
+            hint = f"; this is the header of {kinds[len(words)]}" if len(words) in kinds else ""
         raise text.error(
             0, f"expected the numbers of {', '.join(names)}, and found {len(words)} words{hint}"
         )
     return text.integers(words, [0] * count, "a count").tolist()
 
 
-def _table(text: Text, n_header: int, lengths: tuple[int, ...], what: str) -> list[list[str]]:
-    """Return the words of all lines but the first, their number checked against what it announces."""
-    announced = _sizes(text, n_header)[-1]
+def _read_table(text: Text, n_header: int, lengths: tuple[int, ...], what: str) -> list[list[str]]:
+    """Return the words of all lines but the first, which announces their number."""
+    announced = _read_sizes(text, n_header)[-1]
     if len(text) - 1 != announced:
         index = min(len(text), announced + 1)
         raise text.error(
-            index, f"{announced} lines of {what} are announced, and {len(text) - 1} are here"
+            index,
+            f"the first line announces {announced} lines of {what}, but there are {len(text) - 1}",
         )
     table = list(map(str.split, text.lines[1:]))
     for index, words in enumerate(table, start=1):
@@ -171,18 +181,20 @@ def _table(text: Text, n_header: int, lengths: tuple[int, ...], what: str) -> li
     return table
 
 
-def _transitions(text: Text) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]:
-    """Return the columns of the transitions: states, choices, successors, probabilities, names."""
-    n_states, n_choices, _ = _sizes(text, 3)
-    table = _table(
+def _read_transitions(
+    text: Text,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]:
+    """Return states, choices, successors, probabilities and names of the transitions."""
+    n_states, n_choices, _ = _read_sizes(text, 3)
+    table = _read_table(
         text, 3, (4, 5), "a state, a choice, a successor, a probability and perhaps a name"
     )
     if not table:
-        raise text.error(1, "expected transitions, and there are none")
+        raise text.error(1, "there are no transitions")
     if n_states > n_choices + len(table):
         raise text.error(
             0,
-            f"{n_states} states are announced, and most of them have no transition from or to them",
+            f"the first line announces {n_states} states, but most have no transitions",
         )
     lines = range(1, len(text))
     return (
@@ -194,10 +206,10 @@ def _transitions(text: Text) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     )
 
 
-def _reward_files(path: Path, wanted: str | None) -> tuple[Path, Path]:
-    """Return the ``.srew`` and ``.trew`` of the reward structure that is wanted; one of them, or both, may not exist.
+def _find_reward_files(path: Path, wanted: str | None) -> tuple[Path, Path]:
+    """Return the ``.srew`` and ``.trew`` of a reward structure; they need not exist.
 
-    Several structures lie in files that are numbered, and begin with a comment that has the name.
+    Several structures are in numbered files that begin with a comment with the name.
     """
     structures: dict[str, str] = {}
     for stem in (path.stem, *(f"{path.stem}{number}" for number in range(1, 100))):
@@ -207,60 +219,60 @@ def _reward_files(path: Path, wanted: str | None) -> tuple[Path, Path]:
             if (file := path.with_name(stem + suffix)).exists()
         ]
         if found:
-            structures[_structure(found) or stem] = stem
+            structures[_read_structure_name(found) or stem] = stem
         if stem == path.stem and found and wanted is None:
-            break  # the one without a number is the whole
+            break  # without a number there is only one structure
     if wanted is not None and wanted not in structures:
         known = ", ".join(structures) or "none"
-        raise FormatError(f"{path} has no reward structure {wanted!r} beside it; there is: {known}")
+        raise FormatError(f"{path} has no reward structure {wanted!r}; it has: {known}")
     if wanted is None and len(structures) > 1:
         raise FormatError(
-            f"{path} has several reward structures; say which with rewards=: "
+            f"{path} has several reward structures; choose one with rewards=: "
             f"{', '.join(structures)}"
         )
     stem = structures[wanted] if wanted is not None else next(iter(structures.values()), path.stem)
     return path.with_name(f"{stem}.srew"), path.with_name(f"{stem}.trew")
 
 
-def _structure(files: list[Path]) -> str:
-    """Return the name of a reward structure, if its files have one."""
+def _read_structure_name(files: list[Path]) -> str:
+    """Return the name of the reward structure in some files, or an empty string."""
     for file in files:
         with open(file, encoding="utf-8", errors="replace") as lines:
-            if match := STRUCTURE.match(lines.readline(1000)):
+            if match := STRUCTURE_PATTERN.match(lines.readline(1000)):
                 return match[1]
     return ""
 
 
-def _rewards(
+def _read_rewards(
     files: tuple[Path, Path], rows: sp.csr_array, state: Int[np.ndarray, " C"]
 ) -> Float[np.ndarray, " C"]:
-    """Return the expected reward of each choice: that of its state, and those of its transitions on average."""
+    """Return the expected reward of each choice: of its state plus that of its transitions."""
     of_states, of_transitions = files
     paid, more = np.zeros(state.size), np.zeros(state.size)
     if of_states.exists():
-        paid = _state_rewards(read_text(of_states, COMMENT), rows.shape[1])[state]
+        paid = _read_state_rewards(read_text(of_states, COMMENT_PREFIX), rows.shape[1])[state]
     if of_transitions.exists():
-        more = _transition_rewards(read_text(of_transitions, COMMENT), rows, state)
-    return added(paid, more)
+        more = _read_transition_rewards(read_text(of_transitions, COMMENT_PREFIX), rows, state)
+    return add_rewards(paid, more)
 
 
-def _state_rewards(text: Text, n_states: int) -> Float[np.ndarray, " S"]:
-    table = _table(text, 2, (2,), "a state and a reward")
-    _same(text, _sizes(text, 2)[:1], [n_states])
+def _read_state_rewards(text: Text, n_states: int) -> Float[np.ndarray, " S"]:
+    table = _read_table(text, 2, (2,), "a state and a reward")
+    _require_same_sizes(text, _read_sizes(text, 2)[:1], [n_states])
     lines = range(1, len(text))
     state = text.integers([words[0] for words in table], lines, "a state", n_states)
-    _once(text, state, np.argsort(state, kind="stable"))
+    _require_unique(text, state, np.argsort(state, kind="stable"))
     rewards = np.zeros(n_states)
     rewards[state] = text.reals([words[1] for words in table], lines, "a reward")
     return rewards
 
 
-def _transition_rewards(
+def _read_transition_rewards(
     text: Text, rows: sp.csr_array, state: Int[np.ndarray, " C"]
 ) -> Float[np.ndarray, " C"]:
-    table = _table(text, 3, (4,), "a state, a choice, a successor and a reward")
+    table = _read_table(text, 3, (4,), "a state, a choice, a successor and a reward")
     n_states = rows.shape[1]
-    _same(text, _sizes(text, 3)[:2], [n_states, state.size])
+    _require_same_sizes(text, _read_sizes(text, 3)[:2], [n_states, state.size])
     lines = range(1, len(text))
     source = text.integers([words[0] for words in table], lines, "a state", n_states)
     number = text.integers([words[1] for words in table], lines, "a choice", state.size)
@@ -273,45 +285,43 @@ def _transition_rewards(
     place = np.minimum(np.searchsorted(present, key), present.size - 1)
     missing = beyond | (present[place] != key)
     if missing.any():
-        raise text.error(
-            int(np.argmax(missing)) + 1, "there is no such transition in the .tra file"
-        )
-    _once(text, key, np.argsort(key, kind="stable"))
+        raise text.error(int(np.argmax(missing)) + 1, "the .tra file has no such transition")
+    _require_unique(text, key, np.argsort(key, kind="stable"))
     entries = np.zeros(present.size)
     entries[place] = reward
     first = rows.indptr[:-1]
     low, high = np.minimum.reduceat(entries, first), np.maximum.reduceat(entries, first)
     expected = np.add.reduceat(entries * rows.data, first)
-    return np.where(low == high, low, expected)  # the same on all transitions: without rounding
+    return np.where(low == high, low, expected)  # equal rewards are exact
 
 
-def _same(text: Text, found: Sequence[int], expected: Sequence[int]) -> None:
+def _require_same_sizes(text: Text, found: Sequence[int], expected: Sequence[int]) -> None:
     if list(found) != list(expected):
         raise text.error(
             0,
-            f"the .tra file has {list(expected)} states and choices, and this one is for "
+            f"expected {list(expected)} states and choices, as in the .tra file, and found "
             f"{list(found)}",
         )
 
 
-def _once(text: Text, key: Int[np.ndarray, " n"], order: Int[np.ndarray, " n"]) -> None:
-    """Refuse keys, in the order of lines, of which some are the same."""
+def _require_unique(text: Text, key: Int[np.ndarray, " n"], order: Int[np.ndarray, " n"]) -> None:
+    """Check that no two lines have the same key; ``order`` sorts the keys."""
     twice = np.flatnonzero(key[order][1:] == key[order][:-1])
     if twice.size:
-        raise text.error(int(order[twice[0] + 1]) + 1, "this is listed twice")
+        raise text.error(int(order[twice[0] + 1]) + 1, "this line is repeated")
 
 
-def _labels(path: Path, n_states: int) -> dict[str, np.ndarray]:
+def _read_labels(path: Path, n_states: int) -> dict[str, np.ndarray]:
     """Return the states of each label."""
     if not path.exists():
         return {}
-    text = read_text(path, COMMENT)
-    declared = LABEL.findall(text.lines[0]) if text.lines else []
-    if not declared or LABEL.sub("", text.lines[0]).strip():
+    text = read_text(path, COMMENT_PREFIX)
+    declared = LABEL_PATTERN.findall(text.lines[0]) if text.lines else []
+    if not declared or LABEL_PATTERN.sub("", text.lines[0]).strip():
         raise text.error(0, 'expected labels, as in 0="init" 1="deadlock"')
     names = {int(index): name for index, name in declared}
     if len(names) < len(declared) or len(set(names.values())) < len(declared):
-        raise text.error(0, "a label is declared twice")
+        raise text.error(0, "a label is repeated")
     states: dict[str, list[int]] = {name: [] for name in names.values()}
     seen: set[int] = set()
     for line, content in enumerate(text.lines[1:], start=1):
@@ -321,30 +331,30 @@ def _labels(path: Path, n_states: int) -> dict[str, np.ndarray]:
             raise text.error(line, "expected a state, a colon and numbers of labels, as in 0: 0 2")
         number = int(text.integers([state.strip()], [line], "a state", n_states)[0])
         if number in seen:
-            raise text.error(line, f"state {number} is listed twice")
+            raise text.error(line, f"state {number} is repeated")
         seen.add(number)
         for mark in text.integers(marks, [line] * len(marks), "a label").tolist():
             if mark not in names:
-                raise text.error(line, f"label {mark} is not declared in the first line")
+                raise text.error(line, f"the first line does not declare label {mark}")
             states[names[mark]].append(number)
     if INITIAL in states and not states[INITIAL]:
         raise text.error(
-            len(text), f"no state has the label {INITIAL!r}, so there is none to begin in"
+            len(text), f"no state has the label {INITIAL!r}: there is no initial state"
         )
     return {name: np.unique(np.array(members, dtype=np.int64)) for name, members in states.items()}
 
 
-def _variables(path: Path, n_states: int) -> list[str] | None:
-    """Return what a ``.sta`` file says of each state, such as ``(0,2,1)``."""
+def _read_variables(path: Path, n_states: int) -> list[str] | None:
+    """Return the values of variables in each state, such as ``(0,2,1)``, or None without a file."""
     if not path.exists():
         return None
-    text = read_text(path, COMMENT)
+    text = read_text(path, COMMENT_PREFIX)
     if not text.lines or not re.fullmatch(r"\(.*\)", text.lines[0]):
         raise text.error(0, "expected the names of variables, as in (x,y)")
     if len(text) - 1 != n_states:
         raise text.error(
             min(len(text), n_states + 1),
-            f"expected {n_states} states, as in the .tra file; {len(text) - 1} are here",
+            f"expected {n_states} states, as in the .tra file, and found {len(text) - 1}",
         )
     names: list[str] = []
     for line, content in enumerate(text.lines[1:], start=1):
@@ -359,13 +369,13 @@ def _variables(path: Path, n_states: int) -> list[str] | None:
     return names
 
 
-def _remainder(path: Path) -> Remainder | None:
-    """Return what we wrote beside the files, if we did."""
-    beside = path.with_suffix(REMAINDER)
-    if not beside.exists():
+def _read_metadata(path: Path) -> Metadata | None:
+    """Return the metadata beside the files, or None."""
+    file = path.with_suffix(METADATA_SUFFIX)
+    if not file.exists():
         return None
-    parts = [path.with_suffix(suffix) for suffix in PARTS]
+    parts = [path.with_suffix(suffix) for suffix in MODEL_SUFFIXES]
     content = b"".join(require_file(part).read_bytes() if part.exists() else b"" for part in parts)
-    return Remainder.opened(
-        beside.read_text(encoding="utf-8", errors="replace"), content, f"{beside}, line 1"
+    return Metadata.from_json(
+        file.read_text(encoding="utf-8", errors="replace"), content, f"{file}, line 1"
     )

@@ -1,9 +1,8 @@
-"""A model as model checkers store it: states with choices, one after the other, and labels on the states.
+"""Models as model checkers store them: the choices of the states, and labels of states.
 
-Such a model has neither a discount, nor names, nor an end: where nothing more happens, a state
-leads to itself for ever. What a model of ours has beyond that goes into a :class:`Remainder`, a
-line of JSON beside or inside the file, so that it comes back as it was; whoever knows nothing of it
-reads the same decision problem without it.
+Such a model has no discount, no names and no terminating episodes: its final states are absorbing.
+:class:`Metadata` holds the rest of a model, as a line of JSON beside or inside the file, so that
+the same model is read again. Programs that ignore it read the same decision problem.
 """
 
 from __future__ import annotations
@@ -18,22 +17,30 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._internal.arrays import Float, Int
+from regmdp._internal.arrays import Bool, Float, Int
 from regmdp._internal.errors import FormatError, ModelError
-from regmdp.io.text import Text
+from regmdp.io.text_files import Text
 from regmdp.mdp import MDP
 from regmdp.mdp.validation import MASS_TOLERANCE
 
-__all__ = ["DEADLOCK", "END", "INITIAL", "Choices", "Remainder", "added", "as_choices", "as_model"]
+__all__ = [
+    "DEADLOCK",
+    "END",
+    "INITIAL",
+    "Choices",
+    "Metadata",
+    "add_rewards",
+    "choices_from_model",
+    "model_from_choices",
+]
 
-#: Labels of states: those that an episode begins in, those that are left by no action, and the one
-#: that stands for the end.
+#: Labels of the first states of episodes, of absorbing states, and of the state that stands for
+#: the end of an episode.
 INITIAL, DEADLOCK, END = "init", "deadlock", "end"
-#: How far a row may be from summing to 1 and still be what a few printed digits left of one that
-#: does.
+#: Largest difference from 1 of the sum of a row whose entries were rounded to few digits.
 DIGITS_TOLERANCE = 1e-3
-#: What a name must look like for every tool to take it as one word.
-WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+#: Names that every tool reads as one word.
+IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 KIND = "regmdp"
 
 
@@ -43,10 +50,10 @@ class Choices:
 
     Attributes:
         state: (C,) state of each choice, in ascending order.
-        names: C names of actions, each empty if the choice has none.
+        names: C names of actions, empty for choices without one.
         rows: (C, S) transition probabilities, sparse.
         rewards: (C,) expected rewards.
-        labels: (k,) states that have a label, for each label.
+        labels: For each label, the (k,) states that have it.
     """
 
     state: Int[np.ndarray, " C"]
@@ -57,6 +64,7 @@ class Choices:
 
     @property
     def n_states(self) -> int:
+        """The number of states, S."""
         return self.rows.shape[1]
 
     @property
@@ -66,15 +74,14 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class Remainder:
-    """What a model has beyond its choices.
+class Metadata:
+    """The data of a model that are not in its choices.
 
     Attributes:
         discount: γ.
-        actions: A names, one of which every choice has that is an action.
+        actions: A names; every choice that is an action has one of them.
         sink: Whether the last state stands for the end of an episode.
-        initial: (S,) distribution, if it is not uniform over the states with the label of the first
-            ones.
+        initial: (S,) distribution, if it is not uniform over the states with the label ``init``.
         state_labels: S names, or None.
         action_labels: A names, or None.
     """
@@ -86,84 +93,92 @@ class Remainder:
     state_labels: list[str] | None
     action_labels: list[str] | None
 
-    def sealed(self, content: bytes) -> str:
-        """Return one line of JSON that belongs to this content and to no other."""
+    def to_json(self, content: bytes) -> str:
+        """Return one line of JSON with a checksum of the content that it belongs to."""
         fields = {"kind": KIND, "format": 1, **vars(self)}
-        return json.dumps({**fields, "seal": _seal(fields, content)})
+        return json.dumps({**fields, "seal": _checksum(fields, content)})
 
     @classmethod
-    def opened(cls, line: str, content: bytes, where: str) -> Remainder:
-        """Return what :meth:`sealed` wrote, if the content is the same.
+    def from_json(cls, line: str, content: bytes, where: str) -> Metadata:
+        """Read the line that :meth:`to_json` returned for the same content.
+
+        Args:
+            line: The line.
+            content: The content of the model's files.
+            where: The place of the line, for errors.
 
         Raises:
-            FormatError: if it is damaged, or belongs to other content.
+            FormatError: if the line is damaged, or belongs to other content.
         """
         try:
             fields: dict[str, Any] = json.loads(line)
             seal = fields.pop("seal")
             if fields["kind"] != KIND:
                 raise ValueError(f"its kind is {fields['kind']!r}")
-            if seal != _seal(fields, content):
-                raise ValueError("something has changed since it was written")
+            if seal != _checksum(fields, content):
+                raise ValueError("the line or the model was changed after writing")
             if fields["format"] != 1:
                 raise ValueError("it was written by a newer version of regmdp")
             return cls(**{name: fields[name] for name in cls.__dataclass_fields__})
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise FormatError(
-                f"{where}: expected what regmdp wrote here together with the model, and it does "
-                f"not fit: {error}; remove it to read the model without its discount, its names "
-                "and its end, or write the model again"
+                f"{where}: the metadata of regmdp do not fit the model: {error}; remove "
+                "them to read the model without its discount, names and termination, or write the "
+                "model again"
             ) from None
 
 
-def _seal(fields: Mapping[str, Any], content: bytes) -> str:
+def _checksum(fields: Mapping[str, Any], content: bytes) -> str:
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode() + b"\n" + content).hexdigest()
 
 
-def as_choices(mdp: MDP) -> tuple[Choices, Remainder, tuple[str, ...]]:
-    """Return a model's choices, what they leave out, and sentences on what is different in them."""
+def choices_from_model(mdp: MDP) -> tuple[Choices, Metadata, tuple[str, ...]]:
+    """Return the choices of a model, the rest of its data, and notes on the differences."""
     state, action, rows, rewards = mdp.to_pairs()
     rows = sp.csr_array(rows.copy())
     rows.eliminate_zeros()
     ends = np.asarray(mdp.termination)[state, action]
     sink = bool(ends.any())
     n_states = mdp.n_states + sink
-    resting = np.flatnonzero(mdp.terminal)
+    absorbing = np.flatnonzero(mdp.terminal)
     notes = []
-    if resting.size:
-        noun = "terminal state leads" if resting.size == 1 else "terminal states lead"
+    if absorbing.size:
+        noun = "terminal state is" if absorbing.size == 1 else "terminal states are"
         notes.append(
-            f"{resting.size:,} {noun} to itself for ever at no reward, with the label {DEADLOCK!r}"
+            f"{absorbing.size:,} {noun} absorbing, with reward 0 and the label {DEADLOCK!r}"
         )
     if sink:
         rows = sp.csr_array(sp.hstack((rows, sp.csr_array(ends[:, None])), format="csr"))
-        resting = np.append(resting, mdp.n_states)
-        notes.append(f"termination leads to one more state, {mdp.n_states}, with the label {END!r}")
+        absorbing = np.append(absorbing, mdp.n_states)
+        notes.append(
+            f"termination leads to an additional state, {mdp.n_states}, with the label {END!r}"
+        )
     loops = sp.csr_array(
-        (np.ones(resting.size), (np.arange(resting.size), resting)), shape=(resting.size, n_states)
+        (np.ones(absorbing.size), (np.arange(absorbing.size), absorbing)),
+        shape=(absorbing.size, n_states),
     )
-    words = _words(mdp)
-    names = [words[a] for a in action.tolist()] + [""] * resting.size
-    state = np.concatenate((state, resting))
+    words = _action_names(mdp)
+    names = [words[a] for a in action.tolist()] + [""] * absorbing.size
+    state = np.concatenate((state, absorbing))
     order = np.argsort(state, kind="stable")
     first = np.flatnonzero(mdp.initial)
-    labels = {INITIAL: first, DEADLOCK: resting}
+    labels = {INITIAL: first, DEADLOCK: absorbing}
     if sink:
-        labels[END] = resting[-1:]
+        labels[END] = absorbing[-1:]
     choices = Choices(
         state[order],
         [names[i] for i in order.tolist()],
         sp.csr_array(sp.vstack((rows, loops), format="csr"))[order],
-        np.concatenate((rewards, np.zeros(resting.size)))[order],
+        np.concatenate((rewards, np.zeros(absorbing.size)))[order],
         labels,
     )
-    uniform = np.array_equal(_uniform(first, mdp.n_states), mdp.initial)
+    uniform = np.array_equal(_uniform_over(first, mdp.n_states), mdp.initial)
     if not uniform:
         notes.append(
-            f"the initial distribution is not uniform, and the label {INITIAL!r} says only where "
-            "it is positive"
+            f"the initial distribution is not uniform; the label {INITIAL!r} marks the states "
+            "where it is positive"
         )
-    remainder = Remainder(
+    metadata = Metadata(
         mdp.discount,
         words,
         sink,
@@ -171,33 +186,37 @@ def as_choices(mdp: MDP) -> tuple[Choices, Remainder, tuple[str, ...]]:
         None if mdp.state_labels is None else list(mdp.state_labels),
         None if mdp.action_labels is None else list(mdp.action_labels),
     )
-    return choices, remainder, tuple(notes)
+    return choices, metadata, tuple(notes)
 
 
-def added(
+def add_rewards(
     rewards: Float[np.ndarray, " C"], more: Float[np.ndarray, " C"]
 ) -> Float[np.ndarray, " C"]:
-    """Return the sums of rewards; what is added to nothing stays what it is, a zero of negative sign too."""
+    """Return the sums; where the first is 0, the second unchanged, with the sign of a zero."""
     return np.where(rewards == 0, more, rewards + more)
 
 
-def _words(mdp: MDP) -> list[str]:
-    """Return names of the actions that every tool can read: their labels, if they are words."""
+def _action_names(mdp: MDP) -> list[str]:
+    """Return the actions' labels if every tool can read them, or else generated names."""
     labels = mdp.action_labels
-    if labels is not None and len(set(labels)) == len(labels) and all(map(WORD.fullmatch, labels)):
+    if (
+        labels is not None
+        and len(set(labels)) == len(labels)
+        and all(map(IDENTIFIER.fullmatch, labels))
+    ):
         return list(labels)
     return [f"a{action}" for action in range(mdp.n_actions)]
 
 
-def _uniform(states: Int[np.ndarray, " k"], n_states: int) -> Float[np.ndarray, " S"]:
+def _uniform_over(states: Int[np.ndarray, " k"], n_states: int) -> Float[np.ndarray, " S"]:
     initial = np.zeros(n_states)
     initial[states] = 1.0 / states.size
     return initial
 
 
-def as_model(
+def model_from_choices(
     choices: Choices,
-    remainder: Remainder | None,
+    metadata: Metadata | None,
     text: Text,
     lines: Int[np.ndarray, " C"],
     *,
@@ -207,74 +226,99 @@ def as_model(
 ) -> MDP:
     """Return the model of some choices.
 
-    Without a remainder, a state is terminal if its only choice leads to itself at no reward, and
-    episodes begin in a state with the label for it, each as likely, or in state 0 if there is none.
+    Without metadata, a state is terminal if its only choice leads to itself with reward 0. The
+    initial distribution is then uniform over the states with the label ``init``; without one,
+    episodes start in state 0.
 
     Args:
-        choices: What the file says.
-        remainder: What it says beyond that, if it is ours.
+        choices: The choices in the file.
+        metadata: The metadata, if regmdp wrote the file.
         text: The file.
-        lines: (C,) the line of each choice, for errors.
-        discount: γ, in place of the file's own, or of 1.
+        lines: (C,) the line number of each choice, for errors.
+        discount: γ, instead of the file's own, or of 1.
         normalize: Whether rows that nearly sum to 1 are divided by their sums.
         state_labels: S names.
     """
-    n_states, state, rows = (
-        choices.n_states,
-        choices.state,
-        _summing_to_one(choices, text, lines, normalize),
-    )
-    counts = np.bincount(state, minlength=n_states)
-    rests = (counts[state] == 1) & (np.diff(rows.indptr) == 1) & (choices.rewards == 0)
-    rests[rests] = rows.indices[rows.indptr[:-1][rests]] == state[rests]
-    if remainder is not None:
-        rests &= np.isin(state, choices.labels.get(DEADLOCK, ()))
-    kept = np.flatnonzero(~rests)
+    rows = _normalize_rows(choices, text, lines, normalize)
+    kept = np.flatnonzero(~_find_terminal(choices, rows, metadata))
     try:
-        if remainder is None:
-            action, action_labels = _numbered(choices, kept)
-            n_actions = None
-            initial = _uniform(choices.labels.get(INITIAL, np.array([0])), n_states)
-            ends = None
-        else:
-            numbers = {name: number for number, name in enumerate(remainder.actions)}
-            action = np.array([numbers[choices.names[i]] for i in kept.tolist()], dtype=np.int64)
-            state_labels, action_labels, n_actions = (
-                remainder.state_labels,
-                remainder.action_labels,
-                len(numbers),
-            )
-            discount = remainder.discount if discount is None else discount
-            ends, n_states = (
-                (rows[:, [n_states - 1]].toarray().ravel(), n_states - 1)
-                if remainder.sink
-                else (None, n_states)
-            )
-            rows = rows[:, :n_states]
-            initial = remainder.initial
-            if initial is None:
-                initial = _uniform(choices.labels[INITIAL], n_states)
-        return MDP.from_pairs(
-            state[kept],
-            action,
-            rows[kept],
-            choices.rewards[kept],
-            1.0 if discount is None else discount,
-            n_states=n_states,
-            n_actions=n_actions,
-            initial=initial,
-            termination=None if ends is None else ends[kept],
-            state_labels=state_labels,
-            action_labels=action_labels,
-        )
+        if metadata is None:
+            return _build_model(choices, rows, kept, discount, state_labels)
+        return _restore_model(choices, rows, kept, discount, metadata)
     except (ModelError, KeyError, IndexError) as error:
         raise FormatError(f"{text.path} does not hold a consistent model: {error}") from error
 
 
-def _summing_to_one(
+def _find_terminal(
+    choices: Choices, rows: sp.csr_array, metadata: Metadata | None
+) -> Bool[np.ndarray, " C"]:
+    """Return (C,) bool: the choices that stand for a terminal state."""
+    state, first = choices.state, rows.indptr[:-1]
+    counts = np.bincount(state, minlength=choices.n_states)
+    terminal = (counts[state] == 1) & (np.diff(rows.indptr) == 1) & (choices.rewards == 0)
+    terminal[terminal] = rows.indices[first[terminal]] == state[terminal]
+    if metadata is not None:
+        terminal &= np.isin(state, choices.labels.get(DEADLOCK, ()))
+    return terminal
+
+
+def _build_model(
+    choices: Choices,
+    rows: sp.csr_array,
+    kept: Int[np.ndarray, " k"],
+    discount: float | None,
+    state_labels: list[str] | None,
+) -> MDP:
+    """Return the model of the kept choices, for a file without metadata."""
+    n_states = choices.n_states
+    action, action_labels = _number_actions(choices, kept)
+    return MDP.from_pairs(
+        choices.state[kept],
+        action,
+        rows[kept],
+        choices.rewards[kept],
+        1.0 if discount is None else discount,
+        n_states=n_states,
+        initial=_uniform_over(choices.labels.get(INITIAL, np.array([0])), n_states),
+        state_labels=state_labels,
+        action_labels=action_labels,
+    )
+
+
+def _restore_model(
+    choices: Choices,
+    rows: sp.csr_array,
+    kept: Int[np.ndarray, " k"],
+    discount: float | None,
+    metadata: Metadata,
+) -> MDP:
+    """Return the model that was written, from its kept choices and its metadata."""
+    numbers = {name: number for number, name in enumerate(metadata.actions)}
+    n_states, termination = choices.n_states, None
+    if metadata.sink:
+        n_states -= 1
+        termination = rows[:, [n_states]].toarray().ravel()[kept]
+        rows = rows[:, :n_states]
+    initial = metadata.initial
+    return MDP.from_pairs(
+        choices.state[kept],
+        np.array([numbers[choices.names[i]] for i in kept.tolist()], dtype=np.int64),
+        rows[kept],
+        choices.rewards[kept],
+        metadata.discount if discount is None else discount,
+        n_states=n_states,
+        n_actions=len(numbers),
+        initial=_uniform_over(choices.labels[INITIAL], n_states) if initial is None else initial,
+        termination=termination,
+        state_labels=metadata.state_labels,
+        action_labels=metadata.action_labels,
+    )
+
+
+def _normalize_rows(
     choices: Choices, text: Text, lines: Int[np.ndarray, " C"], normalize: bool
 ) -> sp.csr_array:
-    """Return the rows, each of which sums to 1."""
+    """Return the rows, after checking that they sum to 1, or dividing them by their sums."""
     rows = choices.rows
     sums = np.asarray(rows.sum(axis=1)).ravel()
     off = np.abs(sums - 1.0)
@@ -284,7 +328,7 @@ def _summing_to_one(
         hint = ""
         if not normalize and off.max() <= DIGITS_TOLERANCE:
             hint = (
-                "; if the file was written with few digits, read it with normalize=True (regmdp "
+                "; if the numbers have few digits, read the file with normalize=True (regmdp "
                 "convert --normalize)"
             )
         raise text.error_at(
@@ -296,17 +340,21 @@ def _summing_to_one(
         )
     if not normalize:
         return rows
-    sums[off <= MASS_TOLERANCE] = 1.0  # what comes from all its digits stays what it is
+    sums[off <= MASS_TOLERANCE] = 1.0  # rows with all their digits stay unchanged
     return sp.csr_array(
         (rows.data / np.repeat(sums, np.diff(rows.indptr)), rows.indices, rows.indptr),
         shape=rows.shape,
     )
 
 
-def _numbered(
+def _number_actions(
     choices: Choices, kept: Int[np.ndarray, " k"]
 ) -> tuple[Int[np.ndarray, " k"], list[str] | None]:
-    """Return the actions of choices: their names in the order of appearance if those tell them apart, or else their numbers."""
+    """Return the actions of choices, and their names.
+
+    Names are numbered in order of appearance if they are distinct within each state; otherwise the
+    action is the number of the choice within its state, and there are no names.
+    """
     numbers: dict[str, int] = {}
     action = np.array(
         [numbers.setdefault(choices.names[i], len(numbers)) for i in kept.tolist()], dtype=np.int64

@@ -1,19 +1,17 @@
-"""Models as the arrays of other toolboxes.
-
-Only arrays are exchanged: none of the toolboxes is needed.
-"""
+"""Models as arrays of other toolboxes; the toolboxes themselves are not needed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias, Unpack
 
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._internal.arrays import Float, Int
+from regmdp._internal.arrays import ArrayLike, Float, Int, SparseArray
 from regmdp._internal.errors import ModelError
 from regmdp.mdp import MDP
+from regmdp.mdp.model_data import ModelOptions
 
 __all__ = [
     "DiscreteDPArguments",
@@ -23,20 +21,24 @@ __all__ = [
     "to_quantecon",
 ]
 
+#: An (A, S, S) array, or A matrices of shape (S, S), dense or sparse.
+Matrices: TypeAlias = "ArrayLike | Sequence[ArrayLike | SparseArray]"
 
-def from_mdptoolbox(P: Any, R: Any, discount: float, **keywords: Any) -> MDP:
+
+def from_mdptoolbox(
+    P: Matrices, R: Matrices | ArrayLike, discount: float, **keywords: Unpack[ModelOptions]
+) -> MDP:
     r"""Return the model of the arguments of MDPtoolbox's solvers (MATLAB, R, Python).
 
     Args:
         P: (A, S, S) array, or A matrices of shape (S, S), dense or sparse: ``P[a][s, t]``.
-        R: Rewards, which the toolbox maximises as well. (S,): paid in the state whatever the
-            action. (S, A): of the pair. (A, S, S), or A matrices of shape (S, S): ``R[a][s, t]``
-            paid on the transition, whose expectation is taken.
+        R: Rewards to be maximised. (S,): of states. (S, A): of pairs. (A, S, S), or A matrices of
+            shape (S, S): ``R[a][s, t]`` of transitions, whose expectation is taken.
         discount: γ.
         **keywords: As for :class:`~regmdp.mdp.MDP`.
 
     Raises:
-        ModelError: if the shapes do not go together, or the data are not a model.
+        ModelError: if the shapes do not fit together, or the data are not a model.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -48,10 +50,10 @@ def from_mdptoolbox(P: Any, R: Any, discount: float, **keywords: Any) -> MDP:
     Reference:
         Chadès, Chapron, Cros, Garcia and Sabbadin, MDPtoolbox, Ecography 37, 2014.
     """
-    matrices = _matrices("P", P)
+    matrices = _as_matrices("P", P)
     n_actions, n_states = len(matrices), matrices[0].shape[0]
     if _is_sequence_of_matrices(R):
-        rewards = _expected(matrices, _matrices("R", R))
+        rewards = _expected_rewards(matrices, _as_matrices("R", R))
     else:
         rewards = np.asarray(R, dtype=np.float64)
         if rewards.shape == (n_states,):
@@ -66,15 +68,14 @@ def from_mdptoolbox(P: Any, R: Any, discount: float, **keywords: Any) -> MDP:
 
 
 def to_mdptoolbox(mdp: MDP) -> tuple[list[sp.csr_array], Float[np.ndarray, "S A"]]:
-    """Return (P, R) as MDPtoolbox takes them: A sparse (S, S) matrices and (S, A) rewards.
+    """Return the arguments (P, R) of MDPtoolbox: A sparse (S, S) matrices and (S, A) rewards.
 
-    The toolbox knows no end of an episode, so a terminal state stays in itself for ever at reward
-    0, and termination leads to one more state, the last, that does the same. Values stay what they
-    are.
+    The toolbox has no terminating episodes. Terminal states become absorbing, with reward 0, and
+    termination leads to an additional such state, the last one. Values do not change.
 
     Raises:
-        ModelError: if in some state some actions are available and others not: the toolbox has no
-            word for that.
+        ModelError: if only some of the actions of a state are available: the toolbox cannot express
+            that.
 
     Examples:
         >>> import regmdp as rm
@@ -89,10 +90,10 @@ def to_mdptoolbox(mdp: MDP) -> tuple[list[sp.csr_array], Float[np.ndarray, "S A"
         state = int(np.argmax(partly))
         action = int(np.argmin(mdp.available[state]))
         raise ModelError(
-            f"{mdp.describe(state, action)} is not available, and MDPtoolbox takes all actions to "
-            f"be; {int(np.count_nonzero(partly))} states lack some of their actions"
+            f"{mdp.describe(state, action)} is not available, but MDPtoolbox needs all actions; "
+            f"{int(np.count_nonzero(partly))} states have unavailable actions"
         )
-    state, action, rows, rewards = _endless(mdp, mdp.n_actions)
+    state, action, rows, rewards = _absorbing_pairs(mdp, mdp.n_actions)
     n_states = rows.shape[1]
     order = np.lexsort((state, action))
     rows = rows[order]
@@ -101,7 +102,15 @@ def to_mdptoolbox(mdp: MDP) -> tuple[list[sp.csr_array], Float[np.ndarray, "S A"
 
 
 class DiscreteDPArguments(NamedTuple):
-    """The arguments of QuantEcon's ``DiscreteDP``, in order, over L state-action pairs."""
+    """The arguments of QuantEcon's ``DiscreteDP``, in order, for L state-action pairs.
+
+    Attributes:
+        R: (L,) rewards.
+        Q: (L, S) transition probabilities.
+        beta: Discount factor.
+        s_indices: (L,) states.
+        a_indices: (L,) actions.
+    """
 
     R: Float[np.ndarray, " L"]
     Q: sp.csr_array
@@ -111,22 +120,25 @@ class DiscreteDPArguments(NamedTuple):
 
 
 def from_quantecon(
-    R: Any, Q: Any, beta: float, s_indices: Any = None, a_indices: Any = None, **keywords: Any
+    R: ArrayLike,
+    Q: ArrayLike | SparseArray,
+    beta: float,
+    s_indices: ArrayLike | None = None,
+    a_indices: ArrayLike | None = None,
+    **keywords: Unpack[ModelOptions],
 ) -> MDP:
     """Return the model of the arguments of QuantEcon's ``DiscreteDP``.
 
     Args:
-        R: (S, A) rewards; or (L,) rewards of L state-action pairs. -inf marks a pair that is not
-            feasible.
+        R: (S, A) rewards, or (L,) rewards of L state-action pairs; -inf for infeasible pairs.
         Q: (S, A, S) transitions; or (L, S), dense or sparse.
         beta: Discount factor.
-        s_indices: (L,) states of the pairs; then ``a_indices`` is needed, and R and Q have their
-            second form.
-        a_indices: (L,) actions of the pairs.
+        s_indices: (L,) states of the pairs, if R and Q have their second form.
+        a_indices: (L,) actions of the pairs, together with ``s_indices``.
         **keywords: As for :class:`~regmdp.mdp.MDP`.
 
     Raises:
-        ModelError: if the shapes do not go together, the data are not a model, or some state has no
+        ModelError: if the shapes do not fit together, the data are not a model, or a state has no
             feasible action.
 
     Examples:
@@ -143,41 +155,44 @@ def from_quantecon(
     R = np.asarray(R, dtype=np.float64)
     feasible = ~np.isneginf(R)
     if (s_indices is None) != (a_indices is None):
-        raise ModelError("s_indices and a_indices go together: give both or neither")
+        raise ModelError("give both s_indices and a_indices, or neither")
     if s_indices is None:
-        mdp = MDP(Q, np.where(feasible, R, 0.0), beta, available=feasible, **keywords)
+        mask = keywords.get("available")
+        keywords["available"] = (
+            feasible if mask is None else feasible & np.asarray(mask, dtype=np.bool_)
+        )
+        mdp = MDP(Q, np.where(feasible, R, 0.0), beta, **keywords)
     else:
-        Q = sp.csr_array(Q)
-        s_indices, a_indices = np.asarray(s_indices), np.asarray(a_indices)
+        rows = sp.csr_array(Q)
+        state, action = np.asarray(s_indices), np.asarray(a_indices)
         for name, length in (
-            ("Q", Q.shape[0]),
-            ("s_indices", s_indices.size),
-            ("a_indices", a_indices.size),
+            ("Q", rows.shape[0]),
+            ("s_indices", state.size),
+            ("a_indices", action.size),
         ):
             if length != R.size:
                 raise ModelError(
-                    f"{name} has {length} rows, but R has {R.size}; all have one for each "
+                    f"{name} has {length} rows, but R has {R.size}; each needs one for each "
                     "state-action pair"
                 )
         mdp = MDP.from_pairs(
-            s_indices[feasible], a_indices[feasible], Q[np.flatnonzero(feasible)], R[feasible],
-            discount=beta, n_states=Q.shape[1], **keywords,
+            state[feasible], action[feasible], rows[np.flatnonzero(feasible)], R[feasible],
+            discount=beta, n_states=rows.shape[1], **keywords,
         )  # fmt: skip
     if mdp.terminal.any():
         raise ModelError(
-            f"{mdp.describe(int(np.argmax(mdp.terminal)))} has no feasible action, and "
-            f"{int(np.count_nonzero(mdp.terminal)) - 1} other states have none; DiscreteDP needs "
-            "one in every state"
+            f"{mdp.describe(int(np.argmax(mdp.terminal)))} has no feasible action; "
+            f"{int(np.count_nonzero(mdp.terminal))} states have none; DiscreteDP needs one in "
+            "every state"
         )
     return mdp
 
 
 def to_quantecon(mdp: MDP) -> DiscreteDPArguments:
-    """Return the model as state-action pairs, so that ``DiscreteDP(*to_quantecon(mdp))`` is the same problem.
+    """Return the model as arguments of ``DiscreteDP``: ``DiscreteDP(*to_quantecon(mdp))``.
 
-    ``DiscreteDP`` knows no end of an episode, so a terminal state stays in itself for ever at
-    reward 0, and termination leads to one more state, the last, that does the same. Values stay
-    what they are.
+    ``DiscreteDP`` has no terminating episodes. Terminal states become absorbing, with reward 0, and
+    termination leads to an additional such state, the last one. Values do not change.
 
     Examples:
         >>> import regmdp as rm
@@ -185,33 +200,44 @@ def to_quantecon(mdp: MDP) -> DiscreteDPArguments:
         >>> arguments.s_indices, arguments.a_indices
         (array([0, 0, 1, 1, 2]), array([0, 1, 0, 1, 0]))
     """
-    state, action, rows, rewards = _endless(mdp, 1)
+    state, action, rows, rewards = _absorbing_pairs(mdp, 1)
     return DiscreteDPArguments(rewards, rows, mdp.discount, state, action)
 
 
-def _endless(mdp: MDP, n_kept: int) -> tuple[np.ndarray, np.ndarray, sp.csr_array, np.ndarray]:
-    """Return pairs, sorted, in which nothing ends: where an episode did, a state stays for ever under ``n_kept`` actions."""
+def _absorbing_pairs(
+    mdp: MDP, n_kept: int
+) -> tuple[np.ndarray, np.ndarray, sp.csr_array, np.ndarray]:
+    """Return the pairs of a model without termination, sorted.
+
+    Args:
+        mdp: The model.
+        n_kept: The number of actions of absorbing states, which replace termination.
+
+    Returns:
+        Their states, actions, transition probabilities and rewards.
+    """
     state, action, rows, rewards = mdp.to_pairs()
     ends = mdp.termination[state, action]
     n_states = mdp.n_states
-    resting = np.flatnonzero(mdp.terminal)
+    absorbing = np.flatnonzero(mdp.terminal)
     if ends.any():
         rows = sp.hstack((rows, sp.csr_array(ends[:, None])))
-        resting = np.append(resting, n_states)
+        absorbing = np.append(absorbing, n_states)
         n_states += 1
-    resting = np.repeat(resting, n_kept)
+    absorbing = np.repeat(absorbing, n_kept)
     stays = sp.csr_array(
-        (np.ones(resting.size), (np.arange(resting.size), resting)), shape=(resting.size, n_states)
+        (np.ones(absorbing.size), (np.arange(absorbing.size), absorbing)),
+        shape=(absorbing.size, n_states),
     )
-    state = np.concatenate((state, resting))
-    action = np.concatenate((action, np.tile(np.arange(n_kept), resting.size // n_kept)))
+    state = np.concatenate((state, absorbing))
+    action = np.concatenate((action, np.tile(np.arange(n_kept), absorbing.size // n_kept)))
     order = np.lexsort((action, state))
     rows = sp.csr_array(sp.vstack((rows, stays), format="csr"))[order]
     return (
         state[order],
         action[order],
         rows,
-        np.concatenate((rewards, np.zeros(resting.size)))[order],
+        np.concatenate((rewards, np.zeros(absorbing.size)))[order],
     )
 
 
@@ -221,31 +247,31 @@ def _is_sequence_of_matrices(values: Any) -> bool:
     return any(sp.issparse(value) for value in values) or np.ndim(values) == 3
 
 
-def _matrices(name: str, values: Any) -> list[Any]:
-    """Return A matrices of one square shape."""
+def _as_matrices(name: str, values: Any) -> list[Any]:
+    """Return A square matrices, checked to have the same shape."""
     if sp.issparse(values):
-        raise ModelError(f"{name} must be a sequence of A matrices, not a single sparse one")
+        raise ModelError(f"{name} must be a sequence of A matrices, not a single sparse array")
     matrices: Sequence[Any] = [
         m if sp.issparse(m) else np.asarray(m, dtype=np.float64) for m in values
     ]
     if not matrices:
-        raise ModelError(f"{name} is empty: there is no action")
+        raise ModelError(f"{name} is empty; give one matrix for each action")
     shape = matrices[0].shape
     for action, matrix in enumerate(matrices):
         if len(shape) != 2 or shape[0] != shape[1] or matrix.shape != shape:
             raise ModelError(
-                f"{name}[{action}] has shape {matrix.shape}; {name} is A square matrices of one "
-                "shape (S, S)"
+                f"{name}[{action}] has shape {matrix.shape}; all matrices of {name} must have the "
+                "same shape (S, S)"
             )
     return list(matrices)
 
 
-def _expected(P: list[Any], R: list[Any]) -> Float[np.ndarray, "S A"]:
-    """Average the rewards of transitions over the successor."""
+def _expected_rewards(P: list[Any], R: list[Any]) -> Float[np.ndarray, "S A"]:
+    """Return the expected rewards of pairs, from rewards of transitions."""
     if len(R) != len(P) or R[0].shape != P[0].shape:
         raise ModelError(
             f"R is {len(R)} matrices of shape {R[0].shape}, but P is {len(P)} of shape "
-            f"{P[0].shape}; they must be alike"
+            f"{P[0].shape}; their numbers and shapes must be equal"
         )
     columns = [
         sp.csr_array(p).multiply(sp.csr_array(r)).sum(axis=1) for p, r in zip(P, R, strict=True)

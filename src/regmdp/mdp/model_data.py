@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
@@ -25,12 +26,23 @@ from regmdp.mdp.validation import (
 
 __all__ = [
     "ModelData",
+    "ModelOptions",
     "check_initial",
     "check_model",
     "check_rewards",
     "check_space",
     "make_space",
 ]
+
+
+class ModelOptions(TypedDict, total=False):
+    """Optional arguments of :class:`~regmdp.mdp.MDP`, for functions that pass them on."""
+
+    initial: ArrayLike | None
+    available: ArrayLike | None
+    termination: ArrayLike | None
+    state_labels: Sequence[str] | None
+    action_labels: Sequence[str] | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Text files of models, line by line, with the place of whatever is wrong in them."""
+"""Lines of text files, and errors that name the line."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["Text", "read_text"]
 
 @dataclass(frozen=True)
 class Text:
-    """The lines of a file that say something: no blanks, no comments.
+    """The lines of a file without blank lines and comments.
 
     Attributes:
         path: The file.
-        lines: The n lines, without white space around them.
-        numbers: (n,) their numbers in the file, from 1.
-        total: Lines of the whole file.
+        lines: The n lines, stripped.
+        numbers: Their numbers in the file, from 1.
+        total: The number of lines of the whole file.
     """
 
     path: Path
@@ -38,19 +38,19 @@ class Text:
         return len(self.lines)
 
     def error(self, index: int, problem: str) -> FormatError:
-        """Return the error for the line of this index; for one past the end, that the file stops there."""
+        """Return an error about a line by index; past the end it says that the file ends there."""
         if index < len(self.lines):
             return self.error_at(self.numbers[index], problem)
         return self.error_at(self.total, f"the file ends here; {problem}")
 
     def error_at(self, number: int, problem: str) -> FormatError:
-        """Return the error for the line of this number."""
+        """Return an error about a line by its number in the file."""
         return FormatError(f"{self.path}, line {number}: {problem}")
 
     def integers(
         self, tokens: Sequence[str], indices: Sequence[int], what: str, limit: int | None = None
     ) -> Int[np.ndarray, " n"]:
-        """(n,) words, and the indices of their lines -> (n,) numbers from 0 to ``limit - 1``."""
+        """(n,) words and the indices of their lines -> (n,) integers from 0 to ``limit - 1``."""
         try:
             values = np.fromiter(map(int, tokens), np.int64, len(tokens))
             plain = "_" not in "".join(tokens)
@@ -61,19 +61,19 @@ class Text:
                 i for i, token in enumerate(tokens) if not (token.isdecimal() and len(token) < 19)
             )
             raise self.error(
-                indices[bad], f"expected {what}, a whole number, and found {tokens[bad]!r}"
+                indices[bad], f"expected {what}, an integer, and found {tokens[bad]!r}"
             )
         wrong = values < 0 if limit is None else (values < 0) | (values >= limit)
         if wrong.any():
             bad = int(np.argmax(wrong))
-            allowed = "from 0 on" if limit is None else f"from 0 to {limit - 1}"
+            allowed = "of 0 or more" if limit is None else f"from 0 to {limit - 1}"
             raise self.error(indices[bad], f"expected {what} {allowed}, and found {tokens[bad]}")
         return values
 
     def reals(
         self, tokens: Sequence[str], indices: Sequence[int], what: str
     ) -> Float[np.ndarray, " n"]:
-        """(n,) words, and the indices of their lines -> (n,) finite numbers; fractions such as 1/3 are numbers as well."""
+        """(n,) words and the indices of their lines -> (n,) finite numbers; 1/3 is one, too."""
         try:
             values = np.fromiter(map(float, tokens), np.float64, len(tokens))
             plain = "_" not in "".join(tokens)
@@ -95,7 +95,7 @@ class Text:
     def probabilities(
         self, tokens: Sequence[str], indices: Sequence[int]
     ) -> Float[np.ndarray, " n"]:
-        """(n,) words, and the indices of their lines -> (n,) numbers from 0 to 1."""
+        """(n,) words and the indices of their lines -> (n,) numbers from 0 to 1."""
         values = self.reals(tokens, indices, "a probability")
         wrong = (values < 0) | (values > 1 + 1e-9)
         if wrong.any():
@@ -106,7 +106,7 @@ class Text:
         return values
 
     def real(self, token: str, index: int, what: str) -> float:
-        """Return a word, and the index of its line, as a finite number."""
+        """Return a word in the line of an index as a finite number."""
         try:
             value = float(Fraction(token)) if "/" in token else float(token)
             if "_" not in token and math.isfinite(value):
@@ -117,11 +117,15 @@ class Text:
 
 
 def read_text(path: str | PathLike[str], comment: str) -> Text:
-    """Read the lines of a file; one that begins with these characters is a comment.
+    """Read the lines of a file.
+
+    Args:
+        path: The file.
+        comment: The first characters of comment lines.
 
     Raises:
-        FormatError: if it is no text.
-        FileNotFoundError: if there is none.
+        FormatError: if it is not text in UTF-8.
+        FileNotFoundError: if there is no such file.
     """
     path = require_file(path)
     content = path.read_bytes()

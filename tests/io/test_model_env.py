@@ -85,7 +85,7 @@ def test_entering_a_terminal_state_terminates():
         env.step(1)
 
 
-def test_termination_stays_where_it_was():
+def test_the_observation_after_termination_is_the_last_state():
     mdp = rm.MDP(np.zeros((1, 1, 1)), np.array([[3.0]]), 1.0, termination=np.array([[1.0]]))
     env = rm.io.to_gymnasium(mdp)
     env.reset(seed=0)
@@ -97,7 +97,7 @@ def test_truncation():
     env.reset(seed=0)
     assert env.step(1)[2:4] == (False, False)
     assert env.step(1)[2:4] == (False, True)
-    with pytest.raises(rm.ModelError, match="max_steps must be at least 1"):
+    with pytest.raises(rm.ModelError, match="max_steps must be an integer, 1 or more"):
         rm.io.to_gymnasium(rm.models.chain(), max_steps=0)
 
 
@@ -105,7 +105,7 @@ def test_unavailable_actions_are_errors_and_the_mask_avoids_them():
     mdp = rm.models.queue(1)
     env = rm.io.to_gymnasium(mdp)
     _, info = env.reset(seed=1)
-    with pytest.raises(gymnasium.error.InvalidAction, match="they run from 0 to 1"):
+    with pytest.raises(gymnasium.error.InvalidAction, match="actions are 0 to 1"):
         env.step(2)
     seen = set()
     for _ in range(100):

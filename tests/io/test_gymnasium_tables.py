@@ -30,7 +30,7 @@ def value_by_sweeps(env, discount, sweeps):
     return value
 
 
-def test_frozen_lake_is_worth_14_of_17():
+def test_frozen_lake_has_the_value_14_17ths():
     mdp = rm.io.from_gymnasium("FrozenLake-v1", discount=1.0)
     assert rm.solve(mdp).initial_value == pytest.approx(14 / 17, rel=1e-9)
     assert optimal_value(mdp)[0] == pytest.approx(14 / 17, rel=1e-9)
@@ -40,7 +40,7 @@ def test_frozen_lake_is_worth_14_of_17():
     np.testing.assert_array_equal(mdp.rewards[5], 0.0)
 
 
-def test_frozen_lake_8x8_can_be_crossed_surely():
+def test_frozen_lake_8x8_can_be_crossed_with_probability_1():
     # it is known that the slippery 8×8 lake has a policy that never falls in
     mdp = rm.io.from_gymnasium("FrozenLake8x8-v1", discount=1.0)
     assert rm.solve(mdp).initial_value == pytest.approx(1.0, rel=1e-8)
@@ -60,7 +60,7 @@ def test_options_reach_the_environment():
         ("CliffWalkingSlippery-v1", 0.9, 300),
     ],
 )
-def test_values_are_those_of_the_table(name, discount, sweeps):
+def test_values_match_the_table(name, discount, sweeps):
     env = gymnasium.make(name)
     mdp = rm.io.from_gymnasium(env, discount=discount)
     np.testing.assert_allclose(
@@ -89,7 +89,7 @@ def made(table, n_states=2, n_actions=1, **fields):
     return SimpleNamespace(**({"P": table} | spaces | fields))
 
 
-def test_repeated_successors_are_added_up():
+def test_repeated_successors_are_added():
     table = {
         0: {0: [(0.25, 1, 4.0, False), (0.25, 1, 8.0, False), (0.5, 1, 2.0, True)]},
         1: {0: [(1.0, 0, 0.0, False)]},
@@ -110,7 +110,7 @@ def test_repeated_successors_are_added_up():
         ("FrozenLake-v99", "there is no environment 'FrozenLake-v99'"),
     ],
 )
-def test_what_has_no_table(name, message):
+def test_environments_without_a_table(name, message):
     with pytest.raises(rm.ModelError, match=message):
         rm.io.from_gymnasium(name, discount=0.9)
 
@@ -130,7 +130,7 @@ GOOD = {0: {0: [(1.0, 1, 0.0, False)]}, 1: {0: [(1.0, 1, 0.0, True)]}}
         (made(GOOD | {1: {}}), "has no entry for state 1, action 0"),
         (
             made(GOOD | {1: {0: [(1.0, 2, 0.0, True)]}}),
-            "leads from state 1, action 0 to 2, but states run from 0 to 1",
+            "leads from state 1, action 0 to 2, but states are 0 to 1",
         ),
         (
             made(GOOD | {1: {0: [(1.0, 1, 0.0)]}}),
@@ -139,22 +139,22 @@ GOOD = {0: {0: [(1.0, 1, 0.0, False)]}, 1: {0: [(1.0, 1, 0.0, True)]}}
         (made(GOOD | {1: {0: [(0.9, 1, 0.0, False)]}}), "the row of state 1, action 0 sums to 0.9"),
     ],
 )
-def test_tables_that_are_wrong(env, message):
+def test_wrong_tables(env, message):
     with pytest.raises(rm.ModelError, match=message):
         rm.io.from_gymnasium(env, discount=0.9)
 
 
-def test_a_table_that_leaves_something_out():
+def test_incomplete_tables():
     with pytest.raises(rm.ModelError, match="leaves out the fickle passenger"):
         rm.io.from_gymnasium("Taxi-v4", discount=0.9, fickle_passenger=True)
 
 
-def test_options_go_with_an_id():
-    with pytest.raises(rm.ModelError, match="this one has been made already"):
+def test_options_need_an_id():
+    with pytest.raises(rm.ModelError, match="go with the id of an environment"):
         rm.io.from_gymnasium(gymnasium.make("FrozenLake-v1"), discount=0.9, is_slippery=False)
 
 
-def test_a_note_says_that_time_limits_are_left_out(caplog):
+def test_a_note_about_time_limits(caplog):
     note = rm.io.time_limit_note("Taxi-v4")
     assert note.startswith("Taxi-v4 stops after 200 steps; the model does not")
     assert rm.io.time_limit_note("CliffWalking-v1") is None
@@ -165,9 +165,9 @@ def test_a_note_says_that_time_limits_are_left_out(caplog):
         rm.io.time_limit_note("Taxxi-v4")
 
 
-def test_without_gymnasium_the_error_says_how_to_get_it(monkeypatch):
+def test_the_error_without_gymnasium_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "gymnasium", None)
-    monkeypatch.delitem(sys.modules, "regmdp.io.environment", raising=False)
+    monkeypatch.delitem(sys.modules, "regmdp.io.model_env", raising=False)
     with pytest.raises(rm.MissingExtraError, match=r"pip install 'regmdp\[gymnasium\]'"):
         rm.io.from_gymnasium("FrozenLake-v1", discount=0.9)
     with pytest.raises(rm.MissingExtraError, match=r"pip install 'regmdp\[gymnasium\]'"):

@@ -1,4 +1,4 @@
-"""Models from and to files of every format that is known here, chosen by the file's name."""
+"""Reading and writing models in all supported file formats, chosen by the file name."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 from regmdp._internal.errors import FormatError
-from regmdp.io.arrays import kind_of, read_arrays_of, write_mdptoolbox, write_quantecon
 from regmdp.io.cassandra import read_cassandra
 from regmdp.io.drn import read_drn, write_drn
 from regmdp.io.mapped import open_mapped, save_mapped
 from regmdp.io.npz import save_model
 from regmdp.io.prism import read_prism, write_prism
+from regmdp.io.toolbox_files import (
+    find_kind,
+    read_toolbox_arrays,
+    write_mdptoolbox,
+    write_quantecon,
+)
 from regmdp.mdp import MDP
 
 __all__ = [
     "Format",
     "Reading",
-    "format_of",
+    "find_format",
     "is_file_name",
     "read_model",
     "read_with_notes",
@@ -31,7 +36,13 @@ __all__ = [
 
 
 class Reading(NamedTuple):
-    """A model, the name of the format that it was read from, and what to say of it."""
+    """A model that was read from a file.
+
+    Attributes:
+        mdp: The model.
+        format: The name of the file's format.
+        notes: Sentences about the file that users should see.
+    """
 
     mdp: MDP
     format: str
@@ -40,15 +51,16 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True)
 class Format:
-    """A format of files.
+    """A file format.
 
     Attributes:
-        name: What ``format=`` takes.
-        suffixes: How names of its files end.
-        about: What it is.
-        read: Reads a model that is complete.
-        read_choices: Reads a model of choices, which may lack a discount and have several rewards.
-        write: Writes a model and says what is different in the file, or None if it is only read.
+        name: Value of ``format=``.
+        suffixes: Endings of the names of its files.
+        about: Description in a few words.
+        read: Reads a complete model.
+        read_choices: Reads the model of a model checker, which may lack a discount and have
+            several rewards; returns it with notes.
+        write: Writes a model and returns notes on the differences; None if it cannot be written.
     """
 
     name: str
@@ -59,24 +71,30 @@ class Format:
     write: Callable[[MDP, Path], tuple[str, ...]] | None = None
 
 
-def _save(mdp: MDP, path: Path) -> tuple[str, ...]:
+def _write_npz(mdp: MDP, path: Path) -> tuple[str, ...]:
     save_model(mdp, path)
     return ()
 
 
-def _save_mapped(mdp: MDP, path: Path) -> tuple[str, ...]:
+def _write_mapped(mdp: MDP, path: Path) -> tuple[str, ...]:
     save_mapped(mdp, path)
     return ()
 
 
 FORMATS = (
-    Format("npz", (".npz",), "regmdp's own", read=partial(read_arrays_of, kind="npz"), write=_save),
+    Format(
+        "npz",
+        (".npz",),
+        "regmdp's own",
+        read=partial(read_toolbox_arrays, kind="npz"),
+        write=_write_npz,
+    ),
     Format(
         "mapped",
         (".mapped", "/"),
-        "a folder, mapped block by block while it is used",
+        "a folder, mapped block by block on use",
         read=open_mapped,
-        write=_save_mapped,
+        write=_write_mapped,
     ),
     Format(
         "prism", (".tra",), "explicit files of PRISM", read_choices=read_prism, write=write_prism
@@ -86,14 +104,14 @@ FORMATS = (
         "mdptoolbox",
         (),
         "arrays P, R and discount",
-        read=partial(read_arrays_of, kind="mdptoolbox"),
+        read=partial(read_toolbox_arrays, kind="mdptoolbox"),
         write=write_mdptoolbox,
     ),
     Format(
         "quantecon",
         (),
         "arrays R, Q and beta",
-        read=partial(read_arrays_of, kind="quantecon"),
+        read=partial(read_toolbox_arrays, kind="quantecon"),
         write=write_quantecon,
     ),
     Format("cassandra", (".mdp",), "Cassandra's MDP files", read=read_cassandra),
@@ -101,17 +119,17 @@ FORMATS = (
 
 
 def is_file_name(name: str) -> bool:
-    """Say whether a text is the name of a file or a folder of a known format, and not of a model that a folder is called like."""
+    """Return whether a text names a file or folder of a known format, not a named model."""
     if any(name.endswith(suffix) for entry in FORMATS for suffix in entry.suffixes):
         return True
     return Path(name).is_dir() and ((Path(name) / "model.json").exists() or Path(name).name != name)
 
 
-def format_of(path: str | PathLike[str], name: str | None = None) -> Format:
-    """Return the format of this name, or without one that of files called like this.
+def find_format(path: str | PathLike[str], name: str | None = None) -> Format:
+    """Return the format with a name, or without a name that of a file's extension.
 
     Raises:
-        FormatError: if there is none; the message lists those that there are.
+        FormatError: if there is none; the message lists the known ones.
     """
     text = os.fspath(path)
     for entry in FORMATS:
@@ -122,11 +140,11 @@ def format_of(path: str | PathLike[str], name: str | None = None) -> Format:
         for entry in FORMATS
     )
     what = (
-        f"{text} has no extension of a format of models"
+        f"{text} does not have the extension of a model format"
         if name is None
         else f"there is no format {name!r}"
     )
-    raise FormatError(f"{what}; known are {known}")
+    raise FormatError(f"{what}; the formats are {known}")
 
 
 def read_model(
@@ -139,30 +157,31 @@ def read_model(
 ) -> MDP:
     r"""Read a model from a file or folder; the format is that of its extension.
 
-    ``.npz`` (ours, MDPtoolbox's or QuantEcon's arrays, told apart by their names), ``.tra`` (PRISM,
-    with ``.lab``, ``.srew``, ``.trew``, ``.sta`` beside it), ``.drn`` (Storm), ``.mdp``
-    (Cassandra), a folder (ours, mapped). Files of model checkers have rewards r(s) of states,
-    r(s, a) of choices and r(s, a, t) of transitions, and
+    The formats are ``.npz`` (regmdp's own, MDPtoolbox's or QuantEcon's arrays, distinguished by
+    their names), ``.tra`` (PRISM, with ``.lab``, ``.srew``, ``.trew``, ``.sta`` beside it),
+    ``.drn`` (Storm), ``.mdp`` (Cassandra), and a folder (regmdp's own, mapped). Files of model
+    checkers have rewards r(s) of states, r(s, a) of choices and r(s, a, t) of transitions; the
+    model has the rewards
 
-    \[ r(s) + r(s, a) + \sum_t P(s, a, t)\, r(s, a, t) \]
+    \[ r(s) + r(s, a) + \sum_t P(s, a, t)\, r(s, a, t). \]
 
-    is what is read; they have no discount, and 1 is taken if none is given, except from files that
+    These files have no discount; it is 1 if none is given, except for files that
     :func:`write_model` wrote.
 
     Args:
-        path: Where it is.
+        path: The file or folder.
         format: One of ``npz``, ``mapped``, ``prism``, ``drn``, ``mdptoolbox``, ``quantecon`` and
-            ``cassandra``, whatever the extension is.
-        discount: γ, in place of the file's own.
-        rewards: Which rewards to read, if a file of a model checker has several.
-        normalize: Whether probabilities of a file of a model checker that sum to 1 only within
-            1e-3, for they were written with few digits, are divided by their sums. Otherwise such a
-            file is refused.
+            ``cassandra``; by default that of the extension.
+        discount: γ, instead of the file's own.
+        rewards: Name of the rewards to read, if a file of a model checker has several.
+        normalize: Whether probabilities in a file of a model checker that sum to 1 only within
+            1e-3, because they have few digits, are divided by their sums. Otherwise such a file is
+            an error.
 
     Raises:
-        FormatError: if the format is not known, or the file is damaged; the message names the line
+        FormatError: if the format is unknown or the file is damaged; the message names the line
             and what was expected.
-        FileNotFoundError: if there is none.
+        FileNotFoundError: if there is no such file.
 
     Examples:
         >>> import tempfile, pathlib, regmdp as rm
@@ -189,10 +208,10 @@ def read_with_notes(
     rewards: str | None = None,
     normalize: bool = False,
 ) -> Reading:
-    """Read a model as :func:`read_model` does, and return with it what has to be said of it."""
-    entry = format_of(path, "mapped" if format is None and Path(path).is_dir() else format)
+    """Read a model as :func:`read_model` does, and return it with its format and notes."""
+    entry = find_format(path, "mapped" if format is None and Path(path).is_dir() else format)
     if entry.name == "npz" and format is None:
-        entry = format_of(path, kind_of(Path(path)))
+        entry = find_format(path, find_kind(Path(path)))
     if entry.read_choices is not None:
         mdp, notes = entry.read_choices(
             Path(path), discount=discount, rewards=rewards, normalize=normalize
@@ -201,7 +220,7 @@ def read_with_notes(
     if rewards is not None or normalize:
         option = "rewards=" if rewards is not None else "normalize="
         raise FormatError(
-            f"{option} is for files of model checkers; {os.fspath(path)} is of the format "
+            f"{option} is for files of model checkers; {os.fspath(path)} has the format "
             f"{entry.name}"
         )
     assert entry.read is not None
@@ -212,39 +231,39 @@ def read_with_notes(
 def write_model(
     mdp: MDP, path: str | PathLike[str], *, format: str | None = None
 ) -> tuple[str, ...]:
-    """Write a model to a file or folder; the format is that of its extension, ``.npz``, ``.tra``, ``.drn`` or ``.mapped``.
+    """Write a model to a file or folder.
 
-    What is written to ``.npz``, ``.tra``, ``.drn`` and folders comes back as the same model. A
-    model checker knows neither a discount nor an end of episodes: it reads a model in which a
-    terminal state leads to itself for ever, with the label ``deadlock``, and termination to one
-    more such state, with the label ``end``. What it has no word for is written beside ``.tra`` in a
-    file ``.regmdp.json``, and in a comment of ``.drn``.
+    The extension chooses the format: ``.npz``, ``.tra``, ``.drn`` or ``.mapped``. From these files
+    and folders :func:`read_model` reads the same model. Model checkers have neither a discount nor
+    terminating episodes. For them terminal states are absorbing, with reward 0 and the label
+    ``deadlock``, and termination leads to an additional such state with the label ``end``. The data
+    that their formats cannot hold are written to a file ``.regmdp.json`` beside ``.tra``, and to a
+    comment in ``.drn``.
 
     Args:
         mdp: The model.
-        path: Where to write. A file is replaced whole or not at all; a folder must not exist.
-        format: As for :func:`read_model`; ``mdptoolbox`` and ``quantecon`` write their arrays, and are
-            chosen only so.
+        path: The file, which is replaced atomically, or the folder, which must not exist.
+        format: As for :func:`read_model`; needed for ``mdptoolbox`` and ``quantecon``.
 
     Returns:
-        What another program finds different in the file, a sentence each.
+        Sentences on the differences that other programs see in the file.
 
     Raises:
-        FormatError: if the format is not known, or is only read.
+        FormatError: if the format is unknown or cannot be written.
         ModelError: if the format cannot hold this model.
 
     Examples:
         >>> import tempfile, pathlib, regmdp as rm
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "grid.tra"
         >>> rm.io.write_model(rm.models.gridworld(), path)
-        ("1 terminal state leads to itself for ever at no reward, with the label 'deadlock'",)
+        ("1 terminal state is absorbing, with reward 0 and the label 'deadlock'",)
         >>> rm.io.read_model(path).digest == rm.models.gridworld().digest
         True
     """
-    entry = format_of(path, format)
+    entry = find_format(path, format)
     if entry.write is None:
         known = ", ".join(other.name for other in FORMATS if other.write is not None)
         raise FormatError(
-            f"files of the format {entry.name} are read, not written; written are {known}"
+            f"files of the format {entry.name} can be read but not written; choose one of {known}"
         )
     return entry.write(mdp, Path(path))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from small_solvers import optimal_value
 
 import regmdp as rm
-from regmdp.io import files
+from regmdp.io import formats
 from regmdp.testing import strategies
 
 FAITHFUL = ["x.npz", "x.tra", "x.drn", "x.mapped"]
@@ -54,7 +54,7 @@ def models_of_any_kind(draw):
 
 @pytest.mark.parametrize("name", FAITHFUL)
 @given(mdp=models_of_any_kind())
-def test_what_is_written_comes_back(tmp_path_factory, name, mdp):
+def test_round_trip(tmp_path_factory, name, mdp):
     path = tmp_path_factory.mktemp("model") / name
     rm.io.write_model(mdp, path)
     back = rm.io.read_model(path)
@@ -64,7 +64,7 @@ def test_what_is_written_comes_back(tmp_path_factory, name, mdp):
 
 @pytest.mark.parametrize("name", ["x.tra", "x.drn"])
 @given(mdp=models_of_any_kind())
-def test_who_does_not_know_us_reads_the_same_problem(tmp_path_factory, name, mdp):
+def test_without_metadata_the_decision_problem_is_the_same(tmp_path_factory, name, mdp):
     path = tmp_path_factory.mktemp("model") / name
     rm.io.write_model(mdp, path)
     if name == "x.tra":
@@ -96,7 +96,7 @@ def test_arrays_of_other_toolboxes_keep_the_values(tmp_path_factory, format, mdp
             rm.io.write_model(mdp, path, format=format)
         return
     rm.io.write_model(mdp, path, format=format)
-    assert files.read_with_notes(path).format == format
+    assert formats.read_with_notes(path).format == format
     back = rm.io.read_model(path)
     np.testing.assert_allclose(optimal_value(back)[: mdp.n_states], optimal_value(mdp), atol=1e-10)
     np.testing.assert_array_equal(back.initial[: mdp.n_states], mdp.initial)
@@ -109,7 +109,7 @@ def test_arrays_of_other_toolboxes_keep_the_values(tmp_path_factory, format, mdp
     "build",
     [rm.models.gridworld, rm.models.queue, rm.models.forest, lambda: rm.models.garnet(300, 3, 4)],
 )
-def test_named_models_come_back(tmp_path, name, build):
+def test_round_trip_of_named_models(tmp_path, name, build):
     mdp = build()
     rm.io.write_model(mdp, tmp_path / name)
     assert sparse(rm.io.read_model(tmp_path / name)).digest == sparse(mdp).digest
@@ -124,40 +124,42 @@ def test_writing_again_replaces_everything(tmp_path):
         assert rm.io.read_model(path).digest == sparse(mdp).digest
 
 
-def test_a_mapped_folder_is_known_by_being_one(tmp_path):
+def test_a_folder_is_read_as_a_mapped_model(tmp_path):
     rm.io.write_model(rm.models.forest(), f"{tmp_path}/here/")
-    assert files.read_with_notes(tmp_path / "here").format == "mapped"
+    assert formats.read_with_notes(tmp_path / "here").format == "mapped"
     with pytest.raises(FileExistsError):
         rm.io.write_model(rm.models.forest(), tmp_path / "here", format="mapped")
 
 
-def test_formats_that_are_not_known_are_listed(tmp_path):
+def test_unknown_formats(tmp_path):
     with pytest.raises(
         rm.FormatError,
-        match=r"x\.csv has no extension.*npz.*prism \(\.tra.*drn.*mdptoolbox.*cassandra",
+        match=r"x\.csv does not have the extension.*npz.*prism \(\.tra.*drn.*mdptoolbox.*cassandra",
     ):
         rm.io.read_model(tmp_path / "x.csv")
-    with pytest.raises(rm.FormatError, match="there is no format 'json'; known are"):
+    with pytest.raises(rm.FormatError, match="there is no format 'json'; the formats are"):
         rm.io.write_model(rm.models.forest(), tmp_path / "x.npz", format="json")
-    with pytest.raises(rm.FormatError, match="cassandra are read, not written; written are npz"):
+    with pytest.raises(
+        rm.FormatError, match="cassandra can be read but not written; choose one of npz"
+    ):
         rm.io.write_model(rm.models.forest(), tmp_path / "x.mdp")
     with pytest.raises(FileNotFoundError, match=r"x\.drn"):
         rm.io.read_model(tmp_path / "x.drn")
     rm.io.write_model(rm.models.forest(), tmp_path / "x.npz")
     with pytest.raises(rm.FormatError, match="rewards= is for files of model checkers"):
         rm.io.read_model(tmp_path / "x.npz", rewards="energy")
-    with pytest.raises(rm.FormatError, match="arrays of another format, npz, not of quantecon"):
+    with pytest.raises(rm.FormatError, match="arrays of the format npz, not of quantecon"):
         rm.io.read_model(tmp_path / "x.npz", format="quantecon")
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         rm.io.write_model(rm.models.forest(), tmp_path / "nowhere" / "x.drn")
 
 
-def test_arrays_that_are_no_model(tmp_path):
+def test_arrays_that_are_not_a_model(tmp_path):
     path = tmp_path / "x.npz"
     np.savez(path, P=np.ones((2, 2)), weights=np.ones(3))
     with pytest.raises(
         rm.FormatError,
-        match=r"holds the arrays P, weights, which are no model.*mdptoolbox: P, R, discount",
+        match=r"holds the arrays P, weights, which are not a model.*mdptoolbox: P, R, discount",
     ):
         rm.io.read_model(path)
     P = np.array([np.eye(2), np.eye(2)])
@@ -187,7 +189,7 @@ def test_arrays_that_are_no_model(tmp_path):
         rm.io.read_model(path)
 
 
-def test_toolbox_arrays_of_others(tmp_path):
+def test_toolbox_arrays_of_other_programs(tmp_path):
     P = np.array([[[0.5, 0.5], [0.8, 0.2]], [[0.0, 1.0], [0.1, 0.9]]])
     np.savez(tmp_path / "x.npz", P=P, R=np.array([[5.0, 10.0], [-1.0, 2.0]]), discount=0.9)
     np.testing.assert_allclose(
@@ -205,7 +207,7 @@ def test_toolbox_arrays_of_others(tmp_path):
     )
 
 
-def test_arrays_that_would_be_too_large(tmp_path):
+def test_arrays_above_the_size_limit(tmp_path):
     n = 20_000
     mdp = rm.MDP(sp.eye_array(n, format="csr"), np.zeros((n, 1)), 0.5)
     for format in ("mdptoolbox", "quantecon"):
@@ -273,7 +275,7 @@ def refused_or_read(path, content, *, whole):
 
 
 @pytest.mark.parametrize("suffix", [".tra", ".lab", ".srew", ".trew", ".regmdp.json"])
-def test_no_damage_to_our_prism_files_goes_unseen(tmp_path, suffix):
+def test_damage_to_written_prism_files_is_detected(tmp_path, suffix):
     path = tmp_path / "x.tra"
     rm.io.write_model(ending(), path)
     digest = rm.io.read_model(path).digest
@@ -284,7 +286,7 @@ def test_no_damage_to_our_prism_files_goes_unseen(tmp_path, suffix):
         assert back is None or back.digest == digest, content
 
 
-def test_no_damage_to_our_storm_files_goes_unseen(tmp_path):
+def test_damage_to_written_storm_files_is_detected(tmp_path):
     path = tmp_path / "x.drn"
     rm.io.write_model(ending(), path)
     digest, text = rm.io.read_model(path).digest, path.read_text()

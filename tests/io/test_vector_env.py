@@ -74,7 +74,7 @@ class Line(gymnasium.Env):
 
 @each_mode
 @pytest.mark.parametrize("wait", [False, True])
-def test_every_transition_is_one_of_the_environment(mode, wait):
+def test_transitions_are_those_of_the_environment(mode, wait):
     env = SyncVectorEnv([Line] * 6, autoreset_mode=mode)
     source = rm.io.from_vector_env(env, 0.9)
     assert (source.n_states, source.n_actions, source.n_envs) == (4, 2, 6)
@@ -124,7 +124,7 @@ def test_every_transition_is_one_of_the_environment(mode, wait):
     assert walk.steps == 60
 
 
-def test_a_seed_of_the_run_decides_the_first_reset():
+def test_the_seed_of_the_run_determines_the_first_reset():
     source = rm.io.from_vector_env(SyncVectorEnv([Line] * 20), 0.9)
     first, again, other = (source.start_rollout(20, streams(seed)).state for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
@@ -132,7 +132,7 @@ def test_a_seed_of_the_run_decides_the_first_reset():
 
 
 @each_mode
-def test_estimates_do_not_depend_on_where_numbers_begin(mode):
+def test_estimates_do_not_depend_on_the_first_number_of_a_space(mode):
     estimates = []
     for start, actions in ((0, 0), (10, 7), (-3, 2)):
         env = SyncVectorEnv(
@@ -180,7 +180,7 @@ def test_with_several_processes():
         ("Taxi-v4", 0.6, AutoresetMode.DISABLED),
     ],
 )
-def test_gradients_and_action_values_are_those_of_the_model(name, discount, mode):
+def test_gradients_and_action_values_match_the_model(name, discount, mode):
     mdp, tau = rm.io.from_gymnasium(name, discount=discount), 0.2
     policy = some_policy(mdp.available.shape)
     horizon = 20 if name == "FrozenLake-v1" else 12
@@ -215,7 +215,7 @@ def test_gradients_and_action_values_are_those_of_the_model(name, discount, mode
 
 @each_mode
 @pytest.mark.parametrize("trace", [0.0, 0.6])
-def test_temporal_differences_learn_from_transitions_alone(mode, trace):
+def test_temporal_differences_use_transitions_only(mode, trace):
     """Every reward and successor is certain: with steps of size 1 only a wrong transition keeps Q
     from its place.
     """
@@ -230,7 +230,7 @@ def test_temporal_differences_learn_from_transitions_alone(mode, trace):
 
 
 @each_mode
-def test_a_buffer_keeps_transitions_alone(mode):
+def test_a_buffer_stores_transitions_only(mode):
     env = rm.io.from_vector_env(SyncVectorEnv([Line] * 6, autoreset_mode=mode), 0.8)
     policy = np.array([[0.6, 0.4]] * 4)
     evaluation = rm.evaluation.ReplayTD(
@@ -271,7 +271,7 @@ def truncated(mdp, tau, policy, horizon):
     return gradient, paid / np.where(weight > 0, weight, 1.0)[:, None], weight
 
 
-def test_it_learns_to_cross_the_lake():
+def test_learning_to_cross_the_lake():
     mdp = rm.io.from_gymnasium("FrozenLake-v1", discount=0.9, is_slippery=False)
     env = made("FrozenLake-v1", 32, AutoresetMode.SAME_STEP, is_slippery=False)
     algorithm = rm.algorithms.NPG(0.1, evaluation=Rollouts(64, horizon=20))
@@ -294,7 +294,7 @@ PLACES, MOVES = Discrete(3), Discrete(2)
 
 
 class Fixed(VectorEnv):
-    """Two sub-environments that return what they are told to."""
+    """Two sub-environments that return given answers."""
 
     def __init__(self, observation=PLACES, action=MOVES, mode=AutoresetMode.SAME_STEP, answers=()):
         self.num_envs, self.single_observation_space, self.single_action_space = (
@@ -329,37 +329,39 @@ class Fixed(VectorEnv):
 def test_spaces_are_numbers(space):
     with pytest.raises(
         rm.ModelError,
-        match=r"the observation space .* is .*discretise it .* gymnasium.wrappers.TransformObs",
+        match=r"the observation space .* must be Discrete.*discretise it.* gymnasium.wrappers.TransformObs",
     ):
         rm.io.from_vector_env(Fixed(observation=space), 0.9)
     with pytest.raises(
         rm.ModelError,
-        match=r"the action space .* is .*discretise it .* gymnasium.wrappers.TransformAction",
+        match=r"the action space .* must be Discrete.*discretise it.* gymnasium.wrappers.TransformAction",
     ):
         rm.io.from_vector_env(Fixed(action=space), 0.9)
 
 
-def test_what_is_no_vector_environment_is_refused():
-    with pytest.raises(rm.SampleError, match=r"needs a gymnasium.vector.VectorEnv.*from_gymnasium"):
+def test_other_objects_than_vector_environments_are_errors():
+    with pytest.raises(
+        rm.SampleError, match=r"must be a gymnasium.vector.VectorEnv.*from_gymnasium"
+    ):
         rm.io.from_vector_env(gymnasium.make("FrozenLake-v1"), 0.9)
     with pytest.raises(
-        rm.SampleError, match="does not say how it resets: .* is None, and must be one of"
+        rm.SampleError, match="reset mode .* is unknown: .* is None, and must be one of"
     ):
         rm.io.from_vector_env(Fixed(mode=None), 0.9)
 
 
-def test_one_run_and_as_many_walkers_as_there_are():
+def test_one_run_in_all_sub_environments():
     source = rm.io.from_vector_env(Fixed(), 0.9)
     algorithm = rm.algorithms.NPG(0.1, evaluation=Rollouts(5))
     two = [np.random.default_rng(0), np.random.default_rng(1)]
     with pytest.raises(
         rm.SampleError,
-        match="one run at a time, and there are 2 generators: call learn once for each",
+        match="one run, but there are 2 generators; call learn once for each",
     ):
         rm.learn(source, None, algorithm, max_iterations=1, rng=two)
     with pytest.raises(
         rm.SampleError,
-        match="2 sub-environments is walked by as many walkers, not by 3; .* n_envs=2",
+        match="2 sub-environments cannot run 3 episodes side by side; set n_envs=2",
     ):
         source.start_rollout(3, streams())
     with pytest.raises(rm.SampleError, match="needs an MDP or a simulator, not Environment"):
@@ -397,7 +399,7 @@ def test_one_run_and_as_many_walkers_as_there_are():
         ({"observation": [0, 1, 2]}, r"the observation of step 2 has shape \(3,\), not \(2,\)"),
         (
             {"terminated": [True, False]},
-            r"ended on step 2, and the environment does not say in which state",
+            r"ended on step 2, but info has no 'final_obs'",
         ),
         (
             {"terminated": [True, False], "info": {"final_obs": np.array([9, None])}},
@@ -409,7 +411,7 @@ def test_one_run_and_as_many_walkers_as_there_are():
         ),
     ],
 )
-def test_impossible_answers_are_named(answer, message):
+def test_impossible_observations_and_rewards_are_errors(answer, message):
     walk = rm.io.from_vector_env(Fixed(answers=[{}, answer]), 0.9).start_rollout(2, streams())
     action = np.zeros((1, 2), dtype=np.int64)
     walk.step(action)
@@ -417,7 +419,7 @@ def test_impossible_answers_are_named(answer, message):
         walk.step(action)
 
 
-def test_an_environment_that_resets_otherwise_than_it_says():
+def test_a_reset_mode_that_differs_from_the_metadata():
     action, ends = np.zeros((1, 2), dtype=np.int64), {"terminated": [True, False]}
     walk = rm.io.from_vector_env(
         Fixed(mode=AutoresetMode.NEXT_STEP, answers=[ends, ends]), 0.9
@@ -433,12 +435,12 @@ def test_an_environment_that_resets_otherwise_than_it_says():
     ).start_rollout(2, streams())
     with pytest.raises(
         rm.SampleError,
-        match="on step 1 only some .* make the environment with autoreset_mode SAME_STEP",
+        match="on step 1 .* were reset, too; .* make the environment with autoreset_mode SAME_STEP",
     ):
         walk.step(action)
 
 
-def test_states_without_actions_are_ends():
+def test_states_without_actions_are_terminal():
     available = np.array([[True, True], [False, False], [True, False]])
     source = rm.io.from_vector_env(
         Fixed(answers=[{}]), 0.9, available=available, state_labels=["a", "b", "c"]
@@ -449,17 +451,17 @@ def test_states_without_actions_are_ends():
     walk = source.start_rollout(2, streams())
     with pytest.raises(
         rm.SampleError,
-        match="sub-environment 0, step 1: an episode that has not ended is in a state without",
+        match="sub-environment 0, step 1: an episode has not ended, but its state has no",
     ):
         walk.step(np.zeros((1, 2), dtype=np.int64))
 
 
 @pytest.mark.parametrize("missing", ["gymnasium.vector", "AutoresetMode"])
-def test_without_a_recent_gymnasium(missing, monkeypatch):
+def test_an_old_gymnasium_is_an_error(missing, monkeypatch):
     env = Fixed()
     if missing == "AutoresetMode":
         monkeypatch.delattr(gymnasium.vector, "AutoresetMode")
     else:
         monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(rm.io.vector.MissingExtraError, match="needs the package 'gymnasium"):
+    with pytest.raises(rm.io.vector_env.MissingExtraError, match="needs the package 'gymnasium"):
         rm.io.from_vector_env(env, 0.9)

@@ -1,4 +1,7 @@
-"""The arrays of other toolboxes in ``.npz`` files, known by their names: P, R, discount of MDPtoolbox; R, Q, beta of QuantEcon."""
+"""Arrays of other toolboxes in ``.npz`` files.
+
+They are recognised by their names: P, R, discount of MDPtoolbox; R, Q, beta of QuantEcon.
+"""
 
 from __future__ import annotations
 
@@ -13,124 +16,122 @@ from regmdp.io.npz import load_model
 from regmdp.io.toolboxes import from_mdptoolbox, from_quantecon, to_mdptoolbox, to_quantecon
 from regmdp.mdp import MDP
 
-__all__ = ["kind_of", "read_arrays_of", "write_mdptoolbox", "write_quantecon"]
+__all__ = ["find_kind", "read_toolbox_arrays", "write_mdptoolbox", "write_quantecon"]
 
-#: The names that arrays must have to be of a kind, and those that they may have.
-NAMES = {
+#: For each kind of file, the names of the arrays that it must have, and of those that it may have.
+ARRAY_NAMES = {
     "npz": (frozenset(("meta",)), None),
     "mdptoolbox": (frozenset(("P", "R", "discount")), frozenset(("initial",))),
     "quantecon": (frozenset(("R", "Q", "beta")), frozenset(("s_indices", "a_indices", "initial"))),
 }
-#: The most numbers in an array of transitions, most of them zeros: 2 GiB.
-LARGEST = 1 << 28
+#: Largest number of entries of a dense array of transitions: 2 GiB.
+MAX_ENTRIES = 1 << 28
 
 
-def kind_of(path: Path) -> str:
-    """Say whose arrays a ``.npz`` file holds: ours (``npz``), MDPtoolbox's or QuantEcon's.
+def find_kind(path: Path) -> str:
+    """Return the kind of a ``.npz`` file: ``npz`` (regmdp's own), ``mdptoolbox`` or ``quantecon``.
 
     Raises:
-        FormatError: if it is damaged, or its arrays are none of these.
+        FormatError: if it is damaged, or of no such kind.
     """
-    names = frozenset(_opened(path, only_names=True))
-    for kind, (needed, more) in NAMES.items():
+    names = frozenset(_load_arrays(path, only_names=True))
+    for kind, (needed, more) in ARRAY_NAMES.items():
         if needed <= names and (more is None or names <= needed | more):
             return kind
     known = "; ".join(
         f"{kind}: {', '.join(sorted(needed))}"
-        for kind, (needed, _) in NAMES.items()
+        for kind, (needed, _) in ARRAY_NAMES.items()
         if kind != "npz"
     )
     raise FormatError(
-        f"{path} holds the arrays {', '.join(sorted(names)) or '(none)'}, which are no model of "
-        f"regmdp, nor of a toolbox ({known})"
+        f"{path} holds the arrays {', '.join(sorted(names)) or '(none)'}, which are not a model of "
+        f"regmdp or of a toolbox ({known})"
     )
 
 
-def read_arrays_of(path: Path, kind: str) -> MDP:
-    """Read a model from arrays of one of these kinds."""
-    if kind_of(path) != kind:
-        raise FormatError(
-            f"{path} holds the arrays of another format, {kind_of(path)}, not of {kind}"
-        )
+def read_toolbox_arrays(path: Path, kind: str) -> MDP:
+    """Read a model from a ``.npz`` file of a given kind."""
+    if find_kind(path) != kind:
+        raise FormatError(f"{path} has the arrays of the format {find_kind(path)}, not of {kind}")
     if kind == "npz":
         return load_model(path)
-    arrays = _opened(path)
+    arrays = _load_arrays(path)
     initial = arrays.pop("initial", None)
     try:
         if kind == "mdptoolbox":
             return from_mdptoolbox(
-                arrays["P"], arrays["R"], _number(arrays["discount"]), initial=initial
+                arrays["P"], arrays["R"], _as_number(arrays["discount"]), initial=initial
             )
-        arrays["beta"] = _number(arrays["beta"])
+        arrays["beta"] = _as_number(arrays["beta"])
         return from_quantecon(**arrays, initial=initial)
     except (ModelError, ValueError, TypeError, IndexError) as error:
         raise FormatError(f"{path} does not hold a consistent model: {error}") from error
 
 
-def _number(array: Any) -> float:
+def _as_number(array: Any) -> float:
     if np.size(array) != 1:
         raise ValueError(f"the discount is an array of shape {np.shape(array)}, not a number")
     return float(np.asarray(array).item())
 
 
-def _opened(path: Path, *, only_names: bool = False) -> dict[str, Any]:
-    """Return the arrays of an archive by name, or without their content."""
+def _load_arrays(path: Path, *, only_names: bool = False) -> dict[str, Any]:
+    """Return the arrays of an archive by name, or None for each if only the names are needed."""
     try:
-        # opened here, for np.load leaves a damaged file open
+        # opened here: np.load does not close a damaged file
         with open(require_file(path), "rb") as file:
             if file.read(2) != b"PK":
-                raise ValueError("it is no .npz archive")
+                raise ValueError("it is not a .npz archive")
             file.seek(0)
             with np.load(file, allow_pickle=False) as archive:
                 return {name: None if only_names else archive[name] for name in archive.files}
     except FileNotFoundError:
         raise
-    except Exception as error:  # zipfile, zlib and NumPy each have their own for a damaged file
+    except Exception as error:  # zipfile, zlib and NumPy raise many kinds for damaged files
         raise FormatError(
             f"{path} is not a file of NumPy arrays, or it is damaged: {error}"
         ) from error
 
 
 def write_mdptoolbox(mdp: MDP, path: Path) -> tuple[str, ...]:
-    """Write the dense arrays P (A, S, S), R (S, A) and discount; return what is different in them."""
+    """Write the dense arrays P (A, S, S), R (S, A) and discount; return the differences."""
     matrices, rewards = to_mdptoolbox(mdp)
     _check_size(len(matrices) * matrices[0].shape[0] ** 2)
     P = np.stack([matrix.toarray() for matrix in matrices])
-    _write(path, mdp, rewards.shape[0], P=P, R=rewards, discount=np.float64(mdp.discount))
-    return _differences(mdp)
+    _write_arrays(path, mdp, rewards.shape[0], P=P, R=rewards, discount=np.float64(mdp.discount))
+    return _describe_differences(mdp)
 
 
 def write_quantecon(mdp: MDP, path: Path) -> tuple[str, ...]:
-    """Write the arrays of L state-action pairs, Q of shape (L, S) dense; return what is different in them."""
+    """Write the arrays of L state-action pairs, with dense (L, S) Q; return the differences."""
     arguments = to_quantecon(mdp)
     _check_size(arguments.Q.shape[0] * arguments.Q.shape[1])
     arrays = arguments._asdict()
     arrays["Q"], arrays["beta"] = arguments.Q.toarray(), np.float64(arguments.beta)
-    _write(path, mdp, arguments.Q.shape[1], **arrays)
-    return _differences(mdp)
+    _write_arrays(path, mdp, arguments.Q.shape[1], **arrays)
+    return _describe_differences(mdp)
 
 
 def _check_size(count: int) -> None:
-    if count > LARGEST:
+    if count > MAX_ENTRIES:
         raise ModelError(
-            f"the transitions would be an array of {count:,} numbers, most of them zeros; at most "
-            f"{LARGEST:,} are written: use a sparse format, .npz, .drn or .tra, or "
+            f"the transitions would be an array of {count:,} numbers, most of them zeros; the "
+            f"limit is {MAX_ENTRIES:,}: use a sparse format (.npz, .drn or .tra) or "
             "regmdp.io.to_mdptoolbox, which returns sparse matrices"
         )
 
 
-def _write(path: Path, mdp: MDP, n_states: int, **arrays: Any) -> None:
+def _write_arrays(path: Path, mdp: MDP, n_states: int, **arrays: Any) -> None:
     initial = np.zeros(n_states)
     initial[: mdp.n_states] = mdp.initial
     replace_atomically(path, lambda file: np.savez(file, initial=initial, **arrays))
 
 
-def _differences(mdp: MDP) -> tuple[str, ...]:
+def _describe_differences(mdp: MDP) -> tuple[str, ...]:
     notes = []
     if mdp.terminal.any():
-        notes.append("terminal states lead to themselves for ever at no reward")
+        notes.append("terminal states are absorbing, with reward 0")
     if np.any(mdp.termination):
-        notes.append(f"termination leads to one more state, {mdp.n_states}, which does the same")
+        notes.append(f"termination leads to an additional absorbing state, {mdp.n_states}")
     if mdp.state_labels is not None or mdp.action_labels is not None:
-        notes.append("names of states and actions are left out")
+        notes.append("names of states and actions are omitted")
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""Policies from files, whoever wrote them."""
+"""Policies from files."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from regmdp._internal.files import require_file
 
 __all__ = ["load_policy"]
 
-#: How .npy and .npz files begin.
+#: First bytes of .npy and .npz files.
 MAGIC = (b"\x93NUMPY", b"PK\x03\x04")
 
 
 def load_policy(path: str | PathLike[str]) -> np.ndarray:
-    """Return the policy in a file: that of a saved solution, the array ``policy`` of a ``.npz``, or a ``.npy``.
+    """Return the policy in a file.
+
+    The file is a saved solution, a ``.npz`` with an array ``policy``, or a ``.npy``.
 
     Args:
-        path: Where it is.
+        path: The file.
 
     Returns:
-        (S, A) probabilities or (S,) action numbers, as they stand in the file; ``certify`` and
+        (S, A) probabilities or (S,) action numbers, as they are in the file; ``certify`` and
         ``evaluate`` check them.
 
     Raises:
-        FormatError: if the file is damaged, or holds no policy.
+        FormatError: if the file is damaged, or has no policy.
 
     Examples:
         >>> import tempfile, pathlib, numpy as np, regmdp as rm
@@ -38,7 +40,7 @@ def load_policy(path: str | PathLike[str]) -> np.ndarray:
     """
     path = require_file(path)
     try:
-        # opened here, for np.load leaves a damaged file open
+        # opened here: np.load does not close a damaged file
         with open(path, "rb") as file:
             if not file.read(6).startswith(MAGIC):
                 raise ValueError("it is neither .npz nor .npy")
@@ -50,7 +52,7 @@ def load_policy(path: str | PathLike[str]) -> np.ndarray:
                 if "policy" in archive.files:
                     return archive["policy"]
                 names = ", ".join(archive.files) or "nothing"
-    except Exception as error:  # zipfile, zlib and NumPy each have their own for a damaged file
+    except Exception as error:  # zipfile, zlib and NumPy raise many kinds for damaged files
         raise FormatError(
             f"{path} is not a file of NumPy arrays, or it is damaged: {error}"
         ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,9 +14,12 @@ from regmdp.mdp import MDP
 
 __all__ = ["from_gymnasium", "time_limit_note"]
 
+if TYPE_CHECKING:
+    import gymnasium
+
 logger = logging.getLogger(__name__)
 
-#: The actions of Gymnasium's own environments, by class.
+#: Names of the actions of Gymnasium's own environments, by class.
 ACTIONS = {
     "CliffWalkingEnv": ("up", "right", "down", "left"),
     "FrozenLakeEnv": ("left", "down", "right", "up"),
@@ -24,32 +27,32 @@ ACTIONS = {
 }
 
 
-def from_gymnasium(env: Any, *, discount: float, **options: Any) -> MDP:
-    r"""Return the model of an environment that publishes its table, ``env.unwrapped.P[s][a] = [(p, t, r, terminated), ...]``.
+def from_gymnasium(env: str | gymnasium.Env, *, discount: float, **options: object) -> MDP:
+    r"""Return the model of an environment with a transition table.
+
+    The table is ``env.unwrapped.P[s][a] = [(p, t, r, terminated), ...]``:
 
     .. math::
         r(s, a) = \sum p\,r, \qquad P(s, a, t) = \sum_{\text{not terminated}} p, \qquad
         \text{termination}(s, a) = \sum_{\text{terminated}} p
 
-    so a successor that is listed repeatedly is added up, and what comes after ``terminated`` is
-    worth 0. In a state that only repeats its own end, as the holes of FrozenLake, every action ends
-    at once, so its value is 0 too.
+    so the probabilities of a repeated successor are added, and the value after ``terminated`` is 0.
+    In a state whose transitions all terminate, as the holes of FrozenLake, the value is 0 too.
 
-    A time limit (``truncated``) is not part of the model: its values are those of the environment
-    without the limit. :func:`time_limit_note` says so, and so does a log message.
+    A time limit (``truncated``) is not part of the model: values are those of the environment
+    without the limit. :func:`time_limit_note` and a log message say so.
 
     Args:
-        env: The id of an environment, or an environment. The tables of FrozenLake, Taxi and
-            CliffWalking are known to work.
-        discount: γ; Gymnasium's environments do not say.
+        env: An environment or its id. The tables of FrozenLake, Taxi and CliffWalking are tested.
+        discount: γ; Gymnasium's environments have none.
         **options: Passed to ``gymnasium.make`` with an id.
 
     Returns:
-        A sparse model with all actions available everywhere, which starts as the environment does.
+        A sparse model with all actions available, and the environment's initial distribution.
 
     Raises:
-        ModelError: if the environment is unknown or has no table, as Blackjack, if its spaces are
-            not finite, or its table does not describe it.
+        ModelError: if the environment is unknown or has no table, as Blackjack; if its spaces are
+            not finite, or its table does not fit them.
         MissingExtraError: if an id is given and Gymnasium is not installed.
 
     Examples:
@@ -65,26 +68,26 @@ def from_gymnasium(env: Any, *, discount: float, **options: Any) -> MDP:
         environments, 2024.
     """
     if isinstance(env, str):
-        made = _make(env, options)
+        made = _make_env(env, options)
         try:
             return from_gymnasium(made, discount=discount)
         finally:
             made.close()
     if options:
         raise ModelError(
-            f"options ({', '.join(options)}) go with the id of an environment; this one has been "
-            "made already"
+            f"options ({', '.join(options)}) go with the id of an environment; this is an "
+            "environment"
         )
     bare = getattr(env, "unwrapped", env)
-    name = _name(env)
-    table = _table(bare, name)
+    name = _find_name(env)
+    table = _find_table(bare, name)
     n_states, n_actions = len(table), len(table[0])
-    pair, successor, weight, reward, terminated = _flatten(table, n_states, n_actions, name)
+    pair, successor, weight, reward, terminated = _flatten_table(table, n_states, n_actions, name)
     rewards = np.bincount(pair, weight * reward, n_states * n_actions).reshape(n_states, n_actions)
     ends = np.bincount(pair, weight * terminated, n_states * n_actions).reshape(n_states, n_actions)
-    goes_on = ~terminated
+    continues = ~terminated
     rows = sp.coo_array(
-        (weight[goes_on], (pair[goes_on], successor[goes_on])),
+        (weight[continues], (pair[continues], successor[continues])),
         shape=(n_states * n_actions, n_states),
     ).tocsr()
     actions = ACTIONS.get(type(bare).__name__)
@@ -97,24 +100,24 @@ def from_gymnasium(env: Any, *, discount: float, **options: Any) -> MDP:
         discount,
         initial=getattr(bare, "initial_state_distrib", None),
         termination=ends if ends.any() else None,
-        state_labels=_cells(bare, n_states),
+        state_labels=_name_cells(bare, n_states),
         action_labels=actions if actions is not None and len(actions) == n_actions else None,
     )
 
 
-def time_limit_note(env: Any) -> str | None:
-    """Return a sentence about the environment's time limit, which the model leaves out, or None if it has none.
+def time_limit_note(env: str | gymnasium.Env) -> str | None:
+    """Return a sentence about a time limit that the model leaves out, or None if there is none.
 
     Args:
-        env: The id of an environment, or an environment.
+        env: An environment or its id.
 
     Examples:
         >>> import regmdp as rm
         >>> rm.io.time_limit_note("FrozenLake-v1")
-        'FrozenLake-v1 stops after 100 steps; the model does not, since a time limit is not part of a Markov decision process'
+        'FrozenLake-v1 stops after 100 steps; the model does not, since a time limit is not ...'
     """
     if isinstance(env, str):
-        gymnasium = _gymnasium()
+        gymnasium = _import_gymnasium()
         try:
             spec = gymnasium.spec(env)
         except gymnasium.error.Error as error:
@@ -130,7 +133,7 @@ def time_limit_note(env: Any) -> str | None:
     )
 
 
-def _gymnasium() -> Any:
+def _import_gymnasium() -> Any:
     try:
         import gymnasium
     except ImportError:
@@ -138,21 +141,21 @@ def _gymnasium() -> Any:
     return gymnasium
 
 
-def _make(name: str, options: dict[str, Any]) -> Any:
-    gymnasium = _gymnasium()
+def _make_env(name: str, options: dict[str, Any]) -> Any:
+    gymnasium = _import_gymnasium()
     try:
         return gymnasium.make(name, **options)
     except gymnasium.error.Error as error:
         raise ModelError(f"there is no environment {name!r}: {error}") from None
 
 
-def _name(env: Any) -> str:
+def _find_name(env: Any) -> str:
     spec = getattr(env, "spec", None)
     return spec.id if spec is not None else type(getattr(env, "unwrapped", env)).__name__
 
 
-def _table(bare: Any, name: str) -> Any:
-    """Return the table, or say why there is none."""
+def _find_table(bare: Any, name: str) -> Any:
+    """Return the transition table of an environment, checked against its spaces."""
     table = getattr(bare, "P", None)
     if table is None:
         for kind in ("observation", "action"):
@@ -177,14 +180,13 @@ def _table(bare: Any, name: str) -> Any:
             getattr(space, "n", None) != size or getattr(space, "start", 0) != 0
         ):
             raise ModelError(
-                f"the table of {name} does not fit its {kind} space {space}: it has {size} entries "
-                "there"
+                f"the table of {name} does not fit its {kind} space {space}: it has {size} entries"
             )
     return table
 
 
-def _flatten(table: Any, n_states: int, n_actions: int, name: str) -> tuple[np.ndarray, ...]:
-    """Return the table's entries as (N,) arrays: pair, successor, probability, reward, terminated."""
+def _flatten_table(table: Any, n_states: int, n_actions: int, name: str) -> tuple[np.ndarray, ...]:
+    """Return the table's entries as (N,) pairs, successors, probabilities, rewards, terminated."""
     entries = []
     for state in range(n_states):
         for action in range(n_actions):
@@ -210,7 +212,7 @@ def _flatten(table: Any, n_states: int, n_actions: int, name: str) -> tuple[np.n
         state, action = divmod(int(pair[first]), n_actions)
         raise ModelError(
             f"the table of {name} leads from state {state}, action {action} to {successor[first]}, "
-            f"but states run from 0 to {n_states - 1}; {int(np.count_nonzero(outside))} successors "
+            f"but states are 0 to {n_states - 1}; {int(np.count_nonzero(outside))} successors "
             "are out of range"
         )
     return (
@@ -222,8 +224,8 @@ def _flatten(table: Any, n_states: int, n_actions: int, name: str) -> tuple[np.n
     )
 
 
-def _cells(bare: Any, n_states: int) -> Sequence[str] | None:
-    """Name the states that are cells of a grid."""
+def _name_cells(bare: Any, n_states: int) -> Sequence[str] | None:
+    """Return names of the states of a grid, or None."""
     kind = type(bare).__name__
     if kind == "FrozenLakeEnv":
         shape, what = bare.desc.shape, {b"S": ", start", b"H": ", hole", b"G": ", goal"}

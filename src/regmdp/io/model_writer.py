@@ -1,0 +1,320 @@
+"""Writing a mapped model, which may be larger than memory, state by state.
+
+The data are checked when they are written; only a block of rows is in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from regmdp._internal.arrays import UNIT_ROUNDOFF, ArrayLike, Bool, Float, SparseArray
+from regmdp._internal.checks import check_integer
+from regmdp._internal.errors import ModelError
+from regmdp.io.mapped_layout import FORMAT, KIND, ROW_FILES, TABLES
+from regmdp.mdp.sparse_transitions import append_empty_row, extract_block
+from regmdp.mdp.transitions import combine_hashes, hash_arrays, state_blocks
+from regmdp.mdp.validation import MASS_TOLERANCE, as_discount
+
+__all__ = ["ModelWriter"]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The data of n states.
+
+    Attributes:
+        rows: (n·A, S) transition probabilities.
+        rewards: (n, A) rewards, 0 at unavailable pairs.
+        available: (n, A) mask.
+        termination: (n, A) termination probabilities.
+    """
+
+    rows: sp.csr_array
+    rewards: Float[np.ndarray, "n A"]
+    available: Bool[np.ndarray, "n A"]
+    termination: Float[np.ndarray, "n A"]
+
+
+class ModelWriter:
+    """Writes a model to a folder, some states at a time, in order.
+
+    The model is complete when the ``with`` block ends without an error. The folder has a temporary
+    name until then, so that a folder with the given name is complete.
+
+    Args:
+        path: The folder, which must not exist.
+        n_states: S, below 2^31.
+        n_actions: A.
+        discount: γ.
+        initial: (S,) initial distribution; by default uniform over the states that are not
+            terminal.
+        state_labels: S names.
+        action_labels: A names.
+
+    Raises:
+        ModelError: if the data are not a model, or are incomplete at the end.
+        FileExistsError: if the path exists.
+
+    Examples:
+        A chain of three states, written one at a time; action 0 stays, action 1 moves on.
+
+        >>> import tempfile, pathlib, numpy as np, scipy.sparse as sp, regmdp as rm
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "chain"
+        ...     with rm.io.ModelWriter(path, 3, 2, discount=0.9) as writer:
+        ...         for state in range(3):
+        ...             successors = np.array([state, min(state + 1, 2)])
+        ...             rows = sp.csr_array(
+        ...                 (np.ones(2), successors, np.array([0, 1, 2])), shape=(2, 3)
+        ...             )
+        ...             writer.write(rows, np.array([[0.0, float(state == 1)]]))
+        ...     rm.solve(rm.io.open_mapped(path)).value.round(6)
+        array([0.9, 1. , 0. ])
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        n_states: int,
+        n_actions: int,
+        discount: float,
+        *,
+        initial: ArrayLike | None = None,
+        state_labels: Sequence[str] | None = None,
+        action_labels: Sequence[str] | None = None,
+    ) -> None:
+        self._path = Path(path)
+        if self._path.exists():
+            raise FileExistsError(f"{self._path} exists already; choose another name, or remove it")
+        if not self._path.parent.is_dir():
+            raise FileNotFoundError(
+                f"cannot write {self._path}: there is no folder {self._path.parent}"
+            )
+        self._shape = (
+            check_integer("n_states", n_states, 1, 2**31 - 1, error=ModelError),
+            check_integer("n_actions", n_actions, error=ModelError),
+        )
+        labels = {"state_labels": state_labels, "action_labels": action_labels}
+        self._meta: dict[str, Any] = {"discount": as_discount(discount), **labels}
+        self._initial = None if initial is None else np.asarray(initial, dtype=np.float64)
+        self._blocks = state_blocks(n_states, n_actions)
+        self._folder = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        self._files: dict[str, IO[bytes]] = {}
+        self._tables: dict[str, np.ndarray] = {}
+        self._pending: list[sp.csr_array] = []
+        self._next_state = 0
+        self._stored: list[int] = []
+        self._hashes: list[bytes] = []
+        self._branching, self._mass_error = 0, 0.0
+
+    def __enter__(self) -> ModelWriter:
+        self._folder.mkdir()
+        self._files = {name: open(self._folder / name, "wb") for name in ROW_FILES}  # noqa: SIM115  closed in __exit__
+        self._table("rewards")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            for file in self._files.values():
+                file.close()
+            if kind is None:
+                self._finish()
+        finally:
+            self._tables.clear()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def write(
+        self,
+        rows: ArrayLike | SparseArray,
+        rewards: ArrayLike,
+        *,
+        available: ArrayLike | None = None,
+        termination: ArrayLike | None = None,
+    ) -> None:
+        """Write the next n states.
+
+        Args:
+            rows: (n·A, S) transition probabilities, dense or sparse; row ``i * A + a`` belongs to
+                the i-th of these states and action a.
+            rewards: (n, A) rewards.
+            available: (n, A) bool; by default all.
+            termination: (n, A) probability that the episode terminates on the transition; by
+                default 0.
+        """
+        part = self._as_part(rows, rewards, available, termination)
+        states = slice(self._next_state, self._next_state + part.rewards.shape[0])
+        self._check(part, states.start)
+        mask = part.available
+        if not mask.all():
+            index = np.where(mask.ravel(), np.arange(mask.size), -1)
+            part = replace(part, rows=append_empty_row(part.rows)[index])
+        self._table("rewards")[states] = part.rewards
+        for name, table, default in (
+            ("available", mask, True),
+            ("termination", np.where(mask, part.termination, 0.0), False),
+        ):
+            if name in self._tables or np.any(table != default):
+                self._table(name)[states] = table
+        self._pending.append(part.rows)
+        self._next_state = states.stop
+        self._flush()
+
+    def _as_part(
+        self,
+        rows: ArrayLike | SparseArray,
+        rewards: ArrayLike,
+        available: ArrayLike | None,
+        termination: ArrayLike | None,
+    ) -> _Part:
+        """Convert the data of the next states, and check their shapes."""
+        n_states, n_actions = self._shape
+        paid = np.asarray(rewards, dtype=np.float64)
+        if paid.ndim != 2 or paid.shape[1] != n_actions:
+            raise ModelError(
+                f"rewards of n states must have shape (n, A) = (n, {n_actions}), not {paid.shape}"
+            )
+        count = paid.shape[0]
+        if self._next_state + count > n_states:
+            raise ModelError(
+                f"{self._next_state + count} states were written, but the model has {n_states}"
+            )
+        matrix = sp.csr_array(rows, dtype=np.float64)
+        if matrix.shape != (count * n_actions, n_states):
+            raise ModelError(
+                f"the rows of {count} states must have shape {(count * n_actions, n_states)}, not "
+                f"{matrix.shape}"
+            )
+        if not matrix.has_canonical_format or not matrix.data.all():
+            matrix = matrix.copy()
+            matrix.sum_duplicates()
+            matrix.eliminate_zeros()
+        mask = np.asarray(True if available is None else available, dtype=np.bool_)
+        ends = np.asarray(0.0 if termination is None else termination, dtype=np.float64)
+        for name, given, table in (
+            ("available", available, mask),
+            ("termination", termination, ends),
+        ):
+            if given is not None and table.shape != paid.shape:
+                raise ModelError(
+                    f"{name} must have the shape of the rewards, {paid.shape}, not {table.shape}"
+                )
+        mask, ends = np.broadcast_to(mask, paid.shape), np.broadcast_to(ends, paid.shape)
+        return _Part(matrix, np.where(mask, paid, 0.0), mask, ends)
+
+    def _check(self, part: _Part, first: int) -> None:
+        """Check the data of some states, of which the first has this number."""
+        n_states, n_actions = self._shape
+        rows, ends = part.rows, part.termination
+
+        def describe(pair: int) -> str:
+            return f"state {first + pair // n_actions}, action {pair % n_actions}"
+
+        if rows.nnz and not (rows.indices.min() >= 0 and rows.indices.max() < n_states):
+            raise ModelError(
+                f"transitions of states {first} and later: successors must be 0 to {n_states - 1}"
+            )
+        bad = ~((rows.data >= 0) & np.isfinite(rows.data))
+        if bad.any():
+            pair = int(np.searchsorted(rows.indptr, int(np.argmax(bad)), side="right")) - 1
+            raise ModelError(
+                f"transitions: {describe(pair)} has the probability {rows.data[np.argmax(bad)]}; "
+                f"{int(np.count_nonzero(bad))} entries of these states are negative, NaN or "
+                "infinite"
+            )
+        wrong = np.flatnonzero(~np.isfinite(part.rewards).ravel())
+        if wrong.size:
+            raise ModelError(
+                f"rewards: {describe(int(wrong[0]))} has {part.rewards.flat[wrong[0]]}; "
+                f"{wrong.size} of these are not finite"
+            )
+        sums = (rows @ np.ones(n_states)).reshape(ends.shape) + ends
+        error = np.where(part.available, np.abs(sums - 1.0), 0.0)
+        off = np.flatnonzero(~(error <= MASS_TOLERANCE) | (part.available & ~(ends >= 0)))
+        if off.size:
+            raise ModelError(
+                f"transitions: the row of {describe(int(off[0]))} sums to {sums.flat[off[0]]:.12g} "
+                f"with its termination, not to 1 within {MASS_TOLERANCE:g}; {off.size} of these "
+                "pairs are off; normalise the rows, put the probability that the episode ends into "
+                "termination=, or mark pairs that do not exist with available="
+            )
+        self._mass_error = max(self._mass_error, float(error.max(initial=0.0)))
+
+    def _table(self, name: str) -> np.ndarray:
+        """Return the (S, A) array with this name in its file, which is made on first use."""
+        if name not in self._tables:
+            table = np.lib.format.open_memmap(
+                self._folder / f"{name}.npy",
+                mode="w+",
+                dtype=TABLES[name],
+                shape=self._shape,
+                fortran_order=True,
+            )
+            if name == "available":
+                table[: self._next_state] = True
+            self._tables[name] = table
+        return self._tables[name]
+
+    def _flush(self) -> None:
+        """Write the complete blocks."""
+        n_actions = self._shape[1]
+        while (
+            len(self._stored) < len(self._blocks)
+            and self._next_state >= self._blocks[len(self._stored)].stop
+        ):
+            block = self._blocks[len(self._stored)]
+            rows = (
+                sp.csr_array(sp.vstack(self._pending, format="csr"))
+                if len(self._pending) > 1
+                else self._pending[0]
+            )
+            size = (block.stop - block.start) * n_actions
+            self._pending = [rows[size:]] if rows.shape[0] > size else []
+            chosen = extract_block(rows, np.arange(size).reshape(-1, n_actions))
+            parts = (chosen.data, chosen.indices, chosen.indptr)
+            arrays = [
+                np.ascontiguousarray(part, dtype=kind)
+                for part, kind in zip(parts, ROW_FILES.values(), strict=True)
+            ]
+            for array, file in zip(arrays, self._files.values(), strict=True):
+                array.tofile(file)
+            self._hashes.append(hash_arrays(arrays))
+            self._stored.append(chosen.nnz)
+            self._branching = max(self._branching, int(np.diff(chosen.indptr).max(initial=0)))
+
+    def _finish(self) -> None:
+        """Write the metadata and give the folder its name."""
+        if self._next_state < self._shape[0]:
+            raise ModelError(
+                f"{self._next_state} states were written, but the model has {self._shape[0]}"
+            )
+        for table in self._tables.values():
+            table.flush()  # type: ignore[attr-defined]
+        if self._initial is not None:
+            np.save(self._folder / "initial.npy", self._initial)
+        self._meta |= {
+            "kind": KIND,
+            "format": FORMAT,
+            "shape": self._shape,
+            "stored": self._stored,
+            "branching": self._branching,
+            "digest": combine_hashes(self._hashes),
+            "mass_error": self._mass_error + (self._branching + 2) * 2 * UNIT_ROUNDOFF,
+        }
+        (self._folder / "model.json").write_text(json.dumps(self._meta))
+        os.replace(self._folder, self._path)
