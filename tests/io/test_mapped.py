@@ -176,7 +176,8 @@ LIMITED = """
     import regmdp as rm
 
     rm.set_num_threads(2)
-    rm.solve(rm.models.garnet(40_000, 4, 3, rng=0), tol=1e-4)  # whatever is loaded lazily is loaded, and threads run
+    # load lazy modules and start threads
+    rm.solve(rm.models.garnet(40_000, 4, 3, rng=0), tol=1e-4)
     now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (now + int(sys.argv[2]), now + int(sys.argv[2])))
     try:
@@ -184,7 +185,8 @@ LIMITED = """
     except MemoryError:
         print("the model does not fit")
     mdp = rm.io.open_mapped(sys.argv[1])
-    solution = rm.solve(mdp, rm.Shannon(temperature=0.1) if sys.argv[4] == "soft" else None, tol=1e-6)
+    regularizer = rm.Shannon(temperature=0.1) if sys.argv[4] == "soft" else None
+    solution = rm.solve(mdp, regularizer, tol=1e-6)
     print(solution.status.word, solution.initial_value)
 """
 

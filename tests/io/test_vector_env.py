@@ -1,4 +1,4 @@
-"""Vector environments: each way of resetting gives the transitions of the model, and nothing else."""
+"""Vector environments: every reset mode samples the transitions of the model."""
 
 import sys
 
