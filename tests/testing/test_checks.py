@@ -1,4 +1,4 @@
-"""The public checks catch what they are for, and say what is wrong."""
+"""The public checks detect errors, and describe them."""
 
 import builtins
 import inspect
@@ -19,7 +19,7 @@ SHANNON, NORM = rm.Shannon(temperature=1.0), rm.SquaredL2(temperature=1.0)
 
 
 class Broken(rm.Regularizer):
-    """A regularizer of a user with something wrong in it: methods of another one are replaced."""
+    """A user-defined regularizer with an error: some methods of another one are replaced."""
 
     def __init__(self, right, **wrong):
         self.temperature = 0.5
@@ -57,13 +57,13 @@ class Broken(rm.Regularizer):
         return self._call("domain", available)
 
 
-def clumsy_softmax(y, available=None):
-    """Overflows for large scores, for the largest is not taken off."""
+def overflowing_softmax(y, available=None):
+    """A softmax that overflows for large scores: their maximum is not subtracted."""
     weights = np.exp(y + 3.0)
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
-def greedy_of_a_little_more(y, available=None):
+def greedy_of_scaled_scores(y, available=None):
     return SHANNON.greedy(y * (1 + 1e-5), available)
 
 
@@ -98,14 +98,14 @@ WRONG = {
         {"value": lambda p, m: np.sum(p, axis=-1, keepdims=True)},
         "value of shape .* has shape",
     ),
-    "another's greedy": (
+    "greedy of another regularizer": (
         SHANNON,
         {"greedy": NORM.greedy},
         "greedy is not the maximiser: for the scores",
     ),
     "greedy a little off": (
         SHANNON,
-        {"greedy": greedy_of_a_little_more},
+        {"greedy": greedy_of_scaled_scores},
         "greedy is not the maximiser",
     ),
     "greedy without its conjugate": (
@@ -113,7 +113,7 @@ WRONG = {
         {"greedy": NORM.greedy, "conjugate": SHANNON.conjugate},
         "the conjugate is not ⟨p, y⟩ - h.p. at the greedy p, so one of the two is wrong",
     ),
-    "greedy that forgets the mask": (
+    "greedy that ignores the mask": (
         SHANNON,
         {"greedy": lambda y, m: np.full(y.shape, 1 / y.shape[-1])},
         "greedy is not the maximiser|which is not available|the conjugate is not",
@@ -130,7 +130,7 @@ WRONG = {
     ),
     "greedy that overflows": (
         NORM,
-        {"greedy": lambda y, m: clumsy_softmax(y * 1e3)},
+        {"greedy": lambda y, m: overflowing_softmax(y * 1e3)},
         "not the maximiser|greedy warns",
     ),
     "conjugate off by 1e-9": (
@@ -161,7 +161,7 @@ WRONG = {
     "modulus too large": (
         NORM,
         {"strong_convexity": lambda n: 1.0},
-        "strong_convexity says 1, which is too much",
+        "strong_convexity says 1, which is too large",
     ),
     "subgradient": (SHANNON, {"subgradient": lambda p, m: p}, "which is no subgradient of h"),
     "subgradient not finite": (
@@ -178,7 +178,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_regularizer_is_caught_with_a_witness(name):
+def test_a_wrong_regularizer_is_detected_with_a_counterexample(name):
     right, wrong, message = WRONG[name]
     with pytest.raises(AssertionError, match=message):
         check_regularizer(Broken(right, **wrong), rng=np.random.default_rng(0))
@@ -187,11 +187,11 @@ def test_a_wrong_regularizer_is_caught_with_a_witness(name):
 @pytest.mark.parametrize(
     "right", [SHANNON, NORM, rm.KL(np.array([0.1, 0.2, 0.3, 0.4]), temperature=1.0)]
 )
-def test_with_nothing_wrong_it_passes(right):
+def test_a_correct_user_defined_regularizer_passes(right):
     check_regularizer(Broken(right), rng=np.random.default_rng(0))
 
 
-def test_the_witness_is_one():
+def test_the_counterexample_can_be_verified():
     with pytest.raises(AssertionError) as caught:
         check_regularizer(Broken(SHANNON, greedy=NORM.greedy), rng=np.random.default_rng(0))
     text = str(caught.value)
@@ -202,7 +202,7 @@ def test_the_witness_is_one():
     assert p @ y - SHANNON.value(p) > NORM.greedy(y) @ y - SHANNON.value(NORM.greedy(y))
 
 
-def test_a_regularizer_is_not_another_thing():
+def test_other_objects_are_not_regularizers():
     with pytest.raises(AssertionError, match="a regularizer is a regmdp.Regularizer, not a float"):
         inspect.unwrap(check_regularizer)(0.5, rng=np.random.default_rng(0))
     with pytest.raises(rm.RegularizerError, match="the reference must have"):
@@ -215,7 +215,7 @@ def test_a_regularizer_is_not_another_thing():
 
 
 class Wrapped(rm.algorithms.Algorithm):
-    """Policy iteration with something wrong in it."""
+    """Policy iteration with an error: some of its methods are replaced."""
 
     name = "wrapped"
 
@@ -236,27 +236,29 @@ class Wrapped(rm.algorithms.Algorithm):
         return self.wrong.get("policy", self.inner.policy)(mdp, regularizer, state)
 
 
-def unwrapped(name):
+def method_of_policy_iteration(name):
     return getattr(rm.algorithms.PolicyIteration(), name)
 
 
 def step_in_place(mdp, regularizer, state):
     state.value[:] = state.backup
-    return unwrapped("step")(mdp, regularizer, state)
+    return method_of_policy_iteration("step")(mdp, regularizer, state)
 
 
 def ignore_start(mdp, regularizer, start):
-    return unwrapped("init")(mdp, regularizer, rm.algorithms.Start())
+    return method_of_policy_iteration("init")(mdp, regularizer, rm.algorithms.Start())
 
 
 def ignore_policy(mdp, regularizer, start):
-    return unwrapped("init")(mdp, regularizer, rm.algorithms.Start(value=start.value))
+    return method_of_policy_iteration("init")(
+        mdp, regularizer, rm.algorithms.Start(value=start.value)
+    )
 
 
 def drift(mdp, regularizer, state):
-    """A step whose result depends on how often it was called."""
+    """A step whose result depends on the number of earlier calls."""
     drift.calls = getattr(drift, "calls", 0) + 1
-    after = unwrapped("step")(mdp, regularizer, state)
+    after = method_of_policy_iteration("step")(mdp, regularizer, state)
     value = after.value + 1e-9 * drift.calls
     return State(value, rm.bellman.backup(mdp, regularizer, value), after.policy, after.next_policy)
 
@@ -266,28 +268,28 @@ def refuse(mdp, regularizer):
 
 
 def wrong_backup(mdp, regularizer, start):
-    state = unwrapped("init")(mdp, regularizer, start)
+    state = method_of_policy_iteration("init")(mdp, regularizer, start)
     return State(state.value, state.backup + 1e-9, state.policy, state.next_policy)
 
 
 WRONG_ALGORITHMS = {
-    "stands still": (
+    "makes no progress": (
         {"step": lambda mdp, regularizer, state: state},
         "does not reach a gap of 1e-06: stalled",
     ),
     "writes into the iterate": ({"step": step_in_place}, "writes into"),
-    "ignores where to start": ({"init": ignore_start}, "starts from"),
-    "ignores the policy to start from": (
+    "ignores the start": ({"init": ignore_start}, "starts from"),
+    "ignores the start policy": (
         {"init": ignore_policy},
-        "starts from the same value whatever policy",
+        "starts from the same value for different start policies",
     ),
-    "is random": ({"step": drift}, "returns something else when it is run again"),
+    "is random": ({"step": drift}, "returns a different result in a second run"),
     "backup is not that of the value": (
         {"init": wrong_backup},
         "has an iterate whose backup is 1e-09 from T V",
     ),
-    "is defined for nothing": ({"check": refuse}, "is not defined for any of the problems"),
-    "stands for a bad policy": (
+    "is defined for no problem": ({"check": refuse}, "is not defined for any of the problems"),
+    "returns a bad policy": (
         {"policy": lambda mdp, regularizer, _: rm.uniform_policy(mdp, regularizer)},
         "not reach a gap",
     ),
@@ -295,13 +297,13 @@ WRONG_ALGORITHMS = {
 
 
 @pytest.mark.parametrize("name", WRONG_ALGORITHMS)
-def test_a_wrong_algorithm_is_caught(name):
+def test_a_wrong_algorithm_is_detected(name):
     wrong, message = WRONG_ALGORITHMS[name]
     with pytest.raises(AssertionError, match=message):
         check_algorithm(Wrapped(**wrong), rng=np.random.default_rng(0))
 
 
-def test_with_nothing_wrong_an_algorithm_passes():
+def test_a_correct_wrapped_algorithm_passes():
     check_algorithm(Wrapped(), rng=np.random.default_rng(0))
 
 
@@ -314,7 +316,7 @@ def test_an_algorithm_is_not_a_class():
 
 
 def broken_model(**wrong):
-    """A model whose storage does something wrong."""
+    """A model whose storage has an error."""
     rng = np.random.default_rng(0)
     mdp = rm.MDP(rng.dirichlet(np.ones(4), size=(4, 3)), rng.normal(size=(4, 3)), 0.9)
     kind = type("Broken", (DenseTransitions,), wrong)
@@ -353,17 +355,17 @@ WRONG_STORAGES = {
 
 
 @pytest.mark.parametrize("name", WRONG_STORAGES)
-def test_a_wrong_storage_is_caught(name):
+def test_a_wrong_storage_is_detected(name):
     wrong, message = WRONG_STORAGES[name]
     with pytest.raises(AssertionError, match=message):
         check_mdp(broken_model(**wrong))
 
 
-def test_with_nothing_wrong_a_storage_passes():
+def test_a_correct_storage_passes():
     check_mdp(broken_model())
 
 
-def test_a_model_that_was_written_into_is_caught():
+def test_a_model_that_was_written_into_is_detected():
     mdp = broken_model()
     assert mdp.digest
     rewards = np.array(mdp.rewards, order="F")
@@ -382,7 +384,7 @@ def test_a_model_that_was_written_into_is_caught():
 
 
 @given(st.data())
-def test_strategies_draw_what_belongs_together(data):
+def test_strategies_draw_consistent_objects(data):
     mdp = data.draw(strategies.mdps(discounts=st.sampled_from([0.0, 0.9, 1.0])))
     check_mdp(mdp)
     regularizer = data.draw(strategies.regularizers(mdp))
@@ -394,12 +396,12 @@ def test_strategies_draw_what_belongs_together(data):
 
 
 @given(strategies.mdps(masks=False, endings=False))
-def test_strategies_can_leave_out_masks_and_endings(mdp):
+def test_strategies_can_omit_masks_and_endings(mdp):
     assert mdp.all_available
     assert not mdp.terminates
 
 
-def test_without_hypothesis_the_error_says_how_to_get_it(monkeypatch):
+def test_without_hypothesis_the_error_names_the_extra(monkeypatch):
     real = builtins.__import__
 
     def refuse(name, *arguments, **keywords):

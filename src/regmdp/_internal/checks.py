@@ -138,7 +138,7 @@ def check_option(
 
 
 def describe_first(
-    bad: np.ndarray,
+    bad: np.ndarray | np.bool_,
     describe: Callable[..., str],
     things: str,
     advice: str = "",
@@ -160,6 +160,7 @@ def describe_first(
         >>> describe_first(p < 0, lambda s, a: f"p[{s}, {a}] is {p[s, a]}", "entries", "clip them")
         'p[1, 1] is -0.1; 2 of 6 entries are wrong; clip them'
     """
+    bad = np.asarray(bad)
     index = (int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
     count, total = int(np.count_nonzero(bad)), bad.size if of is None else of
     verb = "is" if count == 1 else "are"

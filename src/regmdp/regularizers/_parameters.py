@@ -6,11 +6,11 @@ from typing import TypeAlias
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, ArrayLike, Bool
+from regmdp._internal.arrays import Array, ArrayLike, Bool, freeze
 from regmdp._internal.checks import check_number, describe_first
 from regmdp._internal.errors import RegularizerError
 
-__all__ = ["PerState", "check_per_state", "check_temperature", "read_only", "require_shape"]
+__all__ = ["PerState", "check_per_state", "check_temperature", "require_shape"]
 
 #: A number, or an array with one number per state, (S,).
 PerState: TypeAlias = float | Array
@@ -62,13 +62,7 @@ def check_per_state(name: str, given: ArrayLike, *, positive: bool) -> PerState:
                 "states",
             )
         )
-    return read_only(values)
-
-
-def read_only(array: np.ndarray) -> np.ndarray:
-    """Return the array itself, which can no longer be written to."""
-    array.flags.writeable = False
-    return array
+    return freeze(values)
 
 
 def require_shape(name: str, field: np.ndarray, available: Bool[Array, "S A"]) -> None:

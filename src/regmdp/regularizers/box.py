@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace, freeze
 from regmdp._internal.checks import check_number, describe_first
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import set_fields
-from regmdp.regularizers._parameters import PerState, read_only, require_shape
+from regmdp.regularizers._parameters import PerState, require_shape
 from regmdp.regularizers._probability_bounds import ProbabilityBounds, rounding_slack
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
@@ -142,7 +142,7 @@ def _check_bound(name: str, bound: ArrayLike) -> float | Array:
                 "entries",
             )
         )
-    return read_only(values)
+    return freeze(values)
 
 
 def _require_compatible(lower: np.ndarray, upper: np.ndarray) -> None:

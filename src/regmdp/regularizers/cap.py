@@ -15,6 +15,7 @@ from regmdp._internal.arrays import (
     Bool,
     Float,
     array_namespace,
+    freeze,
     one_hot,
 )
 from regmdp._internal.checks import describe_first
@@ -24,7 +25,6 @@ from regmdp.regularizers._parameters import (
     PerState,
     check_per_state,
     check_temperature,
-    read_only,
     require_shape,
 )
 from regmdp.regularizers._probability_bounds import ProbabilityBounds
@@ -210,4 +210,4 @@ def _check_mask(mask: ArrayLike) -> np.ndarray:
             f"the mask must be a boolean array of shape (S, A) or (A,), not {values.dtype} of "
             f"{values.shape}"
         )
-    return read_only(values)
+    return freeze(values)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, ArrayLike, Bool, Float
+from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, freeze
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import copy_with, set_fields
 from regmdp.regularizers._allocate import SeparableTerms, allocate
 from regmdp.regularizers._generic import ACCURACY, maximise_numerically
-from regmdp.regularizers._parameters import PerState, check_temperature, read_only
+from regmdp.regularizers._parameters import PerState, check_temperature
 from regmdp.regularizers._probability_bounds import ProbabilityBounds
 from regmdp.regularizers.base import Regularizer
 from regmdp.regularizers.separable import (
@@ -343,7 +343,7 @@ def _check_parameters(parameters: Mapping[str, ArrayLike]) -> dict[str, np.ndarr
                 "into the functions"
             )
         array = array[:, None] if array.ndim == 1 else array
-        checked[name] = read_only(array)
+        checked[name] = freeze(array)
     sizes = {name: len(array) for name, array in checked.items()}
     if len(set(sizes.values())) > 1:
         raise RegularizerError(f"the parameters have different numbers of states: {sizes}")

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace, freeze
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import PolicyError, RegularizerError
 from regmdp._internal.fields import set_fields
-from regmdp.regularizers._parameters import PerState, check_temperature, read_only, require_shape
+from regmdp.regularizers._parameters import PerState, check_temperature, require_shape
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer, log
 
 __all__ = ["KL", "Shannon"]
@@ -231,4 +231,4 @@ def _check_reference(reference: ArrayLike) -> np.ndarray:
                 "normalise them",
             )
         )
-    return read_only(values)
+    return freeze(values)

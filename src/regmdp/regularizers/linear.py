@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace, one_hot
+from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace, freeze, one_hot
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import set_fields
-from regmdp.regularizers._parameters import PerState, check_temperature, read_only, require_shape
+from regmdp.regularizers._parameters import PerState, check_temperature, require_shape
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["WeightedL1"]
@@ -85,4 +85,4 @@ def _check_weights(weights: ArrayLike) -> np.ndarray:
         raise RegularizerError(
             f"the weights must be finite numbers of shape (S, A) or (A,), not {weights!r}"
         )
-    return read_only(values)
+    return freeze(values)

@@ -1,6 +1,6 @@
-"""Checks for one's own models, regularizers and algorithms: each says what is wrong, where, by how much, with a witness.
+"""Checks of user-defined models, regularizers and algorithms, with a counterexample on failure.
 
-The same checks run over everything in this library. :mod:`regmdp.testing.strategies` draws models,
+The library's own pass the same checks. :mod:`regmdp.testing.strategies` draws models,
 policies, values, scores and regularizers for Hypothesis.
 """
 

@@ -1,4 +1,4 @@
-"""Do the greedy distribution and the conjugate belong to ``value``, and to each other?"""
+"""Checks that ``greedy`` and ``conjugate`` are consistent with ``value`` and each other."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ __all__ = ["check_greedy"]
 
 
 def check_greedy(points: Points) -> None:
-    """Check that ``greedy`` returns the maximiser, which is the gradient of the conjugate, and ``conjugate`` the maximum."""
-    _distributions(points)
-    _attained(points)
-    _maximality(points)
-    _conjugate(points)
-    _gradient(points)
+    """Check that ``greedy`` returns the maximiser, and ``conjugate`` the maximum.
+
+    The maximiser is the gradient of the conjugate.
+    """
+    _check_distributions(points)
+    _check_attained(points)
+    _check_maximal(points)
+    _check_conjugate(points)
+    _check_gradient(points)
 
 
-def _distributions(points: Points) -> None:
+def _check_distributions(points: Points) -> None:
     p = points.greedy(points.y)
     require(
         p.shape == points.y.shape, f"greedy of scores of shape {points.y.shape} has shape {p.shape}"
@@ -28,7 +31,7 @@ def _distributions(points: Points) -> None:
     require_distributions(p, points.mask, points.y, "greedy")
 
 
-def _attained(points: Points) -> None:
+def _check_attained(points: Points) -> None:
     y, error = points.y, points.error
     found = points.conjugate(y)
     require(
@@ -41,13 +44,13 @@ def _attained(points: Points) -> None:
         np.abs(found - reached) - 3 * error - points.sum_error(best, y),
         lambda at: (
             "the conjugate is not ⟨p, y⟩ - h(p) at the greedy p, so one of the two is wrong: for "
-            f"the scores {format_array(y[at])}{points.describe_mask(at)} it is {found[at]:.17g}, but p = "
-            f"{format_array(best[at])} has {reached[at]:.17g}"
+            f"the scores {format_array(y[at])}{points.describe_mask(at)} it is {found[at]:.17g}, "
+            f"but p = {format_array(best[at])} has {reached[at]:.17g}"
         ),
     )
 
 
-def _conjugate(points: Points) -> None:
+def _check_conjugate(points: Points) -> None:
     y, near, error = points.y, points.near, points.error
     found, best = points.conjugate(y), points.greedy(y)
     shift = 3.0
@@ -57,11 +60,11 @@ def _conjugate(points: Points) -> None:
         - 4 * error
         - 16 * UNIT_ROUNDOFF * shift
         - points.sum_error(best, np.where(y < -1e3, 0.0, y))
-        - points.limit_error(y),
+        - points.bound_error(y),
         lambda at: (
             "the conjugate does not shift with its argument: for "
-            f"{format_array(y[at])}{points.describe_mask(at)} it is {found[at]:.17g}, and for {shift} more "
-            f"everywhere {moved[at]:.17g}"
+            f"{format_array(y[at])}{points.describe_mask(at)} it is {found[at]:.17g}, and for "
+            f"{shift} more everywhere {moved[at]:.17g}"
         ),
     )
     other = points.conjugate(near)
@@ -77,31 +80,32 @@ def _conjugate(points: Points) -> None:
         np.abs(other - found)
         - distance * (1 + 1e-12)
         - 3 * error
-        - points.limit_error(y)
-        - points.limit_error(near),
+        - points.bound_error(y)
+        - points.bound_error(near),
         lambda at: (
             f"the conjugate is not 1-Lipschitz: the scores {format_array(y[at])} and "
-            f"{format_array(near[at])}{points.describe_mask(at)} are {distance[at]:.6g} apart, their conjugates "
-            f"{abs(other[at] - found[at]):.6g}"
+            f"{format_array(near[at])}{points.describe_mask(at)} are {distance[at]:.6g} apart, "
+            f"their conjugates {abs(other[at] - found[at]):.6g}"
         ),
     )
     lower = np.minimum(y, near)
     less = points.conjugate(lower)
     require_nonpositive(
-        less - np.minimum(found, other) - 3 * error - points.limit_error(lower),
+        less - np.minimum(found, other) - 3 * error - points.bound_error(lower),
         lambda at: (
-            f"the conjugate is not monotone: at {format_array(lower[at])}{points.describe_mask(at)} it is more "
-            f"than at {format_array(y[at])} or above"
+            "the conjugate is not monotone: at "
+            f"{format_array(lower[at])}{points.describe_mask(at)} it is more than at "
+            f"{format_array(y[at])} or above"
         ),
     )
 
 
-def _maximality(points: Points) -> None:
-    """No other distribution may have more than the conjugate: not one close to the greedy one, nor a random one, nor a vertex."""
+def _check_maximal(points: Points) -> None:
+    """Check that no close, random or deterministic distribution exceeds the conjugate."""
     y, found = points.y, points.conjugate(points.y)
     best = points.greedy(y)
     vertices = [np.broadcast_to(vertex, y.shape) for vertex in np.eye(points.n_actions)]
-    # first those close by: they are the better witnesses
+    # close ones first: they are the better counterexamples
     for rival in (*_exchanges(best), points.p, points.q, *vertices):
         inside = np.all((rival == 0) | points.mask, axis=1)
         p = np.where(inside[:, None], rival, best)
@@ -109,16 +113,17 @@ def _maximality(points: Points) -> None:
         require_nonpositive(
             reached - found - 3 * points.error - points.sum_error(p, y),
             lambda at, p=p, reached=reached: (
-                f"greedy is not the maximiser: for the scores {format_array(y[at])}{points.describe_mask(at)} it "
-                f"returns {format_array(best[at])}, where ⟨p, y⟩ - h(p) is {found[at]:.17g}, but p = "
-                f"{format_array(p[at])} has {reached[at]:.17g}, which is {reached[at] - found[at]:.3g} "
-                "more"
+                "greedy is not the maximiser: for the scores "
+                f"{format_array(y[at])}{points.describe_mask(at)} it returns "
+                f"{format_array(best[at])}, where ⟨p, y⟩ - h(p) is {found[at]:.17g}, but p = "
+                f"{format_array(p[at])} has {reached[at]:.17g}, which is "
+                f"{reached[at] - found[at]:.3g} more"
             ),
         )
 
 
 def _exchanges(p: Float[np.ndarray, "N A"]) -> list[Float[np.ndarray, "N A"]]:
-    """Move some probability from one action to another, a lot or a little: h is convex, so small moves tell."""
+    """Move amounts of probability, large and small, between each pair of actions."""
     moved = []
     n_actions = p.shape[1]
     for source in range(n_actions):
@@ -132,8 +137,11 @@ def _exchanges(p: Float[np.ndarray, "N A"]) -> list[Float[np.ndarray, "N A"]]:
     return moved
 
 
-def _gradient(points: Points) -> None:
-    """Check h*(y + v) - h*(y) - ⟨greedy(y), v⟩ from both sides: 0, and ‖v‖²/(2μ) if h has the modulus μ."""
+def _check_gradient(points: Points) -> None:
+    """Check that h*(y + v) - h*(y) - ⟨greedy(y), v⟩ is between 0 and ‖v‖²/(2μ).
+
+    μ is the modulus of strong convexity of h.
+    """
     y, near, mask = points.y, points.near, points.mask
     best = points.greedy(y)
     step = np.where(mask, np.where(mask, near, 0.0) - np.where(mask, y, 0.0), 0.0)
@@ -148,8 +156,8 @@ def _gradient(points: Points) -> None:
         -curvature - slack,
         lambda at: (
             f"greedy is not the gradient of the conjugate: from {format_array(y[at])} to "
-            f"{format_array(near[at])}{points.describe_mask(at)} it rises by {-curvature[at]:.3g} less than its "
-            f"tangent with the slope {format_array(best[at])}"
+            f"{format_array(near[at])}{points.describe_mask(at)} it rises by {-curvature[at]:.3g} "
+            f"less than its tangent with the slope {format_array(best[at])}"
         ),
     )
     modulus = points.regularizer.strong_convexity(points.n_actions)
@@ -162,7 +170,8 @@ def _gradient(points: Points) -> None:
             ),
             lambda at: (
                 f"greedy is not the gradient of the conjugate, or strong_convexity, {modulus:.6g}, "
-                f"is too much: from {format_array(y[at])} to {format_array(near[at])}{points.describe_mask(at)} the "
-                f"conjugate leaves its tangent by {curvature[at]:.6g}, not {most[at]:.6g}"
+                f"is too much: from {format_array(y[at])} to "
+                f"{format_array(near[at])}{points.describe_mask(at)} the conjugate leaves its "
+                f"tangent by {curvature[at]:.6g}, not {most[at]:.6g}"
             ),
         )

@@ -1,4 +1,4 @@
-"""Where a regularizer is looked at: distributions, scores and masks, ordinary and nasty."""
+"""Points at which a regularizer is checked: ordinary and extreme distributions and scores."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp.regularizers import ProbabilityBounds, Regularizer
+from regmdp.regularizers.base import inner_product
 from regmdp.testing._require import fail_on_warnings, format_array, require_nonpositive
 
-__all__ = ["DRAWS", "Points", "count_states", "inner", "require_distributions"]
+__all__ = ["N_POINTS", "Points", "count_states", "require_distributions"]
 
-#: Points that are tried of each kind.
-DRAWS = 96
+#: Number of points of each kind.
+N_POINTS = 96
 
 
 def count_states(regularizer: Regularizer) -> int:
-    """Return the number of states that the fields speak of; any number will do if none does."""
+    """Return the number of states of the fields; an arbitrary number if they have none."""
     return regularizer.n_states or 3
 
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """(N,) places to look at.
+    """N points at which a regularizer is checked.
 
     Attributes:
         regularizer: For N states.
         allowed: (N, A) mask, or None.
-        limits: (N, A) limits on probabilities, or None.
+        bounds: (N, A) bounds on probabilities, or None.
         p: (N, A) distributions in the domain: spread out, concentrated, sparse, vertices, with
             entries of 1e-300.
         q: (N, A) others.
@@ -38,7 +39,7 @@ class Points:
 
     regularizer: Regularizer
     allowed: Bool[np.ndarray, "N A"] | None
-    limits: ProbabilityBounds | None
+    bounds: ProbabilityBounds | None
     p: Float[np.ndarray, "N A"]
     q: Float[np.ndarray, "N A"]
     y: Float[np.ndarray, "N A"]
@@ -53,25 +54,31 @@ class Points:
         masked: bool,
         rng: np.random.Generator,
     ) -> Points:
-        regularizer = whole.at(np.arange(DRAWS) % n_states)
-        shape = (DRAWS, n_actions)
-        available = _masks(whole, n_states, n_actions, rng) if masked else None
+        """Draw points.
+
+        Args:
+            whole: The regularizer, for ``n_states`` states.
+            n_states: Number of states.
+            n_actions: Number of actions.
+            masked: Whether actions may be unavailable.
+            rng: The generator.
+        """
+        regularizer = whole.at(np.arange(N_POINTS) % n_states)
+        shape = (N_POINTS, n_actions)
+        available = _draw_masks(whole, n_states, n_actions, rng) if masked else None
         allowed = regularizer.domain(available)
         allowed = None if allowed is None else np.ascontiguousarray(np.broadcast_to(allowed, shape))
         mask = np.ones(shape, dtype=np.bool_) if allowed is None else allowed
-        y = _scores(mask, rng)
-        step = rng.normal(size=shape) * 10.0 ** rng.uniform(-6, 1, size=(DRAWS, 1))
+        y = _draw_scores(mask, rng)
+        step = rng.normal(size=shape) * 10.0 ** rng.uniform(-6, 1, size=(N_POINTS, 1))
         near = np.where(mask, np.where(mask, y, 0.0) + step, -np.inf)
         near -= near.max(axis=1, keepdims=True)
-        limits = (
-            None
-            if regularizer.probability_bounds is None
-            else regularizer.probability_bounds.broadcast(shape, mask, y)
-        )
-        p, q = _distributions_in(mask, rng), _distributions_in(mask, rng)
-        if limits is not None:
-            p, q = _within(limits, p, rng), _within(limits, q, rng)
-        return cls(regularizer, allowed, limits, p, q, y, near)
+        bounds = regularizer.probability_bounds
+        bounds = None if bounds is None else bounds.broadcast(shape, mask, y)
+        p, q = _draw_distributions(mask, rng), _draw_distributions(mask, rng)
+        if bounds is not None:
+            p, q = _pull_within(bounds, p, rng), _pull_within(bounds, q, rng)
+        return cls(regularizer, allowed, bounds, p, q, y, near)
 
     @property
     def n_actions(self) -> int:
@@ -79,7 +86,7 @@ class Points:
 
     @property
     def error(self) -> float:
-        """What rounding may do to one value of h or of the conjugate."""
+        """Bound on the rounding error of one value of h or of the conjugate."""
         return self.regularizer.rounding(self.n_actions)
 
     @property
@@ -100,16 +107,16 @@ class Points:
 
     def objective(self, p: Array, y: Array) -> Float[np.ndarray, " N"]:
         """Return (N,) ⟨p, y⟩ - h(p)."""
-        return inner(p, y) - self.value(p)
+        return inner_product(p, y) - self.value(p)
 
     def sum_error(self, p: Array, y: Array) -> Float[np.ndarray, " N"]:
-        """Return (N,) what rounding may do to ⟨p, y⟩, and leaving the limits by a rounding may gain."""
-        own = 2 * (self.n_actions + 2) * UNIT_ROUNDOFF * inner(p, np.abs(y))
-        return own + self.limit_error(y)
+        """Return (N,) errors due to bounds that force actions with low scores; 0 without any."""
+        own = 2 * (self.n_actions + 2) * UNIT_ROUNDOFF * inner_product(p, np.abs(y))
+        return own + self.bound_error(y)
 
-    def limit_error(self, y: Array) -> Float[np.ndarray, " N"]:
-        """Return (N,) what rounding may do where limits keep probabilities on actions with low scores; 0 without limits."""
-        if self.limits is None:
+    def bound_error(self, y: Array) -> Float[np.ndarray, " N"]:
+        """Return (N,) rounding errors due to bounds that force actions with low scores; or 0."""
+        if self.bounds is None:
             return np.zeros(len(y))
         return (
             16
@@ -119,29 +126,33 @@ class Points:
         )
 
     def describe_mask(self, at: tuple[int, ...]) -> str:
-        """Say which actions were available, if not all were."""
+        """Return text with the mask of available actions, if not all are available."""
         return "" if self.allowed is None else f" and the mask {format_array(self.allowed[at])}"
 
 
-def _masks(
+def _draw_masks(
     whole: Regularizer, n_states: int, n_actions: int, rng: np.random.Generator
 ) -> Bool[np.ndarray, "N A"]:
-    """Masks that leave something of the domain: many actions, few, one."""
+    """Draw masks that leave many, few or one action of the domain."""
     domain = whole.domain(np.ones((n_states, n_actions), dtype=np.bool_))
     assert domain is not None
-    inside = np.broadcast_to(domain, (n_states, n_actions))[np.arange(DRAWS) % n_states]
-    kept = rng.random((DRAWS, n_actions)) < rng.uniform(0.0, 1.0, size=(DRAWS, 1))
-    kept[np.arange(DRAWS), np.where(inside, rng.random(inside.shape), -1.0).argmax(axis=1)] = True
-    part = whole.at(np.arange(DRAWS) % n_states)
-    if (
-        part.probability_bounds is not None
-    ):  # not one that leaves no distribution within the limits, which may not be reached
-        limits = part.probability_bounds.broadcast(kept.shape, kept & inside, rng.random(1))
-        kept |= (limits.upper.sum(axis=1) < 1.0 + 1e-9)[:, None]
+    inside = np.broadcast_to(domain, (n_states, n_actions))[np.arange(N_POINTS) % n_states]
+    kept = rng.random((N_POINTS, n_actions)) < rng.uniform(0.0, 1.0, size=(N_POINTS, 1))
+    kept[np.arange(N_POINTS), np.where(inside, rng.random(inside.shape), -1.0).argmax(axis=1)] = (
+        True
+    )
+    part = whole.at(np.arange(N_POINTS) % n_states)
+    if part.probability_bounds is not None:
+        # mask nothing where no distribution between the bounds would be left
+        bounds = part.probability_bounds.broadcast(kept.shape, kept & inside, rng.random(1))
+        kept |= (bounds.upper.sum(axis=1) < 1.0 + 1e-9)[:, None]
     return kept
 
 
-def _scores(mask: Bool[np.ndarray, "N A"], rng: np.random.Generator) -> Float[np.ndarray, "N A"]:
+def _draw_scores(
+    mask: Bool[np.ndarray, "N A"], rng: np.random.Generator
+) -> Float[np.ndarray, "N A"]:
+    """Draw scores with maximum 0, -inf outside the mask."""
     y = rng.normal(size=mask.shape) * 10.0 ** rng.uniform(-3, 3, size=(len(mask), 1))
     y[::6] = np.round(y[::6])  # ties
     y[1::12] = 0.0
@@ -150,9 +161,10 @@ def _scores(mask: Bool[np.ndarray, "N A"], rng: np.random.Generator) -> Float[np
     return y - y.max(axis=1, keepdims=True)
 
 
-def _distributions_in(
+def _draw_distributions(
     mask: Bool[np.ndarray, "N A"], rng: np.random.Generator
 ) -> Float[np.ndarray, "N A"]:
+    """Draw distributions over the actions of the mask."""
     weight = (
         rng.exponential(size=mask.shape) ** np.where(np.arange(len(mask)) % 2, 1.0, 8.0)[:, None]
     )
@@ -170,22 +182,17 @@ def _distributions_in(
     return weight / weight.sum(axis=1, keepdims=True)
 
 
-def inner(p: Array, y: Array) -> Float[np.ndarray, "*batch"]:
-    """⟨p, y⟩ over the last axis, where 0 · -inf is 0."""
-    return np.sum(np.where(p > 0, p * np.where(p > 0, y, 0.0), 0.0), axis=-1)
-
-
-def _within(
-    limits: ProbabilityBounds, p: Float[np.ndarray, "N A"], rng: np.random.Generator
+def _pull_within(
+    bounds: ProbabilityBounds, p: Float[np.ndarray, "N A"], rng: np.random.Generator
 ) -> Float[np.ndarray, "N A"]:
-    """Pull distributions towards the centre of the limits: onto their boundary, or between."""
-    centre = limits.centre()
+    """Pull distributions towards the centre of the bounds: onto their boundary, or inside."""
+    centre = bounds.centre()
     step = p - centre
     with np.errstate(divide="ignore", invalid="ignore"):
         room = np.where(
             step > 0,
-            (limits.upper - centre) / step,
-            np.where(step < 0, (limits.lower - centre) / step, np.inf),
+            (bounds.upper - centre) / step,
+            np.where(step < 0, (bounds.lower - centre) / step, np.inf),
         )
     most = np.clip(np.nan_to_num(np.min(room, axis=1)), 0.0, 1.0)
     share = np.where(np.arange(len(p)) % 3 == 0, 1.0, rng.random(len(p)))
@@ -198,7 +205,14 @@ def require_distributions(
     y: Float[np.ndarray, "N A"],
     name: str,
 ) -> None:
-    """Raise AssertionError unless these are distributions over the actions of the mask, as found for the scores y."""
+    """Raise AssertionError unless these are distributions over the actions of the mask.
+
+    Args:
+        p: (N, A) supposed distributions.
+        mask: (N, A) allowed actions.
+        y: (N, A) scores for which they were found, for the message.
+        name: The function that found them, for the message.
+    """
     require_nonpositive(
         np.where(p >= 0, 0.0, np.abs(p)),
         lambda at: (
@@ -216,7 +230,7 @@ def require_distributions(
     require_nonpositive(
         off - 8 * (p.shape[1] + 2) * UNIT_ROUNDOFF,
         lambda at: (
-            f"{name} does not return a distribution: its probabilities {format_array(p[at])} sum to 1 ± "
-            f"{off[at]:.3g}, for {format_array(y[at])}"
+            f"{name} does not return a distribution: its probabilities {format_array(p[at])} sum "
+            f"to 1 ± {off[at]:.3g}, for {format_array(y[at])}"
         ),
     )

@@ -1,28 +1,29 @@
-"""How a check fails: with the worst witness among all that were tried."""
+"""Failures of checks, with the worst counterexample among all that were tried."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
+
+from regmdp._internal.arrays import ArrayLike
 
 __all__ = ["fail_on_warnings", "format_array", "require", "require_nonpositive"]
 
 
 def require(condition: object, message: str) -> None:
-    """Raise AssertionError with the message unless the condition holds; ``python -O`` does not switch this off."""
+    """Raise AssertionError unless the condition holds, even with ``python -O``."""
     if not condition:
         raise AssertionError(message)
 
 
-def require_nonpositive(excess: Any, describe: Callable[[tuple[int, ...]], str]) -> None:
-    """Raise AssertionError where the excess is positive or NaN, and describe the worst place.
+def require_nonpositive(excess: ArrayLike, describe: Callable[[tuple[int, ...]], str]) -> None:
+    """Raise AssertionError if an excess is positive or NaN, and describe the worst place.
 
     Args:
-        excess: (…) by how much each place violates what is demanded, beyond the tolerance.
+        excess: (…) violation of the requirement beyond the tolerance at each place.
         describe: From the index of a place to a message.
     """
     excess = np.asarray(excess)
@@ -33,13 +34,12 @@ def require_nonpositive(excess: Any, describe: Callable[[tuple[int, ...]], str])
     where = tuple(int(i) for i in np.unravel_index(worst, excess.shape))
     count = int(np.count_nonzero(bad))
     raise AssertionError(
-        f"{describe(where)}; {count:,} of {excess.size:,} places tried are like that, this is the "
-        "worst"
+        f"{describe(where)}; the worst of {count:,} violations at {excess.size:,} places tried"
     )
 
 
-def format_array(array: Any) -> str:
-    """Write an array so that it can be pasted back, every digit of it."""
+def format_array(array: ArrayLike) -> str:
+    """Write an array as Python code with all its digits."""
     text = np.array2string(
         np.asarray(array), separator=", ", floatmode="unique", max_line_width=10**6, threshold=64
     )
@@ -48,7 +48,11 @@ def format_array(array: Any) -> str:
 
 @contextmanager
 def fail_on_warnings(what: str) -> Iterator[None]:
-    """Turn a warning, or an attempt to write into read-only data, into an AssertionError that says what was being done."""
+    """Turn warnings and writes into read-only data into AssertionErrors.
+
+    Args:
+        what: What is done meanwhile, for the message.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         try:
@@ -58,6 +62,4 @@ def fail_on_warnings(what: str) -> Iterator[None]:
         except ValueError as error:
             if "read-only" not in str(error):
                 raise
-            raise AssertionError(
-                f"{what} writes into its argument, which is somebody else's: {error}"
-            ) from error
+            raise AssertionError(f"{what} writes into its argument: {error}") from error

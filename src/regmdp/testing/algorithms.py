@@ -1,9 +1,10 @@
-"""Does an algorithm do what the loop takes it for?"""
+"""Checks of algorithms: convergence, certificates, starts and iterates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,21 +26,21 @@ __all__ = ["check_algorithm"]
 
 
 def check_algorithm(algorithm: Algorithm, *, tol: float = 1e-6, rng: np.random.Generator) -> None:
-    """Check an algorithm on small random models, discounted and not, with every kind of regularizer.
+    """Check an algorithm on small random models with several regularizers.
 
-    Checked are: that it converges to the optimum, and that its certificate and its policy's value
-    are true; that ``tol=0`` makes exactly the iterations asked for; that it starts where it is told
-    to; that every iterate stands for a policy of the model; that it writes into nothing it is
-    given; and that a second run gives the same numbers. Problems that its ``check`` refuses are
-    left out, but it may not refuse all.
+    Some models are discounted, some not. Checked are: that it converges to the optimum, and that
+    its certificate and the value of its policy are correct; that ``tol=0`` makes exactly the
+    requested iterations; that it starts from ``start``; that every iterate has a policy of the
+    model; that it does not write into its arguments; and that a second run gives the same numbers.
+    Problems that its ``check`` refuses are omitted, but it must not refuse all.
 
     Args:
         algorithm: The algorithm.
         tol: The certified gap that it has to reach.
-        rng: Where the models come from.
+        rng: Generator of the models.
 
     Raises:
-        AssertionError: saying what is violated, on which model and with which regularizer.
+        AssertionError: with the violated property, the model and the regularizer.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -55,36 +56,31 @@ def check_algorithm(algorithm: Algorithm, *, tol: float = 1e-6, rng: np.random.G
     require(
         isinstance(name, str) and name, f"name is {name!r}; it is the algorithm's name in summaries"
     )
-    taken = 0
-    for mdp in _models(rng):
-        for regularizer in _regularizers(mdp, rng):
+    n_checked = 0
+    for mdp in _draw_models(rng):
+        for regularizer in _draw_regularizers(mdp, rng):
             try:
                 algorithm.check(mdp, regularizer)
             except SolverError:
                 continue
-            taken += 1
-            where = f"{name}, on {mdp!r} with {regularizer!r}"
-            optimum = _optimal_value(mdp, regularizer)
-            solution = _converges(algorithm, mdp, regularizer, tol, optimum, where)
-            _counts(algorithm, mdp, regularizer, where)
-            _starts(algorithm, mdp, regularizer, tol, solution, where, rng)
-            _iterates(algorithm, mdp, regularizer, where, rng)
-    require(taken, f"{name} is not defined for any of the problems that it could be checked on")
+            n_checked += 1
+            _Case(algorithm, mdp, regularizer, tol, rng).run()
+    require(n_checked, f"{name} is not defined for any of the problems used for checks")
 
 
-# ---- what to check it on ----
+# ---- the problems ----
 
 
-def _models(rng: np.random.Generator) -> Iterator[MDP]:
-    yield _model(rng, 5, 3, 0.9)
-    yield _model(rng, 4, 2, 0.0)
-    yield _model(rng, 6, 3, 0.95, masked=True, sparse=True)
-    yield _model(rng, 5, 2, 0.8, masked=True, ends=True)
-    yield _model(rng, 5, 3, 1.0, masked=True, ends=True)
-    yield _model(rng, 1, 3, 0.5)
+def _draw_models(rng: np.random.Generator) -> Iterator[MDP]:
+    yield _draw_model(rng, 5, 3, 0.9)
+    yield _draw_model(rng, 4, 2, 0.0)
+    yield _draw_model(rng, 6, 3, 0.95, masked=True, sparse=True)
+    yield _draw_model(rng, 5, 2, 0.8, masked=True, ends=True)
+    yield _draw_model(rng, 5, 3, 1.0, masked=True, ends=True)
+    yield _draw_model(rng, 1, 3, 0.5)
 
 
-def _model(
+def _draw_model(
     rng: np.random.Generator,
     n_states: int,
     n_actions: int,
@@ -94,7 +90,7 @@ def _model(
     ends: bool = False,
     sparse: bool = False,
 ) -> MDP:
-    """Draw a model; if its episodes end, the last state is terminal, and every pair ends now and then."""
+    """Draw a model. If ``ends``, the last state is terminal and every pair may end the episode."""
     shape = (n_states, n_actions)
     rows = rng.dirichlet(np.ones(n_states), size=shape) * (rng.random((*shape, n_states)) < 0.6)
     rows[..., 0] += 0.1
@@ -113,12 +109,12 @@ def _model(
     )
 
 
-def _regularizers(mdp: MDP, rng: np.random.Generator) -> Iterator[Regularizer]:
+def _draw_regularizers(mdp: MDP, rng: np.random.Generator) -> Iterator[Regularizer]:
     shape = (mdp.n_states, mdp.n_actions)
     yield Unregularized()
     yield Shannon(temperature=0.1)
     yield SquaredL2(temperature=rng.uniform(0.0, 1.0, size=mdp.n_states))
-    # zeros in the reference, but not where the only action is
+    # zeros in the reference, but not for the only action of a state
     kept = mdp.available & (rng.random(shape) < 0.7)
     kept = np.where(kept.any(axis=1, keepdims=True), kept, mdp.available)
     weight = rng.exponential(size=shape) * np.where(mdp.terminal[:, None], 1.0, kept)
@@ -126,7 +122,7 @@ def _regularizers(mdp: MDP, rng: np.random.Generator) -> Iterator[Regularizer]:
 
 
 def _optimal_value(mdp: MDP, regularizer: Regularizer) -> Float[np.ndarray, " S"]:
-    """Iterate V ← T V until it no longer moves: all these models are contractions."""
+    """Iterate V ← T V until it does not change: all these models are contractions."""
     value = np.zeros(mdp.n_states)
     for _ in range(5000):
         value, before = bellman.backup(mdp, regularizer, value), value
@@ -135,132 +131,155 @@ def _optimal_value(mdp: MDP, regularizer: Regularizer) -> Float[np.ndarray, " S"
     return value
 
 
-# ---- what to check ----
+# ---- the checks of one problem ----
 
 
-def _converges(
-    algorithm: Algorithm,
-    mdp: MDP,
-    regularizer: Regularizer,
-    tol: float,
-    optimum: Float[np.ndarray, " S"],
-    where: str,
-) -> Solution:
-    solution = solve(mdp, regularizer, algorithm, tol=tol, max_iterations=100_000)
-    require(solution.status.ok, f"{where}, does not reach a gap of {tol:g}: {solution.status}")
-    slack = 1e-10 * (1.0 + float(np.max(np.abs(optimum))))
-    certificate = solution.certificate
-    inside = np.all((certificate.lower <= optimum + slack) & (optimum - slack <= certificate.upper))
-    require(
-        inside,
-        f"{where}, has a certificate that is false: the optimum is {format_array(optimum)}, the "
-        f"certificate {certificate!r}",
-    )
-    # the policy, judged without the algorithm
-    worth = evaluate(mdp, solution.policy, regularizer).value
-    lost = float(np.max(optimum - worth))
-    require(
-        lost <= tol + slack,
-        f"{where}, returns a policy that is {lost:.3g} from optimal: {format_array(solution.policy)}",
-    )
-    off = float(np.max(np.abs(solution.value - worth)))
-    require(
-        off <= tol + slack,
-        f"{where}, returns a value that is {off:.3g} from that of its policy: "
-        f"{format_array(solution.value)}",
-    )
-    one, again = (solve(mdp, regularizer, algorithm, tol=0, max_iterations=5) for _ in range(2))
-    same = np.array_equal(again.policy, one.policy) and np.array_equal(again.value, one.value)
-    require(same, f"{where}, returns something else when it is run again")
-    return solution
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """An algorithm and a problem on which it is checked."""
 
+    algorithm: Algorithm
+    mdp: MDP
+    regularizer: Regularizer
+    tol: float
+    rng: np.random.Generator
 
-def _counts(algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, where: str) -> None:
-    for count in (0, 1, 3):
-        heard: list[Event] = []
-        solution = solve(
-            mdp, regularizer, algorithm, tol=0, max_iterations=count, callback=[heard.append]
-        )
-        iterations = [event.iteration for event in heard]
+    @cached_property
+    def where(self) -> str:
+        """The algorithm and the problem, for messages."""
+        return f"{self.algorithm.name}, on {self.mdp!r} with {self.regularizer!r}"
+
+    def run(self) -> None:
+        """Check everything."""
+        solution = self._check_convergence()
+        self._check_repetition()
+        self._check_iteration_counts()
+        self._check_starts(solution)
+        self._check_start_policies(solution)
+        self._check_iterates()
+
+    def _solve(self, **options: Any) -> Solution:
+        return solve(self.mdp, self.regularizer, self.algorithm, **options)
+
+    def _random_value(self) -> Float[np.ndarray, " S"]:
+        return np.where(self.mdp.terminal, 0.0, self.rng.normal(size=self.mdp.n_states))
+
+    def _check_convergence(self) -> Solution:
+        """Solve the problem; check the certificate, the policy and its value."""
+        optimum = _optimal_value(self.mdp, self.regularizer)
+        solution = self._solve(tol=self.tol, max_iterations=100_000)
         require(
-            solution.iterations == count and iterations == list(range(count + 1)),
-            f"{where}, makes {solution.iterations} iterations where {count} were asked for",
+            solution.status.ok,
+            f"{self.where}, does not reach a gap of {self.tol:g}: {solution.status}",
+        )
+        slack = 1e-10 * (1.0 + float(np.max(np.abs(optimum))))
+        certificate = solution.certificate
+        require(
+            np.all((certificate.lower <= optimum + slack) & (optimum - slack <= certificate.upper)),
+            f"{self.where}, has a wrong certificate: the optimum is {format_array(optimum)}, the "
+            f"certificate {certificate!r}",
+        )
+        # evaluated without the algorithm
+        value = evaluate(self.mdp, solution.policy, self.regularizer).value
+        lost = float(np.max(optimum - value))
+        require(
+            lost <= self.tol + slack,
+            f"{self.where}, returns a policy that is {lost:.3g} from optimal: "
+            f"{format_array(solution.policy)}",
+        )
+        off = float(np.max(np.abs(solution.value - value)))
+        require(
+            off <= self.tol + slack,
+            f"{self.where}, returns a value that is {off:.3g} from that of its policy: "
+            f"{format_array(solution.value)}",
+        )
+        return solution
+
+    def _check_repetition(self) -> None:
+        one, again = (self._solve(tol=0, max_iterations=5) for _ in range(2))
+        same = np.array_equal(again.policy, one.policy) and np.array_equal(again.value, one.value)
+        require(same, f"{self.where}, returns a different result in a second run")
+
+    def _check_iteration_counts(self) -> None:
+        for count in (0, 1, 3):
+            events: list[Event] = []
+            solution = self._solve(tol=0, max_iterations=count, callback=[events.append])
+            iterations = [event.iteration for event in events]
+            require(
+                solution.iterations == count and iterations == list(range(count + 1)),
+                f"{self.where}, makes {solution.iterations} iterations where {count} were "
+                "requested",
+            )
+
+    def _check_starts(self, solution: Solution) -> None:
+        """Check starts from a value and from a solution."""
+        value = self._random_value()
+        first = self._solve(tol=0, max_iterations=0, start=value).value
+        require(
+            np.array_equal(first, value),
+            f"{self.where}, starts from {format_array(first)} where start={format_array(value)}",
+        )
+        again = self._solve(tol=2 * self.tol, max_iterations=100_000, start=solution)
+        require(
+            again.iterations <= max(solution.iterations, 1),
+            f"{self.where}, needs {solution.iterations} iterations, but {again.iterations} when it "
+            "starts from their result",
         )
 
+    def _check_start_policies(self, solution: Solution) -> None:
+        """Check that two interior policies with different expected rewards give two values."""
+        mdp, regularizer = self.mdp, self.regularizer
+        uniform = uniform_policy(mdp, regularizer)
+        between = 0.5 * (uniform + solution.policy)
+        if np.allclose(
+            bellman.expected_rewards(mdp, regularizer, uniform),
+            bellman.expected_rewards(mdp, regularizer, between),
+        ):
+            return
+        one, other = (
+            self.algorithm.init(mdp, regularizer, Start(policy=freeze(policy))).value
+            for policy in (uniform, between)
+        )
+        require(
+            not np.array_equal(one, other),
+            f"{self.where}, starts from the same value for different start policies",
+        )
 
-def _starts(
-    algorithm: Algorithm,
-    mdp: MDP,
-    regularizer: Regularizer,
-    tol: float,
-    solution: Solution,
-    where: str,
-    rng: np.random.Generator,
-) -> None:
-    value = np.where(mdp.terminal, 0.0, rng.normal(size=mdp.n_states))
-    first = solve(mdp, regularizer, algorithm, tol=0, max_iterations=0, start=value).value
-    require(
-        np.array_equal(first, value),
-        f"{where}, told to start from the value {format_array(value)}, starts from {format_array(first)}",
-    )
-    again = solve(mdp, regularizer, algorithm, tol=2 * tol, max_iterations=100_000, start=solution)
-    require(
-        again.iterations <= max(solution.iterations, 1),
-        f"{where}, needs {solution.iterations} iterations, but {again.iterations} when it starts "
-        "from their result",
-    )
-    # two policies in the interior that differ in what one step of them pays
-    uniform = uniform_policy(mdp, regularizer)
-    between = 0.5 * (uniform + solution.policy)
-    if np.allclose(
-        bellman.expected_rewards(mdp, regularizer, uniform),
-        bellman.expected_rewards(mdp, regularizer, between),
-    ):
-        return
-    one, other = (
-        algorithm.init(mdp, regularizer, Start(policy=freeze(policy))).value
-        for policy in (uniform, between)
-    )
-    require(
-        not np.array_equal(one, other),
-        f"{where}, starts from the same value whatever policy it is told to start from",
-    )
+    def _check_iterates(self) -> None:
+        """Check the iterates of three steps from each kind of start."""
+        mdp, digest = self.mdp, self.mdp.compute_digest()
+        policy, value = uniform_policy(mdp, self.regularizer), self._random_value()
+        for start in (Start(), Start(policy=freeze(policy)), Start(value=freeze(value))):
+            with fail_on_warnings(f"{self.where}, init"):
+                state = _freeze_arrays(self.algorithm.init(mdp, self.regularizer, start))
+            for _ in range(3):
+                state = self._check_step(state)
+        require(mdp.compute_digest() == digest, f"{self.where}, writes into the model")
 
-
-def _iterates(
-    algorithm: Algorithm, mdp: MDP, regularizer: Regularizer, where: str, rng: np.random.Generator
-) -> None:
-    digest = mdp.compute_digest()
-    policy, value = (
-        uniform_policy(mdp, regularizer),
-        np.where(mdp.terminal, 0.0, rng.normal(size=mdp.n_states)),
-    )
-    for start in (Start(), Start(policy=freeze(policy)), Start(value=freeze(value))):
-        with fail_on_warnings(f"{where}, init"):
-            state = _sealed(algorithm.init(mdp, regularizer, start))
-        for _ in range(3):
-            residual = np.max(np.abs(bellman.backup(mdp, regularizer, state.value) - state.backup))
-            scale = 1.0 + float(np.max(np.abs(state.backup)))
+    def _check_step(self, state: State) -> State:
+        """Check one iterate, and return the next."""
+        mdp, regularizer = self.mdp, self.regularizer
+        residual = np.max(np.abs(bellman.backup(mdp, regularizer, state.value) - state.backup))
+        scale = 1.0 + float(np.max(np.abs(state.backup)))
+        require(
+            residual <= 1e-12 * scale,
+            f"{self.where}, has an iterate whose backup is {residual:.3g} from T V",
+        )
+        with fail_on_warnings(f"{self.where}, policy"):
+            check_policy(mdp, self.algorithm.policy(mdp, regularizer, state), regularizer)
+        before = {name: array.copy() for name, array in _arrays(state).items()}
+        with fail_on_warnings(f"{self.where}, step"):
+            following = self.algorithm.step(mdp, regularizer, state)
+        for name, copy in before.items():
             require(
-                residual <= 1e-12 * scale,
-                f"{where}, has an iterate whose backup is {residual:.3g} from T V",
+                np.array_equal(copy, getattr(state, name)),
+                f"{self.where}, writes into the {name} of the iterate it starts from",
             )
-            with fail_on_warnings(f"{where}, policy"):
-                check_policy(mdp, algorithm.policy(mdp, regularizer, state), regularizer)
-            kept = _copies(state)
-            with fail_on_warnings(f"{where}, step"):
-                following = algorithm.step(mdp, regularizer, state)
-            for name, copy in kept.items():
-                require(
-                    np.array_equal(copy, getattr(state, name)),
-                    f"{where}, writes into the {name} of the iterate it starts from",
-                )
-            state = _sealed(following)
-    after = mdp.compute_digest()
-    require(after == digest, f"{where}, writes into the model")
+        return _freeze_arrays(following)
 
 
-def _arrays(state: State) -> dict[str, Any]:
+def _arrays(state: State) -> dict[str, np.ndarray]:
+    """Return the arrays of an iterate by name."""
     return {
         field.name: getattr(state, field.name)
         for field in fields(state)
@@ -268,10 +287,6 @@ def _arrays(state: State) -> dict[str, Any]:
     }
 
 
-def _sealed(state: State) -> State:
-    """Return the iterate with arrays that cannot be written to."""
+def _freeze_arrays(state: State) -> State:
+    """Return the iterate with read-only arrays."""
     return replace(state, **{name: freeze(array) for name, array in _arrays(state).items()})
-
-
-def _copies(state: State) -> dict[str, np.ndarray]:
-    return {name: array.copy() for name, array in _arrays(state).items()}

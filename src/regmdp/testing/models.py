@@ -1,4 +1,4 @@
-"""Is a model what the layers above take it for?"""
+"""Checks of models: storage, masks, probabilities and conversions."""
 
 from __future__ import annotations
 
@@ -15,36 +15,37 @@ __all__ = ["check_mdp"]
 
 
 def check_mdp(mdp: MDP) -> None:
-    """Check a model, and above all the storage of its transitions.
+    """Check a model, in particular the storage of its transitions.
 
-    Checked are the rows and masks; that blocks, conversions and the chains of policies all tell of
-    the same probabilities; that nothing can be written to; and that the model survives every way
-    out and in again. A storage of one's own passes if the layers above it can use it.
+    Checked are the rows and masks; that blocks, conversions and the chains of policies have the
+    same probabilities; that nothing can be written to; and that conversions to other formats and
+    back return the same model. A user-defined storage that passes works with the rest of the
+    library.
 
     Args:
         mdp: The model; small enough that its dense (S, A, S) form fits into memory.
 
     Raises:
-        AssertionError: saying what is wrong, where and by how much.
+        AssertionError: with what is wrong, where and by how much.
 
     Examples:
         >>> import regmdp as rm
         >>> rm.testing.check_mdp(rm.models.chain(5))
     """
     require(isinstance(mdp, MDP), f"a model is a regmdp.MDP, not a {type(mdp).__name__}")
-    _shapes(mdp)
-    _blocks(mdp)
+    _check_shapes(mdp)
+    _check_blocks(mdp)
     rows = mdp.transitions.to_dense()
-    _rows(mdp, rows)
-    _conversions(mdp, rows)
-    _products(mdp, rows)
-    _transpose(mdp, rows)
-    _fields(mdp)
-    _frozen(mdp)
-    _round_trips(mdp)
+    _check_rows(mdp, rows)
+    _check_conversions(mdp, rows)
+    _check_products(mdp, rows)
+    _check_transpose(mdp, rows)
+    _check_fields(mdp)
+    _check_read_only(mdp)
+    _check_round_trips(mdp)
 
 
-def _shapes(mdp: MDP) -> None:
+def _check_shapes(mdp: MDP) -> None:
     shape = (mdp.n_states, mdp.n_actions)
     for name in ("rewards", "available", "termination"):
         found = getattr(mdp, name).shape
@@ -70,7 +71,7 @@ def _shapes(mdp: MDP) -> None:
         )
 
 
-def _blocks(mdp: MDP) -> None:
+def _check_blocks(mdp: MDP) -> None:
     expected = 0
     for block in mdp.transitions.blocks:
         fits = block.start == expected and block.stop > block.start and block.step in (None, 1)
@@ -86,7 +87,7 @@ def _blocks(mdp: MDP) -> None:
     )
 
 
-def _rows(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
+def _check_rows(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
     require_nonpositive(
         np.where(np.isfinite(rows) & (rows >= 0), 0.0, np.inf),
         lambda at: (
@@ -96,7 +97,7 @@ def _rows(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
     ignored = ~mdp.available[:, :, None] & (rows != 0)
     require(
         not ignored.any(),
-        f"the row of an unavailable pair is not empty: {_pair(mdp, ignored.any(axis=2))}",
+        f"the row of an unavailable pair is not empty: {_describe_pair(mdp, ignored.any(axis=2))}",
     )
     sums = rows.sum(axis=2) + mdp.termination
     off = np.where(mdp.available, np.abs(sums - 1.0), 0.0)
@@ -128,12 +129,12 @@ def _rows(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
     )
 
 
-def _pair(mdp: MDP, bad: Bool[np.ndarray, "S A"]) -> str:
+def _describe_pair(mdp: MDP, bad: Bool[np.ndarray, "S A"]) -> str:
     state, action = (int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
     return f"{mdp.describe(state, action)}, {int(np.count_nonzero(bad))} in all"
 
 
-def _conversions(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
+def _check_conversions(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
     flat = mdp.transitions.to_csr().toarray().reshape(rows.shape)
     require_nonpositive(
         np.abs(flat - rows),
@@ -162,8 +163,8 @@ def _conversions(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
     )
 
 
-def probes(mdp: MDP) -> list[Float[np.ndarray, " S"]]:
-    """Return (S,) values to multiply with: constant, of mixed sign and size, and one that singles out the last state."""
+def probe_values(mdp: MDP) -> list[Float[np.ndarray, " S"]]:
+    """Return (S,) values: constant, of mixed sign and size, and the indicator of the last state."""
     state = np.arange(mdp.n_states)
     return [
         np.ones(mdp.n_states),
@@ -172,8 +173,8 @@ def probes(mdp: MDP) -> list[Float[np.ndarray, " S"]]:
     ]
 
 
-def policies(mdp: MDP) -> list[Float[np.ndarray, "S A"]]:
-    """Return (S, A) policies: the first available action, the last one, all alike, and an uneven mixture."""
+def probe_policies(mdp: MDP) -> list[Float[np.ndarray, "S A"]]:
+    """Return (S, A) policies: the first and last available action, uniform, and a mixture."""
     available = np.asarray(mdp.available)
     uneven = np.where(
         available, 1.0 + np.cos(np.arange(available.size).reshape(available.shape)) ** 2, 0.0
@@ -193,8 +194,8 @@ def policies(mdp: MDP) -> list[Float[np.ndarray, "S A"]]:
     ]
 
 
-def _products(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
-    for value in probes(mdp):
+def _check_products(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
+    for value in probe_values(mdp):
         exact = rows @ value
         slack = 2 * (mdp.n_states + 2) * UNIT_ROUNDOFF * (rows @ np.abs(value))
         product = np.full(exact.shape, np.nan)
@@ -215,11 +216,11 @@ def _products(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
                 f"value is {want[at]:.17g}, with the value {format_array(v)}"
             ),
         )
-        for policy in policies(mdp):
-            _chain(mdp, policy, value, exact, slack)
+        for policy in probe_policies(mdp):
+            _check_chain(mdp, policy, value, exact, slack)
 
 
-def _transpose(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
+def _check_transpose(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
     """Check that rmatvec() is the transpose of matvec()."""
     weights = np.cos(1.0 + 3.0 * np.arange(rows.shape[0] * rows.shape[1])).reshape(rows.shape[:2])
     got = np.sum(
@@ -235,7 +236,7 @@ def _transpose(mdp: MDP, rows: Float[np.ndarray, "S A S"]) -> None:
     )
 
 
-def _chain(
+def _check_chain(
     mdp: MDP,
     policy: Float[np.ndarray, "S A"],
     value: Float[np.ndarray, " S"],
@@ -256,12 +257,13 @@ def _chain(
         np.abs(moved - expected) - 2 * allowed,
         lambda at: (
             f"policy_matrix() takes the value to {moved[at]:.17g} in {mdp.describe(at[0])}, but "
-            f"the rows, mixed by the policy {format_array(policy[at])}, take it to {expected[at]:.17g}"
+            f"the rows, mixed by the policy {format_array(policy[at])}, take it to "
+            f"{expected[at]:.17g}"
         ),
     )
 
 
-def _fields(mdp: MDP) -> None:
+def _check_fields(mdp: MDP) -> None:
     require(0.0 <= mdp.discount <= 1.0, f"the discount is {mdp.discount}")
     require(
         np.array_equal(mdp.terminal, ~mdp.available.any(axis=1)),
@@ -294,7 +296,7 @@ def _fields(mdp: MDP) -> None:
     )
 
 
-def _frozen(mdp: MDP) -> None:
+def _check_read_only(mdp: MDP) -> None:
     named = {
         name: getattr(mdp, name)
         for name in ("rewards", "initial", "available", "termination", "terminal")
@@ -310,16 +312,18 @@ def _frozen(mdp: MDP) -> None:
         mdp.digest == digest,
         "the digest is not that of the data: something was written into the model",
     )
-    _overwrite("to_dense()", mdp.transitions.to_dense())
-    _overwrite("to_csr()", mdp.transitions.to_csr().data)
-    _overwrite("to_array()", mdp.to_array())
+    _check_writable("to_dense()", mdp.transitions.to_dense())
+    _check_writable("to_csr()", mdp.transitions.to_csr().data)
+    _check_writable("to_array()", mdp.to_array())
     for matrix in mdp.to_action_matrices():
-        _overwrite("to_action_matrices()", matrix.data)
-    for policy in policies(mdp):
+        _check_writable("to_action_matrices()", matrix.data)
+    for policy in probe_policies(mdp):
         matrix = mdp.transitions.policy_matrix(policy)
-        _overwrite("policy_matrix()", matrix.data if hasattr(matrix, "indptr") else matrix)
+        _check_writable(
+            "policy_matrix()", matrix if isinstance(matrix, np.ndarray) else matrix.data
+        )
     for block in mdp.transitions.blocks:
-        _overwrite("matvec()", mdp.transitions.matvec(np.ones(mdp.n_states), block))
+        _check_writable("matvec()", mdp.transitions.matvec(np.ones(mdp.n_states), block))
     after = mdp.compute_digest()
     require(
         after == digest,
@@ -333,7 +337,7 @@ def _frozen(mdp: MDP) -> None:
     raise AssertionError("the discount can be assigned to")
 
 
-def _overwrite(name: str, array: np.ndarray) -> None:
+def _check_writable(name: str, array: np.ndarray) -> None:
     require(
         array.flags.writeable,
         f"what {name} returns cannot be written to, so it is not new: the model holds it",
@@ -341,7 +345,7 @@ def _overwrite(name: str, array: np.ndarray) -> None:
     array[...] = -1.0
 
 
-def _round_trips(mdp: MDP) -> None:
+def _check_round_trips(mdp: MDP) -> None:
     keywords: dict[str, Any] = {
         name: getattr(mdp, name)
         for name in ("initial", "available", "termination", "state_labels", "action_labels")

@@ -1,7 +1,7 @@
-"""Is a regularizer convex, and do its greedy policies, conjugate and constants belong to it?
+"""Checks of regularizers: convexity, greedy policies, conjugate and constants.
 
-Everything is compared with ``value`` alone, the definition: a greedy distribution is right if no
-other distribution does better.
+All methods are compared with ``value``, the definition: a greedy distribution is right if no other
+distribution has a larger objective.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from regmdp.regularizers import Regularizer
+from regmdp.regularizers.base import inner_product
 from regmdp.testing._greedy import check_greedy
-from regmdp.testing._points import DRAWS, Points, count_states, inner, require_distributions
+from regmdp.testing._points import N_POINTS, Points, count_states, require_distributions
 from regmdp.testing._require import fail_on_warnings, format_array, require, require_nonpositive
 from regmdp.testing._temperatures import check_temperatures
 
@@ -20,29 +21,29 @@ __all__ = ["check_regularizer"]
 def check_regularizer(
     regularizer: Regularizer, n_actions: int = 4, *, rng: np.random.Generator
 ) -> None:
-    r"""Check a regularizer on random distributions and scores, with and without masks, at ordinary and extreme temperatures.
+    r"""Check a regularizer on random distributions, scores, masks and temperatures.
 
-    Checked are: convexity of h, and the modulus claimed for it; that ``greedy`` returns
+    Checked are: convexity of h, and its modulus of strong convexity; that ``greedy`` returns
     distributions, that they maximise ⟨p, y⟩ - h(p) and are the gradient of the conjugate; that the
     conjugate is that maximum, shifts with its argument, is monotone and 1-Lipschitz; the bounds;
     the subgradient; the domain; ``at``; and that nothing overflows at temperatures from 1e-12 to
     1e4, at 0, or at values of 1e300.
 
     Args:
-        regularizer: Its temperature plays no part; a field with one entry per state is checked in
+        regularizer: Its temperature is ignored; a field with one entry per state is checked in
             all its states.
         n_actions: A, the number of actions to check it with.
-        rng: Where the points come from.
+        rng: Generator of the points.
 
     Raises:
-        AssertionError: saying what is violated, by how much, and at which point.
+        AssertionError: with the violated property, by how much, and at which point.
         RegularizerError: if the regularizer does not fit that number of actions.
 
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> rm.testing.check_regularizer(rm.Shannon(temperature=0.1), rng=np.random.default_rng(0))
 
-        A greedy map that belongs to another function:
+        A greedy map of another function:
 
         >>> class Wrong(rm.Regularizer):
         ...     temperature = 1.0
@@ -65,23 +66,23 @@ def check_regularizer(
     )
     n_states = count_states(regularizer)
     regularizer.check(np.ones((n_states, n_actions), dtype=np.bool_))
-    _constants(regularizer, n_actions)
+    _check_constants(regularizer, n_actions)
     for masked in (False, True):
         points = Points.draw(regularizer, n_states, n_actions, masked, rng)
-        _value(points)
-        _convexity(points, rng)
+        _check_value(points)
+        _check_convexity(points, rng)
         check_greedy(points)
-        _bounds(points)
-        _subgradient(points)
-    _domain(regularizer, n_states, n_actions)
-    _at(points, rng)
-    _inputs_kept(points)
+        _check_bounds(points)
+        _check_subgradient(points)
+    _check_domain(regularizer, n_states, n_actions)
+    _check_at(points, rng)
+    _check_inputs_unchanged(points)
     for masked in (False, True):
         check_temperatures(regularizer, n_states, n_actions, masked, rng)
-    _no_action(points)
+    _check_no_action(points)
 
 
-def _constants(regularizer: Regularizer, n_actions: int) -> None:
+def _check_constants(regularizer: Regularizer, n_actions: int) -> None:
     low, high = regularizer.bounds(n_actions)
     require(
         np.isfinite(low) and low <= high,
@@ -99,7 +100,7 @@ def _constants(regularizer: Regularizer, n_actions: int) -> None:
     )
 
 
-def _value(points: Points) -> None:
+def _check_value(points: Points) -> None:
     found = points.value(points.p)
     require(
         found.shape == points.p.shape[:1],
@@ -111,11 +112,11 @@ def _value(points: Points) -> None:
     )
 
 
-def _convexity(points: Points, rng: np.random.Generator) -> None:
+def _check_convexity(points: Points, rng: np.random.Generator) -> None:
     p, q = points.p, points.q
     modulus = points.regularizer.strong_convexity(points.n_actions)
     of_p, of_q = points.value(p), points.value(q)
-    for share in (np.full((DRAWS, 1), 0.5), rng.random((DRAWS, 1))):
+    for share in (np.full((N_POINTS, 1), 0.5), rng.random((N_POINTS, 1))):
         between = share * p + (1 - share) * q
         found = points.value(between)
         weights = share[:, 0]
@@ -125,29 +126,30 @@ def _convexity(points: Points, rng: np.random.Generator) -> None:
         below = 0.5 * modulus * weights * (1 - weights) * np.abs(p - q).sum(axis=1) ** 2
         excess = np.where(chord < np.inf, found - np.where(chord < np.inf, chord, 0.0), -np.inf)
 
-        def ends(at: tuple[int, ...], w=weights) -> str:
+        def describe_ends(at: tuple[int, ...], w=weights) -> str:
             return (
-                f"p = {format_array(p[at])} and q = {format_array(q[at])}{points.describe_mask(at)}: at {w[at]:.17g} p "
-                f"+ {1 - w[at]:.17g} q"
+                f"p = {format_array(p[at])} and q = "
+                f"{format_array(q[at])}{points.describe_mask(at)}: at {w[at]:.17g} p + "
+                f"{1 - w[at]:.17g} q"
             )
 
         require_nonpositive(
             excess - 4 * points.error,
-            lambda at, found=found, chord=chord, excess=excess, ends=ends: (
+            lambda at, found=found, chord=chord, excess=excess, ends=describe_ends: (
                 f"h is not convex, between {ends(at)} it is {found[at]:.17g}, which is "
                 f"{excess[at]:.3g} above the chord, {chord[at]:.17g}"
             ),
         )
         require_nonpositive(
             excess + below - 4 * points.error,
-            lambda at, excess=excess, below=below, ends=ends: (
-                f"strong_convexity says {modulus:.6g}, which is too much: between {ends(at)} h is "
+            lambda at, excess=excess, below=below, ends=describe_ends: (
+                f"strong_convexity says {modulus:.6g}, which is too large: between {ends(at)} h is "
                 f"{-excess[at]:.6g} below the chord, not {below[at]:.6g}"
             ),
         )
 
 
-def _bounds(points: Points) -> None:
+def _check_bounds(points: Points) -> None:
     low, high = points.regularizer.bounds(points.n_actions)
     flat = points.greedy(np.where(points.mask, 0.0, -np.inf))
     for p in (points.p, points.q, flat):
@@ -166,10 +168,10 @@ def _bounds(points: Points) -> None:
             )
 
 
-def _subgradient(points: Points) -> None:
-    derived = type(points.regularizer).subgradient is Regularizer.subgradient
-    # one that is searched for is less accurate, and slow
-    count, least, slack = (6, 1e-3, 1e-6) if derived else (DRAWS, 0.0, 0.0)
+def _check_subgradient(points: Points) -> None:
+    default = type(points.regularizer).subgradient is Regularizer.subgradient
+    # the default is numerical: less accurate, and slow
+    count, least, slack = (6, 1e-3, 1e-6) if default else (N_POINTS, 0.0, 0.0)
     chosen = np.flatnonzero(np.min(np.where(points.mask, points.p, 1.0), axis=1) >= least)[:count]
     if chosen.size == 0:
         return
@@ -189,12 +191,12 @@ def _subgradient(points: Points) -> None:
     require_nonpositive(
         np.where(bad, np.inf, 0.0),
         lambda at: (
-            f"the subgradient of h at {format_array(p[at[:1]])} has {slope[at]} for action {at[1]}, which "
-            "has positive probability"
+            f"the subgradient of h at {format_array(p[at[:1]])} has {slope[at]} for action "
+            f"{at[1]}, which has positive probability"
         ),
     )
-    with np.errstate(invalid="ignore"):  # where h is infinite, the subgradient says nothing
-        rise = inner(q, slope) - inner(p, slope)
+    with np.errstate(invalid="ignore"):  # where h is infinite, the subgradient is arbitrary
+        rise = inner_product(q, slope) - inner_product(p, slope)
     tolerance = (
         4 * points.error
         + slack
@@ -208,14 +210,14 @@ def _subgradient(points: Points) -> None:
             -1.0,
         ),
         lambda at: (
-            f"what subgradient returns at p = {format_array(p[at])} is {format_array(slope[at])}, which is no "
-            f"subgradient of h: h is {at_q[at]:.17g} at q = {format_array(q[at])}, below the tangent, "
-            f"{at_p[at] + rise[at]:.17g}"
+            f"what subgradient returns at p = {format_array(p[at])} is {format_array(slope[at])}, "
+            f"which is no subgradient of h: h is {at_q[at]:.17g} at q = {format_array(q[at])}, "
+            f"below the tangent, {at_p[at] + rise[at]:.17g}"
         ),
     )
 
 
-def _domain(regularizer: Regularizer, n_states: int, n_actions: int) -> None:
+def _check_domain(regularizer: Regularizer, n_states: int, n_actions: int) -> None:
     everything = np.ones((n_states, n_actions), dtype=np.bool_)
     domain = regularizer.domain(everything)
     inside = everything if domain is None else np.broadcast_to(domain, everything.shape)
@@ -244,11 +246,11 @@ def _domain(regularizer: Regularizer, n_states: int, n_actions: int) -> None:
     )
 
 
-def _at(points: Points, rng: np.random.Generator) -> None:
-    """The regularizer of some states must be that of these states: for a slice, for any index, and for a single state."""
+def _check_at(points: Points, rng: np.random.Generator) -> None:
+    """Check ``at`` for a slice, for an array of indices, and for a single state."""
     whole = points.value(points.p)
     greedy = points.greedy(points.y)
-    index = rng.integers(0, DRAWS, size=7)
+    index = rng.integers(0, N_POINTS, size=7)
     for states in (slice(2, 5), index, slice(3, 4)):
         part = points.regularizer.at(states)
         allowed = None if points.allowed is None else points.allowed[states]
@@ -266,12 +268,12 @@ def _at(points: Points, rng: np.random.Generator) -> None:
             )
 
 
-def _inputs_kept(points: Points) -> None:
+def _check_inputs_unchanged(points: Points) -> None:
     y, p = points.y.copy(), points.p.copy()
     points.greedy(y)
     points.conjugate(y)
     points.value(p)
-    rows = slice(0, 4)  # a derived subgradient is slow
+    rows = slice(0, 4)  # the default subgradient is slow
     part = points.regularizer.at(rows)
     small = p[rows].copy()
     part.subgradient(small, None if points.allowed is None else points.allowed[rows])
@@ -283,14 +285,14 @@ def _inputs_kept(points: Points) -> None:
     require(kept, "the regularizer writes into the scores or distributions it is given")
 
 
-def _no_action(points: Points) -> None:
-    """A terminal state has no action: its worth and its cost are 0, and its policy is empty."""
+def _check_no_action(points: Points) -> None:
+    """Check that in a terminal state, without actions, maximum, cost and policy are 0."""
     nothing = np.zeros(points.y.shape, dtype=np.bool_)
     with fail_on_warnings("a state without actions"):
-        worth = points.regularizer.maximum(np.zeros(nothing.shape), nothing)
+        maximum = points.regularizer.maximum(np.zeros(nothing.shape), nothing)
         policy = points.regularizer.maximiser(np.zeros(nothing.shape), nothing)
         cost = points.regularizer.cost(np.zeros(nothing.shape), nothing)
     require(
-        not np.any(worth) and not np.any(policy) and not np.any(cost),
-        "a state without actions is not worth 0",
+        not np.any(maximum) and not np.any(policy) and not np.any(cost),
+        "the maximum, the maximiser or the cost of a state without actions is not 0",
     )

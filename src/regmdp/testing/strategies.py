@@ -1,8 +1,7 @@
-"""Hypothesis strategies for models, and for what belongs to a model.
+"""Hypothesis strategies for models, policies, values, scores and regularizers.
 
-What is drawn is made of small whole numbers, so that a counterexample shrinks to something that can
-be read. Hypothesis itself is imported when a strategy is made; it comes with
-``pip install 'regmdp[dev]'``.
+They draw small integers, so that a counterexample shrinks to readable numbers. Hypothesis itself is
+imported when a strategy is made; it comes with ``pip install 'regmdp[dev]'``.
 
 Examples:
     >>> from hypothesis import given
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["mdps", "policies", "regularizers", "scores", "values"]
 
-#: Discounts that are drawn if none are given: the bandit, short and long horizons.
+#: Default discounts: the bandit, short and long horizons.
 DISCOUNTS = (0.0, 0.1, 0.5, 0.9, 0.99)
 
 
@@ -54,8 +53,8 @@ def mdps(
     """Return a strategy for small models, dense and sparse.
 
     Args:
-        max_states: The most states; at least one.
-        max_actions: The most actions; at least one.
+        max_states: Largest number of states; at least 1.
+        max_actions: Largest number of actions; at least 1.
         discounts: γ; by default a few from 0 to 0.99. Where γ = 1 is drawn, every pair ends the
             episode with some probability.
         masks: Whether actions may be unavailable, and states terminal.
@@ -98,7 +97,7 @@ def mdps(
 def policies(
     mdp: MDP, regularizer: Regularizer | None = None
 ) -> SearchStrategy[Float[np.ndarray, "S A"]]:
-    """Return a strategy for (S, A) policies of a model: pure and mixed, in the domain of the regularizer if one is given."""
+    """Return a strategy for (S, A) policies, deterministic or mixed, that a regularizer permits."""
     st = _strategies()
     allowed = permitted(mdp, regularizer)
 
@@ -137,7 +136,7 @@ def scores(
 
 
 def regularizers(mdp: MDP) -> SearchStrategy[Regularizer]:
-    """Return a strategy for regularizers that fit a model: each kind, with one temperature or one per state, 0 among them."""
+    """Return a strategy for regularizers of a model, with one temperature or one per state."""
     st = _strategies()
     temperature = st.sampled_from((0.0, 1e-3, 0.125, 1.0, 8.0))
 
