@@ -146,7 +146,7 @@ class Search(Generic[Evaluation]):
     derivative the identity, so a trust region shrinks and the search returns to finite values.
 
     Args:
-        objective: What is minimised.
+        objective: The function to be minimised.
         callback: Called with an :class:`~regmdp.Event` after each evaluation with a finite value.
             Its ``measures`` are those of the objective and ``gradient``, the norm of the gradient.
         started: Time of ``time.perf_counter`` from which events count seconds; now by default.
@@ -250,7 +250,7 @@ class Search(Generic[Evaluation]):
             point: (K,) where to start.
             goal: Decrement at which to end.
             max_steps: Largest number of steps.
-            is_exact: Whether a point is as near to the minimum as its gradient can tell.
+            is_exact: Whether the gradient at a point is within its error, so that no step can improve it.
         """
         newton = self.newton_step(point)
         for _ in range(max_steps):

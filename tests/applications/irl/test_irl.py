@@ -17,7 +17,7 @@ from regmdp.gradients import ModelFunction
 
 
 def grid(discount=0.95):
-    """A small gridworld with a known cost of steps; features of a column, a row and the action up."""
+    """A gridworld with a known cost of steps, and features of a column, a row and the action up."""
     mdp = rm.models.gridworld(5, 5, walls="open", slip=0.1, discount=discount)
     names = [mdp.describe(state) for state in range(mdp.n_states)]
     cells = np.array([["column 2" in name, "row 1" in name] for name in names], dtype=float)
@@ -72,25 +72,27 @@ def walk(mdp, policy, rng):
 def test_a_reward_function_agrees_with_features(fit):
     mdp, features, theta = grid()
     soft = rm.Shannon(0.3)
-    seen = Demonstrations.from_policy(mdp, rm.solve(features.model(theta), soft, tol=1e-12).policy)
+    demonstrations = Demonstrations.from_policy(
+        mdp, rm.solve(features.model(theta), soft, tol=1e-12).policy
+    )
     flat = features.features.reshape(*mdp.rewards.shape, 3)
     curved = ModelFunction(
         lambda x: features.mdp.rewards + flat @ np.array([np.exp(x[0]), x[1], x[2]]),
         lambda x: flat * np.array([np.exp(x[0]), 1.0, 1.0]),
         mdp=features.mdp,
     )
-    found = fit(curved, seen, soft, start=np.zeros(3))
+    found = fit(curved, demonstrations, soft, start=np.zeros(3))
     assert np.allclose([np.exp(found.theta[0]), *found.theta[1:]], theta, atol=1e-3)
     with pytest.raises(rm.SolverError, match="needs a start"):
-        fit(curved, seen, soft)
+        fit(curved, demonstrations, soft)
 
 
 @pytest.mark.parametrize("discount", [0.99, 1.0])
 @pytest.mark.parametrize("fit", [match_features, maximize_likelihood])
 def test_derivatives_are_those_of_the_objective(fit, discount):
     mdp, features, theta = grid(discount)
-    seen = Demonstrations.from_policy(mdp, rm.uniform_policy(mdp))
-    estimate = fit(features, seen, rm.KL(np.array([0.1, 0.2, 0.3, 0.4]), 0.3), ridge=0.1)
+    demonstrations = Demonstrations.from_policy(mdp, rm.uniform_policy(mdp))
+    estimate = fit(features, demonstrations, rm.KL(np.array([0.1, 0.2, 0.3, 0.4]), 0.3), ridge=0.1)
     objective = Search(estimate.objective)
     steps = 1e-5 * np.eye(3)
     slope = [
@@ -108,8 +110,10 @@ def test_shaping_is_not_identified():
     mdp, features, theta = grid()
     soft = rm.Shannon(0.3)
     everything = expected_features(mdp, pair=np.eye(mdp.n_states * 4).reshape(mdp.n_states, 4, -1))
-    seen = Demonstrations.from_policy(mdp, rm.solve(features.model(theta), soft, tol=1e-12).policy)
-    found = match_features(everything, seen, soft, ridge=1e-6)
+    demonstrations = Demonstrations.from_policy(
+        mdp, rm.solve(features.model(theta), soft, tol=1e-12).policy
+    )
+    found = match_features(everything, demonstrations, soft, ridge=1e-6)
     identification = identify(found)
     # one for each state that is not terminal, whose value is arbitrary, and the four rewards of the
     # terminal state, which have no effect
@@ -127,11 +131,11 @@ def test_unvisited_states_are_not_identified():
     right_and_down[mdp.terminal] = 0.0
     barred = rm.KL(np.array([0.0, 0.5, 0.5, 0.0]), 0.3)
     start[0], start[5] = 0.0, 1.0
-    seen = Demonstrations.from_policy(mdp.with_initial(start), right_and_down)
+    demonstrations = Demonstrations.from_policy(mdp.with_initial(start), right_and_down)
     features = expected_features(
         mdp, state=np.eye(16)[:, [0, 6]]
     )  # state 0 cannot be reached from state 5
-    identification = identify(match_features(features, seen, barred, ridge=1e-6))
+    identification = identify(match_features(features, demonstrations, barred, ridge=1e-6))
     assert identification.n_identified == 1
     assert (
         identification.n_shaping == 1
@@ -140,11 +144,11 @@ def test_unvisited_states_are_not_identified():
 
 def test_the_likelihood_does_not_identify_rewards_of_other_states():
     mdp, soft = rm.models.chain(4), rm.Shannon(0.5)
-    seen = Demonstrations.from_trajectories(
+    demonstrations = Demonstrations.from_trajectories(
         mdp, [(np.array([0]), np.array([action])) for action in (0, 0, 1)]
     )
     everything = expected_features(mdp, pair=np.eye(8).reshape(4, 2, 8))
-    found = maximize_likelihood(everything, seen, soft, ridge=1e-6)
+    found = maximize_likelihood(everything, demonstrations, soft, ridge=1e-6)
     identification = identify(found)
     # two actions in the one state with demonstrations: one number is identified
     assert (identification.n_identified, identification.n_shaping) == (1, 4)
@@ -258,13 +262,13 @@ def test_an_occupancy_that_does_not_balance_is_refused():
 
 def test_the_likelihood_needs_positive_probabilities():
     mdp, features, _ = grid()
-    seen = Demonstrations.from_policy(mdp, rm.uniform_policy(mdp))
+    demonstrations = Demonstrations.from_policy(mdp, rm.uniform_policy(mdp))
     with pytest.raises(rm.RegularizerError, match="needs Shannon or KL"):
-        maximize_likelihood(features, seen, rm.Tsallis(1.5, 0.3))
+        maximize_likelihood(features, demonstrations, rm.Tsallis(1.5, 0.3))
     with pytest.raises(
         rm.RegularizerError, match="was demonstrated, but the reference gives it probability 0"
     ):
-        maximize_likelihood(features, seen, rm.KL(np.array([0.5, 0.5, 0.0, 0.0]), 0.3))
+        maximize_likelihood(features, demonstrations, rm.KL(np.array([0.5, 0.5, 0.0, 0.0]), 0.3))
 
 
 @pytest.mark.parametrize("status", [rm.Status.STOPPED, rm.Status.INTERRUPTED])

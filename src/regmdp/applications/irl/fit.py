@@ -62,9 +62,9 @@ def match_features(
         >>> import numpy as np, regmdp as rm
         >>> mdp, soft = rm.models.chain(5), rm.Shannon(temperature=0.5)
         >>> expert = rm.solve(mdp, soft, tol=1e-12).policy
-        >>> seen = rm.irl.Demonstrations.from_policy(mdp, expert)
+        >>> demonstrations = rm.irl.Demonstrations.from_policy(mdp, expert)
         >>> found = rm.irl.match_features(
-        ...     rm.irl.expected_features(mdp, pair=mdp.rewards[:, :, None]), seen, soft
+        ...     rm.irl.expected_features(mdp, pair=mdp.rewards[:, :, None]), demonstrations, soft
         ... )
         >>> found.theta.round(6), bool(np.max(np.abs(found.policy - expert)) < 1e-6)
         (array([1.]), True)
@@ -109,11 +109,11 @@ def maximize_likelihood(
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, soft = rm.models.chain(5), rm.Shannon(temperature=0.5)
-        >>> seen = rm.irl.Demonstrations.from_trajectories(
+        >>> demonstrations = rm.irl.Demonstrations.from_trajectories(
         ...     mdp, [([0, 1, 2, 3, 4], [1, 1, 1, 1, 1]), ([0, 0, 1, 0], [0, 1, 0, 1])]
         ... )
         >>> found = rm.irl.maximize_likelihood(
-        ...     rm.irl.expected_features(mdp, state=np.eye(5)[:, 4:]), seen, soft
+        ...     rm.irl.expected_features(mdp, state=np.eye(5)[:, 4:]), demonstrations, soft
         ... )
         >>> bool(found.theta[0] > 0)  # the demonstrator goes to the last state
         True

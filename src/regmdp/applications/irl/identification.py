@@ -92,9 +92,9 @@ def identify(estimate: RewardEstimate) -> Identification:
     Examples:
         >>> import numpy as np, regmdp as rm
         >>> mdp, soft = rm.models.chain(4), rm.Shannon(temperature=0.5)
-        >>> seen = rm.irl.Demonstrations.from_policy(mdp, rm.solve(mdp, soft).policy)
+        >>> demonstrations = rm.irl.Demonstrations.from_policy(mdp, rm.solve(mdp, soft).policy)
         >>> found = rm.irl.match_features(
-        ...     rm.irl.expected_features(mdp, state=np.eye(4)), seen, soft
+        ...     rm.irl.expected_features(mdp, state=np.eye(4)), demonstrations, soft
         ... )
         >>> print(
         ...     rm.irl.identify(found).summary()
