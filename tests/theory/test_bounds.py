@@ -235,6 +235,19 @@ def test_linear_system_written_out():
     assert np.max(np.abs(np.linalg.eigvals(A))) == pytest.approx(1 - eta * TAU)
 
 
+def test_linear_system_of_an_infinite_step():
+    """Soft policy iteration: the first distance is that of τξ_0, not of 0."""
+    _, q, _ = soft_optimum(MDP, TAU)
+    top = q.max(axis=1, keepdims=True) / TAU
+    xi = np.log(loops.uniform(MDP)) + top + np.log(np.exp(q / TAU - top).sum(axis=1, keepdims=True))
+    run = rm.theory.trace(MDP, SHANNON, rm.algorithms.PolicyIteration(), max_iterations=3)
+    system = rm.theory.linear_system(MDP, SHANNON, run.q, step_size=np.inf)
+    assert system.errors[0, 1] == pytest.approx(np.max(np.abs(q - TAU * xi)), rel=1e-7)
+    np.testing.assert_allclose(system.errors[1:, 1], system.errors[:-1, 0], atol=1e-10)
+    np.testing.assert_allclose(system.bounds[1:, 0], 0.8 * system.errors[:-1, 0], atol=1e-10)
+    assert np.all(system.errors <= system.bounds + 1e-10)
+
+
 def test_quadratic_constant():
     _, _, best = soft_optimum(MDP, TAU)
     written = 4 * 0.8**2 / (0.2 * TAU) * np.max(1 / stationary(MDP, best))

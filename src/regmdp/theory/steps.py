@@ -74,8 +74,12 @@ def linear_system(
         regularizer: Any, with one temperature τ > 0.
         q: (n + 1, S, A) the Q_t of a run.
         step_size: η of mirror descent, 1/η = (1-γ)/η - τ of natural policy gradient.
-        start: (S, A) π_0; by default uniform.
+        start: (S, A) π_0; by default uniform. It needs a dual variable ξ_0: for Shannon, all its
+            probabilities are positive.
         optimum: The optimum, if it is known.
+
+    Raises:
+        SolverError: if the start has no dual variable.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -93,12 +97,8 @@ def linear_system(
     first = evaluate_start(mdp, regularizer, start, optimum)
     allowed = first.optimum.allowed
     weight = 1.0 / (1.0 + step_size * tau)
-    moved = np.zeros_like(first.q)
-    if weight > 0.0:
-        moved = scale_dual(
-            first.optimum, dual_from_policy(mdp, regularizer, regularizer, first.policy)
-        )
-    y = float(sup_norm(np.asarray(q[0]) - moved, allowed)) if weight > 0.0 else 0.0
+    moved = scale_dual(first.optimum, dual_from_policy(mdp, regularizer, regularizer, first.policy))
+    y = float(sup_norm(np.asarray(q[0]) - moved, allowed))
     errors, bounds = np.empty((len(q), 2)), np.full((len(q), 2), np.inf)
     for t, current in enumerate(np.asarray(q)):
         errors[t] = (

@@ -174,8 +174,9 @@ def bus_engine_model(
     Args:
         n_bins: Number of states.
         discount: β.
-        n_increments: Number of possible increments of the bin in a month, 0 included; 3 with 90
-            bins, 6 with 175.
+        n_increments: Number of possible increments of the bin in a month, 0 included. Rust's data
+            have 3 with 90 bins; with 175 bins, 4 in group 1 and in group 2, 5 in groups 1 to 3
+            together, and 6 wherever group 4 is included.
         unit: The factor 0.001.
 
     Returns:
