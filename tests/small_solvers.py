@@ -1,19 +1,17 @@
-"""Textbook solvers on dense arrays, written without the library's: what its answers are compared
-with.
-"""
+"""Textbook solvers on dense arrays, independent of the library, for comparisons."""
 
 import numpy as np
 import scipy.sparse as sp
 
 
-def parts(mdp):
-    """(S, A, S) transitions, (S, A) rewards, γ, (S, A) mask."""
+def model_arrays(mdp):
+    """Return (S, A, S) transitions, (S, A) rewards, γ and the (S, A) mask."""
     return mdp.to_array(), np.asarray(mdp.rewards), mdp.discount, np.asarray(mdp.available)
 
 
 def policy_value(mdp, policy):
-    """(S,) value of a (S, A) policy, by one linear solve."""
-    P, r, discount, available = parts(mdp)
+    """(S, A) policy -> (S,) its value, by one linear solve."""
+    P, r, discount, available = model_arrays(mdp)
     live = available.any(axis=1)
     chain = np.einsum("sa,sat->st", policy, P)[np.ix_(live, live)]
     value = np.zeros(len(r))
@@ -24,10 +22,11 @@ def policy_value(mdp, policy):
 
 
 def optimal_value(mdp, sweeps=10_000):
-    """(S,) optimal value: value iteration, then the linear solve of the greedy policy, which must
-    not be improvable.
+    """Return the (S,) optimal value, by value iteration and the value of the greedy policy.
+
+    Asserts that the greedy policy cannot be improved.
     """
-    P, r, discount, available = parts(mdp)
+    P, r, discount, available = model_arrays(mdp)
     P = sp.csr_array(P.reshape(-1, len(r)))
     value = np.zeros(len(r))
     for _ in range(sweeps):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_solvers import parts
+from small_solvers import model_arrays
 
 import regmdp as rm
 from regmdp.mdp import transitions
@@ -34,7 +34,7 @@ each_regularizer = pytest.mark.parametrize(
 
 
 def dense_q_values(mdp, value):
-    P, r, discount, available = parts(mdp)
+    P, r, discount, available = model_arrays(mdp)
     return np.where(available, r + discount * np.einsum("sat,t->sa", P, value), -np.inf)
 
 
@@ -91,7 +91,7 @@ def test_backup_bounds_every_policy_backup(mdp, regularizer):
 
 @each_regularizer
 def test_policy_backup_and_expected_rewards(mdp, regularizer):
-    P, r, discount, _ = parts(mdp)
+    P, r, discount, _ = model_arrays(mdp)
     value, policy = np.random.default_rng(1).normal(size=10), rm.uniform_policy(mdp, regularizer)
     rewards = (policy * r).sum(axis=1) - regularizer.cost(policy, mdp.available)
     np.testing.assert_allclose(

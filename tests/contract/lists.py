@@ -1,7 +1,6 @@
-"""What has to pass the tests of this folder: every regularizer, every algorithm, every storage of a
-model.
+"""All regularizers, algorithms and storages of models, which the tests of this folder check.
 
-A new one is entered here, once, and has all its tests.
+Add a new one here, once, to test it.
 """
 
 import tempfile
@@ -13,13 +12,11 @@ import scipy.sparse as sp
 import regmdp as rm
 from regmdp.mdp import DenseTransitions, SparseTransitions, transitions
 
-# ---- regularizers: (S, A) shape of a model, and a generator, to a regularizer that fits it ----
+# ---- regularizers: from the (S, A) shape of a model and a generator to a regularizer ----
 
 
 def _reference(shape, rng, *, zeros):
-    """Distributions over the actions, some of them with zeros, and always with weight on the first
-    action.
-    """
+    """Draw distributions over the actions, some with zeros; the first action is always positive."""
     weight = rng.exponential(size=shape)
     if zeros:
         weight *= rng.random(shape) < 0.6
@@ -73,9 +70,7 @@ REGULARIZERS = {
 
 
 class UserSpread(rm.Regularizer):
-    """The least that a user writes: ``value`` and ``greedy``. Half the squared distance from the
-    uniform distribution.
-    """
+    """Half the squared distance from uniform, with only ``value`` and ``greedy``."""
 
     def __init__(self, temperature):
         self.temperature = temperature
@@ -87,28 +82,26 @@ class UserSpread(rm.Regularizer):
         return rm.SquaredL2(temperature=1.0).greedy(y)
 
 
-REGULARIZERS["a user's own"] = lambda shape, rng: UserSpread(temperature=0.3)
+REGULARIZERS["user-defined"] = lambda shape, rng: UserSpread(temperature=0.3)
 
 
 def _capped(shape, rng):
-    """Some of the actions, but not the first."""
+    """Draw a mask of some actions, without the first."""
     mask = rng.random(shape) < 0.6
     mask[..., 0] = False
     return mask
 
 
 def _box(shape, rng):
-    """Lower and upper limits between which there is a distribution, over any actions that include
-    the first.
-    """
+    """Draw bounds that permit a distribution over any actions that include the first."""
     lower = rng.uniform(0.0, 1.0 / shape[-1], size=shape) * (rng.random(shape) < 0.5)
     upper = np.minimum(1.0, rng.uniform(1.0, 3.0, size=shape) / shape[-1])
     upper[..., 0] = 1.0
     return rm.Box(lower, upper)
 
 
-def _alike(shape, rng):
-    """A quadratic form: some actions are alike."""
+def _quadratic(shape, rng):
+    """Draw a quadratic form, by which some actions are similar."""
     factor = rng.normal(size=(shape[-1], shape[-1]))
     form = factor @ factor.T / shape[-1]
     return lambda p: 0.5 * np.sum(p * (p @ form), axis=-1), lambda p: p @ form
@@ -153,16 +146,26 @@ REGULARIZERS |= {
         temperature=rng.uniform(0.0, 2.0, size=shape[0]),
         parameters={"price": rng.normal(size=shape), "curve": rng.uniform(0.1, 1.0, size=shape[0])},
     ),
-    "convex": lambda shape, rng: rm.Convex(*_alike(shape, rng), temperature=0.5),
+    "convex": lambda shape, rng: rm.Convex(*_quadratic(shape, rng), temperature=0.5),
 }
 
-#: What the quick tier tries where it cannot try them all: a sum over actions of each kind, one that couples them, limits, a sum.
+#: The regularizers of the quick tier: sums over actions of each kind, a coupled one, bounds, a sum.
 SOME_REGULARIZERS = (
-    "none", "Shannon", "KL, everything per state", "Tsallis, sparse", "squared norm", "log barrier", "weighted ℓ1", "cap", "Rényi",
-    "box", "Shannon and KL", "a user's own",
-)  # fmt: skip
+    "none",
+    "Shannon",
+    "KL, everything per state",
+    "Tsallis, sparse",
+    "squared norm",
+    "log barrier",
+    "weighted ℓ1",
+    "cap",
+    "Rényi",
+    "box",
+    "Shannon and KL",
+    "user-defined",
+)
 
-# ---- algorithms: to an algorithm ----
+# ---- algorithms ----
 
 ALGORITHMS = {
     "value iteration": rm.algorithms.ValueIteration,
@@ -203,7 +206,7 @@ ALGORITHMS = {
     ),
 }
 
-#: Those that draw samples, on a few of them.
+#: Algorithms that draw samples, with few of them.
 SAMPLED = {
     "soft Q-learning": lambda: rm.algorithms.SoftQLearning(steps=5, n_envs=2),
     "soft actor-critic": lambda: rm.algorithms.SoftActorCritic(
@@ -213,7 +216,7 @@ SAMPLED = {
     "stochastic approximate policy mirror descent": lambda: rm.algorithms.StochasticAPMD(samples=2),
 }
 
-#: Certified gap that a method has to reach on the small models, where it is not 1e-6.
+#: Certified gap that an algorithm has to reach on the small models, if it is not 1e-6.
 TOLERANCES = {
     "softmax policy gradient": 0.1,
     "natural policy gradient": 1e-2,
@@ -228,7 +231,7 @@ TOLERANCES = {
     "generalized policy mirror descent, inexact": 1e-3,
 }
 
-# ---- storages: the parts of a model to the model, stored in one way or another ----
+# ---- storages: from the parts of a model to the model ----
 
 
 class Parts:
@@ -253,7 +256,7 @@ def _sparse(parts):
 
 
 def _coordinates(parts):
-    """Successors in no order, some of them listed twice, and zeros among them."""
+    """Successors in random order, with duplicates and zeros."""
     rows = sp.coo_array(parts.rows.reshape(-1, len(parts.rewards)))
     order = np.random.default_rng(0).permutation(rows.nnz)
     row, column, data = rows.row[order], rows.col[order], rows.data[order]
@@ -279,7 +282,7 @@ def _by_action_sparse(parts):
 
 
 def _pairs(parts):
-    """The available pairs alone, in no order."""
+    """The available pairs in random order."""
     available = parts.keywords.get("available", np.ones(parts.rewards.shape, dtype=bool))
     state, action = np.nonzero(available)
     order = np.random.default_rng(0).permutation(state.size)
@@ -294,7 +297,7 @@ def _pairs(parts):
     )  # fmt: skip
 
 
-#: Where mapped models lie until the tests end.
+#: Folder of mapped models, deleted when the tests end.
 FOLDER = tempfile.TemporaryDirectory(prefix="regmdp-mapped-")
 
 
@@ -332,10 +335,10 @@ STORAGES = {
     "mapped, blocks": _in_blocks(_mapped, 9),
 }
 
-#: The class that each storage makes, so that none is forgotten.
+#: The classes of the storages.
 TRANSITIONS = (DenseTransitions, SparseTransitions)
 
-# ---- models: a generator to the parts of a model ----
+# ---- models: from a generator to the parts of a model ----
 
 
 def _parts(

@@ -1,3 +1,5 @@
+"""Checks of every algorithm."""
+
 import numpy as np
 import pytest
 from contract.lists import ALGORITHMS, MODELS, SAMPLED, TOLERANCES
@@ -6,15 +8,21 @@ from tiers import tiered
 import regmdp as rm
 from regmdp.testing import check_algorithm
 
-SOME = (
-    "value iteration", "modified policy iteration", "policy iteration", "soft policy iteration", "natural policy gradient",
-    "policy mirror descent, geometric steps", "generalized policy mirror descent", "homotopic policy mirror descent",
-)  # fmt: skip
+QUICK = (
+    "value iteration",
+    "modified policy iteration",
+    "policy iteration",
+    "soft policy iteration",
+    "natural policy gradient",
+    "policy mirror descent, geometric steps",
+    "generalized policy mirror descent",
+    "homotopic policy mirror descent",
+)
 
 
-@pytest.mark.parametrize("name", tiered(ALGORITHMS, SOME))
+@pytest.mark.parametrize("name", tiered(ALGORITHMS, QUICK))
 def test_algorithm(name):
-    # other models for each
+    # different models for each
     seed = list(ALGORITHMS).index(name)
     check_algorithm(
         ALGORITHMS[name](), tol=TOLERANCES.get(name, 1e-6), rng=np.random.default_rng(seed)
@@ -26,23 +34,23 @@ def test_algorithm(name):
 )
 @pytest.mark.parametrize("name", SAMPLED)
 def test_sampled_algorithm(name, model):
-    """Every run is that of its generator alone, and ends with a policy."""
+    """Runs are independent of each other, and return policies."""
     parts = MODELS[model](np.random.default_rng(0))
     mdp = rm.MDP(parts.rows, parts.rewards, parts.discount, **parts.keywords)
     regularizer = None if "approximate" in name else rm.Shannon(np.linspace(0.1, 1.0, mdp.n_states))
 
-    def learned(which):
+    def learn_with(seeds):
         return rm.learn(
             mdp,
             regularizer,
             SAMPLED[name](),
             max_iterations=3,
-            rng=[np.random.default_rng(seed) for seed in which],
+            rng=[np.random.default_rng(seed) for seed in seeds],
         )
 
-    together = learned([0, 1, 2])
+    together = learn_with([0, 1, 2])
     for run in range(3):
-        alone = learned([run])
+        alone = learn_with([run])
         assert np.array_equal(alone.q[0], together.q[run])
         assert np.array_equal(alone.policy[0], together.policy[run])
         np.testing.assert_allclose(together.policy[run].sum(axis=1), ~mdp.terminal, atol=1e-12)

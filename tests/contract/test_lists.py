@@ -1,4 +1,4 @@
-"""Nothing is left out of the lists."""
+"""The lists are complete."""
 
 import inspect
 
@@ -12,8 +12,8 @@ from regmdp.improvement import Improvement
 from regmdp.mdp import Transitions
 
 
-def public(module, base):
-    """The concrete classes of a kind that a module exports."""
+def find_public_classes(module, base):
+    """Return the concrete subclasses of a class that a module exports."""
     found = (getattr(module, name) for name in module.__all__)
     return {
         item
@@ -22,12 +22,12 @@ def public(module, base):
     }
 
 
-def concrete(base):
-    """All concrete subclasses in the library."""
-    found, ahead = set(), [base]
-    while ahead:
-        for item in ahead.pop().__subclasses__():
-            ahead.append(item)
+def find_concrete_subclasses(base):
+    """Return all concrete subclasses in the library."""
+    found, queue = set(), [base]
+    while queue:
+        for item in queue.pop().__subclasses__():
+            queue.append(item)
             if item.__module__.startswith("regmdp.") and not inspect.isabstract(item):
                 found.add(item)
     return found
@@ -36,24 +36,26 @@ def concrete(base):
 def test_every_regularizer_is_listed():
     rng = np.random.default_rng(0)
     listed = {type(make((3, 2), rng)) for make in REGULARIZERS.values()}
-    assert concrete(rm.Regularizer) <= listed
-    assert concrete(rm.Regularizer) == public(rm, rm.Regularizer)
+    assert find_concrete_subclasses(rm.Regularizer) <= listed
+    assert find_concrete_subclasses(rm.Regularizer) == find_public_classes(rm, rm.Regularizer)
 
 
 def test_every_algorithm_is_listed():
     listed = [make() for make in (ALGORITHMS | SAMPLED).values()]
-    assert concrete(Algorithm) <= {type(algorithm) for algorithm in listed}
-    # methods that are compositions are functions: the names tell which are there
+    assert find_concrete_subclasses(Algorithm) <= {type(algorithm) for algorithm in listed}
+    # compositions are functions with the names of classes
     functions = [
         getattr(rm.algorithms, name) for name in rm.algorithms.__all__ if name[0].isupper()
     ]
-    composed = [_composed(function) for function in functions if inspect.isroutine(function)]
+    composed = [
+        _make_composition(function) for function in functions if inspect.isroutine(function)
+    ]
     assert composed
     assert {algorithm.name for algorithm in composed} <= {algorithm.name for algorithm in listed}
 
 
-def _composed(function):
-    """Call a method with the step size that it may ask for."""
+def _make_composition(function):
+    """Call a composition with 0.1 for its required parameters."""
     required = [
         p.name
         for p in inspect.signature(function).parameters.values()
@@ -64,7 +66,7 @@ def _composed(function):
 
 def test_every_improvement_is_used_by_a_listed_algorithm():
     used = {type(getattr(make(), "improvement", None)) for make in (ALGORITHMS | SAMPLED).values()}
-    assert concrete(Improvement) <= used
+    assert find_concrete_subclasses(Improvement) <= used
 
 
 def test_every_step_size_is_used_by_a_listed_algorithm():
@@ -72,17 +74,17 @@ def test_every_step_size_is_used_by_a_listed_algorithm():
     improvements = [
         getattr(improvement, "improvement", improvement) for improvement in improvements
     ]
-    assert concrete(rm.algorithms.StepSize) <= {
+    assert find_concrete_subclasses(rm.algorithms.StepSize) <= {
         type(getattr(improvement, "step_size", None)) for improvement in improvements
     }
 
 
 def test_every_exact_evaluation_is_used_by_a_listed_algorithm():
     used = {type(getattr(make(), "evaluation", None)) for make in ALGORITHMS.values()}
-    assert concrete(Evaluation) <= used
+    assert find_concrete_subclasses(Evaluation) <= used
 
 
 def test_every_storage_is_listed():
     parts = MODELS["discounted"](np.random.default_rng(0))
     made = {type(store(parts).transitions) for store in STORAGES.values()}
-    assert made == set(TRANSITIONS) == concrete(Transitions)
+    assert made == set(TRANSITIONS) == find_concrete_subclasses(Transitions)

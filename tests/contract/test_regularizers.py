@@ -1,3 +1,5 @@
+"""Checks of every regularizer."""
+
 import numpy as np
 import pytest
 from contract.lists import REGULARIZERS
@@ -5,7 +7,7 @@ from tiers import tiered
 
 from regmdp.testing import check_regularizer
 
-#: Those that a general solver is needed for take long: one number of actions each.
+#: Regularizers that need the slow numerical method, with their only number of actions.
 SLOW = {"convex": 3, "Rényi and Shannon": 3}
 CASES = [
     (name, n) for name in REGULARIZERS for n in ((SLOW[name],) if name in SLOW else (1, 2, 4, 9))

@@ -1,4 +1,4 @@
-"""Every storage of every model: the checks, and the same answers from all of them."""
+"""Checks of every storage of every model, and equality of their results."""
 
 from functools import cache
 
@@ -22,46 +22,47 @@ each_storage = pytest.mark.parametrize(
 
 
 @cache
-def stored(model, storage):
+def make_model(model, storage):
     return STORAGES[storage](MODELS[model](np.random.default_rng(0)))
 
 
-#: What no storage is tried with.
-LONG = ("convex", "box", "cap", " and ", "separable")
-LEFT_OUT = {"Shannon, cold", *(name for name in REGULARIZERS if any(word in name for word in LONG))}
+#: Words in the names of regularizers that are slow or have bounds on probabilities.
+SLOW = ("convex", "box", "cap", " and ", "separable")
+
+#: Regularizers that are not used with every storage.
+EXCLUDED = {"Shannon, cold", *(name for name in REGULARIZERS if any(word in name for word in SLOW))}
 
 
-def regularizers(mdp):
-    """Fitting ones by name; not one that is 1e9 times colder than the rest, whose policies may
-    differ where they are as good.
+def make_regularizers(mdp):
+    """Return regularizers of a model by name.
 
-    Nor those that take long or have limits: a regularizer never sees how a model is stored, and
-    those are tested elsewhere.
+    Excluded are one with a temperature of 1e-9, for which equally good policies may differ, and
+    slow ones: a regularizer does not depend on the storage, and they are tested elsewhere.
     """
     rng = np.random.default_rng(1)
     return {
         name: make(mdp.rewards.shape, rng)
         for name, make in REGULARIZERS.items()
-        if name not in LEFT_OUT
+        if name not in EXCLUDED
     }
 
 
 @cache
 def solution(model, storage, name):
-    mdp = stored(model, storage)
-    return rm.solve(mdp, regularizers(mdp)[name])
+    mdp = make_model(model, storage)
+    return rm.solve(mdp, make_regularizers(mdp)[name])
 
 
 @each_model
 @each_storage
 def test_model(model, storage):
-    check_mdp(stored(model, storage))
+    check_mdp(make_model(model, storage))
 
 
 @each_model
 @each_storage
 def test_storage_does_not_change_the_model(model, storage):
-    mdp, reference = stored(model, storage), stored(model, "dense")
+    mdp, reference = make_model(model, storage), make_model(model, "dense")
     np.testing.assert_allclose(mdp.to_array(), reference.to_array(), rtol=0, atol=1e-16)
     for name in (
         "rewards",
@@ -79,10 +80,10 @@ def test_storage_does_not_change_the_model(model, storage):
 @each_model
 @each_storage
 def test_storage_does_not_change_a_backup(model, storage):
-    mdp, reference = stored(model, storage), stored(model, "dense")
+    mdp, reference = make_model(model, storage), make_model(model, "dense")
     value = np.random.default_rng(1).normal(size=mdp.n_states) * 10
     policy = rm.uniform_policy(mdp)
-    for regularizer in regularizers(mdp).values():
+    for regularizer in make_regularizers(mdp).values():
         slack = 2 * backup_error(mdp, regularizer, value)
         assert slack < 1e-10
         expected = rm.bellman.backup(reference, regularizer, value)
@@ -102,8 +103,8 @@ def test_storage_does_not_change_a_backup(model, storage):
 @each_model
 @each_storage
 def test_storage_does_not_change_the_solution(model, storage):
-    reference = stored(model, "dense")
-    for name, regularizer in regularizers(reference).items():
+    reference = make_model(model, "dense")
+    for name, regularizer in make_regularizers(reference).items():
         found, expected = solution(model, storage, name), solution(model, "dense", name)
         assert found.status.ok
         assert expected.status.ok
@@ -119,6 +120,8 @@ def test_storage_does_not_change_the_solution(model, storage):
 
 def test_some_models_have_several_blocks():
     counts = {
-        len(stored(model, storage).transitions.blocks) for model in MODELS for storage in STORAGES
+        len(make_model(model, storage).transitions.blocks)
+        for model in MODELS
+        for storage in STORAGES
     }
     assert {1, 2, 4}.issubset(counts), counts

@@ -1,4 +1,4 @@
-"""The number of threads never changes a bit of a result."""
+"""Results do not depend on the number of threads, bit for bit."""
 
 import numpy as np
 import pytest
@@ -9,20 +9,20 @@ import regmdp as rm
 from regmdp.mdp import transitions
 
 BLOCKS = [name for name in STORAGES if name.endswith(", blocks")]
-SOME = ("none", "KL, everything per state", "Tsallis, sparse")
+NAMES = ("none", "KL, everything per state", "Tsallis, sparse")
 
 
 @pytest.fixture
 def threads(monkeypatch):
-    """Sets the number of threads, from now on for models of any size."""
+    """Set the number of threads, used for models of any size."""
     monkeypatch.setattr(transitions, "MIN_ENTRIES_FOR_THREADS", 0)
     before = rm.get_num_threads()
     yield rm.set_num_threads
     rm.set_num_threads(before)
 
 
-def results(mdp, regularizer):
-    """Everything that goes through the blocks of a model."""
+def compute_results(mdp, regularizer):
+    """Yield all results that are computed from the blocks of a model."""
     value, policy = (
         np.random.default_rng(1).normal(size=mdp.n_states),
         rm.uniform_policy(mdp, regularizer),
@@ -48,25 +48,25 @@ def results(mdp, regularizer):
     yield from (solution.value, solution.policy, solution.history.residual)
 
 
-def dense(result):
+def as_dense(result):
     return result.toarray() if hasattr(result, "toarray") else np.asarray(result)
 
 
 @pytest.mark.parametrize("model", tiered(MODELS, ("masked", "undiscounted")))
 @pytest.mark.parametrize("storage", BLOCKS)
-def test_results_are_the_same_bit_for_bit(model, storage, threads):
+def test_results_are_equal(model, storage, threads):
     mdp = STORAGES[storage](MODELS[model](np.random.default_rng(0)))
-    for name in SOME:
+    for name in NAMES:
         regularizer = REGULARIZERS[name](mdp.rewards.shape, np.random.default_rng(1))
         threads(1)
-        alone = [dense(result) for result in results(mdp, regularizer)]
+        alone = [as_dense(result) for result in compute_results(mdp, regularizer)]
         threads(3)
-        for one, other in zip(alone, results(mdp, regularizer), strict=True):
-            np.testing.assert_array_equal(one, dense(other))
+        for one, other in zip(alone, compute_results(mdp, regularizer), strict=True):
+            np.testing.assert_array_equal(one, as_dense(other))
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
-def test_every_algorithm_makes_the_same_iterates(name, threads):
+def test_iterates_of_every_algorithm_are_equal(name, threads):
     mdp = STORAGES["sparse, blocks"](next(iter(MODELS.values()))(np.random.default_rng(0)))
     try:
         histories = []

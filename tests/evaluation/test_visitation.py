@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_solvers import parts
+from small_solvers import model_arrays
 
 import regmdp as rm
 
@@ -115,7 +115,7 @@ def test_evaluate_returns_what_it_says(discount):
     mdp = rm.models.gridworld().with_discount(discount)
     policy = some_policy(mdp, 3)
     found = rm.evaluate(mdp, policy)
-    P, r, _, available = parts(mdp)
+    P, r, _, available = model_arrays(mdp)
     np.testing.assert_allclose(
         found.q, np.where(available, r + discount * P @ found.value, -np.inf), rtol=1e-13
     )

@@ -14,7 +14,7 @@ N_STATES, N_ACTIONS = 5, 3
 SHAPE = (N_STATES, N_ACTIONS)
 #: Tolerances of regularizers whose greedy policy or its derivative is computed iteratively.
 COARSE_TOLERANCES = {
-    "a user's own": 1e-5,
+    "user-defined": 1e-5,
     "separable": 1e-5,
     "separable, parameters per state": 1e-5,
     "convex": 1e-4,

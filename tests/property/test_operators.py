@@ -1,9 +1,9 @@
-"""Laws that hold for every model and every regularizer."""
+"""Properties of operators and certificates, for every model and regularizer."""
 
 import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from small_solvers import parts
+from small_solvers import model_arrays
 
 import regmdp as rm
 from regmdp.certificates import backup_error
@@ -60,7 +60,7 @@ def test_a_constant_is_discounted_where_no_episode_ends(data, constant):
 
 
 @given(st.data())
-def test_no_policy_has_more_than_the_greedy_one(data):
+def test_the_greedy_policy_is_the_best_for_one_step(data):
     mdp, regularizer = problem(data, either)
     value, policy = (
         data.draw(strategies.values(mdp)),
@@ -73,18 +73,18 @@ def test_no_policy_has_more_than_the_greedy_one(data):
 
 
 @given(st.data())
-def test_the_greedy_policy_for_the_value_of_a_policy_is_better(data):
+def test_the_greedy_policy_improves_on_a_policy(data):
     mdp, regularizer = problem(data, either)
     policy = data.draw(strategies.policies(mdp, regularizer))
     before = rm.evaluate(mdp, policy, regularizer)
     after = rm.evaluate(mdp, rm.bellman.greedy(mdp, regularizer, before.value)[1], regularizer)
     assert np.all(after.upper >= before.lower)
-    # beyond what rounding explains, no state may lose
+    # no value decreases by more than rounding errors
     assert np.all(after.value >= before.value - 1e-9 * (1 + np.abs(before.value)))
 
 
 @given(st.data())
-def test_policy_iteration_never_loses(data):
+def test_values_of_policy_iteration_never_decrease(data):
     mdp, regularizer = problem(data)
     value = -np.inf
     for count in range(4):
@@ -123,12 +123,12 @@ def test_performance_difference(data):
         np.testing.assert_allclose(rm.occupancy(mdp, one).sum(), 1.0, rtol=1e-12)
 
 
-# ---- certificates, against a long run of value iteration ----
+# ---- certificates, compared with a long run of value iteration ----
 
 
-def long_run(mdp, regularizer):
-    """The optimal value, to which V ← T V leads on all these models, with operators written here."""
-    P, r, discount, available = parts(mdp)
+def iterate_values(mdp, regularizer):
+    """The optimal value, the limit of V ← T V on all these models, with operators written here."""
+    P, r, discount, available = model_arrays(mdp)
     if isinstance(regularizer, rm.KL):
         available = available & (regularizer.reference > 0)
         shift = np.log(np.where(available, regularizer.reference, 1.0))
@@ -157,22 +157,22 @@ def long_run(mdp, regularizer):
 
 
 def sparsemax(y):
-    """max ⟨p, y⟩ - ‖p‖²/2, by trying every size of the support."""
+    """Maximum of ⟨p, y⟩ - ‖p‖²/2, by trying every size of the support."""
     ordered = -np.sort(-y, axis=1)
     best = np.full(len(y), np.inf)
     for size in range(1, y.shape[1] + 1):
         threshold = (ordered[:, :size].sum(axis=1) - 1.0) / size
         threshold = np.where(np.isfinite(threshold), threshold, np.inf)
         p = np.maximum(y - threshold[:, None], 0.0)
-        worth = (p * np.where(p > 0, y, 0.0)).sum(axis=1) - 0.5 * (p * p).sum(axis=1)
-        best = np.where(np.isinf(best) & (np.abs(p.sum(axis=1) - 1.0) < 1e-9), worth, best)
+        objective = (p * np.where(p > 0, y, 0.0)).sum(axis=1) - 0.5 * (p * p).sum(axis=1)
+        best = np.where(np.isinf(best) & (np.abs(p.sum(axis=1) - 1.0) < 1e-9), objective, best)
     return best
 
 
 @given(st.data())
-def test_a_certificate_of_any_candidate_holds(data):
+def test_certificates_of_any_candidate_are_correct(data):
     mdp, regularizer = problem(data, either)
-    truth = long_run(mdp, regularizer)
+    truth = iterate_values(mdp, regularizer)
     slack = 1e-9 * (1 + np.max(np.abs(truth)))
     value, policy = (
         data.draw(strategies.values(mdp)),
@@ -193,9 +193,9 @@ def test_a_certificate_of_any_candidate_holds(data):
 
 
 @given(st.data())
-def test_a_solution_is_as_good_as_it_says(data):
+def test_the_certificate_of_a_solution_is_correct(data):
     mdp, regularizer = problem(data, either)
-    truth = long_run(mdp, regularizer)
+    truth = iterate_values(mdp, regularizer)
     assume(np.max(np.abs(truth)) < 1e5)
     slack = 1e-9 * (1 + np.max(np.abs(truth)))
     solution = rm.solve(mdp, regularizer)

@@ -1,4 +1,4 @@
-"""Functions of a user's own that are not what they should be."""
+"""User-defined functions that are not convex, or whose gradients are wrong."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 import regmdp as rm
 from regmdp.testing import check_regularizer
 
-WITNESS = (
+COUNTEREXAMPLE = (
     r"h is not convex, between p = array\(.*\) and q = array\(.*\): at .* p \+ .* q it is .* above "
     r"the chord"
 )
@@ -34,28 +34,28 @@ CONVEX = {
         lambda p: p[..., 0] * p[..., 1],
         lambda p: p[..., [1, 0, 2]] * np.array([1.0, 1.0, 0.0]),
     ),
-    # no stationary point of it is found
+    # the method finds no stationary point of it
     "steep saddle": (lambda p: 0.5 * np.sum(p * (p @ SADDLE), axis=-1), lambda p: p @ SADDLE),
 }
 
 
 @pytest.mark.parametrize("name", SEPARABLE)
-def test_a_separable_function_that_is_not_convex_has_a_witness(name):
-    with pytest.raises(AssertionError, match=WITNESS):
+def test_a_separable_function_that_is_not_convex_is_detected(name):
+    with pytest.raises(AssertionError, match=COUNTEREXAMPLE):
         check_regularizer(
             rm.Separable(*SEPARABLE[name], temperature=1.0), 3, rng=np.random.default_rng(0)
         )
 
 
 @pytest.mark.parametrize("name", CONVEX)
-def test_a_function_that_is_not_convex_has_a_witness(name):
-    with pytest.raises(AssertionError, match=WITNESS):
+def test_a_function_that_is_not_convex_is_detected(name):
+    with pytest.raises(AssertionError, match=COUNTEREXAMPLE):
         check_regularizer(
             rm.Convex(*CONVEX[name], temperature=1.0), 3, rng=np.random.default_rng(0)
         )
 
 
-def test_a_gradient_of_another_function_has_a_witness():
+def test_a_gradient_of_another_function_is_detected():
     wrong = rm.Convex(lambda p: np.sum(p**2, axis=-1), lambda p: p**2, temperature=1.0)
     with pytest.raises(
         AssertionError, match=r"greedy is not the maximiser: for the scores array\("

@@ -1,3 +1,5 @@
+"""Regularizers: definitions, masks, temperatures, defaults of the base class, and bad input."""
+
 import numpy as np
 import pytest
 
@@ -6,7 +8,7 @@ import regmdp as rm
 INF = np.inf
 
 
-# ---- what the definitions say ----
+# ---- definitions ----
 
 
 def test_shannon_is_softmax_and_logsumexp():
@@ -44,7 +46,7 @@ def test_squared_norm_is_the_projection_on_the_simplex():
         )
 
 
-def test_no_regularizer_takes_the_first_of_the_best():
+def test_unregularized_takes_the_first_of_the_best_actions():
     none = rm.Unregularized()
     np.testing.assert_array_equal(
         none.maximiser(np.array([[1.0, 2.0, 2.0], [3.0, 3.0, 3.0]])), [[0, 1, 0], [1, 0, 0]]
@@ -60,7 +62,7 @@ def test_ties_are_shared_at_every_positive_temperature(tau):
         np.testing.assert_allclose(regularizer.maximum(q), 1.0, atol=1e-11)
 
 
-def test_nothing_is_lost_in_the_log_domain():
+def test_small_probabilities_are_accurate():
     # scores 690 apart: exp(-690) is 2e-300
     p = rm.Shannon(temperature=1.0).maximiser(np.array([0.0, -690.0]))
     assert p[1] > 0
@@ -89,7 +91,7 @@ def test_masked_actions_and_states_without_actions():
         assert cost[1] == 0.0
 
 
-def test_kl_forbids_what_the_reference_never_does():
+def test_kl_forbids_actions_of_probability_0_in_the_reference():
     kl = rm.KL(np.array([0.5, 0.5, 0.0]), temperature=0.0)
     np.testing.assert_array_equal(kl.maximiser(np.array([1.0, 2.0, 3.0])), [0, 1, 0])
     assert kl.maximum(np.array([1.0, 2.0, 3.0])) == 2.0
@@ -101,7 +103,7 @@ def test_kl_forbids_what_the_reference_never_does():
     assert rm.KL(np.array([0.5, 0.5]), temperature=1.0).domain(None) is None
 
 
-def test_per_state_fields_are_cut_to_the_states():
+def test_at_selects_the_states_of_per_state_fields():
     rng = np.random.default_rng(0)
     kl = rm.KL(rng.dirichlet(np.ones(3), size=5), temperature=np.arange(5.0))
     part = kl.at(slice(1, 3))
@@ -111,7 +113,7 @@ def test_per_state_fields_are_cut_to_the_states():
     assert shared.at(slice(0, 1)) is shared
 
 
-def test_they_are_immutable_and_keep_their_own_arrays():
+def test_regularizers_are_immutable_and_copy_arrays():
     reference, temperature = np.array([[0.5, 0.5]]), np.array([1.0])
     kl = rm.KL(reference, temperature=temperature)
     reference[:] = 0.0
@@ -124,7 +126,7 @@ def test_they_are_immutable_and_keep_their_own_arrays():
         rm.Shannon(temperature=1.0).temperature = 2.0
 
 
-def test_repr_says_what_it_is():
+def test_repr():
     assert repr(rm.Shannon(temperature=0.5)) == "Shannon(temperature=0.5)"
     assert (
         repr(rm.KL(np.array([0.5, 0.5]), temperature=0.5))
@@ -151,7 +153,7 @@ def test_the_subgradient_of_renyi_is_0_in_terminal_states():
 @pytest.mark.parametrize(
     "y", [[0.0, 0.0, 0.0, 0.0], [0.0, 0.0, -1e-6, -1e-6], [0.0, -1e-9, -1e-3, -1.0]]
 )
-def test_a_slope_with_a_kink_is_not_evaluated_forever(y):
+def test_a_slope_with_a_kink_takes_few_evaluations(y):
     calls = 0
 
     def slope(p):
@@ -166,11 +168,11 @@ def test_a_slope_with_a_kink_is_not_evaluated_forever(y):
     assert abs(p.sum() - 1.0) <= 1e-15
 
 
-# ---- what the base class derives ----
+# ---- defaults of the base class ----
 
 
-class Least(rm.Regularizer):
-    """The negative entropy from ``value`` and ``greedy`` alone."""
+class UserShannon(rm.Regularizer):
+    """The negative entropy with only ``value`` and ``greedy``."""
 
     def __init__(self, temperature):
         self.temperature = temperature
@@ -182,14 +184,14 @@ class Least(rm.Regularizer):
         return rm.Shannon(temperature=1.0).greedy(y)
 
 
-def test_everything_is_derived_from_value_and_greedy():
+def test_defaults_from_value_and_greedy():
     rng = np.random.default_rng(0)
-    least, shannon = Least(0.3), rm.Shannon(temperature=0.3)
+    user, shannon = UserShannon(0.3), rm.Shannon(temperature=0.3)
     y = rng.normal(size=(6, 4))
-    np.testing.assert_allclose(least.conjugate(y), shannon.conjugate(y), rtol=1e-14)
-    np.testing.assert_allclose(least.bounds(4), shannon.bounds(4), rtol=1e-14)
+    np.testing.assert_allclose(user.conjugate(y), shannon.conjugate(y), rtol=1e-14)
+    np.testing.assert_allclose(user.bounds(4), shannon.bounds(4), rtol=1e-14)
     p = rng.dirichlet(np.ones(4), size=6)
-    slope = least.subgradient(p)
+    slope = user.subgradient(p)
     np.testing.assert_allclose(
         slope - slope.max(axis=1, keepdims=True),
         np.log(p / p.max(axis=1, keepdims=True)),
@@ -198,14 +200,14 @@ def test_everything_is_derived_from_value_and_greedy():
     available = np.array([True, True, False, True])
     q = np.where(available, p, 0.0) / np.where(available, p, 0.0).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(
-        shannon.greedy(least.subgradient(q, np.broadcast_to(available, q.shape))), q, atol=1e-6
+        shannon.greedy(user.subgradient(q, np.broadcast_to(available, q.shape))), q, atol=1e-6
     )
-    assert least.strong_convexity(4) == 0.0
+    assert user.strong_convexity(4) == 0.0
 
 
-def test_a_users_regularizer_solves_with_the_same_certificate():
+def test_a_user_defined_regularizer_is_solved_and_certified():
     mdp = rm.models.garnet(20, 3, 4)
-    own, ours = rm.solve(mdp, Least(0.3)), rm.solve(mdp, rm.Shannon(temperature=0.3))
+    own, ours = rm.solve(mdp, UserShannon(0.3)), rm.solve(mdp, rm.Shannon(temperature=0.3))
     assert own.status.ok
     np.testing.assert_allclose(own.value, ours.value, rtol=0, atol=1e-8)
 
@@ -306,18 +308,18 @@ def test_a_reference_may_be_empty_in_terminal_states():
         ),
     ],
 )
-def test_one_that_does_not_fit_the_model(regularizer, message):
+def test_a_regularizer_that_does_not_fit_the_model(regularizer, message):
     with pytest.raises(rm.RegularizerError, match=message):
         rm.solve(rm.models.chain(5), regularizer)
 
 
-def test_one_without_a_temperature():
-    class Without(Least):
+def test_a_regularizer_without_a_temperature():
+    class WithoutTemperature(UserShannon):
         def __init__(self):
             pass
 
     with pytest.raises(
         rm.RegularizerError,
-        match="Without has no temperature; give it one, a number or one per state",
+        match="WithoutTemperature has no temperature; give it one, a number or one per state",
     ):
-        rm.solve(rm.models.chain(5), Without())
+        rm.solve(rm.models.chain(5), WithoutTemperature())

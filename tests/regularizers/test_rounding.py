@@ -1,8 +1,7 @@
-"""What ``rounding`` claims of the conjugate, against 60 digits, at nasty scores: tied, 1e-12 and
-1e12 apart, masked.
+"""The bound ``rounding`` on the error of the conjugate, checked with 60 digits.
 
-The exact maximum of ⟨p, y⟩ - Σ φ(p) is found from the inverse of φ', which is written here, by
-bisection of the multiplier of Σ p = 1.
+Scores are tied, 1e-12 or 1e12 apart, or masked. The exact maximum of ⟨p, y⟩ - Σ φ(p) is found from
+the inverse of φ', written here, by bisection of the multiplier of Σ p = 1.
 """
 
 import numpy as np
@@ -26,11 +25,11 @@ def sixty_digits(monkeypatch):
     monkeypatch.setattr(mp, "dps", 60)
 
 
-# ---- φ, and where φ' has the value x, of each; in 60 digits ----
+# ---- φ and the inverse of φ', in 60 digits ----
 
 
 class Entropy:
-    """τ p log p between limits."""
+    """τ p log p between bounds."""
 
     def __init__(self, tau, lower, upper):
         self.tau, self.lower, self.upper = (
@@ -47,7 +46,7 @@ class Entropy:
 
 
 class Linear(Entropy):
-    """0 between limits."""
+    """0 between bounds."""
 
     def cost(self, p, action):
         return mpf(0)
@@ -57,8 +56,9 @@ class Linear(Entropy):
 
 
 class SquareAndCap:
-    """σ (p² - p) - τ log(b - p), the barrier only at capped actions; p² is Tsallis' entropy of
-    order 2.
+    """σ (p² - p) - τ log(b - p), with the barrier only at capped actions.
+
+    p² is Tsallis' entropy of order 2.
     """
 
     def __init__(self, sigma, tau, cap, capped):
@@ -84,16 +84,16 @@ class SquareAndCap:
         return self.cap - gap
 
 
-class Own:
+class UserFunction:
     """φ and the inverse of φ'."""
 
     def __init__(self, cost, inverse):
         self.cost, self.inverse = lambda p, action: cost(p), lambda x, action: inverse(x)
 
 
-CUBE = Own(lambda p: p**3 / 3, lambda x: mp.sqrt(max(x, mpf(0))))
-SINGULAR = Own(lambda p: -2 * mp.sqrt(p), lambda x: 1 / x**2 if x < 0 else mpf(2))
-HINGE = Own(
+CUBE = UserFunction(lambda p: p**3 / 3, lambda x: mp.sqrt(max(x, mpf(0))))
+SINGULAR = UserFunction(lambda p: -2 * mp.sqrt(p), lambda x: 1 / x**2 if x < 0 else mpf(2))
+HINGE = UserFunction(
     lambda p: max(p - mpf(1) / 4, mpf(0)) ** 2, lambda x: mpf(1) / 4 + x / 2 if x > 0 else mpf(0)
 )
 
@@ -122,8 +122,8 @@ def exact_conjugate(terms, y):
     return sum(p[action] * y[action] - terms.cost(p[action], action) for action in inside)
 
 
-def scores(rng, spread, mask):
-    """Scores with maximum 0, and a mask: drawn, tied, close."""
+def draw_scores(rng, spread, mask):
+    """Yield random, tied and close scores with maximum 0, each with masks."""
     for draw in (
         rng.normal(size=4),
         np.array([0.0, 0.0, -1.0, -1.0]),
@@ -137,7 +137,7 @@ def scores(rng, spread, mask):
 #: From a temperature to the regularizer and its terms.
 CASES = {
     "cap": lambda t: (rm.CapBarrier(CAPPED, 0.35, 1.0), SquareAndCap(0, 1, 0.35, CAPPED)),
-    # with these, two actions, or four, have hardly any choice
+    # with these caps, two or four actions have almost fixed probabilities
     "tight caps on two": lambda t: (
         rm.CapBarrier(EVERYTHING, 0.5 + 1e-8, 1.0),
         SquareAndCap(0, 1, 0.5 + 1e-8, EVERYTHING),
@@ -169,39 +169,38 @@ CASES = {
     ),
 }
 
-#: In these the temperature is that of a part, and in the others it only scales the scores.
+#: Cases where the temperature is that of a part; in the others it only scales the scores.
 SUMS = {"Shannon in a box", "Tsallis and cap", "hot Tsallis and cap"}
 
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("temperature", tiered(TEMPERATURES, TEMPERATURES[:1]))
-def test_the_conjugate_is_as_exact_as_claimed(name, temperature):
+def test_the_error_of_the_conjugate_is_bounded(name, temperature):
     regularizer, terms = CASES[name](temperature)
     rng = np.random.default_rng([len(name), int(np.log10(temperature)) + 20])
     for spread in SPREADS:
-        for y, available in scores(
+        for y, available in draw_scores(
             rng,
             spread if name in SUMS else spread / temperature,
             PAIR if "four" not in name else EVERYTHING,
         ):
             found = regularizer.conjugate(y, available)
-            claim = regularizer.rounding(4)
-            assert claim < 1e-5 * (1 + temperature)
-            if (
-                regularizer.probability_bounds is not None
-            ):  # they keep probabilities where the scores are low
-                claim += 16 * (4 + 4) * UNIT_ROUNDOFF * np.max(np.abs(y[y > -np.inf]))
+            bound = regularizer.rounding(4)
+            assert bound < 1e-5 * (1 + temperature)
+            if regularizer.probability_bounds is not None:
+                # they force probabilities of actions with low scores
+                bound += 16 * (4 + 4) * UNIT_ROUNDOFF * np.max(np.abs(y[y > -np.inf]))
             error = abs(mpf(float(found)) - exact_conjugate(terms, y))
-            assert error <= claim, f"off by {float(error):.3g}, not {claim:.3g}, at {y!r}"
+            assert error <= bound, f"off by {float(error):.3g}, not {bound:.3g}, at {y!r}"
 
 
-def test_caps_that_leave_less_than_rounding_are_an_error():
+def test_caps_that_sum_to_nearly_1_are_an_error():
     available = np.array(
         [[True, True, True, False], [True, True, True, True], [True, True, True, True]]
     )
     mask = np.array([True, True, False, True])
     rm.CapBarrier(mask, 1 / 3 + 1e-12, temperature=1.0).check(available)
-    # nothing is infinitely steep at temperature 0
+    # at temperature 0 there is no barrier
     rm.CapBarrier(
         EVERYTHING, np.array([0.5, 0.25 * (1 + 1e-12), 0.3]), np.array([1.0, 0.0, 1.0])
     ).check(available)

@@ -1,4 +1,4 @@
-"""The formulas against a generic convex solver, and against 60 digits."""
+"""Formulas of regularizers, compared with a generic convex solver and with 60 digits."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ import regmdp as rm
 
 REFERENCE = np.array([0.1, 0.0, 0.6, 0.3])
 
-EACH = pytest.mark.parametrize(
+each_regularizer = pytest.mark.parametrize(
     "regularizer",
     [
         rm.Shannon(temperature=1.0),
@@ -21,21 +21,19 @@ EACH = pytest.mark.parametrize(
 )
 
 
-def solved(regularizer, y, allowed):
-    """max ⟨p, y⟩ - h(p) over the distributions on the allowed actions, by sequential quadratic
-    programming.
-    """
+def solve_numerically(regularizer, y, allowed):
+    """Maximise ⟨p, y⟩ - h(p) over the distributions on the allowed actions (SLSQP)."""
     inside = np.flatnonzero(allowed)
 
-    def spread(p):
+    def embed(p):
         whole = np.zeros(y.size)
         whole[inside] = np.maximum(p, 0.0)
         return whole
 
     found = minimize(
-        lambda p: regularizer.value(spread(p)) - p @ y[inside],
+        lambda p: regularizer.value(embed(p)) - p @ y[inside],
         np.full(inside.size, 1.0 / inside.size),
-        jac=lambda p: gradient(regularizer, spread(p))[inside] - y[inside],
+        jac=lambda p: exact_gradient(regularizer, embed(p))[inside] - y[inside],
         bounds=[(0.0, 1.0)] * inside.size,
         constraints={
             "type": "eq",
@@ -45,11 +43,11 @@ def solved(regularizer, y, allowed):
         method="SLSQP",
         options={"ftol": 1e-15, "maxiter": 1000},
     )
-    return -found.fun, spread(found.x)
+    return -found.fun, embed(found.x)
 
 
-def gradient(regularizer, p):
-    """Of h, where it is smooth; written here, not taken from the library."""
+def exact_gradient(regularizer, p):
+    """Gradient of h, written independently of the library."""
     if isinstance(regularizer, rm.SquaredL2):
         return p
     if isinstance(regularizer, rm.Unregularized):
@@ -59,24 +57,24 @@ def gradient(regularizer, p):
     return np.log(np.maximum(p, 1e-300) / safe) + 1.0
 
 
-@EACH
+@each_regularizer
 @pytest.mark.parametrize("seed", range(12))
-def test_conjugate_and_greedy_are_what_a_solver_finds(regularizer, seed):
+def test_conjugate_and_greedy_agree_with_a_solver(regularizer, seed):
     rng = np.random.default_rng(seed)
-    # probabilities of 1e-30 are beyond the solver
+    # the solver cannot find probabilities of 1e-30
     y = rng.normal(size=4) * (0.3, 1.0, 3.0)[seed % 3]
     available = rng.random(4) < 0.8
     available[2] = True
     allowed = np.ones(4, dtype=bool) & regularizer.domain(available)
     scores = np.where(allowed, y, -np.inf)
-    best, p = solved(regularizer, y, allowed)
+    best, p = solve_numerically(regularizer, y, allowed)
     np.testing.assert_allclose(regularizer.conjugate(scores, allowed), best, rtol=0, atol=1e-8)
     if regularizer.strong_convexity(4) > 0:
-        # an objective right to ε gives p right to √(2ε/μ)
+        # an error ε of the objective is an error of at most √(2ε/μ) of p
         np.testing.assert_allclose(regularizer.greedy(scores, allowed), p, rtol=0, atol=2e-4)
 
 
-def exact(regularizer, p):
+def exact_value(regularizer, p):
     """h(p) in 60 digits."""
     p = [mpf(float(x)) for x in p]
     if isinstance(regularizer, rm.SquaredL2):
@@ -101,7 +99,7 @@ def exact_conjugate(regularizer, y):
     raise AssertionError
 
 
-@EACH
+@each_regularizer
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 700.0])
 def test_rounding_bounds_the_error(regularizer, scale, monkeypatch):
     monkeypatch.setattr(mp, "dps", 60)
@@ -114,7 +112,7 @@ def test_rounding_bounds_the_error(regularizer, scale, monkeypatch):
         if isinstance(regularizer, rm.KL):
             p[1], y[1] = 0.0, -np.inf
         y -= y.max()
-        assert abs(mpf(float(regularizer.value(p))) - exact(regularizer, p)) <= bound
+        assert abs(mpf(float(regularizer.value(p))) - exact_value(regularizer, p)) <= bound
         if isinstance(regularizer, rm.Shannon | rm.KL):
             reference = regularizer.reference if isinstance(regularizer, rm.KL) else np.ones(4)
             right = mp.log(

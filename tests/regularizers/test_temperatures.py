@@ -1,10 +1,9 @@
-"""Every regularizer, at temperatures from 1e-8 to 1e4, against a generic convex solver that knows
-only φ, φ' and the limits.
+"""Regularizers at temperatures from 1e-8 to 1e4, compared with a generic convex solver.
 
-The problem is max ⟨p, q⟩ - Σ_a τ φ_a(p_a) over a box within the simplex. The solver bisects the
-multiplier of Σ p = 1, and for each multiplier the logarithm of each probability. Where h is no sum
-over actions, optimality is proved instead: by concavity no distribution can be better than p by
-more than the largest ⟨p' - p, q - τ ∇h(p)⟩.
+The solver uses only φ, φ' and the bounds of max ⟨p, q⟩ - Σ_a τ φ_a(p_a) over a box within the
+simplex. It bisects the multiplier of Σ p = 1, and for each multiplier the logarithm of each
+probability. Where h is not a sum over actions, optimality is proved instead: by concavity no
+distribution exceeds the objective of p by more than the largest ⟨p' - p, q - τ ∇h(p)⟩.
 """
 
 import numpy as np
@@ -28,7 +27,7 @@ def below_cap(p):
     return np.where(MASK, 0.35 - p, 1.0)
 
 
-#: φ and φ' of each, elementwise over four actions.
+#: φ and φ', elementwise over four actions.
 SHANNON = xlogx, lambda p: np.log(p) + 1
 KL = lambda p: xlogx(p) - p * np.log(REFERENCE), lambda p: np.log(p / REFERENCE) + 1
 SQUARE = lambda p: p * p / 2, lambda p: p
@@ -36,7 +35,7 @@ PRICE = lambda p: WEIGHTS * p, lambda p: WEIGHTS + 0 * p
 LOG = lambda p: -np.log(p), lambda p: -1 / p
 CAP = lambda p: -np.log(below_cap(p)), lambda p: np.where(MASK, 1 / below_cap(p), 0.0)
 CUBE = lambda p: p**3 / 3, lambda p: p**2
-NOTHING = lambda p: 0 * p, lambda p: 0 * p
+ZERO = lambda p: 0 * p, lambda p: 0 * p
 
 
 def tsallis(q):
@@ -44,8 +43,7 @@ def tsallis(q):
     return lambda p: (p**q - p) / (q - 1), lambda p: (q * p ** (q - 1) - 1) / (q - 1)
 
 
-#: From a temperature to the regularizer, and what it is made of: (factor of φ, φ, φ'); then the
-#: limits.
+#: From a temperature to the regularizer, and to its terms (factor of φ, φ, φ').
 CASES = {
     "Shannon": (rm.Shannon, lambda t: [(t, *SHANNON)]),
     "KL": (lambda t: rm.KL(REFERENCE, t), lambda t: [(t, *KL)]),
@@ -56,7 +54,7 @@ CASES = {
     "log barrier": (rm.LogBarrier, lambda t: [(t, *LOG)]),
     "weighted ℓ1": (lambda t: rm.WeightedL1(WEIGHTS, t), lambda t: [(t, *PRICE)]),
     "cap": (lambda t: rm.CapBarrier(MASK, 0.35, t), lambda t: [(t, *CAP)]),
-    "box": (lambda t: rm.Box(LOWER, UPPER), lambda t: [(0.0, *NOTHING)]),
+    "box": (lambda t: rm.Box(LOWER, UPPER), lambda t: [(0.0, *ZERO)]),
     "Shannon in a box": (lambda t: rm.Shannon(t) + rm.Box(LOWER, UPPER), lambda t: [(t, *SHANNON)]),
     "squared norm in a box": (
         lambda t: rm.SquaredL2(t) + rm.Box(LOWER, UPPER),
@@ -82,7 +80,7 @@ CASES = {
 }
 
 
-def limits(name):
+def probability_bounds(name):
     if "box" in name:
         return LOWER, UPPER
     return np.zeros(4), np.where(MASK, 0.35, 1.0) if "cap" in name else np.ones(4)
@@ -98,7 +96,7 @@ def solve(parts, q, lower, upper):
             )
 
     def probabilities(multiplier):
-        # in log p, from the smallest double on, so that small probabilities have all their digits
+        # in log p, from the smallest double, so that small probabilities are accurate
         low, high = np.full(4, -740.0), np.log(np.maximum(upper, 1e-300))
         for _ in range(70):
             middle = 0.5 * (low + high)
@@ -106,7 +104,7 @@ def solve(parts, q, lower, upper):
             low, high = np.where(more, middle, low), np.where(more, high, middle)
         return np.clip(np.exp(low), lower, upper)
 
-    # with this slope all probabilities are at their largest, or at their smallest
+    # at these multipliers all probabilities are at their upper or lower bounds
     reach = 2 * np.max(np.abs(q)) + sum(factor for factor, *_ in parts) * 1e3 + 1.0
     low, high = -reach, reach
     while probabilities(low).sum() < 1:
@@ -127,15 +125,15 @@ def solve(parts, q, lower, upper):
 
 
 def size(regularizer, temperature, q):
-    """The size of the problem: what 1e-10 is relative to."""
+    """Scale of the problem, to which the tolerance 1e-10 is relative."""
     return np.max(np.abs(q)) + regularizer.max_temperature + temperature
 
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("temperature", tiered(TEMPERATURES, TEMPERATURES[::2]))
-def test_maximum_and_maximiser_are_what_a_generic_solver_finds(name, temperature):
+def test_maximum_and_maximiser_agree_with_a_generic_solver(name, temperature):
     make, parts = CASES[name]
-    regularizer, lower, upper = make(temperature), *limits(name)
+    regularizer, lower, upper = make(temperature), *probability_bounds(name)
     rng = np.random.default_rng([len(name), int(np.log10(temperature)) + 20])
     for q in (rng.normal(size=4), rng.normal(size=4) * temperature, np.array([1.0, 1.0, 0.0, 1.0])):
         best = solve(parts(temperature), q, lower, upper)
@@ -161,8 +159,8 @@ def renyi_gradient(p, alpha):
     return alpha * p ** (alpha - 1) / ((alpha - 1) * np.sum(p**alpha))
 
 
-#: From a temperature to the regularizer and the gradient of τ h.
-OTHERS = {
+#: From a temperature to the regularizer, and to the gradient of τ h.
+NOT_SEPARABLE = {
     "Rényi": (lambda t: rm.Renyi(0.5, t), lambda t, p: t * renyi_gradient(p, 0.5)),
     "Rényi and Shannon": (
         lambda t: rm.Renyi(0.5, t) + rm.Shannon(0.1),
@@ -175,18 +173,18 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", NOT_SEPARABLE)
 @pytest.mark.parametrize("temperature", tiered(TEMPERATURES, TEMPERATURES[::2]))
 def test_no_distribution_is_better_than_the_maximiser(name, temperature):
-    make, slope = OTHERS[name]
+    make, slope = NOT_SEPARABLE[name]
     regularizer = make(temperature)
     rng = np.random.default_rng([len(name), int(np.log10(temperature)) + 20])
     for q in (rng.normal(size=4), rng.normal(size=4) * temperature, np.array([1.0, 1.0, 0.0, 1.0])):
         p = regularizer.maximiser(q)
-        ahead = q - slope(temperature, np.maximum(p, 1e-300))
+        gradient = q - slope(temperature, np.maximum(p, 1e-300))
         assert abs(p.sum() - 1.0) <= 4e-16 * 4
         # ⟨p' - p, ·⟩ is largest at a vertex
-        relative = ahead - np.max(ahead)
+        relative = gradient - np.max(gradient)
         assert -(p @ np.where(p > 0, relative, 0.0)) <= 1e-10 * size(regularizer, temperature, q)
         cost = float(regularizer.cost(p[None])[0])
         assert regularizer.maximum(q) == pytest.approx(
