@@ -250,7 +250,7 @@ class Search(Generic[Evaluation]):
             point: (K,) where to start.
             goal: Decrement at which to end.
             max_steps: Largest number of steps.
-            is_exact: Whether the gradient at a point is within its error, so that no step can improve it.
+            is_exact: Whether the gradient at a point is within its error: then no step helps.
         """
         newton = self.newton_step(point)
         for _ in range(max_steps):
