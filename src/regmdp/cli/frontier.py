@@ -143,7 +143,7 @@ def _write(folder: Path, found: rm.Frontier, problem: Problem) -> Path:
     found.to_csv(folder / "frontier.csv")
     unit = "nats per episode" if problem.mdp.discount == 1.0 else "nats, discounted"
     with plots.style():
-        figure = frontier_figures.draw(found, unit=unit)
+        figure = frontier_figures.draw_frontier(found, unit=unit)
         svg = plots.to_svg(figure)
         figure.set_layout_engine("none")  # it stays as it has been laid out
         (folder / "frontier.png").write_bytes(plots.to_png(figure))

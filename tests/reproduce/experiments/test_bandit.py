@@ -1,4 +1,4 @@
-"""The bandit: counts from a loop of its own, and steps against iterates."""
+"""The bandit experiment: counts of an independent loop, and steps against iterates."""
 
 from dataclasses import replace
 
@@ -7,12 +7,14 @@ import pytest
 
 import regmdp as rm
 from regmdp.reproduce.experiments import bandit
-from regmdp.reproduce.experiments.bandit import (
-    QUICK,
-    first_below,
-    gradient_ascent,
-    iterates,
-    optimum,
+from regmdp.reproduce.experiments.bandit import QUICK
+from regmdp.reproduce.experiments.bandit_figures import compute_log_step
+from regmdp.reproduce.experiments.bandit_runs import (
+    METHODS,
+    find_first_below,
+    iterate_gradient_ascent,
+    iterate_method,
+    optimal_policy,
 )
 
 
@@ -44,41 +46,43 @@ def count(rewards, temperature, step_size, policy, tolerance, natural):
 @pytest.mark.parametrize(
     ("temperature", "natural", "expected"), [(0.1, True, 755), (1.0, True, 82), (1.0, False, 353)]
 )
-def test_the_known_counts_are_those_of_an_independent_loop(temperature, natural, expected):
+def test_known_counts_equal_those_of_an_independent_loop(temperature, natural, expected):
     assert count((1.0, 0.9, 0.1), temperature, 0.1, (0.05, 0.05, 0.9), 1e-4, natural) == expected
     method = "natural policy gradient" if natural else "policy gradient"
-    assert bandit.KNOWN[temperature, method] == expected
+    assert bandit.KNOWN_COUNTS[temperature, method] == expected
 
 
-def test_policy_gradient_creeps_for_more_than_two_hundred_thousand_iterations():
-    policies = gradient_ascent(
+def test_policy_gradient_needs_more_than_two_hundred_thousand_iterations():
+    policies = iterate_gradient_ascent(
         np.array([1.0, 0.9, 0.1]), 0.1, 0.1, np.array([0.05, 0.05, 0.9]), 200_000
     )
-    errors = np.abs(policies - optimum(np.array([1.0, 0.9, 0.1]), 0.1)).max(axis=1)
-    assert first_below(errors, 1e-4) is None
+    errors = np.abs(policies - optimal_policy(np.array([1.0, 0.9, 0.1]), 0.1)).max(axis=1)
+    assert find_first_below(errors, 1e-4) is None
     assert errors[-1] == pytest.approx(1.27e-4, rel=0.01)
 
 
-def test_the_first_below_is_the_first():
-    assert first_below(np.array([3.0, 1.0, 2.0, 0.5]), 1.0) == 1
-    assert first_below(np.array([3.0, 2.0]), 1.0) is None
+def test_first_iteration_below_the_tolerance():
+    assert find_first_below(np.array([3.0, 1.0, 2.0, 0.5]), 1.0) == 1
+    assert find_first_below(np.array([3.0, 2.0]), 1.0) is None
 
 
-@pytest.mark.parametrize("method", list(bandit.METHODS))
-def test_the_flow_field_is_the_step_that_is_made(method):
+@pytest.mark.parametrize("method", list(METHODS))
+def test_flow_field_equals_the_steps_of_the_method(method):
     algorithm = {
         "policy gradient": rm.algorithms.SoftmaxPG,
         "natural policy gradient": rm.algorithms.NPG,
     }[method](QUICK.step_size)
-    policies = iterates(QUICK, algorithm, 0.1, (0.2, 0.3, 0.5), 5)
+    policies = iterate_method(QUICK, algorithm, 0.1, (0.2, 0.3, 0.5), 5)
     steps = np.diff(np.log(policies), axis=0)
-    np.testing.assert_allclose(bandit._step(method, QUICK, 0.1, policies[:-1]), steps, atol=1e-13)
+    np.testing.assert_allclose(
+        compute_log_step(method, QUICK, 0.1, policies[:-1]), steps, atol=1e-13
+    )
 
 
-def test_the_optimum_is_the_librarys():
+def test_optimum_equals_that_of_the_library():
     solution = rm.solve(rm.models.bandit(), rm.Shannon(0.1), tol=1e-12)
     np.testing.assert_allclose(
-        solution.policy[0], optimum(np.array([1.0, 0.9, 0.1]), 0.1), atol=1e-9
+        solution.policy[0], optimal_policy(np.array([1.0, 0.9, 0.1]), 0.1), atol=1e-9
     )
 
 
@@ -92,7 +96,7 @@ SMALL = replace(
 )
 
 
-def test_other_settings_than_those_known_fail_their_checks():
+def test_checks_fail_with_other_settings():
     known = bandit.run(SMALL, silent)
     assert all(check.passed for check in known.checks)
     other = bandit.run(replace(SMALL, tolerance=1e-3), silent)
@@ -101,7 +105,7 @@ def test_other_settings_than_those_known_fail_their_checks():
     assert all("until" in claim for claim in failed)
 
 
-def test_the_tables_hold_what_is_drawn():
+def test_tables_contain_the_drawn_data():
     result = bandit.run(SMALL, silent)
     errors = result.tables["errors-1"]
     assert errors["iteration"][0] == 0

@@ -1,6 +1,4 @@
-"""The exponential chain: its gradient by differences of the full model's value, its flow by small
-explicit steps.
-"""
+"""The exponential chain: gradients by finite differences, and the flow by small explicit steps."""
 
 from dataclasses import replace
 
@@ -11,7 +9,12 @@ import regmdp as rm
 from regmdp.models import ExponentialChain
 from regmdp.reproduce.experiments import exponential
 from regmdp.reproduce.experiments.exponential import QUICK
-from regmdp.reproduce.experiments.softmax_flow import Flow, LumpedGradient, crossed, watched
+from regmdp.reproduce.experiments.softmax_flow import (
+    Flow,
+    LumpedGradient,
+    find_crossings,
+    find_watched_states,
+)
 
 
 def silent(fraction, text):
@@ -44,7 +47,7 @@ def test_the_gradient_is_the_derivative_of_the_value_of_the_full_chain():
     assert np.max(np.abs(expected)) > 1e-3
 
 
-def test_values_are_the_librarys():
+def test_values_equal_those_of_the_library():
     chain = ExponentialChain(10**6)
     gradient = LumpedGradient(chain)
     logits = np.random.default_rng(2).normal(size=gradient.n)
@@ -52,7 +55,7 @@ def test_values_are_the_librarys():
     np.testing.assert_allclose(gradient.value(logits), expected, atol=1e-12)
 
 
-def test_the_gradient_keeps_its_digits_where_a_policy_is_all_but_decided():
+def test_gradient_is_accurate_for_nearly_deterministic_policies():
     chain = ExponentialChain(10**8)
     gradient = LumpedGradient(chain)
     logits = np.zeros(gradient.n)
@@ -67,33 +70,33 @@ def test_the_gradient_keeps_its_digits_where_a_policy_is_all_but_decided():
 
 def test_the_flow_is_the_limit_of_small_steps():
     chain = ExponentialChain(120, horizon=4)
-    flow = Flow.of(chain, 50)
+    flow = Flow.integrate(chain, 50)
     gradient = LumpedGradient(chain)
     logits, step, values = np.zeros(gradient.n), 0.25, []
     for _ in range(int(1.05 * flow.crossings[-1] / step)):
         values.append(gradient.value(logits))
         logits = logits + step * gradient(logits)
-    counted = np.array(crossed(chain, np.array(values)))
+    counted = np.array(find_crossings(chain, np.array(values)))
     np.testing.assert_allclose(counted * step, flow.crossings, rtol=5e-3)
     assert np.all(np.diff(flow.times) > 0)
-    # it ends long after all have crossed, near the optimum
+    # it ends long after the last crossing, near the optimum
     assert flow.times[-1] > 10 * flow.crossings[-1]
     assert np.max(np.abs(flow.values[-1] - rm.solve(chain.lumped()).value)) < 0.05
 
 
-def test_what_never_crosses_is_said_so():
+def test_states_that_never_reach_their_targets():
     chain = ExponentialChain(10**8)
     values = np.zeros((3, chain.copies.size))
-    values[2, watched(chain)[:2]] = 1.0
-    assert crossed(chain, values) == [2, 2, -1, -1, -1, -1]
+    values[2, find_watched_states(chain)[:2]] = 1.0
+    assert find_crossings(chain, values) == [2, 2, -1, -1, -1, -1]
 
 
-def test_the_caveat_is_there():
+def test_caveat():
     assert "could not be read" in exponential.EXPERIMENT.caveat
     assert "reconstruction" in exponential.EXPERIMENT.caveat
 
 
-def test_another_chain_fails_its_checks():
+def test_checks_fail_for_another_chain():
     settings = replace(QUICK, discount=0.98, small_size=60, iterations=5, points=20)
     result = exponential.run(settings, silent)
     failed = [check.claim for check in result.checks if not check.passed]

@@ -1,4 +1,4 @@
-"""GPMD against PMD: the errors are computed again by dense loops with bisection."""
+"""GPMD and PMD: errors compared with dense loops with bisection."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 
 import regmdp as rm
 from regmdp.reproduce.experiments import gpmd
-from regmdp.reproduce.experiments.gpmd import Settings, Task
+from regmdp.reproduce.experiments.gpmd import GPMDTask, Settings
 
 TINY = Settings(
     states=12,
@@ -116,7 +116,7 @@ def proximal(h, z, weight):
 def loop(task):
     """‖Q* - Q_k‖ after 0, 1, 2 … iterations."""
     settings = task.settings
-    mdp, regularizer = gpmd.problem(task.regularizer, task.number, settings)
+    mdp, regularizer = gpmd.make_problem(task.regularizer, task.number, settings)
     P, r, gamma, tau, step = (
         mdp.to_array(),
         np.asarray(mdp.rewards),
@@ -153,15 +153,15 @@ def loop(task):
 
 @pytest.mark.parametrize("regularizer", ["tsallis", "barrier"])
 @pytest.mark.parametrize(("method", "iterations"), [("GPMD", 80), ("PMD", 8)])
-def test_the_errors_are_those_of_plain_loops(regularizer, method, iterations):
+def test_errors_equal_those_of_plain_loops(regularizer, method, iterations):
     settings = replace(TINY, iterations=iterations, marks=())
-    task = Task(regularizer, method, 3.0, 1, settings)
-    expected = np.array(list(loop(task)))[gpmd.recorded(settings)]
-    np.testing.assert_allclose(gpmd.errors(task), expected, rtol=1e-6, atol=1e-9)
+    task = GPMDTask(regularizer, method, 3.0, 1, settings)
+    expected = np.array(list(loop(task)))[gpmd.recorded_iterations(settings)]
+    np.testing.assert_allclose(gpmd.compute_errors(task), expected, rtol=1e-6, atol=1e-9)
 
 
 def test_the_model():
-    mdp, regularizer = gpmd.problem("tsallis", 0, TINY)
+    mdp, regularizer = gpmd.make_problem("tsallis", 0, TINY)
     rows = mdp.to_array()
     assert np.all(np.sort(rows, axis=2)[:, :, -3:] == 1.0 / 3.0)
     assert np.all(np.count_nonzero(rows, axis=2) == 3)
@@ -176,14 +176,14 @@ def test_the_model():
 
 def test_rewards_are_products_of_uniform_numbers():
     # E[U_sa U_s] = 1/4, and given the state the mean over the actions is U_s/2
-    mdp, _ = gpmd.problem("tsallis", 0, replace(TINY, states=400, actions=50, successors=2))
+    mdp, _ = gpmd.make_problem("tsallis", 0, replace(TINY, states=400, actions=50, successors=2))
     assert abs(mdp.rewards.mean() - 0.25) < 0.03
     of_state = 2.0 * mdp.rewards.mean(axis=1)
     assert abs(of_state.std() - np.sqrt(1.0 / 12.0)) < 0.04
 
 
 def test_the_capped_pairs_are_best_without_a_regularizer():
-    mdp, regularizer = gpmd.problem("barrier", 0, TINY)
+    mdp, regularizer = gpmd.make_problem("barrier", 0, TINY)
     states, actions = np.nonzero(regularizer.mask)
     assert states.size == np.unique(states).size == 3
     value = np.zeros(mdp.n_states)
@@ -196,13 +196,13 @@ def test_the_capped_pairs_are_best_without_a_regularizer():
 
 def test_both_regularizers_come_with_the_same_model_and_runs_differ():
     (one, _), (same, _), (other, _) = (
-        gpmd.problem(*args, TINY) for args in (("tsallis", 0), ("barrier", 0), ("tsallis", 1))
+        gpmd.make_problem(*args, TINY) for args in (("tsallis", 0), ("barrier", 0), ("tsallis", 1))
     )
     assert one.digest == same.digest != other.digest
 
 
 def test_the_recorded_iterations():
-    recorded = gpmd.recorded(TINY)
+    recorded = gpmd.recorded_iterations(TINY)
     assert recorded[0] == 0
     assert recorded[-1] == 80
     assert np.all(np.diff(recorded) > 0)
@@ -219,7 +219,7 @@ def test_a_small_run(result):
     assert [check.claim for check in result.checks if not check.passed] == []
     assert len(result.checks) == 4
     table = result.tables["errors"]
-    assert table["error"].size == 2 * 2 * 2 * 2 * gpmd.recorded(TINY).size
+    assert table["error"].size == 2 * 2 * 2 * 2 * gpmd.recorded_iterations(TINY).size
     first = table["error"][table["iteration"] == 0].reshape(2, 2, 2, 2)
     # regularizer, method, step, run: the start depends on the regularizer and the run only
     np.testing.assert_allclose(first, np.broadcast_to(first[:, :1, :1], first.shape), rtol=1e-12)
@@ -237,33 +237,34 @@ def test_the_figure_can_be_drawn(result):
 
 def made(factor):
     """Errors that fall like 1/k, those of PMD multiplied by a factor."""
-    curve = 1.0 / (1.0 + gpmd.recorded(TINY))
+    curve = 1.0 / (1.0 + gpmd.recorded_iterations(TINY))
     return {
         (h, method, step): np.stack([curve, curve]) * (factor if method == "PMD" else 1.0)
         for h in gpmd.REGULARIZERS for method in gpmd.METHODS for step in TINY.step_sizes
     }  # fmt: skip
 
 
-def test_a_run_in_which_pmd_is_ahead_is_noticed():
-    assert all(check.passed for check in gpmd._checks(made(2.0), TINY))
+def test_a_smaller_error_of_pmd_is_detected():
+    assert all(check.passed for check in gpmd._make_checks(made(2.0), TINY))
     by_cell = made(2.0)
     by_cell[("barrier", "PMD", 0.3)][1] *= 0.1
-    failed = [check.claim for check in gpmd._checks(by_cell, TINY) if not check.passed]
+    failed = [check.claim for check in gpmd._make_checks(by_cell, TINY) if not check.passed]
     assert failed == [
-        "GPMD is ahead of PMD in every run: barrier below caps, η = 0.3, iterations 40, 79"
+        "GPMD has a smaller error than PMD in every run: barrier below caps, η = 0.3, "
+        "iterations 40, 79"
     ]
 
 
-def test_errors_other_than_those_known_are_noticed():
+def test_errors_that_differ_from_known_ones_are_detected():
     known = (
         ("tsallis", "GPMD", 40, 1.5 / 41.0),
         ("tsallis", "GPMD", 79, 0.6 / 80.0),
         ("barrier", "PMD", 40, 1.0),
     )
-    checks = gpmd._checks(made(2.0), replace(TINY, known=known))
+    checks = gpmd._make_checks(made(2.0), replace(TINY, known=known))
     assert [check.passed for check in checks[4:]] == [True, False]
 
 
 def test_the_start_is_feasible_for_the_barrier():
-    mdp, regularizer = gpmd.problem("barrier", 0, TINY)
+    mdp, regularizer = gpmd.make_problem("barrier", 0, TINY)
     assert np.isfinite(rm.evaluate(mdp, np.full((12, 8), 1.0 / 8.0), regularizer).value).all()

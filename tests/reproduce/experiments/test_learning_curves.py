@@ -1,4 +1,4 @@
-"""Learning curves: what is plotted is what a user of the front door gets."""
+"""Learning curves: the plotted values equal those of ``rm.learn``."""
 
 from dataclasses import replace
 
@@ -7,17 +7,18 @@ import pytest
 
 import regmdp as rm
 from regmdp.reproduce.experiments import learning_curves as curves
-from regmdp.reproduce.experiments.learning_curves import METHODS, Settings, Task
+from regmdp.reproduce.experiments import learning_curves_runs as runs
+from regmdp.reproduce.experiments.learning_curves_runs import METHODS, CurveTask, Settings
 
 TINY = Settings(("FrozenLake-v1",), discount=0.9, seeds=3, length=0.05, marks=4, resamples=50)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_curve_is_the_exact_value_of_what_is_learned(method):
-    task = Task("FrozenLake-v1", method, TINY)
-    curve = curves.track(task)
-    mdp, regularizer = curves.problem(task.environment, TINY)
-    algorithm, iterations = curves.algorithm(task)
+def test_curves_are_exact_values_of_learned_policies(method):
+    task = CurveTask("FrozenLake-v1", method, TINY)
+    curve = runs.compute_curve(task)
+    mdp, regularizer = runs.make_problem(task.environment, TINY)
+    algorithm, iterations = runs.make_algorithm(task)
     generators = [np.random.default_rng([METHODS.index(method), seed]) for seed in range(3)]
     learned = rm.learn(mdp, regularizer, algorithm, max_iterations=iterations, rng=generators)
     assert curve.samples[-1] == learned.samples
@@ -28,33 +29,33 @@ def test_a_curve_is_the_exact_value_of_what_is_learned(method):
 
 
 def test_bounds_enclose_the_optimum():
-    found = curves.reference("FrozenLake-v1", TINY)
-    mdp, regularizer = curves.problem("FrozenLake-v1", TINY)
+    found = runs.compute_reference("FrozenLake-v1", TINY)
+    mdp, regularizer = runs.make_problem("FrozenLake-v1", TINY)
     best = rm.solve(mdp, regularizer, tol=1e-11).initial_value
     assert found.lower <= best <= found.upper
     assert found.upper - found.lower < 1e-7
     assert found.uniform < found.lower
 
 
-def test_intervals_are_those_of_means():
+def test_intervals_of_means():
     values = np.random.default_rng(1).normal(size=(5, 400)) + np.arange(5)[:, None]
-    low, high = curves.interval(values, 2000)
+    low, high = runs.bootstrap_interval(values, 2000)
     width = 2 * 1.96 * values.std(axis=1) / 20
     np.testing.assert_allclose(high - low, width, rtol=0.1)
     assert np.all((low < values.mean(axis=1)) & (values.mean(axis=1) < high))
 
 
 def test_a_method_that_learns_nothing_fails_its_check(monkeypatch):
-    quiet = {
-        "FrozenLake-v1": curves.TUNING["FrozenLake-v1"]._replace(
+    weak = {
+        "FrozenLake-v1": runs.TUNING["FrozenLake-v1"]._replace(
             steps=1, n_envs=1, share=1e-9, samples=1
         )
     }
-    monkeypatch.setattr(curves, "TUNING", quiet)
+    monkeypatch.setattr(runs, "TUNING", weak)
     monkeypatch.setattr(
         curves,
         "map_in_processes",
-        lambda function, tasks, progress, doing: [function(task) for task in tasks],
+        lambda function, tasks, progress, describe: [function(task) for task in tasks],
     )
     result = curves.run(replace(TINY, seeds=2), lambda fraction, text: None)
     failed = [check.claim for check in result.checks if not check.passed]

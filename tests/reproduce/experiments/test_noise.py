@@ -1,6 +1,4 @@
-"""Errors in the values: measured again by plain loops, and where there is one, against a closed
-form.
-"""
+"""Inexact values: errors and bounds compared with plain loops and closed forms."""
 
 from dataclasses import replace
 
@@ -10,7 +8,7 @@ from scipy.special import log_softmax
 
 from regmdp.reproduce.experiments import noise
 from regmdp.reproduce.experiments import noise_runs as runs
-from regmdp.reproduce.experiments.noise_runs import ARMS, GARNET, Settings, Task
+from regmdp.reproduce.experiments.noise_runs import ARMS, GARNET, NoiseTask, Settings
 
 TINY = Settings(
     shape=(5, 3, 5),
@@ -33,9 +31,7 @@ def silent(fraction, text):
 
 
 def loop(mdp, tau, step, error, iterations):
-    """Q_t and log π_t of entropy-regularized natural policy gradient whose values get an error
-    added.
-    """
+    """Q_t and log π_t of entropy-regularized natural policy gradient with inexact values."""
     P, r, gamma = mdp.to_array(), np.asarray(mdp.rewards), mdp.discount
     log_policy = np.full(r.shape, -np.log(r.shape[1]))
     for _ in range(iterations + 1):
@@ -54,13 +50,13 @@ def loop(mdp, tau, step, error, iterations):
 
 @pytest.mark.parametrize("kind", ["uniform", "sign", "adversarial"])
 @pytest.mark.parametrize("share", [1.0, 0.3])
-def test_errors_and_bounds_are_those_of_plain_loops(kind, share):
+def test_errors_and_bounds_equal_those_of_plain_loops(kind, share):
     settings = replace(TINY, runs=1)
     delta, tau = 0.03, settings.temperature
-    task = Task(GARNET, kind, delta, share, 0, settings)
-    mdp = runs.problem(task)
+    task = NoiseTask(GARNET, kind, delta, share, 0, settings)
+    mdp = runs.make_problem(task)
     gamma = mdp.discount
-    step, n = share * (1.0 - gamma) / tau, runs.iterations(share, settings)
+    step, n = share * (1.0 - gamma) / tau, runs.count_iterations(share, settings)
     rng = np.random.default_rng(
         [0, runs.KINDS.index(kind), round(1e9 * delta), round(1e9 * share), 0, 0]
     )
@@ -74,7 +70,7 @@ def test_errors_and_bounds_are_those_of_plain_loops(kind, share):
     *_, (best, _) = loop(mdp, tau, (1.0 - gamma) / tau, lambda policy, q: 0.0, 40)
     best_log = log_softmax(best / tau, axis=1)
     iterates = list(loop(mdp, tau, step, error, n))
-    one = runs.track(task)
+    one = runs.run_task(task)
     np.testing.assert_allclose(
         one.errors["q"][:, 0], [np.abs(best - q).max() for q, _ in iterates], rtol=1e-6, atol=1e-11
     )
@@ -100,30 +96,30 @@ def test_errors_and_bounds_are_those_of_plain_loops(kind, share):
 
 
 @pytest.mark.parametrize("delta", [1e-3, 0.03, 1.0])
-def test_on_two_arms_the_adversary_exchanges_the_probabilities(delta):
-    task = Task(ARMS, "adversarial", delta, 1.0, 0, TINY)
-    one, x = runs.track(task), delta / TINY.temperature
+def test_adversary_exchanges_the_probabilities_of_two_arms(delta):
+    task = NoiseTask(ARMS, "adversarial", delta, 1.0, 0, TINY)
+    one, x = runs.run_task(task), delta / TINY.temperature
     p = 1.0 / (1.0 + np.exp(-x))
     divergence = (1.0 - 2.0 * p) * np.log((1.0 - p) / p) if p < 1.0 else x
     floor = 4.0 * TINY.temperature * divergence  # γ/(1-γ) = 4
     np.testing.assert_allclose(one.late("q"), floor, rtol=1e-6)
     np.testing.assert_allclose(one.late("log_policy"), delta, rtol=1e-6)
-    assert noise.arms_floor(delta, 0.8, TINY.temperature) == pytest.approx(floor, rel=1e-9)
+    assert noise.exact_arms_floor(delta, 0.8, TINY.temperature) == pytest.approx(floor, rel=1e-9)
 
 
 def test_runs_with_random_errors_differ_and_can_be_repeated():
-    task = Task(GARNET, "sign", 0.03, 1.0, 0, TINY)
-    one, again = runs.track(task), runs.track(task)
+    task = NoiseTask(GARNET, "sign", 0.03, 1.0, 0, TINY)
+    one, again = runs.run_task(task), runs.run_task(task)
     np.testing.assert_array_equal(one.errors["q"], again.errors["q"])
     assert one.errors["q"].shape == (TINY.least + 1, 2)
     assert np.all(one.errors["q"][1:, 0] != one.errors["q"][1:, 1])
 
 
-def test_a_floor_is_the_mean_of_the_second_half():
-    track = runs.track(Task(ARMS, "adversarial", 0.03, 1.0, 0, TINY))
+def test_floors_are_means_over_the_second_half():
+    track = runs.run_task(NoiseTask(ARMS, "adversarial", 0.03, 1.0, 0, TINY))
     steps = np.concatenate([np.full(30, 9.0), np.full(31, 2.0)])[:, None]
     made_up = track._replace(errors={"q": steps, "log_policy": steps + 1.0})
-    (floors,) = runs.floors_of([made_up]).values()
+    (floors,) = runs.compute_floors([made_up]).values()
     assert (floors["q"], floors["log_policy"]) == ([2.0], [3.0])
 
 
@@ -157,28 +153,28 @@ def test_the_figures_can_be_drawn(result, name, panels):
 
 
 def test_progress_reaches_the_end():
-    told = []
+    fractions = []
     settings = replace(
         TINY, deltas=(1e-3, 1e-2), shares=(1.0,), swept=(1.0, 0.5), length=1.0, least=4
     )
-    noise.run(settings, lambda fraction, text: told.append(fraction))
-    assert told == sorted(told)
-    assert told[-1] == 1.0
+    noise.run(settings, lambda fraction, text: fractions.append(fraction))
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
 
 
-def test_an_error_above_a_bound_is_noticed():
-    track = runs.track(Task(GARNET, "sign", 0.03, 1.0, 0, TINY))
-    assert [check.passed for check in noise._bound_checks([track])] == [True] * 4
+def test_an_error_above_a_bound_is_detected():
+    track = runs.run_task(NoiseTask(GARNET, "sign", 0.03, 1.0, 0, TINY))
+    assert [check.passed for check in noise._check_bounds([track])] == [True] * 4
     once = track.errors["q"].copy()
     once[3, 1] = 1.001 * track.improved[3]  # below the earlier bound, and before the second half
     assert track.improved[3] < track.earlier[3]
     assert [
-        check.passed for check in noise._bound_checks([track._replace(errors={"q": once})])
+        check.passed for check in noise._check_bounds([track._replace(errors={"q": once})])
     ] == [True, True, False, True]
     late = track.errors["q"].copy()
     late[-1, 0] = 1.001 * track.earlier_floor
     assert not any(
-        check.passed for check in noise._bound_checks([track._replace(errors={"q": late})])[1::2]
+        check.passed for check in noise._check_bounds([track._replace(errors={"q": late})])[1::2]
     )
 
 
@@ -196,7 +192,7 @@ def made_up_floors(power, step_power):
                     "log_policy": np.array([delta]),
                 }
         floors[ARMS, "adversarial", delta, 1.0] = {
-            "q": np.array([noise.arms_floor(delta, 0.8, TINY.temperature)])
+            "q": np.array([noise.exact_arms_floor(delta, 0.8, TINY.temperature)])
         }
     return floors
 
@@ -210,7 +206,7 @@ def made_up_floors(power, step_power):
         (2.0, 0.5, [True, True, True, False], [True] * 4),
     ],
 )
-def test_other_powers_are_noticed(power, step_power, steps, slopes):
+def test_other_powers_are_detected(power, step_power, steps, slopes):
     floors = made_up_floors(power, step_power)
-    assert [check.passed for check in noise._step_checks(floors, TINY)] == steps
-    assert [check.passed for check in noise._slope_checks(floors, TINY)] == slopes
+    assert [check.passed for check in noise._check_steps(floors, TINY)] == steps
+    assert [check.passed for check in noise._check_exponents(floors, TINY)] == slopes

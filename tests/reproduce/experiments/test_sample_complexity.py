@@ -1,6 +1,4 @@
-"""Samples to an accuracy: the models, the success of runs, and the search, each held against
-something that is not the library.
-"""
+"""Samples to an accuracy: models, successes and the search, compared with independent code."""
 
 from dataclasses import replace
 
@@ -10,15 +8,15 @@ import pytest
 import regmdp as rm
 from regmdp.reproduce.experiments import sample_complexity
 from regmdp.reproduce.experiments import sample_complexity_runs as runs
-from regmdp.reproduce.experiments.sample_complexity import Curve
 from regmdp.reproduce.experiments.sample_complexity_runs import (
     FRESH,
     LOOPS,
     RANDOM,
     REUSED,
-    Needed,
+    SampleCount,
+    SampleCurve,
+    SampleTask,
     Settings,
-    Task,
 )
 
 TINY = Settings(
@@ -43,15 +41,18 @@ def silent(fraction, text):
 
 @pytest.mark.parametrize("horizon", [4, 8])
 def test_the_two_loops(horizon):
-    mdp = runs.problem(Task(LOOPS, REUSED, horizon, 0.5, 0, TINY))
+    mdp = runs.make_problem(SampleTask(LOOPS, REUSED, horizon, 0.5, 0, TINY))
     always = [rm.certificates.evaluate(mdp, np.array([[1.0 - a, a]])).value[0] for a in (0.0, 1.0)]
-    assert always == pytest.approx([0.75 * horizon, 0.75 * horizon - 1.0])  # the worse loses 2ε
+    assert always == pytest.approx(
+        [0.75 * horizon, 0.75 * horizon - 1.0]
+    )  # the worse value is smaller by 2ε
     assert rm.solve(mdp, tol=1e-9).value[0] == pytest.approx(0.75 * horizon)
 
 
 def test_a_random_model_does_not_change_with_the_discount_or_the_accuracy():
     one, other = (
-        runs.problem(Task(RANDOM, REUSED, horizon, 1.0 / horizon, 1, TINY)) for horizon in (4, 8)
+        runs.make_problem(SampleTask(RANDOM, REUSED, horizon, 1.0 / horizon, 1, TINY))
+        for horizon in (4, 8)
     )
     np.testing.assert_array_equal(one.to_array(), other.to_array())
     np.testing.assert_array_equal(one.rewards, other.rewards)
@@ -59,61 +60,59 @@ def test_a_random_model_does_not_change_with_the_discount_or_the_accuracy():
 
 
 @pytest.mark.parametrize(("problem", "horizon"), [(LOOPS, 4), (RANDOM, 8)])
-def test_temperature_and_iterations_leave_what_they_may(problem, horizon):
-    mdp = runs.problem(Task(problem, REUSED, horizon, 0.5, 0, TINY))
-    tau, count = runs.temperature(mdp, 0.5), runs.iterations(mdp, 0.5)
+def test_temperature_and_iterations_meet_the_accuracy(problem, horizon):
+    mdp = runs.make_problem(SampleTask(problem, REUSED, horizon, 0.5, 0, TINY))
+    tau, count = runs.temperature_for_accuracy(mdp, 0.5), runs.count_iterations(mdp, 0.5)
     assert tau * np.log(mdp.n_actions) * horizon == pytest.approx(0.25)
     assert mdp.discount**count * horizon <= 0.125 < mdp.discount ** (count - 1) * horizon
     best = rm.solve(mdp, tol=1e-10).value
     policy = rm.solve(
         mdp, rm.Shannon(tau), rm.algorithms.SoftPolicyIteration(), tol=0, max_iterations=count
     ).policy
-    assert runs.gaps(mdp, best, policy[None])[0] <= 0.375
-    assert runs.exact_iterations(Task(problem, REUSED, horizon, 0.5, 0, TINY)) <= count
+    assert runs.compute_gaps(mdp, best, policy[None])[0] <= 0.375
+    assert runs.count_exact_iterations(SampleTask(problem, REUSED, horizon, 0.5, 0, TINY)) <= count
 
 
 def test_gaps():
-    mdp = runs.problem(Task(RANDOM, REUSED, 4, 0.5, 0, TINY))
+    mdp = runs.make_problem(SampleTask(RANDOM, REUSED, 4, 0.5, 0, TINY))
     best = rm.solve(mdp, tol=1e-10).value
     policies = np.random.default_rng(0).dirichlet(np.ones(2), (3, 4))
     expected = [np.max(best - rm.certificates.evaluate(mdp, policy).value) for policy in policies]
-    np.testing.assert_allclose(runs.gaps(mdp, best, policies), expected, rtol=1e-8)
+    np.testing.assert_allclose(runs.compute_gaps(mdp, best, policies), expected, rtol=1e-8)
 
 
 def simulated(task, n, method, count):
-    """The part of many runs on the two loops that are within ε, by scalar recursions on binomial
-    numbers.
-    """
+    """Fraction of runs on the two loops within ε, by scalar recursions on binomial numbers."""
     discount, rng, many = 1.0 - 1.0 / task.horizon, np.random.default_rng(1), 20_000
-    mdp = runs.problem(task)
-    goes_on, tau = mdp.to_array()[0, :, 0], runs.temperature(mdp, task.accuracy)
+    mdp = runs.make_problem(task)
+    continuation, tau = mdp.to_array()[0, :, 0], runs.temperature_for_accuracy(mdp, task.accuracy)
     policy = np.full((many, 2), 0.5)
-    frequency = rng.binomial(n, goes_on, (many, 2)) / n
+    frequency = rng.binomial(n, continuation, (many, 2)) / n
     for _ in range(count):
         if method == FRESH:
-            frequency = rng.binomial(n, goes_on, (many, 2)) / n
+            frequency = rng.binomial(n, continuation, (many, 2)) / n
         entropy = -np.sum(policy * np.log(np.maximum(policy, 1e-300)), axis=1)
         value = (1.0 + tau * entropy) / (1.0 - discount * np.sum(policy * frequency, axis=1))
         q = 1.0 + discount * frequency * value[:, None]
         weight = np.exp((q - q.max(axis=1, keepdims=True)) / tau)
         policy = weight / weight.sum(axis=1, keepdims=True)
-    value = 1.0 / (1.0 - discount * policy @ goes_on)
+    value = 1.0 / (1.0 - discount * policy @ continuation)
     return np.mean(0.75 * task.horizon - value <= task.accuracy)
 
 
 @pytest.mark.parametrize("method", [REUSED, FRESH])
 def test_the_successes_on_the_two_loops(method):
-    task = Task(LOOPS, method, 4, 0.5, 0, replace(TINY, runs=200, fresh_runs=200))
-    found = runs.needed(task)
+    task = SampleTask(LOOPS, method, 4, 0.5, 0, replace(TINY, runs=200, fresh_runs=200))
+    found = runs.find_sample_count(task)
     for n, successes in zip(found.tried, found.successes, strict=True):
         part = simulated(task, int(n), method, found.iterations)
         assert abs(successes / 200 - part) <= 4.0 * np.sqrt(part * (1.0 - part) / 200) + 0.005
     low, high = found.interval
     assert low <= found.total <= high
     assert found.total == found.samples * (found.iterations if method == FRESH else 1)
-    # nine in ten lies between numbers that were tried
+    # 90 % is between tried numbers
     assert found.successes[0] < 180 <= found.successes[-1]
-    again = runs.needed(task)
+    again = runs.find_sample_count(task)
     np.testing.assert_array_equal(found.successes, again.successes)
     assert found.samples == again.samples
 
@@ -125,11 +124,11 @@ def test_the_successes_on_the_two_loops(method):
         ([0.2, 0.5, 0.7, 0.9], 0.8, 2.0**2.5),
         ([0.9, 0.95, 1.0, 1.0], 0.8, 1.0),
         ([0.1, 0.2, 0.3, 0.4], 0.8, 8.0),
-        ([0.2, 0.9, 0.5, 1.0], 0.85, 2.0 ** (2.0 + 0.5)),  # 0.9 and 0.5 are taken for 0.7 twice
+        ([0.2, 0.9, 0.5, 1.0], 0.85, 2.0 ** (2.0 + 0.5)),  # 0.9 and 0.5 are averaged to 0.7
     ],
 )
 def test_crossings(y, goal, expected):
-    assert runs.crossing(np.array([1.0, 2.0, 4.0, 8.0]), np.array(y), goal) == pytest.approx(
+    assert runs.find_crossing(np.array([1.0, 2.0, 4.0, 8.0]), np.array(y), goal) == pytest.approx(
         expected
     )
 
@@ -138,34 +137,32 @@ def made_up(problem, method, sweep, power, factor):
     """A curve whose samples are a power law."""
     x, found = np.array([1.0, 2.0, 4.0]), []
     for one in x:
-        task = Task(problem, method, 4, 0.5, 0, TINY)
+        task = SampleTask(problem, method, 4, 0.5, 0, TINY)
         samples = factor * one**power
         found.append(
             [
-                Needed(
+                SampleCount(
                     task,
                     10,
                     np.array([1.0]),
                     np.array([1.0]),
                     samples,
-                    samples * np.ones(runs.RESAMPLES),
+                    samples * np.ones(runs.N_RESAMPLES),
                 )
             ]
         )
-    return Curve(problem, method, sweep, x, found)
+    return SampleCurve(problem, method, sweep, x, found)
 
 
 def checks(reused, fresh, factor=1.0):
-    """Which checks pass of curves with these powers of 1/ε and 1/(1-γ), the fresh ones with a
-    factor for one iteration.
-    """
+    """Outcomes of the checks for curves with these powers; ``factor`` multiplies fresh samples."""
     curves = [
         made_up(problem, method, sweep, power, factor if method == FRESH else 1.0)
         for problem in (LOOPS, RANDOM)
         for method, powers in ((REUSED, reused), (FRESH, fresh))
         for sweep, power in zip(("accuracy", "horizon"), powers, strict=True)
     ]
-    return [check.passed for check in sample_complexity._checks(curves)]
+    return [check.passed for check in sample_complexity._make_checks(curves)]
 
 
 def test_the_powers_of_power_laws():
@@ -175,7 +172,7 @@ def test_the_powers_of_power_laws():
     np.testing.assert_allclose(curve.total, 10.0 * curve.each)
 
 
-def test_what_the_theory_does_not_allow_is_noticed():
+def test_exponents_above_the_theory_are_detected():
     assert checks((2.0, 3.0), (2.0, 4.0)) == [True] * 7
     assert checks((1.5, 3.0), (2.0, 4.0)) == [False, *[True] * 6]
     assert checks((2.0, 3.5), (2.0, 4.0)) == [True, False, True, False, True, True, True]
@@ -200,7 +197,7 @@ def test_a_small_run(result):
     )
     assert np.all(tried["successes"] <= tried["runs"])
     assert len(result.checks) == 7
-    assert result.checks[-1].passed  # the others would need more runs
+    assert result.checks[-1].passed  # the others need more runs
 
 
 @pytest.mark.slow
@@ -215,8 +212,8 @@ def test_the_figure_can_be_drawn(result):
 
 @pytest.mark.slow
 def test_progress_reaches_the_end():
-    told = []
+    fractions = []
     settings = replace(TINY, models=1, runs=10, fresh_runs=10)
-    sample_complexity.run(settings, lambda fraction, text: told.append(fraction))
-    assert told == sorted(told)
-    assert told[-1] == 1.0
+    sample_complexity.run(settings, lambda fraction, text: fractions.append(fraction))
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0

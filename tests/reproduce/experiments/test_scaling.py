@@ -1,4 +1,4 @@
-"""Iterations to an accuracy: counted again by loops that share nothing with the library."""
+"""Iterations to an accuracy: compared with independent loops."""
 
 from dataclasses import replace
 
@@ -7,7 +7,8 @@ import pytest
 
 import regmdp as rm
 from regmdp.reproduce.experiments import scaling
-from regmdp.reproduce.experiments.scaling import METHODS, Count, Settings
+from regmdp.reproduce.experiments import scaling_runs as runs
+from regmdp.reproduce.experiments.scaling_runs import METHODS, Count, Settings
 
 TINY = Settings(
     states=(4, 24),
@@ -19,7 +20,7 @@ TINY = Settings(
     temperature=0.05,
     accuracy=0.02,
     acceleration=4000.0,
-    brakes=(4,),
+    divisors=(4,),
     cap=2000,
     seed=0,
 )
@@ -71,9 +72,9 @@ def iterations(mdp, method, step, accuracy, temperature):
 
 
 @pytest.mark.parametrize("shape", [(6, 3, 5), (4, 5, 10)])
-def test_the_counts_are_those_of_plain_loops(shape):
-    mdp = scaling.random_model(shape, 1, TINY)
-    cell = scaling.all_methods(scaling.Task(shape, 1, TINY))
+def test_counts_equal_those_of_plain_loops(shape):
+    mdp = runs.make_random_model(shape, 1, TINY)
+    cell = runs.run_all_methods(runs.ModelTask(shape, 1, TINY))
     for method, one in zip(METHODS, cell.counts, strict=True):
         assert one.iterations == iterations(
             mdp, method, one.step, TINY.accuracy, TINY.temperature
@@ -83,8 +84,8 @@ def test_the_counts_are_those_of_plain_loops(shape):
 
 
 def test_the_steps():
-    mdp = scaling.random_model((6, 3, 5), 0, TINY)
-    cell = scaling.all_methods(scaling.Task((6, 3, 5), 0, TINY))
+    mdp = runs.make_random_model((6, 3, 5), 0, TINY)
+    cell = runs.run_all_methods(runs.ModelTask((6, 3, 5), 0, TINY))
     # rewards are in [0, 1], so their range is at most 1, and the step of policy gradient at least
     # (1-γ)³/8 and not much more
     assert 1.0 <= cell.counts[0].step / (TINY.acceleration * 0.2**3 / 8) <= 2.0
@@ -96,15 +97,15 @@ def test_the_steps():
     np.testing.assert_allclose(mdp.initial, 1.0 / 6.0)
 
 
-def test_a_run_that_meets_the_cap_says_so():
-    mdp = scaling.random_model((6, 3, 5), 0, TINY)
-    step = scaling.natural_step(mdp)
-    one = scaling.count(mdp, rm.Unregularized(), rm.algorithms.NPG(step), step, 3, TINY)
+def test_run_that_reaches_the_cap():
+    mdp = runs.make_random_model((6, 3, 5), 0, TINY)
+    step = runs.natural_step(mdp)
+    one = runs.count_iterations(mdp, rm.Unregularized(), rm.algorithms.NPG(step), step, 3, TINY)
     assert one == Count(step, 3, True, True)
 
 
 def test_models_are_reproducible_and_different():
-    one, same, other = (scaling.random_model((6, 3, 5), number, TINY) for number in (0, 0, 1))
+    one, same, other = (runs.make_random_model((6, 3, 5), number, TINY) for number in (0, 0, 1))
     assert one.digest == same.digest != other.digest
     assert one.transitions.storage == "dense"
     assert one.rewards.min() >= 0.0
@@ -137,7 +138,7 @@ def test_the_figure_can_be_drawn(result):
 
 
 @pytest.mark.slow
-def test_what_grows_is_noticed(result):
+def test_growth_is_detected(result):
     table = {name: column.copy() for name, column in result.tables["scaling"].items()}
     natural = (table["method"] == "NPG") & (table["grows"] == "states")
     table["iterations"][natural] *= table["states"][natural]
@@ -151,16 +152,16 @@ def test_what_grows_is_noticed(result):
 
 
 def failing(table, result):
-    counted = [scaling.Cell((Count(1.0, 1, False, True),) * len(METHODS), 1)]
+    counted = [runs.Cell((Count(1.0, 1, False, True),) * len(METHODS), 1)]
     return [
         check
-        for check in scaling._checks(table, result.tables["smaller-steps"], counted, TINY)
+        for check in scaling._make_checks(table, result.tables["smaller-steps"], counted, TINY)
         if not check.passed
     ]
 
 
-def test_a_capped_run_is_shown_as_such():
-    capped = scaling.run(replace(TINY, cap=5, models=1, brakes=()), lambda fraction, text: None)
+def test_capped_runs_are_reported():
+    capped = scaling.run(replace(TINY, cap=5, models=1, divisors=()), lambda fraction, text: None)
     table = capped.tables["scaling"]
     assert np.all(table["iterations"][table["capped"]] == 5)
     assert table["capped"].any()
@@ -168,6 +169,6 @@ def test_a_capped_run_is_shown_as_such():
         f"{np.count_nonzero(table['capped'])} runs were stopped at 5 iterations"
         in capped.figures["scaling"].caption
     )
-    assert "NPG never takes more iterations than its bound allows" in [
+    assert "NPG never needs more iterations than its bound" in [
         check.claim for check in capped.checks if not check.passed
     ]

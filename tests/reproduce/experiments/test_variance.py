@@ -1,24 +1,26 @@
-"""Estimates of the policy gradient: the truths they are held against, found in another way."""
+"""Estimates of the policy gradient: exact quantities compared with independent computations."""
 
 import numpy as np
 import pytest
 
 import regmdp as rm
 from regmdp.evaluation import RunBatch
+from regmdp.reproduce.experiments import variance_gradients as gradients
 from regmdp.reproduce.experiments import variance_runs as runs
 from regmdp.reproduce.experiments.variance import QUICK
-from regmdp.reproduce.experiments.variance_runs import Estimating, Learning, PlugIn
+from regmdp.reproduce.experiments.variance_gradients import PlugInGradient
+from regmdp.reproduce.experiments.variance_runs import EstimationTask, LearningTask
 from regmdp.samples import RandomStreams
 
 
 @pytest.fixture(scope="module")
 def mdp():
-    return runs.problem(QUICK)
+    return runs.make_problem(QUICK)
 
 
 @pytest.fixture(scope="module")
 def policy():
-    return runs.policy_of(QUICK)
+    return runs.draw_policy(QUICK)
 
 
 def regularizer():
@@ -39,23 +41,28 @@ def differences(value, policy, step=1e-5):
     return gradient
 
 
-def test_the_exact_gradient_is_the_slope_of_the_value(mdp, policy):
+def test_exact_gradient_is_the_derivative_of_the_value(mdp, policy):
     slope = differences(lambda p: rm.evaluate(mdp, p, regularizer()).initial_value, policy)
-    np.testing.assert_allclose(runs.exact_gradient(mdp, regularizer(), policy), slope, atol=1e-8)
+    np.testing.assert_allclose(
+        gradients.compute_gradient(mdp, regularizer(), policy), slope, atol=1e-8
+    )
 
 
 def test_long_episodes_estimate_the_gradient_itself(mdp, policy):
-    exact = runs.exact_gradient(mdp, regularizer(), policy)
+    exact = gradients.compute_gradient(mdp, regularizer(), policy)
     np.testing.assert_allclose(
-        runs.cut_gradient(mdp, regularizer(), policy, 200), exact, atol=1e-12
+        gradients.compute_truncated_gradient(mdp, regularizer(), policy, 200), exact, atol=1e-12
     )
-    assert np.abs(runs.cut_gradient(mdp, regularizer(), policy, 3) - exact).max() > 1e-3
+    assert (
+        np.abs(gradients.compute_truncated_gradient(mdp, regularizer(), policy, 3) - exact).max()
+        > 1e-3
+    )
 
 
 def test_many_samples_give_the_exact_gradient(mdp, policy):
     batch = RunBatch(mdp, RandomStreams([np.random.default_rng(seed) for seed in range(2)]))
-    estimate = PlugIn(300_000)(batch, regularizer(), np.tile(policy, (2, 1)), None)
-    exact = runs.exact_gradient(mdp, regularizer(), policy)
+    estimate = PlugInGradient(300_000)(batch, regularizer(), np.tile(policy, (2, 1)), None)
+    exact = gradients.compute_gradient(mdp, regularizer(), policy)
     for gradient in batch.split(estimate.gradient):
         assert np.abs(gradient - exact).max() < 5e-3
     assert estimate.samples == 300_000 * policy.size
@@ -64,14 +71,16 @@ def test_many_samples_give_the_exact_gradient(mdp, policy):
 def test_the_variance_of_the_plug_in_gradient_is_its_closed_form(mdp, policy):
     pair, count = 400, 1500
     batch = RunBatch(mdp, RandomStreams([np.random.default_rng(seed) for seed in range(count)]))
-    estimate = PlugIn(pair)(batch, regularizer(), np.tile(policy, (count, 1)), None)
+    estimate = PlugInGradient(pair)(batch, regularizer(), np.tile(policy, (count, 1)), None)
     seen = pair * batch.split(estimate.gradient).var(axis=0, ddof=1).sum()
-    assert seen == pytest.approx(runs.plug_in_variance(mdp, regularizer(), policy), rel=0.12)
+    assert seen == pytest.approx(
+        gradients.compute_plug_in_variance(mdp, regularizer(), policy), rel=0.12
+    )
 
 
-def test_learning_starts_from_the_uniform_policy_and_counts_what_it_draws(mdp):
+def test_learning_starts_from_the_uniform_policy_and_counts_samples(mdp):
     settings = QUICK
-    track = runs.perform(Learning(runs.GENERATIVE, 0.5, settings))
+    track = runs.run_task(LearningTask(runs.GENERATIVE, 0.5, settings))
     first = (
         rm.solve(mdp, regularizer()).initial_value
         - rm.evaluate(mdp, rm.uniform_policy(mdp), regularizer()).initial_value
@@ -80,12 +89,12 @@ def test_learning_starts_from_the_uniform_policy_and_counts_what_it_draws(mdp):
     assert track.samples[0] == 0
     assert np.all(np.diff(track.samples) == settings.budget(settings.pair))
     assert track.gaps[-1].mean() < track.gaps[0].mean()
-    np.testing.assert_allclose(runs.exact_gaps(0.5, settings)[0], first, atol=1e-7)
+    np.testing.assert_allclose(runs.compute_exact_gaps(0.5, settings)[0], first, atol=1e-7)
 
 
-def test_a_gradient_that_is_off_is_seen():
-    """The check of unbiasedness, with the errors of estimates to which something was added."""
-    estimated = runs.perform(Estimating(runs.PLAIN, QUICK.pairs[0], QUICK))
+def test_a_biased_gradient_is_detected():
+    """The check of unbiasedness fails if a bias is added to the errors."""
+    estimated = runs.run_task(EstimationTask(runs.PLAIN, QUICK.pairs[0], QUICK))
     deviation = estimated.errors.std(axis=0, ddof=1) / np.sqrt(QUICK.runs)
     z = estimated.errors.mean(axis=0) / deviation
     assert np.abs(z).max() < 4.5
@@ -93,7 +102,7 @@ def test_a_gradient_that_is_off_is_seen():
     assert estimated.squares.mean() == pytest.approx(estimated.variance, rel=0.1)
 
 
-def test_an_exponent_is_that_of_a_power():
+def test_exponent_of_a_power_law():
     x = np.array([1.0, 10.0, 100.0])
-    assert runs.exponent(x, 3 * x**-0.5) == pytest.approx(-0.5)
-    assert np.isnan(runs.exponent(x[:1], x[:1]))
+    assert runs.fit_exponent(x, 3 * x**-0.5) == pytest.approx(-0.5)
+    assert np.isnan(runs.fit_exponent(x[:1], x[:1]))

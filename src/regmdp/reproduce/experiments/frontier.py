@@ -1,4 +1,4 @@
-"""Experiment 11: how far from a reference policy one must go for how much value."""
+"""Experiment 11: trade-off between value and divergence from a reference policy."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from regmdp.mdp import MDP
 from regmdp.models import garnet
 from regmdp.regularizers import KL
 from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
-from regmdp.reproduce.experiments.frontier_figures import ALT, CAPTION, draw
+from regmdp.reproduce.experiments.frontier_figures import ALT, CAPTION, draw_frontier
 
 __all__ = ["EXPERIMENT", "Settings", "run"]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is run.
+    """Settings of the experiment.
 
     Attributes:
         n_states: S of the random model.
         n_actions: A.
         branching: Successors of each pair.
         discount: γ.
-        policies: How many random policies the bounds are checked for.
-        tolerance: Certified gap to which each problem is solved.
-        seed: Of the model, the reference and the random policies.
+        policies: Number of random policies for which the bounds are checked.
+        tolerance: Certified gap of each solution.
+        seed: Seed of the model, the reference and the random policies.
     """
 
     n_states: int = 300
@@ -46,7 +46,7 @@ class Settings:
 FULL = Settings()
 QUICK = Settings(n_states=60, policies=200)
 
-#: Rounding that is allowed where bounds are checked with computed numbers.
+#: Tolerance for rounding in the checks of bounds.
 ROUNDING = 1e-9
 
 
@@ -61,7 +61,7 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
     )
     rng = np.random.default_rng([settings.seed, 1])
     reference = rng.dirichlet(np.ones(settings.n_actions), size=settings.n_states)
-    found = frontier(
+    computed = frontier(
         mdp,
         reference,
         tol=settings.tolerance,
@@ -70,110 +70,145 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
         ),
     )
     progress(0.5, "random policies")
-    above = max(_excess(mdp, found, policy) for policy in _random(settings, found, rng))
+    excess = max(
+        _excess_over_upper_bound(mdp, computed, policy)
+        for policy in _draw_policies(settings, computed, rng)
+    )
     progress(0.9, "mixtures")
-    below = min(_mixture(mdp, found, k) for k in range(len(found) - 1))
-    optimum = solve(mdp, tol=settings.tolerance)
-    shares = [
-        (share, *found.divergence_for(share * found.largest_gain)) for share in (0.1, 0.5, 0.9)
-    ]
-    width = float(np.max(found.ceiling - found.value_lower))
+    surplus = min(_surplus_of_mixture(mdp, computed, k) for k in range(len(computed) - 1))
+    optimum = solve(mdp, tol=settings.tolerance).initial_value
     return Result(
-        tables={"frontier": found.columns()},
+        tables={"frontier": computed.columns()},
         figures={
-            "frontier": FigureSpec(lambda: draw(found, unit="nats, discounted"), CAPTION, ALT)
+            "frontier": FigureSpec(
+                lambda: draw_frontier(computed, unit="nats, discounted"), CAPTION, ALT
+            )
         },
-        numbers=(
-            Number("value of the reference", f"{found.value[0]:.6g}"),
-            Number("largest gain", f"{found.largest_gain:.6g}, at {found.divergence[-1]:.4g} nats"),
-            *(
-                Number(f"nats for {100 * share:.0f} % of it", f"between {low:.4g} and {high:.4g}")
-                for share, low, high in shares
-            ),
+        numbers=_make_numbers(computed),
+        checks=_make_checks(settings, computed, excess=excess, surplus=surplus, optimum=optimum),
+    )
+
+
+def _make_numbers(computed: Frontier) -> tuple[Number, ...]:
+    shares = [
+        (share, *computed.divergence_for(share * computed.largest_gain))
+        for share in (0.1, 0.5, 0.9)
+    ]
+    return (
+        Number("value of the reference", f"{computed.value[0]:.6g}"),
+        Number(
+            "largest gain",
+            f"{computed.largest_gain:.6g}, at {computed.divergence[-1]:.4g} nats",
         ),
-        checks=(
-            Check(
-                f"no policy is above the bound: {settings.policies:,} random ones, between the "
-                "points and far from them",
-                f"largest excess {above:.3g}",
-                "at most 0",
-                above <= ROUNDING,
-            ),
-            Check(
-                "between two points, a stationary policy is worth what their mixture is, at no "
-                "larger divergence",
-                f"smallest surplus over the lower curve {below:.3g}",
-                "at least 0, up to rounding",
-                below >= -ROUNDING,
-            ),
-            Check(
-                "at every point the bound for all policies is within the tolerance of what the "
-                "policy is worth",
-                f"at most {width:.3g}",
-                f"at most {settings.tolerance:g}, and what the divergence's own bounds add",
-                width <= 10 * settings.tolerance,
-            ),
-            Check(
-                "with a reference that takes every action now and then, the last point is the "
-                "optimum",
-                f"{found.value[-1]:.9g}",
-                f"{optimum.initial_value:.9g}",
-                abs(found.value[-1] - optimum.initial_value) <= 2 * settings.tolerance,
-            ),
+        *(
+            Number(f"nats for {100 * share:.0f} % of it", f"between {low:.4g} and {high:.4g}")
+            for share, low, high in shares
         ),
     )
 
 
-def _measured(
+def _make_checks(
+    settings: Settings, computed: Frontier, *, excess: float, surplus: float, optimum: float
+) -> tuple[Check, ...]:
+    """Return the checks.
+
+    Args:
+        settings: The settings.
+        computed: The frontier.
+        excess: Largest value of a random policy minus the upper bound.
+        surplus: Smallest value of a mixture minus the lower curve.
+        optimum: Optimal value from the initial distribution.
+    """
+    width = float(np.max(computed.ceiling - computed.value_lower))
+    return (
+        Check(
+            f"the upper bound holds for {settings.policies:,} random policies, near the points and "
+            "far from them",
+            f"largest excess {excess:.3g}",
+            "at most 0",
+            excess <= ROUNDING,
+        ),
+        Check(
+            "between two points, a stationary policy has the value of their mixture at no larger "
+            "divergence",
+            f"smallest surplus over the lower curve {surplus:.3g}",
+            "at least 0, up to rounding",
+            surplus >= -ROUNDING,
+        ),
+        Check(
+            "at every point the upper bound is within the tolerance of the value of the policy",
+            f"at most {width:.3g}",
+            f"at most {settings.tolerance:g}, plus the bounds on the divergence",
+            width <= 10 * settings.tolerance,
+        ),
+        Check(
+            "with a reference that is positive everywhere, the last point is the optimum",
+            f"{computed.value[-1]:.9g}",
+            f"{optimum:.9g}",
+            abs(computed.value[-1] - optimum) <= 2 * settings.tolerance,
+        ),
+    )
+
+
+def _measure_policy(
     mdp: MDP, reference: Float[np.ndarray, "S A"], policy: Float[np.ndarray, "S A"]
 ) -> tuple[float, float]:
-    """Return a policy's value from ρ and its divergence from the reference."""
-    moved = KL(reference, temperature=1.0).value(policy, mdp.available)
-    return evaluate(mdp, policy).initial_value, float(visits(mdp, policy) @ moved)
+    """Return the value of a policy from ρ and its divergence from the reference."""
+    divergence = KL(reference, temperature=1.0).value(policy, mdp.available)
+    return evaluate(mdp, policy).initial_value, float(visits(mdp, policy) @ divergence)
 
 
-def _random(
-    settings: Settings, found: Frontier, rng: np.random.Generator
+def _draw_policies(
+    settings: Settings, computed: Frontier, rng: np.random.Generator
 ) -> list[Float[np.ndarray, "S A"]]:
-    """Return random policies: mixtures of those of the points with a little, more or only noise."""
+    """Draw random policies: mixtures of policies of the frontier with small to large noise."""
     policies = []
     for _ in range(settings.policies):
         noise = rng.dirichlet(np.ones(settings.n_actions), size=settings.n_states)
         amount = rng.choice([0.001, 0.03, 0.3, 1.0])
-        policies.append((1 - amount) * found.policies[rng.integers(len(found))] + amount * noise)
+        policies.append(
+            (1 - amount) * computed.policies[rng.integers(len(computed))] + amount * noise
+        )
     return policies
 
 
-def _excess(mdp: MDP, found: Frontier, policy: Float[np.ndarray, "S A"]) -> float:
-    value, nats = _measured(mdp, found.reference, policy)
-    return value - float(found.upper(nats))
+def _excess_over_upper_bound(
+    mdp: MDP, computed: Frontier, policy: Float[np.ndarray, "S A"]
+) -> float:
+    """Return the value of a policy minus the upper bound at its divergence."""
+    value, nats = _measure_policy(mdp, computed.reference, policy)
+    return value - float(computed.upper(nats))
 
 
-def _mixture(mdp: MDP, found: Frontier, k: int) -> float:
-    """Return how far the stationary policy that mixes the points k and k + 1 half and half lies above the lower curve."""
-    mixed = sum(0.5 * visits(mdp, policy)[:, None] * policy for policy in found.policies[k : k + 2])
-    value, nats = _measured(mdp, found.reference, mixed / np.sum(mixed, axis=1, keepdims=True))
-    return value - float(found.lower(nats))
+def _surplus_of_mixture(mdp: MDP, computed: Frontier, k: int) -> float:
+    """Return the value of the equal mixture of points k and k + 1 minus the lower curve."""
+    mixed = sum(
+        0.5 * visits(mdp, policy)[:, None] * policy for policy in computed.policies[k : k + 2]
+    )
+    value, nats = _measure_policy(
+        mdp, computed.reference, mixed / np.sum(mixed, axis=1, keepdims=True)
+    )
+    return value - float(computed.lower(nats))
 
 
 EXPERIMENT = Experiment(
     name="frontier",
-    title="The frontier: how far from a reference policy for how much value",
+    title="The frontier of value and divergence from a reference policy",
     summary=(
-        "Policies from a reference to the optimum, and a bound on what any policy within so many "
-        "nats can be worth."
+        "Policies between a reference and the optimum, and an upper bound on the value of any policy "
+        "within a given divergence."
     ),
     theory=(
         "Let V be the value of a policy from the initial distribution, and D its divergence from a "
         "reference policy: the expected discounted sum of Kullback-Leibler divergences over the "
-        "states that it visits. Solving with the divergence as the regularizer, at the temperature "
-        "τ, gives a policy that maximises V − τD, and a certified bound U_{τ} on that maximum. "
-        "Whatever policy is no further than D from the reference is then worth no more than",
+        "visited states. Solving with the divergence as the regularizer, at the temperature τ, "
+        "gives a policy that maximises V − τD, and a certified bound U_{τ} on that maximum. The "
+        "value of any policy with a divergence of at most D is therefore at most",
         "    min_{τ} (U_{τ} + τD)",
-        "over all temperatures that were solved. The policies found attain their own values, and "
-        "mixtures what lies between: value is linear in how often each action is taken in each "
-        "state, and the divergence is convex in it, so one stationary policy has the value of a "
-        "mixture at no larger divergence. The true frontier lies between the two curves.",
+        "over all solved temperatures. The computed policies attain their values, and mixtures the "
+        "values between them: the value is linear in the occupancy of states and actions, and the "
+        "divergence is convex in it, so one stationary policy has the value of a mixture at no "
+        "larger divergence. The exact frontier is between the two curves.",
     ),
     sources=(
         (

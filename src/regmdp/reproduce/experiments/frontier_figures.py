@@ -1,78 +1,87 @@
-"""Draws a certified frontier."""
+"""Figure of a certified frontier."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from regmdp._frontier import Frontier
 
-__all__ = ["ALT", "CAPTION", "draw"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["ALT", "CAPTION", "draw_frontier"]
 
 CAPTION = (
-    "What policies are worth against how far they are from the reference. Each mark is a policy "
-    "that was found, with its temperature beside it. No policy lies above the upper curve, and "
-    "mixtures of the marks attain the lower one, so the best policy within so many nats lies in "
-    "the band between. (a) From the reference to the optimum. (b) The same with the divergence on "
-    "a logarithmic axis: what the first steps away from the reference earn."
+    "Value of policies against their divergence from the reference. Each mark is a computed policy, "
+    "with its temperature beside it. No policy is above the upper curve, and mixtures of the marks "
+    "attain the lower one, so the best policy within a given divergence is in the band between "
+    "them. (a) From the reference to the optimum. (b) The same with the divergence on a "
+    "logarithmic axis, which shows the gain at small divergences."
 )
 ALT = (
     "Two plots of value, vertical, against divergence from the reference in nats, horizontal, "
-    "linear on the left and logarithmic on the right. A narrow band rises steeply from the "
-    "reference's value and levels off at the optimum's; points marked with their temperatures lie "
-    "along it."
+    "linear on the left and logarithmic on the right. A narrow band rises steeply from the value "
+    "of the reference and levels off at the optimal value; points with their temperatures are on "
+    "it."
 )
 
-#: The least distance between two labels, as a fraction of the axes.
-APART = 0.075
+#: Smallest distance between two labels, as a fraction of the axes.
+MIN_LABEL_DISTANCE = 0.075
 
 
-def draw(found: Frontier, *, unit: str = "nats") -> Any:
-    """Return the figure of a frontier: a band between what is attained and what nobody can exceed.
+def draw_frontier(frontier: Frontier, *, unit: str = "nats") -> Figure:
+    """Return the figure of a frontier: a band between attained values and their upper bound.
 
     Args:
-        found: What to draw.
-        unit: Of the divergence, on the axis, as "nats per episode".
+        frontier: The frontier.
+        unit: Unit of the divergence on the axis, such as "nats per episode".
     """
     from regmdp import plots
 
-    drawn, (linear, logarithmic) = plots.subplots(1, 2, height=4.3, sharey=True)
-    far = float(found.divergence.max())
-    low, high = float(found.value_lower[0]), float(found.value_upper.max())
+    figure, (linear, logarithmic) = plots.subplots(1, 2, height=4.3, sharey=True)
+    far = float(frontier.divergence.max())
+    low, high = float(frontier.value_lower[0]), float(frontier.value_upper.max())
     room = (high - low) or max(abs(high), 1.0) * 0.1
     linear.set(
         xlim=(-0.03 * far, 1.06 * far) if far > 0 else (-0.1, 1.0),
         ylim=(low - 0.08 * room, high + 0.12 * room),
     )
-    positive = found.divergence[found.divergence > 0]
+    positive = frontier.divergence[frontier.divergence > 0]
     nearest = max(float(positive.min()) if positive.size else 1e-3, 1e-4 * far, 1e-12)
     plots.set_logarithmic(logarithmic, x=True)
     logarithmic.set_xlim(nearest / 2, max(far, nearest) * 2.5)
-    _band(
-        linear, found, np.linspace(0.0, 1.06 * far, 600) ** 2 / max(1.06 * far, 1e-300), above=False
+    _draw_band(
+        linear,
+        frontier,
+        np.linspace(0.0, 1.06 * far, 600) ** 2 / max(1.06 * far, 1e-300),
+        above=False,
     )
-    _band(logarithmic, found, np.geomspace(nearest / 2, max(far, nearest) * 2.5, 600), above=True)
+    _draw_band(
+        logarithmic, frontier, np.geomspace(nearest / 2, max(far, nearest) * 2.5, 600), above=True
+    )
     for axes in (linear, logarithmic):
         axes.set_xlabel(f"divergence from the reference, {unit}")
-        plots.draw_level(axes, float(found.value[0]), "reference")
-    if found.temperature[-1] == 0.0 and len(found) > 1:
-        plots.draw_level(linear, float(found.value[-1]), "optimum (τ = 0)")
-        plots.draw_level(logarithmic, float(found.value[-1]), "optimum (τ = 0)", right_end=0.45)
+        plots.draw_level(axes, float(frontier.value[0]), "reference")
+    if frontier.temperature[-1] == 0.0 and len(frontier) > 1:
+        plots.draw_level(linear, float(frontier.value[-1]), "optimum (τ = 0)")
+        plots.draw_level(logarithmic, float(frontier.value[-1]), "optimum (τ = 0)", right_end=0.45)
     linear.set_ylabel("value, in the unit of the rewards")
     plots.add_panel_titles([linear, logarithmic], ["all the way", "the first steps"])
     handles, names = linear.get_legend_handles_labels()
-    drawn.legend(handles, names, loc="outside lower center", ncols=3)
-    return drawn
+    figure.legend(handles, names, loc="outside lower center", ncols=3)
+    return figure
 
 
-def _band(axes: Any, found: Frontier, nats: np.ndarray, *, above: bool) -> None:
+def _draw_band(axes: Any, frontier: Frontier, nats: np.ndarray, *, above: bool) -> None:
+    """Draw the band and the points on one pair of axes."""
     from regmdp import plots
 
-    lower, upper = found.lower(nats), found.upper(nats)
+    lower, upper = frontier.lower(nats), frontier.upper(nats)
     upper = np.where(
         np.isfinite(upper), upper, np.nan
-    )  # nothing is known before the first solution
+    )  # there is no bound before the first solution
     axes.fill_between(
         nats,
         lower,
@@ -85,25 +94,25 @@ def _band(axes: Any, found: Frontier, nats: np.ndarray, *, above: bool) -> None:
     plots.draw_bound(axes, nats, upper, "no policy is above", color=plots.COLORS[4], zorder=2.1)
     axes.plot(nats, lower, color=plots.COLORS[0], linewidth=1.2, zorder=2.2)
     axes.plot(
-        found.divergence,
-        found.value,
+        frontier.divergence,
+        frontier.value,
         linestyle="none",
         marker="o",
         color=plots.COLORS[0],
         label="policies found, with their τ",
     )
-    _temperatures(axes, found, above=above)
+    _label_temperatures(axes, frontier, above=above)
 
 
-def _temperatures(axes: Any, found: Frontier, *, above: bool) -> None:
-    """Write τ beside those points that leave room for it, above them to the left, or below to the right."""
+def _label_temperatures(axes: Any, frontier: Frontier, *, above: bool) -> None:
+    """Write τ beside the points with enough room: above to the left, or below to the right."""
     from regmdp import plots
 
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     scale = np.log if axes.get_xscale() == "log" else np.asarray
     last: np.ndarray | None = None
     for temperature, nats, value in zip(
-        found.temperature[1:], found.divergence[1:], found.value[1:], strict=True
+        frontier.temperature[1:], frontier.divergence[1:], frontier.value[1:], strict=True
     ):
         if temperature == 0.0 or not left < nats < right:
             continue
@@ -111,7 +120,10 @@ def _temperatures(axes: Any, found: Frontier, *, above: bool) -> None:
         place = np.array([float(across), (value - bottom) / (top - bottom)])
         if (place[0] < 0.1 or place[1] > 0.85) if above else place[0] > 0.86:
             continue
-        if last is not None and np.max(np.abs(place - last) / (2.2 * APART, APART)) < 1.0:
+        if (
+            last is not None
+            and np.max(np.abs(place - last) / (2.2 * MIN_LABEL_DISTANCE, MIN_LABEL_DISTANCE)) < 1.0
+        ):
             continue
         last = place
         offset, across_from, up_from = (

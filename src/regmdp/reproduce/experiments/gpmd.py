@@ -1,10 +1,10 @@
-"""Generalized policy mirror descent against policy mirror descent, where the regularizer is not an entropy."""
+"""Generalized policy mirror descent and policy mirror descent, with other regularizers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,13 +18,16 @@ from regmdp.regularizers import CapBarrier, Regularizer, Tsallis
 from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
 from regmdp.reproduce.parallel import map_in_processes
 
-__all__ = ["EXPERIMENT", "Settings", "problem", "run"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["EXPERIMENT", "Settings", "make_problem", "run"]
 
 METHODS = {"GPMD": GPMD, "PMD": PMD}
 REGULARIZERS = {"tsallis": "h = Σ p² − 1", "barrier": "barrier below caps"}
 
-#: (regularizer, method, iterations, error) at η = 1, as an earlier program found them that shares
-#: nothing with this library, with random models of its own.
+#: (regularizer, method, iterations, error) at η = 1, from an independent program with other random
+#: models.
 KNOWN = (
     ("tsallis", "GPMD", 100, 6.4e-2),
     ("tsallis", "GPMD", 1000, 2.4e-4),
@@ -43,7 +46,7 @@ KNOWN = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What is run.
+    """Settings of the experiment.
 
     Attributes:
         states: S.
@@ -52,14 +55,14 @@ class Settings:
         discount: γ.
         temperature: τ.
         capped: Number of states whose best action is capped.
-        cap: b, what its probability stays below.
+        cap: b, the upper bound on its probability.
         step_sizes: η.
-        iterations: Of each run.
-        runs: Random models.
-        recorded: About how many iterations are recorded, evenly in their logarithm.
-        marks: Iterations that are compared.
-        known: (regularizer, method, iterations, error) to compare with, at the largest step size.
-        seed: Of the random models.
+        iterations: Iterations of each run.
+        runs: Number of random models.
+        recorded: Approximate number of recorded iterations, evenly spaced in their logarithm.
+        marks: Compared iterations.
+        known: Known (regularizer, method, iterations, error) at the largest step size.
+        seed: Seed of the random models.
     """
 
     states: int
@@ -112,7 +115,7 @@ QUICK = Settings(
 )
 
 
-class Task(NamedTuple):
+class GPMDTask(NamedTuple):
     """One run of one method."""
 
     regularizer: str
@@ -122,12 +125,12 @@ class Task(NamedTuple):
     settings: Settings
 
 
-def problem(regularizer: str, number: int, settings: Settings) -> tuple[MDP, Regularizer]:
-    """Return a random model, and the regularizer of this name for it.
+def make_problem(regularizer: str, number: int, settings: Settings) -> tuple[MDP, Regularizer]:
+    """Return a random model, and the regularizer with this name.
 
     Each pair goes to distinct random states with equal probabilities; r(s, a) = U_sa U_s with U
-    uniform in [0, 1]. The barrier is around the probability of the best action of the model without
-    a regularizer, in some random states.
+    uniform in [0, 1]. The barrier limits the probability of the unregularized best action in some
+    random states.
     """
     rng = np.random.default_rng([settings.seed, number])
     n_pairs = settings.states * settings.actions
@@ -149,28 +152,28 @@ def problem(regularizer: str, number: int, settings: Settings) -> tuple[MDP, Reg
     return mdp, CapBarrier(mask, settings.cap, settings.temperature)
 
 
-def errors(task: Task) -> Float[np.ndarray, " n"]:
-    """(n,) ‖Q* - Q_k‖ after the recorded numbers of iterations of one run, from the uniform policy."""
+def compute_errors(task: GPMDTask) -> Float[np.ndarray, " n"]:
+    """(n,) ‖Q* - Q_k‖ at the recorded iterations of one run from the uniform policy."""
     settings = task.settings
-    mdp, regularizer = problem(task.regularizer, task.number, settings)
+    mdp, regularizer = make_problem(task.regularizer, task.number, settings)
     best = solve(mdp, regularizer, tol=1e-10).value
-    wanted = set(recorded(settings).tolist())
+    wanted = set(recorded_iterations(settings).tolist())
     found: list[float] = []
 
-    def listen(event: Event) -> None:
+    def record(event: Event) -> None:
         if event.iteration in wanted:
             missing = best - event.state.value
-            # Q* - Q = γ P (V* - V): the rewards cancel, and so do their rounding errors
+            # Q* - Q = γ P (V* - V), without the rounding errors of the rewards
             ahead = (mdp.transitions.matvec(missing, states) for states in mdp.transitions.blocks)
             found.append(mdp.discount * max(float(np.max(np.abs(block))) for block in ahead))
 
     method = METHODS[task.method](task.step)
-    solve(mdp, regularizer, method, tol=0.0, max_iterations=settings.iterations, callback=listen)
+    solve(mdp, regularizer, method, tol=0.0, max_iterations=settings.iterations, callback=record)
     return np.array(found)
 
 
-def recorded(settings: Settings) -> Int[np.ndarray, " n"]:
-    """Return the (n,) iterations at which the error is recorded: the start, the marks, and others evenly in their logarithm."""
+def recorded_iterations(settings: Settings) -> Int[np.ndarray, " n"]:
+    """Return the (n,) recorded iterations: 0, the marks, others evenly spaced in the logarithm."""
     spread = np.geomspace(1, settings.iterations, settings.recorded).round().astype(np.int64)
     return np.unique(np.concatenate((np.array([0, *settings.marks], dtype=np.int64), spread)))
 
@@ -181,15 +184,15 @@ Errors = dict[tuple[str, str, float], Float[np.ndarray, "runs n"]]
 
 def run(settings: Settings, progress: ProgressFunction) -> Result:
     """Run both methods on all random models, with all regularizers and step sizes."""
-    # PMD has the harder subproblem: the long runs first
+    # long runs first: PMD has the harder subproblem
     cells = list(product(REGULARIZERS, reversed(METHODS), settings.step_sizes))
-    tasks = [Task(*cell, number, settings) for cell in cells for number in range(settings.runs)]
-    found = map_in_processes(errors, tasks, progress, _describe_task)
+    tasks = [GPMDTask(*cell, number, settings) for cell in cells for number in range(settings.runs)]
+    found = map_in_processes(compute_errors, tasks, progress, _describe_task)
     by_cell: Errors = {
         cell: np.stack(found[settings.runs * number : settings.runs * (number + 1)])
         for number, cell in enumerate(cells)
     }
-    iterations = recorded(settings)
+    iterations = recorded_iterations(settings)
     rows = [
         (regularizer, method, step, number, iteration, error)
         for (regularizer, method, step), runs in sorted(by_cell.items())
@@ -199,30 +202,34 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
     names = ("regularizer", "method", "step", "run", "iteration", "error")
     return Result(
         {"errors": dict(zip(names, map(np.array, zip(*rows, strict=True)), strict=True))},
-        {"gpmd-and-pmd": FigureSpec(lambda: _draw(by_cell, settings), _caption(settings), _ALT)},
-        _numbers(by_cell, settings),
-        _checks(by_cell, settings),
+        {
+            "gpmd-and-pmd": FigureSpec(
+                lambda: _draw(by_cell, settings), _make_caption(settings), _ALT
+            )
+        },
+        _make_numbers(by_cell, settings),
+        _make_checks(by_cell, settings),
     )
 
 
-def _describe_task(task: Task) -> str:
+def _describe_task(task: GPMDTask) -> str:
     return (
         f"{task.method}, {REGULARIZERS[task.regularizer]}, η = {task.step:g}, run {task.number + 1}"
     )
 
 
-def at_marks(
+def select_marks(
     by_cell: Errors, cell: tuple[str, str, float], settings: Settings
 ) -> Float[np.ndarray, "runs m"]:
     """(runs, m) errors at the marks."""
-    return by_cell[cell][:, np.searchsorted(recorded(settings), settings.marks)]
+    return by_cell[cell][:, np.searchsorted(recorded_iterations(settings), settings.marks)]
 
 
-def _numbers(by_cell: Errors, settings: Settings) -> tuple[Number, ...]:
+def _make_numbers(by_cell: Errors, settings: Settings) -> tuple[Number, ...]:
     marks = ", ".join(map(str, settings.marks))
     numbers = []
     for regularizer, step, method in product(REGULARIZERS, settings.step_sizes, METHODS):
-        middle = np.median(at_marks(by_cell, (regularizer, method, step), settings), axis=0)
+        middle = np.median(select_marks(by_cell, (regularizer, method, step), settings), axis=0)
         known = [
             f"{error:.2g}" for h, m, _, error in settings.known if (h, m) == (regularizer, method)
         ]
@@ -236,16 +243,16 @@ def _numbers(by_cell: Errors, settings: Settings) -> tuple[Number, ...]:
     return tuple(numbers)
 
 
-def _checks(by_cell: Errors, settings: Settings) -> tuple[Check, ...]:
+def _make_checks(by_cell: Errors, settings: Settings) -> tuple[Check, ...]:
     checks = []
     marks = ", ".join(map(str, settings.marks))
     for regularizer, step in product(REGULARIZERS, settings.step_sizes):
-        ratio = at_marks(by_cell, (regularizer, "PMD", step), settings) / at_marks(
+        ratio = select_marks(by_cell, (regularizer, "PMD", step), settings) / select_marks(
             by_cell, (regularizer, "GPMD", step), settings
         )
         checks.append(
             Check(
-                f"GPMD is ahead of PMD in every run: {REGULARIZERS[regularizer]}, η = {step:g}, "
+                f"GPMD has a smaller error than PMD in every run: {REGULARIZERS[regularizer]}, η = {step:g}, "
                 f"iterations {marks}",
                 f"PMD's error is {ratio.min():.3g} to {ratio.max():.3g} times GPMD's",
                 "more than 1 times",
@@ -256,12 +263,14 @@ def _checks(by_cell: Errors, settings: Settings) -> tuple[Check, ...]:
         known = {at: error for h, m, at, error in settings.known if (h, m) == (regularizer, method)}
         if known:
             runs = by_cell[(regularizer, method, max(settings.step_sizes))]
-            middle = np.median(runs[:, np.searchsorted(recorded(settings), list(known))], axis=0)
+            middle = np.median(
+                runs[:, np.searchsorted(recorded_iterations(settings), list(known))], axis=0
+            )
             ratio = middle / np.array(list(known.values()))
             checks.append(
                 Check(
-                    f"{method}, {REGULARIZERS[regularizer]}, η = {max(settings.step_sizes):g}: the "
-                    "errors found before",
+                    f"{method}, {REGULARIZERS[regularizer]}, η = {max(settings.step_sizes):g}: known "
+                    "errors",
                     f"{ratio.min():.2f} to {ratio.max():.2f} times as large at "
                     f"{', '.join(map(str, known))}",
                     "between ½ and 2 times",
@@ -278,23 +287,23 @@ _ALT = (
 )
 
 
-def _caption(settings: Settings) -> str:
+def _make_caption(settings: Settings) -> str:
     return (
         "Distance from the optimal action values, in the worst pair, on random models with S = "
         f"{settings.states}, A = {settings.actions}, γ = {settings.discount:g}, τ = "
         f"{settings.temperature:g}: median and range of {settings.runs} runs, each of "
         f"{settings.iterations:,} iterations. Above, h = Σ p² − 1; below, a logarithmic barrier "
         f"that keeps the best action of {settings.capped} states below {settings.cap:g}. Columns: "
-        "the step size η, the same for both methods."
+        "the step size η, equal for both methods."
     )
 
 
-def _draw(by_cell: Errors, settings: Settings) -> Any:
+def _draw(by_cell: Errors, settings: Settings) -> Figure:
     from regmdp import plots
 
     shape = (len(REGULARIZERS), len(settings.step_sizes))
     figure, axes = plots.subplots(*shape, height=6.4, sharex=True, sharey=True, squeeze=False)
-    iterations = recorded(settings)
+    iterations = recorded_iterations(settings)
     low = min(float(runs.min()) for runs in by_cell.values())
     high = max(float(runs.max()) for runs in by_cell.values())
     titles = []
@@ -319,25 +328,25 @@ def _draw(by_cell: Errors, settings: Settings) -> Any:
 
 EXPERIMENT = Experiment(
     name="gpmd",
-    title="A step measured by the regularizer itself",
-    summary="GPMD against PMD, with Tsallis entropy and with a barrier below caps.",
+    title="Generalized policy mirror descent with other regularizers",
+    summary="GPMD and PMD with Tsallis entropy and with a barrier below caps.",
     theory=(
-        "Policy mirror descent measures a step by the Kullback-Leibler divergence, whatever the "
-        "regularizer h is. Generalized policy mirror descent measures it by the Bregman divergence "
-        "of h,",
+        "Policy mirror descent measures a step by the Kullback-Leibler divergence, for any "
+        "regularizer h. Generalized policy mirror descent measures it by the Bregman divergence of "
+        "h,",
         "    π⁺ = argmax ⟨Q, p⟩ − τ h(p) − D_h(p, π)/η,",
         "which is dual averaging, ξ⁺ = (ξ + ηQ)/(1 + ητ) and π⁺ = ∇h*(ξ⁺). For every convex h, "
-        "smooth or not, and with α = 1/(1 + ητ), the error of Q shrinks by 1 − (1−α)(1−γ) an "
-        "iteration, whatever S and A are.",
-        "The optimal policies here put probability 0 on most actions. A step in the "
-        "Kullback-Leibler divergence multiplies a probability, so that it takes forever to become "
-        "0. A step in D_h reaches 0.",
-        "With the barrier h is 0 in most states. There GPMD goes straight to the action with the "
-        "best average of Q, while PMD still moves step by step: that is most of its lead in the "
-        "first iterations.",
+        "smooth or not, and with α = 1/(1 + ητ), the error of Q shrinks by 1 − (1−α)(1−γ) per "
+        "iteration, for any S and A.",
+        "The optimal policies of this experiment have probability 0 for most actions. A step in the "
+        "Kullback-Leibler divergence multiplies a probability, so that it never becomes 0. A step "
+        "in D_h reaches 0.",
+        "With the barrier h is 0 in most states. There GPMD immediately chooses the action with the "
+        "best average of Q, while PMD still takes finite steps; this explains most of the "
+        "difference in the first iterations.",
         (
-            "At these step sizes the guaranteed rate is far too cautious: with γ = 0.99, τ = "
-            "0.001, η = 1 it is 1 − 10⁻⁵."
+            "At these step sizes the guaranteed rate is very conservative: with γ = 0.99, τ = 0.001, "
+            "η = 1 it is 1 − 10⁻⁵."
         ),
     ),
     sources=(
@@ -350,8 +359,8 @@ EXPERIMENT = Experiment(
     quick=QUICK,
     run=run,
     caveat=(
-        "The experiment is that of the paper, but its discount is not stated in the version we "
-        "could read: γ = 0.99 is our choice. So its curves cannot be compared with ours number by "
-        "number; which method is ahead can."
+        "The experiment is that of the paper, but the available version does not state the "
+        "discount: γ = 0.99 is a choice. So only the order of the methods can be compared with the "
+        "paper, not the numbers."
     ),
 )

@@ -1,4 +1,4 @@
-"""Natural policy gradient against its theory: 1/t without entropy, linear with entropy, quadratic as soft policy iteration."""
+"""Natural policy gradient and its theory: sublinear, linear and quadratic convergence."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from regmdp._internal.arrays import Float
 from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
 from regmdp.reproduce.experiments import natural_gradient_figures as figures
 from regmdp.reproduce.experiments.natural_gradient_runs import (
-    Newton,
-    Plain,
+    EntropyRun,
+    NewtonRun,
     Settings,
-    Soft,
-    ladder,
-    newton_run,
-    plain_run,
-    random_model,
-    soft_run,
+    UnregularizedRun,
+    make_ladder,
+    make_random_model,
+    run_policy_iteration,
+    run_unregularized,
+    run_with_entropy,
 )
 
 __all__ = ["EXPERIMENT", "run"]
@@ -57,72 +57,76 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
     total = 2 * len(settings.steps) + len(settings.shares) + len(settings.quadratic)
     done = 0
 
-    def tell(text: str) -> None:
+    def report(text: str) -> None:
         nonlocal done
         done += 1
         progress(done / total, text)
 
-    random = random_model(settings.shape, settings)
-    problems = {"ladder": ladder(settings.rungs, settings.shape[2]), "random model": random}
+    random = make_random_model(settings.shape, settings)
+    problems = {"ladder": make_ladder(settings.rungs, settings.shape[2]), "random model": random}
     plain, soft, newton = [], [], []
     for name, mdp in problems.items():
         for step in settings.steps:
-            plain.append(plain_run(name, mdp, step, settings.plain_iterations))
-            tell(f"without entropy, {name}, η = {step:g}")
+            plain.append(run_unregularized(name, mdp, step, settings.plain_iterations))
+            report(f"without entropy, {name}, η = {step:g}")
     for share in settings.shares:
-        soft.append(soft_run(random, share, settings))
-        tell(f"with entropy, {share:g} of the largest step")
+        soft.append(run_with_entropy(random, share, settings))
+        report(f"with entropy, {share:g} of the largest step")
     for shape in settings.quadratic:
-        newton.append(newton_run(shape, settings))
-        tell(f"soft policy iteration, {newton[-1].problem}")
+        newton.append(run_policy_iteration(shape, settings))
+        report(f"soft policy iteration, {newton[-1].problem}")
     return Result(
-        _tables(plain, soft, newton),
+        _make_tables(plain, soft, newton),
         {
             "without-entropy": FigureSpec(
-                lambda: figures.draw_plain(plain), figures.PLAIN_CAPTION, figures.PLAIN_ALT
+                lambda: figures.draw_unregularized(plain),
+                figures.UNREGULARIZED_CAPTION,
+                figures.UNREGULARIZED_ALT,
             ),
             "with-entropy": FigureSpec(
-                lambda: figures.draw_soft(soft), figures.SOFT_CAPTION, figures.SOFT_ALT
+                lambda: figures.draw_entropy(soft), figures.ENTROPY_CAPTION, figures.ENTROPY_ALT
             ),
             "soft-policy-iteration": FigureSpec(
-                lambda: figures.draw_newton(newton), figures.NEWTON_CAPTION, figures.NEWTON_ALT
+                lambda: figures.draw_policy_iteration(newton),
+                figures.POLICY_ITERATION_CAPTION,
+                figures.POLICY_ITERATION_ALT,
             ),
         },
-        _numbers(plain, soft, newton),
-        (*_plain_checks(plain), *_soft_checks(soft), *_newton_checks(newton)),
+        _make_numbers(plain, soft, newton),
+        (*_check_unregularized(plain), *_check_entropy(soft), *_check_policy_iteration(newton)),
     )
 
 
-def slope(one: Plain) -> float:
-    """Return the exponent of a power law fitted to the gap over the last nine tenths of the decades of t."""
+def fit_exponent(one: UnregularizedRun) -> float:
+    """Return the exponent of a power law fitted to the gap over the last 3/4 of log t."""
     t = np.arange(1, one.gap.size + 1)
     late = t >= t[-1] ** 0.25
     return float(np.polyfit(np.log(t[late]), np.log(one.gap[late]), 1)[0])
 
 
-def observed_rate(errors: Float[np.ndarray, " n"], low: float, high: float) -> float:
-    """Return the factor by which an error shrinks an iteration, fitted between two bounds; NaN with fewer than four points."""
+def fit_rate(errors: Float[np.ndarray, " n"], low: float, high: float) -> float:
+    """Fit the factor per iteration of an error between two bounds; NaN for less than 4 points."""
     t = np.flatnonzero((errors > low) & (errors < high))
     return float(np.exp(np.polyfit(t, np.log(errors[t]), 1)[0])) if t.size >= 4 else math.nan
 
 
-def rates(one: Soft) -> dict[str, float]:
-    """Return the observed rates of log π and of Q near the optimum, above rounding."""
+def fit_rates(one: EntropyRun) -> dict[str, float]:
+    """Return the fitted rates of log π and of Q near the optimum, above rounding."""
     return {
-        "log_policy": observed_rate(one.errors["log_policy"], 1e-10, 1e-2),
-        "q": observed_rate(one.errors["q"], 1e-12, 1e-4),
+        "log_policy": fit_rate(one.errors["log_policy"], 1e-10, 1e-2),
+        "q": fit_rate(one.errors["q"], 1e-12, 1e-4),
     }
 
 
-def quadratic_steps(one: Newton) -> list[int]:
-    """Return the t at which x_t is below 1/10 and x_{t+1} is well above its noise."""
+def find_quadratic_steps(one: NewtonRun) -> list[int]:
+    """Return the t with x_t below 1/10 and x_{t+1} well above its noise."""
     return [
         t for t in range(one.gap.size - 1) if one.gap[t] < 0.1 and one.gap[t + 1] > 1e4 * one.noise
     ]
 
 
-def _tables(
-    plain: list[Plain], soft: list[Soft], newton: list[Newton]
+def _make_tables(
+    plain: list[UnregularizedRun], soft: list[EntropyRun], newton: list[NewtonRun]
 ) -> dict[str, dict[str, np.ndarray]]:
     from_one = [np.arange(1, one.gap.size + 1) for one in plain]
     from_start = [np.arange(one.errors["q"].size) for one in soft]
@@ -163,17 +167,19 @@ def _tables(
     }
 
 
-def _numbers(plain: list[Plain], soft: list[Soft], newton: list[Newton]) -> tuple[Number, ...]:
+def _make_numbers(
+    plain: list[UnregularizedRun], soft: list[EntropyRun], newton: list[NewtonRun]
+) -> tuple[Number, ...]:
     numbers = [
         Number(
-            f"without entropy, {one.problem}, η = {one.step:g}: largest share of the bound",
+            f"without entropy, {one.problem}, η = {one.step:g}: largest fraction of the bound",
             f"{np.max(one.gap / one.bound):.2g}",
         )
         for one in plain
     ]
     for one in soft:
         reached = np.flatnonzero(one.errors["q"] <= 1e-8)
-        # the bound is geometric from the first iteration on
+        # the bound is geometric from the first iteration
         first, second = one.bounds["q"][1:3]
         guaranteed = 1 + math.ceil(math.log(1e-8 / first) / math.log(second / first))
         numbers.append(
@@ -192,10 +198,10 @@ def _numbers(plain: list[Plain], soft: list[Soft], newton: list[Newton]) -> tupl
     return tuple(numbers)
 
 
-def _plain_checks(plain: list[Plain]) -> list[Check]:
+def _check_unregularized(plain: list[UnregularizedRun]) -> list[Check]:
     iterations = sum(one.gap.size for one in plain)
     above = sum(comparison.violated.size for one in plain for comparison in one.report.comparisons)
-    slopes = [slope(one) for one in plain if one.problem == "ladder"]
+    slopes = [fit_exponent(one) for one in plain if one.problem == "ladder"]
     return [
         Check(
             "Without entropy the gap is never above its bound",
@@ -212,7 +218,7 @@ def _plain_checks(plain: list[Plain]) -> list[Check]:
     ]
 
 
-def _soft_checks(soft: list[Soft]) -> list[Check]:
+def _check_entropy(soft: list[EntropyRun]) -> list[Check]:
     checks = []
     for one in soft:
         names = (
@@ -220,8 +226,8 @@ def _soft_checks(soft: list[Soft]) -> list[Check]:
         )
         checks.append(
             Check(
-                f"With entropy, {one.share:g} of the largest step: all that is proved holds at "
-                "every iteration",
+                f"With entropy, {one.share:g} of the largest step: all statements hold at every "
+                "iteration",
                 f"{len(one.report.comparisons)} statements, {names}",
                 "none violated",
                 one.report.holds,
@@ -229,16 +235,16 @@ def _soft_checks(soft: list[Soft]) -> list[Check]:
         )
     for one in soft:
         if one.weight > 0.0:
-            seen = rates(one)
+            observed = fit_rates(one)
             near = (
-                math.log(seen["log_policy"]) / math.log(one.weight),
-                math.log(seen["q"]) / (2.0 * math.log(one.weight)),
+                math.log(observed["log_policy"]) / math.log(one.weight),
+                math.log(observed["q"]) / (2.0 * math.log(one.weight)),
             )
             checks.append(
                 Check(
                     f"With entropy, {one.share:g} of the largest step: near the optimum log π "
                     "shrinks by α, Q by α²",
-                    f"by {seen['log_policy']:.4f} and {seen['q']:.4f}",
+                    f"by {observed['log_policy']:.4f} and {observed['q']:.4f}",
                     f"by {one.weight:.4g} and {one.weight**2:.4g}, exponents within 5%",
                     all(abs(ratio - 1.0) <= 0.05 for ratio in near),
                 )
@@ -246,16 +252,16 @@ def _soft_checks(soft: list[Soft]) -> list[Check]:
     return checks
 
 
-def _newton_checks(newton: list[Newton]) -> list[Check]:
+def _check_policy_iteration(newton: list[NewtonRun]) -> list[Check]:
     checks = []
     for one in newton:
-        steps = quadratic_steps(one)
+        steps = find_quadratic_steps(one)
         digits = [math.log(one.gap[t + 1]) / math.log(one.gap[t]) for t in steps]
         ratio = [one.gap[t + 1] / one.gap[t] ** 2 for t in steps]
         worst = max((one.gap[t + 1] / one.bound[t + 1] for t in steps), default=math.nan)
         checks += [
             Check(
-                f"Soft policy iteration, {one.problem}: the digits double",
+                f"Soft policy iteration, {one.problem}: the number of digits doubles",
                 f"times {', '.join(f'{value:.2f}' for value in digits)} in successive iterations; "
                 f"x⁺/x² between {min(ratio, default=math.nan):.2g} and "
                 f"{max(ratio, default=math.nan):.2g}",
@@ -263,7 +269,7 @@ def _newton_checks(newton: list[Newton]) -> list[Check]:
                 len(steps) >= 2 and bool(min(digits) >= 1.9),
             ),
             Check(
-                f"Soft policy iteration, {one.problem}: x⁺ ≤ c x², and all else that is proved",
+                f"Soft policy iteration, {one.problem}: x⁺ ≤ c x², and all other statements",
                 f"x⁺ is at most {worst:.1g} of c x², c = {one.constant:.2g}; "
                 f"{len(one.report.violations)} of {len(one.report.comparisons)} statements "
                 "violated",
@@ -276,10 +282,10 @@ def _newton_checks(newton: list[Newton]) -> list[Check]:
 
 EXPERIMENT = Experiment(
     name="npg",
-    title="Natural policy gradient and what is proved of it",
+    title="Natural policy gradient and its theory",
     summary=(
-        "NPG against its 1/t bound, with entropy against its linear rates, and the quadratic phase "
-        "of soft policy iteration."
+        "NPG and its 1/t bound, its linear rates with entropy, and the quadratic convergence of soft "
+        "policy iteration."
     ),
     theory=(
         (
@@ -288,14 +294,14 @@ EXPERIMENT = Experiment(
         ),
         "    V*(ρ) − V_t(ρ) ≤ ( log A / η + 1/(1−γ)² ) / t.",
         "With entropy the step is π⁺ ∝ π^α exp(ηQ/(1−γ)), α = 1 − ητ/(1−γ), for 0 < η ≤ (1−γ)/τ. "
-        "The errors of Q, V and log π shrink by 1 − ητ an iteration in the sup norm:",
+        "The errors of Q, V and log π shrink by 1 − ητ per iteration in the sup norm:",
         "    ‖Q* − Q_{t+1}‖ ≤ γ C (1 − ητ)^t,   ‖log π* − log π_{t+1}‖ ≤ (2C/τ) (1 − ητ)^t,",
-        "with C = ‖Q* − Q_0‖ + 2τα ‖log π* − log π_0‖. Seen as mirror descent, and weighted by the "
-        "stationary distribution ν* of π*, the gap together with the divergence from π* shrinks by "
+        "with C = ‖Q* − Q_0‖ + 2τα ‖log π* − log π_0‖. As mirror descent, and weighted by the "
+        "stationary distribution ν* of π*, the sum of the gap and the divergence from π* shrinks by "
         "max{γ, α}.",
-        "Near the optimum more can be seen: Q depends on an error of the policy only in second "
-        "order, so log π shrinks by α and Q by α². At the largest step α = 0. That is soft policy "
-        "iteration, Newton's method on the soft Bellman equation:",
+        "Near the optimum convergence is faster: Q depends on an error of the policy only in second "
+        "order, so the error of log π shrinks by α and that of Q by α². At the largest step α = 0. "
+        "This is soft policy iteration, Newton's method on the soft Bellman equation:",
         "    x_{t+1} ≤ c x_t²,   x_t = V*(ν*) − V_t(ν*),   c = 4γ² ‖1/ν*‖ / ((1−γ)τ).",
     ),
     sources=(

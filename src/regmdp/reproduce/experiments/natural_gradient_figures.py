@@ -1,63 +1,77 @@
-"""The figures of the experiment on natural policy gradient."""
+"""Figures of the experiment on natural policy gradient."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from regmdp._internal.arrays import Float
-from regmdp.reproduce.experiments.natural_gradient_runs import Newton, Plain, Soft
+from regmdp.reproduce.experiments.natural_gradient_runs import (
+    EntropyRun,
+    NewtonRun,
+    UnregularizedRun,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = [
-    "NEWTON_ALT", "NEWTON_CAPTION", "PLAIN_ALT", "PLAIN_CAPTION", "SOFT_ALT", "SOFT_CAPTION",
-    "draw_newton", "draw_plain", "draw_soft",
-]  # fmt: skip
+    "ENTROPY_ALT",
+    "ENTROPY_CAPTION",
+    "POLICY_ITERATION_ALT",
+    "POLICY_ITERATION_CAPTION",
+    "UNREGULARIZED_ALT",
+    "UNREGULARIZED_CAPTION",
+    "draw_entropy",
+    "draw_policy_iteration",
+    "draw_unregularized",
+]
 
-#: The errors of a run with entropy, and how they are shown.
+#: The errors of a run with entropy, and their names in the figure.
 ERRORS = {"q": "‖Q* − Q‖", "log_policy": "‖log π* − log π‖", "gap": "V*(ρ) − V(ρ)"}
-#: Errors below this are made of rounding: Q is about 10, and has 16 digits.
-FLOOR = 1e-13
+#: Smallest shown error; smaller ones are rounding, because Q is about 10 and has 16 digits.
+SMALLEST_SHOWN = 1e-13
 
-PLAIN_CAPTION = (
-    "Without entropy: gap V*(ρ) − V(ρ) and, thin in the same colour, its bound. (a) On a ladder of "
-    "actions that lose 1/2, 1/4, 1/8 and so on, the gap falls like 1/t as far as one can see, "
-    "whatever the step: the rate is attained, though its constant is not. (b) On a random model "
-    "the best actions stand out, and the gap falls faster than 1/t."
+UNREGULARIZED_CAPTION = (
+    "Without entropy: gap V*(ρ) − V(ρ) and its bound, thin in the same colour. (a) On a ladder of "
+    "actions that lose 1/2, 1/4, 1/8 and so on, the gap falls like 1/t for all step sizes: the rate "
+    "is attained, but the constant is not. (b) On a random model the gaps between actions are "
+    "large, and the gap falls faster than 1/t."
 )
-PLAIN_ALT = (
+UNREGULARIZED_ALT = (
     "Two panels on logarithmic axes: gap against iterations for several step sizes, with bounds. "
     "In the first all curves become straight lines of slope −1, parallel to the bounds and far "
     "below them; in the second they bend down."
 )
-SOFT_CAPTION = (
-    "With entropy, on the random model, with steps η that are a share of the largest, (1−γ)/τ: "
-    "what is measured and, thin in the same colour, its bound. (a) Error of Q and (b) of log π, "
-    "whose bounds shrink by 1 − ητ; (c) gap from ρ, whose bound shrinks by max{γ, α}, α = 1 − "
-    "ητ/(1−γ), so that the bounds of all steps with α ≤ γ almost coincide. In the end log π "
-    "shrinks by α, and the other two by α². What is below 10⁻¹³ is rounding and not shown."
+ENTROPY_CAPTION = (
+    "With entropy, on the random model, with step sizes η that are fractions of the largest, "
+    "(1−γ)/τ: measured errors and their bounds, thin in the same colour. (a) Error of Q and (b) of "
+    "log π, whose bounds shrink by 1 − ητ; (c) gap from ρ, whose bound shrinks by max{γ, α}, α = 1 "
+    "− ητ/(1−γ), so that the bounds of all steps with α ≤ γ almost coincide. Near the optimum log π "
+    "shrinks by α, and the other two by α². Values below 10⁻¹³ are rounding and not shown."
 )
-SOFT_ALT = (
+ENTROPY_ALT = (
     "Three panels, errors on a logarithmic axis against iterations: one falling line for each "
     "step, the steeper the larger the step, all of them below their bounds, which fall much less "
     "steeply."
 )
-NEWTON_CAPTION = (
-    "Soft policy iteration, the largest step, on random models. (a) Gap x_t = V*(ν*) − V_t(ν*) "
-    "and, thin in the same colour, its bound c x², which is loose: c contains ‖1/ν*‖. (b) Each gap "
-    "against the one before, with a line of slope 2: the number of right digits doubles. The gap "
-    "is computed as a divergence of π from π*, whose terms are positive, and so is known far below "
-    "the rounding error of V; it is shown as far as it is."
+POLICY_ITERATION_CAPTION = (
+    "Soft policy iteration, the largest step, on random models. (a) Gap x_t = V*(ν*) − V_t(ν*) and "
+    "its bound c x², thin in the same colour, which is loose because c contains ‖1/ν*‖. (b) Each "
+    "gap against the previous one, with a line of slope 2: the number of correct digits doubles. "
+    "The gap is computed as a divergence of π from π*, whose terms are positive, and is therefore "
+    "accurate far below the rounding error of V; it is shown where it is accurate."
 )
-NEWTON_ALT = (
+POLICY_ITERATION_ALT = (
     "Two panels. First, gaps on a logarithmic axis against the iteration: the curves bend down "
     "ever more steeply, to ten to the minus eighteen after four to six iterations. Second, gap "
-    "against the gap before on logarithmic axes: points along lines of slope 2."
+    "against the previous gap on logarithmic axes: points along lines of slope 2."
 )
 
 
-def draw_plain(plain: list[Plain]) -> Any:
-    """Draw gaps without entropy, one panel a problem."""
+def draw_unregularized(plain: list[UnregularizedRun]) -> Figure:
+    """Draw gaps without entropy, one panel per problem."""
     from regmdp import plots
 
     problems = list(dict.fromkeys(one.problem for one in plain))
@@ -69,18 +83,18 @@ def draw_plain(plain: list[Plain]) -> Any:
         for one in plain:
             if one.problem == problem:
                 number, t = steps.index(one.step), np.arange(1, one.gap.size + 1)
-                _bound(panel, t, one.bound, number)
-                shown = _above(one.gap, FLOOR)
+                _draw_bound(panel, t, one.bound, number)
+                shown = _cut_at_rounding(one.gap, SMALLEST_SHOWN)
                 plots.draw_curve(panel, t[: shown.size], shown, number, f"η = {one.step:g}")
         panel.set_xlabel("iterations t")
     axes[0].set_ylabel("V*(ρ) − V(ρ)")
     plots.add_panel_titles(axes, problems)
-    _legend(figure, axes[0], len(steps) + 1)
+    _add_legend(figure, axes[0], len(steps) + 1)
     return figure
 
 
-def draw_soft(soft: list[Soft]) -> Any:
-    """Draw errors with entropy, one panel a kind of error."""
+def draw_entropy(soft: list[EntropyRun]) -> Figure:
+    """Draw errors with entropy, one panel per kind of error."""
     from regmdp import plots
 
     figure, axes = plots.subplots(1, len(ERRORS), height=4.2, sharey=True)
@@ -88,20 +102,20 @@ def draw_soft(soft: list[Soft]) -> Any:
         float(bound[np.isfinite(bound)].max()) for one in soft for bound in one.bounds.values()
     )
     for panel, name in zip(axes, ERRORS, strict=True):
-        plots.set_logarithmic(panel, y=True, limits=(FLOOR, 10.0 * high))
+        plots.set_logarithmic(panel, y=True, limits=(SMALLEST_SHOWN, 10.0 * high))
         for number, one in enumerate(soft):
             t = np.arange(one.errors[name].size)
-            _bound(panel, t, one.bounds[name], number)
-            shown = _above(one.errors[name], FLOOR)
+            _draw_bound(panel, t, one.bounds[name], number)
+            shown = _cut_at_rounding(one.errors[name], SMALLEST_SHOWN)
             plots.draw_curve(panel, t[: shown.size], shown, number, f"{one.share:g}", markers=5)
         panel.set_xlabel("iterations")
     plots.add_panel_titles(axes, list(ERRORS.values()))
-    _legend(figure, axes[0], len(soft) + 1, title="step, as a share of the largest")
+    _add_legend(figure, axes[0], len(soft) + 1, title="step, as a share of the largest")
     return figure
 
 
-def draw_newton(newton: list[Newton]) -> Any:
-    """Draw the gaps of soft policy iteration, against the iteration and against one another."""
+def draw_policy_iteration(newton: list[NewtonRun]) -> Figure:
+    """Draw the gaps of soft policy iteration against the iteration and the previous gap."""
     from regmdp import plots
 
     figure, (left, right) = plots.subplots(1, 2, height=4.2)
@@ -109,9 +123,9 @@ def draw_newton(newton: list[Newton]) -> Any:
     plots.set_logarithmic(right, x=True, y=True, limits=(1e-20, 1e2))
     most = 0
     for number, one in enumerate(newton):
-        known = _above(one.gap, 1e2 * one.noise)
+        known = _cut_at_rounding(one.gap, 1e2 * one.noise)
         t, most = np.arange(known.size), max(most, known.size)
-        _bound(left, t, one.bound[t], number)
+        _draw_bound(left, t, one.bound[t], number)
         plots.draw_curve(left, t, known, number, one.problem, markers=20)
         plots.draw_curve(right, known[:-1][::-1], known[1:][::-1], number, one.problem, markers=20)
     x = np.geomspace(1e-9, 1.0, 50)
@@ -122,17 +136,17 @@ def draw_newton(newton: list[Newton]) -> Any:
     right.set_xlabel("gap before")
     right.set_ylabel("gap after")
     plots.add_panel_titles((left, right), ("gap and bound", "the digits double"))
-    _legend(figure, right, 3)
+    _add_legend(figure, right, 3)
     return figure
 
 
-def _above(values: Float[np.ndarray, " n"], floor: float) -> Float[np.ndarray, " m"]:
-    """Leave out what comes from the first value on that is not above the floor: that is rounding."""
+def _cut_at_rounding(values: Float[np.ndarray, " n"], floor: float) -> Float[np.ndarray, " m"]:
+    """Return the values before the first that is not above the floor, after which all is rounding."""
     under = np.flatnonzero(~(values > floor))
     return values[: under[0]] if under.size else values
 
 
-def _bound(panel: Any, t: np.ndarray, bound: Float[np.ndarray, " n"], number: int) -> None:
+def _draw_bound(panel: Any, t: np.ndarray, bound: Float[np.ndarray, " n"], number: int) -> None:
     """Draw a bound in the colour of its curve, above the grid."""
     from regmdp import plots
 
@@ -140,8 +154,8 @@ def _bound(panel: Any, t: np.ndarray, bound: Float[np.ndarray, " n"], number: in
     plots.draw_bound(panel, t[finite], bound[finite], color=plots.COLORS[number], zorder=1.9)
 
 
-def _legend(figure: Any, axes: Any, columns: int, **options: Any) -> None:
-    """Put one legend below all panels, with an entry that stands for the bounds of all colours."""
+def _add_legend(figure: Figure, axes: Any, columns: int, **options: Any) -> None:
+    """Add one legend below all panels, with one entry for the bounds of all colours."""
     from regmdp import plots
 
     handles, labels = axes.get_legend_handles_labels()

@@ -1,4 +1,4 @@
-"""The runs of the experiment on natural policy gradient: what is measured, and what is predicted."""
+"""Runs of the experiment on natural policy gradient: measured errors and their bounds."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
 
 __all__ = [
-    "Newton",
-    "Plain",
+    "EntropyRun",
+    "NewtonRun",
     "Settings",
-    "Soft",
-    "ladder",
-    "newton_run",
-    "plain_run",
-    "random_model",
-    "soft_run",
+    "UnregularizedRun",
+    "make_ladder",
+    "make_random_model",
+    "run_policy_iteration",
+    "run_unregularized",
+    "run_with_entropy",
 ]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is run.
+    """Settings of the experiment.
 
     Attributes:
-        rungs: Actions of the ladder.
+        rungs: Number of actions of the ladder.
         shape: (S, A, horizon) of the random model, the horizon being 1/(1-γ); the ladder has the
             same horizon.
         branching: Successors of each pair.
         steps: η without entropy.
-        plain_iterations: Of each run without entropy.
+        plain_iterations: Iterations of each run without entropy.
         temperature: τ.
-        shares: η with entropy, as a share of the largest, (1-γ)/τ.
-        soft_iterations: Of each run with entropy.
+        shares: η with entropy, as a fraction of the largest, (1-γ)/τ.
+        soft_iterations: Iterations of each run with entropy.
         quadratic: (S, A, horizon, τ) of the random models for soft policy iteration.
-        quadratic_iterations: Of soft policy iteration.
-        seed: Of the random models.
+        quadratic_iterations: Iterations of soft policy iteration.
+        seed: Seed of the random models.
     """
 
     rungs: int
@@ -61,23 +61,23 @@ class Settings:
     seed: int
 
 
-def ladder(rungs: int, horizon: int) -> MDP:
-    """Return one state whose actions lose 1/2, 1/4, 1/8 and so on: at every scale one is hard to tell from the best."""
+def make_ladder(rungs: int, horizon: int) -> MDP:
+    """Return one state with actions that lose 1/2, 1/4, 1/8, …: gaps at every scale."""
     return MDP(
         np.ones((1, rungs, 1)), -(0.5 ** np.arange(1.0, rungs + 1.0))[None, :], 1.0 - 1.0 / horizon
     )
 
 
-def random_model(shape: tuple[int, int, int], settings: Settings) -> MDP:
-    """Return a Garnet of shape (S, A, horizon), stored densely, with rewards uniform in [0, 1] and a uniform ρ."""
+def make_random_model(shape: tuple[int, int, int], settings: Settings) -> MDP:
+    """Return a dense Garnet of shape (S, A, horizon), rewards uniform in [0, 1], uniform ρ."""
     n_states, n_actions, horizon = shape
     rng = np.random.default_rng([settings.seed, *shape])
     garnet = models.garnet(n_states, n_actions, settings.branching, rng=rng)
     return MDP(garnet.to_array(), rng.random((n_states, n_actions)), 1.0 - 1.0 / horizon)
 
 
-class Plain(NamedTuple):
-    """A run without entropy: (n,) gaps V*(ρ) - V_t(ρ), t = 1 … n, with the bound, and what the theory says of it."""
+class UnregularizedRun(NamedTuple):
+    """A run without entropy: (n,) gaps V*(ρ) - V_t(ρ), t = 1 … n, their bound, and the report."""
 
     problem: str
     step: float
@@ -86,8 +86,8 @@ class Plain(NamedTuple):
     report: theory.Report
 
 
-class Soft(NamedTuple):
-    """A run with entropy: (n + 1,) errors of Q_t, V_t and log π_t, and the gap from ρ, with their bounds."""
+class EntropyRun(NamedTuple):
+    """A run with entropy: (n + 1,) errors of Q_t, V_t, log π_t, and gaps from ρ, with bounds."""
 
     share: float
     weight: float
@@ -96,8 +96,8 @@ class Soft(NamedTuple):
     report: theory.Report
 
 
-class Newton(NamedTuple):
-    """A run of soft policy iteration: (n + 1,) gaps from ν*, what is lost in rounding, and c in x_{t+1} ≤ c x_t²."""
+class NewtonRun(NamedTuple):
+    """A run of soft policy iteration: (n + 1,) gaps from ν*, rounding, c in x_{t+1} ≤ c x_t²."""
 
     problem: str
     gap: Float[np.ndarray, " n"]
@@ -111,16 +111,16 @@ class Newton(NamedTuple):
         return np.concatenate([[np.inf], self.constant * self.gap[:-1] ** 2])
 
 
-def plain_run(problem: str, mdp: MDP, step: float, iterations: int) -> Plain:
+def run_unregularized(problem: str, mdp: MDP, step: float, iterations: int) -> UnregularizedRun:
     """Run natural policy gradient without entropy from the uniform policy."""
     run = theory.trace(mdp, None, NPG(step), max_iterations=iterations)
     statements = [statement for statement in theory.STATEMENTS if statement.name == "sublinear gap"]
     bound = theory.npg_bound(mdp, step_size=step, iterations=iterations, optimum=run.optimum)
     gap = mdp.initial @ run.optimum.value - run.values_from_start
-    return Plain(problem, step, gap[1:], bound[1:], theory.check(run, statements))
+    return UnregularizedRun(problem, step, gap[1:], bound[1:], theory.check(run, statements))
 
 
-def soft_run(mdp: MDP, share: float, settings: Settings) -> Soft:
+def run_with_entropy(mdp: MDP, share: float, settings: Settings) -> EntropyRun:
     """Run entropy-regularized natural policy gradient from the uniform policy."""
     regularizer, n = Shannon(settings.temperature), settings.soft_iterations
     step = share * (1.0 - mdp.discount) / settings.temperature
@@ -141,19 +141,22 @@ def soft_run(mdp: MDP, share: float, settings: Settings) -> Soft:
             mdp, regularizer, step_size=descent, iterations=n, optimum=best
         ),
     }
-    return Soft(share, 1.0 - share, errors, bounds, theory.check(run))
+    return EntropyRun(share, 1.0 - share, errors, bounds, theory.check(run))
 
 
-def newton_run(shape: tuple[int, int, int, float], settings: Settings) -> Newton:
+def run_policy_iteration(shape: tuple[int, int, int, float], settings: Settings) -> NewtonRun:
     """Run soft policy iteration from the uniform policy."""
     n_states, n_actions, horizon, temperature = shape
-    mdp, regularizer = random_model((n_states, n_actions, horizon), settings), Shannon(temperature)
+    mdp, regularizer = (
+        make_random_model((n_states, n_actions, horizon), settings),
+        Shannon(temperature),
+    )
     run = theory.trace(
         mdp, regularizer, NPG(Maximum()), max_iterations=settings.quadratic_iterations
     )
     name = f"S = {n_states}, γ = {mdp.discount:g}, τ = {temperature:g}"
-    gap, noise = gap_without_cancellation(run)
-    return Newton(
+    gap, noise = compute_gaps_without_cancellation(run)
+    return NewtonRun(
         name,
         gap,
         noise,
@@ -162,15 +165,17 @@ def newton_run(shape: tuple[int, int, int, float], settings: Settings) -> Newton
     )
 
 
-def gap_without_cancellation(run: theory.Trace) -> tuple[Float[np.ndarray, " n"], float]:
-    r"""Return the (n + 1,) gaps V*(ν*) - V_t(ν*) of a run with Shannon entropy, far below the rounding error of V, and their noise.
+def compute_gaps_without_cancellation(run: theory.Trace) -> tuple[Float[np.ndarray, " n"], float]:
+    r"""Return the (n + 1,) gaps V*(ν*) - V_t(ν*) of a run with Shannon entropy, and their noise.
+
+    They are accurate far below the rounding error of V.
 
     .. math::
         V^*(\nu) - V_t(\nu) = \frac{\tau}{1-\gamma} E_{s \sim d_\nu^{\pi_t}} \sum_a \pi^*(a|s) \varphi(\delta(s, a)), \qquad
         \delta = \log \frac{\pi_t}{\pi^*}, \quad \varphi(\delta) = \delta e^\delta - e^\delta + 1 \approx \tfrac12 \delta^2
 
-    The sum is KL(π_t‖π*). Its terms are positive, so that an error of δ in the sixteenth digit
-    shows only in the thirty-second of the gap.
+    The sum is KL(π_t‖π*). Its terms are positive, so that an error in the sixteenth digit of δ
+    only changes the thirty-second digit of the gap.
     """
     best, temperature = run.optimum, run.regularizer.max_temperature
     nu = best.stationary
@@ -181,17 +186,17 @@ def gap_without_cancellation(run: theory.Trace) -> tuple[Float[np.ndarray, " n"]
         temperature
         * float(
             visits(from_nu, policy)
-            @ np.sum(np.exp(log_best) * _phi(np.log(policy) - log_best), axis=-1)
+            @ np.sum(np.exp(log_best) * _evaluate_phi(np.log(policy) - log_best), axis=-1)
         )
         for policy in run.policies
     ]
-    # log π is made of Q/τ, and so is log π*
-    lost = 8.0 * UNIT_ROUNDOFF * (1.0 + float(np.max(np.abs(best.q))) / temperature)
-    return np.array(gaps), temperature / (1.0 - run.mdp.discount) * lost**2
+    # log π and log π* are computed from Q/τ
+    rounding = 8.0 * UNIT_ROUNDOFF * (1.0 + float(np.max(np.abs(best.q))) / temperature)
+    return np.array(gaps), temperature / (1.0 - run.mdp.discount) * rounding**2
 
 
-def _phi(delta: Float[np.ndarray, "S A"]) -> Float[np.ndarray, "S A"]:
-    """δ e^δ - e^δ + 1, by its series Σ (k-1) δ^k/k! where δ is small."""
+def _evaluate_phi(delta: Float[np.ndarray, "S A"]) -> Float[np.ndarray, "S A"]:
+    """δ e^δ - e^δ + 1, by its series Σ (k-1) δ^k/k! for small δ."""
     small = np.abs(delta) < 0.5
     x = np.where(small, delta, 0.0)
     series = sum((k - 1) / math.factorial(k) * x**k for k in range(2, 20))

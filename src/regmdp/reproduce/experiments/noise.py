@@ -1,4 +1,4 @@
-"""Entropy-regularized natural policy gradient with errors of known size: where it ends, against two bounds on that."""
+"""Error floors of entropy-regularized natural policy gradient with inexact values."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from regmdp.reproduce.experiments.noise_runs import (
     GARNET,
     KINDS,
     Floors,
+    NoiseTask,
+    NoiseTrack,
     Settings,
-    Task,
-    Track,
-    floors_of,
-    iterations,
-    track,
+    compute_floors,
+    count_iterations,
+    run_task,
 )
 from regmdp.reproduce.parallel import map_in_processes
 
@@ -57,84 +57,91 @@ QUICK = Settings(
 
 
 def run(settings: Settings, progress: ProgressFunction) -> Result:
-    """Run natural policy gradient with errors of all kinds and sizes, and with all steps."""
-    tasks = all_tasks(settings)
-    tracks = map_in_processes(track, tasks, progress, _describe_task)
-    floors = floors_of(tracks)
+    """Run natural policy gradient with errors of all kinds and sizes, and with all step sizes."""
+    tasks = make_tasks(settings)
+    tracks = map_in_processes(run_task, tasks, progress, _describe_task)
+    floors = compute_floors(tracks)
     return Result(
-        {"floors": _floor_table(floors, tracks), "errors": _error_table(tracks, settings)},
+        {
+            "floors": _make_floor_table(floors, tracks),
+            "errors": _make_error_table(tracks, settings),
+        },
         {
             "floor-against-error": FigureSpec(
-                lambda: figures.draw_sizes(floors, settings),
-                figures.sizes_caption(settings),
-                figures.SIZES_ALT,
+                lambda: figures.draw_floors_by_error(floors, settings),
+                figures.make_error_caption(settings),
+                figures.ERROR_ALT,
             ),
             "floor-against-step": FigureSpec(
-                lambda: figures.draw_steps(floors, tracks, settings),
-                figures.steps_caption(settings),
-                figures.STEPS_ALT,
+                lambda: figures.draw_floors_by_step(floors, tracks, settings),
+                figures.make_step_caption(settings),
+                figures.STEP_ALT,
             ),
         },
-        _numbers(floors, settings),
-        (*_bound_checks(tracks), *_step_checks(floors, settings), *_slope_checks(floors, settings)),
+        _make_numbers(floors, settings),
+        (
+            *_check_bounds(tracks),
+            *_check_steps(floors, settings),
+            *_check_exponents(floors, settings),
+        ),
     )
 
 
-def all_tasks(settings: Settings) -> list[Task]:
-    """Return the runs, the long ones first: every size with some of the steps, and one size with every step."""
+def make_tasks(settings: Settings) -> list[NoiseTask]:
+    """Return the tasks, long ones first: all errors with some steps, and one error with all steps."""
     pairs = {(delta, share) for delta in settings.deltas for share in settings.shares}
     pairs |= {(settings.delta, share) for share in settings.swept}
     tasks = [
-        Task(GARNET, kind, delta, share, number, settings)
+        NoiseTask(GARNET, kind, delta, share, number, settings)
         for delta, share in pairs
         for kind in KINDS
         for number in range(settings.models)
     ]
     tasks += [
-        Task(ARMS, "adversarial", delta, settings.shares[0], 0, settings)
+        NoiseTask(ARMS, "adversarial", delta, settings.shares[0], 0, settings)
         for delta in settings.deltas
     ]
-    return sorted(tasks, key=lambda task: (-iterations(task.share, settings), task[:-1]))
+    return sorted(tasks, key=lambda task: (-count_iterations(task.share, settings), task[:-1]))
 
 
-def _describe_task(task: Task) -> str:
+def _describe_task(task: NoiseTask) -> str:
     return (
         f"{task.problem}, {task.kind} errors of {task.delta:g}, {task.share:g} of the largest step"
     )
 
 
-def exponent(x: Iterable[float], y: Iterable[float]) -> float:
-    """Return the exponent of the power law through some points; NaN if there are fewer than two."""
+def fit_exponent(x: Iterable[float], y: Iterable[float]) -> float:
+    """Fit the exponent of a power law to points; NaN for fewer than two."""
     x, y = np.array(list(x)), np.array(list(y))
     return float(np.polyfit(np.log(x), np.log(y), 1)[0]) if x.size >= 2 else math.nan
 
 
-def slope_in_delta(
+def fit_delta_exponent(
     floors: Floors, name: str, key: tuple[str, str, float], low: float, high: float
 ) -> float:
-    """Return the exponent with which the median floor grows with δ between two sizes."""
+    """Fit the exponent of the median floor in δ between two sizes."""
     problem, kind, share = key
     found = {
         delta: float(np.median(one[name]))
         for (p, k, delta, s), one in floors.items()
         if (p, k, s) == (problem, kind, share) and low <= delta <= high
     }
-    return exponent(found.keys(), found.values())
+    return fit_exponent(found.keys(), found.values())
 
 
-def arms_floor(delta: float, discount: float, temperature: float) -> float:
-    """Return the floor of Q on the two arms: the adversary exchanges their probabilities."""
+def exact_arms_floor(delta: float, discount: float, temperature: float) -> float:
+    """Return the floor of Q on two arms, whose probabilities the adversary exchanges."""
     return discount / (1.0 - discount) * delta * math.tanh(0.5 * delta / temperature)
 
 
-def by_step(floors: Floors, kind: str, settings: Settings) -> Float[np.ndarray, " n"]:
-    """Return the (n,) median floors of Q at the size of errors that all steps were run with, largest step first."""
+def floors_by_step(floors: Floors, kind: str, settings: Settings) -> Float[np.ndarray, " n"]:
+    """Return the (n,) median floors of Q with the error for all steps, largest step first."""
     return np.array(
         [np.median(floors[GARNET, kind, settings.delta, share]["q"]) for share in settings.swept]
     )
 
 
-def _floor_table(floors: Floors, tracks: list[Track]) -> dict[str, np.ndarray]:
+def _make_floor_table(floors: Floors, tracks: list[NoiseTrack]) -> dict[str, np.ndarray]:
     rows = []
     for key, one in sorted(floors.items()):
         earlier, improved = next(
@@ -157,29 +164,30 @@ def _floor_table(floors: Floors, tracks: list[Track]) -> dict[str, np.ndarray]:
     return dict(zip((*names, "earlier_bound", "improved_bound"), columns, strict=True))
 
 
-def _error_table(tracks: list[Track], settings: Settings) -> dict[str, np.ndarray]:
-    """Return the errors of the first run on the first model, as drawn."""
-    shown = [figures.shown(tracks, share, settings) for share in settings.swept]
-    t = [np.arange(one.errors["q"].shape[0]) for one in shown]
+def _make_error_table(tracks: list[NoiseTrack], settings: Settings) -> dict[str, np.ndarray]:
+    """Return the drawn errors: those of the first run on the first model."""
+    drawn = [figures.select_drawn_track(tracks, share, settings) for share in settings.swept]
+    t = [np.arange(one.errors["q"].shape[0]) for one in drawn]
     return {
         "share_of_largest_step": np.concatenate(
-            [np.full(n.size, one.task.share) for one, n in zip(shown, t, strict=True)]
+            [np.full(n.size, one.task.share) for one, n in zip(drawn, t, strict=True)]
         ),
         "iteration": np.concatenate(t),
-        "q_error": np.concatenate([one.errors["q"][:, 0] for one in shown]),
-        "earlier_bound": np.concatenate([one.earlier for one in shown]),
-        "improved_bound": np.concatenate([one.improved for one in shown]),
+        "q_error": np.concatenate([one.errors["q"][:, 0] for one in drawn]),
+        "earlier_bound": np.concatenate([one.earlier for one in drawn]),
+        "improved_bound": np.concatenate([one.improved for one in drawn]),
     }
 
 
-def _numbers(floors: Floors, settings: Settings) -> tuple[Number, ...]:
+def _make_numbers(floors: Floors, settings: Settings) -> tuple[Number, ...]:
     small, large = settings.temperature, 3.0 * settings.temperature
     numbers = []
     for kind in KINDS:
         for share in settings.shares:
             key = (GARNET, kind, share)
             q, log_policy = (
-                slope_in_delta(floors, name, key, 0.0, 0.5 * small) for name in ("q", "log_policy")
+                fit_delta_exponent(floors, name, key, 0.0, 0.5 * small)
+                for name in ("q", "log_policy")
             )
             numbers.append(
                 Number(
@@ -190,7 +198,7 @@ def _numbers(floors: Floors, settings: Settings) -> tuple[Number, ...]:
                 )
             )
     for kind in KINDS:
-        floor = by_step(floors, kind, settings)
+        floor = floors_by_step(floors, kind, settings)
         numbers.append(
             Number(
                 f"{kind} errors of {settings.delta:g}: floor of Q from the largest step to "
@@ -202,14 +210,14 @@ def _numbers(floors: Floors, settings: Settings) -> tuple[Number, ...]:
     numbers.append(
         Number(
             "two arms, errors of 3τ and more: floor of Q",
-            f"∝ δ^{{{slope_in_delta(floors, 'q', arms, 0.99 * large, math.inf):.2f}}}",
+            f"∝ δ^{{{fit_delta_exponent(floors, 'q', arms, 0.99 * large, math.inf):.2f}}}",
             "∝ δ",
         )
     )
     return tuple(numbers)
 
 
-def _bound_checks(tracks: list[Track]) -> list[Check]:
+def _check_bounds(tracks: list[NoiseTrack]) -> list[Check]:
     total = sum(one.errors["q"][1:].size for one in tracks)
     checks = []
     for name in ("earlier", "improved"):
@@ -217,7 +225,7 @@ def _bound_checks(tracks: list[Track]) -> list[Check]:
         above = sum(int(np.count_nonzero(share > 1.0)) for share in shares)
         checks.append(
             Check(
-                f"The {name} bound holds in every run, at every iteration from the first on",
+                f"The {name} bound holds in every run, at every iteration from the first",
                 f"the error is above it in {above} of {total:,} iterations; it is at most "
                 f"{max(s.max() for s in shares):.2g} of it",
                 "in none",
@@ -241,7 +249,7 @@ def _bound_checks(tracks: list[Track]) -> list[Check]:
     return checks
 
 
-def _step_checks(floors: Floors, settings: Settings) -> list[Check]:
+def _check_steps(floors: Floors, settings: Settings) -> list[Check]:
     first, last = settings.swept[0], settings.swept[-1]
     discount = 1.0 - 1.0 / settings.shape[2]
     growth = (1.0 + discount / ((1.0 - discount) * last)) / (
@@ -249,22 +257,25 @@ def _step_checks(floors: Floors, settings: Settings) -> list[Check]:
     )
     checks = []
     for kind in KINDS:
-        floor = by_step(floors, kind, settings)
+        floor = floors_by_step(floors, kind, settings)
         checks.append(
             Check(
-                f"With {kind} errors the floor does not grow as the step shrinks",
+                f"With {kind} errors the floor does not grow as the step size shrinks",
                 f"{floor[-1] / floor[0]:.2g} times as high with {last:g} of the largest step as "
                 f"with {first:g}",
                 f"at most 1.5 times; the earlier bound grows {growth:.0f}-fold",
                 bool(floor[-1] <= 1.5 * floor[0]),
             )
         )
-    # the variance of an average with weights s(1-s)^k of independent numbers
+    # the variance of an average of independent numbers with weights s(1-s)^k
     variance = [share / (2.0 - share) for share in settings.swept]
-    averaged = [exponent(variance, by_step(floors, kind, settings)) for kind in ("uniform", "sign")]
+    averaged = [
+        fit_exponent(variance, floors_by_step(floors, kind, settings))
+        for kind in ("uniform", "sign")
+    ]
     checks.append(
         Check(
-            "Independent errors are averaged: with a share s of the largest step the floor is "
+            "Independent errors are averaged: with a fraction s of the largest step the floor is "
             "proportional to s/(2−s)",
             "exponents " + " and ".join(f"{one:.2f}" for one in averaged),
             "1, within 0.2",
@@ -274,11 +285,11 @@ def _step_checks(floors: Floors, settings: Settings) -> list[Check]:
     return checks
 
 
-def _slope_checks(floors: Floors, settings: Settings) -> list[Check]:
+def _check_exponents(floors: Floors, settings: Settings) -> list[Check]:
     checks = []
     for name, what, expected in (("q", "Q", 2.0), ("log_policy", "log π", 1.0)):
         slopes = [
-            slope_in_delta(floors, name, (GARNET, kind, share), 0.0, 0.5 * settings.temperature)
+            fit_delta_exponent(floors, name, (GARNET, kind, share), 0.0, 0.5 * settings.temperature)
             for kind in KINDS
             for share in settings.shares
         ]
@@ -291,7 +302,7 @@ def _slope_checks(floors: Floors, settings: Settings) -> list[Check]:
                 all(abs(one - expected) <= 0.2 for one in slopes),
             )
         )
-    arms = slope_in_delta(
+    arms = fit_delta_exponent(
         floors,
         "q",
         (ARMS, "adversarial", settings.shares[0]),
@@ -302,7 +313,7 @@ def _slope_checks(floors: Floors, settings: Settings) -> list[Check]:
     ratio = [
         float(
             floors[ARMS, "adversarial", delta, settings.shares[0]]["q"][0]
-            / arms_floor(delta, discount, tau)
+            / exact_arms_floor(delta, discount, tau)
         )
         for delta in settings.deltas
     ]
@@ -316,8 +327,8 @@ def _slope_checks(floors: Floors, settings: Settings) -> list[Check]:
     )
     checks.append(
         Check(
-            "For δ of 3τ and more the floor of Q on two arms is proportional to δ, as the bounds "
-            "begin",
+            "For δ of 3τ and more the floor of Q on two arms is proportional to δ, like the first "
+            "terms of the bounds",
             f"exponent {arms:.2f}",
             "1, within 0.1",
             abs(arms - 1.0) <= 0.1,
@@ -328,30 +339,30 @@ def _slope_checks(floors: Floors, settings: Settings) -> list[Check]:
 
 EXPERIMENT = Experiment(
     name="noise",
-    title="Natural policy gradient with values that are a little wrong",
+    title="Natural policy gradient with inexact values",
     summary=(
-        "The error in which entropy NPG ends if its values are wrong by δ, against δ and the step, "
+        "The error floor of entropy NPG if its values have errors of δ, against δ and the step size, "
         "and two bounds on it."
     ),
     theory=(
-        "Let every action value that the method uses be wrong by at most δ. Entropy-regularized "
+        "Let every action value used by the method have an error of at most δ. Entropy-regularized "
         "natural policy gradient then converges to a neighbourhood of the optimum, at the same "
         "linear rate:",
         "    ‖Q* − Q_{t+1}‖ ≤ γ [ (1 − ητ)^t C_1 + C_2 ],   C_2 = 2δ/(1−γ) · (1 + γ/(ητ)).",
-        "By this bound small steps would be bad: C_2 grows like 1/(ητ). They are not. With an "
-        "error δ a step of the method loses no more than (1−α)δ²/(2τ), α = 1 − ητ/(1−γ), and with "
-        "this the floor γC_2 can be replaced by",
+        "In this bound C_2 grows like 1/(ητ), so that small steps seem to be bad, but they are not. "
+        "With an error δ a step of the method loses at most (1−α)δ²/(2τ), α = 1 − ητ/(1−γ), and "
+        "therefore the floor γC_2 can be replaced by",
         "    γ/(1−γ) · ( 2δ + γδ²/(2τ(1−γ)) ),",
         (
-            "in which there is no step. It is the lower of the two as long as δ < 4(1−γ)/η, which "
-            "is 4τ at the largest step."
+            "which does not depend on the step size. It is the lower of the two if δ < 4(1−γ)/η, "
+            "which is 4τ at the largest step."
         ),
         "Three kinds of errors: uniform in [−δ, δ]; −δ or δ at random; and adversarial, −δ for "
         "actions better than the average of the policy and δ for the others.",
-        "The first term of both bounds is linear in δ. Where δ is well below τ, Q does not see "
-        "that: log π is wrong in proportion to δ, and Q depends on an error of log π in second "
+        "The first term of both bounds is linear in δ. For δ well below τ the floor of Q is smaller: "
+        "the error of log π is proportional to δ, and Q depends on an error of log π in second "
         "order, so that its floor is proportional to δ². But on two arms whose rewards differ by "
-        "just δ the adversary exchanges the probabilities of the arms. There the floor is",
+        "exactly δ the adversary exchanges the probabilities of the arms. Then the floor is",
         "    γ/(1−γ) · δ tanh(δ/(2τ)),",
         "which for δ well above τ is half the first term of the improved bound.",
     ),

@@ -1,37 +1,47 @@
-"""The figures of the experiment on natural policy gradient with errors in its values."""
+"""Figures of the experiment on natural policy gradient with inexact values."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from regmdp import theory
-from regmdp.reproduce.experiments.noise_runs import ARMS, GARNET, KINDS, Floors, Settings, Track
+from regmdp.reproduce.experiments.noise_runs import (
+    ARMS,
+    GARNET,
+    KINDS,
+    Floors,
+    NoiseTrack,
+    Settings,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = [
-    "SIZES_ALT",
-    "STEPS_ALT",
-    "draw_sizes",
-    "draw_steps",
-    "shown",
-    "sizes_caption",
-    "steps_caption",
+    "ERROR_ALT",
+    "STEP_ALT",
+    "draw_floors_by_error",
+    "draw_floors_by_step",
+    "make_error_caption",
+    "make_step_caption",
+    "select_drawn_track",
 ]
 
-#: The look of the two bounds.
+#: Line styles of the two bounds.
 EARLIER: dict[str, Any] = {"linestyle": (0, (4, 3)), "linewidth": 1.3}
 IMPROVED: dict[str, Any] = {"linestyle": "-", "linewidth": 1.3}
 
-SIZES_ALT = (
-    "Two rows of panels on logarithmic axes, a column for each step: the error that remains "
-    "against the size δ of the errors. Above, for Q, the curves of random models rise with slope 2 "
+ERROR_ALT = (
+    "Two rows of panels on logarithmic axes, a column for each step size: the error floor against "
+    "the size δ of the errors. Above, for Q, the curves of random models rise with slope 2 "
     "until δ is about the temperature, then more slowly, far below two bounds that begin with "
     "slope 1; the curve of two arms bends from slope 2 to slope 1 and comes closest to them. "
     "Below, for log π, all curves are straight with slope 1."
 )
-STEPS_ALT = (
-    "Two panels on logarithmic axes. First, the error of Q against iterations for several steps: "
+STEP_ALT = (
+    "Two panels on logarithmic axes. First, the error of Q against iterations for several step sizes: "
     "it falls and then levels off, lower for smaller steps, while the earlier bound levels off "
     "higher for smaller steps and the improved bound at one height. Second, the level against the "
     "step: constant with adversarial errors, rising in proportion to the step with random ones; "
@@ -39,39 +49,39 @@ STEPS_ALT = (
 )
 
 
-def sizes_caption(settings: Settings) -> str:
-    """Say what the first figure shows."""
+def make_error_caption(settings: Settings) -> str:
+    """Return the caption of the floors against the size of the errors."""
     n_states, n_actions, horizon = settings.shape
     return (
-        f"What remains of the error when values are wrong by δ, with τ = {settings.temperature:g}: "
-        f"above ‖Q* − Q‖, below τ‖log π* − log π‖; columns: the step. {settings.models} random "
+        f"Error floors with values that have errors of δ, with τ = {settings.temperature:g}: above "
+        f"‖Q* − Q‖, below τ‖log π* − log π‖; columns: the step size. {settings.models} random "
         f"models with S = {n_states}, A = {n_actions}, 1/(1−γ) = {horizon}: median and range over "
         "the runs of the mean over the second half. For δ below τ the floor of Q is proportional "
         "to δ², that of log π to δ. Two arms whose rewards differ by δ, with adversarial errors, "
-        "show what is behind the linear bounds: for δ above τ their floor is linear, too."
+        "show why the bounds are linear: for δ above τ their floor is linear, too."
     )
 
 
-def steps_caption(settings: Settings) -> str:
-    """Say what the second figure shows."""
+def make_step_caption(settings: Settings) -> str:
+    """Return the caption of the floors against the step size."""
     return (
         f"Errors of size δ = {settings.delta:g}, τ = {settings.temperature:g}. (a) Error of Q of "
-        "one run with errors of random sign, for steps that are a share of the largest, (1−γ)/τ, "
-        "with the earlier bound (dashed) and the improved bound (thin, smooth) in the same colour. "
-        "(b) The floor against the step. It does not grow as the step shrinks: adversarial errors "
-        "leave it where it is, random errors are averaged over about 1/share iterations. By the "
-        "earlier bound it might grow."
+        "one run with errors of random sign, for step sizes that are fractions of the largest, "
+        "(1−γ)/τ, with the earlier bound (dashed) and the improved bound (thin, solid) in the same "
+        "colour. (b) The floor against the step size. It does not grow as the step size shrinks: "
+        "with adversarial errors it is constant, and random errors are averaged over about "
+        "1/fraction iterations. The earlier bound would allow it to grow."
     )
 
 
-def shown(tracks: list[Track], share: float, settings: Settings) -> Track:
-    """Return the runs of which the first is drawn."""
+def select_drawn_track(tracks: list[NoiseTrack], share: float, settings: Settings) -> NoiseTrack:
+    """Return the batch whose first run is drawn."""
     wanted = (GARNET, "sign", settings.delta, share, 0)
     return next(one for one in tracks if one.task[:5] == wanted)
 
 
-def draw_sizes(floors: Floors, settings: Settings) -> Any:
-    """Draw floors against the size of the errors, a column for each step."""
+def draw_floors_by_error(floors: Floors, settings: Settings) -> Figure:
+    """Draw floors against the size of the errors, a column for each step size."""
     from regmdp import plots
 
     rows = {"q": "‖Q* − Q‖", "log_policy": "τ ‖log π* − log π‖"}
@@ -79,47 +89,13 @@ def draw_sizes(floors: Floors, settings: Settings) -> Any:
     figure, axes = plots.subplots(
         2, len(shares), height=6.6, sharex=True, sharey="row", squeeze=False
     )
-    deltas, discount = np.array(settings.deltas), 1.0 - 1.0 / settings.shape[2]
     for row, (name, label) in zip(axes, rows.items(), strict=True):
-        low = min(
-            float(floors[GARNET, kind, delta, s][name].min())
-            for kind in KINDS
-            for delta in deltas
-            for s in shares
-        )
-        highest = floor_bounds(float(deltas[-1]), min(shares), discount, settings.temperature)
-        high = (
-            max(highest) if name == "q" else max(float(one[name].max()) for one in floors.values())
-        )
+        limits = _find_limits(floors, name, settings)
         for panel, share in zip(row, shares, strict=True):
-            plots.set_logarithmic(panel, x=True, y=True, limits=(low / 2.0, high * 2.0))
-            for number, kind in enumerate(KINDS):
-                runs = np.stack(
-                    [floors[GARNET, kind, float(delta), share][name] for delta in deltas], axis=1
-                )
-                plots.draw_band(
-                    panel, deltas, runs, number, f"random models, {kind}", markers=deltas.size
-                )
+            plots.set_logarithmic(panel, x=True, y=True, limits=limits)
+            _draw_random_models(panel, floors, name, share, settings)
             if name == "q":
-                arms = [
-                    float(floors[ARMS, "adversarial", float(delta), shares[0]][name][0])
-                    for delta in deltas
-                ]
-                plots.draw_curve(
-                    panel, deltas, arms, 4, "two arms, adversarial", markers=deltas.size
-                )
-                bounds = np.array(
-                    [
-                        floor_bounds(float(delta), share, discount, settings.temperature)
-                        for delta in deltas
-                    ]
-                )
-                plots.draw_bound(
-                    panel, deltas, bounds[:, 0], "earlier bound", color=plots.BLACK, **EARLIER
-                )
-                plots.draw_bound(
-                    panel, deltas, bounds[:, 1], "improved bound", color=plots.GREY, **IMPROVED
-                )
+                _draw_arms_and_bounds(panel, floors, share, settings)
             panel.axvline(
                 settings.temperature,
                 color=plots.GREY,
@@ -143,18 +119,62 @@ def draw_sizes(floors: Floors, settings: Settings) -> Any:
     return figure
 
 
-def draw_steps(floors: Floors, tracks: list[Track], settings: Settings) -> Any:
-    """Draw errors against iterations with both bounds, and floors against the step."""
+def _find_limits(floors: Floors, name: str, settings: Settings) -> tuple[float, float]:
+    """Return the limits of the vertical axes of a row."""
+    low = min(
+        float(floors[GARNET, kind, delta, share][name].min())
+        for kind in KINDS
+        for delta in settings.deltas
+        for share in settings.shares
+    )
+    if name == "q":
+        high = max(compute_floor_bounds(settings.deltas[-1], min(settings.shares), settings))
+    else:
+        high = max(float(one[name].max()) for one in floors.values())
+    return low / 2.0, high * 2.0
+
+
+def _draw_random_models(
+    panel: Any, floors: Floors, name: str, share: float, settings: Settings
+) -> None:
+    """Draw the floors on random models, one band per kind of error."""
+    from regmdp import plots
+
+    deltas = np.array(settings.deltas)
+    for number, kind in enumerate(KINDS):
+        runs = np.stack(
+            [floors[GARNET, kind, float(delta), share][name] for delta in deltas], axis=1
+        )
+        plots.draw_band(panel, deltas, runs, number, f"random models, {kind}", markers=deltas.size)
+
+
+def _draw_arms_and_bounds(panel: Any, floors: Floors, share: float, settings: Settings) -> None:
+    """Draw the floors of Q on two arms, and both bounds."""
+    from regmdp import plots
+
+    deltas = np.array(settings.deltas)
+    arms = [
+        float(floors[ARMS, "adversarial", float(delta), settings.shares[0]]["q"][0])
+        for delta in deltas
+    ]
+    plots.draw_curve(panel, deltas, arms, 4, "two arms, adversarial", markers=deltas.size)
+    bounds = np.array([compute_floor_bounds(float(delta), share, settings) for delta in deltas])
+    plots.draw_bound(panel, deltas, bounds[:, 0], "earlier bound", color=plots.BLACK, **EARLIER)
+    plots.draw_bound(panel, deltas, bounds[:, 1], "improved bound", color=plots.GREY, **IMPROVED)
+
+
+def draw_floors_by_step(floors: Floors, tracks: list[NoiseTrack], settings: Settings) -> Figure:
+    """Draw errors against iterations with both bounds, and floors against the step size."""
     from regmdp import plots
 
     figure, (left, right) = plots.subplots(1, 2, height=4.6, sharey=True)
-    swept, discount = np.array(settings.swept[::-1]), 1.0 - 1.0 / settings.shape[2]
+    swept = np.array(settings.swept[::-1])
     runs = {
         kind: np.stack([floors[GARNET, kind, settings.delta, float(s)]["q"] for s in swept], axis=1)
         for kind in KINDS
     }
     drawn = [
-        shown(tracks, share, settings)
+        select_drawn_track(tracks, share, settings)
         for share in settings.swept[:: max(1, len(settings.swept) // 2)]
     ]
     high = max(float(one.earlier[1:].max()) for one in drawn)
@@ -167,7 +187,7 @@ def draw_steps(floors: Floors, tracks: list[Track], settings: Settings) -> Any:
     for number, one in enumerate(drawn):
         t, colour = np.arange(one.earlier.size), plots.COLORS[number + 3]
         error = one.errors["q"][1:, 0]
-        # dashes cannot be told apart in a curve that goes up and down
+        # dashes are hard to see in a curve that goes up and down
         plots.draw_curve(
             left,
             t[1:],
@@ -188,9 +208,7 @@ def draw_steps(floors: Floors, tracks: list[Track], settings: Settings) -> Any:
     for number, kind in enumerate(KINDS):
         plots.draw_band(right, swept, runs[kind], number, kind, markers=swept.size)
     fine = np.geomspace(swept[0], swept[-1], 100)
-    bounds = np.array(
-        [floor_bounds(settings.delta, float(s), discount, settings.temperature) for s in fine]
-    )
+    bounds = np.array([compute_floor_bounds(settings.delta, float(s), settings) for s in fine])
     plots.draw_bound(right, fine, bounds[:, 0], "earlier bound", color=plots.BLACK, **EARLIER)
     plots.draw_bound(right, fine, bounds[:, 1], "improved bound", color=plots.GREY, **IMPROVED)
     right.set_xlabel("step, as a share of the largest")
@@ -200,9 +218,8 @@ def draw_steps(floors: Floors, tracks: list[Track], settings: Settings) -> Any:
     return figure
 
 
-def floor_bounds(
-    delta: float, share: float, discount: float, temperature: float
-) -> tuple[float, float]:
-    """Return the floors of both bounds on the error of Q."""
+def compute_floor_bounds(delta: float, share: float, settings: Settings) -> tuple[float, float]:
+    """Return the floors of the earlier and the improved bound on the error of Q."""
+    discount = 1.0 - 1.0 / settings.shape[2]
     earlier = discount * theory.inexact_floor(discount, 1.0 - share, evaluation_error=delta)
-    return earlier, theory.sharp_inexact_floor(discount, temperature, delta)
+    return earlier, theory.sharp_inexact_floor(discount, settings.temperature, delta)

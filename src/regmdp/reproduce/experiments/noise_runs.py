@@ -1,4 +1,4 @@
-"""The runs of the experiment on natural policy gradient with errors in its values."""
+"""Runs of the experiment on natural policy gradient with inexact values."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = [
     "GARNET",
     "KINDS",
     "Floors",
+    "NoiseTask",
+    "NoiseTrack",
     "Settings",
-    "Task",
-    "Track",
-    "floors_of",
-    "iterations",
-    "problem",
-    "track",
+    "compute_floors",
+    "count_iterations",
+    "make_problem",
+    "run_task",
 ]
 
 KINDS = ("uniform", "sign", "adversarial")
@@ -38,23 +38,23 @@ GARNET, ARMS = "random model", "two arms"
 
 @dataclass(frozen=True)
 class Settings:
-    """What is run.
+    """Settings of the experiment.
 
     Attributes:
         shape: (S, A, horizon) of the random models, the horizon being 1/(1-γ); the two arms have
             the same horizon.
         branching: Successors of each pair.
-        models: Random models.
-        runs: Runs on each, where the errors are random.
+        models: Number of random models.
+        runs: Number of runs on each, if the errors are random.
         temperature: τ.
-        deltas: δ, with some of the steps.
-        shares: η as a share of the largest, (1-γ)/τ, with all δ; the largest first.
-        delta: The δ with which more steps are run.
-        swept: Those steps, the largest first.
-        length: Iterations of a run, times its share of the largest step: log π forgets its start
-            like (1 - share)^t.
-        least: The least number of iterations of a run.
-        seed: Of the random models and of the errors.
+        deltas: δ, for all step sizes of ``shares``.
+        shares: η as a fraction of the largest, (1-γ)/τ, for all δ; the largest first.
+        delta: The δ for all step sizes of ``swept``.
+        swept: More step sizes, the largest first.
+        length: Iterations of a run times its fraction of the largest step size, because the effect
+            of the initial policy on log π decays like (1 - share)^t.
+        least: Smallest number of iterations of a run.
+        seed: Seed of the random models and of the errors.
     """
 
     shape: tuple[int, int, int]
@@ -71,8 +71,8 @@ class Settings:
     seed: int
 
 
-class Task(NamedTuple):
-    """Some runs on one model."""
+class NoiseTask(NamedTuple):
+    """A batch of runs on one model."""
 
     problem: str
     kind: str
@@ -82,20 +82,20 @@ class Task(NamedTuple):
     settings: Settings
 
 
-class Track(NamedTuple):
-    """What became of them.
+class NoiseTrack(NamedTuple):
+    """Errors of a batch of runs, and their bounds.
 
     Attributes:
-        task: What was run.
+        task: The task.
         errors: (n + 1, runs) ‖Q* - Q_t‖ as "q", and τ‖log π* - log π_t‖ as "log_policy", in the sup
             norm.
         earlier: (n + 1,) the published bound on the error of Q, with C_2.
         improved: (n + 1,) the bound without 1/(ητ).
-        earlier_floor: What is left of it for t → ∞.
-        improved_floor: The same.
+        earlier_floor: Limit of the published bound for t → ∞.
+        improved_floor: Limit of the improved bound.
     """
 
-    task: Task
+    task: NoiseTask
     errors: dict[str, Float[np.ndarray, "n runs"]]
     earlier: Float[np.ndarray, " n"]
     improved: Float[np.ndarray, " n"]
@@ -103,23 +103,22 @@ class Track(NamedTuple):
     improved_floor: float
 
     def late(self, name: str) -> Float[np.ndarray, "m runs"]:
-        """(m, runs) errors in the second half."""
+        """(m, runs) errors in the second half of the iterations."""
         errors = self.errors[name]
         return errors[errors.shape[0] // 2 :]
 
 
-#: (problem, kind, δ, share) -> the (runs,) floors of all runs on all models, by the name of the
-#: error.
+#: (problem, kind, δ, share) -> (runs,) floors of all runs on all models, by the name of the error.
 Floors = dict[tuple[str, str, float, float], dict[str, Float[np.ndarray, " runs"]]]
 
 
-def iterations(share: float, settings: Settings) -> int:
-    """Return how long the runs with a step are."""
+def count_iterations(share: float, settings: Settings) -> int:
+    """Return the number of iterations of a run."""
     return max(settings.least, math.ceil(settings.length / share))
 
 
-def problem(task: Task) -> MDP:
-    """Return a Garnet with rewards uniform in [0, 1]; or one state with two arms whose rewards differ by δ."""
+def make_problem(task: NoiseTask) -> MDP:
+    """Return a Garnet with rewards uniform in [0, 1], or two arms whose rewards differ by δ."""
     settings = task.settings
     n_states, n_actions, horizon = settings.shape
     discount = 1.0 - 1.0 / horizon
@@ -130,10 +129,10 @@ def problem(task: Task) -> MDP:
     return MDP(garnet.to_array(), rng.random((n_states, n_actions)), discount)
 
 
-def track(task: Task) -> Track:
-    """Run natural policy gradient with errors from the uniform policy, and measure the true error of every iterate."""
-    settings, mdp = task.settings, problem(task)
-    regularizer, n = Shannon(settings.temperature), iterations(task.share, settings)
+def run_task(task: NoiseTask) -> NoiseTrack:
+    """Run inexact natural policy gradient, and measure the exact errors of all iterates."""
+    settings, mdp = task.settings, make_problem(task)
+    regularizer, n = Shannon(settings.temperature), count_iterations(task.share, settings)
     step = task.share * (1.0 - mdp.discount) / settings.temperature
     best = theory.compute_optimum(mdp, regularizer)
     log_best = log_softmax(best.q / settings.temperature, axis=-1)
@@ -148,10 +147,8 @@ def track(task: Task) -> Track:
             settings.temperature * np.max(np.abs(log_best - np.log(policy)), axis=(1, 2))
         )
 
-    runs = (
-        1 if task.kind == "adversarial" else settings.runs
-    )  # the adversary leaves nothing to chance
-    place = [
+    runs = 1 if task.kind == "adversarial" else settings.runs  # the adversary is deterministic
+    seeds = [
         settings.seed,
         KINDS.index(task.kind),
         round(1e9 * task.delta),
@@ -163,13 +160,13 @@ def track(task: Task) -> Track:
         regularizer,
         NPG(step, evaluation=Noisy(task.delta, task.kind)),
         max_iterations=n,
-        rng=[np.random.default_rng([*place, run]) for run in range(runs)],
+        rng=[np.random.default_rng([*seeds, run]) for run in range(runs)],
         callback=measure,
     )
     earlier, improved = theory.inexact_entropy_npg_bounds(
         mdp, regularizer, step_size=step, iterations=n, error=task.delta, optimum=best
     )
-    return Track(
+    return NoiseTrack(
         task,
         {name: np.array(found) for name, found in errors.items()},
         earlier,
@@ -183,7 +180,7 @@ def track(task: Task) -> Track:
 def action_values(
     mdp: MDP, policy: Float[np.ndarray, "N S A"], temperature: float
 ) -> Float[np.ndarray, "N S A"]:
-    """(N, S, A) policies of a dense model -> (N, S, A) their exact action values, with Shannon entropy."""
+    """(N, S, A) policies of a dense model -> (N, S, A) exact action values, Shannon entropy."""
     rows, rewards = mdp.to_array(), np.asarray(mdp.rewards)
     chain = np.einsum("nsa,sat->nst", policy, rows)
     expected = np.sum(policy * (rewards - temperature * np.log(policy)), axis=-1)
@@ -193,13 +190,14 @@ def action_values(
     return rewards + mdp.discount * np.einsum("sat,nt->nsa", rows, value)
 
 
-def floors_of(tracks: list[Track]) -> Floors:
-    """Return the floors: the means of the errors over the second half of each run."""
+def compute_floors(tracks: list[NoiseTrack]) -> Floors:
+    """Return the floors: mean errors over the second half of each run."""
     found: dict[tuple[str, str, float, float], dict[str, list[Float[np.ndarray, " runs"]]]] = {}
     for one in tracks:
         task = one.task
         here = found.setdefault(
-            (task.problem, task.kind, task.delta, task.share), {name: [] for name in one.errors}
+            (task.problem, task.kind, task.delta, task.share),
+            {name: [] for name in one.errors},
         )
         for name, means in here.items():
             means.append(one.late(name).mean(axis=0))

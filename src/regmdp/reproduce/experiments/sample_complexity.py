@@ -1,12 +1,9 @@
-"""Samples to an accuracy: fresh ones in every iteration against one empirical model, as ε shrinks and the horizon grows."""
+"""Samples to an accuracy: fresh samples per iteration, or one reused empirical model."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from regmdp._internal.arrays import Float
 from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
 from regmdp.reproduce.experiments import sample_complexity_figures as figures
 from regmdp.reproduce.experiments.sample_complexity_runs import (
@@ -14,21 +11,25 @@ from regmdp.reproduce.experiments.sample_complexity_runs import (
     LOOPS,
     RANDOM,
     REUSED,
-    Needed,
+    SampleCount,
+    SampleCurve,
+    SampleTask,
     Settings,
-    Task,
-    exact_iterations,
-    iterations,
-    needed,
-    problem,
+    count_exact_iterations,
+    count_iterations,
+    find_sample_count,
+    make_problem,
 )
 from regmdp.reproduce.parallel import map_in_processes
 
 __all__ = ["EXPERIMENT", "run"]
 
-#: The exponents that the theory allows, up to logarithms: in 1/ε, and in 1/(1-γ).
-ALLOWED = {REUSED: {"accuracy": 2.0, "horizon": 3.0}, FRESH: {"accuracy": 2.0, "horizon": 7.0}}
-NAMES = {"accuracy": "1/ε", "horizon": "1/(1−γ)"}
+#: Largest exponents in the theory, up to logarithms: in 1/ε, and in 1/(1-γ).
+ALLOWED_EXPONENTS = {
+    REUSED: {"accuracy": 2.0, "horizon": 3.0},
+    FRESH: {"accuracy": 2.0, "horizon": 7.0},
+}
+SWEEP_NAMES = {"accuracy": "1/ε", "horizon": "1/(1−γ)"}
 
 FULL = Settings(
     shape=(6, 3, 3),
@@ -60,60 +61,19 @@ QUICK = Settings(
 )
 
 
-class Curve(NamedTuple):
-    """The samples of a method on a problem while ε or the horizon changes.
-
-    Attributes:
-        problem: Which.
-        method: Which.
-        sweep: "accuracy" or "horizon".
-        x: (n,) 1/ε or 1/(1-γ), increasing.
-        found: n lists, one entry a model.
-    """
-
-    problem: str
-    method: str
-    sweep: str
-    x: Float[np.ndarray, " n"]
-    found: list[list[Needed]]
-
-    @property
-    def total(self) -> Float[np.ndarray, "models n"]:
-        """(models, n) samples of a pair in all iterations."""
-        return np.array([[one.total for one in here] for here in self.found]).T
-
-    @property
-    def each(self) -> Float[np.ndarray, "models n"]:
-        """(models, n) samples of a pair in one evaluation."""
-        return np.array([[one.samples for one in here] for here in self.found]).T
-
-    @property
-    def intervals(self) -> Float[np.ndarray, "2 models n"]:
-        """(2, models, n) ends of the 95% intervals of the totals."""
-        return np.array([[one.interval for one in here] for here in self.found]).transpose(2, 1, 0)
-
-    def slope(self, values: Float[np.ndarray, "models n"]) -> float:
-        """Return the exponent of a power law through the medians over the models."""
-        return float(np.polyfit(np.log(self.x), np.log(np.median(values, axis=0)), 1)[0])
-
-    def slope_interval(self) -> tuple[float, float]:
-        """The exponent of the totals between its 2.5th and its 97.5th percentile, from resampled runs."""
-        drawn = np.array(
-            [[one.evaluations * one.resampled for one in here] for here in self.found]
-        ).transpose(2, 1, 0)
-        low, high = np.quantile([self.slope(values) for values in drawn], (0.025, 0.975))
-        return float(low), float(high)
-
-
 def run(settings: Settings, progress: ProgressFunction) -> Result:
     """Find the numbers of samples, and fit power laws."""
-    wanted = plan(settings)
+    wanted = plan_tasks(settings)
     tasks = sorted(
-        {task for points in wanted.values() for here in points for task in here}, key=_cost
+        {task for points in wanted.values() for here in points for task in here}, key=_estimate_cost
     )
-    found = dict(zip(tasks, map_in_processes(needed, tasks, progress, _describe_task), strict=True))
+    found = dict(
+        zip(
+            tasks, map_in_processes(find_sample_count, tasks, progress, _describe_task), strict=True
+        )
+    )
     curves = [
-        Curve(
+        SampleCurve(
             *key,
             np.array(
                 [
@@ -127,23 +87,28 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
         for key, points in wanted.items()
     ]
     return Result(
-        {"samples": _table(curves), "tried": _tried([found[task] for task in sorted(tasks)])},
+        {
+            "samples": _make_table(curves),
+            "tried": _make_trial_table([found[task] for task in sorted(tasks)]),
+        },
         {
             "samples": FigureSpec(
-                lambda: figures.draw(curves, ALLOWED), figures.caption(settings), figures.ALT
+                lambda: figures.draw_curves(curves, ALLOWED_EXPONENTS),
+                figures.make_caption(settings),
+                figures.ALT,
             )
         },
-        _numbers(curves, settings),
-        _checks(curves),
+        _make_numbers(curves, settings),
+        _make_checks(curves),
     )
 
 
-def plan(settings: Settings) -> dict[tuple[str, str, str], list[list[Task]]]:
-    """Return what is run for each problem, method and sweep: a list of points, each a list of models."""
+def plan_tasks(settings: Settings) -> dict[tuple[str, str, str], list[list[SampleTask]]]:
+    """Return the tasks of each problem, method and sweep: a list of points, each a list of models."""
     accuracies = {LOOPS: settings.accuracies, RANDOM: settings.random_accuracies}
     fixed = {LOOPS: settings.accuracy, RANDOM: settings.random_accuracy}
     numbers = {LOOPS: range(1), RANDOM: range(settings.models)}
-    points: dict[tuple[str, str, str], list[list[Task]]] = {}
+    points: dict[tuple[str, str, str], list[list[SampleTask]]] = {}
     for name in (LOOPS, RANDOM):
         for method in (REUSED, FRESH):
             for sweep, pairs in (
@@ -152,7 +117,7 @@ def plan(settings: Settings) -> dict[tuple[str, str, str], list[list[Task]]]:
             ):
                 points[name, method, sweep] = [
                     [
-                        Task(name, method, horizon, accuracy, number, settings)
+                        SampleTask(name, method, horizon, accuracy, number, settings)
                         for number in numbers[name]
                     ]
                     for horizon, accuracy in pairs
@@ -160,17 +125,17 @@ def plan(settings: Settings) -> dict[tuple[str, str, str], list[list[Task]]]:
     return points
 
 
-def _cost(task: Task) -> tuple[float, tuple[object, ...]]:
-    """Order tasks so that those that take longest come first."""
-    repeated = iterations(problem(task), task.accuracy) if task.method == FRESH else 1
+def _estimate_cost(task: SampleTask) -> tuple[float, tuple[object, ...]]:
+    """Return a sort key that puts expensive tasks first."""
+    repeated = count_iterations(make_problem(task), task.accuracy) if task.method == FRESH else 1
     return -repeated * task.horizon**3 / task.accuracy**2, task[:-1]
 
 
-def _describe_task(task: Task) -> str:
+def _describe_task(task: SampleTask) -> str:
     return f"{task.problem}, {task.method}, ε = {task.accuracy:g}, 1/(1−γ) = {task.horizon}"
 
 
-def _table(curves: list[Curve]) -> dict[str, np.ndarray]:
+def _make_table(curves: list[SampleCurve]) -> dict[str, np.ndarray]:
     rows = [
         (
             curve.problem,
@@ -208,7 +173,7 @@ def _table(curves: list[Curve]) -> dict[str, np.ndarray]:
     )
 
 
-def _tried(found: list[Needed]) -> dict[str, np.ndarray]:
+def _make_trial_table(found: list[SampleCount]) -> dict[str, np.ndarray]:
     rows = [
         (
             *one.task[:5],
@@ -232,51 +197,53 @@ def _tried(found: list[Needed]) -> dict[str, np.ndarray]:
     return dict(zip(names, map(np.array, zip(*rows, strict=True)), strict=True))
 
 
-def _numbers(curves: list[Curve], settings: Settings) -> tuple[Number, ...]:
+def _make_numbers(curves: list[SampleCurve], settings: Settings) -> tuple[Number, ...]:
     numbers = []
     for curve in curves:
         middle, (low, high) = np.median(curve.total, axis=0), curve.slope_interval()
         grown = curve.x[-1] / curve.x[0]
         numbers.append(
             Number(
-                f"{curve.problem}, {curve.method}: samples of a pair as {NAMES[curve.sweep]} grows "
+                f"{curve.problem}, {curve.method}: samples per pair as {SWEEP_NAMES[curve.sweep]} grows "
                 f"{grown:.3g}-fold",
                 f"{middle[0]:,.0f} → {middle[-1]:,.0f}, exponent {curve.slope(curve.total):.2f} "
                 f"({low:.2f} to {high:.2f})",
-                f"at most {ALLOWED[curve.method][curve.sweep]:g}",
+                f"at most {ALLOWED_EXPONENTS[curve.method][curve.sweep]:g}",
             )
         )
     for name, accuracy in ((LOOPS, settings.accuracy), (RANDOM, settings.random_accuracy)):
-        tasks = [Task(name, FRESH, horizon, accuracy, 0, settings) for horizon in settings.horizons]
-        asked = [iterations(problem(task), accuracy) for task in tasks]
-        exact = [exact_iterations(task) for task in tasks]
+        tasks = [
+            SampleTask(name, FRESH, horizon, accuracy, 0, settings) for horizon in settings.horizons
+        ]
+        asked = [count_iterations(make_problem(task), accuracy) for task in tasks]
+        exact = [count_exact_iterations(task) for task in tasks]
         numbers.append(
             Number(
-                f"{name}: iterations that the theory asks for, as 1/(1−γ) goes from "
-                f"{settings.horizons[0]} to {settings.horizons[-1]}; and with which exact values "
-                "would do",
+                f"{name}: iterations required by the theory as 1/(1−γ) goes from "
+                f"{settings.horizons[0]} to {settings.horizons[-1]}; and sufficient iterations with "
+                "exact values",
                 f"{', '.join(map(str, asked))}; {', '.join(map(str, exact))}",
             )
         )
     return tuple(numbers)
 
 
-def _checks(curves: list[Curve]) -> tuple[Check, ...]:
+def _make_checks(curves: list[SampleCurve]) -> tuple[Check, ...]:
     by_key = {curve[:3]: curve for curve in curves}
     checks = []
-    for sweep, expected in ALLOWED[REUSED].items():
+    for sweep, expected in ALLOWED_EXPONENTS[REUSED].items():
         curve = by_key[LOOPS, REUSED, sweep]
         slope, (low, high) = curve.slope(curve.total), curve.slope_interval()
         checks.append(
             Check(
-                "On the two loops, one model that is reused needs samples like "
-                f"({NAMES[sweep]})^{expected:g}",
+                "On the two loops, one reused model needs samples like "
+                f"({SWEEP_NAMES[sweep]})^{expected:g}",
                 f"exponent {slope:.2f}, with 95% confidence {low:.2f} to {high:.2f}",
                 f"{expected:g}, within 0.3",
                 abs(slope - expected) <= 0.3,
             )
         )
-    for method, allowed in ALLOWED.items():
+    for method, allowed in ALLOWED_EXPONENTS.items():
         for sweep, most in allowed.items():
             slopes = [
                 by_key[name, method, sweep].slope(by_key[name, method, sweep].each)
@@ -286,16 +253,16 @@ def _checks(curves: list[Curve]) -> tuple[Check, ...]:
                 by_key[name, method, sweep].slope(by_key[name, method, sweep].total)
                 for name in (LOOPS, RANDOM)
             ]
-            # the number of iterations brings log 1/ε with it, which is no power
-            seen = slopes if method == FRESH and sweep == "accuracy" else totals
-            what = "samples of one iteration" if seen is slopes else "samples"
+            # the number of iterations contains log 1/ε, which is not a power
+            compared = slopes if method == FRESH and sweep == "accuracy" else totals
+            what = "samples of one iteration" if compared is slopes else "samples"
             checks.append(
                 Check(
-                    f"{method[0].upper()}{method[1:]}: {what} grow no faster with {NAMES[sweep]} "
-                    "than the theory allows",
-                    f"exponents {seen[0]:.2f} on the two loops, {seen[1]:.2f} on random models",
+                    f"{method[0].upper()}{method[1:]}: {what} grow at most as fast with "
+                    f"{SWEEP_NAMES[sweep]} as in the theory",
+                    f"exponents {compared[0]:.2f} on the two loops, {compared[1]:.2f} on random models",
                     f"at most {most:g}, within 0.3",
-                    all(slope <= most + 0.3 for slope in seen),
+                    all(slope <= most + 0.3 for slope in compared),
                 )
             )
     ratio = np.concatenate(
@@ -307,7 +274,7 @@ def _checks(curves: list[Curve]) -> tuple[Check, ...]:
     )
     checks.append(
         Check(
-            "Reusing one model takes fewer samples than drawing fresh ones, on every model, for "
+            "Reusing one model needs fewer samples than drawing fresh ones, on every model, for "
             "every ε and γ",
             f"fresh samples: {ratio.min():.3g} to {ratio.max():.3g} times as many",
             "more than 1 times",
@@ -319,30 +286,29 @@ def _checks(curves: list[Curve]) -> tuple[Check, ...]:
 
 EXPERIMENT = Experiment(
     name="samples",
-    title="How many samples an accuracy takes",
+    title="Samples to an accuracy",
     summary=(
-        "Samples of a pair to be within ε in nine runs of ten: fresh in every iteration, or one "
-        "empirical model, reused."
+        "Samples per pair with which 90 % of the runs are within ε: fresh in every iteration, or one "
+        "reused empirical model."
     ),
     theory=(
-        "What is known of the model is n next states of every pair. Soft policy iteration, entropy "
-        "NPG with its largest step, evaluates its policies in the empirical model that they make. "
-        "The goal is one of the problem without entropy: V* − V ≤ ε in the worst state. For that "
-        "the temperature goes with ε,",
+        "The data are n next states of every pair. Soft policy iteration, entropy NPG with its "
+        "largest step, evaluates its policies in the empirical model of these data. The goal is "
+        "V* − V ≤ ε in the worst state, without entropy. For this the temperature is proportional "
+        "to ε,",
         "    τ = (1−γ) ε / (2 log A),",
-        "so that entropy costs at most ε/2; and T iterations are made with γ^T/(1−γ) ≤ ε/4, after "
-        "which exact values would leave at most another ε/4.",
-        "The values of an empirical model are wrong by about (1−γ)^{−3/2} n^{−1/2}. If every "
-        "iteration draws fresh samples, the theory of inexact NPG asks for an error of δ ~ "
-        "(1−γ)^{3/2} ε in each: (1−γ)^{−6} ε^{−2} samples an iteration, and (1−γ)^{−7} ε^{−2} in "
-        "all, up to logarithms. If one model is drawn and reused, (1−γ)^{−3} ε^{−2} are enough, "
-        "and no method can do with fewer on all models.",
-        "The two loops are the model behind the last statement. In one state there are two "
-        "actions. Both pay 1, and go on in that state or end for good; the better one goes on with "
-        "probability (4γ−1)/(3γ), and the worse one is worth 2ε less. There is one such model for "
-        "each ε and γ. On a random model, which stays the same, fewer samples are enough: values "
-        "vary little from state to state, and once all actions are told apart that matter, nothing "
-        "more is to be learned.",
+        "so that entropy costs at most ε/2; and the number of iterations T satisfies γ^T/(1−γ) ≤ "
+        "ε/4, so that with exact values the remaining error would be at most another ε/4.",
+        "The values of an empirical model have errors of about (1−γ)^{−3/2} n^{−1/2}. If every "
+        "iteration draws fresh samples, the theory of inexact NPG requires an error of δ ~ "
+        "(1−γ)^{3/2} ε in each: (1−γ)^{−6} ε^{−2} samples per iteration, and (1−γ)^{−7} ε^{−2} in "
+        "total, up to logarithms. If one model is drawn and reused, (1−γ)^{−3} ε^{−2} are enough, "
+        "and no method needs fewer on all models.",
+        "The two loops are the model of the last statement. One state has two actions. Both pay 1, "
+        "and then continue in that state or terminate; the better one continues with probability "
+        "(4γ−1)/(3γ), and the value of the worse one is smaller by 2ε. There is one such model for "
+        "each ε and γ. On a fixed random model fewer samples are enough: values differ little "
+        "between states, and the policy is optimal once all relevant actions are distinguished.",
     ),
     sources=(
         (
@@ -359,10 +325,10 @@ EXPERIMENT = Experiment(
     quick=QUICK,
     run=run,
     caveat=(
-        "Fresh samples are charged for the iterations that the theory asks for, since how few "
-        "would do is not known beforehand. On these models one or two iterations would do, and "
-        "fresh samples would then cost little more than reused ones: what is drawn in one "
-        "iteration is about as much in both cases, and far less than the theory of inexact NPG "
-        "asks for."
+        "Fresh samples are counted for the number of iterations required by the theory, because the "
+        "sufficient number is not known in advance. On these models one or two iterations would be "
+        "enough, and fresh samples would then cost little more than reused ones: the samples of "
+        "one iteration are similar in both cases, and far fewer than the theory of inexact NPG "
+        "requires."
     ),
 )

@@ -1,9 +1,9 @@
-"""The figure of the experiment on sample complexity."""
+"""Figure of the experiment on sample complexity."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,47 +12,53 @@ from regmdp.reproduce.experiments.sample_complexity_runs import (
     LOOPS,
     RANDOM,
     REUSED,
+    SampleCurve,
     Settings,
 )
 
-__all__ = ["ALT", "caption", "draw"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-#: The methods in the legend.
+__all__ = ["ALT", "draw_curves", "make_caption"]
+
+#: Names of the methods in the legend.
 LABELS = {REUSED: "one model", FRESH: "fresh samples"}
 
 ALT = (
-    "Four panels on logarithmic axes: samples of a pair against 1/ε and against 1/(1−γ), above for "
-    "the two loops and below for random models. In each there is a line for one model that is "
-    "reused and, far above, one for fresh samples; what fresh samples take in one iteration lies "
-    "close to the line of the reused model. On the two loops the lines are straight, those of the "
-    "reused model parallel to the dashed lines of slopes 2 and 3 that the theory allows, and that "
-    "of fresh samples less steep than the dashed line of slope 7. On random models all lines are "
-    "much less steep than the dashed ones."
+    "Four panels on logarithmic axes: samples per pair against 1/ε and against 1/(1−γ), above for "
+    "the two loops and below for random models. Each has a line for one reused model and, far "
+    "above, one for fresh samples; the line of fresh samples in one iteration is close to that of "
+    "the reused model. On the two loops the lines are straight, those of the reused model parallel "
+    "to the dashed lines of slopes 2 and 3 of the theory, and that of fresh samples less steep than "
+    "the dashed line of slope 7. On random models all lines are much less steep than the dashed "
+    "ones."
 )
 
 
-def caption(settings: Settings) -> str:
-    """Say what the figure shows."""
+def make_caption(settings: Settings) -> str:
+    """Return the caption."""
     n_states, n_actions, branching = settings.shape
     return (
-        f"Samples of a pair, in all iterations, with which {settings.share:.0%} of the runs end "
+        f"Samples per pair, in all iterations, with which {settings.share:.0%} of the runs end "
         "with V* − V ≤ ε in the worst state. Above: two loops, one model for each ε and γ; shaded: "
         f"95% confidence. Below: random models with S = {n_states}, A = {n_actions}, {branching} "
         f"successors; median and range of {settings.models}. Left: ε shrinks, 1/(1−γ) = "
         f"{settings.horizon}. Right: the horizon grows, ε = {settings.accuracy:g} above and "
-        f"{settings.random_accuracy:g} below. Where the range reaches down to 1, a single sample "
-        "is enough. Dotted green: what fresh samples take in one iteration. Dashed: the slopes "
-        "that the theory allows, up to logarithms, through the first point of the reused model "
-        "(black) and of fresh samples (grey)."
+        f"{settings.random_accuracy:g} below. Where the range includes 1, a single sample is "
+        "enough. Dotted green: fresh samples in one iteration. Dashed: the slopes of the theory, "
+        "up to logarithms, through the first point of the reused model (black) and of fresh "
+        "samples (grey)."
     )
 
 
-def draw(curves: Sequence[Any], allowed: Mapping[str, Mapping[str, float]]) -> Any:
-    """Draw the samples, one panel for each problem and for what grows.
+def draw_curves(
+    curves: Sequence[SampleCurve], allowed: Mapping[str, Mapping[str, float]]
+) -> Figure:
+    """Draw the samples, one panel per problem and growing quantity.
 
     Args:
-        curves: Of all problems, methods and sweeps.
-        allowed: Exponents that the theory allows, by method and sweep.
+        curves: Curves of all problems, methods and sweeps.
+        allowed: Largest exponents in the theory, by method and sweep.
     """
     from regmdp import plots
 
@@ -73,7 +79,7 @@ def draw(curves: Sequence[Any], allowed: Mapping[str, Mapping[str, float]]) -> A
             plots.set_logarithmic(panel, x=True, y=True, limits=limits)
             for number, method in enumerate((REUSED, FRESH)):
                 curve = by_key[problem, method, sweep]
-                _one(panel, curve, number, f"{method}: slope {curve.slope(curve.total):.2f}")
+                _draw_total(panel, curve, number, f"{method}: slope {curve.slope(curve.total):.2f}")
                 most = allowed[method][sweep]
                 first = np.median(curve.total[:, 0])
                 guide = first * (curve.x / curve.x[0]) ** most
@@ -89,7 +95,7 @@ def draw(curves: Sequence[Any], allowed: Mapping[str, Mapping[str, float]]) -> A
             label = f"{FRESH}, one iteration: slope {fresh.slope(fresh.each):.2f}"
             plots.draw_curve(panel, fresh.x, each, 2, label, markers=each.size, linewidth=1.2)
             panel.set_xlabel("1/ε" if sweep == "accuracy" else "horizon 1/(1−γ)")
-            ticks = fresh.x if sweep == "horizon" else _round_ticks(fresh.x)
+            ticks = fresh.x if sweep == "horizon" else _powers_of_two(fresh.x)
             panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=1, fontsize=8.5)
             titles.append(
@@ -101,8 +107,8 @@ def draw(curves: Sequence[Any], allowed: Mapping[str, Mapping[str, float]]) -> A
     return figure
 
 
-def _one(panel: Any, curve: Any, number: int, label: str) -> None:
-    """Draw the total of a method: with its interval if there is one model, else with the range of the models."""
+def _draw_total(panel: Any, curve: SampleCurve, number: int, label: str) -> None:
+    """Draw the total of a method, with its interval for one model or the range of several."""
     from regmdp import plots
 
     if curve.total.shape[0] == 1:
@@ -113,7 +119,7 @@ def _one(panel: Any, curve: Any, number: int, label: str) -> None:
         plots.draw_band(panel, curve.x, curve.total, number, label, markers=curve.x.size)
 
 
-def _round_ticks(x: np.ndarray) -> np.ndarray:
+def _powers_of_two(x: np.ndarray) -> np.ndarray:
     """Return powers of 2 in the range of x."""
     low, high = np.ceil(np.log2(x[0]) - 1e-9), np.floor(np.log2(x[-1]) + 1e-9)
     return 2.0 ** np.arange(low, high + 1.0)

@@ -1,4 +1,4 @@
-"""The runs of the experiment on sample complexity: how many samples it takes for nine runs in ten to be within ε."""
+"""Runs of the experiment on sample complexity: samples with which 90 % of runs are within ε."""
 
 from __future__ import annotations
 
@@ -20,46 +20,48 @@ from regmdp.regularizers import Shannon
 __all__ = [
     "FRESH",
     "LOOPS",
+    "N_RESAMPLES",
     "RANDOM",
     "REUSED",
-    "Needed",
+    "SampleCount",
+    "SampleCurve",
+    "SampleTask",
     "Settings",
-    "Task",
-    "crossing",
-    "exact_iterations",
-    "gaps",
-    "iterations",
-    "needed",
-    "problem",
-    "temperature",
+    "compute_gaps",
+    "count_exact_iterations",
+    "count_iterations",
+    "find_crossing",
+    "find_sample_count",
+    "make_problem",
+    "temperature_for_accuracy",
 ]
 
 LOOPS, RANDOM = "two loops", "random model"
 REUSED, FRESH = "one model, reused", "fresh samples"
 
-#: The grid of n: whole numbers, two to a factor of 2.
-GRID = tuple(sorted({round(2.0 ** (j / 2.0)) for j in range(60)}))
-#: Resamples of which the interval of a crossing is made.
-RESAMPLES = 400
+#: Tried numbers of samples: integers, two per factor of 2.
+SAMPLE_GRID = tuple(sorted({round(2.0 ** (j / 2.0)) for j in range(60)}))
+#: Number of bootstrap samples for the interval of a crossing.
+N_RESAMPLES = 400
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is run.
+    """Settings of the experiment.
 
     Attributes:
-        shape: (S, A, b) of the random models, b being the successors of each pair.
-        models: Random models.
-        horizon: 1/(1-γ), while ε changes.
-        accuracies: ε, on the two loops; the largest first.
-        random_accuracies: ε, on the random models.
-        accuracy: ε, while 1/(1-γ) changes, on the two loops.
-        random_accuracy: The same on the random models.
+        shape: (S, A, b) of the random models, where b is the number of successors of each pair.
+        models: Number of random models.
+        horizon: 1/(1-γ), if ε varies.
+        accuracies: ε on the two loops; the largest first.
+        random_accuracies: ε on the random models.
+        accuracy: ε on the two loops, if 1/(1-γ) varies.
+        random_accuracy: ε on the random models, if 1/(1-γ) varies.
         horizons: 1/(1-γ); the smallest first.
-        runs: Runs of each number of samples, with one model that is reused.
-        fresh_runs: Runs with fresh samples.
-        share: Which part of the runs must be within ε.
-        seed: Of everything.
+        runs: Number of runs per number of samples, with one reused model.
+        fresh_runs: Number of runs per number of samples, with fresh samples.
+        share: Required fraction of runs within ε.
+        seed: Seed of models and samples.
     """
 
     shape: tuple[int, int, int]
@@ -76,7 +78,7 @@ class Settings:
     seed: int
 
 
-class Task(NamedTuple):
+class SampleTask(NamedTuple):
     """One point of a curve."""
 
     problem: str
@@ -87,20 +89,20 @@ class Task(NamedTuple):
     settings: Settings
 
 
-class Needed(NamedTuple):
-    """How many samples it took.
+class SampleCount(NamedTuple):
+    """Number of samples for the required fraction of successful runs.
 
     Attributes:
-        task: What was run.
+        task: The task.
         iterations: T, each with an evaluation.
-        tried: (k,) samples of a pair in one evaluation, increasing.
-        successes: (k,) runs that were within ε in the end.
-        samples: The number in one evaluation with which the wanted part of the runs is, between two
-            that were tried.
-        resampled: (RESAMPLES,) the same from resampled runs.
+        tried: (k,) tried samples per pair and evaluation, increasing.
+        successes: (k,) runs within ε at the end.
+        samples: Samples per pair and evaluation with the required fraction of successes,
+            interpolated between tried numbers.
+        resampled: (N_RESAMPLES,) bootstrap samples of ``samples``.
     """
 
-    task: Task
+    task: SampleTask
     iterations: int
     tried: Float[np.ndarray, " k"]
     successes: Float[np.ndarray, " k"]
@@ -109,40 +111,85 @@ class Needed(NamedTuple):
 
     @property
     def evaluations(self) -> int:
-        """How many times samples are drawn."""
+        """Number of evaluations that draw samples."""
         return self.iterations if self.task.method == FRESH else 1
 
     @property
     def total(self) -> float:
-        """Samples of a pair in all iterations."""
+        """Samples per pair in all iterations."""
         return self.evaluations * self.samples
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The total between the 2.5th and the 97.5th percentile."""
+        """The 2.5th and the 97.5th percentile of the total."""
         low, high = np.quantile(self.resampled, (0.025, 0.975))
         return self.evaluations * float(low), self.evaluations * float(high)
 
 
-def problem(task: Task) -> MDP:
+class SampleCurve(NamedTuple):
+    """Samples of a method on a problem as ε or the horizon varies.
+
+    Attributes:
+        problem: Name of the problem.
+        method: Name of the method.
+        sweep: "accuracy" or "horizon".
+        x: (n,) 1/ε or 1/(1-γ), increasing.
+        found: n lists with one entry per model.
+    """
+
+    problem: str
+    method: str
+    sweep: str
+    x: Float[np.ndarray, " n"]
+    found: list[list[SampleCount]]
+
+    @property
+    def total(self) -> Float[np.ndarray, "models n"]:
+        """(models, n) samples per pair in all iterations."""
+        return np.array([[one.total for one in here] for here in self.found]).T
+
+    @property
+    def each(self) -> Float[np.ndarray, "models n"]:
+        """(models, n) samples per pair in one evaluation."""
+        return np.array([[one.samples for one in here] for here in self.found]).T
+
+    @property
+    def intervals(self) -> Float[np.ndarray, "2 models n"]:
+        """(2, models, n) ends of the 95% intervals of the totals."""
+        return np.array([[one.interval for one in here] for here in self.found]).transpose(2, 1, 0)
+
+    def slope(self, values: Float[np.ndarray, "models n"]) -> float:
+        """Fit the exponent of a power law to the medians over the models."""
+        return float(np.polyfit(np.log(self.x), np.log(np.median(values, axis=0)), 1)[0])
+
+    def slope_interval(self) -> tuple[float, float]:
+        """Return the 95% bootstrap interval of the exponent of the totals."""
+        drawn = np.array(
+            [[one.evaluations * one.resampled for one in here] for here in self.found]
+        ).transpose(2, 1, 0)
+        low, high = np.quantile([self.slope(values) for values in drawn], (0.025, 0.975))
+        return float(low), float(high)
+
+
+def make_problem(task: SampleTask) -> MDP:
     """Return the model of a task.
 
-    Two loops: one state with two actions. Each pays 1 and goes on in that state with some
-    probability, or ends for good; the better one with p = (4γ-1)/(3γ), so that it is worth 3/4 of
-    1/(1-γ), the worse one so that it is worth 2ε less. Random model: a Garnet with rewards uniform
-    in [0, 1], the same for every γ and ε.
+    Two loops: one state with two actions. Each pays 1 and then continues in that state with some
+    probability, or terminates. The better action continues with p = (4γ-1)/(3γ), so that its value
+    is 3/4 of 1/(1-γ); the value of the worse one is smaller by 2ε. Random model: a Garnet with
+    rewards uniform in [0, 1], the same for all γ and ε.
     """
     discount = 1.0 - 1.0 / task.horizon
     if task.problem == LOOPS:
         better = (4.0 * discount - 1.0) / (3.0 * discount)
         value = 1.0 / (1.0 - discount * better)
         worse = (1.0 - 1.0 / (value - 2.0 * task.accuracy)) / discount
-        goes_on = np.array([better, worse])
+        continuation = np.array([better, worse])
         return MDP(
-            goes_on.reshape(1, 2, 1),
+            continuation.reshape(1, 2, 1),
             np.ones((1, 2)),
             discount,
-            termination=(1.0 - goes_on)[None, :],
+            termination=(1.0 - continuation)[None, :],
         )
     n_states, n_actions, branching = task.settings.shape
     rng = np.random.default_rng([task.settings.seed, *task.settings.shape, task.number])
@@ -150,33 +197,36 @@ def problem(task: Task) -> MDP:
     return MDP(garnet.to_array(), rng.random((n_states, n_actions)), discount)
 
 
-def temperature(mdp: MDP, accuracy: float) -> float:
-    """Return τ = (1-γ)ε/(2 log A): entropy then costs ε/2 at most, τ log A an iteration."""
+def temperature_for_accuracy(mdp: MDP, accuracy: float) -> float:
+    """Return τ = (1-γ)ε/(2 log A), with which entropy costs at most ε/2: τ log A per step."""
     return (1.0 - mdp.discount) * accuracy / (2.0 * math.log(mdp.n_actions))
 
 
-def iterations(mdp: MDP, accuracy: float) -> int:
-    """Return after how many iterations with exact values V is known to be within ε/4: γ^T/(1-γ) ≤ ε/4, for rewards in [0, 1]."""
+def count_iterations(mdp: MDP, accuracy: float) -> int:
+    """Return the T with γ^T/(1-γ) ≤ ε/4: exact iterations to within ε/4, rewards in [0, 1]."""
     return max(
         1, math.ceil(math.log((1.0 - mdp.discount) * accuracy / 4.0) / math.log(mdp.discount))
     )
 
 
-def exact_iterations(task: Task) -> int:
-    """Return after how many iterations with exact values the policy is within ε."""
-    mdp = problem(task)
-    regularizer, best = Shannon(temperature(mdp, task.accuracy)), solve(mdp, tol=1e-10).value
-    for count in range(1, iterations(mdp, task.accuracy) + 1):
+def count_exact_iterations(task: SampleTask) -> int:
+    """Return the number of exact iterations after which the policy is within ε."""
+    mdp = make_problem(task)
+    regularizer, best = (
+        Shannon(temperature_for_accuracy(mdp, task.accuracy)),
+        solve(mdp, tol=1e-10).value,
+    )
+    for count in range(1, count_iterations(mdp, task.accuracy) + 1):
         policy = solve(mdp, regularizer, NPG(Maximum()), tol=0.0, max_iterations=count).policy
-        if gaps(mdp, best, np.asarray(policy)[None])[0] <= task.accuracy:
+        if compute_gaps(mdp, best, np.asarray(policy)[None])[0] <= task.accuracy:
             return count
-    raise AssertionError("the iterations that the theory asks for are not enough")
+    raise AssertionError("the iterations required by the theory are not enough")
 
 
-def gaps(
+def compute_gaps(
     mdp: MDP, best: Float[np.ndarray, " S"], policy: Float[np.ndarray, "N S A"]
 ) -> Float[np.ndarray, " N"]:
-    """(N, S, A) policies of a dense model -> (N,) how far their values, without entropy, are from V* in the worst state."""
+    """(N, S, A) policies of a dense model -> (N,) largest V* - V over states, without entropy."""
     chain = np.einsum("nsa,sat->nst", policy, mdp.to_array())
     expected = np.sum(policy * mdp.rewards, axis=-1)
     value = np.linalg.solve(np.eye(mdp.n_states) - mdp.discount * chain, expected[..., None])[
@@ -185,13 +235,13 @@ def gaps(
     return np.max(best - value, axis=1)
 
 
-def needed(task: Task) -> Needed:
-    """Find the number of samples: double or halve it until the wanted part of the runs is passed, then look closer around there."""
-    mdp, settings = problem(task), task.settings
-    best, count = solve(mdp, tol=1e-10).value, iterations(mdp, task.accuracy)
+def find_sample_count(task: SampleTask) -> SampleCount:
+    """Find the number of samples: double it until enough runs succeed, then search nearby."""
+    mdp, settings = make_problem(task), task.settings
+    best, count = solve(mdp, tol=1e-10).value, count_iterations(mdp, task.accuracy)
     runs = settings.fresh_runs if task.method == FRESH else settings.runs
-    regularizer = Shannon(temperature(mdp, task.accuracy))
-    place = [
+    regularizer = Shannon(temperature_for_accuracy(mdp, task.accuracy))
+    seeds = [
         settings.seed,
         (LOOPS, RANDOM).index(task.problem),
         (REUSED, FRESH).index(task.method),
@@ -203,12 +253,14 @@ def needed(task: Task) -> Needed:
 
     def enough(index: int) -> bool:
         if index not in successes:
-            n = GRID[index]
+            n = SAMPLE_GRID[index]
             method = NPG(Maximum(), evaluation=GenerativeModel(n, reuse=task.method == REUSED))
-            generators = [np.random.default_rng([*place, n, run]) for run in range(runs)]
+            generators = [np.random.default_rng([*seeds, n, run]) for run in range(runs)]
             learned = learn(mdp, regularizer, method, max_iterations=count, rng=generators)
             successes[index] = int(
-                np.count_nonzero(gaps(mdp, best, np.asarray(learned.policy)) <= task.accuracy)
+                np.count_nonzero(
+                    compute_gaps(mdp, best, np.asarray(learned.policy)) <= task.accuracy
+                )
             )
         return successes[index] >= settings.share * runs
 
@@ -219,18 +271,20 @@ def needed(task: Task) -> Needed:
         index -= 1
     for near in range(max(0, index - 3), index + 2):
         enough(near)
-    tried = np.array([float(GRID[index]) for index in sorted(successes)])
+    tried = np.array([float(SAMPLE_GRID[index]) for index in sorted(successes)])
     found = np.array([float(successes[index]) for index in sorted(successes)])
-    rng = np.random.default_rng([*place, 0])
-    drawn = rng.binomial(runs, found / runs, (RESAMPLES, found.size))
-    resampled = np.array([crossing(tried, one / runs, settings.share) for one in drawn])
-    return Needed(
-        task, count, tried, found, crossing(tried, found / runs, settings.share), resampled
+    rng = np.random.default_rng([*seeds, 0])
+    resampled_counts = rng.binomial(runs, found / runs, (N_RESAMPLES, found.size))
+    resampled = np.array(
+        [find_crossing(tried, one / runs, settings.share) for one in resampled_counts]
+    )
+    return SampleCount(
+        task, count, tried, found, find_crossing(tried, found / runs, settings.share), resampled
     )
 
 
-def crossing(x: Float[np.ndarray, " k"], y: Float[np.ndarray, " k"], goal: float) -> float:
-    """Return where the increasing sequence closest to y reaches the goal, between the points linearly in log x.
+def find_crossing(x: Float[np.ndarray, " k"], y: Float[np.ndarray, " k"], goal: float) -> float:
+    """Return where the increasing sequence closest to y reaches the goal, linear in log x.
 
     >>> crossing(np.array([1.0, 2.0, 4.0, 8.0]), np.array([0.0, 0.7, 0.5, 1.0]), 0.8)
     5.656854249492381

@@ -1,36 +1,31 @@
-"""The policy gradient from samples: REINFORCE with and without a baseline, and an empirical model, with equal budgets."""
+"""Policy gradients from samples: REINFORCE, whole episodes and an empirical model, equal budgets."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 
 from regmdp._internal.arrays import Float
-from regmdp.regularizers import Shannon
 from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
 from regmdp.reproduce.experiments import variance_figures as figures
-from regmdp.reproduce.experiments.variance_figures import by_arm, ratio
+from regmdp.reproduce.experiments.variance_exact import (
+    ExactQuantities,
+    compute_exact_quantities,
+)
+from regmdp.reproduce.experiments.variance_figures import compare_errors, group_by_arm
 from regmdp.reproduce.experiments.variance_runs import (
     ARMS,
     BASELINE,
     GENERATIVE,
     PLAIN,
     WHOLE,
-    Estimated,
-    Estimating,
-    Learning,
+    EstimationTask,
+    GradientErrors,
+    LearningCurves,
+    LearningTask,
     Settings,
-    Track,
-    cut_gradient,
-    exact_gaps,
-    exact_gradient,
-    exponent,
-    perform,
-    plug_in_variance,
-    policy_of,
-    problem,
-    rollout_variance,
+    compute_exact_gaps,
+    fit_exponent,
+    run_task,
 )
 from regmdp.reproduce.parallel import map_in_processes
 
@@ -65,126 +60,86 @@ QUICK = Settings(
     seed=0,
 )
 
-#: A mean of many numbers is off by less than this many standard errors, but for one time in 10^5.
-DEVIATIONS = 4.5
-
-
-class Truth(NamedTuple):
-    """What is known without samples.
-
-    Attributes:
-        gradient: (S, A) ∇V(ρ).
-        cut: (S, A) what whole episodes estimate instead.
-        one: Variance of REINFORCE with one episode.
-        one_baseline: The same with the exact baseline.
-        plug_in: n times the variance of the plug-in gradient, as n → ∞.
-    """
-
-    gradient: Float[np.ndarray, "S A"]
-    cut: Float[np.ndarray, "S A"]
-    one: float
-    one_baseline: float
-    plug_in: float
-
-    @property
-    def size(self) -> float:
-        """‖∇V(ρ)‖."""
-        return float(np.linalg.norm(self.gradient))
-
-    @property
-    def missing(self) -> Float[np.ndarray, " SA"]:
-        """(S·A,) the bias of whole episodes."""
-        return (self.cut - self.gradient).ravel()
-
-    def closed(self, settings: Settings) -> dict[str, Float[np.ndarray, " n"]]:
-        """Return the (n,) mean squared errors with each budget, by arm, where there is a closed form."""
-        used = {
-            arm: np.array([float(settings.used(arm, n)) for n in settings.pairs])
-            for arm in (PLAIN, BASELINE)
-        }
-        return {
-            PLAIN: self.one / used[PLAIN],
-            BASELINE: self.one_baseline / used[BASELINE],
-            GENERATIVE: self.plug_in / np.array(settings.pairs),
-        }
+#: Largest deviation of a mean in standard errors, exceeded with a probability of about 10^-5.
+MAX_DEVIATIONS = 4.5
 
 
 def run(settings: Settings, progress: ProgressFunction) -> Result:
-    """Estimate one gradient many times over, with all budgets, and learn with all steps."""
-    tasks = all_tasks(settings)
-    found = map_in_processes(perform, tasks, progress, _describe_task)
-    estimates = [one for one in found if isinstance(one, Estimated)]
-    tracks = [one for one in found if isinstance(one, Track)]
-    truth, exact = truth_of(settings), {step: exact_gaps(step, settings) for step in settings.steps}
-    closed = truth.closed(settings)
+    """Estimate one gradient many times with all budgets, and learn with all step sizes."""
+    tasks = make_tasks(settings)
+    found = map_in_processes(run_task, tasks, progress, _describe_task)
+    estimates = [one for one in found if isinstance(one, GradientErrors)]
+    tracks = [one for one in found if isinstance(one, LearningCurves)]
+    exact_quantities, exact = (
+        compute_exact_quantities(settings),
+        {step: compute_exact_gaps(step, settings) for step in settings.steps},
+    )
+    closed = exact_quantities.closed_forms(settings)
     limit = float(closed[BASELINE][-1] / closed[PLAIN][-1])
     return Result(
         {
-            "errors": _error_table(estimates, truth),
-            "learning": _learning_table(tracks, exact, settings),
+            "errors": _make_error_table(estimates, exact_quantities),
+            "learning": _make_learning_table(tracks, exact, settings),
         },
         {
             "gradient-error": FigureSpec(
-                lambda: figures.draw_errors(estimates, truth.size, closed, limit, settings),
-                figures.errors_caption(settings),
+                lambda: figures.draw_errors(
+                    estimates, exact_quantities.size, closed, limit, settings
+                ),
+                figures.make_error_caption(settings),
                 figures.ERRORS_ALT,
             ),
             "learning": FigureSpec(
                 lambda: figures.draw_learning(tracks, exact, settings),
-                figures.learning_caption(settings),
+                figures.make_learning_caption(settings),
                 figures.LEARNING_ALT,
             ),
         },
-        (*_error_numbers(estimates, truth, settings), *_learning_numbers(tracks, exact, settings)),
         (
-            *_bias_checks(estimates, truth),
-            *_size_checks(estimates, truth, settings),
-            *_order_checks(estimates, truth, settings),
+            *_make_error_numbers(estimates, exact_quantities, settings),
+            *_make_learning_numbers(tracks, exact, settings),
+        ),
+        (
+            *_check_bias(estimates, exact_quantities),
+            *_check_errors(estimates, exact_quantities, settings),
+            *_check_order(estimates, exact_quantities, settings),
         ),
     )
 
 
-def all_tasks(settings: Settings) -> list[Estimating | Learning]:
-    """Return what is run, what takes long first."""
-    learning = [Learning(arm, step, settings) for arm in ARMS for step in settings.steps]
-    estimating = [Estimating(arm, pair, settings) for pair in settings.pairs[::-1] for arm in ARMS]
+def make_tasks(settings: Settings) -> list[EstimationTask | LearningTask]:
+    """Return the tasks, long ones first."""
+    learning = [LearningTask(arm, step, settings) for arm in ARMS for step in settings.steps]
+    estimating = [
+        EstimationTask(arm, pair, settings) for pair in settings.pairs[::-1] for arm in ARMS
+    ]
     return [*estimating[: len(ARMS)], *learning, *estimating[len(ARMS) :]]
 
 
-def _describe_task(task: Estimating | Learning) -> str:
-    if isinstance(task, Learning):
+def _describe_task(task: EstimationTask | LearningTask) -> str:
+    if isinstance(task, LearningTask):
         return f"learning, {task.arm}, step {task.step:g}"
     return f"gradient, {task.arm}, {task.settings.budget(task.pair):,} transitions"
 
 
-def truth_of(settings: Settings) -> Truth:
-    """Return what is known without samples."""
-    mdp, regularizer, policy = problem(settings), Shannon(settings.temperature), policy_of(settings)
-    return Truth(
-        exact_gradient(mdp, regularizer, policy),
-        cut_gradient(mdp, regularizer, policy, settings.cut),
-        rollout_variance(mdp, regularizer, policy, baseline=False),
-        rollout_variance(mdp, regularizer, policy, baseline=True),
-        plug_in_variance(mdp, regularizer, policy),
-    )
-
-
-def slope(found: list[Estimated]) -> float:
-    """Return the exponent of the root mean squared error in the transitions, for the larger half of the budgets."""
+def fit_error_exponent(found: list[GradientErrors]) -> float:
+    """Fit the exponent of the root mean squared error in the transitions, larger half of budgets."""
     late = found[len(found) // 2 :]
-    return exponent(
+    return fit_exponent(
         np.array([float(one.samples) for one in late]),
         np.sqrt([one.squares.mean() for one in late]),
     )
 
 
-def deviations(one: Estimated, bias: Float[np.ndarray, " SA"] | float = 0.0) -> float:
-    """Return by how many standard errors the mean error of an entry is off, in the worst entry."""
+def count_deviations(one: GradientErrors, bias: Float[np.ndarray, " SA"] | float = 0.0) -> float:
+    """Return the largest deviation of the mean error of an entry, in standard errors."""
     error = one.errors.std(axis=0, ddof=1) / np.sqrt(one.errors.shape[0])
     return float(np.max(np.abs(one.errors.mean(axis=0) - bias) / error))
 
 
-def _error_table(estimates: list[Estimated], truth: Truth) -> dict[str, np.ndarray]:
+def _make_error_table(
+    estimates: list[GradientErrors], exact_quantities: ExactQuantities
+) -> dict[str, np.ndarray]:
     rows = [
         (
             arm,
@@ -195,7 +150,7 @@ def _error_table(estimates: list[Estimated], truth: Truth) -> dict[str, np.ndarr
             one.mean_square,
             one.variance / one.squares.size,
         )
-        for arm, found in by_arm(estimates).items()
+        for arm, found in group_by_arm(estimates).items()
         for one in found
     ]
     names = (
@@ -208,17 +163,22 @@ def _error_table(estimates: list[Estimated], truth: Truth) -> dict[str, np.ndarr
         "of_chance_alone",
     )
     table = dict(zip(names, map(np.array, zip(*rows, strict=True)), strict=True))
-    closed = truth.closed(estimates[0].task.settings)
+    closed = exact_quantities.closed_forms(estimates[0].task.settings)
     nothing = np.full(len(estimates) // len(ARMS), np.nan)
     return {**table, "closed_form": np.concatenate([closed.get(arm, nothing) for arm in ARMS])}
 
 
-def _learning_table(
-    tracks: list[Track], exact: dict[float, Float[np.ndarray, " n"]], settings: Settings
+def _make_learning_table(
+    tracks: list[LearningCurves], exact: dict[float, Float[np.ndarray, " n"]], settings: Settings
 ) -> dict[str, np.ndarray]:
     count = settings.iterations + 1
     quantiles = np.concatenate(
-        [np.quantile(one.gaps, (figures.ENDS[0], 0.5, figures.ENDS[1]), axis=1) for one in tracks],
+        [
+            np.quantile(
+                one.gaps, (figures.BAND_QUANTILES[0], 0.5, figures.BAND_QUANTILES[1]), axis=1
+            )
+            for one in tracks
+        ],
         axis=1,
     )
     return {
@@ -233,13 +193,16 @@ def _learning_table(
     }
 
 
-def _error_numbers(
-    estimates: list[Estimated], truth: Truth, settings: Settings
+def _make_error_numbers(
+    estimates: list[GradientErrors], exact_quantities: ExactQuantities, settings: Settings
 ) -> tuple[Number, ...]:
-    arms, numbers = by_arm(estimates), []
-    closed = {arm: np.sqrt(one[-1]) / truth.size for arm, one in truth.closed(settings).items()}
+    arms, numbers = group_by_arm(estimates), []
+    closed = {
+        arm: np.sqrt(one[-1]) / exact_quantities.size
+        for arm, one in exact_quantities.closed_forms(settings).items()
+    }
     for arm, found in arms.items():
-        errors = [np.sqrt(one.squares.mean()) / truth.size for one in found]
+        errors = [np.sqrt(one.squares.mean()) / exact_quantities.size for one in found]
         numbers.append(
             Number(
                 f"{arm}: relative error with {settings.budget(settings.pairs[0]):,} and "
@@ -250,30 +213,30 @@ def _error_numbers(
         )
     last = arms[GENERATIVE][-1]
     for arm in (PLAIN, BASELINE, WHOLE):
-        share, low, high = ratio(arms[arm][-1], last)
+        share, low, high = compare_errors(arms[arm][-1], last)
         numbers.append(
             Number(
-                f"transitions that {arm} needs for one of the generative model, for the same error",
+                f"transitions of {arm} per transition of the generative model, for equal errors",
                 f"{share:,.0f} ({low:,.0f} to {high:,.0f})",
             )
         )
     quotients = ", ".join(
-        f"{ratio(*pair)[0]:.2f}" for pair in zip(arms[BASELINE], arms[PLAIN], strict=True)
+        f"{compare_errors(*pair)[0]:.2f}" for pair in zip(arms[BASELINE], arms[PLAIN], strict=True)
     )
     numbers.append(
-        Number("squared error with a baseline over that without, with each budget", quotients)
+        Number("ratio of squared errors with and without a baseline, for each budget", quotients)
     )
     numbers.append(
         Number(
-            f"whole episodes: bias of the cut after {settings.cut} steps, relative",
-            f"{np.linalg.norm(truth.missing) / truth.size:.2g}",
+            f"whole episodes: relative bias of the truncation after {settings.cut} steps",
+            f"{np.linalg.norm(exact_quantities.truncation_bias) / exact_quantities.size:.2g}",
         )
     )
     return tuple(numbers)
 
 
-def _learning_numbers(
-    tracks: list[Track], exact: dict[float, Float[np.ndarray, " n"]], settings: Settings
+def _make_learning_numbers(
+    tracks: list[LearningCurves], exact: dict[float, Float[np.ndarray, " n"]], settings: Settings
 ) -> tuple[Number, ...]:
     numbers = []
     for step in settings.steps:
@@ -295,30 +258,32 @@ def _learning_numbers(
     return tuple(numbers)
 
 
-def _bias_checks(estimates: list[Estimated], truth: Truth) -> list[Check]:
-    arms = by_arm(estimates)
-    off = [deviations(arms[arm][-1]) for arm in (PLAIN, BASELINE)]
-    cut = deviations(arms[WHOLE][-1], truth.missing)
+def _check_bias(estimates: list[GradientErrors], exact_quantities: ExactQuantities) -> list[Check]:
+    arms = group_by_arm(estimates)
+    off = [count_deviations(arms[arm][-1]) for arm in (PLAIN, BASELINE)]
+    cut = count_deviations(arms[WHOLE][-1], exact_quantities.truncation_bias)
     return [
         Check(
             "REINFORCE is unbiased, with and without a baseline, in every entry of the gradient, "
             "with the largest budget",
-            f"off by at most {off[0]:.1f} standard errors without, {off[1]:.1f} with a baseline",
-            f"at most {DEVIATIONS:g}",
-            max(off) <= DEVIATIONS,
+            f"at most {off[0]:.1f} standard errors without, {off[1]:.1f} with a baseline",
+            f"at most {MAX_DEVIATIONS:g}",
+            max(off) <= MAX_DEVIATIONS,
         ),
         Check(
-            "Whole episodes are unbiased but for the cut, whose effect dynamic programming gives",
-            f"off by at most {cut:.1f} standard errors",
-            f"at most {DEVIATIONS:g}",
-            cut <= DEVIATIONS,
+            "Whole episodes are unbiased up to the truncation, whose effect is computed exactly",
+            f"at most {cut:.1f} standard errors",
+            f"at most {MAX_DEVIATIONS:g}",
+            cut <= MAX_DEVIATIONS,
         ),
     ]
 
 
-def _size_checks(estimates: list[Estimated], truth: Truth, settings: Settings) -> list[Check]:
-    arms, closed = by_arm(estimates), truth.closed(settings)
-    slopes = {arm: slope(found) for arm, found in arms.items()}
+def _check_errors(
+    estimates: list[GradientErrors], exact_quantities: ExactQuantities, settings: Settings
+) -> list[Check]:
+    arms, closed = group_by_arm(estimates), exact_quantities.closed_forms(settings)
+    slopes = {arm: fit_error_exponent(found) for arm, found in arms.items()}
     squares = [one.squares for one in arms[PLAIN]]
     off = max(
         abs(one.mean() - expected) / (one.std(ddof=1) / np.sqrt(one.size))
@@ -335,11 +300,11 @@ def _size_checks(estimates: list[Estimated], truth: Truth, settings: Settings) -
             all(abs(one + 0.5) <= 0.07 for one in slopes.values()),
         ),
         Check(
-            "The variance of REINFORCE is what dynamic programming for the second moments of the "
-            "returns gives, with every budget",
-            f"off by at most {off:.1f} standard errors",
-            f"at most {DEVIATIONS:g}",
-            bool(off <= DEVIATIONS),
+            "The variance of REINFORCE equals its value by dynamic programming for the second moments "
+            "of the returns, with every budget",
+            f"at most {off:.1f} standard errors",
+            f"at most {MAX_DEVIATIONS:g}",
+            bool(off <= MAX_DEVIATIONS),
         ),
         Check(
             "With the largest budget a baseline has the squared error of the exact baseline, and "
@@ -351,21 +316,23 @@ def _size_checks(estimates: list[Estimated], truth: Truth, settings: Settings) -
     ]
 
 
-def _order_checks(estimates: list[Estimated], truth: Truth, settings: Settings) -> list[Check]:
-    arms, closed = by_arm(estimates), truth.closed(settings)
-    share, low, high = ratio(arms[BASELINE][-1], arms[PLAIN][-1])
+def _check_order(
+    estimates: list[GradientErrors], exact_quantities: ExactQuantities, settings: Settings
+) -> list[Check]:
+    arms, closed = group_by_arm(estimates), exact_quantities.closed_forms(settings)
+    share, low, high = compare_errors(arms[BASELINE][-1], arms[PLAIN][-1])
     highest = max(
-        ratio(model, other)[2]
+        compare_errors(model, other)[2]
         for arm in (PLAIN, BASELINE)
         for model, other in zip(arms[GENERATIVE], arms[arm], strict=True)
     )
     expected = [float(closed[GENERATIVE][-1] / closed[arm][-1]) for arm in (PLAIN, BASELINE)]
     return [
         Check(
-            "With the largest budget a baseline lowers the squared error, its own samples counted",
+            "With the largest budget a baseline reduces the squared error, including its samples",
             f"to {share:.3f} of it, with 95% confidence {low:.3f} to {high:.3f}",
-            f"below 1; {closed[BASELINE][-1] / closed[PLAIN][-1]:.3f} for an exact baseline that "
-            "costs as much",
+            f"below 1; {closed[BASELINE][-1] / closed[PLAIN][-1]:.3f} for an exact baseline of "
+            "equal cost",
             high < 1.0,
         ),
         Check(
@@ -388,24 +355,24 @@ EXPERIMENT = Experiment(
     theory=(
         "The gradient of V(ρ) with respect to the logits of a softmax policy is",
         "    ∂V(ρ)/∂θ(s,a) = 1/(1−γ) · d(s) π(a|s) A(s,a).",
-        "REINFORCE stops an episode at random, so that it is in state s with probability d(s), "
-        "takes an action a there, goes on for another random time, adds up the rewards, and has "
-        "with every episode one unbiased estimate,",
+        "REINFORCE follows an episode for a random time, so that it is in state s with probability "
+        "d(s), takes an action a there, continues for another random time and sums the rewards to "
+        "G. Every episode gives one unbiased estimate,",
         "    1/(1−γ) · ( G − τ log π(a|s) − b(s) ) ∇ log π(a|s),",
-        "whatever the baseline b is, if it does not depend on the episode. Here b is the value "
-        "estimated from earlier episodes, which are part of the budget. The variance follows from "
-        "the second moments of the return G, which solve a linear equation like that of Q. As the "
-        "horizon is random, G varies even where every step is paid the same, and no baseline takes "
-        "that away.",
+        "for any baseline b that does not depend on the episode. Here b is the value estimated from "
+        "earlier episodes, which are part of the budget. The variance follows from the second "
+        "moments of the return G, which solve a linear equation similar to that of Q. As the "
+        "horizon is random, G varies even if all rewards are equal, and no baseline removes this "
+        "variance.",
         "Whole episodes of H steps use every step, with discounted returns instead of random "
-        "horizons; they are biased by the cut, by about γ^H.",
+        "horizons; the truncation causes a bias of about γ^H.",
         "The generative model draws every pair n times. Its estimate is the exact gradient of the "
-        "policy's value in the empirical model that this makes; occupancy and action values are "
-        "both the empirical ones. It is a smooth function of the frequencies: its bias is of order "
-        "1/n, and its variance, to first order in 1/n, follows from the derivative.",
+        "policy's value in the empirical model; occupancy and action values are both those of the "
+        "empirical model. It is a smooth function of the frequencies: its bias is of order 1/n, and "
+        "its variance, to first order in 1/n, follows from the derivative.",
         (
-            "So all errors fall like the inverse square root of the transitions, and what differs "
-            "are the factors."
+            "So all errors fall like the inverse square root of the transitions, with different "
+            "factors."
         ),
     ),
     sources=(
@@ -418,11 +385,11 @@ EXPERIMENT = Experiment(
     quick=QUICK,
     run=run,
     caveat=(
-        "Equal numbers of transitions are not equal access. The generative model is asked for any "
-        "state and action; episodes only begin in ρ. And rewards are without noise here: the "
-        "empirical model knows them from the first sample on, so that its error is of the size by "
-        "which values differ from state to state, which is small on a random model, while what "
-        "REINFORCE averages is of the size of the returns themselves. On a model of few states all "
-        "this is a great advantage; it shrinks with the share of the pairs that the policy visits."
+        "Equal numbers of transitions are not equal access. The generative model samples any state "
+        "and action; episodes start from ρ. Also, rewards are deterministic here: the empirical "
+        "model knows them after the first sample, so that its error has the magnitude of the "
+        "differences of values between states, which are small on a random model, while REINFORCE "
+        "averages numbers of the magnitude of the returns. On a model with few states this is a "
+        "large advantage; it shrinks with the fraction of pairs that the policy visits."
     ),
 )

@@ -1,9 +1,9 @@
-"""The figures of the experiment on estimates of the policy gradient."""
+"""Figures of the experiment on estimates of the policy gradient."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,71 +14,76 @@ from regmdp.reproduce.experiments.variance_runs import (
     GENERATIVE,
     PLAIN,
     WHOLE,
-    Estimated,
+    GradientErrors,
+    LearningCurves,
     Settings,
-    Track,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 __all__ = [
+    "BAND_QUANTILES",
     "ERRORS_ALT",
     "LEARNING_ALT",
+    "compare_errors",
     "draw_errors",
     "draw_learning",
-    "errors_caption",
-    "learning_caption",
-    "ratio",
+    "group_by_arm",
+    "make_error_caption",
+    "make_learning_caption",
 ]
 
-#: The number of an arm's colour, line and marker.
+#: Index of the style of each arm.
 STYLE = {PLAIN: 0, BASELINE: 1, WHOLE: 2, GENERATIVE: 4}
-#: Part of the runs that lies below the ends of a band.
-ENDS = (0.1, 0.9)
-RESAMPLES = 2000
+#: Quantiles of the runs at the ends of a band.
+BAND_QUANTILES = (0.1, 0.9)
+N_RESAMPLES = 2000
 
 ERRORS_ALT = (
     "Three panels with logarithmic axes against the transitions of one estimate. First, the "
     "relative error of the gradient: four parallel lines of slope −1/2, those of REINFORCE with "
     "and without baseline close together and on top, that of whole episodes well below, that of "
-    "the generative model lowest, each on the dashed line of its closed form where there is one. "
-    "Second, the length of the mean error: the markers lie at the thin lines that mark what chance "
-    "alone leaves. Third, the mean squared error with a baseline over that without: above 1 for "
-    "the smallest budget, falling to the dashed limit below 1."
+    "the generative model lowest, each on the dashed line of its closed form if it exists. Second, "
+    "the length of the mean error: the markers are at the thin lines of its expectation without "
+    "bias. Third, the ratio of mean squared errors with and without a baseline: above 1 for the "
+    "smallest budget, falling to the dashed limit below 1."
 )
 LEARNING_ALT = (
     "Two panels, for a small and a large step: the gap on a logarithmic axis against transitions. "
     "The generative model and whole episodes fall along the dashed line of exact gradients, "
-    "further with the large step. REINFORCE comes down slowly with the small step, faster with a "
-    "baseline than without, and remains near or above its start with the large one."
+    "further with the large step. REINFORCE falls slowly with the small step, faster with a "
+    "baseline than without, and stays near or above its initial value with the large one."
 )
 
 
-def errors_caption(settings: Settings) -> str:
-    """Say what the first figure shows."""
+def make_error_caption(settings: Settings) -> str:
+    """Return the caption of the errors."""
     n_states, n_actions, _ = settings.shape
     return (
         f"Estimates of ∇V(ρ) for one policy on a random model with S = {n_states}, A = "
         f"{n_actions}, 1/(1−γ) = {settings.horizon}, τ = {settings.temperature:g}; "
-        f"{settings.runs:,} runs of each. With a baseline a share of {settings.first:g} of the "
-        "episodes is spent on it. (a) Root mean squared error, as a share of ‖∇V‖; dashed: closed "
-        "forms, that of the baseline for one that is exact. (b) Length of the mean error (markers) "
-        "and what chance leaves of it without bias, the standard deviation over the square root of "
-        "the runs (lines). (c) Mean squared error with a baseline over that without, same "
+        f"{settings.runs:,} runs of each. With a baseline a fraction of {settings.first:g} of the "
+        "episodes is used for it. (a) Root mean squared error, as a fraction of ‖∇V‖; dashed: closed "
+        "forms, with an exact baseline. (b) Length of the mean error (markers) and its expectation "
+        "without bias, the standard deviation divided by the square root of the number of runs "
+        "(lines). (c) Ratio of mean squared errors with and without a baseline, for equal "
         "transitions, with 95% confidence; dashed: the limit."
     )
 
 
-def learning_caption(settings: Settings) -> str:
-    """Say what the second figure shows."""
+def make_learning_caption(settings: Settings) -> str:
+    """Return the caption of learning."""
     return (
         f"Softmax policy gradient from the uniform policy with {settings.budget(settings.pair):,} "
-        f"transitions an iteration, {settings.iterations} iterations: the gap V*(ρ) − V(ρ), both "
-        f"with entropy. Median of {settings.seeds} runs, and what lies between the 10th and the "
-        "90th percentile. Dashed: exact gradients, at the same iterations; they draw nothing."
+        f"transitions per iteration, {settings.iterations} iterations: the gap V*(ρ) − V(ρ), both "
+        f"with entropy. Median of {settings.seeds} runs, and the range from the 10th to the 90th "
+        "percentile. Dashed: exact gradients at the same iterations, which need no transitions."
     )
 
 
-def by_arm(estimates: list[Estimated]) -> dict[str, list[Estimated]]:
-    """Return the estimates of each arm, the budgets increasing."""
+def group_by_arm(estimates: list[GradientErrors]) -> dict[str, list[GradientErrors]]:
+    """Return the estimates of each arm, with increasing budgets."""
     return {
         arm: sorted(
             (one for one in estimates if one.task.arm == arm), key=lambda one: one.task.pair
@@ -87,11 +92,11 @@ def by_arm(estimates: list[Estimated]) -> dict[str, list[Estimated]]:
     }
 
 
-def ratio(one: Estimated, other: Estimated) -> tuple[float, float, float]:
-    """Return the quotient of the mean squared errors, and its 95% interval from resampled runs."""
+def compare_errors(one: GradientErrors, other: GradientErrors) -> tuple[float, float, float]:
+    """Return the ratio of mean squared errors, and its 95% bootstrap interval."""
     rng = np.random.default_rng([one.task.settings.seed, one.task.pair])
     counts = rng.multinomial(
-        one.squares.size, np.full(one.squares.size, 1.0 / one.squares.size), (2, RESAMPLES)
+        one.squares.size, np.full(one.squares.size, 1.0 / one.squares.size), (2, N_RESAMPLES)
     )
     drawn = (counts[0] @ one.squares) / (counts[1] @ other.squares)
     low, high = np.quantile(drawn, (0.025, 0.975))
@@ -99,25 +104,26 @@ def ratio(one: Estimated, other: Estimated) -> tuple[float, float, float]:
 
 
 def draw_errors(
-    estimates: list[Estimated],
+    estimates: list[GradientErrors],
     size: float,
     closed: dict[str, Float[np.ndarray, " n"]],
     limit: float,
     settings: Settings,
-) -> Any:
-    """Draw errors, biases and what a baseline changes, against the budget.
+) -> Figure:
+    """Draw errors, biases and the effect of a baseline, against the budget.
 
     Args:
-        estimates: All of them.
+        estimates: All estimates.
         size: ‖∇V(ρ)‖.
-        closed: Mean squared errors in closed form, by arm, where there are such.
-        limit: What the quotient of the mean squared errors with and without baseline goes to.
-        settings: Of the run.
+        closed: Mean squared errors in closed form, by arm, if known.
+        limit: Limit of the ratio of mean squared errors with and without baseline.
+        settings: The settings.
     """
     from regmdp import plots
 
     figure, (left, middle, right) = plots.subplots(1, 3, height=4.3)
-    arms, budgets = by_arm(estimates), np.array([float(settings.budget(n)) for n in settings.pairs])
+    arms = group_by_arm(estimates)
+    budgets = np.array([float(settings.budget(n)) for n in settings.pairs])
     for panel in (left, middle):
         plots.set_logarithmic(panel, x=True, y=True)
     for arm, found in arms.items():
@@ -133,42 +139,10 @@ def draw_errors(
             linewidth=1.2,
         )
         if arm in closed:
-            plots.draw_bound(
-                left, budgets, np.sqrt(closed[arm]) / size, color=plots.BLACK, zorder=3
-            )
-        chance = np.sqrt([one.variance / settings.runs for one in found]) / size
-        color = plots.COLORS[STYLE[arm]]
-        middle.plot(budgets, chance, color=color, linewidth=1.0)
-        plots.draw_curve(
-            middle,
-            budgets,
-            np.sqrt([one.mean_square for one in found]) / size,
-            STYLE[arm],
-            markers=budgets.size,
-            linestyle="none",
-        )
-    quotients = np.array([ratio(*pair) for pair in zip(arms[BASELINE], arms[PLAIN], strict=True)])
-    plots.set_logarithmic(right, x=True)
-    right.fill_between(
-        budgets,
-        quotients[:, 1],
-        quotients[:, 2],
-        color=plots.COLORS[STYLE[BASELINE]],
-        alpha=0.25,
-        linewidth=0,
-    )
-    plots.draw_curve(
-        right,
-        budgets,
-        quotients[:, 0],
-        STYLE[BASELINE],
-        markers=budgets.size,
-        linestyle="-",
-        linewidth=1.2,
-    )
-    plots.draw_bound(right, budgets, np.full(budgets.size, limit), color=plots.BLACK)
-    right.axhline(1.0, color=plots.GREY, linewidth=0.8, zorder=1.8)
-    right.set_ylim(0.0, None)
+            error = np.sqrt(closed[arm]) / size
+            plots.draw_bound(left, budgets, error, color=plots.BLACK, zorder=3)
+        _draw_bias(middle, budgets, found, size)
+    _draw_baseline_effect(right, budgets, arms, limit)
     left.set_ylabel("as a share of ‖∇V‖")
     for panel in (left, middle, right):
         panel.set_xlabel("transitions")
@@ -182,10 +156,60 @@ def draw_errors(
     return figure
 
 
+def _draw_bias(
+    panel: Any, budgets: Float[np.ndarray, " n"], found: list[GradientErrors], size: float
+) -> None:
+    """Draw the length of the mean error of an arm, and its expectation without bias."""
+    from regmdp import plots
+
+    style = STYLE[found[0].task.arm]
+    chance = np.sqrt([one.variance / one.squares.size for one in found]) / size
+    panel.plot(budgets, chance, color=plots.COLORS[style], linewidth=1.0)
+    plots.draw_curve(
+        panel,
+        budgets,
+        np.sqrt([one.mean_square for one in found]) / size,
+        style,
+        markers=budgets.size,
+        linestyle="none",
+    )
+
+
+def _draw_baseline_effect(
+    panel: Any,
+    budgets: Float[np.ndarray, " n"],
+    arms: dict[str, list[GradientErrors]],
+    limit: float,
+) -> None:
+    """Draw the ratio of mean squared errors with and without baseline."""
+    from regmdp import plots
+
+    style = STYLE[BASELINE]
+    ratios = np.array(
+        [compare_errors(*pair) for pair in zip(arms[BASELINE], arms[PLAIN], strict=True)]
+    )
+    plots.set_logarithmic(panel, x=True)
+    panel.fill_between(
+        budgets, ratios[:, 1], ratios[:, 2], color=plots.COLORS[style], alpha=0.25, linewidth=0
+    )
+    plots.draw_curve(
+        panel,
+        budgets,
+        ratios[:, 0],
+        style,
+        markers=budgets.size,
+        linestyle="-",
+        linewidth=1.2,
+    )
+    plots.draw_bound(panel, budgets, np.full(budgets.size, limit), color=plots.BLACK)
+    panel.axhline(1.0, color=plots.GREY, linewidth=0.8, zorder=1.8)
+    panel.set_ylim(0.0, None)
+
+
 def draw_learning(
-    tracks: list[Track], exact: dict[float, Float[np.ndarray, " n"]], settings: Settings
-) -> Any:
-    """Draw gaps against transitions, a panel for each step."""
+    tracks: list[LearningCurves], exact: dict[float, Float[np.ndarray, " n"]], settings: Settings
+) -> Figure:
+    """Draw gaps against transitions, one panel per step size."""
     from regmdp import plots
 
     figure, panels = plots.subplots(1, len(settings.steps), height=4.3, sharey=True, squeeze=False)
@@ -194,9 +218,8 @@ def draw_learning(
         plots.set_logarithmic(panel, y=True)
         for arm in ARMS:
             track = next(one for one in tracks if (one.task.arm, one.task.step) == (arm, step))
-            runs = np.quantile(track.gaps, (ENDS[0], 0.5, ENDS[1]), axis=1)
-            # the three rows are a band and its median; what is positive but for rounding stays on
-            # the axis
+            runs = np.quantile(track.gaps, (BAND_QUANTILES[0], 0.5, BAND_QUANTILES[1]), axis=1)
+            # the three rows are a band and its median; the minimum keeps rounding on the axis
             plots.draw_band(
                 panel, track.samples / 1e6, np.maximum(runs, 1e-12), STYLE[arm], arm, markers=5
             )

@@ -1,0 +1,195 @@
+"""Runs of the experiment on the regularization path: optima along the temperatures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from regmdp._internal.arrays import Float
+from regmdp._solve import solve
+from regmdp.certificates import evaluate
+from regmdp.mdp import MDP
+from regmdp.models import garnet
+from regmdp.regularizers import (
+    KL,
+    LogBarrier,
+    Regularizer,
+    Renyi,
+    Shannon,
+    SquaredL2,
+    Tsallis,
+    WeightedL1,
+)
+
+__all__ = [
+    "Path",
+    "PathProblem",
+    "Settings",
+    "choose_typical_state",
+    "compute_path",
+    "make_problem",
+    "make_regularizers",
+]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the experiment.
+
+    Attributes:
+        n_states: S of the random model.
+        n_actions: A.
+        branching: Successors of each pair.
+        discount: γ.
+        hottest: The largest τ.
+        coldest: The smallest τ.
+        temperatures: Number of temperatures, evenly spaced in log τ.
+        policies: Number of random policies per temperature for which the bound is checked.
+        tolerance: Certified gap of each solution.
+        seed: Seed of the model, the reference policy, the prices and the random policies.
+    """
+
+    n_states: int = 30
+    n_actions: int = 4
+    branching: int = 8
+    discount: float = 0.9
+    hottest: float = 10.0
+    coldest: float = 1e-4
+    temperatures: int = 101
+    policies: int = 5
+    tolerance: float = 1e-10
+    seed: int = 7
+
+
+@dataclass(frozen=True, eq=False)
+class PathProblem:
+    """The model and its unregularized optimum.
+
+    Attributes:
+        settings: The settings.
+        mdp: The random model.
+        optimum: (S,) V*_0.
+        temperatures: (n,) τ, decreasing.
+        shown_state: The state whose policies are shown.
+    """
+
+    settings: Settings
+    mdp: MDP
+    optimum: Float[np.ndarray, " S"]
+    temperatures: Float[np.ndarray, " n"]
+    shown_state: int
+
+
+def make_regularizers(settings: Settings, temperature: float) -> dict[str, Regularizer]:
+    """Return the regularizers by their names in the figures."""
+    reference = np.random.default_rng([settings.seed, 1]).dirichlet(
+        np.full(settings.n_actions, 2.0)
+    )
+    return {
+        "Shannon": Shannon(temperature=temperature),
+        "KL to a reference": KL(reference, temperature=temperature),
+        "Tsallis, q = 1/2": Tsallis(0.5, temperature=temperature),
+        "Rényi, α = 1/2": Renyi(0.5, temperature=temperature),
+        "log barrier": LogBarrier(temperature=temperature),
+        "Tsallis, q = 3/2": Tsallis(1.5, temperature=temperature),
+        "squared ℓ2 norm": SquaredL2(temperature=temperature),
+        "prices (weighted ℓ1)": WeightedL1(_draw_prices(settings), temperature=temperature),
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """Optima of one regularizer at all temperatures.
+
+    Attributes:
+        values: (n,) V*_τ from the initial distribution.
+        rewards: (n,) V_0 of the optimal policies, without the regularizer, from the initial
+            distribution.
+        losses: (n,) largest V*_0 - V_0^π over all states.
+        bounds: (n,) theoretical bound on the loss, infinite for an unbounded regularizer.
+        policies: (n, A) policy in the shown state.
+        excess_ratio: Largest loss of a random policy beyond its regularized gap, divided by
+            τ(U-L)/(1-γ).
+        enclosed: Whether V*_0 - τU/(1-γ) ≤ V*_τ ≤ V*_0 - τL/(1-γ) everywhere.
+    """
+
+    values: Float[np.ndarray, " n"]
+    rewards: Float[np.ndarray, " n"]
+    losses: Float[np.ndarray, " n"]
+    bounds: Float[np.ndarray, " n"]
+    policies: Float[np.ndarray, "n A"]
+    excess_ratio: float
+    enclosed: bool
+
+
+def make_problem(settings: Settings) -> PathProblem:
+    """Return the random model with its unregularized optimum."""
+    mdp = garnet(
+        settings.n_states,
+        settings.n_actions,
+        settings.branching,
+        rng=settings.seed,
+        discount=settings.discount,
+    )
+    optimum = solve(mdp, tol=settings.tolerance).value
+    temperatures = np.geomspace(settings.hottest, settings.coldest, settings.temperatures)
+    shown_state = choose_typical_state(settings, mdp, optimum)
+    return PathProblem(settings, mdp, optimum, temperatures, shown_state)
+
+
+def choose_typical_state(settings: Settings, mdp: MDP, value: Float[np.ndarray, " S"]) -> int:
+    """Return a state with a median action gap whose cheapest action is not the best one."""
+    q = mdp.rewards + mdp.discount * mdp.to_array() @ value
+    best_two = np.sort(q, axis=1)[:, -2:]
+    cheapest = np.argmin(_draw_prices(settings))
+    candidates = np.flatnonzero(q.argmax(axis=1) != cheapest)
+    order = np.argsort((best_two[:, 1] - best_two[:, 0])[candidates])
+    return int(candidates[order[candidates.size // 2]])
+
+
+def _draw_prices(settings: Settings) -> Float[np.ndarray, " A"]:
+    """Return the (A,) prices of the actions."""
+    return np.random.default_rng([settings.seed, 3]).random(settings.n_actions)
+
+
+def compute_path(problem: PathProblem, name: str) -> Path:
+    """Solve with one regularizer at all temperatures.
+
+    Args:
+        problem: The model and the temperatures.
+        name: Name of the regularizer in :func:`make_regularizers`.
+    """
+    settings, mdp, optimum = problem.settings, problem.mdp, problem.optimum
+    rng = np.random.default_rng([settings.seed, 2])
+    horizon = 1.0 / (1.0 - mdp.discount)
+    columns: dict[str, list[float | np.ndarray]] = {
+        key: [] for key in ("values", "rewards", "losses", "bounds", "policies")
+    }
+    excess_ratio, enclosed = 0.0, True
+    for temperature in problem.temperatures:
+        regularizer = make_regularizers(settings, float(temperature))[name]
+        low, high = (temperature * bound * horizon for bound in regularizer.bounds(mdp.n_actions))
+        solution = solve(mdp, regularizer, tol=settings.tolerance)
+        reward = evaluate(mdp, solution.policy).value
+        random = rng.dirichlet(np.ones(mdp.n_actions), size=(settings.policies, mdp.n_states))
+        for policy in random:
+            # V*_0 - V_0^π ≤ (V*_τ - V_τ^π) + τ(U-L)/(1-γ), plus the tolerance of V*_τ
+            gap = solution.value - evaluate(mdp, policy, regularizer).value + settings.tolerance
+            excess = float(np.max(optimum - evaluate(mdp, policy).value - gap))
+            excess_ratio = max(excess_ratio, excess / (high - low))
+        slack = 2.0 * settings.tolerance
+        enclosed &= bool(
+            np.all(solution.value <= optimum - low + slack)
+            and np.all(solution.value >= optimum - high - slack)
+        )
+        columns["values"].append(mdp.initial @ solution.value)
+        columns["rewards"].append(mdp.initial @ reward)
+        columns["losses"].append(np.max(optimum - reward))
+        columns["bounds"].append(high - low)
+        columns["policies"].append(solution.policy[problem.shown_state])
+    return Path(
+        **{key: np.array(column) for key, column in columns.items()},
+        excess_ratio=excess_ratio,
+        enclosed=enclosed,
+    )
