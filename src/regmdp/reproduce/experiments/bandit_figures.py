@@ -40,10 +40,10 @@ def make_figures(settings: Settings, runs: list[TemperatureRun]) -> dict[str, Fi
             "The same in the plane of the log probabilities of the two better arms; the curved "
             "edge consists of policies that never pull arm 3. Arrows: direction of a step. Colour: "
             "its length, on one logarithmic scale for all four plots. Curves: trajectories from "
-            "five initial policies, with dots after 0, 1, 10, 100 and 1000 iterations. Cross: the "
-            "optimum. Policy gradient takes short steps where both probabilities are small and "
-            "hardly moves along the edge, even far from the optimum; natural policy gradient moves "
-            "everywhere.",
+            "five initial policies, with dots after 0, 1, 10, 100 and 1000 iterations, up to the "
+            "length of the run. Cross: the optimum. Policy gradient takes short steps where both "
+            "probabilities are small and hardly moves along the edge, even far from the optimum; "
+            "natural policy gradient moves everywhere.",
             "Four plots, two methods by two temperatures, with the log probabilities of arm 1 and "
             "arm 2 as axes. In the lower left corner steps of policy gradient are less than a "
             "tenth as long as those of natural policy gradient, and in places on the edge a "
