@@ -61,7 +61,8 @@ def test_every_public_name_is_there_whether_or_not_it_is_loaded():
 def test_the_library_can_be_inspected_without_any_extra():
     code = """
 import inspect, pydoc, sys
-sys.modules.update(dict.fromkeys(["jax", "equinox", "optax", "gymnasium", "matplotlib", "mpltern", "jinja2", "icu_sepsis"]))
+extras = ["jax", "equinox", "optax", "gymnasium", "matplotlib", "mpltern", "jinja2", "icu_sepsis"]
+sys.modules.update(dict.fromkeys(extras))
 import regmdp
 members = dict(inspect.getmembers(regmdp))
 assert {"io", "choice", "irl", "routes", "theory", "__version__"} <= set(members)
@@ -90,3 +91,7 @@ def test_modules_and_functions_never_share_a_name():
 def test_a_name_that_is_not_there_is_refused():
     with pytest.raises(AttributeError, match="module 'regmdp' has no attribute 'nothing'"):
         rm.nothing  # noqa: B018
+    with pytest.raises(
+        AttributeError, match="no attribute 'Evaluated'; it is called PolicyEvaluat"
+    ):
+        rm.Evaluated  # noqa: B018

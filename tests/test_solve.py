@@ -276,10 +276,16 @@ def test_a_callback_that_returns_false_stops_the_run(mdp, algorithm):
     assert solution.certificate.gap < np.inf
 
 
-@pytest.mark.parametrize("falsy", [None, 0, "", np.False_])
+@pytest.mark.parametrize("falsy", [None, 0, ""])
 def test_only_false_itself_stops_a_run(mdp, falsy):
     solution = rm.solve(mdp, rm.Shannon(temperature=0.1), callback=lambda event: falsy)
     assert solution.status is rm.Status.CONVERGED
+
+
+def test_false_of_numpy_stops_a_run(mdp):
+    solution = rm.solve(mdp, callback=lambda event: np.bool_(event.iteration < 1))
+    assert solution.status is rm.Status.STOPPED
+    assert solution.iterations == 1
 
 
 @pytest.mark.parametrize("callback", [3, "print", [print, None]])

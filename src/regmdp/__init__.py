@@ -76,6 +76,8 @@ if TYPE_CHECKING:
     from regmdp.applications import irl as irl
     from regmdp.applications import routes as routes
 
+    __version__: str
+
 __all__ = [
     "KL",
     "MDP",
@@ -147,6 +149,9 @@ _LAZY = {
 #: The package that a subpackage cannot be imported without, where that is an optional dependency.
 _NEEDED = {"deep": "jax", "plots": "matplotlib"}
 
+#: Earlier names, and what is written instead.
+_RENAMED = {"Evaluated": "PolicyEvaluation", "Learned": "LearningResult"}
+
 for _error in (
     FormatError,
     ImproperPolicyError,
@@ -163,13 +168,16 @@ for _error in (
     _error.__module__ = "regmdp"  # the name under which users catch it, and which a traceback shows
 
 
-def __getattr__(name: str) -> Any:
-    """Import a subpackage when it is first used, or read the version."""
-    if name in _LAZY:
-        return import_module(_LAZY[name])
-    if name == "__version__":
-        return version("regmdp")
-    raise AttributeError(f"module 'regmdp' has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker reports a name that does not exist
+
+    def __getattr__(name: str) -> Any:
+        """Import a subpackage when it is first used, or read the version."""
+        if name in _LAZY:
+            return import_module(_LAZY[name])
+        if name == "__version__":
+            return version("regmdp")
+        hint = f"; it is called {_RENAMED[name]}" if name in _RENAMED else ""
+        raise AttributeError(f"module 'regmdp' has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:

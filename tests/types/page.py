@@ -50,6 +50,9 @@ reveal_type(result.policy)  # type: ndarray
 reveal_type(rm.models.chain(5))  # type: MDP
 reveal_type(rm.Event(0, 0.0).iteration)  # type: int
 
+reveal_type(rm.__version__)  # type: str
+
+rm.Shanon(temperature=0.1)  # error
 rm.Shannon(temperature="hot")  # error
 rm.KL("clinicians", temperature=0.1)  # error
 rm.Tsallis(None, temperature=0.1)  # error

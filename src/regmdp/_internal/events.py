@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from regmdp._internal.errors import SolverError
 
 __all__ = ["Callback", "CallbackLike", "Event", "as_callback"]
@@ -48,8 +50,8 @@ CallbackLike: TypeAlias = Callback | Iterable[Callback] | None
 def as_callback(callback: CallbackLike) -> Callable[[Event], bool]:
     """Return one function that calls all callbacks, and returns whether the run should go on.
 
-    All of them are called, even if one returns False. Only ``False`` itself stops a run: ``None``,
-    which a function without a return statement returns, does not.
+    All of them are called, even if one returns False. Only ``False``, of Python or NumPy, stops a
+    run: ``None``, which a function without a return statement returns, does not.
 
     Raises:
         SolverError: if it is neither a function, nor several, nor None.
@@ -75,6 +77,6 @@ def as_callback(callback: CallbackLike) -> Callable[[Event], bool]:
 
     def call(event: Event) -> bool:
         answers = [one(event) for one in callbacks]
-        return not any(answer is False for answer in answers)
+        return not any(isinstance(answer, bool | np.bool_) and not answer for answer in answers)
 
     return call

@@ -13,7 +13,7 @@ class Status(Enum):
     >>> Status.CONVERGED.ok
     True
     >>> str(Status.INTERRUPTED)
-    'interrupted: stopped by the user; this is the last complete iterate, with its certificate'
+    'interrupted: stopped by the user; this is the last complete iterate'
     """
 
     CONVERGED = "converged: the certified gap is within the tolerance"
@@ -26,13 +26,8 @@ class Status(Enum):
         "rounding limit: the tolerance is below what double-precision rounding lets this model "
         "certify; the gap is the bound that was reached"
     )
-    INTERRUPTED = (
-        "interrupted: stopped by the user; this is the last complete iterate, with its certificate"
-    )
-    STOPPED = (
-        "stopped: a callback returned False; this is the last complete iterate, with its "
-        "certificate"
-    )
+    INTERRUPTED = "interrupted: stopped by the user; this is the last complete iterate"
+    STOPPED = "stopped: a callback returned False; this is the last complete iterate"
     NOT_ATTAINED = (
         "not attained: staying in a loop of reward 0 has a larger value than any way of ending the "
         "episode, so no policy that ends is optimal"
