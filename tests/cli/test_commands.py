@@ -1,6 +1,4 @@
-"""The command line, as a user meets it: what it prints and where, what it saves, and its exit
-codes.
-"""
+"""The command line: its output, the files that it saves, and its exit codes."""
 
 import json
 import os
@@ -17,18 +15,18 @@ from typer.testing import CliRunner
 import regmdp as rm
 from regmdp.cli import app, main
 
-CONVERGED, FAILED, USAGE, NOT_CONVERGED, INTERRUPTED = 0, 1, 2, 3, 130
+CONVERGED, FAILED, USAGE, NOT_MET, INTERRUPTED = 0, 1, 2, 3, 130
 
 
-class Ended(NamedTuple):
-    """How a command ended, and what it printed."""
+class Result(NamedTuple):
+    """The exit code and the output of a command."""
 
     code: int
     out: str
     err: str
 
     def row(self, name: str) -> str:
-        """The text of the row of this name."""
+        """The text of the row with a name."""
         found = [
             line.partition(" ")[2].strip()
             for line in self.out.splitlines()
@@ -38,7 +36,7 @@ class Ended(NamedTuple):
         return found[0]
 
     def number(self, name: str) -> float:
-        """The number that the row of this name begins with."""
+        """The first number of the row with a name."""
         return float(self.row(name).split()[0])
 
 
@@ -53,24 +51,22 @@ def run(monkeypatch, capsys, tmp_path):
 
     def invoke(*arguments):
         monkeypatch.setattr(sys, "argv", ["regmdp", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as exit_:
             main()
         out, err = capsys.readouterr()
-        return Ended(ended.value.code or 0, out, err)
+        return Result(exit_.value.code or 0, out, err)
 
     return invoke
 
 
-def refused(ended: Ended, *words: str) -> None:
-    """Check that a command ended with one message on stderr, which holds these words, and nothing
-    else.
-    """
-    assert ended.code == FAILED
-    assert ended.err.startswith("error: ")
-    assert len(ended.err.splitlines()) == 1
-    assert "Traceback" not in ended.err + ended.out
+def assert_error(result: Result, *words: str) -> None:
+    """Check that a command printed only one message on stderr, and that it contains some words."""
+    assert result.code == FAILED
+    assert result.err.startswith("error: ")
+    assert len(result.err.splitlines()) == 1
+    assert "Traceback" not in result.err + result.out
     for word in words:
-        assert word in ended.err
+        assert word in result.err
 
 
 # -------------------------------------------------------------------------------------------- solve
@@ -105,33 +101,33 @@ REGULARIZERS = {
 @pytest.mark.parametrize("name", REGULARIZERS)
 def test_solve_with_each_regularizer(run, name):
     options, make = REGULARIZERS[name]
-    ended = run("solve", "queue", "--regularizer", name, *options)
-    assert ended.code == CONVERGED
+    result = run("solve", "queue", "--regularizer", name, *options)
+    assert result.code == CONVERGED
     expected = rm.solve(rm.models.queue(), make(rm.models.queue()))
-    assert ended.number("value") == pytest.approx(expected.initial_value, rel=1e-9)
-    assert ended.row("status").startswith("converged")
-    assert ended.row("saved") == "queue-policy.npz"
+    assert result.number("value") == pytest.approx(expected.initial_value, rel=1e-9)
+    assert result.row("status").startswith("converged")
+    assert result.row("saved") == "queue-policy.npz"
     saved = rm.Solution.load("queue-policy.npz")
     np.testing.assert_array_equal(saved.policy, expected.policy)
     # without the regularizer: what the policy earns
     if make(rm.models.queue()) is None:
-        assert "reward" not in ended.out
+        assert "reward" not in result.out
     else:
         earned = rm.evaluate(rm.models.queue(), saved.policy).initial_value
-        assert ended.number("reward") == pytest.approx(earned, rel=1e-9)
+        assert result.number("reward") == pytest.approx(earned, rel=1e-9)
 
 
 @pytest.mark.parametrize(
     "name", ["auto", "value-iteration", "modified-policy-iteration", "policy-iteration"]
 )
 def test_solve_with_each_algorithm(run, name):
-    ended = run("solve", "chain", "--algorithm", name)
-    assert ended.code == CONVERGED
-    assert ended.number("value") == pytest.approx(6.561, abs=1e-8)
-    assert ended.row("method").startswith(
+    result = run("solve", "chain", "--algorithm", name)
+    assert result.code == CONVERGED
+    assert result.number("value") == pytest.approx(6.561, abs=1e-8)
+    assert result.row("method").startswith(
         "policy iteration" if name == "auto" else name.replace("-", " ")
     )
-    low, high = (float(word) for word in ended.row("optimum").split() if word[0].isdigit())
+    low, high = (float(word) for word in result.row("optimum").split() if word[0].isdigit())
     assert low <= 6.561 <= high
 
 
@@ -158,24 +154,24 @@ SHANNON = ["--regularizer", "shannon", "--temperature", "0.1"]
     ],
 )
 def test_solve_with_each_policy_optimization(run, name, options, method):
-    ended = run("solve", "chain", "--algorithm", name, *options)
-    assert ended.code == CONVERGED
-    assert ended.row("method").startswith(f"{method}, ")
+    result = run("solve", "chain", "--algorithm", name, *options)
+    assert result.code == CONVERGED
+    assert result.row("method").startswith(f"{method}, ")
     expected = rm.solve(rm.models.chain(), rm.Shannon(0.1) if SHANNON[0] in options else None)
-    assert ended.number("value") == pytest.approx(
+    assert result.number("value") == pytest.approx(
         expected.initial_value, abs=0.1 if "--tol" in options else 1e-7
     )
 
 
 def test_progress_goes_to_stderr(run):
-    ended = run("solve", "chain")
-    assert ended.err.startswith("iteration ")
-    assert "residual" in ended.err
-    assert "iteration 1 " not in ended.out
+    result = run("solve", "chain")
+    assert result.err.startswith("iteration ")
+    assert "residual" in result.err
+    assert "iteration 1 " not in result.out
 
 
 def test_parameters_discount_and_output(run, tmp_path):
-    ended = run(
+    result = run(
         "solve",
         "chain",
         "-p",
@@ -187,9 +183,9 @@ def test_parameters_discount_and_output(run, tmp_path):
         "-o",
         "here.npz",
     )
-    assert ended.code == CONVERGED
+    assert result.code == CONVERGED
     assert rm.Solution.load("here.npz").policy.shape == (7, 2)
-    assert ended.number("value") == pytest.approx(
+    assert result.number("value") == pytest.approx(
         rm.solve(rm.models.chain(7, distraction=0.5, discount=0.5)).initial_value, abs=1e-8
     )
     assert [path.name for path in tmp_path.iterdir()] == ["here.npz"]
@@ -201,30 +197,30 @@ def test_a_dash_in_a_parameter_is_an_underscore(run):
 
 def test_solve_a_model_file(run):
     rm.io.save_model(rm.models.forest(), "trees.npz")
-    ended = run("solve", "trees.npz")
-    assert ended.code == CONVERGED
-    assert ended.row("saved") == "trees-policy.npz"
+    result = run("solve", "trees.npz")
+    assert result.code == CONVERGED
+    assert result.row("saved") == "trees-policy.npz"
     np.testing.assert_allclose(
         rm.Solution.load("trees-policy.npz").value, [26.244, 29.484, 33.484], atol=1e-8
     )
 
 
 def test_solve_an_environment(run):
-    ended = run("solve", "gymnasium:FrozenLake-v1", "--discount", 1)
-    assert ended.code == CONVERGED
-    assert ended.number("value") == pytest.approx(14 / 17, abs=1e-9)
-    assert "time limit" in ended.out.splitlines()[0]
+    result = run("solve", "gymnasium:FrozenLake-v1", "--discount", 1)
+    assert result.code == CONVERGED
+    assert result.number("value") == pytest.approx(14 / 17, abs=1e-9)
+    assert "time limit" in result.out.splitlines()[0]
 
 
 def test_parameters_of_an_environment(run):
-    ended = run("solve", "gymnasium:FrozenLake-v1", "--discount", 1, "-p", "is_slippery=false")
-    assert ended.number("value") == pytest.approx(1.0, abs=1e-9)
+    result = run("solve", "gymnasium:FrozenLake-v1", "--discount", 1, "-p", "is_slippery=false")
+    assert result.number("value") == pytest.approx(1.0, abs=1e-9)
 
 
 def test_reference_from_a_file(run):
     reference = np.full((5, 2), [0.3, 0.7])
     np.save("reference.npy", reference)
-    ended = run(
+    result = run(
         "solve",
         "chain",
         "--regularizer",
@@ -234,24 +230,26 @@ def test_reference_from_a_file(run):
         "--temperature",
         0.2,
     )
-    assert ended.code == CONVERGED
+    assert result.code == CONVERGED
     mdp, kl = rm.models.chain(), rm.KL(reference, temperature=0.2)
     solution = rm.solve(mdp, kl)
-    assert ended.number("value") == pytest.approx(solution.initial_value, rel=1e-9)
-    # what the regularizer took from the reward is its temperature times the divergence
+    assert result.number("value") == pytest.approx(solution.initial_value, rel=1e-9)
+    # the regularizer costs its temperature times the divergence
     earned = rm.evaluate(mdp, solution.policy).initial_value
-    assert ended.number("moved") == pytest.approx((earned - solution.initial_value) / 0.2, rel=1e-5)
+    assert result.number("moved") == pytest.approx(
+        (earned - solution.initial_value) / 0.2, rel=1e-5
+    )
 
 
 def test_icu_sepsis_without_a_regularizer(run):
-    ended = run("solve", "icu-sepsis")
-    assert ended.code == CONVERGED
-    assert ended.row("value").startswith("0.8751")
-    assert "research only" in ended.out.splitlines()[0]
+    result = run("solve", "icu-sepsis")
+    assert result.code == CONVERGED
+    assert result.row("value").startswith("0.8751")
+    assert "research only" in result.out.splitlines()[0]
 
 
 def test_icu_sepsis_near_the_clinicians(run):
-    ended = run(
+    result = run(
         "solve",
         "icu-sepsis",
         "--regularizer",
@@ -261,26 +259,26 @@ def test_icu_sepsis_near_the_clinicians(run):
         "--temperature",
         "0.01",
     )
-    assert ended.code == CONVERGED
-    assert ended.number("value") == pytest.approx(0.8114352767, abs=2e-10)
-    assert "research only" in ended.out.splitlines()[0]
-    assert ended.row("reward").endswith("where the reference policy earns 0.7818448903")
-    assert "nats from the reference policy per stay" in ended.row("moved")
+    assert result.code == CONVERGED
+    assert result.number("value") == pytest.approx(0.8114352767, abs=2e-10)
+    assert "research only" in result.out.splitlines()[0]
+    assert result.row("reward").endswith("the reference policy earns 0.7818448903")
+    assert "nats from the reference policy per stay" in result.row("moved")
     certificate = rm.Solution.load("icu-sepsis-policy.npz").certificate
     assert certificate.gap < 1e-8
 
 
-def test_exit_code_3_if_the_iterations_do_not_suffice(run):
-    ended = run("solve", "chain", "--algorithm", "value-iteration", "--max-iterations", 1)
-    assert ended.code == NOT_CONVERGED
-    assert ended.row("status").startswith("iteration limit")
+def test_exit_code_3_at_the_iteration_limit(run):
+    result = run("solve", "chain", "--algorithm", "value-iteration", "--max-iterations", 1)
+    assert result.code == NOT_MET
+    assert result.row("status").startswith("iteration limit")
     assert rm.Solution.load("chain-policy.npz").status is rm.Status.ITERATION_LIMIT
 
 
-def test_exit_code_3_below_what_rounding_allows(run):
-    ended = run("solve", "chain", "--tol", "1e-30")
-    assert ended.code == NOT_CONVERGED
-    assert ended.row("status").startswith("rounding limit")
+def test_exit_code_3_at_the_rounding_limit(run):
+    result = run("solve", "chain", "--tol", "1e-30")
+    assert result.code == NOT_MET
+    assert result.row("status").startswith("rounding limit")
 
 
 # ------------------------------------------------------------------------------------------ certify
@@ -288,7 +286,7 @@ def test_exit_code_3_below_what_rounding_allows(run):
 
 def test_certify_a_saved_solution(run):
     run("solve", "queue", "--regularizer", "shannon", "--temperature", 0.1)
-    ended = run(
+    result = run(
         "certify",
         "queue",
         "queue-policy.npz",
@@ -299,35 +297,35 @@ def test_certify_a_saved_solution(run):
         "--tol",
         "1e-8",
     )
-    assert ended.code == 0
-    assert ended.number("value") == pytest.approx(
+    assert result.code == 0
+    assert result.number("value") == pytest.approx(
         rm.Solution.load("queue-policy.npz").initial_value, rel=1e-9
     )
 
 
 def test_certify_action_numbers(run):
     np.save("wait.npy", np.zeros(5, dtype=np.int64))
-    ended = run("certify", "chain", "wait.npy")
-    assert ended.code == 0
-    assert ended.number("value") == pytest.approx(
+    result = run("certify", "chain", "wait.npy")
+    assert result.code == 0
+    assert result.number("value") == pytest.approx(
         rm.evaluate(rm.models.chain(), np.zeros(5, dtype=np.int64)).initial_value
     )
     certificate = rm.certify(rm.models.chain(), policy=np.zeros(5, dtype=np.int64))
-    assert f"{certificate.gap:.3g}" in ended.row("gap")
+    assert f"{certificate.gap:.3g}" in result.row("gap")
 
 
-def test_certify_says_with_its_exit_code_whether_the_policy_will_do(run):
+def test_certify_exits_with_3_if_the_gap_is_too_large(run):
     np.savez("uniform.npz", policy=np.full((5, 2), 0.5))
-    assert run("certify", "chain", "uniform.npz", "--tol", "1e-3").code == NOT_CONVERGED
+    assert run("certify", "chain", "uniform.npz", "--tol", "1e-3").code == NOT_MET
     assert run("certify", "chain", "uniform.npz", "--tol", "100").code == 0
 
 
 def test_certify_shows_the_notice_of_the_model(run):
     np.save("expert.npy", rm.models.icu_sepsis_expert())
-    ended = run("certify", "icu-sepsis", "expert.npy")
-    assert ended.code == 0
-    assert "research only" in ended.out.splitlines()[0]
-    assert ended.row("value").startswith("0.7818448903")
+    result = run("certify", "icu-sepsis", "expert.npy")
+    assert result.code == 0
+    assert "research only" in result.out.splitlines()[0]
+    assert result.row("value").startswith("0.7818448903")
 
 
 def test_certify_against_a_reference(run):
@@ -347,7 +345,7 @@ def test_certify_action_numbers_against_a_reference(run):
 
 def test_reference_of_one_distribution_for_all_states(run):
     np.save("reference.npy", np.array([0.3, 0.7]))
-    ended = run(
+    result = run(
         "solve",
         "chain",
         "--regularizer",
@@ -357,7 +355,7 @@ def test_reference_of_one_distribution_for_all_states(run):
         "--temperature",
         0.2,
     )
-    assert ended.code == CONVERGED
+    assert result.code == CONVERGED
 
 
 # ---------------------------------------------------------------------------------- show and models
@@ -371,7 +369,7 @@ def test_show_prints_the_summary_again(run):
         assert shown.row(name) == solved.row(name)
 
 
-def test_models_lists_them_all():
+def test_models_lists_all_models():
     listed = CliRunner().invoke(app, ["models"], env={"COLUMNS": "250"})
     assert listed.exit_code == 0
     for entry in rm.models.list_models():
@@ -390,13 +388,19 @@ def test_models_shows_the_parameters_of_one(name):
 
 
 def test_models_of_an_unknown_name(run):
-    refused(run("models", "griddworld"), "did you mean gridworld?")
+    assert_error(run("models", "griddworld"), "did you mean gridworld?")
+
+
+def test_the_version_needs_no_command(run):
+    result = run("--version")
+    assert result.code == 0
+    assert result.out == f"regmdp {rm.__version__}\n"
 
 
 def test_help_names_the_commands():
     shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "120"})
     assert shown.exit_code == 0
-    for command in ("solve", "certify", "show", "models"):
+    for command in ("solve", "certify", "show", "models", "convert", "frontier", "reproduce"):
         assert command in shown.stdout
 
 
@@ -414,13 +418,13 @@ def test_help_names_the_commands():
         (["chain", "-p", "lenght=7"], ["no parameter 'lenght'", "n_states=5"]),
         (["chain", "-p", "n_state=7"], ["no parameter 'n_state'", "did you mean n_states?"]),
         (["chain", "-p", "n_states"], ["name=value", "'n_states'"]),
-        (["chain", "-p", "n_states=0"], ["n_states must be at least"]),
+        (["chain", "-p", "n_states=0"], ["n_states must be an integer, 1 or more"]),
         (["missing.npz"], ["missing.npz"]),
         (["chain", "--temperature", "0.1"], ["need a --regularizer"]),
         (["chain", "--regularizer", "shannon"], ["needs a --temperature"]),
         (
             ["chain", "--regularizer", "shannon", "--temperature", "-1"],
-            ["temperature", "not negative", "-1"],
+            ["temperature must be a finite number, 0 or more, not -1"],
         ),
         (["chain", "--regularizer", "shannon", "--temperature", "nan"], ["temperature", "finite"]),
         (
@@ -445,7 +449,10 @@ def test_help_names_the_commands():
             ["chain", "--regularizer", "tsallis", "--temperature", "1"],
             ["needs q; write tsallis:q=0.5"],
         ),
-        (["chain", "--regularizer", "tsallis:q=0", "--temperature", "1"], ["q must be positive"]),
+        (
+            ["chain", "--regularizer", "tsallis:q=0", "--temperature", "1"],
+            ["q must be a finite number above 0, not 0.0"],
+        ),
         (
             ["chain", "--regularizer", "tsallis:q=big", "--temperature", "1"],
             ["q of --regularizer tsallis must be a number"],
@@ -462,7 +469,7 @@ def test_help_names_the_commands():
         ),
         (
             ["chain", "--algorithm", "npg", "--step-size", "-1"],
-            ["must be positive and finite, not -1"],
+            ["step size must be a finite number above 0, not -1"],
         ),
         (
             ["chain", "--algorithm", "npg", "--step-size", "2", *SHANNON],
@@ -484,28 +491,28 @@ def test_help_names_the_commands():
     ],
     ids=lambda value: " ".join(value) if value and value[0] != "--" else None,
 )
-def test_solve_refuses(run, arguments, words, tmp_path):
-    refused(run("solve", *arguments), *words)
+def test_solve_reports_errors(run, arguments, words, tmp_path):
+    assert_error(run("solve", *arguments), *words)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_damaged_files_are_refused(run, tmp_path):
+def test_damaged_files_are_errors(run, tmp_path):
     rm.io.save_model(rm.models.chain(), "model.npz")
     whole = (tmp_path / "model.npz").read_bytes()
     (tmp_path / "model.npz").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.npz").write_text("not an archive")
     for name in ("model.npz", "text.npz"):
-        refused(run("solve", name), name, "damaged")
-        refused(run("certify", "chain", name), name, "damaged")
-        refused(run("show", name), name, "damaged")
+        assert_error(run("solve", name), name, "damaged")
+        assert_error(run("certify", "chain", name), name, "damaged")
+        assert_error(run("show", name), name, "damaged")
 
 
-def test_files_of_another_kind_are_refused(run):
+def test_files_of_another_kind_are_errors(run):
     rm.io.save_model(rm.models.chain(), "model.npz")
     np.savez("arrays.npz", values=np.ones(5))
-    refused(run("show", "model.npz"), "holds a model, not a solution")
-    refused(run("certify", "chain", "arrays.npz"), "no array named 'policy'", "values")
-    refused(run("solve", "model.npz", "-p", "n_states=3"), "takes no --param")
+    assert_error(run("show", "model.npz"), "holds a model, not a solution")
+    assert_error(run("certify", "chain", "arrays.npz"), "no array named 'policy'", "values")
+    assert_error(run("solve", "model.npz", "-p", "n_states=3"), "--param takes only rewards=NAME")
 
 
 @pytest.mark.parametrize(
@@ -518,23 +525,23 @@ def test_files_of_another_kind_are_refused(run):
         (np.full((5, 2), [1.5, -0.5]), ["-0.5", "not a probability"]),
     ],
 )
-def test_certify_refuses(run, policy, words):
+def test_certify_reports_errors(run, policy, words):
     np.save("policy.npy", policy)
-    refused(run("certify", "chain", "policy.npy"), *words)
+    assert_error(run("certify", "chain", "policy.npy"), *words)
 
 
-def test_certify_refuses_a_policy_that_does_not_end(run):
+def test_certify_rejects_a_policy_that_does_not_terminate(run):
     # always up: the cells beside the left wall are never left
     np.save("policy.npy", np.zeros(11, dtype=np.int64))
-    refused(
+    assert_error(
         run("certify", "russell-norvig", "policy.npy", "-p", "slip=0"),
         "does not end the episode from state",
     )
 
 
-def test_a_reference_of_the_wrong_shape_is_refused(run):
+def test_a_reference_of_the_wrong_shape_is_an_error(run):
     np.save("reference.npy", np.full((3, 2), 0.5))
-    refused(
+    assert_error(
         run(
             "solve",
             "chain",
@@ -551,7 +558,7 @@ def test_a_reference_of_the_wrong_shape_is_refused(run):
 
 
 def test_certify_without_the_file(run):
-    refused(run("certify", "chain", "missing.npy"), "missing.npy")
+    assert_error(run("certify", "chain", "missing.npy"), "missing.npy")
 
 
 WRONG_USAGE = [
@@ -564,7 +571,7 @@ WRONG_USAGE = [
 
 
 @pytest.mark.parametrize("arguments", WRONG_USAGE)
-def test_wrong_usage_has_its_own_exit_code(run, arguments):
+def test_wrong_usage_exits_with_2(run, arguments):
     assert run(*arguments).code == USAGE
 
 
@@ -576,14 +583,13 @@ def test_the_module_is_a_program(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == FAILED
     assert done.stdout == ""
-    assert done.stderr == "error: n_states must be an integer, not 'many'\n"
+    assert done.stderr == "error: n_states must be an integer, 1 or more, not 'many'\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send")
-def test_an_interrupt_saves_what_there_is(tmp_path):
-    # the program itself, but with a line for every iteration, so that it can be seen to be in the
-    # middle of them; and with Python's own handler, for a process that was started in the
-    # background ignores SIGINT
+def test_an_interrupt_saves_the_last_iterate(tmp_path):
+    # the program with a line for every iteration, so that its progress can be read, and with
+    # Python's own handler, because a process that is started in the background ignores SIGINT
     code = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import "
         "regmdp.cli.progress as progress; progress.PROGRESS_EVERY = 0.0; from regmdp.cli import "
@@ -634,8 +640,7 @@ def test_an_interrupt_saves_what_there_is(tmp_path):
     saved = rm.Solution.load(tmp_path / "policy.npz")
     assert saved.status is rm.Status.INTERRUPTED
     assert saved.iterations >= 50
-    # the bounds hold although the run was cut off: policy iteration solves the same problem in a
-    # moment
+    # the bounds hold for the interrupted run: compare with policy iteration, which is fast
     mdp = rm.models.gridworld(40, 40, discount=0.99999)
     certificate, optimum = (
         saved.certificate,

@@ -16,7 +16,7 @@ def run(monkeypatch, tmp_path):
     )
 
 
-def test_from_one_format_to_the_next(run):
+def test_conversion_between_formats(run):
     for source, target in (
         ("gridworld", "a.tra"),
         ("a.tra", "b.drn"),
@@ -33,7 +33,7 @@ def test_from_one_format_to_the_next(run):
     assert run("solve", "b.drn", "--discount", "0.5").exit_code == 0
 
 
-def test_what_cannot_be_converted(run):
+def test_impossible_conversions_are_errors(run):
     assert isinstance(run("convert", "gridworld", "x.mdp").exception, rm.FormatError)
     assert isinstance(run("convert", "gridworld", "x.csv").exception, rm.FormatError)
     assert isinstance(run("convert", "gridworld", "x.tra", "--normalize").exception, rm.ModelError)

@@ -1,5 +1,5 @@
-"""The command line: parse, load, solve, show."""
+"""The command line program ``regmdp``."""
 
-from regmdp.cli.commands import app, main
+from regmdp.cli.application import app, main
 
 __all__ = ["app", "main"]

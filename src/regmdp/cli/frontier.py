@@ -14,28 +14,16 @@ from rich.table import Table
 import regmdp as rm
 from regmdp._internal.arrays import ArrayLike
 from regmdp.cli.exit_codes import INTERRUPTED, NOT_MET
-from regmdp.cli.problem import Problem
-from regmdp.cli.progress import Line, show_rows
+from regmdp.cli.loaded_problem import LoadedProblem
+from regmdp.cli.options import DiscountOption, ModelArgument, ParameterOption, ReferenceOption
+from regmdp.cli.progress import StatusLine, show_rows
 
 __all__ = ["frontier"]
 
 
 def frontier(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help=(
-                "A named model (see: regmdp models), a model file (.npz), or gymnasium:ID, as in "
-                "gymnasium:Taxi-v4."
-            )
-        ),
-    ],
-    reference: Annotated[
-        str | None,
-        typer.Option(
-            help="The reference policy: uniform, one that the model comes with (expert), or a file."
-        ),
-    ] = None,
+    model: ModelArgument,
+    reference: ReferenceOption = None,
     temperatures: Annotated[
         str | None,
         typer.Option(
@@ -45,17 +33,8 @@ def frontier(
             )
         ),
     ] = None,
-    param: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--param",
-            "-p",
-            help="A parameter of the named model, as in -p n_states=1000; may be repeated.",
-        ),
-    ] = None,
-    discount: Annotated[
-        float | None, typer.Option(help="Discount, in place of the model's own.")
-    ] = None,
+    param: ParameterOption = None,
+    discount: DiscountOption = None,
     tol: Annotated[
         float,
         typer.Option(
@@ -88,7 +67,7 @@ def frontier(
     if output is not None:
         _prepare(output)
     # the temperature is not used: what counts is the model and the reference
-    problem = Problem.load(model, param, discount, "kl", 1.0, reference)
+    problem = LoadedProblem.load(model, param, discount, "kl", 1.0, reference)
     problem.announce(out)
     with _Points(Console(stderr=True)) as points:
         found = rm.frontier(problem.mdp, _reference(problem), wanted, tol=tol, callback=points)
@@ -119,7 +98,7 @@ def _numbers(text: str) -> list[float]:
     return numbers
 
 
-def _reference(problem: Problem) -> ArrayLike:
+def _reference(problem: LoadedProblem) -> ArrayLike:
     regularizer = problem.regularizer
     assert isinstance(regularizer, rm.KL)
     return regularizer.reference
@@ -134,7 +113,7 @@ def _prepare(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
 
 
-def _write(folder: Path, found: rm.Frontier, problem: Problem) -> Path:
+def _write(folder: Path, found: rm.Frontier, problem: LoadedProblem) -> Path:
     from regmdp import plots
     from regmdp.reproduce.experiments import frontier_figures
     from regmdp.reproduce.report.frontier import render_frontier_page
@@ -160,7 +139,7 @@ def _write(folder: Path, found: rm.Frontier, problem: Problem) -> Path:
     return folder / "frontier.html"
 
 
-def _notice(problem: Problem) -> str:
+def _notice(problem: LoadedProblem) -> str:
     """Return what the model has announced before any result."""
     said = io.StringIO()
     problem.announce(Console(file=said, width=10_000))
@@ -179,7 +158,7 @@ def _show(out: Console, found: rm.Frontier) -> None:
     out.print(table, highlight=False)
 
 
-class _Points(Line):
+class _Points(StatusLine):
     """A callback that shows which point is being solved for."""
 
     def __call__(self, event: rm.Event) -> None:

@@ -1,4 +1,4 @@
-"""How far the iterations are, and how results are laid out."""
+"""Progress lines and tables of results."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from rich.table import Table
 
 from regmdp import Event
 
-__all__ = ["PROGRESS_EVERY", "Line", "ProgressLine", "show_rows"]
+__all__ = ["PROGRESS_EVERY", "IterationLine", "StatusLine", "show_rows"]
 
-AnyLine = TypeVar("AnyLine", bound="Line")
+AnyLine = TypeVar("AnyLine", bound="StatusLine")
 
-#: Seconds between progress lines where no terminal shows a live one.
+#: Seconds between progress lines if the output is not a terminal.
 PROGRESS_EVERY = 10.0
 
 
-class Line:
-    """A line that says how far something is: live on a terminal, now and then elsewhere, and once at the end."""
+class StatusLine:
+    """A line about the progress of a run.
+
+    It is updated in place on a terminal, printed at intervals elsewhere, and once at the end.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -34,7 +37,7 @@ class Line:
         return self
 
     def show(self, text: str) -> None:
-        """Show a text in place of the last one."""
+        """Show a text instead of the last one."""
         self._text = text
         now = time.monotonic()
         if now - self._last >= (0.1 if self._spinner else PROGRESS_EVERY):
@@ -54,18 +57,19 @@ class Line:
         self._console.print(self._text, style="dim", highlight=False, soft_wrap=True)
 
 
-class ProgressLine(Line):
-    """A callback that shows how far the iterations are."""
+class IterationLine(StatusLine):
+    """A callback that shows the progress of an iteration."""
 
     def __call__(self, event: Event) -> None:
+        measures = event.measures
         self.show(
-            f"iteration {event.iteration:,}   residual {event.measures['residual']:.2e}   gap about "
-            f"{event.measures['gap']:.2e}   value {event.measures['value']:.8g}   {event.seconds:.1f} s"
+            f"iteration {event.iteration:,}   residual {measures['residual']:.2e}   gap about "
+            f"{measures['gap']:.2e}   value {measures['value']:.8g}   {event.seconds:.1f} s"
         )
 
 
 def show_rows(out: Console, rows: list[tuple[str, str]]) -> None:
-    """Print (name, text) rows as two columns."""
+    """Print (name, text) rows in two columns."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")

@@ -17,9 +17,9 @@ from rich.console import Console
 from typer.core import TyperCommand
 
 import regmdp as rm
-from regmdp.cli import choices
 from regmdp.cli.exit_codes import INTERRUPTED
-from regmdp.cli.progress import Line, show_rows
+from regmdp.cli.methods import make_regularizer
+from regmdp.cli.progress import StatusLine, show_rows
 
 if TYPE_CHECKING:
     from regmdp.deep import EpisodeReturns, Learner
@@ -127,7 +127,7 @@ def train(
             "own"
         )
     if regularizer is not None and temperature is not None:
-        options["regularizer"] = choices.regularizer(regularizer, temperature)
+        options["regularizer"] = make_regularizer(regularizer, temperature)
     kind = getattr(deep, CLASSES.get(algorithm, algorithm.upper()))
     if normalize:
         if not issubclass(kind, deep.OnPolicy):
@@ -145,7 +145,7 @@ def train(
         ],
     )
     with ExitStack() as stack:
-        line = stack.enter_context(Line(Console(stderr=True)))
+        line = stack.enter_context(StatusLine(Console(stderr=True)))
         log_file = None if log is None else stack.enter_context(open(log, "a", encoding="utf-8"))
         monitor = _Monitor(line, log_file)
         callbacks: list[Callable[[rm.Event], object]] = [monitor]
@@ -167,7 +167,7 @@ class _Monitor:
     The seconds of its events count from the start of the command, over all calls of ``learn``.
     """
 
-    def __init__(self, line: Line, log: IO[str] | None) -> None:
+    def __init__(self, line: StatusLine, log: IO[str] | None) -> None:
         self._line, self._log = line, log
         self._begin = time.perf_counter()
         self.curve: list[tuple[float, float]] = []

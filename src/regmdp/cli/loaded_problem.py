@@ -1,4 +1,4 @@
-"""What the options of a command describe: a model and a regularizer."""
+"""The model and the regularizer that the options of a command describe."""
 
 from __future__ import annotations
 
@@ -11,15 +11,21 @@ from rich.console import Console
 
 import regmdp as rm
 from regmdp import io, models
-from regmdp.cli import choices
+from regmdp.cli.methods import make_regularizer, require_regularizer_name
 from regmdp.io import formats
 from regmdp.policies import check_policy
 
-__all__ = ["Problem"]
+__all__ = ["LoadedProblem"]
 
 
-class Problem:
-    """What the options of a command describe: a model, with a name, and a regularizer."""
+class LoadedProblem:
+    """The model and the regularizer that the options of a command describe.
+
+    Attributes:
+        mdp: The model.
+        name: Its name.
+        regularizer: The regularizer, or None.
+    """
 
     def __init__(
         self, mdp: rm.MDP, name: str, entry: models.NamedModel | None, note: str | None
@@ -39,25 +45,25 @@ class Problem:
         reference: str | None,
         *,
         normalize: bool = False,
-    ) -> Problem:
-        """Read the model and make the regularizer."""
-        problem = cls._model(model, _parameters(parameters), discount, normalize)
-        problem._regularize(regularizer, temperature, reference)
+    ) -> LoadedProblem:
+        """Load the model and make the regularizer."""
+        problem = cls._load_model(model, _parse_parameters(parameters), discount, normalize)
+        problem._set_regularizer(regularizer, temperature, reference)
         return problem
 
     @classmethod
-    def _model(
+    def _load_model(
         cls, model: str, parameters: dict[str, Any], discount: float | None, normalize: bool
-    ) -> Problem:
+    ) -> LoadedProblem:
         if formats.is_file_name(model):
-            return cls._file(model, parameters, discount, normalize)
+            return cls._load_file(model, parameters, discount, normalize)
         if normalize:
             raise rm.ModelError(f"--normalize is for model files, which {model} is not")
         if model.startswith("gymnasium:"):
             if discount is None:
                 raise rm.ModelError(
-                    "an environment has no discount of its own: say one with --discount (1 if its "
-                    "episodes end)"
+                    "an environment has no discount; give one with --discount (1 if its episodes "
+                    "terminate)"
                 )
             name = model.removeprefix("gymnasium:")
             return cls(
@@ -75,12 +81,12 @@ class Problem:
         )
 
     @classmethod
-    def _file(
+    def _load_file(
         cls, path: str, parameters: dict[str, Any], discount: float | None, normalize: bool
-    ) -> Problem:
+    ) -> LoadedProblem:
         if parameters.keys() - {"rewards"}:
             raise rm.ModelError(
-                "a model file takes no --param but rewards=NAME, where it has several rewards"
+                "for a model file --param takes only rewards=NAME, if it has several rewards"
             )
         rewards = str(parameters["rewards"]) if parameters else None
         read = formats.read_with_notes(
@@ -88,26 +94,26 @@ class Problem:
         )
         return cls(read.mdp, Path(path).stem, None, "; ".join(read.notes) or None)
 
-    def _regularize(self, name: str, temperature: float | None, reference: str | None) -> None:
+    def _set_regularizer(self, name: str, temperature: float | None, reference: str | None) -> None:
         if name == "none":
             if temperature is not None or reference is not None:
                 raise rm.RegularizerError("--temperature and --reference need a --regularizer")
             return
-        choices.require_known(name)
+        require_regularizer_name(name)
         if temperature is None:
             raise rm.RegularizerError(f"--regularizer {name} needs a --temperature")
         if name == "kl":
             if reference is None:
                 raise rm.RegularizerError(
-                    "--regularizer kl needs a --reference: uniform, one the model comes with, or a "
-                    "file"
+                    "--regularizer kl needs a --reference: uniform, one that comes with the model, "
+                    "or a file"
                 )
             distribution = self._read_reference(reference)
             self.regularizer = rm.KL(distribution, temperature=temperature)
             self.regularizer.check(self.mdp.available)
             self._reference = np.broadcast_to(distribution, self.mdp.rewards.shape)
             return
-        self.regularizer = choices.regularizer(name, temperature)
+        self.regularizer = make_regularizer(name, temperature)
         if reference is not None:
             raise rm.RegularizerError(f"--regularizer {name} takes no --reference; only kl does")
 
@@ -119,7 +125,7 @@ class Problem:
             return rm.uniform_policy(self.mdp)
         if Path(reference).exists():
             policy = io.load_policy(reference)
-            # action numbers are a policy as well, a distribution for all states is none
+            # actions are a policy; a single distribution for all states is not one
             return (
                 check_policy(self.mdp, policy)
                 if np.issubdtype(policy.dtype, np.integer)
@@ -127,29 +133,27 @@ class Problem:
             )
         known = ", ".join(["uniform", *own])
         raise rm.PolicyError(
-            f"there is no reference policy {reference!r} for {self.name}: say one of {known}, or "
+            f"there is no reference policy {reference!r} for {self.name}; give one of {known}, or "
             "the path of a file"
         )
 
     def announce(self, out: Console) -> None:
-        """Print what has to be said before any result."""
+        """Print notices about the model, before any result."""
         for text in (self._entry.notice if self._entry else "", self._note):
             if text:
                 out.print(text, style="yellow", highlight=False)
 
-    def compared(self, policy: np.ndarray) -> list[tuple[str, str]]:
-        """Say what the policy earns without the regularizer, and how far it is from the reference."""
+    def compare_with_reference(self, policy: np.ndarray) -> list[tuple[str, str]]:
+        """Return rows on the policy's reward and its divergence from the reference policy."""
         if self.regularizer is None:
             return []
         policy = check_policy(self.mdp, policy)
         reward = rm.evaluate(self.mdp, policy).initial_value
-        rows = [
-            ("reward", f"{reward:.10g} from the initial distribution, the regularizer left out")
-        ]
+        rows = [("reward", f"{reward:.10g} from the initial distribution, without the regularizer")]
         if self._reference is None:
             return rows
         episode = self._entry.episode if self._entry else "episode"
-        per = f"per {episode}" if self.mdp.discount == 1.0 else "in all, discounted"
+        per = f"per {episode}" if self.mdp.discount == 1.0 else "in total, discounted"
         moved = float(
             rm.visits(self.mdp, policy) @ self.regularizer.value(policy, self.mdp.available)
         )
@@ -157,10 +161,7 @@ class Problem:
         return [
             (
                 "reward",
-                (
-                    f"{reward:.10g} without the regularizer, where the reference policy earns "
-                    f"{before:.10g}"
-                ),
+                f"{reward:.10g} without the regularizer; the reference policy earns {before:.10g}",
             ),
             (
                 "moved",
@@ -169,7 +170,8 @@ class Problem:
         ]
 
 
-def _parameters(texts: list[str] | None) -> dict[str, Any]:
+def _parse_parameters(texts: list[str] | None) -> dict[str, Any]:
+    """Return the parameters of texts such as ``n_states=7``; values are JSON or plain text."""
     parameters = {}
     for text in texts or []:
         name, equals, value = text.partition("=")

@@ -1,17 +1,18 @@
-"""What the options --regularizer, --algorithm and --step-size take."""
+"""Regularizers and methods by the names of the options --regularizer and --algorithm."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Literal
 
 import regmdp as rm
 from regmdp.algorithms import Algorithm, StepSize
 
-__all__ = ["AlgorithmName", "algorithm", "regularizer", "require_known"]
+__all__ = ["AlgorithmName", "make_algorithm", "make_regularizer", "require_regularizer_name"]
 
-#: Regularizers by name, KL apart, with the parameters that they have beside the temperature.
+#: Regularizers by name, without KL, and their parameters besides the temperature.
 REGULARIZERS: dict[str, tuple[Callable[..., rm.Regularizer], tuple[str, ...]]] = {
     "shannon": (rm.Shannon, ()),
     "squared-l2": (rm.SquaredL2, ()),
@@ -22,7 +23,7 @@ REGULARIZERS: dict[str, tuple[Callable[..., rm.Regularizer], tuple[str, ...]]] =
 
 
 class AlgorithmName(StrEnum):
-    """What --algorithm takes."""
+    """Values of --algorithm."""
 
     auto = "auto"
     value_iteration = "value-iteration"
@@ -38,18 +39,18 @@ class AlgorithmName(StrEnum):
 
 
 #: Methods without a step size.
-WITHOUT: dict[AlgorithmName, Callable[[], Algorithm]] = {
+WITHOUT_STEP_SIZE: dict[AlgorithmName, Callable[[], Algorithm]] = {
     AlgorithmName.value_iteration: rm.algorithms.ValueIteration,
     AlgorithmName.modified_policy_iteration: rm.algorithms.ModifiedPolicyIteration,
     AlgorithmName.policy_iteration: rm.algorithms.PolicyIteration,
 }
-#: Methods that have one, and a default for it.
-OPTIONAL: dict[AlgorithmName, Callable[..., Algorithm]] = {
+#: Methods whose step size has a default.
+WITH_DEFAULT_STEP_SIZE: dict[AlgorithmName, Callable[..., Algorithm]] = {
     AlgorithmName.soft_policy_iteration: rm.algorithms.SoftPolicyIteration,
     AlgorithmName.homotopic_pmd: rm.algorithms.HomotopicPMD,
 }
-#: Methods that have to be told one.
-REQUIRED: dict[AlgorithmName, Callable[..., Algorithm]] = {
+#: Methods that need a step size.
+WITH_STEP_SIZE: dict[AlgorithmName, Callable[..., Algorithm]] = {
     AlgorithmName.softmax_pg: rm.algorithms.SoftmaxPG,
     AlgorithmName.npg: rm.algorithms.NPG,
     AlgorithmName.pmd: rm.algorithms.PMD,
@@ -64,27 +65,32 @@ STEP_SIZES: dict[str, Callable[[], StepSize]] = {
 }
 
 
-def algorithm(name: AlgorithmName, step_size: str | None) -> Algorithm:
-    """Return the method of this name, which is not "auto".
+def make_algorithm(name: AlgorithmName, step_size: str | None) -> Algorithm | Literal["auto"]:
+    """Return the method with a name.
 
     Raises:
-        SolverError: if it needs a step size and there is none, or there is one and it has none, or
-            it is not one.
+        SolverError: if the step size is missing, unused, or not a number or a known rule.
     """
-    if name in WITHOUT:
+    if name is AlgorithmName.auto:
         if step_size is not None:
-            raise rm.SolverError(f"--algorithm {name} has no step size: leave out --step-size")
-        return WITHOUT[name]()
-    if name in OPTIONAL:
-        return OPTIONAL[name]() if step_size is None else OPTIONAL[name](_step_size(step_size))
-    if step_size is None:
-        raise rm.SolverError(
-            f"--algorithm {name} needs a --step-size: a number, or one of {', '.join(STEP_SIZES)}"
-        )
-    return REQUIRED[name](_step_size(step_size))
+            raise rm.SolverError("--step-size needs an --algorithm that has one")
+        return "auto"
+    if name in WITHOUT_STEP_SIZE:
+        if step_size is not None:
+            raise rm.SolverError(f"--algorithm {name} has no step size; omit --step-size")
+        return WITHOUT_STEP_SIZE[name]()
+    if step_size is not None:
+        makers = WITH_DEFAULT_STEP_SIZE | WITH_STEP_SIZE
+        return makers[name](_make_step_size(step_size))
+    if name in WITH_DEFAULT_STEP_SIZE:
+        return WITH_DEFAULT_STEP_SIZE[name]()
+    raise rm.SolverError(
+        f"--algorithm {name} needs a --step-size: a number, or one of {', '.join(STEP_SIZES)}"
+    )
 
 
-def _step_size(text: str) -> float | StepSize:
+def _make_step_size(text: str) -> float | StepSize:
+    """Return a number, or the step-size rule with a name."""
     if text in STEP_SIZES:
         return STEP_SIZES[text]()
     try:
@@ -95,14 +101,14 @@ def _step_size(text: str) -> float | StepSize:
         ) from None
 
 
-def regularizer(text: str, temperature: float) -> rm.Regularizer:
-    """Return the regularizer that a text like ``tsallis:q=1.5`` describes.
+def make_regularizer(text: str, temperature: float) -> rm.Regularizer:
+    """Return the regularizer that a text such as ``tsallis:q=1.5`` describes.
 
     Raises:
-        RegularizerError: if there is none of this name, or a parameter is missing, unknown or not a
+        RegularizerError: if the name is unknown, or a parameter is missing, unknown or not a
             number.
     """
-    require_known(text)
+    require_regularizer_name(text)
     name, _, rest = text.partition(":")
     make, parameters = REGULARIZERS[name]
     given: dict[str, float] = {}
@@ -111,7 +117,7 @@ def regularizer(text: str, temperature: float) -> rm.Regularizer:
         if not equals or key not in parameters:
             takes = f"takes {', '.join(parameters)}" if parameters else "takes no parameter"
             raise rm.RegularizerError(
-                f"--regularizer {name} {takes}, not {item!r}; write {_usage(name)}"
+                f"--regularizer {name} {takes}, not {item!r}; write {_describe_usage(name)}"
             )
         try:
             given[key] = float(value)
@@ -122,16 +128,16 @@ def regularizer(text: str, temperature: float) -> rm.Regularizer:
     missing = [key for key in parameters if key not in given]
     if missing:
         raise rm.RegularizerError(
-            f"--regularizer {name} needs {', '.join(missing)}; write {_usage(name)}"
+            f"--regularizer {name} needs {', '.join(missing)}; write {_describe_usage(name)}"
         )
     return make(**given, temperature=temperature)
 
 
-def require_known(text: str) -> None:
-    """Check that there is a regularizer of the name with which a text begins.
+def require_regularizer_name(text: str) -> None:
+    """Check the name of the regularizer in a text such as ``tsallis:q=1.5``.
 
     Raises:
-        RegularizerError: if there is none; the message names the nearest.
+        RegularizerError: if it is unknown; the message suggests the nearest name.
     """
     name = text.partition(":")[0]
     known = ["none", "kl", *REGULARIZERS]
@@ -143,6 +149,7 @@ def require_known(text: str) -> None:
         )
 
 
-def _usage(name: str) -> str:
+def _describe_usage(name: str) -> str:
+    """Return an example of a regularizer with its parameters."""
     parameters = REGULARIZERS[name][1]
     return name + (":" + ",".join(f"{key}=0.5" for key in parameters) if parameters else "")
