@@ -1,10 +1,9 @@
-"""Random models and what is true of them, computed in 60 digits by code that shares nothing with
-the library.
+"""Random models with exact values, computed in 60 digits independently of the library.
 
-A model is what is stored: its doubles are taken as exact numbers, rows that sum to 1 only nearly
-included. A policy stands for its rows divided by their exact sums. With no temperature the optimal
+The stored doubles of a model are taken as exact numbers, including rows that sum to 1 only
+approximately. A policy is its rows divided by their exact sums. Without a temperature the optimal
 value starts from a linear program (HiGHS), whose vertex is made exact by solving the equation of
-its policy; with one it comes from Newton's method. In both cases T V = V is checked in the end.
+its policy; with one it comes from Newton's method. In both cases T V = V is checked at the end.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from mpmath import mp, mpf
 from scipy.optimize import linprog
 
 mp.dps = 60
-#: Distance from T V = V, relative to the largest number involved, at which a value counts as exact.
-EXACT = mpf(10) ** -45
+#: Relative distance from T V = V at which a value counts as exact.
+TOLERANCE = mpf(10) ** -45
 
 DISCOUNTS = (0.0, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999, 1.0)
 FAMILIES = ("none", "shannon", "kl", "l2")
@@ -29,8 +28,10 @@ FAMILIES = ("none", "shannon", "kl", "l2")
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A model and a regularizer, as arrays: (S, A, S), (S, A), γ, (S, A), (S, A), (S,); a family,
-    (S,) temperatures, (S, A).
+    """A model and a regularizer, as arrays.
+
+    Their shapes: P (S, A, S); r, available, termination and reference (S, A); initial and
+    temperature (S,).
     """
 
     P: np.ndarray
@@ -51,7 +52,7 @@ class Problem:
 
     @cached_property
     def actions(self):
-        """For each state the actions that may be used there."""
+        """The permitted actions of each state."""
         usable = self.available if self.reference is None else self.available & (self.reference > 0)
         return [list(np.flatnonzero(row)) for row in usable]
 
@@ -72,7 +73,7 @@ class Problem:
 
     @cached_property
     def exact_rows(self):
-        """For each pair the list of (successor, γ P)."""
+        """The list of (successor, γ P) of each pair."""
         gamma = mpf(self.discount)
         return [
             [
@@ -86,7 +87,7 @@ class Problem:
 
     @cached_property
     def reward_scale(self):
-        """The largest reward or temperature; 1 if there is none."""
+        """The largest reward or temperature; 1 if both are 0."""
         return (
             max(
                 float(np.abs(self.r[self.available]).max()),
@@ -96,7 +97,7 @@ class Problem:
         )
 
     def mdp(self, **keywords):
-        """The library's model; in the places that it should ignore stands rubbish."""
+        """The library's model, with invalid numbers at unavailable pairs, which it must ignore."""
         import regmdp as rm
 
         P, r, termination = self.P.copy(), self.r.copy(), self.termination.copy()
@@ -141,7 +142,7 @@ class Problem:
         return total
 
     def cost(self, s, p):
-        """τ h(p) for a dict of positive probabilities."""
+        """τ h(p) of a dict of positive probabilities."""
         if not self.tau[s] or not p:
             return mpf(0)
         match self.family:
@@ -154,9 +155,7 @@ class Problem:
         return self.tau[s] * h
 
     def best(self, s, value, current=None):
-        """The largest ⟨p, q⟩ - τ h(p), and a p that attains it; of several best actions the current
-        one.
-        """
+        """The maximum of ⟨p, q⟩ - τ h(p), and a maximiser: of several best actions the current."""
         usable = self.actions[s]
         if not usable:
             return mpf(0), {}
@@ -167,7 +166,7 @@ class Problem:
             action = max(usable, key=lambda a: q[a])
             if current:
                 kept = next(iter(current))
-                if len(current) == 1 and q[kept] >= top - EXACT * (1 + abs(top)):
+                if len(current) == 1 and q[kept] >= top - TOLERANCE * (1 + abs(top)):
                     action = kept
             return top, {action: mpf(1)}
         y = {a: (x - top) / tau for a, x in q.items()}
@@ -185,9 +184,7 @@ class Problem:
         return top + tau * mp.log(total), {a: w / total for a, w in weights.items()}
 
     def value_of(self, policy):
-        """(S, A) doubles, or a list of dicts -> the exact value of that policy, its rows divided by
-        their exact sums.
-        """
+        """(S, A) doubles, or a list of dicts -> the exact value of the normalised policy."""
         n = self.n_states
         if isinstance(policy, np.ndarray):
             policy = [exact_row(row) if self.actions[s] else {} for s, row in enumerate(policy)]
@@ -219,7 +216,7 @@ class Problem:
             scale = max(abs(x) for x in value) + mpf(self.reward_scale)
             if (
                 max(abs(best - x) for (best, _), x in zip(improved, value, strict=True))
-                <= EXACT * scale
+                <= TOLERANCE * scale
             ):
                 if start is not None:
                     tolerance = 1e-5 * float(scale) / (1.0 - self.discount)
@@ -232,7 +229,7 @@ class Problem:
         raise AssertionError("Newton's method did not reach the optimum")
 
     def _linear_program(self):
-        """minimise Σ V(s) subject to V ≥ r + γ P V."""
+        """Minimise Σ V(s) subject to V ≥ r + γ P V."""
         pairs = [(s, a) for s, usable in enumerate(self.actions) for a in usable]
         scale = max(float(np.abs(self.r[self.available]).max()), 1e-300)
         constraints = np.array(
@@ -248,7 +245,7 @@ class Problem:
 
 
 def exact_row(row):
-    """A row of doubles as probabilities that sum to exactly 1."""
+    """Row of doubles -> probabilities that sum to exactly 1."""
     total = sum(Fraction(float(x)) for x in row)
     return {
         a: mpf(float(x)) * total.denominator / total.numerator for a, x in enumerate(row) if x > 0
@@ -256,14 +253,12 @@ def exact_row(row):
 
 
 def expected(initial, value):
-    """The mean of a value under ρ, divided by its exact sum."""
+    """The mean of a value under the normalised ρ."""
     return sum((x * value[s] for s, x in exact_row(initial).items()), mpf(0))
 
 
 def simplex_projection(y):
-    """Dict of scores -> dict of the positive entries of the nearest distribution (Held, Wolfe &
-    Crowder 1974).
-    """
+    """Dict of scores -> positive entries of the nearest distribution (Held et al. 1974)."""
     threshold, total = None, mpf(0)
     for count, x in enumerate(sorted(y.values(), reverse=True), 1):
         total += x
@@ -273,7 +268,7 @@ def simplex_projection(y):
 
 
 def solve(matrix, right):
-    """Gaussian elimination with pivoting, on lists of numbers of any kind."""
+    """Solve a linear system by Gaussian elimination with pivoting, on lists of any numbers."""
     n = len(right)
     rows = [[*row, b] for row, b in zip(matrix, right, strict=True)]
     for k in range(n):
@@ -295,15 +290,13 @@ def solve(matrix, right):
 
 @cache
 def problem(seed):
-    """The random problem of this number; those that follow each other go through the discounts and
-    the families.
-    """
+    """Draw the random problem of a seed; consecutive seeds run through discounts and families."""
     rng = np.random.default_rng(seed)
     discount = DISCOUNTS[seed % len(DISCOUNTS)]
     family = FAMILIES[seed // len(DISCOUNTS) % len(FAMILIES)]
     S, A = int(rng.integers(1, 9)), int(rng.integers(1, 6))
     maze = discount == 1.0 and rng.random() < 0.4
-    P = _transitions(rng, S, A)
+    P = _draw_transitions(rng, S, A)
     available = rng.random((S, A)) < rng.choice([0.6, 1.0])
     if not maze and S > 1 and rng.random() < 0.5:
         available[rng.integers(S)] = False
@@ -313,14 +306,13 @@ def problem(seed):
             rng.random((S, A)) < (1.0 if discount == 1.0 else 0.4)
         )
     if maze:
-        # only the first action is sure to end some day; the others may go round in circles, and
-        # lose
+        # only the first action is certain to terminate; the others may form cycles that lose reward
         termination[:, 1:] *= rng.random((S, A - 1)) < 0.2
     P *= (1.0 - termination)[..., None]
     if rng.random() < 0.4:
         P *= 1.0 + rng.uniform(-1e-10, 1e-10, size=(S, A, 1))
     scale = 10.0 ** rng.uniform(-6, 6)
-    r = scale * _rewards(rng, S, A)
+    r = scale * _draw_rewards(rng, S, A)
     if maze:
         r = -scale * rng.uniform(1.0, 2.0, size=(S, A))
     if A > 1 and rng.random() < 0.4:
@@ -331,7 +323,7 @@ def problem(seed):
         available[:, 0] = True
     reference = None
     if family == "kl":
-        reference = _reference(rng, available)
+        reference = _draw_reference(rng, available)
         if maze:
             reference = np.where(available, 1.0, 0.0) / np.maximum(
                 available.sum(axis=1, keepdims=True), 1
@@ -341,16 +333,7 @@ def problem(seed):
         if rng.random() < 0.7
         else np.eye(S)[rng.integers(S)]
     )
-    temperature = np.zeros(S)
-    if family != "none":
-        temperature = np.full(S, scale * 10.0 ** rng.uniform(-7, 1))
-        if maze:
-            temperature = np.full(S, scale * 10.0 ** rng.uniform(-7, -1))
-        match int(rng.integers(4)):
-            case 0:
-                temperature = temperature * 10.0 ** rng.uniform(-2, 0, size=S)
-            case 1:
-                temperature[rng.random(S) < 0.5] = 0.0
+    temperature = _draw_temperature(rng, S, scale, maze) if family != "none" else np.zeros(S)
     return Problem(
         P,
         r,
@@ -366,7 +349,19 @@ def problem(seed):
     )
 
 
-def _transitions(rng, S, A):
+def _draw_temperature(rng, S, scale, maze):
+    temperature = np.full(S, scale * 10.0 ** rng.uniform(-7, 1))
+    if maze:
+        temperature = np.full(S, scale * 10.0 ** rng.uniform(-7, -1))
+    match int(rng.integers(4)):
+        case 0:
+            temperature = temperature * 10.0 ** rng.uniform(-2, 0, size=S)
+        case 1:
+            temperature[rng.random(S) < 0.5] = 0.0
+    return temperature
+
+
+def _draw_transitions(rng, S, A):
     match int(rng.integers(4)):
         case 0:  # deterministic
             return np.eye(S)[rng.integers(S, size=(S, A))]
@@ -381,7 +376,7 @@ def _transitions(rng, S, A):
             return rng.dirichlet(np.ones(S), size=(S, A))
 
 
-def _rewards(rng, S, A):
+def _draw_rewards(rng, S, A):
     match int(rng.integers(5)):
         case 0:
             return rng.normal(size=(S, A)) * 10.0 ** rng.uniform(-8, 0, size=(S, A))
@@ -395,7 +390,7 @@ def _rewards(rng, S, A):
             return rng.normal(size=(S, A))
 
 
-def _reference(rng, available):
+def _draw_reference(rng, available):
     weight = rng.dirichlet(np.full(available.shape[1], 0.5), size=available.shape[0]) + 1e-9
     kept = available & (rng.random(available.shape) < 0.7)
     kept |= available & ~kept.any(axis=1, keepdims=True)
@@ -407,8 +402,9 @@ def _reference(rng, available):
 
 
 def random_policy(rng, problem, *, spread=1.0):
-    """(S, A) doubles: positive on some of the usable actions, rows summing to 1 only within 1e-10;
-    rubbish in terminal states.
+    """Draw (S, A) doubles, positive on some of the permitted actions.
+
+    Rows sum to 1 only within 1e-10, and rows of terminal states are invalid.
     """
     policy = np.zeros(problem.r.shape)
     for s, usable in enumerate(problem.actions):
@@ -422,11 +418,11 @@ def random_policy(rng, problem, *, spread=1.0):
     return policy
 
 
-# ---- what holds of a certificate ----
+# ---- certificates ----
 
 
 def assert_between(lower, truth, upper, what):
-    """Compare as exact numbers: no tolerance."""
+    """Assert that exact numbers are between bounds, without a tolerance."""
     for s, x in enumerate(truth):
         assert mpf(float(lower[s])) <= x, (
             f"{what}: state {s} is {mp.nstr(x, 25)}, below the bound by "
@@ -439,9 +435,7 @@ def assert_between(lower, truth, upper, what):
 
 
 def assert_covers(certificate, initial, optimum, own=None):
-    """Check every statement of a certificate against the exact optimal value and the exact value of
-    the policy it judges.
-    """
+    """Assert that a certificate holds for the exact optimal value and the exact policy value."""
     assert_between(certificate.lower, optimum, certificate.upper, "optimum")
     assert (
         mpf(certificate.initial_lower)
@@ -458,8 +452,9 @@ def assert_covers(certificate, initial, optimum, own=None):
 
 
 def total_reward(P, r, termination):
-    """Exact expected total reward of a chain with (S, S) rows of Fractions: what is done for ever
-    must be free, or it is worth -∞.
+    """Exact expected total reward of a chain with (S, S) rows of Fractions.
+
+    It is -∞ in states from which rewards other than 0 may recur without end.
 
     Returns a list of Fractions, None where the value is -∞.
     """
@@ -483,9 +478,7 @@ def total_reward(P, r, termination):
 
 
 def best_total_reward(P, r, termination, available):
-    """The largest of these over all deterministic policies, in each state; a state without actions
-    is worth 0.
-    """
+    """The largest total reward over all deterministic policies; 0 in states without actions."""
     n = len(r)
     choices = [list(np.flatnonzero(row)) or [None] for row in available]
     best = [None] * n
@@ -505,7 +498,7 @@ def best_total_reward(P, r, termination, available):
 
 
 def _reachable(P, start):
-    """States that the chain visits from this one, itself included."""
+    """States that the chain can reach from a state, including itself."""
     found, todo = {start}, [start]
     while todo:
         s = todo.pop()
@@ -517,5 +510,5 @@ def _reachable(P, start):
 
 
 def exact(fractions):
-    """Fractions as high-precision numbers."""
+    """Fractions -> high-precision numbers."""
     return [mpf(x.numerator) / x.denominator for x in fractions]
