@@ -13,7 +13,7 @@ import numpy as np
 from side_by_side import compare
 
 import regmdp as rm
-from regmdp.evaluation.generative import empirical
+from regmdp.evaluation.empirical_model import draw_empirical_models
 from regmdp.samples import RandomStreams, TableSimulator
 
 RUNS, ALONE = 1000, 20
@@ -36,7 +36,7 @@ def sampling() -> None:
         rates = []
         for _ in range(7):
             begin = time.perf_counter()
-            empirical(simulator, streams, samples)
+            draw_empirical_models(simulator, streams, samples)
             rates.append(samples * states * actions / (time.perf_counter() - begin) / 1e6)
         print(
             f"  {states:>7,} × {actions} × {successors:<3} {median(rates):6.1f}  ({min(rates):.1f} "

@@ -89,20 +89,20 @@ def test_samples_grow_fourfold_in_each_period():
 
 
 def test_growing_numbers():
-    assert [GeometricSamples(3, 1.5, every=1).at(k, 0.9) for k in range(4)] == [3, 5, 7, 11]
+    assert [GeometricSamples(3, 1.5, period=1).at(k, 0.9) for k in range(4)] == [3, 5, 7, 11]
     assert [GeometricSamples(1).at(k, 0.5) for k in range(5)] == [1, 1, 4, 4, 16]
-    with pytest.raises(rm.SolverError, match="at least 1"):
+    with pytest.raises(rm.SolverError, match="factor must be a finite number, 1 or more"):
         GeometricSamples(1, 0.5)
     with pytest.raises(rm.SolverError, match="drawn once"):
         GenerativeModel(GeometricSamples(1), reuse=True)
-    with pytest.raises(rm.SolverError, match="give every="):
+    with pytest.raises(rm.SolverError, match="give period="):
         GenerativeModel(GeometricSamples(1)).check(garnet(1.0), rm.Unregularized())
 
 
 def test_the_bound_on_the_error_follows_the_number_of_samples():
     bounds = []
     learn(
-        rm.algorithms.PMD(1.0, evaluation=GenerativeModel(GeometricSamples(10, every=1))),
+        rm.algorithms.PMD(1.0, evaluation=GenerativeModel(GeometricSamples(10, period=1))),
         None,
         3,
         runs=1,
@@ -203,7 +203,7 @@ def test_problems_that_they_are_not_for_are_refused(algorithm, regularizer, disc
 
 
 def test_the_first_temperature_is_positive():
-    with pytest.raises(rm.SolverError, match="positive and finite"):
+    with pytest.raises(rm.SolverError, match="first temperature must be a finite number above 0"):
         StochasticAPMD(temperature=0.0)
 
 

@@ -108,7 +108,7 @@ def test_many_sweeps_reach_the_value():
 
 
 def test_sweeps_are_at_least_one():
-    with pytest.raises(rm.SolverError, match="the number of sweeps must be at least 1, not 0"):
+    with pytest.raises(rm.SolverError, match="count must be an integer, 1 or more, not 0"):
         Sweeps(0)
 
 

@@ -175,11 +175,9 @@ def test_a_function_of_ones_own_is_as_good_as_a_model():
 
 @pytest.mark.parametrize("given", [0, -1, True])
 def test_options_are_positive_integers(given):
-    with pytest.raises(
-        rm.SolverError, match="the number of episodes of a pair must be an integer, 1 or more"
-    ):
+    with pytest.raises(rm.SolverError, match="episodes must be an integer, 1 or more"):
         MonteCarlo(given)
-    with pytest.raises(rm.SolverError, match="the horizon .* must be an integer, 1 or more"):
+    with pytest.raises(rm.SolverError, match="horizon must be an integer, 1 or more"):
         MonteCarlo(1, horizon=given)
 
 
@@ -210,24 +208,14 @@ def test_a_regularizer_that_is_infinite_is_refused():
 
 def test_pairs_have_to_be_at_hand():
     class Path(rm.samples.EpisodicProcess):
-        n_states, n_actions, discount, all_available = 1, 1, 0.5, True
-        initial, available, terminal = (
-            np.ones(1),
-            np.ones((1, 1), dtype=bool),
-            np.zeros(1, dtype=bool),
-        )
-
-        def __init__(self):
-            pass
-
         def start_rollout(self, count, streams):
-            raise AssertionError("no rollout is started")
+            raise AssertionError("no episode is started")
 
     with pytest.raises(
-        rm.SampleError, match="needs an MDP or a simulator, not Path; Rollouts begin where"
+        rm.SampleError, match="needs an MDP or a simulator, not Path; Rollouts start where"
     ):
         rm.learn(
-            Path(),
+            Path(rm.mdp.StateActionSpace(np.ones((1, 1), dtype=bool)), 0.5, np.ones(1)),
             None,
             rm.algorithms.NPG(0.1, evaluation=MonteCarlo(1)),
             max_iterations=1,

@@ -11,9 +11,10 @@ from regmdp.evaluation import (
     PolynomialRate,
     ReplayTD,
     RunBatch,
-    replay,
+    offline,
     tile_regularizer,
 )
+from regmdp.evaluation.action_values import Transitions
 from regmdp.evaluation.replay import ReplayBuffer
 from regmdp.samples import Dataset, OfflineMDP, RandomStreams
 
@@ -100,7 +101,7 @@ def test_the_empirical_model_is_that_of_the_frequencies():
 @pytest.mark.parametrize("dense", [True, False])
 @pytest.mark.parametrize("discount", [0.8, 1.0])
 def test_certainty_equivalence_is_the_solution_of_the_empirical_model(dense, discount, monkeypatch):
-    monkeypatch.setattr(replay, "DENSE", 256 if dense else 0)
+    monkeypatch.setattr(offline, "MAX_DENSE_STATES", 256 if dense else 0)
     source, policy, regularizer = log(discount), policies(3), per_state()
     found, after = estimate(CertaintyEquivalence(), source, regularizer, policy)
     rows, rewards, _ = counted(logged())
@@ -326,7 +327,7 @@ def test_a_buffer_keeps_the_last_transitions():
     kept = ReplayBuffer(2, 5)
     for first in range(0, 12, 2):
         number = np.array([[first, first + 1], [100 + first, 101 + first]])
-        kept.add(number, number / 2.0, number + 1, number % 3 == 0)
+        kept.add(Transitions(number, number / 2.0, number + 1, number % 3 == 0))
         assert kept.size == min(first + 2, 5)
     for run, start in enumerate((0, 100)):
         last = np.arange(start + 7, start + 12)
@@ -354,7 +355,7 @@ def test_a_buffer_gives_the_action_values_of_the_policy_whatever_was_followed(ta
     assert np.sqrt(np.mean((found[:, AVAILABLE] - exact) ** 2)) < 0.15
     assert np.abs(found[:, AVAILABLE].mean(axis=0) - exact).max() < 0.08
     assert after.samples == 2000
-    assert after.memory.kept.size == 2000
+    assert after.memory.buffer.size == 2000
 
 
 @pytest.mark.parametrize(
@@ -392,13 +393,13 @@ def test_a_run_does_not_depend_on_those_beside_it(name):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: OfflineTD(0), "number of minibatches"),
-        (lambda: OfflineTD(1, batch_size=0), "size of a minibatch"),
+        (lambda: OfflineTD(0), "updates must be an integer"),
+        (lambda: OfflineTD(1, batch_size=0), "batch_size must be"),
         (lambda: OfflineTD(1, step_size=0.0), "in (0, 1]"),
-        (lambda: ReplayTD(0, 1), "number of steps"),
-        (lambda: ReplayTD(1, 1, buffer_size=0), "the size of the buffer"),
+        (lambda: ReplayTD(0, 1), "steps must be an integer"),
+        (lambda: ReplayTD(1, 1, buffer_size=0), "buffer_size must be"),
         (lambda: ReplayTD(1, 1, buffer_size=3, n_envs=4), "all 4 environments, and has room for 3"),
-        (lambda: ReplayTD(1, 1, exploration=2.0), "between 0 and 1"),
+        (lambda: ReplayTD(1, 1, exploration=2.0), "exploration must be a number in [0, 1]"),
     ],
 )
 def test_options_out_of_range_are_refused(make, message):

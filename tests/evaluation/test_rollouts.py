@@ -519,11 +519,9 @@ def test_an_episode_that_is_cut_off_goes_on_with_the_value_from_before(horizon):
 
 @pytest.mark.parametrize("given", [0, -1, True])
 def test_options_are_positive_integers(given):
-    with pytest.raises(
-        rm.SolverError, match="the number of episodes must be an integer, 1 or more"
-    ):
+    with pytest.raises(rm.SolverError, match="episodes must be an integer, 1 or more"):
         Rollouts(given)
-    with pytest.raises(rm.SolverError, match="the horizon .* must be an integer, 1 or more"):
+    with pytest.raises(rm.SolverError, match="horizon must be an integer, 1 or more"):
         Rollouts(1, horizon=given)
 
 
@@ -542,12 +540,7 @@ def test_an_undiscounted_episode_that_does_not_end_is_noticed(monkeypatch):
 
 def test_a_log_cannot_be_followed():
     class OfflineMDP(rm.mdp.DecisionProcess):
-        n_states, n_actions, discount, all_available = 1, 1, 0.5, True
-        initial, available, terminal = (
-            np.ones(1),
-            np.ones((1, 1), dtype=bool),
-            np.zeros(1, dtype=bool),
-        )
+        pass
 
         def __init__(self):
             pass
@@ -557,7 +550,7 @@ def test_a_log_cannot_be_followed():
         match="Rollouts follow a policy in an MDP, a simulator or an environment, not in OfflineMDP",
     ):
         rm.learn(
-            OfflineMDP(),
+            OfflineMDP(rm.mdp.StateActionSpace(np.ones((1, 1), dtype=bool)), 0.5, np.ones(1)),
             None,
             rm.algorithms.NPG(0.1, evaluation=Rollouts(1)),
             max_iterations=1,

@@ -173,12 +173,12 @@ def test_a_reused_model_is_drawn_once():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Noisy(-1.0), "must be finite and not negative"),
-        (lambda: Noisy(np.nan), "must be finite and not negative"),
-        (lambda: Noisy(1.0, "gaussian"), "must be .uniform., .sign. or .adversarial."),
+        (lambda: Noisy(-1.0), "delta must be a finite number, 0 or more"),
+        (lambda: Noisy(np.nan), "delta must be a finite number, 0 or more"),
+        (lambda: Noisy(1.0, "gaussian"), "kind must be .uniform., .sign. or .adversarial."),
         (lambda: GenerativeModel(0), "must be an integer, 1 or more"),
         (lambda: GenerativeModel(-3), "must be an integer, 1 or more"),
-        (lambda: GenerativeModel(10, confidence=1.0), "confidence must be between 0 and 1"),
+        (lambda: GenerativeModel(10, confidence=1.0), r"confidence must be a number in \(0, 1\)"),
     ],
 )
 def test_options_out_of_range(make, message):
@@ -194,5 +194,5 @@ def test_an_empirical_model_that_never_ends_is_no_quiet_answer(n_states):
     transitions[0, 0, :2], termination[0, 0] = (0.5, 0.499999), 1e-6
     mdp = rm.MDP(transitions, np.ones((n_states, 1)), 1.0, termination=termination)
     algorithm = rm.algorithms.SoftPolicyIteration(evaluation=GenerativeModel(10))
-    with pytest.raises(rm.SolverError, match="goes on for ever without discount"):
+    with pytest.raises(rm.SolverError, match="undiscounted policy never ends the episode"):
         rm.learn(mdp, None, algorithm, max_iterations=1, rng=np.random.default_rng(0))

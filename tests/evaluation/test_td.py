@@ -403,20 +403,20 @@ def test_visits_are_counted_anew_where_the_policy_is_another(target, goes_on):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"steps": 0}, "number of steps"),
-        ({"steps": 1, "n_envs": True}, "number of environments"),
+        ({"steps": 0}, "steps must be an integer"),
+        ({"steps": 1, "n_envs": True}, "n_envs must be an integer"),
         ({"steps": 1, "step_size": 1.5}, "in (0, 1]"),
-        ({"steps": 1, "trace_decay": 1.1}, "between 0 and 1"),
-        ({"steps": 1, "exploration": -0.1}, "between 0 and 1"),
+        ({"steps": 1, "trace_decay": 1.1}, "trace_decay must be a number in [0, 1]"),
+        ({"steps": 1, "exploration": -0.1}, "exploration must be a number in [0, 1]"),
         (
             {"steps": 1, "trace_decay": 0.5, "target": "optimal"},
-            "a return is that of the policy that is followed",
+            "λ-returns are those of the policy that is followed",
         ),
         (
             {"steps": 1, "trace_decay": 0.5, "exploration": 0.1},
-            "a return is that of the policy that is followed",
+            "λ-returns are those of the policy that is followed",
         ),
-        ({"steps": 1, "target": "sampled", "exploration": 0.1}, "take expected ones"),
+        ({"steps": 1, "target": "sampled", "exploration": 0.1}, 'use target="expected"'),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):
@@ -453,11 +453,11 @@ def test_walks_leave_out_episodes_that_are_over_at_once():
 def test_rates():
     with pytest.raises(rm.SolverError, match="power"):
         PolynomialRate(0.0)
-    with pytest.raises(rm.SolverError, match="number of sweeps"):
+    with pytest.raises(rm.SolverError, match="sweeps must be an integer"):
         SynchronousTD(0)
     np.testing.assert_allclose(RescaledLinearRate()(np.arange(3), 0.9), [1.0, 1 / 1.1, 1 / 1.2])
     algorithm = rm.algorithms.PolicyIteration(TD(1, RescaledLinearRate()))
-    with pytest.raises(rm.SolverError, match="never become smaller"):
+    with pytest.raises(rm.SolverError, match="would not decrease"):
         rm.learn(masked(1.0), None, algorithm, max_iterations=1, rng=np.random.default_rng(0))
 
 

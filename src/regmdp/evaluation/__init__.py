@@ -3,14 +3,16 @@
 from regmdp.evaluation.base import Chain, Evaluation
 from regmdp.evaluation.decaying_entropy import DecayingEntropy, Perturbed
 from regmdp.evaluation.direct import Direct
+from regmdp.evaluation.empirical_model import EmpiricalModels
 from regmdp.evaluation.exact import Exact
-from regmdp.evaluation.generative import Empirical, GenerativeModel
+from regmdp.evaluation.generative import GenerativeModel
 from regmdp.evaluation.krylov import Krylov
 from regmdp.evaluation.learning_rates import LearningRate, PolynomialRate, RescaledLinearRate
 from regmdp.evaluation.linear import LinearEvaluation, System
 from regmdp.evaluation.monte_carlo import MonteCarlo
 from regmdp.evaluation.noisy import Noisy
-from regmdp.evaluation.replay import CertaintyEquivalence, OfflineTD, ReplayTD
+from regmdp.evaluation.offline import CertaintyEquivalence, OfflineTD
+from regmdp.evaluation.replay import ReplayTD
 from regmdp.evaluation.rollouts import Rollouts
 from regmdp.evaluation.sample_schedules import GeometricSamples
 from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, tile_regularizer
@@ -24,7 +26,7 @@ __all__ = [
     "Chain",
     "DecayingEntropy",
     "Direct",
-    "Empirical",
+    "EmpiricalModels",
     "Estimate",
     "Evaluation",
     "Exact",

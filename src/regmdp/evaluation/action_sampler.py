@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from regmdp._internal.arrays import Array, Float, Int
+from regmdp.evaluation.sampled import RunBatch
+from regmdp.policies import uniform_policy
+from regmdp.regularizers import Regularizer
 
-__all__ = ["ActionSampler"]
+__all__ = ["ActionSampler", "mix_with_uniform"]
 
 
 class ActionSampler:
@@ -31,3 +34,12 @@ class ActionSampler:
         for sums in self._sums:
             action += sums[row] <= level
         return np.minimum(action, self._last[row])
+
+
+def mix_with_uniform(
+    batch: RunBatch, regularizer: Regularizer, policy: Float[Array, "NS A"], share: float
+) -> Float[Array, "NS A"]:
+    """(N·S, A) policies -> (N·S, A) mixtures with a share of the uniform policy."""
+    if not share:
+        return policy
+    return (1.0 - share) * policy + share * uniform_policy(batch, regularizer)

@@ -1,45 +1,50 @@
-"""What evaluations by temporal differences share: what a next state is worth, and a table that moves towards targets."""
+"""Tables of action values that temporal differences update, and the values of next states."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float, Int
-from regmdp._internal.errors import SolverError
 from regmdp.evaluation.learning_rates import LearningRate
-from regmdp.evaluation.sampled import Estimate, RunBatch, require_finite_cost, value_of
+from regmdp.evaluation.sampled import Estimate, RunBatch, evaluate_q, require_finite_cost
 from regmdp.regularizers import Regularizer
 
-__all__ = ["ActionValues", "NextStateValue", "require_target"]
+__all__ = ["ActionValues", "NextStateValue", "OfflineTarget", "Target", "Transitions"]
 
-Target = Literal["expected", "sampled", "optimal"]
+#: Targets of temporal differences, and those that do not depend on the action taken next.
+Target: TypeAlias = Literal["expected", "sampled", "optimal"]
+OfflineTarget: TypeAlias = Literal["expected", "optimal"]
 
 
-def require_target(target: Any, known: tuple[str, ...]) -> None:
-    """Check the name of a target.
+class Transitions(NamedTuple):
+    """Transitions of N runs.
 
-    Raises:
-        SolverError: if it is not known.
+    Attributes:
+        pair: (N, n) pairs, numbered among those of all runs.
+        reward: (N, n) rewards.
+        after: (N, n) next states, numbered among those of all runs.
+        terminated: (N, n) whether the episode ended.
     """
-    if target not in known:
-        names = ", ".join(f'"{name}"' for name in known[:-1])
-        raise SolverError(f'the target must be {names} or "{known[-1]}", not {target!r}')
+
+    pair: Int[np.ndarray, "N n"]
+    reward: Float[np.ndarray, "N n"]
+    after: Int[np.ndarray, "N n"]
+    terminated: Bool[np.ndarray, "N n"]
 
 
 class NextStateValue:
-    """What a state is worth to the step that leads there.
+    """The value of a next state, regularizer included, for the policy or for the optimal one.
 
     Args:
         batch: The runs.
         regularizer: The regularizer of the states of all runs.
         policy: (N·S, A) the policies.
-        optimal: Whether it is what the best policy makes of the action values there, not what the
-            given one makes of them.
+        optimal: Whether it is the largest value over all policies, not that of the given one.
 
     Attributes:
-        cost: (N·S,) τ h(π); 0 if it is what the best policy makes of it.
+        cost: (N·S,) τ h(π); 0 if the value is the largest one.
     """
 
     cost: Float[np.ndarray, " NS"]
@@ -53,8 +58,7 @@ class NextStateValue:
     ) -> None:
         self._regularizer, self._optimal = regularizer, optimal
         self._available = None if batch.all_available else batch.available
-        # in rows, so that what is gathered of it is summed in the same order however many runs
-        # there are
+        # row-major, so that the order of summation does not depend on the number of runs
         self._policy = np.ascontiguousarray(policy)
         self.cost = (
             np.zeros(batch.n_states)
@@ -66,37 +70,43 @@ class NextStateValue:
     def __call__(
         self, q: Float[np.ndarray, "NS A"], row: Int[np.ndarray, "N n"]
     ) -> Float[np.ndarray, "N n"]:
-        """(N·S, A) action values and (N, n) states -> (N, n) what they are worth."""
-        if row.size >= q.shape[0]:  # more than there are: each is computed once, and then looked up
-            return self._worth(q, slice(None))[row]
-        return self._worth(q, row.reshape(-1)).reshape(row.shape)
+        """(N·S, A) action values and (N, n) states -> (N, n) values."""
+        if row.size >= q.shape[0]:  # each state is computed once, and then looked up
+            return self._evaluate(q, slice(None))[row]
+        return self._evaluate(q, row.reshape(-1)).reshape(row.shape)
 
-    def _worth(self, q: Float[np.ndarray, "NS A"], some: Any) -> Float[np.ndarray, " n"]:
-        """Return what some of the states are worth."""
+    def _evaluate(
+        self, q: Float[np.ndarray, "NS A"], states: slice | Int[np.ndarray, " n"]
+    ) -> Float[np.ndarray, " n"]:
+        """Return the values of some states."""
         if not self._optimal:
-            return np.sum(self._policy[some] * q[some], axis=-1) - self.cost[some]
-        available = None if self._available is None else self._available[some]
-        return np.asarray(self._regularizer.at(some).maximum(q[some], available))
+            return np.sum(self._policy[states] * q[states], axis=-1) - self.cost[states]
+        available = None if self._available is None else self._available[states]
+        return np.asarray(self._regularizer.at(states).maximum(q[states], available))
 
-    def value(self, batch: RunBatch, q: Float[np.ndarray, "NS A"]) -> Float[np.ndarray, " NS"]:
-        """(N·S, A) action values -> (N·S,) what all states are worth."""
+    def evaluate_all(
+        self, batch: RunBatch, q: Float[np.ndarray, "NS A"]
+    ) -> Float[np.ndarray, " NS"]:
+        """(N·S, A) action values -> (N·S,) values of all states."""
         if not self._optimal:
-            return value_of(batch, self._regularizer, self._policy, q)
+            return evaluate_q(batch, self._regularizer, self._policy, q)
         return np.asarray(self._regularizer.maximum(q, self._available))
 
 
 class ActionValues:
-    """Estimated action values of all runs, which move towards targets; pairs that are hit several times at once, to their mean.
+    """Estimated action values of all runs, updated towards targets.
+
+    A pair with several targets at a time moves to their mean.
 
     Args:
         batch: The runs.
         rate: The learning rate.
         previous: The estimate to start from; None for 0.
-        visits: (N·S·A,) how often each pair was moved before; None for never.
+        visits: (N·S·A,) number of earlier updates of each pair; None for 0.
 
     Attributes:
         q: (N·S, A) the action values; 0 at unavailable pairs.
-        visits: (N·S·A,) how often each pair has been moved.
+        visits: (N·S·A,) number of updates of each pair.
     """
 
     q: Float[np.ndarray, "NS A"]
@@ -116,22 +126,21 @@ class ActionValues:
         self._flat, self._rate, self._discount = self.q.reshape(-1), rate, batch.discount
         self._sum, self._hits = np.zeros(self.q.size), np.zeros(self.q.size)
 
-    def move(
+    def update(
         self,
         pair: Int[np.ndarray, "N n"],
         target: Float[np.ndarray, "N n"],
-        idle: Bool[np.ndarray, "N n"] | None = None,
+        ignored: Bool[np.ndarray, "N n"] | None = None,
     ) -> tuple[Float[np.ndarray, "N n"], Float[np.ndarray, "N n"]]:
-        """Move (N, n) pairs, numbered as in ``visits``, towards (N, n) targets; but not those that are idle.
+        """Update (N, n) pairs, numbered as in ``visits``, towards (N, n) targets, except some.
 
         Returns:
-            (N, n) the step sizes, 0 where idle, and (N, n) how many of the targets are of the same
-            pair.
+            (N, n) step sizes, 0 where ignored, and (N, n) numbers of targets of the same pair.
         """
-        if idle is not None and idle.any():
+        if ignored is not None and ignored.any():
             step, hits = np.zeros(pair.shape), np.ones(pair.shape)
-            moved = self.move(pair[~idle][None], target[~idle][None])
-            step[~idle], hits[~idle] = moved[0][0], moved[1][0]
+            used = self.update(pair[~ignored][None], target[~ignored][None])
+            step[~ignored], hits[~ignored] = used[0][0], used[1][0]
             return step, hits
         flat, goal = pair.reshape(-1), target.reshape(-1)
         hits = np.ones(flat.size)
@@ -142,14 +151,19 @@ class ActionValues:
             goal = self._sum[flat] / hits
             self._hits[flat], self._sum[flat] = 0.0, 0.0
         step = self._rate(self.visits[flat], self._discount)
-        # a pair that is hit more than once is assigned to more than once, but the same
+        # a pair that occurs several times is assigned the same value several times
         self._flat[flat] += step * (goal - self._flat[flat])
         self.visits[flat] += 1
         return step.reshape(pair.shape), hits.reshape(pair.shape)
 
+    def learn(self, transitions: Transitions, next_value: NextStateValue) -> None:
+        """Update the pairs of transitions towards reward plus discounted value of the next state."""
+        rest = np.where(transitions.terminated, 0.0, next_value(self.q, transitions.after))
+        self.update(transitions.pair, transitions.reward + self._discount * rest)
+
     def estimate(
         self, batch: RunBatch, next_value: NextStateValue, samples: int, memory: Any
     ) -> Estimate:
-        """Return what has been learned."""
+        """Return the estimate."""
         q = self.q if batch.all_available else np.where(batch.available, self.q, -np.inf)
-        return Estimate(q, next_value.value(batch, q), samples, memory=memory)
+        return Estimate(q, next_value.evaluate_all(batch, q), samples, memory=memory)

@@ -1,4 +1,4 @@
-r"""Evaluating a policy: the value V of π solves V = r_π - τ h(π) + γ P_π V, a linear equation."""
+r"""Policy evaluation: the value V of π solves V = r_π - τ h(π) + γ P_π V, a linear equation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Chain:
             like it; rows of terminal states are empty.
         discount: γ.
         leak: Bound on how far the rows are from summing to 1; infinite if some episodes end, or if
-            nothing is known.
+            it is unknown.
     """
 
     rows: Array | PolicyRows
@@ -55,24 +55,24 @@ class Chain:
 
     def propagate(self, value: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
         r"""(S,) value -> (S,) \(\gamma P_\pi V\)."""
-        moved = self.rows @ value
-        moved *= self.discount
-        return moved
+        result = self.rows @ value
+        result *= self.discount
+        return result
 
     def residual(
         self, value: Float[Array, " S"], rewards: Float[Array, " S"]
     ) -> Float[np.ndarray, " S"]:
-        """(S,) value and (S,) rewards of one step -> (S,) what is missing in V = rewards + γ P V."""
+        """(S,) value and (S,) rewards of one step -> (S,) residual of V = rewards + γ P V."""
         return rewards + self.propagate(value) - value
 
 
 class Evaluation(ABC):
     """A way to evaluate a policy.
 
-    Immutable; what it returns is certified elsewhere, by its residual.
+    Immutable. Its result is certified elsewhere, by its residual.
     """
 
-    #: Whether it aims at the value itself, so that the policy and its value make a pair.
+    #: Whether its result is the value of the policy up to ``accuracy``.
     exact: bool
 
     @abstractmethod
@@ -91,15 +91,15 @@ class Evaluation(ABC):
             regularizer: Its cost is subtracted from the rewards.
             policy: (S, A) probabilities.
             guess: (S,) value to start from.
-            accuracy: Residual, in the sup norm and the unit of the rewards, that is good enough; 0
-                asks for all that doubles give.
+            accuracy: Sufficient residual in the sup norm, in the unit of the rewards; 0 asks for
+                the accuracy of doubles.
         """
 
 
-def equation(
+def make_equation(
     mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]
 ) -> tuple[Chain, Float[np.ndarray, " S"]]:
-    """Return the chain of a policy and its (S,) rewards of one step: the two parts of the evaluation equation.
+    """Return the chain of a policy and its (S,) rewards of one step.
 
     Raises:
         SingularError: if the regularizer is infinite at the policy.

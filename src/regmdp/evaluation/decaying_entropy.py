@@ -1,13 +1,13 @@
-r"""Entropy that is added for a while, and vanishes: for problems without a regularizer."""
+"""Entropy with a decreasing temperature, for problems without a regularizer."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 from regmdp._internal.arrays import Array, Float
+from regmdp._internal.checks import check_number
 from regmdp._internal.errors import SolverError
-from regmdp.evaluation.sample_schedules import period
+from regmdp.evaluation.sample_schedules import default_period
 from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation
 from regmdp.mdp import DecisionProcess
 from regmdp.regularizers import Regularizer, Shannon
@@ -29,16 +29,13 @@ class DecayingEntropy:
     initial: float = 0.5
 
     def __post_init__(self) -> None:
-        if not (self.initial > 0 and math.isfinite(self.initial)):
-            raise SolverError(
-                f"the first temperature must be positive and finite, not {self.initial}"
-            )
+        check_number("the first temperature", self.initial, above=0.0)
 
     def check(self, process: DecisionProcess, regularizer: Regularizer) -> None:
         """Check that there is no regularizer, and that the model is discounted.
 
         Raises:
-            SolverError: if there is one, or it is not.
+            SolverError: otherwise.
         """
         if (
             regularizer.max_temperature > 0
@@ -46,31 +43,30 @@ class DecayingEntropy:
             or regularizer.domain(None) is not None
         ):
             raise SolverError(
-                "entropy that vanishes is added where there is no regularizer; with one, use "
-                "StochasticPMD"
+                "decaying entropy is for problems without a regularizer; with one, use StochasticPMD"
             )
         if not 0.0 < process.discount < 1.0:
             raise SolverError(
-                "entropy that vanishes in periods needs a discount strictly between 0 and 1, not "
+                "decaying entropy needs a discount strictly between 0 and 1, not "
                 f"{process.discount:g}"
             )
 
     def at(self, iteration: int, discount: float) -> Shannon:
-        """Return the entropy in some iteration."""
-        # smaller temperatures than this change nothing, and their inverse would overflow
+        """Return the entropy of an iteration."""
+        # smaller temperatures change nothing, and their inverse would overflow
         return Shannon(
             temperature=max(
-                self.initial * 0.5 ** min(iteration // period(discount, 4.0), 900), 1e-250
+                self.initial * 0.5 ** min(iteration // default_period(discount, 4.0), 900), 1e-250
             )
         )
 
 
 @dataclass(frozen=True)
 class Perturbed(SampledEvaluation):
-    """Evaluate policies with an entropy that vanishes.
+    """Evaluate policies with entropy of a decreasing temperature.
 
     Args:
-        evaluation: What evaluates them.
+        evaluation: The evaluation.
         perturbation: The entropy.
     """
 

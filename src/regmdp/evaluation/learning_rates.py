@@ -1,30 +1,29 @@
-r"""Learning rates: how far an estimate moves towards the next target, by how often it has been moved before."""
+r"""Learning rates: step sizes of temporal differences as functions of the number of updates."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any
 
 import numpy as np
 
 from regmdp._internal.arrays import Array, Float
+from regmdp._internal.checks import check_number
 from regmdp._internal.errors import SolverError
 from regmdp.mdp import DecisionProcess
 
-__all__ = ["LearningRate", "PolynomialRate", "RescaledLinearRate", "learning_rate"]
+__all__ = ["LearningRate", "PolynomialRate", "RescaledLinearRate", "make_learning_rate"]
 
 
 class LearningRate(ABC):
-    """A rule that says how far an estimate moves, by how often it has been moved before.
+    """The step size of an update as a function of the number of earlier updates.
 
     Immutable.
     """
 
     @abstractmethod
     def __call__(self, visits: Array, discount: float) -> Float[np.ndarray, "*n"]:
-        """(…) numbers of earlier moves, and γ -> (…) step sizes in [0, 1]."""
+        """(…) numbers of earlier updates, and γ -> (…) step sizes in [0, 1]."""
 
     @abstractmethod
     def check(self, process: DecisionProcess) -> None:
@@ -36,8 +35,8 @@ class LearningRate(ABC):
 
 
 @dataclass(frozen=True)
-class Fixed(LearningRate):
-    """The same step size always. A plain number stands for it."""
+class ConstantRate(LearningRate):
+    """A constant step size; a plain number means this."""
 
     value: float
 
@@ -45,14 +44,15 @@ class Fixed(LearningRate):
         return np.full(np.shape(visits), self.value)
 
     def check(self, process: DecisionProcess) -> None:
-        """Take every model."""
+        """Accept every model."""
 
 
 @dataclass(frozen=True)
 class RescaledLinearRate(LearningRate):
-    r"""Step sizes \(1/(1 + (1-\gamma) k)\) after k earlier moves; the first estimate is forgotten at once. It needs γ < 1.
+    r"""Step sizes \(1/(1 + (1-\gamma) k)\) after k earlier updates, for γ < 1.
 
-    The factor 1-γ matters: with 1/(1 + k) the error would shrink like \(k^{-(1-\gamma)}\).
+    The first update replaces the initial estimate. The factor 1-γ matters: with 1/(1 + k) the error
+    would decrease like \(k^{-(1-\gamma)}\).
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -70,17 +70,16 @@ class RescaledLinearRate(LearningRate):
     def check(self, process: DecisionProcess) -> None:
         if process.discount == 1.0:
             raise SolverError(
-                "without discount the steps 1/(1 + (1-γ)k) would never become smaller; use "
-                "PolynomialRate"
+                "without discount the step sizes 1/(1 + (1-γ)k) would not decrease; use PolynomialRate"
             )
 
 
 @dataclass(frozen=True)
 class PolynomialRate(LearningRate):
-    r"""Step sizes \((1 + k)^{-\omega}\) after k earlier moves. ω = 1 takes averages.
+    r"""Step sizes \((1 + k)^{-\omega}\) after k earlier updates; ω = 1 averages the targets.
 
     Args:
-        power: ω, with 0 < ω ≤ 1; above ½ the estimates converge.
+        power: ω, with 0 < ω ≤ 1; the estimates converge for ω > ½.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -94,44 +93,33 @@ class PolynomialRate(LearningRate):
     power: float = 0.8
 
     def __post_init__(self) -> None:
-        if (
-            isinstance(self.power, bool)
-            or not isinstance(self.power, Real)
-            or not 0.0 < self.power <= 1.0
-        ):
-            raise SolverError(
-                f"the power of a polynomial learning rate must be in (0, 1], not {self.power!r}"
-            )
+        check_number("power", self.power, above=0.0, maximum=1.0)
 
     def __call__(self, visits: Array, discount: float) -> Float[np.ndarray, "*n"]:
         return (1.0 + np.asarray(visits)) ** -float(self.power)
 
     def check(self, process: DecisionProcess) -> None:
-        """Take every model."""
+        """Accept every model."""
 
 
-def as_learning_rate(step_size: Any) -> LearningRate | None:
-    """Return a learning rate; a number is the same one always, and None stays None.
+def as_learning_rate(step_size: object) -> LearningRate | None:
+    """Return a learning rate; a number is a constant one, and None stays None.
 
     Raises:
         SolverError: if it is none of these, or a number out of (0, 1].
     """
     if step_size is None or isinstance(step_size, LearningRate):
         return step_size
-    if (
-        isinstance(step_size, bool)
-        or not isinstance(step_size, int | float | np.floating)
-        or not 0.0 < step_size <= 1.0
-    ):
-        raise SolverError(
-            "the step size of a temporal difference is a number in (0, 1], RescaledLinearRate() or "
-            f"PolynomialRate(power), not {step_size!r}"
-        )
-    return Fixed(float(step_size))
+    advice = "or use RescaledLinearRate() or PolynomialRate(power)"
+    return ConstantRate(check_number("step_size", step_size, above=0.0, maximum=1.0, advice=advice))
 
 
-def learning_rate(step_size: Any, process: DecisionProcess) -> LearningRate:
-    """Return the learning rate for a model: ``RescaledLinearRate()`` by default, and ``PolynomialRate()`` if it is not discounted.
+def make_learning_rate(
+    step_size: float | LearningRate | None, process: DecisionProcess
+) -> LearningRate:
+    """Return the learning rate for a process.
+
+    The default is ``RescaledLinearRate()`` if γ < 1, and ``PolynomialRate()`` if γ = 1.
 
     Raises:
         SolverError: if the rule is not defined for it.

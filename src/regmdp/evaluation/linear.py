@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
-from regmdp.evaluation.base import Chain, Evaluation, equation
+from regmdp.evaluation.base import Chain, Evaluation, make_equation
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
 
@@ -62,7 +62,7 @@ class LinearEvaluation(Evaluation):
         accuracy: float = 0.0,
     ) -> tuple[Float[np.ndarray, " S"], System]:
         """Return a value for the policy, and the system that was solved for it."""
-        chain, rewards = equation(mdp, regularizer, policy)
+        chain, rewards = make_equation(mdp, regularizer, policy)
         system = self.prepare(chain)
         return system.solve(rewards, guess, accuracy), system
 
@@ -74,7 +74,7 @@ class LinearEvaluation(Evaluation):
         residual: Float[Array, " S"],
         accuracy: float = 0.0,
     ) -> Float[np.ndarray, " S"]:
-        r"""Return a value for the policy that is greedy for V, \(V + (I - \gamma P_\pi)^{-1} (T V - V)\).
+        r"""Return \(V + (I - \gamma P_\pi)^{-1} (T V - V)\), a value for the greedy policy π of V.
 
         That is one step of Newton's method on T V = V. It needs neither the rewards nor the
         regularizer of the policy.

@@ -1,4 +1,4 @@
-r"""Evaluation by Monte Carlo: from every pair, follow the policy and add up what it is paid."""
+r"""Evaluation by Monte Carlo: the mean return of episodes that start in every pair."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, Float
+from regmdp._internal.arrays import Array, Bool, Float, Int
+from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SampleError
 from regmdp.evaluation.action_sampler import ActionSampler
 from regmdp.evaluation.parallel_episodes import (
+    check_horizon,
     count_parallel_episodes,
-    require_horizon,
     require_termination,
 )
 from regmdp.evaluation.sampled import (
     Estimate,
     RunBatch,
     SampledEvaluation,
-    require_count,
+    evaluate_q,
     require_finite_cost,
-    value_of,
 )
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.regularizers import Regularizer
@@ -31,11 +31,11 @@ __all__ = ["MonteCarlo"]
 
 @dataclass(frozen=True)
 class MonteCarlo(SampledEvaluation):
-    r"""Average the returns of a number of episodes begun in every available pair.
+    r"""Average the returns of a number of episodes from every available pair.
 
     This needs an MDP or a simulator.
 
-    Without a horizon, episodes stop at random, and what they are paid is not discounted,
+    Without a horizon, episodes stop at random, and rewards are not discounted,
 
     .. math::
         \hat Q(s, a) = r_0 + \sum_{t=1}^{T} \bigl( r_t - \tau h(\pi(s_t)) \bigr), \qquad
@@ -43,14 +43,13 @@ class MonteCarlo(SampledEvaluation):
 
     which is unbiased. With a horizon H the sum has H terms, and term t the factor \(\gamma^t\): its
     variance is smaller, and its bias is \(\gamma^H\) times the expected value of the state after H
-    steps, so at most \(\gamma^H \max |V^\pi|\). An undiscounted episode without a horizon goes on
+    steps, so at most \(\gamma^H \max |V^\pi|\). An undiscounted episode without a horizon continues
     until it ends.
 
-    ``Estimate.samples`` counts the transitions; where they differ from run to run it is their mean,
-    rounded.
+    ``Estimate.samples`` counts the transitions: their mean over the runs, rounded.
 
     Args:
-        episodes: How many episodes begin in each pair.
+        episodes: Number of episodes from each pair.
         horizon: H, the number of steps; None draws it at random.
 
     Raises:
@@ -80,14 +79,14 @@ class MonteCarlo(SampledEvaluation):
     horizon: int | None = None
 
     def __post_init__(self) -> None:
-        require_count("the number of episodes of a pair", self.episodes)
-        require_horizon(self.horizon)
+        check_integer("episodes", self.episodes)
+        check_horizon(self.horizon)
 
     def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         if not isinstance(source, MDP | Simulator):
             raise SampleError(
-                "MonteCarlo begins episodes in any state and action, which needs an MDP or a "
-                f"simulator, not {type(source).__name__}; Rollouts begin where the source does"
+                "MonteCarlo starts episodes in any state and action, which needs an MDP or a "
+                f"simulator, not {type(source).__name__}; Rollouts start where the source does"
             )
 
     def __call__(
@@ -97,58 +96,99 @@ class MonteCarlo(SampledEvaluation):
         policy: Float[Array, "NS A"],
         previous: Estimate | None,
     ) -> Estimate:
-        simulator, runs, n_actions, discount = (
-            batch.simulator,
-            batch.count,
-            batch.n_actions,
-            batch.discount,
-        )
+        simulator, n_actions, discount = batch.simulator, batch.n_actions, batch.discount
         available = None if batch.all_available else batch.available
         cost = regularizer.cost(policy, available)
         require_finite_cost(cost)
-        ours, theirs = batch.streams.branch(), batch.streams.branch()
-        choose = ActionSampler(policy)
+        # a simulator may draw from the generators itself, so actions are drawn from others
+        actions, outcomes = batch.streams.branch(), batch.streams.branch()
+        sampler = ActionSampler(policy)
         pairs = np.flatnonzero(simulator.available.ravel())
-        jobs = pairs.size * self.episodes
-        shape = (runs, count_parallel_episodes(jobs))
-        # a walker without a job stands at the first pair, so that every run draws as many numbers
-        pair, state = np.full(shape, pairs[0]), np.full(shape, pairs[0] // n_actions)
-        busy, paid = np.zeros(shape, dtype=np.bool_), np.zeros(shape)
-        age, begun = np.zeros(shape, dtype=np.int64), np.zeros((runs, 1), dtype=np.int64)
-        total, drawn = np.zeros(runs * batch.size * n_actions), 0
-        first = np.arange(runs)[:, None] * (batch.size * n_actions)
+        places = _Places(pairs, self.episodes, batch.count, n_actions)
+        total, drawn = np.zeros(batch.count * batch.size * n_actions), 0
+        first = np.arange(batch.count)[:, None] * (batch.size * n_actions)
         while True:
-            # whoever has no job takes the next one; job j begins in pair j modulo their number
-            job = begun + np.cumsum(~busy, axis=1) - 1
-            begins = ~busy & (job < jobs)
-            begun += begins.sum(axis=1, keepdims=True)
-            pair = np.where(begins, pairs[job % pairs.size], pair)
-            state = np.where(begins, pair // n_actions, state)
-            age[begins], paid[begins] = 0, 0.0
-            busy |= begins
-            if not busy.any():
+            starts = places.start_episodes()
+            if not places.busy.any():
                 break
-            u, coin = np.moveaxis(ours.uniform(2, shape[1]), 1, 0)
-            row = batch.rows(state)
-            action = np.where(begins, pair % n_actions, choose(row, u))
-            outcome = simulator.draw(state, action, theirs)
-            income = outcome.reward - np.where(begins, 0.0, cost[row])
-            paid += income if self.horizon is None else income * discount**age
-            age += 1
-            drawn += int(np.count_nonzero(busy))
+            u, coin = np.moveaxis(actions.uniform(2, places.busy.shape[1]), 1, 0)
+            row = batch.rows(places.state)
+            action = np.where(starts, places.pair % n_actions, sampler(row, u))
+            outcome = simulator.draw(places.state, action, outcomes)
+            income = outcome.reward - np.where(starts, 0.0, cost[row])
+            places.sums += income if self.horizon is None else income * discount**places.age
+            places.age += 1
+            drawn += int(np.count_nonzero(places.busy))
             stops = outcome.terminated | (
-                coin >= discount if self.horizon is None else age >= self.horizon
+                coin >= discount if self.horizon is None else places.age >= self.horizon
             )
-            done = busy & stops
-            np.add.at(total, (first + pair)[done], paid[done])
-            busy &= ~stops
-            state = np.where(busy, outcome.next_state, pairs[0] // n_actions)
+            done = places.move(outcome.next_state, stops)
+            np.add.at(total, (first + places.pair)[done], places.sums[done])
             if discount == 1.0 and self.horizon is None:
-                require_termination(
-                    int(age.max(where=busy, initial=0)), int(np.count_nonzero(busy))
-                )
+                places.require_termination()
         q = total.reshape(policy.shape) / self.episodes
         if available is not None:
             q[~available] = -np.inf
-        samples = (0 if previous is None else previous.samples) + round(drawn / runs)
-        return Estimate(q, value_of(batch, regularizer, policy, q), samples)
+        samples = (0 if previous is None else previous.samples) + round(drawn / batch.count)
+        return Estimate(q, evaluate_q(batch, regularizer, policy, q), samples)
+
+
+class _Places:
+    """Places for parallel episodes, M in each run; episode j starts in pair j modulo their number.
+
+    Args:
+        pairs: (p,) available pairs.
+        episodes: Number of episodes from each pair.
+        runs: N.
+        n_actions: A.
+
+    Attributes:
+        pair: (N, M) first pairs of the episodes.
+        state: (N, M) current states.
+        busy: (N, M) whether an episode is running.
+        sums: (N, M) returns so far.
+        age: (N, M) steps so far.
+    """
+
+    pair: Int[np.ndarray, "N M"]
+    state: Int[np.ndarray, "N M"]
+    busy: Bool[np.ndarray, "N M"]
+    sums: Float[np.ndarray, "N M"]
+    age: Int[np.ndarray, "N M"]
+
+    def __init__(
+        self, pairs: Int[np.ndarray, " p"], episodes: int, runs: int, n_actions: int
+    ) -> None:
+        self._pairs, self._total, self._n_actions = pairs, pairs.size * episodes, n_actions
+        shape = (runs, count_parallel_episodes(self._total))
+        # an idle place draws from the first pair, so that the numbers drawn do not depend on the
+        # other runs
+        self._idle_state = pairs[0] // n_actions
+        self.pair, self.state = np.full(shape, pairs[0]), np.full(shape, self._idle_state)
+        self.busy, self.sums = np.zeros(shape, dtype=np.bool_), np.zeros(shape)
+        self.age, self._started = np.zeros(shape, dtype=np.int64), np.zeros((runs, 1), dtype=int)
+
+    def start_episodes(self) -> Bool[np.ndarray, "N M"]:
+        """Start the next episodes in idle places: (N, M) where."""
+        episode = self._started + np.cumsum(~self.busy, axis=1) - 1
+        starts = ~self.busy & (episode < self._total)
+        self._started += starts.sum(axis=1, keepdims=True)
+        self.pair = np.where(starts, self._pairs[episode % self._pairs.size], self.pair)
+        self.state = np.where(starts, self.pair // self._n_actions, self.state)
+        self.age[starts], self.sums[starts] = 0, 0.0
+        self.busy |= starts
+        return starts
+
+    def move(
+        self, next_state: Int[Array, "N M"], stops: Bool[Array, "N M"]
+    ) -> Bool[np.ndarray, "N M"]:
+        """Move to (N, M) next states, and stop some episodes: (N, M) where one was running."""
+        done = self.busy & stops
+        self.busy &= ~stops
+        self.state = np.where(self.busy, next_state, self._idle_state)
+        return done
+
+    def require_termination(self) -> None:
+        """Check that the episodes end."""
+        longest = int(self.age.max(where=self.busy, initial=0))
+        require_termination(longest, int(np.count_nonzero(self.busy)))

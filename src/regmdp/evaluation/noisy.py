@@ -1,17 +1,18 @@
-"""Exact evaluation with an error of known size added: what the theorems on inexact evaluation speak of."""
+"""Exact evaluation plus errors of known size, as in theorems on inexact evaluation."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from regmdp import bellman
 from regmdp._internal.arrays import Array, Float
+from regmdp._internal.checks import check_number, check_option
 from regmdp._internal.errors import SolverError
 from regmdp.evaluation.exact import Exact
-from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, value_of
+from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, evaluate_q
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.regularizers import Regularizer
 
@@ -25,8 +26,8 @@ class Noisy(SampledEvaluation):
     Args:
         delta: δ ≥ 0, in the unit of the rewards.
         kind: "uniform": independent errors, uniform in [-δ, δ]. "sign": independently -δ or δ.
-            "adversarial": -δ for actions that are better than the policy's average, δ for those
-            that are worse, which holds the improvement back as much as it can.
+            "adversarial": -δ for actions better than the policy's average, δ for worse ones, which
+            slows the improvement down as much as possible.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -37,28 +38,21 @@ class Noisy(SampledEvaluation):
         True
 
     References:
-        Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Theorem 2: convergence to a
-        floor that δ sets.
+        Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Theorem 2: convergence to
+        an error in proportion to δ.
     """
 
     delta: float
-    kind: str = "uniform"
+    kind: Literal["uniform", "sign", "adversarial"] = "uniform"
 
     def __post_init__(self) -> None:
-        if not (self.delta >= 0 and math.isfinite(self.delta)):
-            raise SolverError(
-                f"the size of the errors must be finite and not negative, not {self.delta}"
-            )
-        if self.kind not in ("uniform", "sign", "adversarial"):
-            raise SolverError(
-                'the kind of the errors must be "uniform", "sign" or "adversarial", not '
-                f"{self.kind!r}"
-            )
+        check_number("delta", self.delta, 0.0)
+        check_option("kind", self.kind, ("uniform", "sign", "adversarial"))
 
     def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         if not isinstance(source, MDP):
             raise SolverError(
-                f"exact values with errors added need an MDP, not {type(source).__name__}"
+                f"exact values with added errors need an MDP, not {type(source).__name__}"
             )
 
     def __call__(
@@ -79,12 +73,12 @@ class Noisy(SampledEvaluation):
             q[states] = bellman.q_values(mdp, value)
         known = np.isfinite(q)
         q = np.where(
-            known, q + self.delta * self._errors(batch, policy, np.where(known, q, 0.0)), q
+            known, q + self.delta * self._draw_errors(batch, policy, np.where(known, q, 0.0)), q
         )
         error = np.full(batch.count, float(self.delta))
-        return Estimate(q, value_of(batch, regularizer, policy, q), 0, error=error)
+        return Estimate(q, evaluate_q(batch, regularizer, policy, q), 0, error=error)
 
-    def _errors(
+    def _draw_errors(
         self, batch: RunBatch, policy: Float[Array, "NS A"], q: Float[Array, "NS A"]
     ) -> Float[np.ndarray, "NS A"]:
         """Return (N·S, A) errors in [-1, 1]."""

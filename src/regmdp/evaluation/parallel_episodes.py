@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SampleError
-from regmdp.evaluation.sampled import require_count
 
-__all__ = ["count_parallel_episodes", "require_horizon", "require_termination"]
+__all__ = ["check_horizon", "count_parallel_episodes", "require_termination"]
 
 #: Steps after which an undiscounted episode counts as endless.
 MAX_UNDISCOUNTED_STEPS = 1_000_000
 
 
 def count_parallel_episodes(episodes: int) -> int:
-    """Return how many of the episodes run at a time: few, so that most places stay busy until the end, but enough for long arrays."""
+    """Return how many episodes run at a time.
+
+    They are few, so that most places are busy until the end, but enough for long arrays.
+    """
     return max(min(episodes, 64), episodes // 16)
 
 
-def require_horizon(horizon: int | None) -> None:
+def check_horizon(horizon: int | None) -> None:
     """Check the horizon of rollouts.
 
     Raises:
         SolverError: if it is neither None nor a positive integer.
     """
     if horizon is not None:
-        require_count("the horizon (None draws it at random)", horizon)
+        check_integer("horizon", horizon, advice="None draws it at random")
 
 
 def require_termination(step: int, unfinished: int) -> None:

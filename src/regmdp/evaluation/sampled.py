@@ -1,4 +1,4 @@
-"""Evaluating policies from samples: what every such evaluation takes and gives."""
+"""The interface of evaluations that draw samples."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = ["Estimate", "RunBatch", "SampledEvaluation", "tile_regularizer"]
 
 
 class RunBatch(TiledProcess):
-    """N independent runs side by side, on copies of the same source of samples: state s of run i is ``i * S + s``.
+    """N independent runs on copies of one source of samples: state s of run i is ``i * S + s``.
 
     Args:
-        source: An MDP, a simulator, an environment, a data set: what the evaluation draws from.
+        source: An MDP, a simulator, an environment or an :class:`~regmdp.samples.OfflineMDP`.
         streams: N streams of random numbers.
 
     Attributes:
-        source: As given; but a model is at hand as a simulator, too.
+        source: As given.
         count: N.
         size: S, the number of states of one run.
         streams: As given.
@@ -56,24 +56,24 @@ class RunBatch(TiledProcess):
 
     @property
     def simulator(self) -> Simulator:
-        """The source, as one that can be asked for any pair.
+        """The source as a simulator.
 
         Raises:
-            SampleError: if it is not one.
+            SampleError: if it is neither an MDP nor a simulator.
         """
         if self._simulator is None:
             raise SampleError(
-                "this evaluation draws any state and action, which needs an MDP or a simulator, "
+                "this evaluation samples any state and action, which needs an MDP or a simulator, "
                 f"not {type(self.source).__name__}"
             )
         return self._simulator
 
     @property
     def mdp(self) -> MDP:
-        """The source, as a model whose transition probabilities are known.
+        """The source as a model with known transition probabilities.
 
         Raises:
-            SampleError: if they are not.
+            SampleError: if it is not an MDP.
         """
         if not isinstance(self.source, MDP):
             raise SampleError(
@@ -83,17 +83,17 @@ class RunBatch(TiledProcess):
         return self.source
 
     def start_rollout(self, count: int) -> Rollout:
-        """Begin M episodes in each run.
+        """Start M episodes in each run.
 
         Raises:
-            SampleError: if the source has none.
+            SampleError: if the source has no episodes.
         """
         if isinstance(self.source, EpisodicProcess):
             return self.source.start_rollout(count, self.streams)
         return SimulatedRollout(self.simulator, count, self.streams)
 
     def rows(self, state: Int[Array, "N *n"]) -> Int[np.ndarray, "N *n"]:
-        """(N, …) states of N runs -> their numbers among the states of all runs."""
+        """(N, …) states of N runs -> their indices among the states of all runs."""
         return state + self.size * np.arange(self.count).reshape(-1, *[1] * (np.ndim(state) - 1))
 
     def split(self, array: Float[Array, "NS *rest"]) -> Float[np.ndarray, "N S *rest"]:
@@ -102,7 +102,7 @@ class RunBatch(TiledProcess):
 
 
 def tile_regularizer(regularizer: Regularizer, process: DecisionProcess, count: int) -> Regularizer:
-    """Return the regularizer of several copies of a frame."""
+    """Return the regularizer of several copies of a process."""
     return (
         regularizer
         if regularizer.n_states is None
@@ -112,18 +112,18 @@ def tile_regularizer(regularizer: Regularizer, process: DecisionProcess, count: 
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """What an evaluation from samples gives, for the states of all runs together.
+    """The result of an evaluation from samples, for the states of all runs.
 
     Attributes:
-        q: (N·S, A) estimated action values; where an action was never tried, what the estimate was
-            before, 0 at first.
+        q: (N·S, A) estimated action values; where an action was never tried, the previous estimate,
+            0 at first.
         value: (N·S,) estimated value.
-        samples: Transitions drawn so far, in each run.
+        samples: Number of transitions drawn so far in each run.
         gradient: (N·S, A) estimated gradient of the value from ρ with respect to the logits, or
             None.
         error: (N,) bound on the largest error of q that holds with the evaluation's confidence, or
             None if there is none.
-        memory: What the evaluation takes up where it left off.
+        memory: State of the evaluation, with which the next one continues.
     """
 
     q: Float[np.ndarray, "NS A"]
@@ -137,14 +137,14 @@ class Estimate:
 class SampledEvaluation(ABC):
     """A way to evaluate policies from samples.
 
-    Immutable: what it remembers, the estimate carries.
+    Immutable: its state is part of the estimate.
     """
 
     exact = False
 
     @abstractmethod
     def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
-        """Check that it can draw from this source.
+        """Check that it can use this source.
 
         Raises:
             SampleError: if it cannot.
@@ -165,11 +165,11 @@ class SampledEvaluation(ABC):
             batch: The runs.
             regularizer: The regularizer of the states of all runs.
             policy: (N·S, A) the policies.
-            previous: The estimate of the iteration before; None in the first.
+            previous: The estimate of the previous iteration; None in the first.
         """
 
 
-def value_of(
+def evaluate_q(
     batch: DecisionProcess,
     regularizer: Regularizer,
     policy: Float[Array, "NS A"],
@@ -196,11 +196,14 @@ def require_finite_cost(cost: Float[Array, " n"]) -> None:
         )
 
 
-def require_count(name: str, value: Any, least: int = 1) -> None:
-    """Check that an option is a whole number.
+def require_episodes(source: DecisionProcess) -> None:
+    """Check that a source has episodes.
 
     Raises:
-        SolverError: if it is not.
+        SampleError: if it has not.
     """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise SolverError(f"{name} must be an integer, {least} or more, not {value!r}")
+    if not isinstance(source, MDP | Simulator | EpisodicProcess):
+        raise SampleError(
+            "this evaluation follows the policy, which needs an MDP, a simulator or an "
+            f"environment, not {type(source).__name__}"
+        )

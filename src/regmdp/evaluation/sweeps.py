@@ -1,4 +1,4 @@
-"""Evaluation by a few sweeps of the policy's Bellman operator."""
+"""Evaluation by some sweeps of the policy's Bellman operator."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import Array, Float
-from regmdp._internal.errors import SolverError
-from regmdp.evaluation.base import Evaluation, equation
+from regmdp._internal.checks import check_integer
+from regmdp.evaluation.base import Evaluation, make_equation
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
 
@@ -22,7 +22,7 @@ class Sweeps(Evaluation):
     One sweep after each greedy step is value iteration, m sweeps are modified policy iteration.
 
     Args:
-        count: How many sweeps, at least 1.
+        count: Number of sweeps, at least 1.
 
     References:
         Puterman & Shin 1978, Management Science 24(11), "Modified policy iteration algorithms".
@@ -33,8 +33,7 @@ class Sweeps(Evaluation):
     exact = False
 
     def __post_init__(self) -> None:
-        if self.count < 1:
-            raise SolverError(f"the number of sweeps must be at least 1, not {self.count}")
+        check_integer("count", self.count)
 
     def __call__(
         self,
@@ -44,7 +43,7 @@ class Sweeps(Evaluation):
         guess: Float[Array, " S"],
         accuracy: float = 0.0,
     ) -> Float[np.ndarray, " S"]:
-        chain, rewards = equation(mdp, regularizer, policy)
+        chain, rewards = make_equation(mdp, regularizer, policy)
         value = np.asarray(guess)
         for _ in range(self.count):
             value = rewards + chain.propagate(value)

@@ -1,4 +1,4 @@
-r"""Evaluation by temporal differences: each estimate moves towards what the next one makes of it.
+r"""Evaluation by temporal differences: each estimate moves towards a target made of the next one.
 
 .. math::
     Q(s, a) \leftarrow Q(s, a) + \alpha_k \bigl( y - Q(s, a) \bigr)
@@ -16,28 +16,33 @@ does in Q:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, Bool, Float, Int
+from regmdp._internal.arrays import Array, Float, Int
+from regmdp._internal.checks import check_integer, check_number, check_option
 from regmdp._internal.errors import SampleError, SolverError
-from regmdp.evaluation.action_sampler import ActionSampler
-from regmdp.evaluation.action_values import ActionValues, NextStateValue, Target, require_target
-from regmdp.evaluation.learning_rates import LearningRate, as_learning_rate, learning_rate
-from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, require_count
+from regmdp.evaluation.action_sampler import ActionSampler, mix_with_uniform
+from regmdp.evaluation.action_values import ActionValues, NextStateValue, Target
+from regmdp.evaluation.learning_rates import LearningRate, as_learning_rate, make_learning_rate
+from regmdp.evaluation.sampled import (
+    Estimate,
+    RunBatch,
+    SampledEvaluation,
+    require_episodes,
+)
+from regmdp.evaluation.traces import DutchTraces
 from regmdp.mdp import MDP, DecisionProcess
-from regmdp.policies import uniform_policy
 from regmdp.regularizers import Regularizer
-from regmdp.samples import EpisodicProcess, RandomStreams, Rollout, Simulator
+from regmdp.samples import RandomStreams, Rollout, Simulator
 
 __all__ = ["TD", "SynchronousTD"]
-
-TARGETS = ("expected", "sampled", "optimal")
 
 
 @dataclass(frozen=True, eq=False)
 class _TDState:
-    """Where the walkers are, and (N·S·A,) how often each pair has been moved."""
+    """The running episodes, and (N·S·A,) the number of updates of each pair."""
 
     rollout: Rollout
     visits: Int[np.ndarray, " NSA"]
@@ -45,7 +50,7 @@ class _TDState:
 
 @dataclass(frozen=True, eq=False)
 class _SynchronousState:
-    """(N·S·A,) how often each pair has been moved, and the streams from which actions and outcomes are drawn."""
+    """(N·S·A,) number of updates of each pair, and the streams of actions and outcomes."""
 
     visits: Int[np.ndarray, " NSA"]
     actions: RandomStreams
@@ -54,14 +59,14 @@ class _SynchronousState:
 
 @dataclass(frozen=True)
 class TD(SampledEvaluation):
-    r"""Follow the policy, and learn from each step: temporal differences on M walks in each run.
+    r"""Follow the policy and learn from each step, in M parallel environments in each run.
 
-    The walks and the estimates go on from one evaluation to the next. The visits of a pair, on
-    which step sizes depend, are counted anew in each, since it is of another policy; with "optimal"
-    targets, which are the same for all, the count goes on. Where walkers of one run meet in a pair,
-    it moves once, towards the mean of their targets, and that counts as one visit. Where an episode
-    ends, nothing follows; where it is cut off, the state that it would have gone on from is worth
-    what Q says.
+    Episodes and estimates continue from one evaluation to the next. The visits of a pair, which
+    determine step sizes, are counted from 0 in each evaluation, since the policy has changed; with
+    "optimal" targets, which do not depend on the policy, counting continues. Where environments of
+    one run visit the same pair in one step, it moves once, towards the mean of their targets, and
+    that counts as one visit. The value after a terminated episode is 0; after a truncated one it is
+    that of the next state under Q.
 
     With λ > 0 the targets are λ-returns,
 
@@ -69,26 +74,25 @@ class TD(SampledEvaluation):
         G_t = r_t + \gamma \bigl( (1-\lambda) B_{t+1} + \lambda G_{t+1} - \tau h(\pi(s_{t+1})) \bigr)
 
     where B is Q(s', a') or ⟨π(s'), Q(s')⟩, computed by dutch traces: after every step the estimates
-    are what they would be had all targets been λ-returns up to that step, which is called true
-    online. λ = 1 is Monte Carlo. Traces end with the episode, where it is cut off, and with the
-    evaluation.
+    are those of targets that are λ-returns up to that step (true online TD). λ = 1 is Monte Carlo.
+    Traces end with the episode, where it is truncated, and with the evaluation.
 
     Args:
-        steps: Steps that each walker makes in one evaluation.
-        step_size: α, a number in (0, 1], ``RescaledLinearRate()``, which is the default where γ < 1, or
-            ``PolynomialRate(power)``, which is the default where γ = 1.
+        steps: Number of steps of each environment in one evaluation.
+        step_size: α, a number in (0, 1], ``RescaledLinearRate()``, which is the default where
+            γ < 1, or ``PolynomialRate(power)``, which is the default where γ = 1.
         target: "expected", "sampled" or "optimal". With "optimal" the estimates tend to the optimal
-            action values, whatever policy is followed, and ``value`` is what the best policy makes
-            of them.
-        trace_decay: λ, with 0 ≤ λ ≤ 1; more than 0 only where the policy is followed that is evaluated.
-        n_envs: M.
-        exploration: ε, with 0 ≤ ε ≤ 1: with this probability the uniform policy is followed in
-            place of the given one.
+            action values, whatever policy is followed, and ``value`` is that of the optimal policy
+            for them.
+        trace_decay: λ, with 0 ≤ λ ≤ 1; positive only if the evaluated policy is followed.
+        n_envs: M, the number of parallel environments.
+        exploration: ε, with 0 ≤ ε ≤ 1: probability with which the uniform policy is followed
+            instead of the given one.
 
     Raises:
         SolverError: if an option is out of its range, or λ or "sampled" is combined with following
             another policy.
-        SampleError: if the source can not be followed.
+        SampleError: if the source has no episodes.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -103,7 +107,7 @@ class TD(SampledEvaluation):
     References:
         Sutton 1988, Machine Learning 3; van Seijen, van Hasselt, Whiteson & Wiering 2009, ADPRL:
         expected Sarsa; van Seijen & Sutton 2014, ICML, "True online TD(λ)", here with a step size
-        for each pair, and means over the walkers; Watkins & Dayan 1992, Machine Learning 8;
+        for each pair, and means over the environments; Watkins & Dayan 1992, Machine Learning 8;
         Haarnoja, Tang, Abbeel & Levine 2017, ICML: soft Q-learning.
     """
 
@@ -115,26 +119,26 @@ class TD(SampledEvaluation):
     exploration: float = 0.0
 
     def __post_init__(self) -> None:
-        require_count("the number of steps", self.steps)
-        require_count("the number of environments", self.n_envs)
-        require_target(self.target, TARGETS)
+        check_integer("steps", self.steps)
+        check_integer("n_envs", self.n_envs)
+        check_option("target", self.target, get_args(Target))
         as_learning_rate(self.step_size)
-        require_fraction("the trace decay λ", self.trace_decay)
-        require_fraction("the exploration", self.exploration)
+        check_number("trace_decay", self.trace_decay, 0.0, 1.0)
+        check_number("exploration", self.exploration, 0.0, 1.0)
         if self.trace_decay and (self.exploration or self.target == "optimal"):
             raise SolverError(
-                "a return is that of the policy that is followed: traces go with the targets "
-                '"expected" and "sampled", without exploration'
+                "λ-returns are those of the policy that is followed: use trace_decay with the "
+                'targets "expected" and "sampled", without exploration'
             )
         if self.exploration and self.target == "sampled":
             raise SolverError(
-                "with exploration, sampled actions are not those of the policy that is evaluated; "
-                "take expected ones"
+                "with exploration, sampled actions are not those of the evaluated policy; use "
+                'target="expected"'
             )
 
     def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
-        require_walk(source)
-        learning_rate(self.step_size, source)
+        require_episodes(source)
+        make_learning_rate(self.step_size, source)
 
     def __call__(
         self,
@@ -147,53 +151,49 @@ class TD(SampledEvaluation):
         rollout = batch.start_rollout(self.n_envs) if memory is None else memory.rollout
         optimal = self.target == "optimal"
         visits = memory.visits if memory is not None and optimal else None
-        values = ActionValues(batch, learning_rate(self.step_size, batch), previous, visits)
+        rate = make_learning_rate(self.step_size, batch)
+        values = ActionValues(batch, rate, previous, visits)
         next_value = NextStateValue(batch, regularizer, policy, optimal)
-        choose = ActionSampler(explored(batch, regularizer, policy, self.exploration))
-        traces = Traces(batch, self.trace_decay, self.n_envs) if self.trace_decay else None
+        sampler = ActionSampler(mix_with_uniform(batch, regularizer, policy, self.exploration))
+        traces = DutchTraces(batch, self.trace_decay, self.n_envs) if self.trace_decay else None
         discount, n_actions = batch.discount, batch.n_actions
         row = batch.rows(rollout.state)
-        action = choose(row, batch.streams.uniform(self.n_envs))
+        action = sampler(row, batch.streams.uniform(self.n_envs))
         for _ in range(self.steps):
-            pair, idle = row * n_actions + action, rollout.resetting
+            pair, ignored = row * n_actions + action, rollout.resetting
             step = rollout.step(action)
             after = batch.rows(np.where(step.terminated, 0, step.next_state))
             row = batch.rows(rollout.state)
-            action = choose(row, batch.streams.uniform(self.n_envs))
-            ahead = next_value(values.q, after)
+            action = sampler(row, batch.streams.uniform(self.n_envs))
+            rest = next_value(values.q, after)
             if self.target == "sampled":
-                # where the episode is cut off, the next action is of another one, and its
-                # expectation stands for it
-                ahead = np.where(
-                    step.truncated, ahead, values.q[after, action] - next_value.cost[after]
-                )
-            target = step.reward + discount * np.where(step.terminated, 0.0, ahead)
+                # after a truncation the next action belongs to a new episode: the expectation over
+                # actions replaces it
+                sampled = values.q[after, action] - next_value.cost[after]
+                rest = np.where(step.truncated, rest, sampled)
+            target = step.reward + discount * np.where(step.terminated, 0.0, rest)
             if traces is None:
-                values.move(pair, target, idle)
+                values.update(pair, target, ignored)
             else:
-                traces.move(
-                    values,
-                    pair,
-                    target,
-                    ahead + next_value.cost[after],
-                    step.terminated | step.truncated,
-                    idle,
-                )
+                bootstrap, over = rest + next_value.cost[after], step.terminated | step.truncated
+                traces.update(values, pair, target, bootstrap, over, ignored)
         samples = (0 if previous is None else previous.samples) + self.steps * self.n_envs
         return values.estimate(batch, next_value, samples, _TDState(rollout, values.visits))
 
 
 @dataclass(frozen=True)
 class SynchronousTD(SampledEvaluation):
-    """Draw every available pair once, and move all estimates towards their targets; again and again. It needs a generative model.
+    """Sample every available pair once, and update all estimates, repeatedly.
+
+    This needs a generative model: an MDP or a simulator.
 
     Args:
-        sweeps: How often each pair is drawn in one evaluation.
-        step_size: α, a number in (0, 1], ``RescaledLinearRate()``, which is the default where γ < 1, or
-            ``PolynomialRate(power)``, which is the default where γ = 1.
-        target: "expected", "sampled" or "optimal", as in :class:`TD`. With "optimal" the visits on
-            which step sizes depend go on being counted, with the others they are counted anew in
-            each evaluation.
+        sweeps: Number of samples of each pair in one evaluation.
+        step_size: α, a number in (0, 1], ``RescaledLinearRate()``, which is the default where
+            γ < 1, or ``PolynomialRate(power)``, which is the default where γ = 1.
+        target: "expected", "sampled" or "optimal", as in :class:`TD`. With "optimal" the counts of
+            visits, which determine step sizes, continue; with the others they start from 0 in each
+            evaluation.
 
     Raises:
         SolverError: if an option is out of its range.
@@ -221,17 +221,17 @@ class SynchronousTD(SampledEvaluation):
     target: Target = "expected"
 
     def __post_init__(self) -> None:
-        require_count("the number of sweeps", self.sweeps)
-        require_target(self.target, TARGETS)
+        check_integer("sweeps", self.sweeps)
+        check_option("target", self.target, get_args(Target))
         as_learning_rate(self.step_size)
 
     def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         if not isinstance(source, MDP | Simulator):
             raise SampleError(
-                "SynchronousTD draws any pair, which needs an MDP or a simulator, not "
+                "SynchronousTD samples every pair, which needs an MDP or a simulator, not "
                 f"{type(source).__name__}"
             )
-        learning_rate(self.step_size, source)
+        make_learning_rate(self.step_size, source)
 
     def __call__(
         self,
@@ -242,7 +242,7 @@ class SynchronousTD(SampledEvaluation):
     ) -> Estimate:
         simulator, n_actions, discount = batch.simulator, batch.n_actions, batch.discount
         memory = None if previous is None else previous.memory
-        # a simulator may draw from the generators itself: actions are drawn from others
+        # a simulator may draw from the generators itself, so actions are drawn from others
         actions, outcomes = (
             (batch.streams.branch(), batch.streams.branch())
             if memory is None
@@ -250,9 +250,10 @@ class SynchronousTD(SampledEvaluation):
         )
         optimal = self.target == "optimal"
         visits = memory.visits if memory is not None and optimal else None
-        values = ActionValues(batch, learning_rate(self.step_size, batch), previous, visits)
+        rate = make_learning_rate(self.step_size, batch)
+        values = ActionValues(batch, rate, previous, visits)
         next_value = NextStateValue(batch, regularizer, policy, optimal)
-        choose = ActionSampler(policy)
+        sampler = ActionSampler(policy)
         pairs = np.flatnonzero(simulator.available.ravel())
         state, action = (
             np.broadcast_to(index, (batch.count, pairs.size))
@@ -263,103 +264,12 @@ class SynchronousTD(SampledEvaluation):
             outcome = simulator.draw(state, action, outcomes)
             after = batch.rows(np.where(outcome.terminated, 0, outcome.next_state))
             if self.target == "sampled":
-                ahead = (
-                    values.q[after, choose(after, actions.uniform(pairs.size))]
-                    - next_value.cost[after]
-                )
+                chosen = sampler(after, actions.uniform(pairs.size))
+                rest = values.q[after, chosen] - next_value.cost[after]
             else:
-                ahead = next_value(values.q, after)
-            values.move(pair, outcome.reward + discount * np.where(outcome.terminated, 0.0, ahead))
+                rest = next_value(values.q, after)
+            rest = np.where(outcome.terminated, 0.0, rest)
+            values.update(pair, outcome.reward + discount * rest)
         samples = (0 if previous is None else previous.samples) + self.sweeps * pairs.size
-        return values.estimate(
-            batch, next_value, samples, _SynchronousState(values.visits, actions, outcomes)
-        )
-
-
-class Traces:
-    """Dutch traces: how far each pair moves when the return of an earlier visit changes, for each walker.
-
-    Args:
-        batch: The runs.
-        trace_decay: λ.
-        n_envs: M.
-    """
-
-    def __init__(self, batch: RunBatch, trace_decay: float, n_envs: int) -> None:
-        pairs = batch.size * batch.n_actions
-        self._shape = (batch.count, pairs)
-        self._fading = batch.discount * trace_decay
-        self._eligible = np.zeros((batch.count, n_envs, pairs))
-        self._kept = np.ones(self._shape)
-        self._believed = np.zeros((batch.count, n_envs))
-        self._run, self._walker = np.ogrid[: batch.count, :n_envs]
-
-    def move(
-        self,
-        values: ActionValues,
-        pair: Int[np.ndarray, "N M"],
-        target: Float[np.ndarray, "N M"],
-        ahead: Float[np.ndarray, "N M"],
-        over: Array,
-        idle: Bool[np.ndarray, "N M"] | None,
-    ) -> None:
-        """Move the pairs just visited towards their targets, and those visited before in the same episode.
-
-        Args:
-            values: The action values.
-            pair: (N, M) pairs, numbered among those of all runs.
-            target: (N, M) the targets of one step.
-            ahead: (N, M) what the targets took the next states to be worth, before the
-                regularizer's cost there.
-            over: (N, M) whether the episode ended or was cut off.
-            idle: (N, M) which of the steps mean nothing, or None.
-        """
-        eligible, local = self._eligible, pair - self._run * self._shape[1]
-        eligible *= self._fading
-        q = values.q.reshape(self._shape)
-        q += np.sum((target - self._believed)[..., None] * eligible, axis=1)
-        step, hits = values.move(pair, target, idle)
-        # what later changes do to a pair counts less by the step that it has just made, whoever
-        # made it
-        self._kept[self._run, local] = 1.0 - step
-        eligible *= self._kept[:, None, :]
-        self._kept[self._run, local] = 1.0
-        eligible[self._run, self._walker, local] += step / hits
-        eligible[over] = 0.0
-        self._believed = ahead
-
-
-def require_fraction(name: str, value: object) -> None:
-    """Check that an option is a number from 0 to 1.
-
-    Raises:
-        SolverError: if it is not.
-    """
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float | np.floating)
-        or not 0.0 <= value <= 1.0
-    ):
-        raise SolverError(f"{name} must be between 0 and 1, not {value!r}")
-
-
-def require_walk(source: DecisionProcess) -> None:
-    """Check that a source can be followed.
-
-    Raises:
-        SampleError: if it can not.
-    """
-    if not isinstance(source, MDP | Simulator | EpisodicProcess):
-        raise SampleError(
-            "this evaluation follows the policy, which needs an MDP, a simulator or an "
-            f"environment, not {type(source).__name__}"
-        )
-
-
-def explored(
-    batch: RunBatch, regularizer: Regularizer, policy: Float[Array, "NS A"], share: float
-) -> Float[Array, "NS A"]:
-    """(N·S, A) policies -> (N·S, A) their mixtures with the uniform one."""
-    return (
-        policy if not share else (1.0 - share) * policy + share * uniform_policy(batch, regularizer)
-    )
+        state_after = _SynchronousState(values.visits, actions, outcomes)
+        return values.estimate(batch, next_value, samples, state_after)

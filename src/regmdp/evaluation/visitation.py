@@ -1,26 +1,25 @@
-"""Where a policy spends its time."""
+"""Expected visits and occupancy of a policy."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from regmdp._internal.arrays import Array, Float
+from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import SolverError
 from regmdp.evaluation.base import Chain
 from regmdp.evaluation.exact import Exact
 from regmdp.mdp import MDP
+from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.problem import Problem
 
 __all__ = ["occupancy", "visits"]
 
 
-def visits(mdp: MDP, policy: Any) -> Float[np.ndarray, " S"]:
-    r"""Return the (S,) expected discounted number of visits to each state, \(\rho^\top (I - \gamma P_\pi)^{-1}\).
+def visits(mdp: MDP, policy: ArrayLike | DeterministicPolicy) -> Float[np.ndarray, " S"]:
+    r"""Return (S,) expected discounted visits of each state, \(\rho^\top (I - \gamma P_\pi)^{-1}\).
 
-    With γ = 1 these are plain visits in an episode, and terminal states count the share of episodes
-    that end there.
+    With γ = 1 these are visits in an episode, and those of a terminal state are the fraction of
+    episodes that end there.
 
     Args:
         mdp: The model, whose initial distribution is ρ.
@@ -37,14 +36,14 @@ def visits(mdp: MDP, policy: Any) -> Float[np.ndarray, " S"]:
         >>> rm.visits(mdp, np.array([0]))
         array([2.])
     """
-    checked: Float[Array, "S A"] = Problem.check(mdp).check_policy(policy)
+    checked = Problem.check(mdp).check_policy(policy)
     return np.maximum(
         Exact().prepare(Chain.from_policy(mdp, checked)).solve_transposed(mdp.initial), 0.0
     )
 
 
-def occupancy(mdp: MDP, policy: Any) -> Float[np.ndarray, " S"]:
-    r"""Return the (S,) discounted occupancy \(d_\rho^\pi = (1-\gamma) \rho^\top (I - \gamma P_\pi)^{-1}\), for γ < 1.
+def occupancy(mdp: MDP, policy: ArrayLike | DeterministicPolicy) -> Float[np.ndarray, " S"]:
+    r"""Return the (S,) occupancy \(d_\rho^\pi = (1-\gamma) \rho^\top (I - \gamma P_\pi)^{-1}\), γ < 1.
 
     It sums to 1 if no episode ends, and to less if some do.
 
@@ -53,7 +52,7 @@ def occupancy(mdp: MDP, policy: Any) -> Float[np.ndarray, " S"]:
         policy: (S, A) probabilities or (S,) action numbers.
 
     Raises:
-        SolverError: if γ = 1, where :func:`visits` is what there is.
+        SolverError: if γ = 1; use :func:`visits`.
 
     Examples:
         >>> import numpy as np, regmdp as rm

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import Array, Float
+from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SampleError
 from regmdp.certificates import evaluate
 from regmdp.evaluation import Estimate, GenerativeModel, RunBatch, SampledEvaluation, visits
-from regmdp.evaluation.generative import empirical, model_q
-from regmdp.evaluation.sampled import require_count, value_of
+from regmdp.evaluation.empirical_model import compute_q, draw_empirical_models
+from regmdp.evaluation.sampled import evaluate_q
 from regmdp.improvement import advantage
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.regularizers import Regularizer
@@ -39,7 +40,7 @@ class PlugInGradient(SampledEvaluation):
     samples: int
 
     def __post_init__(self) -> None:
-        require_count("the number of samples of a pair", self.samples)
+        check_integer("samples", self.samples)
 
     def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         GenerativeModel(self.samples).check(source, regularizer)
@@ -51,13 +52,13 @@ class PlugInGradient(SampledEvaluation):
         policy: Float[Array, "NS A"],
         before: Estimate | None,
     ) -> Estimate:
-        model = empirical(batch.simulator, batch.streams, self.samples)
+        model = draw_empirical_models(batch.simulator, batch.streams, self.samples)
         if model.dense is None:
             raise SampleError(
                 f"the plug-in gradient needs a small model; this one has {batch.size} states"
             )
         available = None if batch.all_available else batch.available
-        q = model_q(model, batch, regularizer, policy)
+        q = compute_q(model, batch, regularizer, policy)
         weights = batch.split(policy)
         rows = model.dense.reshape(*weights.shape, batch.size)
         chain = np.matmul(weights[:, :, None, :], rows)[:, :, 0, :]
@@ -69,7 +70,7 @@ class PlugInGradient(SampledEvaluation):
         often = np.linalg.solve(system, initial[..., None]).reshape(-1, 1)
         drawn = (0 if before is None else before.samples) + model.samples
         gradient = often * policy * advantage(regularizer, policy, q, available)
-        return Estimate(q, value_of(batch, regularizer, policy, q), drawn, gradient=gradient)
+        return Estimate(q, evaluate_q(batch, regularizer, policy, q), drawn, gradient=gradient)
 
 
 def compute_gradient(
