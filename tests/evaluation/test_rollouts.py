@@ -542,9 +542,6 @@ def test_a_log_cannot_be_followed():
     class OfflineMDP(rm.mdp.DecisionProcess):
         pass
 
-        def __init__(self):
-            pass
-
     with pytest.raises(
         rm.SampleError,
         match="Rollouts follow a policy in an MDP, a simulator or an environment, not in OfflineMDP",
