@@ -1,4 +1,4 @@
-"""Methods that learn from samples: soft Q-learning, soft actor-critic, stochastic policy mirror descent."""
+"""Methods that learn from samples: soft Q-learning, soft actor-critic and stochastic PMD."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from regmdp.evaluation import (
     GenerativeModel,
     GeometricSamples,
     LearningRate,
-    Perturbed,
+    PerturbedEvaluation,
     ReplayTD,
     SampledEvaluation,
 )
@@ -35,18 +35,19 @@ def SoftQLearning(
     r"""Soft Q-learning, for any regularizer; without one it is Q-learning.
 
     .. math::
-        Q(s, a) \leftarrow (1-\alpha) Q(s, a) + \alpha \bigl( r + \gamma \max_p ( \langle p, Q(s') \rangle - \tau h(p) ) \bigr)
+        Q(s, a) \leftarrow (1-\alpha) Q(s, a) + \alpha \bigl(
+            r + \gamma \max_p ( \langle p, Q(s') \rangle - \tau h(p) ) \bigr)
 
     It follows the regularized greedy policy, mixed with the uniform one.
 
     Args:
-        steps: Steps that each walker makes between two changes of the policy that is followed,
-            which are the iterations.
+        steps: Number of steps of each environment in an iteration, between two changes of the
+            policy.
         step_size: α, a number in (0, 1], ``RescaledLinearRate()`` or ``PolynomialRate(power)``; see
             :class:`regmdp.evaluation.TD`.
-        exploration: Share of the uniform policy. With 0 the regularizer has to see to it that
-            everything is tried.
-        n_envs: Walks side by side in each run.
+        exploration: Share of the uniform policy. With 0, all actions are tried only if the
+            regularizer keeps their probabilities positive.
+        n_envs: Number of parallel environments in each run.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -74,24 +75,25 @@ def SoftActorCritic(
     n_envs: int = 1,
     exploration: float = 0.0,
 ) -> PolicyOptimization:
-    """Soft actor-critic with tables, for any regularizer: expected soft temporal differences from a replay buffer, and a soft step.
+    """Tabular soft actor-critic, for any regularizer.
 
-    The policy collects transitions in a buffer; the critic learns the policy's action values from
-    minibatches of the buffer; the actor becomes the regularized greedy policy, or moves towards it.
+    The policy collects transitions in a replay buffer; the critic learns the policy's action values
+    by expected soft temporal differences on minibatches of the buffer; the actor becomes the
+    regularized greedy policy, or moves towards it.
 
     Args:
-        steps: Steps that each walker makes in an iteration.
-        updates: Minibatches of an iteration.
-        batch_size: Transitions of a minibatch.
-        buffer_size: Transitions kept in each run.
+        steps: Number of steps of each environment in an iteration.
+        updates: Number of minibatches in an iteration.
+        batch_size: Number of transitions in a minibatch.
+        buffer_size: Number of transitions kept in each run.
         step_size: α of the critic, a number in (0, 1], ``RescaledLinearRate()`` or
             ``PolynomialRate(power)``.
         actor_step_size: η of the actor, which then makes steps of generalized policy mirror
             descent; None for the greedy policy itself, to which the projection of the paper comes
             down where policies are tables.
-        n_envs: Walks side by side in each run.
-        exploration: Share of the uniform policy in the one that is followed. With 0 the regularizer
-            has to see to it that everything is tried.
+        n_envs: Number of parallel environments in each run.
+        exploration: Share of the uniform policy in the one that is followed. With 0, all actions
+            are tried only if the regularizer keeps their probabilities positive.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -117,17 +119,17 @@ def SoftActorCritic(
 def StochasticPMD(
     samples: int | GeometricSamples = 10, evaluation: SampledEvaluation | None = None
 ) -> PolicyOptimization:
-    r"""Stochastic policy mirror descent with the schedules of its theorem, for problems with a regularizer.
+    r"""Stochastic policy mirror descent with its theorem's schedules, with a regularizer.
 
-    The step size has \(1 + \eta\tau = 1/\gamma\). The samples of a pair become four times as many
-    every \(l = \lceil \log_\gamma \tfrac14 \rceil\) iterations, in which the method gains a factor
-    4 and the errors of the action values become half as large.
+    The step size has \(1 + \eta\tau = 1/\gamma\). The number of samples of a pair is multiplied by
+    4 every \(l = \lceil \log_\gamma \tfrac14 \rceil\) iterations, in which the gap decreases by a
+    factor of 4 and the errors of the action values by a factor of 2.
 
     Args:
-        samples: Samples of each pair in the first iteration, or another schedule.
-        evaluation: How policies are evaluated in place of by a generative model. We evaluate them
-            in the empirical model, where the paper averages independent trajectories;
-            :class:`regmdp.evaluation.MonteCarlo` does that.
+        samples: Number of samples of each pair in the first iteration, or another schedule.
+        evaluation: Another evaluation. The default evaluates policies in the empirical model of a
+            generative model, where the paper averages independent trajectories, as
+            :class:`regmdp.evaluation.MonteCarlo` does.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -143,7 +145,7 @@ def StochasticPMD(
         stochastic method (SPMD).
     """
     return PolicyOptimization(
-        _generative(samples) if evaluation is None else evaluation,
+        _make_generative_model(samples) if evaluation is None else evaluation,
         MirrorDescent(GeometricSteps()),
         "stochastic policy mirror descent",
     )
@@ -154,20 +156,21 @@ def StochasticAPMD(
     temperature: float = 0.5,
     evaluation: SampledEvaluation | None = None,
 ) -> PolicyOptimization:
-    r"""Stochastic approximate policy mirror descent with its theorem's schedules, for problems without a regularizer.
+    r"""Stochastic policy mirror descent with decaying entropy, without a regularizer.
 
-    The problem is perturbed: Shannon entropy is added, with a temperature
+    This is the stochastic approximate method with its theorem's schedules. The problem is
+    perturbed: Shannon entropy is added, with a temperature
     \(\tau_k = \tau_0 2^{-\lfloor k/l \rfloor}\) that is halved every
     \(l = \lceil \log_\gamma \tfrac14 \rceil\) iterations. The step size has
-    \(1 + \eta_k \tau_k = 1/\gamma\), and the samples of a pair become four times as many in each
-    period. The values that are learned are those of the perturbed problem.
+    \(1 + \eta_k \tau_k = 1/\gamma\), and the number of samples of a pair is multiplied by 4 in each
+    period. The values learned are those of the perturbed problem.
 
     Args:
-        samples: Samples of each pair in the first iteration, or another schedule.
+        samples: Number of samples of each pair in the first iteration, or another schedule.
         temperature: τ_0, in the unit of the rewards; the paper's ½ is for rewards between 0 and 1.
-        evaluation: How policies are evaluated in place of by a generative model. We evaluate them
-            in the empirical model, where the paper averages independent trajectories;
-            :class:`regmdp.evaluation.MonteCarlo` does that.
+        evaluation: Another evaluation. The default evaluates policies in the empirical model of a
+            generative model, where the paper averages independent trajectories, as
+            :class:`regmdp.evaluation.MonteCarlo` does.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -183,15 +186,16 @@ def StochasticAPMD(
         stochastic approximate method (SAPMD).
     """
     perturbation = DecayingEntropy(temperature)
-    inner = _generative(samples) if evaluation is None else evaluation
+    inner = _make_generative_model(samples) if evaluation is None else evaluation
     return PolicyOptimization(
-        Perturbed(inner, perturbation),
+        PerturbedEvaluation(inner, perturbation),
         PerturbedDescent(perturbation),
         "stochastic approximate policy mirror descent",
     )
 
 
-def _generative(samples: int | GeometricSamples) -> GenerativeModel:
+def _make_generative_model(samples: int | GeometricSamples) -> GenerativeModel:
+    """Return the evaluation with a schedule of samples; a number is that of the first iteration."""
     return GenerativeModel(
         samples if isinstance(samples, GeometricSamples) else GeometricSamples(samples)
     )

@@ -1,7 +1,7 @@
-"""Evaluations: from a policy to its value."""
+"""Evaluations: methods that compute the value of a policy."""
 
 from regmdp.evaluation.base import Chain, Evaluation
-from regmdp.evaluation.decaying_entropy import DecayingEntropy, Perturbed
+from regmdp.evaluation.decaying_entropy import DecayingEntropy, PerturbedEvaluation
 from regmdp.evaluation.direct import Direct
 from regmdp.evaluation.empirical_model import EmpiricalModels
 from regmdp.evaluation.exact import Exact
@@ -38,7 +38,7 @@ __all__ = [
     "MonteCarlo",
     "Noisy",
     "OfflineTD",
-    "Perturbed",
+    "PerturbedEvaluation",
     "PolynomialRate",
     "ReplayTD",
     "RescaledLinearRate",

@@ -28,7 +28,7 @@ class ActionSampler:
     def __call__(
         self, row: Int[Array, "N M"], uniform: Float[Array, "N M"]
     ) -> Int[np.ndarray, "N M"]:
-        """Rows of the policy and uniform numbers -> actions, by inversion of the cumulative sums."""
+        """Rows of the policy and uniform numbers -> actions, by inverting cumulative sums."""
         level = uniform * self._total[row]
         action = np.zeros(row.shape, dtype=np.int64)
         for sums in self._sums:

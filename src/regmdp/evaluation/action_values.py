@@ -157,7 +157,7 @@ class ActionValues:
         return step.reshape(pair.shape), hits.reshape(pair.shape)
 
     def learn(self, transitions: Transitions, next_value: NextStateValue) -> None:
-        """Update the pairs of transitions towards reward plus discounted value of the next state."""
+        """Update the pairs of transitions towards reward plus discounted next value."""
         rest = np.where(transitions.terminated, 0.0, next_value(self.q, transitions.after))
         self.update(transitions.pair, transitions.reward + self._discount * rest)
 

@@ -12,12 +12,12 @@ from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation
 from regmdp.mdp import DecisionProcess
 from regmdp.regularizers import Regularizer, Shannon
 
-__all__ = ["DecayingEntropy", "Perturbed"]
+__all__ = ["DecayingEntropy", "PerturbedEvaluation"]
 
 
 @dataclass(frozen=True)
 class DecayingEntropy:
-    r"""Shannon entropy with the temperature \(\tau_k = \tau_0 2^{-\lfloor k/l \rfloor}\) in iteration k.
+    r"""Shannon entropy of temperature \(\tau_k = \tau_0 2^{-\lfloor k/l \rfloor}\) in iteration k.
 
     Here \(l = \lceil \log_\gamma \tfrac14 \rceil\). Up to a constant it is the divergence from the
     uniform policy.
@@ -43,7 +43,8 @@ class DecayingEntropy:
             or regularizer.domain(None) is not None
         ):
             raise SolverError(
-                "decaying entropy is for problems without a regularizer; with one, use StochasticPMD"
+                "decaying entropy is for problems without a regularizer; with one, use "
+                "StochasticPMD"
             )
         if not 0.0 < process.discount < 1.0:
             raise SolverError(
@@ -62,7 +63,7 @@ class DecayingEntropy:
 
 
 @dataclass(frozen=True)
-class Perturbed(SampledEvaluation):
+class PerturbedEvaluation(SampledEvaluation):
     """Evaluate policies with entropy of a decreasing temperature.
 
     Args:

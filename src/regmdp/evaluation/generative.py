@@ -145,7 +145,11 @@ def _bound_value_width(batch: RunBatch, regularizer: Regularizer, low: float, hi
 
 
 def _bound_row_error(simulator: Simulator, pairs: int, beta: float, samples: int) -> float:
-    r"""Bound \(½‖P̂ - P‖₁ \le \sqrt{((k+1) \log 2 + \log(2SA/β)) / (2n)}\) for k successors and the end."""
+    r"""Bound ½‖P̂ - P‖₁ of all rows.
+
+    With k successors and the end it is at most
+    \(\sqrt{((k+1) \log 2 + \log(2SA/\beta)) / (2n)}\).
+    """
     branching = (
         simulator.mdp.transitions.branching
         if isinstance(simulator, TableSimulator)

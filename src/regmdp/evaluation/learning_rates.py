@@ -70,7 +70,8 @@ class RescaledLinearRate(LearningRate):
     def check(self, process: DecisionProcess) -> None:
         if process.discount == 1.0:
             raise SolverError(
-                "without discount the step sizes 1/(1 + (1-γ)k) would not decrease; use PolynomialRate"
+                "without discount the step sizes 1/(1 + (1-γ)k) would not decrease; use "
+                "PolynomialRate"
             )
 
 

@@ -34,9 +34,9 @@ __all__ = ["CertaintyEquivalence", "OfflineTD"]
 
 @dataclass(frozen=True)
 class CertaintyEquivalence(SampledEvaluation):
-    r"""Action values in the empirical model of logged data, \((I - \gamma \hat P_\pi)^{-1} \hat r_\pi\).
+    r"""Action values in the empirical model of logged data.
 
-    Nothing is drawn: all runs learn the same from the same data. ``Estimate.samples`` is the number
+    Its values are \((I - \gamma \hat P_\pi)^{-1} \hat r_\pi\). Nothing is drawn: all runs learn the same from the same data. ``Estimate.samples`` is the number
     of logged transitions.
 
     Raises:

@@ -80,7 +80,7 @@ class _ReplayState:
 
 @dataclass(frozen=True)
 class ReplayTD(SampledEvaluation):
-    r"""Follow the policy, store the transitions in a replay buffer, and learn from minibatches of it.
+    r"""Follow the policy, store transitions in a replay buffer, and learn from minibatches.
 
     Transitions collected under earlier policies are used, too: the targets are those of the
     evaluated policy. Episodes, buffer and estimates continue from one evaluation to the next.

@@ -89,7 +89,8 @@ class Rollouts(SampledEvaluation):
     :class:`MonteCarlo`. The mean over the episodes of
 
     .. math::
-        \frac{1}{1-\gamma} \bigl( \hat Q - \tau h'_a(\pi(s)) - b(s) \bigr) \nabla_\theta \log \pi_\theta(a|s), \qquad
+        \frac{1}{1-\gamma} \bigl( \hat Q - \tau h'_a(\pi(s)) - b(s) \bigr)
+        \nabla_\theta \log \pi_\theta(a|s), \qquad
         \nabla_\theta \log \pi_\theta(a|s) = e_a - \pi(s)
 
     is an unbiased estimate of the gradient with respect to the logits θ. An episode that ends
@@ -102,7 +103,7 @@ class Rollouts(SampledEvaluation):
     episode without a horizon continues until it ends.
 
     ``Estimate.q`` holds the averages of Q̂ for each pair, in whole episodes weighted with
-    \(\gamma^t\). A pair that was not visited gets the action value with advantage 0, relative to the
+    \(\gamma^t\). A pair that was not visited gets the action value with advantage 0 relative to the
     baseline, or, without one, to the mean of the visited actions, so that the improvement does not
     move it; a state that was not visited does not change. ``Estimate.value`` is the value that
     follows, and the previous one in states that were not visited.

@@ -14,7 +14,7 @@ __all__ = ["GeometricSamples", "default_period", "samples_at"]
 
 @dataclass(frozen=True)
 class GeometricSamples:
-    r"""Samples of a pair that grow in periods, \(n_k = \lceil n_0 c^{\lfloor k/l \rfloor} \rceil\) in iteration k.
+    r"""Samples of a pair in iteration k, \(n_k = \lceil n_0 c^{\lfloor k/l \rfloor} \rceil\).
 
     Args:
         initial: n_0, the number of samples in the first iteration.

@@ -71,7 +71,8 @@ class TD(SampledEvaluation):
     With λ > 0 the targets are λ-returns,
 
     .. math::
-        G_t = r_t + \gamma \bigl( (1-\lambda) B_{t+1} + \lambda G_{t+1} - \tau h(\pi(s_{t+1})) \bigr)
+        G_t = r_t + \gamma \bigl(
+            (1-\lambda) B_{t+1} + \lambda G_{t+1} - \tau h(\pi(s_{t+1})) \bigr)
 
     where B is Q(s', a') or ⟨π(s'), Q(s')⟩, computed by dutch traces: after every step the estimates
     are those of targets that are λ-returns up to that step (true online TD). λ = 1 is Monte Carlo.

@@ -43,7 +43,7 @@ def visits(mdp: MDP, policy: ArrayLike | DeterministicPolicy) -> Float[np.ndarra
 
 
 def occupancy(mdp: MDP, policy: ArrayLike | DeterministicPolicy) -> Float[np.ndarray, " S"]:
-    r"""Return the (S,) occupancy \(d_\rho^\pi = (1-\gamma) \rho^\top (I - \gamma P_\pi)^{-1}\), γ < 1.
+    r"""Return the occupancy \(d_\rho^\pi = (1-\gamma) \rho^\top (I - \gamma P_\pi)^{-1}\), γ < 1.
 
     It sums to 1 if no episode ends, and to less if some do.
 
