@@ -1,6 +1,4 @@
-"""The plots: the same figure is the same file, nothing is lost by thinning, and nobody's settings
-are changed.
-"""
+"""Plots: equal figures give equal files, thinning keeps the shape, user settings are kept."""
 
 import colorsys
 import re
@@ -37,14 +35,14 @@ def test_the_same_figure_is_the_same_file():
     assert first[1].startswith(b"\x89PNG")
 
 
-def test_a_figure_needs_no_font_and_tells_no_date():
+def test_figures_contain_no_fonts_and_no_date():
     svg, _ = drawing()
     assert "<text" not in svg
     assert "<dc:date" not in svg
     assert "<dc:creator" not in svg
 
 
-def test_coordinates_are_rounded_and_right():
+def test_coordinates_are_rounded_and_correct():
     with plots.style():
         figure, axes = plots.subplots(width=2, height=1)
         axes.set_position((0, 0, 1, 1))
@@ -53,13 +51,13 @@ def test_coordinates_are_rounded_and_right():
         axes.plot([0.0, 1 / 3, 1.0], [0.0, 1 / 3, 0.0])
         figure.set_layout_engine("none")
         svg = plots.to_svg(figure)
-    # 2 by 1 inches are 144 by 72 points, counted from the top; the markers do not matter here
+    # 2 by 1 inches are 144 by 72 points, counted from the top
     numbers = [re.findall(r"-?[\d.]+", path) for path in re.findall(r' d="([^"]*)"', svg)]
     assert ["0", "72", "48", "48", "144", "72"] in numbers
     assert not re.search(r' d="[^"]*\d\.\d{3}', svg)
 
 
-def test_the_readers_own_settings_stay():
+def test_settings_of_the_user_are_kept():
     before = dict(mpl.rcParams)
     mpl.rcParams["lines.linewidth"] = 9.0
     try:
@@ -88,7 +86,7 @@ def test_thinning_keeps_the_ends_and_is_even(x, log):
         assert np.max(np.diff(scale)) < (0.2 if log and x[0] == 0 else 0.011) * spread
 
 
-def test_curves_leave_out_what_a_logarithm_has_not():
+def test_curves_omit_values_without_logarithm():
     with plots.style():
         _, axes = plots.subplots()
         plots.set_logarithmic(axes, x=True, y=True)
@@ -98,7 +96,7 @@ def test_curves_leave_out_what_a_logarithm_has_not():
         np.testing.assert_array_equal(line.get_ydata(), [0.1, np.nan, np.nan])
 
 
-def test_limits_are_those_of_the_data_unless_said():
+def test_default_limits_are_those_of_the_data():
     with plots.style():
         _, axes = plots.subplots()
         plots.set_logarithmic(axes, x=True, y=True)
@@ -110,7 +108,7 @@ def test_limits_are_those_of_the_data_unless_said():
         assert axes.get_ylim() == (1e-3, 1e12)
 
 
-def test_a_band_reaches_from_the_lowest_to_the_highest_run():
+def test_bands_cover_the_range_of_the_runs():
     with plots.style():
         _, axes = plots.subplots()
         runs = np.array([[1.0, 5.0], [2.0, 4.0], [9.0, 6.0]])
@@ -126,7 +124,7 @@ def test_a_band_reaches_from_the_lowest_to_the_highest_run():
         np.testing.assert_array_equal(axes.lines[0].get_ydata(), [2.0, 5.0])
 
 
-def test_arrows_point_along_the_field_and_have_one_length():
+def test_arrows_follow_the_field_with_equal_lengths():
     with plots.style():
         _, axes = plots.subplots()
         plots.draw_arrows(
@@ -151,7 +149,7 @@ def luminance(color):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_colours_are_seen_on_white_and_differ_from_their_neighbours():
+def test_colours_contrast_with_white_and_their_neighbours():
     contrast = [1.05 / (luminance(color) + 0.05) for color in plots.COLORS]
     assert min(contrast) > 2.0
     for one, other in zip(plots.COLORS, plots.COLORS[1:], strict=False):
@@ -176,7 +174,7 @@ def test_every_curve_has_its_own_style():
         assert len(set(part)) == len(plots.COLORS)
 
 
-def test_without_matplotlib_the_command_that_installs_it_is_said():
+def test_without_matplotlib_the_error_names_the_install_command():
     code = (
         "import sys; sys.modules['matplotlib'] = None\nimport regmdp, "
         "regmdp.reproduce.experiments\nimport regmdp.plots"

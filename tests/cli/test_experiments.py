@@ -1,4 +1,4 @@
-"""``regmdp reproduce``, as a user meets it."""
+"""``regmdp reproduce`` from the user's point of view."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ TOYS = (experiment("one"), experiment("two", passed=False), experiment("three"))
 
 @pytest.fixture
 def run(monkeypatch, tmp_path):
-    """Run the command in an empty folder, with toys for experiments."""
+    """Run the command in an empty folder, with toy experiments."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(experiments, "EXPERIMENTS", TOYS)
 
@@ -57,12 +57,12 @@ def test_one_is_run_and_reported(run, tmp_path):
     assert f"report  {Path('regmdp-report/report.html')}" in ended.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["regmdp-report"]
     assert not Record.load(tmp_path / "regmdp-report" / "one").quick
-    # progress does not get into the output
+    # progress is not part of the output
     assert "(1 of 1)" in ended.stderr
     assert "(1 of 1)" not in ended.stdout
 
 
-def test_a_failed_check_is_said_and_has_its_exit_code(run):
+def test_failed_checks_are_shown_and_set_the_exit_code(run):
     ended = run("all", "--quick", "--output", "here")
     assert ended.exit_code == CHECK_FAILED
     assert "two  1 of 2 checks passed" in ended.stdout
@@ -71,7 +71,7 @@ def test_a_failed_check_is_said_and_has_its_exit_code(run):
     assert all(Record.load(Path("here") / one.name).quick for one in TOYS)
 
 
-def test_resume_says_what_was_there(run):
+def test_resume_shows_earlier_experiments(run):
     run("one", "-o", "here")
     ended = run("three", "one", "-o", "here", "--resume")
     assert ended.exit_code == OK
@@ -93,7 +93,7 @@ def test_the_gallery_is_written_on_demand(run, tmp_path):
     ]
 
 
-def test_a_gallery_without_a_folder_is_refused_before_anything_is_run(run, tmp_path):
+def test_gallery_without_a_folder_is_refused_before_running(run, tmp_path):
     ended = run("one", "--gallery", "nowhere/gallery.md")
     assert isinstance(ended.exception, FileNotFoundError)
     assert "no folder nowhere" in str(ended.exception)
@@ -118,7 +118,7 @@ def test_an_unknown_name_is_refused(monkeypatch, capsys, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_extra_is_answered_with_the_command(tmp_path):
+def test_missing_extras_show_the_install_command(tmp_path):
     code = "import sys; sys.modules['mpltern'] = None; from regmdp.cli import main; main()"
     ended = subprocess.run(
         [sys.executable, "-c", code, "reproduce", "bandit"],
@@ -135,7 +135,7 @@ def test_a_missing_extra_is_answered_with_the_command(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# a run that is in the middle of a solve when it is interrupted
+# a run that is interrupted during a solve
 PROGRAM = """
 import signal; signal.signal(signal.SIGINT, signal.default_int_handler)
 import regmdp as rm
@@ -143,9 +143,13 @@ from regmdp.reproduce import experiments
 from regmdp.cli import main
 from toy_experiments import experiment, result
 
+def report_solving(event):
+    if event.iteration == 100:
+        print("solving", flush=True)
+
 def long(settings, progress):
-    rm.solve(rm.models.chain(), algorithm=rm.algorithms.ValueIteration(), tol=0, max_iterations=10**9,
-             callback=lambda event: print("solving", flush=True) if event.iteration == 100 else None)
+    rm.solve(rm.models.chain(), algorithm=rm.algorithms.ValueIteration(), tol=0,
+             max_iterations=10**9, callback=report_solving)
     return result(settings)
 
 experiments.EXPERIMENTS = (experiment("one"), experiment("two", {run}), experiment("three"))
@@ -154,7 +158,7 @@ main()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send")
-def test_an_interrupt_keeps_what_is_finished_and_resume_goes_on(tmp_path):
+def test_interrupts_keep_finished_experiments_and_resume_continues(tmp_path):
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).resolve().parents[1]), *sys.path]),

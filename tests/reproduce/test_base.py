@@ -1,4 +1,4 @@
-"""What is demanded of an experiment before it is believed."""
+"""Requirements on experiments."""
 
 from dataclasses import replace
 
@@ -21,13 +21,13 @@ ALL = experiments.EXPERIMENTS
         ({}, "it has no columns"),
     ],
 )
-def test_tables_have_columns_of_one_length(columns, shapes):
+def test_columns_of_different_lengths_raise_errors(columns, shapes):
     with pytest.raises(ValueError, match=f"'t' must be .*; {shapes}"):
         Result({"t": columns}, {}, (), ())
 
 
 @pytest.mark.parametrize("name", ["", "Curve", "a b", "../up", "-a", "a--b", "a.csv"])
-def test_names_are_names_of_files(name):
+def test_names_must_be_file_names(name):
     with pytest.raises(ValueError, match="not a valid file name"):
         Result({name: {"x": np.arange(2)}}, {}, (), ())
     with pytest.raises(ValueError, match="not a valid file name"):
@@ -41,23 +41,23 @@ def test_settings_are_a_dataclass():
         replace(experiment("toy"), quick={"size": 3})
 
 
-def test_a_check_is_passed_or_not():
+def test_outcome_of_a_check_is_bool():
     assert Check("", "", "", np.bool_(True)).passed is True
 
 
-def test_settings_are_recorded_whole():
+def test_settings_are_recorded_completely():
     assert experiment("toy").settings(quick=True) == {"size": 3, "scales": (1.0, 0.1), "seed": 3}
     assert experiment("toy").settings(quick=False)["size"] == 5
 
 
-def test_experiments_are_found_by_name_in_their_order():
+def test_experiments_are_found_by_name_in_order():
     names = [one.name for one in ALL]
     assert experiments.find_experiments(["all"]) == list(ALL)
     assert experiments.find_experiments([names[-1], names[0]]) == [ALL[0], ALL[-1]]
     assert experiments.find_experiments([names[1], "all"]) == list(ALL)
 
 
-def test_an_unknown_name_is_answered_with_the_nearest():
+def test_unknown_names_suggest_the_nearest_one():
     with pytest.raises(
         rm.RegmdpError,
         match="no experiment named 'Bandits'; did you mean bandit[?] The experiments are bandit, ",
@@ -70,7 +70,7 @@ def test_an_unknown_name_is_answered_with_the_nearest():
 
 
 @pytest.mark.parametrize("one", ALL, ids=lambda one: one.name)
-def test_every_experiment_says_what_it_is_about(one):
+def test_every_experiment_is_described(one):
     assert len({other.name for other in ALL}) == len({other.title for other in ALL}) == len(ALL)
     assert one.title
     assert one.summary.endswith(".")
@@ -88,7 +88,7 @@ def test_the_settings_differ():
         assert one.settings(quick=True).keys() == one.settings(quick=False).keys()
 
 
-def test_a_toy_result_is_one():
+def test_toy_result():
     assert [check.passed for check in result(experiment("toy").quick, passed=False).checks] == [
         True,
         False,

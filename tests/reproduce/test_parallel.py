@@ -1,4 +1,4 @@
-"""Independent runs on several processes."""
+"""Independent runs in several processes."""
 
 import math
 import os
@@ -13,7 +13,7 @@ def silent(fraction, text):
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_the_answers_come_in_the_order_of_the_tasks(processes):
+def test_answers_are_in_the_order_of_tasks(processes):
     assert map_in_processes(math.factorial, [5, 3, 4], silent, str, processes=processes) == [
         120,
         6,
@@ -25,7 +25,7 @@ def test_no_tasks():
     assert map_in_processes(math.factorial, [], silent, str) == []
 
 
-def test_the_processes_are_others_and_use_one_thread_each():
+def test_processes_use_one_thread_each():
     before = os.environ.get("OMP_NUM_THREADS")
     assert map_in_processes(
         os.getenv, ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"], silent, str, processes=2
@@ -34,27 +34,27 @@ def test_the_processes_are_others_and_use_one_thread_each():
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_it_tells_how_far_it_is(processes):
-    told = []
+def test_progress_is_reported(processes):
+    reports = []
     map_in_processes(
         math.factorial,
         [1, 2, 3, 4],
-        lambda fraction, text: told.append((fraction, text)),
+        lambda fraction, text: reports.append((fraction, text)),
         str,
         processes=processes,
     )
-    assert [fraction for fraction, _ in told] == [0.25, 0.5, 0.75, 1.0]
-    assert sorted(text for _, text in told) == ["1", "2", "3", "4"]
+    assert [fraction for fraction, _ in reports] == [0.25, 0.5, 0.75, 1.0]
+    assert sorted(text for _, text in reports) == ["1", "2", "3", "4"]
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_an_error_in_a_task_comes_through(processes):
+def test_errors_of_tasks_are_propagated(processes):
     with pytest.raises(ValueError, match="math domain error|nonnegative"):
         map_in_processes(math.sqrt, [1.0, -1.0], silent, str, processes=processes)
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_an_interrupt_comes_through(processes):
+def test_interrupts_are_propagated(processes):
     def stop(fraction, text):
         raise KeyboardInterrupt
 

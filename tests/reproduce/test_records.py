@@ -1,4 +1,4 @@
-"""What is written for an experiment is whole, exact, and read back as it was."""
+"""Files of an experiment are complete, exact and readable."""
 
 import json
 
@@ -17,7 +17,7 @@ def folder(tmp_path):
     return tmp_path / "toy"
 
 
-def test_a_record_is_read_back(tmp_path):
+def test_record_round_trip(tmp_path):
     written = run_and_write(
         experiment("toy", passed=False), tmp_path / "toy", lambda fraction, text: None, quick=True
     )
@@ -30,7 +30,7 @@ def test_a_record_is_read_back(tmp_path):
     assert written.date.endswith("+00:00")
 
 
-def test_the_files_are_those_that_are_named(folder):
+def test_folder_contains_the_named_files(folder):
     assert sorted(path.name for path in folder.iterdir()) == [
         "curve.csv",
         "curve.png",
@@ -48,7 +48,7 @@ def test_data_are_written_exactly(folder):
     assert columns["kind"] == ['a, "b"'] * 5
 
 
-def test_numbers_come_back_as_they_were():
+def test_numbers_round_trip():
     numbers = np.array([1 / 3, 1e-300, -0.0, np.inf, np.nan, 1e22, 2.0])
     text = format_csv({"a": numbers, "b": np.arange(numbers.size)})
     back = np.array([float(line.split(",")[0]) for line in text.splitlines()[1:]])
@@ -70,7 +70,7 @@ def test_the_same_settings_write_the_same_files(tmp_path):
     assert contents[0] == contents[1]
 
 
-def test_another_version_of_the_library_does_not_count(folder):
+def test_records_of_other_versions_do_not_match(folder):
     data = json.loads((folder / "record.json").read_text())
     data["versions"]["regmdp"] = "0.0.1"
     (folder / "record.json").write_text(json.dumps(data))
@@ -98,13 +98,13 @@ def test_a_damaged_record_is_refused(folder, damage):
         Record.load(folder)
 
 
-def test_a_missing_figure_is_noticed(folder):
+def test_missing_figures_are_detected(folder):
     (folder / "curve.svg").unlink()
     with pytest.raises(rm.FormatError, match="1 of the files of .* are missing: curve.svg"):
         Record.load(folder)
 
 
-def test_a_folder_is_replaced_whole(folder):
+def test_folders_are_replaced_completely(folder):
     with replace_folder(folder) as write:
         write("record.json", "{}")
         assert (folder / "curve.csv").exists()
@@ -112,7 +112,7 @@ def test_a_folder_is_replaced_whole(folder):
     assert [path.name for path in folder.parent.iterdir()] == ["toy"]
 
 
-def test_what_fails_leaves_the_folder_as_it_was(folder):
+def test_failures_leave_the_folder_unchanged(folder):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
     def interrupted():
@@ -126,7 +126,7 @@ def test_what_fails_leaves_the_folder_as_it_was(folder):
     assert [path.name for path in folder.parent.iterdir()] == ["toy"]
 
 
-def test_a_failed_move_puts_the_old_folder_back(folder, monkeypatch):
+def test_a_failed_move_restores_the_old_folder(folder, monkeypatch):
     import os
 
     moves = []
@@ -149,7 +149,7 @@ def test_a_failed_move_puts_the_old_folder_back(folder, monkeypatch):
     assert [path.name for path in folder.parent.iterdir()] == ["toy"]
 
 
-def test_what_a_killed_run_left_behind_is_cleared_away(folder):
+def test_leftovers_of_killed_runs_are_removed(folder):
     part = folder.with_name(".toy.0123456789ab.new.part")
     part.mkdir()
     (part / "curve.csv").write_text("")
@@ -157,7 +157,7 @@ def test_what_a_killed_run_left_behind_is_cleared_away(folder):
     assert [path.name for path in folder.parent.iterdir()] == ["toy"]
 
 
-def test_somebodys_own_folder_is_not_touched(tmp_path):
+def test_other_folders_are_not_overwritten(tmp_path):
     (tmp_path / "toy").mkdir()
     (tmp_path / "toy" / "thesis.tex").write_text("years of work")
     with pytest.raises(

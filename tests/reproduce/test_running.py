@@ -1,4 +1,4 @@
-"""Several experiments in a row: what is finished is kept, and only what is missing is done again."""
+"""Several experiments in sequence: finished ones are kept, missing ones are run."""
 
 import os
 import re
@@ -24,13 +24,13 @@ def failing(settings, progress):
 
 
 def shown(output):
-    """The names of the experiments in the report, in its order."""
+    """Names of the experiments in the report, in order."""
     return re.findall(
         r'<section class="experiment" id="([^"]*)"', (output / "report.html").read_text("utf-8")
     )
 
 
-def test_each_is_run_recorded_and_reported(tmp_path):
+def test_experiments_are_run_recorded_and_reported(tmp_path):
     toys = [experiment("one"), experiment("two", passed=False)]
     display = RecordingDisplay()
     outcome = reproduce(toys, toys, tmp_path / "out", display)
@@ -54,7 +54,7 @@ def test_each_is_run_recorded_and_reported(tmp_path):
     ]
 
 
-def test_an_interrupt_keeps_what_is_finished(tmp_path):
+def test_interrupts_keep_finished_experiments(tmp_path):
     toys = [experiment("one"), experiment("two", interrupting), experiment("three")]
     display = RecordingDisplay()
     outcome = reproduce(toys, toys, tmp_path, display)
@@ -68,14 +68,14 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "report.html"]
 
 
-def test_an_interrupt_before_anything_is_finished_leaves_no_report(tmp_path):
+def test_early_interrupts_leave_no_report(tmp_path):
     toys = [experiment("one", interrupting)]
     outcome = reproduce(toys, toys, tmp_path, RecordingDisplay())
     assert (outcome.interrupted, outcome.report, outcome.records) == (True, None, {})
     assert list(tmp_path.iterdir()) == []
 
 
-def test_resuming_does_only_what_is_missing(tmp_path):
+def test_resume_runs_missing_experiments_only(tmp_path):
     reproduce(
         [experiment("one"), experiment("two", interrupting)], [], tmp_path, RecordingDisplay()
     )
@@ -88,7 +88,7 @@ def test_resuming_does_only_what_is_missing(tmp_path):
     assert shown(tmp_path) == ["one", "two"]
 
 
-def test_without_resume_all_is_done_again(tmp_path):
+def test_without_resume_all_experiments_run_again(tmp_path):
     toys = [experiment("one")]
     reproduce(toys, toys, tmp_path, RecordingDisplay())
     display = RecordingDisplay()
@@ -114,24 +114,24 @@ def test_a_damaged_record_is_not_resumed(tmp_path):
     assert display.calls == [("started", "one"), ("finished", "one")]
 
 
-def test_the_report_shows_what_else_the_folder_holds(tmp_path):
+def test_report_includes_other_experiments_in_the_folder(tmp_path):
     known = [experiment("one"), experiment("two"), experiment("three")]
     reproduce([known[2]], known, tmp_path, RecordingDisplay())
     reproduce([known[0]], known, tmp_path, RecordingDisplay())
     assert shown(tmp_path) == ["one", "three"]
-    # what is asked for anew is not shown from before
+    # selected experiments are not shown from earlier runs
     reproduce([known[0], experiment("three", interrupting)], known, tmp_path, RecordingDisplay())
     assert shown(tmp_path) == ["one"]
 
 
-def test_an_error_keeps_what_is_finished(tmp_path):
+def test_errors_keep_finished_experiments(tmp_path):
     with pytest.raises(ZeroDivisionError):
         reproduce([experiment("one"), experiment("two", failing)], [], tmp_path, RecordingDisplay())
     assert shown(tmp_path) == ["one"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "report.html"]
 
 
-def test_a_foreign_folder_is_noticed_before_anything_is_computed(tmp_path):
+def test_other_folders_are_detected_before_computing(tmp_path):
     (tmp_path / "two").mkdir()
     (tmp_path / "two" / "thesis.tex").write_text("years of work")
     display = RecordingDisplay()
@@ -141,7 +141,7 @@ def test_a_foreign_folder_is_noticed_before_anything_is_computed(tmp_path):
 
 
 @pytest.mark.parametrize("package", ["matplotlib", "mpltern", "jinja2"])
-def test_a_missing_extra_is_noticed_before_anything_is_computed(package, tmp_path):
+def test_missing_extras_are_detected_before_computing(package, tmp_path):
     code = f"""
 import sys
 sys.modules[{package!r}] = None
@@ -166,8 +166,8 @@ reproduce([experiment("one")], [], Path({str(tmp_path)!r}), RecordingDisplay())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send")
-def test_a_solve_that_was_cut_off_is_no_result(tmp_path):
-    # the solver takes the interrupt for itself and returns what it has
+def test_results_of_interrupted_solves_are_discarded(tmp_path):
+    # the solver handles the interrupt and returns its current result
     statuses = []
 
     def solving(settings, progress):

@@ -1,8 +1,7 @@
-"""The methods once more, as small loops on dense arrays that share nothing with the library:
-policies, and their values.
+"""Independent implementations of the methods as small loops on dense arrays.
 
-Every loop yields (policy, value) pairs, the start first, on models in which all actions exist and
-no episode ends.
+Every loop yields (policy, value) pairs from the initial policy on, for models with all actions
+available and no termination.
 """
 
 import numpy as np
@@ -99,7 +98,7 @@ def pmd(mdp, etas, start=None):
 
 
 def homotopic(mdp, steps, start=None):
-    """log π⁺ = γ (log π + γ^(-2(k+1)) Q) + (1-γ) log π_0 with π_0 uniform, which drops out."""
+    """log π⁺ = γ (log π + γ^(-2(k+1)) Q) + (1-γ) log π_0 with π_0 uniform, which cancels."""
     logits = np.log(uniform(mdp) if start is None else start)
     for k in range(steps + 1):
         policy = softmax(logits)

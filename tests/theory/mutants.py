@@ -1,4 +1,4 @@
-"""Methods that are wrong in one place, passed off as the right ones."""
+"""Methods with one error, whose iterates are claimed to be those of the correct method."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +13,9 @@ from regmdp.improvement import Improvement, ImprovementResult
 
 @dataclass(frozen=True)
 class Wrong(Improvement):
-    """Another improvement's start, and a rule of its own: (mdp, regularizer, candidate, Q) ->
-    policy and dual variable.
+    """Initial values of the correct improvement, and a wrong rule.
+
+    The rule maps (mdp, regularizer, candidate, Q) to the policy and the dual variable.
     """
 
     rule: Callable
@@ -34,8 +35,8 @@ class Wrong(Improvement):
         return self.right.initial_dual(mdp, regularizer, policy)
 
 
-def passed_off(mdp, regularizer, right, rule, iterations, start=None):
-    """The iterates of the wrong rule, with exact values, under the name of the right algorithm."""
+def claim_iterates(mdp, regularizer, right, rule, iterations, start=None):
+    """Claim that the iterates of the wrong rule, with exact values, are those of the algorithm."""
     wrong = PolicyOptimization(Exact(), Wrong(rule, right.improvement))
     run = rm.theory.trace(mdp, regularizer, wrong, max_iterations=iterations, start=start)
     return rm.theory.Trace(mdp, run.regularizer, right, run.states)
@@ -43,7 +44,7 @@ def passed_off(mdp, regularizer, right, rule, iterations, start=None):
 
 @dataclass(frozen=True)
 class WrongEvaluation(Evaluation):
-    """An evaluation that says it is exact, and leaves out what the regularizer costs."""
+    """An evaluation that claims to be exact but omits the cost of the regularizer."""
 
     exact = True
 
@@ -53,7 +54,7 @@ class WrongEvaluation(Evaluation):
 
 @dataclass(frozen=True)
 class Half(rm.algorithms.Algorithm):
-    """Value iteration that goes half of the way."""
+    """Value iteration with half steps."""
 
     name = "half"
 
@@ -71,11 +72,11 @@ class Half(rm.algorithms.Algorithm):
         return rm.uniform_policy(mdp, regularizer)
 
 
-# ---- wrong rules, for models in which all actions exist ----
+# ---- wrong rules, for models with all actions available ----
 
 
 def averages(kept, gain, action_values=lambda mdp, value, q: q):
-    """ξ⁺ = kept ξ + gain Q, π⁺ = ∇h*(ξ⁺), with h the regularizer, or the entropy if there is none."""
+    """ξ⁺ = kept ξ + gain Q, π⁺ = ∇h*(ξ⁺), where h is the regularizer, or entropy without one."""
 
     def rule(mdp, regularizer, candidate, q):
         mirror = rm.Shannon(1.0) if isinstance(regularizer, rm.Unregularized) else regularizer
@@ -87,11 +88,11 @@ def averages(kept, gain, action_values=lambda mdp, value, q: q):
 
 
 def undiscounted(mdp, value, q):
-    """Q without its γ."""
+    """Q without the factor γ."""
     return mdp.rewards + (q - mdp.rewards) / mdp.discount
 
 
-def uphill(direction):
+def add_to_logits(direction):
     """θ⁺ = θ + direction(visits, π, Q, τ, V)."""
 
     def rule(mdp, regularizer, candidate, q):

@@ -1,4 +1,4 @@
-"""The bounds and identities as functions: against formulas written out here, on independent loops."""
+"""Bounds and identities as functions, compared with explicit formulas on independent loops."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def hard_optimum(mdp):
 
 
 def stationary(mdp, policy):
-    """The left eigenvector of the chain to the eigenvalue 1."""
+    """Left eigenvector of the chain for the eigenvalue 1."""
     chain = np.einsum("sa,sat->st", policy, mdp.to_array())
     eigenvalues, vectors = np.linalg.eig(chain.T)
     vector = np.real(vectors[:, np.argmin(np.abs(eigenvalues - 1))])
@@ -119,7 +119,7 @@ def test_monotone_improvement_written_out(share):
 
 @pytest.mark.parametrize("eta", [0.3, 2.0, np.inf])
 def test_three_points_written_out(eta):
-    # for KL, and divided by η as the library has it
+    # for KL, and divided by η as in the library
     rng = np.random.default_rng(3)
     policy, p = (rng.dirichlet(np.ones(3), size=5) for _ in range(2))
     q = loops.q_of(MDP, loops.value_of(MDP, policy, TAU, loops.entropy))
@@ -248,6 +248,20 @@ def test_linear_system_of_an_infinite_step():
     assert np.all(system.errors <= system.bounds + 1e-10)
 
 
+def test_linear_system_of_an_infinite_step_from_a_policy_without_dual():
+    start = np.tile([1.0, 0.0, 0.0], (5, 1))
+    run = rm.theory.trace(
+        MDP, SHANNON, rm.algorithms.PolicyIteration(), max_iterations=3, start=start
+    )
+    system = rm.theory.linear_system(MDP, SHANNON, run.q, step_size=np.inf, start=start)
+    assert np.isinf(system.errors[0, 1])
+    np.testing.assert_array_equal(system.bounds[1:, 1], system.errors[:-1, 0])
+    assert np.all(system.errors[1:] <= system.bounds[1:] + 1e-10)
+    assert rm.theory.check(run)["linear system"].holds
+    with pytest.raises(rm.SolverError, match="probability 0"):
+        rm.theory.linear_system(MDP, SHANNON, run.q, step_size=1.0, start=start)
+
+
 def test_quadratic_constant():
     _, _, best = soft_optimum(MDP, TAU)
     written = 4 * 0.8**2 / (0.2 * TAU) * np.max(1 / stationary(MDP, best))
@@ -265,7 +279,7 @@ def test_natural_gradient():
     np.testing.assert_allclose(bound[1:], constant / np.arange(1, 41))
     gaps = [MDP.initial @ (value - own) for _, own in loops.npg(MDP, 0.0, eta, 40, start)]
     assert np.all(gaps <= bound)
-    # as it is published, for the uniform start
+    # the published form, for the uniform policy
     published = np.log(3) / eta + rewards / 0.2**2
     assert rm.theory.npg_bound(MDP, step_size=eta, iterations=1)[1] <= published * (1 + 1e-12)
 
@@ -287,7 +301,7 @@ def test_geometric_mirror_descent():
     assert rm.theory.geometric_pmd_bound(scaled, initial=first, iterations=0)[0] <= 2 / 0.2
 
 
-def test_geometric_mirror_descent_where_the_start_matters():
+def test_geometric_bound_is_infinite_for_unreached_states():
     chain = rm.models.chain(4)  # ρ draws state 0 only
     assert np.all(np.isinf(rm.theory.geometric_pmd_bound(chain, initial=1.0, iterations=3)))
 
@@ -312,7 +326,7 @@ def test_homotopic_gap_in_closed_form():
     assert np.all([nu @ (value - own) for _, own in runs] <= bound + 1e-12)
 
 
-def test_homotopic_limit_is_the_policy_of_the_greatest_entropy():
+def test_homotopic_limit_is_the_policy_of_maximal_entropy():
     # action 2 is a copy of action 0
     rows, rewards = MDP.to_array(), np.array(MDP.rewards)
     rows[:, 2], rewards[:, 2] = rows[:, 0], rewards[:, 0]
@@ -367,7 +381,7 @@ def test_averaged_step():
     assert np.all(gaps <= bound + 1e-12)
 
 
-# ---- what they are made of ----
+# ---- ingredients ----
 
 
 def test_stationary_distribution():
@@ -377,14 +391,14 @@ def test_stationary_distribution():
 
 
 def test_stationary_distribution_of_several_classes():
-    # two states that stay, and one that leaves
+    # two absorbing states, and one transient state
     rows = np.zeros((3, 1, 3))
     rows[0, 0, 0] = rows[1, 0, 1] = rows[2, 0, 1] = 1.0
     found = rm.theory.stationary_distribution(rm.MDP(rows, np.zeros((3, 1)), 0.5), np.ones((3, 1)))
     np.testing.assert_allclose(found, [0.5, 0.5, 0.0], atol=1e-12)
 
 
-def test_no_stationary_distribution_where_episodes_end():
+def test_no_stationary_distribution_if_episodes_end():
     mdp = rm.MDP(np.full((1, 1, 1), 0.9), np.ones((1, 1)), 0.5, termination=np.full((1, 1), 0.1))
     assert rm.theory.stationary_distribution(mdp, np.ones((1, 1))) is None
     for bound in (
@@ -449,18 +463,18 @@ def test_no_stationary_distribution_where_episodes_end():
         ),
     ],
 )
-def test_what_no_theorem_is_about_is_refused(call, message):
+def test_inputs_outside_of_the_theorems_raise_errors(call, message):
     with pytest.raises(rm.SolverError, match=message):
         call()
 
 
-def test_policy_bound_says_nothing_without_strong_convexity():
+def test_policy_bound_is_infinite_without_strong_convexity():
     bounds = rm.theory.gpmd_bounds(MDP, rm.WeightedL1(np.ones(3), 1.0), step_size=1.0, iterations=2)
     assert np.all(np.isinf(bounds.policy))
     assert np.all(np.isfinite(bounds.q[1:]))
 
 
-def test_divergence_is_that_of_kullback_and_leibler():
+def test_divergence_of_shannon_is_kullback_leibler():
     from regmdp.theory.dual_averaging import bregman_divergence
 
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""The library's methods against independent loops, iterate by iterate."""
+"""Methods of the library compared with independent loops, iterate by iterate."""
 
 import numpy as np
 import pytest
@@ -123,7 +123,7 @@ def test_optimum(mdp, tau):
     found = rm.theory.compute_optimum(mdp, rm.Shannon(tau) if tau else None)
     value = loops.optimal_value(mdp, tau)
     assert found.error < 1e-9
-    # value iteration stops at its own rounding, that of an iteration times the horizon
+    # value iteration stops at its rounding error, that of an iteration times the horizon
     np.testing.assert_allclose(
         found.value,
         value,

@@ -1,4 +1,4 @@
-"""Traces, comparisons and reports: what applies, what does not, and how it is said."""
+"""Traces, comparisons and reports: statements that apply and those that do not."""
 
 import dataclasses
 
@@ -36,7 +36,7 @@ def comparison(kind, measured, predicted, slack=0.0):
 # ---- comparisons ----
 
 
-def test_at_most():
+def test_upper_bound():
     assert comparison(UpperBound, [1.0, 2.0], [1.0, 3.0]).holds
     assert comparison(UpperBound, [1.0, -5.0], [1.0, -4.0]).holds
     over = comparison(UpperBound, [1.0, 2.5, 4.0], [1.0, 2.0, 3.0], 0.5)
@@ -49,7 +49,7 @@ def test_at_most():
     )
 
 
-def test_equal():
+def test_identity():
     assert comparison(Identity, [1.0, 2.0], [1.0, 2.0]).holds
     assert comparison(Identity, [1.0], [1.1], 0.2).holds
     low = comparison(Identity, [1.0, 2.0], [1.0, 3.0], 0.5)
@@ -57,7 +57,7 @@ def test_equal():
     assert "2 ≠ 3" in str(low)
 
 
-def test_a_bound_of_infinity_is_met():
+def test_infinite_bounds_hold():
     assert comparison(UpperBound, [1.0, np.inf], [np.inf, np.inf]).holds
     assert not comparison(UpperBound, [np.inf], [1.0]).holds
 
@@ -66,7 +66,7 @@ def test_a_bound_of_infinity_is_met():
 @pytest.mark.parametrize(
     ("measured", "predicted", "slack"), [(np.nan, 1.0, 0.0), (1.0, np.nan, 0.0), (1.0, 2.0, np.nan)]
 )
-def test_what_is_not_a_number_does_not_hold(kind, measured, predicted, slack):
+def test_nan_violates_statements(kind, measured, predicted, slack):
     undecided = comparison(kind, [0.0, measured], [0.0, predicted], slack)
     assert 11 in undecided.violated
     assert not undecided.holds
@@ -93,7 +93,7 @@ def test_a_report_without_statements_does_not_hold():
     assert "no statement applies to this run" in str(report)
 
 
-def test_what_does_not_apply_is_not_listed_as_held():
+def test_statements_that_do_not_apply_are_listed_separately():
     report = rm.theory.check(run_of(None, algorithms.PMD(1.0)))
     held = {comparison.name for comparison in report.comparisons}
     left = {left.name for left in report.not_applicable}
@@ -114,7 +114,7 @@ def test_looking_up_a_statement():
         report["theorem 5"]
 
 
-def test_a_violation_is_found_where_it_is():
+def test_violations_are_located():
     run = run_of(SHANNON, algorithms.NPG(0.1), max_iterations=6)
     states = list(run.states)
     states[4] = dataclasses.replace(states[4], value=states[4].value + 0.1)
@@ -126,7 +126,7 @@ def test_a_violation_is_found_where_it_is():
     assert "VIOLATED  evaluation: in 1 of 7 iterations, the first 4" in str(report)
 
 
-def test_a_statement_of_ones_own():
+def test_custom_statements():
     def shrinks(run):
         if run.iterations == 0:
             raise NotApplicableError("no iteration was made")
@@ -159,14 +159,14 @@ def test_names_are_unique():
 # ---- traces ----
 
 
-def test_a_trace_takes_its_steps_from_the_algorithm():
+def test_step_sizes_of_a_trace_come_from_the_algorithm():
     run = run_of(SHANNON, algorithms.NPG(0.1))
     other = rm.theory.Trace(MDP, run.regularizer, algorithms.NPG(0.2), run.states)
     np.testing.assert_array_equal(run.step_sizes, 0.1)
     np.testing.assert_array_equal(other.step_sizes, 0.2)
 
 
-def test_the_rules_of_step_sizes_are_followed():
+def test_step_sizes_follow_their_rules():
     for algorithm in (
         algorithms.PMD(algorithms.Geometric()),
         algorithms.PMD(algorithms.Adaptive(0.5)),
@@ -179,7 +179,7 @@ def test_the_rules_of_step_sizes_are_followed():
         )
 
 
-def test_a_start_and_a_run_of_no_iteration():
+def test_run_without_iterations_from_a_given_policy():
     start = np.random.default_rng(0).dirichlet(np.ones(3), size=5)
     run = run_of(SHANNON, algorithms.GPMD(1.0), max_iterations=0, start=start)
     np.testing.assert_allclose(run.policies, start[None])
@@ -204,13 +204,13 @@ def test_every_algorithm_without_an_iteration():
         assert not rm.theory.check(run_of(None, algorithm, max_iterations=0)).violations
 
 
-def test_the_repr_of_a_trace_says_what_was_run():
+def test_repr_of_a_trace():
     assert repr(run_of(SHANNON, algorithms.NPG(0.1))).startswith(
         "Trace(natural policy gradient, 3 iterations on MDP(5 states"
     )
 
 
-def test_undiscounted_models_are_refused():
+def test_undiscounted_models_raise_errors():
     mdp = rm.MDP(np.full((1, 1, 1), 0.5), np.ones((1, 1)), 1.0, termination=np.full((1, 1), 0.5))
     run = run_of(SHANNON, algorithms.PolicyIteration(), mdp)
     with pytest.raises(rm.SolverError, match="discount must be below 1"):
@@ -286,7 +286,7 @@ def test_reasons(regularizer, algorithm, name, reason):
     assert reason in {left.name: left.reason for left in report.not_applicable}[name]
 
 
-def test_a_state_that_is_never_visited_is_never_improved_by_the_fisher_matrix():
+def test_fisher_matrix_does_not_improve_unvisited_states():
     mdp = rm.MDP(
         np.stack([np.eye(2), np.eye(2)], axis=1), np.eye(2), 0.5, initial=np.array([1.0, 0.0])
     )
@@ -300,7 +300,7 @@ def test_a_state_that_is_never_visited_is_never_improved_by_the_fisher_matrix():
 
 
 def test_probabilities_too_small_for_doubles():
-    # log π is far below what a double holds of π; the statements hold on
+    # log π is below the range of doubles of π; the statements still hold
     mdp = rm.models.bandit((1.0, 0.0), discount=0.5)
     report = rm.theory.check(run_of(rm.Shannon(1e-3), algorithms.NPG(400.0), mdp, max_iterations=8))
     assert report.holds, str(report)

@@ -1,12 +1,13 @@
-"""The theorems on random models, at every iteration: masks, endings, discounts, temperatures, steps
-and starts of all kinds.
+"""The theorems on random models at every iteration.
+
+Masks, termination, discounts, temperatures, step sizes and initial policies vary.
 """
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from theory.mutants import passed_off
+from theory.mutants import claim_iterates
 
 import regmdp as rm
 from regmdp import algorithms
@@ -14,13 +15,13 @@ from regmdp.testing import strategies
 
 ITERATIONS = 5
 TEMPERATURES = st.sampled_from([1e-3, 0.1, 1.0, 8.0])
-#: Of the range of step sizes, from its lower end to its upper one.
+#: Fractions of the largest step size.
 SHARES = st.sampled_from([1e-3, 0.1, 0.5, 0.99, 1.0])
-#: Of a range without an upper end.
+#: Step sizes of an unbounded range.
 STEPS = st.sampled_from([1e-3, 0.1, 1.0, 10.0, 1e3])
 DISCOUNTED = st.sampled_from([0.0, 0.1, 0.5, 0.9, 0.99])
 
-#: A share of what the profile says: one example is a whole run.
+#: Fewer examples than the profile, because one example is a whole run.
 few = settings(max_examples=settings().max_examples // 8)
 
 
@@ -29,7 +30,7 @@ def model(data, discounts=DISCOUNTED, **keywords):
 
 
 def start_of(data, mdp, regularizer):
-    """A policy in the interior, nearly pure or not, or the default."""
+    """A policy in the interior, nearly deterministic or not, or the default."""
     drawn = data.draw(strategies.policies(mdp, regularizer), label="start")
     weight = data.draw(
         st.sampled_from([None, 0.5, 1e-3, 1e-9]), label="weight of the uniform policy"
@@ -41,8 +42,8 @@ def start_of(data, mdp, regularizer):
     )
 
 
-def held(mdp, regularizer, algorithm, names, *, start=None, iterations=ITERATIONS):
-    """Hold a run against the theory; the names are what has to apply at least."""
+def assert_holds(mdp, regularizer, algorithm, names, *, start=None, iterations=ITERATIONS):
+    """Check a run against all statements; those with the given names must apply."""
     run = rm.theory.trace(mdp, regularizer, algorithm, max_iterations=iterations, start=start)
     report = rm.theory.check(run)
     assert report.holds, str(report)
@@ -73,7 +74,7 @@ def test_entropy_regularized_npg(data):
     regularizer = rm.Shannon(tau) if data.draw(st.booleans()) else kl(data, mdp, tau)
     eta = data.draw(SHARES) * (1 - mdp.discount) / tau
     start = start_of(data, mdp, regularizer)
-    held(
+    assert_holds(
         mdp,
         regularizer,
         algorithms.NPG(eta),
@@ -97,7 +98,7 @@ def test_gpmd(data):
     }
     regularizer = kinds[data.draw(st.sampled_from(sorted(kinds)), label="regularizer")]
     step = algorithms.Maximum() if data.draw(st.booleans()) else data.draw(STEPS)
-    held(
+    assert_holds(
         mdp,
         regularizer,
         algorithms.GPMD(step),
@@ -115,7 +116,7 @@ def test_inexact_gpmd(data):
     algorithm = algorithms.GPMD(data.draw(STEPS), accuracy=accuracy)
     regularizer = rm.SquaredL2(tau) if data.draw(st.booleans()) else rm.Shannon(tau)
     start = start_of(data, mdp, regularizer)
-    held(
+    assert_holds(
         mdp,
         regularizer,
         algorithm,
@@ -133,7 +134,7 @@ def test_regularized_policy_iteration(data):
         st.sampled_from([rm.Shannon(tau), rm.SquaredL2(tau), rm.Tsallis(1.5, tau)])
     )
     names = [*AVERAGING, "averaged step", "quadratic convergence", "error of π"]
-    held(
+    assert_holds(
         mdp,
         regularizer,
         algorithms.PolicyIteration(),
@@ -149,14 +150,14 @@ def test_averaged_policy_iteration(data):
     regularizer = data.draw(strategies.regularizers(mdp))
     start = data.draw(strategies.policies(mdp, regularizer))
     algorithm = algorithms.SoftPolicyIteration(data.draw(st.sampled_from([0.01, 0.5, 0.9, 1.0])))
-    held(mdp, regularizer, algorithm, [*ALWAYS, "averaged step"], start=start)
+    assert_holds(mdp, regularizer, algorithm, [*ALWAYS, "averaged step"], start=start)
 
 
 @few
 @given(st.data())
 def test_value_iteration(data):
     mdp = model(data)
-    held(
+    assert_holds(
         mdp,
         data.draw(strategies.regularizers(mdp)),
         algorithms.ValueIteration(),
@@ -167,11 +168,11 @@ def test_value_iteration(data):
 @few
 @given(st.data())
 def test_stationary_potential(data):
-    # without endings there is a stationary distribution
+    # without termination there is a stationary distribution
     mdp, tau = model(data, masks=False, endings=False), data.draw(TEMPERATURES)
     regularizer = data.draw(st.sampled_from([rm.Shannon(tau), rm.SquaredL2(tau)]))
     algorithm = algorithms.GPMD(data.draw(STEPS))
-    held(
+    assert_holds(
         mdp,
         regularizer,
         algorithm,
@@ -183,18 +184,17 @@ def test_stationary_potential(data):
 @few
 @given(st.integers(0, 10**6), st.sampled_from([0.1, 0.5, 0.9]), TEMPERATURES)
 def test_quadratic_convergence_near_the_optimum(seed, discount, tau):
-    # every state is visited, and ten iterations come near
+    # every state is visited, and ten iterations are near the optimum
     mdp = rm.models.garnet(4, 3, 4, discount=discount, rng=seed)
     names = ["quadratic convergence", "quadratic convergence from ν*", "gap from the start"]
-    held(mdp, rm.Shannon(tau), algorithms.NPG(algorithms.Maximum()), names, iterations=10)
+    assert_holds(mdp, rm.Shannon(tau), algorithms.NPG(algorithms.Maximum()), names, iterations=10)
 
 
 def test_a_larger_model():
-    # sparse, evaluated by Krylov iterations, and with a stationary distribution that is found by
-    # following the chain
+    # sparse, evaluated by Krylov iterations, with a stationary distribution by power iterations
     mdp = rm.models.garnet(1250, 3, 4, discount=0.9)
     names = [*AVERAGING, "error of log π", "potential"]
-    held(mdp, rm.Shannon(0.1), algorithms.NPG(0.3), names, iterations=2)
+    assert_holds(mdp, rm.Shannon(0.1), algorithms.NPG(0.3), names, iterations=2)
 
 
 @few
@@ -206,7 +206,7 @@ def test_proximal_steps(data):
     )
     mirror = data.draw(st.sampled_from([rm.Shannon(1.0), rm.SquaredL2(1.0)]))
     algorithm = algorithms.PMD(data.draw(STEPS), mirror=mirror)
-    held(
+    assert_holds(
         mdp,
         regularizer,
         algorithm,
@@ -221,7 +221,7 @@ def test_proximal_steps(data):
 def test_npg(data):
     mdp = model(data)
     start = start_of(data, mdp, None)
-    held(
+    assert_holds(
         mdp,
         None,
         algorithms.NPG(data.draw(STEPS)),
@@ -233,10 +233,10 @@ def test_npg(data):
 @few
 @given(st.data())
 def test_growing_steps(data):
-    # ρ draws every state, so that the mismatch is finite
+    # ρ is positive everywhere, so that the mismatch is finite
     mdp = model(data, st.sampled_from([0.1, 0.5, 0.9, 0.99]), masks=False, endings=False)
     algorithm = algorithms.PMD(algorithms.Geometric(initial=data.draw(STEPS)))
-    held(mdp, None, algorithm, ["growing steps"], start=start_of(data, mdp, None))
+    assert_holds(mdp, None, algorithm, ["growing steps"], start=start_of(data, mdp, None))
 
 
 @few
@@ -245,7 +245,7 @@ def test_adaptive_steps(data):
     mdp = model(data, st.sampled_from([0.1, 0.5, 0.9, 0.99]))
     depth = data.draw(st.integers(1, 3))
     algorithm = algorithms.PMD(algorithms.Adaptive(data.draw(STEPS)), lookahead=depth)
-    held(mdp, None, algorithm, ["adaptive steps"], start=start_of(data, mdp, None))
+    assert_holds(mdp, None, algorithm, ["adaptive steps"], start=start_of(data, mdp, None))
 
 
 @few
@@ -253,7 +253,7 @@ def test_adaptive_steps(data):
 def test_homotopic_steps(data):
     mdp = model(data, st.sampled_from([0.1, 0.5, 0.9, 0.99]), masks=False, endings=False)
     start = start_of(data, mdp, None)
-    held(
+    assert_holds(
         mdp,
         None,
         algorithms.HomotopicPMD(),
@@ -276,7 +276,7 @@ def test_softmax_pg(data):
     names = (
         ["ascent"] if isinstance(regularizer, rm.Unregularized) else ["ascent", "exponential gap"]
     )
-    held(
+    assert_holds(
         mdp, regularizer, algorithms.SoftmaxPG(step), names, start=start_of(data, mdp, regularizer)
     )
 
@@ -285,9 +285,7 @@ def test_softmax_pg(data):
 
 
 def noisy(rng, delta, *, extreme):
-    """A step of dual averaging on Q that is off by δ at most, everywhere by δ if the noise is to be
-    extreme.
-    """
+    """A step of dual averaging with errors of Q of at most δ, or exactly δ if ``extreme``."""
 
     def rule(alpha):
         def step(mdp, regularizer, candidate, q):
@@ -311,7 +309,7 @@ def q_errors(run):
 
 @few
 @given(st.data())
-def test_noise_does_no_more_than_is_proved(data):
+def test_noise_satisfies_the_bounds(data):
     mdp, tau = model(data, masks=False), data.draw(st.sampled_from([0.1, 1.0]))
     regularizer = rm.Shannon(tau)
     share, delta = (
@@ -322,7 +320,7 @@ def test_noise_does_no_more_than_is_proved(data):
         np.random.default_rng(data.draw(st.integers(0, 9))), delta, extreme=data.draw(st.booleans())
     )
     eta = share * (1 - mdp.discount) / tau
-    run = passed_off(mdp, regularizer, algorithms.NPG(eta), rule(1 - share), 12)
+    run = claim_iterates(mdp, regularizer, algorithms.NPG(eta), rule(1 - share), 12)
     published, sharp = rm.theory.inexact_entropy_npg_bounds(
         mdp, regularizer, step_size=eta, iterations=12, error=delta, optimum=run.optimum
     )
@@ -332,7 +330,7 @@ def test_noise_does_no_more_than_is_proved(data):
 
 @few
 @given(st.data())
-def test_noise_and_inexact_subproblems_do_no_more_than_is_proved(data):
+def test_noise_and_inexact_subproblems_satisfy_the_bounds(data):
     mdp = model(data, masks=False)
     regularizer, alpha = rm.SquaredL2(1.0), 0.5
     delta, gap = (
@@ -357,7 +355,7 @@ def test_noise_and_inexact_subproblems_do_no_more_than_is_proved(data):
                 return other, dual
         return policy, dual
 
-    run = passed_off(mdp, regularizer, algorithms.GPMD(1.0), rule, 12)
+    run = claim_iterates(mdp, regularizer, algorithms.GPMD(1.0), rule, 12)
     bounds = rm.theory.gpmd_bounds(
         mdp,
         regularizer,
@@ -374,9 +372,9 @@ def test_noise_and_inexact_subproblems_do_no_more_than_is_proved(data):
     )
 
 
-def test_noise_beyond_what_is_said_is_seen():
-    # noise that makes the worse of two actions look better, where next to none is admitted
-    tau, said = 0.05, 0.01
+def test_noise_above_the_claimed_size_is_detected():
+    # noise that reverses the order of two actions, with a much smaller claimed error
+    tau, claimed = 0.05, 0.01
     mdp, regularizer = rm.models.bandit((1.0, 0.6), discount=0.5), rm.Shannon(tau)
     eta = (1 - mdp.discount) / tau
 
@@ -384,13 +382,13 @@ def test_noise_beyond_what_is_said_is_seen():
         dual = (q + np.array([[-0.3, 0.3]])) / tau
         return regularizer.greedy(dual), dual
 
-    run = passed_off(mdp, regularizer, algorithms.NPG(eta), rule, 20)
+    run = claim_iterates(mdp, regularizer, algorithms.NPG(eta), rule, 20)
     for bound in rm.theory.inexact_entropy_npg_bounds(
-        mdp, regularizer, step_size=eta, iterations=20, error=said
+        mdp, regularizer, step_size=eta, iterations=20, error=claimed
     ):
         assert np.any(q_errors(run) > bound)
     bounds = rm.theory.gpmd_bounds(
-        mdp, regularizer, step_size=np.inf, iterations=20, evaluation_error=said
+        mdp, regularizer, step_size=np.inf, iterations=20, evaluation_error=claimed
     )
     assert np.any(q_errors(run) > bounds.q)
     assert np.any(np.max(np.abs(run.optimum.value - run.values), axis=1) > bounds.value)

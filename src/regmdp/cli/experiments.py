@@ -49,7 +49,7 @@ def reproduce(
         typer.Option(help="Also write a Markdown page with the figures beside it."),
     ] = None,
 ) -> None:
-    """Reproduce the figures and tables of the documentation as one HTML page, with data and figures.
+    """Reproduce the figures and tables of the documentation as an HTML page with data and figures.
 
     Exit code: 0 if all checks passed, 3 if one failed, 130 if interrupted (finished experiments are
     kept; --resume continues), 1 on an error.
@@ -119,7 +119,10 @@ def _show_summary(out: Console, outcome: Outcome, n_selected: int, gallery: Path
         rows.append(
             (
                 "status",
-                f"interrupted: {len(outcome.records)} of {n_selected} finished and kept; continue with --resume",
+                (
+                    f"interrupted: {len(outcome.records)} of {n_selected} finished and kept; "
+                    "continue with --resume"
+                ),
             )
         )
     show_rows(out, rows)

@@ -21,7 +21,7 @@ def draw_arrows(
     length: float,
     color: str = "white",
 ) -> None:
-    """Draw arrows of equal length, each centred on its point, as one shape, which keeps files small.
+    """Draw arrows of equal length, centred on their points, as one shape to keep files small.
 
     Args:
         axes: The axes to draw in; both linear, with equal scales.

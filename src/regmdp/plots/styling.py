@@ -74,7 +74,7 @@ _STYLE: dict[str, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw and save figures in the style of this library, ignoring the user's matplotlib settings."""
+    """Draw and save figures in the style of this library, without the user's settings."""
     with mpl.rc_context():
         mpl.rcdefaults()
         for name, value in _STYLE.items():

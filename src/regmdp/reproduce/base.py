@@ -92,7 +92,7 @@ class Result:
         ... )
         Traceback (most recent call last):
         ...
-        ValueError: the columns of table 'curve' must be (n,) arrays of equal length; their shapes are iteration (3,), error (2,)
+        ValueError: the columns of table 'curve' must be (n,) arrays of equal length; ...
     """
 
     tables: Mapping[str, Mapping[str, np.ndarray]]

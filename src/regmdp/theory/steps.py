@@ -21,7 +21,12 @@ from regmdp.theory.dual_averaging import (
     bregman_divergence,
     uniform_temperature,
 )
-from regmdp.theory.initial_policy import evaluate_start, require_positive_temperature, scale_dual
+from regmdp.theory.initial_policy import (
+    InitialPolicy,
+    evaluate_start,
+    require_positive_temperature,
+    scale_dual,
+)
 from regmdp.theory.linear_rates import bound_q_rounding
 from regmdp.theory.optima import Optimum, sup_norm
 from regmdp.theory.report import ComparedValues, NotApplicableError, UpperBound
@@ -74,12 +79,12 @@ def linear_system(
         regularizer: Any, with one temperature τ > 0.
         q: (n + 1, S, A) the Q_t of a run.
         step_size: η of mirror descent, 1/η = (1-γ)/η - τ of natural policy gradient.
-        start: (S, A) π_0; by default uniform. It needs a dual variable ξ_0: for Shannon, all its
-            probabilities are positive.
+        start: (S, A) π_0; by default uniform. With η < ∞ it must have a dual variable ξ_0: for
+            Shannon, all its probabilities are positive. Without one ‖Q* - τξ_0‖ is ∞.
         optimum: The optimum, if it is known.
 
     Raises:
-        SolverError: if the start has no dual variable.
+        SolverError: if the start has no dual variable and η < ∞.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -97,7 +102,7 @@ def linear_system(
     first = evaluate_start(mdp, regularizer, start, optimum)
     allowed = first.optimum.allowed
     weight = 1.0 / (1.0 + step_size * tau)
-    moved = scale_dual(first.optimum, dual_from_policy(mdp, regularizer, regularizer, first.policy))
+    moved = _scale_initial_dual(first, weight)
     y = float(sup_norm(np.asarray(q[0]) - moved, allowed))
     errors, bounds = np.empty((len(q), 2)), np.full((len(q), 2), np.inf)
     for t, current in enumerate(np.asarray(q)):
@@ -105,11 +110,32 @@ def linear_system(
             sup_norm(first.optimum.q - current, allowed),
             sup_norm(first.optimum.q - moved, allowed),
         )
-        if t + 1 < len(q):
+        if t + 1 == len(q):
+            break
+        if weight > 0.0:
             mixed = (1.0 - weight) * errors[t, 0] + weight * errors[t, 1]
             bounds[t + 1] = mdp.discount * (mixed + weight ** (t + 1) * y), mixed
             moved = weight * moved + (1.0 - weight) * current
+        else:
+            bounds[t + 1] = mdp.discount * errors[t, 0], errors[t, 0]
+            moved = current
     return LinearSystem(errors, bounds)
+
+
+def _scale_initial_dual(first: InitialPolicy, weight: float) -> Float[np.ndarray, "S A"]:
+    """Return (S, A) τξ_0; -inf if π_0 has no dual variable, which only weight 0 allows.
+
+    Raises:
+        SolverError: if π_0 has no dual variable and the weight α of ξ_0 is positive.
+    """
+    mdp, regularizer, allowed = first.optimum.mdp, first.optimum.regularizer, first.optimum.allowed
+    try:
+        dual = dual_from_policy(mdp, regularizer, regularizer, first.policy)
+    except SolverError:
+        if weight > 0.0:
+            raise
+        return np.where(allowed, -np.inf, 0.0)
+    return scale_dual(first.optimum, dual)
 
 
 def mirror_descent_gap_bound(

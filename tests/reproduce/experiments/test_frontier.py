@@ -22,7 +22,7 @@ def test_all_checks_pass():
     assert len(result.tables["frontier"]["value"]) == 19
 
 
-def test_a_bound_that_is_too_low_is_noticed(monkeypatch):
+def test_an_upper_bound_that_is_too_low_is_detected(monkeypatch):
     upper = Frontier.upper
     monkeypatch.setattr(
         Frontier, "upper", lambda self, divergence: np.asarray(upper(self, divergence) - 0.01)
@@ -30,7 +30,7 @@ def test_a_bound_that_is_too_low_is_noticed(monkeypatch):
     assert not experiment.run(SMALL, quiet).checks[0].passed
 
 
-def test_a_lower_curve_that_is_too_high_is_noticed(monkeypatch):
+def test_a_lower_curve_that_is_too_high_is_detected(monkeypatch):
     lower = Frontier.lower
     monkeypatch.setattr(
         Frontier, "lower", lambda self, divergence: np.asarray(lower(self, divergence) + 0.1)

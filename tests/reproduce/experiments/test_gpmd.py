@@ -194,7 +194,7 @@ def test_the_capped_pairs_are_best_without_a_regularizer():
     assert regularizer.cap == 0.2
 
 
-def test_both_regularizers_come_with_the_same_model_and_runs_differ():
+def test_models_depend_on_the_run_but_not_on_the_regularizer():
     (one, _), (same, _), (other, _) = (
         gpmd.make_problem(*args, TINY) for args in (("tsallis", 0), ("barrier", 0), ("tsallis", 1))
     )

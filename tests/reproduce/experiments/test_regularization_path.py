@@ -30,7 +30,7 @@ def table():
 
 
 @pytest.mark.parametrize("name", list(make_regularizers(SMALL, 1.0)))
-def test_losses_are_those_of_the_policies(table, name):
+def test_losses_equal_those_of_the_policies(table, name):
     mdp = rm.models.garnet(4, 3, 2, rng=SMALL.seed, discount=SMALL.discount)
     rows = np.flatnonzero(table["regularizer"] == name)
     assert rows.size == 11

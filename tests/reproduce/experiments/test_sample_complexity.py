@@ -165,7 +165,7 @@ def checks(reused, fresh, factor=1.0):
     return [check.passed for check in sample_complexity._make_checks(curves)]
 
 
-def test_the_powers_of_power_laws():
+def test_exponents_of_power_laws():
     curve = made_up(LOOPS, FRESH, "horizon", 4.5, 3.0)
     assert curve.slope(curve.total) == pytest.approx(4.5)
     assert curve.slope_interval() == pytest.approx((4.5, 4.5))

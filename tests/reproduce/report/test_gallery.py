@@ -1,4 +1,4 @@
-"""The gallery that is written, and the one in the documentation."""
+"""The written gallery, and the gallery of the documentation."""
 
 import re
 from pathlib import Path
@@ -40,9 +40,9 @@ def test_the_gallery_of_the_documentation_is_complete():
     assert sorted(shown) == sorted(path.name for path in (DOCS / "gallery").iterdir())
     for one in EXPERIMENTS:
         assert f"## {one.title}" in text
-        verdict = re.search(rf"`regmdp reproduce {one.name}`: (\d+) of (\d+) checks passed", text)
-        assert verdict is not None, f"{one.name} is not there, or not in full"
-        assert verdict[1] == verdict[2]
+        outcome = re.search(rf"`regmdp reproduce {one.name}`: (\d+) of (\d+) checks passed", text)
+        assert outcome is not None, f"{one.name} is missing or incomplete"
+        assert outcome[1] == outcome[2]
         assert any(name.startswith(f"{one.name}-") for name in shown)
 
 

@@ -1,6 +1,4 @@
-"""The report is one file that is well-formed, says what the records say, and needs nothing from
-elsewhere.
-"""
+"""The report is one well-formed file that shows the records without external resources."""
 
 import base64
 import re
@@ -17,7 +15,7 @@ VOID = {"meta", "link", "img", "br"}
 
 
 class Reader(HTMLParser):
-    """Checks that tags are closed in order, and collects elements and text."""
+    """Parser that checks the order of closing tags and collects elements and text."""
 
     def __init__(self):
         super().__init__()
@@ -60,7 +58,7 @@ def html(chapters):
     return render_page(chapters)
 
 
-def test_nothing_comes_from_elsewhere(html):
+def test_no_external_resources(html):
     reader = read(html)
     for tag, attributes in reader.elements:
         assert tag not in ("script", "iframe", "object", "embed", "base", "form")
@@ -72,7 +70,7 @@ def test_nothing_comes_from_elsewhere(html):
     assert not re.search(r"url\(|@import|@font-face", style[0])
 
 
-def test_text_is_escaped_and_mathematics_is_set(html):
+def test_text_is_escaped_and_mathematics_is_formatted(html):
     assert "<title> of one" not in html
     assert "The &lt;title&gt; of one" in html
     assert "it &lt;passed&gt;" in html
@@ -82,12 +80,12 @@ def test_text_is_escaped_and_mathematics_is_set(html):
     assert 'alt="A curve &#34;rising&#34; &amp; falling."' in html
 
 
-def test_mathematics_does_not_let_markup_through():
+def test_mathematics_escapes_markup():
     assert mathematics_to_html("a^{<b>}") == "a<sup>&lt;b&gt;</sup>"
     assert mathematics_to_html("{a} _{") == "{a} _{"
 
 
-def test_every_link_within_the_page_leads_somewhere(html):
+def test_internal_links_have_targets(html):
     elements = read(html).elements
     names = [attributes["id"] for _, attributes in elements if "id" in attributes]
     assert len(names) == len(set(names))
@@ -106,7 +104,7 @@ def test_every_link_within_the_page_leads_somewhere(html):
     assert labels <= set(names)
 
 
-def test_every_figure_is_there_with_its_text(html, chapters):
+def test_figures_have_their_texts(html, chapters):
     images = [attributes for tag, attributes in read(html).elements if tag == "img"]
     assert len(images) == 2
     for attributes, chapter in zip(images, chapters, strict=True):
@@ -118,7 +116,7 @@ def test_every_figure_is_there_with_its_text(html, chapters):
     assert html.count("A curve with τ<sub>0</sub> &lt; γ<sup>2</sup> &amp; more.") == 2
 
 
-def test_the_verdicts_are_those_of_the_records(html, chapters):
+def test_outcomes_equal_those_of_the_records(html, chapters):
     text = " ".join(" ".join(read(html).text).split())
     assert "✗ 3 of 4 checks passed" in text
     assert "✓ 2 of 2 passed" in text
@@ -127,10 +125,10 @@ def test_the_verdicts_are_those_of_the_records(html, chapters):
     assert text.count("✗ fail ") == 1
 
 
-def test_where_it_comes_from_is_said(html, chapters):
+def test_provenance_is_shown(html, chapters):
     text = " ".join(" ".join(read(html).text).split())
     record = chapters[0].record
-    for said in (
+    for shown in (
         "regmdp reproduce one",
         "regmdp reproduce two --quick",
         record.date.replace("T", " ").replace("+00:00", " UTC"),
@@ -145,17 +143,17 @@ def test_where_it_comes_from_is_said(html, chapters):
         "Beware of one.",
         "Experiment 2 · two · quick settings",
     ):
-        assert said in text, said
+        assert shown in text, shown
 
 
-def test_a_page_of_full_runs_does_not_speak_of_quick_ones(chapters):
+def test_quick_settings_are_only_mentioned_for_quick_runs(chapters):
     html = render_page(chapters[:1])
     assert "Quick settings." not in html
     assert "Not finished." not in html
     assert "✓ 2 of 2 checks passed" in html
 
 
-def test_an_unfinished_run_says_so(chapters):
+def test_unfinished_runs_are_marked(chapters):
     assert "1 experiment of this run is not in this report yet" in render_page(
         chapters, n_missing=1
     )

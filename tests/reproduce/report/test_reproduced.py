@@ -1,6 +1,4 @@
-"""``regmdp reproduce all --quick``, the real thing: every check passes, and a browser without a
-network shows the report.
-"""
+"""``regmdp reproduce all --quick``: all checks pass, and a browser shows the report offline."""
 
 import os
 import re
@@ -16,7 +14,7 @@ from regmdp.reproduce.records import Record
 
 pytestmark = pytest.mark.slow
 
-#: Continuous integration sets it: there the browser has to be found.
+#: Environment variable of continuous integration that makes the browser mandatory.
 REQUIRED = "REGMDP_REQUIRE_BROWSER"
 
 DESKTOP, PHONE = (1280, 900), (360, 740)
@@ -24,9 +22,7 @@ DESKTOP, PHONE = (1280, 900), (360, 740)
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory):
-    """The command, as a process of its own: there shapes are not checked at run time, which takes
-    ten times as long.
-    """
+    """The command in a separate process without run-time checks of shapes, which are slow."""
     folder = tmp_path_factory.mktemp("reproduced")
     command = [sys.executable, "-m", "regmdp", "reproduce", "all", "--quick", "--output", "report"]
     return subprocess.run(
@@ -36,7 +32,7 @@ def ended(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def output(ended):
-    """The folder that it wrote."""
+    """The output folder of the command."""
     process, folder = ended
     assert folder.is_dir(), process.stderr
     return folder
@@ -57,7 +53,7 @@ def test_every_check_passes(output, name):
     assert record.numbers
 
 
-def test_the_command_says_so(ended):
+def test_output_of_the_command(ended):
     process, _ = ended
     assert process.returncode == 0, process.stderr
     assert "Warning" not in process.stderr
@@ -76,8 +72,8 @@ def browser():
         )
     from playwright.sync_api import sync_playwright
 
-    # as root, which continuous integration is, it refuses to start with its sandbox; what it opens
-    # here is our own file
+    # as root, as in continuous integration, it refuses to start with its sandbox; the opened file
+    # is our own
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield opened
@@ -85,7 +81,7 @@ def browser():
 
 
 class Opened:
-    """The report in a browser that refuses all requests but the one for the report itself."""
+    """The report in a browser that blocks all requests except the one for the report."""
 
     def __init__(self, browser, report: Path, size=DESKTOP, **options):
         self.requests, self.messages = [], []
@@ -130,7 +126,7 @@ def test_the_report_opens_without_a_network(browser, output, size, scheme):
             assert image.is_visible()
             assert image.evaluate("image => image.complete && image.naturalWidth > 0")
             assert image.get_attribute("alt")
-        # wide tables and figures scroll by themselves, the page does not
+        # wide tables and figures scroll, the page does not
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
@@ -138,7 +134,7 @@ def brightness(color):
     return sum(int(channel) for channel in re.findall(r"\d+", color)[:3]) / 765
 
 
-def test_the_colours_follow_the_readers_choice(browser, output):
+def test_colours_follow_the_preferred_scheme(browser, output):
     seen = {}
     for scheme in ("light", "dark"):
         with Opened(browser, output / "report.html", color_scheme=scheme) as opened:

@@ -195,8 +195,8 @@ EXPERIMENT = Experiment(
     name="frontier",
     title="The frontier of value and divergence from a reference policy",
     summary=(
-        "Policies between a reference and the optimum, and an upper bound on the value of any policy "
-        "within a given divergence."
+        "Policies between a reference and the optimum, and an upper bound on the value of any "
+        "policy within a given divergence."
     ),
     theory=(
         "Let V be the value of a policy from the initial distribution, and D its divergence from a "

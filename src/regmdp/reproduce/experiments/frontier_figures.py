@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["ALT", "CAPTION", "draw_frontier"]
 
 CAPTION = (
-    "Value of policies against their divergence from the reference. Each mark is a computed policy, "
-    "with its temperature beside it. No policy is above the upper curve, and mixtures of the marks "
-    "attain the lower one, so the best policy within a given divergence is in the band between "
-    "them. (a) From the reference to the optimum. (b) The same with the divergence on a "
+    "Value of policies against their divergence from the reference. Each mark is a computed "
+    "policy, with its temperature beside it. No policy is above the upper curve, and mixtures of "
+    "the marks attain the lower one, so the best policy within a given divergence is in the band "
+    "between them. (a) From the reference to the optimum. (b) The same with the divergence on a "
     "logarithmic axis, which shows the gain at small divergences."
 )
 ALT = (

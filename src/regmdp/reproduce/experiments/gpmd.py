@@ -252,8 +252,8 @@ def _make_checks(by_cell: Errors, settings: Settings) -> tuple[Check, ...]:
         )
         checks.append(
             Check(
-                f"GPMD has a smaller error than PMD in every run: {REGULARIZERS[regularizer]}, η = {step:g}, "
-                f"iterations {marks}",
+                f"GPMD has a smaller error than PMD in every run: {REGULARIZERS[regularizer]}, η = "
+                f"{step:g}, iterations {marks}",
                 f"PMD's error is {ratio.min():.3g} to {ratio.max():.3g} times GPMD's",
                 "more than 1 times",
                 bool(np.all(ratio > 1.0)),
@@ -269,8 +269,8 @@ def _make_checks(by_cell: Errors, settings: Settings) -> tuple[Check, ...]:
             ratio = middle / np.array(list(known.values()))
             checks.append(
                 Check(
-                    f"{method}, {REGULARIZERS[regularizer]}, η = {max(settings.step_sizes):g}: known "
-                    "errors",
+                    f"{method}, {REGULARIZERS[regularizer]}, η = {max(settings.step_sizes):g}: "
+                    "known errors",
                     f"{ratio.min():.2f} to {ratio.max():.2f} times as large at "
                     f"{', '.join(map(str, known))}",
                     "between ½ and 2 times",
@@ -338,15 +338,15 @@ EXPERIMENT = Experiment(
         "which is dual averaging, ξ⁺ = (ξ + ηQ)/(1 + ητ) and π⁺ = ∇h*(ξ⁺). For every convex h, "
         "smooth or not, and with α = 1/(1 + ητ), the error of Q shrinks by 1 − (1−α)(1−γ) per "
         "iteration, for any S and A.",
-        "The optimal policies of this experiment have probability 0 for most actions. A step in the "
-        "Kullback-Leibler divergence multiplies a probability, so that it never becomes 0. A step "
-        "in D_h reaches 0.",
-        "With the barrier h is 0 in most states. There GPMD immediately chooses the action with the "
-        "best average of Q, while PMD still takes finite steps; this explains most of the "
+        "The optimal policies of this experiment have probability 0 for most actions. A step in "
+        "the Kullback-Leibler divergence multiplies a probability, so that it never becomes 0. A "
+        "step in D_h reaches 0.",
+        "With the barrier h is 0 in most states. There GPMD immediately chooses the action with "
+        "the best average of Q, while PMD still takes finite steps; this explains most of the "
         "difference in the first iterations.",
         (
-            "At these step sizes the guaranteed rate is very conservative: with γ = 0.99, τ = 0.001, "
-            "η = 1 it is 1 − 10⁻⁵."
+            "At these step sizes the guaranteed rate is very conservative: with γ = 0.99, τ = "
+            "0.001, η = 1 it is 1 − 10⁻⁵."
         ),
     ),
     sources=(

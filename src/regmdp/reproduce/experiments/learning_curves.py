@@ -277,8 +277,8 @@ EXPERIMENT = Experiment(
     quick=QUICK,
     run=run,
     caveat=(
-        "The methods do not have equal access: stochastic mirror descent uses a generative model of "
-        "all states and actions. CliffWalking and Taxi are deterministic, so one sample of each "
+        "The methods do not have equal access: stochastic mirror descent uses a generative model "
+        "of all states and actions. CliffWalking and Taxi are deterministic, so one sample of each "
         "pair reveals the whole model: its curves there are those of exact mirror descent, and the "
         "transitions count repeated draws of the same. The natural gradient stops far from the "
         "optimum on FrozenLake and Taxi; with smaller steps and several times the transitions it "

@@ -284,8 +284,8 @@ EXPERIMENT = Experiment(
     name="npg",
     title="Natural policy gradient and its theory",
     summary=(
-        "NPG and its 1/t bound, its linear rates with entropy, and the quadratic convergence of soft "
-        "policy iteration."
+        "NPG and its 1/t bound, its linear rates with entropy, and the quadratic convergence of "
+        "soft policy iteration."
     ),
     theory=(
         (
@@ -297,11 +297,11 @@ EXPERIMENT = Experiment(
         "The errors of Q, V and log π shrink by 1 − ητ per iteration in the sup norm:",
         "    ‖Q* − Q_{t+1}‖ ≤ γ C (1 − ητ)^t,   ‖log π* − log π_{t+1}‖ ≤ (2C/τ) (1 − ητ)^t,",
         "with C = ‖Q* − Q_0‖ + 2τα ‖log π* − log π_0‖. As mirror descent, and weighted by the "
-        "stationary distribution ν* of π*, the sum of the gap and the divergence from π* shrinks by "
-        "max{γ, α}.",
-        "Near the optimum convergence is faster: Q depends on an error of the policy only in second "
-        "order, so the error of log π shrinks by α and that of Q by α². At the largest step α = 0. "
-        "This is soft policy iteration, Newton's method on the soft Bellman equation:",
+        "stationary distribution ν* of π*, the sum of the gap and the divergence from π* shrinks "
+        "by max{γ, α}.",
+        "Near the optimum convergence is faster: Q depends on an error of the policy only in "
+        "second order, so the error of log π shrinks by α and that of Q by α². At the largest step "
+        "α = 0. This is soft policy iteration, Newton's method on the soft Bellman equation:",
         "    x_{t+1} ≤ c x_t²,   x_t = V*(ν*) − V_t(ν*),   c = 4γ² ‖1/ν*‖ / ((1−γ)τ).",
     ),
     sources=(

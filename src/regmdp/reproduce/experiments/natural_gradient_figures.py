@@ -35,8 +35,8 @@ SMALLEST_SHOWN = 1e-13
 
 UNREGULARIZED_CAPTION = (
     "Without entropy: gap V*(ρ) − V(ρ) and its bound, thin in the same colour. (a) On a ladder of "
-    "actions that lose 1/2, 1/4, 1/8 and so on, the gap falls like 1/t for all step sizes: the rate "
-    "is attained, but the constant is not. (b) On a random model the gaps between actions are "
+    "actions that lose 1/2, 1/4, 1/8 and so on, the gap falls like 1/t for all step sizes: the "
+    "rate is attained, but the constant is not. (b) On a random model the gaps between actions are "
     "large, and the gap falls faster than 1/t."
 )
 UNREGULARIZED_ALT = (
@@ -48,8 +48,8 @@ ENTROPY_CAPTION = (
     "With entropy, on the random model, with step sizes η that are fractions of the largest, "
     "(1−γ)/τ: measured errors and their bounds, thin in the same colour. (a) Error of Q and (b) of "
     "log π, whose bounds shrink by 1 − ητ; (c) gap from ρ, whose bound shrinks by max{γ, α}, α = 1 "
-    "− ητ/(1−γ), so that the bounds of all steps with α ≤ γ almost coincide. Near the optimum log π "
-    "shrinks by α, and the other two by α². Values below 10⁻¹³ are rounding and not shown."
+    "− ητ/(1−γ), so that the bounds of all steps with α ≤ γ almost coincide. Near the optimum log "
+    "π shrinks by α, and the other two by α². Values below 10⁻¹³ are rounding and not shown."
 )
 ENTROPY_ALT = (
     "Three panels, errors on a logarithmic axis against iterations: one falling line for each "
@@ -141,7 +141,7 @@ def draw_policy_iteration(newton: list[NewtonRun]) -> Figure:
 
 
 def _cut_at_rounding(values: Float[np.ndarray, " n"], floor: float) -> Float[np.ndarray, " m"]:
-    """Return the values before the first that is not above the floor, after which all is rounding."""
+    """Return the values before the first that is not above the floor."""
     under = np.flatnonzero(~(values > floor))
     return values[: under[0]] if under.size else values
 

@@ -171,8 +171,11 @@ def compute_gaps_without_cancellation(run: theory.Trace) -> tuple[Float[np.ndarr
     They are accurate far below the rounding error of V.
 
     .. math::
-        V^*(\nu) - V_t(\nu) = \frac{\tau}{1-\gamma} E_{s \sim d_\nu^{\pi_t}} \sum_a \pi^*(a|s) \varphi(\delta(s, a)), \qquad
-        \delta = \log \frac{\pi_t}{\pi^*}, \quad \varphi(\delta) = \delta e^\delta - e^\delta + 1 \approx \tfrac12 \delta^2
+        V^*(\nu) - V_t(\nu)
+        = \frac{\tau}{1-\gamma}
+        E_{s \sim d_\nu^{\pi_t}} \sum_a \pi^*(a|s) \varphi(\delta(s, a)), \qquad
+        \delta = \log \frac{\pi_t}{\pi^*}, \quad \varphi(\delta)
+        = \delta e^\delta - e^\delta + 1 \approx \tfrac12 \delta^2
 
     The sum is KL(π_t‖π*). Its terms are positive, so that an error in the sixteenth digit of δ
     only changes the thirty-second digit of the gap.

@@ -88,7 +88,7 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
 
 
 def make_tasks(settings: Settings) -> list[NoiseTask]:
-    """Return the tasks, long ones first: all errors with some steps, and one error with all steps."""
+    """Return the tasks, long ones first."""
     pairs = {(delta, share) for delta in settings.deltas for share in settings.shares}
     pairs |= {(settings.delta, share) for share in settings.swept}
     tasks = [
@@ -341,17 +341,17 @@ EXPERIMENT = Experiment(
     name="noise",
     title="Natural policy gradient with inexact values",
     summary=(
-        "The error floor of entropy NPG if its values have errors of δ, against δ and the step size, "
-        "and two bounds on it."
+        "The error floor of entropy NPG if its values have errors of δ, against δ and the step "
+        "size, and two bounds on it."
     ),
     theory=(
         "Let every action value used by the method have an error of at most δ. Entropy-regularized "
         "natural policy gradient then converges to a neighbourhood of the optimum, at the same "
         "linear rate:",
         "    ‖Q* − Q_{t+1}‖ ≤ γ [ (1 − ητ)^t C_1 + C_2 ],   C_2 = 2δ/(1−γ) · (1 + γ/(ητ)).",
-        "In this bound C_2 grows like 1/(ητ), so that small steps seem to be bad, but they are not. "
-        "With an error δ a step of the method loses at most (1−α)δ²/(2τ), α = 1 − ητ/(1−γ), and "
-        "therefore the floor γC_2 can be replaced by",
+        "In this bound C_2 grows like 1/(ητ), so that small steps seem to be bad, but they are "
+        "not. With an error δ a step of the method loses at most (1−α)δ²/(2τ), α = 1 − ητ/(1−γ), "
+        "and therefore the floor γC_2 can be replaced by",
         "    γ/(1−γ) · ( 2δ + γδ²/(2τ(1−γ)) ),",
         (
             "which does not depend on the step size. It is the lower of the two if δ < 4(1−γ)/η, "
@@ -359,10 +359,11 @@ EXPERIMENT = Experiment(
         ),
         "Three kinds of errors: uniform in [−δ, δ]; −δ or δ at random; and adversarial, −δ for "
         "actions better than the average of the policy and δ for the others.",
-        "The first term of both bounds is linear in δ. For δ well below τ the floor of Q is smaller: "
-        "the error of log π is proportional to δ, and Q depends on an error of log π in second "
-        "order, so that its floor is proportional to δ². But on two arms whose rewards differ by "
-        "exactly δ the adversary exchanges the probabilities of the arms. Then the floor is",
+        "The first term of both bounds is linear in δ. For δ well below τ the floor of Q is "
+        "smaller: the error of log π is proportional to δ, and Q depends on an error of log π in "
+        "second order, so that its floor is proportional to δ². But on two arms whose rewards "
+        "differ by exactly δ the adversary exchanges the probabilities of the arms. Then the floor "
+        "is",
         "    γ/(1−γ) · δ tanh(δ/(2τ)),",
         "which for δ well above τ is half the first term of the improved bound.",
     ),

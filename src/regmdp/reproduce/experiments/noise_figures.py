@@ -41,11 +41,11 @@ ERROR_ALT = (
     "Below, for log π, all curves are straight with slope 1."
 )
 STEP_ALT = (
-    "Two panels on logarithmic axes. First, the error of Q against iterations for several step sizes: "
-    "it falls and then levels off, lower for smaller steps, while the earlier bound levels off "
-    "higher for smaller steps and the improved bound at one height. Second, the level against the "
-    "step: constant with adversarial errors, rising in proportion to the step with random ones; "
-    "the improved bound is constant, the earlier bound falls as the step grows."
+    "Two panels on logarithmic axes. First, the error of Q against iterations for several step "
+    "sizes: it falls and then levels off, lower for smaller steps, while the earlier bound levels "
+    "off higher for smaller steps and the improved bound at one height. Second, the level against "
+    "the step: constant with adversarial errors, rising in proportion to the step with random "
+    "ones; the improved bound is constant, the earlier bound falls as the step grows."
 )
 
 

@@ -103,7 +103,8 @@ def _check_low_temperatures(problem: PathProblem, paths: Mapping[str, Path]) -> 
         below = find_lossless_temperature(problem.temperatures, paths[name].losses, NEGLIGIBLE_LOSS)
         checks.append(
             Check(
-                f"Below some positive temperature the policy is optimal without regularizer: {name}",
+                "Below some positive temperature the policy is optimal without regularizer: "
+                f"{name}",
                 "never" if below is None else f"at and below τ = {below:.2g}",
                 f"above τ = {problem.settings.coldest:g}",
                 below is not None,
@@ -151,8 +152,8 @@ EXPERIMENT = Experiment(
         "on the loss."
     ),
     theory=(
-        "A regularizer costs τh at every step. If L ≤ h ≤ U on the simplex, it reduces the value of "
-        "any policy by τL/(1−γ) to τU/(1−γ). So the regularized optimal value is close to the "
+        "A regularizer costs τh at every step. If L ≤ h ≤ U on the simplex, it reduces the value "
+        "of any policy by τL/(1−γ) to τU/(1−γ). So the regularized optimal value is close to the "
         "unregularized one, and a policy that is nearly optimal with the regularizer is nearly "
         "optimal without it:",
         "    V*_{0} − V_{0}^{π} ≤ (V*_{τ} − V_{τ}^{π}) + τ (U − L)/(1 − γ)",

@@ -104,7 +104,7 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
 
 
 def plan_tasks(settings: Settings) -> dict[tuple[str, str, str], list[list[SampleTask]]]:
-    """Return the tasks of each problem, method and sweep: a list of points, each a list of models."""
+    """Return the tasks by problem, method and sweep: a list of points, each a list of models."""
     accuracies = {LOOPS: settings.accuracies, RANDOM: settings.random_accuracies}
     fixed = {LOOPS: settings.accuracy, RANDOM: settings.random_accuracy}
     numbers = {LOOPS: range(1), RANDOM: range(settings.models)}
@@ -204,8 +204,8 @@ def _make_numbers(curves: list[SampleCurve], settings: Settings) -> tuple[Number
         grown = curve.x[-1] / curve.x[0]
         numbers.append(
             Number(
-                f"{curve.problem}, {curve.method}: samples per pair as {SWEEP_NAMES[curve.sweep]} grows "
-                f"{grown:.3g}-fold",
+                f"{curve.problem}, {curve.method}: samples per pair as {SWEEP_NAMES[curve.sweep]} "
+                f"grows {grown:.3g}-fold",
                 f"{middle[0]:,.0f} → {middle[-1]:,.0f}, exponent {curve.slope(curve.total):.2f} "
                 f"({low:.2f} to {high:.2f})",
                 f"at most {ALLOWED_EXPONENTS[curve.method][curve.sweep]:g}",
@@ -220,8 +220,8 @@ def _make_numbers(curves: list[SampleCurve], settings: Settings) -> tuple[Number
         numbers.append(
             Number(
                 f"{name}: iterations required by the theory as 1/(1−γ) goes from "
-                f"{settings.horizons[0]} to {settings.horizons[-1]}; and sufficient iterations with "
-                "exact values",
+                f"{settings.horizons[0]} to {settings.horizons[-1]}; and sufficient iterations "
+                "with exact values",
                 f"{', '.join(map(str, asked))}; {', '.join(map(str, exact))}",
             )
         )
@@ -260,7 +260,8 @@ def _make_checks(curves: list[SampleCurve]) -> tuple[Check, ...]:
                 Check(
                     f"{method[0].upper()}{method[1:]}: {what} grow at most as fast with "
                     f"{SWEEP_NAMES[sweep]} as in the theory",
-                    f"exponents {compared[0]:.2f} on the two loops, {compared[1]:.2f} on random models",
+                    f"exponents {compared[0]:.2f} on the two loops, {compared[1]:.2f} on random "
+                    "models",
                     f"at most {most:g}, within 0.3",
                     all(slope <= most + 0.3 for slope in compared),
                 )
@@ -288,8 +289,8 @@ EXPERIMENT = Experiment(
     name="samples",
     title="Samples to an accuracy",
     summary=(
-        "Samples per pair with which 90 % of the runs are within ε: fresh in every iteration, or one "
-        "reused empirical model."
+        "Samples per pair with which 90 % of the runs are within ε: fresh in every iteration, or "
+        "one reused empirical model."
     ),
     theory=(
         "The data are n next states of every pair. Soft policy iteration, entropy NPG with its "
@@ -325,10 +326,10 @@ EXPERIMENT = Experiment(
     quick=QUICK,
     run=run,
     caveat=(
-        "Fresh samples are counted for the number of iterations required by the theory, because the "
-        "sufficient number is not known in advance. On these models one or two iterations would be "
-        "enough, and fresh samples would then cost little more than reused ones: the samples of "
-        "one iteration are similar in both cases, and far fewer than the theory of inexact NPG "
-        "requires."
+        "Fresh samples are counted for the number of iterations required by the theory, because "
+        "the sufficient number is not known in advance. On these models one or two iterations "
+        "would be enough, and fresh samples would then cost little more than reused ones: the "
+        "samples of one iteration are similar in both cases, and far fewer than the theory of "
+        "inexact NPG requires."
     ),
 )

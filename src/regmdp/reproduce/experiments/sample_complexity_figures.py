@@ -29,9 +29,9 @@ ALT = (
     "the two loops and below for random models. Each has a line for one reused model and, far "
     "above, one for fresh samples; the line of fresh samples in one iteration is close to that of "
     "the reused model. On the two loops the lines are straight, those of the reused model parallel "
-    "to the dashed lines of slopes 2 and 3 of the theory, and that of fresh samples less steep than "
-    "the dashed line of slope 7. On random models all lines are much less steep than the dashed "
-    "ones."
+    "to the dashed lines of slopes 2 and 3 of the theory, and that of fresh samples less steep "
+    "than the dashed line of slope 7. On random models all lines are much less steep than the "
+    "dashed ones."
 )
 
 

@@ -286,7 +286,7 @@ def find_sample_count(task: SampleTask) -> SampleCount:
 def find_crossing(x: Float[np.ndarray, " k"], y: Float[np.ndarray, " k"], goal: float) -> float:
     """Return where the increasing sequence closest to y reaches the goal, linear in log x.
 
-    >>> crossing(np.array([1.0, 2.0, 4.0, 8.0]), np.array([0.0, 0.7, 0.5, 1.0]), 0.8)
+    >>> find_crossing(np.array([1.0, 2.0, 4.0, 8.0]), np.array([0.0, 0.7, 0.5, 1.0]), 0.8)
     5.656854249492381
     """
     blocks: list[list[float]] = []  # mean, size

@@ -258,8 +258,8 @@ EXPERIMENT = Experiment(
         "The bound does not depend on S or ρ, and with η = (1−γ)² log A not on A: 2/((1−γ)² ε) "
         "iterations are enough. With entropy the error shrinks by 1 − ητ per iteration, again for "
         "any S and A.",
-        "The theory of softmax policy gradient allows steps of (1−γ)³/8. Its gradient in a state is "
-        "weighted by the visits to the state, about 1/S, and by the probability of the action, "
+        "The theory of softmax policy gradient allows steps of (1−γ)³/8. Its gradient in a state "
+        "is weighted by the visits to the state, about 1/S, and by the probability of the action, "
         "initially 1/A; and on some models it needs exponentially many iterations.",
     ),
     sources=(

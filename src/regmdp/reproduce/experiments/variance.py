@@ -1,4 +1,4 @@
-"""Policy gradients from samples: REINFORCE, whole episodes and an empirical model, equal budgets."""
+"""Policy gradients from samples: REINFORCE, whole episodes, and an empirical model."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _describe_task(task: EstimationTask | LearningTask) -> str:
 
 
 def fit_error_exponent(found: list[GradientErrors]) -> float:
-    """Fit the exponent of the root mean squared error in the transitions, larger half of budgets."""
+    """Fit the exponent of the root mean squared error, for the larger half of the budgets."""
     late = found[len(found) // 2 :]
     return fit_exponent(
         np.array([float(one.samples) for one in late]),
@@ -300,8 +300,8 @@ def _check_errors(
             all(abs(one + 0.5) <= 0.07 for one in slopes.values()),
         ),
         Check(
-            "The variance of REINFORCE equals its value by dynamic programming for the second moments "
-            "of the returns, with every budget",
+            "The variance of REINFORCE equals its value by dynamic programming for the second "
+            "moments of the returns, with every budget",
             f"at most {off:.1f} standard errors",
             f"at most {MAX_DEVIATIONS:g}",
             bool(off <= MAX_DEVIATIONS),
@@ -359,8 +359,8 @@ EXPERIMENT = Experiment(
         "d(s), takes an action a there, continues for another random time and sums the rewards to "
         "G. Every episode gives one unbiased estimate,",
         "    1/(1−γ) · ( G − τ log π(a|s) − b(s) ) ∇ log π(a|s),",
-        "for any baseline b that does not depend on the episode. Here b is the value estimated from "
-        "earlier episodes, which are part of the budget. The variance follows from the second "
+        "for any baseline b that does not depend on the episode. Here b is the value estimated "
+        "from earlier episodes, which are part of the budget. The variance follows from the second "
         "moments of the return G, which solve a linear equation similar to that of Q. As the "
         "horizon is random, G varies even if all rewards are equal, and no baseline removes this "
         "variance.",
@@ -368,8 +368,8 @@ EXPERIMENT = Experiment(
         "horizons; the truncation causes a bias of about γ^H.",
         "The generative model draws every pair n times. Its estimate is the exact gradient of the "
         "policy's value in the empirical model; occupancy and action values are both those of the "
-        "empirical model. It is a smooth function of the frequencies: its bias is of order 1/n, and "
-        "its variance, to first order in 1/n, follows from the derivative.",
+        "empirical model. It is a smooth function of the frequencies: its bias is of order 1/n, "
+        "and its variance, to first order in 1/n, follows from the derivative.",
         (
             "So all errors fall like the inverse square root of the transitions, with different "
             "factors."

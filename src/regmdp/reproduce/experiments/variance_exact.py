@@ -54,7 +54,7 @@ class ExactQuantities(NamedTuple):
         return (self.truncated - self.gradient).ravel()
 
     def closed_forms(self, settings: Settings) -> dict[str, Float[np.ndarray, " n"]]:
-        """Return the (n,) mean squared errors for each budget by arm, where a closed form exists."""
+        """Return the (n,) mean squared errors for each budget, by arm with a closed form."""
         used = {
             arm: np.array([float(settings.episodes_for_gradient(arm, n)) for n in settings.pairs])
             for arm in (PLAIN, BASELINE)

@@ -64,10 +64,10 @@ def make_error_caption(settings: Settings) -> str:
         f"Estimates of ∇V(ρ) for one policy on a random model with S = {n_states}, A = "
         f"{n_actions}, 1/(1−γ) = {settings.horizon}, τ = {settings.temperature:g}; "
         f"{settings.runs:,} runs of each. With a baseline a fraction of {settings.first:g} of the "
-        "episodes is used for it. (a) Root mean squared error, as a fraction of ‖∇V‖; dashed: closed "
-        "forms, with an exact baseline. (b) Length of the mean error (markers) and its expectation "
-        "without bias, the standard deviation divided by the square root of the number of runs "
-        "(lines). (c) Ratio of mean squared errors with and without a baseline, for equal "
+        "episodes is used for it. (a) Root mean squared error, as a fraction of ‖∇V‖; dashed: "
+        "closed forms, with an exact baseline. (b) Length of the mean error (markers) and its "
+        "expectation without bias, the standard deviation divided by the square root of the number "
+        "of runs (lines). (c) Ratio of mean squared errors with and without a baseline, for equal "
         "transitions, with 95% confidence; dashed: the limit."
     )
 
