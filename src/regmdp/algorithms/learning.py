@@ -89,8 +89,8 @@ def SoftActorCritic(
         step_size: α of the critic, a number in (0, 1], ``RescaledLinearRate()`` or
             ``PolynomialRate(power)``.
         actor_step_size: η of the actor, which then makes steps of generalized policy mirror
-            descent; None for the greedy policy itself, to which the projection of the paper comes
-            down where policies are tables.
+            descent; None for the greedy policy itself, to which the projection of the paper
+            reduces for tabular policies.
         n_envs: Number of parallel environments in each run.
         exploration: Share of the uniform policy in the one that is followed. With 0, all actions
             are tried only if the regularizer keeps their probabilities positive.

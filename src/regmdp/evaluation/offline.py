@@ -36,8 +36,8 @@ __all__ = ["CertaintyEquivalence", "OfflineTD"]
 class CertaintyEquivalence(SampledEvaluation):
     r"""Action values in the empirical model of logged data.
 
-    Its values are \((I - \gamma \hat P_\pi)^{-1} \hat r_\pi\). Nothing is drawn: all runs learn the same from the same data. ``Estimate.samples`` is the number
-    of logged transitions.
+    Its values are \((I - \gamma \hat P_\pi)^{-1} \hat r_\pi\). Nothing is drawn: all runs learn the
+    same from the same data. ``Estimate.samples`` is the number of logged transitions.
 
     Raises:
         SampleError: if the source is not an :class:`~regmdp.samples.OfflineMDP`, or an available
