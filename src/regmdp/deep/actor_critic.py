@@ -29,7 +29,13 @@ class A2C(OnPolicy):
     which is infinite where a probability is 0. As in the paper the regularizer is a term of the
     loss, not part of the values; ``soft=True`` makes it part of them.
 
-    Departures: the two networks share no layers; the copies of the environment run in one process.
+    Departures from the paper: the two networks share no layers, so that no weight between them has
+    to be tuned; the copies of the environment run in one process, and so share one update; the
+    gradient is the mean over t_max steps, not the sum, so that the learning rate does not depend on
+    ``horizon``; the learning rate is constant, because ``learn`` can be continued and knows no last
+    step; the gradient is clipped at ``max_grad_norm``, because rare long ones undo much; the loss
+    of the values has the weight ``critic_weight``; RMSProp has ε = 1e-5 below the root, which the
+    paper does not give.
 
     The measure of an iteration is ``loss``.
 

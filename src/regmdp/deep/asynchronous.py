@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from regmdp._internal.arrays import Float
 from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SolverError
 from regmdp._internal.events import CallbackLike
@@ -26,6 +27,7 @@ from regmdp._internal.status import Status
 from regmdp.deep.actor_critic import A2C, actor_critic_loss
 from regmdp.deep.learner import Reporter
 from regmdp.deep.networks import NetworkFunctions, convert_to_numpy, mlp
+from regmdp.deep.normalization import merge_moments
 from regmdp.deep.on_policy import Batch
 from regmdp.deep.options import check_integers
 from regmdp.deep.types import JaxArray, Params
@@ -46,11 +48,15 @@ class A3C(A2C):
     """Asynchronous advantage actor-critic: workers update shared parameters without locks.
 
     Each worker is a process with its own environment. It copies the shared parameters, collects
-    steps, and moves the shared parameters along its gradient with shared RMSProp statistics
-    (section 4 and algorithm S3 of the paper). The moments of observations and returns, by which
-    both are normalised unless ``normalize=False``, are shared in the same way. The result depends
-    on the order of the updates: with two or more workers the same seed does not give the same
-    numbers.
+    steps, and adds its increment to the shared parameters, element by element, with shared RMSProp
+    statistics (section 4 and algorithm S3 of the paper): an update of another worker since the copy
+    is kept, as in Hogwild. The moments of observations and returns, by which both are normalised
+    unless ``normalize=False``, are those of the samples of all workers. The result depends on the
+    order of the updates: with two or more workers the same seed does not give the same numbers.
+
+    Departures from the paper, besides those of :class:`A2C`: t_max = ``horizon`` = 20 for 5, so that
+    more steps share the fixed cost of a call of the compiled gradient; inputs and values are
+    normalised, because environments differ in scale and no frames are preprocessed.
 
     Events are reported at regular times, with the measures of :meth:`Learner.learn`. If a worker
     fails, training ends with an error that shows the last line it wrote; what was learned until
@@ -61,7 +67,8 @@ class A3C(A2C):
 
     References:
         Mnih, Badia, Mirza, Graves, Harley, Lillicrap, Silver & Kavukcuoglu 2016, ICML,
-        "Asynchronous methods for deep reinforcement learning".
+        "Asynchronous methods for deep reinforcement learning"; Recht, Ré, Wright & Niu 2011, NIPS,
+        "Hogwild! A lock-free approach to parallelizing stochastic gradient descent".
     """
 
     n_envs: int = 1
@@ -108,7 +115,7 @@ class A3C(A2C):
                 networks = unravel(jnp.asarray(shared.params))
                 self._state = {**networks, "squared_gradients": shared.squared_gradients.copy()}
                 if self._normalizer is not None:
-                    self._normalizer.moments = shared.moments.copy()
+                    self._normalizer.moments = merge_moments(shared.moments)
                 update_progress()
         return self
 
@@ -125,7 +132,7 @@ class A3C(A2C):
         shared.params[:] = flat
         shared.squared_gradients[:] = self._state["squared_gradients"]
         if self._normalizer is not None:
-            shared.moments[:] = self._normalizer.moments
+            shared.moments[-1] = self._normalizer.moments
         return shared, unravel
 
 
@@ -147,8 +154,9 @@ class _SharedArrays:
         self.squared_gradients = np.memmap(
             folder / "squared_gradients", np.float32, mode, shape=(size,)
         )
+        # one row for the samples of each worker, the last for those before: merged by the reader
         self.moments = np.memmap(
-            folder / "moments", np.float64, mode, shape=(1 + 2 * (n_inputs + 1),)
+            folder / "moments", np.float64, mode, shape=(workers + 1, 1 + 2 * (n_inputs + 1))
         )
         self.steps = np.memmap(folder / "steps", np.int64, mode, shape=(workers,))
         self.stop = np.memmap(folder / "stop", np.int8, mode, shape=(1,))
@@ -268,27 +276,38 @@ def run_worker(task: bytes, folder: Path, index: int, workers: int, seed: int) -
     with open(_returns_path(folder, index), "ab") as file:
         while not shared.stop[0] and os.getppid() == parent:
             learner._state = convert_to_numpy(unravel(jnp.asarray(shared.params)))
-            _update_shared(learner, shared)
+            _update_shared(learner, shared, index)
             shared.steps[index] += learner.horizon * learner.n_envs
             np.asarray(learner.environments.returns[n_written:]).tofile(file)
             n_written = len(learner.environments.returns)
             file.flush()
 
 
-def _update_shared(learner: A3C, shared: _SharedArrays) -> None:
-    """Collect a batch, and update the shared moments, statistics and parameters with it."""
-    if learner._normalizer is not None:
-        learner._normalizer.moments = shared.moments.copy()
+def _update_shared(learner: A3C, shared: _SharedArrays, index: int) -> None:
+    """Collect a batch, and add a worker's increments to the shared statistics and parameters.
+
+    Nothing is overwritten by a value that was computed from an earlier read, so that what other
+    workers add in the meantime is kept.
+    """
+    normalizer = learner._normalizer
+    if normalizer is not None:
+        normalizer.moments = merge_moments(shared.moments)
     batch = learner._collect()
-    if learner._normalizer is not None:
-        shared.moments[:] = learner._normalizer.moments
+    if normalizer is not None:
+        own = shared.moments[index]
+        own[:] = merge_moments(np.stack([own, normalizer.latest_moments]))
     gradient = np.asarray(_compute_gradient(learner._static, learner._state, batch))
-    shared.squared_gradients[:] = (
-        RMSPROP_DECAY * shared.squared_gradients + (1.0 - RMSPROP_DECAY) * gradient * gradient
+    _add_step(shared, gradient, learner.learning_rate)
+
+
+def _add_step(
+    shared: _SharedArrays, gradient: Float[np.ndarray, " n"], learning_rate: float
+) -> None:
+    """Add the increments of one RMSProp step to the shared statistics and parameters."""
+    shared.squared_gradients += (1.0 - RMSPROP_DECAY) * (
+        np.square(gradient) - shared.squared_gradients
     )
-    shared.params[:] = shared.params - learner.learning_rate * gradient / np.sqrt(
-        shared.squared_gradients + RMSPROP_EPSILON
-    )
+    shared.params -= learning_rate * gradient / np.sqrt(shared.squared_gradients + RMSPROP_EPSILON)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -36,10 +36,17 @@ class TRPO(FittedValues):
     step is halved until the objective grows and the divergence is at most δ; if this never happens,
     the parameters do not change.
 
-    Departures: the advantages are generalized ones, with a network for the values; h may be any of
-    the regularizers, and its cost is part of the values. With temperature 0 it is the paper's
-    method. With ``line_search_steps=0`` it is natural policy gradient with a step of a given
-    length, which is rejected if it would leave the trust region.
+    With temperature 0 it is the paper's method. With ``line_search_steps=0`` it is natural policy
+    gradient with a step of a given length, which is rejected if it would leave the trust region.
+
+    Departures from the paper: the advantages are generalized ones (λ = 0.95) with a network for the
+    values, instead of sums of rewards from single paths or vines, because their variance is
+    smaller; h may be any of the regularizers, and its cost is part of the values; the advantages
+    are divided by their deviation, which changes neither the direction nor the length of a step;
+    ``damping`` times the identity is added to the Fisher matrix, which is singular for a small
+    batch; it is that of the whole batch, not of a tenth of it; 15 iterations of conjugate gradients
+    for 10; fewer steps in an iteration (128 in each copy for 50,000) and two layers of 64 units, for
+    the classic environments.
 
     Measures of an iteration, besides ``critic_error``: ``divergence``, ``gain`` (increase of the
     objective in deviations of the advantages) and ``step_fraction`` (0 if no step was accepted).
