@@ -98,11 +98,11 @@ def make_block(
 
 
 def iterate_blocks(
-    frame: DecisionProcess, regularizer: Regularizer, q: Float[Array, "S A"]
+    process: DecisionProcess, regularizer: Regularizer, q: Float[Array, "S A"]
 ) -> Iterator[Block]:
     """(S, A) action values -> their cache-sized blocks of states, in order."""
-    for states in state_blocks(frame.n_states, frame.n_actions):
-        available = None if frame.all_available else frame.available[states]
+    for states in state_blocks(process.n_states, process.n_actions):
+        available = None if process.all_available else process.available[states]
         yield Block(states, np.asfortranarray(q[states]), available, regularizer.at(states))
 
 

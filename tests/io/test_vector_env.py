@@ -329,12 +329,18 @@ class Fixed(VectorEnv):
 def test_spaces_are_numbers(space):
     with pytest.raises(
         rm.ModelError,
-        match=r"the observation space .* must be Discrete.*discretise it.* gymnasium.wrappers.TransformObs",
+        match=(
+            r"the observation space .* must be Discrete.*discretise it.* "
+            r"gymnasium.wrappers.TransformObs"
+        ),
     ):
         rm.io.from_vector_env(Fixed(observation=space), 0.9)
     with pytest.raises(
         rm.ModelError,
-        match=r"the action space .* must be Discrete.*discretise it.* gymnasium.wrappers.TransformAction",
+        match=(
+            r"the action space .* must be Discrete.*discretise it.* "
+            r"gymnasium.wrappers.TransformAction"
+        ),
     ):
         rm.io.from_vector_env(Fixed(action=space), 0.9)
 

@@ -5,8 +5,6 @@ This module imports Gymnasium; :func:`regmdp.io.to_gymnasium` imports it when ca
 
 from __future__ import annotations
 
-from typing import Any
-
 import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
@@ -42,15 +40,15 @@ class ModelEnv(gymnasium.Env):
         self._steps = 0
 
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[int, dict[str, Any]]:
+        self, *, seed: int | None = None, options: dict[str, object] | None = None
+    ) -> tuple[int, dict[str, np.ndarray]]:
         """Draw the first state from the initial distribution."""
         super().reset(seed=seed)
         self._steps = 0
         self._state = self._draw_index(self._start)
         return self._state, self._mask_info(self._state)
 
-    def step(self, action: int) -> tuple[int, float, bool, bool, dict[str, Any]]:
+    def step(self, action: int) -> tuple[int, float, bool, bool, dict[str, np.ndarray]]:
         """Take an action.
 
         Returns:
@@ -104,5 +102,5 @@ class ModelEnv(gymnasium.Env):
             np.searchsorted(cumulative, self.np_random.random() * cumulative[-1], side="right")
         )
 
-    def _mask_info(self, state: int) -> dict[str, Any]:
+    def _mask_info(self, state: int) -> dict[str, np.ndarray]:
         return {"action_mask": self.mdp.available[state].astype(np.int8)}

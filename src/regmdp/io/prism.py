@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -85,15 +86,52 @@ def read_prism(
 ) -> tuple[MDP, tuple[str, ...]]:
     """Read a model from a ``.tra`` file and those beside it, and return it with notes."""
     text = read_text(path, COMMENT_PREFIX)
+    listed = _read_choices(text)
+    notes = []
+    files = _find_reward_files(path, rewards)
+    if not any(file.exists() for file in files):
+        notes.append("there is no .srew or .trew file; the rewards are 0")
+    paid = _read_rewards(files, listed.rows, listed.state)
+    labels = _read_labels(path.with_suffix(".lab"), listed.rows.shape[1])
+    metadata, state_labels = _read_metadata(path), None
+    if metadata is None:
+        state_labels = _read_variables(path.with_suffix(".sta"), listed.rows.shape[1])
+        if discount is None:
+            notes.append("the file has no discount; it is 1")
+    mdp = model_from_choices(
+        Choices(listed.state, listed.names, listed.rows, paid, labels),
+        metadata,
+        text,
+        listed.lines,
+        discount=discount,
+        normalize=normalize,
+        state_labels=state_labels,
+    )
+    return mdp, tuple(notes)
+
+
+class _ListedChoices(NamedTuple):
+    """The choices in a ``.tra`` file.
+
+    Attributes:
+        state: (C,) state of each choice.
+        names: C names of actions, empty for choices without one.
+        rows: (C, S) transition probabilities.
+        lines: (C,) number of the first line of each choice.
+    """
+
+    state: Int[np.ndarray, " C"]
+    names: list[str]
+    rows: sp.csr_array
+    lines: Int[np.ndarray, " C"]
+
+
+def _read_choices(text: Text) -> _ListedChoices:
+    """Return the choices of a ``.tra`` file, whose lines may have any order."""
     state, number, target, probability, names = _read_transitions(text)
     n_states, n_choices, n_transitions = _read_sizes(text, 3)
     order = np.lexsort((target, number, state))
-    state, number, target, probability = (
-        state[order],
-        number[order],
-        target[order],
-        probability[order],
-    )
+    state, number, target = state[order], number[order], target[order]
     index = order + 1  # of the line
     starts = np.append(True, (state[1:] != state[:-1]) | (number[1:] != number[:-1]))
     twice = np.append(False, ~starts[1:] & (target[1:] == target[:-1]))
@@ -107,47 +145,25 @@ def read_prism(
     choice_state = state[first]
     skipped = number[first] != np.arange(first.size) - np.searchsorted(choice_state, choice_state)
     if skipped.any():
-        line = int(index[first[np.argmax(skipped)]])
         raise text.error(
-            line,
+            int(index[first[np.argmax(skipped)]]),
             "the choices of a state are numbered from 0 without gaps, but one of state "
             f"{choice_state[np.argmax(skipped)]} is missing",
         )
+    sorted_names = [names[i] for i in order.tolist()]
+    choice_names = [sorted_names[i] for i in first.tolist()]
     choice = np.cumsum(starts) - 1
-    named = [names[i] for i in order.tolist()]
-    chosen = [named[i] for i in first.tolist()]
-    for i, (name, c) in enumerate(zip(named, choice.tolist(), strict=True)):
-        if name != chosen[c]:
+    for i, (name, c) in enumerate(zip(sorted_names, choice.tolist(), strict=True)):
+        if name != choice_names[c]:
             raise text.error(
                 int(index[i]),
-                f"expected the name {chosen[c]!r}, as before in this choice, and found {name!r}",
+                f"expected the name {choice_names[c]!r}, as before in this choice, and found "
+                f"{name!r}",
             )
     rows = sp.csr_array(
-        (probability, target, np.append(first, n_transitions)), shape=(first.size, n_states)
+        (probability[order], target, np.append(first, n_transitions)), shape=(first.size, n_states)
     )
-    notes = []
-    files = _find_reward_files(path, rewards)
-    if not any(file.exists() for file in files):
-        notes.append("there is no .srew or .trew file; the rewards are 0")
-    paid = _read_rewards(files, rows, choice_state)
-    labels = _read_labels(path.with_suffix(".lab"), n_states)
-    metadata, state_labels = _read_metadata(path), None
-    if metadata is None:
-        state_labels = _read_variables(path.with_suffix(".sta"), n_states)
-    lines = np.array(text.numbers)[index[first]]
-    choices = Choices(choice_state, chosen, rows, paid, labels)
-    if metadata is None and discount is None:
-        notes.append("the file has no discount; it is 1")
-    mdp = model_from_choices(
-        choices,
-        metadata,
-        text,
-        lines,
-        discount=discount,
-        normalize=normalize,
-        state_labels=state_labels,
-    )
-    return mdp, tuple(notes)
+    return _ListedChoices(choice_state, choice_names, rows, np.array(text.numbers)[index[first]])
 
 
 def _read_sizes(text: Text, count: int) -> list[int]:

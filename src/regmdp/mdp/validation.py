@@ -192,14 +192,14 @@ def _check_indices(rows: Any) -> None:
 
 
 def as_pairs(
-    state: Any,
-    action: Any,
+    state: object,
+    action: object,
     n_states: int,
     n_actions: int | None,
     action_labels: Sequence[str] | None,
 ) -> Pairs:
     """Return the listed pairs, checked for range and duplicates."""
-    state, action = _indices("state", state), _indices("action", action)
+    state, action = _as_indices("state", state), _as_indices("action", action)
     if state.shape != action.shape:
         raise ModelError(
             f"state and action must have the same length, not {state.size} and {action.size}"
@@ -228,13 +228,13 @@ def as_pairs(
     return Pairs(state, action, n_actions)
 
 
-def _indices(name: str, values: Any) -> Int[np.ndarray, " K"]:
-    values = np.asarray(values)
-    if values.ndim != 1 or not np.issubdtype(values.dtype, np.integer):
+def _as_indices(name: str, values: object) -> Int[np.ndarray, " K"]:
+    array = np.asarray(values)
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
         raise ModelError(
-            f"{name} must be a 1-D array of integers, not {values.dtype} of shape {values.shape}"
+            f"{name} must be a 1-D array of integers, not {array.dtype} of shape {array.shape}"
         )
-    return values.astype(np.int64)
+    return array.astype(np.int64)
 
 
 def as_labels(name: str, labels: Sequence[str] | None, count: int) -> tuple[str, ...] | None:

@@ -6,7 +6,6 @@ import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -53,7 +52,7 @@ class NamedModel:
     references: Mapping[str, Callable[[], np.ndarray]] = field(default_factory=dict)
 
     @property
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, object]:
         """The parameters and their defaults."""
         return {
             name: parameter.default
@@ -182,7 +181,7 @@ def find_model(name: str) -> NamedModel:
     return model
 
 
-def build_model(name: str, /, **parameters: Any) -> MDP:
+def build_model(name: str, /, **parameters: object) -> MDP:
     """Build a named model.
 
     Args:
