@@ -1,7 +1,7 @@
 """Methods with one error, whose iterates are claimed to be those of the correct method."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,6 +40,17 @@ def claim_iterates(mdp, regularizer, right, rule, iterations, start=None):
     wrong = PolicyOptimization(Exact(), Wrong(rule, right.improvement))
     run = rm.theory.trace(mdp, regularizer, wrong, max_iterations=iterations, start=start)
     return rm.theory.Trace(mdp, run.regularizer, right, run.states)
+
+
+def state_other_error(run, error):
+    """The same run, whose evaluation states another error."""
+    states = [
+        state
+        if state.estimate is None
+        else replace(state, estimate=replace(state.estimate, error=np.array([error])))
+        for state in run.states
+    ]
+    return rm.theory.Trace(run.mdp, run.regularizer, run.algorithm, tuple(states))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 from theory import mutants
-from theory.mutants import averages, claim_iterates
+from theory.mutants import averages, claim_iterates, state_other_error
 
 import regmdp as rm
 from regmdp import algorithms
@@ -139,6 +139,22 @@ def test_values_without_the_cost_of_the_regularizer(name):
     assert_violated(
         rm.theory.check(rm.theory.Trace(GARNET, run.regularizer, right, run.states)), name
     )
+
+
+@pytest.mark.parametrize(
+    "name", ["error of the evaluation", "error of Q", "error of V", "error of Q, sharp floor"]
+)
+def test_values_less_accurate_than_stated(name):
+    mdp = rm.models.bandit((0.3, 0.0), discount=0.5)
+    right, wrong = (
+        algorithms.NPG(algorithms.Maximum(), evaluation=rm.evaluation.Noisy(delta, "adversarial"))
+        for delta in (0.01, 0.3)
+    )
+    rng = np.random.default_rng(0)
+    honest = rm.theory.trace(mdp, rm.Shannon(0.05), right, max_iterations=40, rng=rng)
+    assert rm.theory.check(honest).holds
+    run = rm.theory.trace(mdp, rm.Shannon(0.05), wrong, max_iterations=40, rng=rng)
+    assert_violated(rm.theory.check(state_other_error(run, 0.01)), name)
 
 
 # ---- without a regularizer ----

@@ -18,6 +18,7 @@ from regmdp.theory.identities import (
     performance_difference,
     three_point_identity,
 )
+from regmdp.theory.inexact import admissible_evaluation_error
 from regmdp.theory.initial_policy import mirror_descent_step
 from regmdp.theory.optima import Optimum, compute_optimum, stationary_distribution
 from regmdp.theory.rates import (
@@ -66,6 +67,7 @@ __all__ = [
     "Trace",
     "UpperBound",
     "adaptive_pmd_bound",
+    "admissible_evaluation_error",
     "as_dual_averaging",
     "averaged_policy_iteration_bound",
     "check",

@@ -8,6 +8,7 @@ from regmdp.theory import (
     greedy,
     homotopic,
     identities,
+    inexact,
     linear_rates,
     softmax,
     steps,
@@ -23,6 +24,7 @@ __all__ = ["STATEMENTS", "check"]
 STATEMENTS: tuple[Statement, ...] = (
     *identities.STATEMENTS,
     *linear_rates.STATEMENTS,
+    *inexact.STATEMENTS,
     *steps.STATEMENTS,
     *greedy.STATEMENTS,
     *unregularized.STATEMENTS,

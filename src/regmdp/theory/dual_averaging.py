@@ -11,7 +11,7 @@ has \(1/\eta = 0\).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -60,6 +60,8 @@ class DualAveragingRun:
         inverse_steps: (n,) 1/η_k in the form of this module.
         subproblem_gap: Largest distance of the objective of a step from its maximum; 0 if steps are
             exact.
+        evaluation_error: Bound on the errors of the estimated Q_k in all iterations, as the
+            evaluation states it; 0 if it is exact.
     """
 
     run: Trace
@@ -67,6 +69,7 @@ class DualAveragingRun:
     temperature: Float[np.ndarray, " S"]
     inverse_steps: Float[np.ndarray, " n"]
     subproblem_gap: float = 0.0
+    evaluation_error: float = 0.0
 
     @cached_property
     def duals(self) -> Float[np.ndarray, "m S A"]:
@@ -141,12 +144,14 @@ class DualAveragingRun:
 
 
 def as_exact_dual_averaging(run: Trace) -> DualAveragingRun:
-    """Return a run as dual averaging with exact steps.
+    """Return a run as dual averaging with exact values and steps.
 
     Raises:
-        NotApplicableError: if the algorithm is not dual averaging, or its steps are inexact.
+        NotApplicableError: if the algorithm is not dual averaging, or it is inexact.
     """
     view = as_dual_averaging(run)
+    if view.evaluation_error > 0.0:
+        raise NotApplicableError("its policies are not evaluated exactly")
     if view.subproblem_gap > 0.0:
         raise NotApplicableError("its subproblems are solved inexactly")
     return view
@@ -154,12 +159,21 @@ def as_exact_dual_averaging(run: Trace) -> DualAveragingRun:
 
 @cached_on_run
 def as_dual_averaging(run: Trace) -> DualAveragingRun:
-    """Return a run as dual averaging.
+    """Return a run as dual averaging, with exact values or with a stated bound on their errors.
 
     Raises:
-        NotApplicableError: if the algorithm is not dual averaging.
+        NotApplicableError: if the algorithm is not dual averaging, or states no bound.
     """
-    require_exact(run)
+    if isinstance(run.algorithm, PolicyOptimization) and run.algorithm.sampled:
+        error = float(np.max(run.stated_errors, initial=0.0))
+    else:
+        require_exact(run)
+        error = 0.0
+    return replace(_find_dual_averaging(run), evaluation_error=error)
+
+
+def _find_dual_averaging(run: Trace) -> DualAveragingRun:
+    """Return a run as dual averaging, whatever its evaluation is."""
     if run.lookahead != 1:
         raise NotApplicableError("it uses a lookahead of several steps")
     regularizer, improvement = run.regularizer, run.improvement
@@ -285,8 +299,12 @@ def dual_variables(run: Trace, mirror: Regularizer) -> Float[np.ndarray, "n S A"
 def _recorded_duals(run: Trace) -> list[Float[np.ndarray, "S A"]]:
     """Return the recorded dual variables of all policies but the first, or Q/τ of greedy steps."""
     tau = np.asarray(run.regularizer.temperature)[..., None]
+    used = [
+        run.q[k] if state.estimate is None else state.estimate.q
+        for k, state in enumerate(run.states[:-1])
+    ]
     return [
-        normalise_dual(subtract_best(run.q[k], run.allowed) / tau, run.allowed)
+        normalise_dual(subtract_best(used[k], run.allowed) / tau, run.allowed)
         if state.dual is None
         else np.asarray(state.dual)
         for k, state in enumerate(run.states[:-1])

@@ -15,6 +15,7 @@ from regmdp.theory.rates import (
     GPMDBounds,
     entropy_npg_bounds,
     gpmd_bounds,
+    inexact_floor,
 )
 from regmdp.theory.report import ComparedValues, NotApplicableError, UpperBound
 from regmdp.theory.runs import Trace, cached_on_run
@@ -34,12 +35,13 @@ def bound_rounding_floor(view: DualAveragingRun) -> float:
     r"""Bound the error floor due to rounding: C_2 of inexact dual averaging with rounding as δ.
 
     It is \(\frac{1}{1-\gamma} (2\delta + \frac{\gamma\delta^2}{2\mu\tau(1-\gamma)})\), or without
-    strong convexity the one with 1/(1-α).
+    strong convexity the one with 1/(1-α). That one is linear in δ, and it is also used if there are
+    other errors of the values, to which it is added.
     """
     discount, tau = view.run.mdp.discount, uniform_temperature(view.run.regularizer)
     modulus = view.mirror.strong_convexity(view.run.mdp.n_actions)
     error = float(np.max(view.noise, initial=0.0))
-    if modulus > 0.0:
+    if modulus > 0.0 and view.evaluation_error == 0.0:
         return (2.0 * error + discount * error**2 / (2.0 * modulus * tau * (1.0 - discount))) / (
             1.0 - discount
         )
@@ -61,7 +63,8 @@ def _rate_run(run: Trace) -> _RatedRun:
     view = as_dual_averaging(run)
     rates = gpmd_bounds(
         run.mdp, run.regularizer, step_size=view.require_constant_step(), iterations=run.iterations,
-        subproblem_gap=view.subproblem_gap, start=run.policies[0], optimum=run.optimum,
+        evaluation_error=view.evaluation_error, subproblem_gap=view.subproblem_gap,
+        start=run.policies[0], optimum=run.optimum,
     )  # fmt: skip
     return _RatedRun(view, rates, bound_rounding_floor(view))
 
@@ -125,7 +128,9 @@ def _compare_log_policy_error(run: Trace) -> ComparedValues:
         iterations=run.iterations,
         start=run.policies[0],
         optimum=run.optimum,
-    ).log_policy
+    ).log_policy + 2.0 / tau * inexact_floor(
+        run.mdp.discount, 1.0 / (1.0 + step * tau), evaluation_error=view.evaluation_error
+    )
     logs = np.where(run.allowed, view.duals, 0.0)
     best = np.asarray(run.regularizer.maximum(run.optimum.q, run.mdp.available))
     optimal = np.where(run.allowed, (run.optimum.q - best[:, None]) / tau, 0.0)
@@ -140,7 +145,7 @@ def _compare_log_policy_error(run: Trace) -> ComparedValues:
 STATEMENTS = (
     Statement(
         "error of Q",
-        "Cen et al. 2022, Theorem 1; Zhan et al. 2023, Theorems 1 and 3",
+        "Cen et al. 2022, Theorems 1 and 2; Zhan et al. 2023, Theorems 1 and 3",
         UpperBound,
         _compare_q_error,
     ),
@@ -154,6 +159,6 @@ STATEMENTS = (
         "error of π", "Zhan et al. 2023, Theorems 1 and 3", UpperBound, _compare_policy_error
     ),
     Statement(
-        "error of log π", "Cen et al. 2022, Theorem 1", UpperBound, _compare_log_policy_error
+        "error of log π", "Cen et al. 2022, Theorems 1 and 2", UpperBound, _compare_log_policy_error
     ),
 )

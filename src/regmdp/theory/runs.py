@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, wraps
 from typing import Any, TypeVar
 
@@ -11,12 +11,14 @@ import numpy as np
 
 from regmdp import bellman
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float
+from regmdp._internal.errors import SolverError
+from regmdp._learn import learn
 from regmdp._solve import solve
 from regmdp.algorithms import Algorithm, PolicyOptimization, Recorder, State
 from regmdp.algorithms.iteration import FORCING
 from regmdp.certificates import backup_error
 from regmdp.certificates.discounted import discounted_bounds
-from regmdp.evaluation import visits
+from regmdp.evaluation import Exact, visits
 from regmdp.improvement import Candidate, Improvement, Lookahead, StepSizeImprovement
 from regmdp.improvement.dual_variables import subtract_best
 from regmdp.mdp import MDP
@@ -38,13 +40,15 @@ class Trace:
     """A run with its problem.
 
     Only the kind and the parameters of the algorithm are used. The optimum, the action values and
-    the rounding errors are computed here.
+    the rounding errors are computed here; so are the values of the policies of a method that draws
+    samples.
 
     Attributes:
         mdp: The model, γ < 1.
         regularizer: The regularizer; ``Unregularized()`` if there is none.
         algorithm: The method that is said to have made the iterates.
-        states: The n + 1 iterates, including the initial one.
+        states: The n + 1 iterates, including the initial one. The estimate of an iterate is the one
+            that its policy was improved with.
 
     Examples:
         :func:`trace` makes one. From recorded iterates:
@@ -61,6 +65,55 @@ class Trace:
     regularizer: Regularizer
     algorithm: Algorithm
     states: Sequence[State]
+
+    @classmethod
+    def from_learning(
+        cls,
+        mdp: MDP,
+        regularizer: Regularizer | None,
+        algorithm: Algorithm,
+        states: Sequence[State],
+    ) -> Trace:
+        """Return the run of a method that draws samples, with the exact values of its policies.
+
+        Args:
+            mdp: The model, γ < 1.
+            regularizer: The regularizer, or None.
+            algorithm: The method.
+            states: The states recorded by a callback of :func:`regmdp.learn`, for one generator.
+
+        Raises:
+            SolverError: if the states hold several runs.
+
+        Examples:
+            >>> import numpy as np, regmdp as rm
+            >>> mdp, shannon = rm.models.chain(5), rm.Shannon(0.1)
+            >>> algorithm = rm.algorithms.NPG(0.5, evaluation=rm.evaluation.Noisy(1e-3))
+            >>> recorder, rng = rm.algorithms.Recorder(), np.random.default_rng(0)
+            >>> _ = rm.learn(mdp, shannon, algorithm, max_iterations=5, rng=rng, callback=recorder)
+            >>> run = rm.theory.Trace.from_learning(mdp, shannon, algorithm, recorder.states)
+            >>> rm.theory.check(run).holds
+            True
+        """
+        regularizer = check_regularizer(mdp, regularizer)
+        value, evaluated = np.zeros(mdp.n_states), []
+        following: list[State | None] = [*states[1:], None]
+        for state, after in zip(states, following, strict=True):
+            policy = state.next_policy
+            if policy is None or policy.shape[0] != mdp.n_states:
+                raise SolverError(
+                    "the states must be those of one run of a method that draws samples, on "
+                    f"{mdp.n_states} states"
+                )
+            value = Exact()(mdp, regularizer, np.asfortranarray(policy), value)
+            own = State(value, bellman.backup(mdp, regularizer, value), policy)
+            if after is not None:
+                own = replace(
+                    own, improved=after.improved, dual=after.dual, step=after.step,
+                    estimate=after.estimate,
+                )  # fmt: skip
+            evaluated.append(replace(own, iteration=state.iteration))
+        return cls(mdp, regularizer, algorithm, tuple(evaluated))
 
     @cached_property
     def _cache(self) -> dict[str, Any]:
@@ -141,6 +194,23 @@ class Trace:
         return np.array([0.0, *(FORCING * horizon * residual for residual in residuals)]), np.array(
             rounding
         )
+
+    @cached_property
+    def stated_errors(self) -> Float[np.ndarray, " n"]:
+        """(n,) bounds on the errors of the estimated Q_k, as the evaluation states them.
+
+        Raises:
+            NotApplicableError: if it states none.
+        """
+        estimates = [state.estimate for state in self.states[:-1]]
+        errors = [
+            float(np.max(estimate.error))
+            for estimate in estimates
+            if estimate is not None and estimate.error is not None
+        ]
+        if len(errors) < len(estimates):
+            raise NotApplicableError("its evaluation states no bound on its errors")
+        return np.array(errors)
 
     @property
     def value_error(self) -> Float[np.ndarray, " n"]:
@@ -236,8 +306,12 @@ def trace(
     *,
     max_iterations: int,
     start: Solution | ArrayLike | DeterministicPolicy | None = None,
+    rng: np.random.Generator | None = None,
 ) -> Trace:
     """Run a method and record all iterates.
+
+    A method whose evaluation draws samples is run by :func:`regmdp.learn`; the values of its
+    policies are then computed exactly.
 
     Args:
         mdp: The model, γ < 1.
@@ -245,9 +319,13 @@ def trace(
         algorithm: The method.
         max_iterations: Number of iterations; fewer only if the method stops by itself.
         start: Initial policy or solution, as for :func:`regmdp.solve`; the default is uniform.
+        rng: Random generator of a method that draws samples; None for the others.
 
     Returns:
         The run.
+
+    Raises:
+        SolverError: if the method draws samples and there is no generator, or the reverse.
 
     Examples:
         >>> import regmdp as rm
@@ -256,9 +334,38 @@ def trace(
         ... )
         >>> run.iterations, run.policies.shape
         (10, (11, 5, 2))
+
+        Values with errors of at most δ:
+
+        >>> import numpy as np
+        >>> algorithm = rm.algorithms.NPG(0.5, evaluation=rm.evaluation.Noisy(delta=0.01))
+        >>> rng = np.random.default_rng(0)
+        >>> run = rm.theory.trace(
+        ...     rm.models.chain(5), rm.Shannon(0.1), algorithm, max_iterations=10, rng=rng
+        ... )
+        >>> rm.theory.check(run)["error of Q, sharp floor"].holds
+        True
     """
     regularizer = check_regularizer(mdp, regularizer)
     recorder = Recorder()
+    if isinstance(algorithm, PolicyOptimization) and algorithm.sampled:
+        if rng is None:
+            raise SolverError(
+                f"{algorithm.name} draws samples: give rng=numpy.random.default_rng(seed)"
+            )
+        policy = start.policy if isinstance(start, Solution) else start
+        learn(
+            mdp,
+            regularizer,
+            algorithm,
+            max_iterations=max_iterations,
+            rng=rng,
+            start=policy,
+            callback=recorder,
+        )
+        return Trace.from_learning(mdp, regularizer, algorithm, recorder.states)
+    if rng is not None:
+        raise SolverError(f"{algorithm.name} draws no samples: leave out rng")
     solve(
         mdp,
         regularizer,

@@ -1,0 +1,258 @@
+"""Runs with inexact evaluation: their traces, the error floors, and the admissible error."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from theory import loops
+from theory.mutants import state_other_error
+
+import regmdp as rm
+from regmdp import algorithms
+from regmdp.evaluation import GenerativeModel, MonteCarlo, Noisy
+from regmdp.testing import strategies
+from regmdp.theory import inexact, linear_rates
+
+MDP = rm.models.garnet(5, 3, 4, discount=0.8, rng=2)
+SHANNON = rm.Shannon(0.2)
+few = settings(max_examples=settings().max_examples // 8)
+
+#: The statements about inexact dual averaging.
+FLOORS = ["error of Q", "error of V", "error of π", "error of Q, sharp floor"]
+
+
+def noisy_run(mdp, regularizer, algorithm, iterations, **keywords):
+    return rm.theory.trace(
+        mdp,
+        regularizer,
+        algorithm,
+        max_iterations=iterations,
+        rng=np.random.default_rng(0),
+        **keywords,
+    )
+
+
+# ---- traces ----
+
+
+def test_a_noisy_run_without_noise_is_the_exact_run():
+    exact = rm.theory.trace(MDP, SHANNON, algorithms.NPG(0.3), max_iterations=8)
+    noisy = noisy_run(MDP, SHANNON, algorithms.NPG(0.3, evaluation=Noisy(0.0)), 8)
+    assert noisy.iterations == exact.iterations == 8
+    np.testing.assert_allclose(noisy.policies, exact.policies, rtol=1e-9)
+    np.testing.assert_allclose(noisy.values, exact.values, rtol=1e-9)
+    report = rm.theory.check(noisy)
+    assert report.holds, str(report)
+    for name in ("error of Q", "error of log π", "three points", "monotone improvement"):
+        assert report[name].holds
+
+
+def test_the_values_of_a_trace_are_those_of_its_policies():
+    run = noisy_run(MDP, SHANNON, algorithms.NPG(0.3, evaluation=Noisy(0.1, "sign")), 5)
+    for k, (policy, value) in enumerate(zip(run.policies, run.values, strict=True)):
+        np.testing.assert_allclose(value, loops.value_of(MDP, policy, 0.2, loops.entropy))
+        if k < 5:
+            # π_{k+1} is made from the recorded estimate of Q_k
+            error = np.abs(run.states[k].estimate.q - loops.q_of(MDP, value))
+            np.testing.assert_allclose(error, 0.1, rtol=1e-9)
+            share = 0.3 * 0.2 / (1 - 0.8)
+            following = loops.softmax(
+                (1 - share) * np.log(policy) + share / 0.2 * run.states[k].estimate.q
+            )
+            np.testing.assert_allclose(run.policies[k + 1], following, rtol=1e-9)
+
+
+def test_a_start_and_no_iterations():
+    start = np.random.default_rng(0).dirichlet(np.ones(3), size=5)
+    algorithm = algorithms.NPG(0.3, evaluation=Noisy(0.1))
+    run = noisy_run(MDP, SHANNON, algorithm, 0, start=start)
+    np.testing.assert_allclose(run.policies, start[None])
+    assert not rm.theory.check(run).violations
+    solution = rm.solve(MDP, SHANNON)
+    run = noisy_run(MDP, SHANNON, algorithm, 1, start=solution)
+    np.testing.assert_allclose(run.policies[0], solution.policy)
+
+
+def test_a_generator_belongs_to_methods_that_draw_samples():
+    with pytest.raises(rm.SolverError, match="draws samples: give rng"):
+        rm.theory.trace(MDP, SHANNON, algorithms.NPG(0.3, evaluation=Noisy(0.1)), max_iterations=1)
+    with pytest.raises(rm.SolverError, match="draws no samples: leave out rng"):
+        noisy_run(MDP, SHANNON, algorithms.NPG(0.3), 1)
+
+
+def test_several_runs_are_not_one_trace():
+    recorder = algorithms.Recorder()
+    algorithm = algorithms.NPG(0.3, evaluation=Noisy(0.1))
+    rm.learn(
+        MDP,
+        SHANNON,
+        algorithm,
+        max_iterations=1,
+        rng=[np.random.default_rng(seed) for seed in range(2)],
+        callback=recorder,
+    )
+    with pytest.raises(rm.SolverError, match="one run of a method that draws samples"):
+        rm.theory.Trace.from_learning(MDP, SHANNON, algorithm, recorder.states)
+
+
+# ---- the statements on random models ----
+
+
+@few
+@given(st.data())
+def test_inexact_npg(data):
+    discounts = st.sampled_from([0.0, 0.1, 0.5, 0.9, 0.99])
+    mdp = data.draw(strategies.mdps(discounts=discounts), label="model")
+    tau = data.draw(st.sampled_from([0.01, 0.1, 1.0]), label="τ")
+    delta = data.draw(st.sampled_from([1e-6, 1e-3, 0.1, 1.0]), label="δ")
+    kind = data.draw(st.sampled_from(["uniform", "sign", "adversarial"]), label="kind")
+    share = data.draw(st.sampled_from([0.05, 0.5, 1.0]), label="share")
+    algorithm = algorithms.NPG(share * (1 - mdp.discount) / tau, evaluation=Noisy(delta, kind))
+    report = rm.theory.check(noisy_run(mdp, rm.Shannon(tau), algorithm, 8))
+    assert report.holds, str(report)
+    for name in (*FLOORS, "error of log π", "error of the evaluation"):
+        assert report[name].holds
+    assert "three points" in {left.name for left in report.not_applicable}
+
+
+@few
+@given(st.data())
+def test_inexact_gpmd(data):
+    discounts = st.sampled_from([0.1, 0.5, 0.9])
+    mdp = data.draw(strategies.mdps(discounts=discounts), label="model")
+    tau = data.draw(st.sampled_from([0.1, 1.0]), label="τ")
+    delta = data.draw(st.sampled_from([1e-3, 0.1, 1.0]), label="δ")
+    algorithm = algorithms.GPMD(
+        data.draw(st.sampled_from([0.1, 1.0, 10.0])), evaluation=Noisy(delta, "sign")
+    )
+    report = rm.theory.check(noisy_run(mdp, rm.SquaredL2(tau), algorithm, 8))
+    assert report.holds, str(report)
+    for name in FLOORS:
+        assert report[name].holds
+
+
+def test_an_estimated_model_states_its_error():
+    algorithm = algorithms.NPG(0.3, evaluation=GenerativeModel(200))
+    report = rm.theory.check(noisy_run(MDP, SHANNON, algorithm, 5))
+    assert report.holds, str(report)
+    assert report["error of the evaluation"].holds
+    assert report["error of Q, sharp floor"].holds
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "name", "reason"),
+    [
+        (
+            algorithms.NPG(0.3, evaluation=MonteCarlo(5)),
+            "error of Q",
+            "its evaluation states no bound on its errors",
+        ),
+        (
+            algorithms.NPG(0.3, evaluation=Noisy(0.1)),
+            "monotone improvement",
+            "its policies are not evaluated exactly",
+        ),
+        (
+            algorithms.NPG(0.3, evaluation=Noisy(0.0)),
+            "error of Q, sharp floor",
+            "its policies are evaluated exactly",
+        ),
+    ],
+)
+def test_reasons(algorithm, name, reason):
+    report = rm.theory.check(noisy_run(MDP, SHANNON, algorithm, 2))
+    assert {left.name: left.reason for left in report.not_applicable}[name] == reason
+
+
+# ---- constants ----
+
+#: The better of two arms looks worse: its reward is larger by δ, and the errors are ±δ.
+DELTA, TAU, GAMMA = 0.3, 0.05, 0.5
+ARMS = rm.models.bandit((DELTA, 0.0), discount=GAMMA)
+
+
+def arms_run(share=1.0, iterations=60):
+    algorithm = algorithms.NPG(share * (1 - GAMMA) / TAU, evaluation=Noisy(DELTA, "adversarial"))
+    return noisy_run(ARMS, rm.Shannon(TAU), algorithm, iterations)
+
+
+def test_the_floor_of_two_arms_is_known():
+    """With errors that exchange the two arms the floor is γ/(1-γ) δ tanh(δ/2τ)."""
+    run = arms_run()
+    comparison = rm.theory.check(run)["error of Q, sharp floor"]
+    floor = GAMMA / (1 - GAMMA) * DELTA * np.tanh(DELTA / (2 * TAU))
+    assert comparison.measured[-1] == pytest.approx(floor, rel=1e-9)
+    sharp = GAMMA / (1 - GAMMA) * (2 * DELTA + GAMMA * DELTA**2 / (2 * TAU * (1 - GAMMA)))
+    assert comparison.predicted[-1] == pytest.approx(sharp, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["error of Q", "error of V", "error of Q, sharp floor"])
+def test_an_error_larger_than_stated_is_found(name):
+    honest = arms_run()
+    assert rm.theory.check(honest).holds
+    report = rm.theory.check(state_other_error(honest, 0.01))
+    assert not report[name].holds
+    assert not report["error of the evaluation"].holds
+
+
+def test_the_published_floor_is_linear_in_the_inverse_step():
+    run = arms_run(share=0.1, iterations=5)
+    report = rm.theory.check(run)
+    published = report["error of Q"].predicted - report["error of Q, sharp floor"].predicted
+    eta_tau = 0.1 * (1 - GAMMA)
+    floor = GAMMA * 2 * DELTA / (1 - GAMMA) * (1 + GAMMA / eta_tau)
+    sharp = rm.theory.sharp_inexact_floor(GAMMA, TAU, DELTA)
+    np.testing.assert_allclose(published, floor - sharp, rtol=1e-9)
+
+
+def test_a_smaller_constant_is_violated(monkeypatch):
+    """With half of 2δ for two arms, and no term in δ², the sharp floor would be too low."""
+    monkeypatch.setattr(
+        inexact,
+        "sharp_inexact_floor",
+        lambda discount, tau, error, modulus: 0.95 * discount / (1 - discount) * error,
+    )
+    report = rm.theory.check(arms_run())
+    assert [comparison.name for comparison in report.violations] == ["error of Q, sharp floor"]
+
+
+def test_a_floor_of_log_policy_without_the_error_is_violated(monkeypatch):
+    honest = rm.theory.check(arms_run())["error of log π"]
+    assert honest.holds
+    monkeypatch.setattr(linear_rates, "inexact_floor", lambda *args, **keywords: 0.0)
+    assert not rm.theory.check(arms_run())["error of log π"].holds
+
+
+# ---- the admissible error ----
+
+
+@given(
+    st.sampled_from([0.1, 0.5, 0.9, 0.99]),
+    st.floats(1e-3, 10.0),
+    st.floats(1e-6, 1.0),
+    st.sampled_from([0.25, 1.0]),
+)
+def test_the_admissible_error(discount, tau, epsilon, modulus):
+    delta = rm.theory.admissible_evaluation_error(discount, tau, epsilon, modulus)
+    assert delta == pytest.approx(
+        (1 - discount) / discount * min(epsilon / 4, np.sqrt(modulus * epsilon * tau) / 2)
+    )
+    floor = rm.theory.sharp_inexact_floor(discount, tau, delta, modulus)
+    assert floor <= 5 / 8 * epsilon * (1 + 1e-12)
+
+
+def test_where_the_admissible_error_is_attained():
+    """Where both terms of the minimum are equal, ε = 4τμ, the floor is exactly 5ε/8."""
+    tau, discount = 0.1, 0.9
+    delta = rm.theory.admissible_evaluation_error(discount, tau, 4 * tau)
+    assert rm.theory.sharp_inexact_floor(discount, tau, delta) == pytest.approx(5 / 8 * 4 * tau)
+
+
+def test_a_discount_of_zero_admits_every_error():
+    assert rm.theory.admissible_evaluation_error(0.0, 0.1, 0.01) == np.inf
+
+
+@pytest.mark.parametrize("arguments", [(1.0, 0.1, 0.1), (0.5, 0.0, 0.1), (0.5, 0.1, 0.0)])
+def test_arguments_out_of_range(arguments):
+    with pytest.raises(rm.SolverError, match="a discount in"):
+        rm.theory.admissible_evaluation_error(*arguments)
