@@ -144,13 +144,13 @@ def improve_blockwise(
         lambda block: assign(
             block.states,
             (backup, block.maximum()),
-            *zip((policy, dual), rule(block, _allowed(block)), strict=True),
+            *zip((policy, dual), rule(block, _find_permitted(block)), strict=True),
         ),
     )
     return ImprovementResult(backup, policy, dual, step)
 
 
-def _allowed(block: Block) -> Bool[Array, "b A"] | None:
+def _find_permitted(block: Block) -> Bool[Array, "b A"] | None:
     """Return the mask of the permitted pairs of a block; None stands for all."""
     allowed = block.regularizer.domain(block.available)
     return None if allowed is None else np.broadcast_to(allowed, block.q.shape)

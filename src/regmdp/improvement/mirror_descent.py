@@ -72,12 +72,12 @@ class MirrorDescent(StepSizeImprovement):
     def initial_dual(
         self, mdp: DecisionProcess, regularizer: Regularizer, policy: Float[Array, "S A"]
     ) -> Float[np.ndarray, "S A"]:
-        return dual_from_policy(mdp, regularizer, self._divergence(regularizer), policy)
+        return dual_from_policy(mdp, regularizer, self._fit_mirror_map(regularizer), policy)
 
     def __call__(
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
     ) -> ImprovementResult:
-        if not self._divergence(regularizer).steep:
+        if not self._fit_mirror_map(regularizer).steep:
             # the step starts from the policy, not from the averaged dual variable
             dual = self.initial_dual(mdp, regularizer, candidate.policy)
             candidate = replace(candidate, dual=dual)
@@ -86,7 +86,7 @@ class MirrorDescent(StepSizeImprovement):
     def make_rule(
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate, step: float
     ) -> BlockRule:
-        dual, divergence = candidate.require_dual(), self._divergence(regularizer)
+        dual, mirror = candidate.require_dual(), self._fit_mirror_map(regularizer)
         # without a regularizer, and where its divergence is that of the mirror map, the step is
         # one of dual averaging
         averaging = isinstance(regularizer, Unregularized) or (
@@ -94,7 +94,7 @@ class MirrorDescent(StepSizeImprovement):
         )
 
         def rule(block: Block, allowed: Array | None) -> tuple[Array, Array]:
-            psi, xi = divergence.at(block.states), dual[block.states]
+            psi, xi = mirror.at(block.states), dual[block.states]
             if averaging:
                 tau = block.regularizer.temperature
                 moved = average_duals(xi, block.q, allowed, 1.0 / step, tau)
@@ -103,7 +103,7 @@ class MirrorDescent(StepSizeImprovement):
 
         return rule
 
-    def _divergence(self, regularizer: Regularizer) -> Regularizer:
+    def _fit_mirror_map(self, regularizer: Regularizer) -> Regularizer:
         """Return the mirror map, or one with the same divergence that fits the regularizer."""
         # p log p and p log(p/p0) differ by a linear function
         return (

@@ -1,4 +1,4 @@
-"""Convex regularizers of a policy, one file a family."""
+"""Convex regularizers of a policy."""
 
 from regmdp.regularizers._hessians import diagonal_hessian_product
 from regmdp.regularizers._probability_bounds import ProbabilityBounds

@@ -230,9 +230,9 @@ class Regularizer(ABC):
         self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch"]:
         """(…, A) values -> (…) the largest ⟨p, q⟩ - τ h(p); 0 where no action is available."""
-        if self._hard and self.probability_bounds is None:
-            return self._top(q, available)[0][..., 0]
-        scores = self._scores(q, available)
+        if self._is_cold and self.probability_bounds is None:
+            return self._find_top(q, available)[0][..., 0]
+        scores = self._compute_scores(q, available)
         xp = array_namespace(q)
         best = xp.asarray(scores.tau) * self.conjugate(scores.y, scores.allowed)
         if scores.bounds is not None:
@@ -251,12 +251,12 @@ class Regularizer(ABC):
     ) -> Float[Array, "*batch A"]:
         """(…, A) values -> (…, A) the maximiser of ⟨p, q⟩ - τ h(p); 0 without actions."""
         xp = array_namespace(q)
-        if self._hard and self.probability_bounds is None:
-            top, q, allowed = self._top(q, available)
+        if self._is_cold and self.probability_bounds is None:
+            top, q, allowed = self._find_top(q, available)
             p = self.greedy(xp.where(q == top, 0.0, -xp.inf), allowed)
             p = xp.where(q == top, p, 0.0)  # only the best actions are left
             return p if allowed is None else xp.where(allowed, p, 0.0)
-        scores = self._scores(q, available)
+        scores = self._compute_scores(q, available)
         p = self.greedy(scores.y, scores.allowed)
         if scores.bounds is not None:
             p = xp.where(scores.cold[..., None], scores.bounds.linear_maximiser(scores.below), p)
@@ -277,9 +277,9 @@ class Regularizer(ABC):
         """
         xp = array_namespace(q)
         tau = xp.asarray(self.temperature, dtype=xp.float64)
-        if self._hard:
+        if self._is_cold:
             return xp.zeros(q.shape)
-        scores = self._scores(q, available)
+        scores = self._compute_scores(q, available)
         warm = xp.broadcast_to((tau > 0)[..., None], q.shape)
         live = warm if scores.allowed is None else warm & xp.broadcast_to(scores.allowed, q.shape)
         scaled = xp.where(live, direction, 0.0) / xp.where(tau > 0, tau, 1.0)[..., None]
@@ -290,7 +290,7 @@ class Regularizer(ABC):
     ) -> Float[Array, "*batch"]:
         """(…, A) distributions -> (…) τ h(p); 0 where no action is available."""
         xp = array_namespace(p)
-        if self._hard and self.domain(None) is None and self.probability_bounds is None:
+        if self._is_cold and self.domain(None) is None and self.probability_bounds is None:
             return xp.zeros(p.shape[:-1])
         value, tau = self.value(p, available), xp.asarray(self.temperature)
         # at temperature 0 a barrier costs nothing; `domain` has the actions that are forbidden
@@ -306,11 +306,11 @@ class Regularizer(ABC):
         return cost if available is None else xp.where(xp.any(available, axis=-1), cost, 0.0)
 
     @property
-    def _hard(self) -> bool:
+    def _is_cold(self) -> bool:
         """Whether the temperature is 0 everywhere, so that only the largest value counts."""
         return np.ndim(self.temperature) == 0 and bool(self.temperature == 0)
 
-    def _top(
+    def _find_top(
         self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None
     ) -> tuple[
         Float[Array, "*batch one"], Float[Array, "*batch A"], Bool[Array, "*batch A"] | None
@@ -334,11 +334,12 @@ class Regularizer(ABC):
             q = xp.where(allowed, q, xp.where(some, -xp.inf, 0.0))
         return xp.max(q, axis=-1, keepdims=True), q, allowed
 
-    def _scores(
+    def _compute_scores(
         self, q: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None
     ) -> _Scores:
+        """Divide action values, relative to the largest, by the temperature."""
         xp = array_namespace(q)
-        top, q, allowed = self._top(q, available)
+        top, q, allowed = self._find_top(q, available)
         below = q - top
         tau = self.temperature
         # a score of -inf is right when (q - top)/τ is too large for a double

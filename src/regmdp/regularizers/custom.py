@@ -11,7 +11,7 @@ from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, freeze
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import copy_with, set_fields
 from regmdp.regularizers._allocate import SeparableTerms, allocate
-from regmdp.regularizers._generic import ACCURACY, maximise_numerically
+from regmdp.regularizers._numerical_greedy import ACCURACY, maximise_numerically
 from regmdp.regularizers._parameters import PerState, check_temperature
 from regmdp.regularizers._probability_bounds import ProbabilityBounds
 from regmdp.regularizers.base import Regularizer
@@ -126,19 +126,19 @@ class Separable(FunctionRegularizer, SeparableRegularizer):
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         with np.errstate(all="ignore"):
-            found = self._call(self.phi, p)
+            found = self._evaluate(self.phi, p)
             # p log p, for example, is NaN at 0; its value close to 0 is its limit
-            return np.where(np.isnan(found), self._call(self.phi, np.maximum(p, TINY)), found)
+            return np.where(np.isnan(found), self._evaluate(self.phi, np.maximum(p, TINY)), found)
 
     def derivatives(
         self, p: Float[Array, "*batch A"], log_p: Float[Array, "*batch A"]
     ) -> Derivatives:
         with np.errstate(all="ignore"):
-            first = self._call(self.slope, p)
+            first = self._evaluate(self.slope, p)
             if self.curvature is not None:
-                first_dlog = p * self._call(self.curvature, p)
+                first_dlog = p * self._evaluate(self.curvature, p)
                 ahead = p * (1.0 + DIFFERENCE_STEP)
-                change = ahead * self._call(self.curvature, ahead) - first_dlog
+                change = ahead * self._evaluate(self.curvature, ahead) - first_dlog
                 return Derivatives(first, first_dlog, change / DIFFERENCE_STEP)
             # at most to 1
             ahead, behind = (
@@ -147,8 +147,8 @@ class Separable(FunctionRegularizer, SeparableRegularizer):
             )
             up, down = np.log(ahead / p), np.log(p / behind)
             rise, fall = (
-                self._call(self.slope, ahead) - first,
-                first - self._call(self.slope, behind),
+                self._evaluate(self.slope, ahead) - first,
+                first - self._evaluate(self.slope, behind),
             )
             one_sided = up < 0.5 * DIFFERENCE_STEP
             first_dlog = np.where(one_sided, fall / down, (rise + fall) / (up + down))
@@ -207,11 +207,11 @@ class Separable(FunctionRegularizer, SeparableRegularizer):
         low, high = np.zeros(shape), np.ones(shape)
         for _ in range(60):
             middle = 0.5 * (low + high)
-            falls = self._call(self.slope, middle) < 0
+            falls = self._evaluate(self.slope, middle) < 0
             low, high = np.where(falls, middle, low), np.where(falls, high, middle)
         return self.terms(high)
 
-    def _call(self, function: Callable[..., Array], p: Array) -> Array:
+    def _evaluate(self, function: Callable[..., Array], p: Array) -> Array:
         return np.asarray(function(p, **self.parameters), dtype=np.float64) + np.zeros(p.shape)
 
     def _zeros(self) -> Float[np.ndarray, "*batch A"]:

@@ -149,14 +149,14 @@ class KL(SeparableRegularizer):
     def greedy(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
-        return _softmax(self._weighted(y))[1]
+        return _softmax(self._add_log_reference(y))[1]
 
     def conjugate(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch"]:
-        return _logsumexp(self._weighted(y))
+        return _logsumexp(self._add_log_reference(y))
 
-    def _weighted(self, y: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
+    def _add_log_reference(self, y: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         xp = array_namespace(y)
         weighted = y + self._log_reference
         # an empty row of the reference belongs to a terminal state: keep the arithmetic finite

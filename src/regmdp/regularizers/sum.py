@@ -10,11 +10,11 @@ import numpy as np
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._internal.fields import copy_with, set_fields
 from regmdp.regularizers._allocate import SeparableTerms, allocate
-from regmdp.regularizers._generic import ACCURACY, maximise_numerically
 from regmdp.regularizers._hessians import diagonal_hessian_product, rank_one_hessian_product
+from regmdp.regularizers._numerical_greedy import ACCURACY, maximise_numerically
 from regmdp.regularizers._parameters import PerState, check_temperature
 from regmdp.regularizers._probability_bounds import ProbabilityBounds
-from regmdp.regularizers._smooth import is_differentiable
+from regmdp.regularizers._weighted_sum import is_differentiable
 from regmdp.regularizers.base import Regularizer, with_temperature
 from regmdp.regularizers.entropy import KL, Shannon
 from regmdp.regularizers.linear import WeightedL1

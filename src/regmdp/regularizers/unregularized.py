@@ -62,7 +62,7 @@ class Unregularized(SeparableRegularizer):
             >>> rm.Unregularized().best(np.array([[1.0, 3.0, 3.0]]), None)
             (array([3.]), array([1], dtype=int32))
         """
-        top, q, allowed = self._top(q, available)
+        top, q, allowed = self._find_top(q, available)
         n_actions = q.shape[-1]
         first = q == top
         if allowed is not None:

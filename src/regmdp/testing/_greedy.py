@@ -106,7 +106,7 @@ def _check_maximal(points: Points) -> None:
     best = points.greedy(y)
     vertices = [np.broadcast_to(vertex, y.shape) for vertex in np.eye(points.n_actions)]
     # close ones first: they are the better counterexamples
-    for rival in (*_exchanges(best), points.p, points.q, *vertices):
+    for rival in (*_exchange_probability(best), points.p, points.q, *vertices):
         inside = np.all((rival == 0) | points.mask, axis=1)
         p = np.where(inside[:, None], rival, best)
         reached = points.objective(p, y)
@@ -122,7 +122,7 @@ def _check_maximal(points: Points) -> None:
         )
 
 
-def _exchanges(p: Float[np.ndarray, "N A"]) -> list[Float[np.ndarray, "N A"]]:
+def _exchange_probability(p: Float[np.ndarray, "N A"]) -> list[Float[np.ndarray, "N A"]]:
     """Move amounts of probability, large and small, between each pair of actions."""
     moved = []
     n_actions = p.shape[1]

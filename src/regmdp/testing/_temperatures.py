@@ -19,7 +19,7 @@ __all__ = ["check_temperatures"]
 def check_temperatures(
     regularizer: Regularizer, n_states: int, n_actions: int, masked: bool, rng: np.random.Generator
 ) -> None:
-    """Check ``maximum``, ``maximiser`` and ``cost`` at several temperatures and scales of values."""
+    """Check ``maximum``, ``maximiser`` and ``cost`` at several temperatures and scales."""
     for variant in _vary_temperature(regularizer, n_states, rng):
         points = Points.draw(variant, n_states, n_actions, masked, rng)
         for scale in (1.0, 1e-300, 1e8, 1e300):

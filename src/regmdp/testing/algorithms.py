@@ -121,7 +121,7 @@ def _draw_regularizers(mdp: MDP, rng: np.random.Generator) -> Iterator[Regulariz
     yield KL(weight / weight.sum(axis=1, keepdims=True), temperature=0.5)
 
 
-def _optimal_value(mdp: MDP, regularizer: Regularizer) -> Float[np.ndarray, " S"]:
+def _compute_optimal_value(mdp: MDP, regularizer: Regularizer) -> Float[np.ndarray, " S"]:
     """Iterate V ← T V until it does not change: all these models are contractions."""
     value = np.zeros(mdp.n_states)
     for _ in range(5000):
@@ -166,7 +166,7 @@ class _Case:
 
     def _check_convergence(self) -> Solution:
         """Solve the problem; check the certificate, the policy and its value."""
-        optimum = _optimal_value(self.mdp, self.regularizer)
+        optimum = _compute_optimal_value(self.mdp, self.regularizer)
         solution = self._solve(tol=self.tol, max_iterations=100_000)
         require(
             solution.status.ok,

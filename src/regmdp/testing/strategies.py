@@ -34,7 +34,7 @@ __all__ = ["mdps", "policies", "regularizers", "scores", "values"]
 DISCOUNTS = (0.0, 0.1, 0.5, 0.9, 0.99)
 
 
-def _strategies() -> Any:
+def _import_strategies() -> Any:
     try:
         from hypothesis import strategies
     except ImportError:
@@ -65,25 +65,25 @@ def mdps(
         >>> from regmdp.testing import strategies
         >>> undiscounted = strategies.mdps(discounts=st.just(1.0))
     """
-    st = _strategies()
+    st = _import_strategies()
 
     @st.composite
     def draw_model(draw: Any) -> MDP:
         n_states, n_actions = draw(st.integers(1, max_states)), draw(st.integers(1, max_actions))
         shape = (n_states, n_actions)
         discount = draw(st.sampled_from(DISCOUNTS) if discounts is None else discounts)
-        weights = _table(draw, (*shape, n_states), st.integers(0, 4))
+        weights = _draw_array(draw, (*shape, n_states), st.integers(0, 4))
         ending = np.zeros(shape)
         if endings or discount == 1.0:
-            ending = _table(draw, shape, st.integers(1 if discount == 1.0 else 0, 3))
+            ending = _draw_array(draw, shape, st.integers(1 if discount == 1.0 else 0, 3))
         total = weights.sum(axis=2) + ending
         weights[total == 0, 0] = 1.0
         total = np.maximum(total, 1.0)
         available = np.ones(shape, dtype=np.bool_)
         if masks:
-            available = _table(draw, shape, st.sampled_from((1, 1, 1, 0))) > 0
+            available = _draw_array(draw, shape, st.sampled_from((1, 1, 1, 0))) > 0
             available[0] |= not available.any()
-        rewards = _table(draw, shape, st.integers(-16, 16)) / 4
+        rewards = _draw_array(draw, shape, st.integers(-16, 16)) / 4
         P: Any = weights / total[:, :, None]
         if draw(st.booleans()):
             import scipy.sparse as sp
@@ -98,12 +98,12 @@ def policies(
     mdp: MDP, regularizer: Regularizer | None = None
 ) -> SearchStrategy[Float[np.ndarray, "S A"]]:
     """Return a strategy for (S, A) policies, deterministic or mixed, that a regularizer permits."""
-    st = _strategies()
+    st = _import_strategies()
     allowed = permitted(mdp, regularizer)
 
     @st.composite
     def draw_policy(draw: Any) -> Float[np.ndarray, "S A"]:
-        weights = np.where(allowed, _table(draw, allowed.shape, st.integers(0, 4)), 0.0)
+        weights = np.where(allowed, _draw_array(draw, allowed.shape, st.integers(0, 4)), 0.0)
         weights = np.where(weights.any(axis=1, keepdims=True), weights, allowed)
         return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1.0)
 
@@ -112,11 +112,11 @@ def policies(
 
 def values(mdp: MDP, *, magnitude: float = 16.0) -> SearchStrategy[Float[np.ndarray, " S"]]:
     """Return a strategy for (S,) values of a model, up to a magnitude; 0 in terminal states."""
-    st = _strategies()
+    st = _import_strategies()
 
     @st.composite
     def draw_value(draw: Any) -> Float[np.ndarray, " S"]:
-        value = _table(draw, (mdp.n_states,), st.integers(-64, 64)) * (magnitude / 64)
+        value = _draw_array(draw, (mdp.n_states,), st.integers(-64, 64)) * (magnitude / 64)
         return np.where(mdp.terminal, 0.0, value)
 
     return draw_value()
@@ -126,18 +126,18 @@ def scores(
     n_actions: int = 3, *, n_states: int = 1, magnitude: float = 16.0
 ) -> SearchStrategy[Float[np.ndarray, "S A"]]:
     """Return a strategy for (S, A) scores, finite, with many ties, up to a magnitude."""
-    st = _strategies()
+    st = _import_strategies()
 
     @st.composite
     def draw_scores(draw: Any) -> Float[np.ndarray, "S A"]:
-        return _table(draw, (n_states, n_actions), st.integers(-64, 64)) * (magnitude / 64)
+        return _draw_array(draw, (n_states, n_actions), st.integers(-64, 64)) * (magnitude / 64)
 
     return draw_scores()
 
 
 def regularizers(mdp: MDP) -> SearchStrategy[Regularizer]:
     """Return a strategy for regularizers of a model, with one temperature or one per state."""
-    st = _strategies()
+    st = _import_strategies()
     temperature = st.sampled_from((0.0, 1e-3, 0.125, 1.0, 8.0))
 
     @st.composite
@@ -147,10 +147,12 @@ def regularizers(mdp: MDP) -> SearchStrategy[Regularizer]:
             return Unregularized()
         tau = draw(temperature)
         if draw(st.booleans()):
-            tau = _table(draw, (mdp.n_states,), temperature)
+            tau = _draw_array(draw, (mdp.n_states,), temperature)
         if kind is not KL:
             return kind(temperature=tau)
-        weights = np.where(mdp.available, _table(draw, mdp.available.shape, st.integers(0, 3)), 0.0)
+        weights = np.where(
+            mdp.available, _draw_array(draw, mdp.available.shape, st.integers(0, 3)), 0.0
+        )
         weights = np.where(weights.any(axis=1, keepdims=True), weights, mdp.available)
         # the row of a terminal state may be empty
         return KL(weights / np.maximum(weights.sum(axis=1, keepdims=True), 1.0), temperature=tau)
@@ -158,11 +160,11 @@ def regularizers(mdp: MDP) -> SearchStrategy[Regularizer]:
     return draw_regularizer()
 
 
-def _table(
+def _draw_array(
     draw: Any, shape: tuple[int, ...], entries: SearchStrategy[Any]
 ) -> Float[np.ndarray, "..."]:
     """Draw an array of independent entries."""
-    st = _strategies()
+    st = _import_strategies()
     size = int(np.prod(shape))
     return np.array(
         draw(st.lists(entries, min_size=size, max_size=size)), dtype=np.float64

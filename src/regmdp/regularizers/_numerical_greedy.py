@@ -7,10 +7,10 @@ import numpy as np
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import RegularizerError
-from regmdp.regularizers._interior import MIN_SCORE, maximise
+from regmdp.regularizers._interior_point import MIN_SCORE, maximise
 from regmdp.regularizers._parameters import PerState
 from regmdp.regularizers._probability_bounds import ProbabilityBounds, rounding_slack
-from regmdp.regularizers._smooth import WeightedSum
+from regmdp.regularizers._weighted_sum import WeightedSum
 from regmdp.regularizers.base import Regularizer, inner_product
 from regmdp.regularizers.separable import SeparableRegularizer
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Float
 from regmdp.regularizers._probability_bounds import ProbabilityBounds
-from regmdp.regularizers._smooth import WeightedSum
+from regmdp.regularizers._weighted_sum import WeightedSum
 
 __all__ = ["MIN_SCORE", "maximise"]
 
@@ -121,7 +121,7 @@ class _InteriorPointSearch:
             ):
                 break
             before = np.where(gap < 0.9 * before, gap, before)
-            gradient, share = self._step(gradient, share)
+            gradient, share = self._take_step(gradient, share)
         # a point inside may be closer to a bound than MIN_DISTANCE
         return np.clip(best, self.lower, self.upper), np.where(self.free.any(axis=1), gap, 0.0)
 
@@ -152,7 +152,7 @@ class _InteriorPointSearch:
         room = np.where(self.free & ~down & ~up, np.minimum(low, high), 0.0)
         return moved + rest * room / np.maximum(room.sum(axis=1, keepdims=True), MIN_DISTANCE)
 
-    def _step(self, gradient: Array, share: Array) -> tuple[Array, Array]:
+    def _take_step(self, gradient: Array, share: Array) -> tuple[Array, Array]:
         """Take one Newton step; return the gradient there and the next fraction of the barrier."""
         low, high = self._distances(self.p)
         count = 2.0 * np.maximum(self.free.sum(axis=1), 1)
@@ -164,7 +164,7 @@ class _InteriorPointSearch:
         size = np.where(self.free, np.minimum(low, high), 0.0)
         push = np.where(self.free, barrier[:, None] * (1.0 / low - 1.0 / high), 0.0)
         own = np.where(self.free, size * (self.below / low + self.above / high) * size, 1.0)
-        step, level = self._newton(size, own, size * (gradient + push))
+        step, level = self._solve_newton_system(size, own, size * (gradient + push))
         step *= size
         below = np.where(self.free, barrier[:, None] / low - self.below * step / low, 0.0)
         above = np.where(self.free, barrier[:, None] / high + self.above * step / high, 0.0)
@@ -224,7 +224,7 @@ class _InteriorPointSearch:
     def _distances(self, p: Array) -> tuple[Array, Array]:
         return np.maximum(p - self.lower, MIN_DISTANCE), np.maximum(self.upper - p, MIN_DISTANCE)
 
-    def _newton(self, size: Array, own: Array, force: Array) -> tuple[Array, Array]:
+    def _solve_newton_system(self, size: Array, own: Array, force: Array) -> tuple[Array, Array]:
         """Solve for the step in units of ``size``, and for the level."""
         n_actions = size.shape[1]
         diagonal = np.arange(n_actions)
