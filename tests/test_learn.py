@@ -1,4 +1,4 @@
-"""Learning from samples: many runs as one, each as if it were alone."""
+"""Learning from samples: batches of independent runs."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def generators(*seeds):
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
-def test_a_run_of_a_batch_is_the_run_alone(name):
+def test_a_run_does_not_depend_on_the_others(name):
     regularizer, algorithm = ALGORITHMS[name]
     together = rm.learn(GARNET, regularizer, algorithm, max_iterations=4, rng=generators(5, 6, 7))
     alone = rm.learn(GARNET, regularizer, algorithm, max_iterations=4, rng=np.random.default_rng(6))
@@ -54,7 +54,7 @@ def test_a_run_of_a_batch_is_the_run_alone(name):
 
 
 @pytest.mark.parametrize("mdp", [ENDING, MASKED], ids=["ending", "forest"])
-def test_masks_and_ends(mdp):
+def test_masks_and_terminations(mdp):
     algorithm = rm.algorithms.NPG(0.1, evaluation=GenerativeModel(200))
     learned = rm.learn(mdp, rm.Shannon(0.05), algorithm, max_iterations=30, rng=generators(0, 1))
     start = rm.certify(mdp, rm.Shannon(0.05), policy=rm.uniform_policy(mdp)).gap
@@ -64,7 +64,7 @@ def test_masks_and_ends(mdp):
         assert rm.certify(mdp, rm.Shannon(0.05), policy=policy).gap < 0.5 * start
 
 
-def test_with_enough_samples_it_finds_the_optimum():
+def test_many_samples_give_the_optimum():
     algorithm = rm.algorithms.SoftPolicyIteration(evaluation=GenerativeModel(100_000, reuse=True))
     learned = rm.learn(
         GARNET, rm.Shannon(0.2), algorithm, max_iterations=10, rng=np.random.default_rng(0)
@@ -97,7 +97,7 @@ def test_a_callback_is_called_after_every_iteration_and_may_interrupt():
     assert np.array_equal(shorter.policy, learned.policy)
 
 
-def test_it_starts_where_it_is_told():
+def test_a_run_starts_from_the_given_policy():
     start = np.random.default_rng(3).dirichlet(np.ones(3), size=6)
     exact = rm.algorithms.NPG(0.2, evaluation=Noisy(0.0))
     learned = rm.learn(
@@ -196,7 +196,7 @@ def test_a_callback_that_returns_false_stops_the_runs():
         ),
     ],
 )
-def test_what_is_refused(options, message):
+def test_invalid_arguments_are_refused(options, message):
     given = {
         "source": GARNET,
         "regularizer": rm.Shannon(0.2),
@@ -208,7 +208,7 @@ def test_what_is_refused(options, message):
         rm.learn(given.pop("source"), given.pop("regularizer"), given.pop("algorithm"), **given)
 
 
-def test_runs_on_a_user_s_simulator_do_not_depend_on_each_other():
+def test_runs_on_a_user_simulator_do_not_depend_on_each_other():
     def sample(state, action, rng):
         return rng.integers(0, 3, state.shape), rng.normal(size=state.shape)
 
@@ -227,10 +227,8 @@ def test_runs_on_a_user_s_simulator_do_not_depend_on_each_other():
         assert np.array_equal(together.q[1], alone.q[0]), evaluation
 
 
-def test_a_learned_policy_that_never_ends_is_returned_and_bounds_nothing():
-    """Leaving costs 1 now or later, so that errors decide, and staying for ever is what some of
-    them lead to.
-    """
+def test_a_learned_policy_that_never_ends_is_returned_without_bounds():
+    """Leaving costs 1 now or later, so that errors decide, and some policies never leave."""
     mdp = rm.MDP(
         np.array([[[1.0], [0.0]]]), np.array([[0.0, -1.0]]), 1.0, termination=np.array([[0.0, 1.0]])
     )

@@ -1,6 +1,6 @@
-"""Off-policy evaluation: unbiased where it says so, intervals that cover, and what is refused.
+"""Off-policy evaluation: bias, coverage of the intervals, and errors.
 
-Many data sets are cut out of one long log, whose episodes are independent.
+Many data sets are parts of one long log, whose episodes are independent.
 """
 
 import inspect
@@ -50,7 +50,7 @@ def log(mdp, episodes, behaviour=BEHAVIOUR, steps=1000, seed=0):
 
 
 def pieces(data, size):
-    """Data sets of so many episodes each."""
+    """Data sets of this number of episodes each."""
     ends = np.searchsorted(data.episode, np.arange(0, data.episode[-1] + 2, size))
     return [data.subset(slice(first, last)) for first, last in itertools.pairwise(ends)]
 
@@ -104,8 +104,8 @@ def test_importance_sampling_is_its_formula(method, regularizer):
 @pytest.mark.parametrize("regularizer", [None, rm.Shannon(0.4)])
 @pytest.mark.parametrize("discount", [0.9, 1.0])
 @each_method
-def test_large_data_give_the_value_up_to_their_error(method, discount, regularizer):
-    """So many episodes leave no room for a bias; the error itself is checked below."""
+def test_large_data_give_the_value_within_their_error(method, discount, regularizer):
+    """With so many episodes a bias would be visible; the error itself is checked below."""
     mdp = ending_model(discount)
     true = rm.evaluate(mdp, TARGET, regularizer).initial_value
     result = estimate(LOG, method, mdp, regularizer=regularizer)
@@ -115,16 +115,16 @@ def test_large_data_give_the_value_up_to_their_error(method, discount, regulariz
 
 @pytest.mark.parametrize("method", UNBIASED)
 def test_unbiased_with_few_episodes(method):
-    """The models behind the doubly robust estimates are poor here, and may not matter."""
+    """The models of the doubly robust estimates are poor here, which must not cause a bias."""
     true = rm.evaluate(MDP, TARGET).initial_value
     values = np.array([estimate(data, method).value for data in pieces(LOG, 30)[:300]])
     z = (values.mean() - true) / (values.std(ddof=1) / np.sqrt(values.size))
     assert abs(z) < 4
 
 
-def test_the_model_is_judged_by_episodes_that_it_was_not_made_from():
-    """One step in one of 40 states: a model fitted to its own judges would remember them, and
-    hardly be corrected.
+def test_the_model_is_corrected_by_other_episodes():
+    """One step in one of 40 states: a model fitted to the episodes that correct it would reproduce
+    them, and hardly be corrected.
     """
     rewards = np.tile([0.0, 1.0], (40, 1))
     mdp = rm.MDP(np.zeros((40, 2, 40)), rewards, 0.9, termination=np.ones((40, 2)))
@@ -140,7 +140,7 @@ def test_the_model_is_judged_by_episodes_that_it_was_not_made_from():
     assert values.std() > 0
 
 
-def test_the_weighted_estimate_is_nearer_and_converges():
+def test_the_weighted_estimate_is_closer_and_converges():
     true = rm.evaluate(MDP, TARGET).initial_value
     small = {
         method: np.array([estimate(data, method).value for data in pieces(LOG, 100)[:150]])
@@ -160,16 +160,16 @@ def test_the_standard_error_is_the_standard_deviation(method):
     assert np.mean([result.standard_error for result in results]) == pytest.approx(spread, rel=0.15)
 
 
-def test_the_model_takes_variance_away():
+def test_the_model_reduces_the_variance():
     plain, robust = (
         estimate(LOG, method).standard_error for method in ("importance-sampling", "doubly-robust")
     )
     assert robust < 0.7 * plain
 
 
-def test_doubly_robust_is_exact_where_nothing_is_left_to_chance():
-    """Known rewards and moves, every pair in both halves: the model is right, and there is nothing
-    to correct.
+def test_doubly_robust_is_exact_in_deterministic_models():
+    """Known rewards and transitions, every pair in both halves: the model is exact, and needs no
+    correction.
     """
     P = np.zeros((4, 2, 4))
     for s in range(3):
@@ -219,7 +219,7 @@ def test_finite_sample_intervals_cover_and_tighten(regularizer):
     assert width[1] < 2.0
 
 
-def test_students_interval_covers_normal_totals_exactly_as_often_as_it_says():
+def test_students_interval_covers_normal_totals_with_its_confidence():
     rng, covered = np.random.default_rng(0), 0
     for totals in rng.standard_normal((2000, 5)):
         lower, upper = intervals.normal_interval(np.tile(totals, (3, 1)), 0.8)
@@ -227,7 +227,7 @@ def test_students_interval_covers_normal_totals_exactly_as_often_as_it_says():
     assert abs(covered / 2000 - 0.8) < 4 * np.sqrt(0.16 / 2000)
 
 
-def test_clipped_bounds_miss_as_seldom_as_the_inequality_says():
+def test_clipped_bounds_hold_with_their_confidence():
     """Coins: Theorem 4 with δ = 1/2 lies 1.8 standard deviations below the mean, which 3.5 % of the
     means are above.
     """
@@ -239,7 +239,7 @@ def test_clipped_bounds_miss_as_seldom_as_the_inequality_says():
     assert 0.01 < np.mean(missed) < 0.06
 
 
-def test_clipping_pays_where_single_episodes_weigh_much():
+def test_clipping_helps_if_single_episodes_have_large_weights():
     rng = np.random.default_rng(2)
     totals = np.exp(2.0 * rng.standard_normal(20_000) - 2.0)
     bound = intervals._bound_clipped_mean(totals, 0.05)
@@ -251,7 +251,7 @@ def test_clipping_pays_where_single_episodes_weigh_much():
     assert intervals._bound_clipped_mean(np.zeros(50), 0.05) == 0.0
 
 
-def test_what_the_choice_of_the_threshold_did_not_see_is_clipped():
+def test_larger_totals_than_the_selected_ones_are_clipped():
     totals = np.ones(2000)
     totals[5::10] = 1e6
     assert 0.9 < intervals._bound_clipped_mean(totals, 0.05) < 10.0
@@ -259,9 +259,9 @@ def test_what_the_choice_of_the_threshold_did_not_see_is_clipped():
 
 @pytest.mark.parametrize("interval", ["normal", "finite-sample"])
 @each_method
-def test_what_was_cut_off_widens_the_interval(method, interval):
-    """Forests never end: 15 steps are worth less than all, and the interval has to say what the
-    rest may be worth.
+def test_truncations_widen_the_interval(method, interval):
+    """Forests never end: the value of 15 steps is not that of all, and the interval has to include
+    that of the rest.
     """
     mdp, policy = rm.models.forest(discount=0.8), np.array([[0.6, 0.4]] * 3)
     true, data = (
@@ -305,10 +305,10 @@ def test_without_support_only_the_finite_sample_interval_holds():
     assert not normal.lower <= 0.3 <= normal.upper
 
 
-# ---- how much the data are worth ----
+# ---- the effective size ----
 
 
-def test_episodes_of_the_policy_itself_are_worth_their_number():
+def test_the_effective_size_of_on_policy_data_is_their_number():
     assert estimate(LOG, "weighted", policy=BEHAVIOUR).effective_size == pytest.approx(30_000)
 
 
@@ -321,14 +321,14 @@ def test_the_effective_size_of_one_step_is_kishs():
     )
 
 
-def test_a_horizon_reads_the_beginnings():
+def test_a_horizon_uses_the_first_steps():
     short = LOG.subset(np.concatenate([np.flatnonzero(np.diff(LOG.episode, prepend=-1))]))
     first = estimate(short, "importance-sampling", reward_range=RANGE)
     assert estimate(LOG, "importance-sampling", horizon=1, reward_range=RANGE).value == first.value
 
 
 @each_method
-def test_an_episode_that_reached_a_terminal_state_was_not_cut_off(method):
+def test_an_episode_that_reached_a_terminal_state_is_not_truncated(method):
     names = ("state", "action", "reward", "next_state", "probability", "episode")
     columns = {name: np.array(getattr(SOME, name)) for name in names}
     unsaid = SOME.terminated & (SOME.next_state == 3)
@@ -460,7 +460,7 @@ def test_refusals(name):
         act()
 
 
-def test_a_pair_that_the_data_never_contain_is_named():
+def test_a_missing_pair_is_named():
     data = log(MDP, 500, np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0], [0.0, 0.0]]))
     message = (
         r"the policy gives state 0, action 1 probability 0.3, and the data, which visit that state "
@@ -476,7 +476,7 @@ def test_a_pair_that_the_data_never_contain_is_named():
     assert estimate(only, "weighted", policy=avoiding).episodes > 100
 
 
-def test_too_few_episodes_in_effect():
+def test_too_few_effective_episodes_are_refused():
     greedy = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
     with pytest.raises(
         rm.SampleError,
@@ -509,7 +509,7 @@ def test_weights_that_overflow_are_refused():
         )
 
 
-def test_repr_says_it_all():
+def test_repr():
     text = repr(rm.off_policy.estimate_value(truncated(), TARGET, process=MDP, reward_range=RANGE))
     for part in (
         "finite-sample interval",

@@ -1,4 +1,4 @@
-"""γ = 1: verdicts that are never confused, and bounds that hold where episodes may never end."""
+"""γ = 1: each error and status in its case, and bounds that hold where episodes may never end."""
 
 import warnings
 from fractions import Fraction
@@ -64,7 +64,7 @@ EXIT_OR_STAY = {(0, 0): (0.0, {0: 1.0}), (0, 1): (-5.0, {})}
 @pytest.mark.parametrize(
     "algorithm", ["auto", rm.algorithms.ValueIteration(), rm.algorithms.ModifiedPolicyIteration()]
 )
-def test_a_state_from_which_nothing_ends_is_named(algorithm):
+def test_a_state_from_which_no_policy_ends_is_named(algorithm):
     mdp = model(STUCK, state_labels=["start", "trap"])
     with pytest.raises(
         rm.InfeasibleError, match=r"no policy ends the episode from state 1 \(trap\)"
@@ -84,7 +84,7 @@ def test_a_discount_makes_the_same_model_solvable():
     np.testing.assert_allclose(solution.value, [0.0, -10.0], atol=1e-8)
 
 
-def test_a_policy_that_does_not_end_is_another_error():
+def test_a_policy_that_does_not_end_raises_its_own_error():
     mdp = model({(0, 0): (-1.0, {0: 1.0}), (0, 1): (-5.0, {}), (1, 0): (0.0, {})})
     for refuse in (
         rm.evaluate,
@@ -93,18 +93,17 @@ def test_a_policy_that_does_not_end_is_another_error():
     ):
         with pytest.raises(rm.ImproperPolicyError, match="does not end the episode from state 0"):
             refuse(mdp, np.array([[1.0, 0.0], [1.0, 0.0]]))
-    # the least chance of ending is enough for the graph; whether doubles can evaluate it is another
-    # matter
+    # any positive termination probability counts for the graph, even if doubles cannot evaluate it
     rm.evaluate(mdp, np.array([[1.0 - 1e-9, 1e-9], [1.0, 0.0]]))
 
 
-def test_a_reward_without_limit_is_a_third_error():
+def test_unbounded_reward_raises_its_own_error():
     mdp = model(
         {(0, 0): (1e-3, {1: 1.0}), (1, 0): (0.0, {0: 1.0}), (0, 1): (5.0, {}), (1, 1): (100.0, {})}
     )
     with pytest.raises(rm.UnboundedError, match="state 0 some policy never ends"):
         rm.solve(mdp)
-    # certify makes no such search, but claims nothing either
+    # certify makes no such search, and states no upper bound
     certificate = rm.certify(mdp, value=np.array([1e6, 1e6]))
     assert np.all(certificate.upper == INF)
     assert certificate.limit is rm.Status.UNBOUNDED_ABOVE
@@ -133,7 +132,7 @@ def test_a_missed_tolerance_is_no_error():
     assert np.isfinite(solution.certificate.gap)
 
 
-def test_a_reference_that_forbids_the_way_out_makes_the_model_infeasible():
+def test_a_reference_that_excludes_the_exit_makes_the_model_infeasible():
     mdp = model(EXIT_OR_STAY)
     with pytest.raises(rm.InfeasibleError):
         rm.solve(mdp, rm.KL(np.array([[1.0, 0.0]]), temperature=0.1))
@@ -148,8 +147,8 @@ def test_a_reference_that_forbids_the_way_out_makes_the_model_infeasible():
 
 
 @pytest.mark.parametrize("value", [-5.0, -4.999, -100.0, 0.0, 7.0])
-def test_an_exit_worse_than_going_round_for_ever_bounds_nothing_from_above(value):
-    # U = -5 satisfies T U = U, but looping for ever is worth 0
+def test_an_exit_worse_than_looping_gives_no_upper_bound(value):
+    # U = -5 satisfies T U = U, but the value of looping is 0
     mdp = model(EXIT_OR_STAY)
     for certificate in (
         rm.certify(mdp, value=np.array([value])),
@@ -163,7 +162,7 @@ def test_an_exit_worse_than_going_round_for_ever_bounds_nothing_from_above(value
 @pytest.mark.parametrize(
     "algorithm", ["auto", rm.algorithms.ValueIteration(), rm.algorithms.ModifiedPolicyIteration(3)]
 )
-def test_an_optimum_that_no_ending_policy_attains_is_called_so(algorithm):
+def test_an_optimum_that_no_ending_policy_attains_has_a_status(algorithm):
     solution = rm.solve(model(EXIT_OR_STAY), algorithm=algorithm)
     assert solution.status is rm.Status.NOT_ATTAINED
     assert not solution.status.ok
@@ -171,13 +170,13 @@ def test_an_optimum_that_no_ending_policy_attains_is_called_so(algorithm):
     assert solution.certificate.gap >= 5.0
 
 
-def test_an_exit_that_pays_beats_the_loop():
+def test_an_exit_with_positive_reward_is_optimal():
     solution = rm.solve(model({(0, 0): (0.0, {0: 1.0}), (0, 1): (5.0, {})}))
     assert solution.status.ok
     truth.assert_covers(solution.certificate, [1.0], [mpf(5)], [mpf(5)])
 
 
-def test_a_loop_that_costs_makes_the_exit_the_optimum():
+def test_an_exit_from_a_costly_loop_is_optimal():
     solution = rm.solve(model({(0, 0): (-1e-6, {0: 1.0}), (0, 1): (-5.0, {})}))
     assert solution.status.ok
     truth.assert_covers(solution.certificate, [1.0], [mpf(-5)], [mpf(-5)])
@@ -185,8 +184,8 @@ def test_a_loop_that_costs_makes_the_exit_the_optimum():
 
 @pytest.mark.parametrize("seed", tiered(range(120), 16))
 def test_loops_of_reward_zero_with_several_exits(seed):
-    # lakes: moving is free, and slips; exits pay or cost. Rows are multiples of 1/8, so they sum to
-    # exactly 1
+    # lakes: moves have reward 0 and slip; exits have a reward or a cost. Rows are multiples of 1/8,
+    # so they sum to exactly 1
     rng = np.random.default_rng(seed)
     S, A = int(rng.integers(1, 5)), int(rng.integers(1, 4))
     P = (
@@ -230,7 +229,7 @@ def test_loops_of_reward_zero_with_several_exits(seed):
         rm.certify(mdp, value=np.zeros(S)),
     ):
         truth.assert_covers(certificate, mdp.initial, optimum)
-    # the optimum is found, or it is said that nobody who ends attains it
+    # the optimum is found, or the status says that no ending policy attains it
     assert np.all(
         np.array([mpf(float(x)) for x in solution.certificate.upper]) - np.array(optimum) <= 1e-9
     )
@@ -240,8 +239,8 @@ def test_loops_of_reward_zero_with_several_exits(seed):
 
 
 def test_frozen_lake():
-    # slippery 4 × 4: the best chance of reaching the goal is 14/17, as linear programming in
-    # fractions says
+    # slippery 4 × 4: the best probability of reaching the goal is 14/17, by linear programming in
+    # fractions
     holes, goal = {5, 7, 11, 12}, 15
     P, r, termination = np.zeros((16, 4, 16)), np.zeros((16, 4)), np.zeros((16, 4))
     available = np.ones((16, 4), dtype=bool)
@@ -274,7 +273,7 @@ def test_frozen_lake():
 
 
 @pytest.mark.parametrize("seed", tiered(range(80), 12))
-def test_mazes_where_every_step_costs(seed):
+def test_mazes_with_step_costs(seed):
     rng = np.random.default_rng(seed)
     S, A = int(rng.integers(2, 5)), int(rng.integers(2, 4))
     P = (
@@ -316,7 +315,7 @@ def test_mazes_where_every_step_costs(seed):
 @pytest.mark.parametrize(
     "regularizer", [None, rm.Shannon(temperature=0.01), rm.SquaredL2(temperature=0.01)]
 )
-def test_any_value_is_a_good_start_even_one_that_praises_going_round(algorithm, regularizer):
+def test_any_value_is_a_valid_start(algorithm, regularizer):
     mdp = model({(0, 0): (-1.0, {0: 1.0}), (0, 1): (-5.0, {})})
     solution = rm.solve(mdp, regularizer, algorithm, start=np.array([100.0]))
     assert solution.status.ok
@@ -325,8 +324,8 @@ def test_any_value_is_a_good_start_even_one_that_praises_going_round(algorithm, 
 
 @pytest.mark.parametrize("exits", [(-3.0, -4.0), (0.25, -4.0), (-0.5, 0.75), (0.0, 0.0)])
 @pytest.mark.parametrize("regularizer", [None, rm.Shannon(temperature=0.0)])
-def test_a_loop_that_gives_and_takes_the_same_is_never_oversold(exits, regularizer):
-    # +1 then -1: going round for ever has no total; every policy that ends is worth at most what it ends with
+def test_bounds_hold_with_a_loop_of_total_reward_0(exits, regularizer):
+    # +1 then -1: looping has no total reward; the exits bound the value of every policy that ends
     mdp = model(
         {
             (0, 0): (1.0, {1: 1.0}),
@@ -345,13 +344,13 @@ def test_a_loop_that_gives_and_takes_the_same_is_never_oversold(exits, regulariz
     )
     for value in ([-50.0, -51.0], [0.0, 0.0], [9.0, 8.0]):
         certificate = rm.certify(mdp, regularizer, value=np.array(value))
-        # no finite number is above what going round may be thought worth, so none may be claimed
+        # no finite upper bound on the value of looping exists, so none may be stated
         assert np.all(certificate.upper >= attained)
         assert np.all(certificate.lower <= attained)
 
 
 @pytest.mark.parametrize("gain", [1e-9, 1e-3, 1.0, 1e6])
-def test_a_loop_that_gains_is_refused(gain):
+def test_a_loop_with_a_gain_is_an_error(gain):
     mdp = model({(0, 0): (1.0 + gain, {1: 1.0}), (1, 0): (-1.0, {0: 1.0}), (0, 1): (0.0, {})})
     with pytest.raises(rm.UnboundedError, match="never ends the episode and gains"):
         rm.solve(mdp)
@@ -359,7 +358,7 @@ def test_a_loop_that_gains_is_refused(gain):
 
 
 def test_a_gain_may_need_a_choice_in_every_state():
-    # only the round 0 -> 1 -> 2 -> 0 by action 1 gains; leaving it is possible and costs
+    # only the loop 0 -> 1 -> 2 -> 0 by action 1 has a gain; leaving it is possible and costs
     moves = {(s, 1): ([4.0, -2.0, -1.5][s], {(s + 1) % 3: 1.0}) for s in range(3)} | {
         (s, 0): (-1.0, {s: 0.5}) for s in range(3)
     }
@@ -373,8 +372,8 @@ def test_a_gain_may_need_a_choice_in_every_state():
 
 
 @pytest.mark.parametrize("temperature", [0.5, 0.8, 3.0])
-def test_entropy_can_make_a_loop_worth_infinitely_much(temperature):
-    # two ways round, each for -½: choosing between them at random collects τ log 2 - ½ a step
+def test_entropy_can_make_the_value_of_a_loop_infinite(temperature):
+    # two loops, each of reward -½: choosing between them at random gains τ log 2 - ½ a step
     moves = {(0, 0): (-0.5, {0: 1.0}), (0, 1): (-0.5, {0: 1.0}), (0, 2): (0.0, {})}
     mdp = model(moves)
     if temperature * np.log(2) > 0.5:
@@ -395,7 +394,7 @@ def test_entropy_can_make_a_loop_worth_infinitely_much(temperature):
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9, 0.99, 0.9999, 0.999999, 1.0 - 1e-9])
-def test_close_to_the_temperature_at_which_it_does(share):
+def test_temperatures_close_to_the_critical_one(share):
     # the critical temperature is ½ / log 2
     mdp = model({(0, 0): (-0.5, {0: 1.0}), (0, 1): (-0.5, {0: 1.0}), (0, 2): (0.0, {})})
     temperature = share * 0.5 / np.log(2)
@@ -420,7 +419,7 @@ def test_a_free_loop_and_entropy_have_no_optimum(temperature):
         model(EXIT_OR_STAY), rm.Shannon(temperature=temperature), value=np.array([1e6])
     )
     assert certificate.upper[0] == INF
-    # nor has a loop that gives and takes the same
+    # nor has a loop of total reward 0
     mdp = model(
         {(0, 0): (1.0, {1: 1.0}), (1, 0): (-1.0, {0: 1.0}), (0, 1): (0.0, {}), (1, 1): (0.0, {})}
     )
@@ -441,8 +440,8 @@ def test_a_free_loop_and_a_divergence_have_an_optimum(temperature):
     )
 
 
-def test_entropy_in_some_states_only_does_not_touch_loops_elsewhere():
-    # state 0 may stay for nothing, without entropy; state 1 has entropy, and ends
+def test_entropy_in_some_states_does_not_affect_loops_elsewhere():
+    # state 0 may stay with reward 0, without entropy; state 1 has entropy, and ends
     mdp = model({(0, 0): (0.0, {0: 1.0}), (0, 1): (-5.0, {}), (1, 0): (1.0, {}), (1, 1): (1.0, {})})
     tau = np.array([0.0, 1.0])
     certificate = rm.certify(mdp, rm.Shannon(temperature=tau), value=np.array([-5.0, 0.0]))
@@ -453,9 +452,9 @@ def test_entropy_in_some_states_only_does_not_touch_loops_elsewhere():
 
 
 @pytest.mark.parametrize("length", [10, 300])
-def test_chains_that_one_may_give_up(length):
-    # going on costs 1, giving up costs three quarters of the chain: from its last three quarters on
-    # it is better to go on
+def test_chains_with_an_early_exit(length):
+    # a step costs 1, the exit costs three quarters of the chain: in its last three quarters
+    # continuing is better
     index = np.arange(length)
     rows = sp.csr_array(
         (np.ones(length - 1), (2 * index[:-1], index[1:])), shape=(2 * length, length)
@@ -483,8 +482,8 @@ def test_long_chains(length):
 
 @pytest.mark.parametrize("length", [3, 12, 20])
 def test_episodes_that_may_take_exponentially_long(length):
-    # action 0 throws a coin: forward, or back to the start; action 1 ends for -2. Every policy
-    # ends, some after 2^length steps
+    # action 0 moves forward or back to the start with probability ½; action 1 ends for -2. Every
+    # policy ends, some after 2^length steps
     moves = {
         (s, 0): (-1.0 if s else -0.5, {0: 0.5, s + 1: 0.5} if s else {1: 1.0})
         for s in range(length - 1)
@@ -514,7 +513,7 @@ def test_episodes_that_may_take_exponentially_long(length):
 
 
 @pytest.mark.parametrize("chance", [1e-3, 1e-6, 1e-9, 1e-12, 2.0**-50])
-def test_an_end_that_hardly_ever_comes(chance):
+def test_tiny_termination_probabilities(chance):
     # the row and its termination sum to exactly 1
     mdp = rm.MDP(
         np.array([[[1.0 - chance]]]),
@@ -533,9 +532,9 @@ def test_an_end_that_hardly_ever_comes(chance):
 
 @pytest.mark.parametrize("row", [1.0 + 2e-10, 1.0 + 4e-10, 1.0])
 @pytest.mark.parametrize("reward", [-1.0, 1.0])
-def test_a_row_that_sums_to_more_than_its_chance_of_ending_leaves_is_not_vouched_for(row, reward):
+def test_rows_with_excess_mass_are_not_certified(row, reward):
     # within the tolerance for rows, but as stored the mass does not decay: there is no value, and
-    # no sign to trust
+    # its sign is unknown
     mdp = rm.MDP(np.array([[[row]]]), np.array([[reward]]), 1.0, termination=np.array([[5e-10]]))
     try:
         evaluated = rm.evaluate(mdp, np.array([0]))
@@ -560,7 +559,7 @@ def test_a_row_that_sums_to_more_than_its_chance_of_ending_leaves_is_not_vouched
 @pytest.mark.parametrize(
     "algorithm", [rm.algorithms.PolicyIteration(), rm.algorithms.ValueIteration()]
 )
-def test_an_interruption_returns_what_there_is(discount, at, algorithm):
+def test_an_interruption_returns_the_last_iterate(discount, at, algorithm):
     problem = truth.problem(7)
     mdp = problem.mdp().with_discount(discount)
     seen = []
@@ -661,8 +660,8 @@ def test_without_a_tolerance_exactly_the_iterations_asked_for_are_made(n, discou
         assert rm.solve(mdp, algorithm=algorithm, tol=0, max_iterations=n).iterations == n
 
 
-def test_the_search_for_gains_leaves_open_what_it_cannot_decide():
-    # a gain of exactly 0: neither refused nor vouched for
+def test_a_gain_of_0_is_left_undecided():
+    # a gain of exactly 0: neither refused nor certified
     mdp = model({(0, 0): (1.0, {1: 1.0}), (1, 0): (-1.0, {0: 1.0}), (0, 1): (0.0, {})})
     require_bounded(mdp, rm.Unregularized())
     assert rm.solve(mdp, max_iterations=10_000).status is rm.Status.UNBOUNDED_ABOVE

@@ -1,6 +1,6 @@
-"""Certificates from samples: how often they hold, how fast they tighten, and what they refuse.
+"""Certificates from samples: their coverage, their width, and their errors.
 
-The truth is that of models whose probabilities are known, solved to rounding.
+The truth is computed from models whose probabilities are known, up to rounding.
 """
 
 import inspect
@@ -24,7 +24,7 @@ each_bound = pytest.mark.parametrize("bound", BOUNDS)
 
 
 def ending_model():
-    """Three states and a terminal one; one pair is missing, and some transitions end the episode."""
+    """Three states and a terminal one; one pair is missing, and some transitions terminate."""
     P = np.zeros((4, 2, 4))
     P[0, 0, [0, 1]], P[0, 1, [2, 3]] = (0.5, 0.3), (0.6, 0.4)
     P[1, 0, [0, 2]] = 0.2, 0.8
@@ -67,7 +67,7 @@ def truth(mdp, regularizer):
 
 
 def holds(certificate, true, initial, slack=1e-8):
-    """Whether all that the certificate says is so."""
+    """Whether all bounds of the certificate hold."""
     return (
         np.all(certificate.lower <= true.best + slack)
         and np.all(true.best <= certificate.upper + slack)
@@ -96,7 +96,7 @@ def holds(certificate, true, initial, slack=1e-8):
         ("ending", "shannon", "empirical-bernstein"),
     ],
 )
-def test_all_bounds_hold_together_as_often_as_they_say(model, name, bound):
+def test_all_bounds_hold_with_their_confidence(model, name, bound):
     mdp, regularizer = MODELS[model], REGULARIZERS[name]
     true, rng = truth(mdp, regularizer), np.random.default_rng(7)
     witness = np.round(true.best, 1)
@@ -151,7 +151,7 @@ def exact_miss_rate(bound, samples, confidence, shrink=1.0):
 
 
 @each_bound
-def test_one_interval_misses_as_often_as_the_binomial_distribution_says(bound):
+def test_one_interval_misses_with_the_binomial_probability(bound):
     repetitions, samples, confidence = 300, 2000, 0.5
     expected = exact_miss_rate(bound, samples, confidence)
     assert 0.02 < expected < 1 - confidence
@@ -160,7 +160,7 @@ def test_one_interval_misses_as_often_as_the_binomial_distribution_says(bound):
 
 
 @each_bound
-def test_intervals_a_quarter_as_long_would_be_caught(bound, monkeypatch):
+def test_intervals_a_quarter_as_long_would_fail(bound, monkeypatch):
     whole = concentration.RADII[bound]
     monkeypatch.setitem(concentration.RADII, bound, lambda *of: whole(*of) / 4)
     assert exact_miss_rate(bound, 400, 0.5, shrink=0.25) > 0.5
@@ -168,7 +168,7 @@ def test_intervals_a_quarter_as_long_would_be_caught(bound, monkeypatch):
 
 
 def stopped_when_it_misses(rng, bound_delta, most):
-    """Coin samples, as many as it takes until Hoeffding's interval for that many misses the truth."""
+    """Coin samples, drawn until Hoeffding's interval for their number misses the truth."""
     goes_on = rng.random(most) < 0.5
     n = np.arange(1, most + 1)
     missed = np.abs(np.cumsum(goes_on) / n - 0.5) > hoeffding_radius(n, 1.0, bound_delta)
@@ -178,8 +178,8 @@ def stopped_when_it_misses(rng, bound_delta, most):
 
 @pytest.mark.parametrize(("counts", "least", "most"), [("fixed", 0.6, 1.0), ("random", 0.0, 0.4)])
 def test_numbers_of_samples_that_depend_on_the_samples(counts, least, most):
-    """With counts="random" it does not help to stop when the interval misses; with "fixed" it
-    would.
+    """Stopping when the interval misses increases the failures with counts="fixed", but not with
+    "random".
     """
     mdp, rng, repetitions = coin(), np.random.default_rng(5), 120
     value = np.array([1.0 / 0.55])
@@ -218,7 +218,7 @@ def test_a_policy_chosen_with_the_samples_is_bounded_as_well():
 
 
 @pytest.mark.parametrize("witness", [0.0, 5.0])
-def test_what_the_value_gets_wrong_does_not_go_on_for_ever_where_episodes_end(witness):
+def test_bounds_hold_where_episodes_end(witness):
     certificate = rm.certify_from_samples(
         coin(), value=[witness], samples=1000, rng=np.random.default_rng(0)
     )
@@ -255,7 +255,7 @@ def test_noisy_rewards():
     ("bound", "sizes"),
     [("hoeffding", [500, 2000, 8000, 32000]), ("empirical-bernstein", [16000, 64000, 256000])],
 )
-def test_the_width_falls_with_the_root_of_the_number_of_samples(bound, sizes):
+def test_the_width_decreases_with_the_root_of_the_number_of_samples(bound, sizes):
     mdp = rm.models.forest(discount=0.8)
     value, width = rm.solve(mdp).value, []
     for samples in sizes:
@@ -267,7 +267,7 @@ def test_the_width_falls_with_the_root_of_the_number_of_samples(bound, sizes):
     assert abs(slope + 0.5) < 0.05
 
 
-def test_the_variance_helps_where_outcomes_hardly_vary():
+def test_small_variances_give_shorter_intervals():
     mdp = rm.models.chain(5)
     value = rm.solve(mdp).value
     bernstein, hoeffding = (
@@ -279,7 +279,7 @@ def test_the_variance_helps_where_outcomes_hardly_vary():
     assert bernstein.gap < 0.1 * hoeffding.gap
 
 
-def test_with_many_samples_it_is_the_certificate_of_the_model():
+def test_many_samples_give_the_certificate_of_the_model():
     mdp, regularizer = MODELS["ending"], REGULARIZERS["shannon"]
     policy, witness = rm.uniform_policy(mdp), np.array([1.0, 0.5, 0.0, 0.0])
     exact = rm.certificates.bound_values(mdp, regularizer, policy, witness)
@@ -299,8 +299,8 @@ def test_with_many_samples_it_is_the_certificate_of_the_model():
     assert certificate.lower[3] == certificate.upper[3] == 0.0
 
 
-def test_what_is_known_exactly_needs_no_samples_and_no_union():
-    """With a constant value and known rewards, samples of a model that never ends are all the same."""
+def test_known_pairs_need_no_samples_and_no_union():
+    """With a constant value and known rewards, samples of an endless model are all the same."""
     mdp = rm.models.forest()
     exact = rm.certify(mdp, value=np.full(3, 30.0))
     certificate = rm.certify_from_samples(
@@ -312,7 +312,7 @@ def test_what_is_known_exactly_needs_no_samples_and_no_union():
 
 
 def test_the_bounds_are_those_of_the_formulas():
-    """The whole computation once more, pair by pair."""
+    """The whole computation repeated, pair by pair."""
     mdp, confidence = MODELS["ending"], 0.9
     data = Dataset.from_pairs(mdp, 300, np.random.default_rng(4))
     value, gamma = np.array([1.0, 2.0, -0.5, 0.0]), 0.8
@@ -347,7 +347,7 @@ def test_fresh_samples_and_the_same_ones_as_data_agree():
     assert given.gap < cautious.gap
 
 
-def test_what_the_value_says_of_terminal_states_does_not_matter():
+def test_the_value_at_terminal_states_is_ignored():
     data = Dataset.from_pairs(MODELS["ending"], 200, np.random.default_rng(1))
     right, wrong = (
         rm.certify_from_samples(
@@ -363,14 +363,14 @@ def test_what_the_value_says_of_terminal_states_does_not_matter():
 
 
 @each_bound
-def test_enough_samples_are_enough_and_hardly_more(bound):
+def test_enough_samples_is_sufficient_and_nearly_necessary(bound):
     for delta in (0.3, 0.05, 1e-6):
         n = enough_samples(bound, delta)
         worst = lambda n: concentration.RADII[bound](n, n / (4 * (n - 1)), 1.0, delta)  # noqa: B023, E731
         assert 2 * worst(n) < 1 <= 2 * worst(n - 1)
 
 
-def test_radii_by_hand():
+def test_radii_are_their_formulas():
     assert hoeffding_radius(50, 2.0, 0.1) == pytest.approx(2 * np.sqrt(np.log(20) / 100))
     assert hoeffding_radius(50, 2.0, 0.1, sides=1) == pytest.approx(2 * np.sqrt(np.log(10) / 100))
     one = np.sqrt(2 * 0.3 * np.log(20) / 50) + 7 * 2 * np.log(20) / (3 * 49)
@@ -387,7 +387,7 @@ def test_radii_by_hand():
 # ---- refusals ----
 
 
-def test_repr_says_it_all():
+def test_repr():
     certificate = rm.certify_from_samples(
         MODELS["ending"], value=np.arange(4), samples=100, rng=np.random.default_rng(0)
     )
@@ -544,7 +544,7 @@ def test_refusals(name):
         act()
 
 
-def test_a_pair_never_seen_is_named():
+def test_a_missing_pair_is_named():
     mdp = MODELS["garnet"]
     data = Dataset.from_pairs(mdp, 500, np.random.default_rng(0))
     kept = data.subset(~((data.state == 3) & (data.action == 1)))
@@ -554,7 +554,7 @@ def test_a_pair_never_seen_is_named():
         rm.certify_from_samples(mdp, value=np.arange(6), data=kept)
 
 
-def test_as_many_samples_as_the_refusal_asks_for_are_accepted():
+def test_the_number_of_samples_in_the_message_is_enough():
     mdp = MODELS["garnet"]
     few = Dataset.from_pairs(mdp, 3, np.random.default_rng(0))
     with pytest.raises(rm.SampleError) as refusal:

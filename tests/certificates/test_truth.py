@@ -1,4 +1,4 @@
-"""The certified interval against the truth on random problems: compared as exact numbers, without a
+"""The certified interval and the truth on random problems, compared as exact numbers without a
 tolerance.
 """
 
@@ -33,7 +33,7 @@ def test_solutions_are_certified_by_intervals_that_contain_the_truth(seed):
     truth.assert_covers(
         solution.certificate, problem.initial, problem.optimum, problem.value_of(solution.policy)
     )
-    # and they are of use
+    # and they are tight
     assert solution.status in (rm.Status.CONVERGED, rm.Status.ROUNDING_LIMIT)
     assert solution.status is not rm.Status.CONVERGED or solution.certificate.gap <= tol
     assert solution.certificate.gap <= 1e-8 * size(problem)
@@ -42,7 +42,7 @@ def test_solutions_are_certified_by_intervals_that_contain_the_truth(seed):
 
 
 @pytest.mark.parametrize("seed", tiered(PROBLEMS, 32))
-def test_runs_that_were_cut_short_are_certified_by_intervals_that_contain_the_truth(seed):
+def test_truncated_runs_are_certified_by_intervals_that_contain_the_truth(seed):
     problem = truth.problem(seed)
     mdp, regularizer = problem.mdp(), problem.regularizer()
     name = list(ALGORITHMS)[seed % 4 if seed % 16 < 8 else (seed + 1) % 4]
@@ -59,7 +59,7 @@ def test_runs_that_were_cut_short_are_certified_by_intervals_that_contain_the_tr
 
 
 @pytest.mark.parametrize("seed", tiered(PROBLEMS, 32))
-def test_anything_at_all_is_judged_by_an_interval_that_contains_the_truth(seed):
+def test_any_candidate_is_certified_by_an_interval_that_contains_the_truth(seed):
     problem = truth.problem(seed)
     mdp, regularizer = problem.mdp(), problem.regularizer()
     rng = np.random.default_rng([1, seed])

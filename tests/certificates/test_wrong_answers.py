@@ -1,5 +1,5 @@
-"""Nobody is taken at his word: wrong policies, wrong values and broken methods get no voucher, or
-one for what they are worth.
+"""Wrong policies, wrong values and broken methods: certificates are refused, or state their true
+loss.
 """
 
 from dataclasses import replace
@@ -21,7 +21,7 @@ SEEDS = [
 
 
 class Corrupted(rm.algorithms.Algorithm):
-    """A method of the library after whose every step something happens to the iterate."""
+    """A method of the library whose iterate is changed after every step."""
 
     name = "corrupted"
 
@@ -42,7 +42,7 @@ class Corrupted(rm.algorithms.Algorithm):
 
 
 def assert_honest(problem, solution, tol):
-    """The certificate covers the error there is; a converged run is as good as it says."""
+    """The certificate covers the error; a converged run is as good as stated."""
     own = problem.value_of(solution.policy)
     truth.assert_covers(solution.certificate, problem.initial, problem.optimum, own)
     error = max(x - y for x, y in zip(problem.optimum, own, strict=True))
@@ -58,7 +58,7 @@ def scale(problem):
 
 
 @pytest.mark.parametrize("seed", tiered(SEEDS, 8))
-def test_a_wrong_policy_is_certified_as_wrong_as_it_is(seed):
+def test_the_gap_of_a_wrong_policy_is_its_loss(seed):
     problem = truth.problem(seed)
     mdp, regularizer = problem.mdp(), problem.regularizer()
     optimum = np.array([float(x) for x in problem.optimum])
@@ -101,7 +101,7 @@ BROKEN = {
 @pytest.mark.parametrize("kind", BROKEN)
 @pytest.mark.parametrize("reward", [-1.0, 1.0])
 @pytest.mark.parametrize("discount", [0.9, 1.0])
-def test_what_is_no_policy_is_refused_wherever_it_comes_from(kind, reward, discount):
+def test_invalid_policies_are_refused(kind, reward, discount):
     mdp = rm.MDP(
         np.full((2, 2, 2), 0.25), np.full((2, 2), reward), discount,
         available=np.array([[True, False], [True, True]]), termination=np.full((2, 2), 0.5),
@@ -118,13 +118,13 @@ def test_what_is_no_policy_is_refused_wherever_it_comes_from(kind, reward, disco
 
 
 @pytest.mark.parametrize("value", [[np.nan, 0.0], [np.inf, 0.0], [0.0], [[0.0, 0.0]], ["a", "b"]])
-def test_what_is_no_value_is_refused(value):
+def test_invalid_values_are_refused(value):
     mdp = rm.MDP(np.full((2, 1, 2), 0.5), np.ones((2, 1)), 0.9)
     with pytest.raises(rm.SolverError, match="value"):
         rm.certify(mdp, value=value)
 
 
-def test_a_method_whose_values_are_lost_is_not_vouched_for():
+def test_a_method_with_infinite_values_is_not_certified():
     mdp = rm.MDP(np.full((2, 2, 2), 0.5), np.array([[1.0, 0.0], [0.0, 1.0]]), 0.9)
 
     def lose(state):
@@ -146,14 +146,14 @@ def test_a_method_whose_values_are_lost_is_not_vouched_for():
 
 
 def biased(rng, size):
-    """A backup that is wrong, in another way in each state."""
+    """A backup with a different error in each state."""
     return lambda state: replace(
         state, backup=state.backup + size * rng.normal(size=state.backup.size)
     )
 
 
 def flattering(rng, size):
-    """An iterate that claims to have converged, at the wrong place."""
+    """An iterate that falsely claims to have converged."""
     offset = size * rng.normal(size=8)
 
     def corrupt(state):
@@ -164,13 +164,13 @@ def flattering(rng, size):
 
 
 def foreign(rng, size):
-    """A value that has nothing to do with its backup, nor with the policy to evaluate next."""
+    """A value unrelated to its backup and to the next policy."""
     return lambda state: replace(state, value=size * rng.normal(size=state.value.size))
 
 
 @pytest.mark.parametrize("corruption", [biased, flattering, foreign])
 @pytest.mark.parametrize("seed", tiered(SEEDS, 8))
-def test_a_corrupted_backup_is_not_vouched_for(seed, corruption):
+def test_a_corrupted_backup_is_not_certified(seed, corruption):
     problem = truth.problem(seed)
     mdp, regularizer = problem.mdp(), problem.regularizer()
     tol = 1e-7 * scale(problem)
@@ -189,12 +189,12 @@ def test_a_corrupted_backup_is_not_vouched_for(seed, corruption):
         )
         truth.assert_covers(solution.certificate, problem.initial, problem.optimum, own)
         assert solution.status is not rm.Status.CONVERGED or solution.certificate.gap <= tol
-        # the value that is returned is that of the policy all the same
+        # the value returned is still that of the policy
         assert own is None or np.all(solution.value >= solution.certificate.policy_lower)
         assert own is None or np.all(solution.value <= solution.certificate.policy_upper)
 
 
-def test_a_method_that_claims_convergence_at_the_wrong_place_is_found_out():
+def test_a_false_claim_of_convergence_is_detected():
     mdp = rm.models.chain(6, discount=0.9)
     lie = flattering(np.random.default_rng(0), 100.0)
     solution = rm.solve(
@@ -206,8 +206,8 @@ def test_a_method_that_claims_convergence_at_the_wrong_place_is_found_out():
 
 @pytest.mark.parametrize("bias", [1e-3, 1.0, -1.0])
 @pytest.mark.parametrize("discount", [0.5, 0.99])
-def test_a_backup_that_adds_too_much_is_caught_by_the_certificate(monkeypatch, bias, discount):
-    # value iteration with T V + b converges to the fixed point of T + b; judged is T
+def test_the_certificate_detects_a_biased_backup(monkeypatch, bias, discount):
+    # value iteration with T V + b converges to the fixed point of T + b; the certificate is for T
     mdp = rm.models.chain(6, discount=discount)
     optimum = rm.solve(mdp).value
     true = bellman.backup
@@ -226,12 +226,12 @@ def test_a_backup_that_adds_too_much_is_caught_by_the_certificate(monkeypatch, b
         assert certificate.gap > 1e-8
     else:
         np.testing.assert_allclose(own.value, optimum, atol=2e-8)
-        # a constant bias leaves a good policy, and then the value is put right
+        # a constant bias leaves a good policy, and the value is corrected
         np.testing.assert_allclose(solution.value, optimum, atol=2e-8)
 
 
 @pytest.mark.parametrize("seed", tiered(SEEDS, 8))
-def test_the_solution_of_another_model_is_judged_by_this_one(seed):
+def test_the_solution_of_another_model_is_certified_for_this_one(seed):
     problem = truth.problem(seed)
     mdp, regularizer = problem.mdp(), problem.regularizer()
     rng = np.random.default_rng(seed)
@@ -246,8 +246,8 @@ def test_the_solution_of_another_model_is_judged_by_this_one(seed):
     )
 
 
-def test_transitions_that_are_not_those_of_the_model_are_found_out():
-    # a method that plans with rows of its own, where the river never sweeps the swimmer back
+def test_wrong_transitions_are_detected():
+    # a method that plans with other rows, where the river never moves the swimmer back
     P = np.array([[[1.0, 0.0], [0.9, 0.1]], [[1.0, 0.0], [0.5, 0.5]]])
     dream = np.array([[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]]])
     r = np.array([[0.3, 0.0], [0.3, 1.0]])
@@ -282,7 +282,7 @@ def test_transitions_that_are_not_those_of_the_model_are_found_out():
 # ---- files ----
 
 
-def test_a_policy_from_a_file_is_judged_by_what_it_says_not_by_what_it_was(tmp_path):
+def test_a_policy_from_a_file_is_certified_anew(tmp_path):
     mdp = rm.models.chain(6, discount=0.9)
     path = tmp_path / "policy.npz"
     solution = rm.solve(mdp)
@@ -291,7 +291,7 @@ def test_a_policy_from_a_file_is_judged_by_what_it_says_not_by_what_it_was(tmp_p
     assert rm.certify(mdp, policy=honest.policy).gap <= 1e-8
     with np.load(path) as file:
         arrays = dict(file)
-    # the certificate in the file still says that all is well
+    # the certificate in the file is still that of the solution
     arrays["policy"] = np.roll(arrays["policy"], 1, axis=1)
     np.savez(path, **arrays)
     swapped = rm.Solution.load(path)
@@ -304,7 +304,7 @@ def test_a_policy_from_a_file_is_judged_by_what_it_says_not_by_what_it_was(tmp_p
         rm.certify(mdp, policy=rm.Solution.load(path).policy)
 
 
-def test_single_precision_is_refused_or_judged_as_it_is():
+def test_single_precision_is_refused_or_certified_as_given():
     mdp = rm.models.chain(3, discount=0.9)
     rounded = np.tile(np.array([0.1, 0.9], dtype=np.float32), (3, 1))
     with pytest.raises(rm.PolicyError, match="sums to"):
@@ -317,7 +317,7 @@ def test_single_precision_is_refused_or_judged_as_it_is():
 
 
 def test_the_gap_is_that_of_the_worst_state():
-    # right everywhere but in one state that the initial distribution never sees
+    # correct everywhere except in one state of initial probability 0
     mdp = rm.models.chain(6, discount=0.9).with_initial(np.eye(6)[5])
     policy = rm.solve(mdp).policy.copy()
     policy[0] = policy[0, ::-1]

@@ -39,7 +39,7 @@ def test_value_is_that_of_a_linear_solve(solver, sparse, discount):
 
 @each_solver
 @pytest.mark.parametrize("name", ["Shannon", "KL", "SquaredL2"])
-def test_the_regularizer_is_paid(solver, name):
+def test_the_cost_of_the_regularizer_is_subtracted(solver, name):
     mdp = garnet(sparse=True)
     policy = some_policy(mdp)
     reference = np.array([0.2, 0.3, 0.5])
@@ -68,7 +68,7 @@ def test_undiscounted_with_terminal_states(solver):
 
 @each_solver
 @pytest.mark.parametrize("sparse", [True, False], ids=["sparse", "dense"])
-def test_systems_solve_both_ways(solver, sparse):
+def test_systems_solve_the_transpose_too(solver, sparse):
     mdp = garnet(0.99, sparse=sparse)
     chain = Chain.from_policy(mdp, some_policy(mdp))
     system = solver.prepare(chain)
@@ -83,7 +83,7 @@ def test_systems_solve_both_ways(solver, sparse):
     np.testing.assert_allclose(
         system.solve_transposed(b), np.linalg.solve(matrix.T, b), rtol=0, atol=1e-10
     )
-    # and again: what was prepared is not used up
+    # a prepared system can be used again
     np.testing.assert_allclose(
         system.solve(2 * b, b), 2 * np.linalg.solve(matrix, b), rtol=0, atol=1e-10
     )
@@ -125,7 +125,7 @@ def cycle(n, discount):
 
 @pytest.mark.parametrize("discount", [0.5, 0.999, 0.999999])
 @pytest.mark.parametrize("n", [2, 3, 50, 400])
-def test_krylov_gets_through_a_cycle(n, discount):
+def test_krylov_solves_a_cycle(n, discount):
     b = np.zeros(n)
     b[0] = 1.0
     chain = cycle(n, discount)
@@ -139,7 +139,7 @@ def test_krylov_gets_through_a_cycle(n, discount):
 
 
 class Counter:
-    """A chain's matrix that counts how often it is used."""
+    """A chain's matrix that counts its products."""
 
     def __init__(self, matrix):
         self.matrix, self.shape, self.products = matrix, matrix.shape, 0
@@ -151,7 +151,7 @@ class Counter:
 
 @pytest.mark.parametrize("broken", ["_bicgstab", "_gmres", "both"])
 @pytest.mark.parametrize("lie", ["nothing", "nonsense", "nan"])
-def test_what_a_krylov_solver_claims_is_not_trusted(broken, lie, monkeypatch):
+def test_the_residual_of_a_krylov_solver_is_checked(broken, lie, monkeypatch):
     from regmdp.evaluation.krylov import _KrylovSystem
 
     def liar(self, operator, b, tolerance):
@@ -169,7 +169,7 @@ def test_what_a_krylov_solver_claims_is_not_trusted(broken, lie, monkeypatch):
     np.testing.assert_allclose(value, policy_value(mdp, policy), rtol=0, atol=1e-10)
 
 
-def test_without_a_quick_factorization_it_falls_back_on_sweeps(monkeypatch):
+def test_krylov_falls_back_on_sweeps_without_a_fast_factorization(monkeypatch):
     from regmdp.evaluation import krylov
 
     monkeypatch.setattr(krylov, "is_fast_to_factorize", lambda matrix: False)
@@ -185,7 +185,7 @@ def test_without_a_quick_factorization_it_falls_back_on_sweeps(monkeypatch):
     np.testing.assert_allclose(value, policy_value(mdp, policy), rtol=0, atol=1e-11)
 
 
-def test_a_good_guess_costs_one_product():
+def test_an_exact_guess_costs_one_product():
     mdp = garnet(0.99, sparse=True)
     policy = some_policy(mdp)
     rewards = rm.bellman.expected_rewards(mdp, None, policy)
@@ -198,7 +198,7 @@ def test_a_good_guess_costs_one_product():
     assert counter.products == 1
 
 
-def test_accuracy_is_reached_and_not_much_more_work_is_done():
+def test_the_accuracy_is_reached_with_work_in_proportion():
     mdp = garnet(0.999, sparse=True)
     policy = some_policy(mdp)
     rewards = rm.bellman.expected_rewards(mdp, None, policy)
@@ -240,7 +240,7 @@ def test_exact_chooses_by_bandwidth():
 
 
 @pytest.mark.parametrize("store", [np.asarray, sp.csr_array], ids=["dense", "sparse"])
-def test_a_singular_equation_is_said_to_be_one(store):
+def test_a_singular_equation_is_an_error(store):
     chain = Chain(store(np.array([[0.0, 1.0], [1.0, 0.0]])), 1.0)
     with pytest.raises(
         rm.SolverError,
@@ -252,14 +252,14 @@ def test_a_singular_equation_is_said_to_be_one(store):
         Direct().prepare(chain).solve(np.ones(2), np.zeros(2))
 
 
-def test_evaluations_say_what_they_are():
+def test_reprs_of_evaluations():
     assert repr(Sweeps(3)) == "Sweeps(count=3)"
     assert repr(Krylov()) == "Krylov(max_iterations=5000)"
     assert (Direct().exact, Sweeps(3).exact) == (True, False)
 
 
 def lattice(*sides):
-    """A walk on a lattice, one step along one axis at a time."""
+    """A random walk on a lattice, one step along one axis at a time."""
     n = int(np.prod(sides))
     place = np.stack(np.unravel_index(np.arange(n), sides))
     rows, columns = [], []

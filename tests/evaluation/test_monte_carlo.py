@@ -1,6 +1,4 @@
-"""Returns of episodes begun in every pair: right on average, within their bias, and the same alone
-or together.
-"""
+"""Returns of episodes from every pair: their means, their bias, and independence of the runs."""
 
 import numpy as np
 import pytest
@@ -38,14 +36,14 @@ def generators(count, seed=0):
 
 
 def estimates(evaluation, source, regularizer, policy, runs, seed=0):
-    """(N, S, A) estimates, and the transitions of a run."""
+    """(N, S, A) estimates, and the number of transitions of a run."""
     batch = RunBatch(source, RandomStreams(generators(runs, seed)))
     estimate = evaluation(batch, regularizer, np.tile(policy, (runs, 1)), None)
     return batch.split(estimate.q), estimate
 
 
 def deviations(samples, truth):
-    """The means of (N, …) samples less what they should be, in standard errors."""
+    """The means of (N, …) samples minus their expectations, in standard errors."""
     spread = samples.std(axis=0, ddof=1)
     assert (spread > 0).all()
     return (samples.mean(axis=0) - truth) / (spread / np.sqrt(len(samples)))
@@ -56,7 +54,7 @@ def action_values(mdp, regularizer, policy):
 
 
 @pytest.mark.parametrize("name", REGULARIZERS)
-def test_a_random_horizon_is_right_on_average(name):
+def test_a_random_horizon_is_unbiased(name):
     mdp, regularizer = model(), REGULARIZERS[name]
     policy = some_policy(mdp)
     q, estimate = estimates(MonteCarlo(8), mdp, regularizer, policy, runs=1500)
@@ -72,7 +70,7 @@ def test_a_random_horizon_is_right_on_average(name):
     assert estimate.samples == pytest.approx(expected, rel=0.01)
 
 
-def test_a_value_is_that_of_the_action_values():
+def test_the_value_follows_from_the_action_values():
     mdp, regularizer = model(), rm.Shannon(0.3)
     policy = some_policy(mdp)
     q, estimate = estimates(MonteCarlo(3), mdp, regularizer, policy, runs=4)
@@ -82,8 +80,8 @@ def test_a_value_is_that_of_the_action_values():
     assert (estimate.value.reshape(4, 6)[:, 5] == 0).all()
 
 
-def test_a_fixed_horizon_adds_up_as_many_steps():
-    """The sum of the first H discounted rewards has a mean of its own: that of H sweeps over a
+def test_a_fixed_horizon_is_the_number_of_steps():
+    """The mean of the first H discounted rewards is that of H sweeps over a
     value of 0.
     """
     mdp, regularizer = model(), rm.Shannon(0.3)
@@ -96,14 +94,14 @@ def test_a_fixed_horizon_adds_up_as_many_steps():
     z = deviations(q[:, mdp.available], short[mdp.available])
     assert np.abs(z).max() < 4.5
     assert estimate.samples <= 5 * 8 * np.count_nonzero(mdp.available)
-    # the bias is seen, and is within its bound
+    # the bias is measurable, and within its bound
     truth = rm.evaluate(mdp, policy, regularizer).value
     exact = rm.bellman.q_values(mdp, truth)
     assert np.abs(deviations(q[:, mdp.available], exact[mdp.available])).max() > 10
     assert np.abs(short[mdp.available] - exact[mdp.available]).max() <= 0.7**5 * np.abs(truth).max()
 
 
-def test_undiscounted_episodes_go_on_until_they_end():
+def test_undiscounted_episodes_continue_until_they_end():
     mdp, regularizer = model(1.0, ends=0.3), rm.Shannon(0.3)
     policy = some_policy(mdp)
     q, _ = estimates(MonteCarlo(8), mdp, regularizer, policy, runs=800)
@@ -111,14 +109,14 @@ def test_undiscounted_episodes_go_on_until_they_end():
     assert np.abs(z).max() < 4.5
 
 
-def test_without_future_one_step_is_enough():
+def test_discount_0_needs_one_step():
     mdp = model(0.0)
     q, estimate = estimates(MonteCarlo(2), mdp, rm.Unregularized(), some_policy(mdp), runs=2)
     np.testing.assert_array_equal(q[:, mdp.available], np.tile(mdp.rewards[mdp.available], (2, 1)))
     assert estimate.samples == 2 * np.count_nonzero(mdp.available)
 
 
-def test_the_error_shrinks_with_the_square_root_of_the_samples():
+def test_the_error_decreases_with_the_root_of_the_number_of_samples():
     mdp, regularizer = model(), rm.Shannon(0.3)
     policy = some_policy(mdp)
     truth = action_values(mdp, regularizer, policy)[mdp.available]
@@ -131,7 +129,7 @@ def test_the_error_shrinks_with_the_square_root_of_the_samples():
 
 
 def walker(state, action, rng):
-    """A random walk of two states that ends now and then, with rewards that are noisy."""
+    """A random walk on two states with noisy rewards that sometimes terminates."""
     terminated = rng.random(state.shape) < 0.2
     return (
         np.where(rng.random(state.shape) < 0.8, action, state),
@@ -142,7 +140,7 @@ def walker(state, action, rng):
 
 @pytest.mark.parametrize("horizon", [None, 7])
 @pytest.mark.parametrize("kind", ["model", "function"])
-def test_a_run_is_the_same_alone_and_beside_others(horizon, kind):
+def test_a_run_does_not_depend_on_the_others(horizon, kind):
     source = model() if kind == "model" else UserSimulator(walker, 2, 2, 0.8)
     algorithm = rm.algorithms.NPG(0.1, evaluation=MonteCarlo(6, horizon=horizon))
     together = rm.learn(source, rm.Shannon(0.3), algorithm, max_iterations=3, rng=generators(4))
@@ -155,9 +153,9 @@ def test_a_run_is_the_same_alone_and_beside_others(horizon, kind):
         np.testing.assert_array_equal(alone.policy[0], together.policy[run])
 
 
-def test_a_function_of_ones_own_is_as_good_as_a_model():
-    # the same walk as a model: it goes where the action says with probability 0.8, and ends with
-    # probability 0.2
+def test_a_user_simulator_gives_the_values_of_its_model():
+    # the same walk as a model: it goes to the state of the action with probability 0.8, and ends
+    # with probability 0.2
     rows = 0.8 * (
         0.8 * np.eye(2)[None].repeat(2, axis=0) + 0.2 * np.eye(2)[:, None].repeat(2, axis=1)
     )
@@ -170,7 +168,7 @@ def test_a_function_of_ones_own_is_as_good_as_a_model():
     assert np.abs(z).max() < 4.5
 
 
-# ---- what does not go ----
+# ---- errors ----
 
 
 @pytest.mark.parametrize("given", [0, -1, True])
@@ -181,7 +179,7 @@ def test_options_are_positive_integers(given):
         MonteCarlo(1, horizon=given)
 
 
-def test_an_undiscounted_episode_that_does_not_end_is_noticed(monkeypatch):
+def test_an_undiscounted_episode_that_does_not_end_is_an_error(monkeypatch):
     monkeypatch.setattr(parallel_episodes, "MAX_UNDISCOUNTED_STEPS", 50)
     mdp = rm.MDP(np.ones((1, 1, 1)), np.ones((1, 1)), 0.5)
     loop = UserSimulator(lambda state, action, rng: (state, np.ones(state.shape)), 1, 1, 1.0)
@@ -206,7 +204,7 @@ def test_a_regularizer_that_is_infinite_is_refused():
         estimates(MonteCarlo(1), mdp, rm.LogBarrier(temperature=0.1), policy, runs=1)
 
 
-def test_pairs_have_to_be_at_hand():
+def test_environments_are_refused():
     class Path(rm.samples.EpisodicProcess):
         def start_rollout(self, count, streams):
             raise AssertionError("no episode is started")

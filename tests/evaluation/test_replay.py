@@ -1,4 +1,4 @@
-"""Learning from what was kept: logs, of which the empirical model is known, and buffers."""
+"""Learning from logged data, whose empirical model is known, and from replay buffers."""
 
 import numpy as np
 import pytest
@@ -22,8 +22,8 @@ AVAILABLE = np.array([[1, 1], [1, 0], [1, 1], [0, 0]], dtype=bool)
 
 
 def logged(n=400, seed=0):
-    """A log of four states, the last terminal, in which all five available pairs are seen;
-    transitions end now and then.
+    """A log of four states, the last terminal, with all five available pairs; some transitions
+    terminate.
     """
     rng = np.random.default_rng(seed)
     pair = np.concatenate((np.arange(5), rng.integers(0, 5, size=n - 5)))
@@ -135,7 +135,7 @@ def test_mirror_descent_from_a_log_solves_its_model():
     ("name", "discount"),
     [("Shannon, per state", 0.8), ("squared norm", 0.8), ("none", 0.8), ("none", 1.0)],
 )
-def test_replay_recovers_the_solution_of_the_empirical_model(target, name, discount):
+def test_offline_td_converges_to_the_solution_of_the_empirical_model(target, name, discount):
     regularizer = {
         "Shannon, per state": per_state(),
         "squared norm": rm.SquaredL2(0.4),
@@ -165,10 +165,8 @@ def test_replay_recovers_the_solution_of_the_empirical_model(target, name, disco
     assert many < 0.12, many
 
 
-def test_minibatches_are_drawn_with_equal_chances():
-    """With the steps 1/k and no discount factor the estimates are the means of the rewards that
-    were drawn.
-    """
+def test_minibatches_are_drawn_uniformly():
+    """With the step sizes 1/k and γ = 0 the estimates are the means of the rewards drawn."""
     source = log(0.0)
     found, after = estimate(
         OfflineTD(300, batch_size=1, step_size=PolynomialRate(1.0)),
@@ -188,10 +186,10 @@ def test_minibatches_are_drawn_with_equal_chances():
     assert np.abs(score).max() < 5.7
 
 
-# ---- what is not in the log ----
+# ---- missing pairs ----
 
 
-def test_pairs_never_seen_are_named():
+def test_missing_pairs_are_named():
     available = AVAILABLE.copy()
     available[1, 1] = available[3, 0] = True
     labels = {"state_labels": ["north", "east", "south", "west"], "action_labels": ["stay", "go"]}
@@ -211,7 +209,7 @@ def test_pairs_never_seen_are_named():
         source.estimate_model()
 
 
-def test_what_was_not_seen_can_be_forbidden():
+def test_missing_pairs_can_be_excluded():
     data = Dataset.from_columns(
         {
             "state": [0, 0, 1],
@@ -223,15 +221,15 @@ def test_what_was_not_seen_can_be_forbidden():
     source = OfflineMDP(data, 0.5).restrict_to_seen()
     assert source.available.tolist() == [[True, True], [False, True]]
     assert not source.unseen.any()
-    # staying in state 1 for ever is worth 2/(1-γ) = 4, and going there γ times that
+    # the value of staying in state 1 is 2/(1-γ) = 4, that of going there γ times that
     np.testing.assert_allclose(rm.solve(source.estimate_model(), tol=1e-10).value, [2.0, 4.0])
     algorithm = rm.algorithms.PolicyIteration(CertaintyEquivalence())
     learned = rm.learn(source, None, algorithm, max_iterations=5, rng=np.random.default_rng(0))
     np.testing.assert_allclose(learned.value, [[2.0, 4.0]])
 
 
-def test_states_in_which_nothing_was_logged_are_terminal_if_they_are_never_reached():
-    # where the last step leads means nothing: the episode has ended
+def test_states_without_logged_actions_are_terminal_if_never_reached():
+    # the next state of the last step is ignored: the episode has ended
     columns = {
         "state": [1, 1],
         "action": [0, 1],
@@ -245,7 +243,7 @@ def test_states_in_which_nothing_was_logged_are_terminal_if_they_are_never_reach
     np.testing.assert_allclose(rm.solve(source.estimate_model(), tol=1e-10).value, [0.0, 3.0, 0.0])
 
 
-def test_states_in_which_nothing_was_logged_must_not_be_reached():
+def test_states_without_logged_actions_must_not_be_reached():
     columns = {"state": [0, 0], "action": [0, 1], "reward": [1.0, 3.0], "next_state": [2, 1]}
     data = Dataset.from_columns(columns)
     with pytest.raises(
@@ -267,7 +265,7 @@ def test_states_in_which_nothing_was_logged_must_not_be_reached():
         ).restrict_to_seen()
 
 
-def test_where_logged_episodes_begin_is_the_initial_distribution():
+def test_the_initial_distribution_is_that_of_the_logged_episodes():
     columns = {
         "state": [1, 0, 1, 2],
         "action": [0, 0, 0, 0],
@@ -284,7 +282,7 @@ def test_where_logged_episodes_begin_is_the_initial_distribution():
     )
 
 
-def test_a_log_of_a_known_model_takes_over_what_is_known():
+def test_like_copies_the_properties_of_a_process():
     mdp = rm.models.chain(4)
     policy = rm.uniform_policy(mdp)
     source = OfflineMDP.like(
@@ -296,7 +294,7 @@ def test_a_log_of_a_known_model_takes_over_what_is_known():
     assert source.action_labels == mdp.action_labels
     found, _ = estimate(CertaintyEquivalence(), source, rm.Unregularized(), policy[None])
     exact = rm.bellman.q_values(mdp, policy_value(mdp, policy))
-    # its transitions are deterministic: what was seen once is known
+    # its transitions are deterministic: one sample determines them
     np.testing.assert_allclose(found[0], exact, atol=1e-11)
 
 
@@ -315,7 +313,9 @@ def test_data_that_do_not_fit_are_refused():
             evaluation.check(rm.models.chain(3), rm.Unregularized())
     with pytest.raises(
         rm.SampleError,
-        match="follows the policy, which needs an MDP, a simulator or an environment, not OfflineMDP",
+        match=(
+            "follows the policy, which needs an MDP, a simulator or an environment, not OfflineMDP"
+        ),
     ):
         ReplayTD(1, 1).check(log(), rm.Unregularized())
 
@@ -339,7 +339,7 @@ def test_a_buffer_keeps_the_last_transitions():
 
 
 @pytest.mark.parametrize("target", ["expected", "optimal"])
-def test_a_buffer_gives_the_action_values_of_the_policy_whatever_was_followed(target):
+def test_replay_td_evaluates_the_policy_whatever_was_followed(target):
     mdp, regularizer = log().estimate_model(), per_state()
     policy = np.where(AVAILABLE.any(axis=1)[:, None], [1.0, 0.0], 0.0)[
         None
@@ -361,7 +361,7 @@ def test_a_buffer_gives_the_action_values_of_the_policy_whatever_was_followed(ta
 @pytest.mark.parametrize(
     "name", ["OfflineTD", "OfflineTD, optimal", "ReplayTD", "CertaintyEquivalence"]
 )
-def test_a_run_does_not_depend_on_those_beside_it(name):
+def test_a_run_does_not_depend_on_the_others(name):
     evaluation, source = {
         "OfflineTD": (OfflineTD(10, 16), log()),
         "OfflineTD, optimal": (OfflineTD(10, 16, target="optimal"), log()),

@@ -1,6 +1,4 @@
-"""REINFORCE: gradients that are right on average, whatever the baseline; averages that give the
-natural gradient.
-"""
+"""REINFORCE: unbiased gradients for every baseline, and averages that give the natural gradient."""
 
 import numpy as np
 import pytest
@@ -66,7 +64,7 @@ def run(evaluation, source, regularizer, policy, runs=1, before=None, seed=0):
 
 
 def deviations(samples, truth):
-    """The means of (N, …) samples less what they should be, in standard errors."""
+    """The means of (N, …) samples minus their expectations, in standard errors."""
     spread = samples.std(axis=0, ddof=1)
     assert (spread > 0).all()
     return (samples.mean(axis=0) - truth) / (spread / np.sqrt(len(samples)))
@@ -77,7 +75,7 @@ def action_values(mdp, regularizer, policy):
 
 
 def slope(regularizer, policy):
-    """τ h'(π), up to a constant for each state, without the library's help."""
+    """τ h'(π), up to a constant for each state, computed independently of the library."""
     kind = type(regularizer).__name__
     h = {
         "Unregularized": np.zeros_like,
@@ -104,7 +102,7 @@ def gradient(mdp, regularizer, policy):
 
 @each_regularizer
 @pytest.mark.parametrize("baseline", [False, True])
-def test_the_gradient_is_right_on_average(regularizer, baseline):
+def test_the_gradient_is_unbiased(regularizer, baseline):
     mdp = model()
     policy, runs = some_policy(mdp), 2000
     evaluation = Rollouts(20, baseline=baseline)
@@ -116,7 +114,7 @@ def test_the_gradient_is_right_on_average(regularizer, baseline):
         assert (sampled[:, ~mdp.available] == 0).all()
         np.testing.assert_allclose(sampled.sum(axis=2), 0.0, atol=1e-10)
         assert np.abs(deviations(sampled[:, mdp.available], exact[mdp.available])).max() < 4.5
-    # steps on the way there, and steps of the return
+    # steps before the sample, and steps of the return
     assert again.samples == pytest.approx(2 * first.samples, rel=0.02)
 
 
@@ -133,7 +131,7 @@ def test_whole_episodes_without_discount(regularizer):
 
 
 def truncated_gradient(mdp, regularizer, policy, horizon):
-    """What whole episodes of H steps give on average, by dynamic programming."""
+    """The expectation of whole episodes of H steps, by dynamic programming."""
     left = np.zeros(mdp.n_states)  # the value of the steps that are left
     net = []
     for _ in range(horizon):
@@ -164,7 +162,7 @@ def test_a_horizon_biases_the_gradient_within_the_bound():
         gradient(mdp, regularizer, policy),
     )
     assert np.abs(deviations(sampled[:, mdp.available], expected[mdp.available])).max() < 4.5
-    # the bias is seen, and is within its bound
+    # the bias is measurable, and within its bound
     assert np.abs(deviations(sampled[:, mdp.available], exact[mdp.available])).max() > 10
     value = rm.evaluate(mdp, policy, regularizer).value
     net = (action_values(mdp, regularizer, policy) - slope(regularizer, policy))[mdp.available]
@@ -178,8 +176,8 @@ def test_a_horizon_biases_the_gradient_within_the_bound():
 
 
 @pytest.mark.parametrize("horizon", [None, 12])
-def test_a_baseline_makes_the_variance_smaller(horizon):
-    # rewards of about 2 in every step: returns that say little of what was done
+def test_a_baseline_reduces_the_variance(horizon):
+    # rewards of about 2 in every step: returns that depend little on the actions
     mdp, runs = model(mean=2.0), 300
     policy = some_policy(mdp)
     spread = {}
@@ -192,7 +190,7 @@ def test_a_baseline_makes_the_variance_smaller(horizon):
 
 
 @pytest.mark.parametrize("horizon", [None, 40])
-def test_the_error_shrinks_with_the_square_root_of_the_samples(horizon):
+def test_the_error_decreases_with_the_root_of_the_number_of_samples(horizon):
     mdp, regularizer = model(), rm.Shannon(0.3)
     policy = some_policy(mdp)
     exact, sizes, errors, samples = gradient(mdp, regularizer, policy), [8, 32, 128, 512], [], []
@@ -290,7 +288,7 @@ def test_the_averages_are_those_of_the_returns():
 
 
 @each_regularizer
-def test_what_was_not_visited_is_not_moved(regularizer):
+def test_states_that_were_not_visited_do_not_change(regularizer):
     # states 2 and 3 are never reached, and few of the pairs of the others
     mdp = rm.MDP(
         np.eye(4)[:, None].repeat(4, axis=1),
@@ -304,7 +302,7 @@ def test_what_was_not_visited_is_not_moved(regularizer):
         before = run(Rollouts(2), mdp, regularizer, policy, before=before, seed=seed)
         assert (before.gradient[:2] != 0).any()
         assert (before.gradient[2:] == 0).all()
-        # states that no episode came to: all advantages are 0
+        # states that were not visited: all advantages are 0
         net = before.q - slope(regularizer, policy)
         np.testing.assert_allclose(np.ptp(net[2:], axis=1), 0.0, atol=1e-12)
         np.testing.assert_allclose(before.value[2:], 0.0, atol=1e-12)
@@ -326,17 +324,16 @@ def test_what_was_not_visited_is_not_moved(regularizer):
 
 
 @each_regularizer
-def test_pairs_that_were_not_visited_are_at_the_level_of_their_state(regularizer):
+def test_pairs_that_were_not_visited_get_advantage_0(regularizer):
     mdp = rm.MDP(np.ones((1, 3, 1)), np.array([[5.0, 1.0, -2.0]]), 0.0)
     policy = np.array([[0.5, 0.3, 0.2]])
     price = slope(regularizer, policy)[0]
     cost = float(regularizer.cost(policy)[0])
     first = run(Rollouts(1), mdp, regularizer, policy)
     (taken,) = np.flatnonzero(first.q[0] == mdp.rewards[0])
-    # nothing is known but one return: all are worth the same, net of the regularizer
+    # only one return is known: all actions have the same value, net of the regularizer
     np.testing.assert_allclose(first.q[0] - price, mdp.rewards[0, taken] - price[taken], atol=1e-12)
-    # with a value from before, the others stay at the level that it gives, and the one that was
-    # taken moves against it
+    # with a previous value, the others stay at its level, and the action taken moves relative to it
     before = Estimate(first.q, np.array([3.0]), 1, memory=np.array([True]))
     second = run(Rollouts(1), mdp, regularizer, policy, before=before)
     others = np.arange(3) != taken
@@ -353,7 +350,7 @@ def test_pairs_that_were_not_visited_are_at_the_level_of_their_state(regularizer
     ("method", "horizon"),
     [(rm.algorithms.NPG, None), (rm.algorithms.NPG, 15), (rm.algorithms.SoftmaxPG, None)],
 )
-def test_it_learns(method, horizon):
+def test_policy_gradients_learn(method, horizon):
     mdp = model()
     algorithm = method(
         0.1 if method is rm.algorithms.NPG else 1.0, evaluation=Rollouts(100, horizon=horizon)
@@ -371,11 +368,11 @@ def test_it_learns(method, horizon):
         )
 
 
-# ---- runs beside each other, and other sources ----
+# ---- batches of runs, and other sources ----
 
 
 def walker(state, action, rng):
-    """A walk of two states that ends now and then, with rewards that are noisy."""
+    """A random walk on two states with noisy rewards that sometimes terminates."""
     terminated = rng.random(state.shape) < 0.2
     return (
         np.where(rng.random(state.shape) < 0.8, action, state),
@@ -386,7 +383,7 @@ def walker(state, action, rng):
 
 @pytest.mark.parametrize("horizon", [None, 7])
 @pytest.mark.parametrize("kind", ["model", "function"])
-def test_a_run_is_the_same_alone_and_beside_others(horizon, kind):
+def test_a_run_does_not_depend_on_the_others(horizon, kind):
     source = model() if kind == "model" else UserSimulator(walker, 2, 2, 0.8)
     algorithm = rm.algorithms.SoftmaxPG(0.1, evaluation=Rollouts(90, horizon=horizon))
     together = rm.learn(source, rm.Shannon(0.3), algorithm, max_iterations=3, rng=generators(4))
@@ -398,8 +395,8 @@ def test_a_run_is_the_same_alone_and_beside_others(horizon, kind):
 
 
 class Path(EpisodicProcess):
-    """A model that can only be followed, 8 times at once, with a time limit, and with a step of
-    rest after each end or without.
+    """An environment of 8 parallel episodes, with a time limit, and with or without a reset step
+    after each end.
     """
 
     n_envs = 8
@@ -439,7 +436,7 @@ class Limited(Rollout):
 
     def step(self, action):
         mdp = self.path.simulator.mdp
-        # a terminal state is not left: whoever rests in one draws from another
+        # a terminal state has no transitions: a place that resets there draws from another state
         self.inner.state = np.where(mdp.terminal[self.state], 0, self.state)
         live = np.where(
             mdp.available[self.inner.state, action],
@@ -460,7 +457,7 @@ class Limited(Rollout):
         rested, self.resetting = self.resetting, over & ~self.resetting
         self.state = np.where(rested, anew, step.next_state)
         self.age = np.where(rested, 0, self.age)
-        # what a resting walker is paid means nothing
+        # the reward of a reset step is meaningless
         return Step(
             step.next_state,
             np.where(rested, 1e6, step.reward),
@@ -471,7 +468,7 @@ class Limited(Rollout):
 
 @pytest.mark.parametrize("horizon", [None, 40])
 @pytest.mark.parametrize("rests", [False, True])
-def test_an_environment_is_followed_to_the_end_of_each_episode(horizon, rests):
+def test_episodes_of_an_environment_run_to_their_end(horizon, rests):
     mdp, regularizer, runs = (
         model(ends=0.2).with_initial(np.array([0.5, 0.3, 0.1, 0.1, 0.0])),
         rm.Shannon(0.3),
@@ -480,12 +477,12 @@ def test_an_environment_is_followed_to_the_end_of_each_episode(horizon, rests):
     policy = some_policy(mdp)
     estimate = run(Rollouts(40, horizon=horizon), Path(mdp, rests=rests), regularizer, policy, runs)
     sampled, exact = estimate.gradient.reshape(runs, 5, 3), gradient(mdp, regularizer, policy)
-    assert np.abs(sampled).max() < 100  # nothing of what a resting walker was paid
+    assert np.abs(sampled).max() < 100  # no reward of a reset step
     assert np.abs(deviations(sampled[:, mdp.available], exact[mdp.available])).max() < 4.5
 
 
 @pytest.mark.parametrize("horizon", [None, 40])
-def test_an_episode_that_is_cut_off_goes_on_with_the_value_from_before(horizon):
+def test_a_truncated_episode_uses_the_previous_value(horizon):
     mdp, regularizer, runs = (
         model(mean=2.0).with_initial(np.array([0.5, 0.3, 0.1, 0.1, 0.0])),
         rm.Shannon(0.3),
@@ -514,7 +511,7 @@ def test_an_episode_that_is_cut_off_goes_on_with_the_value_from_before(horizon):
     assert np.abs(blind[:, mdp.available].mean(axis=0) - exact).max() > 0.1
 
 
-# ---- what does not go ----
+# ---- errors ----
 
 
 @pytest.mark.parametrize("given", [0, -1, True])
@@ -525,7 +522,7 @@ def test_options_are_positive_integers(given):
         Rollouts(1, horizon=given)
 
 
-def test_an_undiscounted_episode_that_does_not_end_is_noticed(monkeypatch):
+def test_an_undiscounted_episode_that_does_not_end_is_an_error(monkeypatch):
     monkeypatch.setattr(parallel_episodes, "MAX_UNDISCOUNTED_STEPS", 50)
     loop = UserSimulator(lambda state, action, rng: (state, np.ones(state.shape)), 1, 2, 1.0)
     with pytest.raises(
@@ -538,13 +535,15 @@ def test_an_undiscounted_episode_that_does_not_end_is_noticed(monkeypatch):
     )
 
 
-def test_a_log_cannot_be_followed():
+def test_logged_data_are_refused():
     class OfflineMDP(rm.mdp.DecisionProcess):
         pass
 
     with pytest.raises(
         rm.SampleError,
-        match="Rollouts follow a policy in an MDP, a simulator or an environment, not in OfflineMDP",
+        match=(
+            "Rollouts follow a policy in an MDP, a simulator or an environment, not in OfflineMDP"
+        ),
     ):
         rm.learn(
             OfflineMDP(rm.mdp.StateActionSpace(np.ones((1, 1), dtype=bool)), 0.5, np.ones(1)),

@@ -1,4 +1,4 @@
-"""Evaluations with errors of a known kind: noise, and empirical models."""
+"""Evaluations with known errors: noise, and empirical models."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def policy():
 
 @pytest.mark.parametrize("kind", ["uniform", "sign", "adversarial"])
 @pytest.mark.parametrize("regularizer", REGULARIZERS, ids=repr)
-def test_noise_is_of_the_size_it_is_said_to_be(kind, regularizer, policy):
+def test_noise_has_the_stated_size(kind, regularizer, policy):
     estimate, q, exact = estimated(Noisy(0.25, kind), GARNET, regularizer, policy, 40)
     error = q - exact
     assert np.abs(error).max() <= 0.25 * (1 + 1e-12)
@@ -74,7 +74,7 @@ def test_many_samples_give_the_exact_values(reuse, regularizer, policy):
     assert np.abs(rough - exact).max() > 0.1
 
 
-def test_the_error_falls_like_one_over_the_root_of_the_number_of_samples(policy):
+def test_the_error_decreases_with_the_root_of_the_number_of_samples(policy):
     numbers = np.array([50, 200, 800, 3200])
     errors = []
     for number in numbers:
@@ -101,12 +101,12 @@ def test_the_mean_of_the_empirical_rows_is_the_row(policy):
 
 @pytest.mark.parametrize("reuse", [False, True])
 @pytest.mark.parametrize("regularizer", REGULARIZERS, ids=repr)
-def test_the_bound_on_the_error_holds_as_often_as_it_says(reuse, regularizer, policy):
+def test_the_bound_on_the_error_holds_with_its_confidence(reuse, regularizer, policy):
     mdp = GARNET.with_discount(0.5)
     evaluation = GenerativeModel(30, reuse=reuse, confidence=0.8)
     estimate, q, exact = estimated(evaluation, mdp, regularizer, policy, 200)
     assert np.mean(np.abs(q - exact).max(axis=(1, 2)) <= estimate.error) >= 0.8
-    # and is a bound of some use: it falls with the number of samples
+    # the bound decreases with the number of samples
     better, _, _ = estimated(
         GenerativeModel(3000, reuse=reuse, confidence=0.8), mdp, regularizer, policy, 1
     )
@@ -121,7 +121,7 @@ def test_episodes_that_end(policy):
     assert np.abs(q[0][known] - exact[known]).max() < 0.05
 
 
-def test_a_user_s_own_simulator_gives_the_same_model(policy):
+def test_a_user_simulator_gives_the_same_model(policy):
     rows, rewards = GARNET.to_array().cumsum(axis=2), GARNET.rewards
 
     def sample(state, action, rng):
@@ -143,7 +143,7 @@ def test_a_user_s_own_simulator_gives_the_same_model(policy):
     assert estimate.error is None
 
 
-def test_many_states_go_by_sparse_factorizations():
+def test_large_models_use_sparse_factorizations():
     mdp = rm.models.garnet(400, 2, 3, rng=np.random.default_rng(0))
     uniform = rm.uniform_policy(mdp)
     _, q, exact = estimated(GenerativeModel(20_000), mdp, rm.Shannon(0.1), uniform, 2)
@@ -187,8 +187,8 @@ def test_options_out_of_range(make, message):
 
 
 @pytest.mark.parametrize("n_states", [20, 400])
-def test_an_empirical_model_that_never_ends_is_no_quiet_answer(n_states):
-    """State 0 leads to itself but for one time in 10^6; a few samples will not see that."""
+def test_an_empirical_model_that_never_ends_is_an_error(n_states):
+    """State 0 ends with probability 10^-6 only, which a few samples do not contain."""
     transitions, termination = np.zeros((n_states, 1, n_states)), np.zeros((n_states, 1))
     transitions[1:, 0, :-1] = np.eye(n_states - 1)
     transitions[0, 0, :2], termination[0, 0] = (0.5, 0.499999), 1e-6

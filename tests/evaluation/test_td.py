@@ -1,6 +1,4 @@
-"""Temporal differences: each target has the right mean, λ-returns are what their definition says,
-and all runs are independent.
-"""
+"""Temporal differences: means of targets, λ-returns by their definition, independence of runs."""
 
 import numpy as np
 import pytest
@@ -50,7 +48,7 @@ def generators(count, seed=0):
 
 
 def estimate(evaluation, source, regularizer, policy, runs, *, q=None, iterations=1, seed=0):
-    """(N, S, A) action values after some evaluations of one policy, which start from (S, A) values."""
+    """(N, S, A) action values after some evaluations of one policy, from (S, A) values."""
     batch = RunBatch(source, RandomStreams(generators(runs, seed)))
     tiled, parts = np.tile(policy, (runs, 1)), tile_regularizer(regularizer, source, runs)
     before = None if q is None else Estimate(np.tile(q, (runs, 1)), np.zeros(batch.n_states), 0)
@@ -72,7 +70,7 @@ def root_mean_square(found, exact, mdp):
 
 
 def one_backup(mdp, regularizer, policy, q, target):
-    """What a target is on average: r + γ P W, with W the value that the policy, or the best one,
+    """The expectation of a target: r + γ P W, with W the value that the policy, or the best one,
     makes of q.
     """
     finite = np.where(mdp.available, q, 0.0)
@@ -116,7 +114,7 @@ def test_one_sweep_is_a_backup_on_average(target, name):
 
 
 @each_target
-def test_one_step_is_a_backup_on_average_of_the_pair_that_was_visited(target):
+def test_one_step_is_on_average_a_backup_of_the_visited_pair(target):
     mdp, policy, regularizer = masked(), some_policy(masked()), per_state()
     q = np.where(mdp.available, np.random.default_rng(1).normal(size=mdp.rewards.shape), -np.inf)
     found, _ = estimate(
@@ -127,7 +125,7 @@ def test_one_step_is_a_backup_on_average_of_the_pair_that_was_visited(target):
     assert np.all(moved.sum(axis=(1, 2)) == 1)
     for state, action in zip(*np.nonzero(mdp.available), strict=True):
         chosen = moved[:, state, action]
-        # the walks begin in the initial distribution, and take actions with the probabilities of
+        # episodes start in the initial distribution, and take actions with the probabilities of
         # the policy
         share = mdp.initial[state] * policy[state, action]
         assert abs(chosen.mean() - share) < 5.7 * np.sqrt(share / len(found))
@@ -172,7 +170,7 @@ def test_estimates_converge(target, evaluation):
     [TD(1000, n_envs=4), TD(1000, n_envs=4, trace_decay=0.7), SynchronousTD(500)],
     ids=repr,
 )
-def test_the_ends_of_the_range_of_discounts(evaluation, discount):
+def test_discounts_0_and_1(evaluation, discount):
     mdp, policy, regularizer = masked(discount), some_policy(masked()), per_state()
     found, _ = estimate(evaluation, mdp, regularizer, policy, 20)
     exact = true_q(mdp, regularizer, policy)
@@ -184,9 +182,9 @@ def test_the_ends_of_the_range_of_discounts(evaluation, discount):
 
 
 class Script(EpisodicProcess):
-    """Episodes in which everything but the actions is given; what was done in them is recorded.
+    """Episodes in which everything but the actions is given; the steps are recorded.
 
-    Arrays (N, M, T): next states, rewards, ends, cuts, and the states in which episodes begin.
+    Arrays (N, M, T): next states, rewards, terminations, truncations, and first states.
     """
 
     def __init__(self, frame, columns):
@@ -245,14 +243,14 @@ def forward_view(script, regularizer, policy, *, trace_decay, target, power):
     n_envs = range(len(done[0][0]))
     q0 = np.zeros((script.n_states, script.n_actions))
     q = q0.copy()
-    # what the state after each step was taken to be worth, with the estimates of that time
+    # the value of the state after each step, by the estimates at that time
     ahead = []
     for now in range(len(done)):
         row = []
         for m in n_envs:
             _, _, _, after, terminated, truncated = (column[m] for column in done[now])
             mean = policy[after] @ q[after]
-            # the next action is that with which the walk goes on
+            # the next action is the one that is taken there
             sampled = (
                 target == "sampled" and not truncated and not terminated and now + 1 < len(done)
             )
@@ -287,7 +285,7 @@ def forward_view(script, regularizer, policy, *, trace_decay, target, power):
 @pytest.mark.parametrize("target", ["expected", "sampled"])
 @pytest.mark.parametrize("n_envs", [1, 3])
 @pytest.mark.parametrize("trace_decay", [0.0, 0.6, 1.0])
-def test_estimates_are_the_lambda_returns_of_every_moment(target, n_envs, trace_decay):
+def test_estimates_are_the_lambda_returns_after_every_step(target, n_envs, trace_decay):
     mdp, policy, regularizer = masked(0.9), some_policy(masked()), per_state()
     script = Script.random(mdp, (1, n_envs, 30), seed=n_envs, cuts=True)
     # the action after the last step is not recorded: there the episodes end
@@ -321,7 +319,7 @@ def test_lambda_1_is_monte_carlo(target):
         np.testing.assert_allclose(found[run][seen], sums[seen] / counts[seen], rtol=0, atol=1e-12)
 
 
-def test_walkers_that_meet_move_the_pair_once_towards_the_mean():
+def test_environments_in_the_same_pair_update_it_once_towards_the_mean():
     mdp = rm.MDP(np.ones((1, 1, 1)), np.zeros((1, 1)), discount=0.0)
     script = Script.random(mdp, (2, 5, 3), cuts=False)
     found, after = estimate(
@@ -346,7 +344,7 @@ EVALUATIONS = {
 
 
 @pytest.mark.parametrize("evaluation", EVALUATIONS.values(), ids=EVALUATIONS)
-def test_a_run_does_not_depend_on_those_beside_it(evaluation):
+def test_a_run_does_not_depend_on_the_others(evaluation):
     algorithm = rm.algorithms.PMD(step_size=1.0, evaluation=evaluation)
 
     def learned(which):
@@ -366,7 +364,7 @@ def test_a_run_does_not_depend_on_those_beside_it(evaluation):
     [TD(4, n_envs=2), *(SynchronousTD(3, target=target) for target in TARGETS)],
     ids=repr,
 )
-def test_a_run_of_a_users_simulator_does_not_depend_on_those_beside_it(evaluation):
+def test_a_run_of_a_user_simulator_does_not_depend_on_the_others(evaluation):
     def sample(state, action, rng):
         return rng.integers(0, 3, size=state.shape), rng.normal(size=state.shape) + action
 
@@ -387,7 +385,7 @@ def test_a_run_of_a_users_simulator_does_not_depend_on_those_beside_it(evaluatio
 
 
 @pytest.mark.parametrize(("target", "goes_on"), [("expected", False), ("optimal", True)])
-def test_visits_are_counted_anew_where_the_policy_is_another(target, goes_on):
+def test_visits_are_counted_from_0_unless_targets_are_optimal(target, goes_on):
     mdp = masked()
     _, after = estimate(
         SynchronousTD(5, target=target), mdp, per_state(), some_policy(mdp), 2, iterations=3
@@ -425,7 +423,7 @@ def test_options_out_of_range_are_refused(options, message):
     assert message in str(caught.value)
 
 
-def test_walks_leave_out_episodes_that_are_over_at_once():
+def test_episodes_that_start_in_terminal_states_are_not_drawn():
     start = np.array([0.0, 0.25, 0.0, 0.0, 0.0, 0.75])
     mdp = masked()
     source = rm.MDP(
@@ -450,7 +448,7 @@ def test_walks_leave_out_episodes_that_are_over_at_once():
         estimate(TD(1), source, rm.Unregularized(), some_policy(mdp), 1)
 
 
-def test_rates():
+def test_learning_rates():
     with pytest.raises(rm.SolverError, match="power"):
         PolynomialRate(0.0)
     with pytest.raises(rm.SolverError, match="sweeps must be an integer"):
@@ -461,7 +459,7 @@ def test_rates():
         rm.learn(masked(1.0), None, algorithm, max_iterations=1, rng=np.random.default_rng(0))
 
 
-def test_sources_that_cannot_be_drawn_from_are_refused():
+def test_other_sources_are_refused():
     script = Script.random(masked(), (1, 1, 5), cuts=False)
     with pytest.raises(rm.SampleError, match="needs an MDP or a simulator, not Script"):
         SynchronousTD(1).check(script, rm.Unregularized())

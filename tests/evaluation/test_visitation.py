@@ -33,7 +33,7 @@ def test_occupancy_is_a_distribution_where_no_episode_ends(discount):
 
 
 @pytest.mark.parametrize("discount", [0.9, 1.0])
-def test_occupancy_pays_the_value(discount):
+def test_the_value_is_the_mean_reward_under_the_occupancy(discount):
     mdp = rm.models.gridworld().with_discount(discount)
     policy = some_policy(mdp, 1)
     visits = rm.visits(mdp, policy)
@@ -41,7 +41,7 @@ def test_occupancy_pays_the_value(discount):
     np.testing.assert_allclose(paid, rm.evaluate(mdp, policy).initial_value, rtol=1e-9)
 
 
-def test_visits_of_an_undiscounted_walk():
+def test_visits_of_an_undiscounted_chain():
     # 0 → 1 → 2 → end, from state 0; from state 1 half of the episodes end at once
     P = np.zeros((4, 1, 4))
     P[0, 0, 1] = P[2, 0, 3] = 1.0
@@ -111,7 +111,7 @@ def test_entropy_gap(make):
 
 
 @pytest.mark.parametrize("discount", [0.9, 1.0])
-def test_evaluate_returns_what_it_says(discount):
+def test_fields_of_policy_evaluation(discount):
     mdp = rm.models.gridworld().with_discount(discount)
     policy = some_policy(mdp, 3)
     found = rm.evaluate(mdp, policy)

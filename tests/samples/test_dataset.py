@@ -1,4 +1,4 @@
-"""Logged data: every wrong row is named."""
+"""Data sets: columns are checked, and the first wrong row is named."""
 
 import numpy as np
 import pytest
@@ -61,12 +61,12 @@ def changed(name, row, value):
         ([1, 2, 3], "columns by name"),
     ],
 )
-def test_what_is_wrong_is_named(columns, message):
+def test_the_first_wrong_row_is_named(columns, message):
     with pytest.raises(rm.SampleError, match=message):
         Dataset.from_columns(columns)
 
 
-def test_numbers_beyond_the_model_are_named():
+def test_indices_beyond_the_model_are_named():
     with pytest.raises(
         rm.SampleError, match="row 0: action is 1, which is too large: the largest is 0"
     ):
@@ -108,11 +108,11 @@ def test_episodes_follow_the_policy_and_log_it():
     assert np.abs(share - policy).max() < 0.05
     again = Dataset.from_columns(
         {name: getattr(data, name) for name in GOOD}
-    )  # which checks that episodes hang together
+    )  # which checks the order of the rows
     assert np.array_equal(again.episode, data.episode)
 
 
-def test_episodes_end_where_they_end():
+def test_episodes_end_at_terminations():
     mdp = rm.models.gridworld(3, 3) if hasattr(rm.models, "gridworld") else rm.models.chain(3)
     data = Dataset.from_episodes(mdp, rm.uniform_policy(mdp), 50, 400, np.random.default_rng(0))
     last = np.append(np.diff(data.episode) > 0, True)
@@ -120,7 +120,7 @@ def test_episodes_end_where_they_end():
     assert not data.terminated[~last].any()
 
 
-def test_rows_are_taken_from_all_columns():
+def test_a_subset_takes_rows_of_all_columns():
     data = Dataset.from_columns(GOOD)
     part = data.subset(data.episode == 1)
     assert len(part) == 2

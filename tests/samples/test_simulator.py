@@ -1,4 +1,4 @@
-"""Simulators of the user's own: what they return is checked, row by row."""
+"""User simulators: their results are checked, row by row."""
 
 import numpy as np
 import pytest
@@ -64,12 +64,12 @@ def broken(column, row, value):
         ),
     ],
 )
-def test_what_a_simulator_must_not_return(sample, message):
+def test_wrong_results_of_a_simulator_are_refused(sample, message):
     with pytest.raises(rm.SampleError, match=message):
         simulator(sample, reward_range=(0, 2)).sample(*ROWS, np.random.default_rng(0))
 
 
-def test_the_next_state_means_nothing_where_the_episode_ended():
+def test_the_next_state_is_ignored_where_the_episode_terminated():
     outcome = simulator(lambda s, a, rng: (s + 100, np.zeros(3), np.ones(3, dtype=bool))).sample(
         *ROWS, np.random.default_rng(0)
     )
@@ -99,14 +99,14 @@ def test_options(options, message):
         simulator(good, **options)
 
 
-def test_what_is_no_source():
+def test_other_objects_are_refused():
     with pytest.raises(rm.SampleError, match="from a regmdp.MDP or a simulator"):
         as_simulator("model")
     with pytest.raises(rm.SampleError, match="must be a function"):
         UserSimulator(3, 1, 1, 0.9)
 
 
-def test_each_run_asks_with_its_own_generator():
+def test_each_run_uses_its_own_generator():
     noisy = simulator(lambda s, a, rng: (s, rng.normal(size=s.shape)))
     state, action = np.zeros((3, 4), dtype=np.int64), np.zeros((3, 4), dtype=np.int64)
     together = noisy.draw(
@@ -126,7 +126,7 @@ def test_first_states_are_drawn_from_the_initial_distribution():
     assert share[1] == share[3] == 0
 
 
-def test_drawing_from_distributions():
+def test_draws_from_categorical_distributions():
     distributions = np.array([[0.0, 1.0, 0.0], [0.5, 0.0, 0.5]])
     assert draw_categorical(distributions, np.array([0.999999, 0.5])).tolist() == [1, 2]
     assert draw_categorical(distributions, np.array([[0.0, 0.4], [0.7, 0.99]])).tolist() == [

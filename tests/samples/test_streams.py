@@ -1,4 +1,4 @@
-"""RandomStreams: every run draws its own numbers, whoever runs beside it."""
+"""RandomStreams: the numbers of a run do not depend on the other runs."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def test_a_run_draws_the_same_numbers_alone_and_together(sizes):
         assert np.array_equal(together.uniform(size)[1], alone.uniform(size)[0])
 
 
-def test_the_numbers_are_those_of_the_generator_in_one_piece_or_in_many():
+def test_the_numbers_do_not_depend_on_the_sizes_of_the_draws():
     whole = np.random.default_rng(5).random(1000)
     for number in (1, 4):
         streams = RandomStreams(generators(5, *range(10, 9 + number)))
@@ -40,7 +40,7 @@ def test_several_dimensions_are_filled_in_order():
         ([np.random], "come from numpy.random.Generator objects"),
     ],
 )
-def test_what_is_no_generator_is_refused(given, message):
+def test_objects_that_are_no_generators_are_refused(given, message):
     with pytest.raises(rm.SampleError, match=message):
         RandomStreams(given)
 

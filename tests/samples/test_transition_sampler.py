@@ -1,6 +1,4 @@
-"""Sampling from a table: the right frequencies, to the last entry, and nothing that has no
-probability.
-"""
+"""Sampling next states: the frequencies are the probabilities, also at the last entry."""
 
 import numpy as np
 import pytest
@@ -24,7 +22,7 @@ def one_row(probabilities, ends=0.0):
     st.data(),
 )
 @settings(max_examples=200, deadline=None)
-def test_the_entry_is_where_the_sums_pass_the_number(weights, data):
+def test_the_entry_is_that_of_a_search_in_the_cumulative_sums(weights, data):
     weights = np.array(weights)
     weights[weights < 1e-3] = 0.0
     if not weights.sum() > 0:
@@ -80,7 +78,7 @@ def test_frequencies_are_those_of_the_model(mdp):
     assert z.size < 100 or 0.8 < z.std() < 1.2
 
 
-def test_a_pair_that_may_end_ends_as_often_as_it_may():
+def test_a_pair_ends_with_its_termination_probability():
     mdp = one_row([0.25, 0.25], ends=0.5)
     numbers = (np.arange(1000) + 0.5) / 1000
     next_state, terminated = TransitionSampler(mdp).draw(np.zeros(1000, dtype=np.int64), numbers)
@@ -88,7 +86,7 @@ def test_a_pair_that_may_end_ends_as_often_as_it_may():
     assert np.count_nonzero(next_state == 0) == 500
 
 
-def test_frequencies_by_counting_are_those_of_drawing():
+def test_draw_frequencies_counts_what_draw_returns():
     mdp = rm.models.garnet(20, 3, 4, rng=np.random.default_rng(1))
     sampler, pairs, samples = TransitionSampler(mdp), np.array([0, 5, 17, 59]), 37
     transition, frequency = sampler.draw_frequencies(
@@ -103,7 +101,7 @@ def test_frequencies_by_counting_are_those_of_drawing():
         assert np.allclose(dense, np.bincount(pair * 20 + next_state, minlength=60 * 20) / samples)
 
 
-def test_drawing_ahead_of_the_last_entry_never_leaves_the_row():
+def test_rounding_does_not_lead_past_the_last_entry():
     probabilities = np.full(10, 0.1)  # whose running sums fall short of 1
     drawn, _ = TransitionSampler(one_row(probabilities)).draw(
         np.zeros(1, dtype=np.int64), np.array([np.nextafter(1.0, 0.0)])
