@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,8 @@ __all__ = ["Check", "Experiment", "FigureSpec", "Number", "ProgressFunction", "R
 #: Called by an experiment from time to time with the finished fraction, 0 to 1, and a description
 #: of the current work. It may raise KeyboardInterrupt, which must be propagated.
 ProgressFunction = Callable[[float, str], object]
+
+Settings = TypeVar("Settings")
 
 _FILE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -114,7 +116,7 @@ class Result:
 
 
 @dataclass(frozen=True, eq=False)
-class Experiment:
+class Experiment(Generic[Settings]):
     """An experiment.
 
     Attributes:
@@ -137,9 +139,9 @@ class Experiment:
     summary: str
     theory: tuple[str, ...]
     sources: tuple[str, ...]
-    full: Any
-    quick: Any
-    run: Callable[[Any, ProgressFunction], Result] = field(repr=False)
+    full: Settings
+    quick: Settings
+    run: Callable[[Settings, ProgressFunction], Result] = field(repr=False)
     caveat: str = ""
 
     def __post_init__(self) -> None:
@@ -153,7 +155,8 @@ class Experiment:
 
     def settings(self, quick: bool) -> dict[str, Any]:
         """Return the settings as they are recorded."""
-        return asdict(self.quick if quick else self.full)
+        settings: Any = self.quick if quick else self.full
+        return asdict(settings)
 
 
 def _require_file_name(name: str) -> None:

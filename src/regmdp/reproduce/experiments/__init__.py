@@ -6,6 +6,7 @@ An experiment is a module with an ``EXPERIMENT``; to add one, append it to ``EXP
 from __future__ import annotations
 
 import difflib
+from typing import Any
 
 from regmdp._internal.errors import RegmdpError
 from regmdp.reproduce.base import Experiment
@@ -26,7 +27,7 @@ from regmdp.reproduce.experiments import (
 __all__ = ["EXPERIMENTS", "find_experiments"]
 
 #: All experiments, in the order of running and of the report.
-EXPERIMENTS: tuple[Experiment, ...] = (
+EXPERIMENTS: tuple[Experiment[Any], ...] = (
     bandit.EXPERIMENT,
     exponential.EXPERIMENT,
     natural_gradient.EXPERIMENT,
@@ -41,7 +42,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
 )
 
 
-def find_experiments(names: list[str]) -> list[Experiment]:
+def find_experiments(names: list[str]) -> list[Experiment[Any]]:
     """Return the experiments with these names, without repetition, in the order of the list.
 
     Args:

@@ -82,9 +82,9 @@ class TemperatureRun:
 
     temperature: float
     optimum: Float[np.ndarray, " A"]
-    errors: Mapping[str, Float[np.ndarray, " n"]]
+    errors: Mapping[str, Float[np.ndarray, " _"]]
     needed: Mapping[str, int | None]
-    trajectories: Mapping[str, tuple[Float[np.ndarray, "n A"], ...]]
+    trajectories: Mapping[str, tuple[Float[np.ndarray, "_ A"], ...]]
     contraction: float
     bound_ratio: float
     agreement: float

@@ -47,7 +47,7 @@ class _Results:
 
     settings: Settings
     curves: Mapping[tuple[str, str], Curve]
-    intervals: Mapping[tuple[str, str], Float[np.ndarray, "2 n"]]
+    intervals: Mapping[tuple[str, str], Float[np.ndarray, "2 _"]]
     references: Mapping[str, Reference]
 
     @property

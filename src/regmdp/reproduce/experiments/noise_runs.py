@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.special import log_softmax
@@ -32,7 +32,9 @@ __all__ = [
     "run_task",
 ]
 
-KINDS = ("uniform", "sign", "adversarial")
+ErrorKind = Literal["uniform", "sign", "adversarial"]
+
+KINDS: tuple[ErrorKind, ...] = ("uniform", "sign", "adversarial")
 GARNET, ARMS = "random model", "two arms"
 
 
@@ -75,7 +77,7 @@ class NoiseTask(NamedTuple):
     """A batch of runs on one model."""
 
     problem: str
-    kind: str
+    kind: ErrorKind
     delta: float
     share: float
     number: int

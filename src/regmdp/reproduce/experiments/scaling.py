@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import product
 
 import numpy as np
@@ -87,28 +88,7 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
         base, Unregularized(), NPG(natural_step(base)), natural_step(base), settings.cap, settings
     )
     granted = guaranteed_iterations(base, settings)
-    rows = [
-        (sweep, *shape, number, method, one.step, one.iterations, one.capped, found.guaranteed)
-        for sweep, grown in sweeps.items()
-        for shape in grown
-        for number, found in enumerate(by_shape[shape])
-        for method, one in zip(METHODS, found.counts, strict=True)
-    ]
-    names = (
-        "grows",
-        "states",
-        "actions",
-        "horizon",
-        "model",
-        "method",
-        "step",
-        "iterations",
-        "capped",
-        "guaranteed_of_npg",
-    )
-    table: dict[str, np.ndarray] = dict(
-        zip(names, map(np.array, zip(*rows, strict=True)), strict=True)
-    )
+    table = _make_table(sweeps, by_shape)
     steps = {
         "step": np.array([one.step for one in slow]),
         "iterations": np.array([one.iterations for one in slow]),
@@ -126,6 +106,32 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
         _make_numbers(table, steps, natural, granted, settings),
         _make_checks(table, steps, counted, settings),
     )
+
+
+def _make_table(
+    sweeps: Mapping[str, list[tuple[int, int, int]]],
+    by_shape: Mapping[tuple[int, int, int], list[Cell]],
+) -> dict[str, np.ndarray]:
+    rows = [
+        (sweep, *shape, number, method, one.step, one.iterations, one.capped, found.guaranteed)
+        for sweep, shapes in sweeps.items()
+        for shape in shapes
+        for number, found in enumerate(by_shape[shape])
+        for method, one in zip(METHODS, found.counts, strict=True)
+    ]
+    names = (
+        "grows",
+        "states",
+        "actions",
+        "horizon",
+        "model",
+        "method",
+        "step",
+        "iterations",
+        "capped",
+        "guaranteed_of_npg",
+    )
+    return dict(zip(names, map(np.array, zip(*rows, strict=True)), strict=True))
 
 
 def _estimate_cost(shape: tuple[int, int, int]) -> float:
