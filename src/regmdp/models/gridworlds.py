@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import minimum_spanning_tree
 
-from regmdp._internal.arrays import Bool, Float
+from regmdp._internal.arrays import ArrayLike, Bool, Float
 from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import ModelError
 from regmdp.mdp import MDP
@@ -28,7 +28,7 @@ def gridworld(
     height: int = 11,
     width: int = 11,
     *,
-    walls: Bool[np.ndarray, "H W"] | Literal["open", "rooms", "maze"] = "rooms",
+    walls: ArrayLike | Literal["open", "rooms", "maze"] = "rooms",
     start: tuple[int, int] | None = None,
     goal: tuple[int, int] | None = None,
     slip: float = 0.2,
