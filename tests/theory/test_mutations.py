@@ -3,6 +3,7 @@
 The models are chosen such that the bound is nearly tight.
 """
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -89,6 +90,7 @@ def test_wrong_exponents_with_short_steps(name):
 # ---- Q that is not averaged, Q without its γ, the wrong sign ----
 
 ALPHA, ETA = 0.5, 1.0  # of mirror descent, at τ = 1
+PROOF = ["gain in each state", "gain from ν*", "three points from ν*"]
 WRONG = {
     "not averaged": averages(ALPHA, 1.0),
     "without γ": averages(ALPHA, 1.0 - ALPHA, mutants.undiscounted),
@@ -115,6 +117,34 @@ def test_wrong_averages(rule, regularizer):
     report = rm.theory.check(claim_iterates(SHORT, regularizer, right, rule, 40))
     for name in LIMITS:
         assert_violated(report, name)
+
+
+@pytest.mark.parametrize("name", PROOF)
+def test_wrong_averages_in_the_proof_of_the_potential(name):
+    right = algorithms.GPMD(ETA)
+    report = rm.theory.check(claim_iterates(SHORT, rm.SquaredL2(1.0), right, WRONG["downhill"], 40))
+    assert_violated(report, name)
+
+
+def test_policies_outside_of_the_simplex():
+    """Steps beyond the greedy policy have negative probabilities, and negative occupancies."""
+    right = algorithms.GPMD(ETA)
+    start = np.full((6, 3), 1 / 3)
+    run = rm.theory.trace(SHORT, rm.SquaredL2(1.0), right, max_iterations=1, start=start)
+    beyond = start + 30.0 * (run.policies[1] - start)
+    states = (run.states[0], replace(run.states[1], evaluated=beyond))
+    claimed = rm.theory.Trace(SHORT, run.regularizer, right, states)
+    statements = {statement.name: statement for statement in rm.theory.STATEMENTS}
+    assert not statements["occupancy ratio"].compare(claimed).holds
+    assert statements["occupancy ratio"].compare(run).holds
+
+
+def test_values_off_by_a_constant_in_the_proof_of_the_potential():
+    right = algorithms.GPMD(ETA)
+    run = rm.theory.trace(SHORT, rm.SquaredL2(1.0), right, max_iterations=3)
+    states = [replace(state, value=state.value - 0.5) for state in run.states]
+    claimed = rm.theory.Trace(SHORT, run.regularizer, right, tuple(states))
+    assert_violated(rm.theory.check(claimed), "optimal gain from ν*")
 
 
 def test_subproblems_less_accurate_than_claimed():

@@ -52,6 +52,14 @@ def assert_holds(mdp, regularizer, algorithm, names, *, start=None, iterations=I
 
 
 ALWAYS = ["evaluation", "performance difference"]
+#: The steps of the proof of the potential.
+PROOF = [
+    "occupancy ratio",
+    "gain in each state",
+    "gain from ν*",
+    "optimal gain from ν*",
+    "three points from ν*",
+]
 AVERAGING = [
     *ALWAYS,
     "gap by divergence",
@@ -176,7 +184,7 @@ def test_stationary_potential(data):
         mdp,
         regularizer,
         algorithm,
-        ["potential", "contraction of the potential"],
+        ["potential", "contraction of the potential", *PROOF],
         start=start_of(data, mdp, regularizer),
     )
 
@@ -210,7 +218,7 @@ def test_proximal_steps(data):
         mdp,
         regularizer,
         algorithm,
-        [*ALWAYS, "potential"],
+        [*ALWAYS, "potential", *PROOF],
         start=start_of(data, mdp, regularizer),
         iterations=4,
     )

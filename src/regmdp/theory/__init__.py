@@ -21,6 +21,7 @@ from regmdp.theory.identities import (
 from regmdp.theory.inexact import admissible_evaluation_error
 from regmdp.theory.initial_policy import mirror_descent_step
 from regmdp.theory.optima import Optimum, compute_optimum, stationary_distribution
+from regmdp.theory.potential_proof import occupancy_ratio
 from regmdp.theory.rates import (
     EntropyNPGBounds,
     GPMDBounds,
@@ -87,6 +88,7 @@ __all__ = [
     "monotone_improvement",
     "newton_constant",
     "npg_bound",
+    "occupancy_ratio",
     "performance_difference",
     "quadratic_constant",
     "reward_range",

@@ -38,6 +38,7 @@ __all__ = [
     "LinearSystem",
     "distribution_mismatch",
     "linear_system",
+    "measure_potential",
     "mirror_descent_gap_bound",
 ]
 
@@ -48,10 +49,16 @@ class LinearSystem(NamedTuple):
     Attributes:
         errors: (n + 1, 2) errors x_t = (‖Q* - Q_t‖, ‖Q* - τξ_t‖).
         bounds: (n + 1, 2) bounds on x_t from x_{t-1}; ∞ for t = 0.
+        matrix: (2, 2) A.
+        offset: (2,) y.
+        duals: (n + 1, S, A) τξ_t, for Shannon τ log ξ_t of the literature; 0 at forbidden pairs.
     """
 
     errors: Float[np.ndarray, "n 2"]
     bounds: Float[np.ndarray, "n 2"]
+    matrix: Float[np.ndarray, "2 2"]
+    offset: Float[np.ndarray, " 2"]
+    duals: Float[np.ndarray, "n S A"]
 
 
 def linear_system(
@@ -93,6 +100,9 @@ def linear_system(
         >>> system = rm.theory.linear_system(mdp, shannon, run.q, step_size=2.0)
         >>> bool(np.all(system.errors <= system.bounds + 1e-12))
         True
+        >>> alpha = 1 / (1 + 2.0 * 0.1)
+        >>> bool(np.isclose(np.linalg.eigvals(system.matrix).max(), 0.8 * (1 - alpha) + alpha))
+        True
 
     References:
         Cen et al. 2022, Operations Research 70(4), in the proof of Theorem 1, for Shannon; Zhan et
@@ -103,23 +113,19 @@ def linear_system(
     allowed = first.optimum.allowed
     weight = 1.0 / (1.0 + step_size * tau)
     moved = _scale_initial_dual(first, weight)
-    y = float(sup_norm(np.asarray(q[0]) - moved, allowed))
-    errors, bounds = np.empty((len(q), 2)), np.full((len(q), 2), np.inf)
-    for t, current in enumerate(np.asarray(q)):
-        errors[t] = (
-            sup_norm(first.optimum.q - current, allowed),
-            sup_norm(first.optimum.q - moved, allowed),
-        )
-        if t + 1 == len(q):
-            break
-        if weight > 0.0:
-            mixed = (1.0 - weight) * errors[t, 0] + weight * errors[t, 1]
-            bounds[t + 1] = mdp.discount * (mixed + weight ** (t + 1) * y), mixed
-            moved = weight * moved + (1.0 - weight) * current
-        else:
-            bounds[t + 1] = mdp.discount * errors[t, 0], errors[t, 0]
-            moved = current
-    return LinearSystem(errors, bounds)
+    offset = np.array([sup_norm(np.asarray(q[0]) - moved, allowed), 0.0])
+    matrix = np.outer([mdp.discount, 1.0], [1.0 - weight, weight])
+    duals = [moved]
+    for current in np.asarray(q)[:-1]:
+        duals.append(weight * duals[-1] + (1.0 - weight) * current if weight > 0.0 else current)
+    errors = np.empty((len(q), 2))
+    errors[:, 0] = sup_norm(first.optimum.q - np.asarray(q), allowed)
+    errors[:, 1] = sup_norm(first.optimum.q - np.stack(duals), allowed)
+    # a start without a dual variable has an infinite error, of weight 0
+    weighted = np.where(matrix[1] > 0.0, errors[:-1], 0.0) @ matrix.T
+    carried = weight ** np.arange(1.0, len(q))[:, None] * (offset if weight > 0.0 else 0.0)
+    bounds = np.concatenate([np.full((1, 2), np.inf), weighted + mdp.discount * carried])
+    return LinearSystem(errors, bounds, matrix, offset, np.stack(duals))
 
 
 def _scale_initial_dual(first: InitialPolicy, weight: float) -> Float[np.ndarray, "S A"]:
@@ -239,7 +245,7 @@ def _compare_linear_system(run: Trace) -> ComparedValues:
     )
 
 
-class _Potential(NamedTuple):
+class Potential(NamedTuple):
     """(n + 1,) V*(ν*) - V_k(ν*), (n + 1, S) D(π*, π_k), (S,) ν*, and (n,) bounds on rounding."""
 
     gap: Float[np.ndarray, " m"]
@@ -249,7 +255,12 @@ class _Potential(NamedTuple):
 
 
 @cached_on_run
-def _measure_potential(run: Trace) -> _Potential:
+def measure_potential(run: Trace) -> Potential:
+    """Return the parts of the potential of a run of mirror descent.
+
+    Raises:
+        NotApplicableError: if it is not mirror descent, or episodes end.
+    """
     view = as_mirror_descent(run)
     nu = run.optimum.stationary
     if nu is None:
@@ -272,7 +283,7 @@ def _measure_potential(run: Trace) -> _Potential:
         run.optimum.stationarity_error * horizon * np.max(np.abs(difference), axis=1)[:-1]
     )
     of_values = run.value_error[1:] + run.value_error[:-1] + 4.0 * run.optimum.error
-    return _Potential(
+    return Potential(
         difference @ nu,
         view.divergence_to_optimum,
         nu,
@@ -282,7 +293,7 @@ def _measure_potential(run: Trace) -> _Potential:
 
 def _compare_potential(run: Trace) -> ComparedValues:
     view = as_mirror_descent(run)
-    potential = _measure_potential(run)
+    potential = measure_potential(run)
     after = np.array(
         [
             potential.gap[k + 1]
@@ -307,7 +318,7 @@ def _compare_contraction(run: Trace) -> ComparedValues:
         raise NotApplicableError(
             "its steps are greedy: see the error of Q, and the potential of each step"
         )
-    potential = _measure_potential(run)
+    potential = measure_potential(run)
     level = potential.gap + (1.0 / step + tau) * (potential.divergence @ potential.stationary)
     rate = max(run.mdp.discount, float(np.max(view.weights)))
     return ComparedValues(
@@ -318,7 +329,7 @@ def _compare_contraction(run: Trace) -> ComparedValues:
 def _compare_gap_from_start(run: Trace) -> ComparedValues:
     view = as_exact_dual_averaging(run)
     step = view.require_constant_step()
-    potential = _measure_potential(run)
+    potential = measure_potential(run)
     far = distribution_mismatch(run.mdp.initial, potential.stationary)
     if not far < np.inf:
         raise NotApplicableError(
