@@ -29,13 +29,13 @@ from regmdp.plots.axes import add_legend, add_panel_titles, set_logarithmic
 from regmdp.plots.curves import draw_band, draw_bound, draw_curve, draw_level, thin_indices
 from regmdp.plots.export import to_png, to_svg
 from regmdp.plots.maps import draw_arrows, draw_links
-from regmdp.plots.styling import BLACK, COLORS, GREY, WIDE, style, subplots
+from regmdp.plots.styling import BLACK, COLORS, GREY, PAGE_WIDTH, style, subplots
 
 __all__ = [
     "BLACK",
     "COLORS",
     "GREY",
-    "WIDE",
+    "PAGE_WIDTH",
     "add_legend",
     "add_panel_titles",
     "draw_arrows",

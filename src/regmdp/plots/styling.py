@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-__all__ = ["BLACK", "COLORS", "DASHES", "GREY", "MARKERS", "WIDE", "style", "subplots"]
+__all__ = ["BLACK", "COLORS", "DASHES", "GREY", "MARKERS", "PAGE_WIDTH", "style", "subplots"]
 
 #: Colours of Okabe and Ito (2008) without the yellow, which is too pale on white, ordered so that
 #: neighbours also differ in lightness. The eighth is the wine red of Tol.
@@ -29,7 +29,7 @@ DASHES: tuple[Any, ...] = (
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 #: Width in inches of a figure as wide as the page, and of a figure with one column of axes.
-WIDE, NARROW = 8.4, 6.0
+PAGE_WIDTH, SINGLE_WIDTH = 8.4, 6.0
 
 _STYLE: dict[str, Any] = {
     "axes.edgecolor": "#4D4D4D",
@@ -99,5 +99,7 @@ def subplots(
         height: In inches; the default is 3.6 per row.
         **options: Options of :meth:`matplotlib.figure.Figure.subplots`, such as ``sharey=True``.
     """
-    figure = Figure(figsize=(width or (WIDE if columns > 1 else NARROW), height or 3.6 * rows))
+    figure = Figure(
+        figsize=(width or (PAGE_WIDTH if columns > 1 else SINGLE_WIDTH), height or 3.6 * rows)
+    )
     return figure, figure.subplots(rows, columns, **options)

@@ -27,8 +27,6 @@ from regmdp.theory.statements import Statement
 
 __all__ = ["STATEMENTS", "averaged_policy_iteration_bound", "newton_constant", "quadratic_constant"]
 
-NO_STATIONARY = "episodes end, so the optimal policy has no stationary distribution"
-
 
 def quadratic_constant(mdp: MDP, regularizer: Regularizer, optimum: Optimum | None = None) -> float:
     r"""Return c with x_{t+1} ≤ c x_t² for soft policy iteration near the optimum.
@@ -60,9 +58,7 @@ def quadratic_constant(mdp: MDP, regularizer: Regularizer, optimum: Optimum | No
     """
     tau = require_positive_temperature(regularizer)
     optimum = compute_optimum(mdp, regularizer) if optimum is None else optimum
-    if optimum.stationary is None:
-        raise SolverError("the optimal policy has no stationary distribution, because episodes end")
-    least = float(np.min(optimum.stationary))
+    least = float(np.min(optimum.require_stationary()))
     return 4.0 * mdp.discount**2 / ((1.0 - mdp.discount) * tau * least) if least > 0.0 else np.inf
 
 
@@ -179,9 +175,7 @@ def _compare_quadratic(run: Trace) -> ComparedValues:
     view = _as_greedy_steps(run)
     if not isinstance(run.regularizer, Shannon | KL):
         raise NotApplicableError("the regularizer is neither Shannon nor KL")
-    nu = run.optimum.stationary
-    if nu is None:
-        raise NotApplicableError(NO_STATIONARY)
+    nu = run.require_stationary()
     gap = (run.optimum.value - run.values) @ nu
     constant = quadratic_constant(run.mdp, run.regularizer, run.optimum)
     if not constant < np.inf:

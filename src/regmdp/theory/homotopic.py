@@ -118,9 +118,7 @@ def homotopic_pmd_gap_bound(
     if np.any(np.diff(step_sizes) < 0.0):
         raise SolverError("the step sizes must not decrease")
     first = evaluate_start(mdp, None, start, optimum)
-    nu = first.optimum.stationary
-    if nu is None:
-        raise SolverError("the optimal policy has no stationary distribution, because episodes end")
+    nu = first.optimum.require_stationary()
     dual = dual_from_policy(mdp, first.optimum.regularizer, MIRROR_MAP, first.policy)
     bound = float(nu @ (first.optimum.value - first.value))
     bounds = [bound]
@@ -226,11 +224,7 @@ def _require_homotopic(run: Trace) -> None:
 
 def _compare_gap(run: Trace) -> ComparedValues:
     _require_homotopic(run)
-    nu = run.optimum.stationary
-    if nu is None:
-        raise NotApplicableError(
-            "episodes end, so the optimal policy has no stationary distribution"
-        )
+    nu = run.require_stationary()
     if np.any(np.diff(run.step_sizes) < 0.0):
         raise NotApplicableError("its step sizes decrease")
     bound = homotopic_pmd_gap_bound(

@@ -60,6 +60,18 @@ class Optimum:
         """(S,) stationary distribution ν* of π*; None if there is none because episodes end."""
         return stationary_distribution(self.mdp, self.policy)
 
+    def require_stationary(self) -> Float[np.ndarray, " S"]:
+        """Return (S,) ν*.
+
+        Raises:
+            SolverError: if there is none because episodes end.
+        """
+        if self.stationary is None:
+            raise SolverError(
+                "the optimal policy has no stationary distribution, because episodes end"
+            )
+        return self.stationary
+
     @cached_property
     def stationarity_error(self) -> float:
         """‖ν*P_π* - ν*‖ in the ℓ1 norm: the rounding error of ν*."""

@@ -262,6 +262,18 @@ class Trace:
         """(n + 1, S) expected discounted visits of the policies from ρ, d/(1-γ)."""
         return np.stack([visits(self.mdp, policy) for policy in self.policies])
 
+    def require_stationary(self) -> Float[np.ndarray, " S"]:
+        """Return (S,) the stationary distribution ν* of π*.
+
+        Raises:
+            NotApplicableError: if there is none because episodes end.
+        """
+        if self.optimum.stationary is None:
+            raise NotApplicableError(
+                "episodes end, so the optimal policy has no stationary distribution"
+            )
+        return self.optimum.stationary
+
     @property
     def values_from_start(self) -> Float[np.ndarray, " n"]:
         """(n + 1,) V_k(ρ)."""

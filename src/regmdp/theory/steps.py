@@ -198,9 +198,7 @@ def mirror_descent_gap_bound(
     """
     tau = require_positive_temperature(regularizer)
     first = evaluate_start(mdp, regularizer, start, optimum)
-    stationary = first.optimum.stationary
-    if stationary is None:
-        raise SolverError("the optimal policy has no stationary distribution, because episodes end")
+    stationary = first.optimum.require_stationary()
     weight = 1.0 / (1.0 + step_size * tau)
     constant = float(stationary @ (first.optimum.value - first.value))
     if weight > 0.0:
@@ -262,11 +260,7 @@ def measure_potential(run: Trace) -> Potential:
         NotApplicableError: if it is not mirror descent, or episodes end.
     """
     view = as_mirror_descent(run)
-    nu = run.optimum.stationary
-    if nu is None:
-        raise NotApplicableError(
-            "episodes end, so the optimal policy has no stationary distribution"
-        )
+    nu = run.require_stationary()
     difference = run.optimum.value - run.values
     horizon = 1.0 / (1.0 - run.mdp.discount)
     n_actions = run.mdp.n_actions

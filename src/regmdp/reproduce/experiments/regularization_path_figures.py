@@ -84,7 +84,7 @@ def _create_small_multiples(paths: Mapping[str, Path], ylabel: str) -> tuple[Fig
     from regmdp import plots
 
     figure, axes = plots.subplots(
-        2, 4, width=plots.WIDE + 1.2, height=5.4, sharex=True, sharey=True
+        2, 4, width=plots.PAGE_WIDTH + 1.2, height=5.4, sharex=True, sharey=True
     )
     for axis, name in zip(axes.flat, paths, strict=True):
         plots.set_logarithmic(axis, x=True)
