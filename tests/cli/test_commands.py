@@ -151,6 +151,7 @@ SHANNON = ["--regularizer", "shannon", "--temperature", "0.1"]
         ("gpmd", [*SHANNON, "--step-size", "5"], "generalized policy mirror descent"),
         ("homotopic-pmd", [], "homotopic policy mirror descent"),
         ("td-pmd", [*SHANNON, "--step-size", "5"], "policy mirror descent with one sweep"),
+        ("value-mirror-descent", SHANNON, "value mirror descent"),
     ],
 )
 def test_solve_with_each_policy_optimization(run, name, options, method):

@@ -193,6 +193,7 @@ ALGORITHMS = {
         step_size=rm.algorithms.Adaptive(1.0), lookahead=3
     ),
     "policy mirror descent, one sweep": lambda: rm.algorithms.TDPMD(step_size=2.0),
+    "value mirror descent": rm.algorithms.ValueMirrorDescent,
     "generalized policy mirror descent": lambda: rm.algorithms.GPMD(step_size=2.0),
     "generalized policy mirror descent, largest steps": lambda: rm.algorithms.GPMD(
         step_size=rm.algorithms.Maximum()

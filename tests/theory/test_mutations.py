@@ -313,6 +313,79 @@ def test_value_iteration_with_half_steps():
     )
 
 
+# ---- one sweep per step ----
+
+
+def check_one_sweep(mdp, regularizer, right, rule, iterations, start=None):
+    """Check the iterates of a wrong rule with one sweep, after those of the right one."""
+    assert_holds(mdp, regularizer, right, iterations, start)
+    sweep = rm.evaluation.Sweeps(1)
+    return rm.theory.check(claim_iterates(mdp, regularizer, right, rule, iterations, start, sweep))
+
+
+@pytest.mark.parametrize("name", ["one sweep: sublinear gap", "one sweep: sublinear gap of π"])
+def test_one_sweep_with_short_steps(name):
+    mdp = rm.models.bandit([1.0] + [0.0] * 99, discount=0.5)
+    right = algorithms.TDPMD(1.0)
+    report = check_one_sweep(mdp, None, right, averages(1.0, 0.02), 100)
+    assert_violated(report, name)
+    assert report["one sweep: monotone values"].holds
+
+
+def test_one_sweep_downhill():
+    mdp = rm.models.bandit([1.0, 0.0], discount=0.5)
+    right = algorithms.TDPMD(1.0)
+    report = check_one_sweep(mdp, None, right, averages(1.0, -5.0), 20)
+    assert_violated(report, "one sweep: monotone values")
+
+
+def test_one_sweep_from_above_without_a_discount():
+    class Undiscounted(rm.evaluation.Sweeps):
+        def __call__(self, mdp, regularizer, policy, guess, accuracy=0.0):
+            return super().__call__(mdp, regularizer, policy, guess / mdp.discount, accuracy)
+
+    right = algorithms.TDPMD(1.0)
+    assert_holds(SHORT, None, right, 20)
+    wrong = algorithms.PolicyOptimization(Undiscounted(1), right.improvement)
+    run = rm.theory.trace(SHORT, None, wrong, max_iterations=20)
+    report = rm.theory.check(rm.theory.Trace(SHORT, run.regularizer, right, run.states))
+    assert_violated(report, "one sweep: from above")
+
+
+@pytest.mark.parametrize("name", ["one sweep: linear gap", "one sweep: linear gap of π"])
+def test_one_sweep_with_wrong_exponents(name):
+    # α of steps five times shorter
+    start = np.tile([1e-12, 0.5, 0.5 - 1e-12], (6, 1))
+    rule = averages(1 / 1.2, 0.2 / 1.2)
+    right = algorithms.TDPMD(1.0)
+    assert_violated(check_one_sweep(SHORT, rm.Shannon(1.0), right, rule, 60, start), name)
+
+
+def test_one_sweep_with_steps_that_do_not_adapt():
+    mdp = rm.models.bandit([1.0, 0.9], discount=0.5)
+    right = algorithms.TDPMD(algorithms.Adaptive(0.01))
+    report = check_one_sweep(mdp, None, right, averages(1.0, 1.0), 20)
+    assert_violated(report, "one sweep: adaptive steps")
+
+
+def test_one_sweep_with_steps_that_do_not_grow():
+    mdp = rm.models.bandit([1.0, 1.0 - 1e-2], discount=0.9)
+    right = algorithms.ValueMirrorDescent(algorithms.Geometric(10.0))
+    report = check_one_sweep(mdp, None, right, averages(1.0, 0.01), 80)
+    assert_violated(report, "one sweep: growing steps")
+
+
+def test_one_sweep_with_a_divergence_that_grows():
+    mdp = rm.models.bandit([1.0, 0.9], discount=0.9)
+    right = algorithms.ValueMirrorDescent(algorithms.Geometric(10.0))
+
+    def rule(mdp, regularizer, candidate, q):
+        return averages(1.0, -30.0 * 0.9**-candidate.iteration)(mdp, regularizer, candidate, q)
+
+    report = check_one_sweep(mdp, None, right, rule, 40)
+    assert_violated(report, "one sweep: bounded divergence")
+
+
 def test_every_statement_can_be_violated(request):
     """Every statement has a test in this file."""
     source = request.path.read_text(encoding="utf-8")

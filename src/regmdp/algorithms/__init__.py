@@ -18,7 +18,7 @@ from regmdp.algorithms.loop import (
     iterate,
     run_loop,
 )
-from regmdp.algorithms.mirror_descent import GPMD, PMD, TDPMD, HomotopicPMD
+from regmdp.algorithms.mirror_descent import GPMD, PMD, TDPMD, HomotopicPMD, ValueMirrorDescent
 from regmdp.algorithms.policy_gradient import NPG, FisherNPG, SoftmaxPG, SoftPolicyIteration
 from regmdp.algorithms.selection import choose
 from regmdp.improvement import (
@@ -61,6 +61,7 @@ __all__ = [
     "StochasticAPMD",
     "StochasticPMD",
     "ValueIteration",
+    "ValueMirrorDescent",
     "check_and_certify",
     "choose",
     "iterate",

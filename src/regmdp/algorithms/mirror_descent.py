@@ -6,6 +6,7 @@ from regmdp.algorithms.iteration import AnyEvaluation, PolicyOptimization
 from regmdp.evaluation import Exact, Sweeps
 from regmdp.improvement import (
     DualAveraging,
+    Geometric,
     Homotopic,
     HomotopicMirrorDescent,
     Lookahead,
@@ -15,7 +16,7 @@ from regmdp.improvement import (
 from regmdp.improvement.step_size_improvement import as_step_size
 from regmdp.regularizers import Regularizer, Shannon
 
-__all__ = ["GPMD", "PMD", "TDPMD", "HomotopicPMD"]
+__all__ = ["GPMD", "PMD", "TDPMD", "HomotopicPMD", "ValueMirrorDescent"]
 
 
 def PMD(
@@ -135,6 +136,9 @@ def HomotopicPMD(
 def TDPMD(step_size: float | StepSize, mirror: Regularizer | None = None) -> PolicyOptimization:
     r"""Policy mirror descent with one sweep of evaluation for each step of the policy, V ← T_π V.
 
+    Its values and policies converge like 1/k for any constant step and any start, linearly with a
+    regularizer, and like γ^k with adaptive steps; :mod:`regmdp.theory` has these bounds.
+
     Args:
         step_size: η > 0, a number or a step size object.
         mirror: The mirror map; by default Shannon's, for KL.
@@ -147,11 +151,50 @@ def TDPMD(step_size: float | StepSize, mirror: Regularizer | None = None) -> Pol
         'converged'
 
     References:
-        Liu, Li & Wei 2025, "TD policy mirror descent"; Sutton 1988, Machine Learning 3, for the
-        sweep.
+        Liu, Li & Wei 2025, "On the convergence of policy mirror descent with temporal difference
+        evaluation", arXiv 2509.18822; Sutton 1988, Machine Learning 3, for the sweep.
     """
     return PolicyOptimization(
         Sweeps(1), _descent(step_size, mirror), "policy mirror descent with one sweep"
+    )
+
+
+def ValueMirrorDescent(
+    step_size: float | StepSize | None = None,
+    mirror: Regularizer | None = None,
+    evaluation: AnyEvaluation | None = None,
+) -> PolicyOptimization:
+    r"""Value mirror descent: value iteration whose greedy step is a step of mirror descent.
+
+    .. math::
+        \pi_{k+1} = \arg\max_p \langle r + \gamma P V_k, p \rangle - \tau h(p)
+        - D(p, \pi_k)/\eta_k, \qquad V_{k+1} = T_{\pi_{k+1}} V_k
+
+    With known transitions it is :func:`TDPMD`, here with steps that grow by 1/γ: the gap under the
+    stationary distribution of the optimal policy then shrinks by γ in each iteration for every
+    convex regularizer, and the divergence from the optimal policy stays bounded
+    (:func:`regmdp.theory.td_pmd_geometric_bound`).
+
+    Args:
+        step_size: η_k, a number or a step size object; by default ``Geometric()``.
+        mirror: The mirror map; by default Shannon's, for KL.
+        evaluation: How policies are evaluated; by one sweep by default. With one that draws samples
+            the method is run by :func:`regmdp.learn`.
+
+    Examples:
+        >>> import regmdp as rm
+        >>> rm.solve(
+        ...     rm.models.chain(5), None, rm.algorithms.ValueMirrorDescent(), tol=1e-6
+        ... ).status.word
+        'converged'
+
+    References:
+        Jia & Lan 2026, "Value mirror descent for reinforcement learning", arXiv 2604.06039. The
+        update is built from the abstract and the steps are ours: the paper's may differ.
+    """
+    rule = Geometric() if step_size is None else step_size
+    return PolicyOptimization(
+        evaluation or Sweeps(1), _descent(rule, mirror), "value mirror descent"
     )
 
 

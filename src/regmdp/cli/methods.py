@@ -36,6 +36,7 @@ class AlgorithmName(StrEnum):
     gpmd = "gpmd"
     homotopic_pmd = "homotopic-pmd"
     td_pmd = "td-pmd"
+    value_mirror_descent = "value-mirror-descent"
 
 
 #: Methods without a step size.
@@ -48,6 +49,7 @@ WITHOUT_STEP_SIZE: dict[AlgorithmName, Callable[[], Algorithm]] = {
 WITH_DEFAULT_STEP_SIZE: dict[AlgorithmName, Callable[..., Algorithm]] = {
     AlgorithmName.soft_policy_iteration: rm.algorithms.SoftPolicyIteration,
     AlgorithmName.homotopic_pmd: rm.algorithms.HomotopicPMD,
+    AlgorithmName.value_mirror_descent: rm.algorithms.ValueMirrorDescent,
 }
 #: Methods that need a step size.
 WITH_STEP_SIZE: dict[AlgorithmName, Callable[..., Algorithm]] = {

@@ -44,6 +44,13 @@ from regmdp.theory.runs import Trace, trace
 from regmdp.theory.softmax import smoothness_constant, softmax_pg_bound
 from regmdp.theory.statements import Statement
 from regmdp.theory.steps import LinearSystem, linear_system, mirror_descent_gap_bound
+from regmdp.theory.td_pmd import (
+    TDPMDBounds,
+    td_pmd_adaptive_bound,
+    td_pmd_geometric_bound,
+    td_pmd_linear_bounds,
+    td_pmd_sublinear_bounds,
+)
 from regmdp.theory.unregularized import (
     adaptive_pmd_bound,
     geometric_pmd_bound,
@@ -65,6 +72,7 @@ __all__ = [
     "Optimum",
     "Report",
     "Statement",
+    "TDPMDBounds",
     "Trace",
     "UpperBound",
     "adaptive_pmd_bound",
@@ -96,6 +104,10 @@ __all__ = [
     "smoothness_constant",
     "softmax_pg_bound",
     "stationary_distribution",
+    "td_pmd_adaptive_bound",
+    "td_pmd_geometric_bound",
+    "td_pmd_linear_bounds",
+    "td_pmd_sublinear_bounds",
     "three_point_identity",
     "trace",
 ]

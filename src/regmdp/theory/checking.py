@@ -13,6 +13,7 @@ from regmdp.theory import (
     potential_proof,
     softmax,
     steps,
+    td_pmd,
     unregularized,
 )
 from regmdp.theory.report import Comparison, NotApplicable, NotApplicableError, Report
@@ -32,6 +33,7 @@ STATEMENTS: tuple[Statement, ...] = (
     *unregularized.STATEMENTS,
     *homotopic.STATEMENTS,
     *softmax.STATEMENTS,
+    *td_pmd.STATEMENTS,
 )
 
 

@@ -42,6 +42,8 @@ __all__ = [
     "log_policy",
     "require_exact",
     "uniform_temperature",
+    "view_as_dual_averaging",
+    "view_as_mirror_descent",
 ]
 
 
@@ -97,8 +99,14 @@ class DualAveragingRun:
     def noise(self) -> Float[np.ndarray, " n"]:
         """(n,) bound on the error of Q_k that has the effect of rounding on π_{k+1}.
 
-        It includes the rounding of the action values, the dual variables and the policy.
+        It includes the rounding of the action values, the dual variables and the policy, and the
+        error of V_k as the value of π_k.
         """
+        return self.step_noise + self.run.mdp.discount * self.run.value_error[:-1]
+
+    @cached_property
+    def step_noise(self) -> Float[np.ndarray, " n"]:
+        """(n,) bound on the error of Q_k that has the effect of the rounding of a step."""
         run = self.run
         n_actions = run.mdp.n_actions
         errors = []
@@ -108,9 +116,7 @@ class DualAveragingRun:
             carried = _largest_finite(self.duals[k]) * inverse if inverse > 0 else 0.0
             of_dual = 16 * UNIT_ROUNDOFF * (spread + carried + total * (n_actions + 8))
             of_policy = 2 * total * self.mirror.rounding(n_actions)
-            of_value = run.mdp.discount * run.value_error[k] + backup_error(
-                run.mdp, run.regularizer, run.values[k]
-            )
+            of_value = backup_error(run.mdp, run.regularizer, run.values[k])
             errors.append(of_value + of_dual + of_policy + self._bound_inverse_rounding(k, spread))
         return np.array(errors)
 
@@ -169,11 +175,15 @@ def as_dual_averaging(run: Trace) -> DualAveragingRun:
     else:
         require_exact(run)
         error = 0.0
-    return replace(_find_dual_averaging(run), evaluation_error=error)
+    return replace(view_as_dual_averaging(run), evaluation_error=error)
 
 
-def _find_dual_averaging(run: Trace) -> DualAveragingRun:
-    """Return a run as dual averaging, whatever its evaluation is."""
+def view_as_dual_averaging(run: Trace) -> DualAveragingRun:
+    """Return a run as dual averaging, whatever its evaluation is.
+
+    Raises:
+        NotApplicableError: if its steps are not those of dual averaging.
+    """
     if run.lookahead != 1:
         raise NotApplicableError("it uses a lookahead of several steps")
     regularizer, improvement = run.regularizer, run.improvement
@@ -224,17 +234,28 @@ def _find_dual_averaging(run: Trace) -> DualAveragingRun:
 
 @cached_on_run
 def as_mirror_descent(run: Trace) -> DualAveragingRun:
-    """Return a run as mirror descent with exact steps: dual averaging, or proximal steps.
+    """Return a run as mirror descent with exact values and steps.
 
-    For a proximal step in another divergence than that of the regularizer, the statements do not
+    Raises:
+        NotApplicableError: if its steps are neither dual averaging nor proximal, or it is inexact.
+    """
+    if not isinstance(run.improvement, MirrorDescent) or run.lookahead != 1:
+        return as_exact_dual_averaging(run)
+    require_exact(run)
+    return view_as_mirror_descent(run)
+
+
+def view_as_mirror_descent(run: Trace) -> DualAveragingRun:
+    """Return a run as mirror descent with exact steps, whatever its evaluation is.
+
+    The steps are those of dual averaging, or proximal. For a proximal step in another divergence than that of the regularizer, the statements do not
     use the temperature: it is set to 0.
 
     Raises:
-        NotApplicableError: if the run is neither.
+        NotApplicableError: if the steps are neither, or inexact.
     """
     improvement = run.improvement
     if isinstance(improvement, MirrorDescent) and run.lookahead == 1:
-        require_exact(run)
         averages = isinstance(run.regularizer, Shannon | KL | Unregularized) and isinstance(
             improvement.potential, Shannon
         )
@@ -244,7 +265,10 @@ def as_mirror_descent(run: Trace) -> DualAveragingRun:
             return DualAveragingRun(
                 run, improvement.potential, np.zeros(run.mdp.n_states), 1.0 / run.step_sizes
             )
-    return as_exact_dual_averaging(run)
+    view = view_as_dual_averaging(run)
+    if view.subproblem_gap > 0.0:
+        raise NotApplicableError("its subproblems are solved inexactly")
+    return view
 
 
 def require_exact(run: Trace) -> None:
