@@ -53,6 +53,12 @@ class Broken(rm.Regularizer):
     def strong_convexity(self, n_actions):
         return self._call("strong_convexity", n_actions)
 
+    def relative_strong_convexity(self, n_actions):
+        return self._call("relative_strong_convexity", n_actions)
+
+    def divergence(self, p, q, xi=None, available=None):
+        return self._call("divergence", p, q, xi, available)
+
     def domain(self, available):
         return self._call("domain", available)
 
@@ -162,6 +168,21 @@ WRONG = {
         NORM,
         {"strong_convexity": lambda n: 1.0},
         "strong_convexity says 1, which is too large",
+    ),
+    "relative modulus too large": (
+        SHANNON,
+        {"relative_strong_convexity": lambda n: 1.01},
+        "relative_strong_convexity says 1.01, which is too large",
+    ),
+    "relative modulus of a sparse regularizer": (
+        NORM,
+        {"relative_strong_convexity": lambda n: 0.1},
+        "relative_strong_convexity says 0.1, which is too large",
+    ),
+    "divergence of the other order": (
+        NORM,
+        {"divergence": lambda p, q, xi, m: NORM.divergence(q, p, p, m)},
+        "the divergence of array",
     ),
     "subgradient": (SHANNON, {"subgradient": lambda p, m: p}, "which is no subgradient of h"),
     "subgradient not finite": (

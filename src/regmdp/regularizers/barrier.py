@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
 from regmdp._internal.fields import set_fields
+from regmdp.regularizers._divergences import logarithm_divergence, relative_difference
 from regmdp.regularizers._parameters import PerState, check_temperature
 from regmdp.regularizers._roots import solve_probabilities
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer, bound_scores_below, log
@@ -75,6 +76,15 @@ class LogBarrier(SeparableRegularizer):
 
     def strong_convexity(self, n_actions: int) -> float:
         return 1.0
+
+    def relative_strong_convexity(self, n_actions: int) -> float:
+        return 2.0
+
+    def divergence_terms(
+        self, p: Float[Array, "*batch A"], q: Float[Array, "*batch A"]
+    ) -> Float[Array, "*batch A"]:
+        # Itakura and Saito's: p/q - log(p/q) - 1
+        return logarithm_divergence(relative_difference(p, q))
 
     def magnitude(self, n_actions: int) -> float:
         # the logarithm of a positive double is at least log 2^-1074

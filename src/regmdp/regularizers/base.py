@@ -89,6 +89,65 @@ class Regularizer(ABC):
         """(…, A) distributions -> (…, A) a subgradient of h: scores with the greedy policy p."""
         return defaults.subgradient(self, p, available)
 
+    def divergence(
+        self,
+        p: Float[Array, "*batch A"],
+        q: Float[Array, "*batch A"],
+        xi: Float[Array, "*batch A"] | None = None,
+        available: Bool[Array, "*batch A"] | None = None,
+    ) -> Float[Array, "*batch"]:
+        r"""(…, A) distributions p and q -> (…) the divergence of p from q, without the temperature.
+
+        .. math::
+            D_h(p, q; \xi) = h(p) - h(q) - \langle \xi, p - q \rangle
+
+        It is 0 or more if ξ is a subgradient of h at q. Without ξ it is the Bregman divergence,
+        with :meth:`subgradient`, and is computed without cancellation where there is a formula. A
+        constant added to ξ changes nothing. It is infinite where h(p) or h(q) is infinite, where p
+        or q gives probability to an action that is not available, and where ξ is -inf at an action
+        of p. It is 0 where no action is available.
+
+        Args:
+            p: (…, A) distributions.
+            q: (…, A) distributions.
+            xi: (…, A) ξ, a subgradient of h at q; None for that of :meth:`subgradient`.
+            available: (…, A) mask of the available actions; None stands for all.
+
+        Examples:
+            >>> import numpy as np, regmdp as rm
+            >>> p, q = np.array([0.5, 0.5, 0.0]), np.array([0.25, 0.25, 0.5])
+            >>> float(rm.Shannon(1.0).divergence(p, q).round(4))  # log 2
+            0.6931
+            >>> float(rm.SquaredL2(1.0).divergence(p, q).round(4))  # half the squared distance
+            0.1875
+
+            At a corner of the simplex the squared norm has other subgradients than q:
+
+            >>> corner = np.array([1.0, 0.0, 0.0])
+            >>> xi = np.array([1.0, 0.0, -2.0])
+            >>> float(rm.SquaredL2(1.0).divergence(q, corner, xi))
+            1.4375
+
+        References:
+            Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), equation 16:
+            the generalized divergence; Bregman 1967.
+        """
+        return defaults.divergence(self, p, q, xi, available)
+
+    def gradient_divergence(
+        self,
+        p: Float[Array, "*batch A"],
+        q: Float[Array, "*batch A"],
+        available: Bool[Array, "*batch A"] | None = None,
+    ) -> Float[Array, "*batch"]:
+        """Compute :meth:`divergence` without ξ where h(p) and h(q) are finite.
+
+        A subclass overrides it where a formula is more accurate than the definition.
+        """
+        return defaults.divergence_by_definition(
+            self, p, q, self.subgradient(q, available), available
+        )
+
     def hessian_vector_product(
         self,
         y: Float[Array, "*batch A"],
@@ -109,6 +168,35 @@ class Regularizer(ABC):
 
     def strong_convexity(self, n_actions: int) -> float:
         """Return the modulus of strong convexity of h in the ℓ1 norm; 0 if none is known."""
+        return 0.0
+
+    def relative_strong_convexity(self, n_actions: int) -> float:
+        r"""Return κ, the modulus of strong convexity of h relative to negative entropy.
+
+        It is the largest known κ for which h(p) - κ Σ p log p is convex on the simplex; 0 if none
+        is known. Policy mirror descent with step size η contracts by 1/(1 + ητκ), see
+        :class:`regmdp.algorithms.PMD`.
+
+        If h is a sum over actions of φ(p), and w(p) = p φ''(p) falls and is convex, then κ is
+        w(1/2). Proof. For the tangent v with Σ v = 0 let x be the only probability above 1/2, if
+        there is one, and S the sum of v²/p over the other actions. By Cauchy and Schwarz the
+        change of x has v_x² ≤ (1 - x) S, so that Σ v²/p (w(p) - κ) ≥ S (x w(1 - x) + (1 - x) w(x) -
+        κ)/x, and by Jensen that is at least S (w(2x(1 - x)) - κ)/x ≥ 0. With two actions of
+        probability 1/2 equality is reached.
+
+        Examples:
+            >>> import regmdp as rm
+            >>> rm.Shannon(1.0).relative_strong_convexity(5)
+            1.0
+            >>> rm.LogBarrier(1.0).relative_strong_convexity(5)
+            2.0
+            >>> rm.SquaredL2(1.0).relative_strong_convexity(5)
+            0.0
+
+        References:
+            Lu, Freund & Nesterov 2018, SIAM Journal on Optimization 28(1), "Relatively smooth
+            convex optimization by first-order methods", Definition 1.2.
+        """
         return 0.0
 
     @property

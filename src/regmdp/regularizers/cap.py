@@ -21,6 +21,7 @@ from regmdp._internal.arrays import (
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import set_fields
+from regmdp.regularizers._divergences import logarithm_divergence
 from regmdp.regularizers._parameters import (
     PerState,
     check_per_state,
@@ -150,6 +151,15 @@ class CapBarrier(SeparableRegularizer):
         return xp.where(
             plateau[..., None], filled, solve_probabilities(within, low, high, n_actions)
         )
+
+    def divergence_terms(
+        self, p: Float[Array, "*batch A"], q: Float[Array, "*batch A"]
+    ) -> Float[Array, "*batch A"]:
+        xp = array_namespace(p, q)
+        below = xp.asarray(self.cap)[..., None] - q
+        capped = self.mask & (below > 0)
+        change = xp.where(capped, (q - p) / xp.where(capped, below, 1.0), 0.0)
+        return logarithm_divergence(change)
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         least, most = float(np.min(self.cap)), float(np.max(self.cap))

@@ -6,9 +6,16 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, Bool, Float
+from regmdp._internal.arrays import Array, Bool, Float, array_namespace
 
-__all__ = ["ConvexFunction", "bounds", "hessian_vector_product", "subgradient"]
+__all__ = [
+    "ConvexFunction",
+    "bounds",
+    "divergence",
+    "divergence_by_definition",
+    "hessian_vector_product",
+    "subgradient",
+]
 
 #: Step in the scores for differences of greedy distributions, which vary on a scale of about 1.
 DIFFERENCE_STEP = 2e-3
@@ -29,6 +36,17 @@ class ConvexFunction(Protocol):
     def conjugate(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch"]: ...
+
+    def gradient_divergence(
+        self,
+        p: Float[Array, "*batch A"],
+        q: Float[Array, "*batch A"],
+        available: Bool[Array, "*batch A"] | None = None,
+    ) -> Float[Array, "*batch"]: ...
+
+    def domain(
+        self, available: Bool[Array, "*batch A"] | None
+    ) -> Bool[Array, "*batch A"] | None: ...
 
     def at(self, states: slice) -> ConvexFunction: ...
 
@@ -54,6 +72,8 @@ def subgradient(
             if available is None
             else np.broadcast_to(available, p.shape)[where]
         )
+        if not mask.any():
+            continue  # a terminal state
         out[where][mask] = _minimise_dual(single, p[where], mask)
     return out
 
@@ -74,6 +94,48 @@ def _minimise_dual(
         dual, np.zeros(np.count_nonzero(mask)), jac=True, method="BFGS", options={"gtol": 1e-12}
     )
     return found.x - found.x.max()
+
+
+def divergence(
+    function: ConvexFunction,
+    p: Float[Array, "*batch A"],
+    q: Float[Array, "*batch A"],
+    xi: Float[Array, "*batch A"] | None,
+    available: Bool[Array, "*batch A"] | None,
+) -> Float[Array, "*batch"]:
+    """Compute a divergence: the finite ones by ``gradient_divergence``, or by the definition."""
+    xp = array_namespace(p, q)
+    finite = xp.isfinite(function.value(p, available)) & xp.isfinite(function.value(q, available))
+    if available is not None:
+        # outside of the simplex of the available actions
+        finite = finite & ~xp.any(~available & ((p > 0) | (q > 0)), axis=-1)
+    if xi is None:
+        with np.errstate(invalid="ignore"):
+            found = xp.maximum(function.gradient_divergence(p, q, available), 0.0)
+    else:
+        found = divergence_by_definition(function, p, q, xi, available)
+    found = xp.where(finite, found, xp.inf)
+    return found if available is None else xp.where(xp.any(available, axis=-1), found, 0.0)
+
+
+def divergence_by_definition(
+    function: ConvexFunction,
+    p: Float[Array, "*batch A"],
+    q: Float[Array, "*batch A"],
+    xi: Float[Array, "*batch A"],
+    available: Bool[Array, "*batch A"] | None,
+) -> Float[Array, "*batch"]:
+    """(…, A) distributions and scores ξ -> (…) h(p) - h(q) - ⟨ξ, p - q⟩."""
+    xp = array_namespace(p, q)
+    used = (p > 0) | (q > 0)
+    # the scores relative to the largest: the rounding of Σ p then has little effect
+    top = xp.max(xp.where(used, xi, -xp.inf), axis=-1, keepdims=True)
+    steep = xi == -xp.inf
+    below = xp.where(used & ~steep, xi - xp.where(xp.isfinite(top), top, 0.0), 0.0)
+    inner = xp.sum((p - q) * below, axis=-1)
+    with np.errstate(invalid="ignore"):  # where h is infinite the result is not used
+        found = function.value(p, available) - function.value(q, available) - inner
+    return xp.where(xp.any(steep & (p > 0), axis=-1), xp.inf, found)
 
 
 def hessian_vector_product(

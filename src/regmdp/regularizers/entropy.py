@@ -12,6 +12,7 @@ from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespa
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import PolicyError, RegularizerError
 from regmdp._internal.fields import set_fields
+from regmdp.regularizers._divergences import entropy_divergence
 from regmdp.regularizers._parameters import PerState, check_temperature, require_shape
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer, log
 
@@ -86,6 +87,14 @@ class Shannon(SeparableRegularizer):
 
     def strong_convexity(self, n_actions: int) -> float:
         return 1.0
+
+    def relative_strong_convexity(self, n_actions: int) -> float:
+        return 1.0
+
+    def divergence_terms(
+        self, p: Float[Array, "*batch A"], q: Float[Array, "*batch A"]
+    ) -> Float[Array, "*batch A"]:
+        return entropy_divergence(p, q)
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -169,6 +178,14 @@ class KL(SeparableRegularizer):
 
     def strong_convexity(self, n_actions: int) -> float:
         return 1.0
+
+    def relative_strong_convexity(self, n_actions: int) -> float:
+        return 1.0
+
+    def divergence_terms(
+        self, p: Float[Array, "*batch A"], q: Float[Array, "*batch A"]
+    ) -> Float[Array, "*batch A"]:
+        return entropy_divergence(p, q)
 
     def magnitude(self, n_actions: int) -> float:
         return self.bounds(n_actions)[1] + math.log(n_actions)

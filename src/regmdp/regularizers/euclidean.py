@@ -58,6 +58,11 @@ class SquaredL2(SeparableRegularizer):
         threshold = (xp.take_along_axis(total, size - 1, axis=-1) - 1.0) / size
         return xp.maximum(y - threshold, 0.0)
 
+    def divergence_terms(
+        self, p: Float[Array, "*batch A"], q: Float[Array, "*batch A"]
+    ) -> Float[Array, "*batch A"]:
+        return 0.5 * (p - q) * (p - q)
+
     def bounds(self, n_actions: int) -> tuple[float, float]:
         return 0.5 / n_actions, 0.5
 

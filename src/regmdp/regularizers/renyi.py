@@ -154,6 +154,10 @@ class Renyi(Regularizer):
     def steep(self) -> bool:
         return True
 
+    def relative_strong_convexity(self, n_actions: int) -> float:
+        # the second derivative is at least α p^(α-2) / Σ p^α, and the sum at most A^(1-α)
+        return self.alpha * n_actions ** (self.alpha - 1.0)
+
     def strong_convexity(self, n_actions: int) -> float:
         return self.alpha * n_actions ** (self.alpha - 1.0)
 

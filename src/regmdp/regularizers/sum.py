@@ -234,6 +234,30 @@ class Sum(Regularizer):
             for part in self.parts
         )
 
+    def relative_strong_convexity(self, n_actions: int) -> float:
+        return sum(
+            float(np.min(part.temperature)) * part.relative_strong_convexity(n_actions)
+            for part in self.parts
+        )
+
+    def gradient_divergence(
+        self,
+        p: Float[Array, "*batch A"],
+        q: Float[Array, "*batch A"],
+        available: Bool[Array, "*batch A"] | None = None,
+    ) -> Float[Array, "*batch"]:
+        xp = array_namespace(p, q)
+        divergences = (
+            (xp.asarray(part.temperature), part.divergence(p, q, available=available))
+            for part in self._active_parts()
+        )
+        return _add_up(
+            (
+                xp.zeros(p.shape[:-1]),
+                *(tau * xp.where(tau > 0, divergence, 0.0) for tau, divergence in divergences),
+            )
+        )
+
     def magnitude(self, n_actions: int) -> float:
         return sum(part.max_temperature * part.magnitude(n_actions) for part in self.parts)
 

@@ -11,6 +11,7 @@ from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespa
 from regmdp._internal.checks import check_number
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import set_fields
+from regmdp.regularizers._divergences import power_divergence
 from regmdp.regularizers._parameters import PerState, check_temperature
 from regmdp.regularizers._roots import normalise_root, solve_probabilities
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
@@ -99,6 +100,16 @@ class Tsallis(SeparableRegularizer):
         if self.q > 2.0:
             return 0.0
         return self.q * n_actions ** (1.0 - self.q) if self.q > 1.0 else self.q
+
+    def relative_strong_convexity(self, n_actions: int) -> float:
+        return self.q * 2.0 ** (1.0 - self.q) if self.q <= 1.0 else 0.0
+
+    def divergence_terms(
+        self, p: Float[Array, "*batch A"], q: Float[Array, "*batch A"]
+    ) -> Float[Array, "*batch A"]:
+        # φ' is 1 more than `derivatives` says, which drops constants
+        plain = super().divergence_terms(p, q) - (p - q)
+        return power_divergence(p, q, self.q, plain)
 
     def _deformed_log(self, log_p: Array) -> Array:
         """Return log_q p, given log p."""

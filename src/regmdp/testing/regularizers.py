@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from regmdp.regularizers import Regularizer
+from regmdp.regularizers import Regularizer, Shannon
 from regmdp.regularizers.base import inner_product
 from regmdp.testing._greedy import check_greedy
 from regmdp.testing._points import N_POINTS, Points, count_states, require_distributions
@@ -23,7 +23,8 @@ def check_regularizer(
 ) -> None:
     r"""Check a regularizer on random distributions, scores, masks and temperatures.
 
-    Checked are: convexity of h, and its modulus of strong convexity; that ``greedy`` returns
+    Checked are: convexity of h, and its moduli of strong convexity, in the ℓ1 norm and relative to
+    negative entropy; that divergences are what their definition says; that ``greedy`` returns
     distributions, that they maximise ⟨p, y⟩ - h(p) and are the gradient of the conjugate; that the
     conjugate is that maximum, shifts with its argument, is monotone and 1-Lipschitz; the bounds;
     the subgradient; the domain; ``at``; and that nothing overflows at temperatures from 1e-12 to
@@ -72,6 +73,7 @@ def check_regularizer(
         _check_value(points)
         _check_convexity(points, rng)
         check_greedy(points)
+        _check_divergence(points)
         _check_bounds(points)
         _check_subgradient(points)
     _check_domain(regularizer, n_states, n_actions)
@@ -88,11 +90,12 @@ def _check_constants(regularizer: Regularizer, n_actions: int) -> None:
         np.isfinite(low) and low <= high,
         f"bounds({n_actions}) returns {(low, high)}, which are not a lower and an upper bound",
     )
-    modulus = regularizer.strong_convexity(n_actions)
-    require(
-        modulus >= 0 and np.isfinite(modulus),
-        f"strong_convexity({n_actions}) returns {modulus}; it is 0 or more",
-    )
+    for name in ("strong_convexity", "relative_strong_convexity"):
+        modulus = getattr(regularizer, name)(n_actions)
+        require(
+            modulus >= 0 and np.isfinite(modulus),
+            f"{name}({n_actions}) returns {modulus}; it is 0 or more",
+        )
     error = regularizer.rounding(n_actions)
     require(
         0 < error < 1e-6,
@@ -145,6 +148,42 @@ def _check_convexity(points: Points, rng: np.random.Generator) -> None:
             lambda at, excess=excess, below=below, ends=describe_ends: (
                 f"strong_convexity says {modulus:.6g}, which is too large: between {ends(at)} h is "
                 f"{-excess[at]:.6g} below the chord, not {below[at]:.6g}"
+            ),
+        )
+
+
+def _check_divergence(points: Points) -> None:
+    """Check divergences, from q with its scores as the subgradient, and their lower bounds."""
+    regularizer, allowed = points.regularizer, points.allowed
+    q, p = points.greedy(points.y), points.greedy(points.near)
+    with fail_on_warnings("divergence"):
+        found = np.asarray(regularizer.divergence(p, q, points.y, allowed))
+    require(
+        found.shape == p.shape[:1],
+        f"the divergence of distributions of shape {p.shape} has shape {found.shape}",
+    )
+    with np.errstate(invalid="ignore"):
+        expected = points.value(p) - points.value(q) - inner_product(p, points.y)
+        expected = expected + inner_product(q, points.y)
+    slack = 8 * points.error + points.sum_error(p, points.y) + points.sum_error(q, points.y)
+    # a score of -inf has no finite product with a probability
+    known = np.isfinite(expected) & np.all((points.y > -np.inf) | (p == 0.0), axis=1)
+    require_nonpositive(
+        np.where(known, np.abs(found - np.where(known, expected, 0.0)) - slack, -1.0),
+        lambda at: (
+            f"the divergence of {format_array(p[at])} from {format_array(q[at])} is "
+            f"{found[at]:.17g}, not h(p) - h(q) - ⟨ξ, p - q⟩ = {expected[at]:.17g}"
+        ),
+    )
+    relative = regularizer.relative_strong_convexity(points.n_actions)
+    if relative > 0.0:
+        least = relative * np.asarray(Shannon(1.0).divergence(p, q))
+        require_nonpositive(
+            np.where(known & np.isfinite(least), least - found - slack, -1.0),
+            lambda at: (
+                f"relative_strong_convexity says {relative:.6g}, which is too large: the "
+                f"divergence of {format_array(p[at])} from {format_array(q[at])} is "
+                f"{found[at]:.6g}, not at least {least[at]:.6g}"
             ),
         )
 
