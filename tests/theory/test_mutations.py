@@ -289,6 +289,35 @@ def test_softmax_pg_without_the_entropy():
     )
 
 
+@pytest.mark.parametrize("name", ["rise in each state", "asymptotic gap"])
+def test_softmax_pg_downhill_without_entropy(name):
+    right = algorithms.SoftmaxPG(algorithms.Maximum())
+    assert_holds(GARNET, None, right, 10)
+    assert_violated(rm.theory.check(claim_iterates(GARNET, None, right, DOWNHILL, 10)), name)
+
+
+def test_softmax_pg_that_stays_where_it_is():
+    mdp = rm.models.bandit((1.0, 0.0), discount=0.5)
+    right = algorithms.SoftmaxPG(algorithms.Maximum())
+    assert_holds(mdp, None, right, 10)
+    stay = mutants.add_to_logits(lambda often, policy, q, tau, value: 0.0 * q)
+    report = rm.theory.check(claim_iterates(mdp, None, right, stay, 10))
+    assert_violated(report, "asymptotic gap")
+    assert report["gradient dominance"].holds
+
+
+def test_values_too_low_for_the_gradient():
+    """Near the optimum the gradient is small, and the gap of values that are too low is not."""
+    mdp = rm.models.bandit((1.0, 0.0), discount=0.5)
+    right = algorithms.SoftmaxPG(algorithms.Maximum())
+    start = np.array([[1.0 - 1e-6, 1e-6]])
+    run = rm.theory.trace(mdp, None, right, max_iterations=2, start=start)
+    assert rm.theory.check(run)["gradient dominance"].holds
+    states = [replace(state, value=state.value - 0.5) for state in run.states]
+    claimed = rm.theory.Trace(mdp, run.regularizer, right, tuple(states))
+    assert_violated(rm.theory.check(claimed), "gradient dominance")
+
+
 # ---- greedy steps ----
 
 

@@ -282,7 +282,9 @@ def test_softmax_pg(data):
     )
     step = data.draw(SHARES) / rm.theory.smoothness_constant(mdp, regularizer)
     names = (
-        ["ascent"] if isinstance(regularizer, rm.Unregularized) else ["ascent", "exponential gap"]
+        ["ascent", "rise in each state", "gradient dominance", "asymptotic gap"]
+        if isinstance(regularizer, rm.Unregularized)
+        else ["ascent", "exponential gap"]
     )
     assert_holds(
         mdp, regularizer, algorithms.SoftmaxPG(step), names, start=start_of(data, mdp, regularizer)

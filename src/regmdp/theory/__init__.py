@@ -2,6 +2,7 @@
 
 from regmdp.theory.checking import STATEMENTS, check
 from regmdp.theory.dual_averaging import DualAveragingRun, as_dual_averaging
+from regmdp.theory.fisher import fisher_matrix, softmax_gradient
 from regmdp.theory.greedy import (
     averaged_policy_iteration_bound,
     newton_constant,
@@ -42,6 +43,10 @@ from regmdp.theory.report import (
 )
 from regmdp.theory.runs import Trace, trace
 from regmdp.theory.softmax import smoothness_constant, softmax_pg_bound
+from regmdp.theory.softmax_convergence import (
+    gradient_dominance_constant,
+    softmax_pg_asymptotic_bound,
+)
 from regmdp.theory.statements import Statement
 from regmdp.theory.steps import LinearSystem, linear_system, mirror_descent_gap_bound
 from regmdp.theory.td_pmd import (
@@ -82,9 +87,11 @@ __all__ = [
     "check",
     "compute_optimum",
     "entropy_npg_bounds",
+    "fisher_matrix",
     "gap_by_divergence",
     "geometric_pmd_bound",
     "gpmd_bounds",
+    "gradient_dominance_constant",
     "homotopic_pmd_gap_bound",
     "homotopic_pmd_policy_bound",
     "inexact_entropy_npg_bounds",
@@ -102,6 +109,8 @@ __all__ = [
     "reward_range",
     "sharp_inexact_floor",
     "smoothness_constant",
+    "softmax_gradient",
+    "softmax_pg_asymptotic_bound",
     "softmax_pg_bound",
     "stationary_distribution",
     "td_pmd_adaptive_bound",

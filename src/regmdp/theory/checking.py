@@ -12,6 +12,7 @@ from regmdp.theory import (
     linear_rates,
     potential_proof,
     softmax,
+    softmax_convergence,
     steps,
     td_pmd,
     unregularized,
@@ -33,6 +34,7 @@ STATEMENTS: tuple[Statement, ...] = (
     *unregularized.STATEMENTS,
     *homotopic.STATEMENTS,
     *softmax.STATEMENTS,
+    *softmax_convergence.STATEMENTS,
     *td_pmd.STATEMENTS,
 )
 

@@ -27,7 +27,13 @@ from regmdp.theory.statements import Statement
 from regmdp.theory.steps import distribution_mismatch
 from regmdp.theory.unregularized import reward_range
 
-__all__ = ["STATEMENTS", "smoothness_constant", "softmax_pg_bound"]
+__all__ = [
+    "STATEMENTS",
+    "bound_gradient_step_rounding",
+    "require_smooth_steps",
+    "smoothness_constant",
+    "softmax_pg_bound",
+]
 
 
 def smoothness_constant(mdp: MDP, regularizer: Regularizer | None = None) -> float:
@@ -128,7 +134,12 @@ def softmax_pg_bound(
 # ---- comparison with runs ----
 
 
-def _require_smooth_steps(run: Trace) -> None:
+def require_smooth_steps(run: Trace) -> None:
+    """Check that a run is softmax policy gradient with steps of at most 1/β.
+
+    Raises:
+        NotApplicableError: if it is not.
+    """
     require_exact(run)
     if not isinstance(run.improvement, SoftmaxGradient) or run.lookahead != 1:
         raise NotApplicableError("it is not softmax policy gradient")
@@ -140,7 +151,7 @@ def _require_smooth_steps(run: Trace) -> None:
         raise NotApplicableError("its steps are longer than the inverse of the smoothness constant")
 
 
-def _bound_step_rounding(run: Trace) -> Float[np.ndarray, " n"]:
+def bound_gradient_step_rounding(run: Trace) -> Float[np.ndarray, " n"]:
     """(n,) bound on the effect of the rounding of a step on the value, from any state."""
     horizon = 1.0 / (1.0 - run.mdp.discount)
     spread = np.max(
@@ -159,19 +170,22 @@ def _bound_step_rounding(run: Trace) -> Float[np.ndarray, " n"]:
 
 
 def _compare_ascent(run: Trace) -> ComparedValues:
-    _require_smooth_steps(run)
+    require_smooth_steps(run)
     values, squares = run.values_from_start, np.empty(run.iterations)
     for k in range(run.iterations):
         soft = advantage(run.regularizer, run.policies[k], run.q[k], run.mdp.available)
         squares[k] = np.sum((run.visits[k][:, None] * run.policies[k] * soft) ** 2)
     steps = np.arange(1, run.iterations + 1)
     return ComparedValues(
-        steps, values[:-1] + 0.5 * run.step_sizes * squares, values[1:], _bound_step_rounding(run)
+        steps,
+        values[:-1] + 0.5 * run.step_sizes * squares,
+        values[1:],
+        bound_gradient_step_rounding(run),
     )
 
 
 def _compare_gap(run: Trace) -> ComparedValues:
-    _require_smooth_steps(run)
+    require_smooth_steps(run)
     if not isinstance(run.regularizer, Shannon) or not uniform_temperature(run.regularizer) > 0.0:
         raise NotApplicableError("there is no entropy")
     smallest = np.min(np.where(run.allowed, run.policies[:-1], 1.0), axis=(1, 2))
@@ -188,7 +202,7 @@ def _compare_gap(run: Trace) -> ComparedValues:
     slack = (
         run.optimum.error
         + run.value_error
-        + np.concatenate([[0.0], np.cumsum(_bound_step_rounding(run))])
+        + np.concatenate([[0.0], np.cumsum(bound_gradient_step_rounding(run))])
     )
     return ComparedValues(np.arange(run.iterations + 1), gap, bound, slack)
 
