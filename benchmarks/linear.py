@@ -94,7 +94,7 @@ def peak() -> float:
 
 
 def timed(work: Callable[[], object], repetitions: int) -> float:
-    """Return the median of some repetitions, after one that does not count where there are several."""
+    """Return the median time of some repetitions, after one that is not counted."""
     taken = []
     for repetition in range(repetitions + (repetitions > 1)):
         begin = time.perf_counter()

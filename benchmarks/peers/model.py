@@ -17,7 +17,7 @@ __all__ = ["Model", "backup", "load", "save"]
 
 @dataclass(frozen=True)
 class Model:
-    """K state-action pairs, in the order of their states; (K, S) rows that sum to 1 - termination."""
+    """K state-action pairs in the order of states; (K, S) rows that sum to 1 - termination."""
 
     n_states: int
     n_actions: int

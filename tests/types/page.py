@@ -1,7 +1,7 @@
 """What a user writes, with the errors that a type checker has to find.
 
-A line that ends in ``# error`` is one, and no other line is; ``# type: T`` says what the type of the
-expression is in both checkers, in part.
+A line that ends in ``# error`` is one, and no other line is; ``# type: T`` says what the type of
+the expression contains in both checkers.
 """
 
 import numpy as np

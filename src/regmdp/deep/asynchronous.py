@@ -54,8 +54,8 @@ class A3C(A2C):
     unless ``normalize=False``, are those of the samples of all workers. The result depends on the
     order of the updates: with two or more workers the same seed does not give the same numbers.
 
-    Departures from the paper, besides those of :class:`A2C`: t_max = ``horizon`` = 20 for 5, so that
-    more steps share the fixed cost of a call of the compiled gradient; inputs and values are
+    Departures from the paper, besides those of :class:`A2C`: t_max = ``horizon`` = 20 for 5, so
+    that more steps share the fixed cost of a call of the compiled gradient; inputs and values are
     normalised, because environments differ in scale and no frames are preprocessed.
 
     Events are reported at regular times, with the measures of :meth:`Learner.learn`. If a worker

@@ -29,10 +29,10 @@ class SAC(OffPolicy):
     of the second paper, so that the mean of -h approaches that number; over d continuous actions
     the default is -d unless a regularizer is given.
 
-    Departures from the paper: h may be any of the regularizers, over continuous actions Shannon's or
-    Tsallis'; there are no networks of V, as in the second paper; one compiled gradient for all networks in
-    a step, which is faster, so that the policy's has the critics before their update, the paper's
-    those after it; over discrete actions the expectation over actions is exact and the
+    Departures from the paper: h may be any of the regularizers, over continuous actions Shannon's
+    or Tsallis'; there are no networks of V, as in the second paper; one compiled gradient for all
+    networks in a step, which is faster, so that the policy's has the critics before their update,
+    the paper's those after it; over discrete actions the expectation over actions is exact and the
     temperature fixed unless ``target_entropy`` is given, because no single target suits all numbers
     of actions; log σ is clipped to [-5, 2] ([-20, 2] in the authors' code), because smaller
     deviations no longer explore; the learning rate is 1e-3 for 3e-4 and ``polyak`` 0.02 for 0.005,

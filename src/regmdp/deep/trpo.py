@@ -45,8 +45,8 @@ class TRPO(FittedValues):
     are divided by their deviation, which changes neither the direction nor the length of a step;
     ``damping`` times the identity is added to the Fisher matrix, which is singular for a small
     batch; it is that of the whole batch, not of a tenth of it; 15 iterations of conjugate gradients
-    for 10; fewer steps in an iteration (128 in each copy for 50,000) and two layers of 64 units, for
-    the classic environments.
+    for 10; fewer steps in an iteration (128 in each copy for 50,000) and two layers of 64 units,
+    for the classic environments.
 
     Measures of an iteration, besides ``critic_error``: ``divergence``, ``gain`` (increase of the
     objective in deviations of the advantages) and ``step_fraction`` (0 if no step was accepted).
