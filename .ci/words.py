@@ -58,7 +58,7 @@ def find_words(path: Path) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Search the files or folders named, or all of ``src`` and ``docs``, the README and the rest."""
+    """Search the files or folders named, or the sources and all documents."""
     names = arguments or [
         "src",
         "docs",
