@@ -36,7 +36,9 @@ class Wrong(Improvement):
 
 
 def claim_iterates(mdp, regularizer, right, rule, iterations, start=None, evaluation=None):
-    """Claim that the iterates of the wrong rule are those of the algorithm; values are exact by default."""
+    """Claim that the iterates of the wrong rule are those of the algorithm; values are exact by
+    default.
+    """
     wrong = PolicyOptimization(evaluation or Exact(), Wrong(rule, right.improvement))
     run = rm.theory.trace(mdp, regularizer, wrong, max_iterations=iterations, start=start)
     return rm.theory.Trace(mdp, run.regularizer, right, run.states)

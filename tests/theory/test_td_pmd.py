@@ -21,7 +21,7 @@ few = settings(max_examples=settings().max_examples // 8)
 
 
 def make_run(mdp, regularizer, algorithm, iterations, policy, value):
-    """The run from any value: its first iterate is (π_0, V_0), which ``solve`` cannot start from."""
+    """Return a run from any value: its first iterate is (π_0, V_0), unlike that of ``solve``."""
     regularizer = rm.Unregularized() if regularizer is None else regularizer
     improvement, states = algorithm.improvement, []
     dual = improvement.initial_dual(mdp, regularizer, policy)

@@ -248,8 +248,8 @@ def as_mirror_descent(run: Trace) -> DualAveragingRun:
 def view_as_mirror_descent(run: Trace) -> DualAveragingRun:
     """Return a run as mirror descent with exact steps, whatever its evaluation is.
 
-    The steps are those of dual averaging, or proximal. For a proximal step in another divergence than that of the regularizer, the statements do not
-    use the temperature: it is set to 0.
+    The steps are those of dual averaging, or proximal. For a proximal step in another divergence
+    than that of the regularizer, the statements do not use the temperature: it is set to 0.
 
     Raises:
         NotApplicableError: if the steps are neither, or inexact.
