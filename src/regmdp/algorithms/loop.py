@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, freeze
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Float, freeze
 from regmdp._internal.errors import ImproperPolicyError, SingularError
 from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.status import Status
@@ -334,7 +334,7 @@ def run_loop(
 def check_and_certify(
     mdp: MDP,
     regularizer: Regularizer,
-    policy: Float[Array, "S A"] | DeterministicPolicy,
+    policy: ArrayLike | DeterministicPolicy,
     value: Float[Array, " S"],
 ) -> tuple[Float[np.ndarray, "S A"], Certificate]:
     """Check the last policy of a method, and certify it with a (S,) value as the witness."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +38,7 @@ class Knowledge:
     def from_source(
         cls,
         source: DecisionProcess,
-        reward_range: RewardRange | None,
+        reward_range: object,
         may_terminate: bool | None,
     ) -> Knowledge:
         """Return what the user and the source state.
@@ -174,19 +175,22 @@ def _describe_too_few(
 
 
 def _read_reward_range(
-    source: DecisionProcess, given: RewardRange | None
+    source: DecisionProcess, given: object
 ) -> tuple[Float[np.ndarray, "S A"], Float[np.ndarray, "S A"]]:
     """Return (S, A) lowest and highest rewards."""
-    if given is not None:
-        ends = given
-    elif isinstance(source, MDP):
-        ends = source.rewards, source.rewards
-    else:
-        ends = getattr(source, "lowest_reward", -np.inf), getattr(source, "highest_reward", np.inf)
+    if given is None:
+        given = (
+            (source.rewards, source.rewards)
+            if isinstance(source, MDP)
+            else (
+                getattr(source, "lowest_reward", -np.inf),
+                getattr(source, "highest_reward", np.inf),
+            )
+        )
     try:
         low, high = (
             np.broadcast_to(np.asarray(end, dtype=np.float64), source.available.shape)
-            for end in ends
+            for end in (given if isinstance(given, Iterable) else ())
         )
     except (TypeError, ValueError):
         raise SolverError(

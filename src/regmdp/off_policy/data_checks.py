@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from regmdp._internal.arrays import Float
@@ -29,7 +31,7 @@ def read_reward_range(process: DecisionProcess, given: object) -> tuple[float, f
         )
         return float(low[process.available].min()), float(high[process.available].max())
     try:
-        least, most = (float(end) for end in given)  # type: ignore[attr-defined]
+        least, most = (float(end) for end in (given if isinstance(given, Iterable) else ()))
     except (TypeError, ValueError):
         raise SolverError(f"reward_range must be (lowest, highest), not {given!r}") from None
     if not (np.isfinite(least) and np.isfinite(most) and least <= most):

@@ -41,8 +41,8 @@ class Tuning(NamedTuple):
 
     Attributes:
         temperature: τ.
-        steps: Steps of each walker of soft Q-learning between two policies.
-        n_envs: Its n_envs.
+        steps: Steps of each environment of soft Q-learning between two policies.
+        n_envs: Number of its parallel environments.
         share: Step size of the natural gradient, as a fraction of the largest, (1-γ)/τ.
         episodes: Episodes of the natural gradient per iteration.
         samples: Samples of each pair in the first iteration of stochastic mirror descent.
