@@ -215,6 +215,7 @@ SAMPLED = {
     ),
     "stochastic policy mirror descent": lambda: rm.algorithms.StochasticPMD(samples=2),
     "stochastic approximate policy mirror descent": lambda: rm.algorithms.StochasticAPMD(samples=2),
+    "stochastic value mirror descent": lambda: rm.algorithms.StochasticVMD(samples=2),
 }
 
 #: Certified gap that an algorithm has to reach on the small models, if it is not 1e-6.

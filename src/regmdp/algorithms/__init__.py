@@ -6,7 +6,13 @@ from regmdp.algorithms.iteration import (
     PolicyOptimization,
     ValueIteration,
 )
-from regmdp.algorithms.learning import SoftActorCritic, SoftQLearning, StochasticAPMD, StochasticPMD
+from regmdp.algorithms.learning import (
+    SoftActorCritic,
+    SoftQLearning,
+    StochasticAPMD,
+    StochasticPMD,
+    StochasticVMD,
+)
 from regmdp.algorithms.loop import (
     Algorithm,
     History,
@@ -60,6 +66,7 @@ __all__ = [
     "StepSize",
     "StochasticAPMD",
     "StochasticPMD",
+    "StochasticVMD",
     "ValueIteration",
     "ValueMirrorDescent",
     "check_and_certify",

@@ -18,6 +18,7 @@ from regmdp.evaluation.sample_schedules import GeometricSamples
 from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, tile_regularizer
 from regmdp.evaluation.sweeps import Sweeps
 from regmdp.evaluation.td import TD, SynchronousTD
+from regmdp.evaluation.variance_reduced import VarianceReducedSweep
 from regmdp.evaluation.visitation import occupancy, visits
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Sweeps",
     "SynchronousTD",
     "System",
+    "VarianceReducedSweep",
     "occupancy",
     "tile_regularizer",
     "visits",

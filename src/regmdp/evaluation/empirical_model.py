@@ -14,7 +14,13 @@ from regmdp.evaluation.sampled import RunBatch
 from regmdp.regularizers import Regularizer
 from regmdp.samples import RandomStreams, Simulator, TableSimulator
 
-__all__ = ["MAX_DENSE_STATES", "EmpiricalModels", "compute_q", "draw_empirical_models"]
+__all__ = [
+    "MAX_DENSE_STATES",
+    "EmpiricalModels",
+    "compute_q",
+    "draw_empirical_models",
+    "expect_next_values",
+]
 
 #: Doubles in the arrays of a group of runs that are evaluated together: 32 MiB.
 GROUP_SIZE = 1 << 22
@@ -96,6 +102,18 @@ def _sample_simulator(
         for code, count in parts:
             frequency[run, np.searchsorted(transition, code)] += count
     return rewards / samples, transition, frequency / samples
+
+
+def expect_next_values(
+    model: EmpiricalModels, batch: RunBatch, value: Float[Array, " NS"]
+) -> Float[np.ndarray, "NS A"]:
+    r"""(N·S,) values -> (N·S, A) \(\gamma \hat P V\) in the empirical models; 0 if unavailable."""
+    values = batch.split(np.asarray(value))
+    if model.dense is not None:
+        expected = _expect_next_value(model, slice(None), values)
+    else:
+        expected = np.stack([rows @ one for rows, one in zip(model.sparse, values, strict=True)])
+    return batch.discount * expected.reshape(batch.count * batch.size, batch.n_actions)
 
 
 def compute_q(

@@ -329,6 +329,7 @@ def td_pmd_geometric_bound(
     initial: float,
     iterations: int,
     mirror: Regularizer = KL_MIRROR_MAP,
+    errors: Float[Array, " n"] | None = None,
     start: ArrayLike | DeterministicPolicy | None = None,
     value: ArrayLike | None = None,
     optimum: Optimum | None = None,
@@ -344,12 +345,17 @@ def td_pmd_geometric_bound(
     bounded, \(D_k(\nu^*) \le D_0(\nu^*) + \gamma\eta_0 (V^*(\nu^*) - V_0(\nu^*)
     + \max (V_0 - V^*)_+)\).
 
+    With estimated action values \(\hat Q_k\), from which V_{k+1} is also computed, the right side
+    becomes Φ_k with \(\Phi_{k+1} = \gamma \Phi_k + e_k\) and
+    \(e_k \ge \max (r + \gamma P V_k - \hat Q_k)\): only what is too low counts.
+
     Args:
         mdp: The model, 0 < γ < 1.
         regularizer: The regularizer, or None.
         initial: η_0.
         iterations: n.
         mirror: The mirror map of D; the regularizer itself for GPMD's divergence.
+        errors: (n,) e_k of estimated action values; by default 0.
         start: (S, A) π_0; by default uniform.
         value: (S,) V_0; by default one sweep of π_0 over 0, as the method does.
         optimum: The optimum, if it is known.
@@ -382,7 +388,10 @@ def td_pmd_geometric_bound(
     if nu is None:
         raise SolverError("the optimal policy has no stationary distribution, because episodes end")
     constant = nu @ (first.gap + first.divergence(mirror) / (mdp.discount * initial))
-    return float(constant) * mdp.discount ** np.arange(iterations + 1.0)
+    bounds = [float(constant)]
+    for error in np.zeros(iterations) if errors is None else np.asarray(errors)[:iterations]:
+        bounds.append(mdp.discount * bounds[-1] + float(error))
+    return np.array(bounds)
 
 
 def _sum_discounted(chain: Chain, source: Float[Array, " S"]) -> Float[np.ndarray, " S"]:
