@@ -21,6 +21,14 @@ from regmdp.theory.identities import (
 )
 from regmdp.theory.inexact import admissible_evaluation_error
 from regmdp.theory.initial_policy import mirror_descent_step
+from regmdp.theory.iteration_counts import (
+    IterationCounts,
+    entropy_npg_iterations,
+    gap_iterations,
+    mirror_descent_iterations,
+    npg_iterations,
+    soft_policy_iterations,
+)
 from regmdp.theory.optima import Optimum, compute_optimum, stationary_distribution
 from regmdp.theory.potential_proof import occupancy_ratio
 from regmdp.theory.rates import (
@@ -42,6 +50,11 @@ from regmdp.theory.report import (
     UpperBound,
 )
 from regmdp.theory.runs import Trace, trace
+from regmdp.theory.sample_complexity import (
+    SampleComplexity,
+    inexact_npg_samples,
+    temperature_for_accuracy,
+)
 from regmdp.theory.softmax import smoothness_constant, softmax_pg_bound
 from regmdp.theory.softmax_convergence import (
     gradient_dominance_constant,
@@ -71,11 +84,13 @@ __all__ = [
     "EntropyNPGBounds",
     "GPMDBounds",
     "Identity",
+    "IterationCounts",
     "LinearSystem",
     "NotApplicable",
     "NotApplicableError",
     "Optimum",
     "Report",
+    "SampleComplexity",
     "Statement",
     "TDPMDBounds",
     "Trace",
@@ -87,8 +102,10 @@ __all__ = [
     "check",
     "compute_optimum",
     "entropy_npg_bounds",
+    "entropy_npg_iterations",
     "fisher_matrix",
     "gap_by_divergence",
+    "gap_iterations",
     "geometric_pmd_bound",
     "gpmd_bounds",
     "gradient_dominance_constant",
@@ -96,19 +113,23 @@ __all__ = [
     "homotopic_pmd_policy_bound",
     "inexact_entropy_npg_bounds",
     "inexact_floor",
+    "inexact_npg_samples",
     "linear_system",
     "maximum_entropy_policy",
     "mirror_descent_gap_bound",
+    "mirror_descent_iterations",
     "mirror_descent_step",
     "monotone_improvement",
     "newton_constant",
     "npg_bound",
+    "npg_iterations",
     "occupancy_ratio",
     "performance_difference",
     "quadratic_constant",
     "reward_range",
     "sharp_inexact_floor",
     "smoothness_constant",
+    "soft_policy_iterations",
     "softmax_gradient",
     "softmax_pg_asymptotic_bound",
     "softmax_pg_bound",
@@ -117,6 +138,7 @@ __all__ = [
     "td_pmd_geometric_bound",
     "td_pmd_linear_bounds",
     "td_pmd_sublinear_bounds",
+    "temperature_for_accuracy",
     "three_point_identity",
     "trace",
 ]
