@@ -115,7 +115,7 @@ def test_both_counts_of_a_gap(share, accuracy):
 
 
 def test_which_count_is_smaller():
-    """Short steps: the potential, by the factor 1-γ. A rare start and the largest step: Cen et al."""
+    """Short steps: the potential, by the factor 1-γ. A rare start, largest step: the sup norm."""
     mdp = rm.models.garnet(6, 3, 4, discount=0.98, rng=1)
     short = rm.theory.gap_iterations(mdp, SHANNON, step_size=1e-4 * 0.02 / TAU, accuracy=1e-3)
     assert short.mirror_descent < 0.1 * short.entropy_npg
