@@ -13,6 +13,7 @@ from regmdp.reproduce.experiments.sample_complexity_runs import (
     LOOPS,
     RANDOM,
     REUSED,
+    VALUE_DESCENT,
     SampleCount,
     SampleCurve,
     SampleTask,
@@ -133,6 +134,27 @@ def test_crossings(y, goal, expected):
     )
 
 
+def test_all_samples_of_value_mirror_descent():
+    # 1/(1-γ) = 4: epochs of 5 iterations
+    task = SampleTask(LOOPS, VALUE_DESCENT, 4, 0.5, 0, TINY)
+    count = SampleCount(task, 15, np.ones(1), np.ones(1), 20.0, np.array([10.0, 20.0]))
+    assert count.total == 3 * 20 + 12 * 4
+    mdp = runs.make_problem(task)
+    learned = rm.learn(
+        mdp, rm.Shannon(0.1), runs._make_method(VALUE_DESCENT, 20), max_iterations=15,
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    assert learned.samples == 2 * count.total
+
+
+def test_value_mirror_descent_reaches_the_accuracy():
+    task = SampleTask(LOOPS, VALUE_DESCENT, 4, 0.5, 0, TINY)
+    found = runs.find_sample_count(task)
+    assert found.successes[-1] >= 36
+    reused = runs.find_sample_count(task._replace(method=REUSED))
+    assert 1.0 < found.total / reused.total < 10.0
+
+
 def made_up(problem, method, sweep, power, factor):
     """A curve whose samples are a power law."""
     x, found = np.array([1.0, 2.0, 4.0]), []
@@ -154,12 +176,12 @@ def made_up(problem, method, sweep, power, factor):
     return SampleCurve(problem, method, sweep, x, found)
 
 
-def checks(reused, fresh, factor=1.0):
+def checks(reused, fresh, factor=1.0, descent=(2.0, 3.0)):
     """Outcomes of the checks for curves with these powers; ``factor`` multiplies fresh samples."""
     curves = [
         made_up(problem, method, sweep, power, factor if method == FRESH else 1.0)
         for problem in (LOOPS, RANDOM)
-        for method, powers in ((REUSED, reused), (FRESH, fresh))
+        for method, powers in ((REUSED, reused), (FRESH, fresh), (VALUE_DESCENT, descent))
         for sweep, power in zip(("accuracy", "horizon"), powers, strict=True)
     ]
     return [check.passed for check in sample_complexity._make_checks(curves)]
@@ -173,12 +195,13 @@ def test_exponents_of_power_laws():
 
 
 def test_exponents_above_the_theory_are_detected():
-    assert checks((2.0, 3.0), (2.0, 4.0)) == [True] * 7
-    assert checks((1.5, 3.0), (2.0, 4.0)) == [False, *[True] * 6]
-    assert checks((2.0, 3.5), (2.0, 4.0)) == [True, False, True, False, True, True, True]
-    assert checks((2.0, 3.0), (2.5, 4.0)) == [True] * 4 + [False, True, True]
-    assert checks((2.0, 3.0), (2.0, 7.5)) == [True] * 5 + [False, True]
-    assert checks((2.0, 3.0), (2.0, 3.0), factor=0.1) == [True] * 6 + [False]
+    assert checks((2.0, 3.0), (2.0, 4.0)) == [True] * 9
+    assert checks((2.0, 3.0), (2.0, 4.0), descent=(2.5, 3.5)) == [*[True] * 6, False, False, True]
+    assert checks((1.5, 3.0), (2.0, 4.0)) == [False, *[True] * 8]
+    assert checks((2.0, 3.5), (2.0, 4.0)) == [True, False, True, False, *[True] * 5]
+    assert checks((2.0, 3.0), (2.5, 4.0)) == [True] * 4 + [False] + [True] * 4
+    assert checks((2.0, 3.0), (2.0, 7.5)) == [True] * 5 + [False] + [True] * 3
+    assert checks((2.0, 3.0), (2.0, 3.0), factor=0.1) == [True] * 8 + [False]
 
 
 @pytest.fixture(scope="module")
@@ -189,14 +212,14 @@ def result():
 @pytest.mark.slow
 def test_a_small_run(result):
     samples, tried = result.tables["samples"], result.tables["tried"]
-    # two points of two sweeps with two methods, on the two loops and on two random models
-    assert samples["samples"].size == 2 * 2 * 2 * (1 + 2)
+    # two points of two sweeps with three methods, on the two loops and on two random models
+    assert samples["samples"].size == 2 * 2 * 3 * (1 + 2)
     assert np.all(
         (samples["samples_low"] <= samples["samples"])
         & (samples["samples"] <= samples["samples_high"])
     )
     assert np.all(tried["successes"] <= tried["runs"])
-    assert len(result.checks) == 7
+    assert len(result.checks) == 9
     assert result.checks[-1].passed  # the others need more runs
 
 

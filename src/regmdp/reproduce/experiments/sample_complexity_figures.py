@@ -10,8 +10,10 @@ import numpy as np
 from regmdp.reproduce.experiments.sample_complexity_runs import (
     FRESH,
     LOOPS,
+    METHODS,
     RANDOM,
     REUSED,
+    VALUE_DESCENT,
     SampleCurve,
     Settings,
 )
@@ -28,10 +30,10 @@ ALT = (
     "Four panels on logarithmic axes: samples per pair against 1/ε and against 1/(1−γ), above for "
     "the two loops and below for random models. Each has a line for one reused model and, far "
     "above, one for fresh samples; the line of fresh samples in one iteration is close to that of "
-    "the reused model. On the two loops the lines are straight, those of the reused model parallel "
-    "to the dashed lines of slopes 2 and 3 of the theory, and that of fresh samples less steep "
-    "than the dashed line of slope 7. On random models all lines are much less steep than the "
-    "dashed ones."
+    "the reused model, and the line of value mirror descent is between the two. On the two loops "
+    "the lines are straight, those of the reused model parallel to the dashed lines of slopes 2 "
+    "and 3 of the theory, and that of fresh samples less steep than the dashed line of slope 7. On "
+    "random models all lines are much less steep than the dashed ones."
 )
 
 
@@ -68,7 +70,7 @@ def draw_curves(
     for row, problem in zip(axes, (LOOPS, RANDOM), strict=True):
         here = [
             by_key[problem, method, sweep]
-            for method in (REUSED, FRESH)
+            for method in METHODS
             for sweep in ("accuracy", "horizon")
         ]
         limits = (
@@ -90,6 +92,9 @@ def draw_curves(
                     f"allowed for {LABELS[method]}: slope {most:g}",
                     color=plots.GREY if number else plots.BLACK,
                 )
+            descent = by_key[problem, VALUE_DESCENT, sweep]
+            label = f"{VALUE_DESCENT}: slope {descent.slope(descent.total):.2f}"
+            _draw_total(panel, descent, 3, label)
             fresh = by_key[problem, FRESH, sweep]
             each = np.median(fresh.each, axis=0)
             label = f"{FRESH}, one iteration: slope {fresh.slope(fresh.each):.2f}"

@@ -9,20 +9,23 @@ from typing import NamedTuple
 import numpy as np
 
 from regmdp import models
-from regmdp._internal.arrays import Float
+from regmdp._internal.arrays import Array, Float
 from regmdp._learn import learn
 from regmdp._solve import solve
-from regmdp.algorithms import NPG, Maximum
-from regmdp.evaluation import GenerativeModel
+from regmdp.algorithms import NPG, Maximum, PolicyOptimization, ValueMirrorDescent
+from regmdp.evaluation import GenerativeModel, VarianceReducedSweep
+from regmdp.evaluation.sample_schedules import default_period
 from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
 
 __all__ = [
     "FRESH",
     "LOOPS",
+    "METHODS",
     "N_RESAMPLES",
     "RANDOM",
     "REUSED",
+    "VALUE_DESCENT",
     "SampleCount",
     "SampleCurve",
     "SampleTask",
@@ -37,7 +40,11 @@ __all__ = [
 ]
 
 LOOPS, RANDOM = "two loops", "random model"
-REUSED, FRESH = "one model, reused", "fresh samples"
+REUSED, FRESH, VALUE_DESCENT = METHODS = (
+    "one model, reused",
+    "fresh samples",
+    "value mirror descent",
+)
 
 #: Tried numbers of samples: integers, two per factor of 2.
 SAMPLE_GRID = tuple(sorted({round(2.0 ** (j / 2.0)) for j in range(60)}))
@@ -59,7 +66,7 @@ class Settings:
         random_accuracy: ε on the random models, if 1/(1-γ) varies.
         horizons: 1/(1-γ); the smallest first.
         runs: Number of runs per number of samples, with one reused model.
-        fresh_runs: Number of runs per number of samples, with fresh samples.
+        fresh_runs: Number of runs per number of samples, with the other methods.
         share: Required fraction of runs within ε.
         seed: Seed of models and samples.
     """
@@ -98,7 +105,7 @@ class SampleCount(NamedTuple):
         tried: (k,) tried samples per pair and evaluation, increasing.
         successes: (k,) runs within ε at the end.
         samples: Samples per pair and evaluation with the required fraction of successes,
-            interpolated between tried numbers.
+            interpolated between tried numbers; for value mirror descent those of a reference.
         resampled: (N_RESAMPLES,) bootstrap samples of ``samples``.
     """
 
@@ -109,21 +116,26 @@ class SampleCount(NamedTuple):
     samples: float
     resampled: Float[np.ndarray, " m"]
 
-    @property
-    def evaluations(self) -> int:
-        """Number of evaluations that draw samples."""
-        return self.iterations if self.task.method == FRESH else 1
+    def count_all(self, samples: Float[Array, "*n"] | float) -> Float[np.ndarray, "*n"]:
+        """Samples of one evaluation -> samples per pair in all iterations."""
+        samples = np.asarray(samples, dtype=np.float64)
+        if self.task.method != VALUE_DESCENT:
+            return samples * (self.iterations if self.task.method == FRESH else 1)
+        # references, and between them about as many again
+        period = _epoch(self.task.horizon)
+        epochs = self.iterations // period
+        return epochs * samples + (self.iterations - epochs) * np.ceil(samples / period)
 
     @property
     def total(self) -> float:
         """Samples per pair in all iterations."""
-        return self.evaluations * self.samples
+        return float(self.count_all(self.samples))
 
     @property
     def interval(self) -> tuple[float, float]:
         """The 2.5th and the 97.5th percentile of the total."""
-        low, high = np.quantile(self.resampled, (0.025, 0.975))
-        return self.evaluations * float(low), self.evaluations * float(high)
+        low, high = self.count_all(np.quantile(self.resampled, (0.025, 0.975)))
+        return float(low), float(high)
 
 
 class SampleCurve(NamedTuple):
@@ -165,7 +177,7 @@ class SampleCurve(NamedTuple):
     def slope_interval(self) -> tuple[float, float]:
         """Return the 95% bootstrap interval of the exponent of the totals."""
         drawn = np.array(
-            [[one.evaluations * one.resampled for one in here] for here in self.found]
+            [[one.count_all(one.resampled) for one in here] for here in self.found]
         ).transpose(2, 1, 0)
         low, high = np.quantile([self.slope(values) for values in drawn], (0.025, 0.975))
         return float(low), float(high)
@@ -239,12 +251,15 @@ def find_sample_count(task: SampleTask) -> SampleCount:
     """Find the number of samples: double it until enough runs succeed, then search nearby."""
     mdp, settings = make_problem(task), task.settings
     best, count = solve(mdp, tol=1e-10).value, count_iterations(mdp, task.accuracy)
-    runs = settings.fresh_runs if task.method == FRESH else settings.runs
+    if task.method == VALUE_DESCENT:
+        # the last epoch is a whole one
+        count = math.ceil(count / _epoch(task.horizon)) * _epoch(task.horizon)
+    runs = settings.runs if task.method == REUSED else settings.fresh_runs
     regularizer = Shannon(temperature_for_accuracy(mdp, task.accuracy))
     seeds = [
         settings.seed,
         (LOOPS, RANDOM).index(task.problem),
-        (REUSED, FRESH).index(task.method),
+        METHODS.index(task.method),
         task.horizon,
         round(1e6 * task.accuracy),
         task.number,
@@ -254,7 +269,7 @@ def find_sample_count(task: SampleTask) -> SampleCount:
     def enough(index: int) -> bool:
         if index not in successes:
             n = SAMPLE_GRID[index]
-            method = NPG(Maximum(), evaluation=GenerativeModel(n, reuse=task.method == REUSED))
+            method = _make_method(task.method, n)
             generators = [np.random.default_rng([*seeds, n, run]) for run in range(runs)]
             learned = learn(mdp, regularizer, method, max_iterations=count, rng=generators)
             successes[index] = int(
@@ -281,6 +296,18 @@ def find_sample_count(task: SampleTask) -> SampleCount:
     return SampleCount(
         task, count, tried, found, find_crossing(tried, found / runs, settings.share), resampled
     )
+
+
+def _epoch(horizon: int) -> int:
+    """Return the number of iterations of an epoch of value mirror descent."""
+    return default_period(1.0 - 1.0 / horizon, 4.0)
+
+
+def _make_method(method: str, samples: int) -> PolicyOptimization:
+    """Return a method with a number of samples per pair and evaluation."""
+    if method == VALUE_DESCENT:
+        return ValueMirrorDescent(evaluation=VarianceReducedSweep(samples))
+    return NPG(Maximum(), evaluation=GenerativeModel(samples, reuse=method == REUSED))
 
 
 def find_crossing(x: Float[np.ndarray, " k"], y: Float[np.ndarray, " k"], goal: float) -> float:
