@@ -130,16 +130,16 @@ def _check_algorithm(problem: Problem, algorithm: object) -> None:
     algorithm.check(problem.mdp, problem.regularizer)
 
 
-def _check_stopping(tol: float, max_iterations: int | None) -> tuple[float, int]:
+def _check_stopping(tol: object, max_iterations: object) -> tuple[float, int]:
     """Return the tolerance and the number of iterations allowed."""
-    tol = check_number("tol", tol, 0.0)
+    gap = check_number("tol", tol, 0.0)
     if max_iterations is None:
-        if tol == 0.0:
+        if gap == 0.0:
             raise SolverError(
                 "tol=0 makes exactly max_iterations iterations, so say how many: max_iterations=…"
             )
-        return tol, MAX_ITERATIONS
-    return tol, check_integer("max_iterations", max_iterations, 0)
+        return gap, MAX_ITERATIONS
+    return gap, check_integer("max_iterations", max_iterations, 0)
 
 
 def _check_start(

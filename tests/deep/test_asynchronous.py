@@ -1,7 +1,5 @@
 """Updates of the workers of A3C: increments, none of which is lost, in a fixed order of events."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -35,9 +33,10 @@ class Interrupted(np.ndarray):
 
 
 def make_shared():
-    return SimpleNamespace(
-        params=np.float32([1.0, 2.0, 3.0]), squared_gradients=np.float32([0.5, 0.1, 0.2])
-    )
+    shared = object.__new__(asynchronous._SharedArrays)  # without files
+    shared.params = np.float32([1.0, 2.0, 3.0])
+    shared.squared_gradients = np.float32([0.5, 0.1, 0.2])
+    return shared
 
 
 def interrupt(shared, name):

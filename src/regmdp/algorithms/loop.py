@@ -235,11 +235,11 @@ class _Monitor:
         algorithm: Algorithm,
         tol: float,
         max_iterations: int,
-        callback: CallbackLike,
+        proceed: Callable[[Event], bool],
     ) -> None:
         self._mdp, self._regularizer, self._algorithm = mdp, regularizer, algorithm
         self._tol, self._max_iterations = tol, max_iterations
-        self._proceed, self._begin = as_callback(callback), time.perf_counter()
+        self._proceed, self._begin = proceed, time.perf_counter()
         self._prediction = _GapPrediction(mdp, regularizer, algorithm.patience(mdp))
         self._certified: tuple[State, Float[np.ndarray, "S A"], Certificate] | None = None
         self.records: list[tuple[int, float, float, float, float]] = []
@@ -293,7 +293,8 @@ def iterate(
     With ``tol=0`` exactly ``max_iterations`` iterations are made. A KeyboardInterrupt, during an
     iteration or in a callback, ends the run with the last complete iterate.
     """
-    monitor = _Monitor(mdp, regularizer, algorithm, tol, max_iterations, callback)
+    proceed = as_callback(callback)
+    monitor = _Monitor(mdp, regularizer, algorithm, tol, max_iterations, proceed)
     first = algorithm.init(mdp, regularizer, start)
     state, status = run_loop(
         first, lambda state: algorithm.step(mdp, regularizer, state), monitor.observe
