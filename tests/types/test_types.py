@@ -1,5 +1,6 @@
 """The types that users' type checkers see, without what the project is developed with."""
 
+import inspect
 import json
 import os
 import re
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+
+import regmdp as rm
 
 PAGE = Path(__file__).with_name("page.py")
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,3 +120,35 @@ def test_type_checkers_see_arrays_and_find_wrong_arguments(checker, interpreter,
     assert set(revealed) == set(types)
     wrong = {line: revealed[line] for line, kind in types.items() if kind not in revealed[line]}
     assert not wrong
+
+
+#: Parameters that hold what depends on the method, and contents of JSON files.
+WITHOUT_TYPE = {("Estimate", "memory"), ("Event", "state"), ("NetworkFunctions", "spec")}
+
+
+PACKAGES = (
+    "algorithms bellman choice deep evaluation gradients improvement io irl mdp models off_policy "
+    "regularizers routes samples testing theory"
+)
+
+
+@pytest.mark.parametrize("name", PACKAGES.split())
+def test_public_signatures_have_types(name):
+    untyped = []
+    package = getattr(rm, name)
+    for each in [getattr(package, public) for public in package.__all__] + [
+        getattr(rm, public) for public in rm.__all__
+    ]:
+        if not callable(each):
+            continue
+        try:
+            signature = inspect.signature(each)
+        except (TypeError, ValueError):  # an alias of types, or a class of another kind
+            continue
+        types = {one.name: one.annotation for one in signature.parameters.values()}
+        untyped += [
+            (each.__name__, parameter)
+            for parameter, annotation in {**types, "return": signature.return_annotation}.items()
+            if re.search(r"\bAny\b", str(annotation))
+        ]
+    assert set(untyped) <= WITHOUT_TYPE
