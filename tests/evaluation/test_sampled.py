@@ -99,6 +99,18 @@ def test_the_mean_of_the_empirical_rows_is_the_row(policy):
     assert 0.7 < z.std() < 1.3
 
 
+@pytest.mark.parametrize("regularizer", [rm.Unregularized(), rm.Shannon(0.3), rm.SquaredL2(2.0)])
+def test_the_bound_on_the_error_is_hoeffdings_for_values_with_their_regularizer(
+    regularizer, policy
+):
+    estimate, _, _ = estimated(GenerativeModel(50), GARNET, regularizer, policy, 1)
+    costs = {"Unregularized": 0.0, "Shannon": 0.3 * np.log(3), "SquaredL2": 2.0 * (1 / 2 - 1 / 6)}
+    width = (np.ptp(GARNET.rewards) + costs[type(regularizer).__name__]) / (1 - GARNET.discount)
+    deviation = width * np.sqrt(np.log(4 * GARNET.rewards.size / 0.05) / (2 * 50))
+    expected = GARNET.discount * deviation / (1 - GARNET.discount)
+    assert estimate.error[0] == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.mark.parametrize("reuse", [False, True])
 @pytest.mark.parametrize("regularizer", REGULARIZERS, ids=repr)
 def test_the_bound_on_the_error_holds_with_its_confidence(reuse, regularizer, policy):
