@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 #: Docstring examples that take long; a docstring has no place for a mark.
-SLOW_EXAMPLES = {"learn_many", "TRPO", "OnPolicyMDPO", "Adapted"}
+SLOW_EXAMPLES = {"AdaptiveStepSize", "OnPolicyMDPO", "TRPO", "train_vectorized"}
 
 # What JAX has compiled is kept for the next run, here and in the processes that tests start.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "jax"))
