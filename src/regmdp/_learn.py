@@ -12,6 +12,7 @@ from regmdp._internal.arrays import Array, ArrayLike, Float, freeze
 from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SampleError, SingularError, SolverError
 from regmdp._internal.events import CallbackLike, Event, as_callback
+from regmdp._internal.html import html_rows
 from regmdp._internal.status import Status
 from regmdp.algorithms import Algorithm, PolicyOptimization, Start, State, run_loop
 from regmdp.evaluation import RunBatch, tile_regularizer
@@ -58,6 +59,20 @@ class LearningResult:
             f"LearningResult({runs} of {self.iterations:,} iterations and {self.samples:,} samples "
             "each)"
         )
+
+    def _repr_html_(self) -> str:
+        n_states, n_actions = self.policy.shape[1:]
+        rows = [
+            ("runs", f"{len(self):,}"),
+            ("policies", f"{n_states:,} states, {n_actions:,} actions"),
+            ("iterations", f"{self.iterations:,} in each run"),
+            ("samples", f"{self.samples:,} in each run"),
+            ("status", self.status.word),
+        ]
+        if self.error is not None:
+            stated = f"at most {float(np.max(self.error)):.3g}, as the evaluation states"
+            rows.append(("error of q", stated))
+        return html_rows("Policies learned from samples", rows)
 
 
 def learn(

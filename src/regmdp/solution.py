@@ -11,6 +11,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Float
 from regmdp._internal.files import read_result, write_arrays
+from regmdp._internal.html import html_rows
 from regmdp._internal.status import Status
 from regmdp.algorithms import History
 from regmdp.certificates import Bounds, Certificate
@@ -146,6 +147,9 @@ class Solution:
             f"Solution({self.status.word}, value {self.initial_value:.10g}, gap ≤ "
             f"{self.certificate.gap:.3g})"
         )
+
+    def _repr_html_(self) -> str:
+        return html_rows("Solution", self.lines())
 
 
 def pack_solution(solution: Solution) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

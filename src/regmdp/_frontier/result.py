@@ -25,6 +25,7 @@ from regmdp._frontier.report import (
 from regmdp._internal.arrays import UNIT_ROUNDOFF, ArrayLike, Float
 from regmdp._internal.checks import check_number
 from regmdp._internal.files import read_result, replace_atomically, write_arrays
+from regmdp._internal.html import html_table
 from regmdp._internal.status import Status
 from regmdp.solution import Solution, pack_solution, unpack_solution
 
@@ -275,6 +276,12 @@ class Frontier:
             f"Frontier({len(self)} points, gain up to {self.largest_gain:.6g}, up to "
             f"{divergence:.4g} nats from the reference)"
         )
+
+    def _repr_html_(self) -> str:
+        heading, rows = self.table()
+        missing = "" if self.complete else f" {self.status.word}: points are missing."
+        note = f"{self.describe_half_gain().capitalize()}.{missing}"
+        return html_table(f"Frontier of {self.problem}", heading, rows, note=note)
 
 
 def _unpack_frontier(arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Frontier:

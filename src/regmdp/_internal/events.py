@@ -32,12 +32,21 @@ class Event:
         ...     return event.measures["gap"] > 0.1  # False stops the run
         >>> rm.solve(rm.models.chain(5), callback=stop_early).status.word
         'stopped'
+
+        An event is printed as one line, without the iterate:
+
+        >>> rm.Event(3, 0.25, {"residual": 0.125, "gap": 1.25})
+        Event(iteration 3, 0.25 s, residual 0.125, gap 1.25)
     """
 
     iteration: int
     seconds: float
     measures: Mapping[str, float] = field(default_factory=dict)
     state: Any = None
+
+    def __repr__(self) -> str:
+        measures = "".join(f", {name} {value:.6g}" for name, value in self.measures.items())
+        return f"Event(iteration {self.iteration}, {self.seconds:.3g} s{measures})"
 
 
 #: A function that is called with an event after each iteration. Returning False stops the run.

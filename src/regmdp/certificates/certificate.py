@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Float, freeze
+from regmdp._internal.html import html_rows
 from regmdp._internal.status import Status
 
 __all__ = ["Bounds", "Certificate", "CertifiedBounds"]
@@ -135,6 +136,12 @@ class Certificate(CertifiedBounds):
 
     def __repr__(self) -> str:
         return f"Certificate({self._summary(13)})"
+
+    def _repr_html_(self) -> str:
+        rows = self.lines(f"state {self.worst_state}")
+        return html_rows(
+            "Certificate", [*rows, *([("limit", str(self.limit))] if self.limit else [])]
+        )
 
     def lines(self, worst_state: str) -> list[tuple[str, str]]:
         """Return a summary as (name, text) pairs; all numbers are rounded to the safe side.

@@ -9,6 +9,7 @@ import numpy as np
 from regmdp import bellman
 from regmdp._internal.arrays import Array, ArrayLike, Float, freeze
 from regmdp._internal.errors import SolverError
+from regmdp._internal.html import html_rows
 from regmdp.certificates.certificate import Bounds, Certificate
 from regmdp.certificates.discounted import discounted_bounds
 from regmdp.certificates.episodic import episodic_bounds, policy_bounds
@@ -113,6 +114,11 @@ class PolicyEvaluation:
             f"PolicyEvaluation(from the initial distribution {self.initial_value:.12g}; bounds at "
             f"most {width:.3g} apart)"
         )
+
+    def _repr_html_(self) -> str:
+        width = f"at most {float(np.max(self.upper - self.lower)):.3g} apart"
+        value = f"{self.initial_value:.12g} from the initial distribution"
+        return html_rows("Value of a policy", [("value", value), ("bounds", width)])
 
 
 def evaluate(

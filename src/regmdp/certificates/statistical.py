@@ -20,7 +20,8 @@ from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, ArrayLike, Bool, Float, freeze
 from regmdp._internal.checks import check_option
 from regmdp._internal.errors import SampleError, SolverError
-from regmdp.certificates.certificate import Bounds, CertifiedBounds, summarize_bounds
+from regmdp._internal.html import html_rows
+from regmdp.certificates.certificate import Bounds, CertifiedBounds, format_bound, summarize_bounds
 from regmdp.certificates.concentration import RADII, Inequality, check_confidence
 from regmdp.certificates.sample_intervals import (
     ActionValueIntervals,
@@ -86,6 +87,22 @@ class StatisticalCertificate(CertifiedBounds):
             f"StatisticalCertificate(with probability ≥ {self.confidence:.12g}: "
             f"{self._summary(6)}; {self.samples:,} samples, {self.min_count:,} or more of each "
             f"pair, {self.n_intervals:,} {self.inequality} intervals)"
+        )
+
+    def _repr_html_(self) -> str:
+        low, high = format_bound(self.initial_lower, 6, -1), format_bound(self.initial_upper, 6, 1)
+        worst, initial = format_bound(self.gap, 3, 1), format_bound(self.initial_gap, 3, 1)
+        gap = f"at most {worst} in state {self.worst_state}, the worst, and {initial}"
+        samples = f"{self.samples:,}, {self.min_count:,} or more of each pair"
+        return html_rows(
+            "Certificate from samples",
+            [
+                ("holds", f"with a probability of at least {self.confidence:.12g}"),
+                ("optimum", f"between {low} and {high} from the initial distribution"),
+                ("gap", f"{gap} from the initial distribution"),
+                ("samples", samples),
+                ("intervals", f"{self.n_intervals:,} of {self.inequality}"),
+            ],
         )
 
 

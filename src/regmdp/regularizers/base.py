@@ -18,6 +18,7 @@ import numpy as np
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float, array_namespace
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import copy_with
+from regmdp._internal.representation import describe_attributes
 from regmdp.regularizers import defaults
 from regmdp.regularizers._parameters import PerState, check_temperature
 from regmdp.regularizers._probability_bounds import ProbabilityBounds, require_feasible
@@ -57,6 +58,10 @@ class Regularizer(ABC):
     """
 
     temperature: PerState
+
+    def __repr__(self) -> str:
+        """Return the class and the public attributes, in one line."""
+        return describe_attributes(self)
 
     #: Fields that may have one entry per state, and the number of dimensions they have then.
     state_fields: ClassVar[dict[str, int]] = {"temperature": 1}

@@ -64,7 +64,7 @@ class FunctionRegularizer(Regularizer):
                 )
 
 
-@dataclass(frozen=True, eq=False, init=False)
+@dataclass(frozen=True, eq=False, init=False, repr=False)
 class Separable(FunctionRegularizer, SeparableRegularizer):
     r"""Sum over actions of a user-defined convex function, \(h(p) = \sum_a \varphi(p_a)\).
 
@@ -104,7 +104,7 @@ class Separable(FunctionRegularizer, SeparableRegularizer):
     temperature: PerState
     curvature: Callable[..., Array] | None
     parameters: Mapping[str, Array]
-    _bounds: dict[int, tuple[float, float]] = field(init=False, repr=False)
+    _bounds: dict[int, tuple[float, float]] = field(init=False)
 
     def __init__(
         self,
@@ -220,7 +220,7 @@ class Separable(FunctionRegularizer, SeparableRegularizer):
         )
 
 
-@dataclass(frozen=True, eq=False, init=False)
+@dataclass(frozen=True, eq=False, init=False, repr=False)
 class Convex(FunctionRegularizer):
     r"""A user-defined convex, differentiable function h, given by its value and gradient.
 
@@ -265,7 +265,7 @@ class Convex(FunctionRegularizer):
     gradient: Callable[..., Array]
     temperature: PerState
     parameters: Mapping[str, Array]
-    _bounds: dict[int, tuple[float, float]] = field(init=False, repr=False)
+    _bounds: dict[int, tuple[float, float]] = field(init=False)
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from regmdp._internal.arrays import Float, Int
+from regmdp._internal.html import html_details, html_table
 
 __all__ = [
     "ComparedValues",
@@ -94,6 +95,19 @@ class Comparison(ABC):
         return (
             f"VIOLATED  {self.name}: {where}; worst at {iterate}, "
             f"{numbers.format(self.signs[1])}{rounding}"
+        )
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the outcome, at the tightest or worst iteration, as the cells of a table."""
+        worst, holds = self.tightest, self.holds
+        return (
+            "✓ holds" if holds else "✗ violated",
+            self.name,
+            f"iteration {self.iteration[worst]}",
+            f"{self.measured[worst]:.6g}",
+            self.signs[0] if holds else self.signs[1],
+            f"{self.predicted[worst]:.6g}",
+            self.source,
         )
 
 
@@ -214,3 +228,15 @@ class Report:
             f"Report({len(self.comparisons)} statements, {len(self.violations)} violated, "
             f"{len(self.not_applicable)} do not apply)"
         )
+
+    def _repr_html_(self) -> str:
+        verdict = f"{len(self.comparisons)} statements, {len(self.violations)} violated"
+        heading = ("", "statement", "closest at", "measured", "", "predicted", "source")
+        text = html_table(
+            f"{self.run}: {verdict}", heading, [compared.cells() for compared in self.comparisons]
+        )
+        if not self.not_applicable:
+            return text
+        rows = [(left.name, left.reason) for left in self.not_applicable]
+        table = html_table("", ("statement", "reason"), rows)
+        return text + html_details(f"{len(rows)} statements do not apply to this run", table)
