@@ -195,13 +195,35 @@ def test_exponents_of_power_laws():
 
 
 def test_exponents_above_the_theory_are_detected():
-    assert checks((2.0, 3.0), (2.0, 4.0)) == [True] * 9
-    assert checks((2.0, 3.0), (2.0, 4.0), descent=(2.5, 3.5)) == [*[True] * 6, False, False, True]
-    assert checks((1.5, 3.0), (2.0, 4.0)) == [False, *[True] * 8]
-    assert checks((2.0, 3.5), (2.0, 4.0)) == [True, False, True, False, *[True] * 5]
-    assert checks((2.0, 3.0), (2.5, 4.0)) == [True] * 4 + [False] + [True] * 4
-    assert checks((2.0, 3.0), (2.0, 7.5)) == [True] * 5 + [False] + [True] * 3
-    assert checks((2.0, 3.0), (2.0, 3.0), factor=0.1) == [True] * 8 + [False]
+    assert checks((2.0, 3.0), (2.0, 4.0)) == [True] * 10
+    assert checks((2.0, 3.0), (2.0, 4.0), descent=(2.5, 3.5)) == [
+        *[True] * 6,
+        *[False] * 2,
+        *[True] * 2,
+    ]
+    assert checks((1.5, 3.0), (2.0, 4.0)) == [False, *[True] * 9]
+    assert checks((2.0, 3.5), (2.0, 4.0)) == [True, False, True, False, *[True] * 6]
+    assert checks((2.0, 3.0), (2.5, 4.0)) == [True] * 4 + [False] + [True] * 5
+    assert checks((2.0, 3.0), (2.0, 7.5)) == [True] * 5 + [False] + [True] * 4
+    assert checks((2.0, 3.0), (2.0, 3.0), factor=0.1) == [True] * 8 + [False, True]
+    assert checks((2.0, 3.0), (2.0, 3.0), factor=1e9) == [True] * 9 + [False]
+
+
+@pytest.mark.parametrize(("problem", "spread"), [(LOOPS, 1.0), (RANDOM, None)])
+def test_the_number_of_the_theory(problem, spread):
+    """N · T for an accuracy of ε/2, at the temperature of the experiment."""
+    task = SampleTask(problem, FRESH, 8, 0.5, 0, TINY)
+    mdp = runs.make_problem(task)
+    tau, discount = runs.temperature_for_accuracy(mdp, 0.5), 1.0 - 1.0 / 8
+    delta = min(0.25 / 4, np.sqrt(tau * 0.25) / 2) / (8 * discount)
+    # on the two loops the rewards are 1, and 0 after the end
+    spread = np.ptp(mdp.rewards) if spread is None else spread
+    each = np.ceil(spread**2 * 8**3 / delta**2)
+    far = discount * 8 * (spread + 0.25 / 8)
+    count = 1 + np.ceil(8 * np.log(8 * far / (3 * 0.25)))
+    assert runs.predict_samples(task) == each * count
+    curve = made_up(problem, FRESH, "horizon", 4.0, 1.0)
+    np.testing.assert_array_equal(curve.predicted, runs.predict_samples(curve.found[0][0].task))
 
 
 @pytest.fixture(scope="module")
@@ -219,8 +241,9 @@ def test_a_small_run(result):
         & (samples["samples"] <= samples["samples_high"])
     )
     assert np.all(tried["successes"] <= tried["runs"])
-    assert len(result.checks) == 9
-    assert result.checks[-1].passed  # the others need more runs
+    assert len(result.checks) == 10
+    assert result.checks[-2].passed  # the others need more runs
+    assert result.checks[-1].passed
 
 
 @pytest.mark.slow

@@ -214,6 +214,7 @@ def _make_numbers(curves: list[SampleCurve], settings: Settings) -> tuple[Number
                 f"at most {ALLOWED_EXPONENTS[curve.method][curve.sweep]:g}",
             )
         )
+    numbers += [_count_fresh_samples(curve) for curve in curves if curve.method == FRESH]
     for name, accuracy in ((LOOPS, settings.accuracy), (RANDOM, settings.random_accuracy)):
         tasks = [
             SampleTask(name, FRESH, horizon, accuracy, 0, settings) for horizon in settings.horizons
@@ -229,6 +230,18 @@ def _make_numbers(curves: list[SampleCurve], settings: Settings) -> tuple[Number
             )
         )
     return tuple(numbers)
+
+
+def _count_fresh_samples(curve: SampleCurve) -> Number:
+    """Return measured fresh samples beside the number of the theory."""
+    measured, counted = (np.median(values, axis=0) for values in (curve.total, curve.predicted))
+    return Number(
+        f"{curve.problem}, {FRESH}: samples per pair as {SWEEP_NAMES[curve.sweep]} grows, and the "
+        "number of the theory of inexact NPG",
+        f"{measured[0]:,.0f} → {measured[-1]:,.0f}",
+        f"at most {counted[0]:.2g} → {counted[-1]:.2g}, exponent "
+        f"{curve.slope(curve.predicted):.2f}",
+    )
 
 
 def _make_checks(curves: list[SampleCurve]) -> tuple[Check, ...]:
@@ -271,23 +284,37 @@ def _make_checks(curves: list[SampleCurve]) -> tuple[Check, ...]:
                     all(slope <= most + 0.3 for slope in compared),
                 )
             )
+    return (*checks, *_check_fresh_samples(by_key))
+
+
+def _check_fresh_samples(
+    by_key: dict[tuple[str, str, str], SampleCurve],
+) -> tuple[Check, ...]:
+    """Check fresh samples against reused ones, and against the number of the theory."""
+    fresh = {key: curve for key, curve in by_key.items() if key[1] == FRESH}
     ratio = np.concatenate(
         [
-            (fresh.total / by_key[name, REUSED, sweep].total).ravel()
-            for (name, method, sweep), fresh in by_key.items()
-            if method == FRESH
+            (curve.total / by_key[name, REUSED, sweep].total).ravel()
+            for (name, _, sweep), curve in fresh.items()
         ]
     )
-    checks.append(
+    share = np.concatenate([(curve.total / curve.predicted).ravel() for curve in fresh.values()])
+    return (
         Check(
             "Reusing one model needs fewer samples than drawing fresh ones, on every model, for "
             "every ε and γ",
             f"fresh samples: {ratio.min():.3g} to {ratio.max():.3g} times as many",
             "more than 1 times",
             bool(np.all(ratio > 1.0)),
-        )
+        ),
+        Check(
+            "Fresh samples: the number of the theory of inexact NPG is enough, on every model, for "
+            "every ε and γ",
+            f"{share.min():.2g} to {share.max():.2g} of it are needed",
+            "at most 1",
+            bool(np.all(share <= 1.0)),
+        ),
     )
-    return tuple(checks)
 
 
 EXPERIMENT = Experiment(
@@ -308,8 +335,8 @@ EXPERIMENT = Experiment(
         "The values of an empirical model have errors of about (1−γ)^{−3/2} n^{−1/2}. If every "
         "iteration draws fresh samples, the theory of inexact NPG requires an error of δ ~ "
         "(1−γ)^{3/2} ε in each: (1−γ)^{−6} ε^{−2} samples per iteration, and (1−γ)^{−7} ε^{−2} in "
-        "total, up to logarithms. If one model is drawn and reused, (1−γ)^{−3} ε^{−2} are enough, "
-        "and no method needs fewer on all models.",
+        "total, up to logarithms; rm.theory.inexact_npg_samples counts them. If one model is drawn "
+        "and reused, (1−γ)^{−3} ε^{−2} are enough, and no method needs fewer on all models.",
         "Value mirror descent sweeps the value once in each iteration. n draws of every pair at "
         "the start of an epoch of ⌈log_γ ¼⌉ iterations estimate the expectation of the value, and "
         "about as many in the rest of the epoch that of its changes. For a method of this kind "

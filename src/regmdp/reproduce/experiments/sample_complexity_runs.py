@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from regmdp import models
+from regmdp import models, theory
 from regmdp._internal.arrays import Array, Float
 from regmdp._learn import learn
 from regmdp._solve import solve
@@ -36,6 +36,7 @@ __all__ = [
     "find_crossing",
     "find_sample_count",
     "make_problem",
+    "predict_samples",
     "temperature_for_accuracy",
 ]
 
@@ -170,6 +171,12 @@ class SampleCurve(NamedTuple):
         """(2, models, n) ends of the 95% intervals of the totals."""
         return np.array([[one.interval for one in here] for here in self.found]).transpose(2, 1, 0)
 
+    @property
+    def predicted(self) -> Float[np.ndarray, "models n"]:
+        """(models, n) samples per pair of inexact NPG as the theory counts them."""
+        counts = [[float(predict_samples(one.task)) for one in here] for here in self.found]
+        return np.array(counts).T
+
     def slope(self, values: Float[np.ndarray, "models n"]) -> float:
         """Fit the exponent of a power law to the medians over the models."""
         return float(np.polyfit(np.log(self.x), np.log(np.median(values, axis=0)), 1)[0])
@@ -211,7 +218,15 @@ def make_problem(task: SampleTask) -> MDP:
 
 def temperature_for_accuracy(mdp: MDP, accuracy: float) -> float:
     """Return τ = (1-γ)ε/(2 log A), with which entropy costs at most ε/2: τ log A per step."""
-    return (1.0 - mdp.discount) * accuracy / (2.0 * math.log(mdp.n_actions))
+    return theory.temperature_for_accuracy(mdp, accuracy / 2.0)
+
+
+def predict_samples(task: SampleTask) -> int:
+    """Return the samples per pair of inexact NPG, in all iterations, as the theory counts them.
+
+    Half of ε is for the entropy, and half for the error with entropy.
+    """
+    return theory.inexact_npg_samples(make_problem(task), task.accuracy / 2.0).total_per_pair
 
 
 def count_iterations(mdp: MDP, accuracy: float) -> int:
