@@ -121,11 +121,12 @@ class SampleCount(NamedTuple):
         """Samples of one evaluation -> samples per pair in all iterations."""
         samples = np.asarray(samples, dtype=np.float64)
         if self.task.method != VALUE_DESCENT:
-            return samples * (self.iterations if self.task.method == FRESH else 1)
+            return np.asarray(samples * (self.iterations if self.task.method == FRESH else 1))
         # references, and between them about as many again
         period = _epoch(self.task.horizon)
         epochs = self.iterations // period
-        return epochs * samples + (self.iterations - epochs) * np.ceil(samples / period)
+        between = (self.iterations - epochs) * np.ceil(samples / period)
+        return np.asarray(epochs * samples + between)
 
     @property
     def total(self) -> float:
