@@ -6,6 +6,7 @@ __all__ = [
     "FormatError",
     "ImproperPolicyError",
     "InfeasibleError",
+    "InsufficientMemoryError",
     "MissingExtraError",
     "ModelError",
     "PolicyError",
@@ -56,6 +57,10 @@ class ImproperPolicyError(RegmdpError, ValueError):
 
 class UnboundedError(RegmdpError, ValueError):
     """Undiscounted model: the value of some policy is unbounded, so there is no optimum."""
+
+
+class InsufficientMemoryError(RegmdpError, MemoryError):
+    """What is asked for needs more memory than is left; nothing was allocated."""
 
 
 class FormatError(RegmdpError, ValueError):
