@@ -287,9 +287,7 @@ def test_successors_out_of_range():
         bad.indices[4] = value
         with pytest.raises(
             rm.ModelError,
-            match=(
-                rf"stored index 4 is {value}, but successors run from 0 to 2; 1 indices are out of"
-            ),
+            match=(rf"stored index 4 is {value}, but indices run from 0 to 2; 1 of"),
         ):
             rm.MDP(bad, R, 0.9)
 

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.sparse import as_csr
 from regmdp.gradients.gradient import Gradient
 from regmdp.gradients.perturbations import Perturbation
 from regmdp.gradients.shapes import check_array
@@ -88,7 +89,7 @@ class RewardFeatures(ParametricModel):
         """(S·A, K) features, an array or a sparse array."""
         n_states, n_actions = self.mdp.rewards.shape
         if sp.issparse(self.features):
-            rows = sp.csr_array(self.features, dtype=np.float64)
+            rows = as_csr("the features", self.features, error=SolverError)
             if rows.shape[0] != n_states * n_actions:
                 raise SolverError(
                     f"sparse features must have S·A = {n_states * n_actions} rows, not "

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from regmdp._internal.arrays import ArrayLike
 from regmdp._internal.errors import SolverError
+from regmdp._internal.sparse import as_csr
 
 __all__ = ["TransitionLike", "as_transition_rows", "check_array"]
 
@@ -37,7 +38,7 @@ def as_transition_rows(transitions: TransitionLike, shape: tuple[int, ...]) -> A
                 f"a sparse array over transitions must have shape (S·A, S) = {flat}, not "
                 f"{transitions.shape}"
             )
-        return transitions
+        return as_csr("an array over transitions", transitions, error=SolverError)
     array = np.asarray(transitions, dtype=np.float64)
     if array.shape != (n_states, n_actions, n_states):
         raise SolverError(

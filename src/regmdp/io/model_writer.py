@@ -21,10 +21,11 @@ import scipy.sparse as sp
 from regmdp._internal.arrays import UNIT_ROUNDOFF, ArrayLike, Bool, Float, SparseArray
 from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import ModelError
+from regmdp._internal.sparse import as_csr
 from regmdp.io.mapped_layout import FORMAT, KIND, ROW_FILES, TABLES
 from regmdp.mdp.sparse_transitions import append_empty_row, extract_block
 from regmdp.mdp.transitions import combine_hashes, hash_arrays, state_blocks
-from regmdp.mdp.validation import MASS_TOLERANCE, as_discount
+from regmdp.mdp.validation import MASS_TOLERANCE, as_discount, as_floats
 
 __all__ = ["ModelWriter"]
 
@@ -194,15 +195,18 @@ class ModelWriter:
             raise ModelError(
                 f"{self._next_state + count} states were written, but the model has {n_states}"
             )
-        matrix = sp.csr_array(rows, dtype=np.float64)
+        matrix = (
+            as_csr("transitions", rows)
+            if sp.issparse(rows)
+            else sp.csr_array(as_floats("transitions", rows))
+        )
         if matrix.shape != (count * n_actions, n_states):
             raise ModelError(
                 f"the rows of {count} states must have shape {(count * n_actions, n_states)}, not "
                 f"{matrix.shape}"
             )
-        if not matrix.has_canonical_format or not matrix.data.all():
-            matrix = matrix.copy()
-            matrix.sum_duplicates()
+        if not matrix.data.all():
+            matrix = matrix.copy()  # the arrays may be the caller's
             matrix.eliminate_zeros()
         mask = np.asarray(True if available is None else available, dtype=np.bool_)
         ends = np.asarray(0.0 if termination is None else termination, dtype=np.float64)
@@ -225,10 +229,6 @@ class ModelWriter:
         def describe(pair: int) -> str:
             return f"state {first + pair // n_actions}, action {pair % n_actions}"
 
-        if rows.nnz and not (rows.indices.min() >= 0 and rows.indices.max() < n_states):
-            raise ModelError(
-                f"transitions of states {first} and later: successors must be 0 to {n_states - 1}"
-            )
         bad = ~((rows.data >= 0) & np.isfinite(rows.data))
         if bad.any():
             pair = int(np.searchsorted(rows.indptr, int(np.argmax(bad)), side="right")) - 1

@@ -10,8 +10,10 @@ import scipy.sparse as sp
 
 from regmdp._internal.arrays import ArrayLike, Float, Int, SparseArray
 from regmdp._internal.errors import ModelError
+from regmdp._internal.sparse import as_csr
 from regmdp.mdp import MDP
 from regmdp.mdp.model_data import ModelOptions
+from regmdp.mdp.validation import as_floats
 
 __all__ = [
     "DiscreteDPArguments",
@@ -163,7 +165,7 @@ def from_quantecon(
         )
         mdp = MDP(Q, np.where(feasible, R, 0.0), beta, **keywords)
     else:
-        rows = sp.csr_array(Q)
+        rows = as_csr("Q", Q) if sp.issparse(Q) else sp.csr_array(as_floats("Q", Q))
         state, action = np.asarray(s_indices), np.asarray(a_indices)
         for name, length in (
             ("Q", rows.shape[0]),
@@ -252,7 +254,10 @@ def _as_matrices(name: str, values: Any) -> list[Any]:
     if sp.issparse(values):
         raise ModelError(f"{name} must be a sequence of A matrices, not a single sparse array")
     matrices: Sequence[Any] = [
-        m if sp.issparse(m) else np.asarray(m, dtype=np.float64) for m in values
+        as_csr(f"{name}[{action}]", matrix)
+        if sp.issparse(matrix)
+        else as_floats(f"{name}[{action}]", matrix)
+        for action, matrix in enumerate(values)
     ]
     if not matrices:
         raise ModelError(f"{name} is empty; give one matrix for each action")

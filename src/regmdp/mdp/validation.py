@@ -15,6 +15,7 @@ import scipy
 from regmdp._internal.arrays import Bool, Float, Int
 from regmdp._internal.checks import check_number
 from regmdp._internal.errors import ModelError
+from regmdp._internal.sparse import as_csr
 
 __all__ = [
     "MASS_TOLERANCE",
@@ -143,8 +144,10 @@ def as_action_matrices(matrices: Any, shape: Shape) -> list[Any]:
                 f"the matrix of action {action} must have shape {(n_states, n_states)}, not "
                 f"{np.shape(matrix)}"
             )
-        if not scipy.sparse.issparse(matrix):
-            matrices[action] = as_floats(f"the matrix of action {action}", matrix)
+        name = f"the matrix of action {action}"
+        matrices[action] = (
+            as_csr(name, matrix) if scipy.sparse.issparse(matrix) else as_floats(name, matrix)
+        )
     return matrices
 
 
@@ -152,20 +155,16 @@ def as_rows(
     rows: Any, expected: Shape, shape: Shape, pairs: Pairs | None = None
 ) -> scipy.sparse.csr_array:
     """Return (K, S) rows in canonical CSR form: no duplicates, no stored zeros, valid indices."""
-    if not scipy.sparse.issparse(rows):
+    sparse = scipy.sparse.issparse(rows)
+    if not sparse:
         rows = as_floats("transitions", rows)
-    if tuple(rows.shape) == (*shape, shape[0]) and scipy.sparse.issparse(rows):
-        rows = rows.reshape(expected)
-    if tuple(rows.shape) != expected:
+    found = tuple(rows.shape)
+    if found != expected and not (sparse and found == (*shape, shape[0])):
         what = "(K, S)" if pairs is not None else "(S·A, S)"
-        raise ModelError(
-            f"transitions must have shape {what} = {expected}, not {tuple(rows.shape)}"
-        )
-    _check_indices(rows)
-    rows = scipy.sparse.csr_array(rows, dtype=np.float64)
-    if not (rows.has_canonical_format and rows.data.all()):
+        raise ModelError(f"transitions must have shape {what} = {expected}, not {found}")
+    rows = as_csr("transitions", rows) if sparse else scipy.sparse.csr_array(rows)
+    if not rows.data.all():
         rows = rows.copy()  # the arrays may be the caller's
-        rows.sum_duplicates()
         rows.eliminate_zeros()
     return rows
 
@@ -173,22 +172,6 @@ def as_rows(
 def count_columns(rows: Any) -> int:
     """Return the number of columns of a dense or sparse array."""
     return int(np.shape(rows)[-1])
-
-
-def _check_indices(rows: Any) -> None:
-    """Check the indices of a compressed matrix: SciPy does not, if it is built from its parts."""
-    indices = getattr(rows, "indices", None)
-    if indices is None:
-        return
-    minor = rows.shape[1] if rows.format == "csr" else rows.shape[0]
-    if indices.size == 0 or (indices.min() >= 0 and indices.max() < minor):
-        return
-    bad = (indices < 0) | (indices >= minor)
-    first = int(np.argmax(bad))
-    raise ModelError(
-        f"transitions: stored index {first} is {int(indices[first])}, but successors run from 0 to "
-        f"{minor - 1}; {int(np.count_nonzero(bad))} indices are out of range"
-    )
 
 
 def as_pairs(

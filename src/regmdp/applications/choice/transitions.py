@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
 from regmdp._internal.checks import check_integer, describe_first
 from regmdp._internal.errors import SampleError
+from regmdp._internal.sparse import as_csr
 from regmdp.applications.choice.panel import Panel
 
 __all__ = ["ExogenousTransitions", "Increments", "KnownTransitions", "transition_frequencies"]
@@ -84,9 +85,7 @@ class KnownTransitions(ExogenousTransitions):
     names = ()
 
     def __init__(self, probabilities: ArrayLike | sp.sparray | sp.spmatrix) -> None:
-        self.probabilities: Final[sp.csr_array] = sp.csr_array(
-            probabilities if sp.issparse(probabilities) else _flatten(probabilities)
-        )
+        self.probabilities: Final[sp.csr_array] = _as_rows(probabilities)
 
     def rows(self, phi: Float[np.ndarray, " J"]) -> sp.csr_array:
         return self.probabilities
@@ -294,11 +293,18 @@ def transition_frequencies(panel: Panel, available: Bool[np.ndarray, "S A"]) -> 
     return KnownTransitions(sp.csr_array(sp.diags_array(1.0 / np.maximum(visits, 1.0)) @ counts))
 
 
-def _flatten(probabilities: ArrayLike) -> Float[np.ndarray, "SA S"]:
-    """(S, A, S) -> (S·A, S)."""
+def _as_rows(probabilities: ArrayLike | sp.sparray | sp.spmatrix) -> sp.csr_array:
+    """(S, A, S), or sparse (S·A, S) -> sparse (S·A, S)."""
+    if sp.issparse(probabilities):
+        rows = as_csr("the probabilities", probabilities, error=SampleError)
+        if rows.shape[1] == 0 or rows.shape[0] % rows.shape[1]:
+            raise SampleError(
+                f"sparse probabilities must have shape (S·A, S), not {tuple(rows.shape)}"
+            )
+        return rows
     given = np.asarray(probabilities, dtype=np.float64)
     if given.ndim != 3 or given.shape[0] != given.shape[2]:
         raise SampleError(
             f"the probabilities must have shape (S, A, S), or be sparse (S·A, S), not {given.shape}"
         )
-    return given.reshape(-1, given.shape[2])
+    return sp.csr_array(given.reshape(-1, given.shape[2]))

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from regmdp._internal.arrays import ArrayLike, Float, Int
 from regmdp._internal.errors import ModelError
+from regmdp._internal.sparse import as_csr
 from regmdp.applications.routes.network import RoadNetwork
 
 __all__ = ["LinkFeatures", "constant", "left_turns", "link_attribute", "link_constants", "u_turns"]
@@ -156,7 +157,7 @@ def _link_pairs(network: RoadNetwork) -> tuple[Int[np.ndarray, " n"], Int[np.nda
 
 def _as_column(name: str, values: ArrayLike | sp.sparray, n_pairs: int) -> sp.csr_array:
     if sp.issparse(values):
-        column = sp.csr_array(values)
+        column = as_csr(f"feature {name!r}", values)
     else:
         array = np.asarray(values, dtype=np.float64)
         if array.shape != (n_pairs,):

@@ -15,6 +15,7 @@ from scipy.sparse import csgraph
 from scipy.sparse.linalg import splu
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
+from regmdp._internal.sparse import as_csr
 
 __all__ = ["LogRadiusBounds", "SparseFactors", "factorize", "spectral_radius"]
 
@@ -71,7 +72,7 @@ def spectral_radius(matrix: sp.csr_array, log_scale: float = 0.0) -> LogRadiusBo
         >>> bool(bounds.lower <= np.log(2.0) <= bounds.upper), bounds.upper - bounds.lower < 1e-9
         (True, True)
     """
-    matrix = sp.csr_array(matrix, copy=True)
+    matrix = as_csr("the matrix", matrix).copy()
     matrix.eliminate_zeros()
     lower, upper = -np.inf, -np.inf
     n_parts, part = csgraph.connected_components(matrix, directed=True, connection="strong")
