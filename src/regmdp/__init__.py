@@ -44,7 +44,7 @@ from regmdp.certificates import (
     evaluate,
 )
 from regmdp.evaluation import occupancy, visits
-from regmdp.mdp import MDP
+from regmdp.mdp import MDP, GridLayout, LineLayout
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import (
     KL,
@@ -89,10 +89,12 @@ __all__ = [
     "Event",
     "FormatError",
     "Frontier",
+    "GridLayout",
     "ImproperPolicyError",
     "InfeasibleError",
     "InsufficientMemoryError",
     "LearningResult",
+    "LineLayout",
     "LogBarrier",
     "MissingExtraError",
     "ModelError",

@@ -105,7 +105,15 @@ def solve(
         versions=_versions(),
     )
     return Solution(
-        run.policy, run.value, run.certificate, run.status, run.history, mdp.initial, provenance
+        run.policy,
+        run.value,
+        run.certificate,
+        run.status,
+        run.history,
+        mdp.initial,
+        provenance,
+        action_labels=mdp.action_labels,
+        layout=mdp.layout,
     )
 
 

@@ -15,6 +15,9 @@ from regmdp._internal.html import html_rows
 from regmdp._internal.status import Status
 from regmdp.algorithms import History
 from regmdp.certificates import Bounds, Certificate
+from regmdp.mdp import Layout
+from regmdp.mdp.layouts import read_layout
+from regmdp.mdp.validation import as_labels
 
 __all__ = ["Provenance", "Solution", "pack_solution", "unpack_solution"]
 
@@ -60,6 +63,8 @@ class Solution:
         history: Residual, predicted gap, value from ρ and time, per iteration.
         initial: (S,) the initial distribution ρ.
         provenance: Model, regularizer, method, options and versions.
+        action_labels: A names of the actions, or None.
+        layout: Where the states lie in a figure, or None.
     """
 
     policy: Float[np.ndarray, "S A"]
@@ -69,6 +74,8 @@ class Solution:
     history: History
     initial: Float[np.ndarray, " S"]
     provenance: Provenance
+    action_labels: tuple[str, ...] | None = None
+    layout: Layout | None = None
 
     @property
     def iterations(self) -> int:
@@ -165,6 +172,8 @@ def pack_solution(solution: Solution) -> tuple[dict[str, np.ndarray], dict[str, 
         "status": solution.status.name,
         "limit": None if certificate.limit is None else certificate.limit.name,
         "provenance": asdict(solution.provenance),
+        "action_labels": solution.action_labels,
+        "layout": None if solution.layout is None else solution.layout.to_dict(),
     }
 
 
@@ -173,8 +182,12 @@ def unpack_solution(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -
 
     Raises:
         KeyError: if something is missing.
+        ModelError: if the layout is not one of this many states and actions.
     """
-    limit = meta["limit"]
+    limit, labels = meta["limit"], meta.get("action_labels")
+    layout = read_layout(meta.get("layout"))
+    if layout is not None:
+        layout.require_fit(*arrays["policy"].shape)
     bounds = Bounds(
         **{name: arrays[f"certificate_{name}"] for name in BOUNDS},
         limit=None if limit is None else Status[limit],
@@ -187,4 +200,6 @@ def unpack_solution(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -
         history=History(*(arrays[f"history_{column.name}"] for column in fields(History))),
         initial=arrays["initial"],
         provenance=Provenance(**meta["provenance"]),
+        action_labels=as_labels("action_labels", labels, arrays["policy"].shape[1]),
+        layout=layout,
     )

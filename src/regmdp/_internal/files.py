@@ -113,3 +113,5 @@ def read_result(
         raise FormatError(
             f"{path} is not a complete {kind}: {error} is missing or wrong"
         ) from error
+    except ValueError as error:
+        raise FormatError(f"{path} does not hold a consistent {kind}: {error}") from error

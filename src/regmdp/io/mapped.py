@@ -15,6 +15,7 @@ from regmdp._internal.errors import FormatError
 from regmdp.io.mapped_layout import FORMAT, KIND, ROW_FILES, TABLES
 from regmdp.io.model_writer import ModelWriter
 from regmdp.mdp import MDP, SparseTransitions
+from regmdp.mdp.layouts import read_layout
 from regmdp.mdp.model_data import ModelData, check_initial, make_space
 from regmdp.mdp.transitions import StorageInfo, state_blocks
 from regmdp.mdp.validation import as_discount
@@ -66,9 +67,15 @@ def save_mapped(mdp: MDP, path: str | PathLike[str]) -> None:
     Raises:
         FileExistsError: if the path exists.
     """
-    labels = {"state_labels": mdp.state_labels, "action_labels": mdp.action_labels}
     with ModelWriter(
-        path, mdp.n_states, mdp.n_actions, mdp.discount, initial=mdp.initial, **labels
+        path,
+        mdp.n_states,
+        mdp.n_actions,
+        mdp.discount,
+        initial=mdp.initial,
+        state_labels=mdp.state_labels,
+        action_labels=mdp.action_labels,
+        layout=mdp.layout,
     ) as writer:
         rows = mdp.transitions.to_csr()
         for block in mdp.transitions.blocks:
@@ -137,9 +144,9 @@ def open_mapped(path: str | PathLike[str]) -> MDP:
             tables.get("termination", np.broadcast_to(0.0, shape)),
             float(meta["mass_error"]),
         )
+        return MDP.from_checked(data).with_layout(read_layout(meta.get("layout")))
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise FormatError(f"{folder} is not a mapped model, or it is damaged: {error}") from error
-    return MDP.from_checked(data)
 
 
 def _check_sizes(folder: Path, shape: tuple[int, int], stored: list[int]) -> None:

@@ -23,6 +23,7 @@ from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import ModelError
 from regmdp._internal.sparse import as_csr
 from regmdp.io.mapped_layout import FORMAT, KIND, ROW_FILES, TABLES
+from regmdp.mdp.layouts import Layout
 from regmdp.mdp.sparse_transitions import append_empty_row, extract_block
 from regmdp.mdp.transitions import combine_hashes, hash_arrays, state_blocks
 from regmdp.mdp.validation import MASS_TOLERANCE, as_discount, as_floats
@@ -62,6 +63,7 @@ class ModelWriter:
             terminal.
         state_labels: S names.
         action_labels: A names.
+        layout: Where the states lie in a figure.
 
     Raises:
         ModelError: if the data are not a model, or are incomplete at the end.
@@ -94,6 +96,7 @@ class ModelWriter:
         initial: ArrayLike | None = None,
         state_labels: Sequence[str] | None = None,
         action_labels: Sequence[str] | None = None,
+        layout: Layout | None = None,
     ) -> None:
         self._path = Path(path)
         if self._path.exists():
@@ -106,8 +109,14 @@ class ModelWriter:
             check_integer("n_states", n_states, 1, 2**31 - 1, error=ModelError),
             check_integer("n_actions", n_actions, error=ModelError),
         )
-        labels = {"state_labels": state_labels, "action_labels": action_labels}
-        self._meta: dict[str, Any] = {"discount": as_discount(discount), **labels}
+        if layout is not None:
+            layout.require_fit(n_states, n_actions)
+        self._meta: dict[str, Any] = {
+            "discount": as_discount(discount),
+            "state_labels": state_labels,
+            "action_labels": action_labels,
+            "layout": None if layout is None else layout.to_dict(),
+        }
         self._initial = None if initial is None else np.asarray(initial, dtype=np.float64)
         self._blocks = state_blocks(n_states, n_actions)
         self._folder = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")

@@ -11,6 +11,7 @@ from regmdp._internal.arrays import ArrayLike, SparseArray
 from regmdp._internal.errors import FormatError, ModelError
 from regmdp._internal.files import read_arrays, write_arrays
 from regmdp.mdp import MDP
+from regmdp.mdp.layouts import read_layout
 
 __all__ = ["load_model", "save_model"]
 
@@ -53,6 +54,7 @@ def save_model(mdp: MDP, path: str | PathLike[str]) -> None:
         "discount": mdp.discount,
         "state_labels": mdp.state_labels,
         "action_labels": mdp.action_labels,
+        "layout": None if mdp.layout is None else mdp.layout.to_dict(),
     }
     write_arrays(path, KIND, arrays, meta)
 
@@ -79,7 +81,7 @@ def load_model(path: str | PathLike[str]) -> MDP:
             termination=arrays.get("termination"),
             state_labels=meta["state_labels"],
             action_labels=meta["action_labels"],
-        )
+        ).with_layout(read_layout(meta.get("layout")))
     except KeyError as error:
         raise FormatError(f"{path} is incomplete: it has no {error.args[0]}") from None
     except (ModelError, ValueError, TypeError, IndexError) as error:

@@ -2,6 +2,7 @@
 
 from regmdp.mdp.decision_process import DecisionProcess, StateActionSpace, TiledProcess
 from regmdp.mdp.dense_transitions import DenseTransitions
+from regmdp.mdp.layouts import GridLayout, Layout, LineLayout
 from regmdp.mdp.mdp import MDP, initial_value
 from regmdp.mdp.sparse_transitions import SparseTransitions
 from regmdp.mdp.transitions import Transitions
@@ -10,6 +11,9 @@ __all__ = [
     "MDP",
     "DecisionProcess",
     "DenseTransitions",
+    "GridLayout",
+    "Layout",
+    "LineLayout",
     "SparseTransitions",
     "StateActionSpace",
     "TiledProcess",

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from regmdp._internal.arrays import Bool, Float, freeze
+from regmdp.mdp.layouts import Layout
 
 __all__ = ["DecisionProcess", "StateActionSpace", "TiledProcess"]
 
@@ -21,11 +22,13 @@ class StateActionSpace:
         available: (S, A) mask of the actions that exist in each state.
         state_labels: S names, or None.
         action_labels: A names, or None.
+        layout: Where the states lie in a figure, or None.
     """
 
     available: Bool[np.ndarray, "S A"]
     state_labels: tuple[str, ...] | None = None
     action_labels: tuple[str, ...] | None = None
+    layout: Layout | None = None
 
     @property
     def n_states(self) -> int:
@@ -71,6 +74,7 @@ class DecisionProcess(ABC):
         all_available: Whether every action exists in every state.
         state_labels: S names, or None.
         action_labels: A names, or None.
+        layout: Where the states lie in a figure, or None.
     """
 
     space: StateActionSpace
@@ -83,6 +87,7 @@ class DecisionProcess(ABC):
     all_available: bool
     state_labels: tuple[str, ...] | None = None
     action_labels: tuple[str, ...] | None = None
+    layout: Layout | None = None
 
     def __init__(
         self, space: StateActionSpace, discount: float, initial: Float[np.ndarray, " S"]
@@ -98,6 +103,7 @@ class DecisionProcess(ABC):
             all_available=space.all_available,
             state_labels=space.state_labels,
             action_labels=space.action_labels,
+            layout=space.layout,
         )
 
     def _set_attributes(self, **attributes: object) -> None:

@@ -11,8 +11,10 @@ import numpy as np
 import scipy
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, Int, SparseArray
+from regmdp._internal.errors import ModelError
 from regmdp.mdp.decision_process import DecisionProcess
 from regmdp.mdp.dense_transitions import DenseTransitions, store_dense
+from regmdp.mdp.layouts import Layout
 from regmdp.mdp.model_data import ModelData, check_initial, check_model, check_rewards
 from regmdp.mdp.sparse_transitions import store_sparse
 from regmdp.mdp.transitions import Transitions
@@ -340,7 +342,27 @@ class MDP(DecisionProcess):
                 state_labels=self.state_labels,
                 action_labels=self.action_labels,
             )
-        )
+        ).with_layout(self.layout)
+
+    def with_layout(self, layout: Layout | None) -> MDP:
+        """Return the same model with another layout, which figures use, or without one.
+
+        Raises:
+            ModelError: if the layout has another number of states or actions.
+
+        Examples:
+            >>> import regmdp as rm
+            >>> rm.models.chain(3).with_layout(rm.LineLayout("distance")).layout
+            LineLayout(label='distance', positions=None)
+        """
+        if layout is not None:
+            if not isinstance(layout, Layout):
+                raise ModelError(
+                    "layout must be a regmdp.GridLayout, a regmdp.LineLayout or None, not "
+                    f"{layout!r}"
+                )
+            layout.require_fit(self.n_states, self.n_actions)
+        return MDP.from_checked(replace(self._data, space=replace(self.space, layout=layout)))
 
     def with_initial(self, initial: ArrayLike | None) -> MDP:
         """Return the same model with another (S,) initial distribution ρ; None is the default."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Literal
 
 import numpy as np
@@ -12,12 +11,12 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 from regmdp._internal.arrays import ArrayLike, Bool, Float
 from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import ModelError
-from regmdp.mdp import MDP
+from regmdp.mdp import MDP, GridLayout
+from regmdp.mdp.layouts import CLOCKWISE, parse_drawing
 
 __all__ = ["gridworld", "gridworld_from_drawing", "maze", "rooms", "russell_norvig"]
 
-#: Row and column steps of the four actions, clockwise: neighbours in this list are perpendicular.
-DIRECTIONS = ((-1, 0), (0, 1), (1, 0), (0, -1))
+#: The four actions, clockwise: neighbours in this list are perpendicular.
 ACTIONS = ("up", "right", "down", "left")
 LAYOUTS = ("open", "rooms", "maze")
 #: Largest number of cells that get names.
@@ -89,11 +88,11 @@ def gridworld(
         raise ModelError("start and goal are the same cell; choose another start= or goal=")
     entry = np.zeros((height, width))
     entry.flat[goal_cell] = check_number("goal_reward", goal_reward, error=ModelError)
-    ends = np.zeros((height, width), dtype=np.bool_)
-    ends.flat[goal_cell] = True
+    cells = np.where(walls, "#", ".")
+    cells.flat[goal_cell] = "G"
     initial = np.zeros((height, width))
     initial.flat[start_cell] = 1.0
-    return _assemble(walls, ends, entry, initial, slip, step_reward, discount)
+    return _assemble(cells, entry, initial, slip, step_reward, discount)
 
 
 def gridworld_from_drawing(
@@ -129,31 +128,14 @@ def gridworld_from_drawing(
         >>> mdp.n_states, mdp.terminal.sum().item()
         (5, 1)
     """
-    lines = [line.strip() for line in textwrap.dedent(drawing).strip().splitlines()]
-    if not lines:
-        raise ModelError("the drawing is empty")
-    for number, line in enumerate(lines):
-        if len(line) != len(lines[0]):
-            raise ModelError(
-                f"line {number} of the drawing has {len(line)} cells, but line 0 has "
-                f"{len(lines[0])}"
-            )
-        unknown = sorted(set(line) - set(".#GTS"))
-        if unknown:
-            column = line.index(unknown[0])
-            raise ModelError(
-                f"the drawing has {unknown[0]!r} in row {number}, column {column}; the cells are . "
-                "(free), # (wall), G (goal), T (trap) and S (start)"
-            )
-    cells = np.array([list(line) for line in lines])
-    ends = (cells == "G") | (cells == "T")
+    cells = parse_drawing(drawing)
     if not ((cells == ".") | (cells == "S")).any():
         raise ModelError("the drawing has no free cell to start from: it needs a . or an S")
     entry = np.where(cells == "G", check_number("goal_reward", goal_reward, error=ModelError), 0.0)
     entry[cells == "T"] = check_number("trap_reward", trap_reward, error=ModelError)
     starts = (cells == "S").astype(np.float64)
     initial = starts / starts.sum() if starts.any() else None
-    return _assemble(cells == "#", ends, entry, initial, slip, step_reward, discount)
+    return _assemble(cells, entry, initial, slip, step_reward, discount)
 
 
 def russell_norvig(*, slip: float = 0.2, step_reward: float = -0.04, discount: float = 1.0) -> MDP:
@@ -301,8 +283,7 @@ def _as_cell(name: str, place: tuple[int, int] | None, walls: np.ndarray, defaul
 
 
 def _assemble(
-    walls: Bool[np.ndarray, "H W"],
-    ends: Bool[np.ndarray, "H W"],
+    cells: np.ndarray,
     entry: Float[np.ndarray, "H W"],
     initial: Float[np.ndarray, "H W"] | None,
     slip: float,
@@ -312,8 +293,7 @@ def _assemble(
     """Build the model of a grid.
 
     Args:
-        walls: Which cells are walls.
-        ends: Which cells end the episode.
+        cells: (H, W) characters of the drawing.
         entry: Reward of entering each cell.
         initial: Distribution of the first cell, or None for the default.
         slip: Probability of going sideways.
@@ -322,19 +302,19 @@ def _assemble(
     """
     slip = check_number("slip", slip, 0.0, 1.0, error=ModelError)
     step_reward = check_number("step_reward", step_reward, error=ModelError)
-    row, column = np.nonzero(~walls)
+    free, ends = cells != "#", (cells == "G") | (cells == "T")
+    row, column = np.nonzero(free)
     n_states = row.size
     # with a border, so that no step leaves the array
-    number = np.full((walls.shape[0] + 2, walls.shape[1] + 2), -1, dtype=np.int32)
+    number = np.full((cells.shape[0] + 2, cells.shape[1] + 2), -1, dtype=np.int32)
     number[row + 1, column + 1] = np.arange(n_states)
     stay = np.arange(n_states, dtype=np.int32)
     lands = np.empty((n_states, 4), dtype=np.int32)
-    for action, (down, right) in enumerate(DIRECTIONS):
+    for action, (down, right) in enumerate(CLOCKWISE):
         cell = number[row + 1 + down, column + 1 + right]
         lands[:, action] = np.where(cell < 0, stay, cell)
     successors = np.stack((lands, np.roll(lands, 1, axis=1), np.roll(lands, -1, axis=1)), axis=-1)
     weights = np.array([1.0 - slip, slip / 2, slip / 2])
-    free = ~walls
     rewards = step_reward + entry[free][successors] @ weights
     rows = sp.csr_array(
         (np.tile(weights, 4 * n_states), successors.ravel(), np.arange(0, 12 * n_states + 1, 3)),
@@ -353,4 +333,4 @@ def _assemble(
         initial=None if initial is None else initial[free],
         state_labels=labels,
         action_labels=ACTIONS,
-    )
+    ).with_layout(GridLayout(["".join(row) for row in cells]))

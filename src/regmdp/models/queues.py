@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import ModelError
-from regmdp.mdp import MDP
+from regmdp.mdp import MDP, LineLayout
 
 __all__ = ["queue"]
 
@@ -105,4 +105,4 @@ def queue(
         available=available,
         initial=(customers == 0).astype(np.float64),
         action_labels=["reject", "admit"],
-    )
+    ).with_layout(LineLayout("customers in the system"))

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import ModelError
-from regmdp.mdp import MDP
+from regmdp.mdp import MDP, LineLayout
 
 __all__ = ["bandit", "chain", "forest"]
 
@@ -114,7 +114,7 @@ def chain(n_states: int = 5, *, distraction: float = 0.0, discount: float = 0.9)
         discount,
         initial=(state == 0).astype(np.float64),
         action_labels=["back", "forward"],
-    )
+    ).with_layout(LineLayout("state"))
 
 
 def forest(
@@ -177,4 +177,6 @@ def forest(
         check_number("r2", r2, error=ModelError),
     )
     labels = [f"age {age}" for age in range(n_states)] if n_states <= MAX_LABELS else None
-    return MDP(rows, rewards, discount, state_labels=labels, action_labels=["wait", "cut"])
+    return MDP(
+        rows, rewards, discount, state_labels=labels, action_labels=["wait", "cut"]
+    ).with_layout(LineLayout("age class of the forest"))
