@@ -88,7 +88,7 @@ def test_rows_are_normalised_to_rounding(mdp):
             [[0.5, 0.4], [0.9, 0], [0, 0]],
             r"sums to 0\.9 in state 0 \(a\), not to 1; 2 of 2 states are wrong; normalise the rows",
         ),
-        ([["a", "b"], ["c", "d"], ["e", "f"]], "a policy must be an array of probabilities"),
+        ([["a", "b"], ["c", "d"], ["e", "f"]], "the policy must be an array of numbers"),
     ],
 )
 def test_what_is_not_a_policy(mdp, policy, message):

@@ -166,7 +166,7 @@ def test_start_from_a_solution(mdp, algorithm):
             np.where(np.arange(30) == 7, np.inf, 0.0),
             "the value of state 7 is inf; 1 are not finite",
         ),
-        ("warm", "the value must be an array of numbers"),
+        ("warm", "start must be an array of numbers"),
     ],
 )
 def test_a_start_that_is_no_value(mdp, start, message):

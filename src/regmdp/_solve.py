@@ -8,14 +8,16 @@ from typing import Literal
 
 import numpy as np
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float
-from regmdp._internal.checks import check_integer, check_number
+from regmdp._internal.checks import check_integer, check_number, show
 from regmdp._internal.errors import ImproperPolicyError, InfeasibleError, PolicyError, SolverError
 from regmdp._internal.events import CallbackLike
 from regmdp.algorithms import Algorithm, PolicyOptimization, Start, choose, iterate
 from regmdp.certificates import require_bounded
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
+from regmdp.policies import holds_actions
 from regmdp.problem import Problem
 from regmdp.regularizers import Regularizer, Unregularized
 from regmdp.solution import Provenance, Solution
@@ -74,7 +76,7 @@ def solve(
     problem = Problem.check(mdp, regularizer)
     regularizer = problem.regularizer
     tol, limit = _check_stopping(tol, max_iterations)
-    if algorithm != "auto":
+    if not (isinstance(algorithm, str) and algorithm == "auto"):
         _check_algorithm(problem, algorithm)
     problem.require_feasible()
     require_bounded(mdp, regularizer)
@@ -122,12 +124,12 @@ def _check_algorithm(problem: Problem, algorithm: object) -> None:
     if isinstance(algorithm, str):
         raise SolverError(
             'algorithm must be "auto" or a method such as regmdp.algorithms.ValueIteration(), not '
-            f"{algorithm!r}"
+            f"{show(algorithm)}"
         )
     if not isinstance(algorithm, Algorithm):
         raise SolverError(
-            f"algorithm must be a method from regmdp.algorithms, not {algorithm!r}; did you forget "
-            "the parentheses?"
+            f"algorithm must be a method from regmdp.algorithms, not {show(algorithm)}; did you "
+            "forget the parentheses?"
         )
     if isinstance(algorithm, PolicyOptimization) and algorithm.sampled:
         raise SolverError(
@@ -158,9 +160,12 @@ def _check_start(
         return Start()
     if isinstance(start, Solution):
         return Start(problem.check_value(start.value), _policy_if_it_fits(problem, start.policy))
-    if np.ndim(start) == 2 or (np.ndim(start) == 1 and np.asarray(start).dtype.kind in "iu"):
+    if isinstance(start, DeterministicPolicy) or holds_actions(start):
         return Start(policy=problem.check_policy(start))
-    return Start(value=problem.check_value(start))
+    array = check_array("start", start)
+    if array.ndim == 2:
+        return Start(policy=problem.check_policy(array))
+    return Start(value=problem.check_value(array))
 
 
 def _policy_if_it_fits(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from regmdp._internal import threads
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import Array, ArrayLike, Float
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import (
@@ -19,7 +20,7 @@ from regmdp.mdp.structure import find_end_components, find_non_terminating_state
 from regmdp.mdp.transitions import needs_threads, state_blocks
 from regmdp.regularizers import Regularizer, Unregularized
 
-__all__ = ["check_policy", "require_ending", "require_feasible", "uniform_policy"]
+__all__ = ["check_policy", "holds_actions", "require_ending", "require_feasible", "uniform_policy"]
 
 
 def uniform_policy(
@@ -69,11 +70,13 @@ def check_policy(
     Raises:
         PolicyError: if it is not a policy of this model.
     """
-    policy = policy.actions if isinstance(policy, DeterministicPolicy) else np.asarray(policy)
     shape = (mdp.n_states, mdp.n_actions)
     live = ~mdp.terminal
-    if policy.ndim == 1 and np.issubdtype(policy.dtype, np.integer):
-        policy = np.asarray(_read_actions(mdp, policy))
+    if isinstance(policy, DeterministicPolicy):
+        policy = np.asarray(_read_actions(mdp, policy.actions))
+    elif holds_actions(policy):
+        actions = check_array("the policy", policy, "integer", error=PolicyError)
+        policy = np.asarray(_read_actions(mdp, actions))
     else:
         policy = _read_probabilities(mdp, policy)
     blocks = state_blocks(*shape)
@@ -148,17 +151,23 @@ def _normalise_rows(
     )
 
 
-def _read_probabilities(mdp: DecisionProcess, policy: np.ndarray) -> np.ndarray:
+def holds_actions(policy: object) -> bool:
+    """Whether a policy holds action numbers: it has one dimension, and its entries are integers."""
+    try:
+        array = np.asarray(policy)
+    except Exception:  # check_array says what is wrong with it
+        return False
+    return array.ndim == 1 and array.size > 0 and array.dtype.kind in "iu"
+
+
+def _read_probabilities(mdp: DecisionProcess, policy: ArrayLike) -> np.ndarray:
     shape = (mdp.n_states, mdp.n_actions)
+    policy = np.array(check_array("the policy", policy, error=PolicyError), order="F")
     if policy.shape != shape:
         raise PolicyError(
             f"a policy must have shape (S, A) = {shape}, or (S,) if it holds action numbers, not "
             f"{policy.shape}"
         )
-    try:
-        policy = np.array(policy, dtype=np.float64, order="F")
-    except (TypeError, ValueError):
-        raise PolicyError("a policy must be an array of probabilities") from None
     if mdp.terminal.any():
         policy[mdp.terminal] = 0.0
     return policy

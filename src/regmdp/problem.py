@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from regmdp._internal.array_checks import check_array, check_shape
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import ModelError, SolverError
 from regmdp.mdp import MDP, DecisionProcess
@@ -124,14 +125,8 @@ def check_value(process: DecisionProcess, value: ArrayLike) -> Float[np.ndarray,
     Raises:
         SolverError: if it is not, naming the first state at which it is not finite.
     """
-    try:
-        checked = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise SolverError("the value must be an array of numbers") from None
-    if checked.shape != (process.n_states,):
-        raise SolverError(
-            f"the value must have shape (S,) = ({process.n_states},), not {checked.shape}"
-        )
+    checked = np.array(check_array("the value", value))
+    check_shape("the value", checked, (process.n_states,), "(S,)")
     bad = ~np.isfinite(checked)
     if bad.any():
         state = int(np.argmax(bad))

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp._internal.checks import check_integer, check_number, check_option, describe_first
+from regmdp._internal.checks import (
+    check_integer,
+    check_number,
+    check_option,
+    describe_first,
+    show,
+)
 
 
 @pytest.mark.parametrize("value", [1, np.int32(1), np.array(1)])
@@ -60,3 +66,24 @@ def test_only_what_can_be_wrong_is_counted() -> None:
 
 def test_an_array_of_one_entry_is_not_counted() -> None:
     assert describe_first(np.array(True), lambda: "it is off", "entries") == "it is off"
+
+
+@pytest.mark.parametrize("value", [np.timedelta64(1), np.ma.masked, 10**400])
+def test_what_python_counts_as_a_number_is_refused(value: object) -> None:
+    with pytest.raises(rm.SolverError, match=r"^rate must be a finite number, not "):
+        check_number("rate", value)
+    if not isinstance(value, int):
+        with pytest.raises(rm.SolverError, match=r"^count must be an integer, not "):
+            check_integer("count", value, None)
+
+
+def test_values_in_messages_are_short_and_on_one_line() -> None:
+    class Nameless:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    assert show(np.eye(2)) == "array([[1., 0.], [0., 1.]])"
+    assert show("\x1b[31m\u2028") == r"'\x1b[31m\u2028'"
+    assert show(Nameless()) == "a value of type Nameless"
+    assert show(10**5000) == "a value of type int"
+    assert len(show("a" * 1000)) == 77

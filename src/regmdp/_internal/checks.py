@@ -17,9 +17,12 @@ import numpy as np
 
 from regmdp._internal.errors import RegmdpError, SolverError
 
-__all__ = ["check_integer", "check_number", "check_option", "describe_first"]
+__all__ = ["check_integer", "check_number", "check_option", "describe_first", "show"]
 
 Option = TypeVar("Option", bound=str)
+
+#: Number of characters of a value that a message shows at most.
+LONGEST_SHOWN = 77
 
 
 def check_integer(
@@ -50,7 +53,7 @@ def check_integer(
         or (maximum is not None and number > maximum)
     ):
         limits = _describe_limits(minimum, None, maximum, None)
-        raise error(_join(f"{name} must be an integer{limits}, not {value!r}", advice))
+        raise error(_join(f"{name} must be an integer{limits}, not {show(value)}", advice))
     return number
 
 
@@ -102,7 +105,7 @@ def check_number(
         limits = _describe_limits(minimum, above, maximum, below)
         bounded = (minimum, above) != (None, None) and (maximum, below) != (None, None)
         kind = "a finite number" if finite and not bounded else "a number"
-        raise error(_join(f"{name} must be {kind}{limits}, not {value!r}", advice))
+        raise error(_join(f"{name} must be {kind}{limits}, not {show(value)}", advice))
     return number
 
 
@@ -132,7 +135,7 @@ def check_option(
                 return option
     names = [repr(str(option)) for option in options]
     listed = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-    message = f"{name} must be {listed}, not {value!r}"
+    message = f"{name} must be {listed}, not {show(value)}"
     near = difflib.get_close_matches(str(value), options, n=1) if isinstance(value, str) else []
     raise error(_join(_join(message, f"did you mean {str(near[0])!r}?" if near else ""), advice))
 
@@ -170,9 +173,24 @@ def describe_first(
     return _join(message, advice)
 
 
+def show(value: object) -> str:
+    """Return a value as a message shows it: on one line, shortened, without control characters.
+
+    >>> show(np.zeros((2, 2))), show(10**100)
+    ('array([[0., 0.], [0., 0.]])',
+     '1000000000000000000000000000000000000000000000000000000000000000000000000000…')
+    """
+    try:
+        text = repr(value)
+    except Exception:  # of a class of the user, or an integer of more digits than Python prints
+        text = f"a value of type {type(value).__name__}"
+    text = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
+
+
 def _as_integer(value: object) -> int | None:
     """Return an integer of any library; None for a boolean or anything else."""
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+    if _is_no_number(value) or not isinstance(value, SupportsIndex):
         return None
     try:
         return operator.index(value)
@@ -180,12 +198,20 @@ def _as_integer(value: object) -> int | None:
         return None
 
 
+def _is_no_number(value: object) -> bool:
+    """Whether a value is a boolean, a length of time or masked, which Python counts as numbers."""
+    return isinstance(value, bool | np.timedelta64 | np.ma.MaskedArray)
+
+
 def _as_float(value: object) -> float | None:
     """Return a real number as a float; None for a boolean, a complex number, text or an array."""
-    if isinstance(value, bool):
+    if _is_no_number(value):
         return None
     if isinstance(value, Real):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            return None
     if hasattr(value, "dtype"):
         try:
             array = np.asarray(value)

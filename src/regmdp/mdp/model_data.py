@@ -159,6 +159,8 @@ def check_termination(
     shape = space.available.shape
     if termination is None:
         return np.broadcast_to(0.0, shape)
+    if getattr(termination, "dtype", None) == np.bool_:  # certain or impossible
+        termination = np.asarray(termination, dtype=np.float64)
     endings = np.array(as_floats("termination", termination), order="F")
     if endings.shape != shape:
         raise ModelError(

@@ -5,15 +5,16 @@ Every message names the first wrong place, how many there are, and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import Bool, Float, Int
-from regmdp._internal.checks import check_number
+from regmdp._internal.checks import check_integer, check_number, show
 from regmdp._internal.errors import ModelError
 from regmdp._internal.sparse import as_csr
 
@@ -68,10 +69,7 @@ class Pairs:
 
 def as_floats(name: str, values: object) -> np.ndarray:
     """Return an array of doubles."""
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"{name} is not an array of numbers: {error}") from None
+    return check_array(name, values, error=ModelError)
 
 
 def as_discount(discount: object) -> float:
@@ -96,14 +94,19 @@ def as_available(available: object, shape: Shape) -> Bool[np.ndarray, "S A"]:
     """Return the (S, A) mask of available actions."""
     if available is None:
         return np.broadcast_to(True, shape)
-    available = np.asarray(available)
+    available = np.array(
+        check_array(
+            "available",
+            available,
+            "boolean",
+            error=ModelError,
+            advice="True where the action exists in that state",
+        )
+    )
     if available.shape != shape:
         raise ModelError(
             f"available must have the shape of the rewards, {shape}, not {available.shape}"
         )
-    if available.dtype != np.bool_ and not np.isin(available, (0, 1)).all():
-        raise ModelError("available must be boolean: True where the action exists in that state")
-    available = available.astype(np.bool_)
     if not available.any():
         raise ModelError("available is False everywhere: no state has an action")
     return available
@@ -131,7 +134,12 @@ def as_action_matrices(matrices: Any, shape: Shape) -> list[Any]:
             "from_action_matrices takes a sequence of A matrices of shape (S, S); for a single "
             "sparse (S·A, S) array use MDP(...)"
         )
-    matrices = list(matrices)
+    try:
+        matrices = list(matrices)
+    except TypeError:
+        raise ModelError(
+            f"matrices must be a sequence of A matrices of shape (S, S), not {show(matrices)}"
+        ) from None
     n_states, n_actions = shape
     if len(matrices) != n_actions:
         raise ModelError(
@@ -139,15 +147,13 @@ def as_action_matrices(matrices: Any, shape: Shape) -> list[Any]:
             f"{shape}; give one matrix for each action"
         )
     for action, matrix in enumerate(matrices):
-        if np.shape(matrix) != (n_states, n_states):
-            raise ModelError(
-                f"the matrix of action {action} must have shape {(n_states, n_states)}, not "
-                f"{np.shape(matrix)}"
-            )
         name = f"the matrix of action {action}"
-        matrices[action] = (
-            as_csr(name, matrix) if scipy.sparse.issparse(matrix) else as_floats(name, matrix)
-        )
+        sparse = scipy.sparse.issparse(matrix)
+        matrices[action] = as_csr(name, matrix) if sparse else as_floats(name, matrix)
+        if matrices[action].shape != (n_states, n_states):
+            raise ModelError(
+                f"{name} must have shape {(n_states, n_states)}, not {matrices[action].shape}"
+            )
     return matrices
 
 
@@ -171,7 +177,9 @@ def as_rows(
 
 def count_columns(rows: Any) -> int:
     """Return the number of columns of a dense or sparse array."""
-    return int(np.shape(rows)[-1])
+    if not scipy.sparse.issparse(rows):
+        rows = check_array("transitions", rows, ndim=2, error=ModelError)
+    return int(rows.shape[-1])
 
 
 def as_pairs(
@@ -182,7 +190,13 @@ def as_pairs(
     action_labels: Sequence[str] | None,
 ) -> Pairs:
     """Return the listed pairs, checked for range and duplicates."""
-    state, action = _as_indices("state", state), _as_indices("action", action)
+    state, action = (
+        check_array(name, values, "integer", ndim=1, error=ModelError)
+        for name, values in (("state", state), ("action", action))
+    )
+    n_states = check_integer("n_states", n_states, error=ModelError)
+    if n_actions is not None:
+        n_actions = check_integer("n_actions", n_actions, error=ModelError)
     if state.shape != action.shape:
         raise ModelError(
             f"state and action must have the same length, not {state.size} and {action.size}"
@@ -211,19 +225,12 @@ def as_pairs(
     return Pairs(state, action, n_actions)
 
 
-def _as_indices(name: str, values: object) -> Int[np.ndarray, " K"]:
-    array = np.asarray(values)
-    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
-        raise ModelError(
-            f"{name} must be a 1-D array of integers, not {array.dtype} of shape {array.shape}"
-        )
-    return array.astype(np.int64)
-
-
 def as_labels(name: str, labels: Sequence[str] | None, count: int) -> tuple[str, ...] | None:
     """Return the labels as a tuple of the right length."""
     if labels is None:
         return None
+    if isinstance(labels, bytes) or not isinstance(labels, Iterable):
+        raise ModelError(f"{name} must be a sequence of names, not {show(labels)}")
     labels = tuple(str(label) for label in labels)
     if len(labels) != count:
         raise ModelError(f"{name} has {len(labels)} names, but there are {count} of them to name")
