@@ -11,7 +11,6 @@ from numbers import Integral, Real
 from typing import Any, Literal, NoReturn, TypeAlias
 
 import numpy as np
-import scipy.sparse
 
 from regmdp._internal.checks import describe_first, show
 from regmdp._internal.errors import RegmdpError, SolverError
@@ -109,7 +108,7 @@ def check_shape(
 
 def _without_labels(name: str, value: Any, error: type[RegmdpError]) -> object:
     """Refuse what NumPy would read by position although its entries have names or are missing."""
-    if scipy.sparse.issparse(value):
+    if hasattr(value, "tocsr"):
         raise error(f"{name} must be a dense array here, not a sparse one; use .toarray()")
     if isinstance(value, list | tuple):
         for part in value:
