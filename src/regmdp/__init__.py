@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from regmdp import algorithms, bellman, evaluation, improvement, samples
 from regmdp._frontier import Frontier, frontier
 from regmdp._internal.errors import (
+    CertificateError,
     FormatError,
     ImproperPolicyError,
     InfeasibleError,
@@ -85,6 +86,7 @@ __all__ = [
     "Box",
     "CapBarrier",
     "Certificate",
+    "CertificateError",
     "Convex",
     "Event",
     "FormatError",
@@ -157,6 +159,7 @@ _NEEDED = {"deep": "jax", "plots": "matplotlib"}
 _RENAMED = {"Evaluated": "PolicyEvaluation", "Learned": "LearningResult"}
 
 for _error in (
+    CertificateError,
     FormatError,
     ImproperPolicyError,
     InfeasibleError,

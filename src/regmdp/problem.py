@@ -82,7 +82,7 @@ class Problem:
         return checked
 
     def check_value(self, value: ArrayLike) -> Float[np.ndarray, " S"]:
-        """Return a value as (S,) doubles, after checking its shape and that it is finite."""
+        """Return a value as (S,) doubles, after checking its shape and its size."""
         return check_value(self.mdp, value)
 
 
@@ -120,18 +120,20 @@ def check_regularizer(process: DecisionProcess, regularizer: object) -> Regulari
 
 
 def check_value(process: DecisionProcess, value: ArrayLike) -> Float[np.ndarray, " S"]:
-    """Return a value as (S,) doubles, after checking its shape and that it is finite.
+    """Return a value as (S,) doubles, after checking its shape and its size.
 
     Raises:
-        SolverError: if it is not, naming the first state at which it is not finite.
+        SolverError: if it is not finite, or above what the value of a model can be; it names the
+            first such state.
     """
     checked = np.array(check_array("the value", value))
     check_shape("the value", checked, (process.n_states,), "(S,)")
-    bad = ~np.isfinite(checked)
+    bad = ~(np.abs(checked) <= LARGEST_VALUE)
     if bad.any():
         state = int(np.argmax(bad))
         raise SolverError(
             f"the value of {process.describe(state)} is {checked[state]}; "
-            f"{int(np.count_nonzero(bad))} are not finite"
+            f"{int(np.count_nonzero(bad))} are not finite, or larger than the value of any model, "
+            f"{LARGEST_VALUE:g}"
         )
     return checked

@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -134,3 +136,41 @@ def test_accepts_lists_and_other_dtypes():
     assert mdp.rewards.dtype == np.float64
     assert mdp.discount == 1.0
     np.testing.assert_array_equal(rm.MDP(P.astype(np.float32), R, 0.9).to_array(), P)
+
+
+# ---- the initial distribution ----
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_an_initial_distribution_is_normalised_once(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 60))
+    given = rng.dirichlet(np.full(n, 0.1)) * (1.0 + rng.uniform(-9e-10, 9e-10))
+    given[rng.random(n) < 0.2] *= 1e-320 if seed % 4 == 0 else 1.0
+    if abs(given.sum() - 1.0) > 9.9e-10:
+        given = np.eye(n)[0] * (1.0 + rng.uniform(-9e-10, 9e-10))
+    mdp = rm.MDP(np.eye(n)[:, None], np.ones((n, 1)), 0.5, initial=given)
+    exact = [Fraction(float(x)) for x in given]
+    held = [Fraction(float(x)) for x in mdp.initial]
+    total = sum(exact)
+    for one, other in zip(held, exact, strict=True):
+        assert abs(one - other / total) <= 6 * Fraction(2) ** -53 * one + Fraction(2) ** -1074
+    again = rm.MDP(np.eye(n)[:, None], np.ones((n, 1)), 0.5, initial=mdp.initial)
+    np.testing.assert_array_equal(again.initial, mdp.initial)
+    assert again.digest == mdp.digest
+
+
+@pytest.mark.parametrize("given", [[1e308, 1e308], [2.0, 0.0], [0.5, 0.5 + 2e-9]])
+def test_what_is_no_distribution_is_refused(given):
+    with pytest.raises(rm.ModelError, match="initial sums to"):
+        rm.MDP(np.eye(2)[:, None], np.ones((2, 1)), 0.5, initial=given)
+
+
+@pytest.mark.parametrize("excess", [9e-10, -9e-10, 3e-16, 0.0])
+def test_values_and_bounds_are_from_the_same_initial_distribution(excess):
+    mdp = rm.MDP(np.eye(2)[:, None], np.ones((2, 1)), 0.9, initial=[0.5 + excess, 0.5])
+    solution = rm.solve(mdp)
+    evaluated = rm.evaluate(mdp, [0, 0])
+    bounds = solution.certificate
+    for value in (solution.initial_value, evaluated.initial_value, solution.history.value[-1]):
+        assert bounds.initial_lower <= value <= bounds.initial_upper

@@ -23,6 +23,7 @@ from regmdp._frontier.report import (
     format_point,
 )
 from regmdp._internal.arrays import UNIT_ROUNDOFF, ArrayLike, Float
+from regmdp._internal.bounds import require_bounds
 from regmdp._internal.checks import check_number
 from regmdp._internal.files import read_result, replace_atomically, write_arrays
 from regmdp._internal.html import html_table
@@ -71,6 +72,12 @@ class Frontier:
     solutions: tuple[Solution, ...]
     problem: str
     status: Status
+
+    def __post_init__(self) -> None:
+        require_bounds("the values of the points", self.value_lower, self.value_upper)
+        require_bounds(
+            "the divergences of the points", self.divergence_lower, self.divergence_upper
+        )
 
     def __len__(self) -> int:
         return self.temperature.size

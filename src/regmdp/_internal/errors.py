@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "CertificateError",
     "FormatError",
     "ImproperPolicyError",
     "InfeasibleError",
@@ -61,6 +62,10 @@ class UnboundedError(RegmdpError, ValueError):
 
 class InsufficientMemoryError(RegmdpError, MemoryError):
     """What is asked for needs more memory than is left; nothing was allocated."""
+
+
+class CertificateError(RegmdpError, ArithmeticError):
+    """Computed bounds contradict each other, or one of them is NaN: there is no certificate."""
 
 
 class FormatError(RegmdpError, ValueError):

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Float, freeze
-from regmdp._internal.errors import ImproperPolicyError, SingularError
+from regmdp._internal.checks import describe_first
+from regmdp._internal.errors import CertificateError, ImproperPolicyError, SingularError
 from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.status import Status
 from regmdp.certificates import Bounds, Certificate, backup_error, bound_values
@@ -191,8 +192,26 @@ class _GapPrediction:
         self._best, self._since = np.inf, 0
 
     def measure(self, state: State) -> None:
-        """Measure T V - V."""
-        difference = state.backup - state.value
+        """Measure T V - V.
+
+        Raises:
+            CertificateError: if it is infinite or NaN in some state.
+        """
+        with np.errstate(invalid="ignore"):
+            difference = state.backup - state.value
+        if not np.isfinite(difference).all():
+            raise CertificateError(
+                describe_first(
+                    ~np.isfinite(difference),
+                    lambda s: (
+                        f"{self._mdp.describe(s)} has the value {float(state.value[s])!r}, and its "
+                        f"backup is {float(state.backup[s])!r}"
+                    ),
+                    "states",
+                    "the regularizer may be infinite or NaN at its own greedy policies; check it "
+                    "with regmdp.testing.check_regularizer",
+                )
+            )
         low, high = float(difference.min()), float(difference.max())
         self.residual = max(abs(low), abs(high))
         # a value alone: the span; to a policy's own value, and to the end of the episode, belongs a

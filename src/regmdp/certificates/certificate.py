@@ -10,10 +10,14 @@ from typing import Any, Literal
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Float, freeze
+from regmdp._internal.bounds import require_bounds, require_error_bound
 from regmdp._internal.html import html_rows
 from regmdp._internal.status import Status
 
 __all__ = ["Bounds", "Certificate", "CertifiedBounds"]
+
+#: The smallest positive double.
+SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +30,9 @@ class Bounds:
         policy_lower: (S,) lower bound on the value of the policy.
         policy_upper: (S,) upper bound on the value of the policy.
         limit: What keeps the bounds from being tighter, if known.
+
+    Raises:
+        CertificateError: if a lower bound is above its upper bound, or one of them is NaN.
     """
 
     lower: Float[np.ndarray, " S"]
@@ -33,6 +40,10 @@ class Bounds:
     policy_lower: Float[np.ndarray, " S"]
     policy_upper: Float[np.ndarray, " S"]
     limit: Status | None = None
+
+    def __post_init__(self) -> None:
+        require_bounds("the optimal value of the states", self.lower, self.upper)
+        require_bounds("the policy's value of the states", self.policy_lower, self.policy_upper)
 
     def intersection(self, other: Bounds) -> Bounds:
         """Return the tighter of two bounds on the same values, state by state."""
@@ -86,10 +97,11 @@ class CertifiedBounds(ABC):
 
 def summarize_bounds(initial: Float[np.ndarray, " S"], bounds: Bounds) -> dict[str, Any]:
     """Return the attributes of :class:`CertifiedBounds` for an initial distribution ρ."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         distance = bounds.upper - bounds.policy_lower
     # inf - inf is an unknown distance
     distance = np.where(np.isnan(distance), np.inf, distance) * (1.0 + 2 * UNIT_ROUNDOFF)
+    require_error_bound("the policy's value of the states", distance)
     return {
         "lower": freeze(bounds.lower),
         "upper": freeze(bounds.upper),
@@ -179,10 +191,16 @@ def format_bound(bound: float, digits: int, direction: Literal[-1, 1]) -> str:
 def _bound_expectation(
     initial: Float[np.ndarray, " S"], bound: Float[np.ndarray, " S"], direction: Literal[-1, 1]
 ) -> float:
-    """Bound ρ · bound, rounding included; states of probability 0 do not count."""
+    """Bound ρ · bound, rounding included; states of probability 0 do not count.
+
+    The ρ of a process sums to 1 up to rounding. The bound is also one for the ρ that was given, of
+    which the process holds the quotient by its sum: each entry is rounded, and the sum.
+    """
     possible = initial > 0
     weights, values = initial[possible] / initial[possible].sum(), bound[possible]
     if not np.isfinite(values).all():
         return direction * np.inf
-    slack = 2 * (values.size + 4) * UNIT_ROUNDOFF * float(weights @ np.abs(values))
+    slack = 2 * (values.size + 8) * UNIT_ROUNDOFF * float(weights @ np.abs(values))
+    # probabilities near the smallest double are rounded to multiples of it
+    slack += 4 * values.size * SMALLEST * (1.0 + float(np.abs(values).max()))
     return float(weights @ values) + direction * slack

@@ -8,6 +8,7 @@ import numpy as np
 
 from regmdp import bellman
 from regmdp._internal.arrays import Array, ArrayLike, Float, freeze
+from regmdp._internal.bounds import require_bounds
 from regmdp._internal.errors import SolverError
 from regmdp._internal.html import html_rows
 from regmdp.certificates.certificate import Bounds, Certificate
@@ -108,6 +109,9 @@ class PolicyEvaluation:
     upper: Float[np.ndarray, " S"]
     initial_value: float
 
+    def __post_init__(self) -> None:
+        require_bounds("the policy's value of the states", self.lower, self.upper)
+
     def __repr__(self) -> str:
         width = float(np.max(self.upper - self.lower))
         return (
@@ -154,6 +158,7 @@ def evaluate(
         lower, upper = bounds.policy_lower, bounds.policy_upper
     else:
         lower, upper = policy_bounds(mdp, regularizer, checked, value)
+    value = np.clip(value, lower, upper)
     return PolicyEvaluation(
         value=freeze(value),
         q=freeze(bellman.q_values(mdp, value)),

@@ -91,4 +91,6 @@ def _shift(mdp: MDP, extreme: float, *, above: bool) -> float:
 
 def _widen(mdp: MDP, bound: Float[np.ndarray, " S"], direction: int) -> Float[np.ndarray, " S"]:
     """Move a (S,) bound outwards by the rounding of its last sums; terminal states have value 0."""
-    return np.where(mdp.terminal, 0.0, bound + direction * 4 * UNIT_ROUNDOFF * np.abs(bound))
+    finite = np.isfinite(bound)
+    size = np.where(finite, np.abs(bound), 0.0)
+    return np.where(mdp.terminal, 0.0, bound + direction * 4 * UNIT_ROUNDOFF * size)

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
+from regmdp._internal.bounds import require_error_bound
 from regmdp.gradients.accuracy import Accuracy
 from regmdp.gradients.fixed_point import FixedPoint
 from regmdp.gradients.perturbations import Derivative, Perturbation
@@ -40,6 +41,13 @@ class GradientErrors:
     temperature: float
     discount: float
     reference: Float[np.ndarray, "..."] | None = None
+
+    def __post_init__(self) -> None:
+        require_error_bound("the gradient", self.rewards)
+        require_error_bound("the derivative with respect to the temperature", self.temperature)
+        require_error_bound("the derivative with respect to the discount", self.discount)
+        if self.reference is not None:
+            require_error_bound("the derivatives with respect to the reference", self.reference)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +100,9 @@ class Cotangent:
             total += float(np.sum(self.errors.reference * np.abs(perturbation.reference)))
         remaining = replace(perturbation, temperature=None, reference=None)
         derivative = self.point.differentiate(remaining)
-        return total + self._bound_policy_part(derivative) + self._bound_value_part(remaining)
+        total += self._bound_policy_part(derivative) + self._bound_value_part(remaining)
+        require_error_bound("the directional derivative", total)
+        return total
 
     def _bound_policy_part(self, derivative: Derivative) -> float:
         """Bound the error that those of the policy and of the weights cause along a direction."""

@@ -46,8 +46,8 @@ class MDP(DecisionProcess):
             (s, a). Rows of unavailable pairs are ignored.
         rewards: (S, A) expected reward of each pair. Values and bounds have the same unit.
         discount: γ, 0 ≤ γ ≤ 1. With γ = 1 episodes must terminate.
-        initial: (S,) distribution ρ of the first state; by default uniform over the states that
-            are not terminal.
+        initial: (S,) distribution ρ of the first state, which sums to 1 within 1e-9 and is
+            normalised; by default uniform over the states that are not terminal.
         available: (S, A) bool, the actions that exist in each state; by default all.
         termination: (S, A) probability that the episode terminates on the transition, with value 0
             afterwards; by default 0. For every available pair the row of P plus this sums to 1

@@ -5,6 +5,7 @@ Every message names the first wrong place, how many there are, and what to do.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypedDict
@@ -233,7 +234,10 @@ def _describe_bad_probability(space: StateActionSpace, transitions: Transitions)
 
 
 def check_initial(space: StateActionSpace, initial: ArrayLike | None) -> Float[np.ndarray, " S"]:
-    """Check the distribution of the first state; by default uniform over non-terminal states."""
+    """Return the distribution of the first state, normalised; by default uniform.
+
+    Rounding aside, what has been normalised is returned unchanged.
+    """
     if initial is None:
         return freeze(np.where(space.terminal, 0.0, 1.0) / np.count_nonzero(~space.terminal))
     start = np.array(as_floats("initial", initial))
@@ -246,11 +250,14 @@ def check_initial(space: StateActionSpace, initial: ArrayLike | None) -> Float[n
             f"initial: {space.describe(state)} has {start[state]}; {int(np.count_nonzero(bad))} "
             "entries are not probabilities"
         )
-    if abs(start.sum() - 1.0) > MASS_TOLERANCE:
+    # the exact sum, except of numbers far above 1, whose sum may overflow
+    total = math.fsum(start) if start.max() <= 2.0 else math.inf
+    if abs(total - 1.0) > MASS_TOLERANCE:
         raise ModelError(
-            f"initial sums to {start.sum():.12g}, not to 1 within {MASS_TOLERANCE:g}; normalise it"
+            f"initial sums to {total:.12g}, not to 1 within {MASS_TOLERANCE:g}; normalise it"
         )
-    return freeze(start)
+    # the quotients by the sum themselves sum to 1 within three roundings
+    return freeze(start if abs(total - 1.0) <= 4 * UNIT_ROUNDOFF else start / total)
 
 
 def _first_index(bad: np.ndarray) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float, array_namespace
+from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import copy_with
 from regmdp._internal.representation import describe_attributes
@@ -293,23 +294,35 @@ class Regularizer(ABC):
                 )
 
     def require_feasible(self, available: Bool[Array, "S A"]) -> None:
-        """Check that the bounds on probabilities permit a policy of finite h in every state.
+        """Check that in every state with actions some policy has a finite h.
 
         Args:
             available: (S, A) mask of the available actions.
 
         Raises:
-            RegularizerError: naming the first state where they do not.
+            RegularizerError: naming the first state where none has.
         """
-        if self.probability_bounds is not None:
-            domain = self.domain(available)
-            allowed = available if domain is None else np.broadcast_to(domain, available.shape)
-            require_feasible(
-                self.probability_bounds,
-                available,
-                allowed,
-                self.cost(self.centre(available), available),
-                type(self).__name__,
+        domain, bounds = self.domain(available), self.probability_bounds
+        allowed = available if domain is None else np.broadcast_to(domain, available.shape)
+        name = type(self).__name__
+        if bounds is not None:
+            cost = self.cost(self.centre(available), available)
+            require_feasible(bounds, available, allowed, cost, name)
+            return
+        infinite = available.any(axis=1) & ~allowed.any(axis=1)
+        if np.isinf(self.bounds(available.shape[1])[1]):
+            infinite |= ~np.isfinite(self.cost(self.centre(available), available))
+        if infinite.any():
+            raise RegularizerError(
+                describe_first(
+                    infinite,
+                    lambda state: (
+                        f"{name} permits no policy in state {state}: it is infinite at every "
+                        "distribution over the actions that all its parts allow"
+                    ),
+                    "states",
+                    "forbid no action that a barrier needs, or remove it with available=",
+                )
             )
 
     # ---- methods that take the temperature into account; not to be overridden ----

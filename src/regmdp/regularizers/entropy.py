@@ -173,8 +173,9 @@ class KL(SeparableRegularizer):
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         smallest = float(np.min(self.reference[self.reference > 0]))
+        largest_sum = float(np.max(np.sum(self.reference, axis=-1)))
         # where the mask removes actions of the reference, h only grows
-        return 0.0, math.log(1.0 / smallest)
+        return min(0.0, -math.log(largest_sum)), -math.log(smallest)
 
     def strong_convexity(self, n_actions: int) -> float:
         return 1.0
