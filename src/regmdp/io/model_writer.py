@@ -23,9 +23,10 @@ from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import ModelError
 from regmdp._internal.sparse import as_csr
 from regmdp.io.mapped_layout import FORMAT, KIND, ROW_FILES, TABLES
+from regmdp.mdp.digests import RowsHash, combine_hashes
 from regmdp.mdp.layouts import Layout
 from regmdp.mdp.sparse_transitions import append_empty_row, extract_block
-from regmdp.mdp.transitions import combine_hashes, hash_arrays, state_blocks
+from regmdp.mdp.transitions import state_blocks
 from regmdp.mdp.validation import MASS_TOLERANCE, as_discount, as_floats
 
 __all__ = ["ModelWriter"]
@@ -302,7 +303,9 @@ class ModelWriter:
             ]
             for array, file in zip(arrays, self._files.values(), strict=True):
                 array.tofile(file)
-            self._hashes.append(hash_arrays(arrays))
+            rows_hash = RowsHash()
+            rows_hash.add(chosen.data, chosen.indices, np.diff(chosen.indptr))
+            self._hashes.append(rows_hash.digest())
             self._stored.append(chosen.nnz)
             self._branching = max(self._branching, int(np.diff(chosen.indptr).max(initial=0)))
 

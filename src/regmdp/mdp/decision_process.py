@@ -30,6 +30,12 @@ class StateActionSpace:
     action_labels: tuple[str, ...] | None = None
     layout: Layout | None = None
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # pickled arrays come back writeable, and constant ones whole
+        available = None if self.all_available else np.asarray(self.available)
+        names = self.state_labels, self.action_labels, self.layout
+        return _restore_space, (available, self.available.shape, *names)
+
     @property
     def n_states(self) -> int:
         """The number of states, S."""
@@ -53,6 +59,18 @@ class StateActionSpace:
     def describe(self, state: int, action: int | None = None) -> str:
         """Name a state, or a state-action pair, as errors and summaries do."""
         return _describe(self.state_labels, self.action_labels, state, action)
+
+
+def _restore_space(
+    available: np.ndarray | None,
+    shape: tuple[int, int],
+    state_labels: tuple[str, ...] | None,
+    action_labels: tuple[str, ...] | None,
+    layout: Layout | None,
+) -> StateActionSpace:
+    """Return the space that was pickled, with an array that cannot be written to."""
+    mask = np.broadcast_to(True, shape) if available is None else freeze(available)
+    return StateActionSpace(mask, state_labels, action_labels, layout)
 
 
 class DecisionProcess(ABC):

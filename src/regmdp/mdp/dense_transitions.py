@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import scipy
 
@@ -9,9 +11,12 @@ from regmdp._internal import threads
 from regmdp._internal.arrays import Array, Bool, Float, Int, assign, freeze
 from regmdp.mdp import transitions as base
 from regmdp.mdp.deterministic import find_actions
-from regmdp.mdp.transitions import Transitions, needs_threads, state_blocks
+from regmdp.mdp.transitions import RowArrays, Transitions, needs_threads, state_blocks
 
 __all__ = ["DenseTransitions", "store_dense"]
+
+#: Largest number of entries whose positions are listed at once: 8 MiB of probabilities.
+MAX_ENTRIES_AT_ONCE = 1 << 20
 
 
 class DenseTransitions(Transitions):
@@ -35,6 +40,9 @@ class DenseTransitions(Transitions):
         self.branching = max(branching, default=0)
         self.n_stored = self._rows.size
         self.digest = self.compute_digest()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self._rows,)
 
     @property
     def shared(self) -> bool:
@@ -90,8 +98,27 @@ class DenseTransitions(Transitions):
     def n_parts(self) -> int:
         return self.n_actions
 
+    def iterate_rows(self, block: slice) -> Iterator[RowArrays]:
+        rows = self._rows[:, block]
+        if rows.size <= MAX_ENTRIES_AT_ONCE:
+            yield _list_successors(rows.reshape(-1, self.n_states))
+            return
+        size = max(1, MAX_ENTRIES_AT_ONCE // self.n_states)
+        for of_action in rows:
+            for start in range(0, of_action.shape[0], size):
+                yield _list_successors(of_action[start : start + size])
+
     def part_arrays(self, part: int) -> tuple[np.ndarray, ...]:
         return (self._rows[part],)
+
+
+def _list_successors(rows: Float[np.ndarray, "k S"]) -> RowArrays:
+    """Return the probabilities that are not 0, their columns, and their numbers in each row."""
+    present = rows != 0
+    lengths = np.count_nonzero(present, axis=1)
+    if present.all():
+        return rows.ravel(), np.tile(np.arange(rows.shape[1], dtype=np.int32), len(rows)), lengths
+    return rows[present], np.nonzero(present)[1], lengths
 
 
 def store_dense(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -14,6 +13,7 @@ from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, Int, SparseAr
 from regmdp._internal.errors import ModelError
 from regmdp.mdp.decision_process import DecisionProcess
 from regmdp.mdp.dense_transitions import DenseTransitions, store_dense
+from regmdp.mdp.digests import hash_tables
 from regmdp.mdp.layouts import Layout
 from regmdp.mdp.model_data import ModelData, check_initial, check_model, check_rewards
 from regmdp.mdp.sparse_transitions import store_sparse
@@ -293,7 +293,11 @@ class MDP(DecisionProcess):
 
     @cached_property
     def digest(self) -> str:
-        """A SHA-256 of the model's data: equal models have equal digests."""
+        """A SHA-256 of the model's numbers.
+
+        Equal models have equal digests, whether their transitions are dense, sparse or mapped, and
+        after every format that holds the model. Names are not part of it.
+        """
         return self._digest(self.transitions.digest)
 
     def compute_digest(self) -> str:
@@ -301,13 +305,17 @@ class MDP(DecisionProcess):
         return self._digest(self.transitions.compute_digest())
 
     def _digest(self, transitions: str) -> str:
-        kind = f"{transitions} {self.n_states} {self.n_actions} {self.discount!r}"
-        digest = hashlib.sha256(kind.encode())
-        for array in (self.rewards, self.available, self.termination, self.initial):
-            # a broadcast constant is hashed by its one element
-            whole = array if any(array.strides) or array.size <= 1 else array[:1, :1]
-            digest.update(np.ascontiguousarray(whole.T).data)
-        return digest.hexdigest()
+        tables = self.rewards, self.available, self.termination
+        return hash_tables(transitions, self.discount, self.initial, *tables)
+
+    def __copy__(self) -> MDP:
+        return self  # it cannot change
+
+    def __deepcopy__(self, memo: object) -> MDP:
+        return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return MDP.from_checked, (self._data,)
 
     def with_discount(self, discount: float) -> MDP:
         """Return the same model with another discount γ.

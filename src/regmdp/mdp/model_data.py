@@ -69,6 +69,39 @@ class ModelData:
     termination: Float[np.ndarray, "S A"]
     mass_error: float
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # pickled arrays come back writeable, and constant ones whole
+        return _restore, (
+            self.space,
+            self.discount,
+            np.asarray(self.initial),
+            self.transitions,
+            np.asarray(self.rewards),
+            np.asarray(self.termination) if self.termination.any() else None,
+            self.mass_error,
+        )
+
+
+def _restore(
+    space: StateActionSpace,
+    discount: float,
+    initial: np.ndarray,
+    transitions: Transitions,
+    rewards: np.ndarray,
+    termination: np.ndarray | None,
+    mass_error: float,
+) -> ModelData:
+    """Return the data that were pickled, with arrays that cannot be written to."""
+    return ModelData(
+        space,
+        discount,
+        freeze(initial),
+        transitions,
+        freeze(rewards),
+        np.broadcast_to(0.0, rewards.shape) if termination is None else freeze(termination),
+        mass_error,
+    )
+
 
 def check_model(
     transitions: Transitions,

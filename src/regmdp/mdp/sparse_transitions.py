@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +13,7 @@ from regmdp._internal.arrays import Array, Bool, Float, Int, assign
 from regmdp.mdp import transitions as base
 from regmdp.mdp.deterministic import find_actions
 from regmdp.mdp.policy_rows import PolicyRows, StackedRows, column_indices, stack_rows
-from regmdp.mdp.transitions import StorageInfo, Transitions, needs_threads, state_blocks
+from regmdp.mdp.transitions import RowArrays, StorageInfo, Transitions, needs_threads, state_blocks
 
 __all__ = ["MixedRows", "SparseTransitions", "append_empty_row", "extract_block", "store_sparse"]
 
@@ -59,6 +59,12 @@ class SparseTransitions(Transitions):
     @property
     def shared(self) -> bool:
         return needs_threads(self.n_stored)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # arrays of a copy are checked in and frozen anew; mapped ones stay where they are
+        info = StorageInfo(self.branching, self.n_stored, self.digest)
+        given = self._matrices, self.n_states, self.n_actions
+        return type(self), given if self.storage == "sparse" else (*given, info, self.storage)
 
     def matvec(self, value: Float[Array, " S"], block: slice) -> Float[Array, "b A"]:
         return (self._rows_of(block) @ value).reshape(self.n_actions, -1).T
@@ -146,6 +152,10 @@ class SparseTransitions(Transitions):
 
     def to_dense(self) -> Float[np.ndarray, "S A S"]:
         return self.to_csr().toarray().reshape(self.n_states, self.n_actions, self.n_states)
+
+    def iterate_rows(self, block: slice) -> Iterator[RowArrays]:
+        rows = self._rows_of(block)
+        yield rows.data, rows.indices, np.diff(rows.indptr)
 
     @property
     def n_parts(self) -> int:

@@ -7,23 +7,22 @@ cache. Within a block the rows are action-major: the row of (state s, action a) 
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import scipy
 
 from regmdp._internal import threads
 from regmdp._internal.arrays import Array, Float, Int, assign
+from regmdp.mdp.digests import RowsHash, combine_hashes
 from regmdp.mdp.policy_rows import PolicyRows
 
 __all__ = [
+    "RowArrays",
     "StorageInfo",
     "Transitions",
-    "combine_hashes",
-    "hash_arrays",
     "needs_threads",
     "state_blocks",
 ]
@@ -33,6 +32,9 @@ __all__ = [
 MAX_PAIRS_PER_BLOCK = 1 << 16
 #: Smallest number of stored probabilities for which starting other threads pays.
 MIN_ENTRIES_FOR_THREADS = 1 << 18
+
+#: (n,) probabilities other than 0, (n,) successors, and (k,) numbers of successors of k rows.
+RowArrays: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Transitions(ABC):
@@ -96,6 +98,10 @@ class Transitions(ABC):
         for part in range(self.n_parts):
             yield from self.part_arrays(part)
 
+    @abstractmethod
+    def iterate_rows(self, block: slice) -> Iterator[RowArrays]:
+        """Iterate over the rows of a block in their order, action-major, some at a time."""
+
     @property
     @abstractmethod
     def shared(self) -> bool:
@@ -107,11 +113,11 @@ class Transitions(ABC):
         return sum(array.nbytes for array in self.iterate_arrays())
 
     def compute_digest(self) -> str:
-        """Return a SHA-256 of the stored arrays."""
+        """Return a SHA-256 of the rows, equal for equal rows in any storage."""
         return combine_hashes(
             threads.parallel_map(
-                range(self.n_parts),
-                lambda part: hash_arrays(self.part_arrays(part)),
+                self.blocks,
+                lambda block: _hash_block(self, block),
                 shared=needs_threads(self.n_stored),
             )
         )
@@ -134,7 +140,7 @@ class StorageInfo(NamedTuple):
     Attributes:
         branching: Largest number of successors of a state-action pair.
         n_stored: Number of stored probabilities.
-        digest: SHA-256 of the stored arrays.
+        digest: SHA-256 of the rows.
     """
 
     branching: int
@@ -142,14 +148,12 @@ class StorageInfo(NamedTuple):
     digest: str
 
 
-def hash_arrays(arrays: Iterable[np.ndarray]) -> bytes:
-    """Return the SHA-256 hashes of some arrays, one after the other."""
-    return b"".join(hashlib.sha256(array.data).digest() for array in arrays)
-
-
-def combine_hashes(parts: Iterable[bytes]) -> str:
-    """Return one SHA-256 for the hashes of the parts of a model."""
-    return hashlib.sha256(b"".join(parts)).hexdigest()
+def _hash_block(transitions: Transitions, block: slice) -> bytes:
+    """Return the SHA-256 hash of the rows of a block."""
+    rows = RowsHash()
+    for probabilities, successors, lengths in transitions.iterate_rows(block):
+        rows.add(probabilities, successors, lengths)
+    return rows.digest()
 
 
 def needs_threads(n_entries: int) -> bool:
