@@ -3,17 +3,27 @@
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, Result
+from regmdp.reproduce.settings import Items, Limits, check_fields
 
 
 @dataclass(frozen=True)
 class Settings:
+    size: Annotated[int, Limits(1, 100)] = 5
+    scales: Annotated[tuple[float, ...], Items(order="decreasing")] = (1.0, 0.1)
+    seed: Annotated[int, Limits(0)] = 3
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclass(frozen=True)
+class SettingsWithoutSeed:
     size: int = 5
-    scales: tuple[float, ...] = (1.0, 0.1)
-    seed: int = 3
 
 
 def draw(x, y):

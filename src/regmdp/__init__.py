@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from regmdp import models as models
     from regmdp import off_policy as off_policy
     from regmdp import plots as plots
+    from regmdp import reproduce as reproduce
     from regmdp import testing as testing
     from regmdp import theory as theory
     from regmdp.applications import choice as choice
@@ -147,6 +148,7 @@ _LAZY = {
     "models": "regmdp.models",
     "off_policy": "regmdp.off_policy",
     "plots": "regmdp.plots",
+    "reproduce": "regmdp.reproduce",
     "routes": "regmdp.applications.routes",
     "testing": "regmdp.testing",
     "theory": "regmdp.theory",

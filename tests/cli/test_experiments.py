@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from toy_experiments import experiment
+from toy_experiments import SettingsWithoutSeed, experiment
 from typer.testing import CliRunner
 
+import regmdp as rm
 from regmdp.cli import app
 from regmdp.reproduce import experiments
 from regmdp.reproduce.records import Record
@@ -97,6 +99,83 @@ def test_gallery_without_a_folder_is_refused_before_running(run, tmp_path):
     ended = run("one", "--gallery", "nowhere/gallery.md")
     assert isinstance(ended.exception, FileNotFoundError)
     assert "no folder nowhere" in str(ended.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_and_the_seed_are_changed(run):
+    ended = run("one", "--quick", "--set", "size=4", "--set", "scales=2,1", "--seed", 9, "-o", "x")
+    assert ended.exit_code == OK, ended.output
+    assert "  setting size = 4 (full run: 5)\n" in ended.stdout
+    assert "  setting scales = 2.0,1.0 (full run: 1.0,0.1)\n" in ended.stdout
+    record = Record.load(Path("x") / "one")
+    assert record.settings == {"size": 4, "scales": [2.0, 1.0], "seed": 9}
+    assert record.quick
+    assert record.command == (
+        "regmdp reproduce one --quick --set size=4 --set scales=2.0,1.0 --seed 9"
+    )
+    page = (Path("x") / "report.html").read_text("utf-8")
+    assert page.count("<strong>Changed settings.</strong>") == 2  # at the top and in the chapter
+    assert page.count("size = 4</span> (full run: 5)") == 2
+    again = run(*record.command.split()[2:], "-o", "y")
+    assert again.exit_code == OK
+    assert Record.load(Path("y") / "one").settings == record.settings
+
+
+def test_without_changes_no_setting_is_mentioned(run):
+    ended = run("one", "-o", "x")
+    assert "setting" not in ended.stdout
+    page = (Path("x") / "report.html").read_text("utf-8")
+    assert "full run" not in page
+    assert Record.load(Path("x") / "one").changes == ()
+
+
+def test_settings_of_several_experiments(run):
+    ended = run("all", "--seed", 5, "-o", "x")
+    assert ended.exit_code == CHECK_FAILED
+    assert all(Record.load(Path("x") / one.name).settings["seed"] == 5 for one in TOYS)
+
+
+def test_resuming_keeps_runs_with_the_same_settings_only(run):
+    run("one", "--set", "size=4", "-o", "x")
+    same = run("one", "--set", "size=4", "-o", "x", "--resume")
+    assert "from an earlier run" in same.stdout
+    for changes in ([], ["--set", "size=3"], ["--set", "size=4", "--seed", "7"]):
+        run("one", "--set", "size=4", "-o", "x")
+        other = run("one", *changes, "-o", "x", "--resume")
+        assert "from an earlier run" not in other.stdout, changes
+        expected = TOYS[0].settings(False, dict([change.split("=") for change in changes[1:2]]))
+        assert Record.load(Path("x") / "one").settings["size"] == expected["size"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["one", "--set", "sizes=3"], "has no setting 'sizes'; did you mean 'size'? Its settings "),
+        (["one", "--set", "size=x"], "experiment 'one': size must be an integer in [1, 100], not"),
+        (["one", "--set", "size"], "--set takes name=value, not 'size'"),
+        (["one", "--set", "=3"], "--set takes name=value, not '=3'"),
+        (["one", "--set", "size=3", "--set", "size=4"], "size is set 2 times; set it once"),
+        (["one", "--set", "seed=3", "--seed", "4"], "seed is set 2 times; set it once"),
+        (["still", "--seed", "4"], "experiment 'still' draws no random numbers, so it takes no"),
+        (
+            ["one", "still", "--seed", "4"],
+            "'seed' cannot be set for all selected experiments: 1 of 2 draw no random numbers: "
+            "still; run them separately",
+        ),
+        (
+            ["all", "--set", "scales=1"],
+            "'scales' cannot be set for all selected experiments: 1 of 4 have no setting 'scales': "
+            "still; run them separately",
+        ),
+        (["one", "three", "--set", "size=0"], "experiment 'one': size must be an integer"),
+    ],
+)
+def test_wrong_settings_are_refused_before_running(run, monkeypatch, tmp_path, arguments, message):
+    still = replace(TOYS[0], name="still", full=SettingsWithoutSeed(), quick=SettingsWithoutSeed(3))
+    monkeypatch.setattr(experiments, "EXPERIMENTS", (*TOYS, still))
+    ended = run(*arguments)
+    assert isinstance(ended.exception, rm.RegmdpError)
+    assert message in str(ended.exception)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from regmdp import RegmdpError
+from regmdp.cli.assignments import parse_assignment
 from regmdp.cli.exit_codes import INTERRUPTED, NOT_MET
 from regmdp.cli.progress import show_rows
 
@@ -35,6 +37,19 @@ def reproduce(
             "--quick", help="Use smaller settings: all experiments in less than a minute."
         ),
     ] = False,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help=(
+                "Change a setting, as in --set temperature=0.05 --set steps=0.1,1; may be "
+                "repeated. An unknown name lists the settings of the experiment."
+            ),
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of random models and samples, instead of its own.")
+    ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of the report and the data.")
     ] = Path("regmdp-report"),
@@ -62,11 +77,18 @@ def reproduce(
         _list_experiments(out, experiments.EXPERIMENTS)
         return
     selected = experiments.find_experiments(names)
+    changed = _parse_changes(changes, seed)
     if gallery is not None and not gallery.parent.is_dir():
         raise FileNotFoundError(f"cannot write {gallery}: there is no folder {gallery.parent}")
     with _ProgressBars(Console(stderr=True), out, len(selected)) as display:
         outcome = run(
-            selected, experiments.EXPERIMENTS, output, display, quick=quick, resume=resume
+            selected,
+            experiments.EXPERIMENTS,
+            output,
+            display,
+            quick=quick,
+            changes=changed,
+            resume=resume,
         )
     if gallery is not None and not outcome.interrupted:
         _write_gallery(selected, outcome, output, gallery)
@@ -75,6 +97,18 @@ def reproduce(
         raise typer.Exit(INTERRUPTED)
     if not outcome.all_passed:
         raise typer.Exit(NOT_MET)
+
+
+def _parse_changes(texts: list[str] | None, seed: int | None) -> dict[str, object]:
+    """Return the changed settings: the texts of ``--set`` by name, and the seed."""
+    parts = [parse_assignment("--set", text) for text in texts or ()]
+    if seed is not None:
+        parts.append(("seed", str(seed)))
+    names = [name for name, _ in parts]
+    for name in names:
+        if names.count(name) > 1:
+            raise RegmdpError(f"{name} is set {names.count(name)} times; set it once")
+    return dict(parts)
 
 
 def _list_experiments(out: Console, all_experiments: tuple[Experiment, ...]) -> None:
@@ -178,6 +212,9 @@ class _ProgressBars:
         out = self._bars.console if self._bars and self._out.is_terminal else self._out
         outcome = f"[{color}]{record.n_passed} of {len(record.checks)} checks passed[/]"
         out.print(f"[bold]{experiment.name}[/]  {outcome}, {when}", highlight=False)
+        lines = [f"setting {change}" for change in record.changes] + list(record.notes)
+        for line in lines:
+            out.print(f"  {line}", highlight=False, markup=False, soft_wrap=True, style="dim")
         for check in record.checks:
             if not check.passed:
                 out.print(

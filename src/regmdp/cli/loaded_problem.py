@@ -11,6 +11,7 @@ from rich.console import Console
 
 import regmdp as rm
 from regmdp import io, models
+from regmdp.cli.assignments import parse_assignment
 from regmdp.cli.methods import make_regularizer, require_regularizer_name
 from regmdp.io import formats
 from regmdp.policies import check_policy
@@ -172,13 +173,11 @@ class LoadedProblem:
 
 def _parse_parameters(texts: list[str] | None) -> dict[str, Any]:
     """Return the parameters of texts such as ``n_states=7``; values are JSON or plain text."""
-    parameters = {}
+    parameters: dict[str, Any] = {}
     for text in texts or []:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise rm.ModelError(f"--param takes name=value, not {text!r}")
+        name, value = parse_assignment("--param", text)
         try:
-            parameters[name.replace("-", "_")] = json.loads(value)
+            parameters[name] = json.loads(value)
         except json.JSONDecodeError:
-            parameters[name.replace("-", "_")] = value
+            parameters[name] = value
     return parameters

@@ -2,18 +2,23 @@
 
 An experiment module defines a frozen dataclass ``Settings`` with the instances ``FULL`` and
 ``QUICK``, a function ``run(settings, progress)`` that returns a :class:`Result`, and
-``EXPERIMENT``, which combines them. Nothing here needs matplotlib: a figure is a function that is
-called when the figure is drawn.
+``EXPERIMENT``, which combines them. Users change settings, so ``Settings`` checks its fields (see
+:mod:`regmdp.reproduce.settings`), and the texts of a result say what this run has shown. Nothing
+here needs matplotlib: a figure is a function that is called when the figure is drawn.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
+
+from regmdp._internal.errors import RegmdpError
+from regmdp.reproduce.settings import change_settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,6 +30,8 @@ __all__ = ["Check", "Experiment", "FigureSpec", "Number", "ProgressFunction", "R
 ProgressFunction = Callable[[float, str], object]
 
 Settings = TypeVar("Settings")
+
+_NO_CHANGES: Mapping[str, object] = MappingProxyType({})
 
 _FILE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -84,6 +91,8 @@ class Result:
         figures: Figures by file name without suffix.
         numbers: Rows of the table of numbers.
         checks: Checks of the theory.
+        notes: Comparisons that do not apply to the settings of this run, each a sentence with the
+            reason.
 
     Raises:
         ValueError: if the columns of a table differ in length, or a name is not a valid file name.
@@ -101,6 +110,7 @@ class Result:
     figures: Mapping[str, FigureSpec]
     numbers: tuple[Number, ...]
     checks: tuple[Check, ...]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in (*self.tables, *self.figures):
@@ -153,9 +163,31 @@ class Experiment(Generic[Settings]):
                     f"{settings!r}"
                 )
 
-    def settings(self, quick: bool) -> dict[str, Any]:
-        """Return the settings as they are recorded."""
-        settings: Any = self.quick if quick else self.full
+    @property
+    def setting_names(self) -> tuple[str, ...]:
+        """Names of the settings."""
+        full: Any = self.full
+        return tuple(field.name for field in fields(full))
+
+    def configure(self, quick: bool, changes: Mapping[str, object] = _NO_CHANGES) -> Settings:
+        """Return the settings of a run.
+
+        Args:
+            quick: Whether to start from the quick settings.
+            changes: New values by name; texts are read as the types of the fields.
+
+        Raises:
+            RegmdpError: if a name is unknown, or a value is not of the type or out of its range.
+        """
+        if "seed" in changes and "seed" not in self.setting_names:
+            raise RegmdpError(
+                f"experiment {self.name!r} draws no random numbers, so it takes no seed"
+            )
+        return change_settings(self.name, self.quick if quick else self.full, changes)
+
+    def settings(self, quick: bool, changes: Mapping[str, object] = _NO_CHANGES) -> dict[str, Any]:
+        """Return the settings of a run as they are recorded."""
+        settings: Any = self.configure(quick, changes)
         return asdict(settings)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from types import ModuleType
 from typing import TypeVar
 
 from regmdp.reproduce.base import ProgressFunction
@@ -65,7 +67,7 @@ def map_in_processes(
     with ProcessPoolExecutor(
         count, multiprocessing.get_context("spawn"), signal.signal, ignore
     ) as pool:
-        with _one_thread_per_process():
+        with _one_thread_per_process(), _without_main_module():
             futures = {pool.submit(function, task): number for number, task in enumerate(tasks)}
         try:
             for done, future in enumerate(as_completed(futures)):
@@ -92,3 +94,19 @@ def _one_thread_per_process() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _without_main_module() -> Iterator[None]:
+    """Keep processes that start now from running the user's script.
+
+    A new process imports the main module of its parent. That would start the experiment again if
+    the script has no ``if __name__ == "__main__"``. Tasks are functions of this package and need
+    no main module.
+    """
+    before = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = before

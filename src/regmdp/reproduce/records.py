@@ -23,6 +23,7 @@ import numpy as np
 
 from regmdp._internal.errors import FormatError
 from regmdp.reproduce.base import Check, Number
+from regmdp.reproduce.settings import Change
 
 __all__ = [
     "Record",
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 #: Version of the layout of a record.
-RECORD_FORMAT = 1
+RECORD_FORMAT = 2
 RECORD_FILE = "record.json"
 
 
@@ -47,6 +48,15 @@ class RecordedFigure:
     alt: str
 
 
+#: Lists of a record, and the classes of their entries.
+_PARTS: dict[str, Callable[..., Any]] = {
+    "changes": Change,
+    "figures": RecordedFigure,
+    "numbers": Number,
+    "checks": Check,
+}
+
+
 @dataclass(frozen=True)
 class Record:
     """A finished run of an experiment.
@@ -55,6 +65,8 @@ class Record:
         experiment: Name of the experiment.
         quick: Whether the quick settings were used.
         settings: All settings.
+        changes: The settings that differ from those of the full run.
+        command: The command that repeats the run.
         date: Time of completion, in ISO 8601, in UTC.
         seconds: Duration.
         versions: Versions of regmdp, Python and the libraries.
@@ -63,11 +75,14 @@ class Record:
         figures: The figures.
         numbers: Rows of the table of numbers.
         checks: The checks, with their outcomes.
+        notes: Comparisons that do not apply to these settings, with the reasons.
     """
 
     experiment: str
     quick: bool
     settings: Mapping[str, Any]
+    changes: tuple[Change, ...]
+    command: str
     date: str
     seconds: float
     versions: Mapping[str, str]
@@ -76,6 +91,7 @@ class Record:
     figures: tuple[RecordedFigure, ...]
     numbers: tuple[Number, ...]
     checks: tuple[Check, ...]
+    notes: tuple[str, ...]
 
     @property
     def n_passed(self) -> int:
@@ -97,7 +113,12 @@ class Record:
         """Return the text of ``record.json``."""
         return (
             json.dumps(
-                {"kind": "experiment", "format": RECORD_FORMAT, **asdict(self)},
+                {
+                    "kind": "experiment",
+                    "format": RECORD_FORMAT,
+                    **asdict(self),
+                    "changes": [change._asdict() for change in self.changes],
+                },
                 indent=1,
                 ensure_ascii=False,
             )
@@ -116,8 +137,9 @@ class Record:
             data = json.loads(path.read_text("utf-8"))
             if data.pop("kind") != "experiment" or data.pop("format") != RECORD_FORMAT:
                 raise ValueError("it was written by another version")
-            data["tables"] = tuple(data["tables"])
-            for name, kind in (("figures", RecordedFigure), ("numbers", Number), ("checks", Check)):
+            for name in ("tables", "notes"):
+                data[name] = tuple(data[name])
+            for name, kind in _PARTS.items():
                 data[name] = tuple(kind(**entry) for entry in data[name])
             record = cls(**data)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

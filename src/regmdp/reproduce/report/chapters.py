@@ -26,6 +26,12 @@ class Chapter:
     record: Record
     figures: Mapping[str, str]
 
+    @property
+    def changed(self) -> bool:
+        """Whether the user changed settings, apart from choosing the quick ones."""
+        words = self.record.command.split()
+        return "--set" in words or "--seed" in words
+
     @classmethod
     def read(cls, experiment: Experiment, record: Record, output: Path) -> Chapter:
         """Read the figures of a finished experiment from the output folder."""

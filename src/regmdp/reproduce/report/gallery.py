@@ -9,7 +9,7 @@ from pathlib import Path
 
 from regmdp._internal.files import replace_atomically
 from regmdp.reproduce.report.chapters import Chapter
-from regmdp.reproduce.report.superscripts import scripts_to_html
+from regmdp.reproduce.superscripts import scripts_to_html
 
 __all__ = ["write_gallery"]
 
@@ -68,10 +68,8 @@ def write_gallery(chapters: Sequence[Chapter], page: Path) -> list[Path]:
                 _escape_markdown(figure.caption),
             ]
         outcome = f"{record.n_passed} of {len(record.checks)} checks passed"
-        text += [
-            "",
-            f"`regmdp reproduce {experiment.name}{' --quick' if record.quick else ''}`: {outcome}.",
-        ]
+        text += ["", f"`{record.command}`: {outcome}."]
+        text += [line for note in record.notes for line in ("", _escape_markdown(note))]
     replace_atomically(page, lambda opened: opened.write(("\n".join(text) + "\n").encode("utf-8")))
     return [page, *written]
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from regmdp._internal.errors import MissingExtraError
 from regmdp.reproduce.report.chapters import Chapter, format_duration
-from regmdp.reproduce.report.superscripts import scripts_to_html
+from regmdp.reproduce.settings import format_setting
+from regmdp.reproduce.superscripts import scripts_to_html
 
 try:
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -38,6 +39,8 @@ def render_page(chapters: Sequence[Chapter], *, n_missing: int = 0) -> str:
         seconds=sum(chapter.record.seconds for chapter in chapters),
         date=max((chapter.record.date for chapter in chapters), default=""),
         quick=any(chapter.record.quick for chapter in chapters),
+        different=[chapter for chapter in chapters if chapter.record.changes],
+        n_changed=sum(chapter.changed for chapter in chapters),
     )
 
 
@@ -55,6 +58,7 @@ def render_template(template: str, **content: Any) -> str:
         data_uri=_data_uri,
         duration=format_duration,
         width=_natural_width,
+        setting=format_setting,
     )
     return environment.get_template(template).render(
         style=Markup(
