@@ -102,7 +102,7 @@ def test_episodes_follow_the_policy_and_log_it():
     mdp = rm.models.garnet(6, 3, 2, rng=np.random.default_rng(0))
     policy = np.random.default_rng(1).dirichlet(np.ones(3), size=6)
     data = Dataset.from_episodes(mdp, policy, 2000, 10, np.random.default_rng(2))
-    assert np.array_equal(data.probability, policy[data.state, data.action])
+    np.testing.assert_allclose(data.probability, policy[data.state, data.action], rtol=1e-14)
     assert len(data) == 20_000
     share = data.counts / data.counts.sum(axis=1, keepdims=True)
     assert np.abs(share - policy).max() < 0.05

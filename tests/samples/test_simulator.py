@@ -14,7 +14,7 @@ from regmdp.samples import (
 
 
 def simulator(sample, **options):
-    return UserSimulator(sample, n_states=3, n_actions=2, discount=0.9, **options)
+    return UserSimulator(sample, **{"n_states": 3, "n_actions": 2, "discount": 0.9, **options})
 
 
 def good(state, action, rng):
@@ -62,6 +62,20 @@ def broken(column, row, value):
             lambda s, a, rng: (s, ["x"] * 3),
             "must return integers for next_state and numbers for reward",
         ),
+        (lambda s, a, rng: (s + 0j, np.zeros(3)), "numbers for reward, not complex128 and float64"),
+        (lambda s, a, rng: (s, np.ones(3, dtype=bool)), "not int64 and bool"),
+        (
+            lambda s, a, rng: (np.array([0.0, np.nan, 1e300]), np.zeros(3)),
+            "row 1 .* is nan; 2 of 3",
+        ),
+        (
+            lambda s, a, rng: (s, np.zeros(3), np.array(["False"] * 3)),
+            "row 0: terminated, as returned by sample, is False, which is neither true nor false",
+        ),
+        (
+            lambda s, a, rng: (s, np.zeros(3), np.array([0.0, np.nan, 2.0])),
+            "row 1: terminated, as returned by sample, is nan, .*; 2 of 3",
+        ),
     ],
 )
 def test_wrong_results_of_a_simulator_are_refused(sample, message):
@@ -88,8 +102,15 @@ def test_a_terminal_state_ends_the_episode():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"reward_range": (1, 0)}, "range of the rewards"),
-        ({"reward_range": (np.nan, 0)}, "range of the rewards"),
+        ({"reward_range": (1, 0)}, r"two numbers in order, not \(1, 0\)"),
+        ({"reward_range": (np.nan, 0)}, "the lowest reward in reward_range must be a number"),
+        ({"reward_range": (0, "1")}, "the highest reward in reward_range must be a number"),
+        ({"reward_range": (0, 1, 2)}, r"must be \(lowest, highest\), not \(0, 1, 2\)"),
+        ({"reward_range": 3}, r"must be \(lowest, highest\), not 3"),
+        ({"reward_range": "01"}, r"must be \(lowest, highest\), not '01'"),
+        ({"n_states": 2.5}, "n_states must be an integer, 1 or more, not 2.5"),
+        ({"n_actions": True}, "n_actions must be an integer, 1 or more, not True"),
+        ({"n_states": 10**15}, "tables of 1,000,000,000,000,000 states .* need .* of memory"),
         ({"initial": [1.0, 1.0, 0.0]}, "initial sums to 2"),
         ({"available": np.ones((2, 2))}, "available must have the shape"),
     ],

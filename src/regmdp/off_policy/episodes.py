@@ -59,7 +59,12 @@ class Episodes:
         """
         if data.episode is None or data.probability is None:
             missing, why, source = (
-                ("episode", "which rows belong together", "")
+                (
+                    "episode",
+                    "which rows belong together",
+                    "; where the rows are in order and both ends are marked, it is "
+                    "np.cumsum(terminated | truncated) - (terminated | truncated)",
+                )
                 if data.episode is None
                 else (
                     "probability",

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
-from regmdp._internal.checks import check_integer, describe_first
+from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SampleError
+from regmdp._internal.memory import require_memory
 from regmdp.mdp import MDP, DecisionProcess, StateActionSpace
+from regmdp.policies import check_policy
+from regmdp.samples.column import Column, factorize, number_blocks, require_rows
+from regmdp.samples.columns import Columns, check_episodes, read_columns, read_ends
+from regmdp.samples.memory_budget import BYTES_PER_ROW, MemoryBudget
 from regmdp.samples.simulator import Simulator, as_simulator, draw_categorical
 from regmdp.samples.streams import RandomStreams
 
 __all__ = ["Dataset"]
 
-_REQUIRED = ("state", "action", "reward", "next_state")
-_OPTIONAL = ("terminated", "probability", "episode")
-
-
-@runtime_checkable
-class Columns(Protocol):
-    """Columns by name, as a dictionary of arrays, a data frame or a structured array has them."""
-
-    def __getitem__(self, name: str, /) -> ArrayLike: ...
+#: Largest number of states or actions, relative to the number of rows, that is taken from the
+#: largest number that occurs: beyond it, the numbers are names.
+MAX_COUNT_PER_ROW, MIN_SUSPICIOUS_COUNT = 1000, 10**6
+#: The columns, with or without values.
+_COLUMNS = (
+    "state",
+    "action",
+    "reward",
+    "next_state",
+    "terminated",
+    "truncated",
+    "probability",
+    "episode",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +44,9 @@ class Dataset:
 
     Unknown columns are None.
 
-    Make one with :meth:`from_columns`, which checks everything; with :meth:`from_pairs` from a
-    generative model; or with :meth:`from_episodes` by following a policy.
+    Make one with :meth:`from_columns`, which checks everything; with :meth:`from_labels` where
+    states and actions have names; with :meth:`from_pairs` from a generative model; or with
+    :meth:`from_episodes` by following a policy.
 
     Attributes:
         state: (n,) states.
@@ -45,11 +55,14 @@ class Dataset:
         next_state: (n,) next states; meaningless where the episode terminated.
         terminated: (n,) bool, whether the episode ended with this transition; False where it was
             only truncated.
+        truncated: (n,) bool, whether the episode was cut off after it, or None.
         probability: (n,) probability with which the action was chosen, or None.
         episode: (n,) numbers of the episodes, not decreasing, or None. Rows of one episode are in
             their order.
         n_states: S.
         n_actions: A.
+        state_labels: S names, or None.
+        action_labels: A names, or None.
 
     Examples:
         >>> import regmdp as rm
@@ -68,49 +81,142 @@ class Dataset:
     reward: Float[np.ndarray, " n"]
     next_state: Int[np.ndarray, " n"]
     terminated: Bool[np.ndarray, " n"]
+    truncated: Bool[np.ndarray, " n"] | None
     probability: Float[np.ndarray, " n"] | None
     episode: Int[np.ndarray, " n"] | None
     n_states: int
     n_actions: int
+    state_labels: tuple[str, ...] | None = None
+    action_labels: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Make the columns read-only."""
+        for name, column in self._columns().items():
+            object.__setattr__(self, name, freeze(column))
 
     @classmethod
     def from_columns(
-        cls, columns: Columns, *, n_states: int | None = None, n_actions: int | None = None
+        cls,
+        columns: Columns,
+        *,
+        n_states: int | None = None,
+        n_actions: int | None = None,
+        ignore: Collection[str] = (),
     ) -> Dataset:
         """Check columns: a dictionary of arrays, a pandas or polars table, or a structured array.
 
         Args:
             columns: ``state``, ``action``, ``reward`` and ``next_state``, and, if known,
-                ``terminated``, ``probability`` and ``episode``; others are ignored.
+                ``terminated``, ``truncated``, ``probability`` and ``episode``. The names of
+                Gymnasium, D4RL and Minari are understood: ``observations``, ``actions``,
+                ``rewards``, ``next_observations``, ``terminals`` or ``terminations`` for
+                ``terminated``, ``timeouts`` or ``truncations`` for ``truncated``. A column ``done``
+                is understood beside one of these. ``step`` counts the rows of an episode and
+                ``time`` increases in it; both are only checked.
             n_states: S; by default the largest state that occurs plus 1.
             n_actions: A; by default the largest action that occurs plus 1.
+            ignore: Names of columns that are not needed. Other unknown columns are refused.
 
         Raises:
-            SampleError: if a column is missing or an entry is impossible; the message names the
-                first such row.
+            SampleError: if a column is missing or unknown, an entry is impossible, or the columns
+                contradict each other; the message names the first such row.
+            InsufficientMemoryError: if one number for each pair does not fit into memory.
+
+        Examples:
+            >>> import regmdp as rm
+            >>> columns = {"state": [0], "action": [0], "reward": [1.0], "next_state": [0]}
+            >>> rm.samples.Dataset.from_columns({**columns, "done": [True]})
+            Traceback (most recent call last):
+                ...
+            regmdp.SampleError: the column 'done' does not say why an episode ended: ...
         """
-        given = _read_columns(columns)
-        reward = _as_finite("reward", given["reward"])
-        terminated = (
-            _as_mask("terminated", given["terminated"])
-            if "terminated" in given
-            else np.zeros(reward.shape, dtype=np.bool_)
-        )
-        state = _as_indices("state", given["state"], n_states)
-        action = _as_indices("action", given["action"], n_actions)
-        next_state = _as_indices("next_state", given["next_state"], n_states, terminated)
-        probability = _as_probability(given["probability"]) if "probability" in given else None
-        episode = (
-            _as_episode(given["episode"], state, next_state, terminated)
-            if "episode" in given
-            else None
-        )
+        for name, count in (("n_states", n_states), ("n_actions", n_actions)):
+            if count is not None:
+                check_integer(name, count, error=SampleError)
+        given = read_columns(columns, ignore)
+        terminated, truncated = read_ends(given, given["reward"].values.size)
+        indices = {
+            "state": given["state"].as_indices(n_states),
+            "action": given["action"].as_indices(n_actions),
+            "next_state": given["next_state"].without(terminated, 0).as_indices(n_states),
+        }
+        episode = given["episode"].as_indices() if "episode" in given else None
+        largest = int(max(indices["state"].max(), indices["next_state"].max()))
         shape = (
-            n_states or int(max(state.max(), next_state.max())) + 1,
-            n_actions or int(action.max()) + 1,
+            _count("states", n_states, largest, terminated.size),
+            _count("actions", n_actions, int(indices["action"].max()), terminated.size),
         )
-        return cls._freeze(
-            state, action, reward, next_state, terminated, probability, episode, shape
+        _require_counts_fit(*shape)
+        return cls._from_checked(given, indices, terminated, truncated, episode, shape)
+
+    @classmethod
+    def from_labels(cls, columns: Columns, *, ignore: Collection[str] = ()) -> Dataset:
+        """Check columns in which states, actions and episodes have names, and number them.
+
+        Names are text or integers, such as customers' numbers. States and actions are numbered in
+        the order of their names, episodes in that of the rows.
+
+        Args:
+            columns: As for :meth:`from_columns`.
+            ignore: Names of columns that are not needed. Other unknown columns are refused.
+
+        Raises:
+            SampleError: as :meth:`from_columns`, or if an entry is no name.
+
+        Examples:
+            >>> import regmdp as rm
+            >>> columns = {
+            ...     "state": [10**9, 7],
+            ...     "action": ["stay", "go"],
+            ...     "reward": [0.0, 1.0],
+            ...     "next_state": [7, 10**9],
+            ... }
+            >>> data = rm.samples.Dataset.from_labels(columns)
+            >>> data.state, data.state_labels, data.action_labels
+            (array([1, 0]), ('7', '1000000000'), ('go', 'stay'))
+        """
+        given = read_columns(columns, ignore)
+        terminated, truncated = read_ends(given, given["reward"].values.size)
+        n = terminated.size
+        continued = Column(given["next_state"].name, given["next_state"].values[~terminated])
+        states, codes = factorize(given["state"], continued)
+        actions, action = factorize(given["action"])
+        next_state = np.zeros(n, dtype=np.int64)
+        next_state[~terminated] = codes[n:]
+        indices = {"state": codes[:n], "action": action, "next_state": next_state}
+        episode = number_blocks(given["episode"]) if "episode" in given else None
+        shape = len(states), len(actions)
+        _require_counts_fit(*shape)
+        return cls._from_checked(
+            given, indices, terminated, truncated, episode, shape, (states, actions)
+        )
+
+    @classmethod
+    def _from_checked(
+        cls,
+        given: Mapping[str, Column],
+        indices: Mapping[str, Int[np.ndarray, " n"]],
+        terminated: Bool[np.ndarray, " n"],
+        truncated: Bool[np.ndarray, " n"] | None,
+        episode: Int[np.ndarray, " n"] | None,
+        shape: tuple[int, int],
+        labels: tuple[tuple[str, ...] | None, tuple[str, ...] | None] = (None, None),
+    ) -> Dataset:
+        """Check the order of the rows, and return the data set."""
+        ends = {"terminated": terminated, "truncated": truncated}
+        check_episodes(given, episode, indices["state"], indices["next_state"], ends)
+        probability = given["probability"].as_probability() if "probability" in given else None
+        return cls(
+            **indices,
+            reward=given["reward"].as_numbers(),
+            terminated=terminated,
+            truncated=truncated,
+            probability=probability,
+            episode=episode,
+            n_states=shape[0],
+            n_actions=shape[1],
+            state_labels=labels[0],
+            action_labels=labels[1],
         )
 
     @classmethod
@@ -127,17 +233,32 @@ class Dataset:
         """
         check_integer("samples", samples, error=SampleError)
         simulator = as_simulator(source)
+        pairs = int(np.count_nonzero(simulator.available))
+        require_memory(
+            f"{samples:,} samples of each of {pairs:,} pairs", BYTES_PER_ROW * samples * pairs
+        )
         state, action = (np.repeat(index, samples) for index in np.nonzero(simulator.available))
         outcome = simulator.sample(state, action, rng)
-        reward, next_state, terminated = outcome.reward, outcome.next_state, outcome.terminated
-        shape = simulator.n_states, simulator.n_actions
-        return cls._freeze(state, action, reward, next_state, terminated, None, None, shape)
+        return cls(
+            state=state,
+            action=action,
+            reward=outcome.reward,
+            next_state=outcome.next_state,
+            terminated=outcome.terminated,
+            truncated=None,
+            probability=None,
+            episode=None,
+            n_states=simulator.n_states,
+            n_actions=simulator.n_actions,
+            state_labels=simulator.state_labels,
+            action_labels=simulator.action_labels,
+        )
 
     @classmethod
     def from_episodes(
         cls,
         source: MDP | Simulator,
-        policy: Float[np.ndarray, "S A"],
+        policy: ArrayLike,
         episodes: int,
         max_steps: int,
         rng: np.random.Generator,
@@ -146,15 +267,21 @@ class Dataset:
 
         Args:
             source: An MDP or a simulator.
-            policy: (S, A) probabilities.
+            policy: (S, A) probabilities, or (S,) action numbers.
             episodes: Number of episodes, each started from the initial distribution.
             max_steps: Number of steps after which an episode is truncated.
             rng: The generator.
 
         Raises:
-            SampleError: if no episode has a step.
+            SampleError: if no episode has a step, or a number is not a positive integer.
+            PolicyError: if the policy is not one.
+            InsufficientMemoryError: if the steps do not fit into memory.
         """
+        check_integer("episodes", episodes, error=SampleError)
+        check_integer("max_steps", max_steps, error=SampleError)
         simulator, streams = as_simulator(source), RandomStreams([rng])
+        policy = check_policy(simulator, policy)
+        budget = MemoryBudget(simulator, episodes, max_steps)
         state = simulator.draw_initial_states(streams, episodes)
         number, rows = np.arange(episodes), []
         alive = ~simulator.terminal[state[0]]
@@ -162,6 +289,7 @@ class Dataset:
             state, number = state[:, alive], number[alive]
             if not number.size:
                 break
+            budget.require_step(number.size)
             action = draw_categorical(policy[state], streams.uniform(number.size))
             outcome = simulator.draw(state, action, streams)
             probability = policy[state, action]
@@ -170,40 +298,28 @@ class Dataset:
             alive, state = ~outcome.terminated[0], outcome.next_state
         if not rows:
             raise SampleError(
-                "no episode has a step: the initial distribution begins in terminal states, or "
-                "max_steps is 0"
+                "no episode has a step: the initial distribution begins in terminal states"
             )
         episode, *columns = (np.concatenate(column) for column in zip(*rows, strict=True))
         order = np.argsort(episode, kind="stable")
-        return cls._freeze(
-            *(column[order] for column in columns),
-            episode=episode[order],
-            shape=(simulator.n_states, simulator.n_actions),
+        episode = episode[order]
+        names = ("state", "action", "reward", "next_state", "terminated", "probability")
+        ordered = {name: column[order] for name, column in zip(names, columns, strict=True)}
+        last = np.diff(episode, append=episode[-1] + 1) > 0
+        return cls(
+            **ordered,
+            truncated=last & ~ordered["terminated"],
+            episode=episode,
+            n_states=simulator.n_states,
+            n_actions=simulator.n_actions,
+            state_labels=simulator.state_labels,
+            action_labels=simulator.action_labels,
         )
 
-    @classmethod
-    def _freeze(
-        cls,
-        state: np.ndarray,
-        action: np.ndarray,
-        reward: np.ndarray,
-        next_state: np.ndarray,
-        terminated: np.ndarray,
-        probability: np.ndarray | None,
-        episode: np.ndarray | None,
-        shape: tuple[int, int],
-    ) -> Dataset:
-        """Return the data set of checked columns, which become read-only."""
-        return cls(
-            freeze(state),
-            freeze(action),
-            freeze(reward),
-            freeze(next_state),
-            freeze(terminated),
-            None if probability is None else freeze(probability),
-            None if episode is None else freeze(episode),
-            *shape,
-        )
+    def _columns(self) -> dict[str, np.ndarray]:
+        """Return the known columns by name."""
+        columns = {name: getattr(self, name) for name in _COLUMNS}
+        return {name: column for name, column in columns.items() if column is not None}
 
     def __len__(self) -> int:
         return self.state.size
@@ -229,16 +345,7 @@ class Dataset:
 
     def subset(self, rows: slice | Bool[np.ndarray, " n"] | Int[np.ndarray, " k"]) -> Dataset:
         """Return some of the rows: a slice, a mask or integers."""
-        return self._freeze(
-            self.state[rows],
-            self.action[rows],
-            self.reward[rows],
-            self.next_state[rows],
-            self.terminated[rows],
-            None if self.probability is None else self.probability[rows],
-            None if self.episode is None else self.episode[rows],
-            (self.n_states, self.n_actions),
-        )
+        return replace(self, **{name: column[rows] for name, column in self._columns().items()})
 
     def require_fit(self, process: DecisionProcess | StateActionSpace) -> None:
         """Check that a process has these states, actions and available pairs.
@@ -251,7 +358,7 @@ class Dataset:
                 f"the data have {self.n_states} states and {self.n_actions} actions, the model "
                 f"{process.n_states} and {process.n_actions}"
             )
-        _require_rows(
+        require_rows(
             "action",
             process.available[self.state, self.action],
             self.action,
@@ -259,120 +366,27 @@ class Dataset:
         )
 
 
-def _read_columns(columns: Columns) -> dict[str, np.ndarray]:
-    """Return the known columns as arrays of one shape (n,), with n > 0."""
-    names = _find_names(columns)
-    missing = [name for name in _REQUIRED if name not in names]
-    if missing:
-        more = f" ({len(missing)} are missing: {missing})" if len(missing) > 1 else ""
+def _count(things: str, given: int | None, largest: int, rows: int) -> int:
+    """Return the number of states or actions: as given, or one more than the largest that occurs.
+
+    Raises:
+        SampleError: if the largest is so large that the numbers must be names.
+    """
+    if given is not None:
+        return given
+    if largest >= max(MAX_COUNT_PER_ROW * rows, MIN_SUSPICIOUS_COUNT):
         raise SampleError(
-            f"the data have no column {missing[0]!r}{more}; there are {sorted(names)}; needed are "
-            f"{list(_REQUIRED)}"
+            f"the largest of the {things} is {largest:,}, and there are {rows:,} rows, so there "
+            f"would be {largest + 1:,} {things}, nearly all of them without data; if the numbers "
+            f"are names, use Dataset.from_labels, and if not, give n_{things}="
         )
-    given = {name: np.asarray(columns[name]) for name in (*_REQUIRED, *_OPTIONAL) if name in names}
-    shape = given["state"].shape
-    for name, column in given.items():
-        if column.ndim != 1 or column.shape != shape:
-            raise SampleError(
-                f"column {name!r} has shape {column.shape}, and 'state' {shape}; all must be (n,)"
-            )
-    if not shape[0]:
-        raise SampleError("the data have no rows")
-    return given
+    return largest + 1
 
 
-def _find_names(columns: object) -> set[str]:
-    """Return the names of the columns."""
-    dtype = getattr(columns, "dtype", None)
-    if dtype is not None and getattr(dtype, "names", None):
-        return set(dtype.names)
-    if isinstance(columns, Mapping):
-        return {str(name) for name in columns}
-    names = getattr(columns, "columns", None)
-    if names is not None:
-        return {str(name) for name in names}
-    raise SampleError(
-        "the data must be columns by name, as in a dictionary of arrays, not "
-        f"{type(columns).__name__}"
+def _require_counts_fit(n_states: int, n_actions: int) -> None:
+    """Check that one number for each pair fits into memory."""
+    require_memory(
+        f"counts of {n_states:,} states with {n_actions:,} actions each",
+        8 * n_states * n_actions,
+        "if the numbers are names, use Dataset.from_labels",
     )
-
-
-def _require_rows(name: str, good: np.ndarray, values: np.ndarray, what: str) -> None:
-    """Check a (n,) mask, and name the first row where it is False."""
-    if not good.all():
-        raise SampleError(
-            describe_first(
-                ~good, lambda row: f"row {row}: {name} is {values[row]}, which {what}", "rows"
-            )
-        )
-
-
-def _as_floats(name: str, values: np.ndarray, kind: str) -> Float[np.ndarray, " n"]:
-    """Return a column as doubles."""
-    try:
-        return values.astype(np.float64)
-    except (TypeError, ValueError):
-        raise SampleError(f"column {name!r} must hold {kind}, not {values.dtype}") from None
-
-
-def _as_finite(name: str, values: np.ndarray) -> Float[np.ndarray, " n"]:
-    """Return a column of finite numbers."""
-    numbers = _as_floats(name, values, "numbers")
-    _require_rows(name, np.isfinite(numbers), numbers, "is not finite")
-    return numbers
-
-
-def _as_indices(
-    name: str, values: np.ndarray, count: int | None, ignored: np.ndarray | None = None
-) -> Int[np.ndarray, " n"]:
-    """Return a column of integers from 0 to count - 1; rows that are ignored become 0."""
-    numbers = _as_floats(name, values, "integers")
-    if ignored is not None:
-        numbers = np.where(ignored, 0.0, numbers)
-    whole = (numbers >= 0) & (numbers == np.floor(numbers)) & (numbers < 2.0**53)
-    _require_rows(name, whole, values, "is not an integer, 0 or more")
-    if count is not None:
-        _require_rows(name, numbers < count, values, f"is too large: the largest is {count - 1}")
-    return numbers.astype(np.int64)
-
-
-def _as_mask(name: str, values: np.ndarray) -> Bool[np.ndarray, " n"]:
-    """Return a column of truth values."""
-    _require_rows(name, np.isin(values, (0, 1)), values, "is neither true nor false")
-    return values.astype(np.bool_)
-
-
-def _as_probability(values: np.ndarray) -> Float[np.ndarray, " n"]:
-    """Return the column of probabilities of the actions taken."""
-    numbers = _as_finite("probability", values)
-    _require_rows(
-        "probability",
-        (numbers > 0) & (numbers <= 1),
-        numbers,
-        "is impossible for an action that was taken: it must be in (0, 1]",
-    )
-    return numbers
-
-
-def _as_episode(
-    values: np.ndarray, state: np.ndarray, next_state: np.ndarray, terminated: np.ndarray
-) -> Int[np.ndarray, " n"]:
-    """Return the column of episodes, after checking that the rows of each follow one another."""
-    numbers = _as_indices("episode", values, None)
-    _require_rows(
-        "episode",
-        np.diff(numbers, prepend=numbers[0]) >= 0,
-        numbers,
-        "comes after a larger one; sort the rows by episode",
-    )
-    continued = numbers[1:] == numbers[:-1]
-    early = np.append(continued & terminated[:-1], False)
-    _require_rows("terminated", ~early, terminated, "is true before the last row of the episode")
-    torn = np.append(False, continued & (state[1:] != next_state[:-1]))
-    _require_rows(
-        "state",
-        ~torn,
-        state,
-        "is not the next_state of the previous row of the same episode",
-    )
-    return numbers

@@ -9,13 +9,18 @@ import numpy as np
 import scipy
 
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int
+from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SampleError
+from regmdp._internal.memory import require_memory
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.model_data import check_initial, check_space
 from regmdp.mdp.validation import as_discount
 from regmdp.samples.dataset import Dataset
 
 __all__ = ["OfflineMDP"]
+
+#: Number of (S, A) tables that learning needs at least: counts, rewards, values, a policy.
+TABLES = 4
 
 
 class OfflineMDP(DecisionProcess):
@@ -34,11 +39,12 @@ class OfflineMDP(DecisionProcess):
             terminal: its episode has ended.
         initial: (S,) distribution of the first state; by default that of the logged episodes if
             they are numbered, and otherwise uniform over the states that are not terminal.
-        state_labels: S names, used in errors.
-        action_labels: A names.
+        state_labels: S names, used in errors; by default those of the data.
+        action_labels: A names; by default those of the data.
 
     Raises:
         SampleError: if the data have more states or actions, or an action that is not available.
+        InsufficientMemoryError: if tables of this size do not fit into memory.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -78,10 +84,23 @@ class OfflineMDP(DecisionProcess):
                 f"{type(data).__name__}"
             )
         shape = (
-            data.n_states if n_states is None else int(n_states),
-            data.n_actions if n_actions is None else int(n_actions),
+            data.n_states
+            if n_states is None
+            else check_integer("n_states", n_states, error=SampleError),
+            data.n_actions
+            if n_actions is None
+            else check_integer("n_actions", n_actions, error=SampleError),
+        )
+        require_memory(
+            f"tables of {shape[0]:,} states with {shape[1]:,} actions each",
+            8 * TABLES * shape[0] * shape[1],
+            "if the states are names, make the data with Dataset.from_labels",
         )
         self.data = data
+        if state_labels is None and shape[0] == data.n_states:
+            state_labels = data.state_labels
+        if action_labels is None and shape[1] == data.n_actions:
+            action_labels = data.action_labels
         space = check_space(shape, available, state_labels, action_labels)
         discount = as_discount(discount)
         data.require_fit(space)

@@ -9,11 +9,13 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, Int
-from regmdp._internal.checks import describe_first
+from regmdp._internal.checks import check_integer, check_number, describe_first
 from regmdp._internal.errors import SampleError
+from regmdp._internal.memory import require_memory
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.model_data import check_initial, check_space
 from regmdp.mdp.validation import as_discount
+from regmdp.samples.column import Column
 from regmdp.samples.streams import RandomStreams
 from regmdp.samples.transition_sampler import TransitionSampler
 
@@ -128,8 +130,8 @@ class UserSimulator(Simulator):
         action_labels: A names.
 
     Raises:
-        SampleError: when samples are drawn, if the function returns anything else; the message
-            names the first such row.
+        SampleError: if an option is wrong; and when samples are drawn, if the function returns
+            anything else; the message names the first such row.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -159,23 +161,17 @@ class UserSimulator(Simulator):
     ) -> None:
         if not callable(sample):
             raise SampleError(f"sample must be a function of (state, action, rng), not {sample!r}")
-        shape = (int(n_states), int(n_actions))
-        if min(shape) < 1:
-            raise SampleError(
-                f"there must be at least one state and one action, not {shape[0]} and {shape[1]}"
-            )
+        shape = (
+            check_integer("n_states", n_states, error=SampleError),
+            check_integer("n_actions", n_actions, error=SampleError),
+        )
+        require_memory(
+            f"tables of {shape[0]:,} states with {shape[1]:,} actions each", 8 * shape[0] * shape[1]
+        )
         self._sample = sample
         space = check_space(shape, available, state_labels, action_labels)
         super().__init__(space, as_discount(discount), check_initial(space, initial))
-        low, high = (
-            (-np.inf, np.inf)
-            if reward_range is None
-            else (float(reward_range[0]), float(reward_range[1]))
-        )
-        if not low <= high:
-            raise SampleError(
-                f"the range of the rewards must be (lowest, highest), not {reward_range}"
-            )
+        low, high = (-np.inf, np.inf) if reward_range is None else read_limits(reward_range)
         self.lowest_reward, self.highest_reward = low, high
 
     def draw(
@@ -193,9 +189,8 @@ class UserSimulator(Simulator):
     ) -> tuple[np.ndarray, ...]:
         """(n,) states and actions of one run -> the checked results of the user's function."""
         given, reward, terminated = self._read(self._sample(state, action, rng), state.shape)
-        next_state = given.astype(np.int64)
         self._refuse(~np.isfinite(reward), state, action, reward, "the reward")
-        unknown = (next_state < 0) | (next_state >= self.n_states) | (given != next_state)
+        unknown = ~((given >= 0) & (given < self.n_states) & (given == np.floor(given)))
         self._refuse(
             unknown & ~terminated,
             state,
@@ -207,7 +202,7 @@ class UserSimulator(Simulator):
         limits = f"({self.lowest_reward:g}, {self.highest_reward:g})"
         what = f"the reward, outside of reward_range {limits},"
         self._refuse(outside, state, action, reward, what)
-        next_state = np.where(terminated, state, next_state)
+        next_state = np.where(terminated, state, np.where(unknown, 0, given).astype(np.int64))
         return next_state, reward, terminated | self.terminal[next_state]
 
     @staticmethod
@@ -218,16 +213,17 @@ class UserSimulator(Simulator):
                 "sample must return (next_state, reward) or (next_state, reward, terminated), "
                 "arrays with one entry for each row"
             )
-        try:
-            next_state = np.asarray(returned[0])
-            next_state.astype(np.int64)
-            reward = np.asarray(returned[1], dtype=np.float64)
-        except (TypeError, ValueError):
+        next_state, reward = (np.asarray(part) for part in returned[:2])
+        if next_state.dtype.kind not in "iuf" or reward.dtype.kind not in "iuf":
             raise SampleError(
-                "sample must return integers for next_state and numbers for reward"
-            ) from None
+                "sample must return integers for next_state and numbers for reward, not "
+                f"{next_state.dtype} and {reward.dtype}"
+            )
+        reward = reward.astype(np.float64)
         if len(returned) == 3:
-            terminated = np.asarray(returned[2], dtype=np.bool_)
+            terminated = np.asarray(returned[2])
+            if terminated.shape == shape:
+                terminated = Column("terminated, as returned by sample,", terminated).as_mask()
         else:
             terminated = np.zeros(shape, dtype=np.bool_)
         columns = (next_state, reward, terminated)
@@ -250,6 +246,25 @@ class UserSimulator(Simulator):
                 return f"row {row} of what sample returned for {where}: {what} is {values[row]}"
 
             raise SampleError(describe_first(bad, describe, "rows"))
+
+
+def read_limits(given: object) -> tuple[float, float]:
+    """Return the lowest and the highest possible reward.
+
+    Raises:
+        SampleError: if they are not two numbers in order; infinite ones are possible.
+    """
+    if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str) or len(given) != 2:
+        raise SampleError(f"reward_range must be (lowest, highest), not {given!r}")
+    low, high = (
+        check_number(f"the {which} reward in reward_range", end, finite=False, error=SampleError)
+        for which, end in zip(("lowest", "highest"), given, strict=True)
+    )
+    if not low <= high:
+        raise SampleError(
+            f"reward_range must be (lowest, highest), two numbers in order, not ({low:g}, {high:g})"
+        )
+    return low, high
 
 
 def as_simulator(source: object) -> Simulator:
