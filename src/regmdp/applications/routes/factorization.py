@@ -6,6 +6,7 @@ Mx < x certifies.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,9 @@ from regmdp.applications.routes.spectral import (
 )
 
 __all__ = ["ScaledFactorization", "factorize_feasible", "factorize_rescaled", "log_radius"]
+
+#: Exponentials of numbers below this are not computed accurately.
+MIN_LOG = -700.0
 
 #: Largest logarithm of an entry exp(w) of the matrix.
 MAX_LOG_ENTRY = 300.0
@@ -50,7 +54,10 @@ class ScaledFactorization(NamedTuple):
 
 
 def log_radius(network: RoadNetwork, w: Float[np.ndarray, " P"]) -> LogRadiusBounds:
-    """Bound the logarithm of the spectral radius of M.
+    """Bound the logarithm of the spectral radius of M = exp(w).
+
+    If each logarithm of an entry has an error of at most ε, so has that of the radius. ε is that of
+    the quotient w = v/μ, of w - max w, and of its exponential.
 
     Args:
         network: The network.
@@ -60,7 +67,15 @@ def log_radius(network: RoadNetwork, w: Float[np.ndarray, " P"]) -> LogRadiusBou
     largest = float(inner.max(initial=-np.inf))
     if not np.isfinite(largest):
         return LogRadiusBounds(-np.inf, -np.inf)
-    return spectral_radius(_make_matrix(network, np.exp(inner - largest)), largest)
+    error = UNIT_ROUNDOFF * float(np.max(np.abs(inner)) + np.max(largest - inner) + 8.0)
+    relative = inner - largest
+    # exponentials that underflow are 0 in the matrix of the lower bound, and larger in the other
+    above = spectral_radius(_make_matrix(network, np.exp(np.maximum(relative, MIN_LOG))), largest)
+    below = above
+    if np.min(relative) < MIN_LOG:
+        kept = np.where(relative < MIN_LOG, 0.0, np.exp(np.maximum(relative, MIN_LOG)))
+        below = spectral_radius(_make_matrix(network, kept), largest)
+    return LogRadiusBounds(below.lower - 2.0 * error, above.upper + 2.0 * error)
 
 
 def factorize_feasible(
@@ -93,8 +108,13 @@ def factorize_feasible(
         x = factors.solve(np.ones(network.n_links))
     except RuntimeError:  # a pivot is 0
         raise _unbounded_error(log_radius(network, w)) from None
-    rounding = 1.0 + UNIT_ROUNDOFF * (4.0 + np.diff(weights.indptr).max(initial=0))
-    if not ((x >= 0.5).all() and np.isfinite(x).all() and (rounding * (weights @ x) < x).all()):
+    # each exponential has the error of its argument, and below MIN_LOG counts as that
+    terms = float(np.diff(weights.indptr).max(initial=0))
+    rounding = 1.0 + UNIT_ROUNDOFF * (8.0 + terms - 2.0 * MIN_LOG)
+    missing = terms * math.exp(MIN_LOG) * float(np.max(x, initial=0.0))
+    if not (
+        (x >= 0.5).all() and np.isfinite(x).all() and (rounding * (weights @ x) + missing < x).all()
+    ):
         raise _unbounded_error(log_radius(network, w))
     factorization = ScaledFactorization(weights, np.zeros(network.n_links), factors)
     return factorization, np.log(np.maximum(x, 1.0))

@@ -7,7 +7,8 @@ iteration, which keeps them positive and converges quadratically.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, runtime_checkable
+import math
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,12 +16,16 @@ from scipy.sparse import csgraph
 from scipy.sparse.linalg import splu
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
+from regmdp._internal.bounds import require_bounds
 from regmdp._internal.sparse import as_csr
+from regmdp.certificates.certificate import format_bound
 
 __all__ = ["LogRadiusBounds", "SparseFactors", "factorize", "spectral_radius"]
 
 #: Smallest component of an eigenvector that lower bounds use; smaller ones may have underflowed.
 MIN_COMPONENT = 1e-200
+#: The smallest positive double.
+SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
 #: Relative distance of the two bounds at which the iteration ends, if rounding allows.
 TOLERANCE = 1e-12
 #: Most iterations on one irreducible part.
@@ -34,8 +39,11 @@ class LogRadiusBounds(NamedTuple):
     upper: float
 
     def __str__(self) -> str:
-        low, high = np.exp(min(self.lower, 700.0)), np.exp(min(self.upper, 700.0))
-        return f"between {low:.9g} and {high:.9g}"
+        """Return bounds on the radius itself in nine digits, rounded outwards."""
+        low = math.nextafter(math.exp(min(self.lower, 700.0)), 0.0)
+        high = math.exp(self.upper) if self.upper < 700.0 else math.inf
+        high = math.nextafter(high, math.inf) if self.upper > -math.inf else 0.0
+        return f"between {format_bound(low, 9, -1)} and {format_bound(high, 9, 1)}"
 
 
 @runtime_checkable
@@ -74,20 +82,21 @@ def spectral_radius(matrix: sp.csr_array, log_scale: float = 0.0) -> LogRadiusBo
     """
     matrix = as_csr("the matrix", matrix).copy()
     matrix.eliminate_zeros()
-    lower, upper = -np.inf, -np.inf
     n_parts, part = csgraph.connected_components(matrix, directed=True, connection="strong")
     order = np.argsort(part, kind="stable")
     starts = np.searchsorted(part[order], np.arange(n_parts + 1))
     sizes = np.diff(starts)
     diagonal = matrix.diagonal()
-    single = diagonal[order[starts[:-1]]][sizes == 1]
-    if (single > 0).any():
-        lower = upper = float(np.log(single.max()))
+    single = float(np.max(diagonal[order[starts[:-1]]][sizes == 1], initial=0.0))
+    lower, upper = _bound_log(single, -1), _bound_log(single, 1)
     for number in np.flatnonzero(sizes > 1).tolist():
         members = order[starts[number] : starts[number + 1]]
         low, high = _bound_irreducible(sp.csr_array(matrix[members][:, members]))
         lower, upper = max(lower, low), max(upper, high)
-    return LogRadiusBounds(lower + log_scale, upper + log_scale)
+    lower, upper = math.nextafter(lower + log_scale, -math.inf), upper + log_scale
+    upper = upper if upper == -math.inf else math.nextafter(upper, math.inf)
+    require_bounds("the logarithm of the spectral radius", lower, upper)
+    return LogRadiusBounds(lower, upper)
 
 
 def _bound_irreducible(matrix: sp.csr_array) -> tuple[float, float]:
@@ -108,15 +117,26 @@ def _bound_irreducible(matrix: sp.csr_array) -> tuple[float, float]:
         before, low, high = (low, high), max(low, next_low), min(high, next_high)
         if (low, high) == before:
             break
-    with np.errstate(divide="ignore"):
-        return float(np.log(low)), float(np.log(high))
+    return _bound_log(low, -1), _bound_log(high, 1)
 
 
 def _collatz_wielandt(matrix: sp.csr_array, x: Float[np.ndarray, " n"]) -> tuple[float, float]:
     """Return the largest c with Mx ≥ c x and the smallest with Mx ≤ c x, rounded outwards."""
-    rounding = UNIT_ROUNDOFF * (4.0 + np.diff(matrix.indptr).max())
+    terms = float(np.diff(matrix.indptr).max())
+    rounding, underflow = UNIT_ROUNDOFF * (4.0 + terms), terms * SMALLEST
     reliable = x > MIN_COMPONENT
     kept = np.where(reliable, x, 0.0)
-    low = float(((matrix @ kept)[reliable] / x[reliable]).min())
-    high = float(((matrix @ x) / x).max()) if reliable.all() else np.inf
-    return low * (1.0 - rounding), high * (1.0 + rounding)
+    low = float((np.maximum((matrix @ kept)[reliable] - underflow, 0.0) / x[reliable]).min())
+    high = float(((matrix @ x + underflow) / x).max()) if reliable.all() else np.inf
+    return max(low * (1.0 - rounding) - SMALLEST, 0.0), high * (1.0 + rounding) + SMALLEST
+
+
+def _bound_log(x: float, direction: Literal[-1, 1]) -> float:
+    """Return the logarithm of a number ≥ 0, rounded down if the direction is -1, up if it is 1."""
+    if x == 0.0:
+        return -math.inf
+    if x == math.inf:
+        return math.inf
+    # the logarithms of mathematical libraries are accurate to less than one unit of the last place
+    outward = direction * math.inf
+    return math.nextafter(math.nextafter(math.log(x), outward), outward)
