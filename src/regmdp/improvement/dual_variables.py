@@ -14,10 +14,12 @@ from regmdp.mdp import DecisionProcess
 from regmdp.mdp.transitions import state_blocks
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer
+from regmdp.regularizers.base import with_temperature
 
 __all__ = [
     "MIN_DUAL",
     "average_duals",
+    "check_mirror_map",
     "dual_from_policy",
     "normalise_dual",
     "policy_from_dual",
@@ -27,6 +29,17 @@ __all__ = [
 
 #: Dual variables of permitted actions are raised to this, so that arithmetic with them is finite.
 MIN_DUAL = -1e300
+
+
+def check_mirror_map(mirror: object) -> Regularizer:
+    """Return a mirror map with temperature 1, whatever its own is.
+
+    Raises:
+        SolverError: if it is not a regularizer.
+    """
+    if not isinstance(mirror, Regularizer):
+        raise SolverError(f"a mirror map is a regularizer such as SquaredL2(1.0), not {mirror!r}")
+    return with_temperature(mirror, 1.0)
 
 
 def subtract_best(

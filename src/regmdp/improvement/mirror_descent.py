@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from regmdp._internal.arrays import Array, Float
-from regmdp._internal.errors import SolverError
 from regmdp._internal.fields import set_fields
 from regmdp.bellman import Block
 from regmdp.improvement.base import BlockRule, Candidate, ImprovementResult
 from regmdp.improvement.dual_variables import (
     average_duals,
+    check_mirror_map,
     dual_from_policy,
     normalise_dual,
     policy_from_dual,
@@ -56,11 +56,7 @@ class MirrorDescent(StepSizeImprovement):
     def __init__(self, step_size: StepSize | float, potential: Regularizer | None = None) -> None:
         super().__init__(step_size)
         potential = Shannon(temperature=1.0) if potential is None else potential
-        if not isinstance(potential, Regularizer):
-            raise SolverError(
-                f"a mirror map is a regularizer such as SquaredL2(1.0), not {potential!r}"
-            )
-        set_fields(self, potential=with_temperature(potential, 1.0))
+        set_fields(self, potential=check_mirror_map(potential))
 
     def mirror_map(self, regularizer: Regularizer) -> Regularizer:
         return self.potential

@@ -55,6 +55,12 @@ from regmdp.theory.sample_complexity import (
     inexact_npg_samples,
     temperature_for_accuracy,
 )
+from regmdp.theory.simplex_descent import (
+    SimplexTrajectory,
+    mirror_descent_on_simplex,
+    mirror_descent_regret,
+    mirror_descent_regret_bound,
+)
 from regmdp.theory.softmax import smoothness_constant, softmax_pg_bound
 from regmdp.theory.softmax_convergence import (
     gradient_dominance_constant,
@@ -91,6 +97,7 @@ __all__ = [
     "Optimum",
     "Report",
     "SampleComplexity",
+    "SimplexTrajectory",
     "Statement",
     "TDPMDBounds",
     "Trace",
@@ -118,6 +125,9 @@ __all__ = [
     "maximum_entropy_policy",
     "mirror_descent_gap_bound",
     "mirror_descent_iterations",
+    "mirror_descent_on_simplex",
+    "mirror_descent_regret",
+    "mirror_descent_regret_bound",
     "mirror_descent_step",
     "monotone_improvement",
     "newton_constant",
