@@ -22,7 +22,6 @@ TINY = Settings(
     runs=2,
     recorded=20,
     marks=(40, 79),
-    known=(),
     seed=0,
 )
 
@@ -154,7 +153,7 @@ def loop(task):
 @pytest.mark.parametrize("regularizer", ["tsallis", "barrier"])
 @pytest.mark.parametrize(("method", "iterations"), [("GPMD", 80), ("PMD", 8)])
 def test_errors_equal_those_of_plain_loops(regularizer, method, iterations):
-    settings = replace(TINY, iterations=iterations, marks=())
+    settings = replace(TINY, iterations=iterations, marks=(1,))
     task = GPMDTask(regularizer, method, 3.0, 1, settings)
     expected = np.array(list(loop(task)))[gpmd.recorded_iterations(settings)]
     np.testing.assert_allclose(gpmd.compute_errors(task), expected, rtol=1e-6, atol=1e-9)
@@ -218,6 +217,7 @@ def result():
 def test_a_small_run(result):
     assert [check.claim for check in result.checks if not check.passed] == []
     assert len(result.checks) == 4
+    assert len(result.notes) == 1
     table = result.tables["errors"]
     assert table["error"].size == 2 * 2 * 2 * 2 * gpmd.recorded_iterations(TINY).size
     first = table["error"][table["iteration"] == 0].reshape(2, 2, 2, 2)
@@ -245,10 +245,10 @@ def made(factor):
 
 
 def test_a_smaller_error_of_pmd_is_detected():
-    assert all(check.passed for check in gpmd._make_checks(made(2.0), TINY))
+    assert all(check.passed for check in gpmd._make_checks(made(2.0), TINY, ()))
     by_cell = made(2.0)
     by_cell[("barrier", "PMD", 0.3)][1] *= 0.1
-    failed = [check.claim for check in gpmd._make_checks(by_cell, TINY) if not check.passed]
+    failed = [check.claim for check in gpmd._make_checks(by_cell, TINY, ()) if not check.passed]
     assert failed == [
         "GPMD has a smaller error than PMD in every run: barrier below caps, η = 0.3, "
         "iterations 40, 79"
@@ -261,10 +261,47 @@ def test_errors_that_differ_from_known_ones_are_detected():
         ("tsallis", "GPMD", 79, 0.6 / 80.0),
         ("barrier", "PMD", 40, 1.0),
     )
-    checks = gpmd._make_checks(made(2.0), replace(TINY, known=known))
+    checks = gpmd._make_checks(made(2.0), TINY, known)
     assert [check.passed for check in checks[4:]] == [True, False]
 
 
 def test_the_start_is_feasible_for_the_barrier():
     mdp, regularizer = gpmd.make_problem("barrier", 0, TINY)
     assert np.isfinite(rm.evaluate(mdp, np.full((12, 8), 1.0 / 8.0), regularizer).value).all()
+
+
+def test_captions_say_in_how_many_panels_gpmd_is_below():
+    caption, alt = gpmd._make_caption(made(2.0), TINY), gpmd._make_alt(made(2.0))
+    assert "below that of PMD from the first iteration on in all 4 panels." in caption
+    assert "below that of PMD everywhere in all 4 panels." in alt
+    by_cell = made(2.0)
+    by_cell[("barrier", "PMD", 0.3)][:, -1] = 1e-3
+    by_cell[("tsallis", "GPMD", 0.3)][:, -1] = 1e-11
+    by_cell[("tsallis", "PMD", 0.3)][:, -1] = 1e-12
+    assert "in 3 of 4 panels." in gpmd._make_caption(by_cell, TINY)
+    assert "in none of 4 panels." in gpmd._make_alt(made(0.5))
+
+
+def test_known_errors_are_compared_with_the_full_settings_only():
+    assert gpmd.choose_known(replace(gpmd.FULL, seed=7)) == gpmd.KNOWN
+    assert gpmd.choose_known(gpmd.QUICK) == ()
+    assert gpmd.choose_known(replace(gpmd.FULL, temperature=0.002)) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"successors": 13}, "successors and capped must be at most the 12 states, not 13 and 3"),
+        ({"capped": 13}, "successors and capped must be at most the 12 states, not 3 and 13"),
+        ({"cap": 0.125}, "cap must be above 1/actions = 0.125"),
+        ({"states": 2000, "actions": 26}, "states² times actions must be at most 10⁸"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(changes, message):
+    with pytest.raises(rm.RegmdpError, match=message):
+        replace(TINY, **changes)
+
+
+def test_marks_beyond_the_last_iteration_are_left_out():
+    assert replace(TINY, iterations=50).compared == (40,)
+    assert replace(TINY, iterations=5).compared == (5,)

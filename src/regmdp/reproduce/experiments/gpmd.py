@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,6 +17,8 @@ from regmdp.mdp import MDP
 from regmdp.regularizers import CapBarrier, Regularizer, Tsallis
 from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
 from regmdp.reproduce.parallel import map_in_processes
+from regmdp.reproduce.settings import Items, Limits, check_fields, require
+from regmdp.reproduce.texts import count_things
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,9 +28,14 @@ __all__ = ["EXPERIMENT", "Settings", "make_problem", "run"]
 METHODS = {"GPMD": GPMD, "PMD": PMD}
 REGULARIZERS = {"tsallis": "h = Σ p² − 1", "barrier": "barrier below caps"}
 
+#: Errors below this are not distinguished: the optimum is computed to within 1e-10.
+SMALLEST_ERROR = 1e-9
+
+KnownErrors = tuple[tuple[str, str, int, float], ...]
+
 #: (regularizer, method, iterations, error) at η = 1, from an independent program with other random
 #: models.
-KNOWN = (
+KNOWN: KnownErrors = (
     ("tsallis", "GPMD", 100, 6.4e-2),
     ("tsallis", "GPMD", 1000, 2.4e-4),
     ("tsallis", "GPMD", 2999, 2.5e-6),
@@ -60,25 +67,45 @@ class Settings:
         iterations: Iterations of each run.
         runs: Number of random models.
         recorded: Approximate number of recorded iterations, evenly spaced in their logarithm.
-        marks: Compared iterations.
-        known: Known (regularizer, method, iterations, error) at the largest step size.
+        marks: Compared iterations; those beyond the last are left out.
         seed: Seed of the random models.
     """
 
-    states: int
-    actions: int
-    successors: int
-    discount: float
-    temperature: float
-    capped: int
-    cap: float
-    step_sizes: tuple[float, ...]
-    iterations: int
-    runs: int
-    recorded: int
-    marks: tuple[int, ...]
-    known: tuple[tuple[str, str, int, float], ...]
-    seed: int
+    states: Annotated[int, Limits(2, 2000)]
+    actions: Annotated[int, Limits(2, 1000)]
+    successors: Annotated[int, Limits(1, 2000)]
+    discount: Annotated[float, Limits(0.0, 0.9999)]
+    temperature: Annotated[float, Limits(1e-6, 1e6)]
+    capped: Annotated[int, Limits(1, 2000)]
+    cap: Annotated[float, Limits(above=0.0, below=1.0)]
+    step_sizes: Annotated[
+        tuple[Annotated[float, Limits(1e-6, 1e6)], ...], Items(most=4, order="increasing")
+    ]
+    iterations: Annotated[int, Limits(1, 100_000)]
+    runs: Annotated[int, Limits(1, 100)]
+    recorded: Annotated[int, Limits(2, 1000)]
+    marks: Annotated[tuple[Annotated[int, Limits(1)], ...], Items(order="increasing")]
+    seed: Annotated[int, Limits(0)]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        require(
+            max(self.successors, self.capped) <= self.states,
+            f"successors and capped must be at most the {self.states} states, not "
+            f"{self.successors} and {self.capped}",
+        )
+        require(
+            self.cap > 1.0 / self.actions,
+            f"cap must be above 1/actions = {1.0 / self.actions:g}, the probability of each action "
+            f"at the start, not {self.cap:g}",
+        )
+        size = self.states**2 * self.actions
+        require(size <= 10**8, f"states² times actions must be at most 10⁸, not {size:.3g}")
+
+    @property
+    def compared(self) -> tuple[int, ...]:
+        """The marks within the iterations, or the last iteration if there are none."""
+        return tuple(mark for mark in self.marks if mark <= self.iterations) or (self.iterations,)
 
 
 FULL = Settings(
@@ -94,7 +121,6 @@ FULL = Settings(
     runs=5,
     recorded=120,
     marks=(100, 1000, 2999),
-    known=KNOWN,
     seed=0,
 )
 QUICK = Settings(
@@ -110,7 +136,6 @@ QUICK = Settings(
     runs=2,
     recorded=60,
     marks=(100, 299),
-    known=(),
     seed=0,
 )
 
@@ -175,7 +200,7 @@ def compute_errors(task: GPMDTask) -> Float[np.ndarray, " n"]:
 def recorded_iterations(settings: Settings) -> Int[np.ndarray, " n"]:
     """Return the (n,) recorded iterations: 0, the marks, others evenly spaced in the logarithm."""
     spread = np.geomspace(1, settings.iterations, settings.recorded).round().astype(np.int64)
-    return np.unique(np.concatenate((np.array([0, *settings.marks], dtype=np.int64), spread)))
+    return np.unique(np.concatenate((np.array([0, *settings.compared], dtype=np.int64), spread)))
 
 
 #: (regularizer, method, step size) -> (runs, n) errors at the recorded iterations.
@@ -193,6 +218,7 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
         for number, cell in enumerate(cells)
     }
     iterations = recorded_iterations(settings)
+    known = choose_known(settings)
     rows = [
         (regularizer, method, step, number, iteration, error)
         for (regularizer, method, step), runs in sorted(by_cell.items())
@@ -204,12 +230,24 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
         {"errors": dict(zip(names, map(np.array, zip(*rows, strict=True)), strict=True))},
         {
             "gpmd-and-pmd": FigureSpec(
-                lambda: _draw(by_cell, settings), _make_caption(settings), _ALT
+                lambda: _draw(by_cell, settings),
+                _make_caption(by_cell, settings),
+                _make_alt(by_cell),
             )
         },
-        _make_numbers(by_cell, settings),
-        _make_checks(by_cell, settings),
+        _make_numbers(by_cell, settings, known),
+        _make_checks(by_cell, settings, known),
+        ()
+        if known
+        else (
+            "The known errors are those of the full settings, and are not compared with this run.",
+        ),
     )
+
+
+def choose_known(settings: Settings) -> KnownErrors:
+    """Return the known errors if the settings are those for which they are known."""
+    return KNOWN if settings == replace(FULL, seed=settings.seed) else ()
 
 
 def _describe_task(task: GPMDTask) -> str:
@@ -222,17 +260,17 @@ def select_marks(
     by_cell: Errors, cell: tuple[str, str, float], settings: Settings
 ) -> Float[np.ndarray, "runs m"]:
     """(runs, m) errors at the marks."""
-    return by_cell[cell][:, np.searchsorted(recorded_iterations(settings), settings.marks)]
+    return by_cell[cell][:, np.searchsorted(recorded_iterations(settings), settings.compared)]
 
 
-def _make_numbers(by_cell: Errors, settings: Settings) -> tuple[Number, ...]:
-    marks = ", ".join(map(str, settings.marks))
+def _make_numbers(
+    by_cell: Errors, settings: Settings, all_known: KnownErrors
+) -> tuple[Number, ...]:
+    marks = ", ".join(map(str, settings.compared))
     numbers = []
     for regularizer, step, method in product(REGULARIZERS, settings.step_sizes, METHODS):
         middle = np.median(select_marks(by_cell, (regularizer, method, step), settings), axis=0)
-        known = [
-            f"{error:.2g}" for h, m, _, error in settings.known if (h, m) == (regularizer, method)
-        ]
+        known = [f"{error:.2g}" for h, m, _, error in all_known if (h, m) == (regularizer, method)]
         numbers.append(
             Number(
                 f"{method}, {REGULARIZERS[regularizer]}, η = {step:g}: error at {marks}",
@@ -243,13 +281,15 @@ def _make_numbers(by_cell: Errors, settings: Settings) -> tuple[Number, ...]:
     return tuple(numbers)
 
 
-def _make_checks(by_cell: Errors, settings: Settings) -> tuple[Check, ...]:
+def _make_checks(by_cell: Errors, settings: Settings, all_known: KnownErrors) -> tuple[Check, ...]:
     checks = []
-    marks = ", ".join(map(str, settings.marks))
+    marks = ", ".join(map(str, settings.compared))
     for regularizer, step in product(REGULARIZERS, settings.step_sizes):
-        ratio = select_marks(by_cell, (regularizer, "PMD", step), settings) / select_marks(
-            by_cell, (regularizer, "GPMD", step), settings
+        slow, fast = (
+            select_marks(by_cell, (regularizer, method, step), settings)
+            for method in ("PMD", "GPMD")
         )
+        ratio = np.maximum(slow, SMALLEST_ERROR) / np.maximum(fast, SMALLEST_ERROR)
         checks.append(
             Check(
                 f"GPMD has a smaller error than PMD in every run: {REGULARIZERS[regularizer]}, η = "
@@ -260,7 +300,7 @@ def _make_checks(by_cell: Errors, settings: Settings) -> tuple[Check, ...]:
             )
         )
     for regularizer, method in product(REGULARIZERS, METHODS):
-        known = {at: error for h, m, at, error in settings.known if (h, m) == (regularizer, method)}
+        known = {at: error for h, m, at, error in all_known if (h, m) == (regularizer, method)}
         if known:
             runs = by_cell[(regularizer, method, max(settings.step_sizes))]
             middle = np.median(
@@ -280,21 +320,41 @@ def _make_checks(by_cell: Errors, settings: Settings) -> tuple[Check, ...]:
     return tuple(checks)
 
 
-_ALT = (
-    "A grid of panels on logarithmic axes, one row for each regularizer and one column for each "
-    "step size: error of Q against iterations, a curve with a band for GPMD and one for PMD. The "
-    "curve of GPMD lies below that of PMD in all panels."
-)
+def count_panels_below(by_cell: Errors) -> tuple[int, int]:
+    """Count the panels where the median of GPMD is below that of PMD, and all panels.
+
+    GPMD is below PMD if it is so at every recorded iteration after the start at which the error of
+    PMD is not negligible.
+    """
+    below = []
+    for (regularizer, method, step), runs in by_cell.items():
+        if method == "PMD":
+            slow, fast = (
+                np.median(one[:, 1:], axis=0)
+                for one in (runs, by_cell[(regularizer, "GPMD", step)])
+            )
+            below.append(bool(np.all((fast < slow) | (slow <= SMALLEST_ERROR))))
+    return sum(below), len(below)
 
 
-def _make_caption(settings: Settings) -> str:
+def _make_alt(by_cell: Errors) -> str:
+    return (
+        "A grid of panels on logarithmic axes, one row for each regularizer and one column for "
+        "each step size: error of Q against iterations, a curve with a band for GPMD and one for "
+        "PMD. The curve of GPMD lies below that of PMD everywhere in "
+        f"{count_things(*count_panels_below(by_cell), 'panels')}."
+    )
+
+
+def _make_caption(by_cell: Errors, settings: Settings) -> str:
     return (
         "Distance from the optimal action values, in the worst pair, on random models with S = "
         f"{settings.states}, A = {settings.actions}, γ = {settings.discount:g}, τ = "
         f"{settings.temperature:g}: median and range of {settings.runs} runs, each of "
         f"{settings.iterations:,} iterations. Above, h = Σ p² − 1; below, a logarithmic barrier "
         f"that keeps the best action of {settings.capped} states below {settings.cap:g}. Columns: "
-        "the step size η, equal for both methods."
+        "the step size η, equal for both methods. The median of GPMD is below that of PMD from "
+        f"the first iteration on in {count_things(*count_panels_below(by_cell), 'panels')}."
     )
 
 
@@ -304,8 +364,8 @@ def _draw(by_cell: Errors, settings: Settings) -> Figure:
     shape = (len(REGULARIZERS), len(settings.step_sizes))
     figure, axes = plots.subplots(*shape, height=6.4, sharex=True, sharey=True, squeeze=False)
     iterations = recorded_iterations(settings)
-    low = min(float(runs.min()) for runs in by_cell.values())
-    high = max(float(runs.max()) for runs in by_cell.values())
+    low = max(SMALLEST_ERROR, min(float(runs.min()) for runs in by_cell.values()))
+    high = max(2.0 * low, *(float(runs.max()) for runs in by_cell.values()))
     titles = []
     for panel, (regularizer, step) in zip(
         axes.flat, product(REGULARIZERS, settings.step_sizes), strict=True
@@ -313,9 +373,8 @@ def _draw(by_cell: Errors, settings: Settings) -> Figure:
         plots.set_logarithmic(panel, x=True, y=True, limits=(low / 2.0, high * 2.0))
         for number, method in enumerate(METHODS):
             # a logarithmic axis has no 0
-            plots.draw_band(
-                panel, iterations[1:], by_cell[(regularizer, method, step)][:, 1:], number, method
-            )
+            shown = np.maximum(by_cell[(regularizer, method, step)][:, 1:], SMALLEST_ERROR)
+            plots.draw_band(panel, iterations[1:], shown, number, method)
         titles.append(f"{REGULARIZERS[regularizer]}, η = {step:g}")
     for panel in axes[:, 0]:
         panel.set_ylabel("‖Q* − Q‖ in the sup norm")
@@ -338,7 +397,7 @@ EXPERIMENT = Experiment(
         "which is dual averaging, ξ⁺ = (ξ + ηQ)/(1 + ητ) and π⁺ = ∇h*(ξ⁺). For every convex h, "
         "smooth or not, and with α = 1/(1 + ητ), the error of Q shrinks by 1 − (1−α)(1−γ) per "
         "iteration, for any S and A.",
-        "The optimal policies of this experiment have probability 0 for most actions. A step in "
+        "At a low temperature the optimal policies have probability 0 for most actions. A step in "
         "the Kullback-Leibler divergence multiplies a probability, so that it never becomes 0. A "
         "step in D_h reaches 0.",
         "With the barrier h is 0 in most states. There GPMD immediately chooses the action with "
