@@ -143,6 +143,18 @@ def test_natural_gradient_is_the_same_by_the_fisher_matrix_and_in_closed_form(na
             assert np.allclose(one.next_policy, other.next_policy, atol=1e-8)
 
 
+def test_natural_gradient_does_not_depend_on_the_initial_distribution():
+    mdp = model(3)
+    other = mdp.with_initial(np.array([0.02, 0.9, 0.02, 0.03, 0.03]))
+    for regularizer in (None, rm.Shannon(0.3)):
+        for method, differs in ((FisherNPG, False), (SoftmaxPG, True)):
+            one, two = (
+                iterates(each, regularizer, method(0.1), 3, some_policy(mdp, 4))[-1].next_policy
+                for each in (mdp, other)
+            )
+            assert np.allclose(one, two, atol=1e-9) != differs
+
+
 def test_the_fisher_matrix_does_not_improve_states_that_are_never_visited():
     # from state 0 there is no way to state 1
     mdp = rm.MDP(
