@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,9 +15,12 @@ from regmdp._internal.html import html_rows
 from regmdp._internal.status import Status
 from regmdp.algorithms import History
 from regmdp.certificates import Bounds, Certificate
-from regmdp.mdp import Layout
+from regmdp.mdp import MDP, Layout
 from regmdp.mdp.layouts import read_layout
 from regmdp.mdp.validation import as_labels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Provenance", "Solution", "pack_solution", "unpack_solution"]
 
@@ -148,6 +151,29 @@ class Solution:
             FormatError: if the file is damaged or something else.
         """
         return read_result(path, KIND, unpack_solution)
+
+    def plot(self, layout: Layout | MDP | None = None) -> Figure:
+        """Draw the value and the policy, in the layout of the model if it has one.
+
+        See :func:`regmdp.plots.plot_solution`. It needs matplotlib, from the extra ``plots``.
+
+        Args:
+            layout: A layout, or a model that has one; by default the layout of the solved model.
+
+        Returns:
+            A matplotlib figure, which notebooks show, and ``figure.savefig(path)`` writes.
+
+        Raises:
+            MissingExtraError: if matplotlib is not installed.
+            ModelError: if the layout has another number of states or actions.
+
+        Examples:
+            >>> import regmdp as rm
+            >>> figure = rm.solve(rm.models.queue(), rm.Shannon(temperature=0.1)).plot()
+        """
+        from regmdp.plots import plot_solution
+
+        return plot_solution(self, layout)
 
     def __repr__(self) -> str:
         return (

@@ -76,7 +76,7 @@ class GridLayout(Layout):
     @property
     def cells(self) -> np.ndarray:
         """(H, W) the characters of the drawing."""
-        return np.array([list(row) for row in self.rows])
+        return np.array(self.rows).view("U1").reshape(len(self.rows), -1)
 
     @property
     def walls(self) -> Bool[np.ndarray, "H W"]:
@@ -199,7 +199,7 @@ def parse_drawing(drawing: str | Sequence[str]) -> np.ndarray:
     return np.array([list(line) for line in lines])
 
 
-def _check_directions(directions: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:
+def _check_directions(directions: Iterable[object]) -> tuple[tuple[int, int], ...]:
     checked = []
     for action, step in enumerate(directions):
         if not isinstance(step, Sequence | np.ndarray) or len(step) != 2:
@@ -215,7 +215,7 @@ def _check_directions(directions: Sequence[Sequence[int]]) -> tuple[tuple[int, i
     return tuple(checked)
 
 
-def _check_positions(positions: Iterable[float]) -> tuple[float, ...]:
+def _check_positions(positions: Iterable[object]) -> tuple[float, ...]:
     checked = tuple(
         check_number(f"position {state}", position, error=ModelError)
         for state, position in enumerate(positions)

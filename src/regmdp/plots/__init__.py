@@ -28,7 +28,16 @@ except ImportError as error:
 from regmdp.plots.axes import add_legend, add_panel_titles, set_logarithmic
 from regmdp.plots.curves import draw_band, draw_bound, draw_curve, draw_level, thin_indices
 from regmdp.plots.export import to_png, to_svg
-from regmdp.plots.maps import draw_arrows, draw_links
+from regmdp.plots.grids import draw_grid, draw_grid_policy, draw_grid_value
+from regmdp.plots.maps import draw_arrows, draw_links, draw_vectors
+from regmdp.plots.simplex import draw_simplex, to_plane
+from regmdp.plots.solutions import (
+    plot_gridworld,
+    plot_line,
+    plot_overview,
+    plot_simplex,
+    plot_solution,
+)
 from regmdp.plots.styling import BLACK, COLORS, GREY, PAGE_WIDTH, style, subplots
 
 __all__ = [
@@ -42,12 +51,23 @@ __all__ = [
     "draw_band",
     "draw_bound",
     "draw_curve",
+    "draw_grid",
+    "draw_grid_policy",
+    "draw_grid_value",
     "draw_level",
     "draw_links",
+    "draw_simplex",
+    "draw_vectors",
+    "plot_gridworld",
+    "plot_line",
+    "plot_overview",
+    "plot_simplex",
+    "plot_solution",
     "set_logarithmic",
     "style",
     "subplots",
     "thin_indices",
+    "to_plane",
     "to_png",
     "to_svg",
 ]

@@ -7,6 +7,8 @@ import re
 
 from matplotlib.figure import Figure
 
+from regmdp.plots.styling import style
+
 __all__ = ["to_png", "to_svg"]
 
 
@@ -16,7 +18,8 @@ def to_svg(figure: Figure) -> str:
     Coordinates are in points of 1/72 inch with two decimal places; matplotlib writes six.
     """
     file = io.StringIO()
-    figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    with style():
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     text = file.getvalue()
     text = re.sub(
         r'(?<= d=")[^"]*',
@@ -29,7 +32,8 @@ def to_svg(figure: Figure) -> str:
 def to_png(figure: Figure) -> bytes:
     """Return a figure as the bytes of a PNG file."""
     file = io.BytesIO()
-    figure.savefig(file, format="png", metadata={"Software": None})
+    with style():
+        figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()
 
 

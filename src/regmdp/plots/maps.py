@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -10,7 +13,18 @@ from matplotlib.path import Path
 
 from regmdp._internal.arrays import Float
 
-__all__ = ["draw_arrows", "draw_links"]
+__all__ = ["draw_arrows", "draw_links", "draw_vectors"]
+
+#: An arrow of length 1, along and to the left of it: shaft, barb, point, barb, shaft.
+OUTLINE = (
+    (0.0, -0.035),
+    (0.65, -0.035),
+    (0.6, -0.17),
+    (1.0, 0.0),
+    (0.6, 0.17),
+    (0.65, 0.035),
+    (0.0, 0.035),
+)
 
 
 def draw_arrows(
@@ -31,26 +45,44 @@ def draw_arrows(
         color: Colour of all arrows.
     """
     size = np.hypot(direction[:, 0], direction[:, 1])
-    at, ahead = at[size > 0], direction[size > 0] / size[size > 0, None]
-    aside = np.stack([-ahead[:, 1], ahead[:, 0]], axis=1)
-    # along and across an arrow of length 1: shaft, barb, point, barb, shaft
-    outline = (
-        (-0.5, -0.035),
-        (0.15, -0.035),
-        (0.1, -0.17),
-        (0.5, 0.0),
-        (0.1, 0.17),
-        (0.15, 0.035),
-        (-0.5, 0.035),
-        (-0.5, -0.035),
-    )
+    ahead = length * direction[size > 0] / size[size > 0, None]
+    draw_vectors(axes, at[size > 0] - ahead / 2, ahead, OUTLINE, color=color)
+
+
+def draw_vectors(
+    axes: Axes,
+    start: Float[np.ndarray, "n 2"],
+    vector: Float[np.ndarray, "n 2"],
+    outline: Sequence[tuple[float, float]] = OUTLINE,
+    **options: Any,
+) -> PathPatch:
+    """Draw arrows from points along vectors, as long as these, as one shape to keep files small.
+
+    Args:
+        axes: The axes to draw in; both linear, with equal scales.
+        start: (n, 2) the points where arrows start.
+        vector: (n, 2) from there to their tips; a zero vector has no arrow.
+        outline: Points of a closed outline, along and to the left of an arrow of length 1.
+        **options: Options of :class:`matplotlib.patches.PathPatch`, such as ``color``.
+
+    Returns:
+        The shape; its path holds the outlines one after the other.
+    """
+    drawn = np.any(vector != 0, axis=1)
+    start, vector = start[drawn], vector[drawn]
+    aside = np.stack([-vector[:, 1], vector[:, 0]], axis=1)
     corners = np.stack(
-        [at + length * (along * ahead + across * aside) for along, across in outline], axis=1
+        [start + along * vector + across * aside for along, across in (*outline, outline[0])],
+        axis=1,
     )
-    codes = np.tile([Path.MOVETO, *[Path.LINETO] * (len(outline) - 2), Path.CLOSEPOLY], len(at))
-    axes.add_patch(
-        PathPatch(Path(corners.reshape(-1, 2), codes), facecolor=color, linewidth=0, zorder=2)
+    codes = np.tile([Path.MOVETO, *[Path.LINETO] * (len(outline) - 1), Path.CLOSEPOLY], len(start))
+    shape = PathPatch(
+        Path(corners.reshape(-1, 2), codes.astype(Path.code_type)),
+        **{"linewidth": 0.0, "zorder": 2, **options},
     )
+    axes.add_artist(shape)  # not add_patch, which finds the limits segment by segment
+    axes.update_datalim(corners.reshape(-1, 2))
+    return shape
 
 
 def draw_links(

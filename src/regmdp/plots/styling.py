@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -72,6 +73,16 @@ _STYLE: dict[str, Any] = {
 }
 
 
+class NotebookFigure(Figure):
+    """A figure that notebooks show without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        with style():
+            self.savefig(file, format="png")
+        return file.getvalue()
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """Draw and save figures in the style of this library, without the user's settings."""
@@ -99,7 +110,7 @@ def subplots(
         height: In inches; the default is 3.6 per row.
         **options: Options of :meth:`matplotlib.figure.Figure.subplots`, such as ``sharey=True``.
     """
-    figure = Figure(
+    figure = NotebookFigure(
         figsize=(width or (PAGE_WIDTH if columns > 1 else SINGLE_WIDTH), height or 3.6 * rows)
     )
     return figure, figure.subplots(rows, columns, **options)
