@@ -3,65 +3,134 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from regmdp._internal.arrays import Bool, Float, Int
 from regmdp.reproduce.base import FigureSpec
 from regmdp.reproduce.experiments.bandit_runs import METHODS, Settings, TemperatureRun
+from regmdp.reproduce.texts import count_things, join_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["compute_log_step", "make_figures"]
+__all__ = ["StepRatio", "compare_steps", "compute_log_step", "make_figures"]
 
 #: Lower limit of the log probabilities in the flow field.
 LOWEST_LOG_PROBABILITY = -5.2
 
 
 def make_figures(settings: Settings, runs: list[TemperatureRun]) -> dict[str, FigureSpec]:
-    """Return the figures by name."""
+    """Return the figures by name, with texts about these runs."""
+    pg, npg = METHODS
+    n_starts = 1 + len(settings.other_starts)
+    starts = f"{n_starts} initial policies"
+    length = f"{settings.trajectory_iterations:,} iterations"
+    smallest = join_names([f"{one.optimum.min():.2g} at τ = {one.temperature:g}" for one in runs])
+    arrivals = " ".join(
+        f"At τ = {one.temperature:g}, "
+        + " and ".join(
+            f"{count_things(one.count_arrivals(method), n_starts, 'trajectories')} of {method}"
+            for method in (npg, pg)
+        )
+        + f" reach the cross within {length}"
+        + (
+            "."
+            if np.log(one.optimum[:2]).min() >= LOWEST_LOG_PROBABILITY
+            else ", which is outside of the frame."
+        )
+        for one in runs
+    )
+    ends = " ".join(
+        f"At τ = {one.temperature:g} the largest error of a probability is then "
+        f"{one.farthest_end(pg):.2g} with {pg} and {one.farthest_end(npg):.2g} with {npg}."
+        for one in runs
+    )
+    ratio = compare_steps(settings, runs)
     return {
         "curves": FigureSpec(
             lambda: _draw_curves(settings, runs),
             "Largest error of a probability, |π − π*|, against iterations, from the initial policy "
             f"{settings.start} with step size η = {settings.step_size:g}. The dotted line is the "
             f"tolerance {settings.tolerance:g}, with the number of iterations that a method needs "
-            "to reach it. Policy gradient slows down as the policy approaches the edge of the "
-            "simplex, where the optimum is at the low temperature. The plots end at 1e-10.",
-            "Two plots of error against iterations, both axes logarithmic, for the temperatures "
-            "0.1 and 1. At 0.1 policy gradient is still above the tolerance at the right end, "
-            "while natural policy gradient reaches it after 755 iterations. At 1 natural policy "
-            "gradient needs 82 iterations and policy gradient 353.",
+            "to reach it. Steps of policy gradient contain the probability of the arm as a factor; "
+            f"the smallest probability of the optimum is {smallest}. The plots end at 1e-10.",
+            "Plots of error against iterations, both axes logarithmic, one for each temperature. "
+            + " ".join(_describe_needed(settings, one) for one in runs),
         ),
         "flow": FigureSpec(
             lambda: _draw_flow(settings, runs),
-            "The same in the plane of the log probabilities of the two better arms; the curved "
-            "edge consists of policies that never pull arm 3. Arrows: direction of a step. Colour: "
-            "its length, on one logarithmic scale for all four plots. Curves: trajectories from "
-            "five initial policies, with dots after 0, 1, 10, 100 and 1000 iterations, up to the "
-            "length of the run. Cross: the optimum. Policy gradient takes short steps where both "
-            "probabilities are small and hardly moves along the edge, even far from the optimum; "
-            "natural policy gradient moves everywhere.",
-            "Four plots, two methods by two temperatures, with the log probabilities of arm 1 and "
-            "arm 2 as axes. In the lower left corner steps of policy gradient are less than a "
-            "tenth as long as those of natural policy gradient, and in places on the edge a "
-            "hundredth. All trajectories of natural policy gradient reach the cross; at "
-            "temperature 0.1 those of policy gradient that start near the edge do not.",
+            "The same in the plane of the log probabilities of arms 1 and 2; the curved edge "
+            "consists of policies that never pull arm 3. Arrows: direction of a step. Colour: its "
+            "length, on one logarithmic scale for all plots. Curves: trajectories from "
+            f"{starts}, with dots after 0, 1, 10, 100 and 1000 iterations, up to the length of the "
+            f"run, {length}. Cross: the optimum. {arrivals}",
+            "Plots with the log probabilities of arm 1 and arm 2 as axes, a row for each "
+            "temperature and a column for each method. In the lower left corner a step of policy "
+            f"gradient is at most {ratio.corner:.2g} times as long as one of natural policy "
+            f"gradient, and in places on the plane {ratio.smallest:.1g} times. {arrivals}",
         ),
         "simplex": FigureSpec(
             lambda: _draw_simplex(settings, runs),
             "The same trajectories on the simplex: each corner is the policy that always pulls one "
-            "arm. An open circle marks policy gradient after "
-            f"{settings.trajectory_iterations:,} iterations. At τ = 0.1 it stalls near the corners "
-            "of arms 1 and 2, while natural policy gradient approaches the optimum from there as "
-            "from everywhere else.",
-            "Two triangles with arms 1, 2 and 3 as corners, one for each temperature. Trajectories "
-            "of both methods lead from five initial policies towards the optimum, inside the "
-            "triangle at temperature 1 and on the edge between arms 1 and 2 at 0.1.",
+            f"arm. An open circle marks policy gradient after {length}. {ends}",
+            "Triangles with arms 1, 2 and 3 as corners, one for each temperature, with "
+            f"trajectories of both methods from {starts}. "
+            + " ".join(
+                f"The optimum is at ({', '.join(f'{p:.2g}' for p in one.optimum)}) at τ = "
+                f"{one.temperature:g}."
+                for one in runs
+            ),
         ),
     }
+
+
+def _describe_needed(settings: Settings, one: TemperatureRun) -> str:
+    """Return a sentence about the iterations to the tolerance at one temperature."""
+    parts = []
+    for method, needed in one.needed.items():
+        last = one.errors[method].size - 1
+        parts.append(
+            f"{method} reaches the tolerance after {needed:,} iterations"
+            if needed is not None
+            else f"{method} is still above the tolerance at its end, after {last:,} iterations"
+        )
+    return f"At τ = {one.temperature:g} {' and '.join(parts)}."
+
+
+class StepRatio(NamedTuple):
+    """Lengths of steps of policy gradient, divided by those of natural policy gradient.
+
+    Attributes:
+        corner: The largest ratio where the log probabilities of both arms are within 1 of their
+            smallest shown ones.
+        smallest: The smallest ratio on the plane.
+    """
+
+    corner: float
+    smallest: float
+
+
+def compare_steps(settings: Settings, runs: list[TemperatureRun]) -> StepRatio:
+    """Compare the lengths of the steps of both methods on the plane of log probabilities."""
+    grid = _FlowGrid.create(settings.resolution)
+    inside = np.exp(grid.x) + np.exp(grid.y) < 1.0
+    corner = np.maximum(grid.x, grid.y) <= LOWEST_LOG_PROBABILITY + 1.0
+    ratios = []
+    for one in runs:
+        slow, fast = (
+            np.linalg.norm(
+                compute_log_step(method, settings, one.temperature, grid.policy)[..., :2], axis=-1
+            )
+            for method in METHODS
+        )
+        # both steps are 0 at the optimum
+        ratios.append(slow / np.maximum(fast, 1e-12))
+    return StepRatio(
+        max(float(ratio[corner].max()) for ratio in ratios),
+        min(float(ratio[inside].min()) for ratio in ratios),
+    )
 
 
 def compute_log_step(
@@ -82,7 +151,8 @@ def compute_log_step(
 def _draw_curves(settings: Settings, runs: list[TemperatureRun]) -> Figure:
     from regmdp import plots
 
-    figure, axes = plots.subplots(1, len(runs), height=3.9, sharey=True)
+    figure, grid = plots.subplots(1, len(runs), height=3.9, sharey=True, squeeze=False)
+    axes = grid[0]
     for axis, one in zip(axes, runs, strict=True):
         plots.set_logarithmic(axis, x=True, y=True, limits=(1e-10, 2.0))
         for method, error in one.errors.items():
@@ -153,7 +223,9 @@ class _FlowGrid:
 def _draw_flow(settings: Settings, runs: list[TemperatureRun]) -> Figure:
     from regmdp import plots
 
-    figure, axes = plots.subplots(len(runs), len(METHODS), height=7.6, sharex=True, sharey=True)
+    figure, axes = plots.subplots(
+        len(runs), len(METHODS), height=3.8 * len(runs), sharex=True, sharey=True, squeeze=False
+    )
     grid = _FlowGrid.create(settings.resolution)
     image: Any = None
     for row, one in zip(axes, runs, strict=True):
@@ -238,7 +310,10 @@ def _draw_simplex(settings: Settings, runs: list[TemperatureRun]) -> Figure:
 
     from regmdp import plots
 
-    figure, axes = plots.subplots(1, len(runs), height=4.6, subplot_kw={"projection": "ternary"})
+    figure, grid = plots.subplots(
+        1, len(runs), height=4.6, squeeze=False, subplot_kw={"projection": "ternary"}
+    )
+    axes = grid[0]
     for axis, one in zip(axes, runs, strict=True):
         for method, number in METHODS.items():
             for which, path in enumerate(one.trajectories[method]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from regmdp._solve import solve
 from regmdp.algorithms import NPG, Algorithm, Recorder, SoftmaxPG
 from regmdp.models import bandit
 from regmdp.regularizers import Shannon
+from regmdp.reproduce.settings import Items, Limits, check_fields, format_setting, require
 
 __all__ = [
     "METHODS",
@@ -23,6 +25,13 @@ __all__ = [
     "optimal_policy",
     "run_at_temperature",
 ]
+
+Reward = Annotated[float, Limits(-100.0, 100.0)]
+Probability = Annotated[float, Limits(1e-9, 1.0)]
+Start = tuple[Probability, Probability, Probability]
+
+#: Largest difference in the plane of log probabilities from a cross that is reached.
+REACHED = 0.1
 
 #: The methods, with the index of their style.
 METHODS = {"policy gradient": 0, "natural policy gradient": 4}
@@ -47,22 +56,57 @@ class Settings:
         resolution: Points of the flow field along each axis.
     """
 
-    rewards: tuple[float, ...] = (1.0, 0.9, 0.1)
-    temperatures: tuple[float, ...] = (0.1, 1.0)
-    step_size: float = 0.1
-    start: tuple[float, ...] = (0.05, 0.05, 0.9)
-    other_starts: tuple[tuple[float, ...], ...] = (
+    rewards: tuple[Reward, Reward, Reward] = (1.0, 0.9, 0.1)
+    temperatures: Annotated[
+        tuple[Annotated[float, Limits(1e-3, 1e3)], ...], Items(most=3, order="increasing")
+    ] = (0.1, 1.0)
+    step_size: Annotated[float, Limits(1e-6, 10.0)] = 0.1
+    start: Start = (0.05, 0.05, 0.9)
+    other_starts: Annotated[tuple[Start, ...], Items(least=0, most=8)] = (
         (0.01, 0.9, 0.09),
         (0.9, 0.01, 0.09),
         (0.01, 0.01, 0.98),
         (0.2, 0.01, 0.79),
     )
-    tolerance: float = 1e-4
-    most_iterations: int = 200_000
-    natural_iterations: int = 3_000
-    compared_iterations: int = 5_000
-    trajectory_iterations: int = 1_500
-    resolution: int = 60
+    tolerance: Annotated[float, Limits(1e-10, below=1.0)] = 1e-4
+    most_iterations: Annotated[int, Limits(1, 10_000_000)] = 200_000
+    natural_iterations: Annotated[int, Limits(1, 100_000)] = 3_000
+    compared_iterations: Annotated[int, Limits(1, 100_000)] = 5_000
+    trajectory_iterations: Annotated[int, Limits(1, 100_000)] = 1_500
+    resolution: Annotated[int, Limits(10, 400)] = 60
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for start in (self.start, *self.other_starts):
+            require(
+                abs(sum(start) - 1.0) <= 1e-9,
+                f"the probabilities of a start must sum to 1; those of {format_setting(start)} "
+                f"sum to {sum(start):g}",
+            )
+        low, high = self.temperatures[0], self.temperatures[-1]
+        largest = 1.0 / high
+        require(
+            self.step_size <= largest,
+            f"step_size must be at most 1/τ = {largest:g}, the largest of natural policy gradient "
+            f"at τ = {high:g}, not {self.step_size:g}",
+        )
+        spread = max(self.rewards) - min(self.rewards)
+        require(
+            spread <= 500.0 * low and spread * self.step_size <= 10.0,
+            f"the rewards differ by {spread:g}, which must be at most 500 times the smallest "
+            "temperature, because probabilities of the optimum would be 0 in floating point, and "
+            "at most 10/step_size",
+        )
+        require(
+            self.compared_iterations <= self.most_iterations,
+            f"compared_iterations must be at most most_iterations, {self.most_iterations:,}, not "
+            f"{self.compared_iterations:,}",
+        )
+        tags = {f"{temperature:g}" for temperature in self.temperatures}
+        require(
+            len(tags) == len(self.temperatures),
+            "the temperatures must differ in their first six digits",
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +132,18 @@ class TemperatureRun:
     contraction: float
     bound_ratio: float
     agreement: float
+
+    def count_arrivals(self, method: str) -> int:
+        """Count the trajectories that end at the optimum, as far as a figure shows it."""
+        target = np.log(self.optimum[:2])
+        ends = [np.log(path[-1, :2]) for path in self.trajectories[method]]
+        return sum(bool(np.max(np.abs(end - target)) <= REACHED) for end in ends)
+
+    def farthest_end(self, method: str) -> float:
+        """Return the largest |π - π*| at the end of a trajectory."""
+        return max(
+            float(np.abs(path[-1] - self.optimum).max()) for path in self.trajectories[method]
+        )
 
 
 def iterate_gradient_ascent(
@@ -174,8 +230,9 @@ def run_at_temperature(settings: Settings, temperature: float) -> TemperatureRun
     # Theorem 1 of Cen et al. (2022) at γ = 0, where Q = r from the start: 2 C1/τ (1-ητ)^(t-1), C1 =
     # 2τ(1-ητ)|log π* - log π_0|
     bound = 4.0 * np.abs(ratios[0]).max() * factor ** time[1:]
-    deviation = np.abs(centred - predicted)[above_rounding].max()
-    bound_ratio = (np.abs(ratios[1:]).max(axis=1) / bound)[above_rounding[1:]].max()
+    deviation = np.abs(centred - predicted)[above_rounding].max(initial=0.0)
+    later = above_rounding[1:]
+    bound_ratio = (np.abs(ratios[1:]).max(axis=1)[later] / bound[later]).max(initial=0.0)
     return TemperatureRun(
         temperature=temperature,
         optimum=best,
@@ -184,7 +241,7 @@ def run_at_temperature(settings: Settings, temperature: float) -> TemperatureRun
             method: find_first_below(error, settings.tolerance) for method, error in errors.items()
         },
         trajectories=_run_trajectories(settings, temperature),
-        contraction=float(deviation / np.abs(centred[0]).max()),
+        contraction=float(deviation / max(np.abs(centred[0]).max(), 1e-300)),
         bound_ratio=float(bound_ratio),
         agreement=float(np.abs(compared - plain[: len(compared)]).max()),
     )
