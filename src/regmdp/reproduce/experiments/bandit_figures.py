@@ -271,7 +271,7 @@ def _draw_field(
     image = axis.contourf(
         grid.x,
         grid.y,
-        np.clip(length, levels[0], None),
+        np.clip(length, levels[0], levels[-1]),
         levels,
         norm=LogNorm(1e-4, 1.0),
         cmap="cividis",
