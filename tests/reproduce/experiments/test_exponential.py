@@ -96,10 +96,79 @@ def test_caveat():
     assert "reconstruction" in exponential.EXPERIMENT.caveat
 
 
-def test_checks_fail_for_another_chain():
-    settings = replace(QUICK, discount=0.98, small_size=60, iterations=5, points=20)
+SMALL = replace(
+    QUICK,
+    sizes=(100, 1000),
+    shown_size=1000,
+    horizon=3,
+    discount=0.95,
+    iterations=30,
+    small_size=60,
+    small_step=2.0,
+    points=20,
+)
+
+
+def test_another_chain_is_compared_with_nothing_known():
+    result = exponential.run(SMALL, silent)
+    assert [check.claim for check in result.checks if not check.passed] == []
+    assert len(result.checks) == 4
+    assert len(result.notes) == 3
+    assert "Times T_{s} are known for other chains only, and are not compared." in result.notes
+
+
+def test_captions_give_the_slopes_and_times_of_the_run():
+    result = exponential.run(SMALL, silent)
+    table = result.tables["crossings"]
+    small, large = (table["time"][table["size"] == size] for size in (100, 1000))
+    slopes = ", ".join(f"{slope:.2f}" for slope in np.log10(large / small))
+    crossings = result.figures["crossings"]
+    assert f"Between 10^{{2}} and 10^{{3}} states the slopes for s = 1, …, 3 are {slopes}." in (
+        crossings.caption
+    )
+    assert (
+        f"With 10^{{3}} states the times are between {large.min():.1e} and {large.max():.1e}."
+        in (crossings.alt)
+    )
+    waiting = result.figures["waiting"]
+    assert f"between scaled times {large.min():.1e} and {large.max():.1e}" in waiting.alt
+    assert ("each one after the previous one" in waiting.caption) == np.all(np.diff(large) > 0)
+    # the gap of natural policy gradient is in the table, its crossings are counted independently
+    short = exponential.run(replace(SMALL, iterations=1), silent)
+    assert "more than 1 iterations of natural policy gradient" in short.figures["waiting"].caption
+    assert not any("Natural policy" in check.claim for check in short.checks)
+
+
+def test_wrong_known_times_are_detected(monkeypatch):
+    settings = replace(SMALL, sizes=(10**3, 10**5), horizon=6, discount=0.97, iterations=2)
+    monkeypatch.setattr(exponential, "SMALL_RANGE", (1.4e5, 6.0e5))
     result = exponential.run(settings, silent)
-    failed = [check.claim for check in result.checks if not check.passed]
-    assert any(claim.startswith("T_{1}") for claim in failed)
-    assert any(claim.startswith("With 10^{5} states") for claim in failed)
-    assert not any("lumped gradient" in claim for claim in failed)
+    assert result.checks[0].claim.startswith("With 10^{5} states the effect is not visible")
+    assert result.checks[0].measured == "1.4e+05, 5.5e+05"
+    assert [check.passed for check in result.checks][:2] == [False, True]
+
+
+def test_targets_that_are_not_reached_are_an_error(monkeypatch):
+    integrate = Flow.integrate
+
+    def miss(chain, points):
+        flow = integrate(chain, points)
+        flow.crossings[1:] = np.inf
+        return flow
+
+    monkeypatch.setattr(exponential.Flow, "integrate", miss)
+    with pytest.raises(rm.RegmdpError, match=r"with 100 states, V\(2, 3\) does not reach"):
+        exponential.run(SMALL, silent)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"shown_size": 10}, "shown_size must be one of sizes, 100,1000, not 10"),
+        ({"discount": 0.9}, r"discount\^\(2 horizon\) is at least 2/3, not 0.531"),
+        ({"horizon": 8, "discount": 0.99, "small_size": 15}, "size = 15 is too small"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(changes, message):
+    with pytest.raises(rm.RegmdpError, match=message):
+        replace(SMALL, **changes)

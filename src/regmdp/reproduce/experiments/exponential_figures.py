@@ -10,12 +10,13 @@ import numpy as np
 from regmdp._internal.arrays import Float
 from regmdp.reproduce.base import FigureSpec
 from regmdp.reproduce.experiments.exponential_runs import Settings
-from regmdp.reproduce.experiments.softmax_flow import Flow, find_watched_states
+from regmdp.reproduce.experiments.softmax_flow import Flow, find_crossings, find_watched_states
+from regmdp.reproduce.texts import join_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["format_power", "make_figures"]
+__all__ = ["describe_count", "format_power", "make_figures"]
 
 
 def make_figures(
@@ -32,32 +33,72 @@ def make_figures(
         others: (n + 1, S) values of other methods, by name.
         optimum: (S,) V* of the chain of the shown size.
     """
-    last = settings.sizes[-1]
+    chain = settings.chain(settings.shown_size)
+    crossings = flows[settings.shown_size].crossings
+    ordered = bool(np.all(np.diff(crossings) > 0.0))
+    counts = {name: find_crossings(chain, values) for name, values in others.items()}
+    needed = join_names(
+        [f"{describe_count(count, settings)} of {name}" for name, count in counts.items()]
+    )
+    slow = f"{crossings.max() / settings.step_size:.1e} iterations of softmax policy gradient"
     return {
         "crossings": FigureSpec(
             lambda: _draw_crossings(settings, flows),
             "Scaled time (step size times iterations) until the value of state s reaches its "
-            "target, against the number of states. The slope is larger for every second state; "
-            "dashed: slope 1. The effect is not visible with fewer than a million states.",
-            "Curves of time against number of states, both axes logarithmic. They coincide with "
-            f"slope 1 up to a million states and then fan out: with {format_power(last)} states "
-            f"the curve of state 1 is at {flows[last].crossings[0]:.0e}, that of state "
-            f"{settings.horizon} at {flows[last].crossings[-1]:.0e}.",
+            f"target, against the number of states; dashed: slope 1. {_describe_slopes(flows)}",
+            "Curves of time against number of states, both axes logarithmic, one for each of "
+            f"{settings.horizon} states. {_describe_range(flows)}",
         ),
         "waiting": FigureSpec(
             lambda: _draw_waiting(settings, flows[settings.shown_size], others, optimum),
             f"A chain of {format_power(settings.shown_size)} states. (a) Values during softmax "
-            "policy gradient against scaled time; a dot marks where a state reaches its target. "
-            "Every state waits for the previous ones, and the waiting times grow. (b) Largest "
-            "distance from the optimum over all states against iterations. Softmax policy gradient "
-            "has the step size (1−γ)^{3}/8 with which it is proved to converge. The other two "
-            "methods need tens of iterations.",
-            "Two plots. Left: six values that rise one after the other between scaled times 10^8 "
-            "and 10^12. Right: the gap of soft policy iteration and of natural policy gradient "
-            "falls within 5 and 60 iterations, that of softmax policy gradient after more than "
-            "10^17.",
+            "policy gradient against scaled time; a dot marks where a state reaches its target"
+            f"{', each one after the previous one' if ordered else ''}. (b) Largest distance from "
+            "the optimum over all states against iterations. Softmax policy gradient has the step "
+            "size (1−γ)^{3}/8 with which it is proved to converge. All states have reached their "
+            f"targets after {slow}, {needed}.",
+            f"Two plots. Left: {settings.horizon} values that rise to their targets between scaled "
+            f"times {crossings.min():.1e} and {crossings.max():.1e}. Right: the gaps of three "
+            f"methods on logarithmic axes; all states have reached their targets after {slow}, "
+            f"{needed}.",
         ),
     }
+
+
+def _describe_slopes(flows: Mapping[int, Flow]) -> str:
+    """Return the slopes of the curves between the first two and the last two sizes."""
+    sizes = list(flows)
+    texts = []
+    for before, after in dict.fromkeys(((sizes[-2], sizes[-1]), (sizes[0], sizes[1]))):
+        ratio = flows[after].crossings / flows[before].crossings
+        slopes = np.log(ratio) / np.log(after / before)
+        texts.append(
+            f"Between {format_power(before)} and {format_power(after)} states the slopes for s = "
+            f"1, …, {slopes.size} are {', '.join(f'{slope:.2f}' for slope in slopes)}."
+        )
+    return " ".join(texts)
+
+
+def _describe_range(flows: Mapping[int, Flow]) -> str:
+    """Return the smallest and the largest time with the first and the last size."""
+    sizes = list(flows)
+    return " ".join(
+        f"With {format_power(size)} states the times are between {flows[size].crossings.min():.1e} "
+        f"and {flows[size].crossings.max():.1e}."
+        for size in (sizes[0], sizes[-1])
+    )
+
+
+def describe_count(counts: list[int], settings: Settings) -> str:
+    """Return the iterations until all states have reached their targets, as text.
+
+    Args:
+        counts: Iterations of the states, -1 for none.
+        settings: The settings.
+    """
+    if -1 in counts:
+        return f"more than {settings.iterations} iterations"
+    return f"{max(counts)} iterations"
 
 
 def format_power(number: int) -> str:

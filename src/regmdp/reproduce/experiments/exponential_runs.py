@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
@@ -13,8 +15,12 @@ from regmdp.certificates import evaluate
 from regmdp.models import ExponentialChain
 from regmdp.regularizers import Regularizer, Shannon
 from regmdp.reproduce.experiments.softmax_flow import Flow, LumpedGradient, find_crossings
+from regmdp.reproduce.settings import Items, Limits, check_fields, format_setting, require
 
 __all__ = ["FullChainErrors", "Settings", "compare_with_full_chain", "run_other_methods"]
+
+#: Largest number of iterations on the full chain.
+MOST_STEPS = 50_000
 
 
 @dataclass(frozen=True)
@@ -31,17 +37,36 @@ class Settings:
         small_size: S of the full chain that is compared with the lumped one.
         small_step: η of softmax policy gradient on the full chain.
         points: Number of recorded times.
+        seed: Seed of the policy at which gradients are compared.
     """
 
-    sizes: tuple[int, ...] = tuple(round(10 ** (exponent / 2)) for exponent in range(6, 19))
+    sizes: Annotated[
+        tuple[Annotated[int, Limits(10, 10**12)], ...], Items(least=2, most=30, order="increasing")
+    ] = tuple(round(10 ** (exponent / 2)) for exponent in range(6, 19))
     shown_size: int = 10**8
-    horizon: int = 6
-    discount: float = 0.97
-    temperature: float = 0.01
-    iterations: int = 70
-    small_size: int = 200
-    small_step: float = 1.0
-    points: int = 400
+    horizon: Annotated[int, Limits(3, 8)] = 6
+    discount: Annotated[float, Limits(0.5, 0.9999)] = 0.97
+    temperature: Annotated[float, Limits(1e-6, 1e3)] = 0.01
+    iterations: Annotated[int, Limits(1, 100_000)] = 70
+    small_size: Annotated[int, Limits(10, 1000)] = 200
+    small_step: Annotated[float, Limits(0.1, 10.0)] = 1.0
+    points: Annotated[int, Limits(2, 10_000)] = 400
+    seed: Annotated[int, Limits(0)] = 0
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        require(
+            self.shown_size in self.sizes,
+            f"shown_size must be one of sizes, {format_setting(self.sizes)}, not {self.shown_size}",
+        )
+        require(
+            self.discount ** (2 * self.horizon) >= 2.0 / 3.0,
+            "the chain is slow only if discount^(2 horizon) is at least 2/3, not "
+            f"{self.discount ** (2 * self.horizon):.3g}: use a larger discount or a smaller "
+            "horizon",
+        )
+        for size in (self.sizes[0], self.small_size):
+            self.chain(size)  # it refuses a size that is too small for the horizon
 
     @property
     def step_size(self) -> float:
@@ -61,11 +86,13 @@ class FullChainErrors:
         gradient: Largest difference of the gradients at a random policy, relative to the largest
             entry.
         crossing_time: Largest relative difference of the crossing times between the iterations of
-            the library and the flow.
+            the library and the flow; NaN if they were not compared.
+        rounding: Largest such difference that counting whole iterations explains.
     """
 
     gradient: float
     crossing_time: float
+    rounding: float
 
 
 def run_other_methods(settings: Settings) -> dict[str, Float[np.ndarray, "n S"]]:
@@ -95,26 +122,31 @@ def compare_with_full_chain(settings: Settings) -> FullChainErrors:
     """Run softmax policy gradient of the library on a full chain, and compare with the flow."""
     chain = settings.chain(settings.small_size)
     flow = Flow.integrate(chain, 2)
+    steps = 1.1 * float(np.max(flow.crossings)) / settings.small_step
+    if steps > MOST_STEPS:
+        return FullChainErrors(_compare_gradients(chain, settings.seed), math.nan, math.nan)
     recorder = Recorder()
     solve(
         chain.full(),
         algorithm=SoftmaxPG(settings.small_step),
         tol=0,
-        max_iterations=int(1.1 * flow.crossings[-1] / settings.small_step),
+        max_iterations=int(steps),
         callback=recorder,
     )
     firsts = np.concatenate([[0], np.cumsum(chain.copies)[:-1]])
     counts = find_crossings(chain, np.array([state.value[firsts] for state in recorder.states]))
     ratios = np.array(counts) * settings.small_step / flow.crossings
     return FullChainErrors(
-        gradient=_compare_gradients(chain), crossing_time=float(np.max(np.abs(ratios - 1.0)))
+        gradient=_compare_gradients(chain, settings.seed),
+        crossing_time=float(np.max(np.abs(ratios - 1.0))),
+        rounding=float(settings.small_step / np.min(flow.crossings)),
     )
 
 
-def _compare_gradients(chain: ExponentialChain) -> float:
+def _compare_gradients(chain: ExponentialChain, seed: int) -> float:
     """Return the largest difference of the gradients at a random policy, relative."""
     mdp, gradient = chain.full(), LumpedGradient(chain)
-    logits = np.random.default_rng(0).normal(size=gradient.n)
+    logits = np.random.default_rng(seed).normal(size=gradient.n)
     policy = gradient.policy(logits)
     of = np.repeat(np.arange(chain.copies.size), chain.copies)
     recorder = Recorder()
