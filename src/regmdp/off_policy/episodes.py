@@ -62,8 +62,7 @@ class Episodes:
         Raises:
             SampleError: if the data have no episodes or no probabilities, or the weights overflow.
         """
-        probability = data.probability
-        if data.episode is None or probability is None:
+        if data.episode is None or data.probability is None:
             missing, why, source = (
                 (
                     "episode",
@@ -86,6 +85,8 @@ class Episodes:
         if horizon is not None:
             kept = step < horizon
             data, step = data.subset(kept), step[kept]
+        probability = data.probability
+        assert probability is not None
         first = step == 0
         number = np.cumsum(first) - 1
         start = np.flatnonzero(first)
