@@ -25,7 +25,7 @@ def mdp():
 @pytest.mark.parametrize("discount", [0.0, 0.9, 0.99])
 def test_the_unregularized_optimum(algorithm, discount):
     mdp = rm.models.garnet(30, 3, 4, rng=1, discount=discount)
-    solution = rm.solve(mdp, algorithm=algorithm)
+    solution = rm.solve(mdp, algorithm=algorithm, absolute_tol=1e-8)
     assert solution.status is rm.Status.CONVERGED
     truth = optimal_value(mdp)
     np.testing.assert_allclose(solution.value, truth, rtol=0, atol=1e-8)
@@ -117,7 +117,7 @@ def test_a_tolerance_below_rounding_is_a_status_with_the_bound_that_was_reached(
 def test_a_tolerance_in_the_unit_of_the_rewards(mdp):
     for scale in (1e-6, 1e6):
         scaled = mdp.with_rewards(mdp.rewards * scale)
-        assert rm.solve(scaled, tol=1e-8 * scale).status.ok
+        assert rm.solve(scaled, absolute_tol=1e-8 * scale).status.ok
 
 
 # ---- where it starts ----

@@ -30,7 +30,6 @@ from regmdp._internal.errors import (
     SampleError,
     SolverError,
     UnboundedError,
-    WriteError,
 )
 from regmdp._internal.events import Event
 from regmdp._internal.status import Status
@@ -121,7 +120,6 @@ __all__ = [
     "UnboundedError",
     "Unregularized",
     "WeightedL1",
-    "WriteError",
     "algorithms",
     "bellman",
     "certify",
@@ -176,7 +174,6 @@ for _error in (
     SampleError,
     SolverError,
     UnboundedError,
-    WriteError,
 ):
     _error.__module__ = "regmdp"  # the name under which users catch it, and which a traceback shows
 

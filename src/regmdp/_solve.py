@@ -10,10 +10,10 @@ import numpy as np
 
 from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float
-from regmdp._internal.checks import check_integer, check_number, show
+from regmdp._internal.checks import check_integer, show
 from regmdp._internal.errors import ImproperPolicyError, InfeasibleError, PolicyError, SolverError
 from regmdp._internal.events import CallbackLike
-from regmdp.algorithms import Algorithm, PolicyOptimization, Start, choose, iterate
+from regmdp.algorithms import Algorithm, PolicyOptimization, Start, Tolerance, choose, iterate
 from regmdp.certificates import require_bounded
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
@@ -34,6 +34,7 @@ def solve(
     algorithm: Algorithm | Literal["auto"] = "auto",
     *,
     tol: float = 1e-8,
+    absolute_tol: float | None = None,
     max_iterations: int | None = None,
     start: Solution | ArrayLike | DeterministicPolicy | None = None,
     callback: CallbackLike = None,
@@ -47,8 +48,11 @@ def solve(
         regularizer: h with its temperature τ; none by default.
         algorithm: A method from :mod:`regmdp.algorithms`; "auto" chooses one, and the solution says
             which and why.
-        tol: The certified gap to reach, in the worst state and in the unit of the rewards. 0
-            switches the stopping rules off: then exactly ``max_iterations`` iterations are made.
+        tol: The certified gap to reach, in the worst state, divided by the size of the values: the
+            largest \(|V^*(s)|\), or the smallest reward other than 0 where that is larger
+            (:class:`regmdp.algorithms.Tolerance`). 0 switches the stopping rules off: then exactly
+            ``max_iterations`` iterations are made.
+        absolute_tol: The certified gap to reach in the unit of the rewards, instead of ``tol``.
         max_iterations: The most iterations to make; a million by default.
         start: A (S,) value; a policy, as (S, A) probabilities or (S,) integers; or a
             :class:`Solution`, of which the method takes what it needs. By default the uniform
@@ -70,12 +74,12 @@ def solve(
     Examples:
         >>> import regmdp as rm
         >>> solution = rm.solve(rm.models.chain(5), rm.Shannon(temperature=0.1))
-        >>> solution.status.ok, solution.certificate.gap <= 1e-8
+        >>> solution.status.ok, solution.certificate.gap <= 1e-8 * abs(solution.value).max()
         (True, True)
     """
     problem = Problem.check(mdp, regularizer)
     regularizer = problem.regularizer
-    tol, limit = _check_stopping(tol, max_iterations)
+    tolerance, limit = _check_stopping(tol, absolute_tol, max_iterations)
     if not (isinstance(algorithm, str) and algorithm == "auto"):
         _check_algorithm(problem, algorithm)
     problem.require_feasible()
@@ -88,7 +92,7 @@ def solve(
         regularizer,
         algorithm,
         start=first,
-        tol=tol,
+        tolerance=tolerance,
         max_iterations=limit,
         callback=callback,
     )
@@ -98,7 +102,8 @@ def solve(
         algorithm=algorithm.name,
         reason=reason,
         options={
-            "tol": tol,
+            "tol": tolerance.relative,
+            "absolute_tol": tolerance.absolute,
             "max_iterations": max_iterations,
             "start": "default" if start is None else type(start).__name__,
         },
@@ -140,16 +145,18 @@ def _check_algorithm(problem: Problem, algorithm: object) -> None:
     algorithm.check(problem.mdp, problem.regularizer)
 
 
-def _check_stopping(tol: object, max_iterations: object) -> tuple[float, int]:
+def _check_stopping(
+    tol: object, absolute_tol: object, max_iterations: object
+) -> tuple[Tolerance, int]:
     """Return the tolerance and the number of iterations allowed."""
-    gap = check_number("tol", tol, 0.0)
+    tolerance = Tolerance.check(tol, absolute_tol)
     if max_iterations is None:
-        if gap == 0.0:
+        if not tolerance.active:
             raise SolverError(
                 "tol=0 makes exactly max_iterations iterations, so say how many: max_iterations=…"
             )
-        return gap, MAX_ITERATIONS
-    return gap, check_integer("max_iterations", max_iterations, 0)
+        return tolerance, MAX_ITERATIONS
+    return tolerance, check_integer("max_iterations", max_iterations, 0)
 
 
 def _check_start(

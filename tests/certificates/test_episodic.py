@@ -674,8 +674,10 @@ def test_the_unit_of_the_rewards_does_not_matter(seed, unit):
     problem = truth.problem(seed)
     mdp = problem.mdp()
     tol = 1e-9 * problem.reward_scale
-    one = rm.solve(mdp, tol=tol, max_iterations=2000)
-    other = rm.solve(mdp.with_rewards(unit * mdp.rewards), tol=unit * tol, max_iterations=2000)
+    one = rm.solve(mdp, absolute_tol=tol, max_iterations=2000)
+    other = rm.solve(
+        mdp.with_rewards(unit * mdp.rewards), absolute_tol=unit * tol, max_iterations=2000
+    )
     assert other.status is one.status
     np.testing.assert_array_equal(other.policy, one.policy)
     np.testing.assert_allclose(other.value, unit * one.value, rtol=1e-12)

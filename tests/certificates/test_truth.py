@@ -29,7 +29,7 @@ def test_solutions_are_certified_by_intervals_that_contain_the_truth(seed):
     problem = truth.problem(seed)
     mdp, regularizer = problem.mdp(), problem.regularizer()
     tol = 1e-9 * size(problem)
-    solution = rm.solve(mdp, regularizer, tol=tol, max_iterations=500)
+    solution = rm.solve(mdp, regularizer, absolute_tol=tol, max_iterations=500)
     truth.assert_covers(
         solution.certificate, problem.initial, problem.optimum, problem.value_of(solution.policy)
     )
@@ -47,7 +47,9 @@ def test_truncated_runs_are_certified_by_intervals_that_contain_the_truth(seed):
     mdp, regularizer = problem.mdp(), problem.regularizer()
     name = list(ALGORITHMS)[seed % 4 if seed % 16 < 8 else (seed + 1) % 4]
     tol = 1e-7 * size(problem)
-    solution = rm.solve(mdp, regularizer, ALGORITHMS[name], tol=tol, max_iterations=seed % 23)
+    solution = rm.solve(
+        mdp, regularizer, ALGORITHMS[name], absolute_tol=tol, max_iterations=seed % 23
+    )
     own = (
         problem.value_of(solution.policy)
         if np.isfinite(solution.certificate.policy_lower).all()

@@ -143,7 +143,11 @@ SHANNON = ["--regularizer", "shannon", "--temperature", "0.1"]
             [*SHANNON, "--step-size", "0.5"],
             "soft policy iteration, averaged",
         ),
-        ("softmax-pg", [*SHANNON, "--step-size", "2", "--tol", "0.1"], "softmax policy gradient"),
+        (
+            "softmax-pg",
+            [*SHANNON, "--step-size", "2", "--absolute-tol", "0.1"],
+            "softmax policy gradient",
+        ),
         ("npg", [*SHANNON, "--step-size", "maximum"], "natural policy gradient"),
         ("npg", [*SHANNON, "--step-size", "0.5"], "natural policy gradient"),
         ("pmd", ["--step-size", "geometric"], "policy mirror descent"),
@@ -160,7 +164,7 @@ def test_solve_with_each_policy_optimization(run, name, options, method):
     assert result.row("method").startswith(f"{method}, ")
     expected = rm.solve(rm.models.chain(), rm.Shannon(0.1) if SHANNON[0] in options else None)
     assert result.number("value") == pytest.approx(
-        expected.initial_value, abs=0.1 if "--tol" in options else 1e-7
+        expected.initial_value, abs=0.1 if "--absolute-tol" in options else 1e-7
     )
 
 
@@ -319,6 +323,8 @@ def test_certify_exits_with_3_if_the_gap_is_too_large(run):
     np.savez("uniform.npz", policy=np.full((5, 2), 0.5))
     assert run("certify", "chain", "uniform.npz", "--tol", "1e-3").code == NOT_MET
     assert run("certify", "chain", "uniform.npz", "--tol", "100").code == 0
+    assert run("certify", "chain", "uniform.npz", "--absolute-tol", "1e-3").code == NOT_MET
+    assert run("certify", "chain", "uniform.npz", "--absolute-tol", "1e3").code == 0
 
 
 def test_certify_shows_the_notice_of_the_model(run):

@@ -50,7 +50,7 @@ def make_regularizers(mdp):
 @cache
 def solution(model, storage, name):
     mdp = make_model(model, storage)
-    return rm.solve(mdp, make_regularizers(mdp)[name])
+    return rm.solve(mdp, make_regularizers(mdp)[name], absolute_tol=1e-8)
 
 
 @each_model

@@ -363,8 +363,9 @@ def test_all_evaluations_and_storages_agree(evaluation, storage):
     if storage == "dense":
         mdp = rm.MDP(mdp.to_array(), mdp.rewards, mdp.discount)
     soft = rm.Shannon(temperature=0.1)
-    gradient = linearize(mdp, soft, rm.solve(mdp, soft), evaluation=evaluation).gradient()
-    policy = rm.bellman.greedy(mdp, soft, rm.solve(mdp, soft).value)[1]
+    solution = rm.solve(mdp, soft, absolute_tol=1e-8)
+    gradient = linearize(mdp, soft, solution, evaluation=evaluation).gradient()
+    policy = rm.bellman.greedy(mdp, soft, solution.value)[1]
     assert np.allclose(
         gradient.rewards, rm.visits(mdp, policy)[:, None] * policy, rtol=1e-6, atol=1e-10
     )

@@ -198,7 +198,7 @@ def test_the_certificate_of_a_solution_is_correct(data):
     truth = iterate_values(mdp, regularizer)
     assume(np.max(np.abs(truth)) < 1e5)
     slack = 1e-9 * (1 + np.max(np.abs(truth)))
-    solution = rm.solve(mdp, regularizer)
+    solution = rm.solve(mdp, regularizer, absolute_tol=1e-8)
     assert solution.status.ok, solution.status
     assert np.max(np.abs(solution.value - truth)) <= 1e-8 + slack
     assert (

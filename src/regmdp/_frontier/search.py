@@ -17,6 +17,7 @@ from regmdp._internal.errors import PolicyError
 from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.status import Status
 from regmdp._solve import solve
+from regmdp.algorithms import Tolerance
 from regmdp.mdp import MDP
 from regmdp.policies import check_policy
 from regmdp.problem import Problem
@@ -32,6 +33,7 @@ def frontier(
     temperatures: Iterable[float] | None = None,
     *,
     tol: float = 1e-8,
+    absolute_tol: float | None = None,
     callback: CallbackLike = None,
 ) -> Frontier:
     r"""Compute the trade-off between value and divergence from a reference policy.
@@ -47,7 +49,9 @@ def frontier(
         temperatures: Positive, in the unit of the rewards per nat, in any order. By default four a
             decade, from 100 times the mean price of a nat to a hundredth of it; the mean price is
             the gain of the optimum within the reference's support, over its divergence.
-        tol: The certified gap to reach at each of them, in the unit of the rewards.
+        tol: The certified gap to reach at each of them, divided by the size of the values; more
+            than 0, otherwise as for :func:`regmdp.solve`.
+        absolute_tol: The certified gap to reach in the unit of the rewards, instead of ``tol``.
         callback: A function, or several, called with an :class:`regmdp.Event` after each iteration
             of the solver. Its measures are the solver's and ``temperature``, the τ that is being
             solved for, ``points``, the number of finished points, and ``total``, the number of
@@ -76,9 +80,9 @@ def frontier(
     """
     problem = Problem.check(mdp)
     chosen = None if temperatures is None else check_temperatures(temperatures)
-    tol = check_number("tol", tol, above=0.0)
+    tolerance = Tolerance.check(check_number("tol", tol, above=0.0), absolute_tol)
     policy = _check_reference(problem.mdp, reference)
-    search = _FrontierSearch(problem.mdp, policy, tol, measure_reference(problem.mdp, policy))
+    search = _FrontierSearch(problem.mdp, policy, tolerance, measure_reference(problem.mdp, policy))
     status = search.run(chosen, as_callback(callback))
     return search.to_frontier(status)
 
@@ -90,7 +94,7 @@ class _FrontierSearch:
     Attributes:
         mdp: The model.
         reference: (S, A) the reference policy.
-        tol: The certified gap to reach.
+        tolerance: The certified gap to reach.
         start: The point of the reference.
         found: The other points with their solutions: first that at τ = 0, then from the highest
             temperature to the lowest.
@@ -98,7 +102,7 @@ class _FrontierSearch:
 
     mdp: MDP
     reference: Float[np.ndarray, "S A"]
-    tol: float
+    tolerance: Tolerance
     start: PolicyPoint
     found: list[tuple[PolicyPoint, Solution]] = field(default_factory=list)
 
@@ -130,7 +134,8 @@ class _FrontierSearch:
         solution = solve(
             self.mdp,
             KL(self.reference, temperature=temperature),
-            tol=self.tol,
+            tol=self.tolerance.relative,
+            absolute_tol=self.tolerance.absolute,
             start=self.found[-1][1] if len(self.found) > 1 else None,
             callback=partial(_forward_event, proceed, position),
         )

@@ -27,6 +27,7 @@ from regmdp.algorithms.loop import (
 from regmdp.algorithms.mirror_descent import GPMD, PMD, TDPMD, HomotopicPMD, ValueMirrorDescent
 from regmdp.algorithms.policy_gradient import NPG, FisherNPG, SoftmaxPG, SoftPolicyIteration
 from regmdp.algorithms.selection import choose
+from regmdp.algorithms.stopping import Tolerance
 from regmdp.improvement import (
     Adaptive,
     Constant,
@@ -67,6 +68,7 @@ __all__ = [
     "StochasticAPMD",
     "StochasticPMD",
     "StochasticVMD",
+    "Tolerance",
     "ValueIteration",
     "ValueMirrorDescent",
     "check_and_certify",

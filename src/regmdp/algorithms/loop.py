@@ -17,6 +17,7 @@ from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import CertificateError, ImproperPolicyError, SingularError
 from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.status import Status
+from regmdp.algorithms.stopping import Stopping, Tolerance
 from regmdp.certificates import Bounds, Certificate, backup_error, bound_values
 from regmdp.evaluation import Estimate
 from regmdp.mdp import MDP, initial_value
@@ -252,12 +253,13 @@ class _Monitor:
         mdp: MDP,
         regularizer: Regularizer,
         algorithm: Algorithm,
-        tol: float,
+        tolerance: Tolerance,
         max_iterations: int,
         proceed: Callable[[Event], bool],
     ) -> None:
         self._mdp, self._regularizer, self._algorithm = mdp, regularizer, algorithm
-        self._tol, self._max_iterations = tol, max_iterations
+        self._tolerance, self._max_iterations = tolerance, max_iterations
+        self._stopping = Stopping(mdp, regularizer, tolerance)
         self._proceed, self._begin = proceed, time.perf_counter()
         self._prediction = _GapPrediction(mdp, regularizer, algorithm.patience(mdp))
         self._certified: tuple[State, Float[np.ndarray, "S A"], Certificate] | None = None
@@ -272,7 +274,7 @@ class _Monitor:
         measures = {"residual": prediction.residual, "gap": prediction.gap, "value": value}
         if not self._proceed(Event(iteration, seconds, measures, state)):
             return Status.STOPPED
-        status = self._certify_if_due(state) if self._tol > 0.0 else None
+        status = self._certify_if_due(state) if self._tolerance.active else None
         return status or (Status.ITERATION_LIMIT if iteration >= self._max_iterations else None)
 
     def certify(self, state: State) -> tuple[Float[np.ndarray, "S A"], Certificate]:
@@ -283,13 +285,17 @@ class _Monitor:
             self._certified = (state, *found)
         return self._certified[1:]
 
+    def met_by(self, certificate: Certificate) -> bool:
+        """Whether a certificate meets the tolerance."""
+        return self._tolerance.active and self._stopping.met_by(certificate)
+
     def _certify_if_due(self, state: State) -> Status | None:
         """Certify an iterate if it may meet the tolerance, or none better can be expected."""
         final = self._prediction.final_status
-        if self._prediction.gap > self._tol and final is None:
+        if final is None and not self._stopping.allows(self._prediction.gap, state.value):
             return None
         _, certificate = self.certify(state)
-        if certificate.gap <= self._tol:
+        if self._stopping.met_by(certificate):
             return Status.CONVERGED
         if final is not None:
             return certificate.limit or final
@@ -303,30 +309,30 @@ def iterate(
     algorithm: Algorithm,
     *,
     start: Start,
-    tol: float,
+    tolerance: Tolerance,
     max_iterations: int,
     callback: CallbackLike = None,
 ) -> Run:
     """Run a method until its certificate meets the tolerance, or something else ends it.
 
-    With ``tol=0`` exactly ``max_iterations`` iterations are made. A KeyboardInterrupt, during an
-    iteration or in a callback, ends the run with the last complete iterate.
+    With a tolerance of 0 exactly ``max_iterations`` iterations are made. A KeyboardInterrupt,
+    during an iteration or in a callback, ends the run with the last complete iterate.
     """
     proceed = as_callback(callback)
-    monitor = _Monitor(mdp, regularizer, algorithm, tol, max_iterations, proceed)
+    monitor = _Monitor(mdp, regularizer, algorithm, tolerance, max_iterations, proceed)
     first = algorithm.init(mdp, regularizer, start)
     state, status = run_loop(
         first, lambda state: algorithm.step(mdp, regularizer, state), monitor.observe
     )
     policy, certificate = monitor.certify(state)
-    if status is Status.ITERATION_LIMIT and tol > 0.0 and certificate.gap <= tol:
+    if status is Status.ITERATION_LIMIT and monitor.met_by(certificate):
         status = Status.CONVERGED  # the prediction was too cautious
     # an iterate may be off by a constant, which does not change its span; the bounds on the
     # policy's value are better
     value = (
-        state.value
-        if tol == 0.0
-        else np.clip(state.value, certificate.policy_lower, certificate.policy_upper)
+        np.clip(state.value, certificate.policy_lower, certificate.policy_upper)
+        if tolerance.active
+        else state.value
     )
     history = History.from_records(monitor.records)
     return Run(freeze(policy), freeze(value), certificate, status, history)

@@ -87,7 +87,7 @@ def GPMD(
 
     References:
         Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), Theorems 1
-        and 2.
+        and 3.
     """
     return PolicyOptimization(
         evaluation or Exact(),
@@ -125,7 +125,7 @@ def HomotopicPMD(
 
     References:
         Li, Lan & Zhao 2022, "Homotopic policy mirror descent: policy convergence, implicit
-        regularization, and improved sample complexity".
+        regularization, and improved sample complexity", Theorem 3.1.
     """
     rule = Homotopic() if step_size is None else as_step_size(step_size)
     return PolicyOptimization(

@@ -14,6 +14,7 @@ from regmdp.cli.exit_codes import INTERRUPTED, NOT_MET
 from regmdp.cli.loaded_problem import LoadedProblem
 from regmdp.cli.methods import AlgorithmName, make_algorithm
 from regmdp.cli.options import (
+    AbsoluteTolOption,
     DiscountOption,
     ModelArgument,
     ParameterOption,
@@ -41,8 +42,9 @@ def solve(
         ),
     ] = None,
     tol: Annotated[
-        float, typer.Option(help="Certified gap to reach, in the unit of the rewards.")
+        float, typer.Option(help="Certified gap to reach, divided by the size of the values.")
     ] = 1e-8,
+    absolute_tol: AbsoluteTolOption = None,
     max_iterations: Annotated[
         int | None, typer.Option(help="Largest number of iterations.")
     ] = None,
@@ -73,6 +75,7 @@ def solve(
             problem.regularizer,
             method,
             tol=tol,
+            absolute_tol=absolute_tol,
             max_iterations=max_iterations,
             start=before,
             callback=progress,
@@ -97,13 +100,19 @@ def certify(
     param: ParameterOption = None,
     discount: DiscountOption = None,
     tol: Annotated[
-        float | None, typer.Option(help="Exit with code 3 if the gap is larger than this.")
+        float | None,
+        typer.Option(
+            help="Exit with code 3 if the gap, divided by the size of the values, is larger."
+        ),
     ] = None,
+    absolute_tol: AbsoluteTolOption = None,
 ) -> None:
     """Bound how far a policy is from optimal; the model is solved to make the bound tight.
 
     Exit code: 0 if no tolerance is given or it was met, 3 if not, 1 on an error.
     """
+    asked = tol is not None or absolute_tol is not None
+    tolerance = rm.algorithms.Tolerance.check(0.0 if tol is None else tol, absolute_tol)
     out = Console()
     problem = LoadedProblem.load(model, param, discount, regularizer, temperature, reference)
     problem.announce(out)
@@ -125,7 +134,9 @@ def certify(
             *problem.compare_with_reference(candidate),
         ],
     )
-    if tol is not None and not certificate.gap <= tol:
+    if asked and not tolerance.met_by(
+        certificate, problem.mdp, problem.regularizer or rm.Unregularized()
+    ):
         raise typer.Exit(NOT_MET)
 
 

@@ -15,7 +15,13 @@ import regmdp as rm
 from regmdp._internal.arrays import ArrayLike
 from regmdp.cli.exit_codes import INTERRUPTED, NOT_MET
 from regmdp.cli.loaded_problem import LoadedProblem
-from regmdp.cli.options import DiscountOption, ModelArgument, ParameterOption, ReferenceOption
+from regmdp.cli.options import (
+    AbsoluteTolOption,
+    DiscountOption,
+    ModelArgument,
+    ParameterOption,
+    ReferenceOption,
+)
 from regmdp.cli.progress import StatusLine, show_rows
 
 __all__ = ["frontier"]
@@ -38,9 +44,10 @@ def frontier(
     tol: Annotated[
         float,
         typer.Option(
-            help="Certified gap to reach at each temperature, in the unit of the rewards."
+            help="Certified gap to reach at each temperature, divided by the size of the values."
         ),
     ] = 1e-8,
+    absolute_tol: AbsoluteTolOption = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -70,7 +77,14 @@ def frontier(
     problem = LoadedProblem.load(model, param, discount, "kl", 1.0, reference)
     problem.announce(out)
     with _Points(Console(stderr=True)) as points:
-        found = rm.frontier(problem.mdp, _reference(problem), wanted, tol=tol, callback=points)
+        found = rm.frontier(
+            problem.mdp,
+            _reference(problem),
+            wanted,
+            tol=tol,
+            absolute_tol=absolute_tol,
+            callback=points,
+        )
     _show(out, found)
     rows = [("answer", found.describe_half_gain())]
     if output is not None:

@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 __all__ = [
+    "AbsoluteTolOption",
     "DiscountOption",
     "ModelArgument",
     "NormalizeOption",
@@ -35,6 +36,10 @@ ParameterOption: TypeAlias = Annotated[
             "several rewards; may be repeated."
         ),
     ),
+]
+AbsoluteTolOption: TypeAlias = Annotated[
+    float | None,
+    typer.Option(help="Certified gap in the unit of the rewards, instead of --tol."),
 ]
 DiscountOption: TypeAlias = Annotated[
     float | None, typer.Option(help="Discount, instead of the model's own.")

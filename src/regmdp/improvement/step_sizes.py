@@ -81,7 +81,7 @@ class Geometric(StepSize):
         'converged'
 
     References:
-        Xiao 2022, JMLR 23(282), "On the convergence rates of policy gradient methods".
+        Xiao 2022, JMLR 23(282), "On the convergence rates of policy gradient methods", Theorem 10.
     """
 
     initial: float | None = None

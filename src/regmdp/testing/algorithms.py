@@ -167,7 +167,7 @@ class _Case:
     def _check_convergence(self) -> Solution:
         """Solve the problem; check the certificate, the policy and its value."""
         optimum = _compute_optimal_value(self.mdp, self.regularizer)
-        solution = self._solve(tol=self.tol, max_iterations=100_000)
+        solution = self._solve(absolute_tol=self.tol, max_iterations=100_000)
         require(
             solution.status.ok,
             f"{self.where}, does not reach a gap of {self.tol:g}: {solution.status}",
@@ -219,7 +219,7 @@ class _Case:
             np.array_equal(first, value),
             f"{self.where}, starts from {format_array(first)} where start={format_array(value)}",
         )
-        again = self._solve(tol=2 * self.tol, max_iterations=100_000, start=solution)
+        again = self._solve(absolute_tol=2 * self.tol, max_iterations=100_000, start=solution)
         require(
             again.iterations <= max(solution.iterations, 1),
             f"{self.where}, needs {solution.iterations} iterations, but {again.iterations} when it "

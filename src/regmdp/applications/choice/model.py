@@ -137,7 +137,7 @@ class ChoiceModel:
         mdp = self.mdp(vector)
         regularizer = Shannon(temperature=self.scale)
         return ChoiceSolution(
-            self, vector, mdp, regularizer, solve(mdp, regularizer, tol=TOL, start=start)
+            self, vector, mdp, regularizer, solve(mdp, regularizer, absolute_tol=TOL, start=start)
         )
 
     def vector(self, parameters: ParametersLike) -> Float[np.ndarray, " K"]:

@@ -99,7 +99,7 @@ class RewardObjective(Objective[RewardEvaluation]):
     ) -> RewardEvaluation:
         mdp = self.parameters.model(point).with_initial(self.demonstrations.initial)
         start = None if previous is None else previous.solution
-        solution = solve(mdp, self.regularizer, tol=TOL, start=start)
+        solution = solve(mdp, self.regularizer, absolute_tol=TOL, start=start)
         return RewardEvaluation(point, solution, linearize(mdp, self.regularizer, solution))
 
     def value(self, evaluation: RewardEvaluation) -> float:

@@ -64,7 +64,7 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
     computed = frontier(
         mdp,
         reference,
-        tol=settings.tolerance,
+        absolute_tol=settings.tolerance,
         callback=lambda event: progress(
             0.5 * event.measures["points"] / (event.measures["total"] or 20), "solving"
         ),
@@ -76,7 +76,7 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
     )
     progress(0.9, "mixtures")
     surplus = min(_surplus_of_mixture(mdp, computed, k) for k in range(len(computed) - 1))
-    optimum = solve(mdp, tol=settings.tolerance).initial_value
+    optimum = solve(mdp, absolute_tol=settings.tolerance).initial_value
     return Result(
         tables={"frontier": computed.columns()},
         figures={

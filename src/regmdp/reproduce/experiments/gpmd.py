@@ -171,7 +171,7 @@ def make_problem(regularizer: str, number: int, settings: Settings) -> tuple[MDP
     if regularizer == "tsallis":
         return mdp, Tsallis(2.0, settings.temperature)
     states = rng.choice(settings.states, settings.capped, replace=False)
-    best = solve(mdp, tol=1e-6).policy.argmax(axis=1)
+    best = solve(mdp, absolute_tol=1e-6).policy.argmax(axis=1)
     mask = np.zeros(mdp.rewards.shape, dtype=np.bool_)
     mask[states, best[states]] = True
     return mdp, CapBarrier(mask, settings.cap, settings.temperature)
@@ -181,7 +181,7 @@ def compute_errors(task: GPMDTask) -> Float[np.ndarray, " n"]:
     """(n,) ‖Q* - Q_k‖ at the recorded iterations of one run from the uniform policy."""
     settings = task.settings
     mdp, regularizer = make_problem(task.regularizer, task.number, settings)
-    best = solve(mdp, regularizer, tol=1e-10).value
+    best = solve(mdp, regularizer, absolute_tol=1e-10).value
     wanted = set(recorded_iterations(settings).tolist())
     found: list[float] = []
 

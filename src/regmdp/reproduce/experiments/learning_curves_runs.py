@@ -172,7 +172,7 @@ def compute_curve(task: CurveTask) -> Curve:
 def compute_reference(environment: str, settings: Settings) -> Reference:
     """Compute the value of the uniform policy and bounds on the optimal value."""
     mdp, regularizer = make_problem(environment, settings)
-    certificate = solve(mdp, regularizer, tol=1e-8).certificate
+    certificate = solve(mdp, regularizer, absolute_tol=1e-8).certificate
     uniform = evaluate(mdp, uniform_policy(mdp), regularizer).initial_value
     return Reference(uniform, certificate.initial_lower, certificate.initial_upper)
 

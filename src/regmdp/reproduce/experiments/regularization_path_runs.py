@@ -132,7 +132,7 @@ def make_problem(settings: Settings) -> PathProblem:
         rng=settings.seed,
         discount=settings.discount,
     )
-    optimum = solve(mdp, tol=settings.tolerance).value
+    optimum = solve(mdp, absolute_tol=settings.tolerance).value
     temperatures = np.geomspace(settings.hottest, settings.coldest, settings.temperatures)
     shown_state = choose_typical_state(settings, mdp, optimum)
     return PathProblem(settings, mdp, optimum, temperatures, shown_state)
@@ -170,7 +170,7 @@ def compute_path(problem: PathProblem, name: str) -> Path:
     for temperature in problem.temperatures:
         regularizer = make_regularizers(settings, float(temperature))[name]
         low, high = (temperature * bound * horizon for bound in regularizer.bounds(mdp.n_actions))
-        solution = solve(mdp, regularizer, tol=settings.tolerance)
+        solution = solve(mdp, regularizer, absolute_tol=settings.tolerance)
         reward = evaluate(mdp, solution.policy).value
         random = rng.dirichlet(np.ones(mdp.n_actions), size=(settings.policies, mdp.n_states))
         for policy in random:

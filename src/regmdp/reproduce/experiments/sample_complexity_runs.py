@@ -242,7 +242,7 @@ def count_exact_iterations(task: SampleTask) -> int:
     mdp = make_problem(task)
     regularizer, best = (
         Shannon(temperature_for_accuracy(mdp, task.accuracy)),
-        solve(mdp, tol=1e-10).value,
+        solve(mdp, absolute_tol=1e-10).value,
     )
     for count in range(1, count_iterations(mdp, task.accuracy) + 1):
         policy = solve(mdp, regularizer, NPG(Maximum()), tol=0.0, max_iterations=count).policy
@@ -266,7 +266,7 @@ def compute_gaps(
 def find_sample_count(task: SampleTask) -> SampleCount:
     """Find the number of samples: double it until enough runs succeed, then search nearby."""
     mdp, settings = make_problem(task), task.settings
-    best, count = solve(mdp, tol=1e-10).value, count_iterations(mdp, task.accuracy)
+    best, count = solve(mdp, absolute_tol=1e-10).value, count_iterations(mdp, task.accuracy)
     if task.method == VALUE_DESCENT:
         # the last epoch is a whole one
         count = math.ceil(count / _epoch(task.horizon)) * _epoch(task.horizon)

@@ -134,7 +134,7 @@ def count_iterations(
     settings: Settings,
 ) -> Count:
     """Run a method from the uniform policy until it is ε-optimal from ρ, for its objective."""
-    best = initial_value(mdp, solve(mdp, regularizer, tol=1e-9).value)
+    best = initial_value(mdp, solve(mdp, regularizer, absolute_tol=1e-9).value)
     enough = best - settings.accuracy / (1.0 - mdp.discount)
     values: list[float] = []
 
