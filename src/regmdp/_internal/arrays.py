@@ -26,8 +26,10 @@ __all__ = [
     "array_namespace",
     "assign",
     "freeze",
+    "freeze_fields",
     "is_traced",
     "one_hot",
+    "read_only",
     "repeat_while",
     "unit_roundoff",
 ]
@@ -135,6 +137,21 @@ def freeze(array: np.ndarray) -> np.ndarray:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def freeze_fields(instance: object, *names: str) -> None:
+    """Make fields of a new frozen dataclass that are arrays of NumPy read-only views of them."""
+    for name in names:
+        object.__setattr__(instance, name, read_only(getattr(instance, name)))
+
+
+def read_only(array: Array) -> Array:
+    """Return an array that a user's function cannot write to: a view, if it is one of NumPy.
+
+    >>> read_only(np.zeros(2)).flags.writeable
+    False
+    """
+    return freeze(array) if isinstance(array, np.ndarray) else array
 
 
 def one_hot(actions: Int[Array, "*batch"], n_actions: int) -> Float[Array, "*batch A"]:

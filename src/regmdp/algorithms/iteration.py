@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from regmdp import bellman
-from regmdp._internal.arrays import Array, Float
+from regmdp._internal.arrays import Array, Float, read_only
 from regmdp._internal.errors import SolverError
 from regmdp.algorithms.loop import Algorithm, Start, State
 from regmdp.evaluation import (
@@ -185,7 +185,8 @@ class PolicyOptimization(Algorithm):
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate, accuracy: float
     ) -> State:
         """Evaluate a policy, from a guess at its value, and improve it."""
-        evaluation, policy, guess = self.evaluation, candidate.policy, candidate.value
+        evaluation, policy = self.evaluation, read_only(candidate.policy)
+        guess = read_only(candidate.value)
         assert isinstance(mdp, MDP)
         assert isinstance(evaluation, Evaluation)
         if isinstance(evaluation, LinearEvaluation):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Float, freeze
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Float, freeze, freeze_fields
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import CertificateError, ImproperPolicyError, SingularError
 from regmdp._internal.events import CallbackLike, Event, as_callback
@@ -74,6 +74,10 @@ class State:
     iteration: int = 0
     step: float | None = None
     estimate: Estimate | None = None
+
+    def __post_init__(self) -> None:
+        # users' callbacks, evaluations and methods see the arrays, and must not change them
+        freeze_fields(self, "value", "backup", "evaluated", "improved", "dual")
 
     @property
     def policy(self) -> Float[np.ndarray, "S A"] | None:

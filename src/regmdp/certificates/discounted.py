@@ -14,6 +14,7 @@ from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, assign
 from regmdp.bellman import Block
 from regmdp.certificates.certificate import Bounds
 from regmdp.certificates.rounding import backup_error
+from regmdp.certificates.user_functions import require_maxima
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
 
@@ -32,6 +33,7 @@ def discounted_bounds(
     """
     best, own, spread = _sweep(mdp, regularizer, policy, value)
     error = backup_error(mdp, regularizer, value, spread)
+    require_maxima(mdp, regularizer, value, best, error)
     gain, drift = best - value, own - value
     upper = best + error + _shift(mdp, float(gain.max()) + error, above=True)
     policy_upper = own + error + _shift(mdp, float(drift.max()) + error, above=True)

@@ -27,6 +27,7 @@ from regmdp._internal.errors import SingularError
 from regmdp._internal.status import Status
 from regmdp.certificates.certificate import Bounds
 from regmdp.certificates.rounding import backup_error
+from regmdp.certificates.user_functions import require_maxima
 from regmdp.evaluation import Chain, Exact
 from regmdp.improvement import greedy_policy
 from regmdp.mdp import MDP
@@ -179,6 +180,10 @@ def _solve_with_bonus(
         if not np.isfinite(upper).all():
             return None
         if _is_upper_bound(model, regularizer, upper, loops):
+            if regularizer.user_defined:
+                best = bellman.backup(model, regularizer, upper)
+                error = backup_error(model, regularizer, upper)
+                require_maxima(model, regularizer, upper, best, error)
             return upper, policy
         if np.max(np.abs(value - before)) <= backup_error(raised, regularizer, value):
             return None  # policy iteration has ended, and this bonus is too small

@@ -29,6 +29,7 @@ from regmdp.certificates.sample_intervals import (
     RewardRange,
     enclose_action_values,
 )
+from regmdp.certificates.user_functions import require_maximum
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.policies import check_policy
@@ -272,6 +273,10 @@ def _bound_values(
             own[end, states] = bellman.expectation(certified[states], block.q) - cost
     scale = max(float(np.abs(array).max()) for array in (low, high, value))
     error = _bound_rounding(process, regularizer, scale)
+    if regularizer.user_defined:
+        for end, ends in enumerate((low, high)):
+            for block in bellman.iterate_blocks(process, regularizer, ends):
+                require_maximum(block, best[end, block.states], error, process.describe)
     lower, policy_lower = (
         _bound_fixed_point(process, sweep[0] - error, value, may_terminate, -1)
         for sweep in (best, own)

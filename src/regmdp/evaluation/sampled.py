@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, Float, Int
+from regmdp._internal.arrays import Array, Float, Int, freeze_fields
 from regmdp._internal.errors import SampleError, SolverError
 from regmdp.mdp import MDP, DecisionProcess, TiledProcess
 from regmdp.regularizers import Regularizer
@@ -132,6 +132,9 @@ class Estimate:
     gradient: Float[np.ndarray, "NS A"] | None = None
     error: Float[np.ndarray, " N"] | None = None
     memory: Any = None
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, "q", "value", "gradient", "error")
 
 
 class SampledEvaluation(ABC):

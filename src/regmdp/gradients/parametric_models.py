@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._internal.arrays import ArrayLike, Float
+from regmdp._internal.arrays import ArrayLike, Float, read_only
 from regmdp._internal.errors import SolverError
 from regmdp._internal.sparse import as_csr
 from regmdp.gradients.gradient import Gradient
@@ -168,7 +168,7 @@ class ModelFunction(ParametricModel):
         return None
 
     def model(self, theta: Float[np.ndarray, " K"]) -> MDP:
-        result = self.function(theta)
+        result = self.function(read_only(theta))
         if isinstance(result, MDP):
             return result
         if self.mdp is None:
@@ -178,7 +178,7 @@ class ModelFunction(ParametricModel):
         return self.mdp.with_rewards(result)
 
     def perturbations(self, theta: Float[np.ndarray, " K"]) -> Sequence[Perturbation]:
-        result = self.derivative(theta)
+        result = self.derivative(read_only(theta))
         if isinstance(result, np.ndarray):
             if result.ndim != 3 or result.shape[2] != theta.size:
                 raise SolverError(

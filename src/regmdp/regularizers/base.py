@@ -15,7 +15,14 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float, array_namespace
+from regmdp._internal.arrays import (
+    UNIT_ROUNDOFF,
+    Array,
+    Bool,
+    Float,
+    array_namespace,
+    read_only,
+)
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import copy_with
@@ -33,7 +40,13 @@ class Regularizer(ABC):
     Subclasses define ``value`` and ``greedy``. The other methods have defaults, which a subclass
     overrides where a formula is faster, tighter or more accurate. All methods work on arrays whose
     last axis is actions. ``available`` masks that axis: an unavailable action has probability 0,
-    and its score is -inf.
+    and its score is -inf. A method never writes into its arguments: they are read-only. Several
+    threads may call it at once.
+
+    Certificates rely on the methods. For a regularizer that is not one of this library's they
+    compare the greedy policy with others, near and far, and raise a :class:`RegularizerError` that
+    names a better one. That finds errors, but proves nothing: test yours with
+    :func:`regmdp.testing.check_regularizer`.
 
     Attributes:
         temperature: τ ≥ 0, a number or one per state, (S,). Its unit is that of the rewards per
@@ -206,6 +219,11 @@ class Regularizer(ABC):
         return 0.0
 
     @property
+    def user_defined(self) -> bool:
+        """Whether it is not one of this library's: certificates then compare greedy policies."""
+        return type(self).__module__.partition(".")[0] != "regmdp"
+
+    @property
     def steep(self) -> bool:
         """Whether h is infinitely steep at the boundary of the simplex.
 
@@ -359,7 +377,7 @@ class Regularizer(ABC):
         xp = array_namespace(q)
         if self._is_cold and self.probability_bounds is None:
             top, q, allowed = self._find_top(q, available)
-            p = self.greedy(xp.where(q == top, 0.0, -xp.inf), allowed)
+            p = self.greedy(read_only(xp.where(q == top, 0.0, -xp.inf)), allowed)
             p = xp.where(q == top, p, 0.0)  # only the best actions are left
             return p if allowed is None else xp.where(allowed, p, 0.0)
         scores = self._compute_scores(q, available)
@@ -398,7 +416,7 @@ class Regularizer(ABC):
         xp = array_namespace(p)
         if self._is_cold and self.domain(None) is None and self.probability_bounds is None:
             return xp.zeros(p.shape[:-1])
-        value, tau = self.value(p, available), xp.asarray(self.temperature)
+        value, tau = self.value(read_only(p), available), xp.asarray(self.temperature)
         # at temperature 0 a barrier costs nothing; `domain` has the actions that are forbidden
         cost = tau * xp.where(tau > 0, value, 0.0)
         if self.probability_bounds is not None:
@@ -438,6 +456,7 @@ class Regularizer(ABC):
             some = xp.any(allowed, axis=-1, keepdims=True)
             # the scores of a state without available actions are 0, to keep the arithmetic finite
             q = xp.where(allowed, q, xp.where(some, -xp.inf, 0.0))
+            allowed = read_only(allowed)
         return xp.max(q, axis=-1, keepdims=True), q, allowed
 
     def _compute_scores(
@@ -458,7 +477,13 @@ class Regularizer(ABC):
                 scores = xp.where(tau > 0, below / xp.where(tau > 0, tau, 1.0), limit)
         if self.probability_bounds is None:
             return _Scores(
-                top[..., 0], below, scores, allowed, self.temperature, None, np.zeros(())
+                top[..., 0],
+                below,
+                read_only(scores),
+                allowed,
+                self.temperature,
+                None,
+                np.zeros(()),
             )
         # actions far from the best may need some probability: their order matters, so their scores
         # have to be finite
@@ -468,7 +493,7 @@ class Regularizer(ABC):
         return _Scores(
             top[..., 0],
             below,
-            below / usable[..., None],
+            read_only(below / usable[..., None]),
             allowed,
             usable,
             self.probability_bounds.broadcast(q.shape, allowed, q),

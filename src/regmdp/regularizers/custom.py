@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, freeze
+from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, freeze, read_only
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import copy_with, set_fields
 from regmdp.regularizers._allocate import SeparableTerms, allocate
@@ -43,6 +43,10 @@ class FunctionRegularizer(Regularizer):
     _bounds: dict[int, tuple[float, float]]
 
     @property
+    def user_defined(self) -> bool:
+        return True
+
+    @property
     def n_states(self) -> int | None:
         return next((len(array) for array in self.parameters.values()), super().n_states)
 
@@ -70,7 +74,7 @@ class Separable(FunctionRegularizer, SeparableRegularizer):
 
     The greedy policy solves \(\varphi'(p_a) = y_a - \lambda\), one equation in one unknown for each
     state. :func:`regmdp.testing.check_regularizer` tests whether φ is convex and the slope its
-    derivative.
+    derivative; certificates compare greedy policies with others, as for :class:`Convex`.
 
     Args:
         phi: From an array of probabilities, 0 and 1 included, to φ, elementwise; it may be infinite
@@ -212,7 +216,8 @@ class Separable(FunctionRegularizer, SeparableRegularizer):
         return self.terms(high)
 
     def _evaluate(self, function: Callable[..., Array], p: Array) -> Array:
-        return np.asarray(function(p, **self.parameters), dtype=np.float64) + np.zeros(p.shape)
+        found = function(read_only(p), **self.parameters)
+        return np.asarray(found, dtype=np.float64) + np.zeros(p.shape)
 
     def _zeros(self) -> Float[np.ndarray, "*batch A"]:
         return np.zeros(
@@ -239,10 +244,21 @@ class Convex(FunctionRegularizer):
         parameters: Arrays with one entry per state in their first axis; the functions get them as
             keyword arguments, for the states of p.
 
+    Both functions get read-only arrays.
+
+    What is checked, and what is not: each greedy policy meets the conditions of optimality of
+    ``gradient`` within :meth:`rounding`, or there is an error. Whether ``gradient`` belongs to
+    ``function``, and whether that is convex, is not implied; in each certificate, the greedy
+    policy of each state is compared by ``function`` with those that lie 1, 1/8, … and 8^-7 of the
+    way to each of up to 16 actions, and there is an error if one of them is better by more than
+    the certificate allows for. A wrong gradient is found where it makes a bound wrong along one of
+    these lines. That is no proof: the bounds hold if h is convex and ``gradient`` its gradient.
+    :func:`regmdp.testing.check_regularizer` tests it at random points.
+
     Raises:
         RegularizerError: if a parameter does not have one entry per state; in ``greedy``, if the
-            error of a policy may exceed :meth:`rounding`, as where h is not convex or ``gradient``
-            not its gradient.
+            error of a policy with respect to ``gradient`` may exceed :meth:`rounding`; in
+            certificates, if some policy of the comparison is better than the greedy one.
 
     Examples:
         Similar actions, so that it costs less to spread over different ones:
@@ -287,9 +303,8 @@ class Convex(FunctionRegularizer):
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch"]:
         with np.errstate(all="ignore"):
-            return np.asarray(self.function(p, **self.parameters), dtype=np.float64) + np.zeros(
-                p.shape[:-1]
-            )
+            found = self.function(read_only(p), **self.parameters)
+            return np.asarray(found, dtype=np.float64) + np.zeros(p.shape[:-1])
 
     def greedy(
         self, y: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
@@ -300,9 +315,8 @@ class Convex(FunctionRegularizer):
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
         with np.errstate(all="ignore"):
-            return np.asarray(self.gradient(p, **self.parameters), dtype=np.float64) + np.zeros(
-                p.shape
-            )
+            found = self.gradient(read_only(p), **self.parameters)
+            return np.asarray(found, dtype=np.float64) + np.zeros(p.shape)
 
     def bounds(self, n_actions: int) -> tuple[float, float]:
         if n_actions not in self._bounds:

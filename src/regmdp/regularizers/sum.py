@@ -214,6 +214,10 @@ class Sum(Regularizer):
         self.require_feasible(available)
 
     @property
+    def user_defined(self) -> bool:
+        return any(part.user_defined for part in self.parts)
+
+    @property
     def steep(self) -> bool:
         return any(
             part.steep and bool(np.all(np.asarray(part.temperature) > 0)) for part in self.parts

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, Int
+from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, Int, read_only
 from regmdp._internal.checks import check_integer, check_number, describe_first
 from regmdp._internal.errors import SampleError
 from regmdp._internal.memory import require_memory
@@ -188,6 +188,7 @@ class UserSimulator(Simulator):
         self, state: np.ndarray, action: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, ...]:
         """(n,) states and actions of one run -> the checked results of the user's function."""
+        state, action = read_only(state), read_only(action)
         given, reward, terminated = self._read(self._sample(state, action, rng), state.shape)
         self._refuse(~np.isfinite(reward), state, action, reward, "the reward")
         unknown = ~((given >= 0) & (given < self.n_states) & (given == np.floor(given)))

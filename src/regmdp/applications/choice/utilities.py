@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from regmdp._internal.arrays import ArrayLike, Float, freeze
+from regmdp._internal.arrays import ArrayLike, Float, freeze, read_only
 from regmdp._internal.errors import SampleError
 
 __all__ = ["LinearUtilities", "Utilities", "UtilityFunction"]
@@ -109,10 +109,10 @@ class UtilityFunction(Utilities):
     names: Sequence[str]
 
     def values(self, theta: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A"]:
-        return _check_finite("utilities", self.function(theta), 2)
+        return _check_finite("utilities", self.function(read_only(theta)), 2)
 
     def derivative(self, theta: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A K"]:
-        return _check_finite("derivatives of the utilities", self.jacobian(theta), 3)
+        return _check_finite("derivatives of the utilities", self.jacobian(read_only(theta)), 3)
 
 
 def _check_finite(what: str, values: ArrayLike, ndim: int) -> np.ndarray:
