@@ -9,6 +9,7 @@ __all__ = [
     "InfeasibleError",
     "InsufficientMemoryError",
     "MissingExtraError",
+    "MissingProgramError",
     "ModelError",
     "PolicyError",
     "RegmdpError",
@@ -80,3 +81,7 @@ class MissingExtraError(RegmdpError, ImportError):
             f"this needs the package {package!r}; install it with: python -m pip install "
             f"'regmdp[{extra}]'"
         )
+
+
+class MissingProgramError(RegmdpError, OSError):
+    """A program that is not part of Python is not installed, or fails."""

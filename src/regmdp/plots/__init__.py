@@ -25,6 +25,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("matplotlib", "plots") from error
 
+from regmdp.plots.animations import animate
 from regmdp.plots.axes import add_legend, add_panel_titles, set_logarithmic
 from regmdp.plots.curves import draw_band, draw_bound, draw_curve, draw_level, thin_indices
 from regmdp.plots.export import to_png, to_svg
@@ -47,6 +48,7 @@ __all__ = [
     "PAGE_WIDTH",
     "add_legend",
     "add_panel_titles",
+    "animate",
     "draw_arrows",
     "draw_band",
     "draw_bound",
