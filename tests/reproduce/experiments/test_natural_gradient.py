@@ -12,7 +12,9 @@ from scipy.special import log_softmax, softmax
 
 import regmdp as rm
 from regmdp.reproduce.experiments import natural_gradient as npg
+from regmdp.reproduce.experiments import natural_gradient_fits as fits
 from regmdp.reproduce.experiments import natural_gradient_runs as runs
+from regmdp.reproduce.experiments import natural_gradient_texts as texts
 from regmdp.reproduce.experiments.natural_gradient_runs import Settings
 
 TINY = Settings(
@@ -163,16 +165,24 @@ def test_the_series_for_small_arguments():
     delta = np.array([[-3.0, -0.5, -0.3, -1e-3, 0.0, 1e-8, 0.2, 0.49, 0.5, 2.0]])
     with mpmath.workdps(40):
         exact = [float(x * mpmath.exp(x) - mpmath.expm1(x)) for x in map(mpmath.mpf, delta[0])]
-    np.testing.assert_allclose(runs._evaluate_phi(delta)[0], exact, rtol=1e-13)
+    np.testing.assert_allclose(runs._weigh_phi(delta, np.zeros((1, 10)))[0], exact, rtol=1e-13)
+
+
+def test_gaps_are_finite_where_a_ratio_of_probabilities_overflows():
+    best = np.array([[-900.0, 0.0]])
+    weighed = runs._weigh_phi(np.array([[-np.log(2.0)] * 2]), best)[0]
+    # π (δ - 1) + π* with π = 1/2
+    expected = [0.5 * (900.0 - np.log(2.0) - 1.0), 0.5 * (-np.log(2.0) - 1.0) + 1.0]
+    np.testing.assert_allclose(weighed, expected, rtol=1e-14)
 
 
 def test_rates_of_sequences_whose_rates_are_known():
     t = np.arange(200)
-    np.testing.assert_allclose(npg.fit_rate(5.0 * 0.9**t + 1e-16, 1e-8, 1e-2), 0.9, rtol=1e-6)
-    assert np.isnan(npg.fit_rate(0.1**t, 1e-3, 1e-1))
+    np.testing.assert_allclose(fits.fit_rate(5.0 * 0.9**t + 1e-16, 1e-8, 1e-2), 0.9, rtol=1e-6)
+    assert np.isnan(fits.fit_rate(0.1**t, 1e-3, 1e-1))
     t = np.arange(1, 201)
     power = runs.UnregularizedRun("x", 1.0, 3.0 / t**1.5, 1.0 / t, None)
-    np.testing.assert_allclose(npg.fit_exponent(power), -1.5)
+    np.testing.assert_allclose(fits.fit_exponent(power), -1.5)
 
 
 @pytest.fixture(scope="module")
@@ -247,3 +257,79 @@ def test_a_rate_other_than_one_over_t_is_detected():
     one = runs.run_unregularized("ladder", runs.make_ladder(60, 5), 2.0, 100)
     slow = one._replace(gap=one.gap[0] / np.sqrt(np.arange(1, 101)))
     assert [check.passed for check in npg._check_unregularized([slow])] == [True, False]
+
+
+def test_texts_without_entropy_give_fitted_exponents_and_the_largest_ratio(result):
+    table, text = result.tables["without-entropy"], result.figures["without-entropy"]
+    for step in (0.5, 2.0):
+        gap = table["gap"][(table["problem"] == "ladder") & (table["step"] == step)]
+        t = np.arange(1, 101)[3:]
+        slope = np.polyfit(np.log(t), np.log(gap[3:]), 1)[0]
+        assert f"{slope:.2f} (η = {step:g})" in text.caption
+    ratio = np.max(table["gap"] / table["bound"])
+    for one in (text.caption, text.alt):
+        assert f"The gap is at most {ratio:.2g} of its bound." in one
+    ladder = runs.run_unregularized("ladder", runs.make_ladder(60, 5), 2.0, 100)
+    other = ladder._replace(problem="random model")
+    steep = ladder._replace(gap=ladder.gap[0] / np.arange(1, 101) ** 2.0)
+    assert "-2.00 (η = 2) on the ladder" in texts.describe_unregularized([steep, other])[0]
+    short = ladder._replace(gap=ladder.gap[:2], bound=ladder.bound[:2])
+    assert "not measured (η = 2) on the ladder" in texts.describe_unregularized([short, other])[0]
+
+
+def test_texts_with_entropy_give_rates_and_iterations(result):
+    table, text = result.tables["with-entropy"], result.figures["with-entropy"]
+    for share in TINY.shares:
+        errors = table["q_error"][table["share_of_largest_step"] == share]
+        first = np.argmax(errors <= 1e-8)
+        count = f"{first}" if errors[first] <= 1e-8 else "more than 40"
+        assert f"{count} iterations with {share:g} of the largest step" in text.alt
+    assert "with 0.25 of the largest step, where α = 0.75 and α² = 0.562" in text.caption
+    assert "All curves are below their bounds." in text.alt
+    one = runs.run_with_entropy(runs.make_random_model(TINY.shape, TINY), 0.25, TINY)
+    violated = one._replace(report=replace(one.report, comparisons=()))
+    assert "All curves are below" not in texts.describe_entropy([violated])[1]
+    few = one._replace(errors={name: values[:2] for name, values in one.errors.items()})
+    caption, alt = texts.describe_entropy([few])
+    assert "Near the optimum" not in caption
+    assert "more than 1 iterations with 0.25 of the largest step" in alt
+
+
+def test_texts_of_soft_policy_iteration_give_digits_and_the_smallest_gap(result):
+    table, text = result.tables["soft-policy-iteration"], result.figures["soft-policy-iteration"]
+    gap = table["gap"]
+    last = np.flatnonzero(gap > 1e4 * table["noise"])[-1]
+    assert f"they fall to {gap[last]:.0e} after {last} iterations" in text.alt
+    at = [t for t in range(last) if gap[t] < 0.1]
+    digits = [np.log(gap[t + 1]) / np.log(gap[t]) for t in at]
+    assert f"grows {min(digits):.2f}- to {max(digits):.2f}-fold" in text.caption
+
+
+def test_rates_that_a_short_run_does_not_show_are_named():
+    short = replace(
+        TINY, plain_iterations=2, soft_iterations=2, quadratic_iterations=1, steps=(1.0,)
+    )
+    found = npg.run(short, silent)
+    assert [check.claim for check in found.checks if not check.passed] == []
+    assert len(found.notes) == 3
+    assert not any("1/t is attained" in check.claim for check in found.checks)
+    assert not any("near the optimum" in check.claim for check in found.checks)
+    assert not any("digits doubles" in check.claim for check in found.checks)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"branching": 7}, "branching must be at most the number of states of every model, 6"),
+        ({"plain_iterations": 100_000, "shape": (300, 100, 5)}, "must be at most 10⁸, not 3e"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(changes, message):
+    with pytest.raises(rm.RegmdpError, match=message):
+        replace(TINY, **changes)
+
+
+def test_temperatures_at_which_probabilities_vanish_are_refused():
+    cold = replace(TINY, temperature=1e-3, shape=(6, 3, 50))
+    with pytest.raises(rm.RegmdpError, match="use a temperature of at least"):
+        runs.run_with_entropy(runs.make_random_model(cold.shape, cold), 1.0, cold)

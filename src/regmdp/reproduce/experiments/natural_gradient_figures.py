@@ -8,6 +8,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Float
 from regmdp.reproduce.experiments.natural_gradient_runs import (
+    SMALLEST_SHOWN,
     EntropyRun,
     NewtonRun,
     UnregularizedRun,
@@ -17,12 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "ENTROPY_ALT",
-    "ENTROPY_CAPTION",
-    "POLICY_ITERATION_ALT",
-    "POLICY_ITERATION_CAPTION",
-    "UNREGULARIZED_ALT",
-    "UNREGULARIZED_CAPTION",
     "draw_entropy",
     "draw_policy_iteration",
     "draw_unregularized",
@@ -30,44 +25,6 @@ __all__ = [
 
 #: The errors of a run with entropy, and their names in the figure.
 ERRORS = {"q": "‖Q* − Q‖", "log_policy": "‖log π* − log π‖", "gap": "V*(ρ) − V(ρ)"}
-#: Smallest shown error; smaller ones are rounding, because Q is about 10 and has 16 digits.
-SMALLEST_SHOWN = 1e-13
-
-UNREGULARIZED_CAPTION = (
-    "Without entropy: gap V*(ρ) − V(ρ) and its bound, thin in the same colour. (a) On a ladder of "
-    "actions that lose 1/2, 1/4, 1/8 and so on, the gap falls like 1/t for all step sizes: the "
-    "rate is attained, but the constant is not. (b) On a random model the gaps between actions are "
-    "large, and the gap falls faster than 1/t."
-)
-UNREGULARIZED_ALT = (
-    "Two panels on logarithmic axes: gap against iterations for several step sizes, with bounds. "
-    "In the first all curves become straight lines of slope −1, parallel to the bounds and far "
-    "below them; in the second they bend down."
-)
-ENTROPY_CAPTION = (
-    "With entropy, on the random model, with step sizes η that are fractions of the largest, "
-    "(1−γ)/τ: measured errors and their bounds, thin in the same colour. (a) Error of Q and (b) of "
-    "log π, whose bounds shrink by 1 − ητ; (c) gap from ρ, whose bound shrinks by max{γ, α}, α = 1 "
-    "− ητ/(1−γ), so that the bounds of all steps with α ≤ γ almost coincide. Near the optimum log "
-    "π shrinks by α, and the other two by α². Values below 10⁻¹³ are rounding and not shown."
-)
-ENTROPY_ALT = (
-    "Three panels, errors on a logarithmic axis against iterations: one falling line for each "
-    "step, the steeper the larger the step, all of them below their bounds, which fall much less "
-    "steeply."
-)
-POLICY_ITERATION_CAPTION = (
-    "Soft policy iteration, the largest step, on random models. (a) Gap x_t = V*(ν*) − V_t(ν*) and "
-    "its bound c x², thin in the same colour, which is loose because c contains ‖1/ν*‖. (b) Each "
-    "gap against the previous one, with a line of slope 2: the number of correct digits doubles. "
-    "The gap is computed as a divergence of π from π*, whose terms are positive, and is therefore "
-    "accurate far below the rounding error of V; it is shown where it is accurate."
-)
-POLICY_ITERATION_ALT = (
-    "Two panels. First, gaps on a logarithmic axis against the iteration: the curves bend down "
-    "ever more steeply, to ten to the minus eighteen after four to six iterations. Second, gap "
-    "against the previous gap on logarithmic axes: points along lines of slope 2."
-)
 
 
 def draw_unregularized(plain: list[UnregularizedRun]) -> Figure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from scipy.special import log_softmax
@@ -15,8 +15,10 @@ from regmdp.algorithms import NPG, Maximum
 from regmdp.evaluation import visits
 from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
+from regmdp.reproduce.settings import Items, Limits, check_fields, require
 
 __all__ = [
+    "SMALLEST_SHOWN",
     "EntropyRun",
     "NewtonRun",
     "Settings",
@@ -27,6 +29,16 @@ __all__ = [
     "run_unregularized",
     "run_with_entropy",
 ]
+
+NumberOfStates = Annotated[int, Limits(2, 300)]
+NumberOfActions = Annotated[int, Limits(2, 100)]
+Horizon = Annotated[int, Limits(2, 200)]
+Temperature = Annotated[float, Limits(1e-3, 1e3)]
+
+#: Smallest shown error; smaller ones are rounding, because Q is about 10 and has 16 digits.
+SMALLEST_SHOWN = 1e-13
+#: Largest difference of log probabilities at the optimum: exp(-700) is still a number.
+MOST_LOGITS = 700.0
 
 
 @dataclass(frozen=True)
@@ -48,17 +60,39 @@ class Settings:
         seed: Seed of the random models.
     """
 
-    rungs: int
-    shape: tuple[int, int, int]
-    branching: int
-    steps: tuple[float, ...]
-    plain_iterations: int
-    temperature: float
-    shares: tuple[float, ...]
-    soft_iterations: int
-    quadratic: tuple[tuple[int, int, int, float], ...]
-    quadratic_iterations: int
-    seed: int
+    rungs: Annotated[int, Limits(2, 1000)]
+    shape: tuple[NumberOfStates, NumberOfActions, Horizon]
+    branching: Annotated[int, Limits(1, 300)]
+    steps: Annotated[
+        tuple[Annotated[float, Limits(1e-6, 1e4)], ...], Items(most=8, order="increasing")
+    ]
+    plain_iterations: Annotated[int, Limits(1, 100_000)]
+    temperature: Temperature
+    shares: Annotated[
+        tuple[Annotated[float, Limits(1e-4, 1.0)], ...], Items(most=8, order="decreasing")
+    ]
+    soft_iterations: Annotated[int, Limits(2, 100_000)]
+    quadratic: Annotated[
+        tuple[tuple[NumberOfStates, NumberOfActions, Horizon, Temperature], ...],
+        Items(most=8, order="different"),
+    ]
+    quadratic_iterations: Annotated[int, Limits(1, 100)]
+    seed: Annotated[int, Limits(0)]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        fewest = min(self.shape[0], *(shape[0] for shape in self.quadratic))
+        require(
+            self.branching <= fewest,
+            f"branching must be at most the number of states of every model, {fewest}, not "
+            f"{self.branching}",
+        )
+        size = self.shape[0] * self.shape[1] * max(self.plain_iterations, self.soft_iterations)
+        require(
+            size <= 10**8,
+            "the policies of all iterations are stored: states times actions times iterations must "
+            f"be at most 10⁸, not {size:.3g}",
+        )
 
 
 def make_ladder(rungs: int, horizon: int) -> MDP:
@@ -108,7 +142,9 @@ class NewtonRun(NamedTuple):
     @property
     def bound(self) -> Float[np.ndarray, " n"]:
         """(n + 1,) c x_{t-1}², ∞ for the start."""
-        return np.concatenate([[np.inf], self.constant * self.gap[:-1] ** 2])
+        before = self.gap[:-1] ** 2
+        factor = np.where(before > 0.0, self.constant, 1.0)  # c may be infinite
+        return np.concatenate([[np.inf], factor * before])
 
 
 def run_unregularized(problem: str, mdp: MDP, step: float, iterations: int) -> UnregularizedRun:
@@ -123,6 +159,7 @@ def run_unregularized(problem: str, mdp: MDP, step: float, iterations: int) -> U
 def run_with_entropy(mdp: MDP, share: float, settings: Settings) -> EntropyRun:
     """Run entropy-regularized natural policy gradient from the uniform policy."""
     regularizer, n = Shannon(settings.temperature), settings.soft_iterations
+    _require_probabilities(mdp, regularizer)
     step = share * (1.0 - mdp.discount) / settings.temperature
     run = theory.trace(mdp, regularizer, NPG(step), max_iterations=n)
     best = run.optimum
@@ -151,6 +188,7 @@ def run_policy_iteration(shape: tuple[int, int, int, float], settings: Settings)
         make_random_model((n_states, n_actions, horizon), settings),
         Shannon(temperature),
     )
+    _require_probabilities(mdp, regularizer)
     run = theory.trace(
         mdp, regularizer, NPG(Maximum()), max_iterations=settings.quadratic_iterations
     )
@@ -187,10 +225,7 @@ def compute_gaps_without_cancellation(run: theory.Trace) -> tuple[Float[np.ndarr
     from_nu = run.mdp.with_initial(nu)
     gaps = [
         temperature
-        * float(
-            visits(from_nu, policy)
-            @ np.sum(np.exp(log_best) * _evaluate_phi(np.log(policy) - log_best), axis=-1)
-        )
+        * float(visits(from_nu, policy) @ np.sum(_weigh_phi(np.log(policy), log_best), axis=-1))
         for policy in run.policies
     ]
     # log π and log π* are computed from Q/τ
@@ -198,9 +233,24 @@ def compute_gaps_without_cancellation(run: theory.Trace) -> tuple[Float[np.ndarr
     return np.array(gaps), temperature / (1.0 - run.mdp.discount) * rounding**2
 
 
-def _evaluate_phi(delta: Float[np.ndarray, "S A"]) -> Float[np.ndarray, "S A"]:
-    """δ e^δ - e^δ + 1, by its series Σ (k-1) δ^k/k! for small δ."""
+def _weigh_phi(
+    log_policy: Float[np.ndarray, "S A"], log_best: Float[np.ndarray, "S A"]
+) -> Float[np.ndarray, "S A"]:
+    """π* (δ e^δ - e^δ + 1) = π (δ - 1) + π*, by the series Σ (k-1) δ^k/k! for small δ."""
+    delta = log_policy - log_best
     small = np.abs(delta) < 0.5
     x = np.where(small, delta, 0.0)
     series = sum((k - 1) / math.factorial(k) * x**k for k in range(2, 20))
-    return np.where(small, series, delta * np.exp(delta) - np.expm1(delta))
+    best = np.exp(log_best)
+    return np.where(small, best * series, np.exp(log_policy) * (delta - 1.0) + best)
+
+
+def _require_probabilities(mdp: MDP, regularizer: Shannon) -> None:
+    """Check that the probabilities of the optimum are not 0 in floating point."""
+    q, temperature = theory.compute_optimum(mdp, regularizer).q, regularizer.max_temperature
+    spread = float(np.max(np.ptp(q, axis=1)))
+    require(
+        spread <= MOST_LOGITS * temperature,
+        f"at the temperature {temperature:g} a probability of the optimum is 0 in floating point; "
+        f"use a temperature of at least {spread / MOST_LOGITS:.2g}",
+    )
