@@ -29,6 +29,7 @@ from regmdp.theory.iteration_counts import (
     npg_iterations,
     soft_policy_iterations,
 )
+from regmdp.theory.local_convergence import LocalRates, local_rates
 from regmdp.theory.optima import Optimum, compute_optimum, stationary_distribution
 from regmdp.theory.potential_proof import occupancy_ratio
 from regmdp.theory.rates import (
@@ -92,6 +93,7 @@ __all__ = [
     "Identity",
     "IterationCounts",
     "LinearSystem",
+    "LocalRates",
     "NotApplicable",
     "NotApplicableError",
     "Optimum",
@@ -122,6 +124,7 @@ __all__ = [
     "inexact_floor",
     "inexact_npg_samples",
     "linear_system",
+    "local_rates",
     "maximum_entropy_policy",
     "mirror_descent_gap_bound",
     "mirror_descent_iterations",
