@@ -486,6 +486,8 @@ MEASUREMENTS = {
 
 # ---- the page ----
 
+#: The columns of the table.
+NUMBER, STATEMENT, LITERATURE, HERE, COMPARED, NUMBERS, TESTS = range(7)
 ROW = re.compile(r"^\| (\d+) \|.*\|$", flags=re.MULTILINE)
 
 
@@ -504,7 +506,8 @@ def refresh(text):
 
     def write(match):
         cells = split_row(match.group())
-        return "| " + " | ".join([*cells[:-1], str(MEASUREMENTS[int(cells[0])]())]) + " |"
+        cells[NUMBERS] = str(MEASUREMENTS[int(cells[NUMBER])]())
+        return "| " + " | ".join(cells) + " |"
 
     return ROW.sub(write, text)
 
