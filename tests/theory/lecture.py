@@ -317,13 +317,19 @@ def measure_samples():
 # ---- mirror descent ----
 
 
-def measure_mirror_descent_on_the_simplex():
-    gains = loops.q_of(MDP, loops.optimal_value(MDP))[0]
-    arms = rm.models.bandit(tuple(gains), discount=0.0)
-    start = draw_policy()[:1]
-    run = rm.theory.trace(arms, None, algorithms.PMD(0.3), max_iterations=10, start=start)
-    weights = start[0] * np.exp(0.3 * 10 * (gains - gains.max()))
-    return Measurement(run.policies[10][0, 0], "=", weights[0] / weights.sum())
+def measure_regret():
+    """Multiplicative weights against the sum of random gradients."""
+    gradients = np.random.default_rng(0).uniform(size=(ITERATIONS, 3))
+    run = rm.theory.mirror_descent_on_simplex(
+        gradients, np.full(3, 1 / 3), rm.Shannon(1.0), step_size=0.5, iterations=ITERATIONS
+    )
+    weights = np.exp(-0.5 * np.cumsum(gradients, axis=0))
+    np.testing.assert_allclose(run.points[1:], weights / weights.sum(axis=1, keepdims=True))
+    best = np.eye(3)[gradients.sum(axis=0).argmin()]
+    regret = rm.theory.mirror_descent_regret(run, best)
+    bound = rm.theory.mirror_descent_regret_bound(run, best)
+    closest = np.argmax(regret / bound)
+    return Measurement(regret[closest], "≤", bound[closest])
 
 
 def measure_three_points():
@@ -463,7 +469,7 @@ MEASUREMENTS = {
     28: lambda: read_comparison("NPG, noisy", "error of Q, sharp floor", ITERATIONS, "≤"),
     29: measure_admissible_error,
     30: measure_samples,
-    31: measure_mirror_descent_on_the_simplex,
+    31: measure_regret,
     32: measure_three_points,
     33: lambda: find_closest("NPG", "occupancy ratio"),
     34: lambda: find_closest("NPG", "gain from ν*"),
