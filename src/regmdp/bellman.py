@@ -23,9 +23,11 @@ import numpy as np
 
 from regmdp._internal import threads
 from regmdp._internal.arrays import Array, Bool, Float, array_namespace, assign
+from regmdp._internal.parameters import ArrayOf, Instance, checked
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.transitions import state_blocks
+from regmdp.policies import PolicyRowsOf
 from regmdp.regularizers import Regularizer, Unregularized
 
 __all__ = [
@@ -42,6 +44,13 @@ __all__ = [
     "q_values",
     "residual",
 ]
+
+MODEL = Instance(MDP)
+REGULARIZER = Instance(Regularizer)
+#: Values may be -∞: those of an undiscounted model from which no episode ends.
+VALUE = ArrayOf("S", infinite=(-np.inf,))
+Q_VALUES = ArrayOf("S A", infinite=(-np.inf,), ignored=True)
+POLICY = PolicyRowsOf()
 
 
 class Block(NamedTuple):
@@ -113,6 +122,7 @@ def iterate_blocks(
         yield Block(states, np.asfortranarray(q[states]), available, regularizer.at(states))
 
 
+@checked(mdp=MODEL, value=VALUE)
 def q_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S A"]:
     """(S,) value -> (S, A) action values r + γ P V; -inf at unavailable pairs.
 
@@ -122,14 +132,13 @@ def q_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S A"]:
         array([[1. , 0.9, 0.1]])
     """
     q = np.empty((mdp.n_states, mdp.n_actions), order="F")
-    map_blocks(
-        mdp, Unregularized(), np.asarray(value), lambda block: assign(block.states, (q, block.q))
-    )
+    map_blocks(mdp, Unregularized(), value, lambda block: assign(block.states, (q, block.q)))
     if not mdp.all_available:
         q[~mdp.available] = -np.inf
     return q
 
 
+@checked(mdp=MODEL, value=VALUE)
 def expected_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S A"]:
     """(S,) value V -> (S, A) P V, its expectation after one step; 0 at unavailable pairs.
 
@@ -144,12 +153,13 @@ def expected_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S
     transitions = mdp.transitions
     threads.parallel_map(
         transitions.blocks,
-        lambda states: assign(states, (out, transitions.matvec(np.asarray(value), states))),
+        lambda states: assign(states, (out, transitions.matvec(value, states))),
         shared=transitions.shared,
     )
     return out
 
 
+@checked(mdp=MODEL, weights=ArrayOf("S A"))
 def next_state_weights(mdp: MDP, weights: Float[Array, "S A"]) -> Float[np.ndarray, " S"]:
     r"""(S, A) weights w -> (S,) weights of the next states, \(\sum_{s,a} w(s,a) P(t|s,a)\).
 
@@ -169,6 +179,7 @@ def next_state_weights(mdp: MDP, weights: Float[Array, "S A"]) -> Float[np.ndarr
     return np.sum(parts, axis=0)
 
 
+@checked(mdp=MODEL, regularizer=REGULARIZER | None, value=VALUE)
 def backup(
     mdp: MDP, regularizer: Regularizer | None, value: Float[Array, " S"]
 ) -> Float[np.ndarray, " S"]:
@@ -187,12 +198,13 @@ def backup(
     map_blocks(
         mdp,
         regularizer,
-        np.asarray(value),
+        value,
         lambda block: assign(block.states, (out, block.maximum())),
     )
     return out
 
 
+@checked(mdp=MODEL, regularizer=REGULARIZER)
 def backup_of_zero(mdp: MDP, regularizer: Regularizer) -> Float[np.ndarray, " S"]:
     """Return (S,) T 0, the largest regularized reward of one step, without reading transitions."""
     out = np.empty(mdp.n_states)
@@ -200,13 +212,15 @@ def backup_of_zero(mdp: MDP, regularizer: Regularizer) -> Float[np.ndarray, " S"
     return out
 
 
+@checked(mdp=MODEL, regularizer=REGULARIZER | None, value=VALUE)
 def residual(
     mdp: MDP, regularizer: Regularizer | None, value: Float[Array, " S"]
 ) -> Float[np.ndarray, " S"]:
     """(S,) value V -> (S,) T V - V. If γ < 1, it is 0 only at the optimal value."""
-    return backup(mdp, regularizer, value) - np.asarray(value)
+    return backup(mdp, regularizer, value) - value
 
 
+@checked(mdp=MODEL, regularizer=REGULARIZER | None, value=VALUE)
 def greedy(
     mdp: MDP, regularizer: Regularizer | None, value: Float[Array, " S"]
 ) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, "S A"]]:
@@ -224,6 +238,7 @@ def greedy(
     return best, np.asarray(policy)
 
 
+@checked(mdp=MODEL, regularizer=REGULARIZER, value=VALUE)
 def improve(
     mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]
 ) -> tuple[Float[np.ndarray, " S"], Float[Array, "S A"]]:
@@ -234,7 +249,7 @@ def improve(
         map_blocks(
             mdp,
             regularizer,
-            np.asarray(value),
+            value,
             lambda block: assign(
                 block.states,
                 *zip((best, actions), regularizer.best(block.q, block.available), strict=True),
@@ -246,12 +261,13 @@ def improve(
     map_blocks(
         mdp,
         regularizer,
-        np.asarray(value),
+        value,
         lambda block: assign(block.states, (best, block.maximum()), (policy, block.maximiser())),
     )
     return best, policy
 
 
+@checked(mdp=MODEL, regularizer=REGULARIZER | None, policy=POLICY, value=VALUE)
 def policy_backup(
     mdp: MDP,
     regularizer: Regularizer | None,
@@ -264,12 +280,13 @@ def policy_backup(
     map_blocks(
         mdp,
         regularizer,
-        np.asarray(value),
+        value,
         lambda block: assign(block.states, (out, block.policy_value(policy))),
     )
     return out
 
 
+@checked(mdp=MODEL, regularizer=REGULARIZER | None, q=Q_VALUES)
 def q_backup(
     mdp: MDP, regularizer: Regularizer | None, q: Float[Array, "S A"]
 ) -> Float[np.ndarray, "S A"]:
@@ -304,6 +321,7 @@ def q_backup(
     return q_values(mdp, _map_q_blocks(mdp, regularizer, q, lambda block: block.maximum()))
 
 
+@checked(mdp=MODEL, regularizer=REGULARIZER | None, policy=POLICY, q=Q_VALUES)
 def q_policy_backup(
     mdp: MDP,
     regularizer: Regularizer | None,
@@ -377,6 +395,7 @@ def expectation(p: Float[Array, "*batch A"], q: Float[Array, "*batch A"]) -> Flo
     return xp.where(xp.any(p > 0, axis=-1), top[..., 0] + relative, 0.0)
 
 
+@checked(mdp=MODEL, regularizer=REGULARIZER | None, policy=POLICY)
 def expected_rewards(
     mdp: MDP, regularizer: Regularizer | None, policy: Float[Array, "S A"]
 ) -> Float[np.ndarray, " S"]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from regmdp._internal import threads
@@ -12,15 +14,56 @@ from regmdp._internal.errors import (
     ImproperPolicyError,
     InfeasibleError,
     PolicyError,
+    RegmdpError,
     RegularizerError,
 )
+from regmdp._internal.parameters import ArrayOf, Kind
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.structure import find_end_components, find_non_terminating_states
 from regmdp.mdp.transitions import needs_threads, state_blocks
 from regmdp.regularizers import Regularizer, Unregularized
 
-__all__ = ["check_policy", "holds_actions", "require_ending", "require_feasible", "uniform_policy"]
+__all__ = [
+    "PolicyRowsOf",
+    "check_policy",
+    "holds_actions",
+    "require_ending",
+    "require_feasible",
+    "uniform_policy",
+]
+
+
+class PolicyRowsOf(Kind):
+    """The (S, A) probabilities of a policy of the model among the arguments."""
+
+    def describe(self) -> str:
+        return "a policy of shape (S, A)"
+
+    def matches(self, value: object) -> bool:
+        return isinstance(value, DeterministicPolicy) or ArrayOf("S A").matches(value)
+
+    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> Any:
+        if isinstance(value, DeterministicPolicy) and value.shape == (
+            model.n_states,
+            model.n_actions,
+        ):
+            return value
+        policy = ArrayOf("S A", minimum=0.0).check(name, value, model, PolicyError)
+        sums = policy.sum(axis=1)
+        bad = ~model.terminal & (np.abs(sums - 1.0) > 1e-9)
+        if bad.any():
+            raise PolicyError(
+                describe_first(
+                    bad,
+                    lambda state: (
+                        f"{name} sums to {sums[state]:.12g} in {model.describe(state)}, not to 1"
+                    ),
+                    "states",
+                    "normalise the rows",
+                )
+            )
+        return policy
 
 
 def uniform_policy(

@@ -203,7 +203,7 @@ def test_problems_that_they_are_not_for_are_refused(algorithm, regularizer, disc
 
 
 def test_the_first_temperature_is_positive():
-    with pytest.raises(rm.SolverError, match="first temperature must be a finite number above 0"):
+    with pytest.raises(rm.SolverError, match="^temperature must be a finite number above 0"):
         StochasticAPMD(temperature=0.0)
 
 

@@ -317,20 +317,16 @@ def test_rules_that_follow_the_discount_need_one(rule):
 
 @pytest.mark.parametrize("bad", [0, -1, True])
 def test_the_depth_of_a_lookahead_is_a_positive_integer(bad):
-    with pytest.raises(
-        rm.SolverError, match="the depth of a lookahead must be an integer, 1 or more"
-    ):
+    with pytest.raises(rm.SolverError, match="^depth must be an integer, 1 or more"):
         rm.improvement.Lookahead(rm.improvement.MirrorDescent(Constant(1.0)), bad)
 
 
 def test_bad_parameters_of_rules_are_refused():
-    with pytest.raises(
-        rm.SolverError, match="ratio of a geometric step size must be .*, 1 or more"
-    ):
+    with pytest.raises(rm.SolverError, match="^ratio must be a finite number, 1 or more"):
         Geometric(ratio=0.5)
-    with pytest.raises(rm.SolverError, match="must be a finite number above 0"):
+    with pytest.raises(rm.SolverError, match=r"^initial must be a number in \(0, 1e\+250\]"):
         Geometric(initial=-1.0)
-    with pytest.raises(rm.SolverError, match="must be a finite number above 0"):
+    with pytest.raises(rm.SolverError, match=r"^initial must be a number in \(0, 1e\+250\]"):
         Adaptive(0.0)
-    with pytest.raises(rm.SolverError, match="accuracy of the subproblem"):
+    with pytest.raises(rm.SolverError, match="^accuracy must be a finite number, 0 or more"):
         GPMD(1.0, accuracy=-1.0)

@@ -15,7 +15,7 @@ import numpy as np
 from regmdp._internal.checks import describe_first, show
 from regmdp._internal.errors import RegmdpError, SolverError
 
-__all__ = ["ArrayKind", "check_array", "check_shape"]
+__all__ = ["ArrayKind", "check_array", "check_shape", "place"]
 
 #: What the entries of an array are: real numbers, integers, or truth values.
 ArrayKind: TypeAlias = Literal["number", "integer", "boolean"]
@@ -80,7 +80,7 @@ def check_array(
         raise error(
             describe_first(
                 ~np.isfinite(array),
-                lambda *index: f"{_place(name, index)} is {array[index]}, not a finite number",
+                lambda *index: f"{place(name, index)} is {array[index]}, not a finite number",
                 "entries",
                 advice,
             )
@@ -137,7 +137,7 @@ def _require_unmasked(
         raise error(
             describe_first(
                 mask,
-                lambda *index: f"{_place(name, index)} is masked, which is no value",
+                lambda *index: f"{place(name, index)} is masked, which is no value",
                 "entries",
                 "fill them in, with .filled(…)",
             )
@@ -221,13 +221,14 @@ def _refuse(
     raise error(
         describe_first(
             wrong,
-            lambda *index: f"{_place(name, index)} is {show(array[index])}, {why}",
+            lambda *index: f"{place(name, index)} is {show(array[index])}, {why}",
             "entries",
         )
     )
 
 
-def _place(name: str, index: tuple[int, ...]) -> str:
+def place(name: str, index: tuple[int, ...]) -> str:
+    """Return an entry of an array as Python writes it, such as ``rewards[0, 1]``."""
     return f"{name}[{', '.join(map(str, index))}]" if index else name
 
 

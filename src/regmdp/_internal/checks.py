@@ -17,7 +17,15 @@ import numpy as np
 
 from regmdp._internal.errors import RegmdpError, SolverError
 
-__all__ = ["check_integer", "check_number", "check_option", "describe_first", "show"]
+__all__ = [
+    "check_integer",
+    "check_number",
+    "check_option",
+    "describe_first",
+    "describe_limits",
+    "is_number",
+    "show",
+]
 
 Option = TypeVar("Option", bound=str)
 
@@ -34,7 +42,7 @@ def check_integer(
     error: type[RegmdpError] = SolverError,
     advice: str = "",
 ) -> int:
-    """Return an integer between two limits, both included; None is no limit.
+    """Return an integer between two limits, both included; None is no limit but that of 64 bits.
 
     Raises:
         RegmdpError: of the class ``error``, ending in ``advice``, if the value is anything else.
@@ -52,8 +60,10 @@ def check_integer(
         or (minimum is not None and number < minimum)
         or (maximum is not None and number > maximum)
     ):
-        limits = _describe_limits(minimum, None, maximum, None)
+        limits = describe_limits(minimum, None, maximum, None)
         raise error(_join(f"{name} must be an integer{limits}, not {show(value)}", advice))
+    if not -(2**63) <= number < 2**63:
+        raise error(_join(f"{name} must be an integer of 64 bits, not {show(value)}", advice))
     return number
 
 
@@ -102,7 +112,7 @@ def check_number(
         or (above is not None and not number > above)
         or (below is not None and not number < below)
     ):
-        limits = _describe_limits(minimum, above, maximum, below)
+        limits = describe_limits(minimum, above, maximum, below)
         bounded = (minimum, above) != (None, None) and (maximum, below) != (None, None)
         kind = "a finite number" if finite and not bounded else "a number"
         raise error(_join(f"{name} must be {kind}{limits}, not {show(value)}", advice))
@@ -188,6 +198,19 @@ def show(value: object) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
 
 
+def is_number(value: object) -> bool:
+    """Whether a value is a real number of any library; infinite ones and NaN are.
+
+    >>> is_number(np.float32(1.0)), is_number(True), is_number(np.zeros(2)), is_number("1")
+    (True, False, False, False)
+    """
+    if _is_no_number(value):
+        return False
+    if isinstance(value, Real):
+        return True
+    return getattr(value, "shape", None) == () and _as_float(value) is not None
+
+
 def _as_integer(value: object) -> int | None:
     """Return an integer of any library; None for a boolean or anything else."""
     if _is_no_number(value) or not isinstance(value, SupportsIndex):
@@ -221,7 +244,7 @@ def _as_float(value: object) -> float | None:
     return None
 
 
-def _describe_limits(
+def describe_limits(
     minimum: float | None, above: float | None, maximum: float | None, below: float | None
 ) -> str:
     """Return the limits as the end of "must be a number": " in (0, 1]" or " above 0"."""

@@ -9,6 +9,7 @@ import numpy as np
 from regmdp import bellman
 from regmdp._internal.arrays import Array, Float, read_only
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, Integer, Text, checked
 from regmdp.algorithms.loop import Algorithm, Start, State
 from regmdp.evaluation import (
     Evaluation,
@@ -27,6 +28,8 @@ from regmdp.regularizers import Regularizer
 __all__ = ["ModifiedPolicyIteration", "PolicyIteration", "PolicyOptimization", "ValueIteration"]
 
 AnyEvaluation = Evaluation | SampledEvaluation
+EVALUATION = Instance(Evaluation, SampledEvaluation)
+EVALUATION = Instance(Evaluation, SampledEvaluation)
 
 #: An evaluation stops at this fraction of the residual that it removes: more accuracy would be
 #: wasted on a policy that changes next.
@@ -75,6 +78,7 @@ class ValueIteration(Algorithm):
         return greedy_policy(mdp, regularizer, state.value).policy
 
 
+@checked(evaluation=EVALUATION, improvement=Instance(Improvement), name=Text())
 @dataclass(frozen=True)
 class PolicyOptimization(Algorithm):
     """An evaluation and an improvement in turn: π ← improve(π, V), V ← evaluate(π).
@@ -92,13 +96,6 @@ class PolicyOptimization(Algorithm):
     evaluation: AnyEvaluation
     improvement: Improvement = field(default_factory=Greedy)
     name: str = "policy optimization"
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.evaluation, AnyEvaluation):
-            raise SolverError(
-                "an evaluation is one from regmdp.evaluation, as GenerativeModel(100), not "
-                f"{self.evaluation!r}"
-            )
 
     @property
     def sampled(self) -> bool:
@@ -259,6 +256,7 @@ def _state(
     )
 
 
+@checked(evaluation=EVALUATION | None)
 def PolicyIteration(evaluation: AnyEvaluation | None = None) -> PolicyOptimization:
     """Policy iteration: exact evaluation, greedy improvement.
 
@@ -284,9 +282,12 @@ def PolicyIteration(evaluation: AnyEvaluation | None = None) -> PolicyOptimizati
         Howard 1960, *Dynamic Programming and Markov Processes*; Puterman & Brumelle 1979,
         Mathematics of Operations Research 4(1).
     """
-    return PolicyOptimization(evaluation or Exact(), name="policy iteration")
+    return PolicyOptimization(
+        Exact() if evaluation is None else evaluation, name="policy iteration"
+    )
 
 
+@checked(sweeps=Integer())
 def ModifiedPolicyIteration(sweeps: int = 20) -> PolicyOptimization:
     """Modified policy iteration: a number of sweeps of evaluation between greedy improvements.
 

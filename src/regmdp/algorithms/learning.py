@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from regmdp._internal.parameters import Instance, Integer, Number, checked
 from regmdp.algorithms.iteration import PolicyOptimization
 from regmdp.evaluation import (
     TD,
@@ -14,6 +15,8 @@ from regmdp.evaluation import (
     SampledEvaluation,
     VarianceReducedSweep,
 )
+from regmdp.evaluation.learning_rates import RATE
+from regmdp.evaluation.sample_schedules import SAMPLES
 from regmdp.improvement import (
     DualAveraging,
     Geometric,
@@ -23,7 +26,7 @@ from regmdp.improvement import (
     PerturbedDescent,
     StepSize,
 )
-from regmdp.improvement.step_size_improvement import as_step_size
+from regmdp.improvement.step_size_improvement import STEP_SIZE, as_step_size
 from regmdp.regularizers import Regularizer
 
 __all__ = [
@@ -35,6 +38,7 @@ __all__ = [
 ]
 
 
+@checked(steps=Integer(), step_size=RATE | None, exploration=Number(0.0, 1.0), n_envs=Integer())
 def SoftQLearning(
     steps: int = 100,
     step_size: float | LearningRate | None = None,
@@ -74,6 +78,16 @@ def SoftQLearning(
     return PolicyOptimization(evaluation, Greedy(), "soft Q-learning")
 
 
+@checked(
+    steps=Integer(),
+    updates=Integer(),
+    batch_size=Integer(),
+    buffer_size=Integer(),
+    step_size=RATE | None,
+    actor_step_size=STEP_SIZE | None,
+    n_envs=Integer(),
+    exploration=Number(0.0, 1.0),
+)
 def SoftActorCritic(
     steps: int = 100,
     updates: int = 100,
@@ -125,6 +139,7 @@ def SoftActorCritic(
     return PolicyOptimization(evaluation, improvement, "soft actor-critic")
 
 
+@checked(samples=SAMPLES, evaluation=Instance(SampledEvaluation) | None)
 def StochasticPMD(
     samples: int | GeometricSamples = 10, evaluation: SampledEvaluation | None = None
 ) -> PolicyOptimization:
@@ -160,6 +175,9 @@ def StochasticPMD(
     )
 
 
+@checked(
+    samples=SAMPLES, temperature=Number(above=0.0), evaluation=Instance(SampledEvaluation) | None
+)
 def StochasticAPMD(
     samples: int | GeometricSamples = 10,
     temperature: float = 0.5,
@@ -203,6 +221,12 @@ def StochasticAPMD(
     )
 
 
+@checked(
+    samples=SAMPLES,
+    inner_samples=SAMPLES | None,
+    step_size=STEP_SIZE | None,
+    mirror=Instance(Regularizer) | None,
+)
 def StochasticVMD(
     samples: int | GeometricSamples = 10,
     inner_samples: int | GeometricSamples | None = None,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from regmdp.algorithms.iteration import AnyEvaluation, PolicyOptimization
+from regmdp._internal.parameters import Instance, Integer, Number, checked
+from regmdp.algorithms.iteration import EVALUATION, AnyEvaluation, PolicyOptimization
 from regmdp.evaluation import Exact, Sweeps
 from regmdp.improvement import (
     DualAveraging,
@@ -13,12 +14,18 @@ from regmdp.improvement import (
     MirrorDescent,
     StepSize,
 )
-from regmdp.improvement.step_size_improvement import as_step_size
+from regmdp.improvement.step_size_improvement import STEP_SIZE, as_step_size
 from regmdp.regularizers import Regularizer, Shannon
 
 __all__ = ["GPMD", "PMD", "TDPMD", "HomotopicPMD", "ValueMirrorDescent"]
 
 
+@checked(
+    step_size=STEP_SIZE,
+    mirror=Instance(Regularizer) | None,
+    lookahead=Integer(),
+    evaluation=EVALUATION | None,
+)
 def PMD(
     step_size: float | StepSize,
     mirror: Regularizer | None = None,
@@ -54,12 +61,13 @@ def PMD(
     """
     descent = _descent(step_size, mirror)
     return PolicyOptimization(
-        evaluation or Exact(),
+        Exact() if evaluation is None else evaluation,
         descent if lookahead == 1 else Lookahead(descent, lookahead),
         "policy mirror descent",
     )
 
 
+@checked(step_size=STEP_SIZE, accuracy=Number(minimum=0.0), evaluation=EVALUATION | None)
 def GPMD(
     step_size: float | StepSize, accuracy: float = 0.0, evaluation: AnyEvaluation | None = None
 ) -> PolicyOptimization:
@@ -90,12 +98,13 @@ def GPMD(
         and 3.
     """
     return PolicyOptimization(
-        evaluation or Exact(),
+        Exact() if evaluation is None else evaluation,
         DualAveraging(as_step_size(step_size), accuracy),
         "generalized policy mirror descent",
     )
 
 
+@checked(step_size=STEP_SIZE | None, evaluation=EVALUATION | None)
 def HomotopicPMD(
     step_size: float | StepSize | None = None, evaluation: AnyEvaluation | None = None
 ) -> PolicyOptimization:
@@ -129,10 +138,13 @@ def HomotopicPMD(
     """
     rule = Homotopic() if step_size is None else as_step_size(step_size)
     return PolicyOptimization(
-        evaluation or Exact(), HomotopicMirrorDescent(rule), "homotopic policy mirror descent"
+        Exact() if evaluation is None else evaluation,
+        HomotopicMirrorDescent(rule),
+        "homotopic policy mirror descent",
     )
 
 
+@checked(step_size=STEP_SIZE, mirror=Instance(Regularizer) | None)
 def TDPMD(step_size: float | StepSize, mirror: Regularizer | None = None) -> PolicyOptimization:
     r"""Policy mirror descent with one sweep of evaluation for each step of the policy, V ← T_π V.
 
@@ -159,6 +171,9 @@ def TDPMD(step_size: float | StepSize, mirror: Regularizer | None = None) -> Pol
     )
 
 
+@checked(
+    step_size=STEP_SIZE | None, mirror=Instance(Regularizer) | None, evaluation=EVALUATION | None
+)
 def ValueMirrorDescent(
     step_size: float | StepSize | None = None,
     mirror: Regularizer | None = None,
@@ -194,7 +209,9 @@ def ValueMirrorDescent(
     """
     rule = Geometric() if step_size is None else step_size
     return PolicyOptimization(
-        evaluation or Sweeps(1), _descent(rule, mirror), "value mirror descent"
+        Sweeps(1) if evaluation is None else evaluation,
+        _descent(rule, mirror),
+        "value mirror descent",
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from regmdp.algorithms.iteration import AnyEvaluation, PolicyOptimization
+from regmdp._internal.parameters import Number, checked
+from regmdp.algorithms.iteration import EVALUATION, AnyEvaluation, PolicyOptimization
 from regmdp.evaluation import Exact
 from regmdp.improvement import (
     FisherNaturalGradient,
@@ -11,11 +12,12 @@ from regmdp.improvement import (
     SoftmaxGradient,
     StepSize,
 )
-from regmdp.improvement.step_size_improvement import as_step_size
+from regmdp.improvement.step_size_improvement import STEP_SIZE, as_step_size
 
 __all__ = ["NPG", "FisherNPG", "SoftPolicyIteration", "SoftmaxPG"]
 
 
+@checked(step_size=STEP_SIZE, evaluation=EVALUATION | None)
 def SoftmaxPG(
     step_size: float | StepSize, evaluation: AnyEvaluation | None = None
 ) -> PolicyOptimization:
@@ -48,10 +50,13 @@ def SoftmaxPG(
         "Softmax policy gradient methods can take exponential time to converge".
     """
     return PolicyOptimization(
-        evaluation or Exact(), SoftmaxGradient(as_step_size(step_size)), "softmax policy gradient"
+        Exact() if evaluation is None else evaluation,
+        SoftmaxGradient(as_step_size(step_size)),
+        "softmax policy gradient",
     )
 
 
+@checked(step_size=STEP_SIZE, evaluation=EVALUATION | None)
 def NPG(step_size: float | StepSize, evaluation: AnyEvaluation | None = None) -> PolicyOptimization:
     r"""Natural policy gradient in closed form.
 
@@ -80,10 +85,13 @@ def NPG(step_size: float | StepSize, evaluation: AnyEvaluation | None = None) ->
         Chen, Wei & Chi 2022, Operations Research 70(4), Theorem 1.
     """
     return PolicyOptimization(
-        evaluation or Exact(), NaturalGradient(as_step_size(step_size)), "natural policy gradient"
+        Exact() if evaluation is None else evaluation,
+        NaturalGradient(as_step_size(step_size)),
+        "natural policy gradient",
     )
 
 
+@checked(step_size=STEP_SIZE, evaluation=EVALUATION | None)
 def FisherNPG(
     step_size: float | StepSize, evaluation: AnyEvaluation | None = None
 ) -> PolicyOptimization:
@@ -109,12 +117,13 @@ def FisherNPG(
         Kakade 2001, NIPS, "A natural policy gradient".
     """
     return PolicyOptimization(
-        evaluation or Exact(),
+        Exact() if evaluation is None else evaluation,
         FisherNaturalGradient(as_step_size(step_size)),
         "natural policy gradient (Fisher matrix)",
     )
 
 
+@checked(step_size=Number(above=0.0, maximum=1.0), evaluation=EVALUATION | None)
 def SoftPolicyIteration(
     step_size: float = 1.0, evaluation: AnyEvaluation | None = None
 ) -> PolicyOptimization:
@@ -142,5 +151,7 @@ def SoftPolicyIteration(
     """
     averaged = "" if step_size == 1.0 else ", averaged"
     return PolicyOptimization(
-        evaluation or Exact(), Mixture(step_size), f"soft policy iteration{averaged}"
+        Exact() if evaluation is None else evaluation,
+        Mixture(step_size),
+        f"soft policy iteration{averaged}",
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from regmdp._internal.arrays import Array, Float
-from regmdp._internal.checks import check_number
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, Number, checked
 from regmdp.evaluation.sample_schedules import default_period
 from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation
 from regmdp.mdp import DecisionProcess
@@ -15,6 +15,7 @@ from regmdp.regularizers import Regularizer, Shannon
 __all__ = ["DecayingEntropy", "PerturbedEvaluation"]
 
 
+@checked(initial=Number(above=0.0))
 @dataclass(frozen=True)
 class DecayingEntropy:
     r"""Shannon entropy of temperature \(\tau_k = \tau_0 2^{-\lfloor k/l \rfloor}\) in iteration k.
@@ -27,9 +28,6 @@ class DecayingEntropy:
     """
 
     initial: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_number("the first temperature", self.initial, above=0.0)
 
     def check(self, process: DecisionProcess, regularizer: Regularizer) -> None:
         """Check that there is no regularizer, and that the model is discounted.
@@ -62,6 +60,7 @@ class DecayingEntropy:
         )
 
 
+@checked(evaluation=Instance(SampledEvaluation), perturbation=Instance(DecayingEntropy))
 @dataclass(frozen=True)
 class PerturbedEvaluation(SampledEvaluation):
     """Evaluate policies with entropy of a decreasing temperature.

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import Array, Float
-from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import SampleError, SolverError
+from regmdp._internal.parameters import Flag, Number, checked
 from regmdp.evaluation.empirical_model import compute_q, draw_empirical_models
-from regmdp.evaluation.sample_schedules import GeometricSamples, samples_at
+from regmdp.evaluation.sample_schedules import SAMPLES, GeometricSamples, samples_at
 from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, evaluate_q
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.regularizers import Regularizer
@@ -20,6 +20,7 @@ from regmdp.samples import Simulator, TableSimulator
 __all__ = ["GenerativeModel"]
 
 
+@checked(samples=SAMPLES, reuse=Flag(), confidence=Number(above=0.0, below=1.0))
 @dataclass(frozen=True)
 class GenerativeModel(SampledEvaluation):
     r"""Draw every available pair n times, and evaluate the policy in the empirical model.
@@ -63,14 +64,11 @@ class GenerativeModel(SampledEvaluation):
     confidence: float = 0.95
 
     def __post_init__(self) -> None:
-        if not isinstance(self.samples, GeometricSamples):
-            check_integer("samples", self.samples)
-        elif self.reuse:
+        if self.reuse and isinstance(self.samples, GeometricSamples):
             raise SolverError(
                 "reused samples are drawn once, in the first iteration: give their number, not "
                 "GeometricSamples"
             )
-        check_number("confidence", self.confidence, above=0.0, below=1.0)
 
     def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         if not isinstance(source, MDP | Simulator):

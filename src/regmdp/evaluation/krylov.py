@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from regmdp._internal.arrays import Array, Float
+from regmdp._internal.parameters import Integer, checked
 from regmdp.evaluation.base import Chain
 from regmdp.evaluation.direct import Direct, is_fast_to_factorize
 from regmdp.evaluation.linear import LinearEvaluation, System, residual_floor
@@ -19,6 +20,7 @@ __all__ = ["Krylov"]
 RESIDUAL_TOLERANCE = 100.0
 
 
+@checked(max_iterations=Integer())
 @dataclass(frozen=True)
 class Krylov(LinearEvaluation):
     """BiCGSTAB, then GMRES if that breaks down, then a factorization or plain sweeps.

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import Array, Float
-from regmdp._internal.checks import check_number
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, Number, checked
 from regmdp.mdp import DecisionProcess
 
-__all__ = ["LearningRate", "PolynomialRate", "RescaledLinearRate", "make_learning_rate"]
+__all__ = ["RATE", "LearningRate", "PolynomialRate", "RescaledLinearRate", "make_learning_rate"]
 
 
 class LearningRate(ABC):
@@ -75,6 +75,7 @@ class RescaledLinearRate(LearningRate):
             )
 
 
+@checked(power=Number(above=0.0, maximum=1.0))
 @dataclass(frozen=True)
 class PolynomialRate(LearningRate):
     r"""Step sizes \((1 + k)^{-\omega}\) after k earlier updates; ω = 1 averages the targets.
@@ -93,9 +94,6 @@ class PolynomialRate(LearningRate):
 
     power: float = 0.8
 
-    def __post_init__(self) -> None:
-        check_number("power", self.power, above=0.0, maximum=1.0)
-
     def __call__(self, visits: Array, discount: float) -> Float[np.ndarray, "*n"]:
         return (1.0 + np.asarray(visits)) ** -float(self.power)
 
@@ -103,16 +101,10 @@ class PolynomialRate(LearningRate):
         """Accept every model."""
 
 
-def as_learning_rate(step_size: object) -> LearningRate | None:
-    """Return a learning rate; a number is a constant one, and None stays None.
-
-    Raises:
-        SolverError: if it is none of these, or a number out of (0, 1].
-    """
-    if step_size is None or isinstance(step_size, LearningRate):
-        return step_size
-    advice = "or use RescaledLinearRate() or PolynomialRate(power)"
-    return ConstantRate(check_number("step_size", step_size, above=0.0, maximum=1.0, advice=advice))
+#: What a learning rate is made from: a number for a constant one, or a rule.
+RATE = Number(
+    above=0.0, maximum=1.0, advice="or use RescaledLinearRate() or PolynomialRate(power)"
+) | Instance(LearningRate)
 
 
 def make_learning_rate(
@@ -125,8 +117,8 @@ def make_learning_rate(
     Raises:
         SolverError: if the rule is not defined for it.
     """
-    rate = as_learning_rate(step_size) or (
-        RescaledLinearRate() if process.discount < 1.0 else PolynomialRate()
-    )
+    if step_size is None:
+        step_size = RescaledLinearRate() if process.discount < 1.0 else PolynomialRate()
+    rate = step_size if isinstance(step_size, LearningRate) else ConstantRate(step_size)
     rate.check(process)
     return rate

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float, Int
-from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SampleError
+from regmdp._internal.parameters import Integer, checked
 from regmdp.evaluation.action_sampler import ActionSampler
 from regmdp.evaluation.parallel_episodes import (
-    check_horizon,
+    HORIZON,
     count_parallel_episodes,
     require_termination,
 )
@@ -29,6 +29,7 @@ from regmdp.samples import Simulator
 __all__ = ["MonteCarlo"]
 
 
+@checked(episodes=Integer(), horizon=HORIZON)
 @dataclass(frozen=True)
 class MonteCarlo(SampledEvaluation):
     r"""Average the returns of a number of episodes from every available pair.
@@ -77,10 +78,6 @@ class MonteCarlo(SampledEvaluation):
 
     episodes: int
     horizon: int | None = None
-
-    def __post_init__(self) -> None:
-        check_integer("episodes", self.episodes)
-        check_horizon(self.horizon)
 
     def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         if not isinstance(source, MDP | Simulator):

@@ -9,8 +9,8 @@ import numpy as np
 
 from regmdp import bellman
 from regmdp._internal.arrays import Array, Float
-from regmdp._internal.checks import check_number, check_option
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Number, Option, checked
 from regmdp.evaluation.exact import Exact
 from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, evaluate_q
 from regmdp.mdp import MDP, DecisionProcess
@@ -19,6 +19,7 @@ from regmdp.regularizers import Regularizer
 __all__ = ["Noisy"]
 
 
+@checked(delta=Number(0.0), kind=Option("uniform", "sign", "adversarial"))
 @dataclass(frozen=True)
 class Noisy(SampledEvaluation):
     r"""The action values of the policy, with an error of at most δ in each.
@@ -44,10 +45,6 @@ class Noisy(SampledEvaluation):
 
     delta: float
     kind: Literal["uniform", "sign", "adversarial"] = "uniform"
-
-    def __post_init__(self) -> None:
-        check_number("delta", self.delta, 0.0)
-        check_option("kind", self.kind, ("uniform", "sign", "adversarial"))
 
     def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         if not isinstance(source, MDP):

@@ -8,8 +8,8 @@ from typing import get_args
 import numpy as np
 
 from regmdp._internal.arrays import Array, Float
-from regmdp._internal.checks import check_integer, check_option
 from regmdp._internal.errors import SampleError
+from regmdp._internal.parameters import Integer, Option, checked
 from regmdp.evaluation.action_values import (
     ActionValues,
     NextStateValue,
@@ -17,7 +17,7 @@ from regmdp.evaluation.action_values import (
     Transitions,
 )
 from regmdp.evaluation.empirical_model import MAX_DENSE_STATES, EmpiricalModels, compute_q
-from regmdp.evaluation.learning_rates import LearningRate, as_learning_rate, make_learning_rate
+from regmdp.evaluation.learning_rates import RATE, LearningRate, make_learning_rate
 from regmdp.evaluation.sampled import (
     Estimate,
     RunBatch,
@@ -88,6 +88,12 @@ class CertaintyEquivalence(SampledEvaluation):
         return Estimate(q, evaluate_q(batch, regularizer, policy, q), len(log.data))
 
 
+@checked(
+    updates=Integer(),
+    batch_size=Integer(),
+    step_size=RATE | None,
+    target=Option(*get_args(OfflineTarget)),
+)
 @dataclass(frozen=True)
 class OfflineTD(SampledEvaluation):
     r"""Temporal differences on minibatches drawn from logged data, with replacement.
@@ -132,12 +138,6 @@ class OfflineTD(SampledEvaluation):
     batch_size: int = 32
     step_size: float | LearningRate | None = None
     target: OfflineTarget = "expected"
-
-    def __post_init__(self) -> None:
-        check_integer("updates", self.updates)
-        check_integer("batch_size", self.batch_size)
-        check_option("target", self.target, get_args(OfflineTarget))
-        as_learning_rate(self.step_size)
 
     def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         require_offline(source).require_coverage()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SampleError
+from regmdp._internal.parameters import Integer
 
-__all__ = ["check_horizon", "count_parallel_episodes", "require_termination"]
+__all__ = ["HORIZON", "count_parallel_episodes", "require_termination"]
 
 #: Steps after which an undiscounted episode counts as endless.
 MAX_UNDISCOUNTED_STEPS = 1_000_000
+
+#: The horizon of rollouts: a number of steps, or None.
+HORIZON = Integer(advice="None draws it at random") | None
 
 
 def count_parallel_episodes(episodes: int) -> int:
@@ -17,16 +20,6 @@ def count_parallel_episodes(episodes: int) -> int:
     They are few, so that most places are busy until the end, but enough for long arrays.
     """
     return max(min(episodes, 64), episodes // 16)
-
-
-def check_horizon(horizon: int | None) -> None:
-    """Check the horizon of rollouts.
-
-    Raises:
-        SolverError: if it is neither None nor a positive integer.
-    """
-    if horizon is not None:
-        check_integer("horizon", horizon, advice="None draws it at random")
 
 
 def require_termination(step: int, unfinished: int) -> None:

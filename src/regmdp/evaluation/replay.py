@@ -8,8 +8,8 @@ from typing import get_args
 import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float, Int
-from regmdp._internal.checks import check_integer, check_number, check_option
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Integer, Number, Option, checked
 from regmdp.evaluation.action_sampler import ActionSampler, mix_with_uniform
 from regmdp.evaluation.action_values import (
     ActionValues,
@@ -17,7 +17,7 @@ from regmdp.evaluation.action_values import (
     OfflineTarget,
     Transitions,
 )
-from regmdp.evaluation.learning_rates import LearningRate, as_learning_rate, make_learning_rate
+from regmdp.evaluation.learning_rates import RATE, LearningRate, make_learning_rate
 from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, require_episodes
 from regmdp.mdp import DecisionProcess
 from regmdp.regularizers import Regularizer
@@ -78,6 +78,16 @@ class _ReplayState:
     visits: Int[np.ndarray, " NSA"]
 
 
+@checked(
+    steps=Integer(),
+    updates=Integer(),
+    batch_size=Integer(),
+    buffer_size=Integer(),
+    step_size=RATE | None,
+    target=Option(*get_args(OfflineTarget)),
+    n_envs=Integer(),
+    exploration=Number(0.0, 1.0),
+)
 @dataclass(frozen=True)
 class ReplayTD(SampledEvaluation):
     r"""Follow the policy, store transitions in a replay buffer, and learn from minibatches.
@@ -125,16 +135,11 @@ class ReplayTD(SampledEvaluation):
     exploration: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "updates", "batch_size", "buffer_size", "n_envs"):
-            check_integer(name, getattr(self, name))
         if self.buffer_size < self.n_envs:
             raise SolverError(
                 f"the buffer must hold a step of all {self.n_envs} environments, and has room for "
                 f"{self.buffer_size}"
             )
-        check_option("target", self.target, get_args(OfflineTarget))
-        as_learning_rate(self.step_size)
-        check_number("exploration", self.exploration, 0.0, 1.0)
 
     def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         require_episodes(source)

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float, Int
-from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SampleError
+from regmdp._internal.parameters import Flag, Integer, checked
 from regmdp.evaluation.action_sampler import ActionSampler
 from regmdp.evaluation.episode_batches import start_episodes
 from regmdp.evaluation.parallel_episodes import (
-    check_horizon,
+    HORIZON,
     count_parallel_episodes,
     require_termination,
 )
@@ -79,6 +79,7 @@ class _Costs(NamedTuple):
         return step.reward + np.where(step.truncated, batch.discount * rest, 0.0)
 
 
+@checked(episodes=Integer(), horizon=HORIZON, baseline=Flag())
 @dataclass(frozen=True)
 class Rollouts(SampledEvaluation):
     r"""Estimate the gradient of the value from ρ, and action values, from episodes of the policy.
@@ -156,10 +157,6 @@ class Rollouts(SampledEvaluation):
     episodes: int
     horizon: int | None = None
     baseline: bool = True
-
-    def __post_init__(self) -> None:
-        check_integer("episodes", self.episodes)
-        check_horizon(self.horizon)
 
     def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         if not isinstance(source, MDP | Simulator | EpisodicProcess):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, Integer, Number, checked
 from regmdp.mdp import DecisionProcess
 
-__all__ = ["GeometricSamples", "default_period", "samples_at"]
+__all__ = ["SAMPLES", "GeometricSamples", "default_period", "samples_at"]
 
 
+@checked(initial=Integer(), factor=Number(minimum=1.0), period=Integer() | None)
 @dataclass(frozen=True)
 class GeometricSamples:
     r"""Samples of a pair in iteration k, \(n_k = \lceil n_0 c^{\lfloor k/l \rfloor} \rceil\).
@@ -37,12 +38,6 @@ class GeometricSamples:
     factor: float = 4.0
     period: int | None = None
 
-    def __post_init__(self) -> None:
-        check_integer("initial", self.initial)
-        check_number("factor", self.factor, 1.0)
-        if self.period is not None:
-            check_integer("period", self.period)
-
     def check(self, process: DecisionProcess) -> None:
         """Check that the periods are defined for this model.
 
@@ -59,6 +54,14 @@ class GeometricSamples:
         """Return n_k."""
         length = default_period(discount, self.factor) if self.period is None else self.period
         return math.ceil(self.initial * self.factor ** (iteration // length))
+
+
+#: Numbers of samples: the same in each iteration, or a schedule.
+SAMPLES = Integer() | Instance(GeometricSamples)
+
+
+#: Numbers of samples: the same in each iteration, or a schedule.
+SAMPLES = Integer() | Instance(GeometricSamples)
 
 
 def default_period(discount: float, factor: float) -> int:

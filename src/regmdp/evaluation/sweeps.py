@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import Array, Float
-from regmdp._internal.checks import check_integer
+from regmdp._internal.parameters import Integer, checked
 from regmdp.evaluation.base import Evaluation, make_equation
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
@@ -15,6 +15,7 @@ from regmdp.regularizers import Regularizer
 __all__ = ["Sweeps"]
 
 
+@checked(count=Integer())
 @dataclass(frozen=True)
 class Sweeps(Evaluation):
     """Apply V ← T_π V a number of times to the guess.
@@ -31,9 +32,6 @@ class Sweeps(Evaluation):
     count: int
 
     exact = False
-
-    def __post_init__(self) -> None:
-        check_integer("count", self.count)
 
     def __call__(
         self,

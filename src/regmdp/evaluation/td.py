@@ -21,11 +21,11 @@ from typing import get_args
 import numpy as np
 
 from regmdp._internal.arrays import Array, Float, Int
-from regmdp._internal.checks import check_integer, check_number, check_option
 from regmdp._internal.errors import SampleError, SolverError
+from regmdp._internal.parameters import Integer, Number, Option, checked
 from regmdp.evaluation.action_sampler import ActionSampler, mix_with_uniform
 from regmdp.evaluation.action_values import ActionValues, NextStateValue, Target
-from regmdp.evaluation.learning_rates import LearningRate, as_learning_rate, make_learning_rate
+from regmdp.evaluation.learning_rates import RATE, LearningRate, make_learning_rate
 from regmdp.evaluation.sampled import (
     Estimate,
     RunBatch,
@@ -57,6 +57,14 @@ class _SynchronousState:
     outcomes: RandomStreams
 
 
+@checked(
+    steps=Integer(),
+    step_size=RATE | None,
+    target=Option(*get_args(Target)),
+    trace_decay=Number(0.0, 1.0),
+    n_envs=Integer(),
+    exploration=Number(0.0, 1.0),
+)
 @dataclass(frozen=True)
 class TD(SampledEvaluation):
     r"""Follow the policy and learn from each step, in M parallel environments in each run.
@@ -120,12 +128,6 @@ class TD(SampledEvaluation):
     exploration: float = 0.0
 
     def __post_init__(self) -> None:
-        check_integer("steps", self.steps)
-        check_integer("n_envs", self.n_envs)
-        check_option("target", self.target, get_args(Target))
-        as_learning_rate(self.step_size)
-        check_number("trace_decay", self.trace_decay, 0.0, 1.0)
-        check_number("exploration", self.exploration, 0.0, 1.0)
         if self.trace_decay and (self.exploration or self.target == "optimal"):
             raise SolverError(
                 "λ-returns are those of the policy that is followed: use trace_decay with the "
@@ -182,6 +184,7 @@ class TD(SampledEvaluation):
         return values.estimate(batch, next_value, samples, _TDState(rollout, values.visits))
 
 
+@checked(sweeps=Integer(), step_size=RATE | None, target=Option(*get_args(Target)))
 @dataclass(frozen=True)
 class SynchronousTD(SampledEvaluation):
     """Sample every available pair once, and update all estimates, repeatedly.
@@ -220,11 +223,6 @@ class SynchronousTD(SampledEvaluation):
     sweeps: int
     step_size: float | LearningRate | None = None
     target: Target = "expected"
-
-    def __post_init__(self) -> None:
-        check_integer("sweeps", self.sweeps)
-        check_option("target", self.target, get_args(Target))
-        as_learning_rate(self.step_size)
 
     def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         if not isinstance(source, MDP | Simulator):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import Array, Float
-from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SampleError, SolverError
+from regmdp._internal.parameters import Integer, checked
 from regmdp.evaluation.empirical_model import draw_empirical_models, expect_next_values
-from regmdp.evaluation.sample_schedules import GeometricSamples, default_period, samples_at
+from regmdp.evaluation.sample_schedules import SAMPLES, GeometricSamples, default_period, samples_at
 from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, evaluate_q
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.regularizers import Regularizer
@@ -37,6 +37,7 @@ class _Memory:
     reference_q: Float[np.ndarray, "NS A"]
 
 
+@checked(samples=SAMPLES, inner_samples=SAMPLES | None, period=Integer() | None)
 @dataclass(frozen=True)
 class VarianceReducedSweep(SampledEvaluation):
     r"""Sweep the value once, with expectations estimated around a reference value.
@@ -80,14 +81,6 @@ class VarianceReducedSweep(SampledEvaluation):
     samples: int | GeometricSamples
     inner_samples: int | GeometricSamples | None = None
     period: int | None = None
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.samples, GeometricSamples):
-            check_integer("samples", self.samples)
-        if not isinstance(self.inner_samples, GeometricSamples | None):
-            check_integer("inner_samples", self.inner_samples)
-        if self.period is not None:
-            check_integer("period", self.period)
 
     def check(self, source: DecisionProcess, regularizer: Regularizer) -> None:
         if not isinstance(source, MDP | Simulator):

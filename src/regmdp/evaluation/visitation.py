@@ -6,6 +6,7 @@ import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, checked
 from regmdp.evaluation.base import Chain
 from regmdp.evaluation.exact import Exact
 from regmdp.mdp import MDP
@@ -42,6 +43,7 @@ def visits(mdp: MDP, policy: ArrayLike | DeterministicPolicy) -> Float[np.ndarra
     )
 
 
+@checked(mdp=Instance(MDP))
 def occupancy(mdp: MDP, policy: ArrayLike | DeterministicPolicy) -> Float[np.ndarray, " S"]:
     r"""Return the occupancy \(d_\rho^\pi = (1-\gamma) \rho^\top (I - \gamma P_\pi)^{-1}\), γ < 1.
 

@@ -14,14 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import Array
-from regmdp._internal.checks import check_number
 from regmdp._internal.errors import SolverError
 from regmdp._internal.fields import set_fields
+from regmdp._internal.parameters import Number, checked
 from regmdp.bellman import Block
 from regmdp.improvement.approximate_greedy import maximise_approximately
 from regmdp.improvement.base import BlockRule, Candidate
 from regmdp.improvement.dual_variables import average_duals, policy_from_dual
 from regmdp.improvement.step_size_improvement import (
+    STEP_SIZE,
     StepSize,
     StepSizeImprovement,
     find_fixed_step,
@@ -53,11 +54,10 @@ class DualAveraging(StepSizeImprovement):
 
     accuracy: float
 
+    @checked(step_size=STEP_SIZE, accuracy=Number(minimum=0.0))
     def __init__(self, step_size: StepSize | float, accuracy: float = 0.0) -> None:
         super().__init__(step_size)
-        set_fields(
-            self, accuracy=check_number("the accuracy of the subproblem", accuracy, minimum=0.0)
-        )
+        set_fields(self, accuracy=accuracy)
 
     def mirror_map(self, regularizer: Regularizer) -> Regularizer:
         return regularizer

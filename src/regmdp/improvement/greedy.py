@@ -9,7 +9,7 @@ import numpy as np
 
 from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
-from regmdp._internal.checks import check_number
+from regmdp._internal.parameters import ArrayOf, Instance, Number, checked
 from regmdp.bellman import Block
 from regmdp.improvement.base import Candidate, Improvement, ImprovementResult, improve_blockwise
 from regmdp.mdp import MDP, DecisionProcess
@@ -41,6 +41,7 @@ class Greedy(Improvement):
         """Return None: it keeps no dual variable."""
 
 
+@checked(share=Number(above=0.0, maximum=1.0))
 @dataclass(frozen=True)
 class Mixture(Improvement):
     r"""A step towards the greedy policy, \(\pi^+ = (1-\beta) \pi + \beta \nabla h^*(Q/\tau)\).
@@ -57,11 +58,6 @@ class Mixture(Improvement):
     """
 
     share: float
-
-    def __post_init__(self) -> None:
-        check_number(
-            "the step size of a mixture with the greedy policy", self.share, above=0.0, maximum=1.0
-        )
 
     def __call__(
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate
@@ -98,6 +94,9 @@ def _find_greedy(
     return improve_blockwise(mdp, regularizer, candidate, rule, None)._replace(dual=None)
 
 
+@checked(
+    mdp=Instance(MDP), regularizer=Instance(Regularizer), value=ArrayOf("S", infinite=(-np.inf,))
+)
 def greedy_policy(
     mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]
 ) -> ImprovementResult:

@@ -8,10 +8,12 @@ import numpy as np
 
 from regmdp._internal.arrays import Array
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import checked
 from regmdp.bellman import Block
 from regmdp.improvement.base import BlockRule, Candidate
 from regmdp.improvement.dual_variables import normalise_dual, policy_from_dual, subtract_best
 from regmdp.improvement.step_size_improvement import (
+    STEP_SIZE,
     StepSize,
     StepSizeImprovement,
     require_finite_step,
@@ -39,6 +41,7 @@ class HomotopicMirrorDescent(StepSizeImprovement):
         regularization, and improved sample complexity", Algorithm 1.
     """
 
+    @checked(step_size=STEP_SIZE | None)
     def __init__(self, step_size: StepSize | float | None = None) -> None:
         super().__init__(Homotopic() if step_size is None else step_size)
 

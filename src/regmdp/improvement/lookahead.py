@@ -8,8 +8,8 @@ import numpy as np
 
 from regmdp import bellman
 from regmdp._internal.arrays import Array, Float
-from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, Integer, checked
 from regmdp.improvement.base import Candidate, Improvement, ImprovementResult
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.regularizers import Regularizer
@@ -17,6 +17,7 @@ from regmdp.regularizers import Regularizer
 __all__ = ["Lookahead"]
 
 
+@checked(improvement=Instance(Improvement), depth=Integer())
 @dataclass(frozen=True)
 class Lookahead(Improvement):
     r"""Another improvement, with the action values \(Q_h = r + \gamma P T^{h-1} V\) instead of Q.
@@ -31,9 +32,6 @@ class Lookahead(Improvement):
 
     improvement: Improvement
     depth: int
-
-    def __post_init__(self) -> None:
-        check_integer("the depth of a lookahead", self.depth)
 
     def __call__(
         self, mdp: DecisionProcess, regularizer: Regularizer, candidate: Candidate

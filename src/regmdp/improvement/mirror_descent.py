@@ -12,6 +12,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Float
 from regmdp._internal.fields import set_fields
+from regmdp._internal.parameters import Instance, checked
 from regmdp.bellman import Block
 from regmdp.improvement.base import BlockRule, Candidate, ImprovementResult
 from regmdp.improvement.dual_variables import (
@@ -24,6 +25,7 @@ from regmdp.improvement.dual_variables import (
 )
 from regmdp.improvement.kl_proximal_step import solve_kl_proximal_step
 from regmdp.improvement.step_size_improvement import (
+    STEP_SIZE,
     StepSize,
     StepSizeImprovement,
     require_finite_step,
@@ -53,6 +55,7 @@ class MirrorDescent(StepSizeImprovement):
 
     potential: Regularizer
 
+    @checked(step_size=STEP_SIZE, potential=Instance(Regularizer) | None)
     def __init__(self, step_size: StepSize | float, potential: Regularizer | None = None) -> None:
         super().__init__(step_size)
         potential = Shannon(temperature=1.0) if potential is None else potential

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import Array, Float
+from regmdp._internal.parameters import Instance, checked
 from regmdp.evaluation.decaying_entropy import DecayingEntropy
 from regmdp.improvement.base import Candidate, Improvement, ImprovementResult
 from regmdp.improvement.mirror_descent import MirrorDescent
@@ -18,6 +19,7 @@ from regmdp.regularizers import Regularizer
 __all__ = ["PerturbedDescent"]
 
 
+@checked(perturbation=Instance(DecayingEntropy))
 @dataclass(frozen=True)
 class PerturbedDescent(Improvement):
     r"""Policy mirror descent with a decaying entropy and \(1 + \eta_k \tau_k = 1/\gamma\).

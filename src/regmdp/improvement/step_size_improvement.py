@@ -10,9 +10,9 @@ from typing import ClassVar
 import numpy as np
 
 from regmdp._internal.arrays import Array, Float
-from regmdp._internal.checks import check_number
 from regmdp._internal.errors import SolverError
 from regmdp._internal.fields import set_fields
+from regmdp._internal.parameters import Instance, Number, checked
 from regmdp.improvement.base import (
     BlockRule,
     Candidate,
@@ -26,6 +26,8 @@ from regmdp.regularizers import Regularizer
 
 __all__ = [
     "MAX_STEP_SIZE",
+    "STEP_SIZE",
+    "STEP_SIZE_NUMBER",
     "Constant",
     "StepSize",
     "StepSizeImprovement",
@@ -65,6 +67,14 @@ class StepSize(ABC):
         """Return the step size of the next improvement."""
 
 
+#: What step sizes are made from: a number for the same in each iteration, or a rule.
+STEP_SIZE_NUMBER = Number(
+    above=0.0, maximum=MAX_STEP_SIZE, advice="or use a step size object such as Geometric()"
+)
+STEP_SIZE = STEP_SIZE_NUMBER | Instance(StepSize)
+
+
+@checked(value=STEP_SIZE_NUMBER)
 @dataclass(frozen=True)
 class Constant(StepSize):
     """The same step size η in each iteration. A plain number is converted to it.
@@ -82,20 +92,6 @@ class Constant(StepSize):
 
     unbounded = False
 
-    def __post_init__(self) -> None:
-        check_number(
-            "a step size",
-            self.value,
-            above=0.0,
-            advice="give a number or a step size object such as Geometric()",
-        )
-        check_number(
-            "a step size",
-            self.value,
-            maximum=MAX_STEP_SIZE,
-            advice="policy iteration is the limit",
-        )
-
     def check(self, mdp: DecisionProcess) -> None:
         """Accept every model."""
 
@@ -106,15 +102,11 @@ class Constant(StepSize):
         candidate: Candidate,
         improvement: StepSizeImprovement,
     ) -> float:
-        return float(self.value)
+        return self.value
 
 
 def as_step_size(step_size: StepSize | float) -> StepSize:
-    """Return a step size object; a number becomes a constant one.
-
-    Raises:
-        SolverError: if it is neither, or not positive and finite.
-    """
+    """Return a step size object; a number becomes a constant one."""
     return step_size if isinstance(step_size, StepSize) else Constant(step_size)
 
 
@@ -130,6 +122,7 @@ class StepSizeImprovement(Improvement):
 
     step_size: StepSize
 
+    @checked(step_size=STEP_SIZE)
     def __init__(self, step_size: StepSize | float) -> None:
         set_fields(self, step_size=as_step_size(step_size))
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
-from regmdp._internal.checks import check_number
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Number, checked
 from regmdp.bellman import Block
 from regmdp.improvement.base import Candidate, map_action_values
 from regmdp.improvement.step_size_improvement import (
     MAX_STEP_SIZE,
-    Constant,
+    STEP_SIZE_NUMBER,
     StepSize,
     StepSizeImprovement,
 )
@@ -62,6 +62,7 @@ class Maximum(StepSize):
         return improvement.max_step_size(mdp, regularizer)
 
 
+@checked(initial=STEP_SIZE_NUMBER | None, ratio=Number(minimum=1.0) | None)
 @dataclass(frozen=True)
 class Geometric(StepSize):
     r"""Step sizes that grow by a constant factor, \(\eta_k = \eta_0 c^k\).
@@ -89,12 +90,6 @@ class Geometric(StepSize):
 
     unbounded = True
 
-    def __post_init__(self) -> None:
-        if self.initial is not None:
-            Constant(self.initial)
-        if self.ratio is not None:
-            check_number("the ratio of a geometric step size", self.ratio, minimum=1.0)
-
     def check(self, mdp: DecisionProcess) -> None:
         if mdp.discount == 1.0 and (self.initial is None or self.ratio is None):
             raise SolverError(
@@ -119,6 +114,7 @@ class Geometric(StepSize):
         return _exp_capped(math.log(initial) + candidate.iteration * math.log(ratio))
 
 
+@checked(initial=STEP_SIZE_NUMBER)
 @dataclass(frozen=True)
 class Adaptive(StepSize):
     r"""The step size \(\eta_k = \max_s D(p_s, \pi_k(s))/c_k\) of policy mirror descent.
@@ -148,9 +144,6 @@ class Adaptive(StepSize):
     initial: float = 1.0
 
     unbounded = True
-
-    def __post_init__(self) -> None:
-        Constant(self.initial)
 
     def check(self, mdp: DecisionProcess) -> None:
         if mdp.discount == 1.0:
@@ -228,6 +221,7 @@ def _greedy_divergence(
     return mirror.value(greedy, allowed) + mirror.conjugate(dual, allowed) - inner
 
 
+@checked(initial=STEP_SIZE_NUMBER | None)
 @dataclass(frozen=True)
 class Homotopic(StepSize):
     r"""The step sizes of homotopic policy mirror descent, \(\eta_k = \eta_0 \gamma^{-2k}\).
@@ -245,10 +239,6 @@ class Homotopic(StepSize):
     initial: float | None = None
 
     unbounded = True
-
-    def __post_init__(self) -> None:
-        if self.initial is not None:
-            Constant(self.initial)
 
     def check(self, mdp: DecisionProcess) -> None:
         if not 0.0 < mdp.discount < 1.0:

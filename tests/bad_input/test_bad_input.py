@@ -1,0 +1,119 @@
+"""Bad input of every public callable gets an error of the library: no other error, no number.
+
+The bad values are made from one valid call of each callable. What a parameter may be, it says in
+its declaration (``regmdp._internal.parameters``); where there is none, ``ACCEPTED`` lists what
+looks bad and is not.
+"""
+
+import inspect
+from collections.abc import Iterator
+from typing import NamedTuple
+from zlib import crc32
+
+import pytest
+from bad_input.bad_values import bad_values, is_never_good
+from bad_input.surface import call, find, public_callables
+from bad_input.valid_calls import ACCEPTED, CALLS, EXEMPT
+from tiers import tiered
+
+import regmdp as rm
+
+#: The quick tier tests one input of so many.
+SHARE = 4
+
+
+class BadInput(NamedTuple):
+    """One argument replaced by a bad value."""
+
+    parameter: str
+    label: str
+    value: object
+
+
+def test_every_public_callable_has_a_valid_call_or_a_reason() -> None:
+    names = {name.partition("#")[0] for name in CALLS} | EXEMPT.keys()
+    assert not [name for name in public_callables() if name not in names]
+    for name in CALLS:
+        find(name)  # raises if it is no longer there
+    assert not EXEMPT.keys() - public_callables().keys()
+
+
+def test_what_is_accepted_belongs_to_a_parameter() -> None:
+    for place in ACCEPTED:
+        name, _, parameter = place.rpartition(" ")
+        assert parameter in CALLS[name](), place
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_valid_calls_name_every_parameter_and_succeed(name: str) -> None:
+    function, arguments = find(name), CALLS[name]()
+    call(function, arguments)
+    given = {
+        parameter
+        for entry, make in CALLS.items()
+        if entry.partition("#")[0] == name.partition("#")[0]
+        for parameter in make()
+    }
+    assert given == {
+        parameter.name
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+    }
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_bad_input_gets_an_error_of_the_library(name: str) -> None:
+    sample = [one for one in list_inputs(name) if _hash(name, one) % SHARE == 0]
+    _require_errors(name, sample)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", tiered(CALLS, 0))
+def test_all_bad_input_gets_an_error_of_the_library(name: str) -> None:
+    _require_errors(name, list(list_inputs(name)))
+
+
+def test_counts() -> None:
+    inputs = {name: list(list_inputs(name)) for name in CALLS}
+    parameters = {(name, one.parameter) for name in CALLS for one in inputs[name]}
+    total = sum(map(len, inputs.values()))
+    print(f"{len(CALLS)} callables, {len(parameters)} parameters, {total} inputs")  # noqa: T201
+    assert total > 10 * len(parameters) > 10 * len(CALLS)
+
+
+def list_inputs(name: str) -> Iterator[BadInput]:
+    """Return the bad inputs of a callable."""
+    good = CALLS[name]()
+    for parameter in inspect.signature(find(name)).parameters.values():
+        if parameter.name in good:
+            for label, value in bad_values(parameter, good[parameter.name]):
+                yield BadInput(parameter.name, label, value)
+
+
+def _require_errors(name: str, inputs: list[BadInput]) -> None:
+    problems = list(filter(None, (_find_problem(name, one) for one in inputs)))
+    assert not problems, "\n".join(["", *problems])
+
+
+def _find_problem(name: str, one: BadInput) -> str | None:
+    """Return what is wrong with the answer to a bad input."""
+    arguments = {**CALLS[name](), one.parameter: one.value}
+    try:
+        call(find(name), arguments)
+    except rm.RegmdpError as error:
+        return None if str(error).strip() else f"{name}: {one.parameter} = {one.label}: no message"
+    except Exception as error:
+        return f"{name}: {one.parameter} = {one.label}: {type(error).__name__}: {error}"
+    if one.label in ACCEPTED.get(f"{name} {one.parameter}", ()):
+        return None
+    function = find(name)
+    if inspect.isclass(function):
+        function = function.__init__
+    declaration = getattr(function, "declarations", {}).get(one.parameter)
+    if declaration is not None and not is_never_good(one.label):
+        return None  # the declaration accepts it, or there was an error
+    return f"{name}: {one.parameter} = {one.label}: accepted"
+
+
+def _hash(name: str, one: BadInput) -> int:
+    return crc32(f"{name} {one.parameter} {one.label}".encode())
