@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp._internal import files
+from regmdp._internal import array_files
 
 
 @pytest.fixture(scope="module")
@@ -193,12 +193,48 @@ def test_a_point_that_does_not_converge_sets_the_status(mdp, reference):
 def test_incomplete_files_are_refused(found, lacking, tmp_path):
     path = tmp_path / "found.npz"
     found.save(path)
-    arrays, meta = files.read_arrays(path, "frontier")
+    arrays, meta = array_files.read_arrays(path, "frontier")
     del arrays[lacking]
-    files.write_arrays(path, "frontier", arrays, meta)
+    array_files.write_arrays(path, "frontier", arrays, meta)
     with pytest.raises(
         rm.FormatError, match="found.npz is not a complete frontier: '.*' is missing"
     ):
+        rm.Frontier.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("value_lower", lambda a: a + 1e9),
+        ("divergence_upper", lambda a: np.full_like(a, np.nan)),
+        ("value", lambda a: a[:-1]),
+        ("temperature", lambda a: a[::-1]),
+        ("temperature", lambda a: -a),
+        ("temperature", lambda a: a[:-1]),
+        ("reference", lambda a: a[:-1]),
+        ("reference", lambda a: a.astype(str)),
+        ("solution_0_certificate_lower", lambda a: a + 1e9),
+        ("solution_1_policy", lambda a: a[:, :-1]),
+    ],
+)
+def test_wrong_content_is_refused(found, name, change, tmp_path):
+    path = tmp_path / "found.npz"
+    found.save(path)
+    arrays, meta = array_files.read_arrays(path, "frontier")
+    array_files.write_arrays(path, "frontier", arrays | {name: change(arrays[name])}, meta)
+    with pytest.raises(rm.FormatError, match=r"found\.npz does not hold a consistent frontier"):
+        rm.Frontier.load(path)
+
+
+@pytest.mark.parametrize(
+    "entries", [{"problem": 3}, {"status": "x"}, {"solutions": None}, {"solutions": [None] * 9}]
+)
+def test_wrong_entries_are_refused(found, entries, tmp_path):
+    path = tmp_path / "found.npz"
+    found.save(path)
+    arrays, meta = array_files.read_arrays(path, "frontier")
+    array_files.write_arrays(path, "frontier", arrays, meta | entries)
+    with pytest.raises(rm.FormatError, match=r"found\.npz"):
         rm.Frontier.load(path)
 
 

@@ -421,7 +421,7 @@ REFUSALS = {
     "order": (
         lambda: refuse(reward_range=(2, 0)),
         rm.SolverError,
-        r"two finite numbers, not \(2, 0\)",
+        r"two numbers in order, not \(2, 0\)",
     ),
     "form": (lambda: refuse(reward_range=3), rm.SolverError, r"must be \(lowest, highest\), not 3"),
     "needs range": (

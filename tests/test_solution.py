@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp._internal import files
+from regmdp._internal import array_files
 from regmdp.certificates import Bounds, Certificate
 
 ARRAYS = ("lower", "upper", "policy_lower", "policy_upper")
@@ -144,7 +144,7 @@ def test_a_missing_file_is_refused(tmp_path):
 @pytest.mark.parametrize("keep", [0, 1, 10, 100, 1000, -1, -100])
 def test_a_truncated_file_is_refused(saved, keep):
     saved.write_bytes(saved.read_bytes()[:keep])
-    with pytest.raises(rm.FormatError, match="policy.npz is not a regmdp file, or it is damaged"):
+    with pytest.raises(rm.FormatError, match="policy.npz is not a file of NumPy arrays"):
         rm.Solution.load(saved)
 
 
@@ -160,7 +160,7 @@ def test_a_file_with_a_changed_byte_is_refused(saved):
 def test_a_file_of_another_kind_is_refused(tmp_path):
     path = tmp_path / "other.npz"
     path.write_text("policy")
-    with pytest.raises(rm.FormatError, match="other.npz is not a regmdp file"):
+    with pytest.raises(rm.FormatError, match="other.npz is not a file of NumPy arrays"):
         rm.Solution.load(path)
     np.savez(path, policy=np.zeros(3))
     with pytest.raises(rm.FormatError, match="other.npz is not a regmdp file"):
@@ -168,7 +168,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
     np.savez(
         path, meta=np.array({"kind": "solution"}, dtype=object)
     )  # needs a pickle, which could run any code
-    with pytest.raises(rm.FormatError, match="other.npz is not a regmdp file"):
+    with pytest.raises(rm.FormatError, match="other.npz is not a file.*allow_pickle"):
         rm.Solution.load(path)
     rm.io.save_model(rm.models.chain(3), path)
     with pytest.raises(rm.FormatError, match="other.npz holds a model, not a solution"):
@@ -176,7 +176,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
 
 
 def test_a_file_of_a_newer_version_is_refused(saved, monkeypatch):
-    monkeypatch.setattr(files, "FORMAT", files.FORMAT + 1)
+    monkeypatch.setattr(array_files, "FORMAT", array_files.FORMAT + 1)
     rm.solve(rm.models.chain(5)).save(saved)
     monkeypatch.undo()
     with pytest.raises(rm.FormatError, match="written by a newer version of regmdp"):
@@ -185,12 +185,80 @@ def test_a_file_of_a_newer_version_is_refused(saved, monkeypatch):
 
 @pytest.mark.parametrize("lacking", ["policy", "certificate_upper", "history_gap"])
 def test_an_incomplete_file_is_refused(saved, lacking):
-    arrays, meta = files.read_arrays(saved, "solution")
+    arrays, meta = array_files.read_arrays(saved, "solution")
     del arrays[lacking]
-    files.write_arrays(saved, "solution", arrays, meta)
+    array_files.write_arrays(saved, "solution", arrays, meta)
     with pytest.raises(
         rm.FormatError, match=f"is not a complete solution: '{lacking}' is missing or wrong"
     ):
+        rm.Solution.load(saved)
+
+
+def changed(array, place, number):
+    array = array.copy()
+    array[place] = number
+    return array
+
+
+WRONG_CONTENT = {
+    "crossed bounds": ("certificate_lower", lambda a: changed(a, 2, 1e9), "in state 2"),
+    "crossed bounds of the policy": ("certificate_policy_upper", lambda a: a - 1e9, "5 of 5"),
+    "a bound that is NaN": ("certificate_upper", lambda a: changed(a, 0, np.nan), "contradict"),
+    "bounds of fewer states": ("certificate_lower", lambda a: a[:3], "has shape"),
+    "a value that is NaN": ("value", lambda a: changed(a, 1, np.nan), "value is NaN in 1 states"),
+    "a value of more states": ("value", lambda a: np.append(a, 0.0), "value has shape"),
+    "a value of text": ("value", lambda a: a.astype(str), "entries of the type"),
+    "a policy of one axis": ("policy", lambda a: a[:, 0], "policy has shape"),
+    "a policy of 7s": ("policy", lambda a: 7 * a, "policy is not a distribution"),
+    "a negative probability": ("policy", lambda a: changed(a, 0, [2.0, -1.0]), "is not"),
+    "a policy with NaN": ("policy", lambda a: changed(a, (3, 0), np.nan), "row 3"),
+    "no initial distribution": ("initial", lambda a: 0 * a, "initial is not a distribution"),
+    "a shorter history": ("history_gap", lambda a: a[:-1], "history_gap has shape"),
+    "iterations that descend": ("history_iteration", lambda a: -a - 1, "do not ascend"),
+    "iterations that are no integers": ("history_iteration", lambda a: a + 0.5, "of the type"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG_CONTENT)
+def test_wrong_content_is_refused(saved, case):
+    name, change, message = WRONG_CONTENT[case]
+    arrays, meta = array_files.read_arrays(saved, "solution")
+    array_files.write_arrays(saved, "solution", arrays | {name: change(arrays[name])}, meta)
+    with pytest.raises(rm.FormatError, match=rf"policy\.npz does not hold .*{message}"):
+        rm.Solution.load(saved)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"status": "FINE"},
+        {"status": None},
+        {"limit": "FINE"},
+        {"provenance": None},
+        {"provenance": {"problem": "p", "regularizer": "r", "algorithm": 7}},
+        {"provenance": {"problem": "p", "regularizer": "r", "algorithm": "a", "options": []}},
+        {"provenance": {"problem": "p"}},
+        {"provenance": {"other": "p"}},
+        {"layout": 3},
+        {"layout": {}},
+        {"action_labels": ["one"]},
+    ],
+)
+def test_wrong_entries_are_refused(saved, entries):
+    arrays, meta = array_files.read_arrays(saved, "solution")
+    array_files.write_arrays(saved, "solution", arrays, meta | entries)
+    with pytest.raises(rm.FormatError, match=r"policy\.npz"):
+        rm.Solution.load(saved)
+
+
+def test_an_edited_file_is_refused(saved):
+    """A file whose numbers were replaced by others that could be right."""
+    arrays = dict(np.load(saved))
+    np.savez(saved, **arrays)
+    assert rm.Solution.load(saved).certificate.gap < 1e-8
+    arrays["certificate_upper"] = arrays["certificate_lower"].copy()
+    np.savez(saved, **arrays)
+    with pytest.raises(rm.FormatError, match="was changed after it was written"):
         rm.Solution.load(saved)
 
 

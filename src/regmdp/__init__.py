@@ -31,6 +31,7 @@ from regmdp._internal.errors import (
     SampleError,
     SolverError,
     UnboundedError,
+    WriteError,
 )
 from regmdp._internal.events import Event
 from regmdp._internal.status import Status
@@ -122,6 +123,7 @@ __all__ = [
     "UnboundedError",
     "Unregularized",
     "WeightedL1",
+    "WriteError",
     "algorithms",
     "bellman",
     "certify",
@@ -177,6 +179,7 @@ for _error in (
     SampleError,
     SolverError,
     UnboundedError,
+    WriteError,
 ):
     _error.__module__ = "regmdp"  # the name under which users catch it, and which a traceback shows
 

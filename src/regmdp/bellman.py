@@ -314,7 +314,7 @@ def q_backup(
         True
 
     References:
-        Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), equation 24 and Lemma 2, for
+        Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), equation 35 and Lemma 2, for
         entropy; Geist, Scherrer & Pietquin 2019, ICML, Proposition 2, for any h.
     """
     regularizer = regularizer or Unregularized()

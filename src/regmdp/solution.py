@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from regmdp._internal.array_files import read_result, take_array, take_field, write_arrays
 from regmdp._internal.arrays import Float
-from regmdp._internal.files import read_result, write_arrays
 from regmdp._internal.html import html_rows
 from regmdp._internal.status import Status
 from regmdp.algorithms import History
 from regmdp.certificates import Bounds, Certificate
 from regmdp.mdp import MDP, Layout
 from regmdp.mdp.layouts import read_layout
-from regmdp.mdp.validation import as_labels
+from regmdp.mdp.validation import MASS_TOLERANCE, as_labels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Provenance", "Solution", "pack_solution", "unpack_solution"]
 
 KIND = "solution"
+#: Entries of a provenance that are mappings; the others are texts.
+MAPPINGS = ("options", "versions")
+#: Arrays of a certificate in a file.
 BOUNDS = ("lower", "upper", "policy_lower", "policy_upper")
 
 
@@ -208,24 +211,83 @@ def unpack_solution(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -
 
     Raises:
         KeyError: if something is missing.
-        ModelError: if the layout is not one of this many states and actions.
+        ModelError: if the labels or the layout are not those of this many states and actions.
+        TypeError: if something has another type.
+        ValueError: if numbers have another shape, are not what they should be, or contradict each
+            other.
     """
+    policy = take_array(arrays, "policy", (None, None))
+    n_states, n_actions = policy.shape
+    value, initial = (take_array(arrays, name, (n_states,)) for name in ("value", "initial"))
+    _require_distributions("policy", policy, may_be_empty=True)
+    _require_distributions("initial", initial[None])
+    if np.isnan(value).any():
+        raise ValueError(f"value is NaN in {int(np.isnan(value).sum())} states")
     limit, labels = meta["limit"], meta.get("action_labels")
     layout = read_layout(meta.get("layout"))
     if layout is not None:
-        layout.require_fit(*arrays["policy"].shape)
-    bounds = Bounds(
-        **{name: arrays[f"certificate_{name}"] for name in BOUNDS},
-        limit=None if limit is None else Status[limit],
-    )
+        layout.require_fit(n_states, n_actions)
+    bounds = _unpack_bounds(arrays, n_states, None if limit is None else Status[limit])
     return Solution(
-        policy=arrays["policy"],
-        value=arrays["value"],
-        certificate=Certificate.from_bounds(arrays["initial"], bounds),
+        policy=policy,
+        value=value,
+        certificate=Certificate.from_bounds(initial, bounds),
         status=Status[meta["status"]],
-        history=History(*(arrays[f"history_{column.name}"] for column in fields(History))),
-        initial=arrays["initial"],
-        provenance=Provenance(**meta["provenance"]),
-        action_labels=as_labels("action_labels", labels, arrays["policy"].shape[1]),
+        history=_unpack_history(arrays),
+        initial=initial,
+        provenance=_unpack_provenance(take_field(meta, "provenance", dict)),
+        action_labels=as_labels("action_labels", labels, n_actions),
         layout=layout,
     )
+
+
+def _unpack_bounds(arrays: Mapping[str, np.ndarray], n_states: int, limit: Status | None) -> Bounds:
+    """Return the bounds of a certificate, after checking that they do not contradict each other."""
+    bounds = {name: take_array(arrays, f"certificate_{name}", (n_states,)) for name in BOUNDS}
+    for low, high in (("lower", "upper"), ("policy_lower", "policy_upper")):
+        crossed = ~(bounds[low] <= bounds[high])
+        if crossed.any():
+            state = int(np.argmax(crossed))
+            raise ValueError(
+                f"the certificate says {low} = {bounds[low][state]!r} and {high} = "
+                f"{bounds[high][state]!r} in state {state}; {int(crossed.sum())} of {n_states} "
+                "states have bounds that contradict each other"
+            )
+    return Bounds(**bounds, limit=limit)
+
+
+def _unpack_history(arrays: Mapping[str, np.ndarray]) -> History:
+    """Return the history of a run, after checking that its columns have equal lengths."""
+    iteration = take_array(arrays, "history_iteration", (None,), "iu")
+    if iteration.size and (iteration[0] < 0 or (np.diff(iteration.astype(np.int64)) < 0).any()):
+        raise ValueError("the numbers of iterations in the history do not ascend")
+    names = [f"history_{column.name}" for column in fields(History)[1:]]
+    return History(iteration, *(take_array(arrays, name, iteration.shape) for name in names))
+
+
+def _unpack_provenance(entries: Mapping[str, Any]) -> Provenance:
+    """Return the origin of a solution, after checking the types of its entries."""
+    provenance = Provenance(**entries)
+    for column in fields(Provenance):
+        value = getattr(provenance, column.name)
+        kind = dict if column.name in MAPPINGS else str
+        if not isinstance(value, kind):
+            raise TypeError(f"{column.name} must be {kind.__name__}, not {value!r}")
+    return provenance
+
+
+def _require_distributions(
+    name: str, rows: Float[np.ndarray, "n A"], *, may_be_empty: bool = False
+) -> None:
+    """Check that rows are distributions; those of terminal states may be 0."""
+    sums = rows.sum(axis=1)
+    allowed = np.abs(sums - 1.0) <= MASS_TOLERANCE
+    if may_be_empty:
+        allowed |= ~rows.any(axis=1)
+    bad = ~allowed | ~(rows >= 0).all(axis=1)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise ValueError(
+            f"{name} is not a distribution: row {row} is {rows[row]}; {int(bad.sum())} of "
+            f"{rows.shape[0]} are wrong"
+        )

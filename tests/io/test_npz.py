@@ -60,12 +60,11 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     rm.io.save_model(rm.models.forest(), path)
     old = path.read_bytes()
 
-    def broken(file, **arrays):
+    def broken(file, array, **options):
         file.write(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(np, "savez", broken)
-    monkeypatch.setattr(np, "savez_compressed", broken)
+    monkeypatch.setattr(np.lib.format, "write_array", broken)
     with pytest.raises(OSError, match="disk full"):
         rm.io.save_model(rm.models.chain(), path)
     assert path.read_bytes() == old

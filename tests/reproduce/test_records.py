@@ -1,12 +1,16 @@
 """Files of an experiment are complete, exact and readable."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from toy_experiments import experiment, read, result
 
 import regmdp as rm
+from regmdp._internal.temporaries import temporary_path
 from regmdp.reproduce.records import Record, format_csv, replace_folder
 from regmdp.reproduce.running import run_and_write
 
@@ -127,8 +131,6 @@ def test_failures_leave_the_folder_unchanged(folder):
 
 
 def test_a_failed_move_restores_the_old_folder(folder, monkeypatch):
-    import os
-
     moves = []
     rename = os.rename
 
@@ -150,7 +152,13 @@ def test_a_failed_move_restores_the_old_folder(folder, monkeypatch):
 
 
 def test_leftovers_of_killed_runs_are_removed(folder):
-    part = folder.with_name(".toy.0123456789ab.new.part")
+    killed = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    part = temporary_path(folder)
+    part = part.with_name(
+        part.name.replace(f".{os.getpid()}.", f".{killed.stdout.decode().strip()}.")
+    )
     part.mkdir()
     (part / "curve.csv").write_text("")
     run_and_write(experiment("toy"), folder, lambda fraction, text: None)

@@ -18,7 +18,14 @@ SHANNON = rm.Shannon(0.2)
 few = settings(max_examples=settings().max_examples // 8)
 
 #: The statements about inexact dual averaging.
-FLOORS = ["error of Q", "error of V", "error of π", "error of Q, sharp floor"]
+FLOORS = [
+    "error of Q",
+    "error of V",
+    "error of π",
+    "error of Q, sharp floor",
+    "error of V, sharp",
+    "error of π, sharp floor",
+]
 
 
 def noisy_run(mdp, regularizer, algorithm, iterations, **keywords):
@@ -110,7 +117,12 @@ def test_inexact_npg(data):
     algorithm = algorithms.NPG(share * (1 - mdp.discount) / tau, evaluation=Noisy(delta, kind))
     report = rm.theory.check(noisy_run(mdp, rm.Shannon(tau), algorithm, 8))
     assert report.holds, str(report)
-    for name in (*FLOORS, "error of log π", "error of the evaluation"):
+    for name in (
+        *FLOORS,
+        "error of log π",
+        "error of log π, sharp floor",
+        "error of the evaluation",
+    ):
         assert report[name].holds
     assert "three points" in {left.name for left in report.not_applicable}
 
@@ -186,6 +198,87 @@ def test_the_floor_of_two_arms_is_known():
     assert comparison.predicted[-1] == pytest.approx(sharp, rel=1e-6)
 
 
+FLOORS_OF_ARMS = {
+    "error of V, sharp": (
+        DELTA * np.tanh(DELTA / (2 * TAU)) / (1 - GAMMA),
+        (2 * DELTA + GAMMA * DELTA**2 / (2 * TAU * (1 - GAMMA))) / (1 - GAMMA),
+    ),
+    "error of π, sharp floor": (
+        2 * np.tanh(DELTA / (2 * TAU)),
+        (rm.theory.sharp_inexact_floor(GAMMA, TAU, DELTA) + DELTA) / TAU,
+    ),
+    "error of log π, sharp floor": (
+        DELTA / TAU,
+        2 * (rm.theory.sharp_inexact_floor(GAMMA, TAU, DELTA) + DELTA) / TAU,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FLOORS_OF_ARMS)
+def test_the_floors_of_two_arms_are_known_for_value_and_policy(name):
+    comparison = rm.theory.check(arms_run())[name]
+    measured, predicted = FLOORS_OF_ARMS[name]
+    assert comparison.measured[-1] == pytest.approx(measured, rel=1e-9)
+    assert comparison.predicted[-1] == pytest.approx(predicted, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("share", [0.1, 0.6, 1.0])
+def test_the_sharp_floors_with_plain_loops(seed, share):
+    """Errors of ±δ against the better actions: all floors, and the rates of the exact method."""
+    mdp = rm.models.garnet(6, 3, 3, discount=0.8, rng=seed)
+    tau, delta = (0.05, 0.3) if seed % 2 else (0.5, 0.05)
+    value = loops.optimal_value(mdp, tau)
+    best = loops.q_of(mdp, value)
+    log_best = np.log(loops.softmax(best / tau))
+    logs = np.log(loops.uniform(mdp))
+    constant, rate = None, 1 - share * (1 - mdp.discount)
+    floors = {
+        name: rm.theory.sharp_inexact_floor(mdp.discount, tau, delta, quantity=name)
+        for name in ("q", "value", "policy", "log_policy")
+    }
+    for k in range(12):
+        policy = np.exp(logs)
+        own = loops.value_of(mdp, policy, tau, loops.entropy)
+        q = loops.q_of(mdp, own)
+        if k == 0:
+            far = np.max(np.abs(log_best - logs))
+            constant = np.max(np.abs(best - q)) + 2 * tau * (1 - share) * far
+        else:
+            decay = constant * rate ** (k - 1)
+            assert np.max(np.abs(best - q)) <= 0.8 * decay + floors["q"]
+            assert np.max(np.abs(value - own)) <= decay + floors["value"]
+            distance = np.max(np.abs(np.exp(log_best) - policy).sum(axis=1))
+            assert distance <= decay / tau + floors["policy"]
+            assert np.max(np.abs(log_best - logs)) <= 2 * decay / tau + floors["log_policy"]
+        noisy = q - delta * np.sign(q - np.sum(policy * q, axis=1, keepdims=True))
+        logs = (1 - share) * logs + share * noisy / tau
+        logs = logs - logs.max(axis=1, keepdims=True)
+        logs = logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
+
+
+def test_the_floors_are_related_by_the_linear_system():
+    value, q, policy, logarithm = (
+        rm.theory.sharp_inexact_floor(0.9, 0.2, 0.01, 0.5, quantity)
+        for quantity in ("value", "q", "policy", "log_policy")
+    )
+    assert value == pytest.approx((2 * 0.01 + 0.9 * 0.01**2 / (2 * 0.5 * 0.2 * 0.1)) / 0.1)
+    assert q == pytest.approx(0.9 * value)
+    assert policy == pytest.approx((q + 0.01) / (0.5 * 0.2))
+    assert logarithm == pytest.approx(2 * (q + 0.01) / 0.2)
+    with pytest.raises(rm.SolverError, match="quantity must be 'q', 'value', .*not 'V'"):
+        rm.theory.sharp_inexact_floor(0.9, 0.2, 0.01, quantity="V")
+
+
+def test_exact_values_converge_without_the_published_constant():
+    """‖V* - V_{k+1}‖ ≤ C1 κ^k: a third of the published bound."""
+    run = rm.theory.trace(MDP, SHANNON, algorithms.NPG(0.3), max_iterations=8)
+    report = rm.theory.check(run)
+    published, sharp = report["error of V"], report["error of V, sharp"]
+    assert sharp.holds
+    np.testing.assert_allclose(published.predicted, (0.8 + 2.0) * sharp.predicted)
+
+
 @pytest.mark.parametrize("name", ["error of Q", "error of V", "error of Q, sharp floor"])
 def test_an_error_larger_than_stated_is_found(name):
     honest = arms_run()
@@ -210,10 +303,15 @@ def test_a_smaller_constant_is_violated(monkeypatch):
     monkeypatch.setattr(
         inexact,
         "sharp_inexact_floor",
-        lambda discount, tau, error, modulus: 0.95 * discount / (1 - discount) * error,
+        lambda discount, tau, error, modulus, quantity: (
+            0.95 * error / (1 - discount) * {"q": discount, "value": 1.0}.get(quantity, np.inf)
+        ),
     )
     report = rm.theory.check(arms_run())
-    assert [comparison.name for comparison in report.violations] == ["error of Q, sharp floor"]
+    assert [comparison.name for comparison in report.violations] == [
+        "error of Q, sharp floor",
+        "error of V, sharp",
+    ]
 
 
 def test_a_floor_of_log_policy_without_the_error_is_violated(monkeypatch):

@@ -99,6 +99,7 @@ WRONG = {
 LIMITS = [
     "error of Q",
     "error of V",
+    "error of V, sharp",
     "error of π",
     "linear system",
     "potential",
@@ -172,7 +173,16 @@ def test_values_without_the_cost_of_the_regularizer(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["error of the evaluation", "error of Q", "error of V", "error of Q, sharp floor"]
+    "name",
+    [
+        "error of the evaluation",
+        "error of Q",
+        "error of V",
+        "error of Q, sharp floor",
+        "error of V, sharp",
+        "error of π, sharp floor",
+        "error of log π, sharp floor",
+    ],
 )
 def test_values_less_accurate_than_stated(name):
     mdp = rm.models.bandit((0.3, 0.0), discount=0.5)

@@ -22,10 +22,11 @@ from regmdp._frontier.report import (
     format_csv,
     format_point,
 )
+from regmdp._internal.array_files import read_result, take_array, take_field, write_arrays
 from regmdp._internal.arrays import UNIT_ROUNDOFF, ArrayLike, Float
 from regmdp._internal.bounds import require_bounds
 from regmdp._internal.checks import check_number
-from regmdp._internal.files import read_result, replace_atomically, write_arrays
+from regmdp._internal.files import replace_atomically
 from regmdp._internal.html import html_table
 from regmdp._internal.status import Status
 from regmdp.solution import Solution, pack_solution, unpack_solution
@@ -292,9 +293,15 @@ class Frontier:
 
 
 def _unpack_frontier(arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Frontier:
+    """Return the frontier of a file, after checking that its parts fit together."""
+    reference = take_array(arrays, "reference", (None, None))
+    n_points = take_array(arrays, "temperature", (None,)).size
+    columns = {name: take_array(arrays, name, (n_points,)) for name in COLUMNS}
+    if not (columns["temperature"] >= 0).all() or (np.diff(columns["temperature"]) > 0).any():
+        raise ValueError(f"the temperatures {columns['temperature']} do not descend to 0 or more")
     solutions = []
-    if len(meta["solutions"]) != arrays["temperature"].size - 1:
-        raise KeyError("solutions")
+    if len(take_field(meta, "solutions", list)) != n_points - 1:
+        raise ValueError(f"there are {len(meta['solutions'])} solutions of {n_points} points")
     for k, solution_meta in enumerate(meta["solutions"]):
         prefix = f"solution_{k}_"
         parts = {
@@ -303,10 +310,15 @@ def _unpack_frontier(arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Fro
             if name.startswith(prefix)
         }
         solutions.append(unpack_solution(parts, solution_meta))
+        if solutions[k].policy.shape != reference.shape:
+            raise ValueError(
+                f"solution {k} has policies of shape {solutions[k].policy.shape}, but the "
+                f"reference has {reference.shape}"
+            )
     return Frontier(
-        **{name: arrays[name] for name in COLUMNS},
-        reference=arrays["reference"],
+        **columns,
+        reference=reference,
         solutions=tuple(solutions),
-        problem=str(meta["problem"]),
+        problem=take_field(meta, "problem", str),
         status=Status[meta["status"]],
     )

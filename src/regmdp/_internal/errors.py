@@ -18,6 +18,7 @@ __all__ = [
     "SingularError",
     "SolverError",
     "UnboundedError",
+    "WriteError",
 ]
 
 
@@ -71,6 +72,18 @@ class CertificateError(RegmdpError, ArithmeticError):
 
 class FormatError(RegmdpError, ValueError):
     """A file is damaged, incomplete, or not of the expected kind."""
+
+
+class WriteError(RegmdpError, OSError):
+    """A file or folder cannot be written; the message names it.
+
+    Attributes:
+        errno: The number of the system's error, such as ``errno.ENOSPC``, or None.
+    """
+
+    def __init__(self, message: str, errno: int | None = None) -> None:
+        super().__init__(message)
+        self.errno = errno
 
 
 class MissingExtraError(RegmdpError, ImportError):

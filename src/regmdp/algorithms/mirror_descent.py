@@ -95,7 +95,7 @@ def GPMD(
 
     References:
         Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), Theorems 1
-        and 3.
+        and 2.
     """
     return PolicyOptimization(
         Exact() if evaluation is None else evaluation,
@@ -134,7 +134,7 @@ def HomotopicPMD(
 
     References:
         Li, Lan & Zhao 2022, "Homotopic policy mirror descent: policy convergence, implicit
-        regularization, and improved sample complexity", Theorem 3.1.
+        regularization, and improved sample complexity".
     """
     rule = Homotopic() if step_size is None else as_step_size(step_size)
     return PolicyOptimization(

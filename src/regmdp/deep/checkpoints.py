@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from regmdp import regularizers
+from regmdp._internal.array_files import read_arrays, write_arrays
 from regmdp._internal.errors import FormatError
-from regmdp._internal.files import read_arrays, write_arrays
 from regmdp.deep.networks import NetworkFunctions, mlp
 from regmdp.deep.proximal import AdaptiveStepSize
 from regmdp.regularizers import Regularizer

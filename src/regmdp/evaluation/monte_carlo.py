@@ -72,8 +72,8 @@ class MonteCarlo(SampledEvaluation):
 
     References:
         Sutton & Barto 2018, *Reinforcement Learning*, section 5.2 (exploring starts); Agarwal,
-        Kakade, Lee & Mahajan 2021, JMLR 22(98), Algorithm 3 and Lemma 36: the geometric horizon.
-        There the regularizer is 0.
+        Kakade, Lee & Mahajan 2021, JMLR 22(98), sampling for natural policy gradient: the geometric
+        horizon. There the regularizer is 0.
     """
 
     episodes: int

@@ -147,8 +147,8 @@ class Rollouts(SampledEvaluation):
     References:
         Williams 1992, Machine Learning 8, "Simple statistical gradient-following algorithms for
         connectionist reinforcement learning", equation 11; Sutton, McAllester, Singh & Mansour
-        2000, NIPS, Theorem 1; Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), Algorithm 3: the
-        two geometric horizons; Kakade 2001, NIPS, Theorem 1, and Peters & Schaal 2008,
+        2000, NIPS, Theorem 1; Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98): the two geometric
+        horizons; Kakade 2001, NIPS, Theorem 1, and Peters & Schaal 2008,
         Neurocomputing 71: averages for each pair are the compatible approximation of the natural
         gradient, with a constant for each state. The term with h' is not in these: it is the
         gradient of h.

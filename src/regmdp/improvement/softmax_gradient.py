@@ -77,8 +77,8 @@ class SoftmaxGradient(StepSizeImprovement):
             :meth:`max_step_size`.
 
     References:
-        Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), Lemma C.1; Mei, Xiao, Szepesvári &
-        Schuurmans 2020, ICML, Lemma 10.
+        Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), section 5; Mei, Xiao, Szepesvári &
+        Schuurmans 2020, ICML, section 4: with entropy.
     """
 
     def mirror_map(self, regularizer: Regularizer) -> Regularizer:
@@ -90,7 +90,7 @@ class SoftmaxGradient(StepSizeImprovement):
         R is the range of the rewards.
 
         References:
-            Agarwal et al. 2021, Theorem 5.1 (τ = 0, R = 1); Mei et al. 2020, Theorem 6 (Shannon
+            Agarwal et al. 2021, Theorem 10 (τ = 0, R = 1); Mei et al. 2020, Theorem 6 (Shannon
             entropy, R = 1).
         """
         if not isinstance(regularizer, Unregularized | Shannon):
@@ -163,7 +163,7 @@ class FisherNaturalGradient(StepSizeImprovement):
 
     References:
         Kakade 2001, NIPS, "A natural policy gradient"; Agarwal, Kakade, Lee & Mahajan 2021, JMLR
-        22(98), equation 14.
+        22(98), section 5.3.
     """
 
     def mirror_map(self, regularizer: Regularizer) -> Regularizer:

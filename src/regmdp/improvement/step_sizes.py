@@ -82,7 +82,7 @@ class Geometric(StepSize):
         'converged'
 
     References:
-        Xiao 2022, JMLR 23(282), "On the convergence rates of policy gradient methods", Theorem 10.
+        Xiao 2022, JMLR 23(282), "On the convergence rates of policy gradient methods".
     """
 
     initial: float | None = None

@@ -7,9 +7,9 @@ from os import PathLike
 import numpy as np
 import scipy.sparse as sp
 
+from regmdp._internal.array_files import read_arrays, write_arrays
 from regmdp._internal.arrays import ArrayLike, SparseArray
 from regmdp._internal.errors import FormatError, ModelError
-from regmdp._internal.files import read_arrays, write_arrays
 from regmdp.mdp import MDP
 from regmdp.mdp.layouts import read_layout
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import Any
 
 import numpy as np
 
+from regmdp._internal.array_files import read_array, read_named_arrays, read_names
 from regmdp._internal.errors import FormatError
 from regmdp._internal.files import require_file
 
 __all__ = ["load_policy"]
 
-#: First bytes of .npy and .npz files.
-MAGIC = (b"\x93NUMPY", b"PK\x03\x04")
+#: First bytes of .npy files.
+NPY_MAGIC = b"\x93NUMPY"
 
 
 def load_policy(path: str | PathLike[str]) -> np.ndarray:
@@ -39,21 +39,12 @@ def load_policy(path: str | PathLike[str]) -> np.ndarray:
         True
     """
     path = require_file(path)
-    try:
-        # opened here: np.load does not close a damaged file
-        with open(path, "rb") as file:
-            if not file.read(6).startswith(MAGIC):
-                raise ValueError("it is neither .npz nor .npy")
-            file.seek(0)
-            content: Any = np.load(file, allow_pickle=False)
-            if isinstance(content, np.ndarray):
-                return content
-            with content as archive:
-                if "policy" in archive.files:
-                    return archive["policy"]
-                names = ", ".join(archive.files) or "nothing"
-    except Exception as error:  # zipfile, zlib and NumPy raise many kinds for damaged files
+    with open(path, "rb") as file:
+        if file.read(len(NPY_MAGIC)) == NPY_MAGIC:
+            return read_array(path)
+    names = read_names(path)
+    if "policy" not in names:
         raise FormatError(
-            f"{path} is not a file of NumPy arrays, or it is damaged: {error}"
-        ) from error
-    raise FormatError(f"{path} has no array named 'policy'; it holds {names}")
+            f"{path} has no array named 'policy'; it holds {', '.join(names) or 'nothing'}"
+        )
+    return read_named_arrays(path, ["policy"])["policy"]

@@ -17,7 +17,7 @@ import scipy.sparse as sp
 
 from regmdp._internal.arrays import Float, Int
 from regmdp._internal.errors import FormatError
-from regmdp._internal.files import replace_atomically, require_file
+from regmdp._internal.files import replace_together, require_file
 from regmdp.io.state_action_files import (
     INITIAL,
     Choices,
@@ -39,7 +39,10 @@ STRUCTURE_PATTERN = re.compile(r'#\s*Reward structure\s+"(.*)"')
 
 
 def write_prism(mdp: MDP, path: Path) -> tuple[str, ...]:
-    """Write a model to five files with the same stem, and return notes on the differences."""
+    """Write a model to five files with the same stem, and return notes on the differences.
+
+    All five are complete before the first one is moved into place.
+    """
     choices, metadata, notes = choices_from_model(mdp)
     rows = choices.rows
     counts = np.diff(rows.indptr)
@@ -69,11 +72,15 @@ def write_prism(mdp: MDP, path: Path) -> tuple[str, ...]:
     contents = [
         _join_lines(lines) for lines in (transitions, labels, [f"{choices.n_states} 0"], rewards)
     ]
-    contents.append(_join_lines([metadata.to_json(b"".join(contents))]))
-    for suffix, content in zip((*MODEL_SUFFIXES, METADATA_SUFFIX), contents, strict=True):
-        replace_atomically(
-            path.with_suffix(suffix), lambda file, content=content: file.write(content)
-        )
+    # the metadata come first: with their checksum, files of two models are refused
+    described = _join_lines([metadata.to_json(b"".join(contents))])
+    suffixes = (METADATA_SUFFIX, *MODEL_SUFFIXES)
+    replace_together(
+        {
+            path.with_suffix(suffix): lambda file, content=content: file.write(content)
+            for suffix, content in zip(suffixes, (described, *contents), strict=True)
+        }
+    )
     return notes
 
 

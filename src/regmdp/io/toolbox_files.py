@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from regmdp._internal.array_files import read_named_arrays, read_names, write_named_arrays
 from regmdp._internal.errors import FormatError, ModelError
-from regmdp._internal.files import replace_atomically, require_file
 from regmdp.io.npz import load_model
 from regmdp.io.toolboxes import from_mdptoolbox, from_quantecon, to_mdptoolbox, to_quantecon
 from regmdp.mdp import MDP
@@ -34,7 +34,7 @@ def find_kind(path: Path) -> str:
     Raises:
         FormatError: if it is damaged, or of no such kind.
     """
-    names = frozenset(_load_arrays(path, only_names=True))
+    names = frozenset(read_names(path))
     for kind, (needed, more) in ARRAY_NAMES.items():
         if needed <= names and (more is None or names <= needed | more):
             return kind
@@ -55,7 +55,7 @@ def read_toolbox_arrays(path: Path, kind: str) -> MDP:
         raise FormatError(f"{path} has the arrays of the format {find_kind(path)}, not of {kind}")
     if kind == "npz":
         return load_model(path)
-    arrays = _load_arrays(path)
+    arrays: dict[str, Any] = dict(read_named_arrays(path))
     initial = arrays.pop("initial", None)
     try:
         if kind == "mdptoolbox":
@@ -72,24 +72,6 @@ def _as_number(array: Any) -> float:
     if np.size(array) != 1:
         raise ValueError(f"the discount is an array of shape {np.shape(array)}, not a number")
     return float(np.asarray(array).item())
-
-
-def _load_arrays(path: Path, *, only_names: bool = False) -> dict[str, Any]:
-    """Return the arrays of an archive by name, or None for each if only the names are needed."""
-    try:
-        # opened here: np.load does not close a damaged file
-        with open(require_file(path), "rb") as file:
-            if file.read(2) != b"PK":
-                raise ValueError("it is not a .npz archive")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as archive:
-                return {name: None if only_names else archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # zipfile, zlib and NumPy raise many kinds for damaged files
-        raise FormatError(
-            f"{path} is not a file of NumPy arrays, or it is damaged: {error}"
-        ) from error
 
 
 def write_mdptoolbox(mdp: MDP, path: Path) -> tuple[str, ...]:
@@ -123,7 +105,7 @@ def _check_size(count: int) -> None:
 def _write_arrays(path: Path, mdp: MDP, n_states: int, **arrays: Any) -> None:
     initial = np.zeros(n_states)
     initial[: mdp.n_states] = mdp.initial
-    replace_atomically(path, lambda file: np.savez(file, initial=initial, **arrays))
+    write_named_arrays(path, {**arrays, "initial": initial})
 
 
 def _describe_differences(mdp: MDP) -> tuple[str, ...]:

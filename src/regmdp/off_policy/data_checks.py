@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from regmdp._internal.arrays import Float
@@ -12,6 +10,7 @@ from regmdp._internal.errors import SampleError, SolverError
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.off_policy.episodes import Episodes
 from regmdp.samples import Dataset
+from regmdp.samples.simulator import read_limits
 
 __all__ = ["read_reward_range", "require_coverage", "require_rewards_in_range"]
 
@@ -30,15 +29,7 @@ def read_reward_range(process: DecisionProcess, given: object) -> tuple[float, f
             for name, unknown in (("lowest_reward", -np.inf), ("highest_reward", np.inf))
         )
         return float(low[process.available].min()), float(high[process.available].max())
-    try:
-        least, most = (float(end) for end in (given if isinstance(given, Iterable) else ()))
-    except (TypeError, ValueError):
-        raise SolverError(f"reward_range must be (lowest, highest), not {given!r}") from None
-    if not (np.isfinite(least) and np.isfinite(most) and least <= most):
-        raise SolverError(
-            f"reward_range must be (lowest, highest), two finite numbers, not ({least:g}, {most:g})"
-        )
-    return least, most
+    return read_limits(given, finite=True, error=SolverError)
 
 
 def require_rewards_in_range(

@@ -15,6 +15,9 @@ __all__ = ["Episodes"]
 
 #: Largest logarithm of a weight; its square must fit into a double.
 MAX_LOG_WEIGHT = 300.0
+#: Largest logarithm of the weight of a step; larger ones are beyond doubles. Estimates use it only
+#: through the weights above.
+MAX_LOG_RATIO = 700.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +31,7 @@ class Episodes:
         length: (N,) number of steps of each episode.
         terminated: (n,) whether the episode ended with this step.
         truncated: (n,) whether it was cut off after it, though it could have continued.
+        ratio: (n,) \(\pi(a_t|s_t) / b(a_t|s_t)\), the weight of the step alone.
         previous_weight: (n,) \(\prod_{k<t} \pi(a_k|s_k) / b(a_k|s_k)\), the weight of the state.
         weight: (n,) \(\prod_{k \le t} \pi(a_k|s_k) / b(a_k|s_k)\), the weight of the action.
         discounts: (n,) \(\gamma^t\).
@@ -39,6 +43,7 @@ class Episodes:
     length: Int[np.ndarray, " N"]
     terminated: Bool[np.ndarray, " n"]
     truncated: Bool[np.ndarray, " n"]
+    ratio: Float[np.ndarray, " n"]
     previous_weight: Float[np.ndarray, " n"]
     weight: Float[np.ndarray, " n"]
     discounts: Float[np.ndarray, " n"]
@@ -89,12 +94,16 @@ class Episodes:
         terminated = data.terminated | process.terminal[data.next_state]
         last = np.zeros(len(data), dtype=np.bool_)
         last[start + length - 1] = True
-        ratio = policy[data.state, data.action] / data.probability
-        weight = _cumulate_ratios(ratio, start, number)
+        with np.errstate(divide="ignore"):
+            log_ratio = np.log(policy[data.state, data.action]) - np.log(probability)
+        weight = _cumulate_ratios(log_ratio, start, number)
+        ratio = np.exp(np.minimum(log_ratio, MAX_LOG_RATIO))
         previous = np.where(first, 1.0, np.concatenate(([1.0], weight[:-1])))
         discounts = discount ** step.astype(np.float64)
         truncated = last & ~terminated
-        return cls(data, number, step, length, terminated, truncated, previous, weight, discounts)
+        return cls(
+            data, number, step, length, terminated, truncated, ratio, previous, weight, discounts
+        )
 
     @property
     def count(self) -> int:
@@ -145,12 +154,13 @@ def _count_earlier_steps(episode: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"
 
 
 def _cumulate_ratios(
-    ratio: Float[np.ndarray, " n"], start: Int[np.ndarray, " N"], number: Int[np.ndarray, " n"]
+    log_ratio: Float[np.ndarray, " n"], start: Int[np.ndarray, " N"], number: Int[np.ndarray, " n"]
 ) -> Float[np.ndarray, " n"]:
-    """(n,) ratios -> (n,) their products since the start of the episode."""
-    none = np.cumsum(ratio == 0.0)
-    dead = none - (none - (ratio == 0.0))[start][number] > 0
-    logarithm = np.log(np.where(ratio > 0.0, ratio, 1.0))
+    """(n,) logarithms of ratios -> (n,) products of the ratios since the start of the episode."""
+    zero = np.isneginf(log_ratio)
+    none = np.cumsum(zero)
+    dead = none - (none - zero)[start][number] > 0
+    logarithm = np.where(dead, 0.0, log_ratio)
     sums = np.cumsum(logarithm)
     sums = np.where(dead, -np.inf, sums - (sums - logarithm)[start][number])
     if sums.max() > MAX_LOG_WEIGHT:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.checks import check_integer, check_number, check_option
-from regmdp._internal.errors import SampleError, SolverError
+from regmdp._internal.errors import PolicyError, SampleError, SolverError
 from regmdp.certificates import check_confidence
 from regmdp.mdp import DecisionProcess, StateActionSpace
 from regmdp.mdp.deterministic import DeterministicPolicy
@@ -22,69 +22,24 @@ from regmdp.off_policy.data_checks import (
 from regmdp.off_policy.episodes import Episodes
 from regmdp.off_policy.estimators import ESTIMATORS, EstimationProblem, Method
 from regmdp.off_policy.intervals import finite_sample_interval, normal_interval
+from regmdp.off_policy.result import OffPolicyValue
+from regmdp.off_policy.weight_checks import (
+    CONTRADICTION_LEVEL,
+    compare_weights,
+    describe_sums,
+    require_possible_probabilities,
+)
 from regmdp.policies import check_policy
 from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
 from regmdp.samples import Dataset
 
-__all__ = ["OffPolicyValue", "estimate_value"]
+__all__ = ["estimate_value"]
 
 #: Least effective number of episodes with which an estimate and its error are meaningful.
 MIN_EFFECTIVE_EPISODES = 10.0
 
 Interval: TypeAlias = Literal["finite-sample", "normal"]
-
-
-@dataclass(frozen=True, eq=False)
-class OffPolicyValue:
-    """The value of a policy, estimated from episodes of another.
-
-    Attributes:
-        value: The estimate of V^π(ρ), in the unit of the rewards; ρ is the distribution of the
-            first states of the episodes.
-        lower: Lower end of the interval.
-        upper: Upper end of it.
-        confidence: Confidence with which V^π(ρ) lies in the interval.
-        method: Name of the estimator.
-        interval: "finite-sample", whose confidence holds for any number of episodes; or "normal",
-            whose confidence is reached as the number grows.
-        episodes: Number of episodes used.
-        steps: Number of their steps.
-        truncated: Number of episodes that were cut off. The interval includes the possible values
-            of their missing steps.
-        effective_size: Effective number of episodes, by their importance weights.
-        standard_error: Estimated standard deviation of the estimate.
-
-    Examples:
-        >>> import numpy as np, regmdp as rm
-        >>> mdp, rng = rm.models.bandit(), np.random.default_rng(0)
-        >>> data = rm.samples.Dataset.from_episodes(mdp, rm.uniform_policy(mdp), 1000, 1, rng)
-        >>> result = rm.off_policy.estimate_value(
-        ...     data, np.array([[0.5, 0.5, 0.0]]), discount=0.0, reward_range=(0.1, 1.0)
-        ... )
-        >>> result.episodes, bool(result.lower <= 0.95 <= result.upper)
-        (1000, True)
-    """
-
-    value: float
-    lower: float
-    upper: float
-    confidence: float
-    method: str
-    interval: str
-    episodes: int
-    steps: int
-    truncated: int
-    effective_size: float
-    standard_error: float
-
-    def __repr__(self) -> str:
-        truncated = f", {self.truncated:,} of them cut off" if self.truncated else ""
-        return (
-            f"OffPolicyValue({self.value:.6g}; {self.interval} interval {self.lower:.6g} to "
-            f"{self.upper:.6g} with confidence {self.confidence:.12g}; {self.method} from "
-            f"{self.episodes:,} episodes{truncated}, effectively {self.effective_size:,.0f})"
-        )
 
 
 class _UnknownProcess(DecisionProcess):
@@ -151,12 +106,17 @@ def estimate_value(
             data, though they visit the state, never contain. The data say nothing about these, and
             only the finite-sample interval accounts for them.
 
+    The logged probabilities are compared with the logged actions. A contradiction that happens by
+    chance with a probability of at most 1e-6 is an error; doubts are ``findings`` of the result.
+
     Returns:
-        The estimate, its interval and the effective number of episodes.
+        The estimate, its interval, the effective number of episodes, and the mean weight of a step
+        with a test of its expectation.
 
     Raises:
         SampleError: if the data have no episodes or probabilities, lack the policy's actions, have
-            too few effective episodes, or contradict the range of the rewards.
+            too few effective episodes, or contradict their probabilities, themselves, or the range
+            of the rewards.
         SolverError: if an option is out of its range.
         PolicyError: if the policy is not one, or the regularizer is infinite at it.
 
@@ -196,6 +156,7 @@ def estimate_value(
     limits = read_reward_range(known, reward_range)
     require_rewards_in_range(episodes.data, known, limits)
     require_coverage(episodes, known, checked, max_unseen)
+    require_possible_probabilities(episodes, known, checked)
     live = ~known.terminal
     costs = float(cost[live].min()), float(cost[live].max())
     problem = _make_problem(episodes, checked, cost, costs, gamma, limits)
@@ -206,14 +167,23 @@ def estimate_value(
             f"{MIN_EFFECTIVE_EPISODES:.0f}; log more, evaluate fewer steps with horizon=, or a "
             "policy closer to the behaviour policy"
         )
-    totals = ESTIMATORS[method](episodes, problem)
+    totals = _estimate_totals(episodes, problem, method)
     if interval == "normal":
-        lower, upper = normal_interval(totals, level)
+        (lower, upper), crossed = normal_interval(totals, level), None
     else:
         _require_finite_sample_interval(gamma, limits)
-        lower, upper = finite_sample_interval(
-            episodes, cost[episodes.data.state], limits, costs, gamma, level
+        lower, upper, crossed = _bound_value(
+            lambda confidence: finite_sample_interval(
+                episodes, cost[episodes.data.state], limits, costs, gamma, confidence
+            ),
+            level,
         )
+    weights = compare_weights(episodes, checked)
+    findings = (
+        weights.describe() if weights.is_far else None,
+        describe_sums(episodes, known, checked),
+        crossed,
+    )
     return OffPolicyValue(
         value=float(totals[0].mean()),
         lower=lower,
@@ -226,11 +196,62 @@ def estimate_value(
         truncated=int(np.count_nonzero(episodes.truncated)),
         effective_size=size,
         standard_error=float(totals[0].std(ddof=1) / np.sqrt(episodes.count)),
+        weight_test=weights,
+        findings=tuple(finding for finding in findings if finding is not None),
     )
 
 
+def _estimate_totals(
+    episodes: Episodes, problem: EstimationProblem, method: Method
+) -> Float[np.ndarray, "three N"]:
+    """Return the totals of the episodes.
+
+    Raises:
+        SampleError: if they, or their squares, are too large for doubles.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        totals = ESTIMATORS[method](episodes, problem)
+        finite = np.isfinite(totals).all() and np.isfinite(totals.var(axis=1)).all()
+    if not finite:
+        raise SampleError(
+            f"weights of up to {episodes.weight.max():.3g} with rewards of up to "
+            f"{np.abs(episodes.data.reward).max():.3g} exceed the range of doubles; give the "
+            "rewards in a larger unit, or evaluate fewer steps with horizon="
+        )
+    return totals
+
+
+def _bound_value(
+    compute: Callable[[float], tuple[float, float]], confidence: float
+) -> tuple[float, float, str | None]:
+    """Return a lower bound, an upper bound that is not below it, and a finding if it was.
+
+    Args:
+        compute: From a confidence to the two bounds.
+        confidence: The confidence of the interval.
+
+    Raises:
+        SampleError: if they contradict each other even with a confidence of nearly 1.
+    """
+    lower, upper = compute(confidence)
+    if lower <= upper:
+        return lower, upper, None
+    least, most = compute(1.0 - CONTRADICTION_LEVEL)
+    if not least <= most:
+        raise SampleError(
+            f"the data contradict themselves: they bound the value by {least:.6g} from below and "
+            f"by {most:.6g} from above; with right probabilities, a right reward_range and "
+            "independent episodes, this happens with a probability of at most "
+            f"{CONTRADICTION_LEVEL:g}"
+        )
+    return upper, lower, "the lower bound was above the upper one, and they were exchanged"
+
+
 def _find_process(
-    data: object, policy: object, discount: float | None, process: DecisionProcess | None
+    data: object,
+    policy: ArrayLike | DeterministicPolicy,
+    discount: float | None,
+    process: DecisionProcess | None,
 ) -> DecisionProcess:
     """Return the process, or one of all states and actions of the policy or the data."""
     if not isinstance(data, Dataset):
@@ -242,7 +263,10 @@ def _find_process(
         return process
     if discount is None:
         raise SolverError("give the discount, or a process that has one")
-    given = np.shape(np.asarray(policy))
+    try:
+        given = () if isinstance(policy, DeterministicPolicy) else np.shape(np.asarray(policy))
+    except ValueError:
+        raise PolicyError("the policy is no array: its rows have different lengths") from None
     shape = (given[0], given[1]) if len(given) == 2 else (data.n_states, data.n_actions)
     return _UnknownProcess(shape, as_discount(discount))
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from regmdp._internal.checks import check_option
 from regmdp._internal.errors import MissingExtraError, RegmdpError
+from regmdp._internal.files import save_or_rescue
 from regmdp._internal.html import html_details, html_rows, html_table
 from regmdp.reproduce import experiments
 from regmdp.reproduce.base import Check, Experiment, Number, ProgressFunction, Result
@@ -29,9 +30,8 @@ from regmdp.reproduce.records import (
     format_csv,
     package_versions,
     replace_folder,
-    require_replaceable,
 )
-from regmdp.reproduce.report_writer import make_report_writer, select_reported
+from regmdp.reproduce.report_writer import make_report_writer, prepare_output, select_reported
 from regmdp.reproduce.settings import Change, format_setting, list_changes
 from regmdp.reproduce.superscripts import scripts_to_html
 
@@ -132,12 +132,12 @@ class ExperimentRun:
 
         Raises:
             FileExistsError: if the folder holds anything else where the outputs belong.
+            WriteError: if the folder cannot be made or written to.
             MissingExtraError: if a package for drawing or for the report is missing.
         """
         output, name = Path(folder), self.experiment.name
         write_report = make_report_writer()
-        require_replaceable(output / name)
-        output.mkdir(parents=True, exist_ok=True)
+        prepare_output(output, [self.experiment])
         record = write_run(self, output / name)
         reported = select_reported(
             output, experiments.EXPERIMENTS, [self.experiment], {name: record}
@@ -293,6 +293,9 @@ def write_run(
         finished: The run.
         folder: Output folder; its parent must exist.
         progress: Called after each figure. If it raises an exception, nothing is written.
+
+    Raises:
+        WriteError: if the folder cannot be written; the message says where the files are instead.
     """
     begin, result = time.perf_counter(), finished.result
     files = dict(_draw_figures(result, progress))
@@ -315,13 +318,17 @@ def write_run(
         checks=tuple(result.checks),
         notes=tuple(result.notes),
     )
+    tables = {f"{name}.csv": format_csv(columns) for name, columns in result.tables.items()}
+    files |= tables | {"record.json": record.to_json()}
+    save_or_rescue(folder, lambda path: _write_files(path, files))
+    return record
+
+
+def _write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    """Write the files of an experiment into a folder that replaces the old one."""
     with replace_folder(folder) as write:
-        for name, columns in result.tables.items():
-            write(f"{name}.csv", format_csv(columns))
         for name, content in files.items():
             write(name, content)
-        write("record.json", record.to_json())
-    return record
 
 
 def _as_json(value: Any) -> Any:

@@ -8,10 +8,7 @@ or an interrupt.
 from __future__ import annotations
 
 import json
-import os
 import platform
-import secrets
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -22,6 +19,8 @@ from typing import Any
 import numpy as np
 
 from regmdp._internal.errors import FormatError
+from regmdp._internal.files import make_folder, writing
+from regmdp._internal.temporaries import clean_up
 from regmdp.reproduce.base import Check, Number
 from regmdp.reproduce.settings import Change
 
@@ -190,6 +189,8 @@ def require_replaceable(folder: Path) -> None:
     Raises:
         FileExistsError: if it holds anything else.
     """
+    if folder.parent.is_dir():
+        clean_up(folder)  # which may put a folder back that a killed run had moved away
     if (
         folder.exists()
         and not (folder / RECORD_FILE).is_file()
@@ -208,24 +209,12 @@ def replace_folder(folder: Path) -> Iterator[Callable[[str, str | bytes], None]]
     The function takes the name and the content of a file.
     """
     require_replaceable(folder)
-    for stale in folder.parent.glob(f".{folder.name}.*.part"):
-        shutil.rmtree(stale, ignore_errors=True)
-    tag = secrets.token_hex(6)
-    part, old = (folder.with_name(f".{folder.name}.{tag}.{kind}.part") for kind in ("new", "old"))
-    part.mkdir()
+    with make_folder(folder, replace=True) as part:
 
-    def write(name: str, content: str | bytes) -> None:
-        (part / name).write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+        def write(name: str, content: str | bytes) -> None:
+            with writing(folder / name):
+                (part / name).write_bytes(
+                    content.encode("utf-8") if isinstance(content, str) else content
+                )
 
-    try:
         yield write
-        if folder.exists():
-            os.rename(folder, old)
-        os.rename(part, folder)
-    except BaseException:
-        if old.exists() and not folder.exists():
-            os.rename(old, folder)
-        raise
-    finally:
-        for leftover in (part, old):
-            shutil.rmtree(leftover, ignore_errors=True)

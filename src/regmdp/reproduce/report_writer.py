@@ -7,11 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from regmdp._internal.errors import FormatError, MissingExtraError
-from regmdp._internal.files import replace_atomically
+from regmdp._internal.files import replace_atomically, require_writable, writing
 from regmdp.reproduce.base import Experiment
-from regmdp.reproduce.records import Record
+from regmdp.reproduce.records import Record, require_replaceable
 
-__all__ = ["REPORT_FILE", "load_earlier_record", "make_report_writer", "select_reported"]
+__all__ = [
+    "REPORT_FILE",
+    "load_earlier_record",
+    "make_report_writer",
+    "prepare_output",
+    "select_reported",
+]
 
 REPORT_FILE = "report.html"
 
@@ -40,6 +46,20 @@ def make_report_writer() -> Callable[[Path, list[tuple[Experiment, Record]], int
         return path
 
     return write
+
+
+def prepare_output(output: Path, selected: Sequence[Experiment]) -> None:
+    """Make the output folder, and check that the outputs of experiments can be written to it.
+
+    Raises:
+        FileExistsError: if it holds anything else where the outputs belong.
+        WriteError: if it cannot be made or written to.
+    """
+    for experiment in selected:
+        require_replaceable(output / experiment.name)
+    with writing(output):
+        output.mkdir(parents=True, exist_ok=True)
+    require_writable(output / REPORT_FILE)
 
 
 def select_reported(

@@ -16,6 +16,7 @@ from regmdp.reproduce.records import Record, require_replaceable
 from regmdp.reproduce.report_writer import (
     load_earlier_record,
     make_report_writer,
+    prepare_output,
     select_reported,
 )
 
@@ -85,13 +86,13 @@ def reproduce(
     Raises:
         MissingExtraError: if a package for drawing or for the report is missing.
         FileExistsError: if an output folder contains anything else.
+        WriteError: if the output folder cannot be made or written to. What cannot be written after
+            an experiment is kept in a temporary folder that the message names.
         RegmdpError: if an experiment does not have a changed setting, or does not take its value.
     """
     check_changes(selected, changes, quick=quick)
     write_report = make_report_writer()
-    for experiment in selected:
-        require_replaceable(output / experiment.name)
-    output.mkdir(parents=True, exist_ok=True)
+    prepare_output(output, selected)
     records: dict[str, Record] = {}
     report: Path | None = None
     interrupted = False
@@ -140,6 +141,7 @@ def run_and_write(
         quick: Whether to use the quick settings.
         changes: Changed settings by name.
     """
+    require_replaceable(folder)
     finished = run_experiment(experiment, progress, quick=quick, changes=changes)
     return write_run(finished, folder, progress)
 

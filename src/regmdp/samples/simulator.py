@@ -10,7 +10,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, Int, read_only
 from regmdp._internal.checks import check_integer, check_number, describe_first
-from regmdp._internal.errors import SampleError
+from regmdp._internal.errors import RegmdpError, SampleError
 from regmdp._internal.memory import require_memory
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.model_data import check_initial, check_space
@@ -26,6 +26,7 @@ __all__ = [
     "UserSimulator",
     "as_simulator",
     "draw_categorical",
+    "read_limits",
 ]
 
 
@@ -249,20 +250,27 @@ class UserSimulator(Simulator):
             raise SampleError(describe_first(bad, describe, "rows"))
 
 
-def read_limits(given: object) -> tuple[float, float]:
+def read_limits(
+    given: object, *, finite: bool = False, error: type[RegmdpError] = SampleError
+) -> tuple[float, float]:
     """Return the lowest and the highest possible reward.
 
+    Args:
+        given: Two numbers in order.
+        finite: Whether infinite ones are refused.
+        error: Class of the exception.
+
     Raises:
-        SampleError: if they are not two numbers in order; infinite ones are possible.
+        RegmdpError: if they are anything else.
     """
     if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str) or len(given) != 2:
-        raise SampleError(f"reward_range must be (lowest, highest), not {given!r}")
+        raise error(f"reward_range must be (lowest, highest), not {given!r}")
     low, high = (
-        check_number(f"the {which} reward in reward_range", end, finite=False, error=SampleError)
+        check_number(f"the {which} reward in reward_range", end, finite=finite, error=error)
         for which, end in zip(("lowest", "highest"), given, strict=True)
     )
     if not low <= high:
-        raise SampleError(
+        raise error(
             f"reward_range must be (lowest, highest), two numbers in order, not ({low:g}, {high:g})"
         )
     return low, high

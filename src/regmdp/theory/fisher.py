@@ -49,7 +49,7 @@ def softmax_gradient(
 
     References:
         Sutton, McAllester, Singh & Mansour 1999, NIPS; Agarwal, Kakade, Lee & Mahajan 2021, JMLR
-        22(98), Lemma C.1; Mei, Xiao, Szepesvári & Schuurmans 2020, ICML, Lemma 10, with entropy.
+        22(98), section 5; Mei, Xiao, Szepesvári & Schuurmans 2020, ICML, section 4, with entropy.
     """
     regularizer = check_regularizer(mdp, regularizer)
     checked = np.asarray(check_policy(mdp, policy, regularizer))
@@ -98,7 +98,7 @@ def fisher_matrix(mdp: MDP, policy: ArrayLike | DeterministicPolicy) -> Float[np
 
     References:
         Kakade 2001, NIPS, "A natural policy gradient"; Agarwal, Kakade, Lee & Mahajan 2021, JMLR
-        22(98), equation 14 and Lemma 15.
+        22(98), section 5.3 and Lemma 15.
     """
     checked = np.asarray(check_policy(mdp, policy, check_regularizer(mdp, None)))
     # π(1-π) as a sum of products is accurate for small π

@@ -109,8 +109,8 @@ def homotopic_pmd_gap_bound(
         True
 
     References:
-        Li, Lan & Zhao 2022, "Homotopic policy mirror descent", Theorem 3.1, has a bound of this
-        form. This one is proved above.
+        Li, Lan & Zhao 2022, "Homotopic policy mirror descent", has a bound of this form. This
+        one is proved above.
     """
     if not mdp.discount > 0.0:
         raise SolverError("homotopic steps need a discount above 0")

@@ -7,17 +7,29 @@ is the floor without the factor 1/(ητ).
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
+from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SolverError
 from regmdp.algorithms import PolicyOptimization
-from regmdp.theory.dual_averaging import as_dual_averaging, uniform_temperature
-from regmdp.theory.linear_rates import bound_q_rounding
+from regmdp.theory.dual_averaging import (
+    DualAveragingRun,
+    as_dual_averaging,
+    uniform_temperature,
+)
+from regmdp.theory.linear_rates import (
+    bound_q_rounding,
+    measure_log_policy_error,
+    measure_policy_error,
+    require_strong_convexity,
+    skip_initial,
+)
 from regmdp.theory.optima import sup_norm
-from regmdp.theory.rates import gpmd_bounds, sharp_inexact_floor
+from regmdp.theory.rates import Quantity, gpmd_bounds, sharp_inexact_floor
 from regmdp.theory.report import ComparedValues, NotApplicableError, UpperBound
-from regmdp.theory.runs import Trace
+from regmdp.theory.runs import Trace, cached_on_run
 from regmdp.theory.statements import Statement
 
 __all__ = ["STATEMENTS", "admissible_evaluation_error"]
@@ -86,18 +98,40 @@ def _compare_evaluation_error(run: Trace) -> ComparedValues:
     return ComparedValues(np.arange(1, run.iterations + 1), measured, stated, rounding)
 
 
-def _compare_sharp_q_error(run: Trace) -> ComparedValues:
+class _SharpRates(NamedTuple):
+    """Bounds on a run with inexact evaluation, without the factor 1/(ητ).
+
+    Attributes:
+        view: The run as dual averaging.
+        decay: (n,) C_1 κ^k.
+        modulus: μ.
+    """
+
+    view: DualAveragingRun
+    decay: Float[np.ndarray, " n"]
+    modulus: float
+
+    def bound(self, quantity: Quantity, factor: float) -> tuple[Float[np.ndarray, " m"], float]:
+        """Return (n + 1,) bounds, the decay times a factor plus a floor, and the floor of rounding.
+
+        Rounding is an error of the evaluation, too.
+        """
+        run, error = self.view.run, self.view.evaluation_error
+        tau, noise = uniform_temperature(run.regularizer), float(np.max(self.view.noise))
+        floor, perturbed = (
+            sharp_inexact_floor(run.mdp.discount, tau, delta, self.modulus, quantity)
+            for delta in (error, error + noise)
+        )
+        return np.append(np.inf, factor * self.decay + floor), perturbed - floor
+
+
+@cached_on_run
+def _rate_sharply(run: Trace) -> _SharpRates:
     view = as_dual_averaging(run)
-    step, tau = view.require_constant_step(), uniform_temperature(run.regularizer)
-    if view.evaluation_error == 0.0:
-        raise NotApplicableError("its policies are evaluated exactly")
+    step = view.require_constant_step()
     if view.subproblem_gap > 0.0:
         raise NotApplicableError("its subproblems are solved inexactly")
-    modulus = view.mirror.strong_convexity(run.mdp.n_actions)
-    if not modulus > 0.0:
-        raise NotApplicableError(
-            f"{type(run.regularizer).__name__} is not known to be strongly convex"
-        )
+    modulus = require_strong_convexity(run)
     exact = gpmd_bounds(
         run.mdp,
         run.regularizer,
@@ -106,15 +140,42 @@ def _compare_sharp_q_error(run: Trace) -> ComparedValues:
         start=run.policies[0],
         optimum=run.optimum,
     )
-    error, noise = view.evaluation_error, float(np.max(view.noise))
-    floor = sharp_inexact_floor(run.mdp.discount, tau, error, modulus)
-    perturbed = sharp_inexact_floor(run.mdp.discount, tau, error + noise, modulus)
-    return ComparedValues(
-        np.arange(1, run.iterations + 1),
-        sup_norm(run.optimum.q - run.q, run.allowed)[1:],
-        exact.q[1:] + floor,
-        (perturbed - floor + bound_q_rounding(run))[1:],
-    )
+    # the bound on V is (γ + 2) C_1 κ^k
+    return _SharpRates(view, exact.value[1:] / (run.mdp.discount + 2.0), modulus)
+
+
+def _rate_inexact(run: Trace) -> _SharpRates:
+    """Return the rates of a run without exact evaluation, where they differ from the published."""
+    rates = _rate_sharply(run)
+    if rates.view.evaluation_error == 0.0:
+        raise NotApplicableError("its policies are evaluated exactly")
+    return rates
+
+
+def _compare_sharp_q_error(run: Trace) -> ComparedValues:
+    bound, rounding = _rate_inexact(run).bound("q", run.mdp.discount)
+    measured = sup_norm(run.optimum.q - run.q, run.allowed)
+    return skip_initial(run, measured, bound, rounding + bound_q_rounding(run))
+
+
+def _compare_sharp_value_error(run: Trace) -> ComparedValues:
+    bound, rounding = _rate_sharply(run).bound("value", 1.0)
+    measured = np.max(np.abs(run.optimum.value - run.values), axis=1, initial=0.0)
+    return skip_initial(run, measured, bound, rounding + run.optimum.error + run.value_error)
+
+
+def _compare_sharp_policy_error(run: Trace) -> ComparedValues:
+    rates, (measured, slack) = _rate_inexact(run), measure_policy_error(run)
+    scale = rates.modulus * uniform_temperature(run.regularizer)
+    bound, rounding = rates.bound("policy", 1.0 / scale)
+    return skip_initial(run, measured, bound, rounding + slack)
+
+
+def _compare_sharp_log_policy_error(run: Trace) -> ComparedValues:
+    rates = _rate_inexact(run)
+    measured, slack = measure_log_policy_error(rates.view)
+    bound, rounding = rates.bound("log_policy", 2.0 / uniform_temperature(run.regularizer))
+    return skip_initial(run, measured, bound, rounding + slack)
 
 
 STATEMENTS = (
@@ -129,5 +190,23 @@ STATEMENTS = (
         "γ/(1-γ) (2δ + γδ²/(2μτ(1-γ))), without 1/(ητ): after Cen et al. 2022, Theorem 2",
         UpperBound,
         _compare_sharp_q_error,
+    ),
+    Statement(
+        "error of V, sharp",
+        "C_1 κ^k + F_Q/γ, with the floor F_Q of Q: see sharp_inexact_floor",
+        UpperBound,
+        _compare_sharp_value_error,
+    ),
+    Statement(
+        "error of π, sharp floor",
+        "(C_1 κ^k + F_Q + δ)/(μτ): see sharp_inexact_floor",
+        UpperBound,
+        _compare_sharp_policy_error,
+    ),
+    Statement(
+        "error of log π, sharp floor",
+        "2 (C_1 κ^k + F_Q + δ)/τ: see sharp_inexact_floor",
+        UpperBound,
+        _compare_sharp_log_policy_error,
     ),
 )

@@ -10,6 +10,7 @@ import math
 from typing import Literal, NamedTuple
 
 from regmdp._internal.arrays import ArrayLike
+from regmdp._internal.checks import check_option
 from regmdp._internal.errors import SolverError
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
@@ -20,7 +21,7 @@ from regmdp.theory.initial_policy import (
     require_positive_temperature,
 )
 from regmdp.theory.optima import Optimum
-from regmdp.theory.rates import entropy_npg_bounds
+from regmdp.theory.rates import EntropyNPGBounds, entropy_npg_bounds
 from regmdp.theory.steps import mirror_descent_gap_bound
 from regmdp.theory.unregularized import npg_bound, reward_range
 
@@ -83,7 +84,8 @@ def entropy_npg_iterations(
         T, at least 1.
 
     Raises:
-        SolverError: if the step size or the accuracy is out of its range.
+        SolverError: if the step size or the accuracy is out of its range, or the quantity is none
+            of these.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -98,6 +100,7 @@ def entropy_npg_iterations(
         Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Theorem 1 and what follows it.
     """
     _require_accuracy(accuracy)
+    check_option("quantity", quantity, EntropyNPGBounds._fields)
     first = entropy_npg_bounds(
         mdp, regularizer, step_size=step_size, iterations=1, start=start, optimum=optimum
     )

@@ -5,11 +5,12 @@ Index t of a returned array bounds iterate t. Theorems bound iterate t + 1, so t
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
+from regmdp._internal.checks import check_option
 from regmdp._internal.errors import SolverError
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
@@ -20,12 +21,17 @@ from regmdp.theory.optima import Optimum
 __all__ = [
     "EntropyNPGBounds",
     "GPMDBounds",
+    "Quantity",
     "entropy_npg_bounds",
     "gpmd_bounds",
     "inexact_entropy_npg_bounds",
     "inexact_floor",
     "sharp_inexact_floor",
 ]
+
+
+#: Quantities whose errors :func:`sharp_inexact_floor` bounds.
+Quantity: TypeAlias = Literal["q", "value", "policy", "log_policy"]
 
 
 class EntropyNPGBounds(NamedTuple):
@@ -202,7 +208,7 @@ def gpmd_bounds(
 
     References:
         Zhan, Cen, Huang, Chen, Lee & Chi 2023, SIAM Journal on Optimization 33(2), Theorem 1
-        (exact) and Theorem 3 (inexact). ξ_0 is defined up to a constant per state, chosen such that
+        (exact) and Theorem 2 (inexact). ξ_0 is defined up to a constant per state, chosen such that
         h*(ξ_0) = h*(Q*/τ).
     """
     tau = require_positive_temperature(regularizer)
@@ -253,7 +259,7 @@ def inexact_floor(
         0.12
 
     References:
-        Zhan et al. 2023, SIAM Journal on Optimization 33(2), Theorem 3; Cen et al. 2022, Operations
+        Zhan et al. 2023, SIAM Journal on Optimization 33(2), Theorem 2; Cen et al. 2022, Operations
         Research 70(4), Theorem 2.
     """
     if evaluation_error == 0.0 and subproblem_gap == 0.0:
@@ -266,22 +272,38 @@ def inexact_floor(
 
 
 def sharp_inexact_floor(
-    discount: float, temperature: float, error: float, modulus: float = 1.0
+    discount: float,
+    temperature: float,
+    error: float,
+    modulus: float = 1.0,
+    quantity: Quantity = "q",
 ) -> float:
-    r"""Return an error floor of Q for inexact evaluation, without the factor 1/(ητ).
+    r"""Return an error floor for inexact evaluation, without the factor 1/(ητ).
 
     .. math::
-        \frac{\gamma}{1-\gamma} \left( 2\delta
-        + \frac{\gamma \delta^2}{2 \mu \tau (1-\gamma)} \right)
+        F_V = \frac{1}{1-\gamma} \left( 2\delta
+        + \frac{\gamma \delta^2}{2 \mu \tau (1-\gamma)} \right), \qquad
+        F_Q = \gamma F_V, \qquad
+        F_\pi = \frac{F_Q + \delta}{\mu\tau}, \qquad
+        F_{\log \pi} = \frac{2 (F_Q + \delta)}{\tau}
 
-    With \(\delta \le \frac{1-\gamma}{\gamma} \min\{\epsilon/4, \sqrt{\epsilon\tau}/2\}\) it is at
-    most 5ε/8, for μ = 1.
+    are the floors of Q, V, π in ℓ1, and log π, the latter for Shannon and KL. The rates to them are
+    those of exact evaluation: with the C_1 and κ of :func:`gpmd_bounds`
+
+    .. math::
+        \|Q^* - Q_{k+1}\|_\infty \le \gamma C_1 \kappa^k + F_Q, \quad
+        \|V^* - V_{k+1}\|_\infty \le C_1 \kappa^k + F_V, \quad
+        \|\pi^* - \pi_{k+1}\|_1 \le \frac{C_1 \kappa^k}{\mu\tau} + F_\pi
+
+    With \(\delta \le \frac{1-\gamma}{\gamma} \min\{\epsilon/4, \sqrt{\epsilon\tau}/2\}\) the
+    floor of Q is at most 5ε/8, for μ = 1.
 
     Args:
         discount: γ.
         temperature: τ > 0.
         error: δ, in the unit of the rewards.
         modulus: μ, modulus of strong convexity of h in ℓ1; 1 for Shannon and KL.
+        quantity: Whose error: "q", "value", "policy" or "log_policy".
 
     Examples:
         >>> import regmdp as rm
@@ -293,14 +315,22 @@ def sharp_inexact_floor(
     References:
         A refinement of Cen et al. 2022, Operations Research 70(4), Theorem 2. The gain of a step is
         at least \(\langle Q, \pi^+ - \pi \rangle\) minus noise, D(π⁺, π)/η + (1/η + τ) D(π, π⁺) -
-        δ‖π⁺ - π‖_1 ≥ -(1-α)δ²/(2μτ), instead of -2δ; so Q - τξ does not fall below -(δ +
-        γδ²/(2μτ(1-γ))).
+        δ‖π⁺ - π‖_1 ≥ -(1-α)δ²/(2μτ), instead of -2δ; so the largest entry E_k of τξ_k - Q_k is at
+        most α^k E_0 + δ + γδ²/(2μτ(1-γ)). With it V* - V_k ≤ ‖Q* - τξ_k‖ + E_k, as h* is
+        1-Lipschitz, and ‖Q* - τξ_{k+1}‖ ≤ α ‖Q* - τξ_k‖ + (1-α) (‖Q* - Q_k‖ + δ): the errors minus
+        F_Q and F_Q + δ obey the linear system of the exact method, :func:`linear_system`. With δ =
+        0 this is ‖V* - V_{k+1}‖ ≤ C_1 κ^k, where the published constants are 3 and γ + 2.
     """
-    return (
-        discount
-        / (1.0 - discount)
-        * (2.0 * error + discount * error**2 / (2.0 * modulus * temperature * (1.0 - discount)))
-    )
+    step_loss = discount * error**2 / (2.0 * modulus * temperature * (1.0 - discount))
+    of_value = (2.0 * error + step_loss) / (1.0 - discount)
+    of_dual = discount * of_value + error
+    floors = {
+        "q": discount * of_value,
+        "value": of_value,
+        "policy": of_dual / (modulus * temperature),
+        "log_policy": 2.0 * of_dual / temperature,
+    }
+    return floors[check_option("quantity", quantity, floors)]
 
 
 def _geometric_decay(rate: float, iterations: int) -> Float[np.ndarray, " n"]:

@@ -66,7 +66,8 @@ def temperature_for_accuracy(mdp: MDP, accuracy: float) -> float:
         True
 
     References:
-        Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), section 1.
+        Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), equation 12 and
+        section 3.1.2.
     """
     n_actions = int(np.max(np.sum(mdp.available, axis=1)))
     if not (mdp.discount < 1.0 and accuracy > 0.0 and n_actions > 1):
@@ -116,7 +117,8 @@ def inexact_npg_samples(mdp: MDP, accuracy: float) -> SampleComplexity:
         4.0
 
     References:
-        Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), after Theorem 2. The number of
+        Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Remark 1, with a
+        smaller δ. Here it is that of :func:`admissible_evaluation_error`. The number of
         samples of an evaluation: Gheshlaghi Azar, Munos & Kappen 2013, Machine Learning 91(3).
     """
     tau = temperature_for_accuracy(mdp, accuracy)

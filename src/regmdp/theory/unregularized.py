@@ -135,7 +135,7 @@ def geometric_pmd_bound(
         array([0.7143, 0.7143, 0.7143])
 
     References:
-        Xiao 2022, JMLR 23(282), Theorem 10. Steps must grow by ϑ/(ϑ-1), for which 1/γ is enough if
+        Xiao 2022, JMLR 23(282), section 4. Steps must grow by ϑ/(ϑ-1), for which 1/γ is enough if
         episodes do not end.
     """
     first = evaluate_start(mdp, None, start, optimum)
@@ -328,7 +328,7 @@ def _compare_adaptive(run: Trace) -> ComparedValues:
 
 STATEMENTS = (
     Statement("sublinear gap", "Agarwal et al. 2021, Theorem 16", UpperBound, _compare_npg),
-    Statement("growing steps", "Xiao 2022, Theorem 10", UpperBound, _compare_geometric),
+    Statement("growing steps", "Xiao 2022, section 4", UpperBound, _compare_geometric),
     Statement(
         "adaptive steps",
         "Johnson et al. 2023; Protopapas & Barakat 2024",
