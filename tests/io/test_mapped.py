@@ -2,7 +2,10 @@
 a model.
 """
 
+import errno
+import hashlib
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -12,6 +15,7 @@ import pytest
 import scipy.sparse as sp
 
 import regmdp as rm
+from regmdp.mdp.digests import RowsHash, combine_hashes, hash_tables
 
 MODELS = {
     "garnet": rm.models.garnet(300, 4, 5, rng=0, discount=0.95),
@@ -66,7 +70,12 @@ def test_the_digest_matches_the_model_in_memory_and_detects_changes(tmp_path):
     data = np.fromfile(tmp_path / "model" / "data")
     data[[3, 4]] = data[[4, 3]]
     data.tofile(tmp_path / "model" / "data")
-    assert rm.io.open_mapped(tmp_path / "model").compute_digest() != mdp.digest
+    changed = rm.io.open_mapped(tmp_path / "model")
+    for use in (rm.solve, rm.MDP.compute_digest, rm.MDP.to_array):
+        with pytest.raises(rm.FormatError, match="block 0, states 0 to 299: the rows do not have"):
+            use(changed)
+    with pytest.raises(rm.FormatError, match="block 0, states 0 to 299: the rows do not have"):
+        rm.io.open_mapped(tmp_path / "model", verify=True)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +166,7 @@ def test_damage_is_detected(tmp_path):
             rm.io.open_mapped(folder)
 
     (folder / "model.json").write_text(json.dumps(json.loads(whole) | {"format": 99}))
-    refused("written by a newer version of regmdp")
+    refused("written by another version of regmdp")
     (folder / "model.json").write_text(json.dumps(json.loads(whole) | {"kind": "cake"}))
     refused("holds a cake, not a mapped model")
     (folder / "model.json").write_text("{")
@@ -168,6 +177,267 @@ def test_damage_is_detected(tmp_path):
     refused("data has 28 bytes and not 24")
     (folder / "data").unlink()
     refused("is not a mapped model, or it is damaged")
+
+
+# ---- folders that were changed ----
+
+
+def write_small(folder):
+    """Write a model with an action that does not exist, and one that ends the episode."""
+    with rm.io.ModelWriter(folder, 3, 2, 0.9, initial=[0.5, 0.5, 0.0]) as writer:
+        writer.write(
+            [[0.5, 0.5, 0], [0, 0, 1], [0, 0.25, 0.5], [0, 0, 0], [0, 0, 1], [1, 0, 0]],
+            [[0.0, 1.0], [2.0, 0.0], [-1.0, 0.0]],
+            available=[[True, True], [True, False], [True, True]],
+            termination=[[0, 0], [0.25, 0], [0, 0]],
+        )
+
+
+def edit(folder, name, change):
+    """Replace the entries of a file of the rows, or of an array."""
+    if name.endswith(".npy"):
+        array = np.load(folder / name)
+        np.save(folder / name, change(array))
+    else:
+        kind = {"data": np.float64}.get(name, np.int32)
+        change(np.fromfile(folder / name, dtype=kind)).astype(kind).tofile(folder / name)
+
+
+def forge(folder, **changes):
+    """Change model.json as somebody does who knows how its checksum is made."""
+    fields = json.loads((folder / "model.json").read_text())
+    fields |= changes
+    fields.pop("seal")
+    seal = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+    (folder / "model.json").write_text(json.dumps({**fields, "seal": seal}))
+
+
+def at(place, number):
+    """Return a change of one entry."""
+
+    def change(array):
+        array = np.array(array, order="F")
+        array[place] = number
+        return array
+
+    return change
+
+
+EDITS = {
+    "a probability": ("data", at(0, 0.25)),
+    "a negative probability": ("data", at(0, -0.5)),
+    "a probability that is NaN": ("data", at(2, np.nan)),
+    "a probability that is 0": ("data", at(5, 0.0)),
+    "an infinite probability": ("data", at(5, np.inf)),
+    "a small shift between two": ("data", lambda a: a + np.array([1e-12, -1e-12, 0, 0, 0, 0, 0])),
+    "a successor": ("indices", at(2, 0)),
+    "a successor far above": ("indices", at(2, 2**31 - 1)),
+    "a successor far below": ("indices", at(2, -(2**31))),
+    "a successor S": ("indices", at(6, 3)),
+    "two equal successors": ("indices", at(1, 0)),
+    "a pointer far above": ("indptr", at(2, 2**31 - 1)),
+    "a pointer far below": ("indptr", at(2, -(2**31))),
+    "pointers that descend": ("indptr", at(1, 6)),
+    "a pointer moved by one": ("indptr", at(1, 1)),
+    "a first pointer above 0": ("indptr", at(0, 1)),
+    "a last pointer below": ("indptr", at(-1, 6)),
+    "a reward": ("rewards.npy", at((0, 1), 1.5)),
+    "a reward that is NaN": ("rewards.npy", at((0, 1), np.nan)),
+    "a reward of no action": ("rewards.npy", at((1, 1), 1.0)),
+    "rewards of another shape": ("rewards.npy", lambda a: a.T),
+    "rewards of another type": ("rewards.npy", lambda a: a.astype(np.float32)),
+    "an action more": ("available.npy", at((1, 1), True)),
+    "an action less": ("available.npy", at((0, 0), False)),
+    "no action": ("available.npy", lambda a: a & False),
+    "a mask of numbers": ("available.npy", lambda a: a.astype(np.int8)),
+    "a mask of 2s": ("available.npy", lambda a: (2 * a.view(np.uint8)).view(np.bool_)),
+    "a termination": ("termination.npy", at((1, 0), 0.5)),
+    "a negative termination": ("termination.npy", at((1, 0), -0.25)),
+    "a termination that is NaN": ("termination.npy", at((1, 0), np.nan)),
+    "an initial distribution": ("initial.npy", at(0, 1.0)),
+    "an initial distribution that is NaN": ("initial.npy", at(0, np.nan)),
+    "an initial distribution of one state": ("initial.npy", lambda a: a[:1]),
+    "an initial distribution of text": ("initial.npy", lambda a: a.astype(str)),
+}
+
+
+@pytest.mark.parametrize("case", EDITS)
+def test_edited_files_are_refused(tmp_path, case):
+    folder = tmp_path / "model"
+    write_small(folder)
+    assert rm.solve(rm.io.open_mapped(folder)).status.ok
+    edit(folder, *EDITS[case])
+    with pytest.raises(rm.FormatError, match="model"):
+        rm.solve(rm.io.open_mapped(folder))
+    with pytest.raises(rm.FormatError, match="model"):
+        rm.io.open_mapped(folder, verify=True)
+
+
+@pytest.mark.parametrize("name", ["data", "indices", "indptr", "rewards.npy", "model.json"])
+@pytest.mark.parametrize("change", ["cut", "longer", "empty", "missing", "a folder"])
+def test_files_of_other_sizes_are_refused_at_once(tmp_path, name, change):
+    folder = tmp_path / "model"
+    write_small(folder)
+    whole = (folder / name).read_bytes()
+    (folder / name).unlink()
+    if change == "a folder":
+        (folder / name).mkdir()
+    elif change != "missing":
+        (folder / name).write_bytes(
+            {"cut": whole[:-1], "longer": whole + b"0", "empty": b""}[change]
+        )
+    with pytest.raises(rm.FormatError, match="model is not a mapped model, or it is damaged"):
+        rm.io.open_mapped(folder)
+
+
+DESCRIPTIONS = [
+    {"branching": 1},
+    {"branching": 0},
+    {"branching": -1},
+    {"branching": 10**9},
+    {"branching": 2.0},
+    {"branching": True},
+    {"mass_error": 0.0},
+    {"mass_error": -1.0},
+    {"mass_error": 1.0},
+    {"mass_error": float("nan")},
+    {"mass_error": "0"},
+    {"discount": 0.95},
+    {"discount": 2.0},
+    {"discount": float("nan")},
+    {"discount": None},
+    {"shape": [2, 3]},
+    {"shape": [3]},
+    {"shape": [3, 2, 1]},
+    {"shape": [10**9, 10**9]},
+    {"shape": [-3, -2]},
+    {"shape": "32"},
+    {"stored": [6]},
+    {"stored": [3, 4]},
+    {"stored": [10**18]},
+    {"stored": [-7]},
+    {"stored": 7},
+    {"hashes": []},
+    {"hashes": ["00" * 96]},
+    {"hashes": ["zz"]},
+    {"hashes": [7]},
+    {"digest": "00"},
+    {"digest": 7},
+    {"state_labels": "abc"},
+    {"state_labels": ["a"]},
+    {"state_labels": [1, 2, 3]},
+    {"action_labels": {"a": 1}},
+    {"layout": 3},
+    {"layout": {"kind": "cake"}},
+    {"layout": {}},
+]
+
+
+@pytest.mark.parametrize("changes", DESCRIPTIONS, ids=str)
+def test_edited_descriptions_are_refused(tmp_path, changes):
+    """Also with a checksum that fits: nothing that a certificate needs is taken on trust."""
+    folder = tmp_path / "model"
+    write_small(folder)
+    forge(folder)
+    assert rm.io.open_mapped(folder, verify=True).n_states == 3
+    whole = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(whole | changes))
+    with pytest.raises(rm.FormatError, match=r"model\.json was changed|not fit|damaged"):
+        rm.io.open_mapped(folder)
+    forge(folder, **changes)
+    with pytest.raises(rm.FormatError, match="model"):
+        rm.solve(rm.io.open_mapped(folder))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", "null", "{}", "[" * 100_000, "\x00"])
+def test_what_is_no_description_is_refused(tmp_path, text):
+    folder = tmp_path / "model"
+    write_small(folder)
+    (folder / "model.json").write_text(text)
+    with pytest.raises(rm.FormatError, match="model"):
+        rm.io.open_mapped(folder)
+    (folder / "model.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(rm.FormatError, match="model"):
+        rm.io.open_mapped(folder)
+
+
+@pytest.mark.parametrize("name", ["data", "indices", "indptr"])
+def test_a_folder_that_changes_while_it_is_open_is_refused(tmp_path, name):
+    folder = tmp_path / "model"
+    write_small(folder)
+    mdp = rm.io.open_mapped(folder)
+    assert rm.solve(mdp).status.ok
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[:-4])
+    with pytest.raises(rm.FormatError, match="was changed since it was opened"):
+        rm.solve(mdp)
+    (folder / name).unlink()
+    with pytest.raises(rm.FormatError, match="cannot be read any more"):
+        rm.solve(mdp)
+
+
+def test_each_block_is_checked(tmp_path):
+    mdp = MODELS["many blocks"]
+    rm.io.save_mapped(mdp, tmp_path / "model")
+    last = rm.io.open_mapped(tmp_path / "model").transitions.blocks[-1]
+    edit(tmp_path / "model", "data", lambda a: np.append(a[:-2], a[-2:] + np.array([1e-3, -1e-3])))
+    changed = rm.io.open_mapped(tmp_path / "model")
+    value = np.ones(mdp.n_states)
+    changed.transitions.matvec(value, changed.transitions.blocks[0])
+    with pytest.raises(rm.FormatError, match=f"states {last.start} to {last.stop - 1}"):
+        changed.transitions.matvec(value, last)
+
+
+def test_sums_are_checked_even_with_hashes_that_fit(tmp_path):
+    """Probabilities that are no distribution, with all digests made anew."""
+    folder = tmp_path / "model"
+    write_small(folder)
+    edit(folder, "data", at(0, 0.4))
+    data, indices = np.fromfile(folder / "data"), np.fromfile(folder / "indices", np.int32)
+    lengths = np.diff(np.fromfile(folder / "indptr", np.int32))
+    rows_hash = RowsHash()
+    rows_hash.add(data, indices, lengths)
+    block = rows_hash.digest()
+    forge(folder, hashes=[block.hex()])
+    arrays = {name: np.load(folder / f"{name}.npy") for name in ("rewards", "available")}
+    digest = hash_tables(
+        combine_hashes([block]), 0.9, np.load(folder / "initial.npy"),
+        arrays["rewards"], arrays["available"], np.load(folder / "termination.npy"),
+    )  # fmt: skip
+    forge(folder, digest=digest)
+    with pytest.raises(rm.FormatError, match="state 0, action 0 sums to 0.9 with its termination"):
+        rm.solve(rm.io.open_mapped(folder))
+
+
+# ---- writing ----
+
+
+def test_a_full_disk_is_an_error_that_names_the_folder(tmp_path, monkeypatch):
+    def full(descriptor, offset, size):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(rm.WriteError, match=rf"cannot write {tmp_path}/model: No space left"):
+        write_small(tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.delattr(os, "posix_fallocate")
+    write_small(tmp_path / "model")
+    assert rm.io.open_mapped(tmp_path / "model", verify=True).n_states == 3
+
+
+def test_a_model_without_actions_or_with_a_wrong_start_is_refused(tmp_path):
+    def attempt(available, initial=None):
+        with rm.io.ModelWriter(tmp_path / "model", 1, 1, 0.9, initial=initial) as writer:
+            writer.write([[1.0]], [[0.0]], available=available)
+
+    with pytest.raises(rm.ModelError, match="no state has an action"):
+        attempt([[False]])
+    for initial in ([0.5], [np.nan], [1.0, 0.0]):
+        with pytest.raises(rm.ModelError, match="initial"):
+            attempt([[True]], initial)
+    with pytest.raises(rm.ModelError, match="state_labels has 2 names"):
+        rm.io.ModelWriter(tmp_path / "model", 1, 1, 0.9, state_labels=["a", "b"])
+    assert list(tmp_path.iterdir()) == []
 
 
 LIMITED = """

@@ -24,6 +24,7 @@ __all__ = [
     "replace_atomically",
     "replace_together",
     "require_file",
+    "require_new_folder",
     "require_writable",
     "save_or_rescue",
     "writing",
@@ -98,6 +99,18 @@ def replace_together(files: Mapping[Path, Callable[[IO[bytes]], object]]) -> Non
                 part.unlink(missing_ok=True)
 
 
+def require_new_folder(folder: Path) -> None:
+    """Check that a folder can be made.
+
+    Raises:
+        FileExistsError: if something with this name exists.
+        FileNotFoundError: if the folder above does not exist.
+    """
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists already; choose another name, or remove it")
+    _require_parent(folder, folder)
+
+
 @contextmanager
 def make_folder(folder: str | PathLike[str], *, replace: bool = False) -> Iterator[Path]:
     """Give a new folder with a temporary name, which is renamed when the block ends without error.
@@ -115,8 +128,8 @@ def make_folder(folder: str | PathLike[str], *, replace: bool = False) -> Iterat
     _require_parent(folder, folder)
     with writing(folder):
         clean_up(folder)
-        if not replace and folder.exists():
-            raise FileExistsError(f"{folder} exists already; choose another name, or remove it")
+        if not replace:
+            require_new_folder(folder)
         part, old = temporary_path(folder), temporary_path(folder, old=True)
         part.mkdir()
     try:

@@ -15,7 +15,7 @@ import scipy
 from regmdp._internal.arrays import Int
 from regmdp._internal.errors import ModelError, RegmdpError
 
-__all__ = ["as_csr", "check_pointers"]
+__all__ = ["as_csr", "check_indices", "check_pointers"]
 
 
 def as_csr(
@@ -131,7 +131,7 @@ def _rebuild_compressed(name: str, matrix: Any) -> Any:
     pointers = check_pointers(name, pointers, n_major, min(indices.size, entries.shape[0]))
     n_stored = int(pointers[-1])
     indices, entries = indices[:n_stored], entries[:n_stored]
-    _require_range(name, indices, n_minor)
+    check_indices(name, indices, n_minor)
     kind = {
         "csr": scipy.sparse.csr_array,
         "csc": scipy.sparse.csc_array,
@@ -150,7 +150,7 @@ def _rebuild_coordinates(name: str, matrix: Any) -> Any:
             raise ModelError(
                 f"{name}: there are {entries.size} entries, but {axis.size} coordinates"
             )
-        _require_range(name, axis, limit)
+        check_indices(name, axis, limit)
     parts = (entries.astype(np.float64, copy=False), tuple(_as_index_type(*coordinates)))
     return scipy.sparse.coo_array(parts, shape=matrix.shape)
 
@@ -186,7 +186,7 @@ def _list_rows(name: str, matrix: Any) -> Any:
     rows = np.repeat(np.arange(len(columns)), lengths)
     column = np.array([operator.index(index) for row in columns for index in row], dtype=np.int64)
     entry = np.array([number for row in entries for number in row], dtype=np.float64)
-    _require_range(name, column, matrix.shape[1])
+    check_indices(name, column, matrix.shape[1])
     return scipy.sparse.coo_array((entry, (rows, column)), shape=matrix.shape)
 
 
@@ -200,8 +200,12 @@ def _require_indices(name: str, indices: Any) -> np.ndarray:
     return array
 
 
-def _require_range(name: str, indices: np.ndarray, limit: int) -> None:
-    """Check that indices run from 0 to ``limit - 1``."""
+def check_indices(name: str, indices: np.ndarray, limit: int) -> None:
+    """Check that indices run from 0 to ``limit - 1``.
+
+    Raises:
+        ModelError: if one does not; the message says which, and how many.
+    """
     if indices.size == 0 or (indices.min() >= 0 and indices.max() < limit):
         return
     bad = (indices < 0) | (indices >= limit)

@@ -91,7 +91,7 @@ class LoadedProblem:
             )
         rewards = str(parameters["rewards"]) if parameters else None
         read = formats.read_with_notes(
-            path, discount=discount, rewards=rewards, normalize=normalize
+            path, discount=discount, rewards=rewards, normalize=normalize, verify=True
         )
         return cls(read.mdp, Path(path).stem, None, "; ".join(read.notes) or None)
 

@@ -154,6 +154,7 @@ def read_model(
     discount: float | None = None,
     rewards: str | None = None,
     normalize: bool = False,
+    verify: bool = False,
 ) -> MDP:
     r"""Read a model from a file or folder; the format is that of its extension.
 
@@ -177,6 +178,9 @@ def read_model(
         normalize: Whether probabilities in a file of a model checker that sum to 1 only within
             1e-3, because they have few digits, are divided by their sums. Otherwise such a file is
             an error.
+        verify: Whether all rows of a mapped folder are checked when it is opened, and not each
+            block when it is used for the first time. Other files are always checked when they are
+            read.
 
     Raises:
         FormatError: if the format is unknown or the file is damaged; the message names the line
@@ -196,7 +200,12 @@ def read_model(
         Volk, The probabilistic model checker Storm, STTT 24, 2022.
     """
     return read_with_notes(
-        path, format=format, discount=discount, rewards=rewards, normalize=normalize
+        path,
+        format=format,
+        discount=discount,
+        rewards=rewards,
+        normalize=normalize,
+        verify=verify,
     ).mdp
 
 
@@ -207,6 +216,7 @@ def read_with_notes(
     discount: float | None = None,
     rewards: str | None = None,
     normalize: bool = False,
+    verify: bool = False,
 ) -> Reading:
     """Read a model as :func:`read_model` does, and return it with its format and notes."""
     entry = find_format(path, "mapped" if format is None and Path(path).is_dir() else format)
@@ -224,7 +234,7 @@ def read_with_notes(
             f"{entry.name}"
         )
     assert entry.read is not None
-    mdp = entry.read(Path(path))
+    mdp = open_mapped(path, verify=verify) if entry.name == "mapped" else entry.read(Path(path))
     return Reading(mdp if discount is None else mdp.with_discount(discount), entry.name, ())
 
 

@@ -2,59 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
-from regmdp._internal.errors import FormatError
-from regmdp.io.mapped_layout import FORMAT, KIND, ROW_FILES, TABLES
+from regmdp._internal.array_files import read_array, read_array_header
+from regmdp._internal.arrays import freeze
+from regmdp._internal.errors import FormatError, InsufficientMemoryError, ModelError
+from regmdp._internal.memory import require_memory
+from regmdp.io.mapped_blocks import MappedBlocks
+from regmdp.io.mapped_layout import (
+    DESCRIPTION_FILE,
+    INITIAL_FILE,
+    ROW_FILES,
+    TABLES,
+    Description,
+)
 from regmdp.io.model_writer import ModelWriter
 from regmdp.mdp import MDP, SparseTransitions
 from regmdp.mdp.layouts import read_layout
 from regmdp.mdp.model_data import ModelData, check_initial, make_space
-from regmdp.mdp.transitions import StorageInfo, state_blocks
+from regmdp.mdp.transitions import StorageInfo
 from regmdp.mdp.validation import as_discount
 
 __all__ = ["open_mapped", "save_mapped"]
-
-
-class _MappedBlocks(Sequence[sp.csr_array]):
-    """The rows of the blocks, each mapped from the files while it is used."""
-
-    def __init__(self, folder: Path, shape: tuple[int, int], stored: list[int]) -> None:
-        self._folder, self._shape = folder, shape
-        sizes = [(block.stop - block.start) * shape[1] for block in state_blocks(*shape)]
-        self._sizes, self._stored = sizes, stored
-        self._entries = np.concatenate(([0], np.cumsum(stored, dtype=np.int64)))
-        self._pointers = np.concatenate(([0], np.cumsum(np.array(sizes, dtype=np.int64) + 1)))
-
-    def __len__(self) -> int:
-        return len(self._sizes)
-
-    def __getitem__(self, index: Any) -> Any:
-        entries, stored = int(self._entries[index]), self._stored[index]
-        data, indices = (self._part(name, entries, stored) for name in ("data", "indices"))
-        indptr = self._part("indptr", int(self._pointers[index]), self._sizes[index] + 1)
-        return sp.csr_array((data, indices, indptr), shape=(self._sizes[index], self._shape[0]))
-
-    def _part(self, name: str, start: int, count: int) -> np.ndarray:
-        if count == 0:  # an empty file cannot be mapped
-            return np.empty(0, dtype=ROW_FILES[name])
-        kind = ROW_FILES[name]
-        return np.asarray(
-            np.memmap(
-                self._folder / name,
-                dtype=kind,
-                mode="r",
-                offset=start * kind.itemsize,
-                shape=(count,),
-            )
-        )
 
 
 def save_mapped(mdp: MDP, path: str | PathLike[str]) -> None:
@@ -66,6 +38,7 @@ def save_mapped(mdp: MDP, path: str | PathLike[str]) -> None:
 
     Raises:
         FileExistsError: if the path exists.
+        WriteError: if the folder cannot be written; the message names it.
     """
     with ModelWriter(
         path,
@@ -88,72 +61,114 @@ def save_mapped(mdp: MDP, path: str | PathLike[str]) -> None:
             )
 
 
-def open_mapped(path: str | PathLike[str]) -> MDP:
+def open_mapped(path: str | PathLike[str], *, verify: bool = False) -> MDP:
     """Open a model that :class:`ModelWriter` wrote.
 
     Its rows stay in the files and are mapped block by block while they are used, so a model may be
     larger than memory. A solver needs memory for a few (S,) vectors and (S, A) arrays, and for the
-    rows of a deterministic policy. The files were checked when they were written. To see whether
-    they have changed since, compare ``mdp.compute_digest()``, which reads them all, with
-    ``mdp.digest``.
+    rows of a deterministic policy.
+
+    What is opened is checked: the description, the sizes of the files, and the (S, A) arrays when
+    the model is opened; structure, ranges, sums and digest of each block of rows when it is used
+    for the first time. A folder that was changed is therefore an error, at the latest during the
+    first sweep.
 
     Args:
         path: The folder.
+        verify: Whether all blocks are checked when the model is opened. All rows are read for it.
 
     Returns:
         The model. Its digest is that of the same model in memory.
 
     Raises:
-        FormatError: if the folder is incomplete, or not a mapped model.
+        FormatError: if the folder is incomplete, damaged, or not a mapped model.
         FileNotFoundError: if there is no such folder.
     """
     folder = Path(path)
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}")
     try:
-        meta = json.loads((folder / "model.json").read_text())
-        if meta["kind"] != KIND:
-            raise FormatError(f"{folder} holds a {meta['kind']}, not a {KIND}")
-        if meta["format"] > FORMAT:
-            raise FormatError(
-                f"{folder} was written by a newer version of regmdp (format {meta['format']}, not "
-                f"{FORMAT})"
-            )
-        shape = int(meta["shape"][0]), int(meta["shape"][1])
-        blocks = _MappedBlocks(folder, shape, [int(stored) for stored in meta["stored"]])
-        _check_sizes(folder, shape, meta["stored"])
-        info = StorageInfo(int(meta["branching"]), sum(meta["stored"]), str(meta["digest"]))
-        transitions = SparseTransitions(blocks, *shape, info=info, storage="mapped")
-        tables = {
-            name: np.load(folder / f"{name}.npy", mmap_mode="r")
-            for name in TABLES
-            if (folder / f"{name}.npy").exists()
-        }
-        initial = np.load(folder / "initial.npy") if (folder / "initial.npy").exists() else None
-        space = make_space(
-            tables.get("available", np.broadcast_to(True, shape)),
-            meta["state_labels"],
-            meta["action_labels"],
-        )
-        data = ModelData(
-            space,
-            as_discount(meta["discount"]),
-            check_initial(space, initial),
-            transitions,
-            tables["rewards"],
-            tables.get("termination", np.broadcast_to(0.0, shape)),
-            float(meta["mass_error"]),
-        )
-        return MDP.from_checked(data).with_layout(read_layout(meta.get("layout")))
-    except (KeyError, TypeError, ValueError, OSError) as error:
+        mdp, blocks = _open(folder)
+    except InsufficientMemoryError:
+        raise
+    except (ModelError, KeyError, TypeError, ValueError, OSError) as error:
         raise FormatError(f"{folder} is not a mapped model, or it is damaged: {error}") from error
+    if verify:
+        blocks.check_all()
+    return mdp
 
 
-def _check_sizes(folder: Path, shape: tuple[int, int], stored: list[int]) -> None:
-    """Check the sizes of the files of the rows."""
-    entries, pointers = sum(stored), shape[0] * shape[1] + len(stored)
-    for name, kind in ROW_FILES.items():
-        expected = kind.itemsize * (pointers if name == "indptr" else entries)
-        found = (folder / name).stat().st_size
-        if found != expected:
-            raise ValueError(f"{name} has {found} bytes and not {expected}")
+def _open(folder: Path) -> tuple[MDP, MappedBlocks]:
+    """Open a model and check all but its rows."""
+    description = _read_description(folder)
+    shape = description.shape
+    tables = {
+        name: _open_table(folder / f"{name}.npy", name, shape)
+        for name in TABLES
+        if (folder / f"{name}.npy").exists()
+    }
+    _check_tables(tables)
+    available = tables.get("available", np.broadcast_to(True, shape))
+    termination = tables.get("termination", np.broadcast_to(0.0, shape))
+    space = make_space(available, description.state_labels, description.action_labels)
+    if space.terminal.all():
+        raise ValueError("no state has an action")
+    blocks = MappedBlocks(folder, description, space.available, termination)
+    info = StorageInfo(
+        description.branching, sum(description.stored), description.transitions_digest
+    )
+    initial = read_array(folder / INITIAL_FILE) if (folder / INITIAL_FILE).exists() else None
+    data = ModelData(
+        space,
+        as_discount(description.discount),
+        check_initial(space, initial),
+        SparseTransitions(blocks, *shape, info=info, storage="mapped"),
+        tables["rewards"],
+        termination,
+        description.mass_error,
+    )
+    mdp = MDP.from_checked(data).with_layout(read_layout(description.layout))
+    if mdp.digest != description.digest:
+        raise ValueError("its numbers do not have the digest that was written")
+    return mdp, blocks
+
+
+def _read_description(folder: Path) -> Description:
+    """Read ``model.json``, and compare it with the sizes of the files of the rows."""
+    file = folder / DESCRIPTION_FILE
+    require_memory(f"the lines of {file}", 10.0 * file.stat().st_size)
+    found = {name: (folder / name).stat().st_size for name in ROW_FILES}
+    n_pointers = found["indptr"] // ROW_FILES["indptr"].itemsize
+    description = Description.from_json(file.read_text(encoding="utf-8"), n_pointers)
+    for name, expected in description.file_sizes().items():
+        if found[name] != expected:
+            raise ValueError(f"{name} has {found[name]} bytes and not {expected}")
+    return description
+
+
+def _open_table(path: Path, name: str, shape: tuple[int, int]) -> np.ndarray:
+    """Map an (S, A) array."""
+    with open(path, "rb") as file:
+        header = read_array_header(file, path.stat().st_size)
+    if header.shape != shape or header.dtype != TABLES[name]:
+        raise ValueError(
+            f"{path.name} holds {header.dtype} of shape {header.shape}, not {TABLES[name]} of "
+            f"shape {shape}"
+        )
+    order = "F" if header.fortran_order else "C"
+    table = np.memmap(path, header.dtype, "r", header.offset, shape, order)
+    return freeze(np.asarray(table))
+
+
+def _check_tables(tables: dict[str, np.ndarray]) -> None:
+    """Check that the entries of the (S, A) arrays are what they should be."""
+    if not np.isfinite(tables["rewards"]).all():
+        raise ValueError("rewards.npy has entries that are not finite")
+    if "termination" in tables:
+        ends = tables["termination"]
+        if not ((ends >= 0) & (ends <= 1)).all():
+            raise ValueError("termination.npy has entries that are not probabilities")
+    if "available" in tables and tables["available"].view(np.uint8).max() > 1:
+        raise ValueError("available.npy has entries that are neither true nor false")
+    if "available" in tables and tables["rewards"][~tables["available"]].any():
+        raise ValueError("rewards.npy has rewards of actions that do not exist")

@@ -5,10 +5,9 @@ The data are checked when they are written; only a block of rows is in memory.
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -18,18 +17,30 @@ from typing import IO, Any
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._internal.arrays import UNIT_ROUNDOFF, ArrayLike, Bool, Float, SparseArray
+from regmdp._internal.arrays import ArrayLike, Bool, Float, SparseArray
 from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import ModelError
+from regmdp._internal.files import make_folder, require_new_folder, writing
 from regmdp._internal.sparse import as_csr
-from regmdp.io.mapped_layout import FORMAT, KIND, ROW_FILES, TABLES
-from regmdp.mdp.digests import RowsHash, combine_hashes
+from regmdp.io.mapped_layout import (
+    DESCRIPTION_FILE,
+    INITIAL_FILE,
+    ROW_FILES,
+    TABLES,
+    Description,
+    mass_error_bound,
+)
+from regmdp.mdp.digests import RowsHash, combine_hashes, hash_tables
 from regmdp.mdp.layouts import Layout
+from regmdp.mdp.model_data import check_initial, make_space
 from regmdp.mdp.sparse_transitions import append_empty_row, extract_block
 from regmdp.mdp.transitions import state_blocks
-from regmdp.mdp.validation import MASS_TOLERANCE, as_discount, as_floats
+from regmdp.mdp.validation import MASS_TOLERANCE, as_discount, as_floats, as_labels
 
 __all__ = ["ModelWriter"]
+
+#: Bytes that are written at once to a file of zeros.
+ZEROS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -100,27 +111,23 @@ class ModelWriter:
         layout: Layout | None = None,
     ) -> None:
         self._path = Path(path)
-        if self._path.exists():
-            raise FileExistsError(f"{self._path} exists already; choose another name, or remove it")
-        if not self._path.parent.is_dir():
-            raise FileNotFoundError(
-                f"cannot write {self._path}: there is no folder {self._path.parent}"
-            )
+        require_new_folder(self._path)
         self._shape = (
             check_integer("n_states", n_states, 1, 2**31 - 1, error=ModelError),
             check_integer("n_actions", n_actions, error=ModelError),
         )
         if layout is not None:
             layout.require_fit(n_states, n_actions)
-        self._meta: dict[str, Any] = {
-            "discount": as_discount(discount),
-            "state_labels": state_labels,
-            "action_labels": action_labels,
-            "layout": None if layout is None else layout.to_dict(),
-        }
-        self._initial = None if initial is None else np.asarray(initial, dtype=np.float64)
+        self._discount = as_discount(discount)
+        self._labels = (
+            as_labels("state_labels", state_labels, n_states),
+            as_labels("action_labels", action_labels, n_actions),
+        )
+        self._layout = None if layout is None else layout.to_dict()
+        self._initial = initial
         self._blocks = state_blocks(n_states, n_actions)
-        self._folder = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        self._stack = ExitStack()
+        self._folder = self._path
         self._files: dict[str, IO[bytes]] = {}
         self._tables: dict[str, np.ndarray] = {}
         self._pending: list[sp.csr_array] = []
@@ -130,9 +137,14 @@ class ModelWriter:
         self._branching, self._mass_error = 0, 0.0
 
     def __enter__(self) -> ModelWriter:
-        self._folder.mkdir()
-        self._files = {name: open(self._folder / name, "wb") for name in ROW_FILES}  # noqa: SIM115  closed in __exit__
-        self._table("rewards")
+        with ExitStack() as stack:
+            self._folder = stack.enter_context(make_folder(self._path))
+            with writing(self._path):
+                for name in ROW_FILES:
+                    file = open(self._folder / name, "wb")
+                    self._files[name] = stack.enter_context(file)
+                self._table("rewards")
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
@@ -141,14 +153,16 @@ class ModelWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            for file in self._files.values():
-                file.close()
-            if kind is None:
-                self._finish()
-        finally:
-            self._tables.clear()
-            shutil.rmtree(self._folder, ignore_errors=True)
+        with self._stack:
+            try:
+                if error is not None:
+                    raise error
+                with writing(self._path):
+                    for file in self._files.values():
+                        file.close()
+                    self._finish()
+            finally:
+                self._tables.clear()
 
     def write(
         self,
@@ -167,6 +181,10 @@ class ModelWriter:
             available: (n, A) bool; by default all.
             termination: (n, A) probability that the episode terminates on the transition; by
                 default 0.
+
+        Raises:
+            ModelError: if they are not rows of a model.
+            WriteError: if the files cannot be written, because the disk is full for example.
         """
         part = self._as_part(rows, rewards, available, termination)
         states = slice(self._next_state, self._next_state + part.rewards.shape[0])
@@ -175,16 +193,17 @@ class ModelWriter:
         if not mask.all():
             index = np.where(mask.ravel(), np.arange(mask.size), -1)
             part = replace(part, rows=append_empty_row(part.rows)[index])
-        self._table("rewards")[states] = part.rewards
-        for name, table, default in (
-            ("available", mask, True),
-            ("termination", np.where(mask, part.termination, 0.0), False),
-        ):
-            if name in self._tables or np.any(table != default):
-                self._table(name)[states] = table
-        self._pending.append(part.rows)
-        self._next_state = states.stop
-        self._flush()
+        with writing(self._path):
+            self._table("rewards")[states] = part.rewards
+            for name, table, default in (
+                ("available", mask, True),
+                ("termination", np.where(mask, part.termination, 0.0), False),
+            ):
+                if name in self._tables or np.any(table != default):
+                    self._table(name)[states] = table
+            self._pending.append(part.rows)
+            self._next_state = states.stop
+            self._flush()
 
     def _as_part(
         self,
@@ -268,13 +287,7 @@ class ModelWriter:
     def _table(self, name: str) -> np.ndarray:
         """Return the (S, A) array with this name in its file, which is made on first use."""
         if name not in self._tables:
-            table = np.lib.format.open_memmap(
-                self._folder / f"{name}.npy",
-                mode="w+",
-                dtype=TABLES[name],
-                shape=self._shape,
-                fortran_order=True,
-            )
+            table = _create_table(self._folder / f"{name}.npy", TABLES[name], self._shape)
             if name == "available":
                 table[: self._next_state] = True
             self._tables[name] = table
@@ -301,8 +314,13 @@ class ModelWriter:
                 np.ascontiguousarray(part, dtype=kind)
                 for part, kind in zip(parts, ROW_FILES.values(), strict=True)
             ]
+            if int(chosen.indptr[-1]) > np.iinfo(np.int32).max:
+                raise ModelError(
+                    f"states {block.start} to {block.stop - 1} have {int(chosen.indptr[-1]):,} "
+                    "transitions; a mapped model holds up to 2^31 - 1 in a block"
+                )
             for array, file in zip(arrays, self._files.values(), strict=True):
-                array.tofile(file)
+                file.write(array.data)
             rows_hash = RowsHash()
             rows_hash.add(chosen.data, chosen.indices, np.diff(chosen.indptr))
             self._hashes.append(rows_hash.digest())
@@ -310,23 +328,56 @@ class ModelWriter:
             self._branching = max(self._branching, int(np.diff(chosen.indptr).max(initial=0)))
 
     def _finish(self) -> None:
-        """Write the metadata and give the folder its name."""
+        """Write the description, which completes the folder."""
         if self._next_state < self._shape[0]:
             raise ModelError(
                 f"{self._next_state} states were written, but the model has {self._shape[0]}"
             )
         for table in self._tables.values():
             table.flush()  # type: ignore[attr-defined]
+        mask = self._tables.get("available", np.broadcast_to(True, self._shape))
+        space = make_space(mask, *self._labels)
+        if space.terminal.all():
+            raise ModelError("available is False everywhere: no state has an action")
+        initial = check_initial(space, self._initial)
         if self._initial is not None:
-            np.save(self._folder / "initial.npy", self._initial)
-        self._meta |= {
-            "kind": KIND,
-            "format": FORMAT,
-            "shape": self._shape,
-            "stored": self._stored,
-            "branching": self._branching,
-            "digest": combine_hashes(self._hashes),
-            "mass_error": self._mass_error + (self._branching + 2) * 2 * UNIT_ROUNDOFF,
-        }
-        (self._folder / "model.json").write_text(json.dumps(self._meta))
-        os.replace(self._folder, self._path)
+            np.save(self._folder / INITIAL_FILE, initial)
+        description = Description(
+            shape=self._shape,
+            discount=self._discount,
+            state_labels=self._labels[0],
+            action_labels=self._labels[1],
+            layout=self._layout,
+            stored=tuple(self._stored),
+            hashes=tuple(block.hex() for block in self._hashes),
+            branching=self._branching,
+            mass_error=mass_error_bound(self._mass_error, self._branching),
+            digest=hash_tables(
+                combine_hashes(self._hashes),
+                self._discount,
+                initial,
+                self._tables["rewards"],
+                mask,
+                self._tables.get("termination", np.broadcast_to(0.0, self._shape)),
+            ),
+        )
+        (self._folder / DESCRIPTION_FILE).write_text(description.to_json(), encoding="utf-8")
+
+
+def _create_table(path: Path, kind: np.dtype[Any], shape: tuple[int, int]) -> np.ndarray:
+    """Return an array of zeros in a new file, whose place on the disk is reserved.
+
+    Writing into a mapped file for which there is no place would end the process.
+    """
+    header = {"descr": kind.str, "fortran_order": True, "shape": shape}
+    size = shape[0] * shape[1] * kind.itemsize
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        file.flush()
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), file.tell(), size)
+        else:
+            zeros = bytes(ZEROS_AT_ONCE)
+            for start in range(0, size, ZEROS_AT_ONCE):
+                file.write(zeros[: size - start])
+    return np.lib.format.open_memmap(path, mode="r+")
