@@ -151,11 +151,11 @@ def test_too_few_iterations_are_not_hidden():
 
 
 def made_up(problem, measured, by_sup_norm, by_potential):
-    """A curve whose numbers of iterations are given for three step sizes."""
+    """A curve whose numbers of iterations are given for four step sizes."""
     return StepCurve(
         problem,
         1.0,
-        np.array([0.01, 0.1, 1.0]),
+        np.array([0.01, 0.02, 0.1, 1.0]),
         np.array(measured, dtype=float),
         np.array(by_sup_norm, dtype=float),
         np.array(by_potential, dtype=float),
@@ -168,14 +168,14 @@ def outcomes(random, rare):
 
 
 def test_wrong_numbers_of_iterations_are_detected():
-    random = ([100, 10, 1], [9000, 900, 90], [900, 90, 90])
-    rare = ([100, 10, 1], [9000, 900, 90], [3000, 300, 300])
+    random = ([100, 50, 10, 1], [9000, 4500, 900, 90], [900, 450, 90, 90])
+    rare = ([100, 50, 10, 1], [9000, 4500, 900, 90], [3000, 1500, 300, 300])
     assert outcomes(random, rare) == [True] * 5
-    assert outcomes(([1000, 100, 10], *random[1:]), rare) == [False, *[True] * 4]
-    assert outcomes((random[0], random[1], [9500, 90, 90]), rare)[1] is False
-    assert outcomes(random, (rare[0], rare[1], [9500, 300, 300]))[2] is False
-    assert outcomes(random, (rare[0], rare[1], [3000, 300, 80]))[3] is False
-    assert outcomes(([100, 50, 30], *random[1:]), rare)[4] is False
+    assert outcomes(([1000, 500, 100, 10], *random[1:]), rare) == [False, *[True] * 4]
+    assert outcomes((random[0], random[1], [9500, 450, 90, 90]), rare)[1] is False
+    assert outcomes(random, (rare[0], rare[1], [9500, 1500, 300, 300]))[2] is False
+    assert outcomes(random, (rare[0], rare[1], [3000, 1500, 300, 80]))[3] is False
+    assert outcomes(([100, 80, 50, 30], *random[1:]), rare)[4] is False
 
 
 def test_wrong_rates_are_detected():
@@ -223,3 +223,60 @@ def test_progress_reaches_the_end():
     iteration_counts.run(settings, lambda fraction, text: fractions.append(fraction))
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
+
+
+def test_texts_give_the_counts_at_the_ends_and_the_slopes(result):
+    steps, text = result.tables["step-size"], result.figures["counts"]
+    for problem in (RANDOM, RARE):
+        here = steps["problem"] == problem
+        ratio = steps["by_potential"][here] / steps["by_sup_norm"][here]
+        sentence = (
+            f"The count by the potential is {ratio[0]:.2g} times (η = 0.02 of the largest) and "
+            f"{ratio[-1]:.2g} times (η = 1 of the largest) the count by the sup norm."
+        )
+        assert sentence in text.caption
+        assert sentence in text.alt
+        measured = steps["iterations"][here]
+        fraction = np.max(measured / np.minimum(steps["by_potential"], steps["by_sup_norm"])[here])
+        assert (
+            f"the measured iterations go from {measured[0]:,.0f} to {measured[-1]:,.0f}, at most "
+            f"{fraction:.2g} of the smaller count."
+        ) in text.alt
+    plain = result.tables["without-entropy"]
+    slopes = [np.diff(np.log(plain[name]))[0] / np.log(4.0) for name in ("iterations", "count")]
+    assert f"The slopes in 1/ε are {slopes[0]:.2f} and {slopes[1]:.2f}." in text.caption
+    soft = result.tables["soft-policy-iteration"]
+    assert (
+        f"From ε = 1 to 1e-06 the measured iterations go from {soft['iterations'][0]:.0f} to "
+        f"{soft['iterations'][-1]:.0f}"
+    ) in text.caption
+
+
+def test_comparisons_without_points_are_left_out_and_named():
+    settings = replace(
+        TINY,
+        shape=(3, 2, 2),
+        shares=(0.6,),
+        accuracy=100.0,
+        accuracies=(1000.0,),
+        ladder_accuracies=(100.0, 50.0),
+    )
+    found = iteration_counts.run(settings, silent)
+    assert [check.claim for check in found.checks if not check.passed] == []
+    assert len(found.checks) == 3
+    assert len(found.notes) == 4
+    assert "Too few accuracies take iterations for a slope." in found.figures["counts"].caption
+
+
+def test_a_start_that_is_never_returned_to_has_no_count_by_the_potential():
+    settings = replace(TINY, shape=(8, 2, 5), branching=1, shares=(0.5,))
+    mdp = runs.make_random_model(settings)
+    one = runs.measure_by_step(RANDOM, mdp, settings, silent)
+    assert one.mismatch == np.inf
+    assert np.isinf(one.by_potential).all()
+    assert one.smaller == one.by_sup_norm
+
+
+def test_settings_that_do_not_fit_are_refused():
+    with pytest.raises(rm.RegmdpError, match="branching must be at most the 5 states, not 6"):
+        replace(TINY, branching=6)

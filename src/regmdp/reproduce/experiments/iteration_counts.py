@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
@@ -21,6 +23,9 @@ from regmdp.reproduce.experiments.iteration_counts_runs import (
 )
 
 __all__ = ["EXPERIMENT", "run"]
+
+#: Largest of the three step sizes to which an exponent is fitted, as a fraction of the largest.
+SHORT_SHARE = 0.2
 
 FULL = Settings(
     shape=(20, 5, 20),
@@ -85,8 +90,8 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
         {
             "counts": FigureSpec(
                 lambda: figures.draw_counts(by_step, by_accuracy, unregularized),
-                figures.make_caption(settings),
-                figures.ALT,
+                figures.make_caption(settings, by_step, by_accuracy, unregularized),
+                figures.make_alt(by_step, by_accuracy, unregularized),
             )
         },
         _make_numbers(by_step, by_accuracy, unregularized),
@@ -94,6 +99,7 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
             *_check_steps(by_step, settings),
             *_check_accuracies(by_accuracy, unregularized),
         ),
+        _make_notes(by_step, unregularized, settings),
     )
 
 
@@ -101,9 +107,47 @@ def _make_accuracy_table(one: AccuracyCurve) -> dict[str, np.ndarray]:
     return {"accuracy": one.accuracies, "iterations": one.measured, "count": one.counted}
 
 
-def fit_slope(one: AccuracyCurve, values: np.ndarray) -> float:
-    """Return the exponent of a power law in 1/ε, fitted to numbers of iterations."""
-    return float(np.polyfit(np.log(1.0 / one.accuracies), np.log(values), 1)[0])
+def fit_step_exponent(one: StepCurve) -> float:
+    """Return the exponent of the step size in the iterations of the three shortest steps.
+
+    It is NaN if these are longer than 1/5 of the largest, or need no iterations.
+    """
+    shares, measured = one.shares[:3], one.measured[:3]
+    if shares.size < 3 or shares[-1] > SHORT_SHARE or measured.min() < 1.0:
+        return math.nan
+    return float(np.polyfit(np.log(shares), np.log(measured), 1)[0])
+
+
+def select_short_steps(one: StepCurve, settings: Settings) -> np.ndarray:
+    """Return the mask of the steps below 1−γ of the largest: the potential shrinks by α."""
+    return one.shares <= 1.0 / settings.shape[2]
+
+
+def _make_notes(
+    by_step: list[StepCurve], unregularized: AccuracyCurve, settings: Settings
+) -> tuple[str, ...]:
+    """Return the comparisons for which these settings have no points."""
+    short = bool(np.any(select_short_steps(by_step[0], settings)))
+    conditions = (
+        (
+            short,
+            "The counts are not compared for short steps: no step is below 1−γ of the largest.",
+        ),
+        (
+            settings.shares[-1] == 1.0,
+            "The counts are not compared at the largest step, which is not among the steps.",
+        ),
+        (
+            not math.isnan(fit_step_exponent(by_step[0])),
+            "The exponent of η is not checked: it needs three short steps that take iterations.",
+        ),
+        (
+            not math.isnan(unregularized.fit_slope(unregularized.measured)),
+            "The exponent of 1/ε on the ladder is not checked: fewer than two accuracies take "
+            "iterations.",
+        ),
+    )
+    return tuple(note for applies, note in conditions if not applies)
 
 
 def _make_numbers(
@@ -141,7 +185,7 @@ def _make_numbers(
 
 
 def _check_steps(by_step: list[StepCurve], settings: Settings) -> tuple[Check, ...]:
-    share = max(float(np.max(one.measured / one.smaller)) for one in by_step)
+    share = max(one.fraction for one in by_step)
     checks = [
         Check(
             "The smaller of the two counts suffices, for every step size and both models",
@@ -150,52 +194,46 @@ def _check_steps(by_step: list[StepCurve], settings: Settings) -> tuple[Check, .
             share <= 1.0,
         )
     ]
-    # shorter steps than this are where the potential shrinks by α
-    limit = 1.0 / settings.shape[2]
     for one in by_step:
-        short = one.shares <= limit
-        ratio = one.by_potential[short] / one.by_sup_norm[short]
+        ratio = one.ratio[select_short_steps(one, settings)]
+        if ratio.size:
+            checks.append(
+                Check(
+                    f"{one.problem}: for steps below 1−γ of the largest the count by the "
+                    "potential is smaller",
+                    f"{ratio.min():.2g} to {ratio.max():.2g} of the count by the sup norm",
+                    "below 1",
+                    bool(np.all(ratio < 1.0)),
+                )
+            )
+    rare = next(one for one in by_step if one.problem == RARE)
+    if rare.shares[-1] == 1.0:
         checks.append(
             Check(
-                f"{one.problem}: for steps below 1−γ of the largest the count by the potential is "
-                "smaller",
-                f"{ratio.min():.2g} to {ratio.max():.2g} of the count by the sup norm",
-                "below 1",
-                bool(np.all(ratio < 1.0)),
+                "From a rare start the count by the sup norm is smaller at the largest step",
+                f"{rare.by_sup_norm[-1]:,.0f} and {rare.by_potential[-1]:,.0f} iterations",
+                "the first is smaller",
+                bool(rare.by_sup_norm[-1] < rare.by_potential[-1]),
             )
         )
-    rare = next(one for one in by_step if one.problem == RARE)
-    checks.append(
-        Check(
-            "From a rare start the count by the sup norm is smaller at the largest step",
-            f"{rare.by_sup_norm[-1]:,.0f} and {rare.by_potential[-1]:,.0f} iterations",
-            "the first is smaller",
-            bool(rare.by_sup_norm[-1] < rare.by_potential[-1]),
+    slope = fit_step_exponent(next(one for one in by_step if one.problem == RANDOM))
+    if not math.isnan(slope):
+        checks.append(
+            Check(
+                "For short steps the measured iterations are proportional to 1/η",
+                f"exponent {slope:.2f}",
+                "−1, within 0.1",
+                abs(slope + 1.0) <= 0.1,
+            )
         )
-    )
-    random = next(one for one in by_step if one.problem == RANDOM)
-    slope = float(np.polyfit(np.log(random.shares[:3]), np.log(random.measured[:3]), 1)[0])
-    checks.append(
-        Check(
-            "For short steps the measured iterations are proportional to 1/η",
-            f"exponent {slope:.2f}",
-            "−1, within 0.1",
-            abs(slope + 1.0) <= 0.1,
-        )
-    )
     return tuple(checks)
 
 
 def _check_accuracies(
     by_accuracy: AccuracyCurve, unregularized: AccuracyCurve
 ) -> tuple[Check, ...]:
-    soft = float(np.max(by_accuracy.measured / by_accuracy.counted))
-    plain = float(np.max(unregularized.measured / unregularized.counted))
-    slopes = [
-        fit_slope(unregularized, values)
-        for values in (unregularized.measured, unregularized.counted)
-    ]
-    return (
+    soft, plain = by_accuracy.fraction, unregularized.fraction
+    checks = [
         Check(
             "Soft policy iteration needs at most 1/(1−γ) log(γ‖Q* − Q_0‖/ε) + 1 iterations",
             f"at most {soft:.2g} of the count",
@@ -208,13 +246,21 @@ def _check_accuracies(
             "at most 1",
             plain <= 1.0,
         ),
-        Check(
-            "On the ladder the iterations grow like 1/ε, as the count does",
-            f"exponent {slopes[0]:.2f}; of the count {slopes[1]:.2f}",
-            "1, within 0.15",
-            all(abs(slope - 1.0) <= 0.15 for slope in slopes),
-        ),
-    )
+    ]
+    slopes = [
+        unregularized.fit_slope(values)
+        for values in (unregularized.measured, unregularized.counted)
+    ]
+    if not any(map(math.isnan, slopes)):
+        checks.append(
+            Check(
+                "On the ladder the iterations grow like 1/ε, as the count does",
+                f"exponent {slopes[0]:.2f}; of the count {slopes[1]:.2f}",
+                "1, within 0.15",
+                all(abs(slope - 1.0) <= 0.15 for slope in slopes),
+            )
+        )
+    return tuple(checks)
 
 
 EXPERIMENT = Experiment(

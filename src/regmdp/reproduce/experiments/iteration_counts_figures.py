@@ -2,41 +2,85 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from regmdp.reproduce.experiments.iteration_counts_runs import AccuracyCurve, Settings, StepCurve
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ALT", "draw_counts", "make_caption"]
-
-ALT = (
-    "Four panels of iterations on logarithmic axes. In the first two, against the step size, the "
-    "measured curve falls like 1/η, far below two counts. The count by the sup norm falls like "
-    "1/η, too; that by the potential is lower for short steps, and level for steps of more than "
-    "1−γ of the largest. Near the largest step the two counts cross, earlier in the second panel. "
-    "In the third, against 1/ε, soft policy iteration hardly needs more iterations while its count "
-    "rises like a logarithm. In the fourth both curves are straight lines of slope 1."
-)
+__all__ = ["draw_counts", "make_alt", "make_caption"]
 
 
-def make_caption(settings: Settings) -> str:
-    """Return the caption."""
+def make_caption(
+    settings: Settings,
+    by_step: list[StepCurve],
+    by_accuracy: AccuracyCurve,
+    unregularized: AccuracyCurve,
+) -> str:
+    """Return the caption: what is drawn, and what the runs have shown."""
     n_states, n_actions, horizon = settings.shape
+    random, rare = by_step
     return (
         "Iterations of natural policy gradient with entropy until V*(ρ) − V(ρ) ≤ "
         f"{settings.accuracy:g}, against the step size as a fraction of the largest, (1−γ)/τ: "
         "measured, and as two theorems count them. The area below the smaller count is shaded. "
         f"(a) A random model with S = {n_states}, A = {n_actions}, 1/(1−γ) = {horizon}, "
-        f"τ = {settings.temperature:g}, uniform ρ. The count by the potential is smaller for short "
-        "steps by about the factor 1−γ. (b) The same model with a start that is returned to with "
-        f"probability {settings.rare:g}, so that ‖ρ/ν*‖ is large: near the largest step the "
-        "count by the sup norm is smaller. (c) Soft policy iteration on the random model until the "
-        "error of Q is ε; its convergence is quadratic, faster than the count. (d) Natural policy "
-        "gradient without entropy on a ladder of actions, whose gap falls like 1/t, as the count "
-        "says."
+        f"τ = {settings.temperature:g}, uniform ρ. {_compare_counts(random)} (b) The same model "
+        f"with a start that is returned to with probability {settings.rare:g}, so that ‖ρ/ν*‖ = "
+        f"{rare.mismatch:.2g}. {_compare_counts(rare)} (c) Soft policy iteration on the random "
+        f"model until the error of Q is ε. {_compare_accuracy(by_accuracy)} (d) Natural policy "
+        "gradient without entropy on a ladder of actions. "
+        f"{_compare_accuracy(unregularized)} {_describe_slopes(unregularized)}"
     )
+
+
+def make_alt(
+    by_step: list[StepCurve], by_accuracy: AccuracyCurve, unregularized: AccuracyCurve
+) -> str:
+    """Return the alternative text."""
+    first, last = by_step[0].shares[[0, -1]]
+    steps = " ".join(
+        f"{one.problem.capitalize()}: from {first:g} to {last:g} of the largest step the measured "
+        f"iterations go from {one.measured[0]:,.0f} to {one.measured[-1]:,.0f}, at most "
+        f"{one.fraction:.2g} of the smaller count. {_compare_counts(one)}"
+        for one in by_step
+    )
+    return (
+        "Four panels of iterations on logarithmic axes. The first two show, against the step size, "
+        f"a measured curve and two counts. {steps} The others show, against 1/ε, a measured curve "
+        f"and a count. Soft policy iteration: {_compare_accuracy(by_accuracy)} Without entropy: "
+        f"{_compare_accuracy(unregularized)} {_describe_slopes(unregularized)}"
+    )
+
+
+def _compare_counts(one: StepCurve) -> str:
+    """Return a sentence about the two counts at the shortest and at the longest step."""
+    ratios = " and ".join(
+        f"{one.ratio[index]:.2g} times (η = {one.shares[index]:g} of the largest)"
+        for index in dict.fromkeys((0, one.shares.size - 1))
+    )
+    return f"The count by the potential is {ratios} the count by the sup norm."
+
+
+def _compare_accuracy(one: AccuracyCurve) -> str:
+    """Return a sentence about the measured iterations at the largest and the smallest ε."""
+    return (
+        f"From ε = {one.accuracies[0]:g} to {one.accuracies[-1]:g} the measured iterations go from "
+        f"{one.measured[0]:,.0f} to {one.measured[-1]:,.0f} and the count from "
+        f"{one.counted[0]:,.0f} to {one.counted[-1]:,.0f}."
+    )
+
+
+def _describe_slopes(one: AccuracyCurve) -> str:
+    """Return a sentence about the slopes, if they can be fitted."""
+    slopes = [one.fit_slope(values) for values in (one.measured, one.counted)]
+    if any(map(math.isnan, slopes)):
+        return "Too few accuracies take iterations for a slope."
+    return f"The slopes in 1/ε are {slopes[0]:.2f} and {slopes[1]:.2f}."
 
 
 def draw_counts(
@@ -52,8 +96,11 @@ def draw_counts(
     from regmdp import plots
 
     figure, axes = plots.subplots(2, 2, height=8.0)
-    low = min(float(one.measured.min()) for one in by_step)
-    high = max(float(max(one.by_sup_norm.max(), one.by_potential.max())) for one in by_step)
+    low = max(0.5, min(float(one.measured.min()) for one in by_step))
+    counts = np.concatenate(
+        [[1.0], *((one.by_sup_norm, one.by_potential) for one in by_step)], None
+    )
+    high = float(counts[np.isfinite(counts)].max())
     for panel, one in zip(axes[0], by_step, strict=True):
         plots.set_logarithmic(panel, x=True, y=True, limits=(low / 2.0, 2.0 * high))
         count = one.shares.size
@@ -68,7 +115,10 @@ def draw_counts(
     for panel, one, label in zip(
         axes[1], (by_accuracy, unregularized), ("‖Q* − Q‖ ≤ ε", "V*(ρ) − V(ρ) ≤ ε"), strict=True
     ):
-        limits = (max(0.5, float(one.measured.min()) / 2.0), 2.0 * float(one.counted.max()))
+        limits = (
+            max(0.5, float(one.measured.min()) / 2.0),
+            2.0 * max(1.0, float(one.counted.max())),
+        )
         plots.set_logarithmic(panel, x=True, y=True, limits=limits)
         x, count = 1.0 / one.accuracies, one.accuracies.size
         plots.draw_curve(panel, x, one.measured, 0, f"measured, until {label}", markers=count)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from regmdp._solve import solve
 from regmdp.algorithms import NPG, Maximum, PolicyIteration, PolicyOptimization, State
 from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
+from regmdp.reproduce.settings import Items, Limits, check_fields, require
 
 __all__ = [
     "LADDER",
@@ -53,17 +55,35 @@ class Settings:
         seed: Seed of the random model.
     """
 
-    shape: tuple[int, int, int]
-    branching: int
-    temperature: float
-    accuracy: float
-    shares: tuple[float, ...]
-    rare: float
-    accuracies: tuple[float, ...]
-    rungs: int
-    ladder_horizon: int
-    ladder_accuracies: tuple[float, ...]
-    seed: int
+    shape: tuple[
+        Annotated[int, Limits(2, 300)],
+        Annotated[int, Limits(2, 100)],
+        Annotated[int, Limits(2, 200)],
+    ]
+    branching: Annotated[int, Limits(1, 300)]
+    temperature: Annotated[float, Limits(1e-4, 1e3)]
+    accuracy: Annotated[float, Limits(1e-6, 1e3)]
+    shares: Annotated[
+        tuple[Annotated[float, Limits(1e-4, 1.0)], ...], Items(most=50, order="increasing")
+    ]
+    rare: Annotated[float, Limits(1e-12, 0.5)]
+    accuracies: Annotated[
+        tuple[Annotated[float, Limits(1e-9, 1e3)], ...], Items(most=50, order="decreasing")
+    ]
+    rungs: Annotated[int, Limits(2, 1000)]
+    ladder_horizon: Annotated[int, Limits(2, 50)]
+    ladder_accuracies: Annotated[
+        tuple[Annotated[float, Limits(1e-5, 1e3)], ...],
+        Items(least=2, most=50, order="decreasing"),
+    ]
+    seed: Annotated[int, Limits(0)]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        require(
+            self.branching <= self.shape[0],
+            f"branching must be at most the {self.shape[0]} states, not {self.branching}",
+        )
 
 
 class StepCurve(NamedTuple):
@@ -90,6 +110,16 @@ class StepCurve(NamedTuple):
         """(n,) the smaller of the two counts."""
         return np.minimum(self.by_sup_norm, self.by_potential)
 
+    @property
+    def fraction(self) -> float:
+        """Largest fraction of the smaller count that is needed; 0 if none is."""
+        return float(np.max(self.measured / np.maximum(self.smaller, 1.0)))
+
+    @property
+    def ratio(self) -> Float[np.ndarray, " n"]:
+        """(n,) count by the potential, as a fraction of that by the sup norm."""
+        return self.by_potential / np.maximum(self.by_sup_norm, 1.0)
+
 
 class AccuracyCurve(NamedTuple):
     """Iterations of a method as ε shrinks: (n,) accuracies, measured iterations, and counts."""
@@ -98,6 +128,21 @@ class AccuracyCurve(NamedTuple):
     accuracies: Float[np.ndarray, " n"]
     measured: Float[np.ndarray, " n"]
     counted: Float[np.ndarray, " n"]
+
+    @property
+    def fraction(self) -> float:
+        """Largest fraction of the count that is needed; 0 if none is."""
+        return float(np.max(self.measured / np.maximum(self.counted, 1.0)))
+
+    def fit_slope(self, values: Float[np.ndarray, " n"]) -> float:
+        """Return the exponent of a power law in 1/ε, fitted to numbers of iterations of 1 or more.
+
+        It is NaN if there are fewer than 2 of them.
+        """
+        some = values >= 1.0
+        if np.count_nonzero(some) < 2:
+            return math.nan
+        return float(np.polyfit(np.log(1.0 / self.accuracies[some]), np.log(values[some]), 1)[0])
 
 
 def make_random_model(settings: Settings) -> MDP:
@@ -188,12 +233,22 @@ def measure_by_step(
     assert nu is not None
     return StepCurve(
         problem,
-        float(np.max(mdp.initial / nu)),
+        _compute_mismatch(mdp.initial, nu),
         np.array(settings.shares),
         np.array(measured),
         np.array([float(one.entropy_npg) for one in counts]),
         np.array([one.mirror_descent for one in counts]),
     )
+
+
+def _compute_mismatch(
+    initial: Float[np.ndarray, " S"], stationary: Float[np.ndarray, " S"]
+) -> float:
+    """Return ‖ρ/ν*‖: ∞ if a state of ρ is left for good under π*."""
+    if np.any((stationary <= 0.0) & (initial > 0.0)):
+        return math.inf
+    visited = stationary > 0.0
+    return float(np.max(initial[visited] / stationary[visited]))
 
 
 def measure_by_accuracy(mdp: MDP, settings: Settings) -> AccuracyCurve:
