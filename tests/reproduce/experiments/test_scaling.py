@@ -155,7 +155,7 @@ def failing(table, result):
     counted = [runs.Cell((Count(1.0, 1, False, True),) * len(METHODS), 1)]
     return [
         check
-        for check in scaling._make_checks(table, result.tables["smaller-steps"], counted, TINY)
+        for check in scaling._make_checks(table, result.tables["smaller-steps"], counted)
         if not check.passed
     ]
 
@@ -169,6 +169,111 @@ def test_capped_runs_are_reported():
         f"{np.count_nonzero(table['capped'])} runs were stopped at 5 iterations"
         in capped.figures["scaling"].caption
     )
-    assert "NPG never needs more iterations than its bound" in [
-        check.claim for check in capped.checks if not check.passed
+    natural = np.count_nonzero(table["capped"] & (table["method"] == "NPG"))
+    assert f"{natural} runs of NPG reached the cap" in " ".join(capped.notes)
+    assert any("with several step sizes are not compared" in note for note in capped.notes)
+    assert "Circled: medians that are stopped runs." in capped.figures["scaling"].caption
+    assert [check.claim for check in capped.checks if not check.passed] == []
+    assert any("is not checked where runs reached the cap: " in note for note in capped.notes)
+
+
+def make_table(median):
+    """A table with one model per shape, whose iterations are given by method and size."""
+    rows = [
+        (sweep, *shape, number, method, 1.0, median(method, shape), False, 10**6)
+        for sweep, shapes in runs.shapes_of_sweeps(TINY).items()
+        for shape in shapes
+        for number in range(2)
+        for method in METHODS
     ]
+    names = ("grows", "states", "actions", "horizon", "model", "method", "step", "iterations")
+    columns = map(np.array, zip(*rows, strict=True))
+    return dict(zip((*names, "capped", "guaranteed_of_npg"), columns, strict=True))
+
+
+STEPS = {
+    "step": np.array([1.0, 4.0]),
+    "iterations": np.array([400, 100]),
+    "capped": np.array([False, False]),
+}
+
+
+def test_texts_give_the_growth_of_the_medians():
+    table = make_table(
+        lambda method, shape: (
+            10 * np.prod(shape) if method.endswith("PG") and "N" not in method else 7
+        )
+    )
+    caption = scaling.figures.make_caption(table, TINY)
+    for text in (caption, scaling.figures.make_alt(table)):
+        assert "PG: 6, 6, 5; entropy PG: 6, 6, 5; NPG: 1, 1, 1; entropy NPG: 1, 1, 1." in text
+    assert "No run was stopped early." in caption
+    assert "Circled" not in caption
+    largest = table["capped"].copy()
+    largest[(table["states"] == 24) & (table["method"] == "PG")] = True
+    table["capped"] = largest
+    assert "PG: at least 6, 6, 5;" in scaling.figures.make_caption(table, TINY)
+
+
+def test_checks_are_left_out_where_runs_were_stopped():
+    table = make_table(
+        lambda method, shape: (
+            10 * np.prod(shape) if method.endswith("PG") and "N" not in method else 7
+        )
+    )
+    counted = [runs.Cell((Count(1.0, 1, False, True),) * len(METHODS), 1)]
+    claims = [check.claim for check in scaling._make_checks(table, STEPS, counted)]
+    assert len(claims) == 13
+    assert scaling._make_notes(table, STEPS) == ()
+    table["capped"] = (table["states"] == 24) & (table["method"] == "NPG")
+    left = [check.claim for check in scaling._make_checks(table, STEPS, counted)]
+    assert set(claims) - set(left) == {"NPG does not slow down with more states"}
+    notes = scaling._make_notes(table, STEPS)
+    assert notes[0].endswith("where runs reached the cap: NPG (states S).")
+    assert notes[1].startswith("2 runs of NPG reached the cap")
+    table = make_table(lambda method, shape: 7)
+    table["capped"] = (table["states"] == 24) & (table["method"] == "PG")
+    assert "PG: at least 1, 1, 1;" in scaling.figures.make_alt(table)
+    assert not any(
+        "states S" in one.claim
+        for one in scaling._make_checks(table, STEPS, counted)
+        if one.claim.startswith("PG")
+    )
+    table["capped"] = (table["states"] == 4) & (table["method"] == "PG")
+    assert "PG: unknown, 1, 1;" in scaling.figures.make_alt(table)
+
+
+def test_runs_with_several_step_sizes_are_compared_if_they_are_long_enough():
+    table = make_table(lambda method, shape: 7)
+    counted = [runs.Cell((Count(1.0, 1, False, True),) * len(METHODS), 1)]
+
+    def find_check(steps):
+        claim = "The iterations of PG are inversely proportional to its step size"
+        return [
+            one.passed for one in scaling._make_checks(table, steps, counted) if one.claim == claim
+        ]
+
+    assert find_check(STEPS) == [True]
+    assert find_check(STEPS | {"iterations": np.array([400, 110])}) == [False]
+    for left_out in (
+        {"iterations": np.array([40, 10])},
+        {"capped": np.array([True, False])},
+        {name: column[:1] for name, column in STEPS.items()},
+    ):
+        assert find_check(STEPS | left_out) == []
+        assert "with several step sizes are not compared" in " ".join(
+            scaling._make_notes(table, STEPS | left_out)
+        )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"states": (4, 2000), "base": (6, 30, 5)}, "must be at most 10⁸, not 1.2e"),
+        ({"temperature": 2.0}, "temperature must be at most 1.82, not 2"),
+        ({"states": (4,)}, "states must have between 2 and 20 entries, not 1"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(changes, message):
+    with pytest.raises(rm.RegmdpError, match=message):
+        replace(TINY, **changes)

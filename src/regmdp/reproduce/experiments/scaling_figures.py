@@ -6,38 +6,78 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from regmdp.reproduce.experiments.scaling_runs import METHODS, SWEEPS, Settings, select_iterations
+from regmdp.reproduce.experiments.scaling_runs import (
+    METHODS,
+    SWEEPS,
+    Settings,
+    find_capped_ends,
+    fit_growth,
+    select_iterations,
+)
+from regmdp.reproduce.texts import join_sentences
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ALT", "draw", "make_caption"]
+__all__ = ["draw", "make_alt", "make_caption"]
 
-ALT = (
-    "Three panels on logarithmic axes: iterations until an accuracy is reached, against the number "
-    "of states, of actions and the horizon. The curves of the two policy gradient methods rise in "
-    "all panels; those of the two natural policy gradient methods are level in the first two and "
-    "rise slowly in the third."
-)
+
+def make_alt(table: dict[str, np.ndarray]) -> str:
+    """Return the alternative text."""
+    return (
+        "Three panels on logarithmic axes: iterations until an accuracy is reached, against the "
+        "number of states, of actions and the horizon, a curve for each method and the guarantee "
+        f"for NPG. {_describe_growth(table)}"
+    )
 
 
 def make_caption(table: dict[str, np.ndarray], settings: Settings) -> str:
-    """Return the caption."""
+    """Return the caption: what is drawn, and how the iterations grow."""
     states, actions, horizon = settings.base
     capped = int(np.count_nonzero(table["capped"]))
-    return (
+    circled = any(
+        find_stopped_sizes(table, sweep, method, settings).size
+        for sweep in SWEEPS
+        for method in METHODS
+    )
+    return join_sentences(
         f"Iterations from the uniform policy until V*(ρ) − V(ρ) ≤ {settings.accuracy:g}/(1−γ), "
         "each method for its own objective, on random models with rewards in [0, 1]: median and "
         f"range of {settings.models} models. Base values are S = {states}, A = {actions}, "
         f"1/(1−γ) = {horizon}. NPG and entropy NPG have the same step size, η = (1−γ)² log A. The "
         f"policy gradient methods have {settings.acceleration:,.0f} times the step size of their "
-        "theory; at that step size they would need as many times more iterations. Dashed: the "
-        "guarantee for NPG. "
-        + (
-            f"Circled: {capped} runs were stopped at {settings.cap:,} iterations."
-            if capped
-            else "No run was stopped early."
-        )
+        "theory. Dashed: the guarantee for NPG.",
+        _describe_growth(table),
+        f"{capped} runs were stopped at {settings.cap:,} iterations."
+        if capped
+        else "No run was stopped early.",
+        (circled, "Circled: medians that are stopped runs."),
+    )
+
+
+def find_stopped_sizes(
+    table: dict[str, np.ndarray], sweep: str, method: str, settings: Settings
+) -> np.ndarray:
+    """Return the sizes at which the median of a method is that of runs at the cap."""
+    sizes, counts = select_iterations(table, sweep, method)
+    here = table["capped"] & (table["grows"] == sweep) & (table["method"] == method)
+    stopped = np.isin(sizes, table[sweep][here])
+    return sizes[stopped & (np.median(counts, axis=0) >= settings.cap)]
+
+
+def _describe_growth(table: dict[str, np.ndarray]) -> str:
+    """Return by which factor the median of each method grows over each panel."""
+    factors = []
+    for method in METHODS:
+        texts = []
+        for sweep in SWEEPS:
+            first, last = find_capped_ends(table, sweep, method)
+            times = f"{fit_growth(table, sweep, method)[0]:.2g}"
+            texts.append("unknown" if first else f"at least {times}" if last else times)
+        factors.append(f"{method}: {', '.join(texts)}")
+    return (
+        "Median iterations at the largest size of each panel, divided by those at the smallest: "
+        f"{'; '.join(factors)}."
     )
 
 
@@ -59,7 +99,7 @@ def draw(table: dict[str, np.ndarray], settings: Settings) -> Figure:
             plots.draw_band(
                 panel, sizes, counts.astype(np.float64), number, label, markers=len(sizes)
             )
-            stopped = sizes[np.median(counts, axis=0) >= settings.cap]
+            stopped = find_stopped_sizes(table, sweep, method, settings)
             panel.plot(
                 stopped,
                 np.full(stopped.size, settings.cap),

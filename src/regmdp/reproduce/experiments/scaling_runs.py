@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from regmdp.improvement import SoftmaxGradient
 from regmdp.mdp import MDP
 from regmdp.mdp.mdp import initial_value
 from regmdp.regularizers import Regularizer, Shannon, Unregularized
+from regmdp.reproduce.settings import Items, Limits, check_fields, require
 
 __all__ = [
     "METHODS",
@@ -26,6 +27,7 @@ __all__ = [
     "ModelTask",
     "Settings",
     "count_iterations",
+    "find_capped_ends",
     "fit_growth",
     "guaranteed_iterations",
     "make_random_model",
@@ -40,6 +42,11 @@ __all__ = [
 METHODS = ("PG", "entropy PG", "NPG", "entropy NPG")
 #: The growing quantities, in the order of the panels, and their names on the axis.
 SWEEPS = {"states": "states S", "actions": "actions A", "horizon": "horizon 1/(1−γ)"}
+
+NumberOfStates = Annotated[int, Limits(2, 2000)]
+NumberOfActions = Annotated[int, Limits(2, 1000)]
+Horizon = Annotated[int, Limits(2, 500)]
+SeveralSizes = Items(least=2, most=20, order="increasing")
 
 
 @dataclass(frozen=True)
@@ -62,18 +69,35 @@ class Settings:
         seed: Seed of the random models.
     """
 
-    states: tuple[int, ...]
-    actions: tuple[int, ...]
-    horizons: tuple[int, ...]
-    base: tuple[int, int, int]
-    models: int
-    branching: int
-    temperature: float
-    accuracy: float
-    acceleration: float
-    divisors: tuple[int, ...]
-    cap: int
-    seed: int
+    states: Annotated[tuple[NumberOfStates, ...], SeveralSizes]
+    actions: Annotated[tuple[NumberOfActions, ...], SeveralSizes]
+    horizons: Annotated[tuple[Horizon, ...], SeveralSizes]
+    base: tuple[NumberOfStates, NumberOfActions, Horizon]
+    models: Annotated[int, Limits(1, 1000)]
+    branching: Annotated[int, Limits(1, 1000)]
+    temperature: Annotated[float, Limits(1e-6, 1e3)]
+    accuracy: Annotated[float, Limits(1e-6, 1.0)]
+    acceleration: Annotated[float, Limits(above=0.0, maximum=1e9)]
+    divisors: Annotated[
+        tuple[Annotated[int, Limits(2, 10_000)], ...], Items(least=0, most=10, order="different")
+    ]
+    cap: Annotated[int, Limits(1, 1_000_000)]
+    seed: Annotated[int, Limits(0)]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        shapes = [shape for shapes in shapes_of_sweeps(self).values() for shape in shapes]
+        size = max(n_states**2 * n_actions for n_states, n_actions, _ in shapes)
+        require(
+            size <= 10**8,
+            f"states² times actions of every model must be at most 10⁸, not {size:.3g}",
+        )
+        largest = min(horizon / math.log(n_actions) for _, n_actions, horizon in shapes)
+        require(
+            self.temperature <= largest,
+            "the step size (1−γ)² log A of NPG is above its largest with entropy, (1−γ)/τ, on some "
+            f"model; temperature must be at most {largest:.3g}, not {self.temperature:g}",
+        )
 
 
 class ModelTask(NamedTuple):
@@ -208,3 +232,13 @@ def fit_growth(table: dict[str, np.ndarray], sweep: str, method: str) -> tuple[f
     middle = np.median(counts, axis=0)
     exponent = np.polyfit(np.log(sizes), np.log(np.maximum(middle, 1.0)), 1)[0]
     return float(middle[-1] / max(middle[0], 1.0)), float(exponent)
+
+
+def find_capped_ends(table: dict[str, np.ndarray], sweep: str, method: str) -> tuple[bool, bool]:
+    """Return whether runs of a method reached the cap at the smallest and the largest size."""
+    here = (table["grows"] == sweep) & (table["method"] == method)
+    sizes = np.unique(table[sweep][here])
+    first, last = (
+        bool(np.any(table["capped"][here & (table[sweep] == size)])) for size in sizes[[0, -1]]
+    )
+    return first, last
