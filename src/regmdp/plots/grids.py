@@ -47,7 +47,8 @@ WIDE_OUTLINE = (
     (0.6, 0.07),
     (0.0, 0.07),
 )
-WALL, START = "#C9C9C9", "#D55E00"
+#: The scale of colours has a grey in its middle, so walls without hatching are lighter.
+WALL, PLAIN_WALL, START = "#C9C9C9", "#EBEBEB", "#D55E00"
 #: Marker, name, and size as a fraction of a cell of the cells that end an episode.
 ENDS = {"G": ("*", "goal", 0.62), "T": ("X", "trap", 0.48)}
 
@@ -196,13 +197,18 @@ def draw_grid_policy(
     centre = np.column_stack((column, row)).astype(np.float64)
     dark = _find_dark(layout, cells)
     shapes = []
-    for color, states in (("white", shown[dark[shown]]), (BLACK, shown[~dark[shown]])):
+    for color, edge, states in (
+        ("white", BLACK, shown[dark[shown]]),
+        (BLACK, "white", shown[~dark[shown]]),
+    ):
         for action, step in enumerate(layout.directions):
             probability = policy[states, action]
             drawn = probability >= SMALLEST_PROBABILITY
             if drawn.any():
                 at, length = centre[states][drawn], 0.5 * block * probability[drawn]
-                shapes.append(_draw_moves(axes, at, length, step, color))
+                # arrows that leave their cells cross walls and cells of other colours
+                edges = (edge, 0.4) if block > 1 else ("none", 0.0)
+                shapes.append(_draw_moves(axes, at, length, step, color, *edges))
     return shapes
 
 
@@ -212,6 +218,8 @@ def _draw_moves(
     length: Float[np.ndarray, " n"],
     step: tuple[int, int],
     color: str,
+    edge: str,
+    edge_width: float,
 ) -> PathPatch:
     """Draw one action in several cells: arrows, or circles if it stays."""
     down, right = step
@@ -227,7 +235,16 @@ def _draw_moves(
         axes.add_patch(shape)
         return shape
     ahead = length[:, None] * np.array([right, down]) / np.hypot(down, right)
-    return draw_vectors(axes, at, ahead, WIDE_OUTLINE, facecolor=color, zorder=2.2)
+    return draw_vectors(
+        axes,
+        at,
+        ahead,
+        WIDE_OUTLINE,
+        facecolor=color,
+        edgecolor=edge,
+        linewidth=edge_width,
+        zorder=2.2,
+    )
 
 
 def arrow_block(layout: GridLayout) -> int:
@@ -308,7 +325,7 @@ def _describe_arrows(layout: GridLayout) -> str:
 
 def _wall_look(layout: GridLayout) -> dict[str, Any]:
     if _is_large(layout):
-        return {"facecolor": GREY}
+        return {"facecolor": PLAIN_WALL}
     return {"facecolor": WALL, "edgecolor": GREY, "hatch": "////"}
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import ModelError
@@ -31,7 +32,7 @@ __all__ = ["plot_gridworld", "plot_line", "plot_overview", "plot_simplex", "plot
 Chosen = TypeVar("Chosen", GridLayout, LineLayout)
 
 #: Largest number of characters of a regularizer in a title.
-MAX_CHARACTERS = 60
+MAX_CHARACTERS = 58
 #: Largest number of actions that are drawn as curves, one style each.
 MAX_CURVES = len(COLORS)
 #: Largest number of states that are drawn one by one.
@@ -101,7 +102,7 @@ def plot_gridworld(solution: Solution, layout: Layout | MDP | None = None) -> Fi
         draw_grid_policy(axes, grid, solution.policy, mesh)
         key_grid(figure, grid, arrows=True, initial=solution.initial)
         add_value_bar(axes, grid, mesh)
-        axes.set_title(_write_title(solution, "Value and policy"))
+        _add_title(figure, solution, "Value and policy")
     return figure
 
 
@@ -135,7 +136,7 @@ def plot_line(solution: Solution, layout: Layout | MDP | None = None) -> Figure:
         figure, (top, bottom) = subplots(2, 1, height=5.6, sharex=True)
         draw_curve(top, x, _hide_infinite(solution.value), 0, markers=markers)
         top.set_ylabel("value, in the\nunit of the rewards")
-        top.set_title(_write_title(solution, "Value and policy"))
+        _add_title(figure, solution, "Value and policy")
         if n_actions <= MAX_CURVES:
             for action, label in enumerate(_action_labels(solution)):
                 draw_curve(bottom, x, policy[:, action], action, label, markers=markers or 6)
@@ -148,6 +149,8 @@ def plot_line(solution: Solution, layout: Layout | MDP | None = None) -> Figure:
             if n_states <= MAX_STATES
             else f"{line.label} (about {MAX_STATES} of {n_states:,} states drawn)"
         )
+        if line.positions is None:
+            bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 
@@ -175,7 +178,8 @@ def plot_simplex(solution: Solution) -> Figure:
         draw_simplex(axes, labels)
         axes.plot(*to_plane(probabilities), "o", color=COLORS[0], markersize=9, zorder=3)
         text = ", ".join(f"{p:.3g} {name}" for p, name in zip(probabilities, labels, strict=True))
-        axes.set_title(f"{_write_title(solution, 'Policy')}\n{text}")
+        axes.set_title(text)
+        _add_title(figure, solution, "Policy")
     return figure
 
 
@@ -200,7 +204,7 @@ def plot_overview(solution: Solution) -> Figure:
             axes.grid(visible=False, axis="x")
             axes.set_xticks(np.arange(n_actions), _action_labels(solution), rotation=45, ha="right")
             axes.set(ylim=(0.0, 1.03), ylabel="probability")
-            axes.set_title(_write_title(solution, "Policy"))
+            _add_title(figure, solution, "Policy")
             return figure
         figure, (top, bottom) = subplots(2, 1, height=5.6, sharex=True)
         order = np.argsort(-solution.value, kind="stable")
@@ -225,7 +229,7 @@ def plot_overview(solution: Solution) -> Figure:
         bottom.set(xlabel="states in the order of their values", ylabel="entropy in nats")
         bottom.set_ylim(bottom=min(-0.02, *bottom.get_ylim()))
         add_panel_titles([top, bottom], ["value", "randomness of the policy"])
-        figure.suptitle(_write_title(solution, "Value and policy"), x=0.01, ha="left", fontsize=11)
+        _add_title(figure, solution, "Value and policy")
     return figure
 
 
@@ -258,15 +262,16 @@ def _require(
     )
 
 
-def _write_title(solution: Solution, what: str) -> str:
-    """Return two lines: what is shown, and of which problem, with the certified gap."""
+def _add_title(figure: Figure, solution: Solution, what: str) -> None:
+    """Add two lines: what is shown, with its certified gap, and the regularizer."""
     regularizer = solution.provenance.regularizer
-    problem = (
-        "no regularizer"
-        if regularizer == "none"
-        else textwrap.shorten(regularizer, MAX_CHARACTERS, placeholder=" …")
+    if regularizer == "none":
+        regularizer = "no regularizer"
+    text = (
+        f"{what}, certified gap {solution.certificate.gap:.2g}\n"
+        f"{textwrap.shorten(regularizer, MAX_CHARACTERS, placeholder=' …')}"
     )
-    return f"{what}\n{problem}, certified gap {solution.certificate.gap:.2g}"
+    figure.suptitle(text, x=0.01, ha="left", fontsize=11)
 
 
 def _action_labels(solution: Solution) -> list[str]:
