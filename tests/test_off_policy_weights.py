@@ -73,7 +73,7 @@ def test_actions_that_their_probabilities_exclude_are_refused(method, interval):
     """Drawn with probability 1/3, logged as 1/4: then the mean weight is 4/3."""
     message = (
         r"'probability' contradicts .* state 0, action \d was taken in \d+ of 2,000 visits, 3\d.\d "
-        r"%, and its logged probability is 0.25 on average; .* at most e\^-\d+ \(betting"
+        r"%, and its logged probability is 0.25; if .* at most e\^-\d+ \(betting"
     )
     with pytest.raises(rm.SampleError, match=message):
         estimate(uniform(2000, 0.25), method=method, interval=interval)
@@ -322,7 +322,7 @@ def test_a_weight_beyond_doubles_after_an_action_that_the_policy_never_takes():
     expected[7] = 0.0
     np.testing.assert_allclose(episodes.weight.reshape(n, 2), expected, rtol=1e-12)
     assert np.isfinite(weight_checks.compare_weights(episodes, policy).mean)
-    with pytest.raises(rm.SampleError, match="contradicts the logged actions: state 0, action 0"):
+    with pytest.raises(rm.SampleError, match="state 0, action 0 .* is 1e-310 to 0.5, 0.4944 on"):
         rm.off_policy.estimate_value(data, policy, **options)
 
 

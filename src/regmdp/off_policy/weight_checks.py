@@ -155,12 +155,14 @@ class _PairTable:
         lowest: (S, A) smallest logged probability; infinite without rows.
         highest: (S, A) largest logged probability; 0 without rows.
         mean: (S, A) mean logged probability; 0 without rows.
+        log_sum: (S, A) sum of their logarithms.
     """
 
     count: Int[np.ndarray, "S A"]
     lowest: Float[np.ndarray, "S A"]
     highest: Float[np.ndarray, "S A"]
     mean: Float[np.ndarray, "S A"]
+    log_sum: Float[np.ndarray, "S A"]
 
     @classmethod
     def from_episodes(cls, episodes: Episodes, shape: tuple[int, int]) -> _PairTable:
@@ -173,7 +175,8 @@ class _PairTable:
         np.minimum.at(lowest, pair, probability)
         np.maximum.at(highest, pair, probability)
         mean = np.bincount(pair, probability, size) / np.maximum(count, 1)
-        return cls(*(part.reshape(shape) for part in (count, lowest, highest, mean)))
+        log_sum = np.bincount(pair, np.log(probability), size)
+        return cls(*(part.reshape(shape) for part in (count, lowest, highest, mean, log_sum)))
 
     def find_excess(self, rows: int, tolerance: Float[np.ndarray, " S"]) -> Bool[np.ndarray, " S"]:
         """Return the states where actions have one probability each, and these sum to above 1.
@@ -201,13 +204,16 @@ class _PairTable:
         """Return the pair whose frequency contradicts its probability most."""
         visits = self.count.sum(axis=1, keepdims=True)
         frequency = self.count / np.maximum(visits, 1)
-        ratio = frequency / np.where(self.count > 0, self.mean, 1.0)
-        excess = self.count * np.log(np.where(self.count > 0, ratio, 1.0))
+        excess = self.count * np.log(np.where(self.count > 0, frequency, 1.0)) - self.log_sum
         state, action = (int(i) for i in np.unravel_index(np.argmax(excess), excess.shape))
+        low, high = self.lowest[state, action], self.highest[state, action]
+        logged = f"{low:.4g}"
+        if low < high:
+            logged += f" to {high:.4g}, {self.mean[state, action]:.4g} on average"
         return (
             f"{process.describe(state, action)} was taken in {self.count[state, action]:,} of "
             f"{int(visits[state, 0]):,} visits, {100 * frequency[state, action]:.3g} %, and its "
-            f"logged probability is {self.mean[state, action]:.4g} on average"
+            f"logged probability is {logged}"
         )
 
 
