@@ -376,7 +376,7 @@ def test_the_last_rows_of_drawn_episodes_say_how_they_ended():
     assert 0 < np.count_nonzero(data.truncated) < 200
 
 
-@pytest.mark.parametrize("size", [10**9, 10**12, 10**30])
+@pytest.mark.parametrize("size", [10**9, 10**12, 10**15])
 def test_episodes_that_do_not_fit_into_memory_are_not_drawn(size):
     mdp, rng = rm.models.forest(), np.random.default_rng(0)
     policy = rm.uniform_policy(mdp)
