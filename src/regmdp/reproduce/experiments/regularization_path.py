@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 
-from regmdp._internal.arrays import Float
 from regmdp.reproduce.base import Check, Experiment, Number, ProgressFunction, Result
 from regmdp.reproduce.experiments.regularization_path_figures import make_figures
 from regmdp.reproduce.experiments.regularization_path_runs import (
@@ -14,6 +14,8 @@ from regmdp.reproduce.experiments.regularization_path_runs import (
     PathProblem,
     Settings,
     compute_path,
+    find_lossless_temperature,
+    fit_exponent,
     make_problem,
     make_regularizers,
 )
@@ -27,8 +29,6 @@ QUICK = Settings(temperatures=21, policies=1)
 EXPONENTS = {"Tsallis, q = 1/2": 2.0, "Rényi, α = 1/2": 2.0, "log barrier": 1.0}
 #: Regularizers whose loss is exactly 0 below a positive temperature.
 FINITE_SLOPE = ("Tsallis, q = 3/2", "squared ℓ2 norm", "prices (weighted ℓ1)")
-#: Largest loss that counts as 0.
-NEGLIGIBLE_LOSS = 1e-8
 
 
 def run(settings: Settings, progress: ProgressFunction) -> Result:
@@ -44,22 +44,28 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
         make_figures(problem, paths),
         _make_numbers(problem, paths),
         (*_check_bounds(paths), *_check_low_temperatures(problem, paths)),
+        _make_notes(problem, paths),
     )
 
 
-def fit_exponent(temperatures: Float[np.ndarray, " n"], losses: Float[np.ndarray, " n"]) -> float:
-    """Return the slope of log loss against log τ over the coldest decade."""
-    cold = temperatures <= 10.0 * temperatures[-1] * (1.0 + 1e-9)
-    return float(np.polyfit(np.log(temperatures[cold]), np.log(losses[cold]), 1)[0])
+def _make_notes(problem: PathProblem, paths: Mapping[str, Path]) -> tuple[str, ...]:
+    """Return the statements about low temperatures that this path does not show."""
+    if not problem.settings.reaches_low_temperatures:
+        return (
+            "Statements about τ → 0 are not checked, because the path ends at τ = "
+            f"{problem.settings.coldest:g}.",
+        )
+    return tuple(
+        f"The power of τ is not checked for {name}: fewer than 3 of the losses in the coldest "
+        "decade are above the tolerance."
+        for name in EXPONENTS
+        if math.isnan(_fit(problem, paths[name]))
+    )
 
 
-def find_lossless_temperature(
-    temperatures: Float[np.ndarray, " n"], losses: Float[np.ndarray, " n"], negligible: float
-) -> float | None:
-    """Return the highest temperature at and below which the loss is negligible, if any."""
-    lost = np.flatnonzero(losses > negligible)
-    first = lost[-1] + 1 if lost.size else 0
-    return float(temperatures[first]) if first < temperatures.size else None
+def _fit(problem: PathProblem, path: Path) -> float:
+    negligible = 10.0 * problem.settings.tolerance
+    return fit_exponent(problem.temperatures, path.losses, negligible)
 
 
 def _check_bounds(paths: Mapping[str, Path]) -> list[Check]:
@@ -88,9 +94,13 @@ def _check_bounds(paths: Mapping[str, Path]) -> list[Check]:
 
 
 def _check_low_temperatures(problem: PathProblem, paths: Mapping[str, Path]) -> list[Check]:
-    checks = []
+    checks: list[Check] = []
+    if not problem.settings.reaches_low_temperatures:
+        return checks
     for name, exponent in EXPONENTS.items():
-        slope = fit_exponent(problem.temperatures, paths[name].losses)
+        slope = _fit(problem, paths[name])
+        if math.isnan(slope):
+            continue
         checks.append(
             Check(
                 f"At low temperatures the loss falls as a power of τ: {name}",
@@ -100,7 +110,9 @@ def _check_low_temperatures(problem: PathProblem, paths: Mapping[str, Path]) -> 
             )
         )
     for name in FINITE_SLOPE:
-        below = find_lossless_temperature(problem.temperatures, paths[name].losses, NEGLIGIBLE_LOSS)
+        below = find_lossless_temperature(
+            problem.temperatures, paths[name].losses, problem.settings.negligible_loss
+        )
         checks.append(
             Check(
                 "Below some positive temperature the policy is optimal without regularizer: "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from regmdp.regularizers import (
     Tsallis,
     WeightedL1,
 )
+from regmdp.reproduce.settings import Limits, check_fields, require
 
 __all__ = [
     "Path",
@@ -28,9 +31,14 @@ __all__ = [
     "Settings",
     "choose_typical_state",
     "compute_path",
+    "find_lossless_temperature",
+    "fit_exponent",
     "make_problem",
     "make_regularizers",
 ]
+
+#: Highest temperature that counts as close to 0, for rewards of the magnitude of 1.
+LOW_TEMPERATURE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -50,16 +58,37 @@ class Settings:
         seed: Seed of the model, the reference policy, the prices and the random policies.
     """
 
-    n_states: int = 30
-    n_actions: int = 4
-    branching: int = 8
-    discount: float = 0.9
-    hottest: float = 10.0
-    coldest: float = 1e-4
-    temperatures: int = 101
-    policies: int = 5
-    tolerance: float = 1e-10
-    seed: int = 7
+    n_states: Annotated[int, Limits(2, 1000)] = 30
+    n_actions: Annotated[int, Limits(2, 8)] = 4
+    branching: Annotated[int, Limits(1, 1000)] = 8
+    discount: Annotated[float, Limits(0.0, 0.99)] = 0.9
+    hottest: Annotated[float, Limits(1e-6, 100.0)] = 10.0
+    coldest: Annotated[float, Limits(1e-6, 100.0)] = 1e-4
+    temperatures: Annotated[int, Limits(2, 10_000)] = 101
+    policies: Annotated[int, Limits(1, 1000)] = 5
+    tolerance: Annotated[float, Limits(1e-10, 1e-2)] = 1e-10
+    seed: Annotated[int, Limits(0)] = 7
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        require(
+            self.coldest < self.hottest,
+            f"coldest must be below hottest, {self.hottest:g}, not {self.coldest:g}",
+        )
+        require(
+            self.branching <= self.n_states,
+            f"branching must be at most the {self.n_states} states, not {self.branching}",
+        )
+
+    @property
+    def negligible_loss(self) -> float:
+        """Largest loss that counts as 0."""
+        return max(1e-8, 10.0 * self.tolerance)
+
+    @property
+    def reaches_low_temperatures(self) -> bool:
+        """Whether statements about τ → 0 can be checked."""
+        return self.coldest <= LOW_TEMPERATURE
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +108,18 @@ class PathProblem:
     optimum: Float[np.ndarray, " S"]
     temperatures: Float[np.ndarray, " n"]
     shown_state: int
+
+    @property
+    def cheapest_action(self) -> int:
+        """The action with the lowest price."""
+        return int(np.argmin(_draw_prices(self.settings)))
+
+    @property
+    def best_action(self) -> int:
+        """The optimal action without a regularizer, in the shown state."""
+        rows = self.mdp.to_array()[self.shown_state]
+        q = self.mdp.rewards[self.shown_state] + self.mdp.discount * rows @ self.optimum
+        return int(np.argmax(q))
 
 
 def make_regularizers(settings: Settings, temperature: float) -> dict[str, Regularizer]:
@@ -144,6 +185,8 @@ def choose_typical_state(settings: Settings, mdp: MDP, value: Float[np.ndarray, 
     best_two = np.sort(q, axis=1)[:, -2:]
     cheapest = np.argmin(_draw_prices(settings))
     candidates = np.flatnonzero(q.argmax(axis=1) != cheapest)
+    if not candidates.size:  # the cheapest action is best everywhere
+        candidates = np.arange(settings.n_states)
     order = np.argsort((best_two[:, 1] - best_two[:, 0])[candidates])
     return int(candidates[order[candidates.size // 2]])
 
@@ -178,7 +221,7 @@ def compute_path(problem: PathProblem, name: str) -> Path:
             gap = solution.value - evaluate(mdp, policy, regularizer).value + settings.tolerance
             excess = float(np.max(optimum - evaluate(mdp, policy).value - gap))
             excess_ratio = max(excess_ratio, excess / (high - low))
-        slack = 2.0 * settings.tolerance
+        slack = 2.0 * settings.tolerance + 1e-13 * (1.0 + float(np.max(np.abs(solution.value))))
         enclosed &= bool(
             np.all(solution.value <= optimum - low + slack)
             and np.all(solution.value >= optimum - high - slack)
@@ -193,3 +236,27 @@ def compute_path(problem: PathProblem, name: str) -> Path:
         excess_ratio=excess_ratio,
         enclosed=enclosed,
     )
+
+
+def fit_exponent(
+    temperatures: Float[np.ndarray, " n"],
+    losses: Float[np.ndarray, " n"],
+    negligible: float = 0.0,
+) -> float:
+    """Return the slope of log loss against log τ over the coldest decade.
+
+    Losses that are negligible are left out. It is NaN for fewer than 3 others.
+    """
+    cold = (temperatures <= 10.0 * temperatures[-1] * (1.0 + 1e-9)) & (losses > negligible)
+    if np.count_nonzero(cold) < 3:
+        return math.nan
+    return float(np.polyfit(np.log(temperatures[cold]), np.log(losses[cold]), 1)[0])
+
+
+def find_lossless_temperature(
+    temperatures: Float[np.ndarray, " n"], losses: Float[np.ndarray, " n"], negligible: float
+) -> float | None:
+    """Return the highest temperature at and below which the loss is negligible, if any."""
+    lost = np.flatnonzero(losses > negligible)
+    first = lost[-1] + 1 if lost.size else 0
+    return float(temperatures[first]) if first < temperatures.size else None
