@@ -81,7 +81,7 @@ def test_wrong_powers_and_losses_are_detected():
     problem = runs.make_problem(SMALL)
     temperatures = problem.temperatures
     names = [*regularization_path.EXPONENTS, *regularization_path.FINITE_SLOPE]
-    losses = dict.fromkeys(names[:2], temperatures ** 2) | {names[2]: temperatures}
+    losses = dict.fromkeys(names[:2], temperatures**2) | {names[2]: temperatures}
     losses |= {name: np.where(temperatures > 0.1, 1.0, 0.0) for name in names[3:]}
 
     def failing(changed):
