@@ -337,6 +337,8 @@ def read_result(
     arrays, meta = read_arrays(path, kind)
     try:
         return unpack({name: freeze(array) for name, array in arrays.items()}, meta)
+    except FormatError:
+        raise
     except KeyError as error:
         raise FormatError(
             f"{path} is not a complete {kind}: {error} is missing or wrong"

@@ -97,7 +97,7 @@ def train(
     episodes: Annotated[int, typer.Option(help="Episodes that evaluate the final policy.")] = 20,
     resume: Annotated[
         Path | None,
-        typer.Option(help="A saved learner to continue, with its own options."),
+        typer.Option(help="A saved learner to continue in this environment, with its own options."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -135,7 +135,7 @@ def train(
                 f"--normalize is for on-policy methods, such as trpo and a2c, not for {algorithm}"
             )
         options["normalize"] = True
-    learner: Learner = kind.load(resume) if resume else kind(env, **options)
+    learner: Learner = kind.load(resume, env=env) if resume else kind(env, **options)
     show_rows(
         out,
         [

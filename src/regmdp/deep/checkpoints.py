@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
-from regmdp import regularizers
-from regmdp._internal.array_files import read_arrays, write_arrays
+from regmdp._internal.array_files import read_result, take_field, write_arrays
+from regmdp._internal.checks import check_integer, check_number, check_option
 from regmdp._internal.errors import FormatError
 from regmdp.deep.networks import NetworkFunctions, mlp
 from regmdp.deep.proximal import AdaptiveStepSize
-from regmdp.regularizers import Regularizer
+from regmdp.regularizers import (
+    KL,
+    Box,
+    CapBarrier,
+    LogBarrier,
+    Regularizer,
+    Renyi,
+    Shannon,
+    SquaredL2,
+    Tsallis,
+    Unregularized,
+    WeightedL1,
+)
 
 __all__ = ["Snapshot", "convert_option_to_json", "read_snapshot", "write_snapshot"]
 
@@ -22,6 +35,24 @@ KIND = "learner"
 
 #: Version of the option names and of the arrays in a file; other versions are refused.
 VERSION = 2
+
+#: The regularizers that a file can hold: their parameters are numbers and arrays. A file chooses
+#: from this table; nothing else that it names is looked up.
+REGULARIZERS: dict[str, type[Regularizer]] = {
+    kind.__name__: kind
+    for kind in (
+        KL,
+        Box,
+        CapBarrier,
+        LogBarrier,
+        Renyi,
+        Shannon,
+        SquaredL2,
+        Tsallis,
+        Unregularized,
+        WeightedL1,
+    )
+}
 
 #: Beginnings of the names of arrays in a file: leaves of the training state, and all others.
 LEAF, OTHER = "leaf", "other "
@@ -72,7 +103,16 @@ def read_snapshot(path: str | PathLike[str], method: str) -> Snapshot:
     Raises:
         FormatError: if the file is damaged, of another method, or of another version.
     """
-    arrays, meta = read_arrays(path, KIND)
+    return read_result(path, KIND, lambda arrays, meta: _unpack(path, method, arrays, meta))
+
+
+def _unpack(
+    path: str | PathLike[str],
+    method: str,
+    arrays: dict[str, np.ndarray],
+    meta: Mapping[str, Any],
+) -> Snapshot:
+    """Return the snapshot of a file's content, after checking its types."""
     version = meta.get("version", 1)
     if version != VERSION:
         raise FormatError(
@@ -90,14 +130,16 @@ def read_snapshot(path: str | PathLike[str], method: str) -> Snapshot:
     names = [f"{LEAF}{index}" for index in range(len(arrays))]
     if set(names) != set(arrays):
         raise FormatError(f"{path} is damaged: the arrays of the training state are not complete")
+    leaves = [arrays[name] for name in names]
+    options = take_field(meta, "options", dict)
     return Snapshot(
         method,
-        {name: _convert_option_from_json(value) for name, value in meta["options"].items()},
-        [arrays[name] for name in names],
+        {name: _convert_option_from_json(value, leaves) for name, value in options.items()},
+        leaves,
         others,
-        meta["steps"],
-        meta["returns"],
-        meta["generator"],
+        check_integer("steps", meta["steps"], 0),
+        [check_number("a return", number) for number in take_field(meta, "returns", list)],
+        take_field(meta, "generator", dict),
     )
 
 
@@ -113,9 +155,9 @@ def convert_option_to_json(option: object) -> Mapping[str, object] | str | int |
 
 
 def _convert_regularizer_to_json(regularizer: Regularizer) -> dict[str, Any] | None:
-    """Return a regularizer of the library as JSON, and None for any other."""
+    """Return a regularizer of the table as JSON, and None for any other."""
     kind = type(regularizer)
-    if kind is not getattr(regularizers, kind.__name__, None):
+    if REGULARIZERS.get(kind.__name__) is not kind:
         return None
     values = {
         item.name: getattr(regularizer, item.name)
@@ -128,13 +170,41 @@ def _convert_regularizer_to_json(regularizer: Regularizer) -> dict[str, Any] | N
     }
 
 
-def _convert_option_from_json(value: Any) -> Any:
-    """Return the option that :func:`convert_option_to_json` converted."""
+def _convert_option_from_json(value: Any, leaves: Sequence[np.ndarray]) -> Any:
+    """Return the option that :func:`convert_option_to_json` converted.
+
+    Args:
+        value: The option as JSON.
+        leaves: The arrays of the training state, which bound the size of networks.
+
+    Raises:
+        KeyError: if a part is missing.
+        TypeError: if it has another type.
+        ValueError: if it is an unknown regularizer, or a network that the arrays cannot be of.
+    """
     if not isinstance(value, dict):
+        if not isinstance(value, str | int | float):
+            raise TypeError(f"an option is {value!r:.80}")
         return value
     if "mlp" in value:
-        return mlp(**value["mlp"])
+        return _read_perceptron(take_field(value, "mlp", dict), sum(leaf.size for leaf in leaves))
     if "adaptive" in value:
-        return AdaptiveStepSize(**value["adaptive"])
-    arguments = {name: argument for name, argument in value.items() if name != "regularizer"}
-    return getattr(regularizers, value["regularizer"])(**arguments)
+        return AdaptiveStepSize(**take_field(value, "adaptive", dict))
+    name = check_option("the regularizer", value["regularizer"], REGULARIZERS)
+    arguments = {key: entry for key, entry in value.items() if key != "regularizer"}
+    return REGULARIZERS[name](**arguments)
+
+
+def _read_perceptron(spec: Mapping[str, Any], n_parameters: int) -> NetworkFunctions:
+    """Return the perceptron of a file, which has at most as many parameters as the file holds."""
+    if set(spec) != {"hidden", "activation", "output_scale"}:
+        raise ValueError(f"a network is described by {', '.join(map(str, spec))}")
+    hidden = [check_integer("units", units) for units in take_field(spec, "hidden", list)]
+    # a layer has a bias for each unit, and a weight for each unit of the layer before
+    if sum(one * other for one, other in pairwise([1, *hidden])) > n_parameters:
+        raise ValueError(f"the layers {hidden} need more parameters than the file holds")
+    return mlp(
+        tuple(hidden),
+        take_field(spec, "activation", str),
+        check_number("output_scale", spec["output_scale"]),
+    )

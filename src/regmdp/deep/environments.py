@@ -10,9 +10,13 @@ import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Bool, Float
 from regmdp._internal.errors import SampleError, SolverError
+from regmdp._internal.memory import require_memory
 from regmdp.deep.types import ActionSpace, EnvironmentLike, ObservationSpace
 
 __all__ = ["EnvironmentStep", "Environments"]
+
+#: Memory that a copy of an environment takes at least, in bytes.
+BYTES_PER_COPY = 5000.0
 
 
 class EnvironmentStep(NamedTuple):
@@ -43,9 +47,11 @@ class Environments:
 
     Raises:
         SolverError: if the environment does not exist, or a space is of another kind.
+        InsufficientMemoryError: if there is not enough memory for so many copies.
     """
 
     def __init__(self, env: EnvironmentLike, count: int) -> None:
+        require_memory(f"{count:,} copies of the environment", count * BYTES_PER_COPY)
         make = partial(_make_environment, env) if isinstance(env, str) else env
         if not callable(make):
             raise SolverError(

@@ -18,7 +18,12 @@ import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.checks import check_integer, check_number
-from regmdp._internal.errors import FormatError, SolverError
+from regmdp._internal.errors import (
+    FormatError,
+    InsufficientMemoryError,
+    RegmdpError,
+    SolverError,
+)
 from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.status import Status
 from regmdp.deep.checkpoints import (
@@ -227,29 +232,49 @@ class Learner(ABC):
         self._observation = self._reset()
 
     @classmethod
-    def load(cls: type[AnyLearner], path: str | PathLike[str], **options: object) -> AnyLearner:
+    def load(
+        cls: type[AnyLearner],
+        path: str | PathLike[str],
+        *,
+        trust_environment: bool = False,
+        **options: object,
+    ) -> AnyLearner:
         """Return the learner of a file written by :meth:`save`; it continues with new episodes.
+
+        A file is data: it names an environment, but not what is imported. Its environment is made
+        if its name is registered in Gymnasium already. A name such as ``"module:Env-v0"``, for
+        which Gymnasium would import the module, is made if you give it, ``env="module:Env-v0"``, or
+        say that you trust the file.
 
         Args:
             path: The file.
+            trust_environment: Whether the environment that the file names is made even if a module
+                has to be imported for it.
             options: Those that a file cannot hold, such as a function that makes the environment,
                 or a network other than ``mlp``.
 
         Raises:
-            FormatError: if the file is damaged, of another method or version, or does not fit the
-                environment.
+            FormatError: if the file is damaged, of another method or version, does not fit the
+                environment, or names an environment that is not registered.
         """
         snapshot = read_snapshot(path, cls.name)
         given: dict[str, Any] = snapshot.options | options
         names = cls._option_names()
+        if "env" not in options and "env" in given and not trust_environment:
+            _require_registered(path, given["env"])
         missing = [name for name in OBJECT_OPTIONS if name in names and name not in given]
         if missing:
             raise FormatError(
                 f"{path} cannot hold {' and '.join(missing)}: give what the learner was made with, "
                 f"load(path, {missing[0]}=…)"
             )
-        learner = cls(**given)
-        learner._restore(snapshot, path)
+        try:
+            learner = cls(**given)
+            learner._restore(snapshot)
+        except InsufficientMemoryError:
+            raise
+        except (RegmdpError, KeyError, TypeError, ValueError, OverflowError) as error:
+            raise FormatError(f"{path} does not hold a learner that fits: {error}") from error
         return learner
 
     # ---- for methods ----
@@ -278,13 +303,22 @@ class Learner(ABC):
         spaces = self.environments.n_inputs, str(self.environments.actions)
         return type(self), *spaces, tuple(options)
 
-    def _restore(self, snapshot: Snapshot, path: str | PathLike[str]) -> None:
-        """Continue from a snapshot, with new episodes."""
+    def _restore(self, snapshot: Snapshot) -> None:
+        """Continue from a snapshot, with new episodes.
+
+        Raises:
+            FormatError: if it is of other networks, or holds numbers that are not finite.
+        """
         leaves, structure = jax.tree.flatten(self._state)
-        if [np.shape(leaf) for leaf in leaves] != [leaf.shape for leaf in snapshot.leaves]:
+        expected = [(np.shape(leaf), np.asarray(leaf).dtype) for leaf in leaves]
+        if expected != [(leaf.shape, leaf.dtype) for leaf in snapshot.leaves]:
             raise FormatError(
-                f"{path} does not fit the environment or the networks: its arrays have other shapes"
+                "it does not fit the environment or the networks: its arrays have other shapes or "
+                "types"
             )
+        wrong = sum(int(np.count_nonzero(~np.isfinite(leaf))) for leaf in snapshot.leaves)
+        if wrong:
+            raise FormatError(f"{wrong} numbers of the training state are not finite")
         self._state = jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in snapshot.leaves])
         self._restore_other_arrays(dict(snapshot.others))
         self.steps = snapshot.steps
@@ -367,6 +401,21 @@ class Learner(ABC):
             observation = step.observation
         copies.close()
         return total
+
+
+def _require_registered(path: str | PathLike[str], env: object) -> None:
+    """Check that an environment that a file names is one that Gymnasium knows already.
+
+    Raises:
+        FormatError: if it is not.
+    """
+    if not isinstance(env, str) or env not in gymnasium.registry:
+        raise FormatError(
+            f"{path} names the environment {env!r}, which is not registered in Gymnasium; nothing "
+            "that a file names is imported: import the module that registers it, give the "
+            "environment, load(path, env=…), or load(path, trust_environment=True) if you trust "
+            "the file"
+        )
 
 
 class Reporter:

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from regmdp._internal.array_files import take_array
 from regmdp._internal.checks import check_number
 from regmdp._internal.errors import SolverError
 from regmdp.deep.heads import Categorical, Head, SquashedGaussian
@@ -163,7 +164,8 @@ class OffPolicy(Learner):
         return {**self._buffer.to_arrays(), "key": np.asarray(jax.random.key_data(self._key))}
 
     def _restore_other_arrays(self, arrays: dict[str, np.ndarray]) -> None:
-        self._key = jax.random.wrap_key_data(jnp.asarray(arrays.pop("key")))
+        key = take_array(arrays, "key", np.shape(jax.random.key_data(self._key)), "u")
+        self._key = jax.random.wrap_key_data(jnp.asarray(key))
         self._buffer.restore(arrays)
 
     def _make_head(self) -> Head:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from regmdp._internal.array_files import take_array
 from regmdp._internal.checks import check_number
 from regmdp._internal.errors import FormatError
 from regmdp.deep.advantages import generalized_advantages
@@ -105,7 +106,12 @@ class OnPolicy(Learner):
                     "the file holds no moments of observations: its learner was trained without "
                     "normalize=True"
                 )
-            self._normalizer.moments = arrays.pop("moments")
+            expected = self._normalizer.moments
+            moments = take_array(arrays, "moments", expected.shape)
+            if not np.isfinite(moments).all():
+                raise FormatError("the moments of observations are not finite")
+            self._normalizer.moments = moments
+            del arrays["moments"]
         super()._restore_other_arrays(arrays)
 
     def _collect(self) -> Batch:

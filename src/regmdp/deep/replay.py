@@ -7,6 +7,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from regmdp._internal.array_files import take_array
+from regmdp._internal.memory import require_memory
 from regmdp.deep.environments import EnvironmentStep
 from regmdp.deep.types import JaxArray
 
@@ -38,10 +40,15 @@ class ReplayBuffer:
         size: The largest number of transitions.
         n_inputs: Length of an observation.
         action: An action, for its shape and dtype.
+
+    Raises:
+        InsufficientMemoryError: if there is not enough memory.
     """
 
     def __init__(self, size: int, n_inputs: int, action: np.ndarray) -> None:
         self.size, self.count, self._next = size, 0, 0
+        size_of_one = 4.0 * (2 * n_inputs + 2 + np.size(action))
+        require_memory(f"{size:,} transitions of the replay buffer", size * size_of_one)
         dtype = np.int32 if action.dtype.kind == "i" else np.float32
         self._arrays = {
             "observation": np.empty((size, n_inputs), dtype=np.float32),
@@ -72,10 +79,25 @@ class ReplayBuffer:
         return {**arrays, "next": np.array(self._next)}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Restore what :meth:`to_arrays` returned."""
-        self._next, self.count = int(arrays["next"]), arrays["reward"].shape[0]
+        """Restore what :meth:`to_arrays` returned.
+
+        Raises:
+            KeyError: if an array is missing.
+            ValueError: if the arrays are not those of a buffer of this size.
+        """
+        count = take_array(arrays, "reward", (None,)).size
+        last = int(take_array(arrays, "next", (), "iu"))
+        if count > self.size or not 0 <= last < self.size or (count < self.size and last != count):
+            raise ValueError(
+                f"the replay buffer holds {count} transitions up to number {last}, but its size is "
+                f"{self.size}"
+            )
         for name, array in self._arrays.items():
-            array[: self.count] = arrays[name]
+            found = take_array(arrays, name, (count, *array.shape[1:]), array.dtype.kind)
+            if not np.isfinite(found).all():
+                raise ValueError(f"the replay buffer holds entries of {name} that are not finite")
+            array[:count] = found
+        self._next, self.count = last, count
 
     def sample(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Transitions:
         """Draw transitions with replacement; the given shape comes first in each array."""
