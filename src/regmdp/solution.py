@@ -111,7 +111,7 @@ class Solution:
             value        1 from the initial distribution
             optimum      between 0.9999999999999 and 1.000000000001
             gap          at most ... in state 0 (bandit), the worst, and ...
-            status       converged: the certified gap is within the tolerance
+            status       converged: the tolerance was met
         """
         return "\n".join(f"{name:<12} {text}" for name, text in self.lines())
 

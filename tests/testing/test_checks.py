@@ -262,7 +262,7 @@ def method_of_policy_iteration(name):
 
 
 def step_in_place(mdp, regularizer, state):
-    state.value[:] = state.backup
+    state.value.base[:] = state.backup  # the value itself is read-only
     return method_of_policy_iteration("step")(mdp, regularizer, state)
 
 

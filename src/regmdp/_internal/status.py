@@ -8,7 +8,9 @@ __all__ = ["Status"]
 
 
 class Status(Enum):
-    """Why a solver stopped. Only ``CONVERGED`` says that the tolerance was met.
+    """Why a run stopped. Only ``CONVERGED`` says that the tolerance was met.
+
+    What else is known of a result stands with the result: of a solution, its certified gap.
 
     >>> Status.CONVERGED.ok
     True
@@ -16,15 +18,12 @@ class Status(Enum):
     'interrupted: stopped by the user; this is the last complete iterate'
     """
 
-    CONVERGED = "converged: the certified gap is within the tolerance"
-    ITERATION_LIMIT = (
-        "iteration limit: the allowed number of iterations was used up; the gap is the bound that "
-        "was reached"
-    )
+    CONVERGED = "converged: the tolerance was met"
+    ITERATION_LIMIT = "iteration limit: the allowed number of iterations was used up"
     STEP_LIMIT = "step limit: the requested number of environment steps was taken"
     ROUNDING_LIMIT = (
-        "rounding limit: the tolerance is below what double-precision rounding lets this model "
-        "certify; the gap is the bound that was reached"
+        "rounding limit: the tolerance is smaller than the bound on the rounding errors of double "
+        "precision; no method can meet it"
     )
     INTERRUPTED = "interrupted: stopped by the user; this is the last complete iterate"
     STOPPED = "stopped: a callback returned False; this is the last complete iterate"
@@ -37,8 +36,8 @@ class Status(Enum):
         "the optimum was found; the bounds on this policy's own value hold"
     )
     STALLED = (
-        "stalled: the iterates stopped improving before the gap could be certified; the gap is the "
-        "bound that was reached"
+        "stalled: the iterates stopped improving before the tolerance was met; another method or "
+        "another start may reach it"
     )
 
     @property

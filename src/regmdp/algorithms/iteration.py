@@ -10,7 +10,7 @@ from regmdp import bellman
 from regmdp._internal.arrays import Array, Float, read_only
 from regmdp._internal.errors import SolverError
 from regmdp._internal.parameters import Instance, Integer, Text, checked
-from regmdp.algorithms.loop import Algorithm, Start, State
+from regmdp.algorithms.loop import MIN_SETTLING_TIME, Algorithm, Start, State
 from regmdp.evaluation import (
     Evaluation,
     Exact,
@@ -111,6 +111,11 @@ class PolicyOptimization(Algorithm):
         if not self.improvement.memoryless:
             return PATIENCE_OF_SMALL_STEPS  # gradient methods may be slow for long
         return 100 if self._exact and mdp.discount < 1.0 else 1000 + 2 * mdp.n_states
+
+    def settling_time(self, mdp: DecisionProcess) -> int:
+        if self._exact and self.improvement.memoryless:
+            return MIN_SETTLING_TIME  # Newton's method: each iteration should have made progress
+        return super().settling_time(mdp)
 
     def init(self, mdp: DecisionProcess, regularizer: Regularizer, start: Start) -> State:
         policy, dual = self._start(mdp, regularizer, start)

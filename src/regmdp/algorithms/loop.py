@@ -18,9 +18,15 @@ from regmdp._internal.errors import CertificateError, ImproperPolicyError, Singu
 from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.status import Status
 from regmdp.algorithms.stopping import Stopping, Tolerance
-from regmdp.certificates import Bounds, Certificate, backup_error, bound_values
+from regmdp.certificates import (
+    Bounds,
+    Certificate,
+    backup_error,
+    bound_values,
+    rounding_gap,
+)
 from regmdp.evaluation import Estimate
-from regmdp.mdp import MDP, initial_value
+from regmdp.mdp import MDP, DecisionProcess, initial_value
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.policies import check_policy, require_ending
 from regmdp.problem import check_value
@@ -37,6 +43,11 @@ __all__ = [
     "iterate",
     "run_loop",
 ]
+
+
+#: Iterations without progress after which a method with the accuracy of rounding has settled, if
+#: each iteration should have reduced the residual noticeably; and the largest such number.
+MIN_SETTLING_TIME, MAX_SETTLING_TIME = 5, 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +131,16 @@ class Algorithm(ABC):
         """Return the number of iterations without progress after which the method is stuck."""
         return 1000 + 2 * mdp.n_states
 
+    def settling_time(self, mdp: DecisionProcess) -> int:
+        """Return the number of iterations without progress that are due to rounding alone.
+
+        Where each reduces the residual by a factor of γ, a residual of n units of the last place
+        of V decreases by one unit in 1/(n(1 - γ)) iterations.
+        """
+        if mdp.discount == 1.0:
+            return MIN_SETTLING_TIME
+        return MIN_SETTLING_TIME + int(min(2.0 / (1.0 - mdp.discount), MAX_SETTLING_TIME))
+
     #: The name in summaries.
     name: str
 
@@ -189,12 +210,13 @@ class Run:
 class _GapPrediction:
     """The gap as predicted from the residual, corrected by certificates, and signs of the end."""
 
-    def __init__(self, mdp: MDP, regularizer: Regularizer, patience: int) -> None:
-        self._mdp, self._regularizer, self._patience = mdp, regularizer, patience
+    def __init__(self, mdp: MDP, regularizer: Regularizer, algorithm: Algorithm) -> None:
+        self._mdp, self._regularizer = mdp, regularizer
+        self._patience, self._settling = algorithm.patience(mdp), algorithm.settling_time(mdp)
         # V* - V^π ≤ max(T V - V)/(1-γ) for a policy and its value, and a little less for a greedy
         # one
         self._factor = 1.0 / (1.0 - mdp.discount) if mdp.discount < 1.0 else 1.0
-        self._best, self._since = np.inf, 0
+        self._best, self._since, self._count = np.inf, 0, 0
 
     def measure(self, state: State) -> None:
         """Measure T V - V.
@@ -226,7 +248,7 @@ class _GapPrediction:
         self.size = high - low
         self.floor = backup_error(self._mdp, self._regularizer, state.value)
         self._since = 0 if self.size < self._best * (1.0 - 4 * UNIT_ROUNDOFF) else self._since + 1
-        self._best = min(self._best, self.size)
+        self._best, self._count = min(self._best, self.size), self._count + 1
 
     @property
     def gap(self) -> float:
@@ -239,14 +261,21 @@ class _GapPrediction:
             self._factor = max(self._factor, 1.01 * gap / (self.size + 2.0 * self.floor))
 
     @property
-    def final_status(self) -> Status | None:
-        """Why no smaller residual can be expected; None if one can."""
-        at_rounding = self.size <= 4.0 * self.floor and (
-            self._since >= 5 or self.size <= 0.05 * self.floor
+    def at_rounding(self) -> bool:
+        """Whether the residual is about as large as the rounding errors of a sweep, or less."""
+        return self.size <= 4.0 * self.floor and (
+            self._since >= MIN_SETTLING_TIME or self.size <= 0.05 * self.floor
         )
-        if at_rounding:
-            return Status.ROUNDING_LIMIT
-        return Status.STALLED if self._since >= self._patience else None
+
+    @property
+    def stalled(self) -> bool:
+        """Whether no smaller residual can be expected of the method.
+
+        Near the rounding errors, a method that took many iterations to come there is slow: it may
+        need a tenth as many for the next step of the last place.
+        """
+        settled = self.at_rounding and self._since >= max(self._settling, self._count // 10)
+        return settled or self._since >= self._patience
 
 
 class _Monitor:
@@ -265,7 +294,8 @@ class _Monitor:
         self._tolerance, self._max_iterations = tolerance, max_iterations
         self._stopping = Stopping(mdp, regularizer, tolerance)
         self._proceed, self._begin = proceed, time.perf_counter()
-        self._prediction = _GapPrediction(mdp, regularizer, algorithm.patience(mdp))
+        self._prediction = _GapPrediction(mdp, regularizer, algorithm)
+        self._rounding_gap: tuple[float, float] | None = None
         self._certified: tuple[State, Float[np.ndarray, "S A"], Certificate] | None = None
         self.records: list[tuple[int, float, float, float, float]] = []
 
@@ -295,7 +325,7 @@ class _Monitor:
 
     def _certify_if_due(self, state: State) -> Status | None:
         """Certify an iterate if it may meet the tolerance, or none better can be expected."""
-        final = self._prediction.final_status
+        final = self._find_end(state)
         if final is None and not self._stopping.allows(self._prediction.gap, state.value):
             return None
         _, certificate = self.certify(state)
@@ -305,6 +335,26 @@ class _Monitor:
             return certificate.limit or final
         self._prediction.correct(certificate.gap)
         return None
+
+    def _find_end(self, state: State) -> Status | None:
+        """Return why no better certificate can be expected; None if one can."""
+        prediction = self._prediction
+        if prediction.at_rounding and self._rounding_forbids(state):
+            return Status.ROUNDING_LIMIT
+        return Status.STALLED if prediction.stalled else None
+
+    def _rounding_forbids(self, state: State) -> bool:
+        """Whether the tolerance is below what a certificate allows for rounding.
+
+        With γ = 1 a certificate improves the value itself, so that only rounding is left.
+        """
+        if self._mdp.discount == 1.0:
+            return True
+        floor = self._prediction.floor
+        # it depends on the size of the values only, like the floor
+        if self._rounding_gap is None or self._rounding_gap[0] != floor:
+            self._rounding_gap = floor, rounding_gap(self._mdp, self._regularizer, state.value)
+        return not self._stopping.allows(self._rounding_gap[1], state.value)
 
 
 def iterate(

@@ -13,6 +13,7 @@ from regmdp.certificates.concentration import (
     enough_samples,
     hoeffding_radius,
 )
+from regmdp.certificates.discounted import rounding_gap
 from regmdp.certificates.gain import require_bounded
 from regmdp.certificates.rounding import backup_error
 from regmdp.certificates.statistical import StatisticalCertificate, certify_from_samples
@@ -32,4 +33,5 @@ __all__ = [
     "evaluate",
     "hoeffding_radius",
     "require_bounded",
+    "rounding_gap",
 ]
