@@ -141,13 +141,14 @@ def _write(folder: Path, found: rm.Frontier, problem: LoadedProblem) -> Path:
         figure.set_layout_engine("none")  # it stays as it has been laid out
         (folder / "frontier.png").write_bytes(plots.to_png(figure))
     (folder / "frontier.svg").write_text(svg, encoding="utf-8")
+    caption, alt = frontier_figures.describe_frontier(found)
     page = render_frontier_page(
         found,
         name=problem.name,
         notice=_notice(problem),
         svg=svg,
-        caption=frontier_figures.CAPTION,
-        alt=frontier_figures.ALT,
+        caption=caption,
+        alt=alt,
     )
     (folder / "frontier.html").write_text(page, encoding="utf-8")
     return folder / "frontier.html"

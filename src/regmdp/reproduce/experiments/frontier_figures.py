@@ -11,24 +11,48 @@ from regmdp._frontier import Frontier
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ALT", "CAPTION", "draw_frontier"]
-
-CAPTION = (
-    "Value of policies against their divergence from the reference. Each mark is a computed "
-    "policy, with its temperature beside it. No policy is above the upper curve, and mixtures of "
-    "the marks attain the lower one, so the best policy within a given divergence is in the band "
-    "between them. (a) From the reference to the optimum. (b) The same with the divergence on a "
-    "logarithmic axis, which shows the gain at small divergences."
-)
-ALT = (
-    "Two plots of value, vertical, against divergence from the reference in nats, horizontal, "
-    "linear on the left and logarithmic on the right. A narrow band rises steeply from the value "
-    "of the reference and levels off at the optimal value; points with their temperatures are on "
-    "it."
-)
+__all__ = ["describe_frontier", "draw_frontier"]
 
 #: Smallest distance between two labels, as a fraction of the axes.
 MIN_LABEL_DISTANCE = 0.075
+
+
+def describe_frontier(frontier: Frontier) -> tuple[str, str]:
+    """Return the caption and the alternative text of the figure of a frontier."""
+    first, last = float(frontier.value[0]), float(frontier.value[-1])
+    end = "the optimum" if frontier.temperature[-1] == 0.0 else "the last policy"
+    findings = _describe_findings(frontier)
+    return (
+        "Value of policies against their divergence from the reference. Each mark is a computed "
+        "policy; temperatures are beside marks with enough room. No policy is above the upper "
+        "curve, and mixtures of the marks attain the lower one, so the best policy within a given "
+        f"divergence is in the band between them. (a) From the reference to {end}. (b) The same "
+        "with the divergence on a logarithmic axis, which shows the gain at small divergences. "
+        f"{findings}",
+        "Two plots of value, vertical, against divergence from the reference in nats, horizontal, "
+        f"linear on the left and logarithmic on the right. A band with {len(frontier)} points goes "
+        f"from the value of the reference, {first:.4g}, to that of {end}, {last:.4g}, at a "
+        f"divergence of {float(frontier.divergence[-1]):.4g}. {findings}",
+    )
+
+
+def _describe_findings(frontier: Frontier) -> str:
+    """Return the width of the band and the divergence for half of the gain, in sentences."""
+    far = float(frontier.divergence.max())
+    nats = np.linspace(0.0, far, 600)
+    width = frontier.upper(nats) - frontier.lower(nats)
+    width = width[np.isfinite(width)]
+    gain = frontier.largest_gain
+    parts = []
+    if width.size and gain > 0.0:
+        parts.append(
+            "The height of the band is at most "
+            f"{100.0 * max(float(width.max()), 0.0) / gain:.2g} % of the largest gain."
+        )
+    if len(frontier) > 1 and gain > 0.0:
+        low, high = frontier.divergence_for(0.5 * gain)
+        parts.append(f"Half of that gain takes a divergence between {low:.3g} and {high:.3g}.")
+    return " ".join(parts)
 
 
 def draw_frontier(frontier: Frontier, *, unit: str = "nats") -> Figure:
