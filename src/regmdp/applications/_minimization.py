@@ -216,11 +216,16 @@ class Search(Generic[Evaluation]):
     ) -> tuple[Point, Status | None]:
         """Minimise by one of SciPy's methods, from a (K,) start, until the gradient is small.
 
+        A start where it is small already is returned: SciPy's methods may fail there.
+
         Returns:
             The (K,) last point, and ITERATION_LIMIT if all iterations were used up, else None.
         """
         from scipy.optimize import minimize  # slow to import
 
+        gradient = self.gradient(start)
+        if np.isfinite(self.value(start)) and np.linalg.norm(gradient) <= gradient_tolerance:
+            return start, None
         second: dict[Method, dict[str, Any]] = {
             "trust-exact": {"hess": self.hessian},
             "trust-ncg": {"hessp": self.hessian_product},

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from regmdp._internal.array_checks import check_array as check_numbers
 from regmdp._internal.arrays import ArrayLike, Float, read_only
 from regmdp._internal.errors import SolverError
 from regmdp._internal.sparse import as_csr
@@ -53,7 +54,7 @@ class ParametricModel(ABC):
 
     def check_parameters(self, theta: ArrayLike) -> Float[np.ndarray, " K"]:
         """Return θ as (K,) finite doubles."""
-        vector = np.atleast_1d(np.asarray(theta, dtype=np.float64))
+        vector = np.atleast_1d(check_numbers("the parameters", theta))
         shape = vector.shape if self.n_parameters is None else (self.n_parameters,)
         return check_array("the parameters", vector, shape)
 
@@ -97,14 +98,14 @@ class RewardFeatures(ParametricModel):
                 )
             check_array("the features", rows.data, rows.data.shape)
             return rows
-        features = np.asarray(self.features, dtype=np.float64)
+        features = check_numbers("the features", self.features)
         if features.ndim != 3 or features.shape[:2] != (n_states, n_actions):
             raise SolverError(
                 f"features must have shape (S, A, K) = ({n_states}, {n_actions}, K), not "
                 f"{features.shape}"
             )
         checked = check_array("the features", features, features.shape)
-        return checked.reshape(-1, features.shape[2])
+        return checked.reshape(n_states * n_actions, features.shape[2])
 
     @property
     def n_parameters(self) -> int:

@@ -214,7 +214,7 @@ def test_demonstrations_from_datasets_and_occupancies():
             ),
         ),
         ([([24], [0])], "trajectory 0, step 0: state 24 .* is not available"),
-        ([([0.5], [0])], "the states of trajectory 0 must be a one-dimensional array of integers"),
+        ([([0.5], [0])], "the states of trajectory 0 must be an array of integers, not of float64"),
         ([3], "trajectory 0 must be a pair"),
     ],
 )

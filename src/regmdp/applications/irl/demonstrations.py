@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
-from regmdp._internal.checks import describe_first
+from regmdp._internal.checks import check_number, describe_first
 from regmdp._internal.errors import SampleError
 from regmdp.bellman import next_state_weights
 from regmdp.evaluation import visits
@@ -69,6 +70,11 @@ class Demonstrations:
                 available, or does not lead to the next state; the message names the trajectory and
                 the step.
         """
+        if not isinstance(trajectories, Sequence):
+            raise SampleError(
+                "the trajectories must be a list of pairs of states and actions, not "
+                f"{type(trajectories).__name__}"
+            )
         if not len(trajectories):
             raise SampleError("there are no demonstrations")
         read = [_read_trajectory(mdp, number, one) for number, one in enumerate(trajectories)]
@@ -113,7 +119,8 @@ class Demonstrations:
             SampleError: if it is no occupancy: it is negative, positive at unavailable pairs, or
                 the flows do not balance.
         """
-        weights = np.array(occupancy, dtype=np.float64)
+        tolerance = check_number("tolerance", tolerance, 0.0, error=SampleError)
+        weights = np.array(check_array("the occupancy", occupancy, error=SampleError))
         if weights.shape != mdp.rewards.shape:
             raise SampleError(
                 f"the occupancy must have shape {mdp.rewards.shape}, not {weights.shape}"
@@ -158,6 +165,10 @@ class Demonstrations:
         Raises:
             SampleError: if it has none, or the model does not allow the transitions of an episode.
         """
+        if not isinstance(data, Dataset):
+            raise SampleError(
+                f"the data must be a regmdp.samples.Dataset, not {type(data).__name__}"
+            )
         data.require_fit(mdp)
         if data.episode is None:
             raise SampleError(
@@ -216,13 +227,8 @@ def _read_trajectory(mdp: MDP, number: int, trajectory: Any) -> _Trajectory:
 
 
 def _read_integers(number: int, name: str, values: ArrayLike) -> Int[np.ndarray, " N"]:
-    array = np.asarray(values)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise SampleError(
-            f"the {name} of trajectory {number} must be a one-dimensional array of integers, not "
-            f"{array.dtype} of shape {array.shape}"
-        )
-    return array
+    what = f"the {name} of trajectory {number}"
+    return check_array(what, values, "integer", ndim=1, error=SampleError)
 
 
 def _require_range(number: int, name: str, values: Int[np.ndarray, " N"], count: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import SolverError
 from regmdp.bellman import expected_values
@@ -53,6 +54,8 @@ def expected_features(
                [0., 1.],
                [0., 1.]])
     """
+    if not isinstance(mdp, MDP):
+        raise SolverError(f"features need a regmdp.MDP, not {type(mdp).__name__}")
     n_states, n_actions = shape = mdp.rewards.shape
     parts: list[Float[np.ndarray, "S A K"]] = []
     if state is not None:
@@ -66,6 +69,11 @@ def expected_features(
     if successor is not None:
         columns = _check_features("successor", successor, (n_states,)).T
         parts.append(np.stack([expected_values(mdp, column) for column in columns], axis=2))
+    if not isinstance(transition, Sequence | np.ndarray):
+        raise SolverError(
+            "transition must be a list of features, each (S, A, S), not "
+            f"{type(transition).__name__}"
+        )
     if len(transition):
         rows = mdp.transitions.to_csr()
         sums = [rows.multiply(as_transition_rows(one, shape)).sum(axis=1) for one in transition]
@@ -75,14 +83,20 @@ def expected_features(
             "there are no features: give some of the state, the action, the pair, the successor or "
             "the transition"
         )
-    return RewardFeatures(
-        mdp.with_rewards(np.asarray(known) + np.zeros(shape)), np.concatenate(parts, axis=2)
-    )
+    features = np.concatenate(parts, axis=2)
+    if not features.shape[2]:
+        raise SolverError("there are no features: all of the given arrays have K = 0")
+    base = check_array("known", known, finite=True)
+    if base.shape not in ((), shape):
+        raise SolverError(
+            f"known must be a number or have shape (S, A) = {shape}, not {base.shape}"
+        )
+    return RewardFeatures(mdp.with_rewards(np.broadcast_to(base, shape)), features)
 
 
 def _check_features(name: str, values: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
     """Return features as an array of a shape, with one axis more for the K features."""
-    array = np.asarray(values, dtype=np.float64)
+    array = check_array(f"the features of the {name}", values, finite=True)
     if array.shape[:-1] != shape or array.ndim != len(shape) + 1:
         wanted = ", ".join(map(str, shape))
         raise SolverError(

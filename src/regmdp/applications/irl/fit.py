@@ -8,9 +8,10 @@ import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.checks import check_number, describe_first
-from regmdp._internal.errors import RegularizerError, SolverError
+from regmdp._internal.errors import RegularizerError, SampleError, SolverError
 from regmdp._internal.events import CallbackLike
 from regmdp._internal.status import Status
+from regmdp.applications._feature_checks import require_effect
 from regmdp.applications._minimization import Search
 from regmdp.applications.irl.demonstrations import Demonstrations
 from regmdp.applications.irl.estimates import RewardEstimate
@@ -54,7 +55,8 @@ def match_features(
             its gradient; the ``state`` has ``theta``, ``solution`` and ``linearization``.
 
     Raises:
-        SolverError: if the parameters do not fit.
+        SolverError: if the parameters do not fit, or a feature is 0 at every available pair
+            and there is no ridge.
         UnboundedError: if γ = 1 and at the start a policy that never ends has the largest value:
             give a cost of each step, as a known part of the reward.
 
@@ -74,7 +76,8 @@ def match_features(
         entropy"; Zhou, Bloem & Bambos 2018, IEEE Transactions on Automatic Control 63(9), for
         infinite horizons.
     """
-    check_number("ridge", ridge, 0.0)
+    ridge = check_number("ridge", ridge, 0.0)
+    _require_problem(parameters, demonstrations, regularizer, ridge)
     objective = FeatureMatching(parameters, demonstrations, regularizer, ridge)
     return _minimize(objective, start, callback, "matching expected features")
 
@@ -118,10 +121,45 @@ def maximize_likelihood(
         >>> bool(found.theta[0] > 0)  # the demonstrator goes to the last state
         True
     """
-    check_number("ridge", ridge, 0.0)
+    ridge = check_number("ridge", ridge, 0.0)
+    _require_problem(parameters, demonstrations, regularizer, ridge)
     _require_likelihood(demonstrations, regularizer)
     objective = ActionLikelihood(parameters, demonstrations, regularizer, ridge)
     return _minimize(objective, start, callback, "maximum likelihood of the actions")
+
+
+def _require_problem(
+    parameters: object, demonstrations: object, regularizer: object, ridge: float
+) -> None:
+    """Check that the arguments belong to one problem, and that every feature has an effect."""
+    if not isinstance(demonstrations, Demonstrations):
+        raise SampleError(
+            "the demonstrations must be a regmdp.irl.Demonstrations, not "
+            f"{type(demonstrations).__name__}"
+        )
+    if not isinstance(parameters, ParametricModel):
+        raise SolverError(
+            "the parameters must be those of a reward, as regmdp.irl.expected_features returns, "
+            f"not {type(parameters).__name__}"
+        )
+    if not isinstance(regularizer, Regularizer):
+        raise RegularizerError(
+            "the demonstrator's regularizer must be a regmdp.Regularizer, such as "
+            f"Shannon(temperature=1.0), not {type(regularizer).__name__}"
+        )
+    if isinstance(parameters, RewardFeatures):
+        mdp, other = parameters.mdp, demonstrations.mdp
+        if not np.array_equal(mdp.available, other.available) or mdp.discount != other.discount:
+            raise SolverError(
+                f"the features are of {mdp!r}, the demonstrations of {other!r}: they must have "
+                "the same states, actions and discount"
+            )
+        if ridge == 0.0:
+            names = [f"number {k}" for k in range(parameters.n_parameters)]
+            rows = np.flatnonzero(mdp.available.ravel())
+            where = "at every available pair"
+            advice = "leave it out, or give a ridge"
+            require_effect(parameters.matrix[rows], names, where, advice, error=SolverError)
 
 
 def _require_likelihood(demonstrations: Demonstrations, regularizer: Regularizer) -> None:

@@ -106,6 +106,11 @@ def identify(estimate: RewardEstimate) -> Identification:
         Ng, Harada & Russell 1999, ICML, "Policy invariance under reward transformations"; Cao,
         Cohen & Szpruch 2021, NeurIPS, "Identifiability in inverse reinforcement learning".
     """
+    if not isinstance(estimate, RewardEstimate):
+        raise SolverError(
+            "only a reward that was estimated is identified or not, a regmdp.irl.RewardEstimate, "
+            f"not {type(estimate).__name__}"
+        )
     parameters, linear = estimate.parameters, estimate.linearization
     if not isinstance(parameters, RewardFeatures):
         raise SolverError("identification needs a reward that is linear in its parameters")
