@@ -270,6 +270,64 @@ def test_the_floors_are_related_by_the_linear_system():
         rm.theory.sharp_inexact_floor(0.9, 0.2, 0.01, quantity="V")
 
 
+@pytest.mark.parametrize("regularizer", [SHANNON, rm.SquaredL2(0.2)], ids=["Shannon", "square"])
+def test_the_rates_to_the_sharp_floors_have_one_constant(regularizer):
+    """γ, 1, 1/(μτ) and 2/τ times C1 κ^k, each above its floor."""
+    step, modulus = 0.8, 1.0 if regularizer is SHANNON else 1 / 3
+    report = rm.theory.check(
+        noisy_run(MDP, regularizer, algorithms.GPMD(step, evaluation=Noisy(0.02, "sign")), 6)
+    )
+    exact = rm.theory.gpmd_bounds(MDP, regularizer, step_size=step, iterations=6)
+    decay = exact.q[1:] / 0.8
+    factors = {"q": 0.8, "value": 1.0, "policy": 1.0 / (0.2 * modulus)}
+    names = {"q": "error of Q, sharp floor", "value": "error of V, sharp"}
+    names["policy"] = "error of π, sharp floor"
+    if regularizer is SHANNON:
+        factors["log_policy"], names["log_policy"] = 2.0 / 0.2, "error of log π, sharp floor"
+    for quantity, factor in factors.items():
+        floor = rm.theory.sharp_inexact_floor(0.8, 0.2, 0.02, modulus, quantity)
+        np.testing.assert_allclose(
+            report[names[quantity]].predicted, factor * decay + floor, rtol=1e-9
+        )
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 0.9])
+def test_the_published_floor_written_out(alpha):
+    """Both errors, and their part in the bounds of Q, V and π."""
+    gamma, e1, e2, tau = 0.8, 0.02, 0.05, 0.2
+    propagated = 2 * gamma / ((1 - gamma) * (1 - alpha))
+    written = ((2 + propagated) * e1 + (1 + propagated) * e2) / (1 - gamma)
+    errors = {"evaluation_error": e1, "subproblem_gap": e2}
+    assert rm.theory.inexact_floor(gamma, alpha, **errors) == pytest.approx(written)
+    step = np.inf if alpha == 0.0 else (1 / alpha - 1) / tau
+    for regularizer, modulus in ((SHANNON, 1.0), (rm.SquaredL2(tau), 1 / 3)):
+        exact, inexact_bounds = (
+            rm.theory.gpmd_bounds(MDP, regularizer, step_size=step, iterations=3, **given)
+            for given in ({}, errors)
+        )
+        missed = (1 - alpha) * e2
+        for name, expected in {
+            "q": gamma * written,
+            "value": (gamma + 2) * written + missed,
+            "policy": written / (modulus * tau) + np.sqrt(2 * missed / (modulus * tau)),
+        }.items():
+            added = getattr(inexact_bounds, name)[1:] - getattr(exact, name)[1:]
+            np.testing.assert_allclose(added, expected, rtol=1e-9)
+
+
+def test_both_bounds_of_natural_policy_gradient_written_out():
+    eta, delta = 0.3, 0.01
+    exact = rm.theory.entropy_npg_bounds(MDP, SHANNON, step_size=eta, iterations=3).q[1:]
+    published, sharp = rm.theory.inexact_entropy_npg_bounds(
+        MDP, SHANNON, step_size=eta, iterations=3, error=delta
+    )
+    floor = 0.8 * 2 * delta / 0.2 * (1 + 0.8 / (eta * 0.2))
+    np.testing.assert_allclose(published[1:] - exact, floor, rtol=1e-9)
+    np.testing.assert_allclose(
+        sharp[1:] - exact, rm.theory.sharp_inexact_floor(0.8, 0.2, delta), rtol=1e-9
+    )
+
+
 def test_exact_values_converge_without_the_published_constant():
     """‖V* - V_{k+1}‖ ≤ C1 κ^k: a third of the published bound."""
     run = rm.theory.trace(MDP, SHANNON, algorithms.NPG(0.3), max_iterations=8)

@@ -79,6 +79,15 @@ def test_the_steps_add_up_to_the_potential(report):
     )
 
 
+def test_the_ratio_is_the_smallest():
+    policy = np.random.default_rng(0).dirichlet(np.ones(3), size=5)
+    nu = np.array([0.1, 0.2, 0.3, 0.4, 0.0])
+    ratios = loops.occupancy_of(MDP.with_initial(nu), policy)[:4] / nu[:4]
+    found = rm.theory.occupancy_ratio(MDP, policy, nu)
+    assert found == pytest.approx(np.min(ratios), rel=1e-12)
+    assert np.max(ratios) > 1.5 * found
+
+
 def test_the_ratio_of_a_policy_that_leaves_every_state():
     """On a cycle of n states the occupancy from one state is (1-γ)/(1-γ^n) there."""
     rows = np.roll(np.eye(4), 1, axis=1)[:, None, :]
