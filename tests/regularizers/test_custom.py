@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tiers import tiered
 
 import regmdp as rm
 from regmdp.testing import check_regularizer
@@ -61,3 +62,22 @@ def test_a_gradient_of_another_function_is_detected():
         AssertionError, match=r"greedy is not the maximiser: for the scores array\("
     ):
         check_regularizer(wrong, 3, rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("seed", tiered(range(300), (6, 8, 18, 20, 32, 37, 42, 51)))
+def test_quadratic_functions_of_any_rank_are_maximised(seed):
+    # curvature in a few directions only, from almost none to a thousand times the scores
+    rng = np.random.default_rng(seed)
+    n_actions = int(rng.choice([2, 3, 4, 6, 10]))
+    factor = rng.normal(size=(n_actions, int(rng.integers(0, n_actions))))
+    matrix = 10.0 ** rng.uniform(-4, 2) * factor @ factor.T
+    quadratic = rm.Convex(
+        lambda p: 0.5 * np.sum(p * (p @ matrix), axis=-1),
+        lambda p: p @ matrix,
+        temperature=10.0 ** rng.uniform(-2, 2),
+    )
+    q = rng.normal(size=(6, n_actions)) * 10.0 ** rng.uniform(-2, 1)
+    p = quadratic.maximiser(q)
+    slope = q / quadratic.temperature - p @ matrix
+    loss = np.max(slope, axis=1) - np.sum(p * slope, axis=1)  # bounds the distance from the maximum
+    assert np.all(loss <= quadratic.rounding(n_actions) + 1e-14 * np.abs(slope).max())

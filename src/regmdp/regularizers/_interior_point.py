@@ -235,17 +235,23 @@ class _InteriorPointSearch:
         # for a convex function no entry is larger than the 1 on the diagonal
         matrix = np.clip(np.nan_to_num(unit[:, :, None] * curvature * unit[:, None, :]), -1.0, 1.0)
         matrix[:, diagonal, diagonal] = 1.0 + 1e-13
-        sides = np.stack((unit * force, unit * size), axis=2)
+        # with the condition that the step does not change Σ p: the curvature alone may be singular
+        weight = unit * size
+        largest = np.max(weight, axis=1, keepdims=True)
+        weight = weight / np.where(largest > 0, largest, 1.0)
+        system = np.zeros((len(size), n_actions + 1, n_actions + 1))
+        system[:, :-1, :-1] = matrix
+        system[:, :-1, -1], system[:, -1, :-1] = weight, weight
+        system[:, -1, -1] = np.where(largest[:, 0] > 0, 0.0, 1.0)
+        right = np.append(unit * force, np.zeros((len(size), 1)), axis=1)
         try:
-            solved = np.linalg.solve(matrix, sides)
+            solved = np.linalg.solve(system, right[:, :, None])[:, :, 0]
         except np.linalg.LinAlgError:
             solved = np.stack(
-                [np.linalg.lstsq(one, side)[0] for one, side in zip(matrix, sides, strict=True)]
+                [np.linalg.lstsq(one, side)[0] for one, side in zip(system, right, strict=True)]
             )
-        solved = unit[:, :, None] * np.nan_to_num(solved)
-        weight = np.sum(size * solved[:, :, 1], axis=1)
-        level = np.sum(size * solved[:, :, 0], axis=1) / np.where(weight > 0, weight, 1.0)
-        return solved[:, :, 0] - level[:, None] * solved[:, :, 1], level
+        solved = np.nan_to_num(solved)
+        return unit * solved[:, :-1], solved[:, -1] / np.where(largest > 0, largest, 1.0)[:, 0]
 
 
 def _max_step_length(room: Array, step: Array, free: Array) -> Float[np.ndarray, " N"]:
