@@ -10,6 +10,7 @@ from rich.console import Console
 
 import regmdp as rm
 from regmdp import io
+from regmdp._internal.files import require_writable, save_or_rescue
 from regmdp.cli.exit_codes import INTERRUPTED, NOT_MET
 from regmdp.cli.loaded_problem import LoadedProblem
 from regmdp.cli.methods import AlgorithmName, make_algorithm
@@ -65,8 +66,7 @@ def solve(
     problem = LoadedProblem.load(model, param, discount, regularizer, temperature, reference)
     problem.announce(out)
     path = output or Path(f"{problem.name}-policy.npz")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"cannot save to {path}: there is no folder {path.parent}")
+    require_writable(path)
     before = None if start is None else rm.Solution.load(start)
     method = make_algorithm(algorithm, step_size)
     with IterationLine(Console(stderr=True)) as progress:
@@ -80,8 +80,8 @@ def solve(
             start=before,
             callback=progress,
         )
+    save_or_rescue(path, solution.save)
     rows = [*solution.lines(), *problem.compare_with_reference(solution.policy)]
-    solution.save(path)
     show_rows(out, [*rows, ("saved", str(path))])
     if solution.status is rm.Status.INTERRUPTED:
         raise typer.Exit(INTERRUPTED)

@@ -10,6 +10,7 @@ from rich.console import Console
 
 import regmdp as rm
 from regmdp import io
+from regmdp._internal.files import require_new_folder, require_writable
 from regmdp.cli.loaded_problem import LoadedProblem
 from regmdp.cli.options import DiscountOption, ModelArgument, NormalizeOption, ParameterOption
 from regmdp.cli.progress import show_rows
@@ -41,6 +42,10 @@ def convert(
         raise rm.FormatError(f"{target} has the format {entry.name}, which cannot be written")
     if Path(target).exists() and Path(source).exists() and Path(target).samefile(source):
         raise rm.FormatError(f"{source} and {target} are the same file")
+    if entry.name == "mapped":
+        require_new_folder(Path(target))
+    else:
+        require_writable(target)
     problem = LoadedProblem.load(source, param, discount, "none", None, None, normalize=normalize)
     problem.announce(out)
     notes = io.write_model(problem.mdp, target, format=format)

@@ -14,6 +14,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from regmdp import RegmdpError
+from regmdp._internal.errors import WriteError
+from regmdp._internal.files import require_writable
 from regmdp.cli.assignments import parse_assignment
 from regmdp.cli.exit_codes import INTERRUPTED, NOT_MET
 from regmdp.cli.progress import show_rows
@@ -78,8 +80,10 @@ def reproduce(
         return
     selected = experiments.find_experiments(names)
     changed = _parse_changes(changes, seed)
-    if gallery is not None and not gallery.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {gallery}: there is no folder {gallery.parent}")
+    if gallery is not None:
+        if not gallery.suffix:
+            raise WriteError(f"cannot write {gallery}: give the page an extension, such as .md")
+        require_writable(gallery)
     with _ProgressBars(Console(stderr=True), out, len(selected)) as display:
         outcome = run(
             selected,

@@ -13,6 +13,12 @@ from rich.table import Table
 
 import regmdp as rm
 from regmdp._internal.arrays import ArrayLike
+from regmdp._internal.files import (
+    replace_together,
+    require_writable,
+    save_or_rescue,
+    writing,
+)
 from regmdp.cli.exit_codes import INTERRUPTED, NOT_MET
 from regmdp.cli.loaded_problem import LoadedProblem
 from regmdp.cli.options import (
@@ -25,6 +31,10 @@ from regmdp.cli.options import (
 from regmdp.cli.progress import StatusLine, show_rows
 
 __all__ = ["frontier"]
+
+
+#: Names of the files of a frontier.
+FILES = tuple(f"frontier.{kind}" for kind in ("npz", "csv", "png", "svg", "html"))
 
 
 def frontier(
@@ -88,7 +98,8 @@ def frontier(
     _show(out, found)
     rows = [("answer", found.describe_half_gain())]
     if output is not None:
-        rows.append(("saved", str(_write(output, found, problem))))
+        save_or_rescue(output, lambda folder: _write(folder, found, problem))
+        rows.append(("saved", str(output / "frontier.html")))
     if not found.complete:
         text = f"{found.status.word}: {len(found)} points are finished, and the bounds hold"
         rows.append(("status", text))
@@ -124,14 +135,20 @@ def _prepare(folder: Path) -> None:
         import_module(f"regmdp.{name}")
     if not folder.parent.is_dir():
         raise FileNotFoundError(f"cannot write to {folder}: there is no folder {folder.parent}")
-    folder.mkdir(exist_ok=True)
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
+    for name in FILES:
+        require_writable(folder / name)
 
 
-def _write(folder: Path, found: rm.Frontier, problem: LoadedProblem) -> Path:
+def _write(folder: Path, found: rm.Frontier, problem: LoadedProblem) -> None:
+    """Write the numbers, the figure and the page into a folder, which is made if it is missing."""
     from regmdp import plots
     from regmdp.reproduce.experiments import frontier_figures
     from regmdp.reproduce.report.frontier import render_frontier_page
 
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
     found.save(folder / "frontier.npz")
     found.to_csv(folder / "frontier.csv")
     unit = "nats per episode" if problem.mdp.discount == 1.0 else "nats, discounted"
@@ -139,8 +156,7 @@ def _write(folder: Path, found: rm.Frontier, problem: LoadedProblem) -> Path:
         figure = frontier_figures.draw_frontier(found, unit=unit)
         svg = plots.to_svg(figure)
         figure.set_layout_engine("none")  # it stays as it has been laid out
-        (folder / "frontier.png").write_bytes(plots.to_png(figure))
-    (folder / "frontier.svg").write_text(svg, encoding="utf-8")
+        png = plots.to_png(figure)
     caption, alt = frontier_figures.describe_frontier(found)
     page = render_frontier_page(
         found,
@@ -150,8 +166,13 @@ def _write(folder: Path, found: rm.Frontier, problem: LoadedProblem) -> Path:
         caption=caption,
         alt=alt,
     )
-    (folder / "frontier.html").write_text(page, encoding="utf-8")
-    return folder / "frontier.html"
+    drawn = {"png": png, "svg": svg.encode("utf-8"), "html": page.encode("utf-8")}
+    replace_together(
+        {
+            folder / f"frontier.{kind}": lambda file, content=content: file.write(content)
+            for kind, content in drawn.items()
+        }
+    )
 
 
 def _notice(problem: LoadedProblem) -> str:

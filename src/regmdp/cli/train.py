@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -17,6 +17,12 @@ from rich.console import Console
 from typer.core import TyperCommand
 
 import regmdp as rm
+from regmdp._internal.files import (
+    replace_atomically,
+    require_writable,
+    save_or_rescue,
+    writing,
+)
 from regmdp.cli.exit_codes import INTERRUPTED
 from regmdp.cli.methods import make_regularizer
 from regmdp.cli.progress import StatusLine, show_rows
@@ -119,7 +125,9 @@ def train(
 
     out = Console()
     path = output or Path(f"{env.replace('/', '-')}-{algorithm}.npz")
-    _check_folders(path, log, curve)
+    for file in (path, curve):
+        if file is not None:
+            require_writable(file)
     options: dict[str, Any] = {"seed": seed, "discount": discount}
     if (regularizer is None) != (temperature is None):
         raise rm.SolverError(
@@ -146,8 +154,7 @@ def train(
     )
     with ExitStack() as stack:
         line = stack.enter_context(StatusLine(Console(stderr=True)))
-        log_file = None if log is None else stack.enter_context(open(log, "a", encoding="utf-8"))
-        monitor = _Monitor(line, log_file)
+        monitor = _Monitor(line, None if log is None else stack.enter_context(_Log(log)))
         callbacks: list[Callable[[rm.Event], object]] = [monitor]
         if tensorboard is not None:
             callbacks.append(stack.enter_context(deep.TensorBoard(tensorboard)))
@@ -167,7 +174,7 @@ class _Monitor:
     The seconds of its events count from the start of the command, over all calls of ``learn``.
     """
 
-    def __init__(self, line: StatusLine, log: IO[str] | None) -> None:
+    def __init__(self, line: StatusLine, log: _Log | None) -> None:
         self._line, self._log = line, log
         self._begin = time.perf_counter()
         self.curve: list[tuple[float, float]] = []
@@ -186,25 +193,47 @@ class _Monitor:
                 "mean_return": None if np.isnan(mean) else mean,
                 "seconds": round(event.seconds, 3),
             }
-            self._log.write(json.dumps(record) + "\n")
-            self._log.flush()
+            self._log.write(json.dumps(record))
 
 
-def _check_folders(*files: Path | None) -> None:
-    """Raise FileNotFoundError if a file cannot be written because its folder does not exist."""
-    for file in files:
-        if file is not None and not file.parent.is_dir():
-            raise FileNotFoundError(f"cannot write {file}: there is no folder {file.parent}")
+class _Log:
+    """A file to which lines are appended.
+
+    Raises:
+        WriteError: if it cannot be written; the message names it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with writing(path):
+            self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115  closed in __exit__
+
+    def __enter__(self) -> _Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with writing(self._path):
+            self._file.close()
+
+    def write(self, line: str) -> None:
+        """Append a line."""
+        with writing(self._path):
+            self._file.write(line + "\n")
+            self._file.flush()
 
 
 def _learn_with_checkpoints(
     learner: Learner, steps: int, callbacks: list[Callable[[rm.Event], object]], path: Path
 ) -> None:
-    """Learn for some steps, and save the learner now and then."""
+    """Learn for some steps, and save the learner now and then, and if a log cannot be written."""
     end = learner.steps + steps
     while learner.steps < end and learner.status is not rm.Status.INTERRUPTED:
-        learner.learn(min(CHECKPOINT_STEPS, end - learner.steps), callback=callbacks)
-        learner.checkpoint(path)
+        try:
+            learner.learn(min(CHECKPOINT_STEPS, end - learner.steps), callback=callbacks)
+        except OSError:  # a log cannot be written: what was learned is kept
+            save_or_rescue(path, learner.checkpoint)
+            raise
+        save_or_rescue(path, learner.checkpoint)
 
 
 def _describe_result(
@@ -232,4 +261,5 @@ def _write_curve(path: Path, curve: list[tuple[float, float]]) -> None:
         figure, axes = plots.subplots()
         plots.draw_curve(axes, steps, returns, 0)
         axes.set(xlabel="steps", ylabel="return, mean of the last 100 episodes")
-        path.write_text(plots.to_svg(figure), encoding="utf-8")
+        content = plots.to_svg(figure).encode("utf-8")
+    replace_atomically(path, lambda file: file.write(content))
