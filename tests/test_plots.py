@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
+import regmdp as rm
 from regmdp import plots
 
 
@@ -140,6 +141,74 @@ def test_arrows_follow_the_field_with_equal_lengths():
     ):
         assert np.min(np.linalg.norm(outline - tip, axis=1)) < 1e-12
         assert np.min(np.linalg.norm(outline - tail, axis=1)) < 0.1
+
+
+def draw_step(mirror, start, step):
+    """The axes of a drawn step, and the numbered points by their number, on each axes."""
+    with plots.style():
+        figure, (dual, simplex) = plots.subplots(2, 1)
+        plots.draw_mirror_step(simplex, dual, mirror, start, step, actions=("x", "y", "z"))
+        svg = plots.to_svg(figure)
+    numbered = [
+        {
+            text.get_text(): np.array(text.xy)
+            for text in axes.texts
+            if re.fullmatch(r"[1-5](, 4)?", text.get_text())
+        }
+        for axes in (simplex, dual)
+    ]
+    assert svg.startswith("<svg")
+    return simplex, dual, *numbered
+
+
+def project(vector):
+    """The place of a vector without the part in which all coordinates are equal."""
+    return plots.to_plane(vector - np.mean(vector))
+
+
+def test_a_euclidean_step_is_projected():
+    start, step = np.array([0.25, 0.55, 0.2]), np.array([1.7, 0.9, 0.4])
+    simplex, dual, points, images = draw_step(rm.SquaredL2(1.0), start, step)
+    # (-0.45, 0.65, 0.8), and the nearest point of the simplex
+    nearest = np.array([0.0, 0.425, 0.575])
+    assert set(points) == {"1", "5"}
+    assert set(images) == {"2", "3", "4"}
+    for found, expected in (
+        (points["1"], plots.to_plane(start)),
+        (points["5"], plots.to_plane(nearest)),
+        (images["2"], project(start)),
+        (images["3"], project(start - step)),
+        (images["4"], project(nearest)),
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+    names = {text.get_text() for text in dual.texts}
+    assert {"−ηg", "projection", "∇h", "∇h*"} <= names
+    assert {"x", "y", "z"} <= {text.get_text() for text in simplex.texts}
+    # the ball is a circle around the start
+    (ball,) = [part for part in simplex.collections if hasattr(part, "levels")]
+    radius = np.hypot(*(points["5"] - points["1"]))
+    outline = np.concatenate([path.vertices for path in ball.get_paths()])
+    np.testing.assert_allclose(np.hypot(*(outline - points["1"]).T), radius, rtol=1e-2)
+
+
+def test_a_step_of_entropy_needs_no_projection():
+    start, step = np.array([0.25, 0.55, 0.2]), np.array([1.7, 0.9, 0.4])
+    _, dual, points, images = draw_step(rm.Shannon(1.0), start, step)
+    reached = start * np.exp(-step)
+    reached = plots.to_plane(reached / reached.sum())
+    np.testing.assert_allclose(points["5"], reached, atol=1e-12)
+    assert set(images) == {"2", "3, 4"}
+    np.testing.assert_allclose(images["2"], project(np.log(start)), atol=1e-12)
+    np.testing.assert_allclose(images["3, 4"], project(np.log(start) - step), atol=1e-12)
+    assert "projection" not in {text.get_text() for text in dual.texts}
+
+
+@pytest.mark.parametrize("start", [[0.5, 0.5], [0.5, 0.5, 0.0], [0.5, 0.4, 0.3]])
+def test_a_step_needs_a_start_inside_the_simplex(start):
+    with plots.style():
+        _, (dual, simplex) = plots.subplots(2, 1)
+        with pytest.raises(rm.PolicyError, match="a distribution over 3 actions"):
+            plots.draw_mirror_step(simplex, dual, rm.Shannon(1.0), start, [1.0, 0.0, 0.0])
 
 
 def luminance(color):

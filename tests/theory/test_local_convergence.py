@@ -173,6 +173,17 @@ def test_margins():
     )
 
 
+def test_actions_that_are_forbidden_or_underflow_are_not_excluded():
+    mdp = rm.models.bandit((1.0, 0.9, 0.95), discount=0.5)
+    forbidden = rm.SquaredL2(0.5) + rm.Box(0.0, [1.0, 1.0, 0.0])
+    assert local_rates(mdp, forbidden, step_size=1.0).margin[0] == np.inf
+    cold = rm.Shannon(1e-4)
+    assert compute_optimum(mdp, cold).policy[0, 1] == 0.0
+    rates = local_rates(mdp, cold, step_size=1.0)
+    assert rates.margin[0] == np.inf
+    np.testing.assert_allclose(rates.pmd, 1.0 / 1.0001, rtol=1e-12)
+
+
 def test_finite_convergence_and_errors_of_first_order():
     mdp = rm.models.bandit((1.0, 0.9, 0.1), discount=0.5)
     rates = local_rates(mdp, rm.SquaredL2(0.01), step_size=2.0)

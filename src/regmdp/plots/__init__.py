@@ -31,6 +31,7 @@ from regmdp.plots.curves import draw_band, draw_bound, draw_curve, draw_level, t
 from regmdp.plots.export import to_png, to_svg
 from regmdp.plots.grids import draw_grid, draw_grid_policy, draw_grid_value
 from regmdp.plots.maps import draw_arrows, draw_links, draw_vectors
+from regmdp.plots.mirror import draw_mirror_step
 from regmdp.plots.simplex import draw_simplex, to_plane
 from regmdp.plots.solutions import (
     plot_gridworld,
@@ -58,6 +59,7 @@ __all__ = [
     "draw_grid_value",
     "draw_level",
     "draw_links",
+    "draw_mirror_step",
     "draw_simplex",
     "draw_vectors",
     "plot_gridworld",
