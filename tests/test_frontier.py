@@ -265,13 +265,16 @@ def test_damaged_files_are_refused(found, tmp_path):
 @pytest.mark.parametrize(
     ("temperatures", "message"),
     [
-        ([1.0, 0.0], "must be positive and finite, not 0; the optimum at temperature 0 is part"),
-        ([-1.0], "must be positive"),
-        ([np.nan], "must be positive"),
-        ([np.inf], "must be positive"),
+        (
+            [1.0, 0.0],
+            r"temperatures\[1\] must be .* above 0, not 0\.0; the optimum at temperature 0 is part",
+        ),
+        ([-1.0], r"temperatures\[0\] must be a finite number above 0, not"),
+        ([np.nan], r"temperatures\[0\] must be a finite number above 0, not"),
+        ([np.inf], r"temperatures\[0\] must be a finite number above 0, not"),
         ([0.1, 1.0, 0.1], "the temperature 0.1 is given 2 times"),
-        (["hot"], "temperatures must be numbers"),
-        (0.1, "temperatures must be numbers"),
+        (["hot"], r"temperatures\[0\] must be a finite number above 0, not 'hot'"),
+        (0.1, "temperatures must be a sequence, not 0.1"),
     ],
 )
 def test_invalid_temperatures_are_refused(mdp, reference, temperatures, message):

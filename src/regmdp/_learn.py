@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Float, freeze
-from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SampleError, SingularError, SolverError
 from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.html import html_rows
+from regmdp._internal.parameters import Integer, checked
 from regmdp._internal.status import Status
 from regmdp.algorithms import Algorithm, PolicyOptimization, Start, State, run_loop
 from regmdp.evaluation import RunBatch, tile_regularizer
@@ -75,6 +75,7 @@ class LearningResult:
         return html_rows("Policies learned from samples", rows)
 
 
+@checked(max_iterations=Integer(0))
 def learn(
     source: DecisionProcess,
     regularizer: Regularizer | None,
@@ -127,7 +128,6 @@ def learn(
         LearningResult(3 runs of 20 iterations and 20,000 samples each)
     """
     method = _check_method(algorithm)
-    limit = check_integer("max_iterations", max_iterations, 0)
     if not isinstance(source, DecisionProcess):
         raise SampleError(
             "samples are drawn from an MDP, a simulator, an environment or a log, not from "
@@ -149,7 +149,7 @@ def learn(
         measures = {"samples": 0 if state.estimate is None else state.estimate.samples}
         if not proceed(Event(state.iteration, time.perf_counter() - begin, measures, state)):
             return Status.STOPPED
-        return Status.ITERATION_LIMIT if state.iteration >= limit else None
+        return Status.ITERATION_LIMIT if state.iteration >= max_iterations else None
 
     def step(state: State) -> State:
         try:

@@ -13,6 +13,7 @@ from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.checks import check_integer, show
 from regmdp._internal.errors import ImproperPolicyError, InfeasibleError, PolicyError, SolverError
 from regmdp._internal.events import CallbackLike
+from regmdp._internal.parameters import Integer, Number, checked
 from regmdp.algorithms import Algorithm, PolicyOptimization, Start, Tolerance, choose, iterate
 from regmdp.certificates import require_bounded
 from regmdp.mdp import MDP
@@ -28,6 +29,11 @@ __all__ = ["solve"]
 MAX_ITERATIONS = 1_000_000
 
 
+@checked(
+    tol=Number(minimum=0.0),
+    absolute_tol=Number(above=0.0, advice="tol=0 switches stopping off") | None,
+    max_iterations=Integer(0) | None,
+)
 def solve(
     mdp: MDP,
     regularizer: Regularizer | None = None,

@@ -17,7 +17,7 @@ from regmdp._internal.errors import (
     RegmdpError,
     RegularizerError,
 )
-from regmdp._internal.parameters import ArrayOf, Kind
+from regmdp._internal.parameters import ArrayOf, Instance, Kind, checked
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.structure import find_end_components, find_non_terminating_states
@@ -66,6 +66,7 @@ class PolicyRowsOf(Kind):
         return policy
 
 
+@checked(mdp=Instance(DecisionProcess), regularizer=Instance(Regularizer) | None)
 def uniform_policy(
     mdp: DecisionProcess, regularizer: Regularizer | None = None
 ) -> Float[np.ndarray, "S A"]:

@@ -73,7 +73,14 @@ def test_arguments_are_converted_and_defaults_are_not() -> None:
     assert Plan(2).rate is None
     assert replace(plan, count=5).count == 5
     assert pickle.loads(pickle.dumps(plan)) == plan
-    assert act("up", np.True_, 1, what={}, other=2) == ("up", True, (1,), {}, None, {"other": 2})
+    assert act("up", np.True_, 1, 3, what={}, other=2) == (
+        "up",
+        True,
+        (1, 3),
+        {},
+        None,
+        {"other": 2},
+    )
     assert act.__doc__ == "Return the arguments."
     assert sorted(act.declarations) == ["kind", "on", "what", "work"]
     value, q = read(MODEL, [1, 2], [[0, -np.inf], [np.nan, np.inf]])
@@ -121,7 +128,7 @@ REFUSED = {
     "any n": (
         lambda: place([0.5]),
         rm.SolverError,
-        r"^points .* \(n, 2\), here \(n, 2\), not \(1,\)",
+        r"^points .* \(n, 2\), here \(n, 2\), not \(1,\)$",
     ),
     "columns": (lambda: place([[0.5]]), rm.SolverError, r"not \(1, 1\)$"),
     "low": (lambda: place([[0, -1]]), rm.SolverError, r"^points\[0, 1\] is -1\.0, not 0 or more"),

@@ -16,7 +16,17 @@ HUGE = 10**400
 
 #: Labels of values that are in the range of some parameters; the others are of a wrong kind.
 RANGES = {"-1", "0", "2", "inf", "-inf", "sevens", "negative", "zeros", "a row more", "a row less"}
-RANGES |= {"a column more", "empty", "no dimension", "another dimension", "3", "0.5", "unknown"}
+RANGES |= {
+    "a column more",
+    "empty",
+    "no dimension",
+    "another dimension",
+    "3",
+    "0.5",
+    "unknown",
+    "list",
+    "array",
+}
 
 
 def is_never_good(label: str) -> bool:

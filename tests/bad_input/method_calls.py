@@ -82,8 +82,6 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
         "mirror": rm.Shannon(1.0),
         "evaluation": rm.evaluation.Sweeps(2),
     },
-    "regmdp.evaluation.occupancy": lambda: {"mdp": model(), "policy": POLICY},
-    "regmdp.evaluation.visits": lambda: {"mdp": model(), "policy": POLICY},
     "regmdp.bellman.backup": lambda: {
         "mdp": model(),
         "regularizer": rm.Shannon(0.1),

@@ -6,10 +6,15 @@ from functools import cache
 from importlib import import_module
 
 NAMESPACES = (
+    "regmdp",
     "regmdp.algorithms",
     "regmdp.bellman",
+    "regmdp.certificates",
     "regmdp.evaluation",
     "regmdp.improvement",
+    "regmdp.off_policy",
+    "regmdp.regularizers",
+    "regmdp.samples",
 )
 
 #: Under these names a subpackage is imported by users, but it lies elsewhere.

@@ -3,19 +3,62 @@
 A new public callable needs an entry in one of the tables of calls, or here in ``EXEMPT``.
 """
 
-from bad_input import method_calls
+from bad_input import data_calls, method_calls, regularizer_calls, solving_calls
 
 __all__ = ["ACCEPTED", "CALLS", "EXEMPT"]
 
 #: Arguments by the name of the callable; after "#", one of several calls of the same callable.
-CALLS = method_calls.CALLS
+CALLS = solving_calls.CALLS | regularizer_calls.CALLS | method_calls.CALLS | data_calls.CALLS
 
 _BASE = "an abstract class"
 _PART = "a part for the layers above, which have checked its arguments"
+_ERROR = "an exception, with any message"
 _RECORD = "what the library returns; users do not make one"
 
 #: Public callables without a valid call, and why.
 EXEMPT = {
+    "regmdp.Certificate": _RECORD,
+    "regmdp.CertificateError": _ERROR,
+    "regmdp.Event": _RECORD,
+    "regmdp.FormatError": _ERROR,
+    "regmdp.Frontier": _RECORD,
+    "regmdp.GridLayout": _RECORD,
+    "regmdp.ImproperPolicyError": _ERROR,
+    "regmdp.InfeasibleError": _ERROR,
+    "regmdp.InsufficientMemoryError": _ERROR,
+    "regmdp.LearningResult": _RECORD,
+    "regmdp.LineLayout": _RECORD,
+    "regmdp.MissingExtraError": _ERROR,
+    "regmdp.MissingProgramError": _ERROR,
+    "regmdp.ModelError": _ERROR,
+    "regmdp.PolicyError": _ERROR,
+    "regmdp.PolicyEvaluation": _RECORD,
+    "regmdp.RegmdpError": _ERROR,
+    "regmdp.Regularizer": _BASE,
+    "regmdp.RegularizerError": _ERROR,
+    "regmdp.SampleError": _ERROR,
+    "regmdp.Solution": _RECORD,
+    "regmdp.SolverError": _ERROR,
+    "regmdp.StatisticalCertificate": _RECORD,
+    "regmdp.Status": _RECORD,
+    "regmdp.UnboundedError": _ERROR,
+    "regmdp.algorithms.Tolerance": _PART,
+    "regmdp.certificates.Bounds": _PART,
+    "regmdp.certificates.backup_error": _PART,
+    "regmdp.certificates.bound_values": _PART,
+    "regmdp.certificates.require_bounded": _PART,
+    "regmdp.off_policy.OffPolicyValue": _RECORD,
+    "regmdp.regularizers.ProbabilityBounds": _PART,
+    "regmdp.regularizers.SeparableRegularizer": _BASE,
+    "regmdp.regularizers.diagonal_hessian_product": _PART,
+    "regmdp.samples.Dataset": _RECORD,
+    "regmdp.samples.EpisodicProcess": _BASE,
+    "regmdp.samples.Outcome": _RECORD,
+    "regmdp.samples.Rollout": _BASE,
+    "regmdp.samples.SimulatedRollout": _PART,
+    "regmdp.samples.Simulator": _BASE,
+    "regmdp.samples.Step": _RECORD,
+    "regmdp.samples.draw_categorical": _PART,
     "regmdp.algorithms.Algorithm": _BASE,
     "regmdp.algorithms.History": _RECORD,
     "regmdp.algorithms.Recorder": _PART,
@@ -45,4 +88,37 @@ EXEMPT = {
 }
 
 #: For "callable parameter": labels of values that look bad and are accepted, and why.
-ACCEPTED: dict[str, dict[str, str]] = {}
+ACCEPTED = {
+    "regmdp.frontier temperatures": dict.fromkeys(
+        ("empty", "a row less", "shuffled frame"), "any number of temperatures, in any order"
+    ),
+    **{
+        f"regmdp.{name} rewards": dict.fromkeys(("sevens", "negative", "zeros"), "rewards are any")
+        for name in ("MDP", "MDP.from_action_matrices", "MDP.from_pairs")
+    },
+    **{
+        f"regmdp.{name} discount": {"0": "only the first reward counts"}
+        for name in ("MDP", "MDP.from_action_matrices", "MDP.from_pairs", "samples.OfflineMDP")
+    },
+    **{
+        f"regmdp.{name} termination": {"zeros": "no episode ends"}
+        for name in ("MDP", "MDP.from_action_matrices", "MDP.from_pairs")
+    },
+    **{
+        f"regmdp.{name}": dict.fromkeys(("sevens", "negative", "zeros"), "values are any numbers")
+        for name in ("certify value", "certify_from_samples value", "solve start")
+    },
+    "regmdp.certify_from_samples#data value": dict.fromkeys(
+        ("sevens", "negative", "zeros"), "values are any numbers"
+    ),
+    "regmdp.KL reference": dict.fromkeys(
+        ("a row more", "a row less", "zeros"),
+        "the number of states is not known; rows of terminal states are 0",
+    ),
+    "regmdp.MDP.from_pairs transitions": {"sparse": "sparse arrays are accepted"},
+    "regmdp.MDP.from_pairs action": {"zeros": "the first action in each state"},
+    "regmdp.samples.UserSimulator discount": {"0": "only the first reward counts"},
+    "regmdp.samples.UserSimulator reward_range": dict.fromkeys(
+        ("sevens", "negative", "zeros"), "the function is not called yet"
+    ),
+}

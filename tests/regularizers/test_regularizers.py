@@ -221,14 +221,21 @@ def test_a_user_defined_regularizer_is_solved_and_certified():
         (-0.1, r"^temperature must be a finite number, 0 or more, not -0\.1$"),
         (np.nan, "^temperature must be a finite number, 0 or more, not nan$"),
         (INF, "^temperature must be a finite number, 0 or more, not inf$"),
-        ("hot", "^temperature must be a finite number, 0 or more, not 'hot'$"),
-        (True, "^temperature must be a finite number, 0 or more, not True$"),
-        (["hot", "cold"], "^temperature must be a number or one per state, not "),
-        (np.ones((2, 2)), r"^temperature must be a number or have shape \(S,\), not \(2, 2\)$"),
         (
-            np.array([1.0, -2.0, np.nan, 0.5]),
-            r"^temperature of state 1 must be finite and 0 or more, not -2\.0; 2 of 4 states are "
+            "hot",
+            r"^temperature must be a number, 0 or more, or an array of shape \(S,\), not 'hot'$",
+        ),
+        (True, r"^temperature must be a number, 0 or more, or an array of shape \(S,\), not True$"),
+        (["hot", "cold"], "^temperature must be an array of numbers, not of <U4"),
+        (np.ones((2, 2)), r"^temperature must be an array of shape \(S,\), not \(2, 2\)$"),
+        (
+            np.array([1.0, -2.0, 0.5]),
+            r"^temperature of state 1 must be finite and 0 or more, not -2\.0; 1 of 3 states is "
             "wrong$",
+        ),
+        (
+            np.array([1.0, np.nan, np.inf]),
+            r"^temperature\[1\] is nan, not a finite number; 2 of 3 entries are wrong$",
         ),
     ],
 )

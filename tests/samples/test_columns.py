@@ -117,7 +117,7 @@ def test_unknown_columns_are_named_unless_they_are_to_be_ignored():
     refuse({**ROWS, "probabilty": [1] * 4}, "'probabilty'; did you mean 'probability'?")
     assert len(Dataset.from_columns(columns, ignore=["user", "wieght"])) == 4
     refuse(columns, "column 'users' that is to be ignored is not there", ignore=["users"])
-    refuse(columns, "ignore must be a list of names of columns, not 'user'", ignore="user")
+    refuse(columns, "ignore must be a sequence, not 'user'", ignore="user")
     refuse(ROWS, "no column 'reward'", ignore=["reward"])
 
 

@@ -11,15 +11,16 @@ import numpy as np
 from regmdp._frontier.points import PolicyPoint, measure_policy, measure_reference
 from regmdp._frontier.result import Frontier
 from regmdp._frontier.temperatures import check_temperatures, default_temperatures
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float, freeze
-from regmdp._internal.checks import check_number
 from regmdp._internal.errors import PolicyError
 from regmdp._internal.events import CallbackLike, Event, as_callback
+from regmdp._internal.parameters import Number, checked
 from regmdp._internal.status import Status
 from regmdp._solve import solve
 from regmdp.algorithms import Tolerance
 from regmdp.mdp import MDP
-from regmdp.policies import check_policy
+from regmdp.policies import check_policy, holds_actions
 from regmdp.problem import Problem
 from regmdp.regularizers import KL
 from regmdp.solution import Solution
@@ -27,6 +28,7 @@ from regmdp.solution import Solution
 __all__ = ["frontier"]
 
 
+@checked(tol=Number(above=0.0), absolute_tol=Number(above=0.0) | None)
 def frontier(
     mdp: MDP,
     reference: ArrayLike,
@@ -80,7 +82,7 @@ def frontier(
     """
     problem = Problem.check(mdp)
     chosen = None if temperatures is None else check_temperatures(temperatures)
-    tolerance = Tolerance.check(check_number("tol", tol, above=0.0), absolute_tol)
+    tolerance = Tolerance.check(tol, absolute_tol)
     policy = _check_reference(problem.mdp, reference)
     search = _FrontierSearch(problem.mdp, policy, tolerance, measure_reference(problem.mdp, policy))
     status = search.run(chosen, as_callback(callback))
@@ -177,8 +179,10 @@ def _forward_event(
 
 def _check_reference(mdp: MDP, reference: ArrayLike) -> Float[np.ndarray, "S A"]:
     """Return the reference as (S, A) probabilities whose rows sum to 1."""
-    given = np.asarray(reference)
-    if given.ndim == 1 and given.shape == (mdp.n_actions,) and given.dtype.kind == "f":
+    given = reference
+    if not holds_actions(reference):
+        given = check_array("the reference", reference, error=PolicyError)
+    if isinstance(given, np.ndarray) and given.shape == (mdp.n_actions,) and given.dtype == float:
         given = np.where(mdp.terminal[:, None], 0.0, np.broadcast_to(given, mdp.rewards.shape))
     try:
         return np.array(check_policy(mdp, given), dtype=np.float64)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Number, check_sequence
 
 __all__ = ["check_temperatures", "default_temperatures"]
 
@@ -46,18 +47,9 @@ def check_temperatures(temperatures: Iterable[float]) -> tuple[float, ...]:
     Raises:
         SolverError: if one is not a positive, finite number, or is given twice.
     """
-    try:
-        numbers = [float(temperature) for temperature in temperatures]
-    except (TypeError, ValueError):
-        raise SolverError(
-            f"temperatures must be numbers, as in [1.0, 0.1], not {temperatures!r}"
-        ) from None
+    advice = "the optimum at temperature 0 is part of every frontier"
+    numbers = check_sequence("temperatures", temperatures, Number(above=0.0, advice=advice))
     for number in numbers:
-        if not (number > 0.0 and np.isfinite(number)):
-            note = (
-                "; the optimum at temperature 0 is part of every frontier" if number == 0.0 else ""
-            )
-            raise SolverError(f"a temperature must be positive and finite, not {number:g}{note}")
         if numbers.count(number) > 1:
             raise SolverError(
                 f"the temperature {number:g} is given {numbers.count(number)} times; give each once"

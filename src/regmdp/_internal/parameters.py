@@ -43,6 +43,7 @@ __all__ = [
     "Number",
     "Option",
     "Text",
+    "check_sequence",
     "checked",
 ]
 
@@ -86,7 +87,9 @@ class OneOf(Kind):
     kinds: tuple[Kind, ...]
 
     def describe(self) -> str:
-        return " or ".join(kind.describe() for kind in self.kinds)
+        *first, last = (kind.describe() for kind in self.kinds)
+        comma = "," if any("," in text for text in first) else ""  # as in "an integer, 1 or more"
+        return f"{', '.join(first)}{comma} or {last}"
 
     def matches(self, value: object) -> bool:
         return any(kind.matches(value) for kind in self.kinds)
@@ -264,7 +267,9 @@ class ArrayOf(Kind):
         ignored: Whether entries of pairs that are not available may be anything.
         infinite: The infinite numbers that are accepted: none, -∞ or both.
         minimum: Smallest entry, if any.
+        above: All entries are greater than this, if given.
         maximum: Largest entry, if any.
+        empty: Whether it may have no entries.
     """
 
     shape: str | None = None
@@ -272,7 +277,9 @@ class ArrayOf(Kind):
     ignored: bool = False
     infinite: tuple[float, ...] = ()
     minimum: float | None = None
+    above: float | None = None
     maximum: float | None = None
+    empty: bool = False
 
     def describe(self) -> str:
         if self.shape is None:
@@ -281,10 +288,14 @@ class ArrayOf(Kind):
         return f"an array of shape ({', '.join(letters)}{',' if len(letters) == 1 else ''})"
 
     def matches(self, value: object) -> bool:
+        if isinstance(value, bool | np.bool_):
+            return self.kind == "boolean"
         return hasattr(value, "__array__") or isinstance(value, list | tuple | int | float)
 
     def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> np.ndarray:
         array = check_array(name, value, self.kind, error=error)
+        if array.size == 0 and not self.empty:
+            raise error(f"{name} must not be empty")
         if self.shape is not None:
             letters = self.shape.split()
             sizes = {} if model is None else {"S": model.n_states, "A": model.n_actions}
@@ -298,9 +309,8 @@ class ArrayOf(Kind):
                     for letter, size in zip(letters, wanted, strict=True)
                 )
                 comma = "," if len(letters) == 1 else ""
-                raise error(
-                    f"{name} must be {self.describe()}, here ({known}{comma}), not {array.shape}"
-                )
+                here = f", here ({known}{comma})" if any(wanted) else ""
+                raise error(f"{name} must be {self.describe()}{here}, not {array.shape}")
         if self.kind == "boolean":
             return array
         exempt = ~model.available if self.ignored and model is not None else np.False_
@@ -317,6 +327,8 @@ class ArrayOf(Kind):
                 _require_all(name, array, good, what, error)
         if self.minimum is not None:
             _require_all(name, array, array >= self.minimum, f"{self.minimum:g} or more", error)
+        if self.above is not None:
+            _require_all(name, array, array > self.above, f"above {self.above:g}", error)
         if self.maximum is not None:
             _require_all(name, array, array <= self.maximum, f"{self.maximum:g} or less", error)
         return array
@@ -333,6 +345,20 @@ def _require_all(
                 "entries",
             )
         )
+
+
+def check_sequence(
+    name: str, values: object, kind: Kind, error: type[RegmdpError] = SolverError
+) -> list[Any]:
+    """Return the items of a sequence or iterator, each checked.
+
+    >>> check_sequence("names", ["a", 3], Text())
+    Traceback (most recent call last):
+    regmdp.SolverError: names[1] must be a string, not 3
+    """
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise error(f"{name} must be a sequence, not {show(values)}")
+    return [kind.check(f"{name}[{i}]", value, None, error) for i, value in enumerate(values)]
 
 
 def checked(

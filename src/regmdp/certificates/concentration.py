@@ -9,6 +9,8 @@ import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.checks import check_number
+from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import ArrayOf, Integer, Number, Option, checked
 
 __all__ = [
     "RADII",
@@ -22,6 +24,12 @@ __all__ = [
 Inequality: TypeAlias = Literal["empirical-bernstein", "hoeffding"]
 
 
+@checked(
+    count=ArrayOf(minimum=0.0),
+    width=ArrayOf(minimum=0.0),
+    delta=ArrayOf(above=0.0, maximum=1.0),
+    sides=Integer(1, 2),
+)
 def hoeffding_radius(
     count: ArrayLike, width: ArrayLike, delta: ArrayLike, *, sides: int = 2
 ) -> Float[np.ndarray, "*n"]:
@@ -42,13 +50,21 @@ def hoeffding_radius(
         Hoeffding 1963, JASA 58(301), "Probability inequalities for sums of bounded random
         variables", theorem 2.
     """
-    n, logarithm = np.asarray(count, dtype=np.float64), np.log(sides / np.asarray(delta))
+    _require_broadcast(count, width, delta)
+    n, logarithm = np.asarray(count), np.log(sides / np.asarray(delta))
     known = n >= 1
     return np.where(
         known, np.asarray(width) * np.sqrt(logarithm / (2.0 * np.where(known, n, 1.0))), np.inf
     )
 
 
+@checked(
+    count=ArrayOf(minimum=0.0),
+    variance=ArrayOf(minimum=0.0),
+    width=ArrayOf(minimum=0.0),
+    delta=ArrayOf(above=0.0, maximum=1.0),
+    sides=Integer(1, 2),
+)
 def empirical_bernstein_radius(
     count: ArrayLike, variance: ArrayLike, width: ArrayLike, delta: ArrayLike, *, sides: int = 2
 ) -> Float[np.ndarray, "*n"]:
@@ -77,7 +93,8 @@ def empirical_bernstein_radius(
         theorem 4 (one side); Audibert, Munos & Szepesvári 2009, Theoretical Computer Science
         410(19), theorem 1 (log(3/δ) for both).
     """
-    n, logarithm = np.asarray(count, dtype=np.float64), np.log((sides + 1) / np.asarray(delta))
+    _require_broadcast(count, variance, width, delta)
+    n, logarithm = np.asarray(count), np.log((sides + 1) / np.asarray(delta))
     known = n >= 2
     n = np.where(known, n, 2.0)
     radius = np.sqrt(2.0 * np.asarray(variance) * logarithm / n) + 7.0 * np.asarray(
@@ -86,6 +103,7 @@ def empirical_bernstein_radius(
     return np.where(known, radius, np.inf)
 
 
+@checked(inequality=Option("empirical-bernstein", "hoeffding"), delta=Number(above=0.0))
 def enough_samples(inequality: Inequality, delta: float) -> int:
     """Return a number of samples whose two-sided interval is always shorter than the range.
 
@@ -98,6 +116,15 @@ def enough_samples(inequality: Inequality, delta: float) -> int:
     # 1/2
     root = (np.sqrt(0.5 + 14.0 / 3.0) - np.sqrt(0.5)) / (14.0 / 3.0)
     return int(np.floor(1.0 + np.log(3.0 / delta) / root**2)) + 1
+
+
+def _require_broadcast(*arrays: ArrayLike) -> None:
+    """Check that arrays have shapes that fit together."""
+    shapes = [np.shape(array) for array in arrays]
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise SolverError(f"the arguments have shapes that do not fit together: {shapes}") from None
 
 
 #: The radius from (n, variance, R, δ) by the name of the inequality.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import UNIT_ROUNDOFF, ArrayLike, Bool, Float, Int
-from regmdp._internal.checks import describe_first
+from regmdp._internal.checks import describe_first, show
 from regmdp._internal.errors import SampleError, SolverError
 from regmdp.certificates.concentration import RADII, Inequality, enough_samples
 from regmdp.mdp import MDP, DecisionProcess
@@ -187,15 +188,20 @@ def _read_reward_range(
                 getattr(source, "highest_reward", np.inf),
             )
         )
-    try:
-        low, high = (
-            np.broadcast_to(np.asarray(end, dtype=np.float64), source.available.shape)
-            for end in (given if isinstance(given, Iterable) else ())
-        )
-    except (TypeError, ValueError):
+    if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str) or len(given) != 2:
         raise SolverError(
-            "reward_range must be (lowest, highest), two numbers or two (S, A) arrays"
-        ) from None
+            "reward_range must be (lowest, highest), two numbers or two (S, A) arrays, not "
+            f"{show(given)}"
+        )
+    low = check_array("the lowest reward in reward_range", given[0])
+    high = check_array("the highest reward in reward_range", given[1])
+    for end in (low, high):
+        if end.shape not in ((), source.available.shape):
+            raise SolverError(
+                "reward_range must be two numbers or two arrays of shape (S, A) = "
+                f"{source.available.shape}, not of shape {end.shape}"
+            )
+    low, high = (np.broadcast_to(end, source.available.shape) for end in (low, high))
     unknown = source.available & ~(np.isfinite(low) & np.isfinite(high))
     if unknown.any():
         where = source.describe(*_find_first(unknown))

@@ -18,11 +18,11 @@ import numpy as np
 
 from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, ArrayLike, Bool, Float, freeze
-from regmdp._internal.checks import check_option
 from regmdp._internal.errors import SampleError, SolverError
 from regmdp._internal.html import html_rows
+from regmdp._internal.parameters import Flag, Instance, Number, Option, checked
 from regmdp.certificates.certificate import Bounds, CertifiedBounds, format_bound, summarize_bounds
-from regmdp.certificates.concentration import RADII, Inequality, check_confidence
+from regmdp.certificates.concentration import RADII, Inequality
 from regmdp.certificates.sample_intervals import (
     ActionValueIntervals,
     Knowledge,
@@ -107,6 +107,13 @@ class StatisticalCertificate(CertifiedBounds):
         )
 
 
+@checked(
+    data=Instance(Dataset) | None,
+    counts=Option("fixed", "random"),
+    confidence=Number(above=0.0, below=1.0),
+    inequality=Option(*RADII),
+    may_terminate=Flag() | None,
+)
 def certify_from_samples(
     source: DecisionProcess,
     regularizer: Regularizer | None = None,
@@ -186,9 +193,6 @@ def certify_from_samples(
         sweep, there without a regularizer.
     """
     _require_discounted_process(source)
-    level = check_confidence(confidence)
-    inequality = check_option("inequality", inequality, tuple(RADII))
-    counts = check_option("counts", counts, ("fixed", "random"))
     regularizer = check_regularizer(source, regularizer)
     witness = np.where(source.terminal, 0.0, check_value(source, value))
     candidate = None if policy is None else check_policy(source, policy, regularizer)
@@ -199,7 +203,7 @@ def certify_from_samples(
         raise SolverError("give either data, or samples and rng to draw fresh ones, not both")
     knowledge.require_consistent(source, data)
     intervals = enclose_action_values(
-        source, data, witness, knowledge, 1.0 - level, inequality, counts == "random"
+        source, data, witness, knowledge, 1.0 - confidence, inequality, counts == "random"
     )
     certified, bounds = _bound_values(
         source, regularizer, candidate, witness, intervals, knowledge.may_terminate
@@ -207,7 +211,7 @@ def certify_from_samples(
     return StatisticalCertificate(
         **summarize_bounds(source.initial, bounds),
         policy=freeze(certified),
-        confidence=level,
+        confidence=confidence,
         inequality=inequality,
         samples=len(data),
         min_count=intervals.min_count,

@@ -7,10 +7,10 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float
-from regmdp._internal.checks import check_integer, check_number, check_option
 from regmdp._internal.errors import PolicyError, SampleError, SolverError
-from regmdp.certificates import check_confidence
+from regmdp._internal.parameters import Instance, Integer, Number, Option, checked
 from regmdp.mdp import DecisionProcess, StateActionSpace
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.mdp.validation import as_discount
@@ -29,7 +29,7 @@ from regmdp.off_policy.weight_checks import (
     describe_sums,
     require_possible_probabilities,
 )
-from regmdp.policies import check_policy
+from regmdp.policies import check_policy, holds_actions
 from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
 from regmdp.samples import Dataset
@@ -50,6 +50,15 @@ class _UnknownProcess(DecisionProcess):
         super().__init__(space, discount, np.full(shape[0], 1.0 / shape[0]))
 
 
+@checked(
+    discount=Number(0.0, 1.0) | None,
+    process=Instance(DecisionProcess) | None,
+    method=Option(*ESTIMATORS),
+    interval=Option("normal", "finite-sample"),
+    confidence=Number(above=0.0, below=1.0),
+    horizon=Integer() | None,
+    max_unseen=Number(0.0, 1.0),
+)
 def estimate_value(
     data: Dataset,
     policy: ArrayLike | DeterministicPolicy,
@@ -140,12 +149,6 @@ def estimate_value(
         "High-confidence off-policy evaluation" (clipping at a threshold chosen by a part of the
         data, here with the inequality of Maurer & Pontil 2009, theorem 4).
     """
-    level = check_confidence(confidence)
-    method = check_option("method", method, tuple(ESTIMATORS))
-    interval = check_option("interval", interval, ("normal", "finite-sample"))
-    if horizon is not None:
-        check_integer("horizon", horizon)
-    max_unseen = check_number("max_unseen", max_unseen, 0.0, 1.0)
     known = _find_process(data, policy, discount, process)
     gamma = known.discount if discount is None else as_discount(discount)
     data.require_fit(known)
@@ -169,14 +172,14 @@ def estimate_value(
         )
     totals = _estimate_totals(episodes, problem, method)
     if interval == "normal":
-        (lower, upper), crossed = normal_interval(totals, level), None
+        (lower, upper), crossed = normal_interval(totals, confidence), None
     else:
         _require_finite_sample_interval(gamma, limits)
         lower, upper, crossed = _bound_value(
             lambda confidence: finite_sample_interval(
                 episodes, cost[episodes.data.state], limits, costs, gamma, confidence
             ),
-            level,
+            confidence,
         )
     weights = compare_weights(episodes, checked)
     findings = (
@@ -188,7 +191,7 @@ def estimate_value(
         value=float(totals[0].mean()),
         lower=lower,
         upper=upper,
-        confidence=level,
+        confidence=confidence,
         method=method,
         interval=interval,
         episodes=episodes.count,
@@ -263,11 +266,10 @@ def _find_process(
         return process
     if discount is None:
         raise SolverError("give the discount, or a process that has one")
-    try:
-        given = () if isinstance(policy, DeterministicPolicy) else np.shape(np.asarray(policy))
-    except ValueError:
-        raise PolicyError("the policy is no array: its rows have different lengths") from None
-    shape = (given[0], given[1]) if len(given) == 2 else (data.n_states, data.n_actions)
+    shape = (data.n_states, data.n_actions)
+    if not (isinstance(policy, DeterministicPolicy) or holds_actions(policy)):
+        given = check_array("the policy", policy, error=PolicyError).shape
+        shape = (given[0], given[1]) if len(given) == 2 else shape
     return _UnknownProcess(shape, as_discount(discount))
 
 

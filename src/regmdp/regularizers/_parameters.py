@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import numpy as np
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import Array, ArrayLike, Bool, freeze
 from regmdp._internal.checks import check_number, describe_first
 from regmdp._internal.errors import RegularizerError
+from regmdp._internal.parameters import ArrayOf, Instance, Number
 
-__all__ = ["PerState", "check_per_state", "check_temperature", "require_shape"]
+__all__ = [
+    "FIELD",
+    "PARAMETERS",
+    "PER_STATE",
+    "TEMPERATURE",
+    "PerState",
+    "check_per_state",
+    "check_temperature",
+    "require_shape",
+]
+
+#: One number 0 or more, or one per state.
+TEMPERATURE = Number(minimum=0.0) | ArrayOf("S")
+#: A positive number, or one per state.
+PER_STATE = Number(above=0.0) | ArrayOf("S")
+#: Numbers of shape (A,) or (S, A).
+FIELD = ArrayOf()
+#: Arrays by name.
+PARAMETERS = Instance(Mapping) | None
 
 #: A number, or an array with one number per state, (S,).
 PerState: TypeAlias = float | Array
@@ -36,13 +57,12 @@ def check_per_state(name: str, given: ArrayLike, *, positive: bool) -> PerState:
     Raises:
         RegularizerError: if a value is negative, infinite or not a number.
     """
-    try:
-        values = np.array(given)
-        single = values.ndim == 0
-        values = values if single else values.astype(np.float64)
-    except (TypeError, ValueError):
-        raise RegularizerError(f"{name} must be a number or one per state, not {given!r}") from None
-    if single:
+    values = np.array(
+        check_array(
+            name, given, error=RegularizerError, advice=f"{name} is a number or one per state"
+        )
+    )
+    if values.ndim == 0:
         return check_number(
             name,
             given,

@@ -11,7 +11,8 @@ from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespa
 from regmdp._internal.checks import check_number, describe_first
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import set_fields
-from regmdp.regularizers._parameters import PerState, require_shape
+from regmdp._internal.parameters import Number, checked
+from regmdp.regularizers._parameters import FIELD, PerState, require_shape
 from regmdp.regularizers._probability_bounds import ProbabilityBounds, rounding_slack
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
@@ -57,6 +58,7 @@ class Box(SeparableRegularizer):
 
     state_fields: ClassVar[dict[str, int]] = {"lower": 2, "upper": 2}
 
+    @checked(RegularizerError, lower=Number(0.0, 1.0) | FIELD, upper=Number(0.0, 1.0) | FIELD)
     def __init__(self, lower: ArrayLike, upper: ArrayLike) -> None:
         set_fields(self, lower=_check_bound("lower", lower), upper=_check_bound("upper", upper))
         _require_compatible(np.asarray(self.lower), np.asarray(self.upper))

@@ -21,8 +21,11 @@ from regmdp._internal.arrays import (
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import set_fields
+from regmdp._internal.parameters import ArrayOf, checked
 from regmdp.regularizers._divergences import logarithm_divergence
 from regmdp.regularizers._parameters import (
+    PER_STATE,
+    TEMPERATURE,
     PerState,
     check_per_state,
     check_temperature,
@@ -73,6 +76,9 @@ class CapBarrier(SeparableRegularizer):
 
     state_fields: ClassVar[dict[str, int]] = {"temperature": 1, "mask": 2, "cap": 1}
 
+    @checked(
+        RegularizerError, mask=ArrayOf(None, "boolean"), cap=PER_STATE, temperature=TEMPERATURE
+    )
     def __init__(self, mask: ArrayLike, cap: ArrayLike, temperature: ArrayLike) -> None:
         set_fields(
             self,

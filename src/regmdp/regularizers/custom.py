@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, freeze, read_only
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import copy_with, set_fields
+from regmdp._internal.parameters import Function, checked
 from regmdp.regularizers._allocate import SeparableTerms, allocate
 from regmdp.regularizers._numerical_greedy import ACCURACY, maximise_numerically
-from regmdp.regularizers._parameters import PerState, check_temperature
+from regmdp.regularizers._parameters import PARAMETERS, TEMPERATURE, PerState, check_temperature
 from regmdp.regularizers._probability_bounds import ProbabilityBounds
 from regmdp.regularizers.base import Regularizer
 from regmdp.regularizers.separable import (
@@ -110,6 +112,14 @@ class Separable(FunctionRegularizer, SeparableRegularizer):
     parameters: Mapping[str, Array]
     _bounds: dict[int, tuple[float, float]] = field(init=False)
 
+    @checked(
+        RegularizerError,
+        phi=Function(),
+        slope=Function(),
+        temperature=TEMPERATURE,
+        curvature=Function() | None,
+        parameters=PARAMETERS,
+    )
     def __init__(
         self,
         phi: Callable[..., Array],
@@ -283,6 +293,13 @@ class Convex(FunctionRegularizer):
     parameters: Mapping[str, Array]
     _bounds: dict[int, tuple[float, float]] = field(init=False)
 
+    @checked(
+        RegularizerError,
+        function=Function(),
+        gradient=Function(),
+        temperature=TEMPERATURE,
+        parameters=PARAMETERS,
+    )
     def __init__(
         self,
         function: Callable[..., Array],
@@ -350,7 +367,7 @@ def _check_parameters(parameters: Mapping[str, ArrayLike]) -> dict[str, np.ndarr
     """Return the parameters as read-only arrays (S, …) of at least two dimensions."""
     checked = {}
     for name, given in parameters.items():
-        array = np.array(given)
+        array = np.array(check_array(f"the parameter {name}", given, error=RegularizerError))
         if array.ndim == 0:
             raise RegularizerError(
                 f"the parameter {name} must be an array with one entry per state; put constants "

@@ -8,12 +8,19 @@ from typing import ClassVar
 
 import numpy as np
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace, freeze
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import PolicyError, RegularizerError
 from regmdp._internal.fields import set_fields
+from regmdp._internal.parameters import checked
 from regmdp.regularizers._divergences import entropy_divergence
-from regmdp.regularizers._parameters import PerState, check_temperature, require_shape
+from regmdp.regularizers._parameters import (
+    TEMPERATURE,
+    PerState,
+    check_temperature,
+    require_shape,
+)
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer, log
 
 __all__ = ["KL", "Shannon"]
@@ -59,6 +66,7 @@ class Shannon(SeparableRegularizer):
 
     temperature: PerState
 
+    @checked(RegularizerError, temperature=TEMPERATURE)
     def __init__(self, temperature: ArrayLike) -> None:
         set_fields(self, temperature=check_temperature(temperature))
 
@@ -127,6 +135,7 @@ class KL(SeparableRegularizer):
 
     state_fields: ClassVar[dict[str, int]] = {"temperature": 1, "reference": 2, "_log_reference": 2}
 
+    @checked(RegularizerError, temperature=TEMPERATURE)
     def __init__(self, reference: ArrayLike, temperature: ArrayLike) -> None:
         checked = _check_reference(reference)
         set_fields(
@@ -220,10 +229,7 @@ class KL(SeparableRegularizer):
 
 def _check_reference(reference: ArrayLike) -> np.ndarray:
     """Return a reference policy as a read-only array."""
-    try:
-        values = np.array(reference, dtype=np.float64, order="F")
-    except (TypeError, ValueError):
-        raise PolicyError("the reference is not an array of probabilities") from None
+    values = np.array(check_array("the reference", reference, error=PolicyError), order="F")
     if values.ndim not in (1, 2) or values.size == 0:
         raise PolicyError(f"the reference must have shape (S, A) or (A,), not {values.shape}")
     bad = ~((values >= 0) & np.isfinite(values))

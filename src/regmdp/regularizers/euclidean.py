@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import set_fields
-from regmdp.regularizers._parameters import PerState, check_temperature
+from regmdp._internal.parameters import checked
+from regmdp.regularizers._parameters import TEMPERATURE, PerState, check_temperature
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["SquaredL2"]
@@ -33,6 +35,7 @@ class SquaredL2(SeparableRegularizer):
 
     temperature: PerState
 
+    @checked(RegularizerError, temperature=TEMPERATURE)
     def __init__(self, temperature: ArrayLike) -> None:
         set_fields(self, temperature=check_temperature(temperature))
 

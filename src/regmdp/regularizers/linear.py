@@ -10,7 +10,14 @@ import numpy as np
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace, freeze, one_hot
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import set_fields
-from regmdp.regularizers._parameters import PerState, check_temperature, require_shape
+from regmdp._internal.parameters import checked
+from regmdp.regularizers._parameters import (
+    FIELD,
+    TEMPERATURE,
+    PerState,
+    check_temperature,
+    require_shape,
+)
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
 __all__ = ["WeightedL1"]
@@ -42,6 +49,7 @@ class WeightedL1(SeparableRegularizer):
 
     state_fields: ClassVar[dict[str, int]] = {"temperature": 1, "weights": 2}
 
+    @checked(RegularizerError, weights=FIELD, temperature=TEMPERATURE)
     def __init__(self, weights: ArrayLike, temperature: ArrayLike) -> None:
         set_fields(
             self, weights=_check_weights(weights), temperature=check_temperature(temperature)

@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
-from regmdp._internal.checks import check_number
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import set_fields
+from regmdp._internal.parameters import Number, checked
 from regmdp.regularizers._allocate import SeparableTerms, allocate
 from regmdp.regularizers._hessians import rank_one_hessian_product
-from regmdp.regularizers._parameters import PerState, check_temperature
+from regmdp.regularizers._parameters import TEMPERATURE, PerState, check_temperature
 from regmdp.regularizers._probability_bounds import ProbabilityBounds
 from regmdp.regularizers._roots import find_decreasing_root
 from regmdp.regularizers.base import Regularizer
@@ -48,17 +48,15 @@ class Renyi(Regularizer):
     alpha: float
     temperature: PerState
 
+    @checked(
+        RegularizerError,
+        alpha=Number(above=0.0, below=1.0, advice="for 1 use Shannon; above 1, h is not convex"),
+        temperature=TEMPERATURE,
+    )
     def __init__(self, alpha: float, temperature: ArrayLike) -> None:
         set_fields(
             self,
-            alpha=check_number(
-                "alpha",
-                alpha,
-                above=0.0,
-                below=1.0,
-                error=RegularizerError,
-                advice="for 1 use Shannon; above 1, h is not convex",
-            ),
+            alpha=alpha,
             temperature=check_temperature(temperature),
         )
 

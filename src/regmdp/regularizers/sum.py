@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import copy_with, set_fields
+from regmdp._internal.parameters import Instance, check_sequence, checked
 from regmdp.regularizers._allocate import SeparableTerms, allocate
 from regmdp.regularizers._hessians import diagonal_hessian_product, rank_one_hessian_product
 from regmdp.regularizers._numerical_greedy import ACCURACY, maximise_numerically
-from regmdp.regularizers._parameters import PerState, check_temperature
+from regmdp.regularizers._parameters import TEMPERATURE, PerState, check_temperature
 from regmdp.regularizers._probability_bounds import ProbabilityBounds
 from regmdp.regularizers._weighted_sum import is_differentiable
 from regmdp.regularizers.base import Regularizer, with_temperature
@@ -50,9 +52,10 @@ class Sum(Regularizer):
     parts: tuple[Regularizer, ...]
     temperature: PerState
 
+    @checked(RegularizerError, temperature=TEMPERATURE)
     def __init__(self, parts: Iterable[Regularizer], temperature: ArrayLike = 1.0) -> None:
         flat: list[Regularizer] = []
-        for part in parts:
+        for part in check_sequence("parts", parts, Instance(Regularizer), RegularizerError):
             flat += _scale_parts(part) if isinstance(part, Sum) else [part]
         set_fields(self, parts=tuple(flat), temperature=check_temperature(temperature))
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
-from regmdp._internal.checks import check_number
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import set_fields
+from regmdp._internal.parameters import Number, checked
 from regmdp.regularizers._divergences import power_divergence
-from regmdp.regularizers._parameters import PerState, check_temperature
+from regmdp.regularizers._parameters import TEMPERATURE, PerState, check_temperature
 from regmdp.regularizers._roots import normalise_root, solve_probabilities
 from regmdp.regularizers.separable import Derivatives, SeparableRegularizer
 
@@ -53,10 +53,11 @@ class Tsallis(SeparableRegularizer):
     q: float
     temperature: PerState
 
+    @checked(RegularizerError, q=Number(above=0.0), temperature=TEMPERATURE)
     def __init__(self, q: float, temperature: ArrayLike) -> None:
         set_fields(
             self,
-            q=check_number("q", q, above=0.0, error=RegularizerError),
+            q=q,
             temperature=check_temperature(temperature),
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Bool, Int
 from regmdp._internal.errors import SampleError
+from regmdp._internal.parameters import Text, check_sequence
 from regmdp.samples.column import Column, require_rows
 
 __all__ = [
@@ -50,8 +51,7 @@ def read_columns(columns: Columns, ignore: Collection[str]) -> dict[str, Column]
     Raises:
         SampleError: if a column is missing, unknown or there twice, or has another shape.
     """
-    if isinstance(ignore, str) or not all(isinstance(name, str) for name in ignore):
-        raise SampleError(f"ignore must be a list of names of columns, not {ignore!r}")
+    check_sequence("ignore", ignore, Text(), SampleError)
     names = _find_names(columns)
     absent = [name for name in ignore if name not in names]
     if absent:

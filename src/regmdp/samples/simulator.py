@@ -9,9 +9,10 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, Int, read_only
-from regmdp._internal.checks import check_integer, check_number, describe_first
+from regmdp._internal.checks import check_integer, check_number, describe_first, show
 from regmdp._internal.errors import RegmdpError, SampleError
 from regmdp._internal.memory import require_memory
+from regmdp._internal.parameters import Instance, checked
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.model_data import check_initial, check_space
 from regmdp.mdp.validation import as_discount
@@ -98,6 +99,7 @@ class TableSimulator(Simulator):
         (2,)
     """
 
+    @checked(SampleError, mdp=Instance(MDP))
     def __init__(self, mdp: MDP) -> None:
         self.mdp = mdp
         super().__init__(mdp.space, mdp.discount, mdp.initial)
@@ -261,10 +263,10 @@ def read_limits(
         error: Class of the exception.
 
     Raises:
-        RegmdpError: if they are anything else.
+        RegmdpError: of the class ``error``, if they are not two numbers in order.
     """
     if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str) or len(given) != 2:
-        raise error(f"reward_range must be (lowest, highest), not {given!r}")
+        raise error(f"reward_range must be (lowest, highest), not {show(given)}")
     low, high = (
         check_number(f"the {which} reward in reward_range", end, finite=finite, error=error)
         for which, end in zip(("lowest", "highest"), given, strict=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
 
 from regmdp._internal.arrays import Float
+from regmdp._internal.checks import show
 from regmdp._internal.errors import SampleError
 
 __all__ = ["RandomStreams"]
@@ -35,6 +36,10 @@ class RandomStreams:
     """
 
     def __init__(self, generators: Sequence[np.random.Generator]) -> None:
+        if not isinstance(generators, Iterable):
+            raise SampleError(
+                f"the runs need a sequence of random generators, not {show(generators)}"
+            )
         self.generators = tuple(generators)
         if not self.generators:
             raise SampleError("at least one random generator is needed")
@@ -42,7 +47,7 @@ class RandomStreams:
         if wrong:
             raise SampleError(
                 "random numbers come from numpy.random.Generator objects, such as "
-                f"numpy.random.default_rng(0), not {wrong[0]!r}"
+                f"numpy.random.default_rng(0), not {show(wrong[0])}"
             )
         if len({id(g) for g in self.generators}) != len(self.generators):
             raise SampleError(

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float, Int
+from regmdp._internal.errors import SampleError
+from regmdp._internal.parameters import Instance, checked
 from regmdp.mdp import MDP
 from regmdp.samples.streams import RandomStreams
 
@@ -30,6 +32,7 @@ class TransitionSampler:
         distribution"; Devroye 1986, *Non-Uniform Random Variate Generation*, section III.2.4.
     """
 
+    @checked(SampleError, mdp=Instance(MDP))
     def __init__(self, mdp: MDP) -> None:
         self._n_states = mdp.n_states
         rows = mdp.transitions.to_csr()
