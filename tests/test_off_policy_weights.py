@@ -334,5 +334,7 @@ def test_ranges_that_are_no_numbers_are_refused(value):
 
 def test_a_ragged_policy_is_refused():
     data = uniform(100, 1 / 3)
-    with pytest.raises(rm.PolicyError, match="its rows have different lengths"):
+    with pytest.raises(
+        rm.PolicyError, match="the policy is not an array of numbers: .*inhomogeneous"
+    ):
         rm.off_policy.estimate_value(data, [[0.5], [0.5, 0.5]], discount=0.9)

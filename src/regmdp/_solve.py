@@ -80,7 +80,7 @@ def solve(
     Examples:
         >>> import regmdp as rm
         >>> solution = rm.solve(rm.models.chain(5), rm.Shannon(temperature=0.1))
-        >>> solution.status.ok, solution.certificate.gap <= 1e-8 * abs(solution.value).max()
+        >>> solution.status.ok, bool(solution.certificate.gap <= 1e-8 * max(abs(solution.value)))
         (True, True)
     """
     problem = Problem.check(mdp, regularizer)

@@ -94,7 +94,7 @@ REFUSED = {
     "none of several": (
         lambda: Plan(2, "0.5"),
         rm.ModelError,
-        "^rate must be a number above 0 or None, not '0.5'$",
+        "^rate must be a finite number above 0, not '0.5'$",
     ),
     "replaced": (lambda: replace(Plan(2), name=3), rm.ModelError, "^name must be a string, not 3$"),
     "an option": (lambda: act("upp"), rm.SolverError, "^kind must be .*; did you mean 'up'"),

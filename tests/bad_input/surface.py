@@ -30,10 +30,14 @@ def public_callables() -> dict[str, Callable[..., object]]:
         module = import_module(PLACES.get(namespace.removeprefix("regmdp."), namespace))
         for name in sorted(module.__all__):
             thing = getattr(module, name)
-            if callable(thing) and id(thing) not in seen:
+            if callable(thing) and id(thing) not in seen and not _is_exception(thing):
                 seen.add(id(thing))
                 found[f"{namespace}.{name}"] = thing
     return found
+
+
+def _is_exception(thing: object) -> bool:
+    return inspect.isclass(thing) and issubclass(thing, Exception)
 
 
 def find(name: str) -> Callable[..., object]:

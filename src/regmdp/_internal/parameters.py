@@ -98,6 +98,9 @@ class OneOf(Kind):
         for kind in self.kinds:
             if kind.matches(value):
                 return kind.check(name, value, model, error)
+        first, *others = [kind for kind in self.kinds if not isinstance(kind, Nothing)]
+        if not others:
+            return first.check(name, value, model, error)  # whose message is more precise
         raise error(f"{name} must be {self.describe()}, not {show(value)}")
 
 
@@ -381,7 +384,7 @@ def checked(
         regmdp.SolverError: count must be an integer, 1 or more, not 2.5
         >>> repeat(2, name=3)
         Traceback (most recent call last):
-        regmdp.SolverError: name must be a string or None, not 3
+        regmdp.SolverError: name must be a string, not 3
     """
 
     def decorate(target: Any) -> Any:
