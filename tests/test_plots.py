@@ -134,6 +134,8 @@ def test_arrows_follow_the_field_with_equal_lengths():
             np.array([[3.0, 0.0], [0.0, -0.1], [0.0, 0.0]]),
             length=2.0,
         )
+        axes.autoscale_view()
+        assert axes.get_ylim()[0] <= -0.34 < 6.0 <= axes.get_ylim()[1]  # all arrows are in sight
         (shape,) = axes.patches
         outlines = shape.get_path().vertices.reshape(2, -1, 2)  # no arrow where the field is 0
     for outline, tip, tail in zip(

@@ -24,7 +24,10 @@ SHANNON = rm.Shannon(0.1)
 FAKE = f"""#!{sys.executable}
 import pathlib, sys
 pathlib.Path(sys.argv[-1]).write_bytes(b"ftyp" + sys.stdin.buffer.read())
+pathlib.Path(__file__).with_name("finished").touch()
 """
+#: One that writes a part of the film.
+PARTIAL = FAKE + "sys.exit('no space left')"
 FAILING = f"""#!{sys.executable}
 import sys
 sys.exit("Unknown encoder 'libx264'")
@@ -73,7 +76,9 @@ def test_frames_are_left_out_evenly_or_on_a_logarithmic_scale(tmp_path):
     recorder = record(BANDIT, iterations=100)
     path = tmp_path / "film.gif"
     assert plots.animate(recorder, path, max_frames=3).tolist() == [0, 50, 100]
-    assert len(read(path)) == 3
+    frames = read(path)
+    assert len(frames) == 3
+    assert (frames[0][0][0, 0] == 255).all()  # white is white
     assert plots.animate(recorder, path, max_frames=3, log=True).tolist() == [0, 10, 100]
 
 
@@ -181,6 +186,7 @@ def test_an_interrupted_film_leaves_the_old_file_and_nothing_else(suffix, tmp_pa
         plots.animate(record(), path, GRID, callback=interrupt)
     assert path.read_bytes() == b"old"
     assert list(folder.iterdir()) == [path]
+    assert not (tmp_path / "bin" / "finished").exists()
 
 
 def test_ffmpeg_is_given_the_frames_and_the_last_one_for_a_second(tmp_path, monkeypatch):
@@ -194,7 +200,7 @@ def test_ffmpeg_is_given_the_frames_and_the_last_one_for_a_second(tmp_path, monk
         frames = [film.paint(number) for number in range(3)]
     pixels = np.frombuffer(written[4:], dtype=np.uint8).reshape(3 + 4, *frames[0].shape)
     np.testing.assert_array_equal(pixels, [*frames, *[frames[2]] * 4])
-    assert program.exists()
+    assert program.with_name("finished").exists()
 
 
 @pytest.mark.parametrize("program", [path for path in [shutil.which("ffmpeg")] if path] or [None])
@@ -210,6 +216,7 @@ def test_an_mp4_of_an_odd_size_is_written_where_ffmpeg_is(program, tmp_path):
     ("program", "message"),
     [
         (FAILING, "failed: Unknown encoder 'libx264'; install one with libx264, or write a .gif"),
+        (PARTIAL, "failed: no space left"),
         (f"#!{sys.executable}\n", "failed: it says nothing"),
         (None, "an .mp4 needs the program ffmpeg, .* or write a .gif"),
     ],

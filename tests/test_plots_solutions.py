@@ -125,13 +125,13 @@ def test_the_arrow_of_a_block_belongs_to_the_free_cell_nearest_to_its_centre():
 
 def test_colours_are_values_and_walls_and_ends_have_none():
     value = np.arange(10.0) - 3.0
+    value[[2, 5]] = -100.0, 100.0  # the ends, which do not count for the scale
     mesh = plots.draw_grid_value(axes_of_grid(), GRID, value)
     shown = mesh.get_array()
     expected = GRID.spread(value)
     coloured = GRID.cells == "."
     np.testing.assert_array_equal(shown[coloured], expected[coloured])
     np.testing.assert_array_equal(np.ma.getmaskarray(shown), ~coloured)
-    # the ends have the values -1 and 2, and do not count for the scale
     assert mesh.get_clim() == (-3.0, 6.0) == choose_limits(GRID, value)
     colours = mesh.to_rgba(shown)
     assert (colours[~coloured][:, 3] == 0).all()
@@ -195,6 +195,7 @@ def legend_texts(figure):
 def test_a_gridworld_is_drawn_with_its_scale_and_legend():
     solution = rm.solve(rm.models.russell_norvig())
     figure = solution.plot()
+    assert plots.to_svg(figure) == plots.to_svg(plots.plot_gridworld(solution))
     axes, bar = figure.axes
     assert "unit of the rewards" in bar.get_ylabel()
     first, second = figure.get_suptitle().splitlines()
@@ -214,16 +215,18 @@ def test_a_large_gridworld_says_which_cells_have_arrows():
 
 
 def test_a_queue_is_drawn_against_its_length():
-    solution = rm.solve(rm.models.queue(), rm.Shannon(0.1))
+    solution = rm.solve(rm.models.queue(20), rm.Shannon(0.1))
     figure = solution.plot()
     top, bottom = figure.axes
     (value,) = top.lines
-    np.testing.assert_array_equal(value.get_xdata(), np.arange(51))
+    np.testing.assert_array_equal(value.get_xdata(), np.arange(21))
     np.testing.assert_array_equal(value.get_ydata(), solution.value)
     for action, line in enumerate(bottom.lines):
         np.testing.assert_array_equal(line.get_ydata(), solution.policy[:, action])
     assert [line.get_label() for line in bottom.lines] == ["reject", "admit"]
     assert bottom.get_xlabel() == "customers in the system"
+    ticks = bottom.get_xticks()
+    assert (ticks == np.round(ticks)).all()
 
 
 def test_a_line_has_positions_and_no_policy_where_the_episode_has_ended():

@@ -71,10 +71,10 @@ def write_mp4(
     with tempfile.TemporaryDirectory() as folder:
         target, messages = Path(folder) / "film.mp4", Path(folder) / "messages.txt"
         command = _write_command(program, first.shape, frames_per_second, target)
-        with open(messages, "wb") as errors, suppress(BrokenPipeError):  # its messages say why
-            _pipe_frames(command, held, errors)
-        lines = messages.read_text(errors="replace").strip().splitlines()
-        if lines or not target.exists():
+        with open(messages, "wb") as errors:
+            code = _pipe_frames(command, held, errors)
+        if code != 0 or not target.exists():
+            lines = messages.read_text(errors="replace").strip().splitlines()
             raise MissingProgramError(
                 f"{program} failed: {lines[-1] if lines else 'it says nothing'}; install one with "
                 "libx264, or write a .gif"
@@ -119,9 +119,8 @@ class _Palette:
     """256 colours, and the nearest one of each colour that has occurred."""
 
     def __init__(self, samples: Sequence[Pixels]) -> None:
-        # the median cut mixes white with the greys of texts: it gets 255 colours, white is added
-        chosen = Image.fromarray(np.concatenate(samples)).quantize(255).getpalette() or []
-        self._colors = np.array([*chosen[: 3 * 255], 255, 255, 255], dtype=np.int64).reshape(-1, 3)
+        chosen = Image.fromarray(np.concatenate(samples)).quantize(256).getpalette()
+        self._colors = np.array(chosen, dtype=np.int64).reshape(-1, 3)
         self._nearest = np.full(1 << 24, -1, dtype=np.int16)
 
     def apply(self, frame: Pixels) -> Image.Image:
@@ -137,9 +136,13 @@ class _Palette:
         return image
 
 
-def _pipe_frames(command: list[str], frames: Iterable[Pixels], errors: IO[bytes]) -> None:
-    """Run a program that reads frames; it is stopped if the frames end with an exception."""
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors) as encoder:
+def _pipe_frames(command: list[str], frames: Iterable[Pixels], errors: IO[bytes]) -> int:
+    """Run a program that reads frames, and return its exit code.
+
+    It is stopped if the frames end with an exception.
+    """
+    encoder = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors)
+    with suppress(BrokenPipeError), encoder:  # if the program ends early, its messages say why
         assert encoder.stdin is not None
         try:
             for frame in frames:
@@ -147,6 +150,7 @@ def _pipe_frames(command: list[str], frames: Iterable[Pixels], errors: IO[bytes]
         except BaseException:
             encoder.kill()
             raise
+    return encoder.wait()
 
 
 def _repeat_last(frames: Iterable[Pixels], times: int) -> Iterable[Pixels]:
