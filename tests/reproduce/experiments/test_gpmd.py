@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.reproduce.experiments import gpmd
-from regmdp.reproduce.experiments.gpmd import GPMDTask, Settings
+from regmdp.reproduce.experiments import gpmd, gpmd_figures, gpmd_runs
+from regmdp.reproduce.experiments.gpmd_runs import GPMDTask, Settings
 
 TINY = Settings(
     states=12,
@@ -92,6 +92,35 @@ class Barrier:
         return np.where(self.mask, np.log(self.cap), 0.0)
 
 
+class LogarithmicBarrier:
+    """h = -Σ log p_a."""
+
+    def __init__(self, mask, cap):
+        pass
+
+    def value(self, p):
+        return -np.log(p).sum(axis=1)
+
+    def slope(self, p):
+        return -1.0 / np.maximum(p, 1e-300)
+
+    def greedy(self, y):
+        def p(shift):
+            return 1.0 / (shift[:, None] - y)
+
+        # at the best action p is at most 1 and at least 1/A
+        top, n_actions = y.max(axis=1), y.shape[1]
+        return p(
+            bisect(
+                lambda shift: p(top + shift).sum(axis=1) - 1.0, 1.0 + 0 * top, n_actions + 0 * top
+            )
+            + top
+        )
+
+    def highest(self, shape):
+        return np.zeros(shape)
+
+
 def proximal(h, z, weight):
     """log p of argmax ⟨z, p⟩ - weight h(p) - Σ p log p, by bisection in log p inside a bisection in
     the multiplier.
@@ -115,7 +144,7 @@ def proximal(h, z, weight):
 def loop(task):
     """‖Q* - Q_k‖ after 0, 1, 2 … iterations."""
     settings = task.settings
-    mdp, regularizer = gpmd.make_problem(task.regularizer, task.number, settings)
+    mdp, regularizer = gpmd_runs.make_problem(task.regularizer, task.number, settings)
     P, r, gamma, tau, step = (
         mdp.to_array(),
         np.asarray(mdp.rewards),
@@ -123,9 +152,9 @@ def loop(task):
         settings.temperature,
         task.step,
     )
-    h = {"tsallis": Quadratic, "barrier": Barrier}[task.regularizer](
-        getattr(regularizer, "mask", None), settings.cap
-    )
+    h = {"tsallis": Quadratic, "barrier": Barrier, "log-barrier": LogarithmicBarrier}[
+        task.regularizer
+    ](getattr(regularizer, "mask", None), settings.cap)
 
     def action_values(policy):
         chain = np.einsum("sa,sat->st", policy, P)
@@ -150,17 +179,17 @@ def loop(task):
             policy = np.exp(logarithm) / np.exp(logarithm).sum(axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("regularizer", ["tsallis", "barrier"])
+@pytest.mark.parametrize("regularizer", gpmd_runs.REGULARIZERS)
 @pytest.mark.parametrize(("method", "iterations"), [("GPMD", 80), ("PMD", 8)])
 def test_errors_equal_those_of_plain_loops(regularizer, method, iterations):
     settings = replace(TINY, iterations=iterations, marks=(1,))
     task = GPMDTask(regularizer, method, 3.0, 1, settings)
-    expected = np.array(list(loop(task)))[gpmd.recorded_iterations(settings)]
-    np.testing.assert_allclose(gpmd.compute_errors(task), expected, rtol=1e-6, atol=1e-9)
+    expected = np.array(list(loop(task)))[gpmd_runs.recorded_iterations(settings)]
+    np.testing.assert_allclose(gpmd_runs.compute_errors(task), expected, rtol=1e-6, atol=1e-9)
 
 
 def test_the_model():
-    mdp, regularizer = gpmd.make_problem("tsallis", 0, TINY)
+    mdp, regularizer = gpmd_runs.make_problem("tsallis", 0, TINY)
     rows = mdp.to_array()
     assert np.all(np.sort(rows, axis=2)[:, :, -3:] == 1.0 / 3.0)
     assert np.all(np.count_nonzero(rows, axis=2) == 3)
@@ -175,14 +204,16 @@ def test_the_model():
 
 def test_rewards_are_products_of_uniform_numbers():
     # E[U_sa U_s] = 1/4, and given the state the mean over the actions is U_s/2
-    mdp, _ = gpmd.make_problem("tsallis", 0, replace(TINY, states=400, actions=50, successors=2))
+    mdp, _ = gpmd_runs.make_problem(
+        "tsallis", 0, replace(TINY, states=400, actions=50, successors=2)
+    )
     assert abs(mdp.rewards.mean() - 0.25) < 0.03
     of_state = 2.0 * mdp.rewards.mean(axis=1)
     assert abs(of_state.std() - np.sqrt(1.0 / 12.0)) < 0.04
 
 
 def test_the_capped_pairs_are_best_without_a_regularizer():
-    mdp, regularizer = gpmd.make_problem("barrier", 0, TINY)
+    mdp, regularizer = gpmd_runs.make_problem("barrier", 0, TINY)
     states, actions = np.nonzero(regularizer.mask)
     assert states.size == np.unique(states).size == 3
     value = np.zeros(mdp.n_states)
@@ -195,13 +226,14 @@ def test_the_capped_pairs_are_best_without_a_regularizer():
 
 def test_models_depend_on_the_run_but_not_on_the_regularizer():
     (one, _), (same, _), (other, _) = (
-        gpmd.make_problem(*args, TINY) for args in (("tsallis", 0), ("barrier", 0), ("tsallis", 1))
+        gpmd_runs.make_problem(*args, TINY)
+        for args in (("tsallis", 0), ("barrier", 0), ("tsallis", 1))
     )
     assert one.digest == same.digest != other.digest
 
 
 def test_the_recorded_iterations():
-    recorded = gpmd.recorded_iterations(TINY)
+    recorded = gpmd_runs.recorded_iterations(TINY)
     assert recorded[0] == 0
     assert recorded[-1] == 80
     assert np.all(np.diff(recorded) > 0)
@@ -216,11 +248,11 @@ def result():
 @pytest.mark.slow
 def test_a_small_run(result):
     assert [check.claim for check in result.checks if not check.passed] == []
-    assert len(result.checks) == 4
+    assert len(result.checks) == 6
     assert len(result.notes) == 1
     table = result.tables["errors"]
-    assert table["error"].size == 2 * 2 * 2 * 2 * gpmd.recorded_iterations(TINY).size
-    first = table["error"][table["iteration"] == 0].reshape(2, 2, 2, 2)
+    assert table["error"].size == 3 * 2 * 2 * 2 * gpmd_runs.recorded_iterations(TINY).size
+    first = table["error"][table["iteration"] == 0].reshape(3, 2, 2, 2)
     # regularizer, method, step, run: the start depends on the regularizer and the run only
     np.testing.assert_allclose(first, np.broadcast_to(first[:, :1, :1], first.shape), rtol=1e-12)
 
@@ -232,27 +264,51 @@ def test_the_figure_can_be_drawn(result):
     with plots.style():
         drawn = result.figures["gpmd-and-pmd"].draw()
         assert plots.to_svg(drawn).startswith("<svg")
-    assert len(drawn.axes) == 4
+    assert len(drawn.axes) == 6
+
+
+FASTER = {"tsallis": "GPMD", "barrier": "GPMD", "log-barrier": "PMD"}
+RATES = {
+    (h, step): {method: 0.9 if method == FASTER[h] else 0.95 for method in gpmd_runs.METHODS}
+    for h in gpmd_runs.REGULARIZERS for step in TINY.step_sizes
+}  # fmt: skip
 
 
 def made(factor):
-    """Errors that fall like 1/k, those of PMD multiplied by a factor."""
-    curve = 1.0 / (1.0 + gpmd.recorded_iterations(TINY))
+    """Errors that fall like 1/k, those of the slower method multiplied by a factor."""
+    curve = 1.0 / (1.0 + gpmd_runs.recorded_iterations(TINY))
     return {
-        (h, method, step): np.stack([curve, curve]) * (factor if method == "PMD" else 1.0)
-        for h in gpmd.REGULARIZERS for method in gpmd.METHODS for step in TINY.step_sizes
+        (h, method, step): np.stack([curve, curve]) * (1.0 if method == FASTER[h] else factor)
+        for h in gpmd_runs.REGULARIZERS for method in gpmd_runs.METHODS for step in TINY.step_sizes
     }  # fmt: skip
 
 
-def test_a_smaller_error_of_pmd_is_detected():
-    assert all(check.passed for check in gpmd._make_checks(made(2.0), TINY, ()))
+def test_a_smaller_error_of_the_slower_method_is_detected():
+    assert all(check.passed for check in gpmd._make_checks(made(2.0), TINY, (), RATES))
     by_cell = made(2.0)
     by_cell[("barrier", "PMD", 0.3)][1] *= 0.1
-    failed = [check.claim for check in gpmd._make_checks(by_cell, TINY, ()) if not check.passed]
-    assert failed == [
-        "GPMD has a smaller error than PMD in every run: barrier below caps, η = 0.3, "
-        "iterations 40, 79"
+    by_cell[("log-barrier", "GPMD", 3.0)][0] *= 0.4
+    failed = [check for check in gpmd._make_checks(by_cell, TINY, (), RATES) if not check.passed]
+    assert [check.claim for check in failed] == [
+        "GPMD, which is faster near the optimum, has a smaller error than PMD in every run: "
+        "barrier below caps, η = 0.3, iterations 40, 79",
+        "PMD, which is faster near the optimum, has a smaller error than GPMD in every run: "
+        "barrier at 0, η = 3, iterations 40, 79",
     ]
+    assert failed[0].measured == "PMD's error is 0.2 to 2 times GPMD's"
+    assert failed[0].expected.endswith("errors shrink by 0.900000 in GPMD, by 0.950000 in PMD")
+
+
+def test_the_predicted_order_depends_on_the_regularizer():
+    rates = gpmd_runs.predict_rates(TINY)
+    assert rates.keys() == RATES.keys()
+    for h, step in rates:
+        fast, slow = gpmd_runs.find_faster(rates, h, step)
+        assert {fast, slow} == {"GPMD", "PMD"}
+        assert fast == FASTER[h]
+        assert rates[(h, step)][fast] < rates[(h, step)][slow] < 1.0
+        if h != "barrier":  # all states have the same α then, and some are not at a corner
+            assert rates[(h, step)]["GPMD"] == pytest.approx((1.0 + 0.01 * step) ** -2)
 
 
 def test_errors_that_differ_from_known_ones_are_detected():
@@ -261,25 +317,34 @@ def test_errors_that_differ_from_known_ones_are_detected():
         ("tsallis", "GPMD", 79, 0.6 / 80.0),
         ("barrier", "PMD", 40, 1.0),
     )
-    checks = gpmd._make_checks(made(2.0), TINY, known)
-    assert [check.passed for check in checks[4:]] == [True, False]
+    checks = gpmd._make_checks(made(2.0), TINY, known, RATES)
+    assert [check.passed for check in checks[6:]] == [True, False]
 
 
 def test_the_start_is_feasible_for_the_barrier():
-    mdp, regularizer = gpmd.make_problem("barrier", 0, TINY)
+    mdp, regularizer = gpmd_runs.make_problem("barrier", 0, TINY)
     assert np.isfinite(rm.evaluate(mdp, np.full((12, 8), 1.0 / 8.0), regularizer).value).all()
 
 
-def test_captions_say_in_how_many_panels_gpmd_is_below():
-    caption, alt = gpmd._make_caption(made(2.0), TINY), gpmd._make_alt(made(2.0))
-    assert "below that of PMD from the first iteration on in all 4 panels." in caption
-    assert "below that of PMD everywhere in all 4 panels." in alt
+def test_captions_say_in_how_many_panels_which_method_is_below():
+    figure = gpmd_figures.make_figure(made(2.0), TINY)
+    order = (
+        "GPMD is below PMD from the first iteration on in all 2 panels of the first row and in all "
+        "2 panels of the second, and PMD is below GPMD in all 2 panels of the third."
+    )
+    assert figure.caption.endswith(order)
+    assert figure.alt.endswith(order)
+    assert "below b = 0.2; the logarithmic barrier −Σ log p" in figure.caption
     by_cell = made(2.0)
     by_cell[("barrier", "PMD", 0.3)][:, -1] = 1e-3
     by_cell[("tsallis", "GPMD", 0.3)][:, -1] = 1e-11
     by_cell[("tsallis", "PMD", 0.3)][:, -1] = 1e-12
-    assert "in 3 of 4 panels." in gpmd._make_caption(by_cell, TINY)
-    assert "in none of 4 panels." in gpmd._make_alt(made(0.5))
+    by_cell[("log-barrier", "PMD", 0.3)][:, 1] = 1e3
+    by_cell[("log-barrier", "PMD", 3.0)][:, 1] = 1e3
+    assert gpmd_figures.count_panels_below(by_cell, "tsallis", "GPMD") == (2, 2)
+    assert gpmd_figures.count_panels_below(by_cell, "barrier", "GPMD") == (1, 2)
+    assert gpmd_figures.count_panels_below(by_cell, "log-barrier", "PMD") == (0, 2)
+    assert gpmd_figures.count_panels_below(made(0.5), "barrier", "PMD") == (2, 2)
 
 
 def test_known_errors_are_compared_with_the_full_settings_only():
