@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
+import regmdp as rm
 from regmdp.reproduce.experiments import noise
 from regmdp.reproduce.experiments import noise_runs as runs
+from regmdp.reproduce.experiments import noise_texts as texts
 from regmdp.reproduce.experiments.noise_runs import ARMS, GARNET, NoiseTask, Settings
 
 TINY = Settings(
@@ -210,3 +212,57 @@ def test_other_powers_are_detected(power, step_power, steps, slopes):
     floors = made_up_floors(power, step_power)
     assert [check.passed for check in noise._check_steps(floors, TINY)] == steps
     assert [check.passed for check in noise._check_exponents(floors, TINY)] == slopes
+
+
+def test_texts_give_the_powers_and_factors_of_the_floors():
+    caption, alt = texts.describe_floors_by_error(made_up_floors(2.0, 1.0), TINY)
+    for text in (caption, alt):
+        assert (
+            "For δ of at most τ/2 the floor of Q on random models grows like δ to the power of "
+            "2.00 to 2.00, that of log π to the power of 1.00 to 1.00."
+        ) in text
+        assert "On two arms the power is 1.01 for δ of 3τ and more." in text
+    assert (
+        "to the power of 1.50 to 1.50"
+        in (texts.describe_floors_by_error(made_up_floors(1.5, 1.0), TINY)[0])
+    )
+    factor = (0.1 / 1.9) / 1.0
+    for text in texts.describe_floors_by_step(made_up_floors(2.0, 1.0), TINY):
+        assert (
+            f"From 1 to 0.1 of the largest step the floor changes by the factors {factor:.2g} "
+            f"(uniform errors), {factor:.2g} (sign errors) and 1 (adversarial errors), the earlier "
+            "bound by 8.2 and the improved bound by 1."
+        ) in text
+
+
+def test_powers_without_two_errors_are_left_out_and_named():
+    floors = made_up_floors(2.0, 1.0)
+    few = replace(TINY, temperature=0.5)
+    assert noise._make_notes(floors, TINY) == ()
+    assert len(noise._make_notes(floors, replace(TINY, temperature=1e-3))) == 1
+    assert len(noise._make_notes(floors, few)) == 1
+    cold, warm = (
+        [check.claim for check in noise._check_exponents(floors, replace(TINY, temperature=tau))]
+        for tau in (1e-3, 0.5)
+    )
+    assert not any("below τ/2" in claim for claim in cold)
+    assert not any("3τ" in claim for claim in warm)
+    assert "On two arms the power" not in texts.describe_floors_by_error(floors, few)[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"branching": 6}, "branching must be at most the 5 states, not 6"),
+        ({"length": 1e4, "swept": (1.0, 0.002)}, "gives 5,000,000 iterations, more than 1,000,000"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(changes, message):
+    with pytest.raises(rm.RegmdpError, match=message):
+        replace(TINY, **changes)
+
+
+def test_temperatures_at_which_probabilities_vanish_are_refused():
+    settings = replace(TINY, temperature=1e-4, runs=1)
+    with pytest.raises(rm.RegmdpError, match="a probability is 0 in floating point"):
+        runs.run_task(NoiseTask(GARNET, "sign", 0.5, 1.0, 0, settings))

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import numpy as np
 
-from regmdp._internal.arrays import Float
 from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
 from regmdp.reproduce.experiments import noise_figures as figures
+from regmdp.reproduce.experiments import noise_texts as texts
+from regmdp.reproduce.experiments.noise_fits import (
+    fit_arms_exponent,
+    fit_delta_exponent,
+    fit_delta_exponents,
+    fit_exponent,
+    floors_by_step,
+)
 from regmdp.reproduce.experiments.noise_runs import (
     ARMS,
     GARNET,
@@ -69,13 +75,11 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
         {
             "floor-against-error": FigureSpec(
                 lambda: figures.draw_floors_by_error(floors, settings),
-                figures.make_error_caption(settings),
-                figures.ERROR_ALT,
+                *texts.describe_floors_by_error(floors, settings),
             ),
             "floor-against-step": FigureSpec(
                 lambda: figures.draw_floors_by_step(floors, tracks, settings),
-                figures.make_step_caption(settings),
-                figures.STEP_ALT,
+                *texts.describe_floors_by_step(floors, settings),
             ),
         },
         _make_numbers(floors, settings),
@@ -84,7 +88,23 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
             *_check_steps(floors, settings),
             *_check_exponents(floors, settings),
         ),
+        _make_notes(floors, settings),
     )
+
+
+def _make_notes(floors: Floors, settings: Settings) -> tuple[str, ...]:
+    """Return the exponents for which these settings have too few errors."""
+    notes = []
+    if not fit_delta_exponents(floors, settings).q:
+        notes.append(
+            "The powers of δ are not checked for δ below τ/2: fewer than two of deltas are."
+        )
+    if math.isnan(fit_arms_exponent(floors, settings)):
+        notes.append(
+            "The power of δ on two arms is not checked for δ of 3τ and more: fewer than two of "
+            "deltas are."
+        )
+    return tuple(notes)
 
 
 def make_tasks(settings: Settings) -> list[NoiseTask]:
@@ -110,35 +130,9 @@ def _describe_task(task: NoiseTask) -> str:
     )
 
 
-def fit_exponent(x: Iterable[float], y: Iterable[float]) -> float:
-    """Fit the exponent of a power law to points; NaN for fewer than two."""
-    x, y = np.array(list(x)), np.array(list(y))
-    return float(np.polyfit(np.log(x), np.log(y), 1)[0]) if x.size >= 2 else math.nan
-
-
-def fit_delta_exponent(
-    floors: Floors, name: str, key: tuple[str, str, float], low: float, high: float
-) -> float:
-    """Fit the exponent of the median floor in δ between two sizes."""
-    problem, kind, share = key
-    found = {
-        delta: float(np.median(one[name]))
-        for (p, k, delta, s), one in floors.items()
-        if (p, k, s) == (problem, kind, share) and low <= delta <= high
-    }
-    return fit_exponent(found.keys(), found.values())
-
-
 def exact_arms_floor(delta: float, discount: float, temperature: float) -> float:
     """Return the floor of Q on two arms, whose probabilities the adversary exchanges."""
     return discount / (1.0 - discount) * delta * math.tanh(0.5 * delta / temperature)
-
-
-def floors_by_step(floors: Floors, kind: str, settings: Settings) -> Float[np.ndarray, " n"]:
-    """Return the (n,) median floors of Q with the error for all steps, largest step first."""
-    return np.array(
-        [np.median(floors[GARNET, kind, settings.delta, share]["q"]) for share in settings.swept]
-    )
 
 
 def _make_floor_table(floors: Floors, tracks: list[NoiseTrack]) -> dict[str, np.ndarray]:
@@ -180,23 +174,23 @@ def _make_error_table(tracks: list[NoiseTrack], settings: Settings) -> dict[str,
 
 
 def _make_numbers(floors: Floors, settings: Settings) -> tuple[Number, ...]:
-    small, large = settings.temperature, 3.0 * settings.temperature
     numbers = []
     for kind in KINDS:
         for share in settings.shares:
             key = (GARNET, kind, share)
             q, log_policy = (
-                fit_delta_exponent(floors, name, key, 0.0, 0.5 * small)
+                fit_delta_exponent(floors, name, key, 0.0, 0.5 * settings.temperature)
                 for name in ("q", "log_policy")
             )
-            numbers.append(
-                Number(
-                    f"{kind} errors below τ/2, {share:g} of the largest step: floor of Q, and of "
-                    "log π",
-                    f"∝ δ^{{{q:.2f}}}, and δ^{{{log_policy:.2f}}}",
-                    "∝ δ², and δ",
+            if not math.isnan(q + log_policy):
+                numbers.append(
+                    Number(
+                        f"{kind} errors below τ/2, {share:g} of the largest step: floor of Q, and "
+                        "of log π",
+                        f"∝ δ^{{{q:.2f}}}, and δ^{{{log_policy:.2f}}}",
+                        "∝ δ², and δ",
+                    )
                 )
-            )
     for kind in KINDS:
         floor = floors_by_step(floors, kind, settings)
         numbers.append(
@@ -206,14 +200,15 @@ def _make_numbers(floors: Floors, settings: Settings) -> tuple[Number, ...]:
                 ", ".join(f"{one:.2g}" for one in floor),
             )
         )
-    arms = (ARMS, "adversarial", settings.shares[0])
-    numbers.append(
-        Number(
-            "two arms, errors of 3τ and more: floor of Q",
-            f"∝ δ^{{{fit_delta_exponent(floors, 'q', arms, 0.99 * large, math.inf):.2f}}}",
-            "∝ δ",
+    arms = fit_arms_exponent(floors, settings)
+    if not math.isnan(arms):
+        numbers.append(
+            Number(
+                "two arms, errors of 3τ and more: floor of Q",
+                f"∝ δ^{{{arms:.2f}}}",
+                "∝ δ",
+            )
         )
-    )
     return tuple(numbers)
 
 
@@ -287,28 +282,18 @@ def _check_steps(floors: Floors, settings: Settings) -> list[Check]:
 
 def _check_exponents(floors: Floors, settings: Settings) -> list[Check]:
     checks = []
-    for name, what, expected in (("q", "Q", 2.0), ("log_policy", "log π", 1.0)):
-        slopes = [
-            fit_delta_exponent(floors, name, (GARNET, kind, share), 0.0, 0.5 * settings.temperature)
-            for kind in KINDS
-            for share in settings.shares
-        ]
-        checks.append(
-            Check(
-                f"For δ below τ/2 the floor of {what} is proportional to "
-                f"{'δ²' if expected == 2.0 else 'δ'}",
-                f"exponents {min(slopes):.2f} to {max(slopes):.2f}",
-                f"{expected:g}, within 0.2",
-                all(abs(one - expected) <= 0.2 for one in slopes),
+    found = fit_delta_exponents(floors, settings)
+    for slopes, what, expected in ((found.q, "Q", 2.0), (found.log_policy, "log π", 1.0)):
+        if slopes:
+            checks.append(
+                Check(
+                    f"For δ below τ/2 the floor of {what} is proportional to "
+                    f"{'δ²' if expected == 2.0 else 'δ'}",
+                    f"exponents {min(slopes):.2f} to {max(slopes):.2f}",
+                    f"{expected:g}, within 0.2",
+                    all(abs(one - expected) <= 0.2 for one in slopes),
+                )
             )
-        )
-    arms = fit_delta_exponent(
-        floors,
-        "q",
-        (ARMS, "adversarial", settings.shares[0]),
-        2.99 * settings.temperature,
-        math.inf,
-    )
     discount, tau = 1.0 - 1.0 / settings.shape[2], settings.temperature
     ratio = [
         float(
@@ -325,15 +310,17 @@ def _check_exponents(floors: Floors, settings: Settings) -> list[Check]:
             all(abs(one - 1.0) <= 1e-6 for one in ratio),
         )
     )
-    checks.append(
-        Check(
-            "For δ of 3τ and more the floor of Q on two arms is proportional to δ, like the first "
-            "terms of the bounds",
-            f"exponent {arms:.2f}",
-            "1, within 0.1",
-            abs(arms - 1.0) <= 0.1,
+    arms = fit_arms_exponent(floors, settings)
+    if not math.isnan(arms):
+        checks.append(
+            Check(
+                "For δ of 3τ and more the floor of Q on two arms is proportional to δ, like the "
+                "first terms of the bounds",
+                f"exponent {arms:.2f}",
+                "1, within 0.1",
+                abs(arms - 1.0) <= 0.1,
+            )
         )
-    )
     return checks
 
 

@@ -20,58 +20,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "ERROR_ALT",
-    "STEP_ALT",
+    "compute_floor_bounds",
     "draw_floors_by_error",
     "draw_floors_by_step",
-    "make_error_caption",
-    "make_step_caption",
     "select_drawn_track",
 ]
 
+#: Smallest shown error; smaller ones are rounding.
+SMALLEST_SHOWN = 1e-16
 #: Line styles of the two bounds.
 EARLIER: dict[str, Any] = {"linestyle": (0, (4, 3)), "linewidth": 1.3}
 IMPROVED: dict[str, Any] = {"linestyle": "-", "linewidth": 1.3}
-
-ERROR_ALT = (
-    "Two rows of panels on logarithmic axes, a column for each step size: the error floor against "
-    "the size δ of the errors. Above, for Q, the curves of random models rise with slope 2 "
-    "until δ is about the temperature, then more slowly, far below two bounds that begin with "
-    "slope 1; the curve of two arms bends from slope 2 to slope 1 and comes closest to them. "
-    "Below, for log π, all curves are straight with slope 1."
-)
-STEP_ALT = (
-    "Two panels on logarithmic axes. First, the error of Q against iterations for several step "
-    "sizes: it falls and then levels off, lower for smaller steps, while the earlier bound levels "
-    "off higher for smaller steps and the improved bound at one height. Second, the level against "
-    "the step: constant with adversarial errors, rising in proportion to the step with random "
-    "ones; the improved bound is constant, the earlier bound falls as the step grows."
-)
-
-
-def make_error_caption(settings: Settings) -> str:
-    """Return the caption of the floors against the size of the errors."""
-    n_states, n_actions, horizon = settings.shape
-    return (
-        f"Error floors with values that have errors of δ, with τ = {settings.temperature:g}: above "
-        f"‖Q* − Q‖, below τ‖log π* − log π‖; columns: the step size. {settings.models} random "
-        f"models with S = {n_states}, A = {n_actions}, 1/(1−γ) = {horizon}: median and range over "
-        "the runs of the mean over the second half. For δ below τ the floor of Q is proportional "
-        "to δ², that of log π to δ. Two arms whose rewards differ by δ, with adversarial errors, "
-        "show why the bounds are linear: for δ above τ their floor is linear, too."
-    )
-
-
-def make_step_caption(settings: Settings) -> str:
-    """Return the caption of the floors against the step size."""
-    return (
-        f"Errors of size δ = {settings.delta:g}, τ = {settings.temperature:g}. (a) Error of Q of "
-        "one run with errors of random sign, for step sizes that are fractions of the largest, "
-        "(1−γ)/τ, with the earlier bound (dashed) and the improved bound (thin, solid) in the same "
-        "colour. (b) The floor against the step size. It does not grow as the step size shrinks: "
-        "with adversarial errors it is constant, and random errors are averaged over about "
-        "1/fraction iterations. The earlier bound would allow it to grow."
-    )
 
 
 def select_drawn_track(tracks: list[NoiseTrack], share: float, settings: Settings) -> NoiseTrack:
@@ -113,7 +72,9 @@ def draw_floors_by_error(floors: Floors, settings: Settings) -> Figure:
     )
     for panel in axes[1]:
         panel.set_xlabel("size of the errors δ")
-    titles = ["the largest step" if share == 1.0 else f"{share:g} of it" for share in shares]
+    titles = [
+        "the largest step" if share == 1.0 else f"{share:g} of the largest" for share in shares
+    ]
     plots.add_panel_titles(axes, titles * 2)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
@@ -131,7 +92,7 @@ def _find_limits(floors: Floors, name: str, settings: Settings) -> tuple[float, 
         high = max(compute_floor_bounds(settings.deltas[-1], min(settings.shares), settings))
     else:
         high = max(float(one[name].max()) for one in floors.values())
-    return low / 2.0, high * 2.0
+    return max(low, SMALLEST_SHOWN) / 2.0, high * 2.0
 
 
 def _draw_random_models(
@@ -183,7 +144,9 @@ def draw_floors_by_step(floors: Floors, tracks: list[NoiseTrack], settings: Sett
         *(float(one.errors["q"][1:, 0].min()) for one in drawn),
     )
     for panel in (left, right):
-        plots.set_logarithmic(panel, x=True, y=True, limits=(low / 2.0, high * 3.0))
+        plots.set_logarithmic(
+            panel, x=True, y=True, limits=(max(low, SMALLEST_SHOWN) / 2.0, high * 3.0)
+        )
     for number, one in enumerate(drawn):
         t, colour = np.arange(one.earlier.size), plots.COLORS[number + 3]
         error = one.errors["q"][1:, 0]

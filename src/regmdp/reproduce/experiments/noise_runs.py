@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from scipy.special import log_softmax
@@ -17,6 +17,7 @@ from regmdp.algorithms import NPG
 from regmdp.evaluation import Noisy
 from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
+from regmdp.reproduce.settings import Items, Limits, check_fields, require
 
 __all__ = [
     "ARMS",
@@ -31,6 +32,11 @@ __all__ = [
     "make_problem",
     "run_task",
 ]
+
+Share = Annotated[float, Limits(1e-3, 1.0)]
+ErrorSize = Annotated[float, Limits(1e-6, 1e3)]
+#: Largest number of iterations of a run.
+MOST_ITERATIONS = 1_000_000
 
 ErrorKind = Literal["uniform", "sign", "adversarial"]
 
@@ -59,18 +65,35 @@ class Settings:
         seed: Seed of the random models and of the errors.
     """
 
-    shape: tuple[int, int, int]
-    branching: int
-    models: int
-    runs: int
-    temperature: float
-    deltas: tuple[float, ...]
-    shares: tuple[float, ...]
-    delta: float
-    swept: tuple[float, ...]
-    length: float
-    least: int
-    seed: int
+    shape: tuple[
+        Annotated[int, Limits(2, 200)],
+        Annotated[int, Limits(2, 50)],
+        Annotated[int, Limits(2, 100)],
+    ]
+    branching: Annotated[int, Limits(1, 200)]
+    models: Annotated[int, Limits(1, 100)]
+    runs: Annotated[int, Limits(1, 100)]
+    temperature: Annotated[float, Limits(1e-4, 1e3)]
+    deltas: Annotated[tuple[ErrorSize, ...], Items(least=2, most=50, order="increasing")]
+    shares: Annotated[tuple[Share, ...], Items(most=4, order="decreasing")]
+    delta: ErrorSize
+    swept: Annotated[tuple[Share, ...], Items(least=2, most=50, order="decreasing")]
+    length: Annotated[float, Limits(1e-3, 1e4)]
+    least: Annotated[int, Limits(2, 100_000)]
+    seed: Annotated[int, Limits(0)]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        require(
+            self.branching <= self.shape[0],
+            f"branching must be at most the {self.shape[0]} states, not {self.branching}",
+        )
+        longest = count_iterations(min(*self.shares, *self.swept), self)
+        require(
+            longest <= MOST_ITERATIONS,
+            f"length divided by the smallest step gives {longest:,} iterations, more than "
+            f"{MOST_ITERATIONS:,}; use a smaller length or larger steps",
+        )
 
 
 class NoiseTask(NamedTuple):
@@ -143,6 +166,11 @@ def run_task(task: NoiseTask) -> NoiseTrack:
     def measure(event: Event) -> None:
         assert event.state.next_policy is not None
         policy = event.state.next_policy.reshape(-1, *mdp.rewards.shape)
+        require(
+            policy.min() > 0.0,
+            f"at the temperature {settings.temperature:g} a probability is 0 in floating point; "
+            "use a higher temperature or smaller errors",
+        )
         q = action_values(mdp, policy, settings.temperature)
         errors["q"].append(np.max(np.abs(best.q - q), axis=(1, 2)))
         errors["log_policy"].append(
