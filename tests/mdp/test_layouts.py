@@ -21,6 +21,7 @@ def edit_meta(path, **changes):
     with np.load(path) as archive:
         arrays = dict(archive)
     meta = json.loads(arrays["meta"].item())
+    del meta["digest"]  # a file without one is read, whatever it holds
     arrays["meta"] = np.array(json.dumps(meta | changes))
     with open(path, "wb") as file:
         np.savez(file, **arrays)
@@ -150,10 +151,10 @@ def test_damaged_layouts_in_files_are_format_errors(changes, tmp_path):
     path = tmp_path / "solution.npz"
     rm.solve(GRID).save(path)
     edit_meta(path, **changes)
-    with pytest.raises(rm.FormatError, match="solution.npz"):
+    with pytest.raises(rm.FormatError, match="solution.npz (is not|does not hold)"):
         rm.Solution.load(path)
     path = tmp_path / "model.npz"
     rm.io.save_model(GRID, path)
     edit_meta(path, **changes)
-    with pytest.raises(rm.FormatError, match="model.npz"):
+    with pytest.raises(rm.FormatError, match="model.npz (is not|is incomplete|does not hold)"):
         rm.io.load_model(path)
