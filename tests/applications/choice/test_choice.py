@@ -335,8 +335,8 @@ def test_unidentified_parameters_are_named(panel):
     twice = choice.ChoiceModel(
         choice.LinearUtilities(features, ["one", "other"]), engines().transitions, 0.95
     )
-    with pytest.raises(rm.SampleError, match="the data do not identify one, other separately"):
-        choice.nested_fixed_point(twice, panel).standard_errors()
+    with pytest.raises(rm.SampleError, match="'one' and 'other' are linearly dependent"):
+        choice.nested_fixed_point(twice, panel)
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_collinear_features_are_named(simulated):
     _, model, _, trips = simulated
     length = routes.link_attribute(model.network, "length")
     twice = routes.LinkFeatures(model.network, {"length": length, "half": 0.5 * length})
-    with pytest.raises(rm.SampleError, match="the data do not identify length, half separately"):
+    with pytest.raises(rm.SampleError, match="'length' and 'half' are linearly dependent"):
         routes.estimate(twice, trips).standard_errors()
 
 

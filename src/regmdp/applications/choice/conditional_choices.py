@@ -18,7 +18,7 @@ from regmdp._internal.checks import check_integer, check_number, describe_first
 from regmdp._internal.errors import SampleError
 from regmdp._internal.status import Status
 from regmdp.applications.choice.estimates import Estimates
-from regmdp.applications.choice.model import ChoiceModel
+from regmdp.applications.choice.model import ChoiceModel, require_panel, require_problem
 from regmdp.applications.choice.panel import Panel
 from regmdp.applications.choice.pseudo_likelihood import PseudoLikelihood
 
@@ -55,7 +55,7 @@ def choice_frequencies(
                [0. , 1. ]])
     """
     check_number("smoothing", smoothing, 0.0, error=SampleError)
-    model.require_fit(panel)
+    require_panel(model, panel)
     available = model.choice_sets
     counts = panel.count_choices(*available.shape)
     never = available.any(axis=1) & (counts.sum(axis=1) == 0)
@@ -98,7 +98,7 @@ def hotz_miller(
         the estimation of dynamic models".
     """
     started = time.perf_counter()
-    model.require_fit(panel)
+    require_problem(model, panel)
     if probabilities is None:
         probabilities = choice_frequencies(model, panel)
     step = PseudoLikelihood.prepare(model, panel)
@@ -140,7 +140,7 @@ def nested_pseudo_likelihood(
     """
     started = time.perf_counter()
     check_integer("max_iterations", max_iterations, error=SampleError)
-    model.require_fit(panel)
+    require_problem(model, panel)
     if probabilities is None:
         probabilities = choice_frequencies(model, panel, smoothing=1.0)
     step = PseudoLikelihood.prepare(model, panel)

@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import SampleError
 from regmdp._internal.events import CallbackLike
@@ -16,7 +17,7 @@ from regmdp._internal.status import Status
 from regmdp.applications._minimization import Objective, Search
 from regmdp.applications.choice.estimates import Estimates
 from regmdp.applications.choice.likelihood import Likelihood
-from regmdp.applications.choice.model import ChoiceModel
+from regmdp.applications.choice.model import ChoiceModel, require_identified, require_problem
 from regmdp.applications.choice.panel import Panel
 
 __all__ = ["full_maximum_likelihood", "nested_fixed_point"]
@@ -55,7 +56,8 @@ def nested_fixed_point(
         The estimates.
 
     Raises:
-        SampleError: if the panel does not fit the model; the message names the row.
+        SampleError: if the panel does not fit the model; the message names the row. If the data do
+            not identify a parameter, it is named.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -80,7 +82,7 @@ def nested_fixed_point(
         "Maximum likelihood estimation of discrete control processes".
     """
     started = time.perf_counter()
-    model.require_fit(panel)
+    require_problem(model, panel)
     phi = model.transitions.estimate(panel)
     first = np.zeros(model.n_utility_parameters) if start is None else _check_start(model, start)
     objective = _ChoiceObjective(model, panel, phi)
@@ -113,7 +115,8 @@ def full_maximum_likelihood(
         The estimates.
 
     Raises:
-        SampleError: if the panel does not fit the model; the message names the row.
+        SampleError: if the panel does not fit the model; the message names the row. If the data do
+            not identify a parameter, it is named.
 
     Reference:
         Rust 1987, Econometrica 55(5), equation 4.5 and Table IX.
@@ -127,7 +130,7 @@ def full_maximum_likelihood(
         n_earlier = first_stage.iterations
     else:
         theta = _check_start(model, start)
-    model.require_fit(panel)
+    require_problem(model, panel)
     free = model.transitions.to_free(model.transitions.estimate(panel))
     first = np.concatenate((theta, free))
     return _maximize(_JointObjective(model, panel), first, method, callback, started, n_earlier)
@@ -261,6 +264,7 @@ def _maximize(
     if status in (Status.STOPPED, Status.INTERRUPTED):
         message = f"{status.word}: these are the best parameters that were tried, not estimates"
     else:
+        require_identified(objective.model, objective.panel, search.hessian(found.point))
         error = objective.gradient_error(found.evaluation)
         distance = _bound_distance(search, found.point, error)
         status = Status.CONVERGED if distance <= CONVERGED_DISTANCE else status
@@ -297,7 +301,7 @@ def _bound_distance(
 
 
 def _check_start(model: ChoiceModel, start: ArrayLike) -> Float[np.ndarray, " K"]:
-    first = np.array(start, dtype=np.float64)
+    first = np.array(check_array("start", start, finite=True, error=SampleError))
     if first.shape != (model.n_utility_parameters,):
         raise SampleError(
             f"start must be {model.n_utility_parameters} numbers, for "

@@ -10,25 +10,36 @@ from typing import TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float
 from regmdp._internal.checks import check_number
 from regmdp._internal.errors import SampleError
 from regmdp._solve import solve
+from regmdp.applications._coefficient_table import inverse_information
+from regmdp.applications._feature_checks import require_independent
 from regmdp.applications.choice.panel import Panel
 from regmdp.applications.choice.transitions import ExogenousTransitions
-from regmdp.applications.choice.utilities import Utilities
+from regmdp.applications.choice.utilities import LinearUtilities, Utilities
 from regmdp.gradients import Linearization, Perturbation, linearize
 from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
 from regmdp.solution import Solution
 
-__all__ = ["ChoiceModel", "ChoiceSolution"]
+__all__ = [
+    "ChoiceModel",
+    "ChoiceSolution",
+    "require_identified",
+    "require_panel",
+    "require_problem",
+]
 
 #: Certified accuracy of the inclusive values, in the unit of the utilities, if doubles allow it.
 TOL = 1e-10
 #: Change of an entry below which the powers of a transition matrix have converged, and a limit for
 #: how often it is squared.
 CONVERGED_POWER, MAX_SQUARINGS = 1e-15, 60
+#: Smallest information on a parameter, relative to the largest possible, that is not rounding.
+MIN_INFORMATION = 1e-9
 
 #: Parameters of a choice model: numbers by name, or (K,) numbers in the order of its `names`.
 ParametersLike: TypeAlias = Mapping[str, float] | ArrayLike
@@ -108,7 +119,7 @@ class ChoiceModel:
     def choice_sets(self) -> Bool[np.ndarray, "S A"]:
         """(S, A) mask of the choices that are available in each state."""
         if self.available is not None:
-            return np.asarray(self.available, dtype=np.bool_)
+            return check_array("available", self.available, "boolean", ndim=2, error=SampleError)
         shape = self.utilities.values(np.zeros(self.n_utility_parameters)).shape
         return np.ones(shape, dtype=np.bool_)
 
@@ -143,7 +154,7 @@ class ChoiceModel:
     def vector(self, parameters: ParametersLike) -> Float[np.ndarray, " K"]:
         """Return parameters as (K,) numbers in the order of `names`."""
         numbers = self._sort(parameters) if isinstance(parameters, Mapping) else parameters
-        vector = np.array(numbers, dtype=np.float64)
+        vector = np.array(check_array("the parameters", numbers, error=SampleError))
         if vector.shape != (len(self.names),) or not np.isfinite(vector).all():
             raise SampleError(
                 f"the parameters must be {len(self.names)} finite numbers, for "
@@ -184,6 +195,73 @@ class ChoiceModel:
             SampleError: naming the first row that is not.
         """
         panel.require_fit(self.choice_sets)
+
+
+def require_panel(model: object, panel: object) -> tuple[ChoiceModel, Panel]:
+    """Return a model and a panel whose states and choices are those of the model.
+
+    Raises:
+        SampleError: if the arguments are something else or do not fit.
+    """
+    for name, value, kind in (("model", model, ChoiceModel), ("panel", panel, Panel)):
+        if not isinstance(value, kind):
+            raise SampleError(
+                f"the {name} must be a regmdp.choice.{kind.__name__}, not {type(value).__name__}"
+            )
+    assert isinstance(model, ChoiceModel)
+    assert isinstance(panel, Panel)
+    if isinstance(model.utilities, LinearUtilities):
+        shape, sets = model.utilities.features.shape[:2], model.choice_sets
+        if shape != sets.shape:
+            raise SampleError(f"available must have the shape {shape}, not {sets.shape}")
+    model.require_fit(panel)
+    return model, panel
+
+
+def require_problem(model: object, panel: object) -> None:
+    """Check that a panel can be used to estimate a model.
+
+    Raises:
+        SampleError: if the arguments are something else or do not fit, no choice counts, or a
+            feature of the utilities is 0 or a combination of others.
+    """
+    checked, observed = require_panel(model, panel)
+    if not observed.n_choices:
+        raise SampleError(
+            "no choice of the panel enters the likelihood: counted is False in all rows"
+        )
+    if isinstance(checked.utilities, LinearUtilities):
+        features, names = checked.utilities.features, checked.utilities.names
+        require_independent(features[checked.choice_sets], names, "in all choice sets")
+
+
+def require_identified(
+    model: ChoiceModel, panel: Panel, information: Float[np.ndarray, "L L"]
+) -> None:
+    """Check that the likelihood depends on every direction of the first L parameters.
+
+    Args:
+        model: The model.
+        panel: The observations.
+        information: (L, L) minus the second derivative of the log-likelihood.
+
+    Raises:
+        SampleError: naming those that the data do not identify.
+    """
+    if not information.size:
+        return
+    if isinstance(model.utilities, LinearUtilities):
+        # the information if all other choices had utilities that do not depend on the parameter
+        x = np.where(model.choice_sets[:, :, None], model.utilities.features, 0.0)
+        most = np.sum(np.max(x**2, axis=1)[panel.state[panel.counted]], axis=0) / model.scale**2
+        weak = np.diag(information)[: most.size] < MIN_INFORMATION * most
+        if weak.any():
+            name = model.names[int(np.argmax(weak))]
+            raise SampleError(
+                f"the data do not identify {name!r}: the likelihood does not depend on it; leave "
+                "it out, or fix it"
+            )
+    inverse_information(information, model.names[: len(information)])
 
 
 @dataclass(frozen=True, eq=False)

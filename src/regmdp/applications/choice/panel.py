@@ -7,11 +7,16 @@ from typing import Final
 
 import numpy as np
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import SampleError
+from regmdp._internal.memory import require_memory
 
 __all__ = ["Panel"]
+
+#: Largest integer up to which every one is a double.
+MAX_EXACT_INTEGER = 2.0**53
 
 
 class Panel:
@@ -57,7 +62,7 @@ class Panel:
         counted: ArrayLike | None = None,
         increment: ArrayLike | None = None,
     ) -> None:
-        size = np.size(np.asarray(state))
+        size = check_array("state", state, error=SampleError).size
         if size == 0:
             raise SampleError("there are no observations")
         self.individual: Final = _read_integers("individual", individual, size)
@@ -97,6 +102,10 @@ class Panel:
 
         Only rows that enter the likelihood count.
         """
+        require_memory(
+            f"counts of {n_states:,} states with {n_choices:,} choices each",
+            8 * n_states * n_choices,
+        )
         pair = self.state[self.counted] * n_choices + self.choice[self.counted]
         counts = np.bincount(pair, minlength=n_states * n_choices)
         return counts.reshape(n_states, n_choices).astype(np.float64)
@@ -107,6 +116,7 @@ class Panel:
         Raises:
             SampleError: naming the first row where it has not.
         """
+        available = check_array("available", available, "boolean", ndim=2, error=SampleError)
         n_states, n_choices = available.shape
         states = f"a state, and the model has states 0 to {n_states - 1}"
         _require_none(self.state >= n_states, self.state, states)
@@ -133,7 +143,12 @@ class Panel:
         Raises:
             SampleError: if an individual is not in the panel.
         """
-        chosen = np.atleast_1d(np.asarray(individuals))
+        given = check_array("individuals", individuals, "integer", error=SampleError)
+        chosen = np.atleast_1d(given)
+        if chosen.ndim != 1 or not chosen.size:
+            raise SampleError(
+                f"individuals must be a list of at least one, not an array of shape {chosen.shape}"
+            )
         unknown = ~np.isin(chosen, self.individuals)
         if unknown.any():
             raise SampleError(f"there is no individual {chosen[unknown][0]} in the panel")
@@ -156,26 +171,27 @@ class Panel:
 
 def _read_integers(name: str, values: ArrayLike, size: int) -> Int[np.ndarray, " N"]:
     """Return a column of integers."""
-    try:
-        given = np.array(values)
-        numbers = given.astype(np.int64)
-    except (TypeError, ValueError, OverflowError):
-        raise SampleError(f"{name} must be {size} integers") from None
+    numbers = check_array(name, values, ndim=1, error=SampleError)
     if numbers.shape != (size,):
         raise SampleError(
             f"{name} must be {size} integers, one for each row, not an array of shape "
             f"{numbers.shape}"
         )
-    _require_none(numbers != given, given, f"{name}, which is not an integer")
-    return freeze(numbers)
+    whole = (numbers == np.floor(numbers)) & (np.abs(numbers) < MAX_EXACT_INTEGER)
+    _require_none(~whole, numbers, f"{name}, which is not an integer")
+    return freeze(numbers.astype(np.int64))
 
 
 def _read_mask(values: ArrayLike | None, size: int) -> Bool[np.ndarray, " N"]:
     """Return a column of booleans; all True by default."""
-    mask = np.ones(size, dtype=np.bool_) if values is None else np.array(values)
-    if mask.dtype != np.bool_ or mask.shape != (size,):
-        raise SampleError(f"counted must be {size} booleans, one for each row")
-    return freeze(mask)
+    if values is None:
+        return freeze(np.ones(size, dtype=np.bool_))
+    mask = check_array("counted", values, "boolean", error=SampleError)
+    if mask.shape != (size,):
+        raise SampleError(
+            f"counted must be {size} booleans, one for each row, not an array of shape {mask.shape}"
+        )
+    return freeze(mask.copy())
 
 
 def _require_none(bad: Bool[np.ndarray, " N"], values: np.ndarray, problem: str) -> None:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import SampleError
 from regmdp.applications.choice.likelihood import Likelihood
-from regmdp.applications.choice.model import ChoiceModel
+from regmdp.applications.choice.model import ChoiceModel, require_identified
 from regmdp.applications.choice.panel import Panel
 from regmdp.applications.choice.utilities import LinearUtilities
 from regmdp.bellman import expected_values
@@ -70,7 +71,8 @@ class PseudoLikelihood:
 
     def check_probabilities(self, probabilities: ArrayLike) -> Float[np.ndarray, "S A"]:
         """Return (S, A) choice probabilities, if they are those of the choice sets."""
-        p, mdp = np.asarray(probabilities, dtype=np.float64), self.mdp
+        p = check_array("the choice probabilities", probabilities, error=SampleError)
+        mdp = self.mdp
         if p.shape != mdp.rewards.shape:
             raise SampleError(
                 f"choice probabilities must have shape {mdp.rewards.shape}, not {p.shape}"
@@ -115,9 +117,16 @@ class PseudoLikelihood:
         return Logit(z[..., 0], z[..., 1:], mdp.available, Shannon(temperature=scale), scale)
 
     def likelihood(self, theta: Float[np.ndarray, " K"]) -> Likelihood:
-        """Return the likelihood of the panel at θ, with the model solved."""
+        """Return the likelihood of the panel at θ, with the model solved.
+
+        Raises:
+            SampleError: if the data do not identify a parameter.
+        """
         vector = np.concatenate((theta, self.phi))
-        return Likelihood.from_parameters(self.model, self.panel, vector)
+        likelihood = Likelihood.from_parameters(self.model, self.panel, vector)
+        information = -likelihood.choice_hessian[: theta.size, : theta.size]
+        require_identified(self.model, self.panel, information)
+        return likelihood
 
 
 @dataclass(frozen=True, eq=False)

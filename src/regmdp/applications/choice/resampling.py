@@ -86,6 +86,14 @@ def bootstrap(
         True
     """
     check_integer("replications", replications, 2, error=SampleError)
+    if not callable(estimator):
+        raise SampleError(f"the estimator must be a function of a panel, not {estimator!r}")
+    if not isinstance(panel, Panel):
+        raise SampleError(f"the panel must be a regmdp.choice.Panel, not {type(panel).__name__}")
+    if not isinstance(rng, np.random.Generator):
+        raise SampleError(
+            f"rng must be a numpy.random.Generator, as default_rng(0) returns, not {rng!r}"
+        )
     vectors: list[np.ndarray] = []
     names: tuple[str, ...] = ()
     n_failed = 0

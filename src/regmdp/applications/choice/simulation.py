@@ -5,13 +5,18 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Int
 from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SampleError
+from regmdp._internal.memory import require_memory
 from regmdp.applications.choice.model import ChoiceSolution
 from regmdp.applications.choice.panel import Panel
 
 __all__ = ["simulate"]
+
+#: Bytes for each row of a panel while it is drawn.
+BYTES_PER_ROW = 80
 
 
 def simulate(
@@ -34,12 +39,27 @@ def simulate(
 
     Raises:
         SampleError: if there are no individuals or periods, or the start is not a distribution.
+        InsufficientMemoryError: if the panel does not fit into memory.
     """
     check_integer("individuals", individuals, error=SampleError)
     check_integer("periods", periods, error=SampleError)
+    if not isinstance(solution, ChoiceSolution):
+        raise SampleError(
+            "the solution must be a regmdp.choice.ChoiceSolution, as model.solve returns, not "
+            f"{type(solution).__name__}"
+        )
+    if not isinstance(rng, np.random.Generator):
+        raise SampleError(
+            f"rng must be a numpy.random.Generator, as default_rng(0) returns, not {rng!r}"
+        )
+    require_memory(
+        f"{periods:,} periods of {individuals:,} individuals",
+        BYTES_PER_ROW * periods * individuals,
+        "simulate fewer",
+    )
     mdp = solution.mdp
-    first = mdp.initial if start is None else np.asarray(start, dtype=np.float64)
-    if first.shape != (mdp.n_states,) or not np.isclose(first.sum(), 1.0) or (first < 0).any():
+    first = mdp.initial if start is None else check_array("start", start, error=SampleError)
+    if first.shape != (mdp.n_states,) or not (np.isclose(first.sum(), 1.0) and (first >= 0).all()):
         raise SampleError(f"start must be {mdp.n_states} probabilities that sum to 1")
     rows = mdp.transitions.to_csr()
     cumulative = np.cumsum(solution.probabilities, axis=1)

@@ -9,13 +9,20 @@ from typing import Final
 import numpy as np
 import scipy.sparse as sp
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
 from regmdp._internal.checks import check_integer, describe_first
 from regmdp._internal.errors import SampleError
+from regmdp._internal.memory import require_memory
 from regmdp._internal.sparse import as_csr
 from regmdp.applications.choice.panel import Panel
 
 __all__ = ["ExogenousTransitions", "Increments", "KnownTransitions", "transition_frequencies"]
+
+
+#: Bytes of an entry of a sparse matrix while it is made: value, row, column, and their sorted
+#: copies.
+BYTES_PER_ENTRY = 48
 
 
 class ExogenousTransitions(ABC):
@@ -164,19 +171,19 @@ class Increments(ExogenousTransitions):
     """
 
     def __init__(self, start: ArrayLike, n_increments: int) -> None:
-        states = np.array(start)
-        if (
-            states.ndim != 2
-            or states.dtype.kind not in "iu"
-            or (states < 0).any()
-            or (states >= len(states)).any()
-        ):
+        states = np.array(check_array("start", start, "integer", error=SampleError))
+        if states.ndim != 2 or (states < 0).any() or (states >= len(states)).any():
             raise SampleError(
                 "start must be an (S, A) array of state numbers from 0 to S - 1, not an array of "
                 f"{states.dtype} of shape {states.shape}"
             )
         self.start: Final[Int[np.ndarray, "S A"]] = freeze(states)
         self.n_increments: Final = check_integer("n_increments", n_increments, 2, error=SampleError)
+        require_memory(
+            f"transitions from {states.size:,} pairs by {self.n_increments:,} increments",
+            BYTES_PER_ENTRY * states.size * self.n_increments,
+            "take fewer increments",
+        )
         self.names = tuple(f"increment {step}" for step in range(self.n_increments - 1))
 
     def rows(self, phi: Float[np.ndarray, " J"]) -> sp.csr_array:
@@ -271,7 +278,10 @@ def transition_frequencies(panel: Panel, available: Bool[np.ndarray, "S A"]) -> 
         array([[0., 1.],
                [1., 0.]])
     """
+    if not isinstance(panel, Panel):
+        raise SampleError(f"the panel must be a regmdp.choice.Panel, not {type(panel).__name__}")
     panel.require_fit(available)
+    available = np.asarray(available, dtype=np.bool_)
     n_states, n_choices = available.shape
     before = panel.consecutive
     pair = panel.state[before] * n_choices + panel.choice[before]
@@ -302,7 +312,7 @@ def _as_rows(probabilities: ArrayLike | sp.sparray | sp.spmatrix) -> sp.csr_arra
                 f"sparse probabilities must have shape (S·A, S), not {tuple(rows.shape)}"
             )
         return rows
-    given = np.asarray(probabilities, dtype=np.float64)
+    given = check_array("the probabilities", probabilities, error=SampleError)
     if given.ndim != 3 or given.shape[0] != given.shape[2]:
         raise SampleError(
             f"the probabilities must have shape (S, A, S), or be sparse (S·A, S), not {given.shape}"

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float, freeze, read_only
 from regmdp._internal.errors import SampleError
 
@@ -55,16 +56,20 @@ class LinearUtilities(Utilities):
     """
 
     def __init__(self, features: ArrayLike, names: Sequence[str], base: ArrayLike = 0.0) -> None:
-        x = np.array(features, dtype=np.float64)
+        x = np.array(check_array("the features", features, error=SampleError))
         if x.ndim != 3 or not np.isfinite(x).all():
             raise SampleError(
                 f"the features must be finite numbers of shape (S, A, K), not {x.shape}"
             )
+        if isinstance(names, str) or not isinstance(names, Sequence):
+            raise SampleError(f"names must be a list of {x.shape[2]} names, not {names!r}")
+        if not all(isinstance(name, str) for name in names):
+            raise SampleError(f"the names of parameters must be text, not {list(names)}")
         if len(names) != x.shape[2] or len(set(names)) != len(names):
             raise SampleError(
                 f"{x.shape[2]} parameters need as many different names, not {list(names)}"
             )
-        b = np.asarray(base, dtype=np.float64)
+        b = check_array("the base", base, error=SampleError)
         if b.shape not in ((), x.shape[:2]) or not np.isfinite(b).all():
             raise SampleError(
                 f"the base must be finite numbers of shape {x.shape[:2]}, not {b.shape}"
@@ -117,7 +122,7 @@ class UtilityFunction(Utilities):
 
 def _check_finite(what: str, values: ArrayLike, ndim: int) -> np.ndarray:
     """Return what a function gave as an array, if it has the right shape and finite entries."""
-    array = np.asarray(values, dtype=np.float64)
+    array = check_array(f"the {what}", values, error=SampleError)
     if array.ndim != ndim or not np.isfinite(array).all():
         shape = "(S, A)" if ndim == 2 else "(S, A, K)"
         raise SampleError(

@@ -9,17 +9,19 @@ from typing import Literal
 
 import numpy as np
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float
-from regmdp._internal.checks import check_option
+from regmdp._internal.checks import check_number, check_option
 from regmdp._internal.errors import ModelError, SampleError, UnboundedError
 from regmdp._internal.events import CallbackLike
 from regmdp._internal.status import Status
 from regmdp.applications._coefficient_table import coefficient_table, inverse_information
+from regmdp.applications._feature_checks import require_independent
 from regmdp.applications._minimization import Objective, Search
 from regmdp.applications.routes.features import LinkFeatures
 from regmdp.applications.routes.information import information_and_scores
 from regmdp.applications.routes.likelihood import log_likelihood, log_likelihood_gradient
-from regmdp.applications.routes.network import require_same_network
+from regmdp.applications.routes.network import require_kind, require_same_network
 from regmdp.applications.routes.recursive_logit import RecursiveLogit
 from regmdp.applications.routes.trips import Trips
 
@@ -158,7 +160,8 @@ def estimate(
 
     Raises:
         UnboundedError: if the value is infinite at the start.
-        SampleError: if no start is found.
+        SampleError: if no start is found, or features are 0 or combinations of others.
+        ModelError: if the arguments are something else.
 
     Examples:
         >>> from regmdp.applications import routes
@@ -178,11 +181,15 @@ def estimate(
         Fosgerau, Frejinger and Karlström 2013, Transportation Research Part B 56, section 4.
     """
     begin = time.perf_counter()
+    require_kind("features", features, LinkFeatures)
+    require_kind("trips", trips, Trips)
     require_same_network("the features and the trips", features.network, trips.network)
+    require_independent(features.matrix, features.names, "for every pair of consecutive links")
+    scale = check_number("scale", scale, above=0.0, error=ModelError)
     first = (
         _find_start(features, scale)
         if start is None
-        else np.atleast_1d(np.array(start, dtype=np.float64))
+        else np.atleast_1d(np.array(check_array("start", start, error=ModelError)))
     )
     search = Search(_NegativeLogLikelihood(features, trips, scale), callback, started=begin)
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import scipy.sparse as sp
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float, Int
 from regmdp._internal.errors import ModelError
 from regmdp._internal.sparse import as_csr
-from regmdp.applications.routes.network import RoadNetwork
+from regmdp.applications.routes.network import RoadNetwork, require_kind
 
 __all__ = ["LinkFeatures", "constant", "left_turns", "link_attribute", "link_constants", "u_turns"]
 
@@ -57,6 +58,12 @@ class LinkFeatures:
             ModelError: if there is no column, or one has another length or a number that is not
                 finite.
         """
+        require_kind("network", network, RoadNetwork)
+        if not isinstance(columns, Mapping) or not all(isinstance(name, str) for name in columns):
+            raise ModelError(
+                "the features must be columns by name, as in a dictionary, not "
+                f"{type(columns).__name__}"
+            )
         if not columns:
             raise ModelError(
                 "there is no feature; a utility needs at least one, such as "
@@ -82,6 +89,7 @@ def link_attribute(network: RoadNetwork, attribute: str) -> Float[np.ndarray, " 
         network: The network.
         attribute: One of the names in network.attributes.
     """
+    require_kind("network", network, RoadNetwork)
     if attribute not in network.attributes:
         raise ModelError(
             f"the links have no attribute {attribute!r}; they have "
@@ -141,8 +149,16 @@ def link_constants(network: RoadNetwork, links: ArrayLike) -> dict[str, sp.csr_a
         >>> list(routes.link_constants(network, [2]))
         ['link 2']
     """
+    require_kind("network", network, RoadNetwork)
+    numbers = check_array("links", links, "integer", ndim=1, error=ModelError)
+    wrong = (numbers < 0) | (numbers >= network.n_links)
+    if wrong.any():
+        raise ModelError(
+            f"there is no link number {numbers[wrong][0]}; there are {network.n_links}, numbered "
+            "from 0"
+        )
     columns = {}
-    for link in np.asarray(links).tolist():
+    for link in numbers.tolist():
         rows = np.flatnonzero(network.pair_link == link)
         here = (np.ones(rows.size), (rows, np.zeros(rows.size, dtype=np.int64)))
         columns[f"link {network.link_names[link]}"] = sp.csr_array(here, shape=(network.n_pairs, 1))
@@ -157,9 +173,9 @@ def _link_pairs(network: RoadNetwork) -> tuple[Int[np.ndarray, " n"], Int[np.nda
 
 def _as_column(name: str, values: ArrayLike | sp.sparray, n_pairs: int) -> sp.csr_array:
     if sp.issparse(values):
-        column = as_csr(f"feature {name!r}", values)
+        column = as_csr(f"feature {name!r}", values, error=ModelError)
     else:
-        array = np.asarray(values, dtype=np.float64)
+        array = check_array(f"feature {name!r}", values, error=ModelError)
         if array.shape != (n_pairs,):
             raise ModelError(
                 f"feature {name!r} has shape {array.shape}; it needs one number for each pair, "

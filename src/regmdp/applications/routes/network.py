@@ -9,10 +9,18 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse import csgraph
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
 from regmdp._internal.errors import ModelError
+from regmdp._internal.memory import require_memory
 
-__all__ = ["RoadNetwork", "concatenate_ranges", "require_same_network"]
+__all__ = ["RoadNetwork", "concatenate_ranges", "require_kind", "require_same_network"]
+
+#: Largest number of nodes, relative to that of the links, that is taken from the largest number
+#: that occurs: beyond it, the numbers are names.
+MAX_NODES_PER_LINK, MIN_SUSPICIOUS_NODES = 1000, 10**6
+#: Bytes of a pair of consecutive links: its state and its link, and what they are made of.
+BYTES_PER_PAIR = 48
 
 
 class RoadNetwork:
@@ -86,11 +94,11 @@ class RoadNetwork:
         self.link_names = _as_names("link", link_names, self.start.size)
         self.coordinates = None if coordinates is None else _as_coordinates(coordinates)
         if node_names is not None:
-            n_nodes = len(node_names)
+            n_nodes = len(node_names) if hasattr(node_names, "__len__") else 0
         elif self.coordinates is not None:
             n_nodes = len(self.coordinates)
         else:
-            n_nodes = int(max(self.start.max(), self.end.max())) + 1
+            n_nodes = _count_nodes(int(max(self.start.max(), self.end.max())), self.start.size)
         self.node_names = _as_names("node", node_names, n_nodes)
         if self.coordinates is not None and len(self.coordinates) != self.n_nodes:
             raise ModelError(
@@ -103,10 +111,54 @@ class RoadNetwork:
                 f"{name}s at a node that does not exist: there are {self.n_nodes}, numbered from 0",
             )
         given = {} if attributes is None else attributes
+        if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+            raise ModelError(
+                f"attributes must be arrays by name, as in a dictionary, not {type(given).__name__}"
+            )
         self.attributes = {name: self._as_attribute(name, values) for name, values in given.items()}
         self.pair_start, self.pair_state, self.pair_link, self.slot = _find_pairs(
             self.start, self.end, self.n_nodes
         )
+
+    @classmethod
+    def from_names(
+        cls,
+        start: Sequence[object] | ArrayLike,
+        end: Sequence[object] | ArrayLike,
+        attributes: Mapping[str, ArrayLike] | None = None,
+        *,
+        link_names: Sequence[object] | None = None,
+    ) -> RoadNetwork:
+        """Build and check a network whose nodes have names: text, or integers such as 10^9.
+
+        The nodes are numbered in the order of their names; :meth:`node` finds the number of a name.
+
+        Args:
+            start: (L,) name of the node at which each link begins.
+            end: (L,) name of the node at which it ends.
+            attributes: Name -> (L,) finite numbers; "length" must not be negative.
+            link_names: L names; by default the numbers.
+
+        Raises:
+            ModelError: if something is inconsistent.
+
+        Examples:
+            >>> from regmdp.applications import routes
+            >>> network = routes.RoadNetwork.from_names([10**9, 7], [7, 42])
+            >>> network.node_names, network.node(10**9), network.start
+            (('7', '42', '1000000000'), 2, array([2, 0]))
+        """
+        columns = [_as_node_names(name, nodes) for name, nodes in (("start", start), ("end", end))]
+        if columns[0].shape != columns[1].shape:
+            raise ModelError(
+                f"start has {columns[0].size} links and end has {columns[1].size}; every link "
+                "needs both"
+            )
+        if columns[0].dtype.kind != columns[1].dtype.kind:
+            raise ModelError("the names in start and end must all be text, or all be integers")
+        names, numbers = np.unique(np.concatenate(columns), return_inverse=True)
+        first, last = np.split(numbers.astype(np.int64), 2)
+        return cls(first, last, attributes, node_names=names.tolist(), link_names=link_names)
 
     @property
     def n_links(self) -> int:
@@ -184,15 +236,22 @@ class RoadNetwork:
             >>> routes.RoadNetwork([0, 1], [1, 2]).can_reach(np.array([1]))[:, 0]
             array([ True,  True, False])
         """
+        nodes = check_array("destinations", destinations, "integer", ndim=1, error=ModelError)
+        wrong = (nodes < 0) | (nodes >= self.n_nodes)
+        if wrong.any():
+            raise ModelError(
+                f"there is no node number {nodes[wrong][0]}; there are {self.n_nodes}, numbered "
+                "from 0"
+            )
         if self._connected:
-            return np.ones((self.n_nodes, destinations.size), dtype=np.bool_)
+            return np.ones((self.n_nodes, nodes.size), dtype=np.bool_)
         reversed_graph = sp.csr_array(
             (np.ones(self.n_links), (self.end, self.start)), shape=(self.n_nodes, self.n_nodes)
         )
-        reached = np.zeros((self.n_nodes, destinations.size), dtype=np.bool_)
-        for column, node in enumerate(destinations.tolist()):
-            nodes = csgraph.breadth_first_order(reversed_graph, node, return_predecessors=False)
-            reached[nodes, column] = True
+        reached = np.zeros((self.n_nodes, nodes.size), dtype=np.bool_)
+        for column, node in enumerate(nodes.tolist()):
+            before = csgraph.breadth_first_order(reversed_graph, node, return_predecessors=False)
+            reached[before, column] = True
         return reached
 
     @cached_property
@@ -207,7 +266,7 @@ class RoadNetwork:
         return n_parts == 1
 
     def _as_attribute(self, name: str, values: ArrayLike) -> Float[np.ndarray, " L"]:
-        array = np.array(values, dtype=np.float64)
+        array = np.array(check_array(f"attribute {name!r}", values, error=ModelError))
         if array.shape != (self.n_links,):
             raise ModelError(
                 f"attribute {name!r} has shape {array.shape}; it needs one number for each link, "
@@ -226,6 +285,18 @@ class RoadNetwork:
     def __repr__(self) -> str:
         names = ", ".join(self.attributes) or "none"
         return f"RoadNetwork({self.n_links:,} links, {self.n_nodes:,} nodes, attributes: {names})"
+
+
+def require_kind(name: str, value: object, kind: type[object]) -> None:
+    """Check that an argument is an object of this package.
+
+    Raises:
+        ModelError: if it is another.
+    """
+    if not isinstance(value, kind):
+        raise ModelError(
+            f"the {name} must be a regmdp.routes.{kind.__name__}, not {type(value).__name__}"
+        )
 
 
 def require_same_network(things: str, network: RoadNetwork, other: RoadNetwork) -> None:
@@ -258,6 +329,12 @@ def _find_pairs(
     first = np.searchsorted(start[leaving], np.arange(n_nodes + 1))
     node = np.concatenate((end, np.arange(n_nodes)))  # of each state
     count = np.diff(first)[node]
+    n_pairs = int(count.sum())
+    require_memory(
+        f"{n_pairs:,} pairs of consecutive links of a network of {start.size:,} links",
+        BYTES_PER_PAIR * n_pairs,
+        "as many links begin at a node where many end; divide such a node",
+    )
     pair_start = np.concatenate(([0], np.cumsum(count)))
     slot = np.empty_like(start)
     slot[leaving] = np.arange(start.size) - first[start[leaving]]
@@ -271,12 +348,7 @@ def _find_pairs(
 
 
 def _as_nodes(name: str, nodes: ArrayLike) -> Int[np.ndarray, " L"]:
-    array = np.asarray(nodes)
-    if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):
-        raise ModelError(
-            f"{name} must be a list of node numbers, one a link, not an array of {array.dtype} of "
-            f"shape {array.shape}"
-        )
+    array = check_array(name, nodes, "integer", ndim=1, error=ModelError)
     if array.size and array.min() < 0:
         raise ModelError(
             f"{name} of link {int(array.argmin())} is {array.min()}; nodes are numbered from 0"
@@ -284,9 +356,41 @@ def _as_nodes(name: str, nodes: ArrayLike) -> Int[np.ndarray, " L"]:
     return freeze(array.astype(np.int64))
 
 
+def _count_nodes(largest: int, n_links: int) -> int:
+    """Return one more than the largest number of a node.
+
+    Raises:
+        ModelError: if it is so large that the numbers must be names.
+    """
+    if largest >= max(MAX_NODES_PER_LINK * n_links, MIN_SUSPICIOUS_NODES):
+        raise ModelError(
+            f"the largest node is {largest:,}, and there are {n_links:,} links, so nearly all of "
+            f"the {largest + 1:,} nodes would have none; if the numbers are names, use "
+            "RoadNetwork.from_names, and if not, give node_names= or coordinates="
+        )
+    return largest + 1
+
+
+def _as_node_names(name: str, nodes: Sequence[object] | ArrayLike) -> np.ndarray:
+    """Return the (L,) names of nodes, text or integers."""
+    array = np.asarray(nodes) if isinstance(nodes, Sequence | np.ndarray) else np.empty(())
+    if array.ndim == 1 and array.size and array.dtype.kind == "U":
+        return array
+    return check_array(
+        name,
+        nodes,
+        "integer",
+        ndim=1,
+        error=ModelError,
+        advice="nodes have names: text or integers",
+    )
+
+
 def _as_names(kind: str, names: Sequence[object] | None, n: int) -> tuple[str, ...]:
     if names is None:
         return tuple(str(number) for number in range(n))
+    if isinstance(names, str) or not isinstance(names, Sequence | np.ndarray):
+        raise ModelError(f"the names of the {kind}s must be a list, not {type(names).__name__}")
     strings = tuple(str(name) for name in names)
     if len(strings) != n:
         raise ModelError(f"there are {len(strings)} names for {n} {kind}s")
@@ -299,7 +403,7 @@ def _as_names(kind: str, names: Sequence[object] | None, n: int) -> tuple[str, .
 
 
 def _as_coordinates(coordinates: ArrayLike) -> Float[np.ndarray, "N 2"]:
-    array = np.array(coordinates, dtype=np.float64)
+    array = np.array(check_array("the coordinates", coordinates, error=ModelError))
     if array.ndim != 2 or array.shape[1] != 2:
         raise ModelError(
             f"coordinates have shape {array.shape}; they must be x and y of every node, (N, 2)"

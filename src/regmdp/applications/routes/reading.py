@@ -160,19 +160,31 @@ def _read_rows(
 ) -> list[tuple[str, dict[str, str]]]:
     """Return where each row is, and its fields."""
     with open(require_file(file), newline="", encoding="utf-8-sig") as text:
-        reader = csv.DictReader(text)
-        missing = [name for name in needed if name not in (reader.fieldnames or ())]
-        if missing:
-            raise FormatError(
-                f"{file}, row 1: the column {missing[0]} is missing; there must be "
-                f"{', '.join(needed)}"
-            )
-        found = []
-        for row in reader:
-            where = f"{file}, row {reader.line_num}"
-            if None in row or None in row.values():
-                raise FormatError(f"{where}: it has another number of fields than row 1")
-            found.append((where, {name: field.strip() for name, field in row.items()}))
+        try:
+            return _read_csv(file, csv.DictReader(text, strict=True), needed)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise FormatError(f"{file}: this is no CSV file in UTF-8: {error}") from None
+
+
+def _read_csv(
+    file: str | PathLike[str], reader: csv.DictReader[str], needed: tuple[str, ...]
+) -> list[tuple[str, dict[str, str]]]:
+    """Return the rows of an open file: see :func:`_read_rows`."""
+    names = list(reader.fieldnames or ())
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise FormatError(f"{file}, row 1: the column {twice[0]!r} is there twice")
+    missing = [name for name in needed if name not in names]
+    if missing:
+        raise FormatError(
+            f"{file}, row 1: the column {missing[0]} is missing; there must be {', '.join(needed)}"
+        )
+    found = []
+    for row in reader:
+        where = f"{file}, row {reader.line_num}"
+        if None in row or None in row.values():
+            raise FormatError(f"{where}: it has another number of fields than row 1")
+        found.append((where, {name: field.strip() for name, field in row.items()}))
     return found
 
 

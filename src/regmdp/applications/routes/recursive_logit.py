@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float, Int, freeze
 from regmdp._internal.checks import check_number
 from regmdp._internal.errors import ModelError
@@ -21,10 +22,14 @@ from regmdp.applications.routes.linear_systems import (
     segment_logsumexp,
     solve_destinations,
 )
+from regmdp.applications.routes.network import require_kind
 from regmdp.applications.routes.spectral import LogRadiusBounds
 from regmdp.mdp import MDP
 
 __all__ = ["RecursiveLogit"]
+
+#: Largest utility, in units of the scale, whose sums over routes are doubles.
+MAX_UTILITY = 1e100
 
 
 class RecursiveLogit:
@@ -66,8 +71,10 @@ class RecursiveLogit:
             ModelError: if there is not one finite parameter for each feature, or the scale is not
                 positive.
         """
+        require_kind("features", features, LinkFeatures)
         self.features, self.network = features, features.network
-        self.parameters = freeze(np.atleast_1d(np.array(parameters, dtype=np.float64)))
+        given = check_array("the parameters", parameters, error=ModelError)
+        self.parameters = freeze(np.atleast_1d(np.array(given)))
         if (
             self.parameters.shape != (features.n_features,)
             or not np.isfinite(self.parameters).all()
@@ -77,6 +84,13 @@ class RecursiveLogit:
                 f"{', '.join(features.names)}"
             )
         self.scale = check_number("scale", scale, above=0.0, error=ModelError)
+        with np.errstate(over="ignore", invalid="ignore"):
+            largest = float(np.max(np.abs(self.utility / self.scale), initial=0.0))
+        if not largest <= MAX_UTILITY:
+            raise ModelError(
+                f"the utilities over the scale reach {largest:.3g}, beyond {MAX_UTILITY:g}; give "
+                "smaller parameters, or features in a larger unit"
+            )
 
     @cached_property
     def utility(self) -> Float[np.ndarray, " P"]:
@@ -185,13 +199,9 @@ class RecursiveLogit:
         return segment_logsumexp(ahead, network.pair_start[network.n_links :] - n)
 
     def _check_nodes(self, nodes: ArrayLike) -> Int[np.ndarray, " D"]:
-        array = np.atleast_1d(np.asarray(nodes))
-        if (
-            array.ndim != 1
-            or not np.issubdtype(array.dtype, np.integer)
-            or (array < 0).any()
-            or (array >= self.network.n_nodes).any()
-        ):
+        given = check_array("destinations", nodes, "integer", error=ModelError)
+        array = np.atleast_1d(given)
+        if array.ndim != 1 or (array < 0).any() or (array >= self.network.n_nodes).any():
             raise ModelError(
                 f"destinations must be node numbers from 0 to {self.network.n_nodes - 1}, not "
                 f"{nodes!r}"

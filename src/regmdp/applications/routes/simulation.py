@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from regmdp._internal.errors import ModelError
-from regmdp.applications.routes.network import require_same_network
+from regmdp._internal.memory import require_memory
+from regmdp.applications.routes.network import require_kind, require_same_network
 from regmdp.applications.routes.recursive_logit import RecursiveLogit
 from regmdp.applications.routes.trips import Demand, Trips
 
 __all__ = ["simulate_trips"]
+
+#: Bytes for each traveller while routes are drawn: a list, its first links, and their copies.
+BYTES_PER_TRAVELLER = 250
 
 
 def simulate_trips(model: RecursiveLogit, demand: Demand, *, rng: np.random.Generator) -> Trips:
@@ -39,8 +43,20 @@ def simulate_trips(model: RecursiveLogit, demand: Demand, *, rng: np.random.Gene
         ... )
         Trips(4 trips, 7 links travelled, 1 pairs of origin and destination)
     """
+    require_kind("model", model, RecursiveLogit)
+    require_kind("demand", demand, Demand)
+    if not isinstance(rng, np.random.Generator):
+        raise ModelError(
+            f"rng must be a numpy.random.Generator, as default_rng(0) returns, not {rng!r}"
+        )
     network = model.network
     require_same_network("the model and the demand", network, demand.network)
+    travellers = float(demand.flow.sum())
+    require_memory(
+        f"routes of {travellers:,.0f} travellers",
+        BYTES_PER_TRAVELLER * travellers,
+        "simulate a part of them",
+    )
     counts = demand.flow.astype(np.int64)
     if np.any(counts != demand.flow):
         entry = int(np.argmax(counts != demand.flow))

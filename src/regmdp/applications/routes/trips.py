@@ -8,9 +8,10 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Int, freeze
 from regmdp._internal.errors import ModelError, SampleError
-from regmdp.applications.routes.network import RoadNetwork, concatenate_ranges
+from regmdp.applications.routes.network import RoadNetwork, concatenate_ranges, require_kind
 
 __all__ = ["Demand", "Trips"]
 
@@ -51,9 +52,15 @@ class Trips:
             SampleError: if there is no trip, one is empty, or its links do not exist or are not
                 connected.
         """
+        require_kind("network", network, RoadNetwork)
         self.network = network
-        self.links, self.offsets = freeze(links.astype(np.int64)), freeze(offsets.astype(np.int64))
-        numbers = range(offsets.size - 1)
+        self.links, self.offsets = (
+            freeze(np.array(check_array(name, values, "integer", ndim=1, error=SampleError)))
+            for name, values in (("links", links), ("offsets", offsets))
+        )
+        numbers = range(self.offsets.size - 1)
+        if names is not None and (isinstance(names, str) or not isinstance(names, Sequence)):
+            raise SampleError(f"the names of the trips must be a list, not {names!r}")
         self.names = tuple(str(name) for name in (numbers if names is None else names))
         self._check_offsets()
         self._check_links()
@@ -72,12 +79,21 @@ class Trips:
             sequences: n lists of links.
             names: n names; by default the numbers.
         """
-        each = [np.asarray(sequence) for sequence in sequences]
-        for number, links in enumerate(each):
-            if links.ndim != 1 or (links.size and not np.issubdtype(links.dtype, np.integer)):
-                raise SampleError(
-                    f"trip {number} must be a list of link numbers, not an array of {links.dtype}"
-                )
+        if not isinstance(sequences, Sequence | np.ndarray) or isinstance(sequences, str):
+            raise SampleError(
+                f"the trips must be a list of lists of link numbers, not {type(sequences).__name__}"
+            )
+        each = [
+            check_array(
+                f"trip {number}",
+                sequence,
+                "integer",
+                ndim=1,
+                error=SampleError,
+                advice="a trip is a list of link numbers",
+            )
+            for number, sequence in enumerate(sequences)
+        ]
         offsets = np.concatenate(([0], np.cumsum([links.size for links in each]))).astype(np.int64)
         return cls(
             network, np.concatenate([*each, np.empty(0, np.int64)]).astype(np.int64), offsets, names
@@ -174,6 +190,12 @@ class Trips:
         Args:
             which: (m,) numbers of trips.
         """
+        which = check_array("which", which, "integer", ndim=1, error=SampleError)
+        wrong = (which < 0) | (which >= len(self))
+        if wrong.any():
+            raise SampleError(
+                f"there is no trip number {which[wrong][0]}; there are {len(self)}, numbered from 0"
+            )
         count = np.diff(self.offsets)[which]
         offsets = np.concatenate(([0], np.cumsum(count)))
         return Trips(
@@ -209,11 +231,13 @@ class Demand:
             ModelError: if a node does not exist, a flow is negative, or a destination is the origin
                 or cannot be reached from it.
         """
+        require_kind("network", network, RoadNetwork)
         self.network = network
         self.origin, self.destination = (
-            np.atleast_1d(np.asarray(nodes)) for nodes in (origin, destination)
+            np.atleast_1d(np.array(check_array(name, nodes, "integer", error=ModelError)))
+            for name, nodes in (("origin", origin), ("destination", destination))
         )
-        self.flow = np.atleast_1d(np.array(flow, dtype=np.float64))
+        self.flow = np.atleast_1d(np.array(check_array("flow", flow, error=ModelError)))
         if (
             not self.origin.shape == self.destination.shape == self.flow.shape
             or self.flow.ndim != 1
@@ -224,8 +248,6 @@ class Demand:
                 "every pair of nodes"
             )
         for name, nodes in (("origin", self.origin), ("destination", self.destination)):
-            if nodes.size and not np.issubdtype(nodes.dtype, np.integer):
-                raise ModelError(f"{name} must be node numbers, not an array of {nodes.dtype}")
             self._refuse_entries(
                 (nodes < 0) | (nodes >= network.n_nodes), f"a {name} that does not exist"
             )
