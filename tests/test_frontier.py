@@ -208,6 +208,8 @@ def test_incomplete_files_are_refused(found, lacking, tmp_path):
         ("value_lower", lambda a: a + 1e9),
         ("divergence_upper", lambda a: np.full_like(a, np.nan)),
         ("value", lambda a: a[:-1]),
+        ("value", lambda a: a + np.inf),
+        ("divergence", lambda a: a * np.nan),
         ("temperature", lambda a: a[::-1]),
         ("temperature", lambda a: -a),
         ("temperature", lambda a: a[:-1]),

@@ -299,6 +299,9 @@ def _unpack_frontier(arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Fro
     columns = {name: take_array(arrays, name, (n_points,)) for name in COLUMNS}
     if not (columns["temperature"] >= 0).all() or (np.diff(columns["temperature"]) > 0).any():
         raise ValueError(f"the temperatures {columns['temperature']} do not descend to 0 or more")
+    for name in ("value", "divergence"):
+        if not np.isfinite(columns[name]).all():
+            raise ValueError(f"{name} has numbers that are not finite: {columns[name]}")
     solutions = []
     if len(take_field(meta, "solutions", list)) != n_points - 1:
         raise ValueError(f"there are {len(meta['solutions'])} solutions of {n_points} points")

@@ -82,14 +82,15 @@ def read_array_header(file: IO[bytes], size: int) -> ArrayHeader:
         ValueError: if it is not the header of an array of plain numbers or text, or announces
             another size than the file has.
     """
-    version = np.lib.format.read_magic(file)
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
     }
-    if version not in readers:
-        raise ValueError(f"version {version} of .npy is not supported")
-    shape, fortran_order, dtype = readers[version](file, max_header_size=MAX_HEADER_LENGTH)
+    try:
+        read = readers[np.lib.format.read_magic(file)]
+        shape, fortran_order, dtype = read(file, max_header_size=MAX_HEADER_LENGTH)
+    except Exception as error:  # NumPy's parser raises many kinds for damaged headers
+        raise ValueError(f"its header is damaged: {error}") from error
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are not read (allow_pickle=False)")
     if dtype.kind not in READ_KINDS:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.errors import MissingExtraError, ModelError
 from regmdp.mdp import MDP
 
@@ -172,9 +173,14 @@ def _find_table(bare: Any, name: str) -> Any:
             f"the table of {name} leaves out the fickle passenger; make it with "
             "fickle_passenger=False"
         )
-    if len(table) == 0:
-        raise ModelError(f"the table of {name} is empty")
-    for kind, size in (("observation", len(table)), ("action", len(table[0]))):
+    try:
+        sizes = len(table), len(table[0])
+    except (KeyError, IndexError, TypeError):
+        raise ModelError(
+            f"the table of {name} is empty, or has no entries for state 0: it must be a list, or a "
+            "mapping of states, of lists or mappings of actions"
+        ) from None
+    for kind, size in zip(("observation", "action"), sizes, strict=True):
         space = getattr(bare, f"{kind}_space", None)
         if space is not None and (
             getattr(space, "n", None) != size or getattr(space, "start", 0) != 0
@@ -192,20 +198,32 @@ def _flatten_table(table: Any, n_states: int, n_actions: int, name: str) -> tupl
         for action in range(n_actions):
             try:
                 outcomes = table[state][action]
-            except (KeyError, IndexError):
+            except (KeyError, IndexError, TypeError):
                 raise ModelError(
                     f"the table of {name} has no entry for state {state}, action {action}"
                 ) from None
-            entries.extend((state * n_actions + action, *outcome) for outcome in outcomes)
-    try:
-        pair, weight, successor, reward, terminated = (
-            np.array(column) for column in zip(*entries, strict=True)
+            try:
+                rows = [(state * n_actions + action, *outcome) for outcome in outcomes]
+            except TypeError:
+                rows = [()]
+            if any(len(row) != 5 for row in rows):
+                raise ModelError(
+                    f"the table of {name} must list (probability, next state, reward, terminated) "
+                    f"for every state and action; state {state}, action {action} has {outcomes!r}"
+                )
+            entries.extend(rows)
+    if not entries:
+        raise ModelError(f"the table of {name} lists no transition")
+    pair, *columns = (list(column) for column in zip(*entries, strict=True))
+    weight, successor, reward, terminated = (
+        check_array(f"{what} in the table of {name}", column, kind, ndim=1, error=ModelError)
+        for what, column, kind in zip(
+            ("probability", "next state", "reward", "terminated"),
+            columns,
+            ("number", "integer", "number", "boolean"),
+            strict=True,
         )
-    except ValueError:
-        raise ModelError(
-            f"the table of {name} must list (probability, next state, reward, terminated) for "
-            "every state and action"
-        ) from None
+    )
     outside = (successor < 0) | (successor >= n_states)
     if outside.any():
         first = int(np.argmax(outside))
@@ -215,13 +233,7 @@ def _flatten_table(table: Any, n_states: int, n_actions: int, name: str) -> tupl
             f"but states are 0 to {n_states - 1}; {int(np.count_nonzero(outside))} successors "
             "are out of range"
         )
-    return (
-        pair,
-        successor.astype(np.int64),
-        weight.astype(np.float64),
-        reward.astype(np.float64),
-        terminated.astype(np.bool_),
-    )
+    return np.array(pair), successor, weight, reward, terminated
 
 
 def _name_cells(bare: Any, n_states: int) -> Sequence[str] | None:

@@ -16,6 +16,7 @@ from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import Bool, Float, Int
 from regmdp._internal.checks import check_integer, check_number, show
 from regmdp._internal.errors import ModelError
+from regmdp._internal.memory import require_memory
 from regmdp._internal.sparse import as_csr
 
 __all__ = [
@@ -36,6 +37,9 @@ __all__ = [
 
 #: Largest difference from 1 of the sum of a row of probabilities.
 MASS_TOLERANCE = 1e-9
+
+#: Memory that a model takes for a state and an action, listed or not, while it is built.
+BYTES_PER_PAIR = 40.0
 
 Shape = tuple[int, int]
 
@@ -213,6 +217,11 @@ def as_pairs(
                 f"{name}[{pair}] is {int(values[pair])}, but {name}s run from 0 to {limit - 1}; "
                 f"{int(np.count_nonzero(bad))} of {values.size} are out of range"
             )
+    require_memory(
+        f"arrays of {n_states:,} states and {n_actions:,} actions",
+        BYTES_PER_PAIR * n_states * n_actions,
+        "number the states and actions that exist without gaps",
+    )
     code = state * n_actions + action
     _, first, counts = np.unique(code, return_index=True, return_counts=True)
     if (counts > 1).any():
