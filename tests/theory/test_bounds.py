@@ -384,6 +384,42 @@ def test_averaged_step():
 # ---- ingredients ----
 
 
+def test_the_range_of_rewards():
+    rewards = np.array([[1.0, 2.0], [1.5, 9.0]])
+    available = np.array([[True, True], [True, False]])
+    rows = np.full((2, 2, 2), 0.5) * available[..., None]
+    endless = rm.MDP(rows, rewards, 0.5, available=available)
+    assert rm.theory.reward_range(endless) == (1.0, 2.0)
+    ending = rm.MDP(
+        0.8 * rows, rewards, 0.5, available=available, termination=np.where(available, 0.2, 0.0)
+    )
+    # the reward after the end is 0
+    assert rm.theory.reward_range(ending) == (0.0, 2.0)
+    assert rm.theory.reward_range(ending.with_rewards(-rewards)) == (-2.0, 0.0)
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_a_run_as_dual_averaging(share):
+    """Natural policy gradient as ξ⁺ = αξ + (1-α)Q/τ, in the unit of mirror descent."""
+    eta = share * (1 - MDP.discount) / TAU
+    run = rm.theory.trace(MDP, SHANNON, rm.algorithms.NPG(eta), max_iterations=3)
+    view = rm.theory.as_dual_averaging(run)
+    np.testing.assert_allclose(view.inverse_steps, 0.2 / eta - TAU, atol=1e-15)
+    np.testing.assert_allclose(view.weights, 1 - share, atol=1e-12)
+    np.testing.assert_allclose(view.temperature, TAU)
+    for k in range(3):
+        averaged = (1 - share) * view.duals[k] + share * run.q[k] / TAU
+        shift = view.duals[k + 1] - averaged
+        np.testing.assert_allclose(shift, shift[:, :1] + np.zeros((5, 3)), atol=1e-10)
+    optimal, q = run.optimum.policy, run.policies
+    for k in range(4):
+        np.testing.assert_allclose(view.divergence_to_optimum[k], kl(optimal, q[k]), atol=1e-12)
+    with pytest.raises(rm.theory.NotApplicableError, match="is not dual averaging"):
+        rm.theory.as_dual_averaging(
+            rm.theory.trace(MDP, SHANNON, rm.algorithms.SoftmaxPG(0.01), max_iterations=1)
+        )
+
+
 def test_stationary_distribution():
     policy = np.random.default_rng(0).dirichlet(np.ones(3), size=5)
     found = rm.theory.stationary_distribution(MDP, policy)

@@ -114,6 +114,22 @@ def test_both_counts_of_a_gap(share, accuracy):
         assert MDP.initial @ (value - last) <= accuracy
 
 
+@pytest.mark.parametrize("step", [0.1, 3.0, 100.0, np.inf])
+@pytest.mark.parametrize("regularizer", [SHANNON, rm.SquaredL2(TAU)], ids=["Shannon", "square"])
+def test_mirror_descent(step, regularizer):
+    first = rm.theory.mirror_descent_gap_bound(MDP, regularizer, step_size=step, iterations=0)[0]
+    horizon = HORIZON if step == np.inf else max(HORIZON, (1 + step * TAU) / (step * TAU))
+    count = rm.theory.mirror_descent_iterations(MDP, regularizer, step_size=step, accuracy=1e-3)
+    assert count == math.ceil(horizon * math.log(first / 1e-3))
+    run = rm.theory.trace(
+        MDP,
+        regularizer,
+        algorithms.GPMD(algorithms.Maximum() if step == np.inf else step),
+        max_iterations=min(int(count), 150),
+    )
+    assert np.min(MDP.initial @ run.optimum.value - run.values_from_start) <= 1e-3
+
+
 def test_which_count_is_smaller():
     """Short steps: the potential, by the factor 1-γ. A rare start, largest step: the sup norm."""
     mdp = rm.models.garnet(6, 3, 4, discount=0.98, rng=1)

@@ -150,6 +150,32 @@ def test_adaptive_bound_from_its_recursion():
         np.testing.assert_allclose(bound[k + 1], gap)
 
 
+@pytest.mark.parametrize("regularizer", [None, rm.Shannon(0.2)], ids=["none", "Shannon"])
+def test_geometric_bound_from_its_formula(regularizer):
+    initial, errors = 0.7, np.array([0.1, 0.0, 0.4, 0.2])
+    start = np.random.default_rng(0).dirichlet(np.ones(3), size=6)
+    value = np.random.default_rng(1).normal(size=6)
+    bound = rm.theory.td_pmd_geometric_bound(
+        GARNET,
+        regularizer,
+        initial=initial,
+        iterations=4,
+        errors=errors,
+        start=start,
+        value=value,
+    )
+    best = rm.solve(GARNET, regularizer, tol=1e-12)
+    chain = np.einsum("sa,sat->st", best.policy, GARNET.to_array())
+    nu = np.linalg.matrix_power(chain, 10_000)[0]
+    ratio = np.where(best.policy > 0, best.policy / start, 1.0)
+    divergence = np.sum(best.policy * np.log(ratio), axis=1)
+    written = nu @ (best.value - value) + nu @ divergence / (0.9 * initial)
+    for k in range(4):
+        assert bound[k] == pytest.approx(written, rel=1e-6)
+        written = 0.9 * written + errors[k]
+    assert bound[4] == pytest.approx(written, rel=1e-6)
+
+
 def test_bounds_are_nearly_attained():
     # one state, where a step of the worst kind loses all that the bound allows
     mdp = rm.models.bandit([1.0, 0.0], discount=0.9)
