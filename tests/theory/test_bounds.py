@@ -326,6 +326,21 @@ def test_homotopic_gap_in_closed_form():
     assert np.all([nu @ (value - own) for _, own in runs] <= bound + 1e-12)
 
 
+def test_homotopic_gap_by_its_recursion():
+    value, _, best = hard_optimum(MDP)
+    nu = stationary(MDP, best)
+    start = np.random.default_rng(1).dirichlet(np.ones(3), size=5)
+    steps = np.array([0.5, 2.0, 2.0, 9.0])
+    bound = rm.theory.homotopic_pmd_gap_bound(MDP, step_sizes=steps, start=start)
+    gap = nu @ (value - loops.value_of(MDP, start))
+    assert bound[0] == pytest.approx(gap)
+    scaled = 0.8 * gap + nu @ kl(best, start) / steps[0]  # γ Φ_0
+    for k, step in enumerate(steps):
+        following = scaled + 1.2 * np.log(3) / (0.8 * step)
+        assert bound[k + 1] == pytest.approx(following, rel=1e-9)
+        scaled = 0.8 * following
+
+
 def test_homotopic_limit_is_the_policy_of_maximal_entropy():
     # action 2 is a copy of action 0
     rows, rewards = MDP.to_array(), np.array(MDP.rewards)

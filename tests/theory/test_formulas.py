@@ -37,7 +37,7 @@ FORMULAS = {
         "the_constant_written_out",
         "without 1/√S",
     ),
-    "homotopic_pmd_gap_bound": ("test_bounds", "homotopic_gap_in_closed_form", "1-γ for 2-γ"),
+    "homotopic_pmd_gap_bound": ("test_bounds", "homotopic_gap_by_its_recursion", "1-γ for 2-γ"),
     "homotopic_pmd_policy_bound": (
         "test_bounds",
         "homotopic_limit_is_the_policy_of_maximal_entropy",

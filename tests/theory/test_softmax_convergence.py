@@ -130,6 +130,20 @@ def test_the_bound_written_out_and_the_limit():
     assert bound[-1] * step * 3000 / 2 == pytest.approx(1.0, abs=0.15)
 
 
+@pytest.mark.parametrize("regularizer", [None, rm.Shannon(0.3)], ids=["none", "Shannon"])
+def test_the_ascent_written_out(regularizer):
+    algorithm = algorithms.SoftmaxPG(algorithms.Maximum())
+    run = rm.theory.trace(MDP, regularizer, algorithm, max_iterations=4, start=drawn_policy())
+    step = 1.0 / rm.theory.smoothness_constant(MDP, regularizer)
+    ascent = rm.theory.check(run)["ascent"]
+    for k in range(4):
+        gradient = rm.theory.softmax_gradient(MDP, regularizer, run.policies[k])
+        least = step / 2 * np.sum(gradient**2)
+        assert ascent.measured[k] - run.values_from_start[k] == pytest.approx(least, rel=1e-6)
+        assert ascent.predicted[k] == run.values_from_start[k + 1]
+        assert least > 1e3 * ascent.slack[k]
+
+
 def test_a_faster_rate_is_violated(monkeypatch):
     """With 50 times the gain of a step the bound would be below the gap of two arms."""
     arms = rm.models.bandit((1.0, 0.0), discount=0.5)

@@ -176,6 +176,35 @@ def test_geometric_bound_from_its_formula(regularizer):
     assert bound[4] == pytest.approx(written, rel=1e-6)
 
 
+def test_predictions_of_a_run_written_out():
+    """What does not need a function: monotone values, from above, and the bounded divergence."""
+    start = np.random.default_rng(0).dirichlet(np.ones(3), size=6)
+    value = 30.0 * np.random.default_rng(1).normal(size=6)
+    growing = algorithms.ValueMirrorDescent(algorithms.Geometric(0.7))
+    run = make_run(GARNET, None, growing, 5, start, value)
+    report = rm.theory.check(run, td_pmd.STATEMENTS)
+    powers = 0.9 ** np.arange(6)
+    best = rm.solve(GARNET, tol=1e-12)
+    swept = np.sum(start * (GARNET.rewards + 0.9 * GARNET.to_array() @ value), axis=1)
+    decrease, above = np.max(value - swept), np.max(value - best.value)
+    assert min(decrease, above) > 0.0
+    monotone = report["one sweep: monotone values"]
+    np.testing.assert_allclose(monotone.predicted, decrease * powers[:-1], rtol=1e-9)
+    np.testing.assert_allclose(
+        monotone.measured, np.max(run.values[:-1] - run.values[1:], axis=1), rtol=1e-9
+    )
+    np.testing.assert_allclose(
+        report["one sweep: from above"].predicted, above * powers[1:], rtol=1e-6
+    )
+    nu = rm.theory.stationary_distribution(GARNET, best.policy)
+    chosen = best.policy.argmax(axis=1)[None, :, None]
+    divergence = -np.log(np.take_along_axis(run.policies, chosen, axis=2)[..., 0]) @ nu
+    bounded = report["one sweep: bounded divergence"]
+    np.testing.assert_allclose(bounded.measured, divergence[:-1] * powers[:-1] / 0.63, rtol=1e-6)
+    constant = nu @ (best.value - value) + above + divergence[0] / 0.63
+    np.testing.assert_allclose(bounded.predicted, constant * powers[:-1], rtol=1e-6)
+
+
 def test_bounds_are_nearly_attained():
     # one state, where a step of the worst kind loses all that the bound allows
     mdp = rm.models.bandit([1.0, 0.0], discount=0.9)
