@@ -3,6 +3,8 @@
 import ast
 import importlib
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -98,6 +100,18 @@ def test_the_numbers_are_those_that_are_measured(row):
     # three digits are shown
     assert float(measured) == pytest.approx(found.measured, rel=0.02, abs=1e-12)
     assert float(predicted) == pytest.approx(found.predicted, rel=0.02)
+
+
+@pytest.mark.slow
+def test_pytest_collects_the_tests_of_all_rows():
+    named = [re.findall(r"\[([\w ]+)\]\(\.\./([^)]+)\)", row[TESTS]) for row in ROWS]
+    expected = {f"{file}::test_{words.replace(' ', '_')}" for row in named for words, file in row}
+    files = sorted({name.partition("::")[0] for name in expected})
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", *files]
+    listed = subprocess.run(
+        command, cwd=PAGE.parents[1], capture_output=True, text=True, check=True
+    ).stdout
+    assert expected <= {line.partition("[")[0] for line in listed.splitlines()}
 
 
 # ---- the checks of the page find what is wrong ----

@@ -425,9 +425,72 @@ def test_one_sweep_with_a_divergence_that_grows():
     assert_violated(report, "one sweep: bounded divergence")
 
 
-def test_every_statement_can_be_violated(request):
-    """Every statement has a test in this file."""
-    source = request.path.read_text(encoding="utf-8")
-    assert [
-        statement.name for statement in rm.theory.STATEMENTS if f'"{statement.name}"' not in source
-    ] == []
+# ---- which method violates which statement ----
+
+#: Statement: the test, and what is wrong with the method there.
+MUTANTS = {
+    "evaluation": ("values_without_the_cost_of_the_regularizer", "V without -τh"),
+    "performance difference": ("values_without_the_cost_of_the_regularizer", "V without -τh"),
+    "gap by divergence": ("values_without_the_cost_of_the_regularizer", "V without -τh"),
+    "three points": ("wrong_exponents", "1 - ητ for 1 - ητ/(1-γ)"),
+    "monotone improvement": ("wrong_exponents", "1 - ητ for 1 - ητ/(1-γ)"),
+    "error of Q": ("wrong_averages", "Q that is not averaged, without γ, or subtracted"),
+    "error of V": ("wrong_averages", "Q that is not averaged, without γ, or subtracted"),
+    "error of π": ("wrong_averages", "Q that is not averaged, without γ, or subtracted"),
+    "error of log π": ("wrong_exponents", "1 - ητ for 1 - ητ/(1-γ)"),
+    "error of the evaluation": ("values_less_accurate_than_stated", "errors of 30 δ"),
+    "error of Q, sharp floor": ("values_less_accurate_than_stated", "errors of 30 δ"),
+    "error of V, sharp": ("wrong_averages", "Q that is not averaged, without γ, or subtracted"),
+    "error of π, sharp floor": ("values_less_accurate_than_stated", "errors of 30 δ"),
+    "error of log π, sharp floor": ("values_less_accurate_than_stated", "errors of 30 δ"),
+    "occupancy ratio": ("policies_outside_of_the_simplex", "negative probabilities"),
+    "gain in each state": ("wrong_averages_in_the_proof_of_the_potential", "Q subtracted"),
+    "gain from ν*": ("wrong_averages_in_the_proof_of_the_potential", "Q subtracted"),
+    "optimal gain from ν*": ("values_off_by_a_constant_in_the_proof_of_the_potential", "V - 1/2"),
+    "three points from ν*": ("wrong_averages_in_the_proof_of_the_potential", "Q subtracted"),
+    "linear system": ("wrong_averages", "Q that is not averaged, without γ, or subtracted"),
+    "potential": ("wrong_averages", "Q that is not averaged, without γ, or subtracted"),
+    "contraction of the potential": ("wrong_exponents_with_short_steps", "1 - ητ"),
+    "gap from the start": ("wrong_exponents_with_short_steps", "1 - ητ"),
+    "value iteration": ("value_iteration_with_half_steps", "(V + TV)/2"),
+    "averaged step": ("averaged_steps_that_are_too_short", "a ninth of β"),
+    "quadratic convergence": ("wrong_exponents", "1 - ητ for 1 - ητ/(1-γ) = 0"),
+    "quadratic convergence from ν*": ("wrong_exponents", "1 - ητ for 1 - ητ/(1-γ) = 0"),
+    "sublinear gap": ("npg_without_the_factor_of_the_horizon", "exp(ηQ)"),
+    "growing steps": ("steps_that_do_not_grow", "η_0 in all steps"),
+    "adaptive steps": ("missing_lookahead", "one step for four"),
+    "homotopic gap": ("homotopic_steps_that_do_not_grow", "η = 1/2 in all steps"),
+    "homotopic limit": ("homotopic_steps_that_do_not_forget_the_start", "no factor γ"),
+    "ascent": ("softmax_pg_without_the_entropy", "the gradient without entropy"),
+    "exponential gap": ("softmax_pg_downhill", "the gradient subtracted"),
+    "rise in each state": ("softmax_pg_downhill_without_entropy", "the gradient subtracted"),
+    "gradient dominance": ("values_too_low_for_the_gradient", "V - 1/2"),
+    "asymptotic gap": ("softmax_pg_that_stays_where_it_is", "no step"),
+    "one sweep: monotone values": ("one_sweep_downhill", "Q subtracted"),
+    "one sweep: from above": ("one_sweep_from_above_without_a_discount", "r + PV"),
+    "one sweep: sublinear gap": ("one_sweep_with_short_steps", "a fiftieth of η"),
+    "one sweep: sublinear gap of π": ("one_sweep_with_short_steps", "a fiftieth of η"),
+    "one sweep: linear gap": ("one_sweep_with_wrong_exponents", "a fifth of η"),
+    "one sweep: linear gap of π": ("one_sweep_with_wrong_exponents", "a fifth of η"),
+    "one sweep: adaptive steps": ("one_sweep_with_steps_that_do_not_adapt", "η = 1"),
+    "one sweep: growing steps": ("one_sweep_with_steps_that_do_not_grow", "η = 1/100"),
+    "one sweep: bounded divergence": ("one_sweep_with_a_divergence_that_grows", "Q subtracted"),
+}
+#: Names that a test takes from a list.
+LISTED = {
+    "wrong_averages": LIMITS,
+    "wrong_averages_in_the_proof_of_the_potential": PROOF,
+}
+
+
+def test_every_statement_has_a_method_that_violates_it(request):
+    assert list(MUTANTS) == [statement.name for statement in rm.theory.STATEMENTS]
+    text = request.path.read_text(encoding="utf-8")
+    for name, (test, wrong) in MUTANTS.items():
+        start = text.index(f"def test_{test}(")
+        # with its decorators, as far as the next one
+        begin = text.rindex("\n\n\n", 0, start)
+        source = text[begin : text.find("\n\n\n", start)]
+        assert f'"{name}"' in source or name in LISTED.get(test, []), name
+        assert "assert_violated" in source or "not statements" in source
+        assert wrong
