@@ -8,7 +8,7 @@ import numpy as np
 
 from regmdp._internal import threads
 from regmdp._internal.array_checks import check_array
-from regmdp._internal.arrays import Array, ArrayLike, Float
+from regmdp._internal.arrays import Array, ArrayLike, Float, block_sum
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import (
     ImproperPolicyError,
@@ -181,7 +181,7 @@ def _normalise_rows(
     """Divide rows of a policy by their sums, in place, if they are valid; return whether."""
     p, live = policy[states], ~mdp.terminal[states]
     allowed = None if mdp.all_available else mdp.available[states]
-    sums = p.sum(axis=1)
+    sums = block_sum(p)
     if not (np.min(p) >= 0.0 and np.all(np.abs(sums[live] - 1.0) <= 1e-9)):
         return False
     part = None if regularizer is None else regularizer.at(states)

@@ -31,8 +31,8 @@ def discounted_bounds(
 
     Without a policy, that of the greedy policy.
     """
-    best, own, spread = _sweep(mdp, regularizer, policy, value)
-    error = backup_error(mdp, regularizer, value, spread)
+    best, own, sizes = _sweep(mdp, regularizer, policy, value)
+    error = backup_error(mdp, regularizer, value, *sizes)
     require_maxima(mdp, regularizer, value, best, error)
     gain, drift = best - value, own - value
     upper = best + error + _shift(mdp, float(gain.max()) + error, above=True)
@@ -53,7 +53,7 @@ def rounding_gap(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) 
     With the optimal value, exact, the gap would be as large as this. The gap of a policy whose
     T_π V is not above T V is never smaller.
     """
-    error = backup_error(mdp, regularizer, value, _sweep(mdp, regularizer, None, value)[2])
+    error = backup_error(mdp, regularizer, value, *_sweep(mdp, regularizer, None, value)[2])
     return 2.0 * (error + _shift(mdp, error, above=True))
 
 
@@ -62,13 +62,14 @@ def _sweep(
     regularizer: Regularizer,
     policy: Float[Array, "S A"] | None,
     value: Float[Array, " S"],
-) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"], float]:
-    """Return (S,) T V, (S,) T_π V and the largest spread of action values of a state."""
+) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"], tuple[float, float]]:
+    """Return (S,) T V, (S,) T_π V, and the largest spread of action values and |h| of a state."""
     best, own = np.empty(mdp.n_states), np.empty(mdp.n_states)
-    spreads = bellman.map_blocks(
+    sizes = bellman.map_blocks(
         mdp, regularizer, value, lambda block: _sweep_block(block, policy, best, own)
     )
-    return best, own, max(spreads)
+    spreads, largest = zip(*sizes, strict=True)
+    return best, own, (max(spreads), max(largest))
 
 
 def _sweep_block(
@@ -76,14 +77,22 @@ def _sweep_block(
     policy: Float[Array, "S A"] | None,
     best: Float[np.ndarray, " S"],
     own: Float[np.ndarray, " S"],
-) -> float:
-    """Write T V and T_π V of a block, and return the largest spread of its action values."""
+) -> tuple[float, float]:
+    """Write T V and T_π V of a block, and return the sizes that their rounding depends on.
+
+    They are the largest spread of its action values, and the largest of |h| at the policy and
+    |h*| of the action values relative to the best one.
+    """
     states, q, available, part = block
     p = block.maximiser() if policy is None else policy[states]
-    assign(
-        states, (best, block.maximum()), (own, bellman.expectation(p, q) - part.cost(p, available))
-    )
-    return float(np.max(np.max(q, axis=-1) - np.min(q, axis=-1)))
+    maximum, cost = block.maximum(), part.cost(p, available)
+    assign(states, (best, maximum), (own, bellman.expectation(p, q) - cost))
+    top = np.max(q, axis=-1)
+    tau = np.broadcast_to(np.asarray(part.temperature), top.shape)
+    size = np.maximum(np.abs(maximum - top), np.abs(cost)) / np.where(tau > 0, tau, 1.0)
+    # twice as much covers their own rounding errors
+    largest = 2.0 * float(np.max(size, where=tau > 0, initial=0.0))
+    return float(np.max(top - np.min(q, axis=-1))), largest
 
 
 def _shift(mdp: MDP, extreme: float, *, above: bool) -> float:

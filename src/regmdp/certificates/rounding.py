@@ -12,7 +12,11 @@ __all__ = ["backup_error"]
 
 
 def backup_error(
-    mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"], spread: float = np.inf
+    mdp: MDP,
+    regularizer: Regularizer,
+    value: Float[Array, " S"],
+    spread: float = np.inf,
+    largest: float = np.inf,
 ) -> float:
     """Bound the rounding error of T V or T_π V, for a (S,) value and a normalised policy.
 
@@ -22,6 +26,8 @@ def backup_error(
         value: (S,) V.
         spread: Largest difference between the values of two actions of one state, if known: sums
             over actions are taken relative to the best one, and round relative to this.
+        largest: Largest |h| of the policy and |h*| of the action values relative to the best one,
+            in any state, if known.
 
     The error of a sum of k products is at most k u times the sum of their absolute values, in any
     order of summation (Higham 2002, *Accuracy and Stability of Numerical Algorithms*, section
@@ -35,6 +41,6 @@ def backup_error(
     # rounding of each
     share = 2 if regularizer.probability_bounds is None else 16
     of_policy = share * (n_actions + 4) * UNIT_ROUNDOFF * min(spread, 2 * scale)
-    of_regularizer = 2 * tau * regularizer.rounding(n_actions)
-    of_sum = 3 * UNIT_ROUNDOFF * (scale + tau * regularizer.magnitude(n_actions))
+    of_regularizer = 2 * tau * regularizer.rounding_within(n_actions, largest)
+    of_sum = 3 * UNIT_ROUNDOFF * (scale + tau * regularizer.magnitude_within(n_actions, largest))
     return float(of_q + of_policy + of_regularizer + of_sum) * (1 + 1e-12)

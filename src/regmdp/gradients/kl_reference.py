@@ -19,6 +19,10 @@ from regmdp.regularizers import KL, Regularizer, Sum
 __all__ = ["KLReference", "find_kl_reference"]
 
 
+#: The smallest reference probability by which is divided.
+SMALLEST_REFERENCE = float(np.finfo(np.float64).tiny)
+
+
 @dataclass(frozen=True, eq=False)
 class KLReference(ABC):
     """The reference of the one KL in a regularizer.
@@ -130,7 +134,7 @@ class KLReference(ABC):
 class _PureKL(KLReference):
     r"""The regularizer is the KL: π = p̄ exp((Q - V)/τ).
 
-    Where p̄ is 0, the ratio is its limit for p̄ → 0.
+    Where p̄ is 0, or close to the smallest double, the ratio is its limit for p̄ → 0.
 
     Attributes:
         log_ratio: (S, A) (Q - V)/τ.
@@ -171,6 +175,8 @@ class _PureKL(KLReference):
 class _KLInSum(KLReference):
     """The KL is one part of a sum; where its reference is 0, it stays 0.
 
+    No bound on the error is known where the inverse of the reference is not representable.
+
     Attributes:
         inverse: (S, A) 1 over the reference, 0 where that is 0.
     """
@@ -198,7 +204,8 @@ class _KLInSum(KLReference):
     def ratio_error(
         self, q_error: Float[np.ndarray, " S"], policy_error: Float[np.ndarray, " S"]
     ) -> Float[np.ndarray, "S A"]:
-        return self.inverse * policy_error[:, None]
+        error = self.inverse * policy_error[:, None]
+        return np.where(self.inverse >= 1.0 / SMALLEST_REFERENCE, np.inf, error)
 
 
 def find_kl_reference(
@@ -218,7 +225,10 @@ def find_kl_reference(
     n_states = policy.shape[:1]
     share = np.asarray(divergences[0].temperature)
     reference = np.broadcast_to(divergences[0].reference, policy.shape)
-    inverse = np.where(reference > 0, 1.0 / np.where(reference > 0, reference, 1.0), 0.0)
+    # the inverse of a smaller number is not representable
+    known = reference > SMALLEST_REFERENCE
+    least = np.where(known, reference, np.where(reference > 0, SMALLEST_REFERENCE, 1.0))
+    inverse = np.where(reference > 0, 1.0 / least, 0.0)
     if isinstance(regularizer, Sum):
         tau = np.broadcast_to(np.asarray(regularizer.temperature) * share, n_states)
         return _KLInSum(
@@ -242,6 +252,6 @@ def find_kl_reference(
         temperature=tau,
         share=np.ones(n_states),
         policy=policy,
-        ratio=np.where(reference > 0, policy * inverse, limit),
+        ratio=np.where(known, policy * inverse, limit),
         log_ratio=log_ratio,
     )

@@ -10,6 +10,7 @@ from regmdp._internal.arrays import (
     Array,
     Float,
     array_namespace,
+    block_sum,
     is_traced,
     repeat_while,
     unit_roundoff,
@@ -146,10 +147,7 @@ def normalise_root(
     xp = array_namespace(root)
     roundoff = unit_roundoff(root)
     p, slope = function(root)
-    excess, steepness = (
-        xp.sum(p, axis=-1, keepdims=True) - 1.0,
-        xp.sum(slope, axis=-1, keepdims=True),
-    )
+    excess, steepness = block_sum(p)[..., None] - 1.0, xp.sum(slope, axis=-1, keepdims=True)
     near = xp.abs(excess) <= max(SUM_TOLERANCE, 1000 * roundoff)
     moved = xp.maximum(p - excess * slope / xp.where(steepness > 0, steepness, 1.0), 0.0)
     p = xp.where(near & (xp.abs(excess) > n_actions * roundoff), moved, p)
@@ -163,5 +161,5 @@ def normalise_root(
         between = (above >= 0) & (below >= 0) & (above + below > 0)
         share = below / xp.where(between, above + below, 1.0)
         p = xp.where(~near & between, share * more + (1.0 - share) * less, p)
-    total = xp.sum(p, axis=-1, keepdims=True)
+    total = block_sum(p)[..., None]
     return p / xp.where(total > 0, total, 1.0)

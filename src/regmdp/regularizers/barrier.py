@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, array_namespace
+from regmdp._internal.arrays import (
+    UNIT_ROUNDOFF,
+    Array,
+    ArrayLike,
+    Bool,
+    Float,
+    array_namespace,
+    block_sum,
+)
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import set_fields
 from regmdp._internal.parameters import checked
@@ -43,6 +51,12 @@ class LogBarrier(SeparableRegularizer):
     @checked(RegularizerError, temperature=TEMPERATURE)
     def __init__(self, temperature: ArrayLike) -> None:
         set_fields(self, temperature=check_temperature(temperature))
+
+    def value(
+        self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
+    ) -> Float[Array, "*batch"]:
+        xp, terms = array_namespace(p), self.terms(p)
+        return block_sum(terms if available is None else xp.where(available | (p > 0), terms, 0.0))
 
     def terms(self, p: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         return -log(p)
@@ -92,3 +106,16 @@ class LogBarrier(SeparableRegularizer):
     def magnitude(self, n_actions: int) -> float:
         # the logarithm of a positive double is at least log 2^-1074
         return 745.0 * n_actions
+
+    def magnitude_within(self, n_actions: int, largest: float) -> float:
+        # all terms have one sign; at the greedy policy ⟨p, y⟩ is between -n and 0
+        return min(self.magnitude(n_actions), largest + n_actions)
+
+    def rounding(self, n_actions: int) -> float:
+        return self.rounding_within(n_actions, math.inf)
+
+    def rounding_within(self, n_actions: int, largest: float) -> float:
+        # of the blocks of the sum, of each logarithm, and of Σ p, to which h has a slope of n
+        per_term = 2.0 * math.sqrt(n_actions) + 32.0
+        size = self.magnitude_within(n_actions, largest) + 3.0 * n_actions + 1.0
+        return UNIT_ROUNDOFF * per_term * size

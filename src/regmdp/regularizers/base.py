@@ -244,6 +244,14 @@ class Regularizer(ABC):
         """
         return UNIT_ROUNDOFF * (n_actions + 32) * (1.0 + self.magnitude(n_actions))
 
+    def rounding_within(self, n_actions: int, largest: float) -> float:
+        """Bound the same errors as :meth:`rounding` where |h| and |h*| are at most ``largest``."""
+        return self.rounding(n_actions)
+
+    def magnitude_within(self, n_actions: int, largest: float) -> float:
+        """Bound the same terms as :meth:`magnitude` where |h| and |h*| are at most ``largest``."""
+        return self.magnitude(n_actions)
+
     def domain(self, available: Bool[Array, "*batch A"] | None) -> Bool[Array, "*batch A"] | None:
         """(…, A) mask of available actions -> those where h is finite; None stands for all."""
         return available
