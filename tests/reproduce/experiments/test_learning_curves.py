@@ -57,8 +57,47 @@ def test_a_method_that_learns_nothing_fails_its_check(monkeypatch):
         "map_in_processes",
         lambda function, tasks, progress, describe: [function(task) for task in tasks],
     )
+    monkeypatch.setattr(curves, "find_required_fractions", lambda settings: (0.7, 0.5))
     result = curves.run(replace(TINY, seeds=2), lambda fraction, text: None)
     failed = [check.claim for check in result.checks if not check.passed]
     assert any(claim.startswith("Soft Q-learning") for claim in failed)
     assert any(claim.startswith("Stochastic mirror descent") for claim in failed)
     assert not any(claim.startswith("No policy") or claim.startswith("A run") for claim in failed)
+
+
+def test_gains_are_required_for_the_full_discount_and_a_long_run_only():
+    assert curves.find_required_fractions(curves.FULL) == (0.95, 0.9)
+    assert curves.find_required_fractions(curves.QUICK) == (0.7, 0.5)
+    assert curves.find_required_fractions(replace(curves.QUICK, length=0.4)) == ()
+    assert curves.find_required_fractions(replace(curves.FULL, discount=0.9)) == ()
+
+
+def test_texts_give_the_fraction_of_the_gap_that_is_closed(monkeypatch):
+    monkeypatch.setattr(
+        curves,
+        "map_in_processes",
+        lambda function, tasks, progress, describe: [function(task) for task in tasks],
+    )
+    settings = replace(TINY, seeds=1, length=0.02, marks=2)
+    result = curves.run(settings, lambda fraction, text: None)
+    table, reference = (
+        result.tables["curves"],
+        runs.compute_reference("FrozenLake-v1", settings),
+    )
+    for method in METHODS:
+        end = table["value"][table["method"] == method][-1]
+        fraction = (end - reference.uniform) / (reference.lower - reference.uniform)
+        assert f"{100 * fraction:.0f} % ({method})" in result.figures["curves"].alt
+    assert len(result.notes) == 1
+    assert not any("closes most of the gap" in check.claim for check in result.checks)
+
+
+def test_the_seed_changes_the_runs():
+    task = CurveTask("FrozenLake-v1", METHODS[1], replace(TINY, seeds=1, length=0.02, marks=1))
+    other = task._replace(settings=replace(task.settings, seed=1))
+    assert not np.array_equal(runs.compute_curve(task).values, runs.compute_curve(other).values)
+
+
+def test_unknown_environments_are_refused():
+    with pytest.raises(rm.RegmdpError, match="did you mean 'FrozenLake-v1'"):
+        replace(TINY, environments=("FrozenLake",))

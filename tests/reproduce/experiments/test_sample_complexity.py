@@ -263,3 +263,42 @@ def test_progress_reaches_the_end():
     sample_complexity.run(settings, lambda fraction, text: fractions.append(fraction))
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
+
+
+def test_texts_give_the_slopes_and_the_ratio_of_fresh_and_reused_samples():
+    curves = [
+        made_up(problem, method, sweep, *values)
+        for problem in (LOOPS, RANDOM)
+        for sweep in ("accuracy", "horizon")
+        for method, values in (
+            (REUSED, (2.0, 100.0)),
+            (FRESH, (2.0, 700.0)),
+            (VALUE_DESCENT, (2.0, 300.0)),
+        )
+    ]
+    text = sample_complexity.figures.describe_curves(curves)
+    by_key = {curve[:3]: curve for curve in curves}
+    for problem in (LOOPS, RANDOM):
+        for sweep, axis in (("accuracy", "1/ε"), ("horizon", "1/(1−γ)")):
+            fresh, reused = by_key[problem, FRESH, sweep], by_key[problem, REUSED, sweep]
+            ratio = np.median(fresh.total, axis=0) / np.median(reused.total, axis=0)
+            assert (
+                f"{problem.capitalize()}, {axis}: slopes {reused.slope(reused.total):.2f} (" in text
+            )
+            assert f"fresh samples are {ratio.min():.2g} to {ratio.max():.2g} times" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"shape": (4, 2, 5)}, "must be at most the 4 states, not 5"),
+        ({"accuracies": (1.1, 0.5)}, "the largest of accuracies must be at most 1, because"),
+        ({"accuracy": 1.1}, "accuracy must be at most 1, because with .* = 4 the values"),
+        ({"accuracies": (0.7, 0.01)}, r"need about 6.4e\+05 samples of a pair, more than the 3e"),
+        ({"horizons": (4, 64), "accuracy": 0.5}, r"need about 1.0e\+06 samples"),
+        ({"random_accuracies": (0.3, 0.002)}, r"need about 1.6e\+07 samples"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(changes, message):
+    with pytest.raises(rm.RegmdpError, match=message):
+        replace(TINY, **changes)

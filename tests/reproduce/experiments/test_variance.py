@@ -1,15 +1,24 @@
 """Estimates of the policy gradient: exact quantities compared with independent computations."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import regmdp as rm
 from regmdp.evaluation import RunBatch
+from regmdp.reproduce.experiments import variance
+from regmdp.reproduce.experiments import variance_figures as figures
 from regmdp.reproduce.experiments import variance_gradients as gradients
 from regmdp.reproduce.experiments import variance_runs as runs
 from regmdp.reproduce.experiments.variance import QUICK
 from regmdp.reproduce.experiments.variance_gradients import PlugInGradient
-from regmdp.reproduce.experiments.variance_runs import EstimationTask, LearningTask
+from regmdp.reproduce.experiments.variance_runs import (
+    EstimationTask,
+    GradientErrors,
+    LearningCurves,
+    LearningTask,
+)
 from regmdp.samples import RandomStreams
 
 
@@ -106,3 +115,61 @@ def test_exponent_of_a_power_law():
     x = np.array([1.0, 10.0, 100.0])
     assert runs.fit_exponent(x, 3 * x**-0.5) == pytest.approx(-0.5)
     assert np.isnan(runs.fit_exponent(x[:1], x[:1]))
+
+
+def make_errors(arm, pair, size):
+    """Errors of 40 runs that are a multiple of the same normal numbers."""
+    drawn = np.random.default_rng(1).normal(size=(40, 8))
+    return GradientErrors(EstimationTask(arm, pair, QUICK), pair, size * drawn)
+
+
+def test_texts_give_errors_ratios_and_gaps():
+    sizes = {runs.PLAIN: 4.0, runs.BASELINE: 2.0, runs.WHOLE: 1.0, runs.GENERATIVE: 0.5}
+    estimates = [
+        make_errors(arm, pair, size * np.sqrt(factor))
+        for arm, size in sizes.items()
+        for pair, factor in ((40, 1.0), (640, 1.0 / 16.0))
+    ]
+    unit = np.sqrt(np.mean(make_errors(runs.PLAIN, 40, 1.0).squares))
+    alt = figures.make_errors_alt(estimates, unit, 0.3)
+    assert "4 to 1 (REINFORCE), 2 to 0.5 (REINFORCE, baseline)" in alt
+    assert "0.25 with the smallest budget, 0.25 with the largest, and a dashed limit at 0.3." in alt
+    tracks = [
+        LearningCurves(LearningTask(arm, 0.5, QUICK), np.arange(2), np.array([[1.0], [end]]))
+        for arm, end in zip(runs.ARMS, (0.9, 0.8, 0.2, 1.5), strict=True)
+    ]
+    text = figures.make_learning_alt(tracks, {0.5: np.array([1.0, 0.1])})
+    assert (
+        "With step 0.5 the median gap goes from 1 to 0.9 (REINFORCE), 0.8 (REINFORCE, baseline), "
+        "0.2 (whole episodes, baseline) and 1.5 (generative model); with exact gradients to 0.1."
+    ) in text
+
+
+def test_two_budgets_are_enough_for_an_exponent():
+    found = [make_errors(runs.PLAIN, 40, 1.0), make_errors(runs.PLAIN, 4000, 0.1)]
+    assert variance.fit_error_exponent(found) == pytest.approx(-0.5)
+    assert variance.fit_error_exponent([make_errors(runs.PLAIN, 4, 9.0), *found]) == (
+        pytest.approx(-0.5)
+    )
+
+
+def test_entries_without_variance_have_no_deviation():
+    one = make_errors(runs.PLAIN, 40, 1.0)
+    errors = one.errors.copy()
+    errors[:, 0] = 3.0
+    assert variance.count_deviations(one._replace(errors=errors)) < 4.5
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"shape": (4, 2, 5)}, "must be at most the 4 states, not 5"),
+        ({"shape": (4, 2, 1)}, r"shape\[2\] must be an integer in \[2, 50\], not 1"),
+        ({"pairs": (5, 640)}, "pairs and pair has 2 episodes, fewer than 4"),
+        ({"pair": 5}, "pairs and pair has 2 episodes, fewer than 4"),
+        ({"runs": 10_000, "pairs": (40, 100_000)}, "would draw 8.0e.09 transitions"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(changes, message):
+    with pytest.raises(rm.RegmdpError, match=message):
+        replace(QUICK, **changes)

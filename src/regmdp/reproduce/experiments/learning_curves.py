@@ -22,6 +22,7 @@ from regmdp.reproduce.experiments.learning_curves_runs import (
     compute_reference,
 )
 from regmdp.reproduce.parallel import map_in_processes
+from regmdp.reproduce.texts import join_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,6 +95,13 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
         {"curves": _make_figure(results)},
         _make_numbers(results),
         (*_check_gains(results), _check_upper_bound(results), _check_batches(results)),
+        ()
+        if find_required_fractions(settings)
+        else (
+            "How much of the gap soft Q-learning and stochastic mirror descent have to close is "
+            f"known for γ = {FULL.discount:g} and a length of {QUICK.length:g} or more only, and "
+            "is not checked.",
+        ),
     )
 
 
@@ -117,11 +125,18 @@ def _make_numbers(results: _Results) -> tuple[Number, ...]:
     return tuple(numbers)
 
 
+def find_required_fractions(settings: Settings) -> tuple[float, ...]:
+    """Return the fractions of the gap that two methods have to close: none for other settings."""
+    if settings.discount != FULL.discount or settings.length < QUICK.length:
+        return ()
+    return (0.95, 0.9) if settings.length >= FULL.length else (0.7, 0.5)
+
+
 def _check_gains(results: _Results) -> list[Check]:
     """Check the gains of all methods over the uniform policy."""
     settings = results.settings
     q_learning, natural, mirror = METHODS
-    long = settings.length >= 1.0
+    required = find_required_fractions(settings)
 
     def describe_gains(method: str) -> str:
         return ", ".join(
@@ -137,10 +152,7 @@ def _check_gains(results: _Results) -> list[Check]:
             f"at least {100 * least:g} %",
             all(results.gained_fraction(name, method) >= least for name in settings.environments),
         )
-        for method, least in (
-            (q_learning, 0.95 if long else 0.7),
-            (mirror, 0.9 if long else 0.5),
-        )
+        for method, least in zip((q_learning, mirror), required, strict=False)
     ]
     improves = all(results.gained_fraction(name, natural) > 0 for name in settings.environments)
     return [
@@ -204,8 +216,22 @@ def _make_figure(results: _Results) -> FigureSpec:
         "95% bootstrap intervals. Dotted: the certified optimum. Stochastic mirror descent may "
         "sample any action in any state; the other two methods only follow episodes.",
         f"{len(settings.environments)} plots of value against transitions on a logarithmic axis. "
-        "Soft Q-learning and stochastic mirror descent rise to the dotted line of the optimum; the "
-        "natural gradient stays below it, on FrozenLake far below.",
+        "At the end of the runs the mean has closed, of the gap between the uniform policy and the "
+        f"optimum, {_describe_gains(results)}.",
+    )
+
+
+def _describe_gains(results: _Results) -> str:
+    """Return the fraction of the gap that each method has closed in each environment."""
+    return "; ".join(
+        f"on {environment} "
+        + join_names(
+            [
+                f"{100 * results.gained_fraction(environment, method):.0f} % ({method})"
+                for method in METHODS
+            ]
+        )
+        for environment in results.settings.environments
     )
 
 
@@ -213,7 +239,8 @@ def _draw(results: _Results) -> Figure:
     from regmdp import plots
 
     names = results.settings.environments
-    figure, axes = plots.subplots(1, len(names), height=4.0)
+    figure, grid = plots.subplots(1, len(names), height=4.0, squeeze=False)
+    axes = grid[0]
     for axis, name in zip(axes, names, strict=True):
         plots.set_logarithmic(axis, x=True)
         for number, method in enumerate(METHODS):
@@ -282,7 +309,7 @@ EXPERIMENT = Experiment(
         "pair reveals the whole model: its curves there are those of exact mirror descent, and the "
         "transitions count repeated draws of the same. The natural gradient stops far from the "
         "optimum on FrozenLake and Taxi; with smaller steps and several times the transitions it "
-        "closes 62 % of the gap on FrozenLake instead of 17 %. The value includes the entropy, so "
-        "it differs from the sum of the rewards of the environment."
+        "closes 62 % of the gap on FrozenLake instead of the 17 % of the full run. The value "
+        "includes the entropy, so it differs from the sum of the rewards of the environment."
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from regmdp.io import from_gymnasium
 from regmdp.mdp import MDP
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import Shannon
+from regmdp.reproduce.settings import Items, Limits, OneOf, check_fields
 
 __all__ = [
     "METHODS",
@@ -76,14 +77,21 @@ class Settings:
         length: Iterations, as a fraction of those in ``TUNING``.
         marks: Number of evaluated policies per run.
         resamples: Number of bootstrap samples.
+        seed: Seed of all runs.
     """
 
-    environments: tuple[str, ...]
-    discount: float
-    seeds: int
-    length: float
-    marks: int
-    resamples: int
+    environments: Annotated[
+        tuple[Annotated[str, OneOf(tuple(TUNING))], ...], Items(most=3, order="different")
+    ]
+    discount: Annotated[float, Limits(0.5, 0.999)]
+    seeds: Annotated[int, Limits(1, 1000)]
+    length: Annotated[float, Limits(0.02, 100.0)]
+    marks: Annotated[int, Limits(1, 1000)]
+    resamples: Annotated[int, Limits(10, 100_000)]
+    seed: Annotated[int, Limits(0)] = 0
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 class CurveTask(NamedTuple):
@@ -153,7 +161,10 @@ def compute_curve(task: CurveTask) -> Curve:
             values.append([evaluate(mdp, policy, regularizer).initial_value for policy in policies])
 
     def generators(seeds: range) -> list[np.random.Generator]:
-        return [np.random.default_rng([METHODS.index(task.method), seed]) for seed in seeds]
+        return [
+            np.random.default_rng([METHODS.index(task.method), seed, task.settings.seed])
+            for seed in seeds
+        ]
 
     seeds = range(task.settings.seeds)
     learn(

@@ -98,7 +98,7 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
             "samples": FigureSpec(
                 lambda: figures.draw_curves(curves, ALLOWED_EXPONENTS),
                 figures.make_caption(settings),
-                figures.ALT,
+                figures.make_alt(curves),
             )
         },
         _make_numbers(curves, settings),
@@ -321,7 +321,7 @@ EXPERIMENT = Experiment(
     name="samples",
     title="Samples to an accuracy",
     summary=(
-        "Samples per pair with which 90 % of the runs are within ε: fresh in every iteration, one "
+        "Samples per pair with which most runs are within ε: fresh in every iteration, one "
         "reused empirical model, or value mirror descent."
     ),
     theory=(

@@ -17,24 +17,43 @@ from regmdp.reproduce.experiments.sample_complexity_runs import (
     SampleCurve,
     Settings,
 )
+from regmdp.reproduce.texts import join_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ALT", "draw_curves", "make_caption"]
+__all__ = ["describe_curves", "draw_curves", "make_alt", "make_caption"]
 
 #: Names of the methods in the legend.
 LABELS = {REUSED: "one model", FRESH: "fresh samples"}
 
-ALT = (
-    "Four panels on logarithmic axes: samples per pair against 1/ε and against 1/(1−γ), above for "
-    "the two loops and below for random models. Each has a line for one reused model and, far "
-    "above, one for fresh samples; the line of fresh samples in one iteration is close to that of "
-    "the reused model, and the line of value mirror descent is between the two. On the two loops "
-    "the lines are straight, those of the reused model parallel to the dashed lines of slopes 2 "
-    "and 3 of the theory, and that of fresh samples less steep than the dashed line of slope 7. On "
-    "random models all lines are much less steep than the dashed ones."
-)
+
+def make_alt(curves: Sequence[SampleCurve]) -> str:
+    """Return the alternative text: the slopes of all curves, and how far they are apart."""
+    return (
+        "Four panels on logarithmic axes: samples per pair against 1/ε and against 1/(1−γ), above "
+        "for the two loops and below for random models, with dashed lines of the slopes of the "
+        f"theory. {describe_curves(curves)}"
+    )
+
+
+def describe_curves(curves: Sequence[SampleCurve]) -> str:
+    """Return the slopes in each panel, and fresh samples as multiples of reused ones."""
+    by_key = {curve[:3]: curve for curve in curves}
+    sentences = []
+    for problem in (LOOPS, RANDOM):
+        for sweep, axis in (("accuracy", "1/ε"), ("horizon", "1/(1−γ)")):
+            here = {method: by_key[problem, method, sweep] for method in METHODS}
+            slopes = join_names(
+                [f"{curve.slope(curve.total):.2f} ({name})" for name, curve in here.items()]
+            )
+            fresh, reused = (np.median(here[method].total, axis=0) for method in (FRESH, REUSED))
+            ratio = fresh / reused
+            sentences.append(
+                f"{problem.capitalize()}, {axis}: slopes {slopes}; fresh samples are "
+                f"{ratio.min():.2g} to {ratio.max():.2g} times the reused ones."
+            )
+    return " ".join(sentences)
 
 
 def make_caption(settings: Settings) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from regmdp.evaluation import GenerativeModel, VarianceReducedSweep
 from regmdp.evaluation.sample_schedules import default_period
 from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
+from regmdp.reproduce.settings import Items, Limits, check_fields, require
 
 __all__ = [
     "FRESH",
@@ -47,6 +48,11 @@ REUSED, FRESH, VALUE_DESCENT = METHODS = (
     "value mirror descent",
 )
 
+Horizon = Annotated[int, Limits(2, 64)]
+Accuracy = Annotated[float, Limits(1e-3, 100.0)]
+#: Largest (1-γ)^-3 ε^-2 on the two loops, and on random models, where fewer samples are enough.
+MOST_LOOP_SAMPLES, MOST_RANDOM_SAMPLES = 3e5, 1e7
+
 #: Tried numbers of samples: integers, two per factor of 2.
 SAMPLE_GRID = tuple(sorted({round(2.0 ** (j / 2.0)) for j in range(60)}))
 #: Number of bootstrap samples for the interval of a crossing.
@@ -72,18 +78,52 @@ class Settings:
         seed: Seed of models and samples.
     """
 
-    shape: tuple[int, int, int]
-    models: int
-    horizon: int
-    accuracies: tuple[float, ...]
-    random_accuracies: tuple[float, ...]
-    accuracy: float
-    random_accuracy: float
-    horizons: tuple[int, ...]
-    runs: int
-    fresh_runs: int
-    share: float
-    seed: int
+    shape: tuple[
+        Annotated[int, Limits(2, 50)], Annotated[int, Limits(2, 20)], Annotated[int, Limits(1, 50)]
+    ]
+    models: Annotated[int, Limits(1, 100)]
+    horizon: Horizon
+    accuracies: Annotated[tuple[Accuracy, ...], Items(least=2, most=20, order="decreasing")]
+    random_accuracies: Annotated[tuple[Accuracy, ...], Items(least=2, most=20, order="decreasing")]
+    accuracy: Accuracy
+    random_accuracy: Accuracy
+    horizons: Annotated[tuple[Horizon, ...], Items(least=2, most=20, order="increasing")]
+    runs: Annotated[int, Limits(10, 10_000)]
+    fresh_runs: Annotated[int, Limits(10, 10_000)]
+    share: Annotated[float, Limits(0.05, 0.99)]
+    seed: Annotated[int, Limits(0)]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        require(
+            self.shape[2] <= self.shape[0],
+            f"the successors, shape[2], must be at most the {self.shape[0]} states, not "
+            f"{self.shape[2]}",
+        )
+        for name, horizon, accuracy in (
+            ("the largest of accuracies", self.horizon, self.accuracies[0]),
+            ("accuracy", self.horizons[0], self.accuracy),
+        ):
+            # the worse loop must have a value of at least 1, its first reward
+            largest = 0.5 * (0.75 * horizon - 1.0)
+            require(
+                accuracy <= largest,
+                f"{name} must be at most {largest:g}, because with 1/(1−γ) = {horizon} the values "
+                f"of the two loops cannot differ by more than twice that; it is {accuracy:g}",
+            )
+        hardest = (
+            (MOST_LOOP_SAMPLES, self.horizon, self.accuracies[-1]),
+            (MOST_LOOP_SAMPLES, self.horizons[-1], self.accuracy),
+            (MOST_RANDOM_SAMPLES, self.horizon, self.random_accuracies[-1]),
+            (MOST_RANDOM_SAMPLES, self.horizons[-1], self.random_accuracy),
+        )
+        for most, horizon, accuracy in hardest:
+            needed = horizon**3 / accuracy**2
+            require(
+                needed <= most,
+                f"1/(1−γ) = {horizon} and ε = {accuracy:g} need about {needed:.1e} samples "
+                f"of a pair, more than the {most:.0e} that are allowed",
+            )
 
 
 class SampleTask(NamedTuple):
@@ -298,6 +338,12 @@ def find_sample_count(task: SampleTask) -> SampleCount:
     index = 4
     while not enough(index):
         index += 2
+        require(
+            SAMPLE_GRID[index] <= MOST_RANDOM_SAMPLES,
+            f"{task.problem}, {task.method}, ε = {task.accuracy:g}, 1/(1−γ) = {task.horizon}: "
+            f"{MOST_RANDOM_SAMPLES:.0e} samples are not enough for {settings.share:.0%} of the "
+            "runs",
+        )
     while index > 0 and enough(index - 1):
         index -= 1
     for near in range(max(0, index - 3), index + 2):

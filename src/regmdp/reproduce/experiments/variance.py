@@ -87,12 +87,12 @@ def run(settings: Settings, progress: ProgressFunction) -> Result:
                     estimates, exact_quantities.size, closed, limit, settings
                 ),
                 figures.make_error_caption(settings),
-                figures.ERRORS_ALT,
+                figures.make_errors_alt(estimates, exact_quantities.size, limit),
             ),
             "learning": FigureSpec(
                 lambda: figures.draw_learning(tracks, exact, settings),
                 figures.make_learning_caption(settings),
-                figures.LEARNING_ALT,
+                figures.make_learning_alt(tracks, exact),
             ),
         },
         (
@@ -123,8 +123,11 @@ def _describe_task(task: EstimationTask | LearningTask) -> str:
 
 
 def fit_error_exponent(found: list[GradientErrors]) -> float:
-    """Fit the exponent of the root mean squared error, for the larger half of the budgets."""
-    late = found[len(found) // 2 :]
+    """Fit the exponent of the root mean squared error, for the larger half of the budgets.
+
+    Of two budgets both are used.
+    """
+    late = found[min(len(found) // 2, len(found) - 2) :]
     return fit_exponent(
         np.array([float(one.samples) for one in late]),
         np.sqrt([one.squares.mean() for one in late]),
@@ -134,7 +137,9 @@ def fit_error_exponent(found: list[GradientErrors]) -> float:
 def count_deviations(one: GradientErrors, bias: Float[np.ndarray, " SA"] | float = 0.0) -> float:
     """Return the largest deviation of the mean error of an entry, in standard errors."""
     error = one.errors.std(axis=0, ddof=1) / np.sqrt(one.errors.shape[0])
-    return float(np.max(np.abs(one.errors.mean(axis=0) - bias) / error))
+    off = np.abs(one.errors.mean(axis=0) - bias)
+    varying = error > 0.0  # an entry that is the same in all runs has no standard error
+    return float(np.max(off[varying] / error[varying], initial=0.0))
 
 
 def _make_error_table(

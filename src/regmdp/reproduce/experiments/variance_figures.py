@@ -18,19 +18,20 @@ from regmdp.reproduce.experiments.variance_runs import (
     LearningCurves,
     Settings,
 )
+from regmdp.reproduce.texts import join_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
     "BAND_QUANTILES",
-    "ERRORS_ALT",
-    "LEARNING_ALT",
     "compare_errors",
     "draw_errors",
     "draw_learning",
     "group_by_arm",
     "make_error_caption",
+    "make_errors_alt",
+    "make_learning_alt",
     "make_learning_caption",
 ]
 
@@ -40,21 +41,50 @@ STYLE = {PLAIN: 0, BASELINE: 1, WHOLE: 2, GENERATIVE: 4}
 BAND_QUANTILES = (0.1, 0.9)
 N_RESAMPLES = 2000
 
-ERRORS_ALT = (
-    "Three panels with logarithmic axes against the transitions of one estimate. First, the "
-    "relative error of the gradient: four parallel lines of slope −1/2, those of REINFORCE with "
-    "and without baseline close together and on top, that of whole episodes well below, that of "
-    "the generative model lowest, each on the dashed line of its closed form if it exists. Second, "
-    "the length of the mean error: the markers are at the thin lines of its expectation without "
-    "bias. Third, the ratio of mean squared errors with and without a baseline: above 1 for the "
-    "smallest budget, falling to the dashed limit below 1."
-)
-LEARNING_ALT = (
-    "Two panels, for a small and a large step: the gap on a logarithmic axis against transitions. "
-    "The generative model and whole episodes fall along the dashed line of exact gradients, "
-    "further with the large step. REINFORCE falls slowly with the small step, faster with a "
-    "baseline than without, and stays near or above its initial value with the large one."
-)
+
+def make_errors_alt(estimates: list[GradientErrors], size: float, limit: float) -> str:
+    """Return the alternative text of the errors, with measured errors and ratios.
+
+    Args:
+        estimates: All estimates.
+        size: ‖∇V(ρ)‖.
+        limit: Limit of the ratio of mean squared errors with and without baseline.
+    """
+    arms = group_by_arm(estimates)
+    errors = join_names(
+        [
+            f"{np.sqrt(found[0].squares.mean()) / size:.2g} to "
+            f"{np.sqrt(found[-1].squares.mean()) / size:.2g} ({arm})"
+            for arm, found in arms.items()
+        ]
+    )
+    ratios = [compare_errors(*pair)[0] for pair in zip(arms[BASELINE], arms[PLAIN], strict=True)]
+    return (
+        "Three panels with logarithmic axes against the transitions of one estimate. First, the "
+        f"relative error of the gradient from the smallest to the largest budget: {errors}. "
+        "Second, the length of the mean error: markers, and thin lines of its expectation without "
+        "bias. Third, the ratio of mean squared errors with and without a baseline: "
+        f"{ratios[0]:.2g} with the smallest budget, {ratios[-1]:.2g} with the largest, and a "
+        f"dashed limit at {limit:.2g}."
+    )
+
+
+def make_learning_alt(
+    tracks: list[LearningCurves], exact: dict[float, Float[np.ndarray, " n"]]
+) -> str:
+    """Return the alternative text of learning, with the gaps at the end."""
+    sentences = []
+    for step, gaps in exact.items():
+        here = [one for one in tracks if one.task.step == step]
+        ends = join_names([f"{np.median(one.gaps[-1]):.2g} ({one.task.arm})" for one in here])
+        sentences.append(
+            f"With step {step:g} the median gap goes from {gaps[0]:.2g} to {ends}; with "
+            f"exact gradients to {gaps[-1]:.2g}."
+        )
+    return (
+        "Panels for each step size: the gap on a logarithmic axis against transitions. "
+        + " ".join(sentences)
+    )
 
 
 def make_error_caption(settings: Settings) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from scipy.special import softmax
@@ -23,6 +23,7 @@ from regmdp.evaluation import (
 from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
 from regmdp.reproduce.experiments.variance_gradients import PlugInGradient, compute_gradient
+from regmdp.reproduce.settings import Items, Limits, check_fields, require
 from regmdp.samples import RandomStreams
 
 __all__ = [
@@ -51,6 +52,11 @@ PLAIN, BASELINE, WHOLE, GENERATIVE = (
 )
 ARMS = (PLAIN, BASELINE, WHOLE, GENERATIVE)
 
+#: Fewest episodes of an estimate, some of which are for the baseline.
+FEWEST_EPISODES = 4
+#: Largest number of transitions of all runs of a batch.
+MOST_TRANSITIONS = 2e8
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -72,18 +78,45 @@ class Settings:
         seed: Seed of the model, the policy and the samples.
     """
 
-    shape: tuple[int, int, int]
-    horizon: int
-    temperature: float
-    pairs: tuple[int, ...]
-    runs: int
-    first: float
-    cut: int
-    pair: int
-    steps: tuple[float, ...]
-    iterations: int
-    seeds: int
-    seed: int
+    shape: tuple[
+        Annotated[int, Limits(2, 50)], Annotated[int, Limits(2, 10)], Annotated[int, Limits(2, 50)]
+    ]
+    horizon: Annotated[int, Limits(2, 100)]
+    temperature: Annotated[float, Limits(1e-4, 1e3)]
+    pairs: Annotated[
+        tuple[Annotated[int, Limits(1, 100_000)], ...],
+        Items(least=2, most=20, order="increasing"),
+    ]
+    runs: Annotated[int, Limits(10, 10_000)]
+    first: Annotated[float, Limits(0.01, 0.5)]
+    cut: Annotated[int, Limits(1, 1000)]
+    pair: Annotated[int, Limits(1, 100_000)]
+    steps: Annotated[
+        tuple[Annotated[float, Limits(1e-4, 1e3)], ...], Items(most=4, order="increasing")
+    ]
+    iterations: Annotated[int, Limits(1, 100_000)]
+    seeds: Annotated[int, Limits(1, 1000)]
+    seed: Annotated[int, Limits(0)]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        require(
+            self.shape[2] <= self.shape[0],
+            f"the successors, shape[2], must be at most the {self.shape[0]} states, not "
+            f"{self.shape[2]}",
+        )
+        episodes = min(self.episodes(arm, min(self.pairs[0], self.pair)) for arm in ARMS)
+        require(
+            episodes >= FEWEST_EPISODES,
+            f"the smallest budget of pairs and pair has {episodes} episodes, fewer than "
+            f"{FEWEST_EPISODES}; use larger pairs, a smaller cut or a shorter horizon",
+        )
+        largest = self.budget(max(*self.pairs, self.pair)) * max(self.runs, self.seeds)
+        require(
+            largest <= MOST_TRANSITIONS,
+            f"one batch would draw {largest:.1e} transitions, more than {MOST_TRANSITIONS:.0e}; "
+            "use fewer runs, or smaller pairs",
+        )
 
     @property
     def discount(self) -> float:
@@ -284,5 +317,7 @@ def _evaluate_policies(
 
 
 def fit_exponent(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> float:
-    """Fit the exponent of a power law to points; NaN for fewer than two."""
-    return float(np.polyfit(np.log(x), np.log(y), 1)[0]) if len(x) >= 2 else math.nan
+    """Fit the exponent of a power law to points; NaN for fewer than two different x."""
+    if np.unique(x).size < 2:
+        return math.nan
+    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
