@@ -24,6 +24,7 @@ __all__ = [
     "describe_first",
     "describe_limits",
     "is_number",
+    "printable",
     "show",
 ]
 
@@ -194,8 +195,19 @@ def show(value: object) -> str:
         text = repr(value)
     except Exception:  # of a class of the user, or an integer of more digits than Python prints
         text = f"a value of type {type(value).__name__}"
-    text = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+    text = printable(" ".join(text.split()))
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
+
+
+def printable(text: str) -> str:
+    r"""Return a text on one line, with its control characters and line breaks written out.
+
+    >>> printable("left\n\x1b[31mred")
+    'left\\n\\x1b[31mred'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def is_number(value: object) -> bool:

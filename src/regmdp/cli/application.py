@@ -7,8 +7,7 @@ from importlib import metadata
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 import regmdp as rm
 from regmdp.cli.commands import certify, show, solve
@@ -17,6 +16,7 @@ from regmdp.cli.exit_codes import FAILED
 from regmdp.cli.experiments import reproduce
 from regmdp.cli.frontier import frontier
 from regmdp.cli.model_list import list_models
+from regmdp.cli.terminal import open_console, plain
 from regmdp.cli.train import TrainCommand, train
 
 __all__ = ["app", "main"]
@@ -32,7 +32,7 @@ app = typer.Typer(
 
 def _print_version(requested: bool) -> None:
     if requested:
-        Console().print(f"regmdp {metadata.version('regmdp')}", highlight=False)
+        open_console().print(f"regmdp {metadata.version('regmdp')}")
         raise typer.Exit
 
 
@@ -66,7 +66,6 @@ def main() -> None:
     try:
         app()
     except (rm.RegmdpError, OSError) as error:
-        Console(stderr=True).print(
-            f"[bold red]error[/]: {escape(str(error))}", highlight=False, soft_wrap=True
-        )
+        message = Text.assemble(("error", "bold red"), f": {plain(str(error))}")
+        open_console(stderr=True).print(message, soft_wrap=True)
         sys.exit(FAILED)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 import regmdp as rm
 from regmdp import io
@@ -24,6 +23,7 @@ from regmdp.cli.options import (
     TemperatureOption,
 )
 from regmdp.cli.progress import IterationLine, show_rows
+from regmdp.cli.terminal import open_console
 
 __all__ = ["certify", "show", "solve"]
 
@@ -62,14 +62,14 @@ def solve(
     Exit code: 0 if the tolerance was met, 3 if not, 130 if interrupted (the last iterate is saved),
     1 on an error.
     """
-    out = Console()
+    out = open_console()
     problem = LoadedProblem.load(model, param, discount, regularizer, temperature, reference)
     problem.announce(out)
     path = output or Path(f"{problem.name}-policy.npz")
     require_writable(path)
     before = None if start is None else rm.Solution.load(start)
     method = make_algorithm(algorithm, step_size)
-    with IterationLine(Console(stderr=True)) as progress:
+    with IterationLine(open_console(stderr=True)) as progress:
         solution = rm.solve(
             problem.mdp,
             problem.regularizer,
@@ -113,7 +113,7 @@ def certify(
     """
     asked = tol is not None or absolute_tol is not None
     tolerance = rm.algorithms.Tolerance.check(0.0 if tol is None else tol, absolute_tol)
-    out = Console()
+    out = open_console()
     problem = LoadedProblem.load(model, param, discount, regularizer, temperature, reference)
     problem.announce(out)
     candidate = io.load_policy(policy)
@@ -142,4 +142,4 @@ def certify(
 
 def show(solution: Annotated[Path, typer.Argument(help="A saved solution.")]) -> None:
     """Print the summary of a saved solution."""
-    show_rows(Console(), rm.Solution.load(solution).lines())
+    show_rows(open_console(), rm.Solution.load(solution).lines())

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 import regmdp as rm
 from regmdp import io
@@ -14,6 +13,7 @@ from regmdp._internal.files import require_new_folder, require_writable
 from regmdp.cli.loaded_problem import LoadedProblem
 from regmdp.cli.options import DiscountOption, ModelArgument, NormalizeOption, ParameterOption
 from regmdp.cli.progress import show_rows
+from regmdp.cli.terminal import open_console
 from regmdp.io import formats
 
 __all__ = ["convert"]
@@ -36,7 +36,7 @@ def convert(
     normalize: NormalizeOption = False,
 ) -> None:
     """Write a model in another format, and print what other programs see differently."""
-    out = Console()
+    out = open_console()
     entry = formats.find_format(target, format)
     if entry.write is None:
         raise rm.FormatError(f"{target} has the format {entry.name}, which cannot be written")

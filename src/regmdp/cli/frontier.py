@@ -29,6 +29,7 @@ from regmdp.cli.options import (
     ReferenceOption,
 )
 from regmdp.cli.progress import StatusLine, show_rows
+from regmdp.cli.terminal import open_console
 
 __all__ = ["frontier"]
 
@@ -74,7 +75,7 @@ def frontier(
     Exit code: 0 if the tolerance was met at every temperature, 3 if not, 130 if interrupted (the
     finished points are shown and saved), 1 on an error.
     """
-    out = Console()
+    out = open_console()
     if reference is None:
         raise rm.PolicyError(
             "say where to start from with --reference: uniform, one the model comes with (expert), "
@@ -86,7 +87,7 @@ def frontier(
     # the temperature is not used: what counts is the model and the reference
     problem = LoadedProblem.load(model, param, discount, "kl", 1.0, reference)
     problem.announce(out)
-    with _Points(Console(stderr=True)) as points:
+    with _Points(open_console(stderr=True)) as points:
         found = rm.frontier(
             problem.mdp,
             _reference(problem),
@@ -178,7 +179,7 @@ def _write(folder: Path, found: rm.Frontier, problem: LoadedProblem) -> None:
 def _notice(problem: LoadedProblem) -> str:
     """Return what the model has announced before any result."""
     said = io.StringIO()
-    problem.announce(Console(file=said, width=10_000))
+    problem.announce(open_console(file=said, width=10_000))
     return said.getvalue().strip()
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from regmdp import models
 from regmdp.cli.progress import show_rows
+from regmdp.cli.terminal import open_console
 
 __all__ = ["list_models"]
 
@@ -19,7 +20,7 @@ def list_models(
     name: Annotated[str | None, typer.Argument(help="Show this model and its parameters.")] = None,
 ) -> None:
     """List the named models with their sizes, or show one with its parameters."""
-    out = Console()
+    out = open_console()
     if name is None:
         _show_all(out)
     else:

@@ -10,6 +10,7 @@ from rich.status import Status as Spinner
 from rich.table import Table
 
 from regmdp import Event
+from regmdp.cli.terminal import plain
 
 __all__ = ["PROGRESS_EVERY", "IterationLine", "StatusLine", "show_rows"]
 
@@ -54,7 +55,7 @@ class StatusLine:
             self._print()
 
     def _print(self) -> None:
-        self._console.print(self._text, style="dim", highlight=False, soft_wrap=True)
+        self._console.print(plain(self._text), style="dim", highlight=False, soft_wrap=True)
 
 
 class IterationLine(StatusLine):
@@ -74,5 +75,5 @@ def show_rows(out: Console, rows: list[tuple[str, str]]) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in rows:
-        table.add_row(name, text)
+        table.add_row(plain(name), plain(text))
     out.print(table, highlight=False)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
 from typer.core import TyperCommand
 
 import regmdp as rm
@@ -26,6 +25,7 @@ from regmdp._internal.files import (
 from regmdp.cli.exit_codes import INTERRUPTED
 from regmdp.cli.methods import make_regularizer
 from regmdp.cli.progress import StatusLine, show_rows
+from regmdp.cli.terminal import open_console
 
 if TYPE_CHECKING:
     from regmdp.deep import EpisodeReturns, Learner
@@ -123,7 +123,7 @@ def train(
     """
     from regmdp import deep  # needs an extra
 
-    out = Console()
+    out = open_console()
     path = output or Path(f"{env.replace('/', '-')}-{algorithm}.npz")
     for file in (path, curve):
         if file is not None:
@@ -153,7 +153,7 @@ def train(
         ],
     )
     with ExitStack() as stack:
-        line = stack.enter_context(StatusLine(Console(stderr=True)))
+        line = stack.enter_context(StatusLine(open_console(stderr=True)))
         monitor = _Monitor(line, None if log is None else stack.enter_context(_Log(log)))
         callbacks: list[Callable[[rm.Event], object]] = [monitor]
         if tensorboard is not None:

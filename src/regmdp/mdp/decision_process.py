@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from regmdp._internal.arrays import Bool, Float, freeze
+from regmdp._internal.checks import printable
 from regmdp.mdp.layouts import Layout
 
 __all__ = ["DecisionProcess", "StateActionSpace", "TiledProcess"]
@@ -141,11 +142,11 @@ def _describe(
 ) -> str:
     text = f"state {int(state)}"
     if state_labels is not None:
-        text += f" ({state_labels[int(state)]})"
+        text += f" ({printable(state_labels[int(state)])})"
     if action is not None:
         text += f", action {int(action)}"
         if action_labels is not None:
-            text += f" ({action_labels[int(action)]})"
+            text += f" ({printable(action_labels[int(action)])})"
     return text
 
 
