@@ -476,7 +476,7 @@ def test_help_names_the_commands():
         ),
         (
             ["chain", "--algorithm", "npg", "--step-size", "-1"],
-            ["step size must be a finite number above 0, not -1"],
+            ["step_size must be a number in (0, 1e+250], not -1"],
         ),
         (
             ["chain", "--algorithm", "npg", "--step-size", "2", *SHANNON],

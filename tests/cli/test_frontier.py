@@ -78,11 +78,11 @@ def interrupt(event, point):
         (["chain", "--reference", "uniform", "--temperatures", ""], "'' is none"),
         (
             ["chain", "--reference", "uniform", "--temperatures", "1,0"],
-            "must be positive and finite, not 0",
+            "must be a finite number above 0, not 0",
         ),
         (
             ["chain", "--reference", "uniform", "--temperatures", "1,-1"],
-            "must be positive and finite, not -1",
+            "must be a finite number above 0, not -1",
         ),
         (
             ["chain", "--reference", "uniform", "--temperatures", "1,1"],
