@@ -226,6 +226,18 @@ def test_jax_computes_the_same_and_differentiates_it(regularizer):
         np.testing.assert_allclose(difference, difference[:, :1] + np.zeros(3), atol=1e-11)
 
 
+# ---- strong convexity ----
+
+
+def test_the_modulus_of_the_log_barrier_is_reached():
+    barrier, p = rm.LogBarrier(1.0), np.array([0.5, 0.5])
+    assert barrier.strong_convexity(2) == 2.0
+    move = 1e-4 * np.array([1.0, -1.0])
+    # φ'' = 4 at both: 4 · move², and ‖2 move‖₁² = 4 · move²
+    found = float(barrier.divergence(p + move, p)) / (0.5 * np.sum(np.abs(move)) ** 2)
+    np.testing.assert_allclose(found, 2.0, rtol=1e-3)
+
+
 # ---- relative strong convexity ----
 
 

@@ -36,7 +36,10 @@ def PMD(
 
     \(\pi^+ = \arg\max_p \langle Q, p \rangle - \tau h(p) - D(p, \pi)/\eta\), where D is the
     Kullback-Leibler divergence unless another mirror map is given. With τ > 0 and a constant step
-    it converges linearly; without a regularizer it does with geometric or adaptive steps.
+    it converges linearly, by max{γ, 1/(1 + ητκ)} an iteration, where κ is
+    :meth:`regmdp.Regularizer.relative_strong_convexity` of h; near the optimum the rate is that of
+    :func:`regmdp.theory.local_rates`, which also says whether :func:`GPMD` is faster. Without a
+    regularizer it converges linearly with geometric or adaptive steps.
 
     Args:
         step_size: η > 0, a number or a step size object: ``Constant``, ``Geometric``, ``Adaptive``.
