@@ -341,6 +341,8 @@ def test_captions_say_in_how_many_panels_which_method_is_below():
     by_cell[("tsallis", "PMD", 0.3)][:, -1] = 1e-12
     by_cell[("log-barrier", "PMD", 0.3)][:, 1] = 1e3
     by_cell[("log-barrier", "PMD", 3.0)][:, 1] = 1e3
+    caption = gpmd_figures.make_figure(by_cell, TINY).caption
+    assert caption.endswith("of the third. Errors below 1e-09 are drawn at 1e-09.")
     assert gpmd_figures.count_panels_below(by_cell, "tsallis", "GPMD") == (2, 2)
     assert gpmd_figures.count_panels_below(by_cell, "barrier", "GPMD") == (1, 2)
     assert gpmd_figures.count_panels_below(by_cell, "log-barrier", "PMD") == (0, 2)

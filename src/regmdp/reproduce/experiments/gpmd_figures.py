@@ -85,6 +85,11 @@ def _make_caption(by_cell: Errors, settings: Settings) -> str:
         f"{settings.cap:g}; the "
         "logarithmic barrier −Σ log p that keeps all probabilities above 0. Columns: the step size "
         f"η, equal for both methods. By their medians, {_describe_order(by_cell)}."
+        + (
+            f" Errors below {SMALLEST_ERROR:g} are drawn at {SMALLEST_ERROR:g}."
+            if any(np.any(runs < SMALLEST_ERROR) for runs in by_cell.values())
+            else ""
+        )
     )
 
 
