@@ -70,10 +70,10 @@ QUICK = Settings(
     capped=5,
     cap=0.1,
     step_sizes=(0.1, 1.0),
-    iterations=300,
+    iterations=200,
     runs=2,
     recorded=60,
-    marks=(100, 299),
+    marks=(100, 199),
     seed=0,
 )
 
