@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
+from threading import Lock
 from typing import Any, TypeVar
 
 from regmdp._internal.checks import check_integer
@@ -27,20 +29,37 @@ VARIABLE = "REGMDP_NUM_THREADS"
 
 
 class _WorkerPool:
-    """The threads beside the calling one, started when they are first needed."""
+    """The threads beside the calling ones, started when they are first needed.
+
+    Several threads of the user may work at once, and set the number of threads meanwhile: what has
+    been submitted is finished by the threads that were there.
+    """
 
     def __init__(self) -> None:
         self.size: int | None = None
-        self.pool: ThreadPoolExecutor | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = Lock()
 
-    def helpers(self, count: int) -> ThreadPoolExecutor:
-        if self.pool is None:
-            self.pool = ThreadPoolExecutor(max(count, 1), thread_name_prefix="regmdp")
-        return self.pool
+    def submit(self, count: int, work: Callable[[], object]) -> Future[object]:
+        """Run a function on one of a number of threads."""
+        with self._lock:  # so that no other thread shuts the pool down meanwhile
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(max(count, 1), thread_name_prefix="regmdp")
+            return self._pool.submit(work)
+
+    def resize(self, size: int) -> None:
+        """Set the number of threads; those that work now go on until they have finished."""
+        with self._lock:
+            old = self._pool if size != self.size else None
+            self.size = size
+            if old is not None:
+                self._pool = None
+        if old is not None:
+            old.shutdown(wait=False)
 
     def discard(self) -> None:
         """Drop the threads; a forked process does not inherit them."""
-        self.pool = None
+        self._pool, self._lock = None, Lock()
 
 
 _pool = _WorkerPool()
@@ -69,7 +88,8 @@ def get_num_threads() -> int:
 def set_num_threads(count: int) -> None:
     """Set how many threads work on one model, from the next operation on.
 
-    Results do not depend on it, to the last bit.
+    Results do not depend on it, to the last bit. Several threads may solve at once, and this may be
+    called meanwhile.
 
     The environment variable ``REGMDP_NUM_THREADS`` sets it from outside. Dense models leave the
     threads to NumPy's BLAS, which has its own setting.
@@ -88,11 +108,7 @@ def set_num_threads(count: int) -> None:
         1
         >>> rm.set_num_threads(before)
     """
-    count = check_integer("the number of threads", count)
-    if count != _pool.size and _pool.pool is not None:
-        _pool.pool.shutdown(wait=True)
-        _pool.discard()
-    _pool.size = count
+    _pool.resize(check_integer("the number of threads", count))
 
 
 def parallel_map(
@@ -110,13 +126,12 @@ def parallel_map(
         return [work(item) for item in items]
     results: list[Any] = [None] * len(items)
     todo = deque(range(len(items)))
-    pool = _pool.helpers(get_num_threads() - 1)
-    # a context a thread: NumPy's error state is the caller's
-    helpers = [
-        pool.submit(copy_context().run, _take, todo, items, work, results)
-        for _ in range(threads - 1)
-    ]
+    helpers: list[Future[object]] = []
     try:
+        for _ in range(threads - 1):
+            # a context a thread: NumPy's error state is the caller's
+            task = partial(copy_context().run, _take, todo, items, work, results)
+            helpers.append(_pool.submit(get_num_threads() - 1, task))
         _take(todo, items, work, results)
     finally:
         todo.clear()  # if the work failed here, the others need not go on
