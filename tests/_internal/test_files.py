@@ -181,9 +181,10 @@ def test_the_next_writer_removes_what_killed_ones_left(tmp_path, gone):
     path = tmp_path / "model.npz"
     left_by(gone, path).write_bytes(b"half")
     left_by(gone, path).mkdir()
+    left_by(gone, tmp_path / "another").mkdir()
     kept = [
         left_by(os.getppid(), path),  # of a process that runs
-        left_by(gone, tmp_path / "model.npy"),  # of another file
+        left_by(gone, tmp_path / "model.npy", old=True),  # the only one of its name
         tmp_path / f".model.npz.0123abcd.{gone}.00.part",  # of another system
         tmp_path / f"model.npz.{gone}.part",
     ]

@@ -36,15 +36,20 @@ def temporary_path(path: Path, *, old: bool = False) -> Path:
 
 
 def clean_up(path: Path) -> None:
-    """Remove what killed writers of a path have left; put an old folder back if it is missing."""
-    pattern = re.compile(rf"{re.escape(_prefix(path))}(\d+)\.[0-9a-f]+({OLD}|{NEW})")
+    """Remove what killed writers have left beside a path.
+
+    If the path is missing, and a killed writer had moved it away, it is put back.
+    """
+    pattern = re.compile(rf"(\..*\.{_system_tag()}\.)(\d+)\.[0-9a-f]{{12}}({OLD}|{NEW})")
     with suppress(OSError):
         for entry in sorted(path.parent.iterdir()):
             match = pattern.fullmatch(entry.name)
-            if match is None or _is_running(int(match[1])):
+            if match is None or _is_running(int(match[2])):
                 continue
-            if match[2] == OLD and not path.exists():
-                os.replace(entry, path)
+            is_old, is_own = match[3] == OLD, match[1] == _prefix(path)
+            if is_old and not (is_own and path.exists()):
+                if is_own:
+                    os.replace(entry, path)
             elif entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
             else:
