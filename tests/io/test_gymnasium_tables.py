@@ -127,14 +127,14 @@ GOOD = {0: {0: [(1.0, 1, 0.0, False)]}, 1: {0: [(1.0, 1, 0.0, True)]}}
             r"does not fit its observation space Discrete\(3\): it has 2 entries",
         ),
         (made(GOOD, n_actions=2), "does not fit its action space"),
-        (made(GOOD | {1: {}}), "has no entry for state 1, action 0"),
+        (made(GOOD | {1: {}}), "state 1, action 0: there is no list of outcomes"),
         (
             made(GOOD | {1: {0: [(1.0, 2, 0.0, True)]}}),
-            "leads from state 1, action 0 to 2, but states are 0 to 1",
+            "state 1, action 0: the next state must be an integer in \\[0, 1\\], not 2",
         ),
         (
             made(GOOD | {1: {0: [(1.0, 1, 0.0)]}}),
-            r"must list \(probability, next state, reward, terminated\)",
+            r"an outcome must be \(probability, next state, reward, terminated\)",
         ),
         (made(GOOD | {1: {0: [(0.9, 1, 0.0, False)]}}), "the row of state 1, action 0 sums to 0.9"),
     ],
@@ -172,3 +172,47 @@ def test_the_error_without_gymnasium_says_how_to_install_it(monkeypatch):
         rm.io.from_gymnasium("FrozenLake-v1", discount=0.9)
     with pytest.raises(rm.MissingExtraError, match=r"pip install 'regmdp\[gymnasium\]'"):
         rm.io.to_gymnasium(rm.models.chain())
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (3, "must hold a table of actions for each state from 0 on"),
+        ({0: 3}, "must hold a table of actions for each state from 0 on"),
+        ({1: {0: []}}, "must hold a table of actions for each state from 0 on"),
+        ({0: {}}, "state 0 has no actions"),
+        ({0: {0: None}}, "state 0, action 0: there is no list of outcomes"),
+        ({0: {0: []}}, "lists no outcomes"),
+        ({0: {0: [3]}}, "an outcome must be .*, not 3"),
+        ({0: {0: [("a", 0, 1.0, False)]}}, r"the probability must be a number in .*, not 'a'"),
+        ({0: {0: [(True, 0, 1.0, False)]}}, r"the probability must be a number in .*, not True"),
+        ({0: {0: [(-1.0, 0, 1.0, False), (2.0, 0, 1.0, False)]}}, r"probability .*, not -1.0"),
+        ({0: {0: [(1j, 0, 1.0, False)]}}, r"the probability must be a number in .*, not 1j"),
+        ({0: {0: [(1.0, 0.5, 1.0, False)]}}, "the next state must be an integer in .*, not 0.5"),
+        ({0: {0: [(1.0, None, 1.0, False)]}}, "the next state must be an integer in .*, not None"),
+        ({0: {0: [(1.0, 10**30, 1.0, False)]}}, "the next state must be an integer"),
+        ({0: {0: [(1.0, 0, "x", False)]}}, "the reward must be a finite number, not 'x'"),
+        ({0: {0: [(1.0, 0, np.nan, False)]}}, "the reward must be a finite number, not nan"),
+        ({0: {0: [(1.0, 0, [1, 2], False)]}}, "the reward must be a finite number, not .1, 2."),
+        ({0: {0: [(1.0, 0, 1.0, "no")]}}, "terminated must be true or false, not 'no'"),
+        ({0: {0: [(1.0, 0, 1.0, None)]}}, "terminated must be true or false, not None"),
+        ({0: {0: [(1.0, 0, 1.0, 7)]}}, "terminated must be true or false, not 7"),
+        ({0: {0: [(0.5, 0, 1.0, False)]}}, "sums to 0.5"),
+    ],
+)
+def test_outcomes_that_are_none_are_named(table, message):
+    with pytest.raises(rm.ModelError, match=message):
+        rm.io.from_gymnasium(SimpleNamespace(P=table), discount=0.9)
+
+
+def test_numbers_of_numpy_are_outcomes():
+    outcome = (np.float32(1.0), np.int8(0), np.float32(2.0), np.True_)
+    mdp = rm.io.from_gymnasium(SimpleNamespace(P=[[[outcome]]]), discount=0.9)
+    assert (mdp.rewards[0, 0], mdp.termination[0, 0]) == (2.0, 1.0)
+
+
+@pytest.mark.parametrize("options", [{"foo": 3}, {"desc": 3}, {"map_name": "zz"}])
+def test_options_that_an_environment_refuses(options):
+    name = next(iter(options))
+    with pytest.raises(rm.ModelError, match=f"'FrozenLake-v1' could not be made with {name}="):
+        rm.io.from_gymnasium("FrozenLake-v1", discount=0.9, **options)

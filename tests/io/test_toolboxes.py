@@ -59,7 +59,7 @@ def test_rewards_in_every_form(convert):
             r"R has shape \(3,\); with 2 actions and 2 states it must be \(S,\) = \(2,\)",
         ),
         ((P, np.zeros((3, 2, 2))), "R is 3 matrices of shape .* but P is 2"),
-        ((P[0], R), r"P\[0\] has shape \(2,\)"),
+        ((P[0], R), r"P must have shape \(A, S, S\), not \(2, 2\)"),
         ((np.zeros((0, 2, 2)), R), "P is empty"),
         ((sp.csr_array(P[0]), R), "P must be a sequence of A matrices"),
         ((2 * P, R), "sums to 2"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._internal.array_checks import check_array
+from regmdp._internal.checks import check_integer, check_number, is_number, show
 from regmdp._internal.errors import MissingExtraError, ModelError
 from regmdp.mdp import MDP
 
@@ -148,6 +148,12 @@ def _make_env(name: str, options: dict[str, Any]) -> Any:
         return gymnasium.make(name, **options)
     except gymnasium.error.Error as error:
         raise ModelError(f"there is no environment {name!r}: {error}") from None
+    except Exception as error:  # whatever an environment raises about its options
+        listed = ", ".join(f"{key}={value!r}" for key, value in options.items()) or "no options"
+        raise ModelError(
+            f"the environment {name!r} could not be made with {listed}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def _find_name(env: Any) -> str:
@@ -173,14 +179,16 @@ def _find_table(bare: Any, name: str) -> Any:
             f"the table of {name} leaves out the fickle passenger; make it with "
             "fickle_passenger=False"
         )
+    form = f"the table of {name} must hold a table of actions for each state from 0 on"
     try:
-        sizes = len(table), len(table[0])
-    except (KeyError, IndexError, TypeError):
-        raise ModelError(
-            f"the table of {name} is empty, or has no entries for state 0: it must be a list, or a "
-            "mapping of states, of lists or mappings of actions"
-        ) from None
-    for kind, size in zip(("observation", "action"), sizes, strict=True):
+        n_states, n_actions = len(table), len(table[0]) if len(table) else 0
+    except (TypeError, KeyError):
+        raise ModelError(form) from None
+    if not n_states:
+        raise ModelError(f"the table of {name} is empty")
+    if not n_actions:
+        raise ModelError(f"{form}; state 0 has no actions")
+    for kind, size in (("observation", n_states), ("action", n_actions)):
         space = getattr(bare, f"{kind}_space", None)
         if space is not None and (
             getattr(space, "n", None) != size or getattr(space, "start", 0) != 0
@@ -193,47 +201,49 @@ def _find_table(bare: Any, name: str) -> Any:
 
 def _flatten_table(table: Any, n_states: int, n_actions: int, name: str) -> tuple[np.ndarray, ...]:
     """Return the table's entries as (N,) pairs, successors, probabilities, rewards, terminated."""
-    entries = []
-    for state in range(n_states):
-        for action in range(n_actions):
-            try:
-                outcomes = table[state][action]
-            except (KeyError, IndexError, TypeError):
-                raise ModelError(
-                    f"the table of {name} has no entry for state {state}, action {action}"
-                ) from None
-            try:
-                rows = [(state * n_actions + action, *outcome) for outcome in outcomes]
-            except TypeError:
-                rows = [()]
-            if any(len(row) != 5 for row in rows):
-                raise ModelError(
-                    f"the table of {name} must list (probability, next state, reward, terminated) "
-                    f"for every state and action; state {state}, action {action} has {outcomes!r}"
-                )
-            entries.extend(rows)
+    entries: list[tuple[int, float, int, float, bool]] = []
+    for state, action in np.ndindex(n_states, n_actions):
+        where = f"the table of {name}, state {state}, action {action}"
+        try:
+            outcomes = list(table[state][action])
+        except (KeyError, IndexError, TypeError):
+            raise ModelError(f"{where}: there is no list of outcomes") from None
+        pair = state * n_actions + action
+        entries.extend((pair, *_read_outcome(where, one, n_states)) for one in outcomes)
     if not entries:
-        raise ModelError(f"the table of {name} lists no transition")
-    pair, *columns = (list(column) for column in zip(*entries, strict=True))
-    weight, successor, reward, terminated = (
-        check_array(f"{what} in the table of {name}", column, kind, ndim=1, error=ModelError)
-        for what, column, kind in zip(
-            ("probability", "next state", "reward", "terminated"),
-            columns,
-            ("number", "integer", "number", "boolean"),
-            strict=True,
-        )
+        raise ModelError(f"the table of {name} lists no outcomes")
+    pairs, weight, successor, reward, terminated = zip(*entries, strict=True)
+    return (
+        np.array(pairs, dtype=np.int64),
+        np.array(successor, dtype=np.int64),
+        np.array(weight, dtype=np.float64),
+        np.array(reward, dtype=np.float64),
+        np.array(terminated, dtype=np.bool_),
     )
-    outside = (successor < 0) | (successor >= n_states)
-    if outside.any():
-        first = int(np.argmax(outside))
-        state, action = divmod(int(pair[first]), n_actions)
+
+
+def _read_outcome(where: str, outcome: Any, n_states: int) -> tuple[float, int, float, bool]:
+    """Return the probability, the next state, the reward and the end of an outcome.
+
+    Raises:
+        ModelError: if it is anything else.
+    """
+    if not isinstance(outcome, tuple | list) or len(outcome) != 4:
         raise ModelError(
-            f"the table of {name} leads from state {state}, action {action} to {successor[first]}, "
-            f"but states are 0 to {n_states - 1}; {int(np.count_nonzero(outside))} successors "
-            "are out of range"
+            f"{where}: an outcome must be (probability, next state, reward, terminated), not "
+            f"{show(outcome)}"
         )
-    return np.array(pair), successor, weight, reward, terminated
+    probability, successor, reward, terminated = outcome
+    if not (
+        isinstance(terminated, bool | np.bool_) or (is_number(terminated) and terminated in (0, 1))
+    ):
+        raise ModelError(f"{where}: terminated must be true or false, not {show(terminated)}")
+    return (
+        check_number(f"{where}: the probability", probability, 0.0, 1.0 + 1e-9, error=ModelError),
+        check_integer(f"{where}: the next state", successor, 0, n_states - 1, error=ModelError),
+        check_number(f"{where}: the reward", reward, error=ModelError),
+        bool(terminated),
+    )
 
 
 def _name_cells(bare: Any, n_states: int) -> Sequence[str] | None:

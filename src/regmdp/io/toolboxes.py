@@ -8,12 +8,13 @@ from typing import Any, NamedTuple, TypeAlias, Unpack
 import numpy as np
 import scipy.sparse as sp
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float, Int, SparseArray
 from regmdp._internal.errors import ModelError
 from regmdp._internal.sparse import as_csr
 from regmdp.mdp import MDP
 from regmdp.mdp.model_data import ModelOptions
-from regmdp.mdp.validation import as_floats
+from regmdp.mdp.validation import as_available, as_floats
 
 __all__ = [
     "DiscreteDPArguments",
@@ -57,7 +58,7 @@ def from_mdptoolbox(
     if _is_sequence_of_matrices(R):
         rewards = _expected_rewards(matrices, _as_matrices("R", R))
     else:
-        rewards = np.asarray(R, dtype=np.float64)
+        rewards = as_floats("R", R)
         if rewards.shape == (n_states,):
             rewards = np.repeat(rewards[:, None], n_actions, axis=1)
         elif rewards.shape != (n_states, n_actions):
@@ -154,19 +155,28 @@ def from_quantecon(
         Sargent and Stachurski, Quantitative Economics with Python, Discrete State Dynamic
         Programming.
     """
-    R = np.asarray(R, dtype=np.float64)
+    R = as_floats("R", R)
     feasible = ~np.isneginf(R)
     if (s_indices is None) != (a_indices is None):
         raise ModelError("give both s_indices and a_indices, or neither")
     if s_indices is None:
         mask = keywords.get("available")
-        keywords["available"] = (
-            feasible if mask is None else feasible & np.asarray(mask, dtype=np.bool_)
-        )
+        if R.ndim != 2:
+            raise ModelError(
+                f"R must have shape (S, A), not {R.shape}; for (L,) rewards of pairs, give "
+                "s_indices and a_indices"
+            )
+        shape = (R.shape[0], R.shape[1])
+        keywords["available"] = feasible if mask is None else feasible & as_available(mask, shape)
         mdp = MDP(Q, np.where(feasible, R, 0.0), beta, **keywords)
     else:
-        rows = as_csr("Q", Q) if sp.issparse(Q) else sp.csr_array(as_floats("Q", Q))
-        state, action = np.asarray(s_indices), np.asarray(a_indices)
+        if R.ndim != 1:
+            raise ModelError(f"with s_indices, R must have shape (L,), not {R.shape}")
+        rows = as_csr("Q", Q) if sp.issparse(Q) else sp.csr_array(_as_matrix("Q", Q))
+        state, action = (
+            check_array(name, indices, "integer", ndim=1, error=ModelError)
+            for name, indices in (("s_indices", s_indices), ("a_indices", a_indices))
+        )
         for name, length in (
             ("Q", rows.shape[0]),
             ("s_indices", state.size),
@@ -243,16 +253,33 @@ def _absorbing_pairs(
     )
 
 
+def _as_matrix(name: str, values: Any) -> Float[np.ndarray, "L S"]:
+    """Return a dense matrix."""
+    return check_array(name, values, ndim=2, error=ModelError)
+
+
 def _is_sequence_of_matrices(values: Any) -> bool:
-    if sp.issparse(values):
-        return False
-    return any(sp.issparse(value) for value in values) or np.ndim(values) == 3
+    """Whether rewards are given as one matrix for each action."""
+    if isinstance(values, list | tuple):
+        return any(sp.issparse(value) or getattr(value, "ndim", None) == 2 for value in values) or (
+            as_floats("R", values).ndim == 3
+        )
+    return getattr(values, "ndim", 0) == 3
 
 
 def _as_matrices(name: str, values: Any) -> list[Any]:
     """Return A square matrices, checked to have the same shape."""
     if sp.issparse(values):
         raise ModelError(f"{name} must be a sequence of A matrices, not a single sparse array")
+    if not isinstance(values, Sequence | np.ndarray) or isinstance(values, str):
+        raise ModelError(
+            f"{name} must be an (A, S, S) array or a list of A matrices, not "
+            f"{type(values).__name__}"
+        )
+    if getattr(values, "ndim", 3) != 3:
+        raise ModelError(f"{name} must have shape (A, S, S), not {np.shape(values)}")
+    if isinstance(values, np.ma.MaskedArray):
+        values = as_floats(name, values)
     matrices: Sequence[Any] = [
         as_csr(f"{name}[{action}]", matrix)
         if sp.issparse(matrix)
