@@ -15,7 +15,15 @@ from regmdp._internal.arrays import Bool, Float
 from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import ModelError
 
-__all__ = ["CLOCKWISE", "GridLayout", "Layout", "LineLayout", "parse_drawing", "read_layout"]
+__all__ = [
+    "CLOCKWISE",
+    "GridLayout",
+    "Layout",
+    "LineLayout",
+    "join_cells",
+    "parse_drawing",
+    "read_layout",
+]
 
 #: Row and column steps of up, right, down and left.
 CLOCKWISE = ((-1, 0), (0, 1), (1, 0), (0, -1))
@@ -69,14 +77,14 @@ class GridLayout(Layout):
     def __init__(
         self, drawing: str | Sequence[str], directions: Sequence[Sequence[int]] = CLOCKWISE
     ) -> None:
-        cells = parse_drawing(drawing)
-        object.__setattr__(self, "rows", tuple("".join(row).replace("S", ".") for row in cells))
+        rows = join_cells(parse_drawing(drawing))
+        object.__setattr__(self, "rows", tuple(row.replace("S", ".") for row in rows))
         object.__setattr__(self, "directions", _check_directions(directions))
 
     @property
     def cells(self) -> np.ndarray:
         """(H, W) the characters of the drawing."""
-        return np.array(self.rows).view("U1").reshape(len(self.rows), -1)
+        return _split_rows(self.rows)
 
     @property
     def walls(self) -> Bool[np.ndarray, "H W"]:
@@ -196,7 +204,17 @@ def parse_drawing(drawing: str | Sequence[str]) -> np.ndarray:
                 f"the drawing has {unknown[0]!r} in row {number}, column {column}; the cells are . "
                 "(free), # (wall), G (goal), T (trap) and S (start)"
             )
-    return np.array([list(line) for line in lines])
+    return _split_rows(lines)
+
+
+def join_cells(cells: np.ndarray) -> list[str]:
+    """Return (H, W) characters as H strings."""
+    return np.ascontiguousarray(cells).view(f"U{cells.shape[1]}").ravel().tolist()
+
+
+def _split_rows(rows: Sequence[str]) -> np.ndarray:
+    """Return H strings of equal length as (H, W) characters."""
+    return np.array(rows).view("U1").reshape(len(rows), -1)
 
 
 def _check_directions(directions: Iterable[object]) -> tuple[tuple[int, int], ...]:

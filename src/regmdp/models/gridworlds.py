@@ -12,7 +12,7 @@ from regmdp._internal.arrays import ArrayLike, Bool, Float
 from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import ModelError
 from regmdp.mdp import MDP, GridLayout
-from regmdp.mdp.layouts import CLOCKWISE, parse_drawing
+from regmdp.mdp.layouts import CLOCKWISE, join_cells, parse_drawing
 
 __all__ = ["gridworld", "gridworld_from_drawing", "maze", "rooms", "russell_norvig"]
 
@@ -333,4 +333,4 @@ def _assemble(
         initial=None if initial is None else initial[free],
         state_labels=labels,
         action_labels=ACTIONS,
-    ).with_layout(GridLayout(["".join(row) for row in cells]))
+    ).with_layout(GridLayout(join_cells(cells)))
