@@ -23,10 +23,13 @@ from regmdp.mdp.validation import (
     as_available,
     as_dense,
     as_discount,
+    as_flag,
     as_pairs,
     as_rewards,
     as_rows,
     count_columns,
+    normalize_dense,
+    normalize_sparse,
 )
 
 __all__ = ["MDP", "initial_value"]
@@ -54,6 +57,8 @@ class MDP(DecisionProcess):
             within 1e-9.
         state_labels: S names, used in errors and summaries.
         action_labels: A names.
+        normalize: Whether rows that sum to 1 only within 1e-3, with their termination, are divided
+            by that sum, as numbers in single precision or of a few digits need.
 
     Raises:
         ModelError: if the data are inconsistent; the message names the first wrong place and how
@@ -95,6 +100,7 @@ class MDP(DecisionProcess):
         termination: ArrayLike | None = None,
         state_labels: Sequence[str] | None = None,
         action_labels: Sequence[str] | None = None,
+        normalize: bool = False,
     ) -> None:
         table = as_rewards(rewards)
         n_states, n_actions = table.shape
@@ -102,9 +108,14 @@ class MDP(DecisionProcess):
         if scipy.sparse.issparse(transitions):
             rows = as_rows(transitions, (n_states * n_actions, n_states), table.shape)
             index = np.arange(n_states * n_actions).reshape(n_states, n_actions)
+            if as_flag("normalize", normalize):
+                rows, termination = normalize_sparse(rows, index, termination)
             stored: Transitions = store_sparse(rows, index, mask)
         else:
-            stored = store_dense(as_dense(transitions, table.shape), mask)
+            dense = as_dense(transitions, table.shape)
+            if as_flag("normalize", normalize):
+                dense, termination = normalize_dense(dense, termination)
+            stored = store_dense(dense, mask)
         self._set_data(
             check_model(
                 stored,
@@ -130,6 +141,7 @@ class MDP(DecisionProcess):
         termination: ArrayLike | None = None,
         state_labels: Sequence[str] | None = None,
         action_labels: Sequence[str] | None = None,
+        normalize: bool = False,
     ) -> MDP:
         """Build a model from one (S, S) transition matrix for each action.
 
@@ -143,6 +155,7 @@ class MDP(DecisionProcess):
             termination: (S, A) probabilities.
             state_labels: S names.
             action_labels: A names.
+            normalize: Whether rows that sum to 1 only within 1e-3 are divided by their sums.
 
         Examples:
             >>> import numpy as np, regmdp as rm
@@ -165,9 +178,14 @@ class MDP(DecisionProcess):
             n_states, n_actions = table.shape
             index = np.arange(n_states * n_actions).reshape(n_actions, n_states).T
             rows = as_rows(rows, (n_states * n_actions, n_states), table.shape)
+            if as_flag("normalize", normalize):
+                rows, termination = normalize_sparse(rows, index, termination)
             stored: Transitions = store_sparse(rows, index, mask)
         else:
-            stored = store_dense(np.stack(parts, axis=1), mask)
+            dense = np.stack(parts, axis=1)
+            if as_flag("normalize", normalize):
+                dense, termination = normalize_dense(dense, termination)
+            stored = store_dense(dense, mask)
         return cls.from_checked(
             check_model(
                 stored,
@@ -197,6 +215,7 @@ class MDP(DecisionProcess):
         termination: ArrayLike | None = None,
         state_labels: Sequence[str] | None = None,
         action_labels: Sequence[str] | None = None,
+        normalize: bool = False,
     ) -> MDP:
         """Build a model from a list of K state-action pairs; all others are unavailable.
 
@@ -213,6 +232,7 @@ class MDP(DecisionProcess):
             termination: (K,) probability that the episode terminates on the transition.
             state_labels: S names.
             action_labels: A names.
+            normalize: Whether rows that sum to 1 only within 1e-3 are divided by their sums.
 
         Examples:
             State 1 has no pair, so it is terminal.
@@ -230,6 +250,9 @@ class MDP(DecisionProcess):
         index = np.full(shape, -1)
         index[pairs.state, pairs.action] = np.arange(pairs.state.size)
         mask = as_available(available, shape) & (index >= 0)
+        ends = None if termination is None else pairs.scatter("termination", termination, shape)
+        if as_flag("normalize", normalize):
+            rows, ends = normalize_sparse(rows, index, ends)
         return cls.from_checked(
             check_model(
                 store_sparse(rows, index, mask),
@@ -237,11 +260,7 @@ class MDP(DecisionProcess):
                 discount,
                 available=mask,
                 initial=initial,
-                termination=(
-                    None
-                    if termination is None
-                    else pairs.scatter("termination", termination, shape)
-                ),
+                termination=ends,
                 state_labels=state_labels,
                 action_labels=action_labels,
             )

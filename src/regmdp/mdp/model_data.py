@@ -18,6 +18,7 @@ from regmdp.mdp.decision_process import StateActionSpace
 from regmdp.mdp.transitions import Transitions
 from regmdp.mdp.validation import (
     MASS_TOLERANCE,
+    NORMALIZE_TOLERANCE,
     Shape,
     as_available,
     as_discount,
@@ -44,6 +45,7 @@ class ModelOptions(TypedDict, total=False):
     termination: ArrayLike | None
     state_labels: Sequence[str] | None
     action_labels: Sequence[str] | None
+    normalize: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,9 +245,14 @@ def check_mass(
             f"transitions: the row of {space.describe(*where)} sums to {sums[where] - ends:.12g}"
             + (f" (with termination {ends:.12g}, {sums[where]:.12g})" if ends else "")
             + (
-                f", not to 1 within {MASS_TOLERANCE:g}; {_count(bad, space)} are off; normalise "
-                "the rows, put the probability that the episode ends into termination=, or mark "
-                "pairs that do not exist with available="
+                f", not to 1 within {MASS_TOLERANCE:g}; {_count(bad, space)} are off; "
+                + (
+                    "if that is rounding, as in single precision, pass normalize=True; otherwise "
+                    if error.max() <= NORMALIZE_TOLERANCE
+                    else "normalise the rows, "
+                )
+                + "put the probability that the episode ends into termination=, or mark pairs that "
+                "do not exist with available="
             )
         )
     return float(error.max()) + (transitions.branching + 2) * 2 * UNIT_ROUNDOFF

@@ -13,7 +13,7 @@ import numpy as np
 import scipy
 
 from regmdp._internal.array_checks import check_array
-from regmdp._internal.arrays import Bool, Float, Int
+from regmdp._internal.arrays import ArrayLike, Bool, Float, Int
 from regmdp._internal.checks import check_integer, check_number, show
 from regmdp._internal.errors import ModelError
 from regmdp._internal.memory import require_memory
@@ -21,22 +21,30 @@ from regmdp._internal.sparse import as_csr
 
 __all__ = [
     "MASS_TOLERANCE",
+    "NORMALIZE_TOLERANCE",
     "Pairs",
     "Shape",
     "as_action_matrices",
     "as_available",
     "as_dense",
     "as_discount",
+    "as_flag",
     "as_floats",
     "as_labels",
     "as_pairs",
     "as_rewards",
     "as_rows",
     "count_columns",
+    "normalize_dense",
+    "normalize_sparse",
 ]
 
 #: Largest difference from 1 of the sum of a row of probabilities.
 MASS_TOLERANCE = 1e-9
+
+#: Largest difference from 1 of the sum of a row that is normalised on request: of single precision,
+#: or of a few digits.
+NORMALIZE_TOLERANCE = 1e-3
 
 #: Memory that a model takes for a state and an action, listed or not, while it is built.
 BYTES_PER_PAIR = 40.0
@@ -129,6 +137,13 @@ def as_dense(transitions: object, shape: Shape) -> Float[np.ndarray, "S A S"]:
             f"{transitions.shape}{hint}"
         )
     return transitions
+
+
+def as_flag(name: str, value: object) -> bool:
+    """Return an argument that is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise ModelError(f"{name} must be True or False, not {value!r}")
+    return bool(value)
 
 
 def as_action_matrices(matrices: Any, shape: Shape) -> list[Any]:
@@ -244,3 +259,48 @@ def as_labels(name: str, labels: Sequence[str] | None, count: int) -> tuple[str,
     if len(labels) != count:
         raise ModelError(f"{name} has {len(labels)} names, but there are {count} of them to name")
     return labels
+
+
+def normalize_dense(
+    transitions: Float[np.ndarray, "S A S"], termination: ArrayLike | None
+) -> tuple[Float[np.ndarray, "S A S"], ArrayLike | None]:
+    """Divide rows and their termination by their sums, where these are within 1e-3 of 1.
+
+    Args:
+        transitions: (S, A, S) probabilities.
+        termination: (S, A) probabilities, or None; not checked yet.
+    """
+    ends = _as_table(termination, transitions.shape[:2])
+    factor = _find_factors(transitions.sum(axis=-1) + (0.0 if ends is None else ends))
+    return transitions * factor[..., None], termination if ends is None else ends * factor
+
+
+def normalize_sparse(
+    rows: scipy.sparse.csr_array, index: Int[np.ndarray, "S A"], termination: ArrayLike | None
+) -> tuple[scipy.sparse.csr_array, ArrayLike | None]:
+    """Do the same for (K, S) rows; ``index`` is the row of each pair, or -1."""
+    ends = _as_table(termination, index.shape)
+    sums, listed = np.asarray(rows.sum(axis=1)).ravel(), index >= 0
+    if ends is not None:
+        sums[index[listed]] += ends[listed]
+    factor = _find_factors(sums)
+    data = rows.data * np.repeat(factor, np.diff(rows.indptr))
+    scaled = scipy.sparse.csr_array((data, rows.indices, rows.indptr), shape=rows.shape)
+    if ends is None:
+        return scaled, termination
+    ends[listed] *= factor[index[listed]]
+    return scaled, ends
+
+
+def _find_factors(sums: np.ndarray) -> np.ndarray:
+    """Return the inverses of sums near 1, and 1 for the others, which are refused later."""
+    near = np.abs(sums - 1.0) <= NORMALIZE_TOLERANCE
+    return 1.0 / np.where(near, sums, 1.0)
+
+
+def _as_table(termination: ArrayLike | None, shape: Shape) -> Float[np.ndarray, "S A"] | None:
+    """Return a copy of (S, A) numbers; None if there are none, or they are refused later."""
+    if termination is None or np.shape(termination) != shape:
+        return None
+    given = np.asarray(termination)
+    return np.array(given, dtype=np.float64) if given.dtype.kind in "biuf" else None
