@@ -302,3 +302,8 @@ def test_texts_give_the_slopes_and_the_ratio_of_fresh_and_reused_samples():
 def test_settings_that_do_not_fit_are_refused(changes, message):
     with pytest.raises(rm.RegmdpError, match=message):
         replace(TINY, **changes)
+
+
+def test_the_worse_loop_may_end_at_once():
+    largest = SampleTask(LOOPS, REUSED, 4, 1.0, 0, TINY)
+    assert runs.make_problem(largest).to_array()[0, 1, 0] == 0.0

@@ -174,7 +174,7 @@ def test_capped_runs_are_reported():
     assert any("with several step sizes are not compared" in note for note in capped.notes)
     assert "Circled: medians that are stopped runs." in capped.figures["scaling"].caption
     assert [check.claim for check in capped.checks if not check.passed] == []
-    assert any("is not checked where runs reached the cap: " in note for note in capped.notes)
+    assert any("is not checked where runs reached the cap" in note for note in capped.notes)
 
 
 def make_table(median):
@@ -229,7 +229,7 @@ def test_checks_are_left_out_where_runs_were_stopped():
     left = [check.claim for check in scaling._make_checks(table, STEPS, counted)]
     assert set(claims) - set(left) == {"NPG does not slow down with more states"}
     notes = scaling._make_notes(table, STEPS)
-    assert notes[0].endswith("where runs reached the cap: NPG (states S).")
+    assert notes[0].endswith(": NPG (states S).")
     assert notes[1].startswith("2 runs of NPG reached the cap")
     table = make_table(lambda method, shape: 7)
     table["capped"] = (table["states"] == 24) & (table["method"] == "PG")
@@ -241,6 +241,15 @@ def test_checks_are_left_out_where_runs_were_stopped():
     )
     table["capped"] = (table["states"] == 4) & (table["method"] == "PG")
     assert "PG: unknown, 1, 1;" in scaling.figures.make_alt(table)
+
+
+def test_models_that_need_no_iterations_show_no_growth():
+    table = make_table(lambda method, shape: 0)
+    counted = [runs.Cell((Count(1.0, 0, False, True),) * len(METHODS), 1)]
+    checks = scaling._make_checks(table, STEPS, counted)
+    assert [check.claim for check in checks if not check.passed] == []
+    assert not any(check.claim.startswith("PG slows down") for check in checks)
+    assert "entropy PG (horizon 1/(1−γ))." in scaling._make_notes(table, STEPS)[0]
 
 
 def test_runs_with_several_step_sizes_are_compared_if_they_are_long_enough():

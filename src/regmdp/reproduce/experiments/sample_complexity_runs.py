@@ -243,7 +243,7 @@ def make_problem(task: SampleTask) -> MDP:
     if task.problem == LOOPS:
         better = (4.0 * discount - 1.0) / (3.0 * discount)
         value = 1.0 / (1.0 - discount * better)
-        worse = (1.0 - 1.0 / (value - 2.0 * task.accuracy)) / discount
+        worse = max(0.0, (1.0 - 1.0 / (value - 2.0 * task.accuracy)) / discount)
         continuation = np.array([better, worse])
         return MDP(
             continuation.reshape(1, 2, 1),

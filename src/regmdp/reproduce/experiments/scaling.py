@@ -209,7 +209,8 @@ def _make_notes(table: dict[str, np.ndarray], steps: dict[str, np.ndarray]) -> t
     ]
     if stopped:
         notes.append(
-            "The growth of the iterations is not checked where runs reached the cap: "
+            "The growth of the iterations is not checked where runs reached the cap, or needed no "
+            "iterations: "
             f"{', '.join(stopped)}."
         )
     natural = int(np.count_nonzero(table["capped"] & (table["method"] == "NPG")))
@@ -228,12 +229,15 @@ def _make_notes(table: dict[str, np.ndarray], steps: dict[str, np.ndarray]) -> t
 def _shows_growth(table: dict[str, np.ndarray], sweep: str, method: str) -> bool:
     """Return whether a check of the growth of the iterations is conclusive.
 
+    Growth from 0 to 0 iterations is none.
     A stopped run needs more iterations than it made: at the smallest size this says nothing, at the
     largest one it can only confirm that a method slows down.
     """
     first, last = find_capped_ends(table, sweep, method)
     if method in METHODS[2:]:
         return not (first or last) or sweep == "horizon"
+    if np.median(select_iterations(table, sweep, method)[1][:, -1]) < 1.0:
+        return False
     return not first and (
         not last or fit_growth(table, sweep, method)[0] >= _least_growth(table, sweep, method)
     )
