@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,6 +84,22 @@ def write_record(path, size):
     run_and_write(experiment("toy"), path, lambda fraction, text: None)
 
 
+@cache
+def make_learner():
+    """Return a learner, made before the first fork."""
+    from regmdp.deep import A2C, mlp
+
+    return A2C("CartPole-v1", network=mlp((64,)), critic=mlp((64,)), n_envs=1)
+
+
+def check_learner(path):
+    from regmdp.deep import A2C
+    from regmdp.deep.checkpoints import read_snapshot
+
+    assert read_snapshot(path, A2C.name).steps == 0
+    return False
+
+
 WRITERS = {
     "solve": Writer(
         lambda path, size: call("solve", path.parent / f"source{size}.npz", "-o", path),
@@ -115,6 +132,7 @@ WRITERS = {
     "mapped": Writer(
         lambda path, size: rm.io.save_mapped(MODELS[size], path), "n{}.mapped", check_model
     ),
+    "save a learner": Writer(lambda path, size: make_learner().save(path), "l.npz", check_learner),
     "reproduce": Writer(write_record, "toy", check_record),
 }
 
