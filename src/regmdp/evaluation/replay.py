@@ -9,6 +9,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float, Int
 from regmdp._internal.errors import SolverError
+from regmdp._internal.memory import require_memory
 from regmdp._internal.parameters import Integer, Number, Option, checked
 from regmdp.evaluation.action_sampler import ActionSampler, mix_with_uniform
 from regmdp.evaluation.action_values import (
@@ -24,6 +25,9 @@ from regmdp.regularizers import Regularizer
 from regmdp.samples import Rollout
 
 __all__ = ["ReplayBuffer", "ReplayTD"]
+
+#: Bytes of a transition in a buffer: its pair, its reward, its next state, and whether it ended.
+BYTES_PER_TRANSITION = 25
 
 
 class ReplayBuffer:
@@ -48,6 +52,11 @@ class ReplayBuffer:
     size: int
 
     def __init__(self, runs: int, capacity: int) -> None:
+        require_memory(
+            f"replay buffers of {capacity:,} transitions for each of {runs:,} runs",
+            BYTES_PER_TRANSITION * runs * capacity,
+            "give a smaller buffer_size",
+        )
         shape = (runs, capacity)
         self.pair, self.after = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         self.reward, self.terminated = np.zeros(shape), np.zeros(shape, dtype=np.bool_)

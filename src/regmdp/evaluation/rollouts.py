@@ -16,6 +16,7 @@ from regmdp.evaluation.episode_batches import start_episodes
 from regmdp.evaluation.parallel_episodes import (
     HORIZON,
     count_parallel_episodes,
+    require_stored_steps,
     require_termination,
 )
 from regmdp.evaluation.sampled import (
@@ -128,6 +129,7 @@ class Rollouts(SampledEvaluation):
     Raises:
         SolverError: if an option is not a positive integer.
         SampleError: if an undiscounted episode without a horizon does not end.
+        InsufficientMemoryError: if the steps of a long horizon do not fit into memory.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -263,6 +265,7 @@ class Rollouts(SampledEvaluation):
             for t in itertools.count():
                 if not alive.any() or t == self.horizon:
                     break
+                require_stored_steps(t, alive.size, self.horizon)
                 row = batch.rows(episodes.state)
                 action = sampler(row, streams.uniform(width))
                 step, transitions = episodes.step(action, alive)
