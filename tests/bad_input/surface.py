@@ -15,6 +15,7 @@ NAMESPACES = (
     "regmdp.off_policy",
     "regmdp.regularizers",
     "regmdp.samples",
+    "regmdp.theory",
 )
 
 #: Under these names a subpackage is imported by users, but it lies elsewhere.

@@ -3,12 +3,18 @@
 A new public callable needs an entry in one of the tables of calls, or here in ``EXEMPT``.
 """
 
-from bad_input import data_calls, method_calls, regularizer_calls, solving_calls
+from bad_input import data_calls, method_calls, regularizer_calls, solving_calls, theory_calls
 
 __all__ = ["ACCEPTED", "CALLS", "EXEMPT"]
 
 #: Arguments by the name of the callable; after "#", one of several calls of the same callable.
-CALLS = solving_calls.CALLS | regularizer_calls.CALLS | method_calls.CALLS | data_calls.CALLS
+CALLS = (
+    solving_calls.CALLS
+    | regularizer_calls.CALLS
+    | method_calls.CALLS
+    | data_calls.CALLS
+    | theory_calls.CALLS
+)
 
 _BASE = "an abstract class"
 _PART = "a part for the layers above, which have checked its arguments"
@@ -46,6 +52,25 @@ EXEMPT = {
     "regmdp.samples.Simulator": _BASE,
     "regmdp.samples.Step": _RECORD,
     "regmdp.samples.draw_categorical": _PART,
+    "regmdp.theory.ComparedValues": _RECORD,
+    "regmdp.theory.DualAveragingRun": _RECORD,
+    "regmdp.theory.EntropyNPGBounds": _RECORD,
+    "regmdp.theory.GPMDBounds": _RECORD,
+    "regmdp.theory.Identity": _RECORD,
+    "regmdp.theory.IterationCounts": _RECORD,
+    "regmdp.theory.LinearSystem": _RECORD,
+    "regmdp.theory.LocalRates": _RECORD,
+    "regmdp.theory.NotApplicable": _RECORD,
+    "regmdp.theory.Optimum": _RECORD,
+    "regmdp.theory.Report": _RECORD,
+    "regmdp.theory.SampleComplexity": _RECORD,
+    "regmdp.theory.SimplexTrajectory": _RECORD,
+    "regmdp.theory.Statement": _RECORD,
+    "regmdp.theory.TDPMDBounds": _RECORD,
+    "regmdp.theory.Trace": _RECORD,
+    "regmdp.theory.UpperBound": _RECORD,
+    "regmdp.theory.Comparison": _BASE,
+    "regmdp.theory.three_point_identity": _PART,
     "regmdp.algorithms.Algorithm": _BASE,
     "regmdp.algorithms.History": _RECORD,
     "regmdp.algorithms.Recorder": _PART,
@@ -76,6 +101,10 @@ EXEMPT = {
 
 #: For "callable parameter": labels of values that look bad and are accepted, and why.
 ACCEPTED = {
+    "regmdp.theory.mirror_descent_on_simplex gradient": dict.fromkeys(
+        ("sevens", "negative", "zeros"), "gradients are any numbers"
+    ),
+    "regmdp.theory.monotone_improvement policy": {"None": "the uniform policy"},
     "regmdp.frontier temperatures": dict.fromkeys(
         ("empty", "a row less", "shuffled frame"), "any number of temperatures, in any order"
     ),
@@ -90,6 +119,12 @@ ACCEPTED = {
     **{
         f"regmdp.{name} termination": {"zeros": "no episode ends"}
         for name in ("MDP", "MDP.from_action_matrices", "MDP.from_pairs")
+    },
+    **{
+        f"regmdp.theory.td_pmd_{name} value": dict.fromkeys(
+            ("sevens", "negative", "zeros"), "values are any numbers"
+        )
+        for name in ("adaptive_bound", "geometric_bound", "linear_bounds", "sublinear_bounds")
     },
     **{
         f"regmdp.{name}": dict.fromkeys(("sevens", "negative", "zeros"), "values are any numbers")

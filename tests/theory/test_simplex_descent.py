@@ -306,7 +306,7 @@ WRONG = {
     "a negative probability": (
         {"start": [0.7, -0.2, 0.5]}, rm.PolicyError, "action 1 -0.2, no probability; 1 of 3"
     ),
-    "a start of no numbers": ({"start": "even"}, rm.PolicyError, "an array of probabilities"),
+    "a start of no numbers": ({"start": "even"}, rm.PolicyError, "an array of numbers"),
     "a start for two states": (
         {"start": [[0.5, 0.5], [0.5, 0.5]]}, rm.PolicyError, r"shape \(A,\), not \(2, 2\)"
     ),
@@ -319,13 +319,13 @@ WRONG = {
     "a start where the reference is 0": (
         {"mirror": rm.KL([0.5, 0.5, 0.0], 1.0)}, rm.PolicyError, "infinite at the start"
     ),
-    "no mirror map": ({"mirror": "entropy"}, rm.SolverError, r"a regularizer such as SquaredL2"),
+    "no mirror map": ({"mirror": "entropy"}, rm.SolverError, "mirror must be of class"),
     "a mirror map of other actions": (
         {"mirror": rm.KL([0.5, 0.5], 1.0)}, rm.RegmdpError, "reference"
     ),
-    "a step of 0": ({"step_size": 0.0}, rm.SolverError, "positive and finite, not 0"),
+    "a step of 0": ({"step_size": 0.0}, rm.SolverError, "above 0, not 0"),
     "one infinite step": (
-        {"step_size": [1.0, np.inf, 1.0]}, rm.SolverError, "not inf; 1 of 3 step sizes"
+        {"step_size": [1.0, np.inf, 1.0]}, rm.SolverError, "inf, not a finite number; 1 of 3"
     ),
     "too few steps": ({"step_size": [1.0, 1.0]}, rm.SolverError, r"\(n,\) = \(3,\), not \(2,\)"),
     "steps of no numbers": ({"step_size": "large"}, rm.SolverError, "must be a number"),

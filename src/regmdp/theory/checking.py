@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from regmdp._internal.parameters import Instance, check_sequence, checked
 from regmdp.theory import (
     greedy,
     homotopic,
@@ -39,6 +40,7 @@ STATEMENTS: tuple[Statement, ...] = (
 )
 
 
+@checked(run=Instance(Trace))
 def check(run: Trace, statements: Iterable[Statement] = STATEMENTS) -> Report:
     """Compare a run at every iteration with the theorems and identities about its method.
 
@@ -74,7 +76,7 @@ def check(run: Trace, statements: Iterable[Statement] = STATEMENTS) -> Report:
     """
     comparisons: list[Comparison] = []
     not_applicable: list[NotApplicable] = []
-    for statement in statements:
+    for statement in check_sequence("statements", statements, Instance(Statement)):
         try:
             comparisons.append(statement.compare(run))
         except NotApplicableError as reason:

@@ -6,6 +6,7 @@ import numpy as np
 
 from regmdp import bellman
 from regmdp._internal.arrays import ArrayLike, Float
+from regmdp._internal.parameters import Instance, checked
 from regmdp.certificates import evaluate
 from regmdp.evaluation import occupancy, visits
 from regmdp.improvement import advantage
@@ -18,6 +19,7 @@ from regmdp.regularizers import Regularizer
 __all__ = ["fisher_matrix", "softmax_gradient"]
 
 
+@checked(mdp=Instance(MDP), regularizer=Instance(Regularizer) | None)
 def softmax_gradient(
     mdp: MDP, regularizer: Regularizer | None, policy: ArrayLike | DeterministicPolicy
 ) -> Float[np.ndarray, "S A"]:
@@ -59,6 +61,7 @@ def softmax_gradient(
     return np.asarray(visits(mdp, checked)[:, None] * checked * soft)
 
 
+@checked(mdp=Instance(MDP))
 def fisher_matrix(mdp: MDP, policy: ArrayLike | DeterministicPolicy) -> Float[np.ndarray, "S A A"]:
     r"""Return the diagonal blocks of the Fisher matrix of a softmax policy.
 

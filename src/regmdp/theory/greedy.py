@@ -6,6 +6,7 @@ import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, Integer, Number, checked
 from regmdp.algorithms import ValueIteration
 from regmdp.certificates import backup_error
 from regmdp.improvement import Greedy, Mixture
@@ -28,6 +29,7 @@ from regmdp.theory.statements import Statement
 __all__ = ["STATEMENTS", "averaged_policy_iteration_bound", "newton_constant", "quadratic_constant"]
 
 
+@checked(mdp=Instance(MDP), regularizer=Instance(Regularizer), optimum=Instance(Optimum) | None)
 def quadratic_constant(mdp: MDP, regularizer: Regularizer, optimum: Optimum | None = None) -> float:
     r"""Return c with x_{t+1} ≤ c x_t² for soft policy iteration near the optimum.
 
@@ -62,6 +64,7 @@ def quadratic_constant(mdp: MDP, regularizer: Regularizer, optimum: Optimum | No
     return 4.0 * mdp.discount**2 / ((1.0 - mdp.discount) * tau * least) if least > 0.0 else np.inf
 
 
+@checked(mdp=Instance(MDP), regularizer=Instance(Regularizer))
 def newton_constant(mdp: MDP, regularizer: Regularizer) -> float:
     r"""Return c of the global quadratic convergence of regularized policy iteration.
 
@@ -100,6 +103,13 @@ def newton_constant(mdp: MDP, regularizer: Regularizer) -> float:
     )
 
 
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer) | None,
+    share=Number(above=0.0, maximum=1.0),
+    iterations=Integer(0),
+    optimum=Instance(Optimum) | None,
+)
 def averaged_policy_iteration_bound(
     mdp: MDP,
     regularizer: Regularizer | None = None,

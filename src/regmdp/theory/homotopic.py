@@ -10,6 +10,7 @@ import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import ArrayOf, Instance, checked
 from regmdp.improvement import HomotopicMirrorDescent
 from regmdp.improvement.dual_variables import dual_from_policy, subtract_best
 from regmdp.mdp import MDP
@@ -34,6 +35,7 @@ __all__ = [
 MIRROR_MAP = Shannon(temperature=1.0)
 
 
+@checked(mdp=Instance(MDP), optimum=Instance(Optimum) | None)
 def maximum_entropy_policy(mdp: MDP, optimum: Optimum | None = None) -> Float[np.ndarray, "S A"]:
     """Return the (S, A) optimal policy of maximal entropy: uniform over all optimal actions.
 
@@ -64,6 +66,7 @@ def _find_best_actions(optimum: Optimum) -> Float[np.ndarray, "S A"]:
     return np.where(optimum.allowed & (shortfall <= 4.0 * optimum.q_error), 1.0, 0.0)
 
 
+@checked(mdp=Instance(MDP), step_sizes=ArrayOf("n", above=0.0), optimum=Instance(Optimum) | None)
 def homotopic_pmd_gap_bound(
     mdp: MDP,
     *,
@@ -134,6 +137,12 @@ def homotopic_pmd_gap_bound(
     return np.array(bounds)
 
 
+@checked(
+    mdp=Instance(MDP),
+    step_sizes=ArrayOf("n", above=0.0),
+    errors=ArrayOf("n", minimum=0.0, empty=True),
+    optimum=Instance(Optimum) | None,
+)
 def homotopic_pmd_policy_bound(
     mdp: MDP,
     *,

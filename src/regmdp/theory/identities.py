@@ -11,6 +11,7 @@ import numpy as np
 from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, Number, checked
 from regmdp.algorithms import NPG
 from regmdp.certificates import evaluate
 from regmdp.evaluation import visits
@@ -43,6 +44,7 @@ __all__ = [
 IDENTITY_TOLERANCE = 1e-9
 
 
+@checked(mdp=Instance(MDP), regularizer=Instance(Regularizer) | None)
 def performance_difference(
     mdp: MDP,
     regularizer: Regularizer | None,
@@ -86,6 +88,7 @@ def performance_difference(
     return float(visits(mdp, one) @ (bellman.policy_backup(mdp, regularizer, one, value) - value))
 
 
+@checked(mdp=Instance(MDP), regularizer=Instance(Regularizer), optimum=Instance(Optimum) | None)
 def gap_by_divergence(
     mdp: MDP,
     regularizer: Regularizer,
@@ -201,6 +204,11 @@ def three_point_identity(
     return np.where(live, left, 0.0), np.where(live, right, 0.0)
 
 
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer) | None,
+    step_size=Number(above=0.0, finite=False),
+)
 def monotone_improvement(
     mdp: MDP,
     regularizer: Regularizer | None,

@@ -13,6 +13,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Number, checked
 from regmdp.algorithms import PolicyOptimization
 from regmdp.theory.dual_averaging import (
     DualAveragingRun,
@@ -35,6 +36,12 @@ from regmdp.theory.statements import Statement
 __all__ = ["STATEMENTS", "admissible_evaluation_error"]
 
 
+@checked(
+    discount=Number(0.0, 1.0),
+    temperature=Number(above=0.0),
+    accuracy=Number(above=0.0),
+    modulus=Number(above=0.0),
+)
 def admissible_evaluation_error(
     discount: float, temperature: float, accuracy: float, modulus: float = 1.0
 ) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, Number, checked
 from regmdp.evaluation import Exact
 from regmdp.improvement.dual_variables import dual_from_policy
 from regmdp.mdp import MDP
@@ -95,6 +96,9 @@ def require_positive_temperature(regularizer: Regularizer) -> float:
     return float(values.flat[0])
 
 
+@checked(
+    mdp=Instance(MDP), regularizer=Instance(Regularizer), step_size=Number(above=0.0, finite=False)
+)
 def mirror_descent_step(mdp: MDP, regularizer: Regularizer, step_size: float) -> float:
     r"""Return the step size of mirror descent that equals natural policy gradient with step size η.
 

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from regmdp._internal.arrays import ArrayLike
 from regmdp._internal.checks import check_option
-from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, Number, Option, checked
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.regularizers import Regularizer
@@ -53,6 +53,14 @@ class IterationCounts(NamedTuple):
         return min(self.entropy_npg, self.mirror_descent)
 
 
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer),
+    step_size=Number(above=0.0, finite=False),
+    accuracy=Number(above=0.0),
+    quantity=Option("q", "value", "log_policy"),
+    optimum=Instance(Optimum) | None,
+)
 def entropy_npg_iterations(
     mdp: MDP,
     regularizer: Regularizer,
@@ -99,7 +107,6 @@ def entropy_npg_iterations(
     References:
         Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Theorem 1 and what follows it.
     """
-    _require_accuracy(accuracy)
     check_option("quantity", quantity, EntropyNPGBounds._fields)
     first = entropy_npg_bounds(
         mdp, regularizer, step_size=step_size, iterations=1, start=start, optimum=optimum
@@ -108,6 +115,12 @@ def entropy_npg_iterations(
     return 1 + _solve_geometric(float(getattr(first, quantity)[1]) / accuracy, rate)
 
 
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer),
+    accuracy=Number(above=0.0),
+    optimum=Instance(Optimum) | None,
+)
 def soft_policy_iterations(
     mdp: MDP,
     regularizer: Regularizer,
@@ -147,11 +160,16 @@ def soft_policy_iterations(
     References:
         Cen et al. 2022, Operations Research 70(4), after Theorem 1, for Shannon.
     """
-    _require_accuracy(accuracy)
     first = evaluate_start(mdp, regularizer, start, optimum)
     return 1 + _solve_geometric(mdp.discount * first.q_distance / accuracy, 1.0 - mdp.discount)
 
 
+@checked(
+    mdp=Instance(MDP),
+    accuracy=Number(above=0.0),
+    step_size=Number(above=0.0, finite=False) | None,
+    optimum=Instance(Optimum) | None,
+)
 def npg_iterations(
     mdp: MDP,
     *,
@@ -191,18 +209,22 @@ def npg_iterations(
     References:
         Agarwal, Kakade, Lee & Mahajan 2021, JMLR 22(98), after Theorem 16.
     """
-    _require_accuracy(accuracy)
     low, high = reward_range(mdp)
     if step_size is None:
         spread = max(high - low, 1e-300)
         step_size = max((1.0 - mdp.discount) ** 2 * math.log(mdp.n_actions) / spread, 1e-300)
-    if not step_size > 0.0:
-        raise SolverError(f"the step size must be positive, not {step_size:g}")
     bound = npg_bound(mdp, step_size=step_size, iterations=1, start=start, optimum=optimum)
     # a bound that is a whole number of accuracies up to rounding is not rounded up
     return max(1, math.ceil(float(bound[1]) / accuracy * (1.0 - 1e-12)))
 
 
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer),
+    step_size=Number(above=0.0, finite=False),
+    accuracy=Number(above=0.0),
+    optimum=Instance(Optimum) | None,
+)
 def mirror_descent_iterations(
     mdp: MDP,
     regularizer: Regularizer,
@@ -250,7 +272,6 @@ def mirror_descent_iterations(
         Lan 2023, Mathematical Programming 198, Theorem 1 and its corollary. Erratum: the count is
         sometimes printed with a product of two logarithms instead of the logarithm of a product.
     """
-    _require_accuracy(accuracy)
     tau = require_positive_temperature(regularizer)
     first = float(
         mirror_descent_gap_bound(
@@ -263,6 +284,13 @@ def mirror_descent_iterations(
     return float(_solve_geometric(first / accuracy, min(1.0 - mdp.discount, average)))
 
 
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer),
+    step_size=Number(above=0.0, finite=False),
+    accuracy=Number(above=0.0),
+    optimum=Instance(Optimum) | None,
+)
 def gap_iterations(
     mdp: MDP,
     regularizer: Regularizer,
@@ -333,13 +361,3 @@ def gap_iterations(
 def _solve_geometric(ratio: float, rate: float) -> int:
     """Return the smallest whole t ≥ log(ratio)/rate, so that ratio · (1 - rate)^t ≤ 1."""
     return max(0, math.ceil(math.log(ratio) / rate)) if ratio > 1.0 else 0
-
-
-def _require_accuracy(accuracy: float) -> None:
-    """Check that the accuracy is positive.
-
-    Raises:
-        SolverError: if it is not.
-    """
-    if not accuracy > 0.0:
-        raise SolverError(f"the accuracy must be positive, not {accuracy:g}")

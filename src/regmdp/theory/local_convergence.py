@@ -9,6 +9,7 @@ import numpy as np
 from regmdp._internal.arrays import Float
 from regmdp._internal.checks import check_number
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, Number, checked
 from regmdp.mdp import MDP
 from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer, Sum
@@ -43,6 +44,12 @@ class LocalRates(NamedTuple):
     margin: Float[np.ndarray, " S"]
 
 
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer) | None,
+    step_size=Number(above=0.0, finite=False),
+    optimum=Instance(Optimum) | None,
+)
 def local_rates(
     mdp: MDP,
     regularizer: Regularizer | None,

@@ -11,12 +11,13 @@ import scipy.sparse as sp
 from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, checked
 from regmdp._solve import solve
 from regmdp.algorithms import PolicyIteration
 from regmdp.certificates import backup_error
 from regmdp.evaluation import Chain
 from regmdp.mdp import MDP
-from regmdp.policies import permitted
+from regmdp.policies import PolicyRowsOf, permitted
 from regmdp.problem import check_regularizer
 from regmdp.regularizers import Regularizer
 
@@ -92,6 +93,7 @@ class Optimum:
         return self.mdp.discount * self.error + backup_error(self.mdp, self.regularizer, self.value)
 
 
+@checked(mdp=Instance(MDP), regularizer=Instance(Regularizer) | None)
 def compute_optimum(mdp: MDP, regularizer: Regularizer | None = None) -> Optimum:
     """Solve a discounted model to the limit of rounding.
 
@@ -141,6 +143,7 @@ def sup_norm(
     )
 
 
+@checked(mdp=Instance(MDP), policy=PolicyRowsOf())
 def stationary_distribution(
     mdp: MDP, policy: Float[Array, "S A"]
 ) -> Float[np.ndarray, " S"] | None:

@@ -27,6 +27,7 @@ import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import ArrayOf, Instance, checked
 from regmdp.evaluation import Chain, Exact
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
@@ -42,6 +43,7 @@ from regmdp.theory.steps import measure_potential
 __all__ = ["STATEMENTS", "occupancy_ratio"]
 
 
+@checked(mdp=Instance(MDP), distribution=ArrayOf("S", minimum=0.0))
 def occupancy_ratio(
     mdp: MDP, policy: ArrayLike | DeterministicPolicy, distribution: Float[Array, " S"]
 ) -> float:

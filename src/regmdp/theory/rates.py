@@ -12,6 +12,7 @@ import numpy as np
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.checks import check_option
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, Integer, Number, Option, checked
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.regularizers import KL, Regularizer, Shannon
@@ -50,6 +51,13 @@ class GPMDBounds(NamedTuple):
     policy: Float[np.ndarray, " n"]
 
 
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer),
+    step_size=Number(above=0.0, finite=False),
+    iterations=Integer(0),
+    optimum=Instance(Optimum) | None,
+)
 def entropy_npg_bounds(
     mdp: MDP,
     regularizer: Regularizer,
@@ -106,6 +114,14 @@ def entropy_npg_bounds(
     )
 
 
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer),
+    step_size=Number(above=0.0, finite=False),
+    iterations=Integer(0),
+    error=Number(0.0),
+    optimum=Instance(Optimum) | None,
+)
 def inexact_entropy_npg_bounds(
     mdp: MDP,
     regularizer: Regularizer,
@@ -160,6 +176,15 @@ def inexact_entropy_npg_bounds(
     return exact + published, exact + sharp_inexact_floor(mdp.discount, tau, error)
 
 
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer),
+    step_size=Number(above=0.0, finite=False),
+    iterations=Integer(0),
+    evaluation_error=Number(0.0),
+    subproblem_gap=Number(0.0),
+    optimum=Instance(Optimum) | None,
+)
 def gpmd_bounds(
     mdp: MDP,
     regularizer: Regularizer,
@@ -235,6 +260,12 @@ def gpmd_bounds(
     )
 
 
+@checked(
+    discount=Number(0.0, 1.0),
+    weight=Number(0.0, 1.0),
+    evaluation_error=Number(0.0),
+    subproblem_gap=Number(0.0),
+)
 def inexact_floor(
     discount: float, weight: float, *, evaluation_error: float = 0.0, subproblem_gap: float = 0.0
 ) -> float:
@@ -271,6 +302,13 @@ def inexact_floor(
     )
 
 
+@checked(
+    discount=Number(0.0, 1.0),
+    temperature=Number(above=0.0),
+    error=Number(0.0),
+    modulus=Number(above=0.0),
+    quantity=Option("q", "value", "policy", "log_policy"),
+)
 def sharp_inexact_floor(
     discount: float,
     temperature: float,

@@ -12,6 +12,7 @@ import numpy as np
 from regmdp import bellman
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, Integer, checked
 from regmdp._learn import learn
 from regmdp._solve import solve
 from regmdp.algorithms import Algorithm, PolicyOptimization, Recorder, State
@@ -303,6 +304,7 @@ def cached_on_run(compute: Callable[[Trace], Cached]) -> Callable[[Trace], Cache
     key = f"{compute.__module__}.{compute.__qualname__}"
 
     @wraps(compute)
+    @checked(run=Instance(Trace))
     def cached(run: Trace) -> Cached:
         if key not in run._cache:
             run._cache[key] = compute(run)
@@ -311,6 +313,12 @@ def cached_on_run(compute: Callable[[Trace], Cached]) -> Callable[[Trace], Cache
     return cached
 
 
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer) | None,
+    algorithm=Instance(Algorithm),
+    max_iterations=Integer(0),
+)
 def trace(
     mdp: MDP,
     regularizer: Regularizer | None,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, Number, checked
 from regmdp.mdp import MDP
 from regmdp.theory.inexact import admissible_evaluation_error
 from regmdp.theory.unregularized import reward_range
@@ -43,6 +44,7 @@ class SampleComplexity(NamedTuple):
         return self.pairs * self.total_per_pair
 
 
+@checked(mdp=Instance(MDP), accuracy=Number(above=0.0))
 def temperature_for_accuracy(mdp: MDP, accuracy: float) -> float:
     r"""Return the temperature τ = (1-γ)ε/log A with which Shannon entropy costs at most ε.
 
@@ -78,6 +80,7 @@ def temperature_for_accuracy(mdp: MDP, accuracy: float) -> float:
     return (1.0 - mdp.discount) * accuracy / math.log(n_actions)
 
 
+@checked(mdp=Instance(MDP), accuracy=Number(above=0.0))
 def inexact_npg_samples(mdp: MDP, accuracy: float) -> SampleComplexity:
     r"""Return the number of samples of entropy-regularized NPG for an accuracy, up to logarithms.
 

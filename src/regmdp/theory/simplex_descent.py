@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float
 from regmdp._internal.checks import check_integer, describe_first
 from regmdp._internal.errors import PolicyError, SolverError
+from regmdp._internal.parameters import ArrayOf, Instance, Integer, Number, checked
 from regmdp.improvement.dual_variables import (
     check_mirror_map,
     normalise_dual,
@@ -67,6 +69,11 @@ class SimplexTrajectory:
         return np.average(self.points[:-1], axis=0, weights=self.step_sizes)
 
 
+@checked(
+    mirror=Instance(Regularizer),
+    step_size=Number(above=0.0, finite=False) | ArrayOf("n"),
+    iterations=Integer(0),
+)
 def mirror_descent_on_simplex(
     gradient: Callable[[Float[np.ndarray, " A"]], ArrayLike] | ArrayLike,
     start: ArrayLike,
@@ -149,6 +156,7 @@ def mirror_descent_on_simplex(
     )
 
 
+@checked(run=Instance(SimplexTrajectory))
 def mirror_descent_regret(run: SimplexTrajectory, comparator: ArrayLike) -> Float[np.ndarray, " n"]:
     r"""Return the average regret of mirror descent against a distribution, after each step.
 
@@ -176,6 +184,7 @@ def mirror_descent_regret(run: SimplexTrajectory, comparator: ArrayLike) -> Floa
     return np.cumsum(gains) / np.cumsum(run.step_sizes)
 
 
+@checked(run=Instance(SimplexTrajectory))
 def mirror_descent_regret_bound(
     run: SimplexTrajectory, comparator: ArrayLike
 ) -> Float[np.ndarray, " n"]:
@@ -284,10 +293,7 @@ def _check_distribution(name: str, values: ArrayLike) -> Float[np.ndarray, " A"]
     Raises:
         PolicyError: if it is none.
     """
-    try:
-        p = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise PolicyError(f"{name} must be an array of probabilities") from None
+    p = check_array(name, values, error=PolicyError)
     if p.ndim != 1 or p.size == 0:
         raise PolicyError(f"{name} must have shape (A,), not {p.shape}")
     wrong = ~((p >= 0.0) & np.isfinite(p))
@@ -308,10 +314,7 @@ def _check_step_sizes(step_size: ArrayLike, n_steps: int) -> Float[np.ndarray, "
     Raises:
         SolverError: if they are not n positive numbers.
     """
-    try:
-        given = np.asarray(step_size, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise SolverError("step_size must be a number, or one for each iteration") from None
+    given = check_array("step_size", step_size)
     if given.shape not in ((), (n_steps,)):
         raise SolverError(
             f"step_size must be a number or of shape (n,) = ({n_steps},), not {given.shape}"
@@ -350,10 +353,7 @@ def _check_gradient(
     Raises:
         SolverError: if it is anything else.
     """
-    try:
-        g = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise SolverError(f"the gradient {where} must be an array of numbers") from None
+    g = check_array(f"the gradient {where}", values)
     if g.shape not in shapes:
         wanted = " or ".join(map(str, shapes))
         raise SolverError(f"the gradient {where} must have shape {wanted}, not {g.shape}")

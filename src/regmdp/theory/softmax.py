@@ -12,6 +12,7 @@ import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import ArrayOf, Instance, Number, checked
 from regmdp.evaluation import occupancy
 from regmdp.improvement import SoftmaxGradient, advantage
 from regmdp.mdp import MDP
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 
+@checked(mdp=Instance(MDP), regularizer=Instance(Regularizer) | None)
 def smoothness_constant(mdp: MDP, regularizer: Regularizer | None = None) -> float:
     r"""Return the smoothness constant β of V(ρ) in the logits.
 
@@ -67,6 +69,13 @@ def smoothness_constant(mdp: MDP, regularizer: Regularizer | None = None) -> flo
     ) ** 3
 
 
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer),
+    smallest_probabilities=ArrayOf("n", minimum=0.0, maximum=1.0),
+    step_size=Number(above=0.0, finite=False) | None,
+    optimum=Instance(Optimum) | None,
+)
 def softmax_pg_bound(
     mdp: MDP,
     regularizer: Regularizer,

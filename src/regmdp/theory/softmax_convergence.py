@@ -19,6 +19,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import ArrayOf, Instance, Number, checked
 from regmdp.evaluation import visits
 from regmdp.improvement import advantage
 from regmdp.mdp import MDP
@@ -36,6 +37,7 @@ from regmdp.theory.statements import Statement
 __all__ = ["STATEMENTS", "gradient_dominance_constant", "softmax_pg_asymptotic_bound"]
 
 
+@checked(mdp=Instance(MDP), optimum=Instance(Optimum) | None)
 def gradient_dominance_constant(
     mdp: MDP, policy: ArrayLike | DeterministicPolicy, optimum: Optimum | None = None
 ) -> float:
@@ -101,6 +103,12 @@ def _measure_dominance(
     return float(ratio * least / math.sqrt(best.size))
 
 
+@checked(
+    mdp=Instance(MDP),
+    constants=ArrayOf("n", minimum=0.0),
+    step_size=Number(above=0.0, finite=False),
+    optimum=Instance(Optimum) | None,
+)
 def softmax_pg_asymptotic_bound(
     mdp: MDP,
     constants: Float[Array, " n"],

@@ -11,6 +11,7 @@ import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import ArrayOf, Instance, Integer, Number, checked
 from regmdp.improvement.dual_variables import dual_from_policy
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
@@ -61,6 +62,13 @@ class LinearSystem(NamedTuple):
     duals: Float[np.ndarray, "n S A"]
 
 
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer),
+    q=ArrayOf("n S A", infinite=(-np.inf,)),
+    step_size=Number(above=0.0, finite=False),
+    optimum=Instance(Optimum) | None,
+)
 def linear_system(
     mdp: MDP,
     regularizer: Regularizer,
@@ -144,6 +152,13 @@ def _scale_initial_dual(first: InitialPolicy, weight: float) -> Float[np.ndarray
     return scale_dual(first.optimum, dual)
 
 
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer),
+    step_size=Number(above=0.0, finite=False),
+    iterations=Integer(0),
+    optimum=Instance(Optimum) | None,
+)
 def mirror_descent_gap_bound(
     mdp: MDP,
     regularizer: Regularizer,

@@ -31,6 +31,7 @@ import scipy.sparse as sp
 from regmdp import bellman
 from regmdp._internal.arrays import Array, ArrayLike, Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import ArrayOf, Instance, Integer, Number, checked
 from regmdp.certificates import backup_error
 from regmdp.evaluation import Chain, Exact, Sweeps
 from regmdp.improvement import Adaptive, DualAveraging, MirrorDescent
@@ -132,6 +133,14 @@ def _make_start(
     return _Start(optimum, np.asarray(policy), np.asarray(first))
 
 
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer) | None,
+    step_size=Number(above=0.0, finite=False),
+    iterations=Integer(0),
+    mirror=Instance(Regularizer),
+    optimum=Instance(Optimum) | None,
+)
 def td_pmd_sublinear_bounds(
     mdp: MDP,
     regularizer: Regularizer | None = None,
@@ -197,6 +206,13 @@ def td_pmd_sublinear_bounds(
     return TDPMDBounds(policy - shift * discount ** np.arange(iterations + 1.0), policy)
 
 
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer),
+    step_size=Number(above=0.0, finite=False),
+    iterations=Integer(0),
+    optimum=Instance(Optimum) | None,
+)
 def td_pmd_linear_bounds(
     mdp: MDP,
     regularizer: Regularizer,
@@ -269,6 +285,13 @@ def td_pmd_linear_bounds(
     return TDPMDBounds(policy - shift * discount ** np.arange(iterations + 1.0), policy)
 
 
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer) | None,
+    initial=Number(above=0.0),
+    iterations=Integer(0),
+    optimum=Instance(Optimum) | None,
+)
 def td_pmd_adaptive_bound(
     mdp: MDP,
     regularizer: Regularizer | None = None,
@@ -322,6 +345,15 @@ def td_pmd_adaptive_bound(
     return powers * (float(np.max(first.gap, initial=0.0)) + added)
 
 
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer) | None,
+    initial=Number(above=0.0),
+    iterations=Integer(0),
+    mirror=Instance(Regularizer),
+    errors=ArrayOf("n", minimum=0.0, empty=True) | None,
+    optimum=Instance(Optimum) | None,
+)
 def td_pmd_geometric_bound(
     mdp: MDP,
     regularizer: Regularizer | None = None,

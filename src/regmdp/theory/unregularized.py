@@ -11,6 +11,7 @@ import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, Integer, Number, checked
 from regmdp.evaluation import occupancy
 from regmdp.improvement import Adaptive, MirrorDescent
 from regmdp.improvement.dual_variables import dual_from_policy
@@ -44,6 +45,12 @@ __all__ = [
 KL_MIRROR_MAP = Shannon(temperature=1.0)
 
 
+@checked(
+    mdp=Instance(MDP),
+    step_size=Number(above=0.0, finite=False),
+    iterations=Integer(0),
+    optimum=Instance(Optimum) | None,
+)
 def npg_bound(
     mdp: MDP,
     *,
@@ -92,6 +99,13 @@ def npg_bound(
     return np.concatenate([[np.inf], constant / np.arange(1, iterations + 1)])
 
 
+@checked(
+    mdp=Instance(MDP),
+    initial=Number(above=0.0),
+    iterations=Integer(0),
+    mirror=Instance(Regularizer),
+    optimum=Instance(Optimum) | None,
+)
 def geometric_pmd_bound(
     mdp: MDP,
     *,
@@ -149,6 +163,14 @@ def geometric_pmd_bound(
     return constant * (1.0 - 1.0 / theta) ** np.arange(iterations + 1)
 
 
+@checked(
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer) | None,
+    initial=Number(above=0.0),
+    iterations=Integer(0),
+    lookahead=Integer(),
+    optimum=Instance(Optimum) | None,
+)
 def adaptive_pmd_bound(
     mdp: MDP,
     regularizer: Regularizer | None = None,
@@ -201,6 +223,7 @@ def adaptive_pmd_bound(
     return constant * (mdp.discount**lookahead) ** np.arange(iterations + 1.0)
 
 
+@checked(mdp=Instance(MDP))
 def reward_range(mdp: MDP) -> tuple[float, float]:
     """Return the smallest and the largest reward, including 0 if episodes end.
 
