@@ -16,6 +16,10 @@ NAMESPACES = (
     "regmdp.regularizers",
     "regmdp.samples",
     "regmdp.theory",
+    "regmdp.models",
+    "regmdp.gradients",
+    "regmdp.irl",
+    "regmdp.io",
 )
 
 #: Under these names a subpackage is imported by users, but it lies elsewhere.

@@ -3,7 +3,14 @@
 A new public callable needs an entry in one of the tables of calls, or here in ``EXEMPT``.
 """
 
-from bad_input import data_calls, method_calls, regularizer_calls, solving_calls, theory_calls
+from bad_input import (
+    data_calls,
+    method_calls,
+    model_calls,
+    regularizer_calls,
+    solving_calls,
+    theory_calls,
+)
 
 __all__ = ["ACCEPTED", "CALLS", "EXEMPT"]
 
@@ -14,10 +21,13 @@ CALLS = (
     | method_calls.CALLS
     | data_calls.CALLS
     | theory_calls.CALLS
+    | model_calls.CALLS
 )
 
 _BASE = "an abstract class"
 _PART = "a part for the layers above, which have checked its arguments"
+_OWN = "its bad input is tested with the package that it belongs to"
+_EXTRA = "it needs a package that may be missing, and takes at most a discount"
 _RECORD = "what the library returns; users do not make one"
 
 #: Public callables without a valid call, and why.
@@ -70,6 +80,36 @@ EXEMPT = {
     "regmdp.theory.Trace": _RECORD,
     "regmdp.theory.UpperBound": _RECORD,
     "regmdp.theory.Comparison": _BASE,
+    "regmdp.models.NamedModel": _RECORD,
+    "regmdp.models.icu_sepsis": _EXTRA,
+    "regmdp.models.icu_sepsis_expert": _EXTRA,
+    "regmdp.gradients.Accuracy": _RECORD,
+    "regmdp.gradients.Derivative": _RECORD,
+    "regmdp.gradients.Gradient": _RECORD,
+    "regmdp.gradients.GradientErrors": _RECORD,
+    "regmdp.gradients.Linearization": _RECORD,
+    "regmdp.gradients.LowRankGradient": _RECORD,
+    "regmdp.gradients.ModelFunction": _OWN,
+    "regmdp.gradients.ParametricModel": _BASE,
+    "regmdp.gradients.Perturbation": _OWN,
+    "regmdp.gradients.ValueAndGradient": _RECORD,
+    "regmdp.irl.Demonstrations": _RECORD,
+    "regmdp.irl.Identification": _RECORD,
+    "regmdp.irl.RewardEstimate": _RECORD,
+    "regmdp.irl.identify": _OWN,
+    "regmdp.io.DiscreteDPArguments": _RECORD,
+    "regmdp.io.Environment": _OWN,
+    "regmdp.io.ModelWriter": _OWN,
+    "regmdp.io.from_gymnasium": _OWN,
+    "regmdp.io.from_vector_env": _OWN,
+    "regmdp.io.load_model": _OWN,
+    "regmdp.io.load_policy": _OWN,
+    "regmdp.io.open_mapped": _OWN,
+    "regmdp.io.read_model": _OWN,
+    "regmdp.io.save_mapped": _OWN,
+    "regmdp.io.save_model": _OWN,
+    "regmdp.io.time_limit_note": _OWN,
+    "regmdp.io.write_model": _OWN,
     "regmdp.theory.three_point_identity": _PART,
     "regmdp.algorithms.Algorithm": _BASE,
     "regmdp.algorithms.History": _RECORD,
@@ -120,6 +160,32 @@ ACCEPTED = {
         f"regmdp.{name} termination": {"zeros": "no episode ends"}
         for name in ("MDP", "MDP.from_action_matrices", "MDP.from_pairs")
     },
+    **{
+        f"regmdp.{place}": dict.fromkeys(
+            ("sevens", "negative", "zeros", "-1", "0", "2", "a column more"), "any numbers"
+        )
+        for place in (
+            "gradients.RewardFeatures features",
+            "gradients.linearize solution",
+            "gradients.value_and_gradient start",
+            "gradients.value_and_gradient theta",
+            "io.from_mdptoolbox R",
+            "io.from_quantecon R",
+            "io.from_quantecon#pairs R",
+            "irl.expected_features action",
+            "irl.expected_features known",
+            "irl.expected_features pair",
+            "irl.expected_features state",
+            "irl.expected_features successor",
+            "irl.match_features start",
+            "irl.maximize_likelihood start",
+            "irl.reward_with_value value",
+        )
+    },
+    "regmdp.io.from_mdptoolbox discount": {"0": "only the first reward counts"},
+    "regmdp.io.from_quantecon beta": {"0": "only the first reward counts"},
+    "regmdp.io.from_quantecon#pairs beta": {"0": "only the first reward counts"},
+    "regmdp.io.from_quantecon#pairs Q": {"sparse": "sparse arrays are accepted"},
     **{
         f"regmdp.theory.td_pmd_{name} value": dict.fromkeys(
             ("sevens", "negative", "zeros"), "values are any numbers"

@@ -13,9 +13,9 @@ def test_bandit_has_the_value_of_its_best_arm(discount):
 
 
 def test_bandit_needs_arms_with_finite_rewards():
-    with pytest.raises(rm.ModelError, match="at least one arm"):
+    with pytest.raises(rm.ModelError, match="rewards must not be empty"):
         rm.models.bandit(())
-    with pytest.raises(rm.ModelError, match="reward 1 must be a finite number, not nan"):
+    with pytest.raises(rm.ModelError, match=r"rewards\[1\] is nan, not a finite number"):
         rm.models.bandit((1.0, float("nan")))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from regmdp import bellman
 from regmdp._internal.arrays import ArrayLike, Bool, Float, freeze
+from regmdp._internal.parameters import Instance, checked
 from regmdp.certificates import require_bounded
 from regmdp.evaluation import Chain, Exact, LinearEvaluation
 from regmdp.gradients.accuracy import Accuracy
@@ -31,6 +32,7 @@ from regmdp.solution import Solution
 __all__ = ["Linearization", "linearize"]
 
 
+@checked(evaluation=Instance(LinearEvaluation) | None)
 def linearize(
     mdp: MDP,
     regularizer: Regularizer | None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
+from regmdp._internal.parameters import Instance, Number, checked
 from regmdp._solve import solve
 from regmdp.gradients.linearization import Linearization, linearize
 from regmdp.gradients.parametric_models import ParametricModel
@@ -37,6 +38,7 @@ class ValueAndGradient:
     linearization: Linearization
 
 
+@checked(parameters=Instance(ParametricModel), tol=Number(above=0.0))
 def value_and_gradient(
     parameters: ParametricModel,
     theta: ArrayLike,

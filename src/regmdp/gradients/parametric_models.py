@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from regmdp._internal.array_checks import check_array as check_numbers
 from regmdp._internal.arrays import ArrayLike, Float, read_only
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, checked
 from regmdp._internal.sparse import as_csr
 from regmdp.gradients.gradient import Gradient
 from regmdp.gradients.perturbations import Perturbation
@@ -59,6 +60,7 @@ class ParametricModel(ABC):
         return check_array("the parameters", vector, shape)
 
 
+@checked(mdp=Instance(MDP))
 @dataclass(frozen=True, eq=False)
 class RewardFeatures(ParametricModel):
     r"""Rewards that are linear in the parameters, \(r(s, a) + \sum_k \theta_k \phi_k(s, a)\).

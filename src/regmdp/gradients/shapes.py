@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
+from regmdp._internal.array_checks import check_array as check_numbers
 from regmdp._internal.arrays import ArrayLike
 from regmdp._internal.errors import SolverError
 from regmdp._internal.sparse import as_csr
@@ -39,7 +40,7 @@ def as_transition_rows(transitions: TransitionLike, shape: tuple[int, ...]) -> A
                 f"{transitions.shape}"
             )
         return as_csr("an array over transitions", transitions, error=SolverError)
-    array = np.asarray(transitions, dtype=np.float64)
+    array = check_numbers("an array over transitions", transitions)
     if array.shape != (n_states, n_actions, n_states):
         raise SolverError(
             "an array over transitions must have shape (S, A, S) = "

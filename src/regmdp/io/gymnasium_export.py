@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import MissingExtraError, ModelError
+from regmdp._internal.parameters import Instance, Integer, checked
 from regmdp.mdp import MDP
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["to_gymnasium"]
 
 
+@checked(ModelError, mdp=Instance(MDP), max_steps=Integer() | None)
 def to_gymnasium(mdp: MDP, *, max_steps: int | None = None) -> ModelEnv:
     """Return a Gymnasium environment that samples the model.
 

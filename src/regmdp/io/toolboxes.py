@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float, Int, SparseArray
 from regmdp._internal.errors import ModelError
+from regmdp._internal.parameters import Instance, checked
 from regmdp._internal.sparse import as_csr
 from regmdp.mdp import MDP
 from regmdp.mdp.model_data import ModelOptions
@@ -70,6 +71,7 @@ def from_mdptoolbox(
     return MDP.from_action_matrices(matrices, rewards, discount=discount, **keywords)
 
 
+@checked(ModelError, mdp=Instance(MDP))
 def to_mdptoolbox(mdp: MDP) -> tuple[list[sp.csr_array], Float[np.ndarray, "S A"]]:
     """Return the arguments (P, R) of MDPtoolbox: A sparse (S, S) matrices and (S, A) rewards.
 
@@ -200,6 +202,7 @@ def from_quantecon(
     return mdp
 
 
+@checked(ModelError, mdp=Instance(MDP))
 def to_quantecon(mdp: MDP) -> DiscreteDPArguments:
     """Return the model as arguments of ``DiscreteDP``: ``DiscreteDP(*to_quantecon(mdp))``.
 

@@ -6,8 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from regmdp._internal.arrays import Int
-from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import ModelError
+from regmdp._internal.parameters import Instance, Integer, Number, checked
 from regmdp.mdp import MDP
 
 __all__ = ["garnet"]
@@ -16,6 +16,14 @@ __all__ = ["garnet"]
 MAX_DRAWS = 1 << 22
 
 
+@checked(
+    ModelError,
+    n_states=Integer(),
+    n_actions=Integer(),
+    branching=Integer(),
+    rng=Integer(0) | Instance(np.random.Generator),
+    discount=Number(0.0, 1.0),
+)
 def garnet(
     n_states: int = 100,
     n_actions: int = 4,
@@ -56,16 +64,13 @@ def garnet(
         Bhatnagar, Sutton, Ghavamzadeh and Lee, Natural actor-critic algorithms, Automatica
         45, 2009.
     """
-    n_states = check_integer("n_states", n_states, error=ModelError)
-    n_actions = check_integer("n_actions", n_actions, error=ModelError)
-    branching = check_integer("branching", branching, error=ModelError)
     if branching > n_states:
         raise ModelError(
             f"branching is {branching}, but a pair cannot have more distinct successors than the "
             f"{n_states} states"
         )
     if not isinstance(rng, np.random.Generator):
-        rng = np.random.default_rng(check_integer("rng", rng, 0, error=ModelError))
+        rng = np.random.default_rng(rng)
     n_pairs = n_states * n_actions
     successors = _draw_subsets(rng, n_pairs, n_states, branching)
     cuts = np.empty((n_pairs, branching + 1))

@@ -9,8 +9,8 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from regmdp._internal.arrays import ArrayLike, Bool, Float
-from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import ModelError
+from regmdp._internal.parameters import ArrayOf, Instance, Integer, Number, Text, checked
 from regmdp.mdp import MDP, GridLayout
 from regmdp.mdp.layouts import CLOCKWISE, join_cells, parse_drawing
 
@@ -23,6 +23,21 @@ LAYOUTS = ("open", "rooms", "maze")
 MAX_LABELS = 10_000
 
 
+#: Row and column of a cell; None is the default.
+CELL = ArrayOf("2", "integer") | None
+
+
+@checked(
+    ModelError,
+    height=Integer(),
+    width=Integer(),
+    start=CELL,
+    goal=CELL,
+    slip=Number(0.0, 1.0),
+    goal_reward=Number(),
+    step_reward=Number(),
+    discount=Number(0.0, 1.0),
+)
 def gridworld(
     height: int = 11,
     width: int = 11,
@@ -74,8 +89,6 @@ def gridworld(
         >>> mdp.describe(0, 1)
         'state 0 (row 0, column 0), action 1 (right)'
     """
-    height = check_integer("height", height, error=ModelError)
-    width = check_integer("width", width, error=ModelError)
     walls = _as_walls(walls, height, width)
     free = np.flatnonzero(~walls.ravel())
     if free.size < 2:
@@ -87,7 +100,7 @@ def gridworld(
     if start_cell == goal_cell:
         raise ModelError("start and goal are the same cell; choose another start= or goal=")
     entry = np.zeros((height, width))
-    entry.flat[goal_cell] = check_number("goal_reward", goal_reward, error=ModelError)
+    entry.flat[goal_cell] = goal_reward
     cells = np.where(walls, "#", ".")
     cells.flat[goal_cell] = "G"
     initial = np.zeros((height, width))
@@ -95,6 +108,15 @@ def gridworld(
     return _assemble(cells, entry, initial, slip, step_reward, discount)
 
 
+@checked(
+    ModelError,
+    drawing=Text(),
+    slip=Number(0.0, 1.0),
+    goal_reward=Number(),
+    trap_reward=Number(),
+    step_reward=Number(),
+    discount=Number(0.0, 1.0),
+)
 def gridworld_from_drawing(
     drawing: str,
     *,
@@ -131,13 +153,14 @@ def gridworld_from_drawing(
     cells = parse_drawing(drawing)
     if not ((cells == ".") | (cells == "S")).any():
         raise ModelError("the drawing has no free cell to start from: it needs a . or an S")
-    entry = np.where(cells == "G", check_number("goal_reward", goal_reward, error=ModelError), 0.0)
-    entry[cells == "T"] = check_number("trap_reward", trap_reward, error=ModelError)
+    entry = np.where(cells == "G", goal_reward, 0.0)
+    entry[cells == "T"] = trap_reward
     starts = (cells == "S").astype(np.float64)
     initial = starts / starts.sum() if starts.any() else None
     return _assemble(cells, entry, initial, slip, step_reward, discount)
 
 
+@checked(ModelError, slip=Number(0.0, 1.0), step_reward=Number(), discount=Number(0.0, 1.0))
 def russell_norvig(*, slip: float = 0.2, step_reward: float = -0.04, discount: float = 1.0) -> MDP:
     r"""Return the 4 × 3 world of Russell and Norvig's textbook.
 
@@ -176,6 +199,7 @@ def russell_norvig(*, slip: float = 0.2, step_reward: float = -0.04, discount: f
     return gridworld_from_drawing(drawing, slip=slip, step_reward=step_reward, discount=discount)
 
 
+@checked(ModelError, height=Integer(), width=Integer())
 def rooms(height: int, width: int) -> Bool[np.ndarray, "H W"]:
     r"""Return the (H, W) walls of four rooms with four doors; sides shorter than 5 stay undivided.
 
@@ -191,8 +215,6 @@ def rooms(height: int, width: int) -> Bool[np.ndarray, "H W"]:
     _______
     ___#___
     """
-    height = check_integer("height", height, error=ModelError)
-    width = check_integer("width", width, error=ModelError)
     walls = np.zeros((height, width), dtype=np.bool_)
     across, down = height // 2, width // 2
     if height >= 5:
@@ -206,6 +228,9 @@ def rooms(height: int, width: int) -> Bool[np.ndarray, "H W"]:
     return walls
 
 
+@checked(
+    ModelError, height=Integer(), width=Integer(), rng=Integer(0) | Instance(np.random.Generator)
+)
 def maze(height: int, width: int, *, rng: int | np.random.Generator = 0) -> Bool[np.ndarray, "H W"]:
     """Return the (H, W) walls of a random maze with exactly one path between any two free cells.
 
@@ -222,10 +247,8 @@ def maze(height: int, width: int, *, rng: int | np.random.Generator = 0) -> Bool
         >>> rm.models.maze(4, 5, rng=0).shape
         (4, 5)
     """
-    height = check_integer("height", height, error=ModelError)
-    width = check_integer("width", width, error=ModelError)
     if not isinstance(rng, np.random.Generator):
-        rng = np.random.default_rng(check_integer("rng", rng, 0, error=ModelError))
+        rng = np.random.default_rng(rng)
     cells = np.arange(((height + 1) // 2) * ((width + 1) // 2)).reshape(
         (height + 1) // 2, (width + 1) // 2
     )
@@ -271,7 +294,7 @@ def _as_cell(name: str, place: tuple[int, int] | None, walls: np.ndarray, defaul
     if place is None:
         return default
     height, width = walls.shape
-    row, column = (int(i) for i in place)
+    row, column = place
     if not (0 <= row < height and 0 <= column < width):
         raise ModelError(
             f"{name} is row {row}, column {column}, outside the grid of {height} rows and {width} "
@@ -300,8 +323,6 @@ def _assemble(
         step_reward: Paid on every move.
         discount: γ.
     """
-    slip = check_number("slip", slip, 0.0, 1.0, error=ModelError)
-    step_reward = check_number("step_reward", step_reward, error=ModelError)
     free, ends = cells != "#", (cells == "G") | (cells == "T")
     row, column = np.nonzero(free)
     n_states = row.size

@@ -5,13 +5,22 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import ModelError
+from regmdp._internal.parameters import Integer, Number, checked
 from regmdp.mdp import MDP, LineLayout
 
 __all__ = ["queue"]
 
 
+@checked(
+    ModelError,
+    capacity=Integer(),
+    arrival=Number(0.0, 1.0),
+    service=Number(0.0, 1.0),
+    reward=Number(),
+    holding=Number(),
+    discount=Number(0.0, 1.0),
+)
 def queue(
     capacity: int = 50,
     *,
@@ -66,17 +75,12 @@ def queue(
         shows that a threshold is optimal. Here time is discrete; a continuous-time queue becomes
         one by uniformization.
     """
-    capacity = check_integer("capacity", capacity, error=ModelError)
-    arrival = check_number("arrival", arrival, 0.0, 1.0, error=ModelError)
-    service = check_number("service", service, 0.0, 1.0, error=ModelError)
     if arrival + service > 1.0 + 1e-12:
         raise ModelError(
             f"arrival + service is {arrival + service:.12g}, but at most one of the two happens in "
             "a period, so it must not exceed 1; make the periods shorter by dividing both by the "
             "same number"
         )
-    reward = check_number("reward", reward, error=ModelError)
-    holding = check_number("holding", holding, error=ModelError)
     n_states = capacity + 1
     customers = np.arange(n_states)
     shrinks = np.where(customers > 0, service, 0.0)

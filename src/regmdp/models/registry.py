@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from regmdp._internal.errors import ModelError
+from regmdp._internal.parameters import Text, checked
 from regmdp.mdp import MDP
 from regmdp.models.exponential import exponential_chain
 from regmdp.models.garnets import garnet
@@ -161,6 +162,7 @@ def list_models() -> tuple[NamedModel, ...]:
     return tuple(_MODELS.values())
 
 
+@checked(ModelError, name=Text())
 def find_model(name: str) -> NamedModel:
     """Return the entry of a named model.
 

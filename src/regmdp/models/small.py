@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import ModelError
+from regmdp._internal.parameters import ArrayOf, Integer, Number, checked
 from regmdp.mdp import MDP, LineLayout
 
 __all__ = ["bandit", "chain", "forest"]
@@ -17,6 +17,7 @@ __all__ = ["bandit", "chain", "forest"]
 MAX_LABELS = 10_000
 
 
+@checked(ModelError, rewards=ArrayOf("n"), discount=Number(0.0, 1.0))
 def bandit(rewards: Sequence[float] = (1.0, 0.9, 0.1), *, discount: float = 0.0) -> MDP:
     r"""Return a bandit: one state, and one action for each arm.
 
@@ -49,21 +50,17 @@ def bandit(rewards: Sequence[float] = (1.0, 0.9, 0.1), *, discount: float = 0.0)
         Mei, Xiao, Szepesvári and Schuurmans, On the global convergence rates of softmax policy
         gradient methods, ICML 2020, uses the three arms (1, 0.9, 0.1) in its figures.
     """
-    arms = [
-        check_number(f"reward {arm}", reward, error=ModelError)
-        for arm, reward in enumerate(rewards)
-    ]
-    if not arms:
-        raise ModelError("rewards is empty; give the reward of at least one arm")
+    arms = np.array(rewards)[None, :]
     return MDP(
-        np.ones((1, len(arms), 1)),
-        np.array([arms]),
+        np.ones((1, arms.size, 1)),
+        arms,
         discount,
         state_labels=["bandit"],
-        action_labels=[f"arm {arm}" for arm in range(len(arms))],
+        action_labels=[f"arm {arm}" for arm in range(arms.size)],
     )
 
 
+@checked(ModelError, n_states=Integer(), distraction=Number(0.0, 1.0), discount=Number(0.0, 1.0))
 def chain(n_states: int = 5, *, distraction: float = 0.0, discount: float = 0.9) -> MDP:
     r"""Return a chain with its reward at the far end.
 
@@ -97,8 +94,6 @@ def chain(n_states: int = 5, *, distraction: float = 0.0, discount: float = 0.9)
         >>> rm.solve(rm.models.chain(3, distraction=0.95)).value.round(6)
         array([ 9.5,  9.5, 10. ])
     """
-    n_states = check_integer("n_states", n_states, error=ModelError)
-    distraction = check_number("distraction", distraction, 0.0, 1.0, error=ModelError)
     state = np.arange(n_states)
     successor = np.column_stack((np.zeros_like(state), np.minimum(state + 1, n_states - 1)))
     rows = sp.csr_array(
@@ -117,6 +112,14 @@ def chain(n_states: int = 5, *, distraction: float = 0.0, discount: float = 0.9)
     ).with_layout(LineLayout("state"))
 
 
+@checked(
+    ModelError,
+    n_states=Integer(2),
+    r1=Number(),
+    r2=Number(),
+    p=Number(0.0, 1.0),
+    discount=Number(0.0, 1.0),
+)
 def forest(
     n_states: int = 3, *, r1: float = 4.0, r2: float = 2.0, p: float = 0.1, discount: float = 0.9
 ) -> MDP:
@@ -161,8 +164,6 @@ def forest(
         stochastic dynamic programming problems, Ecography 37, 2014; its function
         ``mdp_example_forest``.
     """
-    n_states = check_integer("n_states", n_states, 2, error=ModelError)
-    p = check_number("p", p, 0.0, 1.0, error=ModelError)
     oldest = n_states - 1
     older = np.minimum(np.arange(n_states) + 1, oldest)
     burnt = np.zeros(n_states, dtype=np.int64)
@@ -173,8 +174,8 @@ def forest(
     rewards = np.zeros((n_states, 2))
     rewards[1:, 1] = 1.0
     rewards[oldest] = (
-        check_number("r1", r1, error=ModelError),
-        check_number("r2", r2, error=ModelError),
+        r1,
+        r2,
     )
     labels = [f"age {age}" for age in range(n_states)] if n_states <= MAX_LABELS else None
     return MDP(

@@ -12,6 +12,7 @@ from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
 from regmdp._internal.checks import check_number, describe_first
 from regmdp._internal.errors import SampleError
+from regmdp._internal.parameters import Instance, checked
 from regmdp.bellman import next_state_weights
 from regmdp.evaluation import visits
 from regmdp.mdp import MDP
@@ -92,6 +93,7 @@ class Demonstrations:
         )
 
     @classmethod
+    @checked(mdp=Instance(MDP))
     def from_policy(cls, mdp: MDP, policy: ArrayLike) -> Demonstrations:
         """Take a known policy, from the model's initial distribution.
 

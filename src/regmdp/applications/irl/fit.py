@@ -7,9 +7,10 @@ import time
 import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
-from regmdp._internal.checks import check_number, describe_first
+from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import RegularizerError, SampleError, SolverError
 from regmdp._internal.events import CallbackLike
+from regmdp._internal.parameters import Number, checked
 from regmdp._internal.status import Status
 from regmdp.applications._feature_checks import require_effect
 from regmdp.applications._minimization import Search
@@ -29,6 +30,7 @@ MIN_TOLERANCE = 1e-8
 TOLERANCE_FACTOR, MIN_CONVERGED_TOLERANCE = 10.0, 1e-6
 
 
+@checked(ridge=Number(0.0))
 def match_features(
     parameters: ParametricModel,
     demonstrations: Demonstrations,
@@ -76,12 +78,12 @@ def match_features(
         entropy"; Zhou, Bloem & Bambos 2018, IEEE Transactions on Automatic Control 63(9), for
         infinite horizons.
     """
-    ridge = check_number("ridge", ridge, 0.0)
     _require_problem(parameters, demonstrations, regularizer, ridge)
     objective = FeatureMatching(parameters, demonstrations, regularizer, ridge)
     return _minimize(objective, start, callback, "matching expected features")
 
 
+@checked(ridge=Number(0.0))
 def maximize_likelihood(
     parameters: ParametricModel,
     demonstrations: Demonstrations,
@@ -121,7 +123,6 @@ def maximize_likelihood(
         >>> bool(found.theta[0] > 0)  # the demonstrator goes to the last state
         True
     """
-    ridge = check_number("ridge", ridge, 0.0)
     _require_problem(parameters, demonstrations, regularizer, ridge)
     _require_likelihood(demonstrations, regularizer)
     objective = ActionLikelihood(parameters, demonstrations, regularizer, ridge)

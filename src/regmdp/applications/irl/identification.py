@@ -14,6 +14,7 @@ import numpy as np
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, checked
 from regmdp.applications.irl.estimates import RewardEstimate
 from regmdp.bellman import expected_values
 from regmdp.gradients import Perturbation, RewardFeatures
@@ -134,6 +135,7 @@ def identify(estimate: RewardEstimate) -> Identification:
     return Identification(curvature, directions, n_identified, len(changes) - n_changes)
 
 
+@checked(mdp=Instance(MDP), regularizer=Instance(Regularizer))
 def reward_with_value(
     mdp: MDP, policy: ArrayLike, value: ArrayLike, regularizer: Regularizer
 ) -> Float[np.ndarray, "S A"]:
