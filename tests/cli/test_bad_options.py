@@ -97,6 +97,24 @@ def test_bad_values_get_a_message(command, name, value, folder, monkeypatch, cap
         assert value in ACCEPTED[name]
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--steps", "-5", "--steps must be an integer, 0 or more, not -5"),
+        ("--steps", "9" * 30, "--steps must be an integer of 64 bits"),
+        ("--episodes", "0", "--episodes must be an integer, 1 or more, not 0"),
+    ],
+)
+def test_numbers_of_steps_and_episodes_are_checked_first(
+    option, value, message, folder, monkeypatch, capsys
+):
+    monkeypatch.setattr(sys, "argv", ["regmdp", "train", "CartPole-v1", option, value])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert exit_.value.code == 1
+    assert message in capsys.readouterr().err
+
+
 def test_counts():
     parameters = {(command, name) for command, name, _ in list_cases()}
     print(f"{len(COMMANDS)} commands, {len(parameters)} parameters, {len(list_cases())} values")  # noqa: T201

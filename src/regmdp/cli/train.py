@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperCommand
 
 import regmdp as rm
+from regmdp._internal.checks import check_integer
 from regmdp._internal.files import (
     replace_atomically,
     require_writable,
@@ -121,6 +122,8 @@ def train(
 
     Exit code: 0, 130 if interrupted (the learner is saved too), 1 on an error.
     """
+    check_integer("--steps", steps, 0)
+    check_integer("--episodes", episodes)
     from regmdp import deep  # needs an extra
 
     out = open_console()
