@@ -365,12 +365,12 @@ def check_sequence(
 
 
 def checked(
-    error: type[RegmdpError] = SolverError, /, **declarations: Kind
+    error_class: type[RegmdpError] = SolverError, /, **declarations: Kind
 ) -> Callable[[Target], Target]:
     """Check the arguments of a function, or of the constructor of a class, at each call.
 
     Args:
-        error: Class of the exceptions.
+        error_class: Class of the exceptions.
         declarations: What each parameter may be. Those that are not named are not checked.
 
     Examples:
@@ -389,8 +389,8 @@ def checked(
 
     def decorate(target: Any) -> Any:
         if not isinstance(target, type):
-            return _wrap(target, declarations, error)
-        wrapper = _wrap(target.__init__, declarations, error)
+            return _wrap(target, declarations, error_class)
+        wrapper = _wrap(target.__init__, declarations, error_class)
         target.__init__ = wrapper
         return target
 
