@@ -338,7 +338,11 @@ class ArrayOf(Kind):
 
 
 def _require_all(
-    name: str, array: np.ndarray, good: np.ndarray, what: str, error: type[RegmdpError]
+    name: str,
+    array: np.ndarray,
+    good: np.ndarray | np.bool_,
+    what: str,
+    error: type[RegmdpError],
 ) -> None:
     if not np.all(good):
         raise error(

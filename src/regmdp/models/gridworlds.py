@@ -289,12 +289,12 @@ def _as_walls(walls: object, height: int, width: int) -> Bool[np.ndarray, "H W"]
     return walls
 
 
-def _as_cell(name: str, place: tuple[int, int] | None, walls: np.ndarray, default: int) -> int:
+def _as_cell(name: str, place: ArrayLike | None, walls: np.ndarray, default: int) -> int:
     """Return the flat index of a free cell."""
     if place is None:
         return default
     height, width = walls.shape
-    row, column = place
+    row, column = (int(index) for index in np.asarray(place))
     if not (0 <= row < height and 0 <= column < width):
         raise ModelError(
             f"{name} is row {row}, column {column}, outside the grid of {height} rows and {width} "

@@ -361,7 +361,7 @@ def td_pmd_geometric_bound(
     initial: float,
     iterations: int,
     mirror: Regularizer = KL_MIRROR_MAP,
-    errors: Float[Array, " n"] | None = None,
+    errors: Float[Array, " m"] | None = None,
     start: ArrayLike | DeterministicPolicy | None = None,
     value: ArrayLike | None = None,
     optimum: Optimum | None = None,
