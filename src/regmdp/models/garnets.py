@@ -7,6 +7,7 @@ import scipy.sparse as sp
 
 from regmdp._internal.arrays import Int
 from regmdp._internal.errors import ModelError
+from regmdp._internal.memory import require_memory
 from regmdp._internal.parameters import Instance, Integer, Number, checked
 from regmdp.mdp import MDP
 
@@ -72,6 +73,8 @@ def garnet(
     if not isinstance(rng, np.random.Generator):
         rng = np.random.default_rng(rng)
     n_pairs = n_states * n_actions
+    what = f"{n_pairs * branching:,} transitions of {n_states:,} states and {n_actions:,} actions"
+    require_memory(what, 20.0 * n_pairs * branching, "choose smaller sizes")
     successors = _draw_subsets(rng, n_pairs, n_states, branching)
     cuts = np.empty((n_pairs, branching + 1))
     cuts[:, 0], cuts[:, -1] = 0.0, 1.0

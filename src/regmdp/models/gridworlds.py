@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 
 from regmdp._internal.arrays import ArrayLike, Bool, Float
 from regmdp._internal.errors import ModelError
+from regmdp._internal.memory import require_memory
 from regmdp._internal.parameters import ArrayOf, Instance, Integer, Number, Text, checked
 from regmdp.mdp import MDP, GridLayout
 from regmdp.mdp.layouts import CLOCKWISE, join_cells, parse_drawing
@@ -89,6 +90,9 @@ def gridworld(
         >>> mdp.describe(0, 1)
         'state 0 (row 0, column 0), action 1 (right)'
     """
+    require_memory(
+        f"arrays of {height:,} × {width:,} cells", 40.0 * height * width, "choose a smaller grid"
+    )
     walls = _as_walls(walls, height, width)
     free = np.flatnonzero(~walls.ravel())
     if free.size < 2:
@@ -215,6 +219,9 @@ def rooms(height: int, width: int) -> Bool[np.ndarray, "H W"]:
     _______
     ___#___
     """
+    require_memory(
+        f"arrays of {height:,} × {width:,} cells", 1.0 * height * width, "choose a smaller grid"
+    )
     walls = np.zeros((height, width), dtype=np.bool_)
     across, down = height // 2, width // 2
     if height >= 5:
@@ -247,6 +254,9 @@ def maze(height: int, width: int, *, rng: int | np.random.Generator = 0) -> Bool
         >>> rm.models.maze(4, 5, rng=0).shape
         (4, 5)
     """
+    require_memory(
+        f"arrays of {height:,} × {width:,} cells", 1.0 * height * width, "choose a smaller grid"
+    )
     if not isinstance(rng, np.random.Generator):
         rng = np.random.default_rng(rng)
     cells = np.arange(((height + 1) // 2) * ((width + 1) // 2)).reshape(

@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from regmdp._internal.errors import ModelError
+from regmdp._internal.memory import require_memory
 from regmdp._internal.parameters import Integer, Number, checked
 from regmdp.mdp import MDP, LineLayout
 
@@ -75,6 +76,9 @@ def queue(
         shows that a threshold is optimal. Here time is discrete; a continuous-time queue becomes
         one by uniformization.
     """
+    require_memory(
+        f"transitions of {capacity + 1:,} states", 40.0 * capacity, "choose a smaller capacity"
+    )
     if arrival + service > 1.0 + 1e-12:
         raise ModelError(
             f"arrival + service is {arrival + service:.12g}, but at most one of the two happens in "

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from regmdp._internal.errors import ModelError
+from regmdp._internal.memory import require_memory
 from regmdp._internal.parameters import ArrayOf, Integer, Number, checked
 from regmdp.mdp import MDP, LineLayout
 
@@ -94,6 +95,7 @@ def chain(n_states: int = 5, *, distraction: float = 0.0, discount: float = 0.9)
         >>> rm.solve(rm.models.chain(3, distraction=0.95)).value.round(6)
         array([ 9.5,  9.5, 10. ])
     """
+    require_memory(f"transitions of {n_states:,} states", 40.0 * n_states, "choose fewer states")
     state = np.arange(n_states)
     successor = np.column_stack((np.zeros_like(state), np.minimum(state + 1, n_states - 1)))
     rows = sp.csr_array(
@@ -164,6 +166,7 @@ def forest(
         stochastic dynamic programming problems, Ecography 37, 2014; its function
         ``mdp_example_forest``.
     """
+    require_memory(f"transitions of {n_states:,} states", 40.0 * n_states, "choose fewer states")
     oldest = n_states - 1
     older = np.minimum(np.arange(n_states) + 1, oldest)
     burnt = np.zeros(n_states, dtype=np.int64)
