@@ -233,9 +233,10 @@ def test_bounds_of_a_log_that_cross_are_reported():
 # ---- the mean weight ----
 
 
-def test_the_mean_weight_is_tested():
+@pytest.mark.parametrize("seed", range(4))  # with means on both sides
+def test_the_mean_weight_is_tested(seed):
     """By hand: z is the sum of the deviations over the root of the sum of their squares."""
-    data = uniform(300, 1 / 3)
+    data = uniform(300, 1 / 3, seed=seed)
     weight = np.array([0.6, 0.3, 0.1])[data.action] * 3
     z = np.sum(weight - 1.0) / np.sqrt(np.sum((weight - 1.0) ** 2))
     test = estimate(data, (0.6, 0.3, 0.1)).weight_test
