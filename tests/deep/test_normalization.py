@@ -80,6 +80,20 @@ def test_file_with_other_normalisation_is_refused(tmp_path):
         A2C.load(tmp_path / "learner.npz", normalize=False)
 
 
+@pytest.mark.parametrize("place", [0, -1, 2])
+@pytest.mark.parametrize("number", [-1.0, np.nan])
+def test_wrong_moments_are_refused(place, number):
+    learner = A2C("CartPole-v1", n_envs=2, normalize=True)
+    moments = learner._normalizer.moments.copy()
+    learner._restore_other_arrays({"moments": moments.copy()})
+    moments[place] = number
+    if place == 2 and number == -1.0:  # a mean may be negative
+        learner._restore_other_arrays({"moments": moments})
+        return
+    with pytest.raises(rm.FormatError, match="moments"):
+        learner._restore_other_arrays({"moments": moments})
+
+
 @pytest.mark.slow
 def test_workers_share_moments():
     learner = A3C("CartPole-v1", workers=2, normalize=True, seed=0).learn(2_000)

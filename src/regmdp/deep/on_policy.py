@@ -108,8 +108,9 @@ class OnPolicy(Learner):
                 )
             expected = self._normalizer.moments
             moments = take_array(arrays, "moments", expected.shape)
-            if not np.isfinite(moments).all():
-                raise FormatError("the moments of observations are not finite")
+            count_and_variances = np.append(moments[1 + moments.size // 2 :], moments[0])
+            if not np.isfinite(moments).all() or (count_and_variances < 0).any():
+                raise FormatError("the moments of observations are not finite, or negative")
             self._normalizer.moments = moments
             del arrays["moments"]
         super()._restore_other_arrays(arrays)
