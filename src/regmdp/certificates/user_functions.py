@@ -90,8 +90,10 @@ def require_maximum(
             )
 
     attained = _objective(block, greedy)
+    with np.errstate(invalid="ignore"):  # both may be -∞
+        differs = ~(np.abs(attained - maximum) <= 2.0 * error)
     refuse(
-        ~(np.abs(attained - maximum) <= 2.0 * error),
+        differs,
         lambda row: (
             f"the maximum of ⟨p, q⟩ - τ h(p) is said to be {maximum[row]:.12g}, but the greedy "
             f"distribution {_format(greedy[row])} has {attained[row]:.12g} at the action values "
