@@ -28,6 +28,7 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
         "available": MASK,
         "termination": np.zeros((3, 2)),
         "state_labels": ["a", "b", "c"],
+        "normalize": False,
         "action_labels": ["left", "right"],
     },
     "regmdp.MDP.from_action_matrices": lambda: {
@@ -38,6 +39,7 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
         "available": MASK,
         "termination": np.zeros((3, 2)),
         "state_labels": ["a", "b", "c"],
+        "normalize": False,
         "action_labels": ["left", "right"],
     },
     "regmdp.MDP.from_pairs": lambda: {
@@ -52,6 +54,7 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
         "available": np.ones((3, 2), bool),
         "termination": np.zeros(3),
         "state_labels": ["a", "b", "c"],
+        "normalize": False,
         "action_labels": ["left", "right"],
     },
     "regmdp.solve": lambda: {
