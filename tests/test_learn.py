@@ -230,7 +230,10 @@ def test_runs_on_a_user_simulator_do_not_depend_on_each_other():
 def test_a_learned_policy_that_never_ends_is_returned_without_bounds():
     """Leaving costs 1 now or later, so that errors decide, and some policies never leave."""
     mdp = rm.MDP(
-        np.array([[[1.0], [0.0]]]), np.array([[0.0, -1.0]]), 1.0, termination=np.array([[0.0, 1.0]])
+        np.array([[[1.0], [0.0]]]),
+        np.array([[-1e-9, -1.0]]),
+        1.0,
+        termination=np.array([[0.0, 1.0]]),
     )
     algorithm = rm.algorithms.PolicyIteration(Noisy(0.1))
     result = rm.learn(mdp, None, algorithm, max_iterations=1, rng=generators(*range(8)))

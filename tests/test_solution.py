@@ -101,7 +101,7 @@ def test_the_summary_states_problem_method_and_status():
     assert lines["method"].startswith("policy iteration, ")
     assert lines["status"].startswith("converged: ")
     assert "problem" not in rm.solve(rm.models.chain(3)).provenance.options
-    assert rm.solve(rm.models.chain(3)).provenance.options["tol"] == 1e-8
+    assert rm.solve(rm.models.chain(3)).provenance.options["tol"] == 1e-9
 
 
 def test_the_summary_names_the_worst_state():

@@ -11,17 +11,18 @@ import numpy as np
 from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.checks import check_integer, show
-from regmdp._internal.errors import ImproperPolicyError, InfeasibleError, PolicyError, SolverError
+from regmdp._internal.errors import ImproperPolicyError, PolicyError, SolverError
 from regmdp._internal.events import CallbackLike
 from regmdp._internal.parameters import Integer, Number, checked
 from regmdp.algorithms import Algorithm, PolicyOptimization, Start, Tolerance, choose, iterate
-from regmdp.certificates import require_bounded
+from regmdp.algorithms.total_reward import expand_run, reduce_start
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
-from regmdp.policies import holds_actions
+from regmdp.policies import check_policy, holds_actions, require_ending, require_feasible
 from regmdp.problem import Problem
 from regmdp.regularizers import Regularizer, Unregularized
 from regmdp.solution import Provenance, Solution
+from regmdp.undiscounted import reduce_model, require_bounded
 
 __all__ = ["solve"]
 
@@ -39,7 +40,7 @@ def solve(
     regularizer: Regularizer | None = None,
     algorithm: Algorithm | Literal["auto"] = "auto",
     *,
-    tol: float = 1e-8,
+    tol: float = 1e-9,
     absolute_tol: float | None = None,
     max_iterations: int | None = None,
     start: Solution | ArrayLike | DeterministicPolicy | None = None,
@@ -73,14 +74,15 @@ def solve(
         SolverError: if an option is out of range.
         RegularizerError: if the regularizer does not fit the model.
         PolicyError: if the start is not a policy of the model.
-        InfeasibleError: if γ = 1 and from some state no policy ends the episode.
+        InfeasibleError: if γ = 1 and from some state no policy ends the episode, and it is not
+            certain that all of them lose without bound (their value is -∞).
         ImproperPolicyError: if γ = 1 and the start is a policy that does not end it.
         UnboundedError: if γ = 1 and some policy gains without limit.
 
     Examples:
         >>> import regmdp as rm
         >>> solution = rm.solve(rm.models.chain(5), rm.Shannon(temperature=0.1))
-        >>> solution.status.ok, bool(solution.certificate.gap <= 1e-8 * max(abs(solution.value)))
+        >>> solution.status.ok, bool(solution.certificate.gap <= 1e-9 * max(abs(solution.value)))
         (True, True)
     """
     problem = Problem.check(mdp, regularizer)
@@ -88,13 +90,18 @@ def solve(
     tolerance, limit = _check_stopping(tol, absolute_tol, max_iterations)
     if not (isinstance(algorithm, str) and algorithm == "auto"):
         _check_algorithm(problem, algorithm)
-    problem.require_feasible()
-    require_bounded(mdp, regularizer)
     first, reason = _check_start(problem, start), ""
+    reduction = reduce_model(mdp, regularizer)
+    model = mdp if reduction is None else reduction.reduced
+    if reduction is not None:
+        first = reduce_start(reduction, first)
+    require_feasible(model, regularizer)
+    require_bounded(model, regularizer)
+    first = _check_ending(model, first, optional=isinstance(start, Solution))
     if isinstance(algorithm, str):
-        algorithm, first, reason = choose(mdp, regularizer, first)
+        algorithm, first, reason = choose(model, regularizer, first)
     run = iterate(
-        mdp,
+        model,
         regularizer,
         algorithm,
         start=first,
@@ -102,6 +109,8 @@ def solve(
         max_iterations=limit,
         callback=callback,
     )
+    if reduction is not None:
+        run = expand_run(reduction, regularizer, run)
     provenance = Provenance(
         problem=repr(mdp),
         regularizer="none" if isinstance(regularizer, Unregularized) else repr(regularizer),
@@ -172,12 +181,13 @@ def _check_start(
     if start is None:
         return Start()
     if isinstance(start, Solution):
-        return Start(problem.check_value(start.value), _policy_if_it_fits(problem, start.policy))
+        known = np.where(np.isneginf(start.value), 0.0, start.value)  # where every policy loses
+        return Start(problem.check_value(known), _policy_if_it_fits(problem, start.policy))
     if isinstance(start, DeterministicPolicy) or holds_actions(start):
-        return Start(policy=problem.check_policy(start))
+        return Start(policy=check_policy(problem.mdp, start, problem.regularizer))
     array = check_array("start", start)
     if array.ndim == 2:
-        return Start(policy=problem.check_policy(array))
+        return Start(policy=check_policy(problem.mdp, array, problem.regularizer))
     return Start(value=problem.check_value(array))
 
 
@@ -186,9 +196,26 @@ def _policy_if_it_fits(
 ) -> Float[np.ndarray, "S A"] | None:
     """Return the policy of a solution, perhaps of another regularizer, if this problem has it."""
     try:
-        return problem.check_policy(policy)
-    except (PolicyError, ImproperPolicyError, InfeasibleError):
+        return check_policy(problem.mdp, policy, problem.regularizer)
+    except PolicyError:
         return None
+
+
+def _check_ending(model: MDP, first: Start, *, optional: bool) -> Start:
+    """Return the start, after checking that its policy ends the episode, or without the policy.
+
+    Raises:
+        ImproperPolicyError: if it does not, and is not optional.
+    """
+    if first.policy is None:
+        return first
+    try:
+        require_ending(model, first.policy)
+    except ImproperPolicyError:
+        if not optional:
+            raise
+        return Start(value=first.value)
+    return first
 
 
 @cache

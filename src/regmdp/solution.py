@@ -15,7 +15,7 @@ from regmdp._internal.html import html_rows
 from regmdp._internal.status import Status
 from regmdp.algorithms import History
 from regmdp.certificates import Bounds, Certificate
-from regmdp.mdp import MDP, Layout
+from regmdp.mdp import MDP, Layout, expectation
 from regmdp.mdp.layouts import read_layout
 from regmdp.mdp.validation import MASS_TOLERANCE, as_labels
 
@@ -96,7 +96,7 @@ class Solution:
     @property
     def initial_value(self) -> float:
         """Value from the initial distribution ρ."""
-        return float(self.initial @ self.value)
+        return expectation(self.initial, self.value)
 
     def summary(self) -> str:
         """Return the result in a few lines of text.

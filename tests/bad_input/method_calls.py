@@ -198,5 +198,6 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
         "mdp": model(),
         "regularizer": rm.Shannon(0.1),
         "value": VALUE,
+        "previous": None,
     },
 }

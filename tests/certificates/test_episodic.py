@@ -11,7 +11,7 @@ from mpmath import mp, mpf
 from tiers import tiered
 
 import regmdp as rm
-from regmdp.certificates import require_bounded
+from regmdp.undiscounted import require_bounded
 
 INF = float("inf")
 
@@ -54,6 +54,26 @@ def own_value(mdp, policy):
     )
 
 
+def own_total_reward(mdp, policy):
+    """The exact total reward of a policy, which may stay for ever: 0 where nothing is paid."""
+    P, r, termination, _ = arrays(mdp)
+    rows, rewards, ends = [], [], []
+    for s, row in enumerate(policy):
+        weights = [Fraction(float(x)) for x in row]
+        total = sum(weights) or Fraction(1)
+        weights = [x / total for x in weights]
+        rows.append(
+            [
+                sum(x * Fraction(float(P[s, a, t])) for a, x in enumerate(weights))
+                for t in range(len(r))
+            ]
+        )
+        rewards.append(sum(x * Fraction(float(r[s, a])) for a, x in enumerate(weights)))
+        taken = [a for a, x in enumerate(weights) if x]
+        ends.append(not taken or any(termination[s, a] > 0 for a in taken))
+    return truth.exact(truth.total_reward(rows, rewards, ends))
+
+
 # ---- which error ----
 
 
@@ -64,18 +84,51 @@ EXIT_OR_STAY = {(0, 0): (0.0, {0: 1.0}), (0, 1): (-5.0, {})}
 @pytest.mark.parametrize(
     "algorithm", ["auto", rm.algorithms.ValueIteration(), rm.algorithms.ModifiedPolicyIteration()]
 )
-def test_a_state_from_which_no_policy_ends_is_named(algorithm):
+def test_the_value_is_minus_infinity_where_every_policy_loses_without_bound(algorithm):
+    # from "start" the episode can end with 0; "trap" costs 1 a step, and nothing leads out
     mdp = model(STUCK, state_labels=["start", "trap"])
-    with pytest.raises(
-        rm.InfeasibleError, match=r"no policy ends the episode from state 1 \(trap\)"
+    solution = rm.solve(mdp, algorithm=algorithm)
+    assert solution.status.ok
+    assert solution.value.tolist() == [0.0, -INF]
+    assert solution.policy[0].tolist() == [0.0, 1.0]
+    for certificate in (
+        solution.certificate,
+        rm.certify(mdp, value=np.zeros(2)),
+        rm.certify(mdp, policy=np.array([1, 0])),
     ):
-        rm.solve(mdp, algorithm=algorithm)
-    with pytest.raises(rm.InfeasibleError, match="trap"):
-        rm.certify(mdp, value=np.zeros(2))
-    with pytest.raises(rm.InfeasibleError, match="trap"):
-        rm.certify(mdp, policy=np.array([1, 0]))
-    with pytest.raises(rm.InfeasibleError, match="trap"):
-        rm.evaluate(mdp, np.array([1, 0]))
+        assert certificate.gap <= 1e-9
+        assert certificate.lower[1] == certificate.upper[1] == -INF
+        assert certificate.initial_upper == -INF  # half of the episodes start in the trap
+    # a policy that enters the trap
+    poor = rm.certify(mdp, policy=np.array([0, 0]))
+    assert poor.policy_upper.tolist() == [-INF, -INF]
+    assert poor.gap == INF
+    assert poor.lower[0] <= 0.0 <= poor.upper[0] <= 1e-9
+    evaluated = rm.evaluate(mdp, np.array([1, 0]))
+    assert evaluated.value.tolist() == [0.0, -INF]
+    assert evaluated.q[0].tolist() == [-INF, 0.0]
+
+
+OPEN = {**STUCK, (1, 0): (1.0, {2: 1.0}), (2, 0): (-1.0, {1: 1.0})}
+
+
+def test_a_state_about_which_nothing_can_be_said_is_named():
+    # a trap with the rewards +1 and -1 in turn
+    mdp = model(OPEN, state_labels=["start", "trap", "pit"])
+    message = r"no policy ends the episode from state 1 \(trap\) \(such states: 2\)"
+    for use in (
+        rm.solve,
+        lambda mdp: rm.certify(mdp, value=np.zeros(3)),
+        lambda mdp: rm.evaluate(mdp, np.array([1, 0, 0])),
+    ):
+        with pytest.raises(rm.InfeasibleError, match=message):
+            use(mdp)
+
+
+def test_a_trap_that_gains_is_unbounded():
+    mdp = model({**STUCK, (1, 0): (1.0, {1: 1.0})}, state_labels=["start", "trap"])
+    with pytest.raises(rm.UnboundedError, match=r"state 1 \(trap\).* set of 1 state "):
+        rm.solve(mdp)
 
 
 def test_a_discount_makes_the_same_model_solvable():
@@ -132,12 +185,13 @@ def test_a_missed_tolerance_is_no_error():
     assert np.isfinite(solution.certificate.gap)
 
 
-def test_a_reference_that_excludes_the_exit_makes_the_model_infeasible():
-    mdp = model(EXIT_OR_STAY)
-    with pytest.raises(rm.InfeasibleError):
-        rm.solve(mdp, rm.KL(np.array([[1.0, 0.0]]), temperature=0.1))
-    with pytest.raises(rm.InfeasibleError):
-        rm.certify(mdp, rm.KL(np.array([[1.0, 0.0]]), temperature=0.1), value=np.zeros(1))
+def test_a_reference_that_excludes_the_exit():
+    # what is left, staying for reward 0, is free; a cost of staying is paid for ever
+    mdp, costly = model(EXIT_OR_STAY), model({**EXIT_OR_STAY, (0, 0): (-1.0, {0: 1.0})})
+    stays = rm.KL(np.array([[1.0, 0.0]]), temperature=0.1)
+    for candidate in (rm.solve(mdp, stays).certificate, rm.certify(mdp, stays, value=np.zeros(1))):
+        assert candidate.lower[0] == candidate.upper[0] == 0.0
+    assert rm.solve(costly, stays).value.tolist() == [-INF]
     assert rm.solve(mdp, rm.KL(np.array([[0.0, 1.0]]), temperature=0.1)).status.ok
     with pytest.raises(rm.PolicyError, match="forbids"):
         rm.certify(mdp, rm.KL(np.array([[0.0, 1.0]]), temperature=0.1), policy=np.array([0]))
@@ -147,27 +201,28 @@ def test_a_reference_that_excludes_the_exit_makes_the_model_infeasible():
 
 
 @pytest.mark.parametrize("value", [-5.0, -4.999, -100.0, 0.0, 7.0])
-def test_an_exit_worse_than_looping_gives_no_upper_bound(value):
-    # U = -5 satisfies T U = U, but the value of looping is 0
+def test_an_exit_worse_than_staying_is_not_taken(value):
+    # U = -5 satisfies T U = U, but staying is worth 0
     mdp = model(EXIT_OR_STAY)
-    for certificate in (
-        rm.certify(mdp, value=np.array([value])),
-        rm.certify(mdp, policy=np.array([1]), value=np.array([value])),
-    ):
-        assert certificate.upper[0] >= 0.0
-        assert certificate.lower[0] <= -5.0 + 1e-9
-        assert certificate.gap >= 5.0
+    best = rm.certify(mdp, value=np.array([value]))
+    assert 0.0 <= best.upper[0] <= 1e-9
+    assert -1e-9 <= best.lower[0] <= 0.0
+    leaves = rm.certify(mdp, policy=np.array([1]), value=np.array([value]))
+    assert leaves.policy_lower[0] <= -5.0 <= leaves.policy_upper[0] <= -5.0 + 1e-9
+    assert leaves.gap >= 5.0
+    stays = rm.certify(mdp, policy=np.array([0]), value=np.array([value]))
+    assert -1e-300 <= stays.policy_lower[0] <= 0.0 <= stays.policy_upper[0] <= 1e-300
+    assert stays.gap <= 1e-9
 
 
 @pytest.mark.parametrize(
     "algorithm", ["auto", rm.algorithms.ValueIteration(), rm.algorithms.ModifiedPolicyIteration(3)]
 )
-def test_an_optimum_that_no_ending_policy_attains_has_a_status(algorithm):
+def test_staying_where_nothing_is_paid_is_optimal(algorithm):
     solution = rm.solve(model(EXIT_OR_STAY), algorithm=algorithm)
-    assert solution.status is rm.Status.NOT_ATTAINED
-    assert not solution.status.ok
-    assert 0.0 <= solution.certificate.upper[0] <= 1e-9
-    assert solution.certificate.gap >= 5.0
+    assert solution.status.ok
+    assert solution.policy.tolist() == [[1.0, 0.0]]
+    truth.assert_covers(solution.certificate, [1.0], [mpf(0)], [mpf(0)])
 
 
 def test_an_exit_with_positive_reward_is_optimal():
@@ -221,7 +276,9 @@ def test_loops_of_reward_zero_with_several_exits(seed):
         assert r.max() > 0.0  # (a reward on the way round)
         return
     optimum = best(mdp)
-    truth.assert_covers(solution.certificate, mdp.initial, optimum, own_value(mdp, solution.policy))
+    own = own_total_reward(mdp, solution.policy)
+    truth.assert_covers(solution.certificate, mdp.initial, optimum, own)
+    truth.assert_covers(rm.certify(mdp, policy=solution.policy), mdp.initial, optimum, own)
     rng_value = rng.normal(size=S) * 3.0
     for certificate in (
         rm.certify(mdp, value=rng_value),
@@ -229,13 +286,8 @@ def test_loops_of_reward_zero_with_several_exits(seed):
         rm.certify(mdp, value=np.zeros(S)),
     ):
         truth.assert_covers(certificate, mdp.initial, optimum)
-    # the optimum is found, or the status says that no ending policy attains it
-    assert np.all(
-        np.array([mpf(float(x)) for x in solution.certificate.upper]) - np.array(optimum) <= 1e-9
-    )
-    if solution.status is not rm.Status.NOT_ATTAINED:
-        assert solution.status in (rm.Status.CONVERGED, rm.Status.ROUNDING_LIMIT)
-        assert solution.certificate.gap <= 1e-8
+    assert solution.status.ok
+    assert solution.certificate.gap <= 1e-8
 
 
 def test_frozen_lake():

@@ -2,6 +2,7 @@
 loss.
 """
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -291,8 +292,15 @@ def test_a_policy_from_a_file_is_certified_anew(tmp_path):
     assert rm.certify(mdp, policy=honest.policy).gap <= 1e-8
     with np.load(path) as file:
         arrays = dict(file)
-    # the certificate in the file is still that of the solution
-    arrays["policy"] = np.roll(arrays["policy"], 1, axis=1)
+    rolled = np.roll(arrays["policy"], 1, axis=1)
+    np.savez(path, **{**arrays, "policy": rolled})
+    with pytest.raises(rm.FormatError, match="was changed after it was written"):
+        rm.Solution.load(path)
+    # without the digest it is read; the certificate in it is still that of the solution
+    meta = {
+        name: part for name, part in json.loads(str(arrays["meta"])).items() if name != "digest"
+    }
+    arrays["meta"], arrays["policy"] = np.array(json.dumps(meta)), rolled
     np.savez(path, **arrays)
     swapped = rm.Solution.load(path)
     own = rm.evaluate(mdp, swapped.policy)

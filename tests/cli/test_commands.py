@@ -421,7 +421,7 @@ def test_help_names_the_commands():
         (["zzz"], ["no model named 'zzz'", "bandit, chain"]),
         (["chain", "--discount", "1.5"], ["discount must be a number in [0, 1]", "1.5"]),
         (["chain", "--discount", "nan"], ["discount must be a number in [0, 1]"]),
-        (["chain", "--discount", "1"], ["no policy ends the episode from state 0"]),
+        (["chain", "--discount", "1"], ["there is no optimum: from state 0 some policy"]),
         (["chain", "-p", "lenght=7"], ["no parameter 'lenght'", "n_states=5"]),
         (["chain", "-p", "n_state=7"], ["no parameter 'n_state'", "did you mean n_states?"]),
         (["chain", "-p", "n_states"], ["name=value", "'n_states'"]),

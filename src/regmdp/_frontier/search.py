@@ -34,7 +34,7 @@ def frontier(
     reference: ArrayLike,
     temperatures: Iterable[float] | None = None,
     *,
-    tol: float = 1e-8,
+    tol: float = 1e-9,
     absolute_tol: float | None = None,
     callback: CallbackLike = None,
 ) -> Frontier:

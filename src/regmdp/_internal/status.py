@@ -27,10 +27,6 @@ class Status(Enum):
     )
     INTERRUPTED = "interrupted: stopped by the user; this is the last complete iterate"
     STOPPED = "stopped: a callback returned False; this is the last complete iterate"
-    NOT_ATTAINED = (
-        "not attained: staying in a loop of reward 0 has a larger value than any way of ending the "
-        "episode, so no policy that ends is optimal"
-    )
     UNBOUNDED_ABOVE = (
         "no upper bound: some policy may never terminate and lose no reward, so no upper bound on "
         "the optimum was found; the bounds on this policy's own value hold"

@@ -130,7 +130,8 @@ def parallel_map(
     try:
         for _ in range(threads - 1):
             # a context a thread: NumPy's error state is the caller's
-            task = partial(copy_context().run, _take, todo, items, work, results)
+            run: Callable[..., object] = copy_context().run
+            task = partial(run, _take, todo, items, work, results)
             helpers.append(_pool.submit(get_num_threads() - 1, task))
         _take(todo, items, work, results)
     finally:

@@ -217,6 +217,7 @@ class _GapPrediction:
         # one
         self._factor = 1.0 / (1.0 - mdp.discount) if mdp.discount < 1.0 else 1.0
         self._best, self._since, self._count = np.inf, 0, 0
+        self.floor, self._shrinks = 0.0, False
 
     def measure(self, state: State) -> None:
         """Measure T V - V.
@@ -246,7 +247,9 @@ class _GapPrediction:
         if state.evaluated is not None or self._mdp.terminates:
             low, high = min(low, 0.0), max(high, 0.0)
         self.size = high - low
-        self.floor = backup_error(self._mdp, self._regularizer, state.value)
+        before, self.floor = self.floor, backup_error(self._mdp, self._regularizer, state.value)
+        # values that still shrink, from a start that was too large, will round less
+        self._shrinks = self.floor < before * (1.0 - 1e-6)
         self._since = 0 if self.size < self._best * (1.0 - 4 * UNIT_ROUNDOFF) else self._since + 1
         self._best, self._count = min(self._best, self.size), self._count + 1
 
@@ -257,14 +260,19 @@ class _GapPrediction:
 
     def correct(self, gap: float) -> None:
         """Adapt the prediction to a certified gap that missed the tolerance."""
-        if np.isfinite(gap):
-            self._factor = max(self._factor, 1.01 * gap / (self.size + 2.0 * self.floor))
+        size = self.size + 2.0 * self.floor
+        # without a bound, one is tried again when the residual is much smaller
+        self._factor = max(
+            self._factor, 1.01 * gap / size if np.isfinite(gap) else 16 * self._factor
+        )
 
     @property
     def at_rounding(self) -> bool:
         """Whether the residual is about as large as the rounding errors of a sweep, or less."""
-        return self.size <= 4.0 * self.floor and (
-            self._since >= MIN_SETTLING_TIME or self.size <= 0.05 * self.floor
+        return (
+            not self._shrinks
+            and self.size <= 4.0 * self.floor
+            and (self._since >= MIN_SETTLING_TIME or self.size <= 0.05 * self.floor)
         )
 
     @property

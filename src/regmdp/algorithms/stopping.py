@@ -34,7 +34,7 @@ class Tolerance:
         absolute: The gap to reach in the unit of the rewards, instead; or None.
     """
 
-    relative: float = 1e-8
+    relative: float = 1e-9
     absolute: float | None = None
 
     @classmethod

@@ -6,6 +6,7 @@ from regmdp.certificates.certification import (
     bound_values,
     certify,
     evaluate,
+    expand_bounds,
 )
 from regmdp.certificates.concentration import (
     check_confidence,
@@ -14,9 +15,8 @@ from regmdp.certificates.concentration import (
     hoeffding_radius,
 )
 from regmdp.certificates.discounted import rounding_gap
-from regmdp.certificates.gain import require_bounded
-from regmdp.certificates.rounding import backup_error
 from regmdp.certificates.statistical import StatisticalCertificate, certify_from_samples
+from regmdp.rounding import backup_error
 
 __all__ = [
     "Bounds",
@@ -31,7 +31,7 @@ __all__ = [
     "empirical_bernstein_radius",
     "enough_samples",
     "evaluate",
+    "expand_bounds",
     "hoeffding_radius",
-    "require_bounded",
     "rounding_gap",
 ]

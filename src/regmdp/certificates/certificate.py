@@ -99,8 +99,9 @@ def summarize_bounds(initial: Float[np.ndarray, " S"], bounds: Bounds) -> dict[s
     """Return the attributes of :class:`CertifiedBounds` for an initial distribution ρ."""
     with np.errstate(invalid="ignore", over="ignore"):
         distance = bounds.upper - bounds.policy_lower
-    # inf - inf is an unknown distance
+    # inf - inf is an unknown distance; where every policy loses without bound, none is better
     distance = np.where(np.isnan(distance), np.inf, distance) * (1.0 + 2 * UNIT_ROUNDOFF)
+    distance = np.where(np.isneginf(bounds.upper), 0.0, distance)
     require_error_bound("the policy's value of the states", distance)
     return {
         "lower": freeze(bounds.lower),
@@ -199,7 +200,8 @@ def _bound_expectation(
     possible = initial > 0
     weights, values = initial[possible] / initial[possible].sum(), bound[possible]
     if not np.isfinite(values).all():
-        return direction * np.inf
+        known = np.isneginf(values).any() and not np.isposinf(values).any()
+        return -np.inf if known else direction * np.inf
     slack = 2 * (values.size + 8) * UNIT_ROUNDOFF * float(weights @ np.abs(values))
     # probabilities near the smallest double are rounded to multiples of it
     slack += 4 * values.size * SMALLEST * (1.0 + float(np.abs(values).max()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,8 +17,10 @@ from regmdp.certificates.episodic import episodic_bounds, policy_bounds
 from regmdp.evaluation import Exact
 from regmdp.mdp import MDP, initial_value
 from regmdp.mdp.deterministic import DeterministicPolicy
+from regmdp.policies import check_policy
 from regmdp.problem import Problem
 from regmdp.regularizers import Regularizer
+from regmdp.undiscounted import Reduction, reduce_model, restrict_to_policy
 
 __all__ = ["PolicyEvaluation", "certify", "evaluate"]
 
@@ -50,8 +52,10 @@ def certify(
     Raises:
         SolverError: if neither is given, or the value is not (S,) finite numbers.
         PolicyError: if the policy is not one of this model.
-        InfeasibleError: if γ = 1 and from some state no policy ends the episode.
-        ImproperPolicyError: if γ = 1 and this policy does not end it.
+        InfeasibleError: if γ = 1 and from some state no policy ends the episode, and it is not
+            certain that all of them lose without bound.
+        ImproperPolicyError: if γ = 1 and this policy neither ends it, nor stays where nothing is
+            paid, though another one would.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -63,19 +67,71 @@ def certify(
     if policy is None and value is None:
         raise SolverError("certify needs a policy or a value")
     problem = Problem.check(mdp, regularizer)
-    problem.require_feasible()
+    regularizer = problem.regularizer
     witness = None if value is None else problem.check_value(value)
-    if policy is None:
+    checked = None if policy is None else check_policy(mdp, policy, regularizer)
+    if mdp.discount == 1.0:
+        return Certificate.from_bounds(
+            mdp.initial, _bound_total_reward(mdp, regularizer, checked, witness)
+        )
+    if checked is None:
         assert witness is not None
-        bounds = bound_values(mdp, problem.regularizer, None, witness)
+        bounds = bound_values(mdp, regularizer, None, witness)
     else:
-        checked = problem.check_policy(policy)
-        own = Exact()(mdp, problem.regularizer, checked, np.zeros(mdp.n_states))
-        bounds = bound_values(mdp, problem.regularizer, checked, own)
-        # with γ = 1 the search for the optimum does not depend on the value
-        if witness is not None and mdp.discount < 1.0:
-            bounds = bounds.intersection(bound_values(mdp, problem.regularizer, checked, witness))
+        own = Exact()(mdp, regularizer, checked, np.zeros(mdp.n_states))
+        bounds = bound_values(mdp, regularizer, checked, own)
+        if witness is not None:
+            bounds = bounds.intersection(bound_values(mdp, regularizer, checked, witness))
     return Certificate.from_bounds(mdp.initial, bounds)
+
+
+def _bound_total_reward(
+    mdp: MDP,
+    regularizer: Regularizer,
+    policy: Float[Array, "S A"] | None,
+    value: Float[Array, " S"] | None,
+) -> Bounds:
+    """Bound the optimum and the value of a policy of an undiscounted model.
+
+    The optimum is searched for in the reduced model, starting from the value if there is one.
+    """
+    reduction = reduce_model(mdp, regularizer)
+    if reduction is None and policy is not None:
+        restriction = restrict_to_policy(mdp, regularizer, policy)
+        if restriction.mdp is mdp:  # the policy ends from every state
+            own = Exact()(mdp, regularizer, policy, np.zeros(mdp.n_states))
+            return episodic_bounds(mdp, regularizer, policy, own)
+    guess = np.zeros(mdp.n_states) if value is None else value
+    model = mdp if reduction is None else reduction.reduced
+    start = guess if reduction is None else reduction.reduce_value(guess)
+    best = episodic_bounds(model, regularizer, None, start)
+    if reduction is not None:
+        best = expand_bounds(reduction, best)
+    if policy is None:
+        return best
+    lower, upper = _bound_policy(mdp, regularizer, policy)[1:]
+    return replace(
+        best, lower=np.maximum(best.lower, lower), policy_lower=lower, policy_upper=upper
+    )
+
+
+def expand_bounds(reduction: Reduction, bounds: Bounds) -> Bounds:
+    """Return the bounds for the original states of a reduced model."""
+    names = ("lower", "upper", "policy_lower", "policy_upper")
+    return replace(
+        bounds, **{name: reduction.expand_value(getattr(bounds, name)) for name in names}
+    )
+
+
+def _bound_policy(
+    mdp: MDP, regularizer: Regularizer, policy: Float[Array, "S A"]
+) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"], Float[np.ndarray, " S"]]:
+    """Return the (S,) value of a policy of an undiscounted model, with (S,) bounds on it."""
+    left = restrict_to_policy(mdp, regularizer, policy)
+    value = Exact()(left.mdp, regularizer, left.policy, np.zeros(mdp.n_states))
+    bounds = policy_bounds(left.mdp, regularizer, left.policy, value)
+    value, lower, upper = (left.expand_value(numbers) for numbers in (value, *bounds))
+    return value, lower, upper
 
 
 def bound_values(
@@ -142,8 +198,10 @@ def evaluate(
 
     Raises:
         PolicyError: if the policy is not one of this model, or the regularizer is infinite at it.
-        InfeasibleError: if γ = 1 and from some state no policy ends the episode.
-        ImproperPolicyError: if γ = 1 and this policy does not end it.
+        InfeasibleError: if γ = 1 and from some state no policy ends the episode, and it is not
+            certain that all of them lose without bound.
+        ImproperPolicyError: if γ = 1 and this policy neither ends it, nor stays where nothing is
+            paid, though another one would.
 
     Examples:
         >>> import numpy as np, regmdp as rm
@@ -151,18 +209,28 @@ def evaluate(
         array([0.95])
     """
     problem = Problem.check(mdp, regularizer)
-    checked, regularizer = problem.check_policy(policy), problem.regularizer
-    value = Exact()(mdp, regularizer, checked, np.zeros(mdp.n_states))
+    regularizer = problem.regularizer
+    checked = check_policy(mdp, policy, regularizer)
     if mdp.discount < 1.0:
+        value = Exact()(mdp, regularizer, checked, np.zeros(mdp.n_states))
         bounds = discounted_bounds(mdp, regularizer, checked, value)
         lower, upper = bounds.policy_lower, bounds.policy_upper
     else:
-        lower, upper = policy_bounds(mdp, regularizer, checked, value)
-    value = np.clip(value, lower, upper)
+        value, lower, upper = _bound_policy(mdp, regularizer, checked)
     return PolicyEvaluation(
         value=freeze(value),
-        q=freeze(bellman.q_values(mdp, value)),
+        q=freeze(_action_values(mdp, value)),
         lower=freeze(lower),
         upper=freeze(upper),
         initial_value=initial_value(mdp, value),
     )
+
+
+def _action_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S A"]:
+    """(S,) value, perhaps -∞ -> (S, A) action values; -∞ where a pair may lead to -∞."""
+    lost = np.isneginf(value)
+    q = np.asarray(bellman.q_values(mdp, np.where(lost, 0.0, value)))
+    if lost.any():
+        leads_there = (mdp.transitions.to_csr() @ lost.astype(np.float64)).reshape(q.shape) > 0
+        q = np.where(leads_there, -np.inf, q)
+    return q

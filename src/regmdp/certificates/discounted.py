@@ -13,10 +13,10 @@ from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, assign
 from regmdp.bellman import Block
 from regmdp.certificates.certificate import Bounds
-from regmdp.certificates.rounding import backup_error
 from regmdp.certificates.user_functions import require_maxima
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
+from regmdp.rounding import backup_error
 
 __all__ = ["discounted_bounds", "rounding_gap"]
 

@@ -8,10 +8,8 @@ policy, whether it ends or not: each step loses at least some δ > 0 against U, 
 never ends has value -∞, and for one that ends the contribution of U vanishes. Such a U is the
 optimal value of the model in which every step earns a small bonus; policy iteration finds it.
 
-**Loops of reward 0.** If some policy can stay in pairs of reward exactly 0, no U is strict there.
-All states of such an end component have the same optimal value, and staying has value 0. So one
-number U ≥ 0 for the whole component, strict for all pairs that leave it, is enough: a policy either
-makes infinitely many strict steps, or ends, or stays where U ≥ 0.
+The model comes from :func:`regmdp.undiscounted.reduce_model`: sets in which only reward 0 is kept
+are collapsed, for no U is strict in them, and some policy ends from every state.
 """
 
 from __future__ import annotations
@@ -19,24 +17,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 
 from regmdp import bellman
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
 from regmdp._internal.errors import SingularError
 from regmdp._internal.status import Status
 from regmdp.certificates.certificate import Bounds
-from regmdp.certificates.rounding import backup_error
+from regmdp.certificates.superharmonic import find_superharmonic
 from regmdp.certificates.user_functions import require_maxima
 from regmdp.evaluation import Chain, Exact
 from regmdp.improvement import greedy_policy
 from regmdp.mdp import MDP
-from regmdp.mdp.structure import EndComponents, find_end_components, find_non_terminating_states
+from regmdp.mdp.structure import find_end_components, find_non_terminating_states
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import Regularizer
+from regmdp.rounding import backup_error
+from regmdp.undiscounted.gain import bound_gains
+from regmdp.undiscounted.reduction import chooses_freely
 
 __all__ = ["episodic_bounds", "policy_bounds"]
 
+#: Largest number of states for which several ways to an upper bound are tried one after another.
+FEW_STATES = 2000
 #: Largest number of policy iterations in one attempt at an upper bound.
 MAX_POLICY_ITERATIONS = 40
 
@@ -135,39 +137,30 @@ def _find_upper_bound(
     mdp: MDP, regularizer: Regularizer, ending: _EndingPolicy
 ) -> tuple[Float[np.ndarray, " S"], Status | None]:
     """Return an upper bound on the optimal value, +∞ if none is found, and its limit."""
-    loops = _find_zero_reward_loops(mdp, regularizer)
-    model, policy, value = (
-        (mdp, ending.policy, ending.value)
-        if loops is None
-        else _add_stop_action(mdp, loops, ending)
-    )
+    widenings = [8.0, 128.0, 2048.0, 32768.0, 2.0**20, 2.0**25]
+    if _never_ending_loses(mdp, regularizer):
+        del widenings[1:]
+        upper = find_superharmonic(mdp, ending.value)
+        if upper is not None:
+            return upper, None
+        if mdp.n_states > FEW_STATES:
+            return np.where(mdp.terminal, 0.0, np.inf), None
     # policy iteration removes the error of the candidate, so the bonus has to cover only rounding
-    least = backup_error(model, regularizer, value) + _mass_slack(model, value)
-    for widening in (8.0, 128.0, 2048.0, 32768.0, 2.0**20, 2.0**25):
-        found = _solve_with_bonus(model, regularizer, policy, value, widening * least, loops)
-        if found is not None:
-            upper, final = found
-            rests = loops is not None and np.any(final[:, -1] > 0)
-            return np.where(mdp.terminal, 0.0, upper), Status.NOT_ATTAINED if rests else None
+    least = backup_error(mdp, regularizer, ending.value) + _mass_slack(mdp, ending.value)
+    for widening in widenings:
+        upper = _solve_with_bonus(mdp, regularizer, ending, widening * least)
+        if upper is not None:
+            return np.where(mdp.terminal, 0.0, upper), None
     return np.where(mdp.terminal, 0.0, np.inf), Status.UNBOUNDED_ABOVE
 
 
 def _solve_with_bonus(
-    model: MDP,
-    regularizer: Regularizer,
-    policy: Float[np.ndarray, "S A"],
-    value: Float[np.ndarray, " S"],
-    bonus: float,
-    loops: EndComponents | None,
-) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, "S A"]] | None:
-    """Solve the model with a bonus outside the loops; return value and policy if it is a bound."""
-    rewards = (
-        model.rewards + bonus
-        if loops is None
-        else model.rewards + bonus * ~_pad_actions(loops.pairs, model)
-    )
-    raised = model.with_rewards(rewards)
-    before = np.full(model.n_states, np.inf)
+    mdp: MDP, regularizer: Regularizer, ending: _EndingPolicy, bonus: float
+) -> Float[np.ndarray, " S"] | None:
+    """Solve the model with a bonus in every step; return its value if it is a bound."""
+    raised = mdp.with_rewards(mdp.rewards + bonus)
+    policy, value = ending.policy, ending.value
+    before = np.full(mdp.n_states, np.inf)
     for _ in range(MAX_POLICY_ITERATIONS):
         try:
             system = Exact().prepare(Chain.from_policy(raised, policy))
@@ -176,38 +169,28 @@ def _solve_with_bonus(
         value = system.solve(
             bellman.expected_rewards(raised, regularizer, policy), value, bonus / 64
         )
-        upper = _level_loops(model, value, loops)
-        if not np.isfinite(upper).all():
+        if not np.isfinite(value).all():
             return None
-        if _is_upper_bound(model, regularizer, upper, loops):
+        if _is_upper_bound(mdp, regularizer, value):
             if regularizer.user_defined:
-                best = bellman.backup(model, regularizer, upper)
-                error = backup_error(model, regularizer, upper)
-                require_maxima(model, regularizer, upper, best, error)
-            return upper, policy
+                best = bellman.backup(mdp, regularizer, value)
+                error = backup_error(mdp, regularizer, value)
+                require_maxima(mdp, regularizer, value, best, error)
+            return value
         if np.max(np.abs(value - before)) <= backup_error(raised, regularizer, value):
             return None  # policy iteration has ended, and this bonus is too small
         before = value
-        policy = np.asarray(greedy_policy(raised, regularizer, value).policy)
+        policy = np.asarray(greedy_policy(raised, regularizer, value, policy).policy)
         if find_non_terminating_states(raised, policy > 0).any():
             return None
     return None
 
 
-def _is_upper_bound(
-    model: MDP,
-    regularizer: Regularizer,
-    upper: Float[np.ndarray, " S"],
-    loops: EndComponents | None,
-) -> bool:
+def _is_upper_bound(mdp: MDP, regularizer: Regularizer, upper: Float[np.ndarray, " S"]) -> bool:
     """Whether T U < U in every state that is not terminal, by more than rounding."""
-    error = backup_error(model, regularizer, upper) + _mass_slack(model, upper)
-    if loops is None:
-        after = bellman.backup(model, regularizer, upper)
-    else:
-        q = np.where(_pad_actions(loops.pairs, model), -np.inf, bellman.q_values(model, upper))
-        after = q.max(axis=1)
-    live = ~model.terminal
+    error = backup_error(mdp, regularizer, upper) + _mass_slack(mdp, upper)
+    after = bellman.backup(mdp, regularizer, upper)
+    live = ~mdp.terminal
     return bool(np.all(after[live] + error * (1 + 4 * UNIT_ROUNDOFF) < upper[live]))
 
 
@@ -220,49 +203,10 @@ def _mass_slack(model: MDP, upper: Float[np.ndarray, " S"]) -> float:
     return model.mass_error * max(0.0, -float(upper.min()))
 
 
-def _find_zero_reward_loops(mdp: MDP, regularizer: Regularizer) -> EndComponents | None:
-    """Return the end components of pairs with reward exactly 0, if there is no regularizer."""
-    if regularizer.max_temperature > 0.0 or regularizer.domain(None) is not None:
-        return None
-    loops = find_end_components(mdp, mdp.available & (mdp.rewards == 0.0))
-    return loops if loops.count else None
-
-
-def _add_stop_action(
-    mdp: MDP, loops: EndComponents, ending: _EndingPolicy
-) -> tuple[MDP, Float[np.ndarray, "S A"], Float[np.ndarray, " S"]]:
-    """Add an action to the loops that ends the episode with reward 0, the value of staying."""
-    state, action, rows, rewards = mdp.to_pairs()
-    inside = np.flatnonzero(loops.component >= 0)
-    count = inside.size
-    model = MDP.from_pairs(
-        np.concatenate((state, inside)),
-        np.concatenate((action, np.full(count, mdp.n_actions))),
-        scipy.sparse.vstack([rows, scipy.sparse.csr_array((count, mdp.n_states))], format="csr"),
-        np.concatenate((rewards, np.zeros(count))),
-        discount=1.0,
-        n_states=mdp.n_states,
-        n_actions=mdp.n_actions + 1,
-        termination=np.concatenate((mdp.termination[state, action], np.ones(count))),
-    )
-    policy = np.concatenate((ending.policy, np.zeros((mdp.n_states, 1))), axis=1)
-    return model, policy, ending.value
-
-
-def _pad_actions(pairs: Bool[np.ndarray, "S A"], model: MDP) -> Bool[np.ndarray, "S B"]:
-    """Extend a mask of pairs by the model's additional actions."""
-    return np.pad(pairs, ((0, 0), (0, model.n_actions - pairs.shape[1])))
-
-
-def _level_loops(
-    model: MDP, value: Float[np.ndarray, " S"], loops: EndComponents | None
-) -> Float[np.ndarray, " S"]:
-    """Set all states of a loop to their largest value, so that moves inside it change nothing."""
-    value = np.where(model.terminal, 0.0, value)
-    if loops is None:
-        return value
-    inside = loops.component >= 0
-    highest = np.zeros(loops.count)
-    np.maximum.at(highest, loops.component[inside], value[inside])
-    value[inside] = highest[loops.component[inside]]
-    return value
+def _never_ending_loses(mdp: MDP, regularizer: Regularizer) -> bool:
+    """Whether it is certain, without a regularizer, that policies that never end have value -∞."""
+    if not chooses_freely(regularizer):
+        return False
+    components = find_end_components(mdp, mdp.available)
+    _, high = bound_gains(mdp, regularizer, components)
+    return bool(np.all(high < 0))

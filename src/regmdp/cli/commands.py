@@ -44,7 +44,7 @@ def solve(
     ] = None,
     tol: Annotated[
         float, typer.Option(help="Certified gap to reach, divided by the size of the values.")
-    ] = 1e-8,
+    ] = 1e-9,
     absolute_tol: AbsoluteTolOption = None,
     max_iterations: Annotated[
         int | None, typer.Option(help="Largest number of iterations.")

@@ -57,7 +57,7 @@ def frontier(
         typer.Option(
             help="Certified gap to reach at each temperature, divided by the size of the values."
         ),
-    ] = 1e-8,
+    ] = 1e-9,
     absolute_tol: AbsoluteTolOption = None,
     output: Annotated[
         Path | None,

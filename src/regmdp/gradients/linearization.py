@@ -14,7 +14,6 @@ import numpy as np
 from regmdp import bellman
 from regmdp._internal.arrays import ArrayLike, Bool, Float, freeze
 from regmdp._internal.parameters import Instance, checked
-from regmdp.certificates import require_bounded
 from regmdp.evaluation import Chain, Exact, LinearEvaluation
 from regmdp.gradients.accuracy import Accuracy
 from regmdp.gradients.errors import Cotangent
@@ -28,6 +27,7 @@ from regmdp.policies import require_ending, require_feasible
 from regmdp.problem import Problem
 from regmdp.regularizers import Regularizer
 from regmdp.solution import Solution
+from regmdp.undiscounted import require_bounded
 
 __all__ = ["Linearization", "linearize"]
 

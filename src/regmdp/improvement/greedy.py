@@ -13,10 +13,11 @@ from regmdp._internal.parameters import ArrayOf, Instance, Number, checked
 from regmdp.bellman import Block
 from regmdp.improvement.base import Candidate, Improvement, ImprovementResult, improve_blockwise
 from regmdp.mdp import MDP, DecisionProcess
-from regmdp.mdp.deterministic import DeterministicPolicy
-from regmdp.mdp.structure import find_terminating_policy
+from regmdp.mdp.deterministic import DeterministicPolicy, find_actions
+from regmdp.mdp.structure import find_non_terminating_states, find_terminating_policy
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer
+from regmdp.rounding import backup_error
 
 __all__ = ["Greedy", "Mixture", "greedy_policy"]
 
@@ -86,7 +87,7 @@ def _find_greedy(
 ) -> ImprovementResult:
     """Return the greedy policy of a candidate."""
     if isinstance(mdp, MDP) and candidate.q is None:
-        return greedy_policy(mdp, regularizer, candidate.value)
+        return greedy_policy(mdp, regularizer, candidate.value, candidate.policy)
 
     def rule(block: Block, allowed: Array | None) -> tuple[Array, Array]:
         return block.regularizer.maximiser(block.q, block.available), np.zeros(block.q.shape)
@@ -95,16 +96,24 @@ def _find_greedy(
 
 
 @checked(
-    mdp=Instance(MDP), regularizer=Instance(Regularizer), value=ArrayOf("S", infinite=(-np.inf,))
+    mdp=Instance(MDP),
+    regularizer=Instance(Regularizer),
+    value=ArrayOf("S", infinite=(-np.inf,)),
+    previous=bellman.POLICY | None,
 )
 def greedy_policy(
-    mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]
+    mdp: MDP,
+    regularizer: Regularizer,
+    value: Float[Array, " S"],
+    previous: Float[Array, "S A"] | None = None,
 ) -> ImprovementResult:
     r"""(S,) value -> the greedy policy \(\nabla h^*(Q/\tau)\).
 
     If γ = 1 and there is no regularizer, some of several best actions may form cycles that never
-    end. Then the policy is chosen among the best actions, up to rounding, so that the episode
-    terminates.
+    end. Then the policy takes a shortest way to the end by actions that are best up to rounding.
+    If these do not lead to the end, it keeps what the previous one does, which ends and whose value
+    this is, where nothing is better by more than rounding: a policy that never ends would gain in
+    each of its other steps (Bertsekas & Tsitsiklis 1991, proposition 3).
     """
     best, policy = bellman.improve(mdp, regularizer, value)
     if (
@@ -112,8 +121,29 @@ def greedy_policy(
         and regularizer.max_temperature == 0.0
         and regularizer.probability_bounds is None
     ):
-        policy = _find_terminating_greedy(mdp, regularizer, value, best, policy)
+        policy = _find_terminating_greedy(mdp, regularizer, value, best, policy, previous)
     return ImprovementResult(best, policy)
+
+
+def _keep_what_is_best(
+    mdp: MDP,
+    regularizer: Regularizer,
+    value: Float[Array, " S"],
+    best: Float[np.ndarray, " S"],
+    policy: Float[Array, "S A"],
+    previous: Float[Array, "S A"],
+) -> Float[Array, "S A"]:
+    """Return the greedy policy, with the previous one where that is as good up to rounding."""
+    before = bellman.policy_backup(mdp, regularizer, previous, value)
+    # an improvement by less than the value is wrong is none
+    wrong = float(np.max(np.abs(before - value), initial=0.0))
+    noise = 2.0 * (backup_error(mdp, regularizer, value) + wrong)
+    keep = before >= best - noise
+    actions, old = find_actions(policy), find_actions(previous)
+    if actions is None or old is None:
+        return np.where(keep[:, None], np.asarray(previous), np.asarray(policy))
+    # it has the part of NumPy's interface that users of a policy need
+    return cast("Array", DeterministicPolicy(np.where(keep, old, actions), mdp.n_actions))
 
 
 def _find_terminating_greedy(
@@ -122,8 +152,9 @@ def _find_terminating_greedy(
     value: Float[Array, " S"],
     best: Float[np.ndarray, " S"],
     policy: Float[Array, "S A"],
+    previous: Float[Array, "S A"] | None,
 ) -> Float[Array, "S A"]:
-    """Return a greedy policy that terminates, within the smallest slack that permits one."""
+    """Return a greedy policy that terminates, with as little slack as possible."""
     allowed = permitted(mdp, regularizer)
     q = bellman.q_values(mdp, value)
     scale = mdp.reward_bound + float(np.max(np.abs(best)))
@@ -134,4 +165,9 @@ def _find_terminating_greedy(
             chosen = DeterministicPolicy(np.where(mdp.terminal, -1, actions), mdp.n_actions)
             # it has the part of NumPy's interface that users of a policy need
             return cast("Array", chosen)
+        if previous is not None:
+            kept = _keep_what_is_best(mdp, regularizer, value, best, policy, previous)
+            if not find_non_terminating_states(mdp, np.asarray(kept) > 0).any():
+                return kept
+            previous = None
     return policy

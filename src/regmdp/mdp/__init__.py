@@ -3,7 +3,7 @@
 from regmdp.mdp.decision_process import DecisionProcess, StateActionSpace, TiledProcess
 from regmdp.mdp.dense_transitions import DenseTransitions
 from regmdp.mdp.layouts import GridLayout, Layout, LineLayout
-from regmdp.mdp.mdp import MDP, initial_value
+from regmdp.mdp.mdp import MDP, expectation, initial_value
 from regmdp.mdp.sparse_transitions import SparseTransitions
 from regmdp.mdp.transitions import Transitions
 
@@ -18,5 +18,6 @@ __all__ = [
     "StateActionSpace",
     "TiledProcess",
     "Transitions",
+    "expectation",
     "initial_value",
 ]

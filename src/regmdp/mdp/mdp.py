@@ -32,7 +32,7 @@ from regmdp.mdp.validation import (
     normalize_sparse,
 )
 
-__all__ = ["MDP", "initial_value"]
+__all__ = ["MDP", "expectation", "initial_value"]
 
 
 class MDP(DecisionProcess):
@@ -440,4 +440,18 @@ def _count(number: int, noun: str) -> str:
 
 def initial_value(mdp: MDP, value: Float[Array, " S"]) -> float:
     """(S,) value -> its expectation under the initial distribution ρ."""
-    return float(mdp.initial @ np.asarray(value))
+    return expectation(mdp.initial, value)
+
+
+def expectation(initial: Float[Array, " S"], value: Float[Array, " S"]) -> float:
+    """(S,) probabilities and (S,) values -> the expectation; values of probability 0 do not count.
+
+    >>> expectation(np.array([1.0, 0.0]), np.array([2.0, -np.inf]))
+    2.0
+    """
+    with np.errstate(invalid="ignore"):
+        found = float(initial @ np.asarray(value))
+    if np.isnan(found):  # an infinite value of probability 0
+        possible = np.asarray(initial) > 0
+        found = float(initial[possible] @ np.asarray(value)[possible])
+    return found

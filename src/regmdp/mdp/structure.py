@@ -20,6 +20,8 @@ __all__ = [
     "count_reachable",
     "find_end_components",
     "find_non_terminating_states",
+    "find_states_reaching",
+    "find_surely_ending_pairs",
     "find_terminating_policy",
 ]
 
@@ -55,50 +57,129 @@ def count_reachable(
     return count
 
 
-def find_non_terminating_states(mdp: MDP, allowed: Bool[Array, "S A"]) -> Bool[np.ndarray, " S"]:
+def find_non_terminating_states(
+    mdp: MDP, allowed: Bool[Array, "S A"], ends: Bool[np.ndarray, " S"] | None = None
+) -> Bool[np.ndarray, " S"]:
     """Return (S,) bool: the states from which the allowed pairs cannot terminate the episode.
 
     If there are none, the policy that uses all allowed pairs terminates with probability 1 from
     every state.
+
+    Args:
+        mdp: The model.
+        allowed: (S, A) mask of the pairs that may be used.
+        ends: (S,) mask of states where the episode ends too, besides the terminal ones.
     """
-    reached, _ = _search_back(mdp, np.asarray(allowed))
+    reached, _ = _search_back(mdp, np.asarray(allowed), ends)
     return ~reached
 
 
-def find_terminating_policy(mdp: MDP, allowed: Bool[Array, "S A"]) -> Int[np.ndarray, " S"]:
+def find_terminating_policy(
+    mdp: MDP, allowed: Bool[Array, "S A"], ends: Bool[np.ndarray, " S"] | None = None
+) -> Int[np.ndarray, " S"]:
     """Return (S,) allowed actions under which the episode terminates with probability 1.
 
-    Each state gets the first action of a shortest path to the end; -1 in terminal states, and in
-    states from which the allowed pairs cannot terminate the episode.
+    Each state gets an action that may take a step of a shortest path to the end: of those, the one
+    after which the shortest path is shortest on average. An action that seldom takes such a step,
+    and mostly leads away, would end too, but only after a time that is exponential in the path.
+    -1 where the episode ends, and in states from which the allowed pairs cannot terminate it.
+
+    Args:
+        mdp: The model.
+        allowed: (S, A) mask of the pairs that may be used.
+        ends: (S,) mask of states where the episode ends too, besides the terminal ones.
     """
     allowed = np.asarray(allowed)
-    _, towards = _search_back(mdp, allowed)
+    reached, towards = _search_back(mdp, allowed, ends)
     end = mdp.n_states
-    ends = np.asarray(mdp.termination) > 0
+    distance = _count_steps(towards, reached)
+    terminates = np.asarray(mdp.termination) > 0
     rows = mdp.transitions.to_csr()
     pair = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-    state = pair // mdp.n_actions
+    closer = (distance[rows.indices] < distance[pair // mdp.n_actions]) & (rows.data > 0)
     steps_closer = np.zeros(allowed.shape, dtype=np.bool_)
-    steps_closer.ravel()[pair[rows.indices == towards[state]]] = True
-    steps_closer |= ends & (towards == end)[:, None]
-    steps_closer &= allowed
-    return np.where(steps_closer.any(axis=1), steps_closer.argmax(axis=1), -1)
+    steps_closer.ravel()[pair[closer]] = True
+    steps_closer |= terminates & (towards == end)[:, None]
+    steps_closer &= allowed & reached[:, None]
+    if ends is not None:
+        steps_closer &= ~ends[:, None]
+    # of states that do not reach the end the distance is larger than any other
+    average = (rows @ distance.astype(np.float64)).reshape(allowed.shape)
+    best = np.where(steps_closer, average, np.inf).argmin(axis=1)
+    return np.where(steps_closer.any(axis=1), best, -1)
+
+
+def _count_steps(
+    towards: Int[np.ndarray, " S"], reached: Bool[np.ndarray, " S"]
+) -> Int[np.ndarray, " S"]:
+    """Return (S,) the number of steps to node S along a tree; S + 1 where it is not reached."""
+    end = reached.size
+    ahead = np.append(np.where(reached, towards, end), end)
+    steps = np.append(reached.astype(np.int64), 0)
+    while (ahead != end).any():  # each round doubles the steps that are counted
+        steps += steps[ahead]
+        ahead = ahead[ahead]
+    return np.where(reached, steps[:end], end + 1)
+
+
+def find_surely_ending_pairs(
+    mdp: MDP, allowed: Bool[Array, "S A"], ends: Bool[np.ndarray, " S"] | None = None
+) -> tuple[Bool[np.ndarray, " S"], Bool[np.ndarray, "S A"]]:
+    """Find the states from which some policy terminates with probability 1.
+
+    Pairs that may lead to a state from which nothing terminates are removed, until none is left
+    (de Alfaro 1997, chapter 3; the greatest fixed point of almost sure reachability).
+
+    Args:
+        mdp: The model.
+        allowed: (S, A) mask of the pairs that may be used.
+        ends: (S,) mask of states where the episode ends too, besides the terminal ones.
+
+    Returns:
+        (S,) bool, these states; and (S, A) bool, the allowed pairs of these states that lead only
+        to these states.
+    """
+    kept = np.array(np.asarray(allowed), order="C")
+    rows = mdp.transitions.to_csr()
+    while True:
+        lost = find_non_terminating_states(mdp, kept, ends)
+        leads_there = (rows @ lost.astype(np.float64)).reshape(kept.shape) > 0.0
+        removed = kept & (leads_there | lost[:, None])
+        if not removed.any():
+            return ~lost, kept
+        kept &= ~removed
+
+
+def find_states_reaching(
+    mdp: MDP, allowed: Bool[Array, "S A"], targets: Bool[np.ndarray, " S"]
+) -> Bool[np.ndarray, " S"]:
+    """Return (S,) bool: the states from which allowed pairs may lead to one of the targets."""
+    graph = _state_graph(mdp.transitions.to_csr(), np.asarray(allowed))
+    return _search_from(graph, targets)[0]
 
 
 def _search_back(
-    mdp: MDP, allowed: Bool[np.ndarray, "S A"]
+    mdp: MDP, allowed: Bool[np.ndarray, "S A"], ends: Bool[np.ndarray, " S"] | None
 ) -> tuple[Bool[np.ndarray, " S"], Int[np.ndarray, " S"]]:
     """Search backwards from the end of the episode, which is node S.
 
     Returns:
         (S,) bool, the states that reach the end; and (S,) the next node of each on a shortest path.
     """
-    end = mdp.n_states
-    graph = _state_graph(mdp.transitions.to_csr(), allowed)
     leads_out = mdp.terminal | (allowed & (np.asarray(mdp.termination) > 0)).any(axis=1)
+    if ends is not None:
+        leads_out = leads_out | ends
+    return _search_from(_state_graph(mdp.transitions.to_csr(), allowed), leads_out)
+
+
+def _search_from(
+    graph: scipy.sparse.csr_array, ends: Bool[np.ndarray, " S"]
+) -> tuple[Bool[np.ndarray, " S"], Int[np.ndarray, " S"]]:
+    """Search a graph backwards from a node S behind the (S,) ends."""
+    end = ends.size
     state, successor = graph.nonzero()
-    source = np.concatenate((successor, np.full(np.count_nonzero(leads_out), end)))
-    target = np.concatenate((state, np.flatnonzero(leads_out)))
+    source = np.concatenate((successor, np.full(np.count_nonzero(ends), end)))
+    target = np.concatenate((state, np.flatnonzero(ends)))
     backwards = scipy.sparse.csr_array(
         (np.ones(source.size, dtype=np.int8), (source, target)), shape=(end + 1, end + 1)
     )

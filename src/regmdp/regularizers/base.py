@@ -240,7 +240,7 @@ class Regularizer(ABC):
         """Bound the rounding error of ``value``, and of ``conjugate`` for scores with maximum 0.
 
         With bounds on probabilities, ⟨p, y⟩ has an additional error in proportion to the largest
-        |y|: see `certificates.rounding`.
+        |y|: see `regmdp.rounding`.
         """
         return UNIT_ROUNDOFF * (n_actions + 32) * (1.0 + self.magnitude(n_actions))
 

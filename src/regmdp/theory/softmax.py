@@ -72,7 +72,7 @@ def smoothness_constant(mdp: MDP, regularizer: Regularizer | None = None) -> flo
 @checked(
     mdp=Instance(MDP),
     regularizer=Instance(Regularizer),
-    smallest_probabilities=ArrayOf("n", minimum=0.0, maximum=1.0),
+    smallest_probabilities=ArrayOf("n", minimum=0.0, maximum=1.0, empty=True),
     step_size=Number(above=0.0, finite=False) | None,
     optimum=Instance(Optimum) | None,
 )

@@ -1,0 +1,146 @@
+r"""Upper bounds for γ = 1 by functions with T U ≤ U, exactly, on a grid of numbers.
+
+If every policy that does not end has value -∞, T U ≤ U is enough for U ≥ V*: along a policy that
+ends the contribution of U vanishes. It has to hold without any slack, since a policy may be able to
+delay the end for 10^10 steps at almost no loss, and rounding errors of 1e-15 in each of them would
+add up to 1e-5.
+
+So the numbers of U are multiples of a power of 2, their differences are exact, and T U - U is
+computed from them: \(r + \sum_t P(t)\,(U(t) - U(s))\); the missing mass of a row stays in s. Where
+U is constant and nothing is paid, that is exactly 0. Elsewhere it is rounded up to the grid, and U
+is lifted until nothing exceeds it (optimistic value iteration; Hartmanns & Kaminski 2020).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy
+
+from regmdp import bellman
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, Int
+from regmdp.mdp import MDP
+
+__all__ = ["find_superharmonic"]
+
+#: Smallest spacing of the grid, relative to the largest value.
+SPACING = 2.0**-44
+#: Sweeps after which the search is given up: of all states together, and at all.
+MAX_WORK, MAX_SWEEPS = 50, 1_000
+#: Largest multiple of the spacing: larger ones have no exact differences.
+LARGEST = 2.0**52
+
+
+def find_superharmonic(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, " S"] | None:
+    """Lift a (S,) value, near the optimal one, to a U with T U ≤ U; None if that takes too long.
+
+    Each sweep looks only at the states that a lifted one can follow. A coarser grid needs fewer.
+
+    Args:
+        mdp: An undiscounted model.
+        value: (S,) V.
+    """
+    size = float(np.max(np.abs(value), initial=mdp.reward_bound))
+    if size == 0.0:
+        return np.zeros(mdp.n_states)
+    # what the value lacks should take a few steps of the grid
+    lack = float(np.max(bellman.backup(mdp, None, value) - value, initial=0.0))
+    spacing = 2.0 ** np.ceil(np.log2(max(SPACING * size, lack)))
+    # a value that still lacks much gets one quick attempt: a better one will follow
+    factors = (1.0, 2.0**6, 2.0**12) if lack <= 16.0 * SPACING * size else (2.0**6,)
+    for coarser in factors:
+        upper = _lift(mdp, value, coarser * spacing)
+        if upper is not None:
+            return upper
+    return None
+
+
+def _lift(mdp: MDP, value: Float[Array, " S"], spacing: float) -> Float[np.ndarray, " S"] | None:
+    """Round a (S,) value up to a grid, and lift it until T U ≤ U; None if that takes too long."""
+    gains = _Gains(mdp, spacing)
+    upper = np.where(mdp.terminal, 0.0, np.ceil(np.asarray(value) / spacing))
+    states = np.flatnonzero(~mdp.terminal)
+    work = 0
+    for _ in range(MAX_SWEEPS):
+        work += states.size
+        if work > MAX_WORK * mdp.n_states:
+            return None
+        lift = gains.round_up(upper, states)
+        lifted = lift > 0.0
+        if not lifted.any():
+            return upper * spacing
+        states = states[lifted]
+        upper[states] += lift[lifted]
+        if np.max(np.abs(upper[states])) > LARGEST:
+            return None
+        states = gains.find_predecessors(states)
+    return None
+
+
+class _Gains:
+    """T U - U of the pairs of a model, in units of a grid."""
+
+    def __init__(self, mdp: MDP, spacing: float) -> None:
+        n_states, n_actions = mdp.n_states, mdp.n_actions
+        self._shape = mdp.rewards.shape
+        self._rows = mdp.transitions.to_csr()
+        self._available = np.asarray(mdp.available)
+        self._rewards = np.asarray(mdp.rewards) / spacing
+        self._termination = np.asarray(mdp.termination)
+        self._unit = (int(np.diff(self._rows.indptr).max(initial=0)) + 5) * UNIT_ROUNDOFF
+        # all entries of a state's pairs are one row of this graph
+        graph = scipy.sparse.csr_array(
+            (
+                np.ones(self._rows.indices.size, dtype=np.int8),
+                self._rows.indices,
+                self._rows.indptr[::n_actions],
+            ),
+            shape=(n_states, n_states),
+        )
+        self._into = graph.tocsc()
+
+    def round_up(
+        self, upper: Float[np.ndarray, " S"], states: Int[np.ndarray, " n"]
+    ) -> Float[np.ndarray, " n"]:
+        """Return (n,) the largest gain of some states that are not terminal, rounded up."""
+        n_actions = self._shape[1]
+        pairs = (states[:, None] * n_actions + np.arange(n_actions)).ravel()
+        entries, lengths = _find_entries(self._rows.indptr, pairs)
+        own = upper[states][:, None]
+        change = self._rows.data[entries] * (
+            upper[self._rows.indices[entries]] - np.repeat(np.repeat(own, n_actions), lengths)
+        )
+        bounds = np.concatenate(([0], np.cumsum(lengths)))
+        end = self._termination[states] * -own
+        rewards = self._rewards[states]
+        total = _sum(change, bounds, rewards.shape) + rewards + end
+        size = _sum(np.abs(change), bounds, rewards.shape) + np.abs(rewards) + np.abs(end)
+        gains = np.ceil(total + self._unit * size)
+        return np.max(gains, axis=1, where=self._available[states], initial=-np.inf)
+
+    def find_predecessors(self, states: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
+        """Return the states from which some pair may lead to one of these."""
+        entries, _ = _find_entries(self._into.indptr, states)
+        return np.unique(self._into.indices[entries])
+
+
+def _find_entries(
+    pointers: Int[np.ndarray, " p"], rows: Int[np.ndarray, " n"]
+) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " n"]]:
+    """Return the positions of all entries of some rows, row by row, and how many each has."""
+    starts = pointers[rows]
+    lengths = pointers[rows + 1] - starts
+    ends = np.cumsum(lengths)
+    return np.arange(ends[-1] if ends.size else 0) + np.repeat(
+        starts - ends + lengths, lengths
+    ), lengths
+
+
+def _sum(
+    entries: Float[np.ndarray, " k"], bounds: Int[np.ndarray, " n"], shape: tuple[int, ...]
+) -> Float[np.ndarray, "m A"]:
+    """Add up entries between bounds, in order."""
+    filled = bounds[1:] > bounds[:-1]
+    sums = np.zeros(filled.size)
+    if filled.any():
+        sums[filled] = np.add.reduceat(entries, bounds[:-1][filled])
+    return sums.reshape(shape)

@@ -1,0 +1,126 @@
+"""What is left of an undiscounted model, and the way back to the original states."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from tiers import tiered
+
+import regmdp as rm
+from regmdp.undiscounted import reduce_model
+
+
+def ring(exits, n_states=12):
+    """A ring of moves of reward 0, forwards by action 0; action 1 of some states ends."""
+    here = np.arange(n_states)
+    state = np.concatenate((here, np.array(list(exits), dtype=int)))
+    action = np.concatenate((np.zeros(n_states, dtype=int), np.ones(len(exits), dtype=int)))
+    rows = sp.lil_array((state.size, n_states))
+    rows[here, (here + 1) % n_states] = 1.0
+    rewards = np.concatenate((np.zeros(n_states), np.array(list(exits.values()), dtype=float)))
+    termination = (action == 1) * 1.0
+    return rm.MDP.from_pairs(
+        state, action, rows.tocsr(), rewards, 1.0, n_states=n_states, termination=termination
+    )
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 12])
+def test_a_resting_set_takes_its_best_way_out(count):
+    rng = np.random.default_rng(count)
+    exits = dict(
+        zip(rng.permutation(12)[:count].tolist(), rng.permutation(count) + 0.5, strict=True)
+    )
+    mdp = ring(exits)
+    reduction = reduce_model(mdp, rm.Unregularized())
+    # one state represents all; behind it are states that choose among two ways each
+    further = reduction.reduced.n_states - 12
+    assert (further > 0) == (count + 1 > 2)
+    assert further <= 2 * count
+    assert int((~reduction.reduced.terminal).sum()) == 1 + further
+    solution = rm.solve(mdp)
+    assert solution.status.ok
+    best = max(exits, key=exits.get)
+    np.testing.assert_allclose(solution.value, exits[best], atol=1e-8)
+    assert solution.policy[:, 1].argmax() == best
+    assert solution.policy[best, 1] == 1.0
+    assert solution.policy[:, 1].sum() == 1.0
+    # the policy has that value in the original model too
+    np.testing.assert_allclose(rm.evaluate(mdp, solution.policy).value, exits[best], atol=1e-9)
+
+
+def test_a_resting_set_whose_ways_out_all_cost_is_not_left():
+    mdp = ring({3: -1.0, 5: -0.1})
+    solution = rm.solve(mdp)
+    assert solution.value.tolist() == [0.0] * 12
+    assert (solution.policy[:, 0] == 1.0).all()
+    assert rm.evaluate(mdp, solution.policy).value.tolist() == [0.0] * 12
+
+
+def test_free_states_are_found_behind_each_other():
+    # 0 -> 1 -> 2 -> 2, nothing is paid after the first step
+    P = np.zeros((3, 1, 3))
+    P[0, 0, 1] = P[1, 0, 2] = P[2, 0, 2] = 1.0
+    mdp = rm.MDP(P, [[4.0], [0.0], [0.0]], 1.0)
+    reduction = reduce_model(mdp, rm.Unregularized())
+    assert reduction.free.tolist() == [False, True, True]
+    for regularizer in (None, rm.Shannon(temperature=0.3), rm.Tsallis(2.0, temperature=0.3)):
+        np.testing.assert_allclose(rm.solve(mdp, regularizer).value, [4.0, 0.0, 0.0], atol=1e-8)
+
+
+def test_a_sink_with_two_actions_is_not_free_with_entropy():
+    P = np.zeros((2, 2, 2))
+    P[:, :, 1] = 1.0
+    mdp = rm.MDP(P, [[1.0, 1.0], [0.0, 0.0]], 1.0)
+    assert rm.solve(mdp).value.tolist() == pytest.approx([1.0, 0.0], abs=1e-8)
+    with pytest.raises(rm.UnboundedError):
+        rm.solve(mdp, rm.Shannon(temperature=0.1))
+    kept = rm.solve(mdp, rm.KL([0.3, 0.7], temperature=0.1))
+    np.testing.assert_allclose(kept.value, [1.0, 0.0], atol=1e-8)
+    np.testing.assert_allclose(kept.policy, [[0.3, 0.7]] * 2, atol=1e-8)
+
+
+def test_a_barrier_cannot_avoid_a_trap():
+    P = np.zeros((2, 2, 2))
+    P[0, 1, 1] = P[1, :, 1] = 1.0
+    termination = np.zeros((2, 2))
+    termination[0, 0] = 1.0
+    mdp = rm.MDP(P, -np.ones((2, 2)), 1.0, termination=termination)
+    assert rm.solve(mdp).value.tolist() == pytest.approx([-1.0, -np.inf], abs=1e-8)
+    assert rm.solve(mdp, rm.Shannon(temperature=0.1)).value[1] == -np.inf
+    with pytest.raises(rm.InfeasibleError, match="forces every action"):
+        rm.solve(mdp, rm.LogBarrier(temperature=0.1))
+
+
+def test_all_states_may_lose():
+    mdp = rm.MDP(np.ones((1, 2, 1)), [[-1.0, -2.0]], 1.0)
+    solution = rm.solve(mdp)
+    assert solution.value.tolist() == [-np.inf]
+    assert solution.initial_value == -np.inf
+    assert solution.certificate.gap == 0.0
+
+
+def gridworld(n, slip=0.1):
+    """Only two goals, which end the episode, and one bad field pay."""
+    moves = [(-1, 0), (1, 0), (0, -1), (0, 1)]
+    P = np.zeros((n * n, 4, n * n))
+    for s in range(n * n):
+        for b, (down, right) in enumerate(moves):
+            t = np.clip(s // n + down, 0, n - 1) * n + np.clip(s % n + right, 0, n - 1)
+            P[s, :, t] += np.where(np.arange(4) == b, 1 - 3 * slip, slip)
+    goals = [(n // 3) * n + n // 4, (2 * n // 3) * n + 3 * n // 4]
+    rewards, termination = np.zeros((n * n, 4)), np.zeros((n * n, 4))
+    rewards[goals], rewards[(n // 2) * n + n // 2] = 10.0, -10.0
+    termination[goals], P[goals] = 1.0, 0.0
+    return rm.MDP(P, rewards, 1.0, termination=termination)
+
+
+@pytest.mark.parametrize("n", tiered([8, 14, 20], 2))
+def test_an_end_that_can_be_delayed_at_almost_no_loss_is_certified(n):
+    # a policy can stay in a corner for about 7^n steps
+    mdp = gridworld(n)
+    solution = rm.solve(mdp, absolute_tol=1e-7)
+    assert solution.status.ok
+    value = np.zeros(n * n)
+    for _ in range(60 * n):
+        value = rm.bellman.backup(mdp, None, value)
+    np.testing.assert_allclose(solution.value, value, atol=2e-7)
+    assert np.all(value <= solution.certificate.upper + 1e-12)  # the sweeps come from below
