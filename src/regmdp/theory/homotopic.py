@@ -66,7 +66,11 @@ def _find_best_actions(optimum: Optimum) -> Float[np.ndarray, "S A"]:
     return np.where(optimum.allowed & (shortfall <= 4.0 * optimum.q_error), 1.0, 0.0)
 
 
-@checked(mdp=Instance(MDP), step_sizes=ArrayOf("n", above=0.0), optimum=Instance(Optimum) | None)
+@checked(
+    mdp=Instance(MDP),
+    step_sizes=ArrayOf("n", above=0.0, empty=True),
+    optimum=Instance(Optimum) | None,
+)
 def homotopic_pmd_gap_bound(
     mdp: MDP,
     *,
@@ -139,7 +143,7 @@ def homotopic_pmd_gap_bound(
 
 @checked(
     mdp=Instance(MDP),
-    step_sizes=ArrayOf("n", above=0.0),
+    step_sizes=ArrayOf("n", above=0.0, empty=True),
     errors=ArrayOf("n", minimum=0.0, empty=True),
     optimum=Instance(Optimum) | None,
 )

@@ -105,7 +105,7 @@ def _measure_dominance(
 
 @checked(
     mdp=Instance(MDP),
-    constants=ArrayOf("n", minimum=0.0),
+    constants=ArrayOf("n", minimum=0.0, empty=True),
     step_size=Number(above=0.0, finite=False),
     optimum=Instance(Optimum) | None,
 )
