@@ -37,7 +37,7 @@ from regmdp.undiscounted.reduction import chooses_freely
 
 __all__ = ["episodic_bounds", "policy_bounds"]
 
-#: Largest number of states for which several ways to an upper bound are tried one after another.
+#: Largest number of states for which an upper bound is searched for at any cost.
 FEW_STATES = 2000
 #: Largest number of policy iterations in one attempt at an upper bound.
 MAX_POLICY_ITERATIONS = 40
@@ -137,31 +137,35 @@ def _find_upper_bound(
     mdp: MDP, regularizer: Regularizer, ending: _EndingPolicy
 ) -> tuple[Float[np.ndarray, " S"], Status | None]:
     """Return an upper bound on the optimal value, +∞ if none is found, and its limit."""
-    widenings = [8.0, 128.0, 2048.0, 32768.0, 2.0**20, 2.0**25]
+    widenings, limit = [8.0, 128.0, 2048.0, 32768.0, 2.0**20, 2.0**25], MAX_POLICY_ITERATIONS
     if _never_ending_loses(mdp, regularizer):
-        del widenings[1:]
         upper = find_superharmonic(mdp, ending.value)
         if upper is not None:
             return upper, None
         if mdp.n_states > FEW_STATES:
-            return np.where(mdp.terminal, 0.0, np.inf), None
+            # a value that is not yet optimal would take long; a better one will follow
+            widenings, limit = widenings[:1], 3
     # policy iteration removes the error of the candidate, so the bonus has to cover only rounding
     least = backup_error(mdp, regularizer, ending.value) + _mass_slack(mdp, ending.value)
     for widening in widenings:
-        upper = _solve_with_bonus(mdp, regularizer, ending, widening * least)
+        upper = _solve_with_bonus(mdp, regularizer, ending, widening * least, limit)
         if upper is not None:
             return np.where(mdp.terminal, 0.0, upper), None
     return np.where(mdp.terminal, 0.0, np.inf), Status.UNBOUNDED_ABOVE
 
 
 def _solve_with_bonus(
-    mdp: MDP, regularizer: Regularizer, ending: _EndingPolicy, bonus: float
+    mdp: MDP, regularizer: Regularizer, ending: _EndingPolicy, bonus: float, limit: int
 ) -> Float[np.ndarray, " S"] | None:
-    """Solve the model with a bonus in every step; return its value if it is a bound."""
+    """Solve the model with a bonus in every step, by at most so many iterations of its policy.
+
+    Returns:
+        (S,) its value, if that is a bound.
+    """
     raised = mdp.with_rewards(mdp.rewards + bonus)
     policy, value = ending.policy, ending.value
     before = np.full(mdp.n_states, np.inf)
-    for _ in range(MAX_POLICY_ITERATIONS):
+    for _ in range(limit):
         try:
             system = Exact().prepare(Chain.from_policy(raised, policy))
         except SingularError:
