@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import truth
 from tiers import tiered
 
 import regmdp as rm
@@ -46,6 +47,22 @@ def test_no_gain_is_positive_in_exact_arithmetic(seed):
     upper = find_superharmonic(mdp, value)
     assert np.all(upper >= value - 1e-12 * scale)
     assert np.max(upper - value) <= 1e-9 * scale
+
+
+@pytest.mark.parametrize("seed", [30, 70, 94, *tiered(range(100, 160), 10)])
+def test_rows_that_sum_to_more_than_one_are_counted_as_they_are(seed):
+    # the second action is the first with a little more mass; the candidate never takes it
+    mdp, _ = random_model(seed)
+    one = mdp.to_array()[:, :1]
+    more = one.copy()
+    more[np.arange(mdp.n_states), 0, one[:, 0].argmax(axis=1)] += 5e-10
+    rewards = np.repeat(np.abs(np.asarray(mdp.rewards)[:, :1]), 2, axis=1)
+    end = np.full(rewards.shape, 1 / 16)
+    doubled = rm.MDP(np.concatenate((one, more), axis=1), rewards, 1.0, termination=end)
+    certificate = rm.certify(doubled, policy=np.zeros(doubled.n_states, dtype=int))
+    best = truth.best_total_reward(doubled.to_array(), rewards, end, end > 0)
+    for s, value in enumerate(best):
+        assert value <= Fraction(float(certificate.upper[s]))
 
 
 def test_a_constant_is_kept():

@@ -138,7 +138,7 @@ def _find_upper_bound(
 ) -> tuple[Float[np.ndarray, " S"], Status | None]:
     """Return an upper bound on the optimal value, +∞ if none is found, and its limit."""
     widenings, limit = [8.0, 128.0, 2048.0, 32768.0, 2.0**20, 2.0**25], MAX_POLICY_ITERATIONS
-    if _never_ending_loses(mdp, regularizer):
+    if _rows_sum_to_one(mdp) and _never_ending_loses(mdp, regularizer):
         upper = find_superharmonic(mdp, ending.value)
         if upper is not None:
             return upper, None
@@ -205,6 +205,14 @@ def _mass_slack(model: MDP, upper: Float[np.ndarray, " S"]) -> float:
     before, and a negative U grows with it.
     """
     return model.mass_error * max(0.0, -float(upper.min()))
+
+
+def _rows_sum_to_one(mdp: MDP) -> bool:
+    """Whether rows with their termination sum to 1 up to the rounding of their entries.
+
+    Then the difference is less than the error that every backup allows for.
+    """
+    return mdp.mass_error <= 2 * (mdp.transitions.branching + 8) * UNIT_ROUNDOFF
 
 
 def _never_ending_loses(mdp: MDP, regularizer: Regularizer) -> bool:

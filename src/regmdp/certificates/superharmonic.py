@@ -36,7 +36,7 @@ def find_superharmonic(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray,
     Each sweep looks only at the states that a lifted one can follow. A coarser grid needs fewer.
 
     Args:
-        mdp: An undiscounted model.
+        mdp: An undiscounted model whose rows sum to 1 up to the rounding of their entries.
         value: (S,) V.
     """
     size = float(np.max(np.abs(value), initial=mdp.reward_bound))
