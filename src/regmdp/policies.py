@@ -8,7 +8,7 @@ import numpy as np
 
 from regmdp._internal import threads
 from regmdp._internal.array_checks import check_array
-from regmdp._internal.arrays import Array, ArrayLike, Float, block_sum
+from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, block_sum
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import (
     ImproperPolicyError,
@@ -28,6 +28,8 @@ __all__ = [
     "PolicyRowsOf",
     "check_policy",
     "holds_actions",
+    "improper_policy",
+    "infeasible",
     "require_ending",
     "require_feasible",
     "uniform_policy",
@@ -276,13 +278,21 @@ def require_feasible(mdp: MDP, regularizer: Regularizer | None = None) -> None:
             )
     stuck = find_non_terminating_states(mdp, permitted(mdp, regularizer))
     if stuck.any():
-        state = int(np.argmax(stuck))
-        raise InfeasibleError(
-            f"no policy ends the episode from {mdp.describe(state)} (such states: "
-            f"{int(np.count_nonzero(stuck))}), and the model is not discounted; use a discount "
-            "below 1, or mark where episodes end: termination= on transitions, or available=False "
-            "for every action of a terminal state"
-        )
+        raise infeasible(mdp, stuck)
+
+
+def infeasible(
+    mdp: MDP, stuck: Bool[np.ndarray, " S"], state: int | None = None, why: str = ""
+) -> InfeasibleError:
+    """Return the error for (S,) states from which no policy ends, naming one: the first if None."""
+    named = int(np.argmax(stuck)) if state is None else state
+    reasons = ", and ".join(filter(None, ["the model is not discounted", why]))
+    return InfeasibleError(
+        f"no policy ends the episode from {mdp.describe(named)} (such states: "
+        f"{int(np.count_nonzero(stuck))}), and {reasons}; use a discount "
+        "below 1, or mark where episodes end: termination= on transitions, or available=False "
+        "for every action of a terminal state"
+    )
 
 
 def require_ending(mdp: MDP, policy: Float[Array, "S A"]) -> None:
@@ -296,9 +306,13 @@ def require_ending(mdp: MDP, policy: Float[Array, "S A"]) -> None:
     stuck = find_non_terminating_states(mdp, np.asarray(policy) > 0)
     if stuck.any():
         require_feasible(mdp)
-        state = int(np.argmax(stuck))
-        raise ImproperPolicyError(
-            f"this policy does not end the episode from {mdp.describe(state)} (such states: "
-            f"{int(np.count_nonzero(stuck))}), and the model is not discounted; other policies do "
-            "end it"
-        )
+        raise improper_policy(mdp, stuck)
+
+
+def improper_policy(mdp: MDP, stuck: Bool[np.ndarray, " S"]) -> ImproperPolicyError:
+    """Return the error for (S,) states from which a policy does not end, though others do."""
+    return ImproperPolicyError(
+        f"this policy does not end the episode from {mdp.describe(int(np.argmax(stuck)))} (such "
+        f"states: {int(np.count_nonzero(stuck))}), and the model is not discounted; other policies "
+        "do end it"
+    )

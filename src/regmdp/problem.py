@@ -15,7 +15,7 @@ from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import ModelError, SolverError
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.deterministic import DeterministicPolicy
-from regmdp.policies import check_policy, require_ending, require_feasible
+from regmdp.policies import check_policy, require_ending
 from regmdp.regularizers import Regularizer, Unregularized
 
 __all__ = ["Problem", "check_regularizer", "check_value"]
@@ -56,15 +56,6 @@ class Problem:
                 "r, discount=…)"
             )
         return cls(mdp, check_regularizer(mdp, regularizer))
-
-    def require_feasible(self) -> None:
-        """Undiscounted model: check that from every state some permitted policy ends the episode.
-
-        Raises:
-            InfeasibleError: naming the first state from which none does.
-            RegularizerError: if it limits probabilities, and some policy does not end.
-        """
-        require_feasible(self.mdp, self.regularizer)
 
     def check_policy(self, policy: ArrayLike | DeterministicPolicy) -> Float[np.ndarray, "S A"]:
         """Return (S, A) probabilities of a policy of the model that has a value.

@@ -14,7 +14,7 @@ from regmdp._internal.arrays import Float
 from regmdp._internal.html import html_rows
 from regmdp._internal.status import Status
 from regmdp.algorithms import History
-from regmdp.certificates import Bounds, Certificate
+from regmdp.certificates import BOUNDS, Bounds, Certificate
 from regmdp.mdp import MDP, Layout, expectation
 from regmdp.mdp.layouts import read_layout
 from regmdp.mdp.validation import MASS_TOLERANCE, as_labels
@@ -27,8 +27,6 @@ __all__ = ["Provenance", "Solution", "pack_solution", "unpack_solution"]
 KIND = "solution"
 #: Entries of a provenance that are mappings; the others are texts.
 MAPPINGS = ("options", "versions")
-#: Arrays of a certificate in a file.
-BOUNDS = ("lower", "upper", "policy_lower", "policy_upper")
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,6 @@ EXEMPT = {
     "regmdp.certificates.Bounds": _PART,
     "regmdp.certificates.backup_error": _PART,
     "regmdp.certificates.bound_values": _PART,
-    "regmdp.certificates.expand_bounds": _PART,
     "regmdp.certificates.rounding_gap": _PART,
     "regmdp.off_policy.OffPolicyValue": _RECORD,
     "regmdp.off_policy.WeightTest": _RECORD,

@@ -12,7 +12,7 @@ from typing import Any, Literal, NoReturn, TypeAlias
 
 import numpy as np
 
-from regmdp._internal.checks import describe_first, show
+from regmdp._internal.checks import describe_first, join_advice, show
 from regmdp._internal.errors import RegmdpError, SolverError
 
 __all__ = ["ArrayKind", "check_array", "check_shape", "place"]
@@ -75,7 +75,7 @@ def check_array(
     array = _convert(name, _without_labels(name, value, error), kind, error, advice)
     if ndim is not None and array.ndim != ndim:
         message = f"{name} must be an array with ndim={ndim}, not of shape {array.shape}"
-        raise error(_join(message, advice))
+        raise error(join_advice(message, advice))
     if finite and kind == "number" and not np.isfinite(array).all():
         raise error(
             describe_first(
@@ -167,7 +167,7 @@ def _convert(
     message = f"{name} must be an array of {_ENTRIES[kind]}, not {given}"
     if kind == "number":
         advice = advice or _ADVICE.get(array.dtype.kind, "")
-    raise error(_join(message, advice))
+    raise error(join_advice(message, advice))
 
 
 def _cast(name: str, array: np.ndarray, kind: ArrayKind, error: type[RegmdpError]) -> np.ndarray:
@@ -230,7 +230,3 @@ def _refuse(
 def place(name: str, index: tuple[int, ...]) -> str:
     """Return an entry of an array as Python writes it, such as ``rewards[0, 1]``."""
     return f"{name}[{', '.join(map(str, index))}]" if index else name
-
-
-def _join(message: str, advice: str) -> str:
-    return f"{message}; {advice}" if advice else message

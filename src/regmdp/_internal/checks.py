@@ -24,6 +24,7 @@ __all__ = [
     "describe_first",
     "describe_limits",
     "is_number",
+    "join_advice",
     "printable",
     "show",
 ]
@@ -62,9 +63,9 @@ def check_integer(
         or (maximum is not None and number > maximum)
     ):
         limits = describe_limits(minimum, None, maximum, None)
-        raise error(_join(f"{name} must be an integer{limits}, not {show(value)}", advice))
+        raise error(join_advice(f"{name} must be an integer{limits}, not {show(value)}", advice))
     if not -(2**63) <= number < 2**63:
-        raise error(_join(f"{name} must be an integer of 64 bits, not {show(value)}", advice))
+        raise error(join_advice(f"{name} must be an integer of 64 bits, not {show(value)}", advice))
     return number
 
 
@@ -116,7 +117,7 @@ def check_number(
         limits = describe_limits(minimum, above, maximum, below)
         bounded = (minimum, above) != (None, None) and (maximum, below) != (None, None)
         kind = "a finite number" if finite and not bounded else "a number"
-        raise error(_join(f"{name} must be {kind}{limits}, not {show(value)}", advice))
+        raise error(join_advice(f"{name} must be {kind}{limits}, not {show(value)}", advice))
     return number
 
 
@@ -148,7 +149,9 @@ def check_option(
     listed = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
     message = f"{name} must be {listed}, not {show(value)}"
     near = difflib.get_close_matches(str(value), options, n=1) if isinstance(value, str) else []
-    raise error(_join(_join(message, f"did you mean {str(near[0])!r}?" if near else ""), advice))
+    raise error(
+        join_advice(join_advice(message, f"did you mean {str(near[0])!r}?" if near else ""), advice)
+    )
 
 
 def describe_first(
@@ -181,7 +184,7 @@ def describe_first(
     message = describe(*index)
     if total > 1:
         message = f"{message}; {count} of {total} {things} {verb} wrong"
-    return _join(message, advice)
+    return join_advice(message, advice)
 
 
 def show(value: object) -> str:
@@ -272,5 +275,6 @@ def describe_limits(
     return ""
 
 
-def _join(message: str, advice: str) -> str:
+def join_advice(message: str, advice: str) -> str:
+    """Return a message with what to do about it, if there is any advice."""
     return f"{message}; {advice}" if advice else message

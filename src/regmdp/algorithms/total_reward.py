@@ -8,7 +8,7 @@ import numpy as np
 
 from regmdp._internal.arrays import freeze
 from regmdp.algorithms.loop import Run, Start, check_and_certify
-from regmdp.certificates import Bounds, Certificate, expand_bounds
+from regmdp.certificates import Certificate
 from regmdp.regularizers import Regularizer
 from regmdp.undiscounted import Reduction
 
@@ -28,13 +28,11 @@ def expand_run(reduction: Reduction, regularizer: Regularizer, run: Run) -> Run:
     settled = reduction.settle(policy)
     if not np.array_equal(settled, policy):
         policy, certificate = check_and_certify(reduction.reduced, regularizer, settled, run.value)
-    names = ("lower", "upper", "policy_lower", "policy_upper")
-    bounds = Bounds(**{name: getattr(certificate, name) for name in names}, limit=certificate.limit)
     return replace(
         run,
         policy=freeze(reduction.expand_policy(regularizer, policy)),
         value=freeze(reduction.expand_value(run.value)),
         certificate=Certificate.from_bounds(
-            reduction.mdp.initial, expand_bounds(reduction, bounds)
+            reduction.mdp.initial, certificate.bounds.map(reduction.expand_value)
         ),
     )

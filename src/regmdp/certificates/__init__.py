@@ -1,12 +1,11 @@
 """Certificates: valid bounds from a model, a regularizer and any candidate."""
 
-from regmdp.certificates.certificate import Bounds, Certificate
+from regmdp.certificates.certificate import BOUNDS, Bounds, Certificate
 from regmdp.certificates.certification import (
     PolicyEvaluation,
     bound_values,
     certify,
     evaluate,
-    expand_bounds,
 )
 from regmdp.certificates.concentration import (
     check_confidence,
@@ -19,6 +18,7 @@ from regmdp.certificates.statistical import StatisticalCertificate, certify_from
 from regmdp.rounding import backup_error
 
 __all__ = [
+    "BOUNDS",
     "Bounds",
     "Certificate",
     "PolicyEvaluation",
@@ -31,7 +31,6 @@ __all__ = [
     "empirical_bernstein_radius",
     "enough_samples",
     "evaluate",
-    "expand_bounds",
     "hoeffding_radius",
     "rounding_gap",
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import decimal
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +15,10 @@ from regmdp._internal.bounds import require_bounds, require_error_bound
 from regmdp._internal.html import html_rows
 from regmdp._internal.status import Status
 
-__all__ = ["Bounds", "Certificate", "CertifiedBounds"]
+__all__ = ["BOUNDS", "Bounds", "Certificate", "CertifiedBounds"]
+
+#: The (S,) bounds of a certificate by name.
+BOUNDS = ("lower", "upper", "policy_lower", "policy_upper")
 
 #: The smallest positive double.
 SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
@@ -44,6 +48,10 @@ class Bounds:
     def __post_init__(self) -> None:
         require_bounds("the optimal value of the states", self.lower, self.upper)
         require_bounds("the policy's value of the states", self.policy_lower, self.policy_upper)
+
+    def map(self, change: Callable[[Float[np.ndarray, " R"]], Float[np.ndarray, " S"]]) -> Bounds:
+        """Return the bounds after a change of each, such as to other states."""
+        return replace(self, **{name: change(getattr(self, name)) for name in BOUNDS})
 
     def intersection(self, other: Bounds) -> Bounds:
         """Return the tighter of two bounds on the same values, state by state."""
@@ -146,6 +154,11 @@ class Certificate(CertifiedBounds):
     def from_bounds(cls, initial: Float[np.ndarray, " S"], bounds: Bounds) -> Certificate:
         """Summarize (S,) bounds for an initial distribution ρ."""
         return cls(**summarize_bounds(initial, bounds), limit=bounds.limit)
+
+    @property
+    def bounds(self) -> Bounds:
+        """The (S,) bounds alone."""
+        return Bounds(**{name: getattr(self, name) for name in BOUNDS}, limit=self.limit)
 
     def __repr__(self) -> str:
         return f"Certificate({self._summary(13)})"

@@ -17,10 +17,11 @@ from regmdp.certificates.episodic import episodic_bounds, policy_bounds
 from regmdp.evaluation import Exact
 from regmdp.mdp import MDP, initial_value
 from regmdp.mdp.deterministic import DeterministicPolicy
+from regmdp.mdp.structure import find_pairs_leading_to
 from regmdp.policies import check_policy
 from regmdp.problem import Problem
 from regmdp.regularizers import Regularizer
-from regmdp.undiscounted import Reduction, reduce_model, restrict_to_policy
+from regmdp.undiscounted import reduce_model, restrict_to_policy
 
 __all__ = ["PolicyEvaluation", "certify", "evaluate"]
 
@@ -106,20 +107,12 @@ def _bound_total_reward(
     start = guess if reduction is None else reduction.reduce_value(guess)
     best = episodic_bounds(model, regularizer, None, start)
     if reduction is not None:
-        best = expand_bounds(reduction, best)
+        best = best.map(reduction.expand_value)
     if policy is None:
         return best
     lower, upper = _bound_policy(mdp, regularizer, policy)[1:]
     return replace(
         best, lower=np.maximum(best.lower, lower), policy_lower=lower, policy_upper=upper
-    )
-
-
-def expand_bounds(reduction: Reduction, bounds: Bounds) -> Bounds:
-    """Return the bounds for the original states of a reduced model."""
-    names = ("lower", "upper", "policy_lower", "policy_upper")
-    return replace(
-        bounds, **{name: reduction.expand_value(getattr(bounds, name)) for name in names}
     )
 
 
@@ -231,6 +224,5 @@ def _action_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S 
     lost = np.isneginf(value)
     q = np.asarray(bellman.q_values(mdp, np.where(lost, 0.0, value)))
     if lost.any():
-        leads_there = (mdp.transitions.to_csr() @ lost.astype(np.float64)).reshape(q.shape) > 0
-        q = np.where(leads_there, -np.inf, q)
+        q = np.where(find_pairs_leading_to(mdp, lost), -np.inf, q)
     return q

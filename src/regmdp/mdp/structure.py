@@ -20,6 +20,7 @@ __all__ = [
     "count_reachable",
     "find_end_components",
     "find_non_terminating_states",
+    "find_pairs_leading_to",
     "find_states_reaching",
     "find_surely_ending_pairs",
     "find_terminating_policy",
@@ -140,14 +141,18 @@ def find_surely_ending_pairs(
         to these states.
     """
     kept = np.array(np.asarray(allowed), order="C")
-    rows = mdp.transitions.to_csr()
     while True:
         lost = find_non_terminating_states(mdp, kept, ends)
-        leads_there = (rows @ lost.astype(np.float64)).reshape(kept.shape) > 0.0
-        removed = kept & (leads_there | lost[:, None])
+        removed = kept & (find_pairs_leading_to(mdp, lost) | lost[:, None])
         if not removed.any():
             return ~lost, kept
         kept &= ~removed
+
+
+def find_pairs_leading_to(mdp: MDP, targets: Bool[np.ndarray, " S"]) -> Bool[np.ndarray, "S A"]:
+    """Return (S, A) bool: the pairs whose next state may be one of the targets."""
+    weights = mdp.transitions.to_csr() @ targets.astype(np.float64)
+    return weights.reshape(mdp.rewards.shape) > 0.0
 
 
 def find_states_reaching(

@@ -36,6 +36,7 @@ __all__ = [
     "format_setting",
     "list_changes",
     "require",
+    "require_branching",
 ]
 
 Settings = TypeVar("Settings")
@@ -95,6 +96,18 @@ def require(condition: bool | np.bool_, message: str) -> None:
     """
     if not condition:
         raise RegmdpError(message)
+
+
+def require_branching(shape: tuple[int, int, int]) -> None:
+    """Check that a random model (S, A, successors) has no more successors than states.
+
+    Raises:
+        RegmdpError: if it has.
+    """
+    require(
+        shape[2] <= shape[0],
+        f"the successors, shape[2], must be at most the {shape[0]} states, not {shape[2]}",
+    )
 
 
 def check_fields(settings: object) -> None:

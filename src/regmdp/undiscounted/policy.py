@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import Array, Bool, Float
-from regmdp._internal.errors import ImproperPolicyError
 from regmdp.mdp import MDP
 from regmdp.mdp.structure import find_non_terminating_states, find_states_reaching
+from regmdp.policies import improper_policy
 from regmdp.regularizers import Regularizer
 from regmdp.undiscounted.reduction import reduce_model, restrict_actions
 
@@ -64,12 +64,7 @@ def restrict_to_policy(
             lost = find_states_reaching(mdp, used, reduction.losing)
         improper = never & ~lost
         if improper.any():
-            state = int(np.argmax(improper))
-            raise ImproperPolicyError(
-                f"this policy does not end the episode from {mdp.describe(state)} (such states: "
-                f"{int(np.count_nonzero(improper))}), and the model is not discounted; other "
-                "policies do end it"
-            )
+            raise improper_policy(mdp, improper)
     settled = (rests | lost)[:, None]
     left = restrict_actions(mdp, mdp.available & ~settled)
     # a settled state that has an action left has that one only

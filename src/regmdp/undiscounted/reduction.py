@@ -25,16 +25,16 @@ import numpy as np
 import scipy
 
 from regmdp._internal.arrays import Array, Bool, Float, Int
-from regmdp._internal.errors import InfeasibleError
 from regmdp.mdp import MDP
 from regmdp.mdp.structure import (
     EndComponents,
     find_end_components,
+    find_pairs_leading_to,
     find_states_reaching,
     find_surely_ending_pairs,
     find_terminating_policy,
 )
-from regmdp.policies import permitted
+from regmdp.policies import infeasible, permitted
 from regmdp.regularizers import Regularizer
 from regmdp.undiscounted.gain import bound_gains, require_bounded
 
@@ -255,11 +255,10 @@ def _require_losing(
     forced = regularizer.probability_bounds is not None
     if forced or not np.isfinite(regularizer.bounds(mdp.n_actions)[1]):
         state = int(np.argmax(losing))
-        why = "and the regularizer forces every action"
+        why = "the regularizer forces every action"
     else:
-        rows = mdp.transitions.to_csr()
-        leaves = (rows @ (~losing).astype(np.float64)).reshape(mdp.rewards.shape) > 0.0
-        components = find_end_components(mdp, np.asarray(allowed) & losing[:, None] & ~leaves)
+        stays = np.asarray(allowed) & losing[:, None] & ~find_pairs_leading_to(mdp, ~losing)
+        components = find_end_components(mdp, stays)
         _, high = bound_gains(mdp, regularizer, components)
         open_question = high >= 0
         if not open_question.any():
@@ -267,13 +266,8 @@ def _require_losing(
         require_bounded(mdp, regularizer)
         inside = np.flatnonzero(components.component >= 0)
         state = int(inside[open_question[components.component[inside]]][0])
-        why = "and it is not certain that staying loses reward in the long run"
-    raise InfeasibleError(
-        f"no policy ends the episode from {mdp.describe(state)} (such states: "
-        f"{int(np.count_nonzero(losing))}), the model is not discounted, {why}; use a discount "
-        "below 1, or mark where episodes end: termination= on transitions, or available=False for "
-        "every action of a terminal state"
-    )
+        why = "it is not certain that staying loses reward in the long run"
+    raise infeasible(mdp, losing, state, why)
 
 
 def _collapse(mdp: MDP, resting: EndComponents, kept: Bool[np.ndarray, "S A"]) -> tuple[MDP, Exits]:

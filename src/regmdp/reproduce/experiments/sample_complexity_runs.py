@@ -17,7 +17,7 @@ from regmdp.evaluation import GenerativeModel, VarianceReducedSweep
 from regmdp.evaluation.sample_schedules import default_period
 from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
-from regmdp.reproduce.settings import Items, Limits, check_fields, require
+from regmdp.reproduce.settings import Items, Limits, check_fields, require, require_branching
 
 __all__ = [
     "FRESH",
@@ -95,11 +95,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        require(
-            self.shape[2] <= self.shape[0],
-            f"the successors, shape[2], must be at most the {self.shape[0]} states, not "
-            f"{self.shape[2]}",
-        )
+        require_branching(self.shape)
         for name, horizon, accuracy in (
             ("the largest of accuracies", self.horizon, self.accuracies[0]),
             ("accuracy", self.horizons[0], self.accuracy),

@@ -23,7 +23,7 @@ from regmdp.evaluation import (
 from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
 from regmdp.reproduce.experiments.variance_gradients import PlugInGradient, compute_gradient
-from regmdp.reproduce.settings import Items, Limits, check_fields, require
+from regmdp.reproduce.settings import Items, Limits, check_fields, require, require_branching
 from regmdp.samples import RandomStreams
 
 __all__ = [
@@ -100,11 +100,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        require(
-            self.shape[2] <= self.shape[0],
-            f"the successors, shape[2], must be at most the {self.shape[0]} states, not "
-            f"{self.shape[2]}",
-        )
+        require_branching(self.shape)
         episodes = min(self.episodes(arm, min(self.pairs[0], self.pair)) for arm in ARMS)
         require(
             episodes >= FEWEST_EPISODES,
