@@ -6,14 +6,20 @@ looks bad and is not.
 """
 
 import inspect
-from collections.abc import Iterator
-from typing import NamedTuple
 from zlib import crc32
 
 import pytest
-from bad_input.bad_values import bad_values, is_never_good
+from bad_input.bad_values import is_never_good
+from bad_input.exempt import EXEMPT, PROTOCOLS
+from bad_input.inputs import (
+    BadInput,
+    declarations_of,
+    describe_counts,
+    list_inputs,
+    list_uncovered,
+)
 from bad_input.surface import call, find, public_callables
-from bad_input.valid_calls import ACCEPTED, CALLS, EXEMPT
+from bad_input.valid_calls import ACCEPTED, CALLS
 from tiers import tiered
 
 import regmdp as rm
@@ -22,20 +28,15 @@ import regmdp as rm
 SHARE = 4
 
 
-class BadInput(NamedTuple):
-    """One argument replaced by a bad value."""
-
-    parameter: str
-    label: str
-    value: object
-
-
 def test_every_public_callable_has_a_valid_call_or_a_reason() -> None:
-    names = {name.partition("#")[0] for name in CALLS} | EXEMPT.keys()
-    assert not [name for name in public_callables() if name not in names]
-    for name in CALLS:
-        find(name)  # raises if it is no longer there
-    assert not EXEMPT.keys() - public_callables().keys()
+    assert not list_uncovered()
+
+
+def test_exceptions_and_valid_calls_are_public_callables() -> None:
+    known = public_callables().keys()
+    assert {name.partition("#")[0] for name in CALLS} <= known
+    assert EXEMPT.keys() <= known
+    assert PROTOCOLS.keys() <= known
 
 
 def test_what_is_accepted_belongs_to_a_parameter() -> None:
@@ -74,20 +75,9 @@ def test_all_bad_input_gets_an_error_of_the_library(name: str) -> None:
 
 
 def test_counts() -> None:
-    inputs = {name: list(list_inputs(name)) for name in CALLS}
-    parameters = {(name, one.parameter) for name in CALLS for one in inputs[name]}
-    total = sum(map(len, inputs.values()))
-    print(f"{len(CALLS)} callables, {len(parameters)} parameters, {total} inputs")  # noqa: T201
-    assert total > 10 * len(parameters) > 10 * len(CALLS)
-
-
-def list_inputs(name: str) -> Iterator[BadInput]:
-    """Return the bad inputs of a callable."""
-    good = CALLS[name]()
-    for parameter in inspect.signature(find(name)).parameters.values():
-        if parameter.name in good:
-            for label, value in bad_values(parameter, good[parameter.name]):
-                yield BadInput(parameter.name, label, value)
+    print(describe_counts())  # noqa: T201
+    inputs = sum(len(list(list_inputs(name))) for name in CALLS)
+    assert inputs > 10 * len(CALLS)
 
 
 def _require_errors(name: str, inputs: list[BadInput]) -> None:
@@ -106,11 +96,7 @@ def _find_problem(name: str, one: BadInput) -> str | None:
         return f"{name}: {one.parameter} = {one.label}: {type(error).__name__}: {error}"
     if one.label in ACCEPTED.get(f"{name} {one.parameter}", ()):
         return None
-    function = find(name)
-    if inspect.isclass(function):
-        function = function.__init__
-    declaration = getattr(function, "declarations", {}).get(one.parameter)
-    if declaration is not None and not is_never_good(one.label):
+    if one.parameter in declarations_of(name) and not is_never_good(one.label):
         return None  # the declaration accepts it, or there was an error
     return f"{name}: {one.parameter} = {one.label}: accepted"
 

@@ -1,6 +1,6 @@
 """One valid call of every public callable; the tests of bad input replace its arguments one by one.
 
-A new public callable needs an entry in one of the tables of calls, or here in ``EXEMPT``.
+A new public callable needs an entry in one of the tables of calls, or a reason in ``exempt``.
 """
 
 from bad_input import (
@@ -12,7 +12,7 @@ from bad_input import (
     theory_calls,
 )
 
-__all__ = ["ACCEPTED", "CALLS", "EXEMPT"]
+__all__ = ["ACCEPTED", "CALLS"]
 
 #: Arguments by the name of the callable; after "#", one of several calls of the same callable.
 CALLS = (
@@ -23,120 +23,6 @@ CALLS = (
     | theory_calls.CALLS
     | model_calls.CALLS
 )
-
-_BASE = "an abstract class"
-_PART = "a part for the layers above, which have checked its arguments"
-_OWN = "its bad input is tested with the package that it belongs to"
-_EXTRA = "it needs a package that may be missing, and takes at most a discount"
-_RECORD = "what the library returns; users do not make one"
-
-#: Public callables without a valid call, and why.
-EXEMPT = {
-    "regmdp.Certificate": _RECORD,
-    "regmdp.Event": _RECORD,
-    "regmdp.Frontier": _RECORD,
-    "regmdp.GridLayout": _RECORD,
-    "regmdp.LearningResult": _RECORD,
-    "regmdp.LineLayout": _RECORD,
-    "regmdp.PolicyEvaluation": _RECORD,
-    "regmdp.Regularizer": _BASE,
-    "regmdp.Solution": _RECORD,
-    "regmdp.StatisticalCertificate": _RECORD,
-    "regmdp.Status": _RECORD,
-    "regmdp.algorithms.Tolerance": _PART,
-    "regmdp.certificates.Bounds": _PART,
-    "regmdp.certificates.backup_error": _PART,
-    "regmdp.certificates.bound_values": _PART,
-    "regmdp.certificates.rounding_gap": _PART,
-    "regmdp.off_policy.OffPolicyValue": _RECORD,
-    "regmdp.off_policy.WeightTest": _RECORD,
-    "regmdp.regularizers.ProbabilityBounds": _PART,
-    "regmdp.regularizers.SeparableRegularizer": _BASE,
-    "regmdp.regularizers.diagonal_hessian_product": _PART,
-    "regmdp.samples.Dataset": _RECORD,
-    "regmdp.samples.EpisodicProcess": _BASE,
-    "regmdp.samples.Outcome": _RECORD,
-    "regmdp.samples.Rollout": _BASE,
-    "regmdp.samples.SimulatedRollout": _PART,
-    "regmdp.samples.Simulator": _BASE,
-    "regmdp.samples.Step": _RECORD,
-    "regmdp.samples.draw_categorical": _PART,
-    "regmdp.theory.ComparedValues": _RECORD,
-    "regmdp.theory.DualAveragingRun": _RECORD,
-    "regmdp.theory.EntropyNPGBounds": _RECORD,
-    "regmdp.theory.GPMDBounds": _RECORD,
-    "regmdp.theory.Identity": _RECORD,
-    "regmdp.theory.IterationCounts": _RECORD,
-    "regmdp.theory.LinearSystem": _RECORD,
-    "regmdp.theory.LocalRates": _RECORD,
-    "regmdp.theory.NotApplicable": _RECORD,
-    "regmdp.theory.Optimum": _RECORD,
-    "regmdp.theory.Report": _RECORD,
-    "regmdp.theory.SampleComplexity": _RECORD,
-    "regmdp.theory.SimplexTrajectory": _RECORD,
-    "regmdp.theory.Statement": _RECORD,
-    "regmdp.theory.TDPMDBounds": _RECORD,
-    "regmdp.theory.Trace": _RECORD,
-    "regmdp.theory.UpperBound": _RECORD,
-    "regmdp.theory.Comparison": _BASE,
-    "regmdp.models.NamedModel": _RECORD,
-    "regmdp.models.icu_sepsis": _EXTRA,
-    "regmdp.models.icu_sepsis_expert": _EXTRA,
-    "regmdp.gradients.Accuracy": _RECORD,
-    "regmdp.gradients.Derivative": _RECORD,
-    "regmdp.gradients.Gradient": _RECORD,
-    "regmdp.gradients.GradientErrors": _RECORD,
-    "regmdp.gradients.Linearization": _RECORD,
-    "regmdp.gradients.LowRankGradient": _RECORD,
-    "regmdp.gradients.ModelFunction": _OWN,
-    "regmdp.gradients.ParametricModel": _BASE,
-    "regmdp.gradients.Perturbation": _OWN,
-    "regmdp.gradients.ValueAndGradient": _RECORD,
-    "regmdp.irl.Demonstrations": _RECORD,
-    "regmdp.irl.Identification": _RECORD,
-    "regmdp.irl.RewardEstimate": _RECORD,
-    "regmdp.irl.identify": _OWN,
-    "regmdp.io.DiscreteDPArguments": _RECORD,
-    "regmdp.io.Environment": _OWN,
-    "regmdp.io.ModelWriter": _OWN,
-    "regmdp.io.from_gymnasium": _OWN,
-    "regmdp.io.from_vector_env": _OWN,
-    "regmdp.io.load_model": _OWN,
-    "regmdp.io.load_policy": _OWN,
-    "regmdp.io.open_mapped": _OWN,
-    "regmdp.io.read_model": _OWN,
-    "regmdp.io.save_mapped": _OWN,
-    "regmdp.io.save_model": _OWN,
-    "regmdp.io.time_limit_note": _OWN,
-    "regmdp.io.write_model": _OWN,
-    "regmdp.theory.three_point_identity": _PART,
-    "regmdp.algorithms.Algorithm": _BASE,
-    "regmdp.algorithms.History": _RECORD,
-    "regmdp.algorithms.Recorder": _PART,
-    "regmdp.algorithms.Run": _RECORD,
-    "regmdp.algorithms.Start": _RECORD,
-    "regmdp.algorithms.State": _RECORD,
-    "regmdp.algorithms.StepSize": _BASE,
-    "regmdp.algorithms.check_and_certify": _PART,
-    "regmdp.algorithms.choose": _PART,
-    "regmdp.algorithms.iterate": _PART,
-    "regmdp.algorithms.run_loop": _PART,
-    "regmdp.evaluation.Chain": _PART,
-    "regmdp.evaluation.EmpiricalModels": _RECORD,
-    "regmdp.evaluation.Estimate": _RECORD,
-    "regmdp.evaluation.Evaluation": _BASE,
-    "regmdp.evaluation.LearningRate": _BASE,
-    "regmdp.evaluation.LinearEvaluation": _BASE,
-    "regmdp.evaluation.RunBatch": _PART,
-    "regmdp.evaluation.SampledEvaluation": _BASE,
-    "regmdp.evaluation.System": _BASE,
-    "regmdp.evaluation.tile_regularizer": _PART,
-    "regmdp.improvement.Candidate": _RECORD,
-    "regmdp.improvement.Improvement": _BASE,
-    "regmdp.improvement.ImprovementResult": _RECORD,
-    "regmdp.improvement.StepSizeImprovement": _BASE,
-    "regmdp.improvement.advantage": _PART,
-}
 
 #: For "callable parameter": labels of values that look bad and are accepted, and why.
 ACCEPTED = {
