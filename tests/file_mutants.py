@@ -5,7 +5,6 @@ mutant is refused with an error of the library, or what is read is a valid objec
 the output is a JSON object with the numbers of both, and the first failures.
 """
 
-import hashlib
 import json
 import shutil
 import sys
@@ -16,11 +15,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from file_mutations import (
+    mutate_json,
+    mutate_mapped,
+    mutate_npy,
+    mutate_npz,
+    mutate_text_file,
+)
+from toy_experiments import experiment
 
 import regmdp as rm
-
-NUMBERS = ["-1", "1e9", "nan", "2147483648", "0", "1e400", "-0.5", "1/0", "9" * 30, "inf", ""]
-VALUES = [-1.0, 1e9, np.nan, 2.0**31, 0.0, np.inf, 0.5, -(2.0**31)]
+from regmdp.reproduce import report
+from regmdp.reproduce.records import Record
+from regmdp.reproduce.running import run_and_write
 
 
 class Format(NamedTuple):
@@ -30,146 +37,6 @@ class Format(NamedTuple):
     mutate: Callable[[Path, np.random.Generator], object]
     read: Callable[[Path], Any]
     check: Callable[[Any], object]
-
-
-# ---- mutations ----
-
-
-def mutate_bytes(content, rng):
-    """Flip bits, cut, or drop, double or overwrite a piece."""
-    if not content:
-        return bytes(rng.integers(0, 256, 8, dtype=np.uint8))
-    start = int(rng.integers(len(content)))
-    stop = min(start + int(rng.integers(1, 40)), len(content))
-    how = int(rng.integers(5))
-    if how == 0:
-        changed = bytearray(content)
-        for place in rng.integers(0, len(content), int(rng.integers(1, 4))):
-            changed[place] ^= 1 << int(rng.integers(8))
-        return bytes(changed)
-    if how == 1:
-        return content[:start]
-    middle = {
-        2: b"",
-        3: 2 * content[start:stop],
-        4: bytes(rng.integers(0, 256, stop - start, "u1")),
-    }
-    return content[:start] + middle[how] + content[stop:]
-
-
-def mutate_text(text, rng):
-    """Drop, double or swap lines, or replace a number."""
-    lines = text.split("\n")
-    at, how = int(rng.integers(len(lines))), int(rng.integers(5))
-    if how == 0:
-        del lines[at]
-    elif how == 1:
-        lines.insert(at, lines[int(rng.integers(len(lines)))])
-    elif how == 2:
-        other = int(rng.integers(len(lines)))
-        lines[at], lines[other] = lines[other], lines[at]
-    else:
-        words = lines[at].split(" ")
-        words[int(rng.integers(len(words)))] = str(rng.choice(NUMBERS))
-        lines[at] = " ".join(words)
-    return "\n".join(lines)
-
-
-def mutate_text_file(path, rng):
-    content = path.read_bytes()
-    if rng.random() < 0.3:
-        path.write_bytes(mutate_bytes(content, rng))
-    else:
-        path.write_bytes(mutate_text(content.decode("utf-8"), rng).encode("utf-8"))
-
-
-def mutate_array(array, rng):
-    """Replace entries, or change the shape or the type."""
-    how = int(rng.integers(8))
-    if how < 4 and array.size and array.dtype.kind in "fiub":
-        changed = array.copy()
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            value = np.array(rng.choice(VALUES)).astype(array.dtype)
-        changed.reshape(-1)[int(rng.integers(array.size))] = value
-        return changed
-    if how == 4 and array.ndim:
-        return np.delete(array, 0, axis=int(rng.integers(array.ndim))) if array.size else array
-    if how == 5:
-        return array[None] if rng.random() < 0.5 else array.reshape(-1)
-    if how == 6:
-        kinds = ["f4", "i8", "c16", "U8", "?", "u1", "f8", "M8[s]"]
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            try:
-                return array.astype(str(rng.choice(kinds)))
-            except (ValueError, TypeError):
-                return array
-    return np.concatenate([array.reshape(-1)] * 2)
-
-
-def mutate_json(value, rng):
-    """Replace one entry somewhere in what JSON holds."""
-    if isinstance(value, dict) and value and rng.random() < 0.9:
-        key = str(rng.choice(list(value)))
-        if rng.random() < 0.1:
-            return {name: entry for name, entry in value.items() if name != key}
-        return value | {key: mutate_json(value[key], rng)}
-    if isinstance(value, list) and value and rng.random() < 0.7:
-        place = int(rng.integers(len(value)))
-        return [*value[:place], mutate_json(value[place], rng), *value[place + 1 :]]
-    others = [-1, 10**9, float("nan"), 2**31, None, "x", [], {}, True, 0.5, 10**400, 1e308]
-    return others[int(rng.integers(len(others)))]
-
-
-def mutate_npz(path, rng):
-    """Change the bytes, or an array, or the mapping, mostly without the digest."""
-    if rng.random() < 0.3:
-        path.write_bytes(mutate_bytes(path.read_bytes(), rng))
-        return
-    with np.load(path, allow_pickle=False) as archive:
-        arrays = dict(archive)
-    meta = json.loads(str(arrays["meta"])) if "meta" in arrays else None
-    if meta is not None and rng.random() < 0.9:
-        meta.pop("digest", None)
-    if meta is not None and rng.random() < 0.4:
-        meta = mutate_json(meta, rng)
-    else:
-        name = str(rng.choice([name for name in arrays if name != "meta"]))
-        if rng.random() < 0.1:
-            del arrays[name]
-        else:
-            arrays[name] = mutate_array(arrays[name], rng)
-    if meta is not None:
-        arrays["meta"] = np.array(json.dumps(meta))
-    np.savez(path, **arrays)
-
-
-def mutate_npy(path, rng):
-    if rng.random() < 0.5:
-        path.write_bytes(mutate_bytes(path.read_bytes(), rng))
-    else:
-        np.save(path, mutate_array(np.load(path), rng))
-
-
-def mutate_mapped(folder, rng):
-    """Change one file of the folder; sometimes the checksum of the description is made anew."""
-    file = sorted(folder.iterdir())[int(rng.integers(len(list(folder.iterdir()))))]
-    if file.name == "model.json" and rng.random() < 0.8:
-        fields = mutate_json(json.loads(file.read_text()), rng)
-        if isinstance(fields, dict):
-            fields.pop("seal", None)
-            text = json.dumps(fields, sort_keys=True)
-            fields["seal"] = hashlib.sha256(text.encode()).hexdigest()
-        file.write_text(json.dumps(fields))
-    elif file.suffix == ".npy" and rng.random() < 0.5:
-        np.save(file, mutate_array(np.load(file), rng))
-    elif file.suffix == "" and rng.random() < 0.7:
-        kind = np.float64 if file.name == "data" else np.int32
-        mutate = mutate_array(np.fromfile(file, dtype=kind), rng)
-        mutate.astype(kind, casting="unsafe").tofile(file) if mutate.dtype.kind in "fiub" else None
-    else:
-        file.write_bytes(mutate_bytes(file.read_bytes(), rng))
 
 
 # ---- what is valid ----
@@ -186,6 +53,12 @@ def check_model(mdp):
     assert abs(mdp.initial.sum() - 1.0) < 1e-8
     backed_up = rm.bellman.backup(mdp, None, np.zeros(mdp.n_states))
     assert np.isfinite(backed_up).all()
+
+
+def check_layout(mdp):
+    check_model(mdp)
+    if mdp.layout is not None:
+        mdp.layout.require_fit(mdp.n_states, mdp.n_actions)
 
 
 def check_solution(solution):
@@ -267,6 +140,20 @@ def plain_prism(path):
     path.with_suffix(".sta").write_text("(x,y)\n0:(0,0)\n1:(0,1)\n2:(1,0)\n3:(1,1)\n")
 
 
+def mutate_one_of(pattern):
+    """Return a function that changes one of the text files of a folder."""
+
+    def mutate(folder, rng):
+        files = sorted(folder.glob(pattern))
+        file = files[int(rng.integers(len(files)))]
+        if rng.random() < 0.03:
+            file.unlink()
+        else:
+            mutate_text_file(file, rng)
+
+    return mutate
+
+
 def mutate_prism(path, rng):
     """Change one of the files that belong together, or remove it."""
     parts = sorted(path.parent.glob(f"{path.stem}.*"))
@@ -294,6 +181,20 @@ def load_learner(path):
     from regmdp.deep import A2C
 
     return A2C.load(path)
+
+
+def make_learner_with_memory():
+    from regmdp.deep import SAC, mlp
+
+    options = {"batch_size": 4, "buffer_size": 16, "learning_starts": 5}
+    small = {"network": mlp((4,)), "critic": mlp((4,))}
+    return SAC("CartPole-v1", n_envs=1, **small, **options).learn(10)
+
+
+def load_learner_with_memory(path):
+    from regmdp.deep import SAC
+
+    return SAC.load(path)
 
 
 class Table:
@@ -342,6 +243,66 @@ def mutate_table(path, rng):
     path.write_text(json.dumps(mutate_json(json.loads(path.read_text()), rng)))
 
 
+def write_routes(folder):
+    """Write a network of three nodes, with trips and demand."""
+    folder.mkdir()
+    texts = {
+        "node.csv": "fid,x,y\n1,0,0\n2,1,0.5\n3,2,0\n",
+        "link.csv": "fid,O,D,length,toll\n1,1,2,1.5,0\n2,2,3,1,1\n3,1,3,3,0\n4,3,1,2.5,0\n",
+        "data_G0.csv": "trip_id,link_id\n7,1\n7,2\n8,3\n9,4\n",
+        "od.csv": "origin,destination,flow\n1,3,10\n3,1,2.5\n",
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+
+
+def check_routes(data):
+    rm.routes.LinkFeatures(
+        data.network, {"length": rm.routes.link_attribute(data.network, "length")}
+    )
+    assert data.trips.offsets[-1] == data.trips.links.size
+    assert np.isfinite(data.demand.flow).all()
+
+
+def write_buses(folder):
+    """Write the readings of four buses, as in the second of Rust's groups."""
+    folder.mkdir()
+    months = np.arange(49)
+    for bus in range(4):
+        header = [4000 + bus, 1, 80, 0, 0, 30_000 if bus % 2 else 0, 0, 0, 0, 1, 81]
+        odometer = 900 * bus + 1500 * months
+        lines = "\n".join(map(str, [*header, *odometer.tolist()]))
+        with open(folder / "rt50.asc", "a") as file:
+            file.write(lines + "\n")
+
+
+def check_buses(panel):
+    assert 0 <= panel.state.min() <= panel.state.max() < 90
+    assert set(np.unique(panel.choice)) <= {0, 1}
+
+
+def write_record(folder):
+    run_and_write(experiment("toy"), folder, lambda fraction, text: None)
+
+
+def mutate_record(folder, rng):
+    path = folder / "record.json"
+    if rng.random() < 0.8:
+        path.write_text(json.dumps(mutate_json(json.loads(path.read_text()), rng)))
+    else:
+        mutate_text_file(path, rng)
+
+
+def read_record(folder):
+    return folder, Record.load(folder)
+
+
+def check_record(found):
+    """The report shows the record."""
+    folder, record = found
+    report.render_page([report.Chapter.read(experiment("toy"), record, folder.parent)])
+
+
 def write_policy(path):
     np.save(path, rm.uniform_policy(MACHINE))
 
@@ -382,6 +343,21 @@ FORMATS = {
     "quantecon.npz": Format(model_file(FULL, format="quantecon"), mutate_npz, read, check_model),
     "learner.npz": Format(
         lambda path: make_learner().save(path), mutate_npz, load_learner, check_learner
+    ),
+    "grid.npz": Format(model_file(rm.models.gridworld()), mutate_npz, read, check_layout),
+    "routes": Format(write_routes, mutate_one_of("*.csv"), rm.routes.read_folder, check_routes),
+    "buses": Format(
+        write_buses,
+        mutate_one_of("*.asc"),
+        lambda path: rm.choice.read_buses(path, [2]),
+        check_buses,
+    ),
+    "toy": Format(write_record, mutate_record, read_record, check_record),
+    "learner-sac.npz": Format(
+        lambda path: make_learner_with_memory().save(path),
+        mutate_npz,
+        load_learner_with_memory,
+        check_learner,
     ),
     "table.json": Format(write_table, mutate_table, read_table, check_model),
 }

@@ -102,6 +102,32 @@ def test_a_damaged_record_is_refused(folder, damage):
         Record.load(folder)
 
 
+def test_entries_of_another_type_are_refused(folder):
+    path = folder / "record.json"
+    text = path.read_text()
+    for place, value in [
+        (("command",), 7),
+        (("quick",), "no"),
+        (("seconds",), -1),
+        (("settings",), []),
+        (("tables",), ["../../secret"]),
+        (("tables",), ["9" * 400]),
+        (("notes",), [None]),
+        (("figures", 0, "name"), "../curve"),
+        (("figures", 0, "alt"), {}),
+        (("checks", 0, "passed"), "yes"),
+        (("numbers", 0), "size"),
+        (("changes",), [{"name": "scales", "value": [[[1, 2]]], "full": 3}]),
+    ]:
+        data = entry = json.loads(text)
+        for key in place[:-1]:
+            entry = entry[key]
+        entry[place[-1]] = value
+        path.write_text(json.dumps(data))
+        with pytest.raises(rm.FormatError, match=r"record\.json"):
+            Record.load(folder)
+
+
 def test_missing_figures_are_detected(folder):
     (folder / "curve.svg").unlink()
     with pytest.raises(rm.FormatError, match="1 of the files of .* are missing: curve.svg"):

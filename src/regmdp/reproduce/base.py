@@ -23,7 +23,15 @@ from regmdp.reproduce.settings import change_settings
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Check", "Experiment", "FigureSpec", "Number", "ProgressFunction", "Result"]
+__all__ = [
+    "Check",
+    "Experiment",
+    "FigureSpec",
+    "Number",
+    "ProgressFunction",
+    "Result",
+    "require_file_name",
+]
 
 #: Called by an experiment from time to time with the finished fraction, 0 to 1, and a description
 #: of the current work. It may raise KeyboardInterrupt, which must be propagated.
@@ -114,7 +122,7 @@ class Result:
 
     def __post_init__(self) -> None:
         for name in (*self.tables, *self.figures):
-            _require_file_name(name)
+            require_file_name(name)
         for name, columns in self.tables.items():
             shapes = {column: np.shape(values) for column, values in columns.items()}
             if len(set(shapes.values())) != 1 or any(len(shape) != 1 for shape in shapes.values()):
@@ -155,7 +163,7 @@ class Experiment(Generic[Settings]):
     caveat: str = ""
 
     def __post_init__(self) -> None:
-        _require_file_name(self.name)
+        require_file_name(self.name)
         for settings in (self.full, self.quick):
             if not is_dataclass(settings):
                 raise TypeError(
@@ -191,7 +199,7 @@ class Experiment(Generic[Settings]):
         return asdict(settings)
 
 
-def _require_file_name(name: str) -> None:
+def require_file_name(name: str) -> None:
     """Check that a name is a valid file name on every system.
 
     Raises:

@@ -8,6 +8,7 @@ or an interrupt.
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,10 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from regmdp._internal.array_files import take_field
+from regmdp._internal.checks import check_number
 from regmdp._internal.errors import FormatError
 from regmdp._internal.files import make_folder, writing
 from regmdp._internal.temporaries import clean_up
-from regmdp.reproduce.base import Check, Number
+from regmdp.reproduce.base import Check, Number, require_file_name
 from regmdp.reproduce.settings import Change
 
 __all__ = [
@@ -47,6 +50,16 @@ class RecordedFigure:
     alt: str
 
 
+#: Entries of a record that are plain values, and their types.
+_VALUES: dict[str, type] = {
+    "experiment": str,
+    "quick": bool,
+    "settings": dict,
+    "command": str,
+    "date": str,
+    "versions": dict,
+    "machine": str,
+}
 #: Lists of a record, and the classes of their entries.
 _PARTS: dict[str, Callable[..., Any]] = {
     "changes": Change,
@@ -136,14 +149,18 @@ class Record:
             data = json.loads(path.read_text("utf-8"))
             if data.pop("kind") != "experiment" or data.pop("format") != RECORD_FORMAT:
                 raise ValueError("it was written by another version")
-            for name in ("tables", "notes"):
-                data[name] = tuple(data[name])
-            for name, kind in _PARTS.items():
-                data[name] = tuple(kind(**entry) for entry in data[name])
-            record = cls(**data)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            record = cls(**_check_types(data))
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            IndexError,
+            RecursionError,
+        ) as error:
             raise FormatError(f"{path} is not the record of an experiment: {error}") from error
-        missing = [file for file in record.files() if not (folder / file).is_file()]
+        missing = [file for file in record.files() if not os.path.isfile(folder / file)]
         if missing:
             raise FormatError(
                 f"{len(missing)} of the files of {path} are missing: {', '.join(missing)}"
@@ -155,6 +172,42 @@ class Record:
         return [f"{name}.csv" for name in self.tables] + [
             f"{figure.name}.{kind}" for figure in self.figures for kind in ("svg", "png")
         ]
+
+
+def _check_types(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the entries of a record, lists as tuples, after checking the type of each.
+
+    Names of files are checked like those of a result, so that none leads out of the folder.
+    """
+    for name, kind in _VALUES.items():
+        take_field(data, name, kind)
+    check_number("seconds", data["seconds"], 0.0)
+    for name in ("tables", "notes"):
+        data[name] = tuple(_check_text(name, entry) for entry in take_field(data, name, list))
+    for name, make in _PARTS.items():
+        entries = take_field(data, name, list)
+        data[name] = tuple(make(**_check_entry(name, entry)) for entry in entries)
+    for name in (*data["tables"], *(figure.name for figure in data["figures"])):
+        require_file_name(name)
+    for change in data["changes"]:
+        str(change)  # its values can be shown
+    return data
+
+
+def _check_entry(name: str, entry: Any) -> dict[str, Any]:
+    """Return an entry of a list of a record; all it holds is text, but values and outcomes."""
+    for key in entry:
+        if key == "passed":
+            take_field(entry, key, bool)
+        elif key not in ("value", "full"):
+            _check_text(f"{key} in {name}", entry[key])
+    return dict(entry)
+
+
+def _check_text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be text, not {value!r:.80}")
+    return value
 
 
 def package_versions() -> dict[str, str]:

@@ -105,7 +105,8 @@ def test_a_truncated_file_is_refused(bus):
 @pytest.mark.parametrize(
     ("line", "text", "message"),
     [
-        (100, "12a", "line 100: expected one whole number, found '12a'"),
+        (100, "12a", r"line 100: expected one whole number below 2\^31, found '12a'"),
+        (100, "9" * 30, r"line 100: expected one whole number below 2\^31, found '999"),
         (100, "1", "line 100: the odometer reads less than the month before, 1, in bus 5001"),
     ],
 )

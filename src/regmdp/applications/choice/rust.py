@@ -105,11 +105,15 @@ def _read_columns(path: Path, group: BusGroup) -> Int[np.ndarray, "buses rows"]:
         if not line.strip():
             continue
         try:
-            numbers.append(int(line))
+            number = int(line)
+            if abs(number) >= 2**31:
+                raise ValueError
         except ValueError:
             raise FormatError(
-                f"{path}, line {count}: expected one whole number, found {line.strip()!r}"
+                f"{path}, line {count}: expected one whole number below 2^31, found "
+                f"{line.strip()!r:.80}"
             ) from None
+        numbers.append(number)
     expected = group.rows * group.buses
     if len(numbers) != expected:
         problem = "truncated" if len(numbers) < expected else "too long"

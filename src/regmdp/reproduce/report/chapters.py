@@ -37,7 +37,7 @@ class Chapter:
         """Read the figures of a finished experiment from the output folder."""
         folder = output / experiment.name
         figures = {
-            figure.name: (folder / f"{figure.name}.svg").read_text("utf-8")
+            figure.name: (folder / f"{figure.name}.svg").read_text("utf-8", errors="replace")
             for figure in record.figures
         }
         return cls(experiment, record, figures)

@@ -88,5 +88,5 @@ def _data_uri(svg: str) -> str:
 
 def _natural_width(svg: str) -> int:
     """Return the width of a figure in CSS pixels; matplotlib writes it in points."""
-    found = re.search(r'<svg[^>]*\swidth="([\d.]+)pt"', svg)
+    found = re.search(r'<svg[^>]*\swidth="(\d+(?:\.\d+)?)pt"', svg)
     return round(float(found[1]) * 4 / 3) if found else 800
