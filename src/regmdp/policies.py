@@ -39,6 +39,8 @@ __all__ = [
 class PolicyRowsOf(Kind):
     """The (S, A) probabilities of a policy of the model among the arguments."""
 
+    needs_model = True
+
     def describe(self) -> str:
         return "a policy of shape (S, A)"
 

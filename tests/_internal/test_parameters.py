@@ -1,7 +1,9 @@
 """Declarations of parameters, and the checks that they make."""
 
 import pickle
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,14 +11,18 @@ import pytest
 import regmdp as rm
 from regmdp._internal.parameters import (
     ArrayOf,
+    FileName,
     Flag,
     Function,
     Instance,
     Integer,
+    MappingOf,
     Number,
     Option,
+    SequenceOf,
     Text,
     checked,
+    checked_methods,
 )
 
 
@@ -154,3 +160,81 @@ def test_wrong_calls_are_left_to_python() -> None:
         Plan()
     with pytest.raises(TypeError, match=r"act has no parameters \['size'\]"):
         checked(size=Integer())(act)
+
+
+@checked(
+    file=FileName(),
+    names=SequenceOf(Text(), minimum=1),
+    pair=SequenceOf(Integer(0), length=2) | None,
+    options=MappingOf(Number(minimum=0.0)),
+)
+def gather(
+    file: object = None, names: object = None, pair: object = None, options: object = None
+) -> tuple[object, ...]:
+    """Return the arguments."""
+    return file, names, pair, options
+
+
+def test_names_of_files_sequences_and_dictionaries() -> None:
+    assert gather("a/b", iter("cd"), (1, np.int8(2)), {"x": 1}) == (
+        Path("a/b"),
+        ["c", "d"],
+        [1, 2],
+        {"x": 1.0},
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"file": 3}, "file must be the name of a file or folder, not 3"),
+        ({"file": b"a"}, "file must be the name of a file or folder, not b'a'"),
+        ({"names": "ab"}, "names must be a sequence, not 'ab'"),
+        ({"names": []}, "names must have at least 1 items, not 0"),
+        ({"names": ["a", 3]}, r"names\[1\] must be a string, not 3"),
+        ({"pair": [1]}, "pair must have 2 items, not 1"),
+        ({"pair": [1, -1]}, r"pair\[1\] must be an integer, 0 or more, not -1"),
+        ({"options": ["x"]}, r"options must be a dictionary, not \['x'\]"),
+        ({"options": {3: 1.0}}, "a key of options must be a string, not 3"),
+        ({"options": {"x": -1.0}}, r"options\['x'\] must be a finite number, 0 or more, not -1.0"),
+    ],
+)
+def test_wrong_names_of_files_sequences_and_dictionaries(
+    arguments: dict[str, object], message: str
+) -> None:
+    with pytest.raises(rm.SolverError, match=message):
+        gather(**arguments)
+
+
+@checked_methods(rm.ModelError, step={"count": Integer()}, rest={"count": Integer()})
+class Walk(ABC):
+    """A class with declared methods."""
+
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        cls.known = cls.__name__
+
+    @abstractmethod
+    def rest(self, count: int) -> int:
+        """Rest."""
+
+    def step(self, count: int) -> int:
+        """Return the number of steps."""
+        return count
+
+
+class LongWalk(Walk):
+    """A class that overrides one."""
+
+    def rest(self, count: int) -> int:
+        return 10 * count
+
+
+def test_declared_methods_are_checked_in_subclasses() -> None:
+    walk = LongWalk()
+    assert (walk.step(np.int64(2)), walk.rest(count=3), LongWalk.known) == (2, 30, "LongWalk")
+    for method in (walk.step, walk.rest):
+        with pytest.raises(rm.ModelError, match="count must be an integer, 1 or more, not 0"):
+            method(0)
+    with pytest.raises(TypeError, match="abstract"):
+        Walk()

@@ -13,359 +13,47 @@ library it came from. Defaults are not checked. The tests of bad input read the 
 from __future__ import annotations
 
 import inspect
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar
 
-import numpy as np
-
-from regmdp._internal.array_checks import ArrayKind, check_array, place
-from regmdp._internal.checks import (
-    check_integer,
-    check_number,
-    check_option,
-    describe_first,
-    describe_limits,
-    is_number,
-    show,
-)
+from regmdp._internal.array_kinds import ArrayOf
 from regmdp._internal.errors import RegmdpError, SolverError
+from regmdp._internal.kinds import (
+    FileName,
+    Flag,
+    Function,
+    Instance,
+    Integer,
+    Kind,
+    MappingOf,
+    Number,
+    Option,
+    SequenceOf,
+    Text,
+    check_sequence,
+)
 
 __all__ = [
     "ArrayOf",
+    "FileName",
     "Flag",
     "Function",
     "Instance",
     "Integer",
     "Kind",
+    "MappingOf",
     "Number",
     "Option",
+    "SequenceOf",
     "Text",
     "check_sequence",
     "checked",
+    "checked_methods",
 ]
 
 Target = TypeVar("Target", bound=Callable[..., Any])
-
-
-class Kind(ABC):
-    """What a parameter may be."""
-
-    @abstractmethod
-    def describe(self) -> str:
-        """Return what follows "must be" in messages."""
-
-    @abstractmethod
-    def matches(self, value: object) -> bool:
-        """Whether a value is of this kind, though perhaps out of its range."""
-
-    @abstractmethod
-    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> Any:
-        """Return the value, perhaps converted.
-
-        Args:
-            name: What the message calls the parameter.
-            value: The argument.
-            model: The first of the arguments that has states and actions; None if there is none.
-            error: Class of the exception.
-
-        Raises:
-            RegmdpError: of the class ``error``, if it is not of this kind or out of range.
-        """
-
-    def __or__(self, other: Kind | None) -> Kind:
-        kinds = (self,) if not isinstance(self, OneOf) else self.kinds
-        return OneOf((*kinds, Nothing() if other is None else other))
-
-
-@dataclass(frozen=True)
-class OneOf(Kind):
-    """A value of one of several kinds; written ``first | second``."""
-
-    kinds: tuple[Kind, ...]
-
-    def describe(self) -> str:
-        *first, last = (kind.describe() for kind in self.kinds)
-        comma = "," if any("," in text for text in first) else ""  # as in "an integer, 1 or more"
-        return f"{', '.join(first)}{comma} or {last}"
-
-    def matches(self, value: object) -> bool:
-        return any(kind.matches(value) for kind in self.kinds)
-
-    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> Any:
-        for kind in self.kinds:
-            if kind.matches(value):
-                return kind.check(name, value, model, error)
-        first, *others = [kind for kind in self.kinds if not isinstance(kind, Nothing)]
-        if not others:
-            return first.check(name, value, model, error)  # whose message is more precise
-        raise error(f"{name} must be {self.describe()}, not {show(value)}")
-
-
-@dataclass(frozen=True)
-class Nothing(Kind):
-    """None; written ``kind | None``."""
-
-    def describe(self) -> str:
-        return "None"
-
-    def matches(self, value: object) -> bool:
-        return value is None
-
-    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> Any:
-        if value is not None:
-            raise error(f"{name} must be None, not {show(value)}")
-
-
-@dataclass(frozen=True)
-class Integer(Kind):
-    """An integer between two limits, both included; None is no limit."""
-
-    minimum: int | None = 1
-    maximum: int | None = None
-    advice: str = ""
-
-    def describe(self) -> str:
-        return f"an integer{describe_limits(self.minimum, None, self.maximum, None)}"
-
-    def matches(self, value: object) -> bool:
-        return is_number(value) and not isinstance(value, float)
-
-    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> int:
-        return check_integer(
-            name, value, self.minimum, self.maximum, error=error, advice=self.advice
-        )
-
-
-@dataclass(frozen=True)
-class Number(Kind):
-    """A real number within limits; see :func:`regmdp._internal.checks.check_number`."""
-
-    minimum: float | None = None
-    maximum: float | None = None
-    above: float | None = None
-    below: float | None = None
-    finite: bool = True
-    advice: str = ""
-
-    def describe(self) -> str:
-        return f"a number{describe_limits(self.minimum, self.above, self.maximum, self.below)}"
-
-    def matches(self, value: object) -> bool:
-        return is_number(value)
-
-    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> float:
-        return check_number(
-            name,
-            value,
-            self.minimum,
-            self.maximum,
-            above=self.above,
-            below=self.below,
-            finite=self.finite,
-            error=error,
-            advice=self.advice,
-        )
-
-
-@dataclass(frozen=True, init=False)
-class Option(Kind):
-    """One of several strings."""
-
-    options: tuple[str, ...]
-
-    def __init__(self, *options: str) -> None:
-        object.__setattr__(self, "options", options)
-
-    def describe(self) -> str:
-        return " or ".join(repr(option) for option in self.options)
-
-    def matches(self, value: object) -> bool:
-        return isinstance(value, str)
-
-    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> str:
-        return check_option(name, value, self.options, error=error)
-
-
-@dataclass(frozen=True)
-class Flag(Kind):
-    """True or False; a number is neither."""
-
-    def describe(self) -> str:
-        return "True or False"
-
-    def matches(self, value: object) -> bool:
-        return isinstance(value, bool | np.bool_)
-
-    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> bool:
-        if not self.matches(value):
-            raise error(f"{name} must be True or False, not {show(value)}")
-        return bool(value)
-
-
-@dataclass(frozen=True)
-class Text(Kind):
-    """A string."""
-
-    def describe(self) -> str:
-        return "a string"
-
-    def matches(self, value: object) -> bool:
-        return isinstance(value, str)
-
-    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> str:
-        if not isinstance(value, str):
-            raise error(f"{name} must be a string, not {show(value)}")
-        return value
-
-
-@dataclass(frozen=True)
-class Function(Kind):
-    """Something that can be called."""
-
-    def describe(self) -> str:
-        return "a function"
-
-    def matches(self, value: object) -> bool:
-        return callable(value) and not inspect.isclass(value)
-
-    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> Any:
-        if not callable(value):
-            raise error(f"{name} must be a function, not {show(value)}")
-        return value
-
-
-@dataclass(frozen=True, init=False)
-class Instance(Kind):
-    """An object of one of several classes."""
-
-    classes: tuple[type[Any], ...]
-
-    def __init__(self, *classes: type[Any]) -> None:
-        object.__setattr__(self, "classes", classes)
-
-    def describe(self) -> str:
-        return "of class " + " or ".join(cls.__name__ for cls in self.classes)
-
-    def matches(self, value: object) -> bool:
-        return isinstance(value, self.classes)
-
-    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> Any:
-        if not isinstance(value, self.classes):
-            hint = "; did you forget the parentheses?" if inspect.isclass(value) else ""
-            raise error(f"{name} must be {self.describe()}, not {show(value)}{hint}")
-        return value
-
-
-@dataclass(frozen=True)
-class ArrayOf(Kind):
-    """An array of one shape.
-
-    Attributes:
-        shape: Letters or numbers, such as ``"S A"``, ``""`` or ``"n 2"``. S and A are the sizes of
-            the model among the arguments; any other letter is any size. None is any shape.
-        kind: What the entries are.
-        ignored: Whether entries of pairs that are not available may be anything.
-        infinite: The infinite numbers that are accepted: none, -∞ or both.
-        minimum: Smallest entry, if any.
-        above: All entries are greater than this, if given.
-        maximum: Largest entry, if any.
-        empty: Whether it may have no entries.
-    """
-
-    shape: str | None = None
-    kind: ArrayKind = "number"
-    ignored: bool = False
-    infinite: tuple[float, ...] = ()
-    minimum: float | None = None
-    above: float | None = None
-    maximum: float | None = None
-    empty: bool = False
-
-    def describe(self) -> str:
-        if self.shape is None:
-            return "an array"
-        letters = self.shape.split()
-        return f"an array of shape ({', '.join(letters)}{',' if len(letters) == 1 else ''})"
-
-    def matches(self, value: object) -> bool:
-        if isinstance(value, bool | np.bool_):
-            return self.kind == "boolean"
-        return hasattr(value, "__array__") or isinstance(value, list | tuple | int | float)
-
-    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> np.ndarray:
-        array = check_array(name, value, self.kind, error=error)
-        if array.size == 0 and not self.empty:
-            raise error(f"{name} must not be empty")
-        if self.shape is not None:
-            letters = self.shape.split()
-            sizes = {} if model is None else {"S": model.n_states, "A": model.n_actions}
-            wanted = [int(s) if s.isdigit() else sizes.get(s) for s in letters]
-            if array.ndim != len(wanted) or any(
-                size is not None and size != found
-                for size, found in zip(wanted, array.shape, strict=True)
-            ):
-                known = ", ".join(
-                    letter if size is None else str(size)
-                    for letter, size in zip(letters, wanted, strict=True)
-                )
-                comma = "," if len(letters) == 1 else ""
-                here = f", here ({known}{comma})" if any(wanted) else ""
-                raise error(f"{name} must be {self.describe()}{here}, not {array.shape}")
-        if self.kind == "boolean":
-            return array
-        exempt = ~model.available if self.ignored and model is not None else np.False_
-        return self._check_entries(name, array, exempt, error)
-
-    def _check_entries(
-        self, name: str, array: np.ndarray, exempt: np.ndarray | np.bool_, error: type[RegmdpError]
-    ) -> np.ndarray:
-        if array.dtype.kind == "f":
-            bad = ~np.isfinite(array)
-            if bad.any():
-                good = ~bad | np.isin(array, self.infinite) | exempt
-                what = "a number below ∞" if self.infinite else "a finite number"
-                _require_all(name, array, good, what, error)
-        if self.minimum is not None:
-            _require_all(name, array, array >= self.minimum, f"{self.minimum:g} or more", error)
-        if self.above is not None:
-            _require_all(name, array, array > self.above, f"above {self.above:g}", error)
-        if self.maximum is not None:
-            _require_all(name, array, array <= self.maximum, f"{self.maximum:g} or less", error)
-        return array
-
-
-def _require_all(
-    name: str,
-    array: np.ndarray,
-    good: np.ndarray | np.bool_,
-    what: str,
-    error: type[RegmdpError],
-) -> None:
-    if not np.all(good):
-        raise error(
-            describe_first(
-                ~good,
-                lambda *index: f"{place(name, index)} is {array[index]}, not {what}",
-                "entries",
-            )
-        )
-
-
-def check_sequence(
-    name: str, values: object, kind: Kind, error: type[RegmdpError] = SolverError
-) -> list[Any]:
-    """Return the items of a sequence or iterator, each checked.
-
-    >>> check_sequence("names", ["a", 3], Text())
-    Traceback (most recent call last):
-    regmdp.SolverError: names[1] must be a string, not 3
-    """
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        raise error(f"{name} must be a sequence, not {show(values)}")
-    return [kind.check(f"{name}[{i}]", value, None, error) for i, value in enumerate(values)]
+Class = TypeVar("Class", bound=type[Any])
 
 
 def checked(
@@ -378,6 +66,7 @@ def checked(
         declarations: What each parameter may be. Those that are not named are not checked.
 
     Examples:
+        >>> import numpy as np
         >>> @checked(count=Integer(minimum=1), name=Text() | None)
         ... def repeat(count: int, name: str | None = None) -> str:
         ...     return (name or "-") * count
@@ -401,6 +90,50 @@ def checked(
     return decorate
 
 
+def checked_methods(
+    error_class: type[RegmdpError] = SolverError, /, **methods: Mapping[str, Kind]
+) -> Callable[[Class], Class]:
+    """Check the arguments of methods of a class, and of the methods that override them.
+
+    Args:
+        error_class: Class of the exceptions.
+        methods: For each method what its parameters may be. Abstract methods are not checked.
+
+    Examples:
+        >>> @checked_methods(steps=dict(count=Integer(minimum=1)))
+        ... class Walk:
+        ...     def steps(self, count: int) -> int: ...
+        >>> class LongWalk(Walk):
+        ...     def steps(self, count: int) -> int:
+        ...         return 1000 * count
+        >>> LongWalk().steps(0)
+        Traceback (most recent call last):
+        regmdp.SolverError: count must be an integer, 1 or more, not 0
+    """
+
+    def wrap_own(cls: type[Any]) -> None:
+        for name, declarations in methods.items():
+            function = vars(cls).get(name)
+            if inspect.isfunction(function) and not getattr(
+                function, "__isabstractmethod__", False
+            ):
+                setattr(cls, name, _wrap(function, declarations, error_class))
+
+    def decorate(cls: Any) -> Any:
+        own = vars(cls).get("__init_subclass__")
+
+        def init_subclass(subclass: type[Any], **keywords: Any) -> None:
+            inherited = super(cls, subclass).__init_subclass__
+            (inherited if own is None else own.__get__(None, subclass))(**keywords)
+            wrap_own(subclass)
+
+        wrap_own(cls)
+        cls.__init_subclass__ = classmethod(init_subclass)
+        return cls
+
+    return decorate
+
+
 def _wrap(function: Any, declarations: Mapping[str, Kind], error: type[RegmdpError]) -> Any:
     """Return the function with its arguments checked."""
     parameters = inspect.signature(function).parameters
@@ -413,9 +146,11 @@ def _wrap(function: Any, declarations: Mapping[str, Kind], error: type[RegmdpErr
     if unknown:
         raise TypeError(f"{function.__qualname__} has no parameters {unknown}")
 
+    needs_model = any(kind.needs_model for kind in declarations.values())
+
     @wraps(function)
     def wrapper(*arguments: Any, **keywords: Any) -> Any:
-        model = _find_model((*arguments, *keywords.values()))
+        model = _find_model((*arguments, *keywords.values())) if needs_model else None
         positional = [
             declarations[name].check(name, value, model, error) if name in declarations else value
             for name, value in zip(names, arguments, strict=False)

@@ -1,0 +1,115 @@
+"""What a parameter may be: arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from regmdp._internal.array_checks import ArrayKind, check_array, place
+from regmdp._internal.checks import describe_first
+from regmdp._internal.errors import RegmdpError
+from regmdp._internal.kinds import Kind
+
+__all__ = ["ArrayOf"]
+
+
+@dataclass(frozen=True)
+class ArrayOf(Kind):
+    """An array of one shape.
+
+    Attributes:
+        shape: Letters or numbers, such as ``"S A"``, ``""`` or ``"n 2"``. S and A are the sizes of
+            the model among the arguments; any other letter is any size. None is any shape.
+        kind: What the entries are.
+        ignored: Whether entries of pairs that are not available may be anything.
+        infinite: The infinite numbers that are accepted: none, -∞ or both.
+        minimum: Smallest entry, if any.
+        above: All entries are greater than this, if given.
+        maximum: Largest entry, if any.
+        empty: Whether it may have no entries.
+    """
+
+    shape: str | None = None
+    kind: ArrayKind = "number"
+    ignored: bool = False
+    infinite: tuple[float, ...] = ()
+    minimum: float | None = None
+    above: float | None = None
+    maximum: float | None = None
+    empty: bool = False
+
+    @property
+    def needs_model(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether the shape or the exempt entries depend on the model."""
+        return self.ignored or bool({"S", "A"} & set((self.shape or "").split()))
+
+    def describe(self) -> str:
+        if self.shape is None:
+            return "an array"
+        letters = self.shape.split()
+        return f"an array of shape ({', '.join(letters)}{',' if len(letters) == 1 else ''})"
+
+    def matches(self, value: object) -> bool:
+        if isinstance(value, bool | np.bool_):
+            return self.kind == "boolean"
+        return hasattr(value, "__array__") or isinstance(value, list | tuple | int | float)
+
+    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> np.ndarray:
+        array = check_array(name, value, self.kind, error=error)
+        if array.size == 0 and not self.empty:
+            raise error(f"{name} must not be empty")
+        if self.shape is not None:
+            letters = self.shape.split()
+            sizes = {} if model is None else {"S": model.n_states, "A": model.n_actions}
+            wanted = [int(s) if s.isdigit() else sizes.get(s) for s in letters]
+            if array.ndim != len(wanted) or any(
+                size is not None and size != found
+                for size, found in zip(wanted, array.shape, strict=True)
+            ):
+                known = ", ".join(
+                    letter if size is None else str(size)
+                    for letter, size in zip(letters, wanted, strict=True)
+                )
+                comma = "," if len(letters) == 1 else ""
+                here = f", here ({known}{comma})" if any(wanted) else ""
+                raise error(f"{name} must be {self.describe()}{here}, not {array.shape}")
+        if self.kind == "boolean":
+            return array
+        exempt = ~model.available if self.ignored and model is not None else np.False_
+        return self._check_entries(name, array, exempt, error)
+
+    def _check_entries(
+        self, name: str, array: np.ndarray, exempt: np.ndarray | np.bool_, error: type[RegmdpError]
+    ) -> np.ndarray:
+        if array.dtype.kind == "f":
+            bad = ~np.isfinite(array)
+            if bad.any():
+                good = ~bad | np.isin(array, self.infinite) | exempt
+                what = "a number below ∞" if self.infinite else "a finite number"
+                _require_all(name, array, good, what, error)
+        if self.minimum is not None:
+            _require_all(name, array, array >= self.minimum, f"{self.minimum:g} or more", error)
+        if self.above is not None:
+            _require_all(name, array, array > self.above, f"above {self.above:g}", error)
+        if self.maximum is not None:
+            _require_all(name, array, array <= self.maximum, f"{self.maximum:g} or less", error)
+        return array
+
+
+def _require_all(
+    name: str,
+    array: np.ndarray,
+    good: np.ndarray | np.bool_,
+    what: str,
+    error: type[RegmdpError],
+) -> None:
+    if not np.all(good):
+        raise error(
+            describe_first(
+                ~good,
+                lambda *index: f"{place(name, index)} is {array[index]}, not {what}",
+                "entries",
+            )
+        )
