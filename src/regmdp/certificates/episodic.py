@@ -6,7 +6,8 @@ the contribution of L vanishes.
 **Upper bounds.** If T U < U strictly in every state that is not terminal, then U ≥ V^π for every
 policy, whether it ends or not: each step loses at least some δ > 0 against U, so a policy that
 never ends has value -∞, and for one that ends the contribution of U vanishes. Such a U is the
-optimal value of the model in which every step earns a small bonus; policy iteration finds it.
+optimal value of the model in which every step earns a small bonus; policy iteration finds it. Where
+policies delay the end for a bonus, U is lifted instead (:mod:`regmdp.certificates.superharmonic`).
 
 The model comes from :func:`regmdp.undiscounted.reduce_model`: sets in which only reward 0 is kept
 are collapsed, for no U is strict in them, and some policy ends from every state.
@@ -39,8 +40,13 @@ __all__ = ["episodic_bounds", "policy_bounds"]
 
 #: Largest number of states for which an upper bound is searched for at any cost.
 FEW_STATES = 2000
-#: Largest number of policy iterations in one attempt at an upper bound.
-MAX_POLICY_ITERATIONS = 40
+#: Largest number of policy iterations in one attempt at an upper bound, and in the first one where
+#: a value can be lifted instead.
+MAX_POLICY_ITERATIONS, QUICK = 40, 3
+#: Bonuses of the attempts, in units of the rounding error of a sweep.
+WIDENINGS = (8.0, 128.0, 2048.0, 32768.0, 2.0**20, 2.0**25)
+#: Excess of a bound over the candidate, relative to the largest value, that is worth another try.
+LOOSE = 1e-10
 
 
 def episodic_bounds(
@@ -137,21 +143,32 @@ def _find_upper_bound(
     mdp: MDP, regularizer: Regularizer, ending: _EndingPolicy
 ) -> tuple[Float[np.ndarray, " S"], Status | None]:
     """Return an upper bound on the optimal value, +∞ if none is found, and its limit."""
-    widenings, limit = [8.0, 128.0, 2048.0, 32768.0, 2.0**20, 2.0**25], MAX_POLICY_ITERATIONS
-    if _rows_sum_to_one(mdp) and _never_ending_loses(mdp, regularizer):
-        upper = find_superharmonic(mdp, ending.value)
-        if upper is not None:
-            return upper, None
-        if mdp.n_states > FEW_STATES:
-            # a value that is not yet optimal would take long; a better one will follow
-            widenings, limit = widenings[:1], 3
     # policy iteration removes the error of the candidate, so the bonus has to cover only rounding
     least = backup_error(mdp, regularizer, ending.value) + _mass_slack(mdp, ending.value)
+    lifts = chooses_freely(regularizer) and _rows_sum_to_one(mdp)
+    widenings = WIDENINGS
+    if lifts:
+        quick = _solve_with_bonus(mdp, regularizer, ending, WIDENINGS[0] * least, QUICK)
+        if quick is not None and not _is_loose(ending, quick):
+            return np.where(mdp.terminal, 0.0, quick), None
+        loses = _never_ending_loses(mdp, regularizer)
+        lifted = find_superharmonic(mdp, ending.value) if loses else None
+        found = [bound for bound in (quick, lifted) if bound is not None]
+        if found:
+            return np.where(mdp.terminal, 0.0, np.min(found, axis=0)), None
+        if loses and mdp.n_states > FEW_STATES:
+            widenings = ()  # a value that is not yet optimal would take long; a better one follows
     for widening in widenings:
-        upper = _solve_with_bonus(mdp, regularizer, ending, widening * least, limit)
+        upper = _solve_with_bonus(mdp, regularizer, ending, widening * least, MAX_POLICY_ITERATIONS)
         if upper is not None:
             return np.where(mdp.terminal, 0.0, upper), None
     return np.where(mdp.terminal, 0.0, np.inf), Status.UNBOUNDED_ABOVE
+
+
+def _is_loose(ending: _EndingPolicy, upper: Float[np.ndarray, " S"]) -> bool:
+    """Whether a bound may be far above the optimal value, where bonuses delay the end."""
+    excess = float(np.max(upper - ending.value, initial=0.0))
+    return excess > LOOSE * float(np.max(np.abs(ending.value), initial=0.0))
 
 
 def _solve_with_bonus(
@@ -216,9 +233,7 @@ def _rows_sum_to_one(mdp: MDP) -> bool:
 
 
 def _never_ending_loses(mdp: MDP, regularizer: Regularizer) -> bool:
-    """Whether it is certain, without a regularizer, that policies that never end have value -∞."""
-    if not chooses_freely(regularizer):
-        return False
+    """Whether it is certain that policies that never end have value -∞."""
     components = find_end_components(mdp, mdp.available)
     _, high = bound_gains(mdp, regularizer, components)
     return bool(np.all(high < 0))
