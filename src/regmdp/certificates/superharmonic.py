@@ -9,6 +9,9 @@ So the numbers of U are multiples of a power of 2, their differences are exact, 
 computed from them: \(r + \sum_t P(t)\,(U(t) - U(s))\); the missing mass of a row stays in s. Where
 U is constant and nothing is paid, that is exactly 0. Elsewhere it is rounded up to the grid, and U
 is lifted until nothing exceeds it (optimistic value iteration; Hartmanns & Kaminski 2020).
+
+A plateau of V that straddles a rounding threshold would be lifted state by state, so the threshold
+lies where the fewest values are.
 """
 
 from __future__ import annotations
@@ -24,8 +27,10 @@ __all__ = ["find_superharmonic"]
 
 #: Smallest spacing of the grid, relative to the largest value.
 SPACING = 2.0**-44
-#: Sweeps after which the search is given up: of all states together, and at all.
-MAX_WORK, MAX_SWEEPS = 50, 1_000
+#: Sweeps of all states after which the search is given up, and what a sweep of few states counts.
+MAX_WORK, LEAST_WORK = 50, 100
+#: Places of the rounding threshold, in parts of the spacing, that are compared.
+THRESHOLDS = 64
 #: Largest multiple of the spacing: larger ones have no exact differences.
 LARGEST = 2.0**52
 
@@ -43,7 +48,7 @@ def find_superharmonic(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray,
     if size == 0.0:
         return np.zeros(mdp.n_states)
     # what the value lacks should take a few steps of the grid
-    lack = float(np.max(bellman.backup(mdp, None, value) - value, initial=0.0))
+    lack = float(np.max(np.abs(bellman.backup(mdp, None, value) - value), initial=0.0))
     spacing = 2.0 ** np.ceil(np.log2(max(SPACING * size, lack)))
     # a value that still lacks much gets one quick attempt: a better one will follow
     factors = (1.0, 2.0**6, 2.0**12) if lack <= 16.0 * SPACING * size else (2.0**6,)
@@ -55,15 +60,13 @@ def find_superharmonic(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray,
 
 
 def _lift(mdp: MDP, value: Float[Array, " S"], spacing: float) -> Float[np.ndarray, " S"] | None:
-    """Round a (S,) value up to a grid, and lift it until T U ≤ U; None if that takes too long."""
+    """Round a (S,) value to a grid, and lift it until T U ≤ U; None if that takes too long."""
     gains = _Gains(mdp, spacing)
-    upper = np.where(mdp.terminal, 0.0, np.ceil(np.asarray(value) / spacing))
+    upper = np.where(mdp.terminal, 0.0, _round(np.asarray(value) / spacing))
     states = np.flatnonzero(~mdp.terminal)
-    work = 0
-    for _ in range(MAX_SWEEPS):
-        work += states.size
-        if work > MAX_WORK * mdp.n_states:
-            return None
+    work, most = 0, MAX_WORK * (mdp.n_states + LEAST_WORK)
+    while work <= most:
+        work += states.size + LEAST_WORK
         lift = gains.round_up(upper, states)
         lifted = lift > 0.0
         if not lifted.any():
@@ -76,6 +79,17 @@ def _lift(mdp: MDP, value: Float[Array, " S"], spacing: float) -> Float[np.ndarr
     return None
 
 
+def _round(numbers: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
+    """Round to whole numbers, at the threshold near which the fewest of them are."""
+    part = numbers - np.floor(numbers)
+    place = (part * THRESHOLDS).astype(np.intp) % THRESHOLDS
+    count = np.bincount(place, minlength=THRESHOLDS)
+    apart = np.abs(np.arange(THRESHOLDS)[:, None] - np.arange(THRESHOLDS))
+    near = 2.0 ** -np.minimum(apart, THRESHOLDS - apart) @ count
+    threshold = (int(np.argmin(near)) + 0.5) / THRESHOLDS
+    return np.ceil(numbers - threshold)
+
+
 class _Gains:
     """T U - U of the pairs of a model, in units of a grid."""
 
@@ -86,7 +100,9 @@ class _Gains:
         self._available = np.asarray(mdp.available)
         self._rewards = np.asarray(mdp.rewards) / spacing
         self._termination = np.asarray(mdp.termination)
-        self._unit = (int(np.diff(self._rows.indptr).max(initial=0)) + 5) * UNIT_ROUNDOFF
+        # the missing mass of a row, up to 2 (length + 8) units, is covered as well
+        length = int(np.diff(self._rows.indptr).max(initial=0))
+        self._unit = 4 * (length + 8) * UNIT_ROUNDOFF
         # all entries of a state's pairs are one row of this graph
         graph = scipy.sparse.csr_array(
             (
@@ -97,6 +113,7 @@ class _Gains:
             shape=(n_states, n_states),
         )
         self._into = graph.tocsc()
+        self._place = np.zeros(n_states, dtype=np.int64)
 
     def round_up(
         self, upper: Float[np.ndarray, " S"], states: Int[np.ndarray, " n"]
@@ -120,7 +137,11 @@ class _Gains:
     def find_predecessors(self, states: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
         """Return the states from which some pair may lead to one of these."""
         entries, _ = _find_entries(self._into.indptr, states)
-        return np.unique(self._into.indices[entries])
+        found = self._into.indices[entries]
+        # of the places where a state is found, the last one written stays
+        place = np.arange(found.size)
+        self._place[found] = place
+        return found[self._place[found] == place]
 
 
 def _find_entries(
