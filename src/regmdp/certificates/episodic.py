@@ -15,7 +15,9 @@ are collapsed, for no U is strict in them, and some policy ends from every state
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -179,32 +181,40 @@ def _solve_with_bonus(
     Returns:
         (S,) its value, if that is a bound.
     """
-    raised = mdp.with_rewards(mdp.rewards + bonus)
-    policy, value = ending.policy, ending.value
-    before = np.full(mdp.n_states, np.inf)
-    for _ in range(limit):
-        try:
-            system = Exact().prepare(Chain.from_policy(raised, policy))
-        except SingularError:
-            return None
-        value = system.solve(
-            bellman.expected_rewards(raised, regularizer, policy), value, bonus / 64
-        )
-        if not np.isfinite(value).all():
-            return None
+    for value in islice(_iterate_policies(mdp, regularizer, ending, bonus), limit):
         if _is_upper_bound(mdp, regularizer, value):
             if regularizer.user_defined:
                 best = bellman.backup(mdp, regularizer, value)
                 error = backup_error(mdp, regularizer, value)
                 require_maxima(mdp, regularizer, value, best, error)
             return value
+    return None
+
+
+def _iterate_policies(
+    mdp: MDP, regularizer: Regularizer, ending: _EndingPolicy, bonus: float
+) -> Iterator[Float[np.ndarray, " S"]]:
+    """Yield the (S,) values of policy iteration with a bonus in every step, until it settles."""
+    raised = mdp.with_rewards(mdp.rewards + bonus) if bonus else mdp
+    policy, value = ending.policy, ending.value
+    before = np.full(mdp.n_states, np.inf)
+    while True:
+        try:
+            system = Exact().prepare(Chain.from_policy(raised, policy))
+        except SingularError:
+            return
+        value = system.solve(
+            bellman.expected_rewards(raised, regularizer, policy), value, bonus / 64
+        )
+        if not np.isfinite(value).all():
+            return
+        yield value
         if np.max(np.abs(value - before)) <= backup_error(raised, regularizer, value):
-            return None  # policy iteration has ended, and this bonus is too small
+            return
         before = value
         policy = np.asarray(greedy_policy(raised, regularizer, value, policy).policy)
         if find_non_terminating_states(raised, policy > 0).any():
-            return None
-    return None
+            return
 
 
 def _is_upper_bound(mdp: MDP, regularizer: Regularizer, upper: Float[np.ndarray, " S"]) -> bool:

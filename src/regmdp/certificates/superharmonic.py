@@ -22,13 +22,17 @@ import scipy
 from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, Int
 from regmdp.mdp import MDP
+from regmdp.mdp.structure import pick_distinct
 
 __all__ = ["find_superharmonic"]
 
 #: Smallest spacing of the grid, relative to the largest value.
 SPACING = 2.0**-44
-#: Sweeps of all states after which the search is given up, and what a sweep of few states counts.
-MAX_WORK, LEAST_WORK = 50, 100
+#: Sweeps of all states after which the search is given up, for values that are nearly optimal and
+#: for others; and the number of states that a sweep of fewer counts as.
+MAX_WORK, QUICK_WORK, LEAST_WORK = 50, 8, 100
+#: Sweeps that may improve the value before it is lifted.
+MAX_SWEEPS = 200
 #: Places of the rounding threshold, in parts of the spacing, that are compared.
 THRESHOLDS = 64
 #: Largest multiple of the spacing: larger ones have no exact differences.
@@ -47,24 +51,37 @@ def find_superharmonic(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray,
     size = float(np.max(np.abs(value), initial=mdp.reward_bound))
     if size == 0.0:
         return np.zeros(mdp.n_states)
+    value, lack = _sweep(mdp, value, 16.0 * SPACING * size)
     # what the value lacks should take a few steps of the grid
-    lack = float(np.max(np.abs(bellman.backup(mdp, None, value) - value), initial=0.0))
     spacing = 2.0 ** np.ceil(np.log2(max(SPACING * size, lack)))
     # a value that still lacks much gets one quick attempt: a better one will follow
-    factors = (1.0, 2.0**6, 2.0**12) if lack <= 16.0 * SPACING * size else (2.0**6,)
-    for coarser in factors:
-        upper = _lift(mdp, value, coarser * spacing)
+    quick = lack > 16.0 * SPACING * size
+    for coarser in (2.0**6,) if quick else (1.0, 2.0**6, 2.0**12):
+        upper = _lift(mdp, value, coarser * spacing, QUICK_WORK if quick else MAX_WORK)
         if upper is not None:
             return upper
     return None
 
 
-def _lift(mdp: MDP, value: Float[Array, " S"], spacing: float) -> Float[np.ndarray, " S"] | None:
+def _sweep(mdp: MDP, value: Float[Array, " S"], enough: float) -> tuple[Float[Array, " S"], float]:
+    """Improve a (S,) value by some sweeps; return the new one, and the largest |T V - V|."""
+    for _ in range(MAX_SWEEPS):
+        backup = bellman.backup(mdp, None, value)
+        lack = float(np.max(np.abs(backup - value), initial=0.0))
+        if lack <= enough:
+            break
+        value = backup
+    return value, lack
+
+
+def _lift(
+    mdp: MDP, value: Float[Array, " S"], spacing: float, sweeps: int
+) -> Float[np.ndarray, " S"] | None:
     """Round a (S,) value to a grid, and lift it until T U ≤ U; None if that takes too long."""
     gains = _Gains(mdp, spacing)
     upper = np.where(mdp.terminal, 0.0, _round(np.asarray(value) / spacing))
     states = np.flatnonzero(~mdp.terminal)
-    work, most = 0, MAX_WORK * (mdp.n_states + LEAST_WORK)
+    work, most = 0, sweeps * (mdp.n_states + LEAST_WORK)
     while work <= most:
         work += states.size + LEAST_WORK
         lift = gains.round_up(upper, states)
@@ -137,11 +154,7 @@ class _Gains:
     def find_predecessors(self, states: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
         """Return the states from which some pair may lead to one of these."""
         entries, _ = _find_entries(self._into.indptr, states)
-        found = self._into.indices[entries]
-        # of the places where a state is found, the last one written stays
-        place = np.arange(found.size)
-        self._place[found] = place
-        return found[self._place[found] == place]
+        return pick_distinct(self._into.indices[entries], self._place)
 
 
 def _find_entries(

@@ -6,7 +6,8 @@ the positive probabilities matter.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ import scipy
 
 from regmdp._internal.arrays import Array, Bool, Int
 from regmdp.mdp.mdp import MDP
+from regmdp.mdp.transitions import Transitions
 
 __all__ = [
     "EndComponents",
@@ -24,7 +26,26 @@ __all__ = [
     "find_states_reaching",
     "find_surely_ending_pairs",
     "find_terminating_policy",
+    "pick_distinct",
 ]
+
+#: The rows of models whose graph was looked at, as they are looked at several times.
+_ROWS: MutableMapping[Transitions, scipy.sparse.csr_array] = weakref.WeakKeyDictionary()
+
+
+def pick_distinct(
+    numbers: Int[np.ndarray, " n"], place: Int[np.ndarray, " m"]
+) -> Int[np.ndarray, " k"]:
+    """Return the distinct numbers, each once, in time proportional to their count.
+
+    Args:
+        numbers: (n,) numbers from 0 to m - 1.
+        place: (m,) numbers of any values, which are overwritten.
+    """
+    # of the places where a number stands, the one written last stays
+    own = np.arange(numbers.size)
+    place[numbers] = own
+    return numbers[place[numbers] == own]
 
 
 def count_reachable(
@@ -95,7 +116,7 @@ def find_terminating_policy(
     end = mdp.n_states
     distance = _count_steps(towards, reached)
     terminates = np.asarray(mdp.termination) > 0
-    rows = mdp.transitions.to_csr()
+    rows = _rows_of(mdp)
     pair = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
     closer = (distance[rows.indices] < distance[pair // mdp.n_actions]) & (rows.data > 0)
     steps_closer = np.zeros(allowed.shape, dtype=np.bool_)
@@ -151,7 +172,7 @@ def find_surely_ending_pairs(
 
 def find_pairs_leading_to(mdp: MDP, targets: Bool[np.ndarray, " S"]) -> Bool[np.ndarray, "S A"]:
     """Return (S, A) bool: the pairs whose next state may be one of the targets."""
-    weights = mdp.transitions.to_csr() @ targets.astype(np.float64)
+    weights = _rows_of(mdp) @ targets.astype(np.float64)
     return weights.reshape(mdp.rewards.shape) > 0.0
 
 
@@ -159,7 +180,7 @@ def find_states_reaching(
     mdp: MDP, allowed: Bool[Array, "S A"], targets: Bool[np.ndarray, " S"]
 ) -> Bool[np.ndarray, " S"]:
     """Return (S,) bool: the states from which allowed pairs may lead to one of the targets."""
-    graph = _state_graph(mdp.transitions.to_csr(), np.asarray(allowed))
+    graph = _state_graph(_rows_of(mdp), np.asarray(allowed))
     return _search_from(graph, targets)[0]
 
 
@@ -174,7 +195,7 @@ def _search_back(
     leads_out = mdp.terminal | (allowed & (np.asarray(mdp.termination) > 0)).any(axis=1)
     if ends is not None:
         leads_out = leads_out | ends
-    return _search_from(_state_graph(mdp.transitions.to_csr(), allowed), leads_out)
+    return _search_from(_state_graph(_rows_of(mdp), allowed), leads_out)
 
 
 def _search_from(
@@ -182,11 +203,12 @@ def _search_from(
 ) -> tuple[Bool[np.ndarray, " S"], Int[np.ndarray, " S"]]:
     """Search a graph backwards from a node S behind the (S,) ends."""
     end = ends.size
-    state, successor = graph.nonzero()
-    source = np.concatenate((successor, np.full(np.count_nonzero(ends), end)))
-    target = np.concatenate((state, np.flatnonzero(ends)))
+    into = scipy.sparse.csc_array(graph)
+    positive = into.data > 0
+    counts = np.concatenate(([0], np.cumsum(positive)))[into.indptr]
+    targets = np.concatenate((into.indices[positive], np.flatnonzero(ends)))
     backwards = scipy.sparse.csr_array(
-        (np.ones(source.size, dtype=np.int8), (source, target)), shape=(end + 1, end + 1)
+        (np.ones(targets.size), targets, np.append(counts, targets.size)), shape=(end + 1, end + 1)
     )
     # slow to import, and needed for undiscounted models only
     from scipy.sparse.csgraph import breadth_first_order
@@ -199,13 +221,20 @@ def _search_from(
     return reached[:end], predecessor[:end]
 
 
+def _rows_of(mdp: MDP) -> scipy.sparse.csr_array:
+    """(SA, S) the rows of the pairs."""
+    if mdp.transitions not in _ROWS:
+        _ROWS[mdp.transitions] = mdp.transitions.to_csr()
+    return _ROWS[mdp.transitions]
+
+
 def _state_graph(
     rows: scipy.sparse.csr_array, allowed: Bool[np.ndarray, "S A"]
 ) -> scipy.sparse.csr_array:
     """(S, S) graph with an edge where an allowed pair leads with positive probability."""
     n_states, n_actions = allowed.shape
     kept = np.flatnonzero(allowed.ravel())
-    edges = rows[kept]
+    edges = rows if kept.size == allowed.size else rows[kept]
     pointers = np.concatenate(
         ([0], np.cumsum(np.bincount(kept // n_actions, np.diff(edges.indptr), n_states)))
     ).astype(np.int64)
@@ -240,11 +269,15 @@ def find_end_components(mdp: MDP, allowed: Bool[Array, "S A"]) -> EndComponents:
 
     n_states, n_actions = mdp.n_states, mdp.n_actions
     alive = np.array(np.asarray(allowed) & (np.asarray(mdp.termination) == 0), order="C")
-    rows = mdp.transitions.to_csr()
+    if not alive.any():
+        return EndComponents(np.full(n_states, -1), alive, 0)
+    rows = _rows_of(mdp)
     pair = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
     into = scipy.sparse.csc_array(rows)
     while True:
         _remove_dead_ends(alive, into)
+        if not alive.any():
+            return EndComponents(np.full(n_states, -1), alive, 0)
         _, label = connected_components(
             _state_graph(rows, alive), directed=True, connection="strong"
         )
@@ -265,14 +298,15 @@ def _remove_dead_ends(alive: Bool[np.ndarray, "S A"], into: scipy.sparse.csc_arr
     n_actions = alive.shape[1]
     flat = alive.reshape(-1)
     count = alive.sum(axis=1)
+    place = np.zeros(alive.size, dtype=np.int64)
     dead = np.flatnonzero(count == 0)
     while dead.size:
         starts, ends = into.indptr[dead], into.indptr[dead + 1]
         lengths = ends - starts
         offsets = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        hit = np.unique(into.indices[np.repeat(starts, lengths) + offsets])
-        hit = hit[flat[hit]]
+        hit = into.indices[np.repeat(starts, lengths) + offsets]
+        hit = pick_distinct(hit[flat[hit]], place)
         flat[hit] = False
-        states, lost = np.unique(hit // n_actions, return_counts=True)
-        count[states] -= lost
-        dead = states[count[states] == 0]
+        states = hit // n_actions
+        np.subtract.at(count, states, 1)
+        dead = pick_distinct(states[count[states] == 0], place)
