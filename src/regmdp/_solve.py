@@ -15,7 +15,7 @@ from regmdp._internal.errors import ImproperPolicyError, PolicyError, SolverErro
 from regmdp._internal.events import CallbackLike
 from regmdp._internal.parameters import Integer, Number, checked
 from regmdp.algorithms import Algorithm, PolicyOptimization, Start, Tolerance, choose, iterate
-from regmdp.algorithms.total_reward import expand_run, reduce_start
+from regmdp.algorithms.total_reward import expand_events, expand_run, reduce_start
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.policies import check_policy, holds_actions, require_ending, require_feasible
@@ -65,7 +65,8 @@ def solve(
             :class:`Solution`, of which the method takes what it needs. By default the uniform
             policy, or the value 0 for a method that keeps no policy.
         callback: A function, or several, called with an :class:`regmdp.Event` after each iteration.
-            Returning False, or Ctrl-C, ends the run with what there is.
+            Values and policies of its state are those of the model's own states. Returning False,
+            or Ctrl-C, ends the run with what there is.
 
     Returns:
         The solution. Its status says how the run ended; its certificate holds whatever the status.
@@ -95,6 +96,7 @@ def solve(
     model = mdp if reduction is None else reduction.reduced
     if reduction is not None:
         first = reduce_start(reduction, first)
+        callback = expand_events(reduction, regularizer, callback)
     require_feasible(model, regularizer)
     require_bounded(model, regularizer)
     first = _check_ending(model, first, optional=isinstance(start, Solution))

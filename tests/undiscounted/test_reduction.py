@@ -124,3 +124,72 @@ def test_an_end_that_can_be_delayed_at_almost_no_loss_is_certified(n):
         value = rm.bellman.backup(mdp, None, value)
     np.testing.assert_allclose(solution.value, value, atol=2e-7)
     assert np.all(value <= solution.certificate.upper + 1e-12)  # the sweeps come from below
+
+
+# ---- what callbacks see ----
+
+
+def gambler():
+    """A ring with ways out, a state that only loses, a free one, and one that chooses."""
+    inner = ring({3: -1.0, 5: 2.0, 7: 0.5})
+    P = np.zeros((15, 2, 15))
+    P[:12, :, :12] = inner.to_array()
+    P[12, 0, 12] = 1.0  # loses for ever
+    P[13, 0, 13] = 1.0  # nothing is paid
+    P[14, 0, 0] = P[14, 1, 12] = 1.0
+    rewards = np.zeros((15, 2))
+    rewards[:12], rewards[12, 0], rewards[14] = inner.rewards, -1.0, (-0.25, 5.0)
+    available = np.zeros((15, 2), dtype=bool)
+    available[:12], available[12:, 0], available[14, 1] = inner.available, True, True
+    termination = np.zeros((15, 2))
+    termination[:12] = inner.termination
+    return rm.MDP(P, rewards, 1.0, available=available, termination=termination)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "keeps_policies"),
+    [
+        (rm.algorithms.ValueIteration(), False),
+        (rm.algorithms.PolicyIteration(), True),
+        (rm.algorithms.PMD(step_size=10.0), True),
+    ],
+)
+def test_callbacks_see_the_states_of_the_model(algorithm, keeps_policies):
+    mdp, recorder, numbers = gambler(), rm.algorithms.Recorder(), []
+    solution = rm.solve(
+        mdp,
+        None,
+        algorithm,
+        max_iterations=500,
+        callback=[recorder, lambda event: numbers.append(event.measures["value"])],
+    )
+    np.testing.assert_allclose(solution.value[[0, 5, 13, 14]], [2.0, 2.0, 0.0, 1.75], atol=1e-6)
+    assert solution.value[12] == -np.inf
+    for state in recorder.states:
+        for values in (state.value, state.backup):
+            assert values.shape == (15,)
+            assert values[12] == -np.inf
+            assert np.unique(values[:12]).size == 1
+        assert state.dual is None
+        for policy in (state.policy, state.next_policy):
+            if policy is not None:
+                assert policy.shape == (15, 2)
+                np.testing.assert_allclose(policy.sum(axis=1), 1.0)
+                assert not policy.flags.writeable
+    last = recorder.states[-1]
+    np.testing.assert_allclose(last.value, solution.value, atol=1e-6)
+    policies = [policy for policy in (last.policy, last.next_policy) if policy is not None]
+    assert bool(policies) == keeps_policies
+    for policy in policies:
+        np.testing.assert_allclose(rm.evaluate(mdp, policy).value, solution.value, atol=1e-6)
+    # from a start that may lose for ever, the value is -∞
+    assert numbers == [-np.inf] * len(numbers)
+    assert (solution.history.value == -np.inf).all()
+
+
+def test_the_value_that_callbacks_see_is_that_of_the_start():
+    mdp = ring({3: -1.0, 5: 2.0})
+    seen = []
+    solution = rm.solve(mdp, callback=lambda event: seen.append(event.measures["value"]))
+    np.testing.assert_array_equal(seen, solution.history.value)
+    assert np.isclose(seen[-1], 2.0)

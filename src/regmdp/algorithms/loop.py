@@ -70,7 +70,7 @@ class State:
         improved: The improved (S, A) policy that the next iteration evaluates, perhaps only its
             actions; or None.
         dual: (S, A) the dual variable of the next policy, up to a constant for each state; None if
-            the method keeps none.
+            the method keeps none, or γ = 1 and sets of states were solved as one state.
         iteration: Number of steps that led here.
         step: The step size that made the next policy; None if the method has none.
         estimate: What the evaluation gave if it drew samples; then all arrays hold the states of
