@@ -58,8 +58,6 @@ class LoadedProblem:
     ) -> LoadedProblem:
         if formats.is_file_name(model):
             return cls._load_file(model, parameters, discount, normalize)
-        if normalize:
-            raise rm.ModelError(f"--normalize is for model files, which {model} is not")
         if model.startswith("gymnasium:"):
             if discount is None:
                 raise rm.ModelError(
@@ -68,11 +66,13 @@ class LoadedProblem:
                 )
             name = model.removeprefix("gymnasium:")
             return cls(
-                io.from_gymnasium(name, discount=discount, **parameters),
+                io.from_gymnasium(name, discount=discount, normalize=normalize, **parameters),
                 name.replace("/", "-"),
                 None,
                 io.time_limit_note(name),
             )
+        if normalize:
+            raise rm.ModelError(f"--normalize is for files and environments, which {model} is not")
         mdp = models.build_model(model, **parameters)
         return cls(
             mdp if discount is None else mdp.with_discount(discount),

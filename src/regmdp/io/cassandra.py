@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import FormatError, ModelError
 from regmdp._internal.files import require_file
-from regmdp.io.cassandra_entries import Entries, Names, probability_rows
+from regmdp.io.cassandra_entries import Entries, Names, check_sums
 from regmdp.io.text_files import Text
 from regmdp.mdp import MDP
 from regmdp.mdp.validation import MASS_TOLERANCE
@@ -29,9 +29,14 @@ STAR = "*"
 MAX_ENTRIES = 1 << 27
 
 
-def read_cassandra(path: Path) -> MDP:
-    """Read a model from a file in Cassandra's format; costs become negative rewards."""
-    return _Reader(_read_words(path)).read_model()
+def read_cassandra(path: Path, normalize: bool = False) -> MDP:
+    """Read a model from a file in Cassandra's format; costs become negative rewards.
+
+    Args:
+        path: The file.
+        normalize: Whether rows that nearly sum to 1 are divided by their sums.
+    """
+    return _Reader(_read_words(path), normalize).read_model()
 
 
 def _read_words(path: Path) -> Text:
@@ -57,8 +62,8 @@ def _read_words(path: Path) -> Text:
 class _Reader:
     """Reads the words of a file once, and keeps the data of the statements."""
 
-    def __init__(self, text: Text) -> None:
-        self.text, self.at = text, 0
+    def __init__(self, text: Text, normalize: bool) -> None:
+        self.text, self.at, self.normalize = text, 0, normalize
         self.discount: float | None = None
         self.sign = 0.0
         self.states: Names | None = None
@@ -353,18 +358,7 @@ class _Reader:
     def _build_model(self) -> MDP:
         states, actions, transitions, rewards = self._require_preamble()
         n_states, n_pairs = states.count, states.count * actions.count
-        rows = probability_rows(transitions)
-        sums = np.asarray(rows.sum(axis=1)).ravel()
-        bad = np.abs(sums - 1.0) > MASS_TOLERANCE
-        if bad.any():
-            row = int(np.argmax(bad))
-            action, state = divmod(row, n_states)
-            place = int(transitions.place[action, state])
-            raise self.text.error(
-                place if sums[row] else len(self.text),
-                f"the probabilities of action {action} in state {state} sum to {sums[row]:.12g}, "
-                f"not to 1; {np.count_nonzero(bad)} of {n_pairs} pairs are off",
-            )
+        rows = check_sums(transitions, self.text, self.normalize)
         expected = rewards.row_value.ravel().copy()
         row, successor, value = rewards.entries()
         change = sp.csr_array((value - expected[row], (row, successor)), shape=rows.shape)

@@ -57,7 +57,7 @@ class Format:
         name: Value of ``format=``.
         suffixes: Endings of the names of its files.
         about: Description in a few words.
-        read: Reads a complete model.
+        read: Reads a complete model; ``normalize=`` says whether its rows are normalised.
         read_choices: Reads the model of a model checker, which may lack a discount and have
             several rewards; returns it with notes.
         write: Writes a model and returns notes on the differences; None if it cannot be written.
@@ -66,7 +66,7 @@ class Format:
     name: str
     suffixes: tuple[str, ...]
     about: str
-    read: Callable[[Path], MDP] | None = None
+    read: Callable[..., MDP] | None = None
     read_choices: Callable[..., tuple[MDP, tuple[str, ...]]] | None = None
     write: Callable[[MDP, Path], tuple[str, ...]] | None = None
 
@@ -175,9 +175,9 @@ def read_model(
             ``cassandra``; by default that of the extension.
         discount: γ, instead of the file's own.
         rewards: Name of the rewards to read, if a file of a model checker has several.
-        normalize: Whether probabilities in a file of a model checker that sum to 1 only within
-            1e-3, because they have few digits, are divided by their sums. Otherwise such a file is
-            an error.
+        normalize: Whether probabilities that sum to 1 only within 1e-3, because they have few
+            digits, are divided by their sums. Otherwise such a file is an error. Rows of a mapped
+            folder were checked when it was written, where :class:`ModelWriter` normalises them.
         verify: Whether all rows of a mapped folder are checked when it is opened, and not each
             block when it is used for the first time. Other files are always checked when they are
             read.
@@ -227,14 +227,17 @@ def read_with_notes(
             Path(path), discount=discount, rewards=rewards, normalize=normalize
         )
         return Reading(mdp, entry.name, notes)
-    if rewards is not None or normalize:
-        option = "rewards=" if rewards is not None else "normalize="
+    if rewards is not None:
         raise FormatError(
-            f"{option} is for files of model checkers; {os.fspath(path)} has the format "
+            f"rewards= is for files of model checkers; {os.fspath(path)} has the format "
             f"{entry.name}"
         )
     assert entry.read is not None
-    mdp = open_mapped(path, verify=verify) if entry.name == "mapped" else entry.read(Path(path))
+    mdp = (
+        open_mapped(path, verify=verify)
+        if entry.name == "mapped"
+        else entry.read(Path(path), normalize=normalize)
+    )
     return Reading(mdp if discount is None else mdp.with_discount(discount), entry.name, ())
 
 

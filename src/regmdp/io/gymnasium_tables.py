@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from regmdp._internal.checks import check_integer, check_number, is_number, show
 from regmdp._internal.errors import MissingExtraError, ModelError
 from regmdp.mdp import MDP
+from regmdp.mdp.validation import as_flag, find_factors
 
 __all__ = ["from_gymnasium", "time_limit_note"]
 
@@ -28,7 +29,9 @@ ACTIONS = {
 }
 
 
-def from_gymnasium(env: str | gymnasium.Env, *, discount: float, **options: object) -> MDP:
+def from_gymnasium(
+    env: str | gymnasium.Env, *, discount: float, normalize: bool = False, **options: object
+) -> MDP:
     r"""Return the model of an environment with a transition table.
 
     The table is ``env.unwrapped.P[s][a] = [(p, t, r, terminated), ...]``:
@@ -46,6 +49,7 @@ def from_gymnasium(env: str | gymnasium.Env, *, discount: float, **options: obje
     Args:
         env: An environment or its id. The tables of FrozenLake, Taxi and CliffWalking are tested.
         discount: γ; Gymnasium's environments have none.
+        normalize: As for :class:`~regmdp.mdp.MDP`, for tables of numbers with few digits.
         **options: Passed to ``gymnasium.make`` with an id.
 
     Returns:
@@ -71,7 +75,7 @@ def from_gymnasium(env: str | gymnasium.Env, *, discount: float, **options: obje
     if isinstance(env, str):
         made = _make_env(env, options)
         try:
-            return from_gymnasium(made, discount=discount)
+            return from_gymnasium(made, discount=discount, normalize=normalize)
         finally:
             made.close()
     if options:
@@ -84,6 +88,8 @@ def from_gymnasium(env: str | gymnasium.Env, *, discount: float, **options: obje
     table = _find_table(bare, name)
     n_states, n_actions = len(table), len(table[0])
     pair, successor, weight, reward, terminated = _flatten_table(table, n_states, n_actions, name)
+    if as_flag("normalize", normalize):  # also in the expectations
+        weight = weight * find_factors(np.bincount(pair, weight, n_states * n_actions))[pair]
     rewards = np.bincount(pair, weight * reward, n_states * n_actions).reshape(n_states, n_actions)
     ends = np.bincount(pair, weight * terminated, n_states * n_actions).reshape(n_states, n_actions)
     continues = ~terminated

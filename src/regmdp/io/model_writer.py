@@ -35,7 +35,14 @@ from regmdp.mdp.layouts import Layout
 from regmdp.mdp.model_data import check_initial, make_space
 from regmdp.mdp.sparse_transitions import append_empty_row, extract_block
 from regmdp.mdp.transitions import state_blocks
-from regmdp.mdp.validation import MASS_TOLERANCE, as_discount, as_floats, as_labels
+from regmdp.mdp.validation import (
+    MASS_TOLERANCE,
+    as_discount,
+    as_flag,
+    as_floats,
+    as_labels,
+    normalize_sparse,
+)
 
 __all__ = ["ModelWriter"]
 
@@ -59,6 +66,12 @@ class _Part:
     available: Bool[np.ndarray, "n A"]
     termination: Float[np.ndarray, "n A"]
 
+    def normalize(self) -> _Part:
+        """Divide rows by their sums."""
+        index = np.arange(self.available.size).reshape(self.available.shape)
+        rows, ends = normalize_sparse(self.rows, index, self.termination)
+        return replace(self, rows=rows, termination=np.asarray(ends))
+
 
 class ModelWriter:
     """Writes a model to a folder, some states at a time, in order.
@@ -76,6 +89,7 @@ class ModelWriter:
         state_labels: S names.
         action_labels: A names.
         layout: Where the states lie in a figure.
+        normalize: As for :class:`~regmdp.mdp.MDP`.
 
     Raises:
         ModelError: if the data are not a model, or are incomplete at the end.
@@ -109,6 +123,7 @@ class ModelWriter:
         state_labels: Sequence[str] | None = None,
         action_labels: Sequence[str] | None = None,
         layout: Layout | None = None,
+        normalize: bool = False,
     ) -> None:
         self._path = Path(path)
         require_new_folder(self._path)
@@ -125,6 +140,7 @@ class ModelWriter:
         )
         self._layout = None if layout is None else layout.to_dict()
         self._initial = initial
+        self._normalize = as_flag("normalize", normalize)
         self._blocks = state_blocks(n_states, n_actions)
         self._stack = ExitStack()
         self._folder = self._path
@@ -187,6 +203,8 @@ class ModelWriter:
             WriteError: if the files cannot be written, because the disk is full for example.
         """
         part = self._as_part(rows, rewards, available, termination)
+        if self._normalize:
+            part = part.normalize()
         states = slice(self._next_state, self._next_state + part.rewards.shape[0])
         self._check(part, states.start)
         mask = part.available
@@ -279,8 +297,9 @@ class ModelWriter:
             raise ModelError(
                 f"transitions: the row of {describe(int(off[0]))} sums to {sums.flat[off[0]]:.12g} "
                 f"with its termination, not to 1 within {MASS_TOLERANCE:g}; {off.size} of these "
-                "pairs are off; normalise the rows, put the probability that the episode ends into "
-                "termination=, or mark pairs that do not exist with available="
+                "pairs are off; if that is rounding, pass normalize=True; otherwise put the "
+                "probability that the episode ends into termination=, or mark pairs that do not "
+                "exist with available="
             )
         self._mass_error = max(self._mass_error, float(error.max(initial=0.0)))
 

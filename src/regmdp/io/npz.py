@@ -59,11 +59,12 @@ def save_model(mdp: MDP, path: str | PathLike[str]) -> None:
     write_arrays(path, KIND, arrays, meta)
 
 
-def load_model(path: str | PathLike[str]) -> MDP:
+def load_model(path: str | PathLike[str], *, normalize: bool = False) -> MDP:
     """Read a model that :func:`save_model` wrote, and check it.
 
     Args:
         path: The file.
+        normalize: As for :class:`~regmdp.mdp.MDP`, for files that other programs have changed.
 
     Raises:
         FormatError: if the file is damaged, incomplete, or not a model.
@@ -81,6 +82,7 @@ def load_model(path: str | PathLike[str]) -> MDP:
             termination=arrays.get("termination"),
             state_labels=meta["state_labels"],
             action_labels=meta["action_labels"],
+            normalize=normalize,
         ).with_layout(read_layout(meta.get("layout")))
     except KeyError as error:
         raise FormatError(f"{path} is incomplete: it has no {error.args[0]}") from None

@@ -15,6 +15,7 @@ from regmdp._internal.errors import FormatError, ModelError
 from regmdp.io.npz import load_model
 from regmdp.io.toolboxes import from_mdptoolbox, from_quantecon, to_mdptoolbox, to_quantecon
 from regmdp.mdp import MDP
+from regmdp.mdp.model_data import ModelOptions
 
 __all__ = ["find_kind", "read_toolbox_arrays", "write_mdptoolbox", "write_quantecon"]
 
@@ -49,21 +50,21 @@ def find_kind(path: Path) -> str:
     )
 
 
-def read_toolbox_arrays(path: Path, kind: str) -> MDP:
-    """Read a model from a ``.npz`` file of a given kind."""
+def read_toolbox_arrays(path: Path, kind: str, normalize: bool = False) -> MDP:
+    """Read a model from a ``.npz`` file of a given kind, perhaps with rows that are normalised."""
     if find_kind(path) != kind:
         raise FormatError(f"{path} has the arrays of the format {find_kind(path)}, not of {kind}")
     if kind == "npz":
-        return load_model(path)
+        return load_model(path, normalize=normalize)
     arrays: dict[str, Any] = dict(read_named_arrays(path))
-    initial = arrays.pop("initial", None)
+    options: ModelOptions = {"initial": arrays.pop("initial", None), "normalize": normalize}
     try:
         if kind == "mdptoolbox":
             return from_mdptoolbox(
-                arrays["P"], arrays["R"], _as_number(arrays["discount"]), initial=initial
+                arrays["P"], arrays["R"], _as_number(arrays["discount"]), **options
             )
         arrays["beta"] = _as_number(arrays["beta"])
-        return from_quantecon(**arrays, initial=initial)
+        return from_quantecon(**arrays, **options)
     except (ModelError, ValueError, TypeError, IndexError) as error:
         raise FormatError(f"{path} does not hold a consistent model: {error}") from error
 

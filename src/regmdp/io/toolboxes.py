@@ -15,7 +15,7 @@ from regmdp._internal.parameters import Instance, checked
 from regmdp._internal.sparse import as_csr
 from regmdp.mdp import MDP
 from regmdp.mdp.model_data import ModelOptions
-from regmdp.mdp.validation import as_available, as_floats
+from regmdp.mdp.validation import as_available, as_flag, as_floats, find_factors
 
 __all__ = [
     "DiscreteDPArguments",
@@ -58,6 +58,8 @@ def from_mdptoolbox(
     n_actions, n_states = len(matrices), matrices[0].shape[0]
     if _is_sequence_of_matrices(R):
         rewards = _expected_rewards(matrices, _as_matrices("R", R))
+        if as_flag("normalize", keywords.get("normalize", False)):
+            rewards *= _find_row_factors(matrices, keywords.get("termination"))
     else:
         rewards = as_floats("R", R)
         if rewards.shape == (n_states,):
@@ -299,6 +301,15 @@ def _as_matrices(name: str, values: Any) -> list[Any]:
                 "same shape (S, S)"
             )
     return list(matrices)
+
+
+def _find_row_factors(P: list[Any], termination: ArrayLike | None) -> Float[np.ndarray, "S A"]:
+    """Return the factors by which rows are multiplied when a model is normalised."""
+    sums = np.stack([np.asarray(matrix.sum(axis=1)).ravel() for matrix in P], axis=1)
+    ends = 0.0 if termination is None else as_floats("termination", termination)
+    if np.shape(ends) not in ((), sums.shape):
+        return np.ones_like(sums)  # they are refused later
+    return find_factors(sums + ends)
 
 
 def _expected_rewards(P: list[Any], R: list[Any]) -> Float[np.ndarray, "S A"]:

@@ -247,7 +247,8 @@ def check_mass(
             + (
                 f", not to 1 within {MASS_TOLERANCE:g}; {_count(bad, space)} are off; "
                 + (
-                    "if that is rounding, as in single precision, pass normalize=True; otherwise "
+                    "if that is rounding, as in single precision, pass normalize=True (regmdp "
+                    "convert --normalize); otherwise "
                     if error.max() <= NORMALIZE_TOLERANCE
                     else "normalise the rows, "
                 )

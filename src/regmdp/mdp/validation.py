@@ -13,7 +13,7 @@ import numpy as np
 import scipy
 
 from regmdp._internal.array_checks import check_array
-from regmdp._internal.arrays import ArrayLike, Bool, Float, Int
+from regmdp._internal.arrays import UNIT_ROUNDOFF, ArrayLike, Bool, Float, Int
 from regmdp._internal.checks import check_integer, check_number, show
 from regmdp._internal.errors import ModelError
 from regmdp._internal.memory import require_memory
@@ -35,6 +35,7 @@ __all__ = [
     "as_rewards",
     "as_rows",
     "count_columns",
+    "find_factors",
     "normalize_dense",
     "normalize_sparse",
 ]
@@ -271,7 +272,7 @@ def normalize_dense(
         termination: (S, A) probabilities, or None; not checked yet.
     """
     ends = _as_table(termination, transitions.shape[:2])
-    factor = _find_factors(transitions.sum(axis=-1) + (0.0 if ends is None else ends))
+    factor = find_factors(transitions.sum(axis=-1) + (0.0 if ends is None else ends))
     return transitions * factor[..., None], termination if ends is None else ends * factor
 
 
@@ -283,7 +284,7 @@ def normalize_sparse(
     sums, listed = np.asarray(rows.sum(axis=1)).ravel(), index >= 0
     if ends is not None:
         sums[index[listed]] += ends[listed]
-    factor = _find_factors(sums)
+    factor = find_factors(sums)
     data = rows.data * np.repeat(factor, np.diff(rows.indptr))
     scaled = scipy.sparse.csr_array((data, rows.indices, rows.indptr), shape=rows.shape)
     if ends is None:
@@ -292,10 +293,14 @@ def normalize_sparse(
     return scaled, ends
 
 
-def _find_factors(sums: np.ndarray) -> np.ndarray:
-    """Return the inverses of sums near 1, and 1 for the others, which are refused later."""
-    near = np.abs(sums - 1.0) <= NORMALIZE_TOLERANCE
-    return 1.0 / np.where(near, sums, 1.0)
+def find_factors(sums: np.ndarray) -> np.ndarray:
+    """Return the inverses of sums near 1, and 1 for the others.
+
+    Those are sums that are 1 up to rounding, and sums that are refused later.
+    """
+    off = np.abs(sums - 1.0)
+    changed = (off > 4 * UNIT_ROUNDOFF) & (off <= NORMALIZE_TOLERANCE)
+    return 1.0 / np.where(changed, sums, 1.0)
 
 
 def _as_table(termination: ArrayLike | None, shape: Shape) -> Float[np.ndarray, "S A"] | None:
