@@ -49,6 +49,74 @@ def test_matrices_and_keywords(tmp_path):
     np.testing.assert_array_equal(mdp.initial, [0.25, 0.75])
 
 
+ROUNDED = """\
+values: reward states: 3 actions: 1
+start: 0.333 0.333 0.333
+T: 0
+{0} {0} {0}
+0 1 0
+0 0 1
+R: 0 : 0 : * : * + 1  R: 0 : 1 : 1 -0.5
+"""
+
+
+def test_rounded_rows_and_a_missing_discount(tmp_path):
+    for digits in ("0.33", "0.333", "0.3333333"):
+        path = put(tmp_path, ROUNDED.format(digits))
+        with pytest.raises(rm.FormatError, match=r"line 2: .*\(or give discount= or --discount\)"):
+            rm.io.read_model(path)
+        with pytest.raises(rm.FormatError, match=r"line 2: the initial prob.* normalize=True"):
+            rm.io.read_model(path, discount=0.5)
+        path = put(tmp_path, ROUNDED.format(digits).replace("start: 0.333 0.333 0.333", ""))
+        with pytest.raises(
+            rm.FormatError, match=r"line 3: .* action 0 in state 0 .*normalize=True"
+        ):
+            rm.io.read_model(path, discount=0.5)
+        mdp = rm.io.read_model(put(tmp_path, ROUNDED.format(digits)), discount=0.5, normalize=True)
+        np.testing.assert_allclose(mdp.to_array()[0, 0], [1 / 3] * 3, rtol=1e-15)
+        np.testing.assert_allclose(mdp.initial, [1 / 3] * 3, rtol=1e-15)
+        np.testing.assert_allclose(rm.solve(mdp).value, [1.0, -1.0, 0.0], atol=1e-8)
+    with pytest.raises(rm.FormatError, match="sum to 0.96, not to 1 within 0.01"):
+        rm.io.read_model(put(tmp_path, ROUNDED.format("0.32")), discount=0.5, normalize=True)
+    path = put(tmp_path, "discount: 0.9 " + ROUNDED.format("0.333"))
+    assert rm.io.read_model(path, normalize=True).discount == 0.9
+    assert rm.io.read_model(path, normalize=True, discount=0.25).discount == 0.25
+
+
+def test_reset_leads_to_the_initial_distribution(tmp_path):
+    text = TEXT.replace("start: new", "start: 0.25 0.75").replace("* : new 1", "* reset")
+    mdp = rm.io.read_model(put(tmp_path, text))
+    np.testing.assert_array_equal(mdp.to_array()[:, 1], [[0.25, 0.75]] * 2)
+    with pytest.raises(rm.FormatError, match="line 9: expected start: before reset"):
+        rm.io.read_model(put(tmp_path, text.replace("start: 0.25 0.75\n", "")))
+
+
+def test_numbers_in_place_of_names(tmp_path):
+    text = TEXT.replace("new worn", "0 1").replace("new", "0").replace("worn", "1")
+    mdp = rm.io.read_model(put(tmp_path, text))
+    assert mdp.state_labels is None
+    np.testing.assert_array_equal(mdp.rewards, rm.io.read_model(put(tmp_path)).rewards)
+
+
+def test_extensions(tmp_path):
+    for name in ("x.pomdp", "x.POMDP", "x.MDP"):
+        (tmp_path / name).write_text(TEXT)
+        assert rm.io.read_model(tmp_path / name).n_states == 2
+    (tmp_path / "x.pomdp").write_text(TEXT.replace("actions", "observations: a b\nactions"))
+    with pytest.raises(rm.FormatError, match=r"line 5: .*\(POMDP\) is not supported"):
+        rm.io.read_model(tmp_path / "x.pomdp")
+
+
+def test_absorbing_states_without_rewards_are_terminal(tmp_path):
+    text = "discount: 1 values: cost states: 2 actions: 2\n"
+    text += "T: * : 0 uniform T: * : 1 : 1 1\nR: * : 0 1 1"
+    mdp = rm.io.read_model(put(tmp_path, text))
+    np.testing.assert_array_equal(mdp.terminal, [False, True])
+    np.testing.assert_array_equal(mdp.initial, [0.5, 0.5])
+    np.testing.assert_allclose(rm.solve(mdp).value, [-2.0, 0.0], atol=1e-8)
+    assert not rm.io.read_model(put(tmp_path, text + " R: 1 : 1 : 1 1")).terminal.any()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

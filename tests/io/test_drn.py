@@ -80,12 +80,124 @@ def test_numbered_actions_and_no_rewards(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("@nr_choices\n5\n", ""),
+        ("@type: MDP\n", "@value_type: double\n@type: mdp\n"),
+        ("@nr_states", "@placeholders\n$p : 0.75\n$q : $p\n$half : 1/2\n@nr_states"),
+        ("[1, 0.5]", "[1,1/2] also a label of choices"),
+        ("\taction __NOLABEL__ [0, 0]\n", ""),
+        ('hazard "in danger"', '"hazard" in_danger'),
+        ("@parameters\n\n", ""),
+        ("state 2 [0, 0]", "state 2"),
+        ("state 2 [0, 0]", "state 2 []"),
+        ("move energy", "move\tenergy "),
+        ("@nr_choices", "// a comment\n\n@nr_choices"),
+    ],
+)
+def test_legal_variants_are_the_same_model(tmp_path, old, new):
+    assert old in ROBOT
+    text = ROBOT.replace(old, new, 1)
+    if "$p" in new:
+        text = text.replace("3 : 0.75", "3 : $q").replace("[1, 0.5]", "[1, $half]")
+    expected = rm.io.read_model(put(tmp_path), rewards="energy")
+    assert rm.io.read_model(put(tmp_path, text), rewards="energy").digest == expected.digest
+
+
+def test_rewards_without_names(tmp_path):
+    """PRISM's models may have them; Storm writes an empty name and a space."""
+    expected = rm.io.read_model(put(tmp_path), rewards="energy").digest
+    text = ROBOT.replace("move energy", "")
+    with pytest.raises(rm.FormatError, match="choose one with rewards=: rew0, rew1"):
+        rm.io.read_model(put(tmp_path, text))
+    assert rm.io.read_model(put(tmp_path, text), rewards="rew1").digest == expected
+    text = ROBOT.replace("move energy", " energy ")
+    with pytest.raises(rm.FormatError, match="choose one with rewards=: rew0, energy"):
+        rm.io.read_model(put(tmp_path, text))
+    assert rm.io.read_model(put(tmp_path, text), rewards="energy").digest == expected
+    single = re.sub(r"\[(\S+), \S+\]", r"[\1]", ROBOT.replace("move energy", " "))
+    np.testing.assert_array_equal(
+        rm.io.read_model(put(tmp_path, single)).rewards,
+        rm.io.read_model(put(tmp_path), rewards="move").rewards,
+    )
+
+
+def test_a_final_state_of_several_loops_is_terminal(tmp_path):
+    loops = "\taction a [0, 0]\n\t\t3 : 1\n\taction b [0, 0]\n\t\t3 : 1\n"
+    text = ROBOT.replace("\taction stuck [0, 0]\n\t\t3 : 1\n", loops).replace("\n5\n", "\n6\n")
+    expected = rm.io.read_model(put(tmp_path), rewards="energy")
+    mdp = rm.io.read_model(put(tmp_path, text), rewards="energy")
+    assert mdp.digest == expected.digest
+    assert rm.solve(mdp, rm.Shannon(temperature=0.1)).status.ok
+    paid = text.replace("b [0, 0]", "b [0, -1]")
+    assert not rm.io.read_model(put(tmp_path, paid), rewards="energy").terminal[3]
+
+
+CHAIN = """\
+@type: DTMC
+@reward_models
+r
+@nr_states
+3
+@model
+state 0 [1] init
+\taction 0 [0.5]
+\t\t0 : 0.5
+\t\t1 : 0.5
+state 1 [2]
+\t2 : 1
+state 2 done
+\taction 0
+\t\t2 : 1
+"""
+
+
+def test_markov_chains_have_one_action(tmp_path):
+    mdp = rm.io.read_model(put(tmp_path, CHAIN))
+    assert mdp.n_actions == 1
+    np.testing.assert_array_equal(mdp.terminal, [False, False, True])
+    np.testing.assert_allclose(rm.solve(mdp).value, [5, 2, 0], atol=1e-8)
+    more = CHAIN.replace("state 2", "\taction 1\n\t\t2 : 1\nstate 2")
+    with pytest.raises(rm.FormatError, match="line 12: expected a state or an action"):
+        rm.io.read_model(put(tmp_path, more))
+    more = CHAIN.replace("state 2", "state 2\n\taction 1\n\t\t2 : 1")
+    with pytest.raises(rm.FormatError, match=r"line 13: .* 2 actions, but a DTMC has one"):
+        rm.io.read_model(put(tmp_path, more))
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [
+        ("CTMC", "a Markov chain in continuous time"),
+        ("Markov Automaton", "in continuous time"),
+        ("POMDP", "hidden states"),
+        ("IMDP", "intervals"),
+        ("SMG", "a game"),
+        ("banana", "'banana', which is not supported"),
+    ],
+)
+def test_other_kinds_of_models_are_refused_by_name(tmp_path, kind, what):
+    with pytest.raises(rm.FormatError, match=rf"line 1: .*'{kind}'.*not supported") as raised:
+        rm.io.read_model(put(tmp_path, CHAIN.replace("DTMC", kind)))
+    assert what in str(raised.value)
+
+
+def test_intervals_and_parameters_are_refused(tmp_path):
+    with pytest.raises(rm.FormatError, match=r"line 9: .*'\[0.4, 0.6\]' \(models with intervals"):
+        rm.io.read_model(put(tmp_path, CHAIN.replace("0 : 0.5", "0 : [0.4, 0.6]")))
+    for section in ("$p : q", "p : 0.5", "$p : 0.5\n$p : 0.5"):
+        text = CHAIN.replace("@nr_states", f"@placeholders\n{section}\n@nr_states")
+        with pytest.raises(rm.FormatError, match=r"line [56]: .*(number|placeholder)"):
+            rm.io.read_model(put(tmp_path, text))
+
+
+@pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         (
             "MDP\n@par",
             "CTMC\n@par",
-            r"robot.drn, line 3: expected @type: MDP, and found the type 'CTMC'",
+            r"robot.drn, line 3: expected a model of the type MDP or DTMC.*'CTMC' \(.*continuous",
         ),
         ("@parameters\n", "@parameters\np q\n", "line 5: expected no parameters"),
         (

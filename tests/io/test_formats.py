@@ -63,11 +63,7 @@ def test_without_metadata_the_decision_problem_is_the_same(tmp_path_factory, nam
     else:
         path.write_text(path.read_text().partition("\n")[2])
     states, mask = slice(mdp.n_states), ~mdp.terminal
-    try:
-        back = rm.io.read_model(path, discount=mdp.discount)
-    except rm.FormatError:  # nothing is earned, and every state stays where it is
-        np.testing.assert_array_equal(optimal_value(mdp.with_discount(min(mdp.discount, 0.9))), 0.0)
-        return
+    back = rm.io.read_model(path, discount=mdp.discount)
     assert back.n_states == mdp.n_states + bool(np.any(mdp.termination))
     np.testing.assert_array_equal(back.initial[states] > 0, mdp.initial > 0)
     if mdp.discount < 1:
@@ -91,7 +87,7 @@ def test_arrays_of_other_toolboxes_keep_the_values(tmp_path_factory, format, mdp
     back = rm.io.read_model(path)
     np.testing.assert_allclose(optimal_value(back)[: mdp.n_states], optimal_value(mdp), atol=1e-10)
     np.testing.assert_array_equal(back.initial[: mdp.n_states], mdp.initial)
-    if format == "mdptoolbox" and not mdp.terminates:
+    if format == "mdptoolbox" and not mdp.terminates and not back.terminates:
         assert back.digest == mdp.digest
 
 

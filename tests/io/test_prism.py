@@ -128,6 +128,91 @@ def test_several_reward_structures(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "header",
+    [
+        '# Reward structure "{}"\n# State rewards\n',
+        '# Reward structure: "{}"\n# State rewards\n',
+        '# State rewards\n# Reward structure:  "{}"\n',
+    ],
+)
+def test_names_of_structures_in_headers_of_any_version(tmp_path, header):
+    path = put(tmp_path, srew=None, trew=None)
+    for number, name in ((1, "energy"), (2, "time")):
+        (tmp_path / f"robot{number}.srew").write_text(
+            f"{header.format(name)}5 1\n0 {number}\n", newline="\r\n"
+        )
+    assert rm.io.read_model(path, rewards="time").rewards[0, 0] == 2
+    assert rm.io.read_model(path, rewards="energy").rewards[0, 0] == 1
+
+
+def test_structures_without_a_name_have_that_of_their_file(tmp_path):
+    path = put(tmp_path, srew=None, trew=None)
+    for number in (1, 2):
+        text = f"# Reward structure\n# State rewards\n5 1\n0 {number}\n"
+        (tmp_path / f"robot{number}.srew").write_text(text)
+    with pytest.raises(rm.FormatError, match="rewards=: robot1, robot2"):
+        rm.io.read_model(path)
+    assert rm.io.read_model(path, rewards="robot2").rewards[0, 0] == 2
+
+
+CHAIN = {
+    ".tra": "3 4\n0 0 0.5 a\n0 1 0.5 b\n1 2 1\n2 2 1\n",
+    ".lab": '0="init" 1="deadlock"\n0: 0\n2: 1\n',
+    ".srew": "3 1\n1 2\n",
+    ".trew": '# Reward structure "r"\n3 2\n0 0 1\n0 1 2\n',
+    ".sta": None,
+}
+
+
+def put_chain(folder, **changes):
+    return put(folder, **({suffix[1:]: text for suffix, text in CHAIN.items()} | changes))
+
+
+@pytest.mark.parametrize("comment", ["", "# Transitions\n", "# Transitions (DTMC)\n"])
+def test_markov_chains_have_one_action(tmp_path, comment):
+    mdp = rm.io.read_model(put_chain(tmp_path, tra=comment + CHAIN[".tra"]))
+    assert (mdp.n_actions, mdp.action_labels) == (1, None)
+    np.testing.assert_array_equal(mdp.terminal, [False, False, True])
+    np.testing.assert_allclose(rm.solve(mdp).value, [5, 2, 0], atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("# Transitions (CTMC)\n3 4\n0 1 0.5\n", r"line 1: .*'CTMC' \(.*continuous"),
+        ("# Transitions (POMDP)\n3 4 4 1\n", r"line 1: .*'POMDP' \(.*hidden"),
+        ("3 3 4 2\n0 0 1 1 0\n", r"line 1: .*'POMDP' \(.*hidden"),
+        ("3 3\n0 1 5\n1 2 1\n2 2 1\n", "line 2: .*sum to 5, .*if they are rates.*CTMC"),
+        ("3 3\n0 1 1\n1 2 0.2\n2 2 1\n", "line 3: .*sum to 0.2, .*CTMC"),
+        ("3 3\n0 1 1\n1 2 -0.2\n2 2 1\n", "line 3: expected a probability from 0 to 1"),
+        ("3 3\n0 1 1 a b\n1 2 1\n2 2 1\n", "line 2: expected a state, a successor, a prob"),
+        ("3 3 3\n0 0 1 [0.2,0.3]\n1 0 2 1\n2 0 2 1\n", "line 2: .*models with intervals"),
+        ("mdp\n0 0 1 1\n1 0 1 1\n", r"line 1: .*found 'mdp'; let Storm convert"),
+        ("# Transitions (MDP)\n3 4\n", r"line 2: .*first line of a Markov chain"),
+        ("999999999 3\n0 1 1\n1 2 1\n2 2 1\n", "line 1: .*announces 999999999 states"),
+    ],
+)
+def test_other_kinds_of_models_are_refused_by_name(tmp_path, text, message):
+    with pytest.raises(rm.FormatError, match=message):
+        rm.io.read_model(put_chain(tmp_path, tra=text))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "old", "new", "message"),
+    [
+        (".trew", "3 2", "3 3 2", r"robot.trew, line 2: expected the numbers of states, trans"),
+        (".trew", "0 1 2", "1 1 2", r"line 4: the .tra file has no such transition"),
+        (".trew", "3 2", "4 2", r"line 2: expected \[3\] states"),
+        (".srew", "3 1", "3 2", r"robot.srew, line 2: the file ends here"),
+    ],
+)
+def test_errors_in_rewards_of_chains_name_the_line(tmp_path, suffix, old, new, message):
+    text = CHAIN[suffix].replace(old, new, 1)
+    with pytest.raises(rm.FormatError, match=message):
+        rm.io.read_model(put_chain(tmp_path, **{suffix[1:]: text}))
+
+
+@pytest.mark.parametrize(
     ("suffix", "old", "new", "message"),
     [
         (

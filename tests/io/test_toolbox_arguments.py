@@ -25,7 +25,7 @@ NOTHING = [
     np.zeros((0, 2, 2)),
     np.zeros((2, 2, 3)),
     [P[0], np.ones((3, 3))],
-    sp.csr_array(P[0]),
+    sp.csr_array(np.ones((3, 2))),
     [sp.csr_array(P[0]), None],
     {0: P[0]},
     np.ma.array(P, mask=P < 0.2),

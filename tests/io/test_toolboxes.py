@@ -23,6 +23,13 @@ def ending(*, masks):
     return rm.MDP(transitions, garnet.rewards, 0.9, available=available, termination=termination)
 
 
+def require_same_endings(back, mdp):
+    """Terminal states are again terminal, and so is the state that stands for the end."""
+    sink = bool(np.any(mdp.termination))
+    np.testing.assert_array_equal(back.terminal, [*mdp.terminal, *[True] * sink])
+    assert not np.any(back.termination)
+
+
 def test_mdptoolbox_small_example():
     # mdptoolbox.example.small() of pymdptoolbox 4.0b3; its PolicyIteration at 0.9 gives (42.4419,
     # 36.0465)
@@ -51,6 +58,33 @@ def test_rewards_in_every_form(convert):
         np.testing.assert_allclose(mdp.rewards, [[2.0, -1.0], [1.0, 1.0]])
 
 
+def test_sparse_rewards_of_states_and_actions():
+    for form in (sp.csr_matrix, sp.coo_array, sp.csc_array):
+        mdp = rm.io.from_mdptoolbox(P, form(R), 0.9)
+        np.testing.assert_array_equal(mdp.rewards, R)
+    three = np.repeat(P, 2, axis=0)[:3], np.array([[0.0, 1.0, 0.0], [2.0, 0.0, 0.0]])
+    np.testing.assert_array_equal(
+        rm.io.from_mdptoolbox(three[0], sp.csr_array(three[1]), 0.9).rewards, three[1]
+    )
+    np.testing.assert_array_equal(
+        rm.io.from_quantecon(sp.csr_array(R), np.swapaxes(P, 0, 1), 0.9).rewards, R
+    )
+    with pytest.raises(rm.ModelError, match=r"R has shape \(2, 3\); with 2 actions and 2 states"):
+        rm.io.from_mdptoolbox(P, sp.csr_array(three[1]), 0.9)
+
+
+def test_arrays_of_objects_as_of_cells():
+    on_transitions = np.array([[[1.0, 3.0], [0.0, 5.0]], [[7.0, -1.0], [10.0, 0.0]]])
+    for shape in ((2,), (1, 2), (2, 1)):
+        matrices, rewards = np.empty(2, dtype=object), np.empty(2, dtype=object)
+        for action in range(2):
+            matrices[action] = sp.csr_matrix(P[action])
+            rewards[action] = sp.csr_matrix(on_transitions[action])
+        mdp = rm.io.from_mdptoolbox(matrices.reshape(shape), rewards.reshape(shape), 0.9)
+        np.testing.assert_allclose(mdp.rewards, [[2.0, -1.0], [1.0, 1.0]])
+        np.testing.assert_array_equal(mdp.to_array(), np.swapaxes(P, 0, 1))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -77,9 +111,7 @@ def test_mdptoolbox_round_trip_keeps_values(build):
     mdp = build()
     matrices, rewards = rm.io.to_mdptoolbox(mdp)
     back = rm.io.from_mdptoolbox(matrices, rewards, mdp.discount)
-    assert back.all_available
-    assert not back.terminates
-    assert back.n_states == mdp.n_states + bool(np.any(mdp.termination))
+    require_same_endings(back, mdp)
     np.testing.assert_allclose(
         optimal_value(back)[: mdp.n_states], optimal_value(mdp), rtol=1e-9, atol=1e-12
     )
@@ -122,7 +154,7 @@ def test_quantecon_round_trip_keeps_values(build):
     order = np.lexsort((arguments.a_indices, arguments.s_indices))
     np.testing.assert_array_equal(order, np.arange(order.size))
     back = rm.io.from_quantecon(*arguments)
-    assert not back.terminates
+    require_same_endings(back, mdp)
     np.testing.assert_allclose(
         optimal_value(back)[: mdp.n_states], optimal_value(mdp), rtol=1e-9, atol=1e-12
     )
@@ -141,3 +173,27 @@ def test_quantecon_round_trip_keeps_values(build):
 def test_quantecon_rejects_bad_arguments(arguments, message):
     with pytest.raises(rm.ModelError, match=message):
         rm.io.from_quantecon(*arguments)
+
+
+@pytest.mark.parametrize("regularizer", [None, rm.Shannon(temperature=0.5)])
+@pytest.mark.parametrize("discount", [0.9, 1.0])
+def test_the_end_comes_back_with_any_regularizer(regularizer, discount):
+    mdp = ending(masks=False).with_discount(discount)
+    expected = rm.solve(mdp, regularizer)
+    matrices, rewards = rm.io.to_mdptoolbox(mdp)
+    for back in (
+        rm.io.from_mdptoolbox(matrices, rewards, discount),
+        rm.io.from_quantecon(*rm.io.to_quantecon(mdp)),
+    ):
+        found = rm.solve(back, regularizer)
+        np.testing.assert_allclose(found.value[:8], expected.value, rtol=1e-7)
+        assert found.initial_value == pytest.approx(expected.initial_value, rel=1e-7)
+
+
+def test_a_model_in_which_nothing_happens_is_kept():
+    mdp = rm.io.from_mdptoolbox([np.eye(2)] * 2, np.zeros((2, 2)), 1.0)
+    assert not mdp.terminal.any()
+    np.testing.assert_array_equal(rm.solve(mdp).value, 0.0)
+    # with a reward somewhere, the other state is the end
+    mdp = rm.io.from_mdptoolbox([np.eye(2)] * 2, np.array([[0.0, 1.0], [0.0, 0.0]]), 0.5)
+    np.testing.assert_array_equal(mdp.terminal, [False, True])

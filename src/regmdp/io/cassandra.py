@@ -5,6 +5,7 @@ A file is a sequence of words. Later statements replace earlier ones about the s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ import scipy.sparse as sp
 
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import FormatError, ModelError
-from regmdp._internal.files import require_file
-from regmdp.io.cassandra_entries import Entries, Names, check_sums
+from regmdp.io.absorbing_states import end_at_absorbing_states
+from regmdp.io.cassandra_entries import Entries, Names, probability_rows
+from regmdp.io.cassandra_words import read_words
+from regmdp.io.row_sums import check_row_sums
 from regmdp.io.text_files import Text
 from regmdp.mdp import MDP
 from regmdp.mdp.validation import MASS_TOLERANCE
@@ -29,41 +32,23 @@ STAR = "*"
 MAX_ENTRIES = 1 << 27
 
 
-def read_cassandra(path: Path, normalize: bool = False) -> MDP:
+def read_cassandra(path: Path, *, discount: float | None = None, normalize: bool = False) -> MDP:
     """Read a model from a file in Cassandra's format; costs become negative rewards.
 
     Args:
         path: The file.
-        normalize: Whether rows that nearly sum to 1 are divided by their sums.
+        discount: γ, instead of the file's own.
+        normalize: Whether probabilities that nearly sum to 1 are divided by their sums.
     """
-    return _Reader(_read_words(path), normalize).read_model()
-
-
-def _read_words(path: Path) -> Text:
-    """Return the words of a file, each as a line of the result."""
-    content = require_file(path).read_bytes()
-    try:
-        whole = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise FormatError(
-            f"{path}, line {line}: expected text in UTF-8, and found the byte "
-            f"0x{content[error.start]:02x}"
-        ) from None
-    words: list[str] = []
-    numbers: list[int] = []
-    for number, line in enumerate(whole.replace(":", " : ").split("\n"), start=1):
-        found = line.partition("#")[0].split()
-        words += found
-        numbers += [number] * len(found)
-    return Text(path, words, numbers, max(1, whole.count("\n") + (not whole.endswith("\n"))))
+    return _Reader(read_words(path), discount, normalize).read_model()
 
 
 class _Reader:
     """Reads the words of a file once, and keeps the data of the statements."""
 
-    def __init__(self, text: Text, normalize: bool) -> None:
-        self.text, self.at, self.normalize = text, 0, normalize
+    def __init__(self, text: Text, discount: float | None, normalize: bool) -> None:
+        self.text, self.at = text, 0
+        self.wanted_discount, self.normalize = discount, normalize
         self.discount: float | None = None
         self.sign = 0.0
         self.states: Names | None = None
@@ -82,7 +67,9 @@ class _Reader:
                 statements[word]()
             elif word in ("observations", "O"):
                 raise self.text.error(
-                    self.at - 1, "expected a model with observed states; this one has observations"
+                    self.at - 1,
+                    "expected a model with observed states; this one has observations: a decision "
+                    "process with hidden states (POMDP) is not supported",
                 )
             elif word in KEYWORDS:
                 self._read_preamble(word)
@@ -95,10 +82,11 @@ class _Reader:
 
     def _require_preamble(self) -> tuple[Names, Names, Entries, Entries]:
         """Return states, actions, transitions and rewards, after the preamble is complete."""
+        discount = self.discount if self.wanted_discount is None else self.wanted_discount
         missing = [
             name
             for name, value in (
-                ("discount", self.discount),
+                ("discount", discount),
                 ("values", self.sign or None),
                 ("states", self.states),
                 ("actions", self.actions),
@@ -106,9 +94,10 @@ class _Reader:
             if value is None
         ]
         if missing or self.states is None or self.actions is None:
+            hint = " (or give discount= or --discount)" if missing[0] == "discount" else ""
             raise self.text.error(
                 max(0, self.at - 1) if self.at < len(self.text) else self.at,
-                f"expected {missing[0]}: before this",
+                f"expected {missing[0]}: before this{hint}",
             )
         if self.transitions is None or self.rewards is None:
             shape = self.actions.count, self.states.count
@@ -231,6 +220,8 @@ class _Reader:
             raise self.text.error(
                 start, f"expected a count, or the names of each {what.split()[1]}"
             )
+        if words == [str(number) for number in range(len(words))]:
+            return Names(what, len(words), None)
         for index, word in enumerate(words):
             if not (word[0].isalpha() or word[0] == "_"):
                 raise self.text.error(
@@ -270,13 +261,21 @@ class _Reader:
         ):
             initial[self._read_selection(states)] = 1.0
         else:
-            initial = self._read_probabilities(states.count)
-            if abs(initial.sum() - 1.0) > MASS_TOLERANCE:
-                raise self.text.error(
-                    self.at - 1,
-                    f"the initial probabilities sum to {initial.sum():.12g}, not to 1",
-                )
+            row = sp.csr_array(self._read_probabilities(states.count)[None])
+            initial = self._check_sums(row, lambda _: (place, "the initial probabilities"))
+            initial = initial.toarray().ravel()
         self.initial = initial
+
+    def _check_sums(
+        self, rows: sp.csr_array, name: Callable[[int], tuple[int, str]]
+    ) -> sp.csr_array:
+        """Check the sums of rows, or normalise them; each has a place and a name for errors."""
+
+        def error(row: int, problem: str) -> FormatError:
+            place, what = name(row)
+            return self.text.error(place, f"{what} {problem}")
+
+        return check_row_sums(rows, self.normalize, error)
 
     def _is_single_word(self, n_states: int) -> bool:
         """Return whether the statement has one more word: a state, not probabilities."""
@@ -320,8 +319,17 @@ class _Reader:
             self.at += 1
             transitions.set_rows(chosen, sources, 1.0 / states.count, place)
         else:
-            row = self._read_probabilities(states.count)
+            row = self._read_row(states.count)
             transitions.set_table(chosen, sources, np.tile(row, (len(sources), 1)), place)
+
+    def _read_row(self, n_states: int) -> Float[np.ndarray, " S"]:
+        """Return a row of probabilities; ``reset`` is the initial distribution."""
+        if self._peek_word() != "reset":
+            return self._read_probabilities(n_states)
+        if self.initial is None:
+            raise self.text.error(self.at, "expected start: before reset")
+        self.at += 1
+        return self.initial
 
     def _read_reward(self) -> None:
         states, actions, _, rewards = self._require_preamble()
@@ -358,19 +366,29 @@ class _Reader:
     def _build_model(self) -> MDP:
         states, actions, transitions, rewards = self._require_preamble()
         n_states, n_pairs = states.count, states.count * actions.count
-        rows = check_sums(transitions, self.text, self.normalize)
+
+        def name(row: int) -> tuple[int, str]:
+            action, state = divmod(row, n_states)
+            place = int(transitions.place[action, state])
+            empty = rows.indptr[row] == rows.indptr[row + 1]
+            what = f"the probabilities of action {action} in state {state}"
+            return len(self.text) if empty else place, what
+
+        rows = probability_rows(transitions)
+        rows = self._check_sums(rows, name)
         expected = rewards.row_value.ravel().copy()
         row, successor, value = rewards.entries()
         change = sp.csr_array((value - expected[row], (row, successor)), shape=rows.shape)
         expected += np.asarray(rows.multiply(change).sum(axis=1)).ravel()
         # rows are action-major here, and state-major in the model
         order = np.arange(n_pairs).reshape(actions.count, n_states).T.ravel()
-        assert self.discount is not None  # the preamble is complete
+        discount = self.discount if self.wanted_discount is None else self.wanted_discount
+        assert discount is not None  # the preamble is complete
         try:
-            return MDP(
+            mdp = MDP(
                 rows[order],
                 expected.reshape(actions.count, n_states).T,
-                self.discount,
+                discount,
                 initial=np.full(n_states, 1.0 / n_states) if self.initial is None else self.initial,
                 state_labels=states.names,
                 action_labels=actions.names,
@@ -379,3 +397,4 @@ class _Reader:
             raise FormatError(
                 f"{self.text.path} does not hold a consistent model: {error}"
             ) from error
+        return end_at_absorbing_states(mdp, initial_given=True)

@@ -6,10 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from regmdp._internal.arrays import Float
-from regmdp.io.text_files import Text
-from regmdp.mdp.validation import MASS_TOLERANCE, NORMALIZE_TOLERANCE, find_factors
 
-__all__ = ["Entries", "Names", "check_sums"]
+__all__ = ["Entries", "Names", "probability_rows"]
 
 
 class Names:
@@ -105,7 +103,7 @@ class Entries:
         return row[valid], t[valid], value[valid]
 
 
-def _make_rows(transitions: Entries) -> sp.csr_array:
+def probability_rows(transitions: Entries) -> sp.csr_array:
     """Return the (A·S, S) transition probabilities."""
     n_actions, n_states = transitions.shape
     row, successor, value = transitions.entries()
@@ -121,34 +119,3 @@ def _make_rows(transitions: Entries) -> sp.csr_array:
     rows = sp.csr_array((value, (row, successor)), shape=(n_actions * n_states, n_states))
     rows.eliminate_zeros()
     return rows
-
-
-def check_sums(transitions: Entries, text: Text, normalize: bool) -> sp.csr_array:
-    """Return (A·S, S) rows, after checking that they sum to 1, or dividing them by their sums.
-
-    Args:
-        transitions: Their entries.
-        text: The file.
-        normalize: Whether rows that nearly sum to 1 are normalised.
-
-    Raises:
-        FormatError: naming the line of the first row that does not.
-    """
-    rows = _make_rows(transitions)
-    sums = np.asarray(rows.sum(axis=1)).ravel()
-    off = np.abs(sums - 1.0)
-    bad = off > (NORMALIZE_TOLERANCE if normalize else MASS_TOLERANCE)
-    if bad.any():
-        row = int(np.argmax(bad))
-        action, state = divmod(row, rows.shape[1])
-        hint = ""
-        if not normalize and off.max() <= NORMALIZE_TOLERANCE:
-            hint = "; if the numbers have few digits, read the file with normalize=True"
-        raise text.error(
-            int(transitions.place[action, state]) if sums[row] else len(text),
-            f"the probabilities of action {action} in state {state} sum to {sums[row]:.12g}, "
-            f"not to 1; {np.count_nonzero(bad)} of {sums.size} pairs are off{hint}",
-        )
-    if not normalize:
-        return rows
-    return sp.csr_array(rows.multiply(find_factors(sums)[:, None]))

@@ -23,6 +23,7 @@ from regmdp.io.toolbox_files import (
     write_quantecon,
 )
 from regmdp.mdp import MDP
+from regmdp.mdp.validation import as_discount
 
 __all__ = [
     "Format",
@@ -60,6 +61,7 @@ class Format:
         read: Reads a complete model; ``normalize=`` says whether its rows are normalised.
         read_choices: Reads the model of a model checker, which may lack a discount and have
             several rewards; returns it with notes.
+        read_with_discount: Reads a complete model, or one without a discount, which is given.
         write: Writes a model and returns notes on the differences; None if it cannot be written.
     """
 
@@ -68,6 +70,7 @@ class Format:
     about: str
     read: Callable[..., MDP] | None = None
     read_choices: Callable[..., tuple[MDP, tuple[str, ...]]] | None = None
+    read_with_discount: Callable[..., MDP] | None = None
     write: Callable[[MDP, Path], tuple[str, ...]] | None = None
 
 
@@ -114,13 +117,18 @@ FORMATS = (
         read=partial(read_toolbox_arrays, kind="quantecon"),
         write=write_quantecon,
     ),
-    Format("cassandra", (".mdp",), "Cassandra's MDP files", read=read_cassandra),
+    Format(
+        "cassandra",
+        (".mdp", ".pomdp"),
+        "Cassandra's MDP files",
+        read_with_discount=read_cassandra,
+    ),
 )
 
 
 def is_file_name(name: str) -> bool:
     """Return whether a text names a file or folder of a known format, not a named model."""
-    if any(name.endswith(suffix) for entry in FORMATS for suffix in entry.suffixes):
+    if any(name.lower().endswith(suffix) for entry in FORMATS for suffix in entry.suffixes):
         return True
     return Path(name).is_dir() and ((Path(name) / "model.json").exists() or Path(name).name != name)
 
@@ -133,7 +141,7 @@ def find_format(path: str | PathLike[str], name: str | None = None) -> Format:
     """
     text = os.fspath(path)
     for entry in FORMATS:
-        if entry.name == name or (name is None and text.endswith(entry.suffixes)):
+        if entry.name == name or (name is None and text.lower().endswith(entry.suffixes)):
             return entry
     known = ", ".join(
         f"{entry.name} ({' or '.join(entry.suffixes) or '.npz'}: {entry.about})"
@@ -160,14 +168,16 @@ def read_model(
 
     The formats are ``.npz`` (regmdp's own, MDPtoolbox's or QuantEcon's arrays, distinguished by
     their names), ``.tra`` (PRISM, with ``.lab``, ``.srew``, ``.trew``, ``.sta`` beside it),
-    ``.drn`` (Storm), ``.mdp`` (Cassandra), and a folder (regmdp's own, mapped). Files of model
+    ``.drn`` (Storm), ``.mdp`` and ``.pomdp`` (Cassandra, with observed states), and a folder
+    (regmdp's own, mapped). A Markov chain is read as a model with one action. Files of model
     checkers have rewards r(s) of states, r(s, a) of choices and r(s, a, t) of transitions; the
     model has the rewards
 
     \[ r(s) + r(s, a) + \sum_t P(s, a, t)\, r(s, a, t). \]
 
     These files have no discount; it is 1 if none is given, except for files that
-    :func:`write_model` wrote.
+    :func:`write_model` wrote. In files of other programs a state is terminal if all its actions
+    only lead to itself with reward 0.
 
     Args:
         path: The file or folder.
@@ -175,7 +185,7 @@ def read_model(
             ``cassandra``; by default that of the extension.
         discount: γ, instead of the file's own.
         rewards: Name of the rewards to read, if a file of a model checker has several.
-        normalize: Whether probabilities that sum to 1 only within 1e-3, because they have few
+        normalize: Whether probabilities that sum to 1 only within 1e-2, because they have few
             digits, are divided by their sums. Otherwise such a file is an error. Rows of a mapped
             folder were checked when it was written, where :class:`ModelWriter` normalises them.
         verify: Whether all rows of a mapped folder are checked when it is opened, and not each
@@ -219,6 +229,7 @@ def read_with_notes(
     verify: bool = False,
 ) -> Reading:
     """Read a model as :func:`read_model` does, and return it with its format and notes."""
+    discount = None if discount is None else as_discount(discount)
     entry = find_format(path, "mapped" if format is None and Path(path).is_dir() else format)
     if entry.name == "npz" and format is None:
         entry = find_format(path, find_kind(Path(path)))
@@ -232,6 +243,9 @@ def read_with_notes(
             f"rewards= is for files of model checkers; {os.fspath(path)} has the format "
             f"{entry.name}"
         )
+    if entry.read_with_discount is not None:
+        mdp = entry.read_with_discount(Path(path), discount=discount, normalize=normalize)
+        return Reading(mdp, entry.name, ())
     assert entry.read is not None
     mdp = (
         open_mapped(path, verify=verify)

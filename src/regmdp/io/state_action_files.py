@@ -17,31 +17,70 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._internal.arrays import Bool, Float, Int
+from regmdp._internal.arrays import Float, Int
 from regmdp._internal.errors import FormatError, ModelError
+from regmdp.io.absorbing_states import find_absorbing_states
+from regmdp.io.row_sums import check_row_sums
 from regmdp.io.text_files import Text
 from regmdp.mdp import MDP
-from regmdp.mdp.validation import MASS_TOLERANCE
 
 __all__ = [
     "DEADLOCK",
+    "DECISION_PROCESS",
     "END",
     "INITIAL",
+    "MARKOV_CHAIN",
     "Choices",
     "Metadata",
     "add_rewards",
     "choices_from_model",
     "model_from_choices",
+    "require_supported",
 ]
 
 #: Labels of the first states of episodes, of absorbing states, and of the state that stands for
 #: the end of an episode.
 INITIAL, DEADLOCK, END = "init", "deadlock", "end"
-#: Largest difference from 1 of the sum of a row whose entries were rounded to few digits.
-DIGITS_TOLERANCE = 1e-3
 #: Names that every tool reads as one word.
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 KIND = "regmdp"
+#: Kinds of models that can be read, and descriptions of others.
+MARKOV_CHAIN, DECISION_PROCESS = "DTMC", "MDP"
+UNSUPPORTED_KINDS = {
+    "CTMC": "a Markov chain in continuous time",
+    "CTMDP": "a decision process in continuous time",
+    "MA": "a Markov automaton, in continuous time",
+    "MARKOV AUTOMATON": "in continuous time",
+    "PTA": "a timed automaton",
+    "POMDP": "a decision process with hidden states",
+    "POPTA": "a timed automaton with hidden states",
+    "SMG": "a game of several players",
+    "S2PG": "a game of two players",
+    "TSG": "a game of two players",
+    "STPG": "a game of two players",
+    "CSG": "a game of several players",
+    "IDTMC": "a Markov chain with intervals of probabilities",
+    "IMDP": "a decision process with intervals of probabilities",
+    "IPOMDP": "a decision process with hidden states and intervals of probabilities",
+    "LTS": "a transition system without probabilities",
+}
+
+
+def require_supported(kind: str, text: Text, number: int) -> bool:
+    """Return whether a kind of model, named in a line of a file by number, is a Markov chain.
+
+    Raises:
+        FormatError: if models of this kind cannot be read.
+    """
+    name = kind.strip().upper()
+    if name in (MARKOV_CHAIN, DECISION_PROCESS):
+        return name == MARKOV_CHAIN
+    what = UNSUPPORTED_KINDS.get(name)
+    raise text.error_at(
+        number,
+        f"expected a model of the type {DECISION_PROCESS} or {MARKOV_CHAIN}, and found the type "
+        f"{kind.strip()!r}{'' if what is None else f' ({what})'}, which is not supported",
+    )
 
 
 @dataclass(frozen=True)
@@ -54,6 +93,7 @@ class Choices:
         rows: (C, S) transition probabilities, sparse.
         rewards: (C,) expected rewards.
         labels: For each label, the (k,) states that have it.
+        chain: Whether the file describes a Markov chain: each state has one choice, without a name.
     """
 
     state: Int[np.ndarray, " C"]
@@ -61,6 +101,7 @@ class Choices:
     rows: sp.csr_array
     rewards: Float[np.ndarray, " C"]
     labels: Mapping[str, Int[np.ndarray, " k"]]
+    chain: bool = False
 
     @property
     def n_states(self) -> int:
@@ -158,7 +199,8 @@ def choices_from_model(mdp: MDP) -> tuple[Choices, Metadata, tuple[str, ...]]:
         shape=(absorbing.size, n_states),
     )
     words = _action_names(mdp)
-    names = [words[a] for a in action.tolist()] + [""] * absorbing.size
+    chain = mdp.n_actions == 1
+    names = ["" if chain else words[a] for a in action.tolist()] + [""] * absorbing.size
     state = np.concatenate((state, absorbing))
     order = np.argsort(state, kind="stable")
     first = np.flatnonzero(mdp.initial)
@@ -171,6 +213,7 @@ def choices_from_model(mdp: MDP) -> tuple[Choices, Metadata, tuple[str, ...]]:
         sp.csr_array(sp.vstack((rows, loops), format="csr"))[order],
         np.concatenate((rewards, np.zeros(absorbing.size)))[order],
         labels,
+        chain,
     )
     uniform = np.array_equal(_uniform_over(first, mdp.n_states), mdp.initial)
     if not uniform:
@@ -226,9 +269,9 @@ def model_from_choices(
 ) -> MDP:
     """Return the model of some choices.
 
-    Without metadata, a state is terminal if its only choice leads to itself with reward 0. The
-    initial distribution is then uniform over the states with the label ``init``; without one,
-    episodes start in state 0.
+    Without metadata, a state is terminal if all its choices only lead to itself with reward 0,
+    unless all states are such. The initial distribution is then uniform over the states with the
+    label ``init``; without one, episodes start in state 0.
 
     Args:
         choices: The choices in the file.
@@ -239,27 +282,27 @@ def model_from_choices(
         normalize: Whether rows that nearly sum to 1 are divided by their sums.
         state_labels: S names.
     """
-    rows = _normalize_rows(choices, text, lines, normalize)
-    kept = np.flatnonzero(~_find_terminal(choices, rows, metadata))
+    state, number = choices.state, choices.number
+    rows = check_row_sums(
+        choices.rows,
+        normalize,
+        lambda row, problem: text.error_at(
+            int(lines[row]),
+            f"the probabilities of state {state[row]}, choice {number[row]}, {problem}",
+        ),
+    )
+    terminal = find_absorbing_states(state, rows, choices.rewards)[state]
+    if metadata is not None:
+        terminal &= np.isin(state, choices.labels.get(DEADLOCK, ()))
+    elif terminal.all():  # nothing happens in this model; a model has to have an action
+        terminal[:] = False
+    kept = np.flatnonzero(~terminal)
     try:
         if metadata is None:
             return _build_model(choices, rows, kept, discount, state_labels)
         return _restore_model(choices, rows, kept, discount, metadata)
     except (ModelError, KeyError, IndexError) as error:
         raise FormatError(f"{text.path} does not hold a consistent model: {error}") from error
-
-
-def _find_terminal(
-    choices: Choices, rows: sp.csr_array, metadata: Metadata | None
-) -> Bool[np.ndarray, " C"]:
-    """Return (C,) bool: the choices that stand for a terminal state."""
-    state, first = choices.state, rows.indptr[:-1]
-    counts = np.bincount(state, minlength=choices.n_states)
-    terminal = (counts[state] == 1) & (np.diff(rows.indptr) == 1) & (choices.rewards == 0)
-    terminal[terminal] = rows.indices[first[terminal]] == state[terminal]
-    if metadata is not None:
-        terminal &= np.isin(state, choices.labels.get(DEADLOCK, ()))
-    return terminal
 
 
 def _build_model(
@@ -302,7 +345,9 @@ def _restore_model(
     initial = metadata.initial
     return MDP.from_pairs(
         choices.state[kept],
-        np.array([numbers[choices.names[i]] for i in kept.tolist()], dtype=np.int64),
+        np.zeros(kept.size, dtype=np.int64)
+        if choices.chain
+        else np.array([numbers[choices.names[i]] for i in kept.tolist()], dtype=np.int64),
         rows[kept],
         choices.rewards[kept],
         metadata.discount if discount is None else discount,
@@ -312,38 +357,6 @@ def _restore_model(
         termination=termination,
         state_labels=metadata.state_labels,
         action_labels=metadata.action_labels,
-    )
-
-
-def _normalize_rows(
-    choices: Choices, text: Text, lines: Int[np.ndarray, " C"], normalize: bool
-) -> sp.csr_array:
-    """Return the rows, after checking that they sum to 1, or dividing them by their sums."""
-    rows = choices.rows
-    sums = np.asarray(rows.sum(axis=1)).ravel()
-    off = np.abs(sums - 1.0)
-    bad = off > (DIGITS_TOLERANCE if normalize else MASS_TOLERANCE)
-    if bad.any():
-        choice = int(np.argmax(bad))
-        hint = ""
-        if not normalize and off.max() <= DIGITS_TOLERANCE:
-            hint = (
-                "; if the numbers have few digits, read the file with normalize=True (regmdp "
-                "convert --normalize)"
-            )
-        raise text.error_at(
-            int(lines[choice]),
-            f"the probabilities of state {choices.state[choice]}, choice {choices.number[choice]}, "
-            f"sum to {sums[choice]:.12g}, not to 1 within "
-            f"{DIGITS_TOLERANCE if normalize else MASS_TOLERANCE:g}; {np.count_nonzero(bad)} of "
-            f"{bad.size} choices are off{hint}",
-        )
-    if not normalize:
-        return rows
-    sums[off <= MASS_TOLERANCE] = 1.0  # rows with all their digits stay unchanged
-    return sp.csr_array(
-        (rows.data / np.repeat(sums, np.diff(rows.indptr)), rows.indices, rows.indptr),
-        shape=rows.shape,
     )
 
 

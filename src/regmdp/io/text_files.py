@@ -113,7 +113,8 @@ class Text:
                 return value
         except (ValueError, ZeroDivisionError, OverflowError):
             pass
-        raise self.error(index, f"expected {what}, a finite number, and found {token!r}")
+        hint = " (models with intervals are not supported)" if token.startswith("[") else ""
+        raise self.error(index, f"expected {what}, a finite number, and found {token!r}{hint}")
 
 
 def read_text(path: str | PathLike[str], comment: str) -> Text:

@@ -13,6 +13,7 @@ from regmdp._internal.arrays import ArrayLike, Float, Int, SparseArray
 from regmdp._internal.errors import ModelError
 from regmdp._internal.parameters import Instance, checked
 from regmdp._internal.sparse import as_csr
+from regmdp.io.absorbing_states import end_at_absorbing_states
 from regmdp.mdp import MDP
 from regmdp.mdp.model_data import ModelOptions
 from regmdp.mdp.validation import as_available, as_flag, as_floats, find_factors
@@ -34,10 +35,13 @@ def from_mdptoolbox(
 ) -> MDP:
     r"""Return the model of the arguments of MDPtoolbox's solvers (MATLAB, R, Python).
 
+    A state that all actions keep with reward 0 is terminal: there the episode ends.
+
     Args:
         P: (A, S, S) array, or A matrices of shape (S, S), dense or sparse: ``P[a][s, t]``.
-        R: Rewards to be maximised. (S,): of states. (S, A): of pairs. (A, S, S), or A matrices of
-            shape (S, S): ``R[a][s, t]`` of transitions, whose expectation is taken.
+        R: Rewards to be maximised. (S,): of states. (S, A), dense or sparse: of pairs. (A, S, S),
+            or A matrices of shape (S, S), dense or sparse: ``R[a][s, t]`` of transitions, whose
+            expectation is taken.
         discount: γ.
         **keywords: As for :class:`~regmdp.mdp.MDP`.
 
@@ -56,12 +60,13 @@ def from_mdptoolbox(
     """
     matrices = _as_matrices("P", P)
     n_actions, n_states = len(matrices), matrices[0].shape[0]
+    R = _unpack_objects(R)
     if _is_sequence_of_matrices(R):
         rewards = _expected_rewards(matrices, _as_matrices("R", R))
         if as_flag("normalize", keywords.get("normalize", False)):
             rewards *= _find_row_factors(matrices, keywords.get("termination"))
     else:
-        rewards = as_floats("R", R)
+        rewards = _as_rewards(R)
         if rewards.shape == (n_states,):
             rewards = np.repeat(rewards[:, None], n_actions, axis=1)
         elif rewards.shape != (n_states, n_actions):
@@ -70,7 +75,8 @@ def from_mdptoolbox(
                 f"must be (S,) = ({n_states},), (S, A) = {(n_states, n_actions)} or (A, S, S) = "
                 f"{(n_actions, n_states, n_states)}"
             )
-    return MDP.from_action_matrices(matrices, rewards, discount=discount, **keywords)
+    mdp = MDP.from_action_matrices(matrices, rewards, discount=discount, **keywords)
+    return end_at_absorbing_states(mdp, initial_given=keywords.get("initial") is not None)
 
 
 @checked(ModelError, mdp=Instance(MDP))
@@ -78,7 +84,8 @@ def to_mdptoolbox(mdp: MDP) -> tuple[list[sp.csr_array], Float[np.ndarray, "S A"
     """Return the arguments (P, R) of MDPtoolbox: A sparse (S, S) matrices and (S, A) rewards.
 
     The toolbox has no terminating episodes. Terminal states become absorbing, with reward 0, and
-    termination leads to an additional such state, the last one. Values do not change.
+    termination leads to an additional such state, the last one. Values do not change, and
+    :func:`from_mdptoolbox` reads such states as terminal ones.
 
     Raises:
         ModelError: if only some of the actions of a state are available: the toolbox cannot express
@@ -98,7 +105,8 @@ def to_mdptoolbox(mdp: MDP) -> tuple[list[sp.csr_array], Float[np.ndarray, "S A"
         action = int(np.argmin(mdp.available[state]))
         raise ModelError(
             f"{mdp.describe(state, action)} is not available, but MDPtoolbox needs all actions; "
-            f"{int(np.count_nonzero(partly))} states have unavailable actions"
+            f"{int(np.count_nonzero(partly))} states have unavailable actions; those of QuantEcon "
+            "may leave them out"
         )
     state, action, rows, rewards = _absorbing_pairs(mdp, mdp.n_actions)
     n_states = rows.shape[1]
@@ -136,6 +144,8 @@ def from_quantecon(
 ) -> MDP:
     """Return the model of the arguments of QuantEcon's ``DiscreteDP``.
 
+    A state that all feasible actions keep with reward 0 is terminal: there the episode ends.
+
     Args:
         R: (S, A) rewards, or (L,) rewards of L state-action pairs; -inf for infeasible pairs.
         Q: (S, A, S) transitions; or (L, S), dense or sparse.
@@ -159,7 +169,7 @@ def from_quantecon(
         Sargent and Stachurski, Quantitative Economics with Python, Discrete State Dynamic
         Programming.
     """
-    R = as_floats("R", R)
+    R = _as_rewards(R)
     feasible = ~np.isneginf(R)
     if (s_indices is None) != (a_indices is None):
         raise ModelError("give both s_indices and a_indices, or neither")
@@ -201,7 +211,7 @@ def from_quantecon(
             f"{int(np.count_nonzero(mdp.terminal))} states have none; DiscreteDP needs one in "
             "every state"
         )
-    return mdp
+    return end_at_absorbing_states(mdp, initial_given=keywords.get("initial") is not None)
 
 
 @checked(ModelError, mdp=Instance(MDP))
@@ -209,7 +219,8 @@ def to_quantecon(mdp: MDP) -> DiscreteDPArguments:
     """Return the model as arguments of ``DiscreteDP``: ``DiscreteDP(*to_quantecon(mdp))``.
 
     ``DiscreteDP`` has no terminating episodes. Terminal states become absorbing, with reward 0, and
-    termination leads to an additional such state, the last one. Values do not change.
+    termination leads to an additional such state, the last one. Values do not change, and
+    :func:`from_quantecon` reads such states as terminal ones.
 
     Examples:
         >>> import regmdp as rm
@@ -258,6 +269,18 @@ def _absorbing_pairs(
     )
 
 
+def _as_rewards(R: Any) -> Float[np.ndarray, "..."]:
+    """Return rewards, dense or sparse, as a dense array."""
+    return as_csr("R", R).toarray() if sp.issparse(R) else as_floats("R", R)
+
+
+def _unpack_objects(values: Any) -> Any:
+    """Return the matrices in an array of objects, as of MATLAB's cells, as a list."""
+    if isinstance(values, np.ndarray) and values.dtype == object and values.size in values.shape:
+        return list(values.flat)
+    return values
+
+
 def _as_matrix(name: str, values: Any) -> Float[np.ndarray, "L S"]:
     """Return a dense matrix."""
     return check_array(name, values, ndim=2, error=ModelError)
@@ -274,6 +297,7 @@ def _is_sequence_of_matrices(values: Any) -> bool:
 
 def _as_matrices(name: str, values: Any) -> list[Any]:
     """Return A square matrices, checked to have the same shape."""
+    values = _unpack_objects(values)
     if sp.issparse(values):
         raise ModelError(f"{name} must be a sequence of A matrices, not a single sparse array")
     if not isinstance(values, Sequence | np.ndarray) or isinstance(values, str):

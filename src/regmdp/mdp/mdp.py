@@ -57,7 +57,7 @@ class MDP(DecisionProcess):
             within 1e-9.
         state_labels: S names, used in errors and summaries.
         action_labels: A names.
-        normalize: Whether rows that sum to 1 only within 1e-3, with their termination, are divided
+        normalize: Whether rows that sum to 1 only within 1e-2, with their termination, are divided
             by that sum, as numbers in single precision or of a few digits need.
 
     Raises:
@@ -155,7 +155,7 @@ class MDP(DecisionProcess):
             termination: (S, A) probabilities.
             state_labels: S names.
             action_labels: A names.
-            normalize: Whether rows that sum to 1 only within 1e-3 are divided by their sums.
+            normalize: Whether rows that sum to 1 only within 1e-2 are divided by their sums.
 
         Examples:
             >>> import numpy as np, regmdp as rm
@@ -232,7 +232,7 @@ class MDP(DecisionProcess):
             termination: (K,) probability that the episode terminates on the transition.
             state_labels: S names.
             action_labels: A names.
-            normalize: Whether rows that sum to 1 only within 1e-3 are divided by their sums.
+            normalize: Whether rows that sum to 1 only within 1e-2 are divided by their sums.
 
         Examples:
             State 1 has no pair, so it is terminal.

@@ -44,8 +44,8 @@ __all__ = [
 MASS_TOLERANCE = 1e-9
 
 #: Largest difference from 1 of the sum of a row that is normalised on request: of single precision,
-#: or of a few digits.
-NORMALIZE_TOLERANCE = 1e-3
+#: or of few digits, as in 0.33 + 0.33 + 0.33.
+NORMALIZE_TOLERANCE = 1e-2 * (1 + 1e-9)
 
 #: Memory that a model takes for a state and an action, listed or not, while it is built.
 BYTES_PER_PAIR = 40.0
@@ -265,7 +265,7 @@ def as_labels(name: str, labels: Sequence[str] | None, count: int) -> tuple[str,
 def normalize_dense(
     transitions: Float[np.ndarray, "S A S"], termination: ArrayLike | None
 ) -> tuple[Float[np.ndarray, "S A S"], ArrayLike | None]:
-    """Divide rows and their termination by their sums, where these are within 1e-3 of 1.
+    """Divide rows and their termination by their sums, where these are within 1e-2 of 1.
 
     Args:
         transitions: (S, A, S) probabilities.
