@@ -47,7 +47,7 @@ FEW_STATES = 2000
 MAX_POLICY_ITERATIONS, QUICK = 40, 3
 #: Bonuses of the attempts, in units of the rounding error of a sweep.
 WIDENINGS = (8.0, 128.0, 2048.0, 32768.0, 2.0**20, 2.0**25)
-#: Excess of a bound over the candidate, relative to the largest value, above which one more is tried.
+#: Excess of a bound over the candidate, relative to the largest value, for which one more is tried
 LOOSE = 1e-10
 
 
