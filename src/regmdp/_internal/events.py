@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from regmdp._internal.errors import SolverError
+from regmdp._internal.user_code import call_user
 
 __all__ = ["Callback", "CallbackLike", "Event", "as_callback"]
 
@@ -85,7 +86,7 @@ def as_callback(callback: CallbackLike) -> Callable[[Event], bool]:
             )
 
     def call(event: Event) -> bool:
-        answers = [one(event) for one in callbacks]
+        answers = [call_user(SolverError, one, event) for one in callbacks]
         return not any(isinstance(answer, bool | np.bool_) and not answer for answer in answers)
 
     return call

@@ -14,9 +14,15 @@ import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Float, freeze, freeze_fields
 from regmdp._internal.checks import describe_first
-from regmdp._internal.errors import CertificateError, ImproperPolicyError, SingularError
+from regmdp._internal.errors import (
+    CertificateError,
+    ImproperPolicyError,
+    SingularError,
+    SolverError,
+)
 from regmdp._internal.events import CallbackLike, Event, as_callback
 from regmdp._internal.status import Status
+from regmdp._internal.user_code import user_methods
 from regmdp.algorithms.stopping import Stopping, Tolerance
 from regmdp.certificates import (
     Bounds,
@@ -101,6 +107,7 @@ class State:
         return None if self.improved is None else np.asarray(self.improved)
 
 
+@user_methods(SolverError)
 class Algorithm(ABC):
     """A method: its start, one iteration, and the policy of an iterate.
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from regmdp import bellman
 from regmdp._internal.arrays import Array, Float
-from regmdp._internal.errors import SingularError
+from regmdp._internal.errors import SingularError, SolverError
+from regmdp._internal.user_code import user_methods
 from regmdp.mdp import MDP
 from regmdp.mdp.policy_rows import PolicyRows
 from regmdp.regularizers import Regularizer
@@ -66,6 +67,7 @@ class Chain:
         return rewards + self.propagate(value) - value
 
 
+@user_methods(SolverError)
 class Evaluation(ABC):
     """A way to evaluate a policy.
 

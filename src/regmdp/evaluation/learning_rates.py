@@ -10,11 +10,13 @@ import numpy as np
 from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SolverError
 from regmdp._internal.parameters import Instance, Number, checked
+from regmdp._internal.user_code import user_methods
 from regmdp.mdp import DecisionProcess
 
 __all__ = ["RATE", "LearningRate", "PolynomialRate", "RescaledLinearRate", "make_learning_rate"]
 
 
+@user_methods(SolverError)
 class LearningRate(ABC):
     """The step size of an update as a function of the number of earlier updates.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, Float, Int, freeze_fields
 from regmdp._internal.errors import SampleError, SolverError
+from regmdp._internal.user_code import user_methods
 from regmdp.mdp import MDP, DecisionProcess, TiledProcess
 from regmdp.regularizers import Regularizer
 from regmdp.samples import (
@@ -137,6 +138,7 @@ class Estimate:
         freeze_fields(self, "q", "value", "gradient", "error")
 
 
+@user_methods(SolverError)
 class SampledEvaluation(ABC):
     """A way to evaluate policies from samples.
 

@@ -16,6 +16,7 @@ from regmdp._internal.arrays import ArrayLike, Float, read_only
 from regmdp._internal.errors import SolverError
 from regmdp._internal.parameters import Instance, checked
 from regmdp._internal.sparse import as_csr
+from regmdp._internal.user_code import call_user, user_methods
 from regmdp.gradients.gradient import Gradient
 from regmdp.gradients.perturbations import Perturbation
 from regmdp.gradients.shapes import check_array
@@ -24,6 +25,7 @@ from regmdp.mdp import MDP
 __all__ = ["ModelFunction", "ParametricModel", "RewardFeatures"]
 
 
+@user_methods(SolverError)
 class ParametricModel(ABC):
     """A model that depends on K parameters θ."""
 
@@ -171,7 +173,7 @@ class ModelFunction(ParametricModel):
         return None
 
     def model(self, theta: Float[np.ndarray, " K"]) -> MDP:
-        result = self.function(read_only(theta))
+        result = call_user(SolverError, self.function, read_only(theta))
         if isinstance(result, MDP):
             return result
         if self.mdp is None:
@@ -181,7 +183,7 @@ class ModelFunction(ParametricModel):
         return self.mdp.with_rewards(result)
 
     def perturbations(self, theta: Float[np.ndarray, " K"]) -> Sequence[Perturbation]:
-        result = self.derivative(read_only(theta))
+        result = call_user(SolverError, self.derivative, read_only(theta))
         if isinstance(result, np.ndarray):
             if result.ndim != 3 or result.shape[2] != theta.size:
                 raise SolverError(

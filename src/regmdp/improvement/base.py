@@ -12,6 +12,7 @@ import numpy as np
 from regmdp import bellman
 from regmdp._internal.arrays import Array, Bool, Float, assign
 from regmdp._internal.errors import SolverError
+from regmdp._internal.user_code import user_methods
 from regmdp.bellman import Block
 from regmdp.evaluation import System
 from regmdp.mdp import MDP, DecisionProcess
@@ -83,6 +84,7 @@ class ImprovementResult(NamedTuple):
     step: float | None = None
 
 
+@user_methods(SolverError)
 class Improvement(ABC):
     """A way to improve a policy.
 

@@ -13,6 +13,7 @@ from regmdp._internal.arrays import Array, Float
 from regmdp._internal.errors import SolverError
 from regmdp._internal.fields import set_fields
 from regmdp._internal.parameters import Instance, Number, checked
+from regmdp._internal.user_code import user_methods
 from regmdp.improvement.base import (
     BlockRule,
     Candidate,
@@ -42,6 +43,7 @@ __all__ = [
 MAX_STEP_SIZE = 1e250
 
 
+@user_methods(SolverError)
 class StepSize(ABC):
     """A rule for the step sizes of an improvement. Immutable."""
 

@@ -27,6 +27,7 @@ from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import copy_with
 from regmdp._internal.representation import describe_attributes
+from regmdp._internal.user_code import user_methods
 from regmdp.regularizers import defaults
 from regmdp.regularizers._parameters import PerState, check_temperature
 from regmdp.regularizers._probability_bounds import ProbabilityBounds, require_feasible
@@ -34,6 +35,7 @@ from regmdp.regularizers._probability_bounds import ProbabilityBounds, require_f
 __all__ = ["Regularizer", "inner_product", "with_temperature"]
 
 
+@user_methods(RegularizerError)
 class Regularizer(ABC):
     """A convex function h of the distribution over actions, and a temperature.
 

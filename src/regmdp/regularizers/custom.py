@@ -12,6 +12,7 @@ from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, freeze, read_
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import copy_with, set_fields
 from regmdp._internal.parameters import Function, checked
+from regmdp._internal.user_code import call_user
 from regmdp.regularizers._allocate import SeparableTerms, allocate
 from regmdp.regularizers._numerical_greedy import ACCURACY, maximise_numerically
 from regmdp.regularizers._parameters import PARAMETERS, TEMPERATURE, PerState, check_temperature
@@ -226,7 +227,7 @@ class Separable(FunctionRegularizer, SeparableRegularizer):
         return self.terms(high)
 
     def _evaluate(self, function: Callable[..., Array], p: Array) -> Array:
-        found = function(read_only(p), **self.parameters)
+        found = call_user(RegularizerError, function, read_only(p), **self.parameters)
         return np.asarray(found, dtype=np.float64) + np.zeros(p.shape)
 
     def _zeros(self) -> Float[np.ndarray, "*batch A"]:
@@ -320,7 +321,7 @@ class Convex(FunctionRegularizer):
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch"]:
         with np.errstate(all="ignore"):
-            found = self.function(read_only(p), **self.parameters)
+            found = call_user(RegularizerError, self.function, read_only(p), **self.parameters)
             return np.asarray(found, dtype=np.float64) + np.zeros(p.shape[:-1])
 
     def greedy(
@@ -332,7 +333,7 @@ class Convex(FunctionRegularizer):
         self, p: Float[Array, "*batch A"], available: Bool[Array, "*batch A"] | None = None
     ) -> Float[Array, "*batch A"]:
         with np.errstate(all="ignore"):
-            found = self.gradient(read_only(p), **self.parameters)
+            found = call_user(RegularizerError, self.gradient, read_only(p), **self.parameters)
             return np.asarray(found, dtype=np.float64) + np.zeros(p.shape)
 
     def bounds(self, n_actions: int) -> tuple[float, float]:

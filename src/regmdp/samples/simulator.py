@@ -13,6 +13,7 @@ from regmdp._internal.checks import check_integer, check_number, describe_first,
 from regmdp._internal.errors import RegmdpError, SampleError
 from regmdp._internal.memory import require_memory
 from regmdp._internal.parameters import Instance, checked
+from regmdp._internal.user_code import call_user, user_methods
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.model_data import check_initial, check_space
 from regmdp.mdp.validation import as_discount
@@ -53,6 +54,7 @@ class Outcome(NamedTuple):
     terminated: Bool[Array, "*n"]
 
 
+@user_methods(SampleError)
 class Simulator(DecisionProcess):
     """A generative model: next state and reward can be sampled for any state and action.
 
@@ -192,7 +194,9 @@ class UserSimulator(Simulator):
     ) -> tuple[np.ndarray, ...]:
         """(n,) states and actions of one run -> the checked results of the user's function."""
         state, action = read_only(state), read_only(action)
-        given, reward, terminated = self._read(self._sample(state, action, rng), state.shape)
+        given, reward, terminated = self._read(
+            call_user(SampleError, self._sample, state, action, rng), state.shape
+        )
         self._refuse(~np.isfinite(reward), state, action, reward, "the reward")
         unknown = ~((given >= 0) & (given < self.n_states) & (given == np.floor(given)))
         self._refuse(

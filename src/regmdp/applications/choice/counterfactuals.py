@@ -9,6 +9,7 @@ import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float, Shaped
 from regmdp._internal.errors import SampleError
+from regmdp._internal.user_code import call_user
 from regmdp.applications.choice.covariance import CovarianceKind
 from regmdp.applications.choice.estimates import Estimates
 from regmdp.applications.choice.model import ChoiceModel, ChoiceSolution
@@ -138,16 +139,19 @@ def delta_method(
     """
     vector, covariance = estimates.vector, estimates.covariance(kind)
     model, start = estimates.model, estimates.solution.mdp_solution
+
+    def evaluate(solution: ChoiceSolution) -> Shaped[np.ndarray, "..."]:
+        return np.asarray(call_user(SampleError, function, solution))
+
     slopes = []
     for number in range(vector.size):
         step = np.zeros(vector.size)
         step[number] = DIFFERENCE_STEP * np.sqrt(covariance[number, number])
         after, before = (
-            np.asarray(function(model.solve(vector + sign * step, start=start)))
-            for sign in (1.0, -1.0)
+            evaluate(model.solve(vector + sign * step, start=start)) for sign in (1.0, -1.0)
         )
         slopes.append((after - before) / (2.0 * step[number]))
     jacobian = np.array(slopes)
     variance = np.einsum("k...,kl,l...->...", jacobian, covariance, jacobian)
     errors = np.asarray(np.sqrt(np.maximum(variance, 0.0)))
-    return np.asarray(function(estimates.solution)), errors
+    return evaluate(estimates.solution), errors

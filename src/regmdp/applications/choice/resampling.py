@@ -9,7 +9,8 @@ import numpy as np
 
 from regmdp._internal.arrays import Float
 from regmdp._internal.checks import check_integer, check_number
-from regmdp._internal.errors import SampleError
+from regmdp._internal.errors import SampleError, SolverError
+from regmdp._internal.user_code import call_user
 from regmdp.applications.choice.estimates import Estimates
 from regmdp.applications.choice.panel import Panel
 
@@ -102,7 +103,7 @@ def bootstrap(
         for _ in range(replications):
             resampled = panel.subset(rng.choice(individuals, size=individuals.size))
             try:
-                estimates = estimator(resampled)
+                estimates = call_user(SolverError, estimator, resampled)
             except SampleError:
                 n_failed += 1
                 continue

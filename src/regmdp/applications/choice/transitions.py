@@ -15,6 +15,7 @@ from regmdp._internal.checks import check_integer, describe_first
 from regmdp._internal.errors import SampleError
 from regmdp._internal.memory import require_memory
 from regmdp._internal.sparse import as_csr
+from regmdp._internal.user_code import user_methods
 from regmdp.applications.choice.panel import Panel
 
 __all__ = ["ExogenousTransitions", "Increments", "KnownTransitions", "transition_frequencies"]
@@ -25,6 +26,7 @@ __all__ = ["ExogenousTransitions", "Increments", "KnownTransitions", "transition
 BYTES_PER_ENTRY = 48
 
 
+@user_methods(SampleError)
 class ExogenousTransitions(ABC):
     """Transition probabilities with parameters φ that no utility depends on.
 

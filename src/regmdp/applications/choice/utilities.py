@@ -12,10 +12,12 @@ import numpy as np
 from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float, freeze, read_only
 from regmdp._internal.errors import SampleError
+from regmdp._internal.user_code import call_user, user_methods
 
 __all__ = ["LinearUtilities", "Utilities", "UtilityFunction"]
 
 
+@user_methods(SampleError)
 class Utilities(ABC):
     """Flow utility of each choice in each state, u(s, a; θ)."""
 
@@ -114,10 +116,12 @@ class UtilityFunction(Utilities):
     names: Sequence[str]
 
     def values(self, theta: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A"]:
-        return _check_finite("utilities", self.function(read_only(theta)), 2)
+        found = call_user(SampleError, self.function, read_only(theta))
+        return _check_finite("utilities", found, 2)
 
     def derivative(self, theta: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A K"]:
-        return _check_finite("derivatives of the utilities", self.jacobian(read_only(theta)), 3)
+        found = call_user(SampleError, self.jacobian, read_only(theta))
+        return _check_finite("derivatives of the utilities", found, 3)
 
 
 def _check_finite(what: str, values: ArrayLike, ndim: int) -> np.ndarray:
