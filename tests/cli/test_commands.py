@@ -490,7 +490,7 @@ def test_help_names_the_commands():
         ),
         (["chain", "--tol", "-1"], ["tol must be a finite number, 0 or more"]),
         (["chain", "--tol", "0"], ["max_iterations"]),
-        (["chain", "--max-iterations", "-1"], ["max_iterations must be an integer, 0 or more"]),
+        (["chain", "--max-iterations", "-1"], ["--max-iterations must be an integer, 0 or more"]),
         (["chain", "-o", "nowhere/policy.npz"], ["nowhere/policy.npz", "no folder nowhere"]),
         (["gymnasium:FrozenLake-v1"], ["--discount"]),
         (["gymnasium:Blackjack-v1", "--discount", "1"], ["Blackjack", "no transition table"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import metadata
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -12,7 +12,7 @@ from rich.text import Text
 import regmdp as rm
 from regmdp.cli.commands import certify, show, solve
 from regmdp.cli.convert import convert
-from regmdp.cli.exit_codes import FAILED
+from regmdp.cli.exit_codes import FAILED, WRONG_USAGE
 from regmdp.cli.experiments import reproduce
 from regmdp.cli.frontier import frontier
 from regmdp.cli.model_list import list_models
@@ -20,6 +20,9 @@ from regmdp.cli.terminal import open_console, plain
 from regmdp.cli.train import TrainCommand, train
 
 __all__ = ["app", "main"]
+
+#: Wrong usage, which Typer's releases define in different modules.
+USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="regmdp",
@@ -62,10 +65,27 @@ app.command(cls=TrainCommand)(train)
 
 
 def main() -> None:
-    """Run the program; errors of the library end it with one message and exit code 1."""
+    """Run the program; an error ends it with one sentence and an exit code."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
+    except USAGE_ERROR as error:
+        _print_error(_describe_wrong_usage(error))
+        sys.exit(WRONG_USAGE)
     except (rm.RegmdpError, OSError) as error:
-        message = Text.assemble(("error", "bold red"), f": {plain(str(error))}")
-        open_console(stderr=True).print(message, soft_wrap=True)
+        _print_error(str(error))
         sys.exit(FAILED)
+
+
+def _describe_wrong_usage(error: Any) -> str:
+    """Return the message of Typer's error in one sentence; empty if it has printed the help."""
+    message = " ".join(error.format_message().split()).removesuffix(".")
+    message = message.replace(": Value error, ", ": ")  # of the library that Typer uses
+    if not message or error.ctx is None:
+        return message
+    return f"{message[0].lower()}{message[1:]}; see {error.ctx.command_path} --help"
+
+
+def _print_error(message: str) -> None:
+    if message:
+        text = Text.assemble(("error", "bold red"), f": {plain(message)}")
+        open_console(stderr=True).print(text, soft_wrap=True)

@@ -9,11 +9,14 @@ import typer
 
 import regmdp as rm
 from regmdp import io
-from regmdp._internal.files import require_writable, save_or_rescue
+from regmdp._internal.files import save_or_rescue
+from regmdp._internal.kinds import Option, Text
+from regmdp.cli.declarations import InputFile, OutputFile, argument, declaration_of, option
 from regmdp.cli.exit_codes import INTERRUPTED, NOT_MET
 from regmdp.cli.loaded_problem import LoadedProblem
 from regmdp.cli.methods import AlgorithmName, make_algorithm
 from regmdp.cli.options import (
+    TOL,
     AbsoluteTolOption,
     DiscountOption,
     ModelArgument,
@@ -27,6 +30,9 @@ from regmdp.cli.terminal import open_console
 
 __all__ = ["certify", "show", "solve"]
 
+#: What the largest number of iterations may be.
+MAX_ITERATIONS = declaration_of(rm.solve, "max_iterations")
+
 
 def solve(
     model: ModelArgument,
@@ -35,26 +41,33 @@ def solve(
     reference: ReferenceOption = None,
     param: ParameterOption = None,
     discount: DiscountOption = None,
-    algorithm: Annotated[AlgorithmName, typer.Option(help="Method.")] = AlgorithmName.auto,
+    algorithm: Annotated[
+        AlgorithmName, option(Option(*AlgorithmName), "Method.")
+    ] = AlgorithmName.auto,
     step_size: Annotated[
         str | None,
-        typer.Option(
-            help="Step size of the method: a number, maximum, geometric, adaptive or homotopic."
+        option(
+            Text(), "Step size of the method: a number, maximum, geometric, adaptive or homotopic."
         ),
     ] = None,
     tol: Annotated[
-        float, typer.Option(help="Certified gap to reach, divided by the size of the values.")
+        float,
+        option(
+            TOL,
+            "Certified gap to reach, divided by the size of the values.",
+        ),
     ] = 1e-9,
     absolute_tol: AbsoluteTolOption = None,
     max_iterations: Annotated[
-        int | None, typer.Option(help="Largest number of iterations.")
+        int | None,
+        option(MAX_ITERATIONS, "Largest number of iterations."),
     ] = None,
     start: Annotated[
         Path | None,
-        typer.Option(help="A saved solution to continue from, for example after an interrupt."),
+        option(InputFile(), "A saved solution to continue from, for example after an interrupt."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File for the solution.")
+        Path | None, option(OutputFile(), "File for the solution.", "--output", "-o")
     ] = None,
 ) -> None:
     """Solve a model, print the policy's value with certified bounds, and save the solution.
@@ -66,7 +79,7 @@ def solve(
     problem = LoadedProblem.load(model, param, discount, regularizer, temperature, reference)
     problem.announce(out)
     path = output or Path(f"{problem.name}-policy.npz")
-    require_writable(path)
+    OutputFile().require(path)
     before = None if start is None else rm.Solution.load(start)
     method = make_algorithm(algorithm, step_size)
     with IterationLine(open_console(stderr=True)) as progress:
@@ -92,7 +105,7 @@ def solve(
 def certify(
     model: ModelArgument,
     policy: Annotated[
-        Path, typer.Argument(help="A saved solution, a .npz with an array 'policy', or a .npy.")
+        Path, argument(InputFile(), "A saved solution, a .npz with an array 'policy', or a .npy.")
     ],
     regularizer: RegularizerOption = "none",
     temperature: TemperatureOption = None,
@@ -101,8 +114,9 @@ def certify(
     discount: DiscountOption = None,
     tol: Annotated[
         float | None,
-        typer.Option(
-            help="Exit with code 3 if the gap, divided by the size of the values, is larger."
+        option(
+            TOL,
+            "Exit with code 3 if the gap, divided by the size of the values, is larger.",
         ),
     ] = None,
     absolute_tol: AbsoluteTolOption = None,
@@ -140,6 +154,6 @@ def certify(
         raise typer.Exit(NOT_MET)
 
 
-def show(solution: Annotated[Path, typer.Argument(help="A saved solution.")]) -> None:
+def show(solution: Annotated[Path, argument(InputFile(), "A saved solution.")]) -> None:
     """Print the summary of a saved solution."""
     show_rows(open_console(), rm.Solution.load(solution).lines())

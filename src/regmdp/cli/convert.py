@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 import regmdp as rm
 from regmdp import io
 from regmdp._internal.files import require_new_folder, require_writable
+from regmdp._internal.kinds import Text
+from regmdp.cli.declarations import argument, option
 from regmdp.cli.loaded_problem import LoadedProblem
 from regmdp.cli.options import DiscountOption, ModelArgument, NormalizeOption, ParameterOption
 from regmdp.cli.progress import show_rows
@@ -22,13 +22,14 @@ __all__ = ["convert"]
 def convert(
     source: ModelArgument,
     target: Annotated[
-        str, typer.Argument(help="The file: .npz, .tra (PRISM), .drn (Storm), or NAME.mapped.")
+        str, argument(Text(), "The file: .npz, .tra (PRISM), .drn (Storm), or NAME.mapped.")
     ],
     format: Annotated[
         str | None,
-        typer.Option(
-            help="Format to write, instead of that of the extension; needed for mdptoolbox and "
-            "quantecon."
+        option(
+            Text(),
+            "Format to write, instead of that of the extension; needed for mdptoolbox and "
+            "quantecon.",
         ),
     ] = None,
     param: ParameterOption = None,

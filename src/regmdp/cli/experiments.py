@@ -15,8 +15,9 @@ from rich.table import Table
 
 from regmdp import RegmdpError
 from regmdp._internal.errors import WriteError
-from regmdp._internal.files import require_writable
+from regmdp._internal.kinds import Integer, Text
 from regmdp.cli.assignments import parse_assignment
+from regmdp.cli.declarations import Assignment, OutputFile, OutputFolder, argument, option
 from regmdp.cli.exit_codes import INTERRUPTED, NOT_MET
 from regmdp.cli.progress import show_rows
 
@@ -31,7 +32,7 @@ __all__ = ["reproduce"]
 def reproduce(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Experiments to run, or all. Without names, list them."),
+        argument(Text(), "Experiments to run, or all. Without names, list them."),
     ] = None,
     quick: Annotated[
         bool,
@@ -42,19 +43,18 @@ def reproduce(
     ] = False,
     changes: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
+            Assignment(),
+            "Change a setting, as in --set temperature=0.05 --set steps=0.1,1; may be repeated. An "
+            "unknown name lists the settings of the experiment.",
             "--set",
-            help=(
-                "Change a setting, as in --set temperature=0.05 --set steps=0.1,1; may be "
-                "repeated. An unknown name lists the settings of the experiment."
-            ),
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of random models and samples, instead of its own.")
+        int | None, option(Integer(0), "Seed of random models and samples, instead of its own.")
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of the report and the data.")
+        Path, option(OutputFolder(), "Folder of the report and the data.", "--output", "-o")
     ] = Path("regmdp-report"),
     resume: Annotated[
         bool,
@@ -64,7 +64,7 @@ def reproduce(
     ] = False,
     gallery: Annotated[
         Path | None,
-        typer.Option(help="Also write a Markdown page with the figures beside it."),
+        option(OutputFile(), "Also write a Markdown page with the figures beside it."),
     ] = None,
 ) -> None:
     """Reproduce the figures and tables of the documentation as an HTML page with data and figures.
@@ -81,10 +81,8 @@ def reproduce(
         return
     selected = experiments.find_experiments(names)
     changed = _parse_changes(changes, seed)
-    if gallery is not None:
-        if not gallery.suffix:
-            raise WriteError(f"cannot write {gallery}: give the page an extension, such as .md")
-        require_writable(gallery)
+    if gallery is not None and not gallery.suffix:
+        raise WriteError(f"cannot write {gallery}: give the page an extension, such as .md")
     with _ProgressBars(Console(stderr=True), out, len(selected)) as display:
         outcome = run(
             selected,

@@ -19,6 +19,8 @@ from regmdp._internal.files import (
     save_or_rescue,
     writing,
 )
+from regmdp._internal.kinds import Text
+from regmdp.cli.declarations import OutputFolder, declaration_of, option
 from regmdp.cli.exit_codes import INTERRUPTED, NOT_MET
 from regmdp.cli.loaded_problem import LoadedProblem
 from regmdp.cli.options import (
@@ -34,6 +36,9 @@ from regmdp.cli.terminal import open_console
 __all__ = ["frontier"]
 
 
+#: What the tolerance at each temperature may be.
+TOL = declaration_of(rm.frontier, "tol")
+
 #: Names of the files of a frontier.
 FILES = tuple(f"frontier.{kind}" for kind in ("npz", "csv", "png", "svg", "html"))
 
@@ -43,28 +48,29 @@ def frontier(
     reference: ReferenceOption = None,
     temperatures: Annotated[
         str | None,
-        typer.Option(
-            help=(
-                "Temperatures, as in 1,0.3,0.1; by default four a decade, around the mean price "
-                "of a nat."
-            )
+        option(
+            Text(),
+            "Temperatures, as in 1,0.3,0.1; by default four a decade, around the mean price of a "
+            "nat.",
         ),
     ] = None,
     param: ParameterOption = None,
     discount: DiscountOption = None,
     tol: Annotated[
         float,
-        typer.Option(
-            help="Certified gap to reach at each temperature, divided by the size of the values."
+        option(
+            TOL,
+            "Certified gap to reach at each temperature, divided by the size of the values.",
         ),
     ] = 1e-9,
     absolute_tol: AbsoluteTolOption = None,
     output: Annotated[
         Path | None,
-        typer.Option(
+        option(
+            OutputFolder(),
+            "Folder for a page, the numbers as CSV, the figure, and the policies.",
             "--output",
             "-o",
-            help="Folder for a page, the numbers as CSV, the figure, and the policies.",
         ),
     ] = None,
 ) -> None:

@@ -112,6 +112,9 @@ def make_regularizer(text: str, temperature: float) -> rm.Regularizer:
     """
     require_regularizer_name(text)
     name, _, rest = text.partition(":")
+    if name not in REGULARIZERS:
+        known = ", ".join(REGULARIZERS)
+        raise rm.RegularizerError(f"--regularizer {text} is not possible here; give one of {known}")
     make, parameters = REGULARIZERS[name]
     given: dict[str, float] = {}
     for item in filter(None, rest.split(",")):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Annotated
 
-import typer
 from rich.console import Console
 from rich.table import Table
 
 from regmdp import models
+from regmdp._internal.kinds import Text
+from regmdp.cli.declarations import argument
 from regmdp.cli.progress import show_rows
 from regmdp.cli.terminal import open_console
 
@@ -17,7 +18,7 @@ __all__ = ["list_models"]
 
 
 def list_models(
-    name: Annotated[str | None, typer.Argument(help="Show this model and its parameters.")] = None,
+    name: Annotated[str | None, argument(Text(), "Show this model and its parameters.")] = None,
 ) -> None:
     """List the named models with their sizes, or show one with its parameters."""
     out = open_console()

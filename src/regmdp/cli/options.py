@@ -6,7 +6,12 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+import regmdp as rm
+from regmdp._internal.kinds import Number, Text
+from regmdp.cli.declarations import Assignment, argument, declaration_of, option
+
 __all__ = [
+    "TOL",
     "AbsoluteTolOption",
     "DiscountOption",
     "ModelArgument",
@@ -17,32 +22,37 @@ __all__ = [
     "TemperatureOption",
 ]
 
+#: What the tolerances of ``solve`` may be.
+TOL = declaration_of(rm.solve, "tol")
+ABSOLUTE_TOL = declaration_of(rm.solve, "absolute_tol")
+
 ModelArgument: TypeAlias = Annotated[
     str,
-    typer.Argument(
-        help=(
-            "A named model (see: regmdp models), a file (.npz, .tra, .drn, .mdp), a folder, or "
-            "gymnasium:ID, as in gymnasium:Taxi-v4."
-        )
+    argument(
+        Text(),
+        "A named model (see: regmdp models), a file (.npz, .tra, .drn, .mdp), a folder, or "
+        "gymnasium:ID, as in gymnasium:Taxi-v4.",
     ),
 ]
 ParameterOption: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
+        Assignment(),
+        "Parameter of a named model, as in -p n_states=1000, or rewards=NAME for a file with "
+        "several rewards; may be repeated.",
         "--param",
         "-p",
-        help=(
-            "Parameter of a named model, as in -p n_states=1000, or rewards=NAME for a file with "
-            "several rewards; may be repeated."
-        ),
     ),
 ]
 AbsoluteTolOption: TypeAlias = Annotated[
     float | None,
-    typer.Option(help="Certified gap in the unit of the rewards, instead of --tol."),
+    option(
+        ABSOLUTE_TOL,
+        "Certified gap in the unit of the rewards, instead of --tol.",
+    ),
 ]
 DiscountOption: TypeAlias = Annotated[
-    float | None, typer.Option(help="Discount, instead of the model's own.")
+    float | None, option(Number(0.0, 1.0), "Discount, instead of the model's own.")
 ]
 NormalizeOption: TypeAlias = Annotated[
     bool,
@@ -52,19 +62,17 @@ NormalizeOption: TypeAlias = Annotated[
 ]
 RegularizerOption: TypeAlias = Annotated[
     str,
-    typer.Option(
-        help=(
-            "Regularizer of the policy: none, kl, shannon, squared-l2, tsallis:q=1.5, "
-            "renyi:alpha=0.5, log-barrier."
-        )
+    option(
+        Text(),
+        "Regularizer of the policy: none, kl, shannon, squared-l2, tsallis:q=1.5, "
+        "renyi:alpha=0.5, log-barrier.",
     ),
 ]
 TemperatureOption: TypeAlias = Annotated[
-    float | None, typer.Option(help="Temperature of the regularizer, in the unit of the rewards.")
+    float | None,
+    option(Number(minimum=0.0), "Temperature of the regularizer, in the unit of the rewards."),
 ]
 ReferenceOption: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        help="Reference policy: uniform, one that comes with the model (expert), or a file."
-    ),
+    option(Text(), "Reference policy: uniform, one that comes with the model (expert), or a file."),
 ]

@@ -16,15 +16,19 @@ import typer
 from typer.core import TyperCommand
 
 import regmdp as rm
-from regmdp._internal.checks import check_integer
-from regmdp._internal.files import (
-    replace_atomically,
-    require_writable,
-    save_or_rescue,
-    writing,
+from regmdp._internal.files import replace_atomically, save_or_rescue, writing
+from regmdp._internal.kinds import Integer, Number, Option, Text
+from regmdp.cli.declarations import (
+    InputFile,
+    LogFile,
+    OutputFile,
+    OutputFolder,
+    argument,
+    option,
 )
 from regmdp.cli.exit_codes import INTERRUPTED
 from regmdp.cli.methods import make_regularizer
+from regmdp.cli.options import TemperatureOption
 from regmdp.cli.progress import StatusLine, show_rows
 from regmdp.cli.terminal import open_console
 
@@ -58,14 +62,14 @@ class TrainCommand(TyperCommand):
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
         """Parse the arguments, after a check of the names of the options."""
-        options = [option for param in self.get_params(ctx) for option in param.opts]
-        known = {option.lstrip("-").replace("-", "_"): option for option in options}
-        for argument in args:
-            option = argument.partition("=")[0]
-            if option.startswith("--") and option not in ("--", *options):
-                nearest = _find_nearest(option, known)
+        names = [name for param in self.get_params(ctx) for name in param.opts]
+        known = {name.lstrip("-").replace("-", "_"): name for name in names}
+        for word in args:
+            name = word.partition("=")[0]
+            if name.startswith("--") and name not in ("--", *names):
+                nearest = _find_nearest(name, known)
                 if nearest:
-                    ctx.fail(f"unknown option {option}; did you mean {' or '.join(nearest)}?")
+                    ctx.fail(f"unknown option {name}; did you mean {' or '.join(nearest)}?")
         return super().parse_args(ctx, args)
 
 
@@ -77,22 +81,19 @@ def _find_nearest(option: str, known: dict[str, str]) -> list[str]:
 
 
 def train(
-    env: Annotated[str, typer.Argument(help="A Gymnasium environment, such as CartPole-v1.")],
-    algorithm: Annotated[Method, typer.Option(help="Method.")] = Method.trpo,
+    env: Annotated[str, argument(Text(), "A Gymnasium environment, such as CartPole-v1.")],
+    algorithm: Annotated[Method, option(Option(*Method), "Method.")] = Method.trpo,
     steps: Annotated[
-        int, typer.Option(help="Steps to take, counted over all copies of the environment.")
+        int, option(Integer(0), "Steps to take, counted over all copies of the environment.")
     ] = 50_000,
     regularizer: Annotated[
         str | None,
-        typer.Option(
-            help="Regularizer of the policy: shannon, squared-l2, tsallis:q=1.5, log-barrier."
+        option(
+            Text(), "Regularizer of the policy: shannon, squared-l2, tsallis:q=1.5, log-barrier."
         ),
     ] = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option(help="Temperature of the regularizer, in the unit of the rewards."),
-    ] = None,
-    discount: Annotated[float, typer.Option(help="Discount.")] = 0.99,
+    temperature: TemperatureOption = None,
+    discount: Annotated[float, option(Number(0.0, below=1.0), "Discount.")] = 0.99,
     normalize: Annotated[
         bool,
         typer.Option(
@@ -100,37 +101,35 @@ def train(
             help="Normalise observations and values; for on-policy methods (trpo, a2c, …).",
         ),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
-    episodes: Annotated[int, typer.Option(help="Episodes that evaluate the final policy.")] = 20,
+    seed: Annotated[int, option(Integer(0), "Seed of all random numbers.")] = 0,
+    episodes: Annotated[int, option(Integer(), "Episodes that evaluate the final policy.")] = 20,
     resume: Annotated[
         Path | None,
-        typer.Option(help="A saved learner to continue in this environment, with its own options."),
+        option(
+            InputFile(), "A saved learner to continue in this environment, with its own options."
+        ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="File for the learner, written every 10,000 steps."),
+        option(OutputFile(), "File for the learner, written every 10,000 steps.", "--output", "-o"),
     ] = None,
     log: Annotated[
-        Path | None, typer.Option(help="File for one line of JSON per iteration.")
+        Path | None, option(LogFile(), "File for one line of JSON per iteration.")
     ] = None,
     curve: Annotated[
-        Path | None, typer.Option(help="SVG file for a plot of the returns against the steps.")
+        Path | None, option(OutputFile(), "SVG file for a plot of the returns against the steps.")
     ] = None,
-    tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard.")] = None,
+    tensorboard: Annotated[Path | None, option(OutputFolder(), "Folder for TensorBoard.")] = None,
 ) -> None:
     """Train a network in an environment, and evaluate its policy.
 
     Exit code: 0, 130 if interrupted (the learner is saved too), 1 on an error.
     """
-    check_integer("--steps", steps, 0)
-    check_integer("--episodes", episodes)
     from regmdp import deep  # needs an extra
 
     out = open_console()
     path = output or Path(f"{env.replace('/', '-')}-{algorithm}.npz")
-    for file in (path, curve):
-        if file is not None:
-            require_writable(file)
+    OutputFile().require(path)
     options: dict[str, Any] = {"seed": seed, "discount": discount}
     if (regularizer is None) != (temperature is None):
         raise rm.SolverError(

@@ -126,11 +126,19 @@ class Environments:
 
 
 def _make_environment(name: str) -> gymnasium.Env:
-    """Make an environment by its name."""
+    """Make an environment by its name.
+
+    Raises:
+        SolverError: if there is none, or it cannot be made.
+    """
     try:
         return gymnasium.make(name)
     except (gymnasium.error.Error, ModuleNotFoundError) as error:
         raise SolverError(f"there is no environment {name!r}: {error}") from error
+    except Exception as error:  # whatever an environment raises, or Gymnasium about its name
+        raise SolverError(
+            f"the environment {name!r} could not be made: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _check_observation_space(space: gymnasium.Space) -> ObservationSpace:
