@@ -23,6 +23,7 @@ import numpy as np
 
 from regmdp._internal import threads
 from regmdp._internal.arrays import Array, Bool, Float, array_namespace, assign
+from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.parameters import ArrayOf, Instance, checked
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.deterministic import DeterministicPolicy
@@ -159,7 +160,7 @@ def expected_values(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray, "S
     return out
 
 
-@checked(mdp=MODEL, weights=ArrayOf("S A"))
+@checked(mdp=MODEL, weights=ArrayOf("S A", minimum=-LARGE_ROOT, maximum=LARGE_ROOT))
 def next_state_weights(mdp: MDP, weights: Float[Array, "S A"]) -> Float[np.ndarray, " S"]:
     r"""(S, A) weights w -> (S,) weights of the next states, \(\sum_{s,a} w(s,a) P(t|s,a)\).
 

@@ -54,7 +54,8 @@ class PolicyRowsOf(Kind):
         ):
             return value
         policy = ArrayOf("S A", minimum=0.0).check(name, value, model, PolicyError)
-        sums = policy.sum(axis=1)
+        with np.errstate(over="ignore"):
+            sums = policy.sum(axis=1)
         bad = ~model.terminal & (np.abs(sums - 1.0) > 1e-9)
         if bad.any():
             raise PolicyError(
@@ -145,7 +146,8 @@ def check_policy(
             policy,
             "which the regularizer forbids: it is infinite there",
         )
-    sums = policy.sum(axis=1)
+    with np.errstate(over="ignore"):
+        sums = policy.sum(axis=1)
     bad = live & (np.abs(sums - 1.0) > 1e-9)
     if bad.any():
         raise PolicyError(
@@ -185,7 +187,8 @@ def _normalise_rows(
     """Divide rows of a policy by their sums, in place, if they are valid; return whether."""
     p, live = policy[states], ~mdp.terminal[states]
     allowed = None if mdp.all_available else mdp.available[states]
-    sums = block_sum(p)
+    with np.errstate(over="ignore"):
+        sums = block_sum(p)
     if not (np.min(p) >= 0.0 and np.all(np.abs(sums[live] - 1.0) <= 1e-9)):
         return False
     part = None if regularizer is None else regularizer.at(states)

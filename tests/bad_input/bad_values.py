@@ -12,7 +12,11 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from regmdp._internal.kinds import Integer, Kind, Number, OneOf
+from regmdp._internal.parameters import ArrayOf
+
 HUGE = 10**400
+LARGEST = 1.7e308
 
 #: Labels of values that are in the range of some parameters; the others are of a wrong kind.
 RANGES = {"-1", "0", "2", "inf", "-inf", "sevens", "negative", "zeros", "a row more", "a row less"}
@@ -26,6 +30,7 @@ RANGES |= {
     "unknown",
     "list",
     "array",
+    "largest",
 }
 
 
@@ -41,8 +46,18 @@ class Nothing:
         return "Nothing()"
 
 
-def bad_values(parameter: inspect.Parameter, good: object) -> Iterator[tuple[str, object]]:
-    """Return labelled values that the parameter should refuse, since ``good`` is a good one."""
+def bad_values(
+    parameter: inspect.Parameter, good: object, declaration: Kind | None = None
+) -> Iterator[tuple[str, object]]:
+    """Return labelled values that the parameter should refuse.
+
+    Args:
+        parameter: The parameter.
+        good: A good value.
+        declaration: What it is declared to be, if it is; then values just outside of its limits are
+            among those returned.
+    """
+    yield from _outside(declaration, good)
     if parameter.default is not None and "None" not in str(parameter.annotation):
         yield "None", None
     yield "object", Nothing()
@@ -67,6 +82,29 @@ def bad_values(parameter: inspect.Parameter, good: object) -> Iterator[tuple[str
         yield "module", np.random
 
 
+def _outside(declaration: Kind | None, good: object) -> Iterator[tuple[str, object]]:
+    """Return values just outside of the limits that are declared for numbers and arrays of them."""
+    kinds = declaration.kinds if isinstance(declaration, OneOf) else (declaration,)
+    limited = [kind for kind in kinds if isinstance(kind, Integer | Number | ArrayOf)]
+    if len(limited) != 1:
+        return
+    kind = limited[0]
+    whole = isinstance(kind, Integer) or getattr(kind, "kind", "") == "integer"
+    step = 1 if whole else 1e-9
+    for name, sign, open_interval in (
+        ("minimum", -1, False),
+        ("above", -1, True),
+        ("maximum", 1, False),
+        ("below", 1, True),
+    ):
+        limit = getattr(kind, name, None)
+        if limit is not None:
+            outside = limit if open_interval else limit + sign * step * max(1, abs(limit))
+            if isinstance(kind, ArrayOf):
+                outside = np.full(np.shape(good), outside)
+            yield f"outside of {name}", outside
+
+
 def _other_kinds(good: object) -> Iterator[tuple[str, object]]:
     if not isinstance(good, dict):
         yield "dict", {"a": 1}
@@ -84,7 +122,13 @@ def _integers() -> Iterator[tuple[str, object]]:
 def _numbers() -> Iterator[tuple[str, object]]:
     yield from (("nan", np.nan), ("inf", np.inf), ("-inf", -np.inf), ("True", True))
     yield from (("text", "0.5"), ("complex", 0.5 + 0j), ("huge", HUGE), ("list", [0.5]))
-    yield from (("-1", -1.0), ("0", 0.0), ("2", 2.0), ("timedelta", np.timedelta64(3)))
+    yield from (
+        ("-1", -1.0),
+        ("0", 0.0),
+        ("2", 2.0),
+        ("largest", LARGEST),
+        ("timedelta", np.timedelta64(3)),
+    )
     yield from (("array", np.array([0.5, 0.5])), ("masked", np.ma.masked))
 
 
@@ -106,7 +150,8 @@ def _arrays(good: np.ndarray) -> Iterator[tuple[str, object]]:
     if good.ndim:
         yield "a row more", np.concatenate([good, good[:1]])
         yield "a row less", good[:-1]
-        yield "masked", np.ma.array(good, mask=np.arange(good.size).reshape(good.shape) == 0)
+        if good.size:
+            yield "masked", np.ma.array(good, mask=np.arange(good.size).reshape(good.shape) == 0)
         yield "records", np.zeros(good.shape, "f8,f8")
     if good.ndim in (1, 2) and len(good) > 1:
         frame = pd.DataFrame if good.ndim == 2 else pd.Series
@@ -128,6 +173,7 @@ def _arrays(good: np.ndarray) -> Iterator[tuple[str, object]]:
         yield "sevens", np.full_like(good, 7)
         yield "negative", np.full_like(good, -1)
         yield "zeros", np.zeros_like(good)
+        yield "largest", np.full(good.shape, LARGEST)
     if good.dtype.kind == "i":
         yield "halves", good + 0.5
         yield "doubles", good.astype(float)

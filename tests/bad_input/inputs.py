@@ -17,6 +17,8 @@ from bad_input.exempt import why_exempt
 from bad_input.surface import find, public_callables
 from bad_input.valid_calls import CALLS
 
+from regmdp._internal.kinds import Kind
+
 __all__ = ["BadInput", "declarations_of", "describe_counts", "list_inputs", "list_uncovered"]
 
 
@@ -30,14 +32,16 @@ class BadInput(NamedTuple):
 
 def list_inputs(name: str) -> Iterator[BadInput]:
     """Return the bad inputs of a callable."""
-    good = CALLS[name]()
+    good, declarations = CALLS[name](), declarations_of(name)
     for parameter in inspect.signature(find(name)).parameters.values():
         if parameter.name in good and parameter.name != "self":
-            for label, value in bad_values(parameter, good[parameter.name]):
+            for label, value in bad_values(
+                parameter, good[parameter.name], declarations.get(parameter.name)
+            ):
                 yield BadInput(parameter.name, label, value)
 
 
-def declarations_of(name: str) -> dict[str, object]:
+def declarations_of(name: str) -> dict[str, Kind]:
     """Return what a callable declares of its parameters."""
     function = find(name)
     if inspect.isclass(function):

@@ -1,7 +1,7 @@
 """The public callables: functions and classes of every namespace, and the methods of the classes.
 
 A method is listed once, under the first public class it is defined in or inherited by. Methods
-without a parameter are not listed: there is nothing to test.
+without a parameter are not listed, and neither are abstract ones, which do nothing.
 """
 
 import inspect
@@ -82,6 +82,7 @@ def _methods(owner: type) -> Iterator[tuple[str, type]]:
             (not name.startswith("_") or name in OPERATORS)
             and definer.__module__.startswith("regmdp")
             and (inspect.isfunction(raw) or isinstance(raw, classmethod | staticmethod))
+            and not getattr(raw, "__isabstractmethod__", False)
             and _takes_something(getattr(owner, name), bound=not inspect.isfunction(raw))
         ):
             yield name, definer

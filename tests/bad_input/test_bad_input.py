@@ -6,8 +6,10 @@ looks bad and is not.
 """
 
 import inspect
+from pathlib import Path
 from zlib import crc32
 
+import numpy as np
 import pytest
 from bad_input.bad_values import is_never_good
 from bad_input.exempt import EXEMPT, PROTOCOLS
@@ -43,6 +45,12 @@ def test_what_is_accepted_belongs_to_a_parameter() -> None:
     for place in ACCEPTED:
         name, _, parameter = place.rpartition(" ")
         assert parameter in CALLS[name](), place
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep files that a function writes under a bad name out of the way."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -89,16 +97,30 @@ def _find_problem(name: str, one: BadInput) -> str | None:
     """Return what is wrong with the answer to a bad input."""
     arguments = {**CALLS[name](), one.parameter: one.value}
     try:
-        call(find(name), arguments)
+        answer = call(find(name), arguments)
     except rm.RegmdpError as error:
         return None if str(error).strip() else f"{name}: {one.parameter} = {one.label}: no message"
+    except FileNotFoundError as error:
+        return None if isinstance(CALLS[name]()[one.parameter], str | Path) else repr(error)
     except Exception as error:
         return f"{name}: {one.parameter} = {one.label}: {type(error).__name__}: {error}"
+    if has_nan(answer):
+        return f"{name}: {one.parameter} = {one.label}: NaN in the answer"
     if one.label in ACCEPTED.get(f"{name} {one.parameter}", ()):
         return None
     if one.parameter in declarations_of(name) and not is_never_good(one.label):
         return None  # the declaration accepts it, or there was an error
     return f"{name}: {one.parameter} = {one.label}: accepted"
+
+
+def has_nan(answer: object) -> bool:
+    """Whether a number, an array, or one of the arrays and numbers in a tuple or object is NaN."""
+    if isinstance(answer, float | np.ndarray | np.floating):
+        return np.asarray(answer).dtype.kind == "f" and bool(np.isnan(answer).any())
+    if isinstance(answer, tuple | list):
+        return any(map(has_nan, answer))
+    fields = getattr(answer, "__dict__", {})
+    return any(has_nan(one) for one in fields.values() if isinstance(one, float | np.ndarray))
 
 
 def _hash(name: str, one: BadInput) -> int:

@@ -4,6 +4,7 @@ A new public callable needs an entry in one of the tables of calls, or a reason 
 """
 
 from bad_input import (
+    choice_calls,
     data_calls,
     method_calls,
     model_calls,
@@ -22,19 +23,32 @@ CALLS = (
     | data_calls.CALLS
     | theory_calls.CALLS
     | model_calls.CALLS
+    | choice_calls.CALLS
 )
 
 #: For "callable parameter": labels of values that look bad and are accepted, and why.
 ACCEPTED = {
+    **{
+        f"regmdp.choice.Panel {name}": dict.fromkeys(
+            ("doubles", "sevens", "zeros", "negative"), "whole numbers, and any states and choices"
+        )
+        for name in ("individual", "period", "state", "choice", "increment")
+    },
+    "regmdp.choice.Panel.subset individuals": dict.fromkeys(
+        ("no dimension", "a row more", "a row less", "sevens", "zeros"), "any individuals"
+    ),
+    "regmdp.choice.KnownTransitions probabilities": {"zeros": "there is no such choice"},
     "regmdp.theory.mirror_descent_on_simplex gradient": dict.fromkeys(
-        ("sevens", "negative", "zeros"), "gradients are any numbers"
+        ("sevens", "negative", "zeros", "largest"), "gradients are any numbers"
     ),
     "regmdp.theory.monotone_improvement policy": {"None": "the uniform policy"},
     "regmdp.frontier temperatures": dict.fromkeys(
         ("empty", "a row less", "shuffled frame"), "any number of temperatures, in any order"
     ),
     **{
-        f"regmdp.{name} rewards": dict.fromkeys(("sevens", "negative", "zeros"), "rewards are any")
+        f"regmdp.{name} rewards": dict.fromkeys(
+            ("sevens", "negative", "zeros", "largest"), "rewards are any"
+        )
         for name in ("MDP", "MDP.from_action_matrices", "MDP.from_pairs")
     },
     **{
@@ -47,7 +61,8 @@ ACCEPTED = {
     },
     **{
         f"regmdp.{place}": dict.fromkeys(
-            ("sevens", "negative", "zeros", "-1", "0", "2", "a column more"), "any numbers"
+            ("sevens", "negative", "zeros", "largest", "-1", "0", "2", "a column more"),
+            "any numbers",
         )
         for place in (
             "gradients.RewardFeatures features",
@@ -73,16 +88,18 @@ ACCEPTED = {
     "regmdp.io.from_quantecon#pairs Q": {"sparse": "sparse arrays are accepted"},
     **{
         f"regmdp.theory.td_pmd_{name} value": dict.fromkeys(
-            ("sevens", "negative", "zeros"), "values are any numbers"
+            ("sevens", "negative", "zeros", "largest"), "values are any numbers"
         )
         for name in ("adaptive_bound", "geometric_bound", "linear_bounds", "sublinear_bounds")
     },
     **{
-        f"regmdp.{name}": dict.fromkeys(("sevens", "negative", "zeros"), "values are any numbers")
+        f"regmdp.{name}": dict.fromkeys(
+            ("sevens", "negative", "zeros", "largest"), "values are any numbers"
+        )
         for name in ("certify value", "certify_from_samples value", "solve start")
     },
     "regmdp.certify_from_samples#data value": dict.fromkeys(
-        ("sevens", "negative", "zeros"), "values are any numbers"
+        ("sevens", "negative", "zeros", "largest"), "values are any numbers"
     ),
     "regmdp.KL reference": dict.fromkeys(
         ("a row more", "a row less", "zeros"),
@@ -92,6 +109,6 @@ ACCEPTED = {
     "regmdp.MDP.from_pairs action": {"zeros": "the first action in each state"},
     "regmdp.samples.UserSimulator discount": {"0": "only the first reward counts"},
     "regmdp.samples.UserSimulator reward_range": dict.fromkeys(
-        ("sevens", "negative", "zeros"), "the function is not called yet"
+        ("sevens", "negative", "zeros", "largest"), "the function is not called yet"
     ),
 }

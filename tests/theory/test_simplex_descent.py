@@ -304,7 +304,7 @@ WRONG = {
         {"start": [0.2, 0.3, 0.4]}, rm.PolicyError, "sums to 0.9, not to 1"
     ),
     "a negative probability": (
-        {"start": [0.7, -0.2, 0.5]}, rm.PolicyError, "action 1 -0.2, no probability; 1 of 3"
+        {"start": [0.7, -0.2, 0.5]}, rm.PolicyError, r"start\[1\] is -0.2, not 0 or more; 1 of 3"
     ),
     "a start of no numbers": ({"start": "even"}, rm.PolicyError, "an array of numbers"),
     "a start for two states": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,10 @@ from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import RegmdpError
 from regmdp._internal.kinds import Kind
 
-__all__ = ["ArrayOf"]
+__all__ = ["ArrayOf", "Distributions"]
+
+#: Largest difference from 1 of the sum of a distribution.
+SUM_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,8 @@ class ArrayOf(Kind):
 
     Attributes:
         shape: Letters or numbers, such as ``"S A"``, ``""`` or ``"n 2"``. S and A are the sizes of
-            the model among the arguments; any other letter is any size. None is any shape.
+            the model among the arguments, or what its ``dimensions`` name; any other letter is any
+            size. None is any shape.
         kind: What the entries are.
         ignored: Whether entries of pairs that are not available may be anything.
         infinite: The infinite numbers that are accepted: none, -∞ or both.
@@ -43,7 +48,7 @@ class ArrayOf(Kind):
     @property
     def needs_model(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Whether the shape or the exempt entries depend on the model."""
-        return self.ignored or bool({"S", "A"} & set((self.shape or "").split()))
+        return self.ignored or bool(self.shape)
 
     def describe(self) -> str:
         if self.shape is None:
@@ -62,7 +67,7 @@ class ArrayOf(Kind):
             raise error(f"{name} must not be empty")
         if self.shape is not None:
             letters = self.shape.split()
-            sizes = {} if model is None else {"S": model.n_states, "A": model.n_actions}
+            sizes = find_sizes(model)
             wanted = [int(s) if s.isdigit() else sizes.get(s) for s in letters]
             if array.ndim != len(wanted) or any(
                 size is not None and size != found
@@ -96,6 +101,41 @@ class ArrayOf(Kind):
         if self.maximum is not None:
             _require_all(name, array, array <= self.maximum, f"{self.maximum:g} or less", error)
         return array
+
+
+@dataclass(frozen=True)
+class Distributions(ArrayOf):
+    """Probabilities that sum to 1 along the last axis, within 1e-9."""
+
+    minimum: float | None = 0.0
+    maximum: float | None = 1.0 + SUM_TOLERANCE
+
+    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> np.ndarray:
+        array = super().check(name, value, model, error)
+        sums = array.sum(axis=-1)
+        if array.ndim == 1:
+            if abs(sums - 1.0) > SUM_TOLERANCE:
+                raise error(f"{name} sums to {sums:.12g}, not to 1; normalise it")
+            return array
+        bad = np.abs(sums - 1.0) > SUM_TOLERANCE
+        if bad.any():
+            raise error(
+                describe_first(
+                    bad,
+                    lambda *index: f"{place(name, index)} sums to {sums[index]:.12g}, not to 1",
+                    "rows",
+                    "normalise them",
+                )
+            )
+        return array
+
+
+def find_sizes(model: Any) -> Mapping[str, int]:
+    """Return the sizes that the letters of shapes stand for in a call with this model."""
+    if model is None:
+        return {}
+    named = getattr(model, "dimensions", None)
+    return {"S": model.n_states, "A": model.n_actions} if named is None else named
 
 
 def _require_all(

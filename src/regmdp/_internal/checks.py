@@ -18,6 +18,7 @@ import numpy as np
 from regmdp._internal.errors import RegmdpError, SolverError
 
 __all__ = [
+    "LARGE_ROOT",
     "check_integer",
     "check_number",
     "check_option",
@@ -30,6 +31,9 @@ __all__ = [
 ]
 
 Option = TypeVar("Option", bound=str)
+
+#: Largest number of a parameter that is squared or multiplied by others like it: no overflow.
+LARGE_ROOT = 1e150
 
 #: Number of characters of a value that a message shows at most.
 LONGEST_SHOWN = 77

@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from regmdp._internal.errors import SolverError
+from regmdp._internal.kinds import Function, SequenceOf
 from regmdp._internal.user_code import call_user
 
-__all__ = ["Callback", "CallbackLike", "Event", "as_callback"]
+__all__ = ["CALLBACK", "Callback", "CallbackLike", "Event", "as_callback"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,9 @@ Callback: TypeAlias = Callable[[Event], object]
 
 #: A callback, several of them, or none.
 CallbackLike: TypeAlias = Callback | Iterable[Callback] | None
+
+#: The declaration of such a parameter.
+CALLBACK = Function() | SequenceOf(Function()) | None
 
 
 def as_callback(callback: CallbackLike) -> Callable[[Event], bool]:

@@ -26,6 +26,7 @@ __all__ = [
     "FileName",
     "Flag",
     "Function",
+    "Generator",
     "Instance",
     "Integer",
     "Kind",
@@ -252,6 +253,22 @@ class Instance(Kind):
         if not isinstance(value, self.classes):
             hint = "; did you forget the parentheses?" if inspect.isclass(value) else ""
             raise error(f"{name} must be {self.describe()}, not {show(value)}{hint}")
+        return value
+
+
+@dataclass(frozen=True)
+class Generator(Kind):
+    """A random generator of NumPy."""
+
+    def describe(self) -> str:
+        return "a numpy.random.Generator, such as numpy.random.default_rng(0)"
+
+    def matches(self, value: object) -> bool:
+        return isinstance(value, np.random.Generator)
+
+    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> Any:
+        if not isinstance(value, np.random.Generator):
+            raise error(f"{name} must be {self.describe()}, not {show(value)}")
         return value
 
 

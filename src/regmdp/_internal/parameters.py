@@ -17,12 +17,13 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
-from regmdp._internal.array_kinds import ArrayOf
+from regmdp._internal.array_kinds import ArrayOf, Distributions
 from regmdp._internal.errors import RegmdpError, SolverError
 from regmdp._internal.kinds import (
     FileName,
     Flag,
     Function,
+    Generator,
     Instance,
     Integer,
     Kind,
@@ -36,9 +37,11 @@ from regmdp._internal.kinds import (
 
 __all__ = [
     "ArrayOf",
+    "Distributions",
     "FileName",
     "Flag",
     "Function",
+    "Generator",
     "Instance",
     "Integer",
     "Kind",
@@ -165,8 +168,10 @@ def _wrap(function: Any, declarations: Mapping[str, Kind], error: type[RegmdpErr
 
 
 def _find_model(values: Iterable[object]) -> Any:
-    """Return the first argument with states and actions, or None."""
+    """Return the first argument with named dimensions, or with states and actions, or None."""
     for value in values:
+        if isinstance(getattr(value, "dimensions", None), Mapping):
+            return value
         if isinstance(getattr(value, "n_states", None), int) and hasattr(value, "n_actions"):
             return value
     return None

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
-from regmdp._internal.checks import check_number
+from regmdp._internal.checks import LARGE_ROOT, check_number
 from regmdp._internal.errors import SolverError
 from regmdp._internal.parameters import ArrayOf, Integer, Number, Option, checked
 
@@ -25,8 +25,8 @@ Inequality: TypeAlias = Literal["empirical-bernstein", "hoeffding"]
 
 
 @checked(
-    count=ArrayOf(minimum=0.0),
-    width=ArrayOf(minimum=0.0),
+    count=ArrayOf(minimum=0.0, maximum=LARGE_ROOT),
+    width=ArrayOf(minimum=0.0, maximum=LARGE_ROOT),
     delta=ArrayOf(above=0.0, maximum=1.0),
     sides=Integer(1, 2),
 )
@@ -59,9 +59,9 @@ def hoeffding_radius(
 
 
 @checked(
-    count=ArrayOf(minimum=0.0),
-    variance=ArrayOf(minimum=0.0),
-    width=ArrayOf(minimum=0.0),
+    count=ArrayOf(minimum=0.0, maximum=LARGE_ROOT),
+    variance=ArrayOf(minimum=0.0, maximum=LARGE_ROOT),
+    width=ArrayOf(minimum=0.0, maximum=LARGE_ROOT),
     delta=ArrayOf(above=0.0, maximum=1.0),
     sides=Integer(1, 2),
 )

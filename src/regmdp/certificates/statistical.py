@@ -20,7 +20,7 @@ from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, ArrayLike, Bool, Float, freeze
 from regmdp._internal.errors import SampleError, SolverError
 from regmdp._internal.html import html_rows
-from regmdp._internal.parameters import Flag, Instance, Integer, Number, Option, checked
+from regmdp._internal.parameters import Flag, Generator, Instance, Integer, Number, Option, checked
 from regmdp.certificates.certificate import Bounds, CertifiedBounds, format_bound, summarize_bounds
 from regmdp.certificates.concentration import RADII, Inequality
 from regmdp.certificates.sample_intervals import (
@@ -109,7 +109,7 @@ class StatisticalCertificate(CertifiedBounds):
 
 @checked(
     samples=Integer() | None,
-    rng=Instance(np.random.Generator) | None,
+    rng=Generator() | None,
     data=Instance(Dataset) | None,
     counts=Option("fixed", "random"),
     confidence=Number(above=0.0, below=1.0),

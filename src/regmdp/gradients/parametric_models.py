@@ -121,7 +121,8 @@ class RewardFeatures(ParametricModel):
 
     def combine(self, weights: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A"]:
         """(K,) weights -> (S, A) weighted sum of the features, 0 at unavailable pairs."""
-        combined = (self.matrix @ weights).reshape(self.mdp.rewards.shape)
+        with np.errstate(over="ignore", invalid="ignore"):  # the model refuses what is not finite
+            combined = (self.matrix @ weights).reshape(self.mdp.rewards.shape)
         return np.where(self.mdp.available, combined, 0.0)
 
     def model(self, theta: Float[np.ndarray, " K"]) -> MDP:

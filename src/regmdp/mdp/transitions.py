@@ -126,11 +126,12 @@ class Transitions(ABC):
         """Return the (S, A) sums of the rows."""
         sums = np.empty((self.n_states, self.n_actions), order="F")
         ones = np.ones(self.n_states)
-        threads.parallel_map(
-            self.blocks,
-            lambda block: assign(block, (sums, self.matvec(ones, block))),
-            shared=self.shared,
-        )
+
+        def add_up(block: slice) -> None:
+            with np.errstate(over="ignore"):  # of numbers that are no probabilities
+                assign(block, (sums, self.matvec(ones, block)))
+
+        threads.parallel_map(self.blocks, add_up, shared=self.shared)
         return sums
 
 

@@ -104,7 +104,8 @@ def queue(
     )
     available = np.ones((n_states, 2), dtype=np.bool_)
     available[capacity, 1] = False
-    rewards = np.repeat(-holding * customers[:, None], 2, axis=1)
+    with np.errstate(over="ignore"):  # the model refuses what is not finite
+        rewards = np.repeat(-holding * customers[:, None], 2, axis=1)
     rewards[:, 1] += arrival * reward
     return MDP(
         rows,

@@ -232,7 +232,7 @@ def _check_reference(reference: ArrayLike) -> np.ndarray:
     values = np.array(check_array("the reference", reference, error=PolicyError), order="F")
     if values.ndim not in (1, 2) or values.size == 0:
         raise PolicyError(f"the reference must have shape (S, A) or (A,), not {values.shape}")
-    bad = ~((values >= 0) & np.isfinite(values))
+    bad = ~((values >= 0) & (values <= 1.0 + 1e-9))
     if bad.any():
         raise PolicyError(
             describe_first(

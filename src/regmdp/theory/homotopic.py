@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Float
+from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.errors import SolverError
 from regmdp._internal.parameters import ArrayOf, Instance, checked
 from regmdp.improvement import HomotopicMirrorDescent
@@ -68,7 +69,7 @@ def _find_best_actions(optimum: Optimum) -> Float[np.ndarray, "S A"]:
 
 @checked(
     mdp=Instance(MDP),
-    step_sizes=ArrayOf("n", above=0.0, empty=True),
+    step_sizes=ArrayOf("n", above=0.0, maximum=LARGE_ROOT, empty=True),
     optimum=Instance(Optimum) | None,
 )
 def homotopic_pmd_gap_bound(
@@ -143,8 +144,8 @@ def homotopic_pmd_gap_bound(
 
 @checked(
     mdp=Instance(MDP),
-    step_sizes=ArrayOf("n", above=0.0, empty=True),
-    errors=ArrayOf("n", minimum=0.0, empty=True),
+    step_sizes=ArrayOf("n", above=0.0, maximum=LARGE_ROOT, empty=True),
+    errors=ArrayOf("n", minimum=0.0, maximum=LARGE_ROOT, empty=True),
     optimum=Instance(Optimum) | None,
 )
 def homotopic_pmd_policy_bound(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from regmdp._internal.arrays import Float
+from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.errors import SolverError
 from regmdp._internal.parameters import Number, checked
 from regmdp.algorithms import PolicyOptimization
@@ -39,7 +40,7 @@ __all__ = ["STATEMENTS", "admissible_evaluation_error"]
 @checked(
     discount=Number(0.0, 1.0),
     temperature=Number(above=0.0),
-    accuracy=Number(above=0.0),
+    accuracy=Number(above=0.0, maximum=LARGE_ROOT),
     modulus=Number(above=0.0),
 )
 def admissible_evaluation_error(

@@ -10,7 +10,7 @@ import math
 from typing import Literal, NamedTuple
 
 from regmdp._internal.arrays import ArrayLike
-from regmdp._internal.checks import check_option
+from regmdp._internal.checks import LARGE_ROOT, check_option
 from regmdp._internal.parameters import Instance, Number, Option, checked
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
@@ -57,7 +57,7 @@ class IterationCounts(NamedTuple):
     mdp=Instance(MDP),
     regularizer=Instance(Regularizer),
     step_size=Number(above=0.0, finite=False),
-    accuracy=Number(above=0.0),
+    accuracy=Number(above=0.0, maximum=LARGE_ROOT),
     quantity=Option("q", "value", "log_policy"),
     optimum=Instance(Optimum) | None,
 )
@@ -118,7 +118,7 @@ def entropy_npg_iterations(
 @checked(
     mdp=Instance(MDP),
     regularizer=Instance(Regularizer),
-    accuracy=Number(above=0.0),
+    accuracy=Number(above=0.0, maximum=LARGE_ROOT),
     optimum=Instance(Optimum) | None,
 )
 def soft_policy_iterations(
@@ -166,7 +166,7 @@ def soft_policy_iterations(
 
 @checked(
     mdp=Instance(MDP),
-    accuracy=Number(above=0.0),
+    accuracy=Number(above=0.0, maximum=LARGE_ROOT),
     step_size=Number(above=0.0, finite=False) | None,
     optimum=Instance(Optimum) | None,
 )
@@ -222,7 +222,7 @@ def npg_iterations(
     mdp=Instance(MDP),
     regularizer=Instance(Regularizer),
     step_size=Number(above=0.0, finite=False),
-    accuracy=Number(above=0.0),
+    accuracy=Number(above=0.0, maximum=LARGE_ROOT),
     optimum=Instance(Optimum) | None,
 )
 def mirror_descent_iterations(
@@ -288,7 +288,7 @@ def mirror_descent_iterations(
     mdp=Instance(MDP),
     regularizer=Instance(Regularizer),
     step_size=Number(above=0.0, finite=False),
-    accuracy=Number(above=0.0),
+    accuracy=Number(above=0.0, maximum=LARGE_ROOT),
     optimum=Instance(Optimum) | None,
 )
 def gap_iterations(

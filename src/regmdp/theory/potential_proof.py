@@ -27,7 +27,7 @@ import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, ArrayLike, Float
 from regmdp._internal.errors import SolverError
-from regmdp._internal.parameters import ArrayOf, Instance, checked
+from regmdp._internal.parameters import Distributions, Instance, checked
 from regmdp.evaluation import Chain, Exact
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
@@ -43,7 +43,7 @@ from regmdp.theory.steps import measure_potential
 __all__ = ["STATEMENTS", "occupancy_ratio"]
 
 
-@checked(mdp=Instance(MDP), distribution=ArrayOf("S", minimum=0.0))
+@checked(mdp=Instance(MDP), distribution=Distributions("S"))
 def occupancy_ratio(
     mdp: MDP, policy: ArrayLike | DeterministicPolicy, distribution: Float[Array, " S"]
 ) -> float:
@@ -79,9 +79,7 @@ def occupancy_ratio(
     """
     if not mdp.discount < 1.0:
         raise SolverError("the occupancy needs a discount below 1")
-    nu = np.asarray(distribution, dtype=np.float64)
-    if nu.shape != (mdp.n_states,) or np.any(nu < 0.0) or not abs(np.sum(nu) - 1.0) <= 1e-9:
-        raise SolverError(f"the distribution must be ({mdp.n_states},) probabilities that sum to 1")
+    nu = np.asarray(distribution)
     checked = check_policy(mdp, policy, check_regularizer(mdp, None))
     ratio, _ = _measure_occupancy_ratio(mdp, checked, nu)
     return float(np.min(ratio))

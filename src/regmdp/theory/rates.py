@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
-from regmdp._internal.checks import check_option
+from regmdp._internal.checks import LARGE_ROOT, check_option
 from regmdp._internal.errors import SolverError
 from regmdp._internal.parameters import Instance, Integer, Number, Option, checked
 from regmdp.mdp import MDP
@@ -119,7 +119,7 @@ def entropy_npg_bounds(
     regularizer=Instance(Regularizer),
     step_size=Number(above=0.0, finite=False),
     iterations=Integer(0),
-    error=Number(0.0),
+    error=Number(0.0, LARGE_ROOT),
     optimum=Instance(Optimum) | None,
 )
 def inexact_entropy_npg_bounds(
@@ -181,7 +181,7 @@ def inexact_entropy_npg_bounds(
     regularizer=Instance(Regularizer),
     step_size=Number(above=0.0, finite=False),
     iterations=Integer(0),
-    evaluation_error=Number(0.0),
+    evaluation_error=Number(0.0, LARGE_ROOT),
     subproblem_gap=Number(0.0),
     optimum=Instance(Optimum) | None,
 )
@@ -263,7 +263,7 @@ def gpmd_bounds(
 @checked(
     discount=Number(0.0, 1.0),
     weight=Number(0.0, 1.0),
-    evaluation_error=Number(0.0),
+    evaluation_error=Number(0.0, LARGE_ROOT),
     subproblem_gap=Number(0.0),
 )
 def inexact_floor(
@@ -305,7 +305,7 @@ def inexact_floor(
 @checked(
     discount=Number(0.0, 1.0),
     temperature=Number(above=0.0),
-    error=Number(0.0),
+    error=Number(0.0, LARGE_ROOT),
     modulus=Number(above=0.0),
     quantity=Option("q", "value", "policy", "log_policy"),
 )

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.errors import SolverError
 from regmdp._internal.parameters import Instance, Number, checked
 from regmdp.mdp import MDP
@@ -44,7 +45,7 @@ class SampleComplexity(NamedTuple):
         return self.pairs * self.total_per_pair
 
 
-@checked(mdp=Instance(MDP), accuracy=Number(above=0.0))
+@checked(mdp=Instance(MDP), accuracy=Number(above=0.0, maximum=LARGE_ROOT))
 def temperature_for_accuracy(mdp: MDP, accuracy: float) -> float:
     r"""Return the temperature τ = (1-γ)ε/log A with which Shannon entropy costs at most ε.
 
@@ -80,7 +81,7 @@ def temperature_for_accuracy(mdp: MDP, accuracy: float) -> float:
     return (1.0 - mdp.discount) * accuracy / math.log(n_actions)
 
 
-@checked(mdp=Instance(MDP), accuracy=Number(above=0.0))
+@checked(mdp=Instance(MDP), accuracy=Number(above=0.0, maximum=LARGE_ROOT))
 def inexact_npg_samples(mdp: MDP, accuracy: float) -> SampleComplexity:
     r"""Return the number of samples of entropy-regularized NPG for an accuracy, up to logarithms.
 

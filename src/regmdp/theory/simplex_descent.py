@@ -14,7 +14,7 @@ from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float
 from regmdp._internal.checks import check_integer, describe_first
 from regmdp._internal.errors import PolicyError, SolverError
-from regmdp._internal.parameters import ArrayOf, Instance, Integer, Number, checked
+from regmdp._internal.parameters import ArrayOf, Distributions, Instance, Integer, Number, checked
 from regmdp.improvement.dual_variables import (
     check_mirror_map,
     normalise_dual,
@@ -293,18 +293,7 @@ def _check_distribution(name: str, values: ArrayLike) -> Float[np.ndarray, " A"]
     Raises:
         PolicyError: if it is none.
     """
-    p = check_array(name, values, error=PolicyError)
-    if p.ndim != 1 or p.size == 0:
-        raise PolicyError(f"{name} must have shape (A,), not {p.shape}")
-    wrong = ~((p >= 0.0) & np.isfinite(p))
-    if wrong.any():
-        raise PolicyError(
-            describe_first(
-                wrong, lambda a: f"{name} gives action {a} {p[a]:g}, no probability", "entries"
-            )
-        )
-    if abs(p.sum() - 1.0) > 1e-9:
-        raise PolicyError(f"{name} sums to {p.sum():.12g}, not to 1; divide it by its sum")
+    p = Distributions("A").check(name, values, None, PolicyError)
     return p / p.sum()
 
 

@@ -18,6 +18,7 @@ import math
 import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Float
+from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.errors import SolverError
 from regmdp._internal.parameters import ArrayOf, Instance, Number, checked
 from regmdp.evaluation import visits
@@ -105,7 +106,7 @@ def _measure_dominance(
 
 @checked(
     mdp=Instance(MDP),
-    constants=ArrayOf("n", minimum=0.0, empty=True),
+    constants=ArrayOf("n", minimum=0.0, maximum=LARGE_ROOT, empty=True),
     step_size=Number(above=0.0, finite=False),
     optimum=Instance(Optimum) | None,
 )

@@ -30,6 +30,7 @@ import scipy.sparse as sp
 
 from regmdp import bellman
 from regmdp._internal.arrays import Array, ArrayLike, Float
+from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.errors import SolverError
 from regmdp._internal.parameters import ArrayOf, Instance, Integer, Number, checked
 from regmdp.certificates import backup_error
@@ -288,7 +289,7 @@ def td_pmd_linear_bounds(
 @checked(
     mdp=Instance(MDP),
     regularizer=Instance(Regularizer) | None,
-    initial=Number(above=0.0),
+    initial=Number(above=0.0, maximum=LARGE_ROOT),
     iterations=Integer(0),
     optimum=Instance(Optimum) | None,
 )
@@ -348,10 +349,10 @@ def td_pmd_adaptive_bound(
 @checked(
     mdp=Instance(MDP),
     regularizer=Instance(Regularizer) | None,
-    initial=Number(above=0.0),
+    initial=Number(above=0.0, maximum=LARGE_ROOT),
     iterations=Integer(0),
     mirror=Instance(Regularizer),
-    errors=ArrayOf("n", minimum=0.0, empty=True) | None,
+    errors=ArrayOf("n", minimum=0.0, maximum=LARGE_ROOT, empty=True) | None,
     optimum=Instance(Optimum) | None,
 )
 def td_pmd_geometric_bound(

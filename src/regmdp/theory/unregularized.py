@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
+from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.errors import SolverError
 from regmdp._internal.parameters import Instance, Integer, Number, checked
 from regmdp.evaluation import occupancy
@@ -101,7 +102,7 @@ def npg_bound(
 
 @checked(
     mdp=Instance(MDP),
-    initial=Number(above=0.0),
+    initial=Number(above=0.0, maximum=LARGE_ROOT),
     iterations=Integer(0),
     mirror=Instance(Regularizer),
     optimum=Instance(Optimum) | None,
@@ -166,7 +167,7 @@ def geometric_pmd_bound(
 @checked(
     mdp=Instance(MDP),
     regularizer=Instance(Regularizer) | None,
-    initial=Number(above=0.0),
+    initial=Number(above=0.0, maximum=LARGE_ROOT),
     iterations=Integer(0),
     lookahead=Integer(),
     optimum=Instance(Optimum) | None,

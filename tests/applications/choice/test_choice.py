@@ -346,13 +346,13 @@ def test_unidentified_parameters_are_named(panel):
         (lambda: engines().solve({"replacement": 1.0}), "the parameter 'increment 0' is missing"),
         (
             lambda: engines().solve([1.0, np.nan, 0.5, 0.3]),
-            "the parameters must be 4 finite numbers",
+            r"parameters\[1\] is nan, not a finite",
         ),
         (
             lambda: choice.LinearUtilities(np.zeros((2, 2, 2)), ["x", "x"]),
             "2 parameters need as many different names",
         ),
-        (lambda: choice.Increments(np.array([[5]]), 2), "start must be"),
+        (lambda: choice.Increments(np.array([[5]]), 2), "start must hold"),
         (lambda: choice.KnownTransitions(np.ones((2, 2))), "the probabilities must have shape"),
         (
             lambda: choice.simulate(

@@ -121,5 +121,5 @@ def test_an_invalid_line_is_refused(bus, line, text, message):
 def test_a_missing_file_or_group_is_reported(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_buses(tmp_path, (1,))
-    with pytest.raises(rm.SampleError, match="there are groups 1, 2, 3, 4"):
+    with pytest.raises(rm.SampleError, match=r"must be an integer in \[1, 4\], not 5"):
         read_buses(tmp_path, (5,))

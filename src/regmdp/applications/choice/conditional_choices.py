@@ -14,8 +14,9 @@ import time
 import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
-from regmdp._internal.checks import check_integer, check_number, describe_first
+from regmdp._internal.checks import LARGE_ROOT, describe_first
 from regmdp._internal.errors import SampleError
+from regmdp._internal.parameters import Instance, Integer, Number, checked
 from regmdp._internal.status import Status
 from regmdp.applications.choice.estimates import Estimates
 from regmdp.applications.choice.model import ChoiceModel, require_panel, require_problem
@@ -28,6 +29,12 @@ __all__ = ["choice_frequencies", "hotz_miller", "nested_pseudo_likelihood"]
 CONVERGED_CHANGE = 1e-9
 
 
+@checked(
+    SampleError,
+    model=Instance(ChoiceModel),
+    panel=Instance(Panel),
+    smoothing=Number(0.0, LARGE_ROOT),
+)
 def choice_frequencies(
     model: ChoiceModel, panel: Panel, *, smoothing: float = 0.0
 ) -> Float[np.ndarray, "S A"]:
@@ -54,7 +61,6 @@ def choice_frequencies(
         array([[0.5, 0.5],
                [0. , 1. ]])
     """
-    check_number("smoothing", smoothing, 0.0, error=SampleError)
     require_panel(model, panel)
     available = model.choice_sets
     counts = panel.count_choices(*available.shape)
@@ -76,6 +82,7 @@ def choice_frequencies(
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), np.finfo(float).tiny)
 
 
+@checked(SampleError, model=Instance(ChoiceModel), panel=Instance(Panel))
 def hotz_miller(
     model: ChoiceModel, panel: Panel, *, probabilities: ArrayLike | None = None
 ) -> Estimates:
@@ -114,6 +121,7 @@ def hotz_miller(
     )
 
 
+@checked(SampleError, model=Instance(ChoiceModel), panel=Instance(Panel), max_iterations=Integer())
 def nested_pseudo_likelihood(
     model: ChoiceModel,
     panel: Panel,
@@ -139,7 +147,6 @@ def nested_pseudo_likelihood(
         Aguirregabiria & Mira 2002, Econometrica 70(4), "Swapping the nested fixed point algorithm".
     """
     started = time.perf_counter()
-    check_integer("max_iterations", max_iterations, error=SampleError)
     require_problem(model, panel)
     if probabilities is None:
         probabilities = choice_frequencies(model, panel, smoothing=1.0)

@@ -9,8 +9,9 @@ import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float, Shaped
 from regmdp._internal.errors import SampleError
+from regmdp._internal.parameters import Function, Instance, MappingOf, Number, Option, checked
 from regmdp._internal.user_code import call_user
-from regmdp.applications.choice.covariance import CovarianceKind
+from regmdp.applications.choice.covariance import COVARIANCE_KINDS, CovarianceKind
 from regmdp.applications.choice.estimates import Estimates
 from regmdp.applications.choice.model import ChoiceModel, ChoiceSolution
 
@@ -20,6 +21,7 @@ __all__ = ["Counterfactual", "counterfactual", "delta_method", "long_run_shares"
 DIFFERENCE_STEP = 1e-4
 
 
+@checked(SampleError, before=Instance(ChoiceSolution), after=Instance(ChoiceSolution))
 @dataclass(frozen=True, eq=False)
 class Counterfactual:
     """A model at the estimates, and at other parameters, or another model.
@@ -58,6 +60,12 @@ class Counterfactual:
         return "\n".join(lines)
 
 
+@checked(
+    SampleError,
+    estimates=Instance(Estimates),
+    change=MappingOf(Number() | Function()) | None,
+    model=Instance(ChoiceModel) | None,
+)
 def counterfactual(
     estimates: Estimates,
     change: Mapping[str, float | Callable[[float], float]] | None = None,
@@ -94,18 +102,26 @@ def counterfactual(
             raise SampleError(
                 f"there is no parameter {name!r}; the parameters are {', '.join(parameters)}"
             )
-        parameters[name] = float(new(parameters[name]) if callable(new) else new)
+        number = new(parameters[name]) if callable(new) else new
+        parameters[name] = Number().check(f"the new {name!r}", number, None, SampleError)
     return Counterfactual(
         estimates.solution,
         (model or estimates.model).solve(parameters, start=estimates.solution.mdp_solution),
     )
 
 
+@checked(SampleError, solution=Instance(ChoiceSolution))
 def long_run_shares(solution: ChoiceSolution) -> Float[np.ndarray, " A"]:
     """Return the (A,) long-run shares of the choices."""
     return solution.stationary_distribution() @ solution.probabilities
 
 
+@checked(
+    SampleError,
+    function=Function(),
+    estimates=Instance(Estimates),
+    kind=Option(*COVARIANCE_KINDS),
+)
 def delta_method(
     function: Callable[[ChoiceSolution], ArrayLike],
     estimates: Estimates,

@@ -12,8 +12,6 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from regmdp._internal.arrays import Float, Int
-from regmdp._internal.checks import check_option
-from regmdp._internal.errors import SampleError
 from regmdp.applications._coefficient_table import inverse_information
 from regmdp.applications.choice.likelihood import Likelihood
 
@@ -59,7 +57,6 @@ def estimate_covariance(
         Murphy & Topel 1985, Journal of Business & Economic Statistics 3(4), for estimates in two
         steps; White 1982, Econometrica 50(1); Berndt, Hall, Hall & Hausman 1974.
     """
-    check_option("kind", kind, COVARIANCE_KINDS, error=SampleError)
     equations = _joint_equations(likelihood) if joint else _two_step_equations(likelihood)
     slope = equations.by_products if kind == "opg" else equations.by_derivatives
     if kind in ("information", "opg"):

@@ -9,6 +9,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SampleError
+from regmdp._internal.parameters import Instance, Option, checked
 from regmdp._internal.status import Status
 from regmdp.applications._coefficient_table import coefficient_table
 from regmdp.applications.choice.covariance import (
@@ -21,6 +22,9 @@ from regmdp.applications.choice.model import ChoiceModel, ChoiceSolution
 from regmdp.applications.choice.panel import Panel
 
 __all__ = ["Estimates", "LikelihoodRatio", "likelihood_ratio_test"]
+
+
+KIND = Option(*COVARIANCE_KINDS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +85,7 @@ class Estimates:
         """The log-likelihood of choices and transitions together."""
         return self.likelihood.total
 
+    @checked(SampleError, kind=KIND)
     def covariance(self, kind: CovarianceKind = "information") -> Float[np.ndarray, "K K"]:
         """Return the (K, K) covariance of the estimates.
 
@@ -97,11 +102,13 @@ class Estimates:
         """
         return estimate_covariance(self.likelihood, kind, joint=self.joint)
 
+    @checked(SampleError, kind=KIND)
     def standard_errors(self, kind: CovarianceKind = "information") -> dict[str, float]:
         """Return the standard errors by name: see :meth:`covariance`."""
         variances = np.maximum(np.diag(self.covariance(kind)), 0.0)
         return dict(zip(self.model.names, np.sqrt(variances).tolist(), strict=True))
 
+    @checked(SampleError, kind=KIND)
     def summary(self, kind: CovarianceKind = "information") -> str:
         """Return the method, the data, the fit and a table with 95 % confidence intervals."""
         likelihood, errors = self.likelihood, self.standard_errors(kind)
@@ -148,6 +155,7 @@ class LikelihoodRatio(NamedTuple):
     p_value: float
 
 
+@checked(SampleError, restricted=Instance(Estimates), general=Instance(Estimates))
 def likelihood_ratio_test(restricted: Estimates, general: Estimates) -> LikelihoodRatio:
     """Test a restriction by the difference that it makes to the log-likelihood.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from regmdp._internal.arrays import ArrayLike
 from regmdp._internal.errors import SampleError
+from regmdp._internal.parameters import ArrayOf, Instance, Integer, SequenceOf, Text, checked
 from regmdp.applications.choice.counterfactuals import Counterfactual
 from regmdp.applications.choice.model import ChoiceSolution
 
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["draw_counterfactual"]
 
 
+@checked(
+    SampleError,
+    counterfactual=Instance(Counterfactual),
+    choice=Integer(0) | Text(),
+    states=ArrayOf("n") | None,
+    label=Text(),
+    names=SequenceOf(Text(), length=2),
+)
 def draw_counterfactual(
     counterfactual: Counterfactual,
     choice: int | str,
@@ -60,7 +69,9 @@ def draw_counterfactual(
     solutions = (counterfactual.before, counterfactual.after)
     number, title = _find_choice(counterfactual.before, choice)
     n_states = counterfactual.before.mdp.n_states
-    x = np.arange(n_states) if states is None else np.asarray(states, dtype=np.float64)
+    x = np.arange(n_states) if states is None else np.asarray(states)
+    if x.size != n_states:
+        raise SampleError(f"states must be {n_states} positions, one for each state, not {x.size}")
     figure, (left, right) = plots.subplots(1, 2)
     for index, (solution, name) in enumerate(zip(solutions, names, strict=True)):
         plots.draw_curve(left, x, solution.probabilities[:, number], index, name)
@@ -80,8 +91,8 @@ def _find_choice(solution: ChoiceSolution, choice: int | str) -> tuple[int, str]
     names = list(solution.model.choices or [])
     if isinstance(choice, str) and choice in names:
         return names.index(choice), choice
-    if isinstance(choice, int | np.integer) and 0 <= choice < n_choices:
-        return int(choice), names[int(choice)] if names else f"choice {choice}"
+    if isinstance(choice, int) and choice < n_choices:
+        return choice, names[choice] if names else f"choice {choice}"
     raise SampleError(
         f"there is no choice {choice!r}; the choices are "
         f"{', '.join(names) or f'0 to {n_choices - 1}'}"

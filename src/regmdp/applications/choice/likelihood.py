@@ -8,7 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from regmdp._internal.arrays import Float
-from regmdp.applications.choice.model import ChoiceModel, ChoiceSolution, ParametersLike
+from regmdp._internal.errors import SampleError
+from regmdp._internal.parameters import Instance, checked
+from regmdp.applications.choice.model import PARAMETERS, ChoiceModel, ChoiceSolution, ParametersLike
 from regmdp.applications.choice.panel import Panel
 from regmdp.applications.choice.utilities import LinearUtilities
 from regmdp.gradients import Gradient, Perturbation
@@ -21,6 +23,7 @@ __all__ = ["Likelihood"]
 RELATIVE_STEP, MIN_PARAMETER_SIZE = 1e-5, 1e-2
 
 
+@checked(SampleError, solution=Instance(ChoiceSolution), panel=Instance(Panel))
 @dataclass(frozen=True, eq=False)
 class Likelihood:
     r"""The log-likelihood of a panel under a solved model: of the choices and of the transitions.
@@ -37,6 +40,13 @@ class Likelihood:
     panel: Panel
 
     @classmethod
+    @checked(
+        SampleError,
+        model=Instance(ChoiceModel),
+        panel=Instance(Panel),
+        parameters=PARAMETERS,
+        start=Instance(Solution) | None,
+    )
     def from_parameters(
         cls,
         model: ChoiceModel,

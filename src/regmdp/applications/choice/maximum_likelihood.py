@@ -9,10 +9,10 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import SampleError
-from regmdp._internal.events import CallbackLike
+from regmdp._internal.events import CALLBACK, CallbackLike
+from regmdp._internal.parameters import ArrayOf, Instance, checked
 from regmdp._internal.status import Status
 from regmdp.applications._minimization import Objective, Search
 from regmdp.applications.choice.estimates import Estimates
@@ -30,6 +30,13 @@ CONVERGED_DISTANCE = 1e-3
 MAX_ITERATIONS, MAX_NEWTON_STEPS = 500, 20
 
 
+@checked(
+    SampleError,
+    model=Instance(ChoiceModel),
+    panel=Instance(Panel),
+    start=ArrayOf("U", empty=True) | None,
+    callback=CALLBACK,
+)
 def nested_fixed_point(
     model: ChoiceModel,
     panel: Panel,
@@ -84,11 +91,18 @@ def nested_fixed_point(
     started = time.perf_counter()
     require_problem(model, panel)
     phi = model.transitions.estimate(panel)
-    first = np.zeros(model.n_utility_parameters) if start is None else _check_start(model, start)
+    first = np.zeros(model.n_utility_parameters) if start is None else np.array(start)
     objective = _ChoiceObjective(model, panel, phi)
     return _maximize(objective, first, "nested fixed point", callback, started)
 
 
+@checked(
+    SampleError,
+    model=Instance(ChoiceModel),
+    panel=Instance(Panel),
+    start=ArrayOf("U", empty=True) | None,
+    callback=CALLBACK,
+)
 def full_maximum_likelihood(
     model: ChoiceModel,
     panel: Panel,
@@ -129,7 +143,7 @@ def full_maximum_likelihood(
         theta = first_stage.vector[: model.n_utility_parameters]
         n_earlier = first_stage.iterations
     else:
-        theta = _check_start(model, start)
+        theta = np.array(start)
     require_problem(model, panel)
     free = model.transitions.to_free(model.transitions.estimate(panel))
     first = np.concatenate((theta, free))
@@ -298,13 +312,3 @@ def _bound_distance(
         return 0.0
     lengths = np.abs(search.inverse_hessian(point) @ np.diag(error)).sum(axis=1)
     return search.newton_step(point).decrement + float(np.sqrt(max(error @ lengths, 0.0)))
-
-
-def _check_start(model: ChoiceModel, start: ArrayLike) -> Float[np.ndarray, " K"]:
-    first = np.array(check_array("start", start, finite=True, error=SampleError))
-    if first.shape != (model.n_utility_parameters,):
-        raise SampleError(
-            f"start must be {model.n_utility_parameters} numbers, for "
-            f"{', '.join(model.utilities.names)}, not {start!r}"
-        )
-    return first

@@ -10,10 +10,17 @@ from typing import TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._internal.array_checks import check_array
-from regmdp._internal.arrays import ArrayLike, Bool, Float
-from regmdp._internal.checks import check_number
+from regmdp._internal.arrays import ArrayLike, Bool, Float, freeze_fields
 from regmdp._internal.errors import SampleError
+from regmdp._internal.parameters import (
+    ArrayOf,
+    Instance,
+    MappingOf,
+    Number,
+    SequenceOf,
+    Text,
+    checked,
+)
 from regmdp._solve import solve
 from regmdp.applications._coefficient_table import inverse_information
 from regmdp.applications._feature_checks import require_independent
@@ -26,6 +33,7 @@ from regmdp.regularizers import Shannon
 from regmdp.solution import Solution
 
 __all__ = [
+    "PARAMETERS",
     "ChoiceModel",
     "ChoiceSolution",
     "require_identified",
@@ -45,6 +53,19 @@ MIN_INFORMATION = 1e-9
 ParametersLike: TypeAlias = Mapping[str, float] | ArrayLike
 
 
+#: Parameters as the methods of a model take them.
+PARAMETERS = MappingOf(Number()) | ArrayOf("K", empty=True)
+
+
+@checked(
+    SampleError,
+    utilities=Instance(Utilities),
+    transitions=Instance(ExogenousTransitions),
+    discount=Number(0.0, below=1.0),
+    scale=Number(above=0.0),
+    available=ArrayOf("S A", "boolean") | None,
+    choices=SequenceOf(Text()) | None,
+)
 @dataclass(frozen=True, eq=False)
 class ChoiceModel:
     r"""A dynamic discrete choice model with logit errors: an entropy-regularized decision process.
@@ -102,13 +123,18 @@ class ChoiceModel:
             raise SampleError(
                 f"utilities and transitions both have a parameter {sorted(shared)[0]!r}; rename one"
             )
-        check_number("discount", self.discount, 0.0, below=1.0, error=SampleError)
-        check_number("scale", self.scale, above=0.0, error=SampleError)
+        if self.available is not None:
+            freeze_fields(self, "available")
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of all parameters, those of the utilities first."""
         return (*self.utilities.names, *self.transitions.names)
+
+    @property
+    def dimensions(self) -> dict[str, int]:
+        """The number of parameters, K, and that of the utilities, U."""
+        return {"K": len(self.names), "U": self.n_utility_parameters}
 
     @property
     def n_utility_parameters(self) -> int:
@@ -119,10 +145,11 @@ class ChoiceModel:
     def choice_sets(self) -> Bool[np.ndarray, "S A"]:
         """(S, A) mask of the choices that are available in each state."""
         if self.available is not None:
-            return check_array("available", self.available, "boolean", ndim=2, error=SampleError)
+            return np.asarray(self.available)
         shape = self.utilities.values(np.zeros(self.n_utility_parameters)).shape
         return np.ones(shape, dtype=np.bool_)
 
+    @checked(SampleError, parameters=PARAMETERS)
     def mdp(self, parameters: ParametersLike) -> MDP:
         """Return the decision process at given parameters, by name or as (K,) numbers."""
         theta, phi = self.split(parameters)
@@ -134,6 +161,7 @@ class ChoiceModel:
             action_labels=self.choices,
         )
 
+    @checked(SampleError, parameters=PARAMETERS, start=Instance(Solution) | None)
     def solve(self, parameters: ParametersLike, *, start: Solution | None = None) -> ChoiceSolution:
         """Solve the model at given parameters.
 
@@ -151,16 +179,10 @@ class ChoiceModel:
             self, vector, mdp, regularizer, solve(mdp, regularizer, absolute_tol=TOL, start=start)
         )
 
+    @checked(SampleError, parameters=PARAMETERS)
     def vector(self, parameters: ParametersLike) -> Float[np.ndarray, " K"]:
         """Return parameters as (K,) numbers in the order of `names`."""
-        numbers = self._sort(parameters) if isinstance(parameters, Mapping) else parameters
-        vector = np.array(check_array("the parameters", numbers, error=SampleError))
-        if vector.shape != (len(self.names),) or not np.isfinite(vector).all():
-            raise SampleError(
-                f"the parameters must be {len(self.names)} finite numbers, for "
-                f"{', '.join(self.names)}, not {parameters!r}"
-            )
-        return vector
+        return np.array(self._sort(parameters) if isinstance(parameters, Mapping) else parameters)
 
     def _sort(self, parameters: Mapping[str, float]) -> list[float]:
         """Return the numbers in the order of `names`."""
@@ -172,6 +194,7 @@ class ChoiceModel:
             raise SampleError(f"{problem}; the parameters are {', '.join(self.names)}")
         return [parameters[name] for name in self.names]
 
+    @checked(SampleError, parameters=PARAMETERS)
     def split(
         self, parameters: ParametersLike
     ) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, " J"]]:
@@ -179,6 +202,7 @@ class ChoiceModel:
         vector = self.vector(parameters)
         return vector[: self.n_utility_parameters], vector[self.n_utility_parameters :]
 
+    @checked(SampleError, parameters=PARAMETERS)
     def perturbations(self, parameters: ParametersLike) -> list[Perturbation]:
         """Return the derivative of the decision process with respect to each parameter."""
         theta, phi = self.split(parameters)
@@ -188,6 +212,7 @@ class ChoiceModel:
             *(Perturbation(transitions=rows) for rows in self.transitions.derivatives(phi)),
         ]
 
+    @checked(SampleError, panel=Instance(Panel))
     def require_fit(self, panel: Panel) -> None:
         """Check that the panel's states and choices are those of the model.
 
@@ -197,42 +222,34 @@ class ChoiceModel:
         panel.require_fit(self.choice_sets)
 
 
-def require_panel(model: object, panel: object) -> tuple[ChoiceModel, Panel]:
-    """Return a model and a panel whose states and choices are those of the model.
+def require_panel(model: ChoiceModel, panel: Panel) -> None:
+    """Check that the states and choices of a panel are those of the model.
 
     Raises:
-        SampleError: if the arguments are something else or do not fit.
+        SampleError: if they are not.
     """
-    for name, value, kind in (("model", model, ChoiceModel), ("panel", panel, Panel)):
-        if not isinstance(value, kind):
-            raise SampleError(
-                f"the {name} must be a regmdp.choice.{kind.__name__}, not {type(value).__name__}"
-            )
-    assert isinstance(model, ChoiceModel)
-    assert isinstance(panel, Panel)
     if isinstance(model.utilities, LinearUtilities):
         shape, sets = model.utilities.features.shape[:2], model.choice_sets
         if shape != sets.shape:
             raise SampleError(f"available must have the shape {shape}, not {sets.shape}")
     model.require_fit(panel)
-    return model, panel
 
 
-def require_problem(model: object, panel: object) -> None:
+def require_problem(model: ChoiceModel, panel: Panel) -> None:
     """Check that a panel can be used to estimate a model.
 
     Raises:
-        SampleError: if the arguments are something else or do not fit, no choice counts, or a
-            feature of the utilities is 0 or a combination of others.
+        SampleError: if they do not fit, no choice counts, or a feature of the utilities is 0 or a
+            combination of others.
     """
-    checked, observed = require_panel(model, panel)
-    if not observed.n_choices:
+    require_panel(model, panel)
+    if not panel.n_choices:
         raise SampleError(
             "no choice of the panel enters the likelihood: counted is False in all rows"
         )
-    if isinstance(checked.utilities, LinearUtilities):
-        features, names = checked.utilities.features, checked.utilities.names
-        require_independent(features[checked.choice_sets], names, "in all choice sets")
+    if isinstance(model.utilities, LinearUtilities):
+        features, names = model.utilities.features, model.utilities.names
+        require_independent(features[model.choice_sets], names, "in all choice sets")
 
 
 def require_identified(
@@ -281,6 +298,11 @@ class ChoiceSolution:
     mdp: MDP
     regularizer: Shannon
     mdp_solution: Solution
+
+    @property
+    def dimensions(self) -> dict[str, int]:
+        """The numbers of states, S, of choices, A, and of parameters, K."""
+        return {"S": self.mdp.n_states, "A": self.mdp.n_actions, "K": self.parameters.size}
 
     @property
     def probabilities(self) -> Float[np.ndarray, "S A"]:

@@ -12,6 +12,7 @@ from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import SampleError
 from regmdp._internal.memory import require_memory
+from regmdp._internal.parameters import ArrayOf, Integer, checked
 
 __all__ = ["Panel"]
 
@@ -97,6 +98,7 @@ class Panel:
         """(m,) the rows that another row of the same individual follows."""
         return np.flatnonzero(self.individual[1:] == self.individual[:-1])
 
+    @checked(SampleError, n_states=Integer(), n_choices=Integer())
     def count_choices(self, n_states: int, n_choices: int) -> Float[np.ndarray, "S A"]:
         """Return the (S, A) number of times that each choice was made in each state.
 
@@ -110,13 +112,13 @@ class Panel:
         counts = np.bincount(pair, minlength=n_states * n_choices)
         return counts.reshape(n_states, n_choices).astype(np.float64)
 
+    @checked(SampleError, available=ArrayOf("S A", "boolean"))
     def require_fit(self, available: Bool[np.ndarray, "S A"]) -> None:
         """Check that a model with this (S, A) mask of choice sets has all states and choices.
 
         Raises:
             SampleError: naming the first row where it has not.
         """
-        available = check_array("available", available, "boolean", ndim=2, error=SampleError)
         n_states, n_choices = available.shape
         states = f"a state, and the model has states 0 to {n_states - 1}"
         _require_none(self.state >= n_states, self.state, states)

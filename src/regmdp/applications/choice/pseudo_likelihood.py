@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import SampleError
+from regmdp._internal.parameters import ArrayOf
 from regmdp.applications.choice.likelihood import Likelihood
 from regmdp.applications.choice.model import ChoiceModel, require_identified
 from regmdp.applications.choice.panel import Panel
@@ -71,12 +71,10 @@ class PseudoLikelihood:
 
     def check_probabilities(self, probabilities: ArrayLike) -> Float[np.ndarray, "S A"]:
         """Return (S, A) choice probabilities, if they are those of the choice sets."""
-        p = check_array("the choice probabilities", probabilities, error=SampleError)
         mdp = self.mdp
-        if p.shape != mdp.rewards.shape:
-            raise SampleError(
-                f"choice probabilities must have shape {mdp.rewards.shape}, not {p.shape}"
-            )
+        p = ArrayOf("S A", maximum=1.0 + 1e-9).check(
+            "the choice probabilities", probabilities, mdp, SampleError
+        )
         bad = ~mdp.terminal & ~(
             np.isclose(p.sum(axis=1), 1.0)
             & (p >= 0).all(axis=1)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import Float
-from regmdp._internal.checks import check_integer, check_number
+from regmdp._internal.checks import show
 from regmdp._internal.errors import SampleError, SolverError
+from regmdp._internal.parameters import Function, Generator, Instance, Integer, Number, checked
 from regmdp._internal.user_code import call_user
 from regmdp.applications.choice.estimates import Estimates
 from regmdp.applications.choice.panel import Panel
@@ -35,18 +36,25 @@ class Bootstrap:
         """Return the standard deviations of the estimates by name."""
         return dict(zip(self.names, np.std(self.estimates, axis=0, ddof=1).tolist(), strict=True))
 
+    @checked(SampleError, confidence=Number(above=0.0, below=1.0))
     def intervals(self, confidence: float = 0.95) -> dict[str, tuple[float, float]]:
         """Return intervals between quantiles of the estimates, by name.
 
         Args:
             confidence: Share of the estimates between the two, in (0, 1).
         """
-        check_number("confidence", confidence, above=0.0, below=1.0, error=SampleError)
         tail = 0.5 * (1.0 - confidence)
         low, high = np.quantile(self.estimates, [tail, 1.0 - tail], axis=0)
         return dict(zip(self.names, zip(low.tolist(), high.tolist(), strict=True), strict=True))
 
 
+@checked(
+    SampleError,
+    estimator=Function(),
+    panel=Instance(Panel),
+    replications=Integer(2),
+    rng=Generator(),
+)
 def bootstrap(
     estimator: Callable[[Panel], Estimates],
     panel: Panel,
@@ -86,15 +94,6 @@ def bootstrap(
         >>> 0.08 < again.standard_errors()["liking"] < 0.2
         True
     """
-    check_integer("replications", replications, 2, error=SampleError)
-    if not callable(estimator):
-        raise SampleError(f"the estimator must be a function of a panel, not {estimator!r}")
-    if not isinstance(panel, Panel):
-        raise SampleError(f"the panel must be a regmdp.choice.Panel, not {type(panel).__name__}")
-    if not isinstance(rng, np.random.Generator):
-        raise SampleError(
-            f"rng must be a numpy.random.Generator, as default_rng(0) returns, not {rng!r}"
-        )
     vectors: list[np.ndarray] = []
     names: tuple[str, ...] = ()
     n_failed = 0
@@ -107,6 +106,8 @@ def bootstrap(
             except SampleError:
                 n_failed += 1
                 continue
+            if not isinstance(estimates, Estimates):
+                raise SampleError(f"estimator must return Estimates, not {show(estimates)}")
             names = estimates.model.names
             vectors.append(estimates.vector)
     except KeyboardInterrupt:

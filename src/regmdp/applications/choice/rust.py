@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from regmdp._internal.arrays import Int
-from regmdp._internal.checks import check_integer
+from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.errors import FormatError, SampleError
 from regmdp._internal.files import require_file
+from regmdp._internal.parameters import FileName, Integer, Number, SequenceOf, checked
 from regmdp.applications.choice.model import ChoiceModel
 from regmdp.applications.choice.panel import Panel
 from regmdp.applications.choice.transitions import Increments
@@ -51,8 +52,16 @@ HEADER_ROWS = 11
 REPLACEMENT_ROWS = (5, 8)
 #: Upper end of the last bin, in miles.
 MAX_MILES = 450_000
+#: Largest number of bins: one for each mile.
+MAX_BINS = MAX_MILES
 
 
+@checked(
+    SampleError,
+    folder=FileName(),
+    groups=SequenceOf(Integer(min(BUS_GROUPS), max(BUS_GROUPS)), minimum=1),
+    n_bins=Integer(2, MAX_BINS),
+)
 def read_buses(
     folder: str | PathLike[str], groups: Sequence[int] = (1, 2, 3, 4), *, n_bins: int = 90
 ) -> Panel:
@@ -80,12 +89,6 @@ def read_buses(
         Rust 1987, Econometrica 55(5), "Optimal replacement of GMC bus engines: an empirical model
         of Harold Zurcher".
     """
-    check_integer("n_bins", n_bins, 2, error=SampleError)
-    unknown = [group for group in groups if group not in BUS_GROUPS]
-    if unknown or not groups:
-        raise SampleError(
-            f"there are groups {', '.join(map(str, BUS_GROUPS))}, not {unknown or 'none'}"
-        )
     parts = [
         _convert_bus(column, n_bins)
         for group in groups
@@ -170,6 +173,13 @@ def _convert_bus(column: Int[np.ndarray, " rows"], n_bins: int) -> tuple[np.ndar
     )
 
 
+@checked(
+    SampleError,
+    n_bins=Integer(2, MAX_BINS),
+    discount=Number(0.0, below=1.0),
+    n_increments=Integer(2),
+    unit=Number(-LARGE_ROOT, LARGE_ROOT),
+)
 def bus_engine_model(
     *, n_bins: int = 90, discount: float = 0.9999, n_increments: int = 3, unit: float = 1e-3
 ) -> ChoiceModel:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Int
-from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SampleError
 from regmdp._internal.memory import require_memory
+from regmdp._internal.parameters import Distributions, Generator, Instance, Integer, checked
 from regmdp.applications.choice.model import ChoiceSolution
 from regmdp.applications.choice.panel import Panel
 
@@ -19,6 +18,14 @@ __all__ = ["simulate"]
 BYTES_PER_ROW = 80
 
 
+@checked(
+    SampleError,
+    solution=Instance(ChoiceSolution),
+    individuals=Integer(),
+    periods=Integer(),
+    rng=Generator(),
+    start=Distributions("S") | None,
+)
 def simulate(
     solution: ChoiceSolution,
     *,
@@ -41,26 +48,13 @@ def simulate(
         SampleError: if there are no individuals or periods, or the start is not a distribution.
         InsufficientMemoryError: if the panel does not fit into memory.
     """
-    check_integer("individuals", individuals, error=SampleError)
-    check_integer("periods", periods, error=SampleError)
-    if not isinstance(solution, ChoiceSolution):
-        raise SampleError(
-            "the solution must be a regmdp.choice.ChoiceSolution, as model.solve returns, not "
-            f"{type(solution).__name__}"
-        )
-    if not isinstance(rng, np.random.Generator):
-        raise SampleError(
-            f"rng must be a numpy.random.Generator, as default_rng(0) returns, not {rng!r}"
-        )
     require_memory(
         f"{periods:,} periods of {individuals:,} individuals",
         BYTES_PER_ROW * periods * individuals,
         "simulate fewer",
     )
     mdp = solution.mdp
-    first = mdp.initial if start is None else check_array("start", start, error=SampleError)
-    if first.shape != (mdp.n_states,) or not (np.isclose(first.sum(), 1.0) and (first >= 0).all()):
-        raise SampleError(f"start must be {mdp.n_states} probabilities that sum to 1")
+    first = mdp.initial if start is None else np.asarray(start)
     rows = mdp.transitions.to_csr()
     cumulative = np.cumsum(solution.probabilities, axis=1)
     states, choices = (np.empty((periods, individuals), dtype=np.int64) for _ in range(2))

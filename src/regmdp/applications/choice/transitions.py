@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
-from regmdp._internal.checks import check_integer, describe_first
+from regmdp._internal.checks import LARGE_ROOT, describe_first, show
 from regmdp._internal.errors import SampleError
 from regmdp._internal.memory import require_memory
+from regmdp._internal.parameters import ArrayOf, Instance, Integer, checked, checked_methods
 from regmdp._internal.sparse import as_csr
 from regmdp._internal.user_code import user_methods
 from regmdp.applications.choice.panel import Panel
@@ -26,6 +26,21 @@ __all__ = ["ExogenousTransitions", "Increments", "KnownTransitions", "transition
 BYTES_PER_ENTRY = 48
 
 
+#: What the parameters of the methods of transitions may be.
+PHI, PANEL = ArrayOf("J", empty=True), Instance(Panel)
+
+
+@checked_methods(
+    SampleError,
+    rows={"phi": PHI},
+    derivatives={"phi": PHI},
+    estimate={"panel": PANEL},
+    log_likelihoods={"panel": PANEL, "phi": PHI},
+    scores={"panel": PANEL, "phi": PHI},
+    hessian={"panel": PANEL, "phi": PHI},
+    from_free={"free": PHI},
+    to_free={"phi": PHI},
+)
 @user_methods(SampleError)
 class ExogenousTransitions(ABC):
     """Transition probabilities with parameters φ that no utility depends on.
@@ -35,6 +50,11 @@ class ExogenousTransitions(ABC):
 
     #: The names of the J parameters φ; J may be 0.
     names: Sequence[str]
+
+    @property
+    def dimensions(self) -> dict[str, int]:
+        """The number of parameters, J."""
+        return {"J": len(self.names)}
 
     @abstractmethod
     def rows(self, phi: Float[np.ndarray, " J"]) -> sp.csr_array:
@@ -172,15 +192,16 @@ class Increments(ExogenousTransitions):
         Rust 1987, Econometrica 55(5), equation 4.5.
     """
 
+    @checked(SampleError, start=ArrayOf("S A", "integer", minimum=0), n_increments=Integer(2))
     def __init__(self, start: ArrayLike, n_increments: int) -> None:
-        states = np.array(check_array("start", start, "integer", error=SampleError))
-        if states.ndim != 2 or (states < 0).any() or (states >= len(states)).any():
+        states = np.array(start)
+        if (states >= len(states)).any():
             raise SampleError(
-                "start must be an (S, A) array of state numbers from 0 to S - 1, not an array of "
-                f"{states.dtype} of shape {states.shape}"
+                f"start must hold state numbers from 0 to {len(states) - 1}, one less than the "
+                f"number of its rows, not {states.max()}"
             )
         self.start: Final[Int[np.ndarray, "S A"]] = freeze(states)
-        self.n_increments: Final = check_integer("n_increments", n_increments, 2, error=SampleError)
+        self.n_increments: Final = n_increments
         require_memory(
             f"transitions from {states.size:,} pairs by {self.n_increments:,} increments",
             BYTES_PER_ENTRY * states.size * self.n_increments,
@@ -219,15 +240,17 @@ class Increments(ExogenousTransitions):
         self, panel: Panel, phi: Float[np.ndarray, " J"]
     ) -> Float[np.ndarray, " m"]:
         with np.errstate(divide="ignore"):
-            return np.log(np.append(phi, 1.0 - phi.sum()))[self._observed_increments(panel)]
+            return np.log(_all_probabilities(phi))[self._observed_increments(panel)]
 
     def scores(self, panel: Panel, phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, "m J"]:
-        each = np.vstack((np.diag(1.0 / phi), np.full(phi.size, -1.0 / (1.0 - phi.sum()))))
+        inverse = 1.0 / _positive_probabilities(phi)
+        each = np.vstack((np.diag(inverse[:-1]), np.full(phi.size, -inverse[-1])))
         return each[self._observed_increments(panel)]
 
     def hessian(self, panel: Panel, phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, "J J"]:
         counts = np.bincount(self._observed_increments(panel), minlength=self.n_increments)
-        return -np.diag(counts[:-1] / phi**2) - counts[-1] / (1.0 - phi.sum()) ** 2
+        curvature = counts / _positive_probabilities(phi) ** 2
+        return -np.diag(curvature[:-1]) - curvature[-1]
 
     def _observed_increments(self, panel: Panel) -> Int[np.ndarray, " m"]:
         """Return by how much the state rises after each of the rows `Panel.consecutive`."""
@@ -263,9 +286,11 @@ class Increments(ExogenousTransitions):
         return phi, np.diag(phi) - np.outer(phi, phi)
 
     def to_free(self, phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, " J"]:
-        return np.log(phi / (1.0 - phi.sum()))
+        p = _positive_probabilities(phi)
+        return np.log(p[:-1] / p[-1])
 
 
+@checked(SampleError, panel=PANEL, available=ArrayOf("S A", "boolean"))
 def transition_frequencies(panel: Panel, available: Bool[np.ndarray, "S A"]) -> KnownTransitions:
     """Return the observed frequencies of the transitions, for every pair of the (S, A) mask.
 
@@ -280,10 +305,7 @@ def transition_frequencies(panel: Panel, available: Bool[np.ndarray, "S A"]) -> 
         array([[0., 1.],
                [1., 0.]])
     """
-    if not isinstance(panel, Panel):
-        raise SampleError(f"the panel must be a regmdp.choice.Panel, not {type(panel).__name__}")
     panel.require_fit(available)
-    available = np.asarray(available, dtype=np.bool_)
     n_states, n_choices = available.shape
     before = panel.consecutive
     pair = panel.state[before] * n_choices + panel.choice[before]
@@ -305,6 +327,27 @@ def transition_frequencies(panel: Panel, available: Bool[np.ndarray, "S A"]) -> 
     return KnownTransitions(sp.csr_array(sp.diags_array(1.0 / np.maximum(visits, 1.0)) @ counts))
 
 
+def _all_probabilities(phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, " I"]:
+    """(J,) probabilities of all increments but the last -> (J + 1,) those of all."""
+    if (phi < 0.0).any() or (phi > 1.0).any() or phi.sum() > 1.0:
+        raise SampleError(
+            f"phi must be probabilities whose sum is at most 1, not {show(phi)}: that of the last "
+            "increment is the rest"
+        )
+    return np.append(phi, 1.0 - phi.sum())
+
+
+def _positive_probabilities(phi: Float[np.ndarray, " J"]) -> Float[np.ndarray, " I"]:
+    """Return the same if all are large enough to divide by their squares."""
+    p = _all_probabilities(phi)
+    if (p < 1.0 / LARGE_ROOT).any():
+        raise SampleError(
+            f"phi gives increment {int(np.argmin(p))} the probability {p.min():g}; at 0 the "
+            "likelihood has no derivative: take fewer increments"
+        )
+    return p
+
+
 def _as_rows(probabilities: ArrayLike | sp.sparray | sp.spmatrix) -> sp.csr_array:
     """(S, A, S), or sparse (S·A, S) -> sparse (S·A, S)."""
     if sp.issparse(probabilities):
@@ -314,7 +357,9 @@ def _as_rows(probabilities: ArrayLike | sp.sparray | sp.spmatrix) -> sp.csr_arra
                 f"sparse probabilities must have shape (S·A, S), not {tuple(rows.shape)}"
             )
         return rows
-    given = check_array("the probabilities", probabilities, error=SampleError)
+    given = ArrayOf(minimum=0.0, maximum=1.0 + 1e-9).check(
+        "the probabilities", probabilities, None, SampleError
+    )
     if given.ndim != 3 or given.shape[0] != given.shape[2]:
         raise SampleError(
             f"the probabilities must have shape (S, A, S), or be sparse (S·A, S), not {given.shape}"

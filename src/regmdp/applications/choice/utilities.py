@@ -11,18 +11,36 @@ import numpy as np
 
 from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float, freeze, read_only
+from regmdp._internal.checks import show
 from regmdp._internal.errors import SampleError
+from regmdp._internal.parameters import (
+    ArrayOf,
+    Function,
+    SequenceOf,
+    Text,
+    checked,
+    checked_methods,
+)
 from regmdp._internal.user_code import call_user, user_methods
 
 __all__ = ["LinearUtilities", "Utilities", "UtilityFunction"]
 
 
+THETA = ArrayOf("K", empty=True)
+
+
+@checked_methods(SampleError, values={"theta": THETA}, derivative={"theta": THETA})
 @user_methods(SampleError)
 class Utilities(ABC):
     """Flow utility of each choice in each state, u(s, a; θ)."""
 
     #: The names of the K parameters.
     names: Sequence[str]
+
+    @property
+    def dimensions(self) -> dict[str, int]:
+        """The number of parameters, K."""
+        return {"K": len(self.names)}
 
     @abstractmethod
     def values(self, theta: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A"]:
@@ -57,31 +75,30 @@ class LinearUtilities(Utilities):
                [-3.]])
     """
 
+    @checked(
+        SampleError,
+        features=ArrayOf("S A K", empty=True),
+        names=SequenceOf(Text()),
+        base=ArrayOf(),
+    )
     def __init__(self, features: ArrayLike, names: Sequence[str], base: ArrayLike = 0.0) -> None:
-        x = np.array(check_array("the features", features, error=SampleError))
-        if x.ndim != 3 or not np.isfinite(x).all():
-            raise SampleError(
-                f"the features must be finite numbers of shape (S, A, K), not {x.shape}"
-            )
-        if isinstance(names, str) or not isinstance(names, Sequence):
-            raise SampleError(f"names must be a list of {x.shape[2]} names, not {names!r}")
-        if not all(isinstance(name, str) for name in names):
-            raise SampleError(f"the names of parameters must be text, not {list(names)}")
+        x = np.array(features)
         if len(names) != x.shape[2] or len(set(names)) != len(names):
             raise SampleError(
                 f"{x.shape[2]} parameters need as many different names, not {list(names)}"
             )
-        b = check_array("the base", base, error=SampleError)
-        if b.shape not in ((), x.shape[:2]) or not np.isfinite(b).all():
+        b = np.asarray(base)
+        if b.shape not in ((), x.shape[:2]):
             raise SampleError(
-                f"the base must be finite numbers of shape {x.shape[:2]}, not {b.shape}"
+                f"base must be one number or an array of shape {x.shape[:2]}, not {b.shape}"
             )
         self.features: Final[Float[np.ndarray, "S A K"]] = freeze(x)
         self.names = tuple(names)
         self.base: Final[Float[np.ndarray, "S A"]] = np.broadcast_to(b.copy(), x.shape[:2])
 
     def values(self, theta: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A"]:
-        return self.base + self.features @ theta
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _check_finite("utilities", self.base + self.features @ theta, 2)
 
     def derivative(self, theta: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A K"]:
         return self.features
@@ -91,6 +108,7 @@ class LinearUtilities(Utilities):
         return f"LinearUtilities({', '.join(self.names)}; {n_states} states, {n_choices} choices)"
 
 
+@checked(SampleError, function=Function(), jacobian=Function(), names=SequenceOf(Text()))
 @dataclass(frozen=True, eq=False)
 class UtilityFunction(Utilities):
     """Utilities that are any function of the parameters, with its derivative.
@@ -130,7 +148,7 @@ def _check_finite(what: str, values: ArrayLike, ndim: int) -> np.ndarray:
     if array.ndim != ndim or not np.isfinite(array).all():
         shape = "(S, A)" if ndim == 2 else "(S, A, K)"
         raise SampleError(
-            f"the {what} must be finite numbers of shape {shape}; the function gave an array of "
+            f"the {what} must be finite numbers of shape {shape}, and they are {show(array)}, of "
             f"shape {array.shape}"
         )
     return array
