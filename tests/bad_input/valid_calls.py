@@ -26,8 +26,15 @@ CALLS = (
     | choice_calls.CALLS
 )
 
+#: Labels of values that are good where any numbers are.
+ANY = ("sevens", "negative", "zeros", "largest", "-1", "0", "2", "a column more")
+
 #: For "callable parameter": labels of values that look bad and are accepted, and why.
 ACCEPTED = {
+    **{
+        f"regmdp.io.{name} R": dict.fromkeys((*ANY, "sparse"), "any numbers, sparse or not")
+        for name in ("from_mdptoolbox", "from_quantecon")
+    },
     **{
         f"regmdp.choice.Panel {name}": dict.fromkeys(
             ("doubles", "sevens", "zeros", "negative"), "whole numbers, and any states and choices"
@@ -60,17 +67,12 @@ ACCEPTED = {
         for name in ("MDP", "MDP.from_action_matrices", "MDP.from_pairs")
     },
     **{
-        f"regmdp.{place}": dict.fromkeys(
-            ("sevens", "negative", "zeros", "largest", "-1", "0", "2", "a column more"),
-            "any numbers",
-        )
+        f"regmdp.{place}": dict.fromkeys(ANY, "any numbers")
         for place in (
             "gradients.RewardFeatures features",
             "gradients.linearize solution",
             "gradients.value_and_gradient start",
             "gradients.value_and_gradient theta",
-            "io.from_mdptoolbox R",
-            "io.from_quantecon R",
             "io.from_quantecon#pairs R",
             "irl.expected_features action",
             "irl.expected_features known",
