@@ -46,7 +46,7 @@ from regmdp.certificates import (
     certify_from_samples,
     evaluate,
 )
-from regmdp.evaluation import occupancy, visits
+from regmdp.evaluation import induced_chain, occupancy, visits
 from regmdp.mdp import MDP, GridLayout, LineLayout
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import (
@@ -133,6 +133,7 @@ __all__ = [
     "frontier",
     "get_num_threads",
     "improvement",
+    "induced_chain",
     "learn",
     "occupancy",
     "samples",

@@ -103,6 +103,11 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
         "callback": listen,
     },
     "regmdp.occupancy": lambda: {"mdp": model(), "policy": POLICY},
+    "regmdp.induced_chain": lambda: {
+        "mdp": model(),
+        "policy": POLICY,
+        "regularizer": rm.Shannon(0.1),
+    },
     "regmdp.visits": lambda: {"mdp": model(), "policy": POLICY},
     "regmdp.uniform_policy": lambda: {"mdp": model(), "regularizer": rm.Shannon(0.1)},
     "regmdp.set_num_threads": lambda: {"count": 1},

@@ -13,13 +13,15 @@ from regmdp._internal.files import save_or_rescue
 from regmdp._internal.kinds import Option, Text
 from regmdp.cli.declarations import InputFile, OutputFile, argument, declaration_of, option
 from regmdp.cli.exit_codes import INTERRUPTED, NOT_MET
-from regmdp.cli.loaded_problem import LoadedProblem
+from regmdp.cli.loaded_problem import LoadedProblem, ModelSource
 from regmdp.cli.methods import AlgorithmName, make_algorithm
 from regmdp.cli.options import (
     TOL,
     AbsoluteTolOption,
     DiscountOption,
+    FormatOption,
     ModelArgument,
+    NormalizeOption,
     ParameterOption,
     ReferenceOption,
     RegularizerOption,
@@ -41,6 +43,8 @@ def solve(
     reference: ReferenceOption = None,
     param: ParameterOption = None,
     discount: DiscountOption = None,
+    format: FormatOption = None,
+    normalize: NormalizeOption = False,
     algorithm: Annotated[
         AlgorithmName, option(Option(*AlgorithmName), "Method.")
     ] = AlgorithmName.auto,
@@ -76,7 +80,8 @@ def solve(
     1 on an error.
     """
     out = open_console()
-    problem = LoadedProblem.load(model, param, discount, regularizer, temperature, reference)
+    source = ModelSource(model, param, discount, format, normalize)
+    problem = LoadedProblem.load(source, regularizer, temperature, reference)
     problem.announce(out)
     path = output or Path(f"{problem.name}-policy.npz")
     OutputFile().require(path)
@@ -112,6 +117,8 @@ def certify(
     reference: ReferenceOption = None,
     param: ParameterOption = None,
     discount: DiscountOption = None,
+    format: FormatOption = None,
+    normalize: NormalizeOption = False,
     tol: Annotated[
         float | None,
         option(
@@ -128,7 +135,8 @@ def certify(
     asked = tol is not None or absolute_tol is not None
     tolerance = rm.algorithms.Tolerance.check(0.0 if tol is None else tol, absolute_tol)
     out = open_console()
-    problem = LoadedProblem.load(model, param, discount, regularizer, temperature, reference)
+    source = ModelSource(model, param, discount, format, normalize)
+    problem = LoadedProblem.load(source, regularizer, temperature, reference)
     problem.announce(out)
     candidate = io.load_policy(policy)
     optimal = rm.solve(problem.mdp, problem.regularizer)

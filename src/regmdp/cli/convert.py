@@ -8,10 +8,17 @@ from typing import Annotated
 import regmdp as rm
 from regmdp import io
 from regmdp._internal.files import require_new_folder, require_writable
-from regmdp._internal.kinds import Text
-from regmdp.cli.declarations import argument, option
-from regmdp.cli.loaded_problem import LoadedProblem
-from regmdp.cli.options import DiscountOption, ModelArgument, NormalizeOption, ParameterOption
+from regmdp._internal.kinds import Option, Text
+from regmdp.cli.declarations import InputFile, argument, option
+from regmdp.cli.loaded_problem import LoadedProblem, ModelSource
+from regmdp.cli.options import (
+    FORMAT_NAMES,
+    DiscountOption,
+    FormatOption,
+    ModelArgument,
+    NormalizeOption,
+    ParameterOption,
+)
 from regmdp.cli.progress import show_rows
 from regmdp.cli.terminal import open_console
 from regmdp.io import formats
@@ -27,16 +34,28 @@ def convert(
     format: Annotated[
         str | None,
         option(
-            Text(),
+            Option(*FORMAT_NAMES),
             "Format to write, instead of that of the extension; needed for mdptoolbox and "
             "quantecon.",
         ),
     ] = None,
     param: ParameterOption = None,
     discount: DiscountOption = None,
+    source_format: FormatOption = None,
     normalize: NormalizeOption = False,
+    policy: Annotated[
+        Path | None,
+        option(
+            InputFile(),
+            "Write the Markov chain that this policy induces: a saved solution, a .npz with an "
+            "array 'policy', or a .npy.",
+        ),
+    ] = None,
 ) -> None:
-    """Write a model in another format, and print what other programs see differently."""
+    """Write a model, or the Markov chain of a policy, in another format.
+
+    What other programs see differently is printed.
+    """
     out = open_console()
     entry = formats.find_format(target, format)
     if entry.write is None:
@@ -47,13 +66,15 @@ def convert(
         require_new_folder(Path(target))
     else:
         require_writable(target)
-    problem = LoadedProblem.load(source, param, discount, "none", None, None, normalize=normalize)
+    problem = LoadedProblem.load(ModelSource(source, param, discount, source_format, normalize))
     problem.announce(out)
-    notes = io.write_model(problem.mdp, target, format=format)
+    mdp = problem.mdp if policy is None else rm.induced_chain(problem.mdp, io.load_policy(policy))
+    notes = io.write_model(mdp, target, format=format)
     show_rows(
         out,
         [
             ("read", f"{source}: {problem.mdp!r}"),
+            *([] if policy is None else [("chain", f"of {policy}: {mdp!r}")]),
             ("written", f"{target}: {entry.about}"),
             *(("note", note) for note in notes),
         ],

@@ -22,11 +22,13 @@ from regmdp._internal.files import (
 from regmdp._internal.kinds import Text
 from regmdp.cli.declarations import OutputFolder, declaration_of, option
 from regmdp.cli.exit_codes import INTERRUPTED, NOT_MET
-from regmdp.cli.loaded_problem import LoadedProblem
+from regmdp.cli.loaded_problem import LoadedProblem, ModelSource
 from regmdp.cli.options import (
     AbsoluteTolOption,
     DiscountOption,
+    FormatOption,
     ModelArgument,
+    NormalizeOption,
     ParameterOption,
     ReferenceOption,
 )
@@ -56,6 +58,8 @@ def frontier(
     ] = None,
     param: ParameterOption = None,
     discount: DiscountOption = None,
+    format: FormatOption = None,
+    normalize: NormalizeOption = False,
     tol: Annotated[
         float,
         option(
@@ -91,7 +95,8 @@ def frontier(
     if output is not None:
         _prepare(output)
     # the temperature is not used: what counts is the model and the reference
-    problem = LoadedProblem.load(model, param, discount, "kl", 1.0, reference)
+    source = ModelSource(model, param, discount, format, normalize)
+    problem = LoadedProblem.load(source, "kl", 1.0, reference)
     problem.announce(out)
     with _Points(open_console(stderr=True)) as points:
         found = rm.frontier(

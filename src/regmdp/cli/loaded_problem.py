@@ -16,7 +16,37 @@ from regmdp.cli.methods import make_regularizer, require_regularizer_name
 from regmdp.io import formats
 from regmdp.policies import check_policy
 
-__all__ = ["LoadedProblem"]
+__all__ = ["LoadedProblem", "ModelSource"]
+
+
+class ModelSource:
+    """Where the options of a command say that the model comes from.
+
+    Attributes:
+        name: A named model, a file, a folder, or ``gymnasium:`` and an id.
+        parameters: Parameters of a named model, or ``rewards`` of a file.
+        discount: γ, instead of the model's own.
+        format: Format of a file, instead of that of its extension.
+        normalize: Whether rows of a file that nearly sum to 1 are normalised.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        parameters: list[str] | None = None,
+        discount: float | None = None,
+        format: str | None = None,
+        normalize: bool = False,
+    ) -> None:
+        self.name, self.parameters = name, _parse_parameters(parameters)
+        self.discount, self.format, self.normalize = discount, format, normalize
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the name is that of a file or folder."""
+        if self.format is not None or formats.is_file_name(self.name):
+            return True
+        return Path(self.name).is_file() and self.name not in models.model_names()
 
 
 class LoadedProblem:
@@ -38,26 +68,21 @@ class LoadedProblem:
     @classmethod
     def load(
         cls,
-        model: str,
-        parameters: list[str] | None,
-        discount: float | None,
-        regularizer: str,
-        temperature: float | None,
-        reference: str | None,
-        *,
-        normalize: bool = False,
+        source: ModelSource,
+        regularizer: str = "none",
+        temperature: float | None = None,
+        reference: str | None = None,
     ) -> LoadedProblem:
         """Load the model and make the regularizer."""
-        problem = cls._load_model(model, _parse_parameters(parameters), discount, normalize)
+        problem = cls._load_file(source) if source.is_file else cls._load_named(source)
         problem._set_regularizer(regularizer, temperature, reference)
         return problem
 
     @classmethod
-    def _load_model(
-        cls, model: str, parameters: dict[str, Any], discount: float | None, normalize: bool
-    ) -> LoadedProblem:
-        if formats.is_file_name(model):
-            return cls._load_file(model, parameters, discount, normalize)
+    def _load_named(cls, source: ModelSource) -> LoadedProblem:
+        model, discount, parameters = source.name, source.discount, source.parameters
+        if source.normalize:
+            raise rm.ModelError(f"--normalize is for model files, which {model} is not")
         if model.startswith("gymnasium:"):
             if discount is None:
                 raise rm.ModelError(
@@ -66,13 +91,11 @@ class LoadedProblem:
                 )
             name = model.removeprefix("gymnasium:")
             return cls(
-                io.from_gymnasium(name, discount=discount, normalize=normalize, **parameters),
+                io.from_gymnasium(name, discount=discount, **parameters),
                 name.replace("/", "-"),
                 None,
                 io.time_limit_note(name),
             )
-        if normalize:
-            raise rm.ModelError(f"--normalize is for files and environments, which {model} is not")
         mdp = models.build_model(model, **parameters)
         return cls(
             mdp if discount is None else mdp.with_discount(discount),
@@ -82,18 +105,21 @@ class LoadedProblem:
         )
 
     @classmethod
-    def _load_file(
-        cls, path: str, parameters: dict[str, Any], discount: float | None, normalize: bool
-    ) -> LoadedProblem:
-        if parameters.keys() - {"rewards"}:
+    def _load_file(cls, source: ModelSource) -> LoadedProblem:
+        if source.parameters.keys() - {"rewards"}:
             raise rm.ModelError(
                 "for a model file --param takes only rewards=NAME, if it has several rewards"
             )
-        rewards = str(parameters["rewards"]) if parameters else None
+        rewards = str(source.parameters["rewards"]) if source.parameters else None
         read = formats.read_with_notes(
-            path, discount=discount, rewards=rewards, normalize=normalize, verify=True
+            source.name,
+            format=source.format,
+            discount=source.discount,
+            rewards=rewards,
+            normalize=source.normalize,
+            verify=True,
         )
-        return cls(read.mdp, Path(path).stem, None, "; ".join(read.notes) or None)
+        return cls(read.mdp, Path(source.name).stem, None, "; ".join(read.notes) or None)
 
     def _set_regularizer(self, name: str, temperature: float | None, reference: str | None) -> None:
         if name == "none":

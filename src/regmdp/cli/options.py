@@ -7,13 +7,16 @@ from typing import Annotated, TypeAlias
 import typer
 
 import regmdp as rm
-from regmdp._internal.kinds import Number, Text
+from regmdp._internal.kinds import Number, Option, Text
 from regmdp.cli.declarations import Assignment, argument, declaration_of, option
+from regmdp.io.formats import FORMATS
 
 __all__ = [
+    "FORMAT_NAMES",
     "TOL",
     "AbsoluteTolOption",
     "DiscountOption",
+    "FormatOption",
     "ModelArgument",
     "NormalizeOption",
     "ParameterOption",
@@ -26,12 +29,15 @@ __all__ = [
 TOL = declaration_of(rm.solve, "tol")
 ABSOLUTE_TOL = declaration_of(rm.solve, "absolute_tol")
 
+#: Names of the formats of model files.
+FORMAT_NAMES = tuple(entry.name for entry in FORMATS)
+
 ModelArgument: TypeAlias = Annotated[
     str,
     argument(
         Text(),
-        "A named model (see: regmdp models), a file (.npz, .tra, .drn, .mdp), a folder, or "
-        "gymnasium:ID, as in gymnasium:Taxi-v4.",
+        "A named model (see: regmdp models), a file (.npz, .tra, .drn, .mdp, .pomdp), a folder, "
+        "or gymnasium:ID, as in gymnasium:Taxi-v4.",
     ),
 ]
 ParameterOption: TypeAlias = Annotated[
@@ -53,6 +59,13 @@ AbsoluteTolOption: TypeAlias = Annotated[
 ]
 DiscountOption: TypeAlias = Annotated[
     float | None, option(Number(0.0, 1.0), "Discount, instead of the model's own.")
+]
+FormatOption: TypeAlias = Annotated[
+    str | None,
+    option(
+        Option(*FORMAT_NAMES),
+        f"Format of the model file, instead of that of its extension: {', '.join(FORMAT_NAMES)}.",
+    ),
 ]
 NormalizeOption: TypeAlias = Annotated[
     bool,

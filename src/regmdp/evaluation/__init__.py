@@ -6,6 +6,7 @@ from regmdp.evaluation.direct import Direct
 from regmdp.evaluation.empirical_model import EmpiricalModels
 from regmdp.evaluation.exact import Exact
 from regmdp.evaluation.generative import GenerativeModel
+from regmdp.evaluation.induced_chain import induced_chain
 from regmdp.evaluation.krylov import Krylov
 from regmdp.evaluation.learning_rates import LearningRate, PolynomialRate, RescaledLinearRate
 from regmdp.evaluation.linear import LinearEvaluation, System
@@ -50,6 +51,7 @@ __all__ = [
     "SynchronousTD",
     "System",
     "VarianceReducedSweep",
+    "induced_chain",
     "occupancy",
     "tile_regularizer",
     "visits",

@@ -148,7 +148,7 @@ def find_format(path: str | PathLike[str], name: str | None = None) -> Format:
         for entry in FORMATS
     )
     what = (
-        f"{text} does not have the extension of a model format"
+        f"{text} does not have the extension of a model format; give one with format= or --format"
         if name is None
         else f"there is no format {name!r}"
     )
