@@ -87,6 +87,12 @@ ACCEPTED = {
     "regmdp.io.from_mdptoolbox discount": {"0": "only the first reward counts"},
     "regmdp.io.from_quantecon beta": {"0": "only the first reward counts"},
     "regmdp.io.from_quantecon#pairs beta": {"0": "only the first reward counts"},
+    **{
+        f"regmdp.io.from_{place} R": dict.fromkeys(
+            ("sevens", "negative", "zeros", "sparse"), "any numbers, sparse or not"
+        )
+        for place in ("mdptoolbox", "quantecon")
+    },
     "regmdp.io.from_quantecon#pairs Q": {"sparse": "sparse arrays are accepted"},
     **{
         f"regmdp.theory.td_pmd_{name} value": dict.fromkeys(

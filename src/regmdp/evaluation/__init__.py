@@ -6,13 +6,13 @@ from regmdp.evaluation.direct import Direct
 from regmdp.evaluation.empirical_model import EmpiricalModels
 from regmdp.evaluation.exact import Exact
 from regmdp.evaluation.generative import GenerativeModel
-from regmdp.evaluation.induced_chain import induced_chain
 from regmdp.evaluation.krylov import Krylov
 from regmdp.evaluation.learning_rates import LearningRate, PolynomialRate, RescaledLinearRate
 from regmdp.evaluation.linear import LinearEvaluation, System
 from regmdp.evaluation.monte_carlo import MonteCarlo
 from regmdp.evaluation.noisy import Noisy
 from regmdp.evaluation.offline import CertaintyEquivalence, OfflineTD
+from regmdp.evaluation.policy_chain import induced_chain
 from regmdp.evaluation.replay import ReplayTD
 from regmdp.evaluation.rollouts import Rollouts
 from regmdp.evaluation.sample_schedules import GeometricSamples

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 
 from regmdp._internal.arrays import ArrayLike
 from regmdp.evaluation.base import make_equation
@@ -48,7 +48,7 @@ def induced_chain(
     chain, rewards = make_equation(mdp, problem.regularizer, policy)
     matrix, terminal = chain.matrix, np.asarray(mdp.terminal)
     return MDP(
-        matrix if sp.issparse(matrix) else np.asarray(matrix)[:, None, :],
+        matrix if scipy.sparse.issparse(matrix) else np.asarray(matrix)[:, None, :],
         np.where(terminal, 0.0, rewards)[:, None],
         mdp.discount,
         initial=mdp.initial,
