@@ -5,6 +5,8 @@ from typer.testing import CliRunner
 
 import regmdp as rm
 from regmdp.cli import app
+from regmdp.cli.options import FormatName
+from regmdp.io import formats
 
 
 @pytest.fixture
@@ -31,6 +33,10 @@ def test_conversion_between_formats(run):
     assert run("convert", "d.npz", "e.npz", "--format", "quantecon").exit_code == 0
     assert run("solve", "e.npz").exit_code == 0
     assert run("solve", "b.drn", "--discount", "0.5").exit_code == 0
+
+
+def test_every_format_has_a_name_on_the_command_line():
+    assert list(FormatName) == [entry.name for entry in formats.FORMATS]
 
 
 def test_impossible_conversions_are_errors(run):

@@ -12,8 +12,8 @@ from regmdp._internal.kinds import Option, Text
 from regmdp.cli.declarations import InputFile, argument, option
 from regmdp.cli.loaded_problem import LoadedProblem, ModelSource
 from regmdp.cli.options import (
-    FORMAT_NAMES,
     DiscountOption,
+    FormatName,
     FormatOption,
     ModelArgument,
     NormalizeOption,
@@ -32,9 +32,9 @@ def convert(
         str, argument(Text(), "The file: .npz, .tra (PRISM), .drn (Storm), or NAME.mapped.")
     ],
     format: Annotated[
-        str | None,
+        FormatName | None,
         option(
-            Option(*FORMAT_NAMES),
+            Option(*FormatName),
             "Format to write, instead of that of the extension; needed for mdptoolbox and "
             "quantecon.",
         ),

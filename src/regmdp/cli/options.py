@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, TypeAlias
 
 import typer
@@ -9,13 +10,12 @@ import typer
 import regmdp as rm
 from regmdp._internal.kinds import Number, Option, Text
 from regmdp.cli.declarations import Assignment, argument, declaration_of, option
-from regmdp.io.formats import FORMATS
 
 __all__ = [
-    "FORMAT_NAMES",
     "TOL",
     "AbsoluteTolOption",
     "DiscountOption",
+    "FormatName",
     "FormatOption",
     "ModelArgument",
     "NormalizeOption",
@@ -29,8 +29,18 @@ __all__ = [
 TOL = declaration_of(rm.solve, "tol")
 ABSOLUTE_TOL = declaration_of(rm.solve, "absolute_tol")
 
-#: Names of the formats of model files.
-FORMAT_NAMES = tuple(entry.name for entry in FORMATS)
+
+class FormatName(StrEnum):
+    """Values of --format."""
+
+    npz = "npz"
+    mapped = "mapped"
+    prism = "prism"
+    drn = "drn"
+    mdptoolbox = "mdptoolbox"
+    quantecon = "quantecon"
+    cassandra = "cassandra"
+
 
 ModelArgument: TypeAlias = Annotated[
     str,
@@ -61,11 +71,8 @@ DiscountOption: TypeAlias = Annotated[
     float | None, option(Number(0.0, 1.0), "Discount, instead of the model's own.")
 ]
 FormatOption: TypeAlias = Annotated[
-    str | None,
-    option(
-        Option(*FORMAT_NAMES),
-        f"Format of the model file, instead of that of its extension: {', '.join(FORMAT_NAMES)}.",
-    ),
+    FormatName | None,
+    option(Option(*FormatName), "Format of the model file, instead of that of its extension."),
 ]
 NormalizeOption: TypeAlias = Annotated[
     bool,
