@@ -78,7 +78,8 @@ def solve(
         InfeasibleError: if γ = 1 and from some state no policy ends the episode, and it is not
             certain that all of them lose without bound (their value is -∞).
         ImproperPolicyError: if γ = 1 and the start is a policy that does not end it.
-        UnboundedError: if γ = 1 and some policy gains without limit.
+        UnboundedError: if γ = 1 and some policy gains without limit, or never reaches the goal
+            where the maximum reward until then is asked for.
 
     Examples:
         >>> import regmdp as rm
@@ -138,6 +139,7 @@ def solve(
         provenance,
         action_labels=mdp.action_labels,
         layout=mdp.layout,
+        objective=mdp.objective,
     )
 
 
@@ -183,8 +185,7 @@ def _check_start(
     if start is None:
         return Start()
     if isinstance(start, Solution):
-        known = np.where(np.isneginf(start.value), 0.0, start.value)  # where every policy loses
-        return Start(problem.check_value(known), _policy_if_it_fits(problem, start.policy))
+        return Start(problem.check_value(start.value), _policy_if_it_fits(problem, start.policy))
     if isinstance(start, DeterministicPolicy) or holds_actions(start):
         return Start(policy=check_policy(problem.mdp, start, problem.regularizer))
     array = check_array("start", start)

@@ -113,12 +113,17 @@ def check_regularizer(process: DecisionProcess, regularizer: object) -> Regulari
 def check_value(process: DecisionProcess, value: ArrayLike) -> Float[np.ndarray, " S"]:
     """Return a value as (S,) doubles, after checking its shape and its size.
 
+    Without a discount a state may have the value -∞, in which every policy loses without bound.
+    Then the number there means nothing: it becomes 0.
+
     Raises:
         SolverError: if it is not finite, or above what the value of a model can be; it names the
             first such state.
     """
     checked = np.array(check_array("the value", value))
     check_shape("the value", checked, (process.n_states,), "(S,)")
+    if process.discount == 1.0:
+        checked[np.isneginf(checked)] = 0.0
     bad = ~(np.abs(checked) <= LARGEST_VALUE)
     if bad.any():
         state = int(np.argmax(bad))

@@ -17,6 +17,7 @@ from regmdp.algorithms import History
 from regmdp.certificates import BOUNDS, Bounds, Certificate
 from regmdp.mdp import MDP, Layout, expectation
 from regmdp.mdp.layouts import read_layout
+from regmdp.mdp.objective import Objective, describe_value, read_objective
 from regmdp.mdp.validation import MASS_TOLERANCE, as_labels
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Solution:
         provenance: Model, regularizer, method, options and versions.
         action_labels: A names of the actions, or None.
         layout: Where the states lie in a figure, or None.
+        objective: What the rewards until a goal stand for, or None without a goal.
     """
 
     policy: Float[np.ndarray, "S A"]
@@ -80,6 +82,7 @@ class Solution:
     provenance: Provenance
     action_labels: tuple[str, ...] | None = None
     layout: Layout | None = None
+    objective: Objective | None = None
 
     @property
     def iterations(self) -> int:
@@ -95,6 +98,16 @@ class Solution:
     def initial_value(self) -> float:
         """Value from the initial distribution ρ."""
         return expectation(self.initial, self.value)
+
+    @property
+    def objective_value(self) -> Float[np.ndarray, " S"]:
+        """(S,) what was asked for: the value, or its negative if a model with a goal minimises.
+
+        A minimum cost is ∞ in states from which no policy reaches the goal with probability 1.
+        """
+        if self.objective is None or not self.objective.minimize:
+            return self.value
+        return 0.0 - self.value
 
     def summary(self) -> str:
         """Return the result in a few lines of text.
@@ -126,8 +139,11 @@ class Solution:
             rows.append(("", provenance.reason))
         return [
             *rows,
-            ("value", f"{self.initial_value:.10g} from the initial distribution"),
-            *self.certificate.lines(provenance.worst_state),
+            ("value", describe_value(self.initial_value, self.objective)),
+            *self.certificate.lines(
+                provenance.worst_state,
+                negated=self.objective is not None and self.objective.minimize,
+            ),
             ("status", str(self.status)),
         ]
 
@@ -201,6 +217,7 @@ def pack_solution(solution: Solution) -> tuple[dict[str, np.ndarray], dict[str, 
         "provenance": asdict(solution.provenance),
         "action_labels": solution.action_labels,
         "layout": None if solution.layout is None else solution.layout.to_dict(),
+        "objective": None if solution.objective is None else asdict(solution.objective),
     }
 
 
@@ -236,6 +253,7 @@ def unpack_solution(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -
         provenance=_unpack_provenance(take_field(meta, "provenance", dict)),
         action_labels=as_labels("action_labels", labels, n_actions),
         layout=layout,
+        objective=read_objective(meta.get("objective")),
     )
 
 

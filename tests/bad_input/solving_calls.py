@@ -30,6 +30,7 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
         "state_labels": ["a", "b", "c"],
         "normalize": False,
         "action_labels": ["left", "right"],
+        "labels": {"goal": [2]},
     },
     "regmdp.MDP.from_action_matrices": lambda: {
         "matrices": np.moveaxis(transitions(), 1, 0),
@@ -41,6 +42,7 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
         "state_labels": ["a", "b", "c"],
         "normalize": False,
         "action_labels": ["left", "right"],
+        "labels": {"goal": [2]},
     },
     "regmdp.MDP.from_pairs": lambda: {
         "state": np.array([0, 1, 2]),
@@ -56,6 +58,7 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
         "state_labels": ["a", "b", "c"],
         "normalize": False,
         "action_labels": ["left", "right"],
+        "labels": {"goal": [2]},
     },
     "regmdp.solve": lambda: {
         "mdp": model(),

@@ -60,7 +60,7 @@ def test_every_option_declares_what_it_may_be():
         for parameter in command.params
         if kind_of(parameter) is None
     }
-    assert flags == {"--normalize", "--quick", "--resume"}
+    assert flags == {"--goal-rewards", "--minimize", "--normalize", "--quick", "--resume"}
 
 
 @pytest.mark.parametrize("command", set(COMMANDS) - {"train"})

@@ -11,8 +11,11 @@ from small_solvers import optimal_value
 
 import regmdp as rm
 from regmdp.io import formats
+from regmdp.mdp.labels import list_labels
 from regmdp.testing import strategies
 
+#: Names of labels, of which the first three mean something else in the files.
+LABELS = ("init", "deadlock", "end", "goal", "two words", "0", "ä", "[0] // #", "=")
 FAITHFUL = ["x.npz", "x.tra", "x.drn", "x.mapped"]
 
 
@@ -32,6 +35,8 @@ def models_of_any_kind(draw):
     if names is not None:
         changes["action_labels"] = [names.format(action) for action in range(mdp.n_actions)]
         changes["state_labels"] = [f"ä {state}" for state in range(mdp.n_states)]
+    states = st.lists(st.integers(0, mdp.n_states - 1), max_size=3)
+    changes["labels"] = draw(st.dictionaries(st.sampled_from(LABELS), states))
     return rm.MDP(
         mdp.transitions.to_csr(),
         mdp.rewards,
@@ -51,6 +56,19 @@ def test_round_trip(tmp_path_factory, name, mdp):
     back = rm.io.read_model(path)
     assert back.digest == mdp.digest
     assert (back.state_labels, back.action_labels) == (mdp.state_labels, mdp.action_labels)
+    assert list_labels(back.labels) == list_labels(mdp.labels)
+
+
+@pytest.mark.parametrize("name", FAITHFUL)
+@pytest.mark.parametrize("objective", ["reach", "reward", "steps"])
+def test_a_model_with_a_goal_is_read_again(tmp_path, name, objective):
+    mdp = rm.models.gridworld(3, 3, discount=1.0).with_labels({"exit": [7, 8]})
+    mdp = mdp.with_goal("exit", avoid=4, objective=objective, minimize=True)
+    notes = rm.io.write_model(mdp, tmp_path / name)
+    back = rm.io.read_model(tmp_path / name)
+    assert (back.digest, back.objective) == (mdp.digest, mdp.objective)
+    told = name in ("x.tra", "x.drn") and objective != "reach"
+    assert any("counts as -inf" in note for note in notes) == told
 
 
 @pytest.mark.parametrize("name", ["x.tra", "x.drn"])

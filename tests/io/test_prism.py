@@ -53,6 +53,31 @@ def test_what_prism_writes(tmp_path):
     np.testing.assert_array_equal(mdp.initial, [1, 0, 0, 0, 0])
 
 
+def test_labels_and_goals(tmp_path):
+    path = put(tmp_path)
+    mdp = rm.io.read_model(path)
+    assert {name: states.nonzero()[0].tolist() for name, states in mdp.labels.items()} == {
+        "init": [0],
+        "deadlock": [2],
+        "goal": [2, 3],
+    }
+    # Pmax=? [F 3], named by its variables: south reaches it by .8 + .1 + .1 .5, east by .5
+    reach = rm.io.read_model(path, goal="(1,0)", objective="reach")
+    np.testing.assert_allclose(rm.solve(reach).value, [0.95, 0.5, 0, 1, 1], atol=1e-9)
+    least = rm.io.read_model(path, goal=3, objective="reach", minimize=True)
+    np.testing.assert_allclose(rm.solve(least).objective_value[0], 0.5, atol=1e-9)
+    until = rm.io.read_model(path, goal=3, avoid=[1, 4], objective="reach")
+    np.testing.assert_allclose(rm.solve(until).initial_value, 0.8, atol=1e-9)
+    # south costs 1.4, and then perhaps 2.5; east costs 1/.6, and then 2.5 by half
+    cost = rm.solve(rm.io.read_model(path, goal="goal", minimize=True))
+    np.testing.assert_allclose(cost.objective_value, [1.775, 1.25, 0, 0, 2.5], atol=1e-9)
+    assert rm.solve(rm.io.read_model(path, goal=3, minimize=True)).initial_value == -np.inf
+    with pytest.raises(rm.ModelError, match="no label 'gaol'; did you mean 'goal'"):
+        rm.io.read_model(path, goal="gaol")
+    with pytest.raises(rm.ModelError, match="avoid= needs a goal="):
+        rm.io.read_model(path, avoid="goal")
+
+
 def test_without_a_discount_it_is_1(tmp_path):
     reading = formats.read_with_notes(put(tmp_path))
     assert reading.mdp.discount == 1.0

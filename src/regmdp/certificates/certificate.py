@@ -169,14 +169,17 @@ class Certificate(CertifiedBounds):
             "Certificate", [*rows, *([("limit", str(self.limit))] if self.limit else [])]
         )
 
-    def lines(self, worst_state: str) -> list[tuple[str, str]]:
+    def lines(self, worst_state: str, *, negated: bool = False) -> list[tuple[str, str]]:
         """Return a summary as (name, text) pairs; all numbers are rounded to the safe side.
 
         Args:
             worst_state: The name of the worst state.
+            negated: Whether the bounds are those of the negated value, such as a cost.
         """
-        low = format_bound(self.initial_lower, 13, -1)
-        high = format_bound(self.initial_upper, 13, 1)
+        lower, upper = self.initial_lower, self.initial_upper
+        if negated:
+            lower, upper = 0.0 - upper, 0.0 - lower
+        low, high = format_bound(lower, 13, -1), format_bound(upper, 13, 1)
         worst, initial = format_bound(self.gap, 3, 1), format_bound(self.initial_gap, 3, 1)
         gap = (
             f"at most {worst} in {worst_state}, the worst, and {initial} from the initial "

@@ -102,15 +102,18 @@ def _bound_total_reward(
         if restriction.mdp is mdp:  # the policy ends from every state
             own = Exact()(mdp, regularizer, policy, np.zeros(mdp.n_states))
             return episodic_bounds(mdp, regularizer, policy, own)
+    own = None if policy is None else _bound_policy(mdp, regularizer, policy)
     guess = np.zeros(mdp.n_states) if value is None else value
+    if value is None and own is not None:
+        guess = np.where(np.isfinite(own[0]), own[0], 0.0)
     model = mdp if reduction is None else reduction.reduced
     start = guess if reduction is None else reduction.reduce_value(guess)
     best = episodic_bounds(model, regularizer, None, start)
     if reduction is not None:
         best = best.map(reduction.expand_value)
-    if policy is None:
+    if own is None:
         return best
-    lower, upper = _bound_policy(mdp, regularizer, policy)[1:]
+    _, lower, upper = own
     return replace(
         best, lower=np.maximum(best.lower, lower), policy_lower=lower, policy_upper=upper
     )

@@ -13,22 +13,30 @@ from regmdp._internal.files import save_or_rescue
 from regmdp._internal.kinds import Option, Text
 from regmdp.cli.declarations import InputFile, OutputFile, argument, declaration_of, option
 from regmdp.cli.exit_codes import INTERRUPTED, NOT_MET
+from regmdp.cli.goal import Goal
 from regmdp.cli.loaded_problem import LoadedProblem, ModelSource
 from regmdp.cli.methods import AlgorithmName, make_algorithm
 from regmdp.cli.options import (
     TOL,
     AbsoluteTolOption,
+    AvoidOption,
     DiscountOption,
     FormatOption,
+    GoalOption,
+    GoalRewardsOption,
+    MinimizeOption,
     ModelArgument,
     NormalizeOption,
+    ObjectiveOption,
     ParameterOption,
     ReferenceOption,
     RegularizerOption,
+    RewardsOption,
     TemperatureOption,
 )
 from regmdp.cli.progress import IterationLine, show_rows
 from regmdp.cli.terminal import open_console
+from regmdp.mdp.objective import describe_value
 
 __all__ = ["certify", "show", "solve"]
 
@@ -42,7 +50,13 @@ def solve(
     temperature: TemperatureOption = None,
     reference: ReferenceOption = None,
     param: ParameterOption = None,
+    rewards: RewardsOption = None,
     discount: DiscountOption = None,
+    goal: GoalOption = None,
+    avoid: AvoidOption = None,
+    objective: ObjectiveOption = None,
+    minimize: MinimizeOption = False,
+    goal_rewards: GoalRewardsOption = False,
     format: FormatOption = None,
     normalize: NormalizeOption = False,
     algorithm: Annotated[
@@ -80,7 +94,8 @@ def solve(
     1 on an error.
     """
     out = open_console()
-    source = ModelSource(model, param, discount, format, normalize)
+    asked = Goal(goal, avoid, objective, minimize, goal_rewards)
+    source = ModelSource(model, param, discount, format, normalize, rewards, asked)
     problem = LoadedProblem.load(source, regularizer, temperature, reference)
     problem.announce(out)
     path = output or Path(f"{problem.name}-policy.npz")
@@ -116,7 +131,13 @@ def certify(
     temperature: TemperatureOption = None,
     reference: ReferenceOption = None,
     param: ParameterOption = None,
+    rewards: RewardsOption = None,
     discount: DiscountOption = None,
+    goal: GoalOption = None,
+    avoid: AvoidOption = None,
+    objective: ObjectiveOption = None,
+    minimize: MinimizeOption = False,
+    goal_rewards: GoalRewardsOption = False,
     format: FormatOption = None,
     normalize: NormalizeOption = False,
     tol: Annotated[
@@ -135,7 +156,8 @@ def certify(
     asked = tol is not None or absolute_tol is not None
     tolerance = rm.algorithms.Tolerance.check(0.0 if tol is None else tol, absolute_tol)
     out = open_console()
-    source = ModelSource(model, param, discount, format, normalize)
+    asked = Goal(goal, avoid, objective, minimize, goal_rewards)
+    source = ModelSource(model, param, discount, format, normalize, rewards, asked)
     problem = LoadedProblem.load(source, regularizer, temperature, reference)
     problem.announce(out)
     candidate = io.load_policy(policy)
@@ -150,8 +172,11 @@ def certify(
             ("problem", repr(problem.mdp)),
             ("regularizer", "none" if problem.regularizer is None else repr(problem.regularizer)),
             ("policy", str(policy)),
-            ("value", f"{evaluated.initial_value:.10g} from the initial distribution"),
-            *certificate.lines(problem.mdp.describe(certificate.worst_state)),
+            ("value", describe_value(evaluated.initial_value, problem.mdp.objective)),
+            *certificate.lines(
+                problem.mdp.describe(certificate.worst_state),
+                negated=problem.mdp.objective is not None and problem.mdp.objective.minimize,
+            ),
             *([] if certificate.limit is None else [("limit", str(certificate.limit))]),
             *problem.compare_with_reference(candidate),
         ],

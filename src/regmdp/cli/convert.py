@@ -10,14 +10,21 @@ from regmdp import io
 from regmdp._internal.files import require_new_folder, require_writable
 from regmdp._internal.kinds import Option, Text
 from regmdp.cli.declarations import InputFile, argument, option
+from regmdp.cli.goal import Goal
 from regmdp.cli.loaded_problem import LoadedProblem, ModelSource
 from regmdp.cli.options import (
+    AvoidOption,
     DiscountOption,
     FormatName,
     FormatOption,
+    GoalOption,
+    GoalRewardsOption,
+    MinimizeOption,
     ModelArgument,
     NormalizeOption,
+    ObjectiveOption,
     ParameterOption,
+    RewardsOption,
 )
 from regmdp.cli.progress import show_rows
 from regmdp.cli.terminal import open_console
@@ -40,7 +47,13 @@ def convert(
         ),
     ] = None,
     param: ParameterOption = None,
+    rewards: RewardsOption = None,
     discount: DiscountOption = None,
+    goal: GoalOption = None,
+    avoid: AvoidOption = None,
+    objective: ObjectiveOption = None,
+    minimize: MinimizeOption = False,
+    goal_rewards: GoalRewardsOption = False,
     source_format: FormatOption = None,
     normalize: NormalizeOption = False,
     policy: Annotated[
@@ -66,7 +79,10 @@ def convert(
         require_new_folder(Path(target))
     else:
         require_writable(target)
-    problem = LoadedProblem.load(ModelSource(source, param, discount, source_format, normalize))
+    asked = Goal(goal, avoid, objective, minimize, goal_rewards)
+    problem = LoadedProblem.load(
+        ModelSource(source, param, discount, source_format, normalize, rewards, asked)
+    )
     problem.announce(out)
     mdp = problem.mdp if policy is None else rm.induced_chain(problem.mdp, io.load_policy(policy))
     notes = io.write_model(mdp, target, format=format)

@@ -22,15 +22,22 @@ from regmdp._internal.files import (
 from regmdp._internal.kinds import Text
 from regmdp.cli.declarations import OutputFolder, declaration_of, option
 from regmdp.cli.exit_codes import INTERRUPTED, NOT_MET
+from regmdp.cli.goal import Goal
 from regmdp.cli.loaded_problem import LoadedProblem, ModelSource
 from regmdp.cli.options import (
     AbsoluteTolOption,
+    AvoidOption,
     DiscountOption,
     FormatOption,
+    GoalOption,
+    GoalRewardsOption,
+    MinimizeOption,
     ModelArgument,
     NormalizeOption,
+    ObjectiveOption,
     ParameterOption,
     ReferenceOption,
+    RewardsOption,
 )
 from regmdp.cli.progress import StatusLine, show_rows
 from regmdp.cli.terminal import open_console
@@ -57,7 +64,13 @@ def frontier(
         ),
     ] = None,
     param: ParameterOption = None,
+    rewards: RewardsOption = None,
     discount: DiscountOption = None,
+    goal: GoalOption = None,
+    avoid: AvoidOption = None,
+    objective: ObjectiveOption = None,
+    minimize: MinimizeOption = False,
+    goal_rewards: GoalRewardsOption = False,
     format: FormatOption = None,
     normalize: NormalizeOption = False,
     tol: Annotated[
@@ -95,7 +108,8 @@ def frontier(
     if output is not None:
         _prepare(output)
     # the temperature is not used: what counts is the model and the reference
-    source = ModelSource(model, param, discount, format, normalize)
+    asked = Goal(goal, avoid, objective, minimize, goal_rewards)
+    source = ModelSource(model, param, discount, format, normalize, rewards, asked)
     problem = LoadedProblem.load(source, "kl", 1.0, reference)
     problem.announce(out)
     with _Points(open_console(stderr=True)) as points:
@@ -109,6 +123,8 @@ def frontier(
         )
     _show(out, found)
     rows = [("answer", found.describe_half_gain())]
+    if problem.mdp.objective is not None and minimize:
+        rows.append(("values", f"are those of negated rewards, minus the {problem.mdp.objective}"))
     if output is not None:
         save_or_rescue(output, lambda folder: _write(folder, found, problem))
         rows.append(("saved", str(output / "frontier.html")))

@@ -12,6 +12,7 @@ from rich.console import Console
 import regmdp as rm
 from regmdp import io, models
 from regmdp.cli.assignments import parse_assignment
+from regmdp.cli.goal import Goal
 from regmdp.cli.methods import make_regularizer, require_regularizer_name
 from regmdp.io import formats
 from regmdp.policies import check_policy
@@ -28,6 +29,7 @@ class ModelSource:
         discount: γ, instead of the model's own.
         format: Format of a file, instead of that of its extension.
         normalize: Whether rows of a file that nearly sum to 1 are normalised.
+        goal: Where the episode ends, and what is asked for until then.
     """
 
     def __init__(
@@ -37,8 +39,13 @@ class ModelSource:
         discount: float | None = None,
         format: str | None = None,
         normalize: bool = False,
+        rewards: str | None = None,
+        goal: Goal | None = None,
     ) -> None:
         self.name, self.parameters = name, _parse_parameters(parameters)
+        if rewards is not None:
+            self.parameters["rewards"] = rewards
+        self.goal = Goal() if goal is None else goal
         self.discount, self.format, self.normalize = discount, format, normalize
 
     @property
@@ -73,8 +80,9 @@ class LoadedProblem:
         temperature: float | None = None,
         reference: str | None = None,
     ) -> LoadedProblem:
-        """Load the model and make the regularizer."""
+        """Load the model, set its goal, and make the regularizer."""
         problem = cls._load_file(source) if source.is_file else cls._load_named(source)
+        problem.mdp = source.goal.apply(problem.mdp)
         problem._set_regularizer(regularizer, temperature, reference)
         return problem
 

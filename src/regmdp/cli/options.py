@@ -14,14 +14,21 @@ from regmdp.cli.declarations import Assignment, argument, declaration_of, option
 __all__ = [
     "TOL",
     "AbsoluteTolOption",
+    "AvoidOption",
     "DiscountOption",
     "FormatName",
     "FormatOption",
+    "GoalOption",
+    "GoalRewardsOption",
+    "MinimizeOption",
     "ModelArgument",
     "NormalizeOption",
+    "ObjectiveName",
+    "ObjectiveOption",
     "ParameterOption",
     "ReferenceOption",
     "RegularizerOption",
+    "RewardsOption",
     "TemperatureOption",
 ]
 
@@ -73,6 +80,46 @@ DiscountOption: TypeAlias = Annotated[
 FormatOption: TypeAlias = Annotated[
     FormatName | None,
     option(Option(*FormatName), "Format of the model file, instead of that of its extension."),
+]
+RewardsOption: TypeAlias = Annotated[
+    str | None, option(Text(), "Name of the rewards to read, if a file has several.")
+]
+
+
+class ObjectiveName(StrEnum):
+    """Values of --objective."""
+
+    reward = "reward"
+    reach = "reach"
+    steps = "steps"
+
+
+GoalOption: TypeAlias = Annotated[
+    list[str] | None,
+    option(
+        Text(), "Label, name or number of a state whose reaching ends the episode; may be repeated."
+    ),
+]
+AvoidOption: TypeAlias = Annotated[
+    list[str] | None,
+    option(
+        Text(),
+        "Label, name or number of a state not to enter before the goal; may be repeated.",
+    ),
+]
+ObjectiveOption: TypeAlias = Annotated[
+    ObjectiveName | None,
+    option(
+        Option(*ObjectiveName),
+        "What counts until the goal: the reward (the default), the probability to reach it, or the "
+        "steps.",
+    ),
+]
+MinimizeOption: TypeAlias = Annotated[
+    bool, typer.Option("--minimize", help="Minimise it, as a cost, instead of maximising it.")
+]
+GoalRewardsOption: TypeAlias = Annotated[
+    bool, typer.Option("--goal-rewards", help="Count the goal's own rewards, too.")
 ]
 NormalizeOption: TypeAlias = Annotated[
     bool,

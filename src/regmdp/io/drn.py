@@ -15,6 +15,7 @@ from regmdp._internal.files import replace_atomically
 from regmdp.io.drn_header import Header, read_header
 from regmdp.io.state_action_files import (
     DECISION_PROCESS,
+    IDENTIFIER,
     MARKOV_CHAIN,
     Choices,
     Metadata,
@@ -46,7 +47,8 @@ def write_drn(mdp: MDP, path: Path) -> tuple[str, ...]:
     marks: dict[int, list[str]] = {}
     for label, states in choices.labels.items():
         for state in states.tolist():
-            marks.setdefault(state, []).append(label)
+            quoted = label if IDENTIFIER.fullmatch(label) else f'"{label}"'
+            marks.setdefault(state, []).append(quoted)
     rows = choices.rows
     transitions = [
         f"\t\t{t} : {p!r}" for t, p in zip(rows.indices.tolist(), rows.data.tolist(), strict=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 from regmdp._internal.errors import FormatError
 from regmdp.io.cassandra import read_cassandra
@@ -22,7 +22,8 @@ from regmdp.io.toolbox_files import (
     write_mdptoolbox,
     write_quantecon,
 )
-from regmdp.mdp import MDP
+from regmdp.mdp import MDP, GoalOptions
+from regmdp.mdp.mdp import apply_goal
 from regmdp.mdp.validation import as_discount
 
 __all__ = [
@@ -163,6 +164,7 @@ def read_model(
     rewards: str | None = None,
     normalize: bool = False,
     verify: bool = False,
+    **goal: Unpack[GoalOptions],
 ) -> MDP:
     r"""Read a model from a file or folder; the format is that of its extension.
 
@@ -191,8 +193,11 @@ def read_model(
         verify: Whether all rows of a mapped folder are checked when it is opened, and not each
             block when it is used for the first time. Other files are always checked when they are
             read.
+        **goal: ``goal``, ``avoid``, ``objective``, ``minimize`` and ``goal_rewards`` of
+            :meth:`regmdp.MDP.with_goal`, which is then called. Labels are those of the file.
 
     Raises:
+        ModelError: if a label is unknown, or the goal is no goal of this model.
         FormatError: if the format is unknown or the file is damaged; the message names the line
             and what was expected.
         FileNotFoundError: if there is no such file.
@@ -209,7 +214,7 @@ def read_model(
         Kwiatkowska, Norman and Parker, PRISM 4.0, CAV 2011; Hensel, Junges, Katoen, Quatmann and
         Volk, The probabilistic model checker Storm, STTT 24, 2022.
     """
-    return read_with_notes(
+    mdp = read_with_notes(
         path,
         format=format,
         discount=discount,
@@ -217,6 +222,7 @@ def read_model(
         normalize=normalize,
         verify=verify,
     ).mdp
+    return apply_goal(mdp, goal)
 
 
 def read_with_notes(

@@ -23,6 +23,7 @@ from regmdp.io.model_writer import ModelWriter
 from regmdp.mdp import MDP, SparseTransitions
 from regmdp.mdp.layouts import read_layout
 from regmdp.mdp.model_data import ModelData, check_initial, make_space
+from regmdp.mdp.objective import read_objective
 from regmdp.mdp.transitions import StorageInfo
 from regmdp.mdp.validation import as_discount
 
@@ -49,6 +50,8 @@ def save_mapped(mdp: MDP, path: str | PathLike[str]) -> None:
         state_labels=mdp.state_labels,
         action_labels=mdp.action_labels,
         layout=mdp.layout,
+        labels=mdp.labels,
+        objective=mdp.objective,
     ) as writer:
         rows = mdp.transitions.to_csr()
         for block in mdp.transitions.blocks:
@@ -126,8 +129,10 @@ def _open(folder: Path) -> tuple[MDP, MappedBlocks]:
         tables["rewards"],
         termination,
         description.mass_error,
+        read_objective(description.objective),
     )
-    mdp = MDP.from_checked(data).with_layout(read_layout(description.layout))
+    mdp = MDP.from_checked(data).with_labels(description.labels)
+    mdp = mdp.with_layout(read_layout(description.layout))
     if mdp.digest != description.digest:
         raise ValueError("its numbers do not have the digest that was written")
     return mdp, blocks

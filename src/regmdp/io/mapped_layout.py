@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,8 @@ class Description:
         branching: Largest number of successors of a state-action pair.
         mass_error: Bound on how far the rows with their termination are from summing to 1.
         digest: SHA-256 of the model, as :attr:`regmdp.MDP.digest`.
+        labels: For each label, its states.
+        objective: What the rewards until a goal stand for, as a mapping, or None.
     """
 
     shape: tuple[int, int]
@@ -74,6 +76,8 @@ class Description:
     branching: int
     mass_error: float
     digest: str
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    objective: Mapping[str, Any] | None = None
 
     @property
     def transitions_digest(self) -> str:
@@ -130,6 +134,8 @@ class Description:
                 take_field(fields, "branching", int),
                 take_field(fields, "mass_error", float),
                 take_field(fields, "digest", str),
+                fields.get("labels", {}),
+                fields.get("objective"),
             )
             largest = mass_error_bound(MASS_TOLERANCE, description.branching)
             if not 0 <= description.branching <= shape[0]:

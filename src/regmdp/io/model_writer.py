@@ -6,9 +6,9 @@ The data are checked when they are written; only a block of rows is in memory.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -31,8 +31,10 @@ from regmdp.io.mapped_layout import (
     mass_error_bound,
 )
 from regmdp.mdp.digests import RowsHash, combine_hashes, hash_tables
+from regmdp.mdp.labels import check_labels, list_labels
 from regmdp.mdp.layouts import Layout
 from regmdp.mdp.model_data import check_initial, make_space
+from regmdp.mdp.objective import Objective
 from regmdp.mdp.sparse_transitions import append_empty_row, extract_block
 from regmdp.mdp.transitions import state_blocks
 from regmdp.mdp.validation import (
@@ -90,6 +92,8 @@ class ModelWriter:
         action_labels: A names.
         layout: Where the states lie in a figure.
         normalize: As for :class:`~regmdp.mdp.MDP`.
+        labels: Sets of states by name, as state numbers or (S,) masks.
+        objective: What the rewards until a goal stand for.
 
     Raises:
         ModelError: if the data are not a model, or are incomplete at the end.
@@ -124,6 +128,8 @@ class ModelWriter:
         action_labels: Sequence[str] | None = None,
         layout: Layout | None = None,
         normalize: bool = False,
+        labels: Mapping[str, ArrayLike] | None = None,
+        objective: Objective | None = None,
     ) -> None:
         self._path = Path(path)
         require_new_folder(self._path)
@@ -138,6 +144,10 @@ class ModelWriter:
             as_labels("state_labels", state_labels, n_states),
             as_labels("action_labels", action_labels, n_actions),
         )
+        self._sets = list_labels(check_labels(labels, n_states))
+        if not isinstance(objective, Objective | None):
+            raise ModelError(f"objective must be a regmdp.mdp.Objective or None, not {objective!r}")
+        self._objective = objective
         self._layout = None if layout is None else layout.to_dict()
         self._initial = initial
         self._normalize = as_flag("normalize", normalize)
@@ -378,7 +388,10 @@ class ModelWriter:
                 self._tables["rewards"],
                 mask,
                 self._tables.get("termination", np.broadcast_to(0.0, self._shape)),
+                0.0 if self._objective is None else self._objective.endless_value,
             ),
+            labels=self._sets,
+            objective=None if self._objective is None else asdict(self._objective),
         )
         (self._folder / DESCRIPTION_FILE).write_text(description.to_json(), encoding="utf-8")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from os import PathLike
 
 import numpy as np
@@ -11,7 +12,9 @@ from regmdp._internal.array_files import read_arrays, write_arrays
 from regmdp._internal.arrays import ArrayLike, SparseArray
 from regmdp._internal.errors import FormatError, ModelError
 from regmdp.mdp import MDP
+from regmdp.mdp.labels import list_labels
 from regmdp.mdp.layouts import read_layout
+from regmdp.mdp.objective import read_objective
 
 __all__ = ["load_model", "save_model"]
 
@@ -54,7 +57,9 @@ def save_model(mdp: MDP, path: str | PathLike[str]) -> None:
         "discount": mdp.discount,
         "state_labels": mdp.state_labels,
         "action_labels": mdp.action_labels,
+        "labels": list_labels(mdp.labels),
         "layout": None if mdp.layout is None else mdp.layout.to_dict(),
+        "objective": None if mdp.objective is None else asdict(mdp.objective),
     }
     write_arrays(path, KIND, arrays, meta)
 
@@ -73,7 +78,7 @@ def load_model(path: str | PathLike[str], *, normalize: bool = False) -> MDP:
     arrays, meta = read_arrays(path, KIND)
     try:
         rewards = arrays["rewards"]
-        return MDP(
+        mdp = MDP(
             _read_transitions(arrays, rewards.shape),
             rewards,
             meta["discount"],
@@ -83,7 +88,10 @@ def load_model(path: str | PathLike[str], *, normalize: bool = False) -> MDP:
             state_labels=meta["state_labels"],
             action_labels=meta["action_labels"],
             normalize=normalize,
-        ).with_layout(read_layout(meta.get("layout")))
+            labels=meta.get("labels"),
+        )
+        mdp = mdp.with_objective(read_objective(meta.get("objective")))
+        return mdp.with_layout(read_layout(meta.get("layout")))
     except KeyError as error:
         raise FormatError(f"{path} is incomplete: it has no {error.args[0]}") from None
     except (ModelError, ValueError, TypeError, IndexError) as error:

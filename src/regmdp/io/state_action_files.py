@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,14 @@ from regmdp.io.absorbing_states import find_absorbing_states
 from regmdp.io.row_sums import check_row_sums
 from regmdp.io.text_files import Text
 from regmdp.mdp import MDP
+from regmdp.mdp.labels import list_labels
+from regmdp.mdp.objective import read_objective
 
 __all__ = [
     "DEADLOCK",
     "DECISION_PROCESS",
     "END",
+    "IDENTIFIER",
     "INITIAL",
     "MARKOV_CHAIN",
     "Choices",
@@ -41,6 +44,7 @@ __all__ = [
 #: Labels of the first states of episodes, of absorbing states, and of the state that stands for
 #: the end of an episode.
 INITIAL, DEADLOCK, END = "init", "deadlock", "end"
+RESERVED_LABELS = (INITIAL, DEADLOCK, END)
 #: Names that every tool reads as one word.
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 KIND = "regmdp"
@@ -125,6 +129,8 @@ class Metadata:
         initial: (S,) distribution, if it is not uniform over the states with the label ``init``.
         state_labels: S names, or None.
         action_labels: A names, or None.
+        labels: The states of labels that the file cannot hold: of other meaning there, or empty.
+        objective: What the rewards until a goal stand for, or None.
     """
 
     discount: float
@@ -133,6 +139,8 @@ class Metadata:
     initial: list[float] | None
     state_labels: list[str] | None
     action_labels: list[str] | None
+    labels: dict[str, list[int]] = field(default_factory=dict)
+    objective: dict[str, Any] | None = None
 
     def to_json(self, content: bytes) -> str:
         """Return one line of JSON with a checksum of the content that it belongs to."""
@@ -160,7 +168,8 @@ class Metadata:
                 raise ValueError("the line or the model was changed after writing")
             if fields["format"] != 1:
                 raise ValueError("it was written by a newer version of regmdp")
-            return cls(**{name: fields[name] for name in cls.__dataclass_fields__})
+            del fields["kind"], fields["format"]
+            return cls(**fields)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise FormatError(
                 f"{where}: the metadata of regmdp do not fit the model: {error}; remove "
@@ -207,6 +216,21 @@ def choices_from_model(mdp: MDP) -> tuple[Choices, Metadata, tuple[str, ...]]:
     labels = {INITIAL: first, DEADLOCK: absorbing}
     if sink:
         labels[END] = absorbing[-1:]
+    hidden = {
+        name: mask
+        for name, mask in mdp.labels.items()
+        if name in RESERVED_LABELS or not mask.any()  # a file may not list a label without a state
+    }
+    labels |= {
+        name: np.flatnonzero(mask)
+        for name, mask in mdp.labels.items()
+        if name not in RESERVED_LABELS
+    }
+    if mdp.endless_value:
+        notes.append(
+            f"the rewards are those of the {mdp.objective}; an episode that never reaches it "
+            f"counts as {mdp.endless_value:g}, which the file does not say"
+        )
     choices = Choices(
         state[order],
         [names[i] for i in order.tolist()],
@@ -228,6 +252,8 @@ def choices_from_model(mdp: MDP) -> tuple[Choices, Metadata, tuple[str, ...]]:
         None if uniform else mdp.initial.tolist(),
         None if mdp.state_labels is None else list(mdp.state_labels),
         None if mdp.action_labels is None else list(mdp.action_labels),
+        list_labels(hidden),
+        None if mdp.objective is None else asdict(mdp.objective),
     )
     return choices, metadata, tuple(notes)
 
@@ -301,7 +327,7 @@ def model_from_choices(
         if metadata is None:
             return _build_model(choices, rows, kept, discount, state_labels)
         return _restore_model(choices, rows, kept, discount, metadata)
-    except (ModelError, KeyError, IndexError) as error:
+    except (ModelError, KeyError, IndexError, TypeError) as error:
         raise FormatError(f"{text.path} does not hold a consistent model: {error}") from error
 
 
@@ -325,6 +351,7 @@ def _build_model(
         initial=_uniform_over(choices.labels.get(INITIAL, np.array([0])), n_states),
         state_labels=state_labels,
         action_labels=action_labels,
+        labels=choices.labels,
     )
 
 
@@ -343,7 +370,8 @@ def _restore_model(
         termination = rows[:, [n_states]].toarray().ravel()[kept]
         rows = rows[:, :n_states]
     initial = metadata.initial
-    return MDP.from_pairs(
+    labels = {name: of for name, of in choices.labels.items() if name not in RESERVED_LABELS}
+    mdp = MDP.from_pairs(
         choices.state[kept],
         np.zeros(kept.size, dtype=np.int64)
         if choices.chain
@@ -357,7 +385,9 @@ def _restore_model(
         termination=termination,
         state_labels=metadata.state_labels,
         action_labels=metadata.action_labels,
+        labels=labels | metadata.labels,
     )
+    return mdp.with_objective(read_objective(metadata.objective))
 
 
 def _number_actions(

@@ -117,4 +117,11 @@ def _describe_differences(mdp: MDP) -> tuple[str, ...]:
         notes.append(f"termination leads to an additional absorbing state, {mdp.n_states}")
     if mdp.state_labels is not None or mdp.action_labels is not None:
         notes.append("names of states and actions are omitted")
+    if mdp.labels:
+        notes.append("labels are omitted")
+    if mdp.endless_value:
+        notes.append(
+            f"an episode that never reaches the goal counts as {mdp.endless_value:g} here, and as "
+            "0 in the file"
+        )
     return tuple(notes)

@@ -2,8 +2,10 @@
 
 from regmdp.mdp.decision_process import DecisionProcess, StateActionSpace, TiledProcess
 from regmdp.mdp.dense_transitions import DenseTransitions
+from regmdp.mdp.labels import StatesLike
 from regmdp.mdp.layouts import GridLayout, Layout, LineLayout
 from regmdp.mdp.mdp import MDP, expectation, initial_value
+from regmdp.mdp.objective import GoalOptions, Objective, ObjectiveKind
 from regmdp.mdp.sparse_transitions import SparseTransitions
 from regmdp.mdp.transitions import Transitions
 
@@ -11,11 +13,15 @@ __all__ = [
     "MDP",
     "DecisionProcess",
     "DenseTransitions",
+    "GoalOptions",
     "GridLayout",
     "Layout",
     "LineLayout",
+    "Objective",
+    "ObjectiveKind",
     "SparseTransitions",
     "StateActionSpace",
+    "StatesLike",
     "TiledProcess",
     "Transitions",
     "expectation",

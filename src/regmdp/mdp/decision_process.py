@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 
 from regmdp._internal.arrays import Bool, Float, freeze
 from regmdp._internal.checks import printable
+from regmdp.mdp.labels import NO_LABELS, Labels
 from regmdp.mdp.layouts import Layout
 
 __all__ = ["DecisionProcess", "StateActionSpace", "TiledProcess"]
@@ -24,17 +27,19 @@ class StateActionSpace:
         state_labels: S names, or None.
         action_labels: A names, or None.
         layout: Where the states lie in a figure, or None.
+        labels: For each label, the (S,) mask of its states.
     """
 
     available: Bool[np.ndarray, "S A"]
     state_labels: tuple[str, ...] | None = None
     action_labels: tuple[str, ...] | None = None
     layout: Layout | None = None
+    labels: Labels = field(default_factory=lambda: NO_LABELS)
 
     def __reduce__(self) -> tuple[object, ...]:
         # pickled arrays come back writeable, and constant ones whole
         available = None if self.all_available else np.asarray(self.available)
-        names = self.state_labels, self.action_labels, self.layout
+        names = self.state_labels, self.action_labels, self.layout, dict(self.labels)
         return _restore_space, (available, self.available.shape, *names)
 
     @property
@@ -68,10 +73,12 @@ def _restore_space(
     state_labels: tuple[str, ...] | None,
     action_labels: tuple[str, ...] | None,
     layout: Layout | None,
+    labels: Mapping[str, np.ndarray],
 ) -> StateActionSpace:
-    """Return the space that was pickled, with an array that cannot be written to."""
+    """Return the space that was pickled, with arrays that cannot be written to."""
     mask = np.broadcast_to(True, shape) if available is None else freeze(available)
-    return StateActionSpace(mask, state_labels, action_labels, layout)
+    frozen = MappingProxyType({name: freeze(states) for name, states in labels.items()})
+    return StateActionSpace(mask, state_labels, action_labels, layout, frozen)
 
 
 class DecisionProcess(ABC):
@@ -94,6 +101,7 @@ class DecisionProcess(ABC):
         state_labels: S names, or None.
         action_labels: A names, or None.
         layout: Where the states lie in a figure, or None.
+        labels: For each label, the (S,) mask of its states.
     """
 
     space: StateActionSpace
@@ -107,6 +115,7 @@ class DecisionProcess(ABC):
     state_labels: tuple[str, ...] | None = None
     action_labels: tuple[str, ...] | None = None
     layout: Layout | None = None
+    labels: Labels = NO_LABELS
 
     def __init__(
         self, space: StateActionSpace, discount: float, initial: Float[np.ndarray, " S"]
@@ -123,6 +132,7 @@ class DecisionProcess(ABC):
             state_labels=space.state_labels,
             action_labels=space.action_labels,
             layout=space.layout,
+            labels=space.labels,
         )
 
     def _set_attributes(self, **attributes: object) -> None:

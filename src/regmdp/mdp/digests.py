@@ -56,6 +56,7 @@ def hash_tables(
     rewards: Float[np.ndarray, "S A"],
     available: Bool[np.ndarray, "S A"],
     termination: Float[np.ndarray, "S A"],
+    endless_value: float = 0.0,
 ) -> str:
     """Return the SHA-256 of a model: of its transitions' digest and of all other numbers.
 
@@ -63,6 +64,8 @@ def hash_tables(
     order, nor the sign of a zero.
     """
     kind = f"{transitions} {rewards.shape[0]} {rewards.shape[1]} {discount + 0.0!r}"
+    if endless_value:
+        kind += f" {endless_value!r}"
     digest = hashlib.sha256(kind.encode())
     digest.update(np.ascontiguousarray(initial + 0.0).data)
     _add_table(digest, "rewards", rewards)

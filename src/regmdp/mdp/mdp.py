@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Unpack
 
 import numpy as np
 import scipy
@@ -14,8 +15,11 @@ from regmdp._internal.errors import ModelError
 from regmdp.mdp.decision_process import DecisionProcess
 from regmdp.mdp.dense_transitions import DenseTransitions, store_dense
 from regmdp.mdp.digests import hash_tables
+from regmdp.mdp.goals import end_at_goal, pursue_goal
+from regmdp.mdp.labels import StatesLike, check_labels
 from regmdp.mdp.layouts import Layout
 from regmdp.mdp.model_data import ModelData, check_initial, check_model, check_rewards
+from regmdp.mdp.objective import GoalOptions, Objective, ObjectiveKind
 from regmdp.mdp.sparse_transitions import store_sparse
 from regmdp.mdp.transitions import Transitions
 from regmdp.mdp.validation import (
@@ -32,7 +36,7 @@ from regmdp.mdp.validation import (
     normalize_sparse,
 )
 
-__all__ = ["MDP", "expectation", "initial_value"]
+__all__ = ["MDP", "apply_goal", "expectation", "initial_value"]
 
 
 class MDP(DecisionProcess):
@@ -57,8 +61,11 @@ class MDP(DecisionProcess):
             within 1e-9.
         state_labels: S names, used in errors and summaries.
         action_labels: A names.
+        labels: Sets of states by name, as state numbers or (S,) masks.
         normalize: Whether rows that sum to 1 only within 1e-2, with their termination, are divided
             by that sum, as numbers in single precision or of a few digits need.
+        **goal: ``goal``, ``avoid``, ``objective``, ``minimize`` and ``goal_rewards`` of
+            :meth:`with_goal`, which is then called.
 
     Raises:
         ModelError: if the data are inconsistent; the message names the first wrong place and how
@@ -88,6 +95,8 @@ class MDP(DecisionProcess):
     all_available: bool
     #: Bound on how far the rows with their termination are from summing to 1, rounding included.
     mass_error: float
+    #: What the rewards until a goal stand for, or None without a goal.
+    objective: Objective | None
 
     def __init__(
         self,
@@ -100,7 +109,9 @@ class MDP(DecisionProcess):
         termination: ArrayLike | None = None,
         state_labels: Sequence[str] | None = None,
         action_labels: Sequence[str] | None = None,
+        labels: Mapping[str, ArrayLike] | None = None,
         normalize: bool = False,
+        **goal: Unpack[GoalOptions],
     ) -> None:
         table = as_rewards(rewards)
         n_states, n_actions = table.shape
@@ -116,18 +127,17 @@ class MDP(DecisionProcess):
             if as_flag("normalize", normalize):
                 dense, termination = normalize_dense(dense, termination)
             stored = store_dense(dense, mask)
-        self._set_data(
-            check_model(
-                stored,
-                table,
-                discount,
-                available=mask,
-                initial=initial,
-                termination=termination,
-                state_labels=state_labels,
-                action_labels=action_labels,
-            )
+        data = check_model(
+            stored,
+            table,
+            discount,
+            available=mask,
+            initial=initial,
+            termination=termination,
+            state_labels=state_labels,
+            action_labels=action_labels,
         )
+        self._set_data(_add_goal(data, labels, goal))
 
     @classmethod
     def from_action_matrices(
@@ -141,7 +151,9 @@ class MDP(DecisionProcess):
         termination: ArrayLike | None = None,
         state_labels: Sequence[str] | None = None,
         action_labels: Sequence[str] | None = None,
+        labels: Mapping[str, ArrayLike] | None = None,
         normalize: bool = False,
+        **goal: Unpack[GoalOptions],
     ) -> MDP:
         """Build a model from one (S, S) transition matrix for each action.
 
@@ -155,7 +167,9 @@ class MDP(DecisionProcess):
             termination: (S, A) probabilities.
             state_labels: S names.
             action_labels: A names.
+            labels: Sets of states by name.
             normalize: Whether rows that sum to 1 only within 1e-2 are divided by their sums.
+            **goal: ``goal`` and the other arguments of :meth:`with_goal`.
 
         Examples:
             >>> import numpy as np, regmdp as rm
@@ -186,18 +200,17 @@ class MDP(DecisionProcess):
             if as_flag("normalize", normalize):
                 dense, termination = normalize_dense(dense, termination)
             stored = store_dense(dense, mask)
-        return cls.from_checked(
-            check_model(
-                stored,
-                table,
-                discount,
-                available=mask,
-                initial=initial,
-                termination=termination,
-                state_labels=state_labels,
-                action_labels=action_labels,
-            )
+        data = check_model(
+            stored,
+            table,
+            discount,
+            available=mask,
+            initial=initial,
+            termination=termination,
+            state_labels=state_labels,
+            action_labels=action_labels,
         )
+        return cls.from_checked(_add_goal(data, labels, goal))
 
     @classmethod
     def from_pairs(
@@ -215,7 +228,9 @@ class MDP(DecisionProcess):
         termination: ArrayLike | None = None,
         state_labels: Sequence[str] | None = None,
         action_labels: Sequence[str] | None = None,
+        labels: Mapping[str, ArrayLike] | None = None,
         normalize: bool = False,
+        **goal: Unpack[GoalOptions],
     ) -> MDP:
         """Build a model from a list of K state-action pairs; all others are unavailable.
 
@@ -232,7 +247,9 @@ class MDP(DecisionProcess):
             termination: (K,) probability that the episode terminates on the transition.
             state_labels: S names.
             action_labels: A names.
+            labels: Sets of states by name.
             normalize: Whether rows that sum to 1 only within 1e-2 are divided by their sums.
+            **goal: ``goal`` and the other arguments of :meth:`with_goal`.
 
         Examples:
             State 1 has no pair, so it is terminal.
@@ -253,18 +270,17 @@ class MDP(DecisionProcess):
         ends = None if termination is None else pairs.scatter("termination", termination, shape)
         if as_flag("normalize", normalize):
             rows, ends = normalize_sparse(rows, index, ends)
-        return cls.from_checked(
-            check_model(
-                store_sparse(rows, index, mask),
-                pairs.scatter("rewards", rewards, shape),
-                discount,
-                available=mask,
-                initial=initial,
-                termination=ends,
-                state_labels=state_labels,
-                action_labels=action_labels,
-            )
+        data = check_model(
+            store_sparse(rows, index, mask),
+            pairs.scatter("rewards", rewards, shape),
+            discount,
+            available=mask,
+            initial=initial,
+            termination=ends,
+            state_labels=state_labels,
+            action_labels=action_labels,
         )
+        return cls.from_checked(_add_goal(data, labels, goal))
 
     @classmethod
     def from_checked(cls, data: ModelData) -> MDP:
@@ -280,6 +296,7 @@ class MDP(DecisionProcess):
             rewards=data.rewards,
             termination=data.termination,
             mass_error=data.mass_error,
+            objective=data.objective,
         )
 
     @property
@@ -292,6 +309,7 @@ class MDP(DecisionProcess):
             self.rewards,
             self.termination,
             self.mass_error,
+            self.objective,
         )
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -304,6 +322,15 @@ class MDP(DecisionProcess):
     def terminates(self) -> bool:
         """Whether episodes can terminate, through a terminal state or ``termination``."""
         return bool(self.terminal.any() or np.any(self.termination > 0))
+
+    @property
+    def endless_value(self) -> float:
+        """What an undiscounted episode counts that never ends, and pays nothing any more.
+
+        0, or with the reward until a goal as the :attr:`objective`, ∞ as in model checkers, negated
+        if that is minimised.
+        """
+        return 0.0 if self.objective is None else self.objective.endless_value
 
     @cached_property
     def reward_bound(self) -> float:
@@ -325,7 +352,7 @@ class MDP(DecisionProcess):
 
     def _digest(self, transitions: str) -> str:
         tables = self.rewards, self.available, self.termination
-        return hash_tables(transitions, self.discount, self.initial, *tables)
+        return hash_tables(transitions, self.discount, self.initial, *tables, self.endless_value)
 
     def __copy__(self) -> MDP:
         return self  # it cannot change
@@ -336,19 +363,99 @@ class MDP(DecisionProcess):
     def __reduce__(self) -> tuple[object, ...]:
         return MDP.from_checked, (self._data,)
 
+    def with_goal(
+        self,
+        goal: StatesLike,
+        avoid: StatesLike | None = None,
+        *,
+        objective: ObjectiveKind = "reward",
+        minimize: bool = False,
+        goal_rewards: bool = False,
+    ) -> MDP:
+        r"""Return the model in which reaching a goal ends the episode.
+
+        The states keep their numbers, and the initial distribution is the same. "reach" has the
+        value \(E[\gamma^T]\) with T the number of steps to the goal, ∞ if it is not reached: with
+        γ = 1 the probability of reaching it. "reward" and "steps" are the expected sum of rewards,
+        or number of steps, until then, of which minimised ones are negated. With γ = 1 they follow
+        the convention of model checkers: an episode that never reaches the goal counts as ∞. The
+        value is -∞ in states from which no policy reaches a goal with probability 1, if it is
+        minimised; if it is maximised, a policy that may stay away from the goal, where nothing is
+        paid, is an :class:`~regmdp.UnboundedError` of the solver.
+
+        Args:
+            goal: A label, a list of labels, state numbers, or a (S,) mask.
+            avoid: States that must not be entered before the goal, in the same form.
+            objective: "reward", the rewards until the goal; "reach", the probability of reaching
+                it; or "steps", the number of steps until then.
+            minimize: Whether it is minimised. The rewards of the model are then negated.
+            goal_rewards: Whether the goal's own rewards count, once, for objective="reward".
+
+        Raises:
+            ModelError: if a label is unknown, or no state is in the goal, or one is both in the
+                goal and to be avoided; or if a reward with γ < 1 has states to avoid.
+
+        Examples:
+            The shortest way to the end of a chain, and the probability of reaching it.
+
+            >>> import numpy as np, regmdp as rm
+            >>> P = np.array([[[0.5, 0.5], [0.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]]])
+            >>> mdp = rm.MDP(P, [[1.0, 3.0], [1.0, 1.0]], discount=1, labels={"end": [1]})
+            >>> rm.solve(mdp.with_goal("end", minimize=True)).objective_value.round(6)
+            array([2., 0.])
+            >>> rm.solve(mdp.with_goal("end", objective="reach")).objective_value.round(6)
+            array([1., 1.])
+
+        Reference:
+            Forejt, Kwiatkowska, Norman and Parker, Automated verification techniques for
+            probabilistic systems, 2011, sections 4 and 5.
+        """
+        data = end_at_goal(self._data, goal, avoid, objective, minimize, goal_rewards)
+        return MDP.from_checked(data)
+
+    def with_objective(self, objective: Objective | None) -> MDP:
+        """Return the same model, with the same rewards, that stand for something else.
+
+        Files use it; :meth:`with_goal` changes the rewards, too.
+        """
+        if not isinstance(objective, Objective | None):
+            raise ModelError(f"objective must be a regmdp.mdp.Objective or None, not {objective!r}")
+        return MDP.from_checked(replace(self._data, objective=objective))
+
+    def with_labels(self, labels: Mapping[str, ArrayLike] | None) -> MDP:
+        """Return the same model with other labels: sets of states by name, as numbers or masks.
+
+        >>> import regmdp as rm
+        >>> rm.models.chain(3).with_labels({"ends": [0, 2]}).labels["ends"]
+        array([ True, False,  True])
+        """
+        return MDP.from_checked(_add_goal(self._data, {} if labels is None else labels, {}))
+
     def with_discount(self, discount: float) -> MDP:
         """Return the same model with another discount γ.
 
-        >>> import regmdp as rm
-        >>> rm.models.chain(5).with_discount(0.5).discount
-        0.5
+        Raises:
+            ModelError: if the model has a goal whose rewards mean something else without a
+                discount, and one of the two discounts is 1.
+
+        Examples:
+            >>> import regmdp as rm
+            >>> rm.models.chain(5).with_discount(0.5).discount
+            0.5
         """
-        return MDP.from_checked(replace(self._data, discount=as_discount(discount)))
+        checked = as_discount(discount)
+        if self.endless_value and (checked == 1.0) != (self.discount == 1.0):
+            raise ModelError(
+                f"the {self.objective} is another model with discount {checked:g} than with "
+                f"{self.discount:.15g}: set the discount first, and then the goal"
+            )
+        return MDP.from_checked(replace(self._data, discount=checked))
 
     def with_rewards(self, rewards: ArrayLike) -> MDP:
-        """Return the same model with other (S, A) rewards."""
+        """Return the same model with other (S, A) rewards, which are not probabilities any more."""
         checked = check_rewards(self.space, as_rewards(rewards, self.rewards.shape))
-        return MDP.from_checked(replace(self._data, rewards=checked))
+        objective = self.objective if self.endless_value else None
+        return MDP.from_checked(replace(self._data, rewards=checked, objective=objective))
 
     def with_available(self, available: ArrayLike) -> MDP:
         """Return the same model without the actions for which this (S, A) mask is False."""
@@ -358,18 +465,18 @@ class MDP(DecisionProcess):
         else:
             index = np.arange(kept.size).reshape(kept.shape)
             stored = store_sparse(self.transitions.to_csr(), index, kept)
-        return MDP.from_checked(
-            check_model(
-                stored,
-                np.array(self.rewards, order="F"),
-                self.discount,
-                available=kept,
-                initial=self.initial,
-                termination=self.termination,
-                state_labels=self.state_labels,
-                action_labels=self.action_labels,
-            )
-        ).with_layout(self.layout)
+        data = check_model(
+            stored,
+            np.array(self.rewards, order="F"),
+            self.discount,
+            available=kept,
+            initial=self.initial,
+            termination=self.termination,
+            state_labels=None,
+            action_labels=None,
+        )
+        space = replace(self.space, available=data.space.available)
+        return MDP.from_checked(replace(data, space=space, objective=self.objective))
 
     def with_layout(self, layout: Layout | None) -> MDP:
         """Return the same model with another layout, which figures use, or without one.
@@ -431,7 +538,24 @@ class MDP(DecisionProcess):
         if self.terminal.any():
             parts.append(f"{int(np.count_nonzero(self.terminal)):,} terminal")
         parts.append(f"discount {self.discount:.15g}")
+        if self.objective is not None:
+            parts.append(str(self.objective))
         return f"MDP({', '.join(parts)})"
+
+
+def _add_goal(
+    data: ModelData, labels: Mapping[str, ArrayLike] | None, goal: GoalOptions
+) -> ModelData:
+    """Return checked data with labels, and with a goal if one is given."""
+    if labels is not None:
+        space = replace(data.space, labels=check_labels(labels, data.space.n_states))
+        data = replace(data, space=space)
+    return pursue_goal(data, goal)
+
+
+def apply_goal(mdp: MDP, goal: GoalOptions) -> MDP:
+    """Return the model with the goal among the options, or the same one if there is none."""
+    return MDP.from_checked(pursue_goal(mdp._data, goal)) if goal else mdp
 
 
 def _count(number: int, noun: str) -> str:

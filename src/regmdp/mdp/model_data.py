@@ -6,15 +6,15 @@ Every message names the first wrong place, how many there are, and what to do.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
 
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, ArrayLike, Bool, Float, freeze
 from regmdp._internal.errors import ModelError
 from regmdp.mdp.decision_process import StateActionSpace
+from regmdp.mdp.objective import GoalOptions, Objective
 from regmdp.mdp.transitions import Transitions
 from regmdp.mdp.validation import (
     MASS_TOLERANCE,
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-class ModelOptions(TypedDict, total=False):
+class ModelOptions(GoalOptions, total=False):
     """Optional arguments of :class:`~regmdp.mdp.MDP`, for functions that pass them on."""
 
     initial: ArrayLike | None
@@ -45,6 +45,7 @@ class ModelOptions(TypedDict, total=False):
     termination: ArrayLike | None
     state_labels: Sequence[str] | None
     action_labels: Sequence[str] | None
+    labels: Mapping[str, ArrayLike] | None
     normalize: bool
 
 
@@ -61,6 +62,7 @@ class ModelData:
         termination: (S, A) termination probabilities, 0 at unavailable pairs.
         mass_error: Bound on how far the rows with their termination are from summing to 1,
             rounding included.
+        objective: What the rewards until a goal stand for, or None without a goal.
     """
 
     space: StateActionSpace
@@ -70,6 +72,7 @@ class ModelData:
     rewards: Float[np.ndarray, "S A"]
     termination: Float[np.ndarray, "S A"]
     mass_error: float
+    objective: Objective | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         # pickled arrays come back writeable, and constant ones whole
@@ -81,6 +84,7 @@ class ModelData:
             np.asarray(self.rewards),
             np.asarray(self.termination) if self.termination.any() else None,
             self.mass_error,
+            self.objective,
         )
 
 
@@ -92,6 +96,7 @@ def _restore(
     rewards: np.ndarray,
     termination: np.ndarray | None,
     mass_error: float,
+    objective: Objective | None,
 ) -> ModelData:
     """Return the data that were pickled, with arrays that cannot be written to."""
     return ModelData(
@@ -102,6 +107,7 @@ def _restore(
         freeze(rewards),
         np.broadcast_to(0.0, rewards.shape) if termination is None else freeze(termination),
         mass_error,
+        objective,
     )
 
 

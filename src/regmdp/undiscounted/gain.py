@@ -13,7 +13,7 @@ from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer
 from regmdp.rounding import backup_error
 
-__all__ = ["bound_gains", "require_bounded"]
+__all__ = ["bound_gains", "refuse_endless_stay", "require_bounded"]
 
 #: Sweeps after which the sign of a gain is left open.
 MAX_SWEEPS = 500
@@ -47,6 +47,24 @@ def require_bounded(mdp: MDP, regularizer: Regularizer) -> None:
             f"episode and {gain}, in a set of {states.size} state{'s' * (states.size > 1)} that it "
             f"need not leave; there are {int(np.count_nonzero(low > 0))} such sets; use a discount "
             "below 1, a lower temperature, or a step cost"
+        )
+
+
+def refuse_endless_stay(mdp: MDP, allowed: Bool[Array, "S A"]) -> None:
+    """Check that no policy stays where nothing is paid, if such an episode counts ∞.
+
+    Raises:
+        UnboundedError: if one can, naming a state.
+    """
+    if mdp.endless_value <= 0.0:
+        return
+    stays = find_end_components(mdp, np.asarray(allowed) & (mdp.rewards == 0.0)).component >= 0
+    if stays.any():
+        raise UnboundedError(
+            f"there is no optimum: from {mdp.describe(int(np.argmax(stays)))} some policy never "
+            "reaches the goal and neither earns nor pays anything, and such an episode counts as "
+            f"infinite ({mdp.objective}; such states: {int(np.count_nonzero(stays))}); ask for the "
+            "probability with objective='reach', or for the minimum"
         )
 
 

@@ -14,6 +14,10 @@ stay, represents them (de Alfaro 1997; Haddad & Monmege 2018, section 4).
 end component that they can stay in has a negative gain. Every policy stays in one without end with
 positive probability, so their value is -∞. No other state enters a pair that may lead to them.
 
+Where an episode that never ends, and pays nothing any more, counts -∞ and not 0, as in the smallest
+cost until a goal, no state is free, and a resting set has to be left: its state has no choice to
+stay. Where it counts ∞, a set in which a policy can stay has no optimum.
+
 In the model that is left, some policy ends from every state.
 """
 
@@ -24,6 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from regmdp import bellman
 from regmdp._internal.arrays import Array, Bool, Float, Int
 from regmdp.mdp import MDP
 from regmdp.mdp.structure import (
@@ -36,7 +41,7 @@ from regmdp.mdp.structure import (
 )
 from regmdp.policies import infeasible, permitted
 from regmdp.regularizers import Regularizer
-from regmdp.undiscounted.gain import bound_gains, require_bounded
+from regmdp.undiscounted.gain import bound_gains, refuse_endless_stay, require_bounded
 
 __all__ = ["Reduction", "find_free_states", "reduce_model"]
 
@@ -78,7 +83,13 @@ class Reduction:
         known = np.where(np.isfinite(known), known, 0.0)
         if self.exits is None:
             return known
-        return np.concatenate((known, known[self.exits.owner]))
+        reduced = np.concatenate((known, known[self.exits.owner]))
+        further = np.arange(reduced.size) >= self.mdp.n_states
+        while True:  # these states only choose among each other and the ways out
+            best = np.where(further, bellman.backup(self.reduced, None, reduced), reduced)
+            if np.array_equal(best, reduced):
+                return reduced
+            reduced = best
 
     def reduce_policy(self, policy: Float[Array, "S A"]) -> Float[np.ndarray, "S A"] | None:
         """(S, A) a policy of the original model -> the same for the reduced one, if it has it."""
@@ -163,23 +174,27 @@ def reduce_model(mdp: MDP, regularizer: Regularizer) -> Reduction | None:
     Raises:
         InfeasibleError: if from some state no policy ends, and it is not certain that every policy
             loses without bound; naming it.
-        UnboundedError: if from such a state a policy gains without bound.
+        UnboundedError: if from such a state a policy gains without bound, or a policy can stay
+            where nothing is paid, and that counts ∞.
     """
     if mdp.discount < 1.0:
         return None
     allowed = permitted(mdp, regularizer)
-    free = find_free_states(mdp, regularizer, allowed)
+    refuse_endless_stay(mdp, allowed)
+    may_stay = mdp.endless_value == 0.0
+    free = find_free_states(mdp, regularizer, allowed) & (mdp.endless_value >= 0.0)
     resting = _find_resting_sets(mdp, regularizer, ~free)
-    ends = free | (resting.component >= 0)
+    ends = free | ((resting.component >= 0) & may_stay)
     ending, kept = find_surely_ending_pairs(mdp, allowed & ~free[:, None], ends)
     losing = ~ending
     if losing.any():
         _require_losing(mdp, regularizer, allowed, losing)
     if not (free.any() or losing.any() or resting.count):
         return None
-    if not resting.count:
-        return Reduction(mdp, restrict_actions(mdp, kept), free, losing, resting, None)
-    reduced, exits = _collapse(mdp, resting, kept & ~resting.pairs)
+    ways_out = kept & ~resting.pairs
+    if not resting.count or not (may_stay or ways_out.any()):
+        return Reduction(mdp, restrict_actions(mdp, ways_out), free, losing, resting, None)
+    reduced, exits = _collapse(mdp, resting, ways_out, may_stay)
     return Reduction(mdp, reduced, free, losing, resting, exits)
 
 
@@ -256,6 +271,8 @@ def _require_losing(
     if forced or not np.isfinite(regularizer.bounds(mdp.n_actions)[1]):
         state = int(np.argmax(losing))
         why = "the regularizer forces every action"
+    elif mdp.endless_value < 0.0:
+        return
     else:
         stays = np.asarray(allowed) & losing[:, None] & ~find_pairs_leading_to(mdp, ~losing)
         components = find_end_components(mdp, stays)
@@ -270,13 +287,16 @@ def _require_losing(
     raise infeasible(mdp, losing, state, why)
 
 
-def _collapse(mdp: MDP, resting: EndComponents, kept: Bool[np.ndarray, "S A"]) -> tuple[MDP, Exits]:
+def _collapse(
+    mdp: MDP, resting: EndComponents, kept: Bool[np.ndarray, "S A"], may_stay: bool
+) -> tuple[MDP, Exits]:
     """Replace each resting set by a state that chooses a way out, or to stay and end with 0.
 
     Args:
         mdp: The model.
         resting: The sets.
         kept: (S, A) mask of the pairs that remain: in the sets, the ways out.
+        may_stay: Whether staying is a choice.
     """
     n_states, n_actions = mdp.n_states, max(mdp.n_actions, 2)
     inside = resting.component >= 0
@@ -288,9 +308,10 @@ def _collapse(mdp: MDP, resting: EndComponents, kept: Bool[np.ndarray, "S A"]) -
     pairs = np.flatnonzero(kept.ravel())
     state, action = np.divmod(pairs, mdp.n_actions)
     out = inside[state]
+    stays = first if may_stay else first[:0]
     owner, option = _arrange_options(
-        np.concatenate((representative[state[out]], first)),
-        np.concatenate((pairs[out], np.full(resting.count, -1))),
+        np.concatenate((representative[state[out]], stays)),
+        np.concatenate((pairs[out], np.full(stays.size, -1))),
         n_states,
         mdp.n_states * mdp.n_actions,
         n_actions,

@@ -1,0 +1,54 @@
+"""The goal that the options of a command describe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import regmdp as rm
+from regmdp.cli.options import ObjectiveName
+
+__all__ = ["Goal"]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Values of --goal, --avoid, --objective, --minimize and --goal-rewards.
+
+    Attributes:
+        goal: Labels or numbers of states.
+        avoid: Labels or numbers of states.
+        objective: What counts until the goal.
+        minimize: Whether it is minimised.
+        goal_rewards: Whether the goal's own rewards count.
+    """
+
+    goal: list[str] | None = None
+    avoid: list[str] | None = None
+    objective: ObjectiveName | None = None
+    minimize: bool = False
+    goal_rewards: bool = False
+
+    def apply(self, mdp: rm.MDP) -> rm.MDP:
+        """Return the model with the goal, or as it is without one."""
+        if not self.goal:
+            given = {
+                "avoid": self.avoid,
+                "objective": self.objective,
+                "minimize": self.minimize,
+                "goal-rewards": self.goal_rewards,
+            }
+            for option in (name for name, value in given.items() if value):
+                raise rm.ModelError(f"--{option} needs a --goal")
+            return mdp
+        return mdp.with_goal(
+            _read_states(mdp, self.goal),
+            _read_states(mdp, self.avoid) if self.avoid else None,
+            objective=(self.objective or ObjectiveName.reward).value,
+            minimize=self.minimize,
+            goal_rewards=self.goal_rewards,
+        )
+
+
+def _read_states(mdp: rm.MDP, texts: list[str]) -> list[str | int]:
+    """Return labels and state numbers; a number that is the name of a label is the label."""
+    return [int(text) if text.isdecimal() and text not in mdp.labels else text for text in texts]
