@@ -94,8 +94,8 @@ def solve(
     1 on an error.
     """
     out = open_console()
-    asked = Goal(goal, avoid, objective, minimize, goal_rewards)
-    source = ModelSource(model, param, discount, format, normalize, rewards, asked)
+    question = Goal(goal, avoid, objective, minimize, goal_rewards)
+    source = ModelSource(model, param, discount, format, normalize, rewards, question)
     problem = LoadedProblem.load(source, regularizer, temperature, reference)
     problem.announce(out)
     path = output or Path(f"{problem.name}-policy.npz")
@@ -156,8 +156,8 @@ def certify(
     asked = tol is not None or absolute_tol is not None
     tolerance = rm.algorithms.Tolerance.check(0.0 if tol is None else tol, absolute_tol)
     out = open_console()
-    asked = Goal(goal, avoid, objective, minimize, goal_rewards)
-    source = ModelSource(model, param, discount, format, normalize, rewards, asked)
+    question = Goal(goal, avoid, objective, minimize, goal_rewards)
+    source = ModelSource(model, param, discount, format, normalize, rewards, question)
     problem = LoadedProblem.load(source, regularizer, temperature, reference)
     problem.announce(out)
     candidate = io.load_policy(policy)

@@ -79,9 +79,9 @@ def convert(
         require_new_folder(Path(target))
     else:
         require_writable(target)
-    asked = Goal(goal, avoid, objective, minimize, goal_rewards)
+    question = Goal(goal, avoid, objective, minimize, goal_rewards)
     problem = LoadedProblem.load(
-        ModelSource(source, param, discount, source_format, normalize, rewards, asked)
+        ModelSource(source, param, discount, source_format, normalize, rewards, question)
     )
     problem.announce(out)
     mdp = problem.mdp if policy is None else rm.induced_chain(problem.mdp, io.load_policy(policy))

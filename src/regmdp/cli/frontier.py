@@ -108,8 +108,8 @@ def frontier(
     if output is not None:
         _prepare(output)
     # the temperature is not used: what counts is the model and the reference
-    asked = Goal(goal, avoid, objective, minimize, goal_rewards)
-    source = ModelSource(model, param, discount, format, normalize, rewards, asked)
+    question = Goal(goal, avoid, objective, minimize, goal_rewards)
+    source = ModelSource(model, param, discount, format, normalize, rewards, question)
     problem = LoadedProblem.load(source, "kl", 1.0, reference)
     problem.announce(out)
     with _Points(open_console(stderr=True)) as points:
