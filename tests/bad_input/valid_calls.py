@@ -9,6 +9,7 @@ from bad_input import (
     method_calls,
     model_calls,
     regularizer_calls,
+    routes_calls,
     solving_calls,
     theory_calls,
 )
@@ -24,6 +25,7 @@ CALLS = (
     | theory_calls.CALLS
     | model_calls.CALLS
     | choice_calls.CALLS
+    | routes_calls.CALLS
 )
 
 #: Labels of values that are good where any numbers are.
@@ -41,6 +43,10 @@ ACCEPTED = {
         )
         for name in ("individual", "period", "state", "choice", "increment")
     },
+    "regmdp.routes.RoadNetwork start": {"zeros": "all links may begin at one node"},
+    "regmdp.routes.RoadNetwork end": {"zeros": "all links may end at one node"},
+    "regmdp.routes.RoadNetwork coordinates": dict.fromkeys(ANY, "any numbers"),
+    "regmdp.routes.RoadNetwork.link name": {"3": "a number is the name of a link, too"},
     "regmdp.choice.Panel.subset individuals": dict.fromkeys(
         ("no dimension", "a row more", "a row less", "sevens", "zeros"), "any individuals"
     ),

@@ -9,11 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float
-from regmdp._internal.checks import check_number, check_option
 from regmdp._internal.errors import ModelError, SampleError, UnboundedError
-from regmdp._internal.events import CallbackLike
+from regmdp._internal.events import CALLBACK, CallbackLike
+from regmdp._internal.parameters import ArrayOf, Instance, Number, Option, checked
 from regmdp._internal.status import Status
 from regmdp.applications._coefficient_table import coefficient_table, inverse_information
 from regmdp.applications._feature_checks import require_independent
@@ -21,7 +20,7 @@ from regmdp.applications._minimization import Objective, Search
 from regmdp.applications.routes.features import LinkFeatures
 from regmdp.applications.routes.information import information_and_scores
 from regmdp.applications.routes.likelihood import log_likelihood, log_likelihood_gradient
-from regmdp.applications.routes.network import require_kind, require_same_network
+from regmdp.applications.routes.network import require_same_network
 from regmdp.applications.routes.recursive_logit import RecursiveLogit
 from regmdp.applications.routes.trips import Trips
 
@@ -35,6 +34,7 @@ MAX_DOUBLINGS = 40
 
 #: Kinds of covariances of the estimates.
 CovarianceKind = Literal["information", "opg", "sandwich"]
+KIND = Option("information", "opg", "sandwich")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +85,7 @@ class RouteEstimates:
         """(n, K) derivative of the logarithm of the probability of each trip."""
         return information_and_scores(self.model, self.trips)[1]
 
+    @checked(SampleError, kind=KIND)
     def covariance(self, kind: CovarianceKind = "information") -> Float[np.ndarray, "K K"]:
         """Return the (K, K) covariance of the estimates.
 
@@ -96,7 +97,6 @@ class RouteEstimates:
         Raises:
             SampleError: if there is no such kind, or the trips do not identify some parameter.
         """
-        check_option("kind", kind, ("information", "opg", "sandwich"), error=SampleError)
         names = self.model.features.names
         outer = self.scores.T @ self.scores
         if kind == "information":
@@ -106,11 +106,13 @@ class RouteEstimates:
         inverse = inverse_information(self.information, names)
         return inverse @ outer @ inverse
 
+    @checked(SampleError, kind=KIND)
     def standard_errors(self, kind: CovarianceKind = "information") -> dict[str, float]:
         """Return the standard errors by name: see :meth:`covariance`."""
         errors = np.sqrt(np.diag(self.covariance(kind)))
         return dict(zip(self.model.features.names, errors.tolist(), strict=True))
 
+    @checked(SampleError, kind=KIND)
     def summary(self, kind: CovarianceKind = "information") -> str:
         """Return a summary with a table of the estimates and their 95 % confidence intervals."""
         errors = self.standard_errors(kind)
@@ -134,6 +136,14 @@ class RouteEstimates:
         return f"RouteEstimates({shown}; log-likelihood {self.log_likelihood:.3f})"
 
 
+@checked(
+    ModelError,
+    features=Instance(LinkFeatures),
+    trips=Instance(Trips),
+    start=ArrayOf("K") | None,
+    scale=Number(above=0.0),
+    callback=CALLBACK,
+)
 def estimate(
     features: LinkFeatures,
     trips: Trips,
@@ -181,16 +191,9 @@ def estimate(
         Fosgerau, Frejinger and Karlström 2013, Transportation Research Part B 56, section 4.
     """
     begin = time.perf_counter()
-    require_kind("features", features, LinkFeatures)
-    require_kind("trips", trips, Trips)
     require_same_network("the features and the trips", features.network, trips.network)
     require_independent(features.matrix, features.names, "for every pair of consecutive links")
-    scale = check_number("scale", scale, above=0.0, error=ModelError)
-    first = (
-        _find_start(features, scale)
-        if start is None
-        else np.atleast_1d(np.array(check_array("start", start, error=ModelError)))
-    )
+    first = _find_start(features, scale) if start is None else np.atleast_1d(np.array(start))
     search = Search(_NegativeLogLikelihood(features, trips, scale), callback, started=begin)
 
     def minimize() -> tuple[Float[np.ndarray, " K"], Status | None]:

@@ -10,8 +10,9 @@ import scipy.sparse as sp
 from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float, Int
 from regmdp._internal.errors import ModelError
+from regmdp._internal.parameters import Instance, Text, checked
 from regmdp._internal.sparse import as_csr
-from regmdp.applications.routes.network import RoadNetwork, require_kind
+from regmdp.applications.routes.network import NODES, RoadNetwork
 
 __all__ = ["LinkFeatures", "constant", "left_turns", "link_attribute", "link_constants", "u_turns"]
 
@@ -47,6 +48,7 @@ class LinkFeatures:
                [1., 1.]])
     """
 
+    @checked(ModelError, network=Instance(RoadNetwork))
     def __init__(self, network: RoadNetwork, columns: Mapping[str, ArrayLike | sp.sparray]) -> None:
         """Join columns.
 
@@ -58,7 +60,6 @@ class LinkFeatures:
             ModelError: if there is no column, or one has another length or a number that is not
                 finite.
         """
-        require_kind("network", network, RoadNetwork)
         if not isinstance(columns, Mapping) or not all(isinstance(name, str) for name in columns):
             raise ModelError(
                 "the features must be columns by name, as in a dictionary, not "
@@ -74,6 +75,11 @@ class LinkFeatures:
         self.matrix = sp.csr_array(sp.hstack(parts))
 
     @property
+    def dimensions(self) -> dict[str, int]:
+        """The sizes of the network, and the number of columns, K."""
+        return {**self.network.dimensions, "K": self.n_features}
+
+    @property
     def n_features(self) -> int:
         """K."""
         return len(self.names)
@@ -82,6 +88,7 @@ class LinkFeatures:
         return f"LinkFeatures({', '.join(self.names)}; {self.network.n_pairs:,} pairs)"
 
 
+@checked(ModelError, network=Instance(RoadNetwork), attribute=Text())
 def link_attribute(network: RoadNetwork, attribute: str) -> Float[np.ndarray, " P"]:
     """(P,) an attribute of the next link, such as its length.
 
@@ -89,7 +96,6 @@ def link_attribute(network: RoadNetwork, attribute: str) -> Float[np.ndarray, " 
         network: The network.
         attribute: One of the names in network.attributes.
     """
-    require_kind("network", network, RoadNetwork)
     if attribute not in network.attributes:
         raise ModelError(
             f"the links have no attribute {attribute!r}; they have "
@@ -98,11 +104,13 @@ def link_attribute(network: RoadNetwork, attribute: str) -> Float[np.ndarray, " 
     return network.attributes[attribute][network.pair_link]
 
 
+@checked(ModelError, network=Instance(RoadNetwork))
 def constant(network: RoadNetwork) -> Float[np.ndarray, " P"]:
     """(P,) 1 everywhere: it counts the links of a route, so its parameter is a cost per link."""
     return np.ones(network.n_pairs)
 
 
+@checked(ModelError, network=Instance(RoadNetwork))
 def u_turns(network: RoadNetwork) -> Float[np.ndarray, " P"]:
     """(P,) 1 where the next link ends at the node at which the last one began."""
     turns = np.zeros(network.n_pairs)
@@ -111,6 +119,7 @@ def u_turns(network: RoadNetwork) -> Float[np.ndarray, " P"]:
     return turns
 
 
+@checked(ModelError, network=Instance(RoadNetwork))
 def left_turns(network: RoadNetwork) -> Float[np.ndarray, " P"]:
     """(P,) 1 where the direction turns left by more than 40° and less than 177°.
 
@@ -136,6 +145,7 @@ def left_turns(network: RoadNetwork) -> Float[np.ndarray, " P"]:
     return turns
 
 
+@checked(ModelError, network=Instance(RoadNetwork), links=NODES)
 def link_constants(network: RoadNetwork, links: ArrayLike) -> dict[str, sp.csr_array]:
     """Name -> (P, 1) sparse column of 1 where the next link is this one, for each given link.
 
@@ -149,9 +159,8 @@ def link_constants(network: RoadNetwork, links: ArrayLike) -> dict[str, sp.csr_a
         >>> list(routes.link_constants(network, [2]))
         ['link 2']
     """
-    require_kind("network", network, RoadNetwork)
-    numbers = check_array("links", links, "integer", ndim=1, error=ModelError)
-    wrong = (numbers < 0) | (numbers >= network.n_links)
+    numbers = np.asarray(links)
+    wrong = numbers >= network.n_links
     if wrong.any():
         raise ModelError(
             f"there is no link number {numbers[wrong][0]}; there are {network.n_links}, numbered "

@@ -8,13 +8,19 @@ from __future__ import annotations
 import numpy as np
 
 from regmdp._internal.arrays import Float
-from regmdp.applications.routes.network import require_kind, require_same_network
+from regmdp._internal.errors import ModelError
+from regmdp._internal.parameters import Instance, checked
+from regmdp.applications.routes.network import require_same_network
 from regmdp.applications.routes.recursive_logit import RecursiveLogit
 from regmdp.applications.routes.trips import Demand, Trips
 
 __all__ = ["link_flows", "log_likelihood", "log_likelihood_gradient", "pair_flows"]
 
 
+MODEL, DEMAND, TRIPS = Instance(RecursiveLogit), Instance(Demand), Instance(Trips)
+
+
+@checked(ModelError, model=MODEL, demand=DEMAND)
 def pair_flows(model: RecursiveLogit, demand: Demand) -> Float[np.ndarray, " P"]:
     r"""(P,) expected travellers on every pair, to all destinations together.
 
@@ -29,8 +35,6 @@ def pair_flows(model: RecursiveLogit, demand: Demand) -> Float[np.ndarray, " P"]
         UnboundedError: if the value is infinite.
         ModelError: if the demand is of another network.
     """
-    require_kind("model", model, RecursiveLogit)
-    require_kind("demand", demand, Demand)
     network = model.network
     require_same_network("the model and the demand", network, demand.network)
     flows = np.zeros(network.n_pairs)
@@ -60,6 +64,7 @@ def pair_flows(model: RecursiveLogit, demand: Demand) -> Float[np.ndarray, " P"]
     return flows
 
 
+@checked(ModelError, model=MODEL, demand=DEMAND)
 def link_flows(model: RecursiveLogit, demand: Demand) -> Float[np.ndarray, " L"]:
     """(L,) expected travellers on every link.
 
@@ -79,20 +84,18 @@ def link_flows(model: RecursiveLogit, demand: Demand) -> Float[np.ndarray, " L"]
     return np.bincount(model.network.pair_link, weights=flows, minlength=model.network.n_links)
 
 
+@checked(ModelError, model=MODEL, trips=TRIPS)
 def log_likelihood(model: RecursiveLogit, trips: Trips) -> float:
     """Return the logarithm of the probability of all trips, given origins and destinations."""
-    require_kind("model", model, RecursiveLogit)
-    require_kind("trips", trips, Trips)
     require_same_network("the model and the trips", model.network, trips.network)
     nodes, column = np.unique(trips.destination, return_inverse=True)
     value = model.values(nodes)[model.network.n_links + trips.origin, column]
     return float((model.utility[trips.pairs].sum() - value.sum()) / model.scale)
 
 
+@checked(ModelError, model=MODEL, trips=TRIPS)
 def log_likelihood_gradient(model: RecursiveLogit, trips: Trips) -> Float[np.ndarray, " K"]:
     """(K,) exact gradient: sums of the observed features minus expected ones, over the scale."""
-    require_kind("model", model, RecursiveLogit)
-    require_kind("trips", trips, Trips)
     require_same_network("the model and the trips", model.network, trips.network)
     observed = np.bincount(trips.pairs, minlength=model.network.n_pairs)
     return model.features.matrix.T @ (observed - pair_flows(model, trips.demand())) / model.scale

@@ -11,16 +11,24 @@ from scipy.sparse import csgraph
 
 from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
+from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.errors import ModelError
 from regmdp._internal.memory import require_memory
+from regmdp._internal.parameters import ArrayOf, Integer, SequenceOf, Text, checked
 
-__all__ = ["RoadNetwork", "concatenate_ranges", "require_kind", "require_same_network"]
+__all__ = ["NAMES", "NODES", "RoadNetwork", "concatenate_ranges", "require_same_network"]
 
 #: Largest number of nodes, relative to that of the links, that is taken from the largest number
 #: that occurs: beyond it, the numbers are names.
 MAX_NODES_PER_LINK, MIN_SUSPICIOUS_NODES = 1000, 10**6
 #: Bytes of a pair of consecutive links: its state and its link, and what they are made of.
 BYTES_PER_PAIR = 48
+
+
+#: Names of nodes, links or trips.
+NAMES = SequenceOf(Text() | Integer(None))
+#: Numbers of nodes or links.
+NODES = ArrayOf("D", "integer", minimum=0, empty=True)
 
 
 class RoadNetwork:
@@ -58,6 +66,7 @@ class RoadNetwork:
         (array([0, 3, 3, 4]), array([1, 0, 2, 1]))
     """
 
+    @checked(ModelError, node_names=NAMES | None, link_names=NAMES | None)
     def __init__(
         self,
         start: ArrayLike,
@@ -94,7 +103,7 @@ class RoadNetwork:
         self.link_names = _as_names("link", link_names, self.start.size)
         self.coordinates = None if coordinates is None else _as_coordinates(coordinates)
         if node_names is not None:
-            n_nodes = len(node_names) if hasattr(node_names, "__len__") else 0
+            n_nodes = len(node_names)
         elif self.coordinates is not None:
             n_nodes = len(self.coordinates)
         else:
@@ -121,6 +130,7 @@ class RoadNetwork:
         )
 
     @classmethod
+    @checked(ModelError, link_names=NAMES | None)
     def from_names(
         cls,
         start: Sequence[object] | ArrayLike,
@@ -159,6 +169,11 @@ class RoadNetwork:
         names, numbers = np.unique(np.concatenate(columns), return_inverse=True)
         first, last = np.split(numbers.astype(np.int64), 2)
         return cls(first, last, attributes, node_names=names.tolist(), link_names=link_names)
+
+    @property
+    def dimensions(self) -> dict[str, int]:
+        """The numbers of links, L, nodes, N, states, S, and pairs, P."""
+        return {"L": self.n_links, "N": self.n_nodes, "S": self.n_states, "P": self.n_pairs}
 
     @property
     def n_links(self) -> int:
@@ -216,13 +231,17 @@ class RoadNetwork:
             )
         return self._link_index[str(name)]
 
+    @checked(ModelError, link=Integer(0))
     def describe(self, link: int) -> str:
         """Return a link's name with those of its nodes, as in "link 7 (3 → 12)"."""
+        if link >= self.n_links:
+            raise ModelError(f"there is no link number {link}; there are {self.n_links}")
         return (
             f"link {self.link_names[link]} ({self.node_names[self.start[link]]} → "
             f"{self.node_names[self.end[link]]})"
         )
 
+    @checked(ModelError, destinations=NODES)
     def can_reach(self, destinations: Int[np.ndarray, " D"]) -> Bool[np.ndarray, "N D"]:
         """(N, D) whether a route leads from each node to each destination.
 
@@ -236,8 +255,8 @@ class RoadNetwork:
             >>> routes.RoadNetwork([0, 1], [1, 2]).can_reach(np.array([1]))[:, 0]
             array([ True,  True, False])
         """
-        nodes = check_array("destinations", destinations, "integer", ndim=1, error=ModelError)
-        wrong = (nodes < 0) | (nodes >= self.n_nodes)
+        nodes = np.asarray(destinations)
+        wrong = nodes >= self.n_nodes
         if wrong.any():
             raise ModelError(
                 f"there is no node number {nodes[wrong][0]}; there are {self.n_nodes}, numbered "
@@ -285,18 +304,6 @@ class RoadNetwork:
     def __repr__(self) -> str:
         names = ", ".join(self.attributes) or "none"
         return f"RoadNetwork({self.n_links:,} links, {self.n_nodes:,} nodes, attributes: {names})"
-
-
-def require_kind(name: str, value: object, kind: type[object]) -> None:
-    """Check that an argument is an object of this package.
-
-    Raises:
-        ModelError: if it is another.
-    """
-    if not isinstance(value, kind):
-        raise ModelError(
-            f"the {name} must be a regmdp.routes.{kind.__name__}, not {type(value).__name__}"
-        )
 
 
 def require_same_network(things: str, network: RoadNetwork, other: RoadNetwork) -> None:
@@ -389,8 +396,6 @@ def _as_node_names(name: str, nodes: Sequence[object] | ArrayLike) -> np.ndarray
 def _as_names(kind: str, names: Sequence[object] | None, n: int) -> tuple[str, ...]:
     if names is None:
         return tuple(str(number) for number in range(n))
-    if isinstance(names, str) or not isinstance(names, Sequence | np.ndarray):
-        raise ModelError(f"the names of the {kind}s must be a list, not {type(names).__name__}")
     strings = tuple(str(name) for name in names)
     if len(strings) != n:
         raise ModelError(f"there are {len(strings)} names for {n} {kind}s")
@@ -403,15 +408,5 @@ def _as_names(kind: str, names: Sequence[object] | None, n: int) -> tuple[str, .
 
 
 def _as_coordinates(coordinates: ArrayLike) -> Float[np.ndarray, "N 2"]:
-    array = np.array(check_array("the coordinates", coordinates, error=ModelError))
-    if array.ndim != 2 or array.shape[1] != 2:
-        raise ModelError(
-            f"coordinates have shape {array.shape}; they must be x and y of every node, (N, 2)"
-        )
-    bad = ~np.isfinite(array).all(axis=1)
-    if bad.any():
-        raise ModelError(
-            f"node {int(bad.argmax())} has no finite coordinates ({int(bad.sum())} of {len(array)} "
-            "nodes)"
-        )
-    return freeze(array)
+    kind = ArrayOf("N 2", minimum=-LARGE_ROOT, maximum=LARGE_ROOT)
+    return freeze(np.array(kind.check("coordinates", coordinates, None, ModelError)))

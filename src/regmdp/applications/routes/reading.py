@@ -15,6 +15,7 @@ import numpy as np
 
 from regmdp._internal.errors import FormatError, ModelError
 from regmdp._internal.files import require_file
+from regmdp._internal.parameters import FileName, Instance, Text, checked
 from regmdp.applications.routes.network import RoadNetwork
 from regmdp.applications.routes.trips import Demand, Trips
 
@@ -29,6 +30,7 @@ class RouteData(NamedTuple):
     demand: Demand
 
 
+@checked(FormatError, folder=FileName(), trips=Text())
 def read_folder(folder: str | PathLike[str], trips: str = "data_G0.csv") -> RouteData:
     """Read link.csv, node.csv, od.csv and a file of trips from a folder.
 
@@ -46,6 +48,7 @@ def read_folder(folder: str | PathLike[str], trips: str = "data_G0.csv") -> Rout
     )
 
 
+@checked(FormatError, links=FileName(), nodes=FileName())
 def read_network(links: str | PathLike[str], nodes: str | PathLike[str]) -> RoadNetwork:
     """Read a network.
 
@@ -85,6 +88,7 @@ def read_network(links: str | PathLike[str], nodes: str | PathLike[str]) -> Road
     )
 
 
+@checked(FormatError, file=FileName(), network=Instance(RoadNetwork))
 def read_trips(file: str | PathLike[str], network: RoadNetwork) -> Trips:
     """Read trips.
 
@@ -125,6 +129,7 @@ def read_trips(file: str | PathLike[str], network: RoadNetwork) -> Trips:
     return Trips(network, np.array(links), np.array([*offsets, len(links)]), list(trips))
 
 
+@checked(FormatError, file=FileName(), network=Instance(RoadNetwork))
 def read_demand(file: str | PathLike[str], network: RoadNetwork) -> Demand:
     """Read demand.
 

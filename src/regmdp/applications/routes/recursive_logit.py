@@ -7,10 +7,9 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
-from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float, Int, freeze
-from regmdp._internal.checks import check_number
 from regmdp._internal.errors import ModelError
+from regmdp._internal.parameters import ArrayOf, Instance, Integer, Number, checked
 from regmdp.applications.routes.factorization import (
     ScaledFactorization,
     factorize_feasible,
@@ -22,7 +21,7 @@ from regmdp.applications.routes.linear_systems import (
     segment_logsumexp,
     solve_destinations,
 )
-from regmdp.applications.routes.network import require_kind
+from regmdp.applications.routes.network import NODES
 from regmdp.applications.routes.spectral import LogRadiusBounds
 from regmdp.mdp import MDP
 
@@ -30,6 +29,10 @@ __all__ = ["RecursiveLogit"]
 
 #: Largest utility, in units of the scale, whose sums over routes are doubles.
 MAX_UTILITY = 1e100
+
+
+#: Numbers of nodes, or one of them.
+DESTINATIONS = ArrayOf(kind="integer", minimum=0)
 
 
 class RecursiveLogit:
@@ -64,6 +67,12 @@ class RecursiveLogit:
         choice set, Transportation Research Part B 56, 2013, equations (3) to (8).
     """
 
+    @checked(
+        ModelError,
+        features=Instance(LinkFeatures),
+        parameters=ArrayOf(),
+        scale=Number(above=0.0),
+    )
     def __init__(self, features: LinkFeatures, parameters: ArrayLike, scale: float = 1.0) -> None:
         """Check parameters; whether the value is finite is checked when it is first computed.
 
@@ -71,19 +80,14 @@ class RecursiveLogit:
             ModelError: if there is not one finite parameter for each feature, or the scale is not
                 positive.
         """
-        require_kind("features", features, LinkFeatures)
         self.features, self.network = features, features.network
-        given = check_array("the parameters", parameters, error=ModelError)
-        self.parameters = freeze(np.atleast_1d(np.array(given)))
-        if (
-            self.parameters.shape != (features.n_features,)
-            or not np.isfinite(self.parameters).all()
-        ):
+        self.parameters = freeze(np.atleast_1d(np.array(parameters)))
+        if self.parameters.shape != (features.n_features,):
             raise ModelError(
                 f"parameters must be {features.n_features} finite numbers, one for each of "
                 f"{', '.join(features.names)}"
             )
-        self.scale = check_number("scale", scale, above=0.0, error=ModelError)
+        self.scale = scale
         with np.errstate(over="ignore", invalid="ignore"):
             largest = float(np.max(np.abs(self.utility / self.scale), initial=0.0))
         if not largest <= MAX_UTILITY:
@@ -92,10 +96,16 @@ class RecursiveLogit:
                 "smaller parameters, or features in a larger unit"
             )
 
+    @property
+    def dimensions(self) -> dict[str, int]:
+        """The sizes of the features."""
+        return self.features.dimensions
+
     @cached_property
     def utility(self) -> Float[np.ndarray, " P"]:
         """(P,) v of every pair."""
-        return self.features.matrix @ self.parameters
+        with np.errstate(over="ignore", invalid="ignore"):  # they are refused when it is made
+            return self.features.matrix @ self.parameters
 
     @cached_property
     def _factorization(self) -> tuple[ScaledFactorization, Float[np.ndarray, " L"]]:
@@ -105,6 +115,7 @@ class RecursiveLogit:
         """Bound log of the spectral radius of M = exp(v / μ): below 0 if the value is finite."""
         return log_radius(self.network, self.utility / self.scale)
 
+    @checked(ModelError, destinations=DESTINATIONS)
     def values(self, destinations: ArrayLike) -> Float[np.ndarray, "S D"]:
         """(S, D) expected utility from each link and origin to each destination; -∞ if unreachable.
 
@@ -121,6 +132,7 @@ class RecursiveLogit:
             inner[:, block.columns] = block.log_z
         return self.scale * np.concatenate((inner, self.origin_log_z(inner)))
 
+    @checked(ModelError, destination=Integer(0))
     def probabilities(self, destination: int) -> sp.csr_array:
         """(S, L + 1) sparse probabilities of the next link, and of arrival in the last column.
 
@@ -142,6 +154,7 @@ class RecursiveLogit:
         )
         return sp.csr_array((entries, where), shape=(network.n_states, network.n_links + 1))
 
+    @checked(ModelError, destination=Integer(0))
     def mdp(self, destination: int) -> MDP:
         """Return the MDP that has the same values with Shannon(temperature=scale).
 
@@ -186,12 +199,17 @@ class RecursiveLogit:
             state_labels=labels,
         )
 
+    @checked(ModelError, nodes=NODES)
     def solve_blocks(self, nodes: Int[np.ndarray, " D"]) -> list[DestinationBlock]:
         """Solve for destinations; return the solutions in their units."""
         return solve_destinations(
-            self.network, self.utility / self.scale, nodes, self._factorization
+            self.network,
+            self.utility / self.scale,
+            self._check_nodes(nodes),
+            self._factorization,
         )
 
+    @checked(ModelError, inner=ArrayOf("L D", infinite=(-np.inf,)))
     def origin_log_z(self, inner: Float[np.ndarray, "L D"]) -> Float[np.ndarray, "N D"]:
         """Return log z of the origins, from that of the links."""
         network, n = self.network, self.network.n_link_pairs
@@ -199,9 +217,8 @@ class RecursiveLogit:
         return segment_logsumexp(ahead, network.pair_start[network.n_links :] - n)
 
     def _check_nodes(self, nodes: ArrayLike) -> Int[np.ndarray, " D"]:
-        given = check_array("destinations", nodes, "integer", error=ModelError)
-        array = np.atleast_1d(given)
-        if array.ndim != 1 or (array < 0).any() or (array >= self.network.n_nodes).any():
+        array = np.atleast_1d(np.asarray(nodes))
+        if array.ndim != 1 or (array >= self.network.n_nodes).any():
             raise ModelError(
                 f"destinations must be node numbers from 0 to {self.network.n_nodes - 1}, not "
                 f"{nodes!r}"

@@ -6,7 +6,8 @@ import numpy as np
 
 from regmdp._internal.errors import ModelError
 from regmdp._internal.memory import require_memory
-from regmdp.applications.routes.network import require_kind, require_same_network
+from regmdp._internal.parameters import Generator, Instance, checked
+from regmdp.applications.routes.network import require_same_network
 from regmdp.applications.routes.recursive_logit import RecursiveLogit
 from regmdp.applications.routes.trips import Demand, Trips
 
@@ -16,6 +17,7 @@ __all__ = ["simulate_trips"]
 BYTES_PER_TRAVELLER = 250
 
 
+@checked(ModelError, model=Instance(RecursiveLogit), demand=Instance(Demand), rng=Generator())
 def simulate_trips(model: RecursiveLogit, demand: Demand, *, rng: np.random.Generator) -> Trips:
     """Draw a route for every traveller of a demand.
 
@@ -43,12 +45,6 @@ def simulate_trips(model: RecursiveLogit, demand: Demand, *, rng: np.random.Gene
         ... )
         Trips(4 trips, 7 links travelled, 1 pairs of origin and destination)
     """
-    require_kind("model", model, RecursiveLogit)
-    require_kind("demand", demand, Demand)
-    if not isinstance(rng, np.random.Generator):
-        raise ModelError(
-            f"rng must be a numpy.random.Generator, as default_rng(0) returns, not {rng!r}"
-        )
     network = model.network
     require_same_network("the model and the demand", network, demand.network)
     travellers = float(demand.flow.sum())

@@ -10,8 +10,10 @@ import scipy.sparse as sp
 
 from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Int, freeze
+from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.errors import ModelError, SampleError
-from regmdp.applications.routes.network import RoadNetwork, concatenate_ranges, require_kind
+from regmdp._internal.parameters import ArrayOf, Instance, checked
+from regmdp.applications.routes.network import NAMES, RoadNetwork, concatenate_ranges
 
 __all__ = ["Demand", "Trips"]
 
@@ -39,6 +41,13 @@ class Trips:
         regmdp.SampleError: trip 0, step 2: link 0 (0 → 1) ends at node 1, but link 2 ... at node 0
     """
 
+    @checked(
+        SampleError,
+        network=Instance(RoadNetwork),
+        links=ArrayOf("T", "integer", empty=True),
+        offsets=ArrayOf("n", "integer", empty=True),
+        names=NAMES | None,
+    )
     def __init__(
         self,
         network: RoadNetwork,
@@ -52,15 +61,9 @@ class Trips:
             SampleError: if there is no trip, one is empty, or its links do not exist or are not
                 connected.
         """
-        require_kind("network", network, RoadNetwork)
         self.network = network
-        self.links, self.offsets = (
-            freeze(np.array(check_array(name, values, "integer", ndim=1, error=SampleError)))
-            for name, values in (("links", links), ("offsets", offsets))
-        )
+        self.links, self.offsets = freeze(np.array(links)), freeze(np.array(offsets))
         numbers = range(self.offsets.size - 1)
-        if names is not None and (isinstance(names, str) or not isinstance(names, Sequence)):
-            raise SampleError(f"the names of the trips must be a list, not {names!r}")
         self.names = tuple(str(name) for name in (numbers if names is None else names))
         self._check_offsets()
         self._check_links()
@@ -184,13 +187,13 @@ class Trips:
         )
         return Demand(self.network, ends[0], ends[1], count.astype(np.float64))
 
+    @checked(SampleError, which=ArrayOf("m", "integer"))
     def select(self, which: Int[np.ndarray, " m"]) -> Trips:
         """Return a selection of the trips, with repetitions, as a bootstrap needs it.
 
         Args:
             which: (m,) numbers of trips.
         """
-        which = check_array("which", which, "integer", ndim=1, error=SampleError)
         wrong = (which < 0) | (which >= len(self))
         if wrong.any():
             raise SampleError(
@@ -222,6 +225,13 @@ class Demand:
         Demand(150 travellers, 2 pairs of origin and destination)
     """
 
+    @checked(
+        ModelError,
+        network=Instance(RoadNetwork),
+        origin=ArrayOf(kind="integer"),
+        destination=ArrayOf(kind="integer"),
+        flow=ArrayOf(maximum=LARGE_ROOT),
+    )
     def __init__(
         self, network: RoadNetwork, origin: ArrayLike, destination: ArrayLike, flow: ArrayLike
     ) -> None:
@@ -231,13 +241,10 @@ class Demand:
             ModelError: if a node does not exist, a flow is negative, or a destination is the origin
                 or cannot be reached from it.
         """
-        require_kind("network", network, RoadNetwork)
         self.network = network
-        self.origin, self.destination = (
-            np.atleast_1d(np.array(check_array(name, nodes, "integer", error=ModelError)))
-            for name, nodes in (("origin", origin), ("destination", destination))
+        self.origin, self.destination, self.flow = (
+            np.atleast_1d(np.array(given)) for given in (origin, destination, flow)
         )
-        self.flow = np.atleast_1d(np.array(check_array("flow", flow, error=ModelError)))
         if (
             not self.origin.shape == self.destination.shape == self.flow.shape
             or self.flow.ndim != 1
