@@ -78,6 +78,36 @@ def test_it_learns_evaluates_saves_logs_and_plots(run, tmp_path):
     np.testing.assert_array_equal(learner.learn(400).policy(np.zeros((1, 4))), resumed)
 
 
+def test_a_run_goes_on_from_its_file_as_if_nothing_had_happened(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("regmdp.cli.train.CHECKPOINT_STEPS", 80)
+    command = ("CartPole-v1", "--algorithm", "a2c", "--episodes", "1", "--until")
+    assert run(*command, "160", "-o", "whole.npz")[0] == 0
+    assert run(*command, "80", "-o", "part.npz", "--log", "log.jsonl")[0] == 0
+    with open(tmp_path / "log.jsonl", "a") as log:
+        log.write('{"steps": 1')  # half a line, of a run that was killed
+    again = ("--resume", "part.npz", "-o", "part.npz", "--log", "log.jsonl")
+    code, out, err = run(*command, "160", *again)
+    assert code == 0, err
+    assert "steps before  80" in out
+    whole, part = np.load(tmp_path / "whole.npz"), np.load(tmp_path / "part.npz")
+    assert whole.files == part.files
+    for name in whole.files:
+        np.testing.assert_array_equal(whole[name], part[name])
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["steps"] for line in lines] == [40, 80, 120, 160]
+    # nothing is left to do, and the learner is saved where it was asked for
+    code, _, err = run(*command, "160", "--resume", "part.npz", "-o", "third.npz")
+    assert code == 0, err
+    assert A2C.load(tmp_path / "third.npz").steps == 160
+
+
+def test_a_log_that_is_no_log_is_kept(run, tmp_path):
+    (tmp_path / "notes.txt").write_text("a line\nthe last one")
+    command = ("CartPole-v1", "--algorithm", "a2c", "--episodes", "1", "--steps", "40")
+    assert run(*command, "--log", "notes.txt")[0] == 0
+    assert (tmp_path / "notes.txt").read_text().startswith("a line\nthe last one\n{")
+
+
 def test_seconds_count_from_the_start_of_the_command(run, tmp_path):
     code, _, err = run("CartPole-v1", "--steps", "12000", "--episodes", "1", "--log", "log.jsonl")
     assert code == 0, err
@@ -119,6 +149,8 @@ def test_it_writes_for_tensorboard_and_normalises(run, tmp_path):
             ("CartPole-v1", "--regularizer", "shannon"),
             "--regularizer and --temperature go together",
         ),
+        (("CartPole-v1", "--steps", "1", "--until", "1"), "--steps and --until exclude each other"),
+        (("CartPole-v1", "--until", "-1"), "--until must be an integer, 0 or more"),
         (("CartPole-v1", "-o", "nowhere/x.npz"), "there is no folder nowhere"),
         (("Pendulum-v1", "--algorithm", "gpmd", "--steps", "10"), "is for discrete actions"),
         (

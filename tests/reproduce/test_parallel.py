@@ -2,6 +2,10 @@
 
 import math
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +35,30 @@ def test_processes_use_one_thread_each():
         os.getenv, ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"], silent, str, processes=2
     ) == ["1", "1"]
     assert os.environ.get("OMP_NUM_THREADS") == before
+
+
+STARTED = """
+import multiprocessing, time
+from regmdp.reproduce.parallel import map_in_processes
+
+def show(fraction, text):
+    print(*(process.pid for process in multiprocessing.active_children()), flush=True)
+
+map_in_processes(time.sleep, [0.0, 60.0, 60.0], show, str, processes=2)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it looks into /proc")
+def test_processes_end_with_the_one_that_started_them():
+    with subprocess.Popen([sys.executable, "-c", STARTED], stdout=subprocess.PIPE) as first:
+        numbers = first.stdout.readline().split()
+        first.kill()
+    assert len(numbers) == 2
+    end = time.monotonic() + 60
+    while any(Path(f"/proc/{number.decode()}").exists() for number in numbers):
+        assert time.monotonic() < end, "a process goes on without the one that started it"
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainCommand", "train"]
 
+#: Steps of a run.
+DEFAULT_STEPS = 50_000
 #: Steps between checkpoints.
 CHECKPOINT_STEPS = 10_000
 
@@ -84,8 +86,19 @@ def train(
     env: Annotated[str, argument(Text(), "A Gymnasium environment, such as CartPole-v1.")],
     algorithm: Annotated[Method, option(Option(*Method), "Method.")] = Method.trpo,
     steps: Annotated[
-        int, option(Integer(0), "Steps to take, counted over all copies of the environment.")
-    ] = 50_000,
+        int | None,
+        option(
+            Integer(0) | None,
+            "Steps to take, counted over all copies of the environment; 50,000 by default.",
+        ),
+    ] = None,
+    until: Annotated[
+        int | None,
+        option(
+            Integer(0) | None,
+            "Steps to have taken in the end, with those before --resume; instead of --steps.",
+        ),
+    ] = None,
     regularizer: Annotated[
         str | None,
         option(
@@ -123,8 +136,13 @@ def train(
 ) -> None:
     """Train a network in an environment, and evaluate its policy.
 
+    A run that was killed goes on from the last file with --resume FILE and the same --until, and
+    ends with the same numbers as without the interruption.
+
     Exit code: 0, 130 if interrupted (the learner is saved too), 1 on an error.
     """
+    if steps is not None and until is not None:
+        raise rm.SolverError("--steps and --until exclude each other: give one of them")
     from regmdp import deep  # needs an extra
 
     out = open_console()
@@ -152,6 +170,7 @@ def train(
             ("environment", env),
             ("method", learner.name),
             ("regularizer", repr(learner.regularizer)),
+            *([("steps before", f"{learner.steps:,}")] if resume else []),
         ],
     )
     with ExitStack() as stack:
@@ -160,7 +179,8 @@ def train(
         callbacks: list[Callable[[rm.Event], object]] = [monitor]
         if tensorboard is not None:
             callbacks.append(stack.enter_context(deep.TensorBoard(tensorboard)))
-        _learn_with_checkpoints(learner, steps, callbacks, path)
+        end = learner.steps + (DEFAULT_STEPS if steps is None else steps)
+        _learn_with_checkpoints(learner, end if until is None else until, callbacks, path)
     rows = _describe_result(learner, learner.evaluate(episodes), path)
     if curve is not None:
         _write_curve(curve, monitor.curve)
@@ -199,7 +219,7 @@ class _Monitor:
 
 
 class _Log:
-    """A file to which lines are appended.
+    """A file to which lines are appended; half a line that a killed run has left is removed.
 
     Raises:
         WriteError: if it cannot be written; the message names it.
@@ -209,6 +229,11 @@ class _Log:
         self._path = path
         with writing(path):
             self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115  closed in __exit__
+            if path.is_file():
+                end = _find_end_of_lines(content := path.read_bytes())
+                self._file.truncate(end)
+                if content[:end] and not content[:end].endswith(b"\n"):
+                    self._file.write("\n")
 
     def __enter__(self) -> _Log:
         return self
@@ -224,11 +249,22 @@ class _Log:
             self._file.flush()
 
 
+def _find_end_of_lines(content: bytes) -> int:
+    """Return the length of a log without the half of a line that a killed run may have left."""
+    start = content.rfind(b"\n") + 1
+    is_half = content.startswith(b"{", start) and not content.endswith(b"}")
+    return start if is_half else len(content)
+
+
 def _learn_with_checkpoints(
-    learner: Learner, steps: int, callbacks: list[Callable[[rm.Event], object]], path: Path
+    learner: Learner, end: int, callbacks: list[Callable[[rm.Event], object]], path: Path
 ) -> None:
-    """Learn for some steps, and save the learner now and then, and if a log cannot be written."""
-    end = learner.steps + steps
+    """Learn up to some steps, and save the learner now and then, and if a log cannot be written.
+
+    A learner that is loaded from one of these files continues like this one.
+    """
+    if learner.steps >= end:
+        save_or_rescue(path, learner.save)
     while learner.steps < end and learner.status is not rm.Status.INTERRUPTED:
         try:
             learner.learn(min(CHECKPOINT_STEPS, end - learner.steps), callback=callbacks)

@@ -187,7 +187,8 @@ class _WorkerPool:
         }
         self._processes = []
         for index, seed in enumerate(seeds):
-            arguments = [str(folder), str(index), str(len(seeds)), str(seed)]
+            numbers = index, len(seeds), seed, os.getpid()
+            arguments = [str(folder), *map(str, numbers)]
             with open(self._errors_path(index), "wb") as errors:
                 process = subprocess.Popen(
                     [sys.executable, "-m", "regmdp.deep.worker", *arguments],
@@ -253,7 +254,7 @@ def _encode_options(learner: A3C) -> dict[str, Any]:
     }
 
 
-def run_worker(task: bytes, folder: Path, index: int, workers: int, seed: int) -> None:
+def run_worker(task: bytes, folder: Path, index: int, workers: int, seed: int, parent: int) -> None:
     """Worker loop: collect and update the shared parameters until stopped or the parent exits.
 
     Args:
@@ -262,6 +263,7 @@ def run_worker(task: bytes, folder: Path, index: int, workers: int, seed: int) -
         index: Number of this worker, from 0.
         workers: Number of workers.
         seed: Seed of this worker.
+        parent: Number of the process that started this one.
     """
     kind, options = pickle.loads(task)
     networks = {
@@ -272,7 +274,7 @@ def run_worker(task: bytes, folder: Path, index: int, workers: int, seed: int) -
         {"policy": learner._state["policy"], "critic": learner._state["critic"]}
     )
     shared = _SharedArrays(folder, flat.size, learner.environments.n_inputs, workers, "r+")
-    parent, n_written = os.getppid(), 0
+    n_written = 0
     with open(_returns_path(folder, index), "ab") as file:
         while not shared.stop[0] and os.getppid() == parent:
             learner._state = convert_to_numpy(unravel(jnp.asarray(shared.params)))

@@ -7,5 +7,5 @@ from regmdp.deep.asynchronous import run_worker
 
 if __name__ == "__main__":
     run_worker(
-        sys.stdin.buffer.read(), Path(sys.argv[1]), *(int(argument) for argument in sys.argv[2:5])
+        sys.stdin.buffer.read(), Path(sys.argv[1]), *(int(argument) for argument in sys.argv[2:])
     )

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -62,10 +63,8 @@ def map_in_processes(
             progress((number + 1) / len(tasks), describe(task))
         return answers
     before = multiprocessing.active_children()
-    # the terminal sends Ctrl-C to all processes; only this one reacts, and ends the others
-    ignore = (signal.SIGINT, signal.SIG_IGN)
     with ProcessPoolExecutor(
-        count, multiprocessing.get_context("spawn"), signal.signal, ignore
+        count, multiprocessing.get_context("spawn"), _start_in_process
     ) as pool:
         with _one_thread_per_process(), _without_main_module():
             futures = {pool.submit(function, task): number for number, task in enumerate(tasks)}
@@ -79,6 +78,20 @@ def map_in_processes(
                 process.terminate()
             raise
     return [future.result() for future in futures]
+
+
+def _start_in_process() -> None:
+    """Prepare a process: it ends with the one that started it, even if that is killed."""
+    # the terminal sends Ctrl-C to all processes; only the first reacts, and ends the others
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 @contextmanager
