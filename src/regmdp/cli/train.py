@@ -88,14 +88,14 @@ def train(
     steps: Annotated[
         int | None,
         option(
-            Integer(0) | None,
+            Integer(0),
             "Steps to take, counted over all copies of the environment; 50,000 by default.",
         ),
     ] = None,
     until: Annotated[
         int | None,
         option(
-            Integer(0) | None,
+            Integer(0),
             "Steps to have taken in the end, with those before --resume; instead of --steps.",
         ),
     ] = None,
