@@ -463,7 +463,7 @@ def total_reward(P, r, termination):
     Returns a list of Fractions, None where the value is -∞.
     """
     n = len(r)
-    reach = [_reachable(P, s) for s in range(n)]
+    reach = [find_reachable(P, s) for s in range(n)]
     recurrent = [
         all(s in reach[t] for t in reach[s]) and not any(termination[t] for t in reach[s])
         for s in range(n)
@@ -501,7 +501,7 @@ def best_total_reward(P, r, termination, available):
     return best
 
 
-def _reachable(P, start):
+def find_reachable(P, start):
     """States that the chain can reach from a state, including itself."""
     found, todo = {start}, [start]
     while todo:

@@ -125,6 +125,21 @@ def test_a_state_about_which_nothing_can_be_said_is_named():
             use(mdp)
 
 
+def test_a_gain_is_found_in_a_set_that_is_seldom_left():
+    # a policy may stay in state 1 for 1 a step; both states together mix in 2^20 steps
+    seldom = 2.0**-20
+    mdp = model(
+        {
+            (0, 0): (-1.0, {0: 1.0 - seldom, 1: seldom}),
+            (0, 1): (0.0, {}),
+            (1, 0): (1.0, {1: 1.0}),
+            (1, 1): (0.0, {0: 1.0}),
+        }
+    )
+    with pytest.raises(rm.UnboundedError, match="collects positive rewards again and again"):
+        rm.solve(mdp)
+
+
 def test_a_trap_that_gains_is_unbounded():
     mdp = model({**STUCK, (1, 0): (1.0, {1: 1.0})}, state_labels=["start", "trap"])
     with pytest.raises(rm.UnboundedError, match=r"state 1 \(trap\).* set of 1 state "):

@@ -75,10 +75,11 @@ def bound_gains(
 
     Only the sign is certain. Where no step can bring more than 0, and no end component of steps
     that bring exactly 0 is left, every policy that stays loses without bound: the upper bound is
-    -∞. Where no reward is negative and some are positive, the lower bound is +∞. Where there is no
-    regularizer, no positive reward, and an end component of reward 0, both are 0. Otherwise any V
-    gives \(\min(TV - V) \le g \le \max(TV - V)\) inside the component (Puterman 1994, theorem
-    8.5.5), and relative value iteration narrows the interval until the sign is certain.
+    -∞. Without a regularizer, the lower bound is +∞ where a policy can stay so that no reward is
+    negative and some are positive; and both are 0 where there is no positive reward, but an end
+    component of reward 0. Otherwise any V gives \(\min(TV - V) \le g \le \max(TV - V)\) inside the
+    component (Puterman 1994, theorem 8.5.5), and relative value iteration narrows the interval
+    until the sign is certain.
 
     Returns:
         (C,) lower bounds and (C,) upper bounds.
@@ -124,7 +125,9 @@ def _judge_by_sign(
     inside = components.component >= 0
     label = components.component[inside]
     positive = _find_in_components(components, pairs & (mdp.rewards > 0.0))
-    negative = _find_in_components(components, pairs & (mdp.rewards < 0.0))
+    # staying where no reward is negative and some are positive
+    kept = find_end_components(mdp, pairs & (mdp.rewards >= 0.0)).pairs
+    collects = _find_in_components(components, kept & (mdp.rewards > 0.0))
     alone = np.array(regularizer.max_temperature == 0.0)
     # a regularizer whose least value is not negative never adds to a reward
     without_reward = np.zeros((mdp.n_states, mdp.n_actions))
@@ -135,7 +138,7 @@ def _judge_by_sign(
     rests = np.zeros(count, dtype=np.bool_)
     rests[components.component[free.component >= 0]] = True
     never_adds = ~positive & ~adds
-    return alone & positive & ~negative, never_adds & ~rests, alone & never_adds & rests
+    return alone & collects, never_adds & ~rests, alone & never_adds & rests
 
 
 def _find_in_components(
