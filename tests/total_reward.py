@@ -94,6 +94,31 @@ def _draw_rewards(rng, kind, termination):
             return np.where(here, rng.choice([-2.0, -1.0, 1.0, 2.0], shape), 0.0)
 
 
+def draw_regularized(seed):
+    """Draw a problem with a regularizer, as one of :mod:`truth`, in which every loop loses."""
+    model, rng = draw(seed), np.random.default_rng([5, seed])
+    n_states = model.r.shape[0]
+    family = truth.FAMILIES[1 + seed % 3]
+    available, P, termination = model.available.copy(), model.P, model.termination
+    available[:, 0] = True
+    # some policy ends from every state
+    termination[:, 0] = np.maximum(termination[:, 0], rng.choice([0.25, SELDOM], n_states))
+    P[:, 0] *= (1.0 - termination[:, 0])[:, None] / np.maximum(P[:, 0].sum(axis=1), 0.5)[:, None]
+    r = -rng.integers(0, 9, size=model.r.shape) / 4.0
+    temperature = np.full(n_states, rng.choice([1.0, 0.1, 1e-3]))
+    if family == "shannon":
+        r = r - 1.0
+        temperature = np.minimum(temperature, 0.5)  # below 1 / log 3, what entropy brings
+    reference = None
+    if family == "kl":
+        weight = rng.uniform(0.1, 1.0, available.shape) * available
+        reference = weight / weight.sum(axis=1, keepdims=True)
+    initial = np.full(n_states, 1.0 / n_states)
+    return truth.Problem(
+        P, r, 1.0, available, termination, initial, family, temperature, reference, seed=seed
+    )
+
+
 @dataclass(frozen=True)
 class Optimum:
     """The exact optimal value, a list of Fractions, LOST and GAINED.

@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import total_reward
+import truth
 from tiers import tiered
 from total_reward import GAINED, LOST
 
@@ -38,30 +39,50 @@ def check_verdict(model, optimum, solution):
     claimed = np.flatnonzero(np.isneginf(solution.value)).tolist()
     assert set(claimed) <= set(lost), "a state is lost without cause"
     assert_covers(solution.certificate, optimum, total_reward.evaluate(model, solution.policy))
-    if not optimum.open:
-        assert claimed == lost
-        assert solution.status.ok, solution.status
     if optimum.unbounded:
         assert not solution.status.ok
+    elif not optimum.open:
+        assert claimed == lost
+        # where episodes take 2^40 steps, their rounding errors add up
+        assert solution.status in (rm.Status.CONVERGED, rm.Status.ROUNDING_LIMIT)
+    return solution.status
 
 
-@pytest.mark.parametrize("batch", tiered(range(250), 2))
+def check_model(seed):
+    """Solve a model, certify values of it, and return the verdict."""
+    model = total_reward.draw(seed)
+    optimum = total_reward.solve(model)
+    rng = np.random.default_rng(seed)
+    try:
+        solution = rm.solve(model.mdp(), tol=1e-6)
+    except rm.UnboundedError:
+        assert optimum.unbounded, "nothing gains without bound"
+        return "unbounded"
+    except rm.InfeasibleError:
+        assert optimum.open or optimum.unbounded, "every state has an answer"
+        return "infeasible"
+    for value in (np.zeros(len(optimum.value)), rng.normal(size=len(optimum.value))):
+        assert_covers(rm.certify(model.mdp(), value=value), optimum)
+    return check_verdict(model, optimum, solution)
+
+
+@pytest.mark.parametrize("batch", tiered(range(200), 2))
 def test_solutions_and_verdicts_agree_with_fractions(batch):
+    verdicts = []
     for seed in range(BATCH * batch, BATCH * (batch + 1)):
-        model = total_reward.draw(seed)
-        optimum = total_reward.solve(model)
-        rng = np.random.default_rng(seed)
         try:
-            solution = rm.solve(model.mdp(), tol=1e-6)
-        except rm.UnboundedError:
-            assert optimum.unbounded, f"seed {seed}: nothing gains without bound"
-            continue
-        except rm.InfeasibleError:
-            assert optimum.open or optimum.unbounded, f"seed {seed}: every state has an answer"
-            continue
-        try:
-            check_verdict(model, optimum, solution)
-            for value in (np.zeros(len(optimum.value)), rng.normal(size=len(optimum.value))):
-                assert_covers(rm.certify(model.mdp(), value=value), optimum)
+            verdicts.append(check_model(seed))
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}") from error
+    assert verdicts.count(rm.Status.ROUNDING_LIMIT) <= 2
+    assert verdicts.count(rm.Status.CONVERGED) >= BATCH // 2
+
+
+@pytest.mark.parametrize("batch", tiered(range(50), 1))
+def test_regularized_solutions_agree_with_numbers_of_60_digits(batch):
+    for seed in range(BATCH * batch, BATCH * (batch + 1)):
+        problem = total_reward.draw_regularized(seed)
+        solution = rm.solve(problem.mdp(), problem.regularizer(), tol=1e-6)
+        own = problem.value_of(solution.policy)
+        truth.assert_covers(solution.certificate, problem.initial, problem.optimum, own)
+        assert solution.status in (rm.Status.CONVERGED, rm.Status.ROUNDING_LIMIT), f"seed {seed}"
