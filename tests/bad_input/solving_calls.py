@@ -60,6 +60,16 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
         "action_labels": ["left", "right"],
         "labels": {"goal": [2]},
     },
+    "regmdp.MDP.with_goal": lambda: {
+        "self": model().with_discount(1.0),
+        "goal": np.array([2]),
+        "avoid": np.array([1]),
+        "objective": "reward",
+        "minimize": True,
+        "goal_rewards": True,
+    },
+    "regmdp.MDP.with_labels": lambda: {"self": model(), "labels": {"goal": [2]}},
+    "regmdp.MDP.with_objective": lambda: {"self": model(), "objective": rm.mdp.Objective("steps")},
     "regmdp.solve": lambda: {
         "mdp": model(),
         "regularizer": rm.Shannon(0.1),

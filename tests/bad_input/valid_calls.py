@@ -119,6 +119,18 @@ ACCEPTED = {
         ("a row more", "a row less", "zeros"),
         "the number of states is not known; rows of terminal states are 0",
     ),
+    "regmdp.MDP.with_goal goal": {
+        "no dimension": "one state",
+        "a row more": "a state may be repeated",
+        "zeros": "state 0",
+    },
+    "regmdp.MDP.with_goal avoid": {
+        "empty": "no state to avoid",
+        "no dimension": "one state",
+        "a row more": "a state may be repeated",
+        "a row less": "no state to avoid",
+        "zeros": "state 0",
+    },
     "regmdp.MDP.from_pairs transitions": {"sparse": "sparse arrays are accepted"},
     "regmdp.MDP.from_pairs action": {"zeros": "the first action in each state"},
     "regmdp.samples.UserSimulator discount": {"0": "only the first reward counts"},

@@ -98,6 +98,15 @@ def test_a_frontier_of_costs(run):
     assert "negated rewards, minus the minimum expected reward until the goal" in result.output
 
 
+def test_a_goal_that_no_transition_enters_is_announced(run):
+    options = ("--discount", "1", "--goal", "15", "--objective", "reach")
+    result = run("solve", "gymnasium:FrozenLake-v1", *options)
+    assert "no transition leads to the goal" in result.output
+    assert row(result, "value").split()[1] == "0"
+    result = run("solve", "robot.drn", "--rewards", "time", "--goal", "goal1", "--minimize")
+    assert "no transition" not in result.output
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -69,6 +69,8 @@ def test_staying_in_a_free_cycle_is_no_way_to_avoid_the_cost():
     np.testing.assert_allclose(
         rm.evaluate(mdp.with_goal(2, avoid=3, minimize=True), [1, 1, 0, 0]).value[:2], [-7, -5]
     )
+    without_trap = build([*rows[:3], [{2: 1.0}]], [[0, 7], [0, 5], [1, 0], [0, 0]]).with_goal(2)
+    np.testing.assert_allclose(rm.evaluate(without_trap, [1, 1, 0, 0]).value, [7, 5, 0, 0])
 
 
 def test_an_end_elsewhere_does_not_reach_the_goal():

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import regmdp as rm
 from regmdp.cli.options import ObjectiveName
+from regmdp.mdp.labels import find_states
+from regmdp.mdp.structure import find_pairs_leading_to
 
 __all__ = ["Goal"]
 
@@ -46,6 +48,19 @@ class Goal:
             objective=(self.objective or ObjectiveName.reward).value,
             minimize=self.minimize,
             goal_rewards=self.goal_rewards,
+        )
+
+    def warn(self, mdp: rm.MDP) -> str | None:
+        """Return a sentence if no transition of the model leads from outside into the goal."""
+        if not self.goal:
+            return None
+        states = _read_states(mdp, self.goal)
+        inside = find_states("goal", states, mdp.labels, mdp.n_states, mdp.state_labels)
+        if find_pairs_leading_to(mdp, inside)[~inside].any():
+            return None
+        return (
+            "no transition leads to the goal from another state; in tables of Gymnasium episodes "
+            "end on the transition, so that no state is entered"
         )
 
 

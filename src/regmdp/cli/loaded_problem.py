@@ -82,7 +82,9 @@ class LoadedProblem:
     ) -> LoadedProblem:
         """Load the model, set its goal, and make the regularizer."""
         problem = cls._load_file(source) if source.is_file else cls._load_named(source)
-        problem.mdp = source.goal.apply(problem.mdp)
+        original = problem.mdp
+        problem.mdp = source.goal.apply(original)
+        problem._note = "; ".join(filter(None, (problem._note, source.goal.warn(original)))) or None
         problem._set_regularizer(regularizer, temperature, reference)
         return problem
 

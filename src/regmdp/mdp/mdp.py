@@ -374,14 +374,16 @@ class MDP(DecisionProcess):
     ) -> MDP:
         r"""Return the model in which reaching a goal ends the episode.
 
-        The states keep their numbers, and the initial distribution is the same. "reach" has the
-        value \(E[\gamma^T]\) with T the number of steps to the goal, ∞ if it is not reached: with
-        γ = 1 the probability of reaching it. "reward" and "steps" are the expected sum of rewards,
-        or number of steps, until then, of which minimised ones are negated. With γ = 1 they follow
-        the convention of model checkers: an episode that never reaches the goal counts as ∞. The
-        value is -∞ in states from which no policy reaches a goal with probability 1, if it is
-        minimised; if it is maximised, a policy that may stay away from the goal, where nothing is
-        paid, is an :class:`~regmdp.UnboundedError` of the solver.
+        The states keep their numbers, and the initial distribution is the same. The transitions are
+        copied, those of a mapped model into memory.
+
+        "reach" has the value \(E[\gamma^T]\) with T the number of steps to the goal, ∞ if it is not
+        reached: with γ = 1 the probability of reaching it. "reward" and "steps" are the expected
+        sum of rewards, or number of steps, until then, of which minimised ones are negated. With
+        γ = 1 they follow the convention of model checkers: an episode that never reaches the goal
+        counts as ∞. If it is minimised, the value is -∞ in states from which no policy reaches a
+        goal with probability 1. If it is maximised, and a policy may stay away from the goal where
+        nothing is paid, solvers raise :class:`~regmdp.UnboundedError`.
 
         Args:
             goal: A label, a list of labels, state numbers, or a (S,) mask.
