@@ -6,6 +6,7 @@ A new public callable needs an entry in one of the tables of calls, or a reason 
 from bad_input import (
     choice_calls,
     data_calls,
+    gradient_calls,
     method_calls,
     model_calls,
     regularizer_calls,
@@ -25,6 +26,7 @@ CALLS = (
     | theory_calls.CALLS
     | model_calls.CALLS
     | choice_calls.CALLS
+    | gradient_calls.CALLS
     | routes_calls.CALLS
 )
 
@@ -79,6 +81,7 @@ ACCEPTED = {
             "gradients.linearize solution",
             "gradients.value_and_gradient start",
             "gradients.value_and_gradient theta",
+            "gradients.ParametricModel.check_parameters theta",
             "io.from_quantecon#pairs R",
             "irl.expected_features action",
             "irl.expected_features known",
@@ -93,12 +96,6 @@ ACCEPTED = {
     "regmdp.io.from_mdptoolbox discount": {"0": "only the first reward counts"},
     "regmdp.io.from_quantecon beta": {"0": "only the first reward counts"},
     "regmdp.io.from_quantecon#pairs beta": {"0": "only the first reward counts"},
-    **{
-        f"regmdp.io.from_{place} R": dict.fromkeys(
-            ("sevens", "negative", "zeros", "sparse"), "any numbers, sparse or not"
-        )
-        for place in ("mdptoolbox", "quantecon")
-    },
     "regmdp.io.from_quantecon#pairs Q": {"sparse": "sparse arrays are accepted"},
     **{
         f"regmdp.theory.td_pmd_{name} value": dict.fromkeys(

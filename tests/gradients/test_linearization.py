@@ -380,16 +380,12 @@ def test_all_evaluations_and_storages_agree(evaluation, storage):
             r"a change of rewards must have shape \(1, 3\), not \(2, 2\)",
         ),
         (
-            Perturbation(rewards=np.array([[0.0, np.nan, 0.0]])),
-            r"nan at \(0, 1\); 1 are not finite",
-        ),
-        (
             Perturbation(temperature=np.zeros(4)),
             r"a change of the temperature must have shape \(\)",
         ),
         (Perturbation(reference=np.zeros(3)), "the reference cannot change: Shannon has none"),
         (
-            Perturbation(transitions=np.zeros((3, 3))),
+            Perturbation(transitions=np.zeros((3, 3, 3))),
             r"an array over transitions must have shape \(S, A, S\) = \(1, 3, 1\)",
         ),
     ],
@@ -399,6 +395,13 @@ def test_invalid_perturbations_are_refused(change, message):
     linear = linearize(arms, soft, rm.solve(arms, soft))
     with pytest.raises(rm.SolverError, match=message):
         linear.derivative(change)
+
+
+def test_perturbations_of_other_numbers_are_refused():
+    with pytest.raises(rm.SolverError, match=r"rewards\[0, 1\] is nan, not a finite number"):
+        Perturbation(rewards=np.array([[0.0, np.nan, 0.0]]))
+    with pytest.raises(rm.SolverError, match=r"transitions must be an array of shape \(S, A, T\)"):
+        Perturbation(transitions=np.zeros((3, 3)))
 
 
 def test_temperature_0_has_no_derivative():

@@ -410,7 +410,5 @@ def test_a_discount_of_zero_admits_every_error():
 
 @pytest.mark.parametrize("arguments", [(1.0, 0.1, 0.1), (0.5, 0.0, 0.1), (0.5, 0.1, 0.0)])
 def test_arguments_out_of_range(arguments):
-    with pytest.raises(
-        rm.SolverError, match=r"a discount in|must be a finite number above 0|in \(0, 1e\+150\]"
-    ):
+    with pytest.raises(rm.SolverError, match="a discount in|must be a finite number above 0"):
         rm.theory.admissible_evaluation_error(*arguments)

@@ -167,7 +167,7 @@ def test_an_accuracy_out_of_range(accuracy):
         lambda: rm.theory.npg_iterations(MDP, accuracy=accuracy),
         lambda: rm.theory.gap_iterations(MDP, SHANNON, step_size=0.1, accuracy=accuracy),
     ):
-        with pytest.raises(rm.SolverError, match=r"accuracy must be a number in \(0, 1e\+150\]"):
+        with pytest.raises(rm.SolverError, match="accuracy must be a finite number above 0"):
             call()
     with pytest.raises(rm.SolverError, match="step_size must be a number above 0"):
         rm.theory.npg_iterations(MDP, accuracy=0.1, step_size=0.0)
@@ -246,6 +246,6 @@ def test_the_cost_of_entropy_is_attained():
 def test_arguments_out_of_range(call):
     with pytest.raises(
         rm.SolverError,
-        match="a state with two actions|no samples are needed|accuracy must be a number in",
+        match="a state with two actions|no samples are needed|accuracy must be .* above 0",
     ):
         call()

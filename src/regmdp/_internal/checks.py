@@ -118,6 +118,10 @@ def check_number(
         or (above is not None and not number > above)
         or (below is not None and not number < below)
     ):
+        if maximum == LARGE_ROOT and not (number or 0.0) > maximum:
+            maximum = None  # this limit is not what is wrong
+        if minimum == -LARGE_ROOT and not (number or 0.0) < minimum:
+            minimum = None
         limits = describe_limits(minimum, above, maximum, below)
         bounded = (minimum, above) != (None, None) and (maximum, below) != (None, None)
         kind = "a finite number" if finite and not bounded else "a number"

@@ -8,6 +8,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, checked
 from regmdp.gradients.errors import Cotangent, GradientErrors
 from regmdp.gradients.low_rank import LowRankGradient
 from regmdp.gradients.perturbations import Perturbation
@@ -50,6 +51,7 @@ class Gradient:
             return GradientErrors(np.inf, np.inf, np.inf)
         return self.cotangent.errors
 
+    @checked(perturbation=Instance(Perturbation))
     def directional_error(self, perturbation: Perturbation) -> float:
         """Bound the error of the directional derivative, at the cost of one solve.
 
@@ -64,6 +66,7 @@ class Gradient:
         """
         return np.inf if self.cotangent is None else self.cotangent.directional_error(perturbation)
 
+    @checked(perturbation=Instance(Perturbation))
     def directional_derivative(self, perturbation: Perturbation) -> float:
         """Return the derivative along a perturbation.
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from regmdp import bellman
 from regmdp._internal.arrays import ArrayLike, Bool, Float, freeze
-from regmdp._internal.parameters import Instance, checked
+from regmdp._internal.checks import LARGE_ROOT
+from regmdp._internal.parameters import ArrayOf, Instance, checked
 from regmdp.evaluation import Chain, Exact, LinearEvaluation
 from regmdp.gradients.accuracy import Accuracy
 from regmdp.gradients.errors import Cotangent
@@ -21,7 +22,7 @@ from regmdp.gradients.fixed_point import FixedPoint
 from regmdp.gradients.gradient import Gradient
 from regmdp.gradients.low_rank import LowRankGradient
 from regmdp.gradients.perturbations import Derivative, Perturbation
-from regmdp.gradients.shapes import as_transition_rows, check_array
+from regmdp.gradients.shapes import as_transition_rows
 from regmdp.mdp import MDP
 from regmdp.policies import require_ending, require_feasible
 from regmdp.problem import Problem
@@ -93,6 +94,11 @@ def _is_known_to_end(mdp: MDP, policy: Float[np.ndarray, "S A"], solution: Solut
     return same_model and np.array_equal(policy > 0, solution.policy > 0)
 
 
+#: Weights of a linear function of a solution.
+WEIGHT_OF_VALUES = ArrayOf("S", minimum=-LARGE_ROOT, maximum=LARGE_ROOT) | None
+WEIGHT_OF_PAIRS = ArrayOf("S A", minimum=-LARGE_ROOT, maximum=LARGE_ROOT) | None
+
+
 @dataclass(frozen=True, eq=False)
 class Linearization:
     """A problem, linearized at its solution.
@@ -102,6 +108,11 @@ class Linearization:
     """
 
     point: FixedPoint
+
+    @property
+    def dimensions(self) -> dict[str, int]:
+        """The numbers of states, S, and of actions, A."""
+        return {"S": self.mdp.n_states, "A": self.mdp.n_actions}
 
     @property
     def mdp(self) -> MDP:
@@ -159,6 +170,7 @@ class Linearization:
             "may be about to gain or to lose all its probability"
         )
 
+    @checked(perturbation=Instance(Perturbation))
     def derivative(self, perturbation: Perturbation) -> Derivative:
         """Return the derivative of value, action values and policy along a perturbation.
 
@@ -175,6 +187,7 @@ class Linearization:
         """
         return self.point.differentiate(self.point.check_perturbation(perturbation))
 
+    @checked(value=WEIGHT_OF_VALUES, q=WEIGHT_OF_PAIRS, policy=WEIGHT_OF_PAIRS)
     def gradient(
         self,
         *,
@@ -220,6 +233,7 @@ class Linearization:
             cotangent=cotangent,
         )
 
+    @checked(perturbation=Instance(Perturbation), value=WEIGHT_OF_VALUES, q=WEIGHT_OF_PAIRS)
     def hessian_vector_product(
         self,
         perturbation: Perturbation,
@@ -312,13 +326,12 @@ class Linearization:
         if value is None and q is None and policy is None:
             value = self.mdp.initial
         if value is not None:
-            of_value = check_array("a weight of values", value, shape[:1])
+            of_value = np.asarray(value)
         if q is not None:
-            of_q = check_array("a weight of action values", q, shape)
-            of_q = np.where(self.mdp.available, of_q, 0.0)
+            of_q = np.where(self.mdp.available, q, 0.0)
         policy_as_q = np.zeros(shape)
         if policy is not None:
-            of_policy = check_array("a weight of the policy", policy, shape)
+            of_policy = np.asarray(policy)
             policy_as_q = point.policy_jvp(of_policy)  # which is symmetric
         visits = point.solve_transposed(of_value + point.next_state_weights(of_q + policy_as_q))
         return Cotangent(point, self.accuracy, of_value, of_q, of_policy, policy_as_q, visits)

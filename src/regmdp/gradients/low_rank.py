@@ -7,9 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import Float, Int
-from regmdp.gradients.shapes import TransitionLike, as_transition_rows
+from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import ArrayOf, checked
+from regmdp.gradients.shapes import TransitionLike, TransitionsOf, as_transition_rows
 
 __all__ = ["LowRankGradient"]
+
+
+#: Numbers of states or actions.
+INDEX = ArrayOf(kind="integer", minimum=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +30,7 @@ class LowRankGradient:
 
     parts: tuple[tuple[Float[np.ndarray, "S A"], Float[np.ndarray, " S"]], ...]
 
+    @checked(transitions=TransitionsOf())
     def directional_derivative(self, transitions: TransitionLike) -> float:
         """Return the derivative along a change of the transitions.
 
@@ -38,6 +45,7 @@ class LowRankGradient:
             )
         )
 
+    @checked(state=INDEX, action=INDEX, successor=INDEX)
     def entries(
         self,
         state: int | Int[np.ndarray, "..."],
@@ -65,6 +73,21 @@ class LowRankGradient:
             ... )
             True
         """
+        weights, values = self.parts[0]
+        for name, index, count in (
+            ("state", state, weights.shape[0]),
+            ("action", action, weights.shape[1]),
+            ("successor", successor, values.size),
+        ):
+            if np.max(index, initial=0) >= count:
+                raise SolverError(f"there is no {name} {np.max(index)}; they run to {count - 1}")
+        try:
+            np.broadcast(state, action, successor)
+        except ValueError:
+            raise SolverError(
+                f"state, action and successor have shapes {np.shape(state)}, {np.shape(action)} "
+                f"and {np.shape(successor)}, which do not broadcast"
+            ) from None
         return np.asarray(
             sum(weights[state, action] * values[successor] for weights, values in self.parts)
         )

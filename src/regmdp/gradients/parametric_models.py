@@ -13,8 +13,9 @@ import scipy.sparse as sp
 
 from regmdp._internal.array_checks import check_array as check_numbers
 from regmdp._internal.arrays import ArrayLike, Float, read_only
+from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.errors import SolverError
-from regmdp._internal.parameters import Instance, checked
+from regmdp._internal.parameters import ArrayOf, Function, Instance, checked, checked_methods
 from regmdp._internal.sparse import as_csr
 from regmdp._internal.user_code import call_user, user_methods
 from regmdp.gradients.gradient import Gradient
@@ -25,9 +26,27 @@ from regmdp.mdp import MDP
 __all__ = ["ModelFunction", "ParametricModel", "RewardFeatures"]
 
 
+#: Largest size of a feature.
+MAX_FEATURE = 1e70
+
+THETA = ArrayOf("K")
+#: Features whose products with gradients of the search are far from the largest double.
+FEATURES = ArrayOf(minimum=-MAX_FEATURE, maximum=MAX_FEATURE, empty=True)
+
+
+@checked_methods(
+    model={"theta": THETA},
+    perturbations={"theta": THETA},
+    pull_back={"theta": THETA, "gradient": Instance(Gradient)},
+)
 @user_methods(SolverError)
 class ParametricModel(ABC):
     """A model that depends on K parameters θ."""
+
+    @property
+    def dimensions(self) -> dict[str, int]:
+        """The number of parameters, K, if it is known."""
+        return {} if self.n_parameters is None else {"K": self.n_parameters}
 
     @property
     @abstractmethod
@@ -100,7 +119,7 @@ class RewardFeatures(ParametricModel):
                     f"sparse features must have S·A = {n_states * n_actions} rows, not "
                     f"{rows.shape[0]}"
                 )
-            check_array("the features", rows.data, rows.data.shape)
+            FEATURES.check("the features", rows.data, None, SolverError)
             return rows
         features = check_numbers("the features", self.features)
         if features.ndim != 3 or features.shape[:2] != (n_states, n_actions):
@@ -108,17 +127,24 @@ class RewardFeatures(ParametricModel):
                 f"features must have shape (S, A, K) = ({n_states}, {n_actions}, K), not "
                 f"{features.shape}"
             )
-        checked = check_array("the features", features, features.shape)
-        return checked.reshape(n_states * n_actions, features.shape[2])
+        FEATURES.check("the features", features, None, SolverError)
+        return features.reshape(n_states * n_actions, features.shape[2])
 
     @property
     def n_parameters(self) -> int:
         return int(self.matrix.shape[1])
 
+    @property
+    def dimensions(self) -> dict[str, int]:
+        n_states, n_actions = self.mdp.rewards.shape
+        return {"S": n_states, "A": n_actions, "K": self.n_parameters}
+
+    @checked(theta=THETA)
     def rewards(self, theta: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A"]:
         """(K,) θ -> (S, A) rewards."""
         return self.mdp.rewards + self.combine(theta)
 
+    @checked(weights=THETA)
     def combine(self, weights: Float[np.ndarray, " K"]) -> Float[np.ndarray, "S A"]:
         """(K,) weights -> (S, A) weighted sum of the features, 0 at unavailable pairs."""
         with np.errstate(over="ignore", invalid="ignore"):  # the model refuses what is not finite
@@ -136,11 +162,13 @@ class RewardFeatures(ParametricModel):
     ) -> Float[np.ndarray, " K"]:
         return self.expectation(gradient.rewards)
 
+    @checked(weights=ArrayOf("S A", minimum=-LARGE_ROOT, maximum=LARGE_ROOT))
     def expectation(self, weights: Float[np.ndarray, "S A"]) -> Float[np.ndarray, " K"]:
         """(S, A) weights of pairs -> (K,) weighted sums of the features over the pairs."""
         return np.asarray(self.matrix.T @ np.where(self.mdp.available, weights, 0.0).ravel())
 
 
+@checked(function=Function(), derivative=Function(), mdp=Instance(MDP) | None)
 @dataclass(frozen=True, eq=False)
 class ModelFunction(ParametricModel):
     """A model that is any function of the parameters, with its own derivative.

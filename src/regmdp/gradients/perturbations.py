@@ -7,11 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Float
-from regmdp.gradients.shapes import TransitionLike
+from regmdp._internal.checks import LARGE_ROOT
+from regmdp._internal.parameters import ArrayOf, Number, checked
+from regmdp.gradients.shapes import TransitionLike, TransitionsOf
 
 __all__ = ["Derivative", "Perturbation"]
 
 
+#: Changes, whose products are numbers.
+ANY_SHAPE = ArrayOf(minimum=-LARGE_ROOT, maximum=LARGE_ROOT)
+
+
+@checked(
+    rewards=ArrayOf("S A", minimum=-LARGE_ROOT, maximum=LARGE_ROOT) | None,
+    temperature=ANY_SHAPE | None,
+    discount=Number(-LARGE_ROOT, LARGE_ROOT) | None,
+    reference=ANY_SHAPE | None,
+    transitions=TransitionsOf() | None,
+)
 @dataclass(frozen=True, eq=False)
 class Perturbation:
     """A direction in which a problem changes; what is None does not change.

@@ -9,13 +9,31 @@ import scipy.sparse as sp
 
 from regmdp._internal.array_checks import check_array as check_numbers
 from regmdp._internal.arrays import ArrayLike
-from regmdp._internal.errors import SolverError
+from regmdp._internal.checks import LARGE_ROOT
+from regmdp._internal.errors import RegmdpError, SolverError
+from regmdp._internal.parameters import ArrayOf, Kind
 from regmdp._internal.sparse import as_csr
 
-__all__ = ["TransitionLike", "as_transition_rows", "check_array"]
+__all__ = ["TransitionLike", "TransitionsOf", "as_transition_rows", "check_array"]
 
 #: An array with one entry for each transition: (S, A, S), or a sparse (S·A, S).
 TransitionLike: TypeAlias = np.ndarray | sp.sparray | sp.spmatrix
+
+
+class TransitionsOf(Kind):
+    """An array over transitions, dense or sparse; its shape is checked where the model is known."""
+
+    def describe(self) -> str:
+        return "an array of shape (S, A, S), or a sparse (S·A, S)"
+
+    def matches(self, value: object) -> bool:
+        return sp.issparse(value) or ArrayOf().matches(value)
+
+    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> Any:
+        if sp.issparse(value):
+            return as_csr(name, value, error=error)
+        dense = ArrayOf("S A T", minimum=-LARGE_ROOT, maximum=LARGE_ROOT)
+        return dense.check(name, value, None, error)
 
 
 def as_transition_rows(transitions: TransitionLike, shape: tuple[int, ...]) -> Any:

@@ -10,9 +10,9 @@ import numpy as np
 
 from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
-from regmdp._internal.checks import check_number, describe_first
+from regmdp._internal.checks import LARGE_ROOT, describe_first
 from regmdp._internal.errors import SampleError
-from regmdp._internal.parameters import Instance, checked
+from regmdp._internal.parameters import ArrayOf, Instance, Number, checked
 from regmdp.bellman import next_state_weights
 from regmdp.evaluation import visits
 from regmdp.mdp import MDP
@@ -53,6 +53,7 @@ class Demonstrations:
     size: float
 
     @classmethod
+    @checked(SampleError, mdp=Instance(MDP))
     def from_trajectories(
         cls, mdp: MDP, trajectories: Sequence[tuple[ArrayLike, ArrayLike]]
     ) -> Demonstrations:
@@ -106,6 +107,12 @@ class Demonstrations:
         return cls(mdp, freeze(occupancy), freeze(occupancy), mdp.initial, np.inf)
 
     @classmethod
+    @checked(
+        SampleError,
+        mdp=Instance(MDP),
+        occupancy=ArrayOf("S A", maximum=LARGE_ROOT),
+        tolerance=Number(0.0),
+    )
     def from_occupancy(
         cls, mdp: MDP, occupancy: ArrayLike, *, tolerance: float = 1e-6
     ) -> Demonstrations:
@@ -121,20 +128,15 @@ class Demonstrations:
             SampleError: if it is no occupancy: it is negative, positive at unavailable pairs, or
                 the flows do not balance.
         """
-        tolerance = check_number("tolerance", tolerance, 0.0, error=SampleError)
-        weights = np.array(check_array("the occupancy", occupancy, error=SampleError))
-        if weights.shape != mdp.rewards.shape:
-            raise SampleError(
-                f"the occupancy must have shape {mdp.rewards.shape}, not {weights.shape}"
-            )
-        bad = ~np.isfinite(weights) | (weights < 0) | ((weights > 0) & ~mdp.available)
+        weights = np.array(occupancy)
+        bad = (weights < 0) | ((weights > 0) & ~mdp.available)
         if bad.any():
             raise SampleError(
                 describe_first(
                     bad,
                     lambda state, action: (
                         f"the occupancy of {mdp.describe(state, action)} is "
-                        f"{weights[state, action]}; it must be finite, not negative, and 0 at "
+                        f"{weights[state, action]}; it must not be negative, and be 0 at "
                         "unavailable pairs"
                     ),
                     "pairs",
@@ -157,6 +159,7 @@ class Demonstrations:
         return cls(mdp, freeze(weights), freeze(weights), mdp.initial, np.inf)
 
     @classmethod
+    @checked(SampleError, mdp=Instance(MDP), data=Instance(Dataset))
     def from_dataset(cls, mdp: MDP, data: Dataset) -> Demonstrations:
         """Take logged episodes.
 
@@ -167,10 +170,6 @@ class Demonstrations:
         Raises:
             SampleError: if it has none, or the model does not allow the transitions of an episode.
         """
-        if not isinstance(data, Dataset):
-            raise SampleError(
-                f"the data must be a regmdp.samples.Dataset, not {type(data).__name__}"
-            )
         data.require_fit(mdp)
         if data.episode is None:
             raise SampleError(

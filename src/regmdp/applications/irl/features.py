@@ -9,6 +9,7 @@ import numpy as np
 from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Float
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, checked
 from regmdp.bellman import expected_values
 from regmdp.gradients import RewardFeatures
 from regmdp.gradients.shapes import TransitionLike, as_transition_rows
@@ -17,6 +18,7 @@ from regmdp.mdp import MDP
 __all__ = ["expected_features"]
 
 
+@checked(mdp=Instance(MDP))
 def expected_features(
     mdp: MDP,
     *,
@@ -54,8 +56,6 @@ def expected_features(
                [0., 1.],
                [0., 1.]])
     """
-    if not isinstance(mdp, MDP):
-        raise SolverError(f"features need a regmdp.MDP, not {type(mdp).__name__}")
     n_states, n_actions = shape = mdp.rewards.shape
     parts: list[Float[np.ndarray, "S A K"]] = []
     if state is not None:

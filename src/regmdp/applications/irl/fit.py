@@ -7,9 +7,9 @@ import time
 import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
-from regmdp._internal.checks import describe_first
+from regmdp._internal.checks import LARGE_ROOT, describe_first
 from regmdp._internal.errors import RegularizerError, SampleError, SolverError
-from regmdp._internal.events import CallbackLike
+from regmdp._internal.events import CALLBACK, CallbackLike
 from regmdp._internal.parameters import Number, checked
 from regmdp._internal.status import Status
 from regmdp.applications._feature_checks import require_effect
@@ -30,7 +30,7 @@ MIN_TOLERANCE = 1e-8
 TOLERANCE_FACTOR, MIN_CONVERGED_TOLERANCE = 10.0, 1e-6
 
 
-@checked(ridge=Number(0.0))
+@checked(ridge=Number(0.0, LARGE_ROOT), callback=CALLBACK)
 def match_features(
     parameters: ParametricModel,
     demonstrations: Demonstrations,
@@ -83,7 +83,7 @@ def match_features(
     return _minimize(objective, start, callback, "matching expected features")
 
 
-@checked(ridge=Number(0.0))
+@checked(ridge=Number(0.0, LARGE_ROOT), callback=CALLBACK)
 def maximize_likelihood(
     parameters: ParametricModel,
     demonstrations: Demonstrations,

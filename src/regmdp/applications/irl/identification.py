@@ -81,6 +81,7 @@ class Identification:
         return "\n".join(lines)
 
 
+@checked(estimate=Instance(RewardEstimate))
 def identify(estimate: RewardEstimate) -> Identification:
     """Return which directions of a linear reward the demonstrations identify, and which can be.
 
