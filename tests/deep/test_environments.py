@@ -142,5 +142,5 @@ def test_regularizers_of_a_normal_distribution_equal_integrals(q):
 
 
 def test_environment_that_is_neither_name_nor_function_is_refused():
-    with pytest.raises(rm.SolverError, match="a name or a function that makes one"):
+    with pytest.raises(rm.SolverError, match="a name or a function that makes an environment"):
         A2C(3)

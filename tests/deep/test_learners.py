@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -248,13 +249,13 @@ def test_option_without_a_near_one_names_all():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"discount": 1.0}, r"the discount must be a number in \[0, 1\), not 1.0"),
+        ({"discount": 1.0}, r"discount must be a number in \[0, 1\), not 1.0"),
         ({"n_envs": 0}, "n_envs must be an integer, 1 or more, not 0"),
         ({"horizon": 0}, "horizon must be an integer, 1 or more"),
         ({"gae_lambda": 1.5}, r"gae_lambda must be a number in \[0, 1\], not 1.5"),
         ({"max_kl": 0.0}, "max_kl must be a finite number above 0"),
         ({"critic_epochs": 0}, "critic_epochs must be an integer, 1 or more"),
-        ({"line_search_steps": -1}, "line_search_steps must be an integer, 0 or more"),
+        ({"line_search_steps": -1}, r"line_search_steps must be an integer in \[0, 1000\]"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):
@@ -269,17 +270,38 @@ def test_options_out_of_range_are_refused(options, message):
         ({"munchausen": 1.0}, r"munchausen must be a number in \[0, 1\)"),
         ({"polyak": 0.0}, r"polyak must be a number in \(0, 1\]"),
         ({"learning_starts": -1}, "learning_starts must be an integer, 0 or more"),
-        ({"anchor_interval": 0}, "anchor_interval must be an integer, 1 or more"),
-        ({"step_size": 0.0}, "the step size must be a number above 0"),
-        (
-            {"step_size": AdaptiveStepSize(-1.0)},
-            "target_kl of the adaptive step size must be a finite number above 0",
-        ),
+        ({"anchor_interval": 0}, r"anchor_interval must be an integer in \[1, 2.14748e\+09\]"),
+        ({"step_size": 0.0}, "step_size must be a number above 0"),
+        ({"step_size": "fast"}, "step_size must be a number above 0, a function or of class Adap"),
     ],
 )
 def test_options_of_off_policy_methods_out_of_range_are_refused(options, message):
     with pytest.raises(rm.SolverError, match=message):
         MDPO("CartPole-v1", **options)
+
+
+def test_adaptive_step_sizes_out_of_range_are_refused():
+    with pytest.raises(rm.SolverError, match="target_kl must be a finite number above 0"):
+        AdaptiveStepSize(-1.0)
+
+
+def test_options_are_checked_when_they_are_changed():
+    learner = A2C("CartPole-v1")
+    with pytest.raises(rm.SolverError, match="horizon must be an integer, 1 or more, not 0"):
+        learner.horizon = 0
+    assert learner.horizon == 5
+
+
+def test_options_of_a_class_of_the_user_are_checked():
+    @dataclass(eq=False)
+    class Patient(A2C):
+        patience: int = 3
+        declarations = A2C.declarations | {"patience": A2C.declarations["horizon"]}
+
+    assert Patient("CartPole-v1", horizon=np.int64(7), patience=np.int8(2)).patience == 2
+    for option in ("horizon", "patience"):
+        with pytest.raises(rm.SolverError, match=f"{option} must be an integer, 1 or more"):
+            Patient("CartPole-v1", **{option: 0})
 
 
 def test_methods_for_discrete_actions_refuse_continuous_ones():
@@ -315,9 +337,9 @@ def test_sac_swings_a_pendulum_up():
 
 
 def test_invalid_networks_are_refused():
-    with pytest.raises(rm.SolverError, match="hidden layers are numbers of units"):
+    with pytest.raises(rm.SolverError, match=r"hidden\[0\] must be an integer, 1 or more"):
         mlp((0,))
-    with pytest.raises(rm.SolverError, match="the activation must be one of tanh, relu"):
+    with pytest.raises(rm.SolverError, match="activation must be 'tanh' or 'relu'"):
         mlp(activation="gelu")
 
 

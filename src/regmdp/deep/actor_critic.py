@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
@@ -10,9 +11,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from regmdp._internal.checks import check_number
+from regmdp._internal.parameters import Kind, Number
 from regmdp.deep.on_policy import Batch, OnPolicy
-from regmdp.deep.options import check_positive_numbers
 from regmdp.deep.types import JaxArray, Params
 from regmdp.regularizers import Regularizer, Shannon
 
@@ -64,9 +64,13 @@ class A2C(OnPolicy):
 
     name: ClassVar[str] = "advantage actor-critic"
 
+    declarations: ClassVar[Mapping[str, Kind]] = OnPolicy.declarations | {
+        "learning_rate": Number(above=0.0),
+        "max_grad_norm": Number(above=0.0),
+        "critic_weight": Number(0.0),
+    }
+
     def __post_init__(self) -> None:
-        check_positive_numbers(self, "learning_rate", "max_grad_norm")
-        self.critic_weight = check_number("critic_weight", self.critic_weight)
         self._optimizer = optax.chain(
             optax.clip_by_global_norm(self.max_grad_norm),
             optax.rmsprop(self.learning_rate, decay=0.99, eps=1e-5, eps_in_sqrt=False),

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from regmdp._internal.arrays import Bool, Float
+from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import ArrayOf, Number, checked
 
 __all__ = ["Advantages", "generalized_advantages"]
 
@@ -18,6 +20,12 @@ class Advantages(NamedTuple):
     target: Float[np.ndarray, "T N"]
 
 
+@checked(
+    **dict.fromkeys(("reward", "value", "successor_value"), ArrayOf("T N")),
+    **dict.fromkeys(("terminated", "truncated"), ArrayOf("T N", "boolean")),
+    discount=Number(0.0, 1.0),
+    gae_lambda=Number(0.0, 1.0),
+)
 def generalized_advantages(
     reward: Float[np.ndarray, "T N"],
     value: Float[np.ndarray, "T N"],
@@ -42,6 +50,10 @@ def generalized_advantages(
         discount: γ.
         gae_lambda: λ.
 
+    Raises:
+        SolverError: if an array is no (T, N) array of finite numbers or truth values, their shapes
+            differ, or a number is out of range.
+
     Examples:
         >>> one, no = np.ones((2, 1)), np.zeros((2, 1), dtype=bool)
         >>> generalized_advantages(
@@ -53,6 +65,12 @@ def generalized_advantages(
         Schulman, Moritz, Levine, Jordan & Abbeel 2016, ICLR, "High-dimensional continuous control
         using generalized advantage estimation", equation 16.
     """
+    shapes = {reward.shape, value.shape, successor_value.shape, terminated.shape, truncated.shape}
+    if len(shapes) > 1:
+        raise SolverError(
+            "reward, value, successor_value, terminated and truncated must have one shape (T, N), "
+            f"not {' and '.join(map(str, sorted(shapes)))}"
+        )
     error = reward + discount * np.where(terminated, 0.0, successor_value) - value
     weight = discount * gae_lambda * ~(terminated | truncated)
     advantage = np.empty_like(error)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,16 +20,15 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from regmdp._internal.arrays import Float
-from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SolverError
 from regmdp._internal.events import CallbackLike
+from regmdp._internal.parameters import Integer, Kind
 from regmdp._internal.status import Status
 from regmdp.deep.actor_critic import A2C, actor_critic_loss
 from regmdp.deep.learner import Reporter
 from regmdp.deep.networks import NetworkFunctions, convert_to_numpy, mlp
 from regmdp.deep.normalization import merge_moments
 from regmdp.deep.on_policy import Batch
-from regmdp.deep.options import check_integers
 from regmdp.deep.types import JaxArray, Params
 
 __all__ = ["A3C", "run_worker"]
@@ -78,13 +77,10 @@ class A3C(A2C):
 
     name: ClassVar[str] = "asynchronous advantage actor-critic"
 
-    def __post_init__(self) -> None:
-        check_integers(self, "workers")
-        super().__post_init__()
+    declarations: ClassVar[Mapping[str, Kind]] = A2C.declarations | {"workers": Integer()}
 
     def learn(self: AnyA3C, steps: int, *, callback: CallbackLike = None) -> AnyA3C:
         """Let the workers take at least so many more steps in total."""
-        steps = check_integer("steps", steps, minimum=0)
         reporter = Reporter(self, callback)
         steps_before, self.status = self.steps, None
         with tempfile.TemporaryDirectory(prefix="regmdp-a3c-") as name:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from os import PathLike
 from typing import Any
@@ -148,7 +148,7 @@ def convert_option_to_json(option: object) -> Mapping[str, object] | str | int |
     if isinstance(option, NetworkFunctions):
         return None if option.spec is None else {"mlp": option.spec}
     if isinstance(option, AdaptiveStepSize):
-        return {"adaptive": option._asdict()}
+        return {"adaptive": asdict(option)}
     if isinstance(option, Regularizer):
         return _convert_regularizer_to_json(option)
     return option if isinstance(option, str | int | float) else None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from regmdp._internal.arrays import Float
+from regmdp._internal.parameters import Function, Integer, Text, checked
+from regmdp.deep.options import INT32_MAX
 from regmdp.deep.types import AnyArray, JaxArray
 
 __all__ = ["CARTPOLE", "PENDULUM", "Dynamics", "DynamicsStep"]
@@ -22,7 +25,15 @@ class DynamicsStep(NamedTuple):
     terminated: JaxArray
 
 
-class Dynamics(NamedTuple):
+@checked(
+    reset=Function(),
+    step=Function(),
+    observe=Function(),
+    max_steps=Integer(1, INT32_MAX),
+    env=Text(),
+)
+@dataclass(frozen=True)
+class Dynamics:
     """An environment as functions of its state.
 
     Attributes:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
+from regmdp._internal.memory import require_memory
+from regmdp._internal.parameters import Integer, Kind, Number
 from regmdp.deep.on_policy import Batch, OnPolicy
-from regmdp.deep.options import check_integers, check_positive_numbers
 from regmdp.deep.types import JaxArray, Params
 
 __all__ = ["FittedValues", "surrogate_gain"]
@@ -35,9 +38,13 @@ class FittedValues(OnPolicy):
     critic_epochs: int = 10
     batch_size: int = 128
 
+    declarations: ClassVar[Mapping[str, Kind]] = OnPolicy.declarations | {
+        "critic_learning_rate": Number(above=0.0),
+        "critic_epochs": Integer(),
+        "batch_size": Integer(),
+    }
+
     def __post_init__(self) -> None:
-        check_positive_numbers(self, "critic_learning_rate")
-        check_integers(self, "critic_epochs", "batch_size")
         self._critic_optimizer = optax.adam(self.critic_learning_rate)
         super().__post_init__()
 
@@ -74,6 +81,7 @@ class FittedValues(OnPolicy):
     def _shuffle_indices(self, size: int, epochs: int) -> np.ndarray:
         """Return (n, batch size) indices of the minibatches of some passes over a batch."""
         batch_size = min(self.batch_size, size)
+        require_memory(f"{epochs:,} orders of {size:,} steps", 8.0 * epochs * size)
         orders = [
             self._rng.permutation(size)[: size // batch_size * batch_size] for _ in range(epochs)
         ]

@@ -13,6 +13,7 @@ from scipy.special import ndtr
 
 from regmdp._internal.arrays import Float, Int, array_namespace
 from regmdp._internal.errors import RegularizerError
+from regmdp._internal.parameters import Instance, Integer, checked
 from regmdp.deep.simplex import Simplex
 from regmdp.deep.types import ActionSpace, AnyArray, JaxArray
 from regmdp.regularizers import Regularizer, Shannon, Tsallis
@@ -80,6 +81,7 @@ class Head(ABC):
         """(…, K) ξ and (…, K) v -> (…, K) Hessian of D(p, π; ξ) in ξ at p = π, times v."""
 
 
+@checked(regularizer=Instance(Regularizer), n_actions=Integer())
 class Categorical(Head):
     """Distributions ∇h*(ξ) over A actions."""
 
@@ -132,6 +134,7 @@ class Categorical(Head):
         return self.simplex.curvature(xi, direction)
 
 
+@checked(regularizer=Instance(Regularizer), space=Instance(gymnasium.spaces.Box))
 class _BoxHead(Head):
     """Distributions in a box with parameters ξ: d means and d logarithms of deviations.
 

@@ -17,7 +17,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
-from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import (
     FormatError,
     InsufficientMemoryError,
@@ -25,6 +24,16 @@ from regmdp._internal.errors import (
     SolverError,
 )
 from regmdp._internal.events import CallbackLike, Event, as_callback
+from regmdp._internal.parameters import (
+    FileName,
+    Flag,
+    Instance,
+    Integer,
+    Kind,
+    Number,
+    checked,
+    checked_methods,
+)
 from regmdp._internal.status import Status
 from regmdp.deep.checkpoints import (
     Snapshot,
@@ -32,10 +41,10 @@ from regmdp.deep.checkpoints import (
     read_snapshot,
     write_snapshot,
 )
-from regmdp.deep.environments import Environments
+from regmdp.deep.environments import EnvironmentMaker, Environments
 from regmdp.deep.heads import Categorical, Gaussian, Head, make_head
 from regmdp.deep.networks import NetworkFunctions, convert_to_numpy, mlp
-from regmdp.deep.options import check_integers, check_names
+from regmdp.deep.options import CheckedOptions, check_names
 from regmdp.deep.types import AnyArray, EnvironmentLike, JaxArray, Params
 from regmdp.regularizers import Regularizer, Shannon
 
@@ -70,8 +79,15 @@ class EpisodeReturns:
         return f"EpisodeReturns({both}; {self.greedy.size} episodes each)"
 
 
+@checked_methods(
+    learn={"steps": Integer(0)},
+    predict={"greedy": Flag(), "rng": Instance(np.random.Generator) | None},
+    evaluate={"episodes": Integer(), "seed": Integer(0)},
+    save={"path": FileName()},
+    checkpoint={"path": FileName()},
+)
 @dataclass(eq=False)
-class Learner(ABC):
+class Learner(CheckedOptions, ABC):
     """A method with its networks and its environments, trained by calls of :meth:`learn`.
 
     Args:
@@ -105,15 +121,21 @@ class Learner(ABC):
     #: The name in files and summaries.
     name: ClassVar[str]
 
+    declarations: ClassVar[Mapping[str, Kind]] = {
+        "env": EnvironmentMaker(),
+        "regularizer": Instance(Regularizer),
+        "seed": Integer(0),
+        "discount": Number(0.0, below=1.0),
+        "n_envs": Integer(),
+        "network": Instance(NetworkFunctions),
+    }
+
     def __new__(cls, *_arguments: object, **options: object):
         """Check the names of the options, before the dataclass reads them."""
         check_names(cls.__name__, options, cls._option_names())
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
-        self.discount = check_number("the discount", self.discount, 0.0, below=1.0)
-        check_integers(self, "seed", minimum=0)
-        check_integers(self, "n_envs")
         self.environments = Environments(self.env, self.n_envs)
         self.head = self._make_head()
         self._compilation_key = self._make_compilation_key()
@@ -159,7 +181,7 @@ class Learner(ABC):
             steps: Steps, counted over all copies of the environment.
             callback: A function that is called with an event after each iteration, or several.
         """
-        end = self.steps + check_integer("steps", steps, minimum=0)
+        end = self.steps + steps
         reporter = Reporter(self, callback)
         self.status = None
         try:
@@ -180,13 +202,18 @@ class Learner(ABC):
         greedy: bool = True,
         rng: np.random.Generator | None = None,
     ) -> int | np.ndarray:
-        """Return the most probable action for one observation, or one drawn with a generator."""
+        """Return the most probable action for one observation, or one drawn with a generator.
+
+        Raises:
+            SampleError: if it is no observation of the environment.
+            SolverError: if there is no generator to draw with.
+        """
         if not greedy and rng is None:
             raise SolverError(
                 "to draw an action give a random generator: predict(observation, greedy=False, "
                 "rng=…)"
             )
-        xi = self._compute_xi_at(np.asarray(observation)[None])
+        xi = self._compute_xi_at([observation])
         action = self._choose_actions(xi, None if greedy else rng)[0]
         space = self.environments.actions
         return int(action + space.start) if isinstance(space, gymnasium.spaces.Discrete) else action
@@ -197,6 +224,7 @@ class Learner(ABC):
         With the observations of all states it is a policy for :func:`~regmdp.certify`.
 
         Raises:
+            SampleError: if they are no observations of the environment.
             SolverError: if actions are continuous.
         """
         if not isinstance(self.head, Categorical):
@@ -205,7 +233,6 @@ class Learner(ABC):
 
     def evaluate(self, episodes: int = 10, *, seed: int = 0) -> EpisodeReturns:
         """Play so many episodes with the most probable actions, and as many with drawn actions."""
-        episodes = check_integer("episodes", episodes)
         return EpisodeReturns(
             self._play_episodes(episodes, seed, None),
             self._play_episodes(episodes, seed, np.random.default_rng(seed)),
@@ -232,6 +259,7 @@ class Learner(ABC):
         self._observation = self._reset()
 
     @classmethod
+    @checked(path=FileName(), trust_environment=Flag())
     def load(
         cls: type[AnyLearner],
         path: str | PathLike[str],

@@ -13,6 +13,7 @@ GPMD      ‖ξ - (α ξ_k + (1-α) Q/τ)‖², with α = 1/(1 + ητ)      dual
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -20,10 +21,11 @@ import jax
 import jax.numpy as jnp
 
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Integer, Kind
 from regmdp.deep.heads import Categorical, Head
 from regmdp.deep.off_policy import OffPolicy, PolicyBatch
-from regmdp.deep.options import check_integers
-from regmdp.deep.proximal import StepSize, check_step_size, initial_step_size, next_step_size
+from regmdp.deep.options import INT32_MAX
+from regmdp.deep.proximal import STEP_SIZE, StepSize, initial_step_size, next_step_size
 from regmdp.deep.types import JaxArray, Params
 from regmdp.regularizers import Regularizer, Shannon
 
@@ -44,10 +46,10 @@ class AnchoredOffPolicy(OffPolicy):
     step_size: StepSize = 1.0
     anchor_interval: int = 100
 
-    def __post_init__(self) -> None:
-        self.step_size = check_step_size(self.step_size)
-        check_integers(self, "anchor_interval")
-        super().__post_init__()
+    declarations: ClassVar[Mapping[str, Kind]] = OffPolicy.declarations | {
+        "step_size": STEP_SIZE,
+        "anchor_interval": Integer(1, INT32_MAX),
+    }
 
     def update_anchor(self, state: Params, batch: PolicyBatch) -> Params:
         count = state["count"] + 1

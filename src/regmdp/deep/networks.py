@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from itertools import pairwise
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from regmdp._internal.arrays import Float, array_namespace
-from regmdp._internal.errors import MissingExtraError, SolverError
+from regmdp._internal.errors import MissingExtraError
+from regmdp._internal.memory import require_memory
+from regmdp._internal.parameters import (
+    Function,
+    Instance,
+    Integer,
+    Number,
+    Option,
+    SequenceOf,
+    checked,
+)
 from regmdp.deep.types import AnyArray, JaxArray, Params
 
 __all__ = ["NetworkFunctions", "convert_to_numpy", "from_equinox", "mlp"]
 
+#: Memory that a weight takes when it is drawn.
+BYTES_PER_WEIGHT = 4.0
 
-class NetworkFunctions(NamedTuple):
+
+@checked(init=Function(), apply=Function(), spec=Instance(dict) | None)
+@dataclass(frozen=True)
+class NetworkFunctions:
     """A network as functions of its parameters.
 
     Attributes:
@@ -40,6 +57,7 @@ ACTIVATIONS: dict[str, Callable[[Any, AnyArray], AnyArray]] = {
 }
 
 
+@checked(hidden=SequenceOf(Integer()), activation=Option(*ACTIVATIONS), output_scale=Number())
 def mlp(
     hidden: Sequence[int] = (64, 64), activation: str = "tanh", output_scale: float = 1.0
 ) -> NetworkFunctions:
@@ -69,18 +87,16 @@ def _make_perceptron(
     sizes: tuple[int, ...], activation: str, output_scale: float
 ) -> NetworkFunctions:
     """Return the same network for the same arguments, so that compiled functions are shared."""
-    if not all(isinstance(size, int) and size >= 1 for size in sizes):
-        raise SolverError(f"hidden layers are numbers of units, 1 or more, not {sizes!r}")
-    if activation not in ACTIVATIONS:
-        raise SolverError(
-            f"the activation must be one of {', '.join(ACTIVATIONS)}, not {activation!r}"
-        )
     activate = ACTIVATIONS[activation]
     gain = math.sqrt(2.0)
 
     def init(key: JaxArray, inputs: int, outputs: int) -> list[tuple[JaxArray, JaxArray]]:
         layers = []
         widths = (inputs, *sizes, outputs)
+        require_memory(
+            f"layers of {', '.join(map(str, widths))} units",
+            BYTES_PER_WEIGHT * sum(one * other for one, other in pairwise(widths)),
+        )
         for index, layer_key in enumerate(jax.random.split(key, len(widths) - 1)):
             scale = gain if index < len(sizes) else output_scale
             weights = jax.nn.initializers.orthogonal(scale)(
@@ -102,6 +118,7 @@ def _make_perceptron(
     return NetworkFunctions(init, apply, spec)
 
 
+@checked(make=Function() | Instance(type))
 def from_equinox(
     make: Callable[[JaxArray, int, int], Callable[[JaxArray], JaxArray]],
 ) -> NetworkFunctions:

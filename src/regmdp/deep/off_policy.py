@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import gymnasium
 import jax
@@ -15,12 +16,11 @@ import numpy as np
 import optax
 
 from regmdp._internal.array_files import take_array
-from regmdp._internal.checks import check_number
 from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Instance, Integer, Kind, Number
 from regmdp.deep.heads import Categorical, Head, SquashedGaussian
 from regmdp.deep.learner import Learner
 from regmdp.deep.networks import NetworkFunctions, mlp
-from regmdp.deep.options import check_integers, check_positive_numbers
 from regmdp.deep.replay import ReplayBuffer, Transitions
 from regmdp.deep.types import JaxArray, Params
 
@@ -90,16 +90,21 @@ class OffPolicy(Learner):
     munchausen: float = 0.0
     munchausen_clip: float = -1.0
 
+    declarations: ClassVar[Mapping[str, Kind]] = Learner.declarations | {
+        "critic": Instance(NetworkFunctions),
+        "learning_rate": Number(above=0.0),
+        "batch_size": Integer(),
+        "buffer_size": Integer(),
+        "learning_starts": Integer(0),
+        "train_freq": Integer(),
+        "polyak": Number(above=0.0, maximum=1.0),
+        "noise_persistence": Number(0.0, below=1.0),
+        "target_entropy": Number() | None,
+        "munchausen": Number(0.0, below=1.0),
+        "munchausen_clip": Number(),
+    }
+
     def __post_init__(self) -> None:
-        check_integers(self, "batch_size", "buffer_size", "train_freq")
-        check_integers(self, "learning_starts", minimum=0)
-        check_positive_numbers(self, "learning_rate")
-        self.polyak = check_number("polyak", self.polyak, above=0.0, maximum=1.0)
-        for name in ("noise_persistence", "munchausen"):
-            setattr(self, name, check_number(name, getattr(self, name), 0.0, below=1.0))
-        self.munchausen_clip = check_number("munchausen_clip", self.munchausen_clip)
-        if self.target_entropy is not None:
-            self.target_entropy = check_number("target_entropy", self.target_entropy)
         self._optimizer = optax.adam(self.learning_rate)
         super().__post_init__()
         if self.munchausen and not isinstance(self.head, Categorical):

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from regmdp._internal.array_files import take_array
-from regmdp._internal.checks import check_number
 from regmdp._internal.errors import FormatError
+from regmdp._internal.memory import require_memory
+from regmdp._internal.parameters import Flag, Instance, Integer, Kind, Number
 from regmdp.deep.advantages import generalized_advantages
 from regmdp.deep.learner import Learner
 from regmdp.deep.networks import NetworkFunctions, mlp
 from regmdp.deep.normalization import Normalizer
-from regmdp.deep.options import check_integers
 from regmdp.deep.types import JaxArray, Params
 
 __all__ = ["Batch", "OnPolicy"]
+
+#: Memory that collected steps take at least, for each input and output of the networks.
+BYTES_PER_NUMBER = 4.0
 
 
 class Batch(NamedTuple):
@@ -79,10 +83,21 @@ class OnPolicy(Learner):
     critic: NetworkFunctions = field(default_factory=mlp)
     normalize: bool = False
 
+    declarations: ClassVar[Mapping[str, Kind]] = Learner.declarations | {
+        "horizon": Integer(),
+        "gae_lambda": Number(0.0, 1.0),
+        "soft": Flag(),
+        "critic": Instance(NetworkFunctions),
+        "normalize": Flag(),
+    }
+
     def __post_init__(self) -> None:
-        check_integers(self, "horizon")
-        self.gae_lambda = check_number("gae_lambda", self.gae_lambda, 0.0, 1.0)
         super().__post_init__()
+        size = self.environments.n_inputs + self.head.n_outputs
+        require_memory(
+            f"{self.horizon:,} steps of {self.n_envs:,} copies of the environment",
+            BYTES_PER_NUMBER * self.horizon * self.n_envs * size,
+        )
         self._normalizer = (
             Normalizer(self.environments.n_inputs, self.discount) if self.normalize else None
         )

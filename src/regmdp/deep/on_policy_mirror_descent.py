@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -10,10 +11,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from regmdp._internal.parameters import Integer, Kind, Number
 from regmdp.deep.fitted_values import FittedValues, surrogate_gain
 from regmdp.deep.on_policy import Batch
-from regmdp.deep.options import check_integers, check_positive_numbers
-from regmdp.deep.proximal import StepSize, check_step_size, initial_step_size, next_step_size
+from regmdp.deep.proximal import STEP_SIZE, StepSize, initial_step_size, next_step_size
 from regmdp.deep.types import JaxArray, Params
 
 __all__ = ["OnPolicyMDPO", "mirror_descent_loss"]
@@ -60,10 +61,14 @@ class OnPolicyMDPO(FittedValues):
 
     name: ClassVar[str] = "on-policy mirror descent policy optimization"
 
+    declarations: ClassVar[Mapping[str, Kind]] = FittedValues.declarations | {
+        "step_size": STEP_SIZE,
+        "learning_rate": Number(above=0.0),
+        "epochs": Integer(),
+        "max_grad_norm": Number(above=0.0),
+    }
+
     def __post_init__(self) -> None:
-        self.step_size = check_step_size(self.step_size)
-        check_positive_numbers(self, "learning_rate", "max_grad_norm")
-        check_integers(self, "epochs")
         self._optimizer = optax.chain(
             optax.clip_by_global_norm(self.max_grad_norm), optax.adam(self.learning_rate)
         )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import ClassVar
 
-from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import SolverError
+from regmdp._internal.kinds import Kind
 
-__all__ = ["check_integers", "check_names", "check_positive_numbers"]
+__all__ = ["INT32_MAX", "CheckedOptions", "check_names"]
+
+#: The largest number that compiled functions can count to.
+INT32_MAX = 2**31 - 1
 
 #: Option names of other libraries and of papers, and the names that mean the same here.
 SYNONYMS: dict[str, tuple[str, ...]] = {
@@ -85,21 +89,21 @@ def find_nearest(name: str, known: Collection[str]) -> list[str]:
     return synonyms or difflib.get_close_matches(name.lower(), known, n=1)
 
 
-def check_integers(owner: object, *names: str, minimum: int = 1) -> None:
-    """Check that attributes are integers, and make them Python's, which files can hold.
+class CheckedOptions:
+    """A base of classes whose options are checked whenever they are set, in subclasses too.
 
-    Raises:
-        SolverError: if one is not an integer, or less than the minimum.
+    Numbers become Python's, which files can hold.
     """
-    for name in names:
-        setattr(owner, name, check_integer(name, getattr(owner, name), minimum))
 
+    #: What each option may be. A subclass adds its own: ``Base.declarations | {...}``.
+    declarations: ClassVar[Mapping[str, Kind]] = {}
 
-def check_positive_numbers(owner: object, *names: str) -> None:
-    """Check that attributes are finite numbers above 0, and make them Python's.
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute.
 
-    Raises:
-        SolverError: if one is not.
-    """
-    for name in names:
-        setattr(owner, name, check_number(name, getattr(owner, name), above=0.0))
+        Raises:
+            SolverError: if it is an option, and the value is none of it.
+        """
+        kind = self.declarations.get(name)
+        checked = value if kind is None else kind.check(name, value, None, SolverError)
+        super().__setattr__(name, checked)

@@ -3,24 +3,26 @@ r"""Step sizes η of the proximal term \(D(\pi, \pi_k; \xi_k)/\eta\)."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import jax.numpy as jnp
 
-from regmdp._internal.checks import check_number
-from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import Function, Instance, Number, checked
 from regmdp.deep.types import JaxArray
 
 __all__ = [
+    "STEP_SIZE",
     "AdaptiveStepSize",
     "StepSize",
-    "check_step_size",
     "initial_step_size",
     "next_step_size",
 ]
 
 
-class AdaptiveStepSize(NamedTuple):
+@checked(target_kl=Number(above=0.0), initial=Number(above=0.0), learning_rate=Number(above=0.0))
+@dataclass(frozen=True)
+class AdaptiveStepSize:
     r"""A step size that keeps the mean divergence between successive policies near a target.
 
     1/η is the multiplier of the constraint \(E[D(\pi_{k+1}, \pi_k)] \le \delta\); it is found by
@@ -53,28 +55,8 @@ class AdaptiveStepSize(NamedTuple):
 StepSize: TypeAlias = float | Callable[[JaxArray], float | JaxArray] | AdaptiveStepSize
 
 
-def check_step_size(step_size: StepSize) -> StepSize:
-    """Return a step size with its numbers as Python's floats.
-
-    Raises:
-        SolverError: if it is of another kind, or a number in it is not above 0.
-    """
-    if isinstance(step_size, AdaptiveStepSize):
-        return AdaptiveStepSize(
-            **{
-                name: check_number(f"{name} of the adaptive step size", value, above=0.0)
-                for name, value in step_size._asdict().items()
-            }
-        )
-    if callable(step_size):
-        return step_size
-    try:
-        return check_number("the step size", step_size, above=0.0, finite=False)
-    except SolverError:
-        raise SolverError(
-            "the step size must be a number above 0, a function of k or an AdaptiveStepSize, not "
-            f"{step_size!r}"
-        ) from None
+#: What a step size may be.
+STEP_SIZE = Number(above=0.0, finite=False) | Function() | Instance(AdaptiveStepSize)
 
 
 def initial_step_size(step_size: StepSize) -> JaxArray:

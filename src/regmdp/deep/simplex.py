@@ -19,6 +19,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import RegularizerError
+from regmdp._internal.parameters import Instance, checked
 from regmdp.deep.types import AnyArray, JaxArray
 from regmdp.regularizers import (
     Regularizer,
@@ -42,6 +43,7 @@ class _JaxRegularizer(Protocol):
     def inverse_second_derivative(self, p: JaxArray) -> JaxArray: ...
 
 
+@checked(RegularizerError, regularizer=Instance(Regularizer))
 class Simplex:
     r"""Distributions over A actions with a regularizer h, as functions that JAX can transform.
 

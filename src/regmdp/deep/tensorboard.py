@@ -9,12 +9,15 @@ from typing import TypeVar
 
 from regmdp._internal.errors import MissingExtraError
 from regmdp._internal.events import Event
+from regmdp._internal.parameters import FileName, Instance, checked, checked_methods
 
 __all__ = ["TensorBoard"]
 
 AnyTensorBoard = TypeVar("AnyTensorBoard", bound="TensorBoard")
 
 
+@checked(folder=FileName())
+@checked_methods(__call__={"event": Instance(Event)})
 class TensorBoard:
     """A callback of learners that writes each measure against the steps.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from regmdp._internal.checks import check_number
+from regmdp._internal.parameters import Integer, Kind, Number
 from regmdp.deep.fitted_values import FittedValues, surrogate_gain
 from regmdp.deep.natural_gradient import (
     LineSearchResult,
@@ -19,10 +20,13 @@ from regmdp.deep.natural_gradient import (
     line_search,
 )
 from regmdp.deep.on_policy import Batch
-from regmdp.deep.options import check_integers, check_positive_numbers
+from regmdp.deep.options import INT32_MAX
 from regmdp.deep.types import JaxArray, Params
 
 __all__ = ["TRPO", "take_trust_region_step"]
+
+#: After so many halvings a step is 0 in single precision.
+MAX_HALVINGS = 1000
 
 
 @dataclass(eq=False)
@@ -77,12 +81,12 @@ class TRPO(FittedValues):
 
     name: ClassVar[str] = "trust region policy optimization"
 
-    def __post_init__(self) -> None:
-        check_positive_numbers(self, "max_kl")
-        self.damping = check_number("damping", self.damping, 0.0)
-        check_integers(self, "conjugate_gradient_steps")
-        check_integers(self, "line_search_steps", minimum=0)
-        super().__post_init__()
+    declarations: ClassVar[Mapping[str, Kind]] = FittedValues.declarations | {
+        "max_kl": Number(above=0.0),
+        "damping": Number(0.0),
+        "conjugate_gradient_steps": Integer(1, INT32_MAX),
+        "line_search_steps": Integer(0, MAX_HALVINGS),
+    }
 
     def _init_policy_state(self, key: JaxArray) -> Params:
         return {"policy": self._init_policy(key)}

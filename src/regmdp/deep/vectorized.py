@@ -11,15 +11,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from regmdp._internal.arrays import Float
-from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SolverError
+from regmdp._internal.memory import require_memory
+from regmdp._internal.parameters import Instance, Integer, SequenceOf, checked
 from regmdp.deep.actor_critic import A2C, take_gradient_step
 from regmdp.deep.dynamics import Dynamics
 from regmdp.deep.heads import Categorical, Head
 from regmdp.deep.on_policy import Batch
+from regmdp.deep.options import INT32_MAX
 from regmdp.deep.types import JaxArray, Params
 
 __all__ = ["TrainingRuns", "train_vectorized"]
+
+#: Memory that an iteration of a run takes: a random key and a mean return.
+BYTES_PER_ITERATION = 12.0
 
 
 class TrainingRuns(NamedTuple):
@@ -61,6 +66,12 @@ class _Transition(NamedTuple):
     total: JaxArray
 
 
+@checked(
+    learner=Instance(A2C),
+    dynamics=Instance(Dynamics),
+    seeds=SequenceOf(Integer(0, INT32_MAX)),
+    steps=Integer(),
+)
 def train_vectorized(
     learner: A2C, dynamics: Dynamics, seeds: Sequence[int], steps: int
 ) -> TrainingRuns:
@@ -82,7 +93,6 @@ def train_vectorized(
         >>> runs.returns.shape, int(runs.steps[-1])
         ((3, 20), 400)
     """
-    steps = check_integer("steps", steps)
     if learner.normalize:
         raise SolverError(
             "vectorized training does not normalise observations: use normalize=False, or scale "
@@ -92,12 +102,32 @@ def train_vectorized(
         raise SolverError("there is no seed: give at least one")
     steps_per_iteration = learner.horizon * learner.n_envs
     iterations = -(-steps // steps_per_iteration)
+    require_memory(
+        f"{iterations:,} iterations of {len(seeds):,} runs",
+        BYTES_PER_ITERATION * iterations * len(seeds),
+    )
+    _require_same_observations(learner, dynamics)
     keys = jax.vmap(jax.random.key)(jnp.asarray(seeds))
     initial = jax.vmap(learner._init_state)(keys)
     state, returns = _train_all(learner._static, dynamics, iterations, initial, keys)
     return TrainingRuns(
         state, np.asarray(returns), steps_per_iteration * np.arange(1, iterations + 1)
     )
+
+
+def _require_same_observations(learner: A2C, dynamics: Dynamics) -> None:
+    """Check that the networks of a learner read what the dynamics observe.
+
+    Raises:
+        SolverError: if they do not.
+    """
+    found = jax.eval_shape(lambda key: dynamics.observe(dynamics.reset(key)), jax.random.key(0))
+    wanted = (learner.environments.n_inputs,)
+    if found.shape != wanted:
+        raise SolverError(
+            f"the learner's observations have shape {wanted}, those of the dynamics {found.shape}: "
+            f"make the learner with their environment, {dynamics.env!r}"
+        )
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
