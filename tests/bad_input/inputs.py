@@ -44,7 +44,7 @@ def list_inputs(name: str) -> Iterator[BadInput]:
 def declarations_of(name: str) -> dict[str, Kind]:
     """Return what a callable declares of its parameters."""
     function = find(name)
-    if inspect.isclass(function):
+    if inspect.isclass(function) and not hasattr(function, "declarations"):
         function = function.__init__
     return dict(getattr(function, "declarations", {}))
 

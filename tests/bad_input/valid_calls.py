@@ -6,10 +6,12 @@ A new public callable needs an entry in one of the tables of calls, or a reason 
 from bad_input import (
     choice_calls,
     data_calls,
+    deep_calls,
     gradient_calls,
     method_calls,
     model_calls,
     regularizer_calls,
+    reproduce_calls,
     routes_calls,
     solving_calls,
     theory_calls,
@@ -28,6 +30,8 @@ CALLS = (
     | choice_calls.CALLS
     | gradient_calls.CALLS
     | routes_calls.CALLS
+    | deep_calls.CALLS
+    | reproduce_calls.CALLS
 )
 
 #: Labels of values that are good where any numbers are.
@@ -35,6 +39,17 @@ ANY = ("sevens", "negative", "zeros", "largest", "-1", "0", "2", "a column more"
 
 #: For "callable parameter": labels of values that look bad and are accepted, and why.
 ACCEPTED = {
+    "regmdp.deep.Learner.predict observation": dict.fromkeys(ANY, "any numbers"),
+    "regmdp.deep.Learner.policy observations": dict.fromkeys(
+        ("a row more", "a row less", "sevens", "negative", "zeros", "largest"),
+        "any number of observations, which are any numbers",
+    ),
+    "regmdp.deep.Environments.encode observations": dict.fromkeys(
+        ("a row more", "a row less", "sevens", "negative", "zeros", "largest"),
+        "any number of observations, which are any numbers",
+    ),
+    "regmdp.deep.Environments.step actions": {"zeros": "all copies take the first action"},
+    "regmdp.deep.mlp hidden": {"shuffled frame": "its items, in their order"},
     **{
         f"regmdp.io.{name} R": dict.fromkeys((*ANY, "sparse"), "any numbers, sparse or not")
         for name in ("from_mdptoolbox", "from_quantecon")

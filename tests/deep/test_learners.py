@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -270,7 +271,7 @@ def test_options_out_of_range_are_refused(options, message):
         ({"munchausen": 1.0}, r"munchausen must be a number in \[0, 1\)"),
         ({"polyak": 0.0}, r"polyak must be a number in \(0, 1\]"),
         ({"learning_starts": -1}, "learning_starts must be an integer, 0 or more"),
-        ({"anchor_interval": 0}, r"anchor_interval must be an integer in \[1, 2.14748e\+09\]"),
+        ({"anchor_interval": 0}, r"anchor_interval must be an integer in \[1, 2147483647\]"),
         ({"step_size": 0.0}, "step_size must be a number above 0"),
         ({"step_size": "fast"}, "step_size must be a number above 0, a function or of class Adap"),
     ],
@@ -296,7 +297,7 @@ def test_options_of_a_class_of_the_user_are_checked():
     @dataclass(eq=False)
     class Patient(A2C):
         patience: int = 3
-        declarations = A2C.declarations | {"patience": A2C.declarations["horizon"]}
+        declarations: ClassVar = {"patience": A2C.declarations["horizon"]}
 
     assert Patient("CartPole-v1", horizon=np.int64(7), patience=np.int8(2)).patience == 2
     for option in ("horizon", "patience"):

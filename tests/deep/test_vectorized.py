@@ -1,10 +1,13 @@
 """Environments in JAX, and vectorized training."""
 
+import inspect
+
 import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from bad_input.bad_values import bad_values, is_never_good
 
 import regmdp as rm
 from regmdp.deep import A2C, CARTPOLE, PENDULUM, generalized_advantages, train_vectorized
@@ -107,6 +110,25 @@ def test_vectorized_runs_with_continuous_actions():
     assert all(
         np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(runs.state["policy"])
     )
+
+
+def test_bad_input_gets_an_error_of_the_library():
+    good = {"learner": A2C("CartPole-v1"), "dynamics": CARTPOLE, "seeds": [0, 1], "steps": 2}
+    count = 0
+    for parameter in inspect.signature(train_vectorized).parameters.values():
+        for label, value in bad_values(parameter, good[parameter.name]):
+            if is_never_good(label) and label != "shuffled frame":  # a sequence in its order
+                count += 1
+                with pytest.raises(rm.RegmdpError, match="."):
+                    train_vectorized(**{**good, parameter.name: value})
+    assert count > 40
+
+
+def test_other_observations_are_refused():
+    with pytest.raises(rm.SolverError, match=r"shape \(4,\), those of the dynamics \(3,\)"):
+        train_vectorized(A2C("CartPole-v1"), PENDULUM, seeds=[0], steps=10)
+    with pytest.raises(rm.InsufficientMemoryError, match="iterations of 1 runs"):
+        train_vectorized(A2C("CartPole-v1"), CARTPOLE, seeds=[0], steps=2**62)
 
 
 def test_normalisation_and_no_seeds_are_refused():

@@ -275,12 +275,17 @@ def describe_limits(
     high = maximum if below is None else below
     if low is not None and high is not None:
         left, right = "[" if above is None else "(", "]" if below is None else ")"
-        return f" in {left}{low:g}, {high:g}{right}"
+        return f" in {left}{_show_limit(low)}, {_show_limit(high)}{right}"
     if low is not None:
-        return f", {low:g} or more" if above is None else f" above {low:g}"
+        return f", {_show_limit(low)} or more" if above is None else f" above {_show_limit(low)}"
     if high is not None:
-        return f", {high:g} or less" if below is None else f" below {high:g}"
+        return f", {_show_limit(high)} or less" if below is None else f" below {_show_limit(high)}"
     return ""
+
+
+def _show_limit(limit: float) -> str:
+    """Return a number, an integer with all digits."""
+    return str(limit) if isinstance(limit, int) else f"{limit:g}"
 
 
 def join_advice(message: str, advice: str) -> str:

@@ -7,7 +7,7 @@ A declaration stands above the function::
 
 Arguments are checked, and converted, before the function runs: ``count`` is then an int, whichever
 library it came from. Defaults are not checked. The tests of bad input read the declarations from
-``step.declarations``, or from ``__init__`` of a class.
+``step.declarations``, or from ``__init__`` of a class, or from the class.
 """
 
 from __future__ import annotations

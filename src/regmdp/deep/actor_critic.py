@@ -64,7 +64,7 @@ class A2C(OnPolicy):
 
     name: ClassVar[str] = "advantage actor-critic"
 
-    declarations: ClassVar[Mapping[str, Kind]] = OnPolicy.declarations | {
+    declarations: ClassVar[Mapping[str, Kind]] = {
         "learning_rate": Number(above=0.0),
         "max_grad_norm": Number(above=0.0),
         "critic_weight": Number(0.0),

@@ -52,7 +52,7 @@ def generalized_advantages(
 
     Raises:
         SolverError: if an array is no (T, N) array of finite numbers or truth values, their shapes
-            differ, or a number is out of range.
+            differ, a number is out of range, or the advantages are too large.
 
     Examples:
         >>> one, no = np.ones((2, 1)), np.zeros((2, 1), dtype=bool)
@@ -71,11 +71,15 @@ def generalized_advantages(
             "reward, value, successor_value, terminated and truncated must have one shape (T, N), "
             f"not {' and '.join(map(str, sorted(shapes)))}"
         )
-    error = reward + discount * np.where(terminated, 0.0, successor_value) - value
     weight = discount * gae_lambda * ~(terminated | truncated)
-    advantage = np.empty_like(error)
-    following = np.zeros(error.shape[1])
-    for step in reversed(range(error.shape[0])):
-        following = error[step] + weight[step] * following
-        advantage[step] = following
-    return Advantages(advantage, advantage + value)
+    with np.errstate(over="ignore", invalid="ignore"):  # checked below
+        error = reward + discount * np.where(terminated, 0.0, successor_value) - value
+        advantage = np.empty_like(error)
+        following = np.zeros(error.shape[1])
+        for step in reversed(range(error.shape[0])):
+            following = error[step] + weight[step] * following
+            advantage[step] = following
+        target = advantage + value
+    if not (np.isfinite(advantage).all() and np.isfinite(target).all()):
+        raise SolverError("advantages are too large for double precision: scale the rewards down")
+    return Advantages(advantage, target)

@@ -77,12 +77,15 @@ class A3C(A2C):
 
     name: ClassVar[str] = "asynchronous advantage actor-critic"
 
-    declarations: ClassVar[Mapping[str, Kind]] = A2C.declarations | {"workers": Integer()}
+    declarations: ClassVar[Mapping[str, Kind]] = {"workers": Integer()}
 
     def learn(self: AnyA3C, steps: int, *, callback: CallbackLike = None) -> AnyA3C:
         """Let the workers take at least so many more steps in total."""
         reporter = Reporter(self, callback)
         steps_before, self.status = self.steps, None
+        if not steps:
+            self.status = Status.STEP_LIMIT
+            return self
         with tempfile.TemporaryDirectory(prefix="regmdp-a3c-") as name:
             shared, unravel = self._share_state(Path(name))
             seeds = [int(self._rng.integers(2**31)) for _ in range(self.workers)]

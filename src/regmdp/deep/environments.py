@@ -151,7 +151,8 @@ class Environments:
             return (observations[..., None] - self.space.start == np.arange(self.space.n)).astype(
                 np.float32
             )
-        return observations.reshape(-1, self.n_inputs).astype(np.float32)
+        with np.errstate(over="ignore"):  # infinite numbers are refused
+            return observations.reshape(-1, self.n_inputs).astype(np.float32)
 
     def close(self) -> None:
         """Close all copies."""
@@ -161,7 +162,7 @@ class Environments:
         """Check that these are N actions."""
         discrete = isinstance(self.actions, gymnasium.spaces.Discrete)
         shape = (self.count, *(self.actions.shape or ()))
-        array = actions if isinstance(actions, np.ndarray) else None
+        array = actions if type(actions) is np.ndarray else None
         if (
             array is None
             or array.shape != shape

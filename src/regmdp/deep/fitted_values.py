@@ -38,7 +38,7 @@ class FittedValues(OnPolicy):
     critic_epochs: int = 10
     batch_size: int = 128
 
-    declarations: ClassVar[Mapping[str, Kind]] = OnPolicy.declarations | {
+    declarations: ClassVar[Mapping[str, Kind]] = {
         "critic_learning_rate": Number(above=0.0),
         "critic_epochs": Integer(),
         "batch_size": Integer(),

@@ -213,7 +213,8 @@ class Learner(CheckedOptions, ABC):
                 "to draw an action give a random generator: predict(observation, greedy=False, "
                 "rng=…)"
             )
-        xi = self._compute_xi_at([observation])
+        one: Any = [observation]
+        xi = self._compute_xi_at(one)
         action = self._choose_actions(xi, None if greedy else rng)[0]
         space = self.environments.actions
         return int(action + space.start) if isinstance(space, gymnasium.spaces.Discrete) else action

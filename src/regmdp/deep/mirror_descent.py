@@ -46,7 +46,7 @@ class AnchoredOffPolicy(OffPolicy):
     step_size: StepSize = 1.0
     anchor_interval: int = 100
 
-    declarations: ClassVar[Mapping[str, Kind]] = OffPolicy.declarations | {
+    declarations: ClassVar[Mapping[str, Kind]] = {
         "step_size": STEP_SIZE,
         "anchor_interval": Integer(1, INT32_MAX),
     }

@@ -90,7 +90,7 @@ class OffPolicy(Learner):
     munchausen: float = 0.0
     munchausen_clip: float = -1.0
 
-    declarations: ClassVar[Mapping[str, Kind]] = Learner.declarations | {
+    declarations: ClassVar[Mapping[str, Kind]] = {
         "critic": Instance(NetworkFunctions),
         "learning_rate": Number(above=0.0),
         "batch_size": Integer(),

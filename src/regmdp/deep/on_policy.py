@@ -83,7 +83,7 @@ class OnPolicy(Learner):
     critic: NetworkFunctions = field(default_factory=mlp)
     normalize: bool = False
 
-    declarations: ClassVar[Mapping[str, Kind]] = Learner.declarations | {
+    declarations: ClassVar[Mapping[str, Kind]] = {
         "horizon": Integer(),
         "gae_lambda": Number(0.0, 1.0),
         "soft": Flag(),

@@ -61,7 +61,7 @@ class OnPolicyMDPO(FittedValues):
 
     name: ClassVar[str] = "on-policy mirror descent policy optimization"
 
-    declarations: ClassVar[Mapping[str, Kind]] = FittedValues.declarations | {
+    declarations: ClassVar[Mapping[str, Kind]] = {
         "step_size": STEP_SIZE,
         "learning_rate": Number(above=0.0),
         "epochs": Integer(),

@@ -95,8 +95,16 @@ class CheckedOptions:
     Numbers become Python's, which files can hold.
     """
 
-    #: What each option may be. A subclass adds its own: ``Base.declarations | {...}``.
+    #: What each option may be; those of the base classes are added.
     declarations: ClassVar[Mapping[str, Kind]] = {}
+
+    def __init_subclass__(cls, **keywords: object) -> None:
+        """Add the declarations of the base classes."""
+        super().__init_subclass__(**keywords)
+        declared: dict[str, Kind] = {}
+        for base in reversed(cls.__mro__):
+            declared |= vars(base).get("declarations", {})
+        cls.declarations = declared
 
     def __setattr__(self, name: str, value: object) -> None:
         """Set an attribute.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import jax.numpy as jnp
+import numpy as np
 
 from regmdp._internal.parameters import Function, Instance, Number, checked
 from regmdp.deep.types import JaxArray
@@ -63,7 +64,10 @@ def initial_step_size(step_size: StepSize) -> JaxArray:
     """Return η of the first step."""
     if isinstance(step_size, AdaptiveStepSize):
         return jnp.float32(step_size.initial)
-    return jnp.float32(step_size(jnp.int32(0)) if callable(step_size) else step_size)
+    if callable(step_size):
+        return jnp.float32(step_size(jnp.int32(0)))
+    with np.errstate(over="ignore"):  # an infinite step size leaves the proximal term out
+        return jnp.float32(step_size)
 
 
 def next_step_size(

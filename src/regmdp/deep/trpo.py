@@ -81,7 +81,7 @@ class TRPO(FittedValues):
 
     name: ClassVar[str] = "trust region policy optimization"
 
-    declarations: ClassVar[Mapping[str, Kind]] = FittedValues.declarations | {
+    declarations: ClassVar[Mapping[str, Kind]] = {
         "max_kl": Number(above=0.0),
         "damping": Number(0.0),
         "conjugate_gradient_steps": Integer(1, INT32_MAX),

@@ -21,6 +21,14 @@ from regmdp._internal.checks import check_option
 from regmdp._internal.errors import MissingExtraError, RegmdpError
 from regmdp._internal.files import save_or_rescue
 from regmdp._internal.html import html_details, html_rows, html_table
+from regmdp._internal.parameters import (
+    FileName,
+    Flag,
+    Function,
+    Text,
+    checked,
+    checked_methods,
+)
 from regmdp.reproduce import experiments
 from regmdp.reproduce.base import Check, Experiment, Number, ProgressFunction, Result
 from regmdp.reproduce.interrupts import stop_on_interrupt
@@ -41,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["ExperimentRun", "run", "run_experiment", "write_run"]
 
 
+@checked_methods(RegmdpError, draw={"name": Text() | None}, save={"folder": FileName()})
 @dataclass(frozen=True, eq=False, repr=False)
 class ExperimentRun:
     """A finished run of an experiment, as :func:`run` returns it.
@@ -209,6 +218,7 @@ class ExperimentRun:
             yield scripts_to_html(html_rows("", [(name, spec.caption)]))
 
 
+@checked(RegmdpError, name=Text(), quick=Flag(), progress=Function() | None)
 def run(
     name: str,
     *,
