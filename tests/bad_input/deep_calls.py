@@ -63,6 +63,12 @@ def environments() -> deep.Environments:
     return made
 
 
+@cache
+def board() -> deep.TensorBoard:
+    """Return a callback that writes files in a folder of its own."""
+    return deep.TensorBoard(tempfile.mkdtemp())
+
+
 def event() -> rm.Event:
     """Return an event of a learner."""
     return rm.Event(1, 0.5, {"steps": 3.0, "mean_return": 1.0})
@@ -122,7 +128,7 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
     },
     "regmdp.deep.TensorBoard": lambda: {"folder": Path("board")},
     "regmdp.deep.TensorBoard.__call__": lambda: {
-        "self": deep.TensorBoard("board"),
+        "self": board(),
         "event": event(),
     },
     "regmdp.deep.from_equinox": lambda: {"make": lambda key, inputs, outputs: lambda x: x},
