@@ -262,6 +262,7 @@ def test_labels_and_objective_stay_with_the_model():
     ):
         assert (other.objective, other.digest) == (least.objective, least.digest)
     assert least.endless_value == -np.inf
+    rm.testing.check_mdp(least)
     reach = mdp.with_goal(0, objective="reach")
     assert reach.with_rewards(mdp.rewards).objective is None
     with pytest.raises(TypeError):
@@ -278,6 +279,15 @@ def test_a_regularizer_is_part_of_the_cost():
     mixed = -tau * np.log(1.0 + np.exp(-1.0 / tau))
     np.testing.assert_allclose(solution.objective_value, [mixed, 0.0, 0.0, np.inf], atol=1e-9)
     assert solution.policy[1].tolist() == [1.0, 0.0]
+    # an action that may end the episode elsewhere is left out, and pays no entropy
+    ends = np.array([[0.0, 0.0, 0.5], [0.0, 0.0, 0.0]])
+    P = np.zeros((2, 3, 2))
+    P[:, :2, 1] = 1.0
+    P[0, 2, 1] = 0.5
+    P[1, 2, 1] = 1.0
+    mdp = rm.MDP(P, np.ones((2, 3)), 1.0, termination=ends).with_goal(1, minimize=True)
+    cost = rm.solve(mdp, rm.Shannon(temperature=tau)).objective_value
+    np.testing.assert_allclose(cost, [1.0 - tau * np.log(2.0), 0.0], atol=1e-9)
 
 
 def test_the_summary_is_in_the_sign_of_the_question(tmp_path):

@@ -10,8 +10,8 @@ What is asked of a model checker becomes a model with rewards to be maximised:
 
 If it is minimised, rewards are negated, and so is ∞. States keep their numbers, so that policies
 and values are those of the original model. With γ = 1, a reward until the goal is infinite where
-the episode ends elsewhere. Such an end becomes an endless stay in its state, which counts as much
-(:attr:`regmdp.MDP.objective`).
+the episode ends elsewhere. A pair that may do so becomes an endless stay in its state, which counts
+as much (:attr:`regmdp.MDP.objective`); in a minimum it is left out, if its state has another one.
 """
 
 from __future__ import annotations
@@ -168,7 +168,9 @@ def _collect(
     if data.discount == 1.0:
         ends = moves & (termination > 0.0)
         moves &= ~ends
-        stays = ends | _first_actions(data, ~goals & ~data.space.available.any(axis=1) | avoided)
+        stays = _first_actions(data, ~goals & ~moves.any(axis=1))
+        if not aim.minimize:
+            stays |= ends
         termination = np.where(stays, 0.0, termination)
     if not (moves | last | stays).any():
         raise ModelError("every state with an action is in the goal: nothing is left to do")

@@ -8,6 +8,7 @@ import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
 from regmdp.mdp import MDP
+from regmdp.mdp.labels import list_labels
 from regmdp.mdp.validation import MASS_TOLERANCE
 from regmdp.testing._require import format_array, require, require_nonpositive
 
@@ -348,7 +349,14 @@ def _check_writable(name: str, array: np.ndarray) -> None:
 def _check_round_trips(mdp: MDP) -> None:
     keywords: dict[str, Any] = {
         name: getattr(mdp, name)
-        for name in ("initial", "available", "termination", "state_labels", "action_labels")
+        for name in (
+            "initial",
+            "available",
+            "termination",
+            "state_labels",
+            "action_labels",
+            "labels",
+        )
     }
     state, action, rows, rewards = mdp.to_pairs()
     pairs: dict[str, Any] = keywords | {"termination": mdp.termination[state, action]}
@@ -382,6 +390,7 @@ def _check_round_trips(mdp: MDP) -> None:
             mdp.state_labels,
             mdp.action_labels,
         )
+        same = same and list_labels(other.labels) == list_labels(mdp.labels)
         require(same, f"the model that {name}() leads to is not the same as this one")
-    other = mdp.with_discount(0.25 if mdp.discount != 0.25 else 0.5)
+    other = mdp.with_objective(None).with_discount(0.25 if mdp.discount != 0.25 else 0.5)
     require(other.digest != mdp.digest, "another discount has the same digest")
