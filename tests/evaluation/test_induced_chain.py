@@ -40,6 +40,22 @@ def test_actions_and_labels():
     np.testing.assert_allclose(rm.solve(chain).value, solution.value, atol=1e-8)
 
 
+@pytest.mark.parametrize("objective", ["reach", "reward", "steps"])
+def test_labels_and_goals(objective):
+    mdp = make_model().with_goal("end", objective=objective, minimize=True)
+    policy = rm.uniform_policy(mdp)
+    chain = rm.induced_chain(mdp, policy)
+    assert chain.objective == mdp.objective
+    assert {name: list(states) for name, states in chain.labels.items()} == {
+        name: list(states) for name, states in mdp.labels.items()
+    }
+    np.testing.assert_allclose(
+        rm.solve(chain).value, rm.evaluate(mdp, policy).value, rtol=1e-9, atol=1e-9
+    )
+    regularized = rm.induced_chain(mdp, policy, rm.Shannon(temperature=0.5))
+    assert regularized.objective == (None if objective == "reach" else mdp.objective)
+
+
 def test_policies_of_other_models_are_refused():
     with pytest.raises(rm.PolicyError, match=r"must have shape \(S, A\) = \(3, 2\)"):
         rm.induced_chain(rm.models.forest(), np.full((3, 3), 1 / 3))
@@ -47,23 +63,21 @@ def test_policies_of_other_models_are_refused():
         rm.induced_chain(rm.models.forest(), np.array([0, 0, 0]), rm.LogBarrier(temperature=1.0))
 
 
-def make_chain():
-    """A chain with an end, a terminal state and rewards of both signs."""
-    return rm.induced_chain(
-        rm.MDP(
-            [
-                [[0.5, 0.25, 0.0], [0.0, 1.0, 0.0]],
-                [[0.0, 0.0, 1.0], [0.5, 0.0, 0.5]],
-                [[0.0] * 3] * 2,
-            ],
-            [[1.0, -2.5], [0.125, 3.0], [0.0, 0.0]],
-            1.0,
-            available=[[True, True], [True, True], [False, False]],
-            termination=[[0.25, 0.0], [0.0, 0.0], [0.0, 0.0]],
-            action_labels=["go", "stay"],
-        ),
-        [[0.5, 0.5], [0.25, 0.75], [0.0, 0.0]],
+def make_model():
+    """A model with an end, a terminal state and rewards of both signs."""
+    return rm.MDP(
+        [[[0.5, 0.25, 0.0], [0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0], [0.5, 0.0, 0.5]], [[0.0] * 3] * 2],
+        [[1.0, -2.5], [0.125, 3.0], [0.0, 0.0]],
+        1.0,
+        available=[[True, True], [True, True], [False, False]],
+        termination=[[0.25, 0.0], [0.0, 0.0], [0.0, 0.0]],
+        action_labels=["go", "stay"],
+        labels={"end": [2]},
     )
+
+
+def make_chain():
+    return rm.induced_chain(make_model(), [[0.5, 0.5], [0.25, 0.75], [0.0, 0.0]])
 
 
 def test_a_chain_is_written_for_prism(tmp_path):

@@ -31,8 +31,8 @@ def induced_chain(
 
     Returns:
         The model with transitions \(\sum_a \pi(a|s) P(t|s,a)\) and rewards
-        \(\sum_a \pi(a|s) r(s,a)\); discount, initial distribution and labels of states are those of
-        the model.
+        \(\sum_a \pi(a|s) r(s,a)\); discount, initial distribution, labels and objective are those
+        of the model.
 
     Raises:
         PolicyError: if the policy is not one of this model.
@@ -47,7 +47,7 @@ def induced_chain(
     policy = check_policy(mdp, policy, problem.regularizer)
     chain, rewards = make_equation(mdp, problem.regularizer, policy)
     matrix, terminal = chain.matrix, np.asarray(mdp.terminal)
-    return MDP(
+    induced = MDP(
         matrix if scipy.sparse.issparse(matrix) else np.asarray(matrix)[:, None, :],
         np.where(terminal, 0.0, rewards)[:, None],
         mdp.discount,
@@ -55,4 +55,9 @@ def induced_chain(
         available=~terminal[:, None],
         termination=np.sum(np.asarray(policy) * np.asarray(mdp.termination), axis=1)[:, None],
         state_labels=mdp.state_labels,
+        labels=mdp.labels,
+    )
+    # a probability less a regularizer is none
+    return induced.with_objective(
+        mdp.objective if regularizer is None or mdp.endless_value else None
     )
