@@ -156,7 +156,7 @@ def mutate_one_of(pattern):
 
 def mutate_prism(path, rng):
     """Change one of the files that belong together, or remove it."""
-    parts = sorted(path.parent.glob(f"{path.stem}.*"))
+    parts = sorted(path.parent.glob(f"{path.stem}*.*"))
     part = parts[int(rng.integers(len(parts)))]
     if part.suffix == ".json" and rng.random() < 0.6:
         part.write_text(json.dumps(mutate_json(json.loads(part.read_text()), rng)))
@@ -169,6 +169,41 @@ def mutate_prism(path, rng):
 def plain_drn(path):
     rm.io.write_model(MACHINE, path)
     path.write_text(path.read_text().partition("\n")[2])
+
+
+def plain_chain(path):
+    """Write a Markov chain for PRISM, with rewards of transitions."""
+    path.write_text("3 4\n0 0 0.5 a\n0 1 1/2 b\n1 2 1\n2 2 1\n")
+    path.with_suffix(".lab").write_text('0="init" 1="goal"\n0: 0\n2: 1\n')
+    for number, header in ((1, '# Reward structure "r"\n'), (2, '# Reward structure: "q"\n')):
+        folder, stem = path.parent, f"{path.stem}{number}"
+        (folder / f"{stem}.srew").write_text(f"{header}3 1\n1 2\n")
+        (folder / f"{stem}.trew").write_text(f"{header}3 2\n0 0 1\n0 1 {number}\n")
+
+
+#: With what may be left out, and with what need not be there.
+BARE_DRN = """@type: DTMC
+@placeholders
+$p : 0.5
+$q : $p
+@reward_models
+
+@nr_states
+3
+@model
+state 0 [1,2] init
+\taction 0 [0.5,0]
+\t\t0 : $p
+\t\t1 : 1/2
+state 1 [2,1]
+\t2 : 1
+state 2 done "in the end"
+\t2 : 1
+"""
+
+
+def read_second(path):
+    return rm.io.read_model(path, rewards="q" if path.suffix == ".tra" else "rew1")
 
 
 def make_learner():
@@ -338,6 +373,10 @@ FORMATS = {
     "plain.drn": Format(plain_drn, mutate_text_file, read, check_model),
     "m.tra": Format(model_file(MACHINE), mutate_prism, read, check_model),
     "plain.tra": Format(plain_prism, mutate_prism, read, check_model),
+    "chain.tra": Format(plain_chain, mutate_prism, read_second, check_model),
+    "bare.drn": Format(
+        lambda path: path.write_text(BARE_DRN), mutate_text_file, read_second, check_model
+    ),
     "m.mdp": Format(lambda path: path.write_text(CASSANDRA), mutate_text_file, read, check_model),
     "toolbox.npz": Format(model_file(FULL, format="mdptoolbox"), mutate_npz, read, check_model),
     "quantecon.npz": Format(model_file(FULL, format="quantecon"), mutate_npz, read, check_model),

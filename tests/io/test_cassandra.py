@@ -107,6 +107,15 @@ def test_extensions(tmp_path):
         rm.io.read_model(tmp_path / "x.pomdp")
 
 
+def test_comments_of_any_encoding(tmp_path):
+    path = put(tmp_path)
+    path.write_bytes(TEXT.replace("a machine", "the model of Chadès").encode("latin-1"))
+    assert rm.io.read_model(path).n_states == 2
+    path.write_bytes(TEXT.replace("worn", "usé").encode("latin-1"))
+    with pytest.raises(rm.FormatError, match="line 4: expected text in UTF-8.*0xe9"):
+        rm.io.read_model(path)
+
+
 def test_absorbing_states_without_rewards_are_terminal(tmp_path):
     text = "discount: 1 values: cost states: 2 actions: 2\n"
     text += "T: * : 0 uniform T: * : 1 : 1 1\nR: * : 0 1 1"

@@ -337,6 +337,8 @@ def test_errors_name_the_line(tmp_path, suffix, old, new, message):
 
 def test_bytes_that_are_not_text(tmp_path):
     path = put(tmp_path)
+    path.write_bytes(b"# Chad\xe8s\n" + FILES[".tra"].encode())
+    assert rm.io.read_model(path).n_states == 5
     path.write_bytes(FILES[".tra"].encode() + b"\n\xff")
     with pytest.raises(
         rm.FormatError, match="line 14: expected text in UTF-8, and found the byte 0xff"

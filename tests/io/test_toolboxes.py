@@ -97,6 +97,7 @@ def test_arrays_of_objects_as_of_cells():
         ((np.zeros((0, 2, 2)), R), "P is empty"),
         ((sp.csr_array(P[0]), R), "P must be a sequence of A matrices"),
         ((2 * P, R), "sums to 2"),
+        ((np.zeros((3, 3, 2)), R), r"np.moveaxis\(P, -1, 0\) turns an \(S, S, A\) array"),
     ],
 )
 def test_mdptoolbox_rejects_bad_arguments(arguments, message):

@@ -104,7 +104,7 @@ def _read_section(header: Header, text: Text, index: int) -> int:
 def _read_reward_names(text: Text, index: int) -> list[str]:
     """Return the words of the line after one, which may be empty: rewards may have no name."""
     number = text.numbers[index]
-    with open(text.path, encoding="utf-8-sig", newline="\n") as lines:
+    with open(text.path, encoding="utf-8-sig", errors="replace", newline="\n") as lines:
         line = next(itertools.islice(lines, number, None), "").rstrip("\r\n")
     if line.startswith("@"):
         return []

@@ -197,19 +197,19 @@ def _read_transitions(
             f"the first line announces {n_states} states, but most have no transitions",
         )
     lines = range(1, len(text))
-    columns = list(zip(*(words[:width] for words in table), strict=True))
-    state = text.integers(columns[0], lines, "a state", n_states)
-    target = text.integers(columns[-2], lines, "a successor", n_states)
+    values = [words[width - 1] for words in table]
+    state = text.integers([words[0] for words in table], lines, "a state", n_states)
+    target = text.integers([words[width - 2] for words in table], lines, "a successor", n_states)
     if chain:
         # numbers above 1 may be rates, about which the sums say more
-        values = text.reals(columns[-1], lines, "a probability")
-        if (values < 0).any():
-            text.probabilities(columns[-1], lines)
-        return state, np.zeros_like(state), target, values, [""] * len(table)
+        rates = text.reals(values, lines, "a probability")
+        if (rates < 0).any():
+            text.probabilities(values, lines)
+        return state, np.zeros_like(state), target, rates, [""] * len(table)
     return (
         state,
-        text.integers(columns[1], lines, "a choice", n_choices),
+        text.integers([words[1] for words in table], lines, "a choice", n_choices),
         target,
-        text.probabilities(columns[-1], lines),
+        text.probabilities(values, lines),
         [words[width] if len(words) > width else "" for words in table],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,7 +16,10 @@ from regmdp._internal.arrays import Float, Int
 from regmdp._internal.errors import FormatError
 from regmdp._internal.files import require_file
 
-__all__ = ["Text", "read_text"]
+__all__ = ["Text", "count_lines", "decode_text", "read_text", "require_decoded"]
+
+#: What stands for a byte that is not text in UTF-8.
+SURROGATE_PATTERN = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True)
@@ -125,28 +129,41 @@ def read_text(path: str | PathLike[str], comment: str) -> Text:
         comment: The first characters of comment lines.
 
     Raises:
-        FormatError: if it is not text in UTF-8.
+        FormatError: if it is not text in UTF-8, comments apart.
         FileNotFoundError: if there is no such file.
     """
     path = require_file(path)
-    content = path.read_bytes()
-    try:
-        whole = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise FormatError(
-            f"{path}, line {line}: expected text in UTF-8, and found the byte "
-            f"0x{content[error.start]:02x}"
-        ) from None
+    whole = decode_text(path)
     lines = list(map(str.strip, whole.split("\n")))
     numbers = [
         number
         for number, line in enumerate(lines, start=1)
         if line and not line.startswith(comment)
     ]
-    return Text(
-        path,
-        [lines[number - 1] for number in numbers],
-        numbers,
-        max(1, whole.count("\n") + (not whole.endswith("\n"))),
-    )
+    kept = [lines[number - 1] for number in numbers]
+    require_decoded(path, kept, numbers)
+    return Text(path, kept, numbers, count_lines(whole))
+
+
+def decode_text(path: Path) -> str:
+    """Return the text of a file in UTF-8, with surrogates for bytes that are not."""
+    return path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
+
+
+def require_decoded(path: Path, parts: Sequence[str], numbers: Sequence[int]) -> None:
+    """Check that no part of a text, each in a line by number, has surrogates.
+
+    Raises:
+        FormatError: naming the first line and the byte.
+    """
+    for part, number in zip(parts, numbers, strict=True):
+        if not part.isascii() and (found := SURROGATE_PATTERN.search(part)):
+            raise FormatError(
+                f"{path}, line {number}: expected text in UTF-8, and found the byte "
+                f"0x{ord(found[0]) - 0xDC00:02x}"
+            )
+
+
+def count_lines(whole: str) -> int:
+    """Return the number of lines of a text, at least 1."""
+    return max(1, whole.count("\n") + (not whole.endswith("\n")))

@@ -320,9 +320,12 @@ def _as_matrices(name: str, values: Any) -> list[Any]:
     shape = matrices[0].shape
     for action, matrix in enumerate(matrices):
         if len(shape) != 2 or shape[0] != shape[1] or matrix.shape != shape:
+            whole = np.shape(values) if isinstance(values, np.ndarray) else ()
+            matlab = len(whole) == 3 and whole[0] == whole[1]
             raise ModelError(
                 f"{name}[{action}] has shape {matrix.shape}; all matrices of {name} must have the "
                 "same shape (S, S)"
+                f"{f'; np.moveaxis({name}, -1, 0) turns an (S, S, A) array' if matlab else ''}"
             )
     return list(matrices)
 
