@@ -16,6 +16,11 @@ lists = rm.MDP([[[1.0]]], [[0.0]], 0.5)
 matrices = rm.MDP.from_action_matrices([P[:, 0], P[:, 1]], r, 0.9)
 sliced = mdp.with_discount(0.5).with_rewards(r)
 
+question = rm.MDP(P, r, 1.0, labels={"end": [2], "ditch": r[:, 0] > 0}, goal="end", minimize=True)
+named = mdp.with_goal(["end", "last"], avoid=[0], objective="reach")
+reveal_type(question.labels["end"])  # type: ndarray
+reveal_type(rm.solve(question).objective_value)  # type: ndarray
+
 solution = rm.solve(mdp, rm.Shannon(temperature=0.1), tol=1e-6)
 reveal_type(solution.value)  # type: ndarray
 reveal_type(solution.policy)  # type: ndarray
@@ -71,3 +76,5 @@ rm.algorithms.NPG(step_size="large")  # error
 rm.frontier(mdp, rm.uniform_policy(mdp), "cold")  # error
 solution.value.unknown  # error
 solution.gap_of_the_certificate  # error
+mdp.with_goal(2, objective="reaches")  # error
+rm.MDP(P, r, 1.0, goals=[2])  # error
