@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from os import PathLike
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -22,7 +23,12 @@ from regmdp._frontier.report import (
     format_csv,
     format_point,
 )
-from regmdp._internal.array_files import read_result, take_array, take_field, write_arrays
+from regmdp._internal.array_files import (
+    make_arrays_writer,
+    read_result,
+    take_array,
+    take_field,
+)
 from regmdp._internal.arrays import UNIT_ROUNDOFF, ArrayLike, Float
 from regmdp._internal.bounds import require_bounds
 from regmdp._internal.checks import check_number
@@ -31,7 +37,7 @@ from regmdp._internal.html import html_table
 from regmdp._internal.status import Status
 from regmdp.solution import Solution, pack_solution, unpack_solution
 
-__all__ = ["Frontier"]
+__all__ = ["Frontier", "make_writers"]
 
 KIND = "frontier"
 #: Names of the arrays with one number a point.
@@ -216,8 +222,7 @@ class Frontier:
         Args:
             path: Where to write.
         """
-        text = format_csv(self.columns(), self.point_statuses)
-        replace_atomically(path, lambda file: file.write(text.encode("utf-8")))
+        replace_atomically(path, make_writers(self)["csv"])
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Return the heading and the rows of the summary as text; bounds are rounded outwards."""
@@ -256,15 +261,7 @@ class Frontier:
         Args:
             path: Where to write.
         """
-        arrays: dict[str, np.ndarray] = {name: getattr(self, name) for name in COLUMNS}
-        arrays["reference"] = self.reference
-        metas = []
-        for k, solution in enumerate(self.solutions):
-            parts, meta = pack_solution(solution)
-            arrays |= {f"solution_{k}_{name}": array for name, array in parts.items()}
-            metas.append(meta)
-        meta = {"problem": self.problem, "status": self.status.name, "solutions": metas}
-        write_arrays(path, KIND, arrays, meta)
+        replace_atomically(path, make_writers(self)["npz"])
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Frontier:
@@ -290,6 +287,26 @@ class Frontier:
         missing = "" if self.complete else f" {self.status.word}: points are missing."
         note = f"{self.describe_half_gain().capitalize()}.{missing}"
         return html_table(f"Frontier of {self.problem}", heading, rows, note=note)
+
+
+def make_writers(frontier: Frontier) -> dict[str, Callable[[IO[bytes]], object]]:
+    """Return functions that write what ``save`` and ``to_csv`` write, by the file's extension.
+
+    So that they can be written together with others.
+    """
+    text = format_csv(frontier.columns(), frontier.point_statuses)
+    arrays: dict[str, np.ndarray] = {name: getattr(frontier, name) for name in COLUMNS}
+    arrays["reference"] = frontier.reference
+    metas = []
+    for k, solution in enumerate(frontier.solutions):
+        parts, meta = pack_solution(solution)
+        arrays |= {f"solution_{k}_{name}": array for name, array in parts.items()}
+        metas.append(meta)
+    meta = {"problem": frontier.problem, "status": frontier.status.name, "solutions": metas}
+    return {
+        "npz": make_arrays_writer(KIND, arrays, meta),
+        "csv": lambda file: file.write(text.encode("utf-8")),
+    }
 
 
 def _unpack_frontier(arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Frontier:

@@ -11,6 +11,7 @@ import json
 import math
 import zipfile
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
@@ -24,6 +25,7 @@ from regmdp._internal.memory import require_memory
 
 __all__ = [
     "ArrayHeader",
+    "make_arrays_writer",
     "read_array",
     "read_array_header",
     "read_arrays",
@@ -201,27 +203,34 @@ def _check_member(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) ->
 
 def write_named_arrays(path: str | PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays by name to a ``.npz`` file, which is replaced whole or not at all."""
+    replace_atomically(path, partial(_write_archive, arrays))
 
-    def write(file: IO[bytes]) -> None:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-            for name, array in arrays.items():
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
 
-    replace_atomically(path, write)
+def _write_archive(arrays: Mapping[str, np.ndarray], file: IO[bytes]) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
 
 
 def write_arrays(
     path: str | PathLike[str], kind: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]
 ) -> None:
-    """Write named arrays and a mapping that JSON can hold as a file of this kind.
+    """Write named arrays and a mapping that JSON can hold as a file of this kind."""
+    replace_atomically(path, make_arrays_writer(kind, arrays, meta))
+
+
+def make_arrays_writer(
+    kind: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]
+) -> Callable[[IO[bytes]], None]:
+    """Return a function that writes what :func:`write_arrays` writes to an open file.
 
     The file holds a SHA-256 of its content, which :func:`read_arrays` compares.
     """
     content = {name: np.asarray(array) for name, array in arrays.items()}
     header = {"kind": kind, "format": FORMAT, **meta}
     header[DIGEST] = _compute_digest(content, header)
-    write_named_arrays(path, {**content, META: np.array(json.dumps(header))})
+    return partial(_write_archive, {**content, META: np.array(json.dumps(header))})
 
 
 def read_arrays(

@@ -183,8 +183,10 @@ def save_or_rescue(path: Path, save: Callable[[Path], object]) -> None:
             other = Path(tempfile.mkdtemp(prefix="regmdp-")) / path.name
             save(other)
         except OSError as second:
-            raise WriteError(f"{error}; nor could it be saved elsewhere: {second}") from error
-        raise WriteError(f"{error}; the result is in {other} instead") from error
+            raise WriteError(
+                f"{error}; nor could it be saved elsewhere: {second}", error.errno
+            ) from error
+        raise WriteError(f"{error}; the result is in {other} instead", error.errno) from error
 
 
 def _resolve_target(path: str | PathLike[str]) -> Path:

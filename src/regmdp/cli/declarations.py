@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, no_type_check
 
 import typer
 
@@ -147,6 +147,8 @@ def declaration_of(function: Any, name: str) -> Kind:
 def _make_check(kind: Kind) -> Callable[..., Any]:
     """Return a callback that checks the value that Typer has read, if one is given."""
 
+    # Typer finds the parameter by this annotation, but what it gives is not of that class
+    @no_type_check
     def check(param: typer.CallbackParam, value: Any) -> Any:
         name = param.opts[0] if param.param_type_name == "option" else param.name
         for one in value if isinstance(value, list | tuple) else [value]:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 import regmdp as rm
+from regmdp._frontier import make_writers
 from regmdp._internal.arrays import ArrayLike
 from regmdp._internal.files import (
     replace_together,
@@ -121,12 +122,13 @@ def frontier(
             absolute_tol=absolute_tol,
             callback=points,
         )
+    if output is not None:  # first, for the console may be a file on the same disk
+        save_or_rescue(output, lambda folder: _write(folder, found, problem))
     _show(out, found)
     rows = [("answer", found.describe_half_gain())]
     if problem.mdp.objective is not None and minimize:
         rows.append(("values", f"are those of negated rewards, minus the {problem.mdp.objective}"))
     if output is not None:
-        save_or_rescue(output, lambda folder: _write(folder, found, problem))
         rows.append(("saved", str(output / "frontier.html")))
     if not found.complete:
         text = f"{found.status.word}: {len(found)} points are finished, and the bounds hold"
@@ -177,8 +179,6 @@ def _write(folder: Path, found: rm.Frontier, problem: LoadedProblem) -> None:
 
     with writing(folder):
         folder.mkdir(exist_ok=True)
-    found.save(folder / "frontier.npz")
-    found.to_csv(folder / "frontier.csv")
     unit = "nats per episode" if problem.mdp.discount == 1.0 else "nats, discounted"
     with plots.style():
         figure = frontier_figures.draw_frontier(found, unit=unit)
@@ -195,12 +195,10 @@ def _write(folder: Path, found: rm.Frontier, problem: LoadedProblem) -> None:
         alt=alt,
     )
     drawn = {"png": png, "svg": svg.encode("utf-8"), "html": page.encode("utf-8")}
-    replace_together(
-        {
-            folder / f"frontier.{kind}": lambda file, content=content: file.write(content)
-            for kind, content in drawn.items()
-        }
-    )
+    writers = make_writers(found) | {
+        kind: lambda file, content=content: file.write(content) for kind, content in drawn.items()
+    }
+    replace_together({folder / f"frontier.{kind}": write for kind, write in writers.items()})
 
 
 def _notice(problem: LoadedProblem) -> str:

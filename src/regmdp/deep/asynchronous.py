@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from jax.flatten_util import ravel_pytree
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import SolverError
 from regmdp._internal.events import CallbackLike
+from regmdp._internal.files import writing
 from regmdp._internal.parameters import Integer, Kind
 from regmdp._internal.status import Status
 from regmdp.deep.actor_critic import A2C, actor_critic_loss
@@ -86,10 +88,11 @@ class A3C(A2C):
         if not steps:
             self.status = Status.STEP_LIMIT
             return self
-        with tempfile.TemporaryDirectory(prefix="regmdp-a3c-") as name:
-            shared, unravel = self._share_state(Path(name))
+        with _make_shared_folder() as folder:
+            with writing(folder):
+                shared, unravel = self._share_state(folder)
             seeds = [int(self._rng.integers(2**31)) for _ in range(self.workers)]
-            pool = _WorkerPool(self, Path(name), seeds)
+            pool = _WorkerPool(self, folder, seeds)
 
             def update_progress() -> None:
                 self.steps = steps_before + int(shared.steps.sum())
@@ -159,6 +162,19 @@ class _SharedArrays:
         )
         self.steps = np.memmap(folder / "steps", np.int64, mode, shape=(workers,))
         self.stop = np.memmap(folder / "stop", np.int8, mode, shape=(1,))
+
+
+@contextmanager
+def _make_shared_folder() -> Iterator[Path]:
+    """Give a temporary folder for the arrays that the workers share.
+
+    Raises:
+        WriteError: if it cannot be made.
+    """
+    with writing("the temporary folder of the workers"):
+        folder = tempfile.TemporaryDirectory(prefix="regmdp-a3c-")
+    with folder as name:
+        yield Path(name)
 
 
 class _WorkerPool:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from regmdp._internal.errors import MissingExtraError
 from regmdp._internal.events import Event
+from regmdp._internal.files import writing
 from regmdp._internal.parameters import FileName, Instance, checked, checked_methods
 
 __all__ = ["TensorBoard"]
@@ -28,6 +29,7 @@ class TensorBoard:
 
     Raises:
         MissingExtraError: if tensorboardX is not installed.
+        WriteError: if the folder cannot be written; the message names it.
 
     Examples:
         >>> import tempfile
@@ -41,19 +43,23 @@ class TensorBoard:
             from tensorboardX import SummaryWriter
         except ImportError:
             raise MissingExtraError("tensorboardX", "tensorboard") from None
-        self._writer = SummaryWriter(str(folder))
+        self._folder = folder
+        with writing(folder):
+            self._writer = SummaryWriter(str(folder))
 
     def __call__(self, event: Event) -> None:
         """Write the measures of an event of a learner."""
         measures = {**event.measures, "seconds": event.seconds}
         steps = int(measures.pop("steps"))
-        for name, value in measures.items():
-            if math.isfinite(value):
-                self._writer.add_scalar(name, value, steps)
+        with writing(self._folder):
+            for name, value in measures.items():
+                if math.isfinite(value):
+                    self._writer.add_scalar(name, value, steps)
 
     def close(self) -> None:
         """Write all buffered values and close the files."""
-        self._writer.close()
+        with writing(self._folder):
+            self._writer.close()
 
     def __enter__(self: AnyTensorBoard) -> AnyTensorBoard:
         return self

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO
 
-from regmdp._internal.files import replace_atomically
+from regmdp._internal.files import replace_together, writing
 from regmdp.reproduce.report.chapters import Chapter
 from regmdp.reproduce.superscripts import scripts_to_html
 
@@ -28,7 +29,8 @@ def write_gallery(chapters: Sequence[Chapter], page: Path) -> list[Path]:
         The written files.
     """
     folder = page.with_suffix("")
-    folder.mkdir(exist_ok=True)
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
     text = [
         "# Gallery",
         "",
@@ -46,20 +48,14 @@ def write_gallery(chapters: Sequence[Chapter], page: Path) -> list[Path]:
             for chapter in chapters
         ),
     ]
-    written = []
+    files: dict[Path, Callable[[IO[bytes]], object]] = {}
     for chapter in chapters:
         experiment, record = chapter.experiment, chapter.record
         text += ["", f"## {experiment.title}", "", _escape_markdown(experiment.summary)]
         text += ["", f"> {_escape_markdown(experiment.caveat)}"] if experiment.caveat else []
         for figure in record.figures:
             file = folder / f"{experiment.name}-{figure.name}.svg"
-            replace_atomically(
-                file,
-                lambda opened, svg=chapter.figures[figure.name]: opened.write(
-                    (svg + "\n").encode("utf-8")
-                ),
-            )
-            written.append(file)
+            files[file] = _make_writer(chapter.figures[figure.name] + "\n")
             alt = _escape_markdown(figure.alt).replace("[", "(").replace("]", ")")
             text += [
                 "",
@@ -70,8 +66,12 @@ def write_gallery(chapters: Sequence[Chapter], page: Path) -> list[Path]:
         outcome = f"{record.n_passed} of {len(record.checks)} checks passed"
         text += ["", f"`{record.command}`: {outcome}."]
         text += [line for note in record.notes for line in ("", _escape_markdown(note))]
-    replace_atomically(page, lambda opened: opened.write(("\n".join(text) + "\n").encode("utf-8")))
-    return [page, *written]
+    replace_together({**files, page: _make_writer("\n".join(text) + "\n")})
+    return [page, *files]
+
+
+def _make_writer(text: str) -> Callable[[IO[bytes]], object]:
+    return lambda file: file.write(text.encode("utf-8"))
 
 
 def _escape_markdown(text: str) -> str:
