@@ -6,7 +6,6 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy
@@ -14,6 +13,7 @@ import scipy
 from regmdp._internal.arrays import Array, Float, Int
 from regmdp._internal.errors import SingularError
 from regmdp.evaluation.base import Chain
+from regmdp.evaluation.elimination_order import find_elimination_order, superlu_options
 from regmdp.evaluation.linear import LinearEvaluation, System
 from regmdp.mdp.policy_rows import PolicyRows, column_indices
 from regmdp.mdp.structure import count_reachable
@@ -121,32 +121,22 @@ class _SparseFactor(_Factor):
             scipy.sparse.eye_array(chain.matrix.shape[0], format="csc")
             - chain.discount * chain.matrix
         )
+        self._order = find_elimination_order(chain.matrix)
+        if self._order is not None:
+            matrix = matrix[self._order][:, self._order]
+        options = superlu_options(chain.matrix, ordered=self._order is not None)
         try:
-            self._lu = splu(scipy.sparse.csc_array(matrix), **_ordering(chain.matrix))
+            self._lu = splu(scipy.sparse.csc_array(matrix), **options)
         except RuntimeError as error:
             raise _singular() from error
 
     def _apply(self, b: Array, *, transposed: bool) -> np.ndarray:
-        return self._lu.solve(b, trans="T" if transposed else "N")
-
-
-def _ordering(matrix: scipy.sparse.sparray) -> dict[str, Any]:
-    """Return the options for SuperLU.
-
-    I - γ P is an M-matrix, whose factorization needs no pivoting. So the order may follow the
-    pattern of P + Pᵀ: a tree then has no fill-in, a plane half of it, and without supernodes a
-    third of the memory is enough. That order is slow to find only if very many states lead to one.
-    """
-    n = matrix.shape[0]
-    if np.bincount(matrix.indices, minlength=n).max() > 10.0 * n**0.5:
-        return {"permc_spec": "COLAMD"}
-    return {
-        "permc_spec": "MMD_AT_PLUS_A",
-        "diag_pivot_thresh": 0.0,
-        "relax": 1,
-        "panel_size": 1,
-        "options": {"SymmetricMode": True},
-    }
+        trans = "T" if transposed else "N"
+        if self._order is None:
+            return self._lu.solve(b, trans=trans)
+        x = np.empty(b.shape)
+        x[self._order] = self._lu.solve(b[self._order], trans=trans)
+        return x
 
 
 def _singular() -> SingularError:
