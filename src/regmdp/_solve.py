@@ -94,18 +94,19 @@ def solve(
         _check_algorithm(problem, algorithm)
     first, reason = _check_start(problem, start), ""
     reduction = reduce_model(mdp, regularizer)
-    model = mdp if reduction is None else reduction.reduced
+    model, left = mdp, regularizer
     if reduction is not None:
+        model, left = reduction.reduced, reduction.regularizer
         first = reduce_start(reduction, first)
         callback = expand_events(reduction, regularizer, callback)
-    require_feasible(model, regularizer)
-    require_bounded(model, regularizer)
+    require_feasible(model, left)
+    require_bounded(model, left)
     first = _check_ending(model, first, optional=isinstance(start, Solution))
     if isinstance(algorithm, str):
-        algorithm, first, reason = choose(model, regularizer, first)
+        algorithm, first, reason = choose(model, left, first)
     run = iterate(
         model,
-        regularizer,
+        left,
         algorithm,
         start=first,
         tolerance=tolerance,

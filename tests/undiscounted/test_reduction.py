@@ -193,3 +193,26 @@ def test_the_value_that_callbacks_see_is_that_of_the_start():
     solution = rm.solve(mdp, callback=lambda event: seen.append(event.measures["value"]))
     np.testing.assert_array_equal(seen, solution.history.value)
     assert np.isclose(seen[-1], 2.0)
+
+
+def test_a_regularizer_without_a_temperature_only_forbids_actions():
+    # the ways out of a cycle bring 5 and 7, and 9 by an action that the reference never takes
+    P = np.zeros((3, 3, 3))
+    P[0, 0, 1] = P[1, 0, 0] = P[:2, 1:, 2] = 1.0
+    available = np.array([[True] * 3] * 2 + [[False] * 3])
+    mdp = rm.MDP(P, [[0, 5, 9], [0, 7, 9], [0, 0, 0]], 1.0, available=available)
+    reference = np.array([[0.5, 0.5, 0.0]] * 3)
+    solution = rm.solve(mdp, rm.KL(reference, temperature=0.0))
+    assert solution.status.ok
+    np.testing.assert_allclose(solution.value, [7.0, 7.0, 0.0], atol=1e-9)
+    assert solution.policy[:2].argmax(axis=1).tolist() == [0, 1]
+    certificate = rm.certify(mdp, rm.KL(reference, temperature=0.0), policy=[1, 1, 0])
+    np.testing.assert_allclose(certificate.gap, 2.0, atol=1e-6)
+    assert rm.frontier(mdp, reference, [1.0]).status.ok
+
+
+def test_a_start_values_the_choices_among_ways_out():
+    # nine ways out are chosen among in several steps, and only the last one pays
+    mdp = ring(dict.fromkeys(range(8), 0.5) | {8: 3.0})
+    certificate = rm.certify(mdp, value=rm.solve(mdp).value)
+    assert certificate.gap < 1e-8

@@ -96,7 +96,9 @@ def expand_run(reduction: Reduction, regularizer: Regularizer, run: Run) -> Run:
     policy, certificate = run.policy, run.certificate
     settled = reduction.settle(policy)
     if not np.array_equal(settled, policy):
-        policy, certificate = check_and_certify(reduction.reduced, regularizer, settled, run.value)
+        policy, certificate = check_and_certify(
+            reduction.reduced, reduction.regularizer, settled, run.value
+        )
     history = run.history
     if (reduction.losing & (reduction.mdp.initial > 0)).any():
         history = replace(history, value=freeze(np.full(len(history), -np.inf)))

@@ -106,10 +106,11 @@ def _bound_total_reward(
     guess = np.zeros(mdp.n_states) if value is None else value
     if value is None and own is not None:
         guess = np.where(np.isfinite(own[0]), own[0], 0.0)
-    model = mdp if reduction is None else reduction.reduced
-    start = guess if reduction is None else reduction.reduce_value(guess)
-    best = episodic_bounds(model, regularizer, None, start)
-    if reduction is not None:
+    if reduction is None:
+        best = episodic_bounds(mdp, regularizer, None, guess)
+    else:
+        start = reduction.reduce_value(guess)
+        best = episodic_bounds(reduction.reduced, reduction.regularizer, None, start)
         best = best.map(reduction.expand_value)
     if own is None:
         return best

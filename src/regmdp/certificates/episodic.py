@@ -147,7 +147,8 @@ def _find_upper_bound(
     """Return an upper bound on the optimal value, +∞ if none is found, and its limit."""
     # policy iteration removes the error of the candidate, so the bonus has to cover only rounding
     least = backup_error(mdp, regularizer, ending.value) + _mass_slack(mdp, ending.value)
-    lifts = chooses_freely(regularizer) and _rows_sum_to_one(mdp)
+    lifts = chooses_freely(regularizer) and regularizer.domain(None) is None
+    lifts = lifts and _rows_sum_to_one(mdp)
     widenings = WIDENINGS
     if lifts:
         quick = _solve_with_bonus(mdp, regularizer, ending, WIDENINGS[0] * least, QUICK)
