@@ -1,13 +1,18 @@
 """Every setting of every experiment: limits that are refused, and texts that can be read."""
 
+import inspect
 from dataclasses import fields, replace
 from typing import Annotated, get_args, get_origin, get_type_hints
 
 import pytest
+from bad_input.bad_values import bad_values, is_never_good
 
 import regmdp as rm
 from regmdp.reproduce import experiments
 from regmdp.reproduce.settings import Items, Limits, format_setting
+
+#: Texts of numbers, which are read.
+READ = {("text", int), ("text", float)}
 
 ALL = experiments.EXPERIMENTS
 
@@ -81,6 +86,21 @@ def test_values_outside_of_the_limits_are_refused(experiment, name):
             replace(experiment.full, **{name: value})
         with pytest.raises(rm.RegmdpError, match=f"^experiment '{experiment.name}': "):
             experiment.configure(True, {name: value})
+
+
+@each_setting
+def test_values_of_another_kind_are_refused(experiment, name):
+    good = getattr(experiment.full, name)
+    parameter = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY)
+    wrong = [
+        (label, value)
+        for label, value in bad_values(parameter, good)
+        if is_never_good(label) and (label, type(good)) not in READ
+    ]
+    assert len(wrong) > 4
+    for label, value in wrong:
+        with pytest.raises(rm.RegmdpError, match="."):
+            pytest.fail(f"{label}: {experiment.configure(True, {name: value})}")
 
 
 @each_setting
