@@ -104,10 +104,10 @@ def _find_problem(name: str, one: BadInput) -> str | None:
         return None if isinstance(CALLS[name]()[one.parameter], str | Path) else repr(error)
     except Exception as error:
         return f"{name}: {one.parameter} = {one.label}: {type(error).__name__}: {error}"
-    if has_nan(answer):
-        return f"{name}: {one.parameter} = {one.label}: NaN in the answer"
     if one.label in ACCEPTED.get(f"{name} {one.parameter}", ()):
         return None
+    if has_nan(answer):
+        return f"{name}: {one.parameter} = {one.label}: NaN in the answer"
     if one.parameter in declarations_of(name) and not is_never_good(one.label):
         return None  # the declaration accepts it, or there was an error
     return f"{name}: {one.parameter} = {one.label}: accepted"

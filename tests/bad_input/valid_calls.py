@@ -39,6 +39,7 @@ ANY = ("sevens", "negative", "zeros", "largest", "-1", "0", "2", "a column more"
 
 #: For "callable parameter": labels of values that look bad and are accepted, and why.
 ACCEPTED = {
+    "regmdp.learn max_iterations": {"0": "no iteration is made, so values are NaN"},
     "regmdp.deep.Learner.predict observation": dict.fromkeys(ANY, "any numbers"),
     "regmdp.deep.Learner.policy observations": dict.fromkeys(
         ("a row more", "a row less", "sevens", "negative", "zeros", "largest"),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from regmdp._internal.arrays import Bool, Float
+from regmdp._internal.arrays import ArrayLike, Bool, Float
 from regmdp._internal.errors import SolverError
 from regmdp._internal.parameters import ArrayOf, Number, checked
 
@@ -27,11 +27,11 @@ class Advantages(NamedTuple):
     gae_lambda=Number(0.0, 1.0),
 )
 def generalized_advantages(
-    reward: Float[np.ndarray, "T N"],
-    value: Float[np.ndarray, "T N"],
-    successor_value: Float[np.ndarray, "T N"],
-    terminated: Bool[np.ndarray, "T N"],
-    truncated: Bool[np.ndarray, "T N"],
+    reward: ArrayLike,
+    value: ArrayLike,
+    successor_value: ArrayLike,
+    terminated: ArrayLike,
+    truncated: ArrayLike,
     discount: float,
     gae_lambda: float,
 ) -> Advantages:
@@ -65,21 +65,39 @@ def generalized_advantages(
         Schulman, Moritz, Levine, Jordan & Abbeel 2016, ICLR, "High-dimensional continuous control
         using generalized advantage estimation", equation 16.
     """
+    reward, value, successor_value = map(np.asarray, (reward, value, successor_value))
+    terminated, truncated = np.asarray(terminated), np.asarray(truncated)
     shapes = {reward.shape, value.shape, successor_value.shape, terminated.shape, truncated.shape}
     if len(shapes) > 1:
         raise SolverError(
             "reward, value, successor_value, terminated and truncated must have one shape (T, N), "
             f"not {' and '.join(map(str, sorted(shapes)))}"
         )
-    weight = discount * gae_lambda * ~(terminated | truncated)
     with np.errstate(over="ignore", invalid="ignore"):  # checked below
-        error = reward + discount * np.where(terminated, 0.0, successor_value) - value
-        advantage = np.empty_like(error)
-        following = np.zeros(error.shape[1])
-        for step in reversed(range(error.shape[0])):
-            following = error[step] + weight[step] * following
-            advantage[step] = following
+        advantage = _accumulate(
+            reward, value, successor_value, terminated, truncated, discount, gae_lambda
+        )
         target = advantage + value
     if not (np.isfinite(advantage).all() and np.isfinite(target).all()):
         raise SolverError("advantages are too large for double precision: scale the rewards down")
     return Advantages(advantage, target)
+
+
+def _accumulate(
+    reward: Float[np.ndarray, "T N"],
+    value: Float[np.ndarray, "T N"],
+    successor_value: Float[np.ndarray, "T N"],
+    terminated: Bool[np.ndarray, "T N"],
+    truncated: Bool[np.ndarray, "T N"],
+    discount: float,
+    gae_lambda: float,
+) -> Float[np.ndarray, "T N"]:
+    """Return the advantages of arrays that are checked."""
+    error = reward + discount * np.where(terminated, 0.0, successor_value) - value
+    weight = discount * gae_lambda * ~(terminated | truncated)
+    advantage = np.empty_like(error)
+    following = np.zeros(error.shape[1])
+    for step in reversed(range(error.shape[0])):
+        following = error[step] + weight[step] * following
+        advantage[step] = following
+    return advantage

@@ -26,8 +26,8 @@ NO_LABELS: Labels = MappingProxyType({})
 MAX_LISTED, MAX_SEARCHED = 20, 10_000
 
 
-def check_labels(labels: Mapping[str, ArrayLike] | None, n_states: int) -> Labels:
-    """Return (S,) masks of labels whose states are given as numbers or as masks.
+def check_labels(labels: object, n_states: int) -> Labels:
+    """Return (S,) masks of labels whose states are given as numbers or as masks; None is no label.
 
     Raises:
         ModelError: if a label is no name, or a state does not exist.

@@ -545,9 +545,7 @@ class MDP(DecisionProcess):
         return f"MDP({', '.join(parts)})"
 
 
-def _add_goal(
-    data: ModelData, labels: Mapping[str, ArrayLike] | None, goal: GoalOptions
-) -> ModelData:
+def _add_goal(data: ModelData, labels: object, goal: GoalOptions) -> ModelData:
     """Return checked data with labels, and with a goal if one is given."""
     if labels is not None:
         space = replace(data.space, labels=check_labels(labels, data.space.n_states))
