@@ -122,6 +122,18 @@ def test_rewards_without_names(tmp_path):
     )
 
 
+def test_labels_with_brackets_and_spaces(tmp_path):
+    """Storm writes labels without quotes if they have no spaces."""
+    text = ROBOT.replace('hazard "in danger"', 'x]y "in danger" [1] 0 été')
+    mdp = rm.io.read_model(put(tmp_path, text), rewards="energy")
+    for label in ("x]y", "in danger", "[1]", "0", "été"):
+        np.testing.assert_array_equal(np.flatnonzero(mdp.labels[label]), [1])
+    mdp = rm.io.read_model(
+        put(tmp_path, text.replace("state 2 [0, 0]", "state 2 a[0]")), rewards="move"
+    )
+    np.testing.assert_array_equal(np.flatnonzero(mdp.labels["a[0]"]), [2])
+
+
 def test_a_final_state_of_several_loops_is_terminal(tmp_path):
     loops = "\taction a [0, 0]\n\t\t3 : 1\n\taction b [0, 0]\n\t\t3 : 1\n"
     text = ROBOT.replace("\taction stuck [0, 0]\n\t\t3 : 1\n", loops).replace("\n5\n", "\n6\n")

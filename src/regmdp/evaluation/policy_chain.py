@@ -41,7 +41,7 @@ def induced_chain(
         >>> import numpy as np, regmdp as rm
         >>> mdp = rm.models.forest()
         >>> rm.induced_chain(mdp, np.array([0, 0, 0]))
-        MDP(3 states, 1 action, 6 transitions (dense), discount 0.9)
+        MDP(3 states, 1 action, 6 transitions (sparse), discount 0.9)
     """
     problem = Problem.check(mdp, regularizer)
     policy = check_policy(mdp, policy, problem.regularizer)

@@ -35,7 +35,7 @@ UNNAMED_ACTION = "__NOLABEL__"
 #: The name of the rewards in files that are written here.
 REWARD_MODEL = "reward"
 STATE_PATTERN = re.compile(
-    r"state\s+(\S+)(?:\s+\[([^\]]*)\])?((?:\s+(?:\"[^\"]*\"|[^\s\"\[\]]+))*)"
+    r"state\s+(\S+)(?:\s+\[([^\]]*)\]|(?!\s+\[))((?:\s+(?:\"[^\"]*\"|[^\s\"]+))*)"
 )
 ACTION_PATTERN = re.compile(r"action\s+([^\s\[\]]+)(?:\s+\[([^\]]*)\])?(?:\s[^\[\]]*)?")
 LABEL_PATTERN = re.compile(r"\"([^\"]*)\"|([^\s\"]+)")

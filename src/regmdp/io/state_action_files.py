@@ -226,6 +226,11 @@ def choices_from_model(mdp: MDP) -> tuple[Choices, Metadata, tuple[str, ...]]:
         for name, mask in mdp.labels.items()
         if name not in RESERVED_LABELS
     }
+    if mdp.discount < 1.0:
+        notes.append(
+            f"model checkers know no discount: with them rewards count as with discount 1, not "
+            f"{mdp.discount:g}"
+        )
     if mdp.endless_value:
         notes.append(
             f"the rewards are those of the {mdp.objective}; an episode that never reaches it "
