@@ -252,7 +252,7 @@ def test_a_colour_keeps_its_place_in_the_palette():
         (rm.SolverError, "max_frames must be an integer, 2 or more", {"max_frames": 1}),
         (rm.SolverError, r"must be a number in \(0, 50\], not 0", {"frames_per_second": 0}),
         (rm.ModelError, "12 cells .* 11 states", {"layout": rm.GridLayout(["...."] * 3 )}),
-        (rm.ModelError, "layout must be a regmdp.GridLayout", {"layout": "grid"}),
+        (rm.SolverError, "layout must be of class Layout or MDP", {"layout": "grid"}),
         (rm.ModelError, "an animation shows a grid", {"layout": rm.LineLayout()}),
         (rm.ModelError, "an animation shows a grid", {"layout": None}),
         (FileNotFoundError, "there is no folder", {"path": "nowhere/film.gif"}),

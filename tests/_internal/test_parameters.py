@@ -134,7 +134,7 @@ REFUSED = {
     "any n": (
         lambda: place([0.5]),
         rm.SolverError,
-        r"^points .* \(n, 2\), here \(n, 2\), not \(1,\)$",
+        r"^points .* \(n, 2\), not \(1,\)$",
     ),
     "columns": (lambda: place([[0.5]]), rm.SolverError, r"not \(1, 1\)$"),
     "low": (lambda: place([[0, -1]]), rm.SolverError, r"^points\[0, 1\] is -1\.0, not 0 or more"),
@@ -238,3 +238,17 @@ def test_declared_methods_are_checked_in_subclasses() -> None:
             method(0)
     with pytest.raises(TypeError, match="abstract"):
         Walk()
+
+
+@checked(x=ArrayOf("n"), y=ArrayOf("n m", missing=True) | None, z=ArrayOf("m"))
+def pair_up(x: object, y: object = None, z: object = None) -> None:
+    """Do nothing with arrays whose sizes belong together."""
+
+
+def test_a_letter_is_one_size_in_a_call() -> None:
+    pair_up(np.zeros(3), np.full((3, 2), np.nan), np.zeros(2))
+    pair_up(np.zeros(3), z=np.zeros(5))
+    with pytest.raises(rm.SolverError, match="x and y must have the same size n, .* 3, y has 2"):
+        pair_up(np.zeros(3), np.zeros((2, 2)))
+    with pytest.raises(rm.SolverError, match="y and z must have the same size m"):
+        pair_up(np.zeros(3), y=np.zeros((3, 2)), z=[1.0])

@@ -177,10 +177,8 @@ PENDING: tuple[str, ...] = (
     "regmdp.algorithms.History.",
     "regmdp.io.",
     "regmdp.models.",
-    "regmdp.plots.",
     "regmdp.regularizers.SeparableRegularizer.",
     "regmdp.samples.",
-    "regmdp.testing.",
     "regmdp.theory.",
     *(
         f"regmdp.{name}."

@@ -10,6 +10,7 @@ from bad_input import (
     gradient_calls,
     method_calls,
     model_calls,
+    plot_calls,
     regularizer_calls,
     reproduce_calls,
     routes_calls,
@@ -28,6 +29,7 @@ CALLS = (
     | theory_calls.CALLS
     | model_calls.CALLS
     | choice_calls.CALLS
+    | plot_calls.CALLS
     | gradient_calls.CALLS
     | routes_calls.CALLS
     | deep_calls.CALLS
@@ -61,6 +63,12 @@ ACCEPTED = {
         )
         for name in ("individual", "period", "state", "choice", "increment")
     },
+    **{
+        f"regmdp.plots.{place}": {"nan": "a gap"}
+        for place in ("draw_band runs", "draw_bound y", "draw_curve y", "draw_grid_value value")
+    },
+    "regmdp.plots.draw_grid_value limits": {"shuffled frame": "the values are what counts"},
+    "regmdp.plots.set_logarithmic limits": {"shuffled frame": "the values are what counts"},
     "regmdp.routes.RoadNetwork start": {"zeros": "all links may begin at one node"},
     "regmdp.routes.RoadNetwork end": {"zeros": "all links may end at one node"},
     "regmdp.routes.RoadNetwork coordinates": dict.fromkeys(ANY, "any numbers"),

@@ -11,9 +11,9 @@ import numpy as np
 from regmdp._internal.array_checks import ArrayKind, check_array, place
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import RegmdpError
-from regmdp._internal.kinds import Kind
+from regmdp._internal.kinds import Kind, OneOf
 
-__all__ = ["ArrayOf", "Distributions"]
+__all__ = ["ArrayOf", "Distributions", "find_shared_letters", "require_same_sizes"]
 
 #: Largest difference from 1 of the sum of a distribution.
 SUM_TOLERANCE = 1e-9
@@ -34,6 +34,7 @@ class ArrayOf(Kind):
         above: All entries are greater than this, if given.
         maximum: Largest entry, if any.
         empty: Whether it may have no entries.
+        missing: Whether entries may be NaN.
     """
 
     shape: str | None = None
@@ -44,6 +45,7 @@ class ArrayOf(Kind):
     above: float | None = None
     maximum: float | None = None
     empty: bool = False
+    missing: bool = False
 
     @property
     def needs_model(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -78,7 +80,8 @@ class ArrayOf(Kind):
                     for letter, size in zip(letters, wanted, strict=True)
                 )
                 comma = "," if len(letters) == 1 else ""
-                here = f", here ({known}{comma})" if any(wanted) else ""
+                replaced = any(sizes.get(letter) for letter in letters)
+                here = f", here ({known}{comma})" if replaced else ""
                 raise error(f"{name} must be {self.describe()}{here}, not {array.shape}")
         if self.kind == "boolean":
             return array
@@ -92,6 +95,8 @@ class ArrayOf(Kind):
             bad = ~np.isfinite(array)
             if bad.any():
                 good = ~bad | np.isin(array, self.infinite) | exempt
+                if self.missing:
+                    good = good | np.isnan(array)
                 what = "a number below ∞" if self.infinite else "a finite number"
                 _require_all(name, array, good, what, error)
         if self.minimum is not None:
@@ -128,6 +133,44 @@ class Distributions(ArrayOf):
                 )
             )
         return array
+
+
+def find_shared_letters(declarations: Mapping[str, Kind]) -> dict[str, list[tuple[str, int]]]:
+    """Return the letters of sizes that several parameters have, with the parameters and axes.
+
+    >>> find_shared_letters({"x": ArrayOf("n"), "y": ArrayOf("n 2"), "z": ArrayOf("m")})
+    {'n': [('x', 0), ('y', 0)]}
+    """
+    places: dict[str, list[tuple[str, int]]] = {}
+    for name, declaration in declarations.items():
+        kinds = declaration.kinds if isinstance(declaration, OneOf) else (declaration,)
+        for kind in kinds:
+            if isinstance(kind, ArrayOf):
+                for axis, letter in enumerate((kind.shape or "").split()):
+                    if not letter.isdigit():
+                        places.setdefault(letter, []).append((name, axis))
+    return {letter: found for letter, found in places.items() if len(dict(found)) > 1}
+
+
+def require_same_sizes(
+    shared: Mapping[str, list[tuple[str, int]]],
+    arguments: Mapping[str, Any],
+    error: type[RegmdpError],
+) -> None:
+    """Check that arguments have the same size along axes with the same letter.
+
+    Raises:
+        RegmdpError: of the class ``error``, if they have not.
+    """
+    for letter, places in shared.items():
+        sizes = {
+            name: arguments[name].shape[axis]
+            for name, axis in places
+            if isinstance(arguments.get(name), np.ndarray)
+        }
+        if len(set(sizes.values())) > 1:
+            listed = ", ".join(f"{name} has {size}" for name, size in sizes.items())
+            raise error(f"{' and '.join(sizes)} must have the same size {letter}, but {listed}")
 
 
 def find_sizes(model: Any) -> Mapping[str, int]:

@@ -118,9 +118,9 @@ def check_number(
         or (above is not None and not number > above)
         or (below is not None and not number < below)
     ):
-        if maximum == LARGE_ROOT and not (number or 0.0) > maximum:
+        if maximum == LARGE_ROOT and not (number or 0.0) > LARGE_ROOT:
             maximum = None  # this limit is not what is wrong
-        if minimum == -LARGE_ROOT and not (number or 0.0) < minimum:
+        if minimum == -LARGE_ROOT and not (number or 0.0) < -LARGE_ROOT:
             minimum = None
         limits = describe_limits(minimum, above, maximum, below)
         bounded = (minimum, above) != (None, None) and (maximum, below) != (None, None)

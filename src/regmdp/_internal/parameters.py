@@ -17,7 +17,12 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
-from regmdp._internal.array_kinds import ArrayOf, Distributions
+from regmdp._internal.array_kinds import (
+    ArrayOf,
+    Distributions,
+    find_shared_letters,
+    require_same_sizes,
+)
 from regmdp._internal.errors import RegmdpError, SolverError
 from regmdp._internal.kinds import (
     FileName,
@@ -150,6 +155,7 @@ def _wrap(function: Any, declarations: Mapping[str, Kind], error: type[RegmdpErr
         raise TypeError(f"{function.__qualname__} has no parameters {unknown}")
 
     needs_model = any(kind.needs_model for kind in declarations.values())
+    shared = find_shared_letters(declarations)
 
     @wraps(function)
     def wrapper(*arguments: Any, **keywords: Any) -> Any:
@@ -161,6 +167,9 @@ def _wrap(function: Any, declarations: Mapping[str, Kind], error: type[RegmdpErr
         for name, kind in declarations.items():
             if name in keywords:
                 keywords[name] = kind.check(name, keywords[name], model, error)
+        if shared:
+            given = {**dict(zip(names, positional, strict=False)), **keywords}
+            require_same_sizes(shared, given, error)
         return function(*positional, *arguments[len(names) :], **keywords)
 
     wrapper.declarations = declarations  # pyright: ignore[reportAttributeAccessIssue]

@@ -82,6 +82,11 @@ class GridLayout(Layout):
         object.__setattr__(self, "directions", _check_directions(directions))
 
     @property
+    def dimensions(self) -> dict[str, int]:
+        """The numbers of states, S, and of actions, A."""
+        return {"S": self.n_states, "A": len(self.directions)}
+
+    @property
     def cells(self) -> np.ndarray:
         """(H, W) the characters of the drawing."""
         return _split_rows(self.rows)

@@ -16,10 +16,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 
 from regmdp._internal.arrays import Float, Int
-from regmdp._internal.checks import check_integer, check_number, check_option
+from regmdp._internal.checks import check_option
 from regmdp._internal.errors import ModelError, SolverError
-from regmdp._internal.events import CallbackLike, Event, as_callback
+from regmdp._internal.events import CALLBACK, CallbackLike, Event, as_callback
 from regmdp._internal.files import replace_atomically
+from regmdp._internal.parameters import (
+    FileName,
+    Flag,
+    Instance,
+    Integer,
+    Number,
+    SequenceOf,
+    checked,
+)
 from regmdp.algorithms import Recorder, State
 from regmdp.mdp import MDP, GridLayout, Layout
 from regmdp.plots.curves import thin_indices
@@ -43,6 +52,15 @@ DOTS_PER_INCH = 100
 FORMATS = (".gif", ".mp4")
 
 
+@checked(
+    run=Instance(Recorder) | SequenceOf(Instance(State)),
+    path=FileName(),
+    layout=Instance(Layout, MDP) | None,
+    max_frames=Integer(2),
+    frames_per_second=Number(above=0.0, maximum=50.0),
+    log=Flag(),
+    callback=CALLBACK,
+)
 def animate(
     run: Recorder | Sequence[State],
     path: str | PathLike[str],
@@ -94,8 +112,7 @@ def animate(
         b'GIF89a' 3
     """
     states = run.states if isinstance(run, Recorder) else run
-    max_frames = check_integer("max_frames", max_frames, 2)
-    speed = check_number("frames_per_second", frames_per_second, above=0.0, maximum=50.0)
+    speed = frames_per_second
     path = Path(path)
     suffix = check_option("the extension of the file", path.suffix.lower(), FORMATS)
     _check_states(states)

@@ -9,9 +9,28 @@ import numpy as np
 from matplotlib import ticker
 from matplotlib.axes import Axes
 
+from regmdp._internal.checks import LARGE_ROOT
+from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import (
+    Flag,
+    Integer,
+    Number,
+    Option,
+    SequenceOf,
+    Text,
+    check_sequence,
+    checked,
+)
+from regmdp.plots.arguments import AXES
+
 __all__ = ["add_legend", "add_panel_titles", "set_logarithmic"]
 
 
+#: Limits of a logarithmic axis.
+POSITIVE_LIMITS = SequenceOf(Number(above=0.0, maximum=LARGE_ROOT), length=2)
+
+
+@checked(axes=AXES, x=Flag(), y=Flag(), limits=POSITIVE_LIMITS | None)
 def set_logarithmic(
     axes: Axes, *, x: bool = False, y: bool = False, limits: tuple[float, float] | None = None
 ) -> None:
@@ -24,6 +43,8 @@ def set_logarithmic(
         limits: (low, high) of the vertical axis; the default is the range of the data. If the lower
             limit hides rounding errors, say so in the caption.
     """
+    if limits is not None and not limits[0] < limits[1]:
+        raise SolverError(f"limits must be the lower and the upper one, not {limits}")
     if x:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(ticker.LogLocator(numticks=8))
@@ -36,6 +57,7 @@ def set_logarithmic(
             axes.set_ylim(*limits)
 
 
+@checked(axes=AXES, columns=Integer(1, 100), where=Option("right", "below"))
 def add_legend(
     axes: Axes, *, columns: int = 1, where: Literal["right", "below"] = "right", **options: Any
 ) -> None:
@@ -54,6 +76,7 @@ def add_legend(
     axes.legend(ncols=columns, **{**place, **options})
 
 
+@checked(titles=SequenceOf(Text()))
 def add_panel_titles(
     axes: Sequence[Axes] | np.ndarray, titles: Sequence[str], **options: Any
 ) -> None:
@@ -64,7 +87,6 @@ def add_panel_titles(
         titles: n titles.
         **options: Options of :meth:`matplotlib.axes.Axes.set_title`.
     """
-    for letter, one, title in zip(
-        "abcdefghijklmnop", np.ravel(np.asarray(axes, dtype=object)), titles, strict=False
-    ):
+    each = check_sequence("axes", np.ravel(np.asarray(axes, dtype=object)), AXES)
+    for letter, one, title in zip("abcdefghijklmnop", each, titles, strict=False):
         one.set_title(f"({letter}) {title}", **options)

@@ -9,11 +9,15 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from regmdp._internal.arrays import Float, Int
+from regmdp._internal.errors import SolverError
+from regmdp._internal.parameters import ArrayOf, Flag, Integer, Text, checked
+from regmdp.plots.arguments import AXES, COORDINATE, COUNT, NUMBERS, POSITIONS
 from regmdp.plots.styling import COLORS, DASHES, GREY, MARKERS
 
 __all__ = ["draw_band", "draw_bound", "draw_curve", "draw_level", "thin_indices"]
 
 
+@checked(x=POSITIONS, max_points=Integer(2), log=Flag())
 def thin_indices(
     x: Float[np.ndarray, " n"], max_points: int = 400, *, log: bool = False
 ) -> Int[np.ndarray, " m"]:
@@ -27,12 +31,22 @@ def thin_indices(
     """
     if x.size <= max_points:
         return np.arange(x.size)
+    if log and not x[-1] > 0:
+        raise SolverError("no number is positive, so none has a place on a logarithmic axis")
     low = x[x > 0][0] if log else x[0]
     wanted = np.geomspace(low, x[-1], max_points) if log else np.linspace(x[0], x[-1], max_points)
     nearest = np.clip(np.searchsorted(x, wanted - 1e-9 * np.abs(wanted)), 0, x.size - 1)
     return np.unique(np.concatenate(([0], nearest, [x.size - 1])))
 
 
+@checked(
+    axes=AXES,
+    x=POSITIONS,
+    y=NUMBERS,
+    number=Integer(0),
+    label=Text() | None,
+    markers=COUNT,
+)
 def draw_curve(
     axes: Axes,
     x: Sequence[float] | np.ndarray,
@@ -57,7 +71,7 @@ def draw_curve(
         markers: Approximate number of markers; 0 for none.
         **options: Options of :meth:`matplotlib.axes.Axes.plot`.
     """
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    x, y = np.asarray(x), np.asarray(y)
     log = axes.get_xscale() == "log"
     index = thin_indices(x, log=log)
     x, y = x[index], y[index]
@@ -75,6 +89,14 @@ def draw_curve(
     axes.plot(x, y, **{**chosen, **options})
 
 
+@checked(
+    axes=AXES,
+    x=POSITIONS,
+    runs=ArrayOf("runs n", infinite=(-np.inf, np.inf), missing=True),
+    number=Integer(0),
+    label=Text() | None,
+    markers=COUNT,
+)
 def draw_band(
     axes: Axes,
     x: Sequence[float] | np.ndarray,
@@ -94,16 +116,19 @@ def draw_band(
         label: Label in the legend.
         markers: Approximate number of markers.
     """
-    x, log = np.asarray(x, dtype=np.float64), axes.get_xscale() == "log"
+    x, log = np.asarray(x), axes.get_xscale() == "log"
     if log:
         x, runs = x[x > 0], runs[:, x > 0]
     index = thin_indices(x, log=log)
     low, high = runs.min(axis=0), runs.max(axis=0)
     color = COLORS[number % len(COLORS)]
     axes.fill_between(x[index], low[index], high[index], color=color, alpha=0.2, linewidth=0)
-    draw_curve(axes, x, np.median(runs, axis=0), number, label, markers=markers)
+    with np.errstate(over="ignore"):
+        middle = np.median(runs, axis=0)
+    draw_curve(axes, x, middle, number, label, markers=markers)
 
 
+@checked(axes=AXES, x=POSITIONS, y=NUMBERS, label=Text() | None)
 def draw_bound(
     axes: Axes,
     x: Sequence[float] | np.ndarray,
@@ -120,7 +145,7 @@ def draw_bound(
         label: Label in the legend.
         **options: Options of :meth:`matplotlib.axes.Axes.plot`, such as ``color`` to match a curve.
     """
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    x, y = np.asarray(x), np.asarray(y)
     index = thin_indices(x, log=axes.get_xscale() == "log")
     chosen: dict[str, Any] = {
         "color": GREY,
@@ -132,6 +157,12 @@ def draw_bound(
     axes.plot(x[index], y[index], **{**chosen, **options})
 
 
+@checked(
+    axes=AXES,
+    y=COORDINATE,
+    text=Text(),
+    right_end=COORDINATE,
+)
 def draw_level(axes: Axes, y: float, text: str, *, right_end: float = 0.99) -> None:
     """Draw a labelled horizontal line.
 

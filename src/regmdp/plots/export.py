@@ -7,11 +7,14 @@ import re
 
 from matplotlib.figure import Figure
 
+from regmdp._internal.parameters import checked
+from regmdp.plots.arguments import FIGURE
 from regmdp.plots.styling import style
 
 __all__ = ["to_png", "to_svg"]
 
 
+@checked(figure=FIGURE)
 def to_svg(figure: Figure) -> str:
     """Return a figure as an ``<svg>`` element; equal figures give equal text.
 
@@ -29,6 +32,7 @@ def to_svg(figure: Figure) -> str:
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
+@checked(figure=FIGURE)
 def to_png(figure: Figure) -> bytes:
     """Return a figure as the bytes of a PNG file."""
     file = io.BytesIO()

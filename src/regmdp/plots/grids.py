@@ -15,7 +15,9 @@ from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
 from regmdp._internal.arrays import Bool, Float, Int
+from regmdp._internal.parameters import ArrayOf, Instance, checked
 from regmdp.mdp import GridLayout
+from regmdp.plots.arguments import AXES, LIMITS
 from regmdp.plots.maps import draw_vectors
 from regmdp.plots.styling import BLACK, GREY, subplots
 
@@ -29,6 +31,7 @@ __all__ = [
     "key_grid",
 ]
 
+GRID = Instance(GridLayout)
 #: Largest number of cells along the longer side of a grid of which each has arrows.
 MAX_ARROW_CELLS = 32
 #: Largest number of cells with arrows along the longer side of a larger grid.
@@ -71,6 +74,11 @@ def choose_limits(layout: GridLayout, values: Float[np.ndarray, "*batch S"]) -> 
     return low - margin, high + margin
 
 
+@checked(
+    axes=AXES,
+    layout=GRID,
+    initial=ArrayOf("S", minimum=0.0, maximum=1.0) | None,
+)
 def draw_grid(
     axes: Axes, layout: GridLayout, initial: Float[np.ndarray, " S"] | None = None
 ) -> None:
@@ -130,6 +138,12 @@ def draw_grid(
     axes.spines[["top", "right"]].set_visible(True)
 
 
+@checked(
+    axes=AXES,
+    layout=GRID,
+    value=ArrayOf("S", infinite=(-np.inf, np.inf), missing=True),
+    limits=LIMITS | None,
+)
 def draw_grid_value(
     axes: Axes,
     layout: GridLayout,
@@ -169,6 +183,12 @@ def to_colors(layout: GridLayout, value: Float[np.ndarray, " S"]) -> np.ma.Maske
     return np.ma.masked_invalid(layout.spread(np.where(_goes_on(layout), value, np.nan)))
 
 
+@checked(
+    axes=AXES,
+    layout=GRID,
+    policy=ArrayOf("S A", minimum=0.0, maximum=1.0 + 1e-9),
+    cells=Instance(QuadMesh) | None,
+)
 def draw_grid_policy(
     axes: Axes,
     layout: GridLayout,

@@ -12,6 +12,9 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from regmdp._internal.arrays import Float
+from regmdp._internal.checks import LARGE_ROOT
+from regmdp._internal.parameters import ArrayOf, Text, checked
+from regmdp.plots.arguments import AXES, COORDINATE, POINTS, Color
 
 __all__ = ["draw_arrows", "draw_links", "draw_vectors"]
 
@@ -27,6 +30,13 @@ OUTLINE = (
 )
 
 
+@checked(
+    axes=AXES,
+    at=POINTS,
+    direction=POINTS,
+    length=COORDINATE,
+    color=Color(),
+)
 def draw_arrows(
     axes: Axes,
     at: Float[np.ndarray, "n 2"],
@@ -49,6 +59,12 @@ def draw_arrows(
     draw_vectors(axes, at[size > 0] - ahead / 2, ahead, OUTLINE, color=color)
 
 
+@checked(
+    axes=AXES,
+    start=POINTS,
+    vector=POINTS,
+    outline=ArrayOf("k 2", minimum=-LARGE_ROOT, maximum=LARGE_ROOT),
+)
 def draw_vectors(
     axes: Axes,
     start: Float[np.ndarray, "n 2"],
@@ -85,6 +101,14 @@ def draw_vectors(
     return shape
 
 
+@checked(
+    axes=AXES,
+    start=POINTS,
+    end=POINTS,
+    size=ArrayOf("n", minimum=0.0, maximum=LARGE_ROOT, empty=True),
+    label=Text(),
+    offset=COORDINATE,
+)
 def draw_links(
     axes: Axes,
     start: Float[np.ndarray, "n 2"],

@@ -10,7 +10,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import ConnectionPatch
 
 from regmdp._internal.arrays import ArrayLike, Float
+from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.errors import PolicyError
+from regmdp._internal.parameters import ArrayOf, Distributions, Instance, SequenceOf, Text, checked
+from regmdp.plots.arguments import AXES
 from regmdp.plots.simplex import LEVELS, draw_simplex, to_plane
 from regmdp.plots.styling import BLACK, COLORS, GREY
 from regmdp.regularizers import Regularizer
@@ -22,6 +25,15 @@ MIN_PROBABILITY = 0.004
 MAPPED, STEPPED, PROJECTED = COLORS[0], COLORS[4], COLORS[2]
 
 
+@checked(
+    PolicyError,
+    simplex=AXES,
+    dual=AXES,
+    mirror=Instance(Regularizer),
+    start=Distributions("3", above=0.0),
+    step=ArrayOf("3", minimum=-LARGE_ROOT, maximum=LARGE_ROOT),
+    actions=SequenceOf(Text(), length=3),
+)
 def draw_mirror_step(
     simplex: Axes,
     dual: Axes,
@@ -59,11 +71,7 @@ def draw_mirror_step(
         ...         simplex, dual, rm.Shannon(1.0), [0.25, 0.55, 0.2], [0.5, -0.1, -0.4]
         ...     )
     """
-    p, move = np.asarray(start, dtype=np.float64), np.asarray(step, dtype=np.float64)
-    if p.shape != (3,) or not (np.all(p > 0.0) and abs(p.sum() - 1.0) <= 1e-9):
-        raise PolicyError(
-            f"the start must be a distribution over 3 actions with positive probabilities, not {p}"
-        )
+    p, move = np.asarray(start), np.asarray(step)
     xi = _find_gradient(mirror, p)
     zeta = xi - (move - move.mean())
     reached = np.asarray(mirror.greedy(zeta))
@@ -163,7 +171,8 @@ def _draw_arrow(
     ends = to_plane(np.stack([start, end]))
     axes.annotate("", ends[1], ends[0], arrowprops={**style, **shrink}, zorder=4)
     along = ends[1] - ends[0]
-    aside = 12.0 * np.array([along[1], -along[0]]) / np.hypot(*along)
+    length = float(np.hypot(*along)) or 1.0
+    aside = 12.0 * np.array([along[1], -along[0]]) / length
     axes.annotate(
         name,
         ends.mean(axis=0),
@@ -223,6 +232,6 @@ def _set_limits(axes: Axes, mirror: Regularizer, *points: Float[np.ndarray, " 3"
         shown += list(_find_gradient(mirror, np.eye(3)))
     places = to_plane(np.stack(shown))
     middle = 0.5 * (places.min(axis=0) + places.max(axis=0))
-    half = (1.2 if mirror.steep else 0.55) * float(np.ptp(places, axis=0).max())
+    half = (1.2 if mirror.steep else 0.55) * (float(np.ptp(places, axis=0).max()) or 1.0)
     axes.set_xlim(middle[0] - half, middle[0] + half)
     axes.set_ylim(middle[1] - half, middle[1] + half)

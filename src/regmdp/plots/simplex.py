@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from regmdp._internal.arrays import Float
+from regmdp._internal.checks import LARGE_ROOT
+from regmdp._internal.errors import RegmdpError
+from regmdp._internal.parameters import ArrayOf, SequenceOf, Text, checked
+from regmdp.plots.arguments import AXES
 from regmdp.plots.styling import BLACK, GREY
 
 __all__ = ["draw_simplex", "to_plane"]
@@ -17,6 +23,21 @@ CORNERS = np.array([(0.5, np.sqrt(3.0) / 2.0), (1.0, 0.0), (0.0, 0.0)])
 LEVELS = (0.25, 0.5, 0.75)
 
 
+@dataclass(frozen=True)
+class Points(ArrayOf):
+    """Points whose last axis is the three actions."""
+
+    minimum: float | None = -LARGE_ROOT
+    maximum: float | None = LARGE_ROOT
+
+    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> np.ndarray:
+        points = super().check(name, value, model, error)
+        if points.ndim == 0 or points.shape[-1] != 3:
+            raise error(f"{name} must be an array of shape (…, 3), not {points.shape}")
+        return points
+
+
+@checked(policy=Points())
 def to_plane(policy: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 2"]:
     """Return the points of (…, 3) probabilities in a triangle with sides of length 1.
 
@@ -30,6 +51,7 @@ def to_plane(policy: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch
     return np.asarray(policy) @ CORNERS
 
 
+@checked(axes=AXES, labels=SequenceOf(Text(), length=3))
 def draw_simplex(axes: Axes, labels: Sequence[str] = ("0", "1", "2")) -> None:
     """Draw the triangle of all policies in a state with three actions.
 

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from regmdp._internal.arrays import Float
 from regmdp._internal.errors import ModelError
+from regmdp._internal.parameters import Instance, checked
 from regmdp.mdp import MDP, GridLayout, Layout, LineLayout
 from regmdp.plots.axes import add_panel_titles
 from regmdp.plots.curves import draw_curve, thin_indices
@@ -39,6 +40,10 @@ MAX_CURVES = len(COLORS)
 MAX_STATES = 400
 
 
+LAYOUT = Instance(Layout, MDP)
+
+
+@checked(ModelError, solution=Instance(Solution), layout=LAYOUT | None)
 def plot_solution(solution: Solution, layout: Layout | MDP | None = None) -> Figure:
     """Draw a solution in the layout of its model.
 
@@ -67,6 +72,7 @@ def plot_solution(solution: Solution, layout: Layout | MDP | None = None) -> Fig
     return plot_simplex(solution) if solution.policy.shape == (1, 3) else plot_overview(solution)
 
 
+@checked(ModelError, solution=Instance(Solution), layout=LAYOUT | None)
 def plot_gridworld(solution: Solution, layout: Layout | MDP | None = None) -> Figure:
     """Draw a solution on a grid: the value as colours, the policy as arrows.
 
@@ -106,6 +112,7 @@ def plot_gridworld(solution: Solution, layout: Layout | MDP | None = None) -> Fi
     return figure
 
 
+@checked(ModelError, solution=Instance(Solution), layout=LAYOUT | None)
 def plot_line(solution: Solution, layout: Layout | MDP | None = None) -> Figure:
     """Draw a solution against the position of the state: the value, and the policy.
 
@@ -154,6 +161,7 @@ def plot_line(solution: Solution, layout: Layout | MDP | None = None) -> Figure:
     return figure
 
 
+@checked(ModelError, solution=Instance(Solution))
 def plot_simplex(solution: Solution) -> Figure:
     """Draw the policy of a model with one state and three actions on the simplex.
 
@@ -183,6 +191,7 @@ def plot_simplex(solution: Solution) -> Figure:
     return figure
 
 
+@checked(ModelError, solution=Instance(Solution))
 def plot_overview(solution: Solution) -> Figure:
     """Draw a solution without a layout: values in decreasing order, and the policy's entropy.
 

@@ -10,6 +10,9 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from regmdp._internal.parameters import Integer, checked
+from regmdp.plots.arguments import SIZE
+
 __all__ = ["BLACK", "COLORS", "DASHES", "GREY", "MARKERS", "PAGE_WIDTH", "style", "subplots"]
 
 #: Colours of Okabe and Ito (2008) without the yellow, which is too pale on white, ordered so that
@@ -93,6 +96,12 @@ def style() -> Iterator[None]:
         yield
 
 
+@checked(
+    rows=Integer(1, 1000),
+    columns=Integer(1, 1000),
+    width=SIZE | None,
+    height=SIZE | None,
+)
 def subplots(
     rows: int = 1,
     columns: int = 1,

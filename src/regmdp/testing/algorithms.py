@@ -13,6 +13,7 @@ from regmdp import bellman
 from regmdp._internal.arrays import Float, freeze
 from regmdp._internal.errors import SolverError
 from regmdp._internal.events import Event
+from regmdp._internal.parameters import Generator, Instance, Number, checked
 from regmdp._solve import solve
 from regmdp.algorithms import Algorithm, Start, State
 from regmdp.certificates import evaluate
@@ -25,6 +26,7 @@ from regmdp.testing._require import fail_on_warnings, format_array, require
 __all__ = ["check_algorithm"]
 
 
+@checked(algorithm=Instance(Algorithm), tol=Number(0.0), rng=Generator())
 def check_algorithm(algorithm: Algorithm, *, tol: float = 1e-6, rng: np.random.Generator) -> None:
     """Check an algorithm on small random models with several regularizers.
 
@@ -48,10 +50,6 @@ def check_algorithm(algorithm: Algorithm, *, tol: float = 1e-6, rng: np.random.G
         ...     rm.algorithms.PolicyIteration(), rng=np.random.default_rng(0)
         ... )
     """
-    require(
-        isinstance(algorithm, Algorithm),
-        f"an algorithm is a regmdp.algorithms.Algorithm, not a {type(algorithm).__name__}",
-    )
     name = getattr(algorithm, "name", None)
     require(
         isinstance(name, str) and name, f"name is {name!r}; it is the algorithm's name in summaries"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float
+from regmdp._internal.parameters import Instance, checked
 from regmdp.mdp import MDP
 from regmdp.mdp.labels import list_labels
 from regmdp.mdp.validation import MASS_TOLERANCE
@@ -15,6 +16,7 @@ from regmdp.testing._require import format_array, require, require_nonpositive
 __all__ = ["check_mdp"]
 
 
+@checked(mdp=Instance(MDP))
 def check_mdp(mdp: MDP) -> None:
     """Check a model, in particular the storage of its transitions.
 
@@ -33,7 +35,6 @@ def check_mdp(mdp: MDP) -> None:
         >>> import regmdp as rm
         >>> rm.testing.check_mdp(rm.models.chain(5))
     """
-    require(isinstance(mdp, MDP), f"a model is a regmdp.MDP, not a {type(mdp).__name__}")
     _check_shapes(mdp)
     _check_blocks(mdp)
     rows = mdp.transitions.to_dense()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from regmdp._internal.parameters import Generator, Instance, Integer, checked
 from regmdp.regularizers import Regularizer, Shannon
 from regmdp.regularizers.base import inner_product
 from regmdp.testing._greedy import check_greedy
@@ -18,6 +19,7 @@ from regmdp.testing._temperatures import check_temperatures
 __all__ = ["check_regularizer"]
 
 
+@checked(regularizer=Instance(Regularizer), n_actions=Integer(1, 1000), rng=Generator())
 def check_regularizer(
     regularizer: Regularizer, n_actions: int = 4, *, rng: np.random.Generator
 ) -> None:
@@ -61,10 +63,6 @@ def check_regularizer(
         ...
         AssertionError: greedy is not the maximiser: for the scores array([...
     """
-    require(
-        isinstance(regularizer, Regularizer),
-        f"a regularizer is a regmdp.Regularizer, not a {type(regularizer).__name__}",
-    )
     n_states = count_states(regularizer)
     regularizer.check(np.ones((n_states, n_actions), dtype=np.bool_))
     _check_constants(regularizer, n_actions)

@@ -145,7 +145,7 @@ def homotopic_pmd_gap_bound(
 @checked(
     mdp=Instance(MDP),
     step_sizes=ArrayOf("n", above=0.0, maximum=LARGE_ROOT, empty=True),
-    errors=ArrayOf("n", minimum=0.0, maximum=LARGE_ROOT, empty=True),
+    errors=ArrayOf("m", minimum=0.0, maximum=LARGE_ROOT, empty=True),
     optimum=Instance(Optimum) | None,
 )
 def homotopic_pmd_policy_bound(
