@@ -181,6 +181,16 @@ def plain_chain(path):
         (folder / f"{stem}.trew").write_text(f"{header}3 2\n0 0 1\n0 1 {number}\n")
 
 
+def combined_prism(path):
+    """Write the sections of one file."""
+    path.write_text(
+        "# Transitions (MDP)\n3 3 4\n0 0 1 0.5 a\n0 0 2 0.5 a\n1 0 2 1 b\n2 0 2 1\n\n"
+        '# States\n(s)\n0:(0)\n1:(1)\n2:(2)\n\n# Labels\n0="init" 1="goal"\n0: 0\n2: 1\n\n'
+        '# Reward structure "r"\n# State rewards\n3 1\n1 2.5\n\n'
+        '# Reward structure "r"\n# Transition rewards\n3 3 1\n0 0 1 4\n'
+    )
+
+
 #: With what may be left out, and with what need not be there.
 BARE_DRN = """@type: DTMC
 @placeholders
@@ -374,6 +384,7 @@ FORMATS = {
     "m.tra": Format(model_file(MACHINE), mutate_prism, read, check_model),
     "plain.tra": Format(plain_prism, mutate_prism, read, check_model),
     "chain.tra": Format(plain_chain, mutate_prism, read_second, check_model),
+    "m.pexp": Format(combined_prism, mutate_text_file, read, check_model),
     "bare.drn": Format(
         lambda path: path.write_text(BARE_DRN), mutate_text_file, read_second, check_model
     ),

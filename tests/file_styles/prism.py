@@ -31,6 +31,36 @@ def write_prism(stated):
     return files, names, of_transitions
 
 
+#: Comments before sections of one file.
+SECTIONS = {
+    ".tra": "# Transitions",
+    ".sta": "# States",
+    ".lab": "# Labels",
+    ".srew": "# State rewards",
+    ".trew": "# Transition rewards",
+}
+
+
+def combine(stated, files, names):
+    """Return the text of one file with the same content, and the names of the rewards in it."""
+    head = f"{SECTIONS['.tra']} ({'DTMC' if stated.chain else 'MDP'})"
+    sections = [f"{head}\n{files['.tra']}"]
+    named = bool(names) and names[0].startswith("r")
+    present = [ending for ending in (".sta", ".lab") if ending in files]
+    sections += [f"{SECTIONS[ending]}\n{files[ending]}" for ending in present]
+    for which, name in enumerate(names):
+        number = "" if len(names) == 1 else str(which + 1)
+        title = f' "{name}"' if named else ""
+        for suffix in (".srew", ".trew"):
+            if number + suffix in files:
+                body = "\n".join(
+                    line for line in files[number + suffix].splitlines() if not line.startswith("#")
+                )
+                sections.append(f"# Reward structure{title}\n{SECTIONS[suffix]}\n{body}\n")
+    listed = names if named else [f"m{which + 1}" for which in range(len(names))]
+    return stated.pick("\n", "\n\n").join(sections), listed
+
+
 def list_places(stated):
     """The words before a successor, and the row, of each choice."""
     return [

@@ -361,3 +361,42 @@ def test_truncated_transitions_are_errors(tmp_path):
     for end in range(len(lines)):
         with pytest.raises(rm.FormatError, match=r"robot.tra, line \d+: the file ends here"):
             rm.io.read_model(put(tmp_path, tra="".join(lines[:end])))
+
+
+def put_combined(folder, old="", new=""):
+    parts = [FILES[".tra"], FILES[".lab"], FILES[".srew"], FILES[".trew"]]
+    parts.insert(1, f"# States\n{FILES['.sta']}")
+    text = "\n".join(parts)
+    assert old in text
+    (folder / "robot.pexp").write_text(text.replace(old, new, 1))
+    return folder / "robot.pexp"
+
+
+def test_a_combined_file_is_the_same_model(tmp_path):
+    expected = rm.io.read_model(put(tmp_path), discount=0.5)
+    mdp = rm.io.read_model(put_combined(tmp_path), discount=0.5)
+    assert mdp.digest == expected.digest
+    assert mdp.state_labels == expected.state_labels
+    np.testing.assert_array_equal(mdp.labels["goal"], expected.labels["goal"])
+    assert rm.io.read_model(put_combined(tmp_path), rewards="steps").digest != mdp.digest
+    with pytest.raises(rm.FormatError, match="can be read but not written"):
+        rm.io.write_model(mdp, tmp_path / "x.pexp")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("(MDP)", "(CTMC)", r"robot.pexp, line 1: .*'CTMC' \(.*continuous"),
+        ("# Transitions (MDP)", "# Labels", r"robot.pexp, line \d+: this section is repeated"),
+        ("# Transitions (MDP)", "# Observations", r"robot.pexp has no transitions"),
+        ("0 0 3 0.8", "0 0 3 eight", r"line 4: expected a probability, .* found 'eight'"),
+        ("2: 1 2", "9: 1 2", r"line 25: expected a state from 0 to 4, and found 9"),
+        ("4 2.5", "", r"line 35: the file ends here; .* announces 3 lines"),
+        ("1 0 2 -1", "1 0 3 -1", r"line 39: the .tra file has no such transition"),
+        ('"steps"\n# Tr', '"other"\n# Tr', r"choose one with rewards=: steps, other"),
+        ("# Transition rewards", "# State rewards", r"line 3\d: this section is repeated"),
+    ],
+)
+def test_errors_in_a_combined_file_name_the_line(tmp_path, old, new, message):
+    with pytest.raises(rm.FormatError, match=message):
+        rm.io.read_model(put_combined(tmp_path, old, new))

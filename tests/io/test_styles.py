@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from file_styles.cassandra import write_random
 from file_styles.drn import write_drn
-from file_styles.prism import write_prism
+from file_styles.prism import combine, write_prism
 from file_styles.stated import Stated, require_stated
 
 import regmdp as rm
@@ -60,3 +60,8 @@ def test_prism(tmp_path, seeds):
             mdp = rm.io.read_model(folder / "m.tra", rewards=name, discount=0.9)
             expected = stated.expected(which, of_transitions or None)
             require_stated(mdp, stated, expected)
+        text, names = combine(stated, files, names)
+        (folder / "m.pexp").write_text(text, newline="")
+        for which, name in enumerate(names or [None]):
+            mdp = rm.io.read_model(folder / "m.pexp", rewards=name, discount=0.9)
+            require_stated(mdp, stated, stated.expected(which, of_transitions or None))

@@ -43,6 +43,7 @@ class FormatName(StrEnum):
     npz = "npz"
     mapped = "mapped"
     prism = "prism"
+    pexp = "pexp"
     drn = "drn"
     mdptoolbox = "mdptoolbox"
     quantecon = "quantecon"
@@ -53,8 +54,8 @@ ModelArgument: TypeAlias = Annotated[
     str,
     argument(
         Text(),
-        "A named model (see: regmdp models), a file (.npz, .tra, .drn, .mdp, .pomdp), a folder, "
-        "or gymnasium:ID, as in gymnasium:Taxi-v4.",
+        "A named model (see: regmdp models), a file (.npz, .tra, .pexp, .drn, .mdp, .pomdp), a "
+        "folder, or gymnasium:ID, as in gymnasium:Taxi-v4.",
     ),
 ]
 ParameterOption: TypeAlias = Annotated[

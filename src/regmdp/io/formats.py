@@ -15,7 +15,7 @@ from regmdp.io.cassandra import read_cassandra
 from regmdp.io.drn import read_drn, write_drn
 from regmdp.io.mapped import open_mapped, save_mapped
 from regmdp.io.npz import save_model
-from regmdp.io.prism import read_prism, write_prism
+from regmdp.io.prism import read_combined, read_prism, write_prism
 from regmdp.io.toolbox_files import (
     find_kind,
     read_toolbox_arrays,
@@ -103,6 +103,7 @@ FORMATS = (
     Format(
         "prism", (".tra",), "explicit files of PRISM", read_choices=read_prism, write=write_prism
     ),
+    Format("pexp", (".pexp",), "a combined file of PRISM", read_choices=read_combined),
     Format("drn", (".drn",), "explicit files of Storm", read_choices=read_drn, write=write_drn),
     Format(
         "mdptoolbox",
@@ -170,10 +171,10 @@ def read_model(
 
     The formats are ``.npz`` (regmdp's own, MDPtoolbox's or QuantEcon's arrays, distinguished by
     their names), ``.tra`` (PRISM, with ``.lab``, ``.srew``, ``.trew``, ``.sta`` beside it),
-    ``.drn`` (Storm), ``.mdp`` and ``.pomdp`` (Cassandra, with observed states), and a folder
-    (regmdp's own, mapped). A Markov chain is read as a model with one action. Files of model
-    checkers have rewards r(s) of states, r(s, a) of choices and r(s, a, t) of transitions; the
-    model has the rewards
+    ``.pexp`` (PRISM, the same in one file), ``.drn`` (Storm), ``.mdp`` and ``.pomdp`` (Cassandra,
+    with observed states), and a folder (regmdp's own, mapped). A Markov chain is read as a model
+    with one action. Files of model checkers have rewards r(s) of states, r(s, a) of choices and
+    r(s, a, t) of transitions; the model has the rewards
 
     \[ r(s) + r(s, a) + \sum_t P(s, a, t)\, r(s, a, t). \]
 
@@ -183,8 +184,8 @@ def read_model(
 
     Args:
         path: The file or folder.
-        format: One of ``npz``, ``mapped``, ``prism``, ``drn``, ``mdptoolbox``, ``quantecon`` and
-            ``cassandra``; by default that of the extension.
+        format: One of ``npz``, ``mapped``, ``prism``, ``pexp``, ``drn``, ``mdptoolbox``,
+            ``quantecon`` and ``cassandra``; by default that of the extension.
         discount: γ, instead of the file's own.
         rewards: Name of the rewards to read, if a file of a model checker has several.
         normalize: Whether probabilities that sum to 1 only within 1e-2, because they have few

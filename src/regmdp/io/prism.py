@@ -1,7 +1,8 @@
 """Explicit models of the model checker PRISM.
 
 Transitions are in a ``.tra`` file. Files with the same stem hold labels of states (``.lab``),
-rewards of states and transitions (``.srew``, ``.trew``) and variables of states (``.sta``).
+rewards of states and transitions (``.srew``, ``.trew``) and variables of states (``.sta``). New
+versions of PRISM write the same as sections of one ``.pexp`` file.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
+from regmdp._internal.errors import FormatError
 from regmdp._internal.files import replace_together, require_file
-from regmdp.io.prism_rewards import find_reward_files, read_rewards
+from regmdp.io.prism_parts import CombinedFile, Parts, SeparateFiles
+from regmdp.io.prism_rewards import read_rewards
 from regmdp.io.prism_states import read_labels, read_variables
-from regmdp.io.prism_transitions import COMMENT_PREFIX, read_choices
+from regmdp.io.prism_transitions import read_choices
 from regmdp.io.state_action_files import Choices, Metadata, choices_from_model, model_from_choices
-from regmdp.io.text_files import read_text
 from regmdp.mdp import MDP
 
-__all__ = ["read_prism", "write_prism"]
+__all__ = ["read_combined", "read_prism", "write_prism"]
 
 #: The files of a model that its metadata belong to, and the file with the metadata.
 MODEL_SUFFIXES, METADATA_SUFFIX = (".tra", ".lab", ".srew", ".trew"), ".regmdp.json"
@@ -120,17 +122,37 @@ def read_prism(
     path: Path, *, discount: float | None, rewards: str | None, normalize: bool
 ) -> tuple[MDP, tuple[str, ...]]:
     """Read a model from a ``.tra`` file and those beside it, and return it with notes."""
-    text = read_text(path, COMMENT_PREFIX)
+    return _read_parts(SeparateFiles(path), discount, rewards, normalize, _read_metadata(path))
+
+
+def read_combined(
+    path: Path, *, discount: float | None, rewards: str | None, normalize: bool
+) -> tuple[MDP, tuple[str, ...]]:
+    """Read a model from the sections of a ``.pexp`` file, and return it with notes."""
+    return _read_parts(CombinedFile(path), discount, rewards, normalize, None)
+
+
+def _read_parts(
+    parts: Parts,
+    discount: float | None,
+    rewards: str | None,
+    normalize: bool,
+    metadata: Metadata | None,
+) -> tuple[MDP, tuple[str, ...]]:
+    """Read a model from its parts, and return it with notes."""
+    text = parts.read(".tra")
+    if text is None:
+        raise FormatError(f"{parts.path} has no transitions")
     listed = read_choices(text)
-    notes = []
-    files = find_reward_files(path, rewards)
-    if not any(file.exists() for file in files):
+    n_states, notes = listed.rows.shape[1], []
+    of_states, of_transitions = parts.read_rewards(rewards)
+    if of_states is None and of_transitions is None:
         notes.append("there is no .srew or .trew file; the rewards are 0")
-    paid = read_rewards(files, listed)
-    labels = read_labels(path.with_suffix(".lab"), listed.rows.shape[1])
-    metadata, state_labels = _read_metadata(path), None
+    paid = read_rewards(of_states, of_transitions, listed)
+    labels = read_labels(parts.read(".lab"), n_states)
+    state_labels = None
     if metadata is None:
-        state_labels = read_variables(path.with_suffix(".sta"), listed.rows.shape[1])
+        state_labels = read_variables(parts.read(".sta"), n_states)
         if discount is None:
             notes.append("the file has no discount; it is 1")
     mdp = model_from_choices(

@@ -2,80 +2,36 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from regmdp._internal.arrays import Float, Int
-from regmdp._internal.errors import FormatError
 from regmdp.io.prism_transitions import (
     CHAIN_COUNTS,
-    COMMENT_PREFIX,
     PAIR_COUNTS,
     ListedChoices,
-    read_leading_comments,
     read_sizes,
     read_table,
 )
 from regmdp.io.state_action_files import add_rewards
-from regmdp.io.text_files import Text, read_text
+from regmdp.io.text_files import Text
 
-__all__ = ["find_reward_files", "read_rewards"]
+__all__ = ["read_rewards"]
 
-#: Before version 4.8 there was a colon.
-STRUCTURE_PATTERN = re.compile(r'#\s*Reward structure:?\s*"(.*)"')
 #: What the numbers in the first line of a ``.srew`` file count.
 STATE_COUNTS = ("states", "rewards")
 
 
-def find_reward_files(path: Path, wanted: str | None) -> tuple[Path, Path]:
-    """Return the ``.srew`` and ``.trew`` of a reward structure; they need not exist.
-
-    Several structures are in numbered files that begin with a comment with the name.
-    """
-    structures: dict[str, str] = {}
-    for stem in (path.stem, *(f"{path.stem}{number}" for number in range(1, 100))):
-        found = [
-            file
-            for suffix in (".srew", ".trew")
-            if (file := path.with_name(stem + suffix)).exists()
-        ]
-        if found:
-            structures[_read_structure_name(found) or stem] = stem
-        if stem == path.stem and found and wanted is None:
-            break  # without a number there is only one structure
-    if wanted is not None and wanted not in structures:
-        known = ", ".join(structures) or "none"
-        raise FormatError(f"{path} has no reward structure {wanted!r}; it has: {known}")
-    if wanted is None and len(structures) > 1:
-        raise FormatError(
-            f"{path} has several reward structures; choose one with rewards=: "
-            f"{', '.join(structures)}"
-        )
-    stem = structures[wanted] if wanted is not None else next(iter(structures.values()), path.stem)
-    return path.with_name(f"{stem}.srew"), path.with_name(f"{stem}.trew")
-
-
-def _read_structure_name(files: list[Path]) -> str:
-    """Return the name of the reward structure in some files, or an empty string."""
-    for file in files:
-        for comment in read_leading_comments(file):
-            if match := STRUCTURE_PATTERN.match(comment):
-                return match[1]
-    return ""
-
-
-def read_rewards(files: tuple[Path, Path], listed: ListedChoices) -> Float[np.ndarray, " C"]:
+def read_rewards(
+    of_states: Text | None, of_transitions: Text | None, listed: ListedChoices
+) -> Float[np.ndarray, " C"]:
     """Return the expected reward of each choice: of its state plus that of its transitions."""
-    of_states, of_transitions = files
     paid, more = np.zeros(listed.state.size), np.zeros(listed.state.size)
-    if of_states.exists():
-        text = read_text(of_states, COMMENT_PREFIX)
-        paid = _read_state_rewards(text, listed.rows.shape[1])[listed.state]
-    if of_transitions.exists():
-        more = _read_transition_rewards(read_text(of_transitions, COMMENT_PREFIX), listed)
+    if of_states is not None:
+        paid = _read_state_rewards(of_states, listed.rows.shape[1])[listed.state]
+    if of_transitions is not None:
+        more = _read_transition_rewards(of_transitions, listed)
     return add_rewards(paid, more)
 
 

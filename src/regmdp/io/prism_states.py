@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 
-from regmdp.io.prism_transitions import COMMENT_PREFIX
 from regmdp.io.state_action_files import INITIAL
-from regmdp.io.text_files import read_text
+from regmdp.io.text_files import Text
 
 __all__ = ["read_labels", "read_variables"]
 
 LABEL_PATTERN = re.compile(r'\s*(\d+)="([^"]*)"')
 
 
-def read_labels(path: Path, n_states: int) -> dict[str, np.ndarray]:
+def read_labels(text: Text | None, n_states: int) -> dict[str, np.ndarray]:
     """Return the states of each label."""
-    if not path.exists():
+    if text is None:
         return {}
-    text = read_text(path, COMMENT_PREFIX)
     declared = LABEL_PATTERN.findall(text.lines[0]) if text.lines else []
     if not declared or LABEL_PATTERN.sub("", text.lines[0]).strip():
         raise text.error(0, 'expected labels, as in 0="init" 1="deadlock"')
@@ -49,11 +46,10 @@ def read_labels(path: Path, n_states: int) -> dict[str, np.ndarray]:
     return {name: np.unique(np.array(members, dtype=np.int64)) for name, members in states.items()}
 
 
-def read_variables(path: Path, n_states: int) -> list[str] | None:
-    """Return the values of variables in each state, such as ``(0,2,1)``, or None without a file."""
-    if not path.exists():
+def read_variables(text: Text | None, n_states: int) -> list[str] | None:
+    """Return the values of variables in each state, such as ``(0,2,1)``, or None without a text."""
+    if text is None:
         return None
-    text = read_text(path, COMMENT_PREFIX)
     if not text.lines or not re.fullmatch(r"\(.*\)", text.lines[0]):
         raise text.error(0, "expected the names of variables, as in (x,y)")
     if len(text) - 1 != n_states:
