@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,10 +20,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from regmdp._internal.arrays import Float
+from regmdp._internal.arrays import Bool, Float
 from regmdp._internal.errors import SolverError
 from regmdp._internal.events import CallbackLike
 from regmdp._internal.files import writing
+from regmdp._internal.interrupts import hold_interrupts
 from regmdp._internal.parameters import Integer, Kind
 from regmdp._internal.status import Status
 from regmdp.deep.actor_critic import A2C, actor_critic_loss
@@ -99,6 +100,7 @@ class A3C(A2C):
                 self.environments.returns += pool.read_new_returns()
 
             try:
+                pool.start()
                 while shared.steps.sum() < steps:
                     pool.check()
                     time.sleep(POLL_SECONDS)
@@ -113,7 +115,7 @@ class A3C(A2C):
                 self.status = Status.INTERRUPTED
             finally:
                 shared.stop[0] = 1
-                pool.join()
+                pool.join(shared.steps > 0)
                 networks = unravel(jnp.asarray(shared.params))
                 self._state = {**networks, "squared_gradients": shared.squared_gradients.copy()}
                 if self._normalizer is not None:
@@ -193,6 +195,11 @@ class _WorkerPool:
                 f"the options cannot be sent to the workers: {error}; give an environment's name, "
                 "or a function of a module that can be imported"
             ) from error
+        self._task, self._seeds = task, seeds
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
+        """Start the workers, in a session of their own: Ctrl-C is for this process only."""
         # one thread for each process, or they wait for one another
         environment = {
             **os.environ,
@@ -200,25 +207,25 @@ class _WorkerPool:
             "OPENBLAS_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
         }
-        self._processes = []
-        for index, seed in enumerate(seeds):
-            numbers = index, len(seeds), seed, os.getpid()
-            arguments = [str(folder), *map(str, numbers)]
-            with open(self._errors_path(index), "wb") as errors:
+        for index, seed in enumerate(self._seeds):
+            numbers = index, len(self._seeds), seed, os.getpid()
+            arguments = [str(self._folder), *map(str, numbers)]
+            with open(self._errors_path(index), "wb") as errors, hold_interrupts():
                 process = subprocess.Popen(
                     [sys.executable, "-m", "regmdp.deep.worker", *arguments],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=errors,
                     env=environment,
+                    start_new_session=True,
                 )
+                self._processes.append(process)
             assert process.stdin is not None
             try:
-                process.stdin.write(task)
+                process.stdin.write(self._task)
                 process.stdin.close()
             except BrokenPipeError:
                 pass  # it ended at once: `check` reports why
-            self._processes.append(process)
 
     def check(self) -> None:
         """Raise SolverError if a worker has ended."""
@@ -231,11 +238,16 @@ class _WorkerPool:
                     "was learned until then is kept"
                 )
 
-    def join(self) -> None:
-        """Wait until all workers have stopped, and kill those that do not."""
+    def join(self, has_begun: Bool[np.ndarray, " n"]) -> None:
+        """Wait until the workers have stopped, and kill those that do not, or have not begun."""
         end = time.monotonic() + JOIN_SECONDS
-        for process in self._processes:
+        for process, begun in zip(self._processes, has_begun, strict=False):
             try:
+                if not begun:
+                    process.kill()
+                assert process.stdin is not None
+                with suppress(BrokenPipeError):
+                    process.stdin.close()
                 process.wait(max(end - time.monotonic(), 0.1))
             except subprocess.TimeoutExpired:
                 process.kill()

@@ -24,6 +24,7 @@ from regmdp._internal.errors import (
     SolverError,
 )
 from regmdp._internal.events import CallbackLike, Event, as_callback
+from regmdp._internal.interrupts import hold_interrupts
 from regmdp._internal.parameters import (
     FileName,
     Flag,
@@ -175,7 +176,8 @@ class Learner(CheckedOptions, ABC):
         (taken so far), ``episodes`` (that have ended), ``mean_return`` (undiscounted, of the last
         100 episodes; NaN before the first has ended) and the method's own; its state is the
         learner. If the callback returns False, or on Ctrl-C or a KeyboardInterrupt from a callback,
-        the call returns after the last complete iteration; ``status`` says why.
+        the call returns after the last complete iteration; ``status`` says why. What an incomplete
+        one has learned does not count, and the next call starts new episodes.
 
         Args:
             steps: Steps, counted over all copies of the environment.
@@ -184,12 +186,17 @@ class Learner(CheckedOptions, ABC):
         end = self.steps + steps
         reporter = Reporter(self, callback)
         self.status = None
+        complete = self.steps, self._state
         try:
             while self.steps < end:
-                if not reporter.report(self._iterate()):
+                measures = self._iterate()
+                complete = self.steps, self._state
+                if not reporter.report(measures):
                     self.status = Status.STOPPED
                     return self
         except KeyboardInterrupt:
+            self.steps, self._state = complete
+            self._observation = self._reset()  # some copies may have moved, and others not
             self.status = Status.INTERRUPTED
         else:
             self.status = Status.STEP_LIMIT
@@ -315,7 +322,9 @@ class Learner(CheckedOptions, ABC):
 
     @_state.setter
     def _state(self, state: Params) -> None:
-        self._training_state, self._acting_params = state, convert_to_numpy(state["policy"])
+        acting = convert_to_numpy(state["policy"])
+        with hold_interrupts():
+            self._training_state, self._acting_params = state, acting
 
     @classmethod
     def _option_names(cls) -> list[str]:

@@ -6,6 +6,7 @@ import numpy as np
 from gymnasium.wrappers.utils import RunningMeanStd
 
 from regmdp._internal.arrays import Bool, Float
+from regmdp._internal.interrupts import hold_interrupts
 
 __all__ = ["Normalizer", "merge_moments"]
 
@@ -65,8 +66,10 @@ class Normalizer:
         samples = np.concatenate([observations, returns[..., None]], axis=-1).reshape(
             -1, observations.shape[-1] + 1
         )
-        self._latest = np.concatenate([[len(samples)], samples.mean(axis=0), samples.var(axis=0)])
-        self._moments.update(samples)
+        latest = np.concatenate([[len(samples)], samples.mean(axis=0), samples.var(axis=0)])
+        with hold_interrupts():
+            self._latest = latest
+            self._moments.update(samples)
         return running
 
     @property

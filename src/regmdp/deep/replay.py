@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from regmdp._internal.array_files import take_array
+from regmdp._internal.interrupts import hold_interrupts
 from regmdp._internal.memory import require_memory
 from regmdp.deep.environments import EnvironmentStep
 from regmdp.deep.types import JaxArray
@@ -68,10 +69,11 @@ class ReplayBuffer:
             "successor": step.successor,
             "terminated": step.terminated,
         }
-        for name, part in new.items():
-            self._arrays[name][where] = part
-        self._next = int(where[-1] + 1) % self.size
-        self.count = min(self.count + observation.shape[0], self.size)
+        with hold_interrupts():
+            for name, part in new.items():
+                self._arrays[name][where] = part
+            self._next = int(where[-1] + 1) % self.size
+            self.count = min(self.count + observation.shape[0], self.size)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the contents as arrays, for a file."""
