@@ -12,7 +12,7 @@ from rich.text import Text
 import regmdp as rm
 from regmdp.cli.commands import certify, show, solve
 from regmdp.cli.convert import convert
-from regmdp.cli.exit_codes import FAILED, WRONG_USAGE
+from regmdp.cli.exit_codes import FAILED, INTERRUPTED, WRONG_USAGE
 from regmdp.cli.experiments import reproduce
 from regmdp.cli.frontier import frontier
 from regmdp.cli.model_list import list_models
@@ -68,6 +68,8 @@ def main() -> None:
     """Run the program; an error ends it with one sentence and an exit code."""
     try:
         sys.exit(app(standalone_mode=False) or 0)
+    except typer.Abort:  # Ctrl-C, where Typer does not give its exit code
+        sys.exit(INTERRUPTED)
     except USAGE_ERROR as error:
         _print_error(_describe_wrong_usage(error))
         sys.exit(WRONG_USAGE)
