@@ -42,9 +42,10 @@ __all__ = ["episodic_bounds", "policy_bounds"]
 
 #: Largest number of states for which an upper bound is searched for at any cost.
 FEW_STATES = 2000
-#: Largest number of policy iterations in one attempt at an upper bound, and in the first one where
-#: a value can be lifted instead.
-MAX_POLICY_ITERATIONS, QUICK = 40, 3
+#: Largest number of policy iterations in one attempt at an upper bound.
+MAX_POLICY_ITERATIONS = 40
+#: Factor by which a bonus may raise the value of a candidate beyond what its own steps earn.
+MAX_RISE = 16.0
 #: Bonuses of the attempts, in units of the rounding error of a sweep.
 WIDENINGS = (8.0, 128.0, 2048.0, 32768.0, 2.0**20, 2.0**25)
 #: Excess of a bound over the candidate, relative to the largest value, for which one more is tried
@@ -151,7 +152,8 @@ def _find_upper_bound(
     lifts = lifts and _rows_sum_to_one(mdp)
     widenings = WIDENINGS
     if lifts:
-        quick = _solve_with_bonus(mdp, regularizer, ending, WIDENINGS[0] * least, QUICK)
+        rise = _expected_rise(mdp, regularizer, ending, WIDENINGS[0] * least)
+        quick = _solve_with_bonus(mdp, regularizer, ending, WIDENINGS[0] * least, MAX_RISE * rise)
         if quick is not None and not _is_loose(ending, quick):
             return np.where(mdp.terminal, 0.0, quick), None
         loses = _never_ending_loses(mdp, regularizer)
@@ -162,7 +164,7 @@ def _find_upper_bound(
         if loses and mdp.n_states > FEW_STATES:
             widenings = ()  # a value that is not yet optimal would take long; a better one follows
     for widening in widenings:
-        upper = _solve_with_bonus(mdp, regularizer, ending, widening * least, MAX_POLICY_ITERATIONS)
+        upper = _solve_with_bonus(mdp, regularizer, ending, widening * least, np.inf)
         if upper is not None:
             return np.where(mdp.terminal, 0.0, upper), None
     return np.where(mdp.terminal, 0.0, np.inf), Status.UNBOUNDED_ABOVE
@@ -175,14 +177,18 @@ def _is_loose(ending: _EndingPolicy, upper: Float[np.ndarray, " S"]) -> bool:
 
 
 def _solve_with_bonus(
-    mdp: MDP, regularizer: Regularizer, ending: _EndingPolicy, bonus: float, limit: int
+    mdp: MDP, regularizer: Regularizer, ending: _EndingPolicy, bonus: float, most: float
 ) -> Float[np.ndarray, " S"] | None:
-    """Solve the model with a bonus in every step, by at most so many iterations of its policy.
+    """Solve the model with a bonus in every step, by policy iteration.
 
     Returns:
-        (S,) its value, if that is a bound.
+        (S,) its value, if that is a bound. None if it exceeds that of the candidate by more than
+        ``most``.
     """
-    for value in islice(_iterate_policies(mdp, regularizer, ending, bonus), limit):
+    values = islice(_iterate_policies(mdp, regularizer, ending, bonus), MAX_POLICY_ITERATIONS)
+    for value in values:
+        if np.max(value - ending.value) > most:
+            return None  # the bonus delays the end
         if _is_upper_bound(mdp, regularizer, value):
             if regularizer.user_defined:
                 best = bellman.backup(mdp, regularizer, value)
@@ -190,6 +196,15 @@ def _solve_with_bonus(
                 require_maxima(mdp, regularizer, value, best, error)
             return value
     return None
+
+
+def _expected_rise(
+    mdp: MDP, regularizer: Regularizer, ending: _EndingPolicy, bonus: float
+) -> float:
+    """Return by how much a value rises with a bonus if the steps remain about as many."""
+    lack = bellman.backup(mdp, regularizer, ending.value) - ending.value
+    in_a_step = bonus + float(np.max(lack, initial=0.0))
+    return in_a_step * float(np.max(ending.steps, initial=1.0))
 
 
 def _iterate_policies(
