@@ -207,6 +207,7 @@ def test_markov_chains_have_one_action(tmp_path, comment):
         ("# Transitions (CTMC)\n3 4\n0 1 0.5\n", r"line 1: .*'CTMC' \(.*continuous"),
         ("# Transitions (POMDP)\n3 4 4 1\n", r"line 1: .*'POMDP' \(.*hidden"),
         ("3 3 4 2\n0 0 1 1 0\n", r"line 1: .*'POMDP' \(.*hidden"),
+        ("3 3 3\n0 0 1\n1 0 2\n2 0 2\n", r"line 2: .*'LTS' \(.*without probabilities"),
         ("3 3\n0 1 5\n1 2 1\n2 2 1\n", "line 2: .*sum to 5, .*if they are rates.*CTMC"),
         ("3 3\n0 1 1\n1 2 0.2\n2 2 1\n", "line 3: .*sum to 0.2, .*CTMC"),
         ("3 3\n0 1 1\n1 2 -0.2\n2 2 1\n", "line 3: expected a probability from 0 to 1"),
@@ -361,6 +362,14 @@ def test_truncated_transitions_are_errors(tmp_path):
     for end in range(len(lines)):
         with pytest.raises(rm.FormatError, match=r"robot.tra, line \d+: the file ends here"):
             rm.io.read_model(put(tmp_path, tra="".join(lines[:end])))
+
+
+def test_labels_that_prism_does_not_read_are_noted(tmp_path):
+    mdp = rm.MDP(np.ones((1, 1, 1)), [[0.0]], 1.0, labels={"on the way": [0], "goal": [0]})
+    (note,) = rm.io.write_model(mdp, tmp_path / "x.tra")
+    assert note.endswith("labels that are no identifiers: 'on the way'")
+    assert rm.io.read_model(tmp_path / "x.tra").digest == mdp.digest
+    assert rm.io.write_model(mdp, tmp_path / "x.drn") == ()
 
 
 def put_combined(folder, old="", new=""):

@@ -18,7 +18,13 @@ from regmdp.io.prism_parts import CombinedFile, Parts, SeparateFiles
 from regmdp.io.prism_rewards import read_rewards
 from regmdp.io.prism_states import read_labels, read_variables
 from regmdp.io.prism_transitions import read_choices
-from regmdp.io.state_action_files import Choices, Metadata, choices_from_model, model_from_choices
+from regmdp.io.state_action_files import (
+    IDENTIFIER,
+    Choices,
+    Metadata,
+    choices_from_model,
+    model_from_choices,
+)
 from regmdp.mdp import MDP
 
 __all__ = ["read_combined", "read_prism", "write_prism"]
@@ -50,6 +56,10 @@ def write_prism(mdp: MDP, path: Path) -> tuple[str, ...]:
             for suffix, content in zip(suffixes, (described, *contents), strict=True)
         }
     )
+    strange = [label for label in choices.labels if not IDENTIFIER.fullmatch(label)]
+    if strange:
+        named = ", ".join(map(repr, strange))
+        notes += (f"PRISM does not read a .lab file with labels that are no identifiers: {named}",)
     return notes
 
 

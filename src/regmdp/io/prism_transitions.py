@@ -133,6 +133,8 @@ def _is_chain(text: Text) -> bool:
             f"expected numbers of states and transitions, as PRISM writes them, and found "
             f"{words[0]!r}; let Storm convert the model with --exportbuild to .drn",
         )
+    if len(words) == 3 and len(text) > 1 and len(text.lines[1].split()) == 3:
+        return require_supported("LTS", text, text.numbers[1])  # without probabilities
     return len(words) == 2
 
 
