@@ -61,7 +61,14 @@ INPUTS += ("empty.npy", "pickle.npy", "arrays.npz", "x" * 300, "a\x1b[31mb", "/d
 OUTPUTS = ("", "no/such/folder/file.npz", "file/x.npz", "x" * 300 + ".npz")
 ASSIGNMENTS = ("", "text", "=", "=3", "no_such=3", "a\x1b[31mb=1", "[/x]=1", "n_states=nan")
 ASSIGNMENTS += ("n_states=-1", "n_states=1e400", "n_states=[1]", "n_states=true", "size=0")
-ASSIGNMENTS += ("size=nan", "scales=1,2", "scales=text", "seed=-1", "n_states=" + "9" * 30)
+ASSIGNMENTS += (
+    "n_states=" + "9" * 15,
+    "size=nan",
+    "scales=1,2",
+    "scales=text",
+    "seed=-1",
+    "n_states=" + "9" * 30,
+)
 
 
 class BadOption(NamedTuple):

@@ -70,6 +70,26 @@ def test_the_calls_end_well(command, run):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_lists_every_option(command, run):
+    code, out, err = run(command, "--help")
+    assert (code, err) == (0, "")
+    for parameter in COMMANDS[command].params:
+        assert (parameter.opts[0] if parameter.opts else parameter.name) in out
+    assert all(command in run("--help")[1] for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--no-such-option"], ["--version=3"], ["no-such-command"], ["--help=3"], ["-z"], [""]],
+)
+def test_wrong_options_of_the_program_get_one_sentence(words, run):
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_wrong_values_get_one_sentence(command, run, folder):
     _require_sentences(filter(_is_quick, list_bad_options(command)), run, folder)
 

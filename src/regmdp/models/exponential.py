@@ -8,13 +8,25 @@ import numpy as np
 import scipy.sparse as sp
 
 from regmdp._internal.arrays import Float
-from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import ModelError
+from regmdp._internal.memory import require_memory
+from regmdp._internal.parameters import Integer, Number, checked
 from regmdp.mdp import MDP
 
 __all__ = ["ExponentialChain", "exponential_chain"]
 
+#: Memory that the states and transitions of a step of the chain take.
+BYTES_PER_STEP = 3000.0
 
+
+@checked(
+    ModelError,
+    size=Integer(),
+    horizon=Integer(3),
+    discount=Number(above=0.0, below=1.0),
+    leak=Number(above=0.0, maximum=1 / 6),
+    boosters=Number(0.0, 1.0),
+)
 @dataclass(frozen=True)
 class ExponentialChain:
     r"""A chain on which softmax policy gradient takes exponential time from the uniform policy.
@@ -81,11 +93,12 @@ class ExponentialChain:
     boosters: float = 7 / 12
 
     def __post_init__(self) -> None:
-        check_integer("horizon", self.horizon, 3, error=ModelError)
-        check_number("boosters", self.boosters, 0.0, 1.0, error=ModelError)
-        check_number("discount", self.discount, above=0.0, below=1.0, error=ModelError)
-        check_number("leak", self.leak, above=0.0, maximum=1 / 6, error=ModelError)
-        check_integer("size", self.size, error=ModelError)
+        if self.size < 2 * self.horizon:
+            raise ModelError(
+                f"size = {self.size:,} is too small for a horizon of {self.horizon:,}: it must be "
+                f"{2 * self.horizon:,} or more"
+            )
+        require_memory(f"a horizon of {self.horizon:,} steps", BYTES_PER_STEP * self.horizon)
         fewest = int(min(self.copies))
         if fewest < 1:
             raise ModelError(

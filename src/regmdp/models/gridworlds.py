@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from regmdp._internal.arrays import ArrayLike, Bool, Float
+from regmdp._internal.checks import show
 from regmdp._internal.errors import ModelError
 from regmdp._internal.memory import require_memory
 from regmdp._internal.parameters import ArrayOf, Instance, Integer, Number, Text, checked
@@ -287,7 +288,12 @@ def _as_walls(walls: object, height: int, width: int) -> Bool[np.ndarray, "H W"]
         if walls == "open":
             return np.zeros((height, width), dtype=np.bool_)
         return rooms(height, width) if walls == "rooms" else maze(height, width)
-    walls = np.asarray(walls)
+    try:
+        walls = np.asarray(walls)
+    except ValueError:  # rows of different lengths
+        raise ModelError(
+            f"walls must be a (height, width) array of bools, not {show(walls)}"
+        ) from None
     if walls.shape != (height, width):
         raise ModelError(
             f"walls must have shape (height, width) = {(height, width)}, not {walls.shape}"
