@@ -12,17 +12,11 @@ import scipy.sparse as sp
 from regmdp._internal.arrays import Float, Int
 from regmdp._internal.errors import FormatError
 from regmdp._internal.files import replace_atomically
+from regmdp.io.checker_export import choices_from_model
+from regmdp.io.checker_kinds import DECISION_PROCESS, MARKOV_CHAIN
+from regmdp.io.checker_metadata import Metadata
 from regmdp.io.drn_header import Header, read_header
-from regmdp.io.state_action_files import (
-    DECISION_PROCESS,
-    IDENTIFIER,
-    MARKOV_CHAIN,
-    Choices,
-    Metadata,
-    add_rewards,
-    choices_from_model,
-    model_from_choices,
-)
+from regmdp.io.state_action_files import IDENTIFIER, Choices, add_rewards, model_from_choices
 from regmdp.io.text_files import Text, read_text
 from regmdp.mdp import MDP
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from regmdp.io.state_action_files import require_supported
+from regmdp.io.checker_kinds import require_supported
 from regmdp.io.text_files import Text
 
 __all__ = ["Header", "read_header"]

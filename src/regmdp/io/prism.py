@@ -14,17 +14,13 @@ import numpy as np
 
 from regmdp._internal.errors import FormatError
 from regmdp._internal.files import replace_together, require_file
+from regmdp.io.checker_export import choices_from_model
+from regmdp.io.checker_metadata import Metadata
 from regmdp.io.prism_parts import CombinedFile, Parts, SeparateFiles
 from regmdp.io.prism_rewards import read_rewards
 from regmdp.io.prism_states import read_labels, read_variables
 from regmdp.io.prism_transitions import read_choices
-from regmdp.io.state_action_files import (
-    IDENTIFIER,
-    Choices,
-    Metadata,
-    choices_from_model,
-    model_from_choices,
-)
+from regmdp.io.state_action_files import IDENTIFIER, Choices, model_from_choices
 from regmdp.mdp import MDP
 
 __all__ = ["read_combined", "read_prism", "write_prism"]

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from regmdp._internal.arrays import Int
-from regmdp.io.state_action_files import require_supported
+from regmdp.io.checker_kinds import require_supported
 from regmdp.io.text_files import Text
 from regmdp.mdp.validation import NORMALIZE_TOLERANCE
 
