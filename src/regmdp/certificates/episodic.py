@@ -28,7 +28,7 @@ from regmdp._internal.status import Status
 from regmdp.certificates.certificate import Bounds
 from regmdp.certificates.superharmonic import find_superharmonic
 from regmdp.certificates.user_functions import require_maxima
-from regmdp.evaluation import Chain, Exact
+from regmdp.evaluation import Chain, Exact, System
 from regmdp.improvement import greedy_policy
 from regmdp.mdp import MDP
 from regmdp.mdp.structure import find_end_components, find_non_terminating_states
@@ -91,6 +91,7 @@ class _EndingPolicy:
     value: Float[np.ndarray, " S"]
     steps: Float[np.ndarray, " S"]
     chain: Chain
+    system: System
 
     @classmethod
     def evaluate(
@@ -104,7 +105,7 @@ class _EndingPolicy:
         system = Exact().prepare(chain)
         value = system.solve(bellman.expected_rewards(mdp, regularizer, policy), guess)
         one = np.where(mdp.terminal, 0.0, 1.0)
-        return cls(policy, value, system.solve(one, one), chain)
+        return cls(policy, value, system.solve(one, one), chain, system)
 
     def has_value(self, mdp: MDP) -> bool:
         """Whether the stored rows, which may sum to more than 1, end in finite expected time.
@@ -213,21 +214,21 @@ def _iterate_policies(
     """Yield the (S,) values of policy iteration with a bonus in every step, until it settles."""
     raised = mdp.with_rewards(mdp.rewards + bonus) if bonus else mdp
     policy, value = ending.policy, ending.value
+    system: System | None = ending.system
     before = np.full(mdp.n_states, np.inf)
     while True:
+        rewards = bellman.expected_rewards(raised, regularizer, policy)
         try:
-            system = Exact().prepare(Chain.from_policy(raised, policy))
+            system = system or Exact().prepare(Chain.from_policy(raised, policy))
+            value = system.solve(rewards, value, bonus / 64)
         except SingularError:
             return
-        value = system.solve(
-            bellman.expected_rewards(raised, regularizer, policy), value, bonus / 64
-        )
         if not np.isfinite(value).all():
             return
         yield value
         if np.max(np.abs(value - before)) <= backup_error(raised, regularizer, value):
             return
-        before = value
+        before, system = value, None
         policy = np.asarray(greedy_policy(raised, regularizer, value, policy).policy)
         if find_non_terminating_states(raised, policy > 0).any():
             return
