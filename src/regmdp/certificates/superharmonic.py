@@ -140,15 +140,23 @@ class _Gains:
         pairs = (states[:, None] * n_actions + np.arange(n_actions)).ravel()
         entries, lengths = _find_entries(self._rows.indptr, pairs)
         own = upper[states][:, None]
-        change = self._rows.data[entries] * (
-            upper[self._rows.indices[entries]] - np.repeat(np.repeat(own, n_actions), lengths)
-        )
+        change = upper[self._rows.indices[entries]] - np.repeat(np.repeat(own, n_actions), lengths)
+        share = self._rows.data[entries] * change
         bounds = np.concatenate(([0], np.cumsum(lengths)))
-        end = self._termination[states] * -own
+        ends = self._termination[states]
         rewards = self._rewards[states]
-        total = _sum(change, bounds, rewards.shape) + rewards + end
-        size = _sum(np.abs(change), bounds, rewards.shape) + np.abs(rewards) + np.abs(end)
+        total = _reduce(np.add, share, bounds, rewards.shape) + rewards - ends * own
+        size = (
+            _reduce(np.add, np.abs(share), bounds, rewards.shape)
+            + np.abs(rewards)
+            + np.abs(ends * own)
+        )
         gains = np.ceil(total + self._unit * size)
+        # without a reward nothing exceeds the largest change; rounding up may, and then U rises
+        # again and again
+        most = _reduce(np.maximum, change, bounds, rewards.shape)
+        most = np.maximum(most, np.where(ends > 0.0, -own, 0.0))
+        gains = np.where(rewards <= 0.0, np.minimum(gains, np.maximum(most, 0.0)), gains)
         return np.max(gains, axis=1, where=self._available[states], initial=-np.inf)
 
     def find_predecessors(self, states: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
@@ -169,12 +177,15 @@ def _find_entries(
     ), lengths
 
 
-def _sum(
-    entries: Float[np.ndarray, " k"], bounds: Int[np.ndarray, " n"], shape: tuple[int, ...]
+def _reduce(
+    function: np.ufunc,
+    entries: Float[np.ndarray, " k"],
+    bounds: Int[np.ndarray, " n"],
+    shape: tuple[int, ...],
 ) -> Float[np.ndarray, "m A"]:
-    """Add up entries between bounds, in order."""
+    """Add up entries between bounds, or take their largest; 0 where there are none."""
     filled = bounds[1:] > bounds[:-1]
-    sums = np.zeros(filled.size)
+    found = np.zeros(filled.size)
     if filled.any():
-        sums[filled] = np.add.reduceat(entries, bounds[:-1][filled])
-    return sums.reshape(shape)
+        found[filled] = function.reduceat(entries, bounds[:-1][filled])
+    return found.reshape(shape)
