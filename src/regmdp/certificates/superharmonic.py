@@ -23,6 +23,8 @@ from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, Int
 from regmdp.mdp import MDP
 from regmdp.mdp.structure import pick_distinct
+from regmdp.regularizers import Unregularized
+from regmdp.rounding import backup_error
 
 __all__ = ["find_superharmonic"]
 
@@ -33,6 +35,9 @@ SPACING = 2.0**-44
 MAX_WORK, QUICK_WORK, LEAST_WORK = 50, 8, 100
 #: Sweeps that may improve the value before it is lifted.
 MAX_SWEEPS = 200
+#: Factor between the sweeps of all states together and those of exact differences; and the part of
+#: the states that is few.
+HURRY, FEW = 100, 1 / 64
 #: Places of the rounding threshold, in parts of the spacing, that are compared.
 THRESHOLDS = 64
 #: Largest multiple of the spacing: larger ones have no exact differences.
@@ -80,6 +85,7 @@ def _lift(
     """Round a (S,) value to a grid, and lift it until T U ≤ U; None if that takes too long."""
     gains = _Gains(mdp, spacing)
     upper = np.where(mdp.terminal, 0.0, _round(np.asarray(value) / spacing))
+    upper = _lift_together(mdp, gains, upper, spacing, HURRY * sweeps)
     states = np.flatnonzero(~mdp.terminal)
     work, most = 0, sweeps * (mdp.n_states + LEAST_WORK)
     while work <= most:
@@ -94,6 +100,24 @@ def _lift(
             return None
         states = gains.find_predecessors(states)
     return None
+
+
+def _lift_together(
+    mdp: MDP, gains: _Gains, upper: Float[np.ndarray, " S"], spacing: float, sweeps: int
+) -> Float[np.ndarray, " S"]:
+    """Lift all states at once where T U ≤ U is not certain in floating point, while they are many.
+
+    Sweeps of all states cost a small part of what exact differences cost.
+    """
+    noise = backup_error(mdp, Unregularized(), upper * spacing) / spacing
+    for _ in range(sweeps):
+        change = bellman.backup(mdp, None, upper * spacing) / spacing - upper
+        lift = np.where(change > -noise, np.maximum(np.ceil(change - noise), 1.0), 0.0)
+        lift = np.minimum(lift, gains.bound_lift(upper))
+        if np.count_nonzero(lift) < FEW * mdp.n_states:
+            break
+        upper = upper + lift
+    return upper
 
 
 def _round(numbers: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
@@ -128,8 +152,12 @@ class _Gains:
                 self._rows.indptr[::n_actions],
             ),
             shape=(n_states, n_states),
+            copy=True,
         )
-        self._into = graph.tocsc()
+        graph.sum_duplicates()
+        self._graph, self._into = graph, graph.tocsc()
+        self._ends = (self._termination > 0.0).any(axis=1)
+        self._pays = (self._available & (self._rewards > 0.0)).any(axis=1)
         self._place = np.zeros(n_states, dtype=np.int64)
 
     def round_up(
@@ -158,6 +186,12 @@ class _Gains:
         most = np.maximum(most, np.where(ends > 0.0, -own, 0.0))
         gains = np.where(rewards <= 0.0, np.minimum(gains, np.maximum(most, 0.0)), gains)
         return np.max(gains, axis=1, where=self._available[states], initial=-np.inf)
+
+    def bound_lift(self, upper: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
+        """Return (S,) how far below its highest next state each is; ∞ where rewards are paid."""
+        above = _reduce(np.maximum, upper[self._graph.indices], self._graph.indptr, upper.shape)
+        above = np.where(self._ends, np.maximum(above, 0.0), above)
+        return np.where(self._pays, np.inf, np.maximum(above - upper, 0.0))
 
     def find_predecessors(self, states: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
         """Return the states from which some pair may lead to one of these."""
