@@ -140,7 +140,29 @@ class _EndingPolicy:
                     bound = candidate
                     break
             bounds.append(np.where(mdp.terminal, 0.0, bound))
-        return bounds[0], bounds[1]
+        return self._tighten(mdp, regularizer, bounds[0], bounds[1])
+
+    def _tighten(
+        self,
+        mdp: MDP,
+        regularizer: Regularizer,
+        lower: Float[np.ndarray, " S"],
+        upper: Float[np.ndarray, " S"],
+    ) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"]]:
+        """Find bounds by exact differences where a policy delays the end, and those are loose.
+
+        What bounds all policies that use the same pairs bounds this one.
+        """
+        if not (chooses_freely(regularizer) and _rows_sum_to_one(mdp)):
+            return lower, upper
+        used = mdp.with_available(self.policy > 0)
+        if _is_loose(-self.value, -lower):
+            negative = find_superharmonic(used.with_rewards(-mdp.rewards), -self.value)
+            lower = lower if negative is None else np.maximum(lower, -negative)
+        if _is_loose(self.value, upper):
+            above = find_superharmonic(used, self.value)
+            upper = upper if above is None else np.minimum(upper, above)
+        return lower, upper
 
 
 def _find_upper_bound(
@@ -155,7 +177,7 @@ def _find_upper_bound(
     if lifts:
         rise = _expected_rise(mdp, regularizer, ending, WIDENINGS[0] * least)
         quick = _solve_with_bonus(mdp, regularizer, ending, WIDENINGS[0] * least, MAX_RISE * rise)
-        if quick is not None and not _is_loose(ending, quick):
+        if quick is not None and not _is_loose(ending.value, quick):
             return np.where(mdp.terminal, 0.0, quick), None
         loses = _never_ending_loses(mdp, regularizer)
         lifted = find_superharmonic(mdp, ending.value) if loses else None
@@ -171,10 +193,10 @@ def _find_upper_bound(
     return np.where(mdp.terminal, 0.0, np.inf), Status.UNBOUNDED_ABOVE
 
 
-def _is_loose(ending: _EndingPolicy, upper: Float[np.ndarray, " S"]) -> bool:
-    """Whether a bound may be far above the optimal value, where bonuses delay the end."""
-    excess = float(np.max(upper - ending.value, initial=0.0))
-    return excess > LOOSE * float(np.max(np.abs(ending.value), initial=0.0))
+def _is_loose(value: Float[np.ndarray, " S"], upper: Float[np.ndarray, " S"]) -> bool:
+    """Whether a bound may be far above the value, where policies delay the end."""
+    excess = float(np.max(upper - value, initial=0.0))
+    return excess > LOOSE * float(np.max(np.abs(value), initial=0.0))
 
 
 def _solve_with_bonus(

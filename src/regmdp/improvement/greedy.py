@@ -155,6 +155,10 @@ def _find_terminating_greedy(
     previous: Float[Array, "S A"] | None,
 ) -> Float[Array, "S A"]:
     """Return a greedy policy that terminates, with as little slack as possible."""
+    if previous is not None:
+        kept = _keep_what_is_best(mdp, regularizer, value, best, policy, previous)
+        if not find_non_terminating_states(mdp, np.asarray(kept) > 0).any():
+            return kept
     allowed = permitted(mdp, regularizer)
     q = bellman.q_values(mdp, value)
     scale = mdp.reward_bound + float(np.max(np.abs(best)))
@@ -165,9 +169,4 @@ def _find_terminating_greedy(
             chosen = DeterministicPolicy(np.where(mdp.terminal, -1, actions), mdp.n_actions)
             # it has the part of NumPy's interface that users of a policy need
             return cast("Array", chosen)
-        if previous is not None:
-            kept = _keep_what_is_best(mdp, regularizer, value, best, policy, previous)
-            if not find_non_terminating_states(mdp, np.asarray(kept) > 0).any():
-                return kept
-            previous = None
     return policy
