@@ -86,6 +86,8 @@ def _lift(
     gains = _Gains(mdp, spacing)
     upper = np.where(mdp.terminal, 0.0, _round(np.asarray(value) / spacing))
     upper = _lift_together(mdp, gains, upper, spacing, HURRY * sweeps)
+    if np.max(np.abs(upper)) > LARGEST:
+        return None
     states = np.flatnonzero(~mdp.terminal)
     work, most = 0, sweeps * (mdp.n_states + LEAST_WORK)
     while work <= most:
