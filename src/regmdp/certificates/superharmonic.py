@@ -218,7 +218,7 @@ def _reduce(
     entries: Float[np.ndarray, " k"],
     bounds: Int[np.ndarray, " n"],
     shape: tuple[int, ...],
-) -> Float[np.ndarray, "m A"]:
+) -> Float[np.ndarray, "..."]:
     """Add up entries between bounds, or take their largest; 0 where there are none."""
     filled = bounds[1:] > bounds[:-1]
     found = np.zeros(filled.size)
