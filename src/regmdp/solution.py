@@ -139,7 +139,12 @@ class Solution:
             rows.append(("", provenance.reason))
         return [
             *rows,
-            ("value", describe_value(self.initial_value, self.objective)),
+            (
+                "value",
+                describe_value(
+                    self.initial_value, self.objective, provenance.regularizer != "none"
+                ),
+            ),
             *self.certificate.lines(
                 provenance.worst_state,
                 negated=self.objective is not None and self.objective.minimize,

@@ -107,6 +107,19 @@ def test_a_goal_that_no_transition_enters_is_announced(run):
     assert "no transition" not in result.output
 
 
+def test_a_regularized_cost_is_compared_with_that_of_the_reference(run):
+    # by the reference each of wait, walk and jump has 1/3; a jump lands in the trap
+    question = ("--rewards", "time", "--goal", "goal1", "--goal", "trap", "--minimize")
+    options = ("--regularizer", "kl", "--reference", "uniform", "--temperature", "0.01")
+    result = run("solve", "robot.drn", *question, *options)
+    assert "until the goal, with the regularizer" in row(result, "value")
+    assert "4 without the regularizer; the reference policy costs 4" in row(result, "reward")
+    # where the trap is not a goal, it has no answer; without it x = (x + 1)/3, x = exp(-divergence)
+    result = run("solve", "robot.drn", *question[:4], "--minimize", *options)
+    assert "4 without the regularizer; the reference policy costs inf" in row(result, "reward")
+    assert float(row(result, "moved").split()[1]) == pytest.approx(np.log(2), abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

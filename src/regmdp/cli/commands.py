@@ -172,7 +172,14 @@ def certify(
             ("problem", repr(problem.mdp)),
             ("regularizer", "none" if problem.regularizer is None else repr(problem.regularizer)),
             ("policy", str(policy)),
-            ("value", describe_value(evaluated.initial_value, problem.mdp.objective)),
+            (
+                "value",
+                describe_value(
+                    evaluated.initial_value,
+                    problem.mdp.objective,
+                    problem.regularizer is not None,
+                ),
+            ),
             *certificate.lines(
                 problem.mdp.describe(certificate.worst_state),
                 negated=problem.mdp.objective is not None and problem.mdp.objective.minimize,

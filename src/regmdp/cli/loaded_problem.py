@@ -185,26 +185,32 @@ class LoadedProblem:
         if self.regularizer is None:
             return []
         policy = check_policy(self.mdp, policy)
-        reward = rm.evaluate(self.mdp, policy).initial_value
+        sign = 1.0 if self.mdp.objective is None else self.mdp.objective.sign
+        reward = sign * rm.evaluate(self.mdp, policy).initial_value
         rows = [("reward", f"{reward:.10g} from the initial distribution, without the regularizer")]
         if self._reference is None:
             return rows
         episode = self._entry.episode if self._entry else "episode"
         per = f"per {episode}" if self.mdp.discount == 1.0 else "in total, discounted"
-        moved = float(
-            rm.visits(self.mdp, policy) @ self.regularizer.value(policy, self.mdp.available)
-        )
-        before = rm.evaluate(self.mdp, self._reference).initial_value
+        before = sign * rm.evaluate(self.mdp, self._reference).initial_value
+        verb = "costs" if sign < 0.0 else "earns"
         return [
             (
                 "reward",
-                f"{reward:.10g} without the regularizer; the reference policy earns {before:.10g}",
+                f"{reward:.10g} without the regularizer; the reference policy {verb} {before:.10g}",
             ),
             (
                 "moved",
-                f"{moved:.6g} nats from the reference policy {per} (Kullback-Leibler divergence)",
+                f"{self._measure_divergence(policy, self._reference):.6g} nats from the reference "
+                f"policy {per} (Kullback-Leibler divergence)",
             ),
         ]
+
+    def _measure_divergence(self, policy: np.ndarray, reference: np.ndarray) -> float:
+        """Return the divergence of a policy from another one, added up over the steps."""
+        unpaid = self.mdp.with_rewards(np.zeros(self.mdp.rewards.shape))
+        cost = rm.KL(reference, temperature=1.0)
+        return max(-rm.evaluate(unpaid, policy, cost).initial_value, 0.0)
 
 
 def _parse_parameters(texts: list[str] | None) -> dict[str, Any]:

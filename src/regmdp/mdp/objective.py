@@ -76,7 +76,7 @@ class Objective:
         return f"{'minimum' if self.minimize else 'maximum'} {what[self.kind]}"
 
 
-def describe_value(value: float, objective: Objective | None) -> str:
+def describe_value(value: float, objective: Objective | None, regularized: bool = False) -> str:
     """Return a value from the initial distribution in the sign of what was asked for.
 
     >>> describe_value(-2.5, Objective(minimize=True))
@@ -84,8 +84,10 @@ def describe_value(value: float, objective: Objective | None) -> str:
     """
     if objective is None:
         return f"{value:.10g} from the initial distribution"
+    more = ", with the regularizer" if regularized else ""
     # not a negative zero
-    return f"{0.0 + objective.sign * value:.10g} from the initial distribution, the {objective}"
+    number = 0.0 + objective.sign * value
+    return f"{number:.10g} from the initial distribution, the {objective}{more}"
 
 
 def read_objective(data: Mapping[str, Any] | None) -> Objective | None:
