@@ -11,7 +11,9 @@ import numpy as np
 
 from regmdp._internal.array_files import read_result, take_array, take_field, write_arrays
 from regmdp._internal.arrays import Float
+from regmdp._internal.errors import FormatError
 from regmdp._internal.html import html_rows
+from regmdp._internal.parameters import FileName, checked
 from regmdp._internal.status import Status
 from regmdp.algorithms import History
 from regmdp.certificates import BOUNDS, Bounds, Certificate
@@ -152,6 +154,7 @@ class Solution:
             ("status", str(self.status)),
         ]
 
+    @checked(FormatError, path=FileName())
     def save(self, path: str | PathLike[str]) -> None:
         """Write the solution to a ``.npz`` file, whole or not at all.
 
@@ -163,6 +166,7 @@ class Solution:
         write_arrays(path, KIND, *pack_solution(self))
 
     @classmethod
+    @checked(FormatError, path=FileName())
     def load(cls, path: str | PathLike[str]) -> Solution:
         """Read a solution that :meth:`save` wrote.
 

@@ -10,6 +10,7 @@ from bad_input import (
     gradient_calls,
     method_calls,
     model_calls,
+    object_calls,
     plot_calls,
     regularizer_calls,
     reproduce_calls,
@@ -29,6 +30,7 @@ CALLS = (
     | theory_calls.CALLS
     | model_calls.CALLS
     | choice_calls.CALLS
+    | object_calls.CALLS
     | plot_calls.CALLS
     | gradient_calls.CALLS
     | routes_calls.CALLS
@@ -69,6 +71,14 @@ ACCEPTED = {
     },
     "regmdp.plots.draw_grid_value limits": {"shuffled frame": "the values are what counts"},
     "regmdp.plots.set_logarithmic limits": {"shuffled frame": "the values are what counts"},
+    "regmdp.MDP.with_available available": {"None": "all actions that the model has"},
+    "regmdp.MDP.with_discount discount": {"0": "only the first reward counts"},
+    "regmdp.MDP.with_rewards rewards": dict.fromkeys(ANY, "rewards are any"),
+    "regmdp.GridLayout.spread values": dict.fromkeys((*ANY, "nan", "inf"), "NaN at walls"),
+    "regmdp.io.ModelWriter discount": {"0": "only the first reward counts"},
+    "regmdp.samples.Dataset.subset rows": dict.fromkeys(
+        ("empty", "a row more", "a row less", "sevens", "negative", "zeros"), "any rows"
+    ),
     "regmdp.routes.RoadNetwork start": {"zeros": "all links may begin at one node"},
     "regmdp.routes.RoadNetwork end": {"zeros": "all links may end at one node"},
     "regmdp.routes.RoadNetwork coordinates": dict.fromkeys(ANY, "any numbers"),

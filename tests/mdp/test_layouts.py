@@ -68,7 +68,7 @@ def test_a_grid_counts_its_free_cells_and_puts_values_there():
             lambda: GRID.with_layout(rm.LineLayout("x", [0, 1])),
             "has 2 positions, but the model has 11",
         ),
-        (lambda: GRID.with_layout("...G"), r"must be a regmdp.GridLayout, .* not '\.\.\.G'"),
+        (lambda: GRID.with_layout("...G"), r"layout must be of class Layout, not '\.\.\.G'"),
         (lambda: read_layout({"kind": "torus"}), "no layout of the kind 'torus'"),
         (lambda: read_layout([1]), "must be a mapping"),
     ],

@@ -26,10 +26,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regmdp._internal.arrays import UNIT_ROUNDOFF, ArrayLike, Float
-from regmdp._internal.errors import SolverError
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
 
-__all__ = ["ConcaveHull", "bound_value_above", "check_divergence", "least_divergence"]
+__all__ = ["ConcaveHull", "bound_value_above", "least_divergence"]
 
 
 def bound_value_above(
@@ -120,18 +119,6 @@ class ConcaveHull:
         """Bound on the rounding error of a value that is interpolated between corners."""
         finite = np.abs(self.value[np.isfinite(self.value)])
         return 16 * UNIT_ROUNDOFF * float(np.max(finite, initial=0.0))
-
-
-def check_divergence(divergence: ArrayLike) -> Float[np.ndarray, "*shape"]:
-    """Return divergences as doubles; infinite ones are permitted.
-
-    Raises:
-        SolverError: if one is negative or not a number.
-    """
-    nats = np.asarray(divergence, dtype=np.float64)
-    if not np.all(nats >= 0.0):
-        raise SolverError("a divergence must be a number of nats, 0 or more")
-    return nats
 
 
 def _is_below_line(

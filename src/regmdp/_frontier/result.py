@@ -12,7 +12,6 @@ import numpy as np
 from regmdp._frontier.envelope import (
     ConcaveHull,
     bound_value_above,
-    check_divergence,
     least_divergence,
 )
 from regmdp._frontier.points import PolicyPoint
@@ -31,9 +30,11 @@ from regmdp._internal.array_files import (
 )
 from regmdp._internal.arrays import UNIT_ROUNDOFF, ArrayLike, Float
 from regmdp._internal.bounds import require_bounds
-from regmdp._internal.checks import check_number
+from regmdp._internal.checks import LARGE_ROOT
+from regmdp._internal.errors import FormatError
 from regmdp._internal.files import replace_atomically
 from regmdp._internal.html import html_table
+from regmdp._internal.parameters import ArrayOf, FileName, Number, checked
 from regmdp._internal.status import Status
 from regmdp.solution import Solution, pack_solution, unpack_solution
 
@@ -42,6 +43,10 @@ __all__ = ["Frontier", "make_writers"]
 KIND = "frontier"
 #: Names of the arrays with one number a point.
 COLUMNS = tuple(column.name for column in fields(PolicyPoint))
+
+
+#: Divergences, in nats.
+NATS = ArrayOf(minimum=0.0, infinite=(np.inf,), empty=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +143,7 @@ class Frontier:
         """(n,) upper bound on the value of any policy within the divergence of the point."""
         return self.upper(self.divergence_upper)
 
+    @checked(divergence=NATS)
     def upper(self, divergence: ArrayLike) -> Float[np.ndarray, "*shape"]:
         """Return an upper bound on the value of any policy within the given KL divergence.
 
@@ -149,11 +155,12 @@ class Frontier:
         Raises:
             SolverError: if one is negative or not a number.
         """
-        nats = check_divergence(divergence)
+        nats = np.asarray(divergence)
         bound = bound_value_above(self.temperature[1:], self.optimum_upper[1:], nats)
         # a policy at divergence 0 agrees with the reference in every state that it reaches
         return np.asarray(np.where(nats == 0.0, np.minimum(bound, self.value_upper[0]), bound))
 
+    @checked(divergence=NATS)
     def lower(self, divergence: ArrayLike) -> Float[np.ndarray, "*shape"]:
         """Return a value that some policy within the given KL divergence attains.
 
@@ -165,7 +172,7 @@ class Frontier:
         Raises:
             SolverError: if one is negative or not a number.
         """
-        return self._hull().bound_value_below(check_divergence(divergence))
+        return self._hull().bound_value_below(np.asarray(divergence))
 
     def hull(self) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
         """Return (m,) divergences and (m,) values of the corners of the concave hull, from 0 on."""
@@ -175,6 +182,7 @@ class Frontier:
     def _hull(self) -> ConcaveHull:
         return ConcaveHull.from_points(self.divergence_upper, self.value_lower)
 
+    @checked(gain=Number(0.0, LARGE_ROOT))
     def divergence_for(self, gain: float) -> tuple[float, float]:
         """Return bounds on the least divergence of a policy with the given gain over the reference.
 
@@ -197,7 +205,6 @@ class Frontier:
             >>> round(least, 2), round(enough, 2)
             (0.1, 0.11)
         """
-        gain = check_number("gain", gain, 0.0)
         if gain == 0.0:
             return 0.0, 0.0
         low, high = float(self.value_lower[0]), float(self.value_upper[0])
@@ -214,6 +221,7 @@ class Frontier:
             "gap": self.gap,
         }
 
+    @checked(FormatError, path=FileName())
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write one line of numbers a point, with the solver's status in the last column.
 
@@ -255,6 +263,7 @@ class Frontier:
         note = [] if self.complete else [f"{self.status.word}: points are missing"]
         return "\n".join([*align_columns([heading, *rows]), self.describe_half_gain(), *note])
 
+    @checked(FormatError, path=FileName())
     def save(self, path: str | PathLike[str]) -> None:
         """Write the frontier with its solutions to a ``.npz`` file, whole or not at all.
 
@@ -264,6 +273,7 @@ class Frontier:
         replace_atomically(path, make_writers(self)["npz"])
 
     @classmethod
+    @checked(FormatError, path=FileName())
     def load(cls, path: str | PathLike[str]) -> Frontier:
         """Read a frontier that :meth:`save` wrote.
 

@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -282,10 +281,10 @@ class FileName(Kind):
     def matches(self, value: object) -> bool:
         return isinstance(value, str | PathLike)
 
-    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> Path:
+    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> Any:
         if not isinstance(value, str | PathLike):
             raise error(f"{name} must be {self.describe()}, not {show(value)}")
-        return Path(value)
+        return value  # a slash at the end of text, which a path does not keep, may mean something
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Unpack
 
 from regmdp._internal.errors import FormatError
+from regmdp._internal.parameters import FileName, Flag, Instance, Number, Text, checked
 from regmdp.io.cassandra import read_cassandra
 from regmdp.io.drn import read_drn, write_drn
 from regmdp.io.mapped import open_mapped, save_mapped
@@ -157,6 +158,15 @@ def find_format(path: str | PathLike[str], name: str | None = None) -> Format:
     raise FormatError(f"{what}; the formats are {known}")
 
 
+@checked(
+    FormatError,
+    path=FileName(),
+    format=Text() | None,
+    discount=Number(0.0, 1.0) | None,
+    rewards=Text() | None,
+    normalize=Flag(),
+    verify=Flag(),
+)
 def read_model(
     path: str | PathLike[str],
     *,
@@ -262,6 +272,7 @@ def read_with_notes(
     return Reading(mdp if discount is None else mdp.with_discount(discount), entry.name, ())
 
 
+@checked(FormatError, mdp=Instance(MDP), path=FileName(), format=Text() | None)
 def write_model(
     mdp: MDP, path: str | PathLike[str], *, format: str | None = None
 ) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from regmdp._internal.array_files import read_array, read_array_header
 from regmdp._internal.arrays import freeze
 from regmdp._internal.errors import FormatError, InsufficientMemoryError, ModelError
 from regmdp._internal.memory import require_memory
+from regmdp._internal.parameters import FileName, Flag, Instance, checked
 from regmdp.io.mapped_blocks import MappedBlocks
 from regmdp.io.mapped_layout import (
     DESCRIPTION_FILE,
@@ -30,6 +31,7 @@ from regmdp.mdp.validation import as_discount
 __all__ = ["open_mapped", "save_mapped"]
 
 
+@checked(ModelError, mdp=Instance(MDP), path=FileName())
 def save_mapped(mdp: MDP, path: str | PathLike[str]) -> None:
     """Write a model to a folder that :func:`open_mapped` opens.
 
@@ -64,6 +66,7 @@ def save_mapped(mdp: MDP, path: str | PathLike[str]) -> None:
             )
 
 
+@checked(ModelError, path=FileName(), verify=Flag())
 def open_mapped(path: str | PathLike[str], *, verify: bool = False) -> MDP:
     """Open a model that :class:`ModelWriter` wrote.
 

@@ -17,10 +17,19 @@ from typing import IO, Any
 import numpy as np
 import scipy.sparse as sp
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float, SparseArray
-from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import ModelError
 from regmdp._internal.files import make_folder, require_new_folder, writing
+from regmdp._internal.parameters import (
+    Distributions,
+    FileName,
+    Flag,
+    Instance,
+    Integer,
+    Number,
+    checked,
+)
 from regmdp._internal.sparse import as_csr
 from regmdp.io.mapped_layout import (
     DESCRIPTION_FILE,
@@ -39,8 +48,6 @@ from regmdp.mdp.sparse_transitions import append_empty_row, extract_block
 from regmdp.mdp.transitions import state_blocks
 from regmdp.mdp.validation import (
     MASS_TOLERANCE,
-    as_discount,
-    as_flag,
     as_floats,
     as_labels,
     normalize_sparse,
@@ -116,6 +123,17 @@ class ModelWriter:
         array([0.9, 1. , 0. ])
     """
 
+    @checked(
+        ModelError,
+        path=FileName(),
+        n_states=Integer(1, 2**31 - 1),
+        n_actions=Integer(),
+        discount=Number(0.0, 1.0),
+        initial=Distributions("n") | None,
+        layout=Instance(Layout) | None,
+        normalize=Flag(),
+        objective=Instance(Objective) | None,
+    )
     def __init__(
         self,
         path: str | PathLike[str],
@@ -133,24 +151,19 @@ class ModelWriter:
     ) -> None:
         self._path = Path(path)
         require_new_folder(self._path)
-        self._shape = (
-            check_integer("n_states", n_states, 1, 2**31 - 1, error=ModelError),
-            check_integer("n_actions", n_actions, error=ModelError),
-        )
+        self._shape = (n_states, n_actions)
         if layout is not None:
             layout.require_fit(n_states, n_actions)
-        self._discount = as_discount(discount)
+        self._discount = discount
         self._labels = (
             as_labels("state_labels", state_labels, n_states),
             as_labels("action_labels", action_labels, n_actions),
         )
         self._sets = list_labels(check_labels(labels, n_states))
-        if not isinstance(objective, Objective | None):
-            raise ModelError(f"objective must be a regmdp.mdp.Objective or None, not {objective!r}")
         self._objective = objective
         self._layout = None if layout is None else layout.to_dict()
         self._initial = initial
-        self._normalize = as_flag("normalize", normalize)
+        self._normalize = normalize
         self._blocks = state_blocks(n_states, n_actions)
         self._stack = ExitStack()
         self._folder = self._path
@@ -242,7 +255,7 @@ class ModelWriter:
     ) -> _Part:
         """Convert the data of the next states, and check their shapes."""
         n_states, n_actions = self._shape
-        paid = np.asarray(rewards, dtype=np.float64)
+        paid = as_floats("rewards", rewards)
         if paid.ndim != 2 or paid.shape[1] != n_actions:
             raise ModelError(
                 f"rewards of n states must have shape (n, A) = (n, {n_actions}), not {paid.shape}"
@@ -265,8 +278,10 @@ class ModelWriter:
         if not matrix.data.all():
             matrix = matrix.copy()  # the arrays may be the caller's
             matrix.eliminate_zeros()
-        mask = np.asarray(True if available is None else available, dtype=np.bool_)
-        ends = np.asarray(0.0 if termination is None else termination, dtype=np.float64)
+        mask = np.array(True)
+        if available is not None:
+            mask = check_array("available", available, "boolean", error=ModelError)
+        ends = as_floats("termination", 0.0 if termination is None else termination)
         for name, given, table in (
             ("available", available, mask),
             ("termination", termination, ends),

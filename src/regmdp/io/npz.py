@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from regmdp._internal.array_files import read_arrays, write_arrays
 from regmdp._internal.arrays import ArrayLike, SparseArray
 from regmdp._internal.errors import FormatError, ModelError
+from regmdp._internal.parameters import FileName, Flag, Instance, checked
 from regmdp.mdp import MDP
 from regmdp.mdp.labels import list_labels
 from regmdp.mdp.layouts import read_layout
@@ -24,6 +25,7 @@ DENSE = "transitions"
 SPARSE = ("transitions_data", "transitions_indices", "transitions_indptr")
 
 
+@checked(ModelError, mdp=Instance(MDP), path=FileName())
 def save_model(mdp: MDP, path: str | PathLike[str]) -> None:
     """Write a model to a ``.npz`` file, which is replaced only when the new one is complete.
 
@@ -64,6 +66,7 @@ def save_model(mdp: MDP, path: str | PathLike[str]) -> None:
     write_arrays(path, KIND, arrays, meta)
 
 
+@checked(ModelError, path=FileName(), normalize=Flag())
 def load_model(path: str | PathLike[str], *, normalize: bool = False) -> MDP:
     """Read a model that :func:`save_model` wrote, and check it.
 

@@ -9,6 +9,7 @@ import numpy as np
 from regmdp._internal.array_files import read_array, read_named_arrays, read_names
 from regmdp._internal.errors import FormatError
 from regmdp._internal.files import require_file
+from regmdp._internal.parameters import FileName, checked
 
 __all__ = ["load_policy"]
 
@@ -16,6 +17,7 @@ __all__ = ["load_policy"]
 NPY_MAGIC = b"\x93NUMPY"
 
 
+@checked(FormatError, path=FileName())
 def load_policy(path: str | PathLike[str]) -> np.ndarray:
     """Return the policy in a file.
 

@@ -12,6 +12,8 @@ import numpy as np
 
 from regmdp._internal.arrays import Bool, Float, freeze
 from regmdp._internal.checks import printable
+from regmdp._internal.errors import ModelError
+from regmdp._internal.parameters import Integer, checked
 from regmdp.mdp.labels import NO_LABELS, Labels
 from regmdp.mdp.layouts import Layout
 
@@ -139,8 +141,15 @@ class DecisionProcess(ABC):
         """Set attributes of a new object, including one that is immutable from then on."""
         vars(self).update(attributes)
 
+    @checked(ModelError, state=Integer(0), action=Integer(0) | None)
     def describe(self, state: int, action: int | None = None) -> str:
         """Name a state, or a state-action pair, as errors and summaries do."""
+        for name, number, count in (
+            ("state", state, self.n_states),
+            ("action", action or 0, self.n_actions),
+        ):
+            if number >= count:
+                raise ModelError(f"there is no {name} {number}; there are {count}, from 0 on")
         return _describe(self.state_labels, self.action_labels, state, action)
 
 

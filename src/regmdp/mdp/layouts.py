@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from regmdp._internal.arrays import Bool, Float
+from regmdp._internal.arrays import ArrayLike, Bool, Float
 from regmdp._internal.checks import check_integer, check_number
 from regmdp._internal.errors import ModelError
+from regmdp._internal.parameters import ArrayOf, checked
 
 __all__ = [
     "CLOCKWISE",
@@ -101,7 +102,8 @@ class GridLayout(Layout):
         """Number of cells that are not walls."""
         return sum(len(row) - row.count("#") for row in self.rows)
 
-    def spread(self, values: Float[np.ndarray, "S *rest"]) -> Float[np.ndarray, "H W *rest"]:
+    @checked(ModelError, values=ArrayOf(infinite=(-np.inf, np.inf), missing=True))
+    def spread(self, values: ArrayLike) -> Float[np.ndarray, "H W *rest"]:
         """(S, …) numbers, one for each state, -> (H, W, …), NaN at walls.
 
         >>> import numpy as np, regmdp as rm
@@ -109,7 +111,12 @@ class GridLayout(Layout):
         array([[ 1.,  2.],
                [nan,  3.]])
         """
-        walls = self.walls
+        walls, values = self.walls, np.asarray(values)
+        if values.shape[:1] != (self.n_states,):
+            raise ModelError(
+                f"values must have one entry for each of {self.n_states} states, not the shape "
+                f"{values.shape}"
+            )
         spread = np.full((*walls.shape, *values.shape[1:]), np.nan)
         spread[~walls] = values
         return spread

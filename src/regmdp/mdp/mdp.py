@@ -12,6 +12,7 @@ import scipy
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, Int, SparseArray
 from regmdp._internal.errors import ModelError
+from regmdp._internal.parameters import Instance, checked
 from regmdp.mdp.decision_process import DecisionProcess
 from regmdp.mdp.dense_transitions import DenseTransitions, store_dense
 from regmdp.mdp.digests import hash_tables
@@ -480,6 +481,7 @@ class MDP(DecisionProcess):
         space = replace(self.space, available=data.space.available)
         return MDP.from_checked(replace(data, space=space, objective=self.objective))
 
+    @checked(ModelError, layout=Instance(Layout) | None)
     def with_layout(self, layout: Layout | None) -> MDP:
         """Return the same model with another layout, which figures use, or without one.
 
@@ -492,11 +494,6 @@ class MDP(DecisionProcess):
             LineLayout(label='distance', positions=None)
         """
         if layout is not None:
-            if not isinstance(layout, Layout):
-                raise ModelError(
-                    "layout must be a regmdp.GridLayout, a regmdp.LineLayout or None, not "
-                    f"{layout!r}"
-                )
             layout.require_fit(self.n_states, self.n_actions)
         return MDP.from_checked(replace(self._data, space=replace(self.space, layout=layout)))
 

@@ -121,6 +121,7 @@ class ExponentialChain:
         buffers = self.size - 1 - links - links * booster
         return np.array([1, buffers // 2, buffers - buffers // 2, *[1] * links, *[booster] * links])
 
+    @checked(ModelError, s=Integer(0))
     def target(self, s: int) -> float:
         """Return τ_s, the value of state s above which its adjoint prefers it."""
         return 0.5 * self.discount ** (2 * s / 3)

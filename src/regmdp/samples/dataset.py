@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
 from regmdp._internal.checks import check_integer
-from regmdp._internal.errors import SampleError
+from regmdp._internal.errors import RegmdpError, SampleError
 from regmdp._internal.memory import require_memory
+from regmdp._internal.parameters import ArrayOf, Instance, Kind, checked
 from regmdp.mdp import MDP, DecisionProcess, StateActionSpace
 from regmdp.policies import check_policy
 from regmdp.samples.column import Column, factorize, number_blocks, require_rows
@@ -36,6 +39,33 @@ _COLUMNS = (
     "probability",
     "episode",
 )
+
+
+class RowsOf(Kind):
+    """Rows of the data set: a slice, a mask, or numbers."""
+
+    needs_model = True
+
+    def describe(self) -> str:
+        return "a slice, a mask or numbers of rows"
+
+    def matches(self, value: object) -> bool:
+        return isinstance(value, slice) or ArrayOf().matches(value)
+
+    def check(self, name: str, value: Any, model: Any, error: type[RegmdpError]) -> Any:
+        if isinstance(value, slice):
+            return value
+        count = len(model)
+        if getattr(value, "dtype", None) == np.bool_:
+            mask = check_array(name, value, "boolean", ndim=1, error=error)
+            if mask.size != count:
+                raise error(f"{name} has {mask.size} entries, but there are {count} rows")
+            return mask
+        numbers = check_array(name, value, "integer", ndim=1, error=error)
+        wrong = (numbers < -count) | (numbers >= count)
+        if wrong.any():
+            raise error(f"there is no row {numbers[wrong][0]}; there are {count}, from 0 on")
+        return numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -343,10 +373,12 @@ class Dataset:
             self.n_states, self.n_actions
         )
 
+    @checked(SampleError, rows=RowsOf())
     def subset(self, rows: slice | Bool[np.ndarray, " n"] | Int[np.ndarray, " k"]) -> Dataset:
         """Return some of the rows: a slice, a mask or integers."""
         return replace(self, **{name: column[rows] for name, column in self._columns().items()})
 
+    @checked(SampleError, process=Instance(DecisionProcess, StateActionSpace))
     def require_fit(self, process: DecisionProcess | StateActionSpace) -> None:
         """Check that a process has these states, actions and available pairs.
 

@@ -12,6 +12,7 @@ from regmdp._internal.arrays import ArrayLike, Bool, Float, Int
 from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SampleError
 from regmdp._internal.memory import require_memory
+from regmdp._internal.parameters import Instance, checked
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.model_data import check_initial, check_space
 from regmdp.mdp.validation import as_discount
@@ -111,6 +112,7 @@ class OfflineMDP(DecisionProcess):
         super().__init__(space, discount, check_initial(space, initial))
 
     @classmethod
+    @checked(SampleError, process=Instance(DecisionProcess), data=Instance(Dataset))
     def like(cls, process: DecisionProcess, data: Dataset) -> OfflineMDP:
         """Return the log of a process whose states, actions, discount and first states are known.
 

@@ -12,7 +12,7 @@ from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, Int, read_onl
 from regmdp._internal.checks import check_integer, check_number, describe_first, show
 from regmdp._internal.errors import RegmdpError, SampleError
 from regmdp._internal.memory import require_memory
-from regmdp._internal.parameters import Instance, checked
+from regmdp._internal.parameters import ArrayOf, Generator, Instance, Integer, checked
 from regmdp._internal.user_code import call_user, user_methods
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.model_data import check_initial, check_space
@@ -72,13 +72,36 @@ class Simulator(DecisionProcess):
     ) -> Outcome:
         """(N, …) states and actions of N runs -> results, drawn from the stream of each run."""
 
+    @checked(
+        SampleError,
+        state=ArrayOf("n", "integer", minimum=0, empty=True),
+        action=ArrayOf("n", "integer", minimum=0, empty=True),
+        rng=Generator(),
+    )
     def sample(
         self, state: Int[Array, " n"], action: Int[Array, " n"], rng: np.random.Generator
     ) -> Outcome:
         """(n,) states and actions -> their results."""
+        self._require_pairs(np.asarray(state), np.asarray(action))
         outcome = self.draw(np.asarray(state)[None], np.asarray(action)[None], RandomStreams([rng]))
         return Outcome(*(array[0] for array in outcome))
 
+    def _require_pairs(self, state: np.ndarray, action: np.ndarray) -> None:
+        """Check that states and actions exist, and that the actions are available."""
+        for name, numbers, count in (
+            ("state", state, self.n_states),
+            ("action", action, self.n_actions),
+        ):
+            wrong = numbers >= count
+            if wrong.any():
+                raise SampleError(f"there is no {name} {numbers[wrong][0]}; there are {count}")
+        missing = ~self.available[state, action]
+        if missing.any():
+            row = int(np.argmax(missing))
+            where = self.describe(int(state[row]), int(action[row]))
+            raise SampleError(f"row {row}: {where} is not available")
+
+    @checked(SampleError, streams=Instance(RandomStreams), count=Integer())
     def draw_initial_states(self, streams: RandomStreams, count: int) -> Int[np.ndarray, "N n"]:
         """Return (N, n) first states, drawn from the initial distribution."""
         return draw_categorical(self.initial, streams.uniform(count))

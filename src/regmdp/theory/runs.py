@@ -12,7 +12,7 @@ import numpy as np
 from regmdp import bellman
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float
 from regmdp._internal.errors import SolverError
-from regmdp._internal.parameters import Instance, Integer, checked
+from regmdp._internal.parameters import ArrayOf, Instance, Integer, SequenceOf, checked
 from regmdp._learn import learn
 from regmdp._solve import solve
 from regmdp.algorithms import Algorithm, PolicyOptimization, Recorder, State
@@ -67,7 +67,18 @@ class Trace:
     algorithm: Algorithm
     states: Sequence[State]
 
+    @property
+    def dimensions(self) -> dict[str, int]:
+        """The numbers of states, S, and of actions, A."""
+        return {"S": self.mdp.n_states, "A": self.mdp.n_actions}
+
     @classmethod
+    @checked(
+        mdp=Instance(MDP),
+        regularizer=Instance(Regularizer) | None,
+        algorithm=Instance(Algorithm),
+        states=SequenceOf(Instance(State), minimum=1),
+    )
     def from_learning(
         cls,
         mdp: MDP,
@@ -280,12 +291,16 @@ class Trace:
         """(n + 1,) V_k(ρ)."""
         return self.values @ self.mdp.initial
 
+    @checked(policy=ArrayOf("S A", minimum=0.0, maximum=1.0 + 1e-9))
     def cost(self, policy: Float[Array, "S A"]) -> Float[np.ndarray, " S"]:
         """(S, A) policy -> (S,) τ h(π)."""
         return np.asarray(self.regularizer.cost(policy, self.mdp.available))
 
+    @checked(policy=ArrayOf("S A", minimum=0.0, maximum=1.0 + 1e-9), iterate=Integer(0))
     def step_gain(self, policy: Float[Array, "S A"], iterate: int) -> Float[np.ndarray, " S"]:
         """(S, A) policy -> (S,) gain of one step over π_k: ⟨Q_k, π - π_k⟩ - τh(π) + τh(π_k)."""
+        if iterate >= len(self.policies):
+            raise SolverError(f"there is no iterate {iterate}; there are {len(self.policies)}")
         current = self.policies[iterate]
         difference = np.sum(
             (np.asarray(policy) - current) * subtract_best(self.q[iterate], self.allowed), axis=-1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from regmdp._internal.parameters import Instance, checked
 from regmdp.theory.report import ComparedValues, Comparison
 from regmdp.theory.runs import Trace
 
@@ -28,6 +29,7 @@ class Statement:
     kind: type[Comparison]
     measure: Callable[[Trace], ComparedValues]
 
+    @checked(run=Instance(Trace))
     def compare(self, run: Trace) -> Comparison:
         """Compare the statement with a run.
 
