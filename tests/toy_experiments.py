@@ -7,15 +7,16 @@ from typing import Annotated
 
 import numpy as np
 
+from regmdp._internal import kinds
 from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, Result
-from regmdp.reproduce.settings import Items, Limits, check_fields
+from regmdp.reproduce.settings import Items, check_fields
 
 
 @dataclass(frozen=True)
 class Settings:
-    size: Annotated[int, Limits(1, 100)] = 5
+    size: Annotated[int, kinds.Integer(1, 100)] = 5
     scales: Annotated[tuple[float, ...], Items(order="decreasing")] = (1.0, 0.1)
-    seed: Annotated[int, Limits(0)] = 3
+    seed: Annotated[int, kinds.Integer(0)] = 3
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 import regmdp as rm
+from regmdp._internal.kinds import Integer, Number, Option
 from regmdp.reproduce.settings import (
     Change,
     Items,
-    Limits,
-    OneOf,
     change_settings,
     check_fields,
     format_setting,
@@ -21,17 +20,17 @@ from regmdp.reproduce.settings import (
 
 @dataclass(frozen=True)
 class Settings:
-    count: Annotated[int, Limits(1, 10)] = 2
-    temperature: Annotated[float, Limits(above=0.0, maximum=1.0)] = 0.5
+    count: Annotated[int, Integer(1, 10)] = 2
+    temperature: Annotated[float, Number(above=0.0, maximum=1.0)] = 0.5
     steps: Annotated[
-        tuple[Annotated[float, Limits(minimum=0.0)], ...], Items(order="increasing")
+        tuple[Annotated[float, Number(minimum=0.0)], ...], Items(order="increasing")
     ] = (
         0.1,
         1.0,
     )
     falling: Annotated[tuple[int, ...], Items(2, 3, "decreasing")] = (3, 2)
     chosen: Annotated[tuple[str, ...], Items(order="different")] = ("a", "b")
-    kind: Annotated[str, OneOf(("uniform", "sign"))] = "sign"
+    kind: Annotated[str, Option("uniform", "sign")] = "sign"
     shape: tuple[int, float] = (3, 0.5)
     shapes: Annotated[tuple[tuple[int, float], ...], Items(least=0)] = ((3, 0.5),)
     label: str = "x"
@@ -118,7 +117,7 @@ def test_values_become_the_numbers_and_tuples_of_python(name, value, expected):
         ("shapes", "3", r"shapes must have 2 values, not 1"),
         ("shapes", "3:1:1", r"shapes must have 2 values, not 3"),
         ("shapes", (3,), r"shapes\[0\] must be a tuple, not 3"),
-        ("label", 3, "label must be a text, not 3"),
+        ("label", 3, "label must be a string, not 3"),
     ],
 )
 def test_wrong_values_are_refused_with_a_sentence(name, value, message):

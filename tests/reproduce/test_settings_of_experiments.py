@@ -8,8 +8,9 @@ import pytest
 from bad_input.bad_values import bad_values, is_never_good
 
 import regmdp as rm
+from regmdp._internal.kinds import Kind
 from regmdp.reproduce import experiments
-from regmdp.reproduce.settings import Items, Limits, format_setting
+from regmdp.reproduce.settings import Items, format_setting
 
 #: Texts of numbers, which are read.
 READ = {("text", int), ("text", float)}
@@ -30,20 +31,22 @@ def unwrap(kind):
     return base, {type(extra): extra for extra in extras}
 
 
+def find_kind(extras):
+    """What a field is declared to be, if it is."""
+    return next((extra for extra in extras.values() if isinstance(extra, Kind)), None)
+
+
 def wrong_numbers(kind):
     """Numbers just outside of the limits of a number."""
     base, extras = unwrap(kind)
-    limits = extras.get(Limits)
+    limits = find_kind(extras)
     if base is str or limits is None:
         return
-    if limits.minimum is not None:
-        yield limits.minimum - (1 if base is int else max(1e-3, abs(limits.minimum) * 1e-3))
-    if limits.above is not None:
-        yield limits.above
-    if limits.maximum is not None:
-        yield limits.maximum + (1 if base is int else max(1e-3, abs(limits.maximum) * 1e-3))
-    if limits.below is not None:
-        yield limits.below
+    for sign, limit in ((-1, limits.minimum), (1, limits.maximum)):
+        if limit is not None:
+            yield limit + sign * (1 if base is int else max(1e-3, abs(limit) * 1e-3))
+    if base is float:
+        yield from (one for one in (limits.above, limits.below) if one is not None)
     yield from (float("nan"), float("inf"), float("-inf"))
 
 
@@ -76,7 +79,7 @@ def wrong_values(kind, value):
 def test_values_outside_of_the_limits_are_refused(experiment, name):
     kind = get_type_hints(type(experiment.full), include_extras=True)[name]
     base, extras = unwrap(kind)
-    if base in (int, float) and Limits not in extras:
+    if base in (int, float) and find_kind(extras) is None:
         # limited by its dependence on other settings
         assert (experiment.name, name) == ("exponential", "shown_size")
     wrong = wrong_values(kind, getattr(experiment.full, name))

@@ -25,7 +25,6 @@ from regmdp._internal.parameters import (
     FileName,
     Flag,
     Function,
-    Text,
     checked,
     checked_methods,
 )
@@ -49,7 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["ExperimentRun", "run", "run_experiment", "write_run"]
 
 
-@checked_methods(RegmdpError, draw={"name": Text() | None}, save={"folder": FileName()})
+@checked_methods(RegmdpError, save={"folder": FileName()})
 @dataclass(frozen=True, eq=False, repr=False)
 class ExperimentRun:
     """A finished run of an experiment, as :func:`run` returns it.
@@ -218,7 +217,7 @@ class ExperimentRun:
             yield scripts_to_html(html_rows("", [(name, spec.caption)]))
 
 
-@checked(RegmdpError, name=Text(), quick=Flag(), progress=Function() | None)
+@checked(RegmdpError, quick=Flag(), progress=Function() | None)
 def run(
     name: str,
     *,

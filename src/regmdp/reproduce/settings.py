@@ -1,7 +1,8 @@
 """Settings of experiments: what a field may be, and how a user changes it.
 
-A field is annotated with what it may be, once, and everything else follows: the type of a text, the
-check of a value, and the message. ``Annotated[float, Limits(above=0.0)]`` is a positive number,
+A field is annotated with what it may be, once, as a parameter of a function is declared
+(:mod:`regmdp._internal.kinds`), and everything else follows: the type of a text, the check of a
+value, and the message. ``Annotated[float, Number(above=0.0)]`` is a positive number,
 ``Annotated[tuple[int, ...], Items(order="increasing")]`` a tuple of increasing integers.
 """
 
@@ -23,14 +24,12 @@ from typing import (
 
 import numpy as np
 
-from regmdp._internal.checks import check_integer, check_number, check_option
 from regmdp._internal.errors import RegmdpError
+from regmdp._internal.kinds import Integer, Kind, Number, Text
 
 __all__ = [
     "Change",
     "Items",
-    "Limits",
-    "OneOf",
     "change_settings",
     "check_fields",
     "format_setting",
@@ -41,18 +40,11 @@ __all__ = [
 
 Settings = TypeVar("Settings")
 
+#: What a field is whose annotation is a type alone.
+UNLIMITED: dict[type, Kind] = {int: Integer(None), float: Number(), str: Text()}
+
 #: Signs between the entries of a tuple, and between the numbers of an entry.
 SEPARATORS = (",", ":")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits of a number: both ends included, or ``above`` and ``below``, which are not."""
-
-    minimum: float | None = None
-    maximum: float | None = None
-    above: float | None = None
-    below: float | None = None
 
 
 @dataclass(frozen=True)
@@ -68,13 +60,6 @@ class Items:
     least: int = 1
     most: int = 100
     order: Literal["increasing", "decreasing", "different"] | None = None
-
-
-@dataclass(frozen=True)
-class OneOf:
-    """The texts that a field may be."""
-
-    options: tuple[str, ...]
 
 
 class Change(NamedTuple):
@@ -119,7 +104,7 @@ def check_fields(settings: object) -> None:
     Examples:
         >>> @dataclass(frozen=True)
         ... class Settings:
-        ...     temperature: Annotated[float, Limits(above=0.0)]
+        ...     temperature: Annotated[float, Number(above=0.0)]
         >>> check_fields(Settings(0.0))
         Traceback (most recent call last):
         ...
@@ -257,25 +242,8 @@ def _convert(name: str, value: object, kind: Any) -> Any:
     base, extras = _split(kind)
     if get_origin(base) is tuple:
         return _convert_tuple(name, value, base, _find(extras, Items) or Items(least=0))
-    if base is str:
-        options = _find(extras, OneOf)
-        if options is not None:
-            return check_option(name, value, options.options, error=RegmdpError)
-        require(isinstance(value, str), f"{name} must be a text, not {value!r}")
-        return value
-    limits = _find(extras, Limits) or Limits()
-    if base is int:
-        low, high = (None if end is None else int(end) for end in (limits.minimum, limits.maximum))
-        return check_integer(name, value, low, high, error=RegmdpError)
-    return check_number(
-        name,
-        value,
-        limits.minimum,
-        limits.maximum,
-        above=limits.above,
-        below=limits.below,
-        error=RegmdpError,
-    )
+    kind = _find(extras, Kind) or UNLIMITED[base]
+    return kind.check(name, value, None, RegmdpError)
 
 
 def _convert_tuple(name: str, value: object, base: Any, items: Items) -> tuple[Any, ...]:

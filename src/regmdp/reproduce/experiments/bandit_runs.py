@@ -9,11 +9,12 @@ from typing import Annotated
 import numpy as np
 
 from regmdp._internal.arrays import Float
+from regmdp._internal.kinds import Integer, Number
 from regmdp._solve import solve
 from regmdp.algorithms import NPG, Algorithm, Recorder, SoftmaxPG
 from regmdp.models import bandit
 from regmdp.regularizers import Shannon
-from regmdp.reproduce.settings import Items, Limits, check_fields, format_setting, require
+from regmdp.reproduce.settings import Items, check_fields, format_setting, require
 
 __all__ = [
     "METHODS",
@@ -26,8 +27,8 @@ __all__ = [
     "run_at_temperature",
 ]
 
-Reward = Annotated[float, Limits(-100.0, 100.0)]
-Probability = Annotated[float, Limits(1e-9, 1.0)]
+Reward = Annotated[float, Number(-100.0, 100.0)]
+Probability = Annotated[float, Number(1e-9, 1.0)]
 Start = tuple[Probability, Probability, Probability]
 
 #: Largest difference in the plane of log probabilities from a cross that is reached.
@@ -58,9 +59,9 @@ class Settings:
 
     rewards: tuple[Reward, Reward, Reward] = (1.0, 0.9, 0.1)
     temperatures: Annotated[
-        tuple[Annotated[float, Limits(1e-3, 1e3)], ...], Items(most=3, order="increasing")
+        tuple[Annotated[float, Number(1e-3, 1e3)], ...], Items(most=3, order="increasing")
     ] = (0.1, 1.0)
-    step_size: Annotated[float, Limits(1e-6, 10.0)] = 0.1
+    step_size: Annotated[float, Number(1e-6, 10.0)] = 0.1
     start: Start = (0.05, 0.05, 0.9)
     other_starts: Annotated[tuple[Start, ...], Items(least=0, most=8)] = (
         (0.01, 0.9, 0.09),
@@ -68,12 +69,12 @@ class Settings:
         (0.01, 0.01, 0.98),
         (0.2, 0.01, 0.79),
     )
-    tolerance: Annotated[float, Limits(1e-10, below=1.0)] = 1e-4
-    most_iterations: Annotated[int, Limits(1, 10_000_000)] = 200_000
-    natural_iterations: Annotated[int, Limits(1, 100_000)] = 3_000
-    compared_iterations: Annotated[int, Limits(1, 100_000)] = 5_000
-    trajectory_iterations: Annotated[int, Limits(1, 100_000)] = 1_500
-    resolution: Annotated[int, Limits(10, 400)] = 60
+    tolerance: Annotated[float, Number(1e-10, below=1.0)] = 1e-4
+    most_iterations: Annotated[int, Integer(1, 10_000_000)] = 200_000
+    natural_iterations: Annotated[int, Integer(1, 100_000)] = 3_000
+    compared_iterations: Annotated[int, Integer(1, 100_000)] = 5_000
+    trajectory_iterations: Annotated[int, Integer(1, 100_000)] = 1_500
+    resolution: Annotated[int, Integer(10, 400)] = 60
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -9,13 +9,14 @@ from typing import Annotated
 import numpy as np
 
 from regmdp._internal.arrays import Float
+from regmdp._internal.kinds import Integer, Number
 from regmdp._solve import solve
 from regmdp.algorithms import NPG, Algorithm, Recorder, SoftmaxPG, SoftPolicyIteration
 from regmdp.certificates import evaluate
 from regmdp.models import ExponentialChain
 from regmdp.regularizers import Regularizer, Shannon
 from regmdp.reproduce.experiments.softmax_flow import Flow, LumpedGradient, find_crossings
-from regmdp.reproduce.settings import Items, Limits, check_fields, format_setting, require
+from regmdp.reproduce.settings import Items, check_fields, format_setting, require
 
 __all__ = ["FullChainErrors", "Settings", "compare_with_full_chain", "run_other_methods"]
 
@@ -41,17 +42,17 @@ class Settings:
     """
 
     sizes: Annotated[
-        tuple[Annotated[int, Limits(10, 10**12)], ...], Items(least=2, most=30, order="increasing")
+        tuple[Annotated[int, Integer(10, 10**12)], ...], Items(least=2, most=30, order="increasing")
     ] = tuple(round(10 ** (exponent / 2)) for exponent in range(6, 19))
     shown_size: int = 10**8
-    horizon: Annotated[int, Limits(3, 8)] = 6
-    discount: Annotated[float, Limits(0.5, 0.9999)] = 0.97
-    temperature: Annotated[float, Limits(1e-6, 1e3)] = 0.01
-    iterations: Annotated[int, Limits(1, 100_000)] = 70
-    small_size: Annotated[int, Limits(10, 1000)] = 200
-    small_step: Annotated[float, Limits(0.1, 10.0)] = 1.0
-    points: Annotated[int, Limits(2, 10_000)] = 400
-    seed: Annotated[int, Limits(0)] = 0
+    horizon: Annotated[int, Integer(3, 8)] = 6
+    discount: Annotated[float, Number(0.5, 0.9999)] = 0.97
+    temperature: Annotated[float, Number(1e-6, 1e3)] = 0.01
+    iterations: Annotated[int, Integer(1, 100_000)] = 70
+    small_size: Annotated[int, Integer(10, 1000)] = 200
+    small_step: Annotated[float, Number(0.1, 10.0)] = 1.0
+    points: Annotated[int, Integer(2, 10_000)] = 400
+    seed: Annotated[int, Integer(0)] = 0
 
     def __post_init__(self) -> None:
         check_fields(self)

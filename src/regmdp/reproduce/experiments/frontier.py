@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 
 from regmdp._frontier import Frontier, frontier
+from regmdp._internal import kinds
 from regmdp._internal.arrays import Float
 from regmdp._solve import solve
 from regmdp.certificates import evaluate
@@ -17,7 +18,7 @@ from regmdp.models import garnet
 from regmdp.regularizers import KL
 from regmdp.reproduce.base import Check, Experiment, FigureSpec, Number, ProgressFunction, Result
 from regmdp.reproduce.experiments.frontier_figures import describe_frontier, draw_frontier
-from regmdp.reproduce.settings import Limits, check_fields, require
+from regmdp.reproduce.settings import check_fields, require
 
 __all__ = ["EXPERIMENT", "Settings", "run"]
 
@@ -36,13 +37,13 @@ class Settings:
         seed: Seed of the model, the reference and the random policies.
     """
 
-    n_states: Annotated[int, Limits(2, 2000)] = 300
-    n_actions: Annotated[int, Limits(2, 100)] = 6
-    branching: Annotated[int, Limits(1, 2000)] = 8
-    discount: Annotated[float, Limits(0.0, 0.995)] = 0.95
-    policies: Annotated[int, Limits(1, 100_000)] = 2000
-    tolerance: Annotated[float, Limits(1e-10, 1e-2)] = 1e-9
-    seed: Annotated[int, Limits(0)] = 11
+    n_states: Annotated[int, kinds.Integer(2, 2000)] = 300
+    n_actions: Annotated[int, kinds.Integer(2, 100)] = 6
+    branching: Annotated[int, kinds.Integer(1, 2000)] = 8
+    discount: Annotated[float, kinds.Number(0.0, 0.995)] = 0.95
+    policies: Annotated[int, kinds.Integer(1, 100_000)] = 2000
+    tolerance: Annotated[float, kinds.Number(1e-10, 1e-2)] = 1e-9
+    seed: Annotated[int, kinds.Integer(0)] = 11
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -11,13 +11,14 @@ import scipy.sparse as sp
 
 from regmdp._internal.arrays import Float, Int
 from regmdp._internal.events import Event
+from regmdp._internal.kinds import Integer, Number
 from regmdp._solve import solve
 from regmdp.algorithms import GPMD, PMD
 from regmdp.mdp import MDP
 from regmdp.regularizers import CapBarrier, LogBarrier, Regularizer, Tsallis
 from regmdp.reproduce.base import ProgressFunction
 from regmdp.reproduce.parallel import map_in_processes
-from regmdp.reproduce.settings import Items, Limits, check_fields, require
+from regmdp.reproduce.settings import Items, check_fields, require
 from regmdp.theory import compute_optimum, local_rates
 
 __all__ = [
@@ -68,21 +69,21 @@ class Settings:
         seed: Seed of the random models.
     """
 
-    states: Annotated[int, Limits(2, 2000)]
-    actions: Annotated[int, Limits(2, 1000)]
-    successors: Annotated[int, Limits(1, 2000)]
-    discount: Annotated[float, Limits(0.0, 0.9999)]
-    temperature: Annotated[float, Limits(1e-6, 1e6)]
-    capped: Annotated[int, Limits(1, 2000)]
-    cap: Annotated[float, Limits(above=0.0, below=1.0)]
+    states: Annotated[int, Integer(2, 2000)]
+    actions: Annotated[int, Integer(2, 1000)]
+    successors: Annotated[int, Integer(1, 2000)]
+    discount: Annotated[float, Number(0.0, 0.9999)]
+    temperature: Annotated[float, Number(1e-6, 1e6)]
+    capped: Annotated[int, Integer(1, 2000)]
+    cap: Annotated[float, Number(above=0.0, below=1.0)]
     step_sizes: Annotated[
-        tuple[Annotated[float, Limits(1e-6, 1e6)], ...], Items(most=4, order="increasing")
+        tuple[Annotated[float, Number(1e-6, 1e6)], ...], Items(most=4, order="increasing")
     ]
-    iterations: Annotated[int, Limits(1, 100_000)]
-    runs: Annotated[int, Limits(1, 100)]
-    recorded: Annotated[int, Limits(2, 1000)]
-    marks: Annotated[tuple[Annotated[int, Limits(1)], ...], Items(order="increasing")]
-    seed: Annotated[int, Limits(0)]
+    iterations: Annotated[int, Integer(1, 100_000)]
+    runs: Annotated[int, Integer(1, 100)]
+    recorded: Annotated[int, Integer(2, 1000)]
+    marks: Annotated[tuple[Annotated[int, Integer(1)], ...], Items(order="increasing")]
+    seed: Annotated[int, Integer(0)]
 
     def __post_init__(self) -> None:
         check_fields(self)

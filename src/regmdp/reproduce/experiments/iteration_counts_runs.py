@@ -12,11 +12,12 @@ import numpy as np
 from regmdp import bellman, models, theory
 from regmdp._internal.arrays import Float
 from regmdp._internal.events import Event
+from regmdp._internal.kinds import Integer, Number
 from regmdp._solve import solve
 from regmdp.algorithms import NPG, Maximum, PolicyIteration, PolicyOptimization, State
 from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
-from regmdp.reproduce.settings import Items, Limits, check_fields, require
+from regmdp.reproduce.settings import Items, check_fields, require
 
 __all__ = [
     "LADDER",
@@ -56,27 +57,27 @@ class Settings:
     """
 
     shape: tuple[
-        Annotated[int, Limits(2, 300)],
-        Annotated[int, Limits(2, 100)],
-        Annotated[int, Limits(2, 200)],
+        Annotated[int, Integer(2, 300)],
+        Annotated[int, Integer(2, 100)],
+        Annotated[int, Integer(2, 200)],
     ]
-    branching: Annotated[int, Limits(1, 300)]
-    temperature: Annotated[float, Limits(1e-4, 1e3)]
-    accuracy: Annotated[float, Limits(1e-6, 1e3)]
+    branching: Annotated[int, Integer(1, 300)]
+    temperature: Annotated[float, Number(1e-4, 1e3)]
+    accuracy: Annotated[float, Number(1e-6, 1e3)]
     shares: Annotated[
-        tuple[Annotated[float, Limits(1e-4, 1.0)], ...], Items(most=50, order="increasing")
+        tuple[Annotated[float, Number(1e-4, 1.0)], ...], Items(most=50, order="increasing")
     ]
-    rare: Annotated[float, Limits(1e-12, 0.5)]
+    rare: Annotated[float, Number(1e-12, 0.5)]
     accuracies: Annotated[
-        tuple[Annotated[float, Limits(1e-9, 1e3)], ...], Items(most=50, order="decreasing")
+        tuple[Annotated[float, Number(1e-9, 1e3)], ...], Items(most=50, order="decreasing")
     ]
-    rungs: Annotated[int, Limits(2, 1000)]
-    ladder_horizon: Annotated[int, Limits(2, 50)]
+    rungs: Annotated[int, Integer(2, 1000)]
+    ladder_horizon: Annotated[int, Integer(2, 50)]
     ladder_accuracies: Annotated[
-        tuple[Annotated[float, Limits(1e-5, 1e3)], ...],
+        tuple[Annotated[float, Number(1e-5, 1e3)], ...],
         Items(least=2, most=50, order="decreasing"),
     ]
-    seed: Annotated[int, Limits(0)]
+    seed: Annotated[int, Integer(0)]
 
     def __post_init__(self) -> None:
         check_fields(self)

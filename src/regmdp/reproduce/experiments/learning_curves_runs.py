@@ -9,6 +9,7 @@ import numpy as np
 
 from regmdp._internal.arrays import Float, Int
 from regmdp._internal.events import Event
+from regmdp._internal.kinds import Integer, Number, Option
 from regmdp._learn import learn
 from regmdp._solve import solve
 from regmdp.algorithms import NPG, PolicyOptimization, SoftQLearning, StochasticPMD
@@ -18,7 +19,7 @@ from regmdp.io import from_gymnasium
 from regmdp.mdp import MDP
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import Shannon
-from regmdp.reproduce.settings import Items, Limits, OneOf, check_fields
+from regmdp.reproduce.settings import Items, check_fields
 
 __all__ = [
     "METHODS",
@@ -81,14 +82,14 @@ class Settings:
     """
 
     environments: Annotated[
-        tuple[Annotated[str, OneOf(tuple(TUNING))], ...], Items(most=3, order="different")
+        tuple[Annotated[str, Option(*TUNING)], ...], Items(most=3, order="different")
     ]
-    discount: Annotated[float, Limits(0.5, 0.999)]
-    seeds: Annotated[int, Limits(1, 1000)]
-    length: Annotated[float, Limits(0.02, 100.0)]
-    marks: Annotated[int, Limits(1, 1000)]
-    resamples: Annotated[int, Limits(10, 100_000)]
-    seed: Annotated[int, Limits(0)] = 0
+    discount: Annotated[float, Number(0.5, 0.999)]
+    seeds: Annotated[int, Integer(1, 1000)]
+    length: Annotated[float, Number(0.02, 100.0)]
+    marks: Annotated[int, Integer(1, 1000)]
+    resamples: Annotated[int, Integer(10, 100_000)]
+    seed: Annotated[int, Integer(0)] = 0
 
     def __post_init__(self) -> None:
         check_fields(self)

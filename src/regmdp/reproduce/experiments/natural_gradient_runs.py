@@ -11,11 +11,12 @@ from scipy.special import log_softmax
 
 from regmdp import models, theory
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Float
+from regmdp._internal.kinds import Integer, Number
 from regmdp.algorithms import NPG, Maximum
 from regmdp.evaluation import visits
 from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
-from regmdp.reproduce.settings import Items, Limits, check_fields, require
+from regmdp.reproduce.settings import Items, check_fields, require
 
 __all__ = [
     "SMALLEST_SHOWN",
@@ -30,10 +31,10 @@ __all__ = [
     "run_with_entropy",
 ]
 
-NumberOfStates = Annotated[int, Limits(2, 300)]
-NumberOfActions = Annotated[int, Limits(2, 100)]
-Horizon = Annotated[int, Limits(2, 200)]
-Temperature = Annotated[float, Limits(1e-3, 1e3)]
+NumberOfStates = Annotated[int, Integer(2, 300)]
+NumberOfActions = Annotated[int, Integer(2, 100)]
+Horizon = Annotated[int, Integer(2, 200)]
+Temperature = Annotated[float, Number(1e-3, 1e3)]
 
 #: Smallest shown error; smaller ones are rounding, because Q is about 10 and has 16 digits.
 SMALLEST_SHOWN = 1e-13
@@ -60,24 +61,24 @@ class Settings:
         seed: Seed of the random models.
     """
 
-    rungs: Annotated[int, Limits(2, 1000)]
+    rungs: Annotated[int, Integer(2, 1000)]
     shape: tuple[NumberOfStates, NumberOfActions, Horizon]
-    branching: Annotated[int, Limits(1, 300)]
+    branching: Annotated[int, Integer(1, 300)]
     steps: Annotated[
-        tuple[Annotated[float, Limits(1e-6, 1e4)], ...], Items(most=8, order="increasing")
+        tuple[Annotated[float, Number(1e-6, 1e4)], ...], Items(most=8, order="increasing")
     ]
-    plain_iterations: Annotated[int, Limits(1, 100_000)]
+    plain_iterations: Annotated[int, Integer(1, 100_000)]
     temperature: Temperature
     shares: Annotated[
-        tuple[Annotated[float, Limits(1e-4, 1.0)], ...], Items(most=8, order="decreasing")
+        tuple[Annotated[float, Number(1e-4, 1.0)], ...], Items(most=8, order="decreasing")
     ]
-    soft_iterations: Annotated[int, Limits(2, 100_000)]
+    soft_iterations: Annotated[int, Integer(2, 100_000)]
     quadratic: Annotated[
         tuple[tuple[NumberOfStates, NumberOfActions, Horizon, Temperature], ...],
         Items(most=8, order="different"),
     ]
-    quadratic_iterations: Annotated[int, Limits(1, 100)]
-    seed: Annotated[int, Limits(0)]
+    quadratic_iterations: Annotated[int, Integer(1, 100)]
+    seed: Annotated[int, Integer(0)]
 
     def __post_init__(self) -> None:
         check_fields(self)

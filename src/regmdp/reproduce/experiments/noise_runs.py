@@ -12,12 +12,13 @@ from scipy.special import log_softmax
 from regmdp import models, theory
 from regmdp._internal.arrays import Float
 from regmdp._internal.events import Event
+from regmdp._internal.kinds import Integer, Number
 from regmdp._learn import learn
 from regmdp.algorithms import NPG
 from regmdp.evaluation import Noisy
 from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
-from regmdp.reproduce.settings import Items, Limits, check_fields, require
+from regmdp.reproduce.settings import Items, check_fields, require
 
 __all__ = [
     "ARMS",
@@ -33,8 +34,8 @@ __all__ = [
     "run_task",
 ]
 
-Share = Annotated[float, Limits(1e-3, 1.0)]
-ErrorSize = Annotated[float, Limits(1e-6, 1e3)]
+Share = Annotated[float, Number(1e-3, 1.0)]
+ErrorSize = Annotated[float, Number(1e-6, 1e3)]
 #: Largest number of iterations of a run.
 MOST_ITERATIONS = 1_000_000
 
@@ -66,21 +67,21 @@ class Settings:
     """
 
     shape: tuple[
-        Annotated[int, Limits(2, 200)],
-        Annotated[int, Limits(2, 50)],
-        Annotated[int, Limits(2, 100)],
+        Annotated[int, Integer(2, 200)],
+        Annotated[int, Integer(2, 50)],
+        Annotated[int, Integer(2, 100)],
     ]
-    branching: Annotated[int, Limits(1, 200)]
-    models: Annotated[int, Limits(1, 100)]
-    runs: Annotated[int, Limits(1, 100)]
-    temperature: Annotated[float, Limits(1e-4, 1e3)]
+    branching: Annotated[int, Integer(1, 200)]
+    models: Annotated[int, Integer(1, 100)]
+    runs: Annotated[int, Integer(1, 100)]
+    temperature: Annotated[float, Number(1e-4, 1e3)]
     deltas: Annotated[tuple[ErrorSize, ...], Items(least=2, most=50, order="increasing")]
     shares: Annotated[tuple[Share, ...], Items(most=4, order="decreasing")]
     delta: ErrorSize
     swept: Annotated[tuple[Share, ...], Items(least=2, most=50, order="decreasing")]
-    length: Annotated[float, Limits(1e-3, 1e4)]
-    least: Annotated[int, Limits(2, 100_000)]
-    seed: Annotated[int, Limits(0)]
+    length: Annotated[float, Number(1e-3, 1e4)]
+    least: Annotated[int, Integer(2, 100_000)]
+    seed: Annotated[int, Integer(0)]
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 
 from regmdp._internal.arrays import Float
+from regmdp._internal.kinds import Integer, Number
 from regmdp._solve import solve
 from regmdp.certificates import evaluate
 from regmdp.mdp import MDP
@@ -23,7 +24,7 @@ from regmdp.regularizers import (
     Tsallis,
     WeightedL1,
 )
-from regmdp.reproduce.settings import Limits, check_fields, require
+from regmdp.reproduce.settings import check_fields, require
 
 __all__ = [
     "Path",
@@ -58,16 +59,16 @@ class Settings:
         seed: Seed of the model, the reference policy, the prices and the random policies.
     """
 
-    n_states: Annotated[int, Limits(2, 1000)] = 30
-    n_actions: Annotated[int, Limits(2, 8)] = 4
-    branching: Annotated[int, Limits(1, 1000)] = 8
-    discount: Annotated[float, Limits(0.0, 0.99)] = 0.9
-    hottest: Annotated[float, Limits(1e-6, 100.0)] = 10.0
-    coldest: Annotated[float, Limits(1e-6, 100.0)] = 1e-4
-    temperatures: Annotated[int, Limits(2, 10_000)] = 101
-    policies: Annotated[int, Limits(1, 1000)] = 5
-    tolerance: Annotated[float, Limits(1e-10, 1e-2)] = 1e-10
-    seed: Annotated[int, Limits(0)] = 7
+    n_states: Annotated[int, Integer(2, 1000)] = 30
+    n_actions: Annotated[int, Integer(2, 8)] = 4
+    branching: Annotated[int, Integer(1, 1000)] = 8
+    discount: Annotated[float, Number(0.0, 0.99)] = 0.9
+    hottest: Annotated[float, Number(1e-6, 100.0)] = 10.0
+    coldest: Annotated[float, Number(1e-6, 100.0)] = 1e-4
+    temperatures: Annotated[int, Integer(2, 10_000)] = 101
+    policies: Annotated[int, Integer(1, 1000)] = 5
+    tolerance: Annotated[float, Number(1e-10, 1e-2)] = 1e-10
+    seed: Annotated[int, Integer(0)] = 7
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -10,6 +10,7 @@ import numpy as np
 
 from regmdp import models, theory
 from regmdp._internal.arrays import Array, Float
+from regmdp._internal.kinds import Integer, Number
 from regmdp._learn import learn
 from regmdp._solve import solve
 from regmdp.algorithms import NPG, Maximum, PolicyOptimization, ValueMirrorDescent
@@ -17,7 +18,7 @@ from regmdp.evaluation import GenerativeModel, VarianceReducedSweep
 from regmdp.evaluation.sample_schedules import default_period
 from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
-from regmdp.reproduce.settings import Items, Limits, check_fields, require, require_branching
+from regmdp.reproduce.settings import Items, check_fields, require, require_branching
 
 __all__ = [
     "FRESH",
@@ -48,8 +49,8 @@ REUSED, FRESH, VALUE_DESCENT = METHODS = (
     "value mirror descent",
 )
 
-Horizon = Annotated[int, Limits(2, 64)]
-Accuracy = Annotated[float, Limits(1e-3, 100.0)]
+Horizon = Annotated[int, Integer(2, 64)]
+Accuracy = Annotated[float, Number(1e-3, 100.0)]
 #: Largest (1-γ)^-3 ε^-2 on the two loops, and on random models, where fewer samples are enough.
 MOST_LOOP_SAMPLES, MOST_RANDOM_SAMPLES = 3e5, 1e7
 
@@ -79,19 +80,21 @@ class Settings:
     """
 
     shape: tuple[
-        Annotated[int, Limits(2, 50)], Annotated[int, Limits(2, 20)], Annotated[int, Limits(1, 50)]
+        Annotated[int, Integer(2, 50)],
+        Annotated[int, Integer(2, 20)],
+        Annotated[int, Integer(1, 50)],
     ]
-    models: Annotated[int, Limits(1, 100)]
+    models: Annotated[int, Integer(1, 100)]
     horizon: Horizon
     accuracies: Annotated[tuple[Accuracy, ...], Items(least=2, most=20, order="decreasing")]
     random_accuracies: Annotated[tuple[Accuracy, ...], Items(least=2, most=20, order="decreasing")]
     accuracy: Accuracy
     random_accuracy: Accuracy
     horizons: Annotated[tuple[Horizon, ...], Items(least=2, most=20, order="increasing")]
-    runs: Annotated[int, Limits(10, 10_000)]
-    fresh_runs: Annotated[int, Limits(10, 10_000)]
-    share: Annotated[float, Limits(0.05, 0.99)]
-    seed: Annotated[int, Limits(0)]
+    runs: Annotated[int, Integer(10, 10_000)]
+    fresh_runs: Annotated[int, Integer(10, 10_000)]
+    share: Annotated[float, Number(0.05, 0.99)]
+    seed: Annotated[int, Integer(0)]
 
     def __post_init__(self) -> None:
         check_fields(self)

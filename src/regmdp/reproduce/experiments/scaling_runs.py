@@ -11,13 +11,14 @@ import numpy as np
 from regmdp import models, theory
 from regmdp._internal.arrays import Int
 from regmdp._internal.events import Event
+from regmdp._internal.kinds import Integer, Number
 from regmdp._solve import solve
 from regmdp.algorithms import NPG, Algorithm, Maximum, SoftmaxPG
 from regmdp.improvement import SoftmaxGradient
 from regmdp.mdp import MDP
 from regmdp.mdp.mdp import initial_value
 from regmdp.regularizers import Regularizer, Shannon, Unregularized
-from regmdp.reproduce.settings import Items, Limits, check_fields, require
+from regmdp.reproduce.settings import Items, check_fields, require
 
 __all__ = [
     "METHODS",
@@ -43,9 +44,9 @@ METHODS = ("PG", "entropy PG", "NPG", "entropy NPG")
 #: The growing quantities, in the order of the panels, and their names on the axis.
 SWEEPS = {"states": "states S", "actions": "actions A", "horizon": "horizon 1/(1−γ)"}
 
-NumberOfStates = Annotated[int, Limits(2, 2000)]
-NumberOfActions = Annotated[int, Limits(2, 1000)]
-Horizon = Annotated[int, Limits(2, 500)]
+NumberOfStates = Annotated[int, Integer(2, 2000)]
+NumberOfActions = Annotated[int, Integer(2, 1000)]
+Horizon = Annotated[int, Integer(2, 500)]
 SeveralSizes = Items(least=2, most=20, order="increasing")
 
 
@@ -73,16 +74,16 @@ class Settings:
     actions: Annotated[tuple[NumberOfActions, ...], SeveralSizes]
     horizons: Annotated[tuple[Horizon, ...], SeveralSizes]
     base: tuple[NumberOfStates, NumberOfActions, Horizon]
-    models: Annotated[int, Limits(1, 1000)]
-    branching: Annotated[int, Limits(1, 1000)]
-    temperature: Annotated[float, Limits(1e-6, 1e3)]
-    accuracy: Annotated[float, Limits(1e-6, 1.0)]
-    acceleration: Annotated[float, Limits(above=0.0, maximum=1e9)]
+    models: Annotated[int, Integer(1, 1000)]
+    branching: Annotated[int, Integer(1, 1000)]
+    temperature: Annotated[float, Number(1e-6, 1e3)]
+    accuracy: Annotated[float, Number(1e-6, 1.0)]
+    acceleration: Annotated[float, Number(above=0.0, maximum=1e9)]
     divisors: Annotated[
-        tuple[Annotated[int, Limits(2, 10_000)], ...], Items(least=0, most=10, order="different")
+        tuple[Annotated[int, Integer(2, 10_000)], ...], Items(least=0, most=10, order="different")
     ]
-    cap: Annotated[int, Limits(1, 1_000_000)]
-    seed: Annotated[int, Limits(0)]
+    cap: Annotated[int, Integer(1, 1_000_000)]
+    seed: Annotated[int, Integer(0)]
 
     def __post_init__(self) -> None:
         check_fields(self)

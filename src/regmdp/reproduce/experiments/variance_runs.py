@@ -12,6 +12,7 @@ from scipy.special import softmax
 from regmdp import models, theory
 from regmdp._internal.arrays import Float, Int
 from regmdp._internal.events import Event
+from regmdp._internal.kinds import Integer, Number
 from regmdp._learn import learn
 from regmdp._solve import solve
 from regmdp.algorithms import SoftmaxPG
@@ -23,7 +24,7 @@ from regmdp.evaluation import (
 from regmdp.mdp import MDP
 from regmdp.regularizers import Shannon
 from regmdp.reproduce.experiments.variance_gradients import PlugInGradient, compute_gradient
-from regmdp.reproduce.settings import Items, Limits, check_fields, require, require_branching
+from regmdp.reproduce.settings import Items, check_fields, require, require_branching
 from regmdp.samples import RandomStreams
 
 __all__ = [
@@ -79,24 +80,26 @@ class Settings:
     """
 
     shape: tuple[
-        Annotated[int, Limits(2, 50)], Annotated[int, Limits(2, 10)], Annotated[int, Limits(2, 50)]
+        Annotated[int, Integer(2, 50)],
+        Annotated[int, Integer(2, 10)],
+        Annotated[int, Integer(2, 50)],
     ]
-    horizon: Annotated[int, Limits(2, 100)]
-    temperature: Annotated[float, Limits(1e-4, 1e3)]
+    horizon: Annotated[int, Integer(2, 100)]
+    temperature: Annotated[float, Number(1e-4, 1e3)]
     pairs: Annotated[
-        tuple[Annotated[int, Limits(1, 100_000)], ...],
+        tuple[Annotated[int, Integer(1, 100_000)], ...],
         Items(least=2, most=20, order="increasing"),
     ]
-    runs: Annotated[int, Limits(10, 10_000)]
-    first: Annotated[float, Limits(0.01, 0.5)]
-    cut: Annotated[int, Limits(1, 1000)]
-    pair: Annotated[int, Limits(1, 100_000)]
+    runs: Annotated[int, Integer(10, 10_000)]
+    first: Annotated[float, Number(0.01, 0.5)]
+    cut: Annotated[int, Integer(1, 1000)]
+    pair: Annotated[int, Integer(1, 100_000)]
     steps: Annotated[
-        tuple[Annotated[float, Limits(1e-4, 1e3)], ...], Items(most=4, order="increasing")
+        tuple[Annotated[float, Number(1e-4, 1e3)], ...], Items(most=4, order="increasing")
     ]
-    iterations: Annotated[int, Limits(1, 100_000)]
-    seeds: Annotated[int, Limits(1, 1000)]
-    seed: Annotated[int, Limits(0)]
+    iterations: Annotated[int, Integer(1, 100_000)]
+    seeds: Annotated[int, Integer(1, 1000)]
+    seed: Annotated[int, Integer(0)]
 
     def __post_init__(self) -> None:
         check_fields(self)
