@@ -181,6 +181,14 @@ def plain_chain(path):
         (folder / f"{stem}.trew").write_text(f"{header}3 2\n0 0 1\n0 1 {number}\n")
 
 
+def old_storm(path):
+    """Write the files of Storm before ``.drn``."""
+    path.write_text("mdp\n0 0 0 0.5\n0 0 1 0.5\n0 1 2 1\n1 0 2 1\n2 0 2 1\n")
+    path.with_suffix(".lab").write_text("#DECLARATION\ninit done\n#END\n0 init\n2 done\n")
+    path.with_suffix(".r.state.rew").write_text("0 1\n1 2.5\n")
+    path.with_suffix(".r.trans.rew").write_text("0 0 0 3\n0 0 1 1\n")
+
+
 def combined_prism(path):
     """Write the sections of one file."""
     path.write_text(
@@ -384,6 +392,7 @@ FORMATS = {
     "m.tra": Format(model_file(MACHINE), mutate_prism, read, check_model),
     "plain.tra": Format(plain_prism, mutate_prism, read, check_model),
     "chain.tra": Format(plain_chain, mutate_prism, read_second, check_model),
+    "storm.tra": Format(old_storm, mutate_prism, read, check_model),
     "m.pexp": Format(combined_prism, mutate_text_file, read, check_model),
     "bare.drn": Format(
         lambda path: path.write_text(BARE_DRN), mutate_text_file, read_second, check_model

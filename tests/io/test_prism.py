@@ -213,7 +213,6 @@ def test_markov_chains_have_one_action(tmp_path, comment):
         ("3 3\n0 1 1\n1 2 -0.2\n2 2 1\n", "line 3: expected a probability from 0 to 1"),
         ("3 3\n0 1 1 a b\n1 2 1\n2 2 1\n", "line 2: expected a state, a successor, a prob"),
         ("3 3 3\n0 0 1 [0.2,0.3]\n1 0 2 1\n2 0 2 1\n", "line 2: .*models with intervals"),
-        ("mdp\n0 0 1 1\n1 0 1 1\n", r"line 1: .*found 'mdp'; let Storm convert"),
         ("# Transitions (MDP)\n3 4\n", r"line 2: .*first line of a Markov chain"),
         ("999999999 3\n0 1 1\n1 2 1\n2 2 1\n", "line 1: .*announces 999999999 states"),
     ],

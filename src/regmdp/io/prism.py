@@ -21,6 +21,7 @@ from regmdp.io.prism_rewards import read_rewards
 from regmdp.io.prism_states import read_labels, read_variables
 from regmdp.io.prism_transitions import read_choices
 from regmdp.io.state_action_files import IDENTIFIER, Choices, model_from_choices
+from regmdp.io.storm_files import StormFiles, names_kind
 from regmdp.mdp import MDP
 
 __all__ = ["read_combined", "read_prism", "write_prism"]
@@ -128,7 +129,8 @@ def read_prism(
     path: Path, *, discount: float | None, rewards: str | None, normalize: bool
 ) -> tuple[MDP, tuple[str, ...]]:
     """Read a model from a ``.tra`` file and those beside it, and return it with notes."""
-    return _read_parts(SeparateFiles(path), discount, rewards, normalize, _read_metadata(path))
+    parts = StormFiles(path) if names_kind(path) else SeparateFiles(path)
+    return _read_parts(parts, discount, rewards, normalize, _read_metadata(path))
 
 
 def read_combined(

@@ -127,13 +127,8 @@ def _is_chain(text: Text) -> bool:
     words = text.lines[0].split() if text.lines else []
     if len(words) == 4 and all(map(str.isdecimal, words)):
         return require_supported("POMDP", text, text.numbers[0])
-    if len(words) == 1 and words[0].isalpha():  # an older format of Storm
-        raise text.error(
-            0,
-            f"expected numbers of states and transitions, as PRISM writes them, and found "
-            f"{words[0]!r}; let Storm convert the model with --exportbuild to .drn",
-        )
-    if len(words) == 3 and len(text) > 1 and len(text.lines[1].split()) == 3:
+    second = text.lines[1].split() if len(text) > 1 else []
+    if len(words) == len(second) == 3 and all(map(str.isdecimal, [*words, *second])):
         return require_supported("LTS", text, text.numbers[1])  # without probabilities
     return len(words) == 2
 
