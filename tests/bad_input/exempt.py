@@ -2,7 +2,7 @@
 
 from bad_input.surface import protocol_of
 
-__all__ = ["EXEMPT", "PENDING", "PROTOCOLS", "why_exempt"]
+__all__ = ["EXEMPT", "PROTOCOLS", "why_exempt"]
 
 _BASE = "an abstract class"
 _LOOP = "the loops call them, with what they have checked"
@@ -142,6 +142,8 @@ EXEMPT = {
 
 _TRACED = "JAX compiles them: learners call them with arrays that are not known yet"
 
+_ARRAYS = "the loops call them on arrays of NumPy or JAX, which the door has checked"
+
 #: Public classes whose methods users extend and the library calls, and why they are not listed.
 PROTOCOLS = {
     "regmdp.deep.Categorical": _TRACED,
@@ -149,6 +151,9 @@ PROTOCOLS = {
     "regmdp.deep.Head": _TRACED,
     "regmdp.deep.OffPolicy": _TRACED,
     "regmdp.deep.Simplex": _TRACED,
+    "regmdp.Regularizer": _ARRAYS,
+    "regmdp.Renyi": _ARRAYS,
+    "regmdp.Unregularized": _ARRAYS,
     "regmdp.algorithms.Algorithm": _LOOP,
     "regmdp.algorithms.Recorder": "the loops call it with their events",
     "regmdp.algorithms.StepSize": _LOOP,
@@ -167,38 +172,13 @@ PROTOCOLS = {
     "regmdp.improvement.Improvement": _LOOP,
     "regmdp.improvement.StepSizeImprovement": _LOOP,
     "regmdp.regularizers.ProbabilityBounds": _PART,
+    "regmdp.regularizers.SeparableRegularizer": _ARRAYS,
     "regmdp.samples.EpisodicProcess": _LOOP,
     "regmdp.samples.Rollout": _LOOP,
     "regmdp.samples.TransitionSampler": _PART,
 }
 
-#: Namespaces, classes and methods that still need valid calls, by how their names begin.
-PENDING: tuple[str, ...] = (
-    "regmdp.regularizers.SeparableRegularizer.",
-    *(
-        f"regmdp.{name}."
-        for name in (
-            "Box",
-            "CapBarrier",
-            "Convex",
-            "KL",
-            "LogBarrier",
-            "Regularizer",
-            "Renyi",
-            "Separable",
-            "Shannon",
-            "SquaredL2",
-            "Sum",
-            "Tsallis",
-            "Unregularized",
-            "WeightedL1",
-        )
-    ),
-)
-
 
 def why_exempt(name: str) -> str | None:
     """Return the reason why a public callable needs no valid call; None if it needs one."""
-    if name.startswith(PENDING):
-        return "pending"
     return EXEMPT.get(name) or PROTOCOLS.get(protocol_of(name) or "")

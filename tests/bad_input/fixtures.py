@@ -63,11 +63,11 @@ def half_square(p: np.ndarray) -> np.ndarray:
     return 0.5 * (p * p).sum(axis=-1)
 
 
-def identity(p: np.ndarray, log_p: np.ndarray | None = None) -> np.ndarray:
+def identity(p: np.ndarray) -> np.ndarray:
     """Return the argument."""
     return p
 
 
-def half_square_entry(p: np.ndarray, log_p: np.ndarray) -> np.ndarray:
+def half_square_entry(p: np.ndarray) -> np.ndarray:
     """Return half the square of each entry."""
     return 0.5 * p * p

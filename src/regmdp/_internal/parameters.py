@@ -105,7 +105,8 @@ def checked_methods(
 
     Args:
         error_class: Class of the exceptions.
-        methods: For each method what its parameters may be. Abstract methods are not checked.
+        methods: For each method what its parameters may be. Abstract methods are not checked, nor
+            are parameters that an overriding method calls otherwise.
 
     Examples:
         >>> @checked_methods(steps=dict(count=Integer(minimum=1)))
@@ -125,7 +126,9 @@ def checked_methods(
             if inspect.isfunction(function) and not getattr(
                 function, "__isabstractmethod__", False
             ):
-                setattr(cls, name, _wrap(function, declarations, error_class))
+                known = inspect.signature(function).parameters
+                here = {one: kind for one, kind in declarations.items() if one in known}
+                setattr(cls, name, _wrap(function, here, error_class))
 
     def decorate(cls: Any) -> Any:
         own = vars(cls).get("__init_subclass__")

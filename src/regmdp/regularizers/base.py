@@ -26,6 +26,7 @@ from regmdp._internal.arrays import (
 from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import copy_with
+from regmdp._internal.parameters import Integer, Number, checked_methods
 from regmdp._internal.representation import describe_attributes
 from regmdp._internal.user_code import user_methods
 from regmdp.regularizers import defaults
@@ -35,6 +36,22 @@ from regmdp.regularizers._probability_bounds import ProbabilityBounds, require_f
 __all__ = ["Regularizer", "inner_product", "with_temperature"]
 
 
+#: What the parameters of the methods that return a constant may be. Those that take arrays are
+#: called in the loops, with arrays of NumPy or JAX, and check nothing.
+N_ACTIONS = {"n_actions": Integer()}
+WITHIN = {**N_ACTIONS, "largest": Number(0.0, finite=False)}
+
+
+@checked_methods(
+    RegularizerError,
+    bounds=N_ACTIONS,
+    strong_convexity=N_ACTIONS,
+    relative_strong_convexity=N_ACTIONS,
+    magnitude=N_ACTIONS,
+    magnitude_within=WITHIN,
+    rounding=N_ACTIONS,
+    rounding_within=WITHIN,
+)
 @user_methods(RegularizerError)
 class Regularizer(ABC):
     """A convex function h of the distribution over actions, and a temperature.

@@ -232,7 +232,7 @@ def _check_reference(reference: ArrayLike) -> np.ndarray:
     values = np.array(check_array("the reference", reference, error=PolicyError), order="F")
     if values.ndim not in (1, 2) or values.size == 0:
         raise PolicyError(f"the reference must have shape (S, A) or (A,), not {values.shape}")
-    bad = ~((values >= 0) & (values <= 1.0 + 1e-9))
+    bad = ~((values >= 0) & np.isfinite(values))
     if bad.any():
         raise PolicyError(
             describe_first(
@@ -243,7 +243,8 @@ def _check_reference(reference: ArrayLike) -> np.ndarray:
                 "entries",
             )
         )
-    sums: np.ndarray = np.atleast_1d(values.sum(axis=-1))
+    with np.errstate(over="ignore"):
+        sums: np.ndarray = np.atleast_1d(values.sum(axis=-1))
     # a row of zeros belongs to a terminal state, which `check` verifies
     wrong = (np.abs(sums - 1.0) > 1e-9) & (sums != 0)
     if wrong.any():
