@@ -8,7 +8,7 @@ from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
 
-__all__ = ["backup_error"]
+__all__ = ["backup_error", "largest_relevant_reward"]
 
 
 def backup_error(
@@ -17,6 +17,7 @@ def backup_error(
     value: Float[Array, " S"],
     spread: float = np.inf,
     largest: float = np.inf,
+    rewards: float = np.inf,
 ) -> float:
     """Bound the rounding error of T V or T_π V, for a (S,) value and a normalised policy.
 
@@ -28,6 +29,7 @@ def backup_error(
             over actions are taken relative to the best one, and round relative to this.
         largest: Largest |h| of the policy and |h*| of the action values relative to the best one,
             in any state, if known.
+        rewards: Largest absolute reward that matters, if known; by default that of all.
 
     The error of a sum of k products is at most k u times the sum of their absolute values, in any
     order of summation (Higham 2002, *Accuracy and Stability of Numerical Algorithms*, section
@@ -35,7 +37,8 @@ def backup_error(
     """
     k, n_actions = mdp.transitions.branching, mdp.n_actions
     tau = regularizer.max_temperature
-    scale = mdp.reward_bound + mdp.discount * (1.0 + mdp.mass_error) * float(np.max(np.abs(value)))
+    of_values = mdp.discount * (1.0 + mdp.mass_error) * float(np.max(np.abs(value)))
+    scale = min(mdp.reward_bound, rewards) + of_values
     of_q = (k + 2) * UNIT_ROUNDOFF * scale + (k + 1) * np.finfo(np.float64).tiny
     # with limits on probabilities, bad actions keep theirs, and a policy may violate them by the
     # rounding of each
@@ -44,3 +47,15 @@ def backup_error(
     of_regularizer = 2 * tau * regularizer.rounding_within(n_actions, largest)
     of_sum = 3 * UNIT_ROUNDOFF * (scale + tau * regularizer.magnitude_within(n_actions, largest))
     return float(of_q + of_policy + of_regularizer + of_sum) * (1 + 1e-12)
+
+
+def largest_relevant_reward(
+    mdp: MDP, value: Float[Array, " S"], backup: Float[Array, " S"]
+) -> float:
+    """Return an estimate of the largest reward that matters, from (S,) V and T V.
+
+    The reward of the best action is the difference of T V and a mean of V: that of a forbidden one
+    may be far larger. An estimate is enough where nothing is certified.
+    """
+    sizes = float(np.max(np.abs(backup))) + 2.0 * float(np.max(np.abs(value)))
+    return min(mdp.reward_bound, sizes)

@@ -37,6 +37,7 @@ from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.policies import check_policy, require_ending
 from regmdp.problem import check_value
 from regmdp.regularizers import Regularizer
+from regmdp.rounding import largest_relevant_reward
 
 __all__ = [
     "Algorithm",
@@ -254,7 +255,9 @@ class _GapPrediction:
         if state.evaluated is not None or self._mdp.terminates:
             low, high = min(low, 0.0), max(high, 0.0)
         self.size = high - low
-        before, self.floor = self.floor, backup_error(self._mdp, self._regularizer, state.value)
+        matters = largest_relevant_reward(self._mdp, state.value, state.backup)
+        before = self.floor
+        self.floor = backup_error(self._mdp, self._regularizer, state.value, rewards=matters)
         # values that still shrink, from a start that was too large, will round less
         self._shrinks = self.floor < before * (1.0 - 1e-6)
         self._since = 0 if self.size < self._best * (1.0 - 4 * UNIT_ROUNDOFF) else self._since + 1

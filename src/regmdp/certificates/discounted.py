@@ -7,12 +7,15 @@ only up to ε and for the rounding error e of the sweep.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, assign
 from regmdp.bellman import Block
 from regmdp.certificates.certificate import Bounds
+from regmdp.certificates.penalties import has_huge_rewards, maximum_error, policy_error
 from regmdp.certificates.user_functions import require_maxima
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
@@ -31,8 +34,7 @@ def discounted_bounds(
 
     Without a policy, that of the greedy policy.
     """
-    best, own, sizes = _sweep(mdp, regularizer, policy, value)
-    error = backup_error(mdp, regularizer, value, *sizes)
+    best, own, error = _sweep(mdp, regularizer, policy, value)
     require_maxima(mdp, regularizer, value, best, error)
     gain, drift = best - value, own - value
     upper = best + error + _shift(mdp, float(gain.max()) + error, above=True)
@@ -53,7 +55,7 @@ def rounding_gap(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) 
     With the optimal value, exact, the gap would be as large as this. The gap of a policy whose
     T_π V is not above T V is never smaller.
     """
-    error = backup_error(mdp, regularizer, value, *_sweep(mdp, regularizer, None, value)[2])
+    error = _sweep(mdp, regularizer, None, value)[2]
     return 2.0 * (error + _shift(mdp, error, above=True))
 
 
@@ -62,14 +64,32 @@ def _sweep(
     regularizer: Regularizer,
     policy: Float[Array, "S A"] | None,
     value: Float[Array, " S"],
-) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"], tuple[float, float]]:
-    """Return (S,) T V, (S,) T_π V, and the largest spread of action values and |h| of a state."""
+) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"], float]:
+    """Return (S,) T V, (S,) T_π V, and a bound on the rounding errors of both."""
     best, own = np.empty(mdp.n_states), np.empty(mdp.n_states)
     sizes = bellman.map_blocks(
         mdp, regularizer, value, lambda block: _sweep_block(block, policy, best, own)
     )
     spreads, largest = zip(*sizes, strict=True)
-    return best, own, (max(spreads), max(largest))
+    error = backup_error(mdp, regularizer, value, max(spreads), max(largest))
+    if has_huge_rewards(mdp, value):
+        error = min(
+            error,
+            max(
+                bellman.map_blocks(
+                    mdp, regularizer, value, partial(_bound_block, mdp, policy, value)
+                )
+            ),
+        )
+    return best, own, error
+
+
+def _bound_block(
+    mdp: MDP, policy: Float[Array, "S A"] | None, value: Float[Array, " S"], block: Block
+) -> float:
+    """Bound the rounding errors of a block where some rewards are huge."""
+    p = block.maximiser() if policy is None else policy[block.states]
+    return max(maximum_error(mdp, block, value), policy_error(mdp, block, p, value))
 
 
 def _sweep_block(

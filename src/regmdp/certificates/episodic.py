@@ -26,6 +26,7 @@ from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
 from regmdp._internal.errors import SingularError
 from regmdp._internal.status import Status
 from regmdp.certificates.certificate import Bounds
+from regmdp.certificates.penalties import sweep_error
 from regmdp.certificates.superharmonic import find_superharmonic
 from regmdp.certificates.user_functions import require_maxima
 from regmdp.evaluation import Chain, Exact, System
@@ -34,7 +35,6 @@ from regmdp.mdp import MDP
 from regmdp.mdp.structure import find_end_components, find_non_terminating_states
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import Regularizer
-from regmdp.rounding import backup_error
 from regmdp.undiscounted.gain import bound_gains
 from regmdp.undiscounted.reduction import chooses_freely
 
@@ -126,7 +126,8 @@ class _EndingPolicy:
         if not self.has_value(mdp):
             return -unbounded, unbounded
         drift = bellman.policy_backup(mdp, regularizer, self.policy, self.value) - self.value
-        margin = 2.0 * (float(np.max(np.abs(drift))) + backup_error(mdp, regularizer, self.value))
+        error = sweep_error(mdp, regularizer, self.value, self.policy)
+        margin = 2.0 * (float(np.max(np.abs(drift))) + error)
         bounds = []
         for sign in (-1.0, 1.0):
             bound = sign * unbounded
@@ -135,7 +136,8 @@ class _EndingPolicy:
                 if not np.isfinite(candidate).all():
                     break
                 moved = bellman.policy_backup(mdp, regularizer, self.policy, candidate)
-                inward = sign * (candidate - moved) - backup_error(mdp, regularizer, candidate)
+                error = sweep_error(mdp, regularizer, candidate, self.policy)
+                inward = sign * (candidate - moved) - error
                 if np.all(inward[~mdp.terminal] >= 0.0):
                     bound = candidate
                     break
@@ -170,7 +172,7 @@ def _find_upper_bound(
 ) -> tuple[Float[np.ndarray, " S"], Status | None]:
     """Return an upper bound on the optimal value, +∞ if none is found, and its limit."""
     # policy iteration removes the error of the candidate, so the bonus has to cover only rounding
-    least = backup_error(mdp, regularizer, ending.value) + _mass_slack(mdp, ending.value)
+    least = sweep_error(mdp, regularizer, ending.value) + _mass_slack(mdp, ending.value)
     lifts = chooses_freely(regularizer) and regularizer.domain(None) is None
     lifts = lifts and _rows_sum_to_one(mdp)
     widenings = WIDENINGS
@@ -215,7 +217,7 @@ def _solve_with_bonus(
         if _is_upper_bound(mdp, regularizer, value):
             if regularizer.user_defined:
                 best = bellman.backup(mdp, regularizer, value)
-                error = backup_error(mdp, regularizer, value)
+                error = sweep_error(mdp, regularizer, value)
                 require_maxima(mdp, regularizer, value, best, error)
             return value
     return None
@@ -248,7 +250,7 @@ def _iterate_policies(
         if not np.isfinite(value).all():
             return
         yield value
-        if np.max(np.abs(value - before)) <= backup_error(raised, regularizer, value):
+        if np.max(np.abs(value - before)) <= sweep_error(raised, regularizer, value):
             return
         before, system = value, None
         policy = np.asarray(greedy_policy(raised, regularizer, value, policy).policy)
@@ -258,7 +260,7 @@ def _iterate_policies(
 
 def _is_upper_bound(mdp: MDP, regularizer: Regularizer, upper: Float[np.ndarray, " S"]) -> bool:
     """Whether T U < U in every state that is not terminal, by more than rounding."""
-    error = backup_error(mdp, regularizer, upper) + _mass_slack(mdp, upper)
+    error = sweep_error(mdp, regularizer, upper) + _mass_slack(mdp, upper)
     after = bellman.backup(mdp, regularizer, upper)
     live = ~mdp.terminal
     return bool(np.all(after[live] + error * (1 + 4 * UNIT_ROUNDOFF) < upper[live]))

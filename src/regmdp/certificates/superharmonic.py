@@ -53,7 +53,8 @@ def find_superharmonic(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray,
         mdp: An undiscounted model whose rows sum to 1 up to the rounding of their entries.
         value: (S,) V.
     """
-    size = float(np.max(np.abs(value), initial=mdp.reward_bound))
+    # a reward that matters is a difference of values; a penalty for what is not done may be huge
+    size = float(np.max(np.abs(value), initial=0.0)) or mdp.reward_bound
     if size == 0.0:
         return np.zeros(mdp.n_states)
     value, lack = _sweep(mdp, value, 16.0 * SPACING * size)
@@ -70,6 +71,7 @@ def find_superharmonic(mdp: MDP, value: Float[Array, " S"]) -> Float[np.ndarray,
 
 def _sweep(mdp: MDP, value: Float[Array, " S"], enough: float) -> tuple[Float[Array, " S"], float]:
     """Improve a (S,) value by some sweeps; return the new one, and the largest |T V - V|."""
+    lack = np.inf
     for _ in range(MAX_SWEEPS):
         backup = bellman.backup(mdp, None, value)
         lack = float(np.max(np.abs(backup - value), initial=0.0))

@@ -17,7 +17,7 @@ from regmdp.mdp.deterministic import DeterministicPolicy, find_actions
 from regmdp.mdp.structure import find_non_terminating_states, find_terminating_policy
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer
-from regmdp.rounding import backup_error
+from regmdp.rounding import backup_error, largest_relevant_reward
 
 __all__ = ["Greedy", "Mixture", "greedy_policy"]
 
@@ -137,7 +137,8 @@ def _keep_what_is_best(
     before = bellman.policy_backup(mdp, regularizer, previous, value)
     # an improvement by less than the value is wrong is none
     wrong = float(np.max(np.abs(before - value), initial=0.0))
-    noise = 2.0 * (backup_error(mdp, regularizer, value) + wrong)
+    matters = largest_relevant_reward(mdp, value, best)
+    noise = 2.0 * (backup_error(mdp, regularizer, value, rewards=matters) + wrong)
     keep = before >= best - noise
     actions, old = find_actions(policy), find_actions(previous)
     if actions is None or old is None:
@@ -161,7 +162,7 @@ def _find_terminating_greedy(
             return kept
     allowed = permitted(mdp, regularizer)
     q = bellman.q_values(mdp, value)
-    scale = mdp.reward_bound + float(np.max(np.abs(best)))
+    scale = largest_relevant_reward(mdp, value, best) + float(np.max(np.abs(best)))
     # from a hundred rounding errors to half of the digits
     for slack in scale * UNIT_ROUNDOFF * 10.0 ** np.arange(2, 9, 2):
         actions = find_terminating_policy(mdp, allowed & (q >= (best - slack)[:, None]))
