@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from functools import cache
 from typing import Literal
 
@@ -14,6 +15,7 @@ from regmdp._internal.checks import check_integer, show
 from regmdp._internal.errors import ImproperPolicyError, PolicyError, SolverError
 from regmdp._internal.events import CallbackLike
 from regmdp._internal.parameters import Integer, Number, checked
+from regmdp._internal.status import Status
 from regmdp.algorithms import Algorithm, PolicyOptimization, Start, Tolerance, choose, iterate
 from regmdp.algorithms.total_reward import expand_events, expand_run, reduce_start
 from regmdp.mdp import MDP
@@ -115,6 +117,11 @@ def solve(
     )
     if reduction is not None:
         run = expand_run(reduction, regularizer, run)
+        met = tolerance.met_by(run.certificate, mdp, regularizer)
+        if (
+            run.status is Status.CONVERGED and not met
+        ):  # states that are not the model's were larger
+            run = replace(run, status=run.certificate.limit or Status.STALLED)
     provenance = Provenance(
         problem=repr(mdp),
         regularizer="none" if isinstance(regularizer, Unregularized) else repr(regularizer),
