@@ -1,7 +1,8 @@
 """Models of families of the Quantitative Verification Benchmark Set with their queries.
 
-Each family is explored by a program of its own in this folder; their numbers of states are those
-that are published for the originals. https://qcomp.org/benchmarks
+Each family is explored by a program of its own in this folder. The numbers of states are those
+that are published for the originals (https://qcomp.org/benchmarks), except of the philosophers, who
+act in rounds here.
 """
 
 from __future__ import annotations
