@@ -119,6 +119,13 @@ def test_rewards_of_transitions_are_weighted_by_normalised_rows():
     np.testing.assert_allclose(mdp.rewards, [[6.0, 3.0]] * 3, rtol=1e-14)
 
 
+def test_rewards_of_transitions_in_a_file_are_weighted_by_normalised_rows(tmp_path):
+    (tmp_path / "m.tra").write_text("2 2 4\n0 0 0 0.333\n0 0 1 0.666\n1 0 0 0.5\n1 0 1 0.5\n")
+    (tmp_path / "m.trew").write_text("2 2 2\n0 0 0 3\n0 0 1 6\n")
+    mdp = rm.io.read_model(tmp_path / "m.tra", normalize=True, discount=0.5)
+    np.testing.assert_allclose(mdp.rewards.ravel(), [5.0, 0.0], rtol=1e-14)
+
+
 class Table:
     """An environment with a transition table of few digits, one of whose outcomes ends it."""
 

@@ -20,6 +20,7 @@ from regmdp.io.prism_parts import CombinedFile, Parts, SeparateFiles
 from regmdp.io.prism_rewards import read_rewards
 from regmdp.io.prism_states import read_labels, read_variables
 from regmdp.io.prism_transitions import read_choices
+from regmdp.io.row_sums import normalize_rows
 from regmdp.io.state_action_files import IDENTIFIER, Choices, model_from_choices
 from regmdp.io.storm_files import StormFiles, names_kind
 from regmdp.mdp import MDP
@@ -152,6 +153,8 @@ def _read_parts(
     if text is None:
         raise FormatError(f"{parts.path} has no transitions")
     listed = read_choices(text)
+    if normalize:  # also in the expectations of rewards
+        listed = listed._replace(rows=normalize_rows(listed.rows))
     n_states, notes = listed.rows.shape[1], []
     of_states, of_transitions = parts.read_rewards(rewards)
     if of_states is None and of_transitions is None:

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from regmdp._internal.errors import FormatError
 from regmdp.mdp.validation import MASS_TOLERANCE, NORMALIZE_TOLERANCE, find_factors
 
-__all__ = ["check_row_sums"]
+__all__ = ["check_row_sums", "normalize_rows"]
 
 
 def check_row_sums(
@@ -38,4 +38,10 @@ def check_row_sums(
             f"sum to {sums[row]:.12g}, not to 1 within {tolerance:g}; {np.count_nonzero(bad)} of "
             f"{bad.size} rows are off{hint}",
         )
-    return sp.csr_array(rows.multiply(find_factors(sums)[:, None])) if normalize else rows
+    return normalize_rows(rows) if normalize else rows
+
+
+def normalize_rows(rows: sp.csr_array) -> sp.csr_array:
+    """Return (K, S) rows, those that nearly sum to 1 divided by their sums."""
+    factors = find_factors(np.asarray(rows.sum(axis=1)).ravel())
+    return sp.csr_array(rows.multiply(factors[:, None]))
