@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import MissingExtraError, ModelError
 from regmdp._internal.parameters import Instance, Integer, checked
 from regmdp.mdp import MDP
@@ -45,8 +44,6 @@ def to_gymnasium(mdp: MDP, *, max_steps: int | None = None) -> ModelEnv:
         >>> env.step(1)
         (1, 0.0, False, False, {'action_mask': array([1, 1], dtype=int8)})
     """
-    if max_steps is not None:
-        check_integer("max_steps", max_steps, error=ModelError)
     try:
         from regmdp.io.model_env import ModelEnv
     except ModuleNotFoundError as error:

@@ -11,10 +11,9 @@ import numpy as np
 
 from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int, freeze
-from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import RegmdpError, SampleError
 from regmdp._internal.memory import require_memory
-from regmdp._internal.parameters import ArrayOf, Instance, Kind, checked
+from regmdp._internal.parameters import ArrayOf, Generator, Instance, Integer, Kind, checked
 from regmdp.mdp import MDP, DecisionProcess, StateActionSpace
 from regmdp.policies import check_policy
 from regmdp.samples.column import Column, factorize, number_blocks, require_rows
@@ -125,6 +124,7 @@ class Dataset:
             object.__setattr__(self, name, freeze(column))
 
     @classmethod
+    @checked(SampleError, n_states=Integer() | None, n_actions=Integer() | None)
     def from_columns(
         cls,
         columns: Columns,
@@ -160,9 +160,6 @@ class Dataset:
                 ...
             regmdp.SampleError: the column 'done' does not say why an episode ended: ...
         """
-        for name, count in (("n_states", n_states), ("n_actions", n_actions)):
-            if count is not None:
-                check_integer(name, count, error=SampleError)
         given = read_columns(columns, ignore)
         terminated, truncated = read_ends(given, given["reward"].values.size)
         indices = {
@@ -250,6 +247,7 @@ class Dataset:
         )
 
     @classmethod
+    @checked(SampleError, samples=Integer(), rng=Generator())
     def from_pairs(cls, source: MDP | Simulator, samples: int, rng: np.random.Generator) -> Dataset:
         """Draw every available pair of a model or simulator a number of times.
 
@@ -261,7 +259,6 @@ class Dataset:
         Raises:
             SampleError: if the number is not a positive integer.
         """
-        check_integer("samples", samples, error=SampleError)
         simulator = as_simulator(source)
         pairs = int(np.count_nonzero(simulator.available))
         require_memory(
@@ -285,6 +282,7 @@ class Dataset:
         )
 
     @classmethod
+    @checked(SampleError, episodes=Integer(), max_steps=Integer(), rng=Generator())
     def from_episodes(
         cls,
         source: MDP | Simulator,
@@ -307,8 +305,6 @@ class Dataset:
             PolicyError: if the policy is not one.
             InsufficientMemoryError: if the steps do not fit into memory.
         """
-        check_integer("episodes", episodes, error=SampleError)
-        check_integer("max_steps", max_steps, error=SampleError)
         simulator, streams = as_simulator(source), RandomStreams([rng])
         policy = check_policy(simulator, policy)
         budget = MemoryBudget(simulator, episodes, max_steps)

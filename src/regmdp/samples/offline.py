@@ -9,10 +9,9 @@ import numpy as np
 import scipy
 
 from regmdp._internal.arrays import ArrayLike, Bool, Float, Int
-from regmdp._internal.checks import check_integer
 from regmdp._internal.errors import SampleError
 from regmdp._internal.memory import require_memory
-from regmdp._internal.parameters import Instance, checked
+from regmdp._internal.parameters import Instance, Integer, checked
 from regmdp.mdp import MDP, DecisionProcess
 from regmdp.mdp.model_data import check_initial, check_space
 from regmdp.mdp.validation import as_discount
@@ -67,6 +66,7 @@ class OfflineMDP(DecisionProcess):
                [ True,  True]])
     """
 
+    @checked(SampleError, n_states=Integer() | None, n_actions=Integer() | None)
     def __init__(
         self,
         data: Dataset,
@@ -85,12 +85,8 @@ class OfflineMDP(DecisionProcess):
                 f"{type(data).__name__}"
             )
         shape = (
-            data.n_states
-            if n_states is None
-            else check_integer("n_states", n_states, error=SampleError),
-            data.n_actions
-            if n_actions is None
-            else check_integer("n_actions", n_actions, error=SampleError),
+            data.n_states if n_states is None else n_states,
+            data.n_actions if n_actions is None else n_actions,
         )
         require_memory(
             f"tables of {shape[0]:,} states with {shape[1]:,} actions each",

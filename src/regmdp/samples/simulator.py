@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, Int, read_only
-from regmdp._internal.checks import check_integer, check_number, describe_first, show
+from regmdp._internal.checks import check_number, describe_first, show
 from regmdp._internal.errors import RegmdpError, SampleError
 from regmdp._internal.memory import require_memory
 from regmdp._internal.parameters import ArrayOf, Generator, Instance, Integer, checked
@@ -174,6 +174,7 @@ class UserSimulator(Simulator):
         array([0., 1.])
     """
 
+    @checked(SampleError, n_states=Integer(), n_actions=Integer())
     def __init__(
         self,
         sample: SampleFunction,
@@ -189,10 +190,7 @@ class UserSimulator(Simulator):
     ) -> None:
         if not callable(sample):
             raise SampleError(f"sample must be a function of (state, action, rng), not {sample!r}")
-        shape = (
-            check_integer("n_states", n_states, error=SampleError),
-            check_integer("n_actions", n_actions, error=SampleError),
-        )
+        shape = (n_states, n_actions)
         require_memory(
             f"tables of {shape[0]:,} states with {shape[1]:,} actions each", 8 * shape[0] * shape[1]
         )

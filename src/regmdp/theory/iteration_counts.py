@@ -10,7 +10,7 @@ import math
 from typing import Literal, NamedTuple
 
 from regmdp._internal.arrays import ArrayLike
-from regmdp._internal.checks import LARGE_ROOT, check_option
+from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.parameters import Instance, Number, Option, checked
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
@@ -21,7 +21,7 @@ from regmdp.theory.initial_policy import (
     require_positive_temperature,
 )
 from regmdp.theory.optima import Optimum
-from regmdp.theory.rates import EntropyNPGBounds, entropy_npg_bounds
+from regmdp.theory.rates import entropy_npg_bounds
 from regmdp.theory.steps import mirror_descent_gap_bound
 from regmdp.theory.unregularized import npg_bound, reward_range
 
@@ -107,7 +107,6 @@ def entropy_npg_iterations(
     References:
         Cen, Cheng, Chen, Wei & Chi 2022, Operations Research 70(4), Theorem 1 and what follows it.
     """
-    check_option("quantity", quantity, EntropyNPGBounds._fields)
     first = entropy_npg_bounds(
         mdp, regularizer, step_size=step_size, iterations=1, start=start, optimum=optimum
     )

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from regmdp._internal.arrays import ArrayLike, Float
-from regmdp._internal.checks import LARGE_ROOT, check_option
+from regmdp._internal.checks import LARGE_ROOT
 from regmdp._internal.errors import SolverError
 from regmdp._internal.parameters import Instance, Integer, Number, Option, checked
 from regmdp.mdp import MDP
@@ -368,7 +368,7 @@ def sharp_inexact_floor(
         "policy": of_dual / (modulus * temperature),
         "log_policy": 2.0 * of_dual / temperature,
     }
-    return floors[check_option("quantity", quantity, floors)]
+    return floors[quantity]
 
 
 def _geometric_decay(rate: float, iterations: int) -> Float[np.ndarray, " n"]:

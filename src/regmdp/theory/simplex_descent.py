@@ -12,7 +12,7 @@ import numpy as np
 
 from regmdp._internal.array_checks import check_array
 from regmdp._internal.arrays import ArrayLike, Bool, Float
-from regmdp._internal.checks import check_integer, describe_first
+from regmdp._internal.checks import describe_first
 from regmdp._internal.errors import PolicyError, SolverError
 from regmdp._internal.parameters import ArrayOf, Distributions, Instance, Integer, Number, checked
 from regmdp.improvement.dual_variables import (
@@ -130,12 +130,11 @@ def mirror_descent_on_simplex(
         and Trends in Machine Learning 8(3-4), section 4.2.
     """
     p, mirror, allowed = _check_start(start, mirror)
-    n_steps = check_integer("iterations", iterations, 0)
-    step_sizes = _check_step_sizes(step_size, n_steps)
-    find_gradient = _as_function(gradient, p.size, n_steps)
+    step_sizes = _check_step_sizes(step_size, iterations)
+    find_gradient = _as_function(gradient, p.size, iterations)
     points, duals = [p], [_find_dual(mirror, p, allowed)]
     gradients, moved = [], []
-    for t in range(n_steps):
+    for t in range(iterations):
         g = find_gradient(t, points[-1])
         step = step_sizes[t] * subtract_best(-g, allowed)
         zeta = normalise_dual(np.where(allowed, duals[-1], 0.0) + step, allowed)
