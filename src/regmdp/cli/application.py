@@ -81,7 +81,8 @@ def main() -> None:
 def _describe_wrong_usage(error: Any) -> str:
     """Return the message of Typer's error in one sentence; empty if it has printed the help."""
     message = " ".join(error.format_message().split()).removesuffix(".")
-    message = message.replace(": Value error, ", ": ")  # of the library that Typer uses
+    for noise in (" (env var: 'None')", "Value error, "):  # of some releases of Typer
+        message = message.replace(noise, "")
     if not message or error.ctx is None:
         return message
     return f"{message[0].lower()}{message[1:]}; see {error.ctx.command_path} --help"

@@ -125,7 +125,7 @@ def option(kind: Kind, help: str, *names: str) -> Any:
         names: How it is written, if not as the name of the parameter.
     """
     read = _find_reader(kind)
-    metavar = None if read is None else f"<{read.what}>"
+    metavar = None if read is None else f"<{read.__name__}>"
     return typer.Option(*names, help=help, callback=_make_check(kind), parser=read, metavar=metavar)
 
 
@@ -154,41 +154,42 @@ def _make_check(kind: Kind) -> Callable[..., Any]:
         for one in value if isinstance(value, list | tuple) else [value]:
             if one is not None:
                 kind.check(str(name), one, None, RegmdpError)
-        return value
+        is_list = getattr(param, "multiple", False) or param.nargs == -1
+        return [] if value is None and is_list else value
 
     check.kind = kind  # pyright: ignore[reportFunctionMemberAccess]
     return check
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """A function from the text of an option to its value.
+def _make_reader(what: str, convert: Callable[[str], Any]) -> Callable[[Any], Any]:
+    """Return a function from the text of an option to its value."""
 
-    Raises:
-        typer.BadParameter: if the text is no such value, or empty, as one from a variable of the
-            shell that is not set.
-    """
+    def read(text: Any) -> Any:
+        """Return the value.
 
-    what: str
-    convert: Callable[[str], Any]
-
-    def __call__(self, text: Any) -> Any:
+        Raises:
+            typer.BadParameter: if the text is no such value, or empty, as one from a variable of
+                the shell that is not set.
+        """
         if not isinstance(text, str):
             return text  # a default
         try:
             if text:
-                return self.convert(text)
+                return convert(text)
         except ValueError:
-            raise typer.BadParameter(f"{show(text)} is not a {self.what}") from None
+            raise typer.BadParameter(f"{show(text)} is not a {what}") from None
         raise typer.BadParameter("it is empty")
 
+    read.__name__ = what  # some releases of Typer show it in the help
+    return read
 
-def _find_reader(kind: Kind) -> _Reader | None:
+
+def _find_reader(kind: Kind) -> Callable[[Any], Any] | None:
     """Return what reads the text of an option; None if Typer does."""
     if isinstance(kind, PathKind):
-        return _Reader("path", Path)
+        return _make_reader("path", Path)
     if kind.matches(0.5):
-        return _Reader("number", float)
+        return _make_reader("number", float)
     if kind.matches(0):
-        return _Reader("whole number", int)
+        return _make_reader("whole number", int)
     return None
