@@ -77,6 +77,16 @@ class Block(NamedTuple):
         """Return the policy that attains the maximum."""
         return self.regularizer.maximiser(self.q, self.available)
 
+    def relative_to_best(self, found: Float[np.ndarray, " b"]) -> Float[np.ndarray, " b"]:
+        """(b,) maxima -> their differences from the largest action value that is allowed, τ h*.
+
+        0 where no action is allowed.
+        """
+        allowed = self.regularizer.domain(self.available)
+        usable = True if allowed is None else np.broadcast_to(allowed, self.q.shape)
+        best = np.max(self.q, axis=-1, where=usable, initial=-np.inf)
+        return np.where(np.isfinite(best), found - best, 0.0)
+
     def policy_value(self, policy: Float[Array, "S A"]) -> Float[np.ndarray, " b"]:
         """(S, A) policy -> (b,) its regularized values in the states of the block."""
         p = np.asarray(policy[self.states])

@@ -107,12 +107,12 @@ def _sweep_block(
     p = block.maximiser() if policy is None else policy[states]
     maximum, cost = block.maximum(), part.cost(p, available)
     assign(states, (best, maximum), (own, bellman.expectation(p, q) - cost))
-    top = np.max(q, axis=-1)
-    tau = np.broadcast_to(np.asarray(part.temperature), top.shape)
-    size = np.maximum(np.abs(maximum - top), np.abs(cost)) / np.where(tau > 0, tau, 1.0)
+    tau = np.broadcast_to(np.asarray(part.temperature), maximum.shape)
+    term = np.maximum(np.abs(block.relative_to_best(maximum)), np.abs(cost))
+    size = term / np.where(tau > 0, tau, 1.0)
     # twice as much covers their own rounding errors
     largest = 2.0 * float(np.max(size, where=tau > 0, initial=0.0))
-    return float(np.max(top - np.min(q, axis=-1))), largest
+    return float(np.max(np.max(q, axis=-1) - np.min(q, axis=-1))), largest
 
 
 def _shift(mdp: MDP, extreme: float, *, above: bool) -> float:

@@ -125,10 +125,7 @@ def _pair_errors(mdp: MDP, block: Block, value: Float[Array, " S"]) -> Float[np.
 
 def _own_error(block: Block, found: Float[np.ndarray, " b"]) -> float:
     """Bound the errors of h* and of the last sum of (b,) maxima of the values of a block."""
-    allowed = block.regularizer.domain(block.available)
-    usable = True if allowed is None else np.broadcast_to(allowed, block.q.shape)
-    top = np.max(block.q, axis=-1, where=usable, initial=-np.inf)
-    return _bound_terms(block, np.where(np.isfinite(top), found - top, 0.0), found)
+    return _bound_terms(block, block.relative_to_best(found), found)
 
 
 def _bound_terms(
