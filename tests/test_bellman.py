@@ -162,7 +162,7 @@ def test_backup_of_zero(mdp, regularizer):
 def test_maxima_are_relative_to_the_best_available_action():
     q = np.array([[-1.0, -2.0, 5.0], [0.0, 0.0, 0.0]])
     available = np.array([[True, True, False], [False, False, False]])
-    block = bellman.Block(slice(0, 2), q, available, rm.Shannon(1.0))
+    block = rm.bellman.Block(slice(0, 2), q, available, rm.Shannon(1.0))
     log_sum = np.log(np.exp(-1.0) + np.exp(-2.0))
     np.testing.assert_allclose(
         block.relative_to_best(np.array([log_sum, 0.0])), [log_sum + 1.0, 0.0], rtol=1e-12
