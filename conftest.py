@@ -10,6 +10,7 @@ whichever of them it is asked to run.
 import doctest
 import inspect
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -45,6 +46,9 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     """Install the check of shapes and types before anything of the library is imported."""
     config.addinivalue_line("markers", "slow: left out unless pytest is called with --full")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # a shell starts commands in the background so; tests press Ctrl-C
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--full") or config.getoption("--check-types"):
         from jaxtyping import install_import_hook
 
