@@ -35,9 +35,9 @@ SPACING = 2.0**-44
 MAX_WORK, QUICK_WORK, LEAST_WORK = 50, 8, 100
 #: Sweeps that may improve the value before it is lifted.
 MAX_SWEEPS = 200
-#: Factor between the sweeps of all states together and those of exact differences; and the part of
-#: the states that is few.
-HURRY, FEW = 100, 1 / 64
+#: Sweeps of all states together, at most, for each of those of exact differences; what of them is
+#: allowed for one state, and for each state on the side of a square; and the part that is few.
+HURRY, FIRST, SIDE, FEW = 100, 200, 20, 1 / 64
 #: Places of the rounding threshold, in parts of the spacing, that are compared.
 THRESHOLDS = 64
 #: Largest multiple of the spacing: larger ones have no exact differences.
@@ -87,7 +87,8 @@ def _lift(
     """Round a (S,) value to a grid, and lift it until T U ≤ U; None if that takes too long."""
     gains = _Gains(mdp, spacing)
     upper = np.where(mdp.terminal, 0.0, _round(np.asarray(value) / spacing))
-    upper = _lift_together(mdp, gains, upper, spacing, HURRY * sweeps)
+    together = min(HURRY * sweeps, FIRST + SIDE * int(np.sqrt(mdp.n_states)))
+    upper = _lift_together(mdp, gains, upper, spacing, together)
     if np.max(np.abs(upper)) > LARGEST:
         return None
     states = np.flatnonzero(~mdp.terminal)
