@@ -224,3 +224,19 @@ def test_a_start_values_the_choices_among_ways_out():
     mdp = ring(dict.fromkeys(range(8), 0.5) | {8: 3.0})
     certificate = rm.certify(mdp, value=rm.solve(mdp).value)
     assert certificate.gap < 1e-8
+
+
+def test_of_two_ways_out_with_the_same_share_the_better_one_is_taken():
+    # state 0 may stay with reward 0, or leave, seldom, for a state that costs 1 on average
+    seldom = 2.0**-20
+    mdp = rm.MDP(
+        np.array([[[1.0, 0.0], [1.0 - seldom, seldom]], [[0.0, 1.0 - seldom], [0.0, 0.0]]]),
+        np.array([[0.0, 0.0], [-seldom, 0.0]]),
+        1.0,
+        available=np.array([[True, True], [True, False]]),
+        termination=np.array([[0.0, 0.0], [seldom, 0.0]]),
+    )
+    solution = rm.solve(mdp, tol=1e-5)
+    assert solution.status.ok
+    assert solution.policy[0].tolist() == [1.0, 0.0]
+    np.testing.assert_allclose(solution.value, [0.0, -1.0], atol=1e-9)

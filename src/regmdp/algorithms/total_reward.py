@@ -50,7 +50,9 @@ def _expand_state(reduction: Reduction, regularizer: Regularizer, state: State) 
 
     def expand(policy: Float[Array, "R B"] | None) -> Float[Array, "S A"] | None:
         # it has the part of NumPy's interface that users of a policy need
-        return None if policy is None else cast("Array", _Expanded(reduction, regularizer, policy))
+        if policy is None:
+            return None
+        return cast("Array", _Expanded(reduction, regularizer, policy, state.value))
 
     return replace(
         state,
@@ -74,14 +76,19 @@ class _Expanded:
     dtype = np.dtype(np.float64)
 
     def __init__(
-        self, reduction: Reduction, regularizer: Regularizer, policy: Float[Array, "R B"]
+        self,
+        reduction: Reduction,
+        regularizer: Regularizer,
+        policy: Float[Array, "R B"],
+        value: Float[Array, " R"],
     ) -> None:
-        self._reduction, self._regularizer, self._policy = reduction, regularizer, policy
+        self._reduction, self._regularizer = reduction, regularizer
+        self._policy, self._value = policy, value
         self.shape = reduction.mdp.rewards.shape
 
     @cached_property
     def _probabilities(self) -> Float[np.ndarray, "S A"]:
-        settled = self._reduction.settle(self._policy)
+        settled = self._reduction.settle(self._policy, self._value)
         return freeze(self._reduction.expand_policy(self._regularizer, settled))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -93,19 +100,20 @@ class _Expanded:
 
 def expand_run(reduction: Reduction, regularizer: Regularizer, run: Run) -> Run:
     """Return a run on the reduced model as one on the original model."""
-    policy, certificate = run.policy, run.certificate
-    settled = reduction.settle(policy)
+    policy, certificate, value = run.policy, run.certificate, run.value
+    settled = reduction.settle(policy, run.value)
     if not np.array_equal(settled, policy):
         policy, certificate = check_and_certify(
             reduction.reduced, reduction.regularizer, settled, run.value
         )
+        value = np.clip(value, certificate.policy_lower, certificate.policy_upper)
     history = run.history
     if (reduction.losing & (reduction.mdp.initial > 0)).any():
         history = replace(history, value=freeze(np.full(len(history), -np.inf)))
     return replace(
         run,
         policy=freeze(reduction.expand_policy(regularizer, policy)),
-        value=freeze(reduction.expand_value(run.value)),
+        value=freeze(reduction.expand_value(value)),
         certificate=Certificate.from_bounds(
             reduction.mdp.initial, certificate.bounds.map(reduction.expand_value)
         ),

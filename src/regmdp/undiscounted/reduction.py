@@ -102,13 +102,19 @@ class Reduction:
         lives = ~self.reduced.terminal
         return kept if np.allclose(kept.sum(axis=1)[lives], 1.0, rtol=0.0, atol=1e-12) else None
 
-    def settle(self, policy: Float[Array, "R B"]) -> Float[np.ndarray, "R B"]:
-        """Return a policy of the reduced model that takes one way out of each resting set."""
+    def settle(
+        self, policy: Float[Array, "R B"], value: Float[Array, " R"]
+    ) -> Float[np.ndarray, "R B"]:
+        """Return a policy of the reduced model that takes one way out of each resting set.
+
+        It is the best for a (R,) value of those that the policy takes, so no worse than their mix.
+        """
         if self.exits is None:
             return np.asarray(policy)
         settled = np.array(policy)
         chooses = self.exits.chooses
-        best = settled[chooses].argmax(axis=1)
+        q = bellman.q_values(self.reduced, value)[chooses]
+        best = np.where(settled[chooses] > 0.0, q, -np.inf).argmax(axis=1)
         settled[chooses] = 0.0
         settled[chooses, best] = 1.0
         return settled
