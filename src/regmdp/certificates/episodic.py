@@ -48,7 +48,7 @@ MAX_POLICY_ITERATIONS = 40
 MAX_RISE = 16.0
 #: Bonuses of the attempts, in units of the rounding error of a sweep.
 WIDENINGS = (8.0, 128.0, 2048.0, 32768.0, 2.0**20, 2.0**25)
-#: Excess of a bound over the candidate, relative to the largest value, for which one more is tried
+#: Excess of a bound over the candidate, relative to the largest value, above which it is loose.
 LOOSE = 1e-10
 
 
@@ -236,7 +236,7 @@ def _iterate_policies(
     mdp: MDP, regularizer: Regularizer, ending: _EndingPolicy, bonus: float
 ) -> Iterator[Float[np.ndarray, " S"]]:
     """Yield the (S,) values of policy iteration with a bonus in every step, until it settles."""
-    raised = mdp.with_rewards(mdp.rewards + bonus) if bonus else mdp
+    raised = mdp.with_rewards(mdp.rewards + bonus)
     policy, value = ending.policy, ending.value
     system: System | None = ending.system
     before = np.full(mdp.n_states, np.inf)

@@ -7,8 +7,9 @@ add up to 1e-5.
 
 So the numbers of U are multiples of a power of 2, their differences are exact, and T U - U is
 computed from them: \(r + \sum_t P(t)\,(U(t) - U(s))\); the missing mass of a row stays in s. Where
-U is constant and nothing is paid, that is exactly 0. Elsewhere it is rounded up to the grid, and U
-is lifted until nothing exceeds it (optimistic value iteration; Hartmanns & Kaminski 2020).
+U is constant and nothing is paid, that is exactly 0. Elsewhere it is rounded up to the grid, and U,
+which starts at V rounded to the grid, is lifted until nothing exceeds it (optimistic value
+iteration; Hartmanns & Kaminski 2020).
 
 A plateau of V that straddles a rounding threshold would be lifted state by state, so the threshold
 lies where the fewest values are.
@@ -22,7 +23,7 @@ import scipy
 from regmdp import bellman
 from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, Int
 from regmdp.mdp import MDP
-from regmdp.mdp.structure import pick_distinct
+from regmdp.mdp.structure import pick_distinct, rows_of
 from regmdp.regularizers import Unregularized
 from regmdp.rounding import backup_error
 
@@ -142,7 +143,7 @@ class _Gains:
     def __init__(self, mdp: MDP, spacing: float) -> None:
         n_states, n_actions = mdp.n_states, mdp.n_actions
         self._shape = mdp.rewards.shape
-        self._rows = mdp.transitions.to_csr()
+        self._rows = rows_of(mdp)
         self._available = np.asarray(mdp.available)
         self._rewards = np.asarray(mdp.rewards) / spacing
         self._termination = np.asarray(mdp.termination)

@@ -110,10 +110,10 @@ def greedy_policy(
     r"""(S,) value -> the greedy policy \(\nabla h^*(Q/\tau)\).
 
     If γ = 1 and there is no regularizer, some of several best actions may form cycles that never
-    end. Then the policy takes a shortest way to the end by actions that are best up to rounding.
-    If these do not lead to the end, it keeps what the previous one does, which ends and whose value
-    this is, where nothing is better by more than rounding: a policy that never ends would gain in
-    each of its other steps (Bertsekas & Tsitsiklis 1991, proposition 3).
+    end. So the policy keeps what the previous one does, which ends and whose value this is, where
+    nothing is better by more than rounding: a policy that never ends would gain in each of its
+    other steps (Bertsekas & Tsitsiklis 1991, proposition 3). Without a previous one, it takes a
+    shortest way to the end by actions that are best up to rounding.
     """
     best, policy = bellman.improve(mdp, regularizer, value)
     if (

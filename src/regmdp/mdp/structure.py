@@ -27,6 +27,7 @@ __all__ = [
     "find_surely_ending_pairs",
     "find_terminating_policy",
     "pick_distinct",
+    "rows_of",
 ]
 
 #: The rows of models whose graph was looked at, as they are looked at several times.
@@ -116,7 +117,7 @@ def find_terminating_policy(
     end = mdp.n_states
     distance = _count_steps(towards, reached)
     terminates = np.asarray(mdp.termination) > 0
-    rows = _rows_of(mdp)
+    rows = rows_of(mdp)
     pair = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
     closer = (distance[rows.indices] < distance[pair // mdp.n_actions]) & (rows.data > 0)
     steps_closer = np.zeros(allowed.shape, dtype=np.bool_)
@@ -172,7 +173,7 @@ def find_surely_ending_pairs(
 
 def find_pairs_leading_to(mdp: MDP, targets: Bool[np.ndarray, " S"]) -> Bool[np.ndarray, "S A"]:
     """Return (S, A) bool: the pairs whose next state may be one of the targets."""
-    weights = _rows_of(mdp) @ targets.astype(np.float64)
+    weights = rows_of(mdp) @ targets.astype(np.float64)
     return weights.reshape(mdp.rewards.shape) > 0.0
 
 
@@ -180,7 +181,7 @@ def find_states_reaching(
     mdp: MDP, allowed: Bool[Array, "S A"], targets: Bool[np.ndarray, " S"]
 ) -> Bool[np.ndarray, " S"]:
     """Return (S,) bool: the states from which allowed pairs may lead to one of the targets."""
-    graph = _state_graph(_rows_of(mdp), np.asarray(allowed))
+    graph = _state_graph(rows_of(mdp), np.asarray(allowed))
     return _search_from(graph, targets)[0]
 
 
@@ -195,7 +196,7 @@ def _search_back(
     leads_out = mdp.terminal | (allowed & (np.asarray(mdp.termination) > 0)).any(axis=1)
     if ends is not None:
         leads_out = leads_out | ends
-    return _search_from(_state_graph(_rows_of(mdp), allowed), leads_out)
+    return _search_from(_state_graph(rows_of(mdp), allowed), leads_out)
 
 
 def _search_from(
@@ -221,8 +222,8 @@ def _search_from(
     return reached[:end], predecessor[:end]
 
 
-def _rows_of(mdp: MDP) -> scipy.sparse.csr_array:
-    """(SA, S) the rows of the pairs."""
+def rows_of(mdp: MDP) -> scipy.sparse.csr_array:
+    """Return the (SA, S) rows of the pairs, which are put in order once; not to be written to."""
     if mdp.transitions not in _ROWS:
         _ROWS[mdp.transitions] = mdp.transitions.to_csr()
     return _ROWS[mdp.transitions]
@@ -271,7 +272,7 @@ def find_end_components(mdp: MDP, allowed: Bool[Array, "S A"]) -> EndComponents:
     alive = np.array(np.asarray(allowed) & (np.asarray(mdp.termination) == 0), order="C")
     if not alive.any():
         return EndComponents(np.full(n_states, -1), alive, 0)
-    rows = _rows_of(mdp)
+    rows = rows_of(mdp)
     pair = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
     into = scipy.sparse.csc_array(rows)
     while True:
