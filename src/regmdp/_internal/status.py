@@ -22,8 +22,8 @@ class Status(Enum):
     ITERATION_LIMIT = "iteration limit: the allowed number of iterations was used up"
     STEP_LIMIT = "step limit: the requested number of environment steps was taken"
     ROUNDING_LIMIT = (
-        "rounding limit: the tolerance is smaller than the bound on the rounding errors of double "
-        "precision; no method can meet it"
+        "rounding limit: what is left is of the size of the rounding errors of double precision, "
+        "and larger than the tolerance"
     )
     INTERRUPTED = "interrupted: stopped by the user; this is the last complete iterate"
     STOPPED = "stopped: a callback returned False; this is the last complete iterate"

@@ -5,18 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from regmdp import bellman
-from regmdp._internal.arrays import Array, Bool, Float
+from regmdp._internal.arrays import Array, Bool, Float, Int
 from regmdp._internal.errors import UnboundedError
 from regmdp.mdp import MDP
 from regmdp.mdp.structure import EndComponents, find_end_components
 from regmdp.policies import permitted
 from regmdp.regularizers import Regularizer
 from regmdp.rounding import backup_error
+from regmdp.undiscounted.gain_iteration import relative_values
 
 __all__ = ["bound_gains", "refuse_endless_stay", "require_bounded"]
-
-#: Sweeps after which the sign of a gain is left open.
-MAX_SWEEPS = 500
 
 
 def require_bounded(mdp: MDP, regularizer: Regularizer) -> None:
@@ -78,15 +76,13 @@ def bound_gains(
     -∞. Without a regularizer, the lower bound is +∞ where a policy can stay so that no reward is
     negative and some are positive; and both are 0 where there is no positive reward, but an end
     component of reward 0. Otherwise any V gives \(\min(TV - V) \le g \le \max(TV - V)\) inside the
-    component (Puterman 1994, theorem 8.5.5), and relative value iteration narrows the interval
-    until the sign is certain.
+    component (Puterman 1994, theorem 8.5.5), and values from sweeps and policy iteration narrow the
+    interval until the sign is certain.
 
     Returns:
         (C,) lower bounds and (C,) upper bounds.
     """
     count = components.count
-    inside = components.component >= 0
-    label = components.component[inside]
     low, high = np.full(count, -np.inf), np.full(count, np.inf)
     if count == 0:
         return low, high
@@ -94,23 +90,37 @@ def bound_gains(
     low[gains], high[loses] = np.inf, -np.inf
     low[rests], high[rests] = 0.0, 0.0
     undecided = ~gains & ~loses & ~rests
-    stay = mdp.with_available(components.pairs)
-    value = np.zeros(mdp.n_states)
-    for _ in range(MAX_SWEEPS):
-        if not undecided.any():
-            break
+    if not undecided.any():
+        return low, high
+    number = np.append(np.where(undecided, np.cumsum(undecided) - 1, -1), -1)
+    narrowed = _narrow(mdp, regularizer, components, number[components.component])
+    low[undecided], high[undecided] = narrowed
+    return low, high
+
+
+def _narrow(
+    mdp: MDP, regularizer: Regularizer, components: EndComponents, component: Int[np.ndarray, " S"]
+) -> tuple[Float[np.ndarray, " C"], Float[np.ndarray, " C"]]:
+    """Bound the gains of some (C,) components until their signs are certain, or no value helps.
+
+    The (S,) component of each state is -1 where it is in none of these.
+    """
+    inside = component >= 0
+    label = component[inside]
+    count = int(label.max()) + 1
+    low, high = np.full(count, -np.inf), np.full(count, np.inf)
+    stay = mdp.with_available(components.pairs & inside[:, None])
+    for value in relative_values(stay, regularizer, component):
         gain = (bellman.backup(stay, regularizer, value) - value)[inside]
-        error = backup_error(stay, regularizer, value)
+        # rows may sum to a little more or less than 1
+        mass = mdp.mass_error * float(np.max(np.abs(value)))
+        error = backup_error(stay, regularizer, value) + mass
         least, most = np.full(count, np.inf), np.full(count, -np.inf)
         np.minimum.at(least, label, gain - error)
         np.maximum.at(most, label, gain + error)
-        low = np.where(undecided, np.maximum(low, least), low)
-        high = np.where(undecided, np.minimum(high, most), high)
-        undecided &= (low <= 0) & (high >= 0)
-        # half a step keeps periodic chains from oscillating
-        value[inside] += 0.5 * gain
-        centre = np.bincount(label, value[inside], count) / np.bincount(label, minlength=count)
-        value[inside] -= centre[label]
+        low, high = np.maximum(low, least), np.minimum(high, most)
+        if not ((low <= 0.0) & (high >= 0.0)).any():
+            break
     return low, high
 
 
