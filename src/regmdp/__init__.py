@@ -47,7 +47,7 @@ from regmdp.certificates import (
     evaluate,
 )
 from regmdp.evaluation import induced_chain, occupancy, visits
-from regmdp.mdp import MDP, GridLayout, LineLayout
+from regmdp.mdp import MDP, DimensionLayout, GridLayout, LineLayout
 from regmdp.policies import uniform_policy
 from regmdp.regularizers import (
     KL,
@@ -91,6 +91,7 @@ __all__ = [
     "Certificate",
     "CertificateError",
     "Convex",
+    "DimensionLayout",
     "Event",
     "FormatError",
     "Frontier",

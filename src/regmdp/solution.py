@@ -18,7 +18,7 @@ from regmdp._internal.status import Status
 from regmdp.algorithms import History
 from regmdp.certificates import BOUNDS, Bounds, Certificate
 from regmdp.mdp import MDP, Layout, expectation
-from regmdp.mdp.layouts import read_layout
+from regmdp.mdp.layout_reader import read_layout
 from regmdp.mdp.objective import Objective, describe_value, read_objective
 from regmdp.mdp.validation import MASS_TOLERANCE, as_labels
 

@@ -7,6 +7,7 @@ from bad_input import (
     choice_calls,
     data_calls,
     deep_calls,
+    function_calls,
     gradient_calls,
     method_calls,
     model_calls,
@@ -35,6 +36,7 @@ CALLS = (
     | gradient_calls.CALLS
     | routes_calls.CALLS
     | deep_calls.CALLS
+    | function_calls.CALLS
     | reproduce_calls.CALLS
 )
 
@@ -71,6 +73,10 @@ ACCEPTED = {
     },
     "regmdp.plots.draw_grid_value limits": {"shuffled frame": "the values are what counts"},
     "regmdp.plots.set_logarithmic limits": {"shuffled frame": "the values are what counts"},
+    "regmdp.MDP.from_function discount": {"0": "only the first reward counts"},
+    "regmdp.DimensionLayout positions": dict.fromkeys(
+        ("a row more", "a row less"), "any number of states"
+    ),
     "regmdp.MDP.with_available available": {"None": "all actions that the model has"},
     "regmdp.MDP.with_discount discount": {"0": "only the first reward counts"},
     "regmdp.MDP.with_rewards rewards": dict.fromkeys(ANY, "rewards are any"),

@@ -4,13 +4,14 @@ Add a new one here, once, to test it.
 """
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
 
 import regmdp as rm
-from regmdp.mdp import DenseTransitions, SparseTransitions, transitions
+from regmdp.mdp import DenseTransitions, FunctionTransitions, SparseTransitions, transitions
 
 # ---- regularizers: from the (S, A) shape of a model and a generator to a regularizer ----
 
@@ -299,6 +300,44 @@ def _pairs(parts):
     )  # fmt: skip
 
 
+def _by_function(storage):
+    """A function whose outcome is the next state, or the end of the episode."""
+
+    def stored(parts):
+        n_states, n_actions = parts.rewards.shape
+        keywords = dict(parts.keywords)
+        ends = keywords.pop("termination", np.zeros(parts.rewards.shape))
+        available = keywords.pop("available", np.ones(parts.rewards.shape, dtype=bool))
+        chance = np.concatenate((parts.rows, ends[..., None]), axis=2)
+
+        def step(state, action, target):
+            return (
+                np.minimum(target, n_states - 1),
+                parts.rewards[state, action],
+                target == n_states,
+                available[state, action],
+            )
+
+        mdp = rm.MDP.from_function(
+            step,
+            {"state": range(n_states)},
+            {"action": range(n_actions)},
+            parts.discount,
+            outcomes={
+                "target": (
+                    range(n_states + 1),
+                    lambda state, action, target: chance[state, action, target],
+                )
+            },
+            initial=keywords.get("initial"),
+            storage=storage,
+        )
+        names = {name: tuple(keywords[name]) for name in keywords if name.endswith("labels")}
+        return rm.MDP.from_checked(replace(mdp._data, space=replace(mdp.space, **names)))
+
+    return stored
+
+
 #: Folder of mapped models, deleted when the tests end.
 FOLDER = tempfile.TemporaryDirectory(prefix="regmdp-mapped-")
 
@@ -333,12 +372,16 @@ STORAGES = {
     "from_action_matrices, sparse": _by_action_sparse,
     "from_pairs": _pairs,
     "from_pairs, blocks": _in_blocks(_pairs, 9),
+    "from_function": _by_function("sparse"),
+    "from_function, blocks": _in_blocks(_by_function("sparse"), 9),
+    "function": _by_function("function"),
+    "function, blocks": _in_blocks(_by_function("function"), 9),
     "mapped": _mapped,
     "mapped, blocks": _in_blocks(_mapped, 9),
 }
 
 #: The classes of the storages.
-TRANSITIONS = (DenseTransitions, SparseTransitions)
+TRANSITIONS = (DenseTransitions, FunctionTransitions, SparseTransitions)
 
 # ---- models: from a generator to the parts of a model ----
 

@@ -16,7 +16,14 @@ each_storage = pytest.mark.parametrize(
     "storage",
     tiered(
         STORAGES,
-        ("dense, blocks", "sparse", "from_action_matrices", "from_pairs, blocks", "mapped"),
+        (
+            "dense, blocks",
+            "sparse",
+            "from_action_matrices",
+            "from_pairs, blocks",
+            "function, blocks",
+            "mapped",
+        ),
     ),
 )
 

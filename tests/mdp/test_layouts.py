@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import regmdp as rm
-from regmdp.mdp.layouts import read_layout
+from regmdp.mdp.layout_reader import read_layout
 
 GRID = rm.models.russell_norvig()
 LAYOUTS = [

@@ -15,7 +15,7 @@ import numpy as np
 
 from regmdp._internal.errors import RegmdpError
 
-__all__ = ["call_user", "user_methods"]
+__all__ = ["call_user", "name_function", "user_methods"]
 
 Class = TypeVar("Class", bound=type[Any])
 Result = TypeVar("Result")
@@ -53,7 +53,7 @@ def call_user(
         if isinstance(error, RegmdpError) or "read-only" not in str(error):
             raise
         raise error_class(
-            f"{_name_function(function)} writes into an array that is read-only: "
+            f"{name_function(function)} writes into an array that is read-only: "
             f"{_name_arguments(function, arguments, keywords)} must not be changed; let "
             "the function work on a copy, such as p = p.copy()"
         ) from error
@@ -96,7 +96,7 @@ def _wrap(function: Callable[..., Any], error_class: type[RegmdpError]) -> Calla
     return wrapper
 
 
-def _name_function(function: Any) -> str:
+def name_function(function: Any) -> str:
     """Return the name of a function, with its line if it has none of its own."""
     name = getattr(function, "__qualname__", type(function).__name__).rpartition("<locals>.")[2]
     code = getattr(function, "__code__", None)

@@ -22,7 +22,7 @@ from regmdp.io.mapped_layout import (
 )
 from regmdp.io.model_writer import ModelWriter
 from regmdp.mdp import MDP, SparseTransitions
-from regmdp.mdp.layouts import read_layout
+from regmdp.mdp.layout_reader import read_layout
 from regmdp.mdp.model_data import ModelData, check_initial, make_space
 from regmdp.mdp.objective import read_objective
 from regmdp.mdp.transitions import StorageInfo

@@ -14,7 +14,7 @@ from regmdp._internal.errors import FormatError, ModelError
 from regmdp._internal.parameters import FileName, Flag, Instance, checked
 from regmdp.mdp import MDP
 from regmdp.mdp.labels import list_labels
-from regmdp.mdp.layouts import read_layout
+from regmdp.mdp.layout_reader import read_layout
 from regmdp.mdp.objective import read_objective
 
 __all__ = ["load_model", "save_model"]

@@ -2,6 +2,8 @@
 
 from regmdp.mdp.decision_process import DecisionProcess, StateActionSpace, TiledProcess
 from regmdp.mdp.dense_transitions import DenseTransitions
+from regmdp.mdp.dimension_layout import DimensionLayout
+from regmdp.mdp.function_storage import FunctionTransitions
 from regmdp.mdp.labels import StatesLike
 from regmdp.mdp.layouts import GridLayout, Layout, LineLayout
 from regmdp.mdp.mdp import MDP, expectation, initial_value
@@ -13,6 +15,8 @@ __all__ = [
     "MDP",
     "DecisionProcess",
     "DenseTransitions",
+    "DimensionLayout",
+    "FunctionTransitions",
     "GoalOptions",
     "GridLayout",
     "Layout",

@@ -13,6 +13,7 @@ from regmdp.mdp.dense_transitions import store_dense
 from regmdp.mdp.discounts import Discounting, split_discount
 from regmdp.mdp.goals import pursue_goal
 from regmdp.mdp.labels import check_labels
+from regmdp.mdp.layouts import Layout
 from regmdp.mdp.model_data import ModelData, check_model
 from regmdp.mdp.objective import GoalOptions
 from regmdp.mdp.sparse_transitions import store_sparse
@@ -83,8 +84,17 @@ def complete_model(
     rewards: Float[np.ndarray, "S A"],
     discounting: Discounting,
     extras: Extras,
+    layout: Layout | None = None,
 ) -> ModelData:
-    """Check stored rows against everything else, and add labels and the goal."""
+    """Check stored rows against everything else, and add labels and the goal.
+
+    Args:
+        stored: The rows, whose probabilities are multiplied by what discounts leave.
+        rewards: (S, A) rewards, a new array.
+        discounting: The discounts.
+        extras: The other arguments of the constructor.
+        layout: The layout of the model, which messages speak of.
+    """
     discounting.require_goal(extras.goal)
     data = check_model(
         stored,
@@ -95,6 +105,7 @@ def complete_model(
         termination=discounting.add_termination(extras.termination),
         state_labels=extras.state_labels,
         action_labels=extras.action_labels,
+        layout=layout,
     )
     return add_goal(data, extras.labels, extras.goal)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Self, Unpack
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Self, Unpack
 
 import numpy as np
 import scipy
 
 from regmdp._internal.arrays import ArrayLike, SparseArray
 from regmdp.mdp.assembly import Extras, assemble_dense, assemble_sparse
+from regmdp.mdp.dimensions import DimensionValues
 from regmdp.mdp.discounts import is_list
+from regmdp.mdp.from_function import FunctionArguments, FunctionStorage, build_from_function
 from regmdp.mdp.objective import GoalOptions
+from regmdp.mdp.outcomes import OutcomeLike
 from regmdp.mdp.validation import (
     as_action_matrices,
     as_available,
@@ -160,3 +163,83 @@ class ModelConstructors(ModelVariants):
         )
         table = pairs.scatter("rewards", rewards, shape)
         return cls.from_checked(assemble_sparse(rows, index, table, extras))
+
+    @classmethod
+    def from_function(
+        cls,
+        function: Callable[..., Any],
+        states: Mapping[str, DimensionValues],
+        actions: Mapping[str, DimensionValues],
+        discount: float | ArrayLike,
+        *,
+        outcomes: Mapping[str, OutcomeLike] | None = None,
+        clip: bool | Iterable[str] = False,
+        initial: ArrayLike | Mapping[str, Any] | None = None,
+        labels: Mapping[str, ArrayLike] | None = None,
+        storage: FunctionStorage = "sparse",
+        **goal: Unpack[GoalOptions],
+    ) -> Self:
+        """Build a model from a function of named states, actions and random outcomes.
+
+        The states are all combinations of the values of their dimensions, and so are the actions.
+        The function is called with arrays for many states at once, one for each of its parameters,
+        which are named after dimensions and outcomes; the arrays broadcast against each other. It
+        returns a tuple of two to four things:
+
+        - the next state: its coordinates in the order of the dimensions, as a tuple, or by name;
+        - the reward;
+        - the probability that the episode terminates (or True where it does), or None;
+        - the mask of the actions that are available, or None; it depends on no outcome.
+
+        A successor that can be reached must be a state: each of its coordinates one of the values
+        of its dimension, up to rounding. Equal successors of a pair are merged.
+
+        Args:
+            function: The function. It must depend on nothing but its arguments.
+            states: Values of each dimension of the states by name: a range, a list or an array of
+                numbers or of names. S is the product of their numbers.
+            actions: The same of the actions, A of them.
+            discount: γ, one number, one a state or one a pair, as for :class:`MDP`.
+            outcomes: Independent random outcomes by name, each a mapping from values to
+                probabilities, or a tuple (values, probabilities), where the probabilities are an
+                array or a function of parameters that are named like those of ``function``: the
+                outcome itself, states, actions and earlier outcomes.
+            clip: Dimensions by name, or True for all numbers, in which successors beyond the
+                smallest or largest value are moved there.
+            initial: (S,) distribution, or the coordinates of one state by name.
+            labels: Sets of states by name.
+            storage: "sparse", or "function": the transitions are not stored but computed anew for
+                each block of states in each sweep. Memory is then needed for (S, A) rewards and a
+                few values.
+            **goal: ``goal`` and the other arguments of :meth:`with_goal`.
+
+        Raises:
+            ModelError: if a successor is no state, naming the state, the action and the outcome it
+                comes from; or if anything else is wrong.
+
+        Examples:
+            A shop with up to 20 articles orders up to 20; demand is 0, 1 or 2 a day.
+
+            >>> import numpy as np, regmdp as rm
+            >>> def day(stock, order, demand):
+            ...     left = np.maximum(stock + order - demand, 0)
+            ...     sold = stock + order - left
+            ...     return (left,), 5 * sold - 2 * order - 0.1 * stock, None, stock + order <= 20
+            >>> mdp = rm.MDP.from_function(
+            ...     day,
+            ...     states={"stock": range(21)},
+            ...     actions={"order": range(21)},
+            ...     outcomes={"demand": {0: 0.3, 1: 0.4, 2: 0.3}},
+            ...     discount=0.99,
+            ... )
+            >>> mdp
+            MDP(21 states, 21 actions, 689 transitions (sparse), 231 available pairs, discount 0.99)
+            >>> mdp.describe(3, 2)
+            'state (stock=3), action (order=2)'
+            >>> rm.solve(mdp).policy[:4].argmax(axis=1)
+            array([2, 1, 0, 0])
+        """
+        given = FunctionArguments(
+            function, states, actions, discount, outcomes, clip, initial, labels, storage, goal
+        )
+        return cls.from_checked(build_from_function(given))

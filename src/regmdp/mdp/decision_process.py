@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -66,7 +66,13 @@ class StateActionSpace:
 
     def describe(self, state: int, action: int | None = None) -> str:
         """Name a state, or a state-action pair, as errors and summaries do."""
-        return _describe(self.state_labels, self.action_labels, state, action)
+        layout = self.layout
+        name = None if layout is None else layout.describe_state
+        text = _describe("state", state, self.state_labels, name)
+        if action is None:
+            return text
+        name = None if layout is None else layout.describe_action
+        return f"{text}, {_describe('action', action, self.action_labels, name)}"
 
 
 def _restore_space(
@@ -150,23 +156,20 @@ class DecisionProcess(ABC):
         ):
             if number >= count:
                 raise ModelError(f"there is no {name} {number}; there are {count}, from 0 on")
-        return _describe(self.state_labels, self.action_labels, state, action)
+        return self.space.describe(state, action)
 
 
 def _describe(
-    state_labels: tuple[str, ...] | None,
-    action_labels: tuple[str, ...] | None,
-    state: int,
-    action: int | None,
+    kind: str,
+    number: int,
+    labels: tuple[str, ...] | None,
+    coordinates: Callable[[int], str | None] | None,
 ) -> str:
-    text = f"state {int(state)}"
-    if state_labels is not None:
-        text += f" ({printable(state_labels[int(state)])})"
-    if action is not None:
-        text += f", action {int(action)}"
-        if action_labels is not None:
-            text += f" ({printable(action_labels[int(action)])})"
-    return text
+    """Name a state or an action: by its label, by its coordinates, or by its number."""
+    if labels is not None:
+        return f"{kind} {int(number)} ({printable(labels[int(number)])})"
+    name = None if coordinates is None else coordinates(int(number))
+    return f"{kind} {int(number)}" if name is None else f"{kind} ({name})"
 
 
 @dataclass(frozen=True, eq=False, init=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -23,7 +23,6 @@ __all__ = [
     "LineLayout",
     "join_cells",
     "parse_drawing",
-    "read_layout",
 ]
 
 #: Row and column steps of up, right, down and left.
@@ -41,9 +40,17 @@ class Layout(ABC):
             ModelError: if it cannot.
         """
 
+    def describe_state(self, state: int) -> str | None:
+        """Return what messages call a state, or None if it has only its number."""
+        return None
+
+    def describe_action(self, action: int) -> str | None:
+        """Return what messages call an action, or None if it has only its number."""
+        return None
+
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold, and :func:`read_layout` reads."""
+        """Return what JSON can hold, and :func:`~regmdp.mdp.layout_reader.read_layout` reads."""
 
 
 @dataclass(frozen=True, init=False)
@@ -170,24 +177,6 @@ class LineLayout(Layout):
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "line", "label": self.label, "positions": self.positions}
-
-
-def read_layout(data: Mapping[str, Any] | None) -> Layout | None:
-    """Return the layout that :meth:`Layout.to_dict` took apart; None for None.
-
-    Raises:
-        KeyError: if something is missing.
-        ModelError: if something is wrong.
-    """
-    if data is None:
-        return None
-    if not isinstance(data, Mapping):
-        raise ModelError(f"a layout must be a mapping, not {data!r}")
-    if data["kind"] == "grid":
-        return GridLayout(data["rows"], data["directions"])
-    if data["kind"] == "line":
-        return LineLayout(data["label"], data["positions"])
-    raise ModelError(f"there is no layout of the kind {data['kind']!r}; there are grid and line")
 
 
 def parse_drawing(drawing: str | Sequence[str]) -> np.ndarray:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from regmdp._internal.arrays import UNIT_ROUNDOFF, ArrayLike, Bool, Float, freeze
 from regmdp._internal.errors import ModelError
 from regmdp.mdp.decision_process import StateActionSpace
+from regmdp.mdp.layouts import Layout
 from regmdp.mdp.objective import GoalOptions, Objective
 from regmdp.mdp.transitions import Transitions
 from regmdp.mdp.validation import (
@@ -121,6 +122,7 @@ def check_model(
     termination: ArrayLike | None,
     state_labels: Sequence[str] | None,
     action_labels: Sequence[str] | None,
+    layout: Layout | None = None,
 ) -> ModelData:
     """Check the data of a model against each other.
 
@@ -133,8 +135,9 @@ def check_model(
         termination: (S, A) termination probabilities, or None for 0.
         state_labels: S names, or None.
         action_labels: A names, or None.
+        layout: Where the states lie in a figure, or None.
     """
-    space = make_space(available, state_labels, action_labels)
+    space = replace(make_space(available, state_labels, action_labels), layout=layout)
     discount = as_discount(discount)
     rewards = check_rewards(space, rewards)
     endings = check_termination(space, termination)
