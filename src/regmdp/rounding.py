@@ -8,7 +8,7 @@ from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float
 from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
 
-__all__ = ["backup_error", "largest_relevant_reward"]
+__all__ = ["backup_error", "backup_errors", "largest_relevant_reward"]
 
 
 def backup_error(
@@ -35,18 +35,49 @@ def backup_error(
     order of summation (Higham 2002, *Accuracy and Stability of Numerical Algorithms*, section
     3.1); h and h* bound their own errors.
     """
-    k, n_actions = mdp.transitions.branching, mdp.n_actions
-    tau = regularizer.max_temperature
+    n_actions = mdp.n_actions
     of_values = mdp.discount * (1.0 + mdp.mass_error) * float(np.max(np.abs(value)))
     scale = min(mdp.reward_bound, rewards) + of_values
+    tau = regularizer.max_temperature
+    return float(
+        backup_errors(
+            (mdp.transitions.branching, n_actions),
+            scale,
+            min(spread, 2 * scale),
+            tau * regularizer.rounding_within(n_actions, largest),
+            tau * regularizer.magnitude_within(n_actions, largest),
+            bounded=regularizer.probability_bounds is not None,
+        )
+    )
+
+
+def backup_errors(
+    sizes: tuple[int, int],
+    scale: float | np.ndarray,
+    spread: float | np.ndarray,
+    rounding: float | np.ndarray,
+    magnitude: float | np.ndarray,
+    *,
+    bounded: bool,
+) -> float | np.ndarray:
+    """Return the bounds of :func:`backup_error` for numbers, or for (N,) of N problems.
+
+    Args:
+        sizes: Largest number of successors of a pair, and the number of actions.
+        scale: Largest size of a reward, plus that of γ P V.
+        spread: Largest difference between the values of two actions of one state.
+        rounding: Rounding error of τ h and τ h*.
+        magnitude: Size of the terms of τ h and τ h*.
+        bounded: Whether the regularizer limits probabilities.
+    """
+    k, n_actions = sizes
     of_q = (k + 2) * UNIT_ROUNDOFF * scale + (k + 1) * np.finfo(np.float64).tiny
     # with limits on probabilities, bad actions keep theirs, and a policy may violate them by the
     # rounding of each
-    share = 2 if regularizer.probability_bounds is None else 16
-    of_policy = share * (n_actions + 4) * UNIT_ROUNDOFF * min(spread, 2 * scale)
-    of_regularizer = 2 * tau * regularizer.rounding_within(n_actions, largest)
-    of_sum = 3 * UNIT_ROUNDOFF * (scale + tau * regularizer.magnitude_within(n_actions, largest))
-    return float(of_q + of_policy + of_regularizer + of_sum) * (1 + 1e-12)
+    share = 16 if bounded else 2
+    of_policy = share * (n_actions + 4) * UNIT_ROUNDOFF * spread
+    of_sum = 3 * UNIT_ROUNDOFF * (scale + magnitude)
+    return (of_q + of_policy + 2 * rounding + of_sum) * (1 + 1e-12)
 
 
 def largest_relevant_reward(

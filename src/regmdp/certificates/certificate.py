@@ -10,15 +10,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Float, freeze
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Float, Shaped, freeze
 from regmdp._internal.bounds import require_bounds, require_error_bound
 from regmdp._internal.html import html_rows
 from regmdp._internal.status import Status
 
-__all__ = ["BOUNDS", "Bounds", "Certificate", "CertifiedBounds"]
+__all__ = ["BOUNDS", "NUMBERS", "Bounds", "Certificate", "CertifiedBounds", "summarize_stack"]
 
 #: The (S,) bounds of a certificate by name.
 BOUNDS = ("lower", "upper", "policy_lower", "policy_upper")
+#: Its numbers by name.
+NUMBERS = ("gap", "worst_state", "initial_lower", "initial_upper", "initial_gap")
 
 #: The smallest positive double.
 SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
@@ -105,6 +107,15 @@ class CertifiedBounds(ABC):
 
 def summarize_bounds(initial: Float[np.ndarray, " S"], bounds: Bounds) -> dict[str, Any]:
     """Return the attributes of :class:`CertifiedBounds` for an initial distribution ρ."""
+    summary = summarize_stack(initial, bounds)
+    numbers = {name: summary[name].item() for name in NUMBERS}
+    return {name: freeze(getattr(bounds, name)) for name in BOUNDS} | numbers
+
+
+def summarize_stack(
+    initial: Float[np.ndarray, "*batch S"], bounds: Bounds
+) -> dict[str, Shaped[np.ndarray, "*batch"]]:
+    """(…, S) initial distributions and (…, S) bounds -> (…) the numbers of certificates by name."""
     with np.errstate(invalid="ignore", over="ignore"):
         distance = bounds.upper - bounds.policy_lower
     # inf - inf is an unknown distance; where every policy loses without bound, none is better
@@ -112,12 +123,8 @@ def summarize_bounds(initial: Float[np.ndarray, " S"], bounds: Bounds) -> dict[s
     distance = np.where(np.isneginf(bounds.upper), 0.0, distance)
     require_error_bound("the policy's value of the states", distance)
     return {
-        "lower": freeze(bounds.lower),
-        "upper": freeze(bounds.upper),
-        "policy_lower": freeze(bounds.policy_lower),
-        "policy_upper": freeze(bounds.policy_upper),
-        "gap": float(distance.max()),
-        "worst_state": int(distance.argmax()),
+        "gap": distance.max(axis=-1),
+        "worst_state": distance.argmax(axis=-1),
         "initial_lower": _bound_expectation(initial, bounds.lower, -1),
         "initial_upper": _bound_expectation(initial, bounds.upper, 1),
         "initial_gap": _bound_expectation(initial, distance, 1),
@@ -206,19 +213,24 @@ def format_bound(bound: float, digits: int, direction: Literal[-1, 1]) -> str:
 
 
 def _bound_expectation(
-    initial: Float[np.ndarray, " S"], bound: Float[np.ndarray, " S"], direction: Literal[-1, 1]
-) -> float:
+    initial: Float[np.ndarray, "*batch S"],
+    bound: Float[np.ndarray, "*batch S"],
+    direction: Literal[-1, 1],
+) -> Float[np.ndarray, "*batch"]:
     """Bound ρ · bound, rounding included; states of probability 0 do not count.
 
     The ρ of a process sums to 1 up to rounding. The bound is also one for the ρ that was given, of
     which the process holds the quotient by its sum: each entry is rounded, and the sum.
     """
     possible = initial > 0
-    weights, values = initial[possible] / initial[possible].sum(), bound[possible]
-    if not np.isfinite(values).all():
-        known = np.isneginf(values).any() and not np.isposinf(values).any()
-        return -np.inf if known else direction * np.inf
-    slack = 2 * (values.size + 8) * UNIT_ROUNDOFF * float(weights @ np.abs(values))
+    low, high = (np.any(possible & (bound == infinity), axis=-1) for infinity in (-np.inf, np.inf))
+    finite = possible & np.isfinite(bound)
+    weights = initial / np.sum(initial, axis=-1, keepdims=True)
+    values = np.where(finite, bound, 0.0)
+    size, count = np.abs(values), np.sum(possible, axis=-1)
+    slack = 2 * (count + 8) * UNIT_ROUNDOFF * np.sum(weights * size, axis=-1)
     # probabilities near the smallest double are rounded to multiples of it
-    slack += 4 * values.size * SMALLEST * (1.0 + float(np.abs(values).max()))
-    return float(weights @ values) + direction * slack
+    slack = slack + 4 * count * SMALLEST * (1.0 + np.max(size, axis=-1))
+    found = np.sum(weights * values, axis=-1) + direction * slack
+    infinite = np.where(low & ~high, -np.inf, direction * np.inf)
+    return np.where(low | high, infinite, found)

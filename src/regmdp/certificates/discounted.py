@@ -8,11 +8,12 @@ only up to ε and for the rounding error e of the sweep.
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from regmdp import bellman
-from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Float, assign
+from regmdp._internal.arrays import UNIT_ROUNDOFF, Array, Bool, Float, assign
 from regmdp.bellman import Block
 from regmdp.certificates.certificate import Bounds
 from regmdp.certificates.penalties import has_huge_rewards, maximum_error, policy_error
@@ -21,7 +22,65 @@ from regmdp.mdp import MDP
 from regmdp.regularizers import Regularizer
 from regmdp.rounding import backup_error
 
-__all__ = ["discounted_bounds", "rounding_gap"]
+__all__ = [
+    "Horizon",
+    "SweepSizes",
+    "bounds_of_sweep",
+    "discounted_bounds",
+    "penalty_error",
+    "rounding_gap",
+    "sweep_model",
+]
+
+
+class Horizon(NamedTuple):
+    """What turns the residuals of a sweep into bounds, of one problem or of N beside each other.
+
+    Attributes:
+        discount: γ.
+        mass_error: Bound on how far rows are from summing to 1; or (N, 1).
+        terminates: Whether episodes can terminate; or (N, 1).
+        terminal: (S,) or (N, S) mask of the states without an action.
+    """
+
+    discount: float
+    mass_error: float | np.ndarray
+    terminates: bool | np.ndarray
+    terminal: Bool[np.ndarray, "*batch S"]
+
+    def shift(self, extreme: np.ndarray, *, above: bool) -> np.ndarray:
+        """Return γσ/(1-γσ) times an extreme of T V - V, for the worst row sum |σ - 1| ≤ ε."""
+        # the end of the episode is one more state, with the exact value 0: its T V - V is 0
+        at_end = np.maximum(extreme, 0.0) if above else np.minimum(extreme, 0.0)
+        extreme = np.where(self.terminates, at_end, extreme)
+        outward = (extreme > 0) == above
+        epsilon = np.where(outward, self.mass_error, np.negative(self.mass_error))
+        # 1 - γ is exact for γ ≥ ½, so nothing is lost near γ = 1
+        remaining = (1.0 - self.discount) - self.discount * epsilon
+        bounded = remaining > 0.0
+        with np.errstate(over="ignore"):  # infinity is a bound, too
+            shift = self.discount * (1.0 + epsilon) / np.where(bounded, remaining, 1.0) * extreme
+            shift *= np.where(outward, 1.0 + 8 * UNIT_ROUNDOFF, 1.0 - 8 * UNIT_ROUNDOFF)
+        return np.where(bounded, shift, np.inf if above else -np.inf)
+
+    def widen(self, bound: np.ndarray, direction: int) -> Float[np.ndarray, "*batch S"]:
+        """Move bounds outwards by the rounding of their last sums; terminal states have value 0."""
+        finite = np.isfinite(bound)
+        size = np.where(finite, np.abs(bound), 0.0)
+        return np.where(self.terminal, 0.0, bound + direction * 4 * UNIT_ROUNDOFF * size)
+
+
+class SweepSizes(NamedTuple):
+    """The sizes that the rounding errors of a sweep depend on, of each of N problems.
+
+    Attributes:
+        spread: (N,) largest difference between the values of two actions of one state.
+        largest: (N,) largest of |h| at the policy and of |h*| of the action values relative to the
+            best one.
+    """
+
+    spread: Float[np.ndarray, " N"]
+    largest: Float[np.ndarray, " N"]
 
 
 def discounted_bounds(
@@ -36,16 +95,40 @@ def discounted_bounds(
     """
     best, own, error = _sweep(mdp, regularizer, policy, value)
     require_maxima(mdp, regularizer, value, best, error)
+    return bounds_of_sweep(_find_horizon(mdp), value, best, own, error)
+
+
+def bounds_of_sweep(
+    horizon: Horizon,
+    value: Float[Array, "*batch S"],
+    best: Float[np.ndarray, "*batch S"],
+    own: Float[np.ndarray, "*batch S"],
+    error: float | np.ndarray,
+) -> Bounds:
+    """(…, S) V, T V and T_π V -> bounds on the optimal value and on that of the policy.
+
+    Args:
+        horizon: The discount, and how episodes end.
+        value: (…, S) V.
+        best: (…, S) T V, computed.
+        own: (…, S) T_π V, computed.
+        error: Bound on the rounding errors of both; or (N, 1).
+    """
     gain, drift = best - value, own - value
-    upper = best + error + _shift(mdp, float(gain.max()) + error, above=True)
-    policy_upper = own + error + _shift(mdp, float(drift.max()) + error, above=True)
-    lower = best - error + _shift(mdp, float(gain.min()) - error, above=False)
-    policy_lower = own - error + _shift(mdp, float(drift.min()) - error, above=False)
+
+    def highest(difference: np.ndarray) -> np.ndarray:
+        return horizon.shift(difference.max(axis=-1, keepdims=True) + error, above=True)
+
+    def lowest(difference: np.ndarray) -> np.ndarray:
+        return horizon.shift(difference.min(axis=-1, keepdims=True) - error, above=False)
+
+    upper, policy_upper = best + error + highest(gain), own + error + highest(drift)
+    lower, policy_lower = best - error + lowest(gain), own - error + lowest(drift)
     return Bounds(
-        lower=_widen(mdp, np.maximum(lower, policy_lower), -1),
-        upper=_widen(mdp, upper, 1),
-        policy_lower=_widen(mdp, policy_lower, -1),
-        policy_upper=_widen(mdp, np.minimum(upper, policy_upper), 1),
+        lower=horizon.widen(np.maximum(lower, policy_lower), -1),
+        upper=horizon.widen(upper, 1),
+        policy_lower=horizon.widen(policy_lower, -1),
+        policy_upper=horizon.widen(np.minimum(upper, policy_upper), 1),
     )
 
 
@@ -56,7 +139,11 @@ def rounding_gap(mdp: MDP, regularizer: Regularizer, value: Float[Array, " S"]) 
     T_π V is not above T V is never smaller.
     """
     error = _sweep(mdp, regularizer, None, value)[2]
-    return 2.0 * (error + _shift(mdp, error, above=True))
+    return float(2.0 * (error + _find_horizon(mdp).shift(np.asarray(error), above=True)))
+
+
+def _find_horizon(mdp: MDP) -> Horizon:
+    return Horizon(mdp.discount, mdp.mass_error, mdp.terminates, mdp.terminal)
 
 
 def _sweep(
@@ -66,22 +153,48 @@ def _sweep(
     value: Float[Array, " S"],
 ) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"], float]:
     """Return (S,) T V, (S,) T_π V, and a bound on the rounding errors of both."""
+    best, own, sizes = sweep_model(mdp, regularizer, policy, value)
+    spread, largest = float(sizes.spread.max()), float(sizes.largest.max())
+    error = backup_error(mdp, regularizer, value, spread, largest)
+    if has_huge_rewards(mdp, value):
+        error = min(error, penalty_error(mdp, regularizer, policy, value))
+    return best, own, error
+
+
+def sweep_model(
+    mdp: MDP,
+    regularizer: Regularizer,
+    policy: Float[Array, "S A"] | None,
+    value: Float[Array, " S"],
+    part_size: int | None = None,
+) -> tuple[Float[np.ndarray, " S"], Float[np.ndarray, " S"], SweepSizes]:
+    """Return (S,) T V, (S,) T_π V, and the sizes that their rounding depends on.
+
+    Args:
+        mdp: The model; perhaps one of N problems side by side.
+        regularizer: The regularizer.
+        policy: (S, A) π; the greedy policy of V if it is None.
+        value: (S,) V.
+        part_size: Number of states of each of the N problems. Without it, the sizes are those of
+            the blocks of the model.
+    """
     best, own = np.empty(mdp.n_states), np.empty(mdp.n_states)
     sizes = bellman.map_blocks(
-        mdp, regularizer, value, lambda block: _sweep_block(block, policy, best, own)
+        mdp, regularizer, value, lambda block: _sweep_block(block, policy, best, own, part_size)
     )
-    spreads, largest = zip(*sizes, strict=True)
-    error = backup_error(mdp, regularizer, value, max(spreads), max(largest))
-    if has_huge_rewards(mdp, value):
-        error = min(
-            error,
-            max(
-                bellman.map_blocks(
-                    mdp, regularizer, value, partial(_bound_block, mdp, policy, value)
-                )
-            ),
-        )
-    return best, own, error
+    return best, own, SweepSizes(*(np.concatenate(part) for part in zip(*sizes, strict=True)))
+
+
+def penalty_error(
+    mdp: MDP,
+    regularizer: Regularizer,
+    policy: Float[Array, "S A"] | None,
+    value: Float[Array, " S"],
+) -> float:
+    """Bound the rounding errors of T V and T_π V where some rewards are huge."""
+    return max(
+        bellman.map_blocks(mdp, regularizer, value, partial(_bound_block, mdp, policy, value))
+    )
 
 
 def _bound_block(
@@ -97,41 +210,17 @@ def _sweep_block(
     policy: Float[Array, "S A"] | None,
     best: Float[np.ndarray, " S"],
     own: Float[np.ndarray, " S"],
-) -> tuple[float, float]:
-    """Write T V and T_π V of a block, and return the sizes that their rounding depends on.
-
-    They are the largest spread of its action values, and the largest of |h| at the policy and
-    |h*| of the action values relative to the best one.
-    """
+    part_size: int | None,
+) -> SweepSizes:
+    """Write T V and T_π V of a block, and return the sizes that their rounding depends on."""
     states, q, available, part = block
     p = block.maximiser() if policy is None else policy[states]
     maximum, cost = block.maximum(), part.cost(p, available)
     assign(states, (best, maximum), (own, bellman.expectation(p, q) - cost))
     tau = np.broadcast_to(np.asarray(part.temperature), maximum.shape)
     term = np.maximum(np.abs(block.relative_to_best(maximum)), np.abs(cost))
-    size = term / np.where(tau > 0, tau, 1.0)
+    size = np.where(tau > 0, term / np.where(tau > 0, tau, 1.0), 0.0)
+    spread = np.max(q, axis=-1) - np.min(q, axis=-1)
+    shape = -1, part_size or spread.size
     # twice as much covers their own rounding errors
-    largest = 2.0 * float(np.max(size, where=tau > 0, initial=0.0))
-    return float(np.max(np.max(q, axis=-1) - np.min(q, axis=-1))), largest
-
-
-def _shift(mdp: MDP, extreme: float, *, above: bool) -> float:
-    """Return γσ/(1-γσ) times an extreme of T V - V, for the worst row sum |σ - 1| ≤ ε."""
-    if mdp.terminates:
-        # the end of the episode is one more state, with the exact value 0: its T V - V is 0
-        extreme = max(extreme, 0.0) if above else min(extreme, 0.0)
-    outward = (extreme > 0) == above
-    epsilon = mdp.mass_error if outward else -mdp.mass_error
-    # 1 - γ is exact for γ ≥ ½, so nothing is lost near γ = 1
-    remaining = (1.0 - mdp.discount) - mdp.discount * epsilon
-    if remaining <= 0.0:
-        return np.inf if above else -np.inf
-    shift = mdp.discount * (1.0 + epsilon) / remaining * extreme
-    return shift * (1.0 + 8 * UNIT_ROUNDOFF if outward else 1.0 - 8 * UNIT_ROUNDOFF)
-
-
-def _widen(mdp: MDP, bound: Float[np.ndarray, " S"], direction: int) -> Float[np.ndarray, " S"]:
-    """Move a (S,) bound outwards by the rounding of its last sums; terminal states have value 0."""
-    finite = np.isfinite(bound)
-    size = np.where(finite, np.abs(bound), 0.0)
-    return np.where(mdp.terminal, 0.0, bound + direction * 4 * UNIT_ROUNDOFF * size)
+    return SweepSizes(spread.reshape(shape).max(axis=1), 2.0 * size.reshape(shape).max(axis=1))
