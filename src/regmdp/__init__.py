@@ -37,6 +37,7 @@ from regmdp._internal.events import Event
 from regmdp._internal.status import Status
 from regmdp._internal.threads import get_num_threads, set_num_threads
 from regmdp._learn import LearningResult, learn
+from regmdp._many import SolutionBatch, solve_many
 from regmdp._solve import solve
 from regmdp.certificates import (
     Certificate,
@@ -115,6 +116,7 @@ __all__ = [
     "Separable",
     "Shannon",
     "Solution",
+    "SolutionBatch",
     "SolverError",
     "SquaredL2",
     "StatisticalCertificate",
@@ -140,6 +142,7 @@ __all__ = [
     "samples",
     "set_num_threads",
     "solve",
+    "solve_many",
     "uniform_policy",
     "visits",
 ]

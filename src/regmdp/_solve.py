@@ -16,7 +16,15 @@ from regmdp._internal.errors import ImproperPolicyError, PolicyError, SolverErro
 from regmdp._internal.events import CallbackLike
 from regmdp._internal.parameters import Integer, Number, checked
 from regmdp._internal.status import Status
-from regmdp.algorithms import Algorithm, PolicyOptimization, Start, Tolerance, choose, iterate
+from regmdp.algorithms import (
+    Algorithm,
+    PolicyOptimization,
+    Run,
+    Start,
+    Tolerance,
+    choose,
+    iterate,
+)
 from regmdp.algorithms.total_reward import expand_events, expand_run, reduce_start
 from regmdp.mdp import MDP
 from regmdp.mdp.deterministic import DeterministicPolicy
@@ -26,7 +34,7 @@ from regmdp.regularizers import Regularizer, Unregularized
 from regmdp.solution import Provenance, Solution
 from regmdp.undiscounted import reduce_model, require_bounded
 
-__all__ = ["solve"]
+__all__ = ["check_stopping", "make_solution", "solve"]
 
 #: Iterations allowed if the caller does not say.
 MAX_ITERATIONS = 1_000_000
@@ -91,7 +99,7 @@ def solve(
     """
     problem = Problem.check(mdp, regularizer)
     regularizer = problem.regularizer
-    tolerance, limit = _check_stopping(tol, absolute_tol, max_iterations)
+    tolerance, limit = check_stopping(tol, absolute_tol, max_iterations)
     if not (isinstance(algorithm, str) and algorithm == "auto"):
         _check_algorithm(problem, algorithm)
     first, reason = _check_start(problem, start), ""
@@ -122,17 +130,34 @@ def solve(
             run.status is Status.CONVERGED and not met
         ):  # states that are not the model's were larger
             run = replace(run, status=run.certificate.limit or Status.STALLED)
+    options = {
+        "tol": tolerance.relative,
+        "absolute_tol": tolerance.absolute,
+        "max_iterations": max_iterations,
+        "start": "default" if start is None else type(start).__name__,
+    }
+    return make_solution(problem, run, algorithm.name, reason, options)
+
+
+def make_solution(
+    problem: Problem, run: Run, algorithm: str, reason: str, options: dict[str, object]
+) -> Solution:
+    """Return the solution of a problem that a run has found.
+
+    Args:
+        problem: The problem.
+        run: The policy, its certificate, and how it was found.
+        algorithm: The name of the method.
+        reason: Why that method was chosen, if it was chosen automatically.
+        options: The other arguments of the call.
+    """
+    mdp, regularizer = problem.mdp, problem.regularizer
     provenance = Provenance(
         problem=repr(mdp),
         regularizer="none" if isinstance(regularizer, Unregularized) else repr(regularizer),
-        algorithm=algorithm.name,
+        algorithm=algorithm,
         reason=reason,
-        options={
-            "tol": tolerance.relative,
-            "absolute_tol": tolerance.absolute,
-            "max_iterations": max_iterations,
-            "start": "default" if start is None else type(start).__name__,
-        },
+        options=options,
         model_digest=mdp.digest,
         worst_state=mdp.describe(run.certificate.worst_state),
         versions=_versions(),
@@ -172,7 +197,7 @@ def _check_algorithm(problem: Problem, algorithm: object) -> None:
     algorithm.check(problem.mdp, problem.regularizer)
 
 
-def _check_stopping(
+def check_stopping(
     tol: object, absolute_tol: object, max_iterations: object
 ) -> tuple[Tolerance, int]:
     """Return the tolerance and the number of iterations allowed."""

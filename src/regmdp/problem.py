@@ -18,7 +18,7 @@ from regmdp.mdp.deterministic import DeterministicPolicy
 from regmdp.policies import check_policy, require_ending
 from regmdp.regularizers import Regularizer, Unregularized
 
-__all__ = ["Problem", "check_regularizer", "check_value"]
+__all__ = ["Problem", "check_regularizer", "check_value", "require_value_size"]
 
 #: Largest value that may be reached: doubles end at about 1e308.
 LARGEST_VALUE = 1e300
@@ -96,18 +96,30 @@ def check_regularizer(process: DecisionProcess, regularizer: object) -> Regulari
             f"{type(regularizer).__name__}"
         )
     regularizer.check(process.available)
-    if not isinstance(process, MDP):  # whose rewards are not known
-        return regularizer
-    largest = process.reward_bound + regularizer.max_temperature * regularizer.magnitude(
-        process.n_actions
-    )
-    if not largest / max(1.0 - process.discount, 2.0**-53) < LARGEST_VALUE:
-        raise ModelError(
-            f"rewards and temperature reach {largest:.3g} a step: with discount "
-            f"{process.discount:.15g} values may exceed what a double holds, about 1e308; measure "
-            "rewards in a larger unit"
+    if isinstance(process, MDP):  # of others, the rewards are not known
+        require_value_size(
+            process, regularizer.max_temperature * regularizer.magnitude(process.n_actions)
         )
     return regularizer
+
+
+def require_value_size(mdp: MDP, largest_term: float) -> None:
+    """Check that values cannot exceed what doubles hold.
+
+    Args:
+        mdp: The model.
+        largest_term: Bound on |τ h|.
+
+    Raises:
+        ModelError: if they can.
+    """
+    largest = mdp.reward_bound + largest_term
+    if not largest / max(1.0 - mdp.discount, 2.0**-53) < LARGEST_VALUE:
+        raise ModelError(
+            f"rewards and temperature reach {largest:.3g} a step: with discount "
+            f"{mdp.discount:.15g} values may exceed what a double holds, about 1e308; measure "
+            "rewards in a larger unit"
+        )
 
 
 def check_value(process: DecisionProcess, value: ArrayLike) -> Float[np.ndarray, " S"]:

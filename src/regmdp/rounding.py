@@ -52,7 +52,7 @@ def backup_error(
 
 
 def backup_errors(
-    sizes: tuple[int, int],
+    sizes: tuple[int | np.ndarray, int],
     scale: float | np.ndarray,
     spread: float | np.ndarray,
     rounding: float | np.ndarray,

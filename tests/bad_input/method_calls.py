@@ -143,6 +143,7 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
     },
     "regmdp.evaluation.GeometricSamples": lambda: {"initial": 3, "factor": 2.0, "period": 2},
     "regmdp.evaluation.Krylov": lambda: {"max_iterations": 5},
+    "regmdp.evaluation.StackedDirect": lambda: {},
     "regmdp.evaluation.MonteCarlo": lambda: {"episodes": 3, "horizon": 3},
     "regmdp.evaluation.Noisy": lambda: {"delta": 0.5, "kind": "uniform"},
     "regmdp.evaluation.OfflineTD": lambda: {

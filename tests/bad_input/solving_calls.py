@@ -87,6 +87,16 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
         "max_iterations": 3,
         "start": POLICY,
     },
+    "regmdp.solve_many": lambda: {
+        "models": [model(), model()],
+        "regularizer": rm.Shannon(0.1),
+        "temperatures": np.array([0.1, 0.2]),
+        "rewards": np.stack([REWARDS, REWARDS]),
+        "tol": 0.1,
+        "absolute_tol": 0.1,
+        "max_iterations": 3,
+        "start": np.stack([VALUE, VALUE]),
+    },
     "regmdp.learn": lambda: {
         "source": model(),
         "regularizer": rm.Shannon(0.1),

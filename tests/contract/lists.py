@@ -12,6 +12,9 @@ import scipy.sparse as sp
 
 import regmdp as rm
 from regmdp.mdp import DenseTransitions, FunctionTransitions, SparseTransitions, transitions
+from regmdp.mdp.stacked_transitions import StackedTransitions
+from regmdp.problem import Problem
+from regmdp.stack import Stack
 
 # ---- regularizers: from the (S, A) shape of a model and a generator to a regularizer ----
 
@@ -174,6 +177,9 @@ ALGORITHMS = {
     "modified policy iteration": rm.algorithms.ModifiedPolicyIteration,
     "policy iteration": rm.algorithms.PolicyIteration,
     "policy iteration, factorized": lambda: rm.algorithms.PolicyIteration(rm.evaluation.Direct()),
+    "policy iteration, stacked": lambda: rm.algorithms.PolicyIteration(
+        rm.evaluation.StackedDirect()
+    ),
     "policy iteration, Krylov": lambda: rm.algorithms.PolicyIteration(rm.evaluation.Krylov()),
     "soft policy iteration": rm.algorithms.SoftPolicyIteration,
     "soft policy iteration, averaged": lambda: rm.algorithms.SoftPolicyIteration(step_size=0.3),
@@ -380,8 +386,18 @@ STORAGES = {
     "mapped, blocks": _in_blocks(_mapped, 9),
 }
 
+
+def _stacked(parts):
+    """The model alone, as one of several side by side."""
+    mdp = _dense(parts)
+    stack = Stack([Problem(mdp, rm.Unregularized())])
+    return mdp.from_checked(replace(mdp._data, transitions=stack.mdp.transitions))
+
+
+STORAGES["stacked"] = _stacked
+
 #: The classes of the storages.
-TRANSITIONS = (DenseTransitions, FunctionTransitions, SparseTransitions)
+TRANSITIONS = (DenseTransitions, FunctionTransitions, SparseTransitions, StackedTransitions)
 
 # ---- models: from a generator to the parts of a model ----
 

@@ -58,6 +58,12 @@ class Tolerance:
         """Whether a run can meet it at all."""
         return self.relative > 0.0 or self.absolute is not None
 
+    def goal(self, size: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
+        """(N,) sizes of the values of problems -> (N,) gaps to reach, if no reward is larger."""
+        return np.broadcast_to(
+            self.relative * size if self.absolute is None else self.absolute, np.shape(size)
+        )
+
     def met_by(self, certificate: Certificate, mdp: MDP, regularizer: Regularizer) -> bool:
         """Whether the gap of a certificate is within the tolerance.
 

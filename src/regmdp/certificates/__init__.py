@@ -1,6 +1,12 @@
 """Certificates: valid bounds from a model, a regularizer and any candidate."""
 
-from regmdp.certificates.certificate import BOUNDS, Bounds, Certificate
+from regmdp.certificates.certificate import (
+    BOUNDS,
+    NUMBERS,
+    Bounds,
+    Certificate,
+    summarize_stack,
+)
 from regmdp.certificates.certification import (
     PolicyEvaluation,
     bound_values,
@@ -14,11 +20,13 @@ from regmdp.certificates.concentration import (
     hoeffding_radius,
 )
 from regmdp.certificates.discounted import rounding_gap
+from regmdp.certificates.stacked import stacked_bounds
 from regmdp.certificates.statistical import StatisticalCertificate, certify_from_samples
 from regmdp.rounding import backup_error
 
 __all__ = [
     "BOUNDS",
+    "NUMBERS",
     "Bounds",
     "Certificate",
     "PolicyEvaluation",
@@ -33,4 +41,6 @@ __all__ = [
     "evaluate",
     "hoeffding_radius",
     "rounding_gap",
+    "stacked_bounds",
+    "summarize_stack",
 ]

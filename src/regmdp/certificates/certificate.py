@@ -224,7 +224,7 @@ def _bound_expectation(
     """
     possible = initial > 0
     low, high = (np.any(possible & (bound == infinity), axis=-1) for infinity in (-np.inf, np.inf))
-    finite = possible & np.isfinite(bound)
+    finite = np.logical_and(possible, np.isfinite(bound))
     weights = initial / np.sum(initial, axis=-1, keepdims=True)
     values = np.where(finite, bound, 0.0)
     size, count = np.abs(values), np.sum(possible, axis=-1)
@@ -232,5 +232,5 @@ def _bound_expectation(
     # probabilities near the smallest double are rounded to multiples of it
     slack = slack + 4 * count * SMALLEST * (1.0 + np.max(size, axis=-1))
     found = np.sum(weights * values, axis=-1) + direction * slack
-    infinite = np.where(low & ~high, -np.inf, direction * np.inf)
-    return np.where(low | high, infinite, found)
+    infinite = np.where(np.logical_and(low, ~high), -np.inf, direction * np.inf)
+    return np.where(np.logical_or(low, high), infinite, found)

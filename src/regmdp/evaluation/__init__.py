@@ -17,6 +17,7 @@ from regmdp.evaluation.replay import ReplayTD
 from regmdp.evaluation.rollouts import Rollouts
 from regmdp.evaluation.sample_schedules import GeometricSamples
 from regmdp.evaluation.sampled import Estimate, RunBatch, SampledEvaluation, tile_regularizer
+from regmdp.evaluation.stacked import StackedDirect
 from regmdp.evaluation.sweeps import Sweeps
 from regmdp.evaluation.td import TD, SynchronousTD
 from regmdp.evaluation.variance_reduced import VarianceReducedSweep
@@ -47,6 +48,7 @@ __all__ = [
     "Rollouts",
     "RunBatch",
     "SampledEvaluation",
+    "StackedDirect",
     "Sweeps",
     "SynchronousTD",
     "System",

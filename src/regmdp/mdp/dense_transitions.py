@@ -13,7 +13,7 @@ from regmdp.mdp import transitions as base
 from regmdp.mdp.deterministic import find_actions
 from regmdp.mdp.transitions import RowArrays, Transitions, needs_threads, state_blocks
 
-__all__ = ["DenseTransitions", "store_dense"]
+__all__ = ["DenseTransitions", "list_successors", "store_dense"]
 
 #: Largest number of entries whose positions are listed at once: 8 MiB of probabilities.
 MAX_ENTRIES_AT_ONCE = 1 << 20
@@ -101,18 +101,18 @@ class DenseTransitions(Transitions):
     def iterate_rows(self, block: slice) -> Iterator[RowArrays]:
         rows = self._rows[:, block]
         if rows.size <= MAX_ENTRIES_AT_ONCE:
-            yield _list_successors(rows.reshape(-1, self.n_states))
+            yield list_successors(rows.reshape(-1, self.n_states))
             return
         size = max(1, MAX_ENTRIES_AT_ONCE // self.n_states)
         for of_action in rows:
             for start in range(0, of_action.shape[0], size):
-                yield _list_successors(of_action[start : start + size])
+                yield list_successors(of_action[start : start + size])
 
     def part_arrays(self, part: int) -> tuple[np.ndarray, ...]:
         return (self._rows[part],)
 
 
-def _list_successors(rows: Float[np.ndarray, "k S"]) -> RowArrays:
+def list_successors(rows: Float[np.ndarray, "k S"]) -> RowArrays:
     """Return the probabilities that are not 0, their columns, and their numbers in each row."""
     present = rows != 0
     lengths = np.count_nonzero(present, axis=1)
