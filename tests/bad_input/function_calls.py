@@ -31,6 +31,15 @@ CALLS: dict[str, Callable[[], dict[str, object]]] = {
         "labels": {"empty": [0]},
         "storage": "sparse",
     },
+    "regmdp.MDP.from_reachable": lambda: {
+        "initial": 0,
+        "actions": [0, 1],
+        "successors": lambda state, action: [(1.0, 0, 0.5)],
+        "discount": 0.9,
+        "state_names": ["place"],
+        "labels": {"first": lambda state: state == 0},
+        "max_states": 10,
+    },
     "regmdp.DimensionLayout": lambda: {
         "states": {"stock": range(3)},
         "actions": {"order": range(2)},

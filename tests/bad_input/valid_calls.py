@@ -73,6 +73,25 @@ ACCEPTED = {
     },
     "regmdp.plots.draw_grid_value limits": {"shuffled frame": "the values are what counts"},
     "regmdp.plots.set_logarithmic limits": {"shuffled frame": "the values are what counts"},
+    "regmdp.MDP.from_reachable discount": {"0": "only the first reward counts"},
+    "regmdp.MDP.from_reachable initial": dict.fromkeys(
+        ("2.5", "2.0", "huge", "-1", "0", "-huge"), "anything hashable is a state"
+    ),
+    "regmdp.MDP.from_reachable actions": dict.fromkeys(
+        (
+            "complex",
+            "text entries",
+            "a row less",
+            "shuffled frame",
+            "missing entry",
+            "object entry",
+            "huge entry",
+            "inf",
+            "halves",
+            "doubles",
+        ),
+        "anything hashable is an action",
+    ),
     "regmdp.MDP.from_function discount": {"0": "only the first reward counts"},
     "regmdp.DimensionLayout positions": dict.fromkeys(
         ("a row more", "a row less"), "any number of states"

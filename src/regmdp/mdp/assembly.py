@@ -68,6 +68,7 @@ def assemble_sparse(
     index: Int[np.ndarray, "S A"],
     rewards: Float[np.ndarray, "S A"],
     extras: Extras,
+    layout: Layout | None = None,
 ) -> ModelData:
     """Return the checked data of a model with (K, S) rows and their (S, A) numbers, or -1."""
     discounting = split_discount(extras.discount, extras.available)
@@ -76,7 +77,9 @@ def assemble_sparse(
         extras = replace(extras, termination=ends)
     if discounting.survival is not None:
         rows = discounting.scale_rows(rows, index)
-    return complete_model(store_sparse(rows, index, extras.available), rewards, discounting, extras)
+    return complete_model(
+        store_sparse(rows, index, extras.available), rewards, discounting, extras, layout
+    )
 
 
 def complete_model(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Self, Unpack
 
 import numpy as np
@@ -13,6 +13,7 @@ from regmdp.mdp.assembly import Extras, assemble_dense, assemble_sparse
 from regmdp.mdp.dimensions import DimensionValues
 from regmdp.mdp.discounts import is_list
 from regmdp.mdp.from_function import FunctionArguments, FunctionStorage, build_from_function
+from regmdp.mdp.from_reachable import ReachableArguments, build_reachable
 from regmdp.mdp.objective import GoalOptions
 from regmdp.mdp.outcomes import OutcomeLike
 from regmdp.mdp.validation import (
@@ -243,3 +244,65 @@ class ModelConstructors(ModelVariants):
             function, states, actions, discount, outcomes, clip, initial, labels, storage, goal
         )
         return cls.from_checked(build_from_function(given))
+
+    @classmethod
+    def from_reachable(
+        cls,
+        initial: Any,
+        actions: Callable[[Any], Iterable[Hashable]] | Iterable[Hashable],
+        successors: Callable[[Any, Any], Iterable[tuple[Any, ...]]],
+        discount: float,
+        *,
+        state_names: Sequence[str] | None = None,
+        labels: Mapping[str, Callable[[Any], bool]] | None = None,
+        max_states: int = 1_000_000,
+        **goal: Unpack[GoalOptions],
+    ) -> Self:
+        """Build the model of the states that can be reached from the first ones.
+
+        States and actions are any hashable objects: numbers, texts, tuples, frozen dataclasses.
+        States are numbered in the order in which they are found, breadth first, and actions too. A
+        state without an action is terminal. The functions are called once for each state or pair,
+        a few microseconds each; :meth:`from_function` is much faster where states are a grid.
+
+        Args:
+            initial: The first state, or a mapping from first states to their probabilities.
+            actions: The actions of all states, or a function from a state to its actions.
+            successors: Function from a state and an action to a list of (probability, next state,
+                reward); None as the next state ends the episode. A fourth entry says whether the
+                episode ends, as in the tables of Gymnasium.
+            discount: γ, one number.
+            state_names: Names of the parts of states that are tuples, or of the state itself; by
+                default the names of the fields of named tuples. Errors and tables then speak of
+                them; other states are called by their text.
+            labels: For each label, a function from a state to whether it has the label.
+            max_states: Largest number of states; more are an error.
+            **goal: ``goal`` and the other arguments of :meth:`with_goal`.
+
+        Raises:
+            ModelError: if there are more states, or the functions return something else.
+
+        Examples:
+            A machine ages until it is replaced; it fails more often when it is old.
+
+            >>> import regmdp as rm
+            >>> def work(age, action):
+            ...     if action == "replace":
+            ...         return [(1.0, 0, -10.0)]
+            ...     return [(0.9**age, age + 1, 3.0), (1 - 0.9**age, 0, -15.0)]
+            >>> mdp = rm.MDP.from_reachable(
+            ...     0,
+            ...     lambda age: ["keep", "replace"] if age < 20 else ["replace"],
+            ...     work,
+            ...     discount=0.95,
+            ...     state_names=["age"],
+            ... )
+            >>> mdp
+            MDP(21 states, 2 actions, 60 transitions (sparse), 41 available pairs, discount 0.95)
+            >>> mdp.describe(3, 1)
+            'state (age=3), action (action=replace)'
+        """
+        given = ReachableArguments(
+            initial, actions, successors, discount, state_names, labels, max_states, goal
+        )
+        return cls.from_checked(build_reachable(given))
