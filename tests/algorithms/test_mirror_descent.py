@@ -63,7 +63,7 @@ def worth(regularizer, mdp, p, q, state, before, divergence, step):
     """
     there = mdp.available[state]
     full = np.zeros(there.shape)
-    full[there] = p
+    full[there] = p / p.sum()  # the solver tries points outside of the simplex
     part = regularizer.at(slice(state, state + 1))
     cost = float(part.cost(full[None], mdp.available[[state]])[0])
     return q[state][there] @ p - cost - divergence(p, before[state][there]) / step

@@ -7,7 +7,6 @@ __all__ = ["EXEMPT", "PROTOCOLS", "why_exempt"]
 _BASE = "an abstract class"
 _LOOP = "the loops call them, with what they have checked"
 _PART = "a part for the layers above, which have checked its arguments"
-_OWN = "its bad input is tested with the package that it belongs to"
 _EXTRA = "it needs a package that may be missing, and takes at most a discount"
 _RECORD = "what the library returns; users do not make one"
 
@@ -114,11 +113,6 @@ EXEMPT = {
     "regmdp.irl.Identification": _RECORD,
     "regmdp.irl.RewardEstimate": _RECORD,
     "regmdp.io.DiscreteDPArguments": _RECORD,
-    "regmdp.io.Environment": _OWN,
-    "regmdp.io.ModelWriter.write": _OWN,
-    "regmdp.io.from_gymnasium": _OWN,
-    "regmdp.io.from_vector_env": _OWN,
-    "regmdp.io.time_limit_note": _OWN,
     "regmdp.theory.three_point_identity": _PART,
     "regmdp.algorithms.Algorithm": _BASE,
     "regmdp.algorithms.History": _RECORD,
@@ -150,8 +144,6 @@ EXEMPT = {
 
 _TRACED = "JAX compiles them: learners call them with arrays that are not known yet"
 
-_ARRAYS = "the loops call them on arrays of NumPy or JAX, which the door has checked"
-
 #: Public classes whose methods users extend and the library calls, and why they are not listed.
 PROTOCOLS = {
     "regmdp.deep.Categorical": _TRACED,
@@ -159,9 +151,6 @@ PROTOCOLS = {
     "regmdp.deep.Head": _TRACED,
     "regmdp.deep.OffPolicy": _TRACED,
     "regmdp.deep.Simplex": _TRACED,
-    "regmdp.Regularizer": _ARRAYS,
-    "regmdp.Renyi": _ARRAYS,
-    "regmdp.Unregularized": _ARRAYS,
     "regmdp.algorithms.Algorithm": _LOOP,
     "regmdp.algorithms.Recorder": "the loops call it with their events",
     "regmdp.algorithms.StepSize": _LOOP,
@@ -180,7 +169,6 @@ PROTOCOLS = {
     "regmdp.improvement.Improvement": _LOOP,
     "regmdp.improvement.StepSizeImprovement": _LOOP,
     "regmdp.regularizers.ProbabilityBounds": _PART,
-    "regmdp.regularizers.SeparableRegularizer": _ARRAYS,
     "regmdp.samples.EpisodicProcess": _LOOP,
     "regmdp.samples.Rollout": _LOOP,
     "regmdp.samples.TransitionSampler": _PART,

@@ -1,10 +1,13 @@
 """The bad inputs of every public callable, and how many there are.
 
-``python tests/bad_input/inputs.py`` prints the counts and what is not covered.
+``python tests/bad_input/inputs.py`` prints the counts and what is not covered. The files that
+valid calls need are written into the current folder; the script itself leaves none.
 """
 
+import contextlib
 import inspect
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +16,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bad_input.bad_values import bad_values
+from bad_input.environment_calls import close_writers
 from bad_input.exempt import why_exempt
 from bad_input.surface import find, public_callables
 from bad_input.valid_calls import CALLS
@@ -71,4 +75,6 @@ def describe_counts() -> str:
 
 
 if __name__ == "__main__":
-    print("\n".join([describe_counts(), *list_uncovered()]))  # noqa: T201
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        print("\n".join([describe_counts(), *list_uncovered()]))  # noqa: T201
+        close_writers()

@@ -6,12 +6,14 @@ looks bad and is not.
 """
 
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 import pytest
 from bad_input.bad_values import is_never_good
+from bad_input.environment_calls import close_writers
 from bad_input.exempt import EXEMPT, PROTOCOLS
 from bad_input.inputs import (
     BadInput,
@@ -50,9 +52,11 @@ def test_what_is_accepted_belongs_to_a_parameter() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Keep files that a function writes under a bad name out of the way."""
     monkeypatch.chdir(tmp_path)
+    yield
+    close_writers()
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -7,6 +7,7 @@ from bad_input import (
     choice_calls,
     data_calls,
     deep_calls,
+    environment_calls,
     function_calls,
     gradient_calls,
     method_calls,
@@ -36,6 +37,7 @@ CALLS = (
     | gradient_calls.CALLS
     | routes_calls.CALLS
     | deep_calls.CALLS
+    | environment_calls.CALLS
     | function_calls.CALLS
     | reproduce_calls.CALLS
 )
@@ -45,6 +47,12 @@ ANY = ("sevens", "negative", "zeros", "largest", "-1", "0", "2", "a column more"
 
 #: For "callable parameter": labels of values that look bad and are accepted, and why.
 ACCEPTED = {
+    **{
+        f"regmdp.{name}.at#array states": {"boolean": "a mask of states"}
+        for name in ("Convex", "Sum", "Regularizer")
+    },
+    "regmdp.io.ModelWriter.write rows": {"sparse": "sparse arrays are accepted"},
+    "regmdp.io.ModelWriter.write rewards": dict.fromkeys(ANY, "rewards are any numbers"),
     "regmdp.learn max_iterations": {"0": "no iteration is made, so values are NaN"},
     "regmdp.deep.Learner.predict observation": dict.fromkeys(ANY, "any numbers"),
     "regmdp.deep.Learner.policy observations": dict.fromkeys(

@@ -261,7 +261,7 @@ def test_shapes_of_the_other_arrays():
     with pytest.raises(rm.ModelError, match="state_labels has 2 names, but there are 3"):
         dense(P, state_labels=["a", "b"])
     with pytest.raises(rm.ModelError, match="action_labels has 3 names, but there are 2"):
-        dense(P, action_labels="abc")
+        dense(P, action_labels=["a", "b", "c"])
 
 
 # ---- the initial distribution ----

@@ -100,11 +100,14 @@ class ArrayOf(Kind):
                 what = "a number below ∞" if self.infinite else "a finite number"
                 _require_all(name, array, good, what, error)
         if self.minimum is not None:
-            _require_all(name, array, array >= self.minimum, f"{self.minimum:g} or more", error)
+            good = (array >= self.minimum) | exempt
+            _require_all(name, array, good, f"{self.minimum:g} or more", error)
         if self.above is not None:
-            _require_all(name, array, array > self.above, f"above {self.above:g}", error)
+            good = (array > self.above) | exempt
+            _require_all(name, array, good, f"above {self.above:g}", error)
         if self.maximum is not None:
-            _require_all(name, array, array <= self.maximum, f"{self.maximum:g} or less", error)
+            good = (array <= self.maximum) | exempt
+            _require_all(name, array, good, f"{self.maximum:g} or less", error)
         return array
 
 

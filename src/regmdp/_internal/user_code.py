@@ -1,12 +1,15 @@
 """Calls of functions and methods of users, whose writes to read-only arrays become clear errors.
 
 Users' functions get arrays of models, iterates and certificates, which they must not change, so
-these cannot be written to. NumPy then only says that some array is read-only.
+these cannot be written to. NumPy then only says that some array is read-only. What these functions
+pass to methods of the library is not checked as users' own calls are: an algorithm may call them at
+points that are no distributions, and a check in each iteration would cost time.
 """
 
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
@@ -15,10 +18,24 @@ import numpy as np
 
 from regmdp._internal.errors import RegmdpError
 
-__all__ = ["call_user", "name_function", "user_methods"]
+__all__ = ["call_user", "calls_user_code", "name_function", "user_methods"]
 
 Class = TypeVar("Class", bound=type[Any])
 Result = TypeVar("Result")
+
+
+class _Depth(threading.local):
+    """How many users' functions are being called by this thread, one from within the other."""
+
+    calls = 0
+
+
+_depth = _Depth()
+
+
+def calls_user_code() -> bool:
+    """Whether this thread is in a function of a user that the library has called."""
+    return _depth.calls > 0
 
 
 def call_user(
@@ -47,6 +64,7 @@ def call_user(
         Traceback (most recent call last):
         regmdp.RegmdpError: double writes into an array that is read-only: its argument p must ...
     """
+    _depth.calls += 1
     try:
         return function(*arguments, **keywords)
     except ValueError as error:
@@ -57,6 +75,8 @@ def call_user(
             f"{_name_arguments(function, arguments, keywords)} must not be changed; let "
             "the function work on a copy, such as p = p.copy()"
         ) from error
+    finally:
+        _depth.calls -= 1
 
 
 def user_methods(error_class: type[RegmdpError]) -> Callable[[Class], Class]:

@@ -11,8 +11,9 @@ import scipy.sparse as sp
 
 from regmdp._internal.checks import check_integer, check_number, is_number, show
 from regmdp._internal.errors import MissingExtraError, ModelError
+from regmdp._internal.parameters import Flag, Number, checked
 from regmdp.mdp import MDP
-from regmdp.mdp.validation import as_flag, find_factors
+from regmdp.mdp.validation import find_factors
 
 __all__ = ["from_gymnasium", "time_limit_note"]
 
@@ -29,6 +30,7 @@ ACTIONS = {
 }
 
 
+@checked(ModelError, discount=Number(0.0, 1.0), normalize=Flag())
 def from_gymnasium(
     env: str | gymnasium.Env, *, discount: float, normalize: bool = False, **options: object
 ) -> MDP:
@@ -88,7 +90,7 @@ def from_gymnasium(
     table = _find_table(bare, name)
     n_states, n_actions = len(table), len(table[0])
     pair, successor, weight, reward, terminated = _flatten_table(table, n_states, n_actions, name)
-    if as_flag("normalize", normalize):  # also in the expectations
+    if normalize:  # also in the expectations
         weight = weight * find_factors(np.bincount(pair, weight, n_states * n_actions))[pair]
     rewards = np.bincount(pair, weight * reward, n_states * n_actions).reshape(n_states, n_actions)
     ends = np.bincount(pair, weight * terminated, n_states * n_actions).reshape(n_states, n_actions)
@@ -98,7 +100,7 @@ def from_gymnasium(
         shape=(n_states * n_actions, n_states),
     ).tocsr()
     actions = ACTIONS.get(type(bare).__name__)
-    note = time_limit_note(env)
+    note = time_limit_note(env) if hasattr(env, "spec") else None
     if note:
         logger.info(note)
     return MDP(
@@ -129,8 +131,10 @@ def time_limit_note(env: str | gymnasium.Env) -> str | None:
             spec = gymnasium.spec(env)
         except gymnasium.error.Error as error:
             raise ModelError(f"there is no environment {env!r}: {error}") from None
+    elif hasattr(env, "spec"):
+        spec = env.spec
     else:
-        spec = getattr(env, "spec", None)
+        raise ModelError(f"env must be an environment or its id, not {show(env)}")
     limit = getattr(spec, "max_episode_steps", None)
     if spec is None or limit is None:
         return None

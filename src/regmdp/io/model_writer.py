@@ -225,6 +225,10 @@ class ModelWriter:
             ModelError: if they are not rows of a model.
             WriteError: if the files cannot be written, because the disk is full for example.
         """
+        if not self._files:
+            raise ModelError(
+                "open the writer first: with ModelWriter(…) as writer: writer.write(…)"
+            )
         part = self._as_part(rows, rewards, available, termination)
         if self._normalize:
             part = part.normalize()
@@ -268,7 +272,7 @@ class ModelWriter:
         matrix = (
             as_csr("transitions", rows)
             if sp.issparse(rows)
-            else sp.csr_array(as_floats("transitions", rows))
+            else sp.csr_array(check_array("transitions", rows, ndim=2, error=ModelError))
         )
         if matrix.shape != (count * n_actions, n_states):
             raise ModelError(

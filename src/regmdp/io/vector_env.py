@@ -9,8 +9,8 @@ import numpy as np
 
 from regmdp._internal.arrays import Array, ArrayLike, Bool, Float, Int
 from regmdp._internal.errors import MissingExtraError, ModelError, SampleError
+from regmdp._internal.parameters import Number, checked
 from regmdp.mdp.model_data import check_initial, check_space
-from regmdp.mdp.validation import as_discount
 from regmdp.samples import EpisodicProcess, RandomStreams, Rollout, Step
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Environment(EpisodicProcess):
         first_action: The action that stands for action 0.
     """
 
+    @checked(ModelError, discount=Number(0.0, 1.0))
     def __init__(
         self,
         env: VectorEnv,
@@ -45,7 +46,7 @@ class Environment(EpisodicProcess):
         self.first_action, n_actions = _find_discrete_range(env, "action")
         self.n_envs = int(env.num_envs)
         space = check_space((n_states, n_actions), available, state_labels, action_labels)
-        super().__init__(space, as_discount(discount), check_initial(space, initial))
+        super().__init__(space, discount, check_initial(space, initial))
 
     def __repr__(self) -> str:
         return (
@@ -196,6 +197,7 @@ class VectorRollout(Rollout):
             )
 
 
+@checked(ModelError, discount=Number(0.0, 1.0))
 def from_vector_env(
     env: VectorEnv,
     discount: float,

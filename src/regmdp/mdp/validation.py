@@ -254,7 +254,7 @@ def as_labels(name: str, labels: Sequence[str] | None, count: int) -> tuple[str,
     """Return the labels as a tuple of the right length."""
     if labels is None:
         return None
-    if isinstance(labels, bytes) or not isinstance(labels, Iterable):
+    if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
         raise ModelError(f"{name} must be a sequence of names, not {show(labels)}")
     labels = tuple(str(label) for label in labels)
     if len(labels) != count:

@@ -42,19 +42,22 @@ def maximise_numerically(
     Args:
         whole: The sum, whose bounds on probabilities and rounding error apply.
         parts: The weights and the regularizers.
-        y: (…, A) scores, of one state or of several.
+        y: (…, A) scores, of one state or of several; the axis before the last is states.
         available: (…, A) mask of the actions in the domain.
         rest: The sum of the parts with a greedy distribution in closed form, if there are any.
 
     Raises:
         RegularizerError: if the distance from the maximum may exceed the rounding error.
     """
-    scores = np.asarray(y).reshape(-1, y.shape[-1])
-    allowed = (
-        np.ones(scores.shape, dtype=np.bool_)
-        if available is None
-        else np.asarray(available).reshape(scores.shape)
-    )
+    mask = np.broadcast_to(True if available is None else np.asarray(available), y.shape)
+    if y.ndim > 2:  # fields per state fit the states of one table at a time
+        return np.stack(
+            [
+                maximise_numerically(whole, parts, one, allowed, rest)
+                for one, allowed in zip(np.asarray(y), mask, strict=True)
+            ]
+        )
+    scores, allowed = np.asarray(y).reshape(-1, y.shape[-1]), mask.reshape(-1, y.shape[-1])
     # a state without actions is terminal: its distribution is not used
     allowed = allowed | ~allowed.any(axis=1, keepdims=True)
     tolerance = whole.rounding(scores.shape[1])

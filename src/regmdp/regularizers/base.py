@@ -28,20 +28,22 @@ from regmdp._internal.errors import RegularizerError
 from regmdp._internal.fields import copy_with
 from regmdp._internal.parameters import Integer, Number, checked_methods
 from regmdp._internal.representation import describe_attributes
+from regmdp._internal.user_calls import checked_for_users
 from regmdp._internal.user_code import user_methods
 from regmdp.regularizers import defaults
+from regmdp.regularizers._array_methods import METHODS, call_method
 from regmdp.regularizers._parameters import PerState, check_temperature
 from regmdp.regularizers._probability_bounds import ProbabilityBounds, require_feasible
 
 __all__ = ["Regularizer", "inner_product", "with_temperature"]
 
 
-#: What the parameters of the methods that return a constant may be. Those that take arrays are
-#: called in the loops, with arrays of NumPy or JAX, and check nothing.
+#: What the parameters of the methods that return a constant may be.
 N_ACTIONS = {"n_actions": Integer()}
 WITHIN = {**N_ACTIONS, "largest": Number(0.0, finite=False)}
 
 
+@checked_for_users(call_method, **METHODS)
 @checked_methods(
     RegularizerError,
     bounds=N_ACTIONS,

@@ -155,15 +155,17 @@ class Separable(FunctionRegularizer, SeparableRegularizer):
                 ahead = p * (1.0 + DIFFERENCE_STEP)
                 change = ahead * self._evaluate(self.curvature, ahead) - first_dlog
                 return Derivatives(first, first_dlog, change / DIFFERENCE_STEP)
-            # at most to 1
+            # from a positive point, at most to 1
+            point = np.maximum(p, TINY)
+            middle = np.where(p > 0, first, self._evaluate(self.slope, point))
             ahead, behind = (
-                np.minimum(p * (1.0 + DIFFERENCE_STEP), np.maximum(p, 1.0)),
-                p * (1.0 - DIFFERENCE_STEP),
+                np.minimum(point * (1.0 + DIFFERENCE_STEP), np.maximum(point, 1.0)),
+                point * (1.0 - DIFFERENCE_STEP),
             )
-            up, down = np.log(ahead / p), np.log(p / behind)
+            up, down = np.log(ahead / point), np.log(point / behind)
             rise, fall = (
-                self._evaluate(self.slope, ahead) - first,
-                first - self._evaluate(self.slope, behind),
+                self._evaluate(self.slope, ahead) - middle,
+                middle - self._evaluate(self.slope, behind),
             )
             one_sided = up < 0.5 * DIFFERENCE_STEP
             first_dlog = np.where(one_sided, fall / down, (rise + fall) / (up + down))
