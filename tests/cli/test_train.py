@@ -1,10 +1,13 @@
 """``regmdp train`` from a user's side."""
 
 import json
+import re
+import signal
 import sys
 
 import numpy as np
 import pytest
+from tiers import tiered
 
 import regmdp as rm
 from regmdp.cli import main
@@ -177,16 +180,62 @@ def test_unknown_option_names_the_nearest_one(run, option, nearest):
     assert f"unknown option {option.partition('=')[0]}; did you mean {nearest}" in err
 
 
-def test_interrupt_saves_what_was_learned(run, tmp_path, monkeypatch):
-    iterate = A2C._iterate
+def interrupt_after(monkeypatch, kind, iterations):
+    """Press Ctrl-C in an iteration, counted from now; return what undoes it."""
+    iterate, count = kind._iterate, []
 
     def interrupt(self):
-        if self.steps >= 80:
-            raise KeyboardInterrupt
-        return iterate(self)
+        count.append(1)
+        measures = iterate(self)
+        if len(count) == iterations:  # its random numbers are drawn
+            signal.raise_signal(signal.SIGINT)
+        return measures
 
-    monkeypatch.setattr(A2C, "_iterate", interrupt)
-    code, out, _ = run("CartPole-v1", "--algorithm", "a2c", "-o", "learner.npz", "--episodes", "1")
+    monkeypatch.setattr(kind, "_iterate", interrupt)
+
+
+@pytest.mark.parametrize("algorithm", tiered(["a2c", "sac", "trpo"], ["a2c"]))
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
+    run, tmp_path, monkeypatch, algorithm
+):
+    kind = getattr(rm.deep, algorithm.upper())
+    iteration = {"a2c": 40, "sac": 8, "trpo": 2048}[algorithm]
+    chunk, end = 2 * iteration, 6 * iteration
+    monkeypatch.setattr("regmdp.cli.train.CHECKPOINT_STEPS", chunk)
+    command = ("CartPole-v1", "--algorithm", algorithm, "--episodes", "1", "--until", str(end))
+    assert run(*command, "-o", "whole.npz", "--log", "whole.jsonl")[0] == 0
+    rng, code, resume = np.random.default_rng(0), 130, []
+    for attempt in range(20):
+        with monkeypatch.context() as context:
+            if attempt < 6:  # the first two in the first chunk
+                interrupt_after(context, kind, int(rng.integers(1, 3 if attempt < 2 else 5)))
+            code, out, err = run(*command, *resume, "-o", "part.npz", "--log", "part.jsonl")
+        assert code in (0, 130), err
+        resume = ["--resume", "part.npz"]
+        saved = kind.load(tmp_path / "part.npz", env="CartPole-v1").steps
+        assert saved % chunk == 0
+        assert re.search(rf"^steps +{saved:,} *$", out, re.MULTILINE)
+        if attempt == 0:
+            assert (code, saved) == (130, 0)
+        if code == 0:
+            break
+    assert code == 0
+    whole, part = np.load(tmp_path / "whole.npz"), np.load(tmp_path / "part.npz")
+    assert whole.files == part.files
+    for name in whole.files:
+        np.testing.assert_array_equal(whole[name], part[name], err_msg=name)
+    logs = [
+        [{**json.loads(line), "seconds": 0} for line in (tmp_path / name).read_text().splitlines()]
+        for name in ("whole.jsonl", "part.jsonl")
+    ]
+    assert logs[0] == logs[1]
+
+
+def test_an_interrupted_run_that_was_resumed_keeps_its_file_elsewhere(run, tmp_path, monkeypatch):
+    command = ("CartPole-v1", "--algorithm", "a2c", "--episodes", "1")
+    assert run(*command, "--steps", "80", "-o", "first.npz")[0] == 0
+    interrupt_after(monkeypatch, A2C, 2)
+    code, out, _ = run(*command, "--resume", "first.npz", "-o", "second.npz")
     assert code == 130
-    assert "saved" in out
-    assert rm.deep.A2C.load(tmp_path / "learner.npz").steps == 80
+    assert "second.npz" in out
+    assert (tmp_path / "second.npz").read_bytes() == (tmp_path / "first.npz").read_bytes()

@@ -136,10 +136,11 @@ def train(
 ) -> None:
     """Train a network in an environment, and evaluate its policy.
 
-    A run that was killed goes on from the last file with --resume FILE and the same --until, and
-    ends with the same numbers as without the interruption.
+    A run that was killed or interrupted goes on from the last file with --resume FILE and the same
+    --until, and ends with the same numbers as without the interruption. What was learned after the
+    last file, at most 10,000 steps, is learned again.
 
-    Exit code: 0, 130 if interrupted (the learner is saved too), 1 on an error.
+    Exit code: 0, 130 if interrupted (the file holds the last checkpoint), 1 on an error.
     """
     if steps is not None and until is not None:
         raise rm.SolverError("--steps and --until exclude each other: give one of them")
@@ -164,6 +165,15 @@ def train(
             )
         options["normalize"] = True
     learner: Learner = kind.load(resume, env=env) if resume else kind(env, **options)
+
+    def write_start(target: Path) -> None:
+        """Write the learner that this run began with."""
+        if resume is None:
+            kind(env, **options).save(target)
+        elif not target.exists() or not target.samefile(resume):
+            content = resume.read_bytes()
+            replace_atomically(target, lambda file: file.write(content))
+
     show_rows(
         out,
         [
@@ -175,18 +185,23 @@ def train(
     )
     with ExitStack() as stack:
         line = stack.enter_context(StatusLine(open_console(stderr=True)))
-        monitor = _Monitor(line, None if log is None else stack.enter_context(_Log(log)))
+        last = learner.steps if resume else None
+        monitor = _Monitor(line, None if log is None else stack.enter_context(_Log(log, last)))
         callbacks: list[Callable[[rm.Event], object]] = [monitor]
         if tensorboard is not None:
             callbacks.append(stack.enter_context(deep.TensorBoard(tensorboard)))
         end = learner.steps + (DEFAULT_STEPS if steps is None else steps)
-        _learn_with_checkpoints(learner, end if until is None else until, callbacks, path)
+        whole = _learn_with_checkpoints(
+            learner, end if until is None else until, callbacks, path, write_start
+        )
+    if not whole:
+        learner = kind.load(path, env=env)
     rows = _describe_result(learner, learner.evaluate(episodes), path)
     if curve is not None:
-        _write_curve(curve, monitor.curve)
+        _write_curve(curve, [point for point in monitor.curve if point[0] <= learner.steps])
         rows.append(("curve", str(curve)))
     show_rows(out, rows)
-    if learner.status is rm.Status.INTERRUPTED:
+    if not whole:
         raise typer.Exit(INTERRUPTED)
 
 
@@ -221,16 +236,22 @@ class _Monitor:
 class _Log:
     """A file to which lines are appended; half a line that a killed run has left is removed.
 
+    Args:
+        path: The file.
+        last: Steps of a run that goes on: the last lines with more, which come again, are removed.
+
     Raises:
         WriteError: if it cannot be written; the message names it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, last: int | None) -> None:
         self._path = path
         with writing(path):
             self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115  closed in __exit__
             if path.is_file():
                 end = _find_end_of_lines(content := path.read_bytes())
+                if last is not None:
+                    end = _find_end_of_steps(content[:end], last)
                 self._file.truncate(end)
                 if content[:end] and not content[:end].endswith(b"\n"):
                     self._file.write("\n")
@@ -256,22 +277,58 @@ def _find_end_of_lines(content: bytes) -> int:
     return start if is_half else len(content)
 
 
+def _find_end_of_steps(content: bytes, last: int) -> int:
+    """Return the length of a log without the lines at its end that have more steps than these."""
+    end = len(content)
+    for line in reversed(content.splitlines(keepends=True)):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            break
+        if not (isinstance(record, dict) and record.get("steps", 0) > last):
+            break
+        end -= len(line)
+    return end
+
+
 def _learn_with_checkpoints(
-    learner: Learner, end: int, callbacks: list[Callable[[rm.Event], object]], path: Path
-) -> None:
+    learner: Learner,
+    end: int,
+    callbacks: list[Callable[[rm.Event], object]],
+    path: Path,
+    write_start: Callable[[Path], object],
+) -> bool:
     """Learn up to some steps, and save the learner now and then, and if a log cannot be written.
 
-    A learner that is loaded from one of these files continues like this one.
+    A learner that is loaded from one of these files continues like this one. So after an interrupt
+    the file holds the last of them, and not an iterate between two.
+
+    Args:
+        learner: The learner.
+        end: The steps that it should have taken.
+        callbacks: Called after each iteration.
+        path: The file.
+        write_start: Writes the learner as it is now, for an interrupt before the first file.
+
+    Returns:
+        Whether the end was reached.
     """
+    first = True
     if learner.steps >= end:
         save_or_rescue(path, learner.save)
-    while learner.steps < end and learner.status is not rm.Status.INTERRUPTED:
+    while learner.steps < end:
         try:
             learner.learn(min(CHECKPOINT_STEPS, end - learner.steps), callback=callbacks)
         except OSError:  # a log cannot be written: what was learned is kept
             save_or_rescue(path, learner.checkpoint)
             raise
+        if learner.status is rm.Status.INTERRUPTED:
+            if first:
+                save_or_rescue(path, write_start)
+            return False
         save_or_rescue(path, learner.checkpoint)
+        first = False
+    return True
 
 
 def _describe_result(

@@ -357,12 +357,22 @@ class Learner(CheckedOptions, ABC):
         wrong = sum(int(np.count_nonzero(~np.isfinite(leaf))) for leaf in snapshot.leaves)
         if wrong:
             raise FormatError(f"{wrong} numbers of the training state are not finite")
+        if self._is_start_of(snapshot, leaves):
+            return  # made again with its first episodes
         self._state = jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in snapshot.leaves])
         self._restore_other_arrays(dict(snapshot.others))
         self.steps = snapshot.steps
         self.environments.returns = snapshot.returns
         self._rng.bit_generator.state = snapshot.generator
         self._observation = self._reset()
+
+    def _is_start_of(self, snapshot: Snapshot, leaves: list[Any]) -> bool:
+        """Whether this new learner is the one of a snapshot, which has taken no step."""
+        return (
+            snapshot.steps == 0
+            and snapshot.generator == self._rng.bit_generator.state
+            and all(map(np.array_equal, leaves, snapshot.leaves))
+        )
 
     def _get_other_arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays that a file needs besides the training state."""
